@@ -1,0 +1,27 @@
+"""``gridatlas``: the command line. Each command group is a module with ``register``."""
+
+import typer
+
+from cli import console
+
+
+def application() -> typer.Typer:
+    """Return the command line with every command."""
+    app = typer.Typer(
+        name="gridatlas", no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False
+    )
+
+    @app.callback()
+    def root() -> None:
+        """网格图谱 Gridatlas: a city's spatial geodatabase and grid drawing."""
+
+    return app
+
+
+def main() -> None:
+    """Run the command line."""
+    console.run(application())
+
+
+if __name__ == "__main__":
+    main()

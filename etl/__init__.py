@@ -1,0 +1,1 @@
+"""Files in: readers, repair, checks, publish, the sample city."""

@@ -1,0 +1,1 @@
+"""Domain and analysis of Gridatlas: tables, coordinates, grids, networks, fire rules."""

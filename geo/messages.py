@@ -1,0 +1,43 @@
+"""Everything a person reads, in Chinese and English, from the catalogues in ``geo/locale``.
+
+A key is ``section.name``; a text may hold ``{fields}`` as in :meth:`str.format`.
+"""
+
+import os
+import tomllib
+from functools import cache
+from importlib.resources import files
+from typing import Literal, get_args
+
+Language = Literal["zh", "en"]
+LANGUAGES: tuple[Language, ...] = get_args(Language)
+
+
+@cache
+def catalogue(lang: Language) -> dict[str, str]:
+    """Return every text of a language by its key, from ``geo/locale/<lang>/*.toml``."""
+    texts: dict[str, str] = {}
+    for source in sorted(files("geo").joinpath("locale", lang).iterdir(), key=lambda f: f.name):
+        for section, entries in tomllib.loads(source.read_text(encoding="utf-8")).items():
+            texts |= {f"{section}.{name}": value for name, value in entries.items()}
+    return texts
+
+
+def language() -> Language:
+    """Return the language to speak: ``GRIDATLAS_LANG``, else the locale's, else English."""
+    for variable in ("GRIDATLAS_LANG", "LC_ALL", "LC_MESSAGES", "LANG"):
+        value = os.environ.get(variable, "")
+        if value:
+            return "zh" if value.lower().startswith("zh") else "en"
+    return "en"
+
+
+def text(key: str, /, *, lang: Language | None = None, **values: object) -> str:
+    """Return the text of a key with its fields filled in.
+
+    Raises
+    ------
+    KeyError
+        If the key is in no catalogue: a mistake of the program's.
+    """
+    return catalogue(lang or language())[key].format(**values)

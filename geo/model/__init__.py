@@ -1,0 +1,54 @@
+"""The tables of the city spatial geodatabase, one module a theme."""
+
+from geo.model.base import DISPLAY_SRID, STORAGE_SRID, Base, Feature
+from geo.model.building import Building, BuildingUnit, Compound
+from geo.model.facility import Facility
+from geo.model.grid import Grid, GridInformant, GridManager, GridMember, GridPlan
+from geo.model.pipe import PipeNode, PipeSegment
+from geo.model.region import Region
+from geo.model.run import AuditEvent, ImportRun, LayerRevision, Quarantine
+from geo.model.transport import Railway, Road, Water
+
+LAYERS: dict[str, type[Feature]] = {
+    table.__tablename__: table  # type: ignore[attr-defined]
+    for table in (
+        Region,
+        Compound,
+        Building,
+        BuildingUnit,
+        Facility,
+        Road,
+        Railway,
+        Water,
+        PipeNode,
+        PipeSegment,
+    )
+}
+"""Feature tables by layer name, parents before children."""
+
+__all__ = [
+    "DISPLAY_SRID",
+    "LAYERS",
+    "STORAGE_SRID",
+    "AuditEvent",
+    "Base",
+    "Building",
+    "BuildingUnit",
+    "Compound",
+    "Facility",
+    "Feature",
+    "Grid",
+    "GridInformant",
+    "GridManager",
+    "GridMember",
+    "GridPlan",
+    "ImportRun",
+    "LayerRevision",
+    "PipeNode",
+    "PipeSegment",
+    "Quarantine",
+    "Railway",
+    "Region",
+    "Road",
+    "Water",
+]

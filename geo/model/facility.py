@@ -1,0 +1,58 @@
+"""Public facilities."""
+
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import CheckConstraint, Index, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from geo.model.base import Base, Feature, display_geometry, geometry, one_of
+
+
+class Category(StrEnum):
+    """Kinds of public facility."""
+
+    SERVICE_STATION = "service_station"
+    GOVERNMENT = "government"
+    SCHOOL = "school"
+    KINDERGARTEN = "kindergarten"
+    UNIVERSITY = "university"
+    HOSPITAL = "hospital"
+    CLINIC = "clinic"
+    ELDERLY_CARE = "elderly_care"
+    POLICE = "police"
+    FIRE_STATION = "fire_station"
+    SHELTER = "shelter"
+    MARKET = "market"
+    PARK = "park"
+    SPORT = "sport"
+    CULTURE = "culture"
+    WORSHIP = "worship"
+    TOILET = "toilet"
+    PARKING = "parking"
+    TRANSPORT = "transport"
+    FUEL = "fuel"
+    OTHER = "other"
+
+
+class Facility(Feature, Base):
+    """A public facility: a point, or its grounds where they are known."""
+
+    __tablename__ = "facility"
+
+    category: Mapped[str] = mapped_column(Text)
+    name: Mapped[str] = mapped_column(Text, server_default="")
+    phone: Mapped[str] = mapped_column(Text, server_default="")
+    address: Mapped[str] = mapped_column(Text, server_default="")
+    region_code: Mapped[str | None] = mapped_column(Text)
+    geom: Mapped[Any] = geometry("GEOMETRY")
+    geom_3857: Mapped[Any] = display_geometry()
+
+    __table_args__ = (
+        one_of("category", Category),
+        CheckConstraint(
+            "GeometryType(geom) IN ('POINT', 'POLYGON', 'MULTIPOLYGON')", name="point_or_grounds"
+        ),
+        Index(None, "category"),
+        Index(None, "region_code"),
+    )

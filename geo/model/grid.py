@@ -1,0 +1,173 @@
+"""Drawings of communities, their grids, and the people who look after them."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    LargeBinary,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from geo.model.base import Base, between, display_geometry, geometry, one_of
+
+
+class PlanStatus(StrEnum):
+    """Life of a plan; a community has at most one published plan."""
+
+    DRAFT = "draft"
+    PUBLISHED = "published"
+    ARCHIVED = "archived"
+
+
+class GridKind(StrEnum):
+    """General grids hold households; dedicated ones a school, market, hospital or park."""
+
+    GENERAL = "general"
+    DEDICATED = "dedicated"
+
+
+class GridPlan(Base):
+    """One drawing of one community. ``stale`` says what changed under it, null when nothing."""
+
+    __tablename__ = "grid_plan"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    community_code: Mapped[str] = mapped_column(
+        ForeignKey("region.code", deferrable=True, initially="DEFERRED")
+    )
+    version: Mapped[int]
+    status: Mapped[str] = mapped_column(Text, server_default="draft")
+    parameters: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
+    score: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
+    author: Mapped[str] = mapped_column(Text, server_default="")
+    parent_id: Mapped[int | None] = mapped_column(ForeignKey("grid_plan.id", ondelete="SET NULL"))
+    stale: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    published_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    archived_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+    __table_args__ = (
+        one_of("status", PlanStatus),
+        CheckConstraint(
+            "status = 'draft' OR published_at IS NOT NULL OR archived_at IS NOT NULL",
+            name="status_dated",
+        ),
+        UniqueConstraint("community_code", "version"),
+        Index(
+            "uq_grid_plan_published",
+            "community_code",
+            unique=True,
+            postgresql_where=text("status = 'published'"),
+        ),
+        Index(None, "parent_id"),
+    )
+
+
+class Grid(Base):
+    """A grid of a plan; it is in force from ``valid_from`` to ``valid_to``, null while a draft."""
+
+    __tablename__ = "grid"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    plan_id: Mapped[int] = mapped_column(ForeignKey("grid_plan.id", ondelete="CASCADE"))
+    code: Mapped[str] = mapped_column(Text)
+    name: Mapped[str] = mapped_column(Text, server_default="")
+    kind: Mapped[str] = mapped_column(Text, server_default="general")
+    households: Mapped[int]
+    source: Mapped[str] = mapped_column(Text, server_default="")
+    valid_from: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    valid_to: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    revision: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    geom: Mapped[Any] = geometry("MULTIPOLYGON")
+    geom_3857: Mapped[Any] = display_geometry()
+
+    __table_args__ = (
+        one_of("kind", GridKind),
+        CheckConstraint("code ~ '^[0-9]{15}$'", name="code_15_digits"),
+        between("households", 0, 1_000_000),
+        UniqueConstraint("plan_id", "code"),
+        Index(None, "code"),
+    )
+
+
+class GridMember(Base):
+    """One cell of a plan's community: its land, and the building or unit that stands on it.
+
+    A building over the upper limit is there once for each of its units; a cell on which no
+    building stands has neither code and no households.
+    """
+
+    __tablename__ = "grid_member"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    plan_id: Mapped[int] = mapped_column(ForeignKey("grid_plan.id", ondelete="CASCADE"))
+    grid_id: Mapped[int] = mapped_column(ForeignKey("grid.id", ondelete="CASCADE"))
+    building_code: Mapped[str | None] = mapped_column(Text)
+    unit_code: Mapped[str | None] = mapped_column(Text)
+    households: Mapped[int]
+    geom: Mapped[Any] = geometry("MULTIPOLYGON")
+
+    __table_args__ = (
+        CheckConstraint("unit_code IS NULL OR building_code IS NOT NULL", name="unit_in_building"),
+        CheckConstraint("building_code IS NOT NULL OR households = 0", name="empty_cell_is_empty"),
+        UniqueConstraint("plan_id", "building_code", "unit_code"),
+        Index(None, "grid_id"),
+        Index(None, "building_code"),
+    )
+
+
+class GridManager(Base):
+    """The one manager of a grid (by its 15-digit code, which outlives plans)."""
+
+    __tablename__ = "grid_manager"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    grid_code: Mapped[str] = mapped_column(Text)
+    name: Mapped[str] = mapped_column(Text)
+    photo: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
+    phone: Mapped[str] = mapped_column(Text, server_default="")
+    duties: Mapped[str] = mapped_column(Text, server_default="")
+    valid_from: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    valid_to: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+    __table_args__ = (
+        CheckConstraint("grid_code ~ '^[0-9]{15}$'", name="grid_code_15_digits"),
+        Index(
+            "uq_grid_manager_current",
+            "grid_code",
+            unique=True,
+            postgresql_where=text("valid_to IS NULL"),
+        ),
+    )
+
+
+class GridInformant(Base):
+    """One of the 6 to 8 informants of a grid, with the households under their care."""
+
+    __tablename__ = "grid_informant"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    grid_code: Mapped[str] = mapped_column(Text)
+    name: Mapped[str] = mapped_column(Text)
+    phone: Mapped[str] = mapped_column(Text, server_default="")
+    households: Mapped[int] = mapped_column(server_default="0")
+    valid_from: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    valid_to: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+    __table_args__ = (
+        CheckConstraint("grid_code ~ '^[0-9]{15}$'", name="grid_code_15_digits"),
+        between("households", 0, 10_000),
+        Index(None, "grid_code"),
+    )

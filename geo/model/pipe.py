@@ -1,0 +1,119 @@
+"""Underground pipe networks: nodes and segments."""
+
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, SmallInteger, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from geo.model.base import Base, Feature, between, display_geometry, geometry, one_of
+
+
+class Network(StrEnum):
+    """The networks (classes of CJJ 61, detection of underground pipelines)."""
+
+    WATER = "water"
+    SEWAGE = "sewage"
+    STORM = "storm"
+    GAS = "gas"
+    HEAT = "heat"
+    POWER = "power"
+    TELECOM = "telecom"
+
+
+class NodeKind(StrEnum):
+    """What stands at a node."""
+
+    SOURCE = "source"
+    JUNCTION = "junction"
+    VALVE = "valve"
+    CHECK_VALVE = "check_valve"
+    REGULATOR = "regulator"
+    HYDRANT = "hydrant"
+    MANHOLE = "manhole"
+    PUMP = "pump"
+    SUBSTATION = "substation"
+    CABINET = "cabinet"
+    OUTFALL = "outfall"
+    CONSUMER = "consumer"
+    END = "end"
+
+
+class Material(StrEnum):
+    """Material of a pipe or cable."""
+
+    DUCTILE_IRON = "ductile_iron"
+    CAST_IRON = "cast_iron"
+    STEEL = "steel"
+    PE = "pe"
+    PVC = "pvc"
+    CONCRETE = "concrete"
+    COPPER = "copper"
+    ALUMINIUM = "aluminium"
+    FIBRE = "fibre"
+    OTHER = "other"
+
+
+class PipeNode(Feature, Base):
+    """A valve, hydrant, manhole, junction or source.
+
+    ``is_open`` is for valves; ``flow_l_s`` in litres a second and ``pressure_mpa`` in MPa are
+    what was measured at the node; ``building_code`` is the building a consumer node feeds.
+    """
+
+    __tablename__ = "pipe_node"
+
+    network: Mapped[str] = mapped_column(Text)
+    kind: Mapped[str] = mapped_column(Text)
+    name: Mapped[str] = mapped_column(Text, server_default="")
+    is_open: Mapped[bool | None]
+    in_service: Mapped[bool | None]
+    flow_l_s: Mapped[float | None]
+    pressure_mpa: Mapped[float | None]
+    burial_depth_m: Mapped[float | None]
+    building_code: Mapped[str | None] = mapped_column(Text)
+    geom: Mapped[Any] = geometry("POINT")
+    geom_3857: Mapped[Any] = display_geometry()
+
+    __table_args__ = (
+        one_of("network", Network),
+        one_of("kind", NodeKind),
+        between("flow_l_s", 0, 10_000),
+        between("pressure_mpa", 0, 20),
+        between("burial_depth_m", -10, 100),
+        Index(None, "network", "kind"),
+        Index(None, "building_code"),
+    )
+
+
+class PipeSegment(Feature, Base):
+    """A pipe or cable between two nodes; an end that joins no known node is null."""
+
+    __tablename__ = "pipe_segment"
+
+    network: Mapped[str] = mapped_column(Text)
+    from_node: Mapped[str | None] = mapped_column(
+        ForeignKey("pipe_node.code", deferrable=True, initially="DEFERRED")
+    )
+    to_node: Mapped[str | None] = mapped_column(
+        ForeignKey("pipe_node.code", deferrable=True, initially="DEFERRED")
+    )
+    diameter_mm: Mapped[float | None]
+    material: Mapped[str | None] = mapped_column(Text)
+    burial_depth_m: Mapped[float | None]
+    pressure_mpa: Mapped[float | None]
+    year_built: Mapped[int | None] = mapped_column(SmallInteger)
+    geom: Mapped[Any] = geometry("LINESTRING")
+    geom_3857: Mapped[Any] = display_geometry()
+
+    __table_args__ = (
+        one_of("network", Network),
+        one_of("material", Material),
+        between("diameter_mm", 0, 10_000),
+        between("burial_depth_m", -10, 100),
+        between("pressure_mpa", 0, 20),
+        between("year_built", 1800, 2200),
+        Index(None, "network"),
+        Index(None, "from_node"),
+        Index(None, "to_node"),
+    )

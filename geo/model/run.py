@@ -1,0 +1,99 @@
+"""Import runs, what they refused, layer revisions, and who did what."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    LargeBinary,
+    Text,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from geo.model.base import Base, geometry, one_of
+
+
+class RunStatus(StrEnum):
+    """Life of an import run."""
+
+    RUNNING = "running"
+    PUBLISHED = "published"
+    UNCHANGED = "unchanged"
+    HELD = "held"
+    REJECTED = "rejected"
+    FAILED = "failed"
+    ROLLED_BACK = "rolled_back"
+
+
+class ImportRun(Base):
+    """One run of an import with its counts, timings in seconds, and report."""
+
+    __tablename__ = "import_run"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    layer: Mapped[str] = mapped_column(Text)
+    source: Mapped[str] = mapped_column(Text)
+    status: Mapped[str] = mapped_column(Text, server_default="running")
+    started_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    finished_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    counts: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
+    timings: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
+    report: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
+    revision: Mapped[int | None] = mapped_column(BigInteger)
+
+    __table_args__ = (one_of("status", RunStatus), Index(None, "layer", "started_at"))
+
+
+class Quarantine(Base):
+    """A feature that an import refused: why, its properties, its geometry as it came (WKB)."""
+
+    __tablename__ = "quarantine"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    run_id: Mapped[int] = mapped_column(ForeignKey("import_run.id", ondelete="CASCADE"))
+    layer: Mapped[str] = mapped_column(Text)
+    code: Mapped[str | None] = mapped_column(Text)
+    reason: Mapped[str] = mapped_column(Text)
+    properties: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
+    original: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
+    geom: Mapped[Any] = geometry("GEOMETRY", nullable=True)
+    resolved_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+    __table_args__ = (Index(None, "run_id"), Index(None, "layer", "code"))
+
+
+class LayerRevision(Base):
+    """The number of a layer's last published state; it moves in the publishing transaction."""
+
+    __tablename__ = "layer_revision"
+
+    layer: Mapped[str] = mapped_column(Text, primary_key=True)
+    revision: Mapped[int] = mapped_column(BigInteger)
+    run_id: Mapped[int | None] = mapped_column(ForeignKey("import_run.id", ondelete="SET NULL"))
+    published_at: Mapped[datetime] = mapped_column(
+        DateTime(timezone=True), server_default=func.now()
+    )
+
+
+class AuditEvent(Base):
+    """Who did what to which object, when."""
+
+    __tablename__ = "audit_event"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    actor: Mapped[str] = mapped_column(Text)
+    action: Mapped[str] = mapped_column(Text)
+    object_type: Mapped[str] = mapped_column(Text)
+    object_code: Mapped[str] = mapped_column(Text, server_default="")
+    detail: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
+
+    __table_args__ = (Index(None, "at"), Index(None, "object_type", "object_code"))

@@ -1,0 +1,1 @@
+"""Drawing grids: cells -> graph -> search -> plan -> score."""

@@ -1,0 +1,35 @@
+"""Settings of an installation, from the environment (``GRIDATLAS_...``) or a ``.env`` file."""
+
+from functools import cache
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """All settings with their defaults.
+
+    ``database_url`` is read from ``DATABASE_URL``; empty means the private cluster in
+    ``home``/pg.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="GRIDATLAS_", env_file=".env", extra="ignore")
+
+    home: Path = Path(".gridatlas")
+    database_url: str = Field(default="", validation_alias="DATABASE_URL")
+
+    # Estimate of households where no register exists: footprint x storeys / m2_per_household.
+    # 100 m2 of gross floor a household: 2.62 persons (China's 7th census, 2020, table 1) times
+    # 38.6 m2 a person (the census's urban family housing).
+    estimate_m2_per_household: float = 100.0
+    estimate_storeys: float = 3.0
+    estimate_storeys_house: float = 2.0
+    estimate_storeys_apartments: float = 6.0
+    estimate_min_footprint_m2: float = 30.0
+
+
+@cache
+def settings() -> Settings:
+    """Return the settings, read once a process."""
+    return Settings()

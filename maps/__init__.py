@@ -1,0 +1,1 @@
+"""What people look at: atlas, web map, paper."""
