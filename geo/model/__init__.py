@@ -10,7 +10,7 @@ from geo.model.run import AuditEvent, ImportRun, LayerRevision, Quarantine
 from geo.model.transport import Railway, Road, Water
 
 LAYERS: dict[str, type[Feature]] = {
-    table.__tablename__: table  # type: ignore[attr-defined]
+    table.__tablename__: table
     for table in (
         Region,
         Compound,

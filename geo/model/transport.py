@@ -10,7 +10,7 @@ from geo.model.base import Base, Feature, between, display_geometry, geometry, o
 
 
 class RoadClass(StrEnum):
-    """Classes of CJJ 37 (expressway 快速路, arterial 主干路, secondary 次干路, local 支路) and below."""
+    """Classes of CJJ 37 (快速路, 主干路, 次干路, 支路) and what lies below them (巷, 小区路, 步道)."""
 
     EXPRESSWAY = "expressway"
     ARTERIAL = "arterial"
@@ -52,7 +52,7 @@ class WaterKind(StrEnum):
 
 
 class Road(Feature, Base):
-    """A piece of road centreline. Width and height in metres, slope in percent, weight in tonnes."""
+    """A piece of road centreline: metres, percent of slope, tonnes."""
 
     __tablename__ = "road"
 
