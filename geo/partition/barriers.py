@@ -1,0 +1,139 @@
+"""What cuts a community: walls, alleys, streets, arterials, railways and rivers.
+
+Barriers cut the community into *rooms*: faces that one crosses without crossing a barrier.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from geo.partition.coverage import Ints, Polygons
+
+LOOSE_END_M = 8.0
+"""A street's loose end this near to another barrier is joined to it: a digitising gap."""
+
+ON_BARRIER_M = 0.02
+"""A border segment whose middle is this near to a barrier lies on it."""
+
+
+class Kind(IntEnum):
+    """What lies on a border, from the weakest barrier to the strongest."""
+
+    OPEN = 0
+    WALL = 1
+    ALLEY = 2
+    STREET = 3
+    ARTERIAL = 4
+    RAILWAY = 5
+    RIVER = 6
+
+
+ROAD_KIND = {
+    "expressway": Kind.ARTERIAL,
+    "arterial": Kind.ARTERIAL,
+    "secondary": Kind.STREET,
+    "local": Kind.STREET,
+    "alley": Kind.ALLEY,
+}
+"""Kind of barrier by ``road.road_class``; internal roads and paths cut nothing."""
+
+
+@dataclass(frozen=True)
+class Barriers:
+    """Barrier lines in metres with their kinds, and the water surfaces.
+
+    Attributes
+    ----------
+    lines
+        (m,) LineStrings.
+    kinds
+        (m,) values of :class:`Kind`.
+    water
+        (w,) polygons of rivers, canals and lakes: land of no building.
+    """
+
+    lines: Polygons
+    kinds: NDArray[np.int8]
+    water: Polygons
+
+    @classmethod
+    def none(cls) -> "Barriers":
+        """Return no barriers."""
+        return cls(np.empty(0, object), np.empty(0, np.int8), np.empty(0, object))
+
+
+def within(barriers: Barriers, area: shapely.Geometry) -> Barriers:
+    """Return the barriers cut to an area, as single LineStrings, loose ends joined."""
+    shapely.prepare(area)
+    touched = np.flatnonzero(shapely.intersects(area, barriers.lines))
+    cut = shapely.intersection(barriers.lines[touched], area)
+    parts, of = shapely.get_parts(cut, return_index=True)
+    is_line = (shapely.get_dimensions(parts) == 1) & (shapely.length(parts) > 0)
+    lines, kinds = parts[is_line], barriers.kinds[touched[of[is_line]]]
+    lines, kinds = _joined_loose_ends(lines, kinds, area)
+    water = barriers.water[shapely.intersects(area, barriers.water)]
+    return Barriers(lines, kinds, shapely.intersection(water, area))
+
+
+def _joined_loose_ends(
+    lines: Polygons, kinds: NDArray[np.int8], area: shapely.Geometry
+) -> tuple[Polygons, NDArray[np.int8]]:
+    """Add a piece from each loose end to the nearest other barrier within LOOSE_END_M."""
+    if len(lines) == 0:
+        return lines, kinds
+    outline = shapely.boundary(area)
+    ends = np.concatenate([shapely.get_point(lines, 0), shapely.get_point(lines, -1)])
+    of = np.tile(np.arange(len(lines)), 2)
+    tree = shapely.STRtree(np.append(lines, outline))
+    at, hit = tree.query(ends, predicate="dwithin", distance=LOOSE_END_M)
+    other = hit != of[at]
+    at, hit = at[other], hit[other]
+    distance = shapely.distance(ends[at], tree.geometries[hit])
+    touching = np.zeros(len(ends), dtype=bool)
+    touching[at[distance < 1e-6]] = True
+    loose = ~touching[at]
+    at, hit, distance = at[loose], hit[loose], distance[loose]
+    order = np.lexsort((distance, at))
+    first = order[np.unique(at[order], return_index=True)[1]]
+    added = shapely.shortest_line(ends[at[first]], tree.geometries[hit[first]])
+    return np.append(lines, added), np.append(kinds, kinds[of[at[first]]])
+
+
+def kinds_of(points: Polygons, barriers: Barriers) -> NDArray[np.int8]:
+    """Return what lies at each point: the strongest barrier there, else open ground."""
+    kinds = np.zeros(len(points), dtype=np.int8)
+    if len(barriers.lines) == 0:
+        return kinds
+    at, line = shapely.STRtree(barriers.lines).query(
+        points, predicate="dwithin", distance=ON_BARRIER_M
+    )
+    np.maximum.at(kinds, at, barriers.kinds[line])
+    return kinds
+
+
+def rooms(area: shapely.Geometry, barriers: Barriers) -> Polygons:
+    """Return the faces that barriers cut an area into."""
+    linework = shapely.union_all(np.append(barriers.lines, shapely.boundary(area)))
+    faces = shapely.get_parts(shapely.polygonize([linework]))
+    shapely.prepare(area)
+    inside = shapely.contains(area, shapely.point_on_surface(faces))
+    kept: Polygons = faces[inside]
+    return kept
+
+
+def room_of(buildings: Polygons, faces: Polygons) -> Ints:
+    """Return for each building the face that holds most of its footprint (-1 for none)."""
+    found = np.full(len(buildings), -1, dtype=np.int64)
+    building, face = shapely.STRtree(faces).query(buildings, predicate="intersects")
+    hits = np.bincount(building, minlength=len(buildings))
+    found[building[hits[building] == 1]] = face[hits[building] == 1]
+    several = hits[building] > 1
+    building, face = building[several], face[several]
+    area = shapely.area(shapely.intersection(buildings[building], faces[face]))
+    order = np.lexsort((face, -area, building))
+    building, first = np.unique(building[order], return_index=True)
+    found[building] = face[order][first]
+    return found

@@ -1,0 +1,91 @@
+"""Polygon coverages: who borders whom, exactly, by the segments they share."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+Polygons = NDArray[np.object_]
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Borders:
+    """The segments between polygons of a coverage.
+
+    Attributes
+    ----------
+    left, right
+        (n,) indices of the polygons on either side, ``left < right``; ``left`` is -1 where
+        nothing lies on one side.
+    ends
+        (n, 2, 2) coordinates of the segments' ends.
+    length
+        (n,) lengths in the coordinates' unit.
+    """
+
+    left: Ints
+    right: Ints
+    ends: Floats
+    length: Floats
+
+    def midpoints(self) -> Polygons:
+        """Return the middle of each segment as points."""
+        return shapely.points(self.ends.mean(axis=1))
+
+
+def _segments(polygons: Polygons) -> tuple[Floats, Ints]:
+    """Return every ring segment, its ends in a canonical order, and the polygon it is of."""
+    parts, polygon_of_part = shapely.get_parts(polygons, return_index=True)
+    rings, part_of_ring = shapely.get_rings(parts, return_index=True)
+    coords, ring = shapely.get_coordinates(rings, return_index=True)
+    inside = ring[1:] == ring[:-1]
+    ends = np.stack([coords[:-1][inside], coords[1:][inside]], axis=1)
+    owner = polygon_of_part[part_of_ring[ring[1:][inside]]]
+    start, end = ends[:, 0], ends[:, 1]
+    turned = (start[:, 0] > end[:, 0]) | ((start[:, 0] == end[:, 0]) & (start[:, 1] > end[:, 1]))
+    ends[turned] = ends[turned][:, ::-1]
+    return ends, owner.astype(np.int64)
+
+
+def _hashes(ends: Floats) -> NDArray[np.uint64]:
+    """Return one number a segment, equal where both ends are equal."""
+    bits = (np.ascontiguousarray(ends.reshape(-1, 4)) + 0.0).view(np.uint64)
+    factors = np.array(
+        [0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0x27D4EB2F165667C5],
+        dtype=np.uint64,
+    )
+    mixed = (bits ^ (bits >> np.uint64(29))) * factors
+    total: NDArray[np.uint64] = (mixed ^ (mixed >> np.uint64(32))).sum(axis=1, dtype=np.uint64)
+    return total
+
+
+def borders(polygons: Polygons) -> Borders:
+    """Return the segments that polygons of a coverage share, and those on its outline.
+
+    Parameters
+    ----------
+    polygons
+        (n,) polygons or multipolygons that meet in identical segments, as
+        :func:`shapely.coverage_is_valid` asks. A segment between two parts of one polygon is
+        left out.
+    """
+    ends, owner = _segments(polygons)
+    order = np.argsort(_hashes(ends), kind="stable")
+    ends, owner = ends[order], owner[order]
+    same = (ends[1:] == ends[:-1]).all(axis=(1, 2))
+    second = np.zeros(len(ends), dtype=bool)
+    second[1:] = same
+    first = np.zeros(len(ends), dtype=bool)
+    first[:-1] = same
+    alone = ~(first | second)
+    pair = np.flatnonzero(first)
+    low = np.concatenate([np.minimum(owner[pair], owner[pair + 1]), np.full(alone.sum(), -1)])
+    high = np.concatenate([np.maximum(owner[pair], owner[pair + 1]), owner[alone]])
+    ends = np.concatenate([ends[pair], ends[alone]])
+    kept = low != high
+    ends = ends[kept]
+    length = np.hypot(*(ends[:, 1] - ends[:, 0]).T)
+    return Borders(low[kept], high[kept], ends, length)

@@ -1,0 +1,172 @@
+"""The graph of a community: what its cells hold, who borders whom, and what a cut costs.
+
+Plain arrays, so that people with a graph of their own can draw grids without any geometry.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from geo.partition.barriers import Kind
+from geo.partition.cells import Cells, cell_borders
+from geo.partition.coverage import Floats, Ints
+
+CUT_FACTOR: Mapping[Kind, float] = {
+    Kind.OPEN: 1.0,
+    Kind.ALLEY: 0.5,
+    Kind.STREET: 0.3,
+    Kind.ARTERIAL: 0.2,
+    Kind.RAILWAY: 0.2,
+    Kind.RIVER: 0.2,
+    Kind.WALL: 0.2,
+}
+"""Cost of a metre of border between two grids, by what lies on it (design, section 4)."""
+
+INSIDE_FACTOR: Mapping[Kind, float] = {Kind.ARTERIAL: 1.0, Kind.RAILWAY: 1.0, Kind.RIVER: 1.0}
+"""Cost of a metre of barrier left inside one grid with households on both sides."""
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Nodes with households, edges with costs.
+
+    Attributes
+    ----------
+    households
+        (n,) households of each node.
+    edges
+        (m, 2) nodes that share a border, each pair once.
+    cut
+        (m,) cost in metres when the two nodes are in different grids.
+    inside
+        (m,) cost in metres when they are in the same grid.
+    length
+        (m,) metres of shared border.
+    area, outline
+        (n,) m2, and metres of border on the community's outline.
+    xy
+        (n, 2) a point of each node, metres.
+    compound
+        (n,) number of the residential compound a node belongs to, -1 for none.
+    """
+
+    households: Ints
+    edges: Ints
+    cut: Floats
+    inside: Floats
+    length: Floats
+    area: Floats
+    outline: Floats
+    xy: Floats
+    compound: Ints = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+
+    def __len__(self) -> int:
+        return len(self.households)
+
+    def components(self) -> tuple[int, Ints]:
+        """Return the number of connected parts and the part of each node."""
+        n = len(self)
+        matrix = coo_array((np.ones(len(self.edges)), self.edges.T), shape=(n, n))
+        count, part = connected_components(matrix, directed=False)
+        return int(count), part.astype(np.int64)
+
+    def subgraph(self, nodes: Ints) -> "Graph":
+        """Return the graph of some nodes, numbered in their order."""
+        number = np.full(len(self), -1, dtype=np.int64)
+        number[nodes] = np.arange(len(nodes))
+        inner = (number[self.edges] >= 0).all(axis=1)
+        return Graph(
+            self.households[nodes],
+            number[self.edges[inner]],
+            self.cut[inner],
+            self.inside[inner],
+            self.length[inner],
+            self.area[nodes],
+            self.outline[nodes],
+            self.xy[nodes],
+            self.compound[nodes],
+        )
+
+
+def graph_of(cells: Cells, households: Ints, compound: Ints) -> tuple[Graph, Ints]:
+    """Return the graph of the land cells of a community.
+
+    Parameters
+    ----------
+    cells
+        Cells of the community.
+    households, compound
+        (b,) households and compound number (-1 for none) of each building.
+
+    Returns
+    -------
+    graph
+        The graph; waters are no nodes, so a river is crossed only where it is joined.
+    cell
+        (n,) the cell of each node.
+    """
+    shared, kind = cell_borders(cells)
+    land = np.flatnonzero(~cells.water)
+    node = np.full(len(cells.polygons) + 1, -1, dtype=np.int64)
+    node[land] = np.arange(len(land))
+    populated = _populated_rooms(cells, households)
+    left, right = node[shared.left], node[shared.right]
+    inner = (left >= 0) & (right >= 0)
+    both = populated[cells.room[shared.left]] & populated[cells.room[shared.right]]
+    per_kind = np.array([CUT_FACTOR[k] for k in Kind])
+    inside_per_kind = np.array([INSIDE_FACTOR.get(k, 0.0) for k in Kind])
+    edges, number = np.unique(
+        np.stack([left[inner], right[inner]], axis=1), axis=0, return_inverse=True
+    )
+    number = number.ravel()
+
+    def total(values: Floats) -> Floats:
+        summed: Floats = np.bincount(number, weights=values[inner], minlength=len(edges))
+        return summed
+
+    outer = ~inner & ((left >= 0) | (right >= 0))
+    outline = np.bincount(
+        np.maximum(left, right)[outer], weights=shared.length[outer], minlength=len(land)
+    )
+    placed = cells.cell_of_building >= 0
+    at = node[cells.cell_of_building[placed]]
+    graph = Graph(
+        households=np.bincount(at, weights=households[placed], minlength=len(land)).astype(
+            np.int64
+        ),
+        edges=edges.astype(np.int64),
+        cut=total(shared.length * per_kind[kind]),
+        inside=total(shared.length * inside_per_kind[kind] * both),
+        length=total(shared.length),
+        area=shapely.area(cells.polygons[land]),
+        outline=outline,
+        xy=_points(cells, land),
+        compound=_compound_of_nodes(at, compound[placed], len(land)),
+    )
+    return graph, land
+
+
+def _populated_rooms(cells: Cells, households: Ints) -> NDArray[np.bool_]:
+    """Return which rooms hold a household."""
+    placed = cells.cell_of_building >= 0
+    room = cells.room[cells.cell_of_building[placed]]
+    total = np.bincount(room, weights=households[placed], minlength=int(cells.room.max()) + 1)
+    return total > 0
+
+
+def _points(cells: Cells, land: Ints) -> Floats:
+    """Return a point inside each land cell."""
+    return shapely.get_coordinates(shapely.point_on_surface(cells.polygons[land]))
+
+
+def _compound_of_nodes(node: Ints, compound: Ints, nodes: int) -> Ints:
+    """Return the compound of each node: that of the first of its buildings that has one."""
+    found = np.full(nodes, -1, dtype=np.int64)
+    known = np.flatnonzero(compound >= 0)[::-1]
+    found[node[known]] = compound[known]
+    return found

@@ -1,0 +1,173 @@
+"""Voronoi borders between building outlines, each site kept to a room of its own."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+from scipy.spatial import Voronoi, cKDTree
+
+from geo.partition.coverage import Floats, Ints, Polygons
+
+SHRINK_M = 0.4
+"""Outlines are drawn in by this before sampling, so that a shared wall has two sides."""
+
+TOLERANCE_M = 0.2
+"""How far a border may stray from the true middle between two outlines."""
+
+CANDIDATE_M = 1.2
+FARTHEST_M = 6.0
+"""Spacing of sample points: where outlines nearly touch, and where nothing is near."""
+
+WALL_GAP_M = 0.2
+"""A gap up to this is a shared wall: the border follows the outlines, samples only mark its ends."""
+
+
+def sample_outlines(footprints: Polygons) -> tuple[Floats, Ints]:
+    """Return points along the outlines of footprints, and the footprint each is of.
+
+    The spacing follows the gap to the nearest other footprint: the border between two rows of
+    points a gap ``d`` apart strays from the middle by at most ``s**2 / (8 d)`` at spacing ``s``.
+
+    Parameters
+    ----------
+    footprints
+        (n,) valid polygons in metres.
+
+    Returns
+    -------
+    points, owner
+        (m, 2) coordinates and (m,) indices of footprints.
+    """
+    drawn_in = shapely.buffer(footprints, -SHRINK_M, join_style="mitre")
+    drawn_in = np.where(shapely.is_empty(drawn_in), footprints, drawn_in)
+    points, owner, corner_m = _candidates(shapely.simplify(drawn_in, TOLERANCE_M / 2))
+    gap = np.maximum(_gaps_between(points, owner), _gaps(drawn_in)[owner])
+    spacing = np.clip(np.sqrt(8 * TOLERANCE_M * gap), CANDIDATE_M, FARTHEST_M)
+    steps = np.floor(np.cumsum(CANDIDATE_M / spacing) + 0.5)
+    kept = np.diff(steps, prepend=-1.0) > 0
+    kept &= (gap > 2 * SHRINK_M + WALL_GAP_M) | (corner_m < 2 * CANDIDATE_M)
+    kept |= corner_m == 0
+    return points[kept], owner[kept]
+
+
+def _candidates(polygons: Polygons) -> tuple[Floats, Ints, Floats]:
+    """Return points every CANDIDATE_M along outlines, their polygon, metres to a corner."""
+    rings, polygon_of_ring = shapely.get_rings(shapely.get_parts(polygons), return_index=True)
+    _, polygon_of_part = shapely.get_parts(polygons, return_index=True)
+    coords, ring = shapely.get_coordinates(rings, return_index=True)
+    inside = np.flatnonzero(ring[1:] == ring[:-1])
+    start, along = coords[inside], coords[inside + 1] - coords[inside]
+    length = np.hypot(*along.T)
+    pieces = np.maximum(np.ceil(length / CANDIDATE_M), 1).astype(np.int64)
+    edge = np.repeat(np.arange(len(inside)), pieces)
+    step = np.arange(len(edge)) - np.repeat(np.cumsum(pieces) - pieces, pieces)
+    share = step / pieces[edge]
+    corner_m = np.minimum(share, 1 - share) * length[edge]
+    owner = polygon_of_part[polygon_of_ring[ring[inside]]][edge]
+    return start[edge] + along[edge] * share[:, None], owner.astype(np.int64), corner_m
+
+
+def _gaps_between(points: Floats, owner: Ints) -> Floats:
+    """Return about how far each point is from the nearest point of another owner.
+
+    Looks among the few nearest candidates, then, where all are its owner's, among every fifth.
+    """
+    gap = _nearest_other(points, owner, points, owner)
+    wide = np.flatnonzero(np.isinf(gap))
+    coarse = slice(None, None, 5)
+    gap[wide] = _nearest_other(points[wide], owner[wide], points[coarse], owner[coarse])
+    return np.minimum(gap, FARTHEST_M**2 / (8 * TOLERANCE_M))
+
+
+def _nearest_other(points: Floats, owner: Ints, among: Floats, among_owner: Ints) -> Floats:
+    if len(points) == 0:
+        return np.empty(0)
+    distance, index = cKDTree(among).query(points, k=min(8, len(among)))
+    distance, index = distance.reshape(len(points), -1), index.reshape(len(points), -1)
+    other = among_owner[index] != owner[:, None]
+    nearest: Floats = np.where(other, distance, np.inf).min(axis=1)
+    return nearest
+
+
+def _gaps(polygons: Polygons) -> Floats:
+    """Return a lower bound of each polygon's distance to the nearest other one."""
+    reach = FARTHEST_M**2 / (8 * TOLERANCE_M)
+    bounds = shapely.bounds(polygons)
+    boxes = shapely.box(*bounds.T)
+    one, other = shapely.STRtree(boxes).query(boxes, predicate="dwithin", distance=reach)
+    pairs = one != other
+    gaps = np.full(len(polygons), reach)
+    np.minimum.at(gaps, one[pairs], shapely.distance(boxes[one[pairs]], boxes[other[pairs]]))
+    return gaps
+
+
+@dataclass(frozen=True)
+class Sites:
+    """Sample points of footprints, room by room.
+
+    Attributes
+    ----------
+    points, owner, room
+        (n, 2) coordinates in metres, (n,) footprint and (n,) room of each point, in the order
+        of rooms. A footprint may have points in several rooms.
+    """
+
+    points: Floats
+    owner: Ints
+    room: Ints
+
+    def rooms(self) -> list[slice]:
+        """Return the range of points of each room that has any."""
+        starts = np.flatnonzero(np.diff(self.room, prepend=-1))
+        stops = np.append(starts[1:], len(self.room))
+        return [slice(a, b) for a, b in zip(starts, stops, strict=True)]
+
+
+def ridges(sites: Sites) -> tuple[Floats, Ints, Ints]:
+    """Return the Voronoi edges between different footprints of one room.
+
+    Returns
+    -------
+    ends
+        (m, 2, 2) ends of the edges.
+    pair
+        (m, 2) footprints on either side, the lower first.
+    room
+        (m,) room of each edge.
+    """
+    found = [_room_ridges(sites.points[at], sites.owner[at]) for at in sites.rooms()]
+    found = [(np.empty((0, 2, 2)), np.empty((0, 2), np.int64)), *found]
+    ends, pair = (np.concatenate(arrays) for arrays in zip(*found, strict=True))
+    room = np.repeat([sites.room[at.start] for at in sites.rooms()], [len(e) for e, _ in found[1:]])
+    return ends, pair, room.astype(np.int64)
+
+
+def _room_ridges(points: Floats, owner: Ints) -> tuple[Floats, Ints]:
+    if (owner == owner[0]).all():
+        return np.empty((0, 2, 2)), np.empty((0, 2), np.int64)
+    # Points far around close every cell; their borders lie outside any room.
+    origin = points.mean(axis=0)
+    local = points - origin
+    angle = np.arange(8) * (np.pi / 4) + 0.1
+    fence = np.stack([np.cos(angle), np.sin(angle)], axis=1) * (20 * np.abs(local).max() + 1000)
+    diagram = Voronoi(np.concatenate([local, fence]))
+    owner = np.concatenate([owner, np.full(len(fence), -1)])
+    a, b = diagram.ridge_points.T
+    vertices = np.asarray(diagram.ridge_vertices)
+    kept = (owner[a] != owner[b]) & (owner[a] >= 0) & (owner[b] >= 0)
+    kept &= (vertices >= 0).all(axis=1) & (vertices[:, 0] != vertices[:, 1])
+    ends = diagram.vertices[vertices[kept]] + origin
+    return ends, np.sort(np.stack([owner[a], owner[b]], axis=1)[kept], axis=1)
+
+
+def nearest(sites: Sites, points: Floats, room: Ints) -> Ints:
+    """Return the footprint of its room that is nearest to each of (m, 2) points."""
+    found = np.empty(len(points), dtype=np.int64)
+    order = np.argsort(room, kind="stable")
+    for at in sites.rooms():
+        here = sites.room[at.start]
+        asked = order[slice(*np.searchsorted(room[order], [here, here + 1]))]
+        if len(asked):
+            _, index = cKDTree(sites.points[at]).query(points[asked])
+            found[asked] = sites.owner[at][index]
+    return found
