@@ -9,7 +9,7 @@ a random spanning tree, at the edge where the cut is best (ReCom: DeFord, Duchin
 import numpy as np
 from numba import njit
 
-from geo.partition.coverage import Floats, Ints
+from geo.partition.coverage import Ints
 from geo.partition.kernel import (
     BORDER,
     COMPILED,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import geopandas as gpd
 import numpy as np
@@ -114,11 +115,12 @@ def divided(footprint: shapely.Geometry, points: Floats, shares: Ints) -> tuple[
         base = middle - axis * (middle @ axis)
         corner = [base + axis * a + across * r * reach for a, r in ((low, -1), (high, -1))]
         corner += [base + axis * a + across * r * reach for a, r in ((high, 1), (low, 1))]
-        return shapely.intersection(footprint, shapely.polygons(corner))
+        piece: shapely.Geometry = shapely.intersection(footprint, shapely.polygons(corner))
+        return piece
 
     low, high = float(along.min()) - 1.0, float(along.max()) + 1.0
     cuts = [low, *(_position(strip, low, high, g) for g in goal[:-1]), high]
-    pieces = [strip(a, b) for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
+    pieces = [strip(a, b) for a, b in pairwise(cuts)]
     return np.array(pieces, dtype=object), order
 
 

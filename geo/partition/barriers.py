@@ -87,7 +87,7 @@ def _joined_loose_ends(
     outline = shapely.boundary(area)
     ends = np.concatenate([shapely.get_point(lines, 0), shapely.get_point(lines, -1)])
     of = np.tile(np.arange(len(lines)), 2)
-    tree = shapely.STRtree(np.append(lines, outline))
+    tree = shapely.STRtree(np.append(lines, np.asarray(outline, dtype=object)))
     at, hit = tree.query(ends, predicate="dwithin", distance=LOOSE_END_M)
     other = hit != of[at]
     at, hit = at[other], hit[other]
@@ -116,7 +116,9 @@ def kinds_of(points: Polygons, barriers: Barriers) -> NDArray[np.int8]:
 
 def rooms(area: shapely.Geometry, barriers: Barriers) -> Polygons:
     """Return the faces that barriers cut an area into."""
-    linework = shapely.union_all(np.append(barriers.lines, shapely.boundary(area)))
+    linework = shapely.union_all(
+        np.append(barriers.lines, np.asarray(shapely.boundary(area), dtype=object))
+    )
     faces = shapely.get_parts(shapely.polygonize([linework]))
     shapely.prepare(area)
     inside = shapely.contains(area, shapely.point_on_surface(faces))

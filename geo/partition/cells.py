@@ -115,7 +115,7 @@ def _inside_any(faces: Polygons, areas: Polygons) -> NDArray[np.bool_]:
 def _sites(
     feet: Polygons, faces: Polygons, is_water: NDArray[np.bool_], barriers: Barriers
 ) -> tuple[Sites, NDArray[np.bool_]]:
-    """Return the sample points of the buildings that share out each room, and which rooms have any."""
+    """Return sample points of the buildings that share out each room, and which rooms have any."""
     home = room_of(feet, faces)
     adopter, foot = _adopted(home, faces, is_water, barriers)
     near = _near(faces[adopter], feet[foot], adopter)
@@ -179,8 +179,9 @@ def _ridge_lines(sites: Sites, faces: Polygons) -> Polygons:
     key = np.concatenate([pair, room[:, None]], axis=1)
     groups, group = np.unique(key, axis=0, return_inverse=True)
     order = np.argsort(group.ravel(), kind="stable")
-    lines = shapely.multilinestrings(shapely.linestrings(ends[order]), indices=group.ravel()[order])
-    lines = shapely.simplify(shapely.line_merge(lines), RIDGE_SIMPLIFY_M)
+    pieces = np.asarray(shapely.linestrings(ends[order]), dtype=object)
+    pieces = np.asarray(shapely.multilinestrings(pieces, indices=group.ravel()[order]))
+    lines: Polygons = np.asarray(shapely.simplify(shapely.line_merge(pieces), RIDGE_SIMPLIFY_M))
     shapely.prepare(faces)
     at = faces[groups[:, 2]]
     outside = ~shapely.contains_properly(at, lines)

@@ -33,7 +33,8 @@ class Borders:
 
     def midpoints(self) -> Polygons:
         """Return the middle of each segment as points."""
-        return shapely.points(self.ends.mean(axis=1))
+        middles: Polygons = np.asarray(shapely.points(self.ends.mean(axis=1)))
+        return middles
 
 
 def _segments(polygons: Polygons) -> tuple[Floats, Ints]:

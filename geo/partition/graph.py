@@ -126,13 +126,13 @@ def graph_of(cells: Cells, households: Ints, compound: Ints) -> tuple[Graph, Int
     number = number.ravel()
 
     def total(values: Floats) -> Floats:
-        summed: Floats = np.bincount(number, weights=values[inner], minlength=len(edges))
-        return summed
+        summed = np.bincount(number, weights=values[inner], minlength=len(edges))
+        return summed.astype(np.float64)
 
     outer = ~inner & ((left >= 0) | (right >= 0))
-    outline = np.bincount(
+    outline: Floats = np.bincount(
         np.maximum(left, right)[outer], weights=shared.length[outer], minlength=len(land)
-    )
+    ).astype(np.float64)
     placed = cells.cell_of_building >= 0
     at = node[cells.cell_of_building[placed]]
     graph = Graph(

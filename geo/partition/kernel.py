@@ -5,15 +5,15 @@ as much as the node has neighbours. Every function here is compiled by Numba and
 threads run.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
 
 from geo.partition.coverage import Floats, Ints
 
-COMPILED = {"cache": True, "nogil": True, "error_model": "numpy"}
-HOT = {**COMPILED, "_nrt": False}
+COMPILED: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy"}
+HOT: dict[str, Any] = {**COMPILED, "_nrt": False}
 """Options of functions that allocate nothing: without reference counts on every array that they
 pass on, a move costs a sixth (0.28 against 1.7 microseconds)."""
 
@@ -51,7 +51,7 @@ class State(NamedTuple):
     households: Floats
     area: Floats
     perimeter: Floats
-    count: Ints
+    nodes: Ints
     compound: Ints  # (compounds, grids) nodes of a compound in a grid
     parts: Ints  # (compounds,) grids a compound lies in
     cut_edges: Ints  # (m,) the edges between grids come first
@@ -97,7 +97,7 @@ def new_state(p: Problem, label: Ints, grids: int) -> State:
         state.households[g] += p.households[u]
         state.area[g] += p.area[u]
         state.perimeter[g] += p.outline[u]
-        state.count[g] += 1
+        state.nodes[g] += 1
         c = p.compound[u]
         if c >= 0:
             if state.compound[c, g] == 0:
@@ -215,8 +215,8 @@ def move(p: Problem, s: State, u: int, b: int) -> None:
     s.households[b] += p.households[u]
     s.area[a] -= p.area[u]
     s.area[b] += p.area[u]
-    s.count[a] -= 1
-    s.count[b] += 1
+    s.nodes[a] -= 1
+    s.nodes[b] += 1
     c = p.compound[u]
     if c >= 0:
         s.compound[c, a] -= 1

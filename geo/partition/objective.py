@@ -67,7 +67,7 @@ class Cost:
     @property
     def total(self) -> float:
         """Return the objective."""
-        return sum(asdict(self).values())
+        return float(sum(asdict(self).values()))
 
 
 def cost(

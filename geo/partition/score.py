@@ -3,8 +3,8 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import pandas as pd
 import numpy as np
+import pandas as pd
 import shapely
 
 from geo.partition.barriers import Barriers, Kind, kinds_of

@@ -19,7 +19,7 @@ FARTHEST_M = 6.0
 """Spacing of sample points: where outlines nearly touch, and where nothing is near."""
 
 WALL_GAP_M = 0.2
-"""A gap up to this is a shared wall: the border follows the outlines, samples only mark its ends."""
+"""A gap up to this is a shared wall: the border follows the outlines, samples mark its ends."""
 
 
 def sample_outlines(footprints: Polygons) -> tuple[Floats, Ints]:
@@ -83,7 +83,8 @@ def _nearest_other(points: Floats, owner: Ints, among: Floats, among_owner: Ints
     if len(points) == 0:
         return np.empty(0)
     distance, index = cKDTree(among).query(points, k=min(8, len(among)))
-    distance, index = distance.reshape(len(points), -1), index.reshape(len(points), -1)
+    distance = np.asarray(distance).reshape(len(points), -1)
+    index = np.asarray(index).reshape(len(points), -1)
     other = among_owner[index] != owner[:, None]
     nearest: Floats = np.where(other, distance, np.inf).min(axis=1)
     return nearest
@@ -93,7 +94,7 @@ def _gaps(polygons: Polygons) -> Floats:
     """Return a lower bound of each polygon's distance to the nearest other one."""
     reach = FARTHEST_M**2 / (8 * TOLERANCE_M)
     bounds = shapely.bounds(polygons)
-    boxes = shapely.box(*bounds.T)
+    boxes = np.asarray(shapely.box(*bounds.T), dtype=object)
     one, other = shapely.STRtree(boxes).query(boxes, predicate="dwithin", distance=reach)
     pairs = one != other
     gaps = np.full(len(polygons), reach)
