@@ -1,0 +1,290 @@
+"""The one style: how each thing is drawn, on the web, in the atlas and on paper.
+
+The symbols stand at the top of the module; :func:`maplibre_style` writes them as a MapLibre
+style, ``maps.atlas`` as Leaflet paths.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from geo.messages import Language, text
+from maps.colours import PALETTE
+
+INK = "#26323d"
+GROUND = "#f5f4ef"
+WATER = "#bfd7e6"
+WATER_INK = "#3f6f92"
+PARK = "#cfe3c4"
+GROUNDS = "#ece5d8"
+BUILDING = "#ffffff"
+BUILDING_EDGE = "#7d858c"
+RAILWAY = "#6b7280"
+WALL = "#8a6d4f"
+GRID_BORDER = "#44525f"
+COMMUNITY_BORDER = "#8c2f39"
+SELECTED = "#c8102e"
+HALO = "#ffffff"
+
+FILL_OPACITY = 0.82
+
+FONTS = ("PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", "Source Han Sans SC", "sans-serif")
+"""Families tried in turn; each of the first four has Chinese and Latin."""
+
+
+@dataclass(frozen=True)
+class RoadSymbol:
+    """How a class of road is drawn: width in metres on the ground, colours, first zoom."""
+
+    width_m: float
+    fill: str
+    casing: str
+    from_zoom: int
+
+
+ROADS: dict[str, RoadSymbol] = {
+    "path": RoadSymbol(2, "#ffffff", "#d8d4ca", 15),
+    "internal": RoadSymbol(4, "#ffffff", "#d8d4ca", 14),
+    "alley": RoadSymbol(4, "#ffffff", "#d2cdc1", 14),
+    "local": RoadSymbol(9, "#ffffff", "#c6c0b2", 13),
+    "secondary": RoadSymbol(16, "#ffffff", "#bdb6a5", 11),
+    "arterial": RoadSymbol(26, "#fdf0c8", "#c9ae6a", 9),
+    "expressway": RoadSymbol(30, "#fbdc9a", "#c4974a", 8),
+}
+"""Roads by class, drawn in this order."""
+
+GREEN = ("park", "sport")
+"""Categories of facility whose grounds are green."""
+
+LINE_WATERS = {"river": 20.0, "canal": 8.0, "stream": 3.0}
+"""Width in metres of waters known by their centreline only, where none is given."""
+
+Style = dict[str, Any]
+Layer = dict[str, Any]
+
+
+def maplibre_style(tiles: str, max_zoom: int, lang: Language) -> Style:
+    """Return the MapLibre style of the city map.
+
+    It names neither glyphs nor sprites: without ``glyphs`` MapLibre draws every letter from
+    the fonts of the machine, so that the map asks no glyph server.
+
+    Parameters
+    ----------
+    tiles
+        Address of the vector tiles with ``{z}``, ``{x}``, ``{y}``.
+    max_zoom
+        The last zoom for which tiles are made; beyond it they are magnified.
+    lang
+        Language of the labels' words; names are as the data has them.
+    """
+    return {
+        "version": 8,
+        "name": text("page.title", lang=lang),
+        "sources": {
+            "city": {"type": "vector", "tiles": [tiles], "minzoom": 0, "maxzoom": max_zoom}
+        },
+        "layers": [*_ground(), *_areas(), *_lines(), *_borders(), *_labels(lang)],
+    }
+
+
+def _ground() -> list[Layer]:
+    return [{"id": "ground", "type": "background", "paint": {"background-color": GROUND}}]
+
+
+def _areas() -> list[Layer]:
+    return [
+        _fill("community", _by_colour(), fades=(12.5, 13.0), id="community-fill"),
+        _fill("grid", _by_colour(), shows=(12.5, 13.0), id="grid-fill"),
+        _fill("facility", _grounds_colour(), opacity=0.7, id="grounds", minzoom=13),
+        _fill("water", WATER, opacity=1, id="water"),
+        _line("water", WATER, _metres(["coalesce", ["get", "width_m"], 4.0]), id="water-line")
+        | {"filter": ["==", ["geometry-type"], "LineString"]},
+        _fill("building", BUILDING, opacity=0.72, id="building", minzoom=13)
+        | {"filter": ["!=", ["get", "use"], "ancillary"]},
+        _line("building", BUILDING_EDGE, 0.6, id="building-edge", minzoom=14),
+    ]
+
+
+def _lines() -> list[Layer]:
+    casings = [_road(name, symbol, casing=True) for name, symbol in ROADS.items()]
+    fills = [_road(name, symbol, casing=False) for name, symbol in ROADS.items()]
+    rail = _line("railway", RAILWAY, 2.4, id="railway", minzoom=10)
+    ties = _line("railway", "#ffffff", 1.2, id="railway-ties", minzoom=10)
+    ties["paint"]["line-dasharray"] = [5, 5]
+    wall = _line("compound", WALL, 1.1, id="wall", minzoom=15)
+    wall["filter"] = ["==", ["get", "gated"], True]
+    wall["paint"]["line-dasharray"] = [4, 1.5]
+    return [*casings, *fills, rail, ties, wall]
+
+
+def _borders() -> list[Layer]:
+    grid = _line("grid", GRID_BORDER, _by_zoom({12: 0.5, 15: 1.0, 18: 1.8}), id="grid-border")
+    halo = _line("community", HALO, _by_zoom({10: 2.5, 16: 5.0}), id="community-halo")
+    halo["paint"]["line-opacity"] = 0.65
+    border = _line(
+        "community", COMMUNITY_BORDER, _by_zoom({9: 0.6, 13: 1.3, 16: 2.2}), id="community-border"
+    )
+    border["paint"]["line-dasharray"] = [5, 1.6, 1, 1.6]
+    chosen = _line("grid", SELECTED, _by_zoom({12: 2.0, 16: 3.5}), id="grid-selected")
+    chosen["filter"] = ["==", ["get", "code"], ""]
+    return [grid | {"minzoom": 12}, halo, border, chosen]
+
+
+def _labels(lang: Language) -> list[Layer]:
+    return [
+        _road_names(),
+        *_water_names(),
+        _facility_names(),
+        _community_names(lang),
+        _grid_numbers(lang),
+    ]
+
+
+def _fill(
+    source: str,
+    colour: object,
+    *,
+    id: str,
+    opacity: float = FILL_OPACITY,
+    shows: tuple[float, float] | None = None,
+    fades: tuple[float, float] | None = None,
+    minzoom: float = 0,
+) -> Layer:
+    """Return a fill; it comes in between the zooms ``shows`` or goes out between ``fades``."""
+    paint: dict[str, object] = {"fill-color": colour, "fill-opacity": opacity}
+    layer: Layer = {"id": id, "type": "fill", "source": "city", "source-layer": source}
+    if shows:
+        paint["fill-opacity"] = _by_zoom({shows[0]: 0, shows[1]: opacity})
+        minzoom = shows[0]
+    if fades:
+        paint["fill-opacity"] = _by_zoom({fades[0]: opacity, fades[1]: 0})
+        layer["maxzoom"] = fades[1]
+    layer["filter"] = ["==", ["geometry-type"], "Polygon"]
+    return layer | {"minzoom": minzoom, "paint": paint}
+
+
+def _line(source: str, colour: str, width: object, *, id: str, minzoom: float = 0) -> Layer:
+    return {
+        "id": id,
+        "type": "line",
+        "source": "city",
+        "source-layer": source,
+        "minzoom": minzoom,
+        "layout": {"line-join": "round", "line-cap": "butt"},
+        "paint": {"line-color": colour, "line-width": width},
+    }
+
+
+def _road(name: str, symbol: RoadSymbol, *, casing: bool) -> Layer:
+    extra = 1.4 if casing else 0.0
+    width = _metres(symbol.width_m, least=0.5 if casing else 0.4, extra=extra)
+    colour = symbol.casing if casing else symbol.fill
+    kind = "casing" if casing else "fill"
+    layer = _line("road", colour, width, id=f"road-{name}-{kind}", minzoom=symbol.from_zoom)
+    layer["filter"] = ["==", ["get", "road_class"], name]
+    layer["layout"]["line-cap"] = "butt" if casing else "round"
+    return layer
+
+
+def _symbol(source: str, *, id: str, minzoom: float, layout: Layer, ink: str) -> Layer:
+    common = {"text-font": list(_weighted("Medium")), "text-padding": 3}
+    return {
+        "id": id,
+        "type": "symbol",
+        "source": "city",
+        "source-layer": source,
+        "minzoom": minzoom,
+        "layout": common | layout,
+        "paint": {"text-color": ink, "text-halo-color": HALO, "text-halo-width": 1.4},
+    }
+
+
+def _grid_numbers(lang: Language) -> Layer:
+    households = ["concat", *_words("page.households_unit", lang, households=["get", "households"])]
+    label = [
+        "format",
+        ["to-string", ["get", "serial"]],
+        {"font-scale": 1.0, "text-font": ["literal", list(_weighted("Bold"))]},
+        ["step", ["zoom"], "", 14.5, ["concat", "\n", households]],
+        {"font-scale": 0.72},
+    ]
+    size = _by_zoom({13: 11, 15: 15, 18: 22})
+    layout = {"text-field": label, "text-size": size, "text-line-height": 1.15}
+    return _symbol("grid_label", id="grid-label", minzoom=13, layout=layout, ink=INK)
+
+
+def _community_names(lang: Language) -> Layer:
+    grids = ["concat", "\n", *_words("page.grids_unit", lang, grids=["get", "grids"])]
+    label = [
+        "format",
+        ["get", "name"],
+        {"text-font": ["literal", list(_weighted("Bold"))]},
+        ["case", ["has", "grids"], grids, ""],
+        {"font-scale": 0.78},
+    ]
+    layout = {"text-field": label, "text-size": _by_zoom({10: 10, 13: 14}), "text-max-width": 8}
+    layer = _symbol("community_label", id="community-label", minzoom=9, layout=layout, ink=INK)
+    return layer | {"maxzoom": 13}
+
+
+def _road_names() -> Layer:
+    layout = {
+        "symbol-placement": "line",
+        "text-field": ["get", "name"],
+        "text-size": _by_zoom({13: 10, 18: 14}),
+        "text-letter-spacing": 0.1,
+        "symbol-spacing": 320,
+    }
+    return _symbol("road", id="road-name", minzoom=14, layout=layout, ink="#5c574c")
+
+
+def _water_names() -> list[Layer]:
+    look = {"text-field": ["get", "name"], "text-size": 13, "text-letter-spacing": 0.25}
+    along = look | {"symbol-placement": "line", "symbol-spacing": 500}
+    line = _symbol("water", id="water-line-name", minzoom=12, layout=along, ink=WATER_INK)
+    line["filter"] = ["==", ["geometry-type"], "LineString"]
+    area = _symbol("water_label", id="water-name", minzoom=11, layout=look, ink=WATER_INK)
+    return [line, area]
+
+
+def _facility_names() -> Layer:
+    layout = {"text-field": ["get", "name"], "text-size": 11, "text-max-width": 7}
+    return _symbol("facility_label", id="facility-name", minzoom=16, layout=layout, ink="#4f6b3f")
+
+
+def _words(key: str, lang: Language, **expressions: object) -> list[object]:
+    """Return a text of the catalogue as parts, with expressions in the places of its fields."""
+    (name, expression), *_ = expressions.items()
+    before, after = text(key, lang=lang, **{name: "\0"}).split("\0")
+    return [before, ["to-string", expression], after]
+
+
+def _weighted(weight: str) -> tuple[str, ...]:
+    """Return the fonts in a weight, which MapLibre reads from the first family's name."""
+    return (f"{FONTS[0]} {weight}", *FONTS)
+
+
+def _by_colour() -> list[object]:
+    """Return the fill of an area by its colour index."""
+    cases = [part for index, fill in enumerate(PALETTE) for part in (index, fill)]
+    return ["match", ["get", "colour"], *cases, GROUND]
+
+
+def _grounds_colour() -> list[object]:
+    return ["match", ["get", "category"], list(GREEN), PARK, GROUNDS]
+
+
+def _by_zoom(stops: dict[float, float]) -> list[object]:
+    return ["interpolate", ["linear"], ["zoom"], *(part for stop in stops.items() for part in stop)]
+
+
+def _metres(width: object, *, least: float = 0.8, extra: float = 0.0) -> list[object]:
+    """Return a line width for metres on the ground; at zoom 16 a pixel is about a metre here.
+
+    (78271.5 m x cos 32 degrees / 2^16 with MapLibre's tiles of 512 pixels: 1.01 m.)
+    """
+    stops: list[object] = []
+    for zoom in (8, 12, 16, 20):
+        scaled = ["*", width, 2.0 ** (zoom - 16)]
+        stops += [zoom, ["+", ["max", scaled, least], extra]]
+    return ["interpolate", ["exponential", 2], ["zoom"], *stops]

@@ -1,0 +1,64 @@
+// What an atlas page carries besides folium's own script: Leaflet, the popups, and the tie
+// between the table of grids and the map.
+
+import L from "leaflet";
+import "leaflet/dist/leaflet.css";
+import "./atlas.css";
+
+/** What a popup says: a title, and rows of a label and a value. */
+interface Card {
+  code?: string;
+  title: string;
+  rows: [string, string][];
+}
+
+const areas = new Map<string, L.Polygon>();
+
+/** Give a feature its popup; folium calls this on each. */
+function card(feature: GeoJSON.Feature, layer: L.Layer): void {
+  const about = feature.properties as Card;
+  layer.bindPopup(() => content(about), { maxWidth: 300 });
+  if (about.code && layer instanceof L.Polygon) areas.set(about.code, layer);
+}
+
+/** Make each row of a table lead to its area on the map, or to the page it names. */
+function tie(map: L.Map): void {
+  L.control.scale({ imperial: false, maxWidth: 120 }).addTo(map);
+  map.attributionControl.setPrefix("");
+  for (const row of document.querySelectorAll<HTMLElement>("tr[data-code]")) {
+    const area = areas.get(row.dataset["code"] ?? "");
+    if (!area) continue;
+    row.addEventListener("mouseenter", () => area.setStyle({ weight: 4 }));
+    row.addEventListener("mouseleave", () => area.setStyle({ weight: 1.4 }));
+    row.addEventListener("click", () => {
+      map.fitBounds(area.getBounds(), { maxZoom: 18 });
+      area.openPopup();
+    });
+  }
+  shrinkLabels(map);
+  map.on("zoomend", () => shrinkLabels(map));
+}
+
+/** Labels lose their second line, then go, as the map gets smaller. */
+function shrinkLabels(map: L.Map): void {
+  const box = map.getContainer();
+  const fitted = map.getBoundsZoom(map.options.maxBounds ?? map.getBounds());
+  box.classList.toggle("far", map.getZoom() < fitted);
+}
+
+function content(about: Card): HTMLElement {
+  const box = document.createElement("div");
+  box.className = "card";
+  box.append(Object.assign(document.createElement("h3"), { textContent: about.title }));
+  const list = document.createElement("dl");
+  for (const [label, value] of about.rows) {
+    list.append(
+      Object.assign(document.createElement("dt"), { textContent: label }),
+      Object.assign(document.createElement("dd"), { textContent: value }),
+    );
+  }
+  box.append(list);
+  return box;
+}
+
+Object.assign(window, { L, gridatlas: { card, tie } });

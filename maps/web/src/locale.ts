@@ -1,0 +1,46 @@
+// The words of the page: the catalogues of geo/locale, as the API serves them.
+
+export type Language = "zh" | "en";
+
+const REMEMBERED = "gridatlas.language";
+
+let words: Record<string, string> = {};
+
+/** The language asked for in the address, else the one chosen before, else Chinese. */
+export function preferredLanguage(): Language {
+  const asked = new URLSearchParams(location.search).get("lang") ?? remembered();
+  return asked === "en" ? "en" : "zh";
+}
+
+export async function speak(lang: Language): Promise<void> {
+  const response = await fetch(`/locale/${lang}`);
+  if (!response.ok) throw new Error(response.statusText);
+  words = (await response.json()) as Record<string, string>;
+  document.documentElement.lang = lang === "zh" ? "zh-CN" : "en";
+}
+
+export function remember(lang: Language): void {
+  try {
+    localStorage.setItem(REMEMBERED, lang);
+  } catch {
+    // a browser that keeps nothing still shows the map
+  }
+}
+
+/** The text of a key with its fields filled in. */
+export function text(key: string, fields: Record<string, string | number> = {}): string {
+  const template = words[key] ?? key;
+  return template.replace(/\{(\w+)\}/g, (_, name: string) => String(fields[name] ?? ""));
+}
+
+export function number(value: number): string {
+  return value.toLocaleString(document.documentElement.lang);
+}
+
+function remembered(): string | null {
+  try {
+    return localStorage.getItem(REMEMBERED);
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,74 @@
+// The card of the grid that was clicked, and the list of communities.
+
+import type { Collection, Community, Grid } from "./api";
+import { byId, element } from "./dom";
+import { number, text } from "./locale";
+
+export function showGrid(grid: Grid, fill: string, onClose: () => void): void {
+  const panel = byId("panel");
+  const close = element("button", { type: "button", class: "close" }, "×");
+  close.setAttribute("aria-label", text("page.close"));
+  close.addEventListener("click", onClose);
+  const swatch = element("span", { class: "swatch" });
+  swatch.style.background = fill;
+  const title = grid.name || text("page.grid_number", { serial: grid.serial });
+  panel.replaceChildren(
+    close,
+    element("h2", {}, swatch, title),
+    element(
+      "p",
+      { class: "figure" },
+      element("b", {}, number(grid.households)),
+      text("page.households_unit", { households: "" }).trim(),
+    ),
+    facts(grid),
+  );
+  panel.hidden = false;
+}
+
+export function hidePanel(): void {
+  byId("panel").hidden = true;
+}
+
+export function showCommunities(
+  found: Collection<Community>,
+  onChoose: (extent: number[]) => void,
+): void {
+  const rows = found.features.map((feature) => {
+    const row = element(
+      "button",
+      { type: "button" },
+      element("span", {}, feature.properties.name),
+      element("small", {}, figures(feature.properties)),
+    );
+    row.addEventListener("click", () => feature.bbox && onChoose(feature.bbox));
+    return element("li", {}, row);
+  });
+  byId("list").replaceChildren(
+    element("h2", {}, text("page.communities")),
+    element("ul", {}, ...rows),
+  );
+}
+
+function facts(grid: Grid): HTMLElement {
+  const rows: [string, string][] = [
+    ["page.community", grid.community],
+    ["page.street", grid.street],
+    ["page.grid_code", grid.code],
+    ["page.kind", text(`page.kind_${grid.kind}`)],
+    ["page.buildings", text("page.buildings_unit", { buildings: number(grid.buildings) })],
+    ["page.plan", text(`page.plan_${grid.status}`, { version: grid.version })],
+  ];
+  const list = element("dl");
+  for (const [key, value] of rows) {
+    if (value) list.append(element("dt", {}, text(key)), element("dd", {}, value));
+  }
+  return list;
+}
+
+function figures(community: Community): string {
+  if (community.grids === null) return text("page.not_drawn");
+  const grids = text("page.grids_unit", { grids: number(community.grids) });
+  const households = number(community.households ?? 0);
+  return `${grids} · ${text("page.households_unit", { households })}`;
+}
