@@ -1,6 +1,6 @@
 """The tables of the city spatial geodatabase, one module a theme."""
 
-from geo.model.base import DISPLAY_SRID, STORAGE_SRID, Base, Feature
+from geo.model.base import DISPLAY_SRID, STORAGE_SRID, Base, Feature, gist_indexes
 from geo.model.building import Building, BuildingUnit, Compound
 from geo.model.facility import Facility
 from geo.model.grid import Grid, GridInformant, GridManager, GridMember, GridPlan
@@ -25,6 +25,9 @@ LAYERS: dict[str, type[Feature]] = {
     )
 }
 """Feature tables by layer name, parents before children."""
+
+for _table in list(Base.metadata.tables.values()):
+    gist_indexes(_table)
 
 __all__ = [
     "DISPLAY_SRID",

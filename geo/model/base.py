@@ -5,7 +5,17 @@ from enum import StrEnum
 from typing import Any
 
 from geoalchemy2 import Geometry
-from sqlalchemy import BigInteger, CheckConstraint, Computed, DateTime, MetaData, Text, func
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Computed,
+    DateTime,
+    Index,
+    MetaData,
+    Table,
+    Text,
+    func,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 STORAGE_SRID = 4490
@@ -33,7 +43,7 @@ class Feature:
     with its ``valid_to`` (see ``geo/model/history.py``), so ``valid_to`` is always null here.
     """
 
-    code: Mapped[str] = mapped_column(Text, primary_key=True)
+    code: Mapped[str] = mapped_column(Text, primary_key=True, sort_order=-1)
     source: Mapped[str] = mapped_column(Text, server_default="")
     valid_from: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     valid_to: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
@@ -64,3 +74,10 @@ def one_of(column: str, values: type[StrEnum]) -> CheckConstraint:
 def between(column: str, low: float, high: float) -> CheckConstraint:
     """Return the constraint that a figure lies in the range its unit makes plausible."""
     return CheckConstraint(f"{column} BETWEEN {low} AND {high}", name=f"{column}_plausible")
+
+
+def gist_indexes(table: Table) -> None:
+    """Declare the GiST indexes of a table's geometry columns."""
+    for column in table.columns:
+        if isinstance(column.type, Geometry):
+            Index(f"ix_{table.name}_{column.name}", column, postgresql_using="gist")

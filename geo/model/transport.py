@@ -10,7 +10,7 @@ from geo.model.base import Base, Feature, between, display_geometry, geometry, o
 
 
 class RoadClass(StrEnum):
-    """Classes of CJJ 37 (快速路, 主干路, 次干路, 支路) and what lies below them (巷, 小区路, 步道)."""
+    """Classes of CJJ 37 (快速路, 主干路, 次干路, 支路) and what lies below (巷, 小区路, 步道)."""
 
     EXPRESSWAY = "expressway"
     ARTERIAL = "arterial"

@@ -1,0 +1,159 @@
+"""Reading layers out of the database as frames."""
+
+from datetime import datetime
+from typing import Any
+
+import geopandas as gpd
+import pandas as pd
+import shapely
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    FromClause,
+    LargeBinary,
+    Select,
+    Table,
+    func,
+    or_,
+    select,
+)
+
+from geo import crs as systems
+from geo.codes import stem
+from geo.errors import InputError, NotFoundError
+from geo.model import LAYERS, Base, Grid, GridPlan, Region
+from geo.model.history import as_of as rows_as_of
+from geo.model.region import Level
+
+LEVELS = {level.value: level.value for level in Level}
+"""Layers that are the regions of one level."""
+
+NAMES = (*LAYERS, *LEVELS, "grid")
+"""Every layer that can be read."""
+
+_INTERNAL = {"geom_3857"}
+
+
+def read_layer(
+    connection: Connection,
+    layer: str,
+    *,
+    region: str | None = None,
+    as_of: datetime | None = None,
+    crs: str | None = None,
+) -> gpd.GeoDataFrame:
+    """Return a layer as it is, or as it was.
+
+    Parameters
+    ----------
+    layer
+        One of :data:`NAMES`.
+    region
+        Code of a region, or the digits it begins with: features of it or touching its land.
+    as_of
+        A past time; for grids, those in force then.
+    crs
+        System to return it in, the storage system by default.
+
+    Raises
+    ------
+    InputError
+        If there is no such layer.
+    NotFoundError
+        If there is no such region.
+    """
+    if layer not in NAMES:
+        raise InputError("no_such_layer", layer=layer, layers=", ".join(NAMES))
+    source = _source(layer, as_of)
+    statement = select(*_columns(source))
+    if layer in LEVELS:
+        statement = statement.where(source.c.level == layer)
+    if region:
+        statement = _within(connection, statement, source, region)
+    frame = read_frame(connection, statement.order_by(source.c.code))
+    return frame.to_crs(crs) if crs else frame
+
+
+def read_frame(connection: Connection, statement: Select[Any]) -> gpd.GeoDataFrame:
+    """Return the rows of a query whose column ``geom`` is WKB in the storage system."""
+    result = connection.execute(statement)
+    frame = pd.DataFrame(result.fetchall(), columns=list(result.keys()))
+    geometry = shapely.from_wkb(frame.pop("geom").to_numpy(dtype=object))
+    frame = frame.infer_objects()
+    return gpd.GeoDataFrame(frame, geometry=geometry, crs=systems.STORAGE).rename_geometry("geom")
+
+
+def wkb(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Return a geometry column as WKB, for :func:`read_frame`."""
+    return func.ST_AsBinary(column, type_=LargeBinary).label("geom")
+
+
+def _columns(source: FromClause) -> list[ColumnElement[Any]]:
+    return [
+        wkb(column) if column.name == "geom" else column
+        for column in source.c
+        if column.name not in _INTERNAL
+    ]
+
+
+def _source(layer: str, when: datetime | None) -> FromClause:
+    """Return the table, or the rows of a past time, of a layer."""
+    if layer == "grid":
+        return _grids(when)
+    name = "region" if layer in LEVELS else layer
+    if when is None:
+        table: Table = Base.metadata.tables[name]
+        return table
+    return rows_as_of(name, when).subquery(name)
+
+
+def _grids(when: datetime | None) -> FromClause:
+    """Return the grids in force (then), else those of each community's newest draft."""
+    plan = select(GridPlan)
+    if when is None:
+        plan = plan.where(GridPlan.status != "archived").distinct(GridPlan.community_code)
+        plan = plan.order_by(
+            GridPlan.community_code,
+            (GridPlan.status == "published").desc(),
+            GridPlan.version.desc(),
+        )
+    chosen = plan.subquery("plan")
+    columns = [column for column in Grid.__table__.c if column.name not in _INTERNAL]
+    statement = select(*columns, chosen.c.community_code, chosen.c.status, chosen.c.version).join(
+        chosen, chosen.c.id == Grid.plan_id
+    )
+    if when is not None:
+        ends = or_(Grid.valid_to.is_(None), Grid.valid_to > when)
+        statement = statement.where(Grid.valid_from <= when, ends)
+    return statement.subquery("grid")
+
+
+def _within(
+    connection: Connection, statement: Select[Any], source: FromClause, region: str
+) -> Select[Any]:
+    """Return a query limited to a region: by code where the layer has one, else by place."""
+    for name in ("region_code", "community_code"):
+        if name in source.c:
+            return statement.where(source.c[name].startswith(stem(region), autoescape=True))
+    if "parent_code" in source.c:
+        return statement.where(source.c.code.startswith(stem(region), autoescape=True))
+    if "building_code" in source.c and "storeys" in source.c:
+        building = Base.metadata.tables["building"]
+        inside = building.c.region_code.startswith(stem(region), autoescape=True)
+        codes = select(building.c.code).where(inside)
+        return statement.where(source.c.building_code.in_(codes))
+    return statement.where(func.ST_Intersects(source.c.geom, land_of(connection, region)))
+
+
+def land_of(connection: Connection, region: str) -> ColumnElement[Any]:
+    """Return the land of a region, or of all that begin with some digits, as an expression.
+
+    Raises
+    ------
+    NotFoundError
+        If there is none with a border.
+    """
+    parts = Region.code.startswith(stem(region), autoescape=True) & Region.geom.is_not(None)
+    if connection.execute(select(Region.code).where(parts).limit(1)).first() is None:
+        raise NotFoundError("no_such_region", region=region)
+    return select(func.ST_Union(Region.geom)).where(parts).scalar_subquery()
