@@ -7,7 +7,7 @@ written, and a feature of another source is never touched.
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, cast
 
 import geopandas as gpd
 import numpy as np
@@ -15,7 +15,6 @@ import pandas as pd
 import psycopg
 import shapely
 from sqlalchemy import Computed, Connection, Engine, Table, func, insert, select, text, update
-
 from sqlalchemy.exc import IntegrityError
 
 from geo import crs
@@ -141,12 +140,18 @@ def _stage(connection: Connection, name: str, frame: gpd.GeoDataFrame) -> None:
 def _rows(frame: gpd.GeoDataFrame, columns: list[str], table: Table) -> list[tuple[Any, ...]]:
     """Return the rows of a frame as the database takes them."""
     series = [
-        _hex(frame, table.c[column].type.geometry_type)
+        _hex(frame, str(getattr(table.c[column].type, "geometry_type", "")))
         if column == "geom"
         else _values(frame[column], table.c[column])
         for column in columns
     ]
     return list(zip(*series, strict=True))
+
+
+def _kind(table: Table) -> str:
+    """Return the kind of geometry that a table holds."""
+    kind = table.c.geom.type
+    return str(getattr(kind, "geometry_type", "GEOMETRY"))
 
 
 def _hex(frame: gpd.GeoDataFrame, kind: str) -> list[str | None]:
@@ -178,7 +183,7 @@ def _values(series: pd.Series[Any], column: Any) -> list[Any]:
 
 def _refusal(name: str, error: BaseException | None) -> InputError:
     """Return what a person is told when the database refuses a row."""
-    said = error.diag
+    said = cast(psycopg.Error, error).diag
     detail = said.message_detail or said.message_primary or str(error)
     return InputError(
         "row_refused",

@@ -17,6 +17,7 @@ from sqlalchemy import (
     or_,
     select,
 )
+from sqlalchemy.orm import InstrumentedAttribute
 
 from geo import crs as systems
 from geo.codes import stem
@@ -74,7 +75,7 @@ def read_layer(
     return frame.to_crs(crs) if crs else frame
 
 
-def read_frame(connection: Connection, statement: Select[Any]) -> gpd.GeoDataFrame:
+def read_frame(connection: Connection, statement: Select[*tuple[Any, ...]]) -> gpd.GeoDataFrame:
     """Return the rows of a query whose column ``geom`` is WKB in the storage system."""
     result = connection.execute(statement)
     frame = pd.DataFrame(result.fetchall(), columns=list(result.keys()))
@@ -83,7 +84,7 @@ def read_frame(connection: Connection, statement: Select[Any]) -> gpd.GeoDataFra
     return gpd.GeoDataFrame(frame, geometry=geometry, crs=systems.STORAGE).rename_geometry("geom")
 
 
-def wkb(column: ColumnElement[Any]) -> ColumnElement[Any]:
+def wkb(column: ColumnElement[Any] | InstrumentedAttribute[Any]) -> ColumnElement[Any]:
     """Return a geometry column as WKB, for :func:`read_frame`."""
     return func.ST_AsBinary(column, type_=LargeBinary).label("geom")
 
@@ -129,8 +130,8 @@ def _grids(when: datetime | None) -> FromClause:
 
 
 def _within(
-    connection: Connection, statement: Select[Any], source: FromClause, region: str
-) -> Select[Any]:
+    connection: Connection, statement: Select[*tuple[Any, ...]], source: FromClause, region: str
+) -> Select[*tuple[Any, ...]]:
     """Return a query limited to a region: by code where the layer has one, else by place."""
     for name in ("region_code", "community_code"):
         if name in source.c:

@@ -35,7 +35,7 @@ HISTORY: dict[str, Table] = {name: _history_table(Base.metadata.tables[name]) fo
 """Tables of superseded rows by layer."""
 
 
-def as_of(layer: str, when: datetime) -> Select[Any]:
+def as_of(layer: str, when: datetime) -> Select[*tuple[Any, ...]]:
     """Return the rows of a layer that were valid at a time, with the columns of its history.
 
     Raises
@@ -46,7 +46,7 @@ def as_of(layer: str, when: datetime) -> Select[Any]:
     history = HISTORY[layer]
     live = Base.metadata.tables[layer]
 
-    def valid(table: Table) -> Select[Any]:
+    def valid(table: Table) -> Select[*tuple[Any, ...]]:
         ends = or_(table.c.valid_to.is_(None), table.c.valid_to > when)
         columns = [table.c[column.name] for column in history.columns]
         return select(*columns).where(table.c.valid_from <= when, ends)

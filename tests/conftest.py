@@ -1,0 +1,94 @@
+"""A real PostGIS cluster for the tests, and a fresh migrated database for whoever asks.
+
+Under pytest-xdist the first worker makes the cluster and the last one stops it.
+"""
+
+import fcntl
+import os
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, create_engine, text
+
+from geo import cluster, db
+
+TEMPLATE = "gridatlas_template"
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[Path]:
+    with path.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield path
+
+
+@pytest.fixture(scope="session")
+def home(testrun_uid: str) -> Iterator[Path]:
+    """Return a GRIDATLAS_HOME with a running cluster, shared by all workers of a test run."""
+    place = Path(tempfile.gettempdir()) / f"gridatlas-test-{testrun_uid[:12]}"
+    place.mkdir(exist_ok=True)
+    place.chmod(0o755)
+    with locked(place / "users"):
+        cluster.ensure(place)
+        users = place / "count"
+        users.write_text(str(int(users.read_text() or "0") + 1 if users.exists() else 1))
+        if not (place / "template.ready").exists():
+            make_template(place)
+            (place / "template.ready").touch()
+    yield place
+    with locked(place / "users"):
+        left = int((place / "count").read_text()) - 1
+        (place / "count").write_text(str(left))
+        if left == 0:
+            cluster.stop(place)
+
+
+def make_template(place: Path) -> None:
+    on_server(place, f'CREATE DATABASE "{TEMPLATE}"')
+    engine = create_engine(cluster.url(place, TEMPLATE))
+    db.upgrade(engine)
+    engine.dispose()
+
+
+def on_server(place: Path, statement: str) -> None:
+    server = create_engine(cluster.url(place, "postgres"), isolation_level="AUTOCOMMIT")
+    with server.connect() as connection:
+        connection.execute(text(statement))
+    server.dispose()
+
+
+@contextmanager
+def fresh_database(place: Path) -> Iterator[Engine]:
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    with locked(place / "template.lock"):
+        on_server(place, f'CREATE DATABASE "{name}" TEMPLATE "{TEMPLATE}" STRATEGY FILE_COPY')
+    before = {key: os.environ.get(key) for key in ("DATABASE_URL", "GRIDATLAS_HOME")}
+    os.environ |= {"DATABASE_URL": cluster.url(place, name), "GRIDATLAS_HOME": os.fspath(place)}
+    db.forget()
+    engine = db.engine()
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+        db.forget()
+        for key, value in before.items():
+            os.environ.pop(key) if value is None else os.environ.update({key: value})
+        on_server(place, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture
+def database(home: Path) -> Iterator[Engine]:
+    """Return an empty, migrated database; the installation's settings point at it."""
+    with fresh_database(home) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="module")
+def shared_database(home: Path) -> Iterator[Engine]:
+    """Return a database that the tests of a module share."""
+    with fresh_database(home) as engine:
+        yield engine
