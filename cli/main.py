@@ -2,7 +2,7 @@
 
 import typer
 
-from cli import console
+from cli import console, db, draw, export
 
 
 def application() -> typer.Typer:
@@ -15,6 +15,8 @@ def application() -> typer.Typer:
     def root() -> None:
         """网格图谱 Gridatlas: a city's spatial geodatabase and grid drawing."""
 
+    for group in (db, draw, export):
+        group.register(app)
     return app
 
 

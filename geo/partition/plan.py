@@ -19,7 +19,7 @@ from geo.partition.cells import Cells, draw_cells
 from geo.partition.coverage import Floats, Ints, Polygons, borders
 from geo.partition.graph import graph_of
 from geo.partition.numbering import grid_codes, serials
-from geo.partition.objective import Limits, Weights, cost
+from geo.partition.objective import Limits, Weights, border_cost, cost
 from geo.partition.score import Members, ScoreCard, score
 from geo.partition.search import Effort, search_parts
 
@@ -110,8 +110,13 @@ def draw(community: Community, wishes: Wishes | None = None) -> Drawing:
         cells.barriers,
         wishes.limits,
     )
-    objective = cost(graph, label, wishes.limits, wishes.weights).total
-    card = _named(replace(card, objective=objective, seconds=time.monotonic() - began), codes)
+    card = replace(
+        card,
+        border_cost=border_cost(graph, label),
+        objective=cost(graph, label, wishes.limits, wishes.weights).total,
+        seconds=time.monotonic() - began,
+    )
+    card = _named(card, codes)
     return Drawing(
         community.code,
         _grid_frame(codes, polygons, atoms, cells, grid_of_cell, community.buildings.crs),

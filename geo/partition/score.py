@@ -38,6 +38,8 @@ class ScoreCard:
         Median of 4 pi area / perimeter**2: 1 for a circle.
     walk_m
         Mean straight distance from a household to the middle of its grid's households.
+    border_cost, objective
+        Of the drawing (:mod:`geo.partition.objective`), metres of border through open ground.
     reasons
         What is not met and why, as (catalogue key, fields).
     """
@@ -56,6 +58,7 @@ class ScoreCard:
     straddled_m: float
     polsby_popper: float
     walk_m: float
+    border_cost: float = 0.0
     objective: float | None = None
     seconds: float | None = None
     reasons: tuple[tuple[str, dict[str, Any]], ...] = ()

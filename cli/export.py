@@ -1,0 +1,31 @@
+"""``gridatlas export``: any layer as a file."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli import console
+from geo.messages import text
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+
+    @app.command()
+    def export(
+        layer: Annotated[str, typer.Argument(help="grid, building, community, road, ...")],
+        file: Annotated[Path, typer.Argument(help="NAME.gpkg or NAME.geojson")],
+        crs: Annotated[str, typer.Option(help="System of the file, for example EPSG:4546.")] = "",
+        region: Annotated[str, typer.Option(help="Only what lies in this region (code).")] = "",
+    ) -> None:
+        """Write a layer as GeoPackage or GeoJSON."""
+        from etl.export import write_layer
+        from geo import db
+        from geo.layers import read_layer
+
+        db.upgrade()
+        with db.engine().connect() as connection:
+            frame = read_layer(connection, layer, region=region or None)
+        write_layer(frame, layer, file, crs or None)
+        console.out.print(text("cli.exported", count=len(frame), layer=layer, file=file))
