@@ -25,7 +25,7 @@ COMMUNITY_BORDER = "#8c2f39"
 SELECTED = "#c8102e"
 HALO = "#ffffff"
 
-FILL_OPACITY = 0.82
+FILL_OPACITY = 0.74
 
 FONTS = ("PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", "Source Han Sans SC", "sans-serif")
 """Families tried in turn; each of the first four has Chinese and Latin."""
@@ -119,10 +119,10 @@ def _lines() -> list[Layer]:
 
 def _borders() -> list[Layer]:
     grid = _line("grid", GRID_BORDER, _by_zoom({12: 0.5, 15: 1.0, 18: 1.8}), id="grid-border")
-    halo = _line("community", HALO, _by_zoom({10: 2.5, 16: 5.0}), id="community-halo")
-    halo["paint"]["line-opacity"] = 0.65
+    halo = _line("community", HALO, _by_zoom({10: 2.0, 16: 4.0}), id="community-halo")
+    halo["paint"]["line-opacity"] = 0.6
     border = _line(
-        "community", COMMUNITY_BORDER, _by_zoom({9: 0.6, 13: 1.3, 16: 2.2}), id="community-border"
+        "community", COMMUNITY_BORDER, _by_zoom({9: 0.6, 13: 1.1, 16: 1.8}), id="community-border"
     )
     border["paint"]["line-dasharray"] = [5, 1.6, 1, 1.6]
     chosen = _line("grid", SELECTED, _by_zoom({12: 2.0, 16: 3.5}), id="grid-selected")
@@ -135,6 +135,7 @@ def _labels(lang: Language) -> list[Layer]:
         _road_names(),
         *_water_names(),
         _facility_names(),
+        _near_community_names(),
         _community_names(lang),
         _grid_numbers(lang),
     ]
@@ -182,7 +183,7 @@ def _road(name: str, symbol: RoadSymbol, *, casing: bool) -> Layer:
     kind = "casing" if casing else "fill"
     layer = _line("road", colour, width, id=f"road-{name}-{kind}", minzoom=symbol.from_zoom)
     layer["filter"] = ["==", ["get", "road_class"], name]
-    layer["layout"]["line-cap"] = "butt" if casing else "round"
+    layer["layout"]["line-cap"] = "round"
     return layer
 
 
@@ -200,14 +201,15 @@ def _symbol(source: str, *, id: str, minzoom: float, layout: Layer, ink: str) ->
 
 
 def _grid_numbers(lang: Language) -> Layer:
-    households = ["concat", *_words("page.households_unit", lang, households=["get", "households"])]
-    label = [
-        "format",
-        ["to-string", ["get", "serial"]],
-        {"font-scale": 1.0, "text-font": ["literal", list(_weighted("Bold"))]},
-        ["step", ["zoom"], "", 14.5, ["concat", "\n", households]],
-        {"font-scale": 0.72},
+    households = [
+        "concat",
+        "\n",
+        *_words("page.households_unit", lang, households=["get", "households"]),
     ]
+    bold = {"text-font": ["literal", list(_weighted("Bold"))]}
+    number = [["to-string", ["get", "serial"]], bold]
+    both = [*number, households, {"font-scale": 0.72}]
+    label = ["step", ["zoom"], ["format", *number], 14.5, ["format", *both]]
     size = _by_zoom({13: 11, 15: 15, 18: 22})
     layout = {"text-field": label, "text-size": size, "text-line-height": 1.15}
     return _symbol("grid_label", id="grid-label", minzoom=13, layout=layout, ink=INK)
@@ -225,6 +227,14 @@ def _community_names(lang: Language) -> Layer:
     layout = {"text-field": label, "text-size": _by_zoom({10: 10, 13: 14}), "text-max-width": 8}
     layer = _symbol("community_label", id="community-label", minzoom=9, layout=layout, ink=INK)
     return layer | {"maxzoom": 13}
+
+
+def _near_community_names() -> Layer:
+    """Where the grids have come in, the name stands back behind their numbers."""
+    layout = {"text-field": ["get", "name"], "text-size": 13, "text-letter-spacing": 0.15}
+    return _symbol(
+        "community_label", id="community-name", minzoom=13, layout=layout, ink=COMMUNITY_BORDER
+    )
 
 
 def _road_names() -> Layer:

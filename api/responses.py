@@ -1,0 +1,119 @@
+"""Answers: GeoJSON collections with paging links, and bodies that caches can keep."""
+
+import hashlib
+from typing import Any, Generic, TypeVar
+
+import orjson
+from fastapi import Request
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy import RowMapping
+from starlette.responses import Response
+
+from api.requests import Page
+
+GEOJSON = "application/geo+json"
+
+Properties = TypeVar("Properties")
+
+
+class Link(BaseModel):
+    """Where another part of a list is."""
+
+    rel: str
+    type: str
+    href: str
+
+
+class Feature(BaseModel, Generic[Properties]):
+    """A GeoJSON feature (RFC 7946); coordinates are CGCS2000, longitude first."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    type: str
+    id: str
+    bbox: tuple[float, float, float, float] | None = None
+    geometry: dict[str, Any] | None
+    properties: Properties
+
+
+class Collection(BaseModel, Generic[Properties]):
+    """A page of features; ``bbox`` and ``numberMatched`` speak of the whole list."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    type: str
+    numberMatched: int  # noqa: N815 (the standard's spelling)
+    numberReturned: int  # noqa: N815
+    bbox: tuple[float, float, float, float] | None = None
+    links: list[Link]
+    features: list[Feature[Properties]]
+
+
+def collection(
+    request: Request,
+    features: list[dict[str, Any]],
+    page: Page,
+    matched: int,
+    extent: RowMapping | None = None,
+) -> Response:
+    """Return a page of features with links to the pages around it."""
+    body: dict[str, Any] = {
+        "type": "FeatureCollection",
+        "numberMatched": matched,
+        "numberReturned": len(features),
+        "links": _links(request, page, matched),
+        "features": features,
+    }
+    box = box_of(extent)
+    return kept(request, orjson.dumps(body | ({"bbox": box} if box else {})), GEOJSON)
+
+
+def feature(row: RowMapping, properties: dict[str, Any], **id_of: str) -> dict[str, Any]:
+    """Return a row with the columns ``geojson`` and ``west`` .. ``north`` as a feature."""
+    geometry = orjson.Fragment(row["geojson"]) if row["geojson"] else None
+    made = {"type": "Feature", "geometry": geometry, "properties": properties} | id_of
+    box = box_of(row)
+    return made | ({"bbox": box} if box else {})
+
+
+def box_of(row: RowMapping | None) -> list[float] | None:
+    """Return the columns ``west``, ``south``, ``east``, ``north`` as a GeoJSON bbox."""
+    if row is None or row["west"] is None:
+        return None
+    return [round(row[side], 7) for side in ("west", "south", "east", "north")]
+
+
+def kept(request: Request, body: bytes, media_type: str, *, max_age: int = 0) -> Response:
+    """Return a body under an ETag, or 304 when the caller has it already.
+
+    The tag is weak: the same answer goes out plain and compressed.
+    """
+    tag = f'W/"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
+    freshness = f"max-age={max_age}" if max_age else "no-cache"
+    headers = {"ETag": tag, "Cache-Control": freshness, "Vary": "Accept-Language"}
+    if _matches(request.headers.get("if-none-match", ""), tag):
+        return Response(status_code=304, headers=headers)
+    if not body:
+        return Response(status_code=204, headers=headers)
+    return Response(body, media_type=media_type, headers=headers)
+
+
+def _matches(header: str, tag: str) -> bool:
+    known = [part.strip().removeprefix("W/") for part in header.split(",")]
+    return "*" in known or tag.removeprefix("W/") in known
+
+
+def _links(request: Request, page: Page, matched: int) -> list[dict[str, str]]:
+    places = {"self": page.offset}
+    if page.offset + page.limit < matched:
+        places["next"] = page.offset + page.limit
+    if page.offset > 0:
+        places["prev"] = max(0, page.offset - page.limit)
+    return [
+        {
+            "rel": rel,
+            "type": GEOJSON,
+            "href": str(request.url.include_query_params(limit=page.limit, offset=offset)),
+        }
+        for rel, offset in places.items()
+    ]

@@ -1,0 +1,229 @@
+"""``/tiles``: the city as vector tiles, several layers in one, straight from PostGIS.
+
+Tiles hold what anyone may see: of a building its outline, use, storeys and name, and of plans
+the grids with their households.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Request
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    FromClause,
+    Integer,
+    LargeBinary,
+    Text,
+    cast,
+    func,
+    literal,
+    literal_column,
+    select,
+    true,
+)
+from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.types import TypeEngine
+from starlette.responses import Response
+
+from api import problems
+from api.colouring import Colouring
+from api.plans import Shown, Status, plans_shown
+from api.requests import Connection
+from api.responses import kept
+from geo.errors import NotFoundError
+from geo.model import Building, Compound, Facility, Grid, Railway, Region, Road, Water
+from maps.style import ROADS
+
+router = APIRouter(tags=["tiles"])
+
+MEDIA_TYPE = "application/vnd.mapbox-vector-tile"
+EXTENT = 4096
+BUFFER = 64
+MAX_ZOOM = 22
+MADE_TO_ZOOM = 16
+"""The last zoom that the page asks for; nearer ones are this one magnified."""
+
+NARROW = ("canal", "stream", "pond")
+"""Waters left out of the far zooms."""
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A tile of the usual pyramid of Web Mercator."""
+
+    z: int
+    x: int
+    y: int
+
+    def envelope(self, margin: float = 0.0) -> ColumnElement[Any]:
+        """Return the tile's square, wider by a share of it on each side."""
+        return func.ST_TileEnvelope(self.z, self.x, self.y, _WORLD, margin)
+
+    def degrees(self) -> tuple[float, float, float, float]:
+        """Return west, south, east, north of the tile with its buffer."""
+
+        def lat(row: float) -> float:
+            return math.degrees(math.atan(math.sinh(math.pi * (1 - 2 * row / 2**self.z))))
+
+        margin, width = BUFFER / EXTENT, 360 / 2**self.z
+        west = (self.x - margin) * width - 180
+        east = (self.x + 1 + margin) * width - 180
+        return west, lat(self.y + 1 + margin), east, lat(self.y - margin)
+
+
+_WORLD: ColumnElement[Any] = literal_column(
+    "ST_MakeEnvelope(-20037508.342789244, -20037508.342789244, "
+    "20037508.342789244, 20037508.342789244, 3857)"
+)
+"""The square of the pyramid, which must be written out where a margin follows it."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a layer of a tile is made from.
+
+    Attributes
+    ----------
+    columns
+        Its attributes.
+    geometry
+        Its geometry in Web Mercator, under a GiST index.
+    where
+        Which rows.
+    join
+        Rows joined to it, and on what.
+    point
+        Whether each is shown as one point inside it, for a label, in one tile only.
+    """
+
+    columns: list[Any]
+    geometry: InstrumentedAttribute[Any]
+    where: ColumnElement[bool]
+    join: tuple[FromClause, ColumnElement[bool]] | None = None
+    point: bool = False
+
+
+@router.get("/tiles/{z}/{x}/{y}", response_class=Response, responses=problems.DOCUMENTED)
+def tile(
+    request: Request,
+    connection: Connection,
+    z: Annotated[int, Path(ge=0, le=MAX_ZOOM)],
+    x: Annotated[int, Path(ge=0)],
+    y: Annotated[int, Path(ge=0)],
+    status: Shown = "published",
+) -> Response:
+    """Return a tile with the layers water, railway, road, compound, building, facility,
+    community and grid, and the points of the labels; 204 where there is nothing."""
+    if max(x, y) >= 2**z:
+        raise NotFoundError("no_such_tile", z=z, x=x, y=y)
+    asked = Tile(z, x, y)
+    colourings = request.app.state.colourings
+    sources = _base(z)
+    sources |= _communities(asked, colourings.communities(connection), status)
+    if z >= 12:
+        sources |= _grids(asked, colourings.grids(connection, status), status)
+    parts = [func.coalesce(_layer(name, source, asked), b"") for name, source in sources.items()]
+    body = b"".join(connection.execute(select(*parts)).one()) if parts else b""
+    return kept(request, body, MEDIA_TYPE, max_age=0)
+
+
+def _layer(name: str, source: Source, tile: Tile) -> ColumnElement[bytes]:
+    """Return the query for one layer, encoded."""
+    geometry = func.ST_PointOnSurface(source.geometry) if source.point else source.geometry
+    drawn = func.ST_AsMVTGeom(
+        geometry, tile.envelope(), EXTENT, 0 if source.point else BUFFER, type_=LargeBinary
+    )
+    rows = select(*source.columns, drawn.label("geom")).where(
+        source.geometry.op("&&")(tile.envelope(BUFFER / EXTENT)), source.where
+    )
+    if source.join:
+        rows = rows.join(*source.join)
+    shown = rows.subquery(f"{name}_rows")
+    encoded = func.ST_AsMVT(literal_column(f"{name}_rows"), name, EXTENT, "geom", type_=LargeBinary)
+    return select(encoded).select_from(shown).scalar_subquery()
+
+
+def _base(z: int) -> dict[str, Source]:
+    """Return the layers of the ground that a zoom has room for."""
+    found: dict[str, Source] = {}
+    if z >= 8:
+        found["water"] = _water(z)
+        found["road"] = _road(z)
+    if z >= 10:
+        found["railway"] = Source([Railway.name], Railway.geom_3857, ~Railway.tunnel)
+    if z >= 11:
+        named = (Water.name != "") & (func.ST_Dimension(Water.geom) == 2) & ~Water.covered
+        found["water_label"] = Source([Water.name], Water.geom_3857, named, point=True)
+    if z >= 13:
+        grounds = func.ST_Dimension(Facility.geom) == 2
+        found["facility"] = Source([Facility.category], Facility.geom_3857, grounds)
+        found["building"] = Source(
+            [Building.name, Building.use, Building.storeys_above], Building.geom_3857, true()
+        )
+    if z >= 15:
+        walls = [Compound.name, Compound.gated]
+        names = [Facility.category, Facility.name]
+        found["compound"] = Source(walls, Compound.geom_3857, true())
+        found["facility_label"] = Source(names, Facility.geom_3857, Facility.name != "", point=True)
+    return found
+
+
+def _water(z: int) -> Source:
+    open_to_the_sky = ~Water.covered
+    wanted = open_to_the_sky if z >= 12 else open_to_the_sky & Water.kind.not_in(NARROW)
+    return Source([Water.kind, Water.name, Water.width_m], Water.geom_3857, wanted)
+
+
+def _road(z: int) -> Source:
+    classes = [name for name, symbol in ROADS.items() if symbol.from_zoom <= z + 1]
+    return Source(
+        [Road.road_class, Road.name], Road.geom_3857, Road.road_class.in_(classes) & ~Road.tunnel
+    )
+
+
+def _communities(tile: Tile, colouring: Colouring, status: Status) -> dict[str, Source]:
+    """Return communities with their colours, and the points of their names."""
+    if tile.z < 7:
+        return {}
+    colour = _colours(tile, colouring, Text())
+    plan = plans_shown(status)
+    grids = (
+        select(func.nullif(func.count(), 0))
+        .select_from(Grid)
+        .join(plan, plan.c.id == Grid.plan_id)
+        .where(plan.c.community_code == Region.code)
+        .correlate(Region)
+        .scalar_subquery()
+    )
+
+    area = [Region.code, Region.name, colour.c.colour]
+    label = [Region.code, Region.name, grids.label("grids")]
+    here = Region.level == literal("community")
+    return {
+        "community": Source(area, Region.geom_3857, here, (colour, colour.c.key == Region.code)),
+        "community_label": Source(label, Region.geom_3857, here, point=True),
+    }
+
+
+def _grids(tile: Tile, colouring: Colouring, status: Status) -> dict[str, Source]:
+    """Return grids with their colours, and the points of their numbers."""
+    colour = _colours(tile, colouring, BigInteger())
+
+    serial = cast(func.substr(Grid.code, 13), Integer).label("serial")
+    area = [Grid.code, serial, Grid.kind, Grid.households, colour.c.colour]
+    label = [Grid.code, serial, Grid.households]
+    shown = Grid.plan_id.in_(select(plans_shown(status).c.id))
+    return {
+        "grid": Source(area, Grid.geom_3857, shown, (colour, colour.c.key == Grid.id)),
+        "grid_label": Source(label, Grid.geom_3857, shown, point=True),
+    }
+
+
+def _colours(tile: Tile, colouring: Colouring, key: TypeEngine[Any]) -> FromClause:
+    """Return the colours of the areas in a tile as rows to join."""
+    keys, colours = colouring.within(tile.degrees())
+    columns = literal(keys, ARRAY(key)), literal(colours, ARRAY(Integer))
+    return func.unnest(*columns).table_valued("key", "colour").render_derived(name="painted")
