@@ -10,7 +10,13 @@ interface Card {
   code?: string;
   title: string;
   rows: [string, string][];
+  href?: string;
+  link?: string;
 }
+
+// folium gives a marker its icon a moment after it is made; until then it must not look for
+// Leaflet's own picture beside the page
+L.Marker.prototype.options.icon = L.divIcon();
 
 const areas = new Map<string, L.Polygon>();
 
@@ -21,7 +27,7 @@ function card(feature: GeoJSON.Feature, layer: L.Layer): void {
   if (about.code && layer instanceof L.Polygon) areas.set(about.code, layer);
 }
 
-/** Make each row of a table lead to its area on the map, or to the page it names. */
+/** Add the scale, and make each row of a table lead to its area on the map. */
 function tie(map: L.Map): void {
   L.control.scale({ imperial: false, maxWidth: 120 }).addTo(map);
   map.attributionControl.setPrefix("");
@@ -30,20 +36,14 @@ function tie(map: L.Map): void {
     if (!area) continue;
     row.addEventListener("mouseenter", () => area.setStyle({ weight: 4 }));
     row.addEventListener("mouseleave", () => area.setStyle({ weight: 1.4 }));
-    row.addEventListener("click", () => {
+    row.addEventListener("click", (event) => {
+      if (event.target instanceof HTMLAnchorElement) return;
       map.fitBounds(area.getBounds(), { maxZoom: 18 });
       area.openPopup();
     });
   }
-  shrinkLabels(map);
-  map.on("zoomend", () => shrinkLabels(map));
-}
-
-/** Labels lose their second line, then go, as the map gets smaller. */
-function shrinkLabels(map: L.Map): void {
-  const box = map.getContainer();
-  const fitted = map.getBoundsZoom(map.options.maxBounds ?? map.getBounds());
-  box.classList.toggle("far", map.getZoom() < fitted);
+  const fitted = map.getZoom();
+  map.on("zoomend", () => map.getContainer().classList.toggle("far", map.getZoom() < fitted - 0.5));
 }
 
 function content(about: Card): HTMLElement {
@@ -58,6 +58,10 @@ function content(about: Card): HTMLElement {
     );
   }
   box.append(list);
+  if (about.href) {
+    const link = { href: about.href, textContent: about.link ?? about.title };
+    box.append(Object.assign(document.createElement("a"), link));
+  }
   return box;
 }
 
