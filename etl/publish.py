@@ -5,7 +5,7 @@ written, and a feature of another source is never touched.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, cast
 
@@ -19,7 +19,7 @@ from sqlalchemy.exc import IntegrityError
 
 from geo import crs
 from geo.errors import InputError
-from geo.model import LAYERS, STORAGE_SRID, Base, ImportRun, LayerRevision
+from geo.model import LAYERS, STORAGE_SRID, Base, ImportRun, LayerRevision, Quarantine
 from geo.progress import Progress, silent
 
 LayerSet = Mapping[str, gpd.GeoDataFrame]
@@ -44,8 +44,24 @@ class Counts:
         return self.added + self.changed + self.removed
 
 
+@dataclass(frozen=True)
+class Rejected:
+    """A feature that can't be used: its layer and code, why (a key), what came with it."""
+
+    layer: str
+    code: str | None
+    reason: str
+    properties: dict[str, Any]
+    geometry: shapely.Geometry | None
+
+
 def publish(
-    engine: Engine, layers: LayerSet, source: str, *, progress: Progress = silent
+    engine: Engine,
+    layers: LayerSet,
+    source: str,
+    *,
+    rejected: Sequence[Rejected] = (),
+    progress: Progress = silent,
 ) -> dict[str, Counts]:
     """Make the live features of a source those of a set of layers.
 
@@ -56,6 +72,8 @@ def publish(
         A layer that is left out stays as it is.
     source
         Name of the source, one for every delivery of it.
+    rejected
+        What the delivery held that can't be published; it is kept in quarantine with the run.
 
     Returns
     -------
@@ -71,13 +89,18 @@ def publish(
     names = [name for name in LAYERS if name in layers]
     try:
         with engine.begin() as connection:
-            return _publish(connection, {name: layers[name] for name in names}, source, progress)
+            chosen = {name: layers[name] for name in names}
+            return _publish(connection, chosen, source, rejected, progress)
     except IntegrityError as error:
         raise _refusal(", ".join(names), error.orig) from error
 
 
 def _publish(
-    connection: Connection, layers: LayerSet, source: str, progress: Progress
+    connection: Connection,
+    layers: LayerSet,
+    source: str,
+    rejected: Sequence[Rejected],
+    progress: Progress,
 ) -> dict[str, Counts]:
     timings: dict[str, float] = {}
     connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
@@ -92,6 +115,7 @@ def _publish(
     touched = [name for name in layers if counts[name].touched]
     if touched:
         run, revision = _record(connection, source, counts, timings)
+        _quarantine(connection, run, rejected)
         for done, name in enumerate(touched):
             progress("publish", done, len(touched))
             _write(connection, name, source, revision)
@@ -167,7 +191,7 @@ def _hex(frame: gpd.GeoDataFrame, kind: str) -> list[str | None]:
     return list(shapely.to_wkb(numbered, hex=True, include_srid=True))
 
 
-def _values(series: pd.Series[Any], column: Any) -> list[Any]:
+def _values(series: pd.Series, column: Any) -> list[Any]:
     """Return plain values: whole numbers where the column is whole, None for what is missing."""
     missing = series.isna().to_numpy()
     values = series.to_numpy(dtype=object)
@@ -267,6 +291,23 @@ def _record(
         .returning(ImportRun.id)
     ).scalar_one()
     return run, newest + 1
+
+
+def _quarantine(connection: Connection, run: int, rejected: Sequence[Rejected]) -> None:
+    """Keep what was rejected."""
+    rows = [
+        {
+            "run_id": run,
+            "layer": one.layer,
+            "code": one.code,
+            "reason": one.reason,
+            "properties": one.properties,
+            "original": shapely.to_wkb(one.geometry),
+        }
+        for one in rejected
+    ]
+    if rows:
+        connection.execute(insert(Quarantine), rows)
 
 
 def _write(connection: Connection, name: str, source: str, revision: int) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import geopandas as gpd
 import numpy as np
 import shapely
+from geoalchemy2.shape import from_shape
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from geo import crs
@@ -54,7 +55,8 @@ def read_community(connection: Connection, code: str) -> Community:
     metric = crs.metric_crs_of(found)
     land = select(Region.geom).where(Region.code == code).scalar_subquery()
     buildings = read_frame(connection, _buildings(code, land)).to_crs(metric)
-    around = func.ST_Buffer(func.Geography(land), AROUND_M)
+    polygon = found.to_crs(metric).geometry
+    around = from_shape(polygon.buffer(AROUND_M).to_crs(crs.STORAGE).iloc[0], srid=STORAGE_SRID)
 
     def near(layer: str) -> gpd.GeoDataFrame:
         return read_frame(connection, _near(layer, around)).to_crs(metric)
@@ -62,7 +64,7 @@ def read_community(connection: Connection, code: str) -> Community:
     return Community(
         code,
         found["name"].iloc[0],
-        found.to_crs(metric).geometry.iloc[0],
+        polygon.iloc[0],
         buildings,
         read_frame(connection, _units(code, land)).to_crs(metric),
         near("compound"),
@@ -107,7 +109,7 @@ def _units(code: str, land: Any) -> Any:
 def _near(layer: str, around: Any) -> Any:
     table = Base.metadata.tables[layer]
     columns = [column for column in table.c if column.name not in {"geom", "geom_3857"}]
-    inside = func.ST_Intersects(table.c.geom, func.Geometry(around))
+    inside = func.ST_Intersects(table.c.geom, around)
     return select(*columns, wkb(table.c.geom)).where(inside).order_by(table.c.code)
 
 

@@ -27,6 +27,8 @@ class Settings(BaseSettings):
     estimate_storeys_house: float = 2.0
     estimate_storeys_apartments: float = 6.0
     estimate_min_footprint_m2: float = 30.0
+    # A building of unknown use that covers more than this is a hall, a mall or a station.
+    estimate_max_footprint_m2: float = 2500.0
 
 
 @cache

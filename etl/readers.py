@@ -1,0 +1,195 @@
+"""Vector files in, with one clear word for what is wrong with them."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pyogrio
+import pyproj
+import shapely
+from pyogrio.errors import DataLayerError, DataSourceError
+
+from geo import crs as systems
+from geo.errors import InputError
+
+DRIVERS = {
+    ".shp": "ESRI Shapefile",
+    ".gpkg": "GPKG",
+    ".geojson": "GeoJSON",
+    ".json": "GeoJSON",
+    ".pbf": "OSM",
+    ".kml": "KML",
+    ".parquet": "Parquet",
+}
+"""Formats that are read, by ending; no other driver is ever asked."""
+
+
+def existing(path: Path, *endings: str) -> Path:
+    """Return a file that is there, holds something, and is called what is read.
+
+    Raises
+    ------
+    InputError
+        If it is missing, a folder, empty, or its ending is none that is read. Names of GDAL's
+        virtual files and addresses are no files.
+    """
+    if not path.exists():
+        raise InputError("file_missing", file=path)
+    if path.is_dir():
+        raise InputError("file_is_folder", file=path)
+    if path.suffix.lower() not in (endings or DRIVERS):
+        raise InputError("file_format", file=path, formats=", ".join(endings or DRIVERS))
+    if path.stat().st_size == 0:
+        raise InputError("file_empty", file=path)
+    return path
+
+
+def layers_in(path: Path) -> list[str]:
+    """Return the names of the layers of a file.
+
+    Raises
+    ------
+    InputError
+        If it is not what its name says.
+    """
+    with _quiet():
+        try:
+            return [str(name) for name, _ in pyogrio.list_layers(path.resolve())]
+        except DataSourceError as error:
+            raise InputError("file_unreadable", file=path, format=path.suffix) from error
+
+
+def read_vector(
+    path: Path, layer: str | None = None, *, crs: str | None = None, encoding: str | None = None
+) -> gpd.GeoDataFrame:
+    """Return a layer in longitude and latitude of the storage system.
+
+    Parameters
+    ----------
+    path
+        A file in one of :data:`DRIVERS`.
+    layer
+        Its layer, the only one by default.
+    crs
+        System of a file that does not say its own.
+    encoding
+        Of texts that are not in what the file says.
+
+    Raises
+    ------
+    InputError
+        If the file is not what it says, is empty, has no system, or lies nowhere plausible.
+    """
+    layer = layer or _only_layer(existing(path))
+    frame, _ = read_raw(path, layer, encoding=encoding)
+    if frame.empty:
+        raise InputError("layer_empty", file=path, layer=layer)
+    if frame.crs is None:
+        if crs is None:
+            raise InputError("no_crs", file=path, layer=layer)
+        frame = frame.set_crs(crs)
+    return plausible(frame.to_crs(systems.STORAGE), path, layer)
+
+
+def _only_layer(path: Path) -> str:
+    names = layers_in(path)
+    if not names:
+        raise InputError("file_without_layer", file=path)
+    if len(names) > 1:
+        raise InputError("several_layers", file=path, layers=", ".join(names))
+    return names[0]
+
+
+def read_raw(
+    path: Path,
+    layer: str,
+    *,
+    columns: Sequence[str] | None = None,
+    where: str | None = None,
+    encoding: str | None = None,
+) -> tuple[gpd.GeoDataFrame, list[str]]:
+    """Return a layer as the file has it, and what GDAL complained of.
+
+    A geometry that can't be built as it stands is repaired where its parts allow it (column
+    ``repaired``), else None.
+    """
+    with _quiet() as complaints:
+        try:
+            meta, _, wkb, values = pyogrio.raw.read(
+                path.resolve(), layer=layer, columns=columns, where=where, encoding=encoding
+            )
+        except (DataSourceError, DataLayerError, UnicodeDecodeError) as error:
+            raise InputError("file_unreadable", file=path, format=path.suffix) from error
+    plain = dict(zip(meta["fields"], values, strict=True))
+    geometry, repaired = _built(np.asarray(wkb, dtype=object))
+    frame = gpd.GeoDataFrame(pd.DataFrame(plain), geometry=geometry, crs=meta["crs"] or None)
+    return frame.assign(repaired=repaired), complaints
+
+
+def _built(wkb: Any) -> tuple[Any, Any]:
+    """Return geometries from WKB, valid ones, and which had to be repaired."""
+    geometry = shapely.from_wkb(wkb, on_invalid="ignore")
+    present = np.array([item is not None for item in wkb], dtype=bool)
+    broken = present & shapely.is_missing(geometry)
+    geometry[broken] = shapely.from_wkb(wkb[broken], on_invalid="fix")
+    invalid = ~shapely.is_valid(geometry) & ~shapely.is_missing(geometry)
+    geometry[invalid] = shapely.make_valid(geometry[invalid])
+    return geometry, broken | invalid
+
+
+def plausible(frame: gpd.GeoDataFrame, path: Path, layer: str) -> gpd.GeoDataFrame:
+    """Return a frame in longitude and latitude, if that is what it can be.
+
+    Raises
+    ------
+    InputError
+        If coordinates are not finite or lie off the globe.
+    """
+    west, south, east, north = frame.total_bounds
+    inside = np.isfinite(frame.total_bounds).all() and west >= -180 and east <= 180
+    if not (inside and south >= -90 and north <= 90):
+        raise InputError("out_of_range", file=path, layer=layer, bounds=_spoken(frame.total_bounds))
+    return frame
+
+
+def _spoken(bounds: Any) -> str:
+    return ", ".join(f"{value:g}" for value in bounds)
+
+
+@contextmanager
+def _quiet() -> Iterator[list[str]]:
+    """Collect what GDAL complains of while the block runs, instead of printing it."""
+    complaints: list[str] = []
+
+    class Collector(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            complaints.append(record.getMessage())
+
+    logger = logging.getLogger("pyogrio")
+    collector, propagate = Collector(), logger.propagate
+    logger.addHandler(collector)
+    logger.propagate = False
+    try:
+        yield complaints
+    finally:
+        logger.removeHandler(collector)
+        logger.propagate = propagate
+
+
+def crs_named(name: str) -> pyproj.CRS:
+    """Return the system of a name such as ``EPSG:4490``.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    try:
+        return pyproj.CRS.from_user_input(name)
+    except pyproj.exceptions.CRSError as error:
+        raise InputError("unknown_crs", crs=name) from error
