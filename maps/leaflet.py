@@ -1,5 +1,7 @@
 """Folium pages that carry everything inside: no address is ever asked."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import count
 from typing import Any, cast
 
@@ -73,11 +75,46 @@ def new_map(bounds: tuple[float, float, float, float]) -> OfflineMap:
     return drawn
 
 
-def feature(geometry: shapely.Geometry, **properties: object) -> Feature:
-    """Return a GeoJSON feature with coordinates to the centimetre."""
+@dataclass(frozen=True)
+class Card:
+    """What the popup of a feature says: a title, rows of label and value, a link."""
+
+    title: str
+    rows: Sequence[tuple[str, str]]
+    code: str = ""
+    href: str = ""
+    link: str = ""
+
+    def properties(self) -> dict[str, Any]:
+        """Return the card as properties of a feature."""
+        rows = [(_shown_later(name), _shown_later(value)) for name, value in self.rows]
+        given = {"code": self.code, "href": self.href, "link": self.link}
+        filled = {key: value for key, value in given.items() if value}
+        return {"title": _shown_later(self.title), "rows": rows, **filled}
+
+
+def feature(geometry: shapely.Geometry, look: str = "", card: Card | None = None) -> Feature:
+    """Return a GeoJSON feature with coordinates to the centimetre.
+
+    Parameters
+    ----------
+    look
+        Which of a layer's styles it has.
+    card
+        What its popup says.
+    """
     rounded = shapely.transform(geometry, lambda places: np.round(places, DECIMALS))
+    properties = {"look": look} | (card.properties() if card else {})
     shape = orjson.loads(shapely.to_geojson(rounded))
     return {"type": "Feature", "geometry": shape, "properties": properties}
+
+
+def _shown_later(name: str) -> str:
+    """Return a text without braces; the page puts them back.
+
+    folium takes the scripts that it has written, names in them and all, for templates once more.
+    """
+    return name.replace("{", "\x01")
 
 
 def layer(
@@ -95,7 +132,7 @@ def layer(
     style
         Leaflet path options of all of them.
     fills
-        Further options by a feature's property ``look``.
+        Further options by a feature's look.
     interactive
         Whether a click on one opens its popup.
     """
@@ -118,7 +155,9 @@ def layer(
 
 def label(place: tuple[float, float], html: str, name: str) -> folium.Marker:
     """Return a text at a place (longitude, latitude); ``html`` must be safe."""
-    icon = folium.DivIcon(html=html, icon_size=(120, 40), icon_anchor=(60, 20), class_name=name)
+    icon = folium.DivIcon(
+        html=html.replace("{", "&#123;"), icon_size=(120, 40), icon_anchor=(60, 20), class_name=name
+    )
     lon, lat = place
     return folium.Marker(
         (round(lat, DECIMALS), round(lon, DECIMALS)),

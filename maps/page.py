@@ -12,7 +12,7 @@ from markupsafe import escape
 from geo.messages import LANGUAGES, text
 from maps import style
 from maps.colours import PALETTE, colour, neighbours
-from maps.leaflet import Feature, OfflineMap, feature, label, label_point, layer, new_map
+from maps.leaflet import Card, OfflineMap, feature, label, label_point, layer, new_map
 from maps.sheet import Entry, Sheet
 
 TOUCHING_DEGREES = 1e-6
@@ -80,15 +80,7 @@ def overview(entries: Sequence[Entry]) -> OfflineMap:
     drawn = new_map(tuple(shapely.total_bounds(lands).tolist()))
     looks = {str(index): {"fillColor": fill} for index, fill in enumerate(PALETTE)}
     features = [
-        feature(
-            entry.land,
-            code=entry.code,
-            look=str(index),
-            title=entry.name,
-            rows=_entry_rows(entry),
-            href=f"{entry.code}.html",
-            link=_both("atlas.open"),
-        )
+        feature(entry.land, str(index), _entry_card(entry))
         for entry, index in zip(entries, _colours(lands), strict=True)
     ]
     border = {"color": style.COMMUNITY_BORDER, "weight": 1.4, "fillOpacity": style.FILL_OPACITY}
@@ -114,8 +106,7 @@ def _ground(sheet: Sheet) -> Iterator[folium.GeoJson]:
 def _grids(sheet: Sheet, fills: dict[str, str]) -> folium.GeoJson:
     rows = sheet.grids.itertuples()
     features = [
-        feature(row.geom, code=row.code, look=row.code, title=_title(row), rows=_grid_rows(row))
-        for row in rows
+        feature(row.geom, row.code, Card(_title(row), _grid_rows(row), row.code)) for row in rows
     ]
     border = {"color": style.GRID_BORDER, "weight": 1.4, "fillOpacity": style.FILL_OPACITY}
     looks = {code: {"fillColor": fill} for code, fill in fills.items()}
@@ -127,9 +118,8 @@ def _buildings(sheet: Sheet, fills: dict[str, str]) -> folium.GeoJson:
     features = [
         feature(
             row.geom,
-            look=row.grids[0] if row.grids and row.households else "",
-            title=row.name or row.address or _both("atlas.building_name", code=row.code),
-            rows=_building_rows(row),
+            row.grids[0] if row.grids and row.households else "",
+            Card(_building_title(row), _building_rows(row)),
         )
         for row in sheet.buildings.itertuples()
     ]
@@ -153,7 +143,7 @@ def _waters(sheet: Sheet) -> Iterator[folium.GeoJson]:
 def _roads(sheet: Sheet) -> Iterator[folium.GeoJson]:
     """Yield the roads, all casings below all fills, so that crossings are open."""
     found = [
-        feature(road.geom, look=road.road_class)
+        feature(road.geom, road.road_class)
         for name in ROAD_PIXELS
         for road in sheet.roads[sheet.roads["road_class"] == name].itertuples()
     ]
@@ -304,11 +294,17 @@ def _grid_rows(row: Any) -> list[tuple[str, str]]:
     ]
 
 
-def _entry_rows(entry: Entry) -> list[tuple[str, str]]:
-    return [
+def _building_title(row: Any) -> str:
+    return row.name or row.address or _both("atlas.building_name", code=row.code)
+
+
+def _entry_card(entry: Entry) -> Card:
+    rows = [
         (_both("atlas.grids"), str(entry.grids)),
         (_both("atlas.households"), f"{entry.households:,}"),
     ]
+    page = f"{entry.code}.html"
+    return Card(entry.name, rows, entry.code, page, _both("atlas.open"))
 
 
 def _building_rows(row: Any) -> list[tuple[str, str]]:
@@ -333,6 +329,3 @@ def _value(domain: str, value: str | None) -> str:
 
 def _number(value: float | None) -> str:
     return "" if value is None or np.isnan(value) else f"{value:.0f}"
-
-
-__all__ = ["Feature", "Page", "darker", "of_sheet", "overview", "serial"]

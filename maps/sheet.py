@@ -7,6 +7,7 @@ from typing import Any
 import geopandas as gpd
 import shapely
 from sqlalchemy import ColumnElement, Connection, Row, Select, case, func, select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import aliased
 
 from geo.codes import stem
@@ -155,7 +156,7 @@ def _shown() -> Any:
     return (
         select(GridPlan)
         .where(GridPlan.status != "archived")
-        .distinct(GridPlan.community_code)
+        .ext(distinct_on(GridPlan.community_code))
         .order_by(GridPlan.community_code, in_force, GridPlan.version.desc())
         .subquery("plan")
     )

@@ -124,14 +124,16 @@ def _ground() -> dict[type, list[dict[str, object]]]:
                 "geom": "SRID=4490;POINT({} {})".format(*degrees(1100, 560)),
             },
         ],
-        Building: [row for code in COMMUNITIES for row in _buildings(code)],
+        Building: [row for code in COMMUNITIES for row in buildings(code)],
     }
 
 
-def _buildings(community: str) -> list[dict[str, object]]:
+def buildings(community: str) -> list[dict[str, object]]:
     _, west, south, east, north = COMMUNITIES[community]
     places = [
-        (x, y) for y in range(south + 25, min(north, 620) - 20, 50) for x in range(west + 15, east, 50)
+        (x, y)
+        for y in range(south + 25, min(north, 620) - 20, 50)
+        for x in range(west + 15, east, 50)
     ]
     return [
         {
@@ -191,9 +193,7 @@ def _draw(connection, plan: int, community: str, land: tuple[int, int, int, int]
     for serial, cell in enumerate(cells, 1):
         inside = [
             building
-            for building, (x, y) in zip(
-                _buildings(community), _corners(community), strict=True
-            )
+            for building, (x, y) in zip(buildings(community), _corners(community), strict=True)
             if cell[0] <= x < cell[2] and cell[1] <= y < cell[3]
         ]
         dedicated = community == RIVERSIDE and serial == len(cells)
@@ -225,5 +225,7 @@ def _draw(connection, plan: int, community: str, land: tuple[int, int, int, int]
 def _corners(community: str) -> list[tuple[int, int]]:
     _, west, south, east, north = COMMUNITIES[community]
     return [
-        (x, y) for y in range(south + 25, min(north, 620) - 20, 50) for x in range(west + 15, east, 50)
+        (x, y)
+        for y in range(south + 25, min(north, 620) - 20, 50)
+        for x in range(west + 15, east, 50)
     ]

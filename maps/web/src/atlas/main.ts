@@ -46,20 +46,25 @@ function tie(map: L.Map): void {
   map.on("zoomend", () => map.getContainer().classList.toggle("far", map.getZoom() < fitted - 0.5));
 }
 
+/** Braces come as U+0001: folium would take them for its own (see maps/leaflet.py). */
+function braced(name: string): string {
+  return name.replaceAll("\u0001", "{");
+}
+
 function content(about: Card): HTMLElement {
   const box = document.createElement("div");
   box.className = "card";
-  box.append(Object.assign(document.createElement("h3"), { textContent: about.title }));
+  box.append(Object.assign(document.createElement("h3"), { textContent: braced(about.title) }));
   const list = document.createElement("dl");
   for (const [label, value] of about.rows) {
     list.append(
-      Object.assign(document.createElement("dt"), { textContent: label }),
-      Object.assign(document.createElement("dd"), { textContent: value }),
+      Object.assign(document.createElement("dt"), { textContent: braced(label) }),
+      Object.assign(document.createElement("dd"), { textContent: braced(value) }),
     );
   }
   box.append(list);
   if (about.href) {
-    const link = { href: about.href, textContent: about.link ?? about.title };
+    const link = { href: about.href, textContent: about.link ?? "" };
     box.append(Object.assign(document.createElement("a"), link));
   }
   return box;

@@ -1,0 +1,23 @@
+import httpx
+from sqlalchemy import create_engine, text
+
+from tests.server import serving
+
+
+def test_health_names_the_versions_and_the_migration(client, town):
+    with town.connect() as connection:
+        migration = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    state = client.get("/health").json()
+    assert state["status"] == "ok"
+    assert state["database"]["migration"] == migration
+    assert state["database"]["postgis"] >= "3.3"
+
+
+def test_database_that_is_gone_is_503_and_says_when_to_try_again():
+    nobody = create_engine("postgresql+psycopg://nobody@/none?host=/nowhere")
+    with serving(nobody) as address:
+        answer = httpx.get(f"{address}/health", headers={"Accept-Language": "en"})
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"] == "5"
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["title"] == "Database unavailable"

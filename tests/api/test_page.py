@@ -1,0 +1,80 @@
+"""The page, its style and its words, without a browser (see tests/e2e for one)."""
+
+import re
+
+import pytest
+
+from geo.messages import catalogue
+from maps import build
+from maps.colours import PALETTE
+
+
+@pytest.fixture(scope="module", autouse=True)
+def built():
+    build.build()
+
+
+def test_page_names_only_files_of_this_server(client):
+    html = client.get("/").text
+    named = re.findall(r'(?:src|href)="([^"]+)"', html)
+    assert len(named) >= 3
+    for address in named:
+        assert address.startswith("/static/")
+        assert client.get(address).status_code == 200
+
+
+def test_hashed_files_are_kept_for_ever_and_the_page_is_not(client):
+    script = re.search(r'src="([^"]+\.js)"', client.get("/").text)[1]
+    assert "immutable" in client.get(script).headers["cache-control"]
+    assert client.get("/").headers["cache-control"] == "no-cache"
+
+
+def test_browser_is_told_to_talk_to_nobody_else(client):
+    policy = client.get("/").headers["content-security-policy"]
+    assert policy.startswith("default-src 'self'")
+    assert "http" not in policy
+
+
+def test_no_way_out_of_the_folder_of_assets(client):
+    for path in ("/static/../build.py", "/static/%2e%2e/build.py", "/static/..%2fbuild.py"):
+        assert client.get(path).status_code == 404
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_style_asks_no_other_server_and_speaks_the_language(client, lang):
+    style = client.get("/style.json", params={"lang": lang}).json()
+    assert "glyphs" not in style
+    assert "sprite" not in style
+    assert style["sources"]["city"]["tiles"] == ["/tiles/{z}/{x}/{y}?status=published"]
+    label = str(next(layer for layer in style["layers"] if layer["id"] == "grid-label"))
+    assert (" 户" in label) == (lang == "zh")
+    assert (" households" in label) == (lang == "en")
+
+
+def test_style_paints_every_colour_index(client):
+    layers = client.get("/style.json").json()["layers"]
+    fill = next(layer for layer in layers if layer["id"] == "grid-fill")["paint"]["fill-color"]
+    assert fill[2:-1] == [part for pair in enumerate(PALETTE) for part in pair]
+
+
+def test_words_hold_every_key_that_the_page_uses(client):
+    sources = "".join(file.read_text(encoding="utf-8") for file in (build.WEB / "src").glob("*.ts"))
+    used = set(re.findall(r'"(page\.\w+)"', sources))
+    assert len(used) > 20
+    for lang in ("zh", "en"):
+        assert used <= set(client.get(f"/locale/{lang}").json())
+
+
+def test_both_languages_have_the_same_keys_and_fields():
+    chinese, english = catalogue("zh"), catalogue("en")
+    assert set(chinese) == set(english)
+    for key in chinese:
+        fields = [set(re.findall(r"{(\w+)", texts[key])) for texts in (chinese, english)]
+        assert fields[0] == fields[1], key
+
+
+def test_unknown_language_and_path_are_problems(client):
+    assert client.get("/locale/fr").status_code == 422
+    lost = client.get("/nowhere")
+    assert lost.status_code == 404
+    assert lost.json()["title"] == "未找到"

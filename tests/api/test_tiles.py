@@ -1,0 +1,112 @@
+"""Tiles, read back by GDAL."""
+
+import math
+
+import pyogrio
+import pytest
+from sqlalchemy import update
+
+from geo.model import GridPlan
+from tests import town as t
+
+
+def tile_of(x, y, z):
+    lon, lat = t.degrees(x, y)
+    row = (1 - math.asinh(math.tan(math.radians(lat))) / math.pi) / 2
+    return int((lon + 180) / 360 * 2**z), int(row * 2**z)
+
+
+@pytest.fixture
+def read(client, tmp_path):
+    def read(z, x=300, y=350, **asked):
+        column, row = tile_of(x, y, z)
+        answer = client.get(f"/tiles/{z}/{column}/{row}", params=asked)
+        assert answer.status_code == 200
+        file = tmp_path / "tile.pbf"
+        file.write_bytes(answer.content)
+        return {
+            name: pyogrio.read_dataframe(file, layer=name) for name, _ in pyogrio.list_layers(file)
+        }
+
+    return read
+
+
+def test_tile_holds_the_layers_of_the_map(read):
+    layers = read(15)
+    wanted = {"water", "road", "railway", "compound", "building", "facility", "community", "grid"}
+    assert wanted <= set(layers)
+    assert set(layers["road"]["road_class"]) >= {"arterial", "local", "alley"}
+
+
+def test_building_shows_only_what_anyone_may_see(read):
+    assert set(read(15)["building"].columns) == {
+        "mvt_id",
+        "name",
+        "use",
+        "storeys_above",
+        "geometry",
+    }
+
+
+def test_grids_carry_colour_and_figures_and_drafts_come_only_when_asked_for(read):
+    grids = read(14)["grid"]
+    assert set(grids["code"].str[:12]) == {t.NORTH_GATE, t.DRUM_TOWER}
+    assert grids["colour"].between(0, 7).all()
+    drafts = read(12, status="draft")["grid"]
+    assert set(drafts["code"].str[:12]) == {t.RIVERSIDE}
+    assert set(drafts["kind"]) == {"general", "dedicated"}
+
+
+def test_each_label_is_in_one_tile_only(client, tmp_path):
+    """Labels must not repeat where an area crosses the edge of tiles."""
+    seen = []
+    columns, rows = zip(tile_of(0, 0, 17), tile_of(1200, 400, 17), strict=True)
+    for column in range(columns[0], columns[1] + 1):
+        for row in range(rows[1], rows[0] + 1):
+            answer = client.get(f"/tiles/17/{column}/{row}")
+            if answer.status_code == 204:
+                continue
+            file = tmp_path / f"{column}-{row}.pbf"
+            file.write_bytes(answer.content)
+            if "grid_label" in dict(pyogrio.list_layers(file)):
+                seen += list(pyogrio.read_dataframe(file, layer="grid_label")["code"])
+    assert len(seen) == 12
+    assert len(set(seen)) == 12
+
+
+def test_far_tiles_leave_out_what_they_have_no_room_for(read):
+    assert set(read(9)) <= {"water", "road", "community", "community_label"}
+    assert set(read(9)["road"]["road_class"]) == {"arterial"}
+
+
+def test_empty_tile_is_204_and_one_outside_the_pyramid_404(client):
+    assert client.get("/tiles/15/0/0").status_code == 204
+    assert client.get("/tiles/3/8/0").status_code == 404
+    assert client.get("/tiles/23/0/0").status_code == 422
+    assert client.get("/tiles/1/-1/0").status_code == 422
+
+
+def test_tile_is_not_sent_twice_to_who_has_it(client):
+    column, row = tile_of(300, 350, 15)
+    first = client.get(f"/tiles/15/{column}/{row}")
+    again = client.get(
+        f"/tiles/15/{column}/{row}", headers={"If-None-Match": first.headers["etag"]}
+    )
+    assert again.status_code == 304
+    assert again.content == b""
+
+
+def test_colours_follow_a_new_plan(town, client, read):
+    """The colouring is kept between requests, but never beyond the plans it was made for."""
+    before = set(read(14)["grid"]["code"].str[:12])
+    plan = GridPlan.community_code == t.RIVERSIDE
+    publish = {"status": "published", "published_at": t.DRAWN_AT}
+    with town.begin() as connection:
+        connection.execute(update(GridPlan).where(plan).values(publish))
+    try:
+        after = read(14)["grid"]
+        assert set(after["code"].str[:12]) - before == {t.RIVERSIDE}
+    finally:
+        with town.begin() as connection:
+            draft = {"status": "draft", "published_at": None}
+            connection.execute(update(GridPlan).where(plan).values(draft))

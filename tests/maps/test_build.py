@@ -1,0 +1,49 @@
+"""The build of the page: once, from the lock, with no registry named."""
+
+import json
+import time
+
+import pytest
+
+from geo.errors import SetupError
+from maps import build
+
+
+def test_unchanged_tree_builds_nothing():
+    folder = build.build()
+    stamp = (folder / "stamp").stat().st_mtime_ns
+    began = time.monotonic()
+    build.build()
+    assert time.monotonic() - began < 0.5
+    assert (folder / "stamp").stat().st_mtime_ns == stamp
+
+
+def test_lock_names_no_registry_and_every_package_has_its_hash():
+    lock = json.loads((build.WEB / "package-lock.json").read_text(encoding="utf-8"))
+    packages = {name: entry for name, entry in lock["packages"].items() if name}
+    assert len(packages) > 30
+    for name, entry in packages.items():
+        assert "resolved" not in entry, name
+        assert entry["integrity"].startswith("sha512-"), name
+
+
+def test_sources_are_strictly_typed():
+    build.build()
+    compiler = build.WEB / "node_modules" / "typescript" / "bin" / "tsc"
+    build.run_node("tsc", compiler, "--noEmit")
+
+
+def test_failure_is_one_message_with_what_was_said(tmp_path):
+    script = tmp_path / "fails.js"
+    script.write_text("console.error('npm warn aside'); console.error('bad'); process.exit(3)")
+    with pytest.raises(SetupError) as failure:
+        build.run_node("a task", script)
+    assert "a task" in str(failure.value)
+    assert "bad" in str(failure.value)
+    assert "aside" not in str(failure.value)
+
+
+def test_page_that_was_never_built_says_how(monkeypatch, tmp_path):
+    monkeypatch.setattr(build, "DIST", tmp_path / "dist")
+    with pytest.raises(SetupError, match=r"maps\.build"):
+        build.dist()
