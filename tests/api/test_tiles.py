@@ -52,7 +52,7 @@ def test_grids_carry_colour_and_figures_and_drafts_come_only_when_asked_for(read
     grids = read(14)["grid"]
     assert set(grids["code"].str[:12]) == {t.NORTH_GATE, t.DRUM_TOWER}
     assert grids["colour"].between(0, 7).all()
-    drafts = read(12, status="draft")["grid"]
+    drafts = read(14, x=1100, y=550, status="draft")["grid"]
     assert set(drafts["code"].str[:12]) == {t.RIVERSIDE}
     assert set(drafts["kind"]) == {"general", "dedicated"}
 
