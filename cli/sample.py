@@ -1,0 +1,44 @@
+"""``gridatlas sample``: the made-up city."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli import console
+from geo.errors import InputError
+from geo.messages import text
+
+
+class Size(StrEnum):
+    """Sizes of the city: about 12,000, 300,000 and 3 million households."""
+
+    S = "S"
+    M = "M"
+    L = "L"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+
+    @app.command()
+    def sample(
+        size: Annotated[Size, typer.Option(help="Households: S 12,000, M 300,000, L 3 million.")],
+        seed: Annotated[int, typer.Option(help="The same seed makes the same city.")] = 1,
+        out: Annotated[
+            Path | None, typer.Option(help="NAME.gpkg, or a folder for GeoParquet (L: always).")
+        ] = None,
+    ) -> None:
+        """Make the sample city and write it."""
+        from etl.sample import city
+
+        target = out or Path("out") / f"sample_{size.lower()}{'' if size is Size.L else '.gpkg'}"
+        if size is Size.L and target.suffix:
+            raise InputError("sample_too_large_for_file", file=target)
+        with console.progress() as progress:
+            if target.suffix == ".gpkg":
+                city.write_geopackage(city.sample_city(size, seed, progress), target)
+            else:
+                city.write_parquet(size, seed, target, progress)
+        console.out.print(text("sample.written", size=size, place=target), highlight=False)

@@ -1,0 +1,1 @@
+"""The sample city: real division codes and names of Xiangyang, geometry made up."""

@@ -1,0 +1,441 @@
+"""What stands in a block: compounds, old alleys, the urban village, schools, parks, shops.
+
+A block is filled in a frame of its own that looks south: houses stand in rows, as sunlight asks.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from shapely.geometry.base import BaseGeometry
+
+from etl.sample import names
+
+Floats = NDArray[np.float64]
+Random = np.random.Generator
+
+STOREY_M = 3.0
+SUNLIGHT = 1.15
+"""Distance of a row from the one south of it, in heights of that one."""
+
+
+@dataclass
+class Built:
+    """What a block holds, in metres of its own frame until it is placed."""
+
+    compound: BaseGeometry | None = None
+    compound_name: str = ""
+    gated: bool = True
+    buildings: list[dict[str, Any]] = field(default_factory=list)
+    facilities: list[dict[str, Any]] = field(default_factory=list)
+    lanes: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, footprint: BaseGeometry, **attributes: Any) -> dict[str, Any]:
+        """Add a building and return it."""
+        building = {"geom": footprint, "units": [], **attributes}
+        self.buildings.append(building)
+        return building
+
+
+KINDS: dict[str, tuple[float, Callable[[BaseGeometry, Random], Built]]]
+
+
+def fill(land: BaseGeometry, kind: str, random: Random) -> Built:
+    """Return what stands on a block's land (without its streets) for a kind of block."""
+    angle = _angle(land)
+    pivot = land.centroid
+    turned = shapely.affinity.rotate(land, -angle, origin=pivot)
+    built = KINDS[kind][1](turned, random)
+
+    def back(geometry: Any) -> Any:
+        return shapely.affinity.rotate(geometry, angle, origin=pivot)
+
+    for thing in (*built.buildings, *built.facilities, *built.lanes):
+        thing["geom"] = back(thing["geom"])
+        for unit in thing.get("units", ()):
+            unit["geom"] = back(unit["geom"])
+    built.compound = None if built.compound is None else back(built.compound)
+    return built
+
+
+def _angle(land: BaseGeometry) -> float:
+    """Return by how much the block's southern side is turned, degrees, at most ten."""
+    coords = shapely.get_coordinates(land)
+    south = coords[np.argsort(coords[:, 1])[:2]]
+    along = south[south[:, 0].argmax()] - south[south[:, 0].argmin()]
+    return float(np.clip(np.degrees(np.arctan2(along[1], along[0])), -10, 10))
+
+
+def _rows(land: BaseGeometry, depth: float, pitch: float) -> Iterator[tuple[float, float, float]]:
+    """Return south edge, west and east end of each row of a depth that fits into the land."""
+    _, south, _, north = land.bounds
+    y = south + 1.0
+    while y + depth <= north - 1.0:
+        strip = shapely.intersection(land, shapely.box(-1e7, y, 1e7, y + depth))
+        for west, east in _clear(strip, y, depth):
+            yield y, west, east
+        y += pitch
+
+
+def _clear(strip: BaseGeometry, y: float, depth: float) -> Iterator[tuple[float, float]]:
+    """Return the spans over which a strip is open in its whole depth."""
+    for part in shapely.get_parts(strip):
+        ends = []
+        for level in (y + 0.01, y + depth / 2, y + depth - 0.01):
+            line = shapely.intersection(part, shapely.LineString([(-1e7, level), (1e7, level)]))
+            if line.is_empty:
+                break
+            ends.append((line.bounds[0], line.bounds[2]))
+        if len(ends) == 3:
+            west, east = max(e[0] for e in ends), min(e[1] for e in ends)
+            if east - west > 10:
+                yield west, east
+
+
+def _slab(
+    built: Built, x: float, y: float, units: int, storeys: int, depth: float, random: Random
+) -> float:
+    """Add a slab of stairwell units, two households a floor, and return its length."""
+    wide = 13.0 if storeys <= 7 else 16.0
+    year = int(random.integers(1985, 2004) if storeys <= 7 else random.integers(2004, 2021))
+    slab = built.add(
+        shapely.box(x, y, x + units * wide, y + depth),
+        use="residential",
+        storeys_above=storeys,
+        storeys_below=0 if storeys <= 7 else 1,
+        structure="brick_concrete" if storeys <= 7 else "reinforced_concrete",
+        fire_class=2,
+        year_built=year,
+    )
+    for number in range(units):
+        _unit(slab, x + (number + 0.5) * wide, y + depth, storeys, 2, random)
+    return units * wide
+
+
+def _unit(
+    building: dict[str, Any], x: float, y: float, storeys: int, a_floor: int, random: Random
+) -> None:
+    """Add a stairwell with the households that a register would list: a tenth stands empty."""
+    households = int(random.binomial(storeys * a_floor, 0.9))
+    building["units"].append(
+        {"geom": shapely.Point(x, y), "storeys": storeys, "households": households}
+    )
+
+
+def _compound(land: BaseGeometry, random: Random, *, gated: bool = True) -> Built:
+    return Built(compound=land, compound_name=names.compound(random), gated=gated)
+
+
+def _lanes_between(built: Built, land: BaseGeometry, rows: list[float], width: float) -> None:
+    """Add the internal lanes of a compound: one north to south, one along every second row."""
+    west, south, east, north = land.bounds
+    middle = (west + east) / 2
+    inner = shapely.buffer(land, -2.5)
+    spine = shapely.LineString([(middle, south - 30), (middle, north - 6)])
+    reach = shapely.union_all([inner, shapely.box(middle - 3, south - 30, middle + 3, south + 20)])
+    lines = [shapely.intersection(spine, reach)]
+    lines += [
+        shapely.intersection(shapely.LineString([(west, y), (east, y)]), inner) for y in rows[::2]
+    ]
+    for line in lines:
+        for part in shapely.get_parts(line):
+            if part.geom_type == "LineString" and part.length > 20:
+                built.lanes.append({"geom": part, "road_class": "internal", "width_m": width})
+
+
+def slabs(land: BaseGeometry, random: Random) -> Built:
+    """Return a gated compound of slab blocks, five to seven storeys."""
+    built = _compound(land, random)
+    storeys = int(random.integers(5, 8))
+    depth, yard = 12.0, STOREY_M * storeys * SUNLIGHT
+    inner, lanes = shapely.buffer(land, -7, join_style="mitre"), []
+    middle = (land.bounds[0] + land.bounds[2]) / 2
+    for y, west, east in _rows(inner, depth, depth + yard):
+        lanes.append(y + depth + yard / 2)
+        for low, high in ((west, middle - 5), (middle + 5, east)):
+            x = low
+            while True:
+                units = int(random.integers(2, 5))
+                if x + units * 13.0 > high:
+                    units = int((high - x) // 13.0)
+                if units < 2:
+                    break
+                x += _slab(built, x, y, units, storeys, depth, random) + 10.0
+    _lanes_between(built, land, lanes[:-1], 5.0)
+    _guard_house(built, land)
+    return built
+
+
+def towers(land: BaseGeometry, random: Random) -> Built:
+    """Return a gated compound of towers, 18 to 33 storeys, one to three units each."""
+    built = _compound(land, random)
+    inner, lanes = shapely.buffer(land, -14, join_style="mitre"), []
+    middle = (land.bounds[0] + land.bounds[2]) / 2
+    for y, west, east in _rows(inner, 18.0, 72.0):
+        lanes.append(y + 46.0)
+        for low, high in ((west, middle - 7), (middle + 7, east)):
+            x = low
+            while x + 26.0 <= high:
+                units = 1 if x + 52.0 > high else int(random.choice([1, 2], p=[0.6, 0.4]))
+                _tower(built, x, y, units, int(random.choice([18, 24, 26, 33])), random)
+                x += units * 26.0 + 22.0
+    _lanes_between(built, land, lanes[:-1], 6.0)
+    _guard_house(built, land)
+    return built
+
+
+def _tower(built: Built, x: float, y: float, units: int, storeys: int, random: Random) -> None:
+    a_floor = int(random.choice([2, 4, 4, 6]))
+    tower = built.add(
+        shapely.box(x, y, x + units * 26.0, y + 18.0),
+        use="residential",
+        storeys_above=storeys,
+        storeys_below=2,
+        structure="reinforced_concrete",
+        fire_class=1,
+        year_built=int(random.integers(2006, 2024)),
+    )
+    for number in range(units):
+        _unit(tower, x + (number + 0.5) * 26.0, y, storeys, a_floor, random)
+
+
+def giant(land: BaseGeometry, random: Random) -> Built:
+    """Return a compound with two long towers of over 500 households, one without units."""
+    built = _compound(land, random)
+    inner = shapely.buffer(land, -14, join_style="mitre")
+    rows = list(_rows(inner, 20.0, 80.0))
+    for number, (y, west, _) in enumerate(rows[:2]):
+        tower = built.add(
+            shapely.box(west + 8, y, west + 86, y + 20.0),
+            use="residential",
+            storeys_above=33,
+            storeys_below=2,
+            structure="reinforced_concrete",
+            fire_class=1,
+            year_built=2018,
+        )
+        for unit in range(3):
+            _unit(tower, west + 8 + (unit + 0.5) * 26, y, 33, 6, random)
+        if number == 1:
+            tower["households"] = sum(unit["households"] for unit in tower["units"])
+            tower["units"] = []
+    _lanes_between(built, land, [row[0] + 50 for row in rows[:-1]], 6.0)
+    _guard_house(built, land)
+    return built
+
+
+def _guard_house(built: Built, land: BaseGeometry) -> None:
+    """Add the guard house at the gate, where nothing else stands."""
+    west, _, east, _ = land.bounds
+    x = (west + east) / 2 + 4
+    line = shapely.intersection(land, shapely.LineString([(x + 2, -1e7), (x + 2, 1e7)]))
+    house = shapely.box(x, line.bounds[1] + 1.5, x + 4, line.bounds[1] + 5.0)
+    if house.within(land) and all(house.distance(b["geom"]) > 3 for b in built.buildings):
+        built.add(house, use="ancillary", storeys_above=1, structure="brick_concrete", fire_class=2)
+
+
+def alleys(land: BaseGeometry, random: Random) -> Built:
+    """Return an old quarter: brick houses of one or two storeys along alleys."""
+    built = Built()
+    west0, _, east0, _ = land.bounds
+    for number, (y, west, east) in enumerate(_rows(land, 20.0, 24.0)):
+        if number:
+            across = shapely.LineString([(west0 - 20, y - 2), (east0 + 20, y - 2)])
+            lane = shapely.intersection(across, shapely.buffer(land, 9))
+            built.lanes.append({"geom": lane, "road_class": "alley", "width_m": 3.5})
+        for side in (0.0, 10.5):
+            x = west
+            while x + 8.0 < east:
+                length = min(float(random.uniform(8, 15)), east - x)
+                if random.random() < 0.93:
+                    _old_house(built, x, y + side, length, random)
+                x += length + float(random.choice([0.0, 1.2], p=[0.5, 0.5]))
+    return built
+
+
+def _old_house(built: Built, x: float, y: float, length: float, random: Random) -> None:
+    built.add(
+        shapely.box(x, y, x + length, y + 9.0),
+        use="residential" if random.random() < 0.85 else "mixed",
+        storeys_above=int(random.integers(1, 3)),
+        structure="brick_wood",
+        fire_class=int(random.integers(3, 5)),
+        year_built=int(random.integers(1935, 1979)),
+        households=int(random.integers(1, 4)),
+    )
+
+
+def village(land: BaseGeometry, random: Random) -> Built:
+    """Return an urban village: self-built houses of three to five storeys, close together."""
+    built = Built(compound=land, compound_name=names.village(random), gated=False)
+    inner = shapely.buffer(land, -3, join_style="mitre")
+    west0, _, east0, _ = land.bounds
+    for number, (y, west, east) in enumerate(_rows(inner, 24.0, 28.5)):
+        if number:
+            across = shapely.LineString([(west0 - 20, y - 2), (east0 + 20, y - 2)])
+            lane = shapely.intersection(across, shapely.buffer(land, 9))
+            built.lanes.append({"geom": lane, "road_class": "alley", "width_m": 3.0})
+        for side in (0.0, 12.6):
+            x = west
+            while x + 10.0 < east:
+                length = min(float(random.uniform(10, 13)), east - x)
+                built.add(
+                    shapely.box(x, y + side, x + length, y + side + 11.0),
+                    use="residential",
+                    storeys_above=int(random.integers(3, 6)),
+                    structure="brick_concrete",
+                    fire_class=3,
+                    year_built=int(random.integers(1990, 2012)),
+                    households=int(random.integers(2, 6)),
+                )
+                x += length + float(random.uniform(1.5, 2.5))
+    return built
+
+
+def shops(land: BaseGeometry, random: Random) -> Built:
+    """Return shops and flats above them along the streets, offices behind."""
+    built = Built()
+    rows = list(_rows(shapely.buffer(land, -3, join_style="mitre"), 16.0, 52.0))
+    for number, (y, west, east) in enumerate(rows):
+        x = west
+        while x + 30.0 <= east:
+            length = min(float(random.uniform(36, 60)), east - x)
+            dwelt = number % 2 == 0 and random.random() < 0.7
+            storeys = int(random.integers(4, 7) if dwelt else random.integers(3, 12))
+            shop = built.add(
+                shapely.box(x, y, x + length, y + 16.0),
+                use="mixed" if dwelt else str(random.choice(["commercial", "office"])),
+                storeys_above=storeys,
+                structure="reinforced_concrete",
+                fire_class=2,
+                year_built=int(random.integers(1992, 2020)),
+            )
+            if dwelt:
+                for unit in range(int(length // 18)):
+                    _unit(shop, x + (unit + 0.5) * 18, y + 16.0, storeys - 1, 2, random)
+            x += length + 9.0
+    return built
+
+
+def _grounds(land: BaseGeometry, category: str, name: str) -> Built:
+    built = Built()
+    built.facilities.append({"geom": land, "category": category, "name": name})
+    return built
+
+
+def school(land: BaseGeometry, random: Random) -> Built:
+    """Return a school: teaching wings and a running track, in a wall."""
+    name = names.school(random)
+    built = _grounds(land, "school", name)
+    built.compound, built.compound_name = land, name
+    inner = shapely.buffer(land, -10, join_style="mitre")
+    for y, west, east in list(_rows(inner, 14.0, 42.0))[:3]:
+        built.add(
+            shapely.box(west, y, west + min(70.0, (east - west) * 0.4), y + 14.0),
+            name=name,
+            use="education",
+            storeys_above=4,
+            structure="reinforced_concrete",
+            fire_class=2,
+            year_built=int(random.integers(1988, 2016)),
+        )
+    return built
+
+
+def hospital(land: BaseGeometry, random: Random) -> Built:
+    """Return a hospital: a tall ward, an outpatient house."""
+    name = names.hospital(random)
+    built = _grounds(land, "hospital", name)
+    inner = shapely.buffer(land, -14, join_style="mitre")
+    for number, (y, west, east) in enumerate(list(_rows(inner, 22.0, 60.0))[:3]):
+        built.add(
+            shapely.box(west + 5, y, west + 5 + min(85.0, (east - west) * 0.6), y + 22.0),
+            name=name,
+            use="medical",
+            storeys_above=(5, 16, 8)[number],
+            structure="reinforced_concrete",
+            fire_class=1,
+            year_built=2009,
+        )
+    return built
+
+
+def market(land: BaseGeometry, random: Random) -> Built:
+    """Return a market hall with dwellings beside it."""
+    built = shops(land, random)
+    halls = [b for b in built.buildings if b["use"] in {"commercial", "office"}][:1]
+    for hall in halls:
+        hall |= {"use": "commercial", "storeys_above": 2, "name": names.market(random), "units": []}
+        built.facilities.append(
+            {"geom": hall["geom"].centroid, "category": "market", "name": hall["name"]}
+        )
+    return built
+
+
+def park(land: BaseGeometry, random: Random) -> Built:
+    """Return a park with a pavilion and a toilet."""
+    built = _grounds(land, "park", names.park(random))
+    x, y = land.centroid.x, land.centroid.y
+    for dx, side, use in ((0.0, 12.0, "culture"), (40.0, 6.0, "public")):
+        built.add(
+            shapely.box(x + dx, y, x + dx + side, y + side),
+            use=use,
+            storeys_above=1,
+            structure="brick_wood" if use == "culture" else "brick_concrete",
+            fire_class=3,
+        )
+    built.facilities.append(
+        {"geom": shapely.Point(x + 43, y + 3), "category": "toilet", "name": "公共厕所"}
+    )
+    return built
+
+
+def works(land: BaseGeometry, random: Random) -> Built:
+    """Return a works: halls and a store in a wall, and its dwellings."""
+    built = _compound(land, random)
+    built.compound_name = names.works(random)
+    inner = shapely.buffer(land, -10, join_style="mitre")
+    for number, (y, west, east) in enumerate(_rows(inner, 28.0, 44.0)):
+        if number >= 2:
+            if y + 12 < inner.bounds[3]:
+                _slab(built, west, y, max(2, int((east - west) // 26)), 5, 12.0, random)
+            continue
+        x = west
+        while x + 40 <= east:
+            length = min(float(random.uniform(45, 75)), east - x)
+            built.add(
+                shapely.box(x, y, x + length, y + 28.0),
+                use=str(random.choice(["industrial", "warehouse"])),
+                storeys_above=2,
+                structure="steel",
+                fire_class=2,
+                year_built=int(random.integers(1975, 2010)),
+            )
+            x += length + 14.0
+    return built
+
+
+KINDS = {
+    "slabs": (0.40, slabs),
+    "towers": (0.10, towers),
+    "alleys": (0.14, alleys),
+    "village": (0.07, village),
+    "shops": (0.13, shops),
+    "school": (0.04, school),
+    "market": (0.03, market),
+    "park": (0.05, park),
+    "works": (0.04, works),
+    "hospital": (0.0, hospital),
+    "giant": (0.0, giant),
+}
+"""Share of each kind of block, and what makes it; the last two are put in place."""
+
+
+def draw_kind(random: Random) -> str:
+    """Return a kind of block by its share."""
+    kinds = list(KINDS)
+    shares = np.array([KINDS[kind][0] for kind in kinds])
+    return str(random.choice(kinds, p=shares / shares.sum()))

@@ -1,0 +1,362 @@
+"""The sample city, one street office at a time."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pyogrio
+import shapely
+
+from etl.sample import blocks, layout, pipes, streets
+from etl.sample.layout import CITY, CITY_NAME, METRIC, OFFICE, Office
+from geo import crs
+from geo.errors import InputError
+from geo.progress import Progress, silent
+
+LayerSet = dict[str, gpd.GeoDataFrame]
+
+SHIPPED = layout.SAMPLES / "sample_s.gpkg"
+"""Size S with seed 1."""
+
+_INTEGERS = (
+    *("storeys_above", "storeys_below", "fire_class", "year_built", "households", "population"),
+    *("lanes", "storeys"),
+)
+
+
+def sample_offices(size: str, seed: int) -> Iterator[tuple[Office, LayerSet]]:
+    """Return the layers of each street office; the first brings the regions above it.
+
+    Each office depends only on the seed and its place, so that they can be made in any order.
+
+    Parameters
+    ----------
+    size
+        S (one office), M (25) or L (256).
+    """
+    offices = layout.offices(size)
+    places = {(office.column, office.row) for office in offices}
+    for office in offices:
+        layers = _office(office, places, seed, f"sample:{size}:{seed}")
+        if office is offices[0]:
+            above = _regions_above(offices, f"sample:{size}:{seed}")
+            layers["region"] = _joined([above, layers["region"]])
+        yield office, layers
+
+
+def sample_city(size: str, seed: int, progress: Progress = silent) -> LayerSet:
+    """Return the layers of a whole city that fits into memory (S or M)."""
+    total = len(layout.offices(size))
+    parts: dict[str, list[gpd.GeoDataFrame]] = defaultdict(list)
+    for done, (_, layers) in enumerate(sample_offices(size, seed)):
+        progress("sample", done, total)
+        for name, frame in layers.items():
+            parts[name].append(frame)
+    progress("sample", total, total)
+    return {name: _joined(frames) for name, frames in parts.items()}
+
+
+def write_geopackage(layers: LayerSet, file: Path) -> None:
+    """Write layers as a GeoPackage, in place of one that is there."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    whole = file.with_suffix(".part.gpkg")
+    whole.unlink(missing_ok=True)
+    for name, frame in layers.items():
+        frame.to_file(whole, layer=name, driver="GPKG", SPATIAL_INDEX="NO")
+    whole.replace(file)
+
+
+def write_parquet(size: str, seed: int, folder: Path, progress: Progress = silent) -> None:
+    """Write a city as GeoParquet, one file a layer and office, holding one office at a time."""
+    total = len(layout.offices(size))
+    for done, (office, layers) in enumerate(sample_offices(size, seed)):
+        progress("sample", done, total)
+        for name, frame in layers.items():
+            target = folder / name / f"{office.code}.parquet"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            frame.to_parquet(target)
+    progress("sample", total, total)
+
+
+def read_sample(path: Path) -> LayerSet:
+    """Return the layers of a GeoPackage or a GeoParquet folder that was written here.
+
+    Raises
+    ------
+    InputError
+        If there is nothing of the kind.
+    """
+    if path.is_file():
+        names = [str(name) for name, _ in pyogrio.list_layers(path)]
+        return {name: gpd.read_file(path, layer=name).rename_geometry("geom") for name in names}
+    folders = sorted(folder for folder in path.glob("*") if folder.is_dir())
+    if not folders:
+        raise InputError("no_sample", path=path)
+    return {
+        folder.name: _joined([gpd.read_parquet(file) for file in sorted(folder.glob("*.parquet"))])
+        for folder in folders
+    }
+
+
+def _joined(frames: list[gpd.GeoDataFrame]) -> gpd.GeoDataFrame:
+    if len(frames) == 1:
+        return frames[0]
+    whole = pd.concat(frames, ignore_index=True)
+    return gpd.GeoDataFrame(whole, geometry="geom", crs=frames[0].crs)
+
+
+def _regions_above(offices: list[Office], source: str) -> gpd.GeoDataFrame:
+    """Return city, districts and streets with the land of their communities."""
+    by_street = {office.code: _office_land(office) for office in offices}
+    names = layout.district_names()
+    districts = sorted({office.district for office in offices})
+    by_district = {
+        code: shapely.union_all([by_street[o.code] for o in offices if o.district == code])
+        for code in districts
+    }
+    rows: list[dict[str, Any]] = [
+        _region(CITY, CITY_NAME, "city", None, shapely.union_all([*by_district.values()]))
+    ]
+    rows += [_region(c, names[c], "district", CITY, land) for c, land in by_district.items()]
+    rows += [_region(o.code, o.name, "street", o.district, by_street[o.code]) for o in offices]
+    return _frame(rows, source)
+
+
+def _region(
+    code: str, name: str, level: str, parent: str | None, land: shapely.Geometry
+) -> dict[str, Any]:
+    return {"code": code, "name": name, "level": level, "parent_code": parent, "geom": land}
+
+
+def _office_land(office: Office) -> shapely.Geometry:
+    count = len(office.communities)
+    return shapely.union_all([layout.community_polygon(office, n) for n in range(count)])
+
+
+def _frame(rows: list[dict[str, Any]], source: str) -> gpd.GeoDataFrame:
+    """Return rows with geometry in metres as a layer in longitude and latitude."""
+    frame = gpd.GeoDataFrame(rows, geometry="geom", crs=METRIC).to_crs(crs.STORAGE)
+    frame["geom"] = shapely.set_precision(frame.geometry.to_numpy(), 1e-9, mode="pointwise")
+    for name in _INTEGERS:
+        if name in frame.columns:
+            frame[name] = frame[name].astype("Int64")
+    return frame.assign(source=source)
+
+
+def _office(office: Office, places: set[tuple[int, int]], seed: int, source: str) -> LayerSet:
+    """Return the layers of one office."""
+    random = np.random.default_rng([seed, office.column + 1000, office.row + 1000])
+    east = (office.column + 1, office.row) not in places
+    north = (office.column, office.row + 1) not in places
+    edges = streets.owned_edges(office, east=east, north=north)
+    rows = _Rows(office)
+    kinds = _kinds(office, random)
+    for i, j in office.blocks():
+        for number, land in enumerate(streets.land(office, i, j)):
+            kind = kinds[(i, j)] if number == 0 or kinds[(i, j)] != "giant" else "slabs"
+            rows.place(i, j, blocks.fill(land, kind, random), random)
+    rows.public_houses()
+    rows.leave_gaps(random)
+    rows.plant(random)
+    corners = _owned_corners(office, east=east, north=north)
+    laid = pipes.lay(office, edges, corners, rows.taps, random)
+    return _layers(office, rows, edges, laid, source)
+
+
+def _kinds(office: Office, random: np.random.Generator) -> dict[tuple[int, int], str]:
+    """Return the kind of each block; every office has a hospital, some a giant compound."""
+    kinds = {place: blocks.draw_kind(random) for place in office.blocks()}
+    west, south = office.corner
+    kinds[(west + 5, south + 3)] = "hospital"
+    if (office.column + office.row) % 2 == 0:
+        kinds[(west + 6, south + 1)] = "giant"
+    kinds |= {(west + 1, south): "alleys", (west, south): "alleys", (west + 4, south): "park"}
+    return kinds
+
+
+def _owned_corners(office: Office, *, east: bool, north: bool) -> list[tuple[int, int]]:
+    west0, south0 = office.corner
+    top = north or office.row == -1
+    return [
+        (i, j)
+        for i in range(west0, west0 + OFFICE[0] + (1 if east else 0))
+        for j in range(south0, south0 + OFFICE[1] + (1 if top else 0))
+    ]
+
+
+class _Rows:
+    """The rows of an office's layers as its blocks are placed."""
+
+    def __init__(self, office: Office) -> None:
+        self.office = office
+        self.buildings: list[dict[str, Any]] = []
+        self.units: list[dict[str, Any]] = []
+        self.compounds: list[dict[str, Any]] = []
+        self.facilities: list[dict[str, Any]] = []
+        self.lanes: list[dict[str, Any]] = []
+        self.planted: list[dict[str, str]] = []
+        self.taps: dict[Any, list[tuple[str, shapely.Geometry]]] = defaultdict(list)
+        self._serial: dict[str, int] = defaultdict(int)
+
+    def place(self, i: int, j: int, built: blocks.Built, random: np.random.Generator) -> None:
+        """Add what stands in a block."""
+        community = self.office.community_of(i, j)
+        sides = streets.sides(self.office, i, j)
+        compound = self._compound(community, built)
+        self._door = int(random.integers(1, 199))
+        for number, building in enumerate(built.buildings, start=1):
+            self._building(community, compound, built, building, number, sides, random)
+        for facility in built.facilities:
+            code = self._code(community, "F", 3)
+            self.facilities.append(facility | {"code": code, "region_code": community})
+        for lane in built.lanes:
+            self.lanes.append({"name": "", "bridge": False, "surface": "concrete"} | lane)
+
+    def _code(self, community: str, letter: str, digits: int) -> str:
+        self._serial[community + letter] += 1
+        return f"{community}{letter}{self._serial[community + letter]:0{digits}d}"
+
+    def _compound(self, community: str, built: blocks.Built) -> str | None:
+        if built.compound is None:
+            return None
+        code = self._code(community, "C", 2)
+        row = {"code": code, "name": built.compound_name, "gated": built.gated}
+        self.compounds.append(row | {"region_code": community, "geom": built.compound})
+        return code
+
+    def _building(
+        self,
+        community: str,
+        compound: str | None,
+        built: blocks.Built,
+        building: dict[str, Any],
+        number: int,
+        sides: list[streets.Edge],
+        random: np.random.Generator,
+    ) -> None:
+        units = building.pop("units")
+        code = self._code(community, "B", 4)
+        edge = min(sides, key=lambda side: side.line.distance(building["geom"]))
+        households = building.get("households", sum(unit["households"] for unit in units))
+        height = building["storeys_above"] * blocks.STOREY_M + 1.2
+        dwelt = building["use"] == "residential"
+        called = f"{built.compound_name}{number}栋" if compound else ""
+        place = f"{built.compound_name}{number}栋" if compound else f"{number}号楼"
+        row = {
+            "code": code,
+            "name": building.get("name") or called,
+            "address": f"{edge.name}{self._door}号{place}",
+            "height_m": round(height, 1),
+            "high_rise": height > (27.0 if dwelt else 24.0),
+            "households": households,
+            "population": int(random.poisson(households * 2.5)),
+            "households_source": "register",
+            "compound_code": compound,
+            "region_code": community,
+        }
+        self.buildings.append({**building, **row})
+        for serial, unit in enumerate(units, start=1):
+            own = {"code": f"{code}U{serial:02d}", "building_code": code, "name": f"{serial}单元"}
+            people = int(random.poisson(unit["households"] * 2.5))
+            self.units.append(unit | own | {"population": people})
+        # Old houses share a standpipe: one in four has a service of its own.
+        if households and (building["storeys_above"] > 2 or number % 4 == 0):
+            self.taps[(edge.start, edge.end)].append((code, building["geom"]))
+
+    def public_houses(self) -> None:
+        """Turn houses without dwellings into the office's fire and police stations, and give
+        every community its service station."""
+        free = [b for b in self.buildings if b["use"] in {"commercial", "office"}]
+        for building, category, name in zip(
+            free, ("fire_station", "police"), ("消防救援站", "派出所"), strict=False
+        ):
+            building |= {"use": "public", "storeys_above": 3, "height_m": 10.2, "high_rise": False}
+            building["name"] = f"{self.office.name}{name}"
+            self._facility(building, category, building["name"])
+        for code, name in self.office.communities:
+            own = [b for b in self.buildings if b["region_code"] == code]
+            shops = [b for b in own if b["use"] in {"commercial", "office", "mixed"}] or own
+            self._facility(shops[0], "service_station", f"{name}党群服务中心")
+
+    def _facility(self, building: dict[str, Any], category: str, name: str) -> None:
+        community = building["region_code"]
+        row = {"code": self._code(community, "F", 3), "category": category, "name": name}
+        row |= {"address": building["address"], "region_code": community}
+        self.facilities.append(row | {"geom": building["geom"].centroid})
+
+    def leave_gaps(self, random: np.random.Generator) -> None:
+        """Forget some attributes, as registers do: 4 % of classes, 3 % of years."""
+        for building in self.buildings:
+            if random.random() < 0.04:
+                building["fire_class"] = None
+            if random.random() < 0.03:
+                building["year_built"] = None
+
+    def plant(self, random: np.random.Generator) -> None:
+        """Make a few lanes too narrow or too low for an engine, and say which."""
+        internal = [lane for lane in self.lanes if lane["road_class"] == "internal"]
+        chosen = random.choice(len(internal), size=min(5, len(internal)), replace=False)
+        for number, index in enumerate(chosen):
+            lane = internal[int(index)]
+            if number < 3:
+                lane["width_m"] = 3.0
+                kind = "narrow_lane"
+            else:
+                lane["clear_height_m"] = 3.2
+                kind = "low_arch"
+            lane["planted"] = kind
+
+
+def _layers(
+    office: Office, rows: _Rows, edges: list[streets.Edge], laid: pipes.Pipes, source: str
+) -> LayerSet:
+    roads = [*streets.road_rows(office, edges), *rows.lanes]
+    planted = [*rows.planted, *laid.planted]
+    for number, road in enumerate(roads):
+        road["code"] = f"{office.code[:9]}R{number:04d}"
+        if kind := road.pop("planted", None):
+            planted.append({"kind": kind, "code": road["code"], "detail": road["name"]})
+    for road in roads:
+        road |= {"clear_height_m": road.get("clear_height_m"), "tunnel": False, "oneway": "no"}
+    communities = [
+        _region(code, name, "community", office.code, layout.community_polygon(office, number))
+        for number, (code, name) in enumerate(office.communities)
+    ]
+    layers = {
+        "region": communities,
+        "compound": rows.compounds,
+        "building": rows.buildings,
+        "building_unit": rows.units,
+        "facility": rows.facilities,
+        "road": roads,
+        "railway": _railway(office),
+        "water": _waters(office),
+        "pipe_node": laid.nodes,
+        "pipe_segment": laid.segments,
+    }
+    frames = {name: _frame(found, source) for name, found in layers.items() if found}
+    where = {row["code"]: row["geom"] for row in (*roads, *laid.nodes)}
+    places = [where.get(row["code"], shapely.Point()) for row in planted]
+    marked = [row | {"geom": place} for row, place in zip(planted, places, strict=True)]
+    return frames | {"planted": _frame(marked, source)}
+
+
+def _railway(office: Office) -> list[dict[str, Any]]:
+    line = streets.railway(office)
+    if line is None:
+        return []
+    code = f"{office.code[:9]}T01"
+    return [{"code": code, "name": "汉丹铁路", "bridge": False, "tunnel": False, "geom": line}]
+
+
+def _waters(office: Office) -> list[dict[str, Any]]:
+    canal = {"code": f"{office.code[:9]}W01", "kind": "canal", "name": "大李沟", "width_m": 8.0}
+    rows = [canal | {"covered": False, "geom": streets.canal(office)}]
+    if office.row == 0:
+        river = {"code": f"{office.code[:9]}W02", "kind": "river", "name": "汉江"}
+        rows.append(river | {"width_m": None, "covered": False, "geom": streets.river(office)})
+    return rows

@@ -1,0 +1,63 @@
+"""Names as Chinese cities give them: data of the sample, not text of the program."""
+
+import numpy as np
+
+Random = np.random.Generator
+
+_FIRST = (
+    "锦绣 金色 阳光 世纪 东方 紫薇 檀溪 汉江 米公 长虹 丽江 泰安 "
+    "民发 天润 绿地 万达 诸葛 隆中 岘山 凤雏"
+).split(" ")
+_SECOND = "花园 家园 华庭 名苑 雅居 新村 小区 豪庭 丽都 水岸 公馆 佳园".split(" ")
+_VILLAGE = "陈家 王家 张湾 李家 施营 乔营 贾洼 七里 洪沟 松鹤".split(" ")
+_STREET = (
+    "人民 长征 建设 春园 丹江 大庆 解放 中原 友谊 前进 光彩 新华 炮铺 清河 长虹 "
+    "汉江 米公 定中 立业 大庆东 红光 建昌 幸福 车城 航空 七里河 邓城 追日 汽车 振华"
+).split(" ")
+
+
+def _of(words: list[str], random: Random) -> str:
+    return words[int(random.integers(len(words)))]
+
+
+def compound(random: Random) -> str:
+    """Return the name of a residential quarter."""
+    return _of(_FIRST, random) + _of(_SECOND, random)
+
+
+def village(random: Random) -> str:
+    """Return the name of an urban village."""
+    return _of(_VILLAGE, random) + "村"
+
+
+def school(random: Random) -> str:
+    """Return the name of a school."""
+    return f"襄阳市{_of(_STREET, random)}路{_of(['小学', '中学'], random)}"
+
+
+def hospital(random: Random) -> str:
+    """Return the name of a hospital."""
+    return f"襄阳市{_of(['第一', '第二', '中医', '中心'], random)}医院"
+
+
+def market(random: Random) -> str:
+    """Return the name of a market."""
+    return f"{_of(_STREET, random)}农贸市场"
+
+
+def park(random: Random) -> str:
+    """Return the name of a park."""
+    return f"{_of(_FIRST, random)}公园"
+
+
+def works(random: Random) -> str:
+    """Return the name of a works."""
+    return f"襄阳{_of(['轴承', '棉纺织', '内燃机', '化纤', '水泵'], random)}厂"
+
+
+def street(number: int, along: bool) -> str:
+    """Return the name of the street on a line of the lattice: 路 west to east, 街 across."""
+    word = _STREET[(number * 7 + (0 if along else 11)) % len(_STREET)]
+    again = abs(number * 7) // len(_STREET)
+    ordinal = "" if again == 0 else "一二三四五六七八九十"[(again - 1) % 10]
+    return f"{word}{ordinal}{'路' if along else '街'}"

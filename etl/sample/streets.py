@@ -1,0 +1,180 @@
+"""The lattice's streets, the river with its bridges, the canal and the railway."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import shapely
+
+from etl.sample import names
+from etl.sample.layout import (
+    BANK_M,
+    OFFICE,
+    ORIGIN,
+    RIVER_M,
+    Office,
+    bent,
+    block,
+    line_x,
+    line_y,
+    place,
+)
+
+SIDEWALK_M = 4.0
+CANAL_M, RAIL_M = 8.0, 16.0
+"""Land kept free to each side of the canal and of the railway."""
+
+CANAL_COLUMN, RAIL_ROW = 3, 4
+"""The block column that the canal runs through, the block row of the railway."""
+
+WIDTH = {"arterial": 40.0, "secondary": 28.0, "local": 16.0}
+
+
+@dataclass(frozen=True)
+class Edge:
+    """A piece of street between two corners of the lattice."""
+
+    start: tuple[int, int]
+    end: tuple[int, int]
+    north: bool
+    road_class: str
+    width: float
+    name: str
+
+    @property
+    def line(self) -> shapely.LineString:
+        """Return the centreline."""
+        return shapely.LineString([place(*self.start, self.north), place(*self.end, self.north)])
+
+    @property
+    def along(self) -> bool:
+        """Return whether the street runs west to east."""
+        return self.start[1] == self.end[1]
+
+
+def owned_edges(office: Office, *, east: bool, north: bool) -> list[Edge]:
+    """Return the streets south and west of an office's blocks, and those on its outer rim.
+
+    Parameters
+    ----------
+    east, north
+        Whether no office of the city lies on that side, so that its rim is this one's.
+    """
+    west0, south0 = office.corner
+    bank = office.row >= 0
+    # South of the river the rim by the water is the top line of the row below it.
+    top = north or office.row == -1
+    rows = range(south0, south0 + OFFICE[1] + (1 if top else 0))
+    columns = range(west0, west0 + OFFICE[0] + (1 if east else 0))
+    along = [_edge((i, j), (i + 1, j), bank) for j in rows for i in columns[: OFFICE[0]]]
+    across = [_edge((i, j), (i, j + 1), bank) for i in columns for j in rows[: OFFICE[1]]]
+    return along + across
+
+
+def _edge(start: tuple[int, int], end: tuple[int, int], north: bool) -> Edge:
+    along = start[1] == end[1]
+    line = start[1] if along else start[0]
+    road_class = _road_class(line, along)
+    width = WIDTH[road_class] - (6.0 if road_class == "local" and line % 2 else 0.0)
+    riverside = along and line == 0
+    name = (
+        "沿江大道" if riverside else names.street(line if north or not along else line - 90, along)
+    )
+    return Edge(start, end, north, road_class, width, name)
+
+
+def _road_class(line: int, along: bool) -> str:
+    if along:
+        return "arterial" if line % 6 == 0 else "secondary" if line % 6 == 2 else "local"
+    return "arterial" if line % 8 == 0 else "secondary" if line % 8 == 4 else "local"
+
+
+def sides(office: Office, i: int, j: int) -> list[Edge]:
+    """Return the streets around a block: south, east, north, west."""
+    north = office.row >= 0
+    ends = [((i, j), (i + 1, j)), ((i + 1, j), (i + 1, j + 1))]
+    ends += [((i, j + 1), (i + 1, j + 1)), ((i, j), (i, j + 1))]
+    return [_edge(a, b, north) for a, b in ends]
+
+
+def land(office: Office, i: int, j: int) -> list[shapely.Polygon]:
+    """Return the land of a block between its streets, cut by canal and railway where they pass."""
+    around = [
+        shapely.buffer(edge.line, edge.width / 2 + SIDEWALK_M, cap_style="square")
+        for edge in sides(office, i, j)
+    ]
+    through = [
+        shapely.buffer(line, wide)
+        for line, wide in ((canal(office), CANAL_M), (railway(office), RAIL_M))
+        if line is not None
+    ]
+    free = shapely.difference(
+        shapely.Polygon(block(office, i, j)), shapely.union_all(around + through)
+    )
+    return [part for part in shapely.get_parts(free) if part.area > 2500]
+
+
+def canal(office: Office) -> shapely.LineString:
+    """Return the canal of an office: from its far side to the river, or to the next office."""
+    x = line_x(office.corner[0] + CANAL_COLUMN + 0.5)
+    low, high = _reach(office)
+    return _bent_line([(x, y) for y in np.linspace(low, high, 25)])
+
+
+def railway(office: Office) -> shapely.LineString | None:
+    """Return the railway through an office: every third row of offices has one."""
+    if office.row % 3:
+        return None
+    y = line_y(office.corner[1] + RAIL_ROW + 0.5, office.row >= 0)
+    west, east = line_x(office.corner[0]), line_x(office.corner[0] + OFFICE[0])
+    return _bent_line([(x, y) for x in np.linspace(west, east, 41)])
+
+
+def _reach(office: Office) -> tuple[float, float]:
+    """Return the southern and northern side of an office before bending."""
+    south, north = office.corner[1], office.row >= 0
+    return line_y(south, north), line_y(south + OFFICE[1], north)
+
+
+def river(office: Office) -> shapely.Polygon:
+    """Return the river beside an office of the first row, between the banks."""
+    x = np.linspace(line_x(office.corner[0]), line_x(office.corner[0] + OFFICE[0]), 41)
+    half = RIVER_M / 2 - BANK_M
+    north = np.column_stack([x, np.full_like(x, half)])
+    south = np.column_stack([x, np.full_like(x, -half)])
+    return shapely.Polygon(ORIGIN + bent(np.concatenate([south, north[::-1]])))
+
+
+def bridge(office: Office) -> shapely.LineString:
+    """Return the bridge from an office of the first row to the other bank."""
+    i = office.corner[0] + 4
+    return shapely.LineString([place(i, 0, True), place(i, 0, False)])
+
+
+def _bent_line(points: list[tuple[float, float]]) -> shapely.LineString:
+    return shapely.LineString(ORIGIN + bent(np.array(points)))
+
+
+def road_rows(office: Office, edges: list[Edge]) -> Iterator[dict[str, Any]]:
+    """Return the rows of an office's streets and its bridge."""
+    for edge in edges:
+        yield {
+            "geom": edge.line,
+            "name": edge.name,
+            "road_class": edge.road_class,
+            "width_m": edge.width,
+            "lanes": {"arterial": 6, "secondary": 4, "local": 2}[edge.road_class],
+            "surface": "asphalt",
+            "bridge": False,
+        }
+    if office.row == 0:
+        yield {
+            "geom": bridge(office),
+            "name": f"汉江{names.street(office.column, along=True)[:-1]}大桥",
+            "road_class": "arterial",
+            "width_m": 26.0,
+            "lanes": 6,
+            "surface": "asphalt",
+            "bridge": True,
+        }
