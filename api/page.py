@@ -10,10 +10,12 @@ from starlette.types import Scope
 
 from api import problems
 from api.plans import Shown
+from api.requests import Connection
 from api.responses import kept
 from api.tiles import MADE_TO_ZOOM
 from geo.messages import Language, catalogue
 from maps import build
+from maps.attribution import attributions
 from maps.style import maplibre_style
 
 router = APIRouter(tags=["page"])
@@ -54,11 +56,14 @@ def favicon() -> Response:
 
 @router.get("/style.json", response_class=Response, responses={422: problems.DOCUMENTED[422]})
 def style(
-    request: Request, lang: Annotated[Language, Query()] = "zh", status: Shown = "published"
+    request: Request,
+    connection: Connection,
+    lang: Annotated[Language, Query()] = "zh",
+    status: Shown = "published",
 ) -> Response:
     """Return the MapLibre style of the city map."""
     tiles = f"/tiles/{{z}}/{{x}}/{{y}}?status={status}"
-    made = maplibre_style(tiles, MADE_TO_ZOOM, lang)
+    made = maplibre_style(tiles, MADE_TO_ZOOM, lang, attributions(connection, lang))
     return kept(request, orjson.dumps(made), "application/json")
 
 

@@ -16,9 +16,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from sqlalchemy import Engine
 
 from geo.errors import InputError, NotFoundError
-from geo.messages import text
+from geo.messages import LANGUAGES, text
 from geo.progress import Progress, silent
 from maps import leaflet, page
+from maps.attribution import attributions
 from maps.sheet import Entry, contents, read_sheet
 
 INDEX = "index.html"
@@ -62,6 +63,7 @@ def write_atlas(
         raise InputError("atlas_folder_taken", folder=out)
     with engine.connect() as connection:
         entries = contents(connection, region)
+        credits = [name for lang in LANGUAGES for name in attributions(connection, lang)]
         if not entries:
             raise NotFoundError("nothing_to_map", region=region or "*")
         out.mkdir(parents=True, exist_ok=True)
@@ -69,18 +71,23 @@ def write_atlas(
             fresh = Path(folder)
             for done, entry in enumerate(entries):
                 progress("atlas", done, len(entries))
-                html = _community_page(page.of_sheet(read_sheet(connection, entry)), entries, entry)
+                html = _community_page(
+                    page.of_sheet(read_sheet(connection, entry)), entries, entry, credits
+                )
                 (fresh / f"{entry.code}.html").write_text(html, encoding="utf-8")
-            (fresh / INDEX).write_text(_index_page(entries), encoding="utf-8")
+            (fresh / INDEX).write_text(_index_page(entries, credits), encoding="utf-8")
             names = [f"{entry.code}.html" for entry in entries] + [INDEX]
             _put_in_place(fresh, out, names)
     progress("atlas", len(entries), len(entries))
     return [out / INDEX, *(out / name for name in names[:-1])]
 
 
-def _community_page(made: page.Page, entries: Sequence[Entry], entry: Entry) -> str:
+def _community_page(
+    made: page.Page, entries: Sequence[Entry], entry: Entry, credits: list[str]
+) -> str:
     place = entries.index(entry)
     around = {
+        "credits": credits,
         "previous": entries[place - 1] if place else None,
         "next": entries[place + 1] if place + 1 < len(entries) else None,
     }
@@ -88,7 +95,7 @@ def _community_page(made: page.Page, entries: Sequence[Entry], entry: Entry) -> 
     return _page("community.html", made.drawn, title, entry=entry, **made.words, **around)
 
 
-def _index_page(entries: Sequence[Entry]) -> str:
+def _index_page(entries: Sequence[Entry], credits: list[str]) -> str:
     totals = {
         "communities": len(entries),
         "grids": sum(entry.grids for entry in entries),
@@ -97,7 +104,8 @@ def _index_page(entries: Sequence[Entry]) -> str:
     drawn = page.overview(entries)
     city = entries[0].city
     title = city + text("atlas.title", lang="zh")
-    return _page("index.html", drawn, title, city=city, totals=totals, streets=_streets(entries))
+    words = {"city": city, "totals": totals, "streets": _streets(entries), "credits": credits}
+    return _page("index.html", drawn, title, **words)
 
 
 def _page(template: str, drawn: leaflet.OfflineMap, title: str, **words: object) -> str:

@@ -43,13 +43,16 @@ def build(progress: Progress = silent) -> Path:
     """Build what is not up to date and return the folder of the built page.
 
     An unchanged tree costs one reading of the sources. The built folder is replaced as a whole,
-    and a second builder waits for the first.
+    and a second builder waits for the first. An installed package has the page and no sources:
+    there is nothing to build.
 
     Raises
     ------
     SetupError
         If npm or Vite fail; the message holds what they said.
     """
+    if not _LOCK.exists():
+        return dist()
     with _alone():
         wanted = _digest(_sources())
         if not _is_stamped(DIST / _STAMP, wanted):

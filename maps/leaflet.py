@@ -22,7 +22,7 @@ DECIMALS = 7
 Feature = dict[str, Any]
 Style = dict[str, Any]
 
-PANES = {"ground": 401, "areas": 402, "buildings": 403, "lines": 404, "veil": 405, "borders": 406}
+PANES = {"areas": 401, "grounds": 402, "buildings": 403, "lines": 404, "veil": 405, "borders": 406}
 """Panes of a page from the bottom up, by their CSS z-index (Leaflet's overlays lie at 400)."""
 
 

@@ -63,7 +63,7 @@ def of_sheet(sheet: Sheet) -> Page:
     colours = _colours(sheet.grids.geometry.to_numpy())
     fills = dict(zip(sheet.grids["code"], (PALETTE[index] for index in colours), strict=True))
     drawn = new_map(tuple(shapely.bounds(entry.land).tolist()))
-    for made in (*_ground(sheet), _grids(sheet, fills)):
+    for made in (_grids(sheet, fills), _grounds(sheet)):
         made.add_to(drawn)
     _group("buildings", [_buildings(sheet, fills)]).add_to(drawn)
     _group("roads", [*_waters(sheet), *_roads(sheet), *_rails(sheet), _walls(sheet)]).add_to(drawn)
@@ -98,9 +98,9 @@ def _group(name: str, layers: Iterable[Any]) -> folium.FeatureGroup:
     return group
 
 
-def _ground(sheet: Sheet) -> Iterator[folium.GeoJson]:
-    parks = {"fillColor": style.PARK, **NO_STROKE}
-    yield layer([feature(park) for park in sheet.parks.geometry], "ground", parks)
+def _grounds(sheet: Sheet) -> folium.GeoJson:
+    green = {"fillColor": style.PARK, "stroke": False, "fillOpacity": 0.6}
+    return layer([feature(park) for park in sheet.parks.geometry], "grounds", green)
 
 
 def _grids(sheet: Sheet, fills: dict[str, str]) -> folium.GeoJson:
@@ -328,4 +328,4 @@ def _value(domain: str, value: str | None) -> str:
 
 
 def _number(value: float | None) -> str:
-    return "" if value is None or np.isnan(value) else f"{value:.0f}"
+    return "" if value is None else f"{value:.0f}"

@@ -140,7 +140,7 @@ def read_sheet(connection: Connection, entry: Entry) -> Sheet:
     return Sheet(
         entry,
         read_frame(connection, _grids(entry.plan)),
-        _only_near(near(_buildings(entry.plan), Building.geom), entry.land),
+        _known(_only_near(near(_buildings(entry.plan), Building.geom), entry.land)),
         near(roads.where(~Road.tunnel).order_by(Road.code), Road.geom),
         near(rails.where(~Railway.tunnel).order_by(Railway.code), Railway.geom),
         near(waters.where(~Water.covered).order_by(Water.code), Water.geom),
@@ -251,3 +251,10 @@ def _only_near(buildings: gpd.GeoDataFrame, land: shapely.Geometry) -> gpd.GeoDa
     shapely.prepare(land)
     near = shapely.dwithin(buildings.geometry.to_numpy(), land, AROUND_DEGREES)
     return buildings[near | buildings["grids"].notna().to_numpy()]
+
+
+def _known(buildings: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """Return a frame where None, and nothing else, stands for what is not known."""
+    attributes = buildings.drop(columns="geom").astype(object)
+    known = attributes.where(attributes.notna(), None)
+    return gpd.GeoDataFrame(known.assign(geom=buildings["geom"]), geometry="geom")

@@ -4,8 +4,11 @@ The symbols stand at the top of the module; :func:`maplibre_style` writes them a
 style, ``maps.atlas`` as Leaflet paths.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from markupsafe import escape
 
 from geo.messages import Language, text
 from maps.colours import PALETTE
@@ -33,7 +36,10 @@ FONTS = ("PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", "Source Han Sans 
 
 @dataclass(frozen=True)
 class RoadSymbol:
-    """How a class of road is drawn: width in metres on the ground, colours, first zoom."""
+    """How a class of road is drawn: width in metres on the ground, colours, first zoom.
+
+    The width is one carriageway's, since wide roads come as two lines.
+    """
 
     width_m: float
     fill: str
@@ -42,13 +48,13 @@ class RoadSymbol:
 
 
 ROADS: dict[str, RoadSymbol] = {
-    "path": RoadSymbol(2, "#ffffff", "#d8d4ca", 15),
-    "internal": RoadSymbol(4, "#ffffff", "#d8d4ca", 14),
-    "alley": RoadSymbol(4, "#ffffff", "#d2cdc1", 14),
-    "local": RoadSymbol(9, "#ffffff", "#c6c0b2", 13),
-    "secondary": RoadSymbol(16, "#ffffff", "#bdb6a5", 11),
-    "arterial": RoadSymbol(26, "#fdf0c8", "#c9ae6a", 9),
-    "expressway": RoadSymbol(30, "#fbdc9a", "#c4974a", 8),
+    "path": RoadSymbol(1.8, "#ffffff", "#d8d4ca", 15),
+    "internal": RoadSymbol(3.5, "#ffffff", "#d8d4ca", 14),
+    "alley": RoadSymbol(3.5, "#ffffff", "#d2cdc1", 14),
+    "local": RoadSymbol(6, "#ffffff", "#c6c0b2", 13),
+    "secondary": RoadSymbol(9, "#ffffff", "#bdb6a5", 11),
+    "arterial": RoadSymbol(13, "#fdf0c8", "#c9ae6a", 9),
+    "expressway": RoadSymbol(18, "#fbdc9a", "#c4974a", 8),
 }
 """Roads by class, drawn in this order."""
 
@@ -62,7 +68,9 @@ Style = dict[str, Any]
 Layer = dict[str, Any]
 
 
-def maplibre_style(tiles: str, max_zoom: int, lang: Language) -> Style:
+def maplibre_style(
+    tiles: str, max_zoom: int, lang: Language, attribution: Sequence[str] = ()
+) -> Style:
     """Return the MapLibre style of the city map.
 
     It names neither glyphs nor sprites: without ``glyphs`` MapLibre draws every letter from
@@ -76,13 +84,15 @@ def maplibre_style(tiles: str, max_zoom: int, lang: Language) -> Style:
         The last zoom for which tiles are made; beyond it they are magnified.
     lang
         Language of the labels' words; names are as the data has them.
+    attribution
+        Who made the data.
     """
+    credit = " · ".join(str(escape(name)) for name in attribution)
+    city = {"type": "vector", "tiles": [tiles], "minzoom": 0, "maxzoom": max_zoom}
     return {
         "version": 8,
         "name": text("page.title", lang=lang),
-        "sources": {
-            "city": {"type": "vector", "tiles": [tiles], "minzoom": 0, "maxzoom": max_zoom}
-        },
+        "sources": {"city": city | ({"attribution": credit} if credit else {})},
         "layers": [*_ground(), *_areas(), *_lines(), *_borders(), *_labels(lang)],
     }
 
@@ -95,11 +105,19 @@ def _areas() -> list[Layer]:
     return [
         _fill("community", _by_colour(), fades=(12.5, 13.0), id="community-fill"),
         _fill("grid", _by_colour(), shows=(12.5, 13.0), id="grid-fill"),
-        _fill("facility", _grounds_colour(), opacity=0.7, id="grounds", minzoom=13),
+        _fill(
+            "facility",
+            _grounds_colour(),
+            opacity=_by_zoom({13: 0.3, 16: 0.65}),
+            id="grounds",
+            minzoom=13,
+        ),
         _fill("water", WATER, opacity=1, id="water"),
         _line("water", WATER, _metres(["coalesce", ["get", "width_m"], 4.0]), id="water-line")
         | {"filter": ["==", ["geometry-type"], "LineString"]},
-        _fill("building", BUILDING, opacity=0.72, id="building", minzoom=13)
+        _fill(
+            "building", BUILDING, opacity=_by_zoom({13: 0.35, 16: 0.72}), id="building", minzoom=13
+        )
         | {"filter": ["!=", ["get", "use"], "ancillary"]},
         _line("building", BUILDING_EDGE, 0.6, id="building-edge", minzoom=14),
     ]
@@ -146,7 +164,7 @@ def _fill(
     colour: object,
     *,
     id: str,
-    opacity: float = FILL_OPACITY,
+    opacity: object = FILL_OPACITY,
     shows: tuple[float, float] | None = None,
     fades: tuple[float, float] | None = None,
     minzoom: float = 0,
@@ -155,10 +173,10 @@ def _fill(
     paint: dict[str, object] = {"fill-color": colour, "fill-opacity": opacity}
     layer: Layer = {"id": id, "type": "fill", "source": "city", "source-layer": source}
     if shows:
-        paint["fill-opacity"] = _by_zoom({shows[0]: 0, shows[1]: opacity})
+        paint["fill-opacity"] = _by_zoom({shows[0]: 0, shows[1]: FILL_OPACITY})
         minzoom = shows[0]
     if fades:
-        paint["fill-opacity"] = _by_zoom({fades[0]: opacity, fades[1]: 0})
+        paint["fill-opacity"] = _by_zoom({fades[0]: FILL_OPACITY, fades[1]: 0})
         layer["maxzoom"] = fades[1]
     layer["filter"] = ["==", ["geometry-type"], "Polygon"]
     return layer | {"minzoom": minzoom, "paint": paint}

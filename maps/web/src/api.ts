@@ -48,6 +48,12 @@ export function communities(status: Status): Promise<Collection<Community>> {
   return everyPage(`/regions?level=community&simplify=50&limit=1000&status=${status}`);
 }
 
+/** The name of the city, or nothing where there are several or none. */
+export async function cityName(): Promise<string> {
+  const cities = await get<Collection<{ name: string }>>("/regions?level=city&simplify=5000");
+  return cities.numberMatched === 1 ? (cities.features[0]?.properties.name ?? "") : "";
+}
+
 /** The grid at a place, or null. */
 export async function gridAt(lon: number, lat: number, status: Status): Promise<Grid | null> {
   try {

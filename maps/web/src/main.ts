@@ -2,7 +2,7 @@
 
 import type { Map as LibreMap, MapMouseEvent, StyleSpecification } from "maplibre-gl";
 
-import { communities, gridAt, type Collection, type Community, type Status } from "./api";
+import { cityName, communities, gridAt, type Collection, type Community, type Status } from "./api";
 import { byId } from "./dom";
 import { palette, showLegend } from "./legend";
 import { number, preferredLanguage, remember, speak, text, type Language } from "./locale";
@@ -12,32 +12,41 @@ import "./style.css";
 
 const wide = window.matchMedia("(min-width: 720px)");
 
+/** What the page shows: the communities with their figures, and of which plans. */
+interface Shown {
+  city: string;
+  found: Collection<Community>;
+  status: Status;
+}
+
 async function start(): Promise<void> {
   const lang = preferredLanguage();
   await speak(lang);
-  const [found, status] = await whatToShow();
-  const style = await loadStyle(lang, status);
-  const map = createMap(style, found.bbox);
-  label(map, lang, found, status, style);
-  map.on("click", (event) => void clicked(map, event, status));
+  const shown = await whatToShow();
+  const style = await loadStyle(lang, shown.status);
+  const map = createMap(style, shown.found.bbox);
+  label(map, lang, shown, style);
+  map.on("click", (event) => void clicked(map, event, shown.status));
   map.on("error", (event) => notify(text("page.failed", { reason: event.error.message })));
   keepCursor(map);
-  byId("language").addEventListener("click", () => void otherLanguage(map, found, status));
-  wireList(map, found);
+  byId("language").addEventListener("click", () => void otherLanguage(map, shown));
+  wireList(map, shown.found);
   wireKeys(map);
   // for the tests of the page, which ask the map what it has drawn
   Object.assign(window, { gridatlas: { map } });
 }
 
 /** The plans in force; where none has been published yet, the latest drafts. */
-async function whatToShow(): Promise<[Collection<Community>, Status]> {
+async function whatToShow(): Promise<Shown> {
+  const city = await cityName();
   const asked = new URLSearchParams(location.search).get("status");
   if (asked !== "draft") {
-    const published = await communities("published");
-    if (asked === "published" || hasGrids(published)) return [published, "published"];
+    const found = await communities("published");
+    if (asked === "published" || hasGrids(found)) return { city, found, status: "published" };
   }
-  const drafts = await communities("draft");
-  return asked === "draft" || hasGrids(drafts) ? [drafts, "draft"] : [drafts, "published"];
+  const found = await communities("draft");
+  const status = asked === "draft" || hasGrids(found) ? "draft" : "published";
+  return { city, found, status };
 }
 
 function hasGrids(found: Collection<Community>): boolean {
@@ -45,15 +54,11 @@ function hasGrids(found: Collection<Community>): boolean {
 }
 
 /** Write every word of the page. */
-function label(
-  map: LibreMap,
-  lang: Language,
-  found: Collection<Community>,
-  status: Status,
-  style: StyleSpecification,
-): void {
-  document.title = `${text("page.title")} Gridatlas`;
-  byId("brand").querySelector("h1")!.textContent = text("page.title");
+function label(map: LibreMap, lang: Language, shown: Shown, style: StyleSpecification): void {
+  const { city, found, status } = shown;
+  const title = city ? text("page.title_of", { city }) : text("page.title");
+  document.title = `${title} · Gridatlas`;
+  byId("brand").querySelector("h1")!.textContent = title;
   byId("brand").querySelector("p")!.textContent = totals(found);
   byId("language").textContent = text("page.language");
   byId("language").lang = lang === "zh" ? "en" : "zh-CN";
@@ -82,18 +87,14 @@ function totals(found: Collection<Community>): string {
   });
 }
 
-async function otherLanguage(
-  map: LibreMap,
-  found: Collection<Community>,
-  status: Status,
-): Promise<void> {
+async function otherLanguage(map: LibreMap, shown: Shown): Promise<void> {
   const lang: Language = document.documentElement.lang === "zh-CN" ? "en" : "zh";
   remember(lang);
   await speak(lang);
-  const style = await loadStyle(lang, status);
+  const style = await loadStyle(lang, shown.status);
   map.setStyle(style);
   clear(map);
-  label(map, lang, found, status, style);
+  label(map, lang, shown, style);
 }
 
 async function clicked(map: LibreMap, event: MapMouseEvent, status: Status): Promise<void> {

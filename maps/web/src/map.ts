@@ -52,9 +52,9 @@ export function createMap(style: StyleSpecification, extent: number[] | undefine
   });
   map.touchZoomRotate.disableRotation();
   map.keyboard.disableRotation();
+  map.addControl(new AttributionControl({ compact: true }), "bottom-right");
   map.addControl(new NavigationControl({ showCompass: false }), "bottom-right");
   map.addControl(new ScaleControl({ maxWidth: 110 }), "bottom-right");
-  map.addControl(new AttributionControl({ compact: true }), "bottom-right");
   return map;
 }
 
@@ -74,7 +74,7 @@ export function select(map: LibreMap, code: string): void {
 function margins(): { top: number; right: number; bottom: number; left: number } {
   const narrow = window.innerWidth < 720;
   return narrow
-    ? { top: 76, right: 16, bottom: 56, left: 16 }
+    ? { top: 84, right: 18, bottom: 64, left: 18 }
     : { top: 92, right: 40, bottom: 40, left: 40 };
 }
 

@@ -24,10 +24,12 @@ export function showGrid(grid: Grid, fill: string, onClose: () => void): void {
     facts(grid),
   );
   panel.hidden = false;
+  document.body.classList.add("chosen");
 }
 
 export function hidePanel(): void {
   byId("panel").hidden = true;
+  document.body.classList.remove("chosen");
 }
 
 export function showCommunities(
