@@ -11,7 +11,9 @@ from geo.errors import GridatlasError
 from geo.messages import text
 from geo.progress import Progress as Report
 
-out = Console(soft_wrap=True)
+_WIDTH = None if sys.stdout.isatty() else 120
+
+out = Console(soft_wrap=True, width=_WIDTH)
 err = Console(stderr=True, soft_wrap=True)
 
 

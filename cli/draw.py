@@ -1,15 +1,23 @@
 """``gridatlas draw``: grids of one community, or of all."""
 
+from __future__ import annotations
+
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich import box
 from rich.table import Table
 
 from cli import console
 from geo.errors import InputError, NotFoundError
 from geo.messages import text
+
+if TYPE_CHECKING:
+    from geo.partition.batch import Drawn
+    from geo.partition.plan import Wishes
 
 
 def register(app: typer.Typer) -> None:
@@ -39,43 +47,59 @@ def register(app: typer.Typer) -> None:
         if not 0 < lower <= target <= upper:
             raise InputError("limits_disordered", lower=lower, target=target, upper=upper)
         wishes = Wishes(limits=Limits(target, lower, upper), seed=seed)
-        drawn = run(community, region, wishes, publish=publish, scheduler=scheduler)
+        codes = [code for code, _ in chosen(community, region)]
+        drawn = run(codes, wishes, publish=publish, scheduler=scheduler)
+        if community and drawn[0].refused:
+            raise InputError("as_said", said=drawn[0].refused)
         show(drawn)
         if out is not None:
             write_scores(drawn, out)
 
 
-def run(
-    community: str, region: str, wishes: Any, *, publish: bool, scheduler: str | None = None
-) -> list[Any]:
-    """Draw what is asked for with a progress bar; return what became of each community."""
+def chosen(community: str, region: str) -> list[tuple[str, str]]:
+    """Return code and name of the communities that are asked for.
+
+    Raises
+    ------
+    NotFoundError, InputError
+        If there is none.
+    """
     from geo import db, plans
     from geo.codes import stem
-    from geo.partition.batch import draw_many
 
     db.upgrade()
     with db.engine().connect() as connection:
-        chosen = plans.communities(connection, community or stem(region))
-    if community and not chosen:
+        found = plans.communities(connection, community or stem(region))
+    if community and not found:
         raise NotFoundError("no_such_community", code=community)
-    if not chosen:
+    if not found:
         raise InputError("nothing_to_draw", region=region or "*")
+    return found
+
+
+def run(
+    codes: Sequence[str], wishes: Wishes, *, publish: bool, scheduler: str | None = None
+) -> list[Drawn]:
+    """Draw communities with a progress bar; return what became of each, by code."""
+    from geo import db, plans
+    from geo.partition.batch import draw_many
+
+    with db.engine().connect() as connection:
+        named = [one for one in plans.communities(connection) if one[0] in set(codes)]
     drawn = []
     with console.progress() as progress:
-        progress("draw", 0, len(chosen))
+        progress("draw", 0, len(named))
         for one in draw_many(
-            db.database_url(), chosen, wishes, publish=publish, scheduler=scheduler
+            db.database_url(), named, wishes, publish=publish, scheduler=scheduler
         ):
             drawn.append(one)
-            progress("draw", len(drawn), len(chosen))
-    if community and drawn[0].refused:
-        raise InputError("as_said", said=drawn[0].refused)
+            progress("draw", len(drawn), len(named))
     return sorted(drawn, key=lambda one: one.community)
 
 
-def show(drawn: list[Any]) -> None:
+def show(drawn: list[Drawn]) -> None:
     """Print the score card of each community, a line each, and what was not met."""
-    table = Table(title=text("score.title"), title_justify="left")
+    table = Table(title=text("score.title"), title_justify="left", box=box.SIMPLE_HEAD)
     columns = ["community", "grids", "households", "within", "smallest", "largest"]
     columns += ["deviation", "barrier", "shape", "walk"]
     for column in columns:
@@ -84,7 +108,7 @@ def show(drawn: list[Any]) -> None:
         )
     for one in drawn:
         if one.plan is not None:
-            table.add_row(f"{one.community} {one.name}", *_figures(one.score))
+            table.add_row(f"{one.community[-6:]} {one.name}", *_figures(one.score))
     console.out.print(table)
     for one in drawn:
         if one.refused:
@@ -108,7 +132,7 @@ def _figures(score: dict[str, Any]) -> tuple[str, ...]:
     )
 
 
-def _summary(drawn: list[Any]) -> str:
+def _summary(drawn: list[Drawn]) -> str:
     """Return the whole in a sentence."""
     scores = [one.score for one in drawn if one.plan is not None]
     grids = sum(score["grids"] for score in scores)
@@ -126,7 +150,7 @@ def _summary(drawn: list[Any]) -> str:
     )
 
 
-def write_scores(drawn: list[Any], out: Path) -> None:
+def write_scores(drawn: list[Drawn], out: Path) -> None:
     """Write every score card as JSON."""
     cards = [
         {"community": one.community, "name": one.name, "plan": one.plan, "refused": one.refused}

@@ -2,7 +2,7 @@
 
 import typer
 
-from cli import atlas, console, db, draw, export, imports, serve
+from cli import atlas, console, db, demo, draw, export, imports, sample, serve
 
 
 def application() -> typer.Typer:
@@ -15,7 +15,7 @@ def application() -> typer.Typer:
     def root() -> None:
         """网格图谱 Gridatlas: a city's spatial geodatabase and grid drawing."""
 
-    for group in (db, imports, draw, export, atlas, serve):
+    for group in (demo, db, sample, imports, draw, export, atlas, serve):
         group.register(app)
     return app
 

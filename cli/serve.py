@@ -19,18 +19,23 @@ def register(app: typer.Typer) -> None:
         port: Annotated[int, typer.Option(help="Port to listen on.", min=0, max=65535)] = 8000,
     ) -> None:
         """Serve the map page and the API until Ctrl+C."""
-        import uvicorn
+        run(host, port)
 
-        from api.app import create_app
-        from maps import build
 
-        listening = _listen(host, port)
-        with console.progress() as progress:
-            build.build(progress)
-        app = create_app()
-        console.out.print(text("serve.ready", url=_url(listening, host)), highlight=False)
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
-        server.run(sockets=[listening])
+def run(host: str, port: int) -> None:
+    """Serve until interrupted."""
+    import uvicorn
+
+    from api.app import create_app
+    from maps import build
+
+    listening = _listen(host, port)
+    with console.progress() as progress:
+        build.build(progress)
+    app = create_app()
+    console.out.print(text("serve.ready", url=_url(listening, host)), highlight=False)
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
+    server.run(sockets=[listening])
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -1,6 +1,6 @@
 """Plans in the database: reading a community, keeping a drawing, publishing it."""
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import geopandas as gpd
@@ -182,6 +182,25 @@ def in_force(connection: Connection, community: str) -> int | None:
             GridPlan.community_code == community, GridPlan.status == "published"
         )
     ).scalar()
+
+
+@dataclass(frozen=True)
+class CardInForce:
+    """The number of a plan in force, and its score card."""
+
+    plan: int
+    score: dict[str, Any]
+
+
+def cards_in_force(connection: Connection, region: str = "") -> dict[str, CardInForce]:
+    """Return the plan in force of each community whose code begins with some digits."""
+    rows = connection.execute(
+        select(GridPlan.community_code, GridPlan.id, GridPlan.score).where(
+            GridPlan.status == "published",
+            GridPlan.community_code.startswith(region, autoescape=True),
+        )
+    )
+    return {row.community_code: CardInForce(row.id, row.score) for row in rows}
 
 
 def publish(connection: Connection, plan: int) -> None:

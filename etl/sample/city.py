@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pyogrio
 import shapely
+from shapely.geometry.base import BaseGeometry
 
 from etl.sample import blocks, layout, pipes, streets
 from etl.sample.layout import CITY, CITY_NAME, METRIC, OFFICE, Office
@@ -199,7 +200,7 @@ class _Rows:
         self.facilities: list[dict[str, Any]] = []
         self.lanes: list[dict[str, Any]] = []
         self.planted: list[dict[str, str]] = []
-        self.taps: dict[Any, list[tuple[str, shapely.Geometry]]] = defaultdict(list)
+        self.taps: dict[Any, list[tuple[str, BaseGeometry]]] = defaultdict(list)
         self._serial: dict[str, int] = defaultdict(int)
 
     def place(self, i: int, j: int, built: blocks.Built, random: np.random.Generator) -> None:

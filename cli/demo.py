@@ -1,0 +1,78 @@
+"""``gridatlas demo``: the main job on the sample city, from an empty machine to maps."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli import console, draw
+from geo.messages import text
+
+SOURCE = "sample:S:1"
+ATLAS = Path("out/atlas")
+PORT = 8000
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+
+    @app.command()
+    def demo(
+        serve: Annotated[bool, typer.Option(help="Serve the web map at the end.")] = True,
+        port: Annotated[int, typer.Option(help="Port of the web map.", min=0, max=65535)] = PORT,
+    ) -> None:
+        """Load the sample city, draw its grids, write the atlas, serve the map."""
+        load()
+        plan_all()
+        write()
+        if serve:
+            from cli.serve import run
+
+            run("127.0.0.1", port)
+
+
+def load() -> None:
+    """Bring the sample city that ships with the project into the database."""
+    from etl.publish import publish
+    from etl.sample.city import SHIPPED, read_sample
+    from geo import db
+
+    with console.progress() as progress:
+        progress("database", 0, 1)
+        db.upgrade()
+        progress("database", 1, 1)
+        layers = read_sample(SHIPPED)
+        counts = publish(db.engine(), layers, SOURCE, progress=progress)
+    written = sum(count.touched for count in counts.values())
+    console.out.print(text("demo.loaded" if written else "demo.loaded_before", count=written))
+
+
+def plan_all() -> None:
+    """Draw and publish the communities that have no plan in force; show all score cards."""
+    from geo import db, plans
+    from geo.partition.batch import Drawn
+    from geo.partition.plan import Wishes
+
+    with db.engine().connect() as connection:
+        city = plans.communities(connection, "4206")
+        cards = plans.cards_in_force(connection, "4206")
+    missing = [code for code, _ in city if code not in cards]
+    drawn = draw.run(missing, Wishes(), publish=True) if missing else []
+    known = [
+        Drawn(code, name, cards[code].plan, cards[code].score)
+        for code, name in city
+        if code in cards
+    ]
+    draw.show(sorted([*drawn, *known], key=lambda one: one.community))
+
+
+def write() -> None:
+    """Write the atlas."""
+    from geo import db
+    from maps import build
+    from maps.atlas import write_atlas
+
+    with console.progress() as progress:
+        build.build(progress)
+        pages = write_atlas(db.engine(), ATLAS, "4206", progress=progress)
+    console.out.print(text("atlas.written", index=pages[0], pages=len(pages) - 1))
