@@ -8,6 +8,8 @@ the providers' own to well under a metre.
 """
 
 from collections.abc import Callable
+from functools import cache
+from importlib.resources import files
 from typing import Any
 
 import geopandas as gpd
@@ -22,45 +24,33 @@ DISPLAY = "EPSG:3857"
 Coordinates = NDArray[np.float64]
 Shift = Callable[[Coordinates], Coordinates]
 
-# West, south, east, north: where China's maps are shifted. The first list less the second; the
-# rectangles in general use in navigation software.
-_SHIFTED = np.array(
-    [
-        (79.4462, 42.8899, 96.33, 49.2204),
-        (109.6872, 39.3742, 135.0002, 54.1415),
-        (73.1246, 29.5297, 124.143255, 42.8899),
-        (82.9684, 26.7186, 97.0352, 29.5297),
-        (97.0253, 20.414096, 124.367395, 29.5297),
-        (107.975793, 17.871542, 111.744104, 20.414096),
-    ]
-)
-_NOT_SHIFTED = np.array(
-    [
-        (119.921265, 21.785006, 122.497559, 25.398623),
-        (101.8652, 20.0988, 106.665, 22.284),
-        (106.4525, 20.4878, 108.051, 21.5422),
-        (109.0323, 50.3257, 119.127, 55.8175),
-        (127.4568, 49.5574, 137.0227, 55.8175),
-        (131.2662, 42.5692, 137.0227, 44.8922),
-    ]
-)
-
 _KRASOVSKY_A = 6378245.0
 _KRASOVSKY_E2 = 0.00669342162296594323
 _BAIDU = np.pi * 3000.0 / 180.0
 
+_LONGEST_SHIFT = 0.05
+_CLOSE_DEGREES = 1e-12  # a ten-millionth of a metre
+_MOST_ROUNDS = 12
 
-def in_china(lonlat: Coordinates) -> NDArray[np.bool_]:
-    """Return which of (n, 2) points lie where China's maps are shifted."""
 
-    def within_any(boxes: Coordinates) -> NDArray[np.bool_]:
-        lon, lat = lonlat[:, :1], lonlat[:, 1:2]
-        west, south, east, north = boxes.T
-        inside = (lon >= west) & (lon <= east) & (lat >= south) & (lat <= north)
-        found: NDArray[np.bool_] = inside.any(axis=1)
-        return found
+def is_shifted(lonlat: Coordinates) -> NDArray[np.bool_]:
+    """Return which of (n, 2) points lie where China's maps are shifted.
 
-    return within_any(_SHIFTED) & ~within_any(_NOT_SHIFTED)
+    The mainland with its territorial sea, Hong Kong and Macau; a coordinate that is not finite
+    lies nowhere. The outline keeps within some hundred metres of the border, so foreign places as
+    near as Bishkek, Kathmandu or Hanoi stay put, which the customary rectangles get wrong.
+    """
+    found: NDArray[np.bool_] = shapely.contains_xy(_shifted_land(), lonlat[:, 0], lonlat[:, 1])
+    return found
+
+
+@cache
+def _shifted_land() -> shapely.Geometry:
+    """Return the outline of ``geo/china.geojson``, prepared for many questions."""
+    outline = files("geo").joinpath("china.geojson").read_text(encoding="utf-8")
+    land: shapely.Geometry = shapely.from_geojson(outline)
+    shapely.prepare(land)
+    return land
 
 
 def metric_crs(lon: float, lat: float) -> pyproj.CRS:
@@ -69,8 +59,8 @@ def metric_crs(lon: float, lat: float) -> pyproj.CRS:
     CGCS2000's 3-degree Gauss-Krueger zone in China (EPSG:4534 at 75 E to EPSG:4554 at 135 E; GB/T
     18314), the WGS 84 UTM zone elsewhere.
     """
-    if in_china(np.array([[lon, lat]]))[0]:
-        return pyproj.CRS.from_epsg(4534 + round((min(max(lon, 75.0), 135.0) - 75.0) / 3.0))
+    if is_shifted(np.array([[lon, lat]]))[0]:
+        return pyproj.CRS.from_epsg(4534 + min(max(int((lon - 73.5) // 3.0), 0), 20))
     zone = int((lon + 180.0) // 6.0) % 60 + 1
     return pyproj.CRS.from_epsg((32600 if lat >= 0 else 32700) + zone)
 
@@ -91,22 +81,30 @@ def transform(geometries: Any, source: Any, target: Any) -> Any:
 
 def wgs84_to_gcj02(lonlat: Coordinates) -> Coordinates:
     """Return (n, 2) GCJ-02 coordinates; points outside China stay."""
-    return np.where(in_china(lonlat)[:, None], _gcj02(lonlat), lonlat)
+    return _forward(_gcj02, lonlat)
 
 
 def gcj02_to_wgs84(lonlat: Coordinates) -> Coordinates:
-    """Return (n, 2) WGS 84 (CGCS2000) coordinates to 1e-6 m; points outside China stay."""
+    """Return (n, 2) WGS 84 (CGCS2000) coordinates to 1e-6 m; points outside China stay.
+
+    Within the shift's own length (under a kilometre) of the border a point can come from either
+    side; it is taken to come from inside.
+    """
     return _back(_gcj02, lonlat)
 
 
 def wgs84_to_bd09(lonlat: Coordinates) -> Coordinates:
     """Return (n, 2) BD-09 coordinates; points outside China stay."""
-    return np.where(in_china(lonlat)[:, None], _bd09(_gcj02(lonlat)), lonlat)
+    return _forward(_gcj02_then_bd09, lonlat)
 
 
 def bd09_to_wgs84(lonlat: Coordinates) -> Coordinates:
-    """Return (n, 2) WGS 84 (CGCS2000) coordinates to 1e-6 m; points outside China stay."""
-    return _back(lambda points: _bd09(_gcj02(points)), lonlat)
+    """Return (n, 2) WGS 84 (CGCS2000) coordinates to 1e-6 m; points outside China stay.
+
+    Within the shift's own length (under two kilometres) of the border a point can come from
+    either side; it is taken to come from inside.
+    """
+    return _back(_gcj02_then_bd09, lonlat)
 
 
 def shift(geometries: Any, how: Shift) -> Any:
@@ -114,15 +112,39 @@ def shift(geometries: Any, how: Shift) -> Any:
     return shapely.transform(geometries, how)
 
 
-def _back(forward: Shift, shifted: Coordinates) -> Coordinates:
-    """Return the points that ``forward`` shifts to ``shifted``, by fixed-point iteration.
+def _forward(how: Shift, lonlat: Coordinates) -> Coordinates:
+    """Return points with those in China shifted."""
+    inside = is_shifted(lonlat)
+    moved = lonlat.copy()
+    moved[inside] = how(lonlat[inside])
+    return moved
 
-    The shift changes by less than a thousandth of a step, so each round wins three digits.
+
+def _back(how: Shift, shifted: Coordinates) -> Coordinates:
+    """Return the points that ``how`` shifts to ``shifted``, by fixed-point iteration.
+
+    The shift changes by less than a hundredth of a step, so each round wins two digits.
     """
-    points = shifted.copy()
-    for _ in range(8):
-        points -= forward(points) - shifted
-    return np.where(in_china(points)[:, None], points, shifted)
+    near = np.flatnonzero(_may_be_shifted(shifted))
+    target = shifted[near]
+    points = target.copy()
+    for _ in range(_MOST_ROUNDS):
+        step = how(points) - target
+        points -= step
+        if np.abs(step).max(initial=0.0) < _CLOSE_DEGREES:
+            break
+    inside = is_shifted(points)
+    moved = shifted.copy()
+    moved[near[inside]] = points[inside]
+    return moved
+
+
+def _may_be_shifted(lonlat: Coordinates) -> NDArray[np.bool_]:
+    """Return which points lie in the rectangle around all that can be shifted."""
+    west, south, east, north = _shifted_land().bounds
+    low, high = np.array([west, south]) - _LONGEST_SHIFT, np.array([east, north]) + _LONGEST_SHIFT
+    found: NDArray[np.bool_] = ((lonlat[:, :2] > low) & (lonlat[:, :2] < high)).all(axis=1)
+    return found
 
 
 def _gcj02(lonlat: Coordinates) -> Coordinates:
@@ -146,6 +168,10 @@ def _waves(x: Coordinates, *terms: tuple[float, float]) -> Coordinates:
         np.zeros_like(x),
     )
     return total * (2.0 / 3.0)
+
+
+def _gcj02_then_bd09(lonlat: Coordinates) -> Coordinates:
+    return _bd09(_gcj02(lonlat))
 
 
 def _bd09(gcj: Coordinates) -> Coordinates:
