@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import folium
+import geopandas as gpd
 import numpy as np
 import shapely
 from markupsafe import escape
@@ -168,7 +169,7 @@ def _rails(sheet: Sheet) -> Iterator[folium.GeoJson]:
 
 def _walls(sheet: Sheet) -> folium.GeoJson:
     look = {"color": style.WALL, "weight": 1.3, "fill": False, "dashArray": "5 2"}
-    return layer([feature(wall) for wall in sheet.walls.geometry.boundary], "lines", look)
+    return layer([feature(wall) for wall in _outlines(sheet.walls, sheet)], "lines", look)
 
 
 def _borders(sheet: Sheet) -> Iterator[folium.GeoJson]:
@@ -178,11 +179,17 @@ def _borders(sheet: Sheet) -> Iterator[folium.GeoJson]:
     veil = {"fillColor": style.GROUND, "stroke": False, "fillOpacity": 0.62}
     yield layer([feature(shapely.difference(around, land))], "veil", veil)
     others = {"color": style.COMMUNITY_BORDER, "weight": 1, "opacity": 0.5, "fill": False}
-    yield layer([feature(other) for other in sheet.neighbours.geometry.boundary], "borders", others)
+    yield layer([feature(other) for other in _outlines(sheet.neighbours, sheet)], "borders", others)
     inner = {"color": style.GRID_BORDER, "weight": 1.4, "fill": False}
     yield layer([feature(grid) for grid in sheet.grids.geometry.boundary], "borders", inner)
     outer = {"color": style.COMMUNITY_BORDER, "weight": 2.2, "fill": False, "dashArray": "9 3 2 3"}
     yield layer([feature(shapely.boundary(land))], "borders", outer)
+
+
+def _outlines(areas: gpd.GeoDataFrame, sheet: Sheet) -> Any:
+    """Return the outlines of areas as far as they run on the sheet."""
+    lines = shapely.clip_by_rect(areas.geometry.boundary.to_numpy(), *sheet.edge)
+    return lines[~shapely.is_empty(lines)]
 
 
 def _labels(sheet: Sheet) -> Iterator[folium.Marker]:
@@ -190,7 +197,7 @@ def _labels(sheet: Sheet) -> Iterator[folium.Marker]:
         households = text("atlas.households_unit", lang="zh", households=grid.households)
         html = f"<b>{serial(grid.code)}</b><span>{escape(households)}</span>"
         yield label(label_point(grid.geom), html, "grid-label")
-    outside = sheet.neighbours.geometry.difference(sheet.entry.land)
+    outside = sheet.neighbours.geometry.clip_by_rect(*sheet.edge).difference(sheet.entry.land)
     for name, land in zip(sheet.neighbours["name"], outside, strict=True):
         if not land.is_empty and shapely.get_dimensions(land) == 2:
             yield label(label_point(land), str(escape(name)), "place-label")

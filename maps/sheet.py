@@ -70,11 +70,16 @@ class Sheet:
     buildings
         Buildings on the sheet; ``grids`` lists the codes of the grids that each belongs to, None
         beyond the community.
-    roads, railways, waters, walls, parks, neighbours
+    roads, railways, waters, parks
         What lies on the sheet, cut at its edge.
+    walls, neighbours
+        Gated compounds and other communities that reach into it, whole.
+    edge
+        West, south, east, north of the sheet.
     """
 
     entry: Entry
+    edge: tuple[float, float, float, float]
     grids: gpd.GeoDataFrame
     buildings: gpd.GeoDataFrame
     roads: gpd.GeoDataFrame
@@ -125,11 +130,14 @@ def contents(connection: Connection, region: str | None = None) -> list[Entry]:
 
 def read_sheet(connection: Connection, entry: Entry) -> Sheet:
     """Return what the sheet of a community shows."""
-    edge = shapely.bounds(shapely.buffer(entry.land, AROUND_DEGREES))
-    box = func.ST_MakeEnvelope(*edge.tolist(), STORAGE_SRID)
+    edge = tuple(shapely.bounds(shapely.buffer(entry.land, AROUND_DEGREES)).tolist())
+    box = func.ST_MakeEnvelope(*edge, STORAGE_SRID)
+
+    def whole(statement: Rows, geometry: Any) -> gpd.GeoDataFrame:
+        return read_frame(connection, statement.where(geometry.op("&&")(box)))
 
     def near(statement: Rows, geometry: Any) -> gpd.GeoDataFrame:
-        return _cut(read_frame(connection, statement.where(geometry.op("&&")(box))), edge)
+        return _cut(whole(statement, geometry), edge)
 
     roads = select(Road.code, Road.road_class, Road.name, Road.bridge, wkb(Road.geom))
     rails = select(Railway.code, Railway.name, wkb(Railway.geom))
@@ -139,14 +147,15 @@ def read_sheet(connection: Connection, entry: Entry) -> Sheet:
     others = select(Region.code, Region.name, wkb(Region.geom))
     return Sheet(
         entry,
+        edge,
         read_frame(connection, _grids(entry.plan)),
         _known(_only_near(near(_buildings(entry.plan), Building.geom), entry.land)),
         near(roads.where(~Road.tunnel).order_by(Road.code), Road.geom),
         near(rails.where(~Railway.tunnel).order_by(Railway.code), Railway.geom),
         near(waters.where(~Water.covered).order_by(Water.code), Water.geom),
-        near(walls.where(Compound.gated.is_(True)).order_by(Compound.code), Compound.geom),
+        whole(walls.where(Compound.gated.is_(True)).order_by(Compound.code), Compound.geom),
         near(parks.where(_is_grounds()).order_by(Facility.code), Facility.geom),
-        near(others.where(_is_other(entry.code)).order_by(Region.code), Region.geom),
+        whole(others.where(_is_other(entry.code)).order_by(Region.code), Region.geom),
     )
 
 

@@ -26,7 +26,7 @@ async function start(): Promise<void> {
   const style = await loadStyle(lang, shown.status);
   const map = createMap(style, shown.found.bbox);
   label(map, lang, shown, style);
-  map.on("click", (event) => void clicked(map, event, shown.status));
+  map.on("click", (event) => void clicked(map, event, shown));
   map.on("error", (event) => notify(text("page.failed", { reason: event.error.message })));
   keepCursor(map);
   byId("language").addEventListener("click", () => void otherLanguage(map, shown));
@@ -97,16 +97,26 @@ async function otherLanguage(map: LibreMap, shown: Shown): Promise<void> {
   label(map, lang, shown, style);
 }
 
-async function clicked(map: LibreMap, event: MapMouseEvent, status: Status): Promise<void> {
+/** A click on a grid opens its card; on a community, where grids are too small yet, goes there. */
+async function clicked(map: LibreMap, event: MapMouseEvent, shown: Shown): Promise<void> {
+  const hit = map.queryRenderedFeatures(event.point, { layers: ["grid-fill", "community-fill"] });
+  const community = hit.find((area) => area.layer.id === "community-fill");
+  if (community) return goTo(map, shown.found, String(community.properties["code"]));
+  if (hit.length === 0) return clear(map);
   const { lng, lat } = event.lngLat.wrap();
   try {
-    const grid = await gridAt(lng, lat, status);
+    const grid = await gridAt(lng, lat, shown.status);
     if (!grid) return clear(map);
     select(map, grid.code);
     showGrid(grid, palette(map.getStyle())[grid.colour] ?? "", () => clear(map));
   } catch (error) {
     notify(text("page.failed", { reason: (error as Error).message }));
   }
+}
+
+function goTo(map: LibreMap, found: Collection<Community>, code: string): void {
+  const extent = found.features.find((area) => area.properties.code === code)?.bbox;
+  if (extent) showExtent(map, extent);
 }
 
 function clear(map: LibreMap): void {

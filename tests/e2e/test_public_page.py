@@ -1,0 +1,224 @@
+"""The public page: what is drawn, what a click tells, both languages, a phone."""
+
+import io
+
+import numpy as np
+import pytest
+import shapely
+from PIL import Image
+from sqlalchemy import update
+
+from geo.model import GridPlan
+from tests import town as t
+from tests.e2e.conftest import PHONE
+
+IDLE = "() => window.gridatlas && gridatlas.map.loaded() && gridatlas.map.areTilesLoaded()"
+
+
+def ready(page):
+    page.wait_for_function(IDLE)
+    return page
+
+
+def rendered(page, layer):
+    """Return properties and shapes (in degrees) of what a layer shows."""
+    found = page.evaluate(
+        """layer => gridatlas.map.queryRenderedFeatures(undefined, {layers: [layer]})
+                  .map(({properties, geometry}) => ({properties, geometry}))""",
+        layer,
+    )
+    return [(one["properties"], shapely.geometry.shape(one["geometry"])) for one in found]
+
+
+def pixel_of(page, x, y):
+    """Return where a place of the town is on the screen."""
+    place = page.evaluate(
+        "place => {const {x, y} = gridatlas.map.project(place); return [x, y]}", t.degrees(x, y)
+    )
+    return tuple(round(part) for part in place)
+
+
+def colour_at(page, *places):
+    picture = np.asarray(Image.open(io.BytesIO(page.screenshot())).convert("RGB")).astype(int)
+    return [picture[row, column] for column, row in (pixel_of(page, x, y) for x, y in places)]
+
+
+def click_at(page, x, y):
+    page.mouse.click(*pixel_of(page, x, y))
+
+
+@pytest.fixture
+def page(open_page, address):
+    return ready(open_page(address))
+
+
+def test_every_grid_is_drawn_with_its_number_and_the_ground_under_it(page):
+    drawn = {grid["code"] for grid, _ in rendered(page, "grid-fill")}
+    numbered = {label["code"] for label, _ in rendered(page, "grid-label")}
+    assert len(drawn) == 12
+    assert len(numbered) >= 10, "the panels may cover one or two"
+    for layer in ("building", "road-arterial-fill", "road-local-fill", "railway", "water"):
+        assert rendered(page, layer), layer
+
+
+def test_neighbouring_grids_have_different_fills(page):
+    grids = rendered(page, "grid-fill")
+    for one, shape in grids:
+        for other, beside in grids:
+            if one["code"] < other["code"] and shape.distance(beside) < 1e-6:
+                assert one["colour"] != other["colour"], (one["code"], other["code"])
+
+
+def test_neighbours_differ_in_what_the_eye_sees(page):
+    """Six grids of a community, each at a place without building, road or label."""
+    centres = [(x + 105, y + 120) for y in (0, 200) for x in (600, 800, 1000)]
+    seen = colour_at(page, *centres)
+    for left, right in ((0, 1), (1, 2), (3, 4), (4, 5), (0, 3), (1, 4), (2, 5)):
+        assert np.abs(seen[left] - seen[right]).max() > 20
+
+
+def test_labels_are_ink_on_the_picture(page):
+    """Without any glyph server the digits and the Chinese must still have been drawn."""
+    label = next(shape for grid, shape in rendered(page, "grid-label") if grid["serial"] == 3)
+    column, row = page.evaluate(
+        "place => {const {x, y} = gridatlas.map.project(place); return [x, y]}",
+        list(label.coords[0]),
+    )
+    clip = {"x": column - 40, "y": row - 24, "width": 80, "height": 48}
+
+    def picture():
+        ready(page)
+        return np.asarray(Image.open(io.BytesIO(page.screenshot(clip=clip))).convert("L"))
+
+    def write(words):
+        page.evaluate(
+            "words => gridatlas.map.setLayoutProperty('grid-label', 'text-field', words)", words
+        )
+        return picture().astype(int)
+
+    blank, digits, chinese = write(""), write("412"), write("户数")
+    for written in (digits, chinese):
+        assert (blank - written > 40).sum() > 60
+    assert (np.abs(digits - chinese) > 40).sum() > 60
+
+
+def test_click_opens_the_grids_card_and_escape_closes_it(page):
+    click_at(page, 905, 120)
+    panel = page.locator("#panel")
+    panel.wait_for(state="visible")
+    assert "第 5 网格" in panel.inner_text()
+    assert "钟鼓楼社区" in panel.inner_text()
+    assert f"{t.DRUM_TOWER}005" in panel.inner_text()
+    assert "16 栋" in panel.inner_text()
+    ready(page)
+    assert [grid["code"] for grid, _ in rendered(page, "grid-selected")] != []
+    page.keyboard.press("Escape")
+    panel.wait_for(state="hidden")
+
+
+def test_click_beside_every_grid_closes_the_card(page):
+    click_at(page, 905, 120)
+    page.locator("#panel").wait_for(state="visible")
+    click_at(page, 500, 520)
+    page.locator("#panel").wait_for(state="hidden")
+
+
+def test_click_on_a_far_community_comes_nearer(page):
+    page.evaluate("gridatlas.map.jumpTo({zoom: 11.5})")
+    ready(page)
+    click_at(page, 900, 200)
+    page.wait_for_function("() => gridatlas.map.getZoom() > 14")
+
+
+def test_language_is_switched_and_remembered(page):
+    assert page.evaluate("document.documentElement.lang") == "zh-CN"
+    assert page.locator("h1").inner_text() == "襄阳市网格图谱"
+    assert "12 个网格" in page.locator("#brand p").inner_text()
+    page.get_by_role("button", name="English").click()
+    page.get_by_role("button", name="中文").wait_for()
+    assert "12 grids" in page.locator("#brand p").inner_text()
+    assert "Compound wall" in page.locator("#legend").inner_text()
+    page.reload()
+    ready(page)
+    assert page.evaluate("document.documentElement.lang") == "en"
+    label = page.evaluate(
+        "JSON.stringify(gridatlas.map.getLayoutProperty('grid-label', 'text-field'))"
+    )
+    assert "households" in label
+
+
+def test_list_leads_to_a_community(page):
+    page.get_by_role("button", name="社区列表").click()
+    rows = page.locator("#list li button")
+    assert rows.count() == 3
+    assert rows.nth(2).inner_text().split("\n") == ["江滨<社区>", "未划分"]
+    rows.nth(1).click()
+    page.wait_for_function("() => !gridatlas.map.isMoving()")
+    lon, lat = t.degrees(900, 200)
+    centre = page.evaluate("gridatlas.map.getCenter()")
+    assert abs(centre["lng"] - lon) < 1e-3
+    assert abs(centre["lat"] - lat) < 1e-3
+
+
+def test_far_out_communities_take_the_place_of_grids(page):
+    page.evaluate("gridatlas.map.jumpTo({zoom: 11.5})")
+    ready(page)
+    assert {area["code"] for area, _ in rendered(page, "community-fill")} == set(t.COMMUNITIES)
+    assert rendered(page, "grid-fill") == []
+    assert rendered(page, "community-label")
+
+
+def test_phone_has_everything_within_reach(open_page, address):
+    page = ready(open_page(address, PHONE))
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    assert len({grid["code"] for grid, _ in rendered(page, "grid-fill")}) == 12
+    click_at(page, 905, 120)
+    panel = page.locator("#panel")
+    panel.wait_for(state="visible")
+    box = panel.bounding_box()
+    assert box["x"] == 0
+    assert box["y"] + box["height"] == pytest.approx(PHONE["height"], abs=1)
+    assert box["height"] < PHONE["height"] / 2
+    panel.get_by_role("button").click()
+    panel.wait_for(state="hidden")
+    for name in ("English", "社区列表"):
+        size = page.get_by_role("button", name=name).bounding_box()
+        assert min(size["width"], size["height"]) >= 34
+
+
+def test_cut_network_is_said_and_the_map_stays(open_page, address):
+    page = ready(open_page(address, faults_allowed=True))
+    page.context.set_offline(True)
+    click_at(page, 905, 120)
+    notice = page.get_by_role("status")
+    notice.wait_for(state="visible")
+    assert "服务器没有回应" in notice.inner_text()
+    assert rendered(page, "grid-fill")
+    page.context.set_offline(False)
+    click_at(page, 905, 120)
+    page.locator("#panel").wait_for(state="visible")
+    page.context.close()
+
+
+def test_drafts_are_shown_as_such_until_a_plan_is_published(open_page, address, town):
+    published = GridPlan.status == "published"
+    with town.begin() as connection:
+        connection.execute(update(GridPlan).where(published).values(status="draft"))
+    try:
+        page = ready(open_page(address))
+        assert page.locator("#draft").inner_text() == "草案"
+        assert len({grid["code"] for grid, _ in rendered(page, "grid-fill")}) == 18
+    finally:
+        with town.begin() as connection:
+            ours = GridPlan.community_code != t.RIVERSIDE
+            connection.execute(update(GridPlan).where(ours).values(status="published"))
+
+
+def test_empty_database_says_what_to_do(open_page, database):
+    from tests.server import serving
+
+    with serving(database) as address:
+        page = open_page(address)
+        page.get_by_role("status").wait_for(state="visible")
+        assert "gridatlas demo" in page.get_by_role("status").inner_text()
+        page.close()
