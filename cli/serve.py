@@ -1,6 +1,7 @@
 """``gridatlas serve``: the API and the map page."""
 
 import socket
+from contextlib import suppress
 from typing import Annotated
 
 import typer

@@ -1,0 +1,27 @@
+"""``gridatlas atlas`` as a person runs it."""
+
+import subprocess
+import sys
+
+from tests import town as t
+
+ATLAS = [sys.executable, "-m", "cli.main", "atlas"]
+
+
+def test_writes_the_atlas_and_says_where(town, tmp_path):
+    out = tmp_path / "atlas"
+    done = subprocess.run(
+        [*ATLAS, "--region", t.DRUM_TOWER, "--out", out], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert str(out / "index.html") in done.stdout
+    assert (out / f"{t.DRUM_TOWER}.html").exists()
+
+
+def test_region_without_grids_is_one_line_and_no_folder(town, tmp_path):
+    out = tmp_path / "atlas"
+    done = subprocess.run([*ATLAS, "--region", "99", "--out", out], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert "Traceback" not in done.stderr
+    assert not out.exists()
