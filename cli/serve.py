@@ -36,7 +36,8 @@ def run(host: str, port: int) -> None:
     app = create_app()
     console.out.print(text("serve.ready", url=_url(listening, host)), highlight=False)
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
-    server.run(sockets=[listening])
+    with suppress(KeyboardInterrupt):  # uvicorn has shut down in order by then
+        server.run(sockets=[listening])
 
 
 def _listen(host: str, port: int) -> socket.socket:
