@@ -22,6 +22,7 @@ SLIVER_M2 = 50.0
 """Land without buildings that is smaller than this joins a neighbour's."""
 
 RIDGE_SIMPLIFY_M = 0.1
+OVERSHOOT_M = 0.05
 
 
 @dataclass(frozen=True)
@@ -182,8 +183,10 @@ def _ridge_lines(sites: Sites, faces: Polygons) -> Polygons:
     pieces = np.asarray(shapely.linestrings(ends[order]), dtype=object)
     pieces = np.asarray(shapely.multilinestrings(pieces, indices=group.ravel()[order]))
     lines: Polygons = np.asarray(shapely.simplify(shapely.line_merge(pieces), RIDGE_SIMPLIFY_M))
-    shapely.prepare(faces)
-    at = faces[groups[:, 2]]
+    # A little beyond the room, so that each line surely crosses its outline and is noded there.
+    reach = shapely.buffer(faces, OVERSHOOT_M, join_style="mitre")
+    shapely.prepare(reach)
+    at = reach[groups[:, 2]]
     outside = ~shapely.contains_properly(at, lines)
     lines[outside] = shapely.intersection(lines[outside], at[outside])
     kept: Polygons = lines[~shapely.is_empty(lines)]

@@ -9,6 +9,9 @@ FIRST_DEDICATED = 901
 """Serial of the first dedicated grid (design, section 3)."""
 
 
+ROW_SHARE = 0.6
+
+
 def reading_order(xy: Floats, area: Floats) -> Ints:
     """Return the order of places from the north-west, row by row like a page.
 
@@ -20,7 +23,14 @@ def reading_order(xy: Floats, area: Floats) -> Ints:
         (g,) m2; a row is as high as a middling grid.
     """
     row_height = max(float(np.sqrt(np.median(area))), 1.0)
-    row = np.floor((xy[:, 1].max() - xy[:, 1]) / row_height)
+    southwards = np.lexsort((xy[:, 0], -xy[:, 1]))
+    row = np.zeros(len(xy), dtype=np.int64)
+    top, number = xy[southwards[0], 1], 0
+    for place in southwards:
+        # A row begins where a place lies most of a grid's height below the last row's first.
+        if top - xy[place, 1] > ROW_SHARE * row_height:
+            top, number = xy[place, 1], number + 1
+        row[place] = number
     order: Ints = np.lexsort((xy[:, 0], row))
     return order
 

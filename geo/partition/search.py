@@ -9,10 +9,10 @@ import numpy as np
 import pymetis
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
+from scipy.sparse.csgraph import breadth_first_order, connected_components
 
 from geo.partition.anneal import anneal
-from geo.partition.coverage import Ints
+from geo.partition.coverage import Floats, Ints
 from geo.partition.graph import Graph
 from geo.partition.kernel import Problem
 from geo.partition.objective import Limits, Weights, cost
@@ -23,6 +23,9 @@ HOT, COLD = 60.0, 0.5
 MOVES_PER_NODE = 1000
 CHAINS = 2
 LEAST_MOVES = 50_000
+
+SMALL = 6
+"""With fewer nodes a grid than this METIS has nothing to do and says so on the terminal."""
 
 
 @dataclass(frozen=True)
@@ -76,9 +79,7 @@ def search(
         (n,) numbers of grids from 0, none left out.
     """
     limits, weights, effort = limits or Limits(), weights or Weights(), effort or Effort()
-    counts = plausible_counts(
-        int(graph.households.sum()), limits, int((graph.households > 0).sum())
-    )
+    counts = plausible_counts(graph.households, limits)
     problem = _problem(graph, limits, weights, previous, locked)
     if counts == [1] or len(graph) == 1:
         return np.zeros(len(graph), dtype=np.int64)
@@ -90,7 +91,7 @@ def search(
         if (count, chain) != jobs[0] and time.monotonic() - began > effort.seconds:
             return None
         chain_seed = seed * 1_000_003 + chain * 1009 + count
-        start = metis_seed(graph, count, limits, chain_seed)
+        start = first_drawing(graph, count, chain_seed)
         moves = max(LEAST_MOVES, effort.moves_per_node * len(graph))
         label, found = anneal(problem, start, count, moves, HOT, COLD, chain_seed % 2**31)
         return found, count, chain, label
@@ -112,35 +113,71 @@ def search_parts(graph: Graph, **options: object) -> Ints:
     return label
 
 
-def plausible_counts(households: int, limits: Limits, populated: int) -> list[int]:
-    """Return the numbers of grids worth trying, the likeliest first."""
-    likely = max(1, round(households / limits.target))
-    low = -(-households // limits.upper)
-    high = households // limits.lower
+def plausible_counts(households: Ints, limits: Limits) -> list[int]:
+    """Return the numbers of grids worth trying, the likeliest first.
+
+    A node above the upper limit fills a grid by itself; the others are shared out.
+
+    Parameters
+    ----------
+    households
+        (n,) households of each node.
+    """
+    over = households > limits.upper
+    rest = int(households[~over].sum())
+    likely = max(0 if over.any() else 1, round(rest / limits.target))
+    low, high = -(-rest // limits.upper), rest // limits.lower
     fitting = [count for count in (likely, likely - 1, likely + 1) if low <= count <= high]
     # No number fits (say 550 households): too few large grids or too many small ones.
-    counts = fitting or sorted({max(1, high), max(1, low)})
-    return [count for count in counts if 1 <= count <= max(populated, 1)] or [max(populated, 1)]
+    counts = fitting or sorted({high, low})
+    most = max(int((households > 0).sum()), 1)
+    return list(dict.fromkeys(min(max(count + int(over.sum()), 1), most) for count in counts))
 
 
-def metis_seed(graph: Graph, count: int, limits: Limits, seed: int) -> Ints:
-    """Return a contiguous assignment to ``count`` grids from METIS's multilevel k-way cut."""
+def first_drawing(graph: Graph, count: int, seed: int) -> Ints:
+    """Return a contiguous assignment to ``count`` grids to start from."""
     if count == 1:
         return np.zeros(len(graph), dtype=np.int64)
+    if len(graph) < SMALL * count:
+        return repaired(graph, _nearest_centres(graph, count, seed), count)
+    return repaired(graph, metis_parts(graph, count, seed), count)
+
+
+def metis_parts(graph: Graph, count: int, seed: int) -> Ints:
+    """Return METIS's multilevel k-way cut, which need not be contiguous."""
     glue = np.maximum(graph.cut - graph.inside, 0.02 * graph.length) + 0.1
     start, neighbour, edge = _rows(graph)
     weight = np.maximum(1, np.round(glue * 10)).astype(np.int64)
-    options = pymetis.Options(seed=seed % 2**30, contig=0, ncuts=1)
     _, part = pymetis.part_graph(
         count,
-        adjacency=None,
-        xadj=start.tolist(),
-        adjncy=neighbour.tolist(),
+        adjacency=pymetis.CSRAdjacency(start.tolist(), neighbour.tolist()),
         vweights=graph.households.tolist(),
         eweights=weight[edge].tolist(),
-        options=options,
+        options=pymetis.Options(seed=seed % 2**30, contig=0, ncuts=1),
     )
-    return repaired(graph, np.asarray(part, dtype=np.int64), count)
+    return np.asarray(part, dtype=np.int64)
+
+
+def _nearest_centres(graph: Graph, count: int, seed: int) -> Ints:
+    """Return the nearest of ``count`` centres, chosen far apart (k-means++) among households."""
+    random = np.random.default_rng(seed)
+    weight = graph.households + 1e-3
+    centres = [int(random.choice(len(graph), p=weight / weight.sum()))]
+    while len(centres) < count:
+        away = _squared(graph, centres).min(axis=1) * weight
+        away[centres] = 0.0
+        total = away.sum()
+        share = away / total if total > 0 else None
+        centres.append(int(random.choice(len(graph), p=share)))
+    nearest: Ints = _squared(graph, centres).argmin(axis=1).astype(np.int64)
+    return nearest
+
+
+def _squared(graph: Graph, centres: list[int]) -> Floats:
+    """Return (n, k) squared distances to some nodes."""
+    away = graph.xy[:, None, :] - graph.xy[centres][None]
+    squared: Floats = (away**2).sum(axis=2)
+    return squared
 
 
 def repaired(graph: Graph, label: Ints, count: int) -> Ints:
@@ -199,8 +236,6 @@ def _leaf(graph: Graph, nodes: Ints) -> int:
     part = graph.subgraph(nodes)
     n = len(part)
     matrix = coo_array((np.ones(len(part.edges)), part.edges.T), shape=(n, n)).tocsr()
-    from scipy.sparse.csgraph import breadth_first_order
-
     order, _ = breadth_first_order(matrix, 0, directed=False)
     return int(nodes[order[-1]])
 

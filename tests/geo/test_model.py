@@ -4,12 +4,12 @@ import re
 from datetime import UTC, datetime
 
 import pytest
-from alembic import command
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import CheckConstraint, Engine, inspect, select, text
 from sqlalchemy.exc import IntegrityError
 
+from alembic import command
 from geo import db
 from geo.model import LAYERS, Base
 from geo.model.history import HISTORY, as_of

@@ -1,0 +1,141 @@
+"""Cells: an exact tiling in which no building is cut, whatever lies in the community."""
+
+import numpy as np
+import pytest
+import shapely
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from places import house, scattered
+
+from geo.partition.barriers import Barriers, Kind
+from geo.partition.cells import Cells, draw_cells
+
+LAND = shapely.box(0, 0, 400, 400)
+
+
+def barriers(*lines: tuple[list[tuple[float, float]], Kind], water: list = ()) -> Barriers:
+    drawn = np.array([shapely.LineString(points) for points, _ in lines], dtype=object)
+    kinds = np.array([kind for _, kind in lines], dtype=np.int8)
+    return Barriers(drawn, kinds, np.array(water, dtype=object))
+
+
+def feet_of(*polygons: shapely.Geometry) -> np.ndarray:
+    feet = np.empty(len(polygons), dtype=object)
+    feet[:] = polygons
+    return feet
+
+
+def check_tiling(cells: Cells, land: shapely.Geometry) -> None:
+    assert shapely.coverage_is_valid(cells.polygons)
+    assert abs(shapely.area(cells.polygons).sum() - land.area) < 1e-6 * max(land.area, 1)
+    assert shapely.area(shapely.difference(land, shapely.union_all(cells.polygons))) < 1e-6
+
+
+@given(
+    seed=st.integers(0, 10_000),
+    count=st.integers(1, 40),
+    streets=st.lists(
+        st.tuples(
+            *(st.tuples(st.floats(-50, 450), st.floats(-50, 450)) for _ in range(2)),
+            st.sampled_from([Kind.ALLEY, Kind.STREET, Kind.ARTERIAL, Kind.WALL]),
+        ),
+        max_size=6,
+    ),
+)
+@settings(max_examples=60, deadline=None)
+def test_cells_tile_any_community_and_cut_no_building(seed, count, streets):
+    buildings = [row["geom"] for row in scattered(seed, count)]
+    cut = barriers(*(([a, b], kind) for a, b, kind in streets if a != b))
+    cells = draw_cells(LAND, feet_of(*buildings), cut)
+    check_tiling(cells, LAND)
+    placed = cells.cell_of_building
+    assert (placed >= 0).all()
+    # What two overlapping buildings share goes to the larger one.
+    alone = [
+        b
+        for b in range(count)
+        if not any(buildings[b].intersects(buildings[o]) for o in range(count) if o != b)
+    ]
+    for b in alone:
+        outside = shapely.intersection(buildings[b], LAND).difference(cells.polygons[placed[b]])
+        assert outside.area < 1e-6
+
+
+def test_border_runs_half_way_between_two_buildings():
+    cells = draw_cells(LAND, feet_of(house(100, 190), house(200, 190)), barriers())
+    border = shapely.intersection(*cells.polygons)
+    middle = (112 + 200) / 2
+    reach = shapely.box(0, 180, 400, 210)
+    assert (
+        shapely.hausdorff_distance(
+            border.intersection(reach), shapely.LineString([(middle, 180), (middle, 210)])
+        )
+        < 0.5
+    )
+
+
+def test_border_follows_a_street_that_is_not_half_way():
+    street = ([(120, -10), (120, 410)], Kind.STREET)
+    cells = draw_cells(LAND, feet_of(house(90, 190), house(300, 190)), barriers(street))
+    assert cells.polygons[cells.cell_of_building[0]].bounds[2] == pytest.approx(120)
+
+
+def test_building_across_a_street_is_whole_on_the_side_of_most_of_it():
+    street = ([(105, -10), (105, 410)], Kind.STREET)
+    feet = feet_of(house(100, 190), house(40, 190), house(300, 190))
+    cells = draw_cells(LAND, feet, barriers(street))
+    check_tiling(cells, LAND)
+    own = cells.polygons[cells.cell_of_building[0]]
+    assert feet[0].difference(own).area < 1e-9
+    assert own.intersection(shapely.box(0, 0, 95, 400)).area < 1.0
+
+
+def test_building_twice_and_building_in_building_share_a_cell():
+    feet = feet_of(house(100, 100, 30), house(100, 100, 30), house(110, 110, 5), house(300, 300))
+    cells = draw_cells(LAND, feet, barriers())
+    assert cells.cell_of_building[0] == cells.cell_of_building[1] == cells.cell_of_building[2]
+    check_tiling(cells, LAND)
+
+
+def test_zero_area_and_outside_footprints_have_no_cell():
+    feet = feet_of(house(100, 100), shapely.Polygon([(1, 1), (2, 2), (1, 1)]), house(500, 500))
+    assert draw_cells(LAND, feet, barriers()).cell_of_building.tolist() == [0, -1, -1]
+
+
+def test_community_in_parts_with_a_hole_is_tiled():
+    ring = shapely.box(0, 0, 200, 200).difference(shapely.box(80, 80, 120, 120))
+    land = shapely.MultiPolygon([ring, shapely.box(250, 0, 400, 200)])
+    cells = draw_cells(land, feet_of(house(10, 10), house(150, 150), house(300, 50)), barriers())
+    check_tiling(cells, land)
+
+
+def test_strip_between_wall_and_street_goes_to_those_behind_the_wall():
+    wall = ([(10, 10), (190, 10), (190, 390), (10, 390), (10, 10)], Kind.WALL)
+    street = ([(200, -10), (200, 410)], Kind.STREET)
+    feet = feet_of(house(170, 200), house(206, 200))
+    cells = draw_cells(LAND, feet, barriers(wall, street))
+    behind = cells.polygons[cells.cell_of_building[0]]
+    assert behind.bounds[2] == pytest.approx(200)
+    check_tiling(cells, LAND)
+
+
+def test_water_is_a_cell_of_its_own():
+    river = shapely.box(180, 0, 220, 400)
+    shores = [(list(river.exterior.coords), Kind.RIVER)]
+    feet = feet_of(house(100, 190), house(300, 190))
+    cells = draw_cells(LAND, feet, barriers(*shores, water=[river]))
+    assert cells.water.sum() == 1
+    assert cells.polygons[cells.water][0].equals(river)
+
+
+def test_dead_end_street_divides_as_far_as_it_goes():
+    lane = ([(200, -10), (200, 250)], Kind.ALLEY)
+    feet = feet_of(house(120, 100), house(205, 100), house(120, 320), house(250, 320))
+    cells = draw_cells(LAND, feet, barriers(lane))
+    check_tiling(cells, LAND)
+    one, other = (
+        cells.polygons[cells.cell_of_building[0]],
+        cells.polygons[cells.cell_of_building[1]],
+    )
+    shared = shapely.intersection(one, other).intersection(shapely.box(0, 20, 400, 180))
+    assert shared.bounds[0] == pytest.approx(200)

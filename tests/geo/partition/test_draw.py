@@ -1,0 +1,263 @@
+"""Drawings: within the limits wherever that can be, contiguous, complete, the same every time."""
+
+import numpy as np
+import pytest
+import shapely
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from places import community, house, rows_of_houses, scattered
+
+from geo.errors import InputError
+from geo.partition.cells import draw_cells
+from geo.partition.graph import Graph, graph_of
+from geo.partition.kernel import move, new_state, total_cost
+from geo.partition.objective import Limits, Weights, cost
+from geo.partition.plan import Drawing, Wishes, barriers_of, draw
+from geo.partition.search import Effort, _problem, plausible_counts, repaired, search, search_parts
+
+QUICK = Wishes(effort=Effort(chains=1, moves_per_node=200))
+
+
+def check(drawing: Drawing, land: shapely.Geometry, households: int) -> None:
+    grids = drawing.grids.geometry.to_numpy()
+    assert shapely.coverage_is_valid(grids)
+    assert drawing.score.gap_m2 < 0.01
+    assert drawing.score.overlap_m2 < 0.01
+    assert abs(shapely.area(grids).sum() - land.area) < 0.01
+    assert drawing.grids["households"].sum() == households
+    assert drawing.members["households"].sum() == households
+    assert set(drawing.members["grid"]) == set(drawing.grids["code"])
+    by_grid = drawing.members.groupby("grid")["households"].sum()
+    assert (by_grid.loc[drawing.grids["code"]].to_numpy() == drawing.grids["households"]).all()
+
+
+def test_even_rows_become_grids_within_the_limits():
+    land = shapely.box(0, 0, 250, 250)
+    drawing = draw(community(land, rows_of_houses(10, 10, 16)))
+    check(drawing, land, 1600)
+    assert drawing.score.contiguous
+    assert drawing.score.within_limits == 1.0
+    assert len(drawing.grids) == 4
+    assert drawing.score.reasons == ()
+
+
+@given(seed=st.integers(0, 10_000), count=st.integers(2, 60))
+@settings(max_examples=25, deadline=None)
+def test_any_community_is_covered_and_its_households_kept(seed, count):
+    land = shapely.box(0, 0, 400, 400)
+    rows = scattered(seed, count)
+    drawing = draw(
+        community(land, rows, roads=[{"geom": shapely.LineString([(200, 0), (200, 400)])}]), QUICK
+    )
+    check(drawing, land, sum(row["households"] for row in rows))
+    assert drawing.score.contiguous
+
+
+def test_same_seed_draws_the_same_grids():
+    place = community(shapely.box(0, 0, 400, 400), scattered(3, 60))
+    one, other = draw(place, QUICK), draw(place, QUICK)
+    assert one.grids.equals(other.grids)
+    assert one.members.equals(other.members)
+
+
+def test_border_prefers_the_street():
+    street = {"geom": shapely.LineString([(125, 0), (125, 250)])}
+    place = community(shapely.box(0, 0, 250, 250), rows_of_houses(10, 10, 8), roads=[street])
+    drawing = draw(place)
+    assert len(drawing.grids) == 2
+    assert drawing.score.border_on_barrier == pytest.approx(1.0)
+
+
+def test_compound_is_kept_whole():
+    quarter = shapely.box(0, 0, 125, 125)
+    rows = rows_of_houses(10, 10, 12)
+    for row in rows:
+        row["compound_code"] = "c1" if row["geom"].within(quarter) else None
+    walled = [{"code": "c1", "gated": True, "geom": quarter}]
+    drawing = draw(community(shapely.box(0, 0, 250, 250), rows, compounds=walled))
+    assert drawing.score.compounds_split == 0
+
+
+def test_tower_over_limit_is_split_by_unit():
+    tower = {"code": "tower", "geom": shapely.box(50, 100, 140, 120), "households": 900}
+    units = [
+        {
+            "code": f"u{n}",
+            "building_code": "tower",
+            "households": 300,
+            "geom": shapely.Point(x, 110),
+        }
+        for n, x in enumerate((65, 95, 125))
+    ]
+    land = shapely.box(0, 0, 200, 200)
+    drawing = draw(community(land, [tower], units=units))
+    check(drawing, land, 900)
+    assert sorted(drawing.members["unit_code"].dropna()) == ["u0", "u1", "u2"]
+    assert drawing.score.largest <= 500
+
+
+def test_tower_over_limit_without_units_is_said():
+    rows = [{"code": "T12", "geom": house(100, 100, 30), "households": 2000}]
+    rows += rows_of_houses(3, 3, 40)
+    drawing = draw(community(shapely.box(0, 0, 200, 200), rows))
+    (key, fields), *_ = drawing.score.reasons
+    assert key == "atom_over_limit"
+    assert fields["name"] == "T12"
+    assert fields["of_it"] == 2000
+
+
+def test_total_that_does_not_divide_is_said():
+    drawing = draw(community(shapely.box(0, 0, 250, 250), rows_of_houses(5, 11, 10)))
+    assert {key for key, _ in drawing.score.reasons} == {"total_does_not_divide"}
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [{"geom": house(10, 10), "households": 30}],
+        [{"geom": house(10, 10), "households": 0}],
+        [{"geom": house(x, 10), "households": 300} for x in (10, 30, 50)],
+        [*rows_of_houses(8, 8, 0), {"geom": house(220, 220), "households": 800}],
+    ],
+    ids=["one building", "nobody lives there", "all in one corner", "one tower among empty houses"],
+)
+def test_ugly_communities_are_drawn(rows):
+    land = shapely.box(0, 0, 250, 250)
+    drawing = draw(community(land, rows), QUICK)
+    check(drawing, land, sum(row["households"] for row in rows))
+
+
+def test_community_in_three_parts_and_a_ring():
+    ring = shapely.box(0, 0, 300, 300).difference(shapely.box(100, 100, 200, 200))
+    parts = [ring, shapely.box(350, 0, 450, 100), shapely.box(350, 200, 450, 300)]
+    land = shapely.MultiPolygon(parts)
+    rows = [row for row in rows_of_houses(18, 12, 8) if row["geom"].within(land)]
+    drawing = draw(community(land, rows), QUICK)
+    check(drawing, land, 8 * len(rows))
+    assert drawing.score.contiguous
+
+
+@pytest.mark.parametrize(
+    ("land", "rows", "key"),
+    [
+        (shapely.box(0, 0, 9, 9), [], "community_without_buildings"),
+        (None, [{"geom": house(1, 1)}], "community_without_border"),
+    ],
+)
+def test_nothing_to_draw_is_said(land, rows, key):
+    with pytest.raises(InputError) as refused:
+        draw(community(land, rows))
+    assert refused.value.key == key
+
+
+def grid_graph(columns: int, rows: int, random: np.random.Generator) -> Graph:
+    """Return the graph of a chessboard with random households and border costs."""
+    number = np.arange(columns * rows).reshape(rows, columns)
+    edges = [(number[:, :-1], number[:, 1:]), (number[:-1], number[1:])]
+    pairs = np.concatenate([np.stack([a.ravel(), b.ravel()], axis=1) for a, b in edges])
+    n, m = columns * rows, len(pairs)
+    x, y = np.meshgrid(np.arange(columns) * 20.0, np.arange(rows) * 20.0)
+    inside = np.where(random.random(m) < 0.1, 20.0, 0.0)
+    return Graph(
+        households=random.integers(0, 40, n),
+        edges=pairs.astype(np.int64),
+        cut=random.uniform(2, 20, m),
+        inside=inside,
+        length=np.full(m, 20.0),
+        area=np.full(n, 400.0),
+        outline=np.zeros(n),
+        xy=np.column_stack([x.ravel(), y.ravel()]),
+        compound=random.integers(-1, 4, n),
+    )
+
+
+def is_contiguous(graph: Graph, label: np.ndarray) -> bool:
+    return all(
+        graph.subgraph(np.flatnonzero(label == g)).components()[0] == 1 for g in np.unique(label)
+    )
+
+
+@given(seed=st.integers(0, 10_000), columns=st.integers(2, 9), rows=st.integers(2, 9))
+@settings(max_examples=40, deadline=None)
+def test_search_on_plain_arrays_keeps_contiguity(seed, columns, rows):
+    graph = grid_graph(columns, rows, np.random.default_rng(seed))
+    label = search(graph, effort=Effort(chains=1, moves_per_node=100), seed=seed)
+    assert is_contiguous(graph, label)
+    assert set(label) == set(range(label.max() + 1))
+
+
+@given(seed=st.integers(0, 10_000), moves=st.integers(1, 60))
+@settings(max_examples=40, deadline=None)
+def test_cost_of_the_kernel_equals_the_objective(seed, moves):
+    random = np.random.default_rng(seed)
+    graph = grid_graph(7, 6, random)
+    label, previous = random.integers(0, 4, 42), random.integers(-1, 4, 42)
+    limits, weights = Limits(), Weights()
+    problem = _problem(graph, limits, weights, previous, None)
+    state = new_state(problem, label, 4)
+    for node, grid in zip(random.integers(0, 42, moves), random.integers(0, 4, moves), strict=True):
+        if state.label[node] != grid:
+            move(problem, state, int(node), int(grid))
+    if len(set(state.label)) == 4:
+        expected = cost(graph, state.label, limits, weights, previous).total
+        assert total_cost(problem, state) == pytest.approx(expected, rel=1e-9)
+
+
+@given(seed=st.integers(0, 10_000), count=st.integers(1, 12))
+@settings(max_examples=40, deadline=None)
+def test_any_assignment_can_be_repaired(seed, count):
+    random = np.random.default_rng(seed)
+    graph = grid_graph(6, 6, random)
+    label = repaired(graph, random.integers(0, count, 36), count)
+    assert is_contiguous(graph, label)
+    assert set(label) == set(range(count))
+
+
+def test_search_stops_in_time_with_an_answer():
+    graph = grid_graph(30, 30, np.random.default_rng(1))
+    label = search(graph, effort=Effort(chains=50, moves_per_node=50, seconds=0.0))
+    assert is_contiguous(graph, label)
+
+
+def test_pieces_that_nothing_joins_are_drawn_by_themselves():
+    graph = grid_graph(8, 4, np.random.default_rng(1))
+    apart = graph.edges[:, 0] % 8 == 3
+    apart &= graph.edges[:, 1] == graph.edges[:, 0] + 1
+    kept = ~apart
+    pieces = Graph(
+        graph.households,
+        graph.edges[kept],
+        graph.cut[kept],
+        graph.inside[kept],
+        graph.length[kept],
+        graph.area,
+        graph.outline,
+        graph.xy,
+        graph.compound,
+    )
+    label = search_parts(pieces, effort=Effort(chains=1, moves_per_node=50))
+    assert is_contiguous(pieces, label)
+
+
+@pytest.mark.parametrize(
+    ("households", "counts"),
+    [(1200, [3, 4]), (400, [1]), (550, [1, 2]), (80, [1]), (2000, [5, 4, 6])],
+)
+def test_numbers_of_grids_that_are_tried(households, counts):
+    nodes = np.full(10, households // 10)
+    assert plausible_counts(nodes, Limits()) == counts
+
+
+def test_node_over_the_limit_counts_as_a_grid():
+    assert plausible_counts(np.array([2000, 200, 160, 0]), Limits()) == [2]
+
+
+def test_twenty_thousand_buildings_in_one_community():
+    rows = rows_of_houses(160, 125, 1, pitch=20.0, side=10.0)
+    land = shapely.box(0, 0, 3200, 2500)
+    place = community(land, rows)
+    cells = draw_cells(land, place.buildings.geometry.to_numpy(), barriers_of(place))
+    graph, _ = graph_of(cells, np.ones(len(rows), np.int64), np.full(len(rows), -1))
+    label = search(graph, effort=Effort(chains=1, moves_per_node=10))
+    assert is_contiguous(graph, label)
+    assert len(np.unique(label)) >= 40
