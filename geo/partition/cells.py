@@ -92,7 +92,8 @@ def _separate(footprints: Polygons) -> tuple[Polygons, Ints]:
     for big, small in sorted(
         zip(one[overlap], other[overlap], strict=True), key=lambda p: -area[p[0]]
     ):
-        rest = shapely.difference(feet[small], feet[big])
+        parts = shapely.get_parts(shapely.difference(feet[small], feet[big]))
+        rest = parts[shapely.area(parts).argmax()] if len(parts) else shapely.Polygon()
         if shapely.area(rest) < 1.0:
             foot_of[small] = big
         else:

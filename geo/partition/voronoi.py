@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import shapely
-from scipy.spatial import Voronoi, cKDTree
+from scipy.spatial import Delaunay, cKDTree
 
 from geo.partition.coverage import Floats, Ints, Polygons
 
@@ -17,6 +17,8 @@ TOLERANCE_M = 0.2
 CANDIDATE_M = 1.2
 FARTHEST_M = 6.0
 """Spacing of sample points: where outlines nearly touch, and where nothing is near."""
+
+STIR_M = 1e-4
 
 WALL_GAP_M = 0.2
 """A gap up to this is a shared wall: the border follows the outlines, samples mark its ends."""
@@ -148,17 +150,34 @@ def _room_ridges(points: Floats, owner: Ints) -> tuple[Floats, Ints]:
         return np.empty((0, 2, 2)), np.empty((0, 2), np.int64)
     # Points far around close every cell; their borders lie outside any room.
     origin = points.mean(axis=0)
-    local = points - origin
+    # Even rows of houses put many points on one circle, which triangulation is slow at: stir them.
+    local = points - origin + np.random.default_rng(0).uniform(-STIR_M, STIR_M, points.shape)
     angle = np.arange(8) * (np.pi / 4) + 0.1
     fence = np.stack([np.cos(angle), np.sin(angle)], axis=1) * (20 * np.abs(local).max() + 1000)
-    diagram = Voronoi(np.concatenate([local, fence]))
+    every = np.concatenate([local, fence])
     owner = np.concatenate([owner, np.full(len(fence), -1)])
-    a, b = diagram.ridge_points.T
-    vertices = np.asarray(diagram.ridge_vertices)
-    kept = (owner[a] != owner[b]) & (owner[a] >= 0) & (owner[b] >= 0)
-    kept &= (vertices >= 0).all(axis=1) & (vertices[:, 0] != vertices[:, 1])
-    ends = diagram.vertices[vertices[kept]] + origin
-    return ends, np.sort(np.stack([owner[a], owner[b]], axis=1)[kept], axis=1)
+    triangles = Delaunay(every)
+    corners, beyond = triangles.simplices, triangles.neighbors
+    centre = _circumcentres(every[corners]) + origin
+    one, side = np.nonzero(beyond > np.arange(len(corners))[:, None])
+    a = owner[corners[one, (side + 1) % 3]]
+    b = owner[corners[one, (side + 2) % 3]]
+    kept = (a != b) & (a >= 0) & (b >= 0)
+    one, other = one[kept], beyond[one[kept], side[kept]]
+    ends = np.stack([centre[one], centre[other]], axis=1)
+    return ends, np.sort(np.stack([a, b], axis=1)[kept], axis=1)
+
+
+def _circumcentres(triangles: Floats) -> Floats:
+    """Return the (t, 2) centres of the circles through (t, 3, 2) corners."""
+    first = triangles[:, 0]
+    p, q = triangles[:, 1] - first, triangles[:, 2] - first
+    twice = 2 * (p[:, 0] * q[:, 1] - p[:, 1] * q[:, 0])
+    pp, qq = (p**2).sum(axis=1), (q**2).sum(axis=1)
+    x = (q[:, 1] * pp - p[:, 1] * qq) / twice
+    y = (p[:, 0] * qq - q[:, 0] * pp) / twice
+    centres: Floats = first + np.stack([x, y], axis=1)
+    return centres
 
 
 def nearest(sites: Sites, points: Floats, room: Ints) -> Ints:
