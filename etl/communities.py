@@ -1,6 +1,9 @@
-"""Communities where a file has none: made around place nodes, with borders along streets."""
+"""Communities where a file has none: made around place nodes, with borders along streets.
 
-from dataclasses import dataclass
+blocks -> nearest place -> smooth -> whole buildings -> enough households
+"""
+
+from dataclasses import dataclass, field
 
 import geopandas as gpd
 import numpy as np
@@ -8,21 +11,26 @@ import pandas as pd
 import shapely
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
-from scipy.sparse.csgraph import dijkstra
+from scipy.sparse.csgraph import connected_components, dijkstra
 
+from etl.extent import cut
 from geo.partition.barriers import ROAD_KIND, Barriers, Kind, kinds_of, rooms, within
 from geo.partition.coverage import borders
 
-BUILT_UP_M = 30.0
-"""Land this near to a building is built-up; gaps up to twice this wide between it are closed."""
+Geometries = NDArray[np.object_]
+Ints = NDArray[np.int64]
 
-STREET_MARGIN_M = 8.0
-LEAST_PIECE_M2 = 20_000.0
 LARGE_BLOCK_M2, LONG_BLOCK_M = 60_000.0, 450.0
-"""A block larger or longer than this may be divided between places, half-way."""
+"""A block larger or longer than this is divided: along paths, then half-way between places."""
+
+LEAST_HOUSEHOLDS = 300
+"""A community with fewer could not fill one grid; it joins a neighbour."""
 
 CROSSING_M = {Kind.ARTERIAL: 300.0, Kind.RAILWAY: 400.0, Kind.RIVER: 400.0, Kind.STREET: 40.0}
 """Metres that crossing a barrier counts for when a block looks for its nearest place."""
+
+SMOOTHING_ROUNDS = 6
+UNCUT_ROUNDS = 4
 
 
 @dataclass(frozen=True)
@@ -33,66 +41,37 @@ class Made:
     ----------
     communities
         ``name`` and polygons in metres: a coverage of the extent.
-    blocks
-        Number of street blocks they are made of.
+    places, blocks
+        Numbers of the places that they are made around and of the street blocks that they are
+        made of; 0 where they are not made.
+    moved_around
+        Number of buildings around which a border was moved.
+    cut
+        Number of buildings that a border still cuts.
+    merged
+        Names of places that got too few households for a community of their own.
     """
 
     communities: gpd.GeoDataFrame
-    blocks: int
-
-
-def built_up_extent(
-    buildings: gpd.GeoSeries, streets: gpd.GeoSeries, sea: shapely.Geometry
-) -> shapely.Geometry:
-    """Return the land that is built up, in metres, without holes or specks."""
-    near = shapely.union_all(shapely.buffer(buildings.to_numpy(), BUILT_UP_M, quad_segs=2))
-    lanes = shapely.union_all(shapely.buffer(streets.to_numpy(), STREET_MARGIN_M, quad_segs=2))
-    joined = shapely.union(near, shapely.intersection(lanes, shapely.buffer(near, BUILT_UP_M)))
-    closed = shapely.buffer(shapely.buffer(joined, BUILT_UP_M), -2 * BUILT_UP_M + STREET_MARGIN_M)
-    pieces = shapely.get_parts(shapely.difference(closed, sea))
-    pieces = pieces[shapely.area(pieces) >= min(LEAST_PIECE_M2, shapely.area(pieces).max())]
-    filled = [shapely.Polygon(piece.exterior) for piece in pieces]
-    whole = shapely.difference(shapely.union_all(filled), sea)
-    smooth: shapely.Geometry = shapely.simplify(whole, 2.0)
-    return smooth
-
-
-def sea_beside(coastline: NDArray[np.object_], area: shapely.Geometry) -> shapely.Geometry:
-    """Return the sea within an area: what lies to the right of the coastline (OSM's rule).
-
-    Where an extract breaks the coastline off, it is taken on straight to the area's edge.
-    """
-    rim = shapely.boundary(area)
-    merged = shapely.get_parts(shapely.line_merge(shapely.union_all(coastline)))
-    ends = np.concatenate([shapely.get_point(merged, 0), shapely.get_point(merged, -1)])
-    ends = ends[~np.tile(shapely.is_closed(merged), 2)]
-    onward = shapely.shortest_line(ends, rim)
-    edge = shapely.union_all(np.concatenate([coastline, onward, [rim]]))
-    faces = shapely.get_parts(shapely.polygonize([edge]))
-    if len(coastline) == 0:
-        return shapely.Polygon()
-    coords, line = shapely.get_coordinates(coastline, return_index=True)
-    along = np.diff(coords, axis=0)[line[1:] == line[:-1]]
-    middle = ((coords[1:] + coords[:-1]) / 2)[line[1:] == line[:-1]]
-    length = np.hypot(*along.T)
-    right = np.column_stack([along[:, 1], -along[:, 0]]) / np.maximum(length, 1e-9)[:, None]
-    shore = np.zeros(len(faces))
-    for side in (0.5, -0.5):
-        probes = np.asarray(shapely.points(middle + right * side), dtype=object)
-        probe, face = shapely.STRtree(faces).query(probes, predicate="within")
-        np.add.at(shore, face, length[probe] * side)
-    # A face with more shore to the right of it than to the left is sea.
-    wet = shore > 0
-    return shapely.union_all(faces[wet])
+    places: int = 0
+    blocks: int = 0
+    moved_around: int = 0
+    cut: int = 0
+    merged: list[str] = field(default_factory=list)
 
 
 def communities_from_places(
-    places: gpd.GeoDataFrame, barriers: Barriers, extent: shapely.Geometry
+    places: gpd.GeoDataFrame,
+    barriers: Barriers,
+    extent: shapely.Geometry,
+    buildings: gpd.GeoDataFrame,
+    paths: Geometries,
 ) -> Made:
     """Return communities around places: whole street blocks, each in one piece with its place.
 
     Each block goes to the place that is nearest over neighbouring blocks, where crossing an
-    arterial, a railway or a river counts as a detour.
+    arterial, a railway or a river counts as a detour. A border runs around a building that stands
+    on it.
 
     Parameters
     ----------
@@ -102,50 +81,95 @@ def communities_from_places(
         Streets, waters and railways in metres.
     extent
         The land to divide, in metres.
+    buildings
+        Footprints in metres with ``households``.
+    paths
+        Lines that divide a large block: footpaths, service roads.
     """
-    cut = within(barriers, extent)
-    blocks = _divided(rooms(extent, cut), places.geometry.to_numpy())
+    cut_barriers = within(barriers, extent)
+    whole = rooms(extent, cut_barriers)
     if len(places) == 0:
         frame = {"name": [""], "geom": [shapely.union_all(shapely.get_parts(extent))]}
-        return Made(gpd.GeoDataFrame(frame, geometry="geom", crs=places.crs), len(blocks))
+        return Made(gpd.GeoDataFrame(frame, geometry="geom", crs=places.crs), 0, len(whole))
+    blocks = _divided(whole, places.geometry.to_numpy(), paths)
+    home, names = _homes(blocks, places)
+    label = _smooth(blocks, _nearest_home(blocks, home, cut_barriers), home)
+    land, moved, left = uncut(_dissolved(blocks, label), buildings.geometry.to_numpy())
+    frame = gpd.GeoDataFrame({"name": names, "geom": land}, geometry="geom", crs=places.crs)
+    frame, merged = _with_enough_households(frame, buildings)
+    return Made(frame, len(home), len(whole), moved, left, merged)
+
+
+def _homes(blocks: Geometries, places: gpd.GeoDataFrame) -> tuple[Ints, list[str]]:
+    """Return the block on which each place stands, and its name; the first place has a block."""
     home = shapely.STRtree(blocks).nearest(places.geometry.to_numpy())
     first = pd.Series(home).drop_duplicates()
-    home, names = first.to_numpy(), places["name"].to_numpy()[first.index]
-    nearest = _nearest_home(blocks, home, cut)
-    land = [shapely.coverage_union_all(blocks[nearest == i]) for i in range(len(home))]
-    frame = gpd.GeoDataFrame({"name": names, "geom": land}, geometry="geom", crs=places.crs)
-    return Made(frame, len(blocks))
+    return first.to_numpy(), list(places["name"].to_numpy()[first.index])
 
 
-def _divided(blocks: NDArray[np.object_], places: NDArray[np.object_]) -> NDArray[np.object_]:
-    """Return blocks with the large ones divided half-way between places, still a coverage."""
+def _dissolved(blocks: Geometries, label: Ints) -> Geometries:
+    """Return the blocks of each label as one."""
+    frame = gpd.GeoSeries(blocks).groupby(label)
+    merged: Geometries = np.asarray(
+        [shapely.coverage_union_all(part.to_numpy()) for _, part in frame], dtype=object
+    )
+    return merged
+
+
+def _divided(blocks: Geometries, places: Geometries, paths: Geometries) -> Geometries:
+    """Return blocks with the large ones divided, first along paths; still a coverage."""
+    blocks = _with_large_cut(blocks, paths)
+    if len(places) < 2:
+        return blocks
+    around = shapely.box(*shapely.total_bounds(blocks))
+    halfway = shapely.voronoi_polygons(
+        shapely.multipoints(places), extend_to=around, only_edges=True
+    )
+    return _with_large_cut(blocks, shapely.get_parts(np.asarray(halfway, dtype=object)))
+
+
+def _with_large_cut(blocks: Geometries, lines: Geometries) -> Geometries:
+    """Return blocks with the large ones cut by lines."""
     west, south, east, north = shapely.bounds(blocks).T
     long = np.hypot(east - west, north - south) > LONG_BLOCK_M
     large = long | (shapely.area(blocks) > LARGE_BLOCK_M2)
-    if len(places) < 2 or not large.any():
+    if not large.any() or len(lines) == 0:
         return blocks
-    extent = shapely.box(*shapely.total_bounds(blocks))
-    lines = shapely.voronoi_polygons(shapely.multipoints(places), extend_to=extent, only_edges=True)
-    cuts = shapely.intersection(lines, shapely.union_all(blocks[large]))
-    edges = shapely.union_all(np.append(shapely.boundary(blocks), np.asarray(cuts, dtype=object)))
-    pieces = shapely.get_parts(shapely.polygonize([edges]))
-    inside = shapely.STRtree(blocks).query(shapely.point_on_surface(pieces), predicate="within")[0]
-    divided: NDArray[np.object_] = pieces[np.unique(inside)]
-    return divided
+    at, line = shapely.STRtree(lines).query(blocks[large], predicate="intersects")
+    pieces = shapely.intersection(lines[line], blocks[large][at])
+    return cut(blocks, pieces[shapely.get_dimensions(pieces) == 1])
 
 
-def _nearest_home(
-    blocks: NDArray[np.object_], home: NDArray[np.int64], cut: Barriers
-) -> NDArray[np.int64]:
-    """Return for each block the number of its nearest home block, by a walk over blocks."""
+@dataclass(frozen=True)
+class _Neighbours:
+    """Pairs of neighbouring blocks with the length of their border, and all its segments."""
+
+    pairs: Ints
+    length: NDArray[np.float64]
+    one: Ints
+    other: Ints
+    middles: Geometries
+
+
+def _neighbours(blocks: Geometries) -> _Neighbours:
     shared = borders(blocks)
     inner = shared.left >= 0
-    kind = kinds_of(shared.midpoints()[inner], cut)
+    one, other = shared.left[inner], shared.right[inner]
+    pairs, pair = np.unique(np.stack([one, other], axis=1), axis=0, return_inverse=True)
+    length = np.zeros(len(pairs))
+    np.add.at(length, pair.ravel(), shared.length[inner])
+    return _Neighbours(pairs, length, one, other, shared.midpoints()[inner])
+
+
+def _nearest_home(blocks: Geometries, home: Ints, barriers: Barriers) -> Ints:
+    """Return for each block the number of its nearest home block, by a walk over blocks."""
+    beside = _neighbours(blocks)
+    kind = kinds_of(beside.middles, barriers)
     detour = np.array([CROSSING_M.get(k, 0.0) for k in Kind])[kind]
     centre = shapely.get_coordinates(shapely.centroid(blocks))
-    one, other = shared.left[inner], shared.right[inner]
-    step = np.hypot(*(centre[one] - centre[other]).T) + detour + 1.0
-    pairs, pair = np.unique(np.stack([one, other], axis=1), axis=0, return_inverse=True)
+    step = np.hypot(*(centre[beside.one] - centre[beside.other]).T) + detour + 1.0
+    segments = np.stack([beside.one, beside.other], axis=1)
+    pairs, pair = np.unique(segments, axis=0, return_inverse=True)
     least = np.full(len(pairs), np.inf)
     np.minimum.at(least, pair.ravel(), step)
     matrix = coo_array((least, pairs.T), shape=(len(blocks), len(blocks))).tocsr()
@@ -161,6 +185,148 @@ def _nearest_home(
         tree = shapely.STRtree(np.asarray(shapely.points(centre[home]), dtype=object))
         nearest[lost] = tree.nearest(np.asarray(shapely.points(centre[lost]), dtype=object))
     return nearest
+
+
+def _border_by_label(beside: _Neighbours, label: Ints, count: int) -> coo_array:
+    """Return the length of border that each block has with the blocks of each label."""
+    one, other = beside.pairs.T
+    rows = np.concatenate([one, other])
+    columns = np.concatenate([label[other], label[one]])
+    known = columns >= 0
+    values = np.concatenate([beside.length, beside.length])
+    shape = (len(label), count)
+    return coo_array((values[known], (rows[known], columns[known])), shape=shape)
+
+
+def _smooth(blocks: Geometries, label: Ints, home: Ints) -> Ints:
+    """Return labels without spikes: a block goes where it has twice as much border."""
+    beside = _neighbours(blocks)
+    for _ in range(SMOOTHING_ROUNDS):
+        table = _border_by_label(beside, label, len(home)).tocsr()
+        best = np.asarray(table.argmax(axis=1)).ravel()
+        rows = np.arange(len(label))
+        most = np.asarray(table[rows, best]).ravel()
+        own = np.asarray(table[rows, label]).ravel()
+        moving = most > 2.0 * own
+        moving[home] = False
+        if not moving.any():
+            break
+        label = reattached(beside.pairs, beside.length, np.where(moving, best, label), home)
+    return label
+
+
+def reattached(pairs: Ints, length: NDArray[np.float64], label: Ints, home: Ints) -> Ints:
+    """Return labels in which each is in one piece with its home.
+
+    Parameters
+    ----------
+    pairs, length
+        (e, 2) neighbouring pieces and the length of their border.
+    label
+        (n,) label of each piece.
+    home
+        (k,) piece at the heart of each label.
+    """
+    beside = _Neighbours(pairs, length, np.empty(0, int), np.empty(0, int), np.empty(0, object))
+    same = label[pairs[:, 0]] == label[pairs[:, 1]]
+    graph = coo_array((np.ones(same.sum()), pairs[same].T), shape=(len(label), len(label)))
+    part = connected_components(graph, directed=False)[1]
+    now = np.where(part == part[home[label]], label, -1)
+    while (now < 0).any():
+        table = _border_by_label(beside, now, len(home)).tocsr()
+        best = np.asarray(table.argmax(axis=1)).ravel()
+        reached = (now < 0) & (np.asarray(table[np.arange(len(now)), best]).ravel() > 0)
+        if not reached.any():
+            break
+        now = np.where(reached, best, now)
+    # An island stays with whom it was.
+    return np.where(now < 0, label, now)
+
+
+def uncut(land: Geometries, buildings: Geometries) -> tuple[Geometries, int, int]:
+    """Return polygons of a coverage with borders moved around the buildings that they cut.
+
+    Returns
+    -------
+    The polygons, the number of buildings around which a border moved, and of those still cut.
+    """
+    moved: set[int] = set()
+    for _ in range(UNCUT_ROUNDS):
+        crossing = _cut_buildings(land, buildings)
+        if len(crossing) == 0 or set(crossing.tolist()) <= moved:
+            break
+        moved |= set(crossing.tolist())
+        land = _moved_around(land, buildings[crossing])
+    return land, len(moved), len(_cut_buildings(land, buildings))
+
+
+def _cut_buildings(land: Geometries, buildings: Geometries) -> Ints:
+    """Return the numbers of buildings of which two polygons hold a part worth the name."""
+    foot, place = shapely.STRtree(land).query(buildings, predicate="intersects")
+    hits = np.bincount(foot, minlength=len(buildings))
+    several = hits[foot] > 1
+    foot, place = foot[several], place[several]
+    held = shapely.area(shapely.intersection(buildings[foot], land[place])) > 0.01
+    return np.flatnonzero(np.bincount(foot[held], minlength=len(buildings)) > 1)
+
+
+def _moved_around(land: Geometries, crossing: Geometries) -> Geometries:
+    """Return the coverage with each crossing building whole in the polygon that has most of it."""
+    outlines = [
+        shapely.Polygon(part.exterior) for part in shapely.get_parts(shapely.union_all(crossing))
+    ]
+    blobs: Geometries = np.asarray(outlines, dtype=object)
+    faces = cut(land, shapely.boundary(blobs))
+    point = shapely.point_on_surface(faces)
+    owner = np.full(len(faces), -1, dtype=np.int64)
+    face, place = shapely.STRtree(land).query(point, predicate="within")
+    owner[face] = place
+    in_blob, blob = shapely.STRtree(blobs).query(point, predicate="within")
+    owner[in_blob] = _holder(blobs, land)[blob]
+    beside = _neighbours(faces)
+    size = pd.Series(shapely.area(faces)).groupby(owner).idxmax()
+    if len(size) < len(land):
+        return land
+    label = reattached(beside.pairs, beside.length, owner, size.to_numpy())
+    return _dissolved(faces, label)
+
+
+def _holder(footprints: Geometries, land: Geometries) -> Ints:
+    """Return the number of the polygon that holds most of each footprint, -1 outside all."""
+    foot, place = shapely.STRtree(land).query(footprints, predicate="intersects")
+    area = shapely.area(shapely.intersection(footprints[foot], land[place]))
+    order = np.lexsort((place, area, foot))
+    holder = np.full(len(footprints), -1, dtype=np.int64)
+    holder[foot[order]] = place[order]
+    return holder
+
+
+def _with_enough_households(
+    communities: gpd.GeoDataFrame, buildings: gpd.GeoDataFrame
+) -> tuple[gpd.GeoDataFrame, list[str]]:
+    """Return communities with those that have too few households joined to a neighbour."""
+    land, names = communities.geometry.to_numpy().copy(), communities["name"].tolist()
+    holder = _holder(buildings.geometry.to_numpy(), land)
+    held = holder >= 0
+    count = np.bincount(holder[held], buildings["households"].to_numpy()[held], minlength=len(land))
+    beside = _neighbours(land)
+    root, merged = np.arange(len(land)), list[str]()
+    for small in np.argsort(count, kind="stable"):
+        if count[small] >= LEAST_HOUSEHOLDS:
+            continue
+        table = _border_by_label(beside, root, len(land)).tocsr()
+        shared = table[np.flatnonzero(root == small)].sum(axis=0)
+        shared = np.asarray(shared).ravel()
+        shared[small] = 0.0
+        if shared.max(initial=0.0) == 0:
+            continue
+        into = int(shared.argmax())
+        count[into] += count[small]
+        root[root == small] = into
+        merged.append(names[small])
+    kept = np.unique(root)
+    frame = {"name": [names[i] for i in kept], "geom": _dissolved(land, root)}
+    return gpd.GeoDataFrame(frame, geometry="geom", crs=communities.crs), merged
 
 
 def barriers_from(layers: dict[str, gpd.GeoDataFrame]) -> Barriers:
@@ -182,14 +348,15 @@ def barriers_from(layers: dict[str, gpd.GeoDataFrame]) -> Barriers:
     return Barriers(np.concatenate(lines), np.concatenate(kinds), np.empty(0, dtype=object))
 
 
-def community_of(buildings: gpd.GeoSeries, communities: gpd.GeoDataFrame) -> pd.Series:
+def paths_from(roads: gpd.GeoDataFrame) -> Geometries:
+    """Return the roads that are no barriers: they divide a block where it is too large."""
+    minor = ~roads["road_class"].isin(ROAD_KIND) & ~roads["tunnel"].astype(bool)
+    lines: Geometries = roads.geometry[minor].to_numpy()
+    return lines
+
+
+def community_of(footprints: gpd.GeoSeries, communities: gpd.GeoDataFrame) -> pd.Series:
     """Return the code of the community that holds most of each footprint, None outside all."""
-    land = communities.geometry.to_numpy()
-    feet = buildings.to_numpy()
-    foot, place = shapely.STRtree(land).query(feet, predicate="intersects")
-    area = shapely.area(shapely.intersection(feet[foot], land[place]))
-    best = pd.DataFrame({"foot": foot, "place": place, "area": area})
-    best = best.sort_values(["foot", "area", "place"]).drop_duplicates("foot", keep="last")
-    code = pd.Series([None] * len(feet), index=buildings.index, dtype=object)
-    code.iloc[best["foot"].to_numpy()] = communities["code"].to_numpy()[best["place"]]
-    return code
+    holder = _holder(footprints.to_numpy(), communities.geometry.to_numpy())
+    codes = np.append(communities["code"].to_numpy(dtype=object), np.array([None], dtype=object))
+    return pd.Series(codes[holder], index=footprints.index, dtype=object)

@@ -1,6 +1,7 @@
 """Vector files in, with one clear word for what is wrong with them."""
 
 import logging
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,10 +13,12 @@ import pandas as pd
 import pyogrio
 import pyproj
 import shapely
-from pyogrio.errors import DataLayerError, DataSourceError
+from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, GeometryError
 
 from geo import crs as systems
 from geo.errors import InputError
+
+UNREADABLE = (DataSourceError, DataLayerError, FeatureError, GeometryError, UnicodeDecodeError)
 
 DRIVERS = {
     ".shp": "ESRI Shapefile",
@@ -26,7 +29,7 @@ DRIVERS = {
     ".kml": "KML",
     ".parquet": "Parquet",
 }
-"""Formats that are read, by ending; no other driver is ever asked."""
+"""Formats that are read, by ending. What else GDAL could open is left out in :mod:`etl`."""
 
 
 def existing(path: Path, *endings: str) -> Path:
@@ -38,7 +41,11 @@ def existing(path: Path, *endings: str) -> Path:
         If it is missing, a folder, empty, or its ending is none that is read. Names of GDAL's
         virtual files and addresses are no files.
     """
-    if not path.exists():
+    try:
+        there = path.exists()
+    except OSError:  # a name too long for the system, or one in a closed folder
+        there = False
+    if not there:
         raise InputError("file_missing", file=path)
     if path.is_dir():
         raise InputError("file_is_folder", file=path)
@@ -60,7 +67,7 @@ def layers_in(path: Path) -> list[str]:
     with _quiet():
         try:
             return [str(name) for name, _ in pyogrio.list_layers(path.resolve())]
-        except DataSourceError as error:
+        except UNREADABLE as error:
             raise InputError("file_unreadable", file=path, format=path.suffix) from error
 
 
@@ -86,13 +93,13 @@ def read_vector(
         If the file is not what it says, is empty, has no system, or lies nowhere plausible.
     """
     layer = layer or _only_layer(existing(path))
-    frame, _ = read_raw(path, layer, encoding=encoding)
+    frame = read_raw(path, layer, encoding=encoding or dbf_encoding(path))
     if frame.empty:
         raise InputError("layer_empty", file=path, layer=layer)
     if frame.crs is None:
         if crs is None:
             raise InputError("no_crs", file=path, layer=layer)
-        frame = frame.set_crs(crs)
+        frame = frame.set_crs(crs_named(crs))
     return plausible(frame.to_crs(systems.STORAGE), path, layer)
 
 
@@ -112,23 +119,43 @@ def read_raw(
     columns: Sequence[str] | None = None,
     where: str | None = None,
     encoding: str | None = None,
-) -> tuple[gpd.GeoDataFrame, list[str]]:
-    """Return a layer as the file has it, and what GDAL complained of.
+    **options: str,
+) -> gpd.GeoDataFrame:
+    """Return a layer as the file has it, in the file's own system.
 
-    A geometry that can't be built as it stands is repaired where its parts allow it (column
+    A geometry that can't be built or is invalid is repaired where its parts allow it (column
     ``repaired``), else None.
+
+    Parameters
+    ----------
+    columns, where
+        Columns to read, and GDAL's condition on the features.
+    **options
+        Open options of the file's driver.
+
+    Raises
+    ------
+    InputError
+        If the file or the layer can't be read to its end.
     """
-    with _quiet() as complaints:
+    with _quiet():
         try:
             meta, _, wkb, values = pyogrio.raw.read(
-                path.resolve(), layer=layer, columns=columns, where=where, encoding=encoding
+                path.resolve(),
+                layer=layer,
+                columns=columns,
+                where=where,
+                encoding=encoding,
+                **options,
             )
-        except (DataSourceError, DataLayerError, UnicodeDecodeError) as error:
+        except UNREADABLE as error:
             raise InputError("file_unreadable", file=path, format=path.suffix) from error
+    if wkb is None:
+        raise InputError("no_geometry", file=path, layer=layer)
     plain = dict(zip(meta["fields"], values, strict=True))
     geometry, repaired = _built(np.asarray(wkb, dtype=object))
     frame = gpd.GeoDataFrame(pd.DataFrame(plain), geometry=geometry, crs=meta["crs"] or None)
-    return frame.assign(repaired=repaired), complaints
+    return frame.assign(repaired=repaired)
 
 
 def _built(wkb: Any) -> tuple[Any, Any]:
@@ -140,6 +167,35 @@ def _built(wkb: Any) -> tuple[Any, Any]:
     invalid = ~shapely.is_valid(geometry) & ~shapely.is_missing(geometry)
     geometry[invalid] = shapely.make_valid(geometry[invalid])
     return geometry, broken | invalid
+
+
+def polygonal(geometry: Any) -> Any:
+    """Return the polygons of geometries that repair made collections of, None for none."""
+    flat = geometry.copy()
+    mixed = shapely.get_type_id(geometry) == shapely.GeometryType.GEOMETRYCOLLECTION
+    flat[mixed] = [
+        shapely.union_all([part for part in shapely.get_parts(one) if part.area > 0])
+        for one in geometry[mixed]
+    ]
+    flat[shapely.get_dimensions(flat) != 2] = None
+    return flat
+
+
+def dbf_encoding(path: Path) -> str | None:
+    """Return the encoding of a shapefile's texts if it does not say (no ``.cpg``), else None.
+
+    Chinese shapefiles are in GBK more often than not and seldom say so; what is valid UTF-8 is
+    taken for that.
+    """
+    table = path.with_suffix(".dbf")
+    if path.suffix.lower() != ".shp" or path.with_suffix(".cpg").exists() or not table.exists():
+        return None
+    content = table.read_bytes()
+    try:
+        content[int.from_bytes(content[8:10], "little") :].decode("utf-8")
+    except UnicodeDecodeError:
+        return "GB18030"
+    return "UTF-8"
 
 
 def plausible(frame: gpd.GeoDataFrame, path: Path, layer: str) -> gpd.GeoDataFrame:
@@ -162,23 +218,17 @@ def _spoken(bounds: Any) -> str:
 
 
 @contextmanager
-def _quiet() -> Iterator[list[str]]:
-    """Collect what GDAL complains of while the block runs, instead of printing it."""
-    complaints: list[str] = []
-
-    class Collector(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            complaints.append(record.getMessage())
-
+def _quiet() -> Iterator[None]:
+    """Keep GDAL from printing while the block runs: what it means for the reader is counted."""
     logger = logging.getLogger("pyogrio")
-    collector, propagate = Collector(), logger.propagate
-    logger.addHandler(collector)
-    logger.propagate = False
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
     try:
-        yield complaints
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            yield
     finally:
-        logger.removeHandler(collector)
-        logger.propagate = propagate
+        logger.setLevel(level)
 
 
 def crs_named(name: str) -> pyproj.CRS:

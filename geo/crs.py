@@ -141,9 +141,10 @@ def _back(how: Shift, shifted: Coordinates) -> Coordinates:
 
 def _may_be_shifted(lonlat: Coordinates) -> NDArray[np.bool_]:
     """Return which points lie in the rectangle around all that can be shifted."""
-    west, south, east, north = _shifted_land().bounds
+    west, south, east, north = shapely.bounds(_shifted_land())
     low, high = np.array([west, south]) - _LONGEST_SHIFT, np.array([east, north]) + _LONGEST_SHIFT
-    found: NDArray[np.bool_] = ((lonlat[:, :2] > low) & (lonlat[:, :2] < high)).all(axis=1)
+    within = (lonlat > low) & (lonlat < high)
+    found: NDArray[np.bool_] = within[:, 0] & within[:, 1]
     return found
 
 

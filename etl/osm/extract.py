@@ -1,0 +1,191 @@
+"""From an extract's file to layers that can be published.
+
+read -> layers -> households -> communities -> codes
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import geopandas as gpd
+import pyproj
+
+from etl.communities import Made, community_of
+from etl.households import estimated
+from etl.osm import layers as made_of
+from etl.osm.regions import communities as communities_of
+from etl.osm.regions import district_code, given_communities, regions
+from etl.osm.source import Source, read_source
+from etl.publish import Rejected
+from etl.readers import existing, plausible
+from geo import crs as systems
+from geo.errors import InputError
+from geo.progress import Progress, silent
+from geo.settings import Settings
+
+STEPS = 5
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Counts for the report.
+
+    Attributes
+    ----------
+    repaired, rejected
+        Geometries that were repaired; features in quarantine.
+    communities, places, blocks
+        Communities, the place nodes that they are made around, and the street blocks that they
+        are made of (0 where they were given).
+    moved_around, cut
+        Buildings around which a border was moved, and those that one cuts still.
+    outside
+        Buildings outside every community.
+    households, estimated
+        Households in the communities, and those of them that are estimated.
+    """
+
+    repaired: int
+    rejected: int
+    communities: int
+    places: int
+    blocks: int
+    moved_around: int
+    cut: int
+    outside: int
+    households: int
+    estimated: int
+
+
+@dataclass(frozen=True)
+class Extract:
+    """What an extract gave.
+
+    Attributes
+    ----------
+    layers
+        Layers by table name, in longitude and latitude.
+    rejected
+        What could not be used, and why.
+    figures
+        Counts for the report.
+    merged
+        Names of places that got too few households for a community.
+    """
+
+    layers: dict[str, gpd.GeoDataFrame]
+    rejected: list[Rejected]
+    figures: Figures
+    merged: list[str]
+
+    def reasons(self) -> Counter[str]:
+        """Return how many features were rejected for each reason."""
+        return Counter(one.reason for one in self.rejected)
+
+
+def source_name(path: Path) -> str:
+    """Return the source of a file's features."""
+    return f"osm:{path.name}"
+
+
+def read_osm(
+    path: Path,
+    settings: Settings,
+    *,
+    communities: Path | None = None,
+    crs: str | None = None,
+    code: str | None = None,
+    progress: Progress = silent,
+) -> Extract:
+    """Return the layers of an OpenStreetMap extract.
+
+    Parameters
+    ----------
+    path
+        A PBF file.
+    communities
+        Polygons of communities; by default they are the file's own, or made from its place nodes.
+    crs
+        System of the polygons, if their file does not say it.
+    code
+        First six digits of the division codes to give.
+
+    Raises
+    ------
+    InputError
+        If the file is no extract, holds no building, or the polygons don't fit.
+    """
+    progress("osm", 0, STEPS)
+    given = None if communities is None else given_communities(communities, crs)
+    source = read_source(existing(path, ".pbf"))
+    progress("osm", 1, STEPS)
+    layers = _layers(source, path)
+    metric = systems.metric_crs_of(layers["building"])
+    layers["building"] = estimated(layers["building"].to_crs(metric), settings)
+    progress("osm", 2, STEPS)
+    made = _communities(source, layers, metric, given)
+    progress("osm", 3, STEPS)
+    divisions = regions(made.communities, code or district_code(path), path)
+    local = divisions[divisions["level"] == "community"]
+    for name in ("building", "facility"):
+        shapes = layers[name].to_crs(metric).geometry
+        layers[name]["region_code"] = community_of(shapes, local)
+    progress("osm", 4, STEPS)
+    figures = _figures(source, layers["building"], made)
+    if communities and figures.outside == len(layers["building"]):
+        raise InputError("communities_elsewhere", file=communities, osm=path)
+    layers["building"] = layers["building"].drop(columns="kind").to_crs(systems.STORAGE)
+    layers["region"] = divisions.to_crs(systems.STORAGE)
+    progress("osm", STEPS, STEPS)
+    return Extract(layers, source.rejected, figures, made.merged)
+
+
+def _layers(source: Source, path: Path) -> dict[str, gpd.GeoDataFrame]:
+    buildings = made_of.buildings(source)
+    if buildings.empty:
+        raise InputError("no_buildings", file=path)
+    plausible(buildings, path, "multipolygons")
+    return {
+        "building": buildings,
+        "road": made_of.roads(source),
+        "railway": made_of.railways(source),
+        "water": made_of.waters(source, buildings),
+        "facility": made_of.facilities(source),
+        "pipe_node": made_of.hydrants(source),
+    }
+
+
+def _communities(
+    source: Source,
+    layers: dict[str, gpd.GeoDataFrame],
+    metric: pyproj.CRS,
+    given: gpd.GeoDataFrame | None,
+) -> Made:
+    """Return communities in metres: given, or found in the file."""
+    if given is not None:
+        return Made(given.to_crs(metric))
+    needed = ("building", "road", "railway", "water")
+    in_metres = {name: layers[name].to_crs(metric) for name in needed}
+    return communities_of(
+        in_metres,
+        made_of.places(source).to_crs(metric),
+        made_of.community_polygons(source).to_crs(metric),
+        made_of.border_lines(source).to_crs(metric),
+    )
+
+
+def _figures(source: Source, buildings: gpd.GeoDataFrame, made: Made) -> Figures:
+    inside = buildings[buildings["region_code"].notna()]
+    guessed = inside["households_source"] == "estimated"
+    return Figures(
+        repaired=source.repaired,
+        rejected=len(source.rejected),
+        communities=len(made.communities),
+        places=made.places,
+        blocks=made.blocks,
+        moved_around=made.moved_around,
+        cut=made.cut,
+        outside=len(buildings) - len(inside),
+        households=int(inside["households"].sum()),
+        estimated=int(inside.loc[guessed, "households"].sum()),
+    )

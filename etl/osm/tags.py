@@ -1,0 +1,145 @@
+"""What OpenStreetMap's tags mean in the tables' terms (values as its wiki defines them)."""
+
+import pandas as pd
+
+PLACES = ("quarter", "suburb", "neighbourhood", "village")
+"""Values of ``place`` around which a community is made."""
+
+COMMUNITY_LEVELS = ("9", "10", "11")
+"""Values of ``admin_level`` that stand for communities (China: 10)."""
+
+BORDER_LEVELS = ("2", "3", "4", "5", "6", "7", "8")
+"""Values of ``admin_level`` whose borders no community crosses."""
+
+USE = {
+    "residential": "apartments house detached semidetached_house terrace residential dormitory "
+    "bungalow farm houseboat static_caravan villa cabin",
+    "commercial": "commercial retail supermarket kiosk hotel shop mall",
+    "office": "office",
+    "industrial": "industrial manufacture factory works",
+    "warehouse": "warehouse storage_tank hangar silo",
+    "education": "school kindergarten university college",
+    "medical": "hospital clinic",
+    "culture": "church chapel cathedral mosque temple synagogue shrine monastery museum castle "
+    "stadium religious grandstand sports_hall theatre",
+    "public": "public civic government townhall fire_station police courthouse toilets",
+    "transport": "train_station transportation railway station parking",
+    "utility": "service transformer_tower power substation water_tower",
+    "ancillary": "garage garages shed roof carport greenhouse hut construction ruins barn sty "
+    "stable tent farm_auxiliary",
+}
+"""Our use by the values of ``building``; ``yes`` says nothing."""
+
+USE_BY_AMENITY = {
+    "education": "school kindergarten university college",
+    "medical": "hospital clinic",
+    "culture": "place_of_worship theatre cinema library arts_centre",
+    "public": "townhall police fire_station courthouse community_centre",
+    "transport": "parking bus_station ferry_terminal",
+}
+USE_BY_TOURISM = {"commercial": "hotel hostel motel", "culture": "museum gallery"}
+USE_BY_SHOP = {"commercial": "mall supermarket department_store"}
+
+STRUCTURE = {
+    "steel": "steel metal",
+    "reinforced_concrete": "concrete reinforced_concrete",
+    "brick_concrete": "brick bricks masonry stone cement_block",
+    "wood": "wood timber timber_framing",
+    "other": "glass plaster mud adobe tin tiles sandstone limestone",
+}
+"""Our structure by the values of ``building:material``, which names the walls."""
+
+ROAD_CLASS = {
+    "expressway": "motorway motorway_link trunk trunk_link",
+    "arterial": "primary primary_link",
+    "secondary": "secondary secondary_link",
+    "local": "tertiary tertiary_link unclassified residential road busway",
+    "alley": "living_street pedestrian",
+    "internal": "service track",
+    "path": "footway path steps cycleway bridleway corridor",
+}
+
+SURFACE = {
+    "asphalt": "asphalt paved",
+    "concrete": "concrete concrete:plates concrete:lanes",
+    "paving": "paving_stones sett cobblestone unhewn_cobblestone",
+    "gravel": "gravel fine_gravel compacted pebblestone",
+    "earth": "ground dirt earth unpaved grass sand mud",
+}
+
+ONEWAY = {"forward": "yes true 1", "backward": "-1 reverse"}
+
+RAILWAYS = ("rail", "light_rail", "subway", "narrow_gauge", "monorail")
+"""Values of ``railway`` with a track of its own; a tram runs in the street."""
+
+WATER_KIND = {
+    "river": "river riverbank",
+    "canal": "canal",
+    "stream": "stream ditch drain",
+    "lake": "lake reservoir lagoon",
+    "pond": "pond basin fountain",
+}
+
+CATEGORY = {
+    "amenity": {
+        "school": "school",
+        "kindergarten": "kindergarten childcare",
+        "university": "university college",
+        "hospital": "hospital",
+        "clinic": "clinic doctors",
+        "elderly_care": "nursing_home",
+        "police": "police",
+        "fire_station": "fire_station",
+        "market": "marketplace",
+        "worship": "place_of_worship",
+        "toilet": "toilets",
+        "parking": "parking",
+        "fuel": "fuel",
+        "government": "townhall courthouse",
+        "service_station": "community_centre",
+        "culture": "theatre library arts_centre cinema",
+        "transport": "bus_station ferry_terminal",
+    },
+    "social_facility": {"elderly_care": "nursing_home assisted_living group_home"},
+    "leisure": {"park": "park garden playground", "sport": "sports_centre stadium pitch"},
+    "shop": {"market": "supermarket mall department_store"},
+    "emergency": {"shelter": "assembly_point"},
+    "tourism": {"culture": "museum gallery"},
+    "railway": {"transport": "station halt"},
+    "office": {"government": "government"},
+}
+"""Our category by key and values, the first key that has one."""
+
+YES = ("yes", "true", "1", "viaduct", "building_passage", "culvert", "covered", "movable")
+
+
+def by_value(table: dict[str, str]) -> dict[str, str]:
+    """Return our value by each of theirs."""
+    return {theirs: ours for ours, values in table.items() for theirs in values.split()}
+
+
+def number(series: pd.Series) -> pd.Series:
+    """Return the first number in texts such as ``12 m`` or ``3,5``, else missing."""
+    words = series.astype("string").str.replace(",", ".", regex=False)
+    found = words.str.extract(r"^\s*(-?\d+(?:\.\d+)?)", expand=False)
+    return pd.to_numeric(found, errors="coerce").astype(float)
+
+
+def metres(series: pd.Series) -> pd.Series:
+    """Return lengths in metres; a figure in feet (``12 ft``, ``12'6"``) is converted."""
+    figure = number(series)
+    words = series.astype("string").fillna("")
+    inches = pd.to_numeric(words.str.extract(r"'\s*(\d+)", expand=False), errors="coerce")
+    feet = words.str.contains(r"ft|'", regex=True).astype(bool)
+    return figure.where(~feet, (figure + inches.fillna(0).astype(float) / 12.0) * 0.3048)
+
+
+def tonnes(series: pd.Series) -> pd.Series:
+    """Return weights in tonnes; a figure in kilograms is converted."""
+    kilograms = series.astype("string").fillna("").str.contains("kg").astype(bool)
+    return number(series).mask(kilograms, number(series) / 1000.0)
+
+
+def limited(series: pd.Series, low: float, high: float) -> pd.Series:
+    """Return numbers with those that can't be true made missing."""
+    return series.where(series.between(low, high))
