@@ -17,6 +17,7 @@ from sqlalchemy import (
     or_,
     select,
 )
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import InstrumentedAttribute
 
 from geo import crs as systems
@@ -112,7 +113,8 @@ def _grids(when: datetime | None) -> FromClause:
     """Return the grids in force (then), else those of each community's newest draft."""
     plan = select(GridPlan)
     if when is None:
-        plan = plan.where(GridPlan.status != "archived").distinct(GridPlan.community_code)
+        plan = plan.where(GridPlan.status != "archived")
+        plan = plan.ext(distinct_on(GridPlan.community_code))
         plan = plan.order_by(
             GridPlan.community_code,
             (GridPlan.status == "published").desc(),

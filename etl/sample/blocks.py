@@ -206,7 +206,7 @@ def giant(land: BaseGeometry, random: Random) -> Built:
     """Return a compound with two long towers of over 500 households, one without units."""
     built = _compound(land, random)
     inner = shapely.buffer(land, -14, join_style="mitre")
-    rows = list(_rows(inner, 20.0, 80.0))
+    rows = list(_rows(inner, 20.0, 52.0))
     for number, (y, west, _) in enumerate(rows[:2]):
         tower = built.add(
             shapely.box(west + 8, y, west + 86, y + 20.0),
@@ -222,7 +222,7 @@ def giant(land: BaseGeometry, random: Random) -> Built:
         if number == 1:
             tower["households"] = sum(unit["households"] for unit in tower["units"])
             tower["units"] = []
-    _lanes_between(built, land, [row[0] + 50 for row in rows[:-1]], 6.0)
+    _lanes_between(built, land, [row[0] + 36 for row in rows[:-1]], 6.0)
     _guard_house(built, land)
     return built
 
