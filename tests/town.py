@@ -177,7 +177,12 @@ SCORE = {
     "straddled_m": 12.0,
     "polsby_popper": 0.785,
     "walk_m": 71.4,
-    "reasons": [],
+    "reasons": [
+        [
+            "outside_limits",
+            {"grid": "420602001001004", "households": 288, "lower": 300, "upper": 500},
+        ]
+    ],
 }
 
 

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import update
 
 from geo.errors import InputError, NotFoundError
+from geo.messages import text
 from geo.model import Grid, Region
 from maps.atlas import write_atlas
 from tests import town as t
@@ -116,6 +117,14 @@ def test_only_pages_of_an_earlier_atlas_are_taken_away(town, tmp_path):
         "notes.html",
         "atlas.json",
     }
+
+
+def test_what_is_not_met_is_said_in_both_languages(pages):
+    html = pages[1].read_text(encoding="utf-8")
+    assert "未达标说明" in html
+    for lang in ("zh", "en"):
+        fields = t.SCORE["reasons"][0][1]
+        assert text("reason.outside_limits", lang=lang, **fields) in html
 
 
 def test_draft_is_called_one(pages):

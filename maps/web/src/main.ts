@@ -6,7 +6,7 @@ import { cityName, communities, gridAt, type Collection, type Community, type St
 import { byId } from "./dom";
 import { palette, showLegend } from "./legend";
 import { number, preferredLanguage, remember, speak, text, type Language } from "./locale";
-import { createMap, loadStyle, select, showExtent } from "./map";
+import { createMap, homeExtent, loadStyle, select, showExtent } from "./map";
 import { hidePanel, showCommunities, showGrid } from "./panel";
 import "./style.css";
 
@@ -24,7 +24,7 @@ async function start(): Promise<void> {
   await speak(lang);
   const shown = await whatToShow();
   const style = await loadStyle(lang, shown.status);
-  const map = createMap(style, shown.found.bbox);
+  const map = createMap(style, homeExtent(shown.found));
   label(map, lang, shown, style);
   map.on("click", (event) => void clicked(map, event, shown));
   map.on("error", (event) => notify(text("page.failed", { reason: event.error.message })));
@@ -132,7 +132,10 @@ function keepCursor(map: LibreMap): void {
 
 function wireList(map: LibreMap, found: Collection<Community>): void {
   byId("list-toggle").addEventListener("click", () => toggleList(byId("list").hidden === true));
-  byId("brand").addEventListener("click", () => found.bbox && showExtent(map, found.bbox));
+  byId("brand").addEventListener("click", () => {
+    const home = homeExtent(found);
+    if (home) showExtent(map, home);
+  });
   (byId("legend") as HTMLDetailsElement).open = wide.matches;
 }
 
