@@ -1,5 +1,7 @@
 """``gridatlas``: the command line. Each command group is a module with ``register``."""
 
+from functools import partial
+
 import typer
 
 from cli import atlas, console, db, demo, draw, export, imports, sample, serve
@@ -22,7 +24,7 @@ def application() -> typer.Typer:
 
 def main() -> None:
     """Run the command line."""
-    console.run(application())
+    console.run(partial(application(), prog_name="gridatlas"))
 
 
 if __name__ == "__main__":

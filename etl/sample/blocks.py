@@ -129,14 +129,16 @@ def _compound(land: BaseGeometry, random: Random, *, gated: bool = True) -> Buil
     return Built(compound=land, compound_name=names.compound(random), gated=gated)
 
 
-def _lanes_between(built: Built, land: BaseGeometry, rows: list[float], width: float) -> None:
+def _lanes_between(
+    built: Built, land: BaseGeometry, rows: list[float], width: float, *, spine: bool = True
+) -> None:
     """Add the internal lanes of a compound: one north to south, one along every second row."""
     west, south, east, north = land.bounds
     middle = (west + east) / 2
     inner = shapely.buffer(land, -2.5)
-    spine = shapely.LineString([(middle, south - 30), (middle, north - 6)])
+    gate = shapely.LineString([(middle, south - 30), (middle, north - 6 if spine else south + 6)])
     reach = shapely.union_all([inner, shapely.box(middle - 3, south - 30, middle + 3, south + 20)])
-    lines = [shapely.intersection(spine, reach)]
+    lines = [shapely.intersection(gate, reach)]
     lines += [
         shapely.intersection(shapely.LineString([(west, y), (east, y)]), inner) for y in rows[::2]
     ]
@@ -222,7 +224,7 @@ def giant(land: BaseGeometry, random: Random) -> Built:
         if number == 1:
             tower["households"] = sum(unit["households"] for unit in tower["units"])
             tower["units"] = []
-    _lanes_between(built, land, [row[0] + 36 for row in rows[:-1]], 6.0)
+    _lanes_between(built, land, [row[0] + 36 for row in rows[:-1]], 6.0, spine=False)
     _guard_house(built, land)
     return built
 
