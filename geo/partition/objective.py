@@ -41,7 +41,7 @@ class Weights:
         A household in another grid than before.
     """
 
-    limit: float = 50.0
+    limit: float = 200.0
     balance: float = 30.0
     border: float = 1.0
     compactness: float = 15.0

@@ -20,8 +20,8 @@ from geo.partition.objective import Limits, Weights, cost
 HOT, COLD = 60.0, 0.5
 """First and last temperature: what a bad border costs, and less than any move that matters."""
 
-MOVES_PER_NODE = 1000
-CHAINS = 2
+MOVES_PER_NODE = 2000
+CHAINS = 3
 LEAST_MOVES = 50_000
 
 SMALL = 6
