@@ -5,23 +5,40 @@ from functools import cache
 from pathlib import Path
 
 from alembic.config import Config
-from sqlalchemy import Connection, Engine, create_engine, make_url, text
-from sqlalchemy.exc import OperationalError
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import Connection, Engine, create_engine, func, make_url, select, text
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, ProgrammingError
 
 from geo import cluster
 from geo.errors import SetupError
 from geo.settings import settings
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "alembic"
+LEAST_POSTGRESQL = cluster.LEAST_MAJOR
 LEAST_POSTGIS = (3, 3)
+_INSUFFICIENT_PRIVILEGE = "42501"
+_LOCK = 4206_0002  # advisory lock of migrations: a number of our own
 
 
 def database_url() -> str:
-    """Return the URL of the database: ``DATABASE_URL``, else the private cluster, started."""
+    """Return the URL of the database: ``DATABASE_URL``, else the private cluster, started.
+
+    Raises
+    ------
+    SetupError
+        If ``DATABASE_URL`` is no URL, or the private cluster can't be made or started.
+    """
     configured = settings().database_url
     if not configured:
         return cluster.ensure(settings().home)
-    url = make_url(configured)
+    try:
+        url = make_url(configured)
+    except ArgumentError:
+        raise SetupError("database_url_malformed") from None
+    if url.get_backend_name() not in {"postgresql", "postgres"}:
+        raise SetupError("database_url_malformed")
     return url.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
 
 
@@ -42,20 +59,27 @@ def forget() -> None:
 def upgrade(bind: Engine | None = None, revision: str = "head") -> None:
     """Bring a database's tables to a revision of the history.
 
+    Two processes at once are safe: the second waits, and finds nothing left to do.
+
     Raises
     ------
     SetupError
-        If the server can't be reached, or has no PostGIS.
+        If the server can't be reached, is too old, has no PostGIS, or refuses the tables.
     """
     bind = bind or engine()
+    shown = bind.url.render_as_string()
     try:
         with bind.begin() as connection:
-            _check_postgis(connection)
+            _check_server(connection, shown)
+            connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+            _refuse_future(connection, shown)
             _alembic("upgrade", connection, revision)
     except OperationalError as error:
-        raise SetupError(
-            "database_unreachable", url=bind.url.render_as_string(), said=error.orig
-        ) from error
+        raise SetupError("database_unreachable", url=shown, said=_line(error)) from error
+    except ProgrammingError as error:
+        if getattr(error.orig, "sqlstate", None) != _INSUFFICIENT_PRIVILEGE:
+            raise
+        raise SetupError("database_right_missing", url=shown, said=_line(error)) from error
 
 
 def downgrade(bind: Engine, revision: str) -> None:
@@ -66,12 +90,27 @@ def downgrade(bind: Engine, revision: str) -> None:
 
 def is_current(bind: Engine) -> bool:
     """Return whether a database is at the head of the history."""
-    from alembic.runtime.migration import MigrationContext
-    from alembic.script import ScriptDirectory
-
     with bind.connect() as connection:
-        heads = MigrationContext.configure(connection).get_current_heads()
-    return set(heads) == set(ScriptDirectory(os.fspath(MIGRATIONS)).get_heads())
+        return set(_revisions(connection)) == set(_scripts().get_heads())
+
+
+def _revisions(connection: Connection) -> tuple[str, ...]:
+    """Return where in the history a database stands."""
+    return MigrationContext.configure(connection).get_current_heads()
+
+
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory(os.fspath(MIGRATIONS))
+
+
+def _refuse_future(connection: Connection, url: str) -> None:
+    """Refuse tables that a newer Gridatlas made: this one would misread them."""
+    scripts = _scripts()
+    for revision in _revisions(connection):
+        try:
+            scripts.get_revision(revision)
+        except CommandError:
+            raise SetupError("database_from_the_future", url=url, revision=revision) from None
 
 
 def _alembic(command: str, connection: Connection, revision: str) -> None:
@@ -88,11 +127,25 @@ def alembic_config(connection: Connection) -> Config:
     return config
 
 
-def _check_postgis(connection: Connection) -> None:
-    """Refuse a server without the extensions."""
+def _check_server(connection: Connection, url: str) -> None:
+    """Refuse a server that can't hold the tables."""
+    version, encoding = connection.execute(
+        text(
+            "SELECT current_setting('server_version_num')::int, current_setting('server_encoding')"
+        )
+    ).one()
+    if version < LEAST_POSTGRESQL * 10_000:
+        raise SetupError("server_too_old", url=url, version=version // 10_000)
+    if encoding != "UTF8":
+        raise SetupError("database_encoding", url=url, encoding=encoding)
     asked = text("SELECT default_version FROM pg_available_extensions WHERE name = :name")
     found = connection.execute(asked, {"name": "postgis"}).scalar()
     routing = connection.execute(asked, {"name": "pgrouting"}).scalar()
     new_enough = found is not None and tuple(map(int, found.split(".")[:2])) >= LEAST_POSTGIS
     if not new_enough or routing is None:
         raise SetupError("server_without_postgis", packages=cluster.PACKAGES)
+
+
+def _line(error: DBAPIError) -> str:
+    """Return what the server said, in one line."""
+    return " ".join(str(error.orig).split())

@@ -1,10 +1,11 @@
 """A real PostGIS cluster for the tests, and a fresh migrated database for whoever asks.
 
-Under pytest-xdist the first worker makes the cluster and the last one stops it.
+Under pytest-xdist the first worker makes the cluster and the last one stops and removes it.
 """
 
 import fcntl
 import os
+import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -30,21 +31,28 @@ def locked(path: Path) -> Iterator[Path]:
 def home(testrun_uid: str) -> Iterator[Path]:
     """Return a GRIDATLAS_HOME with a running cluster, shared by all workers of a test run."""
     place = Path(tempfile.gettempdir()) / f"gridatlas-test-{testrun_uid[:12]}"
-    place.mkdir(exist_ok=True)
-    place.chmod(0o755)
-    with locked(place / "users"):
-        cluster.ensure(place)
-        users = place / "count"
-        users.write_text(str(int(users.read_text() or "0") + 1 if users.exists() else 1))
-        if not (place / "template.ready").exists():
-            make_template(place)
-            (place / "template.ready").touch()
+    lock = place.parent / f"gridatlas-test-{os.geteuid()}.lock"
+    users = place / "users"
+    with locked(lock):
+        if not users.exists():
+            make_cluster(place)
+        users.mkdir(exist_ok=True)
+        (users / str(os.getpid())).touch()
     yield place
-    with locked(place / "users"):
-        left = int((place / "count").read_text()) - 1
-        (place / "count").write_text(str(left))
-        if left == 0:
+    with locked(lock):
+        (users / str(os.getpid())).unlink()
+        if not any(users.iterdir()):
             cluster.stop(place)
+            shutil.rmtree(place)
+
+
+def make_cluster(place: Path) -> None:
+    place.mkdir(mode=0o755)
+    cluster.ensure(place)
+    for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+        on_server(place, f"ALTER SYSTEM SET {setting} = off")  # a power cut may end a test
+    on_server(place, "SELECT pg_reload_conf()")
+    make_template(place)
 
 
 def make_template(place: Path) -> None:
