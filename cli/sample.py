@@ -29,10 +29,14 @@ def register(app: typer.Typer) -> None:
         out: Annotated[
             Path | None, typer.Option(help="NAME.gpkg, or a folder for GeoParquet (L: always).")
         ] = None,
+        load: Annotated[bool, typer.Option("--load", help="Into the database instead.")] = False,
     ) -> None:
-        """Make the sample city and write it."""
+        """Make the sample city and write it, or load it into the database."""
         from etl.sample import city
 
+        if load:
+            _load(size, seed)
+            return
         target = out or Path("out") / f"sample_{size.lower()}{'' if size is Size.L else '.gpkg'}"
         if size is Size.L and target.suffix:
             raise InputError("sample_too_large_for_file", file=target)
@@ -42,3 +46,19 @@ def register(app: typer.Typer) -> None:
             else:
                 city.write_parquet(size, seed, target, progress)
         console.out.print(text("sample.written", size=size, place=target), highlight=False)
+
+
+def _load(size: Size, seed: int) -> None:
+    """Bring a city into the database, in place of one of the same size and seed."""
+    from etl.publish import publish
+    from etl.sample import city
+    from geo import db
+
+    if size is Size.L:
+        raise InputError("sample_too_large_to_load")
+    with console.progress() as progress:
+        layers = city.sample_city(size, seed, progress)
+        db.upgrade()
+        counts = publish(db.engine(), layers, f"sample:{size}:{seed}", progress=progress)
+    written = sum(count.touched for count in counts.values())
+    console.out.print(text("demo.loaded" if written else "demo.loaded_before", count=written))
