@@ -138,8 +138,8 @@ def store(connection: Connection, drawing: Drawing, author: str = "") -> int:
             grids["code"], grids["kind"], grids["households"], _ewkb(grids), strict=True
         )
     ]
-    numbers = connection.execute(insert(Grid).returning(Grid.code, Grid.id), rows).all()
-    _store_members(connection, plan, {code: number for code, number in numbers}, drawing.members)
+    made = connection.execute(insert(Grid).returning(Grid.code, Grid.id), rows).all()
+    _store_members(connection, plan, {row.code: row.id for row in made}, drawing.members)
     return plan
 
 
