@@ -1,10 +1,13 @@
 """``gridatlas db``: the database of the installation."""
 
 import os
+import shutil
+import sys
 
 import typer
 
 from cli import console
+from geo.errors import SetupError
 from geo.messages import text
 
 
@@ -19,7 +22,13 @@ def register(app: typer.Typer) -> None:
         from geo import db
 
         db.upgrade()
-        console.out.print(text("cli.database_ready", url=db.database_url()))
+        shown = db.engine().url.render_as_string()
+        console.out.print(text("cli.database_ready", url=shown), highlight=False)
+
+    @group.command()
+    def upgrade() -> None:
+        """Bring the tables up to date, in the private database or at DATABASE_URL."""
+        start()
 
     @group.command()
     def stop() -> None:
@@ -46,10 +55,19 @@ def register(app: typer.Typer) -> None:
 
         console.out.print(db.database_url(), highlight=False)
 
-    @group.command()
-    def psql() -> None:
-        """Open psql on the database."""
+    @group.command(
+        context_settings={
+            "allow_extra_args": True,
+            "ignore_unknown_options": True,
+            "help_option_names": [],
+        }
+    )
+    def psql(context: typer.Context) -> None:
+        """Open psql on the database; what follows is psql's."""
         from geo import db
 
         address = db.engine().url.set(drivername="postgresql").render_as_string(hide_password=False)
-        os.execvp("psql", ["psql", address])
+        if shutil.which("psql") is None:
+            raise SetupError("psql_missing")
+        sys.stdout.flush()
+        os.execvp("psql", ["psql", address, *context.args])
