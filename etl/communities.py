@@ -14,14 +14,17 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components, dijkstra
 
 from etl.extent import cut
-from geo.partition.barriers import ROAD_KIND, Barriers, Kind, kinds_of, rooms, within
+from geo.partition.barriers import ROAD_KIND, Barriers, Kind, kinds_of, within
 from geo.partition.coverage import borders
 
 Geometries = NDArray[np.object_]
 Ints = NDArray[np.int64]
 
 LARGE_BLOCK_M2, LONG_BLOCK_M = 60_000.0, 450.0
-"""A block larger or longer than this is divided: along paths, then half-way between places."""
+"""A block larger or longer than this is divided along paths."""
+
+HUGE_BLOCK_M2, ENDLESS_BLOCK_M = 150_000.0, 900.0
+"""A block larger or longer than this, paths or not, is divided half-way between places."""
 
 LEAST_HOUSEHOLDS = 300
 """A community with fewer could not fill one grid; it joins a neighbour."""
@@ -49,7 +52,7 @@ class Made:
     cut
         Number of buildings that a border still cuts.
     merged
-        Names of places that got too few households for a community of their own.
+        Names of places that got no community: too few households, or one block with another.
     """
 
     communities: gpd.GeoDataFrame
@@ -87,24 +90,25 @@ def communities_from_places(
         Lines that divide a large block: footpaths, service roads.
     """
     cut_barriers = within(barriers, extent)
-    whole = rooms(extent, cut_barriers)
+    whole = cut(shapely.get_parts(extent), cut_barriers.lines)
     if len(places) == 0:
         frame = {"name": [""], "geom": [shapely.union_all(shapely.get_parts(extent))]}
         return Made(gpd.GeoDataFrame(frame, geometry="geom", crs=places.crs), 0, len(whole))
     blocks = _divided(whole, places.geometry.to_numpy(), paths)
-    home, names = _homes(blocks, places)
+    home, names, without = _homes(blocks, places)
     label = _smooth(blocks, _nearest_home(blocks, home, cut_barriers), home)
     land, moved, left = uncut(_dissolved(blocks, label), buildings.geometry.to_numpy())
     frame = gpd.GeoDataFrame({"name": names, "geom": land}, geometry="geom", crs=places.crs)
     frame, merged = _with_enough_households(frame, buildings)
-    return Made(frame, len(home), len(whole), moved, left, merged)
+    return Made(frame, len(places), len(whole), moved, left, [*without, *merged])
 
 
-def _homes(blocks: Geometries, places: gpd.GeoDataFrame) -> tuple[Ints, list[str]]:
-    """Return the block on which each place stands, and its name; the first place has a block."""
-    home = shapely.STRtree(blocks).nearest(places.geometry.to_numpy())
-    first = pd.Series(home).drop_duplicates()
-    return first.to_numpy(), list(places["name"].to_numpy()[first.index])
+def _homes(blocks: Geometries, places: gpd.GeoDataFrame) -> tuple[Ints, list[str], list[str]]:
+    """Return the blocks on which places stand and their names; and who came too late for one."""
+    block = pd.Series(shapely.STRtree(blocks).nearest(places.geometry.to_numpy()))
+    late = block.duplicated().to_numpy()
+    names = places["name"].to_numpy()
+    return block[~late].to_numpy(), list(names[~late]), list(names[late])
 
 
 def _dissolved(blocks: Geometries, label: Ints) -> Geometries:
@@ -118,21 +122,24 @@ def _dissolved(blocks: Geometries, label: Ints) -> Geometries:
 
 def _divided(blocks: Geometries, places: Geometries, paths: Geometries) -> Geometries:
     """Return blocks with the large ones divided, first along paths; still a coverage."""
-    blocks = _with_large_cut(blocks, paths)
+    blocks = _with_large_cut(blocks, paths, LARGE_BLOCK_M2, LONG_BLOCK_M)
     if len(places) < 2:
         return blocks
     around = shapely.box(*shapely.total_bounds(blocks))
     halfway = shapely.voronoi_polygons(
         shapely.multipoints(places), extend_to=around, only_edges=True
     )
-    return _with_large_cut(blocks, shapely.get_parts(np.asarray(halfway, dtype=object)))
+    lines = shapely.get_parts(np.asarray(halfway, dtype=object))
+    return _with_large_cut(blocks, lines, HUGE_BLOCK_M2, ENDLESS_BLOCK_M)
 
 
-def _with_large_cut(blocks: Geometries, lines: Geometries) -> Geometries:
-    """Return blocks with the large ones cut by lines."""
+def _with_large_cut(
+    blocks: Geometries, lines: Geometries, most_m2: float, most_m: float
+) -> Geometries:
+    """Return blocks with those larger or longer than a limit cut by lines."""
     west, south, east, north = shapely.bounds(blocks).T
-    long = np.hypot(east - west, north - south) > LONG_BLOCK_M
-    large = long | (shapely.area(blocks) > LARGE_BLOCK_M2)
+    long = np.hypot(east - west, north - south) > most_m
+    large = long | (shapely.area(blocks) > most_m2)
     if not large.any() or len(lines) == 0:
         return blocks
     at, line = shapely.STRtree(lines).query(blocks[large], predicate="intersects")
@@ -337,7 +344,8 @@ def barriers_from(layers: dict[str, gpd.GeoDataFrame]) -> Barriers:
     rails = rails[~rails["tunnel"].astype(bool)]
     waters = layers["water"]
     streams = waters[
-        waters["kind"].isin(["river", "canal"]) & (shapely.get_dimensions(waters.geometry) == 1)
+        waters["kind"].isin(["river", "canal"])
+        & (shapely.get_dimensions(waters.geometry.to_numpy()) == 1)
     ]
     lines = [frame.geometry.to_numpy() for frame in (roads, rails, streams)]
     kinds = [
@@ -356,7 +364,15 @@ def paths_from(roads: gpd.GeoDataFrame) -> Geometries:
 
 
 def community_of(footprints: gpd.GeoSeries, communities: gpd.GeoDataFrame) -> pd.Series:
-    """Return the code of the community that holds most of each footprint, None outside all."""
-    holder = _holder(footprints.to_numpy(), communities.geometry.to_numpy())
+    """Return the code of the community that holds most of each footprint or point.
+
+    None for what lies outside all, at least for the greater part.
+    """
+    shapes, land = footprints.to_numpy(), communities.geometry.to_numpy()
+    holder = _holder(shapes, land)
+    foot, place = shapely.STRtree(land).query(shapes, predicate="intersects")
+    area = shapely.area(shapely.intersection(shapes[foot], land[place]))
+    inside = np.bincount(foot, area, minlength=len(shapes))
+    holder[inside < 0.5 * shapely.area(shapes)] = -1
     codes = np.append(communities["code"].to_numpy(dtype=object), np.array([None], dtype=object))
     return pd.Series(codes[holder], index=footprints.index, dtype=object)

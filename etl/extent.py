@@ -13,7 +13,7 @@ BUILT_UP_M = 30.0
 STREET_MARGIN_M = 8.0
 LEAST_PIECE_M2 = 20_000.0
 
-NODE_M = 0.001
+NODE_M = 0.0001
 """Lines are noded to this grid, so that one that ends on another by calculation does meet it."""
 
 
@@ -45,7 +45,8 @@ def within_borders(
     """
     if len(borders) == 0 or len(places) == 0:
         return extent
-    pieces = cut(shapely.get_parts(extent), borders)
+    # To the last digit: where a border follows a street, the two must stay one line.
+    pieces = cut(shapely.get_parts(extent), borders, node_m=0.0)
     own = np.unique(shapely.STRtree(pieces).query(places, predicate="intersects")[1])
     if len(own) == 0:
         return extent
@@ -68,9 +69,11 @@ def around_buildings(extent: shapely.Geometry, buildings: Geometries) -> shapely
     return flat
 
 
-def cut(polygons: Geometries, lines: Geometries) -> Geometries:
+def cut(polygons: Geometries, lines: Geometries, *, node_m: float = NODE_M) -> Geometries:
     """Return the pieces into which lines cut polygons; together they are a coverage."""
-    edges = shapely.union_all(np.concatenate([shapely.boundary(polygons), lines]), grid_size=NODE_M)
+    edges = shapely.union_all(
+        np.concatenate([shapely.boundary(polygons), lines]), grid_size=node_m or None
+    )
     pieces = shapely.get_parts(shapely.polygonize([edges]))
     inside = shapely.STRtree(polygons).query(shapely.point_on_surface(pieces), predicate="within")
     found: Geometries = pieces[np.unique(inside[0])]

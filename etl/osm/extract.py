@@ -70,7 +70,7 @@ class Extract:
     figures
         Counts for the report.
     merged
-        Names of places that got too few households for a community.
+        Names of places that got no community of their own.
     """
 
     layers: dict[str, gpd.GeoDataFrame]

@@ -212,7 +212,9 @@ def _address(frame: gpd.GeoDataFrame) -> pd.Series:
 
 def _with_length(lines: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     """Return the lines that go somewhere."""
-    kept: gpd.GeoDataFrame = lines[shapely.length(lines.geometry) > 0].reset_index(drop=True)
+    kept: gpd.GeoDataFrame = lines[shapely.length(lines.geometry.to_numpy()) > 0].reset_index(
+        drop=True
+    )
     return kept
 
 

@@ -1,0 +1,330 @@
+"""OpenStreetMap extracts: what becomes of their features, whole and broken, and of Monaco."""
+
+from collections import Counter
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pytest
+import shapely
+
+from etl.osm import Extract, read_osm
+from etl.osm.relations import area_relations
+from etl.osm.source import read_source
+from geo import crs
+from geo.model import LAYERS
+from geo.partition.coverage import borders
+from geo.settings import Settings
+from tests.etl.pbf import Extract as Pbf
+
+MONACO = Path(__file__).parents[2] / "data/samples/monaco.osm.pbf"
+STEP = 0.001  # about 80 m from west to east, 111 m from south to north
+
+
+@pytest.fixture(scope="module")
+def monaco() -> Extract:
+    return read_osm(MONACO, Settings())
+
+
+def block(pbf: Pbf, column: float, row: float = 0, **tags: str) -> int:
+    """Add a building of about 32 m by 44 m at a place of a raster."""
+    west, south = 7.4 + column * STEP, 43.7 + row * STEP
+    tags = {"building": "yes", **tags}
+    return pbf.rectangle(west, south, west + 0.4 * STEP, south + 0.4 * STEP, **tags)
+
+
+def read(pbf: Pbf, tmp_path: Path, **options) -> Extract:
+    return read_osm(pbf.write(tmp_path / "town.osm.pbf"), Settings(), **options)
+
+
+def one(frame: gpd.GeoDataFrame, code: str) -> dict:
+    (row,) = frame[frame["code"] == code].to_dict("records")
+    return row
+
+
+def test_building_tags_become_columns(tmp_path):
+    pbf = Pbf()
+    block(
+        pbf,
+        0,
+        building="apartments",
+        building__levels="18",
+        building__levels__underground="2",
+        height="177 ft",
+        start_date="1998-05",
+        building__material="concrete",
+        building__flats="72",
+        name="Tower",
+        name__zh="塔楼",
+        addr__street="Rue Grimaldi",
+        addr__housenumber="4",
+    )
+    block(pbf, 1, amenity="school")
+    block(pbf, 2, building__levels="about six", height="0", start_date="C19")
+    frame = read(pbf, tmp_path).layers["building"]
+    tower = one(frame, "osm:w1")
+    assert (tower["use"], tower["structure"]) == ("residential", "reinforced_concrete")
+    assert (tower["storeys_above"], tower["storeys_below"]) == (18, 2)
+    assert tower["height_m"] == pytest.approx(53.95, abs=0.01)
+    assert (tower["year_built"], tower["households"]) == (1998, 72)
+    assert tower["households_source"] == "survey"
+    assert (tower["name"], tower["address"]) == ("塔楼", "Rue Grimaldi 4")
+    school = one(frame, "osm:w2")
+    assert (school["use"], school["households"]) == ("education", 0)
+    assert school["households_source"] == "estimated"
+    odd = one(frame, "osm:w3")
+    assert np.isnan(odd["storeys_above"])
+    assert np.isnan(odd["height_m"])
+    assert np.isnan(odd["year_built"])
+
+
+def test_parts_of_buildings_are_no_buildings(tmp_path):
+    pbf = Pbf()
+    block(pbf, 0)
+    pbf.rectangle(7.4, 43.7, 7.4002, 43.7002, building__part="yes", building__levels="9")
+    block(pbf, 2, building="no")
+    assert len(read(pbf, tmp_path).layers["building"]) == 1
+
+
+def test_road_tags_become_columns(tmp_path):
+    pbf = Pbf()
+    block(pbf, 0)
+    street = [(7.39, 43.699), (7.41, 43.699)]
+    pbf.way(
+        street,
+        highway="primary",
+        width="12,5 m",
+        lanes="4",
+        maxheight="12'6\"",
+        maxweight="7500 kg",
+        oneway="-1",
+        surface="sett",
+        bridge="viaduct",
+        incline="-6 %",
+    )
+    pbf.way(street, highway="service", service="alley", tunnel="yes", width="narrow", incline="9°")
+    pbf.way(street, highway="footway")
+    pbf.way(street, highway="proposed")
+    pbf.way([street[0], street[0]], highway="residential")
+    frame = read(pbf, tmp_path).layers["road"]
+    assert frame["road_class"].tolist() == ["arterial", "alley", "path"]
+    road, alley = frame.iloc[0], frame.iloc[1]
+    assert (road["width_m"], road["lanes"], road["slope_percent"]) == (12.5, 4, -6)
+    assert road["clear_height_m"] == pytest.approx(3.81)
+    assert road["max_weight_t"] == 7.5
+    assert (road["oneway"], road["surface"], road["bridge"]) == ("backward", "paving", True)
+    assert (alley["oneway"], alley["tunnel"], alley["bridge"]) == ("no", True, False)
+    assert np.isnan(alley["width_m"])
+    assert np.isnan(alley["slope_percent"])
+
+
+def test_only_railways_in_use_with_a_track_of_their_own_are_read(tmp_path):
+    pbf = Pbf()
+    block(pbf, 0)
+    track = [(7.39, 43.699), (7.41, 43.699)]
+    for kind in ("rail", "abandoned", "tram", "razed", "construction", "platform"):
+        pbf.way(track, railway=kind)
+    pbf.way(track, railway="subway", tunnel="yes")
+    frame = read(pbf, tmp_path).layers["railway"]
+    assert frame["code"].tolist() == ["osm:w2", "osm:w8"]
+    assert frame["tunnel"].tolist() == [False, True]
+
+
+def test_waters_facilities_and_hydrants(tmp_path):
+    pbf = Pbf()
+    block(pbf, 0)
+    pbf.way([(7.39, 43.698), (7.41, 43.698)], waterway="river", width="30", name="Var")
+    pbf.rectangle(7.42, 43.7, 7.43, 43.71, natural="water", water="pond")
+    pbf.node(7.401, 43.701, amenity="police", phone="17")
+    pbf.rectangle(7.402, 43.701, 7.403, 43.702, leisure="park", name="Jardin")
+    pbf.node(7.4, 43.7, amenity="bench")
+    pbf.node(
+        7.4,
+        43.7,
+        emergency="fire_hydrant",
+        fire_hydrant__flow_rate="1800 l/min",
+        fire_hydrant__pressure="6 bar",
+    )
+    layers = read(pbf, tmp_path).layers
+    water = layers["water"].set_index("kind")
+    assert water.loc["river", ["name", "width_m"]].tolist() == ["Var", 30.0]
+    assert water.loc["pond"].geom.area > 0
+    facility = layers["facility"].set_index("category")
+    assert facility.loc["police", "phone"] == "17"
+    assert facility.loc["park"].geom.geom_type == "MultiPolygon"
+    assert len(facility) == 2
+    (hydrant,) = layers["pipe_node"].to_dict("records")
+    assert (hydrant["network"], hydrant["kind"]) == ("water", "hydrant")
+    assert (hydrant["flow_l_s"], hydrant["pressure_mpa"]) == (30.0, pytest.approx(0.6))
+
+
+def test_what_is_broken_is_mended_or_counted_and_never_stops_the_import(tmp_path):
+    pbf = Pbf()
+    block(pbf, 0)
+    open_way = pbf.way([(7.402, 43.7), (7.403, 43.7), (7.403, 43.701)], building="yes")
+    bow = [(7.404, 43.7), (7.405, 43.701), (7.405, 43.7), (7.404, 43.701), (7.404, 43.7)]
+    bowtie = pbf.way(bow, building="house")
+    flat = pbf.way([(7.406, 43.7), (7.407, 43.7), (7.406, 43.7)], building="yes")
+    ring = pbf.way([(7.407, 43.7), (7.408, 43.7), (7.408, 43.701)])
+    unclosed = pbf.area([("outer", ring)], building="apartments")
+    missing = pbf.area([("outer", ring), ("outer", 999)], building="school")
+    pbf.area([("outer", 999)], landuse="forest")
+    outer = pbf.rectangle(7.41, 43.7, 7.411, 43.701)
+    inner = pbf.rectangle(7.4102, 43.7002, 7.4105, 43.7005)
+    court = pbf.area([("outer", outer), ("inner", inner)], building="apartments")
+    extract = read(pbf, tmp_path)
+    assert {one.code: one.reason for one in extract.rejected} == {
+        f"osm:w{open_way}": "outline_not_closed",
+        f"osm:w{flat}": "no_area_left",
+        f"osm:r{unclosed}": "rings_not_closed",
+        f"osm:r{missing}": "rings_not_closed",
+    }
+    assert extract.figures.repaired == 1
+    frame = extract.layers["building"].set_index("code")
+    assert {f"osm:w{bowtie}", f"osm:r{court}"} < set(frame.index)
+    assert frame.geometry.is_valid.all()
+    assert len(frame.geometry[f"osm:r{court}"].geoms[0].interiors) == 1
+
+
+def test_the_same_file_gives_the_same_layers(monaco):
+    again = read_osm(MONACO, Settings())
+    for name, frame in monaco.layers.items():
+        assert frame.drop(columns="geom").equals(again.layers[name].drop(columns="geom"))
+        same = shapely.equals_exact(frame.geom.to_numpy(), again.layers[name].geom.to_numpy(), 0)
+        assert same.all()
+
+
+def test_monaco_fits_the_tables(monaco):
+    for name, frame in monaco.layers.items():
+        known = {column.name for column in LAYERS[name].__table__.columns}
+        assert set(frame.columns) <= known
+        assert frame.crs == crs.STORAGE
+        assert frame["code"].is_unique
+        assert frame.geometry.is_valid.all()
+        assert not frame.geometry.is_empty.any()
+
+
+def test_monaco_has_its_nine_quarters(monaco):
+    region = monaco.layers["region"]
+    communities = region[region["level"] == "community"]
+    assert sorted(communities["name"]) == [
+        "Fontvieille",
+        "Jardin Exotique",
+        "La Condamine",
+        "La Rousse",
+        "Larvotto",
+        "Les Moneghetti",
+        "Monaco-Ville",
+        "Monte-Carlo",
+        "Sainte-Dévote",
+    ]
+    assert region["level"].tolist()[:3] == ["city", "district", "street"]
+    assert region["parent_code"].tolist()[1:4] == region["code"].tolist()[:3]
+    assert (region.geom_type == "Polygon").all()
+    # 38,300 residents at the census of 2016.
+    assert 15_000 < monaco.figures.households < 25_000
+    by_community = monaco.layers["building"].groupby("region_code")["households"].sum()
+    assert by_community.min() > 300
+
+
+def test_monaco_is_divided_without_gap_overlap_or_cut(monaco):
+    region = monaco.layers["region"]
+    metric = crs.metric_crs_of(region)
+    land = region[region["level"] == "community"].to_crs(metric)
+    assert shapely.coverage_is_valid(land.geometry.to_numpy(), gap_width=0.01)
+    buildings = monaco.layers["building"].to_crs(metric)
+    inside = buildings[buildings["region_code"].notna()]
+    own = land.set_index("code").geometry[inside["region_code"]].to_numpy()
+    beyond = shapely.area(shapely.difference(inside.geometry.to_numpy(), own))
+    assert beyond.max() < 0.01
+
+
+def test_monaco_ends_at_its_border(monaco):
+    """The stadium of Cap-d'Ail and the French end of the breakwater are in the file."""
+    whole = monaco.layers["region"].geometry.iloc[0]
+    assert whole.contains(shapely.Point(7.4155, 43.7277))
+    assert not whole.contains(shapely.Point(7.4128, 43.7263))
+    assert monaco.figures.outside > 30
+
+
+def test_communities_of_monaco_follow_streets(monaco):
+    """Nine tenths of the inner borders lie on a street, a railway, a path or a building's wall."""
+    region = monaco.layers["region"]
+    metric = crs.metric_crs_of(region)
+    land = region[region["level"] == "community"].to_crs(metric).geometry.to_numpy()
+    shared = borders(land)
+    inner = shared.left >= 0
+    lines = [monaco.layers[name].to_crs(metric).geometry for name in ("road", "railway")]
+    walls = monaco.layers["building"].to_crs(metric).geometry.boundary
+    streets = shapely.STRtree(np.concatenate([*lines, walls]))
+    middles = shared.midpoints()[inner]
+    on_street = np.unique(streets.query(middles, predicate="dwithin", distance=0.5)[0])
+    length = shared.length[inner]
+    assert length[on_street].sum() > 0.9 * length.sum()
+
+
+def test_relations_are_read_as_gdal_reads_them():
+    declared = dict(area_relations(MONACO))
+    built = set(read_source(MONACO).areas["osm_id"].dropna().astype(int))
+    assert built
+    assert built <= set(declared)
+    assert declared[2220206]["name"] == "Fontvieille"
+
+
+def test_file_without_places_is_one_community_of_its_name(tmp_path):
+    pbf = Pbf()
+    for column in range(4):
+        block(pbf, column, building__flats="100")
+    extract = read(pbf, tmp_path, code="420602")
+    region = extract.layers["region"]
+    assert region["code"].tolist() == [
+        "420600000000",
+        "420602000000",
+        "420602001000",
+        "420602001001",
+    ]
+    assert set(region["name"]) == {"Town"}
+    assert extract.figures.places == 0
+
+
+def test_borders_in_the_file_are_taken_as_they_are(tmp_path):
+    pbf = Pbf()
+    for column in range(6):
+        block(pbf, column, building__flats="200")
+    for west, east, name in ((-1, 2.9, "West"), (2.9, 6, "East")):
+        ring = pbf.rectangle(7.4 + west * STEP, 43.69, 7.4 + east * STEP, 43.71)
+        tags = {"boundary": "administrative", "admin_level": "10", "name": name}
+        pbf.area([("outer", ring)], **tags)
+    pbf.node(7.4, 43.7, place="suburb", name="Elsewhere")
+    extract = read(pbf, tmp_path)
+    region = extract.layers["region"]
+    assert set(region[region["level"] == "community"]["name"]) == {"West", "East"}
+    held = Counter(extract.layers["building"]["region_code"])
+    assert sorted(held.values()) == [3, 3]
+
+
+def test_place_with_too_few_households_joins_its_neighbour(tmp_path):
+    pbf = Pbf()
+    for column in range(6):
+        block(pbf, column, building__flats="200" if column < 3 else "20")
+    pbf.way([(7.39, 43.699), (7.41, 43.699)], highway="residential")
+    pbf.way([(7.4027, 43.69), (7.4027, 43.71)], highway="primary")
+    pbf.node(7.4002, 43.7002, place="suburb", name="Large")
+    pbf.node(7.4052, 43.7002, place="quarter", name="Small")
+    extract = read(pbf, tmp_path)
+    region = extract.layers["region"]
+    assert region[region["level"] == "community"]["name"].tolist() == ["Large"]
+    assert extract.merged == ["Small"]
+
+
+@pytest.mark.parametrize("count", [999, 1000])
+def test_a_street_holds_999_communities(count):
+    from etl.osm.regions import regions
+
+    squares = [shapely.box(i, 0, i + 1, 1) for i in range(count)]
+    frame = gpd.GeoDataFrame({"name": "", "code": "", "geom": squares}, geometry="geom", crs=32632)
+    made = regions(frame, "990001", Path("town.osm.pbf"))
+    streets = made[made["level"] == "street"]["code"].tolist()
+    assert streets == ["990001001000", "990001002000"][: 1 + count // 1000]
+    assert made["code"].is_unique
+    assert made["code"].str.fullmatch(r"\d{12}").all()
