@@ -214,7 +214,7 @@ def plausible(frame: gpd.GeoDataFrame, path: Path, layer: str) -> gpd.GeoDataFra
 
 
 def _spoken(bounds: Any) -> str:
-    return ", ".join(f"{value:g}" for value in bounds)
+    return ", ".join(f"{value:.0f}" for value in bounds)
 
 
 @contextmanager
