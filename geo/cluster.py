@@ -172,11 +172,12 @@ def _run(user: str, *command: str | Path, check: bool = True) -> subprocess.Comp
     switch = ["runuser", "-u", user, "--"] if os.geteuid() == 0 else []
     # PGPORT, PGDATA and their like are meant for another server.
     environment = {name: v for name, v in os.environ.items() if not name.startswith("PG")}
+    path = os.environ.get("PATH", "/usr/bin:/bin") + ":/usr/sbin:/sbin"  # where runuser is
     with tempfile.TemporaryFile("w+", errors="replace") as output:
         done = subprocess.run(
             switch + words,
             cwd="/",
-            env=environment | {"LC_ALL": "C.UTF-8"},
+            env=environment | {"LC_ALL": "C.UTF-8", "PATH": path},
             stdin=subprocess.DEVNULL,
             stdout=output,  # a file: the server keeps it open, a pipe would never end
             stderr=output,

@@ -1579,10 +1579,7 @@ def upgrade() -> None:
     op.create_index(op.f("ix_grid_member_grid_id"), "grid_member", ["grid_id"], unique=False)
     op.execute(Path(__file__).with_name("0001_keep_history.sql").read_text(encoding="utf-8"))
     for layer in LAYERS:
-        op.execute(
-            f"CREATE TRIGGER keep_history BEFORE UPDATE OR DELETE ON {layer} "
-            "FOR EACH ROW EXECUTE FUNCTION keep_history()"
-        )
+        op.execute(f"SELECT keep_history('{layer}')")
 
 
 def downgrade() -> None:
@@ -1817,4 +1814,7 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_audit_event_object_type_object_code"), table_name="audit_event")
     op.drop_index(op.f("ix_audit_event_at"), table_name="audit_event")
     op.drop_table("audit_event")
+    for layer in LAYERS:
+        op.execute(f"DROP FUNCTION keep_{layer}_history")
     op.execute("DROP FUNCTION keep_history")
+    op.execute("DROP FUNCTION written_here")

@@ -1,6 +1,7 @@
 """History of the feature tables: every superseded row, and any layer as of a past time.
 
-The trigger ``keep_history`` (``alembic/versions/0001_keep_history.sql``) writes it.
+A trigger of each feature table writes it (``alembic/versions/0001_keep_history.sql``); a migration
+that adds a column to one calls ``SELECT keep_history('<table>')`` again.
 """
 
 from datetime import datetime

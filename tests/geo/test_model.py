@@ -144,6 +144,27 @@ def test_history_leaves_no_trace_of_what_stayed_or_nobody_saw(database: Engine):
     assert tuple(row) == ("newer", 0)
 
 
+def test_savepoints_are_part_of_their_transaction(database: Engine):
+    insert = f"INSERT INTO compound (code, name, geom) VALUES ('c', 'first', '{SQUARE}')"
+    with database.begin() as connection:
+        with connection.begin_nested():
+            connection.execute(text(insert))
+        with connection.begin_nested():
+            connection.execute(text("UPDATE compound SET name = 'second'"))
+        connection.execute(text("UPDATE compound SET name = 'third'"))
+    with database.begin() as connection:
+        assert connection.execute(select(HISTORY["compound"])).all() == []
+        for name in ("fourth", "fifth"):
+            with connection.begin_nested():
+                connection.execute(text(f"UPDATE compound SET name = '{name}'"))
+        with connection.begin_nested() as savepoint:
+            connection.execute(text("DELETE FROM compound"))
+            savepoint.rollback()
+    with database.connect() as connection:
+        assert [row.name for row in connection.execute(select(HISTORY["compound"]))] == ["third"]
+        assert connection.execute(text("SELECT name FROM compound")).scalar_one() == "fifth"
+
+
 def test_time_runs_forward_even_when_the_clock_does_not(database: Engine):
     future = datetime(2200, 1, 1, tzinfo=UTC)
     with database.begin() as connection:
