@@ -157,9 +157,9 @@ BAD = {
     ),
     "off the globe": (
         lambda folder: projected_as_degrees(folder / "a.gpkg"),
-        "{file}, layer a: its coordinates (603832, 3542384, 613395, 3553571) lie off the globe. "
+        "{file}, layer a: its coordinates (603832, 3542381, 613395, 3553572) lie off the globe. "
         "Its coordinate system is wrong: give the right one with --crs.",
-        "{file} 图层 a：坐标（603832, 3542384, 613395, 3553571）超出地球范围，坐标系有误。"
+        "{file} 图层 a：坐标（603832, 3542381, 613395, 3553572）超出地球范围，坐标系有误。"
         "请用 --crs 指定正确的坐标系。",
     ),
     "no geometry": (
