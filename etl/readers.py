@@ -27,7 +27,6 @@ DRIVERS = {
     ".json": "GeoJSON",
     ".pbf": "OSM",
     ".kml": "KML",
-    ".parquet": "Parquet",
 }
 """Formats that are read, by ending. What else GDAL could open is left out in :mod:`etl`."""
 

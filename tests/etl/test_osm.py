@@ -221,7 +221,7 @@ def test_monaco_has_its_nine_quarters(monaco):
     assert region["level"].tolist()[:3] == ["city", "district", "street"]
     assert region["parent_code"].tolist()[1:4] == region["code"].tolist()[:3]
     assert (region.geom_type == "Polygon").all()
-    # 38,300 residents at the census of 2016.
+    # About 37,300 residents at the census of 2016.
     assert 15_000 < monaco.figures.households < 25_000
     by_community = monaco.layers["building"].groupby("region_code")["households"].sum()
     assert by_community.min() > 300

@@ -135,9 +135,9 @@ BAD = {
     "ending": (
         lambda folder: made(folder / "a.vrt", b"<OGRVRTDataSource/>"),
         "{file} is of no format that is read here. Give a file ending in one of: "
-        ".shp, .gpkg, .geojson, .json, .pbf, .kml, .parquet",
+        ".shp, .gpkg, .geojson, .json, .pbf, .kml",
         "{file} 不是可读取的格式。请给出以下扩展名之一的文件："
-        ".shp, .gpkg, .geojson, .json, .pbf, .kml, .parquet",
+        ".shp, .gpkg, .geojson, .json, .pbf, .kml",
     ),
     "contents": (
         lambda folder: made(folder / "a.gpkg", b"%PDF-1.7 no map"),
