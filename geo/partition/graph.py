@@ -170,3 +170,17 @@ def _compound_of_nodes(node: Ints, compound: Ints, nodes: int) -> Ints:
     known = np.flatnonzero(compound >= 0)[::-1]
     found[node[known]] = compound[known]
     return found
+
+
+def forced_onto(graph: Graph, node: int, lower: int) -> int:
+    """Return the households that can be in no grid but the node's.
+
+    They live in pieces that hang together with the rest only past this node, each too small for
+    a grid of its own.
+    """
+    others = np.delete(np.arange(len(graph)), node)
+    rest = graph.subgraph(others)
+    pieces, piece = rest.components()
+    households = np.bincount(piece, weights=rest.households, minlength=pieces)
+    households[households.argmax()] = lower  # the largest piece is the rest
+    return int(households[households < lower].sum())

@@ -5,6 +5,7 @@ atoms -> cells -> graph -> search -> polygons -> score
 
 import time
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import geopandas as gpd
 import numpy as np
@@ -17,7 +18,7 @@ from geo.partition.atoms import Atoms, atoms_of
 from geo.partition.barriers import ROAD_KIND, Barriers, Kind
 from geo.partition.cells import Cells, draw_cells
 from geo.partition.coverage import Floats, Ints, Polygons, borders
-from geo.partition.graph import graph_of
+from geo.partition.graph import Graph, forced_onto, graph_of
 from geo.partition.numbering import grid_codes, serials
 from geo.partition.objective import Limits, Weights, border_cost, cost
 from geo.partition.score import Members, ScoreCard, score
@@ -115,6 +116,9 @@ def draw(community: Community, wishes: Wishes | None = None) -> Drawing:
         border_cost=border_cost(graph, label),
         objective=cost(graph, label, wishes.limits, wishes.weights).total,
         seconds=time.monotonic() - began,
+    )
+    card = replace(
+        card, reasons=_explained(card, graph, label, wishes.limits, _names(atoms, cells, land))
     )
     card = _named(card, codes)
     return Drawing(
@@ -224,14 +228,18 @@ def _cell_of_atom(atoms: Atoms, cells: Cells) -> Ints:
 
 
 def _members_of(atoms: Atoms, cells: Cells, grid_of_cell: Ints) -> Members:
-    names = np.where([unit is None for unit in atoms.unit], atoms.building, atoms.unit)
     return Members(
         grid_of_cell[_cell_of_atom(atoms, cells)],
         atoms.households,
         _centres(atoms.footprints),
         atoms.compound,
-        names,
+        _atom_names(atoms),
     )
+
+
+def _atom_names(atoms: Atoms) -> Polygons:
+    whole = np.array([unit is None for unit in atoms.unit])
+    return np.where(whole, atoms.building, atoms.unit)
 
 
 def _centres(footprints: Polygons) -> Floats:
@@ -242,6 +250,40 @@ def _named(card: ScoreCard, codes: list[str]) -> ScoreCard:
     """Return the card with the grids in its reasons called by their codes."""
     reasons = tuple((key, fields | {"grid": codes[fields["grid"]]}) for key, fields in card.reasons)
     return replace(card, reasons=reasons)
+
+
+def _names(atoms: Atoms, cells: Cells, land: Ints) -> Polygons:
+    """Return what to call each node: its atom with the most households."""
+    cell = _cell_of_atom(atoms, cells)
+    order = np.argsort(atoms.households, kind="stable")
+    names = np.full(len(cells.polygons), "", dtype=object)
+    names[cell[order]] = _atom_names(atoms)[order]
+    found: Polygons = names[land]
+    return found
+
+
+def _explained(
+    card: ScoreCard, graph: Graph, label: Ints, limits: Limits, names: Polygons
+) -> tuple[tuple[str, dict[str, Any]], ...]:
+    """Return the card's reasons, a plain "none was found" replaced where the graph says why.
+
+    A grid is too large without remedy where some households hang together with the rest only
+    past one building, are too few for a grid of their own, and too many together with it.
+    """
+    reasons = []
+    for key, fields in card.reasons:
+        if key == "outside_limits" and fields["households"] > limits.upper:
+            nodes = np.flatnonzero(label == fields["grid"])
+            behind = [forced_onto(graph, int(node), limits.lower) for node in nodes]
+            together = graph.households[nodes] + behind
+            if together.max() > limits.upper:
+                most = int(together.argmax())
+                of_it = int(graph.households[nodes[most]])
+                why = {"name": names[nodes[most]], "of_it": of_it, "behind": behind[most]}
+                reasons.append(("only_way", fields | why))
+                continue
+        reasons.append((key, fields))
+    return tuple(reasons)
 
 
 def _grid_frame(

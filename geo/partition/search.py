@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pymetis
@@ -19,6 +19,10 @@ from geo.partition.objective import Limits, Weights, cost
 
 HOT, COLD = 60.0, 0.5
 """First and last temperature: what a bad border costs, and less than any move that matters."""
+
+SOFTENED = (0.01, 0.1, 1.0)
+"""Shares of the weight of the limits, one stage of a chain after the other: a large building can
+change sides only while the limits are soft."""
 
 MOVES_PER_NODE = 2000
 CHAINS = 3
@@ -80,7 +84,10 @@ def search(
     """
     limits, weights, effort = limits or Limits(), weights or Weights(), effort or Effort()
     counts = plausible_counts(graph.households, limits)
-    problem = _problem(graph, limits, weights, previous, locked)
+    problems = [
+        _problem(graph, limits, replace(weights, limit=weights.limit * share), previous, locked)
+        for share in SOFTENED
+    ]
     if counts == [1] or len(graph) == 1:
         return np.zeros(len(graph), dtype=np.int64)
     jobs = [(count, chain) for chain in range(effort.chains) for count in counts]
@@ -91,9 +98,10 @@ def search(
         if (count, chain) != jobs[0] and time.monotonic() - began > effort.seconds:
             return None
         chain_seed = seed * 1_000_003 + chain * 1009 + count
-        start = first_drawing(graph, count, chain_seed)
-        moves = max(LEAST_MOVES, effort.moves_per_node * len(graph))
-        label, found = anneal(problem, start, count, moves, HOT, COLD, chain_seed % 2**31)
+        label = first_drawing(graph, count, chain_seed)
+        moves = max(LEAST_MOVES, effort.moves_per_node * len(graph)) // len(problems)
+        for problem in problems:
+            label, found = anneal(problem, label, count, moves, HOT, COLD, chain_seed % 2**31)
         return found, count, chain, label
 
     with ThreadPoolExecutor(effort.threads) as pool:

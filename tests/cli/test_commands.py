@@ -48,7 +48,8 @@ def test_monaco_is_imported_drawn_and_exported(place):
         assert score["overlap_m2"] < 0.01
         outside += round(score["grids"] * (1 - score["within_limits"]))
         assert len(score["reasons"]) == round(score["grids"] * (1 - score["within_limits"]))
-        assert all(reason[0] == "atom_over_limit" for reason in score["reasons"])
+        # Every exception is one that the buildings leave no way around.
+        assert {reason[0] for reason in score["reasons"]} <= {"atom_over_limit", "only_way"}
     assert outside <= 2
     for name, crs in (("grids.gpkg", "EPSG:4546"), ("grids.geojson", "")):
         words = ["export", "grid", name, *(["--crs", crs] if crs else [])]

@@ -106,6 +106,17 @@ def test_tower_over_limit_without_units_is_said():
     assert fields["of_it"] == 2000
 
 
+def test_few_households_behind_a_large_building_are_said():
+    rows = [{"code": "gate", "geom": shapely.box(130, 0, 160, 60), "households": 420}]
+    rows += [{"geom": house(x, 20), "households": 50} for x in (20, 60, 100)]
+    rows += [{"geom": house(x, 20), "households": 100} for x in (180, 220, 260, 300)]
+    land = shapely.box(0, 0, 340, 60)
+    drawing = draw(community(land, rows))
+    ((key, fields),) = drawing.score.reasons
+    assert key == "only_way"
+    assert (fields["name"], fields["of_it"], fields["behind"]) == ("gate", 420, 150)
+
+
 def test_total_that_does_not_divide_is_said():
     drawing = draw(community(shapely.box(0, 0, 250, 250), rows_of_houses(5, 11, 10)))
     assert {key for key, _ in drawing.score.reasons} == {"total_does_not_divide"}
