@@ -15,6 +15,8 @@ from geo.partition.coverage import Ints, Polygons
 LOOSE_END_M = 8.0
 """A street's loose end this near to another barrier is joined to it: a digitising gap."""
 
+OVERSHOOT_M = 0.01
+
 ON_BARRIER_M = 0.02
 """A border segment whose middle is this near to a barrier lies on it."""
 
@@ -73,7 +75,7 @@ def within(barriers: Barriers, area: shapely.Geometry) -> Barriers:
     parts, of = shapely.get_parts(cut, return_index=True)
     is_line = (shapely.get_dimensions(parts) == 1) & (shapely.length(parts) > 0)
     lines, kinds = parts[is_line], barriers.kinds[touched[of[is_line]]]
-    lines, kinds = _joined_loose_ends(lines, kinds, area)
+    lines, kinds = _overshot(*_joined_loose_ends(lines, kinds, area))
     water = barriers.water[shapely.intersects(area, barriers.water)]
     return Barriers(lines, kinds, shapely.intersection(water, area))
 
@@ -100,6 +102,26 @@ def _joined_loose_ends(
     first = order[np.unique(at[order], return_index=True)[1]]
     added = shapely.shortest_line(ends[at[first]], tree.geometries[hit[first]])
     return np.append(lines, added), np.append(kinds, kinds[of[at[first]]])
+
+
+def _overshot(lines: Polygons, kinds: NDArray[np.int8]) -> tuple[Polygons, NDArray[np.int8]]:
+    """Take on each end that no other line shares a little, so that it crosses what it reaches.
+
+    An end cut to a border, or digitised onto another street, lies a rounding error before or
+    behind it, and two lines that don't quite meet are not noded.
+    """
+    if len(lines) == 0:
+        return lines, kinds
+    ends = np.concatenate([shapely.get_point(lines, 0), shapely.get_point(lines, -1)])
+    inner = np.concatenate([shapely.get_point(lines, 1), shapely.get_point(lines, -2)])
+    at, before = shapely.get_coordinates(ends), shapely.get_coordinates(inner)
+    _, number, count = np.unique(at, axis=0, return_inverse=True, return_counts=True)
+    alone = count[number.ravel()] == 1
+    outward = (at - before)[alone]
+    outward /= np.maximum(np.hypot(*outward.T), 1e-12)[:, None]
+    pieces = np.stack([at[alone], at[alone] + OVERSHOOT_M * outward], axis=1)
+    added = np.asarray(shapely.linestrings(pieces), dtype=object).reshape(-1)
+    return np.append(lines, added), np.append(kinds, np.tile(kinds, 2)[alone])
 
 
 def kinds_of(points: Polygons, barriers: Barriers) -> NDArray[np.int8]:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from places import house, scattered
 
-from geo.partition.barriers import Barriers, Kind
+from geo.partition.barriers import Barriers, Kind, rooms, within
 from geo.partition.cells import Cells, draw_cells
 
 LAND = shapely.box(0, 0, 400, 400)
@@ -62,6 +62,16 @@ def test_cells_tile_any_community_and_cut_no_building(seed, count, streets):
     for b in alone:
         outside = shapely.intersection(buildings[b], LAND).difference(cells.polygons[placed[b]])
         assert outside.area < 1e-6
+
+
+@given(angle=st.floats(0, 6.28), turn=st.floats(0, 90), off=st.floats(-50, 50))
+@settings(max_examples=200, deadline=None)
+def test_any_street_across_the_community_cuts_it_in_two(angle, turn, off):
+    land = shapely.affinity.rotate(shapely.box(371_000, 4_839_000, 371_400, 4_839_300), turn)
+    middle = np.array([land.centroid.x + off, land.centroid.y])
+    reach = 900 * np.array([np.cos(angle), np.sin(angle)])
+    street = barriers(([tuple(middle - reach), tuple(middle + reach)], Kind.STREET))
+    assert len(rooms(land, within(street, land))) == 2
 
 
 def test_border_runs_half_way_between_two_buildings():
