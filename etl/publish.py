@@ -4,29 +4,28 @@ A source owns its features: what it no longer holds is removed, what did not cha
 written, and a feature of another source is never touched.
 """
 
+import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from typing import Any, cast
+from datetime import datetime
+from typing import Any
 
 import geopandas as gpd
-import numpy as np
-import pandas as pd
-import psycopg
 import shapely
-from sqlalchemy import Computed, Connection, Engine, Table, func, insert, select, text, update
+from sqlalchemy import Connection, Engine, func, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
-from geo import crs
+from etl.stage import columns, stage
 from geo.errors import InputError
-from geo.model import LAYERS, STORAGE_SRID, Base, ImportRun, LayerRevision, Quarantine
+from geo.model import LAYERS, ImportRun, LayerRevision, Quarantine
+from geo.model.run import RunStatus
 from geo.progress import Progress, silent
 
 LayerSet = Mapping[str, gpd.GeoDataFrame]
 
-_BATCH = 20_000
 _LOCK = 4206_0001  # advisory lock of publications: a number of our own
-_KEPT_BY_DATABASE = {"valid_from", "valid_to", "revision", "source"}
 
 
 @dataclass(frozen=True)
@@ -73,154 +72,89 @@ def publish(
     source
         Name of the source, one for every delivery of it.
     rejected
-        What the delivery held that can't be published; it is kept in quarantine with the run.
+        What the delivery held that can't be published; it is kept in quarantine with the run,
+        unless it is there already.
 
     Returns
     -------
     dict
-        Counts by layer. Nothing changed if none of them is touched: then no row was written.
+        Counts by layer. If none of them is touched, no feature was written and the run is kept
+        as unchanged.
 
     Raises
     ------
     InputError
-        If a value is outside its domain, a code is there twice, or a code belongs to another
-        source; nothing is changed.
+        If a value is outside its domain, a code is there twice, a feature names another that is
+        not there, or a code belongs to another source; nothing is changed.
     """
-    names = [name for name in LAYERS if name in layers]
-    try:
-        with engine.begin() as connection:
-            chosen = {name: layers[name] for name in names}
-            return _publish(connection, chosen, source, rejected, progress)
-    except IntegrityError as error:
-        raise _refusal(", ".join(names), error.orig) from error
+    chosen = {name: layers[name] for name in LAYERS if name in layers}
+    began = time.monotonic()
+    with _session(engine) as connection:
+        with connection.begin():
+            started = connection.execute(select(func.now())).scalar_one()
+            _stage(connection, chosen, progress)
+        with connection.begin():
+            # Waited for before the publishing transaction, whose beginning dates what it writes.
+            connection.execute(select(func.pg_advisory_lock(_LOCK)))
+        timings = {"stage": time.monotonic() - began}
+        with connection.begin():
+            return _publish(
+                connection, list(chosen), source, rejected, _Record(started, timings), progress
+            )
+
+
+@dataclass(frozen=True)
+class _Record:
+    """What is known of a run before it publishes."""
+
+    started: datetime
+    timings: dict[str, float]
+
+
+@contextmanager
+def _session(engine: Engine) -> Iterator[Connection]:
+    """Open a session of its own: temporary tables and lock end with it, whatever happens."""
+    with engine.connect() as connection:
+        try:
+            yield connection
+        finally:
+            connection.invalidate()
+
+
+def _stage(connection: Connection, layers: LayerSet, progress: Progress) -> None:
+    total, before = sum(map(len, layers.values())), 0
+    progress("stage", 0, total)
+    for name, frame in layers.items():
+        for done in stage(connection, name, [frame]):
+            progress("stage", before + done, total)
+        before += len(frame)
 
 
 def _publish(
     connection: Connection,
-    layers: LayerSet,
+    names: Sequence[str],
     source: str,
     rejected: Sequence[Rejected],
+    record: _Record,
     progress: Progress,
 ) -> dict[str, Counts]:
-    timings: dict[str, float] = {}
-    connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
-    for done, name in enumerate(layers):
-        began = time.monotonic()
-        progress("stage", done, len(layers))
-        _stage(connection, name, layers[name])
+    began = time.monotonic()
+    for name in names:
         _refuse_foreign(connection, name, source)
-        timings[name] = time.monotonic() - began
-    progress("stage", len(layers), len(layers))
-    counts = {name: _compare(connection, name, source) for name in layers}
-    touched = [name for name in layers if counts[name].touched]
-    if touched:
-        run, revision = _record(connection, source, counts, timings)
-        _quarantine(connection, run, rejected)
-        for done, name in enumerate(touched):
-            progress("publish", done, len(touched))
-            _write(connection, name, source, revision)
-            _mark(connection, name, revision, run)
-        progress("publish", len(touched), len(touched))
+    counts = {name: _compare(connection, name, source) for name in names}
+    touched = [name for name in names if counts[name].touched]
+    revision = _next_revision(connection) if touched else None
+    run = _open_run(connection, source, counts, record, revision)
+    _quarantine(connection, run, source, rejected)
+    for done, name in enumerate(touched):
+        progress("publish", done, len(touched))
+        _write(connection, name, source, revision)
+        _mark(connection, name, revision, run)
+    _check_references(connection)
+    record.timings["publish"] = time.monotonic() - began
+    _close_run(connection, run, record)
+    progress("publish", len(touched), len(touched))
     return counts
-
-
-def _columns(table: Table) -> list[str]:
-    """Return the columns that a delivery can hold."""
-    return [
-        column.name
-        for column in table.columns
-        if not isinstance(column.server_default, Computed) and column.name not in _KEPT_BY_DATABASE
-    ]
-
-
-def _stage(connection: Connection, name: str, frame: gpd.GeoDataFrame) -> None:
-    """Copy a frame into a temporary table shaped like its layer."""
-    table = Base.metadata.tables[name]
-    columns = [column for column in _columns(table) if column in frame.columns]
-    _refuse_repeated(name, frame)
-    connection.execute(
-        text(
-            f"CREATE TEMPORARY TABLE staged_{name} "
-            f"(LIKE {name} INCLUDING DEFAULTS INCLUDING CONSTRAINTS) ON COMMIT DROP"
-        )
-    )
-    if "geom_3857" in table.columns:
-        connection.execute(text(f"ALTER TABLE staged_{name} DROP COLUMN geom_3857"))
-    driver: Any = connection.connection.driver_connection
-    listed = ", ".join(f'"{column}"' for column in columns)
-    with driver.cursor() as cursor:
-        for start in range(0, len(frame), _BATCH):
-            rows = _rows(frame.iloc[start : start + _BATCH], columns, table)
-            try:
-                with cursor.copy(f"COPY staged_{name} ({listed}) FROM STDIN") as copy:
-                    for row in rows:
-                        copy.write_row(row)
-            except psycopg.Error as error:
-                raise _refusal(name, error) from error
-    connection.execute(text(f"CREATE INDEX ON staged_{name} (code)"))
-    connection.execute(text(f"ANALYZE staged_{name}"))
-
-
-def _rows(frame: gpd.GeoDataFrame, columns: list[str], table: Table) -> list[tuple[Any, ...]]:
-    """Return the rows of a frame as the database takes them."""
-    series = [
-        _hex(frame, str(getattr(table.c[column].type, "geometry_type", "")))
-        if column == "geom"
-        else _values(frame[column], table.c[column])
-        for column in columns
-    ]
-    return list(zip(*series, strict=True))
-
-
-def _kind(table: Table) -> str:
-    """Return the kind of geometry that a table holds."""
-    kind = table.c.geom.type
-    return str(getattr(kind, "geometry_type", "GEOMETRY"))
-
-
-def _hex(frame: gpd.GeoDataFrame, kind: str) -> list[str | None]:
-    """Return geometry as EWKB in the storage system, of the kind that the column holds."""
-    geometry = frame.geometry
-    if geometry.crs is not None and geometry.crs != crs.STORAGE:
-        geometry = geometry.to_crs(crs.STORAGE)
-    values = shapely.force_2d(geometry.to_numpy())
-    if kind == "MULTIPOLYGON":
-        single = shapely.get_type_id(values) == shapely.GeometryType.POLYGON
-        values[single] = [shapely.multipolygons([polygon]) for polygon in values[single]]
-    numbered = shapely.set_srid(values, STORAGE_SRID)
-    return list(shapely.to_wkb(numbered, hex=True, include_srid=True))
-
-
-def _values(series: pd.Series, column: Any) -> list[Any]:
-    """Return plain values: whole numbers where the column is whole, None for what is missing."""
-    missing = series.isna().to_numpy()
-    values = series.to_numpy(dtype=object)
-    if column.type.python_type is int:
-        whole = pd.to_numeric(series, errors="coerce").round()
-        values = np.array(
-            [None if gone else int(v) for v, gone in zip(whole, missing, strict=True)]
-        )
-        return list(values)
-    default = "" if column.server_default is not None and column.type.python_type is str else None
-    return [default if gone else value for value, gone in zip(values, missing, strict=True)]
-
-
-def _refusal(name: str, error: BaseException | None) -> InputError:
-    """Return what a person is told when the database refuses a row."""
-    said = cast(psycopg.Error, error).diag
-    detail = said.message_detail or said.message_primary or str(error)
-    return InputError(
-        "row_refused",
-        layer=name,
-        rule=said.constraint_name or said.column_name or "",
-        detail=detail,
-    )
-
-
-def _refuse_repeated(name: str, frame: gpd.GeoDataFrame) -> None:
-    repeated = frame["code"][frame["code"].duplicated()]
-    if len(repeated):
-        raise InputError("code_repeated", layer=name, count=len(repeated), code=repeated.iloc[0])
 
 
 def _refuse_foreign(connection: Connection, name: str, source: str) -> None:
@@ -228,7 +162,7 @@ def _refuse_foreign(connection: Connection, name: str, source: str) -> None:
     found = connection.execute(
         text(
             f"SELECT live.code, live.source FROM {name} live JOIN staged_{name} USING (code) "
-            "WHERE live.source <> :source LIMIT 1"
+            "WHERE live.source <> :source ORDER BY code LIMIT 1"
         ),
         {"source": source},
     ).first()
@@ -236,65 +170,84 @@ def _refuse_foreign(connection: Connection, name: str, source: str) -> None:
         raise InputError("code_of_other_source", layer=name, code=found.code, source=found.source)
 
 
+def _compare(connection: Connection, name: str, source: str) -> Counts:
+    """Write what differs into the temporary table ``delta_<layer>``; return the counts."""
+    connection.execute(
+        text(
+            f"""
+            CREATE TEMPORARY TABLE delta_{name} AS
+            SELECT code,
+                   CASE WHEN live.source IS NULL THEN 'added'
+                        WHEN staged.is_staged IS NULL THEN 'removed'
+                        ELSE 'changed' END AS fate
+            FROM (SELECT * FROM {name} WHERE source = :source) live
+            FULL JOIN (SELECT *, true AS is_staged FROM staged_{name}) staged USING (code)
+            WHERE live.source IS NULL OR staged.is_staged IS NULL OR {_differs(name)}
+            """
+        ),
+        {"source": source},
+    )
+    connection.execute(text(f"ANALYZE delta_{name}"))
+    fates = connection.execute(text(f"SELECT fate, count(*) AS size FROM delta_{name} GROUP BY 1"))
+    found = {row.fate: row.size for row in fates}
+    staged = connection.execute(text(f"SELECT count(*) FROM staged_{name}")).scalar_one()
+    added, changed = found.get("added", 0), found.get("changed", 0)
+    return Counts(added, changed, found.get("removed", 0), staged - added - changed)
+
+
 def _differs(name: str) -> str:
     """Return the condition that a staged row differs from its live one."""
-    table = Base.metadata.tables[name]
-    columns = [column for column in _columns(table) if column != "code"]
 
     def listed(alias: str) -> str:
         return ", ".join(
             f"{alias}.geom::bytea" if column == "geom" else f'{alias}."{column}"'
-            for column in columns
+            for column in columns(name)
+            if column != "code"
         )
 
     return f"({listed('live')}) IS DISTINCT FROM ({listed('staged')})"
 
 
-def _compare(connection: Connection, name: str, source: str) -> Counts:
-    """Count what a staged layer would change; keep only the staged rows that differ."""
-    rows = connection.execute(
-        text(
-            f"""
-            SELECT count(*) FILTER (WHERE live.code IS NULL),
-                   count(*) FILTER (WHERE live.code IS NOT NULL AND {_differs(name)}),
-                   count(*)
-            FROM staged_{name} staged LEFT JOIN {name} live USING (code)
-            """
-        )
-    ).one()
-    removed = connection.execute(
-        text(
-            f"SELECT count(*) FROM {name} live WHERE source = :source "
-            f"AND NOT EXISTS (SELECT FROM staged_{name} staged WHERE staged.code = live.code)"
-        ),
-        {"source": source},
-    ).scalar_one()
-    return Counts(rows[0], rows[1], removed, rows[2] - rows[0] - rows[1])
-
-
-def _record(
-    connection: Connection, source: str, counts: dict[str, Counts], timings: dict[str, float]
-) -> tuple[int, int]:
-    """Write the run; return its number and the revision it makes."""
+def _next_revision(connection: Connection) -> int:
     newest = connection.execute(select(func.max(LayerRevision.revision))).scalar() or 0
-    run = connection.execute(
+    return int(newest) + 1
+
+
+def _open_run(
+    connection: Connection,
+    source: str,
+    counts: dict[str, Counts],
+    record: _Record,
+    revision: int | None,
+) -> int:
+    """Write the run and return its number."""
+    number: int = connection.execute(
         insert(ImportRun)
         .values(
             layer=", ".join(counts),
             source=source,
-            status="published",
-            finished_at=func.clock_timestamp(),
+            status=RunStatus.UNCHANGED if revision is None else RunStatus.PUBLISHED,
+            started_at=record.started,
             counts={name: asdict(count) for name, count in counts.items()},
-            timings=timings,
-            revision=newest + 1,
+            revision=revision,
         )
         .returning(ImportRun.id)
     ).scalar_one()
-    return run, newest + 1
+    return number
 
 
-def _quarantine(connection: Connection, run: int, rejected: Sequence[Rejected]) -> None:
-    """Keep what was rejected."""
+def _close_run(connection: Connection, run: int, record: _Record) -> None:
+    connection.execute(
+        update(ImportRun)
+        .where(ImportRun.id == run)
+        .values(timings=record.timings, finished_at=func.clock_timestamp())
+    )
+
+
+def _quarantine(
+    connection: Connection, run: int, source: str, rejected: Sequence[Rejected]
+) -> None:
+    """Keep what was rejected, once for as long as nobody has dealt with it."""
     rows = [
         {
             "run_id": run,
@@ -306,30 +259,38 @@ def _quarantine(connection: Connection, run: int, rejected: Sequence[Rejected]) 
         }
         for one in rejected
     ]
-    if rows:
-        connection.execute(insert(Quarantine), rows)
+    waiting = connection.execute(
+        select(Quarantine.layer, Quarantine.code, Quarantine.reason, Quarantine.original)
+        .join(ImportRun, ImportRun.id == Quarantine.run_id)
+        .where(ImportRun.source == source, Quarantine.resolved_at.is_(None))
+    )
+    known = {tuple(row) for row in waiting}
+    fields = ("layer", "code", "reason", "original")
+    fresh = [row for row in rows if tuple(row[field] for field in fields) not in known]
+    if fresh:
+        connection.execute(insert(Quarantine), fresh)
 
 
-def _write(connection: Connection, name: str, source: str, revision: int) -> None:
+def _write(connection: Connection, name: str, source: str, revision: int | None) -> None:
     """Remove, change and add what differs."""
-    columns = [column for column in _columns(Base.metadata.tables[name]) if column != "code"]
-    listed = ", ".join(f'"{column}"' for column in columns)
-    values = {"source": source, "revision": revision}
-    assigned = ", ".join(f'"{column}" = staged."{column}"' for column in columns)
+    filled = [f'"{column}"' for column in columns(name) if column != "code"]
+    listed = ", ".join(filled)
+    assigned = ", ".join(f"{column} = staged.{column}" for column in filled)
     statements = [
-        f"DELETE FROM {name} live WHERE source = :source "
-        f"AND NOT EXISTS (SELECT FROM staged_{name} staged WHERE staged.code = live.code)",
-        f"UPDATE {name} live SET {assigned}, revision = :revision FROM staged_{name} staged "
-        f"WHERE staged.code = live.code AND {_differs(name)}",
+        f"DELETE FROM {name} live USING delta_{name} delta "
+        "WHERE delta.code = live.code AND fate = 'removed'",
+        f"UPDATE {name} live SET {assigned}, revision = :revision "
+        f"FROM staged_{name} staged JOIN delta_{name} USING (code) "
+        "WHERE staged.code = live.code AND fate = 'changed'",
         f"INSERT INTO {name} (code, {listed}, source, revision) "
-        f"SELECT code, {listed}, :source, :revision FROM staged_{name} staged "
-        f"WHERE NOT EXISTS (SELECT FROM {name} live WHERE live.code = staged.code) ORDER BY code",
+        f"SELECT code, {listed}, :source, :revision "
+        f"FROM staged_{name} JOIN delta_{name} USING (code) WHERE fate = 'added' ORDER BY code",
     ]
     for statement in statements:
-        connection.execute(text(statement), values)
+        connection.execute(text(statement), {"source": source, "revision": revision})
 
 
-def _mark(connection: Connection, name: str, revision: int, run: int) -> None:
+def _mark(connection: Connection, name: str, revision: int | None, run: int) -> None:
     """Move the layer's revision."""
     marked = connection.execute(
         update(LayerRevision)
@@ -338,3 +299,28 @@ def _mark(connection: Connection, name: str, revision: int, run: int) -> None:
     )
     if marked.rowcount == 0:
         connection.execute(insert(LayerRevision).values(layer=name, revision=revision, run_id=run))
+
+
+def _check_references(connection: Connection) -> None:
+    """Have the database check now that every feature named by another is there."""
+    try:
+        connection.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
+    except IntegrityError as error:
+        raise _dangling(error) from error
+
+
+def _dangling(error: IntegrityError) -> InputError:
+    """Return what is said of a feature that names another which is not there."""
+    said: Any = getattr(error.orig, "diag", None)
+    detail = said.message_detail or ""
+    # Key (building_code)=(b1) is not present in table "building".
+    # Key (code)=(b1) is still referenced from table "building_unit".
+    parts = re.search(r"\((\w+)\)=\((.*)\).*\"(\w+)\"", detail)
+    if parts is None:
+        return InputError("reference_broken", layer=said.table_name, detail=detail)
+    column, code, other = parts.groups()
+    if column == "code":
+        return InputError("feature_in_use", layer=said.table_name, code=code, other=other)
+    return InputError(
+        "reference_dangling", layer=said.table_name, column=column, code=code, other=other
+    )
