@@ -1,5 +1,6 @@
 """``gridatlas export``: any layer as a file."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +19,9 @@ def register(app: typer.Typer) -> None:
         file: Annotated[Path, typer.Argument(help="NAME.gpkg or NAME.geojson")],
         crs: Annotated[str, typer.Option(help="System of the file, for example EPSG:4546.")] = "",
         region: Annotated[str, typer.Option(help="Only what lies in this region (code).")] = "",
+        at: Annotated[
+            datetime | None, typer.Option(help="As it was at a past time, for example 2026-03-01.")
+        ] = None,
     ) -> None:
         """Write a layer as GeoPackage or GeoJSON."""
         from etl.export import write_layer
@@ -26,6 +30,7 @@ def register(app: typer.Typer) -> None:
 
         db.upgrade()
         with db.engine().connect() as connection:
-            frame = read_layer(connection, layer, region=region or None)
+            when = at.astimezone() if at else None
+            frame = read_layer(connection, layer, region=region or None, as_of=when)
         write_layer(frame, layer, file, crs or None)
         console.out.print(text("cli.exported", count=len(frame), layer=layer, file=file))

@@ -1,14 +1,25 @@
 """Layers as files that other programs open."""
 
 import tempfile
+from datetime import datetime
 from pathlib import Path
 
 import geopandas as gpd
 import pandas as pd
 import pyproj
+from geoalchemy2 import Geometry
 from pyproj.exceptions import CRSError
 
 from geo.errors import InputError
+from geo.layers import LEVELS
+from geo.model import Base
+
+_DTYPES: dict[type, pd.api.extensions.ExtensionDtype] = {
+    bool: pd.BooleanDtype(),
+    int: pd.Int64Dtype(),
+    float: pd.Float64Dtype(),
+    str: pd.StringDtype(),
+}
 
 DRIVERS = {".gpkg": "GPKG", ".geojson": "GeoJSON", ".json": "GeoJSON"}
 
@@ -44,7 +55,7 @@ def write_layer(frame: gpd.GeoDataFrame, layer: str, file: Path, crs: str | None
         file.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=file.parent, prefix=".gridatlas-") as folder:
             whole = Path(folder) / f"layer{file.suffix.lower()}"
-            _plain(placed).to_file(whole, layer=layer, driver=driver, engine="pyogrio")
+            _typed(placed, layer).to_file(whole, layer=layer, driver=driver, engine="pyogrio")
             whole.replace(file)
     except OSError as error:
         raise InputError("export_unwritable", file=file, said=error.strerror or error) from error
@@ -60,11 +71,31 @@ def _placed(frame: gpd.GeoDataFrame, crs: str | None) -> gpd.GeoDataFrame:
     return frame.to_crs(system)
 
 
-def _plain(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
-    """Return the frame without what files of this kind can't hold: columns with nothing in them."""
-    empty = [name for name in frame.columns if name != "geom" and frame[name].isna().all()]
-    plain = frame.drop(columns=empty)
-    for name in plain.columns.drop("geom"):
-        if isinstance(plain[name].dtype, pd.DatetimeTZDtype):
-            plain[name] = plain[name].dt.tz_convert("UTC")
-    return plain
+def _typed(frame: gpd.GeoDataFrame, layer: str) -> gpd.GeoDataFrame:
+    """Return the frame with the kinds of the layer's columns, whatever they happen to hold.
+
+    A frame knows no kind of a column that is empty, and holds yes and no with gaps as objects,
+    which a file would get as text.
+    """
+    typed = frame.copy()
+    for name, kind in _kinds(layer).items():
+        if name in typed.columns:
+            typed[name] = _column(typed[name], kind)
+    return typed
+
+
+def _kinds(layer: str) -> dict[str, type]:
+    """Return what a layer's columns hold; a grid is told with its plan."""
+    tables = {"grid": ("grid_plan", "grid")}.get(layer, ("region" if layer in LEVELS else layer,))
+    return {
+        column.name: column.type.python_type
+        for table in tables
+        for column in Base.metadata.tables[table].columns
+        if not isinstance(column.type, Geometry)
+    }
+
+
+def _column(column: pd.Series, kind: type) -> pd.Series:
+    if kind is datetime:
+        return pd.to_datetime(column, utc=True)
+    return column.astype(_DTYPES[kind]) if kind in _DTYPES else column

@@ -134,29 +134,41 @@ def _grids(when: datetime | None) -> FromClause:
 def _within(
     connection: Connection, statement: Select[*tuple[Any, ...]], source: FromClause, region: str
 ) -> Select[*tuple[Any, ...]]:
-    """Return a query limited to a region: by code where the layer has one, else by place."""
-    for name in ("region_code", "community_code"):
-        if name in source.c:
-            return statement.where(source.c[name].startswith(stem(region), autoescape=True))
+    """Return a query limited to a region: by code where a feature has one, else by place."""
+
+    def below(column: ColumnElement[Any]) -> ColumnElement[bool]:
+        return column.startswith(stem(region), autoescape=True)
+
     if "parent_code" in source.c:
-        return statement.where(source.c.code.startswith(stem(region), autoescape=True))
-    if "building_code" in source.c and "storeys" in source.c:
+        return statement.where(below(source.c.code))
+    if "community_code" in source.c:
+        return statement.where(below(source.c.community_code))
+    if "storeys" in source.c:  # a unit is where its building is
         building = Base.metadata.tables["building"]
-        inside = building.c.region_code.startswith(stem(region), autoescape=True)
-        codes = select(building.c.code).where(inside)
-        return statement.where(source.c.building_code.in_(codes))
-    return statement.where(func.ST_Intersects(source.c.geom, land_of(connection, region)))
+        inside = select(building.c.code).where(_is_in(building, region))
+        return statement.where(source.c.building_code.in_(inside))
+    if "region_code" not in source.c:
+        _refuse_unknown(connection, region)
+    return statement.where(_is_in(source, region))
 
 
-def land_of(connection: Connection, region: str) -> ColumnElement[Any]:
-    """Return the land of a region, or of all that begin with some digits, as an expression.
+def _is_in(source: FromClause, region: str) -> ColumnElement[bool]:
+    """Return the condition that a feature belongs to a region, or touches it if it names none."""
+    inside: ColumnElement[bool] = func.ST_Intersects(source.c.geom, _land_of(region))
+    if "region_code" not in source.c:
+        return inside
+    code = source.c.region_code
+    return code.startswith(stem(region), autoescape=True) | (code.is_(None) & inside)
 
-    Raises
-    ------
-    NotFoundError
-        If there is none with a border.
-    """
+
+def _land_of(region: str) -> ColumnElement[Any]:
+    """Return the land of a region: its own border, else those of its parts, as an expression."""
+    whole = select(Region.geom).where(Region.code == region.ljust(12, "0")).scalar_subquery()
+    parts = Region.code.startswith(stem(region), autoescape=True) & Region.geom.is_not(None)
+    return func.coalesce(whole, select(func.ST_Union(Region.geom)).where(parts).scalar_subquery())
+
+
+def _refuse_unknown(connection: Connection, region: str) -> None:
     parts = Region.code.startswith(stem(region), autoescape=True) & Region.geom.is_not(None)
     if connection.execute(select(Region.code).where(parts).limit(1)).first() is None:
         raise NotFoundError("no_such_region", region=region)
-    return select(func.ST_Union(Region.geom)).where(parts).scalar_subquery()
