@@ -17,15 +17,3 @@ def stem(code: str) -> str:
             if not code[digits:].strip("0"):
                 return code[:digits]
     return code
-
-
-def parent(code: str) -> str | None:
-    """Return the code of the division above, None for a city."""
-    digits = len(stem(code))
-    above = [shorter for shorter in DIGITS.values() if shorter < digits]
-    return code[: above[-1]].ljust(12, "0") if above else None
-
-
-def level(code: str) -> Level:
-    """Return the level of a 12-digit code."""
-    return next(level for level, digits in DIGITS.items() if digits >= len(stem(code)))

@@ -7,7 +7,7 @@ import geopandas as gpd
 import numpy as np
 import shapely
 from geoalchemy2.shape import from_shape
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from geo import crs
 from geo.errors import InputError, NotFoundError
@@ -230,8 +230,3 @@ def publish(connection: Connection, plan: int) -> None:
         .values(status="published", published_at=func.now())
     )
     connection.execute(update(Grid).where(Grid.plan_id == plan).values(valid_from=func.now()))
-
-
-def discard(connection: Connection, plan: int) -> None:
-    """Delete a draft."""
-    connection.execute(delete(GridPlan).where(GridPlan.id == plan, GridPlan.status == "draft"))

@@ -12,7 +12,7 @@ import shapely
 from numpy.typing import NDArray
 
 from geo.partition.barriers import Barriers, kinds_of, room_of, rooms, within
-from geo.partition.coverage import Borders, Floats, Ints, Polygons, borders
+from geo.partition.coverage import Borders, Ints, Polygons, borders
 from geo.partition.voronoi import Sites, nearest, ridges, sample_outlines
 
 THIN_ROOM_M = 20.0
@@ -326,9 +326,3 @@ def cell_borders(cells: Cells) -> tuple[Borders, NDArray[np.int8]]:
     """Return the borders between cells and the kind of barrier on each segment."""
     shared = borders(cells.polygons)
     return shared, kinds_of(shared.midpoints(), cells.barriers)
-
-
-def area_gap(cells: Cells, community: shapely.Geometry) -> float:
-    """Return by how many m2 the cells' areas differ from the community's."""
-    total: Floats = shapely.area(cells.polygons)
-    return abs(float(total.sum()) - float(shapely.area(community)))

@@ -1,7 +1,6 @@
 """The search: how many grids, where to start, annealing, and the best of all chains."""
 
 import time
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
@@ -15,7 +14,7 @@ from geo.partition.anneal import anneal
 from geo.partition.coverage import Floats, Ints
 from geo.partition.graph import Graph
 from geo.partition.kernel import Problem
-from geo.partition.objective import Limits, Weights, cost
+from geo.partition.objective import Limits, Weights
 
 HOT, COLD = 60.0, 0.5
 """First and last temperature: what a bad border costs, and less than any move that matters."""
@@ -299,8 +298,3 @@ def _compact(label: Ints) -> Ints:
     """Return labels numbered from 0 without gaps."""
     numbers: Ints = np.unique(label, return_inverse=True)[1].ravel().astype(np.int64)
     return numbers
-
-
-def best_of(graph: Graph, labels: Iterable[Ints], limits: Limits, weights: Weights) -> Ints:
-    """Return the cheapest of some assignments."""
-    return min(labels, key=lambda label: cost(graph, label, limits, weights).total)
