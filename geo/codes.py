@@ -17,3 +17,10 @@ def stem(code: str) -> str:
             if not code[digits:].strip("0"):
                 return code[:digits]
     return code
+
+
+def parent(code: str) -> str | None:
+    """Return the code of the division above, None for a city."""
+    digits = len(stem(code))
+    above = [shorter for shorter in DIGITS.values() if shorter < digits]
+    return code[: above[-1]].ljust(12, "0") if above else None
