@@ -71,6 +71,8 @@ def around_buildings(extent: shapely.Geometry, buildings: Geometries) -> shapely
 
 def cut(polygons: Geometries, lines: Geometries, *, node_m: float = NODE_M) -> Geometries:
     """Return the pieces into which lines cut polygons; together they are a coverage."""
+    # A line shorter than the grid becomes a point, and GEOS can underflow on the way.
+    lines = lines[shapely.length(lines) > node_m]
     edges = shapely.union_all(
         np.concatenate([shapely.boundary(polygons), lines]), grid_size=node_m or None
     )

@@ -32,7 +32,14 @@ SWAP_SHARE, RECUT_SHARE = 0.1, 0.002
 
 @njit(**COMPILED)
 def anneal(
-    p: Problem, label: Ints, grids: int, moves: int, hot: float, cold: float, seed: int
+    p: Problem,
+    label: Ints,
+    grids: int,
+    moves: int,
+    hot: float,
+    cold: float,
+    seed: int,
+    stop: Ints,
 ) -> tuple[Ints, float]:
     """Return the best assignment met and its objective.
 
@@ -44,6 +51,8 @@ def anneal(
         Number of moves tried.
     hot, cold
         First and last temperature in the objective's unit.
+    stop
+        (1,) another thread sets it to 1 to end the search with the best so far.
     """
     np.random.seed(seed)
     s = new_state(p, label, grids)
@@ -53,7 +62,7 @@ def anneal(
     heat = hot
     for _ in range(moves):
         heat *= cooling
-        if s.cuts[0] == 0:
+        if s.cuts[0] == 0 or stop[0]:
             break
         pick = np.random.random()
         if pick < RECUT_SHARE:

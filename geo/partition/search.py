@@ -1,23 +1,28 @@
 """The search: how many grids, where to start, annealing, and the best of all chains."""
 
-import time
+import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
-import pymetis
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import breadth_first_order, connected_components
+from scipy.optimize import linear_sum_assignment
 
 from geo.partition.anneal import anneal
-from geo.partition.coverage import Floats, Ints
+from geo.partition.coverage import Ints
 from geo.partition.graph import Graph
 from geo.partition.kernel import Problem
 from geo.partition.objective import Limits, Weights
+from geo.partition.seeds import continued, first_drawing, neighbour_rows
 
 HOT, COLD = 60.0, 0.5
 """First and last temperature: what a bad border costs, and less than any move that matters."""
+
+WARM = (10.0, 40.0)
+"""First temperatures of the chains that begin from the plan before."""
 
 SOFTENED = (0.01, 0.1, 1.0)
 """Shares of the weight of the limits, one stage of a chain after the other: a large building can
@@ -27,8 +32,13 @@ MOVES_PER_NODE = 2000
 CHAINS = 3
 LEAST_MOVES = 50_000
 
-SMALL = 6
-"""With fewer nodes a grid than this METIS has nothing to do and says so on the terminal."""
+HOPELESS = 1.25
+"""A number of grids whose best drawing costs so much more than the best is tried no further."""
+
+SAME = 1.0005
+"""Two chains that end this near to each other have found the same drawing, or as good a one."""
+
+Pairs = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -39,11 +49,11 @@ class Effort:
     Attributes
     ----------
     chains
-        Annealing chains for each number of grids tried.
+        Annealing chains for each number of grids tried, at most.
     moves_per_node
         Moves of a chain for each node of the graph.
     seconds
-        No chain is begun after this many seconds.
+        After this many seconds the best drawing so far is the answer.
     threads
         Chains run at once.
     """
@@ -54,13 +64,46 @@ class Effort:
     threads: int = 2
 
 
+@dataclass(frozen=True)
+class Before:
+    """The plan that a search starts from, and what of it has to stay.
+
+    Attributes
+    ----------
+    label
+        (n,) grid of each node, numbered from 0; -1 where it has none.
+    counted
+        (n,) whether it counts as a move when the node changes grid.
+    locked
+        (n,) nodes that stay in their grid.
+    """
+
+    label: Ints
+    counted: NDArray[np.bool_]
+    locked: NDArray[np.bool_]
+
+    def of(self, nodes: Ints) -> "Before":
+        """Return the plan of some nodes."""
+        return Before(self.label[nodes], self.counted[nodes], self.locked[nodes])
+
+
+@dataclass(frozen=True)
+class _Chain:
+    """What a chain of annealing ended with."""
+
+    found: float
+    count: int
+    number: int
+    label: Ints
+
+
 def search(
     graph: Graph,
     limits: Limits | None = None,
     weights: Weights | None = None,
     *,
-    previous: Ints | None = None,
-    locked: NDArray[np.bool_] | None = None,
+    before: Before | None = None,
+    apart: Pairs | None = None,
     seed: int = 1,
     effort: Effort | None = None,
 ) -> Ints:
@@ -71,53 +114,177 @@ def search(
     graph
         A connected graph; draw the parts of a graph in several pieces one by one
         (:func:`search_parts`).
-    previous
-        (n,) grid of each node in the plan to start from, -1 where it has none.
-    locked
-        (n,) nodes that stay in their previous grid.
+    before
+        The plan to start from.
+    apart
+        (p, 2) nodes that must not be in one grid.
 
     Returns
     -------
     label
-        (n,) numbers of grids from 0, none left out.
+        (n,) numbers of grids: from 0 with none left out, or those of the plan before, new grids
+        numbered on from its last.
     """
+    found = drawings(graph, limits, weights, before=before, apart=apart, seed=seed, effort=effort)
+    return found[0]
+
+
+def drawings(
+    graph: Graph,
+    limits: Limits | None = None,
+    weights: Weights | None = None,
+    *,
+    before: Before | None = None,
+    apart: Pairs | None = None,
+    seed: int = 1,
+    effort: Effort | None = None,
+) -> list[Ints]:
+    """Return the drawings that the chains of a search ended with, the best first."""
     limits, weights, effort = limits or Limits(), weights or Weights(), effort or Effort()
     counts = plausible_counts(graph.households, limits)
-    problems = [
-        _problem(graph, limits, replace(weights, limit=weights.limit * share), previous, locked)
-        for share in SOFTENED
+    if before is not None and (kept := len(np.unique(before.label[before.label >= 0]))):
+        counts = list(dict.fromkeys([min(kept, len(graph)), *counts]))
+    if before is None and (counts == [1] or len(graph) == 1):
+        return [np.zeros(len(graph), dtype=np.int64)]
+    apart = np.empty((0, 2), dtype=np.int64) if apart is None else apart
+    ended: list[_Chain] = []
+    with _deadline(effort.seconds) as stop, ThreadPoolExecutor(effort.threads) as pool:
+        for number in range(effort.chains):
+            if stop[0] and ended:
+                break
+            run = partial(_chain, graph, limits, weights, before, apart, effort, stop, seed, number)
+            ended += pool.map(run, counts)
+            counts = _worth_trying(ended, counts)
+            if not counts:
+                break
+    ended.sort(key=lambda chain: (chain.found, chain.count, chain.number))
+    return [chain.label for chain in ended]
+
+
+def _worth_trying(ended: list[_Chain], counts: list[int]) -> list[int]:
+    """Return the numbers of grids that another chain may still find a better drawing with."""
+    ranked = sorted(chain.found for chain in ended)
+    if len(ranked) > 1 and sum(found <= ranked[0] * SAME for found in ranked) > 1:
+        return []
+    return [
+        count
+        for count in counts
+        if min(chain.found for chain in ended if chain.count == count) <= ranked[0] * HOPELESS
     ]
-    if counts == [1] or len(graph) == 1:
-        return np.zeros(len(graph), dtype=np.int64)
-    jobs = [(count, chain) for chain in range(effort.chains) for count in counts]
-    began = time.monotonic()
-
-    def run(job: tuple[int, int]) -> tuple[float, int, int, Ints] | None:
-        count, chain = job
-        if (count, chain) != jobs[0] and time.monotonic() - began > effort.seconds:
-            return None
-        chain_seed = seed * 1_000_003 + chain * 1009 + count
-        label = first_drawing(graph, count, chain_seed)
-        moves = max(LEAST_MOVES, effort.moves_per_node * len(graph)) // len(problems)
-        for problem in problems:
-            label, found = anneal(problem, label, count, moves, HOT, COLD, chain_seed % 2**31)
-        return found, count, chain, label
-
-    with ThreadPoolExecutor(effort.threads) as pool:
-        answers = [answer for answer in pool.map(run, jobs) if answer is not None]
-    return _compact(min(answers, key=lambda answer: answer[:3])[3])
 
 
-def search_parts(graph: Graph, **options: object) -> Ints:
+@contextmanager
+def _deadline(seconds: float) -> Iterator[Ints]:
+    """Yield a flag that becomes 1 when the time is up."""
+    stop = np.zeros(1, dtype=np.int64)
+
+    def ring() -> None:
+        stop[0] = 1
+
+    timer = threading.Timer(seconds, ring)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield stop
+    finally:
+        timer.cancel()
+
+
+def _chain(
+    graph: Graph,
+    limits: Limits,
+    weights: Weights,
+    before: Before | None,
+    apart: Pairs,
+    effort: Effort,
+    stop: Ints,
+    seed: int,
+    number: int,
+    count: int,
+) -> _Chain:
+    """Anneal once with a number of grids."""
+    seed = seed * 1_000_003 + number * 1009 + count
+    label, hot = _begin(graph, limits, before, count, number, seed)
+    name, label = np.unique(label, return_inverse=True)
+    label = label.ravel().astype(np.int64)
+    moves = max(LEAST_MOVES, effort.moves_per_node * len(graph)) // len(SOFTENED)
+    found = np.inf
+    for share in SOFTENED:
+        softened = replace(weights, limit=weights.limit * share)
+        problem = _problem(graph, limits, softened, before, name, apart)
+        label, found = anneal(problem, label, len(name), moves, hot, COLD, seed % 2**31, stop)
+    return _Chain(found, count, number, name[label])
+
+
+def _begin(
+    graph: Graph, limits: Limits, before: Before | None, count: int, number: int, seed: int
+) -> tuple[Ints, float]:
+    """Return the drawing a chain begins with and its first temperature."""
+    if before is None:
+        return first_drawing(graph, count, seed), HOT
+    if number < len(WARM) or before.locked.any():
+        label = continued(graph, before.label, before.locked, count, limits, seed)
+        return label, WARM[number % len(WARM)]
+    return _renamed(graph, first_drawing(graph, count, seed), before.label), HOT
+
+
+def _renamed(graph: Graph, label: Ints, before: Ints) -> Ints:
+    """Return a drawing whose grids have the numbers of the grids before that they resemble."""
+    known = before >= 0
+    most = int(before.max(initial=-1)) + 1
+    count = int(label.max()) + 1
+    shared = np.zeros((count, max(most, count)))
+    np.add.at(shared, (label[known], before[known]), graph.households[known] + 1e-3)
+    one, other = linear_sum_assignment(-shared)
+    name = np.empty(count, dtype=np.int64)
+    name[one] = other
+    renamed: Ints = name[label]
+    return renamed
+
+
+def search_parts(
+    graph: Graph,
+    limits: Limits | None = None,
+    weights: Weights | None = None,
+    *,
+    before: Before | None = None,
+    apart: Pairs | None = None,
+    seed: int = 1,
+    effort: Effort | None = None,
+) -> Ints:
     """Return a grid for every node of a graph in several pieces, each drawn by itself."""
     parts, part = graph.components()
+    if parts == 1:
+        return search(graph, limits, weights, before=before, apart=apart, seed=seed, effort=effort)
     label = np.zeros(len(graph), dtype=np.int64)
-    used = 0
+    used = 0 if before is None else int(before.label.max(initial=-1)) + 1
+    first = used
     for number in range(parts):
         nodes = np.flatnonzero(part == number)
-        label[nodes] = used + search(graph.subgraph(nodes), **options)  # type: ignore[arg-type]
-        used = int(label[nodes].max()) + 1
+        own = search(
+            graph.subgraph(nodes),
+            limits,
+            weights,
+            before=None if before is None else before.of(nodes),
+            apart=_within(apart, nodes, len(graph)),
+            seed=seed,
+            effort=effort,
+        )
+        fresh = own >= first
+        label[nodes] = np.where(fresh, own - first + used, own)
+        used = max(used, int(label[nodes].max()) + 1)
     return label
+
+
+def _within(apart: Pairs | None, nodes: Ints, total: int) -> Pairs | None:
+    """Return the pairs among some nodes, in the numbers of their subgraph."""
+    if apart is None:
+        return None
+    number = np.full(total, -1, dtype=np.int64)
+    number[nodes] = np.arange(len(nodes))
+    pairs = number[apart]
+    kept: Pairs = pairs[(pairs >= 0).all(axis=1)]
+    return kept
 
 
 def plausible_counts(households: Ints, limits: Limits) -> list[int]:
@@ -141,137 +308,21 @@ def plausible_counts(households: Ints, limits: Limits) -> list[int]:
     return list(dict.fromkeys(min(max(count + int(over.sum()), 1), most) for count in counts))
 
 
-def first_drawing(graph: Graph, count: int, seed: int) -> Ints:
-    """Return a contiguous assignment to ``count`` grids to start from."""
-    if count == 1:
-        return np.zeros(len(graph), dtype=np.int64)
-    if len(graph) < SMALL * count:
-        return repaired(graph, _nearest_centres(graph, count, seed), count)
-    return repaired(graph, metis_parts(graph, count, seed), count)
-
-
-def metis_parts(graph: Graph, count: int, seed: int) -> Ints:
-    """Return METIS's multilevel k-way cut, which need not be contiguous."""
-    glue = np.maximum(graph.cut - graph.inside, 0.02 * graph.length) + 0.1
-    start, neighbour, edge = _rows(graph)
-    weight = np.maximum(1, np.round(glue * 10)).astype(np.int64)
-    _, part = pymetis.part_graph(
-        count,
-        adjacency=pymetis.CSRAdjacency(start.tolist(), neighbour.tolist()),
-        vweights=graph.households.tolist(),
-        eweights=weight[edge].tolist(),
-        options=pymetis.Options(seed=seed % 2**30, contig=0, ncuts=1),
-    )
-    return np.asarray(part, dtype=np.int64)
-
-
-def _nearest_centres(graph: Graph, count: int, seed: int) -> Ints:
-    """Return the nearest of ``count`` centres, chosen far apart (k-means++) among households."""
-    random = np.random.default_rng(seed)
-    weight = graph.households + 1e-3
-    centres = [int(random.choice(len(graph), p=weight / weight.sum()))]
-    while len(centres) < count:
-        away = _squared(graph, centres).min(axis=1) * weight
-        away[centres] = 0.0
-        total = away.sum()
-        share = away / total if total > 0 else None
-        centres.append(int(random.choice(len(graph), p=share)))
-    nearest: Ints = _squared(graph, centres).argmin(axis=1).astype(np.int64)
-    return nearest
-
-
-def _squared(graph: Graph, centres: list[int]) -> Floats:
-    """Return (n, k) squared distances to some nodes."""
-    away = graph.xy[:, None, :] - graph.xy[centres][None]
-    squared: Floats = (away**2).sum(axis=2)
-    return squared
-
-
-def repaired(graph: Graph, label: Ints, count: int) -> Ints:
-    """Return an assignment made contiguous, with no grid empty.
-
-    Every piece of a grid but its largest goes to the neighbour it shares most border with; an
-    empty grid takes the node that is farthest from the centre of the largest one.
-    """
-    label = label.copy()
-    while True:
-        piece, main = _pieces(graph, label, count)
-        lost = ~main[piece]
-        if not lost.any():
-            break
-        ends = np.concatenate([graph.edges, graph.edges[:, ::-1]])
-        length = np.tile(graph.length, 2)
-        out = lost[ends[:, 0]] & ~lost[ends[:, 1]]
-        claim, number = np.unique(
-            np.stack([ends[out, 0], label[ends[out, 1]]], axis=1), axis=0, return_inverse=True
-        )
-        shared = np.bincount(number.ravel(), weights=length[out])
-        order = np.lexsort((claim[:, 1], -shared, claim[:, 0]))
-        node, first = np.unique(claim[order, 0], return_index=True)
-        label[node] = claim[order, 1][first]
-    return _without_empty(graph, label, count)
-
-
-def _pieces(graph: Graph, label: Ints, count: int) -> tuple[Ints, NDArray[np.bool_]]:
-    """Return the piece of each node and whether a piece is the largest of its grid."""
-    n = len(graph)
-    joined = label[graph.edges[:, 0]] == label[graph.edges[:, 1]]
-    matrix = coo_array((np.ones(joined.sum()), graph.edges[joined].T), shape=(n, n))
-    pieces, piece = connected_components(matrix, directed=False)
-    households = np.bincount(piece, weights=graph.households + 1e-6, minlength=pieces)
-    grid = np.zeros(pieces, dtype=np.int64)
-    grid[piece] = label
-    order = np.lexsort((np.arange(pieces), -households, grid))
-    main = np.zeros(pieces, dtype=bool)
-    main[order[np.unique(grid[order], return_index=True)[1]]] = True
-    return piece.astype(np.int64), main
-
-
-def _without_empty(graph: Graph, label: Ints, count: int) -> Ints:
-    """Split the largest grids until none of ``count`` grids is empty."""
-    for empty in np.flatnonzero(np.bincount(label, minlength=count) == 0):
-        nodes = np.bincount(label, minlength=count)
-        households = np.bincount(label, weights=graph.households, minlength=count)
-        households[nodes < 2] = -1
-        inside = np.flatnonzero(label == int(households.argmax()))
-        label[_leaf(graph, inside)] = empty
-    return label
-
-
-def _leaf(graph: Graph, nodes: Ints) -> int:
-    """Return a node of a connected set without which the set stays connected."""
-    part = graph.subgraph(nodes)
-    n = len(part)
-    matrix = coo_array((np.ones(len(part.edges)), part.edges.T), shape=(n, n)).tocsr()
-    order, _ = breadth_first_order(matrix, 0, directed=False)
-    return int(nodes[order[-1]])
-
-
-def _rows(graph: Graph) -> tuple[Ints, Ints, Ints]:
-    """Return neighbours in compressed rows: starts, neighbours, their edges."""
-    n, m = len(graph), len(graph.edges)
-    source = np.concatenate([graph.edges[:, 0], graph.edges[:, 1]])
-    target = np.concatenate([graph.edges[:, 1], graph.edges[:, 0]])
-    edge = np.tile(np.arange(m), 2)
-    order = np.lexsort((target, source))
-    start = np.zeros(n + 1, dtype=np.int64)
-    np.cumsum(np.bincount(source, minlength=n), out=start[1:])
-    return start, target[order], edge[order]
-
-
 def _problem(
     graph: Graph,
     limits: Limits,
     weights: Weights,
-    previous: Ints | None,
-    locked: NDArray[np.bool_] | None,
+    before: Before | None,
+    name: Ints,
+    apart: Pairs,
 ) -> Problem:
-    """Return the graph in the form of the compiled kernel."""
+    """Return the graph in the form of the compiled kernel; ``name`` are the grids' numbers."""
     n = len(graph)
-    start, neighbour, edge = _rows(graph)
+    start, neighbour, edge = neighbour_rows(graph)
     inside = graph.compound >= 0
     compounds = int(graph.compound.max(initial=-1)) + 1
     held = np.bincount(graph.compound[inside], graph.households[inside], minlength=compounds)
+    apart_start, other = _apart_rows(apart, n)
     return Problem(
         graph.households.astype(np.int64),
         start,
@@ -285,8 +336,10 @@ def _problem(
         graph.outline,
         graph.compound.astype(np.int64),
         np.maximum(np.ceil(held / limits.upper), 1).astype(np.int64),
-        np.full(n, -1, np.int64) if previous is None else previous.astype(np.int64),
-        np.zeros(n, np.int64) if locked is None else locked.astype(np.int64),
+        _previous(before, name, n),
+        np.zeros(n, np.int64) if before is None else before.locked.astype(np.int64),
+        apart_start,
+        other,
         weights.array(),
         float(limits.target),
         float(limits.lower),
@@ -294,7 +347,22 @@ def _problem(
     )
 
 
-def _compact(label: Ints) -> Ints:
-    """Return labels numbered from 0 without gaps."""
-    numbers: Ints = np.unique(label, return_inverse=True)[1].ravel().astype(np.int64)
-    return numbers
+def _previous(before: Before | None, name: Ints, n: int) -> Ints:
+    """Return the grid before of each node by its place in ``name``, past the end if it is gone."""
+    previous = np.full(n, -1, dtype=np.int64)
+    if before is None:
+        return previous
+    counted = before.counted & (before.label >= 0)
+    place = np.full(int(max(name.max(), before.label.max())) + 1, len(name), dtype=np.int64)
+    place[name] = np.arange(len(name))
+    previous[counted] = place[before.label[counted]]
+    return previous
+
+
+def _apart_rows(apart: Pairs, n: int) -> tuple[Ints, Ints]:
+    """Return whom each node is to be kept apart from, in compressed rows."""
+    both = np.concatenate([apart, apart[:, ::-1]])
+    both = both[np.argsort(both[:, 0], kind="stable")]
+    start = np.zeros(n + 1, dtype=np.int64)
+    np.cumsum(np.bincount(both[:, 0], minlength=n), out=start[1:])
+    return start, np.ascontiguousarray(both[:, 1])

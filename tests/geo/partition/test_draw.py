@@ -13,7 +13,15 @@ from geo.partition.graph import Graph, graph_of
 from geo.partition.kernel import move, new_state, total_cost
 from geo.partition.objective import Limits, Weights, cost
 from geo.partition.plan import Drawing, Wishes, barriers_of, draw
-from geo.partition.search import Effort, _problem, plausible_counts, repaired, search, search_parts
+from geo.partition.search import (
+    Before,
+    Effort,
+    _problem,
+    plausible_counts,
+    search,
+    search_parts,
+)
+from geo.partition.seeds import repaired
 
 QUICK = Wishes(effort=Effort(chains=1, moves_per_node=200))
 
@@ -204,7 +212,10 @@ def test_cost_of_the_kernel_equals_the_objective(seed, moves):
     graph = grid_graph(7, 6, random)
     label, previous = random.integers(0, 4, 42), random.integers(-1, 4, 42)
     limits, weights = Limits(), Weights()
-    problem = _problem(graph, limits, weights, previous, None)
+    known = np.ones(42, dtype=bool)
+    before = Before(previous, counted=known, locked=~known)
+    none = np.empty((0, 2), dtype=np.int64)
+    problem = _problem(graph, limits, weights, before, np.arange(4), none)
     state = new_state(problem, label, 4)
     for node, grid in zip(random.integers(0, 42, moves), random.integers(0, 4, moves), strict=True):
         if state.label[node] != grid:
