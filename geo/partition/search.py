@@ -18,8 +18,13 @@ from geo.partition.kernel import Problem
 from geo.partition.objective import Limits, Weights
 from geo.partition.seeds import continued, first_drawing, neighbour_rows
 
-HOT, COLD = 60.0, 0.5
-"""First and last temperature: what a bad border costs, and less than any move that matters."""
+HOT = (60.0, 200.0)
+"""First temperatures of the chains in turn: what a bad border costs; more where a few large
+buildings must be packed, which a cooler chain solves in one run of three and this one in nearly
+every (measured on Monaco; the cooler chain draws the better borders)."""
+
+COLD = 0.5
+"""Last temperature, less than any move that matters."""
 
 WARM = (10.0, 40.0)
 """First temperatures of the chains that begin from the plan before."""
@@ -28,9 +33,12 @@ SOFTENED = (0.01, 0.1, 1.0)
 """Shares of the weight of the limits, one stage of a chain after the other: a large building can
 change sides only while the limits are soft."""
 
-MOVES_PER_NODE = 2000
-CHAINS = 3
-LEAST_MOVES = 50_000
+MOVES_PER_NODE = 1000
+FIRST_SHARE = 0.4
+"""Share of the moves that the first chain of each number of grids makes: it sorts out numbers."""
+
+CHAINS = 6
+LEAST_MOVES = 20_000
 
 HOPELESS = 1.25
 """A number of grids whose best drawing costs so much more than the best is tried no further."""
@@ -153,16 +161,35 @@ def drawings(
             if stop[0] and ended:
                 break
             run = partial(_chain, graph, limits, weights, before, apart, effort, stop, seed, number)
-            ended += pool.map(run, counts)
-            counts = _worth_trying(ended, counts)
+            ended += pool.map(run, counts, [_best(ended, count) for count in counts])
+            counts = _worth_trying(ended, counts, met=_met(graph, limits, ended))
             if not counts:
                 break
     ended.sort(key=lambda chain: (chain.found, chain.count, chain.number))
     return [chain.label for chain in ended]
 
 
-def _worth_trying(ended: list[_Chain], counts: list[int]) -> list[int]:
-    """Return the numbers of grids that another chain may still find a better drawing with."""
+def _best(ended: list[_Chain], count: int) -> _Chain | None:
+    """Return the best chain so far with a number of grids."""
+    same = [chain for chain in ended if chain.count == count]
+    return min(same, key=lambda chain: chain.found, default=None)
+
+
+def _met(graph: Graph, limits: Limits, ended: list[_Chain]) -> bool:
+    """Return whether the best drawing so far is within the limits."""
+    label = min(ended, key=lambda chain: chain.found).label
+    households = np.bincount(label, weights=graph.households)[np.unique(label)]
+    return bool((households <= limits.upper).all() and (households >= limits.lower).all())
+
+
+def _worth_trying(ended: list[_Chain], counts: list[int], *, met: bool) -> list[int]:
+    """Return the numbers of grids that another chain may still find a better drawing with.
+
+    As long as the limits are not met no number is given up: which of them can meet the limits
+    is not seen from those that do not.
+    """
+    if not met:
+        return counts
     ranked = sorted(chain.found for chain in ended)
     if len(ranked) > 1 and sum(found <= ranked[0] * SAME for found in ranked) > 1:
         return []
@@ -201,16 +228,21 @@ def _chain(
     seed: int,
     number: int,
     count: int,
+    best: _Chain | None,
 ) -> _Chain:
-    """Anneal once with a number of grids."""
+    """Anneal once with a number of grids; every third chain goes on from the best before it."""
     seed = seed * 1_000_003 + number * 1009 + count
+    goes_on = best is not None and number % 3 == 2
     label, hot = _begin(graph, limits, before, count, number, seed)
+    if goes_on and best is not None:
+        label, hot = best.label, HOT[0]
     name, label = np.unique(label, return_inverse=True)
     label = label.ravel().astype(np.int64)
-    moves = max(LEAST_MOVES, effort.moves_per_node * len(graph)) // len(SOFTENED)
+    share = FIRST_SHARE if number == 0 else 1.0
+    moves = max(LEAST_MOVES, int(share * effort.moves_per_node * len(graph))) // len(SOFTENED)
     found = np.inf
-    for share in SOFTENED:
-        softened = replace(weights, limit=weights.limit * share)
+    for softness in SOFTENED[-1:] if goes_on else SOFTENED:
+        softened = replace(weights, limit=weights.limit * softness)
         problem = _problem(graph, limits, softened, before, name, apart)
         label, found = anneal(problem, label, len(name), moves, hot, COLD, seed % 2**31, stop)
     return _Chain(found, count, number, name[label])
@@ -221,11 +253,11 @@ def _begin(
 ) -> tuple[Ints, float]:
     """Return the drawing a chain begins with and its first temperature."""
     if before is None:
-        return first_drawing(graph, count, seed), HOT
+        return first_drawing(graph, count, seed), HOT[number % len(HOT)]
     if number < len(WARM) or before.locked.any():
         label = continued(graph, before.label, before.locked, count, limits, seed)
         return label, WARM[number % len(WARM)]
-    return _renamed(graph, first_drawing(graph, count, seed), before.label), HOT
+    return _renamed(graph, first_drawing(graph, count, seed), before.label), HOT[number % len(HOT)]
 
 
 def _renamed(graph: Graph, label: Ints, before: Ints) -> Ints:
