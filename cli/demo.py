@@ -51,7 +51,7 @@ def plan_all() -> None:
     """Draw and publish the communities that have no plan in force; show all score cards."""
     from geo import db, plans
     from geo.partition.batch import Drawn
-    from geo.partition.plan import Wishes
+    from geo.partition.wishes import Wishes
 
     with db.engine().connect() as connection:
         city = plans.communities(connection, "4206")

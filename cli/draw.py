@@ -17,7 +17,7 @@ from geo.messages import text
 
 if TYPE_CHECKING:
     from geo.partition.batch import Drawn
-    from geo.partition.plan import Wishes
+    from geo.partition.wishes import Wishes
 
 
 def register(app: typer.Typer) -> None:
@@ -40,7 +40,7 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Draw grids of about 400 households and keep them as plans."""
         from geo.partition.objective import Limits
-        from geo.partition.plan import Wishes
+        from geo.partition.wishes import Wishes
 
         if bool(community) == every:
             raise InputError("community_or_all")

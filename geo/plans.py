@@ -5,6 +5,7 @@ from typing import Any
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 import shapely
 from geoalchemy2.shape import from_shape
 from sqlalchemy import Connection, func, insert, select, update
@@ -13,7 +14,9 @@ from geo import crs
 from geo.errors import InputError, NotFoundError
 from geo.layers import read_frame, wkb
 from geo.model import STORAGE_SRID, Base, Building, BuildingUnit, Grid, GridMember, GridPlan, Region
-from geo.partition.plan import Community, Drawing
+from geo.partition.community import Community
+from geo.partition.plan import Drawing
+from geo.partition.redraw import PlanBefore
 
 AROUND_M = 50.0
 """Barriers this far beyond a community's border still count: a border runs along a street."""
@@ -71,6 +74,7 @@ def read_community(connection: Connection, code: str) -> Community:
         near("road"),
         near("railway"),
         near("water"),
+        near("facility"),
     )
 
 
@@ -113,6 +117,48 @@ def _near(layer: str, around: Any) -> Any:
     return select(*columns, wkb(table.c.geom)).where(inside).order_by(table.c.code)
 
 
+def before(connection: Connection, community: Community, plan: int | None) -> PlanBefore | None:
+    """Return the plan that a drawing goes on from.
+
+    Parameters
+    ----------
+    plan
+        Its number; None for the plan in force.
+
+    Returns
+    -------
+    PlanBefore or None
+        In the community's metres; None where no plan is in force.
+
+    Raises
+    ------
+    NotFoundError
+        If the community has no plan of this number.
+    """
+    number = plan if plan is not None else in_force(connection, community.code)
+    if number is None:
+        return None
+    owner = select(GridPlan.community_code).where(GridPlan.id == number)
+    if connection.execute(owner).scalar() != community.code:
+        raise NotFoundError("no_such_plan", plan=number, community=community.code)
+    grids = read_frame(
+        connection,
+        select(Grid.code, Grid.name, Grid.kind, wkb(Grid.geom))
+        .where(Grid.plan_id == number)
+        .order_by(Grid.code),
+    )
+    members = connection.execute(
+        select(Grid.code, GridMember.building_code, GridMember.unit_code, GridMember.households)
+        .join(Grid, Grid.id == GridMember.grid_id)
+        .where(GridMember.plan_id == number)
+        .order_by(GridMember.id)
+    ).all()
+    columns = ["grid", "building_code", "unit_code", "households"]
+    return PlanBefore(
+        grids.to_crs(community.buildings.crs), pd.DataFrame(members, columns=columns), number
+    )
+
+
 def store(connection: Connection, drawing: Drawing, author: str = "") -> int:
     """Keep a drawing as a draft; return the number of its plan."""
     newest = connection.execute(
@@ -127,15 +173,27 @@ def store(connection: Connection, drawing: Drawing, author: str = "") -> int:
             parameters=wishes,
             score=drawing.score.as_json(),
             author=author,
-            parent_id=in_force(connection, drawing.community),
+            parent_id=drawing.parent or in_force(connection, drawing.community),
         )
         .returning(GridPlan.id)
     ).scalar_one()
     grids = drawing.grids.to_crs(crs.STORAGE)
     rows = [
-        {"plan_id": plan, "code": code, "kind": kind, "households": int(households), "geom": geom}
-        for code, kind, households, geom in zip(
-            grids["code"], grids["kind"], grids["households"], _ewkb(grids), strict=True
+        {
+            "plan_id": plan,
+            "code": code,
+            "name": name,
+            "kind": kind,
+            "households": int(households),
+            "geom": geom,
+        }
+        for code, name, kind, households, geom in zip(
+            grids["code"],
+            grids["name"],
+            grids["kind"],
+            grids["households"],
+            _ewkb(grids),
+            strict=True,
         )
     ]
     made = connection.execute(insert(Grid).returning(Grid.code, Grid.id), rows).all()

@@ -34,6 +34,11 @@ class Atoms:
     unit: Polygons
     compound: Ints
 
+    def names(self) -> Polygons:
+        """Return what to call each atom: the code of its unit or building."""
+        whole = np.array([unit is None for unit in self.unit], dtype=bool)
+        return np.where(whole, self.building, self.unit)
+
 
 def atoms_of(buildings: gpd.GeoDataFrame, units: gpd.GeoDataFrame, upper: int) -> Atoms:
     """Return the atoms of a community's buildings.

@@ -9,7 +9,8 @@ from sqlalchemy import create_engine
 
 from geo import plans
 from geo.errors import GridatlasError
-from geo.partition.plan import Wishes, draw
+from geo.partition.plan import draw
+from geo.partition.wishes import Wishes
 
 FEW = 3
 """So few communities are drawn in this process: workers take longer to start."""
@@ -75,7 +76,8 @@ def _draw_one(url: str, code: str, name: str, wishes: Wishes, publish: bool, aut
     try:
         with engine.connect() as connection:
             community = plans.read_community(connection, code)
-        drawing = draw(community, wishes)
+            before = None if wishes.fresh else plans.before(connection, community, None)
+        drawing = draw(community, wishes, before)
         with engine.begin() as connection:
             plan = plans.store(connection, drawing, author)
             if publish:

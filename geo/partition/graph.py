@@ -4,7 +4,7 @@ Plain arrays, so that people with a graph of their own can draw grids without an
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import shapely
@@ -14,7 +14,7 @@ from scipy.sparse.csgraph import connected_components
 
 from geo.partition.barriers import Kind
 from geo.partition.cells import Cells, cell_borders
-from geo.partition.coverage import Floats, Ints
+from geo.partition.coverage import Floats, Ints, Polygons
 
 CUT_FACTOR: Mapping[Kind, float] = {
     Kind.OPEN: 1.0,
@@ -76,10 +76,16 @@ class Graph:
         return int(count), part.astype(np.int64)
 
     def subgraph(self, nodes: Ints) -> "Graph":
-        """Return the graph of some nodes, numbered in their order."""
+        """Return the graph of some nodes, numbered in their order.
+
+        The borders with the others become outline.
+        """
         number = np.full(len(self), -1, dtype=np.int64)
         number[nodes] = np.arange(len(nodes))
         inner = (number[self.edges] >= 0).all(axis=1)
+        outline = self.outline.copy()
+        for end in (0, 1):
+            np.add.at(outline, self.edges[~inner, end], self.length[~inner])
         return Graph(
             self.households[nodes],
             number[self.edges[inner]],
@@ -87,9 +93,40 @@ class Graph:
             self.inside[inner],
             self.length[inner],
             self.area[nodes],
-            self.outline[nodes],
+            outline[nodes],
             self.xy[nodes],
             self.compound[nodes],
+        )
+
+    def contracted(self, group: Ints) -> "Graph":
+        """Return the graph in which the nodes of a group are one.
+
+        Parameters
+        ----------
+        group
+            (n,) group of each node, numbered from 0. What lies inside a group costs nothing more.
+        """
+        groups = int(group.max(initial=-1)) + 1
+        ends = np.sort(group[self.edges], axis=1)
+        between = ends[:, 0] != ends[:, 1]
+        edges, number = np.unique(ends[between], axis=0, return_inverse=True)
+        number = number.ravel()
+
+        def summed(values: Floats) -> Floats:
+            return np.bincount(number, values[between], len(edges)).astype(np.float64)
+
+        order = np.lexsort((-self.households, group))
+        first = order[np.unique(group[order], return_index=True)[1]]
+        return Graph(
+            np.bincount(group, self.households, groups).astype(np.int64),
+            edges.astype(np.int64),
+            summed(self.cut),
+            summed(self.inside),
+            summed(self.length),
+            np.bincount(group, self.area, groups).astype(np.float64),
+            np.bincount(group, self.outline, groups).astype(np.float64),
+            self.xy[first],
+            _compound_of_nodes(group, self.compound, groups),
         )
 
 
@@ -114,10 +151,11 @@ def graph_of(cells: Cells, households: Ints, compound: Ints) -> tuple[Graph, Int
     land = np.flatnonzero(~cells.water)
     node = np.full(len(cells.polygons) + 1, -1, dtype=np.int64)
     node[land] = np.arange(len(land))
-    populated = _populated_rooms(cells, households)
+    populated = populated_rooms(cells, households)
     left, right = node[shared.left], node[shared.right]
     inner = (left >= 0) & (right >= 0)
-    both = populated[cells.room[shared.left]] & populated[cells.room[shared.right]]
+    rooms = cells.room[shared.left], cells.room[shared.right]
+    both = populated[rooms[0]] & populated[rooms[1]] & (rooms[0] != rooms[1])
     per_kind = np.array([CUT_FACTOR[k] for k in Kind])
     inside_per_kind = np.array([INSIDE_FACTOR.get(k, 0.0) for k in Kind])
     edges, number = np.unique(
@@ -151,7 +189,39 @@ def graph_of(cells: Cells, households: Ints, compound: Ints) -> tuple[Graph, Int
     return graph, land
 
 
-def _populated_rooms(cells: Cells, households: Ints) -> NDArray[np.bool_]:
+def joined_by_ways(graph: Graph, cells: Polygons, ways: Polygons) -> Graph:
+    """Return the graph with its islands joined where a bridge or path leads across.
+
+    Parameters
+    ----------
+    cells
+        (n,) polygons of the nodes.
+    ways
+        Lines of roads, bridges and paths. The cells of different pieces that a line enters one
+        after the other become neighbours, with no border and no cost.
+    """
+    parts, part = graph.components()
+    if parts == 1 or len(ways) == 0:
+        return graph
+    way, cell = shapely.STRtree(cells).query(ways, predicate="intersects")
+    within = shapely.intersection(ways[way], cells[cell])
+    along = shapely.line_locate_point(ways[way], shapely.point_on_surface(within))
+    order = np.lexsort((along, way))
+    way, cell = way[order], cell[order]
+    leads = (way[1:] == way[:-1]) & (part[cell[1:]] != part[cell[:-1]])
+    pairs = np.sort(np.stack([cell[:-1][leads], cell[1:][leads]], axis=1), axis=1)
+    pairs = np.unique(pairs, axis=0)
+    nothing = np.zeros(len(pairs))
+    return replace(
+        graph,
+        edges=np.concatenate([graph.edges, pairs]).astype(np.int64),
+        cut=np.append(graph.cut, nothing),
+        inside=np.append(graph.inside, nothing),
+        length=np.append(graph.length, nothing),
+    )
+
+
+def populated_rooms(cells: Cells, households: Ints) -> NDArray[np.bool_]:
     """Return which rooms hold a household."""
     placed = cells.cell_of_building >= 0
     room = cells.room[cells.cell_of_building[placed]]

@@ -5,6 +5,8 @@ from numpy.typing import NDArray
 
 from geo.partition.coverage import Floats, Ints
 
+SERIAL_DIGITS = 3
+
 FIRST_DEDICATED = 901
 """Serial of the first dedicated grid (design, section 3)."""
 
@@ -69,4 +71,10 @@ def serials(
 
 def grid_codes(community: str, serial: Ints) -> list[str]:
     """Return the 15-digit codes of a community's grids."""
-    return [f"{community}{number:03d}" for number in serial]
+    return [f"{community}{number:0{SERIAL_DIGITS}d}" for number in serial]
+
+
+def serial_of(code: str, community: str) -> int:
+    """Return the serial in a grid's code, 0 where it is not a code of this community."""
+    tail = code.removeprefix(community)
+    return int(tail) if len(tail) == SERIAL_DIGITS and tail.isdecimal() else 0

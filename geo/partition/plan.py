@@ -1,11 +1,11 @@
 """Drawing the grids of a community, from its layers to polygons with codes and a score card.
 
-atoms -> cells -> graph -> search -> polygons -> score
+task (atoms -> cells -> graph, wishes, plan before) -> search -> polygons -> score
 """
 
 import time
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, replace
+from functools import partial
 
 import geopandas as gpd
 import numpy as np
@@ -13,52 +13,25 @@ import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
-from geo.errors import InputError
-from geo.partition.atoms import Atoms, atoms_of
-from geo.partition.barriers import ROAD_KIND, Barriers, Kind
-from geo.partition.cells import Cells, draw_cells
+from geo.partition import redraw, task
+from geo.partition.atoms import Atoms
+from geo.partition.cells import Cells
+from geo.partition.community import Community
 from geo.partition.coverage import Floats, Ints, Polygons, borders
-from geo.partition.graph import Graph, forced_onto, graph_of
 from geo.partition.numbering import grid_codes, serials
-from geo.partition.objective import Limits, Weights, border_cost, cost
+from geo.partition.objective import Weights
+from geo.partition.reasons import across_the_border, explained, unmet
+from geo.partition.redraw import PlanBefore
 from geo.partition.score import Members, ScoreCard, score
-from geo.partition.search import Effort, search_parts
+from geo.partition.search import search_parts
+from geo.partition.task import Task, cell_of_atom
+from geo.partition.wishes import Wishes
 
+REPAIR_LIMIT, REPAIR_MOVED = 20_000.0, 50.0
+"""Weights for repairing a plan: the limits before all, then as few households moved as can be."""
 
-@dataclass(frozen=True)
-class Community:
-    """A community and what lies in and around it, in metres.
-
-    Attributes
-    ----------
-    code, name
-        12 digits, and what people call it.
-    polygon
-        Its land.
-    buildings, units, compounds, roads, railways, waters
-        Layers with the columns of their tables; buildings are the community's own, the others
-        may reach beyond it.
-    """
-
-    code: str
-    name: str
-    polygon: shapely.Geometry
-    buildings: gpd.GeoDataFrame
-    units: gpd.GeoDataFrame
-    compounds: gpd.GeoDataFrame
-    roads: gpd.GeoDataFrame
-    railways: gpd.GeoDataFrame
-    waters: gpd.GeoDataFrame
-
-
-@dataclass(frozen=True)
-class Wishes:
-    """What a planner asks for."""
-
-    limits: Limits = field(default_factory=Limits)
-    weights: Weights = field(default_factory=Weights)
-    effort: Effort = field(default_factory=Effort)
-    seed: int = 1
+RELEASES = 4
+"""How often the neighbours of grids that can't be redrawn alone are released."""
 
 
 @dataclass(frozen=True)
@@ -68,13 +41,15 @@ class Drawing:
     Attributes
     ----------
     grids
-        ``code``, ``households``, ``kind`` and polygons in metres, in the order of codes.
+        ``code``, ``name``, ``kind``, ``households`` and polygons in metres, in the order of codes.
     members
         One row a cell: ``grid`` (its code), ``building_code``, ``unit_code`` (None where there is
         none), ``households`` and the cell's polygon in metres. Two buildings on one cell are two
         rows, the land with the first.
     score
         The score card.
+    parent
+        Number of the plan that it goes on from.
     """
 
     community: str
@@ -82,101 +57,187 @@ class Drawing:
     members: gpd.GeoDataFrame
     score: ScoreCard
     wishes: Wishes
+    parent: int | None = None
 
 
-def draw(community: Community, wishes: Wishes | None = None) -> Drawing:
+def draw(
+    community: Community, wishes: Wishes | None = None, before: PlanBefore | None = None
+) -> Drawing:
     """Draw the grids of a community.
+
+    Parameters
+    ----------
+    before
+        The plan to go on from: few households move, grids keep their numbers and names.
 
     Raises
     ------
     InputError
-        If the community has no land or no building.
+        If there is nothing to draw, or a wish can't be understood.
     """
     began = time.monotonic()
-    wishes = wishes or Wishes()
-    _check(community)
-    atoms = atoms_of(community.buildings, community.units, wishes.limits.upper)
-    cells = draw_cells(community.polygon, atoms.footprints, barriers_of(community))
-    graph, land = graph_of(cells, atoms.households, atoms.compound)
-    label = search_parts(
-        graph, limits=wishes.limits, weights=wishes.weights, seed=wishes.seed, effort=wishes.effort
+    ready = task.prepared(community, wishes or Wishes(), before)
+    label = searched(ready)
+    for _ in range(RELEASES):
+        rows = _neighbours_to_release(ready, label)
+        if len(rows) == 0:
+            break
+        ready = task.released(ready, rows)
+        label = searched(ready)
+    return drawn(ready, label, began)
+
+
+def searched(ready: Task, weights: Weights | None = None, seed: int | None = None) -> Ints:
+    """Return the grid of each node: those of the search first, the fixed ones after them.
+
+    Parameters
+    ----------
+    weights, seed
+        Other than those wished for.
+    """
+    wishes = ready.wishes
+    label = np.zeros(len(ready.graph), dtype=np.int64)
+    free = ready.free
+    used = 0
+    if len(free):
+        group = task.groups(ready)
+        found = search_parts(
+            ready.graph.subgraph(free).contracted(group),
+            wishes.limits,
+            weights or _weights(wishes),
+            before=task.before_of(ready, group),
+            apart=task.apart(ready, group),
+            seed=wishes.seed if seed is None else seed,
+            effort=wishes.effort,
+        )
+        names, number = np.unique(found, return_inverse=True)
+        label[free] = number.ravel()[group]
+        used = len(names)
+    held = ready.fixed >= 0
+    label[held] = used + ready.fixed[held]
+    return label
+
+
+def _weights(wishes: Wishes) -> Weights:
+    if wishes.complete:
+        return replace(wishes.weights, limit=REPAIR_LIMIT, moved=REPAIR_MOVED)
+    return wishes.weights
+
+
+def _neighbours_to_release(ready: Task, label: Ints) -> Ints:
+    """Return the grids left as they were that border on a redrawn one outside the limits."""
+    if not ready.wishes.only_touched or ready.past is None:
+        return np.empty(0, dtype=np.int64)
+    limits, graph = ready.wishes.limits, ready.graph
+    grids = int(label.max()) + 1
+    first_fixed = grids - len(ready.grids)
+    households = np.bincount(label, graph.households, grids)
+    bad = (households < limits.lower) | (households > limits.upper)
+    bad[first_fixed:] = False
+    ends = np.concatenate([label[graph.edges], label[graph.edges][:, ::-1]])
+    beside = np.unique(ends[bad[ends[:, 0]], 1])
+    rows = [
+        ready.grids[number].row
+        for number in beside[beside >= first_fixed] - first_fixed
+        if ready.grids[number].kind == "general"
+    ]
+    locked = set(ready.wishes.locked)
+    codes = ready.past.plan.grids["code"]
+    return np.array([row for row in rows if codes.iloc[row] not in locked], dtype=np.int64)
+
+
+def drawn(ready: Task, label: Ints, began: float) -> Drawing:
+    """Return the drawing with some assignment of nodes to grids.
+
+    Parameters
+    ----------
+    label
+        (n,) grid of each node, as :func:`searched` numbers them.
+    began
+        When the work began, for the score card.
+    """
+    community, wishes, atoms, cells = (
+        ready.community,
+        ready.wishes,
+        ready.atoms,
+        ready.cells,
     )
-    grid_of_cell = _with_waters(cells, land, label)
+    grid_of_cell = _with_waters(cells, ready.land, label)
     polygons = _polygons(cells.polygons, grid_of_cell)
-    codes = _codes(community.code, polygons)
+    grid = grid_of_cell[cell_of_atom(atoms, cells)]
+    first_fixed = len(polygons) - len(ready.grids)
+    kinds = ["general"] * first_fixed + [fixed.kind for fixed in ready.grids]
+    dedicated = np.array([kind == "dedicated" for kind in kinds], dtype=bool)
+    rows = _origin(ready, grid, dedicated)
+    codes, names = _named(ready, polygons, dedicated, rows)
+    moved = None
+    if ready.past is not None:
+        moved = redraw.moved(ready.past.placed, atoms.households, rows[grid])
     card = score(
         polygons,
-        _members_of(atoms, cells, grid_of_cell),
-        community.polygon,
-        cells.barriers,
+        members_of(atoms, grid),
+        community,
+        cells,
         wishes.limits,
+        wishes.weights,
+        dedicated,
+        moved,
     )
-    card = replace(
-        card,
-        border_cost=border_cost(graph, label),
-        objective=cost(graph, label, wishes.limits, wishes.weights).total,
-        seconds=time.monotonic() - began,
+    reasons = explained(card.reasons, ready, label)
+    said = tuple(
+        (key, fields | {"grid": codes[fields["grid"]]} if "grid" in fields else fields)
+        for key, fields in (*reasons, *unmet(ready, label), *across_the_border(ready))
     )
-    card = replace(
-        card, reasons=_explained(card, graph, label, wishes.limits, _names(atoms, cells, land))
+    card = replace(card, reasons=said, seconds=time.monotonic() - began)
+    frame = partial(gpd.GeoDataFrame, geometry="geom", crs=community.buildings.crs)
+    households = np.bincount(grid, atoms.households, len(codes)).astype(np.int64)
+    grids = frame(
+        {"code": codes, "name": names, "kind": kinds, "households": households, "geom": polygons}
     )
-    card = _named(card, codes)
     return Drawing(
         community.code,
-        _grid_frame(codes, polygons, atoms, cells, grid_of_cell, community.buildings.crs),
+        grids.sort_values("code", ignore_index=True),
         _member_frame(codes, atoms, cells, grid_of_cell, community.buildings.crs),
         card,
         wishes,
+        None if ready.past is None else ready.past.plan.number,
     )
 
 
-def _check(community: Community) -> None:
-    """Refuse a community that there is nothing to draw in."""
-    if community.polygon is None or shapely.is_empty(community.polygon):
-        raise InputError("community_without_border", code=community.code, name=community.name)
-    if len(community.buildings) == 0:
-        raise InputError("community_without_buildings", code=community.code, name=community.name)
+def members_of(atoms: Atoms, grid: Ints) -> Members:
+    """Return the atoms as members of grids, for the score card."""
+    centres = shapely.get_coordinates(shapely.centroid(atoms.footprints))
+    return Members(grid, atoms.households, centres, atoms.compound, atoms.names())
 
 
-def barriers_of(community: Community) -> Barriers:
-    """Return what cuts a community: its roads, railways, waters and compound walls.
-
-    Tunnels cut nothing, and a bridge nothing but the water that it crosses.
-    """
-    surfaces = community.waters[
-        community.waters["kind"].isin(["river", "canal", "lake", "sea"])
-        & (shapely.get_dimensions(community.waters.geometry) == 2)
-    ].geometry.to_numpy()
-    streams = community.waters[
-        community.waters["kind"].isin(["river", "canal"])
-        & ~community.waters["covered"].astype(bool)
-        & (shapely.get_dimensions(community.waters.geometry) == 1)
-    ].geometry.to_numpy()
-    roads = community.roads[
-        ~community.roads["tunnel"].astype(bool) & community.roads["road_class"].isin(ROAD_KIND)
-    ]
-    rails = community.railways[~community.railways["tunnel"].astype(bool)].geometry.to_numpy()
-    walls = community.compounds[community.compounds["gated"].fillna(True).astype(bool)]
-    wet = shapely.union_all(surfaces)
-    groups = [
-        (_outside(roads.geometry.to_numpy(), wet), roads["road_class"].map(ROAD_KIND).to_numpy()),
-        _of_kind(_outside(rails, wet), Kind.RAILWAY),
-        _of_kind(_outside(streams, wet), Kind.RIVER),
-        _of_kind(shapely.boundary(surfaces), Kind.RIVER),
-        _of_kind(shapely.boundary(walls.geometry.to_numpy()), Kind.WALL),
-    ]
-    lines = np.concatenate([lines for lines, _ in groups])
-    kinds = np.concatenate([np.asarray(kinds, dtype=np.int8) for _, kinds in groups])
-    return Barriers(lines, kinds, surfaces)
+def _origin(ready: Task, grid: Ints, dedicated: NDArray[np.bool_]) -> Ints:
+    """Return the row of the grid before that each grid goes on from, -1 for a new one."""
+    rows = np.full(len(dedicated), -1, dtype=np.int64)
+    if ready.past is None:
+        return rows
+    past = ready.past
+    rows = redraw.continued_from(past.plan, past.placed, ready.atoms.households, grid, dedicated)
+    own = np.array([fixed.row for fixed in ready.grids], dtype=np.int64)
+    known = np.flatnonzero(own >= 0)
+    rows[np.isin(rows, own[known])] = -1
+    rows[len(rows) - len(own) + known] = own[known]
+    return rows
 
 
-def _outside(lines: Polygons, area: shapely.Geometry) -> Polygons:
-    outside: Polygons = shapely.difference(lines, area)
-    return outside
-
-
-def _of_kind(lines: Polygons, kind: Kind) -> tuple[Polygons, NDArray[np.int8]]:
-    return lines, np.full(len(lines), kind, dtype=np.int8)
+def _named(
+    ready: Task, polygons: Polygons, dedicated: NDArray[np.bool_], rows: Ints
+) -> tuple[list[str], list[str]]:
+    """Return the code and the name of each grid; one that goes on from another keeps them."""
+    centres: Floats = shapely.get_coordinates(shapely.centroid(polygons))
+    kept = None
+    names = [""] * (len(polygons) - len(ready.grids)) + [fixed.name for fixed in ready.grids]
+    if ready.past is not None:
+        plan = ready.past.plan
+        kept = redraw.serials_before(plan, rows, ready.community.code)
+        old = np.append(plan.grids["name"].to_numpy(dtype=object), "")[rows]
+        names = [name or before for name, before in zip(names, old, strict=True)]
+    serial = serials(centres, shapely.area(polygons), dedicated, kept)
+    return grid_codes(ready.community.code, serial), names
 
 
 def _with_waters(cells: Cells, land: Ints, label: Ints) -> Ints:
@@ -209,105 +270,10 @@ def _polygons(cells: Polygons, grid: Ints) -> Polygons:
     return polygons
 
 
-def _codes(community: str, polygons: Polygons) -> list[str]:
-    """Return the code of each grid."""
-    centres = shapely.get_coordinates(shapely.centroid(polygons))
-    none = np.zeros(len(polygons), dtype=bool)
-    return grid_codes(community, serials(centres, shapely.area(polygons), none))
-
-
-def _cell_of_atom(atoms: Atoms, cells: Cells) -> Ints:
-    """Return the cell of each atom; one outside the community takes the nearest cell."""
-    cell = cells.cell_of_building.copy()
-    lost = np.flatnonzero(cell < 0)
-    if len(lost):
-        cell[lost] = shapely.STRtree(cells.polygons).nearest(
-            shapely.centroid(atoms.footprints[lost])
-        )
-    return cell
-
-
-def _members_of(atoms: Atoms, cells: Cells, grid_of_cell: Ints) -> Members:
-    return Members(
-        grid_of_cell[_cell_of_atom(atoms, cells)],
-        atoms.households,
-        _centres(atoms.footprints),
-        atoms.compound,
-        _atom_names(atoms),
-    )
-
-
-def _atom_names(atoms: Atoms) -> Polygons:
-    whole = np.array([unit is None for unit in atoms.unit])
-    return np.where(whole, atoms.building, atoms.unit)
-
-
-def _centres(footprints: Polygons) -> Floats:
-    return shapely.get_coordinates(shapely.centroid(footprints))
-
-
-def _named(card: ScoreCard, codes: list[str]) -> ScoreCard:
-    """Return the card with the grids in its reasons called by their codes."""
-    reasons = tuple((key, fields | {"grid": codes[fields["grid"]]}) for key, fields in card.reasons)
-    return replace(card, reasons=reasons)
-
-
-def _names(atoms: Atoms, cells: Cells, land: Ints) -> Polygons:
-    """Return what to call each node: its atom with the most households."""
-    cell = _cell_of_atom(atoms, cells)
-    order = np.argsort(atoms.households, kind="stable")
-    names = np.full(len(cells.polygons), "", dtype=object)
-    names[cell[order]] = _atom_names(atoms)[order]
-    found: Polygons = names[land]
-    return found
-
-
-def _explained(
-    card: ScoreCard, graph: Graph, label: Ints, limits: Limits, names: Polygons
-) -> tuple[tuple[str, dict[str, Any]], ...]:
-    """Return the card's reasons, a plain "none was found" replaced where the graph says why.
-
-    A grid is too large without remedy where some households hang together with the rest only
-    past one building, are too few for a grid of their own, and too many together with it.
-    """
-    reasons = []
-    for key, fields in card.reasons:
-        if key == "outside_limits" and fields["households"] > limits.upper:
-            nodes = np.flatnonzero(label == fields["grid"])
-            behind = [forced_onto(graph, int(node), limits.lower) for node in nodes]
-            together = graph.households[nodes] + behind
-            if together.max() > limits.upper:
-                most = int(together.argmax())
-                of_it = int(graph.households[nodes[most]])
-                why = {"name": names[nodes[most]], "of_it": of_it, "behind": behind[most]}
-                reasons.append(("only_way", fields | why))
-                continue
-        reasons.append((key, fields))
-    return tuple(reasons)
-
-
-def _grid_frame(
-    codes: list[str],
-    polygons: Polygons,
-    atoms: Atoms,
-    cells: Cells,
-    grid_of_cell: Ints,
-    crs: object,
-) -> gpd.GeoDataFrame:
-    grid = grid_of_cell[_cell_of_atom(atoms, cells)]
-    households = np.bincount(grid, atoms.households, len(codes)).astype(np.int64)
-    frame = gpd.GeoDataFrame(
-        {"code": codes, "kind": "general", "households": households, "geom": polygons},
-        geometry="geom",
-        crs=crs,
-    )
-    return frame.sort_values("code", ignore_index=True)
-
-
 def _member_frame(
     codes: list[str], atoms: Atoms, cells: Cells, grid_of_cell: Ints, crs: object
 ) -> gpd.GeoDataFrame:
-    cell = _cell_of_atom(atoms, cells)
+    cell = cell_of_atom(atoms, cells)
     housed = pd.DataFrame(
         {
             "cell": cell,

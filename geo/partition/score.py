@@ -6,10 +6,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import shapely
+from numpy.typing import NDArray
+from shapely import coverage_clean  # type: ignore[attr-defined]
 
-from geo.partition.barriers import Barriers, Kind, kinds_of
+from geo.partition.barriers import Kind, kinds_of
+from geo.partition.cells import Cells, cell_borders
+from geo.partition.community import Community
 from geo.partition.coverage import Floats, Ints, Polygons, borders
-from geo.partition.objective import Limits
+from geo.partition.graph import CUT_FACTOR, INSIDE_FACTOR, Graph, joined_by_ways, populated_rooms
+from geo.partition.objective import Limits, Weights
+
+ON_BORDER_M = 0.02
+"""A point this near to a border lies on it."""
+
+GAP_HEALED_M = 1.0
+"""Gaps between grids narrower than this are closed before borders are measured; they are still
+reported as gaps."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +37,7 @@ class ScoreCard:
     smallest, largest, mean_deviation
         Households of the smallest and the largest grid; mean distance from the target.
     contiguous
-        Whether every grid is one piece.
+        Whether every grid is one piece, or pieces that a bridge or path joins.
     gap_m2, overlap_m2
         Land of the community in no grid; land in more than one, or outside the community.
     border_on_barrier
@@ -40,6 +52,14 @@ class ScoreCard:
         Mean straight distance from a household to the middle of its grid's households.
     border_cost, objective
         Of the drawing (:mod:`geo.partition.objective`), metres of border through open ground.
+    moved
+        Households in another grid than in the plan before, None where there was none.
+    bound, gap
+        What no drawing can be cheaper than, and how far above it this one is, as a share.
+    seconds
+        What the drawing took.
+    traits
+        What sets the drawing apart from the others of a choice, as catalogue keys.
     reasons
         What is not met and why, as (catalogue key, fields).
     """
@@ -59,8 +79,12 @@ class ScoreCard:
     polsby_popper: float
     walk_m: float
     border_cost: float = 0.0
-    objective: float | None = None
+    objective: float = 0.0
+    moved: int | None = None
+    bound: float | None = None
+    gap: float | None = None
     seconds: float | None = None
+    traits: tuple[str, ...] = ()
     reasons: tuple[tuple[str, dict[str, Any]], ...] = ()
 
     def as_json(self) -> dict[str, Any]:
@@ -96,10 +120,12 @@ class Members:
 def score(
     polygons: Polygons,
     members: Members,
-    community: shapely.Geometry,
-    barriers: Barriers,
+    community: Community,
+    cells: Cells,
     limits: Limits,
-    dedicated: Ints | None = None,
+    weights: Weights | None = None,
+    dedicated: NDArray[np.bool_] | None = None,
+    moved: int | None = None,
 ) -> ScoreCard:
     """Score a plan.
 
@@ -108,22 +134,28 @@ def score(
     polygons
         (g,) grids in metres.
     members
-        The atoms with the number of their grid.
-    community
-        The community in metres.
-    barriers
-        What cuts it.
+        The atoms with the number of their grid, in the order in which the cells have them.
+    cells
+        Cells of the community: they say where a barrier has households on both sides.
+    weights
+        Weights of the objective.
     dedicated
-        (g,) 1 for grids that hold no households on purpose.
+        (g,) grids that need hold no households.
+    moved
+        Households in another grid than before.
     """
+    weights = weights or Weights()
     grids = len(polygons)
     households = np.bincount(members.grid, members.households, grids).astype(np.int64)
-    general = np.ones(grids, bool) if dedicated is None else dedicated == 0
+    general = np.ones(grids, bool) if dedicated is None else ~dedicated
     counted = households[general]
     inside = (counted >= limits.lower) & (counted <= limits.upper)
     union = shapely.union_all(polygons)
     total = float(shapely.area(polygons).sum())
-    on_barrier, straddled = _border_figures(polygons, barriers)
+    healed = _healed(polygons)
+    border, on_barrier = _inner_borders(healed, cells)
+    straddled = _straddled(healed, cells, members.households)
+    ways = community.roads.geometry.to_numpy()
     return ScoreCard(
         grids=grids,
         households=int(households.sum()),
@@ -131,16 +163,32 @@ def score(
         smallest=int(counted.min(initial=np.iinfo(np.int64).max)) if len(counted) else 0,
         largest=int(counted.max(initial=0)),
         mean_deviation=float(np.abs(counted - limits.target).mean()) if len(counted) else 0.0,
-        contiguous=bool((shapely.get_num_geometries(_joined(polygons)) == 1).all()),
-        gap_m2=float(shapely.area(shapely.difference(community, union))),
-        overlap_m2=max(0.0, total - float(shapely.area(shapely.intersection(community, union)))),
+        contiguous=all(in_one_piece(polygon, ways) for polygon in _joined(polygons)),
+        gap_m2=float(shapely.area(shapely.difference(community.polygon, union))),
+        overlap_m2=max(
+            0.0, total - float(shapely.area(shapely.intersection(community.polygon, union)))
+        ),
         border_on_barrier=on_barrier,
         compounds_split=_compounds_split(members, limits),
         straddled_m=straddled,
-        polsby_popper=float(np.median(polsby_popper(polygons))),
+        polsby_popper=float(np.median(polsby_popper(polygons))) if grids else 0.0,
         walk_m=_walk(members, grids),
+        border_cost=border + straddled,
+        objective=_own_costs(counted, limits, weights)
+        + weights.border * (border + straddled)
+        + weights.compactness * float((_roundness(healed, cells) - 1).sum())
+        + weights.compound * float(_grids_too_many(members, limits).sum())
+        + weights.moved * (moved or 0),
+        moved=moved,
         reasons=tuple(_reasons(members, households, general, limits)),
     )
+
+
+def _own_costs(households: Ints, limits: Limits, weights: Weights) -> float:
+    """Return what the households of general grids cost."""
+    excess = np.maximum(households - limits.upper, 0) + np.maximum(limits.lower - households, 0)
+    off = (households - limits.target) / 100.0
+    return weights.limit * float(excess.sum()) + weights.balance * float((off**2).sum())
 
 
 def polsby_popper(polygons: Polygons) -> Floats:
@@ -157,19 +205,82 @@ def _joined(polygons: Polygons) -> Polygons:
     return joined
 
 
-def _border_figures(polygons: Polygons, barriers: Barriers) -> tuple[float, float]:
-    """Return the share of inner borders on a barrier, and the barriers left inside grids."""
+def in_one_piece(polygon: shapely.Geometry, ways: Polygons) -> bool:
+    """Return whether a polygon's pieces hang together, by themselves or by ways between them."""
+    pieces = shapely.get_parts(polygon)
+    n = len(pieces)
+    if n < 2:
+        return n == 1
+    none = np.empty((0, 2), dtype=np.int64)
+    zero, nothing = np.zeros(n), np.zeros(0)
+    graph = Graph(
+        zero.astype(np.int64), none, nothing, nothing, nothing, zero, zero, np.zeros((n, 2))
+    )
+    return joined_by_ways(graph, pieces, ways).components()[0] == 1
+
+
+def _healed(polygons: Polygons) -> Polygons:
+    """Return the grids as a valid coverage, so that neighbours share their vertices."""
+    if len(polygons) == 0 or shapely.coverage_is_valid(polygons):
+        return polygons
+    healed: Polygons = coverage_clean(polygons, gap_width=GAP_HEALED_M)
+    return healed
+
+
+def _inner_borders(polygons: Polygons, cells: Cells) -> tuple[float, float]:
+    """Return the border cost between grids, and the share of the borders on a barrier.
+
+    A border along or in a water is nobody's: what lies there is not walked.
+    """
     shared = borders(polygons)
     inner = shared.left >= 0
-    length = shared.length[inner]
-    kind = kinds_of(shared.midpoints()[inner], barriers)
+    middles, length = shared.midpoints()[inner], shared.length[inner]
+    kind = kinds_of(middles, cells.barriers)
     share = float(length[kind > 0].sum() / length.sum()) if length.sum() else 1.0
-    wide = barriers.lines[barriers.kinds >= Kind.ARTERIAL]
-    if len(wide) == 0:
-        return share, 0.0
+    factor = np.array([CUT_FACTOR[k] for k in Kind])
+    water = shapely.union_all(cells.polygons[cells.water])
+    dry = ~shapely.dwithin(middles, water, ON_BORDER_M)
+    return float((length * factor[kind])[dry].sum()), share
+
+
+def _straddled(polygons: Polygons, cells: Cells, households: Ints) -> float:
+    """Return the metres of arterial, railway and river inside a grid, households on both sides."""
+    shared, kind = cell_borders(cells)
+    populated = populated_rooms(cells, households)
+    one, other = cells.room[shared.left], cells.room[shared.right]
+    wide = np.isin(kind, [int(k) for k in INSIDE_FACTOR]) & (shared.left >= 0) & (one != other)
+    wide &= ~cells.water[shared.left] & ~cells.water[shared.right]
+    wide &= populated[one] & populated[other]
+    if not wide.any():
+        return 0.0
     outlines = shapely.union_all(shapely.boundary(polygons))
-    off_border = shapely.difference(shapely.union_all(wide), shapely.buffer(outlines, 0.05))
-    return share, float(shapely.length(off_border))
+    shapely.prepare(outlines)
+    on_border = shapely.dwithin(shared.midpoints()[wide], outlines, ON_BORDER_M)
+    return float(shared.length[wide][~on_border].sum())
+
+
+def _roundness(polygons: Polygons, cells: Cells) -> Floats:
+    """Return perimeter**2 / (4 pi area) of the land of each grid."""
+    water = shapely.union_all(cells.polygons[cells.water])
+    wet = shapely.intersects(polygons, water)
+    land = polygons.copy()
+    land[wet] = shapely.difference(polygons[wet], water)
+    roundness: Floats = shapely.length(land) ** 2 / (
+        4 * np.pi * np.maximum(shapely.area(land), 1e-9)
+    )
+    return roundness
+
+
+def _grids_too_many(members: Members, limits: Limits) -> Ints:
+    """Return for each compound in how many grids more than it needs it lies."""
+    known = members.compound >= 0
+    frame = pd.DataFrame(
+        {"c": members.compound[known], "g": members.grid[known], "h": members.households[known]}
+    )
+    by_compound = frame.groupby("c").agg(grids=("g", "nunique"), households=("h", "sum"))
+    needed = np.maximum(np.ceil(by_compound.households / limits.upper), 1)
+    extra: Ints = np.maximum(by_compound.grids - needed, 0).to_numpy(dtype=np.int64)
+    return extra
 
 
 def _compounds_split(members: Members, limits: Limits) -> int:
@@ -195,7 +306,7 @@ def _walk(members: Members, grids: int) -> float:
 
 
 def _reasons(
-    members: Members, households: Ints, general: Ints, limits: Limits
+    members: Members, households: Ints, general: NDArray[np.bool_], limits: Limits
 ) -> list[tuple[str, dict[str, Any]]]:
     """Return why a grid is outside the limits: what can be said from its members."""
     found: list[tuple[str, dict[str, Any]]] = []

@@ -12,8 +12,9 @@ from geo.errors import InputError, NotFoundError
 from geo.layers import read_layer
 from geo.model import Grid, GridPlan
 from geo.partition.batch import draw_many
-from geo.partition.plan import Wishes, draw
+from geo.partition.plan import draw
 from geo.partition.search import Effort
+from geo.partition.wishes import Wishes
 
 COMMUNITY = "420606007001"
 QUICK = Wishes(effort=Effort(chains=1, moves_per_node=100))

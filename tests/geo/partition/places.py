@@ -6,7 +6,7 @@ import geopandas as gpd
 import numpy as np
 import shapely
 
-from geo.partition.plan import Community
+from geo.partition.community import Community
 
 CRS = "EPSG:4546"
 ROAD = {"road_class": "local", "tunnel": False}
@@ -25,6 +25,7 @@ def community(
     compounds: list[dict[str, Any]] | None = None,
     roads: list[dict[str, Any]] | None = None,
     waters: list[dict[str, Any]] | None = None,
+    facilities: list[dict[str, Any]] | None = None,
 ) -> Community:
     rows = [
         {"code": f"b{n:05d}", "name": "", "compound_code": None, "households": 0} | building
@@ -40,6 +41,7 @@ def community(
         layer([ROAD | road for road in roads or []], "road_class", "tunnel"),
         layer([], "tunnel"),
         layer([{"covered": False} | water for water in waters or []], "kind", "covered"),
+        layer(facilities or [], "category", "name"),
     )
 
 

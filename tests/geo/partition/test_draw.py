@@ -9,10 +9,11 @@ from places import community, house, rows_of_houses, scattered
 
 from geo.errors import InputError
 from geo.partition.cells import draw_cells
+from geo.partition.community import barriers_of
 from geo.partition.graph import Graph, graph_of
 from geo.partition.kernel import move, new_state, total_cost
 from geo.partition.objective import Limits, Weights, cost
-from geo.partition.plan import Drawing, Wishes, barriers_of, draw
+from geo.partition.plan import Drawing, draw
 from geo.partition.search import (
     Before,
     Effort,
@@ -22,6 +23,7 @@ from geo.partition.search import (
     search_parts,
 )
 from geo.partition.seeds import repaired
+from geo.partition.wishes import Wishes
 
 QUICK = Wishes(effort=Effort(chains=1, moves_per_node=200))
 
@@ -126,7 +128,7 @@ def test_few_households_behind_a_large_building_are_said():
 
 
 def test_total_that_does_not_divide_is_said():
-    drawing = draw(community(shapely.box(0, 0, 250, 250), rows_of_houses(5, 11, 10)))
+    drawing = draw(community(shapely.box(0, 0, 250, 300), rows_of_houses(5, 11, 10)))
     assert {key for key, _ in drawing.score.reasons} == {"total_does_not_divide"}
 
 

@@ -1,0 +1,113 @@
+"""Why a drawing is not what was asked for, where the graph or the wishes say so."""
+
+from typing import Any
+
+import numpy as np
+import shapely
+
+from geo.partition.coverage import Ints, Polygons
+from geo.partition.graph import Graph, forced_onto
+from geo.partition.objective import Limits
+from geo.partition.task import Task
+from geo.partition.wishes import nodes_of
+
+Reasons = tuple[tuple[str, dict[str, Any]], ...]
+
+CROSSES_M2 = 1.0
+"""A building with less of its footprint beyond the border than this is drawn a little off."""
+
+NAMED = 5
+"""So many buildings are named in one reason."""
+
+
+def explained(reasons: Reasons, task: Task, label: Ints) -> Reasons:
+    """Return the score card's reasons, told better where the graph knows more.
+
+    Parameters
+    ----------
+    reasons
+        Of the score card; the fields of a grid hold its number.
+    label
+        (n,) grid of each node.
+    """
+    limits = task.wishes.limits
+    names = _names(task)
+    told = []
+    for key, fields in reasons:
+        nodes = np.flatnonzero(label == fields["grid"]) if "grid" in fields else None
+        if key == "outside_limits" and nodes is not None and len(nodes):
+            told.append(_outside(fields, task.graph, nodes, limits, names))
+        else:
+            told.append((key, fields))
+    return tuple(told)
+
+
+def _outside(
+    fields: dict[str, Any], graph: Graph, nodes: Ints, limits: Limits, names: Polygons
+) -> tuple[str, dict[str, Any]]:
+    """Return what stands in the way of one grid.
+
+    A grid is too large without remedy where some households hang together with the rest only
+    past one building, are too few for a grid of their own, and too many together with it; it is
+    too small where nothing joins it to the rest.
+    """
+    if fields["households"] < limits.lower:
+        part = graph.components()[1]
+        alone = np.isin(np.flatnonzero(part == part[nodes[0]]), nodes).all()
+        return ("island", fields) if alone else ("outside_limits", fields)
+    behind = [forced_onto(graph, int(node), limits.lower) for node in nodes]
+    together = graph.households[nodes] + behind
+    if together.max() <= limits.upper:
+        return "outside_limits", fields
+    most = int(together.argmax())
+    of_it = int(graph.households[nodes[most]])
+    why = {"name": names[nodes[most]], "of_it": of_it, "behind": behind[most]}
+    return "only_way", fields | why
+
+
+def _names(task: Task) -> Polygons:
+    """Return what to call each node: its atom with the most households."""
+    order = np.argsort(task.atoms.households, kind="stable")
+    order = order[task.node[order] >= 0]
+    names = np.full(len(task.graph), "", dtype=object)
+    names[task.node[order]] = task.atoms.names()[order]
+    return names
+
+
+def across_the_border(task: Task) -> Reasons:
+    """Return the buildings that cross the community's border, or lie beyond it."""
+    beyond = shapely.area(shapely.difference(task.atoms.footprints, task.community.polygon))
+    across = np.flatnonzero(beyond > CROSSES_M2)
+    if len(across) == 0:
+        return ()
+    order = across[np.argsort(-beyond[across], kind="stable")]
+    names = [str(name) for name in task.atoms.names()[order[:NAMED]]]
+    return (("crosses_border", {"count": len(across), "names": ", ".join(names)}),)
+
+
+def unmet(task: Task, label: Ints) -> Reasons:
+    """Return the wishes that the drawing does not meet."""
+    found: list[tuple[str, dict[str, Any]]] = []
+    wishes, at = task.wishes, (task.community, task.atoms, task.node)
+    for codes in wishes.together:
+        grids = [label[nodes_of(code, "together", *at)] for code in codes]
+        if len(np.unique(np.concatenate(grids))) > 1:
+            found.append(("together_unmet", {"names": ", ".join(codes)}))
+    for one, other in wishes.apart:
+        first, second = (label[nodes_of(code, "apart", *at)] for code in (one, other))
+        if np.intersect1d(first, second).size:
+            found.append(("apart_unmet", {"one": one, "other": other}))
+    if wishes.whole_compounds:
+        found += _split_by_force(task)
+    return tuple(found)
+
+
+def _split_by_force(task: Task) -> list[tuple[str, dict[str, Any]]]:
+    """Return the compounds that are too large to be kept whole."""
+    buildings = task.community.buildings
+    held = buildings.groupby("compound_code")["households"].sum()
+    upper = task.wishes.limits.upper
+    return [
+        ("compound_over_limit", {"name": str(code), "households": int(count), "upper": upper})
+        for code, count in held[held > upper].items()
+    ]
