@@ -1,0 +1,121 @@
+"""Several good drawings of a community that really differ, and what sets them apart."""
+
+import time
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from geo.partition import task
+from geo.partition.community import Community
+from geo.partition.coverage import Floats, Ints
+from geo.partition.objective import Weights, cost
+from geo.partition.plan import Drawing, drawn, searched
+from geo.partition.redraw import PlanBefore
+from geo.partition.score import ScoreCard
+from geo.partition.wishes import Wishes
+
+APART_SHARE = 0.15
+"""Two drawings differ if this share of the households is in another grid."""
+
+AS_GOOD = 1.10
+"""A drawing that costs more than the best by more than this is no alternative."""
+
+LEANINGS: tuple[dict[str, float], ...] = (
+    {},
+    {"balance": 4.0},
+    {"border": 2.0},
+    {"compactness": 4.0},
+    {"compound": 5.0},
+    {"balance": 0.25},
+    {"compactness": 0.0},
+)
+"""Factors on the weights that lead a search elsewhere."""
+
+SEEDS = 3
+
+TRAITS = {
+    "border_on_barrier": -1,
+    "mean_deviation": 1,
+    "walk_m": 1,
+    "polsby_popper": -1,
+    "compounds_split": 1,
+    "border_cost": 1,
+    "moved": 1,
+}
+"""Figures of the score card by which drawings are told apart; 1 where less is better."""
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    label: Ints
+    objective: float
+
+
+def alternatives(
+    community: Community, wishes: Wishes, count: int, before: PlanBefore | None = None
+) -> list[Drawing]:
+    """Return up to ``count`` drawings, the cheapest first, each unlike the ones before it.
+
+    Parameters
+    ----------
+    count
+        How many are wanted; fewer are returned where no more good ones were found that differ
+        in :data:`APART_SHARE` of the households.
+    """
+    began = time.monotonic()
+    ready = task.prepared(community, wishes, before)
+    limits, weights = wishes.limits, wishes.weights
+    candidates = []
+    for seed in range(SEEDS):
+        for leaning in LEANINGS:
+            label = searched(ready, _leaning(weights, leaning), wishes.seed + seed)
+            candidates.append(_Candidate(label, cost(ready.graph, label, limits, weights).total))
+    chosen = _chosen(candidates, ready.graph.households, count)
+    drawings = [drawn(ready, one.label, began) for one in chosen]
+    traits = _traits([drawing.score for drawing in drawings])
+    return [
+        replace(drawing, score=replace(drawing.score, traits=own))
+        for drawing, own in zip(drawings, traits, strict=True)
+    ]
+
+
+def _leaning(weights: Weights, factors: dict[str, float]) -> Weights:
+    return replace(
+        weights, **{name: getattr(weights, name) * factor for name, factor in factors.items()}
+    )
+
+
+def _chosen(candidates: list[_Candidate], households: Ints, count: int) -> list[_Candidate]:
+    """Return the best candidates that differ from one another."""
+    ranked = sorted(candidates, key=lambda one: one.objective)
+    chosen: list[_Candidate] = []
+    for one in ranked:
+        if len(chosen) == count or one.objective > ranked[0].objective * AS_GOOD:
+            break
+        if all(differing(one.label, other.label, households) >= APART_SHARE for other in chosen):
+            chosen.append(one)
+    return chosen
+
+
+def differing(one: Ints, other: Ints, households: Ints) -> float:
+    """Return the share of the households that are in another grid, grids matched at best."""
+    shared: Floats = np.zeros((int(one.max()) + 1, int(other.max()) + 1))
+    np.add.at(shared, (one, other), households)
+    left, right = linear_sum_assignment(-shared)
+    return 1.0 - float(shared[left, right].sum()) / max(float(households.sum()), 1.0)
+
+
+def _traits(cards: list[ScoreCard]) -> list[tuple[str, ...]]:
+    """Return in what each drawing is better than all the others."""
+    found: list[list[str]] = [[] for _ in cards]
+    if cards:
+        found[0].append("best")
+    for name, sign in TRAITS.items():
+        figures = [getattr(card, name) for card in cards]
+        if None in figures or len(cards) < 2:
+            continue
+        ranked = np.sort(np.array(figures, dtype=np.float64) * sign)
+        if ranked[1] > ranked[0]:
+            found[int(np.argmin(np.array(figures) * sign))].append(name)
+    return [tuple(traits) for traits in found]
