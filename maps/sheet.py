@@ -32,7 +32,23 @@ AROUND_DEGREES = 0.0008
 LOWER, UPPER = 300, 500
 """Households of a grid where a plan has no limits of its own."""
 
+LANDMARKS = (
+    "service_station",
+    "government",
+    "school",
+    "kindergarten",
+    "university",
+    "hospital",
+    "clinic",
+    "elderly_care",
+    "police",
+    "fire_station",
+    "market",
+)
+"""Facilities named on a sheet."""
+
 Rows = Select[*tuple[Any, ...]]
+Edge = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
@@ -74,12 +90,14 @@ class Sheet:
         What lies on the sheet, cut at its edge.
     walls, neighbours
         Gated compounds and other communities that reach into it, whole.
+    facilities
+        Named places that people look for: ``code``, ``category``, ``name``.
     edge
         West, south, east, north of the sheet.
     """
 
     entry: Entry
-    edge: tuple[float, float, float, float]
+    edge: Edge
     grids: gpd.GeoDataFrame
     buildings: gpd.GeoDataFrame
     roads: gpd.GeoDataFrame
@@ -88,17 +106,22 @@ class Sheet:
     walls: gpd.GeoDataFrame
     parks: gpd.GeoDataFrame
     neighbours: gpd.GeoDataFrame
+    facilities: gpd.GeoDataFrame
 
 
-def contents(connection: Connection, region: str | None = None) -> list[Entry]:
+def contents(
+    connection: Connection, region: str | None = None, chosen: int | None = None
+) -> list[Entry]:
     """Return the communities with grids in the order of their codes.
 
     Parameters
     ----------
     region
         Code of a region, or the digits it begins with; everything by default.
+    chosen
+        Number of a plan to show instead.
     """
-    plan, figures = _shown(), _figures()
+    plan, figures = _shown(chosen), _figures()
     community, street = aliased(Region), aliased(Region)
     statement = (
         select(
@@ -128,9 +151,18 @@ def contents(connection: Connection, region: str | None = None) -> list[Entry]:
     return [_entry(row) for row in connection.execute(statement)]
 
 
-def read_sheet(connection: Connection, entry: Entry) -> Sheet:
-    """Return what the sheet of a community shows."""
-    edge = tuple(shapely.bounds(shapely.buffer(entry.land, AROUND_DEGREES)).tolist())
+def read_sheet(connection: Connection, entry: Entry, edge: Edge | None = None) -> Sheet:
+    """Return what the sheet of a community shows.
+
+    Parameters
+    ----------
+    edge
+        West, south, east, north of the sheet in degrees; a little more than the community by
+        default.
+    """
+    around = shapely.buffer(entry.land, AROUND_DEGREES)
+    wanted = shapely.box(*edge) if edge else around
+    edge = edge or tuple(shapely.bounds(around).tolist())
     box = func.ST_MakeEnvelope(*edge, STORAGE_SRID)
 
     def whole(statement: Rows, geometry: Any) -> gpd.GeoDataFrame:
@@ -149,18 +181,21 @@ def read_sheet(connection: Connection, entry: Entry) -> Sheet:
         entry,
         edge,
         read_frame(connection, _grids(entry.plan)),
-        _known(_only_near(near(_buildings(entry.plan), Building.geom), entry.land)),
+        _known(_only_in(near(_buildings(entry.plan), Building.geom), wanted)),
         near(roads.where(~Road.tunnel).order_by(Road.code), Road.geom),
         near(rails.where(~Railway.tunnel).order_by(Railway.code), Railway.geom),
         near(waters.where(~Water.covered).order_by(Water.code), Water.geom),
         whole(walls.where(Compound.gated.is_(True)).order_by(Compound.code), Compound.geom),
         near(parks.where(_is_grounds()).order_by(Facility.code), Facility.geom),
         whole(others.where(_is_other(entry.code)).order_by(Region.code), Region.geom),
+        near(parks.where(_is_landmark()).order_by(Facility.code), Facility.geom),
     )
 
 
-def _shown() -> Any:
+def _shown(chosen: int | None) -> Any:
     """Return the plan shown of each community."""
+    if chosen is not None:
+        return select(GridPlan).where(GridPlan.id == chosen).subquery("plan")
     in_force = (GridPlan.status == "published").desc()
     return (
         select(GridPlan)
@@ -243,6 +278,10 @@ def _is_grounds() -> ColumnElement[bool]:
     return case((func.ST_Dimension(Facility.geom) == 2, green), else_=False)
 
 
+def _is_landmark() -> ColumnElement[bool]:
+    return Facility.category.in_(LANDMARKS) & (Facility.name != "")
+
+
 def _is_other(community: str) -> ColumnElement[bool]:
     return (Region.level == "community") & (Region.code != community) & Region.geom.is_not(None)
 
@@ -255,11 +294,11 @@ def _cut(frame: gpd.GeoDataFrame, edge: Any) -> gpd.GeoDataFrame:
     return frame.set_geometry(geometry, crs=frame.crs)[~shapely.is_empty(geometry)]
 
 
-def _only_near(buildings: gpd.GeoDataFrame, land: shapely.Geometry) -> gpd.GeoDataFrame:
-    """Keep the community's buildings and those just over its border."""
-    shapely.prepare(land)
-    near = shapely.dwithin(buildings.geometry.to_numpy(), land, AROUND_DEGREES)
-    return buildings[near | buildings["grids"].notna().to_numpy()]
+def _only_in(buildings: gpd.GeoDataFrame, wanted: shapely.Geometry) -> gpd.GeoDataFrame:
+    """Keep the community's buildings and those in the wanted surroundings."""
+    shapely.prepare(wanted)
+    there = shapely.intersects(wanted, buildings.geometry.to_numpy())
+    return buildings[there | buildings["grids"].notna().to_numpy()]
 
 
 def _known(buildings: gpd.GeoDataFrame) -> gpd.GeoDataFrame:

@@ -1,0 +1,1 @@
+"""Grids on paper: map sheets, street atlases, notice boards, contact cards, assignment lists."""

@@ -1,0 +1,224 @@
+"""Map sheets of one community, and the atlas of a street as one document."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pyproj
+import shapely
+from sqlalchemy import Engine
+
+from geo import crs as systems
+from geo.errors import NotFoundError
+from geo.messages import Language, catalogue, text
+from geo.progress import Progress, silent
+from maps.attribution import attributions
+from maps.colours import colour, neighbours
+from maps.page import TOUCHING_DEGREES
+from maps.paper import drawing
+from maps.paper.document import compile_pdf, write
+from maps.paper.drawing import Canvas
+from maps.paper.layout import MARGIN_MM, TITLE_MM, Layout, Paper
+from maps.paper.lettering import Lettering, Letters
+from maps.paper.sheets import Folio, add_community, lay
+from maps.sheet import Entry, contents
+
+
+@dataclass(frozen=True)
+class Printed:
+    """A document: where it is, how its communities are laid, whose buildings have no number."""
+
+    file: Path
+    layouts: dict[str, Layout]
+    left_out: list[str]
+
+
+def print_sheet(
+    engine: Engine,
+    community: str,
+    out: Path,
+    paper: Paper,
+    *,
+    scale: int | None = None,
+    plan: int | None = None,
+    lang: Language = "zh",
+) -> Printed:
+    """Write the map sheet of a community as PDF; several sheets where one does not hold it.
+
+    Parameters
+    ----------
+    plan
+        Number of the plan to show; the one in force, else the newest draft, by default.
+
+    Raises
+    ------
+    NotFoundError
+        If the community has no grids.
+    """
+    with engine.connect() as connection:
+        entry = one_entry(connection, community, plan)
+        laid = lay(connection, entry, paper, scale)
+        folio = Folio([], {})
+        left_out = add_community(folio, connection, entry, laid, lang)
+    title = folio.pages[0]["title"]
+    data = {"lang": lang, "title": title, "words": words(lang), "pages": folio.pages}
+    pdf = compile_pdf("sheets", data, folio.pictures, entry.dated)
+    return Printed(write(pdf, out), {entry.code: laid.layout}, left_out)
+
+
+def print_atlas(
+    engine: Engine,
+    region: str | None,
+    out: Path,
+    paper: Paper,
+    *,
+    lang: Language = "zh",
+    progress: Progress = silent,
+) -> Printed:
+    """Write the communities of a street (or of any region) as one PDF with contents.
+
+    Raises
+    ------
+    NotFoundError
+        If no community there has grids.
+    """
+    folio, layouts, left_out = Folio([], {}), dict[str, Layout](), list[str]()
+    with engine.connect() as connection:
+        entries = contents(connection, region)
+        if not entries:
+            raise NotFoundError("nothing_to_map", region=region or "*")
+        for done, entry in enumerate(entries):
+            progress("paper", done, len(entries) + 1)
+            laid = lay(connection, entry, paper)
+            layouts[entry.code] = laid.layout
+            left_out += add_community(folio, connection, entry, laid, lang)
+        credits = " · ".join(attributions(connection, lang))
+    progress("paper", len(entries), len(entries) + 1)
+    data = _front(entries, layouts, folio, paper, lang) | {"credits": credits}
+    pdf = compile_pdf("book", data, folio.pictures, _newest(entries))
+    progress("paper", len(entries) + 1, len(entries) + 1)
+    return Printed(write(pdf, out), layouts, left_out)
+
+
+def one_entry(connection: Any, community: str, plan: int | None = None) -> Entry:
+    """Return a community with its plan.
+
+    Raises
+    ------
+    NotFoundError
+        If it has no grids.
+    """
+    entries = contents(connection, community, plan)
+    if len(community) != 12 or not entries:
+        raise NotFoundError("nothing_to_map", region=community)
+    return entries[0]
+
+
+def words(lang: Language) -> dict[str, str]:
+    """Return the words that stand in the templates."""
+    section = "paper."
+    own = {
+        key.removeprefix(section): value
+        for key, value in catalogue(lang).items()
+        if key.startswith(section)
+    }
+    shared = ("grids", "households", "buildings", "legend", "code", "community", "number")
+    return {key: text(f"atlas.{key}", lang=lang) for key in shared} | own
+
+
+def _newest(entries: Sequence[Entry]) -> datetime:
+    return max(entry.dated for entry in entries)
+
+
+def _front(
+    entries: Sequence[Entry],
+    layouts: dict[str, Layout],
+    folio: Folio,
+    paper: Paper,
+    lang: Language,
+) -> dict[str, Any]:
+    """Return what stands before the sheets: cover, contents, overview."""
+    streets = {entry.street for entry in entries if entry.street}
+    names = {entry.city for entry in entries if entry.city}
+    totals = {
+        "communities": len(entries),
+        "grids": sum(entry.grids for entry in entries),
+        "households": f"{sum(entry.households for entry in entries):,}",
+    }
+    place = " ".join([*sorted(names), *(streets if len(streets) == 1 else ())])
+    cover = text("atlas.title", lang=lang)
+    return {
+        "lang": lang,
+        "title": f"{place} {cover}",
+        "words": words(lang),
+        "paper": [paper.width_mm, paper.height_mm],
+        "place": place,
+        "cover": cover,
+        "totals": text("atlas.totals", lang=lang, **totals),
+        "dated": _newest(entries).strftime("%Y-%m-%d"),
+        "contents": [_line(entry, layouts[entry.code]) for entry in entries],
+        "overview": _overview(entries, folio, paper),
+        "pages": folio.pages,
+    }
+
+
+def _line(entry: Entry, layout: Layout) -> dict[str, Any]:
+    return {
+        "code": entry.code,
+        "name": entry.name,
+        "grids": entry.grids,
+        "households": entry.households,
+        "scale": f"1 : {layout.scale}",
+    }
+
+
+def _overview(entries: Sequence[Entry], folio: Folio, paper: Paper) -> dict[str, Any]:
+    """Return the map of all communities, at a round scale on which they fit one page."""
+    degrees = gpd.GeoSeries([entry.land for entry in entries], crs=systems.STORAGE)
+    system = systems.metric_crs_of(degrees)
+    lands = degrees.to_crs(system).to_numpy()
+    west, south, east, north = shapely.total_bounds(lands).tolist()
+    lies = east - west > north - south
+    sides = sorted((paper.width_mm, paper.height_mm), reverse=lies)
+    frame = sides[0] - 2 * MARGIN_MM, sides[1] - 2 * MARGIN_MM - TITLE_MM - 21
+    needed = max((east - west) / frame[0], (north - south) / frame[1]) * 1060
+    scale = int(np.ceil(needed / 500) * 500)
+    wide, high = (side * scale / 1000 for side in frame)
+    x, y = (west + east - wide) / 2, (south + north - high) / 2
+    canvas = Canvas((x, y, x + wide, y + high), scale)
+    fills = colour(len(lands), neighbours(lands, TOUCHING_DEGREES * 1e5)).tolist()
+    svg = drawing.draw_overview(lands, canvas, fills)
+    return {
+        "map": folio.add_picture("overview.svg", svg),
+        "paper": sides,
+        "frame": frame,
+        "scale": scale,
+        "bar_m": max(50, round(scale / 60, -2)),
+        "convergence": _lean(system, degrees),
+        "letters": _names(entries, lands, canvas),
+    }
+
+
+def _lean(system: pyproj.CRS, lands: gpd.GeoSeries) -> float:
+    west, south, east, north = lands.total_bounds
+    factors = pyproj.Proj(system).get_factors((west + east) / 2, (south + north) / 2)
+    return float(-factors.meridian_convergence)
+
+
+def _names(entries: Sequence[Entry], lands: Any, canvas: Canvas) -> list[dict[str, Any]]:
+    """Return the names of communities, smaller where they would meet."""
+    made = Lettering(canvas.size)
+    for entry, land in zip(entries, lands, strict=True):
+        circle = shapely.maximum_inscribed_circle(canvas.to_paper(land), tolerance=0.5)
+        x, y = shapely.get_coordinates(circle)[0].tolist()
+        shifts = (0.0, 4.0, -4.0, 8.0, -8.0)
+        made.place(
+            Letters("plain", entry.name, x, y + shift, size)
+            for size in (10.0, 8.0, 6.5)
+            for shift in shifts
+        )
+    return [vars(letters) for letters in made.placed]

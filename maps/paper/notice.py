@@ -1,0 +1,160 @@
+"""What hangs by the door and what goes into the letter box: notice boards and contact cards."""
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import segno
+import shapely
+from PIL import Image
+from sqlalchemy import Connection, Engine
+
+from geo.errors import NotFoundError
+from geo.messages import Language, text
+from maps.page import serial
+from maps.paper import drawing
+from maps.paper.book import one_entry, words
+from maps.paper.document import compile_pdf, write
+from maps.paper.drawing import Canvas
+from maps.paper.layout import PAPERS
+from maps.paper.lettering import letter
+from maps.paper.sheets import Folio, Laid, as_words, convergence, edition, lay
+from maps.paper.staff import Staff, read_staff
+from maps.sheet import Entry
+
+BOARD_MM = (165.0, 159.0)
+"""The map on a notice board, which is set twice as large: letters are read from afar."""
+
+BOARD_ENLARGED = 2
+
+BOARD_SCALES = (200, 250, 500, 750, 1000, 1500, 2000, 3000, 5000)
+AROUND = 1.15
+
+
+def print_notices(
+    engine: Engine,
+    community: str,
+    out: Path,
+    *,
+    grid: str = "",
+    site: str = "",
+    lang: Language = "zh",
+) -> Path:
+    """Write the notice boards of a community's grids, an A2 page each.
+
+    Parameters
+    ----------
+    grid
+        Code of the only grid to print.
+    site
+        Address of the public page, which the code to scan leads to.
+
+    Raises
+    ------
+    NotFoundError
+        If the community has no grids, or not this one.
+    """
+    with engine.connect() as connection:
+        entry = one_entry(connection, community)
+        laid = lay(connection, entry, PAPERS["A2"])
+        folio = Folio([], {})
+        for page in _people(connection, entry, laid, folio, site, lang):
+            if grid in ("", page["code"]):
+                folio.pages.append(page | _board(laid, page["code"], folio, lang))
+    if not folio.pages:
+        raise NotFoundError("no_such_grid", grid=grid)
+    return _written("notice", folio, entry, out, lang)
+
+
+def print_cards(
+    engine: Engine, community: str, out: Path, *, site: str = "", lang: Language = "zh"
+) -> Path:
+    """Write the contact cards of a community's grids, ten to an A4 page.
+
+    Raises
+    ------
+    NotFoundError
+        If the community has no grids.
+    """
+    with engine.connect() as connection:
+        entry = one_entry(connection, community)
+        laid = lay(connection, entry, PAPERS["A3"])
+        folio = Folio([], {})
+        folio.pages += _people(connection, entry, laid, folio, site, lang)
+    return _written("cards", folio, entry, out, lang)
+
+
+def _written(template: str, folio: Folio, entry: Entry, out: Path, lang: Language) -> Path:
+    title = text(f"paper.{template}_title", lang=lang, community=entry.name)
+    data = {"lang": lang, "title": title, "words": words(lang), "pages": folio.pages}
+    return write(compile_pdf(template, data, folio.pictures, entry.dated), out)
+
+
+def _people(
+    connection: Connection, entry: Entry, laid: Laid, folio: Folio, site: str, lang: Language
+) -> Iterator[dict[str, Any]]:
+    """Yield what board and card say of each grid."""
+    staff = read_staff(connection, entry.code)
+    for row in laid.sheet.grids.itertuples():
+        manager = staff.managers.get(row.code)
+        title = row.name or text("page.grid_number", lang=lang, serial=serial(row.code))
+        address = f"{site.rstrip('/')}/?grid={row.code}"
+        yield {
+            "code": row.code,
+            "title": f"{entry.name} {title}",
+            "place": " ".join(name for name in (entry.city, entry.street) if name),
+            "households": row.households,
+            "buildings": row.buildings,
+            "manager": manager.name if manager else "",
+            "phone": manager.phone if manager else "",
+            "duties": (manager.duties if manager else "") or text("paper.usual_duties", lang=lang),
+            "photo": _photo(staff, row.code, folio),
+            "informants": staff.informants.get(row.code, []),
+            "station": staff.station,
+            "address": address,
+            "qr": _qr(address, row.code, folio),
+            "edition": edition(entry, lang),
+            "dated": entry.dated.strftime("%Y-%m-%d"),
+        }
+
+
+def _photo(staff: Staff, code: str, folio: Folio) -> str:
+    """Keep a manager's photo, brought to JPEG; return its name, empty where there is none."""
+    manager = staff.managers.get(code)
+    if manager is None or not manager.photo:
+        return ""
+    kept = io.BytesIO()
+    Image.open(io.BytesIO(manager.photo)).convert("RGB").save(kept, "JPEG", quality=90)
+    folio.pictures[f"photo-{code}.jpg"] = kept.getvalue()
+    return f"photo-{code}.jpg"
+
+
+def _qr(address: str, code: str, folio: Folio) -> str:
+    kept = io.BytesIO()
+    segno.make(address, error="m", micro=False).save(kept, kind="svg", border=2, scale=4)
+    folio.pictures[f"qr-{code}.svg"] = kept.getvalue()
+    return f"qr-{code}.svg"
+
+
+def _board(laid: Laid, code: str, folio: Folio, lang: Language) -> dict[str, Any]:
+    """Return the map of a board: its grid at the most detailed scale at which it fits."""
+    grids = laid.sheet.grids
+    area = grids.geometry[grids["code"] == code].iloc[0]
+    west, south, east, north = shapely.bounds(area).tolist()
+    wide, high = (side * BOARD_ENLARGED for side in BOARD_MM)
+    needed = max((east - west) / wide, (north - south) / high) * 1000 * AROUND
+    printed = next((one for one in BOARD_SCALES if one >= needed), int(needed // 500 + 1) * 500)
+    scale = printed * BOARD_ENLARGED
+    wide, high = (side * scale / 1000 for side in BOARD_MM)
+    x, y = (west + east - wide) / 2, (south + north - high) / 2
+    canvas = Canvas((x, y, x + wide, y + high), scale)
+    svg = drawing.draw(laid.sheet, canvas, laid.colours, chosen=code)
+    return {
+        "map": folio.add_picture(f"board-{code}.svg", svg),
+        "frame": BOARD_MM,
+        "scale": printed,
+        "bar_m": max(5, round(printed / 50, -1)),
+        "convergence": convergence(laid),
+        "letters": [as_words(one) for one in letter(laid.sheet, canvas, lang, code).placed],
+    }
