@@ -6,7 +6,14 @@ from geo.model.facility import Facility
 from geo.model.grid import Grid, GridInformant, GridManager, GridMember, GridPlan
 from geo.model.pipe import PipeNode, PipeSegment
 from geo.model.region import Region
-from geo.model.run import AuditEvent, ImportRun, LayerRevision, Quarantine
+from geo.model.run import (
+    AuditEvent,
+    Correction,
+    ImportRun,
+    LayerRevision,
+    Quarantine,
+    RunChange,
+)
 from geo.model.transport import Railway, Road, Water
 
 LAYERS: dict[str, type[Feature]] = {
@@ -38,6 +45,7 @@ __all__ = [
     "Building",
     "BuildingUnit",
     "Compound",
+    "Correction",
     "Facility",
     "Feature",
     "Grid",
@@ -53,5 +61,6 @@ __all__ = [
     "Railway",
     "Region",
     "Road",
+    "RunChange",
     "Water",
 ]

@@ -11,14 +11,22 @@ from sqlalchemy import (
     Identity,
     Index,
     LargeBinary,
+    Sequence,
     Text,
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from geo.model.base import Base, geometry, one_of
+
+
+STAGING_SCHEMA = "staging"
+"""Schema of the tables beside the live ones, where runs keep what they are about to publish."""
+
+REVISIONS = Sequence("layer_revision_number", metadata=Base.metadata)
+"""Numbers of published states, one count for all layers."""
 
 
 class RunStatus(StrEnum):
@@ -52,8 +60,42 @@ class ImportRun(Base):
     __table_args__ = (one_of("status", RunStatus), Index(None, "layer", "started_at"))
 
 
+class RunChange(Base):
+    """The codes that a run added, changed and removed in a layer, and the columns it may write.
+
+    With the history of the layer this is what a roll-back needs.
+    """
+
+    __tablename__ = "run_change"
+
+    run_id: Mapped[int] = mapped_column(
+        ForeignKey("import_run.id", ondelete="CASCADE"), primary_key=True
+    )
+    layer: Mapped[str] = mapped_column(Text, primary_key=True)
+    columns: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    added: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))
+    changed: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))
+    removed: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))
+
+
+class Correction(Base):
+    """A value that a person set in place of the imports', who report theirs and leave it."""
+
+    __tablename__ = "correction"
+
+    layer: Mapped[str] = mapped_column(Text, primary_key=True)
+    code: Mapped[str] = mapped_column(Text, primary_key=True)
+    field: Mapped[str] = mapped_column(Text, primary_key=True)
+    value: Mapped[str | None] = mapped_column(Text)
+    actor: Mapped[str] = mapped_column(Text)
+    at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+
+
 class Quarantine(Base):
-    """A feature that an import refused: why, its properties, its geometry as it came (WKB)."""
+    """A feature that an import refused: why, its properties, its geometry as it came (WKB).
+
+    ``detail`` holds the fields of the reason's text, and the feature's number in its file.
+    """
 
     __tablename__ = "quarantine"
 
@@ -62,6 +104,7 @@ class Quarantine(Base):
     layer: Mapped[str] = mapped_column(Text)
     code: Mapped[str | None] = mapped_column(Text)
     reason: Mapped[str] = mapped_column(Text)
+    detail: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
     properties: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
     original: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
     geom: Mapped[Any] = geometry("GEOMETRY", nullable=True)
