@@ -1,10 +1,10 @@
 """``gridatlas import``: files into the database."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
@@ -15,12 +15,103 @@ from geo.messages import text
 
 if TYPE_CHECKING:
     from etl.osm import Extract
+    from etl.publish import Outcome
+
+LAYERS = {
+    "region": "Divisions of all levels 行政区划.",
+    "community": "Polygons of communities 社区.",
+    "compound": "Residential quarters 小区.",
+    "building": "Buildings 建筑物.",
+    "building_unit": "Stairwells and entrances 单元.",
+    "register": "Households by building, unit, address or place 户数台账.",
+    "facility": "Public facilities 公共设施.",
+    "road": "Roads 道路.",
+    "railway": "Railways 铁路.",
+    "water": "Waters 水系.",
+    "pipe_node": "Nodes of pipe networks 管点.",
+    "pipe_segment": "Pipes and cables 管段.",
+    "pipe": "Nodes and segments of one file, as a network 管网.",
+    "hydrant": "Fire hydrants 消火栓.",
+    "city": "Every layer of one file that is called like ours 全部图层.",
+}
+"""What can be imported, with a line for the help."""
+
+EXIT_HELD = 3
+
+
+def _importing(layer: str) -> Callable[..., None]:
+    """Return the command that imports a layer."""
+
+    def command(
+        file: Annotated[Path, typer.Argument(help="SHP, zip, GPKG, GeoJSON, GDB, KML, DXF, ...")],
+        mapping: Annotated[
+            Path | None, typer.Option(help="How its columns become ours; default: by their names.")
+        ] = None,
+        crs: Annotated[str, typer.Option(help="Coordinate system, if the file has none.")] = "",
+        source: Annotated[str, typer.Option(help="Name of the source; one for every night.")] = "",
+        partial: Annotated[
+            bool, typer.Option("--partial", help="What the file lacks stays.")
+        ] = False,
+        dry_run: Annotated[
+            bool, typer.Option("--dry-run", help="Show what would change; publish nothing.")
+        ] = False,
+        again: Annotated[
+            bool, typer.Option("--again", help="Read it even if it is the file of the last run.")
+        ] = False,
+        report: Annotated[
+            Path | None, typer.Option(help="Folder for run-N.json and run-N.html.")
+        ] = None,
+    ) -> None:
+        from etl.imports import Request, import_file
+        from geo import db
+        from geo.settings import settings
+
+        request = Request(
+            layer, file, _mapping(layer, mapping, crs, source, partial), dry_run, again
+        )
+        db.upgrade()
+        with console.progress() as progress:
+            outcome = import_file(db.engine(), request, settings(), progress)
+        _tell(outcome, report, dry_run)
+
+    return command
+
+
+def _mapping(layer: str, file: Path | None, crs: str, source: str, partial: bool) -> Any:
+    """Return the mapping that the options make, None if they say nothing."""
+    from etl.mapping import read_mapping, with_options
+
+    if file is None and not (crs or source or partial):
+        return None
+    return with_options(read_mapping(file) if file else None, layer, crs, source, partial)
+
+
+def _tell(outcome: "Outcome", report: Path | None, dry: bool) -> None:
+    """Print how a run ended, write its report, and leave with its exit code."""
+    from etl.report import lines, write_report
+    from geo import db
+    from geo.settings import settings
+
+    show(outcome.counts)
+    for line in lines(outcome):
+        console.out.print(line, highlight=False, markup=False)
+    if dry:
+        console.out.print(text("import.dry_run"), highlight=False)
+    else:
+        folder = report or settings().home / "reports"
+        page = write_report(db.engine(), outcome.run, folder)
+        console.out.print(text("import.report", file=page), highlight=False)
+    if outcome.status == "held":
+        console.out.print(text("import.held", run=outcome.run), highlight=False)
+        raise typer.Exit(EXIT_HELD)
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     group = typer.Typer(help="Bring files into the database.", no_args_is_help=True)
     app.add_typer(group, name="import")
+    for layer, help_text in LAYERS.items():
+        group.command(name=layer, help=help_text)(_importing(layer))
 
     @group.command()
     def osm(

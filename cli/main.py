@@ -4,7 +4,7 @@ from functools import partial
 
 import typer
 
-from cli import atlas, console, db, demo, draw, export, imports, prints, sample, serve
+from cli import atlas, console, db, demo, draw, export, imports, prints, runs, sample, serve
 
 
 def application() -> typer.Typer:
@@ -17,7 +17,7 @@ def application() -> typer.Typer:
     def root() -> None:
         """网格图谱 Gridatlas: a city's spatial geodatabase and grid drawing."""
 
-    for group in (demo, db, sample, imports, draw, export, atlas, prints, serve):
+    for group in (demo, db, sample, imports, runs, draw, export, atlas, prints, serve):
         group.register(app)
     return app
 

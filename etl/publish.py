@@ -1,57 +1,94 @@
-"""Publishing a set of layers: staged, compared with what is live, written in one transaction.
+"""Publishing: staged layers compared with what is live, and written in one transaction.
 
 A source owns its features: what it no longer holds is removed, what did not change is not
-written, and a feature of another source is never touched.
+written, and a feature of another source is never touched. The run's record, the layers' revision
+and what was refused are written in the publishing transaction itself.
 """
 
 import re
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import geopandas as gpd
-import shapely
-from sqlalchemy import Connection, Engine, func, insert, select, text, update
-from sqlalchemy.exc import IntegrityError
+import pyarrow as pa
+from sqlalchemy import Connection, Engine, delete, func, insert, select, text, update
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
-from etl.stage import columns, stage
-from geo.errors import InputError
-from geo.model import LAYERS, ImportRun, LayerRevision, Quarantine
-from geo.model.run import RunStatus
+from etl import consequences, diff, relations, runs, stage
+from etl.batch import Batch, batches_of
+from etl.check import Fault, Known, checked
+from etl.diff import Counts, Scope, delta_name
+from etl.guard import Concern, Guard
+from etl.layers import filled
+from etl.runs import Run
+from etl.stage import Rejected, Staged
+from geo.errors import InputError, SetupError
+from geo.model import LAYERS, ImportRun, LayerRevision, Quarantine, RunChange
+from geo.model.run import REVISIONS, RunStatus
 from geo.progress import Progress, silent
 
 LayerSet = Mapping[str, gpd.GeoDataFrame]
 
-_LOCK = 4206_0001  # advisory lock of publications: a number of our own
+LAYER_LOCK = 4206_0001
+"""First number of the advisory lock of a layer's publications; its second is the layer's."""
+
+GENERATIONS = 30
+"""Publications of a source that can be rolled back."""
+
+SHOWN = 200
+"""Differences of a layer that a report names one by one."""
+
+_LATEST_YEAR = 2200
+
+
+@dataclass
+class Delivery:
+    """Staged layers on their way to being live.
+
+    Attributes
+    ----------
+    staged
+        By layer, parents before children.
+    rejected
+        Table of what was refused.
+    scope
+        What of the live layers it speaks for.
+    guard
+        Limits beyond which it waits for a person; none for an approved run.
+    concerns
+        What the checks found that a person should see first.
+    replayed
+        Numbers of refused features that it brings again.
+    """
+
+    staged: dict[str, Staged]
+    rejected: str
+    scope: Scope
+    guard: Guard | None = None
+    concerns: list[Concern] = field(default_factory=list)
+    replayed: Sequence[int] = ()
 
 
 @dataclass(frozen=True)
-class Counts:
-    """What a publication did to a layer."""
+class Outcome:
+    """How a run ended.
 
-    added: int
-    changed: int
-    removed: int
-    unchanged: int
+    Attributes
+    ----------
+    run, status
+        Its number and how it stands.
+    counts
+        By layer.
+    report
+        What is told of it.
+    """
 
-    @property
-    def touched(self) -> int:
-        """Return the number of rows written."""
-        return self.added + self.changed + self.removed
-
-
-@dataclass(frozen=True)
-class Rejected:
-    """A feature that can't be used: its layer and code, why (a key), what came with it."""
-
-    layer: str
-    code: str | None
-    reason: str
-    properties: dict[str, Any]
-    geometry: shapely.Geometry | None
+    run: int
+    status: RunStatus
+    counts: dict[str, Counts]
+    report: dict[str, Any]
 
 
 def publish(
@@ -60,15 +97,17 @@ def publish(
     source: str,
     *,
     rejected: Sequence[Rejected] = (),
+    guard: Guard | None = None,
     progress: Progress = silent,
 ) -> dict[str, Counts]:
-    """Make the live features of a source those of a set of layers.
+    """Make the live features of a source those of a set of frames, which must all be right.
 
     Parameters
     ----------
     layers
         Frames by table name, columns named as the tables', geometry in longitude and latitude.
-        A layer that is left out stays as it is.
+        A layer that is left out stays as it is; a column that is left out gets the table's
+        default.
     source
         Name of the source, one for every delivery of it.
     rejected
@@ -87,210 +126,360 @@ def publish(
         If a value is outside its domain, a code is there twice, a feature names another that is
         not there, or a code belongs to another source; nothing is changed.
     """
+    return publish_frames(
+        engine, layers, source, rejected=rejected, guard=guard, progress=progress
+    ).counts
+
+
+def publish_frames(
+    engine: Engine,
+    layers: LayerSet,
+    source: str,
+    *,
+    rejected: Sequence[Rejected] = (),
+    guard: Guard | None = None,
+    progress: Progress = silent,
+    **report: Any,
+) -> Outcome:
+    """Publish a set of frames; return how the run ended (see :func:`publish`)."""
     chosen = {name: layers[name] for name in LAYERS if name in layers}
-    began = time.monotonic()
-    with _session(engine) as connection:
-        with connection.begin():
-            started = connection.execute(select(func.now())).scalar_one()
-            _stage(connection, chosen, progress)
-        with connection.begin():
-            # Waited for before the publishing transaction, whose beginning dates what it writes.
-            connection.execute(select(func.pg_advisory_lock(_LOCK)))
-        timings = {"stage": time.monotonic() - began}
-        with connection.begin():
-            return _publish(
-                connection, list(chosen), source, rejected, _Record(started, timings), progress
+    with runs.opened(engine, ", ".join(chosen), source, **report) as run:
+
+        def work() -> Outcome:
+            with run.timed("stage"):
+                delivery = _staged(engine, run, chosen, source, rejected, progress)
+                delivery.guard = guard
+            return settle(engine, run, delivery, progress)
+
+        return recorded(engine, run, work)
+
+
+def recorded(engine: Engine, run: Run, work: Callable[[], Outcome]) -> Outcome:
+    """Do the work of a run, and keep the record of how it failed, if it does.
+
+    Raises
+    ------
+    SetupError
+        If the database went away or its disk is full; the live data are as they were.
+    """
+    try:
+        return work()
+    except InputError as error:
+        _fail(engine, run, RunStatus.REJECTED, error.message("en"), error.message("zh"))
+        raise
+    except DBAPIError as error:
+        found = _after_lost_commit(engine, run, error)
+        if found is not None:
+            return found
+        wrapped = _of_server(error)
+        _fail(engine, run, RunStatus.FAILED, wrapped.message("en"), wrapped.message("zh"))
+        if isinstance(wrapped, SetupError):
+            raise wrapped from error
+        raise
+    except BaseException as error:
+        said = f"{type(error).__name__}: {error}"
+        _fail(engine, run, RunStatus.FAILED, said, said)
+        raise
+
+
+def _of_server(error: DBAPIError) -> SetupError:
+    """Return what is said of a server that went away or has no room."""
+    said = " ".join(str(error.orig).split())[:300]
+    state = getattr(error.orig, "sqlstate", None) or ""
+    if state in {"53100", "58030"} or "No space left" in said or "File too large" in said:
+        return SetupError("database_full", said=said)
+    return SetupError("database_lost", said=said)
+
+
+def _fail(engine: Engine, run: Run, status: RunStatus, english: str, chinese: str) -> None:
+    """Record a failure and drop what was staged, if the database can be reached."""
+    with suppress(DBAPIError):  # what can't be reached now, the next run finds dead
+        run.connection.rollback()
+    with suppress(DBAPIError), runs.session(engine) as connection, connection.begin():
+        said = run.report | {"failure": english, "failure_zh": chinese}
+        runs.close(connection, run.number, status, said, timings=run.timings)
+        runs.drop_staged(connection, run.number)
+
+
+def _after_lost_commit(engine: Engine, run: Run, error: DBAPIError) -> Outcome | None:
+    """Return the outcome of a run whose connection broke after the server had committed."""
+    if not error.connection_invalidated and not isinstance(error, OperationalError):
+        return None
+    try:
+        with runs.session(engine) as connection:
+            row = connection.execute(
+                select(ImportRun.status, ImportRun.counts, ImportRun.report).where(
+                    ImportRun.id == run.number
+                )
+            ).one()
+    except DBAPIError:
+        return None
+    if row.status not in {RunStatus.PUBLISHED, RunStatus.UNCHANGED, RunStatus.HELD}:
+        return None
+    counts = {name: Counts(**figures) for name, figures in row.counts.items()}
+    return Outcome(run.number, RunStatus(row.status), counts, row.report)
+
+
+def _staged(
+    engine: Engine,
+    run: Run,
+    layers: LayerSet,
+    source: str,
+    rejected: Sequence[Rejected],
+    progress: Progress,
+) -> Delivery:
+    """Stage frames, all of whose features must be right."""
+    total, done = sum(map(len, layers.values())), 0
+    progress("stage", 0, total)
+    staged: dict[str, Staged] = {}
+    with run.connection.begin():
+        refused = stage.create_rejected(run.connection, run.number)
+        stage.copy_rejected(run.connection, refused, rejected)
+        for name, frame in layers.items():
+            columns = [c for c in filled(name) if c in {"code", "geom"} or c in frame.columns]
+            columns += [c for c in filled(name) if c not in columns]
+            staged[name] = stage.create(run.connection, run.number, name, columns)
+    with stage.writing(engine, refused) as writer:
+        for name, frame in layers.items():
+            for batch in batches_of(_in_degrees(frame)):
+                writer.copy(staged[name], _right(batch, name, staged[name].columns))
+                done += len(batch)
+                progress("stage", done, total)
+    with run.connection.begin():
+        for one in staged.values():
+            run.connection.execute(text(f"ANALYZE {one.table}"))
+            relations.refuse_strictly(run.connection, one, source)
+    return Delivery(staged, refused, Scope(source))
+
+
+def _in_degrees(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    from geo import crs
+
+    if frame.crs is not None and frame.crs != crs.STORAGE:
+        return frame.to_crs(crs.STORAGE)
+    return frame
+
+
+def _right(batch: Batch, layer: str, columns: Sequence[str]) -> Batch:
+    """Return a batch with the table's kinds of values, if they all fit.
+
+    Raises
+    ------
+    InputError
+        Naming the first feature and value that does not.
+    """
+    whole, faults = checked(batch, layer, Known(_LATEST_YEAR))
+    for fault in faults:
+        raise _refusal(whole, layer, fault, batch)
+    nothing = pa.nulls(len(whole))
+    return whole.having(
+        **{name: nothing for name in columns if name != "geom" and name not in whole.columns}
+    )
+
+
+def _refusal(batch: Batch, layer: str, fault: Fault, raw: Batch) -> InputError:
+    row = int(fault.rows.argmax())
+    code = raw.columns["code"][row].as_py() if "code" in raw.columns else None
+    return InputError(
+        fault.key,
+        layer=layer,
+        code=code or "?",
+        count=int(fault.rows.sum()),
+        **fault.detail(row),
+    )
+
+
+def settle(
+    engine: Engine, run: Run, delivery: Delivery, progress: Progress = silent, *, dry: bool = False
+) -> Outcome:
+    """Compare staged layers with what is live, and publish them, hold them, or find them the same.
+
+    Parameters
+    ----------
+    dry
+        Roll everything back at the end: the outcome says what would have happened.
+    """
+    lock(run, delivery)
+    connection = run.connection
+    with connection.begin() as transaction:
+        with run.timed("diff"):
+            counts = _compared(run, delivery)
+            concerns = delivery.concerns + _concerns(connection, delivery, counts)
+        touched = [name for name in delivery.staged if counts[name].touched]
+        if concerns and delivery.guard is not None:
+            outcome = _hold(run, delivery, counts, concerns)
+        elif not touched:
+            outcome = _finish(run, delivery, counts, RunStatus.UNCHANGED, None)
+        else:
+            outcome = write_all(run, delivery, counts, touched, progress)
+        if dry:
+            transaction.rollback()
+    with connection.begin():
+        if dry:
+            connection.execute(delete(ImportRun).where(ImportRun.id == run.number))
+        if dry or outcome.status is not RunStatus.HELD:
+            runs.drop_staged(connection, run.number)
+    _unlock(run)
+    return outcome
+
+
+def lock(run: Run, delivery: Delivery) -> None:
+    """Wait for other publications of these layers, and of those that follow from them.
+
+    Before the publishing transaction, whose beginning dates what it writes; always in the same
+    order, so that no two wait for each other.
+    """
+    layers = set(delivery.staged)
+    if "region" in layers:
+        layers.add("building")  # buildings follow their community
+    if "building" in layers:
+        layers.add("building_unit")
+    with run.connection.begin(), run.timed("wait"):
+        for serial, name in enumerate(LAYERS):
+            if name in layers:
+                run.connection.execute(select(func.pg_advisory_lock(LAYER_LOCK, serial)))
+
+
+def _unlock(run: Run) -> None:
+    with run.connection.begin():
+        for serial in range(len(LAYERS)):
+            run.connection.execute(
+                text(
+                    "SELECT pg_advisory_unlock(classid::int, objid::int) FROM pg_locks "
+                    "WHERE locktype = 'advisory' AND pid = pg_backend_pid() "
+                    "AND classid = :lock AND objid = :serial"
+                ),
+                {"lock": LAYER_LOCK, "serial": serial},
             )
 
 
-@dataclass(frozen=True)
-class _Record:
-    """What is known of a run before it publishes."""
-
-    started: datetime
-    timings: dict[str, float]
-
-
-@contextmanager
-def _session(engine: Engine) -> Iterator[Connection]:
-    """Open a session of its own: temporary tables and lock end with it, whatever happens."""
-    with engine.connect() as connection:
-        try:
-            yield connection
-        finally:
-            connection.invalidate()
-
-
-def _stage(connection: Connection, layers: LayerSet, progress: Progress) -> None:
-    total, before = sum(map(len, layers.values())), 0
-    progress("stage", 0, total)
-    for name, frame in layers.items():
-        for done in stage(connection, name, [frame]):
-            progress("stage", before + done, total)
-        before += len(frame)
-
-
-def _publish(
-    connection: Connection,
-    names: Sequence[str],
-    source: str,
-    rejected: Sequence[Rejected],
-    record: _Record,
-    progress: Progress,
-) -> dict[str, Counts]:
-    began = time.monotonic()
-    for name in names:
-        _refuse_foreign(connection, name, source)
-    counts = {name: _compare(connection, name, source) for name in names}
-    touched = [name for name in names if counts[name].touched]
-    revision = _next_revision(connection) if touched else None
-    run = _open_run(connection, source, counts, record, revision)
-    _quarantine(connection, run, source, rejected)
-    for done, name in enumerate(touched):
-        progress("publish", done, len(touched))
-        _write(connection, name, source, revision)
-        _mark(connection, name, revision, run)
-    _check_references(connection)
-    record.timings["publish"] = time.monotonic() - began
-    _close_run(connection, run, record)
-    progress("publish", len(touched), len(touched))
+def _compared(run: Run, delivery: Delivery) -> dict[str, Counts]:
+    kept: list[dict[str, Any]] = []
+    counts = {}
+    for name, staged in delivery.staged.items():
+        kept += diff.keep_corrections(run.connection, staged)
+        run.report["register_kept"] = run.report.get("register_kept", 0) + (
+            0 if delivery.scope.fields_only else diff.keep_register(run.connection, staged)
+        )
+        counts[name] = diff.compare(run.connection, staged, delivery.scope, delivery.rejected)
+    run.report["corrections_kept"] = kept
+    run.report["differences"] = {
+        name: diff.samples(run.connection, staged, SHOWN)
+        for name, staged in delivery.staged.items()
+        if counts[name].touched
+    }
     return counts
 
 
-def _refuse_foreign(connection: Connection, name: str, source: str) -> None:
-    """Refuse codes that live under another source."""
-    found = connection.execute(
-        text(
-            f"SELECT live.code, live.source FROM {name} live JOIN staged_{name} USING (code) "
-            "WHERE live.source <> :source ORDER BY code LIMIT 1"
-        ),
-        {"source": source},
-    ).first()
-    if found:
-        raise InputError("code_of_other_source", layer=name, code=found.code, source=found.source)
+def _concerns(
+    connection: Connection, delivery: Delivery, counts: dict[str, Counts]
+) -> list[Concern]:
+    if delivery.guard is None:
+        return []
+    found = []
+    for name, staged in delivery.staged.items():
+        live = connection.execute(
+            text(f"SELECT count(*) FROM {name} WHERE source = :source"),
+            {"source": delivery.scope.source},
+        ).scalar_one()
+        refused = connection.execute(
+            text(f"SELECT count(*) FROM {delivery.rejected} WHERE layer = :layer"), {"layer": name}
+        ).scalar_one()
+        found += delivery.guard.judge(connection, staged, counts[name], live, refused)
+    return found
 
 
-def _compare(connection: Connection, name: str, source: str) -> Counts:
-    """Write what differs into the temporary table ``delta_<layer>``; return the counts."""
-    connection.execute(
-        text(
-            f"""
-            CREATE TEMPORARY TABLE delta_{name} AS
-            SELECT code,
-                   CASE WHEN live.source IS NULL THEN 'added'
-                        WHEN staged.is_staged IS NULL THEN 'removed'
-                        ELSE 'changed' END AS fate
-            FROM (SELECT * FROM {name} WHERE source = :source) live
-            FULL JOIN (SELECT *, true AS is_staged FROM staged_{name}) staged USING (code)
-            WHERE live.source IS NULL OR staged.is_staged IS NULL OR {_differs(name)}
-            """
-        ),
-        {"source": source},
-    )
-    connection.execute(text(f"ANALYZE delta_{name}"))
-    fates = connection.execute(text(f"SELECT fate, count(*) AS size FROM delta_{name} GROUP BY 1"))
-    found = {row.fate: row.size for row in fates}
-    staged = connection.execute(text(f"SELECT count(*) FROM staged_{name}")).scalar_one()
-    added, changed = found.get("added", 0), found.get("changed", 0)
-    return Counts(added, changed, found.get("removed", 0), staged - added - changed)
+def _hold(
+    run: Run, delivery: Delivery, counts: dict[str, Counts], concerns: Sequence[Concern]
+) -> Outcome:
+    """Keep a delivery staged, through a crash too, until somebody approves it."""
+    run.report["concerns"] = [asdict(concern) for concern in concerns]
+    run.report["held"] = {
+        "scope": asdict(delivery.scope),
+        "columns": {name: staged.columns for name, staged in delivery.staged.items()},
+        "replayed": list(delivery.replayed),
+    }
+    for table in [*(one.table for one in delivery.staged.values()), delivery.rejected]:
+        run.connection.execute(text(f"ALTER TABLE {table} SET LOGGED"))
+    return _finish(run, delivery, counts, RunStatus.HELD, None)
 
 
-def _differs(name: str) -> str:
-    """Return the condition that a staged row differs from its live one."""
-
-    def listed(alias: str) -> str:
-        return ", ".join(
-            f"{alias}.geom::bytea" if column == "geom" else f'{alias}."{column}"'
-            for column in columns(name)
-            if column != "code"
-        )
-
-    return f"({listed('live')}) IS DISTINCT FROM ({listed('staged')})"
-
-
-def _next_revision(connection: Connection) -> int:
-    newest = connection.execute(select(func.max(LayerRevision.revision))).scalar() or 0
-    return int(newest) + 1
-
-
-def _open_run(
-    connection: Connection,
-    source: str,
+def write_all(
+    run: Run,
+    delivery: Delivery,
     counts: dict[str, Counts],
-    record: _Record,
-    revision: int | None,
-) -> int:
-    """Write the run and return its number."""
-    number: int = connection.execute(
-        insert(ImportRun)
-        .values(
-            layer=", ".join(counts),
-            source=source,
-            status=RunStatus.UNCHANGED if revision is None else RunStatus.PUBLISHED,
-            started_at=record.started,
-            counts={name: asdict(count) for name, count in counts.items()},
-            revision=revision,
-        )
-        .returning(ImportRun.id)
-    ).scalar_one()
-    return number
+    touched: Sequence[str],
+    progress: Progress,
+) -> Outcome:
+    connection = run.connection
+    revision: int = connection.execute(select(REVISIONS.next_value())).scalar_one()
+    with run.timed("publish"):
+        before = consequences.before(connection, delivery.staged)
+        for done, name in enumerate(touched):
+            progress("publish", done, len(touched))
+            write(connection, delivery.staged[name], delivery.scope.source, revision)
+            _keep_changes(connection, run.number, delivery.staged[name])
+            mark(connection, name, revision, run.number)
+        progress("publish", len(touched), len(touched))
+    with run.timed("consequences"):
+        run.report |= consequences.after(connection, before, run.number, revision)
+        for name in run.report.get("also_changed", {}):
+            mark(connection, name, revision, run.number)
+    with run.timed("publish"):
+        _check_references(connection)
+        _forget_old(connection, delivery.scope.source)
+    return _finish(run, delivery, counts, RunStatus.PUBLISHED, revision)
 
 
-def _close_run(connection: Connection, run: int, record: _Record) -> None:
-    connection.execute(
-        update(ImportRun)
-        .where(ImportRun.id == run)
-        .values(timings=record.timings, finished_at=func.clock_timestamp())
-    )
-
-
-def _quarantine(
-    connection: Connection, run: int, source: str, rejected: Sequence[Rejected]
-) -> None:
-    """Keep what was rejected, once for as long as nobody has dealt with it."""
-    rows = [
-        {
-            "run_id": run,
-            "layer": one.layer,
-            "code": one.code,
-            "reason": one.reason,
-            "properties": one.properties,
-            "original": shapely.to_wkb(one.geometry),
-        }
-        for one in rejected
-    ]
-    waiting = connection.execute(
-        select(Quarantine.layer, Quarantine.code, Quarantine.reason, Quarantine.original)
-        .join(ImportRun, ImportRun.id == Quarantine.run_id)
-        .where(ImportRun.source == source, Quarantine.resolved_at.is_(None))
-    )
-    known = {tuple(row) for row in waiting}
-    fields = ("layer", "code", "reason", "original")
-    fresh = [row for row in rows if tuple(row[field] for field in fields) not in known]
-    if fresh:
-        connection.execute(insert(Quarantine), fresh)
-
-
-def _write(connection: Connection, name: str, source: str, revision: int | None) -> None:
+def write(connection: Connection, staged: Staged, source: str, revision: int) -> None:
     """Remove, change and add what differs."""
-    filled = [f'"{column}"' for column in columns(name) if column != "code"]
-    listed = ", ".join(filled)
-    assigned = ", ".join(f"{column} = staged.{column}" for column in filled)
+    name, delta = staged.layer, delta_name(staged.layer)
+    columns = [f'"{column}"' for column in staged.columns if column != "code"]
+    listed = "".join(f", {column}" for column in columns)
+    assigned = "".join(f"{column} = staged.{column}, " for column in columns)
+    # Neighbours in the table are neighbours in its indexes: children come in the file's order.
     statements = [
-        f"DELETE FROM {name} live USING delta_{name} delta "
+        f"DELETE FROM {name} live USING {delta} delta "
         "WHERE delta.code = live.code AND fate = 'removed'",
-        f"UPDATE {name} live SET {assigned}, revision = :revision "
-        f"FROM staged_{name} staged JOIN delta_{name} USING (code) "
+        f"UPDATE {name} live SET {assigned}revision = :revision "
+        f"FROM {staged.table} staged JOIN {delta} USING (code) "
         "WHERE staged.code = live.code AND fate = 'changed'",
-        f"INSERT INTO {name} (code, {listed}, source, revision) "
-        f"SELECT code, {listed}, :source, :revision "
-        f"FROM staged_{name} JOIN delta_{name} USING (code) WHERE fate = 'added' ORDER BY code",
+        f"INSERT INTO {name} (code{listed}, source, revision) "
+        f"SELECT code{listed}, :source, :revision "
+        f"FROM {staged.table} JOIN {delta} USING (code) WHERE fate = 'added' ORDER BY {stage.ROW}",
     ]
     for statement in statements:
         connection.execute(text(statement), {"source": source, "revision": revision})
 
 
-def _mark(connection: Connection, name: str, revision: int | None, run: int) -> None:
+def _keep_changes(connection: Connection, run: int, staged: Staged) -> None:
+    """Write down what a run does to a layer, for its roll-back."""
+    of = "coalesce(array_agg(code) FILTER (WHERE fate = '{}'), '{{}}')"
+    fates = ", ".join(of.format(fate) for fate in ("added", "changed", "removed"))
+    connection.execute(
+        text(
+            "INSERT INTO run_change (run_id, layer, columns, added, changed, removed) "
+            f"SELECT :run, :layer, :columns, {fates} FROM {delta_name(staged.layer)}"
+        ),
+        {"run": run, "layer": staged.layer, "columns": staged.columns},
+    )
+
+
+def _forget_old(connection: Connection, source: str) -> None:
+    """Forget what runs before the last generations of a source changed."""
+    kept = (
+        select(ImportRun.id)
+        .where(ImportRun.source == source, ImportRun.status == RunStatus.PUBLISHED)
+        .order_by(ImportRun.id.desc())
+        .limit(GENERATIONS)
+    )
+    oldest = connection.execute(select(func.min(kept.subquery().c.id))).scalar()
+    if oldest is not None:
+        of_source = select(ImportRun.id).where(ImportRun.source == source, ImportRun.id < oldest)
+        connection.execute(delete(RunChange).where(RunChange.run_id.in_(of_source)))
+
+
+def mark(connection: Connection, name: str, revision: int, run: int | None) -> None:
     """Move the layer's revision."""
     marked = connection.execute(
         update(LayerRevision)
@@ -299,6 +488,66 @@ def _mark(connection: Connection, name: str, revision: int | None, run: int) -> 
     )
     if marked.rowcount == 0:
         connection.execute(insert(LayerRevision).values(layer=name, revision=revision, run_id=run))
+
+
+def _finish(
+    run: Run,
+    delivery: Delivery,
+    counts: dict[str, Counts],
+    status: RunStatus,
+    revision: int | None,
+) -> Outcome:
+    """Write the record of a run, and what it refused."""
+    run.report["state_after"] = runs.state_of(run.connection)
+    run.report["rejected"] = _quarantine(run.connection, run.number, delivery)
+    runs.close(
+        run.connection,
+        run.number,
+        status,
+        run.report,
+        counts={name: asdict(count) for name, count in counts.items()},
+        timings=run.timings,
+        revision=revision,
+    )
+    return Outcome(run.number, status, counts, run.report)
+
+
+def _quarantine(connection: Connection, run: int, delivery: Delivery) -> dict[str, int]:
+    """Keep what was refused, once for as long as nobody has dealt with it; count the reasons.
+
+    What was refused before and is right now, or replayed, is dealt with.
+    """
+    for name, staged in delivery.staged.items():
+        connection.execute(
+            text(
+                "UPDATE quarantine q SET resolved_at = now() FROM import_run r, "
+                f"{staged.table} staged WHERE r.id = q.run_id AND r.source = :source "
+                "AND q.layer = :layer AND q.resolved_at IS NULL AND q.code = staged.code"
+            ),
+            {"source": delivery.scope.source, "layer": name},
+        )
+    if delivery.replayed:
+        connection.execute(
+            update(Quarantine)
+            .where(Quarantine.id.in_(delivery.replayed), Quarantine.resolved_at.is_(None))
+            .values(resolved_at=func.now())
+        )
+    connection.execute(
+        text(
+            "INSERT INTO quarantine (run_id, layer, code, reason, detail, properties, original, "
+            "geom) SELECT :run, layer, code, reason, detail, properties, original, geom "
+            f"FROM {delivery.rejected} new WHERE NOT EXISTS (SELECT FROM quarantine q "
+            "JOIN import_run r ON r.id = q.run_id WHERE r.source = :source AND q.layer = new.layer "
+            "AND q.reason = new.reason AND q.resolved_at IS NULL AND q.run_id <> :run "
+            "AND q.code IS NOT DISTINCT FROM new.code "
+            "AND q.original IS NOT DISTINCT FROM new.original)"
+        ),
+        {"run": run, "source": delivery.scope.source},
+    )
+    reasons = connection.execute(
+        text(f"SELECT reason, count(*) AS size FROM {delivery.rejected} GROUP BY 1 ORDER BY 1")
+    )
+    return {row.reason: row.size for row in reasons}
 
 
 def _check_references(connection: Connection) -> None:

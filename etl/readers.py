@@ -15,6 +15,7 @@ import pyproj
 import shapely
 from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, GeometryError
 
+from etl.encoding import dbf_encoding
 from geo import crs as systems
 from geo.errors import InputError
 
@@ -63,7 +64,7 @@ def layers_in(path: Path) -> list[str]:
     InputError
         If it is not what its name says.
     """
-    with _quiet():
+    with quiet():
         try:
             return [str(name) for name, _ in pyogrio.list_layers(path.resolve())]
         except UNREADABLE as error:
@@ -137,7 +138,7 @@ def read_raw(
     InputError
         If the file or the layer can't be read to its end.
     """
-    with _quiet():
+    with quiet():
         try:
             meta, _, wkb, values = pyogrio.raw.read(
                 path.resolve(),
@@ -180,23 +181,6 @@ def polygonal(geometry: Any) -> Any:
     return flat
 
 
-def dbf_encoding(path: Path) -> str | None:
-    """Return the encoding of a shapefile's texts if it does not say (no ``.cpg``), else None.
-
-    Chinese shapefiles are in GBK more often than not and seldom say so; what is valid UTF-8 is
-    taken for that.
-    """
-    table = path.with_suffix(".dbf")
-    if path.suffix.lower() != ".shp" or path.with_suffix(".cpg").exists() or not table.exists():
-        return None
-    content = table.read_bytes()
-    try:
-        content[int.from_bytes(content[8:10], "little") :].decode("utf-8")
-    except UnicodeDecodeError:
-        return "GB18030"
-    return "UTF-8"
-
-
 def plausible(frame: gpd.GeoDataFrame, path: Path, layer: str) -> gpd.GeoDataFrame:
     """Return a frame in longitude and latitude, if that is what it can be.
 
@@ -217,7 +201,7 @@ def _spoken(bounds: Any) -> str:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep GDAL from printing while the block runs: what it means for the reader is counted."""
     logger = logging.getLogger("pyogrio")
     level = logger.level

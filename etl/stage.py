@@ -1,290 +1,272 @@
-"""Staging: a delivery is copied beside the live tables, and every value checked there.
+"""Staging: a delivery is copied beside the live tables, in batches, before anything is compared.
 
-The database's rules are those of ``geo.model``; a delivery that breaks one is refused with the
-feature, the value and the rule, before anything live is touched.
+Staging tables are unlogged and a run's own; what was refused on the way goes to one of them too, so
+that a run that dies leaves nothing behind but what the next run drops.
 """
 
-import re
-from collections.abc import Iterable, Iterator
+import io
+import json
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
-import geopandas as gpd
 import numpy as np
-import pandas as pd
+import pyarrow as pa
+import pyarrow.csv as arrow_csv
 import shapely
-from numpy.typing import NDArray
-from sqlalchemy import (
-    CheckConstraint,
-    Column,
-    Computed,
-    Connection,
-    DefaultClause,
-    SmallInteger,
-    Table,
-    text,
-)
+from sqlalchemy import Column, Connection, DefaultClause, Engine, text
 
-from geo import crs
-from geo.errors import InputError
-from geo.model import STORAGE_SRID, Base
+from etl.batch import Batch, Geometries
+from etl.layers import EXTRAS, declared, kind_of, table_of
+from geo.model import STORAGE_SRID
+from geo.model.run import STAGING_SCHEMA
 
-_BATCH = 20_000
-_KEPT_BY_DATABASE = {"valid_from", "valid_to", "revision", "source"}
-_LARGEST = 2**31 - 1
-_LARGEST_SMALL = 2**15 - 1
-_FARTHEST = np.array([180.0, 89.0])  # degrees; Web Mercator has no poles
-_LONGEST_SHOWN = 80  # characters of a value in a message
+_WAITING = 2
+"""Batches that wait to be written: reading and checking go on while the server takes them."""
 
-_TRUE = ("true", "1", "1.0", "yes")  # as files of many formats write it
-_FALSE = ("false", "0", "0.0", "no")
-
-_KINDS = {
-    "POINT": {shapely.GeometryType.POINT},
-    "LINESTRING": {shapely.GeometryType.LINESTRING},
-    "MULTIPOLYGON": {shapely.GeometryType.POLYGON, shapely.GeometryType.MULTIPOLYGON},
-}
-
-Flags = NDArray[np.bool_]
-Values = NDArray[np.object_]
+ROW = "_row"
+"""Column of a staging table: the feature's number in its file."""
 
 
-def stage(connection: Connection, layer: str, frames: Iterable[gpd.GeoDataFrame]) -> Iterator[int]:
-    """Copy the frames of a layer into the temporary table ``staged_<layer>``.
+@dataclass(frozen=True)
+class Rejected:
+    """A feature that can't be used: its layer and code, why (a key), what came with it.
 
-    Parameters
-    ----------
-    frames
-        Parts of the layer, columns named as the table's; a column that is left out gets the
-        table's default.
-
-    Yields
-    ------
-    int
-        Rows copied so far.
-
-    Raises
-    ------
-    InputError
-        If a value is of the wrong kind or outside its domain, or a code is there twice.
+    ``detail`` has the fields of the reason's text; ``place`` is the geometry in longitude and
+    latitude, where it can be shown on a map.
     """
-    table = Base.metadata.tables[layer]
-    listed = ", ".join(f'"{column}"' for column in columns(layer))
+
+    layer: str
+    code: str | None
+    reason: str
+    properties: dict[str, Any]
+    geometry: shapely.Geometry | bytes | None
+    detail: dict[str, Any] = field(default_factory=dict)
+    place: shapely.Geometry | None = None
+
+
+@dataclass
+class Staged:
+    """The staging table of a layer.
+
+    Attributes
+    ----------
+    layer, table
+        Its layer, and its name with its schema.
+    columns
+        Columns that the delivery fills; the others keep what is live, or get the default.
+    extras
+        Columns for joining that are not kept.
+    rows
+        Rows copied so far.
+    """
+
+    layer: str
+    table: str
+    columns: list[str]
+    extras: list[str] = field(default_factory=list)
+    rows: int = 0
+
+
+def table_name(number: int, layer: str) -> str:
+    """Return the name of the staging table of a run's layer, or of its ``rejected``."""
+    return f"{STAGING_SCHEMA}.run_{number}_{layer}"
+
+
+def create(connection: Connection, number: int, layer: str, columns: Sequence[str]) -> Staged:
+    """Make the staging table of a layer."""
+    name = table_name(number, layer)
+    listed = "".join(f'"{column}" {declared(layer, column)}, ' for column in columns)
+    connection.execute(text(f"CREATE UNLOGGED TABLE {name} ({listed}{ROW} bigint)"))
+    extras = [column for column in columns if column in EXTRAS.get(layer, ())]
+    return Staged(layer, name, [c for c in columns if c not in extras], extras)
+
+
+def create_rejected(connection: Connection, number: int) -> str:
+    """Make the table of what a run refuses; return its name."""
+    name = table_name(number, "rejected")
     connection.execute(
-        text(f"CREATE TEMPORARY TABLE staged_{layer} AS SELECT {listed} FROM {layer} WITH NO DATA")
+        text(
+            f"CREATE UNLOGGED TABLE {name} AS SELECT layer, code, reason, detail, properties, "
+            "original, geom FROM quarantine WITH NO DATA"
+        )
     )
-    done = 0
-    for frame in frames:
-        for start in range(0, len(frame), _BATCH):
-            batch = frame.iloc[start : start + _BATCH]
-            _copy(connection, table, batch)
-            done += len(batch)
-            yield done
-    connection.execute(text(f"ANALYZE staged_{layer}"))
-    _refuse_missing(connection, table)
-    _refuse_repeated(connection, layer)
-    _refuse_broken_rules(connection, table)
+    return name
 
 
-def columns(layer: str) -> list[str]:
-    """Return the columns of a layer that a delivery fills."""
-    return [
-        column.name
-        for column in Base.metadata.tables[layer].columns
-        if not isinstance(column.server_default, Computed) and column.name not in _KEPT_BY_DATABASE
-    ]
+class Writer:
+    """Copies batches and refused features into staging tables, in a thread and session of its own.
+
+    An error of the server's comes up in the next call, or when the block of :func:`writing` ends.
+    """
+
+    def __init__(self, connection: Connection, rejected: str) -> None:
+        self._connection = connection
+        self._rejected = rejected
+        self._pool = ThreadPoolExecutor(1)
+        self._waiting: list[Future[None]] = []
+
+    def copy(self, staged: Staged, batch: Batch) -> None:
+        """Copy the features of a batch."""
+        staged.rows += len(batch)
+        self._later(self._copy, staged, _encoded(staged, batch))
+
+    def refuse(self, rejected: Sequence[Rejected]) -> None:
+        """Copy what was refused."""
+        if rejected:
+            self._later(self._refuse, list(rejected))
+
+    def finish(self) -> None:
+        """Wait until all is written."""
+        while self._waiting:
+            self._waiting.pop(0).result()
+
+    def close(self) -> None:
+        """End the thread."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _later(self, work: Any, *arguments: Any) -> None:
+        if len(self._waiting) >= _WAITING:
+            self._waiting.pop(0).result()
+        self._waiting.append(self._pool.submit(work, *arguments))
+
+    def _copy(self, staged: Staged, content: memoryview) -> None:
+        listed = ", ".join(f'"{name}"' for name in [*staged.columns, *staged.extras, ROW])
+        with self._connection.begin():
+            _copy_in(
+                self._connection, f"COPY {staged.table} ({listed}) FROM STDIN (FORMAT csv)", content
+            )
+
+    def _refuse(self, rejected: list[Rejected]) -> None:
+        with self._connection.begin():
+            copy_rejected(self._connection, self._rejected, rejected)
 
 
-def _copy(connection: Connection, table: Table, frame: gpd.GeoDataFrame) -> None:
-    names = columns(table.name)
-    series = [_values(frame, table.c[name]) for name in names]
-    listed = ", ".join(f'"{name}"' for name in names)
+@contextmanager
+def writing(engine: Engine, rejected: str) -> Iterator[Writer]:
+    """Open a writer; after the block all that it was given is written."""
+    with engine.connect() as connection:
+        writer = Writer(connection, rejected)
+        try:
+            yield writer
+            writer.finish()
+        finally:
+            writer.close()
+
+
+def _copy_in(connection: Connection, statement: str, content: memoryview) -> None:
     driver: Any = connection.connection.driver_connection
-    with (
-        driver.cursor() as cursor,
-        cursor.copy(f"COPY staged_{table.name} ({listed}) FROM STDIN") as copy,
-    ):
-        for row in zip(*series, strict=True):
-            copy.write_row(row)
+    with driver.cursor() as cursor, cursor.copy(statement) as copy:
+        copy.write(content)
 
 
-def _values(frame: gpd.GeoDataFrame, column: Column[Any]) -> list[Any]:
-    """Return a column as the database takes it; what is missing gets the column's default."""
-    if column.name == "geom":
-        return _ewkb(frame, column)
-    default = _default(column)
-    if column.name not in frame.columns:
-        return [default] * len(frame)
-    series = frame[column.name]
-    missing = series.isna().to_numpy()
-    kind = column.type.python_type
-    if kind in (int, float):
-        values = _numbers(frame, column, missing)
-    elif kind is bool:
-        values = _truths(frame, column, missing)
-    else:
-        values = _texts(frame, column, missing)
-    return [default if gone else value for value, gone in zip(values, missing, strict=True)]
+def _encoded(staged: Staged, batch: Batch) -> memoryview:
+    """Return the rows of a batch as CSV, in which nothing between two commas is null."""
+    names = [*staged.columns, *staged.extras, ROW]
+    arrays = [_column(staged.layer, name, batch) for name in names]
+    sink = io.BytesIO()
+    options = arrow_csv.WriteOptions(include_header=False)
+    arrow_csv.write_csv(pa.table(arrays, names), sink, options)
+    return sink.getbuffer()
 
 
-def _default(column: Column[Any]) -> str | None:
-    """Return a column's default as text, which COPY reads as any kind."""
+def _column(layer: str, name: str, batch: Batch) -> pa.Array:
+    """Return a column as the database takes it; what is missing gets the table's default."""
+    if name == ROW:
+        return pa.array(batch.numbers)
+    if name == "geom":
+        return ewkb(batch.geometry, kind_of(layer))
+    values = batch.columns[name]
+    if name in EXTRAS.get(layer, ()):
+        return values
+    default = default_of(table_of(layer).c[name])
+    return values if default is None else _filled(values, default)
+
+
+def _filled(values: pa.Array, default: str) -> pa.Array:
+    if values.null_count == 0:
+        return values
+    if pa.types.is_null(values.type):
+        return pa.array([default] * len(values), pa.string())
+    if pa.types.is_boolean(values.type):
+        return values.fill_null(default == "true")
+    return values.fill_null(pa.scalar(default).cast(values.type))
+
+
+def default_of(column: Column[Any]) -> str | None:
+    """Return a column's default as text."""
     if isinstance(column.server_default, DefaultClause):
         return str(column.server_default.arg)
     return None
 
 
-def _numbers(frame: gpd.GeoDataFrame, column: Column[Any], missing: Flags) -> list[Any]:
-    series = frame[column.name]
-    figures = pd.to_numeric(series, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
-    if column.type.python_type is float:
-        _refuse("value_not_number", frame, column, ~missing & np.isnan(figures))
-        return list(figures)
-    largest = _LARGEST_SMALL if isinstance(column.type, SmallInteger) else _LARGEST
-    whole = (figures == np.round(figures)) & (np.abs(figures) <= largest)
-    _refuse("value_not_whole", frame, column, ~missing & ~whole)
-    return list(np.where(missing, 0, figures).astype(np.int64).tolist())
-
-
-def _truths(frame: gpd.GeoDataFrame, column: Column[Any], missing: Flags) -> list[Any]:
-    words = frame[column.name].astype(str).str.lower()
-    known = words.isin([*_TRUE, *_FALSE]).to_numpy(dtype=bool)
-    _refuse("value_not_truth", frame, column, ~missing & ~known)
-    return list(words.isin(_TRUE))
-
-
-def _texts(frame: gpd.GeoDataFrame, column: Column[Any], missing: Flags) -> list[Any]:
-    values = [
-        "" if gone else str(value) for value, gone in zip(frame[column.name], missing, strict=True)
-    ]
-    unfit = np.array(["\0" in value for value in values])  # all that PostgreSQL can't hold
-    _refuse("value_not_text", frame, column, unfit)
-    return list(values)
-
-
-def _ewkb(frame: gpd.GeoDataFrame, column: Column[Any]) -> list[str | None]:
-    """Return geometry in the storage system, of the kind that the column holds."""
-    geometry = frame.geometry
-    if geometry.crs is not None and geometry.crs != crs.STORAGE:
-        geometry = geometry.to_crs(crs.STORAGE)
-    values = shapely.force_2d(geometry.to_numpy())
-    _refuse_unfit_geometry(frame, column, values)
-    if _kind(column) == "MULTIPOLYGON":
+def ewkb(geometry: Geometries, kind: str) -> pa.Array:
+    """Return geometries as the database takes them, polygons as multipolygons where it wants."""
+    values = geometry
+    if kind == "MULTIPOLYGON":
         single = shapely.get_type_id(values) == shapely.GeometryType.POLYGON
-        values[single] = shapely.multipolygons(values[single], indices=np.arange(single.sum()))
-    return list(shapely.to_wkb(shapely.set_srid(values, STORAGE_SRID), hex=True, include_srid=True))
-
-
-def _kind(column: Column[Any]) -> str:
-    return str(getattr(column.type, "geometry_type", ""))
-
-
-def _refuse_unfit_geometry(frame: gpd.GeoDataFrame, column: Column[Any], values: Values) -> None:
-    there = ~shapely.is_missing(values)
-    kinds = list(_KINDS.get(_kind(column), shapely.GeometryType))
-    wrong = there & ~np.isin(shapely.get_type_id(values), kinds)
-    shown = frame.geometry.geom_type
-    _refuse("geometry_of_other_kind", frame, column, wrong, shown=shown, kind=_kind(column))
-    _refuse("geometry_empty", frame, column, there & shapely.is_empty(values))
-    corners, owners = shapely.get_coordinates(values, return_index=True)
-    far = ~(np.isfinite(corners) & (np.abs(corners) <= _FARTHEST)).all(axis=1)
-    outside = np.zeros(len(values), dtype=bool)
-    outside[owners[far]] = True
-    if far.any():
-        place = "{:.6g} {:.6g}".format(*corners[far][0])
-        _refuse("geometry_off_the_earth", frame, column, outside, place=place)
-
-
-def _refuse(
-    key: str,
-    frame: gpd.GeoDataFrame,
-    column: Column[Any],
-    wrong: Flags,
-    *,
-    shown: pd.Series | None = None,
-    **more: object,
-) -> None:
-    """Raise if any feature is wrong, with the first one's code and value."""
-    if not wrong.any():
-        return
-    first = int(np.flatnonzero(wrong)[0])
-    values = frame[column.name] if shown is None else shown
-    raise InputError(
-        key,
-        layer=column.table.name,
-        column=column.name,
-        code=frame["code"].iloc[first],
-        value=_shown(values.iloc[first]),
-        count=int(wrong.sum()),
-        **more,
+        if single.any():
+            values = values.copy()
+            values[single] = shapely.multipolygons(values[single], indices=np.arange(single.sum()))
+    hexadecimal = shapely.to_wkb(
+        shapely.set_srid(values, STORAGE_SRID), hex=True, include_srid=True
     )
+    return pa.array(hexadecimal, pa.string())
 
 
-def _shown(value: object) -> str:
-    """Return a value as a message shows it: on one line, not too long."""
-    plain = "".join(sign if sign.isprintable() else "�" for sign in str(value))
-    return plain if len(plain) <= _LONGEST_SHOWN else plain[:_LONGEST_SHOWN] + "…"
-
-
-def _refuse_missing(connection: Connection, table: Table) -> None:
-    for name in columns(table.name):
-        if table.c[name].nullable:
-            continue
-        where = f'"{name}" IS NULL' + (" OR code = ''" if name == "code" else "")
-        count, code = _first(connection, table.name, where, "code")
-        if count:
-            raise InputError(
-                "value_missing", layer=table.name, column=name, code=code or "?", count=count
+def copy_rejected(connection: Connection, table: str, rejected: Sequence[Rejected]) -> None:
+    """Copy refused features into a table with the columns of the quarantine."""
+    driver: Any = connection.connection.driver_connection
+    statement = f"COPY {table} (layer, code, reason, detail, properties, original, geom) FROM STDIN"
+    with driver.cursor() as cursor, cursor.copy(statement) as copy:
+        for one in rejected:
+            copy.write_row(
+                (
+                    one.layer,
+                    _clean(one.code),
+                    one.reason,
+                    _json(one.detail),
+                    _json(one.properties),
+                    original_of(one),
+                    _shown_at(one.place),
+                )
             )
 
 
-def _refuse_repeated(connection: Connection, layer: str) -> None:
-    repeated = (
-        connection.execute(
-            text(f"SELECT code FROM staged_{layer} GROUP BY code HAVING count(*) > 1 ORDER BY code")
-        )
-        .scalars()
-        .all()
-    )
-    if repeated:
-        raise InputError("code_repeated", layer=layer, count=len(repeated), code=repeated[0])
+def original_of(one: Rejected) -> bytes | None:
+    """Return the geometry of a refused feature as it came."""
+    if isinstance(one.geometry, bytes):
+        return one.geometry
+    return None if one.geometry is None else shapely.to_wkb(one.geometry)
 
 
-def _refuse_broken_rules(connection: Connection, table: Table) -> None:
-    rules = [str(c.sqltext) for c in table.constraints if isinstance(c, CheckConstraint)]
-    if not rules:
-        return
-    counted = ", ".join(f"count(*) FILTER (WHERE NOT ({rule}))" for rule in rules)
-    counts = connection.execute(text(f"SELECT {counted} FROM staged_{table.name}")).one()
-    for rule, count in zip(rules, counts, strict=True):
-        if count:
-            raise _broken(connection, table, rule, count)
+def _json(values: dict[str, Any]) -> str:
+    """Return values as JSON that PostgreSQL can hold: without NUL, without NaN."""
+    plain = {name: _plain(value) for name, value in values.items()}
+    return json.dumps(plain, ensure_ascii=False)
 
 
-def _broken(connection: Connection, table: Table, rule: str, count: int) -> InputError:
-    """Return what is said of a rule that some rows break, with the first of them."""
-    named = [name for name in columns(table.name) if re.search(rf"\b{name}\b", rule)]
-    values = " || ', ' || ".join(
-        f"'{name} = ' || coalesce({_as_text(name)}, '∅')" for name in named
-    )
-    _, said = _first(connection, table.name, f"NOT ({rule})", f"code || E'\\n' || {values}")
-    code, value = said.split("\n", 1)
-    return InputError(
-        "row_refused",
-        layer=table.name,
-        code=code,
-        value=_shown(value),
-        rule=_shown(rule),
-        count=count,
-    )
+def _plain(value: Any) -> Any:
+    if isinstance(value, float) and not np.isfinite(value):
+        return str(value)
+    if isinstance(value, str):
+        return _clean(value)
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    return _clean(str(value))
 
 
-def _as_text(name: str) -> str:
-    return "GeometryType(geom)" if name == "geom" else f'"{name}"::text'
+def _clean(value: str | None) -> str | None:
+    return None if value is None else value.replace("\0", "�")
 
 
-def _first(connection: Connection, layer: str, where: str, shown: str) -> tuple[int, str]:
-    """Count the staged rows of a condition; return something of the first of them too."""
-    row = connection.execute(
-        text(f"SELECT count(*), min({shown}) FROM staged_{layer} WHERE {where}")
-    ).one()
-    return row[0], row[1]
+def _shown_at(place: Any) -> str | None:
+    """Return where a feature is, if that is somewhere on the earth."""
+    if place is None or place.is_empty:
+        return None
+    bounds = np.array(place.bounds)
+    if not (np.isfinite(bounds).all() and (np.abs(bounds) <= [180, 89, 180, 89]).all()):
+        return None
+    return str(shapely.to_wkb(shapely.set_srid(place, STORAGE_SRID), hex=True, include_srid=True))

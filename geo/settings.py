@@ -27,6 +27,13 @@ class Settings(BaseSettings):
     estimate_storeys_house: float = 2.0
     estimate_storeys_apartments: float = 6.0
     estimate_min_footprint_m2: float = 30.0
+    # Limits of an import, beyond which it waits for a person: percent of what is live of its
+    # source, and of what is delivered for refusals. Fewer features than ``few`` never hold it.
+    guard_removed_percent: float = 5.0
+    guard_changed_percent: float = 30.0
+    guard_area_percent: float = 5.0
+    guard_rejected_percent: float = 5.0
+    guard_few: int = 5
     # A building of unknown use that covers more than this is a hall, a mall or a station.
     estimate_max_footprint_m2: float = 2500.0
 

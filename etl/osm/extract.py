@@ -16,8 +16,8 @@ from etl.osm import layers as made_of
 from etl.osm.regions import communities as communities_of
 from etl.osm.regions import district_code, given_communities, regions
 from etl.osm.source import Source, read_source
-from etl.publish import Rejected
 from etl.readers import existing, plausible
+from etl.stage import Rejected
 from geo import crs as systems
 from geo.errors import InputError
 from geo.progress import Progress, silent

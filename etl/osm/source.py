@@ -15,8 +15,8 @@ import pyogrio
 import shapely
 
 from etl.osm.relations import area_relations
-from etl.publish import Rejected
 from etl.readers import layers_in, polygonal, read_raw
+from etl.stage import Rejected
 from geo import crs as systems
 from geo.errors import InputError
 

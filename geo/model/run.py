@@ -21,7 +21,6 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from geo.model.base import Base, geometry, one_of
 
-
 STAGING_SCHEMA = "staging"
 """Schema of the tables beside the live ones, where runs keep what they are about to publish."""
 

@@ -30,7 +30,7 @@ def quarters(geometry=SQUARE, crs="EPSG:4490", **columns) -> gpd.GeoDataFrame:
 
 
 def write(frame: gpd.GeoDataFrame, path: Path, **options) -> Path:
-    with readers._quiet():
+    with readers.quiet():
         pyogrio.write_dataframe(frame, path, **options)
     return path
 

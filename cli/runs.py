@@ -1,0 +1,285 @@
+"""``gridatlas runs``, ``quarantine``, ``mapping``, ``nightly``: imports after the file is named."""
+
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+from sqlalchemy import select
+
+from cli import console
+from cli.imports import EXIT_HELD, show
+from geo.messages import text
+
+if TYPE_CHECKING:
+    from etl.publish import Outcome
+
+Number = Annotated[int, typer.Argument(metavar="N", help="Number of a run.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    _add_runs(app)
+    _add_quarantine(app)
+    _add_mapping(app)
+
+    @app.command()
+    def nightly(
+        folder: Annotated[Path, typer.Argument(help="Files and their mappings (*.toml).")],
+        reports: Annotated[Path | None, typer.Option(help="Folder for the reports.")] = None,
+        log: Annotated[
+            Path | None, typer.Option(help="File to add the log to, JSON lines; - for stdout.")
+        ] = None,
+    ) -> None:
+        """Import what lies in a folder: 0 published, 3 held, 2 rejected, 1 failed."""
+        from etl.nightly import exit_code
+        from etl.nightly import nightly as run_night
+        from geo import db
+        from geo.settings import settings
+
+        home = settings().home
+        db.upgrade()
+        with ExitStack() as stack:
+            if str(log) == "-":
+                sink = sys.stdout
+            else:
+                target = log or home / "imports.log"
+                target.parent.mkdir(parents=True, exist_ok=True)
+                sink = stack.enter_context(target.open("a", encoding="utf-8"))
+            nights = run_night(
+                db.engine(), folder, settings(), reports=reports or home / "reports", log=sink
+            )
+        for night in nights:
+            file = night.file or night.mapping
+            if night.said:
+                console.err.print(
+                    text("import.nightly_failed", file=file, said=night.said), highlight=False
+                )
+            elif str(log) != "-":
+                status = text(f"status.{night.status}")
+                console.out.print(
+                    text("import.nightly_done", file=file, layer=night.layer, status=status),
+                    highlight=False,
+                )
+        raise typer.Exit(exit_code(nights))
+
+
+def _add_runs(app: typer.Typer) -> None:
+    group = typer.Typer(help="Runs of imports.", invoke_without_command=True)
+    app.add_typer(group, name="runs")
+
+    @group.callback()
+    def listed(
+        context: typer.Context,
+        limit: Annotated[int, typer.Option(help="How many, the newest first.")] = 20,
+    ) -> None:
+        """List the newest runs."""
+        if context.invoked_subcommand is None:
+            _list_runs(limit)
+
+    @group.command("show")
+    def show_run(
+        number: Number,
+        report: Annotated[Path | None, typer.Option(help="Folder for the report.")] = None,
+        json_: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+    ) -> None:
+        """Show a run, and write its report."""
+        _show_run(number, report, json_)
+
+    @group.command()
+    def approve(number: Number) -> None:
+        """Publish a held run."""
+        from etl.approve import approve as publish_held
+        from geo import db
+
+        with console.progress() as progress:
+            _print(publish_held(db.engine(), number, actor=_actor(), progress=progress))
+
+    @group.command()
+    def dismiss(number: Number) -> None:
+        """Give a held run up."""
+        from etl.approve import dismiss as give_up
+        from geo import db
+
+        give_up(db.engine(), number, actor=_actor())
+        console.out.print(text("import.dismissed", run=number), highlight=False)
+
+    @group.command()
+    def rollback(
+        number: Number,
+        with_later: Annotated[
+            bool, typer.Option("--with-later", help="Take back later runs of its source too.")
+        ] = False,
+    ) -> None:
+        """Take a published run back."""
+        from etl.rollback import roll_back
+        from geo import db
+
+        with console.progress() as progress:
+            outcome = roll_back(
+                db.engine(), number, with_later=with_later, actor=_actor(), progress=progress
+            )
+        _print(outcome)
+        taken = ", ".join(map(str, outcome.report["rolls_back"]))
+        console.out.print(text("import.rolled_back", runs=taken, run=outcome.run), highlight=False)
+
+
+def _actor() -> str:
+    """Return who sits at the terminal."""
+    import getpass
+
+    return getpass.getuser()
+
+
+def _print(outcome: "Outcome") -> None:
+    from etl.report import lines
+
+    show(outcome.counts)
+    for line in lines(outcome):
+        console.out.print(line, highlight=False, markup=False)
+    if outcome.status == "held":
+        console.out.print(text("import.held", run=outcome.run), highlight=False)
+
+
+def _list_runs(limit: int) -> None:
+    from geo import db
+    from geo.model import ImportRun
+
+    db.upgrade()
+    with db.engine().connect() as connection:
+        rows = connection.execute(
+            select(ImportRun.__table__).order_by(ImportRun.id.desc()).limit(limit)
+        ).all()
+    if not rows:
+        console.out.print(text("import.no_runs"))
+        return
+    table = Table()
+    for column in ("run", "status", "layer", "source", "started", "seconds_column"):
+        table.add_column(text(f"import.{column}"))
+    for row in rows:
+        seconds = f"{sum(row.timings.values()):.1f}" if row.timings else ""
+        started = row.started_at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+        table.add_row(
+            str(row.id), text(f"status.{row.status}"), row.layer, row.source, started, seconds
+        )
+    console.out.print(table)
+
+
+def _show_run(number: int, folder: Path | None, as_json: bool) -> None:
+    import json
+
+    from etl.diff import Counts
+    from etl.publish import Outcome
+    from etl.report import run_report, write_report
+    from geo import db
+    from geo.model.run import RunStatus
+    from geo.settings import settings
+
+    with db.engine().connect() as connection:
+        run = run_report(connection, number)
+    if as_json:
+        sys.stdout.write(json.dumps(run, ensure_ascii=False, indent=1, default=str) + "\n")
+        return
+    counts = {name: Counts(**count) for name, count in run["counts"].items()}
+    console.out.print(f"{number} {text('status.' + run['status'])} {run['source']}")
+    if run["report"].get("failure"):
+        console.out.print(run["report"]["failure"], markup=False, highlight=False)
+    _print(Outcome(number, RunStatus(run["status"]), counts, run["report"]))
+    page = write_report(db.engine(), number, folder or settings().home / "reports")
+    console.out.print(text("import.report", file=page), highlight=False)
+
+
+def _add_quarantine(app: typer.Typer) -> None:
+    group = typer.Typer(help="Features that imports refused.", no_args_is_help=True)
+    app.add_typer(group, name="quarantine")
+    of_run = typer.Option("--run", help="Only of this run.")
+    of_layer = typer.Option("--layer", help="Only of this layer.")
+
+    @group.command("list")
+    def listed(
+        run: Annotated[int | None, of_run] = None,
+        layer: Annotated[str, of_layer] = "",
+        limit: Annotated[int, typer.Option(help="How many.")] = 50,
+    ) -> None:
+        """List what waits."""
+        _list_quarantine(run, layer, limit)
+
+    @group.command()
+    def export(
+        file: Annotated[Path, typer.Argument(help="NAME.gpkg, NAME.geojson or NAME.csv")],
+        run: Annotated[int | None, of_run] = None,
+        layer: Annotated[str, of_layer] = "",
+    ) -> None:
+        """Write what waits to a file, to be mended there."""
+        from etl.quarantine import export as write
+        from geo import db
+
+        count = write(db.engine(), file, run=run, layer=layer)
+        console.out.print(
+            text("import.quarantine_exported", count=count, file=file), highlight=False
+        )
+
+    @group.command()
+    def replay(
+        file: Annotated[
+            Path | None, typer.Argument(help="The exported file, mended; default: as they came.")
+        ] = None,
+        run: Annotated[int | None, of_run] = None,
+    ) -> None:
+        """Bring refused features again."""
+        from etl.quarantine import replay as bring
+        from geo import db
+        from geo.settings import settings
+
+        with console.progress() as progress:
+            outcomes = bring(db.engine(), settings(), run=run, file=file, progress=progress)
+        for outcome in outcomes:
+            _print(outcome)
+        if any(outcome.status == "held" for outcome in outcomes):
+            raise typer.Exit(EXIT_HELD)
+
+
+def _list_quarantine(run: int | None, layer: str, limit: int) -> None:
+    from etl.quarantine import waiting
+    from etl.report import reason_text
+    from geo import db
+
+    with db.engine().connect() as connection:
+        rows = waiting(connection, run=run, layer=layer, limit=limit)
+    if not rows:
+        console.out.print(text("import.quarantine_none"))
+        return
+    table = Table()
+    for column in ("id", "run", "layer", "code", "reason"):
+        table.add_column(text(f"import.{column}"))
+    for row in rows:
+        reason = reason_text(row.reason, row.detail)
+        table.add_row(str(row.id), str(row.run_id), row.layer, row.code or "–", reason)
+    console.out.print(table)
+
+
+def _add_mapping(app: typer.Typer) -> None:
+    group = typer.Typer(help="Mapping files: how a source's columns become ours.")
+    app.add_typer(group, name="mapping")
+
+    @group.callback()
+    def root() -> None:
+        """Mapping files: how a source's columns become ours."""
+
+    @group.command()
+    def suggest(
+        file: Annotated[Path, typer.Argument(help="A file of the source.")],
+        layer: Annotated[str, typer.Option(help="What it holds; default: guessed.")] = "",
+        out: Annotated[Path | None, typer.Option(help="Write it there.")] = None,
+    ) -> None:
+        """Propose a mapping from a file's header and values."""
+        from etl.suggest import suggested
+
+        proposal = suggested(file, layer)
+        if out is None:
+            sys.stdout.write(proposal)
+            return
+        out.write_text(proposal, encoding="utf-8")
+        console.out.print(text("import.suggested", file=out), highlight=False)

@@ -1,0 +1,173 @@
+"""What a staged layer would change: compared by code with what is live of its source."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from etl.layers import declared
+from etl.stage import Staged
+
+_SHOWN_DEGREES = 0.00002
+"""About 2 m: finer than a report's map shows."""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What a publication did to a layer."""
+
+    added: int
+    changed: int
+    removed: int
+    unchanged: int
+
+    @property
+    def touched(self) -> int:
+        """Return the number of rows written."""
+        return self.added + self.changed + self.removed
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What of the live layer a delivery speaks for.
+
+    Attributes
+    ----------
+    source
+        Its own features.
+    partial
+        It holds only some of them: what it lacks stays.
+    fields_only
+        It fills columns of features of any source, and neither adds nor removes any.
+    """
+
+    source: str
+    partial: bool = False
+    fields_only: bool = False
+
+
+def delta_name(layer: str) -> str:
+    """Return the temporary table of a layer's differences: ``code`` and ``fate``."""
+    return f"delta_{layer}"
+
+
+def compare(connection: Connection, staged: Staged, scope: Scope, rejected: str) -> Counts:
+    """Write what differs into the temporary table ``delta_<layer>``; return the counts.
+
+    A live feature whose new state was refused is not taken for removed.
+    """
+    name = staged.layer
+    connection.execute(
+        text(
+            f"""
+            CREATE TEMPORARY TABLE {delta_name(name)} AS
+            SELECT code,
+                   CASE WHEN live.source IS NULL THEN 'added'
+                        WHEN staged.is_staged IS NULL THEN 'removed'
+                        ELSE 'changed' END AS fate
+            FROM (SELECT * FROM {name} WHERE source = :source OR :fields_only) live
+            FULL JOIN (SELECT *, true AS is_staged FROM {staged.table}) staged USING (code)
+            WHERE CASE WHEN live.source IS NULL THEN NOT :fields_only
+                       WHEN staged.is_staged IS NULL THEN NOT :partial AND NOT :fields_only
+                            AND code NOT IN (SELECT code FROM {rejected}
+                                             WHERE layer = '{name}' AND code IS NOT NULL)
+                       ELSE {differs(staged)} END
+            """
+        ),
+        {"source": scope.source, "partial": scope.partial, "fields_only": scope.fields_only},
+    )
+    connection.execute(text(f"ANALYZE {delta_name(name)}"))
+    return counted(connection, staged)
+
+
+def counted(connection: Connection, staged: Staged) -> Counts:
+    """Count the differences of a layer."""
+    fates = connection.execute(
+        text(f"SELECT fate, count(*) AS size FROM {delta_name(staged.layer)} GROUP BY 1")
+    )
+    found = {row.fate: row.size for row in fates}
+    rows = connection.execute(text(f"SELECT count(*) FROM {staged.table}")).scalar_one()
+    added, changed = found.get("added", 0), found.get("changed", 0)
+    return Counts(added, changed, found.get("removed", 0), rows - added - changed)
+
+
+def differs(staged: Staged) -> str:
+    """Return the condition that a staged row differs from its live one."""
+
+    def listed(alias: str) -> str:
+        return ", ".join(
+            f"{alias}.geom::bytea" if column == "geom" else f'{alias}."{column}"'
+            for column in staged.columns
+            if column != "code"
+        )
+
+    if len(staged.columns) == 1:
+        return "false"
+    return f"ROW({listed('live')}) IS DISTINCT FROM ROW({listed('staged')})"
+
+
+def keep_corrections(connection: Connection, staged: Staged) -> list[dict[str, Any]]:
+    """Put what people corrected into a staging table; return what the delivery says instead."""
+    kept: list[dict[str, Any]] = []
+    fields = connection.scalars(
+        text("SELECT DISTINCT field FROM correction WHERE layer = :layer"),
+        {"layer": staged.layer},
+    ).all()
+    for field in sorted(set(fields) & set(staged.columns)):
+        kind = "geometry" if field == "geom" else declared(staged.layer, field)
+        rows = connection.execute(
+            text(
+                f'UPDATE {staged.table} staged SET "{field}" = CAST(c.value AS {kind}) '
+                f"FROM correction c, {staged.table} before "
+                "WHERE c.layer = :layer AND c.field = :field AND c.code = staged.code "
+                'AND before.code = staged.code AND before."' + field + '" IS DISTINCT FROM '
+                f"CAST(c.value AS {kind}) "
+                f'RETURNING staged.code, before."{field}"::text AS delivered, c.value, c.actor'
+            ),
+            {"layer": staged.layer, "field": field},
+        )
+        kept += [{"layer": staged.layer, "field": field, **row._mapping} for row in rows]
+    return kept
+
+
+def keep_register(connection: Connection, staged: Staged) -> int:
+    """Keep what the household register says over an estimate or a survey; return how often."""
+    if staged.layer != "building" or "households" not in staged.columns:
+        return 0
+    columns = [c for c in ("households", "population", "households_source") if c in staged.columns]
+    taken = ", ".join(f"{column} = live.{column}" for column in columns)
+    said = "staged.households_source" if "households_source" in columns else "NULL"
+    return connection.execute(
+        text(
+            f"UPDATE {staged.table} staged SET {taken} FROM building live "
+            "WHERE live.code = staged.code AND live.households_source = 'register' "
+            f"AND {said} IS DISTINCT FROM 'register'"
+        )
+    ).rowcount
+
+
+def samples(connection: Connection, staged: Staged, most: int) -> list[dict[str, Any]]:
+    """Return the first differences of a layer: code, fate, which columns changed, and the shape."""
+    changed = ", ".join(
+        f"CASE WHEN live.{_compared(c)} IS DISTINCT FROM staged.{_compared(c)} THEN '{c}' END"
+        for c in staged.columns
+        if c != "code"
+    )
+    shape = "coalesce(staged.geom, live.geom)" if "geom" in staged.columns else "live.geom"
+    rows = connection.execute(
+        text(
+            f"SELECT d.code, d.fate, CASE WHEN d.fate = 'changed' THEN "
+            f"array_remove(ARRAY[{changed or 'NULL'}]::text[], NULL) END AS columns, "
+            f"ST_AsGeoJSON(ST_Simplify({shape}, {_SHOWN_DEGREES}, true), 6)::jsonb AS shape "
+            f"FROM {delta_name(staged.layer)} d "
+            f"LEFT JOIN {staged.layer} live ON live.code = d.code "
+            f"LEFT JOIN {staged.table} staged ON staged.code = d.code "
+            "ORDER BY d.fate = 'added', d.code LIMIT :most"
+        ),
+        {"most": most},
+    )
+    return [dict(row._mapping) for row in rows]
+
+
+def _compared(column: str) -> str:
+    return "geom::bytea" if column == "geom" else f'"{column}"'

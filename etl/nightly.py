@@ -1,0 +1,190 @@
+"""The night's work: every mapping file of a folder with the newest file that it is for.
+
+Nobody watches: each file is a run of its own, what one night can't bring is told in the log and by
+the exit code, and the other files go on.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TextIO
+
+from sqlalchemy import Engine
+
+from etl.imports import Request, import_file
+from etl.layers import REGISTER
+from etl.mapping import Mapping, read_mapping
+from etl.publish import Outcome
+from etl.report import write_report
+from etl.source import ENDINGS
+from geo.errors import GridatlasError, InputError
+from geo.model import LAYERS
+from geo.progress import Progress, silent
+from geo.settings import Settings
+
+EXIT = {"published": 0, "unchanged": 0, "held": 3, "rejected": 2, "failed": 1}
+"""Exit codes by how a run ended; of several the worst counts: failed, rejected, held."""
+
+_WORST_FIRST = (1, 2, 3, 0)
+
+
+@dataclass(frozen=True)
+class Night:
+    """How one file of a night went."""
+
+    mapping: Path
+    file: Path | None
+    layer: str
+    status: str
+    said: str
+    run: int | None = None
+
+
+def nightly(
+    engine: Engine,
+    folder: Path,
+    settings: Settings,
+    *,
+    reports: Path,
+    log: TextIO | None = None,
+    progress: Progress = silent,
+) -> list[Night]:
+    """Import what lies in a folder; return how each file went.
+
+    Parameters
+    ----------
+    folder
+        Files and their mappings (``*.toml``, each with ``file = "pattern"``).
+    reports
+        Where reports are written.
+    log
+        Gets one JSON object a line.
+
+    Raises
+    ------
+    InputError
+        If there is no mapping file.
+    """
+    mappings = sorted(folder.glob("*.toml"))
+    if not mappings:
+        raise InputError("nightly_no_mapping", folder=folder)
+    nights = [
+        _one(engine, folder, path, settings, reports, log, progress) for path in _ordered(mappings)
+    ]
+    _note(log, event="night", status=max(nights, key=_badness).status, files=len(nights))
+    return nights
+
+
+def exit_code(nights: list[Night]) -> int:
+    """Return the worst exit code of a night."""
+    codes = {EXIT[night.status] for night in nights}
+    return next((code for code in _WORST_FIRST if code in codes), 0)
+
+
+def _badness(night: Night) -> int:
+    return -_WORST_FIRST.index(EXIT[night.status])
+
+
+def _ordered(paths: list[Path]) -> list[Path]:
+    """Return mapping files with parents before children: a wrong one comes last."""
+    order = [*LAYERS, REGISTER]
+
+    def place(path: Path) -> tuple[int, str]:
+        try:
+            return order.index(read_mapping(path).table), path.name
+        except GridatlasError:
+            return len(order), path.name
+
+    return sorted(paths, key=place)
+
+
+def _one(
+    engine: Engine,
+    folder: Path,
+    path: Path,
+    settings: Settings,
+    reports: Path,
+    log: TextIO | None,
+    progress: Progress,
+) -> Night:
+    file: Path | None = None
+    layer = "?"
+    try:
+        mapping = read_mapping(path)
+        layer = mapping.layer
+        file = newest(folder, path, mapping)
+        _note(log, event="start", mapping=path.name, file=str(file), layer=layer)
+        named = mapping if mapping.source else mapping.model_copy(update={"source": path.stem})
+        outcome = import_file(engine, Request(layer, file, named), settings, progress)
+        night = Night(path, file, layer, str(outcome.status), "", outcome.run)
+        write_report(engine, outcome.run, reports)
+        _note_outcome(log, night, outcome)
+    except GridatlasError as error:
+        status = "rejected" if error.exit_code == EXIT["rejected"] else "failed"
+        night = Night(path, file, layer, status, error.message())
+        _note(log, event="end", mapping=path.name, file=str(file), layer=layer, status=status)
+        _note(log, event="error", mapping=path.name, key=error.key, said=error.message("en"))
+    except Exception as error:  # whatever happens to one file, the others go on
+        night = Night(path, file, layer, "failed", f"{type(error).__name__}: {error}")
+        _note(log, event="end", mapping=path.name, layer=layer, status="failed", said=night.said)
+    return night
+
+
+def newest(folder: Path, path: Path, mapping: Mapping) -> Path:
+    """Return the newest file that a mapping is for.
+
+    Raises
+    ------
+    InputError
+        If there is none, or it is a link that leads out of the folder.
+    """
+    pattern = mapping.file or f"{path.stem}.*"
+    found = [
+        file for file in folder.glob(pattern) if file.suffix.lower() in ENDINGS and file != path
+    ]
+    if not found:
+        raise InputError("nightly_no_file", mapping=path.name, folder=folder, pattern=pattern)
+    file = max(found, key=lambda one: (one.lstat().st_mtime_ns, one.name))
+    for one in _with_companions(file):
+        if not one.resolve().is_relative_to(folder.resolve()):
+            raise InputError("file_outside", file=one, folder=folder)
+    return file
+
+
+def _with_companions(file: Path) -> Iterator[Path]:
+    """Yield a file, and what belongs to it: the other files of a shapefile or a folder."""
+    yield file
+    if file.is_dir():
+        yield from file.rglob("*")
+    elif file.suffix.lower() == ".shp":
+        yield from file.parent.glob(f"{file.stem}.*")
+
+
+def _note_outcome(log: TextIO | None, night: Night, outcome: Outcome) -> None:
+    counts = {name: vars(count) for name, count in outcome.counts.items()}
+    _note(
+        log,
+        event="end",
+        mapping=night.mapping.name,
+        file=str(night.file),
+        layer=night.layer,
+        status=night.status,
+        run=night.run,
+        counts=counts,
+        rejected=outcome.report.get("rejected", {}),
+        concerns=outcome.report.get("concerns", []),
+        stale=[plan["community"] for plan in outcome.report.get("stale", [])],
+    )
+
+
+def _note(log: TextIO | None, **values: Any) -> None:
+    """Write one line of the log, at once: the next may never come."""
+    if log is None:
+        return
+    moment = datetime.now(UTC).isoformat(timespec="milliseconds")
+    line = {"at": moment, "process": os.getpid(), **values}
+    log.write(json.dumps(line, ensure_ascii=False, default=str) + "\n")
+    log.flush()

@@ -1,0 +1,253 @@
+"""The checks of a staged layer against itself and against what is live.
+
+Codes that stand there twice, codes of another source, parents and neighbours that are not there.
+What fails goes to the run's refused features, with its reason; a strict delivery is refused whole.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from etl.check import shown
+from etl.layers import required, rules
+from etl.stage import ROW, Staged
+from geo.codes import DIGITS
+from geo.errors import InputError
+
+REFERENCES: dict[str, dict[str, str]] = {
+    "building_unit": {"building_code": "building"},
+    "pipe_segment": {"from_node": "pipe_node", "to_node": "pipe_node"},
+    "region": {"parent_code": "region"},
+}
+"""Columns that name a feature of another layer, or of their own."""
+
+SHAPED_ONCE = ("compound", "building", "road")
+"""Layers in which two features of one shape are one feature delivered twice."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Staged rows that can't be published: a key, a condition on ``staged``, the key's fields."""
+
+    key: str
+    condition: str
+    detail: str
+    values: dict[str, Any]
+
+
+def refuse(
+    connection: Connection, staged: Staged, rejected: str, source: str, others: dict[str, Staged]
+) -> dict[str, int]:
+    """Move what can't be published from a staging table to the refused features; return counts.
+
+    Parameters
+    ----------
+    others
+        The staged layers of the same run, which references may name.
+    """
+    counts: dict[str, int] = {}
+    if doubles := _drop_doubles(connection, staged):
+        counts["duplicate"] = doubles
+    for rule in _rules(staged, source, others):
+        while moved := move(connection, staged, rejected, rule):
+            counts[rule.key] = counts.get(rule.key, 0) + moved
+            if rule.key != "reference_unknown":
+                break  # only a parent that is refused itself can make others fail
+    return counts
+
+
+def refuse_strictly(connection: Connection, staged: Staged, source: str) -> None:
+    """Raise on the first feature of a staging table that can't be published.
+
+    Raises
+    ------
+    InputError
+        With its code, the value and the rule, and how many more there are.
+    """
+    for column in (c.name for c in required(staged.layer) if c.name in staged.columns):
+        blank = " OR code = ''" if column == "code" else ""
+        count, code = _first(connection, staged, f'"{column}" IS NULL{blank}', "code")
+        if count:
+            raise InputError(
+                "value_missing", layer=staged.layer, column=column, code=code or "?", count=count
+            )
+    repeated = connection.scalars(
+        text(f"SELECT code FROM {staged.table} GROUP BY code HAVING count(*) > 1 ORDER BY code")
+    ).all()
+    if repeated:
+        raise InputError("code_repeated", layer=staged.layer, count=len(repeated), code=repeated[0])
+    _refuse_broken_rules(connection, staged)
+    _refuse_foreign(connection, staged, source)
+
+
+def _refuse_broken_rules(connection: Connection, staged: Staged) -> None:
+    known = _applicable(staged)
+    if not known:
+        return
+    counted = ", ".join(f"count(*) FILTER (WHERE NOT ({rule}))" for rule in known)
+    counts = connection.execute(text(f"SELECT {counted} FROM {staged.table}")).one()
+    for rule, count in zip(known, counts, strict=True):
+        if count:
+            said = f"code || E'\\n' || {_values(staged, rule)}"
+            _, found = _first(connection, staged, f"NOT ({rule})", said)
+            code, value = found.split("\n", 1)
+            raise InputError(
+                "row_refused",
+                layer=staged.layer,
+                code=code,
+                value=shown(value),
+                rule=shown(rule),
+                count=count,
+            )
+
+
+def _refuse_foreign(connection: Connection, staged: Staged, source: str) -> None:
+    found = connection.execute(
+        text(
+            f"SELECT live.code, live.source FROM {staged.layer} live "
+            f"JOIN {staged.table} staged USING (code) "
+            "WHERE live.source <> :source ORDER BY code LIMIT 1"
+        ),
+        {"source": source},
+    ).first()
+    if found:
+        raise InputError(
+            "code_of_other_source", layer=staged.layer, code=found.code, source=found.source
+        )
+
+
+def _applicable(staged: Staged) -> list[str]:
+    """Return the rules of a layer that speak of delivered columns only."""
+    return [rule for rule in rules(staged.layer) if set(_named(staged, rule)) & {*staged.columns}]
+
+
+def _named(staged: Staged, rule: str) -> list[str]:
+    return [name for name in staged.columns if re.search(rf"\b{name}\b", rule)]
+
+
+def _values(staged: Staged, rule: str) -> str:
+    return " || ', ' || ".join(
+        f"'{name} = ' || coalesce({_as_text(name)}, '∅')" for name in _named(staged, rule)
+    )
+
+
+def _as_text(name: str) -> str:
+    return "GeometryType(geom)" if name == "geom" else f'"{name}"::text'
+
+
+def _first(connection: Connection, staged: Staged, where: str, said: str) -> tuple[int, str]:
+    """Count the staged rows of a condition; return something of the first of them too."""
+    row = connection.execute(
+        text(f"SELECT count(*), min({said}) FROM {staged.table} WHERE {where}")
+    ).one()
+    return row[0], row[1]
+
+
+def _rules(staged: Staged, source: str, others: dict[str, Staged]) -> Iterator[Rule]:
+    yield Rule(
+        "code_repeated",
+        f"code IN (SELECT code FROM {staged.table} GROUP BY code HAVING count(*) > 1)",
+        "'code', code",
+        {},
+    )
+    for rule in _applicable(staged):
+        yield Rule(
+            "row_refused",
+            f"NOT ({rule})",
+            f"'value', {_values(staged, rule)}, 'rule', CAST(:rule AS text)",
+            {"rule": shown(rule)},
+        )
+    yield Rule(
+        "code_of_other_source",
+        f"EXISTS (SELECT FROM {staged.layer} live WHERE live.code = staged.code "
+        "AND live.source <> :source)",
+        f"'source', (SELECT source FROM {staged.layer} live WHERE live.code = staged.code)",
+        {"source": source},
+    )
+    for column, other in REFERENCES.get(staged.layer, {}).items():
+        if column in staged.columns:
+            yield _reference(column, other, others)
+    if staged.layer == "region" and {"parent_code", "level"} <= {*staged.columns}:
+        yield _misplaced_division()
+
+
+def _reference(column: str, other: str, others: dict[str, Staged]) -> Rule:
+    found = f"EXISTS (SELECT FROM {other} live WHERE live.code = staged.{column})"
+    if other in others:
+        found += (
+            f" OR EXISTS (SELECT FROM {others[other].table} new WHERE new.code = staged.{column})"
+        )
+    return Rule(
+        "reference_unknown",
+        f"staged.{column} IS NOT NULL AND NOT ({found})",
+        f"'column', '{column}', 'value', {column}, 'other', '{other}'",
+        {},
+    )
+
+
+def _misplaced_division() -> Rule:
+    """Return the rule that a division's code begins with the digits of the one above it."""
+    levels = list(DIGITS)
+    shares = " OR ".join(
+        f"(level = '{level}' AND left(code, {DIGITS[above]}) <> left(parent_code, {DIGITS[above]}))"
+        for above, level in pairwise(levels)
+    )
+    return Rule("parent_inconsistent", shares, "'value', parent_code", {})
+
+
+def _drop_doubles(connection: Connection, staged: Staged) -> int:
+    """Drop features that stand there twice, alike in everything."""
+    same = " AND ".join(
+        f"a.{_compared(column)} IS NOT DISTINCT FROM b.{_compared(column)}"
+        for column in staged.columns
+        if column != "code"
+    )
+    repeated = f"SELECT code FROM {staged.table} GROUP BY code HAVING count(*) > 1"
+    return connection.execute(
+        text(
+            f"WITH repeated AS MATERIALIZED ({repeated}) "
+            f"DELETE FROM {staged.table} a USING {staged.table} b, repeated "
+            f"WHERE a.code = repeated.code AND b.code = a.code AND b.{ROW} < a.{ROW} "
+            f"AND {same or 'true'}"
+        )
+    ).rowcount
+
+
+def _compared(column: str) -> str:
+    return "geom::bytea" if column == "geom" else f'"{column}"'
+
+
+def refuse_same_shapes(connection: Connection, staged: Staged, rejected: str) -> int:
+    """Refuse features that have the very shape of one before them."""
+    rule = Rule(
+        "duplicate_shape",
+        f"EXISTS (SELECT FROM {staged.table} first WHERE first.geom::bytea = staged.geom::bytea "
+        f"AND first.{ROW} < staged.{ROW})",
+        f"'other', (SELECT min(first.code) FROM {staged.table} first "
+        f"WHERE first.geom::bytea = staged.geom::bytea AND first.{ROW} < staged.{ROW})",
+        {},
+    )
+    return move(connection, staged, rejected, rule)
+
+
+def move(connection: Connection, staged: Staged, rejected: str, rule: Rule) -> int:
+    """Move the staged rows of a rule to the refused features."""
+    geometry = "geom" if "geom" in staged.columns else "NULL::geometry"
+    return connection.execute(
+        text(
+            "WITH gone AS MATERIALIZED (SELECT *, "
+            f"jsonb_build_object('row', {ROW}, 'mapped', true, {rule.detail}) AS detail_ "
+            f"FROM {staged.table} staged WHERE {rule.condition}), "
+            f"dropped AS (DELETE FROM {staged.table} staged USING gone "
+            f"WHERE staged.{ROW} = gone.{ROW} AND staged.code IS NOT DISTINCT FROM gone.code) "
+            f"INSERT INTO {rejected} (layer, code, reason, detail, properties, original, geom) "
+            f"SELECT '{staged.layer}', code, :key, detail_, "
+            f"jsonb_strip_nulls(to_jsonb(gone) - '{ROW}' - 'detail_' - 'geom'), "
+            f"ST_AsBinary({geometry}), {geometry} FROM gone"
+        ),
+        {"key": rule.key, **rule.values},
+    ).rowcount

@@ -1,0 +1,222 @@
+"""Making geometry what its layer holds: valid, flat, of one kind, rings in order, without spikes.
+
+What can't be mended without guessing is left for the checks to name.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import shapely
+
+from etl.batch import Batch, Flags, Geometries
+from etl.layers import kind_of
+
+AREA_TOLERANCE = 0.01
+"""Share of a polygon's area on which the two ways to read a crossing outline may differ."""
+
+SPIKE_DEGREES = 0.5
+"""A corner sharper than this is the tip of a spike; it is cut off."""
+
+LEAST_PART = 1e-12
+"""Square degrees, about 0.01 m2: a smaller part of a polygon is what a tool left behind."""
+
+MOST_VERTICES = 500_000
+"""Of one feature; China's outline at 1:250,000 has about 200,000."""
+
+_POLYGON, _MULTIPOLYGON = shapely.GeometryType.POLYGON, shapely.GeometryType.MULTIPOLYGON
+_LINE, _MULTILINE = shapely.GeometryType.LINESTRING, shapely.GeometryType.MULTILINESTRING
+_AREAL = {"MULTIPOLYGON"}
+_MAYBE_AREAL = {"GEOMETRY"}
+
+
+@dataclass
+class Repairs:
+    """How many features were mended in which way."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def note(self, what: str, rows: Flags) -> None:
+        """Count the features that were mended."""
+        if found := int(rows.sum()):
+            self.counts[what] += found
+
+
+def repaired(batch: Batch, layer: str, repairs: Repairs) -> tuple[Batch, Flags]:
+    """Return a batch with its geometry mended, and which outlines can be read in two ways."""
+    geometry = batch.geometry.copy()
+    kind = kind_of(layer)
+    if batch.wkb is not None:
+        repairs.note("rebuilt", np.array([w is not None for w in batch.wkb]))
+    _unwrap(geometry, kind)
+    doubtful = np.zeros(len(batch), dtype=bool)
+    if kind in _AREAL | _MAYBE_AREAL:
+        if kind in _AREAL:
+            _close(geometry, repairs)
+        _despike(geometry, repairs)
+        doubtful = _validate(geometry, repairs)
+        _order(geometry, repairs)
+    return batch.at(geometry), doubtful
+
+
+def _unwrap(geometry: Geometries, kind: str) -> None:
+    """Take single parts out of collections of one; join the lines of a collection."""
+    types = shapely.get_type_id(geometry)
+    parts = shapely.get_num_geometries(geometry)
+    single = (types >= shapely.GeometryType.MULTIPOINT) & (parts == 1)
+    if kind in _AREAL:
+        single &= types != _MULTIPOLYGON
+    geometry[single] = shapely.get_geometry(geometry[single], 0)
+    lines = (types == _MULTILINE) & (parts > 1)
+    geometry[lines] = shapely.line_merge(geometry[lines])
+
+
+def _close(geometry: Geometries, repairs: Repairs) -> None:
+    """Make polygons of closed lines, as CAD draws them."""
+    lines = shapely.get_type_id(geometry) == _LINE
+    rings = np.zeros(len(geometry), dtype=bool)
+    rings[lines] = shapely.is_closed(geometry[lines]) & (
+        shapely.get_num_coordinates(geometry[lines]) > 3
+    )
+    geometry[rings] = [shapely.Polygon(shapely.get_coordinates(one)) for one in geometry[rings]]
+    repairs.note("closed_line", rings)
+
+
+def _despike(geometry: Geometries, repairs: Repairs) -> None:
+    """Cut off the spikes of polygons."""
+    areal = _is_areal(geometry) & (shapely.get_num_coordinates(geometry) <= MOST_VERTICES)
+    corners, owner = shapely.get_coordinates(geometry[areal], return_index=True)
+    if len(corners) < 3:
+        return
+    spiked = np.unique(owner[_tips(corners, owner)])
+    rows = np.flatnonzero(areal)[spiked]
+    if len(rows) == 0:
+        return
+    mended = np.array([_without_spikes(one) for one in geometry[rows]], dtype=object)
+    changed = ~shapely.equals_exact(mended, geometry[rows])
+    geometry[rows] = mended
+    flags = np.zeros(len(geometry), dtype=bool)
+    flags[rows[changed]] = True
+    repairs.note("spike", flags)
+
+
+def _tips(corners: Any, owner: Any) -> Flags:
+    """Return which corners, in a row of rings, turn back on themselves."""
+    squeezed = corners * [np.cos(np.radians(np.nanmedian(corners[:, 1]))), 1.0]
+    step = np.diff(squeezed, axis=0)
+    length = np.hypot(*step.T)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        along = (step[:-1] * step[1:]).sum(axis=1) / (length[:-1] * length[1:])
+    same = (owner[:-2] == owner[1:-1]) & (owner[1:-1] == owner[2:])
+    sharp = same & (along < -np.cos(np.radians(SPIKE_DEGREES)))
+    return np.concatenate([[False], sharp, [False]])
+
+
+def _without_spikes(shape: shapely.Geometry) -> shapely.Geometry:
+    parts = [_part_without_spikes(part) for part in shapely.get_parts(shape)]
+    kept = [part for part in parts if part is not None]
+    if not kept:
+        return shape
+    return kept[0] if len(kept) == 1 else shapely.multipolygons(kept)
+
+
+def _part_without_spikes(polygon: shapely.Polygon) -> shapely.Polygon | None:
+    rings = [_ring_without_spikes(ring) for ring in (polygon.exterior, *polygon.interiors)]
+    if rings[0] is None:
+        return None
+    return shapely.Polygon(rings[0], [ring for ring in rings[1:] if ring is not None])
+
+
+def _ring_without_spikes(ring: shapely.LinearRing) -> Any:
+    """Return the corners of a ring without its spikes, None if nothing else is left."""
+    corners = shapely.get_coordinates(ring)[:-1]
+    while len(corners) >= 3:
+        closed = np.concatenate([corners[-1:], corners, corners[:1]])
+        tips = _tips(closed, np.zeros(len(closed)))[1:-1]
+        if not tips.any():
+            return np.concatenate([corners, corners[:1]])
+        corners = corners[~tips]
+    return None
+
+
+def _validate(geometry: Geometries, repairs: Repairs) -> Flags:
+    """Make polygons valid; return those whose outline can be read in two ways."""
+    doubtful = np.zeros(len(geometry), dtype=bool)
+    small = _is_areal(geometry) & (shapely.get_num_coordinates(geometry) <= MOST_VERTICES)
+    finite = np.isfinite(shapely.bounds(geometry)).all(axis=1)
+    invalid = np.flatnonzero(small & finite & ~shapely.is_valid(geometry))
+    for row in invalid:
+        shape, sure = _made_valid(geometry[row])
+        geometry[row] = shape
+        doubtful[row] = not sure
+    flags = np.zeros(len(geometry), dtype=bool)
+    flags[invalid] = ~doubtful[invalid]
+    repairs.note("made_valid", flags)
+    return doubtful
+
+
+def _made_valid(shape: shapely.Geometry) -> tuple[shapely.Geometry, bool]:
+    """Return a polygon made valid, and whether both ways to do it agree.
+
+    One counts what the outline encloses an odd number of times, the other takes shells and holes
+    as they are meant: they differ where rings overlap themselves or a hole lies outside.
+    """
+    odd = _polygons_of(shapely.make_valid(shape, method="linework"))
+    meant = _polygons_of(shapely.make_valid(shape, method="structure", keep_collapsed=False))
+    if odd.area == 0 or meant.area == 0:
+        return shape, odd.area == meant.area
+    differs = shapely.area(shapely.symmetric_difference(odd, meant))
+    return meant, differs <= AREA_TOLERANCE * max(odd.area, meant.area)
+
+
+def _polygons_of(shape: shapely.Geometry) -> Any:
+    parts = [part for part in shapely.get_parts(shape) if part.geom_type == "Polygon"]
+    nested = [p for part in shapely.get_parts(shape) for p in shapely.get_parts(part)]
+    parts = parts or [part for part in nested if part.geom_type == "Polygon"]
+    return shapely.union_all(parts)
+
+
+def _order(geometry: Geometries, repairs: Repairs) -> None:
+    """Turn rings the customary way, and drop parts too small to be meant."""
+    areal = _is_areal(geometry)
+    crumbs = areal & (shapely.get_num_geometries(geometry) > 1)
+    for row in np.flatnonzero(crumbs):
+        parts = shapely.get_parts(geometry[row])
+        kept = parts[shapely.area(parts) >= LEAST_PART]
+        crumbs[row] = 0 < len(kept) < len(parts)
+        if crumbs[row]:
+            geometry[row] = shapely.multipolygons(kept)
+    repairs.note("crumb", crumbs)
+    turned = shapely.orient_polygons(geometry[areal])
+    wrong = np.zeros(len(geometry), dtype=bool)
+    wrong[areal] = ~shapely.equals_exact(turned, geometry[areal])
+    geometry[areal] = turned
+    repairs.note("ring_order", wrong)
+
+
+def _is_areal(geometry: Geometries) -> Flags:
+    types = shapely.get_type_id(geometry)
+    flags: Flags = (types == _POLYGON) | (types == _MULTIPOLYGON)
+    return flags
+
+
+def in_single_lines(batch: Batch, layer: str, repairs: Repairs) -> Batch:
+    """Return a batch in which a line of several parts is several features, numbered by code."""
+    if kind_of(layer) != "LINESTRING":
+        return batch
+    several = shapely.get_type_id(batch.geometry) == _MULTILINE
+    if not several.any():
+        return batch
+    repairs.note("split_line", several)
+    parts, owner = shapely.get_parts(batch.geometry, return_index=True)
+    first = np.searchsorted(owner, owner)
+    serial = np.arange(len(owner)) - first + 1
+    take = pa.array(owner)
+    columns = {name: column.take(take) for name, column in batch.columns.items()}
+    if "code" in columns:
+        suffix = [f"-{n}" if several[o] else "" for n, o in zip(serial, owner, strict=True)]
+        columns["code"] = pc.binary_join_element_wise(columns["code"], pa.array(suffix), "")
+    return replace(batch, columns=columns, geometry=parts, numbers=batch.numbers[owner], wkb=None)

@@ -1,0 +1,250 @@
+"""The report of a run: lines for the terminal, JSON for machines, a page with a small map."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+import shapely
+from sqlalchemy import Connection, Engine, Row, select, text
+
+from etl.publish import Outcome
+from geo.errors import NotFoundError
+from geo.messages import Language, catalogue, language
+from geo.messages import text as said
+from geo.model import ImportRun, Quarantine
+
+MAP_PIXELS = (720, 460)
+_REFUSED_SHOWN = 100
+_AROUND = 0.15
+_LEAST_DEGREES = 0.002
+_BACKGROUND = 400
+
+_PAGES = jinja2.Environment(
+    loader=jinja2.PackageLoader("etl"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+)
+
+
+def lines(outcome: Outcome) -> Iterator[str]:
+    """Yield what a person should read on the terminal about a run."""
+    report = outcome.report
+    if report.get("same_as"):
+        yield said("import.same_as", run=report["same_as"])
+    for concern in report.get("concerns", []):
+        yield "! " + _concern(concern)
+    for layer, repairs in report.get("repairs", {}).items():
+        for what, count in repairs.items():
+            yield f"  {layer}: {count} × {said(f'repair.{what}')}"
+    for reason, count in report.get("rejected", {}).items():
+        yield f"  {count} × {reason_text(reason)}"
+    yield from _network_lines(report.get("network", {}))
+    topology = report.get("topology", {})
+    if any(topology.values()):
+        healed, left = (len(topology.get(key, [])) for key in ("healed", "breaches"))
+        yield said("import.topology", healed=healed, breaches=left)
+    if report.get("corrections_kept"):
+        yield said("import.corrections_kept", count=len(report["corrections_kept"]))
+    if report.get("register_kept"):
+        yield said("import.register_kept", count=report["register_kept"])
+    if report.get("moved_count"):
+        yield said("import.moved", count=report["moved_count"])
+    if report.get("stale"):
+        yield said("import.stale", count=len(report["stale"]))
+    for community in report.get("proposals", []):
+        yield said("import.proposal", community=community)
+
+
+def _network_lines(found: dict[str, list[Any]]) -> Iterator[str]:
+    for what in ("loose_ends", "reversed", "far_ends"):
+        if found.get(what):
+            codes = ", ".join(str(one["code"]) for one in found[what][:5])
+            yield said(f"import.{what}", count=len(found[what]), codes=codes)
+
+
+def _concern(concern: dict[str, Any], lang: Language | None = None) -> str:
+    return said(f"guard.{concern['key']}", lang=lang, **concern["values"])
+
+
+def reason_text(reason: str, detail: dict[str, Any] | None = None) -> str:
+    """Return why a feature was refused; without its detail, in general."""
+    key = f"quarantine.{reason}"
+    if detail is not None and f"{key}_detail" in catalogue("en"):
+        return said(f"{key}_detail", **detail)
+    return said(key)
+
+
+def run_report(connection: Connection, number: int) -> dict[str, Any]:
+    """Return all that is known of a run, as plain values.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such run.
+    """
+    row = connection.execute(select(ImportRun.__table__).where(ImportRun.id == number)).first()
+    if row is None:
+        raise NotFoundError("no_such_run", run=number)
+    return _plain(row) | {"refused": _refused(connection, number)}
+
+
+def _plain(row: Row[Any]) -> dict[str, Any]:
+    values = dict(row._mapping)
+    for moment in ("started_at", "finished_at"):
+        values[moment] = values[moment].isoformat() if values[moment] else None
+    return values
+
+
+def _refused(connection: Connection, number: int) -> list[dict[str, Any]]:
+    rows = connection.execute(
+        select(
+            Quarantine.id, Quarantine.layer, Quarantine.code, Quarantine.reason, Quarantine.detail
+        )
+        .where(Quarantine.run_id == number)
+        .order_by(Quarantine.id)
+        .limit(_REFUSED_SHOWN)
+    )
+    return [dict(row._mapping) | {"said": reason_text(row.reason, row.detail)} for row in rows]
+
+
+def write_report(engine: Engine, number: int, folder: Path) -> Path:
+    """Write ``run-N.json`` and ``run-N.html`` into a folder; return the page."""
+    with engine.connect() as connection:
+        run = run_report(connection, number)
+        picture = map_of(connection, run["report"])
+    folder.mkdir(parents=True, exist_ok=True)
+    plain = json.dumps(run, ensure_ascii=False, indent=1, default=str)
+    (folder / f"run-{number}.json").write_text(plain, encoding="utf-8")
+    page = folder / f"run-{number}.html"
+    page.write_text(_page(run, picture), encoding="utf-8")
+    return page
+
+
+def _page(run: dict[str, Any], picture: "Picture | None") -> str:
+    report = run["report"]
+    return _PAGES.get_template("report.html").render(
+        run=run,
+        report=report,
+        map=picture,
+        say=said,
+        lang=language(),
+        concerns=[_concern(one) for one in report.get("concerns", [])],
+        reasons={key: reason_text(key) for key in report.get("rejected", {})},
+        pixels=MAP_PIXELS,
+        failure=report.get("failure_zh" if language() == "zh" else "failure"),
+    )
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A map as SVG paths: backdrop, what changed by fate, and points of interest."""
+
+    backdrop: list[str]
+    shapes: list[dict[str, str]]
+    points: list[dict[str, Any]]
+
+
+def map_of(connection: Connection, report: dict[str, Any]) -> Picture | None:
+    """Return the map of what a run changed; None if nothing has a place."""
+    shown = [
+        (layer, one["fate"], one["code"], shapely.from_geojson(json.dumps(one["shape"])))
+        for layer, changes in report.get("differences", {}).items()
+        for one in changes
+        if one.get("shape")
+    ]
+    shown = [one for one in shown if not one[3].is_empty]
+    points = _points(report)
+    places = [shape for *_, shape in shown] + [shapely.Point(p["lon"], p["lat"]) for p in points]
+    if not places:
+        return None
+    view = _View.around(np.array(places, dtype=object))
+    return Picture(
+        [view.path(shape) for shape in _communities(connection, view)],
+        [
+            {"layer": layer, "fate": fate, "code": code, "path": view.path(shape)}
+            for layer, fate, code, shape in shown
+        ],
+        [view.placed(point) for point in points],
+    )
+
+
+def _points(report: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the places of breaches, loose ends and turned lines."""
+    network, topology = report.get("network", {}), report.get("topology", {})
+    return [
+        {"kind": kind, "lon": one["lon"], "lat": one["lat"]}
+        for kind, found in (
+            ("breach", topology.get("breaches", [])),
+            ("loose", network.get("loose_ends", [])),
+            ("loose", network.get("far_ends", [])),
+        )
+        for one in found
+    ]
+
+
+@dataclass(frozen=True)
+class _View:
+    """What a map shows: west, south, degrees a pixel in both directions."""
+
+    west: float
+    north: float
+    per_x: float
+    per_y: float
+
+    @classmethod
+    def around(cls, shapes: Any) -> "_View":
+        west, south, east, north = shapely.total_bounds(shapes)
+        squeeze = np.cos(np.radians((south + north) / 2))
+        width = max((east - west) * squeeze, (north - south) * MAP_PIXELS[0] / MAP_PIXELS[1])
+        width = max(width, _LEAST_DEGREES) * (1 + 2 * _AROUND)
+        scale = width / MAP_PIXELS[0]
+        centre = (west + east) / 2, (south + north) / 2
+        left = centre[0] - width / squeeze / 2
+        return cls(left, centre[1] + scale * MAP_PIXELS[1] / 2, scale / squeeze, scale)
+
+    def pixel(self, lon: float, lat: float) -> tuple[float, float]:
+        x, y = (lon - self.west) / self.per_x, (self.north - lat) / self.per_y
+        return round(float(x), 1), round(float(y), 1)
+
+    def placed(self, point: dict[str, Any]) -> dict[str, Any]:
+        """Return a point with its pixels."""
+        x, y = self.pixel(point["lon"], point["lat"])
+        return point | {"x": x, "y": y}
+
+    def path(self, shape: Any) -> str:
+        """Return a geometry as the data of an SVG path; a point is a small diamond."""
+        if shape.geom_type == "Point":
+            x, y = self.pixel(shape.x, shape.y)
+            return f"M{x - 3} {y}L{x} {y - 3}L{x + 3} {y}L{x} {y + 3}Z"
+        return "".join(self._line(part) for part in _lines_of(shape))
+
+    def _line(self, line: Any) -> str:
+        corners = [self.pixel(x, y) for x, y in shapely.get_coordinates(line)]
+        return "M" + "L".join(f"{x} {y}" for x, y in corners)
+
+
+def _lines_of(shape: shapely.Geometry) -> list[Any]:
+    if shapely.get_dimensions(shape) == 2:
+        polygons = shapely.get_parts(shape)
+        return [ring for polygon in polygons for ring in (polygon.exterior, *polygon.interiors)]
+    return list(shapely.get_parts(shape))
+
+
+def _communities(connection: Connection, view: _View) -> list[shapely.Geometry]:
+    """Return the borders of the communities in view."""
+    rows = connection.scalars(
+        text(
+            "SELECT ST_AsBinary(ST_Simplify(geom, 0.00005, true)) FROM region "
+            "WHERE level = 'community' AND geom && ST_MakeEnvelope(:w, :s, :e, :n, 4490) "
+            f"LIMIT {_BACKGROUND}"
+        ),
+        {
+            "w": view.west,
+            "n": view.north,
+            "e": view.west + view.per_x * MAP_PIXELS[0],
+            "s": view.north - view.per_y * MAP_PIXELS[1],
+        },
+    ).all()
+    return [shape for shape in shapely.from_wkb(rows) if not shape.is_empty]

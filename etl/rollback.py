@@ -1,0 +1,180 @@
+"""Taking a published run back: its features are again as they were before it.
+
+What the run wrote is known from its record, what was there before from the layers' history. A
+roll-back is a run like any other: published in one transaction, and can be rolled back itself.
+"""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, Engine, select, text, update
+
+from etl import diff, publish, runs, stage
+from etl.diff import Counts, Scope, delta_name
+from etl.layers import filled
+from etl.publish import Delivery, Outcome
+from etl.runs import Run
+from etl.stage import Staged
+from geo.errors import InputError, NotFoundError
+from geo.model import LAYERS, ImportRun, RunChange
+from geo.model.run import RunStatus
+from geo.progress import Progress, silent
+
+
+def roll_back(
+    engine: Engine,
+    number: int,
+    *,
+    with_later: bool = False,
+    actor: str = "",
+    progress: Progress = silent,
+) -> Outcome:
+    """Take a run back.
+
+    Parameters
+    ----------
+    with_later
+        Take back later runs of its source too: they stand on it.
+    actor
+        Who asks for it.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such run.
+    InputError
+        If it published nothing, is too old, or later runs of its source stand on it.
+    """
+    with engine.connect() as connection:
+        source, layer, numbers = _chosen(connection, number, with_later)
+    with runs.opened(engine, layer, source, rolls_back=numbers, actor=actor) as run:
+        return publish.recorded(engine, run, lambda: _undo(run, source, numbers, progress))
+
+
+def _chosen(connection: Connection, number: int, with_later: bool) -> tuple[str, str, list[int]]:
+    """Return source, layers and the numbers of the runs to take back, the newest first."""
+    row = connection.execute(
+        select(ImportRun.source, ImportRun.layer, ImportRun.status).where(ImportRun.id == number)
+    ).first()
+    if row is None:
+        raise NotFoundError("no_such_run", run=number)
+    if row.status != RunStatus.PUBLISHED:
+        raise InputError("run_not_published", run=number, status=row.status)
+    layers = connection.scalars(select(RunChange.layer).where(RunChange.run_id == number)).all()
+    if not layers:
+        raise InputError("run_too_old", run=number, generations=publish.GENERATIONS)
+    later = connection.scalars(
+        select(ImportRun.id)
+        .join(RunChange, RunChange.run_id == ImportRun.id)
+        .where(ImportRun.source == row.source, ImportRun.id > number)
+        .where(ImportRun.status == RunStatus.PUBLISHED, RunChange.layer.in_(layers))
+        .distinct()
+        .order_by(ImportRun.id.desc())
+    ).all()
+    if later and not with_later:
+        listed = ", ".join(map(str, reversed(later)))
+        raise InputError("run_has_later", run=number, runs=listed)
+    return row.source, row.layer, [*later, number]
+
+
+def _undo(run: Run, source: str, numbers: Sequence[int], progress: Progress) -> Outcome:
+    """Stage what was there before, layer by layer, and publish it."""
+    connection = run.connection
+    with connection.begin():
+        found = connection.scalars(
+            select(RunChange.layer).where(RunChange.run_id.in_(numbers)).distinct()
+        ).all()
+        staged = {
+            name: stage.create(connection, run.number, name, filled(name))
+            for name in LAYERS
+            if name in found
+        }
+        rejected = stage.create_rejected(connection, run.number)
+    delivery = Delivery(staged, rejected, Scope(source))
+    publish.lock(run, delivery)
+    with connection.begin():
+        for one in staged.values():
+            _stage_before(connection, one, numbers)
+            diff.keep_corrections(connection, one)
+        counts = {name: _compare(connection, one, numbers) for name, one in staged.items()}
+        touched = [name for name in staged if counts[name].touched]
+        run.report["differences"] = {
+            name: diff.samples(connection, staged[name], publish.SHOWN) for name in touched
+        }
+        outcome = publish.write_all(run, delivery, counts, touched, progress)
+        connection.execute(
+            update(ImportRun)
+            .where(ImportRun.id.in_(numbers))
+            .values(
+                status=RunStatus.ROLLED_BACK,
+                report=ImportRun.report.concat({"rolled_back_by": run.number}),
+            )
+        )
+    with connection.begin():
+        runs.drop_staged(connection, run.number)
+    return outcome
+
+
+_FATES = """
+SELECT DISTINCT ON (code) code, fate, run_id FROM (
+    SELECT unnest(added) AS code, 'added' AS fate, run_id FROM run_change
+        WHERE run_id = ANY (:runs) AND layer = :layer
+    UNION ALL SELECT unnest(changed), 'changed', run_id FROM run_change
+        WHERE run_id = ANY (:runs) AND layer = :layer
+    UNION ALL SELECT unnest(removed), 'removed', run_id FROM run_change
+        WHERE run_id = ANY (:runs) AND layer = :layer) did
+ORDER BY code, run_id
+"""
+
+
+def _stage_before(connection: Connection, staged: Staged, numbers: Sequence[int]) -> None:
+    """Stage the features of a layer as they were before some runs.
+
+    A column that none of the runs wrote stays as it is live: another source, or a person, may
+    have changed it since.
+    """
+    layer = staged.layer
+    written = connection.scalars(
+        text(
+            "SELECT DISTINCT unnest(columns) FROM run_change "
+            "WHERE run_id = ANY (:runs) AND layer = :layer"
+        ),
+        {"runs": list(numbers), "layer": layer},
+    ).all()
+    values = ", ".join(
+        f'was."{column}"'
+        if column in written
+        else f'CASE WHEN live.code IS NULL THEN was."{column}" ELSE live."{column}" END'
+        for column in staged.columns
+    )
+    listed = ", ".join(f'"{column}"' for column in staged.columns)
+    connection.execute(
+        text(f"CREATE TEMPORARY TABLE did_{layer} ON COMMIT DROP AS {_FATES}"),
+        {"runs": list(numbers), "layer": layer},
+    )
+    staged.rows = connection.execute(
+        text(
+            f"INSERT INTO {staged.table} ({listed}) SELECT {values} FROM ("
+            f"SELECT DISTINCT ON (h.code) h.* FROM {layer}_history h JOIN did_{layer} did "
+            "ON did.code = h.code JOIN import_run r ON r.id = did.run_id "
+            "WHERE did.fate <> 'added' AND h.revision < r.revision "
+            "ORDER BY h.code, h.revision DESC, h.valid_to DESC) was "
+            f"LEFT JOIN {layer} live ON live.code = was.code"
+        )
+    ).rowcount
+
+
+def _compare(connection: Connection, staged: Staged, numbers: Sequence[int]) -> Counts:
+    """Write what a roll-back changes into the layer's table of differences."""
+    layer = staged.layer
+    connection.execute(
+        text(
+            f"CREATE TEMPORARY TABLE {delta_name(layer)} AS "
+            "SELECT staged.code, "
+            "CASE WHEN live.code IS NULL THEN 'added' ELSE 'changed' END AS fate "
+            f"FROM {staged.table} staged LEFT JOIN {layer} live USING (code) "
+            f"WHERE live.code IS NULL OR {diff.differs(staged)} "
+            f"UNION ALL SELECT code, 'removed' FROM did_{layer} JOIN {layer} USING (code) "
+            "WHERE fate = 'added'"
+        )
+    )
+    return diff.counted(connection, staged)

@@ -1,0 +1,252 @@
+"""What surveying bureaus, mapping companies and street offices call our columns and values.
+
+Names are compared without case, blanks and punctuation. Ten-letter ones are what a shapefile leaves
+of a longer name; capital abbreviations are initials of the pinyin, as surveyors write them.
+"""
+
+COLUMNS: dict[str, dict[str, str]] = {
+    "region": {
+        "code": "code 代码 区划代码 行政区划代码 社区代码 编码 dm qhdm xzqdm sqdm sqbm xzqhdm",
+        "name": "name 名称 社区名称 行政区名称 区划名称 mc sqmc xzqmc",
+        "level": "level 级别 层级 jb",
+        "parent_code": "parentcode parent 上级代码 上级编码 父级代码 sjdm ssjddm",
+    },
+    "compound": {
+        "code": "code 编码 小区编码 小区编号 代码 xqbm xqbh",
+        "name": "name 名称 小区名称 xqmc mc",
+        "gated": "gated 是否封闭 封闭小区 sffb",
+        "region_code": "regioncode 社区代码 所属社区代码 社区编码 sqdm sqbm",
+    },
+    "building": {
+        "code": "code 编码 建筑编码 楼栋编码 楼栋编号 建筑物编码 建筑编号 房屋编码 幢号 jzwbm ldbm "
+        "ldbh fwbm buildingid bldid id",
+        "name": "name 名称 楼栋名称 建筑名称 楼名 mc ldmc jzmc jzwmc",
+        "address": "address addr 地址 门牌 门牌地址 详细地址 坐落 dz mpdz zl",
+        "use": "use usage 用途 建筑用途 房屋用途 规划用途 使用性质 yt fwyt jzyt",
+        "storeys_above": "storeysabove storeys floors levels floor 层数 地上层数 总层数 楼层数 "
+        "楼层 cs dscs zcs lc",
+        "storeys_below": "storeysbelow 地下层数 dxcs basements",
+        "height_m": "heightm height 高度 建筑高度 楼高 gd jzgd",
+        "structure": "structure 结构 建筑结构 结构类型 房屋结构 jg jzjg fwjg",
+        "fire_class": "fireclass 耐火等级 nhdj",
+        "year_built": "yearbuilt year 建成年份 建成年代 竣工年份 建造年份 建成时间 jcnf jznd",
+        "high_rise": "highrise 高层 是否高层 sfgc",
+        "households": "households 户数 总户数 住户数 居民户数 hs zhs",
+        "population": "population 人口 人口数 总人口 rk rks",
+        "compound_code": "compoundcode 小区编码 小区代码 xqbm",
+        "region_code": "regioncode community communityc 社区代码 社区编码 所属社区代码 sqdm sqbm",
+    },
+    "building_unit": {
+        "code": "code 编码 单元编码 单元编号 dybm dybh",
+        "building_code": "buildingcode buildingco 楼栋编码 建筑编码 所属楼栋 楼栋编号 ldbm jzwbm",
+        "name": "name 名称 单元 单元名称 单元号 mc dymc dyh",
+        "address": "address addr 地址 门牌 门牌地址 详细地址 dz mpdz",
+        "storeys": "storeys 层数 楼层 cs",
+        "households": "households 户数 住户数 hs",
+        "population": "population 人口 人口数 rk",
+    },
+    "facility": {
+        "code": "code 编码 编号 代码 设施编码 id bm bh ssbm",
+        "category": "category type class 类别 类型 设施类别 设施类型 大类 lb lx sslx",
+        "name": "name 名称 设施名称 单位名称 mc ssmc",
+        "phone": "phone tel telephone 电话 联系电话 dh lxdh",
+        "address": "address addr 地址 详细地址 dz",
+        "region_code": "regioncode 社区代码 社区编码 所属社区代码 sqdm",
+    },
+    "road": {
+        "code": "code 编码 道路编码 道路编号 路段编号 dlbm dlbh ldbh id",
+        "road_class": "roadclass class 道路等级 道路类型 等级 类型 dldj dllx",
+        "name": "name 名称 道路名称 路名 mc dlmc",
+        "width_m": "widthm width 宽度 路宽 道路宽度 路面宽度 kd lk",
+        "clear_height_m": "clearheightm clearheigh 净高 限高 xg jg",
+        "max_weight_t": "maxweightt maxweight 限重 载重 xz",
+        "slope_percent": "slopepercent slope 坡度 pd",
+        "lanes": "lanes 车道数 cds",
+        "oneway": "oneway 单行 单向 单行道 dx",
+        "surface": "surface 路面 路面材料 路面类型 lmlx",
+        "fire_lane": "firelane 消防车道 消防通道 xfcd",
+        "bridge": "bridge 桥 桥梁 是否桥梁",
+        "tunnel": "tunnel 隧道 是否隧道",
+    },
+    "railway": {
+        "code": "code 编码 编号 id",
+        "name": "name 名称 mc",
+        "bridge": "bridge 桥",
+        "tunnel": "tunnel 隧道",
+    },
+    "water": {
+        "code": "code 编码 编号 id",
+        "kind": "kind type 类型 类别 水系类型 lx",
+        "name": "name 名称 水系名称 mc",
+        "width_m": "widthm width 宽度 河宽",
+        "covered": "covered 暗渠 是否暗渠",
+    },
+    "pipe_node": {
+        "code": "code 编码 编号 物探点号 管点编号 点号 图上点号 gdbh dh wtdh id",
+        "network": "network 管线种类 管网类型 管线类型 管类 gxzl gxlx",
+        "kind": "kind type 类型 附属物 特征 特征点 点类型 fsw tz",
+        "name": "name 名称 mc",
+        "is_open": "isopen 开关状态 阀门状态 kgzt",
+        "in_service": "inservice 在用 是否完好 状态 zt",
+        "flow_l_s": "flowls flow 流量 ll",
+        "pressure_mpa": "pressurempa pressure 压力 水压 yl sy",
+        "burial_depth_m": "burialdepthm burialdept depth 埋深 ms",
+        "building_code": "buildingcode 楼栋编码 建筑编码",
+    },
+    "pipe_segment": {
+        "code": "code 编码 编号 管段编号 管线编号 管线编码 gxbh gdbh id",
+        "network": "network 管线种类 管网类型 管线类型 管类 gxzl gxlx",
+        "from_node": "fromnode 起点编号 起点点号 起点物探点号 起点 qdbh qddh qd",
+        "to_node": "tonode 终点编号 终点点号 终点物探点号 终点 连接点号 zdbh zddh zd",
+        "diameter_mm": "diametermm diameter 管径 管径mm 断面尺寸 gj dmcc",
+        "material": "material 材质 管材 管线材料 cz gc",
+        "burial_depth_m": "burialdepthm burialdept depth 埋深 起点埋深 ms qdms",
+        "pressure_mpa": "pressurempa pressure 压力 压力值 yl",
+        "year_built": "yearbuilt year 建设年代 埋设年代 敷设年份 建成年份 jsnd msnd",
+    },
+    "register": {
+        "code": "buildingcode buildingco 楼栋编码 建筑编码 建筑物编码 code 编码 ldbm jzwbm",
+        "unit_code": "unitcode 单元编码 dybm",
+        "address": "address addr 地址 门牌 门牌地址 住址 详细地址 dz mpdz",
+        "households": "households 户数 总户数 住户数 hs",
+        "population": "population 人口 人口数 人数 rk rks",
+    },
+}
+"""Names in use by layer and column."""
+
+VALUES: dict[str, dict[str, str]] = {
+    "use": {
+        "residential": "住宅 居住 居民住宅 住宅楼 商品房 公寓 宿舍",
+        "mixed": "商住 商住两用 综合 商住楼 商住混合",
+        "commercial": "商业 商铺 商场 酒店 商服",
+        "office": "办公 写字楼 办公楼",
+        "industrial": "工业 厂房 工厂",
+        "warehouse": "仓储 仓库 库房",
+        "education": "教育 学校 教学楼",
+        "medical": "医疗 医院 卫生",
+        "culture": "文化 体育 文体 宗教",
+        "public": "公共 公共建筑 公建 行政",
+        "transport": "交通 车站",
+        "utility": "市政 公用设施 配电",
+        "ancillary": "附属 车库 车棚 附属用房",
+        "other": "其他 其它",
+    },
+    "structure": {
+        "steel": "钢 钢结构",
+        "reinforced_concrete": "钢混 钢筋混凝土 钢筋混凝土结构 钢砼 框架 框剪 剪力墙 混凝土 砼 混",
+        "brick_concrete": "砖混 砖混结构 混合 混合结构",
+        "brick_wood": "砖木 砖木结构",
+        "wood": "木 木结构",
+        "other": "其他 其它 土 简易",
+    },
+    "category": {
+        "service_station": "服务站 社区服务站 党群服务中心 居委会 便民服务",
+        "government": "政府 机关 政府机关 街道办",
+        "school": "学校 小学 中学 中小学",
+        "kindergarten": "幼儿园 托儿所",
+        "university": "大学 高校 学院",
+        "hospital": "医院 综合医院",
+        "clinic": "诊所 卫生站 卫生院 卫生服务中心 社区卫生服务站",
+        "elderly_care": "养老 养老院 敬老院 福利院",
+        "police": "派出所 警务室 公安 警察",
+        "fire_station": "消防站 消防队 消防救援站",
+        "shelter": "避难场所 应急避难场所",
+        "market": "市场 菜市场 农贸市场 超市",
+        "park": "公园 广场 绿地",
+        "sport": "体育 体育场 体育馆 健身",
+        "culture": "文化 文化馆 图书馆 文化站 影院",
+        "worship": "宗教 寺庙 教堂",
+        "toilet": "厕所 公厕 公共厕所",
+        "parking": "停车场 停车",
+        "transport": "车站 公交站 客运站",
+        "fuel": "加油站 加气站 充电站",
+        "other": "其他 其它",
+    },
+    "road_class": {
+        "expressway": "快速路 高速 高速公路 高架",
+        "arterial": "主干路 主干道 主干",
+        "secondary": "次干路 次干道 次干",
+        "local": "支路 支线",
+        "alley": "巷 巷道 街巷 胡同 里弄",
+        "internal": "小区路 内部路 内部道路 小区道路",
+        "path": "步道 人行道 小路 步行道",
+    },
+    "oneway": {
+        "no": "否 双向 双行 0 no false",
+        "forward": "是 单向 单行 1 yes true 顺向",
+        "backward": "逆向 -1",
+    },
+    "surface": {
+        "asphalt": "沥青 柏油",
+        "concrete": "水泥 混凝土",
+        "paving": "砖 石板 铺装",
+        "gravel": "砂石 碎石",
+        "earth": "土 土路",
+        "other": "其他",
+    },
+    "kind@water": {
+        "river": "河 河流 江",
+        "canal": "渠 运河 沟渠 人工河",
+        "stream": "溪 沟 小溪",
+        "lake": "湖 湖泊 水库",
+        "pond": "池塘 塘 鱼塘",
+        "sea": "海",
+    },
+    "network": {
+        "water": "给水 供水 上水 自来水 js",
+        "sewage": "污水 排水 ws",
+        "storm": "雨水 ys",
+        "gas": "燃气 煤气 天然气 rq",
+        "heat": "热力 供热 rl",
+        "power": "电力 供电 dl",
+        "telecom": "通信 电信 通讯 dx tx",
+    },
+    "kind@pipe_node": {
+        "source": "水源 水厂 气源 热源",
+        "junction": "三通 四通 弯头 变径 直通 连接点 多通 转折点 一般管线点 探测点",
+        "valve": "阀门 阀门井 阀",
+        "check_valve": "止回阀 单向阀",
+        "regulator": "调压箱 调压站 调压器",
+        "hydrant": "消防栓 消火栓 消防井",
+        "manhole": "检查井 窨井 人孔 手孔 雨水篦 雨篦 污篦",
+        "pump": "泵 泵站",
+        "substation": "变电站 配电房 变压器",
+        "cabinet": "接线箱 交接箱 配电箱",
+        "outfall": "出水口 排水口 排放口",
+        "consumer": "用户 入户 水表 户表 表井",
+        "end": "堵头 末端 预留口 盲板 终点",
+    },
+    "material": {
+        "ductile_iron": "球墨铸铁 球铁",
+        "cast_iron": "铸铁",
+        "steel": "钢 钢管 无缝钢管 镀锌",
+        "pe": "pe 聚乙烯 hdpe 塑料",
+        "pvc": "pvc upvc 聚氯乙烯",
+        "concrete": "砼 混凝土 钢筋混凝土 水泥",
+        "copper": "铜",
+        "aluminium": "铝",
+        "fibre": "光纤 光缆",
+        "other": "其他 其它",
+    },
+    "level": {
+        "city": "市 地级市",
+        "district": "区 县 区县 县区",
+        "street": "街道 乡镇 镇 乡 街道办",
+        "community": "社区 村 居委会 社区村",
+    },
+}
+"""Values in use by column (``column@layer`` where layers differ) and by our own."""
+
+TRUE = ("true", "1", "1.0", "yes", "y", "t", "是", "有", "真", "开", "在用", "完好")
+FALSE = ("false", "0", "0.0", "no", "n", "f", "否", "无", "假", "关", "停用", "损坏")
+
+
+def plain(name: str) -> str:
+    """Return a name without case, blanks and punctuation."""
+    return "".join(sign for sign in name.lower() if sign.isalnum())
+
+
+def by_value(column: str, layer: str) -> dict[str, str]:
+    """Return our value by each of theirs, and by itself; empty for a column without a list."""
+    table = VALUES.get(f"{column}@{layer}") or VALUES.get(column, {})
+    return {theirs: ours for ours, words in table.items() for theirs in (*words.split(), ours)}
