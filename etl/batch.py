@@ -29,16 +29,17 @@ class Batch:
         Shapely geometries, None where a feature has none.
     numbers
         Of the features in their file, from 1.
-    broken
-        Features whose geometry is there but can't be built; their WKB is in ``wkb``.
     wkb
-        Geometry as it came, where that differs from what shapely would write.
+        Geometry as it came, None where ``geometry`` has been changed since.
+    broken
+        Features whose geometry could not be built as it came.
     """
 
     columns: Mapping[str, pa.Array]
     geometry: Geometries
     numbers: NDArray[np.int64]
     wkb: Geometries | None = None
+    broken: Flags | None = None
 
     def __len__(self) -> int:
         return len(self.geometry)
@@ -53,15 +54,22 @@ class Batch:
             self.geometry[rows],
             self.numbers[rows],
             None if self.wkb is None else self.wkb[rows],
+            None if self.broken is None else self.broken[rows],
         )
 
     def having(self, **columns: pa.Array) -> "Batch":
         """Return the batch with some columns set."""
         return replace(self, columns={**self.columns, **columns})
 
-    def at(self, geometry: Geometries) -> "Batch":
-        """Return the batch with other geometry."""
-        return replace(self, geometry=geometry)
+    def at(self, geometry: Geometries, changed: Flags | None = None) -> "Batch":
+        """Return the batch with other geometry, in some rows or in all."""
+        if changed is None or self.wkb is None:
+            return replace(self, geometry=geometry, wkb=None)
+        if not changed.any():
+            return replace(self, geometry=geometry)
+        wkb = self.wkb.copy()
+        wkb[changed] = None
+        return replace(self, geometry=geometry, wkb=wkb)
 
     def row(self, index: int) -> dict[str, Any]:
         """Return the values of one feature, without those that are missing."""

@@ -6,7 +6,7 @@ can be checked only against other features is in :mod:`etl.relations`.
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -79,7 +79,7 @@ def checked(
     for name in filled(layer):
         if name in batch.columns:
             columns[name] = _typed(batch.columns[name], table_of(layer).c[name], faults)
-    whole = Batch(columns, batch.geometry, batch.numbers, batch.wkb)
+    whole = replace(batch, columns=columns)
     faults += _missing(whole, layer)
     faults += _ranges(whole, layer)
     faults += _codes(whole, layer, known)
@@ -186,7 +186,7 @@ def _absent(rows: Flags, column: str) -> Fault:
 
 
 @cache
-def _domains(layer: str) -> list[tuple[str, str, Any]]:
+def domains(layer: str) -> list[tuple[str, str, Any]]:
     """Return column, rule and either its bounds or its list, of the rules of a layer."""
     found: list[tuple[str, str, Any]] = []
     for rule in rules(layer):
@@ -199,7 +199,7 @@ def _domains(layer: str) -> list[tuple[str, str, Any]]:
 
 def _ranges(batch: Batch, layer: str) -> list[Fault]:
     faults = []
-    for column, rule, domain in _domains(layer):
+    for column, rule, domain in domains(layer):
         if column not in batch.columns:
             continue
         values = batch.columns[column]
@@ -245,6 +245,7 @@ def _region_codes(known: Known) -> pa.Array:
     return pa.array(sorted(known.regions), pa.string())
 
 
+@np.errstate(invalid="ignore")  # of coordinates that are no numbers, which are told
 def _geometry(batch: Batch, layer: str) -> list[Fault]:
     """Find geometry that its layer can't hold."""
     values = batch.geometry

@@ -393,7 +393,7 @@ class Reading:
                     placing.refuse_misplaced(ours, placed)
                 ours = placed
             if seen == 0:
-                suspicion.refuse_other_unit(ours, layer, self.file)
+                suspicion.refuse_other_unit(ours, source.layer, self.file)
             seen += len(raw)
             yield self._good(raw, ours, repairs, writer)
         if seen == 0:
@@ -430,9 +430,7 @@ def _rejected(raw: Batch, ours: Batch, layer: str, faults: list[Fault], row: int
     """Return a feature that failed, as it came, with the first reason."""
     fault = next(fault for fault in faults if fault.rows[row])
     code = ours.columns["code"][row].as_py() if "code" in ours.columns else None
-    wkb = raw.wkb[row] if raw.wkb is not None else None
-    shape = raw.geometry[row]
-    original = wkb if wkb is not None else shape
+    original = raw.geometry[row] if raw.wkb is None else raw.wkb[row]
     detail = {"row": int(raw.numbers[row]), **fault.detail(row)}
     return Rejected(
         layer,

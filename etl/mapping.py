@@ -6,6 +6,7 @@ columns have.
 
 import tomllib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -257,7 +258,7 @@ def mapped(mapping: Mapping, batch: Batch) -> Batch:
         survey = pa.array(["survey"] * len(batch), pa.string())
         known = pc.if_else(columns["households"].is_valid(), survey, pa.scalar(None, pa.string()))
         columns.setdefault("households_source", known)
-    return Batch(columns, batch.geometry, batch.numbers, batch.wkb)
+    return replace(batch, columns=columns)
 
 
 def _column(name: str, rule: Column, layer: str, batch: Batch) -> pa.Array:

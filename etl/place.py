@@ -52,17 +52,22 @@ class Placing:
 
     def place(self, batch: Batch) -> Batch:
         """Return a batch in longitude and latitude."""
-        geometry = shapely.force_2d(batch.geometry)
-        if self.how.swap_axes:
+        how, geometry = self.how, batch.geometry
+        raised = shapely.has_z(geometry)
+        if raised.any():
+            geometry = shapely.force_2d(geometry)
+        if how.swap_axes:
             geometry = shapely.transform(geometry, lambda xy: xy[:, ::-1])
-        if self.how.unit != "m":
-            factor = _UNIT[self.how.unit]
+        if how.unit != "m":
+            factor = _UNIT[how.unit]
             geometry = shapely.transform(geometry, lambda xy: xy * factor)
-        if self.crs != pyproj.CRS(systems.STORAGE):
+        moves = self.crs != pyproj.CRS(systems.STORAGE)
+        if moves:
             geometry = _transformed(geometry, self.crs)
-        if self.how.shift:
-            geometry = systems.shift(geometry, _SHIFTS[self.how.shift])
-        return batch.at(geometry)
+        if how.shift:
+            geometry = systems.shift(geometry, _SHIFTS[how.shift])
+        everywhere = moves or how.swap_axes or how.shift or how.unit != "m"
+        return batch.at(geometry, None if everywhere else raised)
 
     def refuse_misplaced(self, before: Batch, after: Batch) -> None:
         """Refuse a layer whose features can't be where its coordinates say.

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import geopandas as gpd
+import psycopg
 import pyarrow as pa
 from sqlalchemy import Connection, Engine, delete, func, insert, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
@@ -167,25 +168,24 @@ def recorded(engine: Engine, run: Run, work: Callable[[], Outcome]) -> Outcome:
     except InputError as error:
         _fail(engine, run, RunStatus.REJECTED, error.message("en"), error.message("zh"))
         raise
-    except DBAPIError as error:
+    except (DBAPIError, psycopg.Error) as error:
         found = _after_lost_commit(engine, run, error)
         if found is not None:
             return found
         wrapped = _of_server(error)
         _fail(engine, run, RunStatus.FAILED, wrapped.message("en"), wrapped.message("zh"))
-        if isinstance(wrapped, SetupError):
-            raise wrapped from error
-        raise
+        raise wrapped from error
     except BaseException as error:
         said = f"{type(error).__name__}: {error}"
         _fail(engine, run, RunStatus.FAILED, said, said)
         raise
 
 
-def _of_server(error: DBAPIError) -> SetupError:
+def _of_server(error: DBAPIError | psycopg.Error) -> SetupError:
     """Return what is said of a server that went away or has no room."""
-    said = " ".join(str(error.orig).split())[:300]
-    state = getattr(error.orig, "sqlstate", None) or ""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    said = " ".join(str(cause).split())[:300]
+    state = getattr(cause, "sqlstate", None) or ""
     if state in {"53100", "58030"} or "No space left" in said or "File too large" in said:
         return SetupError("database_full", said=said)
     return SetupError("database_lost", said=said)
@@ -201,9 +201,11 @@ def _fail(engine: Engine, run: Run, status: RunStatus, english: str, chinese: st
         runs.drop_staged(connection, run.number)
 
 
-def _after_lost_commit(engine: Engine, run: Run, error: DBAPIError) -> Outcome | None:
+def _after_lost_commit(
+    engine: Engine, run: Run, error: DBAPIError | psycopg.Error
+) -> Outcome | None:
     """Return the outcome of a run whose connection broke after the server had committed."""
-    if not error.connection_invalidated and not isinstance(error, OperationalError):
+    if not isinstance(error, OperationalError | psycopg.OperationalError):
         return None
     try:
         with runs.session(engine) as connection:

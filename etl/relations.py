@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from etl.check import shown
+from etl.check import domains, shown
 from etl.layers import required, rules
 from etl.stage import ROW, Staged
 from geo.codes import DIGITS
@@ -120,9 +120,17 @@ def _refuse_foreign(connection: Connection, staged: Staged, source: str) -> None
         )
 
 
-def _applicable(staged: Staged) -> list[str]:
-    """Return the rules of a layer that speak of delivered columns only."""
-    return [rule for rule in rules(staged.layer) if set(_named(staged, rule)) & {*staged.columns}]
+def _applicable(staged: Staged, *, of_batches: bool = True) -> list[str]:
+    """Return the rules of a layer that speak of delivered columns only.
+
+    Ranges and lists of one column are seen to batch by batch already.
+    """
+    done = {rule for _, rule, _ in domains(staged.layer)}
+    return [
+        rule
+        for rule in rules(staged.layer)
+        if set(_named(staged, rule)) & {*staged.columns} and (of_batches or rule not in done)
+    ]
 
 
 def _named(staged: Staged, rule: str) -> list[str]:
@@ -154,7 +162,7 @@ def _rules(staged: Staged, source: str, others: dict[str, Staged]) -> Iterator[R
         "'code', code",
         {},
     )
-    for rule in _applicable(staged):
+    for rule in _applicable(staged, of_batches=False):
         yield Rule(
             "row_refused",
             f"NOT ({rule})",

@@ -49,32 +49,41 @@ def repaired(batch: Batch, layer: str, repairs: Repairs) -> tuple[Batch, Flags]:
     """Return a batch with its geometry mended, and which outlines can be read in two ways."""
     geometry = batch.geometry.copy()
     kind = kind_of(layer)
-    if batch.wkb is not None:
-        repairs.note("rebuilt", np.array([w is not None for w in batch.wkb]))
-    _unwrap(geometry, kind)
+    changed = np.zeros(len(batch), dtype=bool)
     doubtful = np.zeros(len(batch), dtype=bool)
+    if batch.broken is not None:
+        repairs.note("rebuilt", batch.broken)
+        changed |= batch.broken
+    changed |= _unwrap(geometry, kind)
     if kind in _AREAL | _MAYBE_AREAL:
         if kind in _AREAL:
-            _close(geometry, repairs)
-        _despike(geometry, repairs)
-        doubtful = _validate(geometry, repairs)
-        _order(geometry, repairs)
-    return batch.at(geometry), doubtful
+            changed |= _close(geometry, repairs)
+        areal = _is_areal(geometry) & _is_usable(geometry)
+        changed |= _despike(geometry, areal, repairs)
+        doubtful, mended = _validate(geometry, areal, repairs)
+        changed |= doubtful | mended
+        changed |= _order(geometry, areal & _is_areal(geometry), repairs)
+    return batch.at(geometry, changed), doubtful
 
 
-def _unwrap(geometry: Geometries, kind: str) -> None:
+def _unwrap(geometry: Geometries, kind: str) -> Flags:
     """Take single parts out of collections of one; join the lines of a collection."""
     types = shapely.get_type_id(geometry)
-    parts = shapely.get_num_geometries(geometry)
-    single = (types >= shapely.GeometryType.MULTIPOINT) & (parts == 1)
+    several = types >= shapely.GeometryType.MULTIPOINT
     if kind in _AREAL:
-        single &= types != _MULTIPOLYGON
+        several &= types != _MULTIPOLYGON
+    if not several.any():
+        return several
+    parts = shapely.get_num_geometries(geometry)
+    single = several & (parts == 1)
     geometry[single] = shapely.get_geometry(geometry[single], 0)
     lines = (types == _MULTILINE) & (parts > 1)
     geometry[lines] = shapely.line_merge(geometry[lines])
+    flags: Flags = single | lines
+    return flags
 
 
-def _close(geometry: Geometries, repairs: Repairs) -> None:
+def _close(geometry: Geometries, repairs: Repairs) -> Flags:
     """Make polygons of closed lines, as CAD draws them."""
     lines = shapely.get_type_id(geometry) == _LINE
     rings = np.zeros(len(geometry), dtype=bool)
@@ -83,24 +92,25 @@ def _close(geometry: Geometries, repairs: Repairs) -> None:
     )
     geometry[rings] = [shapely.Polygon(shapely.get_coordinates(one)) for one in geometry[rings]]
     repairs.note("closed_line", rings)
+    return rings
 
 
-def _despike(geometry: Geometries, repairs: Repairs) -> None:
+def _despike(geometry: Geometries, areal: Flags, repairs: Repairs) -> Flags:
     """Cut off the spikes of polygons."""
-    areal = _is_areal(geometry) & (shapely.get_num_coordinates(geometry) <= MOST_VERTICES)
+    flags = np.zeros(len(geometry), dtype=bool)
     corners, owner = shapely.get_coordinates(geometry[areal], return_index=True)
     if len(corners) < 3:
-        return
+        return flags
     spiked = np.unique(owner[_tips(corners, owner)])
     rows = np.flatnonzero(areal)[spiked]
     if len(rows) == 0:
-        return
+        return flags
     mended = np.array([_without_spikes(one) for one in geometry[rows]], dtype=object)
     changed = ~shapely.equals_exact(mended, geometry[rows])
     geometry[rows] = mended
-    flags = np.zeros(len(geometry), dtype=bool)
     flags[rows[changed]] = True
     repairs.note("spike", flags)
+    return flags
 
 
 def _tips(corners: Any, owner: Any) -> Flags:
@@ -142,12 +152,11 @@ def _ring_without_spikes(ring: shapely.LinearRing) -> Any:
     return None
 
 
-def _validate(geometry: Geometries, repairs: Repairs) -> Flags:
-    """Make polygons valid; return those whose outline can be read in two ways."""
+def _validate(geometry: Geometries, areal: Flags, repairs: Repairs) -> tuple[Flags, Flags]:
+    """Make polygons valid; return which can be read in two ways, and which were mended."""
     doubtful = np.zeros(len(geometry), dtype=bool)
-    small = _is_areal(geometry) & (shapely.get_num_coordinates(geometry) <= MOST_VERTICES)
-    finite = np.isfinite(shapely.bounds(geometry)).all(axis=1)
-    invalid = np.flatnonzero(small & finite & ~shapely.is_valid(geometry))
+    rows = np.flatnonzero(areal)
+    invalid = rows[~shapely.is_valid(geometry[rows])]
     for row in invalid:
         shape, sure = _made_valid(geometry[row])
         geometry[row] = shape
@@ -155,7 +164,7 @@ def _validate(geometry: Geometries, repairs: Repairs) -> Flags:
     flags = np.zeros(len(geometry), dtype=bool)
     flags[invalid] = ~doubtful[invalid]
     repairs.note("made_valid", flags)
-    return doubtful
+    return doubtful, flags
 
 
 def _made_valid(shape: shapely.Geometry) -> tuple[shapely.Geometry, bool]:
@@ -179,9 +188,8 @@ def _polygons_of(shape: shapely.Geometry) -> Any:
     return shapely.union_all(parts)
 
 
-def _order(geometry: Geometries, repairs: Repairs) -> None:
+def _order(geometry: Geometries, areal: Flags, repairs: Repairs) -> Flags:
     """Turn rings the customary way, and drop parts too small to be meant."""
-    areal = _is_areal(geometry)
     crumbs = areal & (shapely.get_num_geometries(geometry) > 1)
     for row in np.flatnonzero(crumbs):
         parts = shapely.get_parts(geometry[row])
@@ -190,16 +198,47 @@ def _order(geometry: Geometries, repairs: Repairs) -> None:
         if crumbs[row]:
             geometry[row] = shapely.multipolygons(kept)
     repairs.note("crumb", crumbs)
-    turned = shapely.orient_polygons(geometry[areal])
+    rows = np.flatnonzero(_may_be_turned(geometry, areal))
+    turned = shapely.orient_polygons(geometry[rows])
     wrong = np.zeros(len(geometry), dtype=bool)
-    wrong[areal] = ~shapely.equals_exact(turned, geometry[areal])
-    geometry[areal] = turned
+    wrong[rows] = ~shapely.equals_exact(turned, geometry[rows])
+    geometry[rows] = turned
     repairs.note("ring_order", wrong)
+    return crumbs | wrong
+
+
+def _may_be_turned(geometry: Geometries, areal: Flags) -> Flags:
+    """Return the polygons that may have a ring the wrong way.
+
+    Shells that run counter-clockwise and holes that run clockwise enclose, signs and all, exactly
+    the polygon's area; what does not is looked at ring by ring.
+    """
+    corners, owner = shapely.get_coordinates(geometry[areal], return_index=True)
+    if len(corners) < 2:
+        return areal
+    x, y = (corners - corners[0]).T
+    cross = np.append(x[:-1] * y[1:] - x[1:] * y[:-1], 0.0)
+    cross[:-1][owner[1:] != owner[:-1]] = 0.0  # no edge leads from one feature to the next
+    starts = np.flatnonzero(np.append(True, owner[1:] != owner[:-1]))
+    flags = areal.copy()
+    rows = np.flatnonzero(areal)[owner[starts]]
+    area = shapely.area(geometry[rows])
+    flags[rows] = ~(np.add.reduceat(cross, starts) / 2 >= area * (1 - 1e-6))
+    return flags
 
 
 def _is_areal(geometry: Geometries) -> Flags:
     types = shapely.get_type_id(geometry)
     flags: Flags = (types == _POLYGON) | (types == _MULTIPOLYGON)
+    return flags
+
+
+def _is_usable(geometry: Geometries) -> Flags:
+    """Return which geometries are finite and not too detailed to be looked at."""
+    usable = shapely.get_num_coordinates(geometry) <= MOST_VERTICES
+    corners, owner = shapely.get_coordinates(geometry, return_index=True)
+    usable[owner[~np.isfinite(corners).all(axis=1)]] = False
+    flags: Flags = usable
     return flags
 
 

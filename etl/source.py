@@ -1,8 +1,9 @@
 """Opening a delivered file of any format as a stream of batches, with its fields and its system."""
 
 import itertools
+import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import pyproj
 import shapely
 
 from etl import archive, tables
-from etl.batch import SIZE, Batch, Flags, Geometries
+from etl.batch import SIZE, Batch
 from etl.encoding import dbf_encoding
 from etl.readers import UNREADABLE, existing, layers_in, quiet
 from geo.errors import InputError
@@ -74,6 +75,8 @@ def opened(path: Path) -> Iterator[Path]:
         return
     existing(path, *ENDINGS)
     if path.suffix.lower() != ".zip":
+        _refuse_locked(path)
+        _refuse_declarations(path)
         yield path
         return
     with archive.unpacked(path) as folder:
@@ -83,6 +86,7 @@ def opened(path: Path) -> Iterator[Path]:
         if len(found) > 1:
             names = ", ".join(str(one.relative_to(folder)) for one in found)
             raise InputError("zip_several", file=path, files=names)
+        _refuse_declarations(found[0])
         yield found[0]
 
 
@@ -122,8 +126,6 @@ def open_layer(
         return _table(path, path.stem, lambda: tables.read_csv(path, encoding), place)
     if ending == ".xlsx":
         return _table(path, layer or path.stem, lambda: tables.read_xlsx(path, layer), place)
-    if ending == ".kml":
-        _refuse_declarations(path)
     return _vector(path, layer or _only(path), encoding or dbf_encoding(path))
 
 
@@ -136,8 +138,26 @@ def _only(path: Path) -> str:
     return names[0]
 
 
+def _refuse_locked(path: Path) -> None:
+    """Refuse a GeoPackage that somebody writes to, which GDAL takes for no GeoPackage."""
+    if path.suffix.lower() != ".gpkg":
+        return
+    try:
+        with closing(
+            sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=1)
+        ) as file:
+            file.execute("PRAGMA schema_version")
+    except sqlite3.OperationalError as error:
+        if "locked" in str(error):
+            raise InputError("file_locked", file=path) from error
+    except sqlite3.DatabaseError:
+        return  # no GeoPackage at all: GDAL tells
+
+
 def _refuse_declarations(path: Path) -> None:
     """Refuse XML that declares entities, which a reader would expand; no KML needs any."""
+    if path.suffix.lower() != ".kml":
+        return
     tail = b""
     with path.open("rb") as file:
         while chunk := file.read(_XML_CHUNK):
@@ -270,20 +290,14 @@ def _built(table: pa.Table, column: str, start: int) -> Batch:
     if column not in table.column_names:
         return Batch(columns, np.full(table.num_rows, None, dtype=object), numbers)
     wkb = table[column].to_numpy(zero_copy_only=False)
-    geometry = shapely.from_wkb(wkb, on_invalid="ignore")
-    present = np.array([item is not None for item in wkb], dtype=bool)
+    with np.errstate(invalid="ignore"):  # coordinates that are no numbers are for the checks
+        geometry = shapely.from_wkb(wkb, on_invalid="ignore")
+    present = np.asarray(table[column].is_valid())
     broken = present & shapely.is_missing(geometry)
     if not broken.any():
-        return Batch(columns, geometry, numbers)
+        return Batch(columns, geometry, numbers, wkb)
     geometry[broken] = shapely.from_wkb(wkb[broken], on_invalid="fix")
-    return Batch(columns, geometry, numbers, _only_where(broken, wkb))
-
-
-def _only_where(rows: Flags, wkb: Geometries) -> Geometries:
-    """Return the geometry of some rows as it came, None for the others."""
-    kept = np.full(len(wkb), None, dtype=object)
-    kept[rows] = wkb[rows]
-    return kept
+    return Batch(columns, geometry, numbers, wkb, broken)
 
 
 def _complete(batches: Iterator[Batch], path: Path, layer: str, count: int) -> Iterator[Batch]:

@@ -16,15 +16,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
 import shapely
+from numpy.typing import NDArray
 from sqlalchemy import Column, Connection, DefaultClause, Engine, text
 
-from etl.batch import Batch, Geometries
+from etl.batch import Batch
 from etl.layers import EXTRAS, declared, kind_of, table_of
 from geo.model import STORAGE_SRID
 from geo.model.run import STAGING_SCHEMA
 
 _WAITING = 2
 """Batches that wait to be written: reading and checking go on while the server takes them."""
+
+_LITTLE = b"\x01"
+_ONE_POLYGON = b"\x01\x06\x00\x00\x00\x01\x00\x00\x00"
+"""What stands before the WKB of a polygon in that of a multipolygon of it alone."""
 
 ROW = "_row"
 """Column of a staging table: the feature's number in its file."""
@@ -177,7 +182,7 @@ def _column(layer: str, name: str, batch: Batch) -> pa.Array:
     if name == ROW:
         return pa.array(batch.numbers)
     if name == "geom":
-        return ewkb(batch.geometry, kind_of(layer))
+        return hex_wkb(batch, kind_of(layer))
     values = batch.columns[name]
     if name in EXTRAS.get(layer, ()):
         return values
@@ -202,18 +207,19 @@ def default_of(column: Column[Any]) -> str | None:
     return None
 
 
-def ewkb(geometry: Geometries, kind: str) -> pa.Array:
-    """Return geometries as the database takes them, polygons as multipolygons where it wants."""
-    values = geometry
+def hex_wkb(batch: Batch, kind: str) -> pa.Array:
+    """Return geometries as the database takes them, polygons as multipolygons where it wants.
+
+    Geometry that is still as it came is not written anew.
+    """
+    values = batch.geometry
+    wkb: NDArray[Any] = np.full(len(batch), None) if batch.wkb is None else batch.wkb.copy()
+    anew = np.fromiter((one is None or one[:1] != _LITTLE for one in wkb), bool, len(wkb))
+    wkb[anew] = shapely.to_wkb(values[anew], byte_order=1)
     if kind == "MULTIPOLYGON":
-        single = shapely.get_type_id(values) == shapely.GeometryType.POLYGON
-        if single.any():
-            values = values.copy()
-            values[single] = shapely.multipolygons(values[single], indices=np.arange(single.sum()))
-    hexadecimal = shapely.to_wkb(
-        shapely.set_srid(values, STORAGE_SRID), hex=True, include_srid=True
-    )
-    return pa.array(hexadecimal, pa.string())
+        for row in np.flatnonzero(shapely.get_type_id(values) == shapely.GeometryType.POLYGON):
+            wkb[row] = _ONE_POLYGON + wkb[row]
+    return pa.array([None if one is None else one.hex() for one in wkb], pa.string())
 
 
 def copy_rejected(connection: Connection, table: str, rejected: Sequence[Rejected]) -> None:

@@ -59,7 +59,7 @@ def refuse_garbled(batch: Batch, file: Path, layer: str) -> None:
         wrong += pc.sum(bad).as_py() or 0
         if not shown and pc.any(bad).as_py():
             shown = values.filter(bad)[0].as_py()[:40]
-    if wrong and wrong > _MOST * there:
+    if wrong >= _FEWEST and wrong > _MOST * there:
         raise InputError("encoding_wrong", file=file, layer=layer, value=shown)
 
 

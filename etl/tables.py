@@ -136,12 +136,14 @@ def read_xlsx(path: Path, sheet: str | None = None) -> Iterator[pa.Table]:
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
     except (zipfile.BadZipFile, InvalidFileException, KeyError, ValueError, OSError) as error:
         raise InputError("file_unreadable", file=path, format=path.suffix) from error
+    page = book[sheet] if sheet else book.worksheets[0]
+    rows = page.iter_rows(values_only=True)
     try:
-        page = book[sheet] if sheet else book.worksheets[0]
-        rows = page.iter_rows(values_only=True)
         header = _header(path, next(rows, ()))
         block: list[tuple[Any, ...]] = []
         for row in rows:
+            if any(cell is not None for cell in row[len(header) :]):
+                raise InputError("header_merged", file=path, column=len(header) + 1)
             if any(cell is not None for cell in row):
                 block.append(row)
             if len(block) == SIZE:
@@ -149,6 +151,7 @@ def read_xlsx(path: Path, sheet: str | None = None) -> Iterator[pa.Table]:
                 block = []
         yield _table(header, block)
     finally:
+        rows.close()  # it holds the file open
         book.close()
 
 

@@ -202,7 +202,12 @@ def test_refusal_in_the_publishing_transaction_undoes_all_of_it(database):
             ).all()
             == []
         )
-        held = connection.execute(text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"))
+        held = connection.execute(
+            text(
+                "SELECT count(*) FROM pg_locks JOIN pg_database d ON d.oid = database "
+                "WHERE locktype = 'advisory' AND datname = current_database()"
+            )
+        )
         assert held.scalar_one() == 0
 
 

@@ -1,0 +1,142 @@
+"""Values that people set in place of what imports say.
+
+Each field has one owner: a corrected one is the person's from then on. Imports leave it and report
+what they would have written; released, it is the next import's again.
+"""
+
+from collections.abc import Mapping
+
+from geoalchemy2 import Geometry
+from sqlalchemy import Connection, Table, delete, func, insert, select, text, update
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.exc import DataError, IntegrityError
+
+from geo.errors import InputError, NotFoundError
+from geo.model import LAYERS, AuditEvent, Base, Correction, LayerRevision
+from geo.model.run import REVISIONS
+
+_OF_THE_DATABASE = {"code", "source", "valid_from", "valid_to", "revision", "geom_3857"}
+
+
+def correct(
+    connection: Connection, layer: str, code: str, fields: Mapping[str, str | None], actor: str
+) -> None:
+    """Set columns of a live feature, and keep them from imports.
+
+    Parameters
+    ----------
+    fields
+        Values as texts, None for none; geometry as EWKT.
+    actor
+        Who corrects it.
+
+    Raises
+    ------
+    InputError
+        If there is no such layer or column, or a value is not allowed.
+    NotFoundError
+        If there is no such feature.
+    """
+    table = _table(layer)
+    _refuse_unknown(table, fields)
+    if connection.execute(select(table.c.code).where(table.c.code == code)).first() is None:
+        raise NotFoundError("no_such_feature", layer=layer, code=code)
+    revision = connection.execute(select(REVISIONS.next_value())).scalar_one()
+    for field, value in fields.items():
+        _set(connection, table, code, field, value, revision)
+        known = Correction.layer == layer, Correction.code == code, Correction.field == field
+        connection.execute(delete(Correction).where(*known))
+        connection.execute(
+            insert(Correction).values(layer=layer, code=code, field=field, value=value, actor=actor)
+        )
+    _mark(connection, layer, revision)
+    detail = {"fields": dict(fields), "revision": revision}
+    _record(connection, actor, "correct", layer, code, detail)
+
+
+def release(connection: Connection, layer: str, code: str, actor: str) -> list[str]:
+    """Give the corrected columns of a feature back to the imports; return their names.
+
+    Raises
+    ------
+    InputError
+        If there is no such layer.
+    NotFoundError
+        If nothing of the feature was corrected.
+    """
+    _table(layer)
+    fields = connection.scalars(
+        delete(Correction)
+        .where(Correction.layer == layer, Correction.code == code)
+        .returning(Correction.field)
+    ).all()
+    if not fields:
+        raise NotFoundError("no_such_feature", layer=layer, code=code)
+    # What was read before may differ now: the next import of the same file reads it again.
+    _mark(connection, layer, connection.execute(select(REVISIONS.next_value())).scalar_one())
+    _record(connection, actor, "release", layer, code, {"fields": sorted(fields)})
+    return sorted(fields)
+
+
+def _table(layer: str) -> Table:
+    if layer not in LAYERS:
+        raise InputError("no_such_layer", layer=layer, layers=", ".join(LAYERS))
+    return Base.metadata.tables[layer]
+
+
+def _refuse_unknown(table: Table, fields: Mapping[str, str | None]) -> None:
+    columns = [column.name for column in table.columns if column.name not in _OF_THE_DATABASE]
+    for field in fields:
+        if field not in columns:
+            listed = ", ".join(columns)
+            raise InputError("no_such_column", layer=table.name, column=field, columns=listed)
+
+
+def _set(
+    connection: Connection, table: Table, code: str, field: str, value: str | None, revision: int
+) -> None:
+    """Write a value; the database's own rules say whether it may be there."""
+    column = table.c[field]
+    kind = (
+        "geometry"
+        if isinstance(column.type, Geometry)
+        else column.type.compile(dialect=postgresql.dialect())  # type: ignore[no-untyped-call]
+    )
+    try:
+        with connection.begin_nested():
+            connection.execute(
+                update(table)
+                .where(table.c.code == code)
+                .values({field: text(f"CAST(:value AS {kind})"), "revision": revision}),
+                {"value": value},
+            )
+    except (DataError, IntegrityError) as error:
+        said = " ".join(str(error.orig).split())[:200]
+        raise InputError(
+            "correction_refused", layer=table.name, code=code, column=field, value=value, said=said
+        ) from error
+
+
+def _mark(connection: Connection, layer: str, revision: int) -> None:
+    marked = connection.execute(
+        update(LayerRevision)
+        .where(LayerRevision.layer == layer)
+        .values(revision=revision, published_at=func.now())
+    )
+    if marked.rowcount == 0:
+        connection.execute(insert(LayerRevision).values(layer=layer, revision=revision))
+
+
+def _record(
+    connection: Connection,
+    actor: str,
+    action: str,
+    layer: str,
+    code: str,
+    detail: dict[str, object],
+) -> None:
+    connection.execute(
+        insert(AuditEvent).values(
+            actor=actor, action=action, object_type=layer, object_code=code, detail=detail
+        )
+    )
