@@ -1,5 +1,6 @@
 """What imports refused: listed, taken out as a file, mended and brought again."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,7 @@ def waiting(
             Quarantine.properties,
             Quarantine.original,
             ImportRun.source,
+            ImportRun.report["crs"].label("crs"),
         )
         .join(ImportRun, ImportRun.id == Quarantine.run_id)
         .where(_chosen(run, layer))
@@ -89,8 +91,17 @@ def export(engine: Engine, file: Path, *, run: int | None = None, layer: str = "
         frame["wkt"] = shapely.to_wkt(shapes)
         frame.map(_harmless).to_csv(file, index=False, encoding="utf-8-sig")
     else:
-        gpd.GeoDataFrame(frame, geometry=shapes).to_file(file, driver=driver, engine="pyogrio")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of features that have no system
+            data = gpd.GeoDataFrame(frame, geometry=shapes, crs=_common_crs(rows))
+            data.to_file(file, driver=driver, engine="pyogrio")
     return len(rows)
+
+
+def _common_crs(rows: Sequence[Row[Any]]) -> str | None:
+    """Return the system of the refused features' files, if it is one."""
+    found = {STORAGE if _is_mapped(row) else (row.crs or {}).get(row.layer) for row in rows}
+    return found.pop() if len(found) == 1 else None
 
 
 def _told(row: Row[Any]) -> dict[str, Any]:

@@ -52,8 +52,8 @@ def healed(
     Returns
     -------
     tuple
-        ``healed`` and ``breaches`` with kind, codes, area in square metres and place; and a concern
-        if a breach is large and new.
+        ``healed``, new ``breaches`` and those that are ``known``, with kind, codes, area in square
+        metres and place; and a concern if there are new ones.
     """
     if "geom" not in staged.columns:
         return {}, []
@@ -69,10 +69,11 @@ def healed(
     shapes = _mended(after, changed, slivers)
     _store(connection, staged, shapes, metric)
     large = [breach for breach in found if breach.thickness_m >= SLIVER_M]
-    new = _new(large, before) if large else []
+    new, known = _new(large, before) if large else ([], [])
     notes = {
         "healed": _told(slivers, metric),
-        "breaches": _told(large, metric),
+        "breaches": _told(new, metric),
+        "known": _told(known, metric),
     }
     if not new:
         return notes, []
@@ -173,7 +174,8 @@ def _against_parent(
 ) -> list[Breach]:
     gaps = [
         Breach("gap", _beside(part, children), part)
-        for part in _parts(shapely.difference(border, land))
+        for piece in _parts(shapely.difference(border, land))
+        for part in _slit(piece, children)
     ]
     own = children[children["code"].isin(concerned)]
     outside = [
@@ -182,6 +184,21 @@ def _against_parent(
         for part in _parts(shapely.difference(shape, border))
     ]
     return [gap for gap in gaps if concerned & set(gap.codes)] + outside
+
+
+def _slit(gap: Any, communities: gpd.GeoDataFrame) -> list[Any]:
+    """Return a gap with the slivers between two communities cut off that lead into it."""
+    wide = shapely.buffer(
+        shapely.buffer(gap, -SLIVER_M / 2, join_style="mitre"), SLIVER_M / 2, join_style="mitre"
+    )
+    if shapely.is_empty(wide):
+        return [gap]
+    thin = [
+        part
+        for part in _parts(shapely.difference(gap, wide))
+        if part.area >= SPECK_M2 and len(_beside(part, communities)) > 1
+    ]
+    return [*_parts(shapely.difference(gap, shapely.union_all(thin))), *thin] if thin else [gap]
 
 
 def _holes(land: shapely.Geometry, children: gpd.GeoDataFrame, concerned: set[str]) -> list[Breach]:
@@ -253,20 +270,27 @@ def _store(
     )
 
 
-def _new(large: list[Breach], before: gpd.GeoDataFrame) -> list[Breach]:
-    """Return the breaches that were not there before: a gap is new where land had a community."""
+def _new(large: list[Breach], before: gpd.GeoDataFrame) -> tuple[list[Breach], list[Breach]]:
+    """Divide breaches into those that are new and those that are live already.
+
+    Of a gap that part is new where the land had a community before.
+    """
     old = breaches(before, set(before["code"]))
-    communities = before[before["level"] == "community"]
+    communities = before[(before["level"] == "community") & before.geometry.notna()]
     land = shapely.union_all(communities.geometry.to_numpy())
-    shapely.prepare(land)
-
-    def is_new(breach: Breach) -> bool:
+    new, known = list[Breach](), list[Breach]()
+    for breach in large:
         if breach.kind == "gap":
-            had = shapely.area(shapely.intersection(breach.shape, land))
-            return bool(had > _MOSTLY_OLD * breach.shape.area)
-        return not _was_there(breach, old)
-
-    return [breach for breach in large if is_new(breach)]
+            lost = _parts(shapely.intersection(breach.shape, land))
+            parts = [Breach("gap", _beside(part, communities), part) for part in lost]
+            parts = [part for part in parts if part.thickness_m >= SLIVER_M]
+            new += parts
+            known += [] if parts else [breach]
+        elif _was_there(breach, old):
+            known.append(breach)
+        else:
+            new.append(breach)
+    return new, known
 
 
 def _was_there(breach: Breach, old: list[Breach]) -> bool:
