@@ -1,15 +1,44 @@
 """The application: one router a resource, the public page, problem documents for errors."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
 
 from fastapi import FastAPI, Request, Response
 from sqlalchemy import Engine
+from starlette.concurrency import run_in_threadpool
 from starlette.middleware.gzip import GZipMiddleware
 
-from api import grids, health, page, problems, regions, tiles
+from api import (
+    auth,
+    baking,
+    edits,
+    find,
+    fire,
+    firetiles,
+    grids,
+    health,
+    jobs,
+    networks,
+    page,
+    plans,
+    prints,
+    problems,
+    regions,
+    tiles,
+)
+from api.baking import Baker
 from api.colouring import Colourings
-from geo.db import engine as installed_engine
+from api.ogc import create_ogc
+from api.workshop import Workshop
+from geo import db
+from geo.fire.desk import Desks
+
+RESOURCES = (
+    *(auth, health, regions, find, grids, plans, edits, jobs, prints, tiles, baking),
+    *(firetiles, fire, networks, page),
+)
+"""In this order: the first path that fits answers."""
 
 CONTENT_POLICY = (
     "default-src 'self'; img-src 'self' data: blob:; worker-src 'self' blob:; "
@@ -20,21 +49,38 @@ CONTENT_POLICY = (
 
 
 def create_app(engine: Engine | None = None) -> FastAPI:
-    """Return the application over a database, the installation's own by default.
+    """Return the application over a database, by default the installation's, signed in as the API.
 
     Swagger's pages are off because they fetch their scripts from elsewhere; the description
     itself is at ``/openapi.json``.
     """
-    app = FastAPI(title="Gridatlas", version=_version(), docs_url=None, redoc_url=None)
-    app.state.engine = engine or installed_engine()
+    app = FastAPI(
+        title="Gridatlas", version=_version(), docs_url=None, redoc_url=None, lifespan=_life
+    )
+    app.state.engine = engine or db.api_engine()
     app.state.colourings = Colourings()
+    app.state.desks = Desks()
+    app.state.workshop = Workshop(app.state.engine)
+    app.state.baker = Baker(app.state.engine)
     problems.install(app)
     app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=6)
     app.middleware("http")(_guarded)
-    for router in (health.router, regions.router, grids.router, tiles.router, page.router):
-        app.include_router(router)
+    for resource in RESOURCES:
+        app.include_router(resource.router)
+    app.state.ogc = create_ogc(app.state.engine.url, app.state.engine)
+    app.mount("/ogc", app.state.ogc)
     page.mount_assets(app)
     return app
+
+
+@asynccontextmanager
+async def _life(app: FastAPI) -> AsyncIterator[None]:
+    app.state.workshop.open()
+    app.state.baker.open()
+    yield
+    app.state.baker.close()
+    await run_in_threadpool(app.state.workshop.close)
+    await app.state.ogc.state.pool.close()
 
 
 async def _guarded(

@@ -14,10 +14,11 @@ import shapely
 from numpy.typing import NDArray
 from sqlalchemy import Connection, func, select
 
-from api.plans import Status, plans_shown
+from api.access import Caller
 from api.requests import Rows
 from geo.layers import wkb
-from geo.model import Grid, Region
+from geo.model import Region
+from geo.published import Status, grids_shown
 from maps.colours import colour, neighbours
 
 GAP_DEGREES = 1e-5
@@ -60,13 +61,13 @@ class Colourings:
         self._kept: dict[Hashable, tuple[Hashable, Colouring]] = {}
         self._lock = threading.Lock()
 
-    def grids(self, connection: Connection, status: Status) -> Colouring:
-        """Return the colours of the grids shown, by grid id."""
-        plan = plans_shown(status)
-        joined = select(Grid.id, wkb(Grid.geom)).join(plan, plan.c.id == Grid.plan_id)
-        state = select(func.count(), func.max(Grid.id), func.sum(Grid.id), func.max(Grid.revision))
-        state = state.join(plan, plan.c.id == Grid.plan_id)
-        return self._get(connection, status, state, joined.order_by(Grid.code))
+    def grids(self, connection: Connection, status: Status, caller: Caller) -> Colouring:
+        """Return the colours of the grids that a caller is shown, by grid id."""
+        grid = grids_shown(status).c
+        areas = select(grid.id, wkb(grid.geom)).order_by(grid.code)
+        state = select(func.count(), func.max(grid.id), func.sum(grid.id), func.max(grid.revision))
+        whose = (caller.role, caller.scope) if status == "draft" else ()
+        return self._get(connection, (status, *whose), state, areas)
 
     def communities(self, connection: Connection) -> Colouring:
         """Return the colours of the communities, by code."""

@@ -4,19 +4,18 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
-from sqlalchemy import ColumnElement, func, select
-from sqlalchemy.orm import aliased
+from sqlalchemy import ColumnElement, FromClause, func, select
 from starlette.responses import Response
 
 from api import problems
-from api.plans import Shown, Status, plans_shown
+from api.access import Asker
 from api.regions import geojson, sides, simplified
-from api.requests import Bbox, Box, Connection, Page, Paging, Rows
+from api.requests import Bbox, Box, Connection, Page, Paging, Rows, Shown
 from api.responses import Collection, collection, feature
 from geo.errors import InputError, NotFoundError
-from geo.model import Grid, GridMember, Region
 from geo.model.base import STORAGE_SRID
 from geo.model.grid import GridKind, PlanStatus
+from geo.published import grids_shown
 
 router = APIRouter(tags=["grids"])
 
@@ -39,6 +38,8 @@ class GridProperties(BaseModel):
     status: PlanStatus
 
 
+_SHOWN = {"id", *GridProperties.model_fields} - {"serial", "colour"}
+
 Longitude = Annotated[float | None, Query(ge=-180, le=180, allow_inf_nan=False)]
 Latitude = Annotated[float | None, Query(ge=-90, le=90, allow_inf_nan=False)]
 
@@ -51,6 +52,7 @@ Latitude = Annotated[float | None, Query(ge=-90, le=90, allow_inf_nan=False)]
 def grids(
     request: Request,
     connection: Connection,
+    asker: Asker,
     bbox: Bbox,
     page: Paging,
     community: Annotated[str | None, Query(pattern="^[0-9]{12}$")] = None,
@@ -66,14 +68,15 @@ def grids(
     With ``lon`` and ``lat`` the list has one grid, and a place without one answers 404.
     """
     at = _place(lon, lat, bbox, community)
-    wanted = _wanted(community, bbox, at)
+    shown = grids_shown(status)
+    wanted = _wanted(shown, community, bbox, at)
     if at:
         page = Page(1, 0)
-    totals = connection.execute(_totals(wanted, status)).mappings().one()
+    totals = connection.execute(_totals(wanted, shown)).mappings().one()
     if at and totals["matched"] == 0:
         raise NotFoundError("no_grid_here", lon=at[0], lat=at[1])
-    rows = connection.execute(page.of(_grids(wanted, simplify, status))).mappings()
-    colours = request.app.state.colourings.grids(connection, status).by_key()
+    rows = connection.execute(page.of(_grids(wanted, simplify, shown))).mappings()
+    colours = request.app.state.colourings.grids(connection, status, asker).by_key()
     features = [
         feature(row, _properties(row, colours.get(row["id"], 0)), id=row["code"]) for row in rows
     ]
@@ -96,58 +99,28 @@ def _properties(row: Any, colour: int) -> dict[str, Any]:
 
 
 def _wanted(
-    community: str | None, bbox: Box | None, at: tuple[float, float] | None
+    grids: FromClause, community: str | None, bbox: Box | None, at: tuple[float, float] | None
 ) -> list[ColumnElement[bool]]:
     wanted: list[ColumnElement[bool]] = []
     if community is not None:
-        wanted.append(Grid.code.startswith(community))
+        wanted.append(grids.c.community_code == community)
     if bbox is not None:
-        wanted.append(func.ST_Intersects(Grid.geom, func.ST_MakeEnvelope(*bbox, STORAGE_SRID)))
+        wanted.append(func.ST_Intersects(grids.c.geom, func.ST_MakeEnvelope(*bbox, STORAGE_SRID)))
     if at is not None:
         place = func.ST_SetSRID(func.ST_MakePoint(*at), STORAGE_SRID)
-        wanted.append(func.ST_Intersects(Grid.geom, place))
+        wanted.append(func.ST_Intersects(grids.c.geom, place))
     return wanted
 
 
-def _totals(wanted: list[ColumnElement[bool]], status: Status) -> Rows:
-    plan = plans_shown(status)
-    count = select(func.count().label("matched"), *sides(func.ST_Extent(Grid.geom)))
-    return count.select_from(Grid).join(plan, plan.c.id == Grid.plan_id).where(*wanted)
+def _totals(wanted: list[ColumnElement[bool]], grids: FromClause) -> Rows:
+    count = select(func.count().label("matched"), *sides(func.ST_Extent(grids.c.geom)))
+    return count.select_from(grids).where(*wanted)
 
 
-def _grids(wanted: list[ColumnElement[bool]], simplify: float, status: Status) -> Rows:
-    plan = plans_shown(status)
-    community, street = aliased(Region), aliased(Region)
+def _grids(wanted: list[ColumnElement[bool]], simplify: float, grids: FromClause) -> Rows:
+    shown = [column for column in grids.c if column.name in _SHOWN]
     return (
-        select(
-            Grid.id,
-            Grid.code,
-            Grid.name,
-            Grid.kind,
-            Grid.households,
-            _buildings().label("buildings"),
-            plan.c.community_code,
-            func.coalesce(community.name, "").label("community"),
-            func.coalesce(street.name, "").label("street"),
-            plan.c.id.label("plan"),
-            plan.c.version,
-            plan.c.status,
-            geojson(simplified(Grid.geom, simplify)),
-            *sides(Grid.geom),
-        )
-        .join(plan, plan.c.id == Grid.plan_id)
-        .outerjoin(community, community.code == plan.c.community_code)
-        .outerjoin(street, street.code == community.parent_code)
+        select(*shown, geojson(simplified(grids.c.geom, simplify)), *sides(grids.c.geom))
         .where(*wanted)
-        .order_by(Grid.code)
-    )
-
-
-def _buildings() -> ColumnElement[int]:
-    """Return the number of buildings that stand in a grid, in whole or with some units."""
-    return (
-        select(func.count(GridMember.building_code.distinct()))
-        .where(GridMember.grid_id == Grid.id)
-        .correlate(Grid)
-        .scalar_subquery()
+        .order_by(grids.c.code)
     )

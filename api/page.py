@@ -1,27 +1,37 @@
-"""The public page at ``/``, its assets, its style and its words."""
+"""The pages at ``/``, ``/plan``, ``/fire`` and ``/data``: their assets, style and words."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import orjson
 from fastapi import APIRouter, FastAPI, Query, Request
+from sqlalchemy import func, select
 from starlette.responses import FileResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from api import problems
-from api.plans import Shown
-from api.requests import Connection
+from api.baking import baked
+from api.requests import Connection, Shown
 from api.responses import kept
 from api.tiles import MADE_TO_ZOOM
 from geo.messages import Language, catalogue
+from geo.model import Region
 from maps import build
 from maps.attribution import attributions
+from maps.qgis import project
 from maps.style import maplibre_style
 
 router = APIRouter(tags=["page"])
 
-SECTIONS = ("page.", "legend.")
-"""What of the catalogues the page needs."""
+Desk = Literal["public", "plan", "fire", "data"]
+
+SECTIONS: dict[Desk, tuple[str, ...]] = {
+    "public": ("page.", "legend."),
+    "plan": ("page.", "legend.", "session.", "tour.", "plan.", "scorecard.", "reason.", "atlas."),
+    "fire": ("page.", "legend.", "session.", "tour.", "desk.", "use.", "structure."),
+    "data": ("page.", "legend.", "session.", "tour.", "data.", "quarantine."),
+}
+"""What of the catalogues each page needs."""
 
 A_YEAR_S = 31_536_000
 
@@ -45,7 +55,31 @@ def mount_assets(app: FastAPI) -> None:
 @router.get("/", response_class=FileResponse, include_in_schema=False)
 def page() -> Response:
     """Return the public page."""
-    return FileResponse(build.dist() / "index.html", headers={"Cache-Control": "no-cache"})
+    return _html("index.html")
+
+
+@router.get("/plan", response_class=FileResponse, include_in_schema=False)
+@router.get("/plan/{place:path}", response_class=FileResponse, include_in_schema=False)
+def planner(place: str = "") -> Response:
+    """Return the planner, which reads its place from the address."""
+    return _html("plan.html")
+
+
+@router.get("/fire", response_class=FileResponse, include_in_schema=False)
+def fire_desk() -> Response:
+    """Return the fire desk."""
+    return _html("fire.html")
+
+
+@router.get("/data", response_class=FileResponse, include_in_schema=False)
+@router.get("/data/{place:path}", response_class=FileResponse, include_in_schema=False)
+def data_desk(place: str = "") -> Response:
+    """Return the data desk, which reads its place from the address."""
+    return _html("data.html")
+
+
+def _html(name: str) -> Response:
+    return FileResponse(build.dist() / name, headers={"Cache-Control": "no-cache"})
 
 
 @router.get("/favicon.ico", include_in_schema=False)
@@ -60,15 +94,41 @@ def style(
     connection: Connection,
     lang: Annotated[Language, Query()] = "zh",
     status: Shown = "published",
+    archive: Annotated[
+        bool, Query(description="read the tiles from one file (PMTiles), if it is there")
+    ] = False,
+    absolute: Annotated[
+        bool, Query(description="write whole addresses, for other programs")
+    ] = False,
 ) -> Response:
     """Return the MapLibre style of the city map."""
-    tiles = f"/tiles/{{z}}/{{x}}/{{y}}?status={status}"
+    site = str(request.base_url).rstrip("/") if absolute else ""
+    tiles = f"{site}/tiles/{{z}}/{{x}}/{{y}}?status={status}"
     made = maplibre_style(tiles, MADE_TO_ZOOM, lang, attributions(connection, lang))
+    name = baked(connection) if archive and status == "published" else None
+    if name:
+        made["sources"]["city"] |= {"tiles": [f"pmtiles:///baked/{name}/{{z}}/{{x}}/{{y}}"]}
     return kept(request, orjson.dumps(made), "application/json")
 
 
+@router.get("/gridatlas.qgs", response_class=Response, responses={422: problems.DOCUMENTED[422]})
+def qgis_project(
+    request: Request, connection: Connection, lang: Annotated[Language, Query()] = "zh"
+) -> Response:
+    """Return a project of QGIS that opens the published map with our symbols."""
+    shape = func.ST_Extent(Region.geom_3857)
+    sides = (func.ST_XMin(shape), func.ST_YMin(shape), func.ST_XMax(shape), func.ST_YMax(shape))
+    row = connection.execute(select(*sides).where(Region.level == "community")).one()
+    extent = tuple(row) if row[0] is not None else None
+    made = project(str(request.base_url), MADE_TO_ZOOM, lang, extent)
+    answer = kept(request, made, "application/x-qgis-project")
+    answer.headers["Content-Disposition"] = 'attachment; filename="gridatlas.qgs"'
+    return answer
+
+
 @router.get("/locale/{lang}", response_class=Response, responses={422: problems.DOCUMENTED[422]})
-def words(request: Request, lang: Language) -> Response:
-    """Return the words of the page in a language."""
-    shown = {key: text for key, text in catalogue(lang).items() if key.startswith(SECTIONS)}
+def words(request: Request, lang: Language, page: Desk = "public") -> Response:
+    """Return the words of a page in a language."""
+    wanted = SECTIONS[page]
+    shown = {key: text for key, text in catalogue(lang).items() if key.startswith(wanted)}
     return kept(request, orjson.dumps(shown), "application/json")

@@ -7,25 +7,60 @@ from fastapi import FastAPI, Request
 from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
-from sqlalchemy.exc import OperationalError, TimeoutError
+from sqlalchemy.exc import DBAPIError, OperationalError, TimeoutError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
-from geo.errors import GridatlasError, InputError, NotFoundError, SetupError
+from geo.errors import (
+    ConflictError,
+    GridatlasError,
+    InputError,
+    NotAllowedError,
+    NotFoundError,
+    NotSignedInError,
+    SetupError,
+    StaleError,
+    TooLargeError,
+    TooManyError,
+    UnconditionalError,
+)
 from geo.messages import LANGUAGES, Language, text
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 5
 
-_STATUS: dict[type[GridatlasError], int] = {InputError: 400, NotFoundError: 404, SetupError: 503}
+_STATUS: dict[type[GridatlasError], int] = {
+    InputError: 400,
+    NotSignedInError: 401,
+    NotAllowedError: 403,
+    NotFoundError: 404,
+    ConflictError: 409,
+    StaleError: 412,
+    TooLargeError: 413,
+    UnconditionalError: 428,
+    TooManyError: 429,
+    SetupError: 503,
+}
 _TITLE = {
     400: "bad_request",
+    401: "not_signed_in",
+    403: "not_allowed",
     404: "not_found",
     405: "method_not_allowed",
+    409: "conflict",
+    412: "stale",
+    413: "too_large",
     422: "invalid_parameters",
+    428: "unconditional",
+    429: "too_many",
     500: "failed",
     503: "database_unavailable",
 }
+
+_TOLD = ("revision", "changed_by")
+"""What of an error's fields a program needs beside the text."""
+
+_CANCELED, _NO_PRIVILEGE = "57014", "42501"
 
 _log = logging.getLogger(__name__)
 
@@ -40,19 +75,35 @@ class Problem(BaseModel):
     instance: str
 
 
-DOCUMENTED: dict[int | str, dict[str, Any]] = {
-    status: {"model": Problem, "content": {MEDIA_TYPE: {}}} for status in (400, 404, 422, 503)
-}
-"""The problems that a resource may answer with, for the description of the API."""
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return the problems that a resource may answer with, for the description of the API.
+
+    Those that any resource may answer with are always there.
+    """
+    return {
+        status: {"model": Problem, "content": {MEDIA_TYPE: {}}}
+        for status in sorted({400, 401, 422, 503, *statuses})
+    }
+
+
+DOCUMENTED = documented(404)
+"""The problems of a resource that anyone may read."""
+
+PROTECTED = documented(403, 404)
+"""The problems of a resource that only some may read."""
+
+CHANGING = documented(403, 404, 409, 412, 413, 428)
+"""The problems of a resource that is changed."""
 
 
 def install(app: FastAPI) -> None:
     """Make an application answer every error with a problem document."""
-    app.exception_handler(GridatlasError)(_of_gridatlas)
+    app.exception_handler(GridatlasError)(of_gridatlas)
     app.exception_handler(RequestValidationError)(_of_parameters)
     app.exception_handler(HTTPException)(_of_http)
-    app.exception_handler(OperationalError)(_of_database)
-    app.exception_handler(TimeoutError)(_of_database)
+    app.exception_handler(OperationalError)(of_database)
+    app.exception_handler(TimeoutError)(of_database)
+    app.exception_handler(DBAPIError)(_of_refusal)
     app.exception_handler(Exception)(_of_bug)
 
 
@@ -74,19 +125,28 @@ def problem(
     """Return a problem document."""
     title = text(f"problem.{_TITLE.get(status, 'bad_request')}", lang=language(request))
     body = {"type": type, "title": title, "status": status, "detail": detail}
-    headers = {"Retry-After": str(RETRY_AFTER_S)} if status == 503 else None
+    headers = {"Cache-Control": "no-store"}
+    if status == 503:
+        headers["Retry-After"] = str(RETRY_AFTER_S)
+    if status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
     return JSONResponse(
-        body | {"instance": request.url.path} | more,
+        jsonable_encoder(body | {"instance": request.url.path} | more),
         status_code=status,
         media_type=MEDIA_TYPE,
         headers=headers,
     )
 
 
-def _of_gridatlas(request: Request, error: GridatlasError) -> Response:
+def of_gridatlas(request: Request, error: GridatlasError) -> Response:
+    """Answer for a mistake of the caller's."""
     detail = error.message(language(request))
     status = next(code for kind, code in _STATUS.items() if isinstance(error, kind))
-    return problem(request, status, detail, type=f"urn:gridatlas:problem:{error.key}")
+    values = {name: value for name, value in error.values.items() if name in _TOLD}
+    response = problem(request, status, detail, type=f"urn:gridatlas:problem:{error.key}", **values)
+    if status == 429:
+        response.headers["Retry-After"] = str(error.values["seconds"])
+    return response
 
 
 def _of_parameters(request: Request, error: RequestValidationError) -> Response:
@@ -101,7 +161,24 @@ def _of_http(request: Request, error: HTTPException) -> Response:
     return response
 
 
-def _of_database(request: Request, error: Exception) -> Response:
+def _of_refusal(request: Request, error: DBAPIError) -> Response:
+    """Answer for what the database refused."""
+    state = getattr(error.orig, "sqlstate", None)
+    if state == _NO_PRIVILEGE:
+        signed_in = bool(request.headers.get("authorization"))
+        refusal = (
+            NotAllowedError("rows_not_yours") if signed_in else NotSignedInError("sign_in_first")
+        )
+        return of_gridatlas(request, refusal)
+    if error.connection_invalidated or isinstance(error, OperationalError):
+        return of_database(request, error)
+    return _of_bug(request, error)
+
+
+def of_database(request: Request, error: Exception) -> Response:
+    """Answer for a database that does not answer, or not in time."""
+    if getattr(getattr(error, "orig", None), "sqlstate", None) == _CANCELED:
+        return problem(request, 503, text("problem.took_too_long", lang=language(request)))
     _log.error("database unavailable: %s", error)
     lang = language(request)
     return problem(request, 503, text("problem.database_unavailable_detail", lang=lang))

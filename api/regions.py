@@ -8,12 +8,12 @@ from sqlalchemy import ColumnElement, case, func, select
 from starlette.responses import Response
 
 from api import problems
-from api.plans import Shown, Status, plans_shown
-from api.requests import Bbox, Box, Connection, Paging, Rows
+from api.requests import Bbox, Box, Connection, Paging, Rows, Shown
 from api.responses import Collection, collection, feature
-from geo.model import Grid, Region
+from geo.model import Region
 from geo.model.base import STORAGE_SRID
 from geo.model.region import Level
+from geo.published import Status, grids_shown
 
 router = APIRouter(tags=["regions"])
 
@@ -101,16 +101,12 @@ def _regions(wanted: list[ColumnElement[bool]], simplify: float, status: Status)
 
 def _drawn(status: Status) -> Rows:
     """Return grids and households of the plan of each community that has one."""
-    plan = plans_shown(status)
-    return (
-        select(
-            plan.c.community_code,
-            func.count(Grid.id).label("grids"),
-            func.sum(Grid.households).label("households"),
-        )
-        .outerjoin(Grid, Grid.plan_id == plan.c.id)
-        .group_by(plan.c.community_code)
-    )
+    grid = grids_shown(status).c
+    return select(
+        grid.community_code,
+        func.count().label("grids"),
+        func.sum(grid.households).label("households"),
+    ).group_by(grid.community_code)
 
 
 def simplified(geometry: Any, metres: float) -> Any:

@@ -4,13 +4,16 @@ import math
 from collections.abc import Iterator
 from typing import Annotated, Any, NamedTuple
 
-from fastapi import Depends, Query, Request
+from fastapi import Depends, Header, Query, Request
 from sqlalchemy import Connection as Database
-from sqlalchemy import Engine, Select
+from sqlalchemy import Select
 
 from api import problems
+from api.access import Asker, acting
 from geo.errors import InputError
 from geo.messages import Language
+from geo.model import Role
+from geo.published import Status
 
 Rows = Select[*tuple[Any, ...]]
 """A query for rows of whatever columns."""
@@ -38,10 +41,16 @@ class Page(NamedTuple):
         return statement.limit(self.limit).offset(self.offset)
 
 
-def _connection(request: Request) -> Iterator[Database]:
-    engine: Engine = request.app.state.engine
-    with engine.connect() as connection:
-        yield connection.execution_options(postgresql_readonly=True)
+def _connection(request: Request, asker: Asker) -> Iterator[Database]:
+    # Only reads of the public leave no trace: those of others may be recorded in the trail.
+    readonly = asker.role == Role.PUBLIC
+    with acting(request.app.state.engine, asker, readonly=readonly) as connection:
+        yield connection
+
+
+def _writing(request: Request, asker: Asker) -> Iterator[Database]:
+    with acting(request.app.state.engine, asker) as connection:
+        yield connection
 
 
 def _page(
@@ -71,7 +80,33 @@ def _box(
     return box
 
 
-Connection = Annotated[Database, Depends(_connection)]
+# Both end when the endpoint returns, before anything is sent: who reads 200 can rely on it.
+Connection = Annotated[Database, Depends(_connection, scope="function")]
+"""A transaction for reading, under the caller's role and scope."""
+
+Writing = Annotated[Database, Depends(_writing, scope="function")]
+"""A transaction for writing, under the caller's role and scope."""
+
 Paging = Annotated[Page, Depends(_page)]
 Bbox = Annotated[Box | None, Depends(_box)]
 Lang = Annotated[Language, Depends(problems.language)]
+Shown = Annotated[
+    Status,
+    Query(description="the plan in force, or the newest draft of each community"),
+]
+
+
+def _if_match(
+    if_match: Annotated[str | None, Header(max_length=100, description="ETag of the plan")] = None,
+) -> int | None:
+    """Return the revision that a caller saw, None if the header does not say."""
+    if if_match is None or if_match.strip() == "*":
+        return None
+    tag = if_match.strip().removeprefix("W/").strip('"')
+    if not (tag.isascii() and tag.isdigit() and len(tag) < 16):
+        raise InputError("if_match_malformed", given=if_match[:40])
+    return int(tag)
+
+
+IfMatch = Annotated[int | None, Depends(_if_match)]
+"""The revision that a change starts from."""

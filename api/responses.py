@@ -1,6 +1,7 @@
 """Answers: GeoJSON collections with paging links, and bodies that caches can keep."""
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
 
 import orjson
@@ -12,8 +13,10 @@ from starlette.responses import Response
 from api.requests import Page
 
 GEOJSON = "application/geo+json"
+JSON = "application/json"
 
 Properties = TypeVar("Properties")
+Item = TypeVar("Item")
 
 
 class Link(BaseModel):
@@ -49,6 +52,26 @@ class Collection(BaseModel, Generic[Properties]):
     features: list[Feature[Properties]]
 
 
+class Listing(BaseModel, Generic[Item]):
+    """A page of a list; ``numberMatched`` speaks of the whole."""
+
+    numberMatched: int  # noqa: N815
+    numberReturned: int  # noqa: N815
+    links: list[Link]
+    items: list[Item]
+
+
+def listing(request: Request, items: Sequence[BaseModel], page: Page, matched: int) -> Response:
+    """Return a page of a list with links to the pages around it."""
+    body = {
+        "numberMatched": matched,
+        "numberReturned": len(items),
+        "links": _links(request, page, matched, JSON),
+        "items": [item.model_dump(mode="json") for item in items],
+    }
+    return kept(request, orjson.dumps(body), JSON)
+
+
 def collection(
     request: Request,
     features: list[dict[str, Any]],
@@ -61,7 +84,7 @@ def collection(
         "type": "FeatureCollection",
         "numberMatched": matched,
         "numberReturned": len(features),
-        "links": _links(request, page, matched),
+        "links": _links(request, page, matched, GEOJSON),
         "features": features,
     }
     box = box_of(extent)
@@ -98,12 +121,20 @@ def kept(request: Request, body: bytes, media_type: str, *, max_age: int = 0) ->
     return Response(body, media_type=media_type, headers=headers)
 
 
+def tagged(request: Request, body: bytes, revision: int) -> Response:
+    """Return a body under the revision it shows as its ETag, or 304."""
+    headers = {"ETag": f'"{revision}"', "Cache-Control": "no-cache", "Vary": "Accept-Language"}
+    if _matches(request.headers.get("if-none-match", ""), headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    return Response(body, media_type=JSON, headers=headers)
+
+
 def _matches(header: str, tag: str) -> bool:
     known = [part.strip().removeprefix("W/") for part in header.split(",")]
     return "*" in known or tag.removeprefix("W/") in known
 
 
-def _links(request: Request, page: Page, matched: int) -> list[dict[str, str]]:
+def _links(request: Request, page: Page, matched: int, media_type: str) -> list[dict[str, str]]:
     places = {"self": page.offset}
     if page.offset + page.limit < matched:
         places["next"] = page.offset + page.limit
@@ -112,7 +143,7 @@ def _links(request: Request, page: Page, matched: int) -> list[dict[str, str]]:
     return [
         {
             "rel": rel,
-            "type": GEOJSON,
+            "type": media_type,
             "href": str(request.url.include_query_params(limit=page.limit, offset=offset)),
         }
         for rel, offset in places.items()

@@ -24,17 +24,19 @@ from sqlalchemy import (
     select,
     true,
 )
+from sqlalchemy import Connection as Database
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.types import TypeEngine
 from starlette.responses import Response
 
 from api import problems
-from api.colouring import Colouring
-from api.plans import Shown, Status, plans_shown
-from api.requests import Connection
+from api.access import Asker, Caller
+from api.colouring import Colouring, Colourings
+from api.requests import Connection, Shown
 from api.responses import kept
 from geo.errors import NotFoundError
-from geo.model import Building, Compound, Facility, Grid, Railway, Region, Road, Water
+from geo.model import Compound, Facility, Railway, Region, Road, Water
+from geo.published import OUTLINES, Status, grids_shown
 from maps.style import ROADS
 
 router = APIRouter(tags=["tiles"])
@@ -45,6 +47,8 @@ BUFFER = 64
 MAX_ZOOM = 22
 MADE_TO_ZOOM = 16
 """The last zoom that the page asks for; nearer ones are this one magnified."""
+
+_outline = OUTLINES.c
 
 NARROW = ("canal", "stream", "pond")
 """Waters left out of the far zooms."""
@@ -100,7 +104,7 @@ class Source:
     """
 
     columns: list[Any]
-    geometry: InstrumentedAttribute[Any]
+    geometry: InstrumentedAttribute[Any] | ColumnElement[Any]
     where: ColumnElement[bool]
     join: tuple[FromClause, ColumnElement[bool]] | None = None
     point: bool = False
@@ -110,6 +114,7 @@ class Source:
 def tile(
     request: Request,
     connection: Connection,
+    asker: Asker,
     z: Annotated[int, Path(ge=0, le=MAX_ZOOM)],
     x: Annotated[int, Path(ge=0)],
     y: Annotated[int, Path(ge=0)],
@@ -119,19 +124,24 @@ def tile(
     community and grid, and the points of the labels; 204 where there is nothing."""
     if max(x, y) >= 2**z:
         raise NotFoundError("no_such_tile", z=z, x=x, y=y)
-    asked = Tile(z, x, y)
-    colourings = request.app.state.colourings
-    sources = _base(z)
-    sources |= _communities(asked, colourings.communities(connection), status)
-    if z >= 12:
-        sources |= _grids(asked, colourings.grids(connection, status), status)
-    parts = [func.coalesce(_layer(name, source, asked), b"") for name, source in sources.items()]
-    body = b"".join(connection.execute(select(*parts)).one()) if parts else b""
+    body = encoded(connection, request.app.state.colourings, Tile(z, x, y), status, asker)
     return kept(request, body, MEDIA_TYPE, max_age=0)
 
 
-def _layer(name: str, source: Source, tile: Tile) -> ColumnElement[bytes]:
-    """Return the query for one layer, encoded."""
+def encoded(
+    connection: Database, colourings: Colourings, asked: Tile, status: Status, asker: Caller
+) -> bytes:
+    """Return a tile as a caller may see it, empty where there is nothing."""
+    sources = _base(asked.z)
+    sources |= _communities(asked, colourings.communities(connection), status)
+    if asked.z >= 12:
+        sources |= _grids(asked, colourings.grids(connection, status, asker), status)
+    parts = [func.coalesce(layer(name, source, asked), b"") for name, source in sources.items()]
+    return b"".join(connection.execute(select(*parts)).one()) if parts else b""
+
+
+def layer(name: str, source: Source, tile: Tile) -> ColumnElement[bytes]:
+    """Return the query for one layer of a tile, encoded."""
     geometry = func.ST_PointOnSurface(source.geometry) if source.point else source.geometry
     drawn = func.ST_AsMVTGeom(
         geometry, tile.envelope(), EXTENT, 0 if source.point else BUFFER, type_=LargeBinary
@@ -161,7 +171,7 @@ def _base(z: int) -> dict[str, Source]:
         grounds = func.ST_Dimension(Facility.geom) == 2
         found["facility"] = Source([Facility.category], Facility.geom_3857, grounds)
         found["building"] = Source(
-            [Building.name, Building.use, Building.storeys_above], Building.geom_3857, true()
+            [_outline.name, _outline.use, _outline.storeys_above], _outline.geom_3857, true()
         )
     if z >= 15:
         walls = [Compound.name, Compound.gated]
@@ -189,12 +199,11 @@ def _communities(tile: Tile, colouring: Colouring, status: Status) -> dict[str, 
     if tile.z < 7:
         return {}
     colour = _colours(tile, colouring, Text())
-    plan = plans_shown(status)
+    shown = grids_shown(status)
     grids = (
         select(func.nullif(func.count(), 0))
-        .select_from(Grid)
-        .join(plan, plan.c.id == Grid.plan_id)
-        .where(plan.c.community_code == Region.code)
+        .select_from(shown)
+        .where(shown.c.community_code == Region.code)
         .correlate(Region)
         .scalar_subquery()
     )
@@ -212,13 +221,13 @@ def _grids(tile: Tile, colouring: Colouring, status: Status) -> dict[str, Source
     """Return grids with their colours, and the points of their numbers."""
     colour = _colours(tile, colouring, BigInteger())
 
-    serial = cast(func.substr(Grid.code, 13), Integer).label("serial")
-    area = [Grid.code, serial, Grid.kind, Grid.households, colour.c.colour]
-    label = [Grid.code, serial, Grid.households]
-    shown = Grid.plan_id.in_(select(plans_shown(status).c.id))
+    grid = grids_shown(status).c
+    serial = cast(func.substr(grid.code, 13), Integer).label("serial")
+    area = [grid.code, serial, grid.kind, grid.households, colour.c.colour]
+    label = [grid.code, serial, grid.households]
     return {
-        "grid": Source(area, Grid.geom_3857, shown, (colour, colour.c.key == Grid.id)),
-        "grid_label": Source(label, Grid.geom_3857, shown, point=True),
+        "grid": Source(area, grid.geom_3857, true(), (colour, colour.c.key == grid.id)),
+        "grid_label": Source(label, grid.geom_3857, true(), point=True),
     }
 
 

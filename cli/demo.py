@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cli import console, draw
+from cli import console, draw, scorecard
 from geo.messages import text
 
 SOURCE = "sample:S:1"
@@ -51,19 +51,19 @@ def plan_all() -> None:
     """Draw and publish the communities that have no plan in force; show all score cards."""
     from geo import db, plans
     from geo.partition.batch import Drawn
-    from geo.partition.wishes import Wishes
+    from geo.runs import Order
 
     with db.engine().connect() as connection:
         city = plans.communities(connection, "4206")
         cards = plans.cards_in_force(connection, "4206")
-    missing = [code for code, _ in city if code not in cards]
-    drawn = draw.run(missing, Wishes(), publish=True) if missing else []
+    missing = tuple(one for one in city if one[0] not in cards)
+    drawn = draw.run(Order(missing, publish=True)) if missing else []
     known = [
         Drawn(code, name, cards[code].plan, cards[code].score)
         for code, name in city
         if code in cards
     ]
-    draw.show(sorted([*drawn, *known], key=lambda one: one.community))
+    scorecard.show(sorted([*drawn, *known], key=lambda one: one.community))
 
 
 def write() -> None:

@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich import box
-from rich.table import Table
 
-from cli import console
+from cli import console, scorecard
 from geo.errors import InputError, NotFoundError
 from geo.messages import text
 
 if TYPE_CHECKING:
+    from geo.partition.asked import AskedOfMany
     from geo.partition.batch import Drawn
-    from geo.partition.wishes import Wishes
+    from geo.partition.redraw import PlanBefore
+    from geo.runs import Order
+
+PROVE_S = 60.0
+
+WHAT, WISHES, BEFORE, CHOICE, RUN = (
+    "What to draw",
+    "Limits and wishes",
+    "Going on from a plan",
+    "Choice and proof",
+    "Many communities",
+)
+
+Codes = list[str]
+Files = list[Path]
 
 
 def register(app: typer.Typer) -> None:
@@ -25,43 +38,295 @@ def register(app: typer.Typer) -> None:
 
     @app.command()
     def draw(
-        community: Annotated[str, typer.Option(help="Code of one community, 12 digits.")] = "",
-        every: Annotated[bool, typer.Option("--all", help="Draw every community.")] = False,
-        region: Annotated[str, typer.Option(help="With --all: only below this code.")] = "",
-        publish: Annotated[bool, typer.Option("--publish", help="Put the plans in force.")] = False,
-        target: Annotated[int, typer.Option(help="Households of a grid to aim at.")] = 400,
-        lower: Annotated[int, typer.Option(help="Fewest households of a grid.")] = 300,
-        upper: Annotated[int, typer.Option(help="Most households of a grid.")] = 500,
-        seed: Annotated[int, typer.Option(help="The same seed draws the same grids.")] = 1,
-        out: Annotated[Path | None, typer.Option("--json", help="Write the score cards.")] = None,
-        scheduler: Annotated[
-            str | None, typer.Option(help="Dask scheduler, tcp://host:port; default: own cores.")
+        community: Annotated[
+            str, typer.Option(help="Code of one community, 12 digits.", rich_help_panel=WHAT)
+        ] = "",
+        every: Annotated[
+            bool, typer.Option("--all", help="Draw every community.", rich_help_panel=WHAT)
+        ] = False,
+        region: Annotated[
+            str, typer.Option(help="With --all: only below this code.", rich_help_panel=WHAT)
+        ] = "",
+        publish: Annotated[
+            bool, typer.Option("--publish", help="Put the plans in force.", rich_help_panel=WHAT)
+        ] = False,
+        out: Annotated[
+            Path | None,
+            typer.Option("--json", help="Write the score cards.", rich_help_panel=WHAT),
         ] = None,
+        target: Annotated[
+            int | None, typer.Option(help="Households to aim at: 400.", rich_help_panel=WISHES)
+        ] = None,
+        lower: Annotated[
+            int | None, typer.Option(help="Fewest of a grid: 300.", rich_help_panel=WISHES)
+        ] = None,
+        upper: Annotated[
+            int | None, typer.Option(help="Most of a grid: 500.", rich_help_panel=WISHES)
+        ] = None,
+        weight: Annotated[
+            Codes | None,
+            typer.Option(
+                help="NAME=NUMBER: limit, balance, border, compactness, compound or moved.",
+                rich_help_panel=WISHES,
+            ),
+        ] = None,
+        together: Annotated[
+            Codes | None,
+            typer.Option(
+                help="A,B,...: buildings, units or compounds to be in one grid.",
+                rich_help_panel=WISHES,
+            ),
+        ] = None,
+        apart: Annotated[
+            Codes | None,
+            typer.Option(help="A,B: two that are not to be in one.", rich_help_panel=WISHES),
+        ] = None,
+        dedicated: Annotated[
+            Codes | None,
+            typer.Option(
+                help="Category of facility whose grounds are a grid: school, market, hospital, ...",
+                rich_help_panel=WISHES,
+            ),
+        ] = None,
+        area: Annotated[
+            Files | None,
+            typer.Option(
+                help="File of polygons that are a grid of their own.", rich_help_panel=WISHES
+            ),
+        ] = None,
+        whole_compounds: Annotated[
+            bool,
+            typer.Option(
+                "--whole-compounds", help="Split no compound that fits.", rich_help_panel=WISHES
+            ),
+        ] = False,
+        wishes: Annotated[
+            Path | None,
+            typer.Option(
+                help="NAME.toml with all this and more, also for single communities.",
+                rich_help_panel=WISHES,
+            ),
+        ] = None,
+        seed: Annotated[
+            int | None,
+            typer.Option(help="The same seed draws the same grids.", rich_help_panel=WISHES),
+        ] = None,
+        seconds: Annotated[
+            float | None,
+            typer.Option(help="Longest search for a community: 60.", rich_help_panel=WISHES),
+        ] = None,
+        source: Annotated[
+            str,
+            typer.Option(
+                "--from",
+                help="Number of a plan or file of polygons; default: the plan in force.",
+                rich_help_panel=BEFORE,
+            ),
+        ] = "",
+        crs: Annotated[
+            str,
+            typer.Option(help="System of files that do not say their own.", rich_help_panel=BEFORE),
+        ] = "",
+        lock: Annotated[
+            Codes | None,
+            typer.Option(
+                help="Grid that stays as it is, or building or unit that stays in its grid.",
+                rich_help_panel=BEFORE,
+            ),
+        ] = None,
+        fresh: Annotated[
+            bool, typer.Option("--fresh", help="Forget the plan.", rich_help_panel=BEFORE)
+        ] = False,
+        only_touched: Annotated[
+            bool,
+            typer.Option(
+                "--only-touched",
+                help="Redraw only grids in which something changed.",
+                rich_help_panel=BEFORE,
+            ),
+        ] = False,
+        complete: Annotated[
+            bool,
+            typer.Option(
+                "--complete",
+                help="Finish or repair the plan with the least change.",
+                rich_help_panel=BEFORE,
+            ),
+        ] = False,
+        alternatives: Annotated[
+            int,
+            typer.Option(
+                help="So many drawings that really differ.", min=1, max=9, rich_help_panel=CHOICE
+            ),
+        ] = 1,
+        prove: Annotated[
+            bool,
+            typer.Option(
+                "--prove",
+                help="Say how far from the best possible it is, at most.",
+                rich_help_panel=CHOICE,
+            ),
+        ] = False,
+        scheduler: Annotated[
+            str | None,
+            typer.Option(
+                help="Dask scheduler, tcp://host:port; default: own cores.", rich_help_panel=RUN
+            ),
+        ] = None,
+        resume: Annotated[
+            bool,
+            typer.Option(
+                "--resume",
+                help="Go on with the last run that was broken off, as it was asked.",
+                rich_help_panel=RUN,
+            ),
+        ] = False,
     ) -> None:
         """Draw grids of about 400 households and keep them as plans."""
-        from geo.partition.objective import Limits
-        from geo.partition.wishes import Wishes
+        from cli import wishes as written
 
-        if bool(community) == every:
-            raise InputError("community_or_all")
-        if not 0 < lower <= target <= upper:
-            raise InputError("limits_disordered", lower=lower, target=target, upper=upper)
-        wishes = Wishes(limits=Limits(target, lower, upper), seed=seed)
-        codes = [code for code, _ in chosen(community, region)]
-        drawn = run(codes, wishes, publish=publish, scheduler=scheduler)
-        if community and drawn[0].refused:
-            raise InputError("as_said", said=drawn[0].refused)
-        show(drawn)
-        if out is not None:
-            write_scores(drawn, out)
+        if resume:
+            if community or every:
+                raise InputError("resume_alone")
+            _finish(_resumed(scheduler), out)
+            return
+        options = {
+            "target": target,
+            "lower": lower,
+            "upper": upper,
+            "weights": written.weights(weight or ()),
+            "together": written.codes("--together", together or ()),
+            "apart": written.codes("--apart", apart or (), exactly=2),
+            "dedicated": dedicated or (),
+            "areas": [str(file) for file in area or ()],
+            "whole_compounds": whole_compounds or None,
+            "seed": seed,
+            "seconds": seconds,
+            "lock": lock or (),
+            "fresh": fresh or None,
+            "only_touched": only_touched or None,
+            "complete": complete or None,
+            "prove": PROVE_S if prove else None,
+        }
+        asked = written.asked(
+            {name: value for name, value in options.items() if value is not None}, wishes
+        )
+        if every:
+            if community or source or alternatives > 1:
+                raise InputError("community_or_all" if community else "of_one_community")
+            _finish(_all(asked, region, crs, publish=publish, scheduler=scheduler), out)
+            return
+        drawn = _one(asked, community, source, crs, alternatives, publish=publish)
+        if alternatives > 1:
+            scorecard.show_choice(drawn)
+            if len(drawn) < alternatives:
+                console.out.print(text("trait.fewer", count=len(drawn), asked=alternatives))
+            if out is not None:
+                scorecard.write_scores(drawn, out)
+        else:
+            _finish(drawn, out)
 
 
-def chosen(community: str, region: str) -> list[tuple[str, str]]:
-    """Return code and name of the communities that are asked for.
+def _finish(drawn: Sequence[Drawn], out: Path | None) -> None:
+    """Show the score cards, and write them."""
+    scorecard.show(drawn)
+    if out is not None:
+        scorecard.write_scores(drawn, out)
+
+
+def _one(
+    asked: AskedOfMany, community: str, source: str, crs: str, count: int, *, publish: bool
+) -> list[Drawn]:
+    """Draw one community, from what a person names."""
+    from cli import wishes as written
+    from geo import db
+    from geo.partition.batch import draw_one
+
+    if not community and not source:
+        raise InputError("community_or_all")
+    db.upgrade()
+    before: int | PlanBefore | None = None
+    if source.isdecimal():
+        before, community = _plan_numbered(int(source), community)
+    elif source:
+        before, community = _plan_in(Path(source), community, crs)
+    asked = _going_on(asked, community) if before is not None else asked
+    wishes = written.of_one(asked, community, crs or None)
+    with console.progress() as progress:
+        progress("draw", 0, 1)
+        drawn = draw_one(
+            db.engine(), community, wishes, before=before, count=count, publish=publish
+        )
+        progress("draw", 1, 1)
+    return drawn
+
+
+def _going_on(asked: AskedOfMany, community: str) -> AskedOfMany:
+    """Refuse to forget the plan that is named.
 
     Raises
     ------
-    NotFoundError, InputError
+    InputError
+        If both are asked.
+    """
+    if asked.community.get(community, asked).fresh:
+        raise InputError("fresh_excludes", wish="from")
+    return asked
+
+
+def _plan_numbered(number: int, community: str) -> tuple[int, str]:
+    """Return a plan's number and its community, if that is not said."""
+    from geo import db, plans
+
+    with db.engine().connect() as connection:
+        owner = plans.community_of(connection, number)
+    if owner is None or community not in ("", owner):
+        raise NotFoundError("no_such_plan", plan=number, community=community or "*")
+    return number, owner
+
+
+def _plan_in(file: Path, community: str, crs: str) -> tuple[PlanBefore, str]:
+    """Return the plan in a file, and the community in which it lies, if that is not said.
+
+    Raises
+    ------
+    InputError
+        If it lies in none, in several, or elsewhere than is said.
+    """
+    from cli.score import plans_in
+    from geo import db, plans
+    from geo.partition.brought import plan_of
+
+    with db.engine().connect() as connection:
+        found = plans_in(connection, file, crs or None)
+        if not community and len(found) > 1:
+            raise InputError("plan_for_several", file=file, codes=", ".join(found))
+        community = community or next(iter(found))
+        if community not in found:
+            raise InputError("plan_elsewhere", file=file, community=community)
+        return plan_of(found[community], plans.read_community(connection, community)), community
+
+
+def _all(
+    asked: AskedOfMany, region: str, crs: str, *, publish: bool, scheduler: str | None
+) -> list[Drawn]:
+    """Draw every community of a region, as a run that can be resumed."""
+    from cli import wishes as written
+    from geo import db
+    from geo.runs import Order
+
+    named = chosen(region)
+    with db.engine().connect() as connection:
+        wishes, own = written.of_many(connection, asked, [code for code, _ in named], crs or None)
+    return run(Order(tuple(named), wishes, own, publish), scheduler=scheduler)
+
+
+def chosen(region: str) -> list[tuple[str, str]]:
+    """Return code and name of the communities of a region.
+
+    Raises
+    ------
+    InputError
         If there is none.
     """
     from geo import db, plans
@@ -69,93 +334,44 @@ def chosen(community: str, region: str) -> list[tuple[str, str]]:
 
     db.upgrade()
     with db.engine().connect() as connection:
-        found = plans.communities(connection, community or stem(region))
-    if community and not found:
-        raise NotFoundError("no_such_community", code=community)
+        found = plans.communities(connection, stem(region))
     if not found:
         raise InputError("nothing_to_draw", region=region or "*")
     return found
 
 
-def run(
-    codes: Sequence[str], wishes: Wishes, *, publish: bool, scheduler: str | None = None
-) -> list[Drawn]:
-    """Draw communities with a progress bar; return what became of each, by code."""
-    from geo import db, plans
-    from geo.partition.batch import draw_many
+def _resumed(scheduler: str | None) -> list[Drawn]:
+    """Go on with the last run that was broken off."""
+    from geo import db, runs
 
+    db.upgrade()
     with db.engine().connect() as connection:
-        named = [one for one in plans.communities(connection) if one[0] in set(codes)]
-    drawn = []
-    with console.progress() as progress:
-        progress("draw", 0, len(named))
-        for one in draw_many(
-            db.database_url(), named, wishes, publish=publish, scheduler=scheduler
-        ):
+        number, order = runs.broken_off(connection)
+    return run(order, number, scheduler=scheduler)
+
+
+def run(order: Order, number: int | None = None, *, scheduler: str | None = None) -> list[Drawn]:
+    """Draw communities with a progress bar; return what became of each, by code.
+
+    Parameters
+    ----------
+    number
+        Of the run to go on with; a new one by default.
+    """
+    from geo import db, plans, runs
+    from geo.partition.batch import Drawn, draw_many
+
+    bind = db.engine()
+    number = runs.begin(bind, order) if number is None else number
+    with runs.working_on(bind, number), console.progress() as progress:
+        with bind.connect() as connection:
+            kept = plans.cards_of_run(connection, number)
+        drawn = [Drawn(code, card.name, card.plan, card.score) for code, card in kept.items()]
+        left = replace(order, communities=tuple(c for c in order.communities if c[0] not in kept))
+        progress("draw", len(drawn), len(order.communities))
+        for one in draw_many(bind, left, number, scheduler):
             drawn.append(one)
-            progress("draw", len(drawn), len(named))
+            progress("draw", len(drawn), len(order.communities))
+        if not any(one.failed for one in drawn):
+            runs.finish(bind, number)
     return sorted(drawn, key=lambda one: one.community)
-
-
-def show(drawn: list[Drawn]) -> None:
-    """Print the score card of each community, a line each, and what was not met."""
-    table = Table(title=text("score.title"), title_justify="left", box=box.SIMPLE_HEAD)
-    columns = ["community", "grids", "households", "within", "smallest", "largest"]
-    columns += ["deviation", "barrier", "shape", "walk"]
-    for column in columns:
-        table.add_column(
-            text(f"score.{column}"), justify="left" if column == "community" else "right"
-        )
-    for one in drawn:
-        if one.plan is not None:
-            table.add_row(f"{one.community[-6:]} {one.name}", *_figures(one.score))
-    console.out.print(table)
-    for one in drawn:
-        if one.refused:
-            console.out.print(f"· {one.refused}", highlight=False)
-        for key, fields in one.score.get("reasons", ()):
-            console.out.print(f"· {text(f'reason.{key}', **fields)}", highlight=False)
-    console.out.print(_summary(drawn), highlight=False)
-
-
-def _figures(score: dict[str, Any]) -> tuple[str, ...]:
-    return (
-        str(score["grids"]),
-        str(score["households"]),
-        f"{score['within_limits']:.0%}",
-        str(score["smallest"]),
-        str(score["largest"]),
-        f"{score['mean_deviation']:.0f}",
-        f"{score['border_on_barrier']:.0%}",
-        f"{score['polsby_popper']:.2f}",
-        f"{score['walk_m']:.0f}",
-    )
-
-
-def _summary(drawn: list[Drawn]) -> str:
-    """Return the whole in a sentence."""
-    scores = [one.score for one in drawn if one.plan is not None]
-    grids = sum(score["grids"] for score in scores)
-    within = sum(score["within_limits"] * score["grids"] for score in scores)
-    return text(
-        "score.summary",
-        communities=len(scores),
-        grids=grids,
-        households=sum(score["households"] for score in scores),
-        within=round(within),
-        contiguous=sum(score["contiguous"] for score in scores),
-        gap=max((score["gap_m2"] for score in scores), default=0.0),
-        overlap=max((score["overlap_m2"] for score in scores), default=0.0),
-        border=sum(score["border_cost"] for score in scores),
-    )
-
-
-def write_scores(drawn: list[Drawn], out: Path) -> None:
-    """Write every score card as JSON."""
-    cards = [
-        {"community": one.community, "name": one.name, "plan": one.plan, "refused": one.refused}
-        | {"score": one.score}
-        for one in drawn
-    ]
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(cards, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")

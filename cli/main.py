@@ -4,7 +4,22 @@ from functools import partial
 
 import typer
 
-from cli import atlas, console, db, demo, draw, export, imports, prints, runs, sample, serve
+from cli import (
+    atlas,
+    console,
+    db,
+    demo,
+    draw,
+    export,
+    fire,
+    imports,
+    prints,
+    runs,
+    sample,
+    score,
+    serve,
+    user,
+)
 
 
 def application() -> typer.Typer:
@@ -17,7 +32,9 @@ def application() -> typer.Typer:
     def root() -> None:
         """网格图谱 Gridatlas: a city's spatial geodatabase and grid drawing."""
 
-    for group in (demo, db, sample, imports, runs, draw, export, atlas, prints, serve):
+    first = (demo, db, sample, imports, runs, draw, score, export)
+    groups = (*first, atlas, prints, fire, serve, user)
+    for group in groups:
         group.register(app)
     return app
 

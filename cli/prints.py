@@ -1,5 +1,6 @@
 """``gridatlas print``: the grids on paper."""
 
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,9 +11,11 @@ from cli import console
 from geo.messages import LANGUAGES, Language, language, text
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
+    from collections.abc import Iterator
 
-    from maps.paper.book import Printed
+    from sqlalchemy import Connection
+
+    from maps.paper.book import Document
 
 
 class Format(StrEnum):
@@ -59,20 +62,14 @@ def register(app: typer.Typer) -> None:
         lang: Words = None,
     ) -> None:
         """Print the map sheet of a community at a true scale."""
-        from maps.paper.book import print_sheet
+        from maps.paper.book import community_sheet
         from maps.paper.layout import PAPERS
 
-        file = out or Path("out") / f"{community}.pdf"
-        printed = print_sheet(
-            _engine(),
-            community,
-            file,
-            PAPERS[paper],
-            scale=scale,
-            plan=plan,
-            lang=_spoken(lang),
-        )
-        _tell(printed)
+        with _database() as connection:
+            made = community_sheet(
+                connection, community, PAPERS[paper], scale=scale, plan=plan, lang=_spoken(lang)
+            )
+        _keep(made, out or Path("out") / f"{community}.pdf")
 
     @group.command()
     def atlas(
@@ -82,15 +79,14 @@ def register(app: typer.Typer) -> None:
         lang: Words = None,
     ) -> None:
         """Print the atlas of a street as one PDF with contents."""
-        from maps.paper.book import print_atlas
+        from maps.paper.book import street_atlas
         from maps.paper.layout import PAPERS
 
-        file = out or Path("out") / f"atlas_{region}.pdf"
-        with console.progress() as progress:
-            printed = print_atlas(
-                _engine(), region, file, PAPERS[paper], lang=_spoken(lang), progress=progress
+        with _database() as connection, console.progress() as progress:
+            made = street_atlas(
+                connection, region, PAPERS[paper], lang=_spoken(lang), progress=progress
             )
-        _tell(printed)
+        _keep(made, out or Path("out") / f"atlas_{region}.pdf")
 
     @group.command()
     def notice(
@@ -101,38 +97,40 @@ def register(app: typer.Typer) -> None:
         lang: Words = None,
     ) -> None:
         """Print the notice boards of a community's grids, A2."""
-        from maps.paper.notice import print_notices
+        from maps.paper.notice import notice_boards
 
-        file = out or Path("out") / f"notice_{grid or community}.pdf"
-        print_notices(_engine(), community, file, grid=grid, site=site, lang=_spoken(lang))
-        console.out.print(text("paper.written", file=file), highlight=False)
+        with _database() as connection:
+            pdf = notice_boards(connection, community, grid=grid, site=site, lang=_spoken(lang))
+        _write(pdf, out or Path("out") / f"notice_{grid or community}.pdf")
 
     @group.command()
     def cards(community: Community, site: Site = SITE, out: Out = None, lang: Words = None) -> None:
         """Print the contact cards of a community's grids, ten to an A4 page."""
-        from maps.paper.notice import print_cards
+        from maps.paper.notice import contact_cards
 
-        file = out or Path("out") / f"cards_{community}.pdf"
-        print_cards(_engine(), community, file, site=site, lang=_spoken(lang))
-        console.out.print(text("paper.written", file=file), highlight=False)
+        with _database() as connection:
+            pdf = contact_cards(connection, community, site=site, lang=_spoken(lang))
+        _write(pdf, out or Path("out") / f"cards_{community}.pdf")
 
     @group.command()
     def assignment(
         community: Community, plan: Plan = None, out: Out = None, lang: Words = None
     ) -> None:
         """Write which building and unit belongs to which grid, as XLSX."""
-        from maps.paper.assignment import write_assignment
+        from maps.paper.assignment import assignment_list
 
-        file = out or Path("out") / f"assignment_{community}.xlsx"
-        rows = write_assignment(_engine(), community, file, plan=plan, lang=_spoken(lang))
-        console.out.print(text("paper.rows", file=file, rows=rows), highlight=False)
+        with _database() as connection:
+            book = assignment_list(connection, community, plan=plan, lang=_spoken(lang))
+        _write(book, out or Path("out") / f"assignment_{community}.xlsx")
 
 
-def _engine() -> "Engine":
+@contextmanager
+def _database() -> "Iterator[Connection]":
     from geo import db
 
     db.upgrade()
-    return db.engine()
+    with db.engine().connect() as connection:
+        yield connection
 
 
 def _spoken(lang: Lang | None) -> Language:
@@ -140,8 +138,9 @@ def _spoken(lang: Lang | None) -> Language:
     return next((one for one in LANGUAGES if lang == one), language())
 
 
-def _tell(printed: "Printed") -> None:
-    for community, layout in printed.layouts.items():
+def _keep(made: "Document", out: Path) -> None:
+    """Write a document and say how its communities are laid."""
+    for community, layout in made.layouts.items():
         said = text(
             "paper.sheets",
             community=community,
@@ -150,9 +149,14 @@ def _tell(printed: "Printed") -> None:
             sheets=len(layout.tiles),
         )
         console.out.print(said, highlight=False)
-    if printed.left_out:
-        codes = ", ".join(printed.left_out[:8])
-        console.out.print(
-            text("paper.left_out", count=len(printed.left_out), codes=codes), highlight=False
-        )
-    console.out.print(text("paper.written", file=printed.file), highlight=False)
+    if made.left_out:
+        codes = ", ".join(made.left_out[:8])
+        said = text("paper.left_out", count=len(made.left_out), codes=codes)
+        console.out.print(said, highlight=False)
+    _write(made.pdf, out)
+
+
+def _write(content: bytes, out: Path) -> None:
+    from maps.paper.document import write
+
+    console.out.print(text("paper.written", file=write(content, out)), highlight=False)

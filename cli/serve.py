@@ -28,11 +28,14 @@ def run(host: str, port: int) -> None:
     import uvicorn
 
     from api.app import create_app
+    from geo import db
     from maps import build
 
     listening = _listen(host, port)
     with console.progress() as progress:
         build.build(progress)
+    db.upgrade()
+    db.ensure_login()
     app = create_app()
     console.out.print(text("serve.ready", url=_url(listening, host)), highlight=False)
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))

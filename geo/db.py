@@ -1,18 +1,22 @@
 """The database of an installation: its engine and its migrations."""
 
+import hmac
 import os
 from functools import cache
 from pathlib import Path
 
+import psycopg
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, create_engine, func, make_url, select, text
+from psycopg import sql
+from sqlalchemy import URL, Connection, Engine, create_engine, func, make_url, select, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, ProgrammingError
 
-from geo import cluster
+from geo import access, cluster
 from geo.errors import SetupError
+from geo.secrets import secret
 from geo.settings import settings
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "alembic"
@@ -23,7 +27,9 @@ _LOCK = 4206_0002  # advisory lock of migrations: a number of our own
 
 
 def database_url() -> str:
-    """Return the URL of the database: ``DATABASE_URL``, else the private cluster, started.
+    """Return the owner's URL of the database: ``DATABASE_URL``, else the private cluster, started.
+
+    Its sessions say that they are the owner's, whom row-level security lets see everything.
 
     Raises
     ------
@@ -33,19 +39,90 @@ def database_url() -> str:
     configured = settings().database_url
     if not configured:
         return cluster.ensure(settings().home)
+    url = _configured(configured)
+    options = f"{url.query.get('options', '')} -c gridatlas.owner=on".strip()
+    return url.update_query_dict({"options": options}).render_as_string(hide_password=False)
+
+
+def _configured(configured: str) -> URL:
     try:
         url = make_url(configured)
     except ArgumentError:
         raise SetupError("database_url_malformed") from None
     if url.get_backend_name() not in {"postgresql", "postgres"}:
         raise SetupError("database_url_malformed")
-    return url.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+    return url.set(drivername="postgresql+psycopg")
 
 
 @cache
 def engine() -> Engine:
     """Return the engine of the installation's database, made once a process."""
     return create_engine(database_url(), pool_pre_ping=True)
+
+
+def api_url(owner: URL | None = None) -> URL:
+    """Return the URL by which the API signs in, as the role that can only switch to others.
+
+    Parameters
+    ----------
+    owner
+        The owner's URL; by default the installation's.
+    """
+    if owner is None and settings().api_database_url:
+        return _configured(settings().api_database_url)
+    owner = owner or make_url(database_url())
+    query = {name: value for name, value in owner.query.items() if name != "options"}
+    login = owner.set(username=access.LOGIN, query=query)
+    return login.set(password=login_password()) if owner.password else login
+
+
+def login_password() -> str:
+    """Return the password of the API's login role, made from the installation's secret."""
+    return hmac.digest(secret(), b"database login", "sha256").hex()
+
+
+def api_engine(url: URL | None = None) -> Engine:
+    """Return an engine that signs in as the API does: bounded in connections and time."""
+    limits = (
+        f"-c statement_timeout={settings().statement_timeout_s}s -c lock_timeout=5s "
+        "-c idle_in_transaction_session_timeout=60s"
+    )
+    return create_engine(
+        url or api_url(),
+        pool_pre_ping=True,
+        pool_size=settings().connections,
+        max_overflow=0,
+        pool_timeout=5,
+        connect_args={"options": limits, "connect_timeout": 5, "application_name": "gridatlas"},
+    )
+
+
+def ensure_login() -> None:
+    """Give the API's login role its password, where a server asks for one.
+
+    Raises
+    ------
+    SetupError
+        If the owner may not set it.
+    """
+    url = api_url()
+    if settings().api_database_url or not url.password:
+        return
+    try:
+        with create_engine(url).connect():
+            return
+    except OperationalError:
+        pass
+    statement = sql.SQL("ALTER ROLE {} PASSWORD {}").format(
+        sql.Identifier(access.LOGIN), sql.Literal(url.password)
+    )
+    try:
+        with engine().begin() as connection:
+            connection.connection.driver_connection.execute(statement)  # type: ignore[union-attr]
+    except (psycopg.Error, DBAPIError) as error:
+        raise SetupError(
+            "login_refused", role=access.LOGIN, said=" ".join(str(error).split())
+        ) from error
 
 
 def forget() -> None:
@@ -74,6 +151,8 @@ def upgrade(bind: Engine | None = None, revision: str = "head") -> None:
             connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
             _refuse_future(connection, shown)
             _alembic("upgrade", connection, revision)
+            if _is_at_head(connection):
+                access.apply(connection)
     except OperationalError as error:
         raise SetupError("database_unreachable", url=shown, said=_line(error)) from error
     except ProgrammingError as error:
@@ -85,13 +164,18 @@ def upgrade(bind: Engine | None = None, revision: str = "head") -> None:
 def downgrade(bind: Engine, revision: str) -> None:
     """Take a database's tables back to a revision of the history."""
     with bind.begin() as connection:
+        access.withdraw(connection)
         _alembic("downgrade", connection, revision)
 
 
 def is_current(bind: Engine) -> bool:
     """Return whether a database is at the head of the history."""
     with bind.connect() as connection:
-        return set(_revisions(connection)) == set(_scripts().get_heads())
+        return _is_at_head(connection)
+
+
+def _is_at_head(connection: Connection) -> bool:
+    return set(_revisions(connection)) == set(_scripts().get_heads())
 
 
 def _revisions(connection: Connection) -> tuple[str, ...]:

@@ -47,3 +47,31 @@ class SetupError(GridatlasError):
     """The machine lacks something: a package, a server, a right."""
 
     exit_code = 1
+
+
+class NotSignedInError(GridatlasError):
+    """Nobody vouches for the caller."""
+
+
+class NotAllowedError(GridatlasError):
+    """The caller's role may not do this."""
+
+
+class ConflictError(GridatlasError):
+    """The thing is in a state in which this can't be done."""
+
+
+class StaleError(GridatlasError):
+    """The caller saw an older state than there is now."""
+
+
+class UnconditionalError(GridatlasError):
+    """A change must say which state it starts from."""
+
+
+class TooManyError(GridatlasError):
+    """The caller asks too often; ``seconds`` says when to try again."""
+
+
+class TooLargeError(GridatlasError):
+    """What was sent is larger than what is taken."""

@@ -1,10 +1,13 @@
 """Reading layers out of the database as frames."""
 
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import geopandas as gpd
+import numpy as np
 import pandas as pd
+import pyproj
 import shapely
 from sqlalchemy import (
     ColumnElement,
@@ -79,10 +82,19 @@ def read_layer(
 def read_frame(connection: Connection, statement: Select[*tuple[Any, ...]]) -> gpd.GeoDataFrame:
     """Return the rows of a query whose column ``geom`` is WKB in the storage system."""
     result = connection.execute(statement)
-    frame = pd.DataFrame(result.fetchall(), columns=list(result.keys()))
-    geometry = shapely.from_wkb(frame.pop("geom").to_numpy(dtype=object))
-    frame = frame.infer_objects()
-    return gpd.GeoDataFrame(frame, geometry=geometry, crs=systems.STORAGE).rename_geometry("geom")
+    names = list(result.keys())
+    rows = result.fetchall()
+    values = dict(zip(names, zip(*rows, strict=True) if rows else ((),) * len(names), strict=True))
+    geometry = shapely.from_wkb(np.array(values.pop("geom"), dtype=object))
+    # One frame, made once: a community is read in ten of them, and each copy counts.
+    columns = {name: pd.Series(column) for name, column in values.items()}
+    columns["geom"] = gpd.GeoSeries(geometry, crs=_storage())
+    return gpd.GeoDataFrame(columns, geometry="geom")
+
+
+@cache
+def _storage() -> pyproj.CRS:
+    return pyproj.CRS.from_user_input(systems.STORAGE)
 
 
 def wkb(column: ColumnElement[Any] | InstrumentedAttribute[Any]) -> ColumnElement[Any]:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import shapely
 from geoalchemy2.shape import from_shape
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, func, insert, select, text, update
 
 from geo import crs
 from geo.errors import InputError, NotFoundError
@@ -117,6 +117,23 @@ def _near(layer: str, around: Any) -> Any:
     return select(*columns, wkb(table.c.geom)).where(inside).order_by(table.c.code)
 
 
+def communities_at(connection: Connection, polygons: gpd.GeoSeries) -> gpd.GeoDataFrame:
+    """Return ``code``, ``name`` and border of the communities that may touch some polygons.
+
+    Parameters
+    ----------
+    polygons
+        In longitude and latitude of the storage system.
+    """
+    around = from_shape(shapely.box(*polygons.total_bounds), srid=STORAGE_SRID)
+    return read_frame(
+        connection,
+        select(Region.code, Region.name, wkb(Region.geom))
+        .where(Region.level == "community", func.ST_Intersects(Region.geom, around))
+        .order_by(Region.code),
+    )
+
+
 def before(connection: Connection, community: Community, plan: int | None) -> PlanBefore | None:
     """Return the plan that a drawing goes on from.
 
@@ -138,8 +155,7 @@ def before(connection: Connection, community: Community, plan: int | None) -> Pl
     number = plan if plan is not None else in_force(connection, community.code)
     if number is None:
         return None
-    owner = select(GridPlan.community_code).where(GridPlan.id == number)
-    if connection.execute(owner).scalar() != community.code:
+    if community_of(connection, number) != community.code:
         raise NotFoundError("no_such_plan", plan=number, community=community.code)
     grids = read_frame(
         connection,
@@ -159,21 +175,41 @@ def before(connection: Connection, community: Community, plan: int | None) -> Pl
     )
 
 
-def store(connection: Connection, drawing: Drawing, author: str = "") -> int:
-    """Keep a drawing as a draft; return the number of its plan."""
+def community_of(connection: Connection, plan: int) -> str | None:
+    """Return the code of a plan's community, None if there is no plan of this number."""
+    owner = select(GridPlan.community_code).where(GridPlan.id == plan)
+    return connection.execute(owner).scalar()
+
+
+def one_at_a_time(connection: Connection, community: str) -> None:
+    """Wait until nobody else keeps or publishes plans of a community, till the transaction ends."""
+    connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(community))))
+
+
+def store(
+    connection: Connection, drawing: Drawing, author: str = "", run: int | None = None
+) -> int:
+    """Keep a drawing as a draft; return the number of its plan.
+
+    Parameters
+    ----------
+    run
+        The run it belongs to, which keeps one plan a community (:func:`of_run`).
+    """
+    one_at_a_time(connection, drawing.community)
     newest = connection.execute(
         select(func.max(GridPlan.version)).where(GridPlan.community_code == drawing.community)
     ).scalar()
-    wishes = asdict(drawing.wishes)
     plan: int = connection.execute(
         insert(GridPlan)
         .values(
             community_code=drawing.community,
             version=(newest or 0) + 1,
-            parameters=wishes,
+            parameters=asdict(drawing.wishes),
             score=drawing.score.as_json(),
             author=author,
             parent_id=drawing.parent or in_force(connection, drawing.community),
+            run_id=run,
         )
         .returning(GridPlan.id)
     ).scalar_one()
@@ -205,25 +241,23 @@ def _store_members(
     connection: Connection, plan: int, grid: dict[str, int], members: gpd.GeoDataFrame
 ) -> None:
     placed = members.to_crs(crs.STORAGE)
-    rows = [
-        {
-            "plan_id": plan,
-            "grid_id": grid[code],
-            "building_code": building,
-            "unit_code": unit,
-            "households": int(households),
-            "geom": geom,
-        }
-        for code, building, unit, households, geom in zip(
-            placed["grid"],
-            placed["building_code"],
-            placed["unit_code"],
-            placed["households"],
-            _ewkb(placed),
-            strict=True,
-        )
-    ]
-    connection.execute(insert(GridMember), rows)
+    columns = {
+        "grids": placed["grid"].map(grid).tolist(),
+        "buildings": placed["building_code"].tolist(),
+        "units": placed["unit_code"].tolist(),
+        "households": placed["households"].tolist(),
+        "shapes": _ewkb(placed),
+    }
+    connection.execute(_INSERT_MEMBERS, columns | {"plan": plan})
+
+
+_INSERT_MEMBERS = text(  # COPY does not go with row-level security
+    "INSERT INTO grid_member (plan_id, grid_id, building_code, unit_code, households, geom) "
+    "SELECT :plan, grid, building, unit, households, CAST(shape AS geometry) FROM unnest("
+    "CAST(:grids AS bigint[]), CAST(:buildings AS text[]), CAST(:units AS text[]), "
+    "CAST(:households AS integer[]), CAST(:shapes AS text[])"
+    ") AS member (grid, building, unit, households, shape)"
+)
 
 
 def _ewkb(frame: gpd.GeoDataFrame) -> list[str]:
@@ -243,22 +277,31 @@ def in_force(connection: Connection, community: str) -> int | None:
 
 
 @dataclass(frozen=True)
-class CardInForce:
-    """The number of a plan in force, and its score card."""
+class Card:
+    """The number of a plan, the name of its community, and its score card."""
 
     plan: int
+    name: str
     score: dict[str, Any]
 
 
-def cards_in_force(connection: Connection, region: str = "") -> dict[str, CardInForce]:
+def cards_in_force(connection: Connection, region: str = "") -> dict[str, Card]:
     """Return the plan in force of each community whose code begins with some digits."""
+    return _cards(connection, region, GridPlan.status == "published")
+
+
+def cards_of_run(connection: Connection, run: int, region: str = "") -> dict[str, Card]:
+    """Return the plans that a run has kept of communities whose code begins with some digits."""
+    return _cards(connection, region, GridPlan.run_id == run)
+
+
+def _cards(connection: Connection, region: str, which: ColumnElement[bool]) -> dict[str, Card]:
     rows = connection.execute(
-        select(GridPlan.community_code, GridPlan.id, GridPlan.score).where(
-            GridPlan.status == "published",
-            GridPlan.community_code.startswith(region, autoescape=True),
-        )
+        select(GridPlan.community_code, GridPlan.id, Region.name, GridPlan.score)
+        .join(Region, Region.code == GridPlan.community_code)
+        .where(which, GridPlan.community_code.startswith(region, autoescape=True))
     )
-    return {row.community_code: CardInForce(row.id, row.score) for row in rows}
+    return {row.community_code: Card(row.id, row.name, row.score) for row in rows}
 
 
 def publish(connection: Connection, plan: int) -> None:
@@ -274,6 +317,7 @@ def publish(connection: Connection, plan: int) -> None:
     ).scalar()
     if community is None:
         raise NotFoundError("no_such_draft", plan=plan)
+    one_at_a_time(connection, community)
     before = in_force(connection, community)
     if before is not None:
         connection.execute(

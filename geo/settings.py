@@ -19,6 +19,18 @@ class Settings(BaseSettings):
     home: Path = Path(".gridatlas")
     database_url: str = Field(default="", validation_alias="DATABASE_URL")
 
+    # The API: its own sign-in to the database (made and kept by ``serve`` when empty), the key that
+    # signs tokens (made in ``home`` when empty), and an identity provider if there is one.
+    api_database_url: str = ""
+    secret: str = ""
+    oidc_issuer: str = ""
+    oidc_client_id: str = ""
+    oidc_name_claim: str = "sub"
+    token_minutes: int = Field(default=15, ge=1, le=60)
+    session_hours: int = Field(default=12, ge=1, le=24 * 31)
+    statement_timeout_s: int = Field(default=20, ge=1, le=600)
+    connections: int = Field(default=16, ge=2, le=90)
+
     # Estimate of households where no register exists: footprint x storeys / m2_per_household.
     # 100 m2 of gross floor a household: 2.62 persons (China's 7th census, 2020, table 1) times
     # 38.6 m2 a person (the census's urban family housing).
@@ -36,6 +48,14 @@ class Settings(BaseSettings):
     guard_few: int = 5
     # A building of unknown use that covers more than this is a hall, a mall or a station.
     estimate_max_footprint_m2: float = 2500.0
+
+    # Figures of fire rules that differ from the standard's, as JSON: {"hydrant_radius": 120}.
+    fire_figures: dict[str, float] = Field(default_factory=dict)
+    # The fire engine that is routed: metres and tonnes.
+    engine_width_m: float = 2.5
+    engine_height_m: float = 3.8
+    engine_length_m: float = 12.0
+    engine_weight_t: float = 30.0
 
 
 @cache

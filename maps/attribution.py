@@ -3,10 +3,7 @@
 from sqlalchemy import Connection, select
 
 from geo.messages import Language, catalogue
-from geo.model import ImportRun
-from geo.model.run import RunStatus
-
-_LIVE = (RunStatus.PUBLISHED, RunStatus.UNCHANGED)
+from geo.published import SOURCES
 
 
 def attributions(connection: Connection, lang: Language) -> list[str]:
@@ -15,8 +12,7 @@ def attributions(connection: Connection, lang: Language) -> list[str]:
     A source is known by what its name begins with (``osm:town.osm.pbf``); of one that the
     catalogue's section ``attribution`` does not know nothing is said.
     """
-    sources = select(ImportRun.source).where(ImportRun.status.in_(_LIVE)).distinct()
-    kinds = {source.partition(":")[0] for source in connection.scalars(sources)}
+    kinds = set(connection.scalars(select(SOURCES.c.kind)))
     texts = catalogue(lang)
     keys = (f"attribution.{kind}" for kind in sorted(kinds))
     return [texts[key] for key in keys if key in texts]

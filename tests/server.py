@@ -10,13 +10,15 @@ import uvicorn
 from sqlalchemy import Engine
 
 from api.app import create_app
+from geo import db
 
 
 @contextmanager
 def serving(engine: Engine) -> Iterator[str]:
-    """Serve the application on a free port of the loopback; yields its address."""
+    """Serve a database on a free port of the loopback, as the API signs in; yields the address."""
+    signed_in = db.api_engine(db.api_url(engine.url))
     listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(create_app(engine), log_level="warning"))
+    server = uvicorn.Server(uvicorn.Config(create_app(signed_in), log_level="warning"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()
     try:
@@ -27,3 +29,4 @@ def serving(engine: Engine) -> Iterator[str]:
         server.should_exit = True
         thread.join(10)
         listening.close()
+        signed_in.dispose()

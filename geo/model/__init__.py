@@ -1,15 +1,34 @@
 """The tables of the city spatial geodatabase, one module a theme."""
 
+from geo.model.account import Account, Role, Session
 from geo.model.base import DISPLAY_SRID, STORAGE_SRID, Base, Feature, gist_indexes
 from geo.model.building import Building, BuildingUnit, Compound
 from geo.model.facility import Facility
-from geo.model.grid import Grid, GridInformant, GridManager, GridMember, GridPlan
+from geo.model.fire import (
+    BuildingReview,
+    FireArea,
+    FireFinding,
+    FireOverlay,
+    HydrantInspection,
+    RoadEdge,
+)
+from geo.model.grid import (
+    DrawRun,
+    Grid,
+    GridInformant,
+    GridManager,
+    GridMember,
+    GridPlan,
+    PlanEdit,
+)
+from geo.model.job import Job
 from geo.model.pipe import PipeNode, PipeSegment
 from geo.model.region import Region
 from geo.model.run import (
     AuditEvent,
     Correction,
     ImportRun,
+    LayerChange,
     LayerRevision,
     Quarantine,
     RunChange,
@@ -40,27 +59,40 @@ __all__ = [
     "DISPLAY_SRID",
     "LAYERS",
     "STORAGE_SRID",
+    "Account",
     "AuditEvent",
     "Base",
     "Building",
+    "BuildingReview",
     "BuildingUnit",
     "Compound",
     "Correction",
+    "DrawRun",
     "Facility",
     "Feature",
+    "FireArea",
+    "FireFinding",
+    "FireOverlay",
     "Grid",
     "GridInformant",
     "GridManager",
     "GridMember",
     "GridPlan",
+    "HydrantInspection",
     "ImportRun",
+    "Job",
+    "LayerChange",
     "LayerRevision",
     "PipeNode",
     "PipeSegment",
+    "PlanEdit",
     "Quarantine",
     "Railway",
     "Region",
     "Road",
+    "RoadEdge",
+    "Role",
     "RunChange",
+    "Session",
     "Water",
 ]

@@ -38,8 +38,25 @@ class GridKind(StrEnum):
     DEDICATED = "dedicated"
 
 
+class DrawRun(Base):
+    """One drawing of many communities: what was asked of it. ``finished_at`` is null while it runs
+    and after it was broken off.
+    """
+
+    __tablename__ = "draw_run"
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    asked: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    author: Mapped[str] = mapped_column(Text, server_default="")
+    started_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    finished_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
 class GridPlan(Base):
-    """One drawing of one community. ``stale`` says what changed under it, null when nothing."""
+    """One drawing of one community.
+
+    ``stale`` says what changed under it, null when nothing; ``revision`` counts its edits.
+    """
 
     __tablename__ = "grid_plan"
 
@@ -53,10 +70,12 @@ class GridPlan(Base):
     score: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
     author: Mapped[str] = mapped_column(Text, server_default="")
     parent_id: Mapped[int | None] = mapped_column(ForeignKey("grid_plan.id", ondelete="SET NULL"))
+    run_id: Mapped[int | None] = mapped_column(ForeignKey("draw_run.id", ondelete="SET NULL"))
     stale: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     published_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     archived_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    revision: Mapped[int] = mapped_column(BigInteger, server_default="0")
 
     __table_args__ = (
         one_of("status", PlanStatus),
@@ -65,6 +84,7 @@ class GridPlan(Base):
             name="status_dated",
         ),
         UniqueConstraint("community_code", "version"),
+        UniqueConstraint("run_id", "community_code"),
         Index(
             "uq_grid_plan_published",
             "community_code",
@@ -86,6 +106,7 @@ class Grid(Base):
     name: Mapped[str] = mapped_column(Text, server_default="")
     kind: Mapped[str] = mapped_column(Text, server_default="general")
     households: Mapped[int]
+    locked: Mapped[bool] = mapped_column(server_default="false")
     source: Mapped[str] = mapped_column(Text, server_default="")
     valid_from: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     valid_to: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
@@ -126,6 +147,28 @@ class GridMember(Base):
         Index(None, "grid_id"),
         Index(None, "building_code"),
     )
+
+
+class PlanEdit(Base):
+    """One edit of a draft: what was asked, and what each atom and grid was before and is after.
+
+    ``members`` holds {atom: [code before, code after]}, ``grids`` {code: [before, after]} with
+    null for a grid that was not or is no more. Those ``undone`` can be done again.
+    """
+
+    __tablename__ = "plan_edit"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    plan_id: Mapped[int] = mapped_column(ForeignKey("grid_plan.id", ondelete="CASCADE"))
+    revision: Mapped[int] = mapped_column(BigInteger)
+    kind: Mapped[str] = mapped_column(Text)
+    members: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
+    grids: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
+    undone: Mapped[bool] = mapped_column(server_default="false")
+    author: Mapped[str] = mapped_column(Text, server_default="")
+    at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+
+    __table_args__ = (Index(None, "plan_id", "id"),)
 
 
 class GridManager(Base):

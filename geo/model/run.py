@@ -125,6 +125,15 @@ class LayerRevision(Base):
     )
 
 
+class LayerChange(Base):
+    """How often a layer was changed; triggers count in the changing transaction, for caches."""
+
+    __tablename__ = "layer_change"
+
+    layer: Mapped[str] = mapped_column(Text, primary_key=True)
+    changes: Mapped[int] = mapped_column(BigInteger, server_default="0")
+
+
 class AuditEvent(Base):
     """Who did what to which object, when."""
 

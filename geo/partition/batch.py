@@ -1,89 +1,225 @@
-"""Drawing many communities, one task each, on this machine's cores or on a Dask cluster."""
+"""Drawing communities and keeping the plans: one, or many on this machine's cores or a cluster."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import cache
+from itertools import islice
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import create_engine
+from sqlalchemy import Connection, Engine, create_engine
 
 from geo import plans
-from geo.errors import GridatlasError
+from geo.errors import GridatlasError, SetupError
+from geo.messages import text
+from geo.partition.alternatives import alternatives
 from geo.partition.plan import draw
+from geo.partition.redraw import PlanBefore
 from geo.partition.wishes import Wishes
+from geo.runs import Order
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
 
 FEW = 3
 """So few communities are drawn in this process: workers take longer to start."""
 
+AHEAD = 3
+"""Communities that wait at a worker's thread for their turn; the others are not sent yet."""
+
+RETRIES = 2
+"""How often a community is tried again when a worker fails in it."""
+
+PATIENCE_S = 30
+"""How long to wait for a scheduler, and for its first worker."""
+
 
 @dataclass(frozen=True)
 class Drawn:
-    """What became of one community: the number of its plan and its score card, or why not."""
+    """What became of one community: the number of its plan and its score card, or why not.
+
+    ``failed`` is whether another try may help, which a mistake of the planner's is not.
+    """
 
     community: str
     name: str
     plan: int | None
     score: dict[str, Any]
     refused: str = ""
+    failed: bool = False
+
+
+def draw_one(
+    bind: Engine,
+    code: str,
+    wishes: Wishes,
+    *,
+    before: int | PlanBefore | None = None,
+    count: int = 1,
+    publish: bool = False,
+    author: str = "",
+    run: int | None = None,
+) -> list[Drawn]:
+    """Draw a community and keep the plan as a draft, or put it in force.
+
+    Parameters
+    ----------
+    before
+        The plan to go on from, or its number; None for the plan in force.
+    count
+        How many drawings that differ to make; all are kept as drafts, the best first.
+    run
+        The run it belongs to. What the run has drawn already is returned as it is stored.
+
+    Raises
+    ------
+    GridatlasError
+        If there is no such community or plan, nothing to draw, or a wish can't be understood.
+    """
+    with bind.connect() as connection:
+        if stored := _of_run(connection, run, code):
+            return [stored]
+        community = plans.read_community(connection, code)
+        if not wishes.fresh and not isinstance(before, PlanBefore):
+            before = plans.before(connection, community, before)
+    known = before if isinstance(before, PlanBefore) else None
+    if count > 1:
+        drawings = alternatives(community, wishes, count, known)
+    else:
+        drawings = [draw(community, wishes, known)]
+    with bind.begin() as connection:
+        plans.one_at_a_time(connection, code)
+        if stored := _of_run(connection, run, code):
+            return [stored]  # by a worker that was taken for dead
+        kept = [plans.store(connection, drawing, author, run) for drawing in drawings]
+        if publish:
+            plans.publish(connection, kept[0])
+    return [
+        Drawn(code, community.name, plan, drawing.score.as_json())
+        for plan, drawing in zip(kept, drawings, strict=True)
+    ]
+
+
+def _of_run(connection: Connection, run: int | None, code: str) -> Drawn | None:
+    """Return what a run has kept of a community already."""
+    kept = {} if run is None else plans.cards_of_run(connection, run, code)
+    return Drawn(code, kept[code].name, kept[code].plan, kept[code].score) if code in kept else None
 
 
 def draw_many(
-    url: str,
-    communities: Sequence[tuple[str, str]],
-    wishes: Wishes,
-    *,
-    publish: bool = False,
-    author: str = "",
-    scheduler: str | None = None,
+    bind: Engine, order: Order, run: int | None = None, scheduler: str | None = None
 ) -> Iterator[Drawn]:
     """Draw communities and keep each drawing as soon as it is done.
 
     Parameters
     ----------
-    url
-        SQLAlchemy URL of the database; workers open it themselves.
-    communities
-        Code and name of each.
-    publish
-        Whether to put each drawing in force.
+    bind
+        The database; workers open it themselves, by the same address.
+    run
+        The run, so that nothing is drawn twice whatever dies; None for one that is not kept.
     scheduler
         Address of a Dask scheduler; by default this machine's cores.
+
+    Raises
+    ------
+    SetupError
+        If the scheduler can't be reached or has no worker.
     """
-    tasks = [(url, code, name, wishes, publish, author) for code, name in communities]
-    if len(tasks) <= FEW and scheduler is None:
-        yield from (_draw_one(*task) for task in tasks)
+    if len(order.communities) <= FEW and scheduler is None:
+        for code, name in order.communities:
+            yield _tried(bind, order, code, name, order.wishes_of(code), run)
         return
-    from distributed import Client, LocalCluster, as_completed
+    url = bind.url.render_as_string(hide_password=False)
+    with _client(scheduler) as client:
+        yield from _on_workers(client, url, order, run)
 
-    logging.getLogger("distributed").setLevel(logging.ERROR)
-    alone = replace(wishes, effort=replace(wishes.effort, threads=1))
-    tasks = [(*task[:3], alone, *task[4:]) for task in tasks]
-    local = None if scheduler else LocalCluster(threads_per_worker=1, dashboard_address=None)
+
+def _tried(
+    bind: Engine, order: Order, code: str, name: str, wishes: Wishes, run: int | None
+) -> Drawn:
+    """Draw one community of an order; what stands in the way is said, not raised."""
     try:
-        with Client(scheduler or local) as client:
-            futures = [client.submit(_draw_one, *task, pure=False) for task in tasks]
-            for future in as_completed(futures):
-                yield future.result()
-                future.release()
-    finally:
-        if local is not None:
-            local.close()
-
-
-def _draw_one(url: str, code: str, name: str, wishes: Wishes, publish: bool, author: str) -> Drawn:
-    """Draw and keep one community in a transaction of its own."""
-    engine = create_engine(url)
-    try:
-        with engine.connect() as connection:
-            community = plans.read_community(connection, code)
-            before = None if wishes.fresh else plans.before(connection, community, None)
-        drawing = draw(community, wishes, before)
-        with engine.begin() as connection:
-            plan = plans.store(connection, drawing, author)
-            if publish:
-                plans.publish(connection, plan)
+        kept = draw_one(bind, code, wishes, publish=order.publish, author=order.author, run=run)
     except GridatlasError as error:
         return Drawn(code, name, None, {}, str(error))
-    finally:
-        engine.dispose()
-    return Drawn(code, name, plan, drawing.score.as_json())
+    return kept[0]
+
+
+def _on_workers(client: "Client", url: str, order: Order, run: int | None) -> Iterator[Drawn]:
+    """Send communities to workers, a few ahead of what they can do, and yield what comes back."""
+    from distributed import as_completed
+
+    bare = replace(order, communities=(), wishes=Wishes(), own={})
+
+    def sent(communities: Iterator[tuple[str, str]], number: int) -> "list[Future[Drawn]]":
+        return [
+            client.submit(
+                _draw_on_worker,
+                *(url, bare, code, name, order.wishes_of(code), run),
+                key=f"draw-{run}-{code}",
+                pure=False,
+                retries=RETRIES,
+            )
+            for code, name in islice(communities, number)
+        ]
+
+    waiting = iter(order.communities)
+    names = dict(order.communities)
+    ahead = AHEAD * max(sum(client.nthreads().values()), 1)
+    flying = as_completed(sent(waiting, ahead))
+    for future in flying:
+        yield _result(future, names)
+        future.release()
+        for following in sent(waiting, 1):
+            flying.add(following)
+
+
+def _result(future: "Future[Drawn]", names: dict[str, str]) -> Drawn:
+    """Return what a worker sent back, or what it died of."""
+    try:
+        drawn: Drawn = future.result()
+    except Exception as error:  # whatever one community dies of, the others are drawn
+        code = str(future.key).rsplit("-", 1)[1]
+        said = " ".join(f"{type(error).__name__}: {error}".split())
+        line = text("error.draw_failed", name=names[code], code=code, said=said)
+        return Drawn(code, names[code], None, {}, line, failed=True)
+    return drawn
+
+
+@contextmanager
+def _client(scheduler: str | None) -> Iterator["Client"]:
+    """Connect to a scheduler, or to workers of this machine that end with the block."""
+    from distributed import Client, LocalCluster
+
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    if scheduler is None:
+        with (
+            LocalCluster(threads_per_worker=1, dashboard_address="127.0.0.1:0") as local,
+            Client(local) as client,
+        ):
+            yield client
+        return
+    try:
+        client = Client(scheduler, timeout=PATIENCE_S)
+    except (OSError, ValueError) as error:
+        raise SetupError("scheduler_unreachable", address=scheduler, said=str(error)) from error
+    with client:
+        try:
+            client.wait_for_workers(1, timeout=PATIENCE_S)
+        except TimeoutError:
+            raise SetupError("scheduler_without_workers", address=scheduler) from None
+        yield client
+
+
+@cache
+def _engine(url: str) -> Engine:
+    """Return a worker's engine, made once a process."""
+    return create_engine(url, pool_size=1, pool_pre_ping=True)
+
+
+def _draw_on_worker(
+    url: str, order: Order, code: str, name: str, wishes: Wishes, run: int | None
+) -> Drawn:
+    alone = replace(wishes, effort=replace(wishes.effort, threads=1))
+    return _tried(_engine(url), order, code, name, alone, run)

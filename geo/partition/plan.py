@@ -20,9 +20,10 @@ from geo.partition.community import Community
 from geo.partition.coverage import Floats, Ints, Polygons, borders
 from geo.partition.numbering import grid_codes, serials
 from geo.partition.objective import Weights
-from geo.partition.reasons import across_the_border, explained, unmet
+from geo.partition.reasons import across_the_border, explained, unmet, with_codes
 from geo.partition.redraw import PlanBefore
-from geo.partition.score import Members, ScoreCard, score
+from geo.partition.review import members_of
+from geo.partition.score import ScoreCard, score
 from geo.partition.search import search_parts
 from geo.partition.task import Task, cell_of_atom
 from geo.partition.wishes import Wishes
@@ -184,10 +185,8 @@ def drawn(ready: Task, label: Ints, began: float) -> Drawing:
         moved,
     )
     reasons = explained(card.reasons, ready, label)
-    said = tuple(
-        (key, fields | {"grid": codes[fields["grid"]]} if "grid" in fields else fields)
-        for key, fields in (*reasons, *unmet(ready, label), *across_the_border(ready))
-    )
+    reasons += unmet(ready, label) + across_the_border(ready)
+    said = with_codes(reasons, codes)
     card = replace(card, reasons=said, seconds=time.monotonic() - began)
     frame = partial(gpd.GeoDataFrame, geometry="geom", crs=community.buildings.crs)
     households = np.bincount(grid, atoms.households, len(codes)).astype(np.int64)
@@ -202,12 +201,6 @@ def drawn(ready: Task, label: Ints, began: float) -> Drawing:
         wishes,
         None if ready.past is None else ready.past.plan.number,
     )
-
-
-def members_of(atoms: Atoms, grid: Ints) -> Members:
-    """Return the atoms as members of grids, for the score card."""
-    centres = shapely.get_coordinates(shapely.centroid(atoms.footprints))
-    return Members(grid, atoms.households, centres, atoms.compound, atoms.names())
 
 
 def _origin(ready: Task, grid: Ints, dedicated: NDArray[np.bool_]) -> Ints:
@@ -288,6 +281,8 @@ def _member_frame(
     land = cells.polygons[members["cell"]]
     land[members["cell"].duplicated().to_numpy()] = shapely.MultiPolygon()
     members["grid"] = np.array(codes)[grid_of_cell[members["cell"]]]
+    for column in ("building_code", "unit_code"):  # pandas makes NaN of None among texts
+        members[column] = members[column].astype(object).where(members[column].notna(), None)
     return gpd.GeoDataFrame(members.drop(columns="cell"), geometry=land, crs=crs).rename_geometry(
         "geom"
     )

@@ -42,6 +42,20 @@ def explained(reasons: Reasons, task: Task, label: Ints) -> Reasons:
     return tuple(told)
 
 
+def with_codes(reasons: Reasons, codes: list[str]) -> Reasons:
+    """Return reasons with the codes of grids in place of their numbers, grid by grid."""
+    coded = [
+        (key, fields | {n: codes[fields[n]] for n in ("grid", "other") if _is_grid(fields, n)})
+        for key, fields in reasons
+    ]
+    return tuple(sorted(coded, key=lambda one: ("grid" not in one[1], one[1].get("grid", ""))))
+
+
+def _is_grid(fields: dict[str, Any], name: str) -> bool:
+    """Return whether a field holds the number of a grid (a wish has codes of buildings there)."""
+    return isinstance(fields.get(name), int)
+
+
 def _outside(
     fields: dict[str, Any], graph: Graph, nodes: Ints, limits: Limits, names: Polygons
 ) -> tuple[str, dict[str, Any]]:

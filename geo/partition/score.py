@@ -4,7 +4,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import shapely
 from numpy.typing import NDArray
 from shapely import coverage_clean  # type: ignore[attr-defined]
@@ -13,7 +12,8 @@ from geo.partition.barriers import Kind, kinds_of
 from geo.partition.cells import Cells, cell_borders
 from geo.partition.community import Community
 from geo.partition.coverage import Floats, Ints, Polygons, borders
-from geo.partition.graph import CUT_FACTOR, INSIDE_FACTOR, Graph, joined_by_ways, populated_rooms
+from geo.partition.faults import AREA_M2, beyond, gap, homeless, in_one_piece, overlaps, pieces
+from geo.partition.graph import CUT_FACTOR, INSIDE_FACTOR, populated_rooms
 from geo.partition.objective import Limits, Weights
 
 ON_BORDER_M = 0.02
@@ -99,7 +99,7 @@ class Members:
     Attributes
     ----------
     grid
-        (a,) number of the grid of each atom.
+        (a,) number of the grid of each atom, -1 for none.
     households
         (a,)
     xy
@@ -115,6 +115,17 @@ class Members:
     xy: Floats
     compound: Ints
     names: Polygons
+
+    def placed(self) -> "Members":
+        """Return the atoms that are in a grid."""
+        inside = self.grid >= 0
+        return Members(
+            self.grid[inside],
+            self.households[inside],
+            self.xy[inside],
+            self.compound[inside],
+            self.names[inside],
+        )
 
 
 def score(
@@ -146,16 +157,24 @@ def score(
     """
     weights = weights or Weights()
     grids = len(polygons)
-    households = np.bincount(members.grid, members.households, grids).astype(np.int64)
-    general = np.ones(grids, bool) if dedicated is None else ~dedicated
-    counted = households[general]
+    placed = members.placed()
+    households = np.bincount(placed.grid, placed.households, grids).astype(np.int64)
+    special = np.zeros(grids, bool) if dedicated is None else dedicated
+    counted = households[~special]
     inside = (counted >= limits.lower) & (counted <= limits.upper)
     union = shapely.union_all(polygons)
-    total = float(shapely.area(polygons).sum())
+    missing = shapely.difference(community.polygon, union)
+    outside = shapely.difference(union, community.polygon)
+    overlap = float(shapely.area(polygons).sum()) - union.area
     healed = _healed(polygons)
-    border, on_barrier = _inner_borders(healed, cells)
+    border, on_barrier = _inner_borders(healed, cells, special)
     straddled = _straddled(healed, cells, members.households)
     ways = community.roads.geometry.to_numpy()
+    whole = np.array([in_one_piece(polygon, ways) for polygon in _joined(polygons)], dtype=bool)
+    faults = [*pieces(polygons, whole), *homeless(members.grid, members.households, members.names)]
+    faults += gap(missing, community.buildings.crs) if missing.area > AREA_M2 else []
+    faults += overlaps(polygons) if overlap > AREA_M2 else []
+    faults += beyond(outside, community.buildings.crs) if outside.area > AREA_M2 else []
     return ScoreCard(
         grids=grids,
         households=int(households.sum()),
@@ -163,24 +182,22 @@ def score(
         smallest=int(counted.min(initial=np.iinfo(np.int64).max)) if len(counted) else 0,
         largest=int(counted.max(initial=0)),
         mean_deviation=float(np.abs(counted - limits.target).mean()) if len(counted) else 0.0,
-        contiguous=all(in_one_piece(polygon, ways) for polygon in _joined(polygons)),
-        gap_m2=float(shapely.area(shapely.difference(community.polygon, union))),
-        overlap_m2=max(
-            0.0, total - float(shapely.area(shapely.intersection(community.polygon, union)))
-        ),
+        contiguous=bool(whole.all()),
+        gap_m2=float(missing.area),
+        overlap_m2=max(0.0, overlap) + float(outside.area),
         border_on_barrier=on_barrier,
-        compounds_split=_compounds_split(members, limits),
+        compounds_split=_compounds_split(placed, limits),
         straddled_m=straddled,
         polsby_popper=float(np.median(polsby_popper(polygons))) if grids else 0.0,
-        walk_m=_walk(members, grids),
+        walk_m=_walk(placed, grids),
         border_cost=border + straddled,
         objective=_own_costs(counted, limits, weights)
         + weights.border * (border + straddled)
         + weights.compactness * float((_roundness(healed, cells) - 1).sum())
-        + weights.compound * float(_grids_too_many(members, limits).sum())
+        + weights.compound * float(_grids_too_many(placed, limits).sum())
         + weights.moved * (moved or 0),
         moved=moved,
-        reasons=tuple(_reasons(members, households, general, limits)),
+        reasons=(*_reasons(placed, households, ~special, limits), *faults),
     )
 
 
@@ -205,20 +222,6 @@ def _joined(polygons: Polygons) -> Polygons:
     return joined
 
 
-def in_one_piece(polygon: shapely.Geometry, ways: Polygons) -> bool:
-    """Return whether a polygon's pieces hang together, by themselves or by ways between them."""
-    pieces = shapely.get_parts(polygon)
-    n = len(pieces)
-    if n < 2:
-        return n == 1
-    none = np.empty((0, 2), dtype=np.int64)
-    zero, nothing = np.zeros(n), np.zeros(0)
-    graph = Graph(
-        zero.astype(np.int64), none, nothing, nothing, nothing, zero, zero, np.zeros((n, 2))
-    )
-    return joined_by_ways(graph, pieces, ways).components()[0] == 1
-
-
 def _healed(polygons: Polygons) -> Polygons:
     """Return the grids as a valid coverage, so that neighbours share their vertices."""
     if len(polygons) == 0 or shapely.coverage_is_valid(polygons):
@@ -227,15 +230,20 @@ def _healed(polygons: Polygons) -> Polygons:
     return healed
 
 
-def _inner_borders(polygons: Polygons, cells: Cells) -> tuple[float, float]:
+def _inner_borders(
+    polygons: Polygons, cells: Cells, dedicated: NDArray[np.bool_]
+) -> tuple[float, float]:
     """Return the border cost between grids, and the share of the borders on a barrier.
 
-    A border along or in a water is nobody's: what lies there is not walked.
+    A border along or in a water is nobody's: what lies there is not walked. Grounds that are a
+    grid of their own have a wall around them.
     """
     shared = borders(polygons)
     inner = shared.left >= 0
     middles, length = shared.midpoints()[inner], shared.length[inner]
     kind = kinds_of(middles, cells.barriers)
+    walled = dedicated[shared.left[inner]] | dedicated[shared.right[inner]]
+    kind[walled & (kind == Kind.OPEN)] = Kind.WALL
     share = float(length[kind > 0].sum() / length.sum()) if length.sum() else 1.0
     factor = np.array([CUT_FACTOR[k] for k in Kind])
     water = shapely.union_all(cells.polygons[cells.water])
@@ -273,27 +281,26 @@ def _roundness(polygons: Polygons, cells: Cells) -> Floats:
 
 def _grids_too_many(members: Members, limits: Limits) -> Ints:
     """Return for each compound in how many grids more than it needs it lies."""
-    known = members.compound >= 0
-    frame = pd.DataFrame(
-        {"c": members.compound[known], "g": members.grid[known], "h": members.households[known]}
-    )
-    by_compound = frame.groupby("c").agg(grids=("g", "nunique"), households=("h", "sum"))
-    needed = np.maximum(np.ceil(by_compound.households / limits.upper), 1)
-    extra: Ints = np.maximum(by_compound.grids - needed, 0).to_numpy(dtype=np.int64)
+    grids, households = _by_compound(members, members.compound >= 0)
+    needed = np.maximum(np.ceil(households / limits.upper), 1)
+    extra: Ints = np.maximum(grids - needed, 0).astype(np.int64)
     return extra
 
 
 def _compounds_split(members: Members, limits: Limits) -> int:
     """Return how many compounds lie in several grids though they would fit into one."""
-    known = members.compound >= 0
-    frame = pd.DataFrame(
-        {"c": members.compound[known], "g": members.grid[known], "h": members.households[known]}
-    )
-    by_compound = (
-        frame[frame.h > 0].groupby("c").agg(grids=("g", "nunique"), households=("h", "sum"))
-    )
-    split = (by_compound.grids > 1) & (by_compound.households <= limits.upper)
-    return int(split.sum())
+    grids, households = _by_compound(members, members.households > 0)
+    return int(((grids > 1) & (households <= limits.upper)).sum())
+
+
+def _by_compound(members: Members, counted: NDArray[np.bool_]) -> tuple[Ints, Ints]:
+    """Return grids and households of each compound, of the atoms that are counted."""
+    inside = counted & (members.compound >= 0)
+    compound = members.compound[inside]
+    compounds = int(members.compound.max(initial=-1)) + 1
+    pairs = np.unique(np.stack([compound, members.grid[inside]], axis=1), axis=0)
+    households = np.bincount(compound, members.households[inside], compounds)
+    return np.bincount(pairs[:, 0], minlength=compounds), households.astype(np.int64)
 
 
 def _walk(members: Members, grids: int) -> float:

@@ -92,7 +92,7 @@ def prepared(community: Community, asked: Wishes, plan: PlanBefore | None) -> Ta
     check(community)
     plan = None if asked.fresh else plan
     if plan is None and (asked.locked or asked.only_touched or asked.complete):
-        raise InputError("wish_without_plan", community=community.code, name=community.name)
+        raise InputError("wish_without_plan", code=community.code, name=community.name)
     names, areas = wishes.grounds(community, asked, _in_metres(asked, community))
     atoms = atoms_of(community.buildings, community.units, asked.limits.upper)
     cells = draw_cells(community.polygon, atoms.footprints, barriers_of(community, areas))

@@ -52,6 +52,8 @@ class Wishes:
         Whether only the grids in which something changed are drawn anew.
     complete
         Whether to finish or repair the plan before with the least change.
+    prove
+        Seconds to spend on a lower bound of the objective, 0 for none.
     """
 
     limits: Limits = field(default_factory=Limits)
@@ -67,6 +69,7 @@ class Wishes:
     fresh: bool = False
     only_touched: bool = False
     complete: bool = False
+    prove: float = 0.0
 
 
 def grounds(community: Community, wishes: Wishes, areas: Polygons) -> tuple[list[str], Polygons]:

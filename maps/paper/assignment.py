@@ -1,5 +1,6 @@
 """The assignment list: which building and unit belongs to which grid, as a workbook."""
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ from openpyxl import Workbook
 from openpyxl.cell import Cell, WriteOnlyCell
 from openpyxl.styles import Font
 from openpyxl.utils import get_column_letter
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, select
 
 from geo.errors import InputError
 from geo.messages import Language, text
@@ -27,10 +28,10 @@ COLUMNS = {
 """Columns of the list and their widths in characters."""
 
 
-def write_assignment(
-    engine: Engine, community: str, out: Path, *, plan: int | None = None, lang: Language = "zh"
-) -> int:
-    """Write the buildings and units of each grid of a community; return their number.
+def assignment_list(
+    connection: Connection, community: str, *, plan: int | None = None, lang: Language = "zh"
+) -> bytes:
+    """Return the buildings and units of each grid of a community, a row each, as XLSX.
 
     Words that look like a formula are kept as words: nothing in the list is ever reckoned.
 
@@ -39,22 +40,20 @@ def write_assignment(
     NotFoundError
         If the community has no grids.
     """
-    with engine.connect() as connection:
-        entry = one_entry(connection, community, plan)
-        rows = _rows(connection, entry.plan)
+    rows = _rows(connection, one_entry(connection, community, plan).plan)
     book = Workbook(write_only=True)
     sheet = book.create_sheet(text("paper.assignment", lang=lang))
     sheet.freeze_panes = "A2"
     for number, width in enumerate(COLUMNS.values(), 1):
         sheet.column_dimensions[get_column_letter(number)].width = width
-    sheet.append(
-        [_cell(sheet, text(f"paper.column_{key}", lang=lang), bold=True) for key in COLUMNS]
-    )
+    heads = (text(f"paper.column_{key}", lang=lang) for key in COLUMNS)
+    sheet.append([as_cell(sheet, head, bold=True) for head in heads])
     for row in rows:
-        sheet.append([_cell(sheet, value) for value in row])
+        sheet.append([as_cell(sheet, value) for value in row])
     sheet.auto_filter.ref = f"A1:{get_column_letter(len(COLUMNS))}{len(rows) + 1}"
-    _save(book, out)
-    return len(rows)
+    kept = io.BytesIO()
+    book.save(kept)
+    return kept.getvalue()
 
 
 def _rows(connection: Connection, plan: int) -> list[list[Any]]:
@@ -88,7 +87,7 @@ def _rows(connection: Connection, plan: int) -> list[list[Any]]:
     ]
 
 
-def _cell(sheet: Any, value: str | int, *, bold: bool = False) -> Cell:
+def as_cell(sheet: Any, value: str | float, *, bold: bool = False) -> Cell:
     """Return a cell whose text is text, whatever sign it begins with."""
     cell = WriteOnlyCell(sheet, value)
     if isinstance(value, str):
@@ -99,7 +98,8 @@ def _cell(sheet: Any, value: str | int, *, bold: bool = False) -> Cell:
     return cell
 
 
-def _save(book: Workbook, out: Path) -> None:
+def save(book: Workbook, out: Path) -> None:
+    """Write a workbook, whole or not at all."""
     part = out.with_name(f".{out.name}.part")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)

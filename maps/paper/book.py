@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
 import numpy as np
 import pyproj
 import shapely
-from sqlalchemy import Engine
+from sqlalchemy import Connection
 
 from geo import crs as systems
 from geo.errors import NotFoundError
@@ -20,7 +19,7 @@ from maps.attribution import attributions
 from maps.colours import colour, neighbours
 from maps.page import TOUCHING_DEGREES
 from maps.paper import drawing
-from maps.paper.document import compile_pdf, write
+from maps.paper.document import compile_pdf
 from maps.paper.drawing import Canvas
 from maps.paper.layout import MARGIN_MM, TITLE_MM, Layout, Paper
 from maps.paper.lettering import Lettering, Letters
@@ -29,25 +28,24 @@ from maps.sheet import Entry, contents
 
 
 @dataclass(frozen=True)
-class Printed:
-    """A document: where it is, how its communities are laid, whose buildings have no number."""
+class Document:
+    """A PDF, how its communities are laid, and whose buildings found no room for a number."""
 
-    file: Path
+    pdf: bytes
     layouts: dict[str, Layout]
     left_out: list[str]
 
 
-def print_sheet(
-    engine: Engine,
+def community_sheet(
+    connection: Connection,
     community: str,
-    out: Path,
     paper: Paper,
     *,
     scale: int | None = None,
     plan: int | None = None,
     lang: Language = "zh",
-) -> Printed:
-    """Write the map sheet of a community as PDF; several sheets where one does not hold it.
+) -> Document:
+    """Return the map sheet of a community; several sheets where one does not hold it.
 
     Parameters
     ----------
@@ -59,27 +57,25 @@ def print_sheet(
     NotFoundError
         If the community has no grids.
     """
-    with engine.connect() as connection:
-        entry = one_entry(connection, community, plan)
-        laid = lay(connection, entry, paper, scale)
-        folio = Folio([], {})
-        left_out = add_community(folio, connection, entry, laid, lang)
+    entry = one_entry(connection, community, plan)
+    laid = lay(connection, entry, paper, scale)
+    folio = Folio([], {})
+    left_out = add_community(folio, connection, entry, laid, lang)
     title = folio.pages[0]["title"]
     data = {"lang": lang, "title": title, "words": words(lang), "pages": folio.pages}
     pdf = compile_pdf("sheets", data, folio.pictures, entry.dated)
-    return Printed(write(pdf, out), {entry.code: laid.layout}, left_out)
+    return Document(pdf, {entry.code: laid.layout}, left_out)
 
 
-def print_atlas(
-    engine: Engine,
+def street_atlas(
+    connection: Connection,
     region: str | None,
-    out: Path,
     paper: Paper,
     *,
     lang: Language = "zh",
     progress: Progress = silent,
-) -> Printed:
-    """Write the communities of a street (or of any region) as one PDF with contents.
+) -> Document:
+    """Return the communities of a street (or of any region) as one document with contents.
 
     Raises
     ------
@@ -87,24 +83,23 @@ def print_atlas(
         If no community there has grids.
     """
     folio, layouts, left_out = Folio([], {}), dict[str, Layout](), list[str]()
-    with engine.connect() as connection:
-        entries = contents(connection, region)
-        if not entries:
-            raise NotFoundError("nothing_to_map", region=region or "*")
-        for done, entry in enumerate(entries):
-            progress("paper", done, len(entries) + 1)
-            laid = lay(connection, entry, paper)
-            layouts[entry.code] = laid.layout
-            left_out += add_community(folio, connection, entry, laid, lang)
-        credits = " · ".join(attributions(connection, lang))
+    entries = contents(connection, region)
+    if not entries:
+        raise NotFoundError("nothing_to_map", region=region or "*")
+    for done, entry in enumerate(entries):
+        progress("paper", done, len(entries) + 1)
+        laid = lay(connection, entry, paper)
+        layouts[entry.code] = laid.layout
+        left_out += add_community(folio, connection, entry, laid, lang)
     progress("paper", len(entries), len(entries) + 1)
+    credits = " · ".join(attributions(connection, lang))
     data = _front(entries, layouts, folio, paper, lang) | {"credits": credits}
     pdf = compile_pdf("book", data, folio.pictures, _newest(entries))
     progress("paper", len(entries) + 1, len(entries) + 1)
-    return Printed(write(pdf, out), layouts, left_out)
+    return Document(pdf, layouts, left_out)
 
 
-def one_entry(connection: Any, community: str, plan: int | None = None) -> Entry:
+def one_entry(connection: Connection, community: str, plan: int | None = None) -> Entry:
     """Return a community with its plan.
 
     Raises

@@ -85,7 +85,7 @@ def draw(sheet: Sheet, canvas: Canvas, colours: dict[str, int], chosen: str = ""
         *_veil(sheet, canvas, chosen),
         *_borders(sheet, canvas, chosen),
     ]
-    return _document(canvas.size, parts)
+    return document(canvas.size, parts)
 
 
 def draw_overview(
@@ -94,22 +94,22 @@ def draw_overview(
     """Return areas with their borders, and the frames of sheets over them, as SVG."""
     parts = [*_filled(zip(lands, colours, strict=True), canvas)]
     outlines = canvas.clip(shapely.boundary(lands))
-    parts.append(_path(outlines, stroke=style.COMMUNITY_BORDER, width=0.35))
+    parts.append(path(outlines, stroke=style.COMMUNITY_BORDER, width=0.35))
     boxes = canvas.to_paper(np.array([shapely.box(*frame) for frame in frames], dtype=object))
     if len(boxes):
-        parts.append(_path(boxes, stroke=INK, width=0.35, extra='stroke-dasharray="2 1"'))
-    return _document(canvas.size, parts)
+        parts.append(path(boxes, stroke=INK, width=0.35, extra='stroke-dasharray="2 1"'))
+    return document(canvas.size, parts)
 
 
 def swatch(index: int, *, built: bool = False) -> str:
     """Return a sign of the legend: a fill with its pattern, or a building on it."""
     area = np.array([shapely.box(0, 0, 8, 4.4)], dtype=object)
-    parts = [_path(area, fill=PALETTE[index]), _path(area, fill=f"url(#p{index})")]
+    parts = [path(area, fill=PALETTE[index]), path(area, fill=f"url(#p{index})")]
     if built:
         house = np.array([shapely.box(2, 1.1, 6, 3.3)], dtype=object)
-        parts.append(_path(house, fill=BUILDING, stroke=INK, width=0.18))
-    parts.append(_path(area, stroke=INK, width=0.2))
-    return _document((8, 4.4), parts)
+        parts.append(path(house, fill=BUILDING, stroke=INK, width=0.18))
+    parts.append(path(area, stroke=INK, width=0.2))
+    return document((8, 4.4), parts)
 
 
 def line_sign(kind: str) -> str:
@@ -122,22 +122,22 @@ def line_sign(kind: str) -> str:
     elif kind == "railway":
         parts = list(_rail(line))
     elif kind == "water":
-        parts = [_path(area, fill=style.WATER)]
+        parts = [path(area, fill=style.WATER)]
     elif kind == "park":
-        parts = [_path(area, fill=style.PARK)]
+        parts = [path(area, fill=style.PARK)]
     elif kind == "no_households":
         house = np.array([shapely.box(1.5, 0.9, 6.5, 3.5)], dtype=object)
-        parts = [_path(house, fill=UNHOUSED, stroke=INK, width=0.18)]
+        parts = [path(house, fill=UNHOUSED, stroke=INK, width=0.18)]
     elif kind == "wall":
         parts = [_wall(line)]
     elif kind == "grid_border":
         parts = list(_grid_border(line))
     else:
         parts = list(_community_border(line))
-    return _document((8, 4.4), parts)
+    return document((8, 4.4), parts)
 
 
-def _document(size: tuple[float, float], parts: Iterable[str]) -> str:
+def document(size: tuple[float, float], parts: Iterable[str]) -> str:
     wide, high = size
     patterns = "".join(
         f'<pattern id="p{index}" width="2.6" height="2.6" patternUnits="userSpaceOnUse">'
@@ -158,26 +158,26 @@ def _grounds(sheet: Sheet, canvas: Canvas, colours: dict[str, int]) -> Iterator[
     yield f'<rect width="100%" height="100%" fill="{style.GROUND}"/>'
     grids = zip(sheet.grids.geometry, (colours[code] for code in sheet.grids["code"]), strict=True)
     yield from _filled(grids, canvas)
-    yield _path(canvas.clip(sheet.parks.geometry), fill=style.PARK, extra='fill-opacity="0.75"')
+    yield path(canvas.clip(sheet.parks.geometry), fill=style.PARK, extra='fill-opacity="0.75"')
 
 
 def _filled(areas: Iterable[tuple[shapely.Geometry, int]], canvas: Canvas) -> Iterator[str]:
     for area, index in areas:
         shapes = canvas.clip([area])
-        yield _path(shapes, fill=PALETTE[index])
+        yield path(shapes, fill=PALETTE[index])
         if PATTERNS[index]:
-            yield _path(shapes, fill=f"url(#p{index})")
+            yield path(shapes, fill=f"url(#p{index})")
 
 
 def _waters(sheet: Sheet, canvas: Canvas) -> Iterator[str]:
     waters = sheet.waters
     areas = shapely.get_dimensions(waters.geometry.to_numpy()) == 2
-    yield _path(canvas.clip(waters.geometry[areas]), fill=style.WATER)
+    yield path(canvas.clip(waters.geometry[areas]), fill=style.WATER)
     for row in waters[~areas].itertuples():
         known = row.width_m == row.width_m and row.width_m is not None
         width = row.width_m if known else style.LINE_WATERS.get(row.kind, 3.0)
         shapes = canvas.clip([row.geom])
-        yield _path(shapes, stroke=style.WATER, width=max(width * 1000 / canvas.scale, 0.4))
+        yield path(shapes, stroke=style.WATER, width=max(width * 1000 / canvas.scale, 0.4))
 
 
 def _roads(sheet: Sheet, canvas: Canvas) -> Iterator[str]:
@@ -206,24 +206,24 @@ def road_mm(name: str, canvas: Canvas) -> float:
 def _road(shapes: Shapes, name: str, width: float) -> Iterator[str]:
     symbol = style.ROADS[name]
     ends = 'stroke-linecap="round"'
-    yield _path(shapes, stroke=darker(symbol.casing, 0.72), width=width + 0.3, extra=ends)
-    yield _path(shapes, stroke=symbol.fill, width=width, extra=ends)
+    yield path(shapes, stroke=darker(symbol.casing, 0.72), width=width + 0.3, extra=ends)
+    yield path(shapes, stroke=symbol.fill, width=width, extra=ends)
 
 
 def _rail(shapes: Shapes) -> Iterator[str]:
-    yield _path(shapes, stroke=INK, width=0.8)
-    yield _path(shapes, stroke="#ffffff", width=0.5, extra='stroke-dasharray="2.4 2.4"')
+    yield path(shapes, stroke=INK, width=0.8)
+    yield path(shapes, stroke="#ffffff", width=0.5, extra='stroke-dasharray="2.4 2.4"')
 
 
 def _wall(shapes: Shapes) -> str:
-    return _path(shapes, stroke=style.WALL, width=0.25, extra='stroke-dasharray="1.6 0.6"')
+    return path(shapes, stroke=style.WALL, width=0.25, extra='stroke-dasharray="1.6 0.6"')
 
 
 def _buildings(sheet: Sheet, canvas: Canvas) -> Iterator[str]:
     housed = (sheet.buildings["households"].fillna(0) > 0).to_numpy()
     shapes = sheet.buildings.geometry.to_numpy()
-    yield _path(canvas.clip(shapes[~housed]), fill=UNHOUSED, stroke=INK, width=0.12)
-    yield _path(canvas.clip(shapes[housed]), fill=BUILDING, stroke=INK, width=0.16)
+    yield path(canvas.clip(shapes[~housed]), fill=UNHOUSED, stroke=INK, width=0.12)
+    yield path(canvas.clip(shapes[housed]), fill=BUILDING, stroke=INK, width=0.16)
 
 
 def _veil(sheet: Sheet, canvas: Canvas, chosen: str) -> Iterator[str]:
@@ -231,31 +231,31 @@ def _veil(sheet: Sheet, canvas: Canvas, chosen: str) -> Iterator[str]:
     lands = sheet.grids.geometry[sheet.grids["code"] == chosen] if chosen else [sheet.entry.land]
     around = shapely.difference(shapely.box(*canvas.box), shapely.union_all(list(lands)))
     strength = 0.5 if chosen else 0.66
-    yield _path(canvas.clip([around]), fill="#ffffff", extra=f'fill-opacity="{strength}"')
+    yield path(canvas.clip([around]), fill="#ffffff", extra=f'fill-opacity="{strength}"')
 
 
 def _borders(sheet: Sheet, canvas: Canvas, chosen: str) -> Iterator[str]:
     others = canvas.clip(shapely.boundary(sheet.neighbours.geometry.to_numpy()))
-    yield _path(others, stroke="#8d7a7d", width=0.3, extra='stroke-dasharray="2.4 0.8 0.5 0.8"')
+    yield path(others, stroke="#8d7a7d", width=0.3, extra='stroke-dasharray="2.4 0.8 0.5 0.8"')
     yield from _grid_border(canvas.clip(shapely.boundary(sheet.grids.geometry.to_numpy())))
     yield from _community_border(canvas.clip([shapely.boundary(sheet.entry.land)]))
     if chosen:
         grid = sheet.grids.geometry[sheet.grids["code"] == chosen].to_numpy()
-        yield _path(canvas.clip(shapely.boundary(grid)), stroke=style.SELECTED, width=1.2)
+        yield path(canvas.clip(shapely.boundary(grid)), stroke=style.SELECTED, width=1.2)
 
 
 def _grid_border(shapes: Shapes) -> Iterator[str]:
-    yield _path(shapes, stroke="#ffffff", width=1.1)
-    yield _path(shapes, stroke=INK, width=0.55)
+    yield path(shapes, stroke="#ffffff", width=1.1)
+    yield path(shapes, stroke=INK, width=0.55)
 
 
 def _community_border(shapes: Shapes) -> Iterator[str]:
-    yield _path(shapes, stroke="#ffffff", width=1.7)
+    yield path(shapes, stroke="#ffffff", width=1.7)
     dashes = 'stroke-dasharray="4 1.1 0.9 1.1"'
-    yield _path(shapes, stroke=style.COMMUNITY_BORDER, width=0.95, extra=dashes)
+    yield path(shapes, stroke=style.COMMUNITY_BORDER, width=0.95, extra=dashes)
 
 
-def _path(
+def path(
     shapes: Shapes, *, fill: str = "none", stroke: str = "", width: float = 0.0, extra: str = ""
 ) -> str:
     """Return shapes in millimetres as one path."""

@@ -2,20 +2,19 @@
 
 import io
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import segno
 import shapely
 from PIL import Image
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection
 
 from geo.errors import NotFoundError
 from geo.messages import Language, text
 from maps.page import serial
 from maps.paper import drawing
 from maps.paper.book import one_entry, words
-from maps.paper.document import compile_pdf, write
+from maps.paper.document import compile_pdf
 from maps.paper.drawing import Canvas
 from maps.paper.layout import PAPERS
 from maps.paper.lettering import letter
@@ -32,16 +31,15 @@ BOARD_SCALES = (200, 250, 500, 750, 1000, 1500, 2000, 3000, 5000)
 AROUND = 1.15
 
 
-def print_notices(
-    engine: Engine,
+def notice_boards(
+    connection: Connection,
     community: str,
-    out: Path,
     *,
     grid: str = "",
     site: str = "",
     lang: Language = "zh",
-) -> Path:
-    """Write the notice boards of a community's grids, an A2 page each.
+) -> bytes:
+    """Return the notice boards of a community's grids, an A2 page each, as PDF.
 
     Parameters
     ----------
@@ -55,40 +53,38 @@ def print_notices(
     NotFoundError
         If the community has no grids, or not this one.
     """
-    with engine.connect() as connection:
-        entry = one_entry(connection, community)
-        laid = lay(connection, entry, PAPERS["A2"])
-        folio = Folio([], {})
-        for page in _people(connection, entry, laid, folio, site, lang):
-            if grid in ("", page["code"]):
-                folio.pages.append(page | _board(laid, page["code"], folio, lang))
+    entry = one_entry(connection, community)
+    laid = lay(connection, entry, PAPERS["A2"])
+    folio = Folio([], {})
+    for page in _people(connection, entry, laid, folio, site, lang):
+        if grid in ("", page["code"]):
+            folio.pages.append(page | _board(laid, page["code"], folio, lang))
     if not folio.pages:
         raise NotFoundError("no_such_grid", grid=grid)
-    return _written("notice", folio, entry, out, lang)
+    return _compiled("notice", folio, entry, lang)
 
 
-def print_cards(
-    engine: Engine, community: str, out: Path, *, site: str = "", lang: Language = "zh"
-) -> Path:
-    """Write the contact cards of a community's grids, ten to an A4 page.
+def contact_cards(
+    connection: Connection, community: str, *, site: str = "", lang: Language = "zh"
+) -> bytes:
+    """Return the contact cards of a community's grids, ten to an A4 page, as PDF.
 
     Raises
     ------
     NotFoundError
         If the community has no grids.
     """
-    with engine.connect() as connection:
-        entry = one_entry(connection, community)
-        laid = lay(connection, entry, PAPERS["A3"])
-        folio = Folio([], {})
-        folio.pages += _people(connection, entry, laid, folio, site, lang)
-    return _written("cards", folio, entry, out, lang)
+    entry = one_entry(connection, community)
+    laid = lay(connection, entry, PAPERS["A3"])
+    folio = Folio([], {})
+    folio.pages += _people(connection, entry, laid, folio, site, lang)
+    return _compiled("cards", folio, entry, lang)
 
 
-def _written(template: str, folio: Folio, entry: Entry, out: Path, lang: Language) -> Path:
+def _compiled(template: str, folio: Folio, entry: Entry, lang: Language) -> bytes:
     title = text(f"paper.{template}_title", lang=lang, community=entry.name)
     data = {"lang": lang, "title": title, "words": words(lang), "pages": folio.pages}
-    return write(compile_pdf(template, data, folio.pictures, entry.dated), out)
+    return compile_pdf(template, data, folio.pictures, entry.dated)
 
 
 def _people(

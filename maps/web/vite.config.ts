@@ -1,6 +1,6 @@
 import { defineConfig } from "vite";
 
-// The page: index.html and its assets, served by the API under /static/.
+// The pages and their assets, served by the API under /static/.
 export default defineConfig({
   base: "/static/",
   publicDir: false,
@@ -8,6 +8,7 @@ export default defineConfig({
     target: "es2022",
     sourcemap: false,
     modulePreload: { polyfill: false },
+    rollupOptions: { input: ["index.html", "plan.html", "fire.html", "data.html"] },
     // maplibre-gl is one module of a megabyte; splitting it gains nothing
     chunkSizeWarningLimit: 1200,
   },

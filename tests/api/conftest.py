@@ -1,11 +1,12 @@
 """The application over the little town."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
 from sqlalchemy import Engine
 
+from geo import accounts
 from tests import town as little_town
 from tests.server import serving
 
@@ -16,7 +17,52 @@ def town(shared_database: Engine) -> Engine:
     return shared_database
 
 
+PASSWORD = "correct horse battery"  # noqa: S105
+ACCOUNTS = {
+    "planner": {"scope": little_town.STREET},
+    "fire": {},
+    "utility": {"networks": ["gas"]},
+    "importer": {},
+    "admin": {},
+}
+
+
 @pytest.fixture(scope="module")
-def client(town: Engine) -> Iterator[httpx.Client]:
-    with serving(town) as address, httpx.Client(base_url=address) as client:
+def address(town: Engine) -> Iterator[str]:
+    with town.begin() as connection:
+        for role, more in ACCOUNTS.items():
+            accounts.add(connection, role, role, PASSWORD, **more)
+    with serving(town) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def client(address: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=address) as client:
         yield client
+
+
+@pytest.fixture(scope="module")
+def signed_in(address: str) -> Iterator[Callable[[str], httpx.Client]]:
+    """Return the client of an account, by its name."""
+    clients: dict[str, httpx.Client] = {}
+
+    def get(name: str) -> httpx.Client:
+        if name not in clients:
+            clients[name] = httpx.Client(base_url=address, headers=bearer(address, name))
+        return clients[name]
+
+    yield get
+    for client in clients.values():
+        client.close()
+
+
+def bearer(address: str, name: str, password: str = PASSWORD) -> dict[str, str]:
+    form = {"grant_type": "password", "username": name, "password": password}
+    tokens = httpx.post(f"{address}/auth/token", data=form).raise_for_status().json()
+    return {"Authorization": f"Bearer {tokens['access_token']}"}
+
+
+@pytest.fixture(scope="module")
+def planner(signed_in: Callable[[str], httpx.Client]) -> httpx.Client:
+    return signed_in("planner")

@@ -35,9 +35,10 @@ def test_place_without_a_grid_is_a_problem_in_the_callers_language(client):
     assert english.json()["detail"].startswith("There is no grid")
 
 
-def test_draft_is_told_only_when_asked_for(client):
-    assert at(client, 100, 500).status_code == 404
-    draft = at(client, 100, 500, status="draft").json()["features"][0]["properties"]
+def test_draft_is_told_only_to_planners_who_ask_for_it(client, planner):
+    assert at(planner, 100, 500).status_code == 404
+    assert at(client, 100, 500, status="draft").status_code == 404
+    draft = at(planner, 100, 500, status="draft").json()["features"][0]["properties"]
     assert (draft["status"], draft["version"]) == ("draft", 1)
 
 

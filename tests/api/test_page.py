@@ -57,12 +57,29 @@ def test_style_paints_every_colour_index(client):
     assert fill[2:-1] == [part for pair in enumerate(PALETTE) for part in pair]
 
 
-def test_words_hold_every_key_that_the_page_uses(client):
-    sources = "".join(file.read_text(encoding="utf-8") for file in (build.WEB / "src").glob("*.ts"))
-    used = set(re.findall(r'"(page\.\w+)"', sources))
-    assert len(used) > 20
+SHARED = list((build.WEB / "src").glob("*.ts"))
+KEY = re.compile(r'(?:text|known)\(\s*"(\w+\.\w+)"')
+FOLDERS = {"public": "public", "plan": "plan", "fire": "fire", "data": "data"}
+
+
+@pytest.mark.parametrize("page", FOLDERS)
+def test_words_hold_every_key_that_a_page_uses(client, page):
+    files = [*SHARED, *(build.WEB / "src" / FOLDERS[page]).glob("*.ts")]
+    sources = {file: KEY.findall(file.read_text(encoding="utf-8")) for file in files}
+    own = {key for file, keys in sources.items() if file not in SHARED for key in keys}
+    assert len(own) > 10
+    if page != "public":
+        own |= {key for file in SHARED if file.stem in ("session", "http") for key in sources[file]}
     for lang in ("zh", "en"):
-        assert used <= set(client.get(f"/locale/{lang}").json())
+        assert own <= set(client.get(f"/locale/{lang}", params={"page": page}).json())
+
+
+def test_every_page_is_served_at_each_of_its_places(client):
+    for place in ("/", "/plan", "/plan/p/7/compare/3", "/fire", "/data", "/data/runs/4"):
+        answer = client.get(place)
+        assert answer.status_code == 200
+        assert answer.headers["content-type"].startswith("text/html")
+        assert 'type="module"' in answer.text
 
 
 def test_both_languages_have_the_same_keys_and_fields():
@@ -78,3 +95,11 @@ def test_unknown_language_and_path_are_problems(client):
     lost = client.get("/nowhere")
     assert lost.status_code == 404
     assert lost.json()["title"] == "未找到"
+
+
+def test_other_programs_get_whole_addresses_and_a_project(client):
+    style = client.get("/style.json", params={"absolute": True}).json()
+    assert style["sources"]["city"]["tiles"][0].startswith(str(client.base_url))
+    answer = client.get("/gridatlas.qgs")
+    assert answer.headers["content-disposition"].endswith('"gridatlas.qgs"')
+    assert str(client.base_url).rstrip("/") + "/tiles/" in answer.text

@@ -18,9 +18,9 @@ def tile_of(x, y, z):
 
 @pytest.fixture
 def read(client, tmp_path):
-    def read(z, x=300, y=350, **asked):
+    def read(z, x=300, y=350, who=client, **asked):
         column, row = tile_of(x, y, z)
-        answer = client.get(f"/tiles/{z}/{column}/{row}", params=asked)
+        answer = who.get(f"/tiles/{z}/{column}/{row}", params=asked)
         assert answer.status_code == 200
         file = tmp_path / "tile.pbf"
         file.write_bytes(answer.content)
@@ -48,11 +48,12 @@ def test_building_shows_only_what_anyone_may_see(read):
     }
 
 
-def test_grids_carry_colour_and_figures_and_drafts_come_only_when_asked_for(read):
+def test_grids_carry_colour_and_figures_and_drafts_come_only_to_planners(read, planner):
     grids = read(14)["grid"]
     assert set(grids["code"].str[:12]) == {t.NORTH_GATE, t.DRUM_TOWER}
     assert grids["colour"].between(0, 7).all()
-    drafts = read(14, x=1100, y=550, status="draft")["grid"]
+    assert "grid" not in read(14, x=1100, y=550, status="draft")
+    drafts = read(14, x=1100, y=550, who=planner, status="draft")["grid"]
     assert set(drafts["code"].str[:12]) == {t.RIVERSIDE}
     assert set(drafts["kind"]) == {"general", "dedicated"}
 

@@ -1,13 +1,19 @@
 """A real browser before a real server; every page watched for faults and foreign hosts."""
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 from sqlalchemy import Engine
 
+from geo import accounts, plans
+from geo.partition.plan import draw
+from geo.partition.search import Effort
+from geo.partition.wishes import Wishes
 from maps import build
 from tests import town as little_town
 from tests.server import serving
@@ -49,6 +55,57 @@ def address(town: Engine) -> Iterator[str]:
         yield address
 
 
+PASSWORD = "correct horse battery"  # noqa: S105
+QUICK = Wishes(effort=Effort(chains=1, moves_per_node=100))
+AXE = (build.WEB / "node_modules" / "axe-core" / "axe.min.js").read_text
+CHECKED = """async () => (await axe.run(document, {resultTypes: ["violations"],
+  runOnly: ["wcag2a", "wcag2aa", "wcag21aa"]})).violations
+  .filter(one => ["serious", "critical"].includes(one.impact))
+  .map(one => [one.id, one.nodes.map(node => node.html).slice(0, 3)])"""
+
+
+@pytest.fixture(scope="module")
+def desks(town: Engine, address: str) -> str:
+    """Return the address of a server with accounts, and really drawn plans in force."""
+    with town.begin() as connection:
+        for role in ("planner", "fire", "importer", "admin"):
+            scope = little_town.STREET if role == "planner" else ""
+            accounts.add(connection, role, role, PASSWORD, scope=scope)
+        accounts.add(connection, "second", "planner", PASSWORD, scope=little_town.STREET)
+        for community in (little_town.NORTH_GATE, little_town.DRUM_TOWER):
+            drawing = draw(plans.read_community(connection, community), QUICK)
+            plans.publish(connection, plans.store(connection, drawing, "planner"))
+    return address
+
+
+@pytest.fixture(scope="module")
+def client_of(desks: str) -> Iterator[Callable[[str], httpx.Client]]:
+    """Return the client of the API that an account has."""
+    made: dict[str, httpx.Client] = {}
+
+    def client_of(name: str) -> httpx.Client:
+        if name not in made:
+            bearer = {"Authorization": f"Bearer {signed_in(desks, name)['access_token']}"}
+            made[name] = httpx.Client(base_url=desks, headers=bearer, timeout=30)
+        return made[name]
+
+    yield client_of
+    for client in made.values():
+        client.close()
+
+
+def signed_in(address: str, name: str) -> dict[str, str]:
+    """Return the session of an account, as the page keeps it."""
+    grant = {"grant_type": "password", "username": name, "password": PASSWORD}
+    return httpx.post(f"{address}/auth/token", data=grant).raise_for_status().json()
+
+
+def faults_of(page: Page) -> list[object]:
+    """Return what axe-core finds serious on a page."""
+    page.evaluate(AXE(encoding="utf-8"))
+    return page.evaluate(CHECKED)
+
+
 class Watch:
     """What a page did that it should not have."""
 
@@ -75,12 +132,26 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
     watched: list[tuple[Watch, str, BrowserContext]] = []
 
     def open_page(
-        address: str | Path, size: dict[str, int] = DESKTOP, *, faults_allowed: bool = False
+        address: str | Path,
+        size: dict[str, int] = DESKTOP,
+        *,
+        faults_allowed: bool = False,
+        session: dict[str, str] | None = None,
+        lang: str = "zh",
     ) -> Page:
         url = address.as_uri() if isinstance(address, Path) else address
         context = browser.new_context(viewport=size, locale="zh-CN", has_touch=size is PHONE)
         if not faults_allowed:
             watched.append((Watch(context), urlsplit(url).netloc, context))
+        if session:
+            kept = json.dumps(json.dumps(session))
+            context.add_init_script(
+                "if (origin !== 'null' && !localStorage.getItem('gridatlas.session')) "
+                f"localStorage.setItem('gridatlas.session', {kept})"
+            )
+        if lang != "zh":
+            chosen = f"localStorage.setItem('gridatlas.language', '{lang}')"
+            context.add_init_script(f"if (origin !== 'null') {chosen}")
         page = context.new_page()
         page.goto(url)
         return page

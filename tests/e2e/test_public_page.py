@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 import shapely
 from PIL import Image
-from sqlalchemy import update
+from sqlalchemy import insert, update
 
-from geo.model import GridPlan
+from api import baking
+from geo import db
+from geo.model import GridManager, GridPlan
 from tests import town as t
-from tests.e2e.conftest import PHONE
+from tests.e2e.conftest import PHONE, faults_of
 
 IDLE = "() => window.gridatlas && gridatlas.map.loaded() && gridatlas.map.areTilesLoaded()"
 
@@ -200,14 +202,14 @@ def test_cut_network_is_said_and_the_map_stays(open_page, address):
     page.context.close()
 
 
-def test_drafts_are_shown_as_such_until_a_plan_is_published(open_page, address, town):
+def test_public_sees_no_drafts_even_where_nothing_is_published(open_page, address, town):
     published = GridPlan.status == "published"
     with town.begin() as connection:
         connection.execute(update(GridPlan).where(published).values(status="draft"))
     try:
         page = ready(open_page(address))
-        assert page.locator("#draft").inner_text() == "草案"
-        assert len({grid["code"] for grid, _ in rendered(page, "grid-fill")}) == 18
+        assert page.locator("#draft").is_hidden()
+        assert rendered(page, "grid-fill") == []
     finally:
         with town.begin() as connection:
             ours = GridPlan.community_code != t.RIVERSIDE
@@ -222,3 +224,61 @@ def test_empty_database_says_what_to_do(open_page, database):
         page.get_by_role("status").wait_for(state="visible")
         assert "gridatlas demo" in page.get_by_role("status").inner_text()
         page.close()
+
+
+@pytest.fixture(scope="module")
+def staffed(town):
+    grid = f"{t.NORTH_GATE}001"
+    manager = {"grid_code": grid, "name": "王秀兰", "phone": "139 0000 0001", "duties": "走访"}
+    with town.begin() as connection:
+        connection.execute(insert(GridManager), manager)
+    return grid
+
+
+def test_resident_finds_the_manager_by_searching_a_building(page, staffed):
+    field = page.get_by_role("combobox")
+    field.fill("北门社区第1网格")
+    page.get_by_role("option").first.wait_for()
+    field.press("Enter")
+    panel = page.locator("#panel")
+    panel.locator(".manager").wait_for()
+    assert "王秀兰" in panel.inner_text()
+    assert panel.get_by_role("link").get_attribute("href") == "tel:13900000001"
+    field.fill("1号楼")
+    page.get_by_role("option").first.click()
+    page.locator(".maplibregl-marker").wait_for()
+    assert faults_of(page) == []
+
+
+def test_own_position_opens_the_grid_there(browser, address):
+    lon, lat = t.degrees(905, 120)
+    place = {"longitude": lon, "latitude": lat}
+    context = browser.new_context(geolocation=place, permissions=["geolocation"], locale="zh-CN")
+    page = context.new_page()
+    page.goto(address)
+    ready(page)
+    page.get_by_role("button", name="我的位置").click()
+    page.locator("#panel").wait_for(state="visible")
+    assert f"{t.DRUM_TOWER}005" in page.locator("#panel").inner_text()
+    context.close()
+
+
+def test_scanned_code_opens_the_card_of_its_grid(open_page, address, staffed):
+    page = open_page(f"{address}/?grid={staffed}", PHONE)
+    page.locator("#panel .manager").wait_for()
+    assert staffed in page.locator("#panel").inner_text()
+
+
+def test_baked_tiles_draw_the_same_map(open_page, address, town):
+    engine = db.api_engine(db.api_url(town.url))
+    made = baking.bake(engine)
+    engine.dispose()
+    page = open_page(f"{address}/?baked")
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.reload()
+    ready(page)
+    assert any(made.name in url for url in asked)
+    assert not any("/tiles/" in url for url in asked)
+    assert len({grid["code"] for grid, _ in rendered(page, "grid-fill")}) == 12
+    assert rendered(page, "building")

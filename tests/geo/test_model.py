@@ -38,7 +38,10 @@ def test_database_holds_every_check_constraint_of_the_model(shared_database: Eng
 def test_every_geometry_has_a_gist_index(shared_database: Engine):
     with shared_database.connect() as connection:
         columns = connection.execute(
-            text("SELECT f_table_name, f_geometry_column FROM geometry_columns")
+            text(
+                "SELECT f_table_name, f_geometry_column FROM geometry_columns "
+                "WHERE f_table_schema = 'public'"
+            )
         ).all()
         indexed = connection.execute(text("SELECT tablename, indexdef FROM pg_indexes")).all()
     definitions = [(i.tablename, i.indexdef) for i in indexed]

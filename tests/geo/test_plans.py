@@ -15,6 +15,7 @@ from geo.partition.batch import draw_many
 from geo.partition.plan import draw
 from geo.partition.search import Effort
 from geo.partition.wishes import Wishes
+from geo.runs import Order
 
 COMMUNITY = "420606007001"
 QUICK = Wishes(effort=Effort(chains=1, moves_per_node=100))
@@ -125,10 +126,9 @@ def test_community_without_border_is_said(city):
 def test_many_communities_are_drawn_by_workers_the_same_as_alone(city):
     with city.connect() as connection:
         some = plans.communities(connection, "420606007")[:5]
-    url = city.url.render_as_string(hide_password=False)
-    drawn = {one.community: one for one in draw_many(url, some, QUICK)}
+    drawn = {one.community: one for one in draw_many(city, Order(tuple(some), QUICK))}
     assert set(drawn) == {code for code, _ in some}
-    (alone,) = draw_many(url, some[:1], QUICK)
+    (alone,) = draw_many(city, Order(tuple(some[:1]), QUICK))
     together = drawn[some[0][0]]
     figures = {"seconds": None}
     assert alone.score | figures == together.score | figures
@@ -142,3 +142,17 @@ def test_layer_is_limited_to_a_region(city):
             assert 0 < len(part) < len(whole), layer
         street = read_layer(connection, "building", region="420606007000")
         assert len(street) == len(read_layer(connection, "building"))
+
+
+def test_plan_with_units_is_read_back_as_it_was_drawn(city):
+    with city.connect() as connection:
+        community = plans.read_community(connection, "420606007004")  # has a tower with units
+    drawing = draw(community, QUICK)
+    assert drawing.members["unit_code"].notna().any()
+    with city.begin() as connection:
+        number = plans.store(connection, drawing)
+        back = plans.before(connection, community, number)
+    columns = ["grid", "building_code", "unit_code", "households"]
+    kept, drawn = (frame[columns].astype(object) for frame in (back.members, drawing.members))
+    assert kept.where(kept.notna(), None).equals(drawn)
+    assert draw(community, QUICK, back).score.moved is not None

@@ -14,12 +14,13 @@ from sqlalchemy import insert, update
 from geo.errors import InputError, NotFoundError
 from geo.model import Building, Facility, GridInformant, GridManager
 from maps.colours import PALETTE, neighbours
-from maps.paper.assignment import write_assignment
-from maps.paper.book import print_atlas, print_sheet
+from maps.paper.assignment import assignment_list
+from maps.paper.book import community_sheet, street_atlas
+from maps.paper.document import write
 from maps.paper.drawing import PATTERNS, Canvas
 from maps.paper.layout import PAPERS
 from maps.paper.lettering import building_number, letter, outline
-from maps.paper.notice import print_cards, print_notices
+from maps.paper.notice import contact_cards, notice_boards
 from maps.paper.sheets import lay
 from maps.sheet import contents
 from tests import town as t
@@ -52,10 +53,17 @@ def staffed(town):
     return town
 
 
+@pytest.fixture
+def connection(staffed):
+    with staffed.connect() as connection:
+        yield connection
+
+
 @pytest.fixture(scope="module")
-def sheet(staffed, tmp_path_factory):
-    out = tmp_path_factory.mktemp("sheet") / "north gate.pdf"
-    return print_sheet(staffed, t.NORTH_GATE, out, PAPERS["A3"]), pdfium.PdfDocument(out)
+def sheet(staffed):
+    with staffed.connect() as connection:
+        printed = community_sheet(connection, t.NORTH_GATE, PAPERS["A3"])
+    return printed, pdfium.PdfDocument(printed.pdf)
 
 
 def words(page):
@@ -162,17 +170,14 @@ def test_fonts_are_embedded_and_nothing_is_a_picture(sheet):
         assert pdfium_c.FPDFFont_GetIsEmbedded(font) == 1
 
 
-def test_same_plan_gives_the_same_file(staffed, tmp_path):
-    files = [tmp_path / f"{i}.pdf" for i in range(2)]
-    for file in files:
-        print_sheet(staffed, t.DRUM_TOWER, file, PAPERS["A4"])
-    assert files[0].read_bytes() == files[1].read_bytes()
+def test_same_plan_gives_the_same_file(connection):
+    one, other = (community_sheet(connection, t.DRUM_TOWER, PAPERS["A4"]).pdf for _ in range(2))
+    assert one == other
 
 
-def test_what_one_sheet_does_not_hold_takes_several_with_an_index(staffed, tmp_path):
-    out = tmp_path / "sheets.pdf"
-    printed = print_sheet(staffed, t.NORTH_GATE, out, PAPERS["A4"], scale=1000, lang="en")
-    pdf = pdfium.PdfDocument(out)
+def test_what_one_sheet_does_not_hold_takes_several_with_an_index(connection):
+    printed = community_sheet(connection, t.NORTH_GATE, PAPERS["A4"], scale=1000, lang="en")
+    pdf = pdfium.PdfDocument(printed.pdf)
     tiles = printed.layouts[t.NORTH_GATE].tiles
     assert len(tiles) > 1
     assert len(pdf) == len(tiles) + 1
@@ -182,10 +187,9 @@ def test_what_one_sheet_does_not_hold_takes_several_with_an_index(staffed, tmp_p
     assert f"continues on sheet {tiles[1].label}" in words(pdf[1])
 
 
-def test_atlas_has_cover_contents_overview_and_every_community(staffed, tmp_path):
-    out = tmp_path / "atlas.pdf"
-    printed = print_atlas(staffed, t.STREET, out, PAPERS["A3"])
-    pdf = pdfium.PdfDocument(out)
+def test_atlas_has_cover_contents_overview_and_every_community(connection):
+    printed = street_atlas(connection, t.STREET, PAPERS["A3"])
+    pdf = pdfium.PdfDocument(printed.pdf)
     sheets = [len(layout.tiles) for layout in printed.layouts.values()]
     assert sheets == [1, 1, 2]
     assert len(pdf) == 3 + sum(sheets) + 1, "one has an index sheet too"
@@ -201,11 +205,10 @@ def test_atlas_has_cover_contents_overview_and_every_community(staffed, tmp_path
     ]
 
 
-def test_board_is_a2_with_photo_and_code_to_scan(staffed, tmp_path):
-    out = tmp_path / "board.pdf"
+def test_board_is_a2_with_photo_and_code_to_scan(connection):
     grid = f"{t.NORTH_GATE}001"
-    print_notices(staffed, t.NORTH_GATE, out, grid=grid, site="https://grid.example")
-    pdf = pdfium.PdfDocument(out)
+    board = notice_boards(connection, t.NORTH_GATE, grid=grid, site="https://grid.example")
+    pdf = pdfium.PdfDocument(board)
     assert len(pdf) == 1
     assert [round(side / MM) for side in pdf[0].get_size()] == [594, 420]
     said = run_on(pdf[0])
@@ -219,10 +222,8 @@ def test_board_is_a2_with_photo_and_code_to_scan(staffed, tmp_path):
     assert len(pictures) == 1
 
 
-def test_cards_are_ninety_by_fifty_four(staffed, tmp_path):
-    out = tmp_path / "cards.pdf"
-    print_cards(staffed, t.NORTH_GATE, out, lang="en")
-    pdf = pdfium.PdfDocument(out)
+def test_cards_are_ninety_by_fifty_four(connection):
+    pdf = pdfium.PdfDocument(contact_cards(connection, t.NORTH_GATE, lang="en"))
     assert [round(side / MM) for side in pdf[0].get_size()] == [210, 297]
     said = words(pdf[0])
     assert said.count("Grid manager") == 6
@@ -231,14 +232,14 @@ def test_cards_are_ninety_by_fifty_four(staffed, tmp_path):
     assert any(box[3] == pytest.approx(54, abs=0.6) for box in cards)
 
 
-def test_list_holds_every_building_and_no_formula(staffed, tmp_path):
-    out = tmp_path / "list.xlsx"
+def test_list_holds_every_building_and_no_formula(staffed):
     code = t.buildings(t.DRUM_TOWER)[0]["code"]
     with staffed.begin() as connection:
         ours = Building.code == code
         connection.execute(update(Building).where(ours).values(name='=HYPERLINK("http://x")'))
-    assert write_assignment(staffed, t.DRUM_TOWER, out) == len(t.buildings(t.DRUM_TOWER))
-    rows = list(openpyxl.load_workbook(out).active.iter_rows())
+        book = assignment_list(connection, t.DRUM_TOWER)
+    rows = list(openpyxl.load_workbook(io.BytesIO(book)).active.iter_rows())
+    assert len(rows) == 1 + len(t.buildings(t.DRUM_TOWER))
     assert [cell.value for cell in rows[0]][:3] == ["网格", "网格编码", "楼栋"]
     cells = [cell for row in rows for cell in row]
     assert not [cell for cell in cells if cell.data_type == "f"]
@@ -265,11 +266,11 @@ def test_number_of_a_building(name, address, number):
     assert building_number(name, address) == number
 
 
-def test_unknown_community_and_unwritable_place_are_said(staffed, tmp_path):
+def test_unknown_community_and_unwritable_place_are_said(connection, tmp_path):
     with pytest.raises(NotFoundError):
-        print_sheet(staffed, "420602001099", tmp_path / "x.pdf", PAPERS["A4"])
+        community_sheet(connection, "420602001099", PAPERS["A4"])
+    with pytest.raises(NotFoundError):
+        notice_boards(connection, t.NORTH_GATE, grid="420602001001099")
     (tmp_path / "file").touch()
     with pytest.raises(InputError):
-        print_sheet(staffed, t.NORTH_GATE, tmp_path / "file" / "x.pdf", PAPERS["A4"])
-    with pytest.raises(NotFoundError):
-        print_notices(staffed, t.NORTH_GATE, tmp_path / "x.pdf", grid="420602001001099")
+        write(b"", tmp_path / "file" / "x.pdf")

@@ -1,6 +1,6 @@
 // Elements from strings of text, never of HTML.
 
-type Child = Node | string;
+export type Child = Node | string | null;
 
 export function element<K extends keyof HTMLElementTagNameMap>(
   tag: K,
@@ -9,7 +9,7 @@ export function element<K extends keyof HTMLElementTagNameMap>(
 ): HTMLElementTagNameMap[K] {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.append(...children);
+  made.append(...children.filter((child) => child !== null));
   return made;
 }
 
@@ -17,4 +17,49 @@ export function byId(id: string): HTMLElement {
   const found = document.getElementById(id);
   if (!found) throw new Error(`no element #${id}`);
   return found;
+}
+
+/** A button with a text (or an icon with a name) and what it does. */
+export function button(
+  label: Child,
+  act: () => void,
+  attributes: Record<string, string> = {},
+): HTMLButtonElement {
+  const made = element("button", { type: "button", ...attributes }, label);
+  made.addEventListener("click", act);
+  return made;
+}
+
+/** An icon of a 20 x 20 line drawing. */
+export function icon(path: string): SVGSVGElement {
+  const space = "http://www.w3.org/2000/svg";
+  const svg = document.createElementNS(space, "svg");
+  svg.setAttribute("viewBox", "0 0 20 20");
+  svg.setAttribute("aria-hidden", "true");
+  const line = document.createElementNS(space, "path");
+  line.setAttribute("d", path);
+  svg.append(line);
+  return svg;
+}
+
+/** Label and value, a row each; rows without a value are left out. */
+export function facts(rows: [string, Child][]): HTMLElement {
+  const list = element("dl", { class: "facts" });
+  for (const [label, value] of rows) {
+    if (value !== null && value !== "") list.append(element("dt", {}, label), element("dd", {}, value));
+  }
+  return list;
+}
+
+let fading: number | undefined;
+
+/** Say something at the foot of the page for a while; `act` offers a way on. */
+export function notify(message: string, act?: { label: string; then: () => void }, kind = "alert"): void {
+  const notice = byId("notice");
+  const way = act ? button(act.label, () => ((notice.hidden = true), act.then())) : null;
+  notice.replaceChildren(element("span", {}, message), ...(way ? [way] : []));
+  notice.className = kind;
+  notice.hidden = false;
+  window.clearTimeout(fading);
+  fading = window.setTimeout(() => (notice.hidden = true), act ? 20000 : 8000);
 }

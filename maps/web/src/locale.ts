@@ -12,8 +12,9 @@ export function preferredLanguage(): Language {
   return asked === "en" ? "en" : "zh";
 }
 
-export async function speak(lang: Language): Promise<void> {
-  const response = await fetch(`/locale/${lang}`);
+/** Read the words of a language; `page` names the part of the catalogue. */
+export async function speak(lang: Language, page = "public"): Promise<void> {
+  const response = await fetch(`/locale/${lang}?page=${page}`);
   if (!response.ok) throw new Error(response.statusText);
   words = (await response.json()) as Record<string, string>;
   document.documentElement.lang = lang === "zh" ? "zh-CN" : "en";
@@ -31,6 +32,16 @@ export function remember(lang: Language): void {
 export function text(key: string, fields: Record<string, string | number> = {}): string {
   const template = words[key] ?? key;
   return template.replace(/\{(\w+)\}/g, (_, name: string) => String(fields[name] ?? ""));
+}
+
+/** The text of a key, or nothing where the catalogue has none. */
+export function known(key: string, fields: Record<string, string | number> = {}): string {
+  return key in words ? text(key, fields) : "";
+}
+
+/** Tell the page how to change its language: the choice is kept and the page drawn anew. */
+export function otherLanguage(): Language {
+  return document.documentElement.lang === "zh-CN" ? "en" : "zh";
 }
 
 export function number(value: number): string {

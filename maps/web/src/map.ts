@@ -1,68 +1,71 @@
 // The map: the city's own layers as vector tiles, in the one style that the API serves.
 
 import {
+  addProtocol,
   AttributionControl,
   Map as LibreMap,
   NavigationControl,
   ScaleControl,
   setWorkerUrl,
   type LngLatBoundsLike,
+  type PaddingOptions,
   type StyleSpecification,
 } from "maplibre-gl";
 import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?url";
+import type { Geometry } from "geojson";
+import { Protocol } from "pmtiles";
 import "maplibre-gl/dist/maplibre-gl.css";
 
-import type { Collection, Community, Status } from "./api";
 import { text, type Language } from "./locale";
+import { token } from "./session";
 
+addProtocol("pmtiles", new Protocol().tile);
 setWorkerUrl(new URL(workerUrl, location.href).href);
-
-/** Digits of a division's code that all parts of a city share. */
-const CITY_DIGITS = 4;
 
 const CHINA: LngLatBoundsLike = [73.5, 18.2, 134.8, 53.6];
 
-export async function loadStyle(lang: Language, status: Status): Promise<StyleSpecification> {
-  const response = await fetch(`/style.json?lang=${lang}&status=${status}`);
+export type Extent = [number, number, number, number];
+
+/** The city's style; the tiles come from one baked file where `archive` and there is one. */
+export async function loadStyle(
+  lang: Language,
+  status: "published" | "draft",
+  archive = false,
+): Promise<StyleSpecification> {
+  const response = await fetch(`/style.json?lang=${lang}&status=${status}&archive=${archive}`);
   if (!response.ok) throw new Error(response.statusText);
   const style = (await response.json()) as StyleSpecification;
   for (const source of Object.values(style.sources)) {
     // workers have no page to resolve a relative address against
     if (source.type === "vector" && source.tiles) {
-      source.tiles = source.tiles.map((tile) => location.origin + tile);
+      source.tiles = source.tiles.map((tile) =>
+        tile.startsWith("pmtiles://") ? tile.replace("pmtiles://", `pmtiles://${location.origin}`) : location.origin + tile,
+      );
     }
   }
   return style;
 }
 
-/** The extent to open on: of the city with the most households, where several are loaded. */
-export function homeExtent(found: Collection<Community>): number[] | undefined {
-  const cities = new Map<string, { households: number; extent: number[] }>();
-  for (const { properties, bbox } of found.features) {
-    if (!bbox) continue;
-    const code = properties.code.slice(0, CITY_DIGITS);
-    const city = cities.get(code) ?? { households: 0, extent: [180, 90, -180, -90] };
-    city.households += 1 + (properties.households ?? 0);
-    const [west, south, east, north] = city.extent as [number, number, number, number];
-    city.extent = [
-      Math.min(west, bbox[0]),
-      Math.min(south, bbox[1]),
-      Math.max(east, bbox[2]),
-      Math.max(north, bbox[3]!),
-    ];
-    cities.set(code, city);
-  }
-  return [...cities.values()].sort((a, b) => b.households - a.households)[0]?.extent;
+export interface Opened {
+  container?: string;
+  /** Keep the place in the address: the part of the hash it has. */
+  hash?: string | false;
+  padding?: PaddingOptions;
 }
 
-export function createMap(style: StyleSpecification, extent: number[] | undefined): LibreMap {
-  const bounds = extent?.length === 4 ? (extent as [number, number, number, number]) : CHINA;
+export function createMap(
+  style: StyleSpecification,
+  extent: number[] | undefined,
+  { container = "map", hash = "map", padding = margins() }: Opened = {},
+): LibreMap {
+  const bounds = extent?.length === 4 ? (extent as Extent) : CHINA;
   const map = new LibreMap({
-    container: "map",
+    container,
     style,
     bounds,
-    fitBoundsOptions: { padding: margins(), maxZoom: 17 },
-    hash: "map",
+    fitBoundsOptions: { padding, maxZoom: 18 },
+    hash,
+    transformRequest: (url) => authorised(url),
     maxZoom: 20,
     dragRotate: false,
     pitchWithRotate: false,
@@ -81,12 +84,35 @@ export function createMap(style: StyleSpecification, extent: number[] | undefine
   return map;
 }
 
-export function showExtent(map: LibreMap, extent: number[]): void {
-  map.fitBounds(extent as [number, number, number, number], {
-    padding: margins(),
-    maxZoom: 17,
+/** Tiles of the desks are asked for under the name of who is signed in. */
+function authorised(url: string): { url: string; headers?: Record<string, string> } {
+  const bearer = token();
+  const ours = url.startsWith(location.origin) && bearer !== null;
+  return ours ? { url, headers: { Authorization: `Bearer ${bearer}` } } : { url };
+}
+
+export function showExtent(map: LibreMap, extent: number[], padding = margins()): void {
+  map.fitBounds(extent as Extent, {
+    padding,
+    maxZoom: 17.5,
     duration: reducedMotion() ? 0 : 700,
   });
+}
+
+/** West, south, east, north of shapes. */
+export function extentOf(...shapes: Geometry[]): Extent {
+  const box: Extent = [180, 90, -180, -90];
+  const take = (part: unknown): void => {
+    if (!Array.isArray(part)) return;
+    if (typeof part[0] !== "number") return part.forEach(take);
+    const [x, y] = part as [number, number];
+    box[0] = Math.min(box[0], x);
+    box[1] = Math.min(box[1], y);
+    box[2] = Math.max(box[2], x);
+    box[3] = Math.max(box[3], y);
+  };
+  for (const shape of shapes) if ("coordinates" in shape) take(shape.coordinates);
+  return box;
 }
 
 export function select(map: LibreMap, code: string): void {
@@ -94,13 +120,13 @@ export function select(map: LibreMap, code: string): void {
 }
 
 /** Room for the bar at the top, the panel beside it, and on a phone nothing else. */
-function margins(): { top: number; right: number; bottom: number; left: number } {
+function margins(): PaddingOptions {
   const narrow = window.innerWidth < 720;
   return narrow
-    ? { top: 84, right: 18, bottom: 64, left: 18 }
-    : { top: 92, right: 40, bottom: 40, left: 40 };
+    ? { top: 132, right: 18, bottom: 64, left: 18 }
+    : { top: 140, right: 40, bottom: 40, left: 40 };
 }
 
-function reducedMotion(): boolean {
+export function reducedMotion(): boolean {
   return window.matchMedia("(prefers-reduced-motion: reduce)").matches;
 }

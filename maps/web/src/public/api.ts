@@ -2,7 +2,7 @@
 
 import type { FeatureCollection, Geometry } from "geojson";
 
-import { text } from "./locale";
+import { ask as get, following, Problem } from "../http";
 
 export type Status = "published" | "draft";
 
@@ -26,21 +26,27 @@ export interface Grid {
   street: string;
   version: number;
   status: Status | "archived";
+  manager?: Manager | null;
+  station?: Station | null;
+}
+
+/** Who looks after a grid, as the contact card prints it. */
+export interface Manager {
+  name: string;
+  phone: string;
+  duties: string;
+  photo: string | null;
+}
+
+export interface Station {
+  name: string;
+  phone: string;
+  address: string;
 }
 
 export interface Collection<P> extends FeatureCollection<Geometry | null, P> {
   numberMatched: number;
   links: { rel: string; href: string }[];
-}
-
-/** An answer that is a problem document (RFC 9457). */
-export class Problem extends Error {
-  constructor(
-    readonly status: number,
-    detail: string,
-  ) {
-    super(detail);
-  }
 }
 
 /** Every community with the figures of its plan; the collection's bbox is the city's extent. */
@@ -52,6 +58,11 @@ export function communities(status: Status): Promise<Collection<Community>> {
 export async function cityName(): Promise<string> {
   const cities = await get<Collection<{ name: string }>>("/regions?level=city&simplify=5000");
   return cities.numberMatched === 1 ? (cities.features[0]?.properties.name ?? "") : "";
+}
+
+/** A grid with its manager. */
+export function gridOf(code: string): Promise<{ properties: Grid; bbox?: number[] }> {
+  return get(`/grids/${code}`);
 }
 
 /** The grid at a place, or null. */
@@ -67,31 +78,11 @@ export async function gridAt(lon: number, lat: number, status: Status): Promise<
 
 async function everyPage<P>(path: string): Promise<Collection<P>> {
   const all = await get<Collection<P>>(path);
-  let next = following(all);
+  let next = following(all as never);
   while (next) {
     const page = await get<Collection<P>>(next);
     all.features.push(...page.features);
-    next = following(page);
+    next = following(page as never);
   }
   return all;
-}
-
-function following<P>(page: Collection<P>): string | undefined {
-  const href = page.links.find((link) => link.rel === "next")?.href;
-  if (!href) return undefined;
-  const url = new URL(href, location.href);
-  return url.pathname + url.search;
-}
-
-async function get<T>(path: string): Promise<T> {
-  const lang = document.documentElement.lang;
-  let response: Response;
-  try {
-    response = await fetch(path, { headers: { "Accept-Language": lang } });
-  } catch {
-    throw new Problem(0, text("page.unreachable"));
-  }
-  if (response.ok) return (await response.json()) as T;
-  const problem = (await response.json().catch(() => ({}))) as { detail?: string };
-  throw new Problem(response.status, problem.detail ?? response.statusText);
 }

@@ -1,12 +1,14 @@
 // The public page: the city's communities and grids on a map.
 
-import type { Map as LibreMap, MapMouseEvent, StyleSpecification } from "maplibre-gl";
+import { Marker, type Map as LibreMap, type MapMouseEvent, type StyleSpecification } from "maplibre-gl";
 
-import { cityName, communities, gridAt, type Collection, type Community, type Status } from "./api";
-import { byId } from "./dom";
-import { palette, showLegend } from "./legend";
-import { number, preferredLanguage, remember, speak, text, type Language } from "./locale";
-import { createMap, homeExtent, loadStyle, select, showExtent } from "./map";
+import { cityName, communities, gridAt, gridOf, type Collection, type Community, type Grid, type Status } from "./api";
+import { byId, notify } from "../dom";
+import { everywhere, labelSearch, wireSearch, type Found } from "../find";
+import { palette, showLegend } from "../legend";
+import { number, preferredLanguage, remember, speak, text, type Language } from "../locale";
+import { createMap, loadStyle, select, showExtent } from "../map";
+import { homeExtent } from "./extent";
 import { hidePanel, showCommunities, showGrid } from "./panel";
 import "./style.css";
 
@@ -23,15 +25,19 @@ async function start(): Promise<void> {
   const lang = preferredLanguage();
   await speak(lang);
   const shown = await whatToShow();
-  const style = await loadStyle(lang, shown.status);
+  const style = await loadStyle(lang, shown.status, true);
   const map = createMap(style, homeExtent(shown.found));
   label(map, lang, shown, style);
   map.on("click", (event) => void clicked(map, event, shown));
   map.on("error", (event) => notify(text("page.failed", { reason: event.error.message })));
   keepCursor(map);
   byId("language").addEventListener("click", () => void otherLanguage(map, shown));
+  byId("here").addEventListener("click", () => findMe(map, shown));
+  wireSearch({ ask: everywhere, choose: (found) => void goToFound(map, shown, found) });
   wireList(map, shown.found);
   wireKeys(map);
+  const asked = new URLSearchParams(location.search).get("grid");
+  if (asked) void openGrid(map, asked);
   // for the tests of the page, which ask the map what it has drawn
   Object.assign(window, { gridatlas: { map } });
 }
@@ -68,6 +74,9 @@ function label(map: LibreMap, lang: Language, shown: Shown, style: StyleSpecific
   draft.hidden = status !== "draft";
   draft.textContent = text("page.draft");
   draft.title = text("page.draft_notice");
+  byId("here").setAttribute("aria-label", text("page.here"));
+  byId("here").title = text("page.here");
+  labelSearch();
   showLegend(style);
   showCommunities(found, (extent) => {
     if (!wide.matches) toggleList(false);
@@ -91,7 +100,7 @@ async function otherLanguage(map: LibreMap, shown: Shown): Promise<void> {
   const lang: Language = document.documentElement.lang === "zh-CN" ? "en" : "zh";
   remember(lang);
   await speak(lang);
-  const style = await loadStyle(lang, shown.status);
+  const style = await loadStyle(lang, shown.status, true);
   map.setStyle(style);
   clear(map);
   label(map, lang, shown, style);
@@ -104,14 +113,73 @@ async function clicked(map: LibreMap, event: MapMouseEvent, shown: Shown): Promi
   if (community) return goTo(map, shown.found, String(community.properties["code"]));
   if (hit.length === 0) return clear(map);
   const { lng, lat } = event.lngLat.wrap();
+  await openAt(map, shown, lng, lat);
+}
+
+/** Open the card of the grid at a place; tell whether there is one. */
+async function openAt(map: LibreMap, shown: Shown, lon: number, lat: number): Promise<boolean> {
   try {
-    const grid = await gridAt(lng, lat, shown.status);
-    if (!grid) return clear(map);
-    select(map, grid.code);
-    showGrid(grid, palette(map.getStyle())[grid.colour] ?? "", () => clear(map));
+    const grid = await gridAt(lon, lat, shown.status);
+    if (!grid) clear(map);
+    else await openCard(map, grid);
+    return grid !== null;
   } catch (error) {
     notify(text("page.failed", { reason: (error as Error).message }));
+    return false;
   }
+}
+
+/** Show what is known of a grid at once, and its manager as soon as that has come. */
+async function openCard(map: LibreMap, grid: Grid): Promise<void> {
+  const fill = palette(map.getStyle())[grid.colour] ?? "";
+  select(map, grid.code);
+  showGrid(grid, fill, () => clear(map));
+  if (grid.status !== "published") return;
+  const { properties } = await gridOf(grid.code);
+  if (byId("panel").dataset["grid"] === grid.code) showGrid({ ...grid, ...properties }, fill, () => clear(map));
+}
+
+/** Open a grid by its code: what the notice board's code to scan leads to. */
+async function openGrid(map: LibreMap, code: string): Promise<void> {
+  try {
+    const { properties, bbox } = await gridOf(code);
+    if (bbox) showExtent(map, bbox);
+    await openCard(map, properties);
+  } catch (error) {
+    notify((error as Error).message);
+  }
+}
+
+async function goToFound(map: LibreMap, shown: Shown, found: Found): Promise<void> {
+  const { lon, lat, bbox } = found;
+  if (found.kind === "region" && bbox) return showExtent(map, bbox);
+  if (found.kind === "grid") return openGrid(map, found.code);
+  if (lon === null || lat === null) return;
+  map.jumpTo({ center: [lon, lat], zoom: Math.max(map.getZoom(), 16.5) });
+  mark(map, lon, lat);
+  if (!(await openAt(map, shown, lon, lat))) notify(text("page.no_grid_here"), undefined, "calm");
+}
+
+let pin: Marker | undefined;
+
+function mark(map: LibreMap, lon: number, lat: number): void {
+  pin?.remove();
+  pin = new Marker({ color: "#c8102e" }).setLngLat([lon, lat]).addTo(map);
+}
+
+/** Go where the reader is, if the browser tells. */
+function findMe(map: LibreMap, shown: Shown): void {
+  navigator.geolocation.getCurrentPosition(
+    ({ coords: { longitude, latitude } }) => {
+      map.jumpTo({ center: [longitude, latitude], zoom: 16.5 });
+      mark(map, longitude, latitude);
+      void openAt(map, shown, longitude, latitude).then(
+        (there) => there || notify(text("page.no_grid_here"), undefined, "calm"),
+      );
+    },
+    () => notify(text("page.no_position"), undefined, "calm"),
+    { enableHighAccuracy: true, timeout: 10_000 },
+  );
 }
 
 function goTo(map: LibreMap, found: Collection<Community>, code: string): void {
@@ -120,6 +188,7 @@ function goTo(map: LibreMap, found: Collection<Community>, code: string): void {
 }
 
 function clear(map: LibreMap): void {
+  pin?.remove();
   hidePanel();
   if (map.getLayer("grid-selected")) select(map, "");
 }
@@ -150,16 +219,6 @@ function wireKeys(map: LibreMap): void {
     toggleList(false);
     clear(map);
   });
-}
-
-let fading: number | undefined;
-
-function notify(message: string): void {
-  const notice = byId("notice");
-  notice.textContent = message;
-  notice.hidden = false;
-  window.clearTimeout(fading);
-  fading = window.setTimeout(() => (notice.hidden = true), 8000);
 }
 
 function hasWebGl(): boolean {

@@ -1,8 +1,8 @@
 // The card of the grid that was clicked, and the list of communities.
 
-import type { Collection, Community, Grid } from "./api";
-import { byId, element } from "./dom";
-import { number, text } from "./locale";
+import type { Collection, Community, Grid, Manager, Station } from "./api";
+import { byId, element } from "../dom";
+import { number, text } from "../locale";
 
 export function showGrid(grid: Grid, fill: string, onClose: () => void): void {
   const panel = byId("panel");
@@ -21,8 +21,11 @@ export function showGrid(grid: Grid, fill: string, onClose: () => void): void {
       element("b", {}, number(grid.households)),
       text("page.households_unit", { households: "" }).trim(),
     ),
+    ...(grid.manager ? [managerCard(grid.manager)] : []),
+    ...(grid.station ? [station(grid.station)] : []),
     facts(grid),
   );
+  panel.dataset["grid"] = grid.code;
   panel.hidden = false;
   document.body.classList.add("chosen");
 }
@@ -50,6 +53,24 @@ export function showCommunities(
     element("h2", {}, text("page.communities")),
     element("ul", {}, ...rows),
   );
+}
+
+function managerCard({ name, phone, duties, photo }: Manager): HTMLElement {
+  const call = element("a", { href: `tel:${phone.replace(/[^+\d]/g, "")}`, class: "call" }, phone);
+  const said = element(
+    "div",
+    {},
+    element("small", {}, text("page.manager")),
+    element("b", {}, name),
+    ...(phone ? [call] : []),
+    ...(duties ? [element("p", {}, duties)] : []),
+  );
+  const face = photo ? element("img", { src: photo, alt: name }) : element("span", { class: "face", "aria-hidden": "true" }, name.slice(0, 1));
+  return element("div", { class: "manager" }, face, said);
+}
+
+function station({ name, phone, address }: Station): HTMLElement {
+  return element("p", { class: "station" }, element("small", {}, text("page.station")), [name, phone, address].filter(Boolean).join(" · "));
 }
 
 function facts(grid: Grid): HTMLElement {

@@ -1,0 +1,212 @@
+"""``/auth``: signing in and out (OAuth 2.0 password and refresh grants, RFC 6749), who I am."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Literal
+
+import argon2
+from fastapi import APIRouter, Form, Request
+from limits import RateLimitItemPerMinute
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
+from pydantic import BaseModel
+from sqlalchemy import Connection, text
+from starlette.responses import Response
+
+from api import problems, tokens
+from api.access import KEEPER, Asker, Caller, acting, caller
+from api.audit import record
+from geo.errors import InputError, NotSignedInError, TooManyError
+from geo.settings import settings
+
+router = APIRouter(prefix="/auth", tags=["sign-in"])
+
+_PER_NAME, _PER_ADDRESS = RateLimitItemPerMinute(5), RateLimitItemPerMinute(20)
+_failures = MovingWindowRateLimiter(MemoryStorage())
+
+HASHER = argon2.PasswordHasher()
+_NOBODY = HASHER.hash("nobody has this password")
+"""Compared with where there is no such account, so that the answer takes as long."""
+
+_ACCOUNT = text(
+    "SELECT id, name, password, role, scope, networks FROM account WHERE name = :name AND active"
+)
+_OPEN = text(
+    "INSERT INTO session (id, account_id, token, expires_at) VALUES (:id, :account, :token, :end)"
+)
+_OF_TOKEN = text(
+    "SELECT session.id AS session, revoked_at, expires_at < now() AS over, account.id, name, role, "
+    "scope, networks, token = :token AS newest FROM session "
+    "JOIN account ON account.id = account_id AND active "
+    "WHERE session.id = :session FOR UPDATE OF session"
+)
+_TURN = text("UPDATE session SET token = :token WHERE id = :session")
+_END = text("UPDATE session SET revoked_at = now() WHERE id = :session AND revoked_at IS NULL")
+
+
+class Tokens(BaseModel):
+    """A short token for requests, and the one that the next is asked for with."""
+
+    access_token: str
+    token_type: Literal["bearer"] = "bearer"  # noqa: S105
+    expires_in: int
+    refresh_token: str
+    name: str
+    role: str
+    scope: str
+
+
+class Me(BaseModel):
+    """Who the caller is."""
+
+    name: str
+    role: str
+    scope: str
+    networks: list[str]
+    account: int | None
+
+
+class Provider(BaseModel):
+    """The identity provider to sign in with."""
+
+    issuer: str
+    client_id: str
+
+
+class Providers(BaseModel):
+    """The ways to sign in."""
+
+    password: bool = True
+    oidc: Provider | None
+
+
+Word = Annotated[str, Form(max_length=1000)]
+
+
+@router.post("/token", responses=problems.documented(429))
+def token(
+    request: Request,
+    response: Response,
+    grant_type: Annotated[Literal["password", "refresh_token"], Form()],
+    username: Word = "",
+    password: Word = "",
+    refresh_token: Word = "",
+) -> Tokens:
+    """Sign in by name and password, or take the next token of a session."""
+    response.headers["Cache-Control"] = "no-store"
+    engine = request.app.state.engine
+    if grant_type == "refresh_token":
+        # What a stolen token did must last: its session ends though the answer is an error.
+        with acting(engine, KEEPER) as connection:
+            found = _refreshed(connection, refresh_token)
+        if found is None:
+            raise NotSignedInError("session_ended")
+        return found
+    address = request.client.host if request.client else ""
+    _refuse_hasty(username, address)
+    with acting(engine, KEEPER, readonly=True) as connection:
+        account = connection.execute(_ACCOUNT, {"name": username}).mappings().first()
+    if not _is_password(account, password):
+        _failures.hit(_PER_NAME, "name", username)
+        _failures.hit(_PER_ADDRESS, "address", address)
+        with acting(engine, KEEPER) as connection:
+            record(connection, KEEPER, "sign_in_failed", "account", username, {"from": address})
+        raise NotSignedInError("password_wrong")
+    with acting(engine, KEEPER) as connection:
+        opened = _opened(connection, caller(account))
+        record(connection, KEEPER, "sign_in", "account", username, {"from": address})
+    return opened
+
+
+@router.post("/revoke", status_code=204, responses=problems.documented())
+def revoke(request: Request, token: Word) -> None:
+    """End the session of a refresh token (RFC 7009); an unknown one is no error."""
+    session = token.partition(".")[0]
+    with acting(request.app.state.engine, KEEPER) as connection:
+        asked = {"session": session, "token": tokens.hashed(token)}
+        found = connection.execute(_OF_TOKEN, asked).mappings().first()
+        if found is not None and found["newest"]:
+            connection.execute(_END, {"session": session})
+
+
+@router.get("/me", responses=problems.documented())
+def me(asker: Asker) -> Me:
+    """Tell who the caller is."""
+    return Me(
+        name=asker.name,
+        role=asker.role,
+        scope=asker.scope,
+        networks=list(asker.networks),
+        account=asker.account,
+    )
+
+
+@router.get("/providers", responses=problems.documented())
+def providers() -> Providers:
+    """Tell how to sign in."""
+    issuer = settings().oidc_issuer
+    provider = Provider(issuer=issuer, client_id=settings().oidc_client_id) if issuer else None
+    return Providers(oidc=provider)
+
+
+def _refuse_hasty(name: str, address: str) -> None:
+    tests = ((_PER_NAME, "name", name), (_PER_ADDRESS, "address", address))
+    for limit, kind, value in tests:
+        if not _failures.test(limit, kind, value):
+            reset = _failures.get_window_stats(limit, kind, value).reset_time
+            seconds = max(1, round(reset - datetime.now(UTC).timestamp()))
+            raise TooManyError("sign_in_too_often", seconds=seconds)
+
+
+def _is_password(account: Any, password: str) -> bool:
+    known = account["password"] if account is not None else None
+    try:
+        HASHER.verify(known or _NOBODY, password)
+    except (argon2.exceptions.VerificationError, argon2.exceptions.InvalidHashError):
+        return False
+    return known is not None
+
+
+def _opened(connection: Connection, signed_in: Caller) -> Tokens:
+    """Open a session: the part of its refresh token before the dot is its number."""
+    session = tokens.fresh()
+    refresh = f"{session}.{tokens.fresh()}"
+    end = datetime.now(UTC) + timedelta(hours=settings().session_hours)
+    connection.execute(
+        _OPEN,
+        {
+            "id": session,
+            "account": signed_in.account,
+            "token": tokens.hashed(refresh),
+            "end": end,
+        },
+    )
+    return _answer(session, refresh, signed_in)
+
+
+def _refreshed(connection: Connection, refresh: str) -> Tokens | None:
+    """Return the next tokens; a refresh token that was used before ends its session."""
+    if not refresh:
+        raise InputError("refresh_token_missing")
+    session = refresh.partition(".")[0]
+    asked = {"session": session, "token": tokens.hashed(refresh)}
+    found = connection.execute(_OF_TOKEN, asked).mappings().first()
+    if found is None or found["revoked_at"] is not None or found["over"]:
+        return None
+    if not found["newest"]:
+        connection.execute(_END, {"session": session})
+        record(connection, KEEPER, "token_reused", "account", found["name"])
+        return None
+    following = f"{session}.{tokens.fresh()}"
+    connection.execute(_TURN, {"session": session, "token": tokens.hashed(following)})
+    return _answer(session, following, caller(found))
+
+
+def _answer(session: str, refresh: str, signed_in: Caller) -> Tokens:
+    return Tokens(
+        access_token=tokens.issue(session),
+        expires_in=settings().token_minutes * 60,
+        refresh_token=refresh,
+        name=signed_in.name,
+        role=signed_in.role,
+        scope=signed_in.scope,
+    )

@@ -1,0 +1,228 @@
+"""The public tiles baked into one file (PMTiles, version 3), which is served by ranges.
+
+A page that reads the file asks the database nothing. The file's name holds a digest of what it was
+made from, so that a browser keeps it for ever and never shows what is no longer in force: when a
+plan is published or a layer imported, the name changes, and until the new file is there pages take
+the tiles straight from the database.
+"""
+
+import gzip
+import hashlib
+import logging
+import math
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from fastapi import APIRouter, Request
+from pmtiles.tile import Compression, TileType, zxy_to_tileid
+from pmtiles.writer import Writer
+from sqlalchemy import Connection, Engine, func, select, text
+from starlette.responses import FileResponse, Response
+
+from api import problems
+from api.access import ANYONE, acting
+from api.colouring import Colourings
+from api.tiles import MADE_TO_ZOOM, Tile, encoded
+from geo.errors import NotFoundError
+from geo.model import LAYERS, LayerChange, Region
+from geo.progress import Progress, silent
+from geo.published import GRIDS
+from geo.settings import settings
+
+router = APIRouter(tags=["tiles"])
+
+MEDIA_TYPE = "application/vnd.pmtiles"
+MADE = 1
+"""Which way of making tiles; another number bakes everything anew."""
+
+AROUND_M = 600.0
+"""Ground baked around the communities."""
+
+GLANCE_S = 20.0
+"""How often the baker looks whether the file is still what is in force."""
+
+LOCK = 4206_0004
+"""Advisory lock of baking: one process at a time."""
+
+KEPT_YEAR = "public, max-age=31536000, immutable"
+
+_log = logging.getLogger(__name__)
+
+
+def folder() -> Path:
+    """Return where baked files are."""
+    return settings().home / "tiles"
+
+
+def digest(connection: Connection) -> str:
+    """Return of which database and what state of it the public tiles are."""
+    grids = select(func.count(), func.max(GRIDS.c.id), func.sum(GRIDS.c.id), func.sum(GRIDS.c.plan))
+    changes = select(LayerChange.layer, LayerChange.changes).where(LayerChange.layer.in_(LAYERS))
+    made_from = [*connection.execute(grids), *connection.execute(changes.order_by("layer"))]
+    said = repr([MADE, *map(tuple, made_from)])
+    return f"{_database(connection)}-{_hashed(said)}"
+
+
+def _database(connection: Connection) -> str:
+    """Return which database the tiles are of: a home may serve one after another."""
+    return _hashed(str(connection.execute(select(func.current_database())).scalar()))[:6]
+
+
+def _hashed(said: str) -> str:
+    return hashlib.blake2b(said.encode(), digest_size=6).hexdigest()
+
+
+def baked(connection: Connection) -> str | None:
+    """Return the name of the file that holds what is in force, or None while there is none."""
+    name = f"city-{digest(connection)}.pmtiles"
+    return name if (folder() / name).exists() else None
+
+
+@router.get("/baked/{name}", response_class=Response, responses=problems.DOCUMENTED)
+def archive(request: Request, name: str) -> Response:
+    """Return a baked file, or the range of it that is asked for."""
+    found = folder() / Path(name).name
+    if found.suffix != ".pmtiles" or not found.is_file():
+        raise NotFoundError("no_such_archive", name=name)
+    # Its tiles are compressed already, and a range is of the file as it is.
+    headers = {"Cache-Control": KEPT_YEAR, "Content-Encoding": "identity"}
+    return FileResponse(found, media_type=MEDIA_TYPE, headers=headers)
+
+
+def bake(engine: Engine, progress: Progress = silent) -> Path | None:
+    """Bake what anyone may see now; return the file, None where there is no community yet.
+
+    Everything is read in one transaction of the public's own role. Files of before are taken away,
+    save the last, which open pages still read.
+
+    Parameters
+    ----------
+    engine
+        The API's.
+    """
+    snapshot = engine.execution_options(isolation_level="REPEATABLE READ")
+    with acting(snapshot, ANYONE, readonly=True) as connection:
+        name = f"city-{digest(connection)}.pmtiles"
+        extents = _extents(connection)
+        if not len(extents):
+            return None
+        folder().mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder(), prefix=".baking-", delete=False) as file:
+            try:
+                _write(connection, file, extents, progress)
+            except BaseException:
+                Path(file.name).unlink()
+                raise
+    Path(file.name).chmod(0o644)
+    Path(file.name).replace(folder() / name)
+    _clear(name)
+    return folder() / name
+
+
+def _write(connection: Connection, file: Any, extents: Any, progress: Progress) -> None:
+    colourings, writer = Colourings(), Writer(file)
+    wanted = sorted(tiles_over(extents), key=lambda tile: zxy_to_tileid(tile.z, tile.x, tile.y))
+    for done, tile in enumerate(wanted):
+        progress("bake", done, len(wanted))
+        body = encoded(connection, colourings, tile, "published", ANYONE)
+        if body:
+            writer.write_tile(
+                zxy_to_tileid(tile.z, tile.x, tile.y), gzip.compress(body, 6, mtime=0)
+            )
+    progress("bake", len(wanted), len(wanted))
+    writer.finalize(_header(extents), {"name": "gridatlas", "vector_layers": []})
+
+
+def _header(extents: Any) -> dict[str, Any]:
+    west, south = extents[:, :2].min(axis=0).tolist()
+    east, north = extents[:, 2:].max(axis=0).tolist()
+
+    def e7(degrees: float) -> int:
+        return round(degrees * 10_000_000)
+
+    return {
+        "tile_type": TileType.MVT,
+        "tile_compression": Compression.GZIP,
+        "min_lon_e7": e7(west),
+        "min_lat_e7": e7(south),
+        "max_lon_e7": e7(east),
+        "max_lat_e7": e7(north),
+        "center_zoom": 14,
+        "center_lon_e7": e7((west + east) / 2),
+        "center_lat_e7": e7((south + north) / 2),
+    }
+
+
+def _extents(connection: Connection) -> Any:
+    """Return west, south, east, north of each community and the ground around it."""
+    around = func.ST_Expand(Region.geom_3857, AROUND_M)
+    box = func.ST_Transform(func.ST_Envelope(around), 4490)
+    sides = (func.ST_XMin(box), func.ST_YMin(box), func.ST_XMax(box), func.ST_YMax(box))
+    here = (Region.level == "community") & Region.geom.is_not(None)
+    return np.array([tuple(row) for row in connection.execute(select(*sides).where(here))])
+
+
+def tiles_over(extents: Any) -> Iterator[Tile]:
+    """Yield the tiles over boxes of west, south, east, north, each once, of every zoom."""
+    for zoom in range(MADE_TO_ZOOM + 1):
+        found: set[tuple[int, int]] = set()
+        for west, south, east, north in extents.tolist():
+            left, right = (_column(lon, zoom) for lon in (west, east))
+            top, bottom = (_row(lat, zoom) for lat in (north, south))
+            found |= {(x, y) for x in range(left, right + 1) for y in range(top, bottom + 1)}
+        yield from (Tile(zoom, x, y) for x, y in sorted(found))
+
+
+def _column(lon: float, zoom: int) -> int:
+    return min(int((lon + 180) / 360 * (1 << zoom)), (1 << zoom) - 1)
+
+
+def _row(lat: float, zoom: int) -> int:
+    share = (1 - math.asinh(math.tan(math.radians(lat))) / math.pi) / 2
+    return min(int(share * (1 << zoom)), (1 << zoom) - 1)
+
+
+def _clear(name: str) -> None:
+    """Take away what was baked before the file before this one."""
+    ours = "-".join(name.split("-")[:2])
+    others = [file for file in folder().glob(f"{ours}-*.pmtiles") if file.name != name]
+    for file in sorted(others, key=lambda one: one.stat().st_mtime)[:-1]:
+        file.unlink(missing_ok=True)
+
+
+class Baker:
+    """Bakes anew whenever what is in force has changed, in a thread of its own."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="baker", daemon=True)
+
+    def open(self) -> None:
+        """Begin to look."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop looking; a file half baked is left for the next time."""
+        self._closing.set()
+
+    def _watch(self) -> None:
+        while not self._closing.wait(GLANCE_S):
+            with suppress(Exception):
+                self._look()
+
+    def _look(self) -> None:
+        with acting(self._engine, ANYONE, readonly=True) as connection:
+            if baked(connection):
+                return
+            alone = text("SELECT pg_try_advisory_xact_lock(:lock)")
+            if not connection.execute(alone, {"lock": LOCK}).scalar():
+                return
+            made = bake(self._engine)
+        if made:
+            _log.info("baked %s", made)

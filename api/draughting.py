@@ -1,0 +1,129 @@
+"""The process that draws: jobs come in on standard input, progress goes out, a line of JSON each.
+
+It is a process of its own, so that the API answers while it computes, and so that a drawing can be
+stopped at any moment by ending it. ``python -m api.draughting``.
+"""
+
+import logging
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, Engine, create_engine, func, select, update
+
+from api.access import Caller, acting
+from api.audit import record
+from geo import plans
+from geo.breaches import limits_of
+from geo.errors import ConflictError, GridatlasError
+from geo.model import Grid, Job
+from geo.partition.alternatives import alternatives
+from geo.partition.plan import Drawing, draw
+from geo.partition.redraw import PlanBefore
+from geo.partition.wishes import Wishes
+
+STEPS = ("read", "draw", "keep")
+POLITENESS = 5
+"""How much the requests come first on a busy machine (nice)."""
+
+_log = logging.getLogger(__name__)
+
+
+def main() -> None:
+    """Do one job after another until the input ends."""
+    os.nice(POLITENESS)
+    out = os.fdopen(os.dup(1), "wb", buffering=0)
+    os.dup2(2, 1)  # what a library prints is no answer
+
+    def say(**said: Any) -> None:
+        out.write(orjson.dumps(said) + b"\n")
+
+    engine = create_engine(orjson.loads(sys.stdin.buffer.readline())["url"], pool_pre_ping=True)
+    say(ready=True)
+    for line in sys.stdin.buffer:
+        _attend(engine, orjson.loads(line), say)
+
+
+def _attend(engine: Engine, job: dict[str, Any], say: Callable[..., None]) -> None:
+    def begin(step: str) -> None:
+        say(step=step, done=STEPS.index(step), total=len(STEPS))
+
+    try:
+        say(finished=do(engine, job, begin))
+    except GridatlasError as error:
+        values = {name: str(value) for name, value in error.values.items()}
+        say(failed={"key": error.key, "values": values})
+    except Exception:
+        _log.exception("job %s failed", job["id"])
+        say(failed={"key": "job_failed", "values": {"job": job["id"]}})
+
+
+def do(engine: Engine, job: dict[str, Any], begin: Callable[[str], None]) -> list[int]:
+    """Do a job under the rights of its caller; return the plans it made.
+
+    Parameters
+    ----------
+    begin
+        Is told the name of each step.
+    """
+    given = job["caller"] | {"networks": tuple(job["caller"]["networks"])}
+    caller = Caller(**given)
+    asked = job["parameters"]
+    begin("read")
+    with acting(engine, caller) as connection:
+        community = plans.read_community(connection, job["community_code"])
+        wishes = wishes_of(asked, job["kind"])
+        before = None if wishes.fresh else plans.before(connection, community, asked.get("before"))
+        wishes = _with_locks(connection, wishes, before)
+    begin("draw")
+    if job["kind"] == "alternatives":
+        drawings = alternatives(community, wishes, asked["alternatives"], before)
+    else:
+        drawings = [draw(community, wishes, before)]
+    begin("keep")
+    with acting(engine, caller) as connection:
+        return _keep(connection, caller, job["id"], drawings)
+
+
+def _keep(connection: Connection, caller: Caller, job: int, drawings: list[Drawing]) -> list[int]:
+    """Keep the drawings and close the job in one transaction, unless it was cancelled."""
+    made = [plans.store(connection, drawing, caller.name) for drawing in drawings]
+    done = {"status": "done", "plans": made, "finished_at": func.now(), "done": len(STEPS)}
+    closed = update(Job).where(Job.id == job, Job.status == "running").values(done)
+    if connection.execute(closed).rowcount == 0:
+        raise ConflictError("job_cancelled", job=job)
+    for plan in made:
+        record(connection, caller, "draw", "grid_plan", str(plan), {"job": job})
+    return made
+
+
+def wishes_of(asked: dict[str, Any], kind: str) -> Wishes:
+    """Return the wishes that a request names."""
+    wishes = Wishes(
+        limits=limits_of({"limits": asked}),
+        seed=asked.get("seed", 1),
+        together=tuple(tuple(group) for group in asked.get("together", ())),
+        apart=tuple((one, other) for one, other in asked.get("apart", ())),
+        locked=tuple(asked.get("locked", ())),
+        dedicated=tuple(asked.get("dedicated", ())),
+        whole_compounds=asked.get("whole_compounds", False),
+        fresh=asked.get("fresh", False),
+        only_touched=asked.get("only_touched", False),
+    )
+    return replace(wishes, complete=kind == "complete" or asked.get("complete", False))
+
+
+def _with_locks(connection: Connection, wishes: Wishes, before: PlanBefore | None) -> Wishes:
+    """Return the wishes with the grids that are locked in the plan before."""
+    if before is None or before.number is None:
+        return wishes
+    locked = select(Grid.code).where(Grid.plan_id == before.number, Grid.locked)
+    codes = connection.execute(locked.order_by(Grid.code)).scalars()
+    return replace(wishes, locked=tuple(dict.fromkeys((*wishes.locked, *codes))))
+
+
+if __name__ == "__main__":
+    main()

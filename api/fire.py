@@ -1,0 +1,409 @@
+"""``/fire``: rules, building layouts, incidents, overlays, response, reviews and inspections."""
+
+from datetime import UTC, date, datetime
+from typing import Annotated, Any, Literal
+from urllib.parse import quote
+
+import numpy as np
+import orjson
+import shapely
+from fastapi import APIRouter, Path, Query, Request
+from pydantic import BaseModel, Field
+from sqlalchemy import func, or_, select
+from starlette.responses import Response
+
+from api import problems
+from api.access import Asker, allow
+from api.audit import record
+from api.encoding import encoded
+from api.regions import geojson, sides
+from api.requests import Bbox, Connection, Lang, Page, Paging, Writing
+from api.responses import collection, feature, kept
+from geo import db
+from geo.errors import NotFoundError
+from geo.fire import findings, incident, layout, response, reviews, shutoff, wording
+from geo.fire.desk import Desk, Desks
+from geo.fire.finding import Missing
+from geo.fire.findings import Wanted
+from geo.fire.ground import cities, city_at, city_of, data_age
+from geo.fire.rules import Overlay, Severity, in_force
+from geo.messages import Language, text
+from geo.model import Building, FireFinding
+from maps.paper import building as building_paper
+
+router = APIRouter(prefix="/fire", tags=["fire"], dependencies=[allow("fire", "admin")])
+
+JSON = "application/json"
+GEOJSON_BODY = "application/geo+json"
+NEAR_M = 30.0
+
+Code = Annotated[str, Path(min_length=1, max_length=64)]
+Region = Annotated[str | None, Query(pattern="^[0-9]{2,15}$")]
+Longitude = Annotated[float, Query(ge=-180, le=180, allow_inf_nan=False)]
+Latitude = Annotated[float, Query(ge=-90, le=90, allow_inf_nan=False)]
+Answer = {200: {"content": {JSON: {}}}, **problems.DOCUMENTED}
+
+
+def desks(request: Request) -> Desks:
+    """Return the desks of the application."""
+    held: Desks = request.app.state.desks
+    return held
+
+
+def desk_of(request: Request, connection: Any, city: str) -> Desk:
+    """Return the desk of a city, with its ground as it is now."""
+    return desks(request).of(connection, city)
+
+
+def answer(
+    request: Request, body: dict[str, Any], desk: Desk, lang: Language, age: dict[str, Any]
+) -> Response:
+    """Return a body with its geometry in degrees, what it lacks in words, and its data's age."""
+    body["missing"] = wording.missing(body.get("missing", []), lang)
+    body["data"] = {"revision": max(desk.ground.revisions.values(), default=0)} | age
+    return kept(request, encoded(body, desk.ground.to_degrees), JSON)
+
+
+GROUND = layout.RESTS_ON
+
+
+@router.get("/rules", responses=Answer)
+def rules(request: Request, lang: Lang) -> Response:
+    """List the rules in force with their figures and clauses."""
+    listed = [
+        {
+            "id": rule.id,
+            "overlay": rule.overlay.value,
+            "figure": rule.figure,
+            "unit": rule.unit,
+            "standard": rule.standard,
+            "clause": rule.clause,
+            "severity": rule.severity.value,
+            "text": rule.text(lang),
+            "overridden": rule.overridden,
+        }
+        for rule in in_force().by_id.values()
+    ]
+    return kept(request, orjson.dumps({"rules": listed}), JSON)
+
+
+@router.get("/buildings", responses=Answer)
+def buildings(
+    request: Request,
+    connection: Connection,
+    lang: Lang,
+    q: Annotated[str | None, Query(min_length=1, max_length=100)] = None,
+    lon: Annotated[float | None, Query(ge=-180, le=180, allow_inf_nan=False)] = None,
+    lat: Annotated[float | None, Query(ge=-90, le=90, allow_inf_nan=False)] = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+) -> Response:
+    """Find buildings by name, address or code, or the one at a place."""
+    point = func.ST_PointOnSurface(Building.geom)
+    columns = (
+        *(Building.code, Building.name, Building.address),
+        *(func.ST_X(point).label("lon"), func.ST_Y(point).label("lat")),
+    )
+    statement = select(*columns)
+    if lon is not None and lat is not None:
+        place = func.ST_SetSRID(func.ST_MakePoint(lon, lat), 4490)
+        near = func.ST_DWithin(func.geography(Building.geom), func.geography(place), NEAR_M)
+        box = Building.geom.op("&&")(func.ST_Expand(place, NEAR_M / 80_000))
+        statement = statement.where(box, near).order_by(func.ST_Distance(Building.geom, place))
+        limit = 1
+    else:
+        like = f"%{(q or '').replace('%', '').replace('_', '')}%"
+        named = or_(
+            Building.name.ilike(like), Building.address.ilike(like), Building.code == (q or "")
+        )
+        statement = statement.where(named).order_by(
+            func.similarity(func.concat(Building.name, Building.address), q or "").desc(),
+            Building.code,
+        )
+    rows = [dict(row) for row in connection.execute(statement.limit(limit)).mappings()]
+    if lon is not None and not rows:
+        raise NotFoundError("no_building_here", lon=lon, lat=lat, within=NEAR_M)
+    body = {"buildings": rows, "data": data_age(connection, ("building",)), "missing": []}
+    return kept(request, orjson.dumps(body), JSON)
+
+
+@router.get("/buildings/{code}", responses=Answer)
+def building(
+    request: Request, connection: Connection, asker: Asker, lang: Lang, code: Code
+) -> Response:
+    """Return the layout of a building: all that a crew needs before it arrives."""
+    desk = desk_of(request, connection, city_of(connection, code))
+    body = layout.layout(connection, desk, code, lang)
+    body |= shutoff.of_building(connection, desks(request), desk.ground.city, code, lang)
+    body["findings"] = _findings_of(connection, desk, code, lang)
+    record(connection, asker, "read", "building", code)
+    return answer(request, body, desk, lang, data_age(connection, GROUND))
+
+
+def _findings_of(connection: Any, desk: Desk, code: str, lang: Language) -> list[dict[str, Any]]:
+    statement = findings.query(desk.ground.city, Wanted(building=code))
+    columns = [column for column in FireFinding.__table__.c if column.name not in _SHAPES]
+    rows = connection.execute(
+        statement.with_only_columns(*columns).order_by(findings.GRAVITY, FireFinding.id).limit(50)
+    ).mappings()
+    return [wording.properties(dict(row), lang) for row in rows]
+
+
+_SHAPES = {"geom", "geom_3857"}
+
+
+@router.get("/buildings/{code}/sheet.pdf", response_class=Response, responses=problems.DOCUMENTED)
+def building_sheet(
+    request: Request, connection: Connection, asker: Asker, lang: Lang, code: Code
+) -> Response:
+    """Return the one-page sheet of a building, for the crew to take along."""
+    desk = desk_of(request, connection, city_of(connection, code))
+    shown = layout.layout(connection, desk, code, lang)
+    shown |= shutoff.of_building(connection, desks(request), desk.ground.city, code, lang)
+    shown["missing"] = wording.missing(shown["missing"], lang)
+    record(connection, asker, "print", "building", code)
+    pdf = building_paper.of_layout(desk, shown, data_age(connection, GROUND), lang)
+    response = kept(request, pdf, "application/pdf")
+    response.headers["Content-Disposition"] = f'inline; filename="{quote(code)}.pdf"'
+    return response
+
+
+@router.get("/incident", responses=Answer)
+def incident_view(
+    request: Request,
+    connection: Connection,
+    asker: Asker,
+    lang: Lang,
+    lon: Longitude,
+    lat: Latitude,
+    radius: Annotated[float, Query(ge=10, le=2000, allow_inf_nan=False)] = 300.0,
+) -> Response:
+    """Return everything within a radius of a place, and the people to be moved by grid."""
+    desk = desk_of(request, connection, city_at(connection, lon, lat))
+    body = incident.incident(connection, desk, lon, lat, radius, lang)
+    body["centre"] = [lon, lat]
+    record(connection, asker, "read", "incident", f"{lon:.6f},{lat:.6f}", {"radius_m": radius})
+    return answer(request, body, desk, lang, data_age(connection, GROUND))
+
+
+@router.get("/overlays", responses=Answer)
+def overlays(
+    request: Request, connection: Connection, lang: Lang, region: Region = None
+) -> Response:
+    """List the overlays with their counts of findings and their state."""
+    city = region_city(connection, region)
+    counted = findings.counts(connection, city, region)
+    held = findings.states(connection, city)
+    listed: list[dict[str, Any]] = []
+    lacking: dict[str, int] = {}
+    for overlay in Overlay:
+        state = held.get(overlay.value)
+        listed.append(
+            {
+                "id": overlay.value,
+                "title": text(f"overlay.{overlay}", lang=lang),
+                "text": text(f"overlay_text.{overlay}", lang=lang),
+                "findings": counted[overlay.value],
+                "computed_at": None if state is None else state["computed_at"],
+                "stale": findings.is_stale(connection, city, overlay),
+            }
+        )
+        found = [("never_checked", 1)] if state is None else state["missing"]
+        lacking |= dict(found)
+    body = {
+        "overlays": listed,
+        "data": data_age(connection, GROUND),
+        "missing": wording.missing((Missing(k, n) for k, n in lacking.items()), lang),
+    }
+    return kept(request, orjson.dumps(body), JSON)
+
+
+def region_city(connection: Any, region: str | None) -> str:
+    """Return the city of a region; without one, the first."""
+    if region:
+        return city_of(connection, region)
+    return cities(connection)[0]
+
+
+@router.get("/findings", responses=Answer)
+def listed_findings(
+    request: Request,
+    connection: Connection,
+    lang: Lang,
+    bbox: Bbox,
+    page: Paging,
+    overlay: Overlay | None = None,
+    region: Region = None,
+    building: Annotated[str | None, Query(max_length=64)] = None,
+    rule: Annotated[str | None, Query(max_length=64)] = None,
+    severity: Severity | None = None,
+) -> Response:
+    """List findings, the gravest first, with the geometry that shows each."""
+    if building and not region:
+        city = city_of(connection, building)
+    elif bbox and not region:
+        city = city_at(connection, (bbox.west + bbox.east) / 2, (bbox.south + bbox.north) / 2)
+    else:
+        city = region_city(connection, region)
+    wanted = Wanted(overlay, region, building, rule, severity, bbox)
+    statement = findings.query(city, wanted)
+    own = statement.subquery("own")
+    matched = connection.execute(select(func.count()).select_from(own)).scalar_one()
+    columns = [column for column in FireFinding.__table__.c if column.name not in _SHAPES]
+    shown = [*columns, geojson(FireFinding.geom), *sides(FireFinding.geom)]
+    rows = connection.execute(
+        page.of(
+            statement.with_only_columns(*shown).order_by(
+                findings.GRAVITY, FireFinding.shortfall.desc().nulls_last(), FireFinding.id
+            )
+        )
+    ).mappings()
+    features = [
+        feature(row, wording.properties(dict(row), lang), id=str(row["id"])) for row in rows
+    ]
+    return collection(request, features, page, matched)
+
+
+@router.post("/findings/refresh", responses=Answer)
+def refresh(
+    request: Request, connection: Writing, asker: Asker, region: Region = None
+) -> dict[str, Any]:
+    """Find the findings of a city anew where its data changed."""
+    began = datetime.now(UTC)
+    city = region_city(connection, region)
+    # Findings are the system's own: they are written by the owner, whoever asks for it.
+    written = findings.refresh(db.engine(), desks(request), city)
+    seconds = (datetime.now(UTC) - began).total_seconds()
+    record(connection, asker, "refresh", "fire_finding", city, dict(written))
+    return {"recomputed": written, "seconds": round(seconds, 3)}
+
+
+@router.get("/response", responses=Answer)
+def response_areas(
+    request: Request,
+    connection: Connection,
+    lang: Lang,
+    minutes: Annotated[str, Query(pattern=r"^[0-9.]+(,[0-9.]+){0,9}$")] = "3,4,5",
+    station: Annotated[str | None, Query(max_length=64)] = None,
+    region: Region = None,
+) -> Response:
+    """Return the land that the stations reach within minutes of a call, nested."""
+    desk = desk_of(request, connection, region_city(connection, region))
+    limits = sorted({min(float(part), 60.0) for part in minutes.split(",")})
+    body = response.overview(desk.ground, desk.rules, limits, station)
+    return answer(request, body, desk, lang, data_age(connection, ("road", "facility")))
+
+
+class Place(BaseModel):
+    """A candidate place for a station."""
+
+    name: str = Field(max_length=100)
+    lon: float = Field(ge=-180, le=180, allow_inf_nan=False)
+    lat: float = Field(ge=-90, le=90, allow_inf_nan=False)
+
+
+class Candidates(BaseModel):
+    """Candidate places for one more station."""
+
+    candidates: list[Place] = Field(min_length=1, max_length=50)
+
+
+@router.post("/response/candidates", responses=Answer)
+def candidates(request: Request, connection: Connection, lang: Lang, asked: Candidates) -> Response:
+    """Tell what one more station at each of some places would bring, the best first."""
+    first = asked.candidates[0]
+    desk = desk_of(request, connection, city_at(connection, first.lon, first.lat))
+    places = shapely.points([(place.lon, place.lat) for place in asked.candidates])
+    names = [place.name for place in asked.candidates]
+    found = response.candidates(
+        desk.ground, desk.rules, names, np.atleast_1d(desk.ground.to_metres(places))
+    )
+    body = {
+        "candidates": [vars(one) for one in found],
+        "best": found[0].name if found[0].gained_buildings else None,
+        "missing": response.missing(desk.ground),
+    }
+    return answer(request, body, desk, lang, data_age(connection, ("road", "facility")))
+
+
+class Review(BaseModel):
+    """A review of a building's sheet."""
+
+    state: Literal["draft", "checked"]
+    checker: str = Field(default="", max_length=100)
+    note: str = Field(default="", max_length=4000)
+
+
+class Inspection(BaseModel):
+    """An inspection of a hydrant."""
+
+    hydrant: str = Field(max_length=64)
+    passed: bool
+    reason: str = Field(default="", max_length=1000)
+    flow_l_s: float | None = Field(default=None, ge=0, le=10_000, allow_inf_nan=False)
+    inspector: str = Field(min_length=1, max_length=100)
+    inspected_on: date
+
+
+@router.get("/reviews", responses=Answer)
+def listed_reviews(
+    request: Request,
+    connection: Connection,
+    page: Paging,
+    state: Literal["draft", "checked", "due"] | None = None,
+    region: Annotated[str, Query(pattern="^[0-9]{0,12}$")] = "",
+) -> Response:
+    """List reviews of building sheets, the most overdue first."""
+    total, rows = reviews.listed(connection, state, region, page.limit, page.offset)
+    return _page(request, "reviews", total, rows, page)
+
+
+def _page(
+    request: Request, name: str, total: int, rows: list[dict[str, Any]], page: Page
+) -> Response:
+    body = {name: rows, "numberMatched": total, "numberReturned": len(rows), "offset": page.offset}
+    return kept(request, orjson.dumps(body), JSON)
+
+
+@router.get("/reviews/{code}", responses=Answer)
+def review(request: Request, connection: Connection, code: Code) -> Response:
+    """Return the review of a building's sheet."""
+    return kept(request, orjson.dumps(reviews.of(connection, code)), JSON)
+
+
+@router.get("/inspections", responses=Answer)
+def listed_inspections(
+    request: Request,
+    connection: Connection,
+    page: Paging,
+    hydrant: Annotated[str | None, Query(max_length=64)] = None,
+    due: bool = False,
+) -> Response:
+    """List inspections of hydrants, the latest first, or the last ones that are overdue."""
+    total, rows = reviews.inspections(
+        connection, hydrant, due=due, limit=page.limit, offset=page.offset
+    )
+    return _page(request, "inspections", total, rows, page)
+
+
+@router.put("/reviews/{code}", responses=Answer)
+def record_review(connection: Writing, asker: Asker, code: Code, asked: Review) -> dict[str, Any]:
+    """Keep the review of a building's sheet."""
+    reviews.record(connection, code, asked.state, asked.checker, asked.note)
+    record(connection, asker, "review", "building", code, {"state": asked.state})
+    return reviews.of(connection, code)
+
+
+@router.post("/inspections", status_code=201, responses=problems.DOCUMENTED)
+def record_inspection(connection: Writing, asker: Asker, asked: Inspection) -> dict[str, Any]:
+    """Keep an inspection of a hydrant; a failed one does not count as working any more."""
+    made = reviews.inspect(
+        connection,
+        asked.hydrant,
+        passed=asked.passed,
+        reason=asked.reason,
+        flow_l_s=asked.flow_l_s,
+        inspector=asked.inspector,
+        inspected_on=asked.inspected_on,
+    )
+    record(connection, asker, "inspect", "pipe_node", asked.hydrant, {"passed": asked.passed})
+    return made

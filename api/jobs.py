@@ -1,0 +1,179 @@
+"""``/jobs``: drawings that are being made, their progress, and stopping them."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Request
+from pydantic import BaseModel
+from sqlalchemy import Connection as Database
+from sqlalchemy import func, insert, select, update
+from sse_starlette import EventSourceResponse, ServerSentEvent
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from api import problems
+from api.access import Asker, Caller, acting, allow
+from api.audit import record
+from api.requests import Connection, Lang, Paging, Writing
+from api.responses import JSON, Listing, kept, listing
+from geo.errors import ConflictError, NotFoundError
+from geo.messages import Language, catalogue, text
+from geo.model import Job
+from geo.model.job import JobKind, JobStatus
+
+router = APIRouter(tags=["jobs"], dependencies=[allow("planner", "admin")])
+
+GLANCE_S = 0.25
+"""Between two looks at a job whose progress is followed."""
+
+MOST_OPEN = 20
+"""Jobs that one account may have in the queue."""
+
+OPEN = ("queued", "running")
+
+Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
+
+
+class JobProblem(BaseModel):
+    """Why nothing came of a job."""
+
+    title: str
+    detail: str
+
+
+class JobShown(BaseModel):
+    """A job: ``done`` of ``total`` steps, the one it is at, and the plans that came of it."""
+
+    id: int
+    kind: JobKind
+    status: JobStatus
+    step: str
+    done: int
+    total: int
+    community_code: str
+    plans: list[int]
+    problem: JobProblem | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+def ask(
+    connection: Database, caller: Caller, kind: JobKind, community: str, asked: dict[str, Any]
+) -> Any:
+    """Put a job into the queue; return its row.
+
+    Raises
+    ------
+    ConflictError
+        If the account has too many in it.
+    """
+    mine = Job.caller["account"].as_integer() == caller.account
+    waiting = select(func.count()).where(mine, Job.status.in_(OPEN))
+    if connection.execute(waiting).scalar_one() >= MOST_OPEN:
+        raise ConflictError("too_many_jobs", most=MOST_OPEN)
+    whose = {
+        "role": caller.role,
+        "scope": caller.scope,
+        "networks": list(caller.networks),
+        "name": caller.name,
+        "account": caller.account,
+    }
+    row = {"kind": kind, "community_code": community, "caller": whose, "parameters": asked}
+    made = connection.execute(insert(Job).values(row).returning(Job)).mappings().one()
+    record(connection, caller, f"ask_{kind}", "community", community, asked)
+    return made
+
+
+@router.get(
+    "/jobs",
+    response_class=Response,
+    responses={200: {"model": Listing[JobShown]}, **problems.PROTECTED},
+)
+def jobs(request: Request, connection: Connection, page: Paging, lang: Lang) -> Response:
+    """List jobs, the newest first."""
+    matched = connection.execute(select(func.count()).select_from(Job)).scalar_one()
+    rows = connection.execute(page.of(select(*Job.__table__.c).order_by(Job.id.desc()))).mappings()
+    return listing(request, [shown(row, lang) for row in rows], page, matched)
+
+
+@router.get(
+    "/jobs/{number}",
+    response_class=Response,
+    responses={200: {"model": JobShown}, **problems.PROTECTED},
+)
+def job(request: Request, connection: Connection, number: Number, lang: Lang) -> Response:
+    """Return a job."""
+    found = shown(_found(connection, number), lang)
+    return kept(request, found.model_dump_json().encode(), JSON)
+
+
+@router.delete("/jobs/{number}", status_code=202, responses=problems.documented(403, 404, 409))
+def cancel(
+    request: Request, connection: Writing, asker: Asker, number: Number, lang: Lang
+) -> JobShown:
+    """Stop a job; what it would have made is not kept."""
+    _found(connection, number)
+    stop = {"status": "cancelled", "finished_at": func.now()}
+    stopped = update(Job).where(Job.id == number, Job.status.in_(OPEN)).values(stop)
+    row = connection.execute(stopped.returning(*Job.__table__.c)).mappings().first()
+    if row is None:
+        raise ConflictError("job_over", job=number)
+    record(connection, asker, "cancel", "job", str(number))
+    request.app.state.workshop.wake()
+    return shown(row, lang)
+
+
+@router.get(
+    "/jobs/{number}/events",
+    response_class=EventSourceResponse,
+    responses={
+        200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}},
+        **problems.PROTECTED,
+    },
+)
+async def events(request: Request, asker: Asker, number: Number, lang: Lang) -> Response:
+    """Follow a job: events ``progress``, and at the end ``done``, ``failed`` or ``cancelled``."""
+    first = await run_in_threadpool(_look, request, asker, number, lang)
+    return EventSourceResponse(_followed(request, asker, number, lang, first), ping=15)
+
+
+async def _followed(
+    request: Request, caller: Caller, number: int, lang: Language, first: JobShown
+) -> AsyncIterator[ServerSentEvent]:
+    now, said = first, ""
+    while True:
+        data = now.model_dump_json()
+        over = now.status not in OPEN
+        if data != said:
+            said = data
+            yield ServerSentEvent(data, event=now.status if over else "progress")
+        if over:
+            return
+        await asyncio.sleep(GLANCE_S)
+        now = await run_in_threadpool(_look, request, caller, number, lang)
+
+
+def _look(request: Request, caller: Caller, number: int, lang: Language) -> JobShown:
+    with acting(request.app.state.engine, caller, readonly=True) as connection:
+        return shown(_found(connection, number), lang)
+
+
+def _found(connection: Database, number: int) -> Any:
+    row = connection.execute(select(*Job.__table__.c).where(Job.id == number)).mappings().first()
+    if row is None:
+        raise NotFoundError("no_such_job", job=number)
+    return row
+
+
+def shown(row: Any, lang: Language) -> JobShown:
+    """Return a job as it is told, its problem in the caller's language."""
+    problem = None
+    if row["problem"] is not None:
+        key = f"error.{row['problem']['key']}"
+        known = key if key in catalogue(lang) else "error.job_failed"
+        detail = text(known, lang=lang, **{"job": row["id"], **row["problem"]["values"]})
+        problem = JobProblem(title=text("problem.job", lang=lang), detail=detail)
+    return JobShown.model_validate({**row, "problem": problem})

@@ -1,0 +1,206 @@
+"""Where jobs are done: one thread that takes them from the queue, one process that draws.
+
+The queue is a table, so that every worker of the server sees it, and a restart loses nothing. Who
+works on a job holds an advisory lock on its number: a running job that nobody holds was broken off,
+and is begun again, once.
+"""
+
+import logging
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+import orjson
+from sqlalchemy import URL, Connection, Engine, RowMapping, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from api.access import ACT_AS, KEEPER
+
+LOCK = 4206_0003
+"""Advisory lock of jobs, with the job's number: a number of our own."""
+
+ATTEMPTS = 2
+PAUSE_S, GLANCE_S = 1.0, 0.2
+
+_log = logging.getLogger(__name__)
+
+_ORPHANS = text("SELECT id FROM job WHERE status = 'running' ORDER BY id")
+_AGAIN = text(
+    "UPDATE job SET status = CASE WHEN attempts < :most THEN 'queued' ELSE 'failed' END, "
+    "finished_at = CASE WHEN attempts < :most THEN NULL ELSE now() END, "
+    "problem = CASE WHEN attempts < :most THEN NULL ELSE CAST(:problem AS jsonb) END "
+    "WHERE id = :id AND status = 'running'"
+)
+_CLAIM = text(
+    "UPDATE job SET status = 'running', attempts = attempts + 1, started_at = now() WHERE id = ("
+    "SELECT id FROM job WHERE status = 'queued' ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED) "
+    "RETURNING id, kind, community_code, caller, parameters"
+)
+_PROGRESS = text(
+    "UPDATE job SET step = :step, done = :done, total = :total "
+    "WHERE id = :id AND status = 'running'"
+)
+_FAIL = text(
+    "UPDATE job SET status = 'failed', problem = CAST(:problem AS jsonb), finished_at = now() "
+    "WHERE id = :id AND status = 'running'"
+)
+_TRY = text("SELECT pg_try_advisory_lock(:lock, :id) AS mine")
+_LOCK = text("SELECT pg_advisory_lock(:lock, :id)")
+_UNLOCK = text("SELECT pg_advisory_unlock(:lock, :id)")
+_STATUS = text("SELECT status FROM job WHERE id = :id")
+
+
+class Workshop:
+    """Does the jobs of a database, one at a time, until it is closed."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._wake = threading.Event()
+        self._closing = threading.Event()
+        self._process: _Process | None = None
+        self._thread = threading.Thread(target=self._work, name="workshop", daemon=True)
+
+    def open(self) -> None:
+        """Begin to take jobs."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Look at the queue now: a job was added or cancelled."""
+        self._wake.set()
+
+    def close(self) -> None:
+        """Stop; a job that is being done goes back to the queue."""
+        self._closing.set()
+        self._wake.set()
+        self._thread.join(10)
+
+    def _work(self) -> None:
+        while not self._closing.is_set():
+            try:
+                with self._engine.connect() as session:
+                    self._attend(session)
+            except SQLAlchemyError as error:
+                _log.warning("the queue of jobs can't be read: %s", error)
+                self._closing.wait(PAUSE_S)
+        if self._process is not None:
+            self._process.end()
+
+    def _attend(self, session: Connection) -> None:
+        """Do jobs in one session, whose advisory locks end with it."""
+        try:
+            while not self._closing.is_set():
+                _return_orphans(session)
+                job = _claimed(session)
+                if job is None:
+                    self._wake.wait(PAUSE_S)
+                    self._wake.clear()
+                    continue
+                self._do(session, job)
+        finally:
+            session.invalidate()  # and with it the locks
+
+    def _do(self, session: Connection, job: dict[str, Any]) -> None:
+        if self._process is None or not self._process.alive():
+            self._process = _Process(self._engine.url)
+        self._process.give(job)
+        while not self._closing.is_set():
+            said = self._process.said(GLANCE_S)
+            if said is None and not self._process.alive():
+                said = {"failed": {"key": "job_broken_off", "values": {"job": job["id"]}}}
+            if said is not None and "step" in said:
+                _run(session, _PROGRESS, id=job["id"], **said)
+            if said is not None and "failed" in said:
+                _run(session, _FAIL, id=job["id"], problem=orjson.dumps(said["failed"]).decode())
+            if said is not None and ("failed" in said or "finished" in said):
+                break
+            if said is None and _status(session, job["id"]) != "running":
+                self._process.end()
+                break
+        _run(session, _UNLOCK, lock=LOCK, id=job["id"])
+
+
+class _Process:
+    """The process that draws, and what it says."""
+
+    def __init__(self, url: URL) -> None:
+        self._child = subprocess.Popen(
+            [sys.executable, "-m", "api.draughting"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        self._lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        self.give({"url": url.render_as_string(hide_password=False)})
+
+    def _read(self) -> None:
+        assert self._child.stdout is not None  # noqa: S101
+        for line in self._child.stdout:
+            self._lines.put(line)
+
+    def give(self, what: dict[str, Any]) -> None:
+        """Give a job."""
+        assert self._child.stdin is not None  # noqa: S101
+        with suppress(BrokenPipeError):  # its end is noticed where its answers are awaited
+            self._child.stdin.write(orjson.dumps(what) + b"\n")
+            self._child.stdin.flush()
+
+    def said(self, wait_s: float) -> dict[str, Any] | None:
+        """Return the next thing it says, None if it says nothing for a while."""
+        try:
+            found: dict[str, Any] = orjson.loads(self._lines.get(timeout=wait_s))
+        except queue.Empty:
+            return None
+        return found
+
+    def alive(self) -> bool:
+        """Return whether it runs."""
+        return self._child.poll() is None
+
+    def end(self) -> None:
+        """End it at once: what it had not committed is as if it had never been."""
+        self._child.kill()
+        self._child.wait()
+        self._reader.join(1)
+        for pipe in (self._child.stdin, self._child.stdout):
+            if pipe is not None:
+                with suppress(OSError):
+                    pipe.close()
+
+
+def _run(session: Connection, statement: Any, **values: Any) -> Sequence[RowMapping]:
+    """Run a statement in a transaction of its own, as the keeper of the queue."""
+    with session.begin():
+        session.execute(ACT_AS, KEEPER.settings())
+        result = session.execute(statement, values)
+        return result.mappings().all() if result.returns_rows else []
+
+
+def _claimed(session: Connection) -> dict[str, Any] | None:
+    """Take the next job, and the lock that says who works on it."""
+    with session.begin():
+        session.execute(ACT_AS, KEEPER.settings())
+        found = session.execute(_CLAIM).mappings().first()
+        if found is None:
+            return None
+        session.execute(_LOCK, {"lock": LOCK, "id": found["id"]})
+        return dict(found)
+
+
+def _return_orphans(session: Connection) -> None:
+    """Put back what was broken off: running jobs on which nobody holds the lock."""
+    problem = orjson.dumps({"key": "job_broken_off", "values": {}}).decode()
+    for row in _run(session, _ORPHANS):
+        lock = {"lock": LOCK, "id": row["id"]}
+        if _run(session, _TRY, **lock)[0]["mine"]:
+            _run(session, _AGAIN, id=row["id"], most=ATTEMPTS, problem=problem)
+            _run(session, _UNLOCK, **lock)
+
+
+def _status(session: Connection, job: int) -> str:
+    found = _run(session, _STATUS, id=job)
+    return str(found[0]["status"]) if found else "gone"

@@ -1,0 +1,275 @@
+"""Speed of what people see: ``./gridatlas bench web [--size S|M] [--home FOLDER]``.
+
+On a city of its own in a folder of its own, served on the loopback to a headless Chromium with
+software rendering. Every figure is printed beside what is required of it; the tiles of the one file
+are measured against those made by the database in the same run.
+"""
+
+import argparse
+import gzip
+import json
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
+from pmtiles.reader import Reader
+from sqlalchemy import func, select
+
+from api import baking
+from api.access import ANYONE, acting
+from etl.publish import publish
+from etl.sample import city
+from geo import accounts, cluster, db, plans
+from geo.model import Building, Region
+from geo.partition.batch import draw_many
+from geo.partition.wishes import Wishes
+from maps import build
+from maps.paper.book import street_atlas
+from maps.paper.layout import PAPERS
+from tests.e2e.conftest import CHROMIUM, FLAGS
+from tests.server import serving
+
+PASSWORD = "measuring only"  # noqa: S105
+BUILDINGS = 500
+IDLE = "() => window.gridatlas?.map.loaded() && gridatlas.map.areTilesLoaded()"
+EDITING = "() => window.gridatlas?.editor && gridatlas.map.loaded()"
+
+MOVE = """() => {
+  const {editor} = gridatlas, {draft} = editor, codes = [...draft.grids.keys()].sort();
+  for (const to of codes) {
+    const cell = draft.cells.find(cell => cell.grid !== to && cell.building
+      && [...draft.coverage.neighbours[draft.index(cell.atom)]]
+        .some(i => draft.cells[i].grid === to)
+      && !draft.preview([cell.atom], to).changes.some(change => change.breaks));
+    if (!cell) continue;
+    const before = draft.plan.revision, began = performance.now();
+    editor.active = to;
+    draft.move(draft.preview([cell.atom], to));
+    return new Promise(done => requestAnimationFrame(() => {
+      const shown = performance.now() - began;
+      const wait = () => draft.plan.revision > before
+        ? done([shown, performance.now() - began]) : setTimeout(wait, 1);
+      wait();
+    }));
+  }
+}"""
+
+
+def main() -> None:
+    """Measure everything and print a line a figure."""
+    asked = argparse.ArgumentParser(description=__doc__)
+    asked.add_argument("--size", choices=("S", "M"), default="M")
+    asked.add_argument("--home", type=Path, help="keep the city there for the next run")
+    given = asked.parse_args()
+    with installed(given.home), sync_playwright() as playwright:
+        engine = prepared(given.size)
+        build.build()
+        with serving(engine) as address:
+            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+            tiles(engine, address)
+            first_map(browser, address)
+            moves(browser, engine, address)
+            browser.close()
+        atlas(engine)
+
+
+@contextmanager
+def installed(home: Path | None) -> Iterator[None]:
+    """Work in an installation of its own, which is stopped after."""
+    with tempfile.TemporaryDirectory(prefix="gridatlas-bench-") as folder:
+        place = (home or Path(folder)).resolve()
+        place.mkdir(mode=0o755, parents=True, exist_ok=True)
+        Path(folder).chmod(0o755)
+        os.environ["GRIDATLAS_HOME"] = os.fspath(place)
+        os.environ.pop("DATABASE_URL", None)
+        db.forget()
+        try:
+            yield
+        finally:
+            db.forget()
+            cluster.stop(place)
+
+
+def prepared(size: str) -> Any:
+    """Return the database with the city, its grids and its accounts."""
+    db.upgrade()
+    engine = db.engine()
+    with engine.connect() as connection:
+        there = connection.execute(select(func.count()).select_from(Building)).scalar()
+        drawn = plans.cards_in_force(connection)
+    if not there:
+        publish(engine, city.sample_city(size, 1), f"sample:{size}:1")
+    with engine.connect() as connection:
+        wanted = [one for one in plans.communities(connection) if one[0] not in drawn]
+    for _ in draw_many(db.database_url(), wanted, Wishes(), publish=True):
+        pass
+    with engine.begin() as connection:
+        if not accounts.listed(connection):
+            accounts.add(connection, "planner", "admin", PASSWORD)
+    return engine
+
+
+def tiles(engine: Any, address: str) -> None:
+    """Measure the tiles of the public map: from the file against from the database."""
+    signed_in = db.api_engine()
+    began = time.perf_counter()
+    made = baking.bake(signed_in)
+    assert made is not None
+    say(
+        "public tiles baked",
+        f"{time.perf_counter() - began:.1f} s, {made.stat().st_size / 1e6:.1f} MB",
+    )
+    with acting(signed_in, ANYONE, readonly=True) as connection:
+        wanted = list(baking.tiles_over(baking._extents(connection)))
+    signed_in.dispose()
+    chosen = [tile for tile in wanted if tile.z >= 14][:: max(1, len(wanted) // 300)]
+    data = made.read_bytes()
+    reader = Reader(lambda offset, length: data[offset : offset + length])
+    places = _ranges(reader, chosen)
+
+    def of_file(client: httpx.Client) -> None:
+        for offset, length in places:
+            asked = {"Range": f"bytes={offset}-{offset + length - 1}"}
+            gzip.decompress(client.get(f"/baked/{made.name}", headers=asked).content)
+
+    def of_database(client: httpx.Client) -> None:
+        for tile in chosen:
+            client.get(f"/tiles/{tile.z}/{tile.x}/{tile.y}")
+
+    def of_standard(client: httpx.Client) -> None:
+        for tile in chosen:
+            path = f"/ogc/collections/grid/tiles/WebMercatorQuad/{tile.z}/{tile.y}/{tile.x}"
+            client.get(path, params={"f": "mvt"}).raise_for_status()
+
+    with httpx.Client(base_url=address, timeout=60) as client:
+        file, live = rate(of_file, client, len(places)), rate(of_database, client, len(chosen))
+        say("tiles a second from the file", f"{file:.0f}")
+        say("tiles a second from the database", f"{live:.0f}", f"{file / live:.1f} x (>= 10 x)")
+        if client.get("/ogc/collections").status_code == 200:
+            standard = rate(of_standard, client, len(chosen))
+            ratio = f"{file / standard:.1f} x (>= 10 x)"
+            say("tiles a second from /ogc, one layer", f"{standard:.0f}", ratio)
+
+
+def _ranges(reader: Reader, chosen: list[Any]) -> list[tuple[int, int]]:
+    """Return where tiles lie in the file, as a reader with its directory at hand asks for them."""
+    asked: list[tuple[int, int]] = []
+    read = reader.get_bytes
+
+    def noted(offset: int, length: int) -> Any:
+        asked.append((offset, length))
+        return read(offset, length)
+
+    reader.get_bytes = noted
+    found = []
+    for tile in chosen:
+        asked.clear()
+        if reader.get(tile.z, tile.x, tile.y):
+            found.append(asked[-1])
+    return found
+
+
+def rate(ask: Callable[[httpx.Client], None], client: httpx.Client, count: int) -> float:
+    """Return how many tiles a second come, the second of two rounds."""
+    ask(client)
+    began = time.perf_counter()
+    ask(client)
+    return count / (time.perf_counter() - began)
+
+
+def first_map(browser: Browser, address: str) -> None:
+    """Measure the first map of the public page with nothing kept, and what it transfers."""
+    seconds, bytes_ = [], []
+    for _ in range(3):
+        context = browser.new_context(viewport={"width": 1280, "height": 800}, locale="zh-CN")
+        page = context.new_page()
+        received = counted(context.new_cdp_session(page))
+        began = time.perf_counter()
+        page.goto(address)
+        page.wait_for_function(IDLE, timeout=60_000)
+        seconds.append(time.perf_counter() - began)
+        bytes_.append(sum(received))
+        context.close()
+    say("first map, cold", f"{statistics.median(seconds):.2f} s", "(<= 2.5 s)")
+    say("transferred before it", f"{statistics.median(bytes_) / 1000:.0f} KB", "(<= 600 KB)")
+
+
+def counted(session: CDPSession) -> list[int]:
+    """Return the list in which the sizes of what a page receives are noted."""
+    received: list[int] = []
+    session.send("Network.enable")
+    session.on("Network.loadingFinished", lambda one: received.append(one["encodedDataLength"]))
+    return received
+
+
+def moves(browser: Browser, engine: Any, address: str) -> None:
+    """Measure moves of one building in the community with nearest to five hundred."""
+    count = select(Building.region_code, func.count().label("buildings"))
+    with engine.connect() as connection:
+        rows = connection.execute(
+            count.join(Region, Region.code == Building.region_code).group_by(Building.region_code)
+        ).all()
+    community, buildings = min(rows, key=lambda row: abs(row[1] - BUILDINGS))
+    grant = {"grant_type": "password", "username": "planner", "password": PASSWORD}
+    session = httpx.post(f"{address}/auth/token", data=grant).raise_for_status().json()
+    bearer = {"Authorization": f"Bearer {session['access_token']}"}
+    with httpx.Client(base_url=address, headers=bearer, timeout=60) as client:
+        shown = client.get(f"/communities/{community}/plans?status=published").json()["items"][0]
+        draft = client.post(f"/plans/{shown['id']}/copy").json()["id"]
+    page = opened(browser, f"{address}/plan/p/{draft}", session)
+    figures = [page.evaluate(MOVE) for _ in range(12)]
+    page.context.close()
+    on_screen, confirmed = ([one[place] for one in figures[2:]] for place in (0, 1))
+    say(
+        f"a move on screen, {buildings} buildings",
+        f"{statistics.median(on_screen):.0f} ms, largest {max(on_screen):.0f}",
+        "(<= 50 ms)",
+    )
+    say("confirmed by the server", f"{statistics.median(confirmed):.0f} ms", "(<= 300 ms)")
+
+
+def opened(browser: Browser, address: str, session: dict[str, Any]) -> Page:
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, locale="zh-CN")
+    kept = json.dumps(json.dumps(session))
+    context.add_init_script(
+        f"if (origin !== 'null') localStorage.setItem('gridatlas.session', {kept})"
+    )
+    page = context.new_page()
+    page.goto(address)
+    page.wait_for_function(EDITING, timeout=60_000)
+    return page
+
+
+def atlas(engine: Any) -> None:
+    """Measure the atlas of the street office with nearest to twelve communities."""
+    street = func.left(Region.code, 9).label("street")
+    counted_streets = (
+        select(street, func.count()).where(Region.level == "community").group_by(street)
+    )
+    with engine.connect() as connection:
+        chosen, communities = min(
+            connection.execute(counted_streets), key=lambda row: abs(row[1] - 12)
+        )
+        began = time.perf_counter()
+        made = street_atlas(connection, chosen, PAPERS["A3"])
+        seconds = time.perf_counter() - began
+    say(
+        f"atlas of {communities} communities",
+        f"{seconds:.1f} s, {len(made.pdf) / 1e6:.1f} MB",
+        "(<= 60 s, <= 20 MB)",
+    )
+
+
+def say(what: str, figure: str, required: str = "") -> None:
+    print(f"{what:<45} {figure:>26}  {required}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Fire: the rules with their clauses, and what the city breaks of them."""

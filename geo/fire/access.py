@@ -1,0 +1,159 @@
+"""How buildings, hydrants and stations stand to the roads: where each is reached from."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import shapely
+from scipy.sparse import csr_array
+
+from geo.network.noding import Bools, Floats, Geometries, Ints
+from geo.network.roads import RoadGraph, split
+
+FARTHEST_M = 500.0
+"""A building without a road this near has none."""
+
+OTHER_WAYS_M = 120.0
+"""How far around a building that stands behind others an open way is looked for."""
+
+_THROUGH_M = 0.3  # a way that cuts less than this off a corner still passes it
+
+
+@dataclass(frozen=True)
+class Access:
+    """Places on the road graph.
+
+    Attributes
+    ----------
+    graph
+        The road graph with a node for every place.
+    building, hydrant, station
+        Node of each place; -1 where no road is near.
+    building_gap, hydrant_gap, station_gap
+        Metres from the place (a building's wall) to its node; infinite where no road is near.
+    behind
+        Which buildings have no way from a road that is not through another building.
+    """
+
+    graph: RoadGraph
+    building: Ints
+    building_gap: Floats
+    behind: Bools
+    hydrant: Ints
+    hydrant_gap: Floats
+    station: Ints
+    station_gap: Floats
+
+    @cached_property
+    def walk(self) -> csr_array:
+        """Return metres from node to node along roads, either way."""
+        return self.graph.walk()
+
+
+@dataclass(frozen=True)
+class Anchors:
+    """Where buildings are reached from, before the graph is cut there.
+
+    Attributes
+    ----------
+    piece
+        (b,) piece of the road graph; -1 where none is near.
+    offset
+        (b,) metres along it.
+    gap, behind
+        As in :class:`Access`.
+    """
+
+    piece: Ints
+    offset: Floats
+    gap: Floats
+    behind: Bools
+
+
+ANCHORED = ("piece", "offset", "gap", "behind")
+
+
+def find(graph: RoadGraph, anchors: Anchors, hydrants: Geometries, stations: Geometries) -> Access:
+    """Return the node of every building, hydrant and station."""
+    pieces, offsets, gaps = [anchors.piece], [anchors.offset], [anchors.gap]
+    for points in (hydrants, stations):
+        piece, gap = _nearest(graph, points)
+        pieces.append(piece)
+        offsets.append(_offset(graph, piece, points))
+        gaps.append(gap)
+    there = np.concatenate(pieces) >= 0
+    whole, node = split(graph, np.concatenate(pieces)[there], np.concatenate(offsets)[there])
+    found = np.full(len(there), -1, dtype=np.int64)
+    found[there] = node
+    ends = np.cumsum([len(piece) for piece in pieces])
+    building, hydrant, station = found[: ends[0]], found[ends[0] : ends[1]], found[ends[1] :]
+    return Access(whole, building, gaps[0], anchors.behind, hydrant, gaps[1], station, gaps[2])
+
+
+def anchor(
+    graph: RoadGraph, walls: Geometries, tree: shapely.STRtree, rows: Ints | None = None
+) -> Anchors:
+    """Return where buildings are reached from, all of them or those of some rows.
+
+    An open way is preferred to a shorter one through another building.
+    """
+    rows = np.arange(len(walls)) if rows is None else rows
+    piece, gap = _nearest(graph, walls[rows])
+    there = np.flatnonzero(piece >= 0)
+    ways = shapely.shortest_line(graph.lines[piece[there]], walls[rows[there]])
+    behind = np.zeros(len(rows), dtype=bool)
+    for k in there[_is_blocked(ways, rows[there], walls, tree)]:
+        other = _open_way(graph, int(rows[k]), walls, tree)
+        if other is None:
+            behind[k] = True
+        else:
+            piece[k], gap[k] = other
+    return Anchors(piece, _offset(graph, piece, walls[rows]), gap, behind)
+
+
+def _nearest(graph: RoadGraph, places: Geometries) -> tuple[Ints, Floats]:
+    """Return the nearest piece of each place, -1 for none, and how far it is."""
+    piece = np.full(len(places), -1, dtype=np.int64)
+    gap = np.full(len(places), np.inf)
+    if len(places) and len(graph.lines):
+        (place, near), apart = graph.tree.query_nearest(
+            places, max_distance=FARTHEST_M, return_distance=True, all_matches=False
+        )
+        piece[place], gap[place] = near, apart
+    return piece, gap
+
+
+def _offset(graph: RoadGraph, piece: Ints, places: Geometries) -> Floats:
+    """Return how far along its piece each place is nearest to it."""
+    offset = np.zeros(len(piece))
+    there = np.flatnonzero(piece >= 0)
+    lines = graph.lines[piece[there]]
+    at = shapely.get_point(shapely.shortest_line(lines, places[there]), 0)
+    offset[there] = shapely.line_locate_point(lines, at)
+    return offset
+
+
+def _is_blocked(ways: Geometries, owner: Ints, walls: Geometries, tree: shapely.STRtree) -> Bools:
+    """Return which ways lead through a building that is not their own."""
+    way, wall = tree.query(ways, predicate="intersects")
+    others = wall != owner[way]
+    way, wall = way[others], wall[others]
+    through = shapely.length(shapely.intersection(ways[way], walls[wall])) > _THROUGH_M
+    blocked = np.zeros(len(ways), dtype=bool)
+    blocked[way[through]] = True
+    return blocked
+
+
+def _open_way(
+    graph: RoadGraph, row: int, walls: Geometries, tree: shapely.STRtree
+) -> tuple[int, float] | None:
+    """Return the nearest piece with an open way to a building, and how long that is."""
+    near = graph.tree.query(walls[row], predicate="dwithin", distance=OTHER_WAYS_M)
+    apart = shapely.distance(graph.lines[near], walls[row])
+    near = near[np.argsort(apart)]
+    ways = shapely.shortest_line(graph.lines[near], walls[row])
+    blocked = _is_blocked(ways, np.full(len(near), row), walls, tree)
+    free = np.flatnonzero(~blocked)
+    if not len(free):
+        return None
+    return int(near[free[0]]), float(shapely.length(ways[free[0]]))

@@ -1,0 +1,92 @@
+"""What the fire desk holds ready for a city: its ground, the rules, and the engine's ways."""
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy.sparse import csr_array
+from sqlalchemy import Connection
+
+from geo.fire import engine, response, separation
+from geo.fire.engine import Reached
+from geo.fire.ground import Ground, Grounds, extent, revisions
+from geo.fire.rules import Rules, in_force
+from geo.model.pipe import Network
+from geo.network import isolation, pipes
+from geo.network.isolation import Sectors
+from geo.network.noding import Bools
+from geo.network.roads import Vehicle
+
+Stamp = tuple[int | None, int | None]
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A city's ground with the rules in force and its engine."""
+
+    ground: Ground
+    rules: Rules
+    vehicle: Vehicle
+
+    @cached_property
+    def reached(self) -> Reached:
+        """Return where the engine gets to."""
+        return engine.reached(self.ground, self.vehicle)
+
+    @cached_property
+    def towards(self) -> csr_array:
+        """Return the driving times against the direction of travel: from a place to stations."""
+        matrix, _ = response.driving(self.ground, self.rules)
+        return csr_array(matrix.T)
+
+    @cached_property
+    def high(self) -> Bools:
+        """Return which buildings are high-rises."""
+        return np.asarray(separation.bodies(self.ground).high)
+
+
+class Desks:
+    """The desks of an installation's cities, made anew when data or rules changed."""
+
+    def __init__(self) -> None:
+        self.grounds = Grounds()
+        self._held: dict[str, Desk] = {}
+        self._lock = threading.Lock()
+        self._pipes: dict[tuple[str, str], tuple[Stamp, Sectors]] = {}
+        self._pipe_locks = {network.value: threading.Lock() for network in Network}
+
+    def pipes(
+        self,
+        connection: Connection,
+        city: str,
+        network: str,
+        state: Mapping[str, int] | None = None,
+    ) -> Sectors:
+        """Return a network of a city as it is now, cut at its valves.
+
+        Raises
+        ------
+        InputError
+            If the network has no segments there.
+        """
+        known = revisions(connection) if state is None else state
+        stamp = known.get("pipe_node"), known.get("pipe_segment")
+        with self._pipe_locks[network]:
+            held = self._pipes.get((city, network))
+            if held is None or held[0] != stamp:
+                graph = pipes.read(connection, network, extent(connection, city))
+                held = stamp, isolation.sectors(graph)
+                self._pipes[city, network] = held
+            return held[1]
+
+    def of(self, connection: Connection, city: str, state: Mapping[str, int] | None = None) -> Desk:
+        """Return the desk of a city as it is now; ``state`` as in :meth:`Grounds.of`."""
+        ground, rules = self.grounds.of(connection, city, state), in_force()
+        vehicle = engine.installed(rules)
+        with self._lock:
+            held = self._held.get(city)
+            if held is None or held.ground is not ground or held.rules != rules:
+                held = self._held[city] = Desk(ground, rules, vehicle)
+            return held

@@ -1,0 +1,426 @@
+"""Findings kept in the database: found anew only where the data changed.
+
+Each overlay remembers the revisions of the layers that it was found from. Where nothing but
+buildings changed, only what stands near a changed one is looked at again.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import shapely
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Connection,
+    Engine,
+    Select,
+    Text,
+    any_,
+    case,
+    cast,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+)
+
+from geo.codes import stem
+from geo.fire import engine as engines
+from geo.fire import hydrants, ladder, lanes, response, separation
+from geo.fire.desk import Desk, Desks
+from geo.fire.finding import Finding, Missing
+from geo.fire.ground import INSPECTION, Ground, revisions
+from geo.fire.rules import Overlay, Rules, Severity, in_force
+from geo.layers import wkb
+from geo.model import (
+    STORAGE_SRID,
+    FireArea,
+    FireFinding,
+    FireOverlay,
+    Grid,
+    GridMember,
+    GridPlan,
+)
+from geo.model.history import HISTORY
+from geo.network import database as road_edges
+from geo.network.noding import Ints
+from geo.progress import Progress, silent
+
+ROAD_EDGE = "road_edge"
+"""Name under which the state of the roads for pgRouting is kept."""
+
+_LOCK = 4206_0006  # advisory lock of refreshing: a number of our own
+
+MINUTES = (2.0, 3.0, 4.0, 5.0)
+"""Response areas that are kept for the map, minutes from the call."""
+
+RESTS_ON: dict[Overlay, tuple[str, ...]] = {
+    Overlay.HYDRANT_COVERAGE: ("building", "pipe_node", "road", INSPECTION),
+    Overlay.HYDRANT_SPACING: ("pipe_node", "road", INSPECTION),
+    Overlay.HYDRANT_STANDING: ("building", "pipe_node", "road", INSPECTION),
+    Overlay.FIRE_LANE: ("building", "road", "water", "compound", "region"),
+    Overlay.FIRE_REACH: ("building", "road"),
+    Overlay.SEPARATION: ("building",),
+    Overlay.LADDER: ("building", "water", "compound"),
+    Overlay.RESPONSE: ("building", "road", "facility"),
+}
+"""Layers whose change may change an overlay."""
+
+AROUND_M: dict[Overlay, float] = {
+    Overlay.SEPARATION: 15.0,
+    Overlay.LADDER: 25.0,
+    Overlay.FIRE_LANE: 45.0,
+    Overlay.HYDRANT_STANDING: 10.0,
+    Overlay.HYDRANT_COVERAGE: 125.0,
+    Overlay.FIRE_REACH: 125.0,
+    Overlay.RESPONSE: 125.0,
+}
+"""How far the change of a building is felt."""
+
+_SLACK = timedelta(hours=1)
+"""A publication's time is that of its transaction's start: those before it may end after it."""
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What is looked at again: rows of buildings, hydrants and roads, and codes that are gone."""
+
+    building: Ints
+    hydrant: Ints
+    road: Ints
+    gone: list[str]
+
+
+def refresh(bind: Engine, desks: Desks, city: str, progress: Progress = silent) -> dict[str, int]:
+    """Bring the findings of a city up to date; return how many each overlay wrote anew.
+
+    Two at once are safe: the second waits, and finds nothing left to do.
+    """
+    written: dict[str, int] = {}
+    with bind.begin() as connection:
+        connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+        desk = desks.of(connection, city)
+        _write_roads(connection, desk)
+        for done, overlay in enumerate(Overlay):
+            progress("fire", done, len(Overlay))
+            count = _refresh(connection, desk, overlay)
+            if count is not None:
+                written[overlay.value] = count
+    progress("fire", len(Overlay), len(Overlay))
+    return written
+
+
+def _write_roads(connection: Connection, desk: Desk) -> None:
+    """Keep the road graph in the database, if roads or the engine changed."""
+    ground, rules, engine = desk.ground, desk.rules, desk.vehicle
+    stamp = {"road": ground.revisions.get("road", 0), "engine": str(engine)}
+    row = _state(connection, ground.city, ROAD_EDGE)
+    if row is not None and row.revisions == stamp:
+        return
+    began = time.monotonic()
+    passable = engines.is_free(engines.obstacles(ground.road, engine))[ground.graph.road]
+    road_edges.write(connection, ground.city, ground.graph, passable, ground.to_degrees)
+    _remember(connection, ground.city, ROAD_EDGE, stamp, rules, [], time.monotonic() - began)
+
+
+def is_stale(connection: Connection, city: str, overlay: Overlay) -> bool:
+    """Return whether an overlay was found from older data or by other figures, or never."""
+    row = _state(connection, city, overlay)
+    stamp = _stamp(revisions(connection), overlay)
+    return row is None or row.revisions != stamp or row.figures != in_force().stamp
+
+
+def _stamp(known: Mapping[str, int], overlay: Overlay) -> dict[str, int]:
+    """Return the revisions of what an overlay rests on."""
+    return {layer: known[layer] for layer in RESTS_ON[overlay] if layer in known}
+
+
+def _state(connection: Connection, city: str, overlay: str) -> Any:
+    return connection.execute(
+        select(FireOverlay.revisions, FireOverlay.figures, FireOverlay.computed_at).where(
+            FireOverlay.city == city, FireOverlay.overlay == overlay
+        )
+    ).first()
+
+
+def _refresh(connection: Connection, desk: Desk, overlay: Overlay) -> int | None:
+    """Find an overlay anew where it must be; None where nothing changed."""
+    ground, rules = desk.ground, desk.rules
+    began = time.monotonic()
+    stamp = _stamp(ground.revisions, overlay)
+    row = _state(connection, ground.city, overlay)
+    same_figures = row is not None and row.figures == rules.stamp
+    if row is not None and same_figures and row.revisions == stamp:
+        return None
+    moved = set() if row is None else {k for k in stamp if stamp[k] != row.revisions.get(k)}
+    if row is not None and same_figures and moved == {"building"}:
+        scope = _scope(connection, ground, overlay, row)
+        found = _find(desk, overlay, scope)
+        _forget(connection, ground, overlay, scope)
+    else:
+        found = _find(desk, overlay, None)
+        connection.execute(
+            delete(FireFinding).where(
+                FireFinding.city == ground.city, FireFinding.overlay == overlay.value
+            )
+        )
+        _areas(connection, ground, rules, overlay)
+    _write(connection, ground, overlay, found)
+    lacking = missing(ground, overlay)
+    seconds = time.monotonic() - began
+    _remember(connection, ground.city, overlay.value, stamp, rules, lacking, seconds)
+    return len(found)
+
+
+def _scope(connection: Connection, ground: Ground, overlay: Overlay, row: Any) -> Scope:
+    """Return what stands near a building that changed since an overlay was found."""
+    since = row.revisions["building"]
+    changed = np.flatnonzero((ground.building["revision"] > since).to_numpy())
+    history = HISTORY["building"]
+    before = connection.execute(
+        select(history.c.code, wkb(history.c.geom)).where(
+            history.c.valid_to >= row.computed_at - _SLACK
+        )
+    ).all()
+    outlines = ground.to_metres(shapely.from_wkb([item.geom for item in before]))
+    places = np.concatenate([ground.walls[changed], np.atleast_1d(outlines)])
+    radius = AROUND_M[overlay]
+
+    def near(tree: shapely.STRtree) -> Ints:
+        return np.unique(tree.query(places, predicate="dwithin", distance=radius)[1])
+
+    gone = [item.code for item in before if item.code not in ground.row_of]
+    hydrant = near(shapely.STRtree(ground.hydrant.geometry.to_numpy()))
+    road = near(shapely.STRtree(ground.road.geometry.to_numpy()))
+    return Scope(near(ground.wall_tree), hydrant, road, gone)
+
+
+def _find(desk: Desk, overlay: Overlay, scope: Scope | None) -> list[Finding]:
+    """Return the findings of an overlay, of all the city or of a scope."""
+    ground, rules = desk.ground, desk.rules
+    buildings = None if scope is None else scope.building
+    by_overlay: dict[Overlay, Callable[[], list[Finding]]] = {
+        Overlay.HYDRANT_COVERAGE: lambda: hydrants.coverage(ground, rules, buildings),
+        Overlay.HYDRANT_SPACING: lambda: hydrants.spacing(ground, rules),
+        Overlay.HYDRANT_STANDING: lambda: hydrants.standing(
+            ground, rules, None if scope is None else scope.hydrant
+        ),
+        Overlay.FIRE_LANE: lambda: lanes.find(
+            ground, rules, None if scope is None else scope.road, buildings
+        ),
+        Overlay.FIRE_REACH: lambda: engines.find(ground, rules, buildings, desk.reached),
+        Overlay.SEPARATION: lambda: separation.find(ground, rules, buildings),
+        Overlay.LADDER: lambda: ladder.find(ground, rules, buildings),
+        Overlay.RESPONSE: lambda: response.find(ground, rules, buildings, desk.reached),
+    }
+    return by_overlay[overlay]()
+
+
+def _forget(connection: Connection, ground: Ground, overlay: Overlay, scope: Scope) -> None:
+    """Delete the findings that a scope's new ones replace."""
+    codes = {
+        *ground.building["code"].to_numpy()[scope.building].tolist(),
+        *ground.hydrant["code"].to_numpy()[scope.hydrant].tolist(),
+        *ground.road["code"].to_numpy()[scope.road].tolist(),
+        *scope.gone,
+    }
+    listed = any_(cast(list(codes), ARRAY(Text)))
+    mine = FireFinding.city == ground.city, FireFinding.overlay == overlay.value
+    touched = FireFinding.feature == listed
+    if overlay is Overlay.SEPARATION:
+        touched = or_(touched, (FireFinding.other == listed) & (FireFinding.severity != "missing"))
+    connection.execute(delete(FireFinding).where(*mine, touched))
+
+
+def _areas(connection: Connection, ground: Ground, rules: Rules, overlay: Overlay) -> None:
+    """Keep the land that an overlay covers, for the map."""
+    kept: list[tuple[str, float | None, shapely.Geometry]] = []
+    if overlay is Overlay.RESPONSE:
+        areas = response.areas(ground, rules, list(MINUTES))
+        kept = [("response", m, area) for m, area in zip(MINUTES, areas, strict=True)]
+    elif overlay is Overlay.HYDRANT_COVERAGE:
+        kept = [(how, None, area) for how, area in hydrants.covered(ground, rules).items()]
+    else:
+        return
+    kinds = {kind for kind, _, _ in kept}
+    mine = FireArea.city == ground.city
+    connection.execute(delete(FireArea).where(mine, FireArea.kind.in_(kinds)))
+    rows = [
+        {"city": ground.city, "kind": kind, "minutes": minutes, "geom": _ewkb(ground, area)}
+        for kind, minutes, area in kept
+        if not shapely.is_empty(area)
+    ]
+    if rows:
+        connection.execute(insert(FireArea), rows)
+
+
+def _ewkb(ground: Ground, geometry: shapely.Geometry) -> str:
+    shown = shapely.set_srid(ground.to_degrees(geometry), STORAGE_SRID)
+    hexed: str = shapely.to_wkb(shown, hex=True, include_srid=True)
+    return hexed
+
+
+def _write(connection: Connection, ground: Ground, overlay: Overlay, found: list[Finding]) -> None:
+    """Write findings with COPY."""
+    if not found:
+        return
+    shapes = np.array([one.geometry for one in found], dtype=object)
+    regions = regions_of(ground, found)
+    shown = shapely.set_srid(ground.to_degrees(shapes), STORAGE_SRID)
+    hexed = shapely.to_wkb(shown, hex=True, include_srid=True)
+    revision = max(_stamp(ground.revisions, overlay).values(), default=0)
+    rows = (
+        (
+            *(ground.city, overlay.value, one.rule, one.severity.value, one.layer, one.feature),
+            *(one.other, region, one.measured, one.required, one.shortfall),
+            *(json.dumps(one.detail, ensure_ascii=False), revision, shape),
+        )
+        for one, region, shape in zip(found, regions, hexed, strict=True)
+    )
+    _copy(connection, rows)
+
+
+_COLUMNS = (
+    "city, overlay, rule, severity, layer, feature, other, region_code, "
+    "measured, required, shortfall, detail, revision, geom"
+)
+
+
+def _copy(connection: Connection, rows: Iterable[tuple[Any, ...]]) -> None:
+    road_edges.copy(connection, "fire_finding", _COLUMNS, rows)
+
+
+def regions_of(ground: Ground, found: list[Finding]) -> list[str | None]:
+    """Return the community of each finding: its building's own, else the one it lies in."""
+    own = ground.building["region_code"].to_numpy()
+    regions = ground.region_of(np.array([one.geometry for one in found], dtype=object))
+    for k, one in enumerate(found):
+        if one.layer == "building" and (code := own[ground.row_of[one.feature]]):
+            regions[k] = code
+    listed: list[str | None] = regions.tolist()
+    return listed
+
+
+def _remember(
+    connection: Connection,
+    city: str,
+    name: str,
+    stamp: Mapping[str, Any],
+    rules: Rules,
+    lacking: list[Missing],
+    seconds: float,
+) -> None:
+    """Keep from what an overlay was found."""
+    values = {
+        "city": city,
+        "overlay": name,
+        "revisions": dict(stamp),
+        "figures": rules.stamp,
+        "missing": [[one.key, one.count] for one in lacking],
+        "seconds": seconds,
+    }
+    mine = FireOverlay.city == city, FireOverlay.overlay == name
+    connection.execute(delete(FireOverlay).where(*mine))
+    connection.execute(insert(FireOverlay).values(**values))
+
+
+def missing(ground: Ground, overlay: Overlay) -> list[Missing]:
+    """Return what the data lacks for an overlay."""
+    frame = ground.building
+    if overlay in {
+        Overlay.HYDRANT_COVERAGE,
+        Overlay.HYDRANT_SPACING,
+        Overlay.HYDRANT_STANDING,
+    }:
+        return hydrants.missing(ground)
+    if overlay in {Overlay.FIRE_LANE, Overlay.FIRE_REACH}:
+        return engines.missing(ground)
+    if overlay is Overlay.RESPONSE:
+        return response.missing(ground)
+    no_height = int((frame["height_m"].isna() & frame["storeys_above"].isna()).sum())
+    counts = {"no_height": no_height}
+    if overlay is Overlay.SEPARATION:
+        works = frame["use"].isin(separation.WORKS)
+        counts |= {"no_fire_class": int(frame["fire_class"].isna().sum())}
+        counts |= {"no_hazard_category": int(works.sum())}
+    return [Missing(key, count) for key, count in counts.items() if count]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which findings are asked for; None and empty mean all."""
+
+    overlay: str | None = None
+    region: str | None = None
+    building: str | None = None
+    rule: str | None = None
+    severity: str | None = None
+    box: tuple[float, float, float, float] | None = None
+
+
+def query(city: str, wanted: Wanted) -> Select[*tuple[Any, ...]]:
+    """Return the query for findings, the gravest first."""
+    statement = select(FireFinding).where(FireFinding.city == city)
+    equal = {
+        FireFinding.overlay: wanted.overlay,
+        FireFinding.rule: wanted.rule,
+        FireFinding.severity: wanted.severity,
+    }
+    for column, value in equal.items():
+        if value is not None:
+            statement = statement.where(column == value)
+    if wanted.building is not None:
+        either = FireFinding.feature == wanted.building, FireFinding.other == wanted.building
+        statement = statement.where(or_(*either))
+    if wanted.region:
+        statement = statement.where(_in_region(wanted.region))
+    if wanted.box is not None:
+        box = func.ST_MakeEnvelope(*wanted.box, STORAGE_SRID)
+        statement = statement.where(FireFinding.geom.op("&&")(box))
+    return statement
+
+
+def _in_region(region: str) -> ColumnElement[bool]:
+    """Return the condition that a finding lies in a region, or in a grid (15 digits)."""
+    if len(region) != _GRID_DIGITS:
+        return FireFinding.region_code.startswith(stem(region), autoescape=True)
+    shown = select(Grid.id).join(GridPlan, GridPlan.id == Grid.plan_id)
+    shown = shown.where(Grid.code == region, GridPlan.status == "published")
+    members = select(GridMember.building_code).where(GridMember.grid_id.in_(shown))
+    land = select(func.ST_Union(Grid.geom)).where(Grid.id.in_(shown)).scalar_subquery()
+    of_building = (FireFinding.layer == "building") & FireFinding.feature.in_(members)
+    elsewhere = (FireFinding.layer != "building") & func.ST_Intersects(FireFinding.geom, land)
+    return or_(of_building, elsewhere)
+
+
+_GRID_DIGITS = 15
+
+GRAVITY = case(
+    (FireFinding.severity == "high", 0),
+    (FireFinding.severity == "medium", 1),
+    (FireFinding.severity == "low", 2),
+    else_=3,
+)
+"""Order of findings: the gravest first."""
+
+
+def counts(connection: Connection, city: str, region: str | None) -> dict[str, dict[str, int]]:
+    """Return how many findings of each severity each overlay has."""
+    own = query(city, Wanted(region=region)).subquery("own")
+    statement = select(own.c.overlay, own.c.severity, func.count().label("count"))
+    found = {overlay.value: dict.fromkeys(map(str, Severity), 0) for overlay in Overlay}
+    for row in connection.execute(statement.group_by(own.c.overlay, own.c.severity)):
+        found[row.overlay][row.severity] = row[2]
+    return found
+
+
+def states(connection: Connection, city: str) -> dict[str, Any]:
+    """Return the kept state of each overlay of a city that was ever checked."""
+    rows = connection.execute(select(FireOverlay).where(FireOverlay.city == city)).mappings()
+    return {row["overlay"]: row for row in rows}

@@ -1,0 +1,384 @@
+"""The ground of one city in memory, in metres: read once, and again only where it changed."""
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pyproj
+import shapely
+from numpy.typing import NDArray
+from sqlalchemy import ColumnElement, Connection, func, literal, select
+from sqlalchemy.dialects.postgresql import distinct_on
+
+from geo import crs as systems
+from geo.errors import NotFoundError
+from geo.fire import access
+from geo.fire.access import Access, Anchors
+from geo.layers import read_frame, wkb
+from geo.model import STORAGE_SRID, Base, Building, LayerRevision, Region
+from geo.model.fire import HydrantInspection
+from geo.network import roads as road_graph
+from geo.network.noding import Geometries, Ints
+from geo.network.roads import RoadGraph
+
+Box = tuple[float, float, float, float]
+
+AROUND_DEGREES = 0.03
+"""How far beyond its border a city's roads and hydrants are read: some 3 km."""
+
+COLUMNS: dict[str, tuple[str, ...]] = {
+    "building": (
+        *("name", "address", "use", "storeys_above", "storeys_below", "height_m", "structure"),
+        *("fire_class", "year_built", "high_rise", "households", "population"),
+        *("households_source", "compound_code", "region_code", "revision"),
+    ),
+    "facility": ("category", "name", "phone", "address", "region_code"),
+    "road": (
+        *("road_class", "name", "width_m", "clear_height_m", "max_weight_t", "slope_percent"),
+        *("oneway", "fire_lane", "bridge", "tunnel"),
+    ),
+    "water": ("kind", "width_m", "covered"),
+    "compound": ("name", "gated"),
+    "pipe_node": ("network", "kind", "in_service", "flow_l_s", "pressure_mpa"),
+    "region": ("name", "level"),
+}
+"""What is read of each layer; of nodes only hydrants, of regions communities."""
+
+
+@dataclass(frozen=True)
+class Ground:
+    """A city's layers as metric frames sorted by code, and what follows from them.
+
+    Attributes
+    ----------
+    city
+        The four digits that the codes of its regions begin with; empty where no region is known.
+    revisions, published
+        The revision and the time of each layer that this was read from.
+    failed
+        Codes of hydrants whose last inspection failed.
+    """
+
+    city: str
+    crs: pyproj.CRS
+    revisions: Mapping[str, int]
+    published: Mapping[str, datetime]
+    failed: frozenset[str]
+    building: gpd.GeoDataFrame
+    facility: gpd.GeoDataFrame
+    road: gpd.GeoDataFrame
+    water: gpd.GeoDataFrame
+    compound: gpd.GeoDataFrame
+    hydrant: gpd.GeoDataFrame
+    region: gpd.GeoDataFrame
+    graph: RoadGraph
+    anchors: Anchors
+
+    @cached_property
+    def walls(self) -> NDArray[np.object_]:
+        """Return the outlines of the buildings."""
+        outlines: NDArray[np.object_] = self.building.geometry.to_numpy()
+        shapely.prepare(outlines)
+        return outlines
+
+    @cached_property
+    def wall_tree(self) -> shapely.STRtree:
+        """Return the index of the buildings."""
+        return shapely.STRtree(self.walls)
+
+    @cached_property
+    def row_of(self) -> dict[str, int]:
+        """Return the row of each building by its code."""
+        return {code: row for row, code in enumerate(self.building["code"])}
+
+    @cached_property
+    def working(self) -> NDArray[np.bool_]:
+        """Return which hydrants can be used: not out of service, last inspection not failed."""
+        out = self.hydrant["in_service"].eq(False).to_numpy(dtype=bool)
+        failed: NDArray[np.bool_] = self.hydrant["code"].isin(self.failed).to_numpy()
+        return np.asarray(~out & ~failed)
+
+    @cached_property
+    def access(self) -> Access:
+        """Return how places stand to the roads."""
+        hydrants, stations = self.hydrant.geometry.to_numpy(), self.station.geometry.to_numpy()
+        return access.find(self.graph, self.anchors, hydrants, stations)
+
+    @cached_property
+    def station(self) -> gpd.GeoDataFrame:
+        """Return the fire stations as points."""
+        found = self.facility[self.facility["category"] == "fire_station"]
+        points = shapely.centroid(found.geometry.to_numpy())
+        return found.set_geometry(points, crs=found.crs).reset_index(drop=True)
+
+    def to_degrees(self, geometries: Any) -> Any:
+        """Return geometries in longitude and latitude."""
+        return systems.transform(geometries, self.crs, systems.STORAGE)
+
+    def to_metres(self, geometries: Any) -> Any:
+        """Return geometries in the city's metric system."""
+        return systems.transform(geometries, systems.STORAGE, self.crs)
+
+    def place(self, lon: float, lat: float) -> shapely.Point:
+        """Return a place in metres."""
+        point: shapely.Point = self.to_metres(shapely.Point(lon, lat))
+        return point
+
+    def region_of(self, geometries: NDArray[np.object_]) -> NDArray[np.object_]:
+        """Return the code of the community that each geometry's middle lies in, or None."""
+        found = np.full(len(geometries), None, dtype=object)
+        land = self.region.geometry.to_numpy()
+        points = shapely.point_on_surface(geometries)
+        which, where = shapely.STRtree(land).query(points, predicate="intersects")
+        found[which[::-1]] = self.region["code"].to_numpy()[where[::-1]]
+        return found
+
+
+def changed(before: gpd.GeoDataFrame, now: gpd.GeoDataFrame) -> tuple[Ints, Geometries]:
+    """Return the rows of a frame that are new or changed, and their outlines then and now."""
+    columns = ["code", "revision"]
+    new = now[columns].merge(before[columns], how="left", indicator=True)["_merge"]
+    rows = np.flatnonzero((new == "left_only").to_numpy())
+    old = before[columns].merge(now[columns], how="left", indicator=True)["_merge"]
+    gone = np.flatnonzero((old == "left_only").to_numpy())
+    both = [now.geometry.to_numpy()[rows], before.geometry.to_numpy()[gone]]
+    return rows, np.concatenate(both)
+
+
+def _anchors(before: Ground | None, building: gpd.GeoDataFrame, graph: RoadGraph) -> Anchors:
+    """Return where buildings are reached from; what has not changed around them is kept."""
+    walls = building.geometry.to_numpy()
+    tree = shapely.STRtree(walls)
+    if before is None or before.graph is not graph:
+        return access.anchor(graph, walls, tree)
+    if before.building is building:
+        return before.anchors
+    rows, outlines = changed(before.building, building)
+    near = tree.query(outlines, predicate="dwithin", distance=access.OTHER_WAYS_M)[1]
+    held_row = np.array([before.row_of.get(code, -1) for code in building["code"]])
+    rows = np.unique(np.concatenate([rows, near, np.flatnonzero(held_row < 0)]))
+    fresh = access.anchor(graph, walls, tree, rows)
+    kept = [getattr(before.anchors, name)[held_row] for name in access.ANCHORED]
+    for values, name in zip(kept, access.ANCHORED, strict=True):
+        values[rows] = getattr(fresh, name)
+    return Anchors(*kept)
+
+
+_REPLACED = {"pipe_node": "hydrant"}
+"""Layers whose frame has another name here."""
+
+
+def city_of(connection: Connection, code: str) -> str:
+    """Return the city of a region, grid or building by its code: its first four digits."""
+    known = select(Region.code).where(Region.code == f"{code[:4]}00000000").limit(1)
+    if code[:4].isdecimal() and connection.execute(known).first():
+        return code[:4]
+    own = select(Building.region_code).where(Building.code == code)
+    region = connection.execute(own).scalar()
+    return region[:4] if region else ""
+
+
+def city_at(connection: Connection, lon: float, lat: float) -> str:
+    """Return the city whose land a place lies in, or is nearest to."""
+    point = func.ST_SetSRID(func.ST_MakePoint(lon, lat), STORAGE_SRID)
+    nearest = (
+        select(Region.code)
+        .where(Region.geom.is_not(None), Region.level == "city")
+        .order_by(Region.geom.op("<->")(point))
+        .limit(1)
+    )
+    code = connection.execute(nearest).scalar()
+    return code[:4] if code else ""
+
+
+def cities(connection: Connection) -> list[str]:
+    """Return the cities with buildings, each by its first four digits."""
+    statement = select(Region.code).where(Region.level == "city", Region.geom.is_not(None))
+    found = [code[:4] for code in connection.execute(statement.order_by(Region.code)).scalars()]
+    return found or [""]
+
+
+INSPECTION = "inspection"
+"""What stands among the revisions for the hydrants' inspections: the last one's number."""
+
+
+def revisions(connection: Connection) -> dict[str, int]:
+    """Return the revision of each layer that was ever published, and of the inspections."""
+    last = func.coalesce(func.max(HydrantInspection.id), 0)
+    statement = select(LayerRevision.layer, LayerRevision.revision).union_all(
+        select(literal(INSPECTION), last)
+    )
+    return {row.layer: row.revision for row in connection.execute(statement)}
+
+
+def published(connection: Connection) -> dict[str, datetime]:
+    """Return when each layer was last published."""
+    statement = select(LayerRevision.layer, LayerRevision.published_at)
+    return {row.layer: row.published_at.astimezone(UTC) for row in connection.execute(statement)}
+
+
+def data_age(connection: Connection, layers: Sequence[str]) -> dict[str, Any]:
+    """Return how old the data of some layers is; the oldest decides.
+
+    In whole minutes, so that an answer's entity tag holds for one.
+    """
+    times = published(connection)
+    known = {layer: times.get(layer) for layer in layers}
+    oldest = min((time for time in known.values() if time is not None), default=None)
+    age = None if oldest is None else (datetime.now(UTC) - oldest) // timedelta(minutes=1) * 60
+    return {"published_at": oldest, "age_s": age, "layers": known}
+
+
+def load(connection: Connection, city: str, before: Ground | None = None) -> Ground:
+    """Return the ground of a city; layers that did not change since ``before`` are kept.
+
+    Raises
+    ------
+    NotFoundError
+        If the city has no buildings and no roads.
+    """
+    state, times = revisions(connection), published(connection)
+    box = extent(connection, city)
+    crs = before.crs if before else systems.metric_crs((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
+    frames = {}
+    for layer in COLUMNS:
+        name = _REPLACED.get(layer, layer)
+        same = before is not None and before.revisions.get(layer) == state.get(layer)
+        if same:
+            frames[name] = getattr(before, name)
+        elif before is not None and layer == "building" and layer in before.revisions:
+            frames[name] = _read_changes(connection, before, box)
+        else:
+            frames[name] = _read(connection, layer, box, crs)
+    failed = frozenset(connection.execute(_failed()).scalars())
+    return of_frames(city, crs, frames, state, times, failed, before)
+
+
+def of_frames(
+    city: str,
+    crs: pyproj.CRS,
+    frames: Mapping[str, gpd.GeoDataFrame],
+    state: Mapping[str, int],
+    times: Mapping[str, datetime],
+    failed: frozenset[str] = frozenset(),
+    before: Ground | None = None,
+) -> Ground:
+    """Return the ground that metric frames make, by the names of the attributes."""
+    if before is not None and frames["road"] is before.road:
+        graph = before.graph
+    else:
+        graph = road_graph.build(frames["road"])
+    anchors = _anchors(before, frames["building"], graph)
+    return Ground(city, crs, state, times, failed, graph=graph, anchors=anchors, **frames)
+
+
+def _failed() -> Any:
+    """Return the query for hydrants whose last inspection failed."""
+    last = (
+        select(HydrantInspection.hydrant_code, HydrantInspection.passed)
+        .ext(distinct_on(HydrantInspection.hydrant_code))
+        .order_by(
+            HydrantInspection.hydrant_code,
+            HydrantInspection.inspected_on.desc(),
+            HydrantInspection.id.desc(),
+        )
+        .subquery("last")
+    )
+    return select(last.c.hydrant_code).where(~last.c.passed)
+
+
+def extent(connection: Connection, city: str) -> Box:
+    """Return the box that a city is read in: its regions' land, else all buildings and roads."""
+    land = Region.geom.is_not(None) & Region.code.startswith(city or "#")
+    sides = _sides(connection, select(func.ST_Extent(Region.geom).label("box")).where(land))
+    if sides is None:
+        for table in (Building.__table__, Base.metadata.tables["road"]):
+            sides = _sides(connection, select(func.ST_Extent(table.c.geom).label("box")))
+            if sides is not None:
+                break
+    if sides is None:
+        raise NotFoundError("no_ground", city=city or "*")
+    west, south, east, north = sides
+    around = AROUND_DEGREES
+    return west - around, south - around, east + around, north + around
+
+
+def _sides(connection: Connection, extent: Any) -> Box | None:
+    box = extent.subquery("extent").c.box
+    sides = func.ST_XMin(box), func.ST_YMin(box), func.ST_XMax(box), func.ST_YMax(box)
+    found = connection.execute(select(*sides)).one()
+    return None if found[0] is None else tuple(found)
+
+
+def _read_changes(connection: Connection, before: Ground, box: Box) -> gpd.GeoDataFrame:
+    """Return the buildings as they are, reading only those that a later publication wrote."""
+    table = Base.metadata.tables["building"]
+    inside = table.c.geom.op("&&")(func.ST_MakeEnvelope(*box, STORAGE_SRID))
+    codes = pd.Index(connection.execute(select(table.c.code).where(inside)).scalars().all())
+    since = before.revisions["building"]
+    fresh = _read(connection, "building", box, before.crs, table.c.revision > since)
+    held = before.building
+    kept = held[held["code"].isin(codes).to_numpy() & ~held["code"].isin(fresh["code"]).to_numpy()]
+    whole = pd.concat([kept, fresh.astype(kept.dtypes.drop("geom").to_dict())], ignore_index=True)
+    return gpd.GeoDataFrame(whole.sort_values("code", ignore_index=True), geometry="geom")
+
+
+def _read(
+    connection: Connection,
+    layer: str,
+    box: Box,
+    crs: pyproj.CRS,
+    condition: ColumnElement[bool] | None = None,
+) -> gpd.GeoDataFrame:
+    table = Base.metadata.tables[layer]
+    columns = [table.c[name] for name in ("code", *COLUMNS[layer])]
+    statement = select(*columns, wkb(table.c.geom)).where(
+        table.c.geom.op("&&")(func.ST_MakeEnvelope(*box, STORAGE_SRID))
+    )
+    if condition is not None:
+        statement = statement.where(condition)
+    if layer == "pipe_node":
+        statement = statement.where(table.c.kind == "hydrant", table.c.network == "water")
+    if layer == "region":
+        statement = statement.where(table.c.level == "community")
+    frame = read_frame(connection, statement.order_by(table.c.code))
+    metric = systems.transform(frame.geometry.to_numpy(), systems.STORAGE, crs)
+    return frame.set_geometry(gpd.GeoSeries(metric, index=frame.index, crs=crs))
+
+
+class Grounds:
+    """The grounds of an installation's cities, each read anew when a layer's revision moved."""
+
+    def __init__(self) -> None:
+        self._held: dict[str, Ground] = {}
+        self._lock = threading.Lock()
+
+    def of(
+        self, connection: Connection, city: str, state: Mapping[str, int] | None = None
+    ) -> Ground:
+        """Return the ground of a city as it is now.
+
+        Parameters
+        ----------
+        state
+            The layers' revisions, if they are known.
+        """
+        state = revisions(connection) if state is None else state
+        held = self._held.get(city)
+        if held is not None and self._is_current(state, held):
+            return held
+        with self._lock:
+            held = self._held.get(city)
+            if held is None or not self._is_current(state, held):
+                held = load(connection, city, held)
+                self._held[city] = held
+            return held
+
+    def _is_current(self, state: Mapping[str, int], held: Ground) -> bool:
+        return all(state.get(name) == held.revisions.get(name) for name in (*COLUMNS, INSPECTION))

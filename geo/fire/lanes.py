@@ -1,0 +1,311 @@
+"""Fire lanes: their width, height, slope, distance from walls, and turning places at dead ends."""
+
+from typing import Any
+
+import numpy as np
+import shapely
+
+from geo.fire import separation
+from geo.fire.engine import installed, is_free, obstacles
+from geo.fire.finding import Finding
+from geo.fire.ground import Ground
+from geo.fire.rules import Rules, Severity
+from geo.network.noding import Bools, Floats, Geometries, Ints
+from geo.network.roads import RoadGraph, widths
+
+NARROW = ("local", "alley", "internal")
+"""Classes that an engine needs on its way to a building and that may be too narrow."""
+
+_STEP_M = 3.0
+_ANGLES = (0.0, 45.0)
+_NEAR_HIGH_M = 20.0
+
+
+def find(
+    ground: Ground, rules: Rules, roads: Ints | None = None, buildings: Ints | None = None
+) -> list[Finding]:
+    """Return what is wrong with the lanes that engines need.
+
+    Parameters
+    ----------
+    roads, buildings
+        Rows to look at; all by default.
+    """
+    rows = np.arange(len(ground.road)) if roads is None else roads
+    return [
+        *attributes(ground, rules, rows),
+        *walls(ground, rules, rows),
+        *dead_ends(ground, rules, rows),
+        *spacing(ground, rules, buildings),
+    ]
+
+
+def _lanes(ground: Ground) -> Bools:
+    """Return which roads are lanes: fire lanes by record, and what leads to buildings."""
+    roads = ground.road
+    narrow: Bools = roads["road_class"].isin(NARROW).to_numpy()
+    return _fire_lanes(ground) | narrow
+
+
+def attributes(ground: Ground, rules: Rules, rows: Ints) -> list[Finding]:
+    """Return lanes that are too narrow, too low or too steep, or of which that is not known."""
+    found = []
+    for row in rows[_lanes(ground)[rows]]:
+        found += _attributes(rules, ground.road.iloc[row])
+    return found
+
+
+def _attributes(rules: Rules, road: Any) -> list[Finding]:
+    checks = (
+        ("lane_width", _known(road["width_m"]), -1),
+        ("lane_height", _known(road["clear_height_m"]), -1),
+        ("lane_slope", _known(abs(road["slope_percent"] or 0.0)), 1),
+    )
+    found = []
+    for name, measured, sign in checks:
+        rule = rules[name]
+        if measured is None:
+            if name == "lane_width":
+                found.append(_lane(rule.id, Severity.MISSING, road, {"kind": "no_width"}))
+            continue
+        excess = sign * (measured - rule.figure)
+        if excess > 1e-9:
+            detail = {"kind": "lane", "name": road["name"]}
+            found.append(_lane(name, rule.severity, road, detail, measured, rule.figure, excess))
+    return found
+
+
+def _known(value: Any) -> float | None:
+    return None if value is None or np.isnan(value) else float(value)
+
+
+def _lane(
+    name: str,
+    severity: Severity,
+    road: Any,
+    detail: dict[str, Any],
+    measured: float | None = None,
+    required: float | None = None,
+    shortfall: float | None = None,
+) -> Finding:
+    code, shape = str(road["code"]), road["geom"]
+    return Finding(
+        name, severity, "road", code, shape, measured, required, shortfall, detail=detail
+    )
+
+
+def walls(ground: Ground, rules: Rules, rows: Ints) -> list[Finding]:
+    """Return recorded fire lanes whose edge comes too near to a wall."""
+    roads = ground.road
+    figure = rules.figure("lane_wall")
+    wide = widths(roads)
+    rows = rows[_fire_lanes(ground)[rows]]
+    lines = roads.geometry.to_numpy()
+    found = []
+    for row in rows:
+        near = ground.wall_tree.query(
+            lines[row], predicate="dwithin", distance=wide[row] / 2 + figure
+        )
+        if not len(near):
+            continue
+        apart = shapely.distance(ground.walls[near], lines[row]) - wide[row] / 2
+        k = int(apart.argmin())
+        if apart[k] < figure - 1e-6:
+            found.append(
+                Finding(
+                    "lane_wall",
+                    Severity.LOW,
+                    "road",
+                    str(roads["code"].iloc[row]),
+                    shapely.shortest_line(lines[row], ground.walls[near[k]]),
+                    measured=max(float(apart[k]), 0.0),
+                    required=figure,
+                    shortfall=figure - max(float(apart[k]), 0.0),
+                    other=str(ground.building["code"].iloc[near[k]]),
+                    detail={"kind": "lane", "name": roads["name"].iloc[row]},
+                )
+            )
+    return found
+
+
+def dead_ends(ground: Ground, rules: Rules, rows: Ints) -> list[Finding]:
+    """Return dead ends that an engine drives into and can't turn at."""
+    graph = ground.graph
+    high = ground.walls[separation.bodies(ground).high]
+    high_tree = shapely.STRtree(high)
+    wanted = set(rows.tolist())
+    found = []
+    for node, pieces in _blind(ground, rules):
+        if int(graph.road[pieces[0]]) not in wanted:
+            continue
+        lines = graph.lines[pieces]
+        near_high = bool(len(high_tree.query(lines, predicate="dwithin", distance=_NEAR_HIGH_M)[0]))
+        name = "lane_turning_high" if near_high else "lane_turning"
+        side = _largest_square(ground, graph.xy[node], lines, rules.figure(name))
+        if side >= rules.figure(name):
+            continue
+        road = ground.road.iloc[int(graph.road[pieces[0]])]
+        found.append(
+            Finding(
+                name,
+                Severity.MEDIUM,
+                "road",
+                str(road["code"]),
+                shapely.Point(graph.xy[node]),
+                measured=side,
+                required=rules.figure(name),
+                shortfall=rules.figure(name) - side,
+                detail={
+                    "kind": "dead_end",
+                    "name": road["name"],
+                    "length": float(shapely.length(lines).sum()),
+                },
+            )
+        )
+    return found
+
+
+def _blind(ground: Ground, rules: Rules) -> list[tuple[int, list[int]]]:
+    """Return dead ends with the pieces back to the last junction, long enough to need a turn."""
+    graph = ground.graph
+    drawn = ~(ground.road["road_class"] == "path").to_numpy() | _fire_lanes(ground)
+    kept = drawn[graph.road]
+    degree = np.bincount(graph.ends[kept].ravel(), minlength=graph.nodes)
+    passable = is_free(obstacles(ground.road, installed(rules)))[graph.road]
+    lanes = _lanes(ground)[graph.road] & passable & kept
+    at = _pieces_at(graph, kept)
+    ends = np.flatnonzero(degree == 1)
+    ends = ends[_in_land(ground, ends)]
+    found = []
+    for node in ends.tolist():
+        if not lanes[at[node][0]]:
+            continue
+        pieces = _branch(graph, at, int(node))
+        if graph.length[pieces].sum() >= rules.figure("lane_dead_end"):
+            found.append((int(node), pieces))
+    return found
+
+
+def _in_land(ground: Ground, nodes: Ints) -> Bools:
+    """Return which nodes lie in a community: beyond, roads end because the data does."""
+    if ground.region.empty:
+        return np.ones(len(nodes), dtype=bool)
+    points = np.asarray(shapely.points(ground.graph.xy[nodes]), dtype=object)
+    regions = ground.region_of(points)
+    return np.array([region is not None for region in regions], dtype=bool)
+
+
+def _fire_lanes(ground: Ground) -> Bools:
+    lanes: Bools = ground.road["fire_lane"].eq(True).to_numpy(dtype=bool)
+    return lanes
+
+
+def _pieces_at(graph: RoadGraph, kept: Bools) -> dict[int, list[int]]:
+    """Return the pieces at each node."""
+    found: dict[int, list[int]] = {}
+    rows = np.flatnonzero(kept)
+    for piece, ends in zip(rows.tolist(), graph.ends[rows].tolist(), strict=True):
+        for node in ends:
+            found.setdefault(node, []).append(piece)
+    return found
+
+
+def _branch(graph: RoadGraph, at: dict[int, list[int]], node: int) -> list[int]:
+    """Return the pieces from a dead end back to the first junction."""
+    pieces = [at[node][0]]
+    while True:
+        first, second = graph.ends[pieces[-1]].tolist()
+        node = second if node == first else first
+        onward = [piece for piece in at[node] if piece not in pieces]
+        if len(at[node]) != 2 or not onward:
+            return pieces
+        pieces.append(onward[0])
+
+
+def _largest_square(ground: Ground, end: Floats, lines: Geometries, wanted: float) -> float:
+    """Return the side of the largest free square at a dead end, up to the one that is wanted."""
+    obstacles = _standing_around(ground, end, 2 * wanted)
+    line = lines[0]
+    angle = _heading(line, end)
+    for side in (wanted, 12.0, 10.0, 8.0, 6.0, 4.0):
+        if side <= wanted and _fits(obstacles, end, line, angle, side):
+            return side
+    return 0.0
+
+
+def _standing_around(ground: Ground, end: Floats, radius: float) -> Geometries:
+    """Return what a turning engine would hit: walls, open water, the walls of compounds."""
+    near = shapely.box(*(end - radius), *(end + radius))
+    walls = ground.walls[ground.wall_tree.query(near)]
+    waters = ground.water[~ground.water["covered"].to_numpy(dtype=bool)]
+    fences = ground.compound[ground.compound["gated"].eq(True).to_numpy(dtype=bool)]
+    wide = waters["width_m"].fillna(0).to_numpy(dtype=float) / 2
+    wet = shapely.buffer(waters.geometry.to_numpy(), wide)
+    around = shapely.boundary(fences.geometry.to_numpy())
+    everything = np.concatenate([walls, wet, around])
+    return everything[shapely.intersects(everything, near)]
+
+
+def _heading(line: shapely.Geometry, end: Floats) -> float:
+    """Return the direction in which a line comes to its end, degrees."""
+    coords = shapely.get_coordinates(line)
+    if np.hypot(*(coords[0] - end)) < np.hypot(*(coords[-1] - end)):
+        coords = coords[::-1]
+    along = coords[-1] - coords[-2]
+    return float(np.degrees(np.arctan2(along[1], along[0])))
+
+
+def _fits(
+    obstacles: Geometries, end: Floats, line: shapely.Geometry, angle: float, side: float
+) -> bool:
+    """Return whether a free square of a side lies at the end of a lane."""
+    steps = np.arange(-side, side + 0.1, _STEP_M)
+    x, y = (axis.ravel() for axis in np.meshgrid(steps, steps))
+    half = side / 2
+    squares = shapely.box(x - half, y - half, x + half, y + half)
+    for turn in _ANGLES:
+        placed = _turned(squares, angle + turn, end)
+        touching = placed[shapely.intersects(placed, line)]
+        blocked = np.zeros(len(touching), dtype=bool)
+        for obstacle in obstacles:
+            blocked |= shapely.intersects(touching, obstacle)
+        if not blocked.all():
+            return True
+    return False
+
+
+def _turned(shapes: Geometries, degrees: float, origin: Floats) -> Geometries:
+    """Return shapes turned around nought and moved to a place."""
+    c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    turn = np.array([[c, s], [-s, c]])
+    turned: Geometries = shapely.transform(shapes, lambda xy: xy @ turn + origin)
+    return turned
+
+
+def spacing(ground: Ground, rules: Rules, only: Ints | None = None) -> list[Finding]:
+    """Return buildings farther from any lane than lanes at most 160 m apart would leave them."""
+    figure = rules.figure("lane_spacing") / 2
+    passable = is_free(obstacles(ground.road, installed(rules)))
+    lines = ground.road.geometry.to_numpy()[passable]
+    rows = np.arange(len(ground.walls)) if only is None else only
+    if not len(lines) or not len(rows):
+        return []
+    (row, _), apart = shapely.STRtree(lines).query_nearest(
+        ground.walls[rows], return_distance=True, all_matches=False
+    )
+    codes = ground.building["code"].to_numpy()
+    return [
+        Finding(
+            "lane_spacing",
+            Severity.MEDIUM,
+            "building",
+            str(codes[rows[k]]),
+            ground.walls[rows[k]],
+            measured=float(far),
+            required=figure,
+            shortfall=float(far - figure),
+            detail={"kind": "far"},
+        )
+        for k, far in zip(row, apart, strict=True)
+        if far > figure + 1e-6
+    ]

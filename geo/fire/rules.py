@@ -1,0 +1,153 @@
+"""The rules as data: figure, unit, standard and clause; a city overrides figures in its settings.
+
+What a rule says is in the catalogues under ``rule.<id>``.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from geo.errors import InputError
+from geo.messages import Language, text
+from geo.settings import settings
+
+
+class Overlay(StrEnum):
+    """What the city is checked for."""
+
+    HYDRANT_COVERAGE = "hydrant_coverage"
+    HYDRANT_SPACING = "hydrant_spacing"
+    HYDRANT_STANDING = "hydrant_standing"
+    FIRE_LANE = "fire_lane"
+    FIRE_REACH = "fire_reach"
+    SEPARATION = "separation"
+    LADDER = "ladder"
+    RESPONSE = "response"
+
+
+class Severity(StrEnum):
+    """How much a finding matters; ``missing`` says that the data can't tell."""
+
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A figure of a standard, or of ours where ``standard`` is empty."""
+
+    id: str
+    overlay: Overlay
+    figure: float
+    unit: str
+    standard: str = ""
+    clause: str = ""
+    severity: Severity = Severity.MEDIUM
+    overridden: bool = False
+
+    def text(self, lang: Language | None = None) -> str:
+        """Return what the rule says."""
+        return text(f"rule.{self.id}", lang=lang, figure=self.figure, unit=self.unit)
+
+
+WATER = "GB 50974-2014"
+BUILDING = "GB 50016-2014"
+PLANNING = "GB 51080-2015"
+
+_COVERAGE, _SPACING = Overlay.HYDRANT_COVERAGE, Overlay.HYDRANT_SPACING
+_STANDING, _LANE, _REACH = Overlay.HYDRANT_STANDING, Overlay.FIRE_LANE, Overlay.FIRE_REACH
+_APART, _LADDER, _RESPONSE = Overlay.SEPARATION, Overlay.LADDER, Overlay.RESPONSE
+_HIGH, _LOW = Severity.HIGH, Severity.LOW
+
+DEFAULTS: tuple[Rule, ...] = (
+    Rule("hydrant_radius", _COVERAGE, 150, "m", WATER, "7.2.5", _HIGH),
+    Rule("hydrant_route", _COVERAGE, 150, "m", WATER, "7.2.5"),
+    Rule("hydrant_spacing", _SPACING, 120, "m", WATER, "7.2.5"),
+    Rule("hydrant_both_sides", _SPACING, 60, "m", WATER, "7.2.3"),
+    Rule("hydrant_kerb_least", _STANDING, 0.5, "m", WATER, "7.2.6", _LOW),
+    Rule("hydrant_kerb_most", _STANDING, 2.0, "m", WATER, "7.2.6", _LOW),
+    Rule("hydrant_wall", _STANDING, 5.0, "m", WATER, "7.2.6", _LOW),
+    Rule("hydrant_out", _STANDING, 0, "", "", "", _HIGH),
+    Rule("lane_width", _LANE, 4.0, "m", BUILDING, "7.1.8", _HIGH),
+    Rule("lane_height", _LANE, 4.0, "m", BUILDING, "7.1.8", _HIGH),
+    Rule("lane_slope", _LANE, 8.0, "%", BUILDING, "7.1.8"),
+    Rule("lane_wall", _LANE, 5.0, "m", BUILDING, "7.1.8", _LOW),
+    Rule("lane_turning", _LANE, 12.0, "m", BUILDING, "7.1.9"),
+    Rule("lane_turning_high", _LANE, 15.0, "m", BUILDING, "7.1.9"),
+    Rule("lane_dead_end", _LANE, 20.0, "m"),
+    Rule("lane_spacing", _LANE, 160, "m", PLANNING, "4.4.2"),
+    # Lanes at most 160 m apart put every wall within 80 m of one.
+    Rule("engine_reach", _REACH, 80, "m", PLANNING, "4.4.2", _HIGH),
+    Rule("engine_margin", _REACH, 0.5, "m"),
+    Rule("road_within", _REACH, 500, "m", "", "", _HIGH),
+    Rule("separation_high_high", _APART, 13, "m", BUILDING, "5.2.2"),
+    Rule("separation_high_2", _APART, 9, "m", BUILDING, "5.2.2"),
+    Rule("separation_high_3", _APART, 11, "m", BUILDING, "5.2.2"),
+    Rule("separation_high_4", _APART, 14, "m", BUILDING, "5.2.2"),
+    Rule("separation_2_2", _APART, 6, "m", BUILDING, "5.2.2"),
+    Rule("separation_2_3", _APART, 7, "m", BUILDING, "5.2.2"),
+    Rule("separation_2_4", _APART, 9, "m", BUILDING, "5.2.2"),
+    Rule("separation_3_3", _APART, 8, "m", BUILDING, "5.2.2"),
+    Rule("separation_3_4", _APART, 10, "m", BUILDING, "5.2.2"),
+    Rule("separation_4_4", _APART, 12, "m", BUILDING, "5.2.2"),
+    Rule("separation_adjoining", _APART, 0.1, "m", BUILDING, "5.2.2 注2、注3"),
+    Rule("separation_openings_share", _APART, 25, "%", BUILDING, "5.2.2 注1"),
+    Rule("separation_protected", _APART, 3.5, "m", BUILDING, "5.2.2 注4、注5"),
+    Rule("separation_protected_high", _APART, 4.0, "m", BUILDING, "5.2.2 注4、注5"),
+    Rule("separation_no_reduction", _APART, 100, "m", BUILDING, "5.2.6"),
+    Rule("ladder_area", _LADDER, 15, "m", BUILDING, "7.2.2", _HIGH),
+    Rule("ladder_area_tall", _LADDER, 20, "m", BUILDING, "7.2.2", _HIGH),
+    Rule("ladder_tall", _LADDER, 50, "m", BUILDING, "7.2.1"),
+    Rule("ladder_width", _LADDER, 10, "m", BUILDING, "7.2.2"),
+    Rule("ladder_near", _LADDER, 5, "m", BUILDING, "7.2.2"),
+    Rule("ladder_far", _LADDER, 10, "m", BUILDING, "7.2.2"),
+    Rule("ladder_gap", _LADDER, 30, "m", BUILDING, "7.2.1"),
+    Rule("response_time", _RESPONSE, 300, "s", PLANNING, "4.1.3", _HIGH),
+    Rule("response_turnout", _RESPONSE, 60, "s", PLANNING, "4.1.3"),
+)
+
+HIGH_RISE_M = {"residential": 27.0, "other": 24.0}
+"""Height above which a building is a high-rise (GB 50016-2014, 2.1.1)."""
+
+STOREY_M = 3.0
+"""Height of a storey where a building's height is not on record."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The rules in force."""
+
+    by_id: Mapping[str, Rule]
+
+    def __getitem__(self, name: str) -> Rule:
+        return self.by_id[name]
+
+    def figure(self, name: str) -> float:
+        """Return the figure of a rule."""
+        return self.by_id[name].figure
+
+    @property
+    def stamp(self) -> str:
+        """Return what tells one set of figures from another."""
+        changed = sorted(rule.id for rule in self.by_id.values() if rule.overridden)
+        return ",".join(f"{name}={self.figure(name):g}" for name in changed)
+
+
+def in_force(figures: Mapping[str, float] | None = None) -> Rules:
+    """Return the rules with a city's own figures, those of the settings by default.
+
+    Raises
+    ------
+    InputError
+        If there is no such rule, or a figure is below nought.
+    """
+    by_id = {rule.id: rule for rule in DEFAULTS}
+    for name, figure in (settings().fire_figures if figures is None else figures).items():
+        if name not in by_id:
+            raise InputError("no_such_rule", rule=name, rules=", ".join(by_id))
+        if not figure >= 0:
+            raise InputError("rule_figure_negative", rule=name, figure=figure)
+        by_id[name] = replace(by_id[name], figure=float(figure), overridden=True)
+    return Rules(by_id)

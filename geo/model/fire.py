@@ -1,0 +1,168 @@
+"""What the fire department finds and keeps: findings, reviews of sheets, hydrant inspections."""
+
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Date,
+    DateTime,
+    Identity,
+    Index,
+    Text,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from geo.model.base import Base, between, display_geometry, geometry, one_of
+
+
+class ReviewState(StrEnum):
+    """States of a building's sheet; ``due`` follows from dates and is not stored."""
+
+    DRAFT = "draft"
+    CHECKED = "checked"
+
+
+class FireFinding(Base):
+    """A feature that breaks a rule, or that the data can't judge.
+
+    ``measured``, ``required`` and ``shortfall`` are in the rule's unit; ``detail`` holds the fields
+    of the finding's text; ``geom`` shows it: the gap, the line between two walls, the narrow bit.
+    """
+
+    __tablename__ = "fire_finding"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    city: Mapped[str] = mapped_column(Text)
+    overlay: Mapped[str] = mapped_column(Text)
+    rule: Mapped[str] = mapped_column(Text)
+    severity: Mapped[str] = mapped_column(Text)
+    layer: Mapped[str] = mapped_column(Text)
+    feature: Mapped[str] = mapped_column(Text)
+    other: Mapped[str | None] = mapped_column(Text)
+    region_code: Mapped[str | None] = mapped_column(Text)
+    measured: Mapped[float | None]
+    required: Mapped[float | None]
+    shortfall: Mapped[float | None]
+    detail: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
+    computed_at: Mapped[datetime] = mapped_column(
+        DateTime(timezone=True), server_default=func.now()
+    )
+    revision: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    geom: Mapped[Any] = geometry("GEOMETRY")
+    geom_3857: Mapped[Any] = display_geometry()
+
+    __table_args__ = (
+        CheckConstraint("severity IN ('high', 'medium', 'low', 'missing')", name="severity_known"),
+        Index(None, "city", "overlay"),
+        Index(None, "feature"),
+        Index(None, "other"),
+        Index(None, "region_code"),
+    )
+
+
+class FireArea(Base):
+    """Land for the map: reached within some minutes of a call, or covered by hydrants."""
+
+    __tablename__ = "fire_area"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    city: Mapped[str] = mapped_column(Text)
+    kind: Mapped[str] = mapped_column(Text)
+    station: Mapped[str] = mapped_column(Text, server_default="")
+    minutes: Mapped[float | None]
+    geom: Mapped[Any] = geometry("GEOMETRY")
+    geom_3857: Mapped[Any] = display_geometry()
+
+    __table_args__ = (
+        CheckConstraint("kind IN ('response', 'straight', 'route')", name="kind_known"),
+        Index(None, "city", "kind"),
+    )
+
+
+class FireOverlay(Base):
+    """When an overlay of a city was computed, from which state of the layers, by which figures."""
+
+    __tablename__ = "fire_overlay"
+
+    city: Mapped[str] = mapped_column(Text, primary_key=True)
+    overlay: Mapped[str] = mapped_column(Text, primary_key=True)
+    revisions: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
+    figures: Mapped[str] = mapped_column(Text, server_default="")
+    missing: Mapped[list[Any]] = mapped_column(JSONB, server_default=text("'[]'"))
+    computed_at: Mapped[datetime] = mapped_column(
+        DateTime(timezone=True), server_default=func.now()
+    )
+    seconds: Mapped[float]
+
+
+class BuildingReview(Base):
+    """The review of a building's sheet: a person checked it against the place."""
+
+    __tablename__ = "building_review"
+
+    building_code: Mapped[str] = mapped_column(Text, primary_key=True)
+    state: Mapped[str] = mapped_column(Text, server_default="draft")
+    checker: Mapped[str] = mapped_column(Text, server_default="")
+    checked_on: Mapped[date | None] = mapped_column(Date)
+    due_on: Mapped[date | None] = mapped_column(Date)
+    note: Mapped[str] = mapped_column(Text, server_default="")
+    updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+
+    __table_args__ = (
+        one_of("state", ReviewState),
+        CheckConstraint(
+            "state <> 'checked' OR (checked_on IS NOT NULL AND checker <> '')",
+            name="checked_signed",
+        ),
+        Index(None, "due_on"),
+    )
+
+
+class HydrantInspection(Base):
+    """One inspection of a hydrant; ``flow_l_s`` in litres a second."""
+
+    __tablename__ = "hydrant_inspection"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    hydrant_code: Mapped[str] = mapped_column(Text)
+    passed: Mapped[bool] = mapped_column(Boolean)
+    reason: Mapped[str] = mapped_column(Text, server_default="")
+    flow_l_s: Mapped[float | None]
+    inspector: Mapped[str] = mapped_column(Text)
+    inspected_on: Mapped[date] = mapped_column(Date)
+    due_on: Mapped[date] = mapped_column(Date)
+
+    __table_args__ = (
+        between("flow_l_s", 0, 10_000),
+        CheckConstraint("passed OR reason <> ''", name="failure_explained"),
+        Index(None, "hydrant_code", "inspected_on"),
+        Index(None, "due_on"),
+    )
+
+
+class RoadEdge(Base):
+    """A piece of the noded road network, for pgRouting: seconds for an engine, -1 where closed.
+
+    Written from the graph in memory whenever roads change.
+    """
+
+    __tablename__ = "road_edge"
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    city: Mapped[str] = mapped_column(Text, primary_key=True)
+    road_code: Mapped[str] = mapped_column(Text)
+    source: Mapped[int] = mapped_column(BigInteger)
+    target: Mapped[int] = mapped_column(BigInteger)
+    length_m: Mapped[float]
+    cost: Mapped[float]
+    reverse_cost: Mapped[float]
+    geom: Mapped[Any] = geometry("LINESTRING")
+
+    __table_args__ = (Index(None, "source"), Index(None, "target"))

@@ -1,0 +1,62 @@
+"""Work that takes longer than a request: drawings."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ARRAY, BigInteger, DateTime, Identity, Index, Text, func, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from geo.model.base import Base, one_of
+
+
+class JobKind(StrEnum):
+    """What is to be done."""
+
+    DRAW = "draw"
+    ALTERNATIVES = "alternatives"
+    COMPLETE = "complete"
+
+
+class JobStatus(StrEnum):
+    """Life of a job."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class Job(Base):
+    """A drawing that was asked for.
+
+    ``caller`` is whose rights it works under, ``attempts`` how often it was begun, ``plans``
+    what came of it, ``problem`` why nothing did.
+    """
+
+    __tablename__ = "job"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    kind: Mapped[str] = mapped_column(Text)
+    status: Mapped[str] = mapped_column(Text, server_default="queued")
+    community_code: Mapped[str] = mapped_column(Text)
+    caller: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    parameters: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
+    step: Mapped[str] = mapped_column(Text, server_default="")
+    done: Mapped[int] = mapped_column(server_default="0")
+    total: Mapped[int] = mapped_column(server_default="0")
+    attempts: Mapped[int] = mapped_column(server_default="0")
+    plans: Mapped[list[int]] = mapped_column(ARRAY(BigInteger), server_default=text("'{}'"))
+    problem: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    started_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    finished_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+    __table_args__ = (
+        one_of("kind", JobKind),
+        one_of("status", JobStatus),
+        Index(None, "community_code"),
+        Index("ix_job_open", "id", postgresql_where=text("status IN ('queued', 'running')")),
+    )

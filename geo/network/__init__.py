@@ -1,0 +1,1 @@
+"""Roads and pipes as graphs: routes, isochrones, isolation."""

@@ -1,0 +1,205 @@
+"""Noding of centrelines: where roads meet at grade, and where a bridge only passes over.
+
+Two lines that cross are joined if both lie on the ground; a bridge or a tunnel is joined at its
+ends alone. An end that stops short of a line, inside that road's carriageway, reaches it by a link.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+Geometries = NDArray[np.object_]
+
+SAME_M = 0.05
+"""Two points closer than this are one node."""
+
+SNAP_M = 0.5
+"""An end this close to a line was meant to touch it, however narrow the road."""
+
+
+@dataclass(frozen=True)
+class Noded:
+    """Lines cut where they meet.
+
+    Attributes
+    ----------
+    xy
+        (n, 2) places of the nodes, metres.
+    ends
+        (e, 2) nodes at the start and the end of each piece.
+    lines
+        (e,) the pieces; links come last.
+    parent
+        (e,) index of the line that each piece is of; a link is of the line whose end it carries.
+    links
+        How many of the pieces are links.
+    dropped
+        (d,) indices of lines without length.
+    """
+
+    xy: Floats
+    ends: Ints
+    lines: Geometries
+    parent: Ints
+    links: int
+    dropped: Ints
+
+
+def node(lines: Geometries, raised: Bools, reach: Floats) -> Noded:
+    """Return lines cut at their meetings.
+
+    Parameters
+    ----------
+    lines
+        (n,) line strings in metres.
+    raised
+        (n,) whether a line is a bridge or a tunnel.
+    reach
+        (n,) how far from its middle a line still is road: half its width, metres.
+    """
+    has_length = shapely.length(lines) > SAME_M
+    whole = np.flatnonzero(has_length)
+    own = lines[whole]
+    links, carried = _links(own, raised[whole], np.maximum(reach[whole], SNAP_M))
+    cuts = np.concatenate([_crossings(own, raised[whole]), _touches(own, raised[whole], links)])
+    pieces, parent = _pieces(own, cuts)
+    pieces = np.concatenate([pieces, links])
+    parent = np.concatenate([parent, carried])
+    xy, ends = _joined(pieces)
+    loop = (ends[:, 0] == ends[:, 1]) & (shapely.length(pieces) <= SAME_M)
+    dropped = np.flatnonzero(~has_length)
+    kept_links = int((~loop[len(loop) - len(links) :]).sum()) if len(links) else 0
+    return Noded(xy, ends[~loop], pieces[~loop], whole[parent[~loop]], kept_links, dropped)
+
+
+def _links(lines: Geometries, raised: Bools, reach: Floats) -> tuple[Geometries, Ints]:
+    """Return lines from ends that stop short to the road they stop at, and whose ends they are."""
+    owner = np.repeat(np.arange(len(lines)), 2)
+    ends = shapely.get_point(lines[owner], np.tile([0, -1], len(lines)))
+    tree = shapely.STRtree(lines)
+    # One query for the narrow roads and one for the rest, so that an avenue costs the city little.
+    end, near = tree.query(ends, predicate="dwithin", distance=float(reach.max(initial=SNAP_M)))
+    apart = shapely.distance(ends[end], lines[near])
+    near_end = shapely.distance(ends[end], shapely.boundary(lines[near])) <= apart + SAME_M
+    meets = (near != owner[end]) & (apart <= reach[near]) & (~raised[near] | near_end)
+    met = np.zeros(len(ends), dtype=bool)
+    met[end[meets & (apart <= SAME_M)]] = True
+    short = np.flatnonzero(meets & ~met[end])
+    short = short[np.lexsort((apart[short], end[short]))]
+    _, first = np.unique(end[short], return_index=True)
+    chosen = short[first]
+    made: Geometries = shapely.shortest_line(ends[end[chosen]], lines[near[chosen]])
+    return made, owner[end[chosen]]
+
+
+def _crossings(lines: Geometries, raised: Bools) -> Floats:
+    """Return (k, 2) line and offset of the places where two lines on the ground meet."""
+    ground = np.flatnonzero(~raised)
+    one, other = shapely.STRtree(lines[ground]).query(lines[ground], predicate="intersects")
+    apart = one < other
+    one, other = ground[one[apart]], ground[other[apart]]
+    points, pair = shapely.get_coordinates(
+        shapely.intersection(lines[one], lines[other]), return_index=True
+    )
+    at = np.asarray(shapely.points(points), dtype=object)
+    return np.concatenate([_cut(lines, one[pair], at), _cut(lines, other[pair], at)])
+
+
+def _touches(lines: Geometries, raised: Bools, links: Geometries) -> Floats:
+    """Return (k, 2) line and offset of the places where ends, and links, touch a line."""
+    ends = np.concatenate([shapely.get_point(lines, 0), shapely.get_point(lines, -1)])
+    ends = np.concatenate([ends, shapely.get_point(links, -1)])
+    end, near = shapely.STRtree(lines).query(ends, predicate="dwithin", distance=SAME_M)
+    cuts = _cut(lines, near, ends[end])
+    length = shapely.length(lines[near])
+    inner = (cuts[:, 1] > SAME_M) & (cuts[:, 1] < length - SAME_M)
+    kept: Floats = cuts[inner & ~raised[near]]
+    return kept
+
+
+def _cut(lines: Geometries, line: Ints, at: Geometries) -> Floats:
+    return np.column_stack([line, shapely.line_locate_point(lines[line], at)])
+
+
+def _pieces(lines: Geometries, cuts: Floats) -> tuple[Geometries, Ints]:
+    """Return the pieces of lines between cuts, in order, and the line that each is of."""
+    length = shapely.length(lines)
+    line = cuts[:, 0].astype(np.int64)
+    inner = (cuts[:, 1] > SAME_M) & (cuts[:, 1] < length[line] - SAME_M)
+    every = np.arange(len(lines))
+    line = np.concatenate([every, line[inner], every])
+    offset = np.concatenate([np.zeros(len(lines)), cuts[inner, 1], length])
+    order = np.lexsort((offset, line))
+    line, offset = line[order], offset[order]
+    kept = np.ones(len(line), dtype=bool)
+    kept[1:] = (line[1:] != line[:-1]) | (np.diff(offset) > SAME_M)
+    line, offset = line[kept], offset[kept]
+    same = line[1:] == line[:-1]
+    parent = line[:-1][same]
+    return substrings(lines, parent, offset[:-1][same], offset[1:][same]), parent
+
+
+def substrings(lines: Geometries, line: Ints, start: Floats, end: Floats) -> Geometries:
+    """Return the parts of lines between two offsets.
+
+    Parameters
+    ----------
+    lines
+        (n,) line strings.
+    line
+        (k,) index of the line of each part.
+    start, end
+        (k,) offsets along it, start before end; metres.
+    """
+    made = np.empty(len(line), dtype=object)
+    straight = (shapely.get_num_coordinates(lines) == 2)[line]
+    made[straight] = _straight(lines[line[straight]], start[straight], end[straight])
+    coords, owner = shapely.get_coordinates(lines, return_index=True)
+    first = np.searchsorted(owner, np.arange(len(lines) + 1))
+    for k in np.flatnonzero(~straight).tolist():
+        points = coords[first[line[k]] : first[line[k] + 1]]
+        made[k] = shapely.LineString(_part(points, float(start[k]), float(end[k])))
+    return made
+
+
+def _straight(lines: Geometries, start: Floats, end: Floats) -> Geometries:
+    """Return the parts of lines of two points."""
+    coords = shapely.get_coordinates(lines).reshape(-1, 2, 2)
+    along = coords[:, 1] - coords[:, 0]
+    share = np.column_stack([start, end]) / np.hypot(*along.T)[:, None]
+    parts = coords[:, :1] + share[:, :, None] * along[:, None, :]
+    return np.asarray(shapely.linestrings(parts), dtype=object)
+
+
+def _part(points: Floats, low: float, high: float) -> Floats:
+    along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(points, axis=0).T))])
+    inner = (along > low) & (along < high)
+    ends = [[np.interp(at, along, points[:, axis]) for axis in (0, 1)] for at in (low, high)]
+    return np.concatenate([[ends[0]], points[inner], [ends[1]]])
+
+
+def _joined(pieces: Geometries) -> tuple[Floats, Ints]:
+    """Return the nodes at the ends of pieces, points as good as equal taken as one."""
+    count = len(pieces)
+    points = np.concatenate(
+        [
+            shapely.get_coordinates(shapely.get_point(pieces, 0)),
+            shapely.get_coordinates(shapely.get_point(pieces, -1)),
+        ]
+    )
+    if not count:
+        return np.empty((0, 2)), np.empty((0, 2), dtype=np.int64)
+    pairs = cKDTree(points).query_pairs(SAME_M, output_type="ndarray")
+    links = coo_array((np.ones(len(pairs)), pairs.T), shape=(2 * count, 2 * count))
+    _, label = connected_components(links, directed=False)
+    _, first, number = np.unique(label, return_index=True, return_inverse=True)
+    ends = np.column_stack([number[:count], number[count:]]).astype(np.int64)
+    return points[first], ends

@@ -1,0 +1,328 @@
+"""A pipe network as a graph: segments joined at nodes, and what is wrong with it."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pyproj
+import shapely
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
+from sqlalchemy import Connection, func, select
+
+from geo import crs as systems
+from geo.errors import InputError
+from geo.layers import read_frame, wkb
+from geo.model import STORAGE_SRID, PipeNode, PipeSegment
+from geo.model.pipe import Network
+from geo.network.noding import Bools, Floats, Geometries, Ints
+
+SAME_M = 0.1
+"""Two ends closer than this are one, where no node is named."""
+
+GRAVITY = (Network.SEWAGE, Network.STORM)
+"""Networks that flow along the direction in which their segments are drawn."""
+
+SOURCES: dict[str, tuple[str, ...]] = {
+    Network.WATER: ("source",),
+    Network.GAS: ("source",),
+    Network.HEAT: ("source",),
+    Network.POWER: ("source", "substation"),
+    Network.TELECOM: ("source", "cabinet"),
+    Network.SEWAGE: (),
+    Network.STORM: (),
+}
+SECOND_SOURCES = {Network.GAS: ("regulator",), Network.WATER: ("pump",)}
+"""What feeds a network in which nothing is marked as its source."""
+
+ONE_WAY = ("check_valve", "regulator", "pump")
+"""Devices that let flow through from the segments drawn into them to those drawn out of them."""
+
+MAY_END = (
+    *("consumer", "hydrant", "source", "end", "outfall", "regulator", "substation", "cabinet"),
+    *("manhole", "pump"),
+)
+"""Kinds of node at which a network rightly ends."""
+
+_SEGMENT = (
+    *("code", "from_node", "to_node", "diameter_mm", "material", "burial_depth_m"),
+    *("pressure_mpa", "year_built"),
+)
+_NODE = ("code", "kind", "name", "is_open", "in_service", "building_code", "burial_depth_m")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong with a network at a place.
+
+    ``kind`` is ``loose_end``, ``missing_node``, ``island``, ``crossing`` or ``zero_length``.
+    """
+
+    kind: str
+    code: str
+    geometry: shapely.Geometry
+
+
+@dataclass(frozen=True)
+class PipeGraph:
+    """A network of one kind.
+
+    Attributes
+    ----------
+    nodes
+        Frame of the nodes on record, metric; the first rows of the graph's nodes.
+    segments
+        Frame of the segments, metric.
+    xy
+        (n, 2) nodes, those on record and those made where an end names none, metres.
+    ends
+        (s, 2) nodes of each segment.
+    """
+
+    network: str
+    crs: pyproj.CRS
+    nodes: gpd.GeoDataFrame
+    segments: gpd.GeoDataFrame
+    xy: Floats
+    ends: Ints
+
+    @cached_property
+    def length(self) -> Floats:
+        """Return the length of each segment, metres."""
+        return np.asarray(shapely.length(self.lines))
+
+    @cached_property
+    def lines(self) -> Geometries:
+        """Return the lines of the segments."""
+        return np.asarray(self.segments.geometry.to_numpy(), dtype=object)
+
+    @cached_property
+    def node_codes(self) -> NDArray[np.object_]:
+        """Return the codes of the nodes on record."""
+        return np.array(self.nodes["code"].tolist(), dtype=object)
+
+    @cached_property
+    def segment_codes(self) -> NDArray[np.object_]:
+        """Return the codes of the segments."""
+        return np.array(self.segments["code"].tolist(), dtype=object)
+
+    @cached_property
+    def nodes_of_building(self) -> dict[str, list[int]]:
+        """Return the nodes that supply each building."""
+        found: dict[str, list[int]] = {}
+        for row, code in enumerate(self.nodes["building_code"]):
+            if isinstance(code, str):
+                found.setdefault(code, []).append(row)
+        return found
+
+    @cached_property
+    def lacking(self) -> dict[str, int]:
+        """Return how often the data lacks something, by what."""
+        valves = self.nodes[self.nodes["kind"] == "valve"]
+        nameless = self.segments["from_node"].isna() | self.segments["to_node"].isna()
+        return {
+            "valve_no_state": int(valves["is_open"].isna().sum()),
+            "pipe_no_ends": int(nameless.sum()),
+            "pipe_no_depth": int(self.segments["burial_depth_m"].isna().sum()),
+            "no_consumers": int(not self.is_kind("consumer").any()),
+            "no_source": int(not self.source.any()),
+        }
+
+    @cached_property
+    def tree(self) -> shapely.STRtree:
+        """Return the index of the segments."""
+        return shapely.STRtree(self.lines)
+
+    @cached_property
+    def row_of(self) -> dict[str, int]:
+        """Return the row of each segment by its code."""
+        return {code: row for row, code in enumerate(self.segments["code"])}
+
+    @cached_property
+    def node_of(self) -> dict[str, int]:
+        """Return the row of each node by its code."""
+        return {code: row for row, code in enumerate(self.nodes["code"])}
+
+    def is_kind(self, *kinds: str) -> Bools:
+        """Return which of all nodes are of some kinds."""
+        found = np.zeros(len(self.xy), dtype=bool)
+        found[: len(self.nodes)] = self.nodes["kind"].isin(kinds).to_numpy()
+        return found
+
+    @cached_property
+    def closed(self) -> Bools:
+        """Return which nodes are valves that are closed already."""
+        found = np.zeros(len(self.xy), dtype=bool)
+        shut = self.nodes["is_open"].eq(False).to_numpy(dtype=bool)
+        found[: len(self.nodes)] = shut & (self.nodes["kind"] == "valve").to_numpy()
+        return found
+
+    @cached_property
+    def source(self) -> Bools:
+        """Return which nodes feed the network."""
+        first = self.is_kind(*SOURCES[self.network])
+        if first.any() or self.network not in SECOND_SOURCES:
+            return first
+        return self.is_kind(*SECOND_SOURCES[Network(self.network)])
+
+    @cached_property
+    def one_way(self) -> Bools:
+        """Return which nodes are devices that let flow through one way."""
+        return self.is_kind(*ONE_WAY) & ~self.source
+
+    @cached_property
+    def degree(self) -> Ints:
+        """Return how many segments end at each node."""
+        return np.bincount(self.ends.ravel(), minlength=len(self.xy))
+
+    @cached_property
+    def part(self) -> Ints:
+        """Return (n,) which connected part of the network each node is of."""
+        shape = (len(self.xy),) * 2
+        joined = coo_array((np.ones(len(self.ends)), self.ends.T), shape=shape)
+        _, label = connected_components(joined, directed=False)
+        return label.astype(np.int64)
+
+    @cached_property
+    def faults(self) -> list[Fault]:
+        """Return what is wrong with the network."""
+        return [
+            *_zero_length(self),
+            *_loose_ends(self),
+            *_islands(self),
+            *_crossings(self),
+        ]
+
+    @cached_property
+    def fault_tree(self) -> shapely.STRtree:
+        """Return the index of the faults."""
+        return shapely.STRtree([fault.geometry for fault in self.faults])
+
+
+def build(
+    network: str, crs: pyproj.CRS, nodes: gpd.GeoDataFrame, segments: gpd.GeoDataFrame
+) -> PipeGraph:
+    """Return the graph of metric frames of nodes and segments."""
+    row_of = {code: row for row, code in enumerate(nodes["code"])}
+    lines = segments.geometry.to_numpy()
+    named = [segments["from_node"], segments["to_node"]]
+    ends = np.array([[row_of.get(code, -1) for code in column] for column in named]).T
+    ends = ends.reshape(-1, 2).astype(np.int64)
+    places = shapely.get_coordinates(
+        np.concatenate([shapely.get_point(lines, 0), shapely.get_point(lines, -1)])
+    )
+    xy = shapely.get_coordinates(nodes.geometry.to_numpy())
+    flat = ends.T.ravel()
+    xy, flat = _joined(xy, flat, places)
+    return PipeGraph(network, crs, nodes, segments, xy, flat.reshape(2, -1).T.copy())
+
+
+def _joined(xy: Floats, flat: Ints, places: Floats) -> tuple[Floats, Ints]:
+    """Return nodes and ends, ends that name no node joined to what is at their place."""
+    nameless = np.flatnonzero(flat < 0)
+    if not len(nameless):
+        return xy, flat
+    if len(xy):
+        apart, near = cKDTree(xy).query(places[nameless])
+        close = apart <= SAME_M
+        flat[nameless[close]] = np.asarray(near)[close]
+        nameless = nameless[~close]
+    if not len(nameless):
+        return xy, flat
+    pairs = cKDTree(places[nameless]).query_pairs(SAME_M, output_type="ndarray")
+    shape = (len(nameless),) * 2
+    same = connected_components(coo_array((np.ones(len(pairs)), pairs.T), shape=shape), False)[1]
+    _, first, number = np.unique(same, return_index=True, return_inverse=True)
+    flat[nameless] = len(xy) + number
+    return np.concatenate([xy, places[nameless][first]]), flat
+
+
+def _zero_length(graph: PipeGraph) -> list[Fault]:
+    codes = graph.segments["code"].to_numpy()
+    return [
+        Fault("zero_length", str(codes[row]), shapely.get_point(graph.lines[row], 0))
+        for row in np.flatnonzero(graph.length <= 1e-6)
+    ]
+
+
+def _loose_ends(graph: PipeGraph) -> list[Fault]:
+    """Return ends at which a network does not rightly end, and joints without a node."""
+    made = np.arange(len(graph.xy)) >= len(graph.nodes)
+    loose = (graph.degree == 1) & (made | ~graph.is_kind(*MAY_END))
+    codes = graph.segments["code"].to_numpy()
+    at = {int(node): row for row, pair in enumerate(graph.ends) for node in pair if loose[node]}
+    found = [
+        Fault("loose_end", str(codes[row]), shapely.Point(graph.xy[node]))
+        for node, row in at.items()
+    ]
+    joints = np.flatnonzero(made & (graph.degree > 1))
+    first = {int(node): row for row, pair in enumerate(graph.ends) for node in pair if made[node]}
+    found += [
+        Fault("missing_node", str(codes[first[int(node)]]), shapely.Point(graph.xy[node]))
+        for node in joints
+    ]
+    return found
+
+
+def _islands(graph: PipeGraph) -> list[Fault]:
+    """Return the parts of a network that nothing feeds (or, of drains, that drain nowhere)."""
+    feeds = graph.is_kind("outfall") if graph.network in GRAVITY else graph.source
+    if not feeds.any():
+        return []
+    fed = np.isin(graph.part, np.unique(graph.part[feeds]))
+    found = []
+    of_segment = graph.part[graph.ends[:, 0]]
+    for part in np.unique(graph.part[~fed]):
+        rows = np.flatnonzero(of_segment == part)
+        if len(rows):
+            shape = shapely.multilinestrings(list(graph.lines[rows]))
+            found.append(Fault("island", str(graph.segments["code"].iloc[rows[0]]), shape))
+    return found
+
+
+def _crossings(graph: PipeGraph) -> list[Fault]:
+    """Return places where two segments of a network cross and no node joins them."""
+    one, other = graph.tree.query(graph.lines, predicate="intersects")
+    kept = one < other
+    one, other = one[kept], other[kept]
+    shared = (graph.ends[one][:, :, None] == graph.ends[other][:, None, :]).any(axis=(1, 2))
+    one, other = one[~shared], other[~shared]
+    met = shapely.intersection(graph.lines[one], graph.lines[other])
+    codes = graph.segments["code"].to_numpy()
+    return [
+        Fault("crossing", str(codes[row]), shapely.point_on_surface(place))
+        for row, place in zip(one, met, strict=True)
+    ]
+
+
+def read(connection: Connection, network: str, box: tuple[float, float, float, float]) -> PipeGraph:
+    """Return the graph of a network within a box of degrees.
+
+    Raises
+    ------
+    InputError
+        If it has no segments there.
+    """
+    area = func.ST_MakeEnvelope(*box, STORAGE_SRID)
+    segments = read_frame(connection, _query(PipeSegment, _SEGMENT, network, area))
+    if segments.empty:
+        raise InputError("no_pipes", network=network)
+    nodes = read_frame(connection, _query(PipeNode, _NODE, network, area))
+    crs = systems.metric_crs((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
+    return build(network, crs, _metric(nodes, crs), _metric(segments, crs))
+
+
+def _query(table: Any, names: tuple[str, ...], network: str, area: Any) -> Any:
+    columns = [getattr(table, name) for name in names]
+    within = table.geom.op("&&")(area)
+    query = select(*columns, wkb(table.geom)).where(table.network == network, within)
+    return query.order_by(table.code)
+
+
+def _metric(frame: gpd.GeoDataFrame, crs: pyproj.CRS) -> gpd.GeoDataFrame:
+    shapes = systems.transform(frame.geometry.to_numpy(), systems.STORAGE, crs)
+    return frame.set_geometry(gpd.GeoSeries(shapes, index=frame.index, crs=crs))

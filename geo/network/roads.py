@@ -1,0 +1,255 @@
+"""The road network as a graph: what a fire engine may drive, and what hoses are laid along."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
+
+from geo.network.noding import Bools, Floats, Geometries, Ints, node, substrings
+from geo.settings import Settings
+
+SPEED_KMH = {
+    "expressway": 60.0,
+    "arterial": 45.0,
+    "secondary": 40.0,
+    "local": 30.0,
+    "alley": 15.0,
+    "internal": 15.0,
+    "path": 10.0,
+}
+"""A fire engine's mean speed by class of road, with its junctions: 30 to 35 km/h over a whole
+journey, as GB 51080-2015 (note to 4.1.3) reckons."""
+
+USUAL_WIDTH_M = {
+    "expressway": 24.0,
+    "arterial": 24.0,
+    "secondary": 14.0,
+    "local": 7.0,
+    "alley": 3.0,
+    "internal": 4.0,
+    "path": 2.0,
+}
+"""Width that a road of a class is drawn with where none is on record (CJJ 37-2012)."""
+
+WIDE = ("expressway", "arterial", "secondary", "local")
+"""Classes that an engine drives on even if no width is on record."""
+
+
+@dataclass(frozen=True)
+class Vehicle:
+    """A fire engine: metres and tonnes; ``margin_m`` is kept free to each side of it."""
+
+    width_m: float = 2.5
+    height_m: float = 3.8
+    length_m: float = 12.0
+    weight_t: float = 30.0
+    margin_m: float = 0.5
+
+    @property
+    def lane_m(self) -> float:
+        """Return the width of the lane it needs."""
+        return self.width_m + 2 * self.margin_m
+
+
+def vehicle(installed: Settings, margin_m: float) -> Vehicle:
+    """Return the engine of an installation."""
+    return Vehicle(
+        installed.engine_width_m,
+        installed.engine_height_m,
+        installed.engine_length_m,
+        installed.engine_weight_t,
+        margin_m,
+    )
+
+
+@dataclass(frozen=True)
+class RoadGraph:
+    """Pieces of road between nodes.
+
+    Attributes
+    ----------
+    roads
+        Frame of the roads, metric.
+    xy
+        (n, 2) nodes, metres.
+    ends
+        (e, 2) nodes of each piece, along its road's line.
+    lines, length
+        (e,) the pieces and their lengths, metres.
+    road
+        (e,) row in ``roads``.
+    links
+        How many pieces, the last ones, only join an end to the carriageway it stops in.
+    zero_length
+        Codes of roads without length, which are left out.
+    """
+
+    roads: gpd.GeoDataFrame
+    xy: Floats
+    ends: Ints
+    lines: Geometries
+    length: Floats
+    road: Ints
+    links: int
+    zero_length: list[str]
+
+    @property
+    def nodes(self) -> int:
+        """Return the number of nodes."""
+        return len(self.xy)
+
+    @cached_property
+    def tree(self) -> shapely.STRtree:
+        """Return the index of the pieces."""
+        return shapely.STRtree(self.lines)
+
+    def column(self, name: str) -> NDArray[Any]:
+        """Return an attribute of the roads, a value a piece."""
+        values: NDArray[Any] = self.roads[name].to_numpy()[self.road]
+        return values
+
+    @cached_property
+    def seconds(self) -> Floats:
+        """Return (e,) driving time of each piece."""
+        speed = self.roads["road_class"].map(SPEED_KMH).to_numpy(dtype=float) / 3.6
+        return np.asarray(self.length / speed[self.road])
+
+    @cached_property
+    def between(self) -> dict[tuple[int, int], int]:
+        """Return the shortest piece by its two nodes, the lower first."""
+        order = np.argsort(-self.length, kind="stable")
+        low, high = self.ends.min(axis=1)[order], self.ends.max(axis=1)[order]
+        pairs = zip(low.tolist(), high.tolist(), strict=True)
+        return dict(zip(pairs, order.tolist(), strict=True))
+
+    def along(self, nodes: list[int]) -> list[int]:
+        """Return the shortest piece between each two nodes of a way."""
+        return [self.between[min(pair), max(pair)] for pair in pairwise(nodes)]
+
+    def islands(self) -> tuple[int, Ints]:
+        """Return how many parts the network has, and (n,) which part each node is of."""
+        count, label = connected_components(self.walk(), directed=False)
+        return int(count), label.astype(np.int64)
+
+    def walk(self) -> csr_array:
+        """Return metres from node to node on foot: any road either way."""
+        return matrix(self.nodes, self.ends, self.length)
+
+    def drive(self, passable: Bools) -> csr_array:
+        """Return seconds from node to node for an engine.
+
+        Parameters
+        ----------
+        passable
+            (e,) pieces that the engine can pass.
+        """
+        oneway = self.column("oneway")
+        there = passable & (oneway != "backward")
+        back = passable & (oneway != "forward")
+        ends = np.concatenate([self.ends[there], self.ends[back][:, ::-1]])
+        cost = np.concatenate([self.seconds[there], self.seconds[back]])
+        return matrix(self.nodes, ends, cost, directed=True)
+
+
+def matrix(nodes: int, ends: Ints, cost: Floats, *, directed: bool = False) -> csr_array:
+    """Return a sparse matrix of costs; of two pieces between the same nodes the cheaper counts."""
+    if not directed:
+        ends, cost = np.concatenate([ends, ends[:, ::-1]]), np.concatenate([cost, cost])
+    order = np.lexsort((cost, ends[:, 1], ends[:, 0]))
+    ends, cost = ends[order], cost[order]
+    kept = np.ones(len(ends), dtype=bool)
+    kept[1:] = (ends[1:] != ends[:-1]).any(axis=1)
+    kept &= ends[:, 0] != ends[:, 1]
+    # A piece of no cost would read as no piece.
+    cheap = np.maximum(cost[kept], 1e-9)
+    return csr_array((cheap, (ends[kept, 0], ends[kept, 1])), shape=(nodes, nodes))
+
+
+def build(roads: gpd.GeoDataFrame) -> RoadGraph:
+    """Return the graph of a frame of roads in metres."""
+    lines = roads.geometry.to_numpy()
+    raised = (roads["bridge"] | roads["tunnel"]).to_numpy(dtype=bool)
+    noded = node(lines, raised, widths(roads) / 2)
+    return RoadGraph(
+        roads,
+        noded.xy,
+        noded.ends,
+        noded.lines,
+        shapely.length(noded.lines),
+        noded.parent,
+        noded.links,
+        roads["code"].to_numpy()[noded.dropped].tolist(),
+    )
+
+
+def widths(roads: gpd.GeoDataFrame) -> Floats:
+    """Return the width of each road, the usual one of its class where none is on record."""
+    usual = roads["road_class"].map(USUAL_WIDTH_M).to_numpy(dtype=float)
+    known = roads["width_m"].to_numpy(dtype=float)
+    return np.asarray(np.where(np.isnan(known), usual, known))
+
+
+def split(graph: RoadGraph, piece: Ints, offset: Floats) -> tuple[RoadGraph, Ints]:
+    """Return a graph with nodes put in at places along its pieces, and the node of each place.
+
+    Parameters
+    ----------
+    piece
+        (k,) pieces of the graph.
+    offset
+        (k,) metres from each piece's start.
+    """
+    offset = np.clip(offset, 0.0, graph.length[piece])
+    order = np.lexsort((offset, piece))
+    node_of = np.empty(len(piece), dtype=np.int64)
+    sorted_piece, sorted_offset = piece[order], offset[order]
+    first = np.ones(len(order), dtype=bool)
+    first[1:] = (np.diff(sorted_piece) != 0) | (np.diff(sorted_offset) > _SAME_M)
+    at_start = sorted_offset <= _SAME_M
+    at_end = ~at_start & (sorted_offset >= graph.length[sorted_piece] - _SAME_M)
+    inner = first & ~at_start & ~at_end
+    number = graph.nodes + np.cumsum(inner) - 1
+    node_of[order] = np.where(
+        at_start,
+        graph.ends[sorted_piece, 0],
+        np.where(at_end, graph.ends[sorted_piece, 1], number),
+    )
+    cut_piece, cut_offset, cut_node = sorted_piece[inner], sorted_offset[inner], number[inner]
+    return _cut(graph, cut_piece, cut_offset, cut_node), node_of
+
+
+_SAME_M = 1e-6
+
+
+def _cut(graph: RoadGraph, piece: Ints, offset: Floats, node: Ints) -> RoadGraph:
+    """Return a graph whose pieces are cut at new nodes, sorted by piece and offset."""
+    every = np.arange(len(graph.ends))
+    owner = np.concatenate([every, piece, every])
+    at = np.concatenate([np.zeros(len(every)), offset, graph.length])
+    nodes = np.concatenate([graph.ends[:, 0], node, graph.ends[:, 1]])
+    rank = np.concatenate([np.zeros(len(every)), np.ones(len(piece)), np.full(len(every), 2.0)])
+    order = np.lexsort((at, rank, owner))
+    owner, at, nodes = owner[order], at[order], nodes[order]
+    same = owner[1:] == owner[:-1]
+    start, end, part = at[:-1][same], at[1:][same], owner[:-1][same]
+    whole = (start == 0.0) & (end == graph.length[part])
+    lines = graph.lines[part]
+    lines[~whole] = substrings(graph.lines, part[~whole], start[~whole], end[~whole])
+    places = shapely.line_interpolate_point(graph.lines[piece], offset)
+    return RoadGraph(
+        graph.roads,
+        np.concatenate([graph.xy, shapely.get_coordinates(places)]),
+        np.column_stack([nodes[:-1][same], nodes[1:][same]]),
+        lines,
+        end - start,
+        graph.road[part],
+        graph.links,
+        graph.zero_length,
+    )

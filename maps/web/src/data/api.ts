@@ -1,0 +1,100 @@
+// What the data desk asks of the API.
+
+import type { Geometry } from "geojson";
+
+import { ask, request } from "../http";
+
+export type Way = "approve" | "dismiss" | "rollback";
+export type Counts = Record<string, number>;
+
+export interface Run {
+  id: number;
+  layer: string;
+  source: string;
+  status: string;
+  started_at: string;
+  finished_at: string | null;
+  counts: Record<string, Counts>;
+  timings: Record<string, number>;
+  revision: number | null;
+  file: string | null;
+  concerns: { key: string; said: string }[];
+  rejected: Counts;
+  waiting: number;
+  failure: string | null;
+}
+
+export interface Difference {
+  code: string;
+  fate: "added" | "changed" | "removed";
+  columns: string[] | null;
+  shape: Geometry | null;
+}
+
+export interface Stale {
+  plan: number;
+  community: string;
+  version: number;
+  households: number;
+  grids: string[];
+}
+
+export interface Told extends Run {
+  report: {
+    differences?: Record<string, Difference[]>;
+    stale?: Stale[];
+    proposals?: string[];
+    corrections_kept?: { layer: string; code: string; field: string; value: unknown; delivered: unknown; actor: string }[];
+    topology?: { breaches?: { kind: string; codes: string[]; area_m2: number; lon: number; lat: number }[] };
+  };
+}
+
+export interface Held {
+  id: number;
+  run: number;
+  layer: string;
+  code: string | null;
+  reason: string;
+  said: string;
+  detail: string | null;
+  properties: Record<string, unknown> | null;
+  geometry: Geometry | null;
+}
+
+export interface Items<T> {
+  numberMatched: number;
+  items: T[];
+}
+
+export const PAGE = 50;
+
+/** What may be done with a run in its state. */
+export function waysOf(run: Run): Way[] {
+  if (run.status === "held") return ["approve", "dismiss"];
+  return run.status === "published" ? ["rollback"] : [];
+}
+
+export const runs = (offset: number, status: string): Promise<Items<Run>> =>
+  ask(`/imports/runs?limit=${PAGE}&offset=${offset}${status ? `&status=${status}` : ""}`);
+
+export const run = (id: number): Promise<Told> => ask(`/imports/runs/${id}`);
+
+export const act = (id: number, way: Way, withLater = false): Promise<Run> =>
+  ask(`/imports/runs/${id}/${way}`, { method: "POST", ...(way === "rollback" ? { body: { with_later: withLater } } : {}) });
+
+export const quarantine = (run: number | null, offset: number): Promise<Items<Held>> =>
+  ask(`/imports/quarantine?limit=${PAGE}&offset=${offset}${run === null ? "" : `&run=${run}`}`);
+
+export const replay = (run: number): Promise<{ runs: Run[] }> =>
+  ask("/imports/quarantine/replay", { method: "POST", body: { run } });
+
+export function replayFile(file: File): Promise<{ runs: Run[] }> {
+  const body = new FormData();
+  body.set("file", file);
+  return ask("/imports/quarantine/replay", { method: "POST", body });
+}
+
+export async function download(run: number | null, format: string): Promise<Blob> {
+  const asked = `format=${format}${run === null ? "" : `&run=${run}`}`;
+  return (await request(`/imports/quarantine/export?${asked}`)).blob();
+}

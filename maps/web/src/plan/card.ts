@@ -1,0 +1,56 @@
+// Score cards, side by side.
+
+import { element } from "../dom";
+import { known, number, text } from "../locale";
+import type { Plan, Score } from "./api";
+
+/** Figures of the card, how they are written, and which way is better. */
+const FIGURES: [string, (value: number) => string, "more" | "less" | ""][] = [
+  ["grids", number, ""],
+  ["households", number, ""],
+  ["within_limits", (value) => `${Math.round(value * 100)}%`, "more"],
+  ["smallest", number, ""],
+  ["largest", number, ""],
+  ["mean_deviation", (value) => value.toFixed(0), "less"],
+  ["contiguous", (value) => text(value ? "atlas.yes" : "atlas.no"), "more"],
+  ["gap_m2", (value) => value.toFixed(2), "less"],
+  ["overlap_m2", (value) => value.toFixed(2), "less"],
+  ["border_on_barrier", (value) => `${Math.round(value * 100)}%`, "more"],
+  ["compounds_split", number, "less"],
+  ["straddled_m", (value) => value.toFixed(0), "less"],
+  ["polsby_popper", (value) => value.toFixed(2), "more"],
+  ["walk_m", (value) => value.toFixed(0), "less"],
+  ["moved", number, "less"],
+];
+
+export function scoreTable(plans: Plan[]): HTMLElement {
+  const rows = FIGURES.flatMap(([key, write, better]) => {
+    const values = plans.map(({ score }) => figure(score, key));
+    if (values.every((value) => value === null)) return [];
+    const best = better && plans.length > 1 ? bestOf(values, better) : null;
+    const cells = values.map((value) =>
+      element("td", value !== null && value === best ? { class: "best" } : {}, value === null ? "—" : write(value)),
+    );
+    return [element("tr", {}, element("th", { scope: "row" }, known(`scorecard.${key}`) || key), ...cells)];
+  });
+  const heads = plans.map((plan) => element("th", { scope: "col" }, text("plan.version", { version: plan.version })));
+  const head = plans.length > 1 ? [element("thead", {}, element("tr", {}, element("td"), ...heads))] : [];
+  return element("table", { class: "card" }, ...head, element("tbody", {}, ...rows));
+}
+
+/** Why the limits are not met, in the reader's language. */
+export function reasons(score: Score): string[] {
+  const found = (score["reasons"] ?? []) as [string, Record<string, string | number>][];
+  return found.map(([key, fields]) => text(`reason.${key}`, fields));
+}
+
+function figure(score: Score, key: string): number | null {
+  const value = score[key];
+  return typeof value === "number" || typeof value === "boolean" ? Number(value) : null;
+}
+
+function bestOf(values: (number | null)[], better: "more" | "less"): number | null {
+  const there = values.filter((value) => value !== null);
+  if (new Set(there).size < 2) return null;
+  return better === "more" ? Math.max(...there) : Math.min(...there);
+}

@@ -1,0 +1,98 @@
+// Two plans of a community: swiped one over the other, with what differs, and who moves.
+
+import type { Map as LibreMap } from "maplibre-gl";
+
+import { byId, element } from "../dom";
+import { number, text, type Language } from "../locale";
+import * as api from "./api";
+import type { MovedProperties } from "./api";
+import { scoreTable } from "./card";
+import { Draft } from "./draft";
+import { extentOf, View } from "./view";
+
+export interface Compared {
+  close(): void;
+}
+
+export async function showComparison(id: number, other: number, lang: Language): Promise<Compared> {
+  const nobody = () => undefined;
+  const [one, two] = await Promise.all([Draft.open(id, nobody), Draft.open(other, nobody)]);
+  const [figures, moved] = await Promise.all([api.comparison(id, other), api.moved(id, other)]);
+  byId("other").hidden = false;
+  const extent = extentOf(one);
+  const [left, right] = await Promise.all([View.open(lang, extent, "other"), View.open(lang, extent)]);
+  left.load(two);
+  right.load(one);
+  for (const view of [left, right]) view.differing(moved);
+  join(left.map, right.map);
+  swipe();
+  byId("side").replaceChildren(
+    element("div", { class: "heading" }, element("h1", {}, text("plan.compare")), element("p", {}, text("plan.swipe_help", { left: two.plan.version, right: one.plan.version }))),
+    element(
+      "dl",
+      { class: "facts" },
+      ...fact("plan.moved_households", number(figures.moved_households)),
+      ...fact("plan.moved_buildings", number(figures.moved_buildings)),
+      ...fact("plan.border_added", `${number(Math.round(figures.border_added_m))} m`),
+      ...fact("plan.border_removed", `${number(Math.round(figures.border_removed_m))} m`),
+    ),
+    scoreTable([two, one].map((draft) => ({ ...draft.plan, score: draft.score() }))),
+    element("h2", {}, text("plan.who_moves")),
+    movers(moved.features.map((feature) => feature.properties), one),
+  );
+  Object.assign(window, { gridatlas: { map: right.map } });
+  return { close: () => (left.map.remove(), right.map.remove(), void (byId("other").hidden = true), void (byId("swipe").hidden = true)) };
+}
+
+function fact(key: string, value: string): HTMLElement[] {
+  return [element("dt", {}, text(key)), element("dd", {}, value)];
+}
+
+/** Buildings that move, by where from and where to. */
+function movers(moved: MovedProperties[], plan: Draft): HTMLElement {
+  const ways = new Map<string, MovedProperties[]>();
+  for (const one of moved.filter((cell) => cell.building)) {
+    const way = `${Number(one.from.slice(-3))} → ${Number(one.to.slice(-3))}`;
+    ways.set(way, [...(ways.get(way) ?? []), one]);
+  }
+  if (ways.size === 0) return element("p", { class: "none" }, text("plan.nobody_moves"));
+  const lines = [...ways].map(([way, cells]) => {
+    const sum = cells.reduce((total, cell) => total + cell.households, 0);
+    const rows = cells.map((cell) => element("li", {}, `${nameOf(cell, plan)} · ${text("page.households_unit", { households: cell.households })}`));
+    return element("details", {}, element("summary", {}, `${way} · ${text("page.households_unit", { households: number(sum) })}`), element("ul", {}, ...rows));
+  });
+  return element("div", { class: "movers" }, ...lines);
+}
+
+function nameOf(cell: MovedProperties, plan: Draft): string {
+  const known = plan.cells.find((one) => one.building === cell.building);
+  return known?.name || cell.name || cell.building || "";
+}
+
+/** Let two maps follow each other. */
+function join(one: LibreMap, other: LibreMap): void {
+  let leading = false;
+  for (const [from, to] of [[one, other], [other, one]] as const) {
+    from.on("move", () => {
+      if (leading) return;
+      leading = true;
+      to.jumpTo({ center: from.getCenter(), zoom: from.getZoom() });
+      leading = false;
+    });
+  }
+}
+
+/** The line between the two maps, moved by pointer or keys. */
+function swipe(): void {
+  const place = byId("swipe");
+  place.hidden = false;
+  const range = element("input", { type: "range", min: "0", max: "100", value: "50", "aria-label": text("plan.swipe") });
+  const line = element("i");
+  const set = () => {
+    byId("map").style.clipPath = `inset(0 0 0 ${range.value}%)`;
+    line.style.left = `${range.value}%`;
+  };
+  range.addEventListener("input", set);
+  place.replaceChildren(line, range);
+  set();
+}

@@ -1,0 +1,96 @@
+// The planner: communities, their plans, editing, comparing.
+
+import { button, byId, element, notify } from "../dom";
+import { palette } from "../legend";
+import { otherLanguage, preferredLanguage, remember, speak, text, type Language } from "../locale";
+import { loadStyle } from "../map";
+import { need, showSession } from "../session";
+import { firstVisit, tour } from "../tour";
+import { showComparison } from "./compare";
+import { showCommunity } from "./community";
+import { Editor } from "./editor";
+import { showList } from "./list";
+import { onPlace, whereTo, type Place } from "./route";
+import "maplibre-gl/dist/maplibre-gl.css";
+import "../desk.css";
+
+let open: { close(): void } | null = null;
+let turn = 0;
+
+async function start(): Promise<void> {
+  const lang = preferredLanguage();
+  await speak(lang, "plan");
+  label(lang);
+  await need("planner");
+  showSession();
+  onPlace((place) => void show(place, lang));
+  await show(whereTo(), lang);
+}
+
+async function show(place: Place, lang: Language): Promise<void> {
+  const own = ++turn;
+  open?.close();
+  open = null;
+  const mapped = place.page === "plan" || place.page === "compare";
+  byId("work").hidden = !mapped;
+  byId("state").textContent = "";
+  byId("tools").hidden = true;
+  byId("map").style.clipPath = "";
+  byId("preview").hidden = true;
+  document.body.classList.toggle("mapped", mapped);
+  byId("side").replaceChildren(element("p", { class: "none" }, text("plan.loading")));
+  crumbs(place);
+  try {
+    const opened = await shown(place, lang);
+    if (own !== turn) return opened?.close();
+    open = opened;
+    document.title = `${byId("side").querySelector("h1")?.textContent ?? ""} · ${text("plan.title")}`;
+    firstVisit(place.page === "plan" ? "edit" : "plan");
+  } catch (error) {
+    byId("side").replaceChildren(
+      element("div", { class: "heading" }, element("h1", {}, text("plan.not_shown")), element("p", {}, (error as Error).message)),
+      element("div", { class: "actions" }, button(text("plan.again"), () => void show(place, lang), { class: "primary" })),
+    );
+  }
+}
+
+async function shown(place: Place, lang: Language): Promise<{ close(): void } | null> {
+  if (place.page === "plan") return Editor.open(place.id, lang);
+  if (place.page === "compare") return showComparison(place.id, place.other, lang);
+  if (place.page === "community") await showCommunity(place.code, place.job, () => fills(lang));
+  else await showList();
+  return null;
+}
+
+let known: Promise<string[]> | undefined;
+
+function fills(lang: Language): Promise<string[]> {
+  known ??= loadStyle(lang, "published").then(palette);
+  return known;
+}
+
+function crumbs(place: Place): void {
+  const links = [element("a", { href: "/plan" }, text("plan.communities"))];
+  if (place.page === "community") links.push(element("a", { href: `/plan/c/${place.code}` }, place.code));
+  if (place.page === "compare") links.push(element("a", { href: `/plan/p/${place.id}` }, text("plan.back_to_plan")));
+  byId("crumbs").replaceChildren(...links);
+}
+
+function label(lang: Language): void {
+  byId("home").textContent = text("plan.title");
+  byId("language").textContent = text("page.language");
+  byId("language").lang = lang === "zh" ? "en" : "zh-CN";
+  byId("language").addEventListener("click", () => {
+    remember(otherLanguage());
+    location.reload();
+  });
+  byId("help").textContent = text("tour.help");
+  byId("help").addEventListener("click", () => tour(document.body.classList.contains("mapped") ? "edit" : "plan"));
+}
+
+window.addEventListener("unhandledrejection", (event) => {
+  event.preventDefault();
+  notify((event.reason as Error).message);
+});
+
+start().catch((error: Error) => notify(error.message));

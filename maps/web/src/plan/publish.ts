@@ -1,0 +1,38 @@
+// Putting a plan in force, with what stands against it and a note.
+
+import { button, element, notify } from "../dom";
+import { Problem } from "../http";
+import { text } from "../locale";
+import * as api from "./api";
+import type { Draft } from "./draft";
+import { go } from "./route";
+
+export async function publishDialog(draft: Draft): Promise<void> {
+  const { problems } = await api.problems(draft.plan.id);
+  const note = element("textarea", { id: "note", rows: "3", maxlength: "500" });
+  const dialog = element("dialog", { "aria-label": text("plan.publish") });
+  const yes = button(text("plan.publish"), () => void publish(draft, note.value, dialog), { class: "primary" });
+  const against = problems.map((one) => element("li", {}, one.detail));
+  dialog.append(
+    element("h2", {}, text("plan.publish_question", { community: draft.plan.community, version: draft.plan.version })),
+    element("p", {}, text("plan.publish_means")),
+    against.length ? element("div", { class: "trouble" }, element("ul", {}, ...against)) : "",
+    element("label", { for: "note" }, text("plan.note"), note),
+    element("div", { class: "ways" }, yes, button(text("plan.leave_it"), () => dialog.remove())),
+  );
+  dialog.addEventListener("close", () => dialog.remove());
+  document.body.append(dialog);
+  dialog.showModal();
+}
+
+async function publish(draft: Draft, note: string, dialog: HTMLDialogElement): Promise<void> {
+  try {
+    await api.publish(draft.plan.id, draft.plan.revision, note);
+    dialog.remove();
+    notify(text("plan.published"), undefined, "calm");
+    go(`/plan/c/${draft.plan.community_code}`);
+  } catch (error) {
+    if (error instanceof Problem && error.status === 412) await draft.reload();
+    notify((error as Error).message);
+  }
+}

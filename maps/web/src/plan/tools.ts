@@ -1,0 +1,144 @@
+// Gestures that choose cells: click, brush, lasso, rectangle, a whole compound.
+
+import type { Position } from "geojson";
+import type { MapMouseEvent, MapTouchEvent } from "maplibre-gl";
+
+import type { Draft } from "./draft";
+import { centre, type View } from "./view";
+import { contains } from "./coverage";
+
+export type Tool = "click" | "brush" | "lasso" | "rectangle" | "compound" | "dedicated";
+export const TOOLS: Tool[] = ["click", "brush", "lasso", "rectangle", "compound"];
+
+type Pointer = MapMouseEvent | MapTouchEvent;
+
+export interface Gestures {
+  /** Cells under the pointer before anything is pressed; null where there are none. */
+  over(atoms: number[] | null, at: { x: number; y: number }): void;
+  /** Cells chosen so far while a gesture goes on. */
+  choosing(atoms: Set<number>): void;
+  /** A gesture has ended with these cells. */
+  chosen(atoms: Set<number>, event: { alternative: boolean }): void;
+}
+
+export class Tools {
+  tool: Tool = "click";
+  brush = 28;
+  private drawing: { ring: Position[]; atoms: Set<number>; from: { x: number; y: number } } | null = null;
+
+  constructor(
+    private readonly view: View,
+    private readonly draft: () => Draft,
+    private readonly on: Gestures,
+  ) {
+    const { map } = view;
+    map.on("mousemove", (event) => this.moved(event));
+    map.on("mouseout", () => this.on.over(null, { x: 0, y: 0 }));
+    map.on("mousedown", (event) => this.pressed(event));
+    map.on("touchstart", (event) => event.points.length === 1 && this.pressed(event));
+    map.on("touchmove", (event) => event.points.length === 1 && this.moved(event));
+    map.on("touchend", () => this.released());
+    window.addEventListener("mouseup", () => this.released());
+    map.on("click", (event) => this.clicked(event));
+  }
+
+  use(tool: Tool): void {
+    this.tool = tool;
+    this.cancel();
+    const drags = tool !== "click" && tool !== "compound";
+    const { dragPan, boxZoom } = this.view.map;
+    if (drags) dragPan.disable();
+    else dragPan.enable();
+    boxZoom.disable();
+    this.view.map.getCanvas().style.cursor = drags ? "crosshair" : "pointer";
+  }
+
+  cancel(): void {
+    this.drawing = null;
+    this.view.gesture(null);
+  }
+
+  private get drags(): boolean {
+    return this.tool !== "click" && this.tool !== "compound";
+  }
+
+  private pressed(event: Pointer): void {
+    if (!this.drags || ("originalEvent" in event && (event.originalEvent as MouseEvent).button > 0)) return;
+    event.preventDefault();
+    const { x, y } = event.point;
+    this.drawing = { ring: [event.lngLat.toArray()], atoms: new Set(), from: { x, y } };
+    this.moved(event);
+  }
+
+  private moved(event: Pointer): void {
+    const { drawing } = this;
+    if (!drawing) return this.hovered(event);
+    if (this.tool === "brush") {
+      for (const atom of this.under(event.point)) drawing.atoms.add(atom);
+      this.view.gesture(this.circle(event.point));
+    } else {
+      drawing.ring = this.tool === "rectangle" ? this.box(drawing.from, event.point) : [...drawing.ring, event.lngLat.toArray()];
+      drawing.atoms = this.inside(drawing.ring);
+      this.view.gesture(drawing.ring);
+    }
+    this.on.choosing(drawing.atoms);
+  }
+
+  private hovered(event: Pointer): void {
+    if (this.tool === "brush") this.view.gesture(this.circle(event.point));
+    const atom = this.view.atomAt(event.point);
+    const atoms = atom === null ? null : this.tool === "compound" ? this.compound(atom) : [atom];
+    this.on.over(this.drags ? null : atoms, event.point);
+  }
+
+  private released(): void {
+    const { drawing } = this;
+    if (!drawing) return;
+    this.cancel();
+    this.on.chosen(drawing.atoms, { alternative: false });
+  }
+
+  private clicked(event: MapMouseEvent): void {
+    if (this.drags) return;
+    const atom = this.view.atomAt(event.point);
+    if (atom === null) return;
+    const atoms = this.tool === "compound" ? this.compound(atom) : [atom];
+    this.on.chosen(new Set(atoms), { alternative: event.originalEvent.altKey });
+  }
+
+  /** The cells of the same compound, or of the same grid's block where there is none. */
+  private compound(atom: number): number[] {
+    const { compound } = this.draft().cell(atom);
+    if (!compound) return [atom];
+    return this.draft().cells.filter((cell) => cell.compound === compound).map((cell) => cell.atom);
+  }
+
+  private under({ x, y }: { x: number; y: number }): number[] {
+    const r = this.brush;
+    return this.draft().cells.flatMap((cell, index) => {
+      const at = this.view.map.project(centre(this.draft(), index) as [number, number]);
+      return Math.hypot(at.x - x, at.y - y) <= r ? [cell.atom] : [];
+    }).concat(this.view.atomAt({ x, y }) ?? []);
+  }
+
+  private circle({ x, y }: { x: number; y: number }): Position[] {
+    return Array.from({ length: 32 }, (_, step) => {
+      const turn = (step / 32) * 2 * Math.PI;
+      return this.view.map
+        .unproject([x + this.brush * Math.cos(turn), y + this.brush * Math.sin(turn)])
+        .toArray();
+    });
+  }
+
+  private box(from: { x: number; y: number }, to: { x: number; y: number }): Position[] {
+    const corners: [number, number][] = [[from.x, from.y], [to.x, from.y], [to.x, to.y], [from.x, to.y]];
+    return corners.map((corner) => this.view.map.unproject(corner).toArray());
+  }
+
+  private inside(ring: Position[]): Set<number> {
+    if (ring.length < 3) return new Set();
+    const area = { type: "Polygon" as const, coordinates: [[...ring, ring[0]!]] };
+    const found = this.draft().cells.filter((_, index) => contains(area, centre(this.draft(), index)));
+    return new Set(found.map((cell) => cell.atom));
+  }
+}

@@ -1,0 +1,169 @@
+"""Signing in, staying in, signing out; and every way to forge a token."""
+
+import base64
+import json
+import time
+
+import httpx
+import jwt
+import pytest
+from sqlalchemy import text
+
+from api import auth, tokens
+from geo import accounts
+from tests.api.conftest import PASSWORD, bearer
+
+
+def sign_in(client, name, password=PASSWORD):
+    form = {"grant_type": "password", "username": name, "password": password}
+    return client.post("/auth/token", data=form)
+
+
+def refresh(client, token):
+    form = {"grant_type": "refresh_token", "refresh_token": token}
+    return client.post("/auth/token", data=form)
+
+
+def me(client, token):
+    return client.get("/auth/me", headers={"Authorization": f"Bearer {token}"})
+
+
+@pytest.fixture(autouse=True)
+def forgiving():
+    """Wrong passwords of one test don't count in another."""
+    auth._failures.storage.reset()
+
+
+def test_nobody_is_the_public(client):
+    assert client.get("/auth/me").json()["role"] == "public"
+
+
+def test_password_opens_a_session_with_role_and_scope(client):
+    said = sign_in(client, "planner").json()
+    assert (said["role"], said["scope"]) == ("planner", "420602001")
+    assert me(client, said["access_token"]).json()["name"] == "planner"
+
+
+def test_wrong_password_and_unknown_name_are_told_the_same(client):
+    answers = [sign_in(client, name, "wrong wrong wrong") for name in ("planner", "nobody")]
+    assert [answer.status_code for answer in answers] == [401, 401]
+    assert answers[0].json()["detail"] == answers[1].json()["detail"]
+    assert answers[0].headers["www-authenticate"] == "Bearer"
+
+
+def test_passwords_cannot_be_tried_for_long(client):
+    for _ in range(5):
+        assert sign_in(client, "planner", "wrong wrong wrong").status_code == 401
+    refused = sign_in(client, "planner")
+    assert refused.status_code == 429
+    assert 0 < int(refused.headers["retry-after"]) <= 61
+    assert sign_in(client, "fire").status_code == 200, "others are not locked out"
+
+
+def test_refresh_token_works_once_and_its_reuse_ends_the_session(client):
+    first = sign_in(client, "fire").json()
+    second = refresh(client, first["refresh_token"]).json()
+    assert me(client, second["access_token"]).status_code == 200
+    assert refresh(client, first["refresh_token"]).status_code == 401
+    assert me(client, second["access_token"]).status_code == 401
+    assert refresh(client, second["refresh_token"]).status_code == 401
+
+
+def test_signing_out_voids_the_access_token_at_once(client):
+    opened = sign_in(client, "fire").json()
+    assert client.post("/auth/revoke", data={"token": opened["refresh_token"]}).status_code == 204
+    assert me(client, opened["access_token"]).status_code == 401
+    assert client.post("/auth/revoke", data={"token": "no such"}).status_code == 204
+
+
+def test_disabled_account_is_out_at_once(client, town, address):
+    with town.begin() as connection:
+        accounts.add(connection, "leaver", "fire", PASSWORD)
+    headers = bearer(address, "leaver")
+    assert accounts.disable(town, "leaver")
+    assert client.get("/auth/me", headers=headers).status_code == 401
+    assert sign_in(client, "leaver").status_code == 401
+
+
+def forged(token, **header):
+    head, body, signature = token.split(".")
+    claims = json.loads(base64.urlsafe_b64decode(head + "=="))
+    fresh = base64.urlsafe_b64encode(json.dumps(claims | header).encode()).decode().rstrip("=")
+    return f"{fresh}.{body}.{signature}"
+
+
+def claims(**other):
+    now = int(time.time())
+    usual = {"iss": "gridatlas", "aud": "gridatlas", "iat": now, "exp": now + 60, "sid": "x"}
+    return usual | other
+
+
+def test_forged_tokens_are_refused(client, town):
+    good = sign_in(client, "admin").json()["access_token"]
+    sid = jwt.decode(good, options={"verify_signature": False})["sid"]
+    key = tokens._key()
+    bad = {
+        "no algorithm": jwt.encode(claims(sid=sid), None, algorithm="none"),
+        "renamed algorithm": forged(good, alg="none"),
+        "other key": jwt.encode(claims(sid=sid), b"k" * 32, algorithm="HS256"),
+        "expired": jwt.encode(claims(sid=sid, exp=int(time.time()) - 1), key, algorithm="HS256"),
+        "other audience": jwt.encode(claims(sid=sid, aud="bank"), key, algorithm="HS256"),
+        "other issuer": jwt.encode(claims(sid=sid, iss="bank"), key, algorithm="HS256"),
+        "other session": jwt.encode(claims(sid="guess"), key, algorithm="HS256"),
+        "without end": jwt.encode({"iss": "gridatlas", "sid": sid}, key, algorithm="HS256"),
+        "cut": good[:-2],
+        "nonsense": "a.b.c",
+    }
+    for kind, token in bad.items():
+        answer = client.get("/auth/me", headers={"Authorization": f"Bearer {token}"})
+        assert answer.status_code == 401, kind
+    assert client.get("/auth/me", headers={"Authorization": "Basic eDp5"}).status_code == 401
+
+
+def test_sign_ins_are_in_the_audit_trail(client, town):
+    sign_in(client, "planner", "wrong wrong wrong")
+    with town.connect() as connection:
+        found = connection.execute(
+            text("SELECT action FROM audit_event WHERE object_code = 'planner' ORDER BY id DESC")
+        )
+        assert found.scalars().first() == "sign_in_failed"
+
+
+def test_answer_with_a_token_is_not_kept_by_caches(client):
+    assert sign_in(client, "admin").headers["cache-control"] == "no-store"
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # within the provider
+def test_identity_provider_vouches_for_those_who_have_an_account(client, town, monkeypatch):
+    from oidc_provider_mock import run_server_in_thread
+
+    from geo.settings import settings
+
+    with run_server_in_thread() as provider:
+        issuer = f"http://localhost:{provider.server_port}"
+        monkeypatch.setattr(settings(), "oidc_issuer", issuer)
+        monkeypatch.setattr(settings(), "oidc_client_id", "gridatlas")
+        with town.begin() as connection:
+            accounts.add(connection, "chen", "fire", None)
+        assert client.get("/auth/providers").json()["oidc"]["issuer"] == issuer
+        assert me(client, of_provider(issuer, "chen")).json()["role"] == "fire"
+        assert me(client, of_provider(issuer, "stranger")).status_code == 401
+        assert me(client, of_provider(issuer, "chen", client="other")).status_code == 401
+    assert sign_in(client, "chen", "").status_code == 401
+
+
+def of_provider(issuer, subject, client="gridatlas"):
+    """Return an ID token, got as a browser gets it (authorization code flow)."""
+    back = "http://localhost/back"
+    query = {
+        "client_id": client,
+        "redirect_uri": back,
+        "response_type": "code",
+        "scope": "openid",
+        "state": "s",
+    }
+    asked = httpx.post(f"{issuer}/oauth2/authorize", params=query, data={"sub": subject})
+    code = httpx.URL(asked.headers["location"]).params["code"]
+    form = {"grant_type": "authorization_code", "code": code, "redirect_uri": back}
+    answer = httpx.post(f"{issuer}/oauth2/token", data=form, auth=(client, "secret"))
+    return answer.raise_for_status().json()["id_token"]

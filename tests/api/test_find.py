@@ -1,0 +1,83 @@
+"""Finding by words, and the card of a grid."""
+
+import io
+
+import pytest
+from PIL import Image
+from sqlalchemy import insert
+
+from geo.model import Facility, GridManager
+from tests import town as t
+
+GRID = f"{t.NORTH_GATE}001"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def staffed(town):
+    photo = io.BytesIO()
+    Image.new("RGB", (6, 8), "#cc3311").save(photo, "PNG")
+    manager = {"grid_code": GRID, "name": "王秀兰", "phone": "139", "duties": "走访"}
+    place = "SRID=4490;POINT({} {})".format(*t.degrees(100, 100))
+    station = {"code": "s1", "category": "service_station", "name": "北门服务站", "phone": "351"}
+    with town.begin() as connection:
+        connection.execute(insert(GridManager), manager | {"photo": photo.getvalue()})
+        connection.execute(insert(Facility), station | {"geom": place})
+    return town
+
+
+def find(client, words, **more):
+    return client.get("/search", params={"q": words, **more}).json()["items"]
+
+
+def test_building_is_found_with_the_grid_it_stands_in(client):
+    first = find(client, "7号楼", kind="building")[0]
+    assert first["name"] == "7号楼"
+    assert first["rank"] == 0
+    assert len(first["grid"]) == 15
+    assert first["community"] in {name for name, *_ in t.COMMUNITIES.values()}
+
+
+@pytest.mark.parametrize(
+    ("words", "kind", "name"),
+    [
+        ("北门", "region", "北门社区"),
+        ("胜利街", "road", "胜利街"),
+        ("荆州街小学", "facility", "荆州街小学"),
+        ("檀溪", "compound", "檀溪小区"),
+        ("北门社区第5网格", "grid", "北门社区第5网格"),
+        ("江滨<社区>", "region", "江滨<社区>"),
+    ],
+)
+def test_everything_with_a_name_is_found(client, words, kind, name):
+    first = find(client, words)[0]
+    assert (first["kind"], first["name"]) == (kind, name)
+    west, south, east, north = first["bbox"]
+    assert west - 1e-6 <= first["lon"] <= east + 1e-6
+    assert south - 1e-6 <= first["lat"] <= north + 1e-6
+
+
+def test_every_word_must_be_there_and_signs_of_patterns_are_only_signs(client):
+    assert find(client, "北门 社区")[0]["code"] == t.NORTH_GATE
+    assert find(client, "北门 东门") == []
+    assert find(client, "%") == []
+    assert find(client, "_号楼") == []
+    assert find(client, "'; DROP TABLE region; --") == []
+
+
+def test_card_of_a_grid_has_manager_and_station(client):
+    card = client.get(f"/grids/{GRID}").json()["properties"]
+    photo = f"/grids/{GRID}/manager/photo"
+    assert card["manager"] == {"name": "王秀兰", "phone": "139", "duties": "走访", "photo": photo}
+    assert card["station"] == {"name": "北门服务站", "phone": "351", "address": ""}
+    assert card["serial"] == 1
+    assert card["buildings"] == 16
+    picture = client.get(photo)
+    assert picture.headers["content-type"] == "image/png"
+    assert picture.content.startswith(b"\x89PNG")
+
+
+def test_grid_without_manager_says_so_and_a_draft_is_not_there(client):
+    assert client.get(f"/grids/{t.NORTH_GATE}002").json()["properties"]["manager"] is None
+    assert client.get(f"/grids/{t.NORTH_GATE}002/manager/photo").status_code == 404
+    assert client.get(f"/grids/{t.RIVERSIDE}001").status_code == 404
+    assert client.get("/grids/12").status_code == 422

@@ -1,0 +1,173 @@
+"""The fire desk's endpoints over the little town."""
+
+from datetime import date, timedelta
+
+import httpx
+import pytest
+from sqlalchemy import insert, text
+
+from geo.model import BuildingUnit, Facility, PipeNode
+from tests import town as little_town
+
+
+@pytest.fixture(scope="module")
+def town(shared_database):
+    little_town.build(shared_database)
+    with shared_database.begin() as connection:
+        connection.execute(insert(PipeNode), [hydrant("h1", 30, 394), hydrant("h2", 250, 394)])
+        connection.execute(
+            insert(Facility), {"code": "fs", "category": "fire_station", "geom": point(400, 396)}
+        )
+        connection.execute(
+            insert(BuildingUnit),
+            {"code": "u1", "building_code": "b001-001", "households": 12, "geom": point(20, 30)},
+        )
+    return shared_database
+
+
+def point(x: float, y: float) -> str:
+    return "SRID=4490;POINT({} {})".format(*little_town.degrees(x, y))
+
+
+def hydrant(code: str, x: float, y: float) -> dict[str, object]:
+    row = {"code": code, "network": "water", "kind": "hydrant", "in_service": True}
+    return row | {"flow_l_s": 20.0, "pressure_mpa": 0.2, "geom": point(x, y)}
+
+
+@pytest.fixture(scope="module")
+def client(signed_in) -> httpx.Client:
+    return signed_in("fire")
+
+
+@pytest.fixture(scope="module")
+def checked(client: httpx.Client) -> httpx.Client:
+    client.timeout = httpx.Timeout(60)  # the first reading, on a busy machine
+    answer = client.post("/fire/findings/refresh")
+    assert answer.status_code == 200
+    assert answer.json()["recomputed"].keys() == {
+        *("hydrant_coverage", "hydrant_spacing", "hydrant_standing", "fire_lane"),
+        *("fire_reach", "separation", "ladder", "response"),
+    }
+    return client
+
+
+def test_layout_tells_all_in_one_call(checked):
+    code = "b001-025"
+    shown = checked.get(f"/fire/buildings/{code}").json()
+    assert shown["code"] == code
+    assert shown["attributes"]["storeys_above"] == 6
+    assert [h["code"] for h in shown["hydrants"]] == ["h2", "h1"]
+    assert shown["hydrants"][0]["route_m"] >= shown["hydrants"][0]["straight_m"]
+    assert shown["stations"][0]["code"] == "fs"
+    assert shown["stations"][0]["response_s"] == pytest.approx(
+        shown["stations"][0]["drive_s"] + 60, abs=0.2
+    )
+    assert shown["grids"][0]["code"].startswith(little_town.NORTH_GATE)
+    assert shown["review"]["state"] == "draft"
+    assert {one["key"] for one in shown["missing"]} >= {"no_fire_class", "no_population"}
+    assert shown["geometry"]["type"] == "MultiPolygon"
+
+
+def test_units_of_a_building_are_its_entrances(checked):
+    units = checked.get("/fire/buildings/b001-001").json()["units"]
+    assert [(u["code"], u["households"]) for u in units] == [("u1", 12)]
+    assert units[0]["lon"] == pytest.approx(little_town.degrees(20, 30)[0], abs=1e-6)
+
+
+def test_unknown_building_is_a_problem_in_both_languages(client):
+    answer = client.get("/fire/buildings/nothing", headers={"Accept-Language": "en"})
+    assert answer.status_code == 404
+    assert "no building with the code nothing" in answer.json()["detail"]
+
+
+def test_incident_counts_the_people_of_each_grid(checked):
+    lon, lat = little_town.degrees(300, 200)
+    shown = checked.get("/fire/incident", params={"lon": lon, "lat": lat, "radius": 150}).json()
+    assert shown["totals"]["buildings"] == len(shown["buildings"]) > 10
+    assert sum(g["households"] for g in shown["grids"]) == shown["totals"]["households"]
+    distances = [b["distance_m"] for b in shown["buildings"]]
+    assert distances == sorted(distances)
+    assert max(distances) <= 150
+
+
+def test_building_is_found_by_name_and_by_place(client):
+    by_name = client.get("/fire/buildings", params={"q": "12号楼"}).json()["buildings"]
+    assert {one["name"] for one in by_name} == {"12号楼"}
+    lon, lat = little_town.degrees(30, 30)
+    by_place = client.get("/fire/buildings", params={"lon": lon, "lat": lat}).json()["buildings"]
+    assert [one["code"] for one in by_place] == ["b001-001"]
+    assert client.get("/fire/buildings", params={"lon": 1, "lat": 1}).status_code == 404
+
+
+def test_findings_are_listed_by_region_and_building(checked):
+    everything = checked.get("/fire/findings", params={"limit": 1}).json()["numberMatched"]
+    assert everything > 0
+    parts = sum(
+        checked.get("/fire/findings", params={"region": code, "limit": 1}).json()["numberMatched"]
+        for code in (*little_town.COMMUNITIES,)
+    )
+    assert 0 < parts <= everything
+    one = checked.get("/fire/findings", params={"limit": 1, "overlay": "hydrant_coverage"}).json()
+    properties = one["features"][0]["properties"]
+    assert properties["clause"] == "7.2.5"
+    own = {"building": properties["feature"]}
+    listed = checked.get("/fire/findings", params=own).json()["features"]
+    assert properties["text"] in [f["properties"]["text"] for f in listed]
+
+
+def test_overlays_say_when_they_were_checked(checked):
+    listed = checked.get("/fire/overlays", params={"region": little_town.STREET}).json()
+    assert [one["stale"] for one in listed["overlays"]] == [False] * 8
+    assert "no_fire_class" in {one["key"] for one in listed["missing"]}
+
+
+def test_answer_is_kept_under_its_tag(client):
+    first = client.get("/fire/rules")
+    again = client.get("/fire/rules", headers={"If-None-Match": first.headers["etag"]})
+    assert again.status_code == 304
+
+
+def test_checked_sheet_is_signed_and_due_after_a_year(client):
+    refused = client.put("/fire/reviews/b002-001", json={"state": "checked"})
+    assert refused.status_code == 400
+    kept = client.put("/fire/reviews/b002-001", json={"state": "checked", "checker": "李四"}).json()
+    assert kept["state"] == "checked"
+    assert kept["due_on"] == str(date.today() + timedelta(days=365))
+    listed = client.get("/fire/reviews", params={"state": "checked"}).json()
+    assert [one["building"] for one in listed["reviews"]] == ["b002-001"]
+    assert client.get("/fire/reviews", params={"state": "due"}).json()["numberMatched"] == 0
+
+
+def test_failed_hydrant_no_longer_counts(checked):
+    report = {"hydrant": "h1", "passed": False, "inspector": "王五", "inspected_on": "2026-01-05"}
+    assert checked.post("/fire/inspections", json=report).status_code == 400
+    made = checked.post("/fire/inspections", json=report | {"reason": "阀杆锈死"})
+    assert made.status_code == 201
+    shown = checked.get("/fire/buildings/b001-025").json()
+    assert [h["code"] for h in shown["hydrants"]] == ["h2"]
+    overlays = checked.get("/fire/overlays").json()["overlays"]
+    stale = {one["id"] for one in overlays if one["stale"]}
+    assert stale == {"hydrant_coverage", "hydrant_spacing", "hydrant_standing"}
+
+
+def test_response_areas_are_nested(checked):
+    shown = checked.get("/fire/response", params={"minutes": "2,5"}).json()
+    small, large = (f["properties"] for f in shown["features"])
+    assert small["buildings"] <= large["buildings"]
+    lon, lat = little_town.degrees(900, 300)
+    asked = {"candidates": [{"name": "东", "lon": lon, "lat": lat}]}
+    answer = checked.post("/fire/response/candidates", json=asked).json()
+    assert answer["candidates"][0]["on_network"]
+
+
+@pytest.mark.parametrize("path", ["/fire/rules", "/fire/overlays", "/fire/buildings/b001-001"])
+def test_nothing_of_the_fire_desk_is_public(address, signed_in, path):
+    assert httpx.get(f"{address}{path}").status_code == 401
+    assert signed_in("planner").get(path).status_code == 403
+
+
+def test_reading_a_layout_leaves_a_trace(checked, town):
+    checked.get("/fire/buildings/b001-002")
+    with town.connect() as connection:
+        asked = "SELECT actor FROM audit_event WHERE object_code = 'b001-002' AND action = 'read'"
+        assert connection.execute(text(asked)).scalars().all() == ["fire"]

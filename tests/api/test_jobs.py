@@ -1,0 +1,111 @@
+"""Drawings as jobs: progress, cancelling, and no limbo when a process dies."""
+
+import json
+import time
+
+import pytest
+from sqlalchemy import text
+
+from tests import town as t
+from tests.server import serving
+
+LIMITS = {"target": 250, "lower": 150, "upper": 350}
+
+
+@pytest.fixture(scope="module")
+def drawn(planner):
+    """Return the events of a drawing, to its end."""
+    asked = planner.post(f"/communities/{t.DRUM_TOWER}/plans", json=LIMITS)
+    assert asked.status_code == 202
+    return followed(planner, asked.headers["location"])
+
+
+def followed(caller, job):
+    events = []
+    with caller.stream("GET", f"{job}/events", timeout=120) as stream:
+        assert stream.headers["content-type"].startswith("text/event-stream")
+        name = ""
+        for line in stream.iter_lines():
+            if line.startswith("event:"):
+                name = line.removeprefix("event:").strip()
+            if line.startswith("data:"):
+                events.append((name, json.loads(line.removeprefix("data:"))))
+    return events
+
+
+def until(caller, job, *statuses):
+    for _ in range(600):
+        found = caller.get(job).json()
+        if found["status"] in statuses:
+            return found
+        time.sleep(0.1)
+    raise AssertionError(found)
+
+
+def test_drawing_is_followed_to_the_plan_it_makes(planner, drawn):
+    names = [name for name, _ in drawn]
+    assert set(names[:-1]) == {"progress"}
+    assert names[-1] == "done"
+    end = drawn[-1][1]
+    assert end["done"] == end["total"] == 3
+    (plan,) = end["plans"]
+    made = planner.get(f"/plans/{plan}").json()
+    assert (made["status"], made["author"]) == ("draft", "planner")
+    assert made["limits"] == LIMITS
+    assert planner.get(f"/plans/{plan}/validation").json()["grids"] > 1
+
+
+def test_jobs_are_not_for_the_public_nor_for_other_streets(client, signed_in, planner, drawn):
+    job = f"/jobs/{drawn[-1][1]['id']}"
+    assert client.get(job).status_code == 401
+    assert signed_in("fire").get(job).status_code == 403
+    assert signed_in("admin").get(job).status_code == 200
+    assert planner.get("/jobs").json()["numberMatched"] >= 1
+    assert planner.get("/jobs/99999").status_code == 404
+
+
+def test_wish_that_cannot_be_met_is_told_by_the_job(planner, drawn):
+    asked = planner.post(
+        f"/communities/{t.DRUM_TOWER}/plans", json=LIMITS | {"together": [["no such", "x"]]}
+    )
+    failed = until(planner, asked.headers["location"], "failed", "done")
+    assert failed["status"] == "failed"
+    assert "no such" in failed["problem"]["detail"]
+
+
+def test_cancelled_job_leaves_no_plan(planner, drawn):
+    before = planner.get(f"/communities/{t.DRUM_TOWER}/plans").json()["numberMatched"]
+    job = planner.post(f"/communities/{t.DRUM_TOWER}/plans", json=LIMITS).headers["location"]
+    assert planner.delete(job).json()["status"] == "cancelled"
+    assert planner.delete(job).status_code == 409
+    time.sleep(1)
+    assert planner.get(f"/communities/{t.DRUM_TOWER}/plans").json()["numberMatched"] == before
+
+
+def test_limits_in_disorder_are_refused_at_once(planner):
+    asked = {"target": 100, "lower": 300, "upper": 500}
+    assert planner.post(f"/communities/{t.DRUM_TOWER}/plans", json=asked).status_code == 400
+
+
+def test_job_whose_server_died_is_begun_again_and_given_up_the_second_time(town, planner):
+    """What a killed server leaves: a running job on which nobody holds the lock."""
+    row = text(
+        "INSERT INTO job (kind, status, community_code, caller, attempts) VALUES ('draw', "
+        "'running', :code, CAST(:caller AS jsonb), :attempts) RETURNING id"
+    )
+    caller = {"role": "planner", "scope": t.STREET[:9], "networks": [], "name": "p", "account": 0}
+    with town.begin() as connection:
+        given = {"code": t.DRUM_TOWER, "caller": json.dumps(caller)}
+        broken, hopeless = (
+            connection.execute(row, given | {"attempts": attempts}).scalar_one()
+            for attempts in (1, 2)
+        )
+    assert until(planner, f"/jobs/{hopeless}", "failed")["problem"]["detail"]
+    assert until(planner, f"/jobs/{broken}", "done")["plans"]
+
+
+def test_server_that_stops_puts_its_job_back(town, planner):
+    with serving(town) as other:
+        assert other
+    listed = planner.get("/jobs").json()["items"]
+    assert all(job["status"] not in {"running"} for job in listed)

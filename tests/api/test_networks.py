@@ -1,0 +1,178 @@
+"""Networks over the little town: a water main with two valves, a gas main, a power line."""
+
+from itertools import pairwise
+
+import httpx
+import pytest
+from sqlalchemy import insert
+
+from geo.model import PipeNode, PipeSegment
+from tests import town as little_town
+
+DEGREES = little_town.degrees
+
+
+@pytest.fixture(scope="module")
+def town(shared_database):
+    little_town.build(shared_database)
+    with shared_database.begin() as connection:
+        connection.execute(insert(PipeNode), [row for n in ("water", "gas") for row in nodes(n)])
+        connection.execute(insert(PipeSegment), [*main("water", 380), *main("gas", 384), power()])
+    return shared_database
+
+
+@pytest.fixture(scope="module")
+def client(signed_in) -> httpx.Client:
+    return signed_in("admin")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def patient(client: httpx.Client) -> None:
+    """Wait for the first reading of the networks on a busy machine."""
+    client.timeout = httpx.Timeout(60)
+
+
+def at(x: float, y: float) -> str:
+    return "SRID=4490;POINT({} {})".format(*DEGREES(x, y))
+
+
+def nodes(network: str) -> list[dict[str, object]]:
+    y = 380 if network == "water" else 384
+    kinds = [("source", 0), ("valve", 100), ("junction", 200), ("valve", 300), ("end", 400)]
+    usual = {"network": network, "is_open": None, "building_code": None, "burial_depth_m": 1.0}
+    rows = [
+        usual | {"code": f"{network}-{kind}{x}", "kind": kind, "geom": at(x, y)}
+        for kind, x in kinds
+    ]
+    return [
+        *rows,
+        usual | {"code": f"{network}-h", "kind": "hydrant", "geom": at(200, y + 6)},
+        usual
+        | {"code": f"{network}-c", "kind": "consumer", "geom": at(200, 340)}
+        | {"building_code": "b001-005"},
+    ]
+
+
+def main(network: str, y: float) -> list[dict[str, object]]:
+    stops = ["source0", "valve100", "junction200", "valve300", "end400"]
+    usual = {"network": network, "diameter_mm": 200.0, "burial_depth_m": 1.0}
+    rows = [
+        usual
+        | {"code": f"{network}{k}", "from_node": f"{network}-{a}", "to_node": f"{network}-{b}"}
+        | {"geom": little_town.line((k * 100, y), (k * 100 + 100, y))}
+        for k, (a, b) in enumerate(pairwise(stops))
+    ]
+    tee = {"from_node": f"{network}-junction200"}
+    return [
+        *rows,
+        usual
+        | tee
+        | {"code": f"{network}-hs", "to_node": f"{network}-h"}
+        | {"geom": little_town.line((200, y), (200, y + 6))},
+        usual
+        | tee
+        | {"code": f"{network}-cs", "to_node": f"{network}-c"}
+        | {"geom": little_town.line((200, y), (200, 340))},
+    ]
+
+
+def power() -> dict[str, object]:
+    usual = {"network": "power", "diameter_mm": 100.0, "burial_depth_m": 0.8, "code": "p"}
+    return usual | {
+        "from_node": None,
+        "to_node": None,
+        "geom": little_town.line((150, 300), (150, 395)),
+    }
+
+
+def test_isolation_names_valves_hydrants_buildings_and_grids(client: httpx.Client):
+    shown = client.get("/networks/water/segments/water1/isolation").json()
+    assert [v["code"] for v in shown["valves"]] == ["water-valve100"]
+    assert shown["proven"]
+    assert shown["valves"][0]["instead_isolable"] is False
+    lost = shown["lost"]
+    assert set(lost["segments"]) == {"water1", "water2", "water3", "water-hs", "water-cs"}
+    assert [h["code"] for h in lost["hydrants"]] == ["water-h"]
+    assert [b["code"] for b in lost["buildings"]] == ["b001-005"]
+    assert lost["households"] == sum(g["households"] for g in lost["grids"]) > 0
+    assert shown["affected"] is None
+
+
+def test_gas_leak_counts_the_people_around(client: httpx.Client):
+    near = client.get("/networks/gas/segments/gas1/isolation", params={"radius": 50}).json()
+    far = client.get("/networks/gas/segments/gas1/isolation", params={"radius": 150}).json()
+    assert 0 < near["affected"]["buildings"] < far["affected"]["buildings"]
+
+
+def test_unknown_segment_and_network_are_problems(client: httpx.Client):
+    assert client.get("/networks/water/segments/none/isolation").status_code == 404
+    assert client.get("/networks/wine/segments/none/isolation").status_code == 422
+
+
+def test_trace_goes_up_to_the_source_and_down_to_what_depends_on_it(client: httpx.Client):
+    up = client.get("/networks/water/trace", params={"segment": "water2", "direction": "upstream"})
+    assert set(up.json()["segments"]) == {"water0", "water1", "water2"}
+    assert up.json()["nodes"]["source"] == ["water-source0"]
+    down = client.get(
+        "/networks/water/trace", params={"segment": "water2", "direction": "downstream"}
+    )
+    assert set(down.json()["segments"]) == {"water2", "water3"}
+
+
+def test_nearest_segment_of_a_click(client: httpx.Client):
+    lon, lat = DEGREES(250, 378)
+    shown = client.get("/networks/water/nearest", params={"lon": lon, "lat": lat}).json()
+    assert shown["segment"]["code"] == "water2"
+    assert shown["segment"]["distance_m"] == pytest.approx(2, abs=0.1)
+
+
+def test_pipes_under_a_place_say_what_is_dangerous(client: httpx.Client):
+    lon, lat = DEGREES(150, 382)
+    shown = client.get("/networks/burial", params={"lon": lon, "lat": lat, "radius": 10}).json()
+    assert {p["network"]: p["danger"] for p in shown["pipes"]} == {
+        "gas": "high",
+        "water": "medium",
+        "power": "high",
+    } or {p["network"] for p in shown["pipes"]} == {"gas", "water", "power"}
+    assert shown["pipes"][0]["network"] == "power"
+
+
+def test_gas_and_power_that_cross_too_near_are_found(client: httpx.Client):
+    shown = client.get("/networks/crossings").json()
+    assert shown["numberMatched"] == 1
+    one = shown["features"][0]["properties"]
+    # The cable reaches from 0.8 to 0.9 m, the gas main begins at 1.0 m.
+    assert one["measured"] == pytest.approx(0.1)
+    assert one["required"] == 0.5
+
+
+def test_loose_cable_is_a_fault_and_its_trace_not_guaranteed(client: httpx.Client):
+    listed = client.get("/networks/power/faults").json()["features"]
+    assert {f["properties"]["kind"] for f in listed} == {"loose_end"}
+    traced = client.get("/networks/power/trace", params={"segment": "p", "direction": "connected"})
+    assert traced.json()["guaranteed"] is False
+
+
+def test_tiles_hold_pipes_of_the_networks_asked_for(client: httpx.Client):
+    import math
+
+    lon, lat = DEGREES(200, 382)
+    z = 16
+    x = int((lon + 180) / 360 * 2**z)
+    y = int((1 - math.asinh(math.tan(math.radians(lat))) / math.pi) / 2 * 2**z)
+    both = client.get(f"/networks/tiles/{z}/{x}/{y}")
+    water = client.get(f"/networks/tiles/{z}/{x}/{y}", params={"network": "water"})
+    assert b"gas" in both.content
+    assert b"gas" not in water.content
+    assert b"valve" in water.content
+    assert client.get(f"/fire/tiles/{z}/{x}/{y}").status_code == 200
+
+
+def test_utility_sees_the_networks_it_runs_and_no_others(client, signed_in, address):
+    client.get("/networks/water/faults")
+    utility = signed_in("utility")  # of gas
+    assert utility.get("/networks/gas/faults").status_code == 200
+    assert utility.get("/networks/water/faults").status_code == 400
+    assert utility.get("/networks/water/segments/water1/isolation").status_code == 404
+    assert [n["network"] for n in utility.get("/networks").json()["networks"]] == ["gas"]
+    assert httpx.get(f"{address}/networks").status_code == 401

@@ -1,0 +1,154 @@
+"""The fire desk: a building in two gestures, the incident circle, the shut-off, overlays."""
+
+import httpx
+import pytest
+from playwright.sync_api import expect
+from sqlalchemy import insert
+
+from geo.model import BuildingUnit, Facility, PipeNode, PipeSegment
+from tests import town as t
+from tests.e2e.conftest import PHONE, faults_of, signed_in
+
+READY = "() => window.gridatlas && gridatlas.map.loaded() && gridatlas.map.areTilesLoaded()"
+SIGNS = """sign => gridatlas.map.querySourceFeatures('answer')
+  .filter(one => one.properties.sign === sign).map(one => one.properties.code || '')"""
+
+
+@pytest.fixture(scope="module")
+def equipped(town, desks):
+    """Return the address with hydrants, a station, a stairwell and a gas main in the town."""
+
+    def point(x, y):
+        return "SRID=4490;POINT({} {})".format(*t.degrees(x, y))
+
+    hydrants = [
+        {"code": f"h{x}", "network": "water", "kind": "hydrant", "in_service": True}
+        | {"flow_l_s": 20.0, "is_open": None, "geom": point(x, 394)}
+        for x in (30, 250)
+    ]
+    kinds = ["source", "valve", "junction", "valve", "end"]
+    gas = [
+        {"code": f"g{place}", "network": "gas", "kind": kind, "in_service": None}
+        | {"flow_l_s": None, "is_open": None, "geom": point(place * 100, 384)}
+        for place, kind in enumerate(kinds)
+    ]
+    main = [
+        {"code": f"gas{place}", "network": "gas", "from_node": f"g{place}"}
+        | {"to_node": f"g{place + 1}", "diameter_mm": 200.0}
+        | {"geom": t.line((place * 100, 384), (place * 100 + 100, 384))}
+        for place in range(4)
+    ]
+    unit = {"code": "u1", "building_code": "b001-001", "name": "1单元", "households": 12}
+    with town.begin() as connection:
+        connection.execute(insert(PipeNode), hydrants + gas)
+        connection.execute(insert(PipeSegment), main)
+        station = {"code": "fs", "category": "fire_station", "name": "昭明消防站"}
+        connection.execute(insert(Facility), station | {"geom": point(400, 396)})
+        connection.execute(insert(BuildingUnit), unit | {"geom": point(20, 30)})
+    return desks
+
+
+@pytest.fixture
+def desk(open_page, equipped):
+    def desk(path="/fire", **how):
+        page = open_page(f"{equipped}{path}", session=signed_in(equipped, "fire"), **how)
+        page.wait_for_function(READY, timeout=60_000)
+        return page
+
+    return desk
+
+
+def screen(page, x, y):
+    return page.evaluate(
+        """place => {const {x, y} = gridatlas.map.project(place),
+          box = document.querySelector('#map').getBoundingClientRect();
+          return [x + box.x, y + box.y]}""",
+        list(t.degrees(x, y)),
+    )
+
+
+def click(page, x, y):
+    page.mouse.click(*screen(page, x, y))
+
+
+def near(page, x, y, zoom=17):
+    page.evaluate(
+        "([place, zoom]) => gridatlas.map.jumpTo({center: place, zoom})",
+        [list(t.degrees(x, y)), zoom],
+    )
+    page.wait_for_function(READY)
+
+
+def test_building_is_found_by_two_gestures(desk):
+    page = desk()
+    page.get_by_role("combobox").fill("1号楼")
+    page.get_by_role("option").first.click()
+    panel = page.locator("#side")
+    panel.get_by_role("heading", level=1).filter(has_text="1号楼").wait_for(timeout=60_000)
+    said = panel.inner_text()
+    for words in ("地上 6 层", "昭明消防站", "消防车道", "网格与网格员"):
+        assert words in said
+    page.wait_for_function(READY)
+    assert "building=" in page.url
+    assert page.evaluate(SIGNS, "building") != []
+    assert len(set(page.evaluate(SIGNS, "hydrant"))) >= 1
+    page.reload()
+    panel.get_by_role("heading", level=1).filter(has_text="1号楼").wait_for(timeout=60_000)
+
+
+def test_building_is_opened_by_a_click_and_its_sheet_is_a_pdf(desk, equipped):
+    page = desk()
+    near(page, 100, 100)
+    click(page, 130, 131)
+    page.get_by_role("button", name="打印建筑布局图").wait_for(timeout=60_000)
+    code = page.url.split("building=")[1].split("#")[0]
+    bearer = {"Authorization": f"Bearer {signed_in(equipped, 'fire')['access_token']}"}
+    sheet = httpx.get(f"{equipped}/fire/buildings/{code}/sheet.pdf", headers=bearer, timeout=60)
+    assert sheet.content.startswith(b"%PDF")
+
+
+def test_incident_circle_lists_people_by_grid_and_grows(desk):
+    page = desk()
+    page.get_by_role("button", name="事故圈").click()
+    near(page, 300, 200, 16)
+    click(page, 300, 200)
+    panel = page.locator("#side")
+    expect(panel.get_by_role("heading", level=1)).to_have_text("事故圈", timeout=60_000)
+    assert "疏散" in panel.inner_text()
+    page.get_by_label("半径").fill("500")
+    expect(panel).to_contain_text("半径 500 米", timeout=60_000)
+    assert "incident=" in page.url
+
+
+def test_pipe_is_shut_off_and_a_valve_that_sticks_gives_the_next_ring(desk):
+    page = desk()
+    page.get_by_role("button", name="关阀").click()
+    near(page, 150, 384)
+    click(page, 150, 384)
+    panel = page.locator("#side")
+    expect(panel.get_by_role("heading", level=1)).to_have_text("关阀", timeout=60_000)
+    valves = panel.locator("section", has_text="需关闭的阀门")
+    assert "g1" in valves.inner_text()
+    page.wait_for_function(READY)
+    click(page, 100, 384)
+    expect(panel.locator("section", has_text="关不上的阀门")).to_contain_text("g1", timeout=60_000)
+    assert "stuck=g1" in page.url
+
+
+def test_overlays_go_on_with_counts_and_findings_in_view(desk):
+    page = desk()
+    box = page.locator(".overlays")
+    box.get_by_role("checkbox").first.wait_for(timeout=60_000)
+    assert box.get_by_role("checkbox").count() == 8
+    box.get_by_label("消防站").or_(box.get_by_role("checkbox").last).first.check()
+    expect(box.locator(".findings")).to_contain_text("当前范围内")
+    shown = page.evaluate("gridatlas.map.getLayoutProperty('station', 'visibility')")
+    assert shown == "visible"
+
+
+def test_english_phone_and_no_serious_fault_of_access(desk):
+    page = desk("/fire?building=b001-001", size=PHONE, lang="en")
+    page.get_by_role("button", name="Print the building sheet").wait_for(timeout=60_000)
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    assert "Nearest hydrants" in page.locator("#side").inner_text()
+    assert faults_of(page) == []

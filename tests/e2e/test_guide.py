@@ -1,0 +1,82 @@
+"""The pictures of the user guide, taken anew: ``GRIDATLAS_GUIDE=docs/images/guide`` keeps them."""
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+from sqlalchemy import insert
+
+from geo.model import Facility, GridManager
+from tests import town as t
+from tests.e2e.conftest import signed_in
+from tests.e2e.test_planner import AT_BORDER, GRIDS, READY, pick
+
+DOCS = Path(__file__).parents[2] / "docs"
+SIZE = {"width": 1200, "height": 750}
+IDLE = "() => window.gridatlas && gridatlas.map.loaded() && gridatlas.map.areTilesLoaded()"
+
+
+@pytest.fixture
+def keep(tmp_path):
+    """Return a function that keeps a picture of a page under the name that the guide gives it."""
+    folder = Path(os.environ.get("GRIDATLAS_GUIDE") or tmp_path)
+
+    def keep(page, name):
+        for guide in ("guide.md", "guide.zh-CN.md"):
+            assert f"images/guide/{name}.png" in (DOCS / guide).read_text(encoding="utf-8")
+        picture = page.screenshot(path=folder / f"{name}.png")
+        assert len(picture) > 20_000, "an empty page"
+
+    return keep
+
+
+def test_every_picture_of_the_guide_is_taken_here():
+    here = set(re.findall(r'keep\(\w+, "([\w-]+)"\)', Path(__file__).read_text(encoding="utf-8")))
+    for guide in ("guide.md", "guide.zh-CN.md"):
+        named = re.findall(r"images/guide/([\w-]+)\.png", (DOCS / guide).read_text("utf-8"))
+        assert set(named) == here
+        assert all((DOCS / "images" / "guide" / f"{name}.png").exists() for name in named)
+
+
+def test_pictures_of_planner_and_public_page(open_page, desks, town, client_of, keep):
+    grid = f"{t.DRUM_TOWER}001"
+    station = {"code": "gs", "category": "service_station", "name": "钟鼓楼社区党群服务站"}
+    place = "SRID=4490;POINT({} {})".format(*t.degrees(900, 210))
+    with town.begin() as connection:
+        manager = {"grid_code": grid, "name": "王秀兰", "phone": "0710-3510001"}
+        connection.execute(insert(GridManager), manager | {"duties": "信息采集、便民服务"})
+        more = {"phone": "0710-3510000", "region_code": t.DRUM_TOWER, "geom": place}
+        connection.execute(insert(Facility), station | more)
+    public = open_page(f"{desks}/?grid={grid}", SIZE)
+    public.locator("#panel .manager").wait_for()
+    public.wait_for_function(IDLE)
+    keep(public, "public-card")
+
+    planner = client_of("planner")
+    shown = planner.get(f"/communities/{t.DRUM_TOWER}/plans?status=published").json()["items"][0]
+    draft = planner.post(f"/plans/{shown['id']}/copy").json()["id"]
+    session = signed_in(desks, "planner")
+    page = open_page(f"{desks}/plan/p/{draft}", SIZE, session=session)
+    page.wait_for_function(READY)
+    to = page.evaluate(GRIDS)[0]
+    pick(page, to)
+    cell = page.evaluate(AT_BORDER, [to])
+    page.mouse.click(cell["x"], cell["y"])
+    page.wait_for_function("() => gridatlas.editor.draft.plan.revision === 1")
+    page.get_by_role("button", name="套索").click()
+    page.mouse.move(cell["x"], cell["y"] - 80)
+    page.mouse.down()
+    for x, y in ((220, -60), (240, 120), (-20, 140)):
+        page.mouse.move(cell["x"] + x, cell["y"] + y, steps=4)
+    page.mouse.up()
+    page.wait_for_function(IDLE)
+    keep(page, "plan-edit")
+    page.keyboard.press("Escape")
+    page.goto(f"{desks}/plan/p/{draft}/compare/{shown['id']}")
+    page.locator(".movers").wait_for()
+    page.wait_for_function(IDLE)
+    keep(page, "plan-compare")
+    page.goto(f"{desks}/plan/c/{t.DRUM_TOWER}")
+    page.locator(".plan svg").nth(1).wait_for()
+    keep(page, "plan-community")

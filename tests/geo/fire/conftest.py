@@ -1,0 +1,59 @@
+"""The sample city, and little grounds laid out in metres, without a database."""
+
+import geopandas as gpd
+import pandas as pd
+import pytest
+
+from etl.sample.city import SHIPPED, read_sample
+from geo.fire import rules
+from geo.fire.ground import COLUMNS, Ground, of_frames
+from geo.fire.rules import Rules
+
+METRIC = "EPSG:4546"
+EAST, NORTH = 606_000.0, 3_546_000.0
+NAMES = {"pipe_node": "hydrant"}
+USUAL = {"bridge": False, "tunnel": False, "covered": False, "oneway": "no", "revision": 0}
+
+
+def frame_of(layer: str, rows: list[dict[str, object]] | gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """Return rows in metres as the ground has them: every column, missing values None."""
+    columns = ["code", *COLUMNS[layer]]
+    if isinstance(rows, gpd.GeoDataFrame):
+        made, shapes = pd.DataFrame(rows.drop(columns="geom")), rows.geometry
+    else:
+        made, shapes = pd.DataFrame(rows), [row["geom"] for row in rows]
+    made = made.reindex(columns=columns).astype(object)
+    for name, value in USUAL.items():
+        if name in made:
+            made[name] = made[name].where(made[name].notna(), value)
+    for name in ("name", "address", "phone"):
+        if name in made:
+            made[name] = made[name].fillna("")
+    made = made.where(made.notna(), None).infer_objects()
+    return gpd.GeoDataFrame(made, geometry=list(shapes), crs=METRIC).rename_geometry("geom")
+
+
+def ground_of(**layers: list[dict[str, object]] | gpd.GeoDataFrame) -> Ground:
+    """Return the ground of some layers; the others are empty."""
+    frames = {NAMES.get(name, name): frame_of(name, layers.get(name, [])) for name in COLUMNS}
+    return of_frames("4206", frames["building"].crs, frames, {}, {})
+
+
+@pytest.fixture(scope="session")
+def in_force() -> Rules:
+    return rules.in_force({})
+
+
+@pytest.fixture(scope="session")
+def sample() -> dict[str, gpd.GeoDataFrame]:
+    """Return the layers of the sample city in metres."""
+    return {name: frame.to_crs(METRIC) for name, frame in read_sample(SHIPPED).items()}
+
+
+@pytest.fixture(scope="session")
+def city(sample) -> Ground:
+    layers = {name: sample[name].sort_values("code") for name in COLUMNS if name in sample}
+    nodes = layers["pipe_node"]
+    layers["pipe_node"] = nodes[(nodes["kind"] == "hydrant") & (nodes["network"] == "water")]
+    layers["region"] = layers["region"][layers["region"]["level"] == "community"]
+    return ground_of(**layers)

@@ -1,0 +1,130 @@
+"""Ugly data: nothing crashes, nothing passes silently, and Monaco says what it lacks."""
+
+import pytest
+import shapely
+
+from etl.osm import read_osm
+from etl.sample.layout import SAMPLES
+from geo.fire import engine, findings, hydrants, ladder, lanes, response, separation
+from geo.fire.ground import COLUMNS
+from geo.fire.rules import Overlay
+from geo.fire.rules import in_force as rules_in_force
+from geo.settings import Settings
+from tests.geo.fire.conftest import ground_of
+from tests.geo.fire.test_hydrants import house, hydrant, street
+
+UTM = "EPSG:32632"
+
+
+def station(code: str, x: float, y: float) -> dict[str, object]:
+    return {"code": code, "category": "fire_station", "name": code, "geom": shapely.Point(x, y)}
+
+
+def test_building_without_a_road_within_500_m(in_force):
+    ground = ground_of(building=[house("b", 0, 600)], road=[street("r", (0, 0), (50, 0))])
+    found = engine.find(ground, in_force)
+    assert [(f.rule, f.required) for f in found] == [("road_within", 500)]
+    assert {f.rule for f in hydrants.coverage(ground, in_force)} == {
+        *("hydrant_radius", "hydrant_route")
+    }
+
+
+def test_station_on_an_island_reaches_nobody_over_the_water(in_force):
+    ground = ground_of(
+        building=[house("shore", 20, 10), house("island", 20, 2010)],
+        road=[street("a", (0, 0), (400, 0)), street("b", (0, 2000), (100, 2000))],
+        facility=[station("fs", 10, 2005)],
+    )
+    found = response.find(ground, in_force)
+    assert [(f.feature, f.detail["kind"]) for f in found] == [("shore", "unreached")]
+    areas = response.areas(ground, in_force, [2.0, 5.0])
+    assert not shapely.intersects(areas[1], shapely.box(0, -50, 400, 50))
+    assert shapely.covers(areas[1], areas[0])
+
+
+def test_station_far_from_any_road_is_said(in_force):
+    ground = ground_of(
+        building=[house("b", 20, 10)],
+        road=[street("a", (0, 0), (400, 0))],
+        facility=[station("fs", 10, 3000)],
+    )
+    assert [one.key for one in response.missing(ground)] == ["station_off_roads"]
+    assert [f.detail["kind"] for f in response.find(ground, in_force)] == ["unreached"]
+
+
+def test_building_in_two_communities_belongs_to_one(in_force):
+    halves = [
+        {"code": "420606007001", "name": "西", "geom": shapely.box(0, 0, 30, 100)},
+        {"code": "420606007002", "name": "东", "geom": shapely.box(30, 0, 60, 100)},
+    ]
+    ground = ground_of(building=[house("b", 25, 10, region_code="420606007001")], region=halves)
+    shapes = ground.walls
+    assert ground.region_of(shapes)[0] in {"420606007001", "420606007002"}
+    found = hydrants.coverage(ground, in_force)
+    regions = findings.regions_of(ground, found)
+    assert regions == ["420606007001"] * len(found)
+
+
+def test_nothing_at_all_is_no_crash(in_force):
+    ground = ground_of()
+    for find in (separation.find, hydrants.coverage, lanes.find, engine.find, ladder.find):
+        assert find(ground, in_force) == []
+    assert response.find(ground, in_force) == []
+    assert hydrants.spacing(ground, in_force) == []
+    assert hydrants.standing(ground, in_force) == []
+
+
+def test_tower_over_100_m_gets_no_reduction(in_force):
+    tall = {"height_m": 120.0, "high_rise": True, "fire_class": 1}
+    ground = ground_of(
+        building=[house("a", 0, 0, **tall), house("b", 18, 0, fire_class=2, height_m=20.0)]
+    )
+    one = separation.find(ground, in_force)[0]
+    assert (one.rule, one.detail["proof"], one.severity.value) == (
+        *("separation_high_2", None, "high"),
+    )
+
+
+def test_city_s_own_figures_are_checked_and_named():
+    own = rules_in_force({"separation_2_2": 20.0})
+    ground = ground_of(building=[house("a", 0, 0, fire_class=2), house("b", 25, 0, fire_class=2)])
+    assert [f.required for f in separation.find(ground, own)] == [20.0]
+    assert own["separation_2_2"].overridden
+    assert own.stamp == "separation_2_2=20"
+
+
+def test_height_of_storeys_makes_a_high_rise_where_none_is_on_record(in_force):
+    ground = ground_of(building=[house("a", 0, 0, use="residential", storeys_above=11)])
+    assert separation.bodies(ground).high.tolist() == [True]
+
+
+def test_hydrant_of_unknown_state_counts_and_is_said(in_force):
+    ground = ground_of(
+        building=[house("b", 20, 12)],
+        road=[street("r", (0, 0), (100, 0))],
+        pipe_node=[hydrant("h", 30, 6, in_service=None)],
+    )
+    assert hydrants.coverage(ground, in_force) == []
+    assert "hydrant_no_state" in {one.key for one in hydrants.missing(ground)}
+
+
+@pytest.fixture(scope="module")
+def monaco():
+    layers = read_osm(SAMPLES / "monaco.osm.pbf", Settings()).layers
+    metric = {name: frame.to_crs(UTM) for name, frame in layers.items() if name in COLUMNS}
+    nodes = metric["pipe_node"]
+    metric["pipe_node"] = nodes[nodes["kind"] == "hydrant"]
+    metric["region"] = metric["region"][metric["region"]["level"] == "community"]
+    return ground_of(**{name: frame.sort_values("code") for name, frame in metric.items()})
+
+
+def test_monaco_runs_through_every_overlay_and_says_what_it_lacks(monaco, in_force):
+    assert len(monaco.building) == 1207
+    for find in (separation.find, hydrants.coverage, lanes.find, engine.find, ladder.find):
+        for one in find(monaco, in_force):
+            assert not shapely.is_empty(one.geometry)
+    response.find(monaco, in_force)
+    hydrants.spacing(monaco, in_force)
+    hydrants.standing(monaco, in_force)
+    lacking = {m.key for overlay in Overlay for m in findings.missing(monaco, overlay)}
+    assert {"no_fire_class", "no_height", "road_no_width"} <= lacking

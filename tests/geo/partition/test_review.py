@@ -1,0 +1,137 @@
+"""Plans from anywhere get the card that the same plan gets when we draw it, and are told off."""
+
+import geopandas as gpd
+import pandas as pd
+import pytest
+import shapely
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from places import CRS, community, house, rows_of_houses, scattered
+
+from geo.partition.brought import owners, plan_of
+from geo.partition.community import Community
+from geo.partition.plan import draw
+from geo.partition.review import reviewed
+from geo.partition.score import ScoreCard
+from geo.partition.search import Effort
+from geo.partition.wishes import Area, Wishes
+
+QUICK = Wishes(effort=Effort(chains=1, moves_per_node=100))
+LAND = shapely.box(0, 0, 250, 250)
+
+
+def village() -> Community:
+    street = {"geom": shapely.LineString([(125, 0), (125, 250)])}
+    return community(LAND, rows_of_houses(10, 10, 8), roads=[street])
+
+
+def plan(*shapes: shapely.Geometry, **columns: list[str]) -> gpd.GeoDataFrame:
+    return gpd.GeoDataFrame(columns, geometry=list(shapes), crs=CRS)
+
+
+def told(card: ScoreCard) -> dict[str, dict[str, object]]:
+    return dict(card.reasons)
+
+
+def assert_same(one: ScoreCard, other: ScoreCard, **skipped: None) -> None:
+    left, right = (card.as_json() | {"seconds": None} | skipped for card in (one, other))
+    for name, value in left.items():
+        assert right[name] == (pytest.approx(value) if isinstance(value, float) else value), name
+
+
+@given(seed=st.integers(0, 10_000), count=st.integers(2, 60))
+@settings(max_examples=25, deadline=None)
+def test_our_plan_scored_from_its_polygons_gets_the_card_it_was_drawn_with(seed, count):
+    roads = [{"geom": shapely.LineString([(200, 0), (200, 400)]), "road_class": "arterial"}]
+    place = community(shapely.box(0, 0, 400, 400), scattered(seed, count), roads=roads)
+    drawing = draw(place, QUICK)
+    assert_same(reviewed(place, plan_of(drawing.grids, place)), drawing.score)
+
+
+def test_plan_with_a_dedicated_grid_gets_the_card_it_was_drawn_with():
+    place = village()
+    grounds = gpd.GeoSeries([shapely.box(100, 100, 160, 160)], crs=CRS).to_crs("EPSG:4490")
+    wishes = Wishes(effort=QUICK.effort, areas=(Area("park", grounds.iloc[0].wkt),))
+    drawing = draw(place, wishes)
+    assert list(drawing.grids["kind"]) == ["general", "general", "dedicated"]
+    card = reviewed(place, plan_of(drawing.grids.drop(columns="kind"), place))
+    assert_same(card, drawing.score)
+
+
+def test_gap_is_told_with_its_place():
+    place = village()
+    halves = (shapely.box(0, 0, 125, 250), shapely.box(125, 0, 250, 190))
+    card = reviewed(place, plan_of(plan(*halves), place))
+    assert card.gap_m2 == pytest.approx(125 * 60)
+    reason = told(card)["land_in_no_grid"]
+    point = gpd.GeoSeries.from_xy([reason["lon"]], [reason["lat"]], crs="EPSG:4490").to_crs(CRS)
+    assert shapely.box(125, 190, 250, 250).contains(point.iloc[0])
+    assert told(card)["households_in_no_grid"]["households"] == 5 * 2 * 8
+    assert card.households == 800 - 80
+
+
+def test_overlap_and_land_beyond_the_border_are_told():
+    place = village()
+    shapes = (shapely.box(0, 0, 150, 250), shapely.box(125, 0, 260, 250))
+    card = reviewed(place, plan_of(plan(*shapes, code=["A", "B"]), place))
+    assert card.overlap_m2 == pytest.approx(25 * 250 + 10 * 250)
+    assert told(card)["grids_overlap"]["grid"] == "A"
+    assert told(card)["grids_overlap"]["other"] == "B"
+    assert told(card)["grids_overlap"]["area"] == pytest.approx(25 * 250)
+    assert told(card)["grids_beyond"]["area"] == pytest.approx(2500)
+
+
+def test_grid_in_pieces_is_told():
+    place = village()
+    pieces = shapely.MultiPolygon([shapely.box(0, 0, 50, 250), shapely.box(200, 0, 250, 250)])
+    card = reviewed(place, plan_of(plan(pieces, shapely.box(50, 0, 200, 250)), place))
+    assert not card.contiguous
+    assert told(card)["grid_in_pieces"] == {"grid": "1", "count": 2}
+
+
+def test_buildings_that_a_border_cuts_are_told():
+    place = village()
+    card = reviewed(
+        place, plan_of(plan(shapely.box(0, 0, 250, 112), shapely.box(0, 112, 250, 250)), place)
+    )
+    cut = [fields for key, fields in card.reasons if key == "building_cut"]
+    assert len(cut) == 5
+    assert {fields["count"] for fields in cut} == {2}
+    assert told(card)["more_buildings_cut"] == {"count": 5}
+    # A building belongs to the grid that has most of it: here each has 6 m of 12, the first wins.
+    assert card.households == 800
+
+
+def test_grid_outside_the_limits_is_told_why():
+    rows = [{"code": "tower", "geom": house(20, 20), "households": 900}]
+    rows += [{"geom": house(200, 200), "households": 350}]
+    place = community(LAND, rows)
+    halves = (shapely.box(0, 0, 125, 250), shapely.box(125, 0, 250, 250))
+    card = reviewed(place, plan_of(plan(*halves), place))
+    assert told(card)["atom_over_limit"]["name"] == "tower"
+    assert card.within_limits == 0.5
+
+
+def test_households_moved_are_counted_against_another_plan():
+    place = village()
+    before = plan_of(plan(shapely.box(0, 0, 125, 250), shapely.box(125, 0, 250, 250)), place)
+    after = plan_of(plan(shapely.box(0, 0, 150, 250), shapely.box(150, 0, 250, 250)), place)
+    assert reviewed(place, after, before=before).moved == 10 * 8
+    assert reviewed(place, before, before=before).moved == 0
+
+
+def test_codes_that_are_missing_or_twice_are_replaced():
+    place = village()
+    shapes = [shapely.box(n, 0, n + 1, 1) for n in range(4)]
+    frame = plan(*shapes, code=["x", "x", None, "y"], kind=["", "Dedicated", None, "general"])
+    brought = plan_of(frame, place)
+    assert list(brought.grids["code"]) == ["1", "2", "3", "y"]
+    assert list(brought.grids["kind"]) == ["general", "dedicated", "general", "general"]
+
+
+def test_polygon_belongs_to_the_community_with_most_of_it():
+    towns = gpd.GeoSeries([shapely.box(0, 0, 10, 10), shapely.box(10, 0, 20, 10)]).to_numpy()
+    shapes = pd.Series(
+        [shapely.box(8, 0, 11, 1), shapely.box(9, 0, 12, 1), shapely.box(30, 0, 31, 1)]
+    )
+    assert owners(shapes.to_numpy(), towns).tolist() == [0, 1, -1]

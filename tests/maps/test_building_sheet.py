@@ -1,0 +1,74 @@
+"""The sheet of a building and the report of a region, over the little town."""
+
+import openpyxl
+import pypdfium2
+import pytest
+from sqlalchemy import insert
+from typer.testing import CliRunner
+
+from cli.main import application
+from geo.model import BuildingUnit, Facility, PipeNode
+from tests import town as little_town
+
+
+@pytest.fixture(scope="module")
+def town(shared_database):
+    little_town.build(shared_database)
+    with shared_database.begin() as connection:
+        connection.execute(
+            insert(PipeNode),
+            {"code": "h1", "network": "water", "kind": "hydrant", "geom": at(250, 394)}
+            | {"in_service": True, "flow_l_s": 20.0, "pressure_mpa": 0.2},
+        )
+        connection.execute(
+            insert(Facility),
+            {"code": "fs", "category": "fire_station", "name": "<东>站", "geom": at(400, 396)},
+        )
+        connection.execute(
+            insert(BuildingUnit),
+            {"code": "u", "building_code": "b001-030", "name": "1单元", "geom": at(270, 138)},
+        )
+    return shared_database
+
+
+def at(x: float, y: float) -> str:
+    return "SRID=4490;POINT({} {})".format(*little_town.degrees(x, y))
+
+
+def run(*words: str) -> str:
+    done = CliRunner().invoke(application(), list(words), env={"GRIDATLAS_LANG": "zh"})
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return done.output
+
+
+def test_sheet_is_one_page_with_all_a_crew_must_know(town, tmp_path, monkeypatch):
+    monkeypatch.setenv("GRIDATLAS_LANG", "zh")
+    run("fire", "sheet", "b001-030", "--out", str(tmp_path / "b.pdf"))
+    document = pypdfium2.PdfDocument(tmp_path / "b.pdf")
+    assert len(document) == 1
+    words = document[0].get_textpage().get_text_bounded()
+    for said in ("30号楼", "消火栓", "20 L/s", "<东>站", "1单元", "北", "1 : ", "没有耐火等级"):
+        assert said.replace(" ", "") in words.replace(" ", ""), said
+
+
+def test_sheet_of_a_building_in_english_reads_the_same_data(town, tmp_path):
+    run("fire", "sheet", "b001-030", "--out", str(tmp_path / "b.pdf"), "--lang", "en")
+    words = pypdfium2.PdfDocument(tmp_path / "b.pdf")[0].get_textpage().get_text_bounded()
+    assert "Fire sheet of a building" in words
+
+
+def test_report_holds_every_finding_with_a_link_to_the_map(town, tmp_path, monkeypatch):
+    monkeypatch.setenv("GRIDATLAS_LANG", "zh")
+    said = run("fire", "check", "--region", little_town.NORTH_GATE, "--out", str(tmp_path / "r"))
+    assert "重新检查" in said
+    page = (tmp_path / "r" / "fire.html").read_text(encoding="utf-8")
+    assert "北门社区消防检查报告" in page
+    assert "http://127.0.0.1:8000/fire?" in page
+    assert "没有耐火等级" in page
+    book = openpyxl.load_workbook(tmp_path / "r" / "fire.xlsx")
+    findings = book["问题清单"]
+    assert findings.max_row > 1
+    assert {row[10].value for row in findings.iter_rows(min_row=2)} == {little_town.NORTH_GATE}
+    again = run("fire", "check", "--region", little_town.NORTH_GATE, "--out", str(tmp_path / "r"))
+    assert "数据没有变化" in again
