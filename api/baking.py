@@ -10,6 +10,7 @@ import gzip
 import hashlib
 import logging
 import math
+import re
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -48,6 +49,10 @@ GLANCE_S = 20.0
 
 LOCK = 4206_0004
 """Advisory lock of baking: one process at a time."""
+
+RANGE = re.compile(r"bytes=(\d{1,15})-(\d{1,15})")
+MOST_BYTES = 4_000_000
+"""A longer piece goes out as the file is read."""
 
 KEPT_YEAR = "public, max-age=31536000, immutable"
 
@@ -91,7 +96,16 @@ def archive(request: Request, name: str) -> Response:
         raise NotFoundError("no_such_archive", name=name)
     # Its tiles are compressed already, and a range is of the file as it is.
     headers = {"Cache-Control": KEPT_YEAR, "Content-Encoding": "identity"}
-    return FileResponse(found, media_type=MEDIA_TYPE, headers=headers)
+    size = found.stat().st_size
+    piece = RANGE.fullmatch(request.headers.get("range", ""))
+    first, last = (int(side) for side in piece.groups()) if piece else (0, size)
+    if not first <= last < first + MOST_BYTES or first >= size:
+        return FileResponse(found, media_type=MEDIA_TYPE, headers=headers)
+    with found.open("rb") as file:
+        file.seek(first)
+        body = file.read(last - first + 1)
+    headers["Content-Range"] = f"bytes {first}-{first + len(body) - 1}/{size}"
+    return Response(body, 206, headers | {"Accept-Ranges": "bytes"}, MEDIA_TYPE)
 
 
 def bake(engine: Engine, progress: Progress = silent) -> Path | None:
@@ -127,15 +141,17 @@ def bake(engine: Engine, progress: Progress = silent) -> Path | None:
 def _write(connection: Connection, file: Any, extents: Any, progress: Progress) -> None:
     colourings, writer = Colourings(), Writer(file)
     wanted = sorted(tiles_over(extents), key=lambda tile: zxy_to_tileid(tile.z, tile.x, tile.y))
-    for done, tile in enumerate(wanted):
-        progress("bake", done, len(wanted))
-        body = encoded(connection, colourings, tile, "published", ANYONE)
-        if body:
-            writer.write_tile(
-                zxy_to_tileid(tile.z, tile.x, tile.y), gzip.compress(body, 6, mtime=0)
-            )
-    progress("bake", len(wanted), len(wanted))
-    writer.finalize(_header(extents), {"name": "gridatlas", "vector_layers": []})
+    try:
+        for done, tile in enumerate(wanted):
+            progress("bake", done, len(wanted))
+            body = encoded(connection, colourings, tile, "published", ANYONE)
+            if body:
+                number = zxy_to_tileid(tile.z, tile.x, tile.y)
+                writer.write_tile(number, gzip.compress(body, 6, mtime=0))
+        progress("bake", len(wanted), len(wanted))
+        writer.finalize(_header(extents), {"name": "gridatlas", "vector_layers": []})
+    finally:
+        writer.tile_f.close()  # the library closes its file only at the end
 
 
 def _header(extents: Any) -> dict[str, Any]:

@@ -9,11 +9,14 @@ import argparse
 import gzip
 import json
 import os
+import socket
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,18 +33,19 @@ from geo import accounts, cluster, db, plans
 from geo.model import Building, Region
 from geo.partition.batch import draw_many
 from geo.partition.wishes import Wishes
+from geo.runs import Order
 from maps import build
 from maps.paper.book import street_atlas
 from maps.paper.layout import PAPERS
 from tests.e2e.conftest import CHROMIUM, FLAGS
-from tests.server import serving
 
 PASSWORD = "measuring only"  # noqa: S105
 BUILDINGS = 500
 IDLE = "() => window.gridatlas?.map.loaded() && gridatlas.map.areTilesLoaded()"
 EDITING = "() => window.gridatlas?.editor && gridatlas.map.loaded()"
 
-MOVE = """() => {
+MOVE = """async () => {
+  await new Promise(done => setTimeout(done, 700));  // as a person would
   const {editor} = gridatlas, {draft} = editor, codes = [...draft.grids.keys()].sort();
   for (const to of codes) {
     const cell = draft.cells.find(cell => cell.grid !== to && cell.building
@@ -71,7 +75,7 @@ def main() -> None:
     with installed(given.home), sync_playwright() as playwright:
         engine = prepared(given.size)
         build.build()
-        with serving(engine) as address:
+        with served() as address:
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
             tiles(engine, address)
             first_map(browser, address)
@@ -97,6 +101,26 @@ def installed(home: Path | None) -> Iterator[None]:
             cluster.stop(place)
 
 
+@contextmanager
+def served() -> Iterator[str]:
+    """Serve the installation in a process of its own; yields its address."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "cli.main", "serve", "--port", str(port)]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(600):
+            with suppress(httpx.TransportError):
+                httpx.get(f"{address}/health")
+                break
+            time.sleep(0.1)
+        yield address
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
 def prepared(size: str) -> Any:
     """Return the database with the city, its grids and its accounts."""
     db.upgrade()
@@ -108,8 +132,8 @@ def prepared(size: str) -> Any:
         publish(engine, city.sample_city(size, 1), f"sample:{size}:1")
     with engine.connect() as connection:
         wanted = [one for one in plans.communities(connection) if one[0] not in drawn]
-    for _ in draw_many(db.database_url(), wanted, Wishes(), publish=True):
-        pass
+    if wanted:
+        list(draw_many(engine, Order(tuple(wanted), Wishes(), publish=True)))
     with engine.begin() as connection:
         if not accounts.listed(connection):
             accounts.add(connection, "planner", "admin", PASSWORD)

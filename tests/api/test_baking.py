@@ -63,7 +63,14 @@ def test_page_reads_it_by_ranges_and_keeps_it_for_ever(made, client):
     assert part.status_code == 206
     assert part.content == made.read_bytes()[:127]
     assert part.content.startswith(b"PMTiles")
+    assert part.headers["content-range"] == f"bytes 0-126/{made.stat().st_size}"
     assert "immutable" in part.headers["cache-control"]
+    size = made.stat().st_size
+    tail = client.get(f"/baked/{made.name}", headers={"Range": f"bytes={size - 9}-{size + 90}"})
+    assert tail.content == made.read_bytes()[-9:]
+    for strange in (f"bytes={size}-{size + 5}", "bytes=9-2", "bytes=-5", "lines=1-2"):
+        answer = client.get(f"/baked/{made.name}", headers={"Range": strange})
+        assert answer.status_code in (200, 206, 400, 416)
 
 
 def test_other_clients_get_plain_tiles(made, client):
