@@ -1,5 +1,6 @@
 """The application: one router a resource, the public page, problem documents for errors."""
 
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
@@ -13,6 +14,7 @@ from api import (
     auth,
     baking,
     edits,
+    exports,
     find,
     fire,
     firetiles,
@@ -20,7 +22,9 @@ from api import (
     health,
     jobs,
     networks,
+    observe,
     page,
+    people,
     plans,
     prints,
     problems,
@@ -35,7 +39,8 @@ from geo import db
 from geo.fire.desk import Desks
 
 RESOURCES = (
-    *(auth, health, regions, find, grids, plans, edits, jobs, prints, tiles, baking),
+    *(auth, health, regions, find, grids, people, plans, edits, jobs),
+    *(exports, prints, tiles, baking),
     *(firetiles, fire, networks, page),
 )
 """In this order: the first path that fits answers."""
@@ -65,12 +70,19 @@ def create_app(engine: Engine | None = None) -> FastAPI:
     problems.install(app)
     app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=6)
     app.middleware("http")(_guarded)
+    app.add_middleware(observe.Observed)
     for resource in RESOURCES:
         app.include_router(resource.router)
     app.state.ogc = create_ogc(app.state.engine.url, app.state.engine)
     app.mount("/ogc", app.state.ogc)
     page.mount_assets(app)
     return app
+
+
+def served() -> FastAPI:
+    """Return the application as ``gridatlas serve`` runs it, with its log."""
+    observe.log_to(access=bool(os.environ.get("GRIDATLAS_LOG")))
+    return create_app()
 
 
 @asynccontextmanager

@@ -1,5 +1,9 @@
 """Finding things: by words over everything that has a name, and a grid with who looks after it."""
 
+import math
+import re
+import unicodedata
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 import orjson
@@ -24,6 +28,10 @@ router = APIRouter(tags=["find"])
 
 MOST_WORDS = 5
 """Words of a question that are looked for; all must be there."""
+
+MOST_PIECES, MOST_SIGNS = 12, 24
+LEAST_SHARE = 0.6
+"""Of the question's signs that a name or address must hold to fit in part."""
 
 Kind = Literal["region", "grid", "building", "facility", "road", "compound"]
 Code = Annotated[str, Path(pattern="^[0-9]{15}$")]
@@ -88,13 +96,18 @@ def search(
     """Find regions, grids, buildings, facilities, roads and compounds by name or address.
 
     All words must be in the name or the address. Names that are the question come first, then
-    those that begin with it, then the shortest.
+    those that begin with it, then the shortest. Where nothing has them all, the question is cut
+    into runs of digits and of other signs, in whatever order they stand; and where that finds
+    nothing, most of the signs are enough, and every number.
     """
-    asked = q.split()[:MOST_WORDS]
     sources = [rows for name, rows in _sources().items() if kind in (None, name)]
     everything = union_all(*sources).subquery("everything")
-    best = _best(everything, asked, limit).subquery("best")
-    items = [_found(row) for row in connection.execute(_placed(best)).mappings()]
+    items: list[dict[str, Any]] = []
+    for asked, least in _readings(q):
+        best = _best(everything, asked, limit, least).subquery("best")
+        items = [_found(row) for row in connection.execute(_placed(best)).mappings()]
+        if items:
+            break
     body = {"numberReturned": len(items), "items": items}
     return kept(request, orjson.dumps(body), "application/json")
 
@@ -126,6 +139,28 @@ def photo(request: Request, connection: Connection, code: Code) -> Response:
     if picture is None:
         raise NotFoundError("no_photo", grid=code)
     return kept(request, bytes(picture), _image_type(bytes(picture)), max_age=300)
+
+
+def pieces(question: str) -> list[str]:
+    """Return the runs of digits, of Latin letters and of other signs, half-width.
+
+    >>> pieces("胜利街１２号 3单元")
+    ['胜利街', '12', '号', '3', '单元']
+    """
+    plain = unicodedata.normalize("NFKC", question).lower()
+    return re.findall(r"[0-9]+|[a-z]+|[^\W0-9a-z_]+", plain)
+
+
+def _readings(question: str) -> Iterator[tuple[list[str], int | None]]:
+    """Yield ways to read a question, the strictest first: words, and how many must be there."""
+    yield question.split()[:MOST_WORDS], None
+    runs = pieces(question)[:MOST_PIECES]
+    if runs:
+        yield runs, None
+    signs = list(dict.fromkeys(sign for run in runs if not run.isdigit() for sign in run))
+    if len(signs) > 1:
+        numbers = [run for run in runs if run.isdigit()]
+        yield [*numbers, *signs[:MOST_SIGNS]], len(numbers)
 
 
 _OF_GRID = (
@@ -180,7 +215,10 @@ def _row(
     return select(literal(kind).label("kind"), *columns)
 
 
-def _best(everything: FromClause, asked: list[str], limit: int) -> Select[Any]:
+def _best(
+    everything: FromClause, asked: list[str], limit: int, least: int | None = None
+) -> Select[Any]:
+    """Return what holds every word; with ``least``, the first so many and most of the others."""
     row = everything.c
     whole = " ".join(asked)
     said = func.concat(row.name, " ", row.address, " ", row.code)
@@ -196,8 +234,14 @@ def _best(everything: FromClause, asked: list[str], limit: int) -> Select[Any]:
         order_by=row.code,
     )
     wanted = select(everything, rank, once.label("once"))
-    for word in asked:
-        wanted = wanted.where(said.icontains(word, autoescape=True))
+    held = [said.icontains(word, autoescape=True) for word in asked]
+    for condition in held[:least]:
+        wanted = wanted.where(condition)
+    if least is not None:
+        rest: Any = sum((case((one, 1), else_=0) for one in held[least:]), literal(0))
+        rank = (10 - rest).label("rank")
+        wanted = select(everything, rank, once.label("once")).where(*held[:least])
+        wanted = wanted.where(rest >= math.ceil(LEAST_SHARE * len(held[least:])))
     found = wanted.subquery("wanted")
     order = found.c.rank, func.length(found.c.name + found.c.address), found.c.name, found.c.code
     return select(found).where(found.c.once == 1).order_by(*order).limit(limit)

@@ -3,9 +3,12 @@
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
 from sqlalchemy import text
+from starlette.responses import Response
 
-from api import problems
+from api import observe, problems
 from api.requests import Connection
+from geo import db
+from geo.errors import SetupError
 
 router = APIRouter(tags=["health"])
 
@@ -36,3 +39,24 @@ def health(request: Request, connection: Connection) -> Health:
     """Tell whether the database answers, and with what; 503 when it does not."""
     state = connection.execute(_STATE).mappings().one()
     return Health(status="ok", version=request.app.version, database=Database(**state))
+
+
+class Ready(BaseModel):
+    """Whether requests can be answered now."""
+
+    ready: bool
+
+
+@router.get("/ready", responses={503: problems.DOCUMENTED[503]})
+def ready(connection: Connection) -> Ready:
+    """Tell a balancer whether to send requests here: the database answers and is up to date."""
+    if not db.is_current_on(connection):
+        raise SetupError("tables_behind")
+    return Ready(ready=True)
+
+
+@router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+def metrics() -> Response:
+    """Return the figures of this server for Prometheus."""
+    body, kind = observe.figures()
+    return Response(body, media_type=kind)

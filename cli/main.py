@@ -6,6 +6,7 @@ import typer
 
 from cli import (
     atlas,
+    backup,
     console,
     db,
     demo,
@@ -33,7 +34,7 @@ def application() -> typer.Typer:
         """网格图谱 Gridatlas: a city's spatial geodatabase and grid drawing."""
 
     first = (demo, db, sample, imports, runs, draw, score, export)
-    groups = (*first, atlas, prints, fire, serve, user)
+    groups = (*first, atlas, prints, fire, serve, user, backup)
     for group in groups:
         group.register(app)
     return app

@@ -1,14 +1,21 @@
 """``gridatlas serve``: the API and the map page."""
 
+import os
+import resource
+import shutil
 import socket
+import tempfile
 from contextlib import suppress
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from cli import console
 from geo.errors import InputError
 from geo.messages import text
+
+GRACE_S = 10
+"""For requests that are being answered when the server is told to stop."""
 
 
 def register(app: typer.Typer) -> None:
@@ -18,29 +25,71 @@ def register(app: typer.Typer) -> None:
     def serve(
         host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
         port: Annotated[int, typer.Option(help="Port to listen on.", min=0, max=65535)] = 8000,
+        workers: Annotated[
+            int,
+            typer.Option(help="Processes that answer.", min=1, max=64, envvar="GRIDATLAS_WORKERS"),
+        ] = 1,
+        log: Annotated[
+            bool, typer.Option(help="Write a line of JSON for every request to standard error.")
+        ] = False,
     ) -> None:
         """Serve the map page and the API until Ctrl+C."""
-        run(host, port)
+        run(host, port, workers=workers, log=log)
 
 
-def run(host: str, port: int) -> None:
-    """Serve until interrupted."""
+def run(host: str, port: int, *, workers: int = 1, log: bool = False) -> None:
+    """Serve until interrupted, or told to end; requests in the works are answered first."""
     import uvicorn
+    from uvicorn.supervisors import Multiprocess
 
-    from api.app import create_app
+    from api.protocol import ImpatientProtocol
     from geo import db
+    from geo.secrets import secret
     from maps import build
 
     listening = _listen(host, port)
     with console.progress() as progress:
         build.build(progress)
+    secret()  # a weak one is told before anything is served
     db.upgrade()
     db.ensure_login()
-    app = create_app()
+    _allow_many_connections()
     console.out.print(text("serve.ready", url=_url(listening, host)), highlight=False)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
+    os.environ["GRIDATLAS_LOG"] = "1" if log else ""
+    config = uvicorn.Config(
+        "api.app:served",
+        factory=True,
+        http=ImpatientProtocol,
+        workers=workers,
+        log_config=None,
+        timeout_graceful_shutdown=GRACE_S,
+        backlog=4096,
+    )
+    server = uvicorn.Server(config)
     with suppress(KeyboardInterrupt):  # uvicorn has shut down in order by then
-        server.run(sockets=[listening])
+        if workers == 1:
+            server.run(sockets=[listening])
+        else:
+            _together(Multiprocess(config, sockets=[listening]))
+
+
+def _together(supervisor: Any) -> None:
+    """Run several workers, whose figures come together in a folder of their own."""
+    folder = tempfile.mkdtemp(prefix="gridatlas-metrics-")
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+    try:
+        supervisor.run()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _allow_many_connections() -> None:
+    """Raise the number of open files as far as the system lets us."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = min(hard, 65_536) if hard != resource.RLIM_INFINITY else 65_536
+    if soft < wanted:
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -52,7 +101,7 @@ def _listen(host: str, port: int) -> socket.socket:
         listening = socket.socket(family, kind, protocol)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
-        listening.listen()
+        listening.listen(4096)
     except OSError:
         raise InputError("port_taken", host=host, port=port) from None
     return listening

@@ -28,6 +28,7 @@ PUBLISHER = "gridatlas_publisher"
 
 EVERY = "true"
 _SQL = Path(__file__).with_name("access.sql")
+_NEXT = "-- next --\n"
 
 Conditions = Mapping[str, str]
 
@@ -164,6 +165,12 @@ def apply(connection: Connection) -> bool:
     return True
 
 
+def make_roles(connection: Connection) -> None:
+    """Make the roles that the rules speak of, where they are missing."""
+    session: Any = connection.connection.driver_connection
+    session.execute(_SQL.read_text(encoding="utf-8").split(_NEXT)[0])
+
+
 def withdraw(connection: Connection) -> None:
     """Remove views, policies and triggers, so that the tables can be changed."""
     connection.exec_driver_sql("DROP SCHEMA IF EXISTS published CASCADE")
@@ -181,7 +188,7 @@ def withdraw(connection: Connection) -> None:
 
 
 def _statements() -> Iterator[str]:
-    roles, functions, views = _SQL.read_text(encoding="utf-8").split("-- next --\n")
+    roles, functions, views = _SQL.read_text(encoding="utf-8").split(_NEXT)
     yield roles
     yield functions
     for name in Base.metadata.tables:

@@ -174,6 +174,11 @@ def is_current(bind: Engine) -> bool:
         return _is_at_head(connection)
 
 
+def is_current_on(connection: Connection) -> bool:
+    """Return whether the database of a connection is at the head of the history."""
+    return _is_at_head(connection)
+
+
 def _is_at_head(connection: Connection) -> bool:
     return set(_revisions(connection)) == set(_scripts().get_heads())
 

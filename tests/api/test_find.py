@@ -4,7 +4,7 @@ import io
 
 import pytest
 from PIL import Image
-from sqlalchemy import insert
+from sqlalchemy import insert, text
 
 from geo.model import Facility, GridManager
 from tests import town as t
@@ -81,3 +81,36 @@ def test_grid_without_manager_says_so_and_a_draft_is_not_there(client):
     assert client.get(f"/grids/{t.NORTH_GATE}002/manager/photo").status_code == 404
     assert client.get(f"/grids/{t.RIVERSIDE}001").status_code == 404
     assert client.get("/grids/12").status_code == 422
+
+
+@pytest.fixture(scope="module")
+def addressed(town):
+    with town.begin() as connection:
+        connection.execute(
+            text(
+                "UPDATE building SET address = '胜利街' || substr(code, 6)::int || '号' "
+                "WHERE code LIKE 'b001%'"
+            )
+        )
+
+
+@pytest.mark.parametrize(
+    "words", ["胜利街12号", "12号胜利街", "胜利 12号", "１２号 胜利街", "胜利街12", "12号胜街"]
+)
+def test_address_is_found_in_any_order_and_in_pieces(client, addressed, words):
+    first = find(client, words, kind="building")[0]
+    assert first["address"] in {"胜利街12号", "胜利街112号", "胜利街120号"}
+    assert first["grid"].startswith(t.NORTH_GATE)
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [("荆州小学", "荆州街小学"), ("檀西小区", "檀溪小区"), ("北们社区", "北门社区")],
+)
+def test_wrong_or_missing_sign_is_forgiven(client, words, name):
+    assert name in {one["name"] for one in find(client, words)}
+
+
+@pytest.mark.parametrize("words", ["' OR 1=1 --", "\\", "()", "啊" * 100, "☃", "%%%"])
+def test_odd_questions_break_nothing(client, words):
+    assert find(client, words) == []

@@ -1,0 +1,322 @@
+"""``/exports``: layers as files, in the formats that other programs open."""
+
+import csv
+import io
+import re
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import geopandas as gpd
+import orjson
+import pandas as pd
+import shapely
+from fastapi import APIRouter, Query, Request
+from fastapi import Path as InPath
+from pydantic import BaseModel
+from sqlalchemy import ColumnElement, FromClause, LargeBinary, func, select
+from starlette.background import BackgroundTask
+from starlette.responses import FileResponse, Response, StreamingResponse
+
+from api import coordinates, problems
+from api.access import Asker, Caller, acting
+from api.audit import record
+from api.layers import Layer, layer_of, offered
+from api.requests import Page
+from api.responses import Listing, listing
+from geo.errors import InputError, NotFoundError, TooLargeError
+from geo.messages import catalogue
+from geo.model import STORAGE_SRID, GridPlan, Region
+from geo.published import grids_of
+
+router = APIRouter(tags=["exports"])
+
+Format = Literal["geojson", "gpkg", "shp", "kml", "dxf", "parquet", "csv"]
+FORMATS: dict[str, str] = {
+    "geojson": "application/geo+json",
+    "gpkg": "application/geopackage+sqlite3",
+    "shp": "application/zip",
+    "kml": "application/vnd.google-earth.kml+xml",
+    "dxf": "image/vnd.dxf",
+    "parquet": "application/vnd.apache.parquet",
+    "csv": "text/csv; charset=utf-8",
+}
+STREAMED = ("geojson", "csv")
+"""Sent row by row as they are read; the others are files that must be written whole."""
+
+AT_ONCE = 2_000
+MOST_ROWS = 500_000
+DBF_NAME_BYTES = 10
+
+Rows = Iterator[tuple[list[Any], shapely.Geometry | None]]
+
+
+class ExportShown(BaseModel):
+    """A layer that can be exported, and how."""
+
+    layer: str
+    formats: list[str]
+    crs: list[str]
+
+
+@router.get(
+    "/exports",
+    response_class=Response,
+    responses={200: {"model": Listing[ExportShown]}, **problems.documented()},
+)
+def exports(request: Request, asker: Asker) -> Response:
+    """List what the caller may export."""
+    systems = ["CRS84", *(f"EPSG:{code}" for code in (4490, 4326, 4546, 3857))]
+    shown = [
+        ExportShown(layer=name, formats=list(FORMATS), crs=systems) for name in offered(asker.role)
+    ]
+    return listing(request, shown, Page(len(shown), 0), len(shown))
+
+
+@router.get(
+    "/exports/{layer}",
+    response_class=Response,
+    responses={
+        200: {"content": {kind.partition(";")[0]: {} for kind in FORMATS.values()}},
+        **problems.documented(403, 404, 413),
+    },
+)
+def export(
+    request: Request,
+    asker: Asker,
+    layer: Annotated[str, InPath(max_length=100)],
+    format: Annotated[Format, Query()] = "gpkg",
+    crs: Annotated[str, Query(max_length=100)] = "EPSG:4490",
+    region: Annotated[str | None, Query(pattern="^[0-9]{12}$")] = None,
+    plan: Annotated[int | None, Query(ge=1, le=2**53, description="grids of this plan")] = None,
+    names: Annotated[
+        Literal["plain", "zh"], Query(description="names of the fields: as in the API, or Chinese")
+    ] = "plain",
+) -> Response:
+    """Download a layer. A shapefile comes as a zip; KML is always in longitude and latitude."""
+    chosen = layer_of(layer, asker.role)
+    uri = coordinates.uri_of(crs)
+    if format == "kml" and coordinates.SYSTEMS[uri] not in coordinates.LIKE_STORAGE:
+        raise InputError("kml_crs", crs=crs)
+    if plan is not None and chosen.name != "grid":
+        raise InputError("plan_of_grids_only", layer=layer)
+    source: FromClause = chosen.source if plan is None else grids_of(plan)
+    fields = [column.name for column in chosen.columns() if column.name in source.c]
+    titles = _titles(fields, names)
+    engine = request.app.state.engine
+    with acting(engine, asker) as connection:
+        count = _counted(connection, source, region, plan)
+        if asker.account is not None:
+            detail = {"format": format, "rows": count}
+            record(connection, asker, "export", layer, region or "", detail)
+    filename = f"{layer}{'-' + region if region else ''}.{'zip' if format == 'shp' else format}"
+    headers = {
+        "Content-Disposition": f'attachment; filename="{filename}"',
+        "Cache-Control": "no-store",
+    }
+
+    def rows() -> Rows:
+        return _rows(engine, asker, source, fields, region, coordinates.SYSTEMS[uri])
+
+    if format in STREAMED:
+        write = _geojson if format == "geojson" else _csv
+        lines = write(rows(), titles, coordinates.SYSTEMS[uri])
+        return StreamingResponse(lines, media_type=FORMATS[format], headers=headers)
+    folder = Path(tempfile.mkdtemp(prefix="gridatlas-export-"))
+    try:
+        file = _written(folder, chosen, rows, titles, format, uri)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    clean = BackgroundTask(shutil.rmtree, folder, ignore_errors=True)
+    return FileResponse(file, media_type=FORMATS[format], headers=headers, background=clean)
+
+
+def _titles(fields: list[str], names: str) -> list[str]:
+    """Return the names that the fields have in the file."""
+    if names == "plain":
+        return fields
+    texts = catalogue("zh")
+    return [texts.get(f"field.{name}", name) for name in fields]
+
+
+def _counted(connection: Any, source: FromClause, region: str | None, plan: int | None) -> int:
+    if region is not None:
+        known = select(Region.code).where(Region.code == region, Region.geom.is_not(None))
+        if connection.execute(known).first() is None:
+            raise NotFoundError("no_such_region", region=region)
+    if plan is not None:
+        known_plan = select(GridPlan.id).where(GridPlan.id == plan)
+        if connection.execute(known_plan).first() is None:
+            raise NotFoundError("no_plan_here", plan=plan)
+    wanted = select(func.count()).select_from(source).where(*_in(source, region))
+    count = int(connection.execute(wanted).scalar_one())
+    if count > MOST_ROWS:
+        raise TooLargeError("export_too_large", rows=count, most=MOST_ROWS)
+    return count
+
+
+def _in(source: FromClause, region: str | None) -> list[ColumnElement[bool]]:
+    """Return the condition that a feature lies mostly in a region."""
+    if region is None:
+        return []
+    land = select(Region.geom).where(Region.code == region).scalar_subquery()
+    middle = func.ST_PointOnSurface(source.c.geom)
+    return [source.c.geom.op("&&")(land), func.ST_Intersects(middle, land)]
+
+
+def _rows(
+    engine: Any,
+    caller: Caller,
+    source: FromClause,
+    fields: list[str],
+    region: str | None,
+    system: int,
+) -> Rows:
+    """Yield attributes and geometry of a layer, some at a time from a cursor of the server."""
+    shape: Any = source.c.geom
+    if system not in coordinates.LIKE_STORAGE:
+        shape = func.ST_Transform(func.ST_SetSRID(shape, STORAGE_SRID), system)
+    columns = [source.c[name] for name in fields]
+    statement = (
+        select(*columns, func.ST_AsBinary(shape, type_=LargeBinary).label("shape_"))
+        .where(*_in(source, region))
+        .order_by(source.c.code)
+        .execution_options(yield_per=AT_ONCE)
+    )
+    with acting(engine, caller, readonly=True) as connection:
+        for part in connection.execute(statement).partitions():
+            shapes = shapely.from_wkb([row[-1] for row in part])
+            for row, geometry in zip(part, shapes, strict=True):
+                yield list(row[:-1]), geometry
+
+
+def _geojson(rows: Rows, titles: list[str], system: int) -> Iterator[bytes]:
+    """Yield a feature collection; a system that is not longitude and latitude is named in it."""
+    named = ""
+    if system not in coordinates.LIKE_STORAGE:
+        name = {"type": "name", "properties": {"name": f"urn:ogc:def:crs:EPSG::{system}"}}
+        named = f'"crs":{orjson.dumps(name).decode()},'
+    yield f'{{"type":"FeatureCollection",{named}"features":['.encode()
+    before = b"\n"
+    for values, geometry in rows:
+        shape = orjson.Fragment(shapely.to_geojson(geometry)) if geometry is not None else None
+        properties = dict(zip(titles, values, strict=True))
+        feature = {"type": "Feature", "geometry": shape, "properties": properties}
+        yield before + orjson.dumps(feature)
+        before = b",\n"
+    yield b"\n]}\n"
+
+
+def _csv(rows: Rows, titles: list[str], system: int) -> Iterator[bytes]:
+    """Yield a table with the geometry as well-known text; spreadsheets know UTF-8 by its mark."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer)
+    writer.writerow([*titles, "WKT"])
+    yield b"\xef\xbb\xbf" + buffer.getvalue().encode()
+    for values, geometry in rows:
+        buffer.seek(0)
+        buffer.truncate()
+        shape = shapely.to_wkt(geometry, rounding_precision=9) if geometry is not None else ""
+        writer.writerow([*map(_harmless, values), shape])
+        yield buffer.getvalue().encode()
+
+
+def _harmless(value: Any) -> Any:
+    """Return a value that no spreadsheet takes for a formula."""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t", "\r"}:
+        return f"'{value}"
+    return value
+
+
+def _written(
+    folder: Path,
+    layer: Layer,
+    rows: Callable[[], Rows],
+    titles: list[str],
+    format: str,
+    uri: str,
+) -> Path:
+    frame = _frame(rows(), titles, uri)
+    if format == "parquet":
+        file = folder / f"{layer.name}.parquet"
+        frame.to_parquet(file)
+        return file
+    if format == "dxf":
+        # DXF knows layers and shapes, no attributes.
+        frame = gpd.GeoDataFrame({"Layer": [layer.name] * len(frame)}, geometry=frame.geometry)
+    if format == "shp":
+        return _shapefile(folder, layer, frame)
+    file = folder / f"{layer.name}.{format}"
+    driver = {"gpkg": "GPKG", "kml": "KML", "dxf": "DXF"}[format]
+    frame.to_file(file, driver=driver, engine="pyogrio", **_layer_option(format, layer.name))
+    return file
+
+
+def _layer_option(format: str, name: str) -> dict[str, str]:
+    return {} if format == "dxf" else {"layer": name}
+
+
+def _frame(rows: Rows, titles: list[str], uri: str) -> gpd.GeoDataFrame:
+    table, shapes = [], []
+    for values, geometry in rows:
+        table.append(values)
+        shapes.append(geometry)
+    if not table:
+        raise NotFoundError("export_nothing")
+    frame = pd.DataFrame(table, columns=titles).convert_dtypes()
+    for name in frame.columns:
+        if frame[name].isna().all():
+            frame[name] = frame[name].astype("string")
+    return gpd.GeoDataFrame(frame, geometry=shapes, crs=coordinates.SYSTEMS[uri])
+
+
+def _shapefile(folder: Path, layer: Layer, frame: gpd.GeoDataFrame) -> Path:
+    """Write shapefiles, one a kind of geometry, with field names as DBF allows, into a zip."""
+    legal = dict(zip(frame.columns[:-1], dbf_names(list(frame.columns[:-1])), strict=True))
+    frame = frame.rename(columns=legal)
+    for name in frame.columns[:-1]:
+        if isinstance(frame[name].dtype, pd.DatetimeTZDtype):
+            frame[name] = frame[name].astype("string")
+    shapes = folder / "shp"
+    shapes.mkdir()
+    dimension = shapely.get_dimensions(frame.geometry.to_numpy())
+    kinds = {0: "point", 1: "line", 2: "polygon"}
+    for number in sorted(set(dimension.tolist()) & set(kinds)):
+        several = len(set(dimension.tolist())) > 1
+        name = f"{layer.name}_{kinds[number]}" if several else layer.name
+        part = frame[dimension == number]
+        part.to_file(shapes / f"{name}.shp", engine="pyogrio", encoding="UTF-8")
+    file = folder / f"{layer.name}.zip"
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for one in sorted(shapes.iterdir()):
+            archive.write(one, one.name)
+    return file
+
+
+def dbf_names(names: list[str]) -> list[str]:
+    """Return names that a DBF table can have: 10 bytes, each once.
+
+    >>> dbf_names(["households_source", "households"])
+    ['households', 'househol_1']
+    """
+    found: list[str] = []
+    for name in names:
+        plain = _cut(re.sub(r"[^\w]", "_", name), DBF_NAME_BYTES)
+        number = 0
+        while plain in found:
+            number += 1
+            end = f"_{number}"
+            plain = _cut(name, DBF_NAME_BYTES - len(end)) + end
+        found.append(plain)
+    return found
+
+
+def _cut(name: str, most: int) -> str:
+    return name.encode()[:most].decode(errors="ignore")

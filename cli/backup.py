@@ -1,0 +1,34 @@
+"""``gridatlas backup`` and ``gridatlas restore``: everything in the database as one file."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli import console
+from geo.messages import text
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+
+    @app.command()
+    def backup(file: Annotated[Path, typer.Argument(help="File to write.")]) -> None:
+        """Write everything in the database into one file."""
+        from geo import archive
+
+        size = archive.backup(file)
+        console.out.print(text("backup.written", file=file, mb=size / 1e6), highlight=False)
+
+    @app.command()
+    def restore(
+        file: Annotated[Path, typer.Argument(help="File that backup wrote.")],
+        replace: Annotated[
+            bool, typer.Option("--replace", help="Remove first what is in the database.")
+        ] = False,
+    ) -> None:
+        """Bring a backup into the database: all of it, or nothing is changed."""
+        from geo import archive
+
+        archive.restore(file, replace=replace)
+        console.out.print(text("backup.restored", file=file), highlight=False)

@@ -1,0 +1,114 @@
+"""Exports in every format and system, opened again by GDAL; and to whom."""
+
+import io
+
+import geopandas as gpd
+import pyogrio
+import pytest
+
+from api.exports import FORMATS, dbf_names
+from api.layers import LAYERS
+from tests import town as t
+
+SYSTEMS = ["EPSG:4490", "EPSG:4326", "EPSG:4546", "EPSG:3857", "CRS84"]
+
+
+@pytest.fixture
+def opened(client, tmp_path):
+    def get(layer, who=client, **asked):
+        answer = who.get(f"/exports/{layer}", params=asked)
+        assert answer.status_code == 200, answer.text
+        assert "attachment" in answer.headers["content-disposition"]
+        kind = asked.get("format", "gpkg")
+        file = tmp_path / f"x.{'zip' if kind == 'shp' else kind}"
+        file.write_bytes(answer.content)
+        if kind == "parquet":
+            return gpd.read_parquet(file)
+        if kind == "csv":
+            import pandas as pd
+
+            table = pd.read_csv(io.BytesIO(answer.content))
+            return gpd.GeoDataFrame(table, geometry=gpd.GeoSeries.from_wkt(table["WKT"]))
+        return pyogrio.read_dataframe(f"/vsizip/{file}" if kind == "shp" else file)
+
+    return get
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_every_format_is_opened_again_with_every_feature(opened, format):
+    frame = opened("building", format=format)
+    assert len(frame) == sum(len(t.buildings(code)) for code in t.COMMUNITIES)
+    assert frame.total_bounds[:2] == pytest.approx(t.degrees(15, 25), abs=1e-6)
+
+
+@pytest.mark.parametrize("format", ["geojson", "gpkg", "shp", "parquet", "csv", "dxf"])
+@pytest.mark.parametrize("crs", ["EPSG:4546", "EPSG:3857"])
+def test_coordinates_are_in_the_system_that_was_asked_for(opened, format, crs):
+    frame = opened("grid", format=format, crs=crs)
+    import pyproj
+
+    to = pyproj.Transformer.from_crs("EPSG:4490", crs, always_xy=True)
+    assert frame.total_bounds[:2] == pytest.approx(to.transform(*t.degrees(0, 0)), abs=10)
+    if format not in {"csv", "dxf"}:
+        assert frame.crs.to_epsg() == int(crs.removeprefix("EPSG:"))
+
+
+@pytest.mark.parametrize("format", ["geojson", "gpkg", "shp", "parquet", "csv", "kml"])
+def test_chinese_names_and_values_survive(opened, format):
+    frame = opened("grid", format=format, names="zh")
+    assert {"户数", "社区"} <= set(frame.columns) or format == "kml"
+    if format != "kml":
+        assert set(frame["社区"]) == {"北门社区", "钟鼓楼社区"}
+
+
+def test_shapefile_names_are_legal_and_differ():
+    names = ["households_source", "households", "社区编码社区编码", "社区编码社", "a-b", "a_b"]
+    legal = dbf_names(names)
+    assert len(set(legal)) == len(names)
+    assert all(len(name.encode()) <= 10 for name in legal)
+
+
+def test_region_limits_an_export(opened):
+    frame = opened("building", region=t.DRUM_TOWER)
+    assert set(frame["code"].str[:4]) == {"b002"}
+
+
+def test_draft_is_exported_to_its_planner_only(opened, client, planner):
+    plan = planner.get(f"/communities/{t.RIVERSIDE}/plans").json()["items"][0]["id"]
+    assert len(opened("grid", who=planner, plan=plan)) == 6
+    assert client.get("/exports/grid", params={"plan": plan}).status_code == 404
+
+
+def test_every_role_exports_what_it_may_read_and_no_more(client, signed_in):
+    for role in ("public", "planner", "fire", "utility", "importer", "admin"):
+        who = client if role == "public" else signed_in(role)
+        offered = {one["layer"] for one in who.get("/exports").json()["items"]}
+        for name, layer in LAYERS.items():
+            allowed = role in layer.roles
+            assert (name in offered) == allowed, (role, name)
+            status = who.get(f"/exports/{name}", params={"format": "csv"}).status_code
+            assert status == (200 if allowed else 404), (role, name)
+
+
+def test_mistakes_are_told(client):
+    for asked, status in (
+        ({"format": "exe"}, 422),
+        ({"crs": "EPSG:2154"}, 400),
+        ({"format": "kml", "crs": "EPSG:4546"}, 400),
+        ({"region": "999999999999"}, 404),
+        ({"plan": 1}, 400),
+    ):
+        assert client.get("/exports/building", params=asked).status_code == status, asked
+    assert client.get("/exports/..%2f..%2fetc%2fpasswd").status_code == 404
+
+
+def test_formulas_are_disarmed_in_tables(client, town):
+    from sqlalchemy import text
+
+    change = "UPDATE facility SET phone = :p WHERE code = 'park'"
+    with town.begin() as connection:
+        connection.execute(text(change), {"p": "=HYPERLINK(1)"})
+    table = client.get("/exports/facility", params={"format": "csv"}).text
+    assert ",'=HYPERLINK(1)," in table
+    with town.begin() as connection:
+        connection.execute(text(change), {"p": ""})

@@ -1,0 +1,130 @@
+"""Managers, informants, photos, and what the contact card tells anyone."""
+
+import io
+
+import pytest
+from PIL import Image
+from sqlalchemy import text
+
+from tests import town as t
+
+GRID = f"{t.NORTH_GATE}001"
+MANAGER = {"name": "王芳", "phone": "0710-1234567", "duties": "走访"}
+
+
+def picture(size=(1200, 900), kind="PNG", **more):
+    out = io.BytesIO()
+    Image.new("RGB", size, "navy").save(out, kind, **more)
+    return out.getvalue()
+
+
+def send(planner, content, grid=GRID):
+    return planner.put(f"/grids/{grid}/manager/photo", files={"photo": ("p.png", content)})
+
+
+@pytest.fixture(autouse=True)
+def manager(planner):
+    assert planner.put(f"/grids/{GRID}/manager", json=MANAGER).status_code == 200
+
+
+def test_card_tells_anyone_what_it_prints_and_nothing_more(client, planner):
+    told = client.get(f"/grids/{GRID}").json()["properties"]["manager"]
+    assert told == MANAGER | {"photo": None}
+    assert client.get(f"/grids/{GRID}/manager").status_code == 401
+    assert client.get(f"/grids/{GRID}/informants").status_code == 401
+    assert client.get(f"/grids/{t.RIVERSIDE}001").status_code == 404
+    assert client.get("/grids/search", params={"q": MANAGER["phone"]}).json()["items"] == []
+
+
+def test_new_manager_follows_the_old_one_who_is_kept_in_the_past(planner, town):
+    planner.put(f"/grids/{GRID}/manager", json=MANAGER | {"name": "李强"})
+    assert planner.get(f"/grids/{GRID}/manager").json()["name"] == "李强"
+    with town.connect() as connection:
+        names = connection.execute(
+            text("SELECT name FROM grid_manager WHERE grid_code = :c AND valid_to IS NOT NULL"),
+            {"c": GRID},
+        ).scalars()
+        assert "王芳" in names.all()
+
+
+def test_photo_is_made_anew_small_and_upright_with_nothing_riding_along(client, planner):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # lies on its side
+    exif[0x010E] = "secret place"
+    sent = picture((1200, 900), "JPEG", exif=exif, comment=b"<script>")
+    assert send(planner, sent).status_code == 204
+    answer = client.get(f"/grids/{GRID}/manager/photo")
+    assert answer.headers["content-type"] == "image/jpeg"
+    kept = Image.open(io.BytesIO(answer.content))
+    assert kept.size == (600, 800)
+    assert not kept.getexif()
+    assert b"<script>" not in answer.content
+    assert client.get(f"/grids/{GRID}").json()["properties"]["manager"]["photo"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"GIF89a" + bytes(100),
+        b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>",
+        b"%PDF-1.7",
+        picture(kind="BMP"),
+        picture()[:500],
+    ],
+)
+def test_what_is_no_photo_is_refused(planner, content):
+    assert send(planner, content).status_code in (400, 422)
+
+
+def test_bombs_are_refused_before_they_go_off(planner):
+    bomb = io.BytesIO()
+    Image.new("1", (30_000, 30_000)).save(bomb, "PNG")
+    assert len(bomb.getvalue()) < 1_000_000
+    assert send(planner, bomb.getvalue()).status_code in (400, 413)
+    assert send(planner, bytes(5_000_001)).status_code == 413
+
+
+def test_names_of_files_are_never_used(planner):
+    named = {"photo": ("../../etc/passwd\r\nX: y", picture())}
+    assert planner.put(f"/grids/{GRID}/manager/photo", files=named).status_code == 204
+
+
+def test_informants_come_and_go(planner):
+    made = planner.post(f"/grids/{GRID}/informants", json={"name": "赵六", "households": 60})
+    assert made.status_code == 201
+    one = f"/informants/{made.json()['id']}"
+    assert planner.put(one, json={"name": "赵六", "households": 70}).json()["households"] == 70
+    listed = planner.get(f"/grids/{GRID}/informants").json()["items"]
+    assert [informant["households"] for informant in listed] == [70]
+    assert planner.delete(one).status_code == 204
+    assert planner.delete(one).status_code == 404
+    assert planner.put(one, json={"name": "x"}).status_code == 404
+
+
+def test_breaches_are_listed(planner):
+    for count in (40, 60, 120):
+        planner.post(f"/grids/{GRID}/informants", json={"name": f"第{count}", "households": count})
+    found = planner.get("/people/breaches", params={"region": t.NORTH_GATE}).json()["items"]
+    own = {(one["kind"], one["figure"]) for one in found if one["grid"] == GRID}
+    assert own == {
+        ("too_few_informants", 3),
+        ("too_few_households", 40),
+        ("too_many_households", 120),
+    }
+    assert {one["grid"] for one in found if one["kind"] == "no_manager"} == {
+        f"{t.NORTH_GATE}{serial:03d}" for serial in range(2, 7)
+    }
+
+
+def test_others_may_not_change_people(client, signed_in):
+    for who, status in ((client, 401), (signed_in("fire"), 403), (signed_in("utility"), 403)):
+        assert who.put(f"/grids/{GRID}/manager", json=MANAGER).status_code == status
+        assert who.post(f"/grids/{GRID}/informants", json={"name": "x"}).status_code == status
+    assert signed_in("fire").get(f"/grids/{GRID}/manager").status_code == 200
+
+
+def test_planner_appoints_nobody_beyond_the_scope(planner):
+    outside = "420606007001001"
+    assert planner.put(f"/grids/{outside}/manager", json=MANAGER).status_code == 403
+    assert planner.post(f"/grids/{outside}/informants", json={"name": "x"}).status_code == 403
