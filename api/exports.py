@@ -105,7 +105,7 @@ def export(
     if plan is not None and chosen.name != "grid":
         raise InputError("plan_of_grids_only", layer=layer)
     source: FromClause = chosen.source if plan is None else grids_of(plan)
-    fields = [column.name for column in chosen.columns() if column.name in source.c]
+    fields = [str(column.name) for column in chosen.columns() if column.name in source.c]
     titles = _titles(fields, names)
     engine = request.app.state.engine
     with acting(engine, asker) as connection:

@@ -30,7 +30,7 @@ MOST_WORDS = 5
 """Words of a question that are looked for; all must be there."""
 
 MOST_PIECES, MOST_SIGNS = 12, 24
-LEAST_SHARE = 0.6
+LEAST_SHARE = 0.7
 """Of the question's signs that a name or address must hold to fit in part."""
 
 Kind = Literal["region", "grid", "building", "facility", "road", "compound"]
@@ -154,6 +154,8 @@ def pieces(question: str) -> list[str]:
 def _readings(question: str) -> Iterator[tuple[list[str], int | None]]:
     """Yield ways to read a question, the strictest first: words, and how many must be there."""
     yield question.split()[:MOST_WORDS], None
+    if set(question) & set("_%\\"):  # signs that nobody types by mistake
+        return
     runs = pieces(question)[:MOST_PIECES]
     if runs:
         yield runs, None

@@ -54,11 +54,12 @@ def run(host: str, port: int, *, workers: int = 1, log: bool = False) -> None:
     db.upgrade()
     db.ensure_login()
     _allow_many_connections()
-    console.out.print(text("serve.ready", url=_url(listening, host)), highlight=False)
     os.environ["GRIDATLAS_LOG"] = "1" if log else ""
+    from api.app import served
+
     config = uvicorn.Config(
-        "api.app:served",
-        factory=True,
+        "api.app:served" if workers > 1 else served(),
+        factory=workers > 1,
         http=ImpatientProtocol,
         workers=workers,
         log_config=None,
@@ -66,6 +67,7 @@ def run(host: str, port: int, *, workers: int = 1, log: bool = False) -> None:
         backlog=4096,
     )
     server = uvicorn.Server(config)
+    console.out.print(text("serve.ready", url=_url(listening, host)), highlight=False)
     with suppress(KeyboardInterrupt):  # uvicorn has shut down in order by then
         if workers == 1:
             server.run(sockets=[listening])

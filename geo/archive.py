@@ -62,6 +62,7 @@ def restore(file: Path, *, replace: bool = False) -> None:
             connection.execute(text("DROP SCHEMA public CASCADE"))
             connection.execute(text("DROP SCHEMA IF EXISTS staging CASCADE"))
             connection.execute(text("CREATE SCHEMA public"))
+            connection.execute(text("GRANT USAGE ON SCHEMA public TO PUBLIC"))
         access.make_roles(connection)
     options = ("--exit-on-error", "--single-transaction", "--no-owner", "--if-exists", "--clean")
     _run(engine.url, "pg_restore", *options, "-d", str(engine.url.database), file)

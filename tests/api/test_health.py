@@ -21,3 +21,17 @@ def test_database_that_is_gone_is_503_and_says_when_to_try_again():
     assert answer.headers["retry-after"] == "5"
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["title"] == "Database unavailable"
+
+
+def test_ready_and_figures(client):
+    assert client.get("/ready").json() == {"ready": True}
+    text = client.get("/metrics").text
+    assert 'gridatlas_requests_total{method="GET",route="/ready",status="200"}' in text
+
+
+def test_every_answer_has_the_number_of_its_request(client):
+    assert len(client.get("/health").headers["x-request-id"]) == 16
+    named = client.get("/health", headers={"X-Request-Id": "abc-1"})
+    assert named.headers["x-request-id"] == "abc-1"
+    odd = client.get("/health", headers={"X-Request-Id": "a b<script>"})
+    assert odd.headers["x-request-id"] != "a b<script>"

@@ -1,5 +1,6 @@
 """``gridatlas serve`` as a person runs it."""
 
+import json
 import re
 import signal
 import socket
@@ -36,3 +37,26 @@ def test_port_in_use_is_one_line_with_the_remedy(town):
     assert port in done.stderr
     assert "--port" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_several_workers_answer_write_lines_of_json_and_stop_in_order(town):
+    running = subprocess.Popen(
+        [*SERVE, "--port", "0", "--workers", "2", "--log"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        address = re.search(r"http://127\.0\.0\.1:\d+/", running.stdout.readline())[0]
+        answer = httpx.get(f"{address}ready", timeout=60)
+        assert answer.json() == {"ready": True}
+        assert "gridatlas_requests_total" in httpx.get(f"{address}metrics").text
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(30) in (0, -signal.SIGTERM)
+        lines = [json.loads(line) for line in running.stderr.read().splitlines() if line[:1] == "{"]
+        (told,) = [line for line in lines if line.get("path") == "/ready"]
+        assert told["status"] == 200
+        assert told["request"] == answer.headers["x-request-id"]
+    finally:
+        running.kill()
+        running.communicate()
