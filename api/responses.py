@@ -129,6 +129,11 @@ def tagged(request: Request, body: bytes, revision: int) -> Response:
     return Response(body, media_type=JSON, headers=headers)
 
 
+def is_known(request: Request, tag: str) -> bool:
+    """Return whether a caller has what stands under a tag."""
+    return _matches(request.headers.get("if-none-match", ""), tag)
+
+
 def _matches(header: str, tag: str) -> bool:
     known = [part.strip().removeprefix("W/") for part in header.split(",")]
     return "*" in known or tag.removeprefix("W/") in known

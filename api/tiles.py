@@ -4,6 +4,8 @@ Tiles hold what anyone may see: of a building its outline, use, storeys and name
 the grids with their households.
 """
 
+import gzip
+import hashlib
 import math
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -22,20 +24,36 @@ from sqlalchemy import (
     literal,
     literal_column,
     select,
+    text,
     true,
 )
 from sqlalchemy import Connection as Database
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.types import TypeEngine
 from starlette.responses import Response
 
 from api import problems
 from api.access import Asker, Caller
+from api.audit import record
 from api.colouring import Colouring, Colourings
+from api.layers import LAYERS
 from api.requests import Connection, Shown
-from api.responses import kept
+from api.responses import is_known, kept
 from geo.errors import NotFoundError
-from geo.model import Compound, Facility, Railway, Region, Road, Water
+from geo.model import (
+    Building,
+    Compound,
+    Facility,
+    LayerChange,
+    PipeNode,
+    PipeSegment,
+    Railway,
+    Region,
+    Road,
+    Role,
+    Water,
+)
 from geo.published import OUTLINES, Status, grids_shown
 from maps.style import ROADS
 
@@ -49,6 +67,20 @@ MADE_TO_ZOOM = 16
 """The last zoom that the page asks for; nearer ones are this one magnified."""
 
 _outline = OUTLINES.c
+
+MADE = 1
+"""Which way of making tiles; another number makes every tag another."""
+
+MOST_MS, MOST_BYTES = 3_000, 2_000_000
+"""What making a tile may take, and how large it may be."""
+
+DETAIL = "X-Gridatlas-Detail"
+DROPPED = frozenset({"building_detail", "pipe_segment", "pipe_node", "building", "compound"})
+DETAIL_FROM = 14
+"""The zoom from which protected layers are shown."""
+
+LEAST_TO_PACK = 500
+_CANCELED = "57014"
 
 NARROW = ("canal", "stream", "pond")
 """Waters left out of the far zooms."""
@@ -124,19 +156,92 @@ def tile(
     community and grid, and the points of the labels; 204 where there is nothing."""
     if max(x, y) >= 2**z:
         raise NotFoundError("no_such_tile", z=z, x=x, y=y)
-    body = encoded(connection, request.app.state.colourings, Tile(z, x, y), status, asker)
-    return kept(request, body, MEDIA_TYPE, max_age=0)
+    tag = None
+    if status == "published":
+        tag = _tag(connection, asker, (z, x, y))
+        for known in (tag, _packed(tag)):
+            if is_known(request, known):
+                return Response(status_code=304, headers=_headers(known))
+    body, reduced = _within_limits(
+        connection, request.app.state.colourings, Tile(z, x, y), status, asker
+    )
+    if _protected(z, asker):
+        record(connection, asker, "read", "tile", f"{z}/{x}/{y}")
+    if tag is None:
+        return kept(request, body, MEDIA_TYPE, max_age=0)
+    headers = _headers(tag) | ({DETAIL: "reduced"} if reduced else {})
+    if not body:
+        return Response(status_code=204, headers=headers)
+    if "gzip" in request.headers.get("accept-encoding", "") and len(body) > LEAST_TO_PACK:
+        body = gzip.compress(body, 4, mtime=0)
+        headers |= {"Content-Encoding": "gzip", "ETag": _packed(tag)}
+    return Response(body, media_type=MEDIA_TYPE, headers=headers)
+
+
+def _packed(tag: str) -> str:
+    """Return the tag of the same tile compressed: other bytes have another strong tag."""
+    return f'{tag[:-1]}-gzip"'
+
+
+def _headers(tag: str) -> dict[str, str]:
+    return {"ETag": tag, "Cache-Control": "no-cache", "Vary": "Accept-Encoding, Authorization"}
+
+
+def _tag(connection: Database, asker: Caller, tile: tuple[int, int, int]) -> str:
+    """Return the strong tag of a tile: of the state that is published, of who asks, of the place.
+
+    It is read in the transaction that reads the tile, and moves in the one that changes a layer.
+    """
+    state = connection.execute(select(func.sum(LayerChange.changes))).scalar() or 0
+    whose = (asker.role, asker.scope, *asker.networks)
+    known = repr((MADE, int(state), whose, tile)).encode()
+    return f'"{hashlib.blake2b(known, digest_size=12).hexdigest()}"'
+
+
+def _within_limits(
+    connection: Database, colourings: Colourings, asked: Tile, status: Status, asker: Caller
+) -> tuple[bytes, bool]:
+    """Return a tile that takes no more than some time and size, and whether detail was dropped.
+
+    Where it would, it is made anew without what is least missed: buildings, compounds, pipes.
+    """
+    connection.execute(text(f"SET LOCAL statement_timeout = {MOST_MS}"))
+    try:
+        with connection.begin_nested():
+            body = encoded(connection, colourings, asked, status, asker)
+        if len(body) <= MOST_BYTES:
+            return body, False
+    except OperationalError as error:
+        if getattr(error.orig, "sqlstate", None) != _CANCELED:
+            raise
+    connection.execute(text(f"SET LOCAL statement_timeout = {MOST_MS}"))
+    return encoded(connection, colourings, asked, status, asker, without=DROPPED), True
 
 
 def encoded(
-    connection: Database, colourings: Colourings, asked: Tile, status: Status, asker: Caller
+    connection: Database,
+    colourings: Colourings,
+    asked: Tile,
+    status: Status,
+    asker: Caller,
+    without: frozenset[str] = frozenset(),
 ) -> bytes:
-    """Return a tile as a caller may see it, empty where there is nothing."""
-    sources = _base(asked.z)
+    """Return a tile as a caller may see it, empty where there is nothing.
+
+    Parameters
+    ----------
+    without
+        Layers to leave out.
+    """
+    sources = _base(asked.z) | _protected(asked.z, asker)
     sources |= _communities(asked, colourings.communities(connection), status)
     if asked.z >= 12:
         sources |= _grids(asked, colourings.grids(connection, status, asker), status)
-    parts = [func.coalesce(layer(name, source, asked), b"") for name, source in sources.items()]
+    parts = [
+        func.coalesce(layer(name, source, asked), b"")
+        for name, source in sources.items()
+        if name not in without
+    ]
     return b"".join(connection.execute(select(*parts)).one()) if parts else b""
 
 
@@ -179,6 +284,25 @@ def _base(z: int) -> dict[str, Source]:
         found["compound"] = Source(walls, Compound.geom_3857, true())
         found["facility_label"] = Source(names, Facility.geom_3857, Facility.name != "", point=True)
     return found
+
+
+def _protected(z: int, asker: Caller) -> dict[str, Source]:
+    """Return what only some may see, as the rules of its table say."""
+    if z < DETAIL_FROM or asker.role == Role.PUBLIC:
+        return {}
+    inner = [Building.code, Building.households, Building.storeys_above, Building.structure]
+    inner += [Building.fire_class, Building.high_rise]
+    segment, node = PipeSegment, PipeNode
+    every = {
+        "building_detail": Source(inner, Building.geom_3857, true()),
+        "pipe_segment": Source(
+            [segment.code, segment.network, segment.diameter_mm], segment.geom_3857, true()
+        ),
+        "pipe_node": Source(
+            [node.code, node.network, node.kind, node.in_service], node.geom_3857, true()
+        ),
+    }
+    return {name: source for name, source in every.items() if asker.role in LAYERS[name].roles}
 
 
 def _water(z: int) -> Source:

@@ -4,7 +4,7 @@ import math
 
 import pyogrio
 import pytest
-from sqlalchemy import update
+from sqlalchemy import text, update
 
 from geo.model import GridPlan
 from tests import town as t
@@ -111,3 +111,72 @@ def test_colours_follow_a_new_plan(town, client, read):
         with town.begin() as connection:
             draft = {"status": "draft", "published_at": None}
             connection.execute(update(GridPlan).where(plan).values(draft))
+
+
+def fetched(caller, **headers):
+    column, row = tile_of(300, 350, 15)
+    return caller.get(f"/tiles/15/{column}/{row}", headers=headers)
+
+
+def test_tag_is_strong_and_moves_with_what_is_published(client, town):
+    first = fetched(client)
+    assert first.headers["etag"].startswith('"')
+    assert fetched(client).headers["etag"] == first.headers["etag"]
+    with town.begin() as connection:
+        connection.execute(text("UPDATE road SET name = '新胜利街' WHERE name = '胜利街'"))
+    changed = fetched(client, **{"If-None-Match": first.headers["etag"]})
+    assert changed.status_code == 200
+    assert changed.headers["etag"] != first.headers["etag"]
+    with town.begin() as connection:
+        connection.execute(text("UPDATE road SET name = '胜利街' WHERE name = '新胜利街'"))
+
+
+def test_packed_tile_holds_the_same_under_a_tag_of_its_own(client):
+    plain = fetched(client, **{"Accept-Encoding": "identity"})
+    packed = fetched(client, **{"Accept-Encoding": "gzip"})
+    assert packed.headers["content-encoding"] == "gzip"
+    assert packed.content == plain.content
+    assert packed.headers["etag"] != plain.headers["etag"]
+    for known in (plain, packed):
+        again = fetched(client, **{"If-None-Match": known.headers["etag"]})
+        assert again.status_code == 304
+
+
+def test_each_role_has_the_layers_and_the_tags_of_its_own(client, signed_in, read, town):
+    with town.begin() as connection:
+        lon, lat = t.degrees(300, 350)
+        for network in ("gas", "power"):
+            connection.execute(
+                text(
+                    "INSERT INTO pipe_node (code, network, kind, geom) VALUES (:n, :n, 'valve', "
+                    "ST_SetSRID(ST_MakePoint(:lon, :lat), 4490)) ON CONFLICT DO NOTHING"
+                ),
+                {"n": network, "lon": lon, "lat": lat},
+            )
+    protected = {"building_detail", "pipe_node", "pipe_segment"}
+    expected = {
+        "public": set(),
+        "planner": {"building_detail"},
+        "fire": {"building_detail", "pipe_node"},
+        "utility": {"pipe_node"},
+        "importer": {"building_detail", "pipe_node"},
+        "admin": {"building_detail", "pipe_node"},
+    }
+    tags = set()
+    for role, layers in expected.items():
+        who = client if role == "public" else signed_in(role)
+        found = read(15, who=who)
+        assert set(found) & protected == layers, role
+        tags.add(fetched(who).headers["etag"])
+        if role in ("fire", "utility"):
+            assert set(found["pipe_node"]["network"]) == {"gas"}, role
+    assert len(tags) == len(expected)
+
+
+def test_tile_that_would_be_too_large_drops_detail_and_says_so(client, monkeypatch, town):
+    from api import tiles
+
+    monkeypatch.setattr(tiles, "MOST_BYTES", 2_000)
+    answer = fetched(client)
+    assert answer.status_code == 200
+    assert answer.headers["x-gridatlas-detail"] == "reduced"
