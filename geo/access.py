@@ -75,7 +75,6 @@ _OWN_NAME = "actor = current_setting('gridatlas.actor', true)"
 GROUND = Rule(read=_ALL, write=EDITORS)
 _PIPES = Rule(read={"fire": _FIRE_PIPES, "utility": _OWN_PIPES} | EDITORS, write=EDITORS)
 _FIRE = Rule(read=_rows(EVERY, "fire") | EDITORS, write=EDITORS)
-_FIRE_DESK = Rule(read=_FIRE.read, write=_FIRE.read)
 _PEOPLE = {"planner": "in_scope(grid_code)", "admin": EVERY}
 
 RULES: dict[str, Rule] = {
@@ -133,7 +132,8 @@ RULES: dict[str, Rule] = {
         add=_rows(_OWN_NAME, "planner", "fire", "utility", "importer", "admin", "keeper"),
     ),
     **dict.fromkeys(("fire_finding", "fire_area", "fire_overlay", "road_edge"), _FIRE),
-    **dict.fromkeys(("building_review", "hydrant_inspection"), _FIRE_DESK),
+    "building_review": Rule(read=_FIRE.read, write=_FIRE.read),
+    "hydrant_inspection": Rule(read=_rows(EVERY, "utility") | dict(_FIRE.read), write=_FIRE.read),
     "account": Rule(read=_rows(EVERY, "admin", "keeper"), write=_rows(EVERY, "admin")),
     "session": Rule(read=_rows(EVERY, "admin", "keeper"), write=_rows(EVERY, "admin", "keeper")),
     "job": Rule(

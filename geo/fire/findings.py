@@ -298,7 +298,7 @@ def _copy(connection: Connection, rows: Iterable[tuple[Any, ...]]) -> None:
 
 def regions_of(ground: Ground, found: list[Finding]) -> list[str | None]:
     """Return the community of each finding: its building's own, else the one it lies in."""
-    own = ground.building["region_code"].to_numpy()
+    own = np.array(ground.building["region_code"].tolist(), dtype=object)
     regions = ground.region_of(np.array([one.geometry for one in found], dtype=object))
     for k, one in enumerate(found):
         if one.layer == "building" and (code := own[ground.row_of[one.feature]]):

@@ -93,9 +93,29 @@ class Ground:
         return shapely.STRtree(self.walls)
 
     @cached_property
+    def codes(self) -> NDArray[np.object_]:
+        """Return the codes of the buildings."""
+        return np.array(self.building["code"].tolist(), dtype=object)
+
+    @cached_property
+    def hard(self) -> Geometries:
+        """Return what an engine can't drive over, buildings aside: open water, fences."""
+        water = self.water[~self.water["covered"].to_numpy(dtype=bool)]
+        half = water["width_m"].to_numpy(dtype=float, na_value=0.0) / 2
+        wet = shapely.buffer(water.geometry.to_numpy(), half)
+        gated = self.compound[self.compound["gated"].eq(True).to_numpy(dtype=bool)]
+        fences = shapely.boundary(gated.geometry.to_numpy())
+        return np.concatenate([wet, fences])
+
+    @cached_property
+    def hard_tree(self) -> shapely.STRtree:
+        """Return the index of what an engine can't drive over."""
+        return shapely.STRtree(self.hard)
+
+    @cached_property
     def row_of(self) -> dict[str, int]:
         """Return the row of each building by its code."""
-        return {code: row for row, code in enumerate(self.building["code"])}
+        return {code: row for row, code in enumerate(self.codes.tolist())}
 
     @cached_property
     def working(self) -> NDArray[np.bool_]:

@@ -1,16 +1,17 @@
 """The incident view: everything within a radius of a place."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import shapely
-from sqlalchemy import Connection, func, select
+from sqlalchemy import ARRAY, Connection, Text, any_, cast, func, select
 
 from geo.fire import ways
 from geo.fire.desk import Desk
 from geo.fire.finding import Missing
 from geo.fire.layout import Shown, grids_of, stations
-from geo.layers import read_frame, wkb
+from geo.layers import wkb
 from geo.messages import Language, text
 from geo.model import STORAGE_SRID, BuildingUnit, Facility, PipeNode
 from geo.network.noding import Ints
@@ -56,7 +57,8 @@ def incident(
 def _totals(connection: Connection, desk: Desk, rows: Ints) -> dict[str, int]:
     frame = desk.ground.building.iloc[rows]
     codes = frame["code"].tolist()
-    counted = select(func.count()).where(BuildingUnit.building_code.in_(codes))
+    wanted = BuildingUnit.building_code == any_(cast(codes, ARRAY(Text)))
+    counted = select(func.count()).where(wanted)
     return {
         "buildings": len(rows),
         "households": int(frame["households"].sum()),
@@ -120,21 +122,23 @@ def _critical(
     statement = select(
         Facility.code, Facility.name, Facility.category, Facility.phone, wkb(Facility.geom)
     ).where(Facility.category.in_(CRITICAL), _inside(desk, Facility.geom, area))
-    frame = read_frame(connection, statement)
-    shapes = np.atleast_1d(desk.ground.to_metres(frame.geometry.to_numpy()))
     found = [
         {
-            "code": row.code,
-            "name": row.name,
-            "category": row.category,
-            "category_text": text(f"category.{row.category}", lang=lang),
-            "phone": row.phone,
+            **row,
+            "category_text": text(f"category.{row['category']}", lang=lang),
             "distance_m": round(float(shapely.distance(shape, centre)), 1),
             "point": shapely.point_on_surface(shape),
         }
-        for row, shape in zip(frame.itertuples(name="Row", index=False), shapes, strict=True)
+        for row, shape in _placed(connection, desk, statement)
     ]
     return sorted(found, key=lambda one: float(one["distance_m"]))
+
+
+def _placed(connection: Connection, desk: Desk, statement: Any) -> Iterator[tuple[Shown, Any]]:
+    """Yield rows with their geometry in metres."""
+    rows = [dict(row) for row in connection.execute(statement).mappings()]
+    shapes = shapely.from_wkb(np.array([row.pop("geom") for row in rows], dtype=object))
+    yield from zip(rows, desk.ground.to_metres(shapes), strict=True)
 
 
 def _inside(desk: Desk, column: Any, area: shapely.Geometry) -> Any:
@@ -178,18 +182,13 @@ def _valves(
         PipeNode.kind.in_(CLOSES),
         _inside(desk, PipeNode.geom, area),
     )
-    frame = read_frame(connection, statement)
-    points = np.atleast_1d(desk.ground.to_metres(frame.geometry.to_numpy()))
     found = [
         {
-            "code": row.code,
-            "network": row.network,
-            "kind": row.kind,
-            "is_open": row.is_open,
+            **row,
             "distance_m": round(float(shapely.distance(point, centre)), 1),
             "point": point,
         }
-        for row, point in zip(frame.itertuples(name="Row", index=False), points, strict=True)
+        for row, point in _placed(connection, desk, statement)
     ]
     return sorted(found, key=lambda one: float(one["distance_m"]))
 

@@ -141,7 +141,8 @@ def _beside(
     rows = ground.wall_tree.query(around, predicate="intersects")
     rows = rows[rows != row]
     walls = frame.into(ground.walls[rows])
-    hard = np.concatenate([walls, frame.into(_other_obstacles(ground, around))])
+    fixed = ground.hard[ground.hard_tree.query(around, predicate="intersects")]
+    hard = np.concatenate([walls, frame.into(fixed)])
     best = Areas(required, 0.0, [], "blocked", [], side)
     in_way: list[int] = []
     for offset in np.arange(near, far + 0.01, _STEP_M):
@@ -181,17 +182,6 @@ class _Frame:
     def back(self, shape: shapely.Geometry) -> Any:
         moved: Any = shapely.transform(shape, lambda xy: xy @ self.axes.T + self.origin)
         return moved
-
-
-def _other_obstacles(ground: Ground, around: shapely.Geometry) -> Geometries:
-    """Return open water and the walls of gated compounds near a side."""
-    water = ground.water[~ground.water["covered"].to_numpy(dtype=bool)]
-    half = water["width_m"].fillna(0).to_numpy(dtype=float) / 2
-    wet = shapely.buffer(water.geometry.to_numpy(), half)
-    gated = ground.compound[ground.compound["gated"].eq(True).to_numpy(dtype=bool)]
-    fences = shapely.boundary(gated.geometry.to_numpy())
-    both = np.concatenate([wet, fences])
-    return both[shapely.intersects(both, around)]
 
 
 def _taken(

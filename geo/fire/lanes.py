@@ -237,12 +237,8 @@ def _standing_around(ground: Ground, end: Floats, radius: float) -> Geometries:
     """Return what a turning engine would hit: walls, open water, the walls of compounds."""
     near = shapely.box(*(end - radius), *(end + radius))
     walls = ground.walls[ground.wall_tree.query(near)]
-    waters = ground.water[~ground.water["covered"].to_numpy(dtype=bool)]
-    fences = ground.compound[ground.compound["gated"].eq(True).to_numpy(dtype=bool)]
-    wide = waters["width_m"].fillna(0).to_numpy(dtype=float) / 2
-    wet = shapely.buffer(waters.geometry.to_numpy(), wide)
-    around = shapely.boundary(fences.geometry.to_numpy())
-    everything = np.concatenate([walls, wet, around])
+    hard = ground.hard[ground.hard_tree.query(near)]
+    everything = np.concatenate([walls, hard])
     return everything[shapely.intersects(everything, near)]
 
 

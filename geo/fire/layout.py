@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import shapely
-from sqlalchemy import Connection, func, select
+from sqlalchemy import ARRAY, Connection, Text, any_, cast, func, select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import aliased
 
@@ -149,7 +149,7 @@ def grids_of(connection: Connection, codes: list[str]) -> dict[str, list[Shown]]
         .outerjoin(
             GridManager, (GridManager.grid_code == Grid.code) & GridManager.valid_to.is_(None)
         )
-        .where(GridMember.building_code.in_(codes))
+        .where(GridMember.building_code == any_(cast(codes, ARRAY(Text))))
         .group_by(GridMember.building_code, Grid.code, Grid.name)
         .order_by(GridMember.building_code, Grid.code)
     )

@@ -59,12 +59,12 @@ def drive(ground: Ground, rules: Rules, stations: Ints | None = None) -> Drive:
 def driving(ground: Ground, rules: Rules) -> tuple[csr_array, Floats]:
     """Return the matrix of driving times, and the seconds a metre of each piece."""
     graph = ground.access.graph
-    passable = _passable(ground, rules, graph)
-    pace = np.where(passable, graph.seconds / np.maximum(graph.length, 1e-9), np.inf)
-    return graph.drive(passable), pace
+    free = passable(ground, rules, graph)
+    pace = np.where(free, graph.seconds / np.maximum(graph.length, 1e-9), np.inf)
+    return graph.drive(free), pace
 
 
-def _passable(ground: Ground, rules: Rules, graph: RoadGraph) -> Bools:
+def passable(ground: Ground, rules: Rules, graph: RoadGraph) -> Bools:
     """Return the pieces of a graph that the engine can pass."""
     obstacle = engine.obstacles(ground.road, engine.installed(rules))
     return engine.is_free(obstacle)[graph.road]
@@ -136,18 +136,22 @@ def areas(
     # Places put into the graph cut it finely; the land is that of the streets without them.
     seconds, pace = driven.seconds[: graph.nodes], _pace(ground, rules, graph)
     starts = _starts(ground, stations)
-    found = []
+    found: list[shapely.Geometry] = []
+    area: shapely.Geometry = shapely.Polygon()
+    covered = np.zeros(len(graph.ends), dtype=bool)
     for limit in minutes:
         left = limit * 60 - turnout
-        lines = reach.stretches(graph, seconds, left, pace) if left > 0 else np.empty(0, object)
-        lines = np.concatenate([lines, starts]) if left > 0 else lines
-        found.append(reach.around(lines))
-    return reach.nested(found)
+        if left > 0:
+            lines, whole = reach.stretches(graph, seconds, left, pace, covered)
+            area = reach.around(np.concatenate([lines, starts]), area)
+            covered |= whole
+        found.append(area)
+    return found
 
 
 def _pace(ground: Ground, rules: Rules, graph: RoadGraph) -> Floats:
-    passable = _passable(ground, rules, graph)
-    return np.where(passable, graph.seconds / np.maximum(graph.length, 1e-9), np.inf)
+    free = passable(ground, rules, graph)
+    return np.where(free, graph.seconds / np.maximum(graph.length, 1e-9), np.inf)
 
 
 def _starts(ground: Ground, stations: Ints | None) -> Geometries:

@@ -75,9 +75,12 @@ def find(ground: Ground, rules: Rules, only: Ints | None = None) -> list[Finding
     names = _rules(body, one, other)
     required = np.array([rules.figure(name) for name in names], dtype=float)
     broken = np.flatnonzero(apart < required - 1e-6)
+    lines = shapely.shortest_line(ground.walls[one[broken]], ground.walls[other[broken]])
+    pairs = zip(one[broken].tolist(), other[broken].tolist(), strict=True)
+    figures = zip(apart[broken].tolist(), names[broken].tolist(), strict=True)
     found = [
-        _finding(ground, rules, body, int(one[k]), int(other[k]), float(apart[k]), str(names[k]))
-        for k in broken
+        _finding(ground, rules, body, pair, line, *figure)
+        for pair, line, figure in zip(pairs, lines, figures, strict=True)
     ]
     asked = set(range(len(ground.walls)) if only is None else only.tolist())
     return found + _unknown(ground, rules, body, one, other, apart, known, asked)
@@ -148,25 +151,29 @@ def _kinds(body: Bodies, rows: Ints) -> NDArray[np.object_]:
 
 
 def _finding(
-    ground: Ground, rules: Rules, body: Bodies, one: int, other: int, apart: float, name: str
+    ground: Ground,
+    rules: Rules,
+    body: Bodies,
+    pair: tuple[int, int],
+    line: shapely.Geometry,
+    apart: float,
+    name: str,
 ) -> Finding:
+    one, other = pair
     required = rules.figure(name)
     adjoining = apart <= rules.figure("separation_adjoining")
     proof = _proof(rules, body, one, other, apart, required)
-    severity = Severity.HIGH if proof is None else Severity.MEDIUM
-    if proof == "openings":
-        severity = Severity.LOW
-    codes = ground.building["code"]
+    severity = {None: Severity.HIGH, "openings": Severity.LOW}.get(proof, Severity.MEDIUM)
     return Finding(
         "separation_adjoining" if adjoining else name,
         severity,
         "building",
-        str(codes.iloc[one]),
-        shapely.shortest_line(ground.walls[one], ground.walls[other]),
+        ground.codes[one],
+        line,
         measured=apart,
         required=required,
         shortfall=required - apart,
-        other=str(codes.iloc[other]),
+        other=ground.codes[other],
         detail={
             "kind": "adjoining" if adjoining else "close",
             "table": name,
@@ -190,18 +197,23 @@ def _proof(
     less. Notes 2 and 3: a fire wall, no distance at all. Notes 4 and 5: the lower building of class
     2 or better and protected, 3.5 m (4 m by high-rises). Above 100 m nothing is reduced (5.2.6).
     """
-    heights = body.height[[one, other]]
-    if np.nanmax(np.nan_to_num(heights)) > rules.figure("separation_no_reduction"):
+    first, second = (_known(float(body.height[row])) for row in (one, other))
+    if max(first, second) > rules.figure("separation_no_reduction"):
         return None
     highs = bool(body.high[one] or body.high[other])
     share = 1 - rules.figure("separation_openings_share") / 100
     if not highs and apart >= required * share:
         return "openings"
     least = rules.figure("separation_protected_high" if highs else "separation_protected")
-    lower = one if np.nan_to_num(heights[0]) <= np.nan_to_num(heights[1]) else other
+    lower = one if first <= second else other
     if apart >= least and body.fire_class[lower] <= 2:
         return "protected"
     return "fire_wall"
+
+
+def _known(value: float) -> float:
+    """Return a figure, nought where it is not on record."""
+    return 0.0 if value != value else value
 
 
 def _unknown(
@@ -226,7 +238,6 @@ def _unknown(
         for row in (int(one[k]), int(other[k])):
             if np.isnan(body.fire_class[row]) and row in wanted:
                 nearest.setdefault(row, int(k))
-    codes = ground.building["code"]
     found = []
     for row, k in nearest.items():
         rest = int(other[k]) if int(one[k]) == row else int(one[k])
@@ -235,10 +246,10 @@ def _unknown(
                 "separation_4_4" if not body.high[row] else "separation_high_4",
                 Severity.MISSING,
                 "building",
-                str(codes.iloc[row]),
+                ground.codes[row],
                 shapely.shortest_line(ground.walls[row], ground.walls[rest]),
                 measured=float(apart[k]),
-                other=str(codes.iloc[rest]),
+                other=ground.codes[rest],
                 detail={"kind": "no_class"},
             )
         )

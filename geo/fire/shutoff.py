@@ -69,8 +69,17 @@ def shutoff(
         "affected": _affected(connection, graph, row, radius),
         "sources": _codes(graph, np.flatnonzero(graph.source)),
         **warnings(graph, np.flatnonzero(dry), lang),
-        "missing": missing(graph),
+        "missing": [
+            *missing(graph),
+            *([] if sees_buildings(connection) else [Missing("buildings_not_shown", 1)]),
+        ],
     }
+
+
+def sees_buildings(connection: Connection) -> bool:
+    """Return whether the caller may read buildings: those who run a network may not."""
+    asked = func.has_table_privilege("building", "SELECT")
+    return bool(connection.execute(select(asked)).scalar_one())
 
 
 def _said(found: Cut, lang: Language) -> str:
@@ -131,6 +140,7 @@ def _lost(connection: Connection, graph: PipeGraph, dry: Bools, lang: Language) 
     frame = graph.nodes.iloc[nodes]
     taps = frame[frame["kind"].isin(["hydrant"])]
     codes = frame["building_code"].dropna().unique().tolist()
+    codes = codes if sees_buildings(connection) else []
     served = buildings_of(connection, graph, codes)
     return {
         "segments": graph.segment_codes[rows].tolist(),
@@ -143,7 +153,7 @@ def _lost(connection: Connection, graph: PipeGraph, dry: Bools, lang: Language) 
         "buildings": served,
         "households": sum(one["households"] for one in served),
         "population": sum(one["population"] or 0 for one in served),
-        "grids": _by_grid(connection, codes),
+        "grids": _by_grid(connection, codes) if codes else [],
         "critical": _critical(connection, graph, served, lang),
     }
 
@@ -220,7 +230,7 @@ def _touches(column: Any, graph: PipeGraph, area: shapely.Geometry) -> Any:
 
 def _affected(connection: Connection, graph: PipeGraph, row: int, radius: float) -> Shown | None:
     """Return who is within a radius of a gas leak; None for other networks."""
-    if graph.network != Network.GAS:
+    if graph.network != Network.GAS or not sees_buildings(connection):
         return None
     area = shapely.buffer(graph.lines[row], radius)
     statement = select(

@@ -3,7 +3,7 @@
 import numpy as np
 import shapely
 
-from geo.network.noding import Floats, Geometries, substrings
+from geo.network.noding import Bools, Floats, Geometries, substrings
 from geo.network.roads import RoadGraph
 
 BESIDE_M = 45.0
@@ -12,10 +12,13 @@ BESIDE_M = 45.0
 HOLE_M2 = 20_000.0
 """Gaps within reached land that are smaller than this are closed: blocks between its streets."""
 
-_GRID_M = 0.01
+_SIMPLE_M = 0.5
+_NOTHING = shapely.Polygon()
 
 
-def stretches(graph: RoadGraph, cost: Floats, limit: float, pace: Floats) -> Geometries:
+def stretches(
+    graph: RoadGraph, cost: Floats, limit: float, pace: Floats, without: Bools | None = None
+) -> tuple[Geometries, Bools]:
     """Return the parts of pieces that are reached within a limit.
 
     Parameters
@@ -24,24 +27,33 @@ def stretches(graph: RoadGraph, cost: Floats, limit: float, pace: Floats) -> Geo
         (n,) cost of reaching each node.
     pace
         (e,) cost of a metre of each piece; infinite where it can't be passed.
+    without
+        (e,) pieces to leave out.
+
+    Returns
+    -------
+    lines
+        The parts.
+    whole
+        (e,) pieces that are reached in their whole length.
     """
     rest = np.nan_to_num(np.clip(limit - cost[graph.ends], 0.0, None), neginf=0.0)
     left = np.minimum(rest / pace[:, None], graph.length[:, None])
     whole = left.sum(axis=1) >= graph.length
-    from_start = np.flatnonzero(~whole & (left[:, 0] > 0.1))
-    from_end = np.flatnonzero(~whole & (left[:, 1] > 0.1))
-    return np.concatenate(
-        [
-            graph.lines[whole],
-            substrings(graph.lines, from_start, np.zeros(len(from_start)), left[from_start, 0]),
-            substrings(
-                graph.lines,
-                from_end,
-                graph.length[from_end] - left[from_end, 1],
-                graph.length[from_end],
-            ),
-        ]
-    )
+    wanted = np.ones(len(whole), dtype=bool) if without is None else ~without
+    from_start = np.flatnonzero(wanted & ~whole & (left[:, 0] > 0.1))
+    from_end = np.flatnonzero(wanted & ~whole & (left[:, 1] > 0.1))
+    lines = [
+        graph.lines[wanted & whole],
+        substrings(graph.lines, from_start, np.zeros(len(from_start)), left[from_start, 0]),
+        substrings(
+            graph.lines,
+            from_end,
+            graph.length[from_end] - left[from_end, 1],
+            graph.length[from_end],
+        ),
+    ]
+    return np.concatenate(lines), whole
 
 
 def land(
@@ -49,17 +61,18 @@ def land(
 ) -> shapely.Geometry:
     """Return the land beside what is reached within a limit, small holes closed."""
     pace = np.ones(len(graph.ends)) if pace is None else pace
-    return around(stretches(graph, cost, limit, pace))
+    return around(stretches(graph, cost, limit, pace)[0])
 
 
-def around(lines: Geometries) -> shapely.Geometry:
-    """Return the land beside lines as one clean polygon or several."""
-    if not len(lines):
-        return shapely.Polygon()
+def around(lines: Geometries, before: shapely.Geometry = _NOTHING) -> shapely.Geometry:
+    """Return the land beside lines, with the land that was reached before, as clean polygons."""
     joined = shapely.line_merge(shapely.multilinestrings(list(lines)))
-    beside = shapely.buffer(shapely.get_parts(joined), BESIDE_M, quad_segs=3)
-    whole = shapely.union_all(beside, grid_size=_GRID_M)
+    courses = shapely.simplify(shapely.get_parts(joined), _SIMPLE_M)
+    beside = shapely.buffer(courses, BESIDE_M, quad_segs=2)
+    whole = shapely.union_all(np.append(beside, shapely.get_parts(before)))
     parts = [_closed(part) for part in shapely.get_parts(whole)]
+    if not parts:
+        return _NOTHING
     return shapely.multipolygons(parts) if len(parts) > 1 else parts[0]
 
 
@@ -68,12 +81,3 @@ def _closed(polygon: shapely.Polygon) -> shapely.Polygon:
     rings = shapely.get_rings(polygon)
     holes = [ring for ring in rings[1:] if shapely.Polygon(ring).area >= HOLE_M2]
     return shapely.Polygon(rings[0], holes)
-
-
-def nested(areas: list[shapely.Geometry]) -> list[shapely.Geometry]:
-    """Return areas in growing order, each with the ones before it."""
-    found: list[shapely.Geometry] = []
-    for area in areas:
-        whole = area if not found else shapely.union(found[-1], area, grid_size=_GRID_M)
-        found.append(whole)
-    return found

@@ -171,8 +171,13 @@ def test_tiles_hold_pipes_of_the_networks_asked_for(client: httpx.Client):
 def test_utility_sees_the_networks_it_runs_and_no_others(client, signed_in, address):
     client.get("/networks/water/faults")
     utility = signed_in("utility")  # of gas
-    assert utility.get("/networks/gas/faults").status_code == 200
+    answer = utility.get("/networks/gas/faults")
+    assert answer.status_code == 200, answer.text
     assert utility.get("/networks/water/faults").status_code == 400
     assert utility.get("/networks/water/segments/water1/isolation").status_code == 404
+    own = utility.get("/networks/gas/segments/gas1/isolation").json()
+    assert own["valves"]
+    assert own["lost"]["buildings"] == []
+    assert "buildings_not_shown" in {one["key"] for one in own["missing"]}
     assert [n["network"] for n in utility.get("/networks").json()["networks"]] == ["gas"]
     assert httpx.get(f"{address}/networks").status_code == 401

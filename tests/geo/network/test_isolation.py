@@ -6,7 +6,7 @@ import geopandas as gpd
 import numpy as np
 import pytest
 import shapely
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from geo.network import isolation, pipes
@@ -83,13 +83,14 @@ def networks(draw):
     valves = [code for code, kind in nodes.items() if kind == "valve"]
     closed = tuple(draw(st.sets(st.sampled_from(valves)))) if valves else ()
     stuck = draw(st.sets(st.sampled_from(valves))) if valves else set()
-    return network(nodes, segments, closed), draw(st.integers(0, len(segments) - 1)), stuck
+    return nodes, segments, closed, draw(st.integers(0, len(segments) - 1)), stuck
 
 
 @given(networks())
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_cut_is_as_small_as_brute_force_finds(case):
-    graph, segment, stuck = case
+    nodes, segments, closed, segment, stuck = case
+    graph = network(nodes, segments, closed)
     parts = isolation.sectors(graph)
     names = graph.nodes["code"].to_numpy()
     held = np.flatnonzero(np.isin(names[parts.valves], list(stuck)))
@@ -106,9 +107,10 @@ def test_cut_is_as_small_as_brute_force_finds(case):
 
 
 @given(networks())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_what_loses_supply_is_what_water_no_longer_gets_to(case):
-    graph, segment, _ = case
+    nodes, segments, closed, segment, _ = case
+    graph = network(nodes, segments, closed)
     parts = isolation.sectors(graph)
     found = isolation.cut(parts, int(parts.sector[segment]))
     if not found.possible:

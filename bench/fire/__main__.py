@@ -1,0 +1,250 @@
+"""The fire desk on city M: ``./gridatlas bench fire``.
+
+Makes a private database in a temporary home, loads city M, and prints each figure beside what is
+required of it. ``--home FOLDER`` uses an installation that holds city M already.
+"""
+
+import argparse
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import networkx
+import numpy as np
+import shapely
+from sqlalchemy import Connection, Engine, text
+
+from geo import cluster, db
+from geo.fire import findings, hydrants, incident, layout, response, shutoff
+from geo.fire.desk import Desk, Desks
+from geo.fire.ground import cities
+from geo.network import isolation, paths, pipes
+from geo.network.isolation import Sectors
+from geo.network.pipes import PipeGraph
+
+DRIVING_DISTANCE = text(
+    "SELECT node, min(agg_cost) FROM pgr_drivingDistance("
+    "'SELECT id, source, target, cost, reverse_cost FROM road_edge', :nodes, 240, true) "
+    "GROUP BY node"
+)
+
+ROUNDS = 100
+SEED = 7
+
+
+def main() -> None:
+    """Run the bench."""
+    parser = argparse.ArgumentParser(prog="bench fire")
+    parser.add_argument("--home", type=Path)
+    given = parser.parse_args().home
+    with tempfile.TemporaryDirectory(prefix="gridatlas-bench-", ignore_cleanup_errors=True) as made:
+        home = given or Path(made) / "home"
+        os.environ["GRIDATLAS_HOME"] = os.fspath(home)
+        os.environ.pop("DATABASE_URL", None)
+        Path(made).chmod(0o755)
+        home.mkdir(mode=0o755, exist_ok=True)
+        db.forget()
+        try:
+            if given is None:
+                _load_city()
+            _measure(db.engine())
+        finally:
+            db.engine().dispose()
+            if given is None:
+                cluster.stop(home)
+
+
+def _load_city() -> None:
+    from etl.publish import publish
+    from etl.sample.city import sample_city
+
+    db.upgrade()
+    publish(db.engine(), sample_city("M", 1), "sample:M:1")
+
+
+def _measure(engine: Engine) -> None:
+    desks = Desks()
+    with engine.connect() as connection:
+        city = cities(connection)[0]
+        began = time.perf_counter()
+        desk = desks.of(connection, city)
+        _ = desk.reached, desk.towards, desk.high
+        show("reading city M once", time.perf_counter() - began, None, "s")
+    _all_overlays(engine, desks, city)
+    with engine.connect() as connection:
+        desk = desks.of(connection, city)
+        _calls(connection, desks, desk)
+        _isolation(connection, desks, city)
+        _response(connection, desk)
+        _routes(desk)
+
+
+def show(name: str, value: float, required: float | None, unit: str) -> None:
+    """Print a figure beside what is required."""
+    wanted = "" if required is None else f"   required {required:g} {unit}"
+    print(f"{name:58s} {value:10.3f} {unit}{wanted}", flush=True)
+
+
+def p95(name: str, calls: list[Callable[[], object]], required: float) -> None:
+    """Print the 95th percentile of the milliseconds of calls."""
+    calls[0]()
+    times = []
+    for call in calls:
+        began = time.perf_counter()
+        call()
+        times.append((time.perf_counter() - began) * 1000)
+    show(f"{name}, p95 of {len(calls)}", float(np.percentile(times, 95)), required, "ms")
+
+
+def _all_overlays(engine: Engine, desks: Desks, city: str) -> None:
+    with engine.begin() as connection:
+        for table in ("fire_finding", "fire_area", "fire_overlay", "road_edge"):
+            connection.execute(text(f"TRUNCATE {table}"))
+    began = time.perf_counter()
+    written = findings.refresh(engine, desks, city)
+    show("all overlays of the city from nothing", time.perf_counter() - began, 120, "s")
+    print("   ", ", ".join(f"{name} {count}" for name, count in written.items()))
+    times = []
+    for _ in range(5):
+        _change_one_building(engine)
+        began = time.perf_counter()
+        findings.refresh(engine, desks, city)
+        times.append(time.perf_counter() - began)
+    show("after one building changed, median of 5", float(np.median(times)), 1, "s")
+
+
+def _change_one_building(engine: Engine) -> None:
+    """Do what a publication of one building does: its row and the layer's revision move."""
+    with engine.begin() as connection:
+        newest = "(SELECT max(revision) + 1 FROM layer_revision)"
+        connection.execute(
+            text(
+                f"UPDATE building SET height_m = height_m + 0.1, revision = {newest} "  # noqa: S608
+                "WHERE code = (SELECT code FROM building ORDER BY md5(code || clock_timestamp()) "
+                "LIMIT 1)"
+            )
+        )
+        connection.execute(
+            text(f"UPDATE layer_revision SET revision = {newest} WHERE layer = 'building'")  # noqa: S608
+        )
+
+
+def _calls(connection: Connection, desks: Desks, desk: Desk) -> None:
+    random = np.random.default_rng(SEED)
+    ground = desk.ground
+    rows = random.choice(len(ground.building), ROUNDS, replace=False)
+    codes = ground.building["code"].to_numpy()[rows]
+
+    def of_building(code: str) -> Callable[[], object]:
+        def call() -> object:
+            own = desks.of(connection, ground.city)
+            shown = layout.layout(connection, own, code, "zh")
+            return shown | shutoff.of_building(connection, desks, ground.city, code, "zh")
+
+        return call
+
+    p95("building layout, one call", [of_building(code) for code in codes], 60)
+    middles = ground.to_degrees(shapely.centroid(ground.walls[rows]))
+
+    def at(place: shapely.Point) -> Callable[[], object]:
+        def call() -> object:
+            own = desks.of(connection, ground.city)
+            return incident.incident(connection, own, place.x, place.y, 300.0, "zh")
+
+        return call
+
+    p95("incident view, 300 m", [at(place) for place in middles], 80)
+
+
+def _isolation(connection: Connection, desks: Desks, city: str) -> None:
+    """Isolate on city M's water network and a copy of it: over 100,000 segments."""
+    graph = desks.pipes(connection, city, "water").graph
+    twice = isolation.sectors(_twice(graph))
+    _ = twice.flow, twice.graph.faults
+    random = np.random.default_rng(SEED)
+    codes = twice.graph.segment_codes[random.choice(len(graph.ends), ROUNDS, replace=False)]
+    count = len(twice.graph.ends)
+    calls = [_isolate(connection, twice, str(code)) for code in codes]
+    p95(f"isolation, {count:,} segments", calls, 60)
+
+
+def _isolate(connection: Connection, parts: Sectors, code: str) -> Callable[[], object]:
+    return lambda: shutoff.shutoff(connection, parts, code, lang="zh")
+
+
+def _twice(graph: PipeGraph) -> PipeGraph:
+    """Return a network with a copy of it 30 km to the east, joined to nothing."""
+    import pandas as pd
+
+    def copied(frame: object, columns: tuple[str, ...]) -> object:
+        other = frame.copy()
+        other["geom"] = other.geometry.translate(30_000.0)
+        for name in columns:
+            other[name] = other[name].where(other[name].isna(), other[name] + "'")
+        return pd.concat([frame, other], ignore_index=True)
+
+    nodes = copied(graph.nodes, ("code",))
+    segments = copied(graph.segments, ("code", "from_node", "to_node"))
+    return pipes.build(graph.network, graph.crs, nodes, segments)
+
+
+def _response(connection: Connection, desk: Desk) -> None:
+    ground, rules = desk.ground, desk.rules
+    began = time.perf_counter()
+    response.areas(ground, rules, [2.0, 3.0, 4.0, 5.0])
+    show(f"response areas of {len(ground.station)} stations", time.perf_counter() - began, 5, "s")
+    graph = ground.graph
+    passable = response.passable(ground, rules, graph)
+    drive = graph.drive(passable)
+    near = shapely.STRtree(shapely.points(graph.xy)).nearest(ground.station.geometry.to_numpy())
+    ours, seconds = best_of(lambda: paths.from_nearest(drive, np.unique(near), 240.0)[0])
+    nodes = {"nodes": [int(node) for node in np.unique(near)]}
+    theirs, peer = best_of(lambda: connection.execute(DRIVING_DISTANCE, nodes).all())
+    reached = np.flatnonzero(ours <= 240.0)
+    same = set(reached.tolist()) == {row[0] for row in theirs}
+    show("driving times in memory", seconds * 1000, None, "ms")
+    show("pgr_drivingDistance, same graph", peer * 1000, None, "ms")
+    show(f"times faster (same reach: {same})", peer / seconds, 5, "x")
+    apart = max(abs(ours[node] - cost) for node, cost in theirs)
+    show("largest difference of a driving time", float(apart), 1e-3, "s")
+
+
+def best_of(call: Callable[[], object], times: int = 3) -> tuple[object, float]:
+    """Return what a call returns, and the seconds of its quickest run."""
+    best = np.inf
+    for _ in range(times):
+        began = time.perf_counter()
+        found = call()
+        best = min(best, time.perf_counter() - began)
+    return found, best
+
+
+def _routes(desk: Desk) -> None:
+    """Hold hose routes against networkx over the same pieces of road."""
+    ground, access = desk.ground, desk.ground.access
+    graph = networkx.Graph()
+    for (a, b), far in zip(access.graph.ends.tolist(), access.graph.length.tolist(), strict=True):
+        if a != b and far < graph.get_edge_data(a, b, {"weight": np.inf})["weight"]:
+            graph.add_edge(a, b, weight=far)
+    use = np.flatnonzero(ground.working & (access.hydrant >= 0))
+    for row in use.tolist():
+        graph.add_edge(("hydrant", row), int(access.hydrant[row]), weight=access.hydrant_gap[row])
+    metres, _ = hydrants.routes(ground)
+    rows = np.random.default_rng(SEED).choice(len(ground.building), 200, replace=False)
+    worst = 0.0
+    for row in rows.tolist():
+        limit = hydrants.ROUTE_LIMIT_M
+        ways = networkx.single_source_dijkstra_path_length(
+            graph, int(access.building[row]), cutoff=limit
+        )
+        found = min((far for node, far in ways.items() if isinstance(node, tuple)), default=np.inf)
+        expected = found + access.building_gap[row]
+        if np.isfinite(expected) or np.isfinite(metres[row]):
+            worst = max(worst, abs(expected - metres[row]))
+    show("hose routes against networkx, 200 buildings, difference", worst, 1e-6, "m")
+
+
+if __name__ == "__main__":
+    main()
