@@ -104,9 +104,14 @@ def unmet(task: Task, label: Ints) -> Reasons:
     found: list[tuple[str, dict[str, Any]]] = []
     wishes, at = task.wishes, (task.community, task.atoms, task.node)
     for codes in wishes.together:
-        grids = [label[nodes_of(code, "together", *at)] for code in codes]
-        if len(np.unique(np.concatenate(grids))) > 1:
-            found.append(("together_unmet", {"names": ", ".join(codes)}))
+        nodes = np.unique(np.concatenate([nodes_of(code, "together", *at) for code in codes]))
+        names = ", ".join(codes)
+        households, upper = int(task.graph.households[nodes].sum()), wishes.limits.upper
+        if len(np.unique(label[nodes])) > 1:
+            found.append(("together_unmet", {"names": names}))
+        elif households > upper:
+            over = {"names": names, "households": households, "upper": upper}
+            found.append(("together_over_limit", over))
     for one, other in wishes.apart:
         first, second = (label[nodes_of(code, "apart", *at)] for code in (one, other))
         if np.intersect1d(first, second).size:
