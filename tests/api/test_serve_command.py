@@ -32,7 +32,7 @@ def test_serves_until_it_is_told_to_stop(town):
 def test_port_in_use_is_one_line_with_the_remedy(town):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        done = subprocess.run([*SERVE, "--port", port], capture_output=True, text=True, timeout=60)
+        done = subprocess.run([*SERVE, "--port", port], capture_output=True, text=True, timeout=600)
     assert done.returncode == 2
     assert port in done.stderr
     assert "--port" in done.stderr
