@@ -18,6 +18,7 @@ from geo.partition.atoms import Atoms
 from geo.partition.cells import Cells
 from geo.partition.community import Community
 from geo.partition.coverage import Floats, Ints, Polygons, borders
+from geo.partition.exact import bounded, proved
 from geo.partition.numbering import grid_codes, serials
 from geo.partition.objective import Weights
 from geo.partition.reasons import across_the_border, explained, unmet, with_codes
@@ -85,6 +86,9 @@ def draw(
             break
         ready = task.released(ready, rows)
         label = searched(ready)
+    if ready.wishes.prove:
+        proof = proved(ready, label)
+        return drawn(ready, proof.label, began, proof.slack)
     return drawn(ready, label, began)
 
 
@@ -97,26 +101,19 @@ def searched(ready: Task, weights: Weights | None = None, seed: int | None = Non
         Other than those wished for.
     """
     wishes = ready.wishes
-    label = np.zeros(len(ready.graph), dtype=np.int64)
-    free = ready.free
-    used = 0
-    if len(free):
-        group = task.groups(ready)
-        found = search_parts(
-            ready.graph.subgraph(free).contracted(group),
-            wishes.limits,
-            weights or _weights(wishes),
-            before=task.before_of(ready, group),
-            apart=task.apart(ready, group),
-            seed=wishes.seed if seed is None else seed,
-            effort=wishes.effort,
-        )
-        names, number = np.unique(found, return_inverse=True)
-        label[free] = number.ravel()[group]
-        used = len(names)
-    held = ready.fixed >= 0
-    label[held] = used + ready.fixed[held]
-    return label
+    if len(ready.free) == 0:
+        return task.with_fixed(ready, np.empty(0, dtype=np.int64))
+    part = task.left_to_search(ready)
+    found = search_parts(
+        part.graph,
+        wishes.limits,
+        weights or _weights(wishes),
+        before=part.before,
+        apart=part.apart,
+        seed=wishes.seed if seed is None else seed,
+        effort=wishes.effort,
+    )
+    return task.with_fixed(ready, found[part.group])
 
 
 def _weights(wishes: Wishes) -> Weights:
@@ -147,7 +144,7 @@ def _neighbours_to_release(ready: Task, label: Ints) -> Ints:
     return np.array([row for row in rows if codes.iloc[row] not in locked], dtype=np.int64)
 
 
-def drawn(ready: Task, label: Ints, began: float) -> Drawing:
+def drawn(ready: Task, label: Ints, began: float, slack: float | None = None) -> Drawing:
     """Return the drawing with some assignment of nodes to grids.
 
     Parameters
@@ -156,6 +153,8 @@ def drawn(ready: Task, label: Ints, began: float) -> Drawing:
         (n,) grid of each node, as :func:`searched` numbers them.
     began
         When the work began, for the score card.
+    slack
+        By how much another drawing may be cheaper, at most, where that is known.
     """
     community, wishes, atoms, cells = (
         ready.community,
@@ -188,6 +187,7 @@ def drawn(ready: Task, label: Ints, began: float) -> Drawing:
     reasons += unmet(ready, label) + across_the_border(ready)
     said = with_codes(reasons, codes)
     card = replace(card, reasons=said, seconds=time.monotonic() - began)
+    card = card if slack is None else bounded(card, slack, wishes.weights)
     frame = partial(gpd.GeoDataFrame, geometry="geom", crs=community.buildings.crs)
     households = np.bincount(grid, atoms.households, len(codes)).astype(np.int64)
     grids = frame(

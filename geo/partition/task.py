@@ -232,3 +232,44 @@ def before_of(task: Task, group: Ints) -> Before | None:
     found.counted[group[order]] = own.counted[order]
     found.locked[group[order]] = own.locked[order] & (label[order] >= 0)
     return found
+
+
+@dataclass(frozen=True)
+class Part:
+    """What of a task is left to the search: nodes that have to be together are one.
+
+    Attributes
+    ----------
+    graph, group
+        The graph of the groups, and the group of each free node.
+    before, apart
+        Of the groups.
+    """
+
+    graph: Graph
+    group: Ints
+    before: Before | None
+    apart: Pairs
+
+
+def left_to_search(task: Task) -> Part:
+    """Return the free part of a task as a problem of its own."""
+    group = groups(task)
+    graph = task.graph.subgraph(task.free).contracted(group)
+    return Part(graph, group, before_of(task, group), apart(task, group))
+
+
+def with_fixed(task: Task, own: Ints) -> Ints:
+    """Return the grid of each node, numbered from 0: the free nodes' grids, then the fixed ones.
+
+    Parameters
+    ----------
+    own
+        (f,) grid of each free node.
+    """
+    label = np.zeros(len(task.graph), dtype=np.int64)
+    names, number = np.unique(own, return_inverse=True)
+    label[task.free] = number.ravel()
+    held = task.fixed >= 0
+    label[held] = len(names) + task.fixed[held]
+    return label

@@ -36,7 +36,9 @@ def place(shared_database, tmp_path_factory) -> Path:
 
 
 def test_monaco_is_imported_drawn_and_exported(place):
-    done = gridatlas("draw", "--all", "--publish", "--json", "scores.json", cwd=place)
+    done = gridatlas(
+        *("draw", "--all", "--publish", "--seconds", "900", "--json", "scores.json"), cwd=place
+    )
     assert done.returncode == 0, done.stderr
     cards = json.loads((place / "scores.json").read_text())
     assert len(cards) == 9

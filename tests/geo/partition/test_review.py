@@ -10,10 +10,12 @@ from places import CRS, community, house, rows_of_houses, scattered
 
 from geo.partition.brought import owners, plan_of
 from geo.partition.community import Community
-from geo.partition.plan import draw
+from geo.partition.objective import cost
+from geo.partition.plan import draw, drawn, searched
 from geo.partition.review import reviewed
 from geo.partition.score import ScoreCard
 from geo.partition.search import Effort
+from geo.partition.task import prepared
 from geo.partition.wishes import Area, Wishes
 
 QUICK = Wishes(effort=Effort(chains=1, moves_per_node=100))
@@ -36,7 +38,9 @@ def told(card: ScoreCard) -> dict[str, dict[str, object]]:
 def assert_same(one: ScoreCard, other: ScoreCard, **skipped: None) -> None:
     left, right = (card.as_json() | {"seconds": None} | skipped for card in (one, other))
     for name, value in left.items():
-        assert right[name] == (pytest.approx(value) if isinstance(value, float) else value), name
+        assert right[name] == (
+            pytest.approx(value, abs=1e-6) if isinstance(value, float) else value
+        ), name
 
 
 @given(seed=st.integers(0, 10_000), count=st.integers(2, 60))
@@ -135,3 +139,24 @@ def test_polygon_belongs_to_the_community_with_most_of_it():
         [shapely.box(8, 0, 11, 1), shapely.box(9, 0, 12, 1), shapely.box(30, 0, 31, 1)]
     )
     assert owners(shapes.to_numpy(), towns).tolist() == [0, 1, -1]
+
+
+@given(seed=st.integers(0, 10_000), count=st.integers(2, 50))
+@settings(max_examples=15, deadline=None)
+def test_objective_of_the_graph_is_that_measured_on_the_polygons(seed, count):
+    roads = [{"geom": shapely.LineString([(0, 210), (400, 190)]), "road_class": "arterial"}]
+    place = community(shapely.box(0, 0, 400, 400), scattered(seed, count), roads=roads)
+    ready = prepared(place, QUICK, None)
+    label = searched(ready)
+    expected = cost(ready.graph, label, QUICK.limits, QUICK.weights).total
+    assert drawn(ready, label, 0.0).score.objective == pytest.approx(expected, rel=1e-6)
+
+
+def test_proof_is_on_the_card_and_the_drawing_no_worse():
+    place = community(LAND, rows_of_houses(5, 4, 45))
+    plain = draw(place, QUICK).score
+    proved = draw(place, Wishes(effort=QUICK.effort, prove=600.0)).score
+    assert proved.objective <= plain.objective + 1e-6
+    assert proved.bound == pytest.approx(proved.objective, rel=1e-3)
+    assert 0.0 <= proved.gap <= 1e-3
+    assert plain.bound is None
