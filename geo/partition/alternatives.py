@@ -9,16 +9,18 @@ from scipy.optimize import linear_sum_assignment
 from geo.partition import task
 from geo.partition.community import Community
 from geo.partition.coverage import Floats, Ints
+from geo.partition.graph import Graph
 from geo.partition.objective import Weights, cost
 from geo.partition.plan import Drawing, drawn, searched
 from geo.partition.redraw import PlanBefore
 from geo.partition.score import ScoreCard
+from geo.partition.task import Task
 from geo.partition.wishes import Wishes
 
 APART_SHARE = 0.15
 """Two drawings differ if this share of the households is in another grid."""
 
-AS_GOOD = 1.10
+AS_GOOD = 1.25
 """A drawing that costs more than the best by more than this is no alternative."""
 
 LEANINGS: tuple[dict[str, float], ...] = (
@@ -32,7 +34,12 @@ LEANINGS: tuple[dict[str, float], ...] = (
 )
 """Factors on the weights that lead a search elsewhere."""
 
-SEEDS = 3
+ROUNDS = 12
+"""How often a search is sent away from the borders of what was found, where that is not enough."""
+
+AVOIDED = 0.5
+"""Share by which a border gets dearer each time: the penalty method of alternative routes (Bader
+and others, Alternative route graphs in road networks, 2011), for borders."""
 
 TRAITS = {
     "border_on_barrier": -1,
@@ -65,19 +72,41 @@ def alternatives(
     """
     began = time.monotonic()
     ready = task.prepared(community, wishes, before)
-    limits, weights = wishes.limits, wishes.weights
-    candidates = []
-    for seed in range(SEEDS):
-        for leaning in LEANINGS:
-            label = searched(ready, _leaning(weights, leaning), wishes.seed + seed)
-            candidates.append(_Candidate(label, cost(ready.graph, label, limits, weights).total))
-    chosen = _chosen(candidates, ready.graph.households, count)
+    chosen = _chosen(_candidates(ready, count), ready.graph.households, count)
     drawings = [drawn(ready, one.label, began) for one in chosen]
     traits = _traits([drawing.score for drawing in drawings])
     return [
         replace(drawing, score=replace(drawing.score, traits=own))
         for drawing, own in zip(drawings, traits, strict=True)
     ]
+
+
+def _candidates(ready: Task, count: int) -> list[_Candidate]:
+    """Return drawings of searches that lean, and of searches sent away from what was found."""
+    wishes, graph = ready.wishes, ready.graph
+    found: list[_Candidate] = []
+    if len(ready.free) == 0:
+        return [_Candidate(searched(ready), 0.0)]
+
+    def add(label: Ints) -> None:
+        found.append(_Candidate(label, cost(graph, label, wishes.limits, wishes.weights).total))
+
+    for leaning in LEANINGS:
+        add(searched(ready, _leaning(wishes.weights, leaning)))
+    times = _is_cut(graph, min(found, key=lambda one: one.objective).label)
+    for number in range(ROUNDS):
+        if len(_chosen(found, graph.households, count)) == count:
+            break
+        dearer = replace(graph, cut=graph.cut * (1.0 + AVOIDED * times))
+        add(searched(replace(ready, graph=dearer), seed=wishes.seed + number))
+        times += _is_cut(graph, found[-1].label)
+    return found
+
+
+def _is_cut(graph: Graph, label: Ints) -> Floats:
+    """Return 1.0 for each edge between two grids, 0.0 for the others."""
+    apart: Floats = (label[graph.edges[:, 0]] != label[graph.edges[:, 1]]).astype(np.float64)
+    return apart
 
 
 def _leaning(weights: Weights, factors: dict[str, float]) -> Weights:
