@@ -248,8 +248,8 @@ def _connected_labels(
     shared = borders(pieces)
     inner = shared.left >= 0
     one, other, length = shared.left[inner], shared.right[inner], shared.length[inner]
-    barred = kinds_of(shared.midpoints()[inner], barriers) > 0
-    barred &= (room[one] == room[other]) & ~(has_foot[one] & has_foot[other])
+    kind = kinds_of(shared.midpoints()[inner], barriers)
+    barred = (kind > 0) & (room[one] == room[other]) & ~(has_foot[one] & has_foot[other])
     area = shapely.area(pieces)
     total = np.bincount(label, weights=area)
     rooted = has_foot.copy()
@@ -261,7 +261,8 @@ def _connected_labels(
     rooted |= empty & (area == largest[label]) & ((total[label] >= SLIVER_M2) | wet)
     if not rooted.any():
         rooted[:] = True
-    weight = length * np.where(barred, 1e-3, 1.0) * np.where(room[one] == room[other], 1.0, 1e-2)
+    across = 1e-2 / (1.0 + kind)  # sooner over a wall than over an arterial
+    weight = length * np.where(barred, 1e-3, 1.0) * np.where(room[one] == room[other], 1.0, across)
     while True:
         _spread(rooted, label, one, other, barred)
         lone = ~rooted
