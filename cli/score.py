@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +10,7 @@ import numpy as np
 import typer
 
 from cli import console, scorecard
+from cli.draw import PROVE_S
 from geo.errors import InputError
 from geo.messages import text
 
@@ -45,13 +47,18 @@ def register(app: typer.Typer) -> None:
         against: Annotated[
             int | None, typer.Option(help="Number of the plan against which moves are counted.")
         ] = None,
+        prove: Annotated[
+            bool,
+            typer.Option("--prove", help="Say how far from the best possible it is, at most."),
+        ] = False,
         out: Annotated[Path | None, typer.Option("--json", help="Write the score cards.")] = None,
     ) -> None:
         """Score a plan drawn by anyone, with all that is wrong with it."""
         from cli import wishes as written
         from geo import db
 
-        options = {"target": target, "lower": lower, "upper": upper}
+        seconds = PROVE_S if prove else None
+        options = {"target": target, "lower": lower, "upper": upper, "prove": seconds}
         given = {name: value for name, value in options.items() if value is not None}
         asked = written.asked(given | {"weights": written.weights(weight or ())}, wishes)
         db.upgrade()
@@ -107,10 +114,15 @@ def scored_card(
     from geo import plans
     from geo.partition.batch import Drawn
     from geo.partition.brought import plan_of
+    from geo.partition.plan import draw
     from geo.partition.review import reviewed
 
     community = plans.read_community(connection, code)
     plan = plan_of(polygons, community)
     before = None if against is None else plans.before(connection, community, against)
     card = reviewed(community, plan, wishes.limits, wishes.weights, before)
+    if wishes.prove and plan.general().all():
+        # A bound on every drawing does not depend on this one: the proof starts from the best.
+        bound = draw(community, replace(wishes, fresh=True)).score.bound or 0.0
+        card = replace(card, bound=bound, gap=1.0 - bound / max(card.objective, bound, 1e-9))
     return Drawn(code, community.name, None, card.as_json())

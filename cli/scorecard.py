@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 COLUMNS = (
     *("grids", "households", "within", "range", "deviation"),
-    *("barrier", "shape", "walk", "border", "objective"),
+    *("barrier", "shape", "walk", "objective"),
 )
 
 
@@ -24,7 +24,13 @@ def show(drawn: Sequence["Drawn"]) -> None:
     """Print the score card of each community, a line each, and what was not met."""
     scored = [one for one in drawn if one.score]
     more = [name for name in ("moved", "gap") if any(_has(one.score, name) for one in scored)]
-    table = Table(title=text("score.title"), title_justify="left", box=box.SIMPLE_HEAD)
+    table = Table(
+        title=text("score.title"),
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        collapse_padding=True,
+        pad_edge=False,
+    )
     table.add_column(text("score.community"), no_wrap=True)
     for column in (*COLUMNS, *more):
         table.add_column(text(f"score.{column}"), justify="right", no_wrap=True)
@@ -90,7 +96,6 @@ def _figures(score: dict[str, Any], more: Sequence[str]) -> tuple[str, ...]:
         f"{score['border_on_barrier']:.0%}",
         f"{score['polsby_popper']:.2f}",
         f"{score['walk_m']:.0f}",
-        f"{score['border_cost']:.0f}",
         f"{score['objective']:.0f}",
     )
     further = {
