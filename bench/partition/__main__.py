@@ -1,1 +1,205 @@
-print("hi")
+"""``./gridatlas bench partition``: our drawings against other tools, and their figures.
+
+Writes ``partition.json``, ``partition.md`` and the pictures to ``out/bench`` (or ``--out``).
+"""
+
+import argparse
+import json
+import statistics
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from bench.partition import places, proofs, quality, speed, tessellation
+from bench.partition.places import MONACO, Place
+
+CELLS = 456
+"""Buildings of the piece of Monaco's centre whose cells are timed."""
+
+ATOMS = 500
+"""Buildings of the community whose drawing is timed."""
+
+SECTIONS = ("quality", "cells", "proof", "speed", "redraw", "scale")
+
+
+def main() -> None:
+    """Run the sections asked for."""
+    options = _options()
+    found: dict[str, Any] = {}
+    known = _places(options.osm)
+    for section in options.only:
+        print(f"» {section}", file=sys.stderr)
+        found[section] = RUNS[section](known, options)
+        _write(found, options.out)
+    print((options.out / "partition.md").read_text(encoding="utf-8"))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="./gridatlas bench partition", description=__doc__)
+    parser.add_argument("--osm", type=Path, help="another OpenStreetMap extract instead")
+    parser.add_argument("--only", nargs="+", choices=SECTIONS, default=list(SECTIONS[:-1]))
+    parser.add_argument("--out", type=Path, default=Path("out/bench"))
+    parser.add_argument("--proof-seconds", type=float, default=60.0)
+    parser.add_argument("--best-seconds", type=float, default=0.0, help="600: our ten-minute run")
+    parser.add_argument("--sizes", nargs="+", default=["M"], help="of the made city: S, M, L")
+    parser.add_argument("--whole-only", action="store_true", help="places as one community only")
+    return parser.parse_args()
+
+
+def _places(extract: Path | None) -> list[Place]:
+    if extract is not None:
+        return [places.extract(extract)]
+    return [places.extract(MONACO), places.sample(), places.bubenec()]
+
+
+def _quality(known: list[Place], options: argparse.Namespace) -> dict[str, Any]:
+    report: dict[str, Any] = {}
+    for place in known:
+        whole = quality.compared(place.whole(), place.name)
+        quality.picture([whole], options.out / f"{place.name}.png")
+        each = []
+        if not options.whole_only and len(place.communities) > 1:
+            each = [quality.compared(one, one.name) for one in place.communities]
+            quality.picture(each, options.out / f"{place.name}_communities.png")
+        report[place.name] = {
+            "whole": quality.as_rows([whole]),
+            "communities": quality.as_rows(each),
+            "card": whole.drawing.score.as_json(),
+        }
+        if options.best_seconds:
+            best = quality.best_of(whole.ready, options.best_seconds)
+            ours = whole.objective("gridatlas") or 0.0
+            report[place.name]["best"] = {"objective": best, "ratio": ours / best}
+    return report
+
+
+def _cells(known: list[Place], options: argparse.Namespace) -> dict[str, Any]:
+    part = places.about(known[0], CELLS)
+    timed = tessellation.tessellated(part)
+    return {**asdict(timed), "times_faster": timed.times_faster}
+
+
+def _proof(known: list[Place], options: argparse.Namespace) -> dict[str, Any]:
+    report = {}
+    for atoms in (40, 60):
+        found = [
+            one
+            for place in known
+            for one in proofs.proven(place.communities, atoms, options.proof_seconds)
+        ]
+        report[str(atoms)] = {
+            "pieces": len(found),
+            "median_gap": statistics.median(one.gap for one in found),
+            "worst_gap": max(one.gap for one in found),
+            "optimal": sum(one.gap <= 1e-5 for one in found),
+            "median_seconds": statistics.median(one.seconds for one in found),
+            "rows": [asdict(one) for one in found],
+        }
+    return report
+
+
+def _speed(known: list[Place], options: argparse.Namespace) -> dict[str, Any]:
+    part = places.about(known[0], ATOMS)
+    return {"buildings": len(part.buildings), **asdict(speed.one_community(part))}
+
+
+def _redraw(known: list[Place], options: argparse.Namespace) -> dict[str, Any]:
+    shares = {
+        one.name: speed.redrawn(one)
+        for place in known
+        for one in place.communities
+        if one.buildings["compound_code"].notna().any()
+    }
+    moved = [share for share in shares.values() if share is not None]
+    return {"communities": shares, "worst": max(moved), "mean": statistics.mean(moved)}
+
+
+def _scale(known: list[Place], options: argparse.Namespace) -> dict[str, Any]:
+    report = {}
+    for size in options.sizes:
+        first, city = speed.whole_city(size)
+        report[size] = {"first_drawing_s": first.seconds, **asdict(city)}
+    return report
+
+
+RUNS: dict[str, Callable[[list[Place], argparse.Namespace], dict[str, Any]]] = {
+    "quality": _quality,
+    "cells": _cells,
+    "proof": _proof,
+    "speed": _speed,
+    "redraw": _redraw,
+    "scale": _scale,
+}
+
+
+def _write(found: dict[str, Any], out: Path) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(found, ensure_ascii=False, indent=1, default=float)
+    (out / "partition.json").write_text(text + "\n", encoding="utf-8")
+    lines = ["# bench/partition", ""]
+    for section, figures in found.items():
+        lines += [f"## {section}", ""]
+        lines += _quality_lines(figures) if section == "quality" else _plain_lines(figures)
+    (out / "partition.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _plain_lines(figures: dict[str, Any], before: str = "") -> list[str]:
+    lines = []
+    for name, value in figures.items():
+        if isinstance(value, dict):
+            lines += _plain_lines(value, f"{before}{name} · ")
+        elif isinstance(value, list):
+            lines += _table(value)
+        else:
+            lines.append(f"- {before}{name}: {_shown(value)}")
+    return [*lines, ""]
+
+
+def _quality_lines(report: dict[str, Any]) -> list[str]:
+    lines = []
+    for place, figures in report.items():
+        lines += [f"### {place} as one community", "", *_table(_against(figures["whole"]))]
+        card = figures["card"]
+        lines += [f"- ours: gap {card['gap_m2']:.6f} m², overlap {card['overlap_m2']:.6f} m²"]
+        lines += [f"- not met: {key} {fields}" for key, fields in card["reasons"]]
+        if "best" in figures:
+            lines.append(f"- against our own best of a long run: {figures['best']['ratio']:.4f}")
+        if figures["communities"]:
+            lines += ["", f"### {place}, community by community", ""]
+            lines += _table(_against(figures["communities"]))
+        lines.append("")
+    return lines
+
+
+def _against(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows with our objective and border cost as shares of the others'."""
+    ours = {row["community"]: row for row in rows if row["tool"] == "gridatlas"}
+    found = []
+    for row in rows:
+        own = ours[row["community"]]
+        ratios = {
+            "ours_objective": own["objective"] / row["objective"] if row["objective"] else None,
+            "ours_border": own["border_cost"] / row["border_cost"] if row["border_cost"] else None,
+        }
+        found.append({**row, **ratios})
+    return found
+
+
+def _table(rows: list[dict[str, Any]]) -> list[str]:
+    if not rows:
+        return []
+    names = list(rows[0])
+    body = ["| " + " | ".join(_shown(row[name]) for name in names) + " |" for row in rows]
+    return ["| " + " | ".join(names) + " |", "|" + "---|" * len(names), *body, ""]
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+    return "" if value is None else str(value)
+
+
+if __name__ == "__main__":
+    main()

@@ -175,19 +175,14 @@ def _near(faces: Polygons, feet: Polygons, room: Ints) -> NDArray[np.bool_]:
 
 def _ridge_lines(sites: Sites, faces: Polygons) -> Polygons:
     """Return the Voronoi borders between buildings as lines cut to their rooms."""
-    ends, pair, room = ridges(sites)
-    if len(ends) == 0:
-        return np.empty(0, dtype=object)
-    key = np.concatenate([pair, room[:, None]], axis=1)
-    groups, group = np.unique(key, axis=0, return_inverse=True)
-    order = np.argsort(group.ravel(), kind="stable")
-    pieces = np.asarray(shapely.linestrings(ends[order]), dtype=object)
-    pieces = np.asarray(shapely.multilinestrings(pieces, indices=group.ravel()[order]))
-    lines: Polygons = np.asarray(shapely.simplify(shapely.line_merge(pieces), RIDGE_SIMPLIFY_M))
+    lines, room = ridges(sites)
+    if len(lines) == 0:
+        return lines
+    lines = shapely.simplify(lines, RIDGE_SIMPLIFY_M)
     # A little beyond the room, so that each line surely crosses its outline and is noded there.
     reach = shapely.buffer(faces, OVERSHOOT_M, join_style="mitre")
     shapely.prepare(reach)
-    at = reach[groups[:, 2]]
+    at = reach[room]
     outside = ~shapely.contains_properly(at, lines)
     lines[outside] = shapely.intersection(lines[outside], at[outside])
     kept: Polygons = lines[~shapely.is_empty(lines)]

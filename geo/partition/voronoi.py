@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import shapely
+from numba import njit
 from scipy.spatial import Delaunay, cKDTree
 
 from geo.partition.coverage import Floats, Ints, Polygons
@@ -126,28 +127,29 @@ class Sites:
         return [slice(a, b) for a, b in zip(starts, stops, strict=True)]
 
 
-def ridges(sites: Sites) -> tuple[Floats, Ints, Ints]:
-    """Return the Voronoi edges between different footprints of one room.
+def ridges(sites: Sites) -> tuple[Polygons, Ints]:
+    """Return the Voronoi borders between different footprints of one room as lines.
 
     Returns
     -------
-    ends
-        (m, 2, 2) ends of the edges.
-    pair
-        (m, 2) footprints on either side, the lower first.
+    lines
+        (m,) LineStrings, each between the same two footprints all along.
     room
-        (m,) room of each edge.
+        (m,) room of each line.
     """
     found = [_room_ridges(sites.points[at], sites.owner[at]) for at in sites.rooms()]
-    found = [(np.empty((0, 2, 2)), np.empty((0, 2), np.int64)), *found]
-    ends, pair = (np.concatenate(arrays) for arrays in zip(*found, strict=True))
-    room = np.repeat([sites.room[at.start] for at in sites.rooms()], [len(e) for e, _ in found[1:]])
-    return ends, pair, room.astype(np.int64)
+    if not found:
+        return np.empty(0, dtype=object), np.empty(0, dtype=np.int64)
+    lines = np.concatenate([drawn for drawn, _ in found])
+    ends = np.cumsum([count for _, count in found])
+    room = np.repeat([sites.room[at.start] for at in sites.rooms()], np.diff(ends, prepend=0))
+    return lines, room.astype(np.int64)
 
 
-def _room_ridges(points: Floats, owner: Ints) -> tuple[Floats, Ints]:
+def _room_ridges(points: Floats, owner: Ints) -> tuple[Polygons, int]:
+    """Return the borders between the footprints of one room, and how many there are."""
     if (owner == owner[0]).all():
-        return np.empty((0, 2, 2)), np.empty((0, 2), np.int64)
+        return np.empty(0, dtype=object), 0
     # Points far around close every cell; their borders lie outside any room.
     origin = points.mean(axis=0)
     # Even rows of houses put many points on one circle, which triangulation is slow at: stir them.
@@ -159,13 +161,66 @@ def _room_ridges(points: Floats, owner: Ints) -> tuple[Floats, Ints]:
     triangles = Delaunay(every)
     corners, beyond = triangles.simplices, triangles.neighbors
     centre = _circumcentres(every[corners]) + origin
-    one, side = np.nonzero(beyond > np.arange(len(corners))[:, None])
-    a = owner[corners[one, (side + 1) % 3]]
-    b = owner[corners[one, (side + 2) % 3]]
-    kept = (a != b) & (a >= 0) & (b >= 0)
-    one, other = one[kept], beyond[one[kept], side[kept]]
-    ends = np.stack([centre[one], centre[other]], axis=1)
-    return ends, np.sort(np.stack([a, b], axis=1)[kept], axis=1)
+    order, line = _chains(owner[corners].astype(np.int64), beyond.astype(np.int64))
+    if len(order) == 0:
+        return np.empty(0, dtype=object), 0
+    drawn: Polygons = np.asarray(shapely.linestrings(centre[order], indices=line), dtype=object)
+    return drawn, len(drawn)
+
+
+@njit(cache=True, nogil=True)
+def _chains(owner: Ints, beyond: Ints) -> tuple[Ints, Ints]:
+    """Walk from triangle to triangle over the edges between the same two owners.
+
+    Where a triangle's corners are of two owners, the border between them enters over one edge and
+    leaves over the other; where they are of three, three borders end.
+
+    Parameters
+    ----------
+    owner
+        (t, 3) owner of each corner, -1 for the fence.
+    beyond
+        (t, 3) triangle across the edge opposite each corner, -1 for none.
+
+    Returns
+    -------
+    triangle, line
+        (m,) triangles in the order of the lines, and the line of each.
+    """
+    walked = np.zeros(owner.shape, np.bool_)
+    triangle = np.empty(owner.size * 2, np.int64)
+    line = np.empty(owner.size * 2, np.int64)
+    count, lines = 0, 0
+    for ends_only in (True, False):
+        for t in range(len(owner)):
+            three = owner[t, 0] != owner[t, 1] != owner[t, 2] != owner[t, 0]
+            fenced = owner[t, 0] < 0 or owner[t, 1] < 0 or owner[t, 2] < 0
+            if ends_only and not three and not fenced:
+                continue  # begin where lines end; what is left afterwards are rings
+            for side in range(3):
+                a, b = owner[t, (side + 1) % 3], owner[t, (side + 2) % 3]
+                if a == b or a < 0 or b < 0 or walked[t, side] or beyond[t, side] < 0:
+                    continue
+                at, out = t, side
+                triangle[count], line[count] = at, lines
+                count += 1
+                while out >= 0:
+                    walked[at, out] = True
+                    into = beyond[at, out]
+                    back = 0
+                    while beyond[into, back] != at:
+                        back += 1
+                    walked[into, back] = True
+                    triangle[count], line[count] = into, lines
+                    count += 1
+                    at, out = into, -1
+                    for k in range(3):
+                        x, y = owner[into, (k + 1) % 3], owner[into, (k + 2) % 3]
+                        same = (x == a and y == b) or (x == b and y == a)
+                        if same and k != back and not walked[into, k] and beyond[into, k] >= 0:
+                            out = k
+                lines += 1
+    return triangle[:count], line[:count]
 
 
 def _circumcentres(triangles: Floats) -> Floats:

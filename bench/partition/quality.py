@@ -1,0 +1,161 @@
+"""Drawings beside those of other tools: the same cells, objective and limits."""
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import shapely
+from matplotlib.collections import PatchCollection
+from matplotlib.patches import PathPatch
+from matplotlib.path import Path as Outline
+
+from bench.partition import peers
+from bench.partition.peers import LIMITS, WEIGHTS, Attempt
+from geo.partition import plan, task
+from geo.partition.community import Community
+from geo.partition.coverage import Ints, Polygons
+from geo.partition.objective import cost
+from geo.partition.plan import Drawing
+from geo.partition.search import Effort
+from geo.partition.task import Task
+from geo.partition.wishes import Wishes
+
+LEAST_SECONDS, TIMES = 2.0, 10.0
+"""GerryChain may search ten times as long as we did, and this long at the least."""
+
+PATIENCE = 60.0
+"""After so many seconds a tool without a time limit of its own is ended."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One tool's drawing of one community."""
+
+    community: str
+    tool: str
+    grids: int
+    within_limits: float
+    contiguous: bool
+    objective: float
+    border_cost: float
+    seconds: float
+    said: str = ""
+
+
+@dataclass
+class Comparison:
+    """All tools on one community."""
+
+    ready: Task
+    drawing: Drawing
+    labels: dict[str, Ints] = field(default_factory=dict)
+    rows: list[Row] = field(default_factory=list)
+
+    def objective(self, tool: str) -> float | None:
+        """Return a tool's objective, None if it has no drawing."""
+        return next((row.objective for row in self.rows if row.tool == tool and not row.said), None)
+
+
+def compared(community: Community, name: str) -> Comparison:
+    """Draw a community with every tool."""
+    wishes = Wishes()
+    ready = task.prepared(community, wishes, None)
+    graph, cells = ready.graph, ready.cells.polygons[ready.land]
+    began = time.perf_counter()
+    ours = plan.searched(ready)
+    seconds = time.perf_counter() - began
+    drawing = plan.drawn(ready, ours, time.monotonic())
+    result = Comparison(ready, drawing)
+    _add(result, name, "gridatlas", Attempt(ours, "", seconds))
+    grids = int(ours.max()) + 1
+    longer = max(TIMES * seconds, LEAST_SECONDS)
+    tools: dict[str, tuple[Callable[[], Ints], float]] = {
+        "pymetis": (lambda: peers.metis(graph, grids), PATIENCE),
+        "gerrychain": (lambda: peers.gerrychain(graph, grids, longer), longer + PATIENCE),
+        "spopt max-p": (lambda: peers.max_p(graph, cells), PATIENCE),
+        "spopt skater": (lambda: peers.skater(graph, cells, grids), PATIENCE),
+    }
+    for tool, (call, limit) in tools.items():
+        _add(result, name, tool, peers.attempt(call, limit))
+    return result
+
+
+def _add(result: Comparison, name: str, tool: str, made: Attempt) -> None:
+    graph, label = result.ready.graph, made.label
+    if label is None:
+        result.rows.append(Row(name, tool, 0, 0, False, 0, 0, made.seconds, made.said))
+        return
+    households = np.bincount(label, graph.households)
+    inside = (households >= LIMITS.lower) & (households <= LIMITS.upper)
+    pieces = [graph.subgraph(np.flatnonzero(label == g)).components()[0] for g in np.unique(label)]
+    figures = cost(graph, label, LIMITS, WEIGHTS)
+    result.labels[tool] = label
+    result.rows.append(
+        Row(
+            name,
+            tool,
+            len(pieces),
+            float(inside.mean()),
+            max(pieces) == 1,
+            figures.total,
+            figures.border / WEIGHTS.border,
+            made.seconds,
+        )
+    )
+
+
+def best_of(ready: Task, seconds: float) -> float:
+    """Return the best objective that our search finds in some time."""
+    graph, seed, best = ready.graph, 100, np.inf
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        effort = Effort(chains=30, moves_per_node=4000, seconds=until - time.monotonic())
+        label = plan.searched(replace(ready, wishes=Wishes(effort=effort, seed=seed)))
+        best = min(best, cost(graph, label, LIMITS, WEIGHTS).total)
+        seed += 1
+    return best
+
+
+def picture(results: list[Comparison], file: Path) -> None:
+    """Draw the grids of every tool side by side."""
+    tools = list(dict.fromkeys(tool for result in results for tool in result.labels))
+    figure, axes = plt.subplots(1, len(tools), figsize=(4.2 * len(tools), 4.6), dpi=110)
+    for axis, tool in zip(np.atleast_1d(axes), tools, strict=True):
+        for result in results:
+            if tool in result.labels:
+                _draw_cells(axis, result, result.labels[tool])
+        total = sum(result.objective(tool) or 0.0 for result in results)
+        axis.set_title(f"{tool}: {total:,.0f}", fontsize=10)
+        axis.set_aspect("equal")
+        axis.autoscale()
+        axis.axis("off")
+    figure.tight_layout()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(file)
+    plt.close(figure)
+
+
+def _draw_cells(axis: plt.Axes, result: Comparison, label: Ints) -> None:
+    cells: Polygons = result.ready.cells.polygons[result.ready.land]
+    hue = plt.get_cmap("tab20")(label * 7 % 20)
+    patches = [PathPatch(_outline(cell)) for cell in cells]
+    axis.add_collection(PatchCollection(patches, facecolor=hue, edgecolor="none"))
+    for grid in np.unique(label):
+        border = shapely.boundary(shapely.coverage_union_all(cells[label == grid]))
+        for line in shapely.get_parts(border):
+            axis.plot(*shapely.get_coordinates(line).T, color="black", linewidth=0.9)
+    feet = [PathPatch(_outline(foot)) for foot in result.ready.atoms.footprints]
+    axis.add_collection(PatchCollection(feet, facecolor="#00000033", edgecolor="none"))
+
+
+def _outline(polygon: shapely.Geometry) -> Outline:
+    rings = shapely.get_rings(shapely.get_parts(polygon))
+    return Outline.make_compound_path(*(Outline(shapely.get_coordinates(ring)) for ring in rings))
+
+
+def as_rows(results: list[Comparison]) -> list[dict[str, object]]:
+    """Return every figure as plain values."""
+    return [asdict(row) for result in results for row in result.rows]

@@ -1,0 +1,130 @@
+"""How long drawings take: one community, a first drawing, whole cities; and redrawing."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import psutil
+from sqlalchemy import Engine
+
+from bench.partition.places import database
+from etl.publish import publish
+from etl.sample.city import sample_offices
+from geo.partition.community import Community
+from geo.partition.plan import draw
+from geo.partition.redraw import PlanBefore
+
+TIMES = 5
+MORE_HOUSEHOLDS = 0.03
+
+
+@dataclass(frozen=True)
+class Timed:
+    """What something took, in seconds and, of all processes together, in MB at the most."""
+
+    households: int
+    grids: int
+    seconds: float
+    memory_mb: float = 0.0
+
+
+def one_community(community: Community) -> Timed:
+    """Return the least time of a drawing with its cells, after a first one to warm up."""
+    drawing, seconds = draw(community), np.inf
+    for _ in range(TIMES):
+        began = time.perf_counter()
+        drawing = draw(community)
+        seconds = min(seconds, time.perf_counter() - began)
+    return Timed(drawing.score.households, drawing.score.grids, seconds)
+
+
+def whole_city(size: str) -> tuple[Timed, Timed]:
+    """Draw every community of a made city by the command line.
+
+    Returns
+    -------
+    first, city
+        The drawing of one community from the start of the program, and that of all.
+    """
+    with database() as engine:
+        for office, layers in sample_offices(size, 1):
+            publish(engine, layers, f"bench:{office.code}")
+        with engine.connect() as connection:
+            connection.exec_driver_sql("ANALYZE")
+        _command(engine, "draw", "--all", "--region", _first(engine))  # compiles what is missing
+        first = _command(engine, "draw", "--community", _first(engine))
+        return first, _command(engine, "draw", "--all")
+
+
+def _first(engine: Engine) -> str:
+    with engine.connect() as connection:
+        sql = "SELECT min(code) FROM region WHERE level = 'community' AND geom IS NOT NULL"
+        return str(connection.exec_driver_sql(sql).scalar_one())
+
+
+def _command(engine: Engine, *words: str) -> Timed:
+    url = engine.url.render_as_string(hide_password=False)
+    command = [sys.executable, "-m", "cli.main", *words]
+    environment = {**os.environ, "DATABASE_URL": url, "PYTHONPATH": os.fspath(Path.cwd())}
+    began = time.perf_counter()
+    with _watched(command, environment) as memory:
+        pass
+    seconds = time.perf_counter() - began
+    with engine.connect() as connection:
+        counts = "SELECT coalesce(sum(households), 0), count(*) FROM grid WHERE plan_id IN (%s)"
+        newest = "SELECT max(id) FROM grid_plan GROUP BY community_code"
+        households, grids = connection.exec_driver_sql(counts % newest).one()
+    return Timed(int(households), int(grids), seconds, max(memory))
+
+
+@contextmanager
+def _watched(command: list[str], environment: dict[str, str]) -> Iterator[list[float]]:
+    """Run a command; yields what it and its children held, in MB, every fifth of a second."""
+    held = [0.0]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:
+        own = psutil.Process(process.pid)
+        while process.poll() is None:
+            held.append(_memory(own))
+            time.sleep(0.2)
+        if process.returncode:
+            raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}")
+        yield held
+
+
+def _memory(process: psutil.Process) -> float:
+    total = 0
+    try:
+        for one in (process, *process.children(recursive=True)):
+            total += one.memory_full_info().pss
+    except psutil.NoSuchProcess:
+        pass
+    return total / 1e6
+
+
+def redrawn(community: Community) -> float | None:
+    """Return the share of households that change grid after growth in the largest compound.
+
+    The community's households grow by 3 %, all of them in this one compound. None where no
+    compound holds anybody.
+    """
+    buildings = community.buildings
+    held = buildings.groupby("compound_code")["households"].sum()
+    if held.max() == 0 or held.empty:
+        return None
+    first = draw(community)
+    grown = buildings["compound_code"] == held.idxmax()
+    more = round(buildings["households"].sum() * MORE_HOUSEHOLDS)
+    households = buildings["households"].to_numpy(copy=True)
+    where = np.flatnonzero(grown & (households > 0))
+    np.add.at(households, where[np.arange(more) % len(where)], 1)
+    now = replace(community, buildings=buildings.assign(households=households))
+    members = pd.DataFrame(first.members.drop(columns="geom"))
+    again = draw(now, None, PlanBefore(first.grids, members))
+    return float(again.score.moved or 0) / float(households.sum())
