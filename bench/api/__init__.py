@@ -1,0 +1,1 @@
+"""The API under load, against tipg alone on the same tables."""

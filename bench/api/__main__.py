@@ -1,0 +1,258 @@
+"""The five figures of the API, and tipg alone on the same tables in the same run.
+
+    ./gridatlas bench api [--seconds 10]
+
+It serves the installation's database (``gridatlas demo --no-serve`` or a larger sample city, drawn
+and published) with one worker on the loopback and asks for tiles, places and items at fixed rates.
+"""
+
+import argparse
+import asyncio
+import os
+import random
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import numpy as np
+from sqlalchemy import text
+
+from geo import db
+
+LAYERS = ("building", "road", "water", "facility", "grid")
+ZOOM = 15
+
+
+@dataclass
+class Result:
+    """Seconds of each request, those that failed, and what the whole took."""
+
+    seconds: list[float]
+    failed: int
+    took: float
+
+    def row(self, name: str) -> str:
+        """Return a line of the table."""
+        p50, p95 = np.percentile(self.seconds, [50, 95]) * 1000
+        rate = len(self.seconds) / self.took
+        return (
+            f"{name:42} {rate:8.0f}/s  p50 {p50:7.1f} ms  p95 {p95:7.1f} ms  failed {self.failed}"
+        )
+
+
+class Client:
+    """Kept-alive connections over HTTP/1.1, with as little of their own cost as can be."""
+
+    def __init__(self, base: str) -> None:
+        parts = urlsplit(base)
+        self._host, self._port = parts.hostname or "", parts.port or 80
+        self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+
+    async def get(self, path: str, headers: str = "") -> tuple[int, str]:
+        """Return status and head of an answer, its body read and dropped."""
+        if self._idle:
+            reader, writer = self._idle.pop()
+        else:
+            reader, writer = await asyncio.open_connection(self._host, self._port, limit=2**20)
+        asked = f"GET {path} HTTP/1.1\r\nHost: {self._host}\r\n{headers}\r\n"
+        writer.write(asked.encode())
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+        length = re.search(r"(?i)content-length: (\d+)", head)
+        if length:
+            await reader.readexactly(int(length.group(1)))
+        elif "chunked" in head.lower():
+            while True:
+                size = int(await reader.readline(), 16)
+                await reader.readexactly(size + 2)
+                if size == 0:
+                    break
+        self._idle.append((reader, writer))
+        return int(head[9:12]), head
+
+
+async def at_rate(client: Client, paths: Sequence[str], rate: float, seconds: float) -> Result:
+    """Ask at a fixed rate, whatever the answers take."""
+    taken: list[float] = []
+    failed = 0
+
+    async def one(path: str, due: float) -> None:
+        nonlocal failed
+        status, _ = await client.get(path)
+        taken.append(time.perf_counter() - due)
+        failed += status >= 400
+
+    began = time.perf_counter()
+    tasks = []
+    for number in range(int(rate * seconds)):
+        due = began + number / rate
+        await asyncio.sleep(max(0.0, due - time.perf_counter()))
+        tasks.append(asyncio.create_task(one(paths[number % len(paths)], due)))
+    await asyncio.gather(*tasks)
+    return Result(taken, failed, time.perf_counter() - began)
+
+
+async def flat_out(
+    client: Client, paths: Sequence[str], headers: str, at_once: int, seconds: float
+) -> Result:
+    """Ask as often as answers come, some requests at once."""
+    taken: list[float] = []
+    failed = 0
+    began = time.perf_counter()
+
+    async def line(number: int) -> None:
+        nonlocal failed
+        while time.perf_counter() - began < seconds:
+            start = time.perf_counter()
+            status, _ = await client.get(paths[number % len(paths)], headers)
+            taken.append(time.perf_counter() - start)
+            failed += status >= 400
+            number += 1
+
+    await asyncio.gather(*(line(number) for number in range(at_once)))
+    return Result(taken, failed, time.perf_counter() - began)
+
+
+def places(count: int) -> list[tuple[float, float]]:
+    """Return places within the communities that have grids."""
+    with db.engine().connect() as connection:
+        rows = connection.execute(
+            text(
+                "SELECT ST_X(p), ST_Y(p) FROM (SELECT ST_PointOnSurface(geom) p "
+                "FROM published.grid) g"
+            )
+        ).all()
+    found = [(float(x), float(y)) for x, y in rows]
+    if not found:
+        sys.exit("No plan is in force. Run: ./gridatlas demo --no-serve")
+    chance = random.Random(1)
+    return [
+        (x + chance.gauss(0, 2e-4), y + chance.gauss(0, 2e-4))
+        for x, y in (chance.choice(found) for _ in range(count))
+    ]
+
+
+def tile_of(lon: float, lat: float, z: int) -> str:
+    """Return the address of the tile of a place."""
+    row = (1 - np.arcsinh(np.tan(np.radians(lat))) / np.pi) / 2
+    return f"{z}/{int((lon + 180) / 360 * 2**z)}/{int(row * 2**z)}"
+
+
+def serve() -> tuple[subprocess.Popen[str], str]:
+    """Start a server of one worker; return it with its address."""
+    running = subprocess.Popen(
+        [sys.executable, "-m", "cli.main", "serve", "--port", "0"],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert running.stdout is not None
+    said = re.search(r"http://\S+?:\d+", running.stdout.readline())
+    assert said is not None
+    return running, said[0]
+
+
+TIPG = """
+import os, sys
+os.environ.update(TIPG_DB_SCHEMAS='["public"]', TIPG_DB_SPATIAL_EXTENT='false',
+                  TIPG_DB_DATETIME_EXTENT='false', DATABASE_URL=sys.argv[1])
+import uvicorn
+from tipg.main import app
+uvicorn.run(app, host='127.0.0.1', port=int(sys.argv[2]), log_level='error')
+"""
+
+
+def serve_tipg(port: int) -> tuple[subprocess.Popen[str], str]:
+    """Start tipg alone as the owner, on the tables themselves."""
+    url = db.engine().url
+    host = str(url.query.get("host", url.host or ""))
+    plain = f"postgresql://{url.username}@:5432/{url.database}?host={host}"
+    running = subprocess.Popen([sys.executable, "-c", TIPG, plain, str(port)], text=True)
+    return running, f"http://127.0.0.1:{port}"
+
+
+def memory(process: int) -> float:
+    """Return the resident memory of a process in MB."""
+    pages = Path(f"/proc/{process}/statm").read_text(encoding="ascii").split()[1]
+    return int(pages) * os.sysconf("SC_PAGESIZE") / 1e6
+
+
+async def answering(client: Client, path: str) -> None:
+    """Wait until a server answers."""
+    for _ in range(300):
+        try:
+            await client.get(path)
+            return
+        except OSError:
+            await asyncio.sleep(0.2)
+    sys.exit(f"no answer from {path}")
+
+
+async def measure(seconds: float) -> None:
+    """Print the figures."""
+    where = places(500)
+    tiles = list(dict.fromkeys(f"/tiles/{tile_of(*place, ZOOM)}" for place in where))
+    running, base = serve()
+    try:
+        client = Client(base)
+        await answering(client, "/health")
+        for path in tiles[:20]:
+            await client.get(path)
+        before = memory(running.pid)
+        print(
+            (await at_rate(client, tiles, 50, seconds)).row("tile, 5+ layers, 50/s (p95 <= 60 ms)")
+        )
+        ours = await flat_out(client, tiles, "", 4, seconds)
+        print(ours.row("tile, 5+ layers, flat out"))
+        _, head = await client.get(tiles[0])
+        found = re.search(r"(?i)etag: (\S+)", head)
+        tag = found[1] if found else ""
+        known = await flat_out(client, tiles[:1], f"If-None-Match: {tag}\r\n", 16, seconds)
+        print(known.row("tile with If-None-Match (>= 2,000/s)"))
+        asked = [f"/grids?lon={x:.6f}&lat={y:.6f}" for x, y in where]
+        print(
+            (await at_rate(client, asked, 200, seconds)).row(
+                "/grids?lon=&lat= 200/s (p95 <= 10 ms)"
+            )
+        )
+        items = "/ogc/collections/building/items?limit=1000&bbox="
+        boxes = [f"{items}{x - 0.01},{y - 0.01},{x + 0.01},{y + 0.01}" for x, y in where[:50]]
+        print(
+            (await at_rate(client, boxes, 2, seconds)).row(
+                "/ogc items, bbox, 1,000 (p95 <= 150 ms)"
+            )
+        )
+        print(f"memory of the worker: {before:.0f} MB before, {memory(running.pid):.0f} MB after")
+    finally:
+        running.terminate()
+        running.wait(30)
+    peer, base = serve_tipg(8123)
+    try:
+        client = Client(base)
+        await answering(client, "/healthz")
+        five = [
+            f"/collections/public.{name}/tiles/WebMercatorQuad/{path.removeprefix('/tiles/')}"
+            for path in tiles
+            for name in LAYERS
+        ]
+        theirs = await flat_out(client, five, "", 4, seconds)
+        print(theirs.row("tipg alone, one layer a tile"))
+        ratio = (len(ours.seconds) / ours.took) / (len(theirs.seconds) / theirs.took / len(LAYERS))
+        print(f"tiles of 5 layers a second against tipg: {ratio:.1f} x (>= 2 x)")
+    finally:
+        peer.terminate()
+        peer.wait(30)
+
+
+def main() -> None:
+    """Measure."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=10.0)
+    asyncio.run(measure(parser.parse_args().seconds))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+"""Requests made from the description of the API, as every role: none breaks the server."""
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.core.failures import FailureGroup
+
+CHECKS = (not_a_server_error,)
+ENDLESS = {"/jobs/{number}/events"}
+"""Followed in tests of its own."""
+
+
+@pytest.fixture(scope="module")
+def described(address):
+    return schemathesis.openapi.from_url(f"{address}/openapi.json")
+
+
+@pytest.mark.parametrize("role", ["public", "planner", "fire", "utility", "importer", "admin"])
+def test_nothing_that_the_description_allows_breaks_the_server(described, signed_in, role):
+    headers = {}
+    if role != "public":
+        headers = {"Authorization": signed_in(role).headers["Authorization"]}
+    faults = []
+    for found in described.get_all_operations():
+        operation = found.ok()
+        if operation.path in ENDLESS:
+            continue
+
+        _asked(operation, headers, faults)
+    assert not faults, "\n\n".join(faults)
+
+
+def _asked(operation, headers, faults):
+    @settings(
+        max_examples=2,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=operation.as_strategy())
+    def ask(case):
+        try:
+            case.call_and_validate(headers=headers, checks=CHECKS, timeout=30)
+        except FailureGroup as fault:
+            faults.append(f"{operation.label}: {fault}"[:600])
+
+    ask()
