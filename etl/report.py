@@ -18,6 +18,7 @@ from geo.messages import text as said
 from geo.model import ImportRun, Quarantine
 
 MAP_PIXELS = (720, 460)
+STEPS = ("open", "stage", "check", "wait", "diff", "publish", "consequences")
 _REFUSED_SHOWN = 100
 _AROUND = 0.15
 _LEAST_DEGREES = 0.002
@@ -133,6 +134,7 @@ def _page(run: dict[str, Any], picture: "Picture | None") -> str:
         concerns=[_concern(one) for one in report.get("concerns", [])],
         reasons={key: reason_text(key) for key in report.get("rejected", {})},
         pixels=MAP_PIXELS,
+        steps=STEPS,
         failure=report.get("failure_zh" if language() == "zh" else "failure"),
     )
 
