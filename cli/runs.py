@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from cli import console
 from cli.imports import EXIT_HELD, show
+from geo.errors import InputError
 from geo.messages import text
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ def register(app: typer.Typer) -> None:
     _add_runs(app)
     _add_quarantine(app)
     _add_mapping(app)
+    _add_corrections(app)
 
     @app.command()
     def nightly(
@@ -124,6 +126,46 @@ def _add_runs(app: typer.Typer) -> None:
         _print(outcome)
         taken = ", ".join(map(str, outcome.report["rolls_back"]))
         console.out.print(text("import.rolled_back", runs=taken, run=outcome.run), highlight=False)
+
+
+def _add_corrections(app: typer.Typer) -> None:
+    layer_help, code_help = "Layer of the feature.", "Code of the feature."
+
+    @app.command()
+    def correct(
+        layer: Annotated[str, typer.Argument(help=layer_help)],
+        code: Annotated[str, typer.Argument(help=code_help)],
+        values: Annotated[list[str], typer.Argument(help="COLUMN=VALUE; nothing for none.")],
+    ) -> None:
+        """Set columns of a feature; imports leave them from then on."""
+        from geo import corrections, db
+
+        fields = dict(_field(value) for value in values)
+        with db.engine().begin() as connection:
+            corrections.correct(connection, layer, code, fields, _actor())
+        console.out.print(text("import.corrected", layer=layer, code=code), highlight=False)
+
+    @app.command()
+    def release(
+        layer: Annotated[str, typer.Argument(help=layer_help)],
+        code: Annotated[str, typer.Argument(help=code_help)],
+    ) -> None:
+        """Give the corrected columns of a feature back to the imports."""
+        from geo import corrections, db
+
+        with db.engine().begin() as connection:
+            columns = ", ".join(corrections.release(connection, layer, code, _actor()))
+        console.out.print(
+            text("import.released", layer=layer, code=code, columns=columns), highlight=False
+        )
+
+
+def _field(given: str) -> tuple[str, str | None]:
+    """Return a column and its value from ``column=value``."""
+    column, equals, value = given.partition("=")
+    if not equals:
+        raise InputError("correction_malformed", given=given)
+    return column.strip(), value or None
 
 
 def _actor() -> str:

@@ -193,7 +193,7 @@ def _again(
 
         def work() -> Outcome:
             part = imports.Part(mapping, source)
-            run.report["mapping"] = report.get("mapping", [])
+            run.report |= {key: report[key] for key in ("mapping", "crs") if key in report}
             return imports.carry(engine, run, request, [part], settings, progress, numbers)
 
         return publish.recorded(engine, run, work)

@@ -99,6 +99,12 @@ def test_commands_show_runs_and_leave_with_their_codes(database, tmp_path):
     assert gridatlas("runs", "rollback", "2", cwd=tmp_path).returncode == 0
     assert rows(database, "SELECT count(*) FROM building") == [(40,)]
     assert gridatlas("runs", "show", "9", cwd=tmp_path).returncode == 2
+    assert gridatlas("correct", "building", "b001", "households=77", cwd=tmp_path).returncode == 0
+    assert rows(database, "SELECT households FROM building WHERE code = 'b001'") == [(77,)]
+    wrong = gridatlas("correct", "building", "b001", "households=many", cwd=tmp_path)
+    assert wrong.returncode == 2
+    assert "households = many is not allowed in b001" in wrong.stderr
+    assert gridatlas("release", "building", "b001", cwd=tmp_path).returncode == 0
 
 
 def refused(database, tmp_path):
