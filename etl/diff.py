@@ -57,6 +57,14 @@ def compare(connection: Connection, staged: Staged, scope: Scope, rejected: str)
     A live feature whose new state was refused is not taken for removed.
     """
     name = staged.layer
+    if not scope.fields_only and _is_first(connection, name, scope.source):
+        connection.execute(
+            text(
+                f"CREATE TEMPORARY TABLE {delta_name(name)} AS "
+                f"SELECT code, 'added' AS fate FROM {staged.table}"
+            )
+        )
+        return counted(connection, staged)
     connection.execute(
         text(
             f"""
@@ -78,6 +86,24 @@ def compare(connection: Connection, staged: Staged, scope: Scope, rejected: str)
     )
     connection.execute(text(f"ANALYZE {delta_name(name)}"))
     return counted(connection, staged)
+
+
+def _is_first(connection: Connection, layer: str, source: str) -> bool:
+    """Return whether a source has no live feature in a layer yet."""
+    live = text(f"SELECT EXISTS (SELECT FROM {layer} WHERE source = :source)")
+    return not connection.execute(live, {"source": source}).scalar()
+
+
+def is_all_added(connection: Connection, staged: Staged) -> bool:
+    """Return whether every staged feature is added, and nothing else changes."""
+    return bool(
+        connection.execute(
+            text(
+                f"SELECT bool_and(fate = 'added') AND count(*) = "
+                f"(SELECT count(*) FROM {staged.table}) FROM {delta_name(staged.layer)}"
+            )
+        ).scalar()
+    )
 
 
 def counted(connection: Connection, staged: Staged) -> Counts:

@@ -439,6 +439,10 @@ def write(connection: Connection, staged: Staged, source: str, revision: int) ->
     columns = [f'"{column}"' for column in staged.columns if column != "code"]
     listed = "".join(f", {column}" for column in columns)
     assigned = "".join(f"{column} = staged.{column}, " for column in columns)
+    insert_into = (
+        f"INSERT INTO {name} (code{listed}, source, revision) "
+        f"SELECT code{listed}, :source, :revision FROM {staged.table}"
+    )
     # Neighbours in the table are neighbours in its indexes: children come in the file's order.
     statements = [
         f"DELETE FROM {name} live USING {delta} delta "
@@ -446,10 +450,10 @@ def write(connection: Connection, staged: Staged, source: str, revision: int) ->
         f"UPDATE {name} live SET {assigned}revision = :revision "
         f"FROM {staged.table} staged JOIN {delta} USING (code) "
         "WHERE staged.code = live.code AND fate = 'changed'",
-        f"INSERT INTO {name} (code{listed}, source, revision) "
-        f"SELECT code{listed}, :source, :revision "
-        f"FROM {staged.table} JOIN {delta} USING (code) WHERE fate = 'added' ORDER BY {stage.ROW}",
+        f"{insert_into} JOIN {delta} USING (code) WHERE fate = 'added' ORDER BY {stage.ROW}",
     ]
+    if diff.is_all_added(connection, staged):
+        statements = [insert_into]  # a first delivery lies there in its order already
     for statement in statements:
         connection.execute(text(statement), {"source": source, "revision": revision})
 

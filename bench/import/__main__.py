@@ -35,7 +35,7 @@ HOUSES_A_COMMUNITY = 1000
 WEST, SOUTH = 112.0, 31.8
 
 CHILD = """
-import json, resource, sys, time
+import json, re, sys, time
 from pathlib import Path
 from sqlalchemy import NullPool, create_engine
 from etl.imports import Request, import_file
@@ -49,7 +49,8 @@ done = import_file(engine, Request(layer, Path(file), how, again=again == "again
 print(json.dumps({
     "seconds": time.monotonic() - began, "status": str(done.status),
     "touched": sum(c.touched for c in done.counts.values()),
-    "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    # The peak of this program alone: getrusage counts what its parent held when it forked.
+    "memory": int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024,
 }))
 """
 
