@@ -20,6 +20,7 @@ from api import (
     firetiles,
     grids,
     health,
+    imports,
     jobs,
     networks,
     observe,
@@ -40,7 +41,7 @@ from geo.fire.desk import Desks
 
 RESOURCES = (
     *(auth, health, regions, find, grids, people, plans, edits, jobs),
-    *(exports, prints, tiles, baking),
+    *(imports, exports, prints, tiles, baking),
     *(firetiles, fire, networks, page),
 )
 """In this order: the first path that fits answers."""

@@ -9,7 +9,7 @@ from etl.diff import Scope
 from etl.publish import Delivery, Outcome
 from etl.runs import Run
 from etl.stage import Staged
-from geo.errors import InputError, NotFoundError
+from geo.errors import ConflictError, NotFoundError
 from geo.model import LAYERS, ImportRun
 from geo.model.run import RunStatus
 from geo.progress import Progress, silent
@@ -24,7 +24,7 @@ def approve(
     ------
     NotFoundError
         If there is no such run.
-    InputError
+    ConflictError
         If it is not held.
     """
     with runs.session(engine) as connection:
@@ -42,7 +42,7 @@ def dismiss(engine: Engine, number: int, *, actor: str = "") -> None:
     ------
     NotFoundError
         If there is no such run.
-    InputError
+    ConflictError
         If it is not held.
     """
     with runs.session(engine) as connection:
@@ -64,12 +64,12 @@ def _taken(connection: Connection, number: int) -> tuple[dict[str, Any], str]:
         if row is None:
             raise NotFoundError("no_such_run", run=number)
         if row.status != RunStatus.HELD:
-            raise InputError("run_not_held", run=number, status=row.status)
+            raise ConflictError("run_not_held", run=number, status=row.status)
         locked = connection.execute(
             select(func.pg_try_advisory_lock(runs.RUN_LOCK, number))
         ).scalar()
         if not locked:
-            raise InputError("run_not_held", run=number, status="running")
+            raise ConflictError("run_not_held", run=number, status="running")
     return dict(row.report), row.source
 
 

@@ -50,19 +50,20 @@ def waiting(
             ImportRun.report["crs"].label("crs"),
         )
         .join(ImportRun, ImportRun.id == Quarantine.run_id)
-        .where(_chosen(run, layer))
+        .where(chosen(run, layer))
         .order_by(Quarantine.id)
     )
     return connection.execute(statement.limit(limit)).all()
 
 
-def _chosen(run: int | None, layer: str) -> ColumnElement[bool]:
-    chosen: list[ColumnElement[bool]] = [Quarantine.resolved_at.is_(None)]
+def chosen(run: int | None, layer: str) -> ColumnElement[bool]:
+    """Return the condition on what waits, of a run or a layer."""
+    conditions: list[ColumnElement[bool]] = [Quarantine.resolved_at.is_(None)]
     if run is not None:
-        chosen.append(Quarantine.run_id == run)
+        conditions.append(Quarantine.run_id == run)
     if layer:
-        chosen.append(Quarantine.layer == layer)
-    return and_(*chosen)
+        conditions.append(Quarantine.layer == layer)
+    return and_(*conditions)
 
 
 def export(engine: Engine, file: Path, *, run: int | None = None, layer: str = "") -> int:

@@ -35,7 +35,7 @@ def lines(outcome: Outcome) -> Iterator[str]:
     if report.get("same_as"):
         yield said("import.same_as", run=report["same_as"])
     for concern in report.get("concerns", []):
-        yield "! " + _concern(concern)
+        yield "! " + concern_text(concern)
     for layer, repairs in report.get("repairs", {}).items():
         for what, count in repairs.items():
             yield f"  {layer}: {count} × {said(f'repair.{what}')}"
@@ -65,7 +65,8 @@ def _network_lines(found: dict[str, list[Any]]) -> Iterator[str]:
             yield said(f"import.{what}", count=len(found[what]), codes=codes)
 
 
-def _concern(concern: dict[str, Any], lang: Language | None = None) -> str:
+def concern_text(concern: dict[str, Any], lang: Language | None = None) -> str:
+    """Return why a run is held."""
     return said(f"guard.{concern['key']}", lang=lang, **concern["values"])
 
 
@@ -114,13 +115,25 @@ def write_report(engine: Engine, number: int, folder: Path) -> Path:
     """Write ``run-N.json`` and ``run-N.html`` into a folder; return the page."""
     with engine.connect() as connection:
         run = run_report(connection, number)
-        picture = map_of(connection, run["report"])
+        content = page_of(connection, number)
     folder.mkdir(parents=True, exist_ok=True)
     plain = json.dumps(run, ensure_ascii=False, indent=1, default=str)
     (folder / f"run-{number}.json").write_text(plain, encoding="utf-8")
     page = folder / f"run-{number}.html"
-    page.write_text(_page(run, picture), encoding="utf-8")
+    page.write_text(content, encoding="utf-8")
     return page
+
+
+def page_of(connection: Connection, number: int) -> str:
+    """Return the page of a run, which needs nothing else to be shown.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such run.
+    """
+    run = run_report(connection, number)
+    return _page(run, map_of(connection, run["report"]))
 
 
 def _page(run: dict[str, Any], picture: "Picture | None") -> str:
@@ -131,7 +144,7 @@ def _page(run: dict[str, Any], picture: "Picture | None") -> str:
         map=picture,
         say=said,
         lang=language(),
-        concerns=[_concern(one) for one in report.get("concerns", [])],
+        concerns=[concern_text(one) for one in report.get("concerns", [])],
         reasons={key: reason_text(key) for key in report.get("rejected", {})},
         pixels=MAP_PIXELS,
         steps=STEPS,

@@ -14,7 +14,7 @@ from etl.layers import filled
 from etl.publish import Delivery, Outcome
 from etl.runs import Run
 from etl.stage import Staged
-from geo.errors import InputError, NotFoundError
+from geo.errors import ConflictError, InputError, NotFoundError
 from geo.model import LAYERS, ImportRun, RunChange
 from geo.model.run import RunStatus
 from geo.progress import Progress, silent
@@ -41,8 +41,10 @@ def roll_back(
     ------
     NotFoundError
         If there is no such run.
+    ConflictError
+        If it published nothing, or later runs of its source stand on it.
     InputError
-        If it published nothing, is too old, or later runs of its source stand on it.
+        If what it changed is no longer on record.
     """
     with engine.connect() as connection:
         source, layer, numbers = _chosen(connection, number, with_later)
@@ -58,7 +60,7 @@ def _chosen(connection: Connection, number: int, with_later: bool) -> tuple[str,
     if row is None:
         raise NotFoundError("no_such_run", run=number)
     if row.status != RunStatus.PUBLISHED:
-        raise InputError("run_not_published", run=number, status=row.status)
+        raise ConflictError("run_not_published", run=number, status=row.status)
     layers = connection.scalars(select(RunChange.layer).where(RunChange.run_id == number)).all()
     if not layers:
         raise InputError("run_too_old", run=number, generations=publish.GENERATIONS)
@@ -72,7 +74,7 @@ def _chosen(connection: Connection, number: int, with_later: bool) -> tuple[str,
     ).all()
     if later and not with_later:
         listed = ", ".join(map(str, reversed(later)))
-        raise InputError("run_has_later", run=number, runs=listed)
+        raise ConflictError("run_has_later", run=number, runs=listed)
     return row.source, row.layer, [*later, number]
 
 

@@ -11,7 +11,7 @@ import shapely
 from etl.approve import approve, dismiss
 from etl.rollback import roll_back
 from geo import crs
-from geo.errors import InputError
+from geo.errors import ConflictError
 from tests.etl.delivery import (
     STREET,
     box,
@@ -186,7 +186,7 @@ def test_run_that_removes_much_is_held_until_approved(database, tmp_path):
     done = approve(database, held.run, actor="王工")
     assert (done.status, counted(done)) == ("published", (0, 0, 20, 20))
     assert len(rows(database, LIVE)) == 20
-    with pytest.raises(InputError, match="only a held run"):
+    with pytest.raises(ConflictError, match="only a held run"):
         approve(database, held.run)
 
 
@@ -242,9 +242,9 @@ def test_any_run_can_be_rolled_back_and_the_roll_back_too(database, tmp_path):
     ]
     roll_back(database, back.run)
     assert everything(database) == two
-    with pytest.raises(InputError, match="only a published run"):
+    with pytest.raises(ConflictError, match="only a published run"):
         roll_back(database, second.run)
-    with pytest.raises(InputError, match="Later runs"):
+    with pytest.raises(ConflictError, match="Later runs"):
         roll_back(database, first.run)
     roll_back(database, first.run, with_later=True)
     assert everything(database) == []

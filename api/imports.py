@@ -1,0 +1,438 @@
+"""``/imports``: runs and their reports, what is held or refused, and what people corrected.
+
+Runs are read under the caller's role. What approves, takes back or brings again works in sessions
+of the owner, as the command line does; run and audit trail say who asked for it.
+"""
+
+import json
+import tempfile
+from pathlib import Path as File
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Body, Path, Query, Request, Response
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy import Connection as Database
+from sqlalchemy import func, select
+from starlette.datastructures import UploadFile
+
+from api import problems
+from api.access import Asker, allow
+from api.audit import record
+from api.requests import Connection, Paging
+from api.responses import JSON, Listing, kept, listing
+from etl import approve as held_runs
+from etl import quarantine as refused
+from etl.report import concern_text, page_of, reason_text, run_report
+from etl.rollback import roll_back
+from geo import corrections as fields
+from geo import db
+from geo.errors import InputError, NotFoundError, TooLargeError
+from geo.model import Correction, ImportRun, Quarantine
+from geo.model.run import RunStatus
+from geo.settings import settings
+
+DESK = allow("importer", "admin")
+
+router = APIRouter(prefix="/imports", tags=["imports"], dependencies=[DESK])
+
+MOST_UPLOADED = 64 * 2**20
+"""Bytes of a mended file that is brought again."""
+
+FORMATS = {
+    "gpkg": "application/geopackage+sqlite3",
+    "geojson": "application/geo+json",
+    "csv": "text/csv; charset=utf-8",
+}
+
+Number = Annotated[int, Path(ge=1, le=2**53)]
+RunNumber = Annotated[int | None, Query(ge=1, le=2**53)]
+Word = Annotated[str, Query(max_length=200)]
+
+
+class ConcernShown(BaseModel):
+    """Why a run is held."""
+
+    key: str
+    said: str
+    values: dict[str, Any]
+
+
+class RunShown(BaseModel):
+    """A run of an import."""
+
+    id: int
+    layer: str
+    source: str
+    status: RunStatus
+    started_at: str
+    finished_at: str | None
+    counts: dict[str, dict[str, int]]
+    timings: dict[str, float]
+    revision: int | None
+    file: str | None
+    concerns: list[ConcernShown]
+    rejected: dict[str, int]
+    waiting: int
+    failure: str | None
+
+
+class RefusedShown(BaseModel):
+    """A refused feature, in a run's report."""
+
+    id: int
+    layer: str
+    code: str | None
+    reason: str
+    detail: dict[str, Any]
+    said: str
+
+
+class RunTold(RunShown):
+    """A run with its report and the first of what it refused."""
+
+    report: dict[str, Any]
+    refused: list[RefusedShown]
+
+
+class Runs(BaseModel):
+    """Runs that a replay made."""
+
+    runs: list[RunShown]
+
+
+class QuarantineShown(BaseModel):
+    """A feature that waits in quarantine."""
+
+    id: int
+    run: int
+    layer: str
+    code: str | None
+    reason: str
+    said: str
+    detail: dict[str, Any]
+    properties: dict[str, Any]
+    geometry: dict[str, Any] | None
+
+
+class CorrectionShown(BaseModel):
+    """A value that a person set in place of the imports'."""
+
+    layer: str
+    code: str
+    field: str
+    value: str | None
+    actor: str
+    at: str
+
+
+class TakeBack(BaseModel):
+    """How a run is taken back."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    with_later: bool = False
+
+
+@router.get(
+    "/runs",
+    response_class=Response,
+    responses={200: {"model": Listing[RunShown]}, **problems.PROTECTED},
+)
+def runs(
+    request: Request,
+    connection: Connection,
+    page: Paging,
+    status: Annotated[RunStatus | None, Query()] = None,
+    layer: Word = "",
+    source: Word = "",
+) -> Response:
+    """List runs, the newest first."""
+    chosen = [ImportRun.status == status] if status else []
+    chosen += [ImportRun.layer == layer] if layer else []
+    chosen += [ImportRun.source == source] if source else []
+    matched = connection.scalar(select(func.count()).select_from(ImportRun).where(*chosen)) or 0
+    numbers = connection.scalars(
+        select(ImportRun.id)
+        .where(*chosen)
+        .order_by(ImportRun.id.desc())
+        .limit(page.limit)
+        .offset(page.offset)
+    )
+    return listing(request, [shown(connection, number) for number in numbers.all()], page, matched)
+
+
+@router.get(
+    "/runs/{number}",
+    response_class=Response,
+    responses={200: {"model": RunTold}, **problems.PROTECTED},
+)
+def run(request: Request, connection: Connection, number: Number) -> Response:
+    """Return a run with its report."""
+    told = run_report(connection, number)
+    values = shown(connection, number).model_dump(mode="json")
+    body = values | {"report": told["report"], "refused": told["refused"]}
+    return kept(request, json.dumps(body, ensure_ascii=False, default=str).encode(), JSON)
+
+
+@router.get(
+    "/runs/{number}/report",
+    response_class=Response,
+    responses={200: {"content": {"text/html": {}}}, **problems.PROTECTED},
+)
+def report(request: Request, connection: Connection, number: Number) -> Response:
+    """Return a run's report as a page that asks for nothing else."""
+    return kept(request, page_of(connection, number).encode(), "text/html; charset=utf-8")
+
+
+@router.post("/runs/{number}/approve", responses=problems.documented(403, 404, 409))
+def approve(connection: Connection, asker: Asker, number: Number) -> RunShown:
+    """Publish a held run."""
+    held_runs.approve(db.engine(), number, actor=asker.name)
+    record(connection, asker, "approve", "import_run", str(number))
+    return shown(connection, number)
+
+
+@router.post("/runs/{number}/dismiss", responses=problems.documented(403, 404, 409))
+def dismiss(connection: Connection, asker: Asker, number: Number) -> RunShown:
+    """Give a held run up."""
+    held_runs.dismiss(db.engine(), number, actor=asker.name)
+    record(connection, asker, "dismiss", "import_run", str(number))
+    return shown(connection, number)
+
+
+@router.post("/runs/{number}/rollback", responses=problems.documented(403, 404, 409))
+def rollback(
+    connection: Connection,
+    asker: Asker,
+    number: Number,
+    how: Annotated[TakeBack | None, Body()] = None,
+) -> RunShown:
+    """Take a published run back; the answer is the run that does it."""
+    with_later = how is not None and how.with_later
+    done = roll_back(db.engine(), number, with_later=with_later, actor=asker.name)
+    record(connection, asker, "roll_back", "import_run", str(number), {"by": done.run})
+    return shown(connection, done.run)
+
+
+@router.get(
+    "/quarantine",
+    response_class=Response,
+    responses={200: {"model": Listing[QuarantineShown]}, **problems.PROTECTED},
+)
+def quarantine(
+    request: Request, connection: Connection, page: Paging, run: RunNumber = None, layer: Word = ""
+) -> Response:
+    """List what waits in quarantine."""
+    chosen = refused.chosen(run, layer)
+    matched = connection.scalar(select(func.count()).select_from(Quarantine).where(chosen)) or 0
+    rows = connection.execute(
+        select(
+            Quarantine.id,
+            Quarantine.run_id.label("run"),
+            Quarantine.layer,
+            Quarantine.code,
+            Quarantine.reason,
+            Quarantine.detail,
+            Quarantine.properties,
+            func.ST_AsGeoJSON(Quarantine.geom, 7).label("geometry"),
+        )
+        .where(chosen)
+        .order_by(Quarantine.id)
+        .limit(page.limit)
+        .offset(page.offset)
+    )
+    items = [
+        QuarantineShown(
+            **{
+                **row._mapping,
+                "geometry": json.loads(row.geometry) if row.geometry else None,
+                "said": reason_text(row.reason, row.detail),
+            }
+        )
+        for row in rows
+    ]
+    return listing(request, items, page, matched)
+
+
+@router.get(
+    "/quarantine/export",
+    response_class=Response,
+    responses={
+        200: {"content": {kind.partition(";")[0]: {} for kind in FORMATS.values()}},
+        **problems.PROTECTED,
+    },
+)
+def export(
+    format: Annotated[Literal["gpkg", "geojson", "csv"], Query()] = "gpkg",
+    run: RunNumber = None,
+    layer: Word = "",
+) -> Response:
+    """Download what waits in quarantine, to be mended and brought again."""
+    with tempfile.TemporaryDirectory(prefix="gridatlas-quarantine-") as folder:
+        file = File(folder) / f"quarantine.{format}"
+        refused.export(db.engine(), file, run=run, layer=layer)
+        content = file.read_bytes()
+    headers = {
+        "Content-Disposition": f'attachment; filename="{file.name}"',
+        "Cache-Control": "no-store",
+    }
+    return Response(content, media_type=FORMATS[format], headers=headers)
+
+
+@router.post(
+    "/quarantine/replay",
+    responses=problems.documented(403, 404, 409, 413),
+    openapi_extra={
+        "requestBody": {
+            "content": {
+                "application/json": {
+                    "schema": {"type": "object", "properties": {"run": {"type": "integer"}}}
+                },
+                "multipart/form-data": {
+                    "schema": {
+                        "type": "object",
+                        "properties": {"file": {"type": "string", "format": "binary"}},
+                    }
+                },
+            }
+        }
+    },
+)
+async def replay(request: Request, asker: Asker) -> Runs:
+    """Bring refused features again, as they came or mended in an exported file."""
+    from starlette.concurrency import run_in_threadpool
+
+    kind = request.headers.get("content-type", "")
+    if kind.startswith("multipart/form-data"):
+        async with request.form(max_files=1, max_fields=1) as form:
+            upload = form.get("file")
+            if not isinstance(upload, UploadFile):
+                raise InputError("upload_missing")
+            content = await upload.read(MOST_UPLOADED + 1)
+            name = upload.filename or ""
+        return await run_in_threadpool(_replay_file, asker, name, content)
+    number = await _run_in_body(request)
+    return await run_in_threadpool(_replay, asker, number, None)
+
+
+async def _run_in_body(request: Request) -> int | None:
+    try:
+        body = json.loads(await request.body() or b"{}")
+        number = body.get("run")
+    except (ValueError, AttributeError):
+        raise InputError("replay_malformed") from None
+    if not (number is None or (isinstance(number, int) and 1 <= number <= 2**53)):
+        raise InputError("replay_malformed")
+    return number
+
+
+def _replay_file(asker: Asker, name: str, content: bytes) -> Runs:
+    if len(content) > MOST_UPLOADED:
+        raise TooLargeError("upload_too_large", limit=MOST_UPLOADED // 2**20)
+    ending = File(name).suffix.lower()
+    if ending not in refused.ENDINGS:
+        raise InputError("file_format", file=name[:80], formats=", ".join(refused.ENDINGS))
+    with tempfile.TemporaryDirectory(prefix="gridatlas-quarantine-") as folder:
+        file = File(folder) / f"quarantine{ending}"
+        file.write_bytes(content)
+        return _replay(asker, None, file)
+
+
+def _replay(asker: Asker, number: int | None, file: File | None) -> Runs:
+    done = refused.replay(db.engine(), settings(), run=number, file=file)
+    with db.engine().begin() as connection:
+        for outcome in done:
+            record(connection, asker, "replay", "import_run", str(outcome.run))
+        return Runs(runs=[shown(connection, outcome.run) for outcome in done])
+
+
+@router.get(
+    "/corrections",
+    response_class=Response,
+    responses={200: {"model": Listing[CorrectionShown]}, **problems.PROTECTED},
+)
+def corrections(
+    request: Request, connection: Connection, page: Paging, layer: Word = ""
+) -> Response:
+    """List the values that people set in place of the imports'."""
+    chosen = [Correction.layer == layer] if layer else []
+    matched = connection.scalar(select(func.count()).select_from(Correction).where(*chosen)) or 0
+    rows = connection.execute(
+        select(Correction.__table__)
+        .where(*chosen)
+        .order_by(Correction.layer, Correction.code, Correction.field)
+        .limit(page.limit)
+        .offset(page.offset)
+    )
+    items = [CorrectionShown(**{**row._mapping, "at": row.at.isoformat()}) for row in rows]
+    return listing(request, items, page, matched)
+
+
+@router.put("/corrections/{layer}/{code}", responses=problems.documented(403, 404))
+def correct(
+    asker: Asker,
+    layer: Annotated[str, Path(max_length=60)],
+    code: Annotated[str, Path(max_length=200)],
+    given: Annotated[dict[str, str | int | float | bool | None], Body()],
+) -> list[CorrectionShown]:
+    """Set columns of a feature; imports leave them from now on."""
+    values = {name: None if value is None else str(value) for name, value in given.items()}
+    with db.engine().begin() as connection:
+        fields.correct(connection, layer, code, values, asker.name)
+        rows = connection.execute(
+            select(Correction.__table__).where(Correction.layer == layer, Correction.code == code)
+        )
+        return [CorrectionShown(**{**row._mapping, "at": row.at.isoformat()}) for row in rows]
+
+
+@router.delete(
+    "/corrections/{layer}/{code}", status_code=204, responses=problems.documented(403, 404)
+)
+def release(
+    asker: Asker,
+    layer: Annotated[str, Path(max_length=60)],
+    code: Annotated[str, Path(max_length=200)],
+) -> None:
+    """Give the corrected columns of a feature back to the imports."""
+    with db.engine().begin() as connection:
+        fields.release(connection, layer, code, asker.name)
+
+
+def shown(connection: Database, number: int) -> RunShown:
+    """Return a run as it stands.
+
+    Raises
+    ------
+    NotFoundError
+        If there is none.
+    """
+    waiting = select(func.count()).where(
+        Quarantine.run_id == ImportRun.id, Quarantine.resolved_at.is_(None)
+    )
+    row = connection.execute(
+        select(ImportRun.__table__, waiting.scalar_subquery().label("waiting")).where(
+            ImportRun.id == number
+        )
+    ).first()
+    if row is None:
+        raise NotFoundError("no_such_run", run=number)
+    told = row.report
+    return RunShown(
+        id=row.id,
+        layer=row.layer,
+        source=row.source,
+        status=RunStatus(row.status),
+        started_at=row.started_at.isoformat(),
+        finished_at=row.finished_at.isoformat() if row.finished_at else None,
+        counts=row.counts,
+        timings=row.timings,
+        revision=row.revision,
+        file=told.get("file"),
+        concerns=[
+            ConcernShown(**concern, said=concern_text(concern))
+            for concern in told.get("concerns", [])
+        ],
+        rejected=told.get("rejected", {}),
+        waiting=row.waiting,
+        failure=told.get("failure"),
+    )
