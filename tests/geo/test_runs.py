@@ -193,13 +193,14 @@ def test_command_killed_in_the_middle_goes_on_with_resume(city, tmp_path):
     process = subprocess.Popen(
         command, env=environment, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    with ending(process):
+    with city.begin() as holding, ending(process):
+        plans.one_at_a_time(holding, "420606007012")  # so that it can't come to its end
         before = 0
-        while process.poll() is None and not before:
+        while not before:
+            assert process.poll() is None
             time.sleep(0.05)
             with city.connect() as connection:
                 before = connection.execute(text(KEPT_BY_COMMAND)).scalar_one()
-        assert process.poll() is None
     done = subprocess.run(
         gridatlas("draw", "--resume"), env=environment, cwd=tmp_path, capture_output=True, text=True
     )
