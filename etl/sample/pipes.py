@@ -197,8 +197,12 @@ def _services(
         d = float(np.clip(course.project(footprint.centroid), low, high))
         d += 0.01 * len(stops)  # no two tees at one place
         tee_at = course.interpolate(d)
-        tee = pipes.node(network, "junction", tee_at)
         end_at = shapely.get_point(shapely.shortest_line(footprint, tee_at), 0)
+        if end_at.distance(tee_at) < 0.01:  # the wall stands on the main
+            at_wall = pipes.node(network, "consumer", tee_at, building_code=code)
+            stops.append((d, at_wall))
+            continue
+        tee = pipes.node(network, "junction", tee_at)
         end = pipes.node(network, "consumer", end_at, building_code=code)
         pipes.segment(network, (tee, end), [tee_at, end_at], diameter)
         stops.append((d, tee))
