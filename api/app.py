@@ -34,6 +34,7 @@ from api import (
 )
 from api.baking import Baker
 from api.colouring import Colourings
+from api.gate import Gate
 from api.ogc import create_ogc
 from api.workshop import Workshop
 from geo import db
@@ -71,6 +72,7 @@ def create_app(engine: Engine | None = None) -> FastAPI:
     problems.install(app)
     app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=6)
     app.middleware("http")(_guarded)
+    app.add_middleware(Gate)
     app.add_middleware(observe.Observed)
     for resource in RESOURCES:
         app.include_router(resource.router)

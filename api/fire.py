@@ -282,7 +282,9 @@ def response_areas(
     request: Request,
     connection: Connection,
     lang: Lang,
-    minutes: Annotated[str, Query(pattern=r"^[0-9.]+(,[0-9.]+){0,9}$")] = "3,4,5",
+    minutes: Annotated[
+        str, Query(pattern=r"^\d{1,3}(\.\d{1,3})?(,\d{1,3}(\.\d{1,3})?){0,9}$")
+    ] = "3,4,5",
     station: Annotated[str | None, Query(max_length=64)] = None,
     region: Region = None,
 ) -> Response:

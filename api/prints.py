@@ -78,7 +78,7 @@ def _community(connection: Connection, plan: int) -> str:
     statement = select(GridPlan.community_code).where(GridPlan.id == plan)
     community = connection.execute(statement).scalar()
     if community is None:
-        raise NotFoundError("no_such_plan", plan=plan)
+        raise NotFoundError("no_plan_here", plan=plan)
     return str(community)
 
 

@@ -61,7 +61,10 @@ class Client:
             reader, writer = await asyncio.open_connection(self._host, self._port, limit=2**20)
         asked = f"GET {path} HTTP/1.1\r\nHost: {self._host}\r\n{headers}\r\n"
         writer.write(asked.encode())
-        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+        try:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+        except (asyncio.IncompleteReadError, ConnectionError):
+            return await self.get(path, headers)  # the server had closed an idle connection
         length = re.search(r"(?i)content-length: (\d+)", head)
         if length:
             await reader.readexactly(int(length.group(1)))

@@ -1,3 +1,6 @@
+import asyncio
+import socket
+
 import httpx
 from sqlalchemy import create_engine, text
 
@@ -35,3 +38,25 @@ def test_every_answer_has_the_number_of_its_request(client):
     assert named.headers["x-request-id"] == "abc-1"
     odd = client.get("/health", headers={"X-Request-Id": "a b<script>"})
     assert odd.headers["x-request-id"] != "a b<script>"
+
+
+def test_more_requests_than_connections_are_all_answered(address):
+    async def ask():
+        limits = httpx.Limits(max_connections=120)
+        async with httpx.AsyncClient(base_url=address, limits=limits, timeout=60) as client:
+            asked = (client.get("/regions", params={"limit": 1}) for _ in range(120))
+            return [answer.status_code for answer in await asyncio.gather(*asked)]
+
+    answers = asyncio.run(ask())
+    assert set(answers) <= {200, 503}
+    assert answers.count(200) > 60
+
+
+def test_connections_opened_and_left_do_not_keep_others_out(client, address):
+    host, port = httpx.URL(address).host, httpx.URL(address).port
+    left = [socket.create_connection((host, port)) for _ in range(300)]
+    try:
+        assert client.get("/health").status_code == 200
+    finally:
+        for one in left:
+            one.close()
