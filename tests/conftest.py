@@ -13,11 +13,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from sqlalchemy import Engine, create_engine, text
 
 from geo import cluster, db
 
 TEMPLATE = "gridatlas_template"
+
+settings.register_profile("ci", derandomize=True)  # a landing is not decided by chance
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 
 
 @contextmanager

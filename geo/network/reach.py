@@ -66,7 +66,7 @@ def land(
 
 def around(lines: Geometries, before: shapely.Geometry = _NOTHING) -> shapely.Geometry:
     """Return the land beside lines, with the land that was reached before, as clean polygons."""
-    joined = shapely.line_merge(shapely.multilinestrings(list(lines)))
+    joined = shapely.line_merge(shapely.MultiLineString(list(lines)))
     courses = shapely.simplify(shapely.get_parts(joined), _SIMPLE_M)
     beside = shapely.buffer(courses, BESIDE_M, quad_segs=2)
     whole = shapely.union_all(np.append(beside, shapely.get_parts(before)))
