@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 
 from bench.partition.places import database
 from etl.publish import publish
-from etl.sample.city import sample_offices
+from etl.sample.city import sample_city
 from geo.partition.community import Community
 from geo.partition.plan import draw
 from geo.partition.redraw import PlanBefore
@@ -54,8 +54,7 @@ def whole_city(size: str) -> tuple[Timed, Timed]:
         The drawing of one community from the start of the program, and that of all.
     """
     with database() as engine:
-        for office, layers in sample_offices(size, 1):
-            publish(engine, layers, f"bench:{office.code}")
+        publish(engine, sample_city(size, 1), f"bench:{size}")
         with engine.connect() as connection:
             connection.exec_driver_sql("ANALYZE")
         _command(engine, "draw", "--all", "--region", _first(engine))  # compiles what is missing
