@@ -417,7 +417,7 @@ def _gone_through(
     paid = float(states.cost[0])
     spare = frontier.empty_states(SLOTS + 1)
     households = int(piece.graph.households.sum())
-    lost, exact, least = np.inf, True, 0.0
+    lost, exact = np.inf, True
     rest, trail = [np.zeros(households + 1)], []
     for step in steps:
         if time.monotonic() > until:
@@ -425,12 +425,11 @@ def _gone_through(
         count, missed = frontier.expanded(rules, step, states, ceiling, room, spare)
         states, merged, dropped = _kept(room, count, width)
         lost = min(lost, missed, dropped.bound.min(initial=np.inf))
-        if len(dropped.cost):
-            least = min(least, 0.0)
         exact &= not merged and np.isinf(lost)
         trail.append(states)
         table = frontier.completion(rules, states, households) - paid
-        rest.append(table if np.isinf(lost) else np.minimum(table, least))
+        # What was let go may have cost nothing at this end: then only that is known of it.
+        rest.append(table if np.isinf(lost) else np.minimum(table, 0.0))
     label = _traced(trail, steps, order) if len(states.cost) else None
     return _Pass(min(lost, states.cost.min(initial=np.inf)), exact, label, rest)
 
