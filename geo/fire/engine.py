@@ -217,16 +217,8 @@ def missing(ground: Ground) -> list[Missing]:
         "no_roads": int(roads.empty),
         "road_no_width": int((roads["width_m"].isna() & narrow).sum()),
         "road_no_height": int(
-            (roads["clear_height_m"].isna() & (roads["tunnel"] | _under(ground))).sum()
+            (roads["clear_height_m"].isna() & (roads["tunnel"] | ground.under)).sum()
         ),
     }
     return [Missing(key, count) for key, count in counts.items() if count]
 
-
-def _under(ground: Ground) -> Bools:
-    """Return which roads pass under a bridge or through a building."""
-    lines = ground.road.geometry.to_numpy()
-    under = np.zeros(len(lines), dtype=bool)
-    if len(ground.walls) and len(lines):
-        under[ground.wall_tree.query(lines, predicate="crosses")[0]] = True
-    return under

@@ -113,6 +113,15 @@ class Ground:
         return shapely.STRtree(self.hard)
 
     @cached_property
+    def under(self) -> NDArray[np.bool_]:
+        """Return which roads pass through a building."""
+        lines = self.road.geometry.to_numpy()
+        found = np.zeros(len(lines), dtype=bool)
+        if len(self.walls) and len(lines):
+            found[self.wall_tree.query(lines, predicate="crosses")[0]] = True
+        return found
+
+    @cached_property
     def row_of(self) -> dict[str, int]:
         """Return the row of each building by its code."""
         return {code: row for row, code in enumerate(self.codes.tolist())}
@@ -160,17 +169,6 @@ class Ground:
         return found
 
 
-def changed(before: gpd.GeoDataFrame, now: gpd.GeoDataFrame) -> tuple[Ints, Geometries]:
-    """Return the rows of a frame that are new or changed, and their outlines then and now."""
-    columns = ["code", "revision"]
-    new = now[columns].merge(before[columns], how="left", indicator=True)["_merge"]
-    rows = np.flatnonzero((new == "left_only").to_numpy())
-    old = before[columns].merge(now[columns], how="left", indicator=True)["_merge"]
-    gone = np.flatnonzero((old == "left_only").to_numpy())
-    both = [now.geometry.to_numpy()[rows], before.geometry.to_numpy()[gone]]
-    return rows, np.concatenate(both)
-
-
 def _anchors(before: Ground | None, building: gpd.GeoDataFrame, graph: RoadGraph) -> Anchors:
     """Return where buildings are reached from; what has not changed around them is kept."""
     walls = building.geometry.to_numpy()
@@ -179,15 +177,35 @@ def _anchors(before: Ground | None, building: gpd.GeoDataFrame, graph: RoadGraph
         return access.anchor(graph, walls, tree)
     if before.building is building:
         return before.anchors
-    rows, outlines = changed(before.building, building)
+    held_row, rows, outlines = _changed(before, building)
     near = tree.query(outlines, predicate="dwithin", distance=access.OTHER_WAYS_M)[1]
-    held_row = np.array([before.row_of.get(code, -1) for code in building["code"]])
-    rows = np.unique(np.concatenate([rows, near, np.flatnonzero(held_row < 0)]))
+    rows = np.unique(np.concatenate([rows, near]))
     fresh = access.anchor(graph, walls, tree, rows)
     kept = [getattr(before.anchors, name)[held_row] for name in access.ANCHORED]
     for values, name in zip(kept, access.ANCHORED, strict=True):
         values[rows] = getattr(fresh, name)
     return Anchors(*kept)
+
+
+def _changed(before: Ground, now: gpd.GeoDataFrame) -> tuple[Ints, Ints, Geometries]:
+    """Return how buildings changed.
+
+    Returns
+    -------
+    held_row
+        Row that each building had before, -1 for none.
+    rows
+        Rows of those that are new or changed.
+    outlines
+        Those of the new, the changed and the gone ones, then and now.
+    """
+    held_row = np.array([before.row_of.get(code, -1) for code in now["code"].tolist()], dtype=int)
+    held = before.building["revision"].to_numpy()
+    same = (held_row >= 0) & (held[held_row] == now["revision"].to_numpy())
+    rows = np.flatnonzero(~same)
+    gone = np.ones(len(held), dtype=bool)
+    gone[held_row[same]] = False
+    return held_row, rows, np.concatenate([now.geometry.to_numpy()[rows], before.walls[gone]])
 
 
 _REPLACED = {"pipe_node": "hydrant"}
@@ -340,12 +358,17 @@ def _read_changes(connection: Connection, before: Ground, box: Box) -> gpd.GeoDa
     """Return the buildings as they are, reading only those that a later publication wrote."""
     table = Base.metadata.tables["building"]
     inside = table.c.geom.op("&&")(func.ST_MakeEnvelope(*box, STORAGE_SRID))
-    codes = pd.Index(connection.execute(select(table.c.code).where(inside)).scalars().all())
     since = before.revisions["building"]
     fresh = _read(connection, "building", box, before.crs, table.c.revision > since)
     held = before.building
-    kept = held[held["code"].isin(codes).to_numpy() & ~held["code"].isin(fresh["code"]).to_numpy()]
-    whole = pd.concat([kept, fresh.astype(kept.dtypes.drop("geom").to_dict())], ignore_index=True)
+    kept = np.ones(len(held), dtype=bool)
+    kept[[before.row_of[code] for code in fresh["code"] if code in before.row_of]] = False
+    count = connection.execute(select(func.count()).select_from(table).where(inside)).scalar_one()
+    if count != kept.sum() + len(fresh):  # some are gone: only then are all codes read
+        codes = connection.execute(select(table.c.code).where(inside)).scalars().all()
+        kept &= held["code"].isin(codes).to_numpy()
+    typed = fresh.astype(held.dtypes.drop("geom").to_dict())
+    whole = pd.concat([held[kept], typed], ignore_index=True)
     return gpd.GeoDataFrame(whole.sort_values("code", ignore_index=True), geometry="geom")
 
 

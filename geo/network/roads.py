@@ -221,8 +221,7 @@ def split(graph: RoadGraph, piece: Ints, offset: Floats) -> tuple[RoadGraph, Int
         graph.ends[sorted_piece, 0],
         np.where(at_end, graph.ends[sorted_piece, 1], number),
     )
-    cut_piece, cut_offset, cut_node = sorted_piece[inner], sorted_offset[inner], number[inner]
-    return _cut(graph, cut_piece, cut_offset, cut_node), node_of
+    return _cut(graph, sorted_piece[inner], sorted_offset[inner], number[inner]), node_of
 
 
 _SAME_M = 1e-6
@@ -242,11 +241,13 @@ def _cut(graph: RoadGraph, piece: Ints, offset: Floats, node: Ints) -> RoadGraph
     whole = (start == 0.0) & (end == graph.length[part])
     lines = graph.lines[part]
     lines[~whole] = substrings(graph.lines, part[~whole], start[~whole], end[~whole])
-    places = shapely.line_interpolate_point(graph.lines[piece], offset)
+    starts = nodes[:-1][same]
+    coords, owner = shapely.get_coordinates(lines[starts >= graph.nodes], return_index=True)
+    first = np.append(True, np.diff(owner) != 0)[: len(coords)]
     return RoadGraph(
         graph.roads,
-        np.concatenate([graph.xy, shapely.get_coordinates(places)]),
-        np.column_stack([nodes[:-1][same], nodes[1:][same]]),
+        np.concatenate([graph.xy, coords[first]]),
+        np.column_stack([starts, nodes[1:][same]]),
         lines,
         end - start,
         graph.road[part],
