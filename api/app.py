@@ -34,6 +34,7 @@ from api import (
 )
 from api.baking import Baker
 from api.colouring import Colourings
+from api.firewatch import FireWatch
 from api.gate import Gate
 from api.ogc import create_ogc
 from api.workshop import Workshop
@@ -69,6 +70,7 @@ def create_app(engine: Engine | None = None) -> FastAPI:
     app.state.desks = Desks()
     app.state.workshop = Workshop(app.state.engine)
     app.state.baker = Baker(app.state.engine)
+    app.state.firewatch = FireWatch(app.state.engine, app.state.desks)
     problems.install(app)
     app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=6)
     app.middleware("http")(_guarded)
@@ -92,7 +94,9 @@ def served() -> FastAPI:
 async def _life(app: FastAPI) -> AsyncIterator[None]:
     app.state.workshop.open()
     app.state.baker.open()
+    app.state.firewatch.open()
     yield
+    app.state.firewatch.close()
     app.state.baker.close()
     await run_in_threadpool(app.state.workshop.close)
     await app.state.ogc.state.pool.close()

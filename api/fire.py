@@ -25,7 +25,7 @@ from geo.fire import findings, incident, layout, response, reviews, shutoff, wor
 from geo.fire.desk import Desk, Desks
 from geo.fire.finding import Missing
 from geo.fire.findings import Wanted
-from geo.fire.ground import cities, city_at, city_of, data_age
+from geo.fire.ground import changes, cities, city_at, city_of, data_age
 from geo.fire.rules import Overlay, Severity, in_force
 from geo.messages import Language, text
 from geo.model import Building, FireFinding
@@ -60,7 +60,7 @@ def answer(
 ) -> Response:
     """Return a body with its geometry in degrees, what it lacks in words, and its data's age."""
     body["missing"] = wording.missing(body.get("missing", []), lang)
-    body["data"] = {"revision": max(desk.ground.revisions.values(), default=0)} | age
+    body["data"] = age
     return kept(request, encoded(body, desk.ground.to_degrees), JSON)
 
 
@@ -192,7 +192,7 @@ def overlays(
     """List the overlays with their counts of findings and their state."""
     city = region_city(connection, region)
     counted = findings.counts(connection, city, region)
-    held = findings.states(connection, city)
+    held, known = findings.states(connection, city), changes(connection)
     listed: list[dict[str, Any]] = []
     lacking: dict[str, int] = {}
     for overlay in Overlay:
@@ -204,7 +204,7 @@ def overlays(
                 "text": text(f"overlay_text.{overlay}", lang=lang),
                 "findings": counted[overlay.value],
                 "computed_at": None if state is None else state["computed_at"],
-                "stale": findings.is_stale(connection, city, overlay),
+                "stale": findings.is_stale(state, known, overlay),
             }
         )
         found = [("never_checked", 1)] if state is None else state["missing"]

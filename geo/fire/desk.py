@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,9 +10,10 @@ import numpy as np
 from scipy.sparse import csr_array
 from sqlalchemy import Connection
 
+from geo.errors import InputError
 from geo.fire import engine, response, separation
 from geo.fire.engine import Reached
-from geo.fire.ground import Ground, Grounds, extent, revisions
+from geo.fire.ground import Ground, Grounds, changes, extent
 from geo.fire.rules import Rules, in_force
 from geo.model.pipe import Network
 from geo.network import isolation, pipes
@@ -71,7 +73,7 @@ class Desks:
         InputError
             If the network has no segments there.
         """
-        known = revisions(connection) if state is None else state
+        known = changes(connection) if state is None else state
         stamp = known.get("pipe_node"), known.get("pipe_segment")
         with self._pipe_locks[network]:
             held = self._pipes.get((city, network))
@@ -90,3 +92,12 @@ class Desks:
             if held is None or held.ground is not ground or held.rules != rules:
                 held = self._held[city] = Desk(ground, rules, vehicle)
             return held
+
+    def prepare(self, connection: Connection, city: str, state: Mapping[str, int]) -> None:
+        """Read a city and its networks, and work out what the first answer would wait for."""
+        desk = self.of(connection, city, state)
+        _ = desk.reached, desk.towards, desk.high, desk.ground.hard_tree
+        for network in Network:
+            with suppress(InputError):  # a network that the city does not have
+                parts = self.pipes(connection, city, network.value, state)
+                _ = parts.flow, parts.graph.fault_tree, parts.graph.lacking

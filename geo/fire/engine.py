@@ -221,4 +221,3 @@ def missing(ground: Ground) -> list[Missing]:
         ),
     }
     return [Missing(key, count) for key, count in counts.items() if count]
-

@@ -1,6 +1,6 @@
 """Findings kept in the database: found anew only where the data changed.
 
-Each overlay remembers the revisions of the layers that it was found from. Where nothing but
+Each overlay remembers how often the layers it was found from had been changed. Where nothing but
 buildings changed, only what stands near a changed one is looked at again.
 """
 
@@ -28,6 +28,7 @@ from sqlalchemy import (
     insert,
     or_,
     select,
+    text,
 )
 
 from geo.codes import stem
@@ -35,7 +36,7 @@ from geo.fire import engine as engines
 from geo.fire import hydrants, ladder, lanes, response, separation
 from geo.fire.desk import Desk, Desks
 from geo.fire.finding import Finding, Missing
-from geo.fire.ground import INSPECTION, Ground, revisions
+from geo.fire.ground import INSPECTION, Ground, data_age
 from geo.fire.rules import Overlay, Rules, Severity, in_force
 from geo.layers import wkb
 from geo.model import (
@@ -83,8 +84,8 @@ AROUND_M: dict[Overlay, float] = {
 }
 """How far the change of a building is felt."""
 
-_SLACK = timedelta(hours=1)
-"""A publication's time is that of its transaction's start: those before it may end after it."""
+_SLACK = timedelta(minutes=1)
+"""Longest transaction of the API's, which the owner may not see running."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ def refresh(bind: Engine, desks: Desks, city: str, progress: Progress = silent) 
 def _write_roads(connection: Connection, desk: Desk) -> None:
     """Keep the road graph in the database, if roads or the engine changed."""
     ground, rules, engine = desk.ground, desk.rules, desk.vehicle
-    stamp = {"road": ground.revisions.get("road", 0), "engine": str(engine)}
+    stamp = {"road": ground.changes.get("road", 0), "engine": str(engine)}
     row = _state(connection, ground.city, ROAD_EDGE)
     if row is not None and row.revisions == stamp:
         return
@@ -129,15 +130,23 @@ def _write_roads(connection: Connection, desk: Desk) -> None:
     _remember(connection, ground.city, ROAD_EDGE, stamp, rules, [], time.monotonic() - began)
 
 
-def is_stale(connection: Connection, city: str, overlay: Overlay) -> bool:
-    """Return whether an overlay was found from older data or by other figures, or never."""
-    row = _state(connection, city, overlay)
-    stamp = _stamp(revisions(connection), overlay)
-    return row is None or row.revisions != stamp or row.figures != in_force().stamp
+def is_stale(row: Mapping[str, Any] | None, known: Mapping[str, int], overlay: Overlay) -> bool:
+    """Return whether an overlay was found from older data or by other figures, or never.
+
+    Parameters
+    ----------
+    row
+        The kept state of the overlay, of :func:`states`.
+    known
+        How often the layers were changed.
+    """
+    if row is None:
+        return True
+    return row["revisions"] != _stamp(known, overlay) or row["figures"] != in_force().stamp
 
 
 def _stamp(known: Mapping[str, int], overlay: Overlay) -> dict[str, int]:
-    """Return the revisions of what an overlay rests on."""
+    """Return how often what an overlay rests on was changed."""
     return {layer: known[layer] for layer in RESTS_ON[overlay] if layer in known}
 
 
@@ -153,7 +162,7 @@ def _refresh(connection: Connection, desk: Desk, overlay: Overlay) -> int | None
     """Find an overlay anew where it must be; None where nothing changed."""
     ground, rules = desk.ground, desk.rules
     began = time.monotonic()
-    stamp = _stamp(ground.revisions, overlay)
+    stamp = _stamp(ground.changes, overlay)
     row = _state(connection, ground.city, overlay)
     same_figures = row is not None and row.figures == rules.stamp
     if row is not None and same_figures and row.revisions == stamp:
@@ -180,13 +189,11 @@ def _refresh(connection: Connection, desk: Desk, overlay: Overlay) -> int | None
 
 def _scope(connection: Connection, ground: Ground, overlay: Overlay, row: Any) -> Scope:
     """Return what stands near a building that changed since an overlay was found."""
-    since = row.revisions["building"]
-    changed = np.flatnonzero((ground.building["revision"] > since).to_numpy())
+    since = row.computed_at - _SLACK
+    changed = np.flatnonzero((ground.building["valid_from"] >= since).to_numpy())
     history = HISTORY["building"]
     before = connection.execute(
-        select(history.c.code, wkb(history.c.geom)).where(
-            history.c.valid_to >= row.computed_at - _SLACK
-        )
+        select(history.c.code, wkb(history.c.geom)).where(history.c.valid_to >= since)
     ).all()
     outlines = ground.to_metres(shapely.from_wkb([item.geom for item in before]))
     places = np.concatenate([ground.walls[changed], np.atleast_1d(outlines)])
@@ -274,7 +281,7 @@ def _write(connection: Connection, ground: Ground, overlay: Overlay, found: list
     regions = regions_of(ground, found)
     shown = shapely.set_srid(ground.to_degrees(shapes), STORAGE_SRID)
     hexed = shapely.to_wkb(shown, hex=True, include_srid=True)
-    revision = max(_stamp(ground.revisions, overlay).values(), default=0)
+    revision = data_age(connection, RESTS_ON[overlay])["revision"]
     rows = (
         (
             *(ground.city, overlay.value, one.rule, one.severity.value, one.layer, one.feature),
@@ -324,10 +331,18 @@ def _remember(
         "figures": rules.stamp,
         "missing": [[one.key, one.count] for one in lacking],
         "seconds": seconds,
+        "computed_at": _AS_OF,
     }
     mine = FireOverlay.city == city, FireOverlay.overlay == name
     connection.execute(delete(FireOverlay).where(*mine))
     connection.execute(insert(FireOverlay).values(**values))
+
+
+_AS_OF = text(
+    "(SELECT least(now(), min(xact_start)) FROM pg_stat_activity "
+    "WHERE datname = current_database() AND backend_type = 'client backend')"
+)
+"""The time whose data findings rest on: what transactions begun since then wrote may be missing."""
 
 
 def missing(ground: Ground, overlay: Overlay) -> list[Missing]:

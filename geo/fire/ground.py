@@ -13,7 +13,7 @@ import pandas as pd
 import pyproj
 import shapely
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, Connection, func, literal, select
+from sqlalchemy import ColumnElement, Connection, Text, cast, func, literal, literal_column, select
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from geo import crs as systems
@@ -21,7 +21,7 @@ from geo.errors import NotFoundError
 from geo.fire import access
 from geo.fire.access import Access, Anchors
 from geo.layers import read_frame, wkb
-from geo.model import STORAGE_SRID, Base, Building, LayerRevision, Region
+from geo.model import STORAGE_SRID, Base, Building, LayerChange, LayerRevision, Region
 from geo.model.fire import HydrantInspection
 from geo.network import roads as road_graph
 from geo.network.noding import Geometries, Ints
@@ -36,7 +36,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "building": (
         *("name", "address", "use", "storeys_above", "storeys_below", "height_m", "structure"),
         *("fire_class", "year_built", "high_rise", "households", "population"),
-        *("households_source", "compound_code", "region_code", "revision"),
+        *("households_source", "compound_code", "region_code", "valid_from"),
     ),
     "facility": ("category", "name", "phone", "address", "region_code"),
     "road": (
@@ -59,16 +59,19 @@ class Ground:
     ----------
     city
         The four digits that the codes of its regions begin with; empty where no region is known.
-    revisions, published
-        The revision and the time of each layer that this was read from.
+    changes
+        How often each layer had changed when this was read.
+    horizon
+        Number of a transaction: what those before it wrote was read, what this one and later ones
+        wrote may not have been.
     failed
         Codes of hydrants whose last inspection failed.
     """
 
     city: str
     crs: pyproj.CRS
-    revisions: Mapping[str, int]
-    published: Mapping[str, datetime]
+    changes: Mapping[str, int]
+    horizon: str
     failed: frozenset[str]
     building: gpd.GeoDataFrame
     facility: gpd.GeoDataFrame
@@ -200,8 +203,8 @@ def _changed(before: Ground, now: gpd.GeoDataFrame) -> tuple[Ints, Ints, Geometr
         Those of the new, the changed and the gone ones, then and now.
     """
     held_row = np.array([before.row_of.get(code, -1) for code in now["code"].tolist()], dtype=int)
-    held = before.building["revision"].to_numpy()
-    same = (held_row >= 0) & (held[held_row] == now["revision"].to_numpy())
+    held = before.building["valid_from"].to_numpy()
+    same = (held_row >= 0) & (held[held_row] == now["valid_from"].to_numpy())
     rows = np.flatnonzero(~same)
     gone = np.ones(len(held), dtype=bool)
     gone[held_row[same]] = False
@@ -243,22 +246,19 @@ def cities(connection: Connection) -> list[str]:
 
 
 INSPECTION = "inspection"
-"""What stands among the revisions for the hydrants' inspections: the last one's number."""
+"""What stands among the changes for the hydrants' inspections: the last one's number."""
 
 
-def revisions(connection: Connection) -> dict[str, int]:
-    """Return the revision of each layer that was ever published, and of the inspections."""
+def changes(connection: Connection) -> dict[str, int]:
+    """Return how often each layer was changed, by whatever way, and the inspections' last number.
+
+    The database counts: imports, corrections and edits written in plain SQL are all noticed.
+    """
     last = func.coalesce(func.max(HydrantInspection.id), 0)
-    statement = select(LayerRevision.layer, LayerRevision.revision).union_all(
+    statement = select(LayerChange.layer, LayerChange.changes).union_all(
         select(literal(INSPECTION), last)
     )
-    return {row.layer: row.revision for row in connection.execute(statement)}
-
-
-def published(connection: Connection) -> dict[str, datetime]:
-    """Return when each layer was last published."""
-    statement = select(LayerRevision.layer, LayerRevision.published_at)
-    return {row.layer: row.published_at.astimezone(UTC) for row in connection.execute(statement)}
+    return {row.layer: row.changes for row in connection.execute(statement)}
 
 
 def data_age(connection: Connection, layers: Sequence[str]) -> dict[str, Any]:
@@ -266,11 +266,17 @@ def data_age(connection: Connection, layers: Sequence[str]) -> dict[str, Any]:
 
     In whole minutes, so that an answer's entity tag holds for one.
     """
-    times = published(connection)
-    known = {layer: times.get(layer) for layer in layers}
-    oldest = min((time for time in known.values() if time is not None), default=None)
+    columns = LayerRevision.layer, LayerRevision.revision, LayerRevision.published_at
+    rows = connection.execute(select(*columns).where(LayerRevision.layer.in_(layers))).all()
+    times = {row.layer: row.published_at.astimezone(UTC) for row in rows}
+    oldest = min(times.values(), default=None)
     age = None if oldest is None else (datetime.now(UTC) - oldest) // timedelta(minutes=1) * 60
-    return {"published_at": oldest, "age_s": age, "layers": known}
+    return {
+        "revision": max((row.revision for row in rows), default=0),
+        "published_at": oldest,
+        "age_s": age,
+        "layers": {layer: times.get(layer) for layer in layers},
+    }
 
 
 def load(connection: Connection, city: str, before: Ground | None = None) -> Ground:
@@ -281,21 +287,27 @@ def load(connection: Connection, city: str, before: Ground | None = None) -> Gro
     NotFoundError
         If the city has no buildings and no roads.
     """
-    state, times = revisions(connection), published(connection)
+    state, horizon = changes(connection), _horizon(connection)
     box = extent(connection, city)
     crs = before.crs if before else systems.metric_crs((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
     frames = {}
     for layer in COLUMNS:
         name = _REPLACED.get(layer, layer)
-        same = before is not None and before.revisions.get(layer) == state.get(layer)
+        same = before is not None and before.changes.get(layer) == state.get(layer)
         if same:
             frames[name] = getattr(before, name)
-        elif before is not None and layer == "building" and layer in before.revisions:
+        elif before is not None and layer == "building":
             frames[name] = _read_changes(connection, before, box)
         else:
             frames[name] = _read(connection, layer, box, crs)
     failed = frozenset(connection.execute(_failed()).scalars())
-    return of_frames(city, crs, frames, state, times, failed, before)
+    return of_frames(city, crs, frames, state, horizon, failed, before)
+
+
+def _horizon(connection: Connection) -> str:
+    """Return the oldest transaction that may still write unseen."""
+    oldest = func.pg_snapshot_xmin(func.pg_current_snapshot())
+    return connection.execute(select(cast(oldest, Text))).scalar_one()
 
 
 def of_frames(
@@ -303,7 +315,7 @@ def of_frames(
     crs: pyproj.CRS,
     frames: Mapping[str, gpd.GeoDataFrame],
     state: Mapping[str, int],
-    times: Mapping[str, datetime],
+    horizon: str = "0",
     failed: frozenset[str] = frozenset(),
     before: Ground | None = None,
 ) -> Ground:
@@ -313,7 +325,7 @@ def of_frames(
     else:
         graph = road_graph.build(frames["road"])
     anchors = _anchors(before, frames["building"], graph)
-    return Ground(city, crs, state, times, failed, graph=graph, anchors=anchors, **frames)
+    return Ground(city, crs, state, horizon, failed, graph=graph, anchors=anchors, **frames)
 
 
 def _failed() -> Any:
@@ -355,11 +367,12 @@ def _sides(connection: Connection, extent: Any) -> Box | None:
 
 
 def _read_changes(connection: Connection, before: Ground, box: Box) -> gpd.GeoDataFrame:
-    """Return the buildings as they are, reading only those that a later publication wrote."""
+    """Return the buildings as they are, reading only those written since they were read before."""
     table = Base.metadata.tables["building"]
     inside = table.c.geom.op("&&")(func.ST_MakeEnvelope(*box, STORAGE_SRID))
-    since = before.revisions["building"]
-    fresh = _read(connection, "building", box, before.crs, table.c.revision > since)
+    written = func.age(literal_column("building.xmin"))
+    since = func.age(func.xid(cast(before.horizon, Text)))
+    fresh = _read(connection, "building", box, before.crs, written <= since)
     held = before.building
     kept = np.ones(len(held), dtype=bool)
     kept[[before.row_of[code] for code in fresh["code"] if code in before.row_of]] = False
@@ -367,9 +380,16 @@ def _read_changes(connection: Connection, before: Ground, box: Box) -> gpd.GeoDa
     if count != kept.sum() + len(fresh):  # some are gone: only then are all codes read
         codes = connection.execute(select(table.c.code).where(inside)).scalars().all()
         kept &= held["code"].isin(codes).to_numpy()
-    typed = fresh.astype(held.dtypes.drop("geom").to_dict())
-    whole = pd.concat([held[kept], typed], ignore_index=True)
+    whole = pd.DataFrame({name: _joined(held[name][kept], fresh[name]) for name in held.columns})
     return gpd.GeoDataFrame(whole.sort_values("code", ignore_index=True), geometry="geom")
+
+
+def _joined(kept: pd.Series, fresh: pd.Series) -> pd.Series:
+    """Return values that were held and those read since, typed as if all were read at once."""
+    if kept.dtype.kind in "iub" and fresh.isna().any():
+        return pd.Series([*kept.tolist(), *fresh.tolist()])
+    typed = fresh if fresh.dtype == kept.dtype else fresh.astype(kept.dtype)
+    return pd.concat([kept, typed], ignore_index=True)
 
 
 def _read(
@@ -396,7 +416,7 @@ def _read(
 
 
 class Grounds:
-    """The grounds of an installation's cities, each read anew when a layer's revision moved."""
+    """The grounds of an installation's cities, each read anew when a layer was changed."""
 
     def __init__(self) -> None:
         self._held: dict[str, Ground] = {}
@@ -410,9 +430,9 @@ class Grounds:
         Parameters
         ----------
         state
-            The layers' revisions, if they are known.
+            How often the layers were changed, if that is known.
         """
-        state = revisions(connection) if state is None else state
+        state = changes(connection) if state is None else state
         held = self._held.get(city)
         if held is not None and self._is_current(state, held):
             return held
@@ -424,4 +444,4 @@ class Grounds:
             return held
 
     def _is_current(self, state: Mapping[str, int], held: Ground) -> bool:
-        return all(state.get(name) == held.revisions.get(name) for name in (*COLUMNS, INSPECTION))
+        return all(state.get(name) == held.changes.get(name) for name in (*COLUMNS, INSPECTION))

@@ -133,11 +133,8 @@ def dead_ends(ground: Ground, rules: Rules, rows: Ints) -> list[Finding]:
     graph = ground.graph
     high = ground.walls[separation.bodies(ground).high]
     high_tree = shapely.STRtree(high)
-    wanted = set(rows.tolist())
     found = []
-    for node, pieces in _blind(ground, rules):
-        if int(graph.road[pieces[0]]) not in wanted:
-            continue
+    for node, pieces in _blind(ground, rules, rows):
         lines = graph.lines[pieces]
         near_high = bool(len(high_tree.query(lines, predicate="dwithin", distance=_NEAR_HIGH_M)[0]))
         name = "lane_turning_high" if near_high else "lane_turning"
@@ -165,14 +162,17 @@ def dead_ends(ground: Ground, rules: Rules, rows: Ints) -> list[Finding]:
     return found
 
 
-def _blind(ground: Ground, rules: Rules) -> list[tuple[int, list[int]]]:
-    """Return dead ends with the pieces back to the last junction, long enough to need a turn."""
+def _blind(ground: Ground, rules: Rules, rows: Ints) -> list[tuple[int, list[int]]]:
+    """Return dead ends of roads with the pieces back to the last junction, long enough to need a
+    turn."""
     graph = ground.graph
     drawn = ~(ground.road["road_class"] == "path").to_numpy() | _fire_lanes(ground)
     kept = drawn[graph.road]
     degree = np.bincount(graph.ends[kept].ravel(), minlength=graph.nodes)
     passable = is_free(obstacles(ground.road, installed(rules)))[graph.road]
-    lanes = _lanes(ground)[graph.road] & passable & kept
+    wanted = np.zeros(len(ground.road), dtype=bool)
+    wanted[rows] = True
+    lanes = (_lanes(ground) & wanted)[graph.road] & passable & kept
     at = _pieces_at(graph, kept)
     ends = np.flatnonzero(degree == 1)
     ends = ends[_in_land(ground, ends)]

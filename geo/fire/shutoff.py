@@ -11,7 +11,7 @@ from geo import crs as systems
 from geo.errors import InputError, NotFoundError
 from geo.fire.desk import Desks
 from geo.fire.finding import Missing
-from geo.fire.ground import revisions
+from geo.fire.ground import changes
 from geo.fire.layout import Shown, grids_of
 from geo.layers import read_frame, wkb
 from geo.messages import Language, text
@@ -272,7 +272,7 @@ def of_building(
     connection: Connection, desks: Desks, city: str, code: str, lang: Language
 ) -> Shown:
     """Return the gas and water valves that shut a building off, and why there are none."""
-    state = revisions(connection)
+    state = changes(connection)
     listed: dict[str, list[Shown]] = {}
     notes: dict[str, str | None] = {}
     for network in (Network.GAS, Network.WATER):

@@ -12,7 +12,7 @@ from geo.fire.rules import Rules
 METRIC = "EPSG:4546"
 EAST, NORTH = 606_000.0, 3_546_000.0
 NAMES = {"pipe_node": "hydrant"}
-USUAL = {"bridge": False, "tunnel": False, "covered": False, "oneway": "no", "revision": 0}
+USUAL = {"bridge": False, "tunnel": False, "covered": False, "oneway": "no", "valid_from": 0}
 
 
 def frame_of(layer: str, rows: list[dict[str, object]] | gpd.GeoDataFrame) -> gpd.GeoDataFrame:
@@ -36,7 +36,7 @@ def frame_of(layer: str, rows: list[dict[str, object]] | gpd.GeoDataFrame) -> gp
 def ground_of(**layers: list[dict[str, object]] | gpd.GeoDataFrame) -> Ground:
     """Return the ground of some layers; the others are empty."""
     frames = {NAMES.get(name, name): frame_of(name, layers.get(name, [])) for name in COLUMNS}
-    return of_frames("4206", frames["building"].crs, frames, {}, {})
+    return of_frames("4206", frames["building"].crs, frames, {})
 
 
 @pytest.fixture(scope="session")
