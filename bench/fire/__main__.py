@@ -9,6 +9,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import networkx
@@ -16,6 +17,7 @@ import numpy as np
 import shapely
 from sqlalchemy import Connection, Engine, text
 
+from bench.fire import served
 from geo import cluster, db
 from geo.fire import findings, hydrants, incident, layout, response, shutoff
 from geo.fire.desk import Desk, Desks
@@ -79,6 +81,7 @@ def _measure(engine: Engine) -> None:
         _isolation(connection, desks, city)
         _response(connection, desk)
         _routes(desk)
+    _over_http(engine, desks, desk)
 
 
 def show(name: str, value: float, required: float | None, unit: str) -> None:
@@ -209,6 +212,34 @@ def _response(connection: Connection, desk: Desk) -> None:
     show(f"times faster (same reach: {same})", peer / seconds, 5, "x")
     apart = max(abs(ours[node] - cost) for node, cost in theirs)
     show("largest difference of a driving time", float(apart), 1e-3, "s")
+
+
+def _over_http(engine: Engine, desks: Desks, desk: Desk) -> None:
+    """Ask a served worker: the first call after its start, then calls in turn."""
+    ground = desk.ground
+    random = np.random.default_rng(SEED + 1)
+    rows = random.choice(len(ground.building), ROUNDS, replace=False)
+    codes = ground.codes[rows].tolist()
+    middles = ground.to_degrees(shapely.centroid(ground.walls[rows]))
+    with engine.connect() as connection:
+        pipe = desks.pipes(connection, ground.city, "water").graph.segment_codes
+    broken = pipe[random.choice(len(pipe), ROUNDS, replace=False)].tolist()
+    layouts = [f"/fire/buildings/{code}" for code in codes]
+    incidents = [f"/fire/incident?lon={at.x:.6f}&lat={at.y:.6f}&radius=300" for at in middles]
+    shut = [f"/networks/water/segments/{code}/isolation" for code in broken]
+    with served.caller(engine) as caller:
+        began = time.perf_counter()
+        caller.get(layouts[0])
+        show(
+            "first layout after the server's start, waiting", time.perf_counter() - began, None, "s"
+        )
+        caller.rest(served.READY_S)
+        for name, asked, required in (
+            ("building layout over HTTP", layouts, 60),
+            ("incident view over HTTP, 300 m", incidents, 80),
+            (f"isolation over HTTP, {len(pipe):,} segments", shut, 60),
+        ):
+            p95(name, [partial(caller.get, path) for path in asked], required)
 
 
 def best_of(call: Callable[[], object], times: int = 3) -> tuple[object, float]:

@@ -142,7 +142,8 @@ def is_stale(row: Mapping[str, Any] | None, known: Mapping[str, int], overlay: O
     """
     if row is None:
         return True
-    return row["revisions"] != _stamp(known, overlay) or row["figures"] != in_force().stamp
+    found_from = row["revisions"], row["figures"]
+    return found_from != (_stamp(known, overlay), in_force().stamp)
 
 
 def _stamp(known: Mapping[str, int], overlay: Overlay) -> dict[str, int]:
