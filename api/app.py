@@ -13,6 +13,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from api import (
     auth,
     baking,
+    browse,
     edits,
     exports,
     find,
@@ -43,7 +44,7 @@ from geo.fire.desk import Desks
 
 RESOURCES = (
     *(auth, health, regions, find, grids, people, plans, edits, jobs),
-    *(imports, exports, prints, tiles, baking),
+    *(imports, exports, browse, prints, tiles, baking),
     *(firetiles, fire, networks, page),
 )
 """In this order: the first path that fits answers."""

@@ -89,8 +89,11 @@ def baked(connection: Connection) -> str | None:
 
 
 @router.get("/baked/{name}", response_class=Response, responses=problems.DOCUMENTED)
-def archive(request: Request, name: str) -> Response:
-    """Return a baked file, or the range of it that is asked for."""
+async def archive(request: Request, name: str) -> Response:
+    """Return a baked file, or the range of it that is asked for.
+
+    A range lies in the machine's memory and is read faster than a thread takes it over.
+    """
     found = folder() / Path(name).name
     if found.suffix != ".pmtiles" or not found.is_file():
         raise NotFoundError("no_such_archive", name=name)

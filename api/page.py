@@ -29,7 +29,17 @@ SECTIONS: dict[Desk, tuple[str, ...]] = {
     "public": ("page.", "legend."),
     "plan": ("page.", "legend.", "session.", "tour.", "plan.", "scorecard.", "reason.", "atlas."),
     "fire": ("page.", "legend.", "session.", "tour.", "desk.", "use.", "structure."),
-    "data": ("page.", "legend.", "session.", "tour.", "data.", "quarantine."),
+    "data": (
+        "page.",
+        "legend.",
+        "session.",
+        "tour.",
+        "data.",
+        "quarantine.",
+        "field.",
+        "use.",
+        "structure.",
+    ),
 }
 """What of the catalogues each page needs."""
 

@@ -1,4 +1,6 @@
-"""The data desk: a held import approved and taken back, the quarantine seen."""
+"""The data desk: a held import approved and taken back, the quarantine mended, the layers seen."""
+
+import json
 
 import pytest
 from playwright.sync_api import expect
@@ -52,6 +54,57 @@ def test_held_import_is_seen_approved_and_rolled_back(desk, delivered):
     expect(side.locator(".badge").first).to_have_text("已回滚", timeout=30_000)
     page.get_by_role("link", name="隔离的要素").click()
     expect(side.get_by_role("heading", level=1)).to_have_text("隔离的要素")
+
+
+@pytest.fixture(scope="module")
+def refused(town, desks, tmp_path_factory):
+    """Return the run of ten houses, two of which were refused for their households."""
+    data = houses(10, code=[f"q{i:03d}" for i in range(10)])
+    data.loc[3, "households"], data.loc[5, "households"] = -1, -2
+    file = write(data, tmp_path_factory.mktemp("refused") / "houses.gpkg")
+    run = import_file(town, Request("building", file, mapping(source="refused")), Settings())
+    assert run.status == "published"
+    return run.run
+
+
+def test_quarantine_is_taken_home_mended_brought_back_and_replayed(desk, refused, tmp_path):
+    page = desk(f"/data/runs/{refused}")
+    side = page.locator("#side")
+    expect(side).to_contain_text("共 2 个")
+    side.locator("details", has_text="q003").locator("summary").click()
+    expect(side.locator("details", has_text="q003")).to_contain_text("-1")
+    with page.expect_download() as taken:
+        side.get_by_role("button", name="下载 geojson").click()
+    held = json.loads(taken.value.path().read_text(encoding="utf-8"))
+    assert [one["properties"]["code"] for one in held["features"]] == ["q003", "q005"]
+    held["features"][0]["properties"]["households"] = 31
+    mended = tmp_path / "mended.geojson"
+    mended.write_text(json.dumps(held), encoding="utf-8")
+    side.locator("input[type=file]").set_input_files(mended)
+    expect(page.locator("#notice")).to_contain_text("仍有 1 个未通过", timeout=30_000)
+    page.goto(f"{page.url.split('/data')[0]}/data/layers/building/q003")
+    expect(side.locator(".facts").first).to_contain_text("31")
+    page.get_by_role("link", name="隔离的要素").click()
+    expect(side.locator(".runs > li")).to_have_count(1)
+    side.get_by_role("button", name="重放").click()
+    expect(page.locator("#notice")).to_contain_text("仍有 1 个未通过", timeout=30_000)
+
+
+def test_layers_are_browsed_to_a_feature_and_its_history(desk, delivered):
+    page = desk("/data/layers")
+    side = page.locator("#side")
+    side.get_by_role("link", name="建筑").click()
+    side.get_by_role("searchbox").fill("d00")
+    side.get_by_role("button", name="查找").click()
+    expect(side).to_contain_text("个要素")
+    side.get_by_role("link", name="d007").click()
+    expect(side.get_by_role("heading", level=1)).to_have_text("7号楼")
+    expect(side.locator(".history li")).to_have_count(1)
+    assert page.url.split("#")[0].endswith("/data/layers/building/d007")
+    page.wait_for_function("() => gridatlas.map.querySourceFeatures('shown').length > 0")
+    assert faults_of(page) == []
+    page.go_back()
+    expect(side.get_by_role("searchbox")).to_have_value("d00")
 
 
 def test_english_phone_and_no_serious_fault_of_access(desk):

@@ -1,5 +1,6 @@
 // Talking to the server: one way to ask, who asks, and what went wrong in the caller's words.
 
+import { notify } from "./dom";
 import { text } from "./locale";
 import { freshToken, token } from "./session";
 
@@ -62,6 +63,17 @@ async function send(path: string, asked: Asked, bearer: string | null): Promise<
   } catch (error) {
     if ((error as Error).name === "AbortError") throw error;
     throw new Problem(0, text("page.unreachable"));
+  }
+}
+
+/** Open a PDF, or another file, that is only for who is signed in. */
+export async function openPdf(path: string): Promise<void> {
+  try {
+    const address = URL.createObjectURL(await (await request(path)).blob());
+    window.open(address, "_blank");
+    window.setTimeout(() => URL.revokeObjectURL(address), 60_000);
+  } catch (error) {
+    notify((error as Error).message);
   }
 }
 

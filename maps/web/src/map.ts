@@ -16,6 +16,7 @@ import type { Geometry } from "geojson";
 import { Protocol } from "pmtiles";
 import "maplibre-gl/dist/maplibre-gl.css";
 
+import { ask } from "./http";
 import { text, type Language } from "./locale";
 import { token } from "./session";
 
@@ -89,6 +90,12 @@ function authorised(url: string): { url: string; headers?: Record<string, string
   const bearer = token();
   const ours = url.startsWith(location.origin) && bearer !== null;
   return ours ? { url, headers: { Authorization: `Bearer ${bearer}` } } : { url };
+}
+
+/** West, south, east, north of the city's communities; nothing where there are none. */
+export async function cityExtent(): Promise<number[] | undefined> {
+  const { bbox } = await ask<{ bbox?: number[] }>("/regions?level=city&simplify=5000");
+  return bbox;
 }
 
 export function showExtent(map: LibreMap, extent: number[], padding = margins()): void {

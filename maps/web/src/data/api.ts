@@ -1,6 +1,6 @@
 // What the data desk asks of the API.
 
-import type { Geometry } from "geojson";
+import type { Feature, Geometry } from "geojson";
 
 import { ask, request } from "../http";
 
@@ -98,3 +98,33 @@ export async function download(run: number | null, format: string): Promise<Blob
   const asked = `format=${format}${run === null ? "" : `&run=${run}`}`;
   return (await request(`/imports/quarantine/export?${asked}`)).blob();
 }
+
+export interface LayerTold {
+  layer: string;
+  features: number;
+  columns: Record<string, string>;
+}
+
+export interface Version {
+  revision: number;
+  source: string;
+  valid_from: string;
+  valid_to: string | null;
+  changed: string[];
+  properties: Record<string, unknown>;
+  geometry: Geometry | null;
+}
+
+export const layers = (): Promise<Items<LayerTold>> => ask("/layers");
+
+export interface Sought {
+  words?: string;
+  bbox?: number[];
+  offset?: number;
+}
+
+export const features = (layer: string, { words = "", bbox, offset = 0 }: Sought): Promise<{ numberMatched: number; features: Feature[] }> =>
+  ask(`/layers/${layer}/features?limit=${PAGE}&offset=${offset}&q=${encodeURIComponent(words)}${bbox ? `&bbox=${bbox.join()}` : ""}`);
+
+export const history = (layer: string, code: string): Promise<Items<Version>> =>
+  ask(`/layers/${layer}/features/${encodeURIComponent(code)}/history`);

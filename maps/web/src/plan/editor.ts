@@ -2,12 +2,12 @@
 // what is wrong, and what other people do meanwhile.
 
 import { button, byId, element, icon, notify } from "../dom";
-import { ask, isOffline } from "../http";
+import { ask, isOffline, openPdf } from "../http";
 import { number, text, type Language } from "../locale";
 import { reducedMotion } from "../map";
 import { session } from "../session";
 import * as api from "./api";
-import type { Community, GridProperties, Plan } from "./api";
+import type { GridProperties, Plan } from "./api";
 import { scoreTable } from "./card";
 import { Draft, type Move, type Told } from "./draft";
 import { ICONS, type IconName } from "./icons";
@@ -474,18 +474,3 @@ export class Editor {
 function classes(grid: GridProperties, breaks: string | null): string {
   return [grid.within && grid.contiguous ? "" : "off", breaks ? "breaks" : "", grid.locked ? "locked" : ""].join(" ").trim();
 }
-
-/** Open a PDF that needs a token. */
-export async function openPdf(path: string): Promise<void> {
-  const { request } = await import("../http");
-  try {
-    const answer = await request(path);
-    const address = URL.createObjectURL(await answer.blob());
-    window.open(address, "_blank");
-    window.setTimeout(() => URL.revokeObjectURL(address), 60000);
-  } catch (error) {
-    notify((error as Error).message);
-  }
-}
-
-export type { Community };

@@ -1,11 +1,11 @@
 // The planner: communities, their plans, editing, comparing.
 
-import { button, byId, element, notify } from "../dom";
+import { openDesk, run } from "../desk";
+import { button, byId, element } from "../dom";
 import { palette } from "../legend";
-import { otherLanguage, preferredLanguage, remember, speak, text, type Language } from "../locale";
+import { text, type Language } from "../locale";
 import { loadStyle } from "../map";
-import { need, showSession } from "../session";
-import { firstVisit, tour } from "../tour";
+import { firstVisit } from "../tour";
 import { showComparison } from "./compare";
 import { showCommunity } from "./community";
 import { Editor } from "./editor";
@@ -18,11 +18,8 @@ let open: { close(): void } | null = null;
 let turn = 0;
 
 async function start(): Promise<void> {
-  const lang = preferredLanguage();
-  await speak(lang, "plan");
-  label(lang);
-  await need("planner");
-  showSession();
+  const edits = () => document.body.classList.contains("mapped");
+  const lang = await openDesk({ page: "plan", role: "planner", title: "plan.title", tour: () => (edits() ? "edit" : "plan") });
   onPlace((place) => void show(place, lang));
   await show(whereTo(), lang);
 }
@@ -76,21 +73,4 @@ function crumbs(place: Place): void {
   byId("crumbs").replaceChildren(...links);
 }
 
-function label(lang: Language): void {
-  byId("home").textContent = text("plan.title");
-  byId("language").textContent = text("page.language");
-  byId("language").lang = lang === "zh" ? "en" : "zh-CN";
-  byId("language").addEventListener("click", () => {
-    remember(otherLanguage());
-    location.reload();
-  });
-  byId("help").textContent = text("tour.help");
-  byId("help").addEventListener("click", () => tour(document.body.classList.contains("mapped") ? "edit" : "plan"));
-}
-
-window.addEventListener("unhandledrejection", (event) => {
-  event.preventDefault();
-  notify((event.reason as Error).message);
-});
-
-start().catch((error: Error) => notify(error.message));
+run(start);

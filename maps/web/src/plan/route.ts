@@ -1,5 +1,7 @@
 // Addresses of the planner: /plan, /plan/c/COMMUNITY, /plan/p/PLAN, /plan/p/PLAN/compare/OTHER.
 
+import { followLinks } from "../desk";
+
 export type Place =
   | { page: "list" }
   | { page: "community"; code: string; job: string | null }
@@ -24,11 +26,5 @@ export function go(path: string): void {
 export function onPlace(then: (place: Place) => void): void {
   follow = then;
   window.addEventListener("popstate", () => then(whereTo()));
-  document.addEventListener("click", (event) => {
-    const link = (event.target as HTMLElement).closest("a");
-    const plain = !event.ctrlKey && !event.metaKey && !event.shiftKey && event.button === 0;
-    if (!link || !plain || link.target || !link.pathname.startsWith("/plan")) return;
-    event.preventDefault();
-    go(link.pathname + link.search);
-  });
+  followLinks("/plan", go);
 }

@@ -1,0 +1,136 @@
+// Runs of imports: what each changed, and what may be done about it.
+
+import type { Feature } from "geojson";
+
+import { button, element, facts, notify } from "../dom";
+import { openPdf } from "../http";
+import { number, text } from "../locale";
+import * as api from "./api";
+import type { Run, Told, Way } from "./api";
+import { showQuarantine } from "./quarantine";
+import { badge, CHANGES, draw, heading, layersSaid, legend, said, side, when, zoom } from "./shown";
+
+export async function showRuns(status: string, go: (path: string) => void): Promise<void> {
+  const { items, numberMatched } = await api.runs(0, status);
+  const list = element("ul", { class: "runs" }, ...items.map(runLine));
+  const more = button(text("data.more"), () => void add(), {});
+  const add = async () => {
+    const next = await api.runs(list.children.length, status);
+    list.append(...next.items.map(runLine));
+    more.hidden = list.children.length >= next.numberMatched;
+  };
+  more.hidden = items.length >= numberMatched;
+  const choice = element("select", { "aria-label": text("data.status") });
+  for (const value of ["", "held", "published", "unchanged", "rejected", "failed", "rolled_back"]) {
+    const option = element("option", { value }, value ? said("status", value) : text("data.all"));
+    option.selected = value === status;
+    choice.append(option);
+  }
+  choice.addEventListener("change", () => go(choice.value ? `/data?status=${choice.value}` : "/data"));
+  side(heading(text("data.runs"), text("data.runs_said", { count: number(numberMatched) })), choice, items.length ? list : element("p", { class: "none" }, text("data.no_runs")), more);
+  draw([]);
+}
+
+function runLine(run: Run): HTMLElement {
+  return element(
+    "li",
+    {},
+    element("a", { href: `/data/runs/${run.id}` }, element("b", {}, `#${run.id} ${layersSaid(run.layer)}`), badge(run.status), element("small", {}, `${when(run.started_at)} · ${run.source}`), element("small", {}, counted(run))),
+  );
+}
+
+export async function showRun(id: number, again: () => void): Promise<void> {
+  const run = await api.run(id);
+  const ways = api.waysOf(run).map((way) => button(text(`data.${way}`), () => decide(run, way, again), { class: way === "approve" ? "primary" : "", title: text(`data.${way}_help`) }));
+  const held = element("section");
+  side(
+    heading(`#${run.id} ${layersSaid(run.layer)}`, `${run.source} · ${when(run.started_at)}`),
+    element("p", {}, badge(run.status), run.failure ?? ""),
+    ...(run.concerns.length ? [element("div", { class: "trouble" }, element("ul", {}, ...run.concerns.map((one) => element("li", {}, one.said))))] : []),
+    element("div", { class: "actions" }, ...ways, button(text("data.report"), () => void openPdf(`/imports/runs/${run.id}/report`))),
+    countTable(run),
+    ...consequences(run),
+    facts(Object.entries(run.timings).map(([key, value]): [string, string] => [said("step", key), `${Number(value).toFixed(1)} s`])),
+    legend(),
+    differences(run),
+    held,
+  );
+  await showQuarantine(id, held, again);
+  draw(changed(run));
+}
+
+function countTable(run: Run): HTMLElement {
+  const fates = ["added", "changed", "removed", "unchanged"];
+  const rows = Object.entries(run.counts).map(([layer, counts]) =>
+    element("tr", {}, element("th", { scope: "row" }, said("layer", layer)), ...fates.map((fate) => element("td", {}, number(counts[fate] ?? 0)))),
+  );
+  const head = element("tr", {}, element("td"), ...fates.map((fate) => element("th", { scope: "col" }, said("count", fate))));
+  return element("table", { class: "card" }, element("thead", {}, head), element("tbody", {}, ...rows));
+}
+
+/** Plans that the run makes stale, and values of people that it left alone. */
+function consequences(run: Told): HTMLElement[] {
+  const stale = (run.report.stale ?? []).map((one) => {
+    const link = element("a", { href: `/plan/c/${one.community}`, target: "_blank" }, `${one.community} ${text("data.version", { version: one.version })}`);
+    return element("li", {}, link, ` ${text("data.stale_grids", { grids: one.grids.length })}`);
+  });
+  const kept = (run.report.corrections_kept ?? []).map((one) => element("li", {}, `${one.code} ${one.field}: ${String(one.value)} (${one.actor}) ≠ ${String(one.delivered)}`));
+  return [
+    ...(stale.length ? [element("h2", {}, text("data.stale")), element("ul", {}, ...stale)] : []),
+    ...(kept.length ? [element("h2", {}, text("data.kept")), element("ul", {}, ...kept)] : []),
+  ];
+}
+
+function differences(run: Told): HTMLElement {
+  const rows = Object.entries(run.report.differences ?? {}).flatMap(([layer, found]) =>
+    found.slice(0, 100).map((one) => {
+      const mark = element("i", { class: "mark" });
+      mark.style.background = CHANGES[one.fate] ?? "";
+      const words = `${said("layer", layer)} ${one.code}${one.columns ? ` (${one.columns.join(", ")})` : ""}`;
+      const show = button(words, () => one.shape && zoom([{ type: "Feature", geometry: one.shape, properties: {} }]), { class: "quiet" });
+      return element("li", {}, mark, show);
+    }),
+  );
+  return element("details", {}, element("summary", {}, text("data.differences")), element("ul", { class: "runs" }, ...rows));
+}
+
+function changed(run: Told): Feature[] {
+  return Object.values(run.report.differences ?? {}).flat().flatMap((one) =>
+    one.shape ? [{ type: "Feature", geometry: one.shape, properties: { change: one.fate } } as Feature] : [],
+  );
+}
+
+/** Ask, then approve, dismiss or roll back. */
+function decide(run: Run, way: Way, again: () => void): void {
+  const refused = element("p", { class: "said", role: "alert" });
+  const dialog = element("dialog", { "aria-label": text(`data.${way}`) });
+  const later = element("input", { type: "checkbox" });
+  const yes = button(text(`data.${way}`), () => {
+    api.act(run.id, way, later.checked).then(
+      () => {
+        dialog.remove();
+        notify(text(`data.${way}_done`), undefined, "calm");
+        again();
+      },
+      (error: Error) => (refused.textContent = error.message),
+    );
+  }, { class: "primary" });
+  dialog.append(
+    element("h2", {}, text(`data.${way}_question`, { run: run.id })),
+    element("p", {}, `${text(`data.${way}_help`)} ${counted(run)}`),
+    ...(way === "rollback" ? [element("label", { class: "tick" }, later, text("data.with_later"))] : []),
+    refused,
+    element("div", { class: "ways" }, yes, button(text("data.leave_it"), () => dialog.remove())),
+  );
+  document.body.append(dialog);
+  dialog.showModal();
+}
+
+function counted(run: Run): string {
+  const sums: api.Counts = {};
+  for (const counts of Object.values(run.counts)) {
+    for (const [fate, count] of Object.entries(counts)) sums[fate] = (sums[fate] ?? 0) + count;
+  }
+  if (run.waiting) sums["held"] = run.waiting;
+  return Object.entries(sums).filter(([fate, count]) => count > 0 && fate !== "unchanged").map(([fate, count]) => `${said("count", fate)} ${number(count)}`).join(" · ");
+}
