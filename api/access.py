@@ -8,12 +8,14 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 from fastapi.security import OAuth2PasswordBearer
 from sqlalchemy import Connection, Engine, text
+from starlette.concurrency import run_in_threadpool
 
 from api import tokens
 from geo.access import database_role
 from geo.codes import stem
 from geo.errors import NotAllowedError, NotSignedInError
 from geo.model import Role
+from geo.settings import settings
 
 
 @dataclass(frozen=True)
@@ -56,12 +58,12 @@ ACT_AS = text(
     "set_config('gridatlas.networks', :networks, true), set_config('gridatlas.actor', :actor, true)"
 )
 
-_ACCOUNT = text(
+_ACCOUNT = (
     "SELECT account.id, account.name, role, scope, networks FROM session "
     "JOIN account ON account.id = account_id AND active "
-    "WHERE session.id = :session AND revoked_at IS NULL AND expires_at > now()"
+    "WHERE session.id = $1 AND revoked_at IS NULL AND expires_at > now()"
 )
-_VOUCHED = text("SELECT id, name, role, scope, networks FROM account WHERE name = :name AND active")
+_VOUCHED = "SELECT id, name, role, scope, networks FROM account WHERE name = $1 AND active"
 
 _bearer = OAuth2PasswordBearer(tokenUrl="auth/token", auto_error=False)
 
@@ -76,7 +78,7 @@ def acting(engine: Engine, caller: Caller, *, readonly: bool = False) -> Iterato
             yield connection
 
 
-def asker(request: Request, token: Annotated[str | None, Depends(_bearer)]) -> Caller:
+async def asker(request: Request, token: Annotated[str | None, Depends(_bearer)]) -> Caller:
     """Return who asks: the public without a token.
 
     Raises
@@ -88,17 +90,24 @@ def asker(request: Request, token: Annotated[str | None, Depends(_bearer)]) -> C
         if request.headers.get("authorization"):
             raise NotSignedInError("token_invalid")
         return ANYONE
-    return caller_of(request.app.state.engine, token)
+    return await caller_of(request.app.state.pool, token)
 
 
-def caller_of(engine: Engine, token: str) -> Caller:
-    """Return the caller whom a token vouches for."""
-    session, name = tokens.vouched(token)
-    with acting(engine, KEEPER, readonly=True) as connection:
-        if session is not None:
-            found = connection.execute(_ACCOUNT, {"session": session}).mappings().first()
-        else:
-            found = connection.execute(_VOUCHED, {"name": name}).mappings().first()
+async def caller_of(pool: Any, token: str) -> Caller:
+    """Return the caller whom a token vouches for.
+
+    Parameters
+    ----------
+    pool
+        An :class:`api.pool.Pool`, whose module rests on this one.
+    """
+    if settings().oidc_issuer:  # its keys may have to be fetched
+        session, name = await run_in_threadpool(tokens.vouched, token)
+    else:
+        session, name = tokens.vouched(token)
+    asked = (_ACCOUNT, session) if session is not None else (_VOUCHED, name)
+    async with pool.acting(KEEPER) as connection:
+        found = await connection.fetchrow(*asked)
     if found is None:
         raise NotSignedInError("session_ended" if session else "account_unknown")
     return caller(found)

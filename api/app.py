@@ -1,14 +1,15 @@
 """The application: one router a resource, the public page, problem documents for errors."""
 
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI
 from sqlalchemy import Engine
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware.gzip import GZipMiddleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import (
     auth,
@@ -38,6 +39,7 @@ from api.colouring import Colourings
 from api.firewatch import FireWatch
 from api.gate import Gate
 from api.ogc import create_ogc
+from api.pool import Pool, State
 from api.workshop import Workshop
 from geo import db
 from geo.fire.desk import Desks
@@ -56,6 +58,12 @@ CONTENT_POLICY = (
 )
 """The page talks to its own server and to nobody else; browsers hold it to that."""
 
+_GUARDS = (
+    (b"content-security-policy", CONTENT_POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+)
+
 
 def create_app(engine: Engine | None = None) -> FastAPI:
     """Return the application over a database, by default the installation's, signed in as the API.
@@ -73,13 +81,16 @@ def create_app(engine: Engine | None = None) -> FastAPI:
     app.state.baker = Baker(app.state.engine)
     app.state.firewatch = FireWatch(app.state.engine, app.state.desks)
     problems.install(app)
-    app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=6)
-    app.middleware("http")(_guarded)
+    app.state.pool = Pool(app.state.engine.url)
+    app.state.state = State(app.state.engine.url)
+    app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=1)
     app.add_middleware(Gate)
+    app.add_middleware(tiles.Known)
+    app.add_middleware(Guarded)
     app.add_middleware(observe.Observed)
     for resource in RESOURCES:
         app.include_router(resource.router)
-    app.state.ogc = create_ogc(app.state.engine.url, app.state.engine)
+    app.state.ogc = create_ogc(app.state.pool)
     app.mount("/ogc", app.state.ogc)
     page.mount_assets(app)
     return app
@@ -100,17 +111,25 @@ async def _life(app: FastAPI) -> AsyncIterator[None]:
     app.state.firewatch.close()
     app.state.baker.close()
     await run_in_threadpool(app.state.workshop.close)
-    await app.state.ogc.state.pool.close()
+    await app.state.state.close()
+    await app.state.pool.close()
 
 
-async def _guarded(
-    request: Request, call_next: Callable[[Request], Awaitable[Response]]
-) -> Response:
-    response = await call_next(request)
-    response.headers["Content-Security-Policy"] = CONTENT_POLICY
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Referrer-Policy"] = "no-referrer"
-    return response
+class Guarded:
+    """Tells browsers what a page of ours may do."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, with the headers that guard."""
+
+        async def told(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *_GUARDS]
+            await send(message)
+
+        await self.app(scope, receive, told if scope["type"] == "http" else send)
 
 
 def _version() -> str:

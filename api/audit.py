@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import asyncpg
 from sqlalchemy import Connection, insert
 
 from api.access import Caller
@@ -31,3 +32,23 @@ def record(
         "detail": detail or {},
     }
     connection.execute(insert(AuditEvent).inline(), event)
+
+
+async def recorded(
+    connection: asyncpg.Connection,
+    caller: Caller,
+    action: str,
+    object_type: str,
+    code: str = "",
+    detail: dict[str, Any] | None = None,
+) -> None:
+    """Record the same on a connection of :class:`api.pool.Pool`."""
+    await connection.execute(
+        "INSERT INTO audit_event (actor, action, object_type, object_code, detail) "
+        "VALUES ($1, $2, $3, $4, $5)",
+        caller.name,
+        action,
+        object_type,
+        code,
+        detail or {},
+    )

@@ -10,7 +10,10 @@ import gzip
 import hashlib
 import logging
 import math
+import os
 import re
+import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -22,13 +25,15 @@ import numpy as np
 from fastapi import APIRouter, Request
 from pmtiles.tile import Compression, TileType, zxy_to_tileid
 from pmtiles.writer import Writer
-from sqlalchemy import Connection, Engine, func, select, text
+from sqlalchemy import Connection, Engine, func, make_url, select, text
 from starlette.responses import FileResponse, Response
 
 from api import problems
 from api.access import ANYONE, acting
 from api.colouring import Colourings
-from api.tiles import MADE_TO_ZOOM, Tile, encoded
+from api.tilelayers import Tile
+from api.tiles import MADE_TO_ZOOM, encoded
+from geo import db
 from geo.errors import NotFoundError
 from geo.model import LAYERS, LayerChange, Region
 from geo.progress import Progress, silent
@@ -47,6 +52,7 @@ AROUND_M = 600.0
 GLANCE_S = 20.0
 """How often the baker looks whether the file is still what is in force."""
 
+NICE = 10
 LOCK = 4206_0004
 """Advisory lock of baking: one process at a time."""
 
@@ -142,12 +148,13 @@ def bake(engine: Engine, progress: Progress = silent) -> Path | None:
 
 
 def _write(connection: Connection, file: Any, extents: Any, progress: Progress) -> None:
-    colourings, writer = Colourings(), Writer(file)
+    colours = Colourings().published(connection)
+    writer = Writer(file)
     wanted = sorted(tiles_over(extents), key=lambda tile: zxy_to_tileid(tile.z, tile.x, tile.y))
     try:
         for done, tile in enumerate(wanted):
             progress("bake", done, len(wanted))
-            body = encoded(connection, colourings, tile, "published", ANYONE)
+            body = encoded(connection, colours, tile)
             if body:
                 number = zxy_to_tileid(tile.z, tile.x, tile.y)
                 writer.write_tile(number, gzip.compress(body, 6, mtime=0))
@@ -215,7 +222,10 @@ def _clear(name: str) -> None:
 
 
 class Baker:
-    """Bakes anew whenever what is in force has changed, in a thread of its own."""
+    """Has the tiles baked anew whenever what is in force has changed.
+
+    A process of its own bakes, behind all others: baking takes a processor for a while.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -239,9 +249,26 @@ class Baker:
         with acting(self._engine, ANYONE, readonly=True) as connection:
             if baked(connection):
                 return
-            alone = text("SELECT pg_try_advisory_xact_lock(:lock)")
-            if not connection.execute(alone, {"lock": LOCK}).scalar():
-                return
-            made = bake(self._engine)
-        if made:
+        with subprocess.Popen([sys.executable, "-m", "api.baking"], stdin=subprocess.PIPE) as child:
+            assert child.stdin is not None  # noqa: S101
+            child.stdin.write(self._engine.url.render_as_string(hide_password=False).encode())
+            child.stdin.close()
+            while child.poll() is None:
+                if self._closing.wait(GLANCE_S / 100):
+                    child.terminate()
+
+
+def main() -> None:
+    """Bake for a server, unless another process does already."""
+    os.nice(NICE)
+    engine = db.api_engine(make_url(sys.stdin.read()))
+    alone = text("SELECT pg_try_advisory_lock(:lock)")
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as session:
+        if session.execute(alone, {"lock": LOCK}).scalar():
+            made = bake(engine)
             _log.info("baked %s", made)
+            session.invalidate()  # and with it the lock
+
+
+if __name__ == "__main__":
+    main()

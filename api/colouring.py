@@ -5,16 +5,19 @@ until that state changes.
 """
 
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Engine, FromClause, func, select
+from starlette.concurrency import run_in_threadpool
 
-from api.access import Caller
+from api.access import ANYONE, Caller, acting
 from api.requests import Rows
 from geo.layers import wkb
 from geo.model import Region
@@ -23,6 +26,9 @@ from maps.colours import colour, neighbours
 
 GAP_DEGREES = 1e-5
 """About a metre: borders of neighbouring communities may come from two surveys."""
+
+MOST_KEPT = 64
+"""Colourings of drafts and plans; the one longest unused goes first."""
 
 
 @dataclass(frozen=True)
@@ -49,25 +55,72 @@ class Colouring:
         near = (west <= box[2]) & (east >= box[0]) & (south <= box[3]) & (north >= box[1])
         return self.keys[near].tolist(), self.colours[near].tolist()
 
+    @cached_property
     def by_key(self) -> dict[Any, int]:
-        """Return the colour of each area by its key."""
+        """The colour of each area by its key."""
         return dict(zip(self.keys.tolist(), self.colours.tolist(), strict=True))
+
+
+@dataclass(frozen=True)
+class Colours:
+    """The colours of grids and of communities."""
+
+    grids: Colouring
+    communities: Colouring
+
+    def within(self, box: tuple[float, float, float, float]) -> dict[str, Any]:
+        """Return keys and colours of the areas in a box in degrees, by their names in queries."""
+        grids, communities = self.grids.within(box), self.communities.within(box)
+        return {
+            "grid_keys": grids[0],
+            "grid_colours": grids[1],
+            "community_keys": communities[0],
+            "community_colours": communities[1],
+        }
 
 
 class Colourings:
     """The colourings in use, one for each kind of area; safe to use from many threads."""
 
     def __init__(self) -> None:
-        self._kept: dict[Hashable, tuple[Hashable, Colouring]] = {}
+        self._kept: OrderedDict[Hashable, tuple[Hashable, Colouring]] = OrderedDict()
+        self._in_force: tuple[int, Colours] | None = None
         self._lock = threading.Lock()
+
+    async def in_force(self, engine: Engine, state: int) -> Colours:
+        """Return the colours of what is in force, made once for a state.
+
+        Parameters
+        ----------
+        engine, state
+            The API's; and the state that it was in a moment ago: what is read is that or newer.
+        """
+        kept = self._in_force
+        if kept is None or kept[0] != state:
+            kept = (state, await run_in_threadpool(self._now, engine))
+            self._in_force = kept
+        return kept[1]
+
+    def _now(self, engine: Engine) -> Colours:
+        with acting(engine, ANYONE, readonly=True) as connection:
+            return self.published(connection)
+
+    def published(self, connection: Connection) -> Colours:
+        """Return the colours of what a connection sees in force."""
+        grids = self.grids(connection, "published", ANYONE)
+        return Colours(grids, self.communities(connection))
 
     def grids(self, connection: Connection, status: Status, caller: Caller) -> Colouring:
         """Return the colours of the grids that a caller is shown, by grid id."""
-        grid = grids_shown(status).c
+        whose = (caller.role, caller.scope) if status == "draft" else ()
+        return self.shown(connection, (status, *whose), grids_shown(status))
+
+    def shown(self, connection: Connection, whose: Hashable, grids: FromClause) -> Colouring:
+        """Return the colours of some grids, by grid id, kept under a name."""
+        grid = grids.c
         areas = select(grid.id, wkb(grid.geom)).order_by(grid.code)
         state = select(func.count(), func.max(grid.id), func.sum(grid.id), func.max(grid.revision))
-        whose = (caller.role, caller.scope) if status == "draft" else ()
-        return self._get(connection, (status, *whose), state, areas)
+        return self._get(connection, whose, state, areas)
 
     def communities(self, connection: Connection) -> Colouring:
         """Return the colours of the communities, by code."""
@@ -94,6 +147,9 @@ class Colourings:
             if kept is None or kept[0] != state:
                 kept = (state, make())
                 self._kept[kind] = kept
+            self._kept.move_to_end(kind)
+            while len(self._kept) > MOST_KEPT:
+                self._kept.popitem(last=False)
             return kept[1]
 
 

@@ -124,7 +124,7 @@ def grid(request: Request, connection: Connection, code: Code) -> Response:
     row = connection.execute(select(*columns).where(shown.code == code)).mappings().first()
     if row is None:
         raise NotFoundError("no_such_grid", grid=code)
-    colours = request.app.state.colourings.grids(connection, "published", ANYONE).by_key()
+    colours = request.app.state.colourings.grids(connection, "published", ANYONE).by_key
     people = {"manager": _manager(connection, code), "station": _station(connection, row)}
     own = {"serial": int(code[-3:]), "colour": colours.get(row["id"], 0)}
     properties = GridWithPeople.model_validate({**row, **own, **people}).model_dump()

@@ -11,7 +11,8 @@ from api import problems
 from api.access import allow
 from api.requests import Connection
 from api.responses import kept
-from api.tiles import MAX_ZOOM, MEDIA_TYPE, Source, Tile, layer
+from api.tilelayers import Source, Tile, layer
+from api.tiles import MAX_ZOOM, MEDIA_TYPE
 from geo.errors import NotFoundError
 from geo.fire import engine
 from geo.fire.rules import in_force

@@ -2,13 +2,17 @@
 
 A request takes a connection in one thread and uses it in another. If more came in than there are
 connections, those that wait for one would hold every thread, and those that have one would find no
-thread to go on in. So they wait here, before either is taken.
+thread to go on in. So they wait here, before either is taken; and no place is held for who is slow
+to send or to take.
 """
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 
-from starlette.requests import Request
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import problems
 from geo.messages import text
@@ -22,13 +26,19 @@ PATIENCE_S = 5.0
 FREE = ("/static", "/ogc", "/metrics")
 """What needs no connection of the pool."""
 
+STREAMED = "/exports"
+"""Its answers read the database while they go out."""
+
+SMALL_BYTES = 1_000_000
+"""A body up to this is taken in whole before a place is; larger ones have two places to share."""
+
 
 class Gate:
     """Lets so many requests in as there are connections; others wait a little, or are told when."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        self._places: asyncio.Semaphore | None = None
+        self._places: tuple[asyncio.Semaphore, asyncio.Semaphore] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request when it is its turn."""
@@ -36,18 +46,73 @@ class Gate:
             await self.app(scope, receive, send)
             return
         if self._places is None:
-            self._places = asyncio.Semaphore(max(1, settings().connections - KEPT_BACK))
+            most = max(1, settings().connections - KEPT_BACK)
+            self._places = asyncio.Semaphore(most), asyncio.Semaphore(max(1, min(2, most - 1)))
+        large = _is_large(scope)
         try:
-            await asyncio.wait_for(self._places.acquire(), PATIENCE_S)
-        except TimeoutError:
-            request = Request(scope)
-            detail = text("problem.busy", lang=problems.language(request))
-            await problems.problem(request, 503, detail)(scope, receive, send)
+            receive = receive if large else await _taken_in(receive)
+        except ClientDisconnect:
             return
-        try:
-            await self.app(scope, receive, send)
-        finally:
-            self._places.release()
+        async with AsyncExitStack() as held:
+            try:
+                for place in self._places if large else self._places[:1]:
+                    await held.enter_async_context(_place(place))
+            except TimeoutError:
+                await _busy(scope, receive, send)
+                return
+
+            async def told(message: Message) -> None:
+                if message["type"] == "http.response.start" and not _is_streamed(scope):
+                    await held.aclose()
+                await send(message)
+
+            await self.app(scope, receive, told)
+
+
+@asynccontextmanager
+async def _place(places: asyncio.Semaphore) -> AsyncIterator[None]:
+    await asyncio.wait_for(places.acquire(), PATIENCE_S)
+    try:
+        yield
+    finally:
+        places.release()
+
+
+async def _busy(scope: Scope, receive: Receive, send: Send) -> None:
+    request = Request(scope)
+    detail = text("problem.busy", lang=problems.language(request))
+    await problems.problem(request, 503, detail)(scope, receive, send)
+
+
+async def _taken_in(receive: Receive) -> Receive:
+    """Take in a small body, and return what gives it once more."""
+    parts: list[bytes] = []
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        parts.append(message.get("body", b""))
+        more = message.get("more_body", False)
+    whole: Message | None = {"type": "http.request", "body": b"".join(parts), "more_body": False}
+
+    async def again() -> Message:
+        nonlocal whole
+        message, whole = whole, None
+        return message or await receive()
+
+    return again
+
+
+def _is_large(scope: Scope) -> bool:
+    headers = Headers(scope=scope)
+    length = headers.get("content-length", "0")
+    known = length.isdigit() and len(length) < 16
+    return "transfer-encoding" in headers or not known or int(length) > SMALL_BYTES
+
+
+def _is_streamed(scope: Scope) -> bool:
+    return str(scope["path"]).startswith(STREAMED)
 
 
 def _is_free(path: str) -> bool:

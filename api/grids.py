@@ -1,21 +1,25 @@
 """``/grids``: the grids of the plans in force, and the one at a place."""
 
+from collections.abc import Sequence
+from functools import cache
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
-from sqlalchemy import ColumnElement, FromClause, func, select
+from sqlalchemy import ColumnElement, Double, FromClause, RowMapping, bindparam, func, select
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from api import problems
-from api.access import Asker
+from api.access import Asker, Caller, acting
+from api.pool import Prepared, prepared
 from api.regions import geojson, sides, simplified
-from api.requests import Bbox, Box, Connection, Page, Paging, Rows, Shown
+from api.requests import Bbox, Box, Page, Paging, Rows, Shown
 from api.responses import Collection, collection, feature
 from geo.errors import InputError, NotFoundError
 from geo.model.base import STORAGE_SRID
 from geo.model.grid import GridKind, PlanStatus
-from geo.published import grids_shown
+from geo.published import Status, grids_shown
 
 router = APIRouter(tags=["grids"])
 
@@ -49,9 +53,8 @@ Latitude = Annotated[float | None, Query(ge=-90, le=90, allow_inf_nan=False)]
     response_class=Response,
     responses={200: {"model": Collection[GridProperties]}, **problems.DOCUMENTED},
 )
-def grids(
+async def grids(
     request: Request,
-    connection: Connection,
     asker: Asker,
     bbox: Bbox,
     page: Paging,
@@ -68,19 +71,56 @@ def grids(
     With ``lon`` and ``lat`` the list has one grid, and a place without one answers 404.
     """
     at = _place(lon, lat, bbox, community)
+    if at is not None and status == "published" and not simplify:
+        return await _in_force_at(request, asker, at)
     shown = grids_shown(status)
     wanted = _wanted(shown, community, bbox, at)
-    if at:
-        page = Page(1, 0)
-    totals = connection.execute(_totals(wanted, shown)).mappings().one()
-    if at and totals["matched"] == 0:
+    page = Page(1, 0) if at else page
+    rows, matched, extent, colours = await run_in_threadpool(
+        _read, request, asker, status, _grids(wanted, simplify, shown), _totals(wanted, shown), page
+    )
+    if at and not rows:
         raise NotFoundError("no_grid_here", lon=at[0], lat=at[1])
-    rows = connection.execute(page.of(_grids(wanted, simplify, shown))).mappings()
-    colours = request.app.state.colourings.grids(connection, status, asker).by_key()
-    features = [
-        feature(row, _properties(row, colours.get(row["id"], 0)), id=row["code"]) for row in rows
-    ]
-    return collection(request, features, page, 1 if at else totals["matched"], totals)
+    features = [_feature(row, colours) for row in rows]
+    return collection(request, features, page, 1 if at else matched, extent)
+
+
+async def _in_force_at(request: Request, asker: Caller, at: tuple[float, float]) -> Response:
+    """Answer which grid in force a place is in: asked most often, so without a thread."""
+    query = _at_place()
+    here = request.app.state
+    colours = await here.colourings.in_force(here.engine, await here.state.now())
+    async with here.pool.acting(asker) as connection:
+        row = await connection.fetchrow(query.sql, *query.arguments(lon=at[0], lat=at[1]))
+    if row is None:
+        raise NotFoundError("no_grid_here", lon=at[0], lat=at[1])
+    found = [_feature(row, colours.grids.by_key)]
+    return collection(request, found, Page(1, 0), 1, row)
+
+
+@cache
+def _at_place() -> Prepared:
+    shown = grids_shown("published")
+    place = func.ST_MakePoint(bindparam("lon", 0.0, Double), bindparam("lat", 0.0, Double))
+    wanted = func.ST_Intersects(shown.c.geom, func.ST_SetSRID(place, STORAGE_SRID))
+    return prepared(_grids([wanted], 0, shown).limit(1))
+
+
+def _read(
+    request: Request, asker: Caller, status: Status, grids: Rows, totals: Rows, page: Page
+) -> tuple[Sequence[RowMapping], int, RowMapping, dict[Any, int]]:
+    """Return a page of rows, how many there are, over what extent, and the colours."""
+    with acting(request.app.state.engine, asker, readonly=True) as connection:
+        whole = connection.execute(totals).mappings().one()
+        if not whole["matched"]:  # of drafts the public may not even read the members
+            return [], 0, whole, {}
+        rows = connection.execute(page.of(grids)).mappings().all()
+        colours = request.app.state.colourings.grids(connection, status, asker).by_key
+    return rows, whole["matched"], whole, colours
+
+
+def _feature(row: Any, colours: dict[Any, int]) -> dict[str, Any]:
+    return feature(row, _properties(row, colours.get(row["id"], 0)), id=row["code"])
 
 
 def _place(

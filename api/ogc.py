@@ -4,22 +4,21 @@ tipg cuts the answers; what reaches the database is written here: filters with e
 (:mod:`api.cql`), coordinate systems, which tipg leaves out, and limits.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 import asyncpg
-import orjson
 from fastapi import Depends, FastAPI, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
 from geoalchemy2 import Geometry
 from morecantile import tms as all_tms
 from morecantile.defaults import TileMatrixSets
 from pydantic import ConfigDict
-from sqlalchemy import URL
-from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tipg.collections import Column as TipgColumn
 from tipg.collections import PgCollection
 from tipg.dependencies import bbox_query, filter_query
@@ -28,10 +27,11 @@ from tipg.factory import OGCFeaturesFactory, OGCTilesFactory
 
 from api import coordinates, problems
 from api.access import ANYONE, Caller, caller_of
+from api.audit import recorded
 from api.cql import Filter, parsed
 from api.layers import LAYERS, Layer, kind_of, layer_of, offered, source_name
+from api.pool import Pool
 from geo.errors import InputError, NotFoundError, NotSignedInError
-from geo.settings import settings
 
 MOST_FEATURES, USUAL_FEATURES = 10_000, 100
 MOST_TILE_FEATURES = 20_000
@@ -66,65 +66,16 @@ _TMS = TileMatrixSets({"WebMercatorQuad": all_tms.get("WebMercatorQuad")})
 
 _caller: ContextVar[Caller] = ContextVar("caller", default=ANYONE)
 
-_ACT_AS = (
-    "SELECT set_config('role', $1, true), set_config('gridatlas.scope', $2, true), "
-    "set_config('gridatlas.networks', $3, true), set_config('gridatlas.actor', $4, true)"
-)
 
+class CallersPool:
+    """The pool as tipg takes its connections from it: under the role of who asks."""
 
-class Pool:
-    """A pool of connections, each used in a transaction under the role of who asks."""
+    def __init__(self, pool: Pool) -> None:
+        self.plain = pool
 
-    def __init__(self, url: URL) -> None:
-        self._url = url
-        self._pool: asyncpg.Pool | None = None
-
-    async def close(self) -> None:
-        """Close every connection."""
-        if self._pool is not None:
-            self._pool.terminate()  # whoever still waits for an answer has been told already
-            self._pool = None
-
-    async def _opened(self) -> asyncpg.Pool:
-        if self._pool is None:
-            query = dict(self._url.query)
-            self._pool = await asyncpg.create_pool(
-                host=query.get("host") or self._url.host,
-                port=int(str(query.get("port") or self._url.port or 5432)),
-                user=self._url.username,
-                password=self._url.password,
-                database=self._url.database,
-                min_size=0,
-                max_size=max(2, settings().connections // 2),
-                timeout=5,
-                server_settings={
-                    "statement_timeout": f"{settings().statement_timeout_s}s",
-                    "application_name": "gridatlas ogc",
-                },
-                init=_read_json,
-            )
-        return self._pool
-
-    @asynccontextmanager
-    async def acquire(self) -> AsyncIterator[asyncpg.Connection]:
+    def acquire(self) -> AbstractAsyncContextManager[asyncpg.Connection]:
         """Lend a connection in a transaction under the caller's role and scope."""
-        caller = _caller.get()
-        pool = await self._opened()
-        async with pool.acquire(timeout=5) as connection:
-            readonly = caller.role == "public"
-            async with connection.transaction(readonly=readonly):
-                await connection.fetchrow(_ACT_AS, *caller.settings().values())
-                yield connection
-
-
-async def _read_json(connection: asyncpg.Connection) -> None:
-    for kind in ("json", "jsonb"):
-        await connection.set_type_codec(
-            kind,
-            encoder=lambda v: orjson.dumps(v).decode(),
-            decoder=orjson.loads,
-            schema="pg_catalog",
-        )
+        return self.plain.acting(_caller.get())
 
 
 @dataclass(frozen=True)
@@ -134,6 +85,18 @@ class Asked:
     crs: str = coordinates.CRS84
     bbox_crs: str = coordinates.CRS84
     filter_crs: str = coordinates.CRS84
+
+
+class Bound:
+    """The literals of a query, each named where it stands by its number."""
+
+    def __init__(self) -> None:
+        self.values: list[Any] = []
+
+    def __call__(self, value: Any, kind: str) -> str:
+        """Bind a value, and return what stands for it in the query."""
+        self.values.append(value)
+        return f"CAST(${len(self.values)} AS {kind})"
 
 
 class LayerCollection(PgCollection):
@@ -240,21 +203,16 @@ class LayerCollection(PgCollection):
     ) -> dict[str, Any]:
         """Return a page of features, how many there are in all, and where the pages around are."""
         limit, offset = min(limit or USUAL_FEATURES, MOST_FEATURES), offset or 0
-        values: list[Any] = []
-
-        def bind(value: Any, kind: str) -> str:
-            values.append(value)
-            return f"CAST(${len(values)} AS {kind})"
-
+        bound = Bound()
         where = self._condition(
-            bind,
+            bound,
             ids=ids_filter,
             bbox=bbox_filter,
             datetime=datetime_filter,
             properties=properties_filter,
             cql=cql_filter,
         )
-        matched = await self._matched(conn, where, values)
+        matched = await self._matched(conn, where, bound.values)
         degrees = coordinates.SYSTEMS[self.asked.crs] in coordinates.LIKE_STORAGE
         shown = [f'"{name}"' for name in self._shown(properties)]
         shape = self._geometry(simplify, bbox_only)
@@ -267,10 +225,10 @@ class LayerCollection(PgCollection):
         rows = await conn.fetch(
             f"SELECT {columns} FROM {self._qualified_name} WHERE {where} "
             f"ORDER BY {self._order(sortby)} LIMIT {limit} OFFSET {offset}",
-            *values,
+            *bound.values,
         )
         if self.layer.protected:
-            await _record(conn, self.layer.name, len(rows))
+            await recorded(conn, _caller.get(), "read", self.layer.name, "", {"ogc": len(rows)})
         items = [_feature(dict(row)) for row in rows]
         after = offset + len(items)
         return {
@@ -325,14 +283,9 @@ class LayerCollection(PgCollection):
         """Return a tile of Web Mercator; each geometry is kept in that system already."""
         if max(tile.x, tile.y) >= 2**tile.z or min(tile) < 0 or tile.z > 22:
             raise NotFoundError("no_such_tile", z=tile.z, x=tile.x, y=tile.y)
-        values: list[Any] = []
-
-        def bind(value: Any, kind: str) -> str:
-            values.append(value)
-            return f"CAST(${len(values)} AS {kind})"
-
+        bound = Bound()
         where = self._condition(
-            bind,
+            bound,
             ids=ids_filter,
             bbox=bbox_filter,
             datetime=datetime_filter,
@@ -346,22 +299,12 @@ class LayerCollection(PgCollection):
         body: bytes | None = await conn.fetchval(
             f"WITH drawn AS (SELECT {', '.join([*shown, drawn])} FROM {self._qualified_name} "
             f"WHERE geom_3857 && {square} AND {where} LIMIT {count}) "
-            f"SELECT ST_AsMVT(drawn, {bind(self.id, 'text')}, 4096, 'shape') FROM drawn",
-            *values,
+            f"SELECT ST_AsMVT(drawn, {bound(self.id, 'text')}, 4096, 'shape') FROM drawn",
+            *bound.values,
         )
         if self.layer.protected:
-            await _record(conn, self.layer.name, 0)
+            await recorded(conn, _caller.get(), "read", self.layer.name, "", {"ogc": "tile"})
         return bytes(body or b"")
-
-
-async def _record(conn: asyncpg.Connection, layer: str, rows: int) -> None:
-    """Record a read of a protected layer."""
-    await conn.execute(
-        "INSERT INTO audit_event (actor, action, object_type, detail) VALUES ($1, 'read', $2, $3)",
-        _caller.get().name,
-        layer,
-        {"ogc": rows},
-    )
 
 
 def _feature(row: dict[str, Any]) -> dict[str, Any]:
@@ -442,18 +385,15 @@ def _filter(
 _OWN = {"/collections", "/collections/{collectionId}"}
 
 
-def create_ogc(url: URL, engine: Any) -> FastAPI:
+def create_ogc(pool: Pool) -> FastAPI:
     """Return the application to be mounted at ``/ogc``."""
     app = FastAPI(title="Gridatlas OGC API", docs_url=None, redoc_url=None, openapi_url="/api")
-    app.state.pool = Pool(url)
-    app.state.engine = engine
+    app.state.pool = CallersPool(pool)
     problems.install(app)
     app.exception_handler(TiPgError)(_of_tipg)
     app.exception_handler(asyncpg.PostgresError)(_of_database)
-    app.exception_handler(OSError)(_of_database)
-    app.exception_handler(asyncpg.InterfaceError)(_of_database)
     app.dependency_overrides |= {bbox_query: _bbox, filter_query: _filter}
-    app.middleware("http")(_as_caller)
+    app.add_middleware(AsCaller)
     _own_routes(app)
     for factory in (OGCFeaturesFactory, OGCTilesFactory):
         more = (
@@ -472,28 +412,45 @@ def create_ogc(url: URL, engine: Any) -> FastAPI:
     return app
 
 
-async def _as_caller(
-    request: Request, call_next: Callable[[Request], Awaitable[Response]]
-) -> Response:
-    given = request.headers.get("authorization")
-    if given:
-        scheme, _, token = given.partition(" ")
+class AsCaller:
+    """Finds out who asks, and says in which system the answer is."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer under the caller's role."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request = Request(scope)
         try:
-            if scheme.lower() != "bearer":
-                raise NotSignedInError("token_invalid")
-            caller = await run_in_threadpool(caller_of, request.app.state.engine, token.strip())
+            _caller.set(await _who(request))
         except NotSignedInError as error:
-            return problems.of_gridatlas(request, error)
-        _caller.set(caller)
-    else:
-        _caller.set(ANYONE)
-    response = await call_next(request)
-    crs = getattr(request.state, "crs", None)
-    if crs and response.status_code == 200:
-        response.headers["Content-Crs"] = f"<{crs}>"
-    response.headers.setdefault("Cache-Control", "no-cache")
-    response.headers["Vary"] = "Accept, Authorization"
-    return response
+            await problems.of_gridatlas(request, error)(scope, receive, send)
+            return
+
+        async def told(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                crs = scope.get("state", {}).get("crs")
+                if crs and message["status"] == 200:
+                    headers["Content-Crs"] = f"<{crs}>"
+                headers.setdefault("Cache-Control", "no-cache")
+                headers["Vary"] = "Accept, Authorization"
+            await send(message)
+
+        await self.app(scope, receive, told)
+
+
+async def _who(request: Request) -> Caller:
+    given = request.headers.get("authorization")
+    if not given:
+        return ANYONE
+    scheme, _, token = given.partition(" ")
+    if scheme.lower() != "bearer":
+        raise NotSignedInError("token_invalid")
+    return await caller_of(request.app.state.pool.plain, token.strip())
 
 
 def _of_tipg(request: Request, error: Exception) -> Response:

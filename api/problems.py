@@ -3,6 +3,7 @@
 import logging
 from typing import Any
 
+import asyncpg
 from fastapi import FastAPI, Request
 from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
@@ -11,6 +12,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError, TimeoutError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
+from api.pool import UnreachableError
 from geo.errors import (
     ConflictError,
     GridatlasError,
@@ -103,6 +105,8 @@ def install(app: FastAPI) -> None:
     app.exception_handler(HTTPException)(_of_http)
     app.exception_handler(OperationalError)(of_database)
     app.exception_handler(TimeoutError)(of_database)
+    app.exception_handler(UnreachableError)(of_database)
+    app.exception_handler(asyncpg.PostgresError)(_of_refusal_there)
     app.exception_handler(DBAPIError)(_of_refusal)
     app.exception_handler(Exception)(_of_bug)
 
@@ -175,9 +179,16 @@ def _of_refusal(request: Request, error: DBAPIError) -> Response:
     return _of_bug(request, error)
 
 
+def _of_refusal_there(request: Request, error: asyncpg.PostgresError) -> Response:
+    """Answer for what the database refused on a connection of :class:`api.pool.Pool`."""
+    if error.sqlstate == _CANCELED:
+        return of_database(request, error)
+    return _of_bug(request, error)
+
+
 def of_database(request: Request, error: Exception) -> Response:
     """Answer for a database that does not answer, or not in time."""
-    if getattr(getattr(error, "orig", None), "sqlstate", None) == _CANCELED:
+    if getattr(getattr(error, "orig", error), "sqlstate", None) == _CANCELED:
         return problem(request, 503, text("problem.took_too_long", lang=language(request)))
     _log.error("database unavailable: %s", error)
     lang = language(request)

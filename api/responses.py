@@ -114,7 +114,7 @@ def kept(request: Request, body: bytes, media_type: str, *, max_age: int = 0) ->
     tag = f'W/"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
     freshness = f"max-age={max_age}" if max_age else "no-cache"
     headers = {"ETag": tag, "Cache-Control": freshness, "Vary": "Accept-Language"}
-    if _matches(request.headers.get("if-none-match", ""), tag):
+    if knows(request.headers.get("if-none-match", ""), tag):
         return Response(status_code=304, headers=headers)
     if not body:
         return Response(status_code=204, headers=headers)
@@ -124,17 +124,18 @@ def kept(request: Request, body: bytes, media_type: str, *, max_age: int = 0) ->
 def tagged(request: Request, body: bytes, revision: int) -> Response:
     """Return a body under the revision it shows as its ETag, or 304."""
     headers = {"ETag": f'"{revision}"', "Cache-Control": "no-cache", "Vary": "Accept-Language"}
-    if _matches(request.headers.get("if-none-match", ""), headers["ETag"]):
+    if knows(request.headers.get("if-none-match", ""), headers["ETag"]):
         return Response(status_code=304, headers=headers)
     return Response(body, media_type=JSON, headers=headers)
 
 
 def is_known(request: Request, tag: str) -> bool:
     """Return whether a caller has what stands under a tag."""
-    return _matches(request.headers.get("if-none-match", ""), tag)
+    return knows(request.headers.get("if-none-match", ""), tag)
 
 
-def _matches(header: str, tag: str) -> bool:
+def knows(header: str, tag: str) -> bool:
+    """Return whether a header ``If-None-Match`` names a tag."""
     known = [part.strip().removeprefix("W/") for part in header.split(",")]
     return "*" in known or tag.removeprefix("W/") in known
 

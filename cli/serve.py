@@ -61,6 +61,8 @@ def run(host: str, port: int, *, workers: int = 1, log: bool = False) -> None:
         "api.app:served" if workers > 1 else served(),
         factory=workers > 1,
         http=ImpatientProtocol,
+        loop="uvloop",
+        access_log=False,  # our own line says more
         workers=workers,
         log_config=None,
         timeout_graceful_shutdown=GRACE_S,

@@ -1,7 +1,7 @@
 """Plans in the database: reading a community, keeping a drawing, publishing it."""
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import geopandas as gpd
 import numpy as np
@@ -15,8 +15,10 @@ from geo.errors import InputError, NotFoundError
 from geo.layers import read_frame, wkb
 from geo.model import STORAGE_SRID, Base, Building, BuildingUnit, Grid, GridMember, GridPlan, Region
 from geo.partition.community import Community
-from geo.partition.plan import Drawing
-from geo.partition.redraw import PlanBefore
+
+if TYPE_CHECKING:  # the search and its compiler stay out of a server that only shows plans
+    from geo.partition.plan import Drawing
+    from geo.partition.redraw import PlanBefore
 
 AROUND_M = 50.0
 """Barriers this far beyond a community's border still count: a border runs along a street."""
@@ -134,7 +136,7 @@ def communities_at(connection: Connection, polygons: gpd.GeoSeries) -> gpd.GeoDa
     )
 
 
-def before(connection: Connection, community: Community, plan: int | None) -> PlanBefore | None:
+def before(connection: Connection, community: Community, plan: int | None) -> "PlanBefore | None":
     """Return the plan that a drawing goes on from.
 
     Parameters
@@ -170,6 +172,8 @@ def before(connection: Connection, community: Community, plan: int | None) -> Pl
         .order_by(GridMember.id)
     ).all()
     columns = ["grid", "building_code", "unit_code", "households"]
+    from geo.partition.redraw import PlanBefore
+
     return PlanBefore(
         grids.to_crs(community.buildings.crs), pd.DataFrame(members, columns=columns), number
     )
@@ -187,7 +191,7 @@ def one_at_a_time(connection: Connection, community: str) -> None:
 
 
 def store(
-    connection: Connection, drawing: Drawing, author: str = "", run: int | None = None
+    connection: Connection, drawing: "Drawing", author: str = "", run: int | None = None
 ) -> int:
     """Keep a drawing as a draft; return the number of its plan.
 

@@ -25,7 +25,16 @@ USUAL = 6
 """Colours taken first. A map in the plane never needs more (its graph is 5-degenerate); the
 last two serve where many areas meet at one corner, or where an area is in several parts."""
 
+UNHOUSED = "#e3e1da"
+"""Of a building in which nobody lives."""
+
 Edges = tuple[NDArray[np.intp], NDArray[np.intp]]
+
+
+def darker(fill: str, share: float = 0.76) -> str:
+    """Return a colour (``#rrggbb``) with only a share of its light."""
+    parts = (round(int(fill[i : i + 2], 16) * share) for i in (1, 3, 5))
+    return "#" + "".join(f"{part:02x}" for part in parts)
 
 
 def neighbours(areas: NDArray[np.object_], gap: float) -> Edges:

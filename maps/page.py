@@ -12,7 +12,7 @@ from markupsafe import escape
 
 from geo.messages import LANGUAGES, text
 from maps import style
-from maps.colours import PALETTE, colour, neighbours
+from maps.colours import PALETTE, UNHOUSED, colour, darker, neighbours
 from maps.leaflet import Card, OfflineMap, feature, label, label_point, layer, new_map
 from maps.sheet import Entry, Sheet
 
@@ -35,7 +35,6 @@ SCORES: dict[str, str] = {
 }
 """Figures of the score card that a page prints, and how."""
 
-UNHOUSED = "#e3e1da"
 ROAD_PIXELS = {
     "path": 1.0,
     "internal": 1.6,
@@ -269,12 +268,6 @@ def _sign(key: str, css: str, *, area: bool = False) -> dict[str, str]:
 def serial(code: str) -> str:
     """Return the number of a grid as people say it: 3, not 003."""
     return str(int(code[-3:]))
-
-
-def darker(fill: str, share: float = 0.76) -> str:
-    """Return a colour (``#rrggbb``) with only a share of its light."""
-    parts = (round(int(fill[i : i + 2], 16) * share) for i in (1, 3, 5))
-    return "#" + "".join(f"{part:02x}" for part in parts)
 
 
 def _colours(areas: Any) -> list[int]:

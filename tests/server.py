@@ -10,6 +10,7 @@ import uvicorn
 from sqlalchemy import Engine
 
 from api.app import create_app
+from api.protocol import ImpatientProtocol
 from geo import db
 
 
@@ -18,7 +19,10 @@ def serving(engine: Engine) -> Iterator[str]:
     """Serve a database on a free port of the loopback, as the API signs in; yields the address."""
     signed_in = db.api_engine(db.api_url(engine.url))
     listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(create_app(signed_in), log_level="warning"))
+    config = uvicorn.Config(
+        create_app(signed_in), log_level="warning", http=ImpatientProtocol, loop="uvloop"
+    )
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()
     try:

@@ -161,19 +161,29 @@ def serve() -> tuple[subprocess.Popen[str], str]:
 TIPG = """
 import os, sys
 os.environ.update(TIPG_DB_SCHEMAS='["public"]', TIPG_DB_SPATIAL_EXTENT='false',
-                  TIPG_DB_DATETIME_EXTENT='false', DATABASE_URL=sys.argv[1])
-import uvicorn
+                  TIPG_DB_DATETIME_EXTENT='false', DATABASE_URL='postgresql://any@localhost/any')
+import asyncpg, uvicorn
 from tipg.main import app
-uvicorn.run(app, host='127.0.0.1', port=int(sys.argv[2]), log_level='error')
+make = asyncpg.create_pool
+asyncpg.create_pool = lambda dsn, **more: make(
+    server_settings={'gridatlas.owner': 'on'}, **more)
+uvicorn.run(app, host='127.0.0.1', port=int(sys.argv[1]), log_level='error')
 """
 
 
 def serve_tipg(port: int) -> tuple[subprocess.Popen[str], str]:
     """Start tipg alone as the owner, on the tables themselves."""
     url = db.engine().url
-    host = str(url.query.get("host", url.host or ""))
-    plain = f"postgresql://{url.username}@:5432/{url.database}?host={host}"
-    running = subprocess.Popen([sys.executable, "-c", TIPG, plain, str(port)], text=True)
+    # Its settings take no URL without a host: the variables of libpq say where.
+    where = {
+        "PGHOST": str(url.query.get("host", url.host or "")),
+        "PGPORT": str(url.query.get("port", url.port or 5432)),
+        "PGUSER": url.username or "",
+        "PGDATABASE": url.database or "",
+    }
+    running = subprocess.Popen(
+        [sys.executable, "-c", TIPG, str(port)], text=True, env=os.environ | where
+    )
     return running, f"http://127.0.0.1:{port}"
 
 

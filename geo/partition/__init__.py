@@ -8,12 +8,16 @@ People with a graph of their own need neither database nor geometry:
 - :func:`cost` says what a drawing costs, :func:`prove` what none can be cheaper than.
 """
 
-from geo.partition.arrays import graph_from_arrays
-from geo.partition.barriers import Kind
-from geo.partition.bound import Proof, prove
-from geo.partition.graph import Graph
-from geo.partition.objective import Cost, Limits, Weights, cost
-from geo.partition.search import Before, Effort, search_parts
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from geo.partition.arrays import graph_from_arrays
+    from geo.partition.barriers import Kind
+    from geo.partition.bound import Proof, prove
+    from geo.partition.graph import Graph
+    from geo.partition.objective import Cost, Limits, Weights, cost
+    from geo.partition.search import Before, Effort, search_parts
 
 __all__ = [
     "Before",
@@ -29,3 +33,28 @@ __all__ = [
     "prove",
     "search_parts",
 ]
+
+_HOMES = {
+    "Before": "search",
+    "Cost": "objective",
+    "Effort": "search",
+    "Graph": "graph",
+    "Kind": "barriers",
+    "Limits": "objective",
+    "Proof": "bound",
+    "Weights": "objective",
+    "cost": "objective",
+    "graph_from_arrays": "arrays",
+    "prove": "bound",
+    "search_parts": "search",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Return what this package offers, loaded when it is first asked for.
+
+    The search brings Numba's compiler along, which a server that only shows plans need not hold.
+    """
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -5,6 +5,7 @@ Plain arrays, so that people with a graph of their own can draw grids without an
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import shapely
@@ -13,8 +14,10 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from geo.partition.barriers import Kind
-from geo.partition.cells import Cells, cell_borders
 from geo.partition.coverage import Floats, Ints, Polygons
+
+if TYPE_CHECKING:
+    from geo.partition.cells import Cells
 
 CUT_FACTOR: Mapping[Kind, float] = {
     Kind.OPEN: 1.0,
@@ -130,7 +133,7 @@ class Graph:
         )
 
 
-def graph_of(cells: Cells, households: Ints, compound: Ints) -> tuple[Graph, Ints]:
+def graph_of(cells: "Cells", households: Ints, compound: Ints) -> tuple[Graph, Ints]:
     """Return the graph of the land cells of a community.
 
     Parameters
@@ -147,6 +150,8 @@ def graph_of(cells: Cells, households: Ints, compound: Ints) -> tuple[Graph, Int
     cell
         (n,) the cell of each node.
     """
+    from geo.partition.cells import cell_borders  # and with it a compiler, only where one draws
+
     shared, kind = cell_borders(cells)
     land = np.flatnonzero(~cells.water)
     node = np.full(len(cells.polygons) + 1, -1, dtype=np.int64)
@@ -221,7 +226,7 @@ def joined_by_ways(graph: Graph, cells: Polygons, ways: Polygons) -> Graph:
     )
 
 
-def populated_rooms(cells: Cells, households: Ints) -> NDArray[np.bool_]:
+def populated_rooms(cells: "Cells", households: Ints) -> NDArray[np.bool_]:
     """Return which rooms hold a household."""
     placed = cells.cell_of_building >= 0
     room = cells.room[cells.cell_of_building[placed]]
@@ -229,7 +234,7 @@ def populated_rooms(cells: Cells, households: Ints) -> NDArray[np.bool_]:
     return total > 0
 
 
-def _points(cells: Cells, land: Ints) -> Floats:
+def _points(cells: "Cells", land: Ints) -> Floats:
     """Return a point inside each land cell."""
     return shapely.get_coordinates(shapely.point_on_surface(cells.polygons[land]))
 

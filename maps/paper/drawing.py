@@ -13,8 +13,7 @@ import shapely
 from numpy.typing import NDArray
 
 from maps import style
-from maps.colours import PALETTE
-from maps.page import UNHOUSED, darker
+from maps.colours import PALETTE, UNHOUSED, darker
 from maps.sheet import Sheet
 
 Box = tuple[float, float, float, float]

@@ -97,3 +97,9 @@ def test_file_of_before_is_not_named_once_a_plan_is_no_longer_in_force(made, eng
 @pytest.mark.parametrize("name", ["city-000.pmtiles", "..%2f..%2fpg", "secret.key"])
 def test_nothing_but_archives_is_served(client, name):
     assert client.get(f"/baked/{name}").status_code == 404
+
+
+def test_process_bakes_what_is_missing(made, engine):
+    made.unlink()
+    baking.Baker(engine)._look()
+    assert current(engine) == made.name
