@@ -542,7 +542,9 @@ def _atoms(number: int) -> Rows:
             Grid.code.label("grid"),
             GridMember.building_code.label("building"),
             GridMember.unit_code.label("unit"),
-            func.coalesce(Building.name, "").label("name"),
+            func.coalesce(
+                func.nullif(Building.name, ""), func.nullif(Building.address, ""), ""
+            ).label("name"),
             Building.compound_code.label("compound"),
             GridMember.households,
             func.ST_X(middle).label("lon"),

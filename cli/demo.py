@@ -1,5 +1,6 @@
 """``gridatlas demo``: the main job on the sample city, from an empty machine to maps."""
 
+import secrets
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,8 @@ from cli import console, draw, scorecard
 from geo.messages import text
 
 SOURCE = "sample:S:1"
+CITY = "4206"
+ACCOUNT = "demo"
 ATLAS = Path("out/atlas")
 PORT = 8000
 
@@ -24,10 +27,12 @@ def register(app: typer.Typer) -> None:
         """Load the sample city, draw its grids, write the atlas, serve the map."""
         load()
         plan_all()
+        staff()
         write()
         if serve:
             from cli.serve import run
 
+            let_in()
             run("127.0.0.1", port)
 
 
@@ -54,8 +59,8 @@ def plan_all() -> None:
     from geo.runs import Order
 
     with db.engine().connect() as connection:
-        city = plans.communities(connection, "4206")
-        cards = plans.cards_in_force(connection, "4206")
+        city = plans.communities(connection, CITY)
+        cards = plans.cards_in_force(connection, CITY)
     missing = tuple(one for one in city if one[0] not in cards)
     drawn = draw.run(Order(missing, publish=True)) if missing else []
     known = [
@@ -66,6 +71,28 @@ def plan_all() -> None:
     scorecard.show(sorted([*drawn, *known], key=lambda one: one.community))
 
 
+def staff() -> None:
+    """Give the grids invented managers, so that cards and notice boards have somebody to show."""
+    from etl.sample.staff import appoint
+    from geo import db
+
+    with db.engine().begin() as connection:
+        appoint(connection, CITY)
+
+
+def let_in() -> None:
+    """Make the account to look around with, and say its password, the first time."""
+    from geo import accounts, db
+
+    with db.engine().begin() as connection:
+        if any(one.name == ACCOUNT for one in accounts.listed(connection)):
+            console.out.print(text("demo.account_there", name=ACCOUNT), highlight=False)
+            return
+        password = secrets.token_urlsafe(12)
+        accounts.add(connection, ACCOUNT, "admin", password)
+    console.out.print(text("demo.account", name=ACCOUNT, password=password), highlight=False)
+
+
 def write() -> None:
     """Write the atlas."""
     from geo import db
@@ -74,5 +101,5 @@ def write() -> None:
 
     with console.progress() as progress:
         build.build(progress)
-        pages = write_atlas(db.engine(), ATLAS, "4206", progress=progress)
+        pages = write_atlas(db.engine(), ATLAS, CITY, progress=progress)
     console.out.print(text("atlas.written", index=pages[0], pages=len(pages) - 1))

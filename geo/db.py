@@ -19,7 +19,11 @@ from geo.errors import SetupError
 from geo.secrets import secret
 from geo.settings import settings
 
-MIGRATIONS = Path(__file__).resolve().parent.parent / "alembic"
+_HERE = Path(__file__).resolve().parent
+MIGRATIONS = next(
+    place for place in (_HERE / "migrations", _HERE.parent / "alembic") if place.is_dir()
+)
+"""In an installed package they lie beside this module, in a checkout at the top."""
 LEAST_POSTGRESQL = cluster.LEAST_MAJOR
 LEAST_POSTGIS = (3, 3)
 _INSUFFICIENT_PRIVILEGE = "42501"

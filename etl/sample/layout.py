@@ -17,7 +17,11 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-SAMPLES = Path(__file__).resolve().parents[2] / "data" / "samples"
+_ETL = Path(__file__).resolve().parents[1]
+SAMPLES = next(
+    place for place in (_ETL / "samples", _ETL.parent / "data" / "samples") if place.is_dir()
+)
+"""In an installed package they lie beside this one, in a checkout under ``data``."""
 DIVISIONS = SAMPLES / "xiangyang_divisions.csv"
 
 METRIC = "EPSG:4546"

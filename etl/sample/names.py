@@ -14,6 +14,10 @@ _STREET = (
     "人民 长征 建设 春园 丹江 大庆 解放 中原 友谊 前进 光彩 新华 炮铺 清河 长虹 "
     "汉江 米公 定中 立业 大庆东 红光 建昌 幸福 车城 航空 七里河 邓城 追日 汽车 振华"
 ).split(" ")
+_FAMILY = "王 李 张 刘 陈 杨 黄 赵 周 吴 徐 孙 马 朱 胡 郭 何 高 林 罗".split(" ")
+_GIVEN = (
+    "秀兰 建国 丽华 志强 桂英 海燕 明辉 玉梅 文静 春生 晓东 红霞 国庆 雪梅 俊杰 淑珍 立新 婷 磊 敏"
+).split(" ")
 
 
 def _of(words: list[str], random: Random) -> str:
@@ -61,3 +65,8 @@ def street(number: int, along: bool) -> str:
     again = abs(number * 7) // len(_STREET)
     ordinal = "" if again == 0 else "一二三四五六七八九十"[(again - 1) % 10]
     return f"{word}{ordinal}{'路' if along else '街'}"
+
+
+def person(random: Random) -> str:
+    """Return the name of a person."""
+    return _of(_FAMILY, random) + _of(_GIVEN, random)

@@ -10,6 +10,8 @@ READY = "() => window.gridatlas?.editor && gridatlas.map.loaded() && gridatlas.m
 SAVED = "() => !gridatlas.editor.draft.busy"
 GRIDS = "() => [...gridatlas.editor.draft.grids.keys()].sort()"
 
+PEN = "() => gridatlas.map.getStyle().layers.some(layer => layer.id.startsWith('td-'))"
+
 AT_BORDER = """([to]) => {
   const {draft} = gridatlas.editor, box = document.querySelector('#map').getBoundingClientRect();
   const found = draft.cells.filter(cell => cell.grid !== to && cell.building
@@ -141,7 +143,7 @@ def test_lasso_that_breaks_a_grid_asks_first(edit):
     assert page.evaluate("gridatlas.editor.draft.plan.revision") == 0
 
 
-def test_split_merge_lock_and_a_dedicated_grid(edit):
+def test_split_merge_and_lock(edit):
     page = edit()
     grids = page.evaluate(GRIDS)
     pick(page, grids[0])
@@ -156,6 +158,107 @@ def test_split_merge_lock_and_a_dedicated_grid(edit):
     page.wait_for_function(SAVED)
     page.locator('[data-act="lock"]').click()
     expect(page.locator(".grids li.locked")).to_have_count(len(grids))
+
+
+def screen(page, x, y):
+    """Return where a place of the town is on the screen."""
+    return page.evaluate(
+        """place => {const {x, y} = gridatlas.map.project(place),
+          box = document.querySelector('#map').getBoundingClientRect();
+          return [x + box.x, y + box.y]}""",
+        list(t.degrees(x, y)),
+    )
+
+
+def trace(page, corners):
+    """Draw a polygon corner by corner, closing it at its first."""
+    for x, y in [*corners, corners[0]]:
+        page.mouse.move(*screen(page, x, y), steps=3)
+        page.mouse.click(*screen(page, x, y))
+        page.wait_for_timeout(60)  # a second click at once would be a double click
+
+
+def test_polygon_drawn_corner_by_corner_becomes_a_dedicated_grid(edit, client_of, draft):
+    page = edit()
+    before = page.evaluate(GRIDS)
+    tool = page.locator('[data-tool="dedicated"]')
+    tool.click()
+    page.locator("#preview", has_text="逐点画出范围").wait_for()
+    page.wait_for_function(
+        "() => gridatlas.map.getStyle().layers.some(l => l.id.startsWith('td-'))"
+    )
+    trace(page, [(5, 5), (95, 5), (95, 95), (5, 95)])
+    preview = page.locator("#preview")
+    expect(preview).to_contain_text("新网格")
+    assert "超过上限" not in preview.inner_text()
+    preview.get_by_role("button", name="照做").click()
+    page.wait_for_function("() => gridatlas.editor.draft.plan.revision === 2")
+    [made] = set(page.evaluate(GRIDS)) - set(before)
+    row = page.locator(".grids li").filter(has=page.locator(f'[data-code="{made}"]'))
+    expect(row).to_contain_text("专属")
+    grids = client_of("planner").get(f"/plans/{draft}/grids").json()["features"]
+    kinds = {one["properties"]["code"]: one["properties"]["kind"] for one in grids}
+    assert kinds[made] == "dedicated"
+    tool.click()
+    page.keyboard.press("Escape")
+    expect(preview).to_be_hidden()
+
+
+def test_eraser_gives_buildings_back_to_their_grid_of_before(edit):
+    page = edit()
+    before = households(page)
+    move_one(page)
+    page.wait_for_function(SAVED)
+    assert households(page) != before
+    page.reload()  # what was before is known after a reload too
+    page.wait_for_function(READY)
+    page.get_by_label("着色").select_option("moved")
+    expect(page.locator(".shades")).to_contain_text("与原方案不同")
+    page.get_by_role("button", name="橡皮").click()
+    moved = page.evaluate(
+        """() => {const {draft} = gridatlas.editor,
+          cell = draft.cells.find(one => draft.homeOf(one.atom) !== one.grid),
+          box = document.querySelector('#map').getBoundingClientRect(),
+          {x, y} = gridatlas.map.project([cell.lon, cell.lat]);
+          return [x + box.x, y + box.y]}"""
+    )
+    page.mouse.move(*moved)
+    page.mouse.down()
+    page.mouse.move(moved[0] + 3, moved[1], steps=2)
+    page.mouse.up()
+    page.wait_for_function("() => gridatlas.editor.draft.plan.revision === 2")
+    assert households(page) == before
+
+
+def test_grid_is_named_and_a_link_to_look_lets_nobody_edit(edit, open_page, desks, session, draft):
+    page = edit()
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    pick(page, page.evaluate(GRIDS)[0])
+    page.get_by_label("网格名称").fill("北门东片")
+    page.get_by_label("网格名称").press("Enter")
+    page.wait_for_function("() => gridatlas.editor.draft.plan.revision === 1")
+    expect(page.locator(".grids")).to_contain_text("北门东片")
+    page.get_by_role("button", name="分享").click()
+    expect(page.locator("#notice")).to_contain_text("只读链接已复制")
+    link = page.evaluate("navigator.clipboard.readText()")
+    assert link.startswith(f"{desks}/plan/p/{draft}?view")
+    seen = open_page(link, session=session)
+    seen.wait_for_function(READY)
+    assert seen.locator("[data-tool]").count() == 0
+    assert not seen.evaluate("gridatlas.editor.draft.editable")
+    seen.get_by_role("button", name="修改").click()
+    seen.wait_for_function("() => gridatlas.editor?.draft.editable")
+
+
+def test_papers_are_offered_and_the_list_is_saved(edit):
+    page = edit()
+    page.get_by_role("button", name="打印").click()
+    dialog = page.get_by_role("dialog")
+    for name in ("网格图 A3", "网格图 A4", "网格图 8K"):
+        assert dialog.get_by_role("button", name=name).is_visible()
+    with page.expect_download() as taken:
+        dialog.get_by_role("button", name="分配表").click()
+    assert taken.value.suggested_filename == f"{t.NORTH_GATE}.xlsx"
 
 
 def test_step_on_an_old_state_is_explained_and_can_be_made_again(edit, client_of, draft):

@@ -1,6 +1,6 @@
 // Talking to the server: one way to ask, who asks, and what went wrong in the caller's words.
 
-import { notify } from "./dom";
+import { element, notify } from "./dom";
 import { text } from "./locale";
 import { freshToken, token } from "./session";
 
@@ -66,11 +66,14 @@ async function send(path: string, asked: Asked, bearer: string | null): Promise<
   }
 }
 
-/** Open a PDF, or another file, that is only for who is signed in. */
-export async function openPdf(path: string): Promise<void> {
+/** Open a file that is only for who is signed in: what a browser shows in a tab, else saved. */
+export async function openFile(path: string): Promise<void> {
   try {
-    const address = URL.createObjectURL(await (await request(path)).blob());
-    window.open(address, "_blank");
+    const answer = await request(path);
+    const address = URL.createObjectURL(await answer.blob());
+    const name = /filename="([^"]+)"/.exec(answer.headers.get("Content-Disposition") ?? "")?.[1] ?? "";
+    if (/pdf|html/.test(answer.headers.get("Content-Type") ?? "")) window.open(address, "_blank");
+    else element("a", { href: address, download: name }).click();
     window.setTimeout(() => URL.revokeObjectURL(address), 60_000);
   } catch (error) {
     notify((error as Error).message);

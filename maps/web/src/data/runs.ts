@@ -3,7 +3,7 @@
 import type { Feature } from "geojson";
 
 import { button, element, facts, notify } from "../dom";
-import { openPdf } from "../http";
+import { openFile } from "../http";
 import { number, text } from "../locale";
 import * as api from "./api";
 import type { Run, Told, Way } from "./api";
@@ -47,7 +47,7 @@ export async function showRun(id: number, again: () => void): Promise<void> {
     heading(`#${run.id} ${layersSaid(run.layer)}`, `${run.source} · ${when(run.started_at)}`),
     element("p", {}, badge(run.status), run.failure ?? ""),
     ...(run.concerns.length ? [element("div", { class: "trouble" }, element("ul", {}, ...run.concerns.map((one) => element("li", {}, one.said))))] : []),
-    element("div", { class: "actions" }, ...ways, button(text("data.report"), () => void openPdf(`/imports/runs/${run.id}/report`))),
+    element("div", { class: "actions" }, ...ways, button(text("data.report"), () => void openFile(`/imports/runs/${run.id}/report`))),
     countTable(run),
     ...consequences(run),
     facts(Object.entries(run.timings).map(([key, value]): [string, string] => [said("step", key), `${Number(value).toFixed(1)} s`])),

@@ -4,7 +4,7 @@ import type { Feature } from "geojson";
 import type { Map as LibreMap, MapMouseEvent } from "maplibre-gl";
 
 import { notify } from "../dom";
-import { openPdf } from "../http";
+import { openFile } from "../http";
 import { text } from "../locale";
 import { extentOf, showExtent } from "../map";
 import * as api from "./api";
@@ -28,7 +28,7 @@ export class Answers {
   ) {}
 
   private readonly ways: Ways = {
-    print: (code) => void openPdf(`/fire/buildings/${encodeURIComponent(code)}/sheet.pdf`),
+    print: (code) => void openFile(`/fire/buildings/${encodeURIComponent(code)}/sheet.pdf`),
     incidentAt: (place) => void this.incident(place),
     building: (code) => void this.building(code, true),
     goTo: ({ lon, lat }) => void this.ready.then((map) => map.easeTo({ center: [lon, lat], zoom: Math.max(map.getZoom(), 17.5) })),

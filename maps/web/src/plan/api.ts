@@ -27,6 +27,8 @@ export interface Plan {
   published_at: string | null;
   archived_at: string | null;
   limits: Limits;
+  /** What was said when it was published. */
+  note?: string;
   score: Score;
   undo: number;
   redo: number;

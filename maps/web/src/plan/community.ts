@@ -7,10 +7,9 @@ import * as api from "./api";
 import type { Job, Plan } from "./api";
 import { reasons, scoreTable } from "./card";
 import { rings } from "./coverage";
+import { drawDialog } from "./drawing";
 import { go } from "./route";
 
-/** Kinds of facility that may have a grid of their own. */
-const DEDICATED = ["school", "market", "hospital", "park"];
 const SHOWN = 4;
 
 export async function showCommunity(code: string, job: string | null, fills: () => Promise<string[]>): Promise<void> {
@@ -28,7 +27,7 @@ export async function showCommunity(code: string, job: string | null, fills: () 
   const progress = element("div", { class: "progress", role: "status", hidden: "" });
   byId("side").replaceChildren(
     element("div", { class: "heading" }, element("h1", {}, name), element("p", {}, code)),
-    element("div", { class: "actions" }, button(text("plan.draw"), () => drawDialog(code, plans, progress), { class: "primary", id: "draw" })),
+    element("div", { class: "actions" }, button(text("plan.draw"), () => drawDialog(code, plans, (job) => void follow(job, code, progress)), { class: "primary", id: "draw" })),
     progress,
     plans.length ? cards : element("p", { class: "none" }, text("plan.no_plans")),
     table,
@@ -77,6 +76,7 @@ function planCard(plan: Plan, chosen: Set<number>, show: () => void, fills: () =
       element("span", { class: `badge ${plan.status}` }, text(`plan.status_${plan.status}`)),
       plan.stale ? element("span", { class: "badge stale", title: text("plan.stale_help") }, text("plan.stale")) : null,
       element("p", {}, [plan.author, when, traits].filter(Boolean).join(" · ")),
+      plan.note ? element("p", { class: "note" }, plan.note) : null,
       element("label", {}, tick, text("plan.in_table")),
       plan.status === "draft" ? button(text("plan.discard"), () => void discard(plan), { class: "quiet" }) : null,
     ),
@@ -117,49 +117,6 @@ function thumbnail(grids: api.Areas<api.GridProperties>, fills: string[]): SVGSV
     svg.append(path);
   }
   return svg;
-}
-
-function drawDialog(code: string, plans: Plan[], progress: HTMLElement): void {
-  const field = (name: string, value: number, least: number, most: number) => {
-    const input = element("input", { type: "number", name, value: String(value), min: String(least), max: String(most), required: "" });
-    return element("label", {}, text(`plan.draw_${name}`), input);
-  };
-  const before = plans.find((plan) => plan.status === "published") ?? plans[0];
-  const fresh = element("select", { name: "fresh" });
-  fresh.append(element("option", { value: "" }, text("plan.draw_from_before")), element("option", { value: "yes" }, text("plan.draw_from_nothing")));
-  const dedicated = DEDICATED.map((kind) =>
-    element("label", { class: "tick" }, element("input", { type: "checkbox", name: "dedicated", value: kind }), text(`plan.dedicated_${kind}`)),
-  );
-  const said = element("p", { class: "said", role: "alert" });
-  const form = element(
-    "form",
-    { method: "dialog" },
-    element("h2", {}, text("plan.draw")),
-    element("div", { class: "fields" }, field("target", 400, 1, 5000), field("lower", 300, 0, 5000), field("upper", 500, 1, 5000), field("alternatives", 1, 1, 5)),
-    before ? element("label", {}, text("plan.draw_start"), fresh) : null,
-    element("fieldset", {}, element("legend", {}, text("plan.draw_dedicated")), ...dedicated),
-    said,
-    element("div", { class: "ways" }, element("button", { type: "submit", class: "primary" }, text("plan.draw_go")), button(text("plan.leave_it"), () => dialog.remove())),
-  );
-  const dialog = element("dialog", { "aria-label": text("plan.draw") }, form);
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    const given = new FormData(form);
-    const whole = (name: string) => Number(given.get(name));
-    const body: Record<string, unknown> = { target: whole("target"), lower: whole("lower"), upper: whole("upper"), alternatives: whole("alternatives") };
-    if (given.getAll("dedicated").length) body["dedicated"] = given.getAll("dedicated");
-    if (!before || given.get("fresh")) body["fresh"] = true;
-    api.draw(code, body).then(
-      (job) => {
-        dialog.remove();
-        history.replaceState(null, "", `/plan/c/${code}?job=${job.id}`);
-        void follow(job, code, progress);
-      },
-      (error: Error) => (said.textContent = error.message),
-    );
-  });
-  document.body.append(dialog);
-  dialog.showModal();
 }
 
 /** Show how far a job is until it ends; then the new plans. */

@@ -2,19 +2,15 @@
 
 import type { Map as LibreMap } from "maplibre-gl";
 
-import { byId, element } from "../dom";
+import { button, byId, element } from "../dom";
 import { number, text, type Language } from "../locale";
 import * as api from "./api";
-import type { MovedProperties } from "./api";
+import type { MovedProperties, Plan } from "./api";
 import { scoreTable } from "./card";
 import { Draft } from "./draft";
-import { extentOf, View } from "./view";
+import { centre, extentOf, View } from "./view";
 
-export interface Compared {
-  close(): void;
-}
-
-export async function showComparison(id: number, other: number, lang: Language): Promise<Compared> {
+export async function showComparison(id: number, other: number, lang: Language): Promise<{ plan: Plan; close(): void }> {
   const nobody = () => undefined;
   const [one, two] = await Promise.all([Draft.open(id, nobody), Draft.open(other, nobody)]);
   const [figures, moved] = await Promise.all([api.comparison(id, other), api.moved(id, other)]);
@@ -38,10 +34,14 @@ export async function showComparison(id: number, other: number, lang: Language):
     ),
     scoreTable([two, one].map((draft) => ({ ...draft.plan, score: draft.score() }))),
     element("h2", {}, text("plan.who_moves")),
-    movers(moved.features.map((feature) => feature.properties), one),
+    movers(moved.features.map((feature) => feature.properties), one, (place) => right.map.easeTo({ center: place, zoom: Math.max(right.map.getZoom(), 17.5) })),
   );
   Object.assign(window, { gridatlas: { map: right.map } });
-  return { close: () => (left.map.remove(), right.map.remove(), void (byId("other").hidden = true), void (byId("swipe").hidden = true)) };
+  const close = () => {
+    for (const view of [left, right]) view.map.remove();
+    for (const id of ["other", "swipe"]) byId(id).hidden = true;
+  };
+  return { plan: one.plan, close };
 }
 
 function fact(key: string, value: string): HTMLElement[] {
@@ -49,7 +49,7 @@ function fact(key: string, value: string): HTMLElement[] {
 }
 
 /** Buildings that move, by where from and where to. */
-function movers(moved: MovedProperties[], plan: Draft): HTMLElement {
+function movers(moved: MovedProperties[], plan: Draft, goTo: (place: [number, number]) => void): HTMLElement {
   const ways = new Map<string, MovedProperties[]>();
   for (const one of moved.filter((cell) => cell.building)) {
     const way = `${Number(one.from.slice(-3))} → ${Number(one.to.slice(-3))}`;
@@ -58,7 +58,10 @@ function movers(moved: MovedProperties[], plan: Draft): HTMLElement {
   if (ways.size === 0) return element("p", { class: "none" }, text("plan.nobody_moves"));
   const lines = [...ways].map(([way, cells]) => {
     const sum = cells.reduce((total, cell) => total + cell.households, 0);
-    const rows = cells.map((cell) => element("li", {}, `${nameOf(cell, plan)} · ${text("page.households_unit", { households: cell.households })}`));
+    const rows = cells.map((cell) => {
+      const words = `${nameOf(cell, plan)} · ${text("page.households_unit", { households: cell.households })}`;
+      return element("li", {}, button(words, () => goTo(centre(plan, plan.index(cell.atom)) as [number, number]), { class: "quiet" }));
+    });
     return element("details", {}, element("summary", {}, `${way} · ${text("page.households_unit", { households: number(sum) })}`), element("ul", {}, ...rows));
   });
   return element("div", { class: "movers" }, ...lines);

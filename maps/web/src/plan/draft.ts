@@ -14,9 +14,16 @@ export interface Change {
   breaks: "below" | "above" | "pieces" | "locked" | null;
 }
 
-export interface Move {
+/** Cells that go to one grid; null is a grid yet to be made. */
+export interface Step {
   atoms: number[];
   to: string | null;
+}
+
+export interface Move {
+  steps: Step[];
+  /** All cells that change their grid. */
+  atoms: number[];
   households: number;
   buildings: number;
   changes: Change[];
@@ -40,8 +47,10 @@ export class Draft {
   readonly grids = new Map<string, GridProperties>();
   readonly coverage: Coverage;
   problems: Breach[] = [];
+  /** The grid of each cell in the plan that this one was made from. */
+  private home = new Map<number, string>();
   private readonly of = new Map<number, number>();
-  private readonly waiting: Edit[] = [];
+  private readonly waiting: { edit: Edit; dedicated: boolean }[] = [];
   private sending = false;
 
   constructor(
@@ -49,6 +58,8 @@ export class Draft {
     readonly areas: api.Areas<AtomProperties>,
     grids: api.Areas<GridProperties>,
     private readonly tell: (told: Told) => void,
+    /** Shown to look at, whoever looks. */
+    private readonly onlyShown = false,
   ) {
     this.cells = areas.features.map((cell) => ({ ...cell.properties }));
     this.cells.forEach((cell, index) => this.of.set(cell.atom, index));
@@ -57,16 +68,34 @@ export class Draft {
     this.recolour();
   }
 
-  static async open(id: number, tell: (told: Told) => void): Promise<Draft> {
+  static async open(id: number, tell: (told: Told) => void, onlyShown = false): Promise<Draft> {
     const [plan, areas, grids, { problems }] = await Promise.all([
       api.plan(id),
       api.atoms(id),
       api.grids(id),
       api.problems(id),
     ]);
-    const draft = new Draft(plan, areas, grids, tell);
+    const draft = new Draft(plan, areas, grids, tell, onlyShown);
     draft.problems = problems;
+    if (draft.editable && plan.parent !== null) await draft.findHome(plan.parent);
     return draft;
+  }
+
+  private async findHome(parent: number): Promise<void> {
+    const { features } = await api.moved(this.plan.id, parent);
+    for (const cell of this.cells) this.home.set(cell.atom, cell.grid);
+    for (const { properties } of features) this.home.set(properties.atom, properties.from);
+  }
+
+  /** The grid that a cell had in the plan before, if that grid is still there. */
+  homeOf(atom: number): string | null {
+    const grid = this.home.get(atom);
+    return grid !== undefined && this.grids.has(grid) ? grid : null;
+  }
+
+  /** Whether there is a plan before to go back to. */
+  get hasHome(): boolean {
+    return this.home.size > 0;
   }
 
   index(atom: number): number {
@@ -78,15 +107,11 @@ export class Draft {
   }
 
   get editable(): boolean {
-    return this.plan.status === "draft";
+    return this.plan.status === "draft" && !this.onlyShown;
   }
 
   get busy(): boolean {
     return this.waiting.length > 0;
-  }
-
-  households(grid: string): number {
-    return this.cells.reduce((sum, cell) => sum + (cell.grid === grid ? cell.households : 0), 0);
   }
 
   cellsOf(grid: string): number[] {
@@ -111,44 +136,54 @@ export class Draft {
     };
   }
 
-  /** What a move would do, before it is made. */
-  preview(atoms: Iterable<number>, to: string | null): Move {
-    const moving = new Set([...atoms].filter((atom) => this.cell(atom).grid !== to));
-    const indices = new Set([...moving].map((atom) => this.index(atom)));
-    const touched = new Set([...moving].map((atom) => this.cell(atom).grid));
-    const gained = [...moving].reduce((sum, atom) => sum + this.cell(atom).households, 0);
-    const changes = [...touched].map((grid) => {
-      const lost = [...moving].filter((atom) => this.cell(atom).grid === grid);
-      const households = lost.reduce((sum, atom) => sum + this.cell(atom).households, 0);
-      const own = this.cellsOf(grid);
-      return this.change(grid, own, own.filter((index) => !indices.has(index)), -households);
-    });
-    if (moving.size > 0) {
-      const own = to === null ? [] : this.cellsOf(to);
-      changes.push(this.change(to ?? NEW, own, [...own, ...indices], gained));
+  /** What a move to one grid would do, before it is made. */
+  preview(atoms: Iterable<number>, to: string | null, dedicated = false): Move {
+    return this.previewed([{ atoms: [...atoms], to }], dedicated);
+  }
+
+  /** What it would do to give cells back to the grids that they had in the plan before. */
+  previewHome(atoms: Iterable<number>): Move {
+    const ways = new Map<string, number[]>();
+    for (const atom of atoms) {
+      const grid = this.homeOf(atom);
+      if (grid) ways.set(grid, [...(ways.get(grid) ?? []), atom]);
     }
-    const buildings = new Set([...moving].map((atom) => this.cell(atom).building).filter(Boolean));
-    return { atoms: [...moving], to, households: gained, buildings: buildings.size, changes };
+    return this.previewed([...ways].map(([to, own]) => ({ atoms: own, to })));
   }
 
-  private change(grid: string, own: number[], then: number[], delta: number): Change {
-    const before = own.reduce((sum, index) => sum + this.cells[index]!.households, 0);
-    const after = before + delta;
-    return { grid, before, after, breaks: this.broken(grid, own, then, before, after) };
+  private previewed(asked: Step[], dedicated = false): Move {
+    const steps = asked
+      .map(({ atoms, to }) => ({ to, atoms: atoms.filter((atom) => this.cell(atom).grid !== to) }))
+      .filter(({ atoms }) => atoms.length > 0);
+    const goes = new Map(steps.flatMap(({ atoms, to }) => atoms.map((atom): [number, string] => [this.index(atom), to ?? NEW])));
+    const atoms = steps.flatMap((step) => step.atoms);
+    const touched = new Set([...atoms.map((atom) => this.cell(atom).grid), ...goes.values()]);
+    const changes = [...touched].map((grid) => {
+      const own = this.cellsOf(grid);
+      const then = [...own.filter((index) => !goes.has(index)), ...[...goes].flatMap(([index, to]) => (to === grid ? [index] : []))];
+      return this.change(grid, own, then, dedicated && grid === NEW);
+    });
+    const buildings = new Set(atoms.map((atom) => this.cell(atom).building).filter(Boolean));
+    const households = atoms.reduce((sum, atom) => sum + this.cell(atom).households, 0);
+    return { steps, atoms, households, buildings: buildings.size, changes };
   }
 
-  private broken(
-    grid: string,
-    own: number[],
-    then: number[],
-    before: number,
-    after: number,
-  ): Change["breaks"] {
+  private sum(cells: number[]): number {
+    return cells.reduce((sum, index) => sum + this.cells[index]!.households, 0);
+  }
+
+  private change(grid: string, own: number[], then: number[], free: boolean): Change {
+    const [before, after] = [this.sum(own), this.sum(then)];
+    return { grid, before, after, breaks: this.broken({ grid, before, after }, own, then, free) };
+  }
+
+  /** What is newly broken in a grid; one that is `free` has no limits. */
+  private broken({ grid, before, after }: Omit<Change, "breaks">, own: number[], then: number[], free: boolean): Change["breaks"] {
     const known = this.grids.get(grid);
     if (known?.locked) return "locked";
     if (then.length === 0) return null;
     if (this.coverage.pieces(then) > Math.max(1, this.coverage.pieces(own))) return "pieces";
-    if (known?.kind === "dedicated") return null;
+    if (free || known?.kind === "dedicated") return null;
     const { lower, upper } = this.plan.limits;
     if (after > upper && (before <= upper || after > before)) return "above";
     if (after < lower && (before >= lower || after < before) && grid !== NEW) return "below";
@@ -156,18 +191,18 @@ export class Draft {
   }
 
   /** Make a move: at once on the page, then by the server. */
-  move({ atoms, to }: Move): void {
-    if (atoms.length === 0) return;
-    if (to !== null) {
-      for (const atom of atoms) this.cell(atom).grid = to;
+  move({ steps }: Move, dedicated = false): void {
+    for (const { atoms, to } of steps) if (to !== null) for (const atom of atoms) this.cell(atom).grid = to;
+    if (steps.some(({ to }) => to !== null)) {
       this.refresh();
       this.tell({ what: "changed" });
     }
-    this.send({ kind: "assign", atoms, grid: to });
+    for (const { atoms, to } of steps) this.send({ kind: "assign", atoms, grid: to }, dedicated);
   }
 
-  send(edit: Edit): void {
-    this.waiting.push(edit);
+  /** Send an edit; a grid that it makes becomes dedicated where that is wanted. */
+  send(edit: Edit, dedicated = false): void {
+    this.waiting.push({ edit, dedicated });
     void this.flush();
   }
 
@@ -186,12 +221,14 @@ export class Draft {
     this.sending = true;
     try {
       for (let next = this.waiting[0]; next; next = this.waiting[0]) {
-        const edited = await api.edit(this.plan.id, this.plan.revision, next);
+        const edited = await api.edit(this.plan.id, this.plan.revision, next.edit);
         this.waiting.shift();
+        const made = Object.values(edited.atoms)[0];
+        if (next.dedicated && made) this.waiting.unshift({ edit: { kind: "kind", grid: made, to: "dedicated" }, dedicated: false });
         this.take(edited);
       }
     } catch (error) {
-      await this.failed(error as Error, this.waiting[0] ?? null);
+      await this.failed(error as Error, this.waiting[0]?.edit ?? null);
     } finally {
       this.sending = false;
     }
@@ -213,11 +250,10 @@ export class Draft {
     this.plan = { ...this.plan, revision, undo, redo };
     for (const { properties } of edited.changed) this.keep(properties);
     for (const code of edited.removed) this.grids.delete(code);
-    if (this.waiting.length === 0) {
-      for (const [atom, grid] of Object.entries(edited.atoms)) {
-        const index = this.of.get(Number(atom));
-        if (index !== undefined) this.cells[index]!.grid = grid;
-      }
+    const ahead = new Set(this.waiting.flatMap(({ edit }) => (edit.kind === "assign" ? edit.atoms : [])));
+    for (const [atom, grid] of Object.entries(edited.atoms)) {
+      const index = this.of.get(Number(atom));
+      if (index !== undefined && !ahead.has(Number(atom))) this.cells[index]!.grid = grid;
     }
     this.problems = edited.problems;
     this.refresh();

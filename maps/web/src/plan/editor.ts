@@ -2,19 +2,24 @@
 // what is wrong, and what other people do meanwhile.
 
 import { button, byId, element, icon, notify } from "../dom";
-import { ask, isOffline, openPdf } from "../http";
+import { ask, isOffline } from "../http";
 import { number, text, type Language } from "../locale";
 import { reducedMotion } from "../map";
 import { session } from "../session";
 import * as api from "./api";
 import type { GridProperties, Plan } from "./api";
+import { press, showBar } from "./bar";
 import { scoreTable } from "./card";
 import { Draft, type Move, type Told } from "./draft";
+import { chosenGrid, gridList, nameOf } from "./grids";
 import { ICONS, type IconName } from "./icons";
+import { printDialog } from "./paper";
 import { publishDialog } from "./publish";
 import { go } from "./route";
-import { Tools, TOOLS, type Tool } from "./tools";
-import { extentOf, View, type Shade } from "./view";
+import { Tools, type Tool } from "./tools";
+import { extentOf, View } from "./view";
+
+const KEYS: Record<string, Tool> = { v: "click", b: "brush", l: "lasso", r: "rectangle", c: "compound", e: "eraser" };
 
 /** How often other people's revisions are asked for, in milliseconds. */
 const PEERS_MS = 4000;
@@ -38,15 +43,19 @@ export class Editor {
     });
   }
 
-  static async open(id: number, lang: Language): Promise<Editor> {
+  static async open(id: number, lang: Language, onlyShown: boolean): Promise<Editor> {
     const told: { to?: Editor } = {};
-    const draft = await Draft.open(id, (what) => told.to?.told(what));
+    const draft = await Draft.open(id, (what) => told.to?.told(what), onlyShown);
     const view = await View.open(lang, extentOf(draft));
     view.load(draft);
     const editor = new Editor(draft, view);
     told.to = editor;
     editor.start();
     return editor;
+  }
+
+  get plan(): Plan {
+    return this.draft.plan;
   }
 
   /** Let go of everything that listens. */
@@ -62,8 +71,8 @@ export class Editor {
     window.addEventListener("beforeunload", (event) => this.draft.busy && event.preventDefault(), { signal });
     const watch = window.setInterval(() => void this.peers(), PEERS_MS);
     signal.addEventListener("abort", () => window.clearInterval(watch));
-    this.showTools();
-    this.tools.use("click");
+    showBar({ draft: this.draft, tools: this.tools, view: this.view, use: (tool) => this.use(tool), shaded: () => this.view.show(this.draft, this.active) });
+    this.use("click");
     this.show();
     Object.assign(window, { gridatlas: { map: this.view.map, editor: this } });
   }
@@ -78,6 +87,7 @@ export class Editor {
       ...(this.draft.editable ? [this.actions()] : [this.readOnly(plan)]),
       this.problemLine(),
       this.gridList(),
+      this.draft.editable && this.active ? chosenGrid(this.draft, this.active) : "",
       this.scores(plan),
     );
     this.state();
@@ -100,13 +110,16 @@ export class Editor {
   }
 
   private readOnly(plan: Plan): HTMLElement {
+    const draft = plan.status === "draft";
+    const way = draft ? button(text("plan.edit"), () => go(`/plan/p/${plan.id}`), {}) : button(text("plan.copy"), () => void this.copied(), { class: "primary" });
     return element(
       "div",
       { class: "actions" },
       element("span", { class: `badge ${plan.status}` }, text(`plan.status_${plan.status}`)),
-      button(text("plan.copy"), () => void this.copied(), { class: "primary" }),
-      this.printLink(),
+      way,
       this.compareLink(),
+      this.printLink(),
+      this.shareLink(),
     );
   }
 
@@ -141,13 +154,22 @@ export class Editor {
       button(text("plan.complete"), () => void this.completed(), { title: text("plan.complete_help") }),
       this.compareLink(),
       this.printLink(),
+      this.shareLink(),
       button(text("plan.publish"), () => void publishDialog(this.draft), { class: "primary" }),
     );
   }
 
   private printLink(): HTMLElement {
-    const href = `/plans/${this.draft.plan.id}/sheet.pdf?lang=${document.documentElement.lang.slice(0, 2)}`;
-    return button(text("plan.print"), () => void openPdf(href), { title: text("plan.print_help") });
+    return button(text("plan.print"), () => printDialog(this.draft.plan), { title: text("plan.print_help") });
+  }
+
+  private shareLink(): HTMLElement {
+    const address = `${location.origin}/plan/p/${this.draft.plan.id}?view${location.hash}`;
+    const share = () => navigator.clipboard.writeText(address).then(
+      () => notify(text("plan.shared"), undefined, "calm"),
+      () => notify(address, undefined, "calm"),
+    );
+    return button(text("plan.share"), () => void share(), { title: text("plan.share_help") });
   }
 
   private compareLink(): HTMLElement {
@@ -177,7 +199,7 @@ export class Editor {
     const step = button(icon(ICONS.next), () => this.nextProblem(), { class: "tool" });
     step.setAttribute("aria-label", text("plan.next"));
     step.title = text("plan.next_help");
-    const list = this.draft.problems.map((one) => element("li", {}, one.detail));
+    const list = this.draft.problems.map((one) => element("li", {}, button(one.detail, () => this.choose(one.grid, true), { class: "quiet" })));
     return element(
       "div",
       { class: "trouble" },
@@ -198,63 +220,15 @@ export class Editor {
   }
 
   private gridList(): HTMLElement {
-    const rows = [...this.draft.grids.values()]
-      .sort((one, other) => one.code.localeCompare(other.code))
-      .map((grid) => this.gridRow(grid));
-    return element("ul", { class: "grids" }, ...rows);
-  }
-
-  private gridRow(grid: GridProperties): HTMLElement {
-    const change = this.pending?.changes.find((one) => one.grid === grid.code);
-    const swatch = element("i", { class: "swatch" });
-    swatch.style.background = this.view.fills[grid.colour] ?? "";
-    const figure = element("b", {}, number(change?.after ?? grid.households));
-    const delta = change ? change.after - change.before : 0;
-    const row = button(
-      element(
-        "span",
-        { class: "row" },
-        swatch,
-        element("span", { class: "name" }, grid.name || text("page.grid_number", { serial: grid.serial }), grid.kind === "dedicated" ? element("small", {}, ` ${text("page.kind_dedicated")}`) : null),
-        delta ? element("em", { class: delta > 0 ? "up" : "down" }, `${delta > 0 ? "+" : "−"}${number(Math.abs(delta))}`) : null,
-        figure,
-        this.bar(grid, change?.after ?? grid.households),
-      ),
-      () => this.choose(grid.code === this.active ? null : grid.code),
-      { class: "pick", "aria-pressed": String(grid.code === this.active), "data-code": grid.code },
-    );
-    const item = element("li", { class: classes(grid, change?.breaks ?? null) }, row, ...(this.draft.editable ? this.rowTools(grid) : []));
-    return item;
-  }
-
-  /** Households between nothing and half as much again as the upper limit, with both limits. */
-  private bar(grid: GridProperties, households: number): HTMLElement {
-    const { lower, upper } = this.draft.plan.limits;
-    const share = (value: number) => `${Math.min(100, (value / (upper * 1.3)) * 100)}%`;
-    const fill = element("span", { class: "fill" });
-    fill.style.width = share(households);
-    const band = element("span", { class: "band" });
-    band.style.left = share(lower);
-    band.style.width = `calc(${share(upper)} - ${share(lower)})`;
-    return element("span", { class: `meter${grid.kind === "dedicated" ? " free" : ""}`, "aria-hidden": "true" }, band, fill);
-  }
-
-  private rowTools(grid: GridProperties): HTMLElement[] {
-    const lock = button(
-      icon(ICONS[grid.locked ? "lock" : "unlock"]),
-      () => this.draft.send({ kind: "lock", grids: [grid.code], locked: !grid.locked }),
-      { class: "tool small", "aria-pressed": String(grid.locked), title: text("plan.lock_help") },
-    );
-    lock.setAttribute("aria-label", `${text(grid.locked ? "plan.unlock" : "plan.lock")} ${grid.serial}`);
-    const tick = element("input", { type: "checkbox", title: text("plan.merge_pick") });
-    tick.setAttribute("aria-label", `${text("plan.merge_pick")} ${grid.serial}`);
-    tick.checked = this.merging.has(grid.code);
-    tick.addEventListener("change", () => {
-      if (tick.checked) this.merging.add(grid.code);
-      else this.merging.delete(grid.code);
-      this.show();
+    return gridList({
+      draft: this.draft,
+      fills: this.view.fills,
+      active: this.active,
+      pending: this.pending,
+      merging: this.merging,
+      choose: (code) => this.choose(code),
+      merged: () => this.show(),
     });
-    return [lock, tick];
   }
 
   private scores(plan: Plan): HTMLElement {
@@ -266,98 +240,85 @@ export class Editor {
     );
   }
 
-  // -- tools above the map
-
-  private showTools(): void {
-    const bar = byId("tools");
-    bar.hidden = false;
-    bar.setAttribute("aria-label", text("plan.tools"));
-    const names: Tool[] = this.draft.editable ? [...TOOLS, "dedicated"] : ["click"];
-    const buttons = names.map((name) => {
-      const made = button(icon(ICONS[name]), () => this.use(name), {
-        class: "tool",
-        title: text(`plan.tool_${name}_help`),
-        "data-tool": name,
-      });
-      made.setAttribute("aria-label", text(`plan.tool_${name}`));
-      return made;
-    });
-    const size = element("input", { type: "range", min: "10", max: "90", value: String(this.tools.brush) });
-    size.setAttribute("aria-label", text("plan.brush_size"));
-    size.addEventListener("input", () => (this.tools.brush = Number(size.value)));
-    const shade = element("select", { "aria-label": text("plan.colour_by") });
-    for (const name of ["grid", "deviation", "density"] as Shade[]) {
-      shade.append(element("option", { value: name }, text(`plan.shade_${name}`)));
-    }
-    shade.addEventListener("change", () => {
-      this.view.shade = shade.value as Shade;
-      this.view.show(this.draft, this.active);
-    });
-    bar.replaceChildren(...buttons, ...(this.draft.editable ? [size] : []), shade);
-    this.use("click");
-  }
-
   use(tool: Tool): void {
     this.tools.use(tool);
     this.drop();
-    for (const one of byId("tools").querySelectorAll<HTMLElement>("[data-tool]")) {
-      one.setAttribute("aria-pressed", String(one.dataset["tool"] === tool));
-    }
-    byId("tools").classList.toggle("brushing", tool === "brush");
+    press(tool);
+    if (tool === "dedicated") this.hint(text("plan.draw_shape"));
   }
 
   // -- gestures
 
   private over(atoms: number[] | null): void {
     this.view.hover(atoms?.[0] ?? null);
-    if (!this.draft.editable || this.active === null || this.waitsForYes()) return;
-    if (atoms === null) return this.drop();
-    this.offer(atoms);
+    if (this.waitsForYes() || this.tools.tool === "dedicated") return;
+    if (atoms === null) this.drop();
+    else if (this.draft.editable && this.active !== null) this.offer(atoms);
+    else this.tell(atoms);
   }
 
   private waitsForYes(): boolean {
     return byId("preview").classList.contains("asking");
   }
 
-  /** Show what a move to the chosen grid would do. */
+  /** Say what is under the pointer. */
+  private tell(atoms: number[]): void {
+    const cell = this.draft.cell(atoms[0]!);
+    const grid = this.draft.grids.get(cell.grid);
+    const words = [cell.name || cell.building || text("plan.open_ground"), text("page.households_unit", { households: number(cell.households) }), grid ? nameOf(grid) : ""];
+    this.hint(words.filter(Boolean).join(" · "));
+  }
+
+  private hint(words: string): void {
+    byId("preview").replaceChildren(element("p", {}, words));
+    byId("preview").hidden = false;
+  }
+
+  /** What the tool at hand would do with cells; nothing where no grid is chosen. */
+  private moveOf(atoms: Iterable<number>): Move | null {
+    if (this.tools.tool === "eraser") return this.draft.previewHome(atoms);
+    if (this.tools.tool === "dedicated") return this.draft.preview(atoms, null, true);
+    return this.active === null ? null : this.draft.preview(atoms, this.active);
+  }
+
+  /** Show what a move would do. */
   private offer(atoms: Iterable<number>): void {
-    const to = this.tools.tool === "dedicated" ? null : this.active;
-    if (to === null && this.tools.tool !== "dedicated") return this.view.mark(atoms, false);
-    const move = this.draft.preview(atoms, to);
-    this.pending = move;
-    this.view.mark(move.atoms, move.changes.some((change) => change.breaks));
-    this.figures();
+    const move = this.moveOf(atoms);
+    if (move === null) return this.view.mark(atoms, false);
+    this.ponder(move);
     this.preview(move, false);
+  }
+
+  private ponder(move: Move): boolean {
+    const bad = move.changes.some((change) => change.breaks);
+    this.pending = move;
+    this.view.mark(move.atoms, bad);
+    this.figures();
+    return bad;
   }
 
   private chosen(atoms: Set<number>, alternative: boolean): void {
     const first = [...atoms][0];
     if (first === undefined) return this.drop();
-    const own = this.draft.cell(first).grid;
-    if (!this.draft.editable || alternative || (this.active === null && this.tools.tool !== "dedicated")) {
+    const move = this.draft.editable && !alternative ? this.moveOf(atoms) : null;
+    if (move === null) {
       this.drop();
-      return this.choose(own);
+      return this.choose(this.draft.cell(first).grid);
     }
-    const to = this.tools.tool === "dedicated" ? null : this.active;
-    const move = this.draft.preview(atoms, to);
     if (move.atoms.length === 0) return this.drop();
-    this.pending = move;
-    this.view.mark(move.atoms, move.changes.some((change) => change.breaks));
-    const bad = move.changes.some((change) => change.breaks);
-    if (bad || to === null) {
-      this.figures();
-      this.preview(move, true);
-    } else this.make();
+    if (this.ponder(move) || this.tools.tool === "dedicated") this.preview(move, true);
+    else this.make();
   }
 
   /** Make the pending move. */
   make(): void {
     const move = this.pending;
     if (!move) return;
+    const dedicated = this.tools.tool === "dedicated";
     this.drop();
     if (move.changes.some((change) => change.breaks === "locked")) return;
-    this.draft.move(move);
-    if (this.tools.tool === "dedicated") this.use("click");
+    this.draft.move(move, dedicated);
+    if (dedicated) this.use("click");
   }
 
   drop(): void {
@@ -379,7 +340,7 @@ export class Editor {
     const box = byId("preview");
     const rows = move.changes.map((change) => {
       const grid = this.draft.grids.get(change.grid);
-      const name = grid ? text("page.grid_number", { serial: grid.serial }) : text("plan.new_grid");
+      const name = grid ? nameOf(grid) : text("plan.new_grid");
       const warning = change.breaks ? element("strong", {}, ` ${text(`plan.breaks_${change.breaks}`)}`) : null;
       return element("li", {}, `${name} ${number(change.before)} → ${number(change.after)}`, warning);
     });
@@ -391,13 +352,19 @@ export class Editor {
         ]
       : [];
     box.replaceChildren(
-      element("p", {}, text("plan.moving", { buildings: move.buildings, households: number(move.households) })),
+      element("p", {}, this.moving(move)),
       element("ul", {}, ...rows),
       ...ways,
     );
     box.classList.toggle("asking", asks);
     box.hidden = false;
     if (asks) box.querySelector<HTMLElement>("button")?.focus();
+  }
+
+  private moving(move: Move): string {
+    const name = move.buildings === 1 ? move.atoms.map((atom) => this.draft.cell(atom).name).find(Boolean) : "";
+    const sum = text("plan.moving", { buildings: move.buildings, households: number(move.households) });
+    return name ? `${name} · ${text("page.households_unit", { households: number(move.households) })}` : sum;
   }
 
   // -- grids
@@ -430,14 +397,15 @@ export class Editor {
     else if (control || event.altKey) return;
     else if (key === "escape") this.escape();
     else if (key === "n") this.nextProblem();
-    else if ("vblrc".includes(key)) this.use(({ v: "click", b: "brush", l: "lasso", r: "rectangle", c: "compound" } as const)[key as "v"]);
+    else if (this.draft.editable && KEYS[key]) this.use(KEYS[key]);
     else if (/^[1-9]$/.test(key)) this.choose([...this.draft.grids.keys()].sort()[Number(key) - 1] ?? null);
     else return;
     event.preventDefault();
   }
 
   private escape(): void {
-    if (this.pending) this.drop();
+    if (this.tools.tool === "dedicated") this.use("click");
+    else if (this.pending) this.drop();
     else this.choose(null);
   }
 
@@ -469,8 +437,4 @@ export class Editor {
       if (!isOffline(error)) throw error;
     }
   }
-}
-
-function classes(grid: GridProperties, breaks: string | null): string {
-  return [grid.within && grid.contiguous ? "" : "off", breaks ? "breaks" : "", grid.locked ? "locked" : ""].join(" ").trim();
 }

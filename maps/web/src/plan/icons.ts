@@ -7,6 +7,7 @@ export const ICONS = {
   rectangle: "M3 5h14v10H3z",
   compound: "M3 17V8l5-4 5 4v9M13 17V6h4v11M3 17h14M6 11h3M6 14h3",
   dedicated: "M10 3l7 5-2.600 9H5.600L3 8zM10 8v5M7.500 10.500h5",
+  eraser: "M8 17h9M3 12l7-8 6 5-7 8H6z",
   undo: "M7 4L3 8l4 4M3 8h8a5 5 0 0 1 0 9H8",
   redo: "M13 4l4 4-4 4M17 8H9a5 5 0 0 0 0 9h3",
   lock: "M6 9V6.500a4 4 0 0 1 8 0V9M4.500 9h11v8h-11z",

@@ -6,6 +6,7 @@ import { palette } from "../legend";
 import { text, type Language } from "../locale";
 import { loadStyle } from "../map";
 import { firstVisit } from "../tour";
+import type { Plan } from "./api";
 import { showComparison } from "./compare";
 import { showCommunity } from "./community";
 import { Editor } from "./editor";
@@ -14,7 +15,13 @@ import { onPlace, whereTo, type Place } from "./route";
 import "maplibre-gl/dist/maplibre-gl.css";
 import "../desk.css";
 
-let open: { close(): void } | null = null;
+/** A page with a map, that has to be let go of. */
+interface Opened {
+  plan: Plan;
+  close(): void;
+}
+
+let open: Opened | null = null;
 let turn = 0;
 
 async function start(): Promise<void> {
@@ -41,6 +48,7 @@ async function show(place: Place, lang: Language): Promise<void> {
     const opened = await shown(place, lang);
     if (own !== turn) return opened?.close();
     open = opened;
+    crumbs(place, opened?.plan);
     document.title = `${byId("side").querySelector("h1")?.textContent ?? ""} · ${text("plan.title")}`;
     firstVisit(place.page === "plan" ? "edit" : "plan");
   } catch (error) {
@@ -51,8 +59,8 @@ async function show(place: Place, lang: Language): Promise<void> {
   }
 }
 
-async function shown(place: Place, lang: Language): Promise<{ close(): void } | null> {
-  if (place.page === "plan") return Editor.open(place.id, lang);
+async function shown(place: Place, lang: Language): Promise<Opened | null> {
+  if (place.page === "plan") return Editor.open(place.id, lang, place.onlyShown);
   if (place.page === "compare") return showComparison(place.id, place.other, lang);
   if (place.page === "community") await showCommunity(place.code, place.job, () => fills(lang));
   else await showList();
@@ -66,8 +74,10 @@ function fills(lang: Language): Promise<string[]> {
   return known;
 }
 
-function crumbs(place: Place): void {
+/** Communities, then the community, then the plan that is compared. */
+function crumbs(place: Place, plan?: Plan): void {
   const links = [element("a", { href: "/plan" }, text("plan.communities"))];
+  if (plan) links.push(element("a", { href: `/plan/c/${plan.community_code}` }, plan.community));
   if (place.page === "community") links.push(element("a", { href: `/plan/c/${place.code}` }, place.code));
   if (place.page === "compare") links.push(element("a", { href: `/plan/p/${place.id}` }, text("plan.back_to_plan")));
   byId("crumbs").replaceChildren(...links);

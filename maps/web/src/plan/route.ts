@@ -1,11 +1,12 @@
-// Addresses of the planner: /plan, /plan/c/COMMUNITY, /plan/p/PLAN, /plan/p/PLAN/compare/OTHER.
+// Addresses of the planner: /plan, /plan/c/COMMUNITY, /plan/p/PLAN (with ?view only to look at),
+// /plan/p/PLAN/compare/OTHER.
 
 import { followLinks } from "../desk";
 
 export type Place =
   | { page: "list" }
   | { page: "community"; code: string; job: string | null }
-  | { page: "plan"; id: number }
+  | { page: "plan"; id: number; onlyShown: boolean }
   | { page: "compare"; id: number; other: number };
 
 let follow: (place: Place) => void = () => undefined;
@@ -14,7 +15,7 @@ export function whereTo(path = location.pathname, search = location.search): Pla
   const [, , kind, one, , other] = path.split("/");
   if (kind === "c" && one) return { page: "community", code: one, job: new URLSearchParams(search).get("job") };
   if (kind === "p" && one && other) return { page: "compare", id: Number(one), other: Number(other) };
-  if (kind === "p" && one) return { page: "plan", id: Number(one) };
+  if (kind === "p" && one) return { page: "plan", id: Number(one), onlyShown: new URLSearchParams(search).has("view") };
   return { page: "list" };
 }
 

@@ -1,14 +1,17 @@
-// Gestures that choose cells: click, brush, lasso, rectangle, a whole compound.
+// Gestures that choose cells: click, brush, eraser, lasso, rectangle, a whole compound, and a shape
+// drawn corner by corner.
 
-import type { Position } from "geojson";
+import type { Polygon, Position } from "geojson";
 import type { MapMouseEvent, MapTouchEvent } from "maplibre-gl";
 
 import type { Draft } from "./draft";
 import { centre, type View } from "./view";
 import { contains } from "./coverage";
 
-export type Tool = "click" | "brush" | "lasso" | "rectangle" | "compound" | "dedicated";
-export const TOOLS: Tool[] = ["click", "brush", "lasso", "rectangle", "compound"];
+export const TOOLS = ["click", "brush", "eraser", "lasso", "rectangle", "compound", "dedicated"] as const;
+export type Tool = (typeof TOOLS)[number];
+/** Tools by which one drags over the map. */
+const DRAGGED: Tool[] = ["brush", "eraser", "lasso", "rectangle"];
 
 type Pointer = MapMouseEvent | MapTouchEvent;
 
@@ -24,6 +27,7 @@ export interface Gestures {
 export class Tools {
   tool: Tool = "click";
   brush = 28;
+  private pen: { put(): void } | null = null;
   private drawing: { ring: Position[]; atoms: Set<number>; from: { x: number; y: number } } | null = null;
 
   constructor(
@@ -45,21 +49,36 @@ export class Tools {
   use(tool: Tool): void {
     this.tool = tool;
     this.cancel();
-    const drags = tool !== "click" && tool !== "compound";
     const { dragPan, boxZoom } = this.view.map;
-    if (drags) dragPan.disable();
+    if (this.drags) dragPan.disable();
     else dragPan.enable();
     boxZoom.disable();
-    this.view.map.getCanvas().style.cursor = drags ? "crosshair" : "pointer";
+    this.view.map.getCanvas().style.cursor = this.drags || tool === "dedicated" ? "crosshair" : "pointer";
+    if (tool === "dedicated") void this.drawShape();
+  }
+
+  /** Let a shape be drawn; what stands in it is chosen when it closes. */
+  private async drawShape(): Promise<void> {
+    const { Pen } = await import("./pen");
+    if (this.tool !== "dedicated") return;
+    const pen = new Pen(this.view.map, (shape) => this.on.chosen(this.within(shape), { alternative: false }));
+    pen.draw("polygon");
+    this.pen = pen;
   }
 
   cancel(): void {
     this.drawing = null;
+    this.pen?.put();
+    this.pen = null;
     this.view.gesture(null);
   }
 
   private get drags(): boolean {
-    return this.tool !== "click" && this.tool !== "compound";
+    return DRAGGED.includes(this.tool);
+  }
+
+  private get brushes(): boolean {
+    return this.tool === "brush" || this.tool === "eraser";
   }
 
   private pressed(event: Pointer): void {
@@ -73,7 +92,7 @@ export class Tools {
   private moved(event: Pointer): void {
     const { drawing } = this;
     if (!drawing) return this.hovered(event);
-    if (this.tool === "brush") {
+    if (this.brushes) {
       for (const atom of this.under(event.point)) drawing.atoms.add(atom);
       this.view.gesture(this.circle(event.point));
     } else {
@@ -85,7 +104,8 @@ export class Tools {
   }
 
   private hovered(event: Pointer): void {
-    if (this.tool === "brush") this.view.gesture(this.circle(event.point));
+    if (this.brushes) this.view.gesture(this.circle(event.point));
+    if (this.tool === "dedicated") return;
     const atom = this.view.atomAt(event.point);
     const atoms = atom === null ? null : this.tool === "compound" ? this.compound(atom) : [atom];
     this.on.over(this.drags ? null : atoms, event.point);
@@ -99,7 +119,7 @@ export class Tools {
   }
 
   private clicked(event: MapMouseEvent): void {
-    if (this.drags) return;
+    if (this.drags || this.tool === "dedicated") return;
     const atom = this.view.atomAt(event.point);
     if (atom === null) return;
     const atoms = this.tool === "compound" ? this.compound(atom) : [atom];
@@ -137,7 +157,10 @@ export class Tools {
 
   private inside(ring: Position[]): Set<number> {
     if (ring.length < 3) return new Set();
-    const area = { type: "Polygon" as const, coordinates: [[...ring, ring[0]!]] };
+    return this.within({ type: "Polygon", coordinates: [[...ring, ring[0]!]] });
+  }
+
+  private within(area: Polygon): Set<number> {
     const found = this.draft().cells.filter((_, index) => contains(area, centre(this.draft(), index)));
     return new Set(found.map((cell) => cell.atom));
   }

@@ -15,12 +15,34 @@ import { createMap, loadStyle, type Extent } from "../map";
 import { rings } from "./coverage";
 import type { Draft } from "./draft";
 
-export type Shade = "grid" | "deviation" | "density";
+export const SHADES = ["grid", "deviation", "density", "compound", "moved"] as const;
+/** What the colours of the cells say. */
+export type Shade = (typeof SHADES)[number];
 
 const GRID_LAYERS = ["grid-fill", "grid-border", "grid-selected", "grid-label", "community-fill"];
 const NOTHING: FeatureCollection = { type: "FeatureCollection", features: [] };
 /** Below the limits to above them, also for eyes that see fewer colours (ColorBrewer PuOr). */
 const DEVIATION = ["#5e3c99", "#b2abd2", "#f7f7f7", "#fdb863", "#e66101"];
+const [STAYED, MOVED, ALONE] = ["#eceef0", "#e07b39", "#eceef0"];
+const MANY = 120;
+
+/** Colours with the words of the catalogue that explain them. */
+export function legendOf(shade: Shade): [string, string][] {
+  const explained: Record<Shade, [string, string][]> = {
+    grid: [],
+    deviation: [[DEVIATION[0]!, "shade_below"], [DEVIATION[2]!, "shade_on_target"], [DEVIATION[4]!, "shade_above"]],
+    density: [[depth(0), "shade_few"], [depth(MANY), "shade_many"]],
+    compound: [[ALONE, "shade_alone"]],
+    moved: [[MOVED, "shade_came"], [STAYED, "shade_stayed"]],
+  };
+  return explained[shade];
+}
+
+/** Light to dark blue by households. */
+function depth(households: number): string {
+  const share = Math.min(1, households / MANY);
+  return `rgb(${Math.round(247 - share * 240)},${Math.round(251 - share * 170)},${Math.round(255 - share * 120)})`;
+}
 
 /** The city's style without its grids, and with the layers of a plan in their place. */
 function planStyle(style: StyleSpecification, fills: string[]): StyleSpecification {
@@ -37,6 +59,7 @@ function planStyle(style: StyleSpecification, fills: string[]): StyleSpecificati
     atoms: { ...plain, promoteId: "atom" },
     borders: plain,
     labels: plain,
+    counts: plain,
     gesture: plain,
     differing: plain,
   };
@@ -117,6 +140,14 @@ function labelLayers(): LayerSpecification[] {
   const fonts = ["PingFang SC Bold", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", "sans-serif"];
   return [
     {
+      id: "count",
+      type: "symbol",
+      source: "counts",
+      minzoom: 16.5,
+      layout: { "text-field": ["get", "households"], "text-font": fonts, "text-size": 11, "text-padding": 0 },
+      paint: { "text-color": "#44525f", "text-halo-color": "#ffffff", "text-halo-width": 1.2 },
+    },
+    {
       id: "plan-label",
       type: "symbol",
       source: "labels",
@@ -164,6 +195,7 @@ export class View {
   load(draft: Draft): void {
     this.states.clear();
     this.source("atoms").setData(draft.areas);
+    this.source("counts").setData(counts(draft));
     this.show(draft, null);
   }
 
@@ -192,10 +224,9 @@ export class View {
       const share = (grid.households - target) / Math.max(half, 1);
       return DEVIATION[Math.max(0, Math.min(4, Math.round(share * 1.34) + 2))]!;
     }
-    if (this.shade === "density") {
-      const depth = Math.min(1, cell.households / 120);
-      return `rgb(${Math.round(247 - depth * 240)},${Math.round(251 - depth * 170)},${Math.round(255 - depth * 120)})`;
-    }
+    if (this.shade === "density") return depth(cell.households);
+    if (this.shade === "compound") return cell.compound ? this.fills[hashed(cell.compound) % this.fills.length]! : ALONE;
+    if (this.shade === "moved") return (draft.homeOf(atom) ?? cell.grid) === cell.grid ? STAYED : MOVED;
     return "";
   }
 
@@ -238,6 +269,20 @@ export class View {
   private source(name: string): GeoJSONSource {
     return this.map.getSource(name) as GeoJSONSource;
   }
+}
+
+function hashed(words: string): number {
+  return [...words].reduce((sum, letter) => (sum * 31 + letter.charCodeAt(0)) % 100_003, 7);
+}
+
+/** Households of each building, where it stands. */
+function counts(draft: Draft): FeatureCollection {
+  const features = draft.cells.flatMap((cell): Feature[] =>
+    cell.building && cell.lon !== null && cell.lat !== null && cell.households > 0
+      ? [{ type: "Feature", geometry: { type: "Point", coordinates: [cell.lon, cell.lat] }, properties: { households: String(cell.households) } }]
+      : [],
+  );
+  return { type: "FeatureCollection", features };
 }
 
 function labels(draft: Draft, active: string | null): Feature[] {

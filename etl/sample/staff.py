@@ -1,0 +1,37 @@
+"""Invented managers for the grids of the sample city, with numbers that no telephone has."""
+
+import numpy as np
+from sqlalchemy import Connection, insert, select
+
+from etl.sample import names
+from geo.model import Grid, GridManager, GridPlan
+
+DUTIES = "信息采集、矛盾排查、政策宣传、便民服务"
+
+
+def appoint(connection: Connection, region: str) -> int:
+    """Give every grid in force of a region that has no manager one; return how many got one.
+
+    Parameters
+    ----------
+    region
+        Leading digits of its code.
+    """
+    in_charge = select(GridManager.grid_code).where(GridManager.valid_to.is_(None))
+    vacant = (
+        select(Grid.code)
+        .join(GridPlan, GridPlan.id == Grid.plan_id)
+        .where(GridPlan.status == "published", Grid.code.startswith(region))
+        .where(Grid.code.not_in(in_charge))
+        .order_by(Grid.code)
+    )
+    rows = [_manager(code) for code in connection.execute(vacant).scalars()]
+    if rows:
+        connection.execute(insert(GridManager), rows)
+    return len(rows)
+
+
+def _manager(grid: str) -> dict[str, str]:
+    random = np.random.default_rng(int(grid))
+    number = f"0710-000{random.integers(10_000):04d}"  # no number in China begins with 0
+    return {"grid_code": grid, "name": names.person(random), "phone": number, "duties": DUTIES}

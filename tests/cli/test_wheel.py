@@ -1,0 +1,58 @@
+"""The wheel: what a machine gets that has no checkout."""
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from maps import build
+from tests.conftest import fresh_database
+
+ROOT = Path(__file__).parents[2]
+
+TRIED = """
+from cli.main import main
+from etl.sample.city import SHIPPED, read_sample
+from geo import db
+from maps import build
+assert build.build() == build.DIST, "there is nothing to build"
+db.upgrade()
+print(len(read_sample(SHIPPED)["building"]))
+"""
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """Return a folder with what the wheel holds, as pip would unpack it."""
+    folder = tmp_path_factory.mktemp("wheel")
+    build.build()
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", os.fspath(folder)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    [wheel] = folder.glob("*.whl")
+    with zipfile.ZipFile(wheel) as file:
+        file.extractall(folder / "site")
+    return folder / "site"
+
+
+def test_wheel_holds_pages_migrations_and_samples_and_no_sources_of_pages(installed):
+    for name in (
+        *("maps/web/dist/plan.html", "maps/web/dist/atlas/atlas.js", "geo/migrations/env.py"),
+        *("etl/samples/sample_s.gpkg", "geo/locale/zh/plan.toml", "maps/templates/paper/sheet.typ"),
+    ):
+        assert (installed / name).is_file(), name
+    for name in ("maps/web/src", "maps/web/package-lock.json", "alembic", "tests"):
+        assert not (installed / name).exists(), name
+
+
+def test_wheel_makes_its_tables_and_reads_its_sample(installed, home, tmp_path):
+    with fresh_database(home) as engine:
+        url = engine.url.render_as_string(hide_password=False)
+        environment = {**os.environ, "PYTHONPATH": os.fspath(installed), "DATABASE_URL": url}
+        done = subprocess.run(
+            [sys.executable, "-c", TRIED], cwd=tmp_path, env=environment, capture_output=True
+        )
+    assert done.returncode == 0, done.stderr.decode()
+    assert int(done.stdout) > 1000
