@@ -32,6 +32,7 @@ from api.cql import Filter, parsed
 from api.layers import LAYERS, Layer, kind_of, layer_of, offered, source_name
 from api.pool import Pool
 from geo.errors import InputError, NotFoundError, NotSignedInError
+from geo.model import STORAGE_SRID
 
 MOST_FEATURES, USUAL_FEATURES = 10_000, 100
 MOST_TILE_FEATURES = 20_000
@@ -298,7 +299,7 @@ class LayerCollection(PgCollection):
         count = min(limit or MOST_TILE_FEATURES, MOST_TILE_FEATURES)
         body: bytes | None = await conn.fetchval(
             f"WITH drawn AS (SELECT {', '.join([*shown, drawn])} FROM {self._qualified_name} "
-            f"WHERE geom_3857 && {square} AND {where} LIMIT {count}) "
+            f"WHERE geom && ST_Transform({square}, {STORAGE_SRID}) AND {where} LIMIT {count}) "
             f"SELECT ST_AsMVT(drawn, {bound(self.id, 'text')}, 4096, 'shape') FROM drawn",
             *bound.values,
         )

@@ -35,6 +35,7 @@ from api.layers import LAYERS
 from api.pool import Prepared, prepared
 from api.requests import Rows
 from geo.model import (
+    STORAGE_SRID,
     Building,
     Compound,
     Facility,
@@ -95,6 +96,9 @@ _WORLD: ColumnElement[Any] = literal_column(
 """The square of the pyramid, which must be written out where a margin follows it."""
 
 
+Shape = InstrumentedAttribute[Any] | ColumnElement[Any]
+
+
 @dataclass(frozen=True)
 class Source:
     """What a layer of a tile is made from.
@@ -104,7 +108,7 @@ class Source:
     columns
         Its attributes.
     geometry
-        Its geometry in Web Mercator, under a GiST index.
+        Its geometry in Web Mercator; its table has the same as ``geom`` in degrees, with an index.
     where
         Which rows.
     join
@@ -114,7 +118,7 @@ class Source:
     """
 
     columns: list[Any]
-    geometry: InstrumentedAttribute[Any] | ColumnElement[Any]
+    geometry: Shape
     where: ColumnElement[bool]
     join: tuple[FromClause, ColumnElement[bool]] | None = None
     point: bool = False
@@ -179,13 +183,21 @@ def layer(name: str, source: Source, tile: Tile) -> ColumnElement[bytes]:
         geometry, tile.envelope(), EXTENT, 0 if source.point else BUFFER, type_=LargeBinary
     )
     rows = select(*source.columns, drawn.label("geom")).where(
-        source.geometry.op("&&")(tile.envelope(BUFFER / EXTENT)), source.where
+        _met(source.geometry, tile), source.where
     )
     if source.join:
         rows = rows.join(*source.join)
     shown = rows.subquery(f"{name}_rows")
     encoded = func.ST_AsMVT(literal_column(f"{name}_rows"), name, EXTENT, "geom", type_=LargeBinary)
     return select(encoded).select_from(shown).scalar_subquery()
+
+
+def _met(geometry: Shape, tile: Tile) -> ColumnElement[bool]:
+    """Return the condition that a row's box meets a tile's, in degrees: there is the index."""
+    stored = geometry.expression.table.c.geom
+    square = func.ST_Transform(tile.envelope(BUFFER / EXTENT), STORAGE_SRID)
+    met: ColumnElement[bool] = stored.op("&&")(square)
+    return met
 
 
 def _base(z: int) -> dict[str, Source]:

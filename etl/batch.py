@@ -1,6 +1,8 @@
 """A piece of a layer on its way in: columns as Arrow arrays, geometry as shapely's."""
 
+from collections import deque
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,6 +14,8 @@ from numpy.typing import NDArray
 
 SIZE = 20_000
 """Features in a batch: enough for vectorised work, and some 100 MB at most."""
+
+_AHEAD = 2
 
 Geometries = NDArray[np.object_]
 Flags = NDArray[np.bool_]
@@ -75,6 +79,15 @@ class Batch:
         """Return the values of one feature, without those that are missing."""
         values = {name: column[index].as_py() for name, column in self.columns.items()}
         return {name: value for name, value in values.items() if value is not None}
+
+
+def ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """Yield batches which a thread of its own reads while the one before is worked on."""
+    with ThreadPoolExecutor(1) as reader:
+        waiting = deque(reader.submit(next, batches, None) for _ in range(_AHEAD))
+        while (batch := waiting.popleft().result()) is not None:
+            waiting.append(reader.submit(next, batches, None))
+            yield batch
 
 
 def batches_of(frame: gpd.GeoDataFrame, size: int = SIZE) -> Iterator[Batch]:

@@ -5,35 +5,28 @@ consequences -> report
 """
 
 import hashlib
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
+from copy import deepcopy
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
 from sqlalchemy import Connection, Engine, select, text
 
-from etl import join, network, relations, runs, stage, suspicion, topology
-from etl.batch import Batch
-from etl.check import Fault, Known, checked
-from etl.diff import Scope
-from etl.guard import Concern, guard_of
-from etl.layers import EXTRAS, REGISTER, filled, table_of
-from etl.mapping import Mapping, guessed, mapped, refuse_missing
+from etl import ahead, join, network, relations, runs, suspicion, topology
+from etl.guard import guard_of
+from etl.layers import REGISTER
+from etl.mapping import Mapping, guessed, refuse_missing
 from etl.mapping import checked as checked_mapping
-from etl.place import Placing, system_of
-from etl.publish import Delivery, Outcome, recorded, settle
-from etl.repair import Repairs, in_single_lines, repaired
+from etl.publish import Delivery, Outcome, cleared, decided, recorded, settle
+from etl.reading import Found, Part, Reader, prepared
+from etl.repair import Repairs
 from etl.runs import Run
-from etl.source import Source, layer_names, open_layer, opened
-from etl.stage import Rejected, Staged, Writer
-from geo.codes import DIGITS, parent, stem
+from etl.source import layer_names, open_layer, opened
 from geo.errors import InputError
-from geo.model import LAYERS, ImportRun, Region
+from geo.model import LAYERS, ImportRun
+from geo.model.run import RunStatus
 from geo.progress import Progress, silent
 from geo.settings import Settings
 
@@ -79,29 +72,6 @@ class Request:
         """Return the source whose features the file holds."""
         named = self.mapping.source if self.mapping else ""
         return named or f"file:{self.layer}"
-
-
-@dataclass
-class Found:
-    """What was met on the way, for the report."""
-
-    repairs: dict[str, Repairs] = field(default_factory=dict)
-    rows: Counter[str] = field(default_factory=Counter)
-    notes: dict[str, Any] = field(default_factory=dict)
-    concerns: list[Concern] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Part:
-    """A layer of a file, opened, with its mapping."""
-
-    mapping: Mapping
-    source: Source
-
-    @property
-    def layer(self) -> str:
-        """Return the table that the features go to."""
-        return self.mapping.table
 
 
 def import_file(
@@ -165,13 +135,61 @@ def carry(
     after_reading
         Called when all is read, before anything is compared.
     """
-    delivery, found = _stage(engine, run, request, parts, progress)
-    after_reading()
-    _tell(run, found)
+    partial = bool(request.mapping and request.mapping.partial)
+    reader = prepared(run, parts, request.file, partial=partial)
+    delivery = reader.delivery
     delivery.guard = guard_of(settings, request.mapping.guard if request.mapping else None)
-    delivery.concerns += found.concerns
     delivery.replayed = replayed
+    if not request.dry and _may_go_ahead(run, delivery):
+        with suppress(ahead.LostError):
+            return _ahead(engine, run, reader, progress, after_reading)
+    if not reader.is_done:
+        reader.read(engine, run, progress)
+        after_reading()
+    with run.connection.begin():
+        _relate(run, delivery, reader.found)
     return settle(engine, run, delivery, progress, dry=request.dry)
+
+
+def _may_go_ahead(run: Run, delivery: Delivery) -> bool:
+    """Return whether a delivery is a source's first, and no community need be found for any."""
+    with run.connection.begin():
+        homeless = any(
+            join.without_communities(run.connection, one)
+            for name, one in delivery.staged.items()
+            if name in _LOCATED
+        )
+        return not homeless and ahead.may_be(run.connection, [*delivery.staged], run.source)
+
+
+def _ahead(
+    engine: Engine,
+    run: Run,
+    reader: Reader,
+    progress: Progress,
+    after_reading: Callable[[], None],
+) -> Outcome:
+    """Bring a first delivery all the way while it is read.
+
+    Raises
+    ------
+    LostError
+        If the checks changed it; it is staged as if this had not been tried.
+    """
+    with ahead.taken(run, [*reader.delivery.staged.values()]) as head:
+        reader.read(engine, run, progress, head.follow)
+        after_reading()
+        delivery, found = deepcopy((reader.delivery, reader.found))
+        with run.timed("publish"):
+            head.finish()
+        _relate(run, delivery, found)
+        head.confirm([*delivery.staged.values()])
+        delivery.written = head.revision
+        outcome = decided(run, delivery, progress)
+        if outcome.status is RunStatus.HELD:
+            raise ahead.LostError
+    cleared(run, outcome)
+    return outcome
 
 
 def _parts(data: Path, request: Request) -> list[Part]:
@@ -276,7 +294,6 @@ def _same_as_before(run: Run, request: Request) -> Outcome | None:
 
 def _unchanged(run: Run, before: int, counts: dict[str, Any], state: str) -> Outcome:
     from etl.diff import Counts
-    from geo.model.run import RunStatus
 
     figures = {
         name: Counts(0, 0, 0, c["added"] + c["changed"] + c["unchanged"])
@@ -295,183 +312,15 @@ def _unchanged(run: Run, before: int, counts: dict[str, Any], state: str) -> Out
     return Outcome(run.number, RunStatus.UNCHANGED, figures, run.report)
 
 
-def _stage(
-    engine: Engine, run: Run, request: Request, parts: list[Part], progress: Progress
-) -> tuple[Delivery, Found]:
-    """Read, mend and check every feature, and stage those that pass."""
-    found = Found()
-    staged: dict[str, Staged] = {}
-    with run.connection.begin():
-        rejected = stage.create_rejected(run.connection, run.number)
-        for part in parts:
-            columns = _columns(part)
-            made = stage.create(run.connection, run.number, part.layer, columns)
-            staged[part.layer] = made
-        known = {part.layer: _known(run.connection, part.layer, request.source) for part in parts}
-        cities = _cities(run.connection)
-    total = sum(part.source.count or 0 for part in parts)
-    with run.timed("stage"), stage.writing(engine, rejected) as writer:
-        for part in parts:
-            reading = Reading(part, request.file, known[part.layer], cities, found)
-            for batch in reading.batches(writer):
-                writer.copy(staged[part.layer], batch)
-                found.rows[part.layer] += len(batch)
-                progress("stage", found.rows.total(), max(total, found.rows.total()))
-    partial = bool(request.mapping and request.mapping.partial)
-    fields_only = REGISTER in staged
-    delivery = Delivery(staged, rejected, Scope(request.source, partial, fields_only))
-    with run.timed("check"):
-        _relate(run, delivery, found)
-    return delivery, found
-
-
-def _columns(part: Part) -> list[str]:
-    """Return the columns that a delivery fills."""
-    wide = (*filled(part.layer), *EXTRAS.get(part.layer, ()))
-    rules = {*part.mapping.columns, *part.mapping.constants}
-    probe = mapped(part.mapping, _empty(part.source))
-    given = {*rules, *probe.columns}
-    if part.source.has_place or part.layer == "building_unit":
-        given.add("geom")
-    if part.layer == "region":
-        given |= {"level", "parent_code"}
-    if part.layer == "building_unit":
-        given.add("building_code")
-    return [name for name in wide if name in given]
-
-
-def _empty(source: Source) -> Batch:
-    nothing = pa.array([], pa.string())
-    geometry = np.empty(0, dtype=object)
-    return Batch(dict.fromkeys(source.fields, nothing), geometry, np.empty(0, dtype=np.int64))
-
-
-def _known(connection: Connection, layer: str, source: str) -> Known:
-    own = select(Region.code).where(Region.source == source, Region.level == "city")
-    cities = tuple(stem(code) for code in connection.scalars(own)) if layer == "region" else ()
-    regions = frozenset(connection.scalars(select(Region.code).where(Region.level == "community")))
-    return Known(datetime.now(UTC).year, regions, cities)
-
-
-def _cities(connection: Connection) -> np.ndarray[Any, np.dtype[np.float64]] | None:
-    """Return the bounds of the cities that are live, one a row."""
-    rows = connection.execute(
-        text(
-            "SELECT ST_XMin(e), ST_YMin(e), ST_XMax(e), ST_YMax(e) FROM ("
-            "SELECT ST_Extent(geom) AS e FROM region WHERE geom IS NOT NULL "
-            "GROUP BY left(code, 4)) city"
-        )
-    ).all()
-    return np.array([tuple(row) for row in rows], dtype=np.float64) if rows else None
-
-
-@dataclass
-class Reading:
-    """One layer of a file on its way through the checks of a batch by itself."""
-
-    part: Part
-    file: Path
-    known: Known
-    cities: np.ndarray[Any, np.dtype[np.float64]] | None
-    found: Found
-
-    def batches(self, writer: Writer) -> Iterator[Batch]:
-        """Yield the features that pass; hand the others to the writer."""
-        source, layer = self.part.source, self.part.layer
-        placing = self._placing() if source.has_place else None
-        repairs = self.found.repairs.setdefault(layer, Repairs())
-        if not source.has_place and not _may_lack_place(layer):
-            raise InputError("no_geometry", file=self.file, layer=source.layer)
-        seen = 0
-        for raw in source.batches():
-            if seen == 0 and len(raw):
-                suspicion.refuse_garbled(raw, self.file, source.layer)
-            ours = derived(mapped(self.part.mapping, raw), layer)
-            if placing is not None:
-                placed = placing.place(ours)
-                if seen == 0:
-                    placing.refuse_misplaced(ours, placed)
-                ours = placed
-            if seen == 0:
-                suspicion.refuse_other_unit(ours, source.layer, self.file)
-            seen += len(raw)
-            yield self._good(raw, ours, repairs, writer)
-        if seen == 0:
-            raise InputError("layer_empty", file=self.file, layer=source.layer)
-
-    def _placing(self) -> Placing:
-        how, source = self.part.mapping.coordinates, self.part.source
-        crs = system_of(source.crs, how, self.file, source.layer)
-        expected = None if self.part.layer == "region" else self.cities
-        return Placing(self.file, source.layer, crs, how, expected)
-
-    def _good(self, raw: Batch, ours: Batch, repairs: Repairs, writer: Writer) -> Batch:
-        """Return the features of a batch that pass its checks."""
-        layer = self.part.layer
-        fixed, doubtful = repaired(ours, layer, repairs)
-        whole, faults = checked(fixed, layer, self.known, doubtful)
-        for extra in EXTRAS.get(layer, ()):
-            if extra in ours.columns:
-                whole = whole.having(**{extra: ours.columns[extra].cast(pa.string())})
-        bad = np.zeros(len(raw), dtype=bool)
-        for fault in faults:
-            bad |= fault.rows
-        writer.refuse(
-            [_rejected(raw, ours, layer, faults, row) for row in np.flatnonzero(bad).tolist()]
-        )
-        return in_single_lines(whole.take(~bad), layer, repairs)
-
-
-def _may_lack_place(layer: str) -> bool:
-    return layer == "building_unit" or bool(table_of(layer).c.geom.nullable)
-
-
-def _rejected(raw: Batch, ours: Batch, layer: str, faults: list[Fault], row: int) -> Rejected:
-    """Return a feature that failed, as it came, with the first reason."""
-    fault = next(fault for fault in faults if fault.rows[row])
-    code = ours.columns["code"][row].as_py() if "code" in ours.columns else None
-    original = raw.geometry[row] if raw.wkb is None else raw.wkb[row]
-    detail = {"row": int(raw.numbers[row]), **fault.detail(row)}
-    return Rejected(
-        layer,
-        None if code is None else str(code),
-        fault.key,
-        raw.row(int(row)),
-        original,
-        detail,
-        ours.geometry[row],
-    )
-
-
-def derived(batch: Batch, layer: str) -> Batch:
-    """Return a batch with the columns that follow from others.
-
-    A division's level and parent follow from its code, if the file does not say them.
-    """
-    if layer != "region" or "code" not in batch.columns:
-        if layer == "building_unit" and "building_code" not in batch.columns:
-            return batch.having(building_code=pa.nulls(len(batch), pa.string()))
-        return batch
-    codes = batch.columns["code"].to_pylist()
-    by_digits = {digits: str(level) for level, digits in DIGITS.items()}
-    levels = [by_digits.get(len(stem(code))) if code else None for code in codes]
-    parents = [parent(code) if code and len(code) == 12 else None for code in codes]
-    for name, values in (("level", levels), ("parent_code", parents)):
-        if name not in batch.columns:
-            batch = batch.having(**{name: pa.array(values, pa.string())})
-    return batch
-
-
 def _relate(run: Run, delivery: Delivery, found: Found) -> None:
     """Check the staged layers against each other and what is live."""
     connection, staged = run.connection, delivery.staged
-    with connection.begin():
+    with run.timed("check"):
         for one in staged.values():
             connection.execute(text(f"ANALYZE {one.table}"))
         if REGISTER in staged:
-            made, how = join.register(
-                connection, staged.pop(REGISTER), delivery.rejected, run.number
-            )
+            rows = staged.pop(REGISTER)
+            made, how = join.register(connection, rows, delivery.rejected, run.number)
             found.notes["joined"] = how
             staged |= made
         for name in [name for name in LAYERS if name in staged]:
@@ -481,6 +330,8 @@ def _relate(run: Run, delivery: Delivery, found: Found) -> None:
             notes, concerns = topology.healed(connection, staged["region"], delivery)
             found.notes["topology"] = notes
             found.concerns += concerns
+    delivery.concerns += found.concerns
+    _tell(run, found)
 
 
 def _relate_layer(connection: Connection, delivery: Delivery, name: str, found: Found) -> None:

@@ -6,8 +6,8 @@ and what was refused are written in the publishing transaction itself.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -15,7 +15,7 @@ import geopandas as gpd
 import psycopg
 import pyarrow as pa
 from sqlalchemy import Connection, Engine, delete, func, insert, select, text, update
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, SQLAlchemyError
 
 from etl import consequences, diff, relations, runs, stage
 from etl.batch import Batch, batches_of
@@ -42,6 +42,8 @@ SHOWN = 200
 """Differences of a layer that a report names one by one."""
 
 _LATEST_YEAR = 2200
+_FEW_ROWS = 1000
+_MUCH = 0.1  # of the rows that stayed; PostgreSQL's own autovacuum_analyze_scale_factor
 
 
 @dataclass
@@ -62,6 +64,9 @@ class Delivery:
         What the checks found that a person should see first.
     replayed
         Numbers of refused features that it brings again.
+    written
+        The revision under which all of it is in the live tables, in the transaction that is open
+        (see :mod:`etl.ahead`).
     """
 
     staged: dict[str, Staged]
@@ -70,6 +75,7 @@ class Delivery:
     guard: Guard | None = None
     concerns: list[Concern] = field(default_factory=list)
     replayed: Sequence[int] = ()
+    written: int | None = None
 
 
 @dataclass(frozen=True)
@@ -301,37 +307,55 @@ def settle(
     dry
         Roll everything back at the end: the outcome says what would have happened.
     """
-    lock(run, delivery)
-    connection = run.connection
-    with connection.begin() as transaction:
-        with run.timed("diff"):
-            counts = _compared(run, delivery)
-            concerns = delivery.concerns + _concerns(connection, delivery, counts)
-        touched = [name for name in delivery.staged if counts[name].touched]
-        if concerns and delivery.guard is not None:
-            outcome = _hold(run, delivery, counts, concerns)
-        elif not touched:
-            outcome = _finish(run, delivery, counts, RunStatus.UNCHANGED, None)
-        else:
-            outcome = write_all(run, delivery, counts, touched, progress)
-        if dry:
-            transaction.rollback()
-    with connection.begin():
-        if dry:
-            connection.execute(delete(ImportRun).where(ImportRun.id == run.number))
-        if dry or outcome.status is not RunStatus.HELD:
-            runs.drop_staged(connection, run.number)
-    _unlock(run)
+    with locked(run, [*delivery.staged]):
+        with run.connection.begin() as transaction:
+            outcome = decided(run, delivery, progress)
+            if dry:
+                transaction.rollback()
+        cleared(run, outcome, dry=dry)
     return outcome
 
 
-def lock(run: Run, delivery: Delivery) -> None:
-    """Wait for other publications of these layers, and of those that follow from them.
+def decided(run: Run, delivery: Delivery, progress: Progress = silent) -> Outcome:
+    """Compare and publish, hold, or find the same, in the transaction that is open."""
+    with run.timed("diff"):
+        counts = _compared(run, delivery)
+        concerns = delivery.concerns + _concerns(run.connection, delivery, counts)
+    touched = [name for name in delivery.staged if counts[name].touched]
+    if concerns and delivery.guard is not None:
+        return _hold(run, delivery, counts, concerns)
+    if not touched:
+        return _finish(run, delivery, counts, RunStatus.UNCHANGED, None)
+    return write_all(run, delivery, counts, touched, progress)
+
+
+def cleared(run: Run, outcome: Outcome, *, dry: bool = False) -> None:
+    """Drop what is not needed any more once a run was decided, and look anew at what it changed."""
+    with run.connection.begin():
+        if dry:
+            run.connection.execute(delete(ImportRun).where(ImportRun.id == run.number))
+        if dry or outcome.status is not RunStatus.HELD:
+            runs.drop_staged(run.connection, run.number)
+    if not dry and outcome.status is RunStatus.PUBLISHED:
+        _analyse(run.connection, outcome.counts)
+
+
+def _analyse(connection: Connection, counts: Mapping[str, Counts]) -> None:
+    """Have the server look anew at layers of which much changed: what asks next is planned well."""
+    with connection.begin():
+        for name, count in counts.items():
+            if count.touched > max(_FEW_ROWS, count.unchanged * _MUCH):
+                connection.execute(text(f"ANALYZE {name}"))
+
+
+@contextmanager
+def locked(run: Run, delivered: Sequence[str]) -> Iterator[None]:
+    """Wait for other publications of some layers, and of those that follow from them.
 
     Before the publishing transaction, whose beginning dates what it writes; always in the same
     order, so that no two wait for each other.
     """
-    layers = set(delivery.staged)
+    layers = set(delivered)
     if "region" in layers:
         layers.add("building")  # buildings follow their community
     if "building" in layers:
@@ -340,25 +364,32 @@ def lock(run: Run, delivery: Delivery) -> None:
         for serial, name in enumerate(LAYERS):
             if name in layers:
                 run.connection.execute(select(func.pg_advisory_lock(LAYER_LOCK, serial)))
+    try:
+        yield
+    finally:
+        _unlock(run)
 
 
 def _unlock(run: Run) -> None:
-    with run.connection.begin():
-        for serial in range(len(LAYERS)):
-            run.connection.execute(
-                text(
-                    "SELECT pg_advisory_unlock(classid::int, objid::int) FROM pg_locks "
-                    "WHERE locktype = 'advisory' AND pid = pg_backend_pid() "
-                    "AND classid = :lock AND objid = :serial"
-                ),
-                {"lock": LAYER_LOCK, "serial": serial},
-            )
+    """Let the layers go; a session that broke has let them go by itself."""
+    with suppress(SQLAlchemyError), run.connection.begin():
+        run.connection.execute(
+            text(
+                "SELECT pg_advisory_unlock(classid::int, objid::int) FROM pg_locks "
+                "WHERE locktype = 'advisory' AND pid = pg_backend_pid() "
+                "AND classid = :lock AND objsubid = 2"
+            ),
+            {"lock": LAYER_LOCK},
+        )
 
 
 def _compared(run: Run, delivery: Delivery) -> dict[str, Counts]:
     kept: list[dict[str, Any]] = []
     counts = {}
     for name, staged in delivery.staged.items():
+        if delivery.written is not None:
+            counts[name] = diff.all_added(run.connection, staged)
+            continue
         kept += diff.keep_corrections(run.connection, staged)
         run.report["register_kept"] = run.report.get("register_kept", 0) + (
             0 if delivery.scope.fields_only else diff.keep_register(run.connection, staged)
@@ -380,14 +411,18 @@ def _concerns(
         return []
     found = []
     for name, staged in delivery.staged.items():
-        live = connection.execute(
-            text(f"SELECT count(*) FROM {name} WHERE source = :source"),
-            {"source": delivery.scope.source},
-        ).scalar_one()
+        live = 0 if delivery.written is not None else _live(connection, name, delivery.scope.source)
         refused = connection.execute(
             text(f"SELECT count(*) FROM {delivery.rejected} WHERE layer = :layer"), {"layer": name}
         ).scalar_one()
         found += delivery.guard.judge(connection, staged, counts[name], live, refused)
+    return found
+
+
+def _live(connection: Connection, layer: str, source: str) -> int:
+    """Count the live features of a source."""
+    count = text(f"SELECT count(*) FROM {layer} WHERE source = :source")
+    found: int = connection.execute(count, {"source": source}).scalar_one()
     return found
 
 
@@ -413,13 +448,14 @@ def write_all(
     touched: Sequence[str],
     progress: Progress,
 ) -> Outcome:
-    connection = run.connection
-    revision: int = connection.execute(select(REVISIONS.next_value())).scalar_one()
+    connection, source = run.connection, delivery.scope.source
+    revision = delivery.written or _next_revision(connection)
     with run.timed("publish"):
         before = consequences.before(connection, delivery.staged)
         for done, name in enumerate(touched):
             progress("publish", done, len(touched))
-            write(connection, delivery.staged[name], delivery.scope.source, revision)
+            if delivery.written is None:
+                write(connection, delivery.staged[name], counts[name], source, revision)
             _keep_changes(connection, run.number, delivery.staged[name])
             mark(connection, name, revision, run.number)
         progress("publish", len(touched), len(touched))
@@ -429,20 +465,23 @@ def write_all(
             mark(connection, name, revision, run.number)
     with run.timed("publish"):
         _check_references(connection)
-        _forget_old(connection, delivery.scope.source)
+        _forget_old(connection, source)
     return _finish(run, delivery, counts, RunStatus.PUBLISHED, revision)
 
 
-def write(connection: Connection, staged: Staged, source: str, revision: int) -> None:
+def _next_revision(connection: Connection) -> int:
+    revision: int = connection.execute(select(REVISIONS.next_value())).scalar_one()
+    return revision
+
+
+def write(
+    connection: Connection, staged: Staged, counts: Counts, source: str, revision: int
+) -> None:
     """Remove, change and add what differs."""
     name, delta = staged.layer, delta_name(staged.layer)
     columns = [f'"{column}"' for column in staged.columns if column != "code"]
-    listed = "".join(f", {column}" for column in columns)
     assigned = "".join(f"{column} = staged.{column}, " for column in columns)
-    insert_into = (
-        f"INSERT INTO {name} (code{listed}, source, revision) "
-        f"SELECT code{listed}, :source, :revision FROM {staged.table}"
-    )
+    insert_into = insertion(staged)
     # Neighbours in the table are neighbours in its indexes: children come in the file's order.
     statements = [
         f"DELETE FROM {name} live USING {delta} delta "
@@ -452,10 +491,19 @@ def write(connection: Connection, staged: Staged, source: str, revision: int) ->
         "WHERE staged.code = live.code AND fate = 'changed'",
         f"{insert_into} JOIN {delta} USING (code) WHERE fate = 'added' ORDER BY {stage.ROW}",
     ]
-    if diff.is_all_added(connection, staged):
+    if counts.is_all_added:
         statements = [insert_into]  # a first delivery lies there in its order already
     for statement in statements:
         connection.execute(text(statement), {"source": source, "revision": revision})
+
+
+def insertion(staged: Staged) -> str:
+    """Return the statement that adds what is staged to its layer, open for a condition."""
+    listed = "".join(f', "{column}"' for column in staged.columns if column != "code")
+    return (
+        f"INSERT INTO {staged.layer} (code{listed}, source, revision) "
+        f"SELECT code{listed}, :source, :revision FROM {staged.table}"
+    )
 
 
 def _keep_changes(connection: Connection, run: int, staged: Staged) -> None:

@@ -13,7 +13,7 @@ import pyproj
 import shapely
 from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, select
 
-from etl import imports, publish, runs
+from etl import imports, publish, reading, runs
 from etl.batch import Batch, array_of
 from etl.mapping import Mapping, checked, columns_of
 from etl.publish import Outcome
@@ -193,7 +193,7 @@ def _again(
     with runs.opened(engine, first.layer, first.source, replays=numbers) as run:
 
         def work() -> Outcome:
-            part = imports.Part(mapping, source)
+            part = reading.Part(mapping, source)
             run.report |= {key: report[key] for key in ("mapping", "crs") if key in report}
             return imports.carry(engine, run, request, [part], settings, progress, numbers)
 

@@ -50,9 +50,12 @@ def refuse(
         The staged layers of the same run, which references may name.
     """
     counts: dict[str, int] = {}
-    if doubles := _drop_doubles(connection, staged):
-        counts["duplicate"] = doubles
-    for rule in _rules(staged, source, others):
+    rules = [*_rules(staged, source, others)]
+    if has_repeats(connection, staged, "code"):
+        if doubles := _drop_doubles(connection, staged):
+            counts["duplicate"] = doubles
+        rules.insert(0, _repeated(staged))
+    for rule in rules:
         while moved := move(connection, staged, rejected, rule):
             counts[rule.key] = counts.get(rule.key, 0) + moved
             if rule.key != "reference_unknown":
@@ -155,13 +158,12 @@ def _first(connection: Connection, staged: Staged, where: str, said: str) -> tup
     return row[0], row[1]
 
 
+def _repeated(staged: Staged) -> Rule:
+    twice = f"SELECT code FROM {staged.table} GROUP BY code HAVING count(*) > 1"
+    return Rule("code_repeated", f"code IN ({twice})", "'code', code", {})
+
+
 def _rules(staged: Staged, source: str, others: dict[str, Staged]) -> Iterator[Rule]:
-    yield Rule(
-        "code_repeated",
-        f"code IN (SELECT code FROM {staged.table} GROUP BY code HAVING count(*) > 1)",
-        "'code', code",
-        {},
-    )
     for rule in _applicable(staged, of_batches=False):
         yield Rule(
             "row_refused",
@@ -207,6 +209,23 @@ def _misplaced_division() -> Rule:
     return Rule("parent_inconsistent", shares, "'value', parent_code", {})
 
 
+def has_repeats(connection: Connection, staged: Staged, what: str) -> bool:
+    """Return whether a text stands in several rows: the question that every large file answers no.
+
+    Asked by itself because the server answers it with all its processors, and takes only one where
+    rows are to be moved.
+    """
+    return bool(
+        connection.execute(
+            text(
+                f"SELECT EXISTS (SELECT FROM (SELECT hashtextextended({what}, 0) AS mark "
+                f"FROM {staged.table}) marked WHERE mark IS NOT NULL "
+                "GROUP BY mark HAVING count(*) > 1)"
+            )
+        ).scalar()
+    )
+
+
 def _drop_doubles(connection: Connection, staged: Staged) -> int:
     """Drop features that stand there twice, alike in everything."""
     same = " AND ".join(
@@ -231,6 +250,8 @@ def _compared(column: str) -> str:
 
 def refuse_same_shapes(connection: Connection, staged: Staged, rejected: str) -> int:
     """Refuse features that have the very shape of one before them."""
+    if not has_repeats(connection, staged, "geom::bytea::text"):
+        return 0
     rule = Rule(
         "duplicate_shape",
         f"EXISTS (SELECT FROM {staged.table} first WHERE first.geom::bytea = staged.geom::bytea "

@@ -92,8 +92,7 @@ def _undo(run: Run, source: str, numbers: Sequence[int], progress: Progress) -> 
         }
         rejected = stage.create_rejected(connection, run.number)
     delivery = Delivery(staged, rejected, Scope(source))
-    publish.lock(run, delivery)
-    with connection.begin():
+    with publish.locked(run, [*staged]), connection.begin():
         for one in staged.values():
             _stage_before(connection, one, numbers)
             diff.keep_corrections(connection, one)

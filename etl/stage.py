@@ -113,10 +113,10 @@ class Writer:
         self._pool = ThreadPoolExecutor(1)
         self._waiting: list[Future[None]] = []
 
-    def copy(self, staged: Staged, batch: Batch) -> None:
-        """Copy the features of a batch."""
+    def copy(self, staged: Staged, batch: Batch) -> Future[None]:
+        """Copy the features of a batch; return what ends when all others can see them."""
         staged.rows += len(batch)
-        self._later(self._copy, staged, _encoded(staged, batch))
+        return self._later(self._copy, staged, batch)
 
     def refuse(self, rejected: Sequence[Rejected]) -> None:
         """Copy what was refused."""
@@ -132,17 +132,17 @@ class Writer:
         """End the thread."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def _later(self, work: Any, *arguments: Any) -> None:
+    def _later(self, work: Any, *arguments: Any) -> Future[None]:
         if len(self._waiting) >= _WAITING:
             self._waiting.pop(0).result()
         self._waiting.append(self._pool.submit(work, *arguments))
+        return self._waiting[-1]
 
-    def _copy(self, staged: Staged, content: memoryview) -> None:
+    def _copy(self, staged: Staged, batch: Batch) -> None:
         listed = ", ".join(f'"{name}"' for name in [*staged.columns, *staged.extras, ROW])
+        statement = f"COPY {staged.table} ({listed}) FROM STDIN (FORMAT csv)"
         with self._connection.begin():
-            _copy_in(
-                self._connection, f"COPY {staged.table} ({listed}) FROM STDIN (FORMAT csv)", content
-            )
+            _copy_in(self._connection, statement, _encoded(staged, batch))
 
     def _refuse(self, rejected: list[Rejected]) -> None:
         with self._connection.begin():

@@ -77,7 +77,12 @@ def between(column: str, low: float, high: float) -> CheckConstraint:
 
 
 def gist_indexes(table: Table) -> None:
-    """Declare the GiST indexes of a table's geometry columns."""
+    """Declare the GiST indexes of a table's geometry columns.
+
+    The display geometry has none: its box is that of ``geom`` in degrees, side by side, so a tile
+    finds its rows by ``geom``, and every row written spares an index (see
+    ``docs/decisions/imports.md``).
+    """
     for column in table.columns:
-        if isinstance(column.type, Geometry):
+        if isinstance(column.type, Geometry) and not isinstance(column.server_default, Computed):
             Index(f"ix_{table.name}_{column.name}", column, postgresql_using="gist")

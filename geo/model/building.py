@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, SmallInteger, Text
+from sqlalchemy import ForeignKey, Index, SmallInteger, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from geo.model.base import Base, Feature, between, display_geometry, geometry, one_of
@@ -96,7 +96,7 @@ class Building(Feature, Base):
         between("households", 0, 20_000),
         between("population", 0, 100_000),
         Index(None, "region_code"),
-        Index(None, "compound_code"),
+        Index(None, "compound_code", postgresql_where=text("compound_code IS NOT NULL")),
     )
 
 

@@ -1,0 +1,129 @@
+"""A first delivery, written into the live tables while it is still read.
+
+Of a source that has nothing live yet, every feature will be added. So the server adds them, in the
+transaction that will publish them, while later ones are read and checked; nobody sees them before
+that transaction ends. Where the checks then find anything that changes the delivery (a feature
+refused, a community found for another, something that a person should see), the transaction is
+rolled back, and what is staged goes the ordinary way.
+"""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection, select, text
+from sqlalchemy.exc import DBAPIError
+
+from etl.batch import Batch
+from etl.layers import REGISTER
+from etl.publish import insertion, locked
+from etl.runs import Run
+from etl.stage import ROW, Staged
+from geo.model.run import REVISIONS
+
+_JOINED = frozenset({"region", REGISTER, "building_unit", "pipe_segment"})
+"""Layers on which others depend, or that are joined to others once all is read: they never go
+ahead."""
+
+
+class LostError(Exception):
+    """What was written ahead can't stay; the ordinary way is open."""
+
+
+@dataclass
+class HeadStart:
+    """Features on their way into the live tables, in the transaction that is open."""
+
+    connection: Connection
+    source: str
+    revision: int
+    _thread: ThreadPoolExecutor
+    _waiting: list[Future[None]] = field(default_factory=list)
+    _rows: dict[str, int] = field(default_factory=dict)
+
+    def follow(self, staged: Staged, batch: Batch, copied: Future[None]) -> None:
+        """Write a batch, once it is staged, in a thread of its own."""
+        if len(batch):
+            first, last = int(batch.numbers[0]), int(batch.numbers[-1])
+            self._waiting.append(self._thread.submit(self._write, staged, first, last, copied))
+
+    def finish(self) -> None:
+        """Wait until all is written.
+
+        Raises
+        ------
+        LostError
+            If the tables refused anything.
+        """
+        try:
+            for done in self._waiting:
+                done.result()
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise
+            raise LostError from error
+
+    def confirm(self, staged: Sequence[Staged]) -> None:
+        """See that what is staged is what was written.
+
+        Raises
+        ------
+        LostError
+            If this transaction moved or changed any of it.
+        """
+        for one in staged:
+            count, changed = self.connection.execute(
+                text(
+                    "SELECT count(*), count(*) FILTER (WHERE xmin = pg_current_xact_id()::xid) "
+                    f"FROM {one.table}"
+                )
+            ).one()
+            if changed or count != self._rows.get(one.layer, 0):
+                raise LostError
+
+    def _write(self, staged: Staged, first: int, last: int, copied: Future[None]) -> None:
+        copied.result()
+        written = self.connection.execute(
+            text(f"{insertion(staged)} WHERE {ROW} BETWEEN :first AND :last"),
+            {"source": self.source, "revision": self.revision, "first": first, "last": last},
+        )
+        self._rows[staged.layer] = self._rows.get(staged.layer, 0) + written.rowcount
+
+
+@contextmanager
+def taken(run: Run, staged: Sequence[Staged]) -> Iterator[HeadStart]:
+    """Hold the layers' locks and the publishing transaction, which ends well with the block."""
+    layers = [one.layer for one in staged]
+    with run.connection.begin():
+        for one in staged:  # by which the rows of a batch are found
+            run.connection.execute(text(f"CREATE INDEX ON {one.table} ({ROW})"))
+    with locked(run, layers), run.connection.begin(), ThreadPoolExecutor(1) as thread:
+        if not may_be(run.connection, layers, run.source):
+            raise LostError
+        revision: int = run.connection.execute(select(REVISIONS.next_value())).scalar_one()
+        head = HeadStart(run.connection, run.source, revision, thread)
+        try:
+            yield head
+        finally:
+            thread.shutdown(cancel_futures=True)
+
+
+def may_be(connection: Connection, layers: Sequence[str], source: str) -> bool:
+    """Return whether all that a source delivers of some layers will be added, and changes no more.
+
+    Nothing of it is live or corrected, and there are no plans that its buildings would make stale.
+    """
+    if _JOINED & set(layers):
+        return False
+    live = "".join(
+        f" OR EXISTS (SELECT FROM {layer} WHERE source = :source)" for layer in sorted(layers)
+    )
+    found = connection.execute(
+        text(
+            "SELECT EXISTS (SELECT FROM grid_plan) "
+            f"OR EXISTS (SELECT FROM correction WHERE layer = ANY (:layers)){live}"
+        ),
+        {"source": source, "layers": list(layers)},
+    ).scalar_one()
+    return not found
