@@ -45,7 +45,7 @@ KINDS: dict[str, tuple[float, Callable[[BaseGeometry, Random], Built]]]
 
 def fill(land: BaseGeometry, kind: str, random: Random) -> Built:
     """Return what stands on a block's land (without its streets) for a kind of block."""
-    angle = _angle(land)
+    angle = angle_of(land)
     pivot = land.centroid
     turned = shapely.affinity.rotate(land, -angle, origin=pivot)
     built = KINDS[kind][1](turned, random)
@@ -61,7 +61,7 @@ def fill(land: BaseGeometry, kind: str, random: Random) -> Built:
     return built
 
 
-def _angle(land: BaseGeometry) -> float:
+def angle_of(land: BaseGeometry) -> float:
     """Return by how much the block's southern side is turned, degrees, at most ten."""
     coords = shapely.get_coordinates(land)
     south = coords[np.argsort(coords[:, 1])[:2]]

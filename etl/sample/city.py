@@ -12,7 +12,7 @@ import pyogrio
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from etl.sample import blocks, layout, pipes, streets
+from etl.sample import blocks, faults, layout, pipes, streets
 from etl.sample.layout import CITY, CITY_NAME, METRIC, OFFICE, Office
 from geo import crs
 from geo.errors import InputError
@@ -22,6 +22,14 @@ LayerSet = dict[str, gpd.GeoDataFrame]
 
 SHIPPED = layout.SAMPLES / "sample_s.gpkg"
 """Size S with seed 1."""
+
+PARK = (4, 0)
+"""Which block of an office is the park where faults are planted."""
+
+ANSWER = ("kind", "rule", "code", "other", "measured", "required")
+"""Columns of the layer ``planted``: the right answers of the fire overlays."""
+
+HIGH_RISE_M = 24.0
 
 _INTEGERS = (
     *("storeys_above", "storeys_below", "fire_class", "year_built", "households", "population"),
@@ -162,7 +170,8 @@ def _office(office: Office, places: set[tuple[int, int]], seed: int, source: str
             rows.place(i, j, blocks.fill(land, kind, random), random)
     rows.public_houses()
     rows.leave_gaps(random)
-    rows.plant(random)
+    faults.spoil([lane for lane in rows.lanes if lane["road_class"] == "internal"], random)
+    rows.plant()
     corners = _owned_corners(office, east=east, north=north)
     laid = pipes.lay(office, edges, corners, rows.taps, random)
     return _layers(office, rows, edges, laid, source)
@@ -175,7 +184,8 @@ def _kinds(office: Office, random: np.random.Generator) -> dict[tuple[int, int],
     kinds[(west + 5, south + 3)] = "hospital"
     if (office.column + office.row) % 2 == 0:
         kinds[(west + 6, south + 1)] = "giant"
-    kinds |= {(west + 1, south): "alleys", (west, south): "alleys", (west + 4, south): "park"}
+    kinds |= {(west + 1, south): "alleys", (west, south): "alleys"}
+    kinds |= {(west + PARK[0], south + PARK[1]): "park"}
     return kinds
 
 
@@ -199,7 +209,7 @@ class _Rows:
         self.compounds: list[dict[str, Any]] = []
         self.facilities: list[dict[str, Any]] = []
         self.lanes: list[dict[str, Any]] = []
-        self.planted: list[dict[str, str]] = []
+        self.planted: list[dict[str, Any]] = []
         self.taps: dict[Any, list[tuple[str, BaseGeometry]]] = defaultdict(list)
         self._serial: dict[str, int] = defaultdict(int)
 
@@ -215,7 +225,14 @@ class _Rows:
             code = self._code(community, "F", 3)
             self.facilities.append(facility | {"code": code, "region_code": community})
         for lane in built.lanes:
-            self.lanes.append({"name": "", "bridge": False, "surface": "concrete"} | lane)
+            self._lane(i, j, lane)
+
+    def _lane(self, i: int, j: int, lane: dict[str, Any]) -> None:
+        """Add a lane of a block, no farther than the middle of the streets around it."""
+        around = shapely.Polygon(layout.block(self.office, i, j))
+        line = shapely.intersection(lane["geom"], around)
+        usual = {"name": "", "bridge": False, "surface": "concrete"}
+        self.lanes.append(usual | lane | {"geom": line})
 
     def _code(self, community: str, letter: str, digits: int) -> str:
         self._serial[community + letter] += 1
@@ -252,7 +269,7 @@ class _Rows:
             "name": building.get("name") or called,
             "address": f"{edge.name}{self._door}号{place}",
             "height_m": round(height, 1),
-            "high_rise": height > (27.0 if dwelt else 24.0),
+            "high_rise": height > (27.0 if dwelt else HIGH_RISE_M),
             "households": households,
             "population": int(random.poisson(households * 2.5)),
             "households_source": "register",
@@ -297,19 +314,44 @@ class _Rows:
             if random.random() < 0.03:
                 building["year_built"] = None
 
-    def plant(self, random: np.random.Generator) -> None:
-        """Make a few lanes too narrow or too low for an engine, and say which."""
-        internal = [lane for lane in self.lanes if lane["road_class"] == "internal"]
-        chosen = random.choice(len(internal), size=min(5, len(internal)), replace=False)
-        for number, index in enumerate(chosen):
-            lane = internal[int(index)]
-            if number < 3:
-                lane["width_m"] = 3.0
-                kind = "narrow_lane"
-            else:
-                lane["clear_height_m"] = 3.2
-                kind = "low_arch"
-            lane["planted"] = kind
+    def plant(self) -> None:
+        """Plant faults in the office's park, with their right answers."""
+        i, j = self.office.corner[0] + PARK[0], self.office.corner[1] + PARK[1]
+        land = streets.land(self.office, i, j)[0]
+        standing = [b["geom"] for b in self.buildings if b["geom"].within(land)]
+        found = faults.plant(land, blocks.angle_of(land), standing)
+        community = self.office.community_of(i, j)
+        codes = {}
+        for number, building in enumerate(found.buildings, start=1):
+            codes[building.pop("tag")] = code = self._code(community, "B", 4)
+            self.buildings.append(building | _drill_house(building, code, community, number))
+        for lane in found.lanes:
+            tag = lane.pop("tag")
+            lane["planted"] = [right for right in found.answers if right["tag"] == tag]
+            self._lane(i, j, lane)
+        for right in found.answers:
+            if code := codes.get(right["tag"], ""):
+                self.planted.append(right | {"code": code, "other": codes.get(right["other"], "")})
+
+
+def _drill_house(
+    building: dict[str, Any], code: str, community: str, number: int
+) -> dict[str, Any]:
+    """Return the attributes of a building where the fire service trains; nobody lives there."""
+    height = building["storeys_above"] * blocks.STOREY_M + 1.2
+    return {
+        "code": code,
+        "name": f"消防训练{number}号楼",
+        "address": f"消防训练场{number}号楼",
+        "use": "public",
+        "height_m": round(height, 1),
+        "high_rise": height > HIGH_RISE_M,
+        "households": 0,
+        "population": 0,
+        "households_source": "register",
+        "compound_code": None,
+        "region_code": community,
+    }
 
 
 def _layers(
@@ -319,8 +361,7 @@ def _layers(
     planted = [*rows.planted, *laid.planted]
     for number, road in enumerate(roads):
         road["code"] = f"{office.code[:9]}R{number:04d}"
-        if kind := road.pop("planted", None):
-            planted.append({"kind": kind, "code": road["code"], "detail": road["name"]})
+        planted += [right | {"code": road["code"]} for right in road.pop("planted", [])]
     for road in roads:
         road |= {"clear_height_m": road.get("clear_height_m"), "tunnel": False, "oneway": "no"}
     communities = [
@@ -340,9 +381,10 @@ def _layers(
         "pipe_segment": laid.segments,
     }
     frames = {name: _frame(found, source) for name, found in layers.items() if found}
-    where = {row["code"]: row["geom"] for row in (*roads, *laid.nodes)}
-    places = [where.get(row["code"], shapely.Point()) for row in planted]
-    marked = [row | {"geom": place} for row, place in zip(planted, places, strict=True)]
+    where = {row["code"]: row["geom"] for row in (*roads, *rows.buildings, *laid.nodes)}
+    marked = [
+        {name: row.get(name) for name in ANSWER} | {"geom": where[row["code"]]} for row in planted
+    ]
     return frames | {"planted": _frame(marked, source)}
 
 

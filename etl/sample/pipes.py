@@ -9,12 +9,19 @@ import numpy as np
 import shapely
 from shapely.geometry.base import BaseGeometry
 
+from etl.sample import faults
 from etl.sample.layout import Office, place
-from etl.sample.streets import Edge
+from etl.sample.streets import Edge, crossing_widths
 
 HYDRANT_SPACING_M = 90.0
 HYDRANT_FROM_CORNER_M = 18.0
+HYDRANT_CLEAR_M = 8.0
+"""Beyond the edge of a street that crosses, at least."""
+
 KERB_M = 1.0
+MISPLACED = (3.5, -1.0)
+"""Metres from the kerb of two hydrants of an office: too far off, and in the carriageway."""
+
 VALVE_M = 8.0
 MANHOLE_SPACING_M = 50.0
 
@@ -48,7 +55,7 @@ class Pipes:
     year: int
     nodes: list[dict[str, Any]] = field(default_factory=list)
     segments: list[dict[str, Any]] = field(default_factory=list)
-    planted: list[dict[str, str]] = field(default_factory=list)
+    planted: list[dict[str, Any]] = field(default_factory=list)
 
     def node(
         self, network: str, kind: str, geom: shapely.Point, code: str = "", **more: Any
@@ -110,12 +117,14 @@ def lay(
         for corner in corners:
             _corner(pipes, network, corner, office, north)
     dry = set(random.choice(len(edges), size=3, replace=False).tolist())
+    misplaced = dict(zip([n for n in range(len(edges)) if n not in dry], MISPLACED, strict=False))
     for number, edge in enumerate(edges):
         supplied = taps.get((edge.start, edge.end), [])
-        _water(pipes, edge, supplied, random, hydrants=number not in dry)
+        stops = [] if number in dry else _hydrants(pipes, edge, misplaced.get(number), random)
+        _water(pipes, edge, supplied, stops)
         if number in dry:
-            detail = f"{edge.name} {edge.start}-{edge.end}"
-            pipes.planted.append({"kind": "hydrant_gap", "code": "", "detail": detail})
+            gap = faults.answer("hydrant_gap", "hydrant_spacing", None, 120.0)
+            pipes.planted.append(gap | {"code": f"{pipes.prefix}R{number:04d}"})
         _gas(pipes, edge, supplied)
         _drain(pipes, "sewage", edge)
         _drain(pipes, "storm", edge)
@@ -193,8 +202,14 @@ def _services(
     """Branch off to each building; return the tees on the main."""
     stops: list[tuple[float, str]] = []
     low, high = VALVE_M + 2, course.length - VALVE_M - 2
-    for code, footprint in supplied:
-        d = float(np.clip(course.project(footprint.centroid), low, high))
+    # Straight from the main and in their order along it, so that no two cross.
+    fronts = [
+        course.project(shapely.get_point(shapely.shortest_line(course, footprint), 0))
+        for _, footprint in supplied
+    ]
+    for k in np.argsort(fronts, kind="stable"):
+        code, footprint = supplied[k]
+        d = float(np.clip(fronts[k], low, high))
         d += 0.01 * len(stops)  # no two tees at one place
         tee_at = course.interpolate(d)
         end_at = shapely.get_point(shapely.shortest_line(footprint, tee_at), 0)
@@ -213,33 +228,37 @@ def _water(
     pipes: Pipes,
     edge: Edge,
     supplied: list[tuple[str, BaseGeometry]],
-    random: np.random.Generator,
-    *,
-    hydrants: bool,
+    hydrants: list[tuple[float, str]],
 ) -> None:
     course = _course(edge, "water")
-    diameter = MAIN["water"][edge.road_class]
     stops = _valves(pipes, "water", course)
     stops += _services(pipes, "water", course, supplied, 100.0)
-    if hydrants:
-        room = edge.line.length - 2 * HYDRANT_FROM_CORNER_M
-        count = int(np.ceil(room / HYDRANT_SPACING_M)) + 1
-        for d in np.linspace(
-            HYDRANT_FROM_CORNER_M, edge.line.length - HYDRANT_FROM_CORNER_M, count
-        ):
-            stops.append(_hydrant(pipes, edge, course, float(d), random))
-    _chain(pipes, "water", edge, course, stops, diameter)
+    _chain(pipes, "water", edge, course, stops + hydrants, MAIN["water"][edge.road_class])
+
+
+def _hydrants(
+    pipes: Pipes, edge: Edge, misplaced: float | None, random: np.random.Generator
+) -> list[tuple[float, str]]:
+    """Stand hydrants along a street, clear of those that cross it; return their tees."""
+    near, far = (
+        max(HYDRANT_FROM_CORNER_M, width / 2 + HYDRANT_CLEAR_M) for width in crossing_widths(edge)
+    )
+    count = int(np.ceil((edge.line.length - near - far) / HYDRANT_SPACING_M)) + 1
+    places = np.linspace(near, edge.line.length - far, count)
+    # The one in the middle may stand off its place: no other street's kerb is near it there.
+    kerbs = [KERB_M] * count
+    if misplaced is not None:
+        kerbs[count // 2] = misplaced
+    return [
+        _hydrant(pipes, edge, float(d), kerb, random) for d, kerb in zip(places, kerbs, strict=True)
+    ]
 
 
 def _hydrant(
-    pipes: Pipes,
-    edge: Edge,
-    course: shapely.LineString,
-    d: float,
-    random: np.random.Generator,
+    pipes: Pipes, edge: Edge, d: float, kerb_m: float, random: np.random.Generator
 ) -> tuple[float, str]:
     """Stand a hydrant behind the kerb and return its tee on the main."""
-    kerb = edge.line.offset_curve(edge.width / 2 + KERB_M)
+    kerb = edge.line.offset_curve(edge.width / 2 + kerb_m)
     at = kerb.interpolate(d / edge.line.length, normalized=True)
     works = bool(random.random() > 0.02)
     code = pipes.node(
@@ -251,12 +270,23 @@ def _hydrant(
         pressure_mpa=float(np.round(random.uniform(0.14, 0.35), 2)),
     )
     if not works:
-        pipes.planted.append({"kind": "hydrant_out_of_service", "code": code, "detail": ""})
+        out = faults.answer("hydrant_out_of_service", "hydrant_out")
+        pipes.planted.append(out | {"code": code})
+    if kerb_m != KERB_M:
+        pipes.planted.append(_off_its_place(kerb_m) | {"code": code})
+    course = _course(edge, "water")
     along = float(np.clip(course.project(at), VALVE_M + 1, course.length - VALVE_M - 1)) + 0.005
     tee_at = course.interpolate(along)
     tee = pipes.node("water", "junction", tee_at)
     pipes.segment("water", (tee, code), [tee_at, at], 100.0)
     return along, tee
+
+
+def _off_its_place(kerb_m: float) -> dict[str, Any]:
+    """Return the right answer about a hydrant that does not stand 0.5 to 2 m from the kerb."""
+    if kerb_m < 0:
+        return faults.answer("hydrant_in_carriageway", "hydrant_kerb_least", kerb_m, 0.5)
+    return faults.answer("hydrant_off_kerb", "hydrant_kerb_most", kerb_m, 2.0)
 
 
 def _gas(pipes: Pipes, edge: Edge, supplied: list[tuple[str, BaseGeometry]]) -> None:

@@ -75,13 +75,25 @@ def owned_edges(office: Office, *, east: bool, north: bool) -> list[Edge]:
 def _edge(start: tuple[int, int], end: tuple[int, int], north: bool) -> Edge:
     along = start[1] == end[1]
     line = start[1] if along else start[0]
-    road_class = _road_class(line, along)
-    width = WIDTH[road_class] - (6.0 if road_class == "local" and line % 2 else 0.0)
+    road_class, width = _built(line, along)
     riverside = along and line == 0
     name = (
         "沿江大道" if riverside else names.street(line if north or not along else line - 90, along)
     )
     return Edge(start, end, north, road_class, width, name)
+
+
+def crossing_widths(edge: Edge) -> tuple[float, float]:
+    """Return the widths of the streets that cross a street at its two corners."""
+    lines = (edge.start[0], edge.end[0]) if edge.along else (edge.start[1], edge.end[1])
+    first, last = (_built(line, not edge.along)[1] for line in lines)
+    return first, last
+
+
+def _built(line: int, along: bool) -> tuple[str, float]:
+    """Return class and width of the streets on a line of the lattice."""
+    road_class = _road_class(line, along)
+    return road_class, WIDTH[road_class] - (6.0 if road_class == "local" and line % 2 else 0.0)
 
 
 def _road_class(line: int, along: bool) -> str:

@@ -123,6 +123,30 @@ def test_planted_defects_are_in_the_layers(city):
     out = planted[planted["kind"] == "hydrant_out_of_service"].index
     assert set(out) == set(hydrants["code"])
     assert (planted["kind"] == "hydrant_gap").sum() == 3
+    assert planted["rule"].notna().all()
+    known = {*roads.index, *city["building"]["code"], *city["pipe_node"]["code"]}
+    assert set(planted.index) <= known
+    assert set(planted["other"].dropna()) - {""} <= known
+
+
+def test_lanes_end_where_they_meet_a_street(city):
+    roads = city["road"].to_crs(layout.METRIC)
+    is_street = roads["road_class"].isin(["arterial", "secondary", "local"])
+    streets = shapely.union_all(roads.geometry[is_street].to_numpy())
+    lanes = roads.geometry[~is_street].to_numpy()
+    met = lanes[shapely.distance(lanes, streets) < 0.01]
+    ends = np.concatenate([shapely.get_point(met, 0), shapely.get_point(met, -1)])
+    touching = shapely.distance(ends, streets) < 0.01
+    assert len(met) > 50
+    assert touching.sum() >= len(met)
+    assert (shapely.length(shapely.intersection(met, shapely.buffer(streets, 0.1))) < 1.0).all()
+
+
+def test_pipes_of_a_network_meet_at_nodes_alone(city):
+    for network, pipes in city["pipe_segment"].to_crs(layout.METRIC).groupby("network"):
+        lines = pipes.geometry.to_numpy()
+        crossing = shapely.STRtree(lines).query(lines, predicate="crosses")
+        assert crossing.size == 0, network
 
 
 def test_offices_of_a_larger_city_share_their_borders():
