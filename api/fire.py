@@ -21,11 +21,21 @@ from api.requests import Bbox, Connection, Lang, Page, Paging, Writing
 from api.responses import collection, feature, kept
 from geo import db
 from geo.errors import NotFoundError
-from geo.fire import findings, incident, layout, response, reviews, shutoff, wording
+from geo.fire import (
+    blocks,
+    findings,
+    incident,
+    layout,
+    listing,
+    response,
+    reviews,
+    shutoff,
+    wording,
+)
 from geo.fire.desk import Desk, Desks
 from geo.fire.finding import Missing
-from geo.fire.findings import Wanted
-from geo.fire.ground import changes, cities, city_at, city_of, data_age
+from geo.fire.ground import Ground, changes, cities, city_at, city_of, data_age
+from geo.fire.listing import Wanted
 from geo.fire.rules import Overlay, Severity, in_force
 from geo.messages import Language, text
 from geo.model import Building, FireFinding
@@ -56,12 +66,12 @@ def desk_of(request: Request, connection: Any, city: str) -> Desk:
 
 
 def answer(
-    request: Request, body: dict[str, Any], desk: Desk, lang: Language, age: dict[str, Any]
+    request: Request, body: dict[str, Any], ground: Ground, lang: Language, age: dict[str, Any]
 ) -> Response:
     """Return a body with its geometry in degrees, what it lacks in words, and its data's age."""
     body["missing"] = wording.missing(body.get("missing", []), lang)
     body["data"] = age
-    return kept(request, encoded(body, desk.ground.to_degrees), JSON)
+    return kept(request, encoded(body, ground.to_degrees), JSON)
 
 
 GROUND = layout.RESTS_ON
@@ -136,14 +146,14 @@ def building(
     body |= shutoff.of_building(connection, desks(request), desk.ground.city, code, lang)
     body["findings"] = _findings_of(connection, desk, code, lang)
     record(connection, asker, "read", "building", code)
-    return answer(request, body, desk, lang, data_age(connection, GROUND))
+    return answer(request, body, desk.ground, lang, data_age(connection, GROUND))
 
 
 def _findings_of(connection: Any, desk: Desk, code: str, lang: Language) -> list[dict[str, Any]]:
-    statement = findings.query(desk.ground.city, Wanted(building=code))
+    statement = listing.query(desk.ground.city, Wanted(building=code))
     columns = [column for column in FireFinding.__table__.c if column.name not in _SHAPES]
     rows = connection.execute(
-        statement.with_only_columns(*columns).order_by(findings.GRAVITY, FireFinding.id).limit(50)
+        statement.with_only_columns(*columns).order_by(listing.GRAVITY, FireFinding.id).limit(50)
     ).mappings()
     return [wording.properties(dict(row), lang) for row in rows]
 
@@ -182,7 +192,7 @@ def incident_view(
     body = incident.incident(connection, desk, lon, lat, radius, lang)
     body["centre"] = [lon, lat]
     record(connection, asker, "read", "incident", f"{lon:.6f},{lat:.6f}", {"radius_m": radius})
-    return answer(request, body, desk, lang, data_age(connection, GROUND))
+    return answer(request, body, desk.ground, lang, data_age(connection, GROUND))
 
 
 @router.get("/overlays", responses=Answer)
@@ -191,8 +201,8 @@ def overlays(
 ) -> Response:
     """List the overlays with their counts of findings and their state."""
     city = region_city(connection, region)
-    counted = findings.counts(connection, city, region)
-    held, known = findings.states(connection, city), changes(connection)
+    counted = listing.counts(connection, city, region)
+    held, known = listing.states(connection, city), changes(connection)
     listed: list[dict[str, Any]] = []
     lacking: dict[str, int] = {}
     for overlay in Overlay:
@@ -245,7 +255,7 @@ def listed_findings(
     else:
         city = region_city(connection, region)
     wanted = Wanted(overlay, region, building, rule, severity, bbox)
-    statement = findings.query(city, wanted)
+    statement = listing.query(city, wanted)
     own = statement.subquery("own")
     matched = connection.execute(select(func.count()).select_from(own)).scalar_one()
     columns = [column for column in FireFinding.__table__.c if column.name not in _SHAPES]
@@ -253,7 +263,7 @@ def listed_findings(
     rows = connection.execute(
         page.of(
             statement.with_only_columns(*shown).order_by(
-                findings.GRAVITY, FireFinding.shortfall.desc().nulls_last(), FireFinding.id
+                listing.GRAVITY, FireFinding.shortfall.desc().nulls_last(), FireFinding.id
             )
         )
     ).mappings()
@@ -261,6 +271,28 @@ def listed_findings(
         feature(row, wording.properties(dict(row), lang), id=str(row["id"])) for row in rows
     ]
     return collection(request, features, page, matched)
+
+
+@router.get("/separation/blocks", responses=Answer)
+def fire_blocks(
+    request: Request,
+    connection: Connection,
+    lang: Lang,
+    page: Paging,
+    region: Region = None,
+) -> Response:
+    """List the blocks over which a fire spreads from wall to wall, most households first."""
+    city = region_city(connection, region)
+    ground = desk_of(request, connection, city).ground
+    found = blocks.find(ground, listing.close_pairs(connection, city, region))
+    shown = found[page.offset : page.offset + page.limit]
+    body = {
+        "blocks": [blocks.shown(ground, block) for block in shown],
+        "numberMatched": len(found),
+        "numberReturned": len(shown),
+        "missing": findings.missing(ground, Overlay.SEPARATION),
+    }
+    return answer(request, body, ground, lang, data_age(connection, ("building",)))
 
 
 @router.post("/findings/refresh", responses=Answer)
@@ -292,7 +324,7 @@ def response_areas(
     desk = desk_of(request, connection, region_city(connection, region))
     limits = sorted({min(float(part), 60.0) for part in minutes.split(",")})
     body = response.overview(desk.ground, desk.rules, limits, station)
-    return answer(request, body, desk, lang, data_age(connection, ("road", "facility")))
+    return answer(request, body, desk.ground, lang, data_age(connection, ("road", "facility")))
 
 
 class Place(BaseModel):
@@ -324,7 +356,7 @@ def candidates(request: Request, connection: Connection, lang: Lang, asked: Cand
         "best": found[0].name if found[0].gained_buildings else None,
         "missing": response.missing(desk.ground),
     }
-    return answer(request, body, desk, lang, data_age(connection, ("road", "facility")))
+    return answer(request, body, desk.ground, lang, data_age(connection, ("road", "facility")))
 
 
 class Review(BaseModel):

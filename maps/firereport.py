@@ -15,9 +15,9 @@ from sqlalchemy import Connection, func, select
 
 from geo.codes import stem
 from geo.errors import InputError, NotFoundError
-from geo.fire import findings, wording
+from geo.fire import listing, wording
 from geo.fire.finding import Missing
-from geo.fire.findings import Wanted
+from geo.fire.listing import Wanted
 from geo.fire.rules import Overlay, Severity
 from geo.messages import Language, text
 from geo.model import FireFinding, Region
@@ -79,11 +79,11 @@ def read(connection: Connection, city: str, region: str, site: str, lang: Langua
     if found is None and connection.execute(below.limit(1)).first() is None:
         raise NotFoundError("no_such_region", region=region)
     name, land = (region, None) if found is None else found
-    states = findings.states(connection, city)
+    states = listing.states(connection, city)
     lacking = {key: count for state in states.values() for key, count in state["missing"]}
     return Report(
         text("fire_report.title", lang=lang, region=name),
-        findings.counts(connection, city, region),
+        listing.counts(connection, city, region),
         list(_rows(connection, city, region, site, lang)),
         wording.missing((Missing(key, count) for key, count in lacking.items()), lang),
         max((state["computed_at"] for state in states.values()), default=None),
@@ -97,8 +97,8 @@ def _rows(
     point = func.ST_PointOnSurface(FireFinding.geom)
     columns = [c for c in FireFinding.__table__.c if c.name not in {"geom", "geom_3857"}]
     places = func.ST_X(point).label("lon"), func.ST_Y(point).label("lat")
-    statement = findings.query(city, Wanted(region=region)).with_only_columns(*columns, *places)
-    order = FireFinding.overlay, findings.GRAVITY, FireFinding.shortfall.desc().nulls_last()
+    statement = listing.query(city, Wanted(region=region)).with_only_columns(*columns, *places)
+    order = FireFinding.overlay, listing.GRAVITY, FireFinding.shortfall.desc().nulls_last()
     for row in connection.execute(statement.order_by(*order, FireFinding.id)).mappings():
         shown = wording.properties(dict(row), lang)
         place = {"lon": round(row["lon"], 6), "lat": round(row["lat"], 6)}

@@ -96,6 +96,8 @@ DEFAULTS: tuple[Rule, ...] = (
     Rule("separation_openings_share", _APART, 25, "%", BUILDING, "5.2.2 注1"),
     Rule("separation_protected", _APART, 3.5, "m", BUILDING, "5.2.2 注4、注5"),
     Rule("separation_protected_high", _APART, 4.0, "m", BUILDING, "5.2.2 注4、注5"),
+    Rule("separation_group", _APART, 4.0, "m", BUILDING, "5.2.4"),
+    Rule("separation_group_area", _APART, 2500, "m²", BUILDING, "5.2.4"),
     Rule("separation_no_reduction", _APART, 100, "m", BUILDING, "5.2.6"),
     Rule("ladder_area", _LADDER, 15, "m", BUILDING, "7.2.2", _HIGH),
     Rule("ladder_area_tall", _LADDER, 20, "m", BUILDING, "7.2.2", _HIGH),

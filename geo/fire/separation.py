@@ -12,6 +12,7 @@ from geo.fire.rules import HIGH_RISE_M, STOREY_M, Rules, Severity
 from geo.network.noding import Bools, Floats, Ints
 
 HIGH = "high"
+GROUPED = ("residential", "office")
 WORKS = ("industrial", "warehouse")
 """Uses for which table 3.4.1 asks for more, by a hazard category that is not in the data."""
 
@@ -28,11 +29,17 @@ class Bodies:
         Whether it is a high-rise.
     fire_class
         2 to 4 (1 counts as 2), NaN where not on record.
+    groups
+        Whether it is of a use that may stand in groups (5.2.4).
+    footprint
+        Square metres.
     """
 
     height: Floats
     high: Bools
     fire_class: Floats
+    groups: Bools
+    footprint: Floats
 
 
 def bodies(ground: Ground) -> Bodies:
@@ -55,7 +62,8 @@ def _bodies(ground: Ground) -> Bodies:
     known = np.array([flag is not None for flag in said], dtype=bool)
     high = np.where(known, said == True, tall)  # noqa: E712
     fire_class = np.maximum(frame["fire_class"].to_numpy(dtype=float), 2.0)
-    return Bodies(height, high, fire_class)
+    groups = frame["use"].isin(GROUPED).to_numpy(dtype=bool)
+    return Bodies(height, high, fire_class, groups, np.asarray(shapely.area(ground.walls)))
 
 
 def find(ground: Ground, rules: Rules, only: Ints | None = None) -> list[Finding]:
@@ -163,7 +171,7 @@ def _finding(
     required = rules.figure(name)
     adjoining = apart <= rules.figure("separation_adjoining")
     proof = _proof(rules, body, one, other, apart, required)
-    severity = {None: Severity.HIGH, "openings": Severity.LOW}.get(proof, Severity.MEDIUM)
+    severity = _SEVERITY.get(proof, Severity.MEDIUM)
     return Finding(
         "separation_adjoining" if adjoining else name,
         severity,
@@ -184,6 +192,9 @@ def _finding(
     )
 
 
+_SEVERITY = {None: Severity.HIGH, "openings": Severity.LOW, "group": Severity.LOW}
+
+
 def _class(body: Bodies, row: int) -> int | None:
     return None if np.isnan(body.fire_class[row]) else int(body.fire_class[row])
 
@@ -193,9 +204,11 @@ def _proof(
 ) -> str | None:
     """Return what would settle a pair that stands too close, None where nothing can.
 
-    Note 1: multi-storey buildings with unprotected openings up to 5 % of each wall, a quarter
-    less. Notes 2 and 3: a fire wall, no distance at all. Notes 4 and 5: the lower building of class
-    2 or better and protected, 3.5 m (4 m by high-rises). Above 100 m nothing is reduced (5.2.6).
+    Notes to table 5.2.2. Note 1: multi-storey buildings with unprotected openings up to 5 % of each
+    wall, a quarter less. 5.2.4: a group of dwellings or offices of class 2 or better that cover no
+    more than 2,500 m2 together, 4 m. Notes 4 and 5: the lower building of class 2 or better and
+    protected, 3.5 m (4 m by high-rises). Notes 2 and 3: a fire wall, no distance at all. Above
+    100 m nothing is reduced (5.2.6).
     """
     first, second = (_known(float(body.height[row])) for row in (one, other))
     if max(first, second) > rules.figure("separation_no_reduction"):
@@ -204,11 +217,37 @@ def _proof(
     share = 1 - rules.figure("separation_openings_share") / 100
     if not highs and apart >= required * share:
         return "openings"
+    if not highs and _is_group(rules, body, one, other, apart):
+        return "group"
     least = rules.figure("separation_protected_high" if highs else "separation_protected")
     lower = one if first <= second else other
     if apart >= least and body.fire_class[lower] <= 2:
         return "protected"
-    return "fire_wall"
+    return _fire_wall(body, one, other, abs(first - second))
+
+
+def _is_group(rules: Rules, body: Bodies, one: int, other: int, apart: float) -> bool:
+    """Return whether two buildings may stand as a group (5.2.4)."""
+    sound = body.fire_class[one] <= 2 and body.fire_class[other] <= 2
+    covers = body.footprint[one] + body.footprint[other]
+    small = covers <= rules.figure("separation_group_area")
+    grouped = body.groups[one] and body.groups[other]
+    return bool(sound and small and grouped and apart >= rules.figure("separation_group"))
+
+
+def _fire_wall(body: Bodies, one: int, other: int, higher: float) -> str:
+    """Return which fire wall would do: that of the higher one, or either if they are as high.
+
+    Note 3 asks class 2 of both for the latter; for worse ones the table names no way.
+    """
+    if higher > _AS_HIGH_M or np.isnan(body.height[[one, other]]).any():
+        return "fire_wall"
+    sound = body.fire_class[one] <= 2 and body.fire_class[other] <= 2
+    return "fire_wall_equal" if sound else "fire_wall_low_class"
+
+
+_AS_HIGH_M = 0.5
+"""Heights on record that differ by less count as the same."""
 
 
 def _known(value: float) -> float:
