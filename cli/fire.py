@@ -30,19 +30,23 @@ def register(app: typer.Typer) -> None:
         from geo.fire import findings
         from geo.fire.desk import Desks
         from geo.fire.ground import city_of
-        from maps import firereport
+        from maps import firepage, firereport, fireworkbook
 
+        if out.exists() and not out.is_dir():
+            raise InputError("report_folder_taken", folder=out)
         db.upgrade()
         engine, said = db.engine(), _language(lang)
         with engine.connect() as connection:
             city = city_of(connection, region.ljust(12, "0"))
+        desks = Desks()
         with console.progress() as progress:
-            written = findings.refresh(engine, Desks(), city, progress)
+            written = findings.refresh(engine, desks, city, progress)
         _say(written)
         with engine.connect() as connection:
-            report = firereport.read(connection, city, region, site, said)
-        files = firereport.write(report, out, said)
-        listed = ", ".join(map(str, files))
+            report = firereport.read(connection, desks.of(connection, city), region, site, said)
+        page = firepage.write(report, out / "fire.html", said)
+        book = fireworkbook.write(report, out / "fire.xlsx", said)
+        listed = f"{page}, {book}"
         shown = text("fire_report.written", region=region, count=len(report.rows), files=listed)
         console.out.print(shown, highlight=False)
 

@@ -85,8 +85,7 @@ def shown(ground: Ground, block: Block) -> Shown:
         "classes": dict(sorted(classes.items())),
         "footprint_m2": round(float(shapely.area(ground.walls[block.rows]).sum())),
         "region": regions.most_common(1)[0][0] if regions else None,
-        "address": str(frame["address"].iloc[0]),
-        "first": str(frame["code"].iloc[0]),
+        "codes": frame["code"].tolist(),
         "geometry": block.outline,
         "point": shapely.point_on_surface(block.outline),
     }

@@ -48,6 +48,13 @@ class Desk:
         """Return which buildings are high-rises."""
         return np.asarray(separation.bodies(self.ground).high)
 
+    @cached_property
+    def road_names(self) -> dict[str, str]:
+        """Return the names of the roads that have one, by code."""
+        roads = self.ground.road
+        pairs = zip(roads["code"].tolist(), roads["name"].tolist(), strict=True)
+        return {code: name for code, name in pairs if name}
+
 
 class Desks:
     """The desks of an installation's cities, made anew when data or rules changed."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+import geopandas as gpd
 import numpy as np
 import shapely
 from numpy.typing import NDArray
@@ -209,15 +210,18 @@ def _shown(ground: Ground, found: Reached, row: int) -> shapely.Geometry:
     return shown
 
 
-def missing(ground: Ground) -> list[Missing]:
-    """Return what the data lacks for the engine's ways."""
-    roads = ground.road
+def missing(roads: gpd.GeoDataFrame, under: Bools) -> list[Missing]:
+    """Return what a frame of roads lacks for the engine's ways.
+
+    Parameters
+    ----------
+    under
+        Which of them pass through a building.
+    """
     narrow = ~roads["road_class"].isin([*WIDE, "path"])
     counts = {
         "no_roads": int(roads.empty),
         "road_no_width": int((roads["width_m"].isna() & narrow).sum()),
-        "road_no_height": int(
-            (roads["clear_height_m"].isna() & (roads["tunnel"] | ground.under)).sum()
-        ),
+        "road_no_height": int((roads["clear_height_m"].isna() & (roads["tunnel"] | under)).sum()),
     }
     return [Missing(key, count) for key, count in counts.items() if count]

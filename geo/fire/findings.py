@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+import geopandas as gpd
 import numpy as np
 import shapely
 from sqlalchemy import (
@@ -38,7 +39,7 @@ from geo.layers import wkb
 from geo.model import STORAGE_SRID, FireArea, FireFinding, FireOverlay
 from geo.model.history import HISTORY
 from geo.network import database as road_edges
-from geo.network.noding import Ints
+from geo.network.noding import Bools, Ints
 from geo.progress import Progress, silent
 
 ROAD_EDGE = "road_edge"
@@ -334,23 +335,33 @@ _AS_OF = text(
 """The time whose data findings rest on: what transactions begun since then wrote may be missing."""
 
 
-def missing(ground: Ground, overlay: Overlay) -> list[Missing]:
-    """Return what the data lacks for an overlay."""
-    frame = ground.building
-    if overlay in {
-        Overlay.HYDRANT_COVERAGE,
-        Overlay.HYDRANT_SPACING,
-        Overlay.HYDRANT_STANDING,
-    }:
-        return hydrants.missing(ground)
+def missing(ground: Ground, overlay: Overlay, region: str = "") -> list[Missing]:
+    """Return what the data lacks for an overlay, in a region's own land or in all that was read.
+
+    Parameters
+    ----------
+    region
+        The digits that the codes of its communities begin with.
+    """
+    building, road, hydrant = ground.building, ground.road, ground.hydrant
+    under = ground.under
+    if region:
+        building = building[building["region_code"].fillna("").str.startswith(region).to_numpy()]
+        hydrant = hydrant[_inside(ground, hydrant, region)]
+        there = _inside(ground, road, region)
+        road, under = road[there], under[there]
+    if overlay in _OF_HYDRANTS:
+        return hydrants.missing(hydrant)
     if overlay in {Overlay.FIRE_LANE, Overlay.FIRE_REACH}:
-        return engines.missing(ground)
+        return engines.missing(road, under)
     if overlay is Overlay.RESPONSE:
         return response.missing(ground)
-    no_height = int((frame["height_m"].isna() & frame["storeys_above"].isna()).sum())
-    counts = {"no_height": no_height}
-    if overlay is Overlay.SEPARATION:
-        works = frame["use"].isin(separation.WORKS)
-        counts |= {"no_fire_class": int(frame["fire_class"].isna().sum())}
-        counts |= {"no_hazard_category": int(works.sum())}
-    return [Missing(key, count) for key, count in counts.items() if count]
+    return separation.missing(building, classes=overlay is Overlay.SEPARATION)
+
+
+def _inside(ground: Ground, frame: gpd.GeoDataFrame, region: str) -> Bools:
+    codes = ground.region_of(frame.geometry.to_numpy())
+    return np.array([code is not None and code.startswith(region) for code in codes], dtype=bool)
+
+
+_OF_HYDRANTS = {Overlay.HYDRANT_COVERAGE, Overlay.HYDRANT_SPACING, Overlay.HYDRANT_STANDING}

@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import geopandas as gpd
 import numpy as np
 import shapely
 from scipy.sparse import coo_array, csr_array
@@ -376,9 +377,8 @@ def _hosed(ground: Ground, metres: float) -> shapely.Geometry:
     return reach.land(access.graph, best, metres)
 
 
-def missing(ground: Ground) -> list[Missing]:
-    """Return what the hydrants' overlays lack."""
-    frame = ground.hydrant
+def missing(frame: gpd.GeoDataFrame) -> list[Missing]:
+    """Return what a frame of hydrants lacks."""
     counts = {
         "no_hydrants": int(frame.empty),
         "hydrant_no_state": int(frame["in_service"].isna().sum()),

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
+import geopandas as gpd
 import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from geo.fire.finding import Finding
+from geo.fire.finding import Finding, Missing
 from geo.fire.ground import Ground
 from geo.fire.rules import HIGH_RISE_M, STOREY_M, Rules, Severity
 from geo.network.noding import Bools, Floats, Ints
@@ -293,3 +294,13 @@ def _unknown(
             )
         )
     return found
+
+
+def missing(buildings: gpd.GeoDataFrame, *, classes: bool) -> list[Missing]:
+    """Return what a frame of buildings lacks; of their classes too, if they matter."""
+    no_height = buildings["height_m"].isna() & buildings["storeys_above"].isna()
+    counts = {"no_height": int(no_height.sum())}
+    if classes:
+        counts["no_fire_class"] = int(buildings["fire_class"].isna().sum())
+        counts["no_hazard_category"] = int(buildings["use"].isin(WORKS).sum())
+    return [Missing(key, count) for key, count in counts.items() if count]

@@ -254,7 +254,7 @@ def test_parts_of_a_city_are_published_together(database):
     sample = Path(__file__).parents[2] / "data/samples/sample_s.gpkg"
     outcome = bring(database, "city", sample)
     assert outcome.status == "published"
-    assert outcome.counts["pipe_segment"].added == 5528
+    assert outcome.counts["pipe_segment"].added == 5510
     assert bring(database, "city", sample, again=True).status == "unchanged"
 
 

@@ -58,17 +58,39 @@ def test_sheet_of_a_building_in_english_reads_the_same_data(town, tmp_path):
     assert "Fire sheet of a building" in words
 
 
-def test_report_holds_every_finding_with_a_link_to_the_map(town, tmp_path, monkeypatch):
-    monkeypatch.setenv("GRIDATLAS_LANG", "zh")
-    said = run("fire", "check", "--region", little_town.NORTH_GATE, "--out", str(tmp_path / "r"))
-    assert "重新检查" in said
-    page = (tmp_path / "r" / "fire.html").read_text(encoding="utf-8")
-    assert "北门社区消防检查报告" in page
+@pytest.fixture(scope="module")
+def report(town, tmp_path_factory):
+    out = tmp_path_factory.mktemp("report")
+    asked = ("fire", "check", "--region", little_town.NORTH_GATE, "--lang", "zh")
+    assert "重新检查" in run(*asked, "--out", str(out))
+    assert "数据没有变化" in run(*asked, "--out", str(out))
+    return out
+
+
+def test_page_tells_kinds_blocks_gaps_in_the_data_and_its_age(report):
+    page = (report / "fire.html").read_text(encoding="utf-8")
+    for said in ("北门社区消防检查报告", "没有耐火等级", "数据的新旧", "从未发布", "GB 55037-2022"):
+        assert said in page, said
     assert "http://127.0.0.1:8000/fire?" in page
-    assert "没有耐火等级" in page
-    book = openpyxl.load_workbook(tmp_path / "r" / "fire.xlsx")
+
+
+def test_workbook_holds_every_finding_with_a_link_to_the_map(report):
+    book = openpyxl.load_workbook(report / "fire.xlsx")
     findings = book["问题清单"]
-    assert findings.max_row > 1
-    assert {row[10].value for row in findings.iter_rows(min_row=2)} == {little_town.NORTH_GATE}
-    again = run("fire", "check", "--region", little_town.NORTH_GATE, "--out", str(tmp_path / "r"))
-    assert "数据没有变化" in again
+    heads = [cell.value for cell in findings[1]]
+    rows = [dict(zip(heads, row, strict=True)) for row in findings.iter_rows(min_row=2)]
+    assert len(rows) > 1
+    assert {row["社区"].value for row in rows} == {little_town.NORTH_GATE}
+    assert all(row["地图"].hyperlink.target.startswith("http://127.0.0.1") for row in rows)
+    summary = {row[0]: row[1:6] for row in book["汇总"].iter_rows(min_row=4, values_only=True)}
+    by_kind = [row["专题"].value for row in rows]
+    assert summary["消防车可达"][4] == by_kind.count("消防车可达")
+
+
+def test_report_in_english_holds_the_same_figures(report, tmp_path):
+    run("fire", "check", "--region", little_town.NORTH_GATE, "--out", str(tmp_path), "--lang", "en")
+    page = (tmp_path / "fire.html").read_text(encoding="utf-8")
+    assert "Age of the data" in page
+    sheets = [openpyxl.load_workbook(folder / "fire.xlsx") for folder in (report, tmp_path)]
+    rows = [book.worksheets[1].max_row for book in sheets]
+    assert rows[0] == rows[1]

@@ -105,7 +105,7 @@ def test_hydrant_inside_a_building_and_in_the_carriageway_is_found(in_force):
 def test_no_hydrants_at_all_is_said(in_force):
     ground = ground_of(building=[house("b", 0, 10)], road=[street("r", (0, 0), (100, 0))])
     assert {f.detail["kind"] for f in hydrants.coverage(ground, in_force)} == {"none"}
-    assert [one.key for one in hydrants.missing(ground)] == ["no_hydrants"]
+    assert [one.key for one in hydrants.missing(ground.hydrant)] == ["no_hydrants"]
 
 
 def test_hose_routes_of_the_sample_are_those_of_an_independent_search(city):

@@ -105,7 +105,7 @@ def test_hydrant_of_unknown_state_counts_and_is_said(in_force):
         pipe_node=[hydrant("h", 30, 6, in_service=None)],
     )
     assert hydrants.coverage(ground, in_force) == []
-    assert "hydrant_no_state" in {one.key for one in hydrants.missing(ground)}
+    assert "hydrant_no_state" in {one.key for one in hydrants.missing(ground.hydrant)}
 
 
 @pytest.fixture(scope="module")
