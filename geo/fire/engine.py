@@ -12,7 +12,7 @@ from scipy.sparse.csgraph import connected_components
 from geo.fire.access import FARTHEST_M
 from geo.fire.finding import Finding, Missing
 from geo.fire.ground import Ground
-from geo.fire.rules import Rules, Severity
+from geo.fire.rules import GIVE_M, Rules, Severity
 from geo.network import paths
 from geo.network.noding import Bools, Floats, Ints
 from geo.network.roads import WIDE, RoadGraph, Vehicle, vehicle
@@ -159,7 +159,7 @@ def find(
     return [
         _finding(ground, rules, found, int(row), float(gap[row]))
         for row in rows
-        if gap[row] > figure + 1e-6
+        if gap[row] > figure + GIVE_M
     ]
 
 

@@ -9,7 +9,7 @@ from scipy.sparse import coo_array, csr_array
 
 from geo.fire.finding import Finding, Missing
 from geo.fire.ground import Ground
-from geo.fire.rules import Rules, Severity
+from geo.fire.rules import GIVE_M, Rules, Severity
 from geo.network import paths, reach
 from geo.network.noding import Bools, Floats, Geometries, Ints, substrings
 from geo.network.roads import widths
@@ -145,7 +145,7 @@ def _apart(tree: shapely.STRtree, points: Geometries, bare: shapely.Geometry) ->
 def _by_route(ground: Ground, rules: Rules, rows: Ints) -> list[Finding]:
     figure = rules.figure("hydrant_route")
     metres, hydrant = routes(ground) if len(rows) > _SINGLY else _routes_singly(ground, rows)
-    far = rows[metres[rows] > figure + 1e-6]
+    far = rows[metres[rows] > figure + GIVE_M]
     codes = ground.building["code"].to_numpy()
     names = ground.hydrant["code"].to_numpy()
     found = []
@@ -225,7 +225,7 @@ def _gaps(
         at = np.sort(shapely.line_locate_point(chain, hydrants))
         stops = np.concatenate([[0.0], at, [chain.length]])
         for start, end in pairwise(stops):
-            if end - start > figure + 1e-6:
+            if end - start > figure + GIVE_M:
                 line = np.array([chain], dtype=object)
                 part = substrings(line, np.array([0]), np.array([start]), np.array([end]))[0]
                 found.append(_gap(ground, members, part, side, end - start, figure))
@@ -302,7 +302,7 @@ def _at_kerb(ground: Ground, rules: Rules, rows: Ints) -> list[Finding]:
     codes = ground.hydrant["code"].to_numpy()
     for k in np.flatnonzero(_is_nearest(near, kerb)):
         least, most = rules.figure("hydrant_kerb_least"), rules.figure("hydrant_kerb_most")
-        if least - 1e-6 <= kerb[k] <= most + 1e-6 or kerb[k] > BESIDE_M:
+        if least - GIVE_M <= kerb[k] <= most + GIVE_M or kerb[k] > BESIDE_M:
             continue
         low = kerb[k] < least
         found.append(
@@ -355,7 +355,7 @@ def _at_wall(ground: Ground, rules: Rules, rows: Ints) -> list[Finding]:
             detail={"kind": "inside" if far == 0 else "near"},
         )
         for h, w, far in zip(hydrant, wall, apart, strict=True)
-        if far < figure - 1e-6
+        if far < figure - GIVE_M
     ]
 
 

@@ -9,7 +9,7 @@ from geo.fire import separation
 from geo.fire.engine import installed, is_free, obstacles
 from geo.fire.finding import Finding
 from geo.fire.ground import Ground
-from geo.fire.rules import Rules, Severity
+from geo.fire.rules import GIVE_M, Rules, Severity
 from geo.network.noding import Bools, Floats, Geometries, Ints
 from geo.network.roads import RoadGraph, widths
 
@@ -110,7 +110,7 @@ def walls(ground: Ground, rules: Rules, rows: Ints) -> list[Finding]:
             continue
         apart = shapely.distance(ground.walls[near], lines[row]) - wide[row] / 2
         k = int(apart.argmin())
-        if apart[k] < figure - 1e-6:
+        if apart[k] < figure - GIVE_M:
             found.append(
                 Finding(
                     "lane_wall",
@@ -303,5 +303,5 @@ def spacing(ground: Ground, rules: Rules, only: Ints | None = None) -> list[Find
             detail={"kind": "far"},
         )
         for k, far in zip(row, apart, strict=True)
-        if far > figure + 1e-6
+        if far > figure + GIVE_M
     ]

@@ -13,6 +13,7 @@ from geo.errors import NotFoundError
 from geo.fire import engine, ladder, reviews, separation, ways
 from geo.fire.desk import Desk
 from geo.fire.finding import Missing
+from geo.fire.rules import GIVE_M
 from geo.layers import wkb
 from geo.messages import Language, text
 from geo.model import (
@@ -166,7 +167,7 @@ def _neighbours(desk: Desk, row: int, lang: Language) -> list[Shown]:
     for other, apart, rule in separation.neighbours(ground, rules, row):
         required = rules.figure(rule)
         frame = ground.building.iloc[other]
-        close = apart < required - 1e-6
+        close = apart < required - GIVE_M
         proof = separation.proof(ground, rules, row, other, apart, required) if close else None
         listed.append(
             {

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from geo.fire.finding import Finding, Missing
 from geo.fire.ground import Ground
-from geo.fire.rules import HIGH_RISE_M, STOREY_M, Rules, Severity
+from geo.fire.rules import GIVE_M, HIGH_RISE_M, STOREY_M, Rules, Severity
 from geo.network.noding import Bools, Floats, Ints
 
 HIGH = "high"
@@ -83,7 +83,7 @@ def find(ground: Ground, rules: Rules, only: Ints | None = None) -> list[Finding
     # Where a class is not known the mildest figure is certain to hold.
     names = _rules(body, one, other)
     required = np.array([rules.figure(name) for name in names], dtype=float)
-    broken = np.flatnonzero(apart < required - 1e-6)
+    broken = np.flatnonzero(apart < required - GIVE_M)
     lines = shapely.shortest_line(ground.walls[one[broken]], ground.walls[other[broken]])
     pairs = zip(one[broken].tolist(), other[broken].tolist(), strict=True)
     figures = zip(apart[broken].tolist(), names[broken].tolist(), strict=True)

@@ -87,7 +87,7 @@ def test_planted_hydrants_are_the_only_ones_out_or_off_their_place(found, answer
 def test_hydrants_near_a_wall_are_those_a_plain_search_finds(city, found):
     walls = shapely.union_all(city.building.geometry.to_numpy())
     apart = shapely.distance(city.hydrant.geometry.to_numpy(), walls)
-    near = set(city.hydrant["code"].to_numpy()[apart < 5.0 - 1e-6])
+    near = set(city.hydrant["code"].to_numpy()[apart < 5.0 - 0.01])
     assert {one.feature for one in found if one.rule == "hydrant_wall"} == near
 
 
@@ -150,7 +150,7 @@ def test_every_pair_of_the_sample_that_is_too_close_is_found_and_no_other(sample
                 required = high[classes[b if tall[a] else a]]
             else:
                 required = table[min(classes[a], classes[b]), max(classes[a], classes[b])]
-            if shapes[a].distance(shapes[b]) < required - 1e-6:
+            if shapes[a].distance(shapes[b]) < required - 0.01:
                 expected.add((codes[a], codes[b]))
     known = {
         (f.feature, f.other)
