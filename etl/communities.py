@@ -15,7 +15,7 @@ from scipy.sparse.csgraph import connected_components, dijkstra
 
 from etl.extent import cut
 from geo.partition.barriers import ROAD_KIND, Barriers, Kind, kinds_of, within
-from geo.partition.coverage import borders
+from geo.partition.coverage import Floats, borders
 
 Geometries = NDArray[np.object_]
 Ints = NDArray[np.int64]
@@ -155,7 +155,7 @@ class _Neighbours:
     length: NDArray[np.float64]
     one: Ints
     other: Ints
-    middles: Geometries
+    middles: Floats
 
 
 def _neighbours(blocks: Geometries) -> _Neighbours:

@@ -19,6 +19,8 @@ SPACING_M, FINE_M = 1.0, 0.5
 TIMES = 3
 EVERY_M = 1.0
 
+COMMON_M2 = 0.5
+
 CLEAR_M = 0.5
 """Nearer than this to a barrier a border is the barrier's."""
 
@@ -110,14 +112,16 @@ def _off(
 ) -> Floats:
     """Return how far points of their borders are from our border of the same two buildings.
 
-    Buildings that cross a barrier are left out (momepy cuts them, we don't), and what of a border
+    Buildings that cross a barrier are left out (momepy cuts them, we don't), and those that overlap
+    another (whose the common ground is, is nobody's to say), and what of a border
     is nearer to a barrier (a dead-end street is one for us), or to a third building, than to the
     two.
     """
     walls = shapely.union_all(np.concatenate([shapely.boundary(blocks), lines]))
     shapely.prepare(walls)
-    whole = ~shapely.intersects(feet, walls)
     tree = shapely.STRtree(feet)
+    whole = ~shapely.intersects(feet, walls)
+    whole[_overlapping(feet, tree)] = False
     found = [np.empty(0)]
     for a, b in theirs.keys() & ours.keys():
         if not (whole[a] and whole[b]):
@@ -129,3 +133,11 @@ def _off(
         between = (shapely.distance(points, walls) > away) & (nearest > away - CLEAR_M)
         found.append(shapely.distance(points[between], ours[a, b]))
     return np.concatenate(found)
+
+
+def _overlapping(feet: Polygons, tree: shapely.STRtree) -> np.ndarray:
+    """Return the buildings that have ground in common with another."""
+    one, other = tree.query(feet, predicate="intersects")
+    one, other = one[one != other], other[one != other]
+    common = shapely.area(shapely.intersection(feet[one], feet[other]))
+    return np.unique(one[common > COMMON_M2])

@@ -10,7 +10,9 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from geo.partition.coverage import Ints, Polygons
+from geo.partition.bins import strongest_at
+from geo.partition.coverage import Floats, Ints, Polygons, clipped
+from geo.partition.faces import faces_within, noded
 
 LOOSE_END_M = 8.0
 """A street's loose end this near to another barrier is joined to it: a digitising gap."""
@@ -71,7 +73,7 @@ def within(barriers: Barriers, area: shapely.Geometry) -> Barriers:
     """Return the barriers cut to an area, as single LineStrings, loose ends joined."""
     shapely.prepare(area)
     touched = np.flatnonzero(shapely.intersects(area, barriers.lines))
-    cut = shapely.intersection(barriers.lines[touched], area)
+    cut = clipped(barriers.lines[touched], area)
     parts, of = shapely.get_parts(cut, return_index=True)
     is_line = (shapely.get_dimensions(parts) == 1) & (shapely.length(parts) > 0)
     lines, kinds = parts[is_line], barriers.kinds[touched[of[is_line]]]
@@ -86,10 +88,10 @@ def _joined_loose_ends(
     """Add a piece from each loose end to the nearest other barrier within LOOSE_END_M."""
     if len(lines) == 0:
         return lines, kinds
-    outline = shapely.boundary(area)
+    outline = _pieces(shapely.boundary(area))
     ends = np.concatenate([shapely.get_point(lines, 0), shapely.get_point(lines, -1)])
     of = np.tile(np.arange(len(lines)), 2)
-    tree = shapely.STRtree(np.append(lines, np.asarray(outline, dtype=object)))
+    tree = shapely.STRtree(np.append(lines, outline))
     at, hit = tree.query(ends, predicate="dwithin", distance=LOOSE_END_M)
     other = hit != of[at]
     at, hit = at[other], hit[other]
@@ -102,6 +104,16 @@ def _joined_loose_ends(
     first = order[np.unique(at[order], return_index=True)[1]]
     added = shapely.shortest_line(ends[at[first]], tree.geometries[hit[first]])
     return np.append(lines, added), np.append(kinds, kinds[of[at[first]]])
+
+
+def _pieces(line: shapely.Geometry) -> Polygons:
+    """Return the segments of a line, each a geometry: near to few ends, so soon ruled out."""
+    coords, part = shapely.get_coordinates(shapely.get_parts(line), return_index=True)
+    inner = np.flatnonzero(part[1:] == part[:-1])
+    pieces: Polygons = np.asarray(
+        shapely.linestrings(np.stack([coords[inner], coords[inner + 1]], axis=1)), dtype=object
+    )
+    return pieces.reshape(-1)
 
 
 def _overshot(lines: Polygons, kinds: NDArray[np.int8]) -> tuple[Polygons, NDArray[np.int8]]:
@@ -124,28 +136,20 @@ def _overshot(lines: Polygons, kinds: NDArray[np.int8]) -> tuple[Polygons, NDArr
     return np.append(lines, added), np.append(kinds, np.tile(kinds, 2)[alone])
 
 
-def kinds_of(points: Polygons, barriers: Barriers) -> NDArray[np.int8]:
-    """Return what lies at each point: the strongest barrier there, else open ground."""
-    kinds = np.zeros(len(points), dtype=np.int8)
-    if len(barriers.lines) == 0:
-        return kinds
-    at, line = shapely.STRtree(barriers.lines).query(
-        points, predicate="dwithin", distance=ON_BARRIER_M
-    )
-    np.maximum.at(kinds, at, barriers.kinds[line])
-    return kinds
+def kinds_of(points: Floats, barriers: Barriers) -> NDArray[np.int8]:
+    """Return what lies at each of (n, 2) points: the strongest barrier there, else open ground."""
+    coords, line = shapely.get_coordinates(barriers.lines, return_index=True)
+    inner = np.flatnonzero(line[1:] == line[:-1])
+    ends = np.stack([coords[inner], coords[inner + 1]], axis=1)
+    kinds = barriers.kinds[line[inner]].astype(np.int64)
+    strongest: NDArray[np.int8] = strongest_at(points, ends, kinds, ON_BARRIER_M).astype(np.int8)
+    return strongest
 
 
 def rooms(area: shapely.Geometry, barriers: Barriers) -> Polygons:
     """Return the faces that barriers cut an area into."""
-    linework = shapely.union_all(
-        np.append(barriers.lines, np.asarray(shapely.boundary(area), dtype=object))
-    )
-    faces = shapely.get_parts(shapely.polygonize([linework]))
-    shapely.prepare(area)
-    inside = shapely.contains(area, shapely.point_on_surface(faces))
-    kept: Polygons = faces[inside]
-    return kept
+    outline = np.asarray(shapely.boundary(area), dtype=object)
+    return faces_within(noded(np.append(barriers.lines, outline)), area).polygons
 
 
 def room_of(buildings: Polygons, faces: Polygons) -> Ints:

@@ -12,7 +12,8 @@ import shapely
 from numpy.typing import NDArray
 
 from geo.partition.barriers import Barriers, kinds_of, room_of, rooms, within
-from geo.partition.coverage import Borders, Ints, Polygons, borders
+from geo.partition.coverage import Borders, Ints, Polygons, borders, clipped
+from geo.partition.faces import Faces, Lines, faces_within, merged, noded
 from geo.partition.voronoi import Sites, nearest, ridges, sample_outlines
 
 THIN_ROOM_M = 20.0
@@ -21,7 +22,7 @@ THIN_ROOM_M = 20.0
 SLIVER_M2 = 50.0
 """Land without buildings that is smaller than this joins a neighbour's."""
 
-RIDGE_SIMPLIFY_M = 0.1
+RIDGE_SIMPLIFY_M = 0.2
 OVERSHOOT_M = 0.05
 
 
@@ -69,14 +70,15 @@ def draw_cells(community: shapely.Geometry, footprints: Polygons, barriers: Barr
         A valid coverage of the community in which no footprint is cut.
     """
     barriers = within(barriers, community)
-    feet, foot_of_building = _separate(shapely.intersection(footprints, community))
+    feet, foot_of_building = _separate(clipped(footprints, community))
     faces = rooms(community, barriers)
     is_water = _inside_any(faces, barriers.water)
     sites, has_site = _sites(feet, faces, is_water, barriers)
-    pieces = _arrangement(community, barriers, _ridge_lines(sites, faces), feet)
-    label, room, has_foot = _labels(pieces, feet, faces, sites, has_site)
-    label = _connected_labels(pieces, label, room, has_foot, len(feet), is_water, barriers)
-    return _merged(pieces, label, room, foot_of_building, is_water, barriers)
+    lines = _arrangement(community, barriers, _ridge_lines(sites, faces), feet)
+    pieces = faces_within(lines, community)
+    label, room, has_foot = _labels(pieces.polygons, feet, faces, sites, has_site)
+    label = _connected_labels(lines, pieces, label, room, has_foot, len(feet), is_water, barriers)
+    return _merged(lines, pieces, label, room, foot_of_building, is_water, barriers)
 
 
 def _separate(footprints: Polygons) -> tuple[Polygons, Ints]:
@@ -122,7 +124,7 @@ def _sites(
     adopter, foot = _adopted(home, faces, is_water, barriers)
     near = _near(faces[adopter], feet[foot], adopter)
     adopter, foot = adopter[near], foot[near]
-    points, owner = sample_outlines(feet)
+    points, owner = sample_outlines(feet, home)
     start = np.searchsorted(owner, foot)
     count = np.searchsorted(owner, foot, side="right") - start
     again = np.repeat(start - (np.cumsum(count) - count), count) + np.arange(count.sum())
@@ -178,7 +180,7 @@ def _ridge_lines(sites: Sites, faces: Polygons) -> Polygons:
     lines, room = ridges(sites)
     if len(lines) == 0:
         return lines
-    lines = shapely.simplify(lines, RIDGE_SIMPLIFY_M)
+    lines = shapely.simplify(lines, RIDGE_SIMPLIFY_M, preserve_topology=False)
     # A little beyond the room, so that each line surely crosses its outline and is noded there.
     reach = shapely.buffer(faces, OVERSHOOT_M, join_style="mitre")
     shapely.prepare(reach)
@@ -191,17 +193,12 @@ def _ridge_lines(sites: Sites, faces: Polygons) -> Polygons:
 
 def _arrangement(
     community: shapely.Geometry, barriers: Barriers, ridge_lines: Polygons, feet: Polygons
-) -> Polygons:
-    """Return the faces of all lines noded together."""
+) -> Lines:
+    """Return all lines noded together."""
     lines = np.concatenate([barriers.lines, ridge_lines])
     touched = np.unique(shapely.STRtree(feet).query(lines, predicate="intersects")[1])
     outlines = shapely.boundary(feet[touched])
-    linework = shapely.union_all(np.concatenate([lines, outlines, [shapely.boundary(community)]]))
-    pieces = shapely.get_parts(shapely.polygonize([linework]))
-    shapely.prepare(community)
-    inside = shapely.contains(community, shapely.point_on_surface(pieces))
-    kept: Polygons = pieces[inside]
-    return kept
+    return noded(np.concatenate([lines, outlines, [shapely.boundary(community)]]))
 
 
 def _labels(
@@ -228,7 +225,8 @@ def _labels(
 
 
 def _connected_labels(
-    pieces: Polygons,
+    lines: Lines,
+    pieces: Faces,
     label: Ints,
     room: Ints,
     has_foot: NDArray[np.bool_],
@@ -240,18 +238,17 @@ def _connected_labels(
 
     Within a room a piece behind a dead-end street or loose wall is out of reach.
     """
-    shared = borders(pieces)
-    inner = shared.left >= 0
-    one, other, length = shared.left[inner], shared.right[inner], shared.length[inner]
-    kind = kinds_of(shared.midpoints()[inner], barriers)
+    inner = (pieces.left >= 0) & (pieces.right >= 0)
+    one, other, length = pieces.left[inner], pieces.right[inner], lines.lengths()[inner]
+    kind = kinds_of(lines.midpoints()[inner], barriers)
     barred = (kind > 0) & (room[one] == room[other]) & ~(has_foot[one] & has_foot[other])
-    area = shapely.area(pieces)
+    area = shapely.area(pieces.polygons)
     total = np.bincount(label, weights=area)
     rooted = has_foot.copy()
     empty = label >= feet
     largest = np.zeros(len(total))
     np.maximum.at(largest, label, area)
-    wet = np.zeros(len(pieces), dtype=bool)
+    wet = np.zeros(len(area), dtype=bool)
     wet[empty] = is_water[label[empty] - feet]
     rooted |= empty & (area == largest[label]) & ((total[label] >= SLIVER_M2) | wet)
     if not rooted.any():
@@ -291,7 +288,8 @@ def _spread(
 
 
 def _merged(
-    pieces: Polygons,
+    lines: Lines,
+    pieces: Faces,
     label: Ints,
     room: Ints,
     foot_of_building: Ints,
@@ -300,13 +298,8 @@ def _merged(
 ) -> Cells:
     """Return the cells: pieces of one label as one polygon."""
     labels, cell = np.unique(label, return_inverse=True)
-    order = np.argsort(cell, kind="stable")
-    groups = np.split(pieces[order], np.cumsum(np.bincount(cell))[:-1])
-    polygons = np.empty(len(labels), dtype=object)
-    polygons[:] = [
-        group[0] if len(group) == 1 else shapely.coverage_union_all(group) for group in groups
-    ]
-    area = shapely.area(pieces)
+    polygons = merged(lines, pieces, cell)
+    area = shapely.area(pieces.polygons)
     by_area = np.lexsort((-area, cell))
     main = by_area[np.unique(cell[by_area], return_index=True)[1]]
     feet = int(foot_of_building.max(initial=-1)) + 1

@@ -31,10 +31,19 @@ class Borders:
     ends: Floats
     length: Floats
 
-    def midpoints(self) -> Polygons:
-        """Return the middle of each segment as points."""
-        middles: Polygons = np.asarray(shapely.points(self.ends.mean(axis=1)))
+    def midpoints(self) -> Floats:
+        """Return the (n, 2) middle of each segment."""
+        middles: Floats = self.ends.mean(axis=1)
         return middles
+
+
+def clipped(geometries: Polygons, area: shapely.Geometry) -> Polygons:
+    """Return (n,) geometries cut to an area; most lie within it and are left as they are."""
+    shapely.prepare(area)
+    cut = geometries.copy()
+    beyond = ~shapely.contains_properly(area, geometries)
+    cut[beyond] = shapely.intersection(geometries[beyond], area)
+    return cut
 
 
 def _segments(polygons: Polygons) -> tuple[Floats, Ints]:

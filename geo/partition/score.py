@@ -247,7 +247,7 @@ def _inner_borders(
     share = float(length[kind > 0].sum() / length.sum()) if length.sum() else 1.0
     factor = np.array([CUT_FACTOR[k] for k in Kind])
     water = shapely.union_all(cells.polygons[cells.water])
-    dry = ~shapely.dwithin(middles, water, ON_BORDER_M)
+    dry = ~shapely.dwithin(shapely.points(middles), water, ON_BORDER_M)
     return float((length * factor[kind])[dry].sum()), share
 
 
@@ -263,7 +263,7 @@ def _straddled(polygons: Polygons, cells: Cells, households: Ints) -> float:
         return 0.0
     outlines = shapely.union_all(shapely.boundary(polygons))
     shapely.prepare(outlines)
-    on_border = shapely.dwithin(shared.midpoints()[wide], outlines, ON_BORDER_M)
+    on_border = shapely.dwithin(shapely.points(shared.midpoints()[wide]), outlines, ON_BORDER_M)
     return float(shared.length[wide][~on_border].sum())
 
 

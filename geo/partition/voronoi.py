@@ -5,9 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 import shapely
 from numba import njit
-from scipy.spatial import Delaunay, cKDTree
 
+from geo.partition.bins import gaps_to_others, nearest_in_room
 from geo.partition.coverage import Floats, Ints, Polygons
+from geo.partition.delaunay import triangulate
+from geo.partition.kernel import COMPILED, HOT
 
 SHRINK_M = 0.4
 """Outlines are drawn in by this before sampling, so that a shared wall has two sides."""
@@ -25,16 +27,19 @@ WALL_GAP_M = 0.2
 """A gap up to this is a shared wall: the border follows the outlines, samples mark its ends."""
 
 
-def sample_outlines(footprints: Polygons) -> tuple[Floats, Ints]:
+def sample_outlines(footprints: Polygons, room: Ints) -> tuple[Floats, Ints]:
     """Return points along the outlines of footprints, and the footprint each is of.
 
-    The spacing follows the gap to the nearest other footprint: the border between two rows of
-    points a gap ``d`` apart strays from the middle by at most ``s**2 / (8 d)`` at spacing ``s``.
+    The spacing follows the gap to the nearest other footprint of the room: the border between two
+    rows of points a gap ``d`` apart strays from the middle by at most ``s**2 / (8 d)`` at spacing
+    ``s``.
 
     Parameters
     ----------
     footprints
         (n,) valid polygons in metres.
+    room
+        (n,) room in which each lies.
 
     Returns
     -------
@@ -43,8 +48,11 @@ def sample_outlines(footprints: Polygons) -> tuple[Floats, Ints]:
     """
     drawn_in = shapely.buffer(footprints, -SHRINK_M, join_style="mitre")
     drawn_in = np.where(shapely.is_empty(drawn_in), footprints, drawn_in)
-    points, owner, corner_m = _candidates(shapely.simplify(drawn_in, TOLERANCE_M / 2))
-    gap = np.maximum(_gaps_between(points, owner), _gaps(drawn_in)[owner])
+    points, owner, corner_m = _candidates(
+        shapely.simplify(drawn_in, TOLERANCE_M / 2, preserve_topology=False)
+    )
+    enough, reach = (spacing**2 / (8 * TOLERANCE_M) for spacing in (CANDIDATE_M, FARTHEST_M))
+    gap = gaps_to_others(points, owner, room[owner], enough, reach)
     spacing = np.clip(np.sqrt(8 * TOLERANCE_M * gap), CANDIDATE_M, FARTHEST_M)
     steps = np.floor(np.cumsum(CANDIDATE_M / spacing) + 0.5)
     kept = np.diff(steps, prepend=-1.0) > 0
@@ -70,41 +78,6 @@ def _candidates(polygons: Polygons) -> tuple[Floats, Ints, Floats]:
     return start[edge] + along[edge] * share[:, None], owner.astype(np.int64), corner_m
 
 
-def _gaps_between(points: Floats, owner: Ints) -> Floats:
-    """Return about how far each point is from the nearest point of another owner.
-
-    Looks among the few nearest candidates, then, where all are its owner's, among every fifth.
-    """
-    gap = _nearest_other(points, owner, points, owner)
-    wide = np.flatnonzero(np.isinf(gap))
-    coarse = slice(None, None, 5)
-    gap[wide] = _nearest_other(points[wide], owner[wide], points[coarse], owner[coarse])
-    return np.minimum(gap, FARTHEST_M**2 / (8 * TOLERANCE_M))
-
-
-def _nearest_other(points: Floats, owner: Ints, among: Floats, among_owner: Ints) -> Floats:
-    if len(points) == 0:
-        return np.empty(0)
-    distance, index = cKDTree(among).query(points, k=min(8, len(among)))
-    distance = np.asarray(distance).reshape(len(points), -1)
-    index = np.asarray(index).reshape(len(points), -1)
-    other = among_owner[index] != owner[:, None]
-    nearest: Floats = np.where(other, distance, np.inf).min(axis=1)
-    return nearest
-
-
-def _gaps(polygons: Polygons) -> Floats:
-    """Return a lower bound of each polygon's distance to the nearest other one."""
-    reach = FARTHEST_M**2 / (8 * TOLERANCE_M)
-    bounds = shapely.bounds(polygons)
-    boxes = np.asarray(shapely.box(*bounds.T), dtype=object)
-    one, other = shapely.STRtree(boxes).query(boxes, predicate="dwithin", distance=reach)
-    pairs = one != other
-    gaps = np.full(len(polygons), reach)
-    np.minimum.at(gaps, one[pairs], shapely.distance(boxes[one[pairs]], boxes[other[pairs]]))
-    return gaps
-
-
 @dataclass(frozen=True)
 class Sites:
     """Sample points of footprints, room by room.
@@ -120,12 +93,6 @@ class Sites:
     owner: Ints
     room: Ints
 
-    def rooms(self) -> list[slice]:
-        """Return the range of points of each room that has any."""
-        starts = np.flatnonzero(np.diff(self.room, prepend=-1))
-        stops = np.append(starts[1:], len(self.room))
-        return [slice(a, b) for a, b in zip(starts, stops, strict=True)]
-
 
 def ridges(sites: Sites) -> tuple[Polygons, Ints]:
     """Return the Voronoi borders between different footprints of one room as lines.
@@ -137,39 +104,76 @@ def ridges(sites: Sites) -> tuple[Polygons, Ints]:
     room
         (m,) room of each line.
     """
-    found = [_room_ridges(sites.points[at], sites.owner[at]) for at in sites.rooms()]
-    if not found:
+    starts = np.append(np.flatnonzero(np.diff(sites.room, prepend=-1)), len(sites.room))
+    # Points in a row, and four on one circle, are what triangulation errs at: stir them.
+    stirred = sites.points + np.random.default_rng(0).uniform(-STIR_M, STIR_M, sites.points.shape)
+    centre, line, room_of_line = _walked(stirred, sites.owner, starts)
+    if len(room_of_line) == 0:
         return np.empty(0, dtype=object), np.empty(0, dtype=np.int64)
-    lines = np.concatenate([drawn for drawn, _ in found])
-    ends = np.cumsum([count for _, count in found])
-    room = np.repeat([sites.room[at.start] for at in sites.rooms()], np.diff(ends, prepend=0))
-    return lines, room.astype(np.int64)
+    lines: Polygons = np.asarray(shapely.linestrings(centre, indices=line), dtype=object)
+    return lines, sites.room[starts[room_of_line]]
 
 
-def _room_ridges(points: Floats, owner: Ints) -> tuple[Polygons, int]:
-    """Return the borders between the footprints of one room, and how many there are."""
-    if (owner == owner[0]).all():
-        return np.empty(0, dtype=object), 0
-    # Points far around close every cell; their borders lie outside any room.
-    origin = points.mean(axis=0)
-    # Even rows of houses put many points on one circle, which triangulation is slow at: stir them.
-    local = points - origin + np.random.default_rng(0).uniform(-STIR_M, STIR_M, points.shape)
-    angle = np.arange(8) * (np.pi / 4) + 0.1
-    fence = np.stack([np.cos(angle), np.sin(angle)], axis=1) * (20 * np.abs(local).max() + 1000)
-    every = np.concatenate([local, fence])
-    owner = np.concatenate([owner, np.full(len(fence), -1)])
-    triangles = Delaunay(every)
-    corners, beyond = triangles.simplices, triangles.neighbors
-    centre = _circumcentres(every[corners]) + origin
-    order, line = _chains(owner[corners].astype(np.int64), beyond.astype(np.int64))
-    if len(order) == 0:
-        return np.empty(0, dtype=object), 0
-    drawn: Polygons = np.asarray(shapely.linestrings(centre[order], indices=line), dtype=object)
-    return drawn, len(drawn)
+@njit(**COMPILED)
+def _walked(points: Floats, owner: Ints, starts: Ints) -> tuple[Floats, Ints, Ints]:
+    """Return the borders of every room.
+
+    Parameters
+    ----------
+    points, owner
+        (n, 2) coordinates and (n,) footprints, in the order of rooms.
+    starts
+        (r + 1,) first point of each room, and n.
+
+    Returns
+    -------
+    centre, line
+        (m, 2) coordinates along the borders and the border of each.
+    room
+        Room of each border, as an index of ``starts``.
+    """
+    centre = np.empty((12 * len(points) + 24 * len(starts), 2))
+    line = np.empty(len(centre), np.int64)
+    room_of_line = np.empty(len(centre), np.int64)
+    count, lines = 0, 0
+    for room in range(len(starts) - 1):
+        first, stop = starts[room], starts[room + 1]
+        here = owner[first:stop]
+        if (here == here[0]).all():
+            continue
+        fenced, origin = _fenced(points[first:stop])
+        corners, beyond = triangulate(fenced)
+        owners = np.full(len(fenced), -1, np.int64)
+        owners[:-4] = here
+        order, of_line = _chains(corners, beyond, owners)
+        for k in range(len(order)):
+            x, y = _circumcentre(fenced, corners[order[k]])
+            centre[count, 0], centre[count, 1] = x + origin[0], y + origin[1]
+            line[count] = lines + of_line[k]
+            count += 1
+        if len(order):
+            drawn = of_line[-1] + 1
+            room_of_line[lines : lines + drawn] = room
+            lines += drawn
+    return centre[:count], line[:count], room_of_line[:lines]
 
 
-@njit(cache=True, nogil=True)
-def _chains(owner: Ints, beyond: Ints) -> tuple[Ints, Ints]:
+@njit(**COMPILED)
+def _fenced(points: Floats) -> tuple[Floats, Floats]:
+    """Return points about their middle with a square's corners far around, and that middle.
+
+    The square closes every cell; what borders it lies outside any room.
+    """
+    origin = np.array([points[:, 0].mean(), points[:, 1].mean()])
+    fenced = np.empty((len(points) + 4, 2))
+    fenced[:-4] = points - origin
+    far = 20.0 * np.abs(fenced[:-4]).max() + 1000.0
+    fenced[-4:] = np.array([[-far, -far], [far, -far], [far, far], [-far, far]])
+    return fenced, origin
+
+
+@njit(**COMPILED)
+def _chains(corners: Ints, beyond: Ints, owners: Ints) -> tuple[Ints, Ints]:
     """Walk from triangle to triangle over the edges between the same two owners.
 
     Where a triangle's corners are of two owners, the border between them enters over one edge and
@@ -177,16 +181,17 @@ def _chains(owner: Ints, beyond: Ints) -> tuple[Ints, Ints]:
 
     Parameters
     ----------
-    owner
-        (t, 3) owner of each corner, -1 for the fence.
-    beyond
-        (t, 3) triangle across the edge opposite each corner, -1 for none.
+    corners, beyond
+        As :func:`~geo.partition.delaunay.triangulate` returns them.
+    owners
+        (n,) owner of each point, -1 for the fence.
 
     Returns
     -------
     triangle, line
         (m,) triangles in the order of the lines, and the line of each.
     """
+    owner = owners[corners.ravel()].reshape(corners.shape)
     walked = np.zeros(owner.shape, np.bool_)
     triangle = np.empty(owner.size * 2, np.int64)
     line = np.empty(owner.size * 2, np.int64)
@@ -223,26 +228,18 @@ def _chains(owner: Ints, beyond: Ints) -> tuple[Ints, Ints]:
     return triangle[:count], line[:count]
 
 
-def _circumcentres(triangles: Floats) -> Floats:
-    """Return the (t, 2) centres of the circles through (t, 3, 2) corners."""
-    first = triangles[:, 0]
-    p, q = triangles[:, 1] - first, triangles[:, 2] - first
-    twice = 2 * (p[:, 0] * q[:, 1] - p[:, 1] * q[:, 0])
-    pp, qq = (p**2).sum(axis=1), (q**2).sum(axis=1)
-    x = (q[:, 1] * pp - p[:, 1] * qq) / twice
-    y = (p[:, 0] * qq - q[:, 0] * pp) / twice
-    centres: Floats = first + np.stack([x, y], axis=1)
-    return centres
+@njit(**HOT)
+def _circumcentre(points: Floats, corners: Ints) -> tuple[float, float]:
+    """Return the centre of the circle through a triangle's corners."""
+    x, y = points[corners[0], 0], points[corners[0], 1]
+    px, py = points[corners[1], 0] - x, points[corners[1], 1] - y
+    qx, qy = points[corners[2], 0] - x, points[corners[2], 1] - y
+    twice = 2 * (px * qy - py * qx)
+    pp, qq = px * px + py * py, qx * qx + qy * qy
+    return x + (qy * pp - py * qq) / twice, y + (px * qq - qx * pp) / twice
 
 
 def nearest(sites: Sites, points: Floats, room: Ints) -> Ints:
     """Return the footprint of its room that is nearest to each of (m, 2) points."""
-    found = np.empty(len(points), dtype=np.int64)
-    order = np.argsort(room, kind="stable")
-    for at in sites.rooms():
-        here = sites.room[at.start]
-        asked = order[slice(*np.searchsorted(room[order], [here, here + 1]))]
-        if len(asked):
-            _, index = cKDTree(sites.points[at]).query(points[asked])
-            found[asked] = sites.owner[at][index]
+    found: Ints = sites.owner[nearest_in_room(sites.points, sites.room, points, room)]
     return found

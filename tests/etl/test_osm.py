@@ -257,7 +257,7 @@ def test_communities_of_monaco_follow_streets(monaco):
     lines = [monaco.layers[name].to_crs(metric).geometry for name in ("road", "railway")]
     walls = monaco.layers["building"].to_crs(metric).geometry.boundary
     streets = shapely.STRtree(np.concatenate([*lines, walls]))
-    middles = shared.midpoints()[inner]
+    middles = shapely.points(shared.midpoints()[inner])
     on_street = np.unique(streets.query(middles, predicate="dwithin", distance=0.5)[0])
     length = shared.length[inner]
     assert length[on_street].sum() > 0.9 * length.sum()
