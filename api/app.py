@@ -15,6 +15,7 @@ from api import (
     auth,
     baking,
     browse,
+    description,
     edits,
     exports,
     find,
@@ -93,6 +94,7 @@ def create_app(engine: Engine | None = None) -> FastAPI:
     app.state.ogc = create_ogc(app.state.pool)
     app.mount("/ogc", app.state.ogc)
     page.mount_assets(app)
+    description.describe(app)
     return app
 
 
@@ -108,9 +110,8 @@ async def _life(app: FastAPI) -> AsyncIterator[None]:
     app.state.baker.open()
     app.state.firewatch.open()
     yield
-    app.state.firewatch.close()
-    app.state.baker.close()
-    await run_in_threadpool(app.state.workshop.close)
+    for at_work in (app.state.firewatch, app.state.baker, app.state.workshop):
+        await run_in_threadpool(at_work.close)
     await app.state.state.close()
     await app.state.pool.close()
 

@@ -5,9 +5,6 @@ from typing import Annotated, Any, Literal
 
 import argon2
 from fastapi import APIRouter, Form, Request
-from limits import RateLimitItemPerMinute
-from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
 from pydantic import BaseModel
 from sqlalchemy import Connection, text
 from starlette.responses import Response
@@ -20,8 +17,11 @@ from geo.settings import settings
 
 router = APIRouter(prefix="/auth", tags=["sign-in"])
 
-_PER_NAME, _PER_ADDRESS = RateLimitItemPerMinute(5), RateLimitItemPerMinute(20)
-_failures = MovingWindowRateLimiter(MemoryStorage())
+PER_NAME, PER_ADDRESS = 5, 20
+"""Wrong passwords a minute, of all workers together, until a name or an address has to wait."""
+
+ONE_AT_A_TIME = 4206_0005
+"""Advisory lock of counting: who tries many at once is counted as well."""
 
 HASHER = argon2.PasswordHasher()
 _NOBODY = HASHER.hash("nobody has this password")
@@ -30,6 +30,16 @@ _NOBODY = HASHER.hash("nobody has this password")
 _ACCOUNT = text(
     "SELECT id, name, password, role, scope, networks FROM account WHERE name = :name AND active"
 )
+_ALONE = text("SELECT pg_advisory_xact_lock(:lock)")
+_FORGET = text("DELETE FROM sign_in_attempt WHERE at < now() - interval '1 minute'")
+_TRIED = text(
+    "SELECT count(*) FILTER (WHERE name = :name) >= :per_name "
+    "OR count(*) FILTER (WHERE address = :address) >= :per_address AS hasty, "
+    "ceil(60 - extract(epoch FROM now() - min(at)))::integer AS seconds "
+    "FROM sign_in_attempt WHERE name = :name OR address = :address"
+)
+_TRY = text("INSERT INTO sign_in_attempt (name, address) VALUES (:name, :address) RETURNING id")
+_FORGIVE = text("DELETE FROM sign_in_attempt WHERE id = :id")
 _OPEN = text(
     "INSERT INTO session (id, account_id, token, expires_at) VALUES (:id, :account, :token, :end)"
 )
@@ -102,16 +112,15 @@ def token(
             raise NotSignedInError("session_ended")
         return found
     address = request.client.host if request.client else ""
-    _refuse_hasty(username, address)
-    with acting(engine, KEEPER, readonly=True) as connection:
+    with acting(engine, KEEPER) as connection:
+        attempt = _attempted(connection, username, address)
         account = connection.execute(_ACCOUNT, {"name": username}).mappings().first()
     if not _is_password(account, password):
-        _failures.hit(_PER_NAME, "name", username)
-        _failures.hit(_PER_ADDRESS, "address", address)
         with acting(engine, KEEPER) as connection:
             record(connection, KEEPER, "sign_in_failed", "account", username, {"from": address})
         raise NotSignedInError("password_wrong")
     with acting(engine, KEEPER) as connection:
+        connection.execute(_FORGIVE, {"id": attempt})
         opened = _opened(connection, caller(account))
         record(connection, KEEPER, "sign_in", "account", username, {"from": address})
     return opened
@@ -148,13 +157,22 @@ def providers() -> Providers:
     return Providers(oidc=provider)
 
 
-def _refuse_hasty(name: str, address: str) -> None:
-    tests = ((_PER_NAME, "name", name), (_PER_ADDRESS, "address", address))
-    for limit, kind, value in tests:
-        if not _failures.test(limit, kind, value):
-            reset = _failures.get_window_stats(limit, kind, value).reset_time
-            seconds = max(1, round(reset - datetime.now(UTC).timestamp()))
-            raise TooManyError("sign_in_too_often", seconds=seconds)
+def _attempted(connection: Connection, name: str, address: str) -> int:
+    """Count an attempt before its password is looked at; return its number.
+
+    Raises
+    ------
+    TooManyError
+        If there were too many in the last minute.
+    """
+    who = {"name": name, "address": address}
+    connection.execute(_ALONE, {"lock": ONE_AT_A_TIME})
+    connection.execute(_FORGET)
+    limits = {"per_name": PER_NAME, "per_address": PER_ADDRESS}
+    tried = connection.execute(_TRIED, who | limits).mappings().one()
+    if tried["hasty"]:
+        raise TooManyError("sign_in_too_often", seconds=max(1, tried["seconds"]))
+    return int(connection.execute(_TRY, who).scalar_one())
 
 
 def _is_password(account: Any, password: str) -> bool:

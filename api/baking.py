@@ -239,6 +239,7 @@ class Baker:
     def close(self) -> None:
         """Stop looking; a file half baked is left for the next time."""
         self._closing.set()
+        self._thread.join(10)
 
     def _watch(self) -> None:
         while not self._closing.wait(GLANCE_S):
@@ -253,9 +254,9 @@ class Baker:
             assert child.stdin is not None  # noqa: S101
             child.stdin.write(self._engine.url.render_as_string(hide_password=False).encode())
             child.stdin.close()
-            while child.poll() is None:
-                if self._closing.wait(GLANCE_S / 100):
-                    child.terminate()
+            while child.poll() is None and not self._closing.wait(GLANCE_S / 100):
+                pass
+            child.terminate()
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ from api.audit import record
 from api.layers import kind_of
 from api.regions import geojson, sides
 from api.requests import Bbox, Connection, Paging
-from api.responses import Collection, Listing, collection, feature, listing
+from api.responses import Collection, GeoJson, Listing, collection, feature, listing
 from geo.errors import NotFoundError
 from geo.model import LAYERS, STORAGE_SRID, Base
 from geo.model.history import HISTORY
@@ -76,7 +76,7 @@ def layers(request: Request, connection: Connection, page: Paging) -> Response:
 
 @router.get(
     "/layers/{layer}/features",
-    response_class=Response,
+    response_class=GeoJson,
     responses={200: {"model": Collection[dict[str, Any]]}, **problems.documented(403, 404)},
 )
 def features(

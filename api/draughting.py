@@ -17,10 +17,10 @@ from sqlalchemy import Connection, Engine, create_engine, func, select, update
 from api.access import Caller, acting
 from api.audit import record
 from geo import plans
-from geo.breaches import limits_of
 from geo.errors import ConflictError, GridatlasError
 from geo.model import Grid, Job
 from geo.partition.alternatives import alternatives
+from geo.partition.asked import Asked
 from geo.partition.plan import Drawing, draw
 from geo.partition.redraw import PlanBefore
 from geo.partition.wishes import Wishes
@@ -101,19 +101,10 @@ def _keep(connection: Connection, caller: Caller, job: int, drawings: list[Drawi
 
 
 def wishes_of(asked: dict[str, Any], kind: str) -> Wishes:
-    """Return the wishes that a request names."""
-    wishes = Wishes(
-        limits=limits_of({"limits": asked}),
-        seed=asked.get("seed", 1),
-        together=tuple(tuple(group) for group in asked.get("together", ())),
-        apart=tuple((one, other) for one, other in asked.get("apart", ())),
-        locked=tuple(asked.get("locked", ())),
-        dedicated=tuple(asked.get("dedicated", ())),
-        whole_compounds=asked.get("whole_compounds", False),
-        fresh=asked.get("fresh", False),
-        only_touched=asked.get("only_touched", False),
-    )
-    return replace(wishes, complete=kind == "complete" or asked.get("complete", False))
+    """Return the wishes that a request names (:class:`api.plans.Ask`)."""
+    said = {name: value for name, value in asked.items() if name in Asked.model_fields}
+    said["lock"] = asked.get("locked", ())
+    return Asked.model_validate(said | ({"complete": True} if kind == "complete" else {})).wishes()
 
 
 def _with_locks(connection: Connection, wishes: Wishes, before: PlanBefore | None) -> Wishes:

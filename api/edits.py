@@ -163,9 +163,7 @@ def undo(
     seen: IfMatch,
 ) -> Response:
     """Take the last edit back."""
-    draft = edits.opened(connection, number, seen)
-    change = edits.undone(connection, draft)
-    return _edited(connection, asker, lang, draft, change, "undo")
+    return _turned(connection, asker, lang, number, seen, "undo")
 
 
 @router.post("/redo", dependencies=[PLANNERS], response_class=Response, responses=ANSWER)
@@ -177,9 +175,7 @@ def redo(
     seen: IfMatch,
 ) -> Response:
     """Make the edit again that was taken back last."""
-    draft = edits.opened(connection, number, seen)
-    change = edits.redone(connection, draft)
-    return _edited(connection, asker, lang, draft, change, "redo")
+    return _turned(connection, asker, lang, number, seen, "redo")
 
 
 @router.get(
@@ -220,6 +216,19 @@ def validation(request: Request, connection: Connection, lang: Lang, number: Num
         problems=problems_now,
     )
     return tagged(request, shown.model_dump_json().encode(), revision)
+
+
+def _turned(
+    connection: Database,
+    asker: Caller,
+    lang: Language,
+    number: int,
+    seen: int | None,
+    way: Literal["undo", "redo"],
+) -> Response:
+    draft = edits.opened(connection, number, seen)
+    turn = edits.undone if way == "undo" else edits.redone
+    return _edited(connection, asker, lang, draft, turn(connection, draft), way)
 
 
 def _change(connection: Database, draft: edits.Draft, asked: Any) -> edits.Change:

@@ -18,7 +18,7 @@ from api.access import ANYONE
 from api.grids import GridProperties
 from api.regions import geojson, sides
 from api.requests import Connection
-from api.responses import GEOJSON, Feature, feature, kept
+from api.responses import GEOJSON, Feature, GeoJson, feature, kept
 from geo.errors import NotFoundError
 from geo.model import STORAGE_SRID, Compound, Facility, Region, Road
 from geo.model.facility import Category
@@ -114,7 +114,7 @@ def search(
 
 @router.get(
     "/grids/{code}",
-    response_class=Response,
+    response_class=GeoJson,
     responses={200: {"model": Feature[GridWithPeople]}, **problems.DOCUMENTED},
 )
 def grid(request: Request, connection: Connection, code: Code) -> Response:
@@ -131,7 +131,11 @@ def grid(request: Request, connection: Connection, code: Code) -> Response:
     return kept(request, orjson.dumps(feature(row, properties, id=code)), GEOJSON)
 
 
-@router.get("/grids/{code}/manager/photo", response_class=Response)
+@router.get(
+    "/grids/{code}/manager/photo",
+    response_class=Response,
+    responses={200: {"content": {"image/jpeg": {}, "image/png": {}}}, **problems.DOCUMENTED},
+)
 def photo(request: Request, connection: Connection, code: Code) -> Response:
     """Return the photo that the contact card of a grid shows."""
     statement = select(func.published.card_photo(code))

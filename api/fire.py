@@ -18,7 +18,7 @@ from api.audit import record
 from api.encoding import encoded
 from api.regions import geojson, sides
 from api.requests import Bbox, Connection, Lang, Page, Paging, Writing
-from api.responses import collection, feature, kept
+from api.responses import GeoJson, collection, feature, kept
 from geo import db
 from geo.errors import NotFoundError
 from geo.fire import (
@@ -234,7 +234,7 @@ def region_city(connection: Any, region: str | None) -> str:
     return cities(connection)[0]
 
 
-@router.get("/findings", responses=Answer)
+@router.get("/findings", response_class=GeoJson, responses=problems.DOCUMENTED)
 def listed_findings(
     request: Request,
     connection: Connection,

@@ -12,7 +12,7 @@ from api.access import allow
 from api.requests import Connection
 from api.responses import kept
 from api.tilelayers import Source, Tile, layer
-from api.tiles import MAX_ZOOM, MEDIA_TYPE
+from api.tiles import MAX_ZOOM, MEDIA_TYPE, TILE
 from geo.errors import NotFoundError
 from geo.fire import engine
 from geo.fire.rules import in_force
@@ -38,7 +38,7 @@ Place = Annotated[int, Path(ge=0)]
 @router.get(
     "/fire/tiles/{z}/{x}/{y}",
     response_class=Response,
-    responses=problems.DOCUMENTED,
+    responses=TILE | problems.DOCUMENTED,
     dependencies=[allow("fire", "admin")],
 )
 def fire_tile(request: Request, connection: Connection, z: Zoom, x: Place, y: Place) -> Response:
@@ -51,7 +51,7 @@ def fire_tile(request: Request, connection: Connection, z: Zoom, x: Place, y: Pl
 @router.get(
     "/networks/tiles/{z}/{x}/{y}",
     response_class=Response,
-    responses=problems.DOCUMENTED,
+    responses=TILE | problems.DOCUMENTED,
     dependencies=[allow("fire", "utility", "admin")],
 )
 def network_tile(

@@ -1,16 +1,18 @@
-"""The fire desk kept ready: read when the server starts, and again when its data has changed.
+"""The fire desk kept ready: read once somebody of the fire service is signed in, and again when
+its data has changed.
 
 A dispatcher's call then finds the city in memory. A call that comes before it is read waits for
-it: no answer is ever made from what is no longer so.
+it: no answer is ever made from what is no longer so. A server that no dispatcher asks does not
+hold the city: it is 200 MB in each worker.
 """
 
 import logging
 import threading
 from contextlib import suppress
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
-from api.access import Caller, acting
+from api.access import KEEPER, Caller, acting
 from geo.fire.desk import Desks
 from geo.fire.ground import changes, cities
 from geo.model import Role
@@ -19,6 +21,11 @@ GLANCE_S = 2.0
 """How often the watch looks whether anything has changed."""
 
 WATCH = Caller(role=Role.FIRE.value, name="gridatlas")
+
+_SIGNED_IN = text(
+    "SELECT EXISTS (SELECT FROM session JOIN account ON account.id = account_id AND active "
+    "WHERE role = :role AND revoked_at IS NULL AND expires_at > now())"
+)
 
 _log = logging.getLogger(__name__)
 
@@ -39,11 +46,13 @@ class FireWatch:
     def close(self) -> None:
         """Stop looking."""
         self._closing.set()
+        self._thread.join(10)
 
     def _watch(self) -> None:
         while not self._closing.wait(GLANCE_S):
             with suppress(Exception):  # no city yet, or a database that is away for a while
-                self._look()
+                if self._desks.are_used() or _is_anyone_signed_in(self._engine):
+                    self._look()
 
     def _look(self) -> None:
         with acting(self._engine, WATCH, readonly=True) as connection:
@@ -56,3 +65,9 @@ class FireWatch:
                 self._desks.prepare(connection, city, state)
                 _log.info("city %s is ready for the fire desk", city)
         self._seen = state
+
+
+def _is_anyone_signed_in(engine: Engine) -> bool:
+    """Return whether a session of the fire service is open, on this worker or another."""
+    with acting(engine, KEEPER, readonly=True) as connection:
+        return bool(connection.execute(_SIGNED_IN, {"role": Role.FIRE.value}).scalar())

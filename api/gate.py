@@ -15,6 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import problems
+from geo.errors import GridatlasError, InputError, TooLargeError
 from geo.messages import text
 from geo.settings import settings
 
@@ -32,6 +33,9 @@ STREAMED = "/exports"
 SMALL_BYTES = 1_000_000
 """A body up to this is taken in whole before a place is; larger ones have two places to share."""
 
+MOST_BYTES, MOST_IMPORTED = 8 * 2**20, 65 * 2**20
+"""Of a body anywhere (a photo of 5 MB is the largest), and of what is given to the imports."""
+
 
 class Gate:
     """Lets so many requests in as there are connections; others wait a little, or are told when."""
@@ -48,10 +52,14 @@ class Gate:
         if self._places is None:
             most = max(1, settings().connections - KEPT_BACK)
             self._places = asyncio.Semaphore(most), asyncio.Semaphore(max(1, min(2, most - 1)))
-        large = _is_large(scope)
         try:
+            large = _is_large(scope)
             receive = receive if large else await _taken_in(receive)
         except ClientDisconnect:
+            return
+        except GridatlasError as error:
+            request = Request(scope)
+            await problems.of_gridatlas(request, error)(scope, receive, send)
             return
         async with AsyncExitStack() as held:
             try:
@@ -105,10 +113,21 @@ async def _taken_in(receive: Receive) -> Receive:
 
 
 def _is_large(scope: Scope) -> bool:
+    """Return whether a body is not small.
+
+    Raises
+    ------
+    InputError, TooLargeError
+        If it does not say how long it is, or is longer than what is taken there.
+    """
     headers = Headers(scope=scope)
     length = headers.get("content-length", "0")
-    known = length.isdigit() and len(length) < 16
-    return "transfer-encoding" in headers or not known or int(length) > SMALL_BYTES
+    if "transfer-encoding" in headers or not length.isdigit():
+        raise InputError("body_length_unknown")
+    most = MOST_IMPORTED if scope["path"].startswith("/imports") else MOST_BYTES
+    if len(length) > 15 or int(length) > most:
+        raise TooLargeError("body_too_large", most=most // 2**20)
+    return int(length) > SMALL_BYTES
 
 
 def _is_streamed(scope: Scope) -> bool:

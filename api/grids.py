@@ -15,7 +15,7 @@ from api.access import Asker, Caller, acting
 from api.pool import Prepared, prepared
 from api.regions import geojson, sides, simplified
 from api.requests import Bbox, Box, Page, Paging, Rows, Shown
-from api.responses import Collection, collection, feature
+from api.responses import Collection, GeoJson, collection, feature
 from geo.errors import InputError, NotFoundError
 from geo.model.base import STORAGE_SRID
 from geo.model.grid import GridKind, PlanStatus
@@ -50,7 +50,7 @@ Latitude = Annotated[float | None, Query(ge=-90, le=90, allow_inf_nan=False)]
 
 @router.get(
     "/grids",
-    response_class=Response,
+    response_class=GeoJson,
     responses={200: {"model": Collection[GridProperties]}, **problems.DOCUMENTED},
 )
 async def grids(

@@ -5,7 +5,7 @@ from pydantic import BaseModel
 from sqlalchemy import text
 from starlette.responses import Response
 
-from api import observe, problems
+from api import observe
 from api.requests import Connection
 from geo import db
 from geo.errors import SetupError
@@ -34,7 +34,7 @@ class Health(BaseModel):
     database: Database
 
 
-@router.get("/health", responses={503: problems.DOCUMENTED[503]})
+@router.get("/health")
 def health(request: Request, connection: Connection) -> Health:
     """Tell whether the database answers, and with what; 503 when it does not."""
     state = connection.execute(_STATE).mappings().one()
@@ -47,7 +47,7 @@ class Ready(BaseModel):
     ready: bool
 
 
-@router.get("/ready", responses={503: problems.DOCUMENTED[503]})
+@router.get("/ready")
 def ready(connection: Connection) -> Ready:
     """Tell a balancer whether to send requests here: the database answers and is up to date."""
     if not db.is_current_on(connection):

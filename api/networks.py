@@ -15,7 +15,7 @@ from api.audit import record
 from api.encoding import encoded
 from api.fire import GEOJSON_BODY, Latitude, Longitude, Region, desks, region_city
 from api.requests import Connection, Lang, Paging
-from api.responses import kept
+from api.responses import GeoJson, kept
 from geo import crs as systems
 from geo.errors import InputError, NotFoundError
 from geo.fire import shutoff, wording
@@ -176,7 +176,7 @@ def _buried(row: dict[str, Any], far: float, line: Any, lang: Language) -> dict[
     }
 
 
-@router.get("/crossings", responses=Answer)
+@router.get("/crossings", response_class=GeoJson, responses=problems.DOCUMENTED)
 def crossings(
     request: Request, connection: Connection, lang: Lang, page: Paging, region: Region = None
 ) -> Response:

@@ -9,7 +9,6 @@ from starlette.responses import FileResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from api import problems
 from api.baking import baked
 from api.requests import Connection, Shown
 from api.responses import kept
@@ -98,7 +97,7 @@ def favicon() -> Response:
     return Response(status_code=204)
 
 
-@router.get("/style.json", response_class=Response, responses={422: problems.DOCUMENTED[422]})
+@router.get("/style.json", response_class=Response)
 def style(
     request: Request,
     connection: Connection,
@@ -121,7 +120,7 @@ def style(
     return kept(request, orjson.dumps(made), "application/json")
 
 
-@router.get("/gridatlas.qgs", response_class=Response, responses={422: problems.DOCUMENTED[422]})
+@router.get("/gridatlas.qgs", response_class=Response)
 def qgis_project(
     request: Request, connection: Connection, lang: Annotated[Language, Query()] = "zh"
 ) -> Response:
@@ -136,7 +135,7 @@ def qgis_project(
     return answer
 
 
-@router.get("/locale/{lang}", response_class=Response, responses={422: problems.DOCUMENTED[422]})
+@router.get("/locale/{lang}", response_class=Response)
 def words(request: Request, lang: Language, page: Desk = "public") -> Response:
     """Return the words of a page in a language."""
     wanted = SECTIONS[page]

@@ -1,7 +1,7 @@
 """``/plans``: the drawings of a community; drawing, comparing, publishing, archiving."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import orjson
@@ -17,7 +17,7 @@ from api.audit import record
 from api.colouring import GAP_DEGREES
 from api.regions import geojson, sides
 from api.requests import Connection, IfMatch, Lang, Page, Paging, Rows, Writing
-from api.responses import Collection, Listing, collection, feature, kept, listing, tagged
+from api.responses import Collection, GeoJson, Listing, collection, feature, kept, listing, tagged
 from geo import edits, plans
 from geo.breaches import apart, atoms_in, limits_of
 from geo.comparison import compared
@@ -58,6 +58,7 @@ class PlanShown(BaseModel):
     status: PlanStatus
     revision: int
     author: str
+    note: str
     parent: int | None
     stale: dict[str, Any] | None
     created_at: datetime
@@ -69,8 +70,13 @@ class PlanShown(BaseModel):
     redo: int
 
 
+Fault = Literal["limit", "balance", "border", "compactness", "compound", "moved"]
+"""What a drawing is charged for (:class:`geo.partition.objective.Weights`)."""
+
+
 class Ask(BaseModel):
-    """How to draw: limits, the seed, and what has to be together, apart or left alone."""
+    """How to draw: limits, the seed, what each fault costs, how many seconds it may take, and what
+    has to be together, apart or left alone."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -78,6 +84,8 @@ class Ask(BaseModel):
     lower: int = Field(300, ge=1, le=100_000)
     upper: int = Field(500, ge=1, le=100_000)
     seed: int = Field(1, ge=0, le=2**31 - 1)
+    seconds: float | None = Field(None, ge=1, le=600)
+    weights: dict[Fault, Annotated[float, Field(ge=0, le=1e9)]] = Field(default_factory=dict)
     fresh: bool = False
     before: int | None = Field(None, ge=1, le=2**53)
     locked: list[FeatureCode] = Field(default_factory=list, max_length=1000)
@@ -88,6 +96,14 @@ class Ask(BaseModel):
     only_touched: bool = False
     complete: bool = False
     alternatives: int = Field(1, ge=1, le=5)
+
+
+class Said(BaseModel):
+    """What is said of a step, for those who come after."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    note: str = Field("", max_length=2000)
 
 
 class PlanGrid(BaseModel):
@@ -226,7 +242,7 @@ def plan(request: Request, connection: Connection, number: Number) -> Response:
 
 @router.get(
     "/plans/{number}/grids",
-    response_class=Response,
+    response_class=GeoJson,
     responses={200: {"model": Collection[PlanGrid]}, **problems.DOCUMENTED},
 )
 def grids_of_plan(request: Request, connection: Connection, number: Number) -> Response:
@@ -237,7 +253,7 @@ def grids_of_plan(request: Request, connection: Connection, number: Number) -> R
 
 @router.get(
     "/plans/{number}/atoms",
-    response_class=Response,
+    response_class=GeoJson,
     dependencies=[allow("planner", "admin", "fire")],
     responses={200: {"model": Collection[AtomShown]}, **problems.PROTECTED},
 )
@@ -300,7 +316,12 @@ def complete(
 
 @router.post("/plans/{number}/publish", dependencies=[PLANNERS], responses=problems.CHANGING)
 def publish(
-    response: Response, connection: Writing, asker: Asker, number: Number, seen: IfMatch
+    response: Response,
+    connection: Writing,
+    asker: Asker,
+    number: Number,
+    seen: IfMatch,
+    said: Annotated[Said | None, Body()] = None,
 ) -> PlanShown:
     """Put a draft in force; the plan in force before is archived in the same transaction."""
     found = edits.locked(connection, number, seen)
@@ -308,13 +329,19 @@ def publish(
         raise ConflictError("plan_not_draft", plan=number, status=found["status"])
     before = plans.in_force(connection, found["community_code"])
     plans.publish(connection, number)
-    record(connection, asker, "publish", "grid_plan", str(number), {"supersedes": before})
+    detail = {"supersedes": before, **_noted(connection, number, said)}
+    record(connection, asker, "publish", "grid_plan", str(number), detail)
     return _with_tag(response, _plan(connection, number))
 
 
 @router.post("/plans/{number}/archive", dependencies=[PLANNERS], responses=problems.CHANGING)
 def archive(
-    response: Response, connection: Writing, asker: Asker, number: Number, seen: IfMatch
+    response: Response,
+    connection: Writing,
+    asker: Asker,
+    number: Number,
+    seen: IfMatch,
+    said: Annotated[Said | None, Body()] = None,
 ) -> PlanShown:
     """Archive a plan: a draft that is not wanted, or the one in force with nothing in its place."""
     found = edits.locked(connection, number, seen)
@@ -324,8 +351,18 @@ def archive(
     connection.execute(update(GridPlan).where(GridPlan.id == number).values(now))
     ended = update(Grid).where(Grid.plan_id == number, Grid.valid_from.is_not(None))
     connection.execute(ended.values(valid_to=func.now()))
-    record(connection, asker, "archive", "grid_plan", str(number))
+    detail = _noted(connection, number, said)
+    record(connection, asker, "archive", "grid_plan", str(number), detail)
     return _with_tag(response, _plan(connection, number))
+
+
+def _noted(connection: Database, number: int, said: Said | None) -> dict[str, str]:
+    """Keep what was said of a plan, if anything was; return it for the trail."""
+    if said is None or not said.note.strip():
+        return {}
+    note = said.note.strip()
+    connection.execute(update(GridPlan).where(GridPlan.id == number).values(note=note))
+    return {"note": note}
 
 
 @router.delete(
@@ -372,7 +409,7 @@ def comparison(
 
 @router.get(
     "/plans/{number}/comparison/layer",
-    response_class=Response,
+    response_class=GeoJson,
     dependencies=[PLANNERS],
     responses={200: {"model": Collection[Moved]}, **problems.PROTECTED},
 )

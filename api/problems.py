@@ -1,14 +1,15 @@
 """Errors as problem documents (RFC 9457), in the caller's language."""
 
 import logging
+from http import HTTPStatus
 from typing import Any
 
 import asyncpg
 from fastapi import FastAPI, Request
 from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel
-from sqlalchemy.exc import DBAPIError, OperationalError, TimeoutError
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy.exc import DataError, DBAPIError, OperationalError, TimeoutError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
@@ -70,6 +71,8 @@ _log = logging.getLogger(__name__)
 class Problem(BaseModel):
     """A problem document: what went wrong, for a person and for a program."""
 
+    model_config = ConfigDict(extra="allow")
+
     type: str
     title: str
     status: int
@@ -80,12 +83,15 @@ class Problem(BaseModel):
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return the problems that a resource may answer with, for the description of the API.
 
-    Those that any resource may answer with are always there.
+    Those that any resource may answer with are added to all (:mod:`api.description`).
     """
-    return {
-        status: {"model": Problem, "content": {MEDIA_TYPE: {}}}
-        for status in sorted({400, 401, 422, 503, *statuses})
-    }
+    return {status: described(HTTPStatus(status)) for status in sorted(statuses)}
+
+
+def described(status: HTTPStatus) -> dict[str, Any]:
+    """Return how a problem is described; its schema is put there by :mod:`api.description`."""
+    reference = {"$ref": "#/components/schemas/Problem"}
+    return {"description": status.phrase, "content": {MEDIA_TYPE: {"schema": reference}}}
 
 
 DOCUMENTED = documented(404)
@@ -174,6 +180,8 @@ def _of_refusal(request: Request, error: DBAPIError) -> Response:
             NotAllowedError("rows_not_yours") if signed_in else NotSignedInError("sign_in_first")
         )
         return of_gridatlas(request, refusal)
+    if isinstance(error, DataError) and "NUL" in str(error.orig):
+        return of_gridatlas(request, InputError("text_with_nul"))
     if error.connection_invalidated or isinstance(error, OperationalError):
         return of_database(request, error)
     return _of_bug(request, error)

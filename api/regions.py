@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from api import problems
 from api.requests import Bbox, Box, Connection, Paging, Rows, Shown
-from api.responses import Collection, collection, feature
+from api.responses import Collection, GeoJson, collection, feature
 from geo.model import Region
 from geo.model.base import STORAGE_SRID
 from geo.model.region import Level
@@ -37,7 +37,7 @@ class RegionProperties(BaseModel):
 
 @router.get(
     "/regions",
-    response_class=Response,
+    response_class=GeoJson,
     responses={200: {"model": Collection[RegionProperties]}, **problems.DOCUMENTED},
 )
 def regions(

@@ -8,7 +8,7 @@ import orjson
 from fastapi import Request
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import RowMapping
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from api.requests import Page
 
@@ -17,6 +17,12 @@ JSON = "application/json"
 
 Properties = TypeVar("Properties")
 Item = TypeVar("Item")
+
+
+class GeoJson(JSONResponse):
+    """GeoJSON (RFC 7946), for the description of the routes that answer with it."""
+
+    media_type = GEOJSON
 
 
 class Link(BaseModel):

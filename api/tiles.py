@@ -45,14 +45,14 @@ LEAST_TO_PACK = 500
 
 _ADDRESS = re.compile(r"/tiles/([0-9]{1,2})/([0-9]{1,8})/([0-9]{1,8})")
 
-_TILE: dict[int | str, dict[str, Any]] = {
+TILE: dict[int | str, dict[str, Any]] = {
     200: {"content": {MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}}},
     204: {"description": "There is nothing here"},
     304: {"description": "The caller has it already"},
 }
 
 
-@router.get("/tiles/{z}/{x}/{y}", response_class=Response, responses=_TILE | problems.DOCUMENTED)
+@router.get("/tiles/{z}/{x}/{y}", response_class=Response, responses=TILE | problems.DOCUMENTED)
 async def tile(
     request: Request,
     asker: Asker,

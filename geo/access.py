@@ -136,6 +136,7 @@ RULES: dict[str, Rule] = {
     "hydrant_inspection": Rule(read=_rows(EVERY, "utility") | dict(_FIRE.read), write=_FIRE.read),
     "account": Rule(read=_rows(EVERY, "admin", "keeper"), write=_rows(EVERY, "admin")),
     "session": Rule(read=_rows(EVERY, "admin", "keeper"), write=_rows(EVERY, "admin", "keeper")),
+    "sign_in_attempt": Rule(read=_rows(EVERY, "admin", "keeper"), write=_rows(EVERY, "keeper")),
     "job": Rule(
         read={"planner": "in_scope(community_code)"} | _rows(EVERY, "admin", "keeper"),
         write={"planner": "in_scope(community_code)"} | _rows(EVERY, "admin", "keeper"),

@@ -66,6 +66,10 @@ class Desks:
         self._pipes: dict[tuple[str, str], tuple[Stamp, Sectors]] = {}
         self._pipe_locks = {network.value: threading.Lock() for network in Network}
 
+    def are_used(self) -> bool:
+        """Return whether any city was asked for."""
+        return bool(self._held or self._pipes)
+
     def pipes(
         self,
         connection: Connection,

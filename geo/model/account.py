@@ -57,6 +57,19 @@ class Account(Base):
     )
 
 
+class SignInAttempt(Base):
+    """A password that was tried a moment ago, counted before it is looked at."""
+
+    __tablename__ = "sign_in_attempt"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    name: Mapped[str] = mapped_column(Text)
+    address: Mapped[str] = mapped_column(Text)
+    at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+
+    __table_args__ = (Index(None, "at"),)
+
+
 class Session(Base):
     """One sign-in: ``token`` is the hash of the refresh token that is valid now."""
 

@@ -69,6 +69,7 @@ class GridPlan(Base):
     parameters: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
     score: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
     author: Mapped[str] = mapped_column(Text, server_default="")
+    note: Mapped[str] = mapped_column(Text, server_default="")
     parent_id: Mapped[int | None] = mapped_column(ForeignKey("grid_plan.id", ondelete="SET NULL"))
     run_id: Mapped[int | None] = mapped_column(ForeignKey("draw_run.id", ondelete="SET NULL"))
     stale: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))

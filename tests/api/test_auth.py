@@ -3,15 +3,17 @@
 import base64
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import jwt
 import pytest
 from sqlalchemy import text
 
-from api import auth, tokens
+from api import tokens
 from geo import accounts
 from tests.api.conftest import PASSWORD, bearer
+from tests.server import serving
 
 
 def sign_in(client, name, password=PASSWORD):
@@ -29,9 +31,10 @@ def me(client, token):
 
 
 @pytest.fixture(autouse=True)
-def forgiving():
+def forgiving(town):
     """Wrong passwords of one test don't count in another."""
-    auth._failures.storage.reset()
+    with town.begin() as connection:
+        connection.execute(text("DELETE FROM sign_in_attempt"))
 
 
 def test_nobody_is_the_public(client):
@@ -58,6 +61,22 @@ def test_passwords_cannot_be_tried_for_long(client):
     assert refused.status_code == 429
     assert 0 < int(refused.headers["retry-after"]) <= 61
     assert sign_in(client, "fire").status_code == 200, "others are not locked out"
+
+
+def test_wrong_passwords_count_for_all_workers_and_right_ones_do_not(client, town):
+    with serving(town) as other, httpx.Client(base_url=other) as elsewhere:
+        for worker in (client, elsewhere, client, elsewhere, client):
+            assert sign_in(client, "planner").status_code == 200
+            assert sign_in(worker, "planner", "wrong wrong wrong").status_code == 401
+        assert sign_in(elsewhere, "planner").status_code == 429
+        assert sign_in(client, "planner").status_code == 429
+
+
+def test_passwords_tried_at_once_are_counted_too(client):
+    with ThreadPoolExecutor(12) as pool:
+        tries = pool.map(lambda n: sign_in(client, "planner", f"guess number {n}"), range(12))
+        statuses = sorted(answer.status_code for answer in tries)
+    assert statuses == [401] * 5 + [429] * 7
 
 
 def test_refresh_token_works_once_and_its_reuse_ends_the_session(client):

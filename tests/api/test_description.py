@@ -5,8 +5,20 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.core.failures import FailureGroup
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
 
-CHECKS = (not_a_server_error,)
+CHECKS = (
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+)
 ENDLESS = {"/jobs/{number}/events"}
 """Followed in tests of its own."""
 
@@ -33,7 +45,7 @@ def test_nothing_that_the_description_allows_breaks_the_server(described, signed
 
 def _asked(operation, headers, faults):
     @settings(
-        max_examples=2,
+        max_examples=3,
         deadline=None,
         derandomize=True,
         database=None,

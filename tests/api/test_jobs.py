@@ -55,6 +55,21 @@ def test_drawing_is_followed_to_the_plan_it_makes(planner, drawn):
     assert planner.get(f"/plans/{plan}/validation").json()["grids"] > 1
 
 
+def test_weights_and_seconds_that_were_asked_for_are_those_it_was_drawn_with(town, planner):
+    asked = LIMITS | {"weights": {"compound": 500, "border": 0.5}, "seconds": 2, "seed": 7}
+    job = planner.post(f"/communities/{t.DRUM_TOWER}/plans", json=asked).headers["location"]
+    (plan,) = until(planner, job, "done", "failed")["plans"]
+    with town.connect() as connection:
+        kept = connection.execute(
+            text("SELECT parameters FROM grid_plan WHERE id = :plan"), {"plan": plan}
+        ).scalar_one()
+    assert (kept["weights"]["compound"], kept["weights"]["border"]) == (500, 0.5)
+    assert kept["weights"]["balance"] == 30
+    assert (kept["effort"]["seconds"], kept["seed"]) == (2, 7)
+    strange = LIMITS | {"weights": {"beauty": 1}}
+    assert planner.post(f"/communities/{t.DRUM_TOWER}/plans", json=strange).status_code == 422
+
+
 def test_jobs_are_not_for_the_public_nor_for_other_streets(client, signed_in, planner, drawn):
     job = f"/jobs/{drawn[-1][1]['id']}"
     assert client.get(job).status_code == 401

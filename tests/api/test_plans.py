@@ -271,7 +271,11 @@ def test_publishing_supersedes_in_one_step_and_is_seen_by_all(planner, client, s
     new = planner.post(f"/plans/{old['id']}/copy").json()["id"]
     try:
         assert planner.post(f"/plans/{new}/publish", headers=seen(7)).status_code == 412
-        assert planner.post(f"/plans/{new}/publish", headers=seen(0)).status_code == 200
+        said = {"note": "北门小学划入第二网格"}
+        published = planner.post(f"/plans/{new}/publish", headers=seen(0), json=said)
+        assert published.status_code == 200
+        assert published.json()["note"] == said["note"]
+        assert client.get(f"/plans/{new}").json()["note"] == said["note"]
         shown = client.get("/grids", params={"community": t.NORTH_GATE}).json()["features"]
         assert {one["properties"]["plan"] for one in shown} == {new}
         assert planner.get(f"/plans/{old['id']}").json()["status"] == "archived"

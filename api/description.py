@@ -1,0 +1,41 @@
+"""The description of the API (OpenAPI): what the routes say, and what any of them may answer."""
+
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI
+
+from api import problems
+
+ANY = (400, 401, 403, 422, 503)
+"""Problems that any resource may answer with: a malformed header, a bad token, rows that are not
+the caller's, a database away."""
+
+KNOWN = {"description": "The caller has it already"}
+
+
+def describe(app: FastAPI) -> None:
+    """Have an application describe itself whole."""
+    plain = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            _complete(plain())
+        return app.openapi_schema or {}
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _complete(schema: dict[str, Any]) -> None:
+    """Add the schema of problems, and to each operation what it may answer like any other."""
+    schema.setdefault("components", {}).setdefault("schemas", {})["Problem"] = (
+        problems.Problem.model_json_schema()
+    )
+    for path in schema["paths"].values():
+        for method, operation in path.items():
+            answers = operation["responses"]
+            for status in ANY:
+                answers[str(status)] = problems.described(HTTPStatus(status))
+            if method == "get":
+                answers.setdefault("304", KNOWN)
+            operation["responses"] = dict(sorted(answers.items()))
