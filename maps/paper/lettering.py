@@ -25,6 +25,15 @@ CJK_EM, LATIN_EM, LINE_EM = 1.0, 0.58, 1.0
 DISC_MM = 3.5
 """Radius of the disc behind a grid's number."""
 
+DOT_MM = 1.7
+"""Side of a facility's sign."""
+
+SIDEWAYS_MM = (
+    (0.0, 0.0),
+    *((dx, dy) for far in (2.2, 3.4) for dx, dy in ((far, 0), (-far, 0), (0, far), (0, -far))),
+)
+"""Where a sign stands: on its place, else so far from it that what is written there is read."""
+
 AGAIN_MM = 110.0
 """How far along a street its name is repeated."""
 
@@ -78,6 +87,10 @@ class Lettering:
                 second = second or (letters, room)
         return self._put(*second) if second else False
 
+    def has_room(self, letters: Letters) -> bool:
+        """Return whether letters would stand on the paper and on no others."""
+        return self._is_free(outline(letters))
+
     def shun(self, shapes: Any) -> None:
         """Keep later letters off some shapes where there is another place for them."""
         self._shunned = shapely.STRtree(np.asarray(shapes, dtype=object))
@@ -123,6 +136,9 @@ def outline(letters: Letters) -> shapely.Geometry:
             wide = max(wide, width_mm(letters.below, SIZES_PT["households"]) / 2)
             low = high + SIZES_PT["households"] * MM_PER_PT * 1.25
         return shapely.box(letters.x - wide, letters.y - high, letters.x + wide, letters.y + low)
+    if letters.kind == "dot":
+        half = DOT_MM / 2
+        return shapely.box(letters.x - half, letters.y - half, letters.x + half, letters.y + half)
     along = width_mm(letters.words, letters.size) / 2
     across = letters.size * MM_PER_PT * LINE_EM / 2
     if letters.upright:
@@ -317,16 +333,23 @@ def _written(name: str, size: float, chord: shapely.Geometry, shift: float) -> L
 
 
 def _facilities(made: Lettering, sheet: Sheet, canvas: Canvas) -> None:
+    size = SIZES_PT["facility"]
     for row in sheet.facilities.itertuples():
         shown = canvas.clip([shapely.point_on_surface(row.geom)], 0.0)
         for place in shown:
             x, y = _middle(place)
-            size = SIZES_PT["facility"]
-            gap = size * MM_PER_PT
-            aside = width_mm(row.name, size) / 2 + 1.4
-            spots = ((x, y + gap), (x, y - gap), (x + aside, y), (x - aside, y))
-            if made.place(Letters("facility", row.name, *spot, size) for spot in spots):
-                made.placed.append(Letters("dot", _sign_of(row), x, y, size))
+            signs = (Letters("dot", _sign_of(row), x + dx, y + dy, size) for dx, dy in SIDEWAYS_MM)
+            sign = next((one for one in signs if made.has_room(one)), None)
+            if sign and made.place(_beside(sign, row.name)):
+                made.place([sign])
+
+
+def _beside(sign: Letters, name: str) -> Iterator[Letters]:
+    """Yield places of a facility's name around its sign."""
+    gap = sign.size * MM_PER_PT + DOT_MM / 2
+    aside = width_mm(name, sign.size) / 2 + DOT_MM
+    for dx, dy in ((0.0, gap), (0.0, -gap), (aside, 0.0), (-aside, 0.0)):
+        yield Letters("facility", name, sign.x + dx, sign.y + dy, sign.size)
 
 
 def _sign_of(row: Any) -> str:

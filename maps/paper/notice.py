@@ -18,7 +18,7 @@ from maps.paper.document import compile_pdf
 from maps.paper.drawing import Canvas
 from maps.paper.layout import PAPERS
 from maps.paper.lettering import letter
-from maps.paper.sheets import Folio, Laid, as_words, convergence, edition, lay
+from maps.paper.sheets import Folio, Laid, around, as_words, convergence, edition, lay
 from maps.paper.staff import Staff, read_staff
 from maps.sheet import Entry
 
@@ -55,10 +55,14 @@ def notice_boards(
     """
     entry = one_entry(connection, community)
     laid = lay(connection, entry, PAPERS["A2"])
+    shown = {row.code: _shown(row.geom) for row in laid.sheet.grids.itertuples()}
+    ground = shapely.union_all([shapely.box(*box) for box, _ in shown.values()])
+    laid = around(connection, entry, laid, ground)
     folio = Folio([], {})
     for page in _people(connection, entry, laid, folio, site, lang):
         if grid in ("", page["code"]):
-            folio.pages.append(page | _board(laid, page["code"], folio, lang))
+            board = _board(laid, page["code"], shown[page["code"]], folio, lang)
+            folio.pages.append(page | board)
     if not folio.pages:
         raise NotFoundError("no_such_grid", grid=grid)
     return _compiled("notice", folio, entry, lang)
@@ -133,24 +137,32 @@ def _qr(address: str, code: str, folio: Folio) -> str:
     return f"qr-{code}.svg"
 
 
-def _board(laid: Laid, code: str, folio: Folio, lang: Language) -> dict[str, Any]:
-    """Return the map of a board: its grid at the most detailed scale at which it fits."""
-    grids = laid.sheet.grids
-    area = grids.geometry[grids["code"] == code].iloc[0]
+Box = tuple[float, float, float, float]
+
+
+def _shown(area: shapely.Geometry) -> tuple[Box, int]:
+    """Return what the board of a grid shows, in metres, and its scale: the most detailed one."""
     west, south, east, north = shapely.bounds(area).tolist()
     wide, high = (side * BOARD_ENLARGED for side in BOARD_MM)
     needed = max((east - west) / wide, (north - south) / high) * 1000 * AROUND
-    printed = next((one for one in BOARD_SCALES if one >= needed), int(needed // 500 + 1) * 500)
-    scale = printed * BOARD_ENLARGED
-    wide, high = (side * scale / 1000 for side in BOARD_MM)
+    scale = next((one for one in BOARD_SCALES if one >= needed), int(needed // 500 + 1) * 500)
+    wide, high = (side * scale / 1000 for side in (wide, high))
     x, y = (west + east - wide) / 2, (south + north - high) / 2
-    canvas = Canvas((x, y, x + wide, y + high), scale)
+    return (x, y, x + wide, y + high), scale
+
+
+def _board(
+    laid: Laid, code: str, shown: tuple[Box, int], folio: Folio, lang: Language
+) -> dict[str, Any]:
+    """Return the map of a board."""
+    box, scale = shown
+    canvas = Canvas(box, scale * BOARD_ENLARGED)
     svg = drawing.draw(laid.sheet, canvas, laid.colours, chosen=code)
     return {
         "map": folio.add_picture(f"board-{code}.svg", svg),
         "frame": BOARD_MM,
-        "scale": printed,
-        "bar_m": max(5, round(printed / 50, -1)),
+        "scale": scale,
+        "bar_m": max(5, round(scale / 50, -1)),
         "convergence": convergence(laid),
         "letters": [as_words(one) for one in letter(laid.sheet, canvas, lang, code).placed],
     }

@@ -70,6 +70,12 @@ def lay(connection: Connection, entry: Entry, paper: Paper, scale: int | None = 
     )
 
 
+def around(connection: Connection, entry: Entry, laid: Laid, ground: shapely.Geometry) -> Laid:
+    """Return a laid community with what stands on other ground, in its metres."""
+    sheet = read_sheet(connection, entry, edge_of(ground, laid.crs))
+    return replace(laid, sheet=in_metres(sheet, laid.crs))
+
+
 def edge_of(ground: shapely.Geometry, system: pyproj.CRS) -> Edge:
     """Return west, south, east, north in degrees around ground in metres."""
     outline = shapely.segmentize(shapely.boundary(shapely.envelope(ground)), 200.0)

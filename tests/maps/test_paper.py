@@ -8,6 +8,7 @@ import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 import pytest
 import shapely
+import zxingcpp
 from PIL import Image
 from sqlalchemy import insert, update
 
@@ -15,13 +16,13 @@ from geo.errors import InputError, NotFoundError
 from geo.model import Building, Facility, GridInformant, GridManager
 from maps.colours import PALETTE, neighbours
 from maps.paper.assignment import assignment_list
-from maps.paper.book import community_sheet, street_atlas
+from maps.paper.book import community_sheet, one_entry, street_atlas
 from maps.paper.document import write
 from maps.paper.drawing import PATTERNS, Canvas
 from maps.paper.layout import PAPERS
 from maps.paper.lettering import building_number, letter, outline
 from maps.paper.notice import contact_cards, notice_boards
-from maps.paper.sheets import lay
+from maps.paper.sheets import around, lay
 from maps.sheet import contents
 from tests import town as t
 
@@ -142,7 +143,7 @@ def test_no_letter_stands_on_another_and_all_are_on_the_paper(staffed):
             for tile in laid.layout.tiles:
                 canvas = Canvas(laid.layout.box(tile), laid.layout.scale)
                 placed = letter(laid.sheet, canvas, "zh").placed
-                rooms = np.array([outline(one) for one in placed if one.kind != "dot"])
+                rooms = np.array([outline(one) for one in placed])
                 left, _ = shapely.STRtree(rooms).query(rooms, predicate="overlaps")
                 assert len(left) == 0, [placed[place] for place in left]
                 paper = shapely.box(0, 0, *canvas.size)
@@ -220,6 +221,32 @@ def test_board_is_a2_with_photo_and_code_to_scan(connection):
         one for one in pdf[0].get_objects(max_depth=6) if one.type == pdfium_c.FPDF_PAGEOBJ_IMAGE
     ]
     assert len(pictures) == 1
+
+
+def scanned(page, scale=2):
+    """Return what a telephone reads in the codes of a page."""
+    found = zxingcpp.read_barcodes(page.render(scale=scale).to_numpy())
+    return [one.text for one in found if one.format == zxingcpp.BarcodeFormat.QRCode]
+
+
+def test_codes_on_boards_and_cards_lead_to_the_grids_public_page(connection):
+    site = "https://grid.example/"
+    grids = [f"{t.NORTH_GATE}{serial:03d}" for serial in range(1, 7)]
+    boards = pdfium.PdfDocument(notice_boards(connection, t.NORTH_GATE, site=site))
+    assert [scanned(board) for board in boards] == [[f"{site}?grid={grid}"] for grid in grids]
+    cards = pdfium.PdfDocument(contact_cards(connection, t.NORTH_GATE, site=site))
+    assert sorted(scanned(cards[0], 4)) == [f"{site}?grid={grid}" for grid in grids]
+
+
+def test_board_shows_what_stands_around_its_grid(connection):
+    """A grid at the community's edge: the buildings beyond are drawn too."""
+    entry = one_entry(connection, t.NORTH_GATE)
+    laid = lay(connection, entry, PAPERS["A2"])
+    wide = shapely.buffer(laid.sheet.entry.land, 300.0)
+    widened = around(connection, entry, laid, wide)
+    far = widened.sheet.buildings.distance(laid.sheet.entry.land) > 150
+    assert far.sum() > 10
+    assert len(widened.sheet.buildings) > len(laid.sheet.buildings)
 
 
 def test_cards_are_ninety_by_fifty_four(connection):
