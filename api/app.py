@@ -44,6 +44,7 @@ from api.pool import Pool, State
 from api.workshop import Workshop
 from geo import db
 from geo.fire.desk import Desks
+from geo.settings import settings
 
 RESOURCES = (
     *(auth, health, regions, find, grids, people, plans, edits, jobs),
@@ -59,8 +60,9 @@ CONTENT_POLICY = (
 )
 """The page talks to its own server and to nobody else; browsers hold it to that."""
 
+TIANDITU = "https://*.tianditu.gov.cn"
+
 _GUARDS = (
-    (b"content-security-policy", CONTENT_POLICY.encode()),
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
 )
@@ -121,16 +123,25 @@ class Guarded:
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
+        self._headers = ((b"content-security-policy", policy().encode()), *_GUARDS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, with the headers that guard."""
 
         async def told(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *_GUARDS]
+                message["headers"] = [*message["headers"], *self._headers]
             await send(message)
 
         await self.app(scope, receive, told if scope["type"] == "http" else send)
+
+
+def policy() -> str:
+    """Return what browsers hold the pages to; with a key, Tianditu may be asked for pictures."""
+    if not settings().tianditu_key:
+        return CONTENT_POLICY
+    allowed = CONTENT_POLICY.replace("img-src 'self'", f"img-src 'self' {TIANDITU}")
+    return f"{allowed}; connect-src 'self' {TIANDITU}"
 
 
 def _version() -> str:

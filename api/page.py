@@ -1,10 +1,12 @@
 """The pages at ``/``, ``/plan``, ``/fire`` and ``/data``: their assets, style and words."""
 
+from mimetypes import guess_type
 from typing import Annotated, Literal
 
 import orjson
 from fastapi import APIRouter, FastAPI, Query, Request
 from sqlalchemy import func, select
+from starlette.datastructures import Headers
 from starlette.responses import FileResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
@@ -15,6 +17,7 @@ from api.responses import kept
 from api.tiles import MADE_TO_ZOOM
 from geo.messages import Language, catalogue
 from geo.model import Region
+from geo.settings import settings
 from maps import build
 from maps.attribution import attributions
 from maps.qgis import project
@@ -46,10 +49,20 @@ A_YEAR_S = 31_536_000
 
 
 class _Assets(StaticFiles):
-    """Built files; those with a hash in their name never change."""
+    """Built files; those with a hash in their name never change, and lie there compressed too."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
-        response = await super().get_response(path, scope)
+        packed = f"{path}{build.PACKED}"
+        takes = "gzip" in Headers(scope=scope).get("accept-encoding", "")
+        if takes and self.lookup_path(packed)[1]:
+            response = await super().get_response(packed, scope)
+            response.headers["Content-Encoding"] = "gzip"
+            kind = guess_type(path)[0] or "application/octet-stream"
+            charset = "; charset=utf-8" if kind.startswith("text/") else ""
+            response.headers["Content-Type"] = kind + charset
+        else:
+            response = await super().get_response(path, scope)
+        response.headers["Vary"] = "Accept-Encoding"
         lasting = path.startswith("assets/") and response.status_code == 200
         fresh = f"public, max-age={A_YEAR_S}, immutable" if lasting else "no-cache"
         response.headers["Cache-Control"] = fresh
@@ -113,7 +126,9 @@ def style(
     """Return the MapLibre style of the city map."""
     site = str(request.base_url).rstrip("/") if absolute else ""
     tiles = f"{site}/tiles/{{z}}/{{x}}/{{y}}?status={status}"
-    made = maplibre_style(tiles, MADE_TO_ZOOM, lang, attributions(connection, lang))
+    key = "" if absolute else settings().tianditu_key
+    credits = attributions(connection, lang)
+    made = maplibre_style(tiles, MADE_TO_ZOOM, lang, credits, tianditu_key=key)
     name = baked(connection) if archive and status == "published" else None
     if name:
         made["sources"]["city"] |= {"tiles": [f"pmtiles:///baked/{name}/{{z}}/{{x}}/{{y}}"]}

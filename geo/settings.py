@@ -31,6 +31,10 @@ class Settings(BaseSettings):
     statement_timeout_s: int = Field(default=20, ge=1, le=600)
     connections: int = Field(default=16, ge=2, le=90)
 
+    # Key of the national map service Tianditu (lbs.tianditu.gov.cn), for a base map that readers
+    # may switch on. Without it no page ever asks a foreign host for anything.
+    tianditu_key: str = Field(default="", pattern="^[0-9a-zA-Z]*$")
+
     # Estimate of households where no register exists: footprint x storeys / m2_per_household.
     # 100 m2 of gross floor a household: 2.62 persons (China's 7th census, 2020, table 1) times
     # 38.6 m2 a person (the census's urban family housing).

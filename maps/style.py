@@ -69,7 +69,12 @@ Layer = dict[str, Any]
 
 
 def maplibre_style(
-    tiles: str, max_zoom: int, lang: Language, attribution: Sequence[str] = ()
+    tiles: str,
+    max_zoom: int,
+    lang: Language,
+    attribution: Sequence[str] = (),
+    *,
+    tianditu_key: str = "",
 ) -> Style:
     """Return the MapLibre style of the city map.
 
@@ -86,15 +91,54 @@ def maplibre_style(
         Language of the labels' words; names are as the data has them.
     attribution
         Who made the data.
+    tianditu_key
+        Adds the national map service's base map, not shown until a reader switches it on.
     """
     credit = " · ".join(str(escape(name)) for name in attribution)
     city = {"type": "vector", "tiles": [tiles], "minzoom": 0, "maxzoom": max_zoom}
+    base = _tianditu(tianditu_key, lang) if tianditu_key else {}
     return {
         "version": 8,
         "name": text("page.title", lang=lang),
-        "sources": {"city": city | ({"attribution": credit} if credit else {})},
-        "layers": [*_ground(), *_areas(), *_lines(), *_borders(), *_labels(lang)],
+        "sources": {"city": city | ({"attribution": credit} if credit else {})} | base,
+        "layers": [
+            *_ground(),
+            *map(_base, base),
+            *_areas(),
+            *_lines(),
+            *_borders(),
+            *_labels(lang),
+        ],
     }
+
+
+def _tianditu(key: str, lang: Language) -> dict[str, Style]:
+    """Return the sources of Tianditu: its map and, for Chinese readers and others, its names.
+
+    Web Mercator of CGCS2000; OGC WMTS (lbs.tianditu.gov.cn/server/MapService.html).
+    """
+    names = "cva" if lang == "zh" else "eva"
+    return {f"tianditu-{layer}": _raster(layer, key) for layer in ("vec", names)}
+
+
+def _raster(layer: str, key: str) -> Style:
+    asked = (
+        f"SERVICE=WMTS&REQUEST=GetTile&VERSION=1.0.0&LAYER={layer}&STYLE=default"
+        f"&TILEMATRIXSET=w&FORMAT=tiles&TILEMATRIX={{z}}&TILEROW={{y}}&TILECOL={{x}}&tk={key}"
+    )
+    tiles = [f"https://t{host}.tianditu.gov.cn/{layer}_w/wmts?{asked}" for host in range(8)]
+    return {
+        "type": "raster",
+        "tiles": tiles,
+        "tileSize": 256,
+        "minzoom": 1,
+        "maxzoom": 18,
+        "attribution": "天地图 © 国家基础地理信息中心",
+    }
+
+
+def _base(source: str) -> Layer:
+    return {"id": source, "type": "raster", "source": source, "layout": {"visibility": "none"}}
 
 
 def _ground() -> list[Layer]:

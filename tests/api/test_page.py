@@ -4,7 +4,9 @@ import re
 
 import pytest
 
+from api.app import policy
 from geo.messages import catalogue
+from geo.settings import settings
 from maps import build
 from maps.colours import PALETTE
 
@@ -33,6 +35,35 @@ def test_browser_is_told_to_talk_to_nobody_else(client):
     policy = client.get("/").headers["content-security-policy"]
     assert policy.startswith("default-src 'self'")
     assert "http" not in policy
+
+
+def test_scripts_are_sent_as_small_as_they_were_packed(client):
+    address = re.search(r'src="([^"]+\.js)"', client.get("/").text)[1]
+    packed = client.get(address, headers={"Accept-Encoding": "gzip"})
+    plain = client.get(address, headers={"Accept-Encoding": "identity"})
+    assert packed.headers["content-encoding"] == "gzip"
+    assert "content-encoding" not in plain.headers
+    assert packed.content == plain.content
+    assert packed.headers["content-type"] == plain.headers["content-type"]
+    assert int(packed.headers["content-length"]) < len(plain.content) * 0.9
+
+
+def test_tianditu_is_asked_only_with_a_key(client, monkeypatch):
+    assert "tianditu" not in client.get("/style.json").text
+    monkeypatch.setenv("GRIDATLAS_TIANDITU_KEY", "0123abcd")
+    settings.cache_clear()
+    style = client.get("/style.json").json()
+    base = style["sources"]["tianditu-vec"]["tiles"][0]
+    assert base.startswith("https://t0.tianditu.gov.cn/vec_w/wmts?")
+    assert base.endswith("&tk=0123abcd")
+    for layer in style["layers"]:
+        if layer["id"].startswith("tianditu-"):
+            assert layer["layout"]["visibility"] == "none"
+    assert "tianditu" not in client.get("/style.json", params={"absolute": True}).text
+    assert "https://*.tianditu.gov.cn" in policy()
+    monkeypatch.undo()
+    settings.cache_clear()
+    assert "tianditu" not in policy()
 
 
 def test_no_way_out_of_the_folder_of_assets(client):

@@ -7,6 +7,7 @@ import {
   NavigationControl,
   ScaleControl,
   setWorkerUrl,
+  type IControl,
   type LngLatBoundsLike,
   type PaddingOptions,
   type StyleSpecification,
@@ -16,6 +17,7 @@ import type { Geometry } from "geojson";
 import { Protocol } from "pmtiles";
 import "maplibre-gl/dist/maplibre-gl.css";
 
+import { button, element } from "./dom";
 import { ask } from "./http";
 import { text, type Language } from "./locale";
 import { token } from "./session";
@@ -82,7 +84,24 @@ export function createMap(
   map.addControl(new AttributionControl({ compact: true }), "bottom-right");
   map.addControl(new NavigationControl({ showCompass: false }), "bottom-right");
   map.addControl(new ScaleControl({ maxWidth: 110 }), "bottom-right");
+  const base = style.layers.filter((layer) => layer.id.startsWith("tianditu-")).map((layer) => layer.id);
+  if (base.length) map.addControl(baseSwitch(base), "bottom-right");
   return map;
+}
+
+/** A button that shows and hides the base map of others, which is asked for nothing before. */
+function baseSwitch(layers: string[]): IControl {
+  const press = button(text("page.tianditu"), () => undefined, { "aria-pressed": "false", class: "base" });
+  const box = element("div", { class: "maplibregl-ctrl maplibregl-ctrl-group" }, press);
+  const onAdd = (map: LibreMap): HTMLElement => {
+    press.addEventListener("click", () => {
+      const on = press.getAttribute("aria-pressed") === "false";
+      press.setAttribute("aria-pressed", String(on));
+      for (const layer of layers) map.setLayoutProperty(layer, "visibility", on ? "visible" : "none");
+    });
+    return box;
+  };
+  return { onAdd, onRemove: () => box.remove() };
 }
 
 /** Tiles of the desks are asked for under the name of who is signed in. */

@@ -22,6 +22,7 @@ export function showGrid(grid: Grid, fill: string, onClose: () => void): void {
       text("page.households_unit", { households: "" }).trim(),
     ),
     ...(grid.manager ? [managerCard(grid.manager)] : []),
+    ...(grid.manager === null ? [element("p", { class: "station" }, text("page.no_manager"))] : []),
     ...(grid.station ? [station(grid.station)] : []),
     facts(grid),
   );
