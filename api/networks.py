@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from starlette.responses import Response
 
 from api import problems
-from api.access import Asker, allow
+from api.access import Asker, Caller, allow
 from api.audit import record
 from api.encoding import encoded
 from api.fire import GEOJSON_BODY, Latitude, Longitude, Region, desks, region_city
@@ -19,6 +19,7 @@ from api.responses import GeoJson, kept
 from geo import crs as systems
 from geo.errors import InputError, NotFoundError
 from geo.fire import shutoff, wording
+from geo.fire.finding import Missing
 from geo.fire.ground import city_at, data_age
 from geo.layers import read_frame, wkb
 from geo.messages import Language, text
@@ -40,6 +41,8 @@ Answer = {200: {"content": {JSON: {}}}, **problems.DOCUMENTED}
 Code = Annotated[str, Path(min_length=1, max_length=64)]
 Nodes = Annotated[list[str], Query(max_length=50)]
 LAYERS = ("pipe_segment", "pipe_node")
+FIRE_NETWORKS = ("water", "gas")
+"""What the fire department sees of the networks (``geo.access``)."""
 
 
 def answer(
@@ -120,6 +123,7 @@ def networks(request: Request, connection: Connection, region: Region = None) ->
 def burial(
     request: Request,
     connection: Connection,
+    asker: Asker,
     lang: Lang,
     lon: Longitude,
     lat: Latitude,
@@ -153,13 +157,20 @@ def burial(
         "pipes": pipes,
         "text": said,
         "data": data_age(connection, LAYERS),
-        "missing": wording.depths(pipes, lang),
+        "missing": [*wording.depths(pipes, lang), *wording.missing(_hidden(asker), lang)],
     }
 
     def to_degrees(shapes: Any) -> Any:
         return systems.transform(shapes, crs, systems.STORAGE)
 
     return kept(request, encoded(body, to_degrees), JSON)
+
+
+def _hidden(asker: Caller) -> list[Missing]:
+    """Return how many kinds of network the caller may not see: they may be there all the same."""
+    shown = {"fire": FIRE_NETWORKS, "utility": asker.networks}.get(asker.role, tuple(Network))
+    count = len(set(Network) - set(map(Network, shown)))
+    return [Missing("networks_not_shown", count)] if count else []
 
 
 def _buried(row: dict[str, Any], far: float, line: Any, lang: Language) -> dict[str, Any]:
@@ -178,7 +189,12 @@ def _buried(row: dict[str, Any], far: float, line: Any, lang: Language) -> dict[
 
 @router.get("/crossings", response_class=GeoJson, responses=problems.DOCUMENTED)
 def crossings(
-    request: Request, connection: Connection, lang: Lang, page: Paging, region: Region = None
+    request: Request,
+    connection: Connection,
+    asker: Asker,
+    lang: Lang,
+    page: Paging,
+    region: Region = None,
 ) -> Response:
     """List places where gas, heat and power come closer to each other than they may."""
     city = region_city(connection, region)
@@ -199,7 +215,7 @@ def crossings(
         "numberMatched": len(features),
         "numberReturned": len(shown),
         "features": shown,
-        "missing": [],
+        "missing": wording.missing([*_hidden(asker), *_absent(known)], lang),
         "data": data_age(connection, LAYERS),
     }
     crs = next(iter(graphs.values())).crs if graphs else systems.STORAGE
@@ -208,6 +224,13 @@ def crossings(
         return systems.transform(shapes, crs, systems.STORAGE)
 
     return kept(request, encoded(body, to_degrees), GEOJSON_BODY)
+
+
+def _absent(known: set[str]) -> list[Missing]:
+    """Return how many of the networks that clearances are between have no segments here."""
+    asked = {network for pair in clearance.CLEARANCES for network in pair}
+    count = len(asked - known)
+    return [Missing("networks_absent", count)] if count else []
 
 
 def _land(connection: Any, region: str | None) -> shapely.Geometry | None:

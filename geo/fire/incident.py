@@ -50,7 +50,7 @@ def incident(
         "hydrants": _hydrants(desk, centre, radius),
         "valves": _valves(connection, desk, area, centre),
         "stations": stations(desk, ways.to_point(desk, centre)),
-        "missing": _missing(desk, rows),
+        "missing": _missing(desk, rows, grids),
     }
 
 
@@ -193,12 +193,13 @@ def _valves(
     return sorted(found, key=lambda one: float(one["distance_m"]))
 
 
-def _missing(desk: Desk, rows: Ints) -> list[Missing]:
+def _missing(desk: Desk, rows: Ints, grids: list[Shown]) -> list[Missing]:
     frame = desk.ground.building.iloc[rows]
     counts = {
         "no_population": int(frame["population"].isna().sum()),
         "no_fire_class": int(frame["fire_class"].isna().sum()),
         "no_use": int(frame["use"].isna().sum()),
+        "no_manager": sum(grid["manager"] is None for grid in grids),
         "no_hydrants": int(desk.ground.hydrant.empty),
         "no_stations": int(desk.ground.station.empty),
     }

@@ -49,7 +49,7 @@ def layout(connection: Connection, desk: Desk, code: str, lang: Language) -> Sho
         raise NotFoundError("no_such_building", code=code)
     place = ways.to_building(desk, row)
     centre = shapely.point_on_surface(ground.walls[row])
-    return {
+    shown = {
         **described(desk, row, lang),
         "geometry": ground.walls[row],
         "point": centre,
@@ -63,8 +63,8 @@ def layout(connection: Connection, desk: Desk, code: str, lang: Language) -> Sho
         "fire_lane": fire_lane(desk, row, lang),
         "ladder": ladder_areas(desk, row, lang),
         "review": reviews.of(connection, code),
-        "missing": _missing(desk, row),
     }
+    return shown | {"missing": [*_missing(desk, row), *_missing_around(shown)]}
 
 
 def described(desk: Desk, row: int, lang: Language) -> Shown:
@@ -173,6 +173,7 @@ def _neighbours(desk: Desk, row: int, lang: Language) -> list[Shown]:
             {
                 "code": frame["code"],
                 "name": frame["name"],
+                "address": frame["address"],
                 "distance_m": round(apart, 2),
                 "required_m": required,
                 "too_close": close,
@@ -338,6 +339,21 @@ def _missing(desk: Desk, row: int) -> list[Missing]:
     if desk.ground.station.empty:
         lacking.append("no_stations")
     return [Missing(key, 1) for key in lacking]
+
+
+def _missing_around(shown: Shown) -> list[Missing]:
+    """Return what is not on record of what a layout names beside the building."""
+    close = [one for one in shown["neighbours"] if one["too_close"]]
+    counts = {
+        "no_entrances": int(not shown["units"] and shown["attributes"]["households"] > 1),
+        "no_grid": int(not shown["grids"]),
+        "no_manager": sum(grid["manager"] is None for grid in shown["grids"]),
+        "neighbour_no_class": sum(one["fire_class"] is None for one in close),
+        "never_inspected": sum(one["last_inspection"] is None for one in shown["hydrants"]),
+        "hydrant_no_flow": sum(one["flow_l_s"] is None for one in shown["hydrants"]),
+        "station_no_phone": sum(not one["phone"] for one in shown["stations"]),
+    }
+    return [Missing(key, count) for key, count in counts.items() if count]
 
 
 def surroundings(desk: Desk, code: str, box: tuple[float, float, float, float]) -> Shown:

@@ -232,10 +232,11 @@ def _node_near(ground: Ground, place: shapely.Point) -> int | None:
 
 
 def missing(ground: Ground) -> list[Missing]:
-    """Return what the data lacks for the stations' response."""
+    """Return what the data lacks for the stations' response and the engines' ways."""
     off = int((ground.access.station < 0).sum())
     counts = {"no_stations": int(ground.station.empty), "station_off_roads": off}
-    return [Missing(key, count) for key, count in counts.items() if count]
+    own = [Missing(key, count) for key, count in counts.items() if count]
+    return [*own, *engine.missing(ground.road, ground.under)]
 
 
 def overview(

@@ -1,6 +1,7 @@
 """The rules as data: figure, unit, standard and clause; a city overrides figures in its settings.
 
-What a rule says is in the catalogues under ``rule.<id>``.
+What a rule says is in the catalogues under ``rule.<id>``. How far each clause was checked, and
+which were not verified, is in ``docs/decisions/clauses-of-the-fire-rules.md``.
 """
 
 from collections.abc import Mapping
@@ -77,6 +78,7 @@ DEFAULTS: tuple[Rule, ...] = (
     Rule("lane_turning", _LANE, 12.0, "m", BUILDING, "7.1.9"),
     Rule("lane_turning_high", _LANE, 15.0, "m", BUILDING, "7.1.9"),
     Rule("lane_dead_end", _LANE, 20.0, "m"),
+    # GB 51080-2015, 4.4.2: not verified.
     Rule("lane_spacing", _LANE, 160, "m", PLANNING, "4.4.2"),
     # Lanes at most 160 m apart put every wall within 80 m of one.
     Rule("engine_reach", _REACH, 80, "m", PLANNING, "4.4.2", _HIGH),

@@ -1,8 +1,9 @@
 """Clearances between underground pipes, and what is dangerous to dig near.
 
-Figures: GB 50028-2006, tables 6.3.3-1 (horizontal) and 6.3.3-2 (vertical), for gas up to 0.4 MPa;
-GB 50289-2016, tables 4.1.9 and 4.1.14, for heat and power. Depth is that of a pipe's top (CJJ
-61-2017), so a pipe reaches down by its diameter.
+Figures: GB 50028-2006, tables 6.3.3-1 (horizontal, by the gas's pressure) and 6.3.3-2 (vertical),
+for cables and heat pipes laid in the ground; GB 50289-2016, tables 4.1.9 and 4.1.14, for heat and
+power (not verified: see ``docs/decisions/clauses-of-the-fire-rules.md``). Depth is that of a pipe's
+top (CJJ 61-2017), so a pipe reaches down by its diameter.
 """
 
 from dataclasses import dataclass
@@ -17,18 +18,29 @@ from geo.network.pipes import PipeGraph
 
 @dataclass(frozen=True)
 class Clearance:
-    """What two networks keep between them, metres."""
+    """What two networks keep between them, metres.
 
-    horizontal: float
+    Attributes
+    ----------
+    horizontal
+        Between pipes side by side: up to 0.4 MPa of the first network's pressure, up to 0.8 MPa,
+        and above.
+    vertical
+        Between pipes that cross.
+    """
+
+    horizontal: tuple[float, float, float]
     vertical: float
     standard: str
     clause: str
 
 
 CLEARANCES: dict[tuple[str, str], Clearance] = {
-    (Network.GAS, Network.POWER): Clearance(0.5, 0.5, "GB 50028-2006", "6.3.3"),
-    (Network.GAS, Network.HEAT): Clearance(1.0, 0.15, "GB 50028-2006", "6.3.3"),
-    (Network.HEAT, Network.POWER): Clearance(2.0, 0.5, "GB 50289-2016", "4.1.9, 4.1.14"),
+    (Network.GAS, Network.POWER): Clearance((0.5, 1.0, 1.5), 0.5, "GB 50028-2006", "6.3.3"),
+    (Network.GAS, Network.HEAT): Clearance((1.0, 1.5, 2.0), 0.15, "GB 50028-2006", "6.3.3"),
+    (Network.HEAT, Network.POWER): Clearance(
+        (2.0, 2.0, 2.0), 0.5, "GB 50289-2016", "4.1.9, 4.1.14"
+    ),
 }
 """Pairs that are dangerous to each other: what burns or heats, and what sparks."""
 
@@ -66,19 +78,30 @@ class Conflicts:
 def conflicts(first: PipeGraph, second: PipeGraph, clearance: Clearance) -> Conflicts:
     """Return where two networks come closer than they may, or where depths are not on record."""
     one, other = second.tree.query(
-        first.lines, predicate="dwithin", distance=clearance.horizontal + 1.0
+        first.lines, predicate="dwithin", distance=max(clearance.horizontal) + 1.0
     )
     apart = shapely.distance(first.lines[one], second.lines[other])
     crossing = apart == 0.0
     radii = (_diameter(first)[one] + _diameter(second)[other]) / 2
     measured = np.where(crossing, _vertical(first, second, one, other), apart - radii)
-    required = np.where(crossing, clearance.vertical, clearance.horizontal)
+    beside = np.array(clearance.horizontal)[_pressure_step(first)][one]
+    required = np.where(crossing, clearance.vertical, beside)
     kept = np.flatnonzero(np.isnan(measured) | (measured < required - 1e-6))
     one, other, crossing = one[kept], other[kept], crossing[kept]
     lines = shapely.shortest_line(first.lines[one], second.lines[other])
     met = shapely.intersection(first.lines[one], second.lines[other])
     places = np.where(crossing, shapely.point_on_surface(met), lines)
     return Conflicts(one, other, crossing, measured[kept], required[kept], places)
+
+
+def _pressure_step(graph: PipeGraph) -> Ints:
+    """Return 0, 1 or 2 for pipes up to 0.4 MPa (or of unknown pressure), up to 0.8 MPa, above."""
+    pressure = np.nan_to_num(graph.segments["pressure_mpa"].to_numpy(dtype=float))
+    step: Ints = np.searchsorted(_PRESSURES_MPA, pressure, side="left")
+    return step
+
+
+_PRESSURES_MPA = np.array([0.4, 0.8])
 
 
 def _diameter(graph: PipeGraph) -> Floats:

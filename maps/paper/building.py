@@ -23,6 +23,9 @@ BAR_M = {300: 5, 500: 10, 750: 10, 1000: 20, 1500: 20, 2000: 50, 3000: 50}
 FARTHEST_SHOWN_M = 200.0
 """A hydrant farther than this does not make the plan smaller."""
 
+LABELLED = 3
+"""Neighbours whose distance is written on the plan, the nearest; the table has more."""
+
 Label = dict[str, Any]
 
 
@@ -212,8 +215,9 @@ def _every_label(shown: Shown, around: Surroundings, canvas: Canvas) -> Iterator
     for unit in shown["units"]:
         x, y = _at(unit["point"], canvas)
         yield _label(shapely.Point(x, y - 2.9), unit["name"], 6, box=True)
-    for one in shown["neighbours"]:
-        if one["too_close"]:
+    near = [one for one in shown["neighbours"] if one["too_close"]]
+    for one in near[:LABELLED]:
+        if shapely.length(one["line"]) > 0:
             middle = shapely.centroid(canvas.to_paper(one["line"]))
             yield _label(middle, f"{one['distance_m']:.1f}", 6, box=True)
     storeys = shown["attributes"]["storeys_above"]
@@ -276,13 +280,16 @@ def _tables(shown: Shown, lang: Language) -> dict[str, Any]:
             f"{unit['name']} {_or(unit['storeys'])}F {unit['households']}" for unit in units[:12]
         ],
         "neighbours": [
-            [one["name"] or one["code"], f"{one['distance_m']:.1f} m", f"{one['required_m']:g} m"]
+            [
+                one["name"] or one["address"] or one["code"],
+                f"{one['distance_m']:.1f} m",
+                f"{one['required_m']:g} m",
+            ]
             for one in shown["neighbours"]
             if one["too_close"]
         ][:5],
         "contacts": [
-            [grid["code"][-3:], grid["manager"] or "", grid["phone"] or ""]
-            for grid in shown["grids"]
+            [grid["code"][-3:], _or(grid["manager"]), _or(grid["phone"])] for grid in shown["grids"]
         ][:4],
         "valves": list(_valve_lines(shown, lang)),
         "fire_lane": [
@@ -295,6 +302,10 @@ def _tables(shown: Shown, lang: Language) -> dict[str, Any]:
         "data_of": _day(shown["data"]["published_at"]),
         "printed": date.today().isoformat(),
     }
+
+
+def _called(building: Shown) -> str:
+    return str(building["name"] or building["address"] or building["code"])
 
 
 def _or(value: object) -> str:

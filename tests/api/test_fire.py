@@ -64,7 +64,10 @@ def test_layout_tells_all_in_one_call(checked):
     )
     assert shown["grids"][0]["code"].startswith(little_town.NORTH_GATE)
     assert shown["review"]["state"] == "draft"
-    assert {one["key"] for one in shown["missing"]} >= {"no_fire_class", "no_population"}
+    assert {one["key"] for one in shown["missing"]} >= {
+        *("no_fire_class", "no_population", "never_inspected", "station_no_phone"),
+    }
+    assert shown["data"].keys() == {"revision", "published_at", "age_s", "layers"}
     assert shown["geometry"]["type"] == "MultiPolygon"
 
 
@@ -119,6 +122,24 @@ def test_overlays_say_when_they_were_checked(checked):
     listed = checked.get("/fire/overlays", params={"region": little_town.STREET}).json()
     assert [one["stale"] for one in listed["overlays"]] == [False] * 8
     assert "no_fire_class" in {one["key"] for one in listed["missing"]}
+
+
+def test_close_houses_are_one_block_over_which_a_fire_spreads(checked, town):
+    asked = {"region": little_town.NORTH_GATE}
+    before = checked.get("/fire/separation/blocks", params=asked).json()["numberMatched"]
+    beside = "INSERT INTO building (code, geom, fire_class, region_code, households) SELECT "
+    beside += "'row' || n, ST_Translate(geom, n * 0.00025, 0), 3, region_code, 7 "
+    beside += "FROM building, generate_series(1, 2) n WHERE code = 'b001-001'"
+    with town.begin() as connection:
+        connection.execute(text("UPDATE building SET fire_class = 3 WHERE code = 'b001-001'"))
+        connection.execute(text(beside))
+    checked.post("/fire/findings/refresh")
+    found = checked.get("/fire/separation/blocks", params=asked).json()
+    assert found["numberMatched"] == before + 1
+    block = next(one for one in found["blocks"] if "row1" in one["codes"])
+    assert set(block["codes"]) >= {"b001-001", "row1", "row2"}
+    assert block["geometry"]["type"] == "Polygon"
+    assert block["pairs"] >= 2
 
 
 def test_answer_is_kept_under_its_tag(client):

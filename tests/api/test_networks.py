@@ -181,3 +181,15 @@ def test_utility_sees_the_networks_it_runs_and_no_others(client, signed_in, addr
     assert "buildings_not_shown" in {one["key"] for one in own["missing"]}
     assert [n["network"] for n in utility.get("/networks").json()["networks"]] == ["gas"]
     assert httpx.get(f"{address}/networks").status_code == 401
+
+
+def test_who_sees_some_networks_is_told_that_others_may_lie_there(client, signed_in):
+    lon, lat = DEGREES(200, 382)
+    for path in ("/networks/burial", "/networks/crossings"):
+        told = [
+            {one["key"]: one["count"] for one in asker.get(path, params=place).json()["missing"]}
+            for asker in (signed_in("fire"), client)
+            for place in [{"lon": lon, "lat": lat} if path.endswith("burial") else {}]
+        ]
+        assert told[0]["networks_not_shown"] == 5
+        assert "networks_not_shown" not in told[1]

@@ -70,7 +70,9 @@ def shut_off(graph: PipeGraph, segment: int, shut: set[str]) -> bool:
     return segment not in wet_segments
 
 
-KINDS = st.sampled_from(["valve", "valve", "junction", "junction", "source", "hydrant"])
+KINDS = st.sampled_from(
+    ["valve", "valve", "valve", "junction", "junction", "source", "hydrant", "check_valve"]
+)
 
 
 @st.composite
@@ -87,7 +89,7 @@ def networks(draw):
 
 
 @given(networks())
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_cut_is_as_small_as_brute_force_finds(case):
     nodes, segments, closed, segment, stuck = case
     graph = network(nodes, segments, closed)
@@ -107,7 +109,7 @@ def test_cut_is_as_small_as_brute_force_finds(case):
 
 
 @given(networks())
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_what_loses_supply_is_what_water_no_longer_gets_to(case):
     nodes, segments, closed, segment, _ = case
     graph = network(nodes, segments, closed)

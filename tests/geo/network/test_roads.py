@@ -70,6 +70,27 @@ def test_one_way_road_is_driven_one_way_and_walked_both():
     assert metres(graph, (100, 0), (0, 0)) == pytest.approx(100)
 
 
+def test_dead_end_is_driven_into_and_out_of_again():
+    graph = network(([(0, 0), (100, 0)], {}), ([(50, 0), (50, 60)], {"road_class": "internal"}))
+    drive = graph.drive(np.ones(len(graph.ends), dtype=bool))
+    end = int(np.hypot(*(graph.xy - (50, 60)).T).argmin())
+    west = int(np.hypot(*(graph.xy - (0, 0)).T).argmin())
+    there, back = paths.from_one(drive, west)[0][end], paths.from_one(drive, end)[0][west]
+    assert there == pytest.approx(50 / (30 / 3.6) + 60 / (15 / 3.6))
+    assert back == pytest.approx(there)
+
+
+def test_one_way_dead_end_is_a_trap_that_no_engine_is_led_through():
+    graph = network(
+        ([(0, 0), (100, 0)], {}),
+        ([(50, 0), (50, 60)], {"oneway": "forward"}),
+    )
+    drive = graph.drive(np.ones(len(graph.ends), dtype=bool))
+    end = int(np.hypot(*(graph.xy - (50, 60)).T).argmin())
+    assert np.isfinite(paths.from_one(drive, 0)[0][end])
+    assert np.isinf(paths.from_one(drive, end)[0]).sum() == graph.nodes - 1
+
+
 def test_places_become_nodes_of_their_own():
     graph = network(([(0, 0), (100, 0)], {}), ([(100, 0), (100, 80)], {}))
     whole, node = roads.split(graph, np.array([0, 1, 0, 0]), np.array([30.0, 40.0, 0.0, 30.0]))
