@@ -1,5 +1,6 @@
 """``/fire``: rules, building layouts, incidents, overlays, response, reviews and inspections."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
@@ -20,9 +21,11 @@ from api.regions import geojson, sides
 from api.requests import Bbox, Connection, Lang, Page, Paging, Writing
 from api.responses import GeoJson, collection, feature, kept
 from geo import db
+from geo.codes import stem
 from geo.errors import NotFoundError
 from geo.fire import (
     blocks,
+    engine,
     findings,
     incident,
     layout,
@@ -307,6 +310,40 @@ def refresh(
     seconds = (datetime.now(UTC) - began).total_seconds()
     record(connection, asker, "refresh", "fire_finding", city, dict(written))
     return {"recomputed": written, "seconds": round(seconds, 3)}
+
+
+@router.get("/reach", responses=Answer)
+def reach_of_engine(
+    request: Request,
+    connection: Connection,
+    lang: Lang,
+    page: Paging,
+    region: Region = None,
+    width_m: Annotated[float | None, Query(gt=0, le=5)] = None,
+    height_m: Annotated[float | None, Query(gt=0, le=6)] = None,
+    length_m: Annotated[float | None, Query(gt=0, le=30)] = None,
+    weight_t: Annotated[float | None, Query(gt=0, le=100)] = None,
+) -> Response:
+    """Tell which buildings an engine of given measures does not reach, and what stops it.
+
+    A measure that is not given is that of the installation's engine.
+    """
+    desk = desk_of(request, connection, region_city(connection, region))
+    given = {"width_m": width_m, "height_m": height_m, "length_m": length_m, "weight_t": weight_t}
+    vehicle = replace(desk.vehicle, **{k: v for k, v in given.items() if v is not None})
+    body = engine.overview(desk.ground, desk.rules, vehicle, stem((region or "")[:12]))
+    found = body.pop("findings")
+    shown = found[page.offset : page.offset + page.limit]
+    body |= {
+        "type": "FeatureCollection",
+        "numberMatched": len(found),
+        "numberReturned": len(shown),
+        "features": [
+            {"type": "Feature", "geometry": one.geometry, "properties": wording.fresh(one, lang)}
+            for one in shown
+        ],
+    }
+    return answer(request, body, desk.ground, lang, data_age(connection, ("building", "road")))
 
 
 @router.get("/response", responses=Answer)

@@ -1,5 +1,6 @@
 """Where a fire engine gets to, and what stops it."""
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -144,7 +145,7 @@ def _obstacle(
         "kind": kind,
         "measured": None if measured is None or np.isnan(measured) else float(measured),
         "required": needed,
-        "at": shapely.line_interpolate_point(line, 0.5, normalized=True),
+        "point": shapely.line_interpolate_point(line, 0.5, normalized=True),
     }
 
 
@@ -161,6 +162,30 @@ def find(
         for row in rows
         if gap[row] > figure + GIVE_M
     ]
+
+
+def overview(ground: Ground, rules: Rules, engine: Vehicle, region: str) -> dict[str, Any]:
+    """Return which buildings of a region an engine does not get near enough to, and why.
+
+    Parameters
+    ----------
+    region
+        The digits that the codes of its communities begin with; empty for the whole city.
+    """
+    own = ground.building["region_code"].fillna("").str.startswith(region).to_numpy()
+    rows = np.flatnonzero(own)
+    late = find(ground, rules, rows, reached(ground, engine))
+    households = ground.building["households"].to_numpy(dtype=int)
+    there = np.array([ground.row_of[one.feature] for one in late], dtype=int)
+    return {
+        "engine": vars(engine) | {"lane_m": engine.lane_m},
+        "buildings": len(rows),
+        "households": int(households[rows].sum()),
+        "unreached": {"buildings": len(late), "households": int(households[there].sum())},
+        "stopped_by": dict(Counter(one.detail["kind"] for one in late).most_common()),
+        "findings": late,
+        "missing": missing(ground.road, ground.under),
+    }
 
 
 def _finding(ground: Ground, rules: Rules, found: Reached, row: int, gap: float) -> Finding:
@@ -183,7 +208,7 @@ def _finding(ground: Ground, rules: Rules, found: Reached, row: int, gap: float)
     kind = "behind" if ground.access.behind[row] else "island" if measured is None else "far"
     if kind == "far" and listed:
         kind = str(listed[0]["kind"])
-    first = {k: v for k, v in listed[0].items() if k != "at"} if listed else {}
+    first = {k: v for k, v in listed[0].items() if k != "point"} if listed else {}
     return Finding(
         "engine_reach",
         Severity.HIGH,

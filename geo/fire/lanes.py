@@ -11,7 +11,7 @@ from geo.fire.finding import Finding
 from geo.fire.ground import Ground
 from geo.fire.rules import GIVE_M, Rules, Severity
 from geo.network.noding import Bools, Floats, Geometries, Ints
-from geo.network.roads import RoadGraph, widths
+from geo.network.roads import RoadGraph, Vehicle, widths
 
 NARROW = ("local", "alley", "internal")
 """Classes that an engine needs on its way to a building and that may be too narrow."""
@@ -128,18 +128,25 @@ def walls(ground: Ground, rules: Rules, rows: Ints) -> list[Finding]:
     return found
 
 
-def dead_ends(ground: Ground, rules: Rules, rows: Ints) -> list[Finding]:
-    """Return dead ends that an engine drives into and can't turn at."""
+def dead_ends(
+    ground: Ground, rules: Rules, rows: Ints, engine: Vehicle | None = None
+) -> list[Finding]:
+    """Return dead ends that an engine drives into and can't turn at.
+
+    A turning place is at least as long as the engine.
+    """
+    engine = engine or installed(rules)
     graph = ground.graph
     high = ground.walls[separation.bodies(ground).high]
     high_tree = shapely.STRtree(high)
     found = []
-    for node, pieces in _blind(ground, rules, rows):
+    for node, pieces in _blind(ground, rules, rows, engine):
         lines = graph.lines[pieces]
         near_high = bool(len(high_tree.query(lines, predicate="dwithin", distance=_NEAR_HIGH_M)[0]))
         name = "lane_turning_high" if near_high else "lane_turning"
-        side = _largest_square(ground, graph.xy[node], lines, rules.figure(name))
-        if side >= rules.figure(name):
+        wanted = max(rules.figure(name), engine.length_m)
+        side = _largest_square(ground, graph.xy[node], lines, wanted)
+        if side >= wanted:
             continue
         road = ground.road.iloc[int(graph.road[pieces[0]])]
         found.append(
@@ -150,8 +157,8 @@ def dead_ends(ground: Ground, rules: Rules, rows: Ints) -> list[Finding]:
                 str(road["code"]),
                 shapely.Point(graph.xy[node]),
                 measured=side,
-                required=rules.figure(name),
-                shortfall=rules.figure(name) - side,
+                required=wanted,
+                shortfall=wanted - side,
                 detail={
                     "kind": "dead_end",
                     "name": road["name"],
@@ -162,27 +169,22 @@ def dead_ends(ground: Ground, rules: Rules, rows: Ints) -> list[Finding]:
     return found
 
 
-def _blind(ground: Ground, rules: Rules, rows: Ints) -> list[tuple[int, list[int]]]:
+def _blind(
+    ground: Ground, rules: Rules, rows: Ints, engine: Vehicle
+) -> list[tuple[int, list[int]]]:
     """Return dead ends of roads with the pieces back to the last junction, long enough to need a
     turn."""
     graph = ground.graph
-    drawn = ~(ground.road["road_class"] == "path").to_numpy() | _fire_lanes(ground)
-    kept = drawn[graph.road]
-    degree = np.bincount(graph.ends[kept].ravel(), minlength=graph.nodes)
-    passable = is_free(obstacles(ground.road, installed(rules)))[graph.road]
     wanted = np.zeros(len(ground.road), dtype=bool)
     wanted[rows] = True
-    lanes = (_lanes(ground) & wanted)[graph.road] & passable & kept
-    at = _pieces_at(graph, kept)
-    ends = np.flatnonzero(degree == 1)
-    ends = ends[_in_land(ground, ends)]
+    lanes = wanted & _lanes(ground) & is_free(obstacles(ground.road, engine))
+    last = np.array([graph.driven_at[node][0] for node in graph.blind.tolist()], dtype=int)
+    ends = graph.blind[lanes[graph.road[last]]] if len(last) else graph.blind
     found = []
-    for node in ends.tolist():
-        if not lanes[at[node][0]]:
-            continue
-        pieces = _branch(graph, at, int(node))
+    for node in ends[_in_land(ground, ends)].tolist():
+        pieces = _branch(graph, node)
         if graph.length[pieces].sum() >= rules.figure("lane_dead_end"):
-            found.append((int(node), pieces))
+            found.append((node, pieces))
     return found
 
 
@@ -200,18 +202,9 @@ def _fire_lanes(ground: Ground) -> Bools:
     return lanes
 
 
-def _pieces_at(graph: RoadGraph, kept: Bools) -> dict[int, list[int]]:
-    """Return the pieces at each node."""
-    found: dict[int, list[int]] = {}
-    rows = np.flatnonzero(kept)
-    for piece, ends in zip(rows.tolist(), graph.ends[rows].tolist(), strict=True):
-        for node in ends:
-            found.setdefault(node, []).append(piece)
-    return found
-
-
-def _branch(graph: RoadGraph, at: dict[int, list[int]], node: int) -> list[int]:
+def _branch(graph: RoadGraph, node: int) -> list[int]:
     """Return the pieces from a dead end back to the first junction."""
+    at = graph.driven_at
     pieces = [at[node][0]]
     while True:
         first, second = graph.ends[pieces[-1]].tolist()

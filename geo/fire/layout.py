@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import aliased
 
 from geo.errors import NotFoundError
-from geo.fire import engine, ladder, reviews, separation, ways
+from geo.fire import engine, ladder, lanes, reviews, separation, ways
 from geo.fire.desk import Desk
 from geo.fire.finding import Missing
 from geo.fire.rules import GIVE_M
@@ -249,10 +249,12 @@ def fire_lane(desk: Desk, row: int, lang: Language) -> Shown:
     figure = desk.rules.figure("engine_reach")
     there = gap <= figure
     kind = "reached" if there and not found else "short" if there else "unreached"
+    beside = _roads_beside(desk, row, figure)
+    found = [*found, *_no_turning(desk, beside)]
     return {
         "reached": there,
         "gap_m": round(gap, 1) if np.isfinite(gap) else None,
-        "by": _roads_beside(desk, row, figure),
+        "by": [shown for _, shown in beside],
         "obstacles": [
             obstacle
             | {"text": text(f"obstacle.{obstacle['kind']}", lang=lang, **_figures(obstacle))}
@@ -260,6 +262,22 @@ def fire_lane(desk: Desk, row: int, lang: Language) -> Shown:
         ],
         "text": text(f"fire_lane.{kind}", lang=lang, gap=gap if np.isfinite(gap) else 0.0),
     }
+
+
+def _no_turning(desk: Desk, beside: list[tuple[int, Shown]]) -> list[Shown]:
+    """Return the dead ends beside a building that an engine gets into and can't turn at."""
+    rows = np.array([road for road, _ in beside], dtype=int)
+    return [
+        {
+            "road": end.feature,
+            "name": end.detail["name"],
+            "kind": "no_turning",
+            "measured": end.measured,
+            "required": end.required,
+            "point": end.geometry,
+        }
+        for end in lanes.dead_ends(desk.ground, desk.rules, rows, desk.vehicle)
+    ]
 
 
 def _figures(obstacle: Shown) -> Shown:
@@ -271,8 +289,9 @@ def _figures(obstacle: Shown) -> Shown:
     }
 
 
-def _roads_beside(desk: Desk, row: int, figure: float) -> list[Shown]:
-    """Return the roads beside a building that the engine gets onto, the nearest first."""
+def _roads_beside(desk: Desk, row: int, figure: float) -> list[tuple[int, Shown]]:
+    """Return the roads beside a building that the engine gets onto, the nearest first: the row of
+    each, and how it is shown."""
     ground, reached = desk.ground, desk.reached
     graph, wall = ground.access.graph, ground.walls[row]
     near = graph.tree.query(wall, predicate="dwithin", distance=min(figure, 40.0))
@@ -285,11 +304,14 @@ def _roads_beside(desk: Desk, row: int, figure: float) -> list[Shown]:
         listed.setdefault(int(graph.road[near[k]]), float(apart[k]))
     roads = ground.road
     return [
-        {
-            "road": roads["code"].iloc[road],
-            "name": roads["name"].iloc[road],
-            "distance_m": round(far, 1),
-        }
+        (
+            road,
+            {
+                "road": roads["code"].iloc[road],
+                "name": roads["name"].iloc[road],
+                "distance_m": round(far, 1),
+            },
+        )
         for road, far in list(listed.items())[:3]
     ]
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from geo.fire.finding import Missing
+from geo.fire.finding import Finding, Missing
 from geo.fire.rules import DEFAULTS
 from geo.messages import Language, text
 
@@ -69,6 +69,17 @@ def properties(row: Mapping[str, Any], lang: Language) -> dict[str, Any]:
         "proof": proof(row, lang),
         "computed_at": row["computed_at"],
         "revision": row["revision"],
+    }
+
+
+def fresh(found: Finding, lang: Language) -> dict[str, Any]:
+    """Return a finding that was not stored as it is shown, without its geometry."""
+    row = vars(found) | {"severity": found.severity.value}
+    named = ("rule", "severity", "feature", "layer", "measured", "required", "shortfall")
+    return {name: row[name] for name in named} | {
+        "stopped_by": found.detail["kind"],
+        "obstacle": found.detail.get("obstacle") or None,
+        "text": finding(row, lang),
     }
 
 

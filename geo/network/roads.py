@@ -116,6 +116,28 @@ class RoadGraph:
         return values
 
     @cached_property
+    def driven(self) -> Bools:
+        """Return (e,) pieces of what is made for vehicles: all but paths, fire lanes among them."""
+        lane = self.roads["fire_lane"].eq(True).to_numpy(dtype=bool)
+        return np.asarray(((self.roads["road_class"] != "path").to_numpy() | lane)[self.road])
+
+    @cached_property
+    def driven_at(self) -> dict[int, list[int]]:
+        """Return the pieces made for vehicles at each node."""
+        found: dict[int, list[int]] = {}
+        rows = np.flatnonzero(self.driven)
+        for piece, ends in zip(rows.tolist(), self.ends[rows].tolist(), strict=True):
+            for end in ends:
+                found.setdefault(end, []).append(piece)
+        return found
+
+    @cached_property
+    def blind(self) -> Ints:
+        """Return the nodes at which what is made for vehicles ends."""
+        degree = np.bincount(self.ends[self.driven].ravel(), minlength=self.nodes)
+        return np.flatnonzero(degree == 1)
+
+    @cached_property
     def seconds(self) -> Floats:
         """Return (e,) driving time of each piece."""
         speed = self.roads["road_class"].map(SPEED_KMH).to_numpy(dtype=float) / 3.6

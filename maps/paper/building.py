@@ -179,7 +179,7 @@ def _signs(shown: Shown, canvas: Canvas) -> Iterator[str]:
         diamond = f"M{x} {y - 1.5}L{x + 1.5} {y}L{x} {y + 1.5}L{x - 1.5} {y}Z"
         yield f'<path d="{diamond}" fill="#ffffff" stroke="{INK}" stroke-width="0.4"/>'
     for obstacle in shown["fire_lane"]["obstacles"]:
-        x, y = _at(obstacle["at"], canvas)
+        x, y = _at(obstacle["point"], canvas)
         cross = f"M{x - 1.6} {y - 1.6}L{x + 1.6} {y + 1.6}M{x - 1.6} {y + 1.6}L{x + 1.6} {y - 1.6}"
         yield f'<path d="{cross}" stroke="{INK}" stroke-width="0.9"/>'
 

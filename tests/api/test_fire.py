@@ -77,6 +77,27 @@ def test_units_of_a_building_are_its_entrances(checked):
     assert units[0]["lon"] == pytest.approx(little_town.degrees(20, 30)[0], abs=1e-6)
 
 
+def test_wide_engine_is_stopped_where_a_narrow_one_passes(checked, town):
+    with town.begin() as connection:
+        connection.execute(text("UPDATE road SET width_m = 3 WHERE code IN ('r6', 'r3', 'r2')"))
+    narrow = checked.get("/fire/reach", params={"width_m": 1.9}).json()
+    wide = checked.get("/fire/reach", params={"width_m": 2.6, "limit": 5}).json()
+    assert (
+        narrow["unreached"]["buildings"] < wide["unreached"]["buildings"] == wide["numberMatched"]
+    )
+    assert wide["engine"]["width_m"] == 2.6
+    assert wide["stopped_by"]["too_narrow"] > 0
+    one = next(f for f in wide["features"] if f["properties"]["stopped_by"] == "too_narrow")
+    assert one["properties"]["obstacle"]["measured"] == 3
+    shown = checked.get(f"/fire/buildings/{one['properties']['feature']}").json()
+    obstacle = shown["fire_lane"]["obstacles"][0]
+    assert {"lon", "lat", "text", "kind"} <= obstacle.keys()
+    assert wide["data"]["published_at"] is None
+    with town.begin() as connection:
+        connection.execute(text("UPDATE road SET width_m = NULL"))
+    assert checked.post("/fire/findings/refresh").status_code == 200
+
+
 def test_unknown_building_is_a_problem_in_both_languages(client):
     answer = client.get("/fire/buildings/nothing", headers={"Accept-Language": "en"})
     assert answer.status_code == 404
