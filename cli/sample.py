@@ -1,14 +1,20 @@
 """``gridatlas sample``: the made-up city."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli import console
 from geo.errors import InputError
 from geo.messages import text
+
+if TYPE_CHECKING:
+    from etl.diff import Counts
 
 
 class Size(StrEnum):
@@ -49,16 +55,29 @@ def register(app: typer.Typer) -> None:
 
 
 def _load(size: Size, seed: int) -> None:
-    """Bring a city into the database, in place of one of the same size and seed."""
+    """Bring a city into the database, in place of one of the same size and seed.
+
+    Size L doesn't fit into memory: each street office is a delivery of its own.
+    """
     from etl.publish import publish
-    from etl.sample import city
+    from etl.sample import city, layout
     from geo import db
 
-    if size is Size.L:
-        raise InputError("sample_too_large_to_load")
+    source = f"sample:{size}:{seed}"
+    written = 0
+    db.upgrade()
     with console.progress() as progress:
-        layers = city.sample_city(size, seed, progress)
-        db.upgrade()
-        counts = publish(db.engine(), layers, f"sample:{size}:{seed}", progress=progress)
-    written = sum(count.touched for count in counts.values())
+        if size is Size.L:
+            total = len(layout.offices(size))
+            for done, (office, layers) in enumerate(city.sample_offices(size, seed)):
+                progress("sample", done, total)
+                written += _touched(publish(db.engine(), layers, f"{source}:{office.code}"))
+            progress("sample", total, total)
+        else:
+            layers = city.sample_city(size, seed, progress)
+            written = _touched(publish(db.engine(), layers, source, progress=progress))
     console.out.print(text("demo.loaded" if written else "demo.loaded_before", count=written))
+
+
+def _touched(counts: Mapping[str, Counts]) -> int:
+    return sum(count.touched for count in counts.values())

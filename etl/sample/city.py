@@ -40,14 +40,15 @@ _INTEGERS = (
 def sample_offices(size: str, seed: int) -> Iterator[tuple[Office, LayerSet]]:
     """Return the layers of each street office; the first brings the regions above it.
 
-    Each office depends only on the seed and its place, so that they can be made in any order.
+    Each office depends only on the seed and its place, so that they can be made in any order. They
+    come from the north-east on: pipes end in nodes of the offices east and north of theirs.
 
     Parameters
     ----------
     size
         S (one office), M (25) or L (256).
     """
-    offices = layout.offices(size)
+    offices = sorted(layout.offices(size), key=lambda one: (-one.row, -one.column))
     places = {(office.column, office.row) for office in offices}
     for office in offices:
         layers = _office(office, places, seed, f"sample:{size}:{seed}")

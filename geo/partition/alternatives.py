@@ -4,7 +4,6 @@ import time
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from geo.partition import task
 from geo.partition.community import Community
@@ -131,6 +130,8 @@ def differing(one: Ints, other: Ints, households: Ints) -> float:
     """Return the share of the households that are in another grid, grids matched at best."""
     shared: Floats = np.zeros((int(one.max()) + 1, int(other.max()) + 1))
     np.add.at(shared, (one, other), households)
+    from scipy.optimize import linear_sum_assignment  # a third of a second to import
+
     left, right = linear_sum_assignment(-shared)
     return 1.0 - float(shared[left, right].sum()) / max(float(households.sum()), 1.0)
 

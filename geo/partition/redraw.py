@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import shapely
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from geo.partition.atoms import Atoms
 from geo.partition.coverage import Floats, Ints, Polygons
@@ -155,6 +154,8 @@ def continued_from(
     inside = where.grid >= 0
     np.add.at(shared, (grid[inside], where.grid[inside]), households[inside] + 1e-3)
     shared[dedicated[:, None] == plan.general()[None]] = 0.0
+    from scipy.optimize import linear_sum_assignment  # a third of a second to import
+
     one, other = linear_sum_assignment(-shared)
     rows = np.full(len(dedicated), -1, dtype=np.int64)
     rows[one] = np.where(shared[one, other] > 0, other, -1)

@@ -9,7 +9,6 @@ from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from geo.partition.anneal import anneal
 from geo.partition.coverage import Ints
@@ -267,6 +266,8 @@ def _renamed(graph: Graph, label: Ints, before: Ints) -> Ints:
     count = int(label.max()) + 1
     shared = np.zeros((count, max(most, count)))
     np.add.at(shared, (label[known], before[known]), graph.households[known] + 1e-3)
+    from scipy.optimize import linear_sum_assignment  # a third of a second to import
+
     one, other = linear_sum_assignment(-shared)
     name = np.empty(count, dtype=np.int64)
     name[one] = other

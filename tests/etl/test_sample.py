@@ -1,6 +1,7 @@
 """The sample city: the same for a seed, plausible to a planner, whole in every table."""
 
 import filecmp
+from itertools import islice
 
 import geopandas as gpd
 import numpy as np
@@ -187,3 +188,12 @@ def test_parquet_is_written_office_by_office_and_read_back(tmp_path, city):
     back = read_sample(tmp_path / "a")
     assert back["building"]["code"].tolist() == city["building"]["code"].tolist()
     assert back["building"].crs == crs.STORAGE
+
+
+def test_pipes_of_an_office_end_in_nodes_of_its_own_and_of_those_before():
+    """So that a city too large for memory can be loaded one office at a time."""
+    known: set[str] = set()
+    for _, layers in islice(sample_offices("M", 1), 7):
+        known |= set(layers["pipe_node"]["code"])
+        ends = layers["pipe_segment"][["from_node", "to_node"]].to_numpy().ravel()
+        assert set(ends) <= known

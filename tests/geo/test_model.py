@@ -2,8 +2,10 @@
 
 import re
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
+from alembic.script import ScriptDirectory
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import CheckConstraint, Engine, inspect, select, text
@@ -186,3 +188,11 @@ def test_time_runs_forward_even_when_the_clock_does_not(database: Engine):
 
 def test_every_layer_has_a_history():
     assert set(HISTORY) == set(LAYERS)
+
+
+def test_migrations_are_named_by_their_revisions_in_order():
+    """So that no installation at the newest one has to load Alembic to know it."""
+    scripts = ScriptDirectory(str(db.MIGRATIONS))
+    history = [script.revision for script in scripts.walk_revisions()]
+    assert history == sorted(history, reverse=True)
+    assert all(Path(one.path).name[:4] == one.revision for one in scripts.walk_revisions())
