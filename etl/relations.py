@@ -111,9 +111,10 @@ def _refuse_broken_rules(connection: Connection, staged: Staged) -> None:
 def _refuse_foreign(connection: Connection, staged: Staged, source: str) -> None:
     found = connection.execute(
         text(
-            f"SELECT live.code, live.source FROM {staged.layer} live "
-            f"JOIN {staged.table} staged USING (code) "
-            "WHERE live.source <> :source ORDER BY code LIMIT 1"
+            # Not ordered with a limit: the server would walk all of a city's codes in order.
+            f"SELECT code, source FROM {staged.layer} WHERE code = ("
+            f"SELECT min(code) FROM {staged.layer} JOIN {staged.table} USING (code) "
+            f"WHERE {staged.layer}.source <> :source)"
         ),
         {"source": source},
     ).first()

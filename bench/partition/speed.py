@@ -15,8 +15,6 @@ import psutil
 from sqlalchemy import Engine
 
 from bench.partition.places import database
-from etl.publish import publish
-from etl.sample.city import sample_city
 from geo.partition.community import Community
 from geo.partition.plan import draw
 from geo.partition.redraw import PlanBefore
@@ -54,7 +52,7 @@ def whole_city(size: str) -> tuple[Timed, Timed]:
         The drawing of one community from the start of the program, and that of all.
     """
     with database() as engine:
-        publish(engine, sample_city(size, 1), f"bench:{size}")
+        _command(engine, "sample", "--load", "--size", size)
         with engine.connect() as connection:
             connection.exec_driver_sql("ANALYZE")
         _command(engine, "draw", "--all", "--region", _first(engine))  # compiles what is missing
