@@ -144,9 +144,10 @@ def building(
     request: Request, connection: Connection, asker: Asker, lang: Lang, code: Code
 ) -> Response:
     """Return the layout of a building: all that a crew needs before it arrives."""
-    desk = desk_of(request, connection, city_of(connection, code))
+    held, city, state = desks(request), city_of(connection, code), changes(connection)
+    desk = held.of(connection, city, state)
     body = layout.layout(connection, desk, code, lang)
-    body |= shutoff.of_building(connection, desks(request), desk.ground.city, code, lang)
+    body |= shutoff.of_building(connection, held, city, code, lang, state)
     body["findings"] = _findings_of(connection, desk, code, lang)
     record(connection, asker, "read", "building", code)
     return answer(request, body, desk.ground, lang, data_age(connection, GROUND))

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import shapely
 from sqlalchemy import ARRAY, Connection, Text, any_, cast, func, select
 
@@ -55,14 +56,14 @@ def incident(
 
 
 def _totals(connection: Connection, desk: Desk, rows: Ints) -> dict[str, int]:
-    frame = desk.ground.building.iloc[rows]
-    codes = frame["code"].tolist()
+    frame = desk.ground.building
+    codes = desk.ground.codes[rows].tolist()
     wanted = BuildingUnit.building_code == any_(cast(codes, ARRAY(Text)))
     counted = select(func.count()).where(wanted)
     return {
         "buildings": len(rows),
-        "households": int(frame["households"].sum()),
-        "population": int(frame["population"].fillna(0).sum()),
+        "households": sum(value or 0 for value in _values(frame, "households", rows)),
+        "population": sum(value or 0 for value in _values(frame, "population", rows)),
         "high_rise": int(desk.high[rows].sum()),
         "units": int(connection.execute(counted).scalar_one()),
     }
@@ -74,9 +75,11 @@ def _people(connection: Connection, desk: Desk, rows: Ints) -> tuple[list[Shown]
     A building that is shared between grids brings each its own households, and people in
     proportion.
     """
-    frame = desk.ground.building.iloc[rows]
-    columns = zip(frame["code"], frame["households"], frame["population"].fillna(0), strict=True)
-    members = grids_of(connection, frame["code"].tolist())
+    frame, codes = desk.ground.building, desk.ground.codes[rows].tolist()
+    people = [value or 0 for value in _values(frame, "population", rows)]
+    homes = [value or 0 for value in _values(frame, "households", rows)]
+    columns = zip(codes, homes, people, strict=True)
+    members = grids_of(connection, codes)
     found: dict[str, Shown] = {}
     outside = {"households": 0, "population": 0, "buildings": 0}
     for code, households, population in columns:
@@ -98,22 +101,29 @@ def _people(connection: Connection, desk: Desk, rows: Ints) -> tuple[list[Shown]
 
 def _buildings(desk: Desk, rows: Ints, apart: Any, lang: Language) -> list[Shown]:
     ground = desk.ground
-    frame = ground.building.iloc[rows].astype(object)
-    frame = frame.where(frame.notna(), None)
     middles = shapely.centroid(ground.walls[rows])
     columns = (
         *("code", "name", "address", "use", "storeys_above", "fire_class"),
         *("households", "population"),
     )
     listed = []
-    for k, values in enumerate(zip(*(frame[name] for name in columns), strict=True)):
-        shown = dict(zip(columns, values, strict=True))
-        for name in ("storeys_above", "fire_class", "households", "population"):
-            shown[name] = None if shown[name] is None else int(shown[name])
+    values = (_values(ground.building, name, rows) for name in columns)
+    for k, own in enumerate(zip(*values, strict=True)):
+        shown: Shown = dict(zip(columns, own, strict=True))
         shown["use_text"] = None if shown["use"] is None else text(f"use.{shown['use']}", lang=lang)
         shown["high_rise"] = bool(desk.high[rows[k]])
         listed.append(shown | {"distance_m": round(float(apart[k]), 1), "point": middles[k]})
     return listed
+
+
+def _values(frame: Any, name: str, rows: Ints) -> list[Any]:
+    """Return a column of some rows as Python has it: whole numbers, None where it is missing."""
+    values = frame[name].array[rows]
+    known = ~np.asarray(values.isna() if hasattr(values, "isna") else pd.isna(values))
+    plain = values.tolist()
+    if getattr(values.dtype, "kind", "O") in "iuf":
+        return [int(value) if there else None for value, there in zip(plain, known, strict=True)]
+    return [value if there else None for value, there in zip(plain, known, strict=True)]
 
 
 def _critical(
@@ -153,22 +163,31 @@ def _hydrants(desk: Desk, centre: shapely.Point, radius: float) -> list[Shown]:
     points = frame.geometry.to_numpy()
     apart = shapely.distance(points, centre)
     metres, _ = ways.hose_metres(desk, ways.to_point(desk, centre))
-    found = []
-    for row in np.flatnonzero(apart <= radius):
-        flow, pressure = frame["flow_l_s"].iloc[row], frame["pressure_mpa"].iloc[row]
-        route = float(metres[row]) if np.isfinite(metres[row]) else None
-        found.append(
-            {
-                "code": frame["code"].iloc[row],
-                "route_m": None if route is None else round(route, 1),
-                "straight_m": round(float(apart[row]), 1),
-                "distance_m": round(float(apart[row]), 1),
-                "flow_l_s": None if np.isnan(flow or np.nan) else float(flow),
-                "pressure_mpa": None if np.isnan(pressure or np.nan) else float(pressure),
-                "in_service": bool(ground.working[row]),
-                "point": points[row],
-            }
+    rows = np.flatnonzero(apart <= radius)
+    codes = frame["code"].to_numpy()[rows]
+    figures = [
+        [None if value != value else float(value) for value in column[rows].tolist()]
+        for column in (
+            np.where(np.isfinite(metres), metres, np.nan),
+            frame["flow_l_s"].to_numpy(dtype=float),
+            frame["pressure_mpa"].to_numpy(dtype=float),
         )
+    ]
+    found = [
+        {
+            "code": str(code),
+            "route_m": None if route is None else round(route, 1),
+            "straight_m": round(float(far), 1),
+            "distance_m": round(float(far), 1),
+            "flow_l_s": flow,
+            "pressure_mpa": pressure,
+            "in_service": bool(works),
+            "point": point,
+        }
+        for code, far, route, flow, pressure, works, point in zip(
+            codes, apart[rows], *figures, ground.working[rows], points[rows], strict=True
+        )
+    ]
     return sorted(found, key=lambda one: (one["route_m"] is None, one["route_m"] or 0))
 
 
@@ -194,11 +213,10 @@ def _valves(
 
 
 def _missing(desk: Desk, rows: Ints, grids: list[Shown]) -> list[Missing]:
-    frame = desk.ground.building.iloc[rows]
+    asked = {"no_population": "population", "no_fire_class": "fire_class", "no_use": "use"}
+    frame = desk.ground.building
     counts = {
-        "no_population": int(frame["population"].isna().sum()),
-        "no_fire_class": int(frame["fire_class"].isna().sum()),
-        "no_use": int(frame["use"].isna().sum()),
+        **{key: _values(frame, name, rows).count(None) for key, name in asked.items()},
         "no_manager": sum(grid["manager"] is None for grid in grids),
         "no_hydrants": int(desk.ground.hydrant.empty),
         "no_stations": int(desk.ground.station.empty),

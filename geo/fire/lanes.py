@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import geopandas as gpd
 import numpy as np
 import shapely
 
@@ -40,17 +41,16 @@ def find(
     ]
 
 
-def _lanes(ground: Ground) -> Bools:
+def _lanes(roads: gpd.GeoDataFrame) -> Bools:
     """Return which roads are lanes: fire lanes by record, and what leads to buildings."""
-    roads = ground.road
     narrow: Bools = roads["road_class"].isin(NARROW).to_numpy()
-    return _fire_lanes(ground) | narrow
+    return _fire_lanes(roads) | narrow
 
 
 def attributes(ground: Ground, rules: Rules, rows: Ints) -> list[Finding]:
     """Return lanes that are too narrow, too low or too steep, or of which that is not known."""
     found = []
-    for row in rows[_lanes(ground)[rows]]:
+    for row in rows[_lanes(ground.road)[rows]]:
         found += _attributes(rules, ground.road.iloc[row])
     return found
 
@@ -99,7 +99,7 @@ def walls(ground: Ground, rules: Rules, rows: Ints) -> list[Finding]:
     roads = ground.road
     figure = rules.figure("lane_wall")
     wide = widths(roads)
-    rows = rows[_fire_lanes(ground)[rows]]
+    rows = rows[_fire_lanes(roads)[rows]]
     lines = roads.geometry.to_numpy()
     found = []
     for row in rows:
@@ -175,11 +175,9 @@ def _blind(
     """Return dead ends of roads with the pieces back to the last junction, long enough to need a
     turn."""
     graph = ground.graph
-    wanted = np.zeros(len(ground.road), dtype=bool)
-    wanted[rows] = True
-    lanes = wanted & _lanes(ground) & is_free(obstacles(ground.road, engine))
-    last = np.array([graph.driven_at[node][0] for node in graph.blind.tolist()], dtype=int)
-    ends = graph.blind[lanes[graph.road[last]]] if len(last) else graph.blind
+    near = np.flatnonzero(np.isin(graph.blind_road, rows))
+    roads = ground.road.iloc[graph.blind_road[near]]
+    ends = graph.blind[near[_lanes(roads) & is_free(obstacles(roads, engine))]]
     found = []
     for node in ends[_in_land(ground, ends)].tolist():
         pieces = _branch(graph, node)
@@ -197,8 +195,8 @@ def _in_land(ground: Ground, nodes: Ints) -> Bools:
     return np.array([region is not None for region in regions], dtype=bool)
 
 
-def _fire_lanes(ground: Ground) -> Bools:
-    lanes: Bools = ground.road["fire_lane"].eq(True).to_numpy(dtype=bool)
+def _fire_lanes(roads: gpd.GeoDataFrame) -> Bools:
+    lanes: Bools = roads["fire_lane"].eq(True).to_numpy(dtype=bool)
     return lanes
 
 

@@ -269,10 +269,21 @@ def missing(graph: PipeGraph) -> list[Missing]:
 
 
 def of_building(
-    connection: Connection, desks: Desks, city: str, code: str, lang: Language
+    connection: Connection,
+    desks: Desks,
+    city: str,
+    code: str,
+    lang: Language,
+    state: Mapping[str, int] | None = None,
 ) -> Shown:
-    """Return the gas and water valves that shut a building off, and why there are none."""
-    state = changes(connection)
+    """Return the gas and water valves that shut a building off, and why there are none.
+
+    Parameters
+    ----------
+    state
+        How often the layers were changed, if that is known.
+    """
+    state = changes(connection) if state is None else state
     listed: dict[str, list[Shown]] = {}
     notes: dict[str, str | None] = {}
     for network in (Network.GAS, Network.WATER):

@@ -12,6 +12,8 @@ from geo.network import paths
 from geo.network.noding import Floats, Ints
 
 DRIVE_LIMIT_S = 3600.0
+NEAR_S = 180.0
+"""Stations this near are looked for first; where there are too few, all the city is searched."""
 
 
 @dataclass(frozen=True)
@@ -113,10 +115,13 @@ def drives(desk: Desk, place: Place, most: int = 2) -> list[Drive]:
     stop = int(reached.stop[place.node])
     if stop < 0:
         return []
-    seconds, before = paths.from_one(desk.towards, stop, DRIVE_LIMIT_S)
     short = float(reached.metres[place.node])
     there = access.station >= 0
-    total = np.where(there, seconds[access.station] + short * WALK_PACE, np.inf)
+    for limit in (NEAR_S, DRIVE_LIMIT_S):
+        seconds, before = paths.from_one(desk.towards, stop, limit)
+        total = np.where(there, seconds[access.station] + short * WALK_PACE, np.inf)
+        if np.isfinite(total).sum() >= most:
+            break
     points = ground.station.geometry.to_numpy()
     found = []
     for row in np.argsort(total, kind="stable")[:most]:

@@ -138,6 +138,12 @@ class RoadGraph:
         return np.flatnonzero(degree == 1)
 
     @cached_property
+    def blind_road(self) -> Ints:
+        """Return the row of the road that ends at each of those nodes."""
+        last = [self.driven_at[node][0] for node in self.blind.tolist()]
+        return self.road[np.array(last, dtype=np.int64)]
+
+    @cached_property
     def seconds(self) -> Floats:
         """Return (e,) driving time of each piece."""
         speed = self.roads["road_class"].map(SPEED_KMH).to_numpy(dtype=float) / 3.6
