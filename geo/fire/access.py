@@ -70,22 +70,35 @@ class Anchors:
     behind: Bools
 
 
+@dataclass(frozen=True)
+class Spots:
+    """Where points are reached from: a piece of the road graph (-1: none), metres along it, gap."""
+
+    piece: Ints
+    offset: Floats
+    gap: Floats
+
+
+def spots(graph: RoadGraph, points: Geometries) -> Spots:
+    """Return where points are reached from."""
+    piece, gap = _nearest(graph, points)
+    return Spots(piece, _offset(graph, piece, points), gap)
+
+
 ANCHORED = ("piece", "offset", "gap", "behind")
 
 
-def find(graph: RoadGraph, anchors: Anchors, hydrants: Geometries, stations: Geometries) -> Access:
+def find(graph: RoadGraph, anchors: Anchors, hydrants: Spots, stations: Spots) -> Access:
     """Return the node of every building, hydrant and station."""
-    pieces, offsets, gaps = [anchors.piece], [anchors.offset], [anchors.gap]
-    for points in (hydrants, stations):
-        piece, gap = _nearest(graph, points)
-        pieces.append(piece)
-        offsets.append(_offset(graph, piece, points))
-        gaps.append(gap)
-    there = np.concatenate(pieces) >= 0
-    whole, node = split(graph, np.concatenate(pieces)[there], np.concatenate(offsets)[there])
+    placed = (anchors, hydrants, stations)
+    piece = np.concatenate([one.piece for one in placed])
+    offset = np.concatenate([one.offset for one in placed])
+    gaps = [one.gap for one in placed]
+    there = piece >= 0
+    whole, node = split(graph, piece[there], offset[there])
     found = np.full(len(there), -1, dtype=np.int64)
     found[there] = node
-    ends = np.cumsum([len(piece) for piece in pieces])
+    ends = np.cumsum([len(gap) for gap in gaps])
     building, hydrant, station = found[: ends[0]], found[ends[0] : ends[1]], found[ends[1] :]
     return Access(whole, building, gaps[0], anchors.behind, hydrant, gaps[1], station, gaps[2])
 

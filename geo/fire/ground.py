@@ -19,7 +19,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from geo import crs as systems
 from geo.errors import NotFoundError
 from geo.fire import access
-from geo.fire.access import Access, Anchors
+from geo.fire.access import Access, Anchors, Spots
 from geo.layers import read_frame, wkb
 from geo.model import STORAGE_SRID, Base, Building, LayerChange, LayerRevision, Region
 from geo.model.fire import HydrantInspection
@@ -82,6 +82,7 @@ class Ground:
     region: gpd.GeoDataFrame
     graph: RoadGraph
     anchors: Anchors
+    hydrant_spots: Spots
 
     @cached_property
     def walls(self) -> NDArray[np.object_]:
@@ -139,8 +140,8 @@ class Ground:
     @cached_property
     def access(self) -> Access:
         """Return how places stand to the roads."""
-        hydrants, stations = self.hydrant.geometry.to_numpy(), self.station.geometry.to_numpy()
-        return access.find(self.graph, self.anchors, hydrants, stations)
+        stations = access.spots(self.graph, self.station.geometry.to_numpy())
+        return access.find(self.graph, self.anchors, self.hydrant_spots, stations)
 
     @cached_property
     def station(self) -> gpd.GeoDataFrame:
@@ -325,7 +326,21 @@ def of_frames(
     else:
         graph = road_graph.build(frames["road"])
     anchors = _anchors(before, frames["building"], graph)
-    return Ground(city, crs, state, horizon, failed, graph=graph, anchors=anchors, **frames)
+    if before is not None and graph is before.graph and frames["hydrant"] is before.hydrant:
+        spots = before.hydrant_spots
+    else:
+        spots = access.spots(graph, frames["hydrant"].geometry.to_numpy())
+    return Ground(
+        city,
+        crs,
+        state,
+        horizon,
+        failed,
+        graph=graph,
+        anchors=anchors,
+        hydrant_spots=spots,
+        **frames,
+    )
 
 
 def _failed() -> Any:
