@@ -3,6 +3,8 @@
 What the sample has by nature (its old quarters, its dry streets) is held against naive searches.
 """
 
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -158,3 +160,13 @@ def test_every_pair_of_the_sample_that_is_too_close_is_found_and_no_other(sample
         if f.rule.startswith("separation") and f.severity.value != "missing"
     }
     assert known == expected
+
+
+def test_land_reached_within_minutes_grows_and_is_clean(city, in_force):
+    areas = response.areas(city, in_force, [2.0, 3.0, 4.0, 5.0])
+    for smaller, larger in pairwise(areas):
+        assert shapely.is_valid(larger)
+        assert shapely.difference(smaller, larger).area < 0.01
+        assert larger.area > smaller.area
+    stations = city.station.geometry.to_numpy()
+    assert shapely.dwithin(stations, areas[0], 60.0).all()
