@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from etl import dependents
 from etl.diff import delta_name
 from etl.stage import Staged
 
@@ -101,18 +102,26 @@ def after(
     -------
     dict
         ``communities`` that changed shape, ``moved`` buildings, ``stale`` plans with what changed,
-        ``proposals`` of communities to redraw, ``also_changed`` layers with the codes written.
+        ``proposals`` of communities to redraw, ``also_changed`` layers with the number of features
+        written, and what hung on removed features (see :mod:`etl.dependents`).
     """
+    hung = dependents.follow(connection, staged, run, revision)
     communities = _communities(connection)
     moved = _move_buildings(connection, run, revision) if communities else []
     stale = _mark_stale(connection, run, communities)
+    also = {
+        "building": len(moved),
+        "building_unit": hung.get("units_removed_count", 0),
+        "pipe_segment": hung.get("ends_loosened_count", 0),
+    }
     return {
         "communities": communities,
         "moved": moved[:LISTED],
         "moved_count": len(moved),
         "stale": stale,
         "proposals": sorted({plan["community"] for plan in stale}),
-        "also_changed": {"building": len(moved)} if moved else {},
+        "also_changed": {name: count for name, count in also.items() if count},
+        **hung,
     }
 
 

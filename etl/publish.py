@@ -360,6 +360,8 @@ def locked(run: Run, delivered: Sequence[str]) -> Iterator[None]:
         layers.add("building")  # buildings follow their community
     if "building" in layers:
         layers.add("building_unit")
+    if "pipe_node" in layers:
+        layers.add("pipe_segment")
     with run.connection.begin(), run.timed("wait"):
         for serial, name in enumerate(LAYERS):
             if name in layers:

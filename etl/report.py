@@ -52,6 +52,10 @@ def lines(outcome: Outcome) -> Iterator[str]:
         yield said("import.register_kept", count=report["register_kept"])
     if report.get("moved_count"):
         yield said("import.moved", count=report["moved_count"])
+    for what in ("units_removed", "ends_loosened"):
+        if report.get(what):
+            codes = ", ".join(one["code"] for one in report[what][:5])
+            yield said(f"import.{what}", count=report[f"{what}_count"], codes=codes)
     if report.get("stale"):
         yield said("import.stale", count=len(report["stale"]))
     for community in report.get("proposals", []):

@@ -102,6 +102,8 @@ def _undo(run: Run, source: str, numbers: Sequence[int], progress: Progress) -> 
             name: diff.samples(connection, staged[name], publish.SHOWN) for name in touched
         }
         outcome = publish.write_all(run, delivery, counts, touched, progress)
+        for name in touched:
+            _give_back(connection, name, run.number)
         connection.execute(
             update(ImportRun)
             .where(ImportRun.id.in_(numbers))
@@ -162,6 +164,21 @@ def _stage_before(connection: Connection, staged: Staged, numbers: Sequence[int]
             f"LEFT JOIN {layer} live ON live.code = was.code"
         )
     ).rowcount
+
+
+def _give_back(connection: Connection, layer: str, run: int) -> None:
+    """Have what came back belong to whom it belonged before: a run removes others' units too."""
+    connection.execute(
+        text(
+            f"UPDATE {layer} live SET source = was.source FROM ("
+            f"SELECT DISTINCT ON (h.code) h.code, h.source FROM {layer}_history h "
+            f"JOIN {delta_name(layer)} d ON d.code = h.code AND d.fate = 'added' "
+            "ORDER BY h.code, h.revision DESC, h.valid_to DESC) was, run_change did "
+            "WHERE did.run_id = :run AND did.layer = :layer AND live.code = ANY (did.added) "
+            "AND was.code = live.code AND live.source <> was.source"
+        ),
+        {"run": run, "layer": layer},
+    )
 
 
 def _compare(connection: Connection, staged: Staged, numbers: Sequence[int]) -> Counts:
