@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, select, text
 
-from etl import ahead, join, network, relations, runs, suspicion, topology
+from etl import ahead, join, network, nodes, relations, runs, suspicion, topology
 from etl.guard import guard_of
 from etl.layers import REGISTER
 from etl.mapping import Mapping, guessed, refuse_missing
@@ -323,6 +323,9 @@ def _relate(run: Run, delivery: Delivery, found: Found) -> None:
             made, how = join.register(connection, rows, delivery.rejected, run.number)
             found.notes["joined"] = how
             staged |= made
+        if "pipe_segment" in staged and "pipe_node" not in staged:
+            _make_nodes(run, delivery, found)
+        staged = delivery.staged
         for name in [name for name in LAYERS if name in staged]:
             _relate_layer(connection, delivery, name, found)
         found.concerns += suspicion.shifted(connection, staged)
@@ -334,6 +337,15 @@ def _relate(run: Run, delivery: Delivery, found: Found) -> None:
     _tell(run, found)
 
 
+def _make_nodes(run: Run, delivery: Delivery, found: Found) -> None:
+    """Give pipes that are delivered without nodes their nodes, which are published with them."""
+    segments = delivery.staged["pipe_segment"]
+    made, notes = nodes.made(run.connection, segments, run.source, run.number)
+    if made is not None:
+        found.notes["network"] = notes
+        delivery.staged = {"pipe_node": made, **delivery.staged}
+
+
 def _relate_layer(connection: Connection, delivery: Delivery, name: str, found: Found) -> None:
     staged = delivery.staged[name]
     scope = delivery.scope
@@ -342,8 +354,8 @@ def _relate_layer(connection: Connection, delivery: Delivery, name: str, found: 
         join.place_units(connection, staged)
         relations.move(connection, staged, delivery.rejected, _HOMELESS)
     if name == "pipe_segment":
-        nodes = delivery.staged.get("pipe_node")
-        found.notes["network"] = network.joined(connection, staged, nodes)
+        known = delivery.staged.get("pipe_node")
+        found.notes.setdefault("network", {}).update(network.joined(connection, staged, known))
     if not scope.fields_only:
         counts = relations.refuse(
             connection, staged, delivery.rejected, scope.source, delivery.staged

@@ -62,8 +62,10 @@ def lines(outcome: Outcome) -> Iterator[str]:
         yield said("import.proposal", community=community)
 
 
-def _network_lines(found: dict[str, list[Any]]) -> Iterator[str]:
-    for what in ("loose_ends", "reversed", "far_ends"):
+def _network_lines(found: dict[str, Any]) -> Iterator[str]:
+    if found.get("made"):
+        yield said("import.nodes_made", count=found["made"])
+    for what in ("loose_ends", "near_misses", "reversed", "far_ends"):
         if found.get(what):
             codes = ", ".join(str(one["code"]) for one in found[what][:5])
             yield said(f"import.{what}", count=len(found[what]), codes=codes)
