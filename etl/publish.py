@@ -146,9 +146,18 @@ def publish_frames(
     rejected: Sequence[Rejected] = (),
     guard: Guard | None = None,
     progress: Progress = silent,
+    dry: bool = False,
     **report: Any,
 ) -> Outcome:
-    """Publish a set of frames; return how the run ended (see :func:`publish`)."""
+    """Publish a set of frames; return how the run ended (see :func:`publish`).
+
+    Parameters
+    ----------
+    dry
+        Say what would happen, and change nothing.
+    **report
+        What else its report tells.
+    """
     chosen = {name: layers[name] for name in LAYERS if name in layers}
     with runs.opened(engine, ", ".join(chosen), source, **report) as run:
 
@@ -156,7 +165,7 @@ def publish_frames(
             with run.timed("stage"):
                 delivery = _staged(engine, run, chosen, source, rejected, progress)
                 delivery.guard = guard
-            return settle(engine, run, delivery, progress)
+            return settle(engine, run, delivery, progress, dry=dry)
 
         return recorded(engine, run, work)
 

@@ -3,7 +3,6 @@
 read -> layers -> households -> communities -> codes
 """
 
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,10 +76,6 @@ class Extract:
     rejected: list[Rejected]
     figures: Figures
     merged: list[str]
-
-    def reasons(self) -> Counter[str]:
-        """Return how many features were rejected for each reason."""
-        return Counter(one.reason for one in self.rejected)
 
 
 def source_name(path: Path) -> str:

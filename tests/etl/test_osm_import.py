@@ -89,3 +89,17 @@ def test_dry_run_reports_and_writes_nothing(shared_database, said, tmp_path):
     assert "About 400 households, 0 of them estimated" in done.stdout
     assert "Nothing was written (--dry-run)." in done.stdout
     assert rows(shared_database, *LAYERS, "import_run", "quarantine") == before
+
+
+def test_extract_that_lost_much_of_the_town_waits_for_a_person(shared_database, said, tmp_path):
+    town = tmp_path / "town.osm.pbf"
+    for count in (40, 20):
+        pbf = Pbf()
+        for column in range(count):
+            west = 7.4 + column * 0.001
+            pbf.rectangle(west, 43.7, west + 0.0005, 43.7005, building="apartments")
+        done = import_osm(pbf.write(town), "--report", tmp_path)
+    assert done.returncode == 3, done.stderr
+    assert "! building: 20 features would be removed, 50.0 % of what is live" in done.stdout
+    assert "region" in next(tmp_path.glob("run-*.html")).read_text(encoding="utf-8")
+    assert len(list(tmp_path.glob("run-*.html"))) == 2
