@@ -27,6 +27,11 @@ class Counts:
         return self.added + self.changed + self.removed
 
     @property
+    def staged(self) -> int:
+        """Return the number of features that the delivery holds."""
+        return self.added + self.changed + self.unchanged
+
+    @property
     def is_all_added(self) -> bool:
         """Return whether every feature of the delivery is new, and nothing else changes."""
         return self.added > 0 and self.added == self.touched + self.unchanged

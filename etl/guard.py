@@ -48,7 +48,7 @@ class Guard:
         for key, size, whole in (
             ("removed", counts.removed, live),
             ("changed", counts.changed, live),
-            ("rejected", rejected, staged.rows + rejected),
+            ("rejected", rejected, counts.staged + rejected),
         ):
             percent = 100 * size / max(whole, 1)
             limit = getattr(self, f"{key}_percent")

@@ -26,6 +26,8 @@ _SHIFTS = {"gcj02": systems.gcj02_to_wgs84, "bd09": systems.bd09_to_wgs84}
 _AROUND_DEGREES = 0.5
 """How far beyond what is live a delivery of the same city may lie: about 50 km."""
 _MOST_OUTSIDE = 0.5
+_CHINA = (73.0, 3.0, 136.0, 54.0)  # degrees
+_ZONES = range(25, 46)  # numbers of the 3-degree zones over China (GB/T 18314)
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ class Placing:
         InputError
             With what is the likely cause: another unit, zone, order of axes.
         """
-        raw, placed = _finite(before.geometry), _finite(after.geometry)
+        raw, placed = finite(before.geometry), finite(after.geometry)
         if len(raw) == 0:
             return
         self._refuse_degrees(raw)
@@ -97,13 +99,13 @@ class Placing:
         if self.crs.is_geographic and swapped > _MOST_OUTSIDE:
             return InputError("axes_swapped", **self._named())
         for unit in ("mm", "cm"):
-            if self.crs.is_projected and self._fits(raw * _UNIT[unit]):
+            if self.crs.is_projected and self.fits(raw * _UNIT[unit]):
                 return InputError("coordinates_unit", **self._named(), unit=unit)
         bounds = ", ".join(f"{value:.0f}" for value in (*raw.min(axis=0), *raw.max(axis=0)))
         return InputError("out_of_range", **self._named(), bounds=bounds)
 
     def _elsewhere(self, raw: Bounds, placed: Bounds) -> InputError:
-        if self._fits(raw[:, ::-1]):
+        if self.fits(raw[:, ::-1]):
             return InputError("axes_swapped", **self._named())
         zone = self._fitting_zone(raw)
         if zone is not None:
@@ -122,15 +124,15 @@ class Placing:
         points = np.asarray(shapely.points(plain), dtype=object)
         for west, south, east, north in self.city:
             zone = systems.metric_crs((west + east) / 2, (south + north) / 2)
-            found = _finite(_transformed(points, zone))
+            found = finite(_transformed(points, zone))
             if len(found) and self._outside(found).mean() <= _MOST_OUTSIDE:
                 return zone
         return None
 
-    def _fits(self, raw: Bounds) -> bool:
+    def fits(self, raw: Bounds) -> bool:
         """Return whether coordinates, read in the file's system, lie where they are expected."""
         points = np.asarray(shapely.points(raw), dtype=object)
-        placed = _finite(_transformed(points, self.crs))
+        placed = finite(_transformed(points, self.crs))
         if len(placed) == 0 or (np.abs(placed) > [180.0, 90.0]).any(axis=1).mean() > _MOST_OUTSIDE:
             return False
         return self.city is None or bool(self._outside(placed).mean() <= _MOST_OUTSIDE)
@@ -147,8 +149,19 @@ class Placing:
         return {"file": self.path, "layer": self.layer}
 
 
-def system_of(said: pyproj.CRS | None, how: Coordinates, path: Path, layer: str) -> pyproj.CRS:
+def system_of(
+    said: pyproj.CRS | None,
+    how: Coordinates,
+    path: Path,
+    layer: str,
+    guess: Callable[[], str | None] = lambda: None,
+) -> pyproj.CRS:
     """Return the system of a file's coordinates: what it says, else what the mapping says.
+
+    Parameters
+    ----------
+    guess
+        Finds the system that is likely, for the message where neither says it.
 
     Raises
     ------
@@ -159,6 +172,8 @@ def system_of(said: pyproj.CRS | None, how: Coordinates, path: Path, layer: str)
         return pyproj.CRS(systems.STORAGE)
     if said is None:
         if how.crs is None:
+            if likely := guess():
+                raise InputError("no_crs_but_likely", file=path, layer=layer, crs=likely)
             raise InputError("no_crs", file=path, layer=layer)
         return crs_named(how.crs)
     if how.crs is None:
@@ -169,12 +184,39 @@ def system_of(said: pyproj.CRS | None, how: Coordinates, path: Path, layer: str)
     raise InputError("crs_contradicts", file=path, layer=layer, said=said.name, crs=how.crs)
 
 
+def likely_system(points: Bounds, city: Bounds | None) -> str | None:
+    """Return the system in which coordinates without one make sense, None if none does.
+
+    Parameters
+    ----------
+    points
+        Corners as the file has them, (n, 2).
+    city
+        Bounds of the cities that are live; without them only degrees and eastings with the number
+        of their zone tell anything.
+    """
+    if len(points) == 0:
+        return None
+    x, y = np.median(points, axis=0)
+    if _CHINA[0] <= x <= _CHINA[2] and _CHINA[1] <= y <= _CHINA[3]:
+        return systems.STORAGE
+    number = int(x // 1_000_000)
+    if number in _ZONES:
+        return f"EPSG:{4513 + number - _ZONES[0]}"  # CGCS2000, 3-degree, with the zone's number
+    for west, south, east, north in city if city is not None else ():
+        zone = systems.metric_crs((west + east) / 2, (south + north) / 2)
+        placing = Placing(Path(), "", zone, Coordinates(), np.array([[west, south, east, north]]))
+        if placing.fits(points):
+            return f"EPSG:{zone.to_epsg()}"
+    return None
+
+
 def _transformed(geometry: Geometries, source: pyproj.CRS) -> Geometries:
     moved: Geometries = systems.transform(geometry, source, systems.STORAGE)
     return moved
 
 
-def _finite(geometry: Geometries) -> Bounds:
+def finite(geometry: Geometries) -> Bounds:
     """Return the finite corners of geometries."""
     corners = shapely.get_coordinates(geometry)
     return corners[np.isfinite(corners).all(axis=1)]

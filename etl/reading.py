@@ -19,7 +19,7 @@ from etl.diff import Scope
 from etl.guard import Concern
 from etl.layers import EXTRAS, REGISTER, filled, table_of
 from etl.mapping import Mapping, mapped
-from etl.place import Placing, system_of
+from etl.place import Placing, finite, likely_system, system_of
 from etl.publish import Delivery
 from etl.repair import Repairs, in_single_lines, repaired
 from etl.runs import Run
@@ -188,9 +188,13 @@ class Reading:
 
     def _placing(self) -> Placing:
         how, source = self.part.mapping.coordinates, self.part.source
-        crs = system_of(source.crs, how, self.file, source.layer)
+        crs = system_of(source.crs, how, self.file, source.layer, self._likely_system)
         expected = None if self.part.layer == "region" else self.cities
         return Placing(self.file, source.layer, crs, how, expected)
+
+    def _likely_system(self) -> str | None:
+        first = next(iter(self.part.source.batches()), None)
+        return None if first is None else likely_system(finite(first.geometry), self.cities)
 
     def _good(self, raw: Batch, ours: Batch, repairs: Repairs, writer: Writer) -> Batch:
         """Return the features of a batch that pass its checks."""

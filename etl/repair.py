@@ -171,14 +171,25 @@ def _made_valid(shape: shapely.Geometry) -> tuple[shapely.Geometry, bool]:
     """Return a polygon made valid, and whether both ways to do it agree.
 
     One counts what the outline encloses an odd number of times, the other takes shells and holes
-    as they are meant: they differ where rings overlap themselves or a hole lies outside.
+    as they are meant: they differ where rings overlap themselves. A hole outside its shell, which
+    both take for land, is told by cutting holes out of shells.
     """
     odd = _polygons_of(shapely.make_valid(shape, method="linework"))
     meant = _polygons_of(shapely.make_valid(shape, method="structure", keep_collapsed=False))
     if odd.area == 0 or meant.area == 0:
         return shape, odd.area == meant.area
-    differs = shapely.area(shapely.symmetric_difference(odd, meant))
+    differs = max(
+        shapely.area(shapely.symmetric_difference(odd, meant)),
+        shapely.area(shapely.difference(meant, _shells(shape))),
+    )
     return meant, differs <= AREA_TOLERANCE * max(odd.area, meant.area)
+
+
+def _shells(shape: shapely.Geometry) -> Any:
+    """Return what the outer rings of polygons enclose."""
+    outer = shapely.get_exterior_ring(shapely.get_parts(shape))
+    filled = [shapely.make_valid(shapely.Polygon(ring)) for ring in outer]
+    return shapely.union_all([_polygons_of(one) for one in filled])
 
 
 def _polygons_of(shape: shapely.Geometry) -> Any:

@@ -1,5 +1,6 @@
 """Proposing a mapping file for a file, from its header and its values."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pyarrow as pa
 from etl import vocabulary
 from etl.batch import Batch
 from etl.mapping import columns_of, guessed
+from etl.place import finite, likely_system
 from etl.source import Source, layer_names, open_layer, opened
 from etl.suspicion import PLAUSIBLE, fitting_unit
 
@@ -64,7 +66,7 @@ def _lines(file: Path, source: Source, batch: Batch, layer: str, names: list[str
     yield f"# {file.name}: {', '.join(source.fields)}"
     yield f"layer = {_quoted(layer)}"
     yield f"source = {_quoted(vocabulary.plain(file.stem) or layer)}"
-    yield f"file = {_quoted(f'*{file.suffix}')}"
+    yield f"file = {_quoted(_every_night(file))}"
     if len(names) > 1:
         yield f"file_layer = {_quoted(source.layer)}  # of: {', '.join(names)}"
     yield ""
@@ -84,10 +86,19 @@ def _lines(file: Path, source: Source, batch: Batch, layer: str, names: list[str
         yield ""
         yield "[coordinates]"
         if source.crs is None:
-            yield '# crs = "EPSG:4490"  # the file does not say its system'
+            likely = likely_system(finite(batch.geometry), None)
+            yield f'# crs = "{likely or "EPSG:4546"}"  # the file does not say its system'
+            if likely is None:
+                yield "# metres: EPSG:4534 (75 E), every 3 degrees one more, to EPSG:4554 (135 E)"
         else:
             yield f"# the file says {source.crs.name}"
         yield '# shift = "gcj02"  # or "bd09", if the map was taken from the web'
+
+
+def _every_night(file: Path) -> str:
+    """Return a pattern for a file's later editions, which differ by dates and numbers."""
+    stem = re.sub(r"[\d._-]*\d[\d._-]*", "*", file.stem)
+    return re.sub(r"\*+", "*", f"{stem}*{file.suffix}")
 
 
 def _rule(column: str, layer: str, name: str, batch: Batch) -> str:

@@ -29,7 +29,8 @@ COLUMNS: dict[str, dict[str, str]] = {
         "height_m": "heightm height 高度 建筑高度 楼高 gd jzgd",
         "structure": "structure 结构 建筑结构 结构类型 房屋结构 jg jzjg fwjg",
         "fire_class": "fireclass 耐火等级 nhdj",
-        "year_built": "yearbuilt year 建成年份 建成年代 竣工年份 建造年份 建成时间 jcnf jznd",
+        "year_built": "yearbuilt year 建成年份 建成年代 竣工年份 建造年份 建成时间 建造年代 "
+        "jcnf jcnd jznd jznf",
         "high_rise": "highrise 高层 是否高层 sfgc",
         "households": "households 户数 总户数 住户数 居民户数 hs zhs",
         "population": "population 人口 人口数 总人口 rk rks",

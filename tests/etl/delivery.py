@@ -46,6 +46,11 @@ def houses(count: int = 12, **columns: list[Any]) -> gpd.GeoDataFrame:
     return frame([box(50 * i % 1000, 30 * (i // 20)) for i in range(count)], **(named | columns))
 
 
+def made(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path
+
+
 def write(data: gpd.GeoDataFrame, path: Path, **options: Any) -> Path:
     with readers.quiet():
         pyogrio.write_dataframe(data, path, **options)

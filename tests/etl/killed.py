@@ -16,6 +16,7 @@ from pathlib import Path
 from sqlalchemy import Engine, NullPool, create_engine, event, text
 
 from etl import runs
+from etl.mapping import Mapping
 from tests.etl.delivery import bring, houses, mapping, write
 
 SIZE = 30
@@ -48,7 +49,8 @@ def is_whole(engine: Engine) -> bool:
     with engine.connect() as connection:
         published, history, waiting, gaps = connection.execute(
             text(
-                "SELECT (SELECT count(*) FROM import_run WHERE status = 'published'), "
+                "SELECT (SELECT count(*) FROM import_run "
+                "WHERE status = 'published' AND layer = 'building'), "
                 "(SELECT count(*) FROM building_history), "
                 "(SELECT count(*) FROM quarantine WHERE resolved_at IS NULL), "
                 "(SELECT count(*) FROM building_history h JOIN building b USING (code) "
@@ -78,7 +80,7 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def dying_at(url: str, file: Path, moment: int) -> Callable[[], object]:
+def dying_at(url: str, file: Path, moment: int, how: Mapping = HOW) -> Callable[[], object]:
     """Return an import that dies at the n-th boundary: a step begins or ends, a commit is due."""
     seen = 0
 
@@ -98,7 +100,7 @@ def dying_at(url: str, file: Path, moment: int) -> Callable[[], object]:
         runs.Run.timed = marked  # type: ignore[method-assign, assignment]
         engine = engine_of(url)
         event.listen(engine, "commit", count)
-        return bring(engine, "building", file, HOW)
+        return bring(engine, how.layer, file, how)
 
     return work
 
@@ -113,6 +115,24 @@ class _Marked:
     def __exit__(self, *error: object) -> None:
         self.step.__exit__(*error)  # type: ignore[attr-defined]
         self.count()
+
+
+def firsts(url: str, file: Path, wrong: list[str]) -> int:
+    """Kill the first delivery of a source of its own at one boundary after another; count them."""
+    engine, moment = engine_of(url), 0
+    while True:
+        moment += 1
+        source = f"first {moment}"
+        how = mapping("compound", source=source, code_prefix=f"{moment}-")
+        ended = in_child(dying_at(url, file, moment, how))
+        with engine.connect() as connection:
+            live = connection.scalar(
+                text("SELECT count(*) FROM compound WHERE source = :source"), {"source": source}
+            )
+        if live not in ((SIZE,) if ended else (0, SIZE)):
+            wrong.append(f"first delivery, boundary {moment}: {live}")
+        if ended:
+            return moment - 1
 
 
 def main(url: str, folder: Path) -> dict[str, object]:
@@ -144,6 +164,8 @@ def main(url: str, folder: Path) -> dict[str, object]:
         look(f"boundary {boundaries}")
         if boundaries % 4 == 0:
             complete(f"boundary {boundaries}")
+    grounds = write(houses(SIZE), folder / "grounds.gpkg")
+    first_boundaries = firsts(url, grounds, wrong)
     chance = random.Random(7)
     killed = 0
     for moment in range(RANDOM_KILLS):
@@ -166,6 +188,7 @@ def main(url: str, folder: Path) -> dict[str, object]:
     return {
         "wrong": wrong,
         "boundaries": boundaries,
+        "firsts": first_boundaries,
         "random": RANDOM_KILLS,
         "killed": killed,
         "left": list(left),

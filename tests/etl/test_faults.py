@@ -44,6 +44,7 @@ def test_killed_importer_leaves_all_or_nothing(database, tmp_path):
     seen = json.loads(done.stdout)
     assert seen["wrong"] == []
     assert seen["boundaries"] >= 20
+    assert seen["firsts"] >= 15
     assert seen["random"] >= 50
     assert seen["killed"] >= 20
     assert (seen["left"], seen["running"]) == ([], 0)
@@ -79,6 +80,24 @@ def largest_file(home: Path, size: str) -> None:
 def emptied(engine) -> None:
     with engine.begin() as connection:
         connection.execute(text("TRUNCATE building, building_history, import_run CASCADE"))
+
+
+def test_server_killed_during_a_first_delivery_leaves_nothing_of_it(own_cluster, tmp_path):
+    """Its features are written while they are read."""
+    engine = create_engine(cluster.url(own_cluster), poolclass=NullPool)
+    emptied(engine)
+
+    def kill(step: str, done: int, total: int) -> None:
+        if step == "stage" and done == total:
+            os.kill(postmaster(own_cluster), signal.SIGKILL)
+
+    request = Request("building", named("new", tmp_path), ALL)
+    with pytest.raises(SetupError, match="The connection to the database broke"):
+        import_file(engine, request, Settings(), kill)
+    cluster.ensure(own_cluster)
+    assert names(engine) == set()
+    assert bring(engine, "building", named("new", tmp_path), ALL).status == "published"
+    assert names(engine) == {"new"}
 
 
 @pytest.mark.parametrize("moment", ["stage", "publish"])
@@ -202,20 +221,46 @@ def test_file_that_changes_while_it_is_read_is_not_published(database, tmp_path)
     assert bring(database, "building", file, ALL).status == "published"
 
 
-def test_clock_that_goes_backwards_breaks_no_history(database, tmp_path):
-    first = bring(database, "building", named("a", tmp_path), ALL)
-    with database.begin() as connection:
-        # As a server would have written them whose clock was a day ahead.
+TIMES = """
+SELECT c.table_name, c.column_name FROM information_schema.columns c
+JOIN information_schema.tables t USING (table_schema, table_name)
+WHERE c.table_schema = 'public' AND t.table_type = 'BASE TABLE'
+  AND c.data_type = 'timestamp with time zone'
+"""
+
+
+def set_ahead(engine) -> None:
+    """Leave everything as a server would have written it whose clock was a day ahead."""
+    with engine.begin() as connection:
         connection.execute(text("SET LOCAL session_replication_role = replica"))
-        connection.execute(text("UPDATE building SET valid_from = now() + interval '1 day'"))
-        connection.execute(text("UPDATE import_run SET started_at = now() + interval '1 day'"))
-    second = bring(database, "building", named("b", tmp_path), ALL)
-    assert second.run > first.run
+        for table, column in connection.execute(text(TIMES)).all():
+            later = f"UPDATE {table} SET {column} = {column} + interval '1 day'"
+            connection.execute(text(later))
+
+
+def test_clock_that_goes_backwards_breaks_nothing(database, tmp_path):
+    data = houses(30, name=["a"] * 30)
+    data.loc[29, "households"] = -1
+    bring(database, "building", write(data, tmp_path / "a.gpkg"), ALL)
+    first = bring(database, "building", named("b", tmp_path, 29), ALL)
+    set_ahead(database)
+    again = bring(database, "building", named("b", tmp_path, 29), ALL)
+    second = bring(database, "building", named("c", tmp_path), ALL)
+    assert (again.status, second.status) == ("unchanged", "published")
+    assert first.run < again.run < second.run
     wrong = rows(
         database,
         "SELECT count(*) FROM building_history h JOIN building b USING (code) "
         "WHERE h.valid_from >= h.valid_to OR h.valid_to > b.valid_from",
     )
     assert wrong == [(0,)]
+    [(revision, later)] = rows(
+        database,
+        "SELECT revision, revision > (SELECT max(revision) FROM building_history) "
+        "FROM layer_revision WHERE layer = 'building'",
+    )
+    assert (revision, later) == (rows(database, "SELECT max(revision) FROM building")[0][0], True)
+    assert rows(database, "SELECT count(*) FROM quarantine WHERE resolved_at IS NULL") == [(0,)]
     roll_back(database, second.run)
-    assert names(database) == {"a"}
+    assert names(database) == {"b"}
+    assert bring(database, "building", named("d", tmp_path), ALL).status == "published"
