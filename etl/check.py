@@ -282,14 +282,16 @@ def _kind_detail(shape: Any, kind: str) -> dict[str, Any]:
 
 
 def _off_the_earth(batch: Batch) -> Fault:
-    corners, owners = shapely.get_coordinates(batch.geometry, return_index=True)
-    far = ~(np.isfinite(corners) & (np.abs(corners) <= _FARTHEST)).all(axis=1)
-    rows = np.zeros(len(batch), dtype=bool)
-    rows[owners[far]] = True
+    values = batch.geometry
+    bounds = np.abs(shapely.bounds(values))
+    # Bounds pass over a corner that is no number, lengths don't.
+    inside = (bounds <= np.tile(_FARTHEST, 2)).all(axis=1) & np.isfinite(shapely.length(values))
+    rows = ~inside & (shapely.get_num_coordinates(values) > 0)
 
     def detail(row: int) -> dict[str, Any]:
-        place = corners[far & (owners == row)][0]
-        return {"place": "{:.6g} {:.6g}".format(*place)}
+        corners = shapely.get_coordinates(values[row])
+        far = ~(np.isfinite(corners) & (np.abs(corners) <= _FARTHEST)).all(axis=1)
+        return {"place": "{:.6g} {:.6g}".format(*corners[far][0])}
 
     return Fault("geometry_off_the_earth", rows, detail)
 

@@ -1,6 +1,6 @@
 """What a staged layer would change: compared by code with what is live of its source."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection, text
@@ -68,13 +68,26 @@ def compare(connection: Connection, staged: Staged, scope: Scope, rejected: str)
     """
     if not scope.fields_only and _is_first(connection, staged.layer, scope.source):
         return all_added(connection, staged)
-    delta = _delta(staged, scope, rejected)
-    values = {"source": scope.source} if ":source" in delta else {}
-    connection.execute(
-        text(f"CREATE TEMPORARY TABLE {delta_name(staged.layer)} AS {delta}"), values
-    )
+    written = connection.execute(text(_written(staged, scope)), _own(scope)).rowcount
+    counts = _counted(connection, staged, written)
+    if not scope.partial and not scope.fields_only:
+        live = live_count(connection, staged.layer, scope.source)
+        if live > counts.staged - counts.added:  # else every live feature is in the delivery
+            gone = connection.execute(text(_gone(staged, rejected)), _own(scope)).rowcount
+            counts = replace(counts, removed=gone)
     connection.execute(text(f"ANALYZE {delta_name(staged.layer)}"))
-    return counted(connection, staged)
+    return counts
+
+
+def _own(scope: Scope) -> dict[str, Any]:
+    return {} if scope.fields_only else {"source": scope.source}
+
+
+def live_count(connection: Connection, layer: str, source: str) -> int:
+    """Count the live features of a source."""
+    count = text(f"SELECT count(*) FROM {layer} WHERE source = :source")
+    found: int = connection.execute(count, {"source": source}).scalar_one()
+    return found
 
 
 def all_added(connection: Connection, staged: Staged) -> Counts:
@@ -88,24 +101,25 @@ def all_added(connection: Connection, staged: Staged) -> Counts:
     return Counts(new.rowcount, 0, 0, 0)
 
 
-def _delta(staged: Staged, scope: Scope, rejected: str) -> str:
-    """Return the query for the code and the fate of what differs.
-
-    Two joins instead of one full join, which the server takes one processor for.
-    """
-    name = staged.layer
+def _written(staged: Staged, scope: Scope) -> str:
+    """Return the statement that notes what is added and changed."""
     own = "true" if scope.fields_only else "live.source = :source"
-    written = f"live.code IS NOT NULL AND {differs(staged)}"
     new = "" if scope.fields_only else "live.code IS NULL OR "
-    here = (
-        "SELECT staged.code, CASE WHEN live.code IS NULL THEN 'added' ELSE 'changed' END AS fate "
-        f"FROM {staged.table} staged LEFT JOIN {name} live ON live.code = staged.code AND {own} "
-        f"WHERE {new}({written})"
-    )
-    if scope.partial or scope.fields_only:
-        return here
     return (
-        f"{here} UNION ALL SELECT live.code, 'removed' FROM {name} live WHERE {own} "
+        f"CREATE TEMPORARY TABLE {delta_name(staged.layer)} AS "
+        "SELECT staged.code, CASE WHEN live.code IS NULL THEN 'added' ELSE 'changed' END AS fate "
+        f"FROM {staged.table} staged "
+        f"LEFT JOIN {staged.layer} live ON live.code = staged.code AND {own} "
+        f"WHERE {new}(live.code IS NOT NULL AND {differs(staged)})"
+    )
+
+
+def _gone(staged: Staged, rejected: str) -> str:
+    """Return the statement that notes what is removed."""
+    name = staged.layer
+    return (
+        f"INSERT INTO {delta_name(name)} SELECT live.code, 'removed' FROM {name} live "
+        "WHERE live.source = :source "
         f"AND NOT EXISTS (SELECT FROM {staged.table} staged WHERE staged.code = live.code) "
         f"AND NOT EXISTS (SELECT FROM {rejected} refused "
         f"WHERE refused.layer = '{name}' AND refused.code = live.code)"
@@ -116,6 +130,13 @@ def _is_first(connection: Connection, layer: str, source: str) -> bool:
     """Return whether a source has no live feature in a layer yet."""
     live = text(f"SELECT EXISTS (SELECT FROM {layer} WHERE source = :source)")
     return not connection.execute(live, {"source": source}).scalar()
+
+
+def _counted(connection: Connection, staged: Staged, written: int) -> Counts:
+    if written:
+        return counted(connection, staged)
+    rows = connection.execute(text(f"SELECT count(*) FROM {staged.table}")).scalar_one()
+    return Counts(0, 0, 0, rows)
 
 
 def counted(connection: Connection, staged: Staged) -> Counts:
@@ -171,6 +192,9 @@ def keep_corrections(connection: Connection, staged: Staged) -> list[dict[str, A
 def keep_register(connection: Connection, staged: Staged) -> int:
     """Keep what the household register says over an estimate or a survey; return how often."""
     if staged.layer != "building" or "households" not in staged.columns:
+        return 0
+    registered = text("SELECT EXISTS (SELECT FROM building WHERE households_source = 'register')")
+    if not connection.execute(registered).scalar():
         return 0
     columns = [c for c in ("households", "population", "households_source") if c in staged.columns]
     taken = ", ".join(f"{column} = live.{column}" for column in columns)

@@ -422,18 +422,15 @@ def _concerns(
         return []
     found = []
     for name, staged in delivery.staged.items():
-        live = 0 if delivery.written is not None else _live(connection, name, delivery.scope.source)
+        live = (
+            0
+            if delivery.written is not None
+            else diff.live_count(connection, name, delivery.scope.source)
+        )
         refused = connection.execute(
             text(f"SELECT count(*) FROM {delivery.rejected} WHERE layer = :layer"), {"layer": name}
         ).scalar_one()
         found += delivery.guard.judge(connection, staged, counts[name], live, refused)
-    return found
-
-
-def _live(connection: Connection, layer: str, source: str) -> int:
-    """Count the live features of a source."""
-    count = text(f"SELECT count(*) FROM {layer} WHERE source = :source")
-    found: int = connection.execute(count, {"source": source}).scalar_one()
     return found
 
 

@@ -245,12 +245,13 @@ def _is_areal(geometry: Geometries) -> Flags:
 
 
 def _is_usable(geometry: Geometries) -> Flags:
-    """Return which geometries are finite and not too detailed to be looked at."""
-    usable = shapely.get_num_coordinates(geometry) <= MOST_VERTICES
-    corners, owner = shapely.get_coordinates(geometry, return_index=True)
-    usable[owner[~np.isfinite(corners).all(axis=1)]] = False
-    flags: Flags = usable
-    return flags
+    """Return which polygons are finite and not too detailed to be looked at.
+
+    A coordinate that is no number, or infinite, leaves no finite area.
+    """
+    usable: Flags = shapely.get_num_coordinates(geometry) <= MOST_VERTICES
+    with np.errstate(invalid="ignore"):
+        return usable & np.isfinite(shapely.area(geometry))
 
 
 def in_single_lines(batch: Batch, layer: str, repairs: Repairs) -> Batch:
