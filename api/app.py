@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from sqlalchemy import Engine
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import (
@@ -44,6 +45,7 @@ from api.pool import Pool, State
 from api.workshop import Workshop
 from geo import db
 from geo.fire.desk import Desks
+from geo.messages import speaking
 from geo.settings import settings
 
 RESOURCES = (
@@ -90,6 +92,7 @@ def create_app(engine: Engine | None = None) -> FastAPI:
     app.add_middleware(Gate)
     app.add_middleware(tiles.Known)
     app.add_middleware(Guarded)
+    app.add_middleware(Spoken)
     app.add_middleware(observe.Observed)
     for resource in RESOURCES:
         app.include_router(resource.router)
@@ -134,6 +137,21 @@ class Guarded:
             await send(message)
 
         await self.app(scope, receive, told if scope["type"] == "http" else send)
+
+
+class Spoken:
+    """Lets whatever answers speak the language of who asks, unless it is told another."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer in the caller's language."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        with speaking(problems.language(Request(scope))):
+            await self.app(scope, receive, send)
 
 
 def policy() -> str:

@@ -5,12 +5,17 @@ A key is ``section.name``; a text may hold ``{fields}`` as in :meth:`str.format`
 
 import os
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from importlib.resources import files
 from typing import Literal, get_args
 
 Language = Literal["zh", "en"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
+
+_ASKED_FOR: ContextVar[Language | None] = ContextVar("language", default=None)
 
 
 @cache
@@ -23,8 +28,23 @@ def catalogue(lang: Language) -> dict[str, str]:
     return texts
 
 
+@contextmanager
+def speaking(lang: Language) -> Iterator[None]:
+    """Speak a language for a while, as who asks does."""
+    before = _ASKED_FOR.set(lang)
+    try:
+        yield
+    finally:
+        _ASKED_FOR.reset(before)
+
+
 def language() -> Language:
-    """Return the language to speak: ``GRIDATLAS_LANG``, else the locale's, else English."""
+    """Return the language to speak.
+
+    That of who asks, else ``GRIDATLAS_LANG``, else the locale's, else English.
+    """
+    if asked_for := _ASKED_FOR.get():
+        return asked_for
     for variable in ("GRIDATLAS_LANG", "LC_ALL", "LC_MESSAGES", "LANG"):
         value = os.environ.get(variable, "")
         if value:

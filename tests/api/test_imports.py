@@ -76,6 +76,9 @@ def test_held_run_is_approved_and_taken_back(desk, town, published, tmp_path):
     assert held.status == "held"
     concerns = desk.get(f"/imports/runs/{held.run}").json()["concerns"]
     assert concerns[0]["key"] == "too_many_removed"
+    for lang, words in (("zh", "移除"), ("en", "would be removed")):
+        told = desk.get(f"/imports/runs/{held.run}", headers={"Accept-Language": lang}).json()
+        assert words in told["concerns"][0]["said"]
     assert desk.post(f"/imports/runs/{held.run}/approve").json()["status"] == "published"
     assert desk.post(f"/imports/runs/{held.run}/approve").status_code == 409
     assert desk.post(f"/imports/runs/{published}/rollback").status_code == 409

@@ -10,7 +10,11 @@ from sqlalchemy import insert
 from geo.model import Facility, GridManager
 from tests import town as t
 from tests.e2e.conftest import signed_in
+from tests.e2e.test_data_desk import delivered
+from tests.e2e.test_fire_desk import equipped
 from tests.e2e.test_planner import AT_BORDER, GRIDS, READY, pick
+
+__all__ = ["delivered", "equipped"]  # the same ground as the desks' own tests
 
 DOCS = Path(__file__).parents[2] / "docs"
 SIZE = {"width": 1200, "height": 750}
@@ -80,3 +84,22 @@ def test_pictures_of_planner_and_public_page(open_page, desks, town, client_of, 
     page.goto(f"{desks}/plan/c/{t.DRUM_TOWER}")
     page.locator(".plan svg").nth(1).wait_for()
     keep(page, "plan-community")
+
+
+def test_pictures_of_fire_desk_and_data_desk(open_page, equipped, delivered, keep):
+    page = open_page(f"{equipped}/fire", SIZE, session=signed_in(equipped, "fire"))
+    page.wait_for_function(IDLE, timeout=60_000)
+    page.get_by_role("combobox").fill("1号楼")
+    page.get_by_role("option").first.click()
+    page.get_by_role("button", name="打印建筑布局图").wait_for(timeout=60_000)
+    page.wait_for_function("() => !gridatlas.map.isMoving()")
+    page.wait_for_function(IDLE)
+    keep(page, "fire-building")
+    desk = open_page(
+        f"{equipped}/data/runs/{delivered}", SIZE, session=signed_in(equipped, "importer")
+    )
+    desk.locator("#side table.card").wait_for()
+    desk.wait_for_function("() => gridatlas.map.querySourceFeatures('shown').length > 0")
+    desk.wait_for_function("() => !gridatlas.map.isMoving()")
+    desk.wait_for_function(IDLE)
+    keep(desk, "data-run")

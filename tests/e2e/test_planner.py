@@ -343,6 +343,73 @@ def test_sheet_of_a_plan_is_printed_for_planners_only(client_of, draft):
         assert paper.content.startswith(b"%PDF")
 
 
+def test_broken_plan_is_repaired(open_page, desks, session, client_of, draft):
+    page = open_page(f"{desks}/plan/c/{t.NORTH_GATE}", session=session)
+    grids = client_of("planner").get(f"/plans/{draft}/grids").json()["features"]
+    merged = {"kind": "merge", "grids": [one["properties"]["code"] for one in grids[:2]]}
+    answer = client_of("planner").post(
+        f"/plans/{draft}/edits", json=merged, headers={"If-Match": '"0"'}
+    )
+    assert answer.status_code == 200
+    page.goto(f"{desks}/plan/p/{draft}")
+    page.wait_for_function(READY)
+    expect(page.locator(".trouble summary")).to_contain_text("1 个网格未达标")
+    page.get_by_role("button", name="自动修补").click()
+    page.wait_for_url("**/plan/p/*", timeout=60_000)
+    page.wait_for_function("id => gridatlas.editor?.draft.plan.id > id", arg=draft, timeout=60_000)
+    assert page.locator(".well").is_visible()
+
+
+def test_drawing_is_cancelled(open_page, desks, session):
+    page = open_page(f"{desks}/plan/c/{t.DRUM_TOWER}", session=session)
+    page.get_by_role("button", name="划分网格").click()
+    page.get_by_label("方案个数").fill("5")
+    page.get_by_label("从何开始").select_option("yes")
+    before = page.locator("article.plan").count()
+    page.get_by_role("button", name="开始划分").click()
+    page.get_by_role("button", name="取消").click()
+    expect(page.locator("#notice")).to_contain_text("已取消", timeout=30_000)
+    page.reload()
+    expect(page.locator("article.plan")).to_have_count(before)
+
+
+def test_help_leads_through_the_page(edit):
+    page = edit()
+    page.get_by_role("button", name="帮助").click()
+    for _ in range(4):
+        page.get_by_role("button", name="下一步").click()
+    page.locator(".tour").press("Escape")
+    expect(page.locator(".tour")).to_have_count(0)
+    expect(page.locator(".spot")).to_have_count(0)
+
+
+def test_no_page_or_dialog_of_the_planner_has_a_serious_fault(
+    open_page, desks, session, client_of, draft
+):
+    page = open_page(f"{desks}/plan", session=session)
+    page.locator(".communities a").first.wait_for()
+    assert faults_of(page) == []
+    page.goto(f"{desks}/plan/c/{t.NORTH_GATE}")
+    page.locator(".plan svg").first.wait_for()
+    assert faults_of(page) == []
+    page.get_by_role("button", name="划分网格").click()
+    page.locator(".further summary").click()
+    assert faults_of(page) == []
+    plans = client_of("planner").get(f"/communities/{t.NORTH_GATE}/plans?status=published").json()
+    other = plans["items"][0]["id"]
+    page.goto(f"{desks}/plan/p/{draft}/compare/{other}")
+    page.locator("#swipe input").wait_for()
+    page.wait_for_function("() => window.gridatlas?.map.loaded()")
+    assert faults_of(page) == []
+    page.goto(f"{desks}/plan/p/{draft}")
+    page.wait_for_function(READY)
+    pick(page, page.evaluate(GRIDS)[0])
+    page.get_by_label("着色").select_option("deviation")
+    page.get_by_role("button", name="发布").click()
+    page.get_by_role("dialog").wait_for()
+    assert faults_of(page) == []
+
+
 def test_english_phone_and_no_serious_fault_of_access(edit, open_page, desks, session):
     page = edit(size=PHONE, lang="en")
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
