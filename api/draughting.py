@@ -23,7 +23,7 @@ from geo.partition.alternatives import alternatives
 from geo.partition.asked import Asked
 from geo.partition.plan import Drawing, draw
 from geo.partition.redraw import PlanBefore
-from geo.partition.wishes import Wishes
+from geo.partition.wishes import Area, Wishes
 
 STEPS = ("read", "draw", "keep")
 POLITENESS = 5
@@ -103,8 +103,10 @@ def _keep(connection: Connection, caller: Caller, job: int, drawings: list[Drawi
 def wishes_of(asked: dict[str, Any], kind: str) -> Wishes:
     """Return the wishes that a request names (:class:`api.plans.Ask`)."""
     said = {name: value for name, value in asked.items() if name in Asked.model_fields}
+    areas = tuple(Area(**area) for area in said.pop("areas", ()))
     said["lock"] = asked.get("locked", ())
-    return Asked.model_validate(said | ({"complete": True} if kind == "complete" else {})).wishes()
+    completes = {"complete": True} if kind == "complete" else {}
+    return Asked.model_validate(said | completes).wishes(areas)
 
 
 def _with_locks(connection: Connection, wishes: Wishes, before: PlanBefore | None) -> Wishes:

@@ -74,6 +74,33 @@ Fault = Literal["limit", "balance", "border", "compactness", "compound", "moved"
 """What a drawing is charged for (:class:`geo.partition.objective.Weights`)."""
 
 
+class AreaAsked(BaseModel):
+    """A polygon (GeoJSON, CGCS2000) that is to be a grid of its own."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(min_length=1, max_length=60)
+    geometry: dict[str, Any]
+
+    def shape(self) -> shapely.Geometry:
+        """Return the polygon.
+
+        Raises
+        ------
+        InputError
+            If it is none, or crosses itself.
+        """
+        try:
+            shape = shapely.from_geojson(orjson.dumps(self.geometry))
+        except (shapely.GEOSException, TypeError) as error:
+            raise InputError("area_unreadable", said=str(error)) from None
+        if shapely.get_dimensions(shape) != 2 or shapely.is_empty(shape):
+            raise InputError("area_unreadable", said=self.geometry.get("type"))
+        if not shapely.is_valid(shape):
+            raise InputError("area_unreadable", said=shapely.is_valid_reason(shape))
+        return shape
+
+
 class Ask(BaseModel):
     """How to draw: limits, the seed, what each fault costs, how many seconds it may take, and what
     has to be together, apart or left alone."""
@@ -92,6 +119,7 @@ class Ask(BaseModel):
     together: list[list[FeatureCode]] = Field(default_factory=list, max_length=1000)
     apart: list[tuple[FeatureCode, FeatureCode]] = Field(default_factory=list, max_length=1000)
     dedicated: list[Category] = Field(default_factory=list, max_length=30)
+    areas: list[AreaAsked] = Field(default_factory=list, max_length=50)
     whole_compounds: bool = False
     only_touched: bool = False
     complete: bool = False
@@ -220,8 +248,13 @@ def draw(
         raise NotFoundError("no_such_community", code=code)
     if ask.before is not None:
         _of_community(connection, ask.before, code)
+    areas = [
+        {"name": area.name, "wkt": shapely.to_wkt(area.shape(), rounding_precision=9)}
+        for area in ask.areas
+    ]
     kind = JobKind.ALTERNATIVES if ask.alternatives > 1 else JobKind.DRAW
-    return _asked(request, response, connection, asker, lang, kind, code, ask.model_dump())
+    asked = ask.model_dump() | {"areas": areas}
+    return _asked(request, response, connection, asker, lang, kind, code, asked)
 
 
 def asker_may_draw(scope: str, role: str, code: str) -> bool:

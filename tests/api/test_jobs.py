@@ -70,6 +70,37 @@ def test_weights_and_seconds_that_were_asked_for_are_those_it_was_drawn_with(tow
     assert planner.post(f"/communities/{t.DRUM_TOWER}/plans", json=strange).status_code == 422
 
 
+def square(west, south, east, north):
+    corners = [(west, south), (east, south), (east, north), (west, north), (west, south)]
+    ring = [list(t.degrees(*corner)) for corner in corners]
+    return {"type": "Polygon", "coordinates": [ring]}
+
+
+def test_area_drawn_by_the_planner_becomes_a_dedicated_grid(planner):
+    area = {"name": "鼓楼广场", "geometry": square(805, 205, 995, 395)}
+    asked = LIMITS | {"areas": [area], "fresh": True, "seconds": 2}
+    job = planner.post(f"/communities/{t.DRUM_TOWER}/plans", json=asked).headers["location"]
+    [plan] = until(planner, job, "done", "failed")["plans"]
+    grids = planner.get(f"/plans/{plan}/grids").json()["features"]
+    own = [one["properties"] for one in grids if one["properties"]["kind"] == "dedicated"]
+    assert [one["name"] for one in own] == ["鼓楼广场"]
+
+
+@pytest.mark.parametrize(
+    "geometry",
+    [
+        {"type": "Point", "coordinates": [112.14, 32.04]},
+        {"type": "Polygon", "coordinates": [[[0, 0], [1, 1], [1, 0], [0, 1], [0, 0]]]},
+        {"type": "Polygon", "coordinates": "everywhere"},
+    ],
+)
+def test_area_that_is_no_polygon_is_refused_at_once(planner, geometry):
+    asked = LIMITS | {"areas": [{"name": "x", "geometry": geometry}]}
+    refused = planner.post(f"/communities/{t.DRUM_TOWER}/plans", json=asked)
+    assert refused.status_code in (400, 422)
+    assert "不是" in refused.json()["detail"] or "polygon" in refused.json()["detail"]
+
+
 def test_jobs_are_not_for_the_public_nor_for_other_streets(client, signed_in, planner, drawn):
     job = f"/jobs/{drawn[-1][1]['id']}"
     assert client.get(job).status_code == 401

@@ -1,8 +1,10 @@
 """The planner: drawing, editing with undo, conflicts, a cut network, comparing, publishing."""
 
 import pytest
+import shapely
 from playwright.sync_api import expect
 
+from geo.partition.objective import Weights
 from tests import town as t
 from tests.e2e.conftest import PASSWORD, PHONE, faults_of, signed_in
 
@@ -10,7 +12,7 @@ READY = "() => window.gridatlas?.editor && gridatlas.map.loaded() && gridatlas.m
 SAVED = "() => !gridatlas.editor.draft.busy"
 GRIDS = "() => [...gridatlas.editor.draft.grids.keys()].sort()"
 
-PEN = "() => gridatlas.map.getStyle().layers.some(layer => layer.id.startsWith('td-'))"
+PEN = "() => window.gridatlas?.map.getStyle().layers.some(one => one.id.startsWith('td-'))"
 
 AT_BORDER = """([to]) => {
   const {draft} = gridatlas.editor, box = document.querySelector('#map').getBoundingClientRect();
@@ -341,6 +343,64 @@ def test_sheet_of_a_plan_is_printed_for_planners_only(client_of, draft):
     for name in ("cards", "notice"):
         paper = client_of("planner").get(f"/communities/{t.NORTH_GATE}/{name}.pdf")
         assert paper.content.startswith(b"%PDF")
+
+
+def test_alternatives_stand_side_by_side(open_page, desks, session):
+    page = open_page(f"{desks}/plan/c/{t.NORTH_GATE}", session=session)
+    page.get_by_role("button", name="划分网格").click()
+    page.get_by_label("方案个数").fill("3")
+    page.get_by_label("从何开始").select_option("yes")
+    page.locator(".further summary").click()
+    page.get_by_label("最多用时").fill("1")
+    before = page.locator("article.plan").count()
+    page.get_by_role("button", name="开始划分").click()
+    page.wait_for_function(
+        "before => document.querySelectorAll('article.plan').length > before",
+        arg=before,
+        timeout=90_000,
+    )
+    assert page.locator("table.card thead th").count() >= 2
+    assert page.locator("table.card .best").count() > 0
+
+
+def test_area_drawn_on_the_map_is_asked_for(open_page, desks, session):
+    page = open_page(f"{desks}/plan/c/{t.DRUM_TOWER}", session=session)
+    page.get_by_role("button", name="划分网格").click()
+    page.get_by_role("button", name="在图上画专属范围").click()
+    page.wait_for_function(PEN)
+    page.wait_for_function("() => gridatlas.map.loaded()")
+    box = page.locator("#area-map").bounding_box()
+
+    def on_screen(x, y):
+        place = "place => {const {x, y} = gridatlas.map.project(place); return [x, y]}"
+        column, row = page.evaluate(place, list(t.degrees(x, y)))
+        return box["x"] + column, box["y"] + row
+
+    corners = [(805, 205), (995, 205), (995, 395), (805, 395)]
+    for corner in [*corners, corners[0]]:
+        page.mouse.move(*on_screen(*corner), steps=3)
+        page.mouse.click(*on_screen(*corner))
+        page.wait_for_timeout(60)
+    picker = page.get_by_role("dialog", name="在图上画专属范围")
+    picker.get_by_label("网格名称").fill("鼓楼广场")
+    assert faults_of(page) == []
+    picker.get_by_role("button", name="完成").click()
+    expect(page.locator(".areas")).to_contain_text("鼓楼广场")
+    page.locator(".further summary").click()
+    page.get_by_label("形状紧凑").select_option("3")
+    page.get_by_label("最多用时").fill("2")
+    with page.expect_request("**/communities/*/plans") as sent:
+        page.get_by_role("button", name="开始划分").click()
+    asked = sent.value.post_data_json
+    assert asked["seconds"] == 2
+    assert asked["weights"] == {"compactness": 3 * Weights().compactness}
+    [area] = asked["areas"]
+    assert area["name"] == "鼓楼广场"
+    ring = shapely.Polygon(area["geometry"]["coordinates"][0])
+    assert ring.contains(shapely.Point(t.degrees(900, 300)))
+    page.wait_for_url("**/plan/p/*", timeout=60_000)
+    page.wait_for_function(READY)
+    expect(page.locator(".grids")).to_contain_text("鼓楼广场")
 
 
 def test_broken_plan_is_repaired(open_page, desks, session, client_of, draft):
