@@ -118,6 +118,7 @@ def test_incident_circle_lists_people_by_grid_and_grows(desk):
     page.get_by_label("半径").fill("500")
     expect(panel).to_contain_text("半径 500 米", timeout=60_000)
     assert "incident=" in page.url
+    assert faults_of(page) == []
 
 
 def test_pipe_is_shut_off_and_a_valve_that_sticks_gives_the_next_ring(desk):
@@ -133,6 +134,7 @@ def test_pipe_is_shut_off_and_a_valve_that_sticks_gives_the_next_ring(desk):
     click(page, 100, 384)
     expect(panel.locator("section", has_text="关不上的阀门")).to_contain_text("g1", timeout=60_000)
     assert "stuck=g1" in page.url
+    assert faults_of(page) == []
 
 
 def test_overlays_go_on_with_counts_and_findings_in_view(desk):
@@ -144,6 +146,7 @@ def test_overlays_go_on_with_counts_and_findings_in_view(desk):
     expect(box.locator(".findings")).to_contain_text("当前范围内")
     shown = page.evaluate("gridatlas.map.getLayoutProperty('station', 'visibility')")
     assert shown == "visible"
+    assert faults_of(page) == []
 
 
 def test_english_phone_and_no_serious_fault_of_access(desk):

@@ -61,6 +61,11 @@ def households(page):
     }
 
 
+SAME = """() => {const {draft} = gridatlas.editor;
+  return draft.coverage.touching(cell => draft.cells[cell].grid)
+    .filter(([one, other]) => draft.grids.get(one).colour === draft.grids.get(other).colour)}"""
+
+
 def pick(page, code):
     page.locator(f'.grids [data-code="{code}"]').click()
 
@@ -112,6 +117,7 @@ def test_move_shows_its_figures_at_once_is_kept_undone_and_redone_after_a_reload
     assert households(page) == after
     page.wait_for_function(SAVED)
     assert households(page) == after
+    assert page.evaluate(SAME) == [], "neighbours differ in colour after a move too"
     page.reload()
     page.wait_for_function(READY)
     assert households(page) == after

@@ -13,10 +13,10 @@ import {
   type StyleSpecification,
 } from "maplibre-gl";
 import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?url";
-import type { Geometry } from "geojson";
 import { Protocol } from "pmtiles";
 import "maplibre-gl/dist/maplibre-gl.css";
 
+import { margins, type Extent } from "./bounds";
 import { button, element } from "./dom";
 import { ask } from "./http";
 import { text, type Language } from "./locale";
@@ -26,8 +26,6 @@ addProtocol("pmtiles", new Protocol().tile);
 setWorkerUrl(new URL(workerUrl, location.href).href);
 
 const CHINA: LngLatBoundsLike = [73.5, 18.2, 134.8, 53.6];
-
-export type Extent = [number, number, number, number];
 
 /** The city's style; the tiles come from one baked file where `archive` and there is one. */
 export async function loadStyle(
@@ -117,42 +115,6 @@ export async function cityExtent(): Promise<number[] | undefined> {
   return bbox;
 }
 
-export function showExtent(map: LibreMap, extent: number[], padding = margins()): void {
-  map.fitBounds(extent as Extent, {
-    padding,
-    maxZoom: 17.5,
-    duration: reducedMotion() ? 0 : 700,
-  });
-}
-
-/** West, south, east, north of shapes. */
-export function extentOf(...shapes: Geometry[]): Extent {
-  const box: Extent = [180, 90, -180, -90];
-  const take = (part: unknown): void => {
-    if (!Array.isArray(part)) return;
-    if (typeof part[0] !== "number") return part.forEach(take);
-    const [x, y] = part as [number, number];
-    box[0] = Math.min(box[0], x);
-    box[1] = Math.min(box[1], y);
-    box[2] = Math.max(box[2], x);
-    box[3] = Math.max(box[3], y);
-  };
-  for (const shape of shapes) if ("coordinates" in shape) take(shape.coordinates);
-  return box;
-}
-
 export function select(map: LibreMap, code: string): void {
   map.setFilter("grid-selected", ["==", ["get", "code"], code]);
-}
-
-/** Room for the bar at the top, the panel beside it, and on a phone nothing else. */
-function margins(): PaddingOptions {
-  const narrow = window.innerWidth < 720;
-  return narrow
-    ? { top: 132, right: 18, bottom: 64, left: 18 }
-    : { top: 140, right: 40, bottom: 40, left: 40 };
-}
-
-export function reducedMotion(): boolean {
-  return window.matchMedia("(prefers-reduced-motion: reduce)").matches;
 }

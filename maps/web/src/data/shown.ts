@@ -5,7 +5,8 @@ import type { GeoJSONSource, Map as LibreMap } from "maplibre-gl";
 
 import { byId, element, notify } from "../dom";
 import { known, text, type Language } from "../locale";
-import { createMap, cityExtent, extentOf, loadStyle, showExtent } from "../map";
+import { extentOf, showExtent } from "../bounds";
+import { createMap, cityExtent, loadStyle } from "../map";
 
 export const CHANGES: Record<string, string> = { added: "#1d7a3a", changed: "#b35900", removed: "#a4161a", held: "#7b2d8b" };
 const NOTHING: FeatureCollection = { type: "FeatureCollection", features: [] };

@@ -6,7 +6,7 @@ import type { Map as LibreMap, MapMouseEvent } from "maplibre-gl";
 import { notify } from "../dom";
 import { openFile } from "../http";
 import { text } from "../locale";
-import { extentOf, showExtent } from "../map";
+import { extentOf, showExtent } from "../bounds";
 import * as api from "./api";
 import type { Incident, Isolation, Layout, Place } from "./api";
 import { point, showAnswer, sign } from "./layers";

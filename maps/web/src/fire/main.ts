@@ -7,14 +7,12 @@ import { button, byId, notify } from "../dom";
 import { labelSearch, wireSearch } from "../find";
 import { Problem } from "../http";
 import { text, type Language } from "../locale";
-import { cityExtent, createMap, loadStyle } from "../map";
 import { firstVisit } from "../tour";
 import { Answers } from "./answers";
 import * as api from "./api";
 import { fireStyle, showPipes } from "./layers";
 import { listOverlays } from "./overlays";
 import { heading } from "./panel";
-import "maplibre-gl/dist/maplibre-gl.css";
 import "../desk.css";
 import "./style.css";
 
@@ -62,7 +60,9 @@ async function start(): Promise<void> {
   }
 }
 
+/** Open the map, whose code comes while the answer is already asked for. */
 async function openMap(lang: Language): Promise<LibreMap> {
+  const { cityExtent, createMap, loadStyle } = await import("../map");
   const [style, extent] = await Promise.all([loadStyle(lang, "published"), cityExtent()]);
   const map = createMap(fireStyle(style), extent, { padding: PADDING });
   map.on("error", (event) => notify(event.error.message));

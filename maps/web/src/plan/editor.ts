@@ -4,7 +4,7 @@
 import { button, byId, element, icon, notify } from "../dom";
 import { ask, isOffline } from "../http";
 import { number, text, type Language } from "../locale";
-import { reducedMotion } from "../map";
+import { reducedMotion } from "../bounds";
 import { session } from "../session";
 import * as api from "./api";
 import type { GridProperties, Plan } from "./api";

@@ -11,7 +11,8 @@ import type {
 
 import { palette } from "../legend";
 import { text, type Language } from "../locale";
-import { createMap, loadStyle, type Extent } from "../map";
+import { type Extent } from "../bounds";
+import { createMap, loadStyle } from "../map";
 import { rings } from "./coverage";
 import type { Draft } from "./draft";
 
