@@ -73,7 +73,9 @@ def do(engine: Engine, job: dict[str, Any], begin: Callable[[str], None]) -> lis
     caller = Caller(**given)
     asked = job["parameters"]
     begin("read")
-    with acting(engine, caller) as connection:
+    # One state of the city, however an import changes it meanwhile.
+    snapshot = engine.execution_options(isolation_level="REPEATABLE READ")
+    with acting(snapshot, caller) as connection:
         community = plans.read_community(connection, job["community_code"])
         wishes = wishes_of(asked, job["kind"])
         before = None if wishes.fresh else plans.before(connection, community, asked.get("before"))

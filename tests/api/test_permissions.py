@@ -32,7 +32,7 @@ ANYONE = frozenset(ROLES)
 PLANS, PEOPLE, JOBS = writers("plan_edit"), writers("grid_informant"), writers("job")
 DATA, DISPATCH = readers("quarantine"), readers("building_review") - {"importer"}
 PIPES = readers("pipe_node") - {"importer"}
-"""The desks of the fire service and of the networks are not the importer's, who reads the layers."""
+"""The desks of fire service and networks are not the importer's, who reads their layers."""
 
 MAY = {
     "POST /auth/token": ANYONE,

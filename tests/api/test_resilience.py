@@ -1,0 +1,223 @@
+"""What must not take the server down: a database that goes away, clients that dawdle, crowds."""
+
+import socket
+import subprocess
+import sys
+import threading
+import time
+from itertools import cycle
+
+import httpx
+import pytest
+from sqlalchemy import text
+
+from api import protocol
+from etl.imports import Request, import_file
+from geo import cluster
+from geo.settings import Settings
+from tests import town as t
+from tests.api.test_jobs import LIMITS, until
+from tests.api.test_tiles import tile_of
+from tests.conftest import fresh_database, make_cluster
+from tests.etl.delivery import houses, mapping, write
+from tests.server import serving
+
+LON, LAT = t.degrees(300, 200)
+COLUMN, ROW = tile_of(300, 350, 15)
+ASKED = (
+    f"/tiles/15/{COLUMN}/{ROW}",
+    f"/grids?lon={LON}&lat={LAT}",
+    "/regions",
+    "/ogc/collections/building/items?limit=50",
+)
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory):
+    """Return a server over a database of its own, which may be stopped."""
+    place = tmp_path_factory.mktemp("own", numbered=True)
+    place.chmod(0o755)
+    place.parent.chmod(0o755)
+    place.parent.parent.chmod(0o755)
+    home = place / "home"
+    make_cluster(home)
+    try:
+        with fresh_database(home) as engine:
+            t.build(engine)
+            with serving(engine) as address:
+                yield home, address
+            engine.dispose()
+    finally:
+        cluster.stop(home)
+
+
+def test_restarted_database_is_503_for_a_while_and_never_a_wrong_answer(own):
+    home, address = own
+    right = {path: httpx.get(f"{address}{path}").content for path in ASKED}
+    answers, over = [], threading.Event()
+
+    def keep_asking(paths):
+        with httpx.Client(base_url=address, timeout=30) as client:
+            for path in cycle(paths):
+                if over.is_set():
+                    return
+                answer = client.get(path)
+                answers.append((time.monotonic(), path, answer))
+
+    threads = [
+        threading.Thread(target=keep_asking, args=((*ASKED[n:], *ASKED[:n]),)) for n in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.5)
+    cluster.stop(home)
+    time.sleep(1)
+    cluster.ensure(home)
+    back = time.monotonic()
+    time.sleep(6)
+    over.set()
+    for thread in threads:
+        thread.join()
+    for _, path, answer in answers:
+        assert answer.status_code in (200, 503), (path, answer.status_code, answer.text[:300])
+        if answer.status_code == 503:
+            assert int(answer.headers["retry-after"]) >= 1
+            assert answer.headers["content-type"] == "application/problem+json"
+        else:
+            assert answer.content == right[path], path
+    assert any(answer.status_code == 503 for _, _, answer in answers)
+    late = {path for at, path, answer in answers if at > back + 5 and answer.status_code != 200}
+    assert late == set()
+    assert {path for at, path, _ in answers if at > back + 5} == set(ASKED)
+
+
+@pytest.fixture
+def hasty(monkeypatch):
+    """Have the server look after half a second at what it looks at after 15."""
+    monkeypatch.setattr(protocol, "PATIENCE_S", 0.5)
+
+
+def connected(address):
+    url = httpx.URL(address)
+    return socket.create_connection((url.host, url.port))
+
+
+def ended(connection, within=5.0):
+    """Return what a connection brought until the server ended it."""
+    connection.settimeout(within)
+    brought = b""
+    try:
+        while piece := connection.recv(65_536):
+            brought += piece
+    except ConnectionResetError:
+        pass
+    return brought
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"",
+        b"GET /health HTTP/1.1\r\nHost: x\r\nX-Slow: ",
+        b"POST /auth/token HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n"
+        b"Content-Type: application/x-www-form-urlencoded\r\n\r\nusername=",
+        b"PUT /grids/420602001001001/manager/photo HTTP/1.1\r\nHost: x\r\n"
+        b"Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 5000000\r\n\r\n--b\r\n",
+    ],
+    ids=["nothing", "half a head", "half a form", "the beginning of a photo"],
+)
+def test_clients_that_stop_halfway_are_let_go_and_hold_nobody_up(client, address, hasty, sent):
+    slow = [connected(address) for _ in range(40)]
+    try:
+        for one in slow:
+            one.sendall(sent)
+        began = time.monotonic()
+        assert client.get("/regions").status_code == 200
+        assert time.monotonic() - began < 4
+        for one in slow:
+            ended(one)
+    finally:
+        for one in slow:
+            one.close()
+
+
+def test_client_that_does_not_read_its_answer_holds_no_place(client, address, hasty):
+    deaf = [connected(address) for _ in range(40)]
+    asked = "GET /style.json HTTP/1.1\r\nHost: x\r\n\r\n" * 200
+    try:
+        for one in deaf:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            one.setblocking(False)
+            try:
+                one.send(asked.encode())
+            except BlockingIOError:
+                pass
+        assert client.get("/regions").status_code == 200
+    finally:
+        for one in deaf:
+            one.close()
+
+
+def test_head_without_end_is_refused(address):
+    with connected(address) as one:
+        one.sendall(b"GET / HTTP/1.1\r\nX: " + b"a" * 200_000)
+        assert ended(one).startswith(b"HTTP/1.1 400")
+
+
+@pytest.mark.parametrize(
+    ("header", "status"),
+    [("Content-Length: 99999999999", 413), ("Transfer-Encoding: chunked", 400)],
+)
+def test_endless_body_is_refused_before_it_comes(address, header, status):
+    with connected(address) as one:
+        head = f"POST /auth/token HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{header}\r\n\r\n"
+        one.sendall(head.encode())
+        assert ended(one).startswith(f"HTTP/1.1 {status}".encode())
+
+
+CROWD = """
+import socket, sys
+host, port, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+crowd = []
+for number in range(count):
+    one = socket.create_connection((host, port))
+    if number % 2:
+        one.send(b"GET /")
+    crowd.append(one)
+print("there", flush=True)
+sys.stdin.readline()
+for one in crowd:
+    one.settimeout(20)
+print(sum(one.recv(1) == b"" for one in crowd), flush=True)
+"""
+
+
+def test_ten_thousand_connections_opened_and_left_are_let_go(client, address, monkeypatch):
+    monkeypatch.setattr(protocol, "PATIENCE_S", 4.0)
+    url = httpx.URL(address)
+    words = [sys.executable, "-c", CROWD, url.host, str(url.port), "10000"]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as crowd:
+        assert crowd.stdout.readline() == "there\n"
+        answer = client.get("/health")
+        assert answer.status_code == 200
+        said, _ = crowd.communicate("go\n", timeout=60)
+    assert said == "10000\n"
+
+
+def test_drawing_and_importing_at_once_both_come_to_their_end(planner, town, tmp_path):
+    """A drawing reads one state of the city, however an import changes it meanwhile."""
+    job = planner.post(f"/communities/{t.DRUM_TOWER}/plans", json=LIMITS).headers["location"]
+    for count in (30, 40):
+        data = houses(count, code=[f"r{i:03d}" for i in range(count)])
+        file = write(data, tmp_path / f"{count}.gpkg")
+        outcome = import_file(town, Request("building", file, mapping(source="race")), Settings())
+        assert outcome.status == "published"
+    (plan,) = until(planner, job, "done", "failed")["plans"]
+    assert planner.get(f"/plans/{plan}/validation").status_code == 200
+    with town.connect() as connection:
+        counts = (
+            "SELECT sum(m.households), max(g.total) FROM grid_member m, (SELECT sum(households)"
+        )
+        counts += " AS total FROM grid WHERE plan_id = :plan) g WHERE m.plan_id = :plan"
+        members, grids = connection.execute(text(counts), {"plan": plan}).one()
+    assert members == grids > 0
