@@ -9,8 +9,10 @@ from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import asyncpg
+import orjson
 from fastapi import Depends, FastAPI, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
 from geoalchemy2 import Geometry
@@ -213,14 +215,13 @@ class LayerCollection(PgCollection):
             properties=properties_filter,
             cql=cql_filter,
         )
-        matched = await self._matched(conn, where, bound.values)
         degrees = coordinates.SYSTEMS[self.asked.crs] in coordinates.LIKE_STORAGE
         shown = [f'"{name}"' for name in self._shown(properties)]
         shape = self._geometry(simplify, bbox_only)
         written = (
             f"ST_AsText({shape})"
             if geom_as_wkt
-            else f"ST_AsGeoJSON({shape}, {GEO_PLACES[degrees]}, 0)::json"
+            else f"ST_AsGeoJSON({shape}, {GEO_PLACES[degrees]}, 0)"
         )
         columns = ", ".join([*shown, '"code" AS tipg_id', f"{written} AS tipg_geom"])
         rows = await conn.fetch(
@@ -230,8 +231,10 @@ class LayerCollection(PgCollection):
         )
         if self.layer.protected:
             await recorded(conn, _caller.get(), "read", self.layer.name, "", {"ogc": len(rows)})
-        items = [_feature(dict(row)) for row in rows]
+        items = [_feature(dict(row), as_text=geom_as_wkt) for row in rows]
         after = offset + len(items)
+        is_last = len(items) < limit and (items or not offset)
+        matched = after if is_last else await self._matched(conn, where, bound.values)
         return {
             "items": items,
             "matched": matched,
@@ -308,9 +311,24 @@ class LayerCollection(PgCollection):
         return bytes(body or b"")
 
 
-def _feature(row: dict[str, Any]) -> dict[str, Any]:
+def _feature(row: dict[str, Any], *, as_text: bool) -> dict[str, Any]:
+    """Return a row as a feature; GeoJSON as the database wrote it goes into the answer as it is."""
     geometry, number = row.pop("tipg_geom"), row.pop("tipg_id")
-    return {"type": "Feature", "geometry": geometry, "id": number, "properties": row}
+    shape = geometry if as_text or geometry is None else orjson.Fragment(geometry)
+    return {"type": "Feature", "geometry": shape, "id": number, "properties": row}
+
+
+class Features(OGCFeaturesFactory):
+    """tipg's routes, with the two links that each feature has made without its search of routes."""
+
+    def url_for(self, request: Request, name: str, **path_params: Any) -> str:
+        """Return the address of a route."""
+        if name not in {"collection", "item"}:
+            return str(super().url_for(request, name, **path_params))
+        address = f"{request.base_url}ogc/collections/{path_params['collectionId']}"
+        if name == "item":
+            address += f"/items/{quote(str(path_params['itemId']), safe='')}"
+        return address
 
 
 def _made(layer: Layer) -> LayerCollection:
@@ -396,10 +414,8 @@ def create_ogc(pool: Pool) -> FastAPI:
     app.dependency_overrides |= {bbox_query: _bbox, filter_query: _filter}
     app.add_middleware(AsCaller)
     _own_routes(app)
-    for factory in (OGCFeaturesFactory, OGCTilesFactory):
-        more = (
-            {} if factory is OGCFeaturesFactory else {"with_viewer": False, "supported_tms": _TMS}
-        )
+    for factory in (Features, OGCTilesFactory):
+        more = {} if factory is Features else {"with_viewer": False, "supported_tms": _TMS}
         made = factory(
             collection_dependency=_collection,
             router_prefix="ogc",

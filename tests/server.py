@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import uvicorn
 from sqlalchemy import Engine
 
+from api import baking
 from api.app import create_app
 from api.protocol import ImpatientProtocol
 from geo import db
@@ -17,6 +18,7 @@ from geo import db
 @contextmanager
 def serving(engine: Engine) -> Iterator[str]:
     """Serve a database on a free port of the loopback, as the API signs in; yields the address."""
+    baking.GLANCE_S = 600.0  # tests that want baked tiles bake them
     signed_in = db.api_engine(db.api_url(engine.url))
     listening = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
