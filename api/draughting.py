@@ -8,7 +8,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import orjson
@@ -17,12 +17,15 @@ from sqlalchemy import Connection, Engine, create_engine, func, select, update
 from api.access import Caller, acting
 from api.audit import record
 from geo import plans
-from geo.errors import ConflictError, GridatlasError
-from geo.model import Grid, Job
+from geo.breaches import limits_of
+from geo.errors import ConflictError, GridatlasError, NotFoundError
+from geo.model import Grid, GridPlan, Job
 from geo.partition.alternatives import alternatives
 from geo.partition.asked import Asked
+from geo.partition.objective import Weights
 from geo.partition.plan import Drawing, draw
 from geo.partition.redraw import PlanBefore
+from geo.partition.review import reviewed
 from geo.partition.wishes import Area, Wishes
 
 STEPS = ("read", "draw", "keep")
@@ -72,6 +75,8 @@ def do(engine: Engine, job: dict[str, Any], begin: Callable[[str], None]) -> lis
     given = job["caller"] | {"networks": tuple(job["caller"]["networks"])}
     caller = Caller(**given)
     asked = job["parameters"]
+    if job["kind"] == "score":
+        return [_scored(engine, caller, job, begin)]
     begin("read")
     # One state of the city, however an import changes it meanwhile.
     snapshot = engine.execution_options(isolation_level="REPEATABLE READ")
@@ -90,16 +95,51 @@ def do(engine: Engine, job: dict[str, Any], begin: Callable[[str], None]) -> lis
         return _keep(connection, caller, job["id"], drawings)
 
 
+def _scored(
+    engine: Engine, caller: Caller, job: dict[str, Any], begin: Callable[[str], None]
+) -> int:
+    """Score a plan as it is now, and keep the card unless it was edited meanwhile."""
+    number = job["parameters"]["plan"]
+    wanted = select(GridPlan.revision, GridPlan.parameters, GridPlan.parent_id, GridPlan.score)
+    begin("read")
+    snapshot = engine.execution_options(isolation_level="REPEATABLE READ")
+    with acting(snapshot, caller) as connection:
+        row = connection.execute(wanted.where(GridPlan.id == number)).one_or_none()
+        if row is None:
+            raise NotFoundError("no_plan_here", plan=number)
+        community = plans.read_community(connection, job["community_code"])
+        plan = plans.before(connection, community, number)
+        parent = row.parent_id
+        before = None if parent is None else plans.before(connection, community, parent)
+    begin("draw")
+    assert plan is not None  # noqa: S101 (its row was there in the same snapshot)
+    weights = Weights(**(asdict(Weights()) | (row.parameters.get("weights") or {})))
+    card = reviewed(community, plan, limits_of(row.parameters), weights, before)
+    bound = row.score.get("bound")
+    if bound is not None:  # what no drawing can be cheaper than holds for an edited one too
+        card = replace(card, bound=bound, gap=1.0 - bound / max(card.objective, bound, 1e-9))
+    begin("keep")
+    with acting(engine, caller) as connection:
+        as_it_was = (GridPlan.id == number, GridPlan.revision == row.revision)
+        connection.execute(update(GridPlan).where(*as_it_was).values(score=card.as_json()))
+        _close(connection, job["id"], [number])
+    return int(number)
+
+
 def _keep(connection: Connection, caller: Caller, job: int, drawings: list[Drawing]) -> list[int]:
     """Keep the drawings and close the job in one transaction, unless it was cancelled."""
     made = [plans.store(connection, drawing, caller.name) for drawing in drawings]
+    _close(connection, job, made)
+    for plan in made:
+        record(connection, caller, "draw", "grid_plan", str(plan), {"job": job})
+    return made
+
+
+def _close(connection: Connection, job: int, made: list[int]) -> None:
     done = {"status": "done", "plans": made, "finished_at": func.now(), "done": len(STEPS)}
     closed = update(Job).where(Job.id == job, Job.status == "running").values(done)
     if connection.execute(closed).rowcount == 0:
         raise ConflictError("job_cancelled", job=job)
-    for plan in made:
-        record(connection, caller, "draw", "grid_plan", str(plan), {"job": job})
-    return made
 
 
 def wishes_of(asked: dict[str, Any], kind: str) -> Wishes:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection as Database
 from sqlalchemy import func, select
 
-from api import problems
+from api import jobs, problems
 from api.access import Asker, Caller, allow
 from api.audit import record
 from api.plans import GridCode, Number, PlanGrid, grid_features
@@ -274,6 +274,7 @@ def _edited(
         "problems": [one.model_dump() for one in _problems(connection, number, lang)],
         "households": {"moved": sum(draft.households[atom] for atom in change.members)},
     }
+    jobs.rescore(connection, asker, draft.community, number)
     record(connection, asker, "edit", "grid_plan", str(number), {"kind": kind, "to": revision})
     headers = {"ETag": f'"{revision}"', "Cache-Control": "no-store"}
     return Response(orjson.dumps(shown), media_type="application/json", headers=headers)

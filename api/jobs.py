@@ -5,10 +5,12 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Annotated, Any
 
+import orjson
 from fastapi import APIRouter, Path, Request
 from pydantic import BaseModel
 from sqlalchemy import Connection as Database
 from sqlalchemy import func, insert, select, update
+from sqlalchemy import text as sql
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
@@ -71,20 +73,39 @@ def ask(
         If the account has too many in it.
     """
     mine = Job.caller["account"].as_integer() == caller.account
-    waiting = select(func.count()).where(mine, Job.status.in_(OPEN))
+    waiting = select(func.count()).where(mine, Job.status.in_(OPEN), Job.kind != JobKind.SCORE)
     if connection.execute(waiting).scalar_one() >= MOST_OPEN:
         raise ConflictError("too_many_jobs", most=MOST_OPEN)
-    whose = {
+    row = {"kind": kind, "community_code": community, "parameters": asked}
+    row |= {"caller": whose(caller)}
+    made = connection.execute(insert(Job).values(row).returning(Job)).mappings().one()
+    record(connection, caller, f"ask_{kind}", "community", community, asked)
+    return made
+
+
+_RESCORE = sql(
+    "UPDATE job SET created_at = now() WHERE kind = 'score' AND status = 'queued' "
+    "AND parameters @> CAST(:asked AS jsonb) RETURNING id"
+)
+
+
+def rescore(connection: Database, caller: Caller, community: str, plan: int) -> None:
+    """Have a plan scored anew a while after its last edit: one job, however many edits."""
+    asked = {"plan": plan}
+    if connection.execute(_RESCORE, {"asked": orjson.dumps(asked).decode()}).first() is None:
+        row = {"kind": JobKind.SCORE, "community_code": community, "parameters": asked}
+        connection.execute(insert(Job).inline(), row | {"caller": whose(caller)})
+
+
+def whose(caller: Caller) -> dict[str, Any]:
+    """Return whose rights a job works under, as its row keeps it."""
+    return {
         "role": caller.role,
         "scope": caller.scope,
         "networks": list(caller.networks),
         "name": caller.name,
         "account": caller.account,
     }
-    row = {"kind": kind, "community_code": community, "caller": whose, "parameters": asked}
-    made = connection.execute(insert(Job).values(row).returning(Job)).mappings().one()
-    record(connection, caller, f"ask_{kind}", "community", community, asked)
-    return made
 
 
 @router.get(
@@ -93,9 +114,11 @@ def ask(
     responses={200: {"model": Listing[JobShown]}, **problems.PROTECTED},
 )
 def jobs(request: Request, connection: Connection, page: Paging, lang: Lang) -> Response:
-    """List jobs, the newest first."""
-    matched = connection.execute(select(func.count()).select_from(Job)).scalar_one()
-    rows = connection.execute(page.of(select(*Job.__table__.c).order_by(Job.id.desc()))).mappings()
+    """List the drawings that were asked for, the newest first."""
+    asked = Job.kind != JobKind.SCORE
+    matched = connection.execute(select(func.count()).select_from(Job).where(asked)).scalar_one()
+    newest = select(*Job.__table__.c).where(asked).order_by(Job.id.desc())
+    rows = connection.execute(page.of(newest)).mappings()
     return listing(request, [shown(row, lang) for row in rows], page, matched)
 
 

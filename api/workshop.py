@@ -24,6 +24,9 @@ LOCK = 4206_0003
 """Advisory lock of jobs, with the job's number: a number of our own."""
 
 ATTEMPTS = 2
+REST_S = 5.0
+"""Without an edit, before a plan is scored anew."""
+
 PAUSE_S, GLANCE_S = 1.0, 0.2
 
 _log = logging.getLogger(__name__)
@@ -37,7 +40,9 @@ _AGAIN = text(
 )
 _CLAIM = text(
     "UPDATE job SET status = 'running', attempts = attempts + 1, started_at = now() WHERE id = ("
-    "SELECT id FROM job WHERE status = 'queued' ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED) "
+    "SELECT id FROM job WHERE status = 'queued' "
+    "AND (kind <> 'score' OR created_at < now() - make_interval(secs => :rest)) "
+    "ORDER BY kind = 'score', id LIMIT 1 FOR UPDATE SKIP LOCKED) "
     "RETURNING id, kind, community_code, caller, parameters"
 )
 _PROGRESS = text(
@@ -184,7 +189,7 @@ def _claimed(session: Connection) -> dict[str, Any] | None:
     """Take the next job, and the lock that says who works on it."""
     with session.begin():
         session.execute(ACT_AS, KEEPER.settings())
-        found = session.execute(_CLAIM).mappings().first()
+        found = session.execute(_CLAIM, {"rest": REST_S}).mappings().first()
         if found is None:
             return None
         session.execute(_LOCK, {"lock": LOCK, "id": found["id"]})

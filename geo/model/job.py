@@ -1,4 +1,4 @@
-"""Work that takes longer than a request: drawings."""
+"""Work that takes longer than a request: drawings, and the score cards of edited plans."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -17,6 +17,7 @@ class JobKind(StrEnum):
     DRAW = "draw"
     ALTERNATIVES = "alternatives"
     COMPLETE = "complete"
+    SCORE = "score"
 
 
 class JobStatus(StrEnum):
@@ -30,7 +31,7 @@ class JobStatus(StrEnum):
 
 
 class Job(Base):
-    """A drawing that was asked for.
+    """A drawing that was asked for, or a score card that an edit has made old.
 
     ``caller`` is whose rights it works under, ``attempts`` how often it was begun, ``plans``
     what came of it, ``problem`` why nothing did.

@@ -101,6 +101,25 @@ def test_area_that_is_no_polygon_is_refused_at_once(planner, geometry):
     assert "不是" in refused.json()["detail"] or "polygon" in refused.json()["detail"]
 
 
+def test_score_card_follows_the_edits(planner, client, drawn, monkeypatch):
+    monkeypatch.setattr("api.workshop.REST_S", 0.5)
+    (plan,) = drawn[-1][1]["plans"]
+    before = planner.get(f"/plans/{plan}").json()
+    grids = [one["id"] for one in planner.get(f"/plans/{plan}/grids").json()["features"]]
+    merged = {"kind": "merge", "grids": grids[:2]}
+    seen = {"If-Match": f'"{before["revision"]}"'}
+    assert planner.post(f"/plans/{plan}/edits", json=merged, headers=seen).status_code == 200
+    for _ in range(300):
+        now = planner.get(f"/plans/{plan}").json()
+        if now["score"] != before["score"]:
+            break
+        time.sleep(0.1)
+    assert now["score"]["grids"] == before["score"]["grids"] - 1
+    assert now["score"]["households"] == before["score"]["households"]
+    assert now["score"]["objective"] != before["score"]["objective"]
+    assert all(job["kind"] != "score" for job in planner.get("/jobs").json()["items"])
+
+
 def test_jobs_are_not_for_the_public_nor_for_other_streets(client, signed_in, planner, drawn):
     job = f"/jobs/{drawn[-1][1]['id']}"
     assert client.get(job).status_code == 401
