@@ -31,8 +31,9 @@ const map = new Map({
   },
 });
 map.once("idle", () => {
-  window.drawn = Object.fromEntries(shown.map((name) => [name,
-    [...new Set(map.queryRenderedFeatures({ layers: [name] }).map((one) => one.properties.code))]]));
+  const codes = (name) =>
+    map.queryRenderedFeatures({ layers: [name] }).map((one) => one.properties.code);
+  window.drawn = Object.fromEntries(shown.map((name) => [name, [...new Set(codes(name))]]));
 });
 map.on("error", (event) => { window.fault = String(event.error); });
 </script>"""
