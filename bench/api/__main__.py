@@ -1,4 +1,4 @@
-"""The five figures of the API, and tipg alone on the same tables in the same run.
+"""The figures of the API, and tipg alone on the same tables in the same run.
 
     ./gridatlas bench api [--seconds 10]
 
@@ -22,10 +22,12 @@ from urllib.parse import urlsplit
 import numpy as np
 from sqlalchemy import text
 
+from bench.api.editing import edits
 from geo import db
 
 LAYERS = ("building", "road", "water", "facility", "grid")
 ZOOM = 15
+EDITS = 40
 
 
 @dataclass
@@ -239,6 +241,10 @@ async def measure(seconds: float) -> None:
             )
         )
         print(f"memory of the worker: {before:.0f} MB before, {memory(running.pid):.0f} MB after")
+        began = time.perf_counter()
+        buildings, taken = await asyncio.to_thread(edits, base, EDITS)
+        name = f"edit, {buildings} buildings (<= 100 ms)"
+        print(Result(taken, 0, time.perf_counter() - began).row(name))
     finally:
         running.terminate()
         running.wait(30)

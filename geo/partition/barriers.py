@@ -10,7 +10,6 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from geo.partition.bins import strongest_at
 from geo.partition.coverage import Floats, Ints, Polygons, clipped
 from geo.partition.faces import faces_within, noded
 
@@ -138,6 +137,8 @@ def _overshot(lines: Polygons, kinds: NDArray[np.int8]) -> tuple[Polygons, NDArr
 
 def kinds_of(points: Floats, barriers: Barriers) -> NDArray[np.int8]:
     """Return what lies at each of (n, 2) points: the strongest barrier there, else open ground."""
+    from geo.partition.bins import strongest_at  # and with it a compiler, only where one draws
+
     coords, line = shapely.get_coordinates(barriers.lines, return_index=True)
     inner = np.flatnonzero(line[1:] == line[:-1])
     ends = np.stack([coords[inner], coords[inner + 1]], axis=1)

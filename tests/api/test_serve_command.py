@@ -60,3 +60,11 @@ def test_several_workers_answer_write_lines_of_json_and_stop_in_order(town):
     finally:
         running.kill()
         running.communicate()
+
+
+def test_worker_holds_no_compiler_until_somebody_draws():
+    """Numba is 60 MB of each worker, and only drawing needs it."""
+    heavy = ("numba", "llvmlite", "matplotlib", "ortools", "dask")
+    loaded = "import sys, api.app; print([name for name in sys.argv[1:] if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", loaded, *heavy], capture_output=True, text=True)
+    assert done.stdout.strip() == "[]", done.stderr
