@@ -21,6 +21,7 @@ PATIENCE_S = 5.0
 
 AWAY = (
     *(OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError),
+    asyncpg.InternalClientError,  # the server's farewell came while nothing was asked
     *(asyncpg.OperatorInterventionError, asyncpg.InsufficientResourcesError),
 )
 """What is raised where a database is away; the time a statement may take is among it."""
@@ -77,12 +78,14 @@ class Pool:
         readonly = caller.role == Role.PUBLIC
         with _reached():
             pool = await self._opened()
-            async with (
-                pool.acquire(timeout=PATIENCE_S) as connection,
-                connection.transaction(readonly=readonly),
-            ):
-                await connection.fetchrow(_ACT_AS, *caller.settings().values(), limit)
-                yield connection
+            async with pool.acquire(timeout=PATIENCE_S) as connection:
+                try:
+                    async with connection.transaction(readonly=readonly):
+                        await connection.fetchrow(_ACT_AS, *caller.settings().values(), limit)
+                        yield connection
+                except asyncpg.InternalClientError:
+                    connection.terminate()  # nobody else is to find it so
+                    raise
 
 
 class State:
@@ -115,7 +118,11 @@ class State:
             if self._connection is None or self._connection.is_closed():
                 self._connection = await asyncpg.connect(**_where(self._url))
                 await self._connection.execute(f"SET ROLE {database_role(Role.PUBLIC)}")
-            return int(await self._connection.fetchval(_STATE, timeout=PATIENCE_S))
+            try:
+                return int(await self._connection.fetchval(_STATE, timeout=PATIENCE_S))
+            except BaseException:
+                self._connection.terminate()  # the next who asks gets a fresh one
+                raise
 
     async def close(self) -> None:
         """Close the connection."""

@@ -11,7 +11,6 @@ import shapely
 from numpy.typing import NDArray
 
 from geo.partition.coverage import Floats, Ints, Polygons, clipped
-from geo.partition.faces import faces_within, noded
 
 LOOSE_END_M = 8.0
 """A street's loose end this near to another barrier is joined to it: a digitising gap."""
@@ -149,6 +148,8 @@ def kinds_of(points: Floats, barriers: Barriers) -> NDArray[np.int8]:
 
 def rooms(area: shapely.Geometry, barriers: Barriers) -> Polygons:
     """Return the faces that barriers cut an area into."""
+    from geo.partition.faces import faces_within, noded  # and with it a compiler
+
     outline = np.asarray(shapely.boundary(area), dtype=object)
     return faces_within(noded(np.append(barriers.lines, outline)), area).polygons
 
