@@ -7,12 +7,13 @@ from typing import Annotated
 import typer
 
 from cli import console, draw, scorecard
-from geo.messages import text
+from geo.messages import language, text
 
 SOURCE = "sample:S:1"
 CITY = "4206"
 ACCOUNT = "demo"
-ATLAS = Path("out/atlas")
+OFFICE = "420606007"
+ATLAS, BOOK = Path("out/atlas"), Path("out/atlas.pdf")
 PORT = 8000
 
 
@@ -94,12 +95,20 @@ def let_in() -> None:
 
 
 def write() -> None:
-    """Write the atlas."""
+    """Write the atlas: pages for a screen, and a book for paper."""
     from geo import db
     from maps import build
     from maps.atlas import write_atlas
+    from maps.paper.book import street_atlas
+    from maps.paper.layout import PAPERS
 
     with console.progress() as progress:
         build.build(progress)
         pages = write_atlas(db.engine(), ATLAS, CITY, progress=progress)
+        with db.engine().connect() as connection:
+            book = street_atlas(
+                connection, OFFICE, PAPERS["A3"], lang=language(), progress=progress
+            )
+    BOOK.write_bytes(book.pdf)
     console.out.print(text("atlas.written", index=pages[0], pages=len(pages) - 1))
+    console.out.print(text("paper.written", file=BOOK), highlight=False)
