@@ -29,8 +29,7 @@ from tests.etl.delivery import (
 
 UNREADABLE = (
     "{file} is not what its ending {ending} says, or is cut off. Fetch it again, or save it anew "
-    "from "
-    "the program that made it."
+    "from the program that made it."
 )
 
 
