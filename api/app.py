@@ -1,8 +1,9 @@
 """The application: one router a resource, the public page, problem documents for errors."""
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 
 from fastapi import FastAPI
@@ -22,6 +23,7 @@ from api import (
     find,
     fire,
     firetiles,
+    firewatch,
     grids,
     health,
     imports,
@@ -33,15 +35,16 @@ from api import (
     plans,
     prints,
     problems,
+    reads,
     regions,
     tiles,
 )
-from api.baking import Baker
 from api.colouring import Colourings
 from api.firewatch import FireWatch
 from api.gate import Gate
 from api.ogc import create_ogc
 from api.pool import Pool, State
+from api.rounds import Rounds
 from api.workshop import Workshop
 from geo import db
 from geo.fire.desk import Desks
@@ -64,6 +67,9 @@ CONTENT_POLICY = (
 
 TIANDITU = "https://*.tianditu.gov.cn"
 
+BREAKS = b"\r\n\0"
+"""What no value of a header holds. None of ours does; the server would send it as it is."""
+
 _GUARDS = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
@@ -83,8 +89,8 @@ def create_app(engine: Engine | None = None) -> FastAPI:
     app.state.colourings = Colourings()
     app.state.desks = Desks()
     app.state.workshop = Workshop(app.state.engine)
-    app.state.baker = Baker(app.state.engine)
-    app.state.firewatch = FireWatch(app.state.engine, app.state.desks)
+    app.state.reads = reads.Reads(app.state.engine)
+    app.state.rounds = tuple(_rounds(app))
     problems.install(app)
     app.state.pool = Pool(app.state.engine.url)
     app.state.state = State(app.state.engine.url)
@@ -96,7 +102,7 @@ def create_app(engine: Engine | None = None) -> FastAPI:
     app.add_middleware(observe.Observed)
     for resource in RESOURCES:
         app.include_router(resource.router)
-    app.state.ogc = create_ogc(app.state.pool)
+    app.state.ogc = create_ogc(app.state.pool, app.state.reads)
     app.mount("/ogc", app.state.ogc)
     page.mount_assets(app)
     description.describe(app)
@@ -109,20 +115,28 @@ def served() -> FastAPI:
     return create_app()
 
 
+def _rounds(app: FastAPI) -> Iterator[Rounds]:
+    """Yield what is done beside the requests."""
+    engine, here = app.state.engine, app.state
+    yield Rounds("firewatch", firewatch.GLANCE_S, FireWatch(engine, here.desks).look)
+    yield Rounds("baker", baking.GLANCE_S, partial(baking.keep_baked, engine))
+    yield Rounds("reads", reads.GLANCE_S, lambda _: here.reads.write(everything=False))
+
+
 @asynccontextmanager
 async def _life(app: FastAPI) -> AsyncIterator[None]:
-    app.state.workshop.open()
-    app.state.baker.open()
-    app.state.firewatch.open()
+    at_work = (app.state.workshop, *app.state.rounds)
+    for one in at_work:
+        one.open()
     yield
-    for at_work in (app.state.firewatch, app.state.baker, app.state.workshop):
-        await run_in_threadpool(at_work.close)
+    for one in (*reversed(at_work), app.state.reads):
+        await run_in_threadpool(one.close)
     await app.state.state.close()
     await app.state.pool.close()
 
 
 class Guarded:
-    """Tells browsers what a page of ours may do."""
+    """Tells browsers what a page of ours may do, and lets no header break into two."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -133,7 +147,10 @@ class Guarded:
 
         async def told(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *self._headers]
+                lines = [
+                    (name, value.translate(None, BREAKS)) for name, value in message["headers"]
+                ]
+                message["headers"] = [*lines, *self._headers]
             await send(message)
 
         await self.app(scope, receive, told if scope["type"] == "http" else send)

@@ -17,7 +17,6 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +51,7 @@ AROUND_M = 600.0
 GLANCE_S = 20.0
 """How often the baker looks whether the file is still what is in force."""
 
+PAUSE_S = 0.2
 NICE = 10
 LOCK = 4206_0004
 """Advisory lock of baking: one process at a time."""
@@ -221,42 +221,22 @@ def _clear(name: str) -> None:
         file.unlink(missing_ok=True)
 
 
-class Baker:
-    """Has the tiles baked anew whenever what is in force has changed.
+def keep_baked(engine: Engine, closing: threading.Event) -> None:
+    """Have the tiles baked anew if what is in force has changed.
 
-    A process of its own bakes, behind all others: baking takes a processor for a while.
+    A process of its own bakes, behind all others: baking takes a processor for a while. A file
+    half baked when no more is wanted is left for the next time.
     """
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="baker", daemon=True)
-
-    def open(self) -> None:
-        """Begin to look."""
-        self._thread.start()
-
-    def close(self) -> None:
-        """Stop looking; a file half baked is left for the next time."""
-        self._closing.set()
-        self._thread.join(10)
-
-    def _watch(self) -> None:
-        while not self._closing.wait(GLANCE_S):
-            with suppress(Exception):
-                self._look()
-
-    def _look(self) -> None:
-        with acting(self._engine, ANYONE, readonly=True) as connection:
-            if baked(connection):
-                return
-        with subprocess.Popen([sys.executable, "-m", "api.baking"], stdin=subprocess.PIPE) as child:
-            assert child.stdin is not None  # noqa: S101
-            child.stdin.write(self._engine.url.render_as_string(hide_password=False).encode())
-            child.stdin.close()
-            while child.poll() is None and not self._closing.wait(GLANCE_S / 100):
-                pass
-            child.terminate()
+    with acting(engine, ANYONE, readonly=True) as connection:
+        if baked(connection):
+            return
+    with subprocess.Popen([sys.executable, "-m", "api.baking"], stdin=subprocess.PIPE) as child:
+        assert child.stdin is not None  # noqa: S101
+        child.stdin.write(engine.url.render_as_string(hide_password=False).encode())
+        child.stdin.close()
+        while child.poll() is None and not closing.wait(PAUSE_S):
+            pass
+        child.terminate()
 
 
 def main() -> None:

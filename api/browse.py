@@ -1,6 +1,6 @@
 """``/layers``: every live feature with all that is known of it, and what it was before.
 
-For the data desk: protected layers are among them, and reading their history leaves a trace.
+For the data desk: protected layers are among them, and reading them leaves a trace.
 """
 
 from collections.abc import Iterable
@@ -82,6 +82,7 @@ def layers(request: Request, connection: Connection, page: Paging) -> Response:
 def features(
     request: Request,
     connection: Connection,
+    asker: Asker,
     layer: Name,
     page: Paging,
     bbox: Bbox,
@@ -102,6 +103,7 @@ def features(
     found = [
         feature(row, {name: row[name] for name in names}, id=row["code"]) for row in rows.mappings()
     ]
+    record(connection, asker, "read", layer, "", {"features": len(found)})
     return collection(request, found, page, connection.execute(count).scalar_one())
 
 

@@ -17,6 +17,7 @@ from api import problems
 from api.access import Asker, allow
 from api.audit import record
 from api.encoding import encoded
+from api.reads import reading
 from api.regions import geojson, sides
 from api.requests import Bbox, Connection, Lang, Page, Paging, Writing
 from api.responses import GeoJson, collection, feature, kept
@@ -100,7 +101,7 @@ def rules(request: Request, lang: Lang) -> Response:
     return kept(request, orjson.dumps({"rules": listed}), JSON)
 
 
-@router.get("/buildings", responses=Answer)
+@router.get("/buildings", responses=Answer, dependencies=[reading("building")])
 def buildings(
     request: Request,
     connection: Connection,
@@ -199,7 +200,7 @@ def incident_view(
     return answer(request, body, desk.ground, lang, data_age(connection, GROUND))
 
 
-@router.get("/overlays", responses=Answer)
+@router.get("/overlays", responses=Answer, dependencies=[reading("fire_finding")])
 def overlays(
     request: Request, connection: Connection, lang: Lang, region: Region = None
 ) -> Response:
@@ -238,7 +239,12 @@ def region_city(connection: Any, region: str | None) -> str:
     return cities(connection)[0]
 
 
-@router.get("/findings", response_class=GeoJson, responses=problems.DOCUMENTED)
+@router.get(
+    "/findings",
+    response_class=GeoJson,
+    responses=problems.DOCUMENTED,
+    dependencies=[reading("fire_finding")],
+)
 def listed_findings(
     request: Request,
     connection: Connection,
@@ -277,7 +283,7 @@ def listed_findings(
     return collection(request, features, page, matched)
 
 
-@router.get("/separation/blocks", responses=Answer)
+@router.get("/separation/blocks", responses=Answer, dependencies=[reading("building")])
 def fire_blocks(
     request: Request,
     connection: Connection,
@@ -313,7 +319,7 @@ def refresh(
     return {"recomputed": written, "seconds": round(seconds, 3)}
 
 
-@router.get("/reach", responses=Answer)
+@router.get("/reach", responses=Answer, dependencies=[reading("building")])
 def reach_of_engine(
     request: Request,
     connection: Connection,
@@ -347,7 +353,7 @@ def reach_of_engine(
     return answer(request, body, desk.ground, lang, data_age(connection, ("building", "road")))
 
 
-@router.get("/response", responses=Answer)
+@router.get("/response", responses=Answer, dependencies=[reading("fire_area")])
 def response_areas(
     request: Request,
     connection: Connection,
@@ -379,7 +385,7 @@ class Candidates(BaseModel):
     candidates: list[Place] = Field(min_length=1, max_length=50)
 
 
-@router.post("/response/candidates", responses=Answer)
+@router.post("/response/candidates", responses=Answer, dependencies=[reading("building")])
 def candidates(request: Request, connection: Connection, lang: Lang, asked: Candidates) -> Response:
     """Tell what one more station at each of some places would bring, the best first."""
     first = asked.candidates[0]
@@ -416,7 +422,7 @@ class Inspection(BaseModel):
     inspected_on: date
 
 
-@router.get("/reviews", responses=Answer)
+@router.get("/reviews", responses=Answer, dependencies=[reading("building_review")])
 def listed_reviews(
     request: Request,
     connection: Connection,
@@ -436,13 +442,13 @@ def _page(
     return kept(request, orjson.dumps(body), JSON)
 
 
-@router.get("/reviews/{code}", responses=Answer)
+@router.get("/reviews/{code}", responses=Answer, dependencies=[reading("building_review")])
 def review(request: Request, connection: Connection, code: Code) -> Response:
     """Return the review of a building's sheet."""
     return kept(request, orjson.dumps(reviews.of(connection, code)), JSON)
 
 
-@router.get("/inspections", responses=Answer)
+@router.get("/inspections", responses=Answer, dependencies=[reading("hydrant_inspection")])
 def listed_inspections(
     request: Request,
     connection: Connection,

@@ -8,11 +8,12 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from starlette.responses import Response
 
 from api import problems
-from api.access import allow
+from api.access import Asker, Caller, allow
 from api.requests import Connection
 from api.responses import kept
 from api.tilelayers import Source, Tile, layer
 from api.tiles import MAX_ZOOM, MEDIA_TYPE, TILE
+from geo.access import RULES
 from geo.errors import NotFoundError
 from geo.fire import engine
 from geo.fire.rules import in_force
@@ -25,6 +26,7 @@ from geo.model import (
     PipeNode,
     PipeSegment,
     Road,
+    Role,
 )
 from geo.model.pipe import Network
 from geo.network.roads import Vehicle
@@ -41,11 +43,13 @@ Place = Annotated[int, Path(ge=0)]
     responses=TILE | problems.DOCUMENTED,
     dependencies=[allow("fire", "admin")],
 )
-def fire_tile(request: Request, connection: Connection, z: Zoom, x: Place, y: Place) -> Response:
+def fire_tile(
+    request: Request, connection: Connection, asker: Asker, z: Zoom, x: Place, y: Place
+) -> Response:
     """Return a tile with the layers finding, finding_point, hydrant, station, lane, response,
     hydrant_area and entrance; 204 where there is nothing."""
     tile = _tile(z, x, y)
-    return _answer(request, connection, tile, _fire_layers(tile))
+    return _answer(request, connection, asker, tile, _fire_layers(tile))
 
 
 @router.get(
@@ -57,6 +61,7 @@ def fire_tile(request: Request, connection: Connection, z: Zoom, x: Place, y: Pl
 def network_tile(
     request: Request,
     connection: Connection,
+    asker: Asker,
     z: Zoom,
     x: Place,
     y: Place,
@@ -65,7 +70,7 @@ def network_tile(
     """Return a tile with the layers pipe and pipe_node of some networks, all by default."""
     tile = _tile(z, x, y)
     wanted = [name for name in network.split(",") if name] or [name.value for name in Network]
-    return _answer(request, connection, tile, _pipe_layers(tile, wanted))
+    return _answer(request, connection, asker, tile, _pipe_layers(tile, wanted))
 
 
 def _tile(z: int, x: int, y: int) -> Tile:
@@ -74,9 +79,14 @@ def _tile(z: int, x: int, y: int) -> Tile:
     return Tile(z, x, y)
 
 
-def _answer(request: Request, connection: Any, tile: Tile, sources: dict[str, Source]) -> Response:
+def _answer(
+    request: Request, connection: Any, asker: Caller, tile: Tile, sources: dict[str, Source]
+) -> Response:
     parts = [func.coalesce(layer(name, source, tile), b"") for name, source in sources.items()]
     body = b"".join(connection.execute(select(*parts)).one()) if parts else b""
+    tables = {source.geometry.expression.table.name for source in sources.values()}
+    protected = {name for name in tables if Role.PUBLIC not in RULES[name].read}
+    request.app.state.reads.note(asker, protected, tile.degrees())
     return kept(request, body, MEDIA_TYPE)
 
 

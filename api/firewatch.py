@@ -8,7 +8,6 @@ hold the city: it is 200 MB in each worker.
 
 import logging
 import threading
-from contextlib import suppress
 
 from sqlalchemy import Engine, text
 
@@ -31,36 +30,22 @@ _log = logging.getLogger(__name__)
 
 
 class FireWatch:
-    """Reads the cities of an installation into its desks, in a thread of its own."""
+    """Keeps the cities of an installation in its desks."""
 
     def __init__(self, engine: Engine, desks: Desks) -> None:
         self._engine, self._desks = engine, desks
         self._seen: dict[str, int] = {}
-        self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="firewatch", daemon=True)
 
-    def open(self) -> None:
-        """Begin to look."""
-        self._thread.start()
-
-    def close(self) -> None:
-        """Stop looking."""
-        self._closing.set()
-        self._thread.join(10)
-
-    def _watch(self) -> None:
-        while not self._closing.wait(GLANCE_S):
-            with suppress(Exception):  # no city yet, or a database that is away for a while
-                if self._desks.are_used() or _is_anyone_signed_in(self._engine):
-                    self._look()
-
-    def _look(self) -> None:
+    def look(self, closing: threading.Event) -> None:
+        """Read the cities that have changed, if the desk is used."""
+        if not (self._desks.are_used() or _is_anyone_signed_in(self._engine)):
+            return
         with acting(self._engine, WATCH, readonly=True) as connection:
             state = changes(connection)
             if state == self._seen:
                 return
             for city in cities(connection):
-                if self._closing.is_set():
+                if closing.is_set():
                     return
                 self._desks.prepare(connection, city, state)
                 _log.info("city %s is ready for the fire desk", city)

@@ -18,6 +18,7 @@ from starlette.datastructures import UploadFile
 from api import problems
 from api.access import Asker, allow
 from api.audit import record
+from api.reads import reading
 from api.requests import Connection, Paging
 from api.responses import JSON, Listing, kept, listing
 from etl import approve as held_runs
@@ -163,6 +164,7 @@ def runs(
 
 @router.get(
     "/runs/{number}",
+    dependencies=[reading("quarantine")],
     response_class=Response,
     responses={200: {"model": RunTold}, **problems.PROTECTED},
 )
@@ -176,6 +178,7 @@ def run(request: Request, connection: Connection, number: Number) -> Response:
 
 @router.get(
     "/runs/{number}/report",
+    dependencies=[reading("quarantine")],
     response_class=Response,
     responses={200: {"content": {"text/html": {}}}, **problems.PROTECTED},
 )
@@ -216,6 +219,7 @@ def rollback(
 
 @router.get(
     "/quarantine",
+    dependencies=[reading("quarantine")],
     response_class=Response,
     responses={200: {"model": Listing[QuarantineShown]}, **problems.PROTECTED},
 )
@@ -256,6 +260,7 @@ def quarantine(
 
 @router.get(
     "/quarantine/export",
+    dependencies=[reading("quarantine")],
     response_class=Response,
     responses={
         200: {"content": {kind.partition(";")[0]: {} for kind in FORMATS.values()}},
@@ -348,6 +353,7 @@ def _replay(asker: Asker, number: int | None, file: File | None) -> Runs:
 
 @router.get(
     "/corrections",
+    dependencies=[reading("correction")],
     response_class=Response,
     responses={200: {"model": Listing[CorrectionShown]}, **problems.PROTECTED},
 )

@@ -14,6 +14,7 @@ from api.access import Asker, Caller, allow
 from api.audit import record
 from api.encoding import encoded
 from api.fire import GEOJSON_BODY, Latitude, Longitude, Region, desks, region_city
+from api.reads import reading
 from api.requests import Connection, Lang, Paging
 from api.responses import GeoJson, kept
 from geo import crs as systems
@@ -33,7 +34,9 @@ from geo.network.pipes import PipeGraph
 from geo.network.trace import Direction
 
 router = APIRouter(
-    prefix="/networks", tags=["networks"], dependencies=[allow("fire", "utility", "admin")]
+    prefix="/networks",
+    tags=["networks"],
+    dependencies=[allow("fire", "utility", "admin"), reading("pipe_segment")],
 )
 
 JSON = "application/json"

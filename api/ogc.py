@@ -33,6 +33,8 @@ from api.audit import recorded
 from api.cql import Filter, parsed
 from api.layers import LAYERS, Layer, kind_of, layer_of, offered, source_name
 from api.pool import Pool
+from api.reads import Reads
+from api.tilelayers import Tile
 from geo.errors import InputError, NotFoundError, NotSignedInError
 from geo.model import STORAGE_SRID
 
@@ -109,6 +111,7 @@ class LayerCollection(PgCollection):
 
     layer: Layer
     asked: Asked = Asked()
+    reads: Reads | None = None
 
     @property
     def crs(self) -> str:
@@ -306,8 +309,9 @@ class LayerCollection(PgCollection):
             f"SELECT ST_AsMVT(drawn, {bound(self.id, 'text')}, 4096, 'shape') FROM drawn",
             *bound.values,
         )
-        if self.layer.protected:
-            await recorded(conn, _caller.get(), "read", self.layer.name, "", {"ogc": "tile"})
+        if self.layer.protected and self.reads is not None:
+            here = Tile(tile.z, tile.x, tile.y).degrees()
+            self.reads.note(_caller.get(), [self.layer.name], here)
         return bytes(body or b"")
 
 
@@ -371,7 +375,8 @@ def _collection(
     given = {"crs": crs, "bbox_crs": bbox_crs, "filter_crs": filter_crs}
     asked = Asked(**{name: coordinates.uri_of(value) for name, value in given.items() if value})
     request.state.crs = asked.crs
-    return _COLLECTIONS[layer.name].model_copy(update={"asked": asked})
+    more = {"asked": asked, "reads": request.app.state.reads}
+    return _COLLECTIONS[layer.name].model_copy(update=more)
 
 
 def _bbox(
@@ -404,10 +409,11 @@ def _filter(
 _OWN = {"/collections", "/collections/{collectionId}"}
 
 
-def create_ogc(pool: Pool) -> FastAPI:
+def create_ogc(pool: Pool, reads: Reads) -> FastAPI:
     """Return the application to be mounted at ``/ogc``."""
     app = FastAPI(title="Gridatlas OGC API", docs_url=None, redoc_url=None, openapi_url="/api")
     app.state.pool = CallersPool(pool)
+    app.state.reads = reads
     problems.install(app)
     app.exception_handler(TiPgError)(_of_tipg)
     app.exception_handler(asyncpg.PostgresError)(_of_database)

@@ -15,6 +15,7 @@ from api import jobs, problems
 from api.access import Asker, allow
 from api.audit import record
 from api.colouring import GAP_DEGREES
+from api.reads import reading
 from api.regions import geojson, sides
 from api.requests import Connection, IfMatch, Lang, Page, Paging, Rows, Writing
 from api.responses import Collection, GeoJson, Listing, collection, feature, kept, listing, tagged
@@ -418,7 +419,7 @@ Other = Annotated[
 @router.get(
     "/plans/{number}/comparison",
     response_class=Response,
-    dependencies=[PLANNERS],
+    dependencies=[PLANNERS, reading("grid_member")],
     responses={200: {"model": ComparisonShown}, **problems.PROTECTED},
 )
 def comparison(
@@ -443,7 +444,7 @@ def comparison(
 @router.get(
     "/plans/{number}/comparison/layer",
     response_class=GeoJson,
-    dependencies=[PLANNERS],
+    dependencies=[PLANNERS, reading("grid_member")],
     responses={200: {"model": Collection[Moved]}, **problems.PROTECTED},
 )
 def comparison_layer(

@@ -2,12 +2,13 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from sqlalchemy import select
 from starlette.responses import Response
 
 from api import problems
 from api.access import allow
+from api.reads import reading
 from api.requests import Connection
 from geo.errors import NotFoundError
 from geo.messages import Language
@@ -22,11 +23,13 @@ XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 router = APIRouter(
     tags=["paper"],
-    dependencies=[allow("planner", "admin")],
+    dependencies=[allow("planner", "admin"), reading("grid_member")],
     responses=problems.DOCUMENTED,
     default_response_class=Response,
 )
 
+Plan = Annotated[int, Path(ge=1, le=2**53)]
+Community = Annotated[str, Path(pattern="^[0-9]{12}$")]
 Words = Annotated[Language, Query(description="language on the paper")]
 Scale = Annotated[int | None, Query(ge=100, le=20_000, description="1:scale; the fitting one")]
 
@@ -34,7 +37,7 @@ Scale = Annotated[int | None, Query(ge=100, le=20_000, description="1:scale; the
 @router.get("/plans/{plan}/sheet.pdf")
 def plan_sheet(
     connection: Connection,
-    plan: int,
+    plan: Plan,
     paper: Literal["A4", "A3", "8K"] = "A3",
     scale: Scale = None,
     lang: Words = "zh",
@@ -46,7 +49,7 @@ def plan_sheet(
 
 
 @router.get("/plans/{plan}/assignment.xlsx")
-def plan_assignment(connection: Connection, plan: int, lang: Words = "zh") -> Response:
+def plan_assignment(connection: Connection, plan: Plan, lang: Words = "zh") -> Response:
     """Return which building and unit belongs to which grid of a plan."""
     community = _community(connection, plan)
     book = assignment_list(connection, community, plan=plan, lang=lang)
@@ -54,7 +57,9 @@ def plan_assignment(connection: Connection, plan: int, lang: Words = "zh") -> Re
 
 
 @router.get("/communities/{community}/cards.pdf")
-def cards(request: Request, connection: Connection, community: str, lang: Words = "zh") -> Response:
+def cards(
+    request: Request, connection: Connection, community: Community, lang: Words = "zh"
+) -> Response:
     """Return the contact cards of a community's grids."""
     pdf = contact_cards(connection, community, site=str(request.base_url), lang=lang)
     return _file(pdf, PDF, f"cards-{community}.pdf")
@@ -64,7 +69,7 @@ def cards(request: Request, connection: Connection, community: str, lang: Words 
 def boards(
     request: Request,
     connection: Connection,
-    community: str,
+    community: Community,
     grid: Annotated[str, Query(pattern="^([0-9]{15})?$")] = "",
     lang: Words = "zh",
 ) -> Response:

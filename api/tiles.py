@@ -15,7 +15,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api import problems
 from api.access import ANYONE, Asker, Caller, acting
-from api.audit import record, recorded
 from api.colouring import Colours
 from api.pool import UnreachableError
 from api.requests import Shown
@@ -169,8 +168,7 @@ async def _made(
     arguments = query.arguments(**parameters(asked, colours))
     async with request.app.state.pool.acting(asker, most_ms=MOST_MS) as connection:
         row = await connection.fetchrow(query.sql, *arguments)
-        if inner:
-            await recorded(connection, asker, "read", "tile", f"{asked.z}/{asked.x}/{asked.y}")
+    request.app.state.reads.note(asker, inner, asked.degrees())
     return b"".join(row)
 
 
@@ -179,13 +177,13 @@ def _of_plans(request: Request, asked: Tile, asker: Caller, plan: int | None) ->
     shown = grids_shown("draft") if plan is None else grids_of(plan)
     inner = protected(asked.z, asker)
     colourings = request.app.state.colourings
-    with acting(request.app.state.engine, asker) as connection:
+    with acting(request.app.state.engine, asker, readonly=True) as connection:
         grids = colourings.shown(connection, ("draft", plan, asker.role, asker.scope), shown)
         colours = Colours(grids, colourings.communities(connection))
-        if inner:
-            record(connection, asker, "read", "tile", f"{asked.z}/{asked.x}/{asked.y}")
         rows = connection.execute(layers_of(asked.z, shown, inner), parameters(asked, colours))
-        return b"".join(rows.one())
+        body = b"".join(rows.one())
+    request.app.state.reads.note(asker, inner, asked.degrees())
+    return body
 
 
 def encoded(connection: Database, colours: Colours, asked: Tile) -> bytes:

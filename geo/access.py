@@ -1,8 +1,9 @@
 """Who may see and change what: roles of the database, row-level security, published views.
 
 One table, :data:`RULES`, says it for every table; :func:`apply` makes the database enforce it, so
-that no endpoint, tile or filter can leak. It is applied again whenever it has changed, after the
-migrations. Row-level security is forced: a table's owner too sees nothing but through the setting
+that no endpoint, tile or filter can leak. It is applied again whenever it, or what the database
+enforces of it, has changed, after the migrations: a table that is made anew has no rights left.
+Row-level security is forced: a table's owner too sees nothing but through the setting
 ``gridatlas.owner``, which the command line makes in its own sessions.
 """
 
@@ -29,6 +30,7 @@ PUBLISHER = "gridatlas_publisher"
 EVERY = "true"
 _SQL = Path(__file__).with_name("access.sql")
 _NEXT = "-- next --\n"
+_HELD = Path(__file__).with_name("held.sql").read_text(encoding="utf-8")
 
 Conditions = Mapping[str, str]
 
@@ -154,16 +156,22 @@ def apply(connection: Connection) -> bool:
         Whether anything had to be done.
     """
     script = ";\n".join(_statements())
-    mark = hashlib.blake2b(script.encode(), digest_size=16).hexdigest()
     found = connection.execute(
         text("SELECT obj_description(to_regnamespace('published'), 'pg_namespace')")
     ).scalar()
-    if found == mark:
+    if found == _mark(connection, script):
         return False
     withdraw(connection)
     session: Any = connection.connection.driver_connection
-    session.execute(f"{script};\nCOMMENT ON SCHEMA published IS '{mark}'")
+    session.execute(script)
+    session.execute(f"COMMENT ON SCHEMA published IS '{_mark(connection, script)}'")
     return True
+
+
+def _mark(connection: Connection, script: str) -> str:
+    """Return a digest of the rules and of what the database's catalogue says it enforces."""
+    held = connection.exec_driver_sql(_HELD).scalar()
+    return hashlib.blake2b(f"{script}\n{held}".encode(), digest_size=16).hexdigest()
 
 
 def make_roles(connection: Connection) -> None:

@@ -1,6 +1,7 @@
 """The public tiles in one file: what is in it, ranges of it, and that it is never stale."""
 
 import gzip
+import threading
 
 import pytest
 from pmtiles.reader import MemorySource, Reader
@@ -101,5 +102,5 @@ def test_nothing_but_archives_is_served(client, name):
 
 def test_process_bakes_what_is_missing(made, engine):
     made.unlink()
-    baking.Baker(engine)._look()
+    baking.keep_baked(engine, threading.Event())
     assert current(engine) == made.name

@@ -4,16 +4,18 @@ What is expected comes from the table of rules (:mod:`geo.access`); the same is 
 SQL in ``tests/geo/test_access.py``.
 """
 
+import httpx
 import pyogrio
 import pytest
 from sqlalchemy import text
 
 from api.access import ACT_AS, Caller
 from api.layers import LAYERS, source_name
+from geo import accounts
 from geo.access import ROLES, RULES
 from geo.codes import stem
 from tests import town as t
-from tests.api.conftest import ACCOUNTS
+from tests.api.conftest import ACCOUNTS, PASSWORD, bearer
 from tests.api.test_tiles import tile_of
 
 SIGNED_IN = tuple(ACCOUNTS)
@@ -184,6 +186,12 @@ def furnished(town):
             "ST_PointOnSurface(geom) FROM building ON CONFLICT DO NOTHING"
         )
         connection.execute(text(unit))
+        hydrant = (
+            "INSERT INTO pipe_node (code, network, kind, in_service, flow_l_s, geom) VALUES "
+            "('h-water', 'water', 'hydrant', true, 20, ST_SetSRID(ST_MakePoint(:lon, :lat), 4490))"
+            " ON CONFLICT DO NOTHING"
+        )
+        connection.execute(text(hydrant), {"lon": lon, "lat": lat})
         beyond = "INSERT INTO building (code, geom) VALUES ('beyond', ST_GeomFromEWKT(:land))"
         connection.execute(text(beyond), {"land": t.box(5000, 5000, 5020, 5010)})
     return town
@@ -234,16 +242,143 @@ def test_planner_is_kept_to_the_scope_and_utility_to_its_networks(signed_in, fur
     }
 
 
+@pytest.fixture
+def tile(client, signed_in, tmp_path):
+    """Return the layers of a tile as a role gets it, None where it is refused."""
+
+    def get(role, address):
+        who = client if role == "public" else signed_in(role)
+        answer = who.get(address, timeout=60)
+        if answer.status_code in (401, 403, 404):
+            return None
+        assert answer.status_code in (200, 204), (address, answer.text[:200])
+        file = tmp_path / "tile.pbf"
+        file.write_bytes(answer.content)
+        names = [name for name, _ in pyogrio.list_layers(file)] if answer.content else []
+        return {name: pyogrio.read_dataframe(file, layer=name) for name in names}
+
+    return get
+
+
+def plans_in(town, role, condition):
+    """Return the grids of plans that a role sees in SQL."""
+    with town.connect() as connection:
+        connection.execute(ACT_AS, caller(role).settings())
+        grids = "SELECT g.code FROM grid g JOIN grid_plan p ON p.id = plan_id WHERE "
+        return set(connection.execute(text(grids + condition)).scalars())
+
+
 @pytest.mark.parametrize("role", ROLES)
-def test_tiles_hold_what_the_role_may_see_and_no_more(client, signed_in, furnished, role, tmp_path):
-    who = client if role == "public" else signed_in(role)
+def test_tiles_hold_what_the_role_may_see_and_no_more(furnished, tile, role):
     column, row = tile_of(300, 350, 16)
-    file = tmp_path / "tile.pbf"
-    file.write_bytes(who.get(f"/tiles/16/{column}/{row}").content)
-    layers = {name for name, _ in pyogrio.list_layers(file)}
-    for name in ("building_detail", "pipe_node", "pipe_segment"):
-        allowed = set(rows(furnished, role, LAYERS[name])) if role in LAYERS[name].roles else set()
-        assert (name in layers) == bool(allowed), (role, name)
-        if allowed:
-            frame = pyogrio.read_dataframe(file, layer=name)
-            assert set(frame["code"]) <= allowed, (role, name)
+    for more in ("", "?status=draft", "?plan=1", "?plan=3", "?plan=999999"):
+        layers = tile(role, f"/tiles/16/{column}/{row}{more}")
+        for name in ("building_detail", "pipe_node", "pipe_segment"):
+            may_see = role in LAYERS[name].roles
+            allowed = set(rows(furnished, role, LAYERS[name])) if may_see else set()
+            assert (name in layers) == bool(allowed), (role, name)
+            if allowed:
+                assert set(layers[name]["code"]) <= allowed, (role, name)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_tiles_of_plans_hold_the_grids_that_the_role_may_see(furnished, tile, role):
+    with furnished.connect() as connection:
+        plans = text("SELECT id, status, community_code FROM grid_plan ORDER BY id")
+        known = connection.execute(plans).all()
+    assert {plan.status for plan in known} == {"draft", "published"}
+    over = {tile_of(x, y, 12) for x in (0, 1200) for y in (0, 700)}
+
+    def shown(asked):
+        found = [tile(role, f"/tiles/12/{column}/{row}?{asked}") for column, row in over]
+        return {code for one in found if "grid" in one for code in one["grid"]["code"]}
+
+    for plan in known:
+        seen = plans_in(furnished, role, f"p.id = {plan.id}")
+        assert shown(f"plan={plan.id}") == seen, (role, plan)
+        is_open = plan.status == "published" or role in ("importer", "admin")
+        in_scope = role == "planner" and plan.community_code.startswith(caller(role).scope)
+        assert bool(seen) == (is_open or in_scope), (role, plan)
+    assert shown("status=draft") == plans_in(furnished, role, "p.status = 'draft'")
+
+
+def test_planner_of_another_place_gets_no_tile_of_a_draft(furnished, address, tile, tmp_path):
+    with furnished.begin() as connection:
+        accounts.add(connection, "elsewhere", "planner", PASSWORD, scope="420606007000")
+    column, row = tile_of(300, 550, 12)
+    for asked in ("status=draft", *(f"plan={number}" for number in range(1, 5))):
+        answer = httpx.get(
+            f"{address}/tiles/12/{column}/{row}?{asked}", headers=bearer(address, "elsewhere")
+        )
+        file = tmp_path / "x.pbf"
+        file.write_bytes(answer.content)
+        if "grid" in dict(pyogrio.list_layers(file)):
+            codes = pyogrio.read_dataframe(file, layer="grid")["code"]
+            assert not codes.str.startswith(t.RIVERSIDE).any(), asked
+
+
+FIRE_TILE = {
+    "finding": "fire_finding",
+    "finding_point": "fire_finding",
+    "response": "fire_area",
+    "hydrant_area": "fire_area",
+    "hydrant": "pipe_node",
+    "entrance": "building_unit",
+    "station": "facility",
+    "lane": "road",
+}
+"""What each layer of a fire tile is made from."""
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_fire_tiles_hold_what_the_role_may_see(furnished, signed_in, tile, role):
+    signed_in("admin").post("/fire/findings/refresh", timeout=120).raise_for_status()
+    column, row = tile_of(300, 350, 16)
+    found = tile(role, f"/fire/tiles/16/{column}/{row}")
+    if role not in DISPATCH:
+        assert found is None
+        return
+    assert {"finding", "lane", "entrance", "hydrant"} <= set(found) <= set(FIRE_TILE)
+    assert all(role in readers(FIRE_TILE[name]) for name in found)
+    units = set(rows(furnished, role, LAYERS["building_unit"]))
+    assert set(found["entrance"]["code"]) <= units
+    assert set(found["hydrant"]["code"]) == {"h-water"}
+    assert set(found["lane"]["code"]) <= set(rows(furnished, role, LAYERS["road"]))
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_network_tiles_hold_the_networks_that_the_role_may_see(furnished, tile, role):
+    column, row = tile_of(300, 350, 16)
+    address = f"/networks/tiles/16/{column}/{row}"
+    if role not in PIPES:
+        assert tile(role, address) is None
+        return
+    expected = {"fire": {"water", "gas"}, "utility": {"gas"}, "admin": {"water", "gas", "power"}}
+    for asked in ("", "?network=water,gas,power,heat", "?network=power", "?network="):
+        found = tile(role, address + asked)
+        wanted = expected[role] & ({"power"} if asked == "?network=power" else expected["admin"])
+        for layer, table in (("pipe", "pipe_segment"), ("pipe_node", "pipe_node")):
+            networks = set(found[layer]["network"]) if layer in found else set()
+            assert networks == wanted, (role, asked, layer)
+            codes = set(found[layer]["code"]) if layer in found else set()
+            assert codes <= set(rows(furnished, role, LAYERS[table]))
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_tiles_of_the_ogc_api_hold_the_rows_that_the_role_may_see(furnished, tile, role):
+    column, row = tile_of(300, 350, 16)
+    inside = f"ST_Intersects(geom_3857, ST_TileEnvelope(16, {column}, {row}))"
+    for name, layer in LAYERS.items():
+        for asked in ("", "?filter=code%20LIKE%20'%25'", "?filter=1=1"):
+            found = tile(
+                role, f"/ogc/collections/{name}/tiles/WebMercatorQuad/16/{column}/{row}{asked}"
+            )
+            if role not in layer.roles:
+                assert found is None, (role, name)
+                continue
+            codes = set(found[name]["code"]) if name in found else set()
+            with furnished.connect() as connection:
+                connection.execute(ACT_AS, caller(role).settings())
+                here = text(f"SELECT code FROM {source_name(layer.source)} WHERE {inside}")
+                there = set(connection.execute(here).scalars())
+            assert there <= codes <= set(rows(furnished, role, layer)), (role, name)

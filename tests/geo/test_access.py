@@ -252,6 +252,31 @@ def test_rules_are_applied_once(town):
         assert not access.apply(connection)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "DROP TABLE correction; CREATE TABLE correction AS SELECT * FROM fire_overlay WITH NO DATA",
+        "REVOKE SELECT ON building FROM gridatlas_fire",
+        "GRANT SELECT ON account TO gridatlas_public",
+        "ALTER TABLE building NO FORCE ROW LEVEL SECURITY",
+        'DROP POLICY "gridatlas planner select" ON building',
+        'ALTER POLICY "gridatlas planner select" ON building USING (true)',
+        "DROP TRIGGER count_change ON road",
+        "GRANT EXECUTE ON FUNCTION published.card_photo(text) TO gridatlas_public",
+        "DROP VIEW published.building",
+    ],
+    ids=lambda change: " ".join(change.split()[:3]),
+)
+def test_what_a_migration_or_a_person_took_from_the_rules_is_put_back(town, change):
+    with town.connect() as connection:
+        before = connection.exec_driver_sql(access._HELD).scalar()
+        connection.exec_driver_sql(change)
+        assert connection.exec_driver_sql(access._HELD).scalar() != before
+        assert access.apply(connection)
+        assert connection.exec_driver_sql(access._HELD).scalar() == before
+        connection.rollback()
+
+
 def test_changes_are_counted_in_the_transaction_that_makes_them(town):
     count = text("SELECT changes FROM layer_change WHERE layer = :layer")
     change = {

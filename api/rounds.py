@@ -1,0 +1,39 @@
+"""What is done again and again beside the requests, each in a thread of its own."""
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+
+
+class Rounds:
+    """Does something every so many seconds, from when it is opened until it is closed.
+
+    Parameters
+    ----------
+    name
+        Of the thread.
+    every_s
+        Seconds between the end of one round and the next.
+    go
+        Goes one round. It is given the event that says that no more is wanted; what it raises
+        ends the round, not the rounds: a database may be away for a while.
+    """
+
+    def __init__(self, name: str, every_s: float, go: Callable[[threading.Event], object]) -> None:
+        self._every_s, self._go = every_s, go
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._walk, name=name, daemon=True)
+
+    def open(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop, once the round that is being gone has ended."""
+        self._closing.set()
+        self._thread.join(10)
+
+    def _walk(self) -> None:
+        while not self._closing.wait(self._every_s):
+            with suppress(Exception):
+                self._go(self._closing)
