@@ -14,8 +14,8 @@ from geo.errors import InputError
 from geo.messages import text
 
 if TYPE_CHECKING:
+    from etl.delivery import Outcome
     from etl.osm import Extract
-    from etl.publish import Outcome
     from geo.progress import Progress
 
 LAYERS = {

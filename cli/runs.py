@@ -15,7 +15,7 @@ from geo.errors import InputError
 from geo.messages import text
 
 if TYPE_CHECKING:
-    from etl.publish import Outcome
+    from etl.delivery import Outcome
 
 Number = Annotated[int, typer.Argument(metavar="N", help="Number of a run.")]
 
@@ -212,8 +212,8 @@ def _list_runs(limit: int) -> None:
 def _show_run(number: int, folder: Path | None, as_json: bool) -> None:
     import json
 
+    from etl.delivery import Outcome
     from etl.diff import Counts
-    from etl.publish import Outcome
     from etl.report import run_report, write_report
     from geo import db
     from geo.model.run import RunStatus

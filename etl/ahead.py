@@ -17,9 +17,10 @@ from sqlalchemy.exc import DBAPIError
 
 from etl.batch import Batch
 from etl.layers import REGISTER
-from etl.publish import insertion, locked
 from etl.runs import Run
+from etl.settle import locked
 from etl.stage import ROW, Staged
+from etl.write import insertion
 from geo.model.run import REVISIONS
 
 _JOINED = frozenset({"region", REGISTER, "building_unit", "pipe_segment"})

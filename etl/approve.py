@@ -4,10 +4,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, func, select, text
 
-from etl import publish, runs, stage
+from etl import runs, stage
+from etl.delivery import Delivery, Outcome
 from etl.diff import Scope
-from etl.publish import Delivery, Outcome
+from etl.failures import recorded
 from etl.runs import Run
+from etl.settle import settle
 from etl.stage import Staged
 from geo.errors import ConflictError, NotFoundError
 from geo.model import LAYERS, ImportRun
@@ -30,9 +32,7 @@ def approve(
     with runs.session(engine) as connection:
         report, source = _taken(connection, number)
         run = Run(number, source, connection, report=report | {"approved_by": actor})
-        return publish.recorded(
-            engine, run, lambda: publish.settle(engine, run, _delivery(run, report), progress)
-        )
+        return recorded(engine, run, lambda: settle(engine, run, _delivery(run, report), progress))
 
 
 def dismiss(engine: Engine, number: int, *, actor: str = "") -> None:

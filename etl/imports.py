@@ -15,14 +15,16 @@ from typing import Any
 from sqlalchemy import Connection, Engine, select, text
 
 from etl import ahead, join, network, nodes, relations, runs, suspicion, topology
+from etl.delivery import Delivery, Outcome
+from etl.failures import recorded
 from etl.guard import guard_of
 from etl.layers import REGISTER
 from etl.mapping import Mapping, guessed, refuse_missing
 from etl.mapping import checked as checked_mapping
-from etl.publish import Delivery, Outcome, cleared, decided, recorded, settle
 from etl.reading import Found, Part, Reader, prepared
 from etl.repair import Repairs
 from etl.runs import Run
+from etl.settle import cleared, decided, settle
 from etl.source import layer_names, open_layer, opened
 from geo.errors import InputError
 from geo.model import LAYERS, ImportRun

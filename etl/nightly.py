@@ -14,10 +14,10 @@ from typing import Any, TextIO
 
 from sqlalchemy import Engine
 
+from etl.delivery import Outcome
 from etl.imports import Request, import_file
 from etl.layers import REGISTER
 from etl.mapping import Mapping, read_mapping
-from etl.publish import Outcome
 from etl.report import write_report
 from etl.source import ENDINGS
 from geo.errors import GridatlasError, InputError

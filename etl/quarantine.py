@@ -13,10 +13,11 @@ import pyproj
 import shapely
 from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, select
 
-from etl import imports, publish, reading, runs
+from etl import imports, reading, runs
 from etl.batch import Batch, array_of
+from etl.delivery import Outcome
+from etl.failures import recorded
 from etl.mapping import Mapping, checked, columns_of
-from etl.publish import Outcome
 from etl.report import reason_text
 from etl.source import Source, open_layer, opened
 from geo.crs import STORAGE
@@ -197,7 +198,7 @@ def _again(
             run.report |= {key: report[key] for key in ("mapping", "crs") if key in report}
             return imports.carry(engine, run, request, [part], settings, progress, numbers)
 
-        return publish.recorded(engine, run, work)
+        return recorded(engine, run, work)
 
 
 def _as_it_was(report: dict[str, Any], row: Row[Any]) -> tuple[Mapping, pyproj.CRS | None]:

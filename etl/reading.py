@@ -15,12 +15,12 @@ from sqlalchemy import Connection, Engine, select, text
 from etl import stage, suspicion
 from etl.batch import Batch, ahead
 from etl.check import Fault, Known, checked
+from etl.delivery import Delivery
 from etl.diff import Scope
 from etl.guard import Concern
 from etl.layers import EXTRAS, REGISTER, filled, table_of
 from etl.mapping import Mapping, mapped
 from etl.place import Placing, finite, likely_system, system_of
-from etl.publish import Delivery
 from etl.repair import Repairs, in_single_lines, repaired
 from etl.runs import Run
 from etl.source import Source

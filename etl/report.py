@@ -11,7 +11,7 @@ import numpy as np
 import shapely
 from sqlalchemy import Connection, Engine, Row, select, text
 
-from etl.publish import Outcome
+from etl.delivery import Outcome
 from geo.errors import NotFoundError
 from geo.messages import Language, catalogue, language
 from geo.messages import text as said

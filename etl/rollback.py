@@ -8,12 +8,15 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, Engine, select, text, update
 
-from etl import diff, publish, runs, stage
+from etl import diff, runs, stage
+from etl.delivery import Delivery, Outcome
 from etl.diff import Counts, Scope, delta_name
+from etl.failures import recorded
 from etl.layers import filled
-from etl.publish import Delivery, Outcome
 from etl.runs import Run
+from etl.settle import SHOWN, locked
 from etl.stage import Staged
+from etl.write import GENERATIONS, write_all
 from geo.errors import ConflictError, InputError, NotFoundError
 from geo.model import LAYERS, ImportRun, RunChange
 from geo.model.run import RunStatus
@@ -49,7 +52,7 @@ def roll_back(
     with engine.connect() as connection:
         source, layer, numbers = _chosen(connection, number, with_later)
     with runs.opened(engine, layer, source, rolls_back=numbers, actor=actor) as run:
-        return publish.recorded(engine, run, lambda: _undo(run, source, numbers, progress))
+        return recorded(engine, run, lambda: _undo(run, source, numbers, progress))
 
 
 def _chosen(connection: Connection, number: int, with_later: bool) -> tuple[str, str, list[int]]:
@@ -63,7 +66,7 @@ def _chosen(connection: Connection, number: int, with_later: bool) -> tuple[str,
         raise ConflictError("run_not_published", run=number, status=row.status)
     layers = connection.scalars(select(RunChange.layer).where(RunChange.run_id == number)).all()
     if not layers:
-        raise InputError("run_too_old", run=number, generations=publish.GENERATIONS)
+        raise InputError("run_too_old", run=number, generations=GENERATIONS)
     later = connection.scalars(
         select(ImportRun.id)
         .join(RunChange, RunChange.run_id == ImportRun.id)
@@ -92,16 +95,16 @@ def _undo(run: Run, source: str, numbers: Sequence[int], progress: Progress) -> 
         }
         rejected = stage.create_rejected(connection, run.number)
     delivery = Delivery(staged, rejected, Scope(source))
-    with publish.locked(run, [*staged]), connection.begin():
+    with locked(run, [*staged]), connection.begin():
         for one in staged.values():
             _stage_before(connection, one, numbers)
             diff.keep_corrections(connection, one)
         counts = {name: _compare(connection, one, numbers) for name, one in staged.items()}
         touched = [name for name in staged if counts[name].touched]
         run.report["differences"] = {
-            name: diff.samples(connection, staged[name], publish.SHOWN) for name in touched
+            name: diff.samples(connection, staged[name], SHOWN) for name in touched
         }
-        outcome = publish.write_all(run, delivery, counts, touched, progress)
+        outcome = write_all(run, delivery, counts, touched, progress)
         for name in touched:
             _give_back(connection, name, run.number)
         connection.execute(

@@ -13,8 +13,8 @@ import pandas as pd
 import shapely
 from sqlalchemy import Connection, text
 
+from etl.delivery import Delivery
 from etl.guard import Concern
-from etl.publish import Delivery
 from etl.stage import Staged
 from geo import crs
 

@@ -10,9 +10,9 @@ import shapely
 from sqlalchemy import Engine, text
 
 from etl import readers
+from etl.delivery import Outcome
 from etl.imports import Request, import_file
 from etl.mapping import Mapping, checked
-from etl.publish import Outcome
 from geo.settings import Settings
 
 WEST, SOUTH = 112.14, 32.04

@@ -1,0 +1,72 @@
+"""The record of a run that was settled, and what it refused, kept in quarantine."""
+
+from dataclasses import asdict
+
+from sqlalchemy import Connection, func, text, update
+
+from etl import runs
+from etl.delivery import Delivery, Outcome
+from etl.diff import Counts
+from etl.runs import Run
+from geo.model import Quarantine
+from geo.model.run import RunStatus
+
+
+def finish(
+    run: Run,
+    delivery: Delivery,
+    counts: dict[str, Counts],
+    status: RunStatus,
+    revision: int | None,
+) -> Outcome:
+    """Write the record of a run, and what it refused."""
+    run.report["state_after"] = runs.state_of(run.connection)
+    run.report["rejected"] = _quarantine(run.connection, run.number, delivery)
+    runs.close(
+        run.connection,
+        run.number,
+        status,
+        run.report,
+        counts={name: asdict(count) for name, count in counts.items()},
+        timings=run.timings,
+        revision=revision,
+    )
+    return Outcome(run.number, status, counts, run.report)
+
+
+def _quarantine(connection: Connection, run: int, delivery: Delivery) -> dict[str, int]:
+    """Keep what was refused, once for as long as nobody has dealt with it; count the reasons.
+
+    What was refused before and is right now, or replayed, is dealt with.
+    """
+    for name, staged in delivery.staged.items():
+        connection.execute(
+            text(
+                "UPDATE quarantine q SET resolved_at = now() FROM import_run r, "
+                f"{staged.table} staged WHERE r.id = q.run_id AND r.source = :source "
+                "AND q.layer = :layer AND q.resolved_at IS NULL AND q.code = staged.code"
+            ),
+            {"source": delivery.scope.source, "layer": name},
+        )
+    if delivery.replayed:
+        connection.execute(
+            update(Quarantine)
+            .where(Quarantine.id.in_(delivery.replayed), Quarantine.resolved_at.is_(None))
+            .values(resolved_at=func.now())
+        )
+    connection.execute(
+        text(
+            "INSERT INTO quarantine (run_id, layer, code, reason, detail, properties, original, "
+            "geom) SELECT :run, layer, code, reason, detail, properties, original, geom "
+            f"FROM {delivery.rejected} new WHERE NOT EXISTS (SELECT FROM quarantine q "
+            "JOIN import_run r ON r.id = q.run_id WHERE r.source = :source AND q.layer = new.layer "
+            "AND q.reason = new.reason AND q.resolved_at IS NULL AND q.run_id <> :run "
+            "AND q.code IS NOT DISTINCT FROM new.code "
+            "AND q.original IS NOT DISTINCT FROM new.original)"
+        ),
+        {"run": run, "source": delivery.scope.source},
+    )
+    reasons = connection.execute(
+        text(f"SELECT reason, count(*) AS size FROM {delivery.rejected} GROUP BY 1 ORDER BY 1")
+    )
+    return {row.reason: row.size for row in reasons}

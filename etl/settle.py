@@ -1,0 +1,177 @@
+"""Settling a delivery: compared with what is live, then published, held, or found the same.
+
+A source owns its features: what it no longer holds is removed, what did not change is not
+written, and a feature of another source is never touched. The run's record, the layers' revision
+and what was refused are written in the publishing transaction itself.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import Connection, Engine, delete, func, select, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from etl import diff, runs
+from etl.delivery import Delivery, Outcome
+from etl.diff import Counts
+from etl.guard import Concern
+from etl.record import finish
+from etl.runs import Run
+from etl.write import write_all
+from geo.model import LAYERS, ImportRun
+from geo.model.run import RunStatus
+from geo.progress import Progress, silent
+
+LAYER_LOCK = 4206_0001
+"""First number of the advisory lock of a layer's publications; its second is the layer's."""
+
+SHOWN = 200
+"""Differences of a layer that a report names one by one."""
+
+_FEW_ROWS = 1000
+_MUCH = 0.1  # of the rows that stayed; PostgreSQL's own autovacuum_analyze_scale_factor
+
+
+def settle(
+    engine: Engine, run: Run, delivery: Delivery, progress: Progress = silent, *, dry: bool = False
+) -> Outcome:
+    """Compare staged layers with what is live, and publish them, hold them, or find them the same.
+
+    Parameters
+    ----------
+    dry
+        Roll everything back at the end: the outcome says what would have happened.
+    """
+    with locked(run, [*delivery.staged]):
+        with run.connection.begin() as transaction:
+            outcome = decided(run, delivery, progress)
+            if dry:
+                transaction.rollback()
+        cleared(run, outcome, dry=dry)
+    return outcome
+
+
+def decided(run: Run, delivery: Delivery, progress: Progress = silent) -> Outcome:
+    """Compare and publish, hold, or find the same, in the transaction that is open."""
+    with run.timed("diff"):
+        counts = _compared(run, delivery)
+        concerns = delivery.concerns + _concerns(run.connection, delivery, counts)
+    touched = [name for name in delivery.staged if counts[name].touched]
+    if concerns and delivery.guard is not None:
+        return _hold(run, delivery, counts, concerns)
+    if not touched:
+        return finish(run, delivery, counts, RunStatus.UNCHANGED, None)
+    return write_all(run, delivery, counts, touched, progress)
+
+
+def cleared(run: Run, outcome: Outcome, *, dry: bool = False) -> None:
+    """Drop what is not needed any more once a run was decided, and look anew at what it changed."""
+    with run.connection.begin():
+        if dry:
+            run.connection.execute(delete(ImportRun).where(ImportRun.id == run.number))
+        if dry or outcome.status is not RunStatus.HELD:
+            runs.drop_staged(run.connection, run.number)
+    if not dry and outcome.status is RunStatus.PUBLISHED:
+        _analyse(run.connection, outcome.counts)
+
+
+def _analyse(connection: Connection, counts: Mapping[str, Counts]) -> None:
+    """Have the server look anew at layers of which much changed: what asks next is planned well."""
+    with connection.begin():
+        for name, count in counts.items():
+            if count.touched > max(_FEW_ROWS, count.unchanged * _MUCH):
+                connection.execute(text(f"ANALYZE {name}"))
+
+
+@contextmanager
+def locked(run: Run, delivered: Sequence[str]) -> Iterator[None]:
+    """Wait for other publications of some layers, and of those that follow from them.
+
+    Before the publishing transaction, whose beginning dates what it writes; always in the same
+    order, so that no two wait for each other.
+    """
+    layers = set(delivered)
+    if "region" in layers:
+        layers.add("building")  # buildings follow their community
+    if "building" in layers:
+        layers.add("building_unit")
+    if "pipe_node" in layers:
+        layers.add("pipe_segment")
+    with run.connection.begin(), run.timed("wait"):
+        for serial, name in enumerate(LAYERS):
+            if name in layers:
+                run.connection.execute(select(func.pg_advisory_lock(LAYER_LOCK, serial)))
+    try:
+        yield
+    finally:
+        _unlock(run)
+
+
+def _unlock(run: Run) -> None:
+    """Let the layers go; a session that broke has let them go by itself."""
+    with suppress(SQLAlchemyError), run.connection.begin():
+        run.connection.execute(
+            text(
+                "SELECT pg_advisory_unlock(classid::int, objid::int) FROM pg_locks "
+                "WHERE locktype = 'advisory' AND pid = pg_backend_pid() "
+                "AND classid = :lock AND objsubid = 2"
+            ),
+            {"lock": LAYER_LOCK},
+        )
+
+
+def _compared(run: Run, delivery: Delivery) -> dict[str, Counts]:
+    kept: list[dict[str, Any]] = []
+    counts = {}
+    for name, staged in delivery.staged.items():
+        if delivery.written is not None:
+            counts[name] = diff.all_added(run.connection, staged)
+            continue
+        kept += diff.keep_corrections(run.connection, staged)
+        run.report["register_kept"] = run.report.get("register_kept", 0) + (
+            0 if delivery.scope.fields_only else diff.keep_register(run.connection, staged)
+        )
+        counts[name] = diff.compare(run.connection, staged, delivery.scope, delivery.rejected)
+    run.report["corrections_kept"] = kept
+    run.report["differences"] = {
+        name: diff.samples(run.connection, staged, SHOWN)
+        for name, staged in delivery.staged.items()
+        if counts[name].touched
+    }
+    return counts
+
+
+def _concerns(
+    connection: Connection, delivery: Delivery, counts: dict[str, Counts]
+) -> list[Concern]:
+    if delivery.guard is None:
+        return []
+    found = []
+    for name, staged in delivery.staged.items():
+        live = (
+            0
+            if delivery.written is not None
+            else diff.live_count(connection, name, delivery.scope.source)
+        )
+        refused = connection.execute(
+            text(f"SELECT count(*) FROM {delivery.rejected} WHERE layer = :layer"), {"layer": name}
+        ).scalar_one()
+        found += delivery.guard.judge(connection, staged, counts[name], live, refused)
+    return found
+
+
+def _hold(
+    run: Run, delivery: Delivery, counts: dict[str, Counts], concerns: Sequence[Concern]
+) -> Outcome:
+    """Keep a delivery staged, through a crash too, until somebody approves it."""
+    run.report["concerns"] = [asdict(concern) for concern in concerns]
+    run.report["held"] = {
+        "scope": asdict(delivery.scope),
+        "columns": {name: staged.columns for name, staged in delivery.staged.items()},
+        "replayed": list(delivery.replayed),
+    }
+    for table in [*(one.table for one in delivery.staged.values()), delivery.rejected]:
+        run.connection.execute(text(f"ALTER TABLE {table} SET LOGGED"))
+    return finish(run, delivery, counts, RunStatus.HELD, None)
