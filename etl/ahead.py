@@ -16,16 +16,12 @@ from sqlalchemy import Connection, select, text
 from sqlalchemy.exc import DBAPIError
 
 from etl.batch import Batch
-from etl.layers import REGISTER
+from etl.layers import JOINED_LATER
 from etl.runs import Run
 from etl.settle import locked
 from etl.stage import ROW, Staged
 from etl.write import insertion
 from geo.model.run import REVISIONS
-
-_JOINED = frozenset({"region", REGISTER, "building_unit", "pipe_segment"})
-"""Layers on which others depend, or that are joined to others once all is read: they never go
-ahead."""
 
 
 class LostError(Exception):
@@ -115,7 +111,7 @@ def may_be(connection: Connection, layers: Sequence[str], source: str) -> bool:
 
     Nothing of it is live or corrected, and there are no plans that its buildings would make stale.
     """
-    if _JOINED & set(layers):
+    if JOINED_LATER & set(layers):
         return False
     live = "".join(
         f" OR EXISTS (SELECT FROM {layer} WHERE source = :source)" for layer in sorted(layers)

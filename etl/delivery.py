@@ -28,6 +28,10 @@ class Delivery:
         What the checks found that a person should see first.
     replayed
         Numbers of refused features that it brings again.
+    passed_over
+        Rows by layer that passed before and were not looked at again (see :mod:`etl.passed`).
+    same
+        Counts by layer, where every row is one of these and nothing is gone.
     written
         The revision under which all of it is in the live tables, in the transaction that is open
         (see :mod:`etl.ahead`).
@@ -39,6 +43,8 @@ class Delivery:
     guard: Guard | None = None
     concerns: list[Concern] = field(default_factory=list)
     replayed: Sequence[int] = ()
+    passed_over: dict[str, int] = field(default_factory=dict)
+    same: dict[str, Counts] | None = None
     written: int | None = None
 
 

@@ -4,7 +4,6 @@ read -> map -> coordinates -> repair -> check -> stage -> relations -> diff -> g
 consequences -> report
 """
 
-import hashlib
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from copy import deepcopy
@@ -12,22 +11,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, select, text
+from sqlalchemy import Engine
 
-from etl import ahead, join, network, nodes, relations, runs, suspicion, topology
+from etl import ahead, join, passed, runs
 from etl.delivery import Delivery, Outcome
 from etl.failures import recorded
 from etl.guard import guard_of
 from etl.layers import REGISTER
 from etl.mapping import Mapping, guessed, refuse_missing
 from etl.mapping import checked as checked_mapping
-from etl.reading import Found, Part, Reader, prepared
-from etl.repair import Repairs
+from etl.passed import MovedError
+from etl.reading import Part, Reader, prepared
+from etl.relate import LOCATED, relate, tell
 from etl.runs import Run
+from etl.same import fingerprint, same_as_before
 from etl.settle import cleared, decided, settle
 from etl.source import layer_names, open_layer, opened
 from geo.errors import InputError
-from geo.model import LAYERS, ImportRun
+from geo.model import LAYERS
 from geo.model.run import RunStatus
 from geo.progress import Progress, silent
 from geo.settings import Settings
@@ -39,10 +40,6 @@ CITY = "city"
 """Every layer of one file that is called like one of ours."""
 
 _SETS = {NETWORK: ("pipe_node", "pipe_segment"), CITY: tuple(LAYERS)}
-_LOCATED = ("building", "compound", "facility")
-"""Layers whose features belong to a community."""
-
-_HASHED = 2**20
 
 
 @dataclass(frozen=True)
@@ -107,7 +104,9 @@ def _carried(
             mark = fingerprint(data)
             parts = _parts(data, request)
             run.report |= _about(data, mark, parts)
-        same = None if request.again or request.dry else _same_as_before(run, request)
+            with run.connection.begin():
+                run.report["state"] = runs.state_of(run.connection, [p.layer for p in parts])
+        same = None if request.again or request.dry else same_as_before(run)
         if same is not None:
             return same
 
@@ -137,11 +136,49 @@ def carry(
     after_reading
         Called when all is read, before anything is compared.
     """
+    for trusting in (True, False):
+        reader = _reader(run, request, parts, settings, replayed, trusting=trusting)
+        with suppress(MovedError):
+            return _brought(engine, run, request, reader, progress, after_reading)
+        with run.connection.begin():  # somebody published the layer meanwhile: all is read again
+            runs.drop_staged(run.connection, run.number)
+        run.report.pop("passed_over", None)
+    raise AssertionError  # a reader that trusts nothing is never moved
+
+
+def _reader(
+    run: Run,
+    request: Request,
+    parts: list[Part],
+    settings: Settings,
+    replayed: Sequence[int],
+    *,
+    trusting: bool,
+) -> Reader:
     partial = bool(request.mapping and request.mapping.partial)
-    reader = prepared(run, parts, request.file, partial=partial)
+    reader = prepared(run, parts, request.file, partial=partial, trusting=trusting)
     delivery = reader.delivery
     delivery.guard = guard_of(settings, request.mapping.guard if request.mapping else None)
     delivery.replayed = replayed
+    return reader
+
+
+def _brought(
+    engine: Engine,
+    run: Run,
+    request: Request,
+    reader: Reader,
+    progress: Progress,
+    after_reading: Callable[[], None],
+) -> Outcome:
+    """Read a delivery, and bring it all the way.
+
+    Raises
+    ------
+    MovedError
+        If a layer moved under rows that were passed over.
+    """
+    delivery = reader.delivery
     if not request.dry and _may_go_ahead(run, delivery):
         with suppress(ahead.LostError):
             return _ahead(engine, run, reader, progress, after_reading)
@@ -149,7 +186,12 @@ def carry(
         reader.read(engine, run, progress)
         after_reading()
     with run.connection.begin():
-        _relate(run, delivery, reader.found)
+        with run.timed("check"):
+            passed.rejoin(run, delivery)
+        if delivery.same is None:
+            relate(run, delivery, reader.found)
+        else:
+            tell(run, reader.found)
     return settle(engine, run, delivery, progress, dry=request.dry)
 
 
@@ -159,7 +201,7 @@ def _may_go_ahead(run: Run, delivery: Delivery) -> bool:
         homeless = any(
             join.without_communities(run.connection, one)
             for name, one in delivery.staged.items()
-            if name in _LOCATED
+            if name in LOCATED
         )
         return not homeless and ahead.may_be(run.connection, [*delivery.staged], run.source)
 
@@ -184,7 +226,7 @@ def _ahead(
         delivery, found = deepcopy((reader.delivery, reader.found))
         with run.timed("publish"):
             head.finish()
-        _relate(run, delivery, found)
+        relate(run, delivery, found)
         head.confirm([*delivery.staged.values()])
         delivery.written = head.revision
         outcome = decided(run, delivery, progress)
@@ -241,22 +283,6 @@ def _part(data: Path, how: Mapping | str, layer: str | None) -> Part:
     return Part(how, source)
 
 
-def fingerprint(data: Path) -> str:
-    """Return a digest of a data set: of every file of a folder or of a shapefile."""
-    files = sorted(data.rglob("*")) if data.is_dir() else sorted(data.parent.glob(f"{data.stem}.*"))
-    if not data.is_dir() and data.suffix.lower() != ".shp":
-        files = [data]
-    digest = hashlib.sha256()
-    for file in files:
-        if not file.is_file():
-            continue
-        digest.update(file.name.encode())
-        with file.open("rb") as content:
-            while chunk := content.read(_HASHED):
-                digest.update(chunk)
-    return digest.hexdigest()
-
-
 def _about(data: Path, mark: str, parts: list[Part]) -> dict[str, Any]:
     return {
         "data": data.name,
@@ -266,123 +292,6 @@ def _about(data: Path, mark: str, parts: list[Part]) -> dict[str, Any]:
             part.mapping.model_dump(mode="json", by_alias=True, exclude_defaults=True)
             for part in parts
         ],
-    }
-
-
-def _same_as_before(run: Run, request: Request) -> Outcome | None:
-    """Return the outcome of a file that was read before, if nothing changed since.
-
-    The same bytes and mapping, and no layer was published since: then reading it again would find
-    what the last run found.
-    """
-    with run.connection.begin():
-        now = runs.state_of(run.connection)
-        last = run.connection.execute(
-            select(ImportRun)
-            .with_only_columns(ImportRun.id, ImportRun.status, ImportRun.report, ImportRun.counts)
-            .where(ImportRun.source == request.source, ImportRun.id != run.number)
-            .order_by(ImportRun.id.desc())
-            .limit(1)
-        ).first()
-    run.report["state"] = now
-    if last is None or last.status not in ("published", "unchanged"):
-        return None
-    keys = ("digest", "mapping")
-    alike = all(last.report.get(key) == run.report[key] for key in keys)
-    if not alike or last.report.get("state_after") != now or last.report.get("rejected"):
-        return None
-    return _unchanged(run, last.id, last.counts, now)
-
-
-def _unchanged(run: Run, before: int, counts: dict[str, Any], state: str) -> Outcome:
-    from etl.diff import Counts
-
-    figures = {
-        name: Counts(0, 0, 0, c["added"] + c["changed"] + c["unchanged"])
-        for name, c in counts.items()
-    }
-    run.report |= {"same_as": before, "state_after": state, "rejected": {}}
-    with run.connection.begin():
-        runs.close(
-            run.connection,
-            run.number,
-            RunStatus.UNCHANGED,
-            run.report,
-            counts={name: vars(count) for name, count in figures.items()},
-            timings=run.timings,
-        )
-    return Outcome(run.number, RunStatus.UNCHANGED, figures, run.report)
-
-
-def _relate(run: Run, delivery: Delivery, found: Found) -> None:
-    """Check the staged layers against each other and what is live."""
-    connection, staged = run.connection, delivery.staged
-    with run.timed("check"):
-        for one in staged.values():
-            connection.execute(text(f"ANALYZE {one.table}"))
-        if REGISTER in staged:
-            rows = staged.pop(REGISTER)
-            made, how = join.register(connection, rows, delivery.rejected, run.number)
-            found.notes["joined"] = how
-            staged |= made
-        if "pipe_segment" in staged and "pipe_node" not in staged:
-            _make_nodes(run, delivery, found)
-        staged = delivery.staged
-        for name in [name for name in LAYERS if name in staged]:
-            _relate_layer(connection, delivery, name, found)
-        found.concerns += suspicion.shifted(connection, staged)
-        if "region" in staged:
-            notes, concerns = topology.healed(connection, staged["region"], delivery)
-            found.notes["topology"] = notes
-            found.concerns += concerns
-    delivery.concerns += found.concerns
-    _tell(run, found)
-
-
-def _make_nodes(run: Run, delivery: Delivery, found: Found) -> None:
-    """Give pipes that are delivered without nodes their nodes, which are published with them."""
-    segments = delivery.staged["pipe_segment"]
-    made, notes = nodes.made(run.connection, segments, run.source, run.number)
-    if made is not None:
-        found.notes["network"] = notes
-        delivery.staged = {"pipe_node": made, **delivery.staged}
-
-
-def _relate_layer(connection: Connection, delivery: Delivery, name: str, found: Found) -> None:
-    staged = delivery.staged[name]
-    scope = delivery.scope
-    if name == "building_unit" and "building_code" in staged.columns:
-        found.notes["joined"] = join.find_buildings(connection, staged, "building_code")
-        join.place_units(connection, staged)
-        relations.move(connection, staged, delivery.rejected, _HOMELESS)
-    if name == "pipe_segment":
-        known = delivery.staged.get("pipe_node")
-        found.notes.setdefault("network", {}).update(network.joined(connection, staged, known))
-    if not scope.fields_only:
-        counts = relations.refuse(
-            connection, staged, delivery.rejected, scope.source, delivery.staged
-        )
-        if counts.get("duplicate"):
-            found.repairs.setdefault(name, Repairs()).counts["duplicate"] += counts["duplicate"]
-        if name in relations.SHAPED_ONCE and "geom" in staged.columns:
-            relations.refuse_same_shapes(connection, staged, delivery.rejected)
-        if name in _LOCATED and join.without_communities(connection, staged):
-            join.find_communities(connection, staged)
-
-
-_HOMELESS = relations.Rule(
-    "building_not_found",
-    "building_code IS NULL OR geom IS NULL",
-    "'value', coalesce(code, '?')",
-    {},
-)
-
-
-def _tell(run: Run, found: Found) -> None:
-    run.report |= {
-        "rows": dict(found.rows),
-        "repairs": {name: dict(one.counts) for name, one in found.repairs.items()},
-        **found.notes,
     }
 
 

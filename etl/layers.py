@@ -28,6 +28,9 @@ EXTRAS = {"building_unit": ("address",)}
 JOINED = {"building_unit": ("building_code", "geom")}
 """Columns that may be found by joining, after a delivery is staged."""
 
+JOINED_LATER = frozenset({"region", REGISTER, "building_unit", "pipe_segment"})
+"""Layers on which others depend, or that are joined to others once all is read."""
+
 KEPT_BY_DATABASE = {"valid_from", "valid_to", "revision", "source"}
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from sqlalchemy import Connection, Engine, select, text
 
-from etl import stage, suspicion
+from etl import passed, stage, suspicion
 from etl.batch import Batch, ahead
 from etl.check import Fault, Known, checked
 from etl.delivery import Delivery
@@ -20,9 +20,10 @@ from etl.diff import Scope
 from etl.guard import Concern
 from etl.layers import EXTRAS, REGISTER, filled, table_of
 from etl.mapping import Mapping, mapped
+from etl.passed import Passed, key_of, marked, may_pass
 from etl.place import Placing, finite, likely_system, system_of
 from etl.repair import Repairs, in_single_lines, repaired
-from etl.runs import Run
+from etl.runs import Run, State
 from etl.source import Source
 from etl.stage import Rejected, Staged, Writer
 from geo.codes import DIGITS, parent, stem
@@ -73,6 +74,7 @@ class Reader:
     delivery: Delivery
     found: Found
     known: dict[str, Known]
+    passed: dict[str, Passed]
     cities: np.ndarray[Any, np.dtype[np.float64]] | None
     is_done: bool = False
 
@@ -89,7 +91,15 @@ class Reader:
         with run.timed("stage"), stage.writing(engine, self.delivery.rejected) as writer:
             for part in self.parts:
                 layer = part.layer
-                reading = Reading(part, self.file, self.known[layer], self.cities, found)
+                reading = Reading(
+                    part,
+                    self.file,
+                    self.known[layer],
+                    self.passed[layer],
+                    staged[layer],
+                    self.cities,
+                    found,
+                )
                 for batch in reading.batches(writer):
                     copied = writer.copy(staged[layer], batch)
                     after_batch(staged[layer], batch, copied)
@@ -98,8 +108,16 @@ class Reader:
         self.is_done = True
 
 
-def prepared(run: Run, parts: list[Part], file: Path, *, partial: bool) -> Reader:
-    """Make the staging tables of a file's layers."""
+def prepared(
+    run: Run, parts: list[Part], file: Path, *, partial: bool, trusting: bool = True
+) -> Reader:
+    """Make the staging tables of a file's layers.
+
+    Parameters
+    ----------
+    trusting
+        Rows that passed before are passed over.
+    """
     staged: dict[str, Staged] = {}
     with run.connection.begin():
         rejected = stage.create_rejected(run.connection, run.number)
@@ -108,8 +126,16 @@ def prepared(run: Run, parts: list[Part], file: Path, *, partial: bool) -> Reade
             staged[part.layer] = stage.create(run.connection, run.number, part.layer, columns)
         known = {part.layer: _known(run.connection, part.layer, run.source) for part in parts}
         cities = _cities(run.connection)
+        trusted = {part.layer: _passed(run, part, trusting and not partial) for part in parts}
     scope = Scope(run.source, partial, fields_only=REGISTER in staged)
-    return Reader(parts, file, Delivery(staged, rejected, scope), Found(), known, cities)
+    return Reader(parts, file, Delivery(staged, rejected, scope), Found(), known, trusted, cities)
+
+
+def _passed(run: Run, part: Part, trusting: bool) -> Passed:
+    state: State | None = run.report.get("state")
+    if state is None or not (trusting and may_pass(part.layer, partial=False)):
+        return Passed()
+    return passed.known(run.connection, part.layer, run.source, state)
 
 
 def _columns(part: Part) -> list[str]:
@@ -159,6 +185,8 @@ class Reading:
     part: Part
     file: Path
     known: Known
+    passed: Passed
+    staged: Staged
     cities: np.ndarray[Any, np.dtype[np.float64]] | None
     found: Found
 
@@ -169,22 +197,39 @@ class Reading:
         repairs = self.found.repairs.setdefault(layer, Repairs())
         if not source.has_place and not _may_lack_place(layer):
             raise InputError("no_geometry", file=self.file, layer=source.layer)
+        key = key_of(self.part.mapping, source.crs)
         seen = 0
-        for raw in ahead(source.batches()):
-            if seen == 0 and len(raw):
-                suspicion.refuse_garbled(raw, self.file, source.layer)
-            ours = derived(mapped(self.part.mapping, raw), layer)
-            if placing is not None:
-                placed = placing.place(ours)
-                if seen == 0:
-                    placing.refuse_misplaced(ours, placed)
-                ours = placed
+        for read in ahead(source.batches()):
             if seen == 0:
-                suspicion.refuse_other_unit(ours, source.layer, self.file)
-            seen += len(raw)
-            yield self._good(raw, ours, repairs, writer)
+                self._doubt(read, placing)
+            seen += len(read)
+            raw = self._new(marked(read, key), writer)
+            ours = self._ours(raw)
+            yield self._good(raw, placing.place(ours) if placing else ours, repairs, writer)
         if seen == 0:
             raise InputError("layer_empty", file=self.file, layer=source.layer)
+
+    def _ours(self, raw: Batch) -> Batch:
+        return derived(mapped(self.part.mapping, raw), self.part.layer)
+
+    def _doubt(self, raw: Batch, placing: Placing | None) -> None:
+        """Refuse a layer whose first batch shows that it is not what it says."""
+        layer = self.part.source.layer
+        if len(raw):
+            suspicion.refuse_garbled(raw, self.file, layer)
+        ours = self._ours(raw)
+        if placing is not None:
+            placing.refuse_misplaced(ours, placing.place(ours))
+        suspicion.refuse_other_unit(ours, layer, self.file)
+
+    def _new(self, raw: Batch, writer: Writer) -> Batch:
+        """Return the rows that did not pass before; note the others."""
+        known, codes = self.passed.of(raw, self.part.mapping)
+        if raw.marks is None or not known.any():
+            return raw
+        writer.keep(self.staged, codes, raw.numbers[known], raw.marks[known])
+        self.found.rows[self.part.layer] += len(codes)
+        return raw.take(~known)
 
     def _placing(self) -> Placing:
         how, source = self.part.mapping.coordinates, self.part.source

@@ -4,10 +4,10 @@ from dataclasses import asdict
 
 from sqlalchemy import Connection, func, text, update
 
-from etl import runs
+from etl import passed, runs
 from etl.delivery import Delivery, Outcome
 from etl.diff import Counts
-from etl.runs import Run
+from etl.runs import Run, State
 from geo.model import Quarantine
 from geo.model.run import RunStatus
 
@@ -20,7 +20,7 @@ def finish(
     revision: int | None,
 ) -> Outcome:
     """Write the record of a run, and what it refused."""
-    run.report["state_after"] = runs.state_of(run.connection)
+    _remember(run, delivery, status)
     run.report["rejected"] = _quarantine(run.connection, run.number, delivery)
     runs.close(
         run.connection,
@@ -32,6 +32,19 @@ def finish(
         revision=revision,
     )
     return Outcome(run.number, status, counts, run.report)
+
+
+def _remember(run: Run, delivery: Delivery, status: RunStatus) -> None:
+    """Write down at which state the file was found right, and which of its rows were."""
+    began: State | None = run.report.get("state")
+    if began is None or status is RunStatus.HELD:
+        return
+    ended = runs.state_of(run.connection, began)
+    own = {*delivery.staged, *run.report.get("also_changed", {})}
+    # What others published while it was read, it has not looked at.
+    state = {name: (ended if name in own else began)[name] for name in began}
+    run.report["state_after"] = state
+    passed.record(run.connection, delivery, state)
 
 
 def _quarantine(connection: Connection, run: int, delivery: Delivery) -> dict[str, int]:

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, text
 
 from etl.check import domains, shown
 from etl.layers import required, rules
-from etl.stage import ROW, Staged
+from etl.stage import MARK, ROW, Staged
 from geo.codes import DIGITS
 from geo.errors import InputError
 
@@ -280,7 +280,7 @@ def move(connection: Connection, staged: Staged, rejected: str, rule: Rule) -> i
             f"WHERE staged.{ROW} = gone.{ROW} AND staged.code IS NOT DISTINCT FROM gone.code) "
             f"INSERT INTO {rejected} (layer, code, reason, detail, properties, original, geom) "
             f"SELECT '{staged.layer}', code, :key, detail_, "
-            f"jsonb_strip_nulls(to_jsonb(gone) - '{ROW}' - 'detail_' - 'geom'), "
+            f"jsonb_strip_nulls(to_jsonb(gone) - '{ROW}' - '{MARK}' - 'detail_' - 'geom'), "
             f"ST_AsBinary({geometry}), {geometry} FROM gone"
         ),
         {"key": rule.key, **rule.values},

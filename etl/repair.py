@@ -63,7 +63,7 @@ def repaired(batch: Batch, layer: str, repairs: Repairs) -> tuple[Batch, Flags]:
         doubtful, mended = _validate(geometry, areal, repairs)
         changed |= doubtful | mended
         changed |= _order(geometry, areal & _is_areal(geometry), repairs)
-    return batch.at(geometry, changed), doubtful
+    return batch.at(geometry, changed).unmarked(changed), doubtful
 
 
 def _unwrap(geometry: Geometries, kind: str) -> Flags:
@@ -270,4 +270,6 @@ def in_single_lines(batch: Batch, layer: str, repairs: Repairs) -> Batch:
     if "code" in columns:
         suffix = [f"-{n}" if several[o] else "" for n, o in zip(serial, owner, strict=True)]
         columns["code"] = pc.binary_join_element_wise(columns["code"], pa.array(suffix), "")
-    return replace(batch, columns=columns, geometry=parts, numbers=batch.numbers[owner], wkb=None)
+    numbers = batch.numbers[owner]
+    marks = None if batch.marks is None else np.where(several, 0, batch.marks)[owner]
+    return replace(batch, columns=columns, geometry=parts, numbers=numbers, wkb=None, marks=marks)

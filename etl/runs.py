@@ -5,7 +5,7 @@ that works from one that died.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,13 +13,25 @@ from typing import Any
 from sqlalchemy import Connection, Engine, func, insert, select, text, update
 from sqlalchemy.exc import DBAPIError
 
-from geo.model import ImportRun
+from geo.model import ImportRun, LayerRevision
 from geo.model.run import STAGING_SCHEMA, RunStatus
 
 RUN_LOCK = 4206_0003
 """First number of the advisory lock of a run; its second is the run's."""
 
 _LONGEST_NUMBER = 2**31 - 1
+
+State = dict[str, int]
+"""What layers stand at, by name, and the year: a file is checked against no more than these."""
+
+YEAR = "year"
+
+LOOKS_AT = {
+    "building_unit": ("building",),
+    "register": ("building", "building_unit"),
+    "pipe_segment": ("pipe_node",),
+}
+"""Layers in which those of a delivery look up what they name, besides the regions."""
 
 OPEN = (RunStatus.RUNNING, RunStatus.HELD)
 
@@ -154,12 +166,13 @@ def status_of(engine: Engine, number: int) -> str:
         )
 
 
-def state_of(connection: Connection) -> str:
-    """Return what all layers stand at, and the year, on which checks depend."""
-    said = connection.execute(
-        text(
-            "SELECT coalesce(string_agg(layer || '=' || revision, ',' ORDER BY layer), '') "
-            "|| ';' || extract(year FROM now()) FROM layer_revision"
-        )
-    ).scalar_one()
-    return str(said)
+def state_of(connection: Connection, layers: Iterable[str]) -> State:
+    """Return what layers and those that their checks look at stand at, and the year."""
+    asked = set(layers) - {YEAR}
+    names = {"region", *asked, *(other for name in asked for other in LOOKS_AT.get(name, ()))}
+    rows = connection.execute(
+        select(LayerRevision.layer, LayerRevision.revision).where(LayerRevision.layer.in_(names))
+    )
+    year = connection.execute(text("SELECT extract(year FROM now())::int")).scalar_one()
+    found = {row.layer: row.revision for row in rows}
+    return {YEAR: year} | {name: found.get(name, 0) for name in sorted(names)}

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, delete, func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from etl import diff, runs
+from etl import diff, passed, runs
 from etl.delivery import Delivery, Outcome
 from etl.diff import Counts
 from etl.guard import Concern
@@ -56,6 +56,9 @@ def settle(
 def decided(run: Run, delivery: Delivery, progress: Progress = silent) -> Outcome:
     """Compare and publish, hold, or find the same, in the transaction that is open."""
     with run.timed("diff"):
+        passed.confirm(run, delivery)
+        if delivery.same is not None:
+            return finish(run, delivery, delivery.same, RunStatus.UNCHANGED, None)
         counts = _compared(run, delivery)
         concerns = delivery.concerns + _concerns(run.connection, delivery, counts)
     touched = [name for name in delivery.staged if counts[name].touched]

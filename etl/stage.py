@@ -34,6 +34,9 @@ _ONE_POLYGON = b"\x01\x06\x00\x00\x00\x01\x00\x00\x00"
 ROW = "_row"
 """Column of a staging table: the feature's number in its file."""
 
+MARK = "_mark"
+"""Column of a staging table: the mark of a row that is as it came (see :mod:`etl.passed`)."""
+
 
 @dataclass(frozen=True)
 class Rejected:
@@ -66,6 +69,8 @@ class Staged:
         Columns for joining that are not kept.
     rows
         Rows copied so far.
+    kept
+        Rows passed over so far: their codes are in ``kept_table``.
     """
 
     layer: str
@@ -73,6 +78,12 @@ class Staged:
     columns: list[str]
     extras: list[str] = field(default_factory=list)
     rows: int = 0
+    kept: int = 0
+
+    @property
+    def kept_table(self) -> str:
+        """Return the table of the rows that passed before and are not copied again."""
+        return f"{self.table}_kept"
 
 
 def table_name(number: int, layer: str) -> str:
@@ -84,7 +95,7 @@ def create(connection: Connection, number: int, layer: str, columns: Sequence[st
     """Make the staging table of a layer."""
     name = table_name(number, layer)
     listed = "".join(f'"{column}" {declared(layer, column)}, ' for column in columns)
-    connection.execute(text(f"CREATE UNLOGGED TABLE {name} ({listed}{ROW} bigint)"))
+    connection.execute(text(f"CREATE UNLOGGED TABLE {name} ({listed}{ROW} bigint, {MARK} bigint)"))
     extras = [column for column in columns if column in EXTRAS.get(layer, ())]
     return Staged(layer, name, [c for c in columns if c not in extras], extras)
 
@@ -118,6 +129,16 @@ class Writer:
         staged.rows += len(batch)
         return self._later(self._copy, staged, batch)
 
+    def keep(
+        self, staged: Staged, codes: pa.Array, numbers: NDArray[np.int64], marks: NDArray[np.int64]
+    ) -> None:
+        """Note rows that are passed over."""
+        if len(codes):
+            if not staged.kept:
+                self._later(self._make_kept, staged)
+            staged.kept += len(codes)
+            self._later(self._keep, staged, pa.table([codes, numbers, marks], ["code", ROW, MARK]))
+
     def refuse(self, rejected: Sequence[Rejected]) -> None:
         """Copy what was refused."""
         if rejected:
@@ -139,10 +160,23 @@ class Writer:
         return self._waiting[-1]
 
     def _copy(self, staged: Staged, batch: Batch) -> None:
-        listed = ", ".join(f'"{name}"' for name in [*staged.columns, *staged.extras, ROW])
+        listed = ", ".join(f'"{name}"' for name in _copied(staged))
         statement = f"COPY {staged.table} ({listed}) FROM STDIN (FORMAT csv)"
         with self._connection.begin():
             _copy_in(self._connection, statement, _encoded(staged, batch))
+
+    def _make_kept(self, staged: Staged) -> None:
+        made = f"CREATE UNLOGGED TABLE {staged.kept_table} (code text, {ROW} bigint, {MARK} bigint)"
+        with self._connection.begin():
+            self._connection.execute(text(made))
+
+    def _keep(self, staged: Staged, rows: pa.Table) -> None:
+        with self._connection.begin():
+            _copy_in(
+                self._connection,
+                f"COPY {staged.kept_table} FROM STDIN (FORMAT csv)",
+                _as_csv(rows),
+            )
 
     def _refuse(self, rejected: list[Rejected]) -> None:
         with self._connection.begin():
@@ -169,11 +203,17 @@ def _copy_in(connection: Connection, statement: str, content: memoryview) -> Non
 
 def _encoded(staged: Staged, batch: Batch) -> memoryview:
     """Return the rows of a batch as CSV, in which nothing between two commas is null."""
-    names = [*staged.columns, *staged.extras, ROW]
-    arrays = [_column(staged.layer, name, batch) for name in names]
+    names = _copied(staged)
+    return _as_csv(pa.table([_column(staged.layer, name, batch) for name in names], names))
+
+
+def _copied(staged: Staged) -> list[str]:
+    return [*staged.columns, *staged.extras, ROW, MARK]
+
+
+def _as_csv(rows: pa.Table) -> memoryview:
     sink = io.BytesIO()
-    options = arrow_csv.WriteOptions(include_header=False)
-    arrow_csv.write_csv(pa.table(arrays, names), sink, options)
+    arrow_csv.write_csv(rows, sink, arrow_csv.WriteOptions(include_header=False))
     return sink.getbuffer()
 
 
@@ -181,6 +221,9 @@ def _column(layer: str, name: str, batch: Batch) -> pa.Array:
     """Return a column as the database takes it; what is missing gets the table's default."""
     if name == ROW:
         return pa.array(batch.numbers)
+    if name == MARK:
+        marks = np.zeros(len(batch), np.int64) if batch.marks is None else batch.marks
+        return pa.array(marks, mask=marks == 0)
     if name == "geom":
         return hex_wkb(batch, kind_of(layer))
     values = batch.columns[name]

@@ -30,6 +30,7 @@ from geo.model.run import (
     ImportRun,
     LayerChange,
     LayerRevision,
+    PassedRows,
     Quarantine,
     RunChange,
 )
@@ -83,6 +84,7 @@ __all__ = [
     "Job",
     "LayerChange",
     "LayerRevision",
+    "PassedRows",
     "PipeNode",
     "PipeSegment",
     "PlanEdit",
