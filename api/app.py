@@ -17,6 +17,7 @@ from api import (
     auth,
     baking,
     browse,
+    cards,
     description,
     edits,
     exports,
@@ -52,7 +53,7 @@ from geo.messages import speaking
 from geo.settings import settings
 
 RESOURCES = (
-    *(auth, health, regions, find, grids, people, plans, edits, jobs),
+    *(auth, health, regions, find, cards, grids, people, plans, edits, jobs),
     *(imports, exports, browse, prints, tiles, baking),
     *(firetiles, fire, networks, page),
 )

@@ -10,10 +10,10 @@ import orjson
 import shapely
 from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, Field
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, select
 from starlette.responses import Response
 
-from api import problems
+from api import gazetteer, problems
 from api.access import Asker, allow
 from api.audit import record
 from api.encoding import encoded
@@ -112,32 +112,37 @@ def buildings(
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
 ) -> Response:
     """Find buildings by name, address or code, or the one at a place."""
-    point = func.ST_PointOnSurface(Building.geom)
-    columns = (
-        *(Building.code, Building.name, Building.address),
-        *(func.ST_X(point).label("lon"), func.ST_Y(point).label("lat")),
-    )
-    statement = select(*columns)
     if lon is not None and lat is not None:
-        place = func.ST_SetSRID(func.ST_MakePoint(lon, lat), 4490)
-        near = func.ST_DWithin(func.geography(Building.geom), func.geography(place), NEAR_M)
-        box = Building.geom.op("&&")(func.ST_Expand(place, NEAR_M / 80_000))
-        statement = statement.where(box, near).order_by(func.ST_Distance(Building.geom, place))
-        limit = 1
+        found = [_building_at(connection, lon, lat)]
     else:
-        like = f"%{(q or '').replace('%', '').replace('_', '')}%"
-        named = or_(
-            Building.name.ilike(like), Building.address.ilike(like), Building.code == (q or "")
-        )
-        statement = statement.where(named).order_by(
-            func.similarity(func.concat(Building.name, Building.address), q or "").desc(),
-            Building.code,
-        )
-    rows = [dict(row) for row in connection.execute(statement.limit(limit)).mappings()]
-    if lon is not None and not rows:
-        raise NotFoundError("no_building_here", lon=lon, lat=lat, within=NEAR_M)
+        found = [dict(row) for row in gazetteer.sought(connection, q or "", "building", limit)]
+    rows = [{name: row[name] for name in _FOUND} for row in found]
     body = {"buildings": rows, "data": data_age(connection, ("building",)), "missing": []}
     return kept(request, orjson.dumps(body), JSON)
+
+
+_FOUND = ("code", "name", "address", "lon", "lat")
+
+
+def _building_at(connection: Any, lon: float, lat: float) -> dict[str, Any]:
+    """Return the building nearest to a place."""
+    point = func.ST_PointOnSurface(Building.geom)
+    place = func.ST_SetSRID(func.ST_MakePoint(lon, lat), 4490)
+    near = func.ST_DWithin(func.geography(Building.geom), func.geography(place), NEAR_M)
+    box = Building.geom.op("&&")(func.ST_Expand(place, NEAR_M / 80_000))
+    statement = (
+        select(
+            *(Building.code, Building.name, Building.address),
+            *(func.ST_X(point).label("lon"), func.ST_Y(point).label("lat")),
+        )
+        .where(box, near)
+        .order_by(func.ST_Distance(Building.geom, place))
+        .limit(1)
+    )
+    row = connection.execute(statement).mappings().first()
+    if row is None:
+        raise NotFoundError("no_building_here", lon=lon, lat=lat, within=NEAR_M)
+    return dict(row)
 
 
 @router.get("/buildings/{code}", responses=Answer)

@@ -23,6 +23,7 @@ import numpy as np
 from sqlalchemy import text
 
 from bench.api.editing import edits
+from bench.api.finding import questions
 from geo import db
 
 LAYERS = ("building", "road", "water", "facility", "grid")
@@ -240,6 +241,9 @@ async def measure(seconds: float) -> None:
                 "/ogc items, bbox, 1,000 (p95 <= 150 ms)"
             )
         )
+        for kind, sought in questions().items():
+            found = await at_rate(client, sought, 20, seconds)
+            print(found.row(f"/search, {kind}, 20/s (p95 <= 20 ms)"))
         print(f"memory of the worker: {before:.0f} MB before, {memory(running.pid):.0f} MB after")
         began = time.perf_counter()
         buildings, taken = await asyncio.to_thread(edits, base, EDITS)

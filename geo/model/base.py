@@ -15,6 +15,8 @@ from sqlalchemy import (
     Table,
     Text,
     func,
+    literal_column,
+    text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -48,6 +50,21 @@ class Feature:
     valid_from: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     valid_to: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     revision: Mapped[int] = mapped_column(BigInteger, server_default="0")
+
+
+SAID = "(name || ' '::text) || address"
+"""What a thing with a name and an address is found by."""
+
+
+def signs(table: str, said: str = "name") -> Index:
+    """Return the index by which a name is found: of its signs and the pairs of neighbours."""
+    return Index(f"ix_{table}_signs", text(f"signs_of({said})"), postgresql_using="gin")
+
+
+def begins(name: str, said: str) -> Index:
+    """Return the index by which rows are found of which something begins as asked."""
+    key: Any = literal_column(said).label("said")
+    return Index(name, key, postgresql_ops={"said": "text_pattern_ops"})
 
 
 def geometry(kind: str, *, nullable: bool = False) -> Mapped[Any]:

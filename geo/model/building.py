@@ -6,7 +6,17 @@ from typing import Any
 from sqlalchemy import ForeignKey, Index, SmallInteger, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from geo.model.base import Base, Feature, between, display_geometry, geometry, one_of
+from geo.model.base import (
+    SAID,
+    Base,
+    Feature,
+    begins,
+    between,
+    display_geometry,
+    geometry,
+    one_of,
+    signs,
+)
 
 
 class Use(StrEnum):
@@ -58,7 +68,7 @@ class Compound(Feature, Base):
     geom: Mapped[Any] = geometry("MULTIPOLYGON")
     geom_3857: Mapped[Any] = display_geometry()
 
-    __table_args__ = (Index(None, "region_code"),)
+    __table_args__ = (Index(None, "region_code"), signs("compound"))
 
 
 class Building(Feature, Base):
@@ -85,6 +95,10 @@ class Building(Feature, Base):
     geom_3857: Mapped[Any] = display_geometry()
 
     __table_args__ = (
+        signs("building", SAID),
+        begins("ix_building_name_begins", "name"),
+        begins("ix_building_code_begins", "lower(code)"),
+        begins("ix_building_code_ends", "reverse(lower(code))"),
         one_of("use", Use),
         one_of("structure", Structure),
         one_of("households_source", HouseholdsSource),

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import CheckConstraint, Index, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from geo.model.base import Base, Feature, display_geometry, geometry, one_of
+from geo.model.base import SAID, Base, Feature, display_geometry, geometry, one_of, signs
 
 
 class Category(StrEnum):
@@ -54,5 +54,6 @@ class Facility(Feature, Base):
             "GeometryType(geom) IN ('POINT', 'POLYGON', 'MULTIPOLYGON')", name="point_or_grounds"
         ),
         Index(None, "category"),
+        signs("facility", SAID),
         Index(None, "region_code"),
     )

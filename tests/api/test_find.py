@@ -3,10 +3,15 @@
 import io
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 from sqlalchemy import insert, text
 
-from geo.model import Facility, GridManager
+from api.access import ACT_AS, Caller
+from api.gazetteer import signs_of
+from geo.access import ROLES
+from geo.model import Building, Facility, GridManager
 from tests import town as t
 
 GRID = f"{t.NORTH_GATE}001"
@@ -114,3 +119,91 @@ def test_wrong_or_missing_sign_is_forgiven(client, words, name):
 @pytest.mark.parametrize("words", ["' OR 1=1 --", "\\", "()", "啊" * 100, "☃", "%%%"])
 def test_odd_questions_break_nothing(client, words):
     assert find(client, words) == []
+
+
+@pytest.fixture(scope="module")
+def street(town):
+    """Return the town with a street of numbered houses."""
+    with town.begin() as connection:
+        for number in range(1, 41):
+            west = 20 + number * 4
+            house = {
+                "code": f"420602001001B{number:04d}",
+                "name": f"阳光花园{number}栋" if number < 20 else "",
+                "address": f"长虹九街{number}号阳光花园{number}栋",
+                "geom": t.box(west, 5, west + 3, 9),
+            }
+            connection.execute(insert(Building), house)
+    return town
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        ("长虹九街12号阳光花园12栋", "阳光花园12栋"),
+        ("长虹九街12号", "阳光花园12栋"),
+        ("虹九街12号阳光", "阳光花园12栋"),
+        ("阳光花园12栋", "阳光花园12栋"),
+        ("12栋 阳光花园", "阳光花园12栋"),
+        ("12号长虹九街", "阳光花园12栋"),
+        ("花园阳光12栋", "阳光花园12栋"),
+        ("１２栋阳光花园", "阳光花园12栋"),
+        ("九街长虹12号", "阳光花园12栋"),
+        ("长虹九道12号阳光花圆", "阳光花园12栋"),
+        ("420602001001B0012", "阳光花园12栋"),
+        ("420602001001b0012", "阳光花园12栋"),
+        ("B0012", "阳光花园12栋"),
+        ("001001B0012", "阳光花园12栋"),
+        ("2001001B001", "阳光花园10栋"),
+    ],
+)
+def test_house_is_found_by_any_part_of_its_address_or_code(client, street, words, name):
+    assert find(client, words)[0]["name"] == name
+
+
+def test_name_itself_comes_before_what_begins_with_it_and_what_holds_it(client, street):
+    found = find(client, "阳光花园1栋", limit=50)
+    assert (found[0]["name"], found[0]["rank"]) == ("阳光花园1栋", 0)
+    ranks = [one["rank"] for one in find(client, "阳光", limit=50)]
+    assert ranks == sorted(ranks)
+    assert find(client, "阳", kind="building", limit=50)
+    assert find(client, "囍") == []
+    assert {one["name"] for one in find(client, "街", kind="road")} == {"胜利街"}
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_every_role_finds_by_the_index(client, street, role):
+    """Row-level security keeps other operators from an index; behind ``true`` it does not."""
+    caller = Caller(role, "4206", ("gas",), role)
+    with street.connect() as connection:
+        connection.execute(ACT_AS, caller.settings())
+        connection.execute(text("SET LOCAL enable_seqscan = off"))
+        signs = "signs_of(name || ' ' || address) @> '{长虹}'"
+        for condition in (signs, "lower(code) LIKE '42%'", "name LIKE '阳光%'"):
+            plan = f"EXPLAIN SELECT code FROM published.building WHERE {condition}"
+            said = "\n".join(connection.execute(text(plan)).scalars())
+            assert "Index" in said, (role, said)
+            assert "Seq Scan" not in said
+        for table in ("road", "compound"):
+            plan = f"EXPLAIN SELECT code FROM {table} WHERE signs_of(name) @> '{{胜}}'"
+            said = "\n".join(connection.execute(text(plan)).scalars())
+            assert f"ix_{table}_signs" in said
+
+
+@given(st.text(max_size=12))
+@settings(max_examples=60, deadline=None)
+def test_signs_are_cut_here_as_in_the_database(signs_in_database, said):
+    said = said.replace("\0", "")
+    if said.lower() == said:  # letters that the two lower otherwise are not what anyone types
+        assert signs_in_database(said) == sorted(signs_of(said))
+
+
+@pytest.fixture(scope="module")
+def signs_in_database(town):
+    with town.connect() as connection:
+
+        def ask(said):
+            found = connection.execute(text("SELECT signs_of(:said)"), {"said": said}).scalar()
+            return sorted(found or [])
+
+        yield ask
