@@ -112,7 +112,7 @@ def best_of(ready: Task, seconds: float) -> float:
     graph, seed, best = ready.graph, 100, np.inf
     until = time.monotonic() + seconds
     while time.monotonic() < until:
-        effort = Effort(chains=30, moves_per_node=4000, seconds=until - time.monotonic())
+        effort = Effort(generations=30, moves_per_node=1000, seconds=until - time.monotonic())
         label = plan.searched(replace(ready, wishes=Wishes(effort=effort, seed=seed)))
         best = min(best, cost(graph, label, LIMITS, WEIGHTS).total)
         seed += 1

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from geo.partition.arrays import graph_from_arrays
     from geo.partition.barriers import Kind
     from geo.partition.bound import Proof, prove
+    from geo.partition.chain import Before
     from geo.partition.graph import Graph
     from geo.partition.objective import Cost, Limits, Weights, cost
-    from geo.partition.search import Before, Effort, search_parts
+    from geo.partition.search import Effort, search_parts
 
 __all__ = [
     "Before",
@@ -35,7 +36,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Before": "search",
+    "Before": "chain",
     "Cost": "objective",
     "Effort": "search",
     "Graph": "graph",

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from geo.partition import frontier
+from geo.partition.chain import Before, Pairs
 from geo.partition.coverage import Floats, Ints
 from geo.partition.frontier import SLOTS, Coarseness, Rules, States, Step
 from geo.partition.graph import Graph
 from geo.partition.objective import Limits, Weights, cost
-from geo.partition.search import Before, Pairs
 
 FIRST_WIDTH, GROWTH, WIDEST = 2_000, 3, 200_000
 """States kept after a step in the first pass; every second pass has more."""

@@ -1,51 +1,38 @@
-"""The search: how many grids, where to start, annealing, and the best of all chains."""
+"""The search: how many grids, chains of annealing, and what comes of crossing their drawings."""
 
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
+from functools import partial, reduce
 
 import numpy as np
-from numpy.typing import NDArray
 
-from geo.partition.anneal import anneal
+from geo.partition.chain import Before, Case, Found, Pairs, chain
 from geo.partition.coverage import Ints
+from geo.partition.crossing import crossed
 from geo.partition.graph import Graph
-from geo.partition.kernel import Problem
 from geo.partition.objective import Limits, Weights
-from geo.partition.seeds import continued, first_drawing, neighbour_rows
 
-HOT = (60.0, 200.0)
-"""First temperatures of the chains in turn: what a bad border costs; more where a few large
-buildings must be packed, which a cooler chain solves in one run of three and this one in nearly
-every (measured on Monaco; the cooler chain draws the better borders)."""
+GENERATIONS = 10
+MOVES_PER_NODE = 100
 
-COLD = 0.5
-"""Last temperature, less than any move that matters."""
+PATIENCE = 2
+"""So many generations that find nothing better end the search."""
 
-WARM = (10.0, 40.0)
-"""First temperatures of the chains that begin from the plan before."""
+AGREED = 3
+"""So many chains that end with the best drawing, each by itself, leave little to be found."""
 
-SOFTENED = (0.01, 0.1, 1.0)
-"""Shares of the weight of the limits, one stage of a chain after the other: a large building can
-change sides only while the limits are soft."""
+SURVIVORS = 2
+"""Parents that live on beside their best child, for each number of grids."""
 
-MOVES_PER_NODE = 1000
-FIRST_SHARE = 0.4
-"""Share of the moves that the first chain of each number of grids makes: it sorts out numbers."""
-
-CHAINS = 6
-LEAST_MOVES = 20_000
-
-HOPELESS = 1.25
-"""A number of grids whose best drawing costs so much more than the best is tried no further."""
+HOPELESS = (1.1, 1.03, 1.01)
+"""A number of grids whose best drawing costs so much more than the best is tried no further: after
+the first generation, the second, and later ones."""
 
 SAME = 1.0005
-"""Two chains that end this near to each other have found the same drawing, or as good a one."""
-
-Pairs = NDArray[np.int64]
+"""Two drawings that cost so nearly the same are the same, or as good."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +42,8 @@ class Effort:
 
     Attributes
     ----------
-    chains
-        Annealing chains for each number of grids tried, at most.
+    generations
+        How often chains are begun anew and crossed, for each number of grids, at most.
     moves_per_node
         Moves of a chain for each node of the graph.
     seconds
@@ -65,43 +52,10 @@ class Effort:
         Chains run at once.
     """
 
-    chains: int = CHAINS
+    generations: int = GENERATIONS
     moves_per_node: int = MOVES_PER_NODE
     seconds: float = 60.0
     threads: int = 2
-
-
-@dataclass(frozen=True)
-class Before:
-    """The plan that a search starts from, and what of it has to stay.
-
-    Attributes
-    ----------
-    label
-        (n,) grid of each node, numbered from 0; -1 where it has none.
-    counted
-        (n,) whether it counts as a move when the node changes grid.
-    locked
-        (n,) nodes that stay in their grid.
-    """
-
-    label: Ints
-    counted: NDArray[np.bool_]
-    locked: NDArray[np.bool_]
-
-    def of(self, nodes: Ints) -> "Before":
-        """Return the plan of some nodes."""
-        return Before(self.label[nodes], self.counted[nodes], self.locked[nodes])
-
-
-@dataclass(frozen=True)
-class _Chain:
-    """What a chain of annealing ended with."""
-
-    found: float
-    count: int
-    number: int
-    label: Ints
 
 
 def search(
@@ -132,71 +86,101 @@ def search(
         (n,) numbers of grids: from 0 with none left out, or those of the plan before, new grids
         numbered on from its last.
     """
-    found = drawings(graph, limits, weights, before=before, apart=apart, seed=seed, effort=effort)
-    return found[0]
-
-
-def drawings(
-    graph: Graph,
-    limits: Limits | None = None,
-    weights: Weights | None = None,
-    *,
-    before: Before | None = None,
-    apart: Pairs | None = None,
-    seed: int = 1,
-    effort: Effort | None = None,
-) -> list[Ints]:
-    """Return the drawings that the chains of a search ended with, the best first."""
     limits, weights, effort = limits or Limits(), weights or Weights(), effort or Effort()
     counts = plausible_counts(graph.households, limits)
     if before is not None and (kept := len(np.unique(before.label[before.label >= 0]))):
         counts = list(dict.fromkeys([min(kept, len(graph)), *counts]))
     if before is None and (counts == [1] or len(graph) == 1):
-        return [np.zeros(len(graph), dtype=np.int64)]
+        return np.zeros(len(graph), dtype=np.int64)
     apart = np.empty((0, 2), dtype=np.int64) if apart is None else apart
-    ended: list[_Chain] = []
+    case = Case(graph, limits, weights, before, apart)
     with _deadline(effort.seconds) as stop, ThreadPoolExecutor(effort.threads) as pool:
-        for number in range(effort.chains):
-            if stop[0] and ended:
-                break
-            run = partial(_chain, graph, limits, weights, before, apart, effort, stop, seed, number)
-            ended += pool.map(run, counts, [_best(ended, count) for count in counts])
-            counts = _worth_trying(ended, counts, met=_met(graph, limits, ended))
-            if not counts:
-                break
-    ended.sort(key=lambda chain: (chain.found, chain.count, chain.number))
-    return [chain.label for chain in ended]
+        return _bred(_Run(case, effort, seed, stop, pool), counts).label
 
 
-def _best(ended: list[_Chain], count: int) -> _Chain | None:
-    """Return the best chain so far with a number of grids."""
-    same = [chain for chain in ended if chain.count == count]
-    return min(same, key=lambda chain: chain.found, default=None)
+@dataclass(frozen=True)
+class _Run:
+    """A search under way."""
+
+    case: Case
+    effort: Effort
+    seed: int
+    stop: Ints
+    pool: ThreadPoolExecutor
 
 
-def _met(graph: Graph, limits: Limits, ended: list[_Chain]) -> bool:
-    """Return whether the best drawing so far is within the limits."""
-    label = min(ended, key=lambda chain: chain.found).label
-    households = np.bincount(label, weights=graph.households)[np.unique(label)]
-    return bool((households <= limits.upper).all() and (households >= limits.lower).all())
+@dataclass(frozen=True)
+class _Family:
+    """What comes of two chains, and what each of them ended with."""
+
+    child: Found
+    ends: tuple[float, float]
 
 
-def _worth_trying(ended: list[_Chain], counts: list[int], *, met: bool) -> list[int]:
-    """Return the numbers of grids that another chain may still find a better drawing with.
+def _bred(run: _Run, counts: list[int]) -> Found:
+    """Return the best drawing of several generations."""
+    alive: dict[int, list[Found]] = {count: [] for count in counts}
+    ends: list[float] = []
+    champion, idle = Found(np.inf, np.empty(0, dtype=np.int64)), 0
+    for generation in range(run.effort.generations):
+        # Two families at once where one number of grids is left.
+        numbers = range(2 * generation, 2 * generation + (1 if len(counts) > 1 else 2))
+        jobs = [(count, number) for count in counts for number in numbers]
+        families = list(run.pool.map(partial(_family, run), jobs))
+        ends += [end for family in families for end in family.ends]
+        for (count, _), family in zip(jobs, families, strict=True):
+            alive[count].append(family.child)
+        kin = run.pool.map(partial(_survivors, run, generation), map(alive.get, counts))
+        alive = dict(zip(counts, kin, strict=True))
+        before, champion = champion, min((kin[0] for kin in alive.values()), key=_cost)
+        idle = idle + 1 if champion.cost * SAME >= before.cost else 0
+        met = _met(run.case, champion)
+        agreed = sum(end <= champion.cost * SAME for end in ends)
+        if run.stop[0] or idle == PATIENCE or (met and agreed >= AGREED):
+            break
+        if met:
+            hopeless = champion.cost * HOPELESS[min(generation, len(HOPELESS) - 1)]
+            counts = [count for count in counts if alive[count][0].cost <= hopeless]
+    return champion
 
-    As long as the limits are not met no number is given up: which of them can meet the limits
-    is not seen from those that do not.
+
+def _cost(found: Found) -> float:
+    return found.cost
+
+
+def _family(run: _Run, job: tuple[int, int]) -> _Family:
+    """Return what comes of two chains with a number of grids."""
+    count, number = job
+    one, other = (
+        chain(run.case, count, 2 * number + side, run.effort.moves_per_node, run.seed, run.stop)
+        for side in (0, 1)
+    )
+    return _Family(_child(run, number, one, other), (one.cost, other.cost))
+
+
+def _child(run: _Run, number: int, one: Found, other: Found) -> Found:
+    moves = run.effort.moves_per_node // 2
+    return crossed(run.case, one, other, moves, run.seed + number, run.stop)
+
+
+def _survivors(run: _Run, generation: int, kin: list[Found]) -> list[Found]:
+    """Return what comes of crossing the best of some drawings with the others, and the best."""
+    ranked = sorted(kin, key=_cost)
+    return [reduce(partial(_child, run, generation), ranked), *ranked[:SURVIVORS]]
+
+
+def _met(case: Case, found: Found) -> bool:
+    """Return whether a drawing is within the limits wherever nodes allow.
+
+    A node above the upper limit fills a grid by itself: no drawing can do better there.
     """
-    if not met:
-        return counts
-    ranked = sorted(chain.found for chain in ended)
-    if len(ranked) > 1 and sum(found <= ranked[0] * SAME for found in ranked) > 1:
-        return []
-    return [
-        count
-        for count in counts
-        if min(chain.found for chain in ended if chain.count == count) <= ranked[0] * HOPELESS
-    ]
+    limits, people = case.limits, case.graph.households
+    largest = np.zeros(int(found.label.max()) + 1, dtype=np.int64)
+    np.maximum.at(largest, found.label, people)
+    grids = np.unique(found.label)
+    households = np.bincount(found.label, weights=people)[grids]
+    fits = households <= np.maximum(limits.upper, largest[grids])
+    return bool((fits & (households >= limits.lower)).all())
 
 
 @contextmanager
@@ -214,65 +198,6 @@ def _deadline(seconds: float) -> Iterator[Ints]:
         yield stop
     finally:
         timer.cancel()
-
-
-def _chain(
-    graph: Graph,
-    limits: Limits,
-    weights: Weights,
-    before: Before | None,
-    apart: Pairs,
-    effort: Effort,
-    stop: Ints,
-    seed: int,
-    number: int,
-    count: int,
-    best: _Chain | None,
-) -> _Chain:
-    """Anneal once with a number of grids; every third chain goes on from the best before it."""
-    seed = seed * 1_000_003 + number * 1009 + count
-    goes_on = best is not None and number % 3 == 2
-    label, hot = _begin(graph, limits, before, count, number, seed)
-    if goes_on and best is not None:
-        label, hot = best.label, HOT[0]
-    name, label = np.unique(label, return_inverse=True)
-    label = label.ravel().astype(np.int64)
-    share = FIRST_SHARE if number == 0 else 1.0
-    moves = max(LEAST_MOVES, int(share * effort.moves_per_node * len(graph))) // len(SOFTENED)
-    found = np.inf
-    for softness in SOFTENED[-1:] if goes_on else SOFTENED:
-        softened = replace(weights, limit=weights.limit * softness)
-        problem = _problem(graph, limits, softened, before, name, apart)
-        label, found = anneal(problem, label, len(name), moves, hot, COLD, seed % 2**31, stop)
-    return _Chain(found, count, number, name[label])
-
-
-def _begin(
-    graph: Graph, limits: Limits, before: Before | None, count: int, number: int, seed: int
-) -> tuple[Ints, float]:
-    """Return the drawing a chain begins with and its first temperature."""
-    if before is None:
-        return first_drawing(graph, count, seed), HOT[number % len(HOT)]
-    if number < len(WARM) or before.locked.any():
-        label = continued(graph, before.label, before.locked, count, limits, seed)
-        return label, WARM[number % len(WARM)]
-    return _renamed(graph, first_drawing(graph, count, seed), before.label), HOT[number % len(HOT)]
-
-
-def _renamed(graph: Graph, label: Ints, before: Ints) -> Ints:
-    """Return a drawing whose grids have the numbers of the grids before that they resemble."""
-    known = before >= 0
-    most = int(before.max(initial=-1)) + 1
-    count = int(label.max()) + 1
-    shared = np.zeros((count, max(most, count)))
-    np.add.at(shared, (label[known], before[known]), graph.households[known] + 1e-3)
-    from scipy.optimize import linear_sum_assignment  # a third of a second to import
-
-    one, other = linear_sum_assignment(-shared)
-    name = np.empty(count, dtype=np.int64)
-    name[one] = other
-    renamed: Ints = name[label]
-    return renamed
 
 
 def search_parts(
@@ -339,63 +264,3 @@ def plausible_counts(households: Ints, limits: Limits) -> list[int]:
     counts = fitting or sorted({high, low})
     most = max(int((households > 0).sum()), 1)
     return list(dict.fromkeys(min(max(count + int(over.sum()), 1), most) for count in counts))
-
-
-def _problem(
-    graph: Graph,
-    limits: Limits,
-    weights: Weights,
-    before: Before | None,
-    name: Ints,
-    apart: Pairs,
-) -> Problem:
-    """Return the graph in the form of the compiled kernel; ``name`` are the grids' numbers."""
-    n = len(graph)
-    start, neighbour, edge = neighbour_rows(graph)
-    inside = graph.compound >= 0
-    compounds = int(graph.compound.max(initial=-1)) + 1
-    held = np.bincount(graph.compound[inside], graph.households[inside], minlength=compounds)
-    apart_start, other = _apart_rows(apart, n)
-    return Problem(
-        graph.households.astype(np.int64),
-        start,
-        neighbour,
-        edge,
-        np.ascontiguousarray(graph.edges, dtype=np.int64),
-        graph.cut,
-        graph.inside,
-        graph.length,
-        graph.area,
-        graph.outline,
-        graph.compound.astype(np.int64),
-        np.maximum(np.ceil(held / limits.upper), 1).astype(np.int64),
-        _previous(before, name, n),
-        np.zeros(n, np.int64) if before is None else before.locked.astype(np.int64),
-        apart_start,
-        other,
-        weights.array(),
-        float(limits.target),
-        float(limits.lower),
-        float(limits.upper),
-    )
-
-
-def _previous(before: Before | None, name: Ints, n: int) -> Ints:
-    """Return the grid before of each node by its place in ``name``, past the end if it is gone."""
-    previous = np.full(n, -1, dtype=np.int64)
-    if before is None:
-        return previous
-    counted = before.counted & (before.label >= 0)
-    place = np.full(int(max(name.max(), before.label.max())) + 1, len(name), dtype=np.int64)
-    place[name] = np.arange(len(name))
-    previous[counted] = place[before.label[counted]]
-    return previous
-
-
-def _apart_rows(apart: Pairs, n: int) -> tuple[Ints, Ints]:
-    """Return whom each node is to be kept apart from, in compressed rows."""
-    both = np.concatenate([apart, apart[:, ::-1]])
-    both = both[np.argsort(both[:, 0], kind="stable")]
-    start = np.zeros(n + 1, dtype=np.int64)
-    np.cumsum(np.bincount(both[:, 0], minlength=n), out=start[1:])
-    return start, np.ascontiguousarray(both[:, 1])

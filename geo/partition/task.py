@@ -10,11 +10,11 @@ from geo.errors import InputError
 from geo.partition import redraw, wishes
 from geo.partition.atoms import Atoms, atoms_of
 from geo.partition.cells import Cells, draw_cells
+from geo.partition.chain import Before, Pairs
 from geo.partition.community import Community, barriers_of, check
 from geo.partition.coverage import Ints, Polygons
 from geo.partition.graph import Graph, graph_of, joined_by_ways
 from geo.partition.redraw import Placed, PlanBefore
-from geo.partition.search import Before, Pairs
 from geo.partition.wishes import Wishes
 
 STORED = "EPSG:4490"

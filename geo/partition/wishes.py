@@ -9,11 +9,12 @@ from scipy.sparse.csgraph import connected_components, shortest_path
 
 from geo.errors import InputError
 from geo.partition.atoms import Atoms
+from geo.partition.chain import Pairs
 from geo.partition.community import Community
 from geo.partition.coverage import Ints, Polygons
 from geo.partition.graph import Graph
 from geo.partition.objective import Limits, Weights
-from geo.partition.search import Effort, Pairs
+from geo.partition.search import Effort
 
 LEAST_GROUNDS_M2 = 2000.0
 """Grounds of a facility smaller than this (a kiosk, a clinic in a house) make no grid."""

@@ -56,7 +56,7 @@ def address(town: Engine) -> Iterator[str]:
 
 
 PASSWORD = "correct horse battery"  # noqa: S105
-QUICK = Wishes(effort=Effort(chains=1, moves_per_node=100))
+QUICK = Wishes(effort=Effort(generations=1, moves_per_node=100))
 AXE = (build.WEB / "node_modules" / "axe-core" / "axe.min.js").read_text
 CHECKED = """async () => (await axe.run(document, {resultTypes: ["violations"],
   runOnly: ["wcag2a", "wcag2aa", "wcag21aa"]})).violations

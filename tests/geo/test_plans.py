@@ -18,7 +18,7 @@ from geo.partition.wishes import Wishes
 from geo.runs import Order
 
 COMMUNITY = "420606007001"
-QUICK = Wishes(effort=Effort(chains=1, moves_per_node=100))
+QUICK = Wishes(effort=Effort(generations=1, moves_per_node=100))
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,7 @@ from geo.runs import Order
 
 ROOT = SHIPPED.parents[2]
 COMMUNITY = "420606007001"
-QUICK = Wishes(effort=Effort(chains=1, moves_per_node=100))
+QUICK = Wishes(effort=Effort(generations=1, moves_per_node=100))
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from geo.partition.plan import Drawing
 from geo.partition.search import Effort
 from geo.partition.wishes import Wishes
 
-QUICK = Wishes(effort=Effort(chains=1, moves_per_node=50))
+QUICK = Wishes(effort=Effort(generations=1, moves_per_node=50))
 
 
 def labels(drawing: Drawing) -> np.ndarray:

@@ -31,7 +31,7 @@ def test_any_tree_with_more_edges_is_drawn_contiguously(seed, count):
     more = [tuple(pair) for pair in random.integers(0, count, (count, 2)) if pair[0] != pair[1]]
     lengths = random.uniform(0, 50, len(tree + more))
     graph = graph_from_arrays(random.integers(0, 200, count), tree + more, lengths)
-    effort = Effort(chains=1, moves_per_node=50)
+    effort = Effort(generations=1, moves_per_node=50)
     label = search_parts(graph, weights=Weights(compactness=0), effort=effort, seed=seed)
     parts = (graph.subgraph(np.flatnonzero(label == g)).components()[0] for g in np.unique(label))
     assert set(parts) == {1}

@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geo.partition.bound import NEVER, prove
+from geo.partition.chain import Before
 from geo.partition.graph import Graph
 from geo.partition.objective import Limits, Weights, cost
-from geo.partition.search import Before, Effort, search
+from geo.partition.search import Effort, search
 
 LIMITS = Limits(target=40, lower=25, upper=60)
 
@@ -120,7 +121,7 @@ FIGURES = ("cut", "inside", "length", "area", "outline")
 
 def test_search_is_no_cheaper_than_the_bound():
     graph = board(8, 4, 7)
-    label = search(graph, LIMITS, effort=Effort(chains=6))
+    label = search(graph, LIMITS, effort=Effort(generations=6))
     proof = prove(graph, label, LIMITS, seconds=3.0)
     assert 0 < proof.bound <= cost(graph, label, LIMITS, Weights()).total * (1 + 1e-9)
 

@@ -1,5 +1,7 @@
 """Drawings: within the limits wherever that can be, contiguous, complete, the same every time."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import shapely
@@ -9,23 +11,18 @@ from places import community, house, rows_of_houses, scattered
 
 from geo.errors import InputError
 from geo.partition.cells import draw_cells
+from geo.partition.chain import Before, Case, annealed, compiled
 from geo.partition.community import barriers_of
+from geo.partition.crossing import crossed, pieces
 from geo.partition.graph import Graph, graph_of
 from geo.partition.kernel import move, new_state, total_cost
 from geo.partition.objective import Limits, Weights, cost
 from geo.partition.plan import Drawing, draw
-from geo.partition.search import (
-    Before,
-    Effort,
-    _problem,
-    plausible_counts,
-    search,
-    search_parts,
-)
+from geo.partition.search import Effort, plausible_counts, search, search_parts
 from geo.partition.seeds import repaired
 from geo.partition.wishes import Wishes
 
-QUICK = Wishes(effort=Effort(chains=1, moves_per_node=200))
+QUICK = Wishes(effort=Effort(generations=1, moves_per_node=200))
 
 
 def check(drawing: Drawing, land: shapely.Geometry, households: int) -> None:
@@ -202,7 +199,7 @@ def is_contiguous(graph: Graph, label: np.ndarray) -> bool:
 @settings(max_examples=40, deadline=None)
 def test_search_on_plain_arrays_keeps_contiguity(seed, columns, rows):
     graph = grid_graph(columns, rows, np.random.default_rng(seed))
-    label = search(graph, effort=Effort(chains=1, moves_per_node=100), seed=seed)
+    label = search(graph, effort=Effort(generations=1, moves_per_node=100), seed=seed)
     assert is_contiguous(graph, label)
     assert set(label) == set(range(label.max() + 1))
 
@@ -217,7 +214,7 @@ def test_cost_of_the_kernel_equals_the_objective(seed, moves):
     known = np.ones(42, dtype=bool)
     before = Before(previous, counted=known, locked=~known)
     none = np.empty((0, 2), dtype=np.int64)
-    problem = _problem(graph, limits, weights, before, np.arange(4), none)
+    problem = compiled(Case(graph, limits, weights, before, none), np.arange(4))
     state = new_state(problem, label, 4)
     for node, grid in zip(random.integers(0, 42, moves), random.integers(0, 4, moves), strict=True):
         if state.label[node] != grid:
@@ -225,6 +222,32 @@ def test_cost_of_the_kernel_equals_the_objective(seed, moves):
     if len(set(state.label)) == 4:
         expected = cost(graph, state.label, limits, weights, previous).total
         assert total_cost(problem, state) == pytest.approx(expected, rel=1e-9)
+
+
+@given(seed=st.integers(0, 10_000), one=st.integers(2, 6), other=st.integers(2, 6))
+@settings(max_examples=40, deadline=None)
+def test_what_comes_of_two_drawings_is_contiguous_and_no_dearer(seed, one, other):
+    random = np.random.default_rng(seed)
+    graph = replace(grid_graph(7, 6, random), compound=np.repeat(random.integers(-1, 3, 21), 2))
+    apart, stop = random.integers(0, 42, (3, 2)), np.zeros(1, dtype=np.int64)
+    locked = random.random(42) < 0.1
+    before = Before(
+        repaired(graph, random.integers(0, one, 42), one), counted=~locked, locked=locked
+    )
+    case = Case(graph, Limits(), Weights(), before, apart[apart[:, 0] != apart[:, 1]])
+    label = repaired(graph, random.integers(0, other, 42), other)
+    parents = [annealed(case, start, 1, 1.0, seed, stop) for start in (before.label, label)]
+    child = crossed(case, *parents, 20, seed, stop)
+    assert is_contiguous(graph, child.label)
+    assert child.cost <= min(parent.cost for parent in parents)
+    name, number = np.unique(child.label, return_inverse=True)
+    problem = compiled(case, name)
+    again = total_cost(problem, new_state(problem, number.ravel(), len(name)))
+    assert again == pytest.approx(child.cost)
+    piece = pieces(case, *(parent.label for parent in parents))
+    assert is_contiguous(graph, piece)
+    for values in (graph.compound, locked, *(parent.label for parent in parents)):
+        assert all(len(np.unique(values[piece == p])) == 1 for p in np.unique(piece))
 
 
 @given(seed=st.integers(0, 10_000), count=st.integers(1, 12))
@@ -239,7 +262,7 @@ def test_any_assignment_can_be_repaired(seed, count):
 
 def test_search_stops_in_time_with_an_answer():
     graph = grid_graph(30, 30, np.random.default_rng(1))
-    label = search(graph, effort=Effort(chains=50, moves_per_node=50, seconds=0.0))
+    label = search(graph, effort=Effort(generations=50, moves_per_node=50, seconds=0.0))
     assert is_contiguous(graph, label)
 
 
@@ -259,7 +282,7 @@ def test_pieces_that_nothing_joins_are_drawn_by_themselves():
         graph.xy,
         graph.compound,
     )
-    label = search_parts(pieces, effort=Effort(chains=1, moves_per_node=50))
+    label = search_parts(pieces, effort=Effort(generations=1, moves_per_node=50))
     assert is_contiguous(pieces, label)
 
 
@@ -282,6 +305,6 @@ def test_twenty_thousand_buildings_in_one_community():
     place = community(land, rows)
     cells = draw_cells(land, place.buildings.geometry.to_numpy(), barriers_of(place))
     graph, _ = graph_of(cells, np.ones(len(rows), np.int64), np.full(len(rows), -1))
-    label = search(graph, effort=Effort(chains=1, moves_per_node=10))
+    label = search(graph, effort=Effort(generations=1, moves_per_node=10))
     assert is_contiguous(graph, label)
     assert len(np.unique(label)) >= 40

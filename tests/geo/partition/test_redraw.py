@@ -20,7 +20,7 @@ from geo.partition.redraw import PlanBefore
 from geo.partition.search import Effort
 from geo.partition.wishes import Wishes
 
-QUICK = Wishes(effort=Effort(chains=3, moves_per_node=200))
+QUICK = Wishes(effort=Effort(generations=3, moves_per_node=200))
 SMALL = Limits(100, 70, 130)
 
 
@@ -210,7 +210,7 @@ def test_grid_in_two_pieces_and_too_large_is_repaired_with_little_change():
 def test_any_plan_spoiled_by_hand_is_made_whole(seed, spoiled, dropped, lock):
     random = np.random.default_rng(seed)
     place = community(shapely.box(0, 0, 400, 400), scattered(seed, 50))
-    quick = Wishes(limits=Limits(200, 100, 300), effort=Effort(chains=1, moves_per_node=100))
+    quick = Wishes(limits=Limits(200, 100, 300), effort=Effort(generations=1, moves_per_node=100))
     first = draw(place, quick)
     members = first.members[["grid", "building_code", "unit_code", "households"]].copy()
     codes = list(first.grids["code"])

@@ -18,7 +18,7 @@ from geo.partition.search import Effort
 from geo.partition.task import prepared
 from geo.partition.wishes import Area, Wishes
 
-QUICK = Wishes(effort=Effort(chains=1, moves_per_node=100))
+QUICK = Wishes(effort=Effort(generations=1, moves_per_node=100))
 LAND = shapely.box(0, 0, 250, 250)
 
 

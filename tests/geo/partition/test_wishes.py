@@ -16,7 +16,7 @@ from geo.partition.plan import Drawing, draw
 from geo.partition.search import Effort
 from geo.partition.wishes import Area, Wishes
 
-QUICK = Wishes(effort=Effort(chains=2, moves_per_node=200))
+QUICK = Wishes(effort=Effort(generations=2, moves_per_node=200))
 LAND = shapely.box(0, 0, 250, 250)
 
 
@@ -148,7 +148,7 @@ def test_any_wishes_are_met_or_told(seed, data):
     pairs = data.draw(st.lists(st.tuples(code, code), max_size=2))
     wishes = Wishes(
         limits=Limits(200, 100, 300),
-        effort=Effort(chains=1, moves_per_node=100),
+        effort=Effort(generations=1, moves_per_node=100),
         together=tuple(map(tuple, groups)),
         apart=tuple(pairs),
     )

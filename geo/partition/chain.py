@@ -1,0 +1,195 @@
+"""Chains of annealing: what they are given, where they begin, how they cool."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geo.partition.anneal import anneal
+from geo.partition.coverage import Ints
+from geo.partition.graph import Graph
+from geo.partition.kernel import Problem
+from geo.partition.objective import Limits, Weights
+from geo.partition.seeds import continued, first_drawing, neighbour_rows
+
+HOT = (60.0, 200.0)
+"""First temperatures of the chains in turn: what a bad border costs; more where a few large
+buildings must be packed, which a cooler chain solves in one run of three and this one in nearly
+every (measured on Monaco; the cooler chain draws the better borders)."""
+
+COLD = 0.5
+"""Last temperature, less than any move that matters."""
+
+WARM = (10.0, 40.0)
+"""First temperatures of the chains that begin from the plan before."""
+
+SOFTENED = (0.01, 0.1, 1.0)
+"""Shares of the weight of the limits, one stage of a chain after the other: a large building can
+change sides only while the limits are soft."""
+
+LEAST_MOVES = 20_000
+
+Pairs = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Before:
+    """The plan that a search starts from, and what of it has to stay.
+
+    Attributes
+    ----------
+    label
+        (n,) grid of each node, numbered from 0; -1 where it has none.
+    counted
+        (n,) whether it counts as a move when the node changes grid.
+    locked
+        (n,) nodes that stay in their grid.
+    """
+
+    label: Ints
+    counted: NDArray[np.bool_]
+    locked: NDArray[np.bool_]
+
+    def of(self, nodes: Ints) -> "Before":
+        """Return the plan of some nodes."""
+        return Before(self.label[nodes], self.counted[nodes], self.locked[nodes])
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is to be drawn: a connected graph and all that is asked of its drawing."""
+
+    graph: Graph
+    limits: Limits
+    weights: Weights
+    before: Before | None
+    apart: Pairs
+
+
+@dataclass(frozen=True)
+class Found:
+    """A drawing: the grid of each node, and what it costs."""
+
+    cost: float
+    label: Ints
+
+
+def annealed(case: Case, start: Ints, moves: int, hot: float, seed: int, stop: Ints) -> Found:
+    """Return the best drawing met on the way from one at some temperature to the cold.
+
+    Parameters
+    ----------
+    start
+        (n,) contiguous grids; those of the plan before have its numbers.
+    stop
+        (1,) another thread sets it to 1 to end the chain with its best so far.
+    """
+    name, label = np.unique(start, return_inverse=True)
+    label = label.ravel().astype(np.int64)
+    problem = compiled(case, name)
+    label, cost = anneal(problem, label, len(name), moves, hot, COLD, seed % 2**31, stop)
+    return Found(cost, name[label])
+
+
+def chain(case: Case, count: int, number: int, moves: int, seed: int, stop: Ints) -> Found:
+    """Return what a chain of annealing ends with.
+
+    Parameters
+    ----------
+    count
+        Number of grids it begins with.
+    number
+        Which chain it is: they begin in different ways.
+    moves
+        For each node.
+    """
+    seed = seed * 1_000_003 + number * 1009 + count
+    label, hot = _begin(case, count, number, seed)
+    stage = max(LEAST_MOVES, moves * len(case.graph)) // len(SOFTENED)
+    found = Found(np.inf, label)
+    for softness in SOFTENED:
+        softened = replace(case.weights, limit=case.weights.limit * softness)
+        softer = replace(case, weights=softened)
+        found = annealed(softer, found.label, stage, hot, seed, stop)
+    return found
+
+
+def _begin(case: Case, count: int, number: int, seed: int) -> tuple[Ints, float]:
+    """Return the drawing a chain begins with and its first temperature."""
+    graph, before, hot = case.graph, case.before, HOT[number % len(HOT)]
+    if before is None:
+        return first_drawing(graph, count, seed), hot
+    if number < len(WARM) or before.locked.any():
+        label = continued(graph, before.label, before.locked, count, case.limits, seed)
+        return label, WARM[number % len(WARM)]
+    return _renamed(graph, first_drawing(graph, count, seed), before.label), hot
+
+
+def _renamed(graph: Graph, label: Ints, before: Ints) -> Ints:
+    """Return a drawing whose grids have the numbers of the grids before that they resemble."""
+    known = before >= 0
+    most = int(before.max(initial=-1)) + 1
+    count = int(label.max()) + 1
+    shared = np.zeros((count, max(most, count)))
+    np.add.at(shared, (label[known], before[known]), graph.households[known] + 1e-3)
+    from scipy.optimize import linear_sum_assignment  # a third of a second to import
+
+    one, other = linear_sum_assignment(-shared)
+    name = np.empty(count, dtype=np.int64)
+    name[one] = other
+    renamed: Ints = name[label]
+    return renamed
+
+
+def compiled(case: Case, name: Ints) -> Problem:
+    """Return a case in the form of the compiled kernel; ``name`` are the grids' numbers."""
+    graph, limits, before = case.graph, case.limits, case.before
+    n = len(graph)
+    start, neighbour, edge = neighbour_rows(graph)
+    inside = graph.compound >= 0
+    compounds = int(graph.compound.max(initial=-1)) + 1
+    held = np.bincount(graph.compound[inside], graph.households[inside], minlength=compounds)
+    apart_start, other = _apart_rows(case.apart, n)
+    return Problem(
+        graph.households.astype(np.int64),
+        start,
+        neighbour,
+        edge,
+        np.ascontiguousarray(graph.edges, dtype=np.int64),
+        graph.cut,
+        graph.inside,
+        graph.length,
+        graph.area,
+        graph.outline,
+        graph.compound.astype(np.int64),
+        np.maximum(np.ceil(held / limits.upper), 1).astype(np.int64),
+        _previous(before, name, n),
+        np.zeros(n, np.int64) if before is None else before.locked.astype(np.int64),
+        apart_start,
+        other,
+        case.weights.array(),
+        float(limits.target),
+        float(limits.lower),
+        float(limits.upper),
+    )
+
+
+def _previous(before: Before | None, name: Ints, n: int) -> Ints:
+    """Return the grid before of each node by its place in ``name``, past the end if it is gone."""
+    previous = np.full(n, -1, dtype=np.int64)
+    if before is None:
+        return previous
+    counted = before.counted & (before.label >= 0)
+    place = np.full(int(max(name.max(), before.label.max())) + 1, len(name), dtype=np.int64)
+    place[name] = np.arange(len(name))
+    previous[counted] = place[before.label[counted]]
+    return previous
+
+
+def _apart_rows(apart: Pairs, n: int) -> tuple[Ints, Ints]:
+    """Return whom each node is to be kept apart from, in compressed rows."""
+    both = np.concatenate([apart, apart[:, ::-1]])
+    both = both[np.argsort(both[:, 0], kind="stable")]
+    start = np.zeros(n + 1, dtype=np.int64)
+    np.cumsum(np.bincount(both[:, 0], minlength=n), out=start[1:])
+    return start, np.ascontiguousarray(both[:, 1])
