@@ -201,7 +201,8 @@ def _list_runs(limit: int) -> None:
     for column in ("run", "status", "layer", "source", "started", "seconds_column"):
         table.add_column(text(f"import.{column}"))
     for row in rows:
-        seconds = f"{sum(row.timings.values()):.1f}" if row.timings else ""
+        spent = [*row.timings.values(), *row.report.get("timings_until_held", {}).values()]
+        seconds = f"{sum(spent):.1f}" if spent else ""
         started = row.started_at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
         table.add_row(
             str(row.id), text(f"status.{row.status}"), row.layer, row.source, started, seconds
@@ -279,17 +280,22 @@ def _add_quarantine(app: typer.Typer) -> None:
             outcomes = bring(db.engine(), settings(), run=run, file=file, progress=progress)
         for outcome in outcomes:
             _print(outcome)
+            waiting = sum(outcome.report.get("rejected", {}).values())
+            console.out.print(
+                text("import.replayed", run=outcome.run, waiting=waiting), highlight=False
+            )
         if any(outcome.status == "held" for outcome in outcomes):
             raise typer.Exit(EXIT_HELD)
 
 
 def _list_quarantine(run: int | None, layer: str, limit: int) -> None:
-    from etl.quarantine import waiting
+    from etl.quarantine import count_waiting, waiting
     from etl.report import reason_text
     from geo import db
 
     with db.engine().connect() as connection:
         rows = waiting(connection, run=run, layer=layer, limit=limit)
+        count = count_waiting(connection, run=run, layer=layer)
     if not rows:
         console.out.print(text("import.quarantine_none"))
         return
@@ -300,6 +306,10 @@ def _list_quarantine(run: int | None, layer: str, limit: int) -> None:
         reason = reason_text(row.reason, row.detail)
         table.add_row(str(row.id), str(row.run_id), row.layer, row.code or "–", reason)
     console.out.print(table)
+    if count > len(rows):
+        console.out.print(
+            text("import.quarantine_first", shown=len(rows), count=count), highlight=False
+        )
 
 
 def _add_mapping(app: typer.Typer) -> None:

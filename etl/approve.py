@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Connection, Engine, func, select, text
+from sqlalchemy import Connection, Engine, Row, func, select, text, update
 
 from etl import runs, stage
 from etl.delivery import Delivery, Outcome
@@ -12,7 +12,7 @@ from etl.runs import Run
 from etl.settle import settle
 from etl.stage import Staged
 from geo.errors import ConflictError, NotFoundError
-from geo.model import LAYERS, ImportRun
+from geo.model import LAYERS, ImportRun, Quarantine
 from geo.model.run import RunStatus
 from geo.progress import Progress, silent
 
@@ -30,13 +30,15 @@ def approve(
         If it is not held.
     """
     with runs.session(engine) as connection:
-        report, source = _taken(connection, number)
-        run = Run(number, source, connection, report=report | {"approved_by": actor})
+        row = _taken(connection, number)
+        report, until = dict(row.report), dict(row.timings)
+        told = report | {"approved_by": actor, "timings_until_held": until}
+        run = Run(number, row.source, connection, report=told)
         return recorded(engine, run, lambda: settle(engine, run, _delivery(run, report), progress))
 
 
 def dismiss(engine: Engine, number: int, *, actor: str = "") -> None:
-    """Give a held run up: what it staged is dropped.
+    """Give a held run up: what it staged is dropped, what it refused waits no longer.
 
     Raises
     ------
@@ -46,18 +48,24 @@ def dismiss(engine: Engine, number: int, *, actor: str = "") -> None:
         If it is not held.
     """
     with runs.session(engine) as connection:
-        report, _ = _taken(connection, number)
+        report = dict(_taken(connection, number).report)
         with connection.begin():
             said = report | {"dismissed_by": actor}
             runs.close(connection, number, RunStatus.REJECTED, said)
             runs.drop_staged(connection, number)
+            # What is given up needs no mending any more.
+            connection.execute(
+                update(Quarantine)
+                .where(Quarantine.run_id == number, Quarantine.resolved_at.is_(None))
+                .values(resolved_at=func.now())
+            )
 
 
-def _taken(connection: Connection, number: int) -> tuple[dict[str, Any], str]:
+def _taken(connection: Connection, number: int) -> Row[Any]:
     """Take a held run over: nobody else can approve it meanwhile."""
     with connection.begin():
         row = connection.execute(
-            select(ImportRun.status, ImportRun.report, ImportRun.source)
+            select(ImportRun.status, ImportRun.report, ImportRun.source, ImportRun.timings)
             .where(ImportRun.id == number)
             .with_for_update()
         ).first()
@@ -70,7 +78,7 @@ def _taken(connection: Connection, number: int) -> tuple[dict[str, Any], str]:
         ).scalar()
         if not locked:
             raise ConflictError("run_not_held", run=number, status="running")
-    return dict(row.report), row.source
+    return row
 
 
 def _delivery(run: Run, report: dict[str, Any]) -> Delivery:

@@ -214,7 +214,7 @@ def _ranges(batch: Batch, layer: str) -> list[Fault]:
 
 def _refused(rows: Flags, column: str, values: pa.Array, rule: str) -> Fault:
     def detail(row: int) -> dict[str, Any]:
-        return {"value": f"{column} = {shown(values[row].as_py())}", "rule": shown(rule)}
+        return {"value": f"{column} = {shown(values[row].as_py())}", "rule": rule}
 
     return Fault("row_refused", rows, detail)
 

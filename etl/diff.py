@@ -1,5 +1,6 @@
 """What a staged layer would change: compared by code with what is live of its source."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -8,8 +9,14 @@ from sqlalchemy import Connection, text
 from etl.layers import declared
 from etl.stage import Staged
 
+SHOWN = 200
+"""Differences of a layer that a report names one by one."""
+
 _SHOWN_DEGREES = 0.00002
 """About 2 m: finer than a report's map shows."""
+
+_CELLS_ACROSS = 40
+_LEAST_CELL = 0.0005  # degrees, about 50 m
 
 
 @dataclass(frozen=True)
@@ -208,6 +215,19 @@ def keep_register(connection: Connection, staged: Staged) -> int:
     ).rowcount
 
 
+def told(
+    connection: Connection, staged: Mapping[str, Staged], counts: Mapping[str, Counts]
+) -> dict[str, Any]:
+    """Return what a report tells of the differences: the first one by one, many as a density."""
+    touched = {name: one for name, one in staged.items() if counts[name].touched}
+    many = [one for name, one in touched.items() if counts[name].touched > SHOWN]
+    densities = {one.layer: density(connection, one) for one in many}
+    return {
+        "differences": {name: samples(connection, one, SHOWN) for name, one in touched.items()},
+        "density": {name: found for name, found in densities.items() if found},
+    }
+
+
 def samples(connection: Connection, staged: Staged, most: int) -> list[dict[str, Any]]:
     """Return the first differences of a layer: code, fate, which columns changed, and the shape."""
     changed = ", ".join(
@@ -230,6 +250,60 @@ def samples(connection: Connection, staged: Staged, most: int) -> list[dict[str,
         {"most": most},
     )
     return [dict(row._mapping) for row in rows]
+
+
+def density(connection: Connection, staged: Staged) -> dict[str, Any] | None:
+    """Return how many features of a layer are added, changed and removed in each cell of a grid.
+
+    Returns
+    -------
+    dict or None
+        ``cell`` (its width and height, degrees), ``cells`` of ``lon`` and ``lat`` (of their
+        south-western corners), ``fate`` and ``count``; None where nothing has a place.
+    """
+    places = _places(staged)
+    west, south, east, north = connection.execute(
+        text(
+            "SELECT ST_XMin(e), ST_YMin(e), ST_XMax(e), ST_YMax(e) "
+            f"FROM (SELECT ST_Extent(shape) AS e FROM ({places}) place) whole"
+        )
+    ).one()
+    if west is None:
+        return None
+    wide = max((east - west) / _CELLS_ACROSS, (north - south) / _CELLS_ACROSS, _LEAST_CELL)
+    rows = connection.execute(
+        text(
+            "SELECT x, y, fate, count(*) AS size FROM (SELECT fate, "
+            "floor(((ST_XMin(shape) + ST_XMax(shape)) / 2 - :west) / :wide)::int AS x, "
+            "floor(((ST_YMin(shape) + ST_YMax(shape)) / 2 - :south) / :wide)::int AS y "
+            f"FROM ({places}) place) cell WHERE x IS NOT NULL GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+        ),
+        {"west": west, "south": south, "wide": wide},
+    )
+    cells = [
+        {
+            "lon": round(west + row.x * wide, 6),
+            "lat": round(south + row.y * wide, 6),
+            "fate": row.fate,
+            "count": row.size,
+        }
+        for row in rows
+    ]
+    return {"cell": wide, "cells": cells}
+
+
+def _places(staged: Staged) -> str:
+    """Return the query of the boxes of what differs, with what becomes of it."""
+    if "geom" not in staged.columns:
+        return (
+            f"SELECT d.fate, Box2D(live.geom) AS shape FROM {delta_name(staged.layer)} d "
+            f"JOIN {staged.layer} live USING (code)"
+        )
+    return (
+        "SELECT d.fate, Box2D(coalesce(staged.geom, live.geom)) AS shape "
+        f"FROM {delta_name(staged.layer)} d LEFT JOIN {staged.table} staged USING (code) "
+        f"LEFT JOIN {staged.layer} live ON live.code = d.code AND d.fate <> 'added'"
+    )
 
 
 def _compared(column: str) -> str:

@@ -18,7 +18,7 @@ from etl.delivery import Delivery, Outcome
 from etl.failures import recorded
 from etl.guard import guard_of
 from etl.layers import REGISTER
-from etl.mapping import Mapping, guessed, refuse_missing
+from etl.mapping import SETS, Mapping, guessed, refuse_missing
 from etl.mapping import checked as checked_mapping
 from etl.passed import MovedError
 from etl.reading import Part, Reader, prepared
@@ -32,14 +32,6 @@ from geo.model import LAYERS
 from geo.model.run import RunStatus
 from geo.progress import Progress, silent
 from geo.settings import Settings
-
-NETWORK = "pipe"
-"""Nodes and segments of one file, in one run."""
-
-CITY = "city"
-"""Every layer of one file that is called like one of ours."""
-
-_SETS = {NETWORK: ("pipe_node", "pipe_segment"), CITY: tuple(LAYERS)}
 
 
 @dataclass(frozen=True)
@@ -238,10 +230,10 @@ def _ahead(
 
 def _parts(data: Path, request: Request) -> list[Part]:
     """Return the layers of a file that are asked for, parents before children."""
-    if request.mapping is not None:
+    if request.layer in SETS:
+        parts = _named_parts(data, request)
+    elif request.mapping is not None:
         parts = [_part(data, one, one.file_layer) for one in _mappings(request.mapping)]
-    elif request.layer in _SETS:
-        parts = _named_parts(data, request.layer)
     else:
         parts = [_part(data, request.layer, _layer_in(data, request.layer))]
     order = [*LAYERS, REGISTER]
@@ -252,14 +244,16 @@ def _mappings(mapping: Mapping) -> list[Mapping]:
     return [mapping, *mapping.also]
 
 
-def _named_parts(data: Path, layers: str) -> list[Part]:
-    names = layer_names(data)
-    wanted = [name for name in _SETS[layers] if name in names]
+def _named_parts(data: Path, request: Request) -> list[Part]:
+    """Return the layers of a file that are called like ours, each as its columns' names say."""
+    names, ours = layer_names(data), SETS[request.layer]
+    wanted = [name for name in ours if name in names]
     if not wanted:
         raise InputError(
-            "no_layer_of_ours", file=data, layers=", ".join(names), ours=", ".join(_SETS[layers])
+            "no_layer_of_ours", file=data, layers=", ".join(names), ours=", ".join(ours)
         )
-    return [_part(data, name, name) for name in wanted]
+    told = request.mapping or checked_mapping({"layer": request.layer}, str(data))
+    return [_part(data, told.model_copy(update={"layer": name}), name) for name in wanted]
 
 
 def _layer_in(data: Path, layer: str) -> str | None:

@@ -21,9 +21,13 @@ from etl.batch import Batch, texts
 from etl.layers import EXTRAS, REGISTER, filled
 from etl.tables import Place
 from geo.errors import InputError
+from geo.model import LAYERS
 
 ALIASES = {"community": "region", "hydrant": "pipe_node"}
 """Names on the command line for a part of a layer."""
+
+SETS = {"pipe": ("pipe_node", "pipe_segment"), "city": tuple(LAYERS)}
+"""Names for every layer of one file that is called like one of ours."""
 
 IMPLIED: dict[str, dict[str, str]] = {
     "community": {"level": "community"},
@@ -182,8 +186,13 @@ def checked(data: dict[str, Any], name: str) -> Mapping:
 
 
 def _check(mapping: Mapping, name: str) -> None:
+    if mapping.layer in SETS:
+        if mapping.columns or mapping.constants or mapping.key:
+            layers = ", ".join(SETS[mapping.layer])
+            raise InputError("mapping_of_set", file=name, layer=mapping.layer, layers=layers)
+        return
     if mapping.table not in vocabulary.COLUMNS:
-        layers = ", ".join([*vocabulary.COLUMNS, *ALIASES])
+        layers = ", ".join([*vocabulary.COLUMNS, *ALIASES, *SETS])
         raise InputError("no_such_layer", layer=mapping.layer, layers=layers)
     known = columns_of(mapping.table)
     for column in (*mapping.columns, *mapping.constants):

@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 from etl.delivery import Outcome
 from etl.imports import Request, import_file
 from etl.layers import REGISTER
-from etl.mapping import Mapping, read_mapping
+from etl.mapping import SETS, Mapping, read_mapping
 from etl.report import write_report
 from etl.source import ENDINGS
 from geo.errors import GridatlasError, InputError
@@ -94,7 +94,9 @@ def _ordered(paths: list[Path]) -> list[Path]:
 
     def place(path: Path) -> tuple[int, str]:
         try:
-            return order.index(read_mapping(path).table), path.name
+            mapping = read_mapping(path)
+            first = SETS.get(mapping.layer, (mapping.table,))[0]
+            return order.index(first), path.name
         except GridatlasError:
             return len(order), path.name
 

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,11 @@ import pandas as pd
 import pyarrow as pa
 import pyproj
 import shapely
-from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, select
+from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, func, select
 
 from etl import imports, reading, runs
 from etl.batch import Batch, array_of
+from etl.check import shown
 from etl.delivery import Outcome
 from etl.failures import recorded
 from etl.mapping import Mapping, checked, columns_of
@@ -57,6 +59,14 @@ def waiting(
     return connection.execute(statement.limit(limit)).all()
 
 
+def count_waiting(connection: Connection, *, run: int | None = None, layer: str = "") -> int:
+    """Count what waits in quarantine."""
+    found: int = connection.execute(
+        select(func.count()).select_from(Quarantine).where(chosen(run, layer))
+    ).scalar_one()
+    return found
+
+
 def chosen(run: int | None, layer: str) -> ColumnElement[bool]:
     """Return the condition on what waits, of a run or a layer."""
     conditions: list[ColumnElement[bool]] = [Quarantine.resolved_at.is_(None)]
@@ -85,7 +95,8 @@ def export(engine: Engine, file: Path, *, run: int | None = None, layer: str = "
         rows = waiting(connection, run=run, layer=layer, limit=None)
     if not rows:
         raise InputError("quarantine_empty")
-    frame = pd.DataFrame([_told(row) for row in rows])
+    # Kept as they are until each column's kind is known: gaps would make figures of whole numbers.
+    frame = pd.DataFrame([_told(row) for row in rows], dtype=object).convert_dtypes()
     wkb = np.array([row.original for row in rows], dtype=object)
     shapes = shapely.from_wkb(wkb, on_invalid="fix")
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -162,11 +173,22 @@ def _mended(file: Path) -> dict[int, tuple[dict[str, Any], Any]]:
         for batch in source.batches():
             for row in range(len(batch)):
                 values = batch.row(row)
-                number = int(values.pop(IDENTITY))
+                if not values:
+                    continue  # a spreadsheet's empty line
+                number = _identity(values.pop(IDENTITY, None), int(batch.numbers[row]), file)
                 values.pop(REASON, None)
                 plain = {name: _unmarked(value) for name, value in values.items()}
                 found[number] = plain, batch.geometry[row]
         return found
+
+
+def _identity(value: Any, row: int, file: Path) -> int:
+    """Return the number that an exported file gives a feature; a spreadsheet may write 12.0."""
+    with suppress(TypeError, ValueError):
+        number = float(value)
+        if number.is_integer():
+            return int(number)
+    raise InputError("quarantine_id_wrong", file=file, row=row, value=shown(value))
 
 
 def _unmarked(value: Any) -> Any:

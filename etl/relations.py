@@ -103,7 +103,7 @@ def _refuse_broken_rules(connection: Connection, staged: Staged) -> None:
                 layer=staged.layer,
                 code=code,
                 value=shown(value),
-                rule=shown(rule),
+                rule=rule,
                 count=count,
             )
 
@@ -170,7 +170,7 @@ def _rules(staged: Staged, source: str, others: dict[str, Staged]) -> Iterator[R
             "row_refused",
             f"NOT ({rule})",
             f"'value', {_values(staged, rule)}, 'rule', CAST(:rule AS text)",
-            {"rule": shown(rule)},
+            {"rule": rule},
         )
     yield Rule(
         "code_of_other_source",

@@ -19,6 +19,7 @@ from geo.model import ImportRun, Quarantine
 
 MAP_PIXELS = (720, 460)
 STEPS = ("open", "stage", "check", "wait", "diff", "publish", "consequences")
+FATES = ("added", "changed", "removed")
 _REFUSED_SHOWN = 100
 _AROUND = 0.15
 _LEAST_DEGREES = 0.002
@@ -46,6 +47,8 @@ def lines(outcome: Outcome) -> Iterator[str]:
     if any(topology.values()):
         healed, left = (len(topology.get(key, [])) for key in ("healed", "breaches"))
         yield said("import.topology", healed=healed, breaches=left)
+    for layer, count in report.get("passed_over", {}).items():
+        yield said("import.passed_over", layer=said(f"layer.{layer}"), count=f"{count:,}")
     if report.get("corrections_kept"):
         yield said("import.corrections_kept", count=len(report["corrections_kept"]))
     if report.get("register_kept"):
@@ -154,15 +157,17 @@ def _page(run: dict[str, Any], picture: "Picture | None") -> str:
         reasons={key: reason_text(key) for key in report.get("rejected", {})},
         pixels=MAP_PIXELS,
         steps=STEPS,
+        shown=_shown(run),
         failure=report.get("failure_zh" if language() == "zh" else "failure"),
     )
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A map as SVG paths: backdrop, what changed by fate, and points of interest."""
+    """A map as SVG paths: backdrop, density and outlines of what changed by fate, and points."""
 
     backdrop: list[str]
+    cells: list[dict[str, Any]]
     shapes: list[dict[str, str]]
     points: list[dict[str, Any]]
 
@@ -177,18 +182,51 @@ def map_of(connection: Connection, report: dict[str, Any]) -> Picture | None:
     ]
     shown = [one for one in shown if not one[3].is_empty]
     points = _points(report)
+    cells = [*_cells(report)]
     places = [shape for *_, shape in shown] + [shapely.Point(p["lon"], p["lat"]) for p in points]
+    places += [one["box"] for one in cells]
     if not places:
         return None
     view = _View.around(np.array(places, dtype=object))
     return Picture(
         [view.path(shape) for shape in _communities(connection, view)],
+        [one | {"path": view.path(one["box"])} for one in cells],
         [
             {"layer": layer, "fate": fate, "code": code, "path": view.path(shape)}
             for layer, fate, code, shape in shown
         ],
         [view.placed(point) for point in points],
     )
+
+
+def _cells(report: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the cells of the densities: what becomes of how many, how dense beside the densest."""
+    for layer, found in report.get("density", {}).items():
+        wide, most = found["cell"], max(one["count"] for one in found["cells"])
+        for one in found["cells"]:
+            west, south = one["lon"], one["lat"]
+            yield {
+                "layer": layer,
+                "fate": one["fate"],
+                "count": one["count"],
+                "share": round(0.1 + 0.5 * (one["count"] / most) ** 0.5, 2),
+                "box": shapely.box(west, south, west + wide, south + wide),
+            }
+
+
+def _shown(run: dict[str, Any]) -> list[str]:
+    """Return, for each layer, how many of its differences the map shows one by one."""
+    counts, said_of = run["counts"], run["report"].get("differences", {})
+    return [
+        said(
+            "report.shown_of",
+            layer=said(f"layer.{layer}"),
+            shown=f"{len(found):,}",
+            count=f"{sum(counts[layer][fate] for fate in FATES):,}",
+        )
+        for layer, found in said_of.items()
+        if layer in counts
+    ]
 
 
 def _points(report: dict[str, Any]) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from etl.diff import Counts, Scope, delta_name
 from etl.failures import recorded
 from etl.layers import filled
 from etl.runs import Run
-from etl.settle import SHOWN, locked
+from etl.settle import locked
 from etl.stage import Staged
 from etl.write import GENERATIONS, write_all
 from geo.errors import ConflictError, InputError, NotFoundError
@@ -101,9 +101,7 @@ def _undo(run: Run, source: str, numbers: Sequence[int], progress: Progress) -> 
             diff.keep_corrections(connection, one)
         counts = {name: _compare(connection, one, numbers) for name, one in staged.items()}
         touched = [name for name in staged if counts[name].touched]
-        run.report["differences"] = {
-            name: diff.samples(connection, staged[name], SHOWN) for name in touched
-        }
+        run.report |= diff.told(connection, staged, counts)
         outcome = write_all(run, delivery, counts, touched, progress)
         for name in touched:
             _give_back(connection, name, run.number)

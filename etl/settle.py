@@ -27,9 +27,6 @@ from geo.progress import Progress, silent
 LAYER_LOCK = 4206_0001
 """First number of the advisory lock of a layer's publications; its second is the layer's."""
 
-SHOWN = 200
-"""Differences of a layer that a report names one by one."""
-
 _FEW_ROWS = 1000
 _MUCH = 0.1  # of the rows that stayed; PostgreSQL's own autovacuum_analyze_scale_factor
 
@@ -138,11 +135,7 @@ def _compared(run: Run, delivery: Delivery) -> dict[str, Counts]:
         )
         counts[name] = diff.compare(run.connection, staged, delivery.scope, delivery.rejected)
     run.report["corrections_kept"] = kept
-    run.report["differences"] = {
-        name: diff.samples(run.connection, staged, SHOWN)
-        for name, staged in delivery.staged.items()
-        if counts[name].touched
-    }
+    run.report |= diff.told(run.connection, delivery.staged, counts)
     return counts
 
 

@@ -16,6 +16,9 @@ from etl.mapping import Mapping, checked
 from geo.settings import Settings
 
 WEST, SOUTH = 112.14, 32.04
+ANYTHING = {"rejected_percent": 100, "changed_percent": 100, "removed_percent": 100}
+"""Limits of the guard that hold nothing."""
+
 X, Y = 1 / 94_430, 1 / 110_890  # degrees a metre at this latitude
 
 DISTRICT, STREET = "420602000000", "420602001000"

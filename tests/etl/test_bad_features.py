@@ -122,7 +122,8 @@ FEATURES: dict[str, tuple[dict[str, object], object, str]] = {
         {"code": "x", "use": "castle"},
         box(0, 0),
         "use = castle is not allowed; the rule is: use IN ('residential', 'mixed', 'commercial', "
-        "'office', 'industrial', 'warehouse….",
+        "'office', 'industrial', 'warehouse', 'education', 'medical', 'culture', 'public', "
+        "'transport', 'utility', 'ancillary', 'other').",
     ),
     "unknown community": (
         {"code": "x", "region_code": "420602001999"},

@@ -9,6 +9,7 @@ import pytest
 import shapely
 
 from etl.approve import approve, dismiss
+from etl.report import page_of
 from etl.rollback import roll_back
 from geo import crs
 from geo.errors import ConflictError
@@ -185,6 +186,14 @@ def test_run_that_removes_much_is_held_until_approved(database, tmp_path):
     assert len(rows(database, LIVE)) == 40
     done = approve(database, held.run, actor="王工")
     assert (done.status, counted(done)) == ("published", (0, 0, 20, 20))
+    [(until, after)] = rows(
+        database,
+        "SELECT report->'timings_until_held', timings FROM import_run WHERE id = :run",
+        run=held.run,
+    )
+    assert {"open", "stage", "check", "diff"} <= set(until)
+    assert {"diff", "publish"} <= set(after)
+    assert "stage" not in after
     assert len(rows(database, LIVE)) == 20
     with pytest.raises(ConflictError, match="only a held run"):
         approve(database, held.run)
@@ -192,8 +201,13 @@ def test_run_that_removes_much_is_held_until_approved(database, tmp_path):
 
 def test_held_run_can_be_given_up(database, tmp_path):
     bring(database, "building", write(houses(40), tmp_path / "a.gpkg"))
-    held = bring(database, "building", write(houses(20), tmp_path / "b.gpkg"))
+    data = houses(20)
+    data.loc[3, "households"] = -1
+    held = bring(database, "building", write(data, tmp_path / "b.gpkg"))
+    waiting = "SELECT code FROM quarantine WHERE resolved_at IS NULL"
+    assert rows(database, waiting) == [("b003",)]
     dismiss(database, held.run)
+    assert rows(database, waiting) == []
     assert rows(database, "SELECT status FROM import_run ORDER BY id") == [
         ("published",),
         ("rejected",),
@@ -375,7 +389,8 @@ def test_pipes_are_joined_into_a_network(database, tmp_path):
     )
     file = write(nodes, tmp_path / "a.gpkg", layer="pipe_node")
     write(pipes, file, layer="pipe_segment", append=True)
-    outcome = bring(database, "pipe", file)
+    outcome = bring(database, "pipe", file, mapping("pipe", source="water works"))
+    assert rows(database, "SELECT DISTINCT source FROM pipe_segment") == [("water works",)]
     assert rows(database, "SELECT code, from_node, to_node FROM pipe_segment ORDER BY 1") == [
         ("p1", "n1", "n2"),
         ("p2", "n2", "n3"),
@@ -392,6 +407,22 @@ def test_pipes_are_joined_into_a_network(database, tmp_path):
         ("junction",),
         ("hydrant",),
     ]
+
+
+def test_many_differences_are_told_as_a_density(database, tmp_path):
+    first = bring(database, "building", write(houses(300), tmp_path / "a.gpkg"))
+    found = first.report["density"]["building"]
+    assert len(first.report["differences"]["building"]) == 200
+    assert sum(one["count"] for one in found["cells"]) == 300
+    assert {one["fate"] for one in found["cells"]} == {"added"}
+    later = bring(database, "building", write(houses(40), tmp_path / "b.gpkg"))
+    fates = [(one["fate"], one["count"]) for one in later.report["density"]["building"]["cells"]]
+    assert (later.status, {fate for fate, _ in fates}) == ("held", {"removed"})
+    assert sum(count for _, count in fates) == 260
+    with database.connect() as connection:
+        page = page_of(connection, later.run)
+    assert "200 of 260 outlined" in page
+    assert page.count('class="cell removed"') == len(fates)
 
 
 def test_geometry_is_mended_and_told(database, tmp_path):

@@ -16,7 +16,7 @@ from etl.quarantine import export, replay
 from etl.suggest import suggested
 from geo.errors import InputError
 from geo.settings import Settings
-from tests.etl.delivery import box, bring, frame, houses, mapping, rows, write
+from tests.etl.delivery import ANYTHING, box, bring, frame, houses, mapping, rows, write
 
 ROOT = Path(__file__).parents[2]
 MAPPING = 'layer = "building"\nsource = "survey"\nfile = "houses*.gpkg"\n'
@@ -120,7 +120,8 @@ def test_refused_features_are_mended_in_a_file_and_brought_again(database, tmp_p
     assert export(database, file) == 2
     if ending == "csv":
         lines = file.read_text(encoding="utf-8-sig")
-        file.write_text(lines.replace("'-1", "31").replace(",-1,", ",31,"), encoding="utf-8")
+        assert ",-1," in lines
+        file.write_text(lines.replace(",-1,", ",31,") + ",,,,,\n", encoding="gbk")  # as Excel does
     else:
         data = gpd.read_file(file)
         data.loc[0, "户数"] = 31
@@ -133,6 +134,32 @@ def test_refused_features_are_mended_in_a_file_and_brought_again(database, tmp_p
     assert waiting == [("b005",)]
     west = rows(database, "SELECT ST_XMin(geom) FROM building WHERE code = 'b003'")[0][0]
     assert west == pytest.approx(box(150, 0).bounds[0], abs=1e-7)
+
+
+def test_exported_whole_numbers_stay_whole_beside_empty_cells(database, tmp_path):
+    data = houses(4, year_built=[None, 1999, 2001, None])
+    data["households"] = [-1, -66, -2, 7]
+    bring(database, "building", write(data, tmp_path / "a.gpkg"), mapping(guard=ANYTHING))
+    export(database, tmp_path / "q.csv")
+    cells = [line.split(",") for line in (tmp_path / "q.csv").read_text("utf-8-sig").splitlines()]
+    told = [dict(zip(cells[0], line, strict=False)) for line in cells[1:]]
+    assert [(one["households"], one["year_built"]) for one in told] == [
+        ("-1", ""),
+        ("-66", "1999"),
+        ("-2", "2001"),
+    ]
+
+
+def test_exported_file_with_a_number_changed_is_refused(database, tmp_path):
+    refused(database, tmp_path)
+    file = tmp_path / "q.csv"
+    export(database, file)
+    lines = file.read_text(encoding="utf-8-sig").splitlines()
+    lines[1] = "x" + lines[1]
+    file.write_text("\n".join(lines), encoding="utf-8")
+    with pytest.raises(InputError) as error:
+        replay(database, Settings(), file=file)
+    assert error.value.message("en").startswith(f"{file}, row 1: quarantine_id is x")
 
 
 def test_refused_features_are_brought_again_when_what_they_need_is_there(database, tmp_path):

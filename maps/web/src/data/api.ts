@@ -39,9 +39,32 @@ export interface Stale {
   grids: string[];
 }
 
+export interface Density {
+  cell: number;
+  cells: { lon: number; lat: number; fate: Difference["fate"]; count: number }[];
+}
+
+/** A place on a network that a person should look at. */
+export interface Spot {
+  code: string;
+  end?: string;
+  lon: number;
+  lat: number;
+}
+
 export interface Told extends Run {
   report: {
     differences?: Record<string, Difference[]>;
+    density?: Record<string, Density>;
+    passed_over?: Counts;
+    timings_until_held?: Counts;
+    moved?: { code: string; old: string | null; new: string }[];
+    moved_count?: number;
+    units_removed?: { code: string; building: string; households: number; source: string }[];
+    units_removed_count?: number;
+    ends_loosened?: { code: string; source: string }[];
+    ends_loosened_count?: number;
+    network?: { made?: number; loose_ends?: Spot[]; near_misses?: (Spot & { near: string })[]; reversed?: Spot[]; far_ends?: Spot[] };
     stale?: Stale[];
     proposals?: string[];
     corrections_kept?: { layer: string; code: string; field: string; value: unknown; delivered: unknown; actor: string }[];

@@ -7,8 +7,11 @@ import { openFile } from "../http";
 import { number, text } from "../locale";
 import * as api from "./api";
 import type { Run, Told, Way } from "./api";
+import { consequences } from "./consequences";
 import { showQuarantine } from "./quarantine";
 import { badge, CHANGES, draw, heading, layersSaid, legend, said, side, when, zoom } from "./shown";
+
+const STEPS = ["open", "stage", "check", "wait", "diff", "publish", "consequences"];
 
 export async function showRuns(status: string, go: (path: string) => void): Promise<void> {
   const { items, numberMatched } = await api.runs(0, status);
@@ -50,8 +53,9 @@ export async function showRun(id: number, again: () => void): Promise<void> {
     element("div", { class: "actions" }, ...ways, button(text("data.report"), () => void openFile(`/imports/runs/${run.id}/report`))),
     countTable(run),
     ...consequences(run),
-    facts(Object.entries(run.timings).map(([key, value]): [string, string] => [said("step", key), `${Number(value).toFixed(1)} s`])),
+    ...timings(run),
     legend(),
+    element("p", {}, ...shownOf(run).map((line) => element("small", {}, line))),
     differences(run),
     held,
   );
@@ -68,17 +72,22 @@ function countTable(run: Run): HTMLElement {
   return element("table", { class: "card" }, element("thead", {}, head), element("tbody", {}, ...rows));
 }
 
-/** Plans that the run makes stale, and values of people that it left alone. */
-function consequences(run: Told): HTMLElement[] {
-  const stale = (run.report.stale ?? []).map((one) => {
-    const link = element("a", { href: `/plan/c/${one.community}`, target: "_blank" }, `${one.community} ${text("data.version", { version: one.version })}`);
-    return element("li", {}, link, ` ${text("data.stale_grids", { grids: one.grids.length })}`);
+/** Seconds a step; of a run that was held, until then and after it was approved. */
+function timings(run: Told): HTMLElement[] {
+  const listed = (steps: Record<string, number>) => facts(STEPS.filter((step) => step in steps).map((step): [string, string] => [said("step", step), `${steps[step]!.toFixed(1)} s`]));
+  const until = run.report.timings_until_held;
+  if (!until) return [listed(run.timings)];
+  return [element("h2", {}, text("data.until_held")), listed(until), element("h2", {}, text("data.approved")), listed(run.timings)];
+}
+
+/** How many of the differences the map shows one by one. */
+function shownOf(run: Told): string[] {
+  return Object.entries(run.report.differences ?? {}).map(([layer, found]) => {
+    const counts = run.counts[layer] ?? {};
+    const count = (counts["added"] ?? 0) + (counts["changed"] ?? 0) + (counts["removed"] ?? 0);
+    const line = text("data.shown_of", { layer: said("layer", layer), shown: number(found.length), count: number(count) });
+    return run.report.density?.[layer] ? `${line}${text("data.density")} ` : `${line} `;
   });
-  const kept = (run.report.corrections_kept ?? []).map((one) => element("li", {}, `${one.code} ${one.field}: ${String(one.value)} (${one.actor}) ≠ ${String(one.delivered)}`));
-  return [
-    ...(stale.length ? [element("h2", {}, text("data.stale")), element("ul", {}, ...stale)] : []),
-    ...(kept.length ? [element("h2", {}, text("data.kept")), element("ul", {}, ...kept)] : []),
-  ];
 }
 
 function differences(run: Told): HTMLElement {
@@ -95,6 +104,21 @@ function differences(run: Told): HTMLElement {
 }
 
 function changed(run: Told): Feature[] {
+  return [...dense(run), ...outlined(run)];
+}
+
+/** Where the differences are too many to be outlined: squares, the deeper the more they hold. */
+function dense(run: Told): Feature[] {
+  return Object.values(run.report.density ?? {}).flatMap(({ cell, cells }) => {
+    const most = Math.max(...cells.map(({ count }) => count));
+    return cells.map(({ lon, lat, fate, count }): Feature => {
+      const ring = [[lon, lat], [lon + cell, lat], [lon + cell, lat + cell], [lon, lat + cell], [lon, lat]];
+      return { type: "Feature", geometry: { type: "Polygon", coordinates: [ring] }, properties: { change: fate, depth: 0.1 + 0.5 * Math.sqrt(count / most) } };
+    });
+  });
+}
+
+function outlined(run: Told): Feature[] {
   return Object.values(run.report.differences ?? {}).flat().flatMap((one) =>
     one.shape ? [{ type: "Feature", geometry: one.shape, properties: { change: one.fate } } as Feature] : [],
   );

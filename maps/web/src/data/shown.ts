@@ -35,8 +35,8 @@ async function withShown(lang: Language): Promise<Parameters<typeof createMap>[0
     sources: { ...style.sources, shown: { type: "geojson", data: NOTHING } },
     layers: [
       ...style.layers,
-      { id: "shown-fill", type: "fill", ...shown, filter: ["all", ["==", ["geometry-type"], "Polygon"], ["!=", ["get", "wide"], true]] as never, paint: { "fill-color": colour, "fill-opacity": 0.35 } },
-      { id: "shown-line", type: "line", ...shown, paint: { "line-color": colour, "line-width": 2.5 } },
+      { id: "shown-fill", type: "fill", ...shown, filter: ["all", ["==", ["geometry-type"], "Polygon"], ["!=", ["get", "wide"], true]] as never, paint: { "fill-color": colour, "fill-opacity": ["coalesce", ["get", "depth"], 0.35] as never } },
+      { id: "shown-line", type: "line", ...shown, filter: ["!", ["has", "depth"]] as never, paint: { "line-color": colour, "line-width": 2.5 } },
       { id: "shown-point", type: "circle", ...shown, filter: ["==", ["geometry-type"], "Point"], paint: { "circle-color": colour, "circle-radius": ["interpolate", ["linear"], ["zoom"], 12, 3, 17, 7] as never, "circle-stroke-color": "#fff", "circle-stroke-width": 1.5 } },
     ],
   };
@@ -44,7 +44,7 @@ async function withShown(lang: Language): Promise<Parameters<typeof createMap>[0
 
 /** Show features, and go to them unless told not to. */
 export function draw(features: Feature[], { go = true } = {}): void {
-  const seen = features.filter((one) => one.geometry).map((one) => ({ ...one, properties: { ...one.properties, wide: isWide(one) } }));
+  const seen = features.filter((one) => one.geometry).map((one) => ({ ...one, properties: { ...one.properties, wide: !one.properties?.["depth"] && isWide(one) } }));
   (map.getSource("shown") as GeoJSONSource).setData({ type: "FeatureCollection", features: seen });
   if (go && seen.length) zoom(seen);
 }
