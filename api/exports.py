@@ -2,18 +2,14 @@
 
 import csv
 import io
-import re
 import shutil
 import tempfile
-import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import geopandas as gpd
 import orjson
-import pandas as pd
 import shapely
 from fastapi import APIRouter, Query, Request
 from fastapi import Path as InPath
@@ -25,7 +21,8 @@ from starlette.responses import FileResponse, Response, StreamingResponse
 from api import coordinates, problems
 from api.access import Asker, Caller, acting
 from api.audit import record
-from api.layers import Layer, layer_of, offered
+from api.geofiles import AT_ONCE, Rows, written
+from api.layers import layer_of, offered
 from api.requests import Page
 from api.responses import Listing, listing
 from geo.errors import InputError, NotFoundError, TooLargeError
@@ -46,14 +43,10 @@ FORMATS: dict[str, str] = {
     "csv": "text/csv; charset=utf-8",
 }
 STREAMED = ("geojson", "csv")
-"""Sent row by row as they are read; the others are files that must be written whole."""
+"""Sent row by row as they are read; the others are files that must be written first."""
 
 PIECE_BYTES = 65_536
-AT_ONCE = 2_000
 MOST_ROWS = 500_000
-DBF_NAME_BYTES = 10
-
-Rows = Iterator[tuple[list[Any], shapely.Geometry | None]]
 
 
 class ExportShown(BaseModel):
@@ -106,7 +99,8 @@ def export(
     if plan is not None and chosen.name != "grid":
         raise InputError("plan_of_grids_only", layer=layer)
     source: FromClause = chosen.source if plan is None else grids_of(plan)
-    fields = [str(column.name) for column in chosen.columns() if column.name in source.c]
+    columns = [column for column in chosen.columns() if column.name in source.c]
+    fields = [str(column.name) for column in columns]
     titles = _titles(fields, names)
     engine = request.app.state.engine
     with acting(engine, asker) as connection:
@@ -127,9 +121,12 @@ def export(
         write = _geojson if format == "geojson" else _csv
         lines = _gathered(write(rows(), titles, coordinates.SYSTEMS[uri]))
         return StreamingResponse(lines, media_type=FORMATS[format], headers=headers)
+    if not count:
+        raise NotFoundError("export_nothing")
     folder = Path(tempfile.mkdtemp(prefix="gridatlas-export-"))
     try:
-        file = _written(folder, chosen, rows, titles, format, uri)
+        named = dict(zip(titles, columns, strict=True))
+        file = written(folder, chosen, named, rows, format, coordinates.SYSTEMS[uri])
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -247,90 +244,3 @@ def _harmless(value: Any) -> Any:
     if isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t", "\r"}:
         return f"'{value}"
     return value
-
-
-def _written(
-    folder: Path,
-    layer: Layer,
-    rows: Callable[[], Rows],
-    titles: list[str],
-    format: str,
-    uri: str,
-) -> Path:
-    frame = _frame(rows(), titles, uri)
-    if format == "parquet":
-        file = folder / f"{layer.name}.parquet"
-        frame.to_parquet(file)
-        return file
-    if format == "dxf":
-        # DXF knows layers and shapes, no attributes.
-        frame = gpd.GeoDataFrame({"Layer": [layer.name] * len(frame)}, geometry=frame.geometry)
-    if format == "shp":
-        return _shapefile(folder, layer, frame)
-    file = folder / f"{layer.name}.{format}"
-    driver = {"gpkg": "GPKG", "kml": "KML", "dxf": "DXF"}[format]
-    frame.to_file(file, driver=driver, engine="pyogrio", **_layer_option(format, layer.name))
-    return file
-
-
-def _layer_option(format: str, name: str) -> dict[str, str]:
-    return {} if format == "dxf" else {"layer": name}
-
-
-def _frame(rows: Rows, titles: list[str], uri: str) -> gpd.GeoDataFrame:
-    table, shapes = [], []
-    for values, geometry in rows:
-        table.append(values)
-        shapes.append(geometry)
-    if not table:
-        raise NotFoundError("export_nothing")
-    frame = pd.DataFrame(table, columns=titles).convert_dtypes()
-    for name in frame.columns:
-        if frame[name].isna().all():
-            frame[name] = frame[name].astype("string")
-    return gpd.GeoDataFrame(frame, geometry=shapes, crs=coordinates.SYSTEMS[uri])
-
-
-def _shapefile(folder: Path, layer: Layer, frame: gpd.GeoDataFrame) -> Path:
-    """Write shapefiles, one a kind of geometry, with field names as DBF allows, into a zip."""
-    legal = dict(zip(frame.columns[:-1], dbf_names(list(frame.columns[:-1])), strict=True))
-    frame = frame.rename(columns=legal)
-    for name in frame.columns[:-1]:
-        if isinstance(frame[name].dtype, pd.DatetimeTZDtype):
-            frame[name] = frame[name].astype("string")
-    shapes = folder / "shp"
-    shapes.mkdir()
-    dimension = shapely.get_dimensions(frame.geometry.to_numpy())
-    kinds = {0: "point", 1: "line", 2: "polygon"}
-    for number in sorted(set(dimension.tolist()) & set(kinds)):
-        several = len(set(dimension.tolist())) > 1
-        name = f"{layer.name}_{kinds[number]}" if several else layer.name
-        part = frame[dimension == number]
-        part.to_file(shapes / f"{name}.shp", engine="pyogrio", encoding="UTF-8")
-    file = folder / f"{layer.name}.zip"
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        for one in sorted(shapes.iterdir()):
-            archive.write(one, one.name)
-    return file
-
-
-def dbf_names(names: list[str]) -> list[str]:
-    """Return names that a DBF table can have: 10 bytes, each once.
-
-    >>> dbf_names(["households_source", "households"])
-    ['households', 'househol_1']
-    """
-    found: list[str] = []
-    for name in names:
-        plain = _cut(re.sub(r"[^\w]", "_", name), DBF_NAME_BYTES)
-        number = 0
-        while plain in found:
-            number += 1
-            end = f"_{number}"
-            plain = _cut(name, DBF_NAME_BYTES - len(end)) + end
-        found.append(plain)
-    return found
-
-
-def _cut(name: str, most: int) -> str:
-    return name.encode()[:most].decode(errors="ignore")

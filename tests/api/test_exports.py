@@ -6,7 +6,9 @@ import geopandas as gpd
 import pyogrio
 import pytest
 
-from api.exports import FORMATS, dbf_names
+from api import geofiles
+from api.exports import FORMATS
+from api.geofiles import dbf_names
 from api.layers import LAYERS
 from tests import town as t
 
@@ -112,3 +114,28 @@ def test_formulas_are_disarmed_in_tables(client, town):
     assert ",'=HYPERLINK(1)," in table
     with town.begin() as connection:
         connection.execute(text(change), {"p": ""})
+
+
+@pytest.mark.parametrize("format", ["gpkg", "shp", "parquet", "kml", "dxf"])
+def test_file_of_many_batches_has_every_feature_once_and_in_its_place(
+    opened, monkeypatch, format, client
+):
+    monkeypatch.setattr(geofiles, "AT_ONCE", 7)
+    frame = opened("building", format=format)
+    plain = client.get("/exports/building?format=geojson").json()["features"]
+    assert len(frame) == len(plain) > 3 * 7
+    here = sorted(frame.geometry.representative_point().to_wkt(rounding_precision=6))
+    there = gpd.GeoDataFrame.from_features(plain).geometry.representative_point()
+    assert here == sorted(there.to_wkt(rounding_precision=6))
+    if format != "dxf":
+        assert frame["code"].nunique() == len(plain)
+
+
+def test_kinds_of_values_survive(opened):
+    """Whole numbers, truths and times are that in the file, too."""
+    frame = opened("grid", format="parquet")
+    assert str(frame["households"].dtype).startswith("int")
+    assert str(frame["published_at"].dtype) == "datetime64[ms, UTC]"
+    assert frame.crs.to_epsg() == 4490
+    gated = opened("compound", format="gpkg")["gated"]
+    assert gated.tolist() == [True]
