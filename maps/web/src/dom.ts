@@ -42,6 +42,13 @@ export function icon(path: string): SVGSVGElement {
   return svg;
 }
 
+/** Do something once what the page says now is on the screen. */
+export function afterPaint(then: () => void): void {
+  requestAnimationFrame(() => window.setTimeout(then));
+}
+
+export const pause = (milliseconds: number): Promise<void> => new Promise((done) => void window.setTimeout(done, milliseconds));
+
 /** Label and value, a row each; rows without a value are left out. */
 export function facts(rows: [string, Child][]): HTMLElement {
   const list = element("dl", { class: "facts" });

@@ -12,12 +12,20 @@ export function preferredLanguage(): Language {
   return asked === "en" ? "en" : "zh";
 }
 
+/** Settles when the words are there. */
+export let spoken: Promise<void> = Promise.resolve();
+
 /** Read the words of a language; `page` names the part of the catalogue. */
-export async function speak(lang: Language, page = "public"): Promise<void> {
-  const response = await fetch(`/locale/${lang}?page=${page}`);
+export function speak(lang: Language, page = "public"): Promise<void> {
+  document.documentElement.lang = lang === "zh" ? "zh-CN" : "en";
+  spoken = learn(`/locale/${lang}?page=${page}`);
+  return spoken;
+}
+
+async function learn(path: string): Promise<void> {
+  const response = await fetch(path);
   if (!response.ok) throw new Error(response.statusText);
   words = (await response.json()) as Record<string, string>;
-  document.documentElement.lang = lang === "zh" ? "zh-CN" : "en";
 }
 
 export function remember(lang: Language): void {

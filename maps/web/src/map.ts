@@ -52,12 +52,14 @@ export interface Opened {
   /** Keep the place in the address: the part of the hash it has. */
   hash?: string | false;
   padding?: PaddingOptions;
+  /** Let labels appear at once, which spares a map that changes often a third of a second of pictures. */
+  still?: boolean;
 }
 
 export function createMap(
   style: StyleSpecification,
   extent: number[] | undefined,
-  { container = "map", hash = "map", padding = margins() }: Opened = {},
+  { container = "map", hash = "map", padding = margins(), still = false }: Opened = {},
 ): LibreMap {
   const bounds = extent?.length === 4 ? (extent as Extent) : CHINA;
   const map = new LibreMap({
@@ -66,6 +68,7 @@ export function createMap(
     bounds,
     fitBoundsOptions: { padding, maxZoom: 18 },
     hash,
+    fadeDuration: still ? 0 : 300,
     transformRequest: (url) => authorised(url),
     maxZoom: 20,
     dragRotate: false,

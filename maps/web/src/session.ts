@@ -2,7 +2,7 @@
 // only one at a time changes it, since a used one is void.
 
 import { byId, element } from "./dom";
-import { text } from "./locale";
+import { spoken, text } from "./locale";
 
 const KEPT = "gridatlas.session";
 
@@ -40,6 +40,7 @@ export async function freshToken(): Promise<string | null> {
       const answer = await fetch("/auth/token", { method: "POST", body: new URLSearchParams(grant) });
       if (answer.ok) return keep((await answer.json()) as Session);
     }
+    await spoken;
     return signIn(text("session.expired"));
   });
 }

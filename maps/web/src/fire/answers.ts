@@ -39,9 +39,9 @@ export class Answers {
     },
   };
 
-  async building(code: string, go: boolean): Promise<void> {
+  async building(code: string, go: boolean, early?: Promise<Layout | null>): Promise<void> {
     this.use("building");
-    const one = await this.answered(api.layout(code));
+    const one = await this.answered(Promise.resolve(early).then((known) => known ?? api.layout(code)));
     if (!one) return;
     keep({ building: code });
     showLayout(one, this.ways);

@@ -3,13 +3,15 @@
 import type { Map as LibreMap, MapMouseEvent } from "maplibre-gl";
 
 import { openDesk, run } from "../desk";
-import { button, byId, notify } from "../dom";
+import { button, byId, notify, pause } from "../dom";
 import { labelSearch, wireSearch } from "../find";
 import { Problem } from "../http";
 import { text, type Language } from "../locale";
+import { session } from "../session";
 import { firstVisit } from "../tour";
 import { Answers } from "./answers";
 import * as api from "./api";
+import type { Layout } from "./api";
 import { fireStyle, showPipes } from "./layers";
 import { listOverlays } from "./overlays";
 import { heading } from "./panel";
@@ -22,20 +24,24 @@ const PADDING = { top: 70, right: 40, bottom: 40, left: 40 };
 
 let mode: Mode = "building";
 
+/** How long the map, whose code takes long to read, waits for an answer, in milliseconds. */
+const PATIENCE_MS = 700;
+
 async function start(): Promise<void> {
-  const lang = await openDesk({ page: "fire", role: "fire", title: "desk.title", tour: () => "fire" });
+  const opening = openDesk({ page: "fire", role: "fire", title: "desk.title", tour: () => "fire" });
+  const early = asked();
+  const lang = await opening;
   labelSearch();
   showTools();
   byId("side").replaceChildren(heading(text("desk.welcome"), text("desk.welcome_help")));
-  // The answer is asked for at once and read while the map is still being drawn.
-  const ready = openMap(lang);
+  const ready = Promise.race([early, pause(PATIENCE_MS)]).then(() => openMap(lang));
   const answers = new Answers(ready, use);
   wireSearch({
     ask: (words) => api.search(words).then(({ buildings }) => buildings.map((one) => ({ ...one, kind: "building", grid: null, community: null, bbox: null }))),
     choose: (found) => void answers.building(found.code, true),
   });
   use("building");
-  void follow(answers);
+  void follow(answers, early);
   window.addEventListener("popstate", () => void follow(answers));
   const map = await ready;
   map.on("click", (event) => void clicked(answers, event));
@@ -60,7 +66,14 @@ async function start(): Promise<void> {
   }
 }
 
-/** Open the map, whose code comes while the answer is already asked for. */
+/** Ask for the building that the address names before the page is ready for the answer. */
+async function asked(): Promise<Layout | null> {
+  const code = new URLSearchParams(location.search).get("building");
+  // what goes wrong is said when it is asked for again
+  return code && session() ? api.layout(code).catch(() => null) : null;
+}
+
+/** Open the map. */
 async function openMap(lang: Language): Promise<LibreMap> {
   const { cityExtent, createMap, loadStyle } = await import("../map");
   const [style, extent] = await Promise.all([loadStyle(lang, "published"), cityExtent()]);
@@ -71,11 +84,11 @@ async function openMap(lang: Language): Promise<LibreMap> {
   return map;
 }
 
-/** Open what the address names. */
-async function follow(answers: Answers): Promise<void> {
+/** Open what the address names; `early` is its answer where it was asked for already. */
+async function follow(answers: Answers, early?: Promise<Layout | null>): Promise<void> {
   const asked = new URLSearchParams(location.search);
   const [building, at, pipe] = [asked.get("building"), asked.get("incident"), asked.get("pipe")];
-  if (building) return answers.building(building, true);
+  if (building) return answers.building(building, true, early);
   if (at) {
     const [lon, lat, radius] = at.split(",").map(Number);
     return answers.incident({ lon: lon!, lat: lat! }, radius || undefined);

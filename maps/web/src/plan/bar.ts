@@ -4,8 +4,9 @@ import { button, byId, element, icon } from "../dom";
 import { text } from "../locale";
 import type { Draft } from "./draft";
 import { ICONS } from "./icons";
+import { legendOf, SHADES, type Shade } from "./style";
 import { TOOLS, type Tool, type Tools } from "./tools";
-import { legendOf, SHADES, type Shade, type View } from "./view";
+import type { View } from "./view";
 
 export interface Barred {
   draft: Draft;

@@ -38,7 +38,7 @@ export async function showComparison(id: number, other: number, lang: Language):
   );
   Object.assign(window, { gridatlas: { map: right.map } });
   const close = () => {
-    for (const view of [left, right]) view.map.remove();
+    for (const view of [left, right]) view.close();
     for (const id of ["other", "swipe"]) byId(id).hidden = true;
   };
   return { plan: one.plan, close };

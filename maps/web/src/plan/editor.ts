@@ -61,7 +61,7 @@ export class Editor {
   /** Let go of everything that listens. */
   close(): void {
     this.stopped.abort();
-    this.view.map.remove();
+    this.view.close();
   }
 
   private start(): void {

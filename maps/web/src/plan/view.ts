@@ -1,177 +1,28 @@
 // The plan on the map: cells in the colours of their grids, borders, numbers, what is pending.
 
 import type { Feature, FeatureCollection, Position } from "geojson";
-import type {
-  ExpressionSpecification,
-  GeoJSONSource,
-  LayerSpecification,
-  Map as LibreMap,
-  StyleSpecification,
-} from "maplibre-gl";
+import type { GeoJSONSource, Map as LibreMap } from "maplibre-gl";
 
+import { type Extent } from "../bounds";
+import { afterPaint } from "../dom";
 import { palette } from "../legend";
 import { text, type Language } from "../locale";
-import { type Extent } from "../bounds";
 import { createMap, loadStyle } from "../map";
 import { rings } from "./coverage";
 import type { Draft } from "./draft";
-
-export const SHADES = ["grid", "deviation", "density", "compound", "moved"] as const;
-/** What the colours of the cells say. */
-export type Shade = (typeof SHADES)[number];
-
-const GRID_LAYERS = ["grid-fill", "grid-border", "grid-selected", "grid-label", "community-fill"];
-const NOTHING: FeatureCollection = { type: "FeatureCollection", features: [] };
-/** Below the limits to above them, also for eyes that see fewer colours (ColorBrewer PuOr). */
-const DEVIATION = ["#5e3c99", "#b2abd2", "#f7f7f7", "#fdb863", "#e66101"];
-const [STAYED, MOVED, ALONE] = ["#eceef0", "#e07b39", "#eceef0"];
-const MANY = 120;
-
-/** Colours with the words of the catalogue that explain them. */
-export function legendOf(shade: Shade): [string, string][] {
-  const explained: Record<Shade, [string, string][]> = {
-    grid: [],
-    deviation: [[DEVIATION[0]!, "shade_below"], [DEVIATION[2]!, "shade_on_target"], [DEVIATION[4]!, "shade_above"]],
-    density: [[depth(0), "shade_few"], [depth(MANY), "shade_many"]],
-    compound: [[ALONE, "shade_alone"]],
-    moved: [[MOVED, "shade_came"], [STAYED, "shade_stayed"]],
-  };
-  return explained[shade];
-}
-
-/** Light to dark blue by households. */
-function depth(households: number): string {
-  const share = Math.min(1, households / MANY);
-  return `rgb(${Math.round(247 - share * 240)},${Math.round(251 - share * 170)},${Math.round(255 - share * 120)})`;
-}
-
-/** The city's style without its grids, and with the layers of a plan in their place. */
-function planStyle(style: StyleSpecification, fills: string[]): StyleSpecification {
-  const at = style.layers.findIndex((layer) => layer.id === "grid-fill");
-  const layers = style.layers.filter((layer) => !GRID_LAYERS.includes(layer.id));
-  const under = layers.findIndex((layer) => layer.id === style.layers[at + 1]?.id);
-  layers.splice(under, 0, ...areaLayers(fills));
-  const halo = layers.findIndex((layer) => layer.id === "community-halo");
-  layers.splice(halo, 0, ...borderLayers());
-  layers.push(...labelLayers());
-  const plain = { type: "geojson" as const, data: NOTHING };
-  style.sources = {
-    ...style.sources,
-    atoms: { ...plain, promoteId: "atom" },
-    borders: plain,
-    labels: plain,
-    counts: plain,
-    gesture: plain,
-    differing: plain,
-  };
-  return { ...style, layers };
-}
-
-function areaLayers(fills: string[]): LayerSpecification[] {
-  const state = (name: string): ExpressionSpecification => ["feature-state", name];
-  const cases = fills.flatMap((fill, index) => [index, fill]);
-  const byColour = ["match", ["coalesce", state("colour"), -1], ...cases, "#d8dbdd"] as unknown as ExpressionSpecification;
-  return [
-    {
-      id: "atoms",
-      type: "fill",
-      source: "atoms",
-      paint: {
-        "fill-color": ["case", ["!=", ["coalesce", state("shade"), ""], ""], ["to-color", state("shade")], byColour],
-        "fill-opacity": ["case", ["boolean", state("locked"), false], 0.45, 0.8],
-      },
-    },
-  ];
-}
-
-function borderLayers(): LayerSpecification[] {
-  const flag = (name: string): ExpressionSpecification => ["boolean", ["feature-state", name], false];
-  return [
-    {
-      id: "cells",
-      type: "line",
-      source: "atoms",
-      minzoom: 15,
-      paint: { "line-color": "#26323d", "line-width": 0.4, "line-opacity": 0.35 },
-    },
-    {
-      id: "borders",
-      type: "line",
-      source: "borders",
-      layout: { "line-cap": "round", "line-join": "round" },
-      paint: { "line-color": "#1d262e", "line-width": ["interpolate", ["linear"], ["zoom"], 13, 1.2, 18, 3.2] },
-    },
-    {
-      id: "differing",
-      type: "line",
-      source: "differing",
-      paint: { "line-color": "#c8102e", "line-width": 2.5, "line-dasharray": [2, 1] },
-    },
-    {
-      id: "pending-fill",
-      type: "fill",
-      source: "atoms",
-      paint: { "fill-color": "#101820", "fill-opacity": ["case", flag("pending"), 0.32, flag("hover"), 0.14, 0] },
-    },
-    {
-      id: "pending-line",
-      type: "line",
-      source: "atoms",
-      paint: {
-        "line-color": ["case", flag("breaks"), "#c8102e", "#101820"],
-        "line-width": ["case", flag("pending"), 2.6, flag("hover"), 1.8, 0],
-      },
-    },
-    {
-      id: "gesture-fill",
-      type: "fill",
-      source: "gesture",
-      paint: { "fill-color": "#1f5f8b", "fill-opacity": 0.18 },
-    },
-    {
-      id: "gesture-line",
-      type: "line",
-      source: "gesture",
-      paint: { "line-color": "#1f5f8b", "line-width": 2 },
-    },
-  ];
-}
-
-function labelLayers(): LayerSpecification[] {
-  const fonts = ["PingFang SC Bold", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", "sans-serif"];
-  return [
-    {
-      id: "count",
-      type: "symbol",
-      source: "counts",
-      minzoom: 16.5,
-      layout: { "text-field": ["get", "households"], "text-font": fonts, "text-size": 11, "text-padding": 0 },
-      paint: { "text-color": "#44525f", "text-halo-color": "#ffffff", "text-halo-width": 1.2 },
-    },
-    {
-      id: "plan-label",
-      type: "symbol",
-      source: "labels",
-      layout: {
-        "text-field": ["format", ["get", "title"], {}, "\n", {}, ["get", "words"], { "font-scale": 0.72 }],
-        "text-font": fonts,
-        "text-size": ["interpolate", ["linear"], ["zoom"], 13, 13, 17, 20],
-        "text-allow-overlap": true,
-        "text-line-height": 1.15,
-      },
-      paint: {
-        "text-color": ["case", ["get", "active"], "#8c2f39", "#1d262e"],
-        "text-halo-color": "#ffffff",
-        "text-halo-width": 2,
-      },
-    },
-  ];
-}
+import { ALONE, depth, DEVIATION, MOVED, NOTHING, planStyle, STAYED, type Shade } from "./style";
 
 export class View {
   private states = new Map<number, string>();
+  private parted = "";
+  private lettered = "";
   private marked = new Set<number>();
   private hovered: number | null = null;
+  /** What the map is still to be told: states of cells, and what sources hold. */
+  private statesDue = new Map<number, Record<string, unknown>>();
+  private dataDue = new Map<string, () => Feature | FeatureCollection>();
+  private waiting = false;
+  private closed = false;
   shade: Shade = "grid";
 
   private constructor(
@@ -187,7 +38,7 @@ export class View {
     const hash = container === "map" ? "map" : false;
     const style = await loadStyle(lang, "published");
     const fills = palette(style);
-    const map = createMap(planStyle(style, fills), extent, { container, hash, padding });
+    const map = createMap(planStyle(style, fills), extent, { container, hash, padding, still: true });
     await new Promise<void>((done) => void map.once("load", () => done()));
     return new View(map, fills);
   }
@@ -195,6 +46,7 @@ export class View {
   /** Show another plan: its cells, then everything that follows from their grids. */
   load(draft: Draft): void {
     this.states.clear();
+    [this.parted, this.lettered] = ["", ""];
     this.source("atoms").setData(draft.areas);
     this.source("counts").setData(counts(draft));
     this.show(draft, null);
@@ -210,10 +62,41 @@ export class View {
       this.states.set(cell.atom, state);
       this.set(cell.atom, { colour: grid?.colour ?? -1, locked: grid?.locked ?? false, shade });
     }
-    const lines = draft.coverage.borders((index) => draft.cells[index]!.grid);
-    const geometry = { type: "MultiLineString" as const, coordinates: lines };
-    this.source("borders").setData({ type: "Feature", geometry, properties: {} });
-    this.source("labels").setData({ type: "FeatureCollection", features: labels(draft, active) });
+    const parted = draft.cells.map((cell) => cell.grid).join();
+    if (parted !== this.parted) this.put("borders", () => borders(draft));
+    this.parted = parted;
+    const features = labels(draft, active);
+    const lettered = JSON.stringify(features);
+    if (lettered !== this.lettered) this.put("labels", () => ({ type: "FeatureCollection", features }));
+    this.lettered = lettered;
+  }
+
+  /** Whether the map shows everything that it was told. */
+  get told(): boolean {
+    return !this.waiting && this.map.loaded();
+  }
+
+  /** Take the map away. */
+  close(): void {
+    this.closed = true;
+    this.map.remove();
+  }
+
+  /** Draw the map anew once the figures beside it are on the screen, for which it might take too
+   * long. */
+  private soon(): void {
+    if (this.waiting) return;
+    this.waiting = true;
+    afterPaint(() => this.catchUp());
+  }
+
+  private catchUp(): void {
+    this.waiting = false;
+    if (this.closed) return;
+    for (const [id, state] of this.statesDue) this.map.setFeatureState({ source: "atoms", id }, state);
+    for (const [name, data] of this.dataDue) this.source(name).setData(data());
+    this.statesDue.clear();
+    this.dataDue.clear();
   }
 
   private shadeOf(draft: Draft, atom: number): string {
@@ -263,8 +146,14 @@ export class View {
     return found ? Number(found.properties["atom"]) : null;
   }
 
-  private set(id: number, state: Record<string, unknown>): void {
-    this.map.setFeatureState({ source: "atoms", id }, state);
+  private set(id: number, news: Record<string, unknown>): void {
+    this.statesDue.set(id, { ...this.statesDue.get(id), ...news });
+    this.soon();
+  }
+
+  private put(source: string, data: () => Feature | FeatureCollection): void {
+    this.dataDue.set(source, data);
+    this.soon();
   }
 
   private source(name: string): GeoJSONSource {
@@ -284,6 +173,11 @@ function counts(draft: Draft): FeatureCollection {
       : [],
   );
   return { type: "FeatureCollection", features };
+}
+
+function borders(draft: Draft): Feature {
+  const coordinates = draft.coverage.borders((index) => draft.cells[index]!.grid);
+  return { type: "Feature", geometry: { type: "MultiLineString", coordinates }, properties: {} };
 }
 
 function labels(draft: Draft, active: string | null): Feature[] {
