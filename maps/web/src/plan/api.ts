@@ -2,6 +2,7 @@
 
 import type { FeatureCollection, Geometry, MultiPolygon, Polygon } from "geojson";
 
+import { extentOf } from "../bounds";
 import { ask, everything } from "../http";
 
 export type Status = "draft" | "published" | "archived";
@@ -112,6 +113,7 @@ export interface MovedProperties {
 export interface Community {
   code: string;
   name: string;
+  parent_code: string | null;
   grids: number | null;
   households: number | null;
 }
@@ -132,11 +134,18 @@ export interface CommunityFeature {
   geometry: Geometry | null;
 }
 
-export function communities(scope: string): Promise<CommunityFeature[]> {
-  const path = "/regions?level=community&simplify=30&limit=1000&status=draft";
+/** The communities of a scope, with the figures of their plans in force or of their drafts. */
+export function communities(scope: string, status: "published" | "draft" = "published"): Promise<CommunityFeature[]> {
+  const path = `/regions?level=community&simplify=30&limit=1000&status=${status}`;
   return everything<CommunityFeature>(path, "features").then((found) =>
     found.filter((one) => one.properties.code.startsWith(scope.replace(/(000)+$/, ""))),
   );
+}
+
+/** Names of streets by their codes. */
+export async function streets(): Promise<Map<string, string>> {
+  const found = await everything<CommunityFeature>("/regions?level=street&simplify=5000&limit=1000", "features");
+  return new Map(found.map(({ properties: { code, name } }) => [code, name]));
 }
 
 export const plans = (community: string): Promise<Plan[]> =>
@@ -151,6 +160,26 @@ export async function atoms(id: number): Promise<Areas<AtomProperties>> {
     "features",
   );
   return { type: "FeatureCollection", features };
+}
+
+/** Buildings of a community as cells, in no grid, for where there is no plan yet. */
+export async function buildings(community: string): Promise<Areas<AtomProperties>> {
+  const wanted = encodeURIComponent(`region_code='${community}'`);
+  type Building = { geometry: MultiPolygon; properties: { code: string; name: string; compound_code: string | null; households: number } };
+  const found = await everything<Building>(`/ogc/collections/building_detail/items?f=geojson&limit=1000&filter=${wanted}`, "features");
+  const features = found.map(({ geometry, properties: { code, name, compound_code, households } }, atom) => {
+    const [west, south, east, north] = extentOf(geometry);
+    const properties = { atom, grid: "", building: code, unit: null, name, compound: compound_code, households, lon: (west + east) / 2, lat: (south + north) / 2 };
+    return { type: "Feature" as const, geometry, properties };
+  });
+  return { type: "FeatureCollection", features };
+}
+
+/** What stands for a plan where a community has none. */
+export function noPlan(community: string): Plan {
+  const [limits, score] = [{ target: 0, lower: 0, upper: 0 }, {}];
+  const never = { created_at: "", published_at: null, archived_at: null, stale: null, parent: null };
+  return { id: 0, community_code: community, community: "", version: 0, status: "draft", revision: 0, author: "", limits, score, undo: 0, redo: 0, ...never };
 }
 
 export const problems = (id: number): Promise<{ problems: Breach[] }> => ask(`/plans/${id}/validation`);
@@ -171,7 +200,7 @@ export const copy = (id: number): Promise<Plan> => ask(`/plans/${id}/copy`, { me
 export const publish = (id: number, revision: number, note: string): Promise<Plan> =>
   ask(`/plans/${id}/publish`, { method: "POST", revision, body: { note } });
 
-export const discard = (id: number): Promise<void> => ask(`/plans/${id}`, { method: "DELETE" });
+export const discard = ({ id, revision }: Plan): Promise<void> => ask(`/plans/${id}`, { method: "DELETE", revision });
 
 export const comparison = (id: number, other: number): Promise<Comparison> =>
   ask(`/plans/${id}/comparison?with=${other}`);

@@ -25,7 +25,7 @@ export async function pickAreas(code: string, areas: Area[]): Promise<void> {
     element("h2", {}, text("plan.areas")),
     element("p", {}, text("plan.areas_help")),
     bar,
-    element("div", { id: "area-map", role: "application", "aria-label": text("plan.areas") }),
+    element("div", { id: "area-map", class: "picking", role: "application", "aria-label": text("plan.areas") }),
     list,
     element("div", { class: "ways" }, button(text("plan.areas_done"), () => dialog.close(), { class: "primary" })),
   );

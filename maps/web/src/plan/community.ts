@@ -86,7 +86,7 @@ function planCard(plan: Plan, chosen: Set<number>, show: () => void, fills: () =
 async function discard(plan: Plan): Promise<void> {
   if (!confirm(text("plan.discard_question", { version: plan.version }))) return;
   try {
-    await api.discard(plan.id);
+    await api.discard(plan);
     go(location.pathname);
   } catch (error) {
     notify((error as Error).message);

@@ -5,6 +5,7 @@ import { number, text } from "../locale";
 import * as api from "./api";
 import type { Job, Plan } from "./api";
 import { pickAreas, type Area } from "./areas";
+import { pickWishes, said as saidOf, sent, type Wish } from "./wishes";
 
 /** Kinds of facility that may have a grid of their own. */
 const DEDICATED = ["school", "market", "hospital", "park"];
@@ -21,6 +22,7 @@ const SECONDS = 60;
 export function drawDialog(code: string, plans: Plan[], begun: (job: Job) => void): void {
   const before = plans.find((plan) => plan.status === "published") ?? plans[0];
   const areas: Area[] = [];
+  const wishes: Wish[] = [];
   const said = element("p", { class: "said", role: "alert" });
   const form = element(
     "form",
@@ -29,6 +31,7 @@ export function drawDialog(code: string, plans: Plan[], begun: (job: Job) => voi
     element("div", { class: "fields" }, figure("target", 400, 1, 5000), figure("lower", 300, 0, 5000), figure("upper", 500, 1, 5000), figure("alternatives", 1, 1, 5)),
     before ? start() : null,
     own(code, areas),
+    buildings(code, before, wishes),
     element("details", { class: "further" }, element("summary", {}, text("plan.draw_further")), figure("seconds", SECONDS, 1, 600), weights(), tick("whole_compounds")),
     said,
     element("div", { class: "ways" }, element("button", { type: "submit", class: "primary" }, text("plan.draw_go")), button(text("plan.leave_it"), () => dialog.close())),
@@ -37,7 +40,7 @@ export function drawDialog(code: string, plans: Plan[], begun: (job: Job) => voi
   dialog.addEventListener("close", () => dialog.remove());
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    api.draw(code, asked(new FormData(form), areas, before !== undefined)).then(
+    api.draw(code, asked(new FormData(form), areas, wishes, before)).then(
       (job) => {
         dialog.close();
         history.replaceState(null, "", `/plan/c/${code}?job=${job.id}`);
@@ -51,7 +54,7 @@ export function drawDialog(code: string, plans: Plan[], begun: (job: Job) => voi
 }
 
 /** What is sent: nothing that is as usual. */
-function asked(given: FormData, areas: Area[], continues: boolean): Record<string, unknown> {
+function asked(given: FormData, areas: Area[], wishes: Wish[], before: Plan | undefined): Record<string, unknown> {
   const whole = (name: string) => Number(given.get(name));
   const body: Record<string, unknown> = { target: whole("target"), lower: whole("lower"), upper: whole("upper"), alternatives: whole("alternatives") };
   const heavier = Object.entries(WEIGHTS).filter(([name]) => given.get(name) !== "1");
@@ -60,8 +63,9 @@ function asked(given: FormData, areas: Area[], continues: boolean): Record<strin
   if (given.get("whole_compounds")) body["whole_compounds"] = true;
   if (given.getAll("dedicated").length) body["dedicated"] = given.getAll("dedicated");
   if (areas.length) body["areas"] = areas.map(({ name, geometry }) => ({ name, geometry }));
-  if (!continues || given.get("fresh")) body["fresh"] = true;
-  return body;
+  const fresh = before === undefined || Boolean(given.get("fresh"));
+  if (fresh) body["fresh"] = true;
+  return { ...body, ...sent(wishes, fresh ? undefined : before) };
 }
 
 function figure(name: string, value: number, least: number, most: number): HTMLElement {
@@ -97,4 +101,14 @@ function own(code: string, areas: Area[]): HTMLElement {
   const show = () => drawn.replaceChildren(areas.length ? text("plan.areas_said", { count: number(areas.length), names: areas.map((area) => area.name).join("、") }) : "");
   const pick = button(text("plan.areas"), () => void pickAreas(code, areas).then(show));
   return element("fieldset", {}, element("legend", {}, text("plan.draw_dedicated")), ...kinds, element("div", { class: "areas" }, pick, drawn));
+}
+
+/** What is wished of single buildings. */
+function buildings(code: string, before: Plan | undefined, wishes: Wish[]): HTMLElement {
+  const told = element("span", {});
+  const pick = button(text("plan.wishes_pick"), () => {
+    const upper = Number(pick.form!.querySelector<HTMLInputElement>("[name=upper]")!.value);
+    void pickWishes(code, before, wishes, upper).then(() => told.replaceChildren(saidOf(wishes)));
+  });
+  return element("fieldset", {}, element("legend", {}, text("plan.wishes")), element("div", { class: "areas" }, pick, told));
 }

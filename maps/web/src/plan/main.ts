@@ -78,7 +78,7 @@ function fills(lang: Language): Promise<string[]> {
 function crumbs(place: Place, plan?: Plan): void {
   const links = [element("a", { href: "/plan" }, text("plan.communities"))];
   if (plan) links.push(element("a", { href: `/plan/c/${plan.community_code}` }, plan.community));
-  if (place.page === "community") links.push(element("a", { href: `/plan/c/${place.code}` }, place.code));
+  if (place.page === "community") links.push(element("a", { href: `/plan/c/${place.code}` }, byId("side").querySelector("h1")?.textContent ?? ""));
   if (place.page === "compare") links.push(element("a", { href: `/plan/p/${place.id}` }, text("plan.back_to_plan")));
   byId("crumbs").replaceChildren(...links);
 }

@@ -1,0 +1,113 @@
+"""Wishes for single buildings: made on the map, sent with a drawing, and kept by it."""
+
+import pytest
+
+from tests import town as t
+from tests.e2e.conftest import faults_of, signed_in
+
+WISHING = "() => window.gridatlas?.wishing && gridatlas.map.loaded() && gridatlas.wishing.view.told"
+DRAWN = "() => window.gridatlas?.editor && gridatlas.map.loaded()"
+
+NEIGHBOURS = """same => {
+  const {draft} = gridatlas.wishing;
+  for (const cell of draft.cells.filter(one => one.building && !one.unit))
+    for (const index of draft.coverage.neighbours[draft.index(cell.atom)]) {
+      const other = draft.cells[index];
+      if (other.building && !other.unit && (other.grid === cell.grid) === same)
+        return [cell, other].map(({atom, building, grid}) => ({atom, building, grid}));
+    }
+}"""
+"""Two buildings side by side, in one grid or in two."""
+
+ON_SCREEN = """atom => {
+  const {draft} = gridatlas.wishing, {lon, lat} = draft.cell(atom),
+    box = document.querySelector('#wish-map').getBoundingClientRect(),
+    {x, y} = gridatlas.map.project([lon, lat]);
+  return [x + box.x, y + box.y];
+}"""
+
+GRIDS_OF = """codes => codes.map(code =>
+  gridatlas.editor.draft.cells.find(cell => cell.building === code).grid)"""
+
+
+@pytest.fixture
+def dialog(open_page, desks):
+    """Return the page with the dialog of a drawing, and the map of the wishes, open."""
+
+    def dialog(community, **how):
+        page = open_page(f"{desks}/plan/c/{community}", session=signed_in(desks, "planner"), **how)
+        page.locator("#draw").click()
+        page.locator("dialog").get_by_role("button", name="在图上选楼栋").click()
+        page.wait_for_function(WISHING)
+        return page
+
+    return dialog
+
+
+def wish(page, kind, pair):
+    for one in pair:
+        page.mouse.click(*page.evaluate(ON_SCREEN, one["atom"]))
+    page.locator(f'[data-wish="{kind}"]').click()
+
+
+def test_buildings_wished_together_apart_and_locked_are_so_in_the_plan(dialog):
+    page = dialog(t.NORTH_GATE)
+    parted, joined = (page.evaluate(NEIGHBOURS, same) for same in (True, False))
+    wish(page, "apart", parted)
+    wish(page, "together", joined)
+    wish(page, "locked", parted[:1])
+    rows = page.locator("dialog.picker .found li")
+    assert rows.count() == 3
+    assert faults_of(page) == []
+    rows.nth(2).get_by_role("button", name="删除").click()
+    page.get_by_role("button", name="完成").click()
+    assert page.locator("dialog fieldset", has_text="对楼栋的要求").inner_text().count("1") == 2
+    page.locator(".further summary").click()
+    page.get_by_label("最多用时").fill("2")
+    with page.expect_request("**/communities/*/plans") as sent:
+        page.get_by_role("button", name="开始划分").click()
+    asked = sent.value.post_data_json
+    pair = sorted(one["building"] for one in parted)
+    assert asked["apart"] == [pair]
+    assert asked["together"] == [sorted(one["building"] for one in joined)]
+    assert "locked" not in asked
+    page.wait_for_url("**/plan/p/*", timeout=60_000)
+    page.wait_for_function(DRAWN)
+    assert len(set(page.evaluate(GRIDS_OF, pair))) == 2
+    assert len(set(page.evaluate(GRIDS_OF, asked["together"][0]))) == 1
+
+
+def test_lasso_chooses_whole_buildings_and_their_grids_are_locked(dialog):
+    page = dialog(t.NORTH_GATE)
+    page.locator('[data-tool="rectangle"]').click()
+    box = page.locator("#wish-map").bounding_box()
+    page.mouse.move(box["x"] + 5, box["y"] + 5)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] - 5, box["y"] + box["height"] - 70, steps=3)
+    page.mouse.up()
+    households = sum(building["households"] for building in t.buildings(t.NORTH_GATE))
+    assert f"{households:,} 户" in page.locator("dialog .count").inner_text()
+    page.locator('[data-wish="locked"]').click()
+    page.get_by_role("button", name="完成").click()
+    with page.expect_request("**/communities/*/plans") as sent:
+        page.get_by_role("button", name="开始划分").click()
+    asked = sent.value.post_data_json
+    assert asked["before"] > 0
+    assert len(asked["locked"]) > 1
+    page.wait_for_url("**/plan/p/*", timeout=60_000)
+
+
+def test_discarded_draft_leaves_a_community_with_its_buildings_to_choose_from(
+    open_page, desks, dialog
+):
+    page = open_page(f"{desks}/plan/c/{t.RIVERSIDE}", session=signed_in(desks, "planner"))
+    page.on("dialog", lambda asked: asked.accept())
+    page.locator("article.plan").get_by_role("button", name="删除").click()
+    page.locator("#side", has_text="还没有方案").wait_for()
+    assert page.locator("#crumbs").inner_text().endswith("江滨<社区>")
+    page = dialog(t.RIVERSIDE)
+    shown = page.evaluate("gridatlas.wishing.draft.cells.length")
+    assert shown == len(t.buildings(t.RIVERSIDE))
+    assert page.locator('[data-wish="locked"]').count() == 0
+    wish(page, "together", [{"atom": 0}, {"atom": 1}])
+    assert "放在一起" in page.locator("dialog.picker .found").inner_text()
