@@ -28,7 +28,7 @@ router = APIRouter(tags=["page"])
 Desk = Literal["public", "plan", "fire", "data"]
 
 SECTIONS: dict[Desk, tuple[str, ...]] = {
-    "public": ("page.", "legend."),
+    "public": ("page.", "legend.", "tour."),
     "plan": ("page.", "legend.", "session.", "tour.", "plan.", "scorecard.", "reason.", "atlas."),
     "fire": ("page.", "legend.", "session.", "tour.", "desk.", "use.", "structure."),
     "data": (

@@ -141,12 +141,14 @@ def grids_of(connection: Connection, codes: list[str]) -> dict[str, list[Shown]]
             GridMember.building_code,
             Grid.code,
             Grid.name,
+            func.max(Region.name).label("community"),
             func.sum(GridMember.households).label("households"),
             func.max(GridManager.name).label("manager"),
             func.max(GridManager.phone).label("phone"),
         )
         .join(Grid, Grid.id == GridMember.grid_id)
         .join(GridPlan, (GridPlan.id == Grid.plan_id) & (GridPlan.status == "published"))
+        .outerjoin(Region, Region.code == GridPlan.community_code)
         .outerjoin(
             GridManager, (GridManager.grid_code == Grid.code) & GridManager.valid_to.is_(None)
         )

@@ -6,8 +6,10 @@ from typing import Any
 
 from openpyxl import Workbook
 from openpyxl.cell import Cell, WriteOnlyCell
-from openpyxl.styles import Font
+from openpyxl.styles import Alignment, Font, PatternFill
 from openpyxl.utils import get_column_letter
+from openpyxl.worksheet.properties import PageSetupProperties
+from openpyxl.worksheet.worksheet import Worksheet
 from sqlalchemy import Connection, select
 
 from geo.errors import InputError
@@ -15,6 +17,7 @@ from geo.messages import Language, text
 from geo.model import Building, BuildingUnit, Grid, GridMember
 from maps.page import serial
 from maps.paper.book import one_entry
+from maps.paper.sheets import edition
 
 COLUMNS = {
     "grid": 8,
@@ -27,11 +30,16 @@ COLUMNS = {
 }
 """Columns of the list and their widths in characters."""
 
+SUMMARY = {"grid": 8, "grid_code": 18, "buildings": 10, "households": 10}
+"""The same of the grids' sums."""
+
 
 def assignment_list(
     connection: Connection, community: str, *, plan: int | None = None, lang: Language = "zh"
 ) -> bytes:
     """Return the buildings and units of each grid of a community, a row each, as XLSX.
+
+    A second sheet has the sums of each grid.
 
     Words that look like a formula are kept as words: nothing in the list is ever reckoned.
 
@@ -40,20 +48,60 @@ def assignment_list(
     NotFoundError
         If the community has no grids.
     """
-    rows = _rows(connection, one_entry(connection, community, plan).plan)
+    entry = one_entry(connection, community, plan)
+    rows = _rows(connection, entry.plan)
+    title = f"{entry.name} {edition(entry, lang)}"
     book = Workbook(write_only=True)
-    sheet = book.create_sheet(text("paper.assignment", lang=lang))
-    sheet.freeze_panes = "A2"
-    for number, width in enumerate(COLUMNS.values(), 1):
-        sheet.column_dimensions[get_column_letter(number)].width = width
-    heads = (text(f"paper.column_{key}", lang=lang) for key in COLUMNS)
-    sheet.append([as_cell(sheet, head, bold=True) for head in heads])
-    for row in rows:
-        sheet.append([as_cell(sheet, value) for value in row])
-    sheet.auto_filter.ref = f"A1:{get_column_letter(len(COLUMNS))}{len(rows) + 1}"
+    _table(book, "assignment", COLUMNS, rows, title, lang)
+    _table(book, "summary", SUMMARY, _by_grid(rows), title, lang)
     kept = io.BytesIO()
     book.save(kept)
     return kept.getvalue()
+
+
+def _table(
+    book: Workbook,
+    name: str,
+    columns: dict[str, int],
+    rows: list[list[Any]],
+    title: str,
+    lang: Language,
+) -> None:
+    """Write a sheet with a head that stays, made to be printed upright or across on A4."""
+    sheet = book.create_sheet(text(f"paper.{name}", lang=lang))
+    sheet.freeze_panes = "A2"
+    last = get_column_letter(len(columns))
+    for number, width in enumerate(columns.values(), 1):
+        sheet.column_dimensions[get_column_letter(number)].width = width
+    _set_up(sheet, title, across=sum(columns.values()) > 90)
+    heads = (text(f"paper.column_{key}", lang=lang) for key in columns)
+    sheet.append([as_cell(sheet, head, bold=True) for head in heads])
+    for row in rows:
+        sheet.append([as_cell(sheet, value) for value in row])
+    sheet.auto_filter.ref = f"A1:{last}{len(rows) + 1}"
+
+
+def _set_up(sheet: Any, title: str, *, across: bool) -> None:
+    """Let a sheet fill the width of A4 pages, each with the title, the head and its number."""
+    sheet.page_setup.paperSize = Worksheet.PAPERSIZE_A4
+    sheet.page_setup.orientation = "landscape" if across else "portrait"
+    sheet.page_setup.fitToWidth, sheet.page_setup.fitToHeight = 1, 0
+    sheet.sheet_properties.pageSetUpPr = PageSetupProperties(fitToPage=True)
+    sheet.print_title_rows = "1:1"
+    sheet.oddHeader.center.text = title.replace("&", "&&")
+    sheet.oddFooter.center.text = "&P / &N"
+
+
+def _by_grid(rows: list[list[Any]]) -> list[list[Any]]:
+    """Return each grid with how many buildings and households it has."""
+    found: dict[str, list[Any]] = {}
+    buildings: dict[str, set[str]] = {}
+    for number, code, _, building, _, _, households in rows:
+        own = found.setdefault(code, [number, code, 0, 0])
+        buildings.setdefault(code, set()).add(building)
+        own[2] = len(buildings[code])
+        own[3] += households
+    return list(found.values())
 
 
 def _rows(connection: Connection, plan: int) -> list[list[Any]]:
@@ -95,6 +143,8 @@ def as_cell(sheet: Any, value: str | float, *, bold: bool = False) -> Cell:
         cell.quotePrefix = value[:1] in ("=", "+", "-", "@", "\t", "\r")
     if bold:
         cell.font = Font(bold=True)
+        cell.fill = PatternFill("solid", fgColor="E8ECEF")
+        cell.alignment = Alignment(vertical="center", wrap_text=True)
     return cell
 
 

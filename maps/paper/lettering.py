@@ -41,7 +41,7 @@ STEEP = 50.0
 """Degrees from which a Chinese street name is written downwards, letter under letter."""
 
 SIZES_PT = {"grid": 12.0, "households": 7.0, "neighbour": 9.0, "facility": 5.5}
-BUILDING_PT = (6.0, 5.0, 4.2)
+BUILDING_PT = (6.0, 5.0, 4.2, 3.7)
 STREET_PT = {"expressway": 9.0, "arterial": 8.5, "secondary": 7.5}
 OTHER_STREET_PT = 6.5
 
@@ -118,7 +118,9 @@ def letter(sheet: Sheet, canvas: Canvas, lang: Language, chosen: str = "") -> Le
     """
     made = Lettering(canvas.size)
     buildings = canvas.clip(sheet.buildings.geometry, 0.0)
+    made.shun(buildings)
     _grid_numbers(made, sheet, canvas, shapely.union_all(buildings), lang)
+    made.shun([])
     _building_numbers(made, sheet, canvas, chosen)
     made.shun(np.concatenate([buildings, _borders(sheet, canvas)]))
     _neighbours(made, sheet, canvas)
@@ -185,13 +187,13 @@ def _grid_numbers(
         households = text("atlas.households_unit", lang=lang, households=row.households)
         shown = canvas.clip([row.geom], 0.0)
         for area in shown[shapely.get_dimensions(shown) == 2][:1]:
-            size = SIZES_PT["grid"]
-            places = _roomy_places(area, buildings)
-            made.place(
-                Letters("grid", serial(row.code), x, y, size, below=below)
-                for below in (households, "")
-                for x, y in places
-            )
+            number, places = serial(row.code), _roomy_places(area, buildings)
+            for below in (households, ""):
+                numbers = (
+                    Letters("grid", number, *at, SIZES_PT["grid"], below=below) for at in places
+                )
+                if made.place(numbers):
+                    break
 
 
 def _roomy_places(area: shapely.Geometry, obstacles: shapely.Geometry) -> list[tuple[float, float]]:
@@ -204,7 +206,7 @@ def _roomy_places(area: shapely.Geometry, obstacles: shapely.Geometry) -> list[t
         found += [_middle(circle) for circle in circles]
     found.append(_middle(shapely.point_on_surface(area)))
     west, south, east, north = shapely.bounds(area).tolist()
-    spread = np.linspace(0.15, 0.85, 6).tolist()
+    spread = np.linspace(0.1, 0.9, 11).tolist()
     grid = [(west + u * (east - west), south + v * (north - south)) for u in spread for v in spread]
     return found + [place for place in grid if shapely.contains_xy(area, *place)]
 
@@ -236,10 +238,21 @@ def _building_numbers(made: Lettering, sheet: Sheet, canvas: Canvas, chosen: str
         shown = canvas.clip([row.geom], 0.0)
         if not len(shown):
             continue
-        places = _places_in(shown[0])
-        fits = (Letters("building", words, x, y, size) for size in BUILDING_PT for x, y in places)
-        if not made.place(fits):
+        if not made.place(_numbers_on(shown[0], words)):
             made.left_out.append(row.code)
+
+
+def _numbers_on(footprint: shapely.Geometry, words: str) -> Iterator[Letters]:
+    """Yield a number inside a footprint, as large as it can be; then the smallest over its edge."""
+    places = _places_in(footprint)
+    ground = shapely.buffer(footprint, 0.35)
+    for size in BUILDING_PT:
+        for x, y in places:
+            number = Letters("building", words, x, y, size)
+            if shapely.contains(ground, outline(number)):
+                yield number
+    for x, y in places:
+        yield Letters("building", words, x, y, BUILDING_PT[-1])
 
 
 def _places_in(footprint: shapely.Geometry) -> list[tuple[float, float]]:

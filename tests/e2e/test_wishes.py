@@ -1,6 +1,7 @@
 """Wishes for single buildings: made on the map, sent with a drawing, and kept by it."""
 
 import pytest
+from playwright.sync_api import expect
 
 from tests import town as t
 from tests.e2e.conftest import faults_of, signed_in
@@ -61,7 +62,8 @@ def test_buildings_wished_together_apart_and_locked_are_so_in_the_plan(dialog):
     assert faults_of(page) == []
     rows.nth(2).get_by_role("button", name="删除").click()
     page.get_by_role("button", name="完成").click()
-    assert page.locator("dialog fieldset", has_text="对楼栋的要求").inner_text().count("1") == 2
+    wished = page.locator("dialog fieldset", has_text="对楼栋的要求")
+    expect(wished).to_contain_text("放在一起 1 · 分开 1")
     page.locator(".further summary").click()
     page.get_by_label("最多用时").fill("2")
     with page.expect_request("**/communities/*/plans") as sent:
@@ -71,7 +73,7 @@ def test_buildings_wished_together_apart_and_locked_are_so_in_the_plan(dialog):
     assert asked["apart"] == [pair]
     assert asked["together"] == [sorted(one["building"] for one in joined)]
     assert "locked" not in asked
-    page.wait_for_url("**/plan/p/*", timeout=60_000)
+    page.wait_for_url("**/plan/p/*", timeout=120_000)
     page.wait_for_function(DRAWN)
     assert len(set(page.evaluate(GRIDS_OF, pair))) == 2
     assert len(set(page.evaluate(GRIDS_OF, asked["together"][0]))) == 1
@@ -94,7 +96,7 @@ def test_lasso_chooses_whole_buildings_and_their_grids_are_locked(dialog):
     asked = sent.value.post_data_json
     assert asked["before"] > 0
     assert len(asked["locked"]) > 1
-    page.wait_for_url("**/plan/p/*", timeout=60_000)
+    page.wait_for_url("**/plan/p/*", timeout=120_000)
 
 
 def test_discarded_draft_leaves_a_community_with_its_buildings_to_choose_from(

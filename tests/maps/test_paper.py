@@ -265,7 +265,8 @@ def test_list_holds_every_building_and_no_formula(staffed):
         ours = Building.code == code
         connection.execute(update(Building).where(ours).values(name='=HYPERLINK("http://x")'))
         book = assignment_list(connection, t.DRUM_TOWER)
-    rows = list(openpyxl.load_workbook(io.BytesIO(book)).active.iter_rows())
+    opened = openpyxl.load_workbook(io.BytesIO(book))
+    rows = list(opened.active.iter_rows())
     assert len(rows) == 1 + len(t.buildings(t.DRUM_TOWER))
     assert [cell.value for cell in rows[0]][:3] == ["网格", "网格编码", "楼栋"]
     cells = [cell for row in rows for cell in row]
@@ -273,6 +274,25 @@ def test_list_holds_every_building_and_no_formula(staffed):
     suspect = next(cell for cell in cells if str(cell.value).startswith("="))
     assert suspect.quotePrefix
     assert sum(row[6].value for row in rows[1:]) > 0
+    sums = list(opened["按网格汇总"].iter_rows(min_row=2, values_only=True))
+    assert sum(row[3] for row in sums) == sum(row[6].value for row in rows[1:])
+    assert sum(row[2] for row in sums) >= len({row[3].value for row in rows[1:]})
+
+
+def test_assignment_list_is_ready_to_be_printed(town):
+    with town.connect() as connection:
+        book = openpyxl.load_workbook(io.BytesIO(assignment_list(connection, t.DRUM_TOWER)))
+    for sheet, across in zip(book, ("landscape", "portrait"), strict=True):
+        assert sheet.freeze_panes == "A2"
+        assert sheet.print_title_rows == "$1:$1"
+        assert (sheet.page_setup.orientation, sheet.page_setup.paperSize) == (across, 9)
+        assert (sheet.page_setup.fitToWidth, sheet.page_setup.fitToHeight) == (1, 0)
+        assert sheet.sheet_properties.pageSetUpPr.fitToPage
+        assert "鼓楼社区" in sheet.oddHeader.center.text
+        words = [cell for row in sheet.iter_rows() for cell in row if isinstance(cell.value, str)]
+        for cell in words:  # a Chinese letter takes two columns' worth
+            wide = sum(2 if ord(one) > 0x2E7F else 1 for one in cell.value)
+            assert wide <= sheet.column_dimensions[cell.column_letter].width or cell.row == 1
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import { button, element } from "./dom";
 import { known, text } from "./locale";
+import "./tour.css";
 
 /** What each step points at. */
 const STEPS: Record<string, string[]> = {
@@ -9,6 +10,7 @@ const STEPS: Record<string, string[]> = {
   edit: [".grids", "#tools", "#map", ".actions", ".trouble, .well"],
   fire: ["#search", "#side", "#tools"],
   data: ["#side"],
+  public: ["#search", "#here", "#map"],
 };
 
 export function firstVisit(name: string): void {
@@ -44,9 +46,10 @@ export function tour(name: string, at = 0): void {
     const spot = element("div", { class: "spot" });
     Object.assign(spot.style, { left: `${place.left - 4}px`, top: `${place.top - 4}px`, width: `${place.width + 8}px`, height: `${Math.min(place.height, innerHeight) + 8}px` });
     document.body.append(spot);
-    const left = place.right + 340 < innerWidth ? place.right + 14 : Math.max(12, Math.min(place.left, innerWidth - 340));
-    box.style.left = `${left}px`;
-    box.style.top = `${Math.max(12, Math.min(place.top + 12, innerHeight - 190))}px`;
+    const beside = place.right + 340 < innerWidth;
+    const below = beside || place.height > innerHeight / 2 ? place.top + 12 : place.bottom + 14;
+    box.style.left = `${beside ? place.right + 14 : Math.max(12, Math.min(place.left, innerWidth - 340))}px`;
+    box.style.top = `${Math.max(12, Math.min(below, innerHeight - 190))}px`;
   }
   box.querySelector<HTMLElement>("button.primary, button")?.focus();
 }

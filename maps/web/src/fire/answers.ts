@@ -6,7 +6,7 @@ import type { Map as LibreMap, MapMouseEvent } from "maplibre-gl";
 import { notify } from "../dom";
 import { openFile } from "../http";
 import { text } from "../locale";
-import { extentOf, showExtent } from "../bounds";
+import { extentOf, showExtent, type Extent } from "../bounds";
 import * as api from "./api";
 import type { Incident, Isolation, Layout, Place } from "./api";
 import { point, showAnswer, sign } from "./layers";
@@ -14,6 +14,8 @@ import type { Mode } from "./main";
 import { showIncident, showIsolation, showLayout, type Ways } from "./panel";
 
 const NETWORKS = ["gas", "water"];
+/** The zoom from which streets can be told apart. */
+const STREETS = 14;
 
 export class Answers {
   private centre: Place | null = null;
@@ -60,8 +62,7 @@ export class Answers {
     const map = await this.ready;
     showAnswer(map, signsOfIncident(one));
     const box = extentOf(one.area);
-    const seen = map.getBounds();
-    if (!seen.contains([box[0], box[1]]) || !seen.contains([box[2], box[3]])) showExtent(map, box, room(40));
+    if (!isWellSeen(map, box)) showExtent(map, box, room(40));
   }
 
   async isolation(network: string, code: string, stuck: string[] = []): Promise<void> {
@@ -73,8 +74,8 @@ export class Answers {
     showIsolation(one, stuck, this.ways);
     const map = await this.ready;
     showAnswer(map, signsOfIsolation(one));
-    const box = extentOf(one.segment.geometry);
-    if (!map.getBounds().contains([box[0], box[1]])) showExtent(map, box, room());
+    const box = extentOf(one.segment.geometry, ...one.valves.map(point));
+    if (!isWellSeen(map, box, 0)) showExtent(map, box, room());
   }
 
   /** The pipe under a click, or the valve there that can't be closed. */
@@ -115,6 +116,13 @@ function room(around = 130): { top: number; right: number; bottom: number; left:
   const side = document.querySelector<HTMLDetailsElement>("#overlays details[open]")?.offsetWidth ?? 0;
   const left = Math.min(around, window.innerWidth / 6);
   return { top: around, bottom: around / 2, left, right: left + (window.innerWidth >= 900 ? side : 0) };
+}
+
+/** Whether a box is on the map, as wide there as a share of it, and streets can be told apart. */
+function isWellSeen(map: LibreMap, [west, south, east, north]: Extent, share = 0.12): boolean {
+  const seen = map.getBounds();
+  const wide = (east - west) / (seen.getEast() - seen.getWest());
+  return seen.contains([west, south]) && seen.contains([east, north]) && wide >= share && map.getZoom() >= STREETS;
 }
 
 function signsOfLayout(one: Layout): Feature[] {

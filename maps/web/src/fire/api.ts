@@ -70,7 +70,7 @@ export interface Layout extends Building {
   compound: { name: string; gated: boolean } | null;
   region: { code: string; name: string; street: string } | null;
   units: (Place & { code: string; name: string; storeys: number | null; households: number })[];
-  grids: { code: string; manager: string; phone: string; households: number }[];
+  grids: { code: string; name: string; manager: string | null; phone: string | null; households: number }[];
   neighbours: { code: string; name: string; distance_m: number; required_m: number; too_close: boolean; text: string; line: LineString }[];
   hydrants: Hydrant[];
   stations: Station[];
@@ -89,7 +89,7 @@ export interface Incident {
   radius_m: number;
   area: Polygon;
   totals: Record<"buildings" | "households" | "population" | "high_rise" | "units", number>;
-  grids: { code: string; name: string; households: number; population: number; buildings: number; manager: string; phone: string }[];
+  grids: { code: string; name: string; community: string | null; households: number; population: number; buildings: number; manager: string | null; phone: string | null }[];
   buildings: (Building & { storeys_above: number | null; households: number; distance_m: number; high_rise: boolean })[];
   critical: (Place & { code: string; name: string; category_text: string; phone: string; distance_m: number })[];
   hydrants: Hydrant[];
@@ -123,6 +123,10 @@ export interface Overlay {
   title: string;
   text: string;
   findings: Partial<Record<Finding["severity"], number>>;
+  /** When it was found last; null where it never was. */
+  computed_at: string | null;
+  /** Whether the data changed since. */
+  stale: boolean;
 }
 
 export const search = (words: string): Promise<{ buildings: Building[] }> =>
@@ -137,6 +141,9 @@ export const incident = ({ lon, lat }: Place, radius: number): Promise<Incident>
   ask(`/fire/incident?lon=${lon}&lat=${lat}&radius=${radius}`);
 
 export const overlays = (): Promise<{ overlays: Overlay[] }> => ask("/fire/overlays");
+
+/** Find the findings of the city anew where its data changed. */
+export const refresh = (): Promise<unknown> => ask("/fire/findings/refresh", { method: "POST" });
 
 export const findings = (overlay: string, bbox: number[]): Promise<{ numberMatched: number; features: Feature<Geometry, Finding>[] }> =>
   ask(`/fire/findings?overlay=${overlay}&limit=60&bbox=${bbox.map((side) => side.toFixed(6)).join()}`);

@@ -2,7 +2,7 @@
 
 import type { Map as LibreMap } from "maplibre-gl";
 
-import { button, byId, element } from "../dom";
+import { button, byId, element, notify } from "../dom";
 import { number, text } from "../locale";
 import * as api from "./api";
 import type { Overlay } from "./api";
@@ -12,13 +12,32 @@ import { findingLine } from "./panel";
 const on = new Set<string>();
 
 export async function listOverlays(map: LibreMap): Promise<void> {
-  const { overlays } = await api.overlays();
   const found = element("ul", { class: "findings" });
-  const rows = overlays.map((overlay) => overlayRow(map, overlay, found));
-  const box = element("details", { class: "overlays" }, element("summary", {}, text("desk.overlays")), element("ul", { class: "lines" }, ...rows), severities(), found);
+  const rows = element("ul", { class: "lines" });
+  const age = element("div", { class: "age" });
+  const fill = async () => {
+    const { overlays } = await api.overlays();
+    rows.replaceChildren(...overlays.map((overlay) => overlayRow(map, overlay, found)));
+    age.replaceChildren(...checked(overlays, fill));
+  };
+  await fill();
+  const box = element("details", { class: "overlays" }, element("summary", {}, text("desk.overlays")), rows, severities(), age, found);
   box.open = window.innerWidth >= 900;
   byId("overlays").replaceChildren(box);
   map.on("moveend", () => void listFindings(map, found));
+}
+
+/** When the city was checked last, and a way to check it again where its data changed. */
+function checked(overlays: Overlay[], then: () => Promise<void>): HTMLElement[] {
+  const times = overlays.flatMap(({ computed_at }) => (computed_at ? [computed_at] : [])).sort();
+  const when = times[0] ? text("desk.checked_at", { when: new Date(times[0]).toLocaleString(document.documentElement.lang, { dateStyle: "medium", timeStyle: "short" }) }) : text("desk.never_checked");
+  if (!overlays.some(({ stale }) => stale)) return [element("small", {}, when)];
+  const again = button(text("desk.check_now"), () => {
+    again.disabled = true;
+    again.textContent = text("desk.checking");
+    api.refresh().then(then, (error: Error) => (notify(error.message), void then()));
+  }, { title: text("desk.check_help") });
+  return [element("small", {}, times[0] ? `${when} · ${text("desk.data_changed")}` : when), again];
 }
 
 function overlayRow(map: LibreMap, overlay: Overlay, found: HTMLElement): HTMLElement {
@@ -29,12 +48,13 @@ function overlayRow(map: LibreMap, overlay: Overlay, found: HTMLElement): HTMLEl
     showOverlays(map, on);
     void listFindings(map, found);
   });
-  const counts = (["high", "medium", "low", "missing"] as const).map((severity) => {
+  tick.checked = on.has(overlay.id);
+  const counts = (overlay.computed_at ? (["high", "medium", "low", "missing"] as const) : []).map((severity) => {
     const badge = element("b", { class: "count", title: text(`desk.severity_${severity}`) }, number(overlay.findings[severity] ?? 0));
     badge.style.background = SEVERITY[severity] ?? "";
     return badge;
   });
-  return element("li", { title: overlay.text }, element("label", { for: tick.id }, tick, overlay.title), element("span", { class: "counts" }, ...counts));
+  return element("li", { title: overlay.text }, element("label", { for: tick.id }, tick, overlay.title), element("span", { class: "counts" }, ...(counts.length ? counts : [element("small", {}, text("desk.unchecked"))])));
 }
 
 function severities(): HTMLElement {

@@ -37,7 +37,7 @@ export function showLayout(one: Layout, ways: Ways): void {
       [text("desk.people"), text("desk.people_said", { households: number(Number(a["households"] ?? 0)), population: number(Number(a["population"] ?? 0)) })],
       [text("desk.compound"), one.compound?.name ?? ""],
     ]),
-    part("desk.grids", one.grids.map((grid) => line(`${text("page.grid_number", { serial: Number(grid.code.slice(-3)) })} · ${grid.manager || "—"}`, grid.phone ? call(grid.phone) : null))),
+    part("desk.grids", one.grids.map((grid) => line(`${nameOf(grid)} · ${grid.manager || text("desk.no_manager")}`, grid.phone ? call(grid.phone) : null))),
     part("desk.entrances", one.units.map((unit) => line(unit.name || unit.code, text("page.households_unit", { households: unit.households })))),
     part("desk.hydrants", one.hydrants.map((hydrant) => place(ways, hydrant, hydrant.code, `${route(hydrant.route_m ?? hydrant.straight_m)}${hydrant.flow_l_s ? ` · ${hydrant.flow_l_s} L/s` : ""}`)), text("desk.no_hydrant")),
     part("desk.stations", one.stations.map(stationLine)),
@@ -77,7 +77,10 @@ export function showIncident(one: Incident, ways: Ways): void {
       [text("desk.population"), number(totals.population)],
       [text("desk.high_rise"), number(totals.high_rise)],
     ]),
-    part("desk.evacuate", one.grids.map((grid) => line(`${grid.code.slice(6, 12)} ${text("page.grid_number", { serial: Number(grid.code.slice(-3)) })} · ${text("desk.people_said", { households: number(grid.households), population: number(grid.population) })}`, element("span", {}, grid.manager, " ", grid.phone ? call(grid.phone) : "")))),
+    part("desk.evacuate", one.grids.map((grid) => {
+      const people = text("desk.people_said", { households: number(grid.households), population: number(grid.population) });
+      return line(`${grid.community ?? ""} ${nameOf(grid)} · ${people}`, element("span", {}, grid.manager, " ", grid.phone ? call(grid.phone) : ""));
+    })),
     part("desk.critical", one.critical.map((site) => place(ways, site, `${site.category_text} ${site.name}`, metres(site.distance_m)))),
     part("desk.stations", one.stations.map(stationLine)),
     part("desk.hydrants", one.hydrants.map((hydrant) => place(ways, hydrant, hydrant.code, route(hydrant.route_m ?? hydrant.straight_m))), text("desk.no_hydrant")),
@@ -118,6 +121,10 @@ export function showIsolation(one: Isolation, stuck: string[], ways: Ways): void
 
 export function heading(title: string, below: string): HTMLElement {
   return element("div", { class: "heading" }, element("h1", {}, title), element("p", {}, below));
+}
+
+function nameOf({ name, code }: { name: string; code: string }): string {
+  return name || text("page.grid_number", { serial: Number(code.slice(-3)) });
 }
 
 function part(key: string, rows: HTMLElement[], none = ""): HTMLElement {

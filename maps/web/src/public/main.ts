@@ -11,6 +11,7 @@ import { showExtent } from "../bounds";
 import { createMap, loadStyle, select } from "../map";
 import { homeExtent } from "./extent";
 import { hidePanel, showCommunities, showGrid } from "./panel";
+import { firstVisit, tour } from "../tour";
 import "./style.css";
 
 const wide = window.matchMedia("(min-width: 720px)");
@@ -34,11 +35,13 @@ async function start(): Promise<void> {
   keepCursor(map);
   byId("language").addEventListener("click", () => void otherLanguage(map, shown));
   byId("here").addEventListener("click", () => findMe(map, shown));
+  byId("help").addEventListener("click", () => tour("public"));
   wireSearch({ ask: everywhere, choose: (found) => void goToFound(map, shown, found) });
   wireList(map, shown.found);
   wireKeys(map);
   const asked = new URLSearchParams(location.search).get("grid");
   if (asked) void openGrid(map, asked);
+  else firstVisit("public");
   // for the tests of the page, which ask the map what it has drawn
   Object.assign(window, { gridatlas: { map } });
 }
@@ -70,6 +73,8 @@ function label(map: LibreMap, lang: Language, shown: Shown, style: StyleSpecific
   byId("language").textContent = text("page.language");
   byId("language").lang = lang === "zh" ? "en" : "zh-CN";
   byId("list-toggle").setAttribute("aria-label", text("page.list"));
+  byId("help").setAttribute("aria-label", text("tour.help"));
+  byId("help").title = text("tour.help");
   byId("map").setAttribute("aria-label", text("page.subtitle"));
   const draft = byId("draft");
   draft.hidden = status !== "draft";

@@ -4,6 +4,9 @@ import type { Collection, Community, Grid, Manager, Station } from "./api";
 import { byId, element } from "../dom";
 import { number, text } from "../locale";
 
+/** Where those who work with the grids sign in. */
+const DESKS = ["plan", "fire", "data"];
+
 export function showGrid(grid: Grid, fill: string, onClose: () => void): void {
   const panel = byId("panel");
   const close = element("button", { type: "button", class: "close" }, "×");
@@ -53,17 +56,17 @@ export function showCommunities(
   byId("list").replaceChildren(
     element("h2", {}, text("page.communities")),
     element("ul", {}, ...rows),
+    element("footer", {}, `${text("page.for_staff")} `, ...DESKS.map((name) => element("a", { href: `/${name}` }, text(`page.desk_${name}`)))),
   );
 }
 
 function managerCard({ name, phone, duties, photo }: Manager): HTMLElement {
-  const call = element("a", { href: `tel:${phone.replace(/[^+\d]/g, "")}`, class: "call" }, phone);
   const said = element(
     "div",
     {},
     element("small", {}, text("page.manager")),
     element("b", {}, name),
-    ...(phone ? [call] : []),
+    ...(phone ? [phoneLink(phone)] : []),
     ...(duties ? [element("p", {}, duties)] : []),
   );
   const face = photo ? element("img", { src: photo, alt: name }) : element("span", { class: "face", "aria-hidden": "true" }, name.slice(0, 1));
@@ -71,7 +74,13 @@ function managerCard({ name, phone, duties, photo }: Manager): HTMLElement {
 }
 
 function station({ name, phone, address }: Station): HTMLElement {
-  return element("p", { class: "station" }, element("small", {}, text("page.station")), [name, phone, address].filter(Boolean).join(" · "));
+  const call = phone ? [" · ", phoneLink(phone)] : [];
+  const where = address ? [` · ${address}`] : [];
+  return element("p", { class: "station" }, element("small", {}, text("page.station")), name, ...call, ...where);
+}
+
+function phoneLink(phone: string): HTMLElement {
+  return element("a", { href: `tel:${phone.replace(/[^+\d]/g, "")}`, class: "call" }, phone);
 }
 
 function facts(grid: Grid): HTMLElement {
