@@ -28,7 +28,11 @@ COLUMNS = {
     "unit": 12,
     "households": 10,
 }
-"""Columns of the list and their widths in characters."""
+"""Columns of the list and their least widths in characters."""
+
+MOST_LETTERS = 60
+LAST_NARROW = 0x2E7F
+"""The last letter before the Chinese ones."""
 
 SUMMARY = {"grid": 8, "grid_code": 18, "buildings": 10, "households": 10}
 """The same of the grids' sums."""
@@ -71,8 +75,10 @@ def _table(
     sheet = book.create_sheet(text(f"paper.{name}", lang=lang))
     sheet.freeze_panes = "A2"
     last = get_column_letter(len(columns))
-    for number, width in enumerate(columns.values(), 1):
-        sheet.column_dimensions[get_column_letter(number)].width = width
+    for place, least in enumerate(columns.values()):
+        needed = max((_letters(row[place]) for row in rows), default=0)
+        width = min(max(least, needed + 1), MOST_LETTERS)
+        sheet.column_dimensions[get_column_letter(place + 1)].width = width
     _set_up(sheet, title, across=sum(columns.values()) > 90)
     heads = (text(f"paper.column_{key}", lang=lang) for key in columns)
     sheet.append([as_cell(sheet, head, bold=True) for head in heads])
@@ -90,6 +96,11 @@ def _set_up(sheet: Any, title: str, *, across: bool) -> None:
     sheet.print_title_rows = "1:1"
     sheet.oddHeader.center.text = title.replace("&", "&&")
     sheet.oddFooter.center.text = "&P / &N"
+
+
+def _letters(value: Any) -> int:
+    """Return how many Latin letters are as wide as what a cell shows; a Chinese one is as two."""
+    return sum(2 if ord(one) > LAST_NARROW else 1 for one in str(value))
 
 
 def _by_grid(rows: list[list[Any]]) -> list[list[Any]]:
