@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, func, insert, select, text, update
 from sqlalchemy.exc import DBAPIError
 
-from geo.model import ImportRun, LayerRevision
+from geo.model import ImportRun, LayerChange, LayerRevision
 from geo.model.run import STAGING_SCHEMA, RunStatus
 
 RUN_LOCK = 4206_0003
@@ -21,8 +21,9 @@ RUN_LOCK = 4206_0003
 
 _LONGEST_NUMBER = 2**31 - 1
 
-State = dict[str, int]
-"""What layers stand at, by name, and the year: a file is checked against no more than these."""
+State = dict[str, list[int]]
+"""Revision and number of changes of layers by name, and the year: all that a file is checked
+against. The database counts changes, in plain SQL too."""
 
 YEAR = "year"
 
@@ -171,8 +172,10 @@ def state_of(connection: Connection, layers: Iterable[str]) -> State:
     asked = set(layers) - {YEAR}
     names = {"region", *asked, *(other for name in asked for other in LOOKS_AT.get(name, ()))}
     rows = connection.execute(
-        select(LayerRevision.layer, LayerRevision.revision).where(LayerRevision.layer.in_(names))
+        select(LayerRevision.layer, LayerRevision.revision, LayerChange.changes)
+        .join(LayerChange, LayerChange.layer == LayerRevision.layer, isouter=True)
+        .where(LayerRevision.layer.in_(names))
     )
     year = connection.execute(text("SELECT extract(year FROM now())::int")).scalar_one()
-    found = {row.layer: row.revision for row in rows}
-    return {YEAR: year} | {name: found.get(name, 0) for name in sorted(names)}
+    found = {row.layer: [row.revision, row.changes or 0] for row in rows}
+    return {YEAR: [year]} | {name: found.get(name, []) for name in sorted(names)}

@@ -101,7 +101,7 @@ class PassedRows(Base):
     source: Mapped[str] = mapped_column(Text, primary_key=True)
     layer: Mapped[str] = mapped_column(Text, primary_key=True)
     part: Mapped[int] = mapped_column(BigInteger, primary_key=True)
-    state: Mapped[dict[str, int]] = mapped_column(JSONB)
+    state: Mapped[dict[str, list[int]]] = mapped_column(JSONB)
     marks: Mapped[bytes] = mapped_column(LargeBinary)
 
 

@@ -2,12 +2,14 @@
 
 import json
 import os
+import pwd
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -121,8 +123,38 @@ def test_server_killed_in_the_middle_comes_back_with_the_old_state(own_cluster, 
     assert states == [("published",), ("failed",), ("published",)]
 
 
+@contextmanager
+def little_room(home: Path, engine):
+    """Have new tables lie on a disk of 8 MB.
+
+    Where nobody may mount one, no file may grow past 17 MB, which PostgreSQL takes for a full disk
+    too; segments of its log stay below.
+    """
+    disk = Path(tempfile.mkdtemp(prefix="gridatlas-disk-"))
+    owner = pwd.getpwnam(cluster.directory(home).owner())
+    held = f"size=8m,mode=700,uid={owner.pw_uid},gid={owner.pw_gid}"
+    mount = ["mount", "-t", "tmpfs", "-o", held, "tmpfs", os.fspath(disk)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode != 0:
+        disk.rmdir()
+        largest_file(home, "17825792")
+        yield "no file may grow"
+        largest_file(home, "unlimited")
+        return
+    admin = engine.execution_options(isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(text(f"CREATE TABLESPACE little LOCATION '{disk}'"))
+        connection.execute(text("ALTER DATABASE gridatlas SET default_tablespace = little"))
+    try:
+        yield "the disk is full"
+    finally:
+        with admin.connect() as connection:
+            connection.execute(text("ALTER DATABASE gridatlas RESET default_tablespace"))
+            connection.execute(text("DROP TABLESPACE little"))
+        subprocess.run(["umount", os.fspath(disk)], check=True)
+        disk.rmdir()
+
+
 def test_full_disk_at_staging_changes_nothing(own_cluster, tmp_path):
-    """PostgreSQL takes a file that may not grow for a full disk; segments of its log stay below."""
     engine = create_engine(cluster.url(own_cluster), poolclass=NullPool)
     emptied(engine)
     bring(engine, "building", named("old", tmp_path), ALL)
@@ -130,15 +162,15 @@ def test_full_disk_at_staging_changes_nothing(own_cluster, tmp_path):
     circle = np.column_stack([np.cos(turn), np.sin(turn)]) * 1e-3
     shapes = [shapely.Polygon(circle + np.array([112.2 + i / 300, 32.1])) for i in range(160)]
     large = write(frame(shapes, code=[f"c{i}" for i in range(160)]), tmp_path / "large.gpkg")
-    largest_file(own_cluster, "17825792")
-    try:
-        with pytest.raises(SetupError, match="The database has no room left"):
+    with little_room(own_cluster, engine) as how:
+        with pytest.raises(SetupError, match="The database has no room left") as error:
             bring(engine, "building", large, ALL)
-    finally:
-        largest_file(own_cluster, "unlimited")
-    assert names(engine) == {"old"}
-    assert rows(engine, "SELECT tablename FROM pg_tables WHERE schemaname = 'staging'") == []
-    assert bring(engine, "building", named("new", tmp_path), ALL).status == "published"
+        if how == "the disk is full":
+            assert "No space left on device" in str(error.value)
+        assert names(engine) == {"old"}
+        assert rows(engine, "SELECT tablename FROM pg_tables WHERE schemaname = 'staging'") == []
+        assert bring(engine, "building", named("new", tmp_path), ALL).status == "published"
+    assert names(engine) == {"new"}
 
 
 @pytest.mark.parametrize("cut", ["before", "after"])
@@ -221,33 +253,67 @@ def test_file_that_changes_while_it_is_read_is_not_published(database, tmp_path)
     assert bring(database, "building", file, ALL).status == "published"
 
 
-TIMES = """
-SELECT c.table_name, c.column_name FROM information_schema.columns c
-JOIN information_schema.tables t USING (table_schema, table_name)
-WHERE c.table_schema = 'public' AND t.table_type = 'BASE TABLE'
-  AND c.data_type = 'timestamp with time zone'
+CHILD = """
+import sys
+from pathlib import Path
+from sqlalchemy import NullPool, create_engine
+from tests.etl.delivery import ANYTHING, bring, mapping
+engine = create_engine(sys.argv[1], poolclass=NullPool)
+print(bring(engine, "building", Path(sys.argv[2]), mapping(guard=ANYTHING)).status)
 """
 
 
-def set_ahead(engine) -> None:
-    """Leave everything as a server would have written it whose clock was a day ahead."""
-    with engine.begin() as connection:
-        connection.execute(text("SET LOCAL session_replication_role = replica"))
-        for table, column in connection.execute(text(TIMES)).all():
-            later = f"UPDATE {table} SET {column} = {column} + interval '1 day'"
-            connection.execute(text(later))
+def imported(engine, file: Path) -> str:
+    """Import a file in a process of its own, which has the clock of the environment."""
+    url = engine.url.render_as_string(hide_password=False)
+    done = subprocess.run(
+        [sys.executable, "-c", CHILD, url, os.fspath(file)],
+        env=os.environ | {"PYTHONPATH": os.fspath(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
 
 
-def test_clock_that_goes_backwards_breaks_nothing(database, tmp_path):
+@pytest.fixture
+def clock(own_cluster, monkeypatch):
+    """Set the clock of the server and of new processes back by days."""
+    [library] = Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")
+
+    def back(days: int) -> None:
+        cluster.stop(own_cluster)
+        monkeypatch.setenv("LD_PRELOAD", os.fspath(library))
+        monkeypatch.setenv("FAKETIME", f"-{days}d")
+        monkeypatch.setenv("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+        cluster.ensure(own_cluster)
+
+    yield back
+    monkeypatch.undo()
+    cluster.stop(own_cluster)
+    cluster.ensure(own_cluster)
+
+
+def test_clock_that_goes_backwards_breaks_nothing(own_cluster, clock, tmp_path):
+    database = create_engine(cluster.url(own_cluster), poolclass=NullPool)
+    emptied(database)
     data = houses(30, name=["a"] * 30)
     data.loc[29, "households"] = -1
     bring(database, "building", write(data, tmp_path / "a.gpkg"), ALL)
     first = bring(database, "building", named("b", tmp_path, 29), ALL)
-    set_ahead(database)
-    again = bring(database, "building", named("b", tmp_path, 29), ALL)
-    second = bring(database, "building", named("c", tmp_path), ALL)
-    assert (again.status, second.status) == ("unchanged", "published")
-    assert first.run < again.run < second.run
+    clock(1)
+    assert rows(database, "SELECT max(started_at) > now() FROM import_run") == [(True,)]
+    assert imported(database, named("b", tmp_path, 29)) == "unchanged"
+    assert imported(database, named("c", tmp_path)) == "published"
+    [(second,)] = rows(database, "SELECT max(id) FROM import_run")
+    [(backwards,)] = rows(
+        database,
+        "SELECT started_at < (SELECT started_at FROM import_run WHERE id = :first) "
+        "FROM import_run WHERE id = :second",
+        first=first.run,
+        second=second,
+    )
+    assert backwards
     wrong = rows(
         database,
         "SELECT count(*) FROM building_history h JOIN building b USING (code) "
@@ -261,6 +327,6 @@ def test_clock_that_goes_backwards_breaks_nothing(database, tmp_path):
     )
     assert (revision, later) == (rows(database, "SELECT max(revision) FROM building")[0][0], True)
     assert rows(database, "SELECT count(*) FROM quarantine WHERE resolved_at IS NULL") == [(0,)]
-    roll_back(database, second.run)
+    roll_back(database, second)
     assert names(database) == {"b"}
     assert bring(database, "building", named("d", tmp_path), ALL).status == "published"

@@ -97,6 +97,16 @@ def test_what_a_person_corrected_is_told_every_time(database, tmp_path):
     assert rows(database, "SELECT households FROM building WHERE code = 'b004'") == [(24,)]
 
 
+def test_what_was_changed_by_hand_is_brought_back(database, tmp_path):
+    file = write(houses(12), tmp_path / "a.gpkg")
+    bring(database, "building", file)
+    with database.begin() as connection:
+        connection.execute(text("UPDATE building SET name = '错' WHERE code = 'b004'"))
+    outcome = bring(database, "building", file)
+    assert (outcome.status, outcome.counts["building"].changed) == ("published", 1)
+    assert rows(database, "SELECT name FROM building WHERE code = 'b004'") == [("4号楼",)]
+
+
 def test_layer_published_meanwhile_has_every_row_looked_at(database, tmp_path):
     file = write(houses(12), tmp_path / "a.gpkg")
     bring(database, "building", file, mapping(source="survey"))
