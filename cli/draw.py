@@ -371,6 +371,7 @@ def run(order: Order, number: int | None = None, *, scheduler: str | None = None
         progress("draw", len(drawn), len(order.communities))
         for one in draw_many(bind, left, number, scheduler):
             drawn.append(one)
+            scorecard.show_done(one)
             progress("draw", len(drawn), len(order.communities))
         if not any(one.failed for one in drawn):
             runs.finish(bind, number)

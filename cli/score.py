@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -114,15 +113,14 @@ def scored_card(
     from geo import plans
     from geo.partition.batch import Drawn
     from geo.partition.brought import plan_of
-    from geo.partition.plan import draw
+    from geo.partition.exact import bounded
+    from geo.partition.plan import least
     from geo.partition.review import reviewed
 
     community = plans.read_community(connection, code)
     plan = plan_of(polygons, community)
     before = None if against is None else plans.before(connection, community, against)
     card = reviewed(community, plan, wishes.limits, wishes.weights, before)
-    if wishes.prove and plan.general().all():
-        # A bound on every drawing does not depend on this one: the proof starts from the best.
-        bound = draw(community, replace(wishes, fresh=True)).score.bound or 0.0
-        card = replace(card, bound=bound, gap=1.0 - bound / max(card.objective, bound, 1e-9))
+    if wishes.prove:
+        card = bounded(card, least(community, plan, wishes))
     return Drawn(code, community.name, None, card.as_json())

@@ -46,6 +46,12 @@ def show(drawn: Sequence["Drawn"]) -> None:
     _say(_summary([one.score for one in scored]))
 
 
+def show_done(one: "Drawn") -> None:
+    """Print on the error stream what became of a community of many, as soon as it is known."""
+    done = text("draw.done", **one.score) if one.score else one.refused
+    console.err.print(f"{one.community} {one.name}: {done}", highlight=False, markup=False)
+
+
 def show_choice(drawn: Sequence["Drawn"]) -> None:
     """Print drawings of one community side by side, and what sets each apart."""
     table = Table(title=text("trait.title"), title_justify="left", box=box.SIMPLE_HEAD)

@@ -7,7 +7,7 @@ import numpy as np
 from geo.partition import task
 from geo.partition.bound import prove
 from geo.partition.coverage import Ints
-from geo.partition.objective import Weights, cost
+from geo.partition.objective import cost
 from geo.partition.score import ScoreCard
 from geo.partition.task import Task
 
@@ -59,8 +59,8 @@ def _shared(ready: Task) -> int:
     return len(np.intersect1d(compound[held], compound[ready.free]))
 
 
-def bounded(card: ScoreCard, slack: float, weights: Weights) -> ScoreCard:
+def bounded(card: ScoreCard, bound: float) -> ScoreCard:
     """Return a score card with the bound on every drawing, and the gap to it."""
-    bound = max(card.objective - weights.moved * (card.moved or 0) - slack, 0.0)
+    bound = min(max(bound, 0.0), card.objective)
     gap = 1.0 - bound / card.objective if card.objective > 0 else 0.0
     return replace(card, bound=bound, gap=gap)

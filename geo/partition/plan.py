@@ -27,7 +27,7 @@ from geo.partition.review import members_of
 from geo.partition.score import ScoreCard, score
 from geo.partition.search import search_parts
 from geo.partition.task import Task, cell_of_atom
-from geo.partition.wishes import Wishes
+from geo.partition.wishes import Area, Wishes
 
 REPAIR_LIMIT, REPAIR_MOVED = 20_000.0, 50.0
 """Weights for repairing a plan: the limits before all, then as few households moved as can be."""
@@ -90,6 +90,21 @@ def draw(
         proof = proved(ready, label)
         return drawn(ready, proof.label, began, proof.slack)
     return drawn(ready, label, began)
+
+
+def least(community: Community, before: PlanBefore, wishes: Wishes) -> float:
+    """Return what no drawing costs less than that has the dedicated grids of a plan.
+
+    It does not depend on the plan's other grids: the proof starts from the best drawing known.
+
+    Parameters
+    ----------
+    wishes
+        With the seconds that the proof may take.
+    """
+    kept = before.grids[~before.general()].to_crs(task.STORED)
+    areas = tuple(map(Area, kept["name"], kept.geometry.to_wkt()))
+    return draw(community, replace(wishes, fresh=True, areas=areas)).score.bound or 0.0
 
 
 def searched(ready: Task, weights: Weights | None = None, seed: int | None = None) -> Ints:
@@ -187,7 +202,9 @@ def drawn(ready: Task, label: Ints, began: float, slack: float | None = None) ->
     reasons += unmet(ready, label) + across_the_border(ready)
     said = with_codes(reasons, codes)
     card = replace(card, reasons=said, seconds=time.monotonic() - began)
-    card = card if slack is None else bounded(card, slack, wishes.weights)
+    if slack is not None:
+        unmoved = card.objective - wishes.weights.moved * (card.moved or 0)
+        card = bounded(card, unmoved - slack)
     frame = partial(gpd.GeoDataFrame, geometry="geom", crs=community.buildings.crs)
     households = np.bincount(grid, atoms.households, len(codes)).astype(np.int64)
     grids = frame(

@@ -11,7 +11,8 @@ from places import CRS, community, house, rows_of_houses, scattered
 from geo.partition.brought import owners, plan_of
 from geo.partition.community import Community
 from geo.partition.objective import cost
-from geo.partition.plan import draw, drawn, searched
+from geo.partition.plan import draw, drawn, least, searched
+from geo.partition.redraw import PlanBefore
 from geo.partition.review import reviewed
 from geo.partition.score import ScoreCard
 from geo.partition.search import Effort
@@ -160,3 +161,16 @@ def test_proof_is_on_the_card_and_the_drawing_no_worse():
     assert proved.bound == pytest.approx(proved.objective, rel=1e-3)
     assert 0.0 <= proved.gap <= 1e-3
     assert plain.bound is None
+
+
+def test_bound_of_a_plan_with_a_dedicated_grid_is_that_of_drawings_with_it():
+    place = community(LAND, rows_of_houses(5, 4, 45))
+    yard = Area(
+        "yard", gpd.GeoSeries([shapely.box(0, 0, 60, 60)], crs=CRS).to_crs(4490).to_wkt().iloc[0]
+    )
+    asked = Wishes(effort=QUICK.effort, areas=(yard,), prove=600.0)
+    best = draw(place, asked)
+    assert list(best.grids["kind"]).count("dedicated") == 1
+    plan = PlanBefore(best.grids, best.members)
+    bound = least(place, plan, Wishes(effort=QUICK.effort, prove=600.0))
+    assert bound == pytest.approx(best.score.bound, rel=1e-3)
