@@ -220,8 +220,8 @@ def told(
 ) -> dict[str, Any]:
     """Return what a report tells of the differences: the first one by one, many as a density."""
     touched = {name: one for name, one in staged.items() if counts[name].touched}
-    many = [one for name, one in touched.items() if counts[name].touched > SHOWN]
-    densities = {one.layer: density(connection, one) for one in many}
+    many = [name for name in touched if counts[name].touched > SHOWN]
+    densities = {name: density(connection, touched[name], counts[name]) for name in many}
     return {
         "differences": {name: samples(connection, one, SHOWN) for name, one in touched.items()},
         "density": {name: found for name, found in densities.items() if found},
@@ -252,7 +252,7 @@ def samples(connection: Connection, staged: Staged, most: int) -> list[dict[str,
     return [dict(row._mapping) for row in rows]
 
 
-def density(connection: Connection, staged: Staged) -> dict[str, Any] | None:
+def density(connection: Connection, staged: Staged, counts: Counts) -> dict[str, Any] | None:
     """Return how many features of a layer are added, changed and removed in each cell of a grid.
 
     Returns
@@ -261,7 +261,7 @@ def density(connection: Connection, staged: Staged) -> dict[str, Any] | None:
         ``cell`` (its width and height, degrees), ``cells`` of ``lon`` and ``lat`` (of their
         south-western corners), ``fate`` and ``count``; None where nothing has a place.
     """
-    places = _places(staged)
+    places = _places(staged, counts)
     west, south, east, north = connection.execute(
         text(
             "SELECT ST_XMin(e), ST_YMin(e), ST_XMax(e), ST_YMax(e) "
@@ -292,17 +292,17 @@ def density(connection: Connection, staged: Staged) -> dict[str, Any] | None:
     return {"cell": wide, "cells": cells}
 
 
-def _places(staged: Staged) -> str:
+def _places(staged: Staged, counts: Counts) -> str:
     """Return the query of the boxes of what differs, with what becomes of it."""
+    delta, live = delta_name(staged.layer), staged.layer
     if "geom" not in staged.columns:
-        return (
-            f"SELECT d.fate, Box2D(live.geom) AS shape FROM {delta_name(staged.layer)} d "
-            f"JOIN {staged.layer} live USING (code)"
-        )
+        return f"SELECT fate, Box2D(geom) AS shape FROM {delta} JOIN {live} USING (code)"
+    if counts.is_all_added:
+        return f"SELECT 'added' AS fate, Box2D(geom) AS shape FROM {staged.table}"
     return (
-        "SELECT d.fate, Box2D(coalesce(staged.geom, live.geom)) AS shape "
-        f"FROM {delta_name(staged.layer)} d LEFT JOIN {staged.table} staged USING (code) "
-        f"LEFT JOIN {staged.layer} live ON live.code = d.code AND d.fate <> 'added'"
+        f"SELECT fate, Box2D(geom) AS shape FROM {delta} JOIN {staged.table} USING (code) "
+        f"UNION ALL SELECT fate, Box2D(geom) FROM {delta} JOIN {live} USING (code) "
+        "WHERE fate = 'removed'"
     )
 
 
