@@ -14,19 +14,19 @@ the caller's, a database away."""
 KNOWN = {"description": "The caller has it already"}
 
 
-def describe(app: FastAPI) -> None:
-    """Have an application describe itself whole."""
+def describe(app: FastAPI, *more: int) -> None:
+    """Have an application describe itself whole; ``more`` are problems that any answer may be."""
     plain = app.openapi
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            _complete(plain())
+            _complete(plain(), (*ANY, *more))
         return app.openapi_schema or {}
 
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-def _complete(schema: dict[str, Any]) -> None:
+def _complete(schema: dict[str, Any], problematic: tuple[int, ...]) -> None:
     """Add the schema of problems, and to each operation what it may answer like any other."""
     schema.setdefault("components", {}).setdefault("schemas", {})["Problem"] = (
         problems.Problem.model_json_schema()
@@ -34,7 +34,7 @@ def _complete(schema: dict[str, Any]) -> None:
     for path in schema["paths"].values():
         for method, operation in path.items():
             answers = operation["responses"]
-            for status in ANY:
+            for status in problematic:
                 answers[str(status)] = problems.described(HTTPStatus(status))
             if method == "get":
                 answers.setdefault("304", KNOWN)

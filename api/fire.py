@@ -17,10 +17,27 @@ from api import gazetteer, problems
 from api.access import Asker, allow
 from api.audit import record
 from api.encoding import encoded
+from api.fireanswers import (
+    BlocksShown,
+    BuildingsFound,
+    CandidatesShown,
+    FindingShown,
+    IncidentShown,
+    InspectionShown,
+    InspectionsShown,
+    LayoutShown,
+    OverlaysShown,
+    ReachShown,
+    Refreshed,
+    ResponseShown,
+    ReviewShown,
+    ReviewsShown,
+    RulesShown,
+)
 from api.reads import reading
 from api.regions import geojson, sides
 from api.requests import Bbox, Connection, Lang, Page, Paging, Writing
-from api.responses import GeoJson, collection, feature, kept
+from api.responses import Collection, GeoJson, collection, feature, kept
 from geo import db
 from geo.codes import stem
 from geo.errors import NotFoundError
@@ -55,7 +72,11 @@ Code = Annotated[str, Path(min_length=1, max_length=64)]
 Region = Annotated[str | None, Query(pattern="^[0-9]{2,15}$")]
 Longitude = Annotated[float, Query(ge=-180, le=180, allow_inf_nan=False)]
 Latitude = Annotated[float, Query(ge=-90, le=90, allow_inf_nan=False)]
-Answer = {200: {"content": {JSON: {}}}, **problems.DOCUMENTED}
+
+
+def shown(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
+    """Return what a read answers with, for the description of the API."""
+    return {200: {"model": model}, **problems.DOCUMENTED}
 
 
 def desks(request: Request) -> Desks:
@@ -81,7 +102,7 @@ def answer(
 GROUND = layout.RESTS_ON
 
 
-@router.get("/rules", responses=Answer)
+@router.get("/rules", responses=shown(RulesShown))
 def rules(request: Request, lang: Lang) -> Response:
     """List the rules in force with their figures and clauses."""
     listed = [
@@ -101,7 +122,7 @@ def rules(request: Request, lang: Lang) -> Response:
     return kept(request, orjson.dumps({"rules": listed}), JSON)
 
 
-@router.get("/buildings", responses=Answer, dependencies=[reading("building")])
+@router.get("/buildings", responses=shown(BuildingsFound), dependencies=[reading("building")])
 def buildings(
     request: Request,
     connection: Connection,
@@ -145,7 +166,7 @@ def _building_at(connection: Any, lon: float, lat: float) -> dict[str, Any]:
     return dict(row)
 
 
-@router.get("/buildings/{code}", responses=Answer)
+@router.get("/buildings/{code}", responses=shown(LayoutShown))
 def building(
     request: Request, connection: Connection, asker: Asker, lang: Lang, code: Code
 ) -> Response:
@@ -187,7 +208,7 @@ def building_sheet(
     return response
 
 
-@router.get("/incident", responses=Answer)
+@router.get("/incident", responses=shown(IncidentShown))
 def incident_view(
     request: Request,
     connection: Connection,
@@ -205,7 +226,7 @@ def incident_view(
     return answer(request, body, desk.ground, lang, data_age(connection, GROUND))
 
 
-@router.get("/overlays", responses=Answer, dependencies=[reading("fire_finding")])
+@router.get("/overlays", responses=shown(OverlaysShown), dependencies=[reading("fire_finding")])
 def overlays(
     request: Request, connection: Connection, lang: Lang, region: Region = None
 ) -> Response:
@@ -247,7 +268,7 @@ def region_city(connection: Any, region: str | None) -> str:
 @router.get(
     "/findings",
     response_class=GeoJson,
-    responses=problems.DOCUMENTED,
+    responses={200: {"model": Collection[FindingShown]}, **problems.DOCUMENTED},
     dependencies=[reading("fire_finding")],
 )
 def listed_findings(
@@ -288,7 +309,7 @@ def listed_findings(
     return collection(request, features, page, matched)
 
 
-@router.get("/separation/blocks", responses=Answer, dependencies=[reading("building")])
+@router.get("/separation/blocks", responses=shown(BlocksShown), dependencies=[reading("building")])
 def fire_blocks(
     request: Request,
     connection: Connection,
@@ -310,10 +331,10 @@ def fire_blocks(
     return answer(request, body, ground, lang, data_age(connection, ("building",)))
 
 
-@router.post("/findings/refresh", responses=Answer)
+@router.post("/findings/refresh", responses=problems.DOCUMENTED)
 def refresh(
     request: Request, connection: Writing, asker: Asker, region: Region = None
-) -> dict[str, Any]:
+) -> Refreshed:
     """Find the findings of a city anew where its data changed."""
     began = datetime.now(UTC)
     city = region_city(connection, region)
@@ -321,10 +342,10 @@ def refresh(
     written = findings.refresh(db.engine(), desks(request), city)
     seconds = (datetime.now(UTC) - began).total_seconds()
     record(connection, asker, "refresh", "fire_finding", city, dict(written))
-    return {"recomputed": written, "seconds": round(seconds, 3)}
+    return Refreshed(recomputed=written, seconds=round(seconds, 3))
 
 
-@router.get("/reach", responses=Answer, dependencies=[reading("building")])
+@router.get("/reach", responses=shown(ReachShown), dependencies=[reading("building")])
 def reach_of_engine(
     request: Request,
     connection: Connection,
@@ -358,7 +379,7 @@ def reach_of_engine(
     return answer(request, body, desk.ground, lang, data_age(connection, ("building", "road")))
 
 
-@router.get("/response", responses=Answer, dependencies=[reading("fire_area")])
+@router.get("/response", responses=shown(ResponseShown), dependencies=[reading("fire_area")])
 def response_areas(
     request: Request,
     connection: Connection,
@@ -390,7 +411,9 @@ class Candidates(BaseModel):
     candidates: list[Place] = Field(min_length=1, max_length=50)
 
 
-@router.post("/response/candidates", responses=Answer, dependencies=[reading("building")])
+@router.post(
+    "/response/candidates", responses=shown(CandidatesShown), dependencies=[reading("building")]
+)
 def candidates(request: Request, connection: Connection, lang: Lang, asked: Candidates) -> Response:
     """Tell what one more station at each of some places would bring, the best first."""
     first = asked.candidates[0]
@@ -427,7 +450,7 @@ class Inspection(BaseModel):
     inspected_on: date
 
 
-@router.get("/reviews", responses=Answer, dependencies=[reading("building_review")])
+@router.get("/reviews", responses=shown(ReviewsShown), dependencies=[reading("building_review")])
 def listed_reviews(
     request: Request,
     connection: Connection,
@@ -447,13 +470,17 @@ def _page(
     return kept(request, orjson.dumps(body), JSON)
 
 
-@router.get("/reviews/{code}", responses=Answer, dependencies=[reading("building_review")])
+@router.get(
+    "/reviews/{code}", responses=shown(ReviewShown), dependencies=[reading("building_review")]
+)
 def review(request: Request, connection: Connection, code: Code) -> Response:
     """Return the review of a building's sheet."""
     return kept(request, orjson.dumps(reviews.of(connection, code)), JSON)
 
 
-@router.get("/inspections", responses=Answer, dependencies=[reading("hydrant_inspection")])
+@router.get(
+    "/inspections", responses=shown(InspectionsShown), dependencies=[reading("hydrant_inspection")]
+)
 def listed_inspections(
     request: Request,
     connection: Connection,
@@ -468,16 +495,16 @@ def listed_inspections(
     return _page(request, "inspections", total, rows, page)
 
 
-@router.put("/reviews/{code}", responses=Answer)
-def record_review(connection: Writing, asker: Asker, code: Code, asked: Review) -> dict[str, Any]:
+@router.put("/reviews/{code}", responses=problems.DOCUMENTED)
+def record_review(connection: Writing, asker: Asker, code: Code, asked: Review) -> ReviewShown:
     """Keep the review of a building's sheet."""
     reviews.record(connection, code, asked.state, asked.checker, asked.note)
     record(connection, asker, "review", "building", code, {"state": asked.state})
-    return reviews.of(connection, code)
+    return ReviewShown.model_validate(reviews.of(connection, code))
 
 
 @router.post("/inspections", status_code=201, responses=problems.DOCUMENTED)
-def record_inspection(connection: Writing, asker: Asker, asked: Inspection) -> dict[str, Any]:
+def record_inspection(connection: Writing, asker: Asker, asked: Inspection) -> InspectionShown:
     """Keep an inspection of a hydrant; a failed one does not count as working any more."""
     made = reviews.inspect(
         connection,
@@ -489,4 +516,4 @@ def record_inspection(connection: Writing, asker: Asker, asked: Inspection) -> d
         inspected_on=asked.inspected_on,
     )
     record(connection, asker, "inspect", "pipe_node", asked.hydrant, {"passed": asked.passed})
-    return made
+    return InspectionShown.model_validate(made)

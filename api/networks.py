@@ -9,11 +9,19 @@ from fastapi import APIRouter, Path, Query, Request
 from sqlalchemy import func, select
 from starlette.responses import Response
 
-from api import problems
 from api.access import Asker, Caller, allow
 from api.audit import record
 from api.encoding import encoded
-from api.fire import GEOJSON_BODY, Latitude, Longitude, Region, desks, region_city
+from api.fire import GEOJSON_BODY, Latitude, Longitude, Region, desks, region_city, shown
+from api.networkanswers import (
+    BurialShown,
+    ConflictsShown,
+    FaultsShown,
+    IsolationShown,
+    NearestShown,
+    NetworksShown,
+    TraceShown,
+)
 from api.reads import reading
 from api.requests import Connection, Lang, Paging
 from api.responses import GeoJson, kept
@@ -40,7 +48,6 @@ router = APIRouter(
 )
 
 JSON = "application/json"
-Answer = {200: {"content": {JSON: {}}}, **problems.DOCUMENTED}
 Code = Annotated[str, Path(min_length=1, max_length=64)]
 Nodes = Annotated[list[str], Query(max_length=50)]
 LAYERS = ("pipe_segment", "pipe_node")
@@ -95,7 +102,7 @@ def city_of_segment(connection: Any, network: Network, code: str) -> str:
     raise NotFoundError("no_such_segment", network=network.value, code=code)
 
 
-@router.get("", responses=Answer)
+@router.get("", responses=shown(NetworksShown))
 def networks(request: Request, connection: Connection, region: Region = None) -> Response:
     """List the networks with their sizes and faults."""
     city = region_city(connection, region)
@@ -122,7 +129,7 @@ def networks(request: Request, connection: Connection, region: Region = None) ->
     return kept(request, orjson.dumps(body), JSON)
 
 
-@router.get("/burial", responses=Answer)
+@router.get("/burial", responses=shown(BurialShown))
 def burial(
     request: Request,
     connection: Connection,
@@ -190,7 +197,7 @@ def _buried(row: dict[str, Any], far: float, line: Any, lang: Language) -> dict[
     }
 
 
-@router.get("/crossings", response_class=GeoJson, responses=problems.DOCUMENTED)
+@router.get("/crossings", response_class=GeoJson, responses=shown(ConflictsShown))
 def crossings(
     request: Request,
     connection: Connection,
@@ -295,7 +302,7 @@ def _conflicts(
     return features
 
 
-@router.get("/{network}/nearest", responses=Answer)
+@router.get("/{network}/nearest", responses=shown(NearestShown))
 def nearest(
     request: Request,
     connection: Connection,
@@ -321,7 +328,7 @@ def nearest(
     return answer(request, connection, graph, body, lang)
 
 
-@router.get("/{network}/segments/{code}/isolation", responses=Answer)
+@router.get("/{network}/segments/{code}/isolation", responses=shown(IsolationShown))
 def isolation(
     request: Request,
     connection: Connection,
@@ -340,7 +347,7 @@ def isolation(
     return answer(request, connection, parts.graph, body, lang)
 
 
-@router.get("/{network}/trace", responses=Answer)
+@router.get("/{network}/trace", responses=shown(TraceShown))
 def traced(
     request: Request,
     connection: Connection,
@@ -399,7 +406,7 @@ def _start(
     return np.array([found])
 
 
-@router.get("/{network}/faults", responses=Answer)
+@router.get("/{network}/faults", responses=shown(FaultsShown))
 def faults(
     request: Request,
     connection: Connection,

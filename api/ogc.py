@@ -27,7 +27,7 @@ from tipg.dependencies import bbox_query, filter_query
 from tipg.errors import TiPgError
 from tipg.factory import OGCFeaturesFactory, OGCTilesFactory
 
-from api import coordinates, problems
+from api import coordinates, description, problems
 from api.access import ANYONE, Caller, caller_of
 from api.audit import recorded
 from api.cql import Filter, parsed
@@ -432,6 +432,7 @@ def create_ogc(pool: Pool, reads: Reads) -> FastAPI:
             if getattr(route, "path", "") in _OWN:
                 route.include_in_schema = False  # type: ignore[attr-defined]
         app.include_router(made.router)
+    description.describe(app, 404)
     return app
 
 

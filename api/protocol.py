@@ -69,6 +69,8 @@ class ImpatientProtocol(HttpToolsProtocol):
             return
         stuck = self.flow is not None and self.flow.write_paused
         if stuck and self._stuck:
+            if self.cycle is not None:
+                self.cycle.disconnected = True  # what is left of the answer goes nowhere
             self.transport.abort()
             return
         self._stuck = stuck

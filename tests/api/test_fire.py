@@ -8,6 +8,7 @@ from sqlalchemy import insert, text
 
 from geo.model import BuildingUnit, Facility, PipeNode
 from tests import town as little_town
+from tests.api.conformance import hold_to_description
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +39,7 @@ def hydrant(code: str, x: float, y: float) -> dict[str, object]:
 def client(signed_in) -> httpx.Client:
     found = signed_in("fire")
     found.timeout = httpx.Timeout(60)  # the first reading, on a busy machine
+    hold_to_description(found)
     return found
 
 

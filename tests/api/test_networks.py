@@ -8,6 +8,7 @@ from sqlalchemy import insert
 
 from geo.model import PipeNode, PipeSegment
 from tests import town as little_town
+from tests.api.conformance import hold_to_description
 
 DEGREES = little_town.degrees
 
@@ -30,6 +31,7 @@ def client(signed_in) -> httpx.Client:
 def patient(client: httpx.Client) -> None:
     """Wait for the first reading of the networks on a busy machine."""
     client.timeout = httpx.Timeout(60)
+    hold_to_description(client)
 
 
 def at(x: float, y: float) -> str:

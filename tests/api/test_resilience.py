@@ -10,7 +10,7 @@ from itertools import cycle
 
 import httpx
 import pytest
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
 
 from api import protocol
 from etl.imports import Request, import_file
@@ -152,6 +152,64 @@ def test_client_that_does_not_read_its_answer_holds_no_place(client, address, ha
             with suppress(BlockingIOError):
                 one.send(asked.encode())
         assert client.get("/regions").status_code == 200
+    finally:
+        for one in deaf:
+            one.close()
+
+
+LONG = 6_000_000
+"""Signs of a name: more than the sockets between take up."""
+
+
+@pytest.fixture
+def lengthy(own):
+    """Return the address of a server with a compound whose name never ends."""
+    home, address = own
+    add = text(
+        "INSERT INTO compound (code, name, geom) SELECT 'long', repeat('长', :long), geom "
+        "FROM region WHERE level = 'community' LIMIT 1"
+    )
+    engine = create_engine(cluster.url(home, _database(home)), connect_args=OWNER)
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE compound DISABLE TRIGGER ALL"))
+        connection.execute(text("DROP INDEX ix_compound_signs"))
+        connection.execute(add, {"long": LONG})
+    yield address
+    with engine.begin() as connection:
+        connection.execute(text("DELETE FROM compound WHERE code = 'long'"))
+    engine.dispose()
+
+
+OWNER = {"options": "-c gridatlas.owner=on"}
+
+
+def _database(home):
+    server = create_engine(cluster.url(home, "postgres"))
+    with server.connect() as connection:
+        names = text("SELECT datname FROM pg_database WHERE starts_with(datname, 'test_')")
+        found = connection.execute(names).scalar_one()
+    server.dispose()
+    return found
+
+
+def test_client_that_does_not_read_is_cut_off_and_its_place_is_free(lengthy, hasty):
+    """An export holds a connection of the database while it goes out: nobody may hold all."""
+    asked = b"GET /exports/compound?format=geojson HTTP/1.1\r\nHost: x\r\n\r\n"
+    whole = httpx.get(f"{lengthy}/exports/compound?format=geojson", timeout=30)
+    assert whole.status_code == 200
+    assert len(whole.content) > 3 * LONG
+    deaf = [connected(lengthy) for _ in range(12)]
+    try:
+        for one in deaf:
+            one.sendall(asked)
+        time.sleep(2)
+        began = time.monotonic()
+        again = httpx.get(f"{lengthy}/exports/compound?format=geojson", timeout=30)
+        assert again.status_code == 200
+        assert len(again.content) == len(whole.content)
+        assert time.monotonic() - began < 15
+        cut_off = sum(len(ended(one)) < len(whole.content) for one in deaf)
+        assert cut_off >= 6  # the others had no place yet
     finally:
         for one in deaf:
             one.close()
