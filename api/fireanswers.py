@@ -132,6 +132,7 @@ class GridOf(Told):
 
     code: str
     name: str
+    community: str | None
     households: int
     manager: str | None
     phone: str | None
