@@ -18,7 +18,9 @@ from api import (
     baking,
     browse,
     cards,
+    comparing,
     description,
+    drawing,
     edits,
     exports,
     find,
@@ -28,11 +30,13 @@ from api import (
     grids,
     health,
     imports,
+    inspections,
     jobs,
     networks,
     observe,
     page,
     people,
+    plangrids,
     plans,
     prints,
     problems,
@@ -53,9 +57,10 @@ from geo.messages import speaking
 from geo.settings import settings
 
 RESOURCES = (
-    *(auth, health, regions, find, cards, grids, people, plans, edits, jobs),
+    *(auth, health, regions, find, cards, grids, people, plans, plangrids),
+    *(drawing, comparing, edits, jobs),
     *(imports, exports, browse, prints, tiles, baking),
-    *(firetiles, fire, networks, page),
+    *(firetiles, fire, inspections, networks, page),
 )
 """In this order: the first path that fits answers."""
 

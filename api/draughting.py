@@ -143,7 +143,7 @@ def _close(connection: Connection, job: int, made: list[int]) -> None:
 
 
 def wishes_of(asked: dict[str, Any], kind: str) -> Wishes:
-    """Return the wishes that a request names (:class:`api.plans.Ask`)."""
+    """Return the wishes that a request names (:class:`api.drawing.Ask`)."""
     said = {name: value for name, value in asked.items() if name in Asked.model_fields}
     areas = tuple(Area(**area) for area in said.pop("areas", ()))
     said["lock"] = asked.get("locked", ())

@@ -12,8 +12,8 @@ from sqlalchemy import func, select
 from api import jobs, problems
 from api.access import Asker, Caller, allow
 from api.audit import record
-from api.plans import GridCode, Number, PlanGrid, grid_features
-from api.requests import Connection, IfMatch, Lang, Paging, Writing
+from api.plangrids import GridCode, PlanGrid, grid_features
+from api.requests import Connection, IfMatch, Lang, Number, Paging, Writing
 from api.responses import Feature, Listing, listing, tagged
 from geo import edits
 from geo.breaches import breaches, limits_of

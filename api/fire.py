@@ -1,8 +1,8 @@
 """``/fire``: rules, building layouts, incidents, overlays, response, reviews and inspections."""
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
-from typing import Annotated, Any, Literal
+from datetime import UTC, datetime
+from typing import Annotated, Any
 from urllib.parse import quote
 
 import numpy as np
@@ -23,20 +23,16 @@ from api.fireanswers import (
     CandidatesShown,
     FindingShown,
     IncidentShown,
-    InspectionShown,
-    InspectionsShown,
     LayoutShown,
     OverlaysShown,
     ReachShown,
     Refreshed,
     ResponseShown,
-    ReviewShown,
-    ReviewsShown,
     RulesShown,
 )
 from api.reads import reading
 from api.regions import geojson, sides
-from api.requests import Bbox, Connection, Lang, Page, Paging, Writing
+from api.requests import Bbox, Connection, Lang, Paging, Writing
 from api.responses import Collection, GeoJson, collection, feature, kept
 from geo import db
 from geo.codes import stem
@@ -49,7 +45,6 @@ from geo.fire import (
     layout,
     listing,
     response,
-    reviews,
     shutoff,
     wording,
 )
@@ -429,91 +424,3 @@ def candidates(request: Request, connection: Connection, lang: Lang, asked: Cand
         "missing": response.missing(desk.ground),
     }
     return answer(request, body, desk.ground, lang, data_age(connection, ("road", "facility")))
-
-
-class Review(BaseModel):
-    """A review of a building's sheet."""
-
-    state: Literal["draft", "checked"]
-    checker: str = Field(default="", max_length=100)
-    note: str = Field(default="", max_length=4000)
-
-
-class Inspection(BaseModel):
-    """An inspection of a hydrant."""
-
-    hydrant: str = Field(max_length=64)
-    passed: bool
-    reason: str = Field(default="", max_length=1000)
-    flow_l_s: float | None = Field(default=None, ge=0, le=10_000, allow_inf_nan=False)
-    inspector: str = Field(min_length=1, max_length=100)
-    inspected_on: date
-
-
-@router.get("/reviews", responses=shown(ReviewsShown), dependencies=[reading("building_review")])
-def listed_reviews(
-    request: Request,
-    connection: Connection,
-    page: Paging,
-    state: Literal["draft", "checked", "due"] | None = None,
-    region: Annotated[str, Query(pattern="^[0-9]{0,12}$")] = "",
-) -> Response:
-    """List reviews of building sheets, the most overdue first."""
-    total, rows = reviews.listed(connection, state, region, page.limit, page.offset)
-    return _page(request, "reviews", total, rows, page)
-
-
-def _page(
-    request: Request, name: str, total: int, rows: list[dict[str, Any]], page: Page
-) -> Response:
-    body = {name: rows, "numberMatched": total, "numberReturned": len(rows), "offset": page.offset}
-    return kept(request, orjson.dumps(body), JSON)
-
-
-@router.get(
-    "/reviews/{code}", responses=shown(ReviewShown), dependencies=[reading("building_review")]
-)
-def review(request: Request, connection: Connection, code: Code) -> Response:
-    """Return the review of a building's sheet."""
-    return kept(request, orjson.dumps(reviews.of(connection, code)), JSON)
-
-
-@router.get(
-    "/inspections", responses=shown(InspectionsShown), dependencies=[reading("hydrant_inspection")]
-)
-def listed_inspections(
-    request: Request,
-    connection: Connection,
-    page: Paging,
-    hydrant: Annotated[str | None, Query(max_length=64)] = None,
-    due: bool = False,
-) -> Response:
-    """List inspections of hydrants, the latest first, or the last ones that are overdue."""
-    total, rows = reviews.inspections(
-        connection, hydrant, due=due, limit=page.limit, offset=page.offset
-    )
-    return _page(request, "inspections", total, rows, page)
-
-
-@router.put("/reviews/{code}", responses=problems.DOCUMENTED)
-def record_review(connection: Writing, asker: Asker, code: Code, asked: Review) -> ReviewShown:
-    """Keep the review of a building's sheet."""
-    reviews.record(connection, code, asked.state, asked.checker, asked.note)
-    record(connection, asker, "review", "building", code, {"state": asked.state})
-    return ReviewShown.model_validate(reviews.of(connection, code))
-
-
-@router.post("/inspections", status_code=201, responses=problems.DOCUMENTED)
-def record_inspection(connection: Writing, asker: Asker, asked: Inspection) -> InspectionShown:
-    """Keep an inspection of a hydrant; a failed one does not count as working any more."""
-    made = reviews.inspect(
-        connection,
-        asked.hydrant,
-        passed=asked.passed,
-        reason=asked.reason,
-        flow_l_s=asked.flow_l_s,
-        inspector=asked.inspector,
-        inspected_on=asked.inspected_on,
-    )
-    record(connection, asker, "inspect", "pipe_node", asked.hydrant, {"passed": asked.passed})
-    return InspectionShown.model_validate(made)

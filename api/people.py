@@ -11,7 +11,7 @@ from sqlalchemy import delete, func, insert, select, text, update
 from api import problems
 from api.access import Asker, allow
 from api.audit import record
-from api.requests import Connection, Paging, Writing
+from api.requests import Connection, Number, Paging, Writing
 from api.responses import JSON, Listing, kept, listing
 from geo.codes import stem
 from geo.errors import InputError, NotFoundError, TooLargeError
@@ -34,7 +34,6 @@ PHOTO_BYTES, PHOTO_PIXELS, PHOTO_SIDE = 5_000_000, 40_000_000, 800
 PHOTO_FORMATS = ("JPEG", "PNG", "WEBP")
 
 Code15 = Annotated[str, Path(pattern="^[0-9]{15}$")]
-Number = Annotated[int, Path(ge=1, le=2**53)]
 Phone = Annotated[str, Field(max_length=40, pattern=r"^[0-9+()\- ]*$")]
 Name = Annotated[str, Field(min_length=1, max_length=60)]
 

@@ -2,14 +2,14 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Query, Request
 from sqlalchemy import select
 from starlette.responses import Response
 
 from api import problems
 from api.access import allow
 from api.reads import reading
-from api.requests import Connection
+from api.requests import Code12, Connection, Number
 from geo.errors import NotFoundError
 from geo.messages import Language
 from geo.model import GridPlan
@@ -28,8 +28,6 @@ router = APIRouter(
     default_response_class=Response,
 )
 
-Plan = Annotated[int, Path(ge=1, le=2**53)]
-Community = Annotated[str, Path(pattern="^[0-9]{12}$")]
 Words = Annotated[Language, Query(description="language on the paper")]
 Scale = Annotated[int | None, Query(ge=100, le=20_000, description="1:scale; the fitting one")]
 
@@ -37,7 +35,7 @@ Scale = Annotated[int | None, Query(ge=100, le=20_000, description="1:scale; the
 @router.get("/plans/{plan}/sheet.pdf")
 def plan_sheet(
     connection: Connection,
-    plan: Plan,
+    plan: Number,
     paper: Literal["A4", "A3", "8K"] = "A3",
     scale: Scale = None,
     lang: Words = "zh",
@@ -49,7 +47,7 @@ def plan_sheet(
 
 
 @router.get("/plans/{plan}/assignment.xlsx")
-def plan_assignment(connection: Connection, plan: Plan, lang: Words = "zh") -> Response:
+def plan_assignment(connection: Connection, plan: Number, lang: Words = "zh") -> Response:
     """Return which building and unit belongs to which grid of a plan."""
     community = _community(connection, plan)
     book = assignment_list(connection, community, plan=plan, lang=lang)
@@ -58,7 +56,7 @@ def plan_assignment(connection: Connection, plan: Plan, lang: Words = "zh") -> R
 
 @router.get("/communities/{community}/cards.pdf")
 def cards(
-    request: Request, connection: Connection, community: Community, lang: Words = "zh"
+    request: Request, connection: Connection, community: Code12, lang: Words = "zh"
 ) -> Response:
     """Return the contact cards of a community's grids."""
     pdf = contact_cards(connection, community, site=str(request.base_url), lang=lang)
@@ -69,7 +67,7 @@ def cards(
 def boards(
     request: Request,
     connection: Connection,
-    community: Community,
+    community: Code12,
     grid: Annotated[str, Query(pattern="^([0-9]{15})?$")] = "",
     lang: Words = "zh",
 ) -> Response:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 from typing import Annotated, Any, NamedTuple
 
-from fastapi import Depends, Header, Query, Request
+from fastapi import Depends, Header, Path, Query, Request
 from sqlalchemy import Connection as Database
 from sqlalchemy import Select
 
@@ -86,6 +86,12 @@ Connection = Annotated[Database, Depends(_connection, scope="function")]
 
 Writing = Annotated[Database, Depends(_writing, scope="function")]
 """A transaction for writing, under the caller's role and scope."""
+
+Number = Annotated[int, Path(ge=1, le=2**53)]
+"""The number of a plan, a job, a person."""
+
+Code12 = Annotated[str, Path(pattern="^[0-9]{12}$")]
+"""The code of a region."""
 
 Paging = Annotated[Page, Depends(_page)]
 Bbox = Annotated[Box | None, Depends(_box)]
