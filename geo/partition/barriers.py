@@ -157,7 +157,7 @@ def rooms(area: shapely.Geometry, barriers: Barriers) -> Polygons:
 def room_of(buildings: Polygons, faces: Polygons) -> Ints:
     """Return for each building the face that holds most of its footprint (-1 for none)."""
     found = np.full(len(buildings), -1, dtype=np.int64)
-    building, face = shapely.STRtree(faces).query(buildings, predicate="intersects")
+    face, building = shapely.STRtree(buildings).query(faces, predicate="intersects")
     hits = np.bincount(building, minlength=len(buildings))
     found[building[hits[building] == 1]] = face[hits[building] == 1]
     several = hits[building] > 1

@@ -22,7 +22,7 @@ THIN_ROOM_M = 20.0
 SLIVER_M2 = 50.0
 """Land without buildings that is smaller than this joins a neighbour's."""
 
-RIDGE_SIMPLIFY_M = 0.2
+RIDGE_SIMPLIFY_M = 0.3
 OVERSHOOT_M = 0.05
 
 
@@ -184,10 +184,13 @@ def _ridge_lines(sites: Sites, faces: Polygons) -> Polygons:
     # A little beyond the room, so that each line surely crosses its outline and is noded there.
     reach = shapely.buffer(faces, OVERSHOOT_M, join_style="mitre")
     shapely.prepare(reach)
-    at = reach[room]
-    outside = ~shapely.contains_properly(at, lines)
-    lines[outside] = shapely.intersection(lines[outside], at[outside])
-    kept: Polygons = lines[~shapely.is_empty(lines)]
+    outside = ~shapely.contains_properly(reach[room], lines)
+    # All lines of a room are cut at once: its outline is gone through once, not for each line.
+    crossed, number = np.unique(room[outside], return_inverse=True)
+    order = np.argsort(number, kind="stable")
+    beyond = shapely.multilinestrings(lines[outside][order], indices=number[order])
+    cut = shapely.intersection(np.asarray(beyond, dtype=object).reshape(-1), reach[crossed])
+    kept: Polygons = np.append(lines[~outside], cut[~shapely.is_empty(cut)])
     return kept
 
 
@@ -196,7 +199,7 @@ def _arrangement(
 ) -> Lines:
     """Return all lines noded together."""
     lines = np.concatenate([barriers.lines, ridge_lines])
-    touched = np.unique(shapely.STRtree(feet).query(lines, predicate="intersects")[1])
+    touched = np.unique(shapely.STRtree(lines).query(feet, predicate="intersects")[0])
     outlines = shapely.boundary(feet[touched])
     return noded(np.concatenate([lines, outlines, [shapely.boundary(community)]]))
 
@@ -208,7 +211,8 @@ def _labels(
     the building's footprint or lies in it."""
     inner = shapely.point_on_surface(pieces)
     room = np.full(len(pieces), -1, dtype=np.int64)
-    piece, face = shapely.STRtree(faces).query(inner, predicate="intersects")
+    # The few large polygons are asked for the many points: what is asked is prepared.
+    face, piece = shapely.STRtree(inner).query(faces, predicate="intersects")
     room[piece] = face
     lost = room < 0
     room[lost] = shapely.STRtree(faces).nearest(inner[lost])
@@ -216,7 +220,7 @@ def _labels(
     served = has_site[room]
     label[served] = nearest(sites, shapely.get_coordinates(inner[served]), room[served])
     has_foot = np.zeros(len(pieces), dtype=bool)
-    piece, foot = shapely.STRtree(feet).query(inner, predicate="within")
+    foot, piece = shapely.STRtree(inner).query(feet, predicate="contains")
     label[piece], has_foot[piece] = foot, True
     foot, piece = shapely.STRtree(pieces).query(shapely.point_on_surface(feet), predicate="within")
     alone = ~has_foot[piece]
