@@ -48,16 +48,21 @@ def test_held_import_is_seen_approved_and_rolled_back(desk, delivered):
     expect(side.locator(".trouble")).to_contain_text("将移除")
     assert faults_of(page) == []
     side.get_by_role("button", name="批准").click()
+    page.get_by_role("dialog").wait_for()
+    assert faults_of(page) == []
     page.get_by_role("dialog").get_by_role("button", name="批准").click()
     expect(page.locator("#notice")).to_contain_text("已批准", timeout=30_000)
     expect(side.locator(".badge").first).to_have_text("已发布")
     expect(side).to_contain_text("20 项变化中绘出 20 项轮廓")
     expect(side).to_contain_text("挂起之前用时")
     side.get_by_role("button", name="回滚").click()
+    page.get_by_role("dialog").wait_for()
+    assert faults_of(page) == []
     page.get_by_role("dialog").get_by_role("button", name="回滚").click()
     expect(side.locator(".badge").first).to_have_text("已回滚", timeout=30_000)
     page.get_by_role("link", name="隔离的要素").click()
     expect(side.get_by_role("heading", level=1)).to_have_text("隔离的要素")
+    assert faults_of(page) == []
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ import os
 import re
 from pathlib import Path
 
+import pypdfium2
 import pytest
 from sqlalchemy import insert
 
@@ -13,6 +14,7 @@ from tests.e2e.conftest import signed_in
 from tests.e2e.test_data_desk import delivered
 from tests.e2e.test_fire_desk import equipped
 from tests.e2e.test_planner import AT_BORDER, GRIDS, READY, pick
+from tests.e2e.test_wishes import NEIGHBOURS, wish
 
 __all__ = ["delivered", "equipped"]  # the same ground as the desks' own tests
 
@@ -23,14 +25,19 @@ IDLE = "() => window.gridatlas && gridatlas.map.loaded() && gridatlas.map.areTil
 
 @pytest.fixture
 def keep(tmp_path):
-    """Return a function that keeps a picture of a page under the name that the guide gives it."""
+    """Return a function that keeps a picture of a page, or of a paper as PDF, under the name that
+    the guide gives it."""
     folder = Path(os.environ.get("GRIDATLAS_GUIDE") or tmp_path)
 
-    def keep(page, name):
+    def keep(shown, name):
         for guide in ("guide.md", "guide.zh-CN.md"):
             assert f"images/guide/{name}.png" in (DOCS / guide).read_text(encoding="utf-8")
-        picture = page.screenshot(path=folder / f"{name}.png")
-        assert len(picture) > 20_000, "an empty page"
+        file = folder / f"{name}.png"
+        if isinstance(shown, bytes):
+            pypdfium2.PdfDocument(shown)[0].render(scale=1.0).to_pil().save(file, optimize=True)
+        else:
+            shown.screenshot(path=file)
+        assert file.stat().st_size > 20_000, "an empty page"
 
     return keep
 
@@ -84,6 +91,15 @@ def test_pictures_of_planner_and_public_page(open_page, desks, town, client_of, 
     page.goto(f"{desks}/plan/c/{t.DRUM_TOWER}")
     page.locator(".plan svg").nth(1).wait_for()
     keep(page, "plan-community")
+    page.get_by_role("button", name="划分网格").click()
+    page.get_by_role("button", name="在图上选楼栋").click()
+    page.wait_for_function("() => window.gridatlas?.wishing?.view.told")
+    parted = page.evaluate(NEIGHBOURS, True)
+    wish(page, "apart", parted)
+    page.wait_for_function("() => gridatlas.wishing.view.told && gridatlas.map.areTilesLoaded()")
+    keep(page, "plan-wishes")
+    sheet = planner.get(f"/plans/{shown['id']}/sheet.pdf?paper=A4").raise_for_status()
+    keep(sheet.content, "paper-sheet")
 
 
 def test_pictures_of_fire_desk_and_data_desk(open_page, equipped, delivered, keep):

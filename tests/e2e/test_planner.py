@@ -87,6 +87,7 @@ def test_signed_in_by_form_a_planner_draws_a_community(open_page, desks):
     page.get_by_label("密码").fill("wrong")
     page.get_by_role("button", name="登录").click()
     expect(page.get_by_role("alert")).not_to_be_empty()
+    assert faults_of(page) == []
     page.get_by_label("密码").fill(PASSWORD)
     page.get_by_role("button", name="登录").click()
     page.locator(".communities a").first.wait_for()
@@ -264,6 +265,7 @@ def test_papers_are_offered_and_the_list_is_saved(edit):
     dialog = page.get_by_role("dialog")
     for name in ("网格图 A3", "网格图 A4", "网格图 8K"):
         assert dialog.get_by_role("button", name=name).is_visible()
+    assert faults_of(page) == []
     with page.expect_download() as taken:
         dialog.get_by_role("button", name="分配表").click()
     assert taken.value.suggested_filename == f"{t.NORTH_GATE}.xlsx"
@@ -442,6 +444,7 @@ def test_drawing_is_cancelled(open_page, desks, session):
 def test_help_leads_through_the_page(edit):
     page = edit()
     page.get_by_role("button", name="帮助").click()
+    assert faults_of(page) == []
     for _ in range(4):
         page.get_by_role("button", name="下一步").click()
     page.locator(".tour").press("Escape")

@@ -282,3 +282,29 @@ def test_baked_tiles_draw_the_same_map(open_page, address, town):
     assert not any("/tiles/" in url for url in asked)
     assert len({grid["code"] for grid, _ in rendered(page, "grid-fill")}) == 12
     assert rendered(page, "building")
+
+
+def test_help_is_short_ends_by_escape_and_leads_staff_to_their_desks(page):
+    page.get_by_role("button", name="帮助").click()
+    assert "住址" in page.locator(".tour").inner_text()
+    assert faults_of(page) == []
+    page.get_by_role("button", name="下一步").click()
+    page.get_by_role("button", name="下一步").click()
+    assert page.locator(".tour").get_by_role("button", name="下一步").count() == 0
+    page.locator(".tour").press("Escape")
+    assert page.locator(".tour, .spot").count() == 0
+    page.locator("#list-toggle").click()
+    links = page.locator("#list footer a")
+    assert [link.get_attribute("href") for link in links.all()] == ["/plan", "/fire", "/data"]
+
+
+def test_first_visit_is_led_once(browser, address):
+    context = browser.new_context(locale="zh-CN")
+    context.add_init_script("Object.defineProperty(navigator, 'webdriver', {get: () => false})")
+    page = context.new_page()
+    page.goto(address)
+    page.locator(".tour").get_by_role("button", name="结束").click()
+    page.reload()
+    ready(page)
+    assert page.locator(".tour").count() == 0
+    context.close()

@@ -3,7 +3,7 @@
 
 import { button, byId, element, icon, notify } from "../dom";
 import { ask, isOffline } from "../http";
-import { number, text, type Language } from "../locale";
+import { text, type Language } from "../locale";
 import { reducedMotion } from "../bounds";
 import { session } from "../session";
 import * as api from "./api";
@@ -11,9 +11,10 @@ import type { GridProperties, Plan } from "./api";
 import { press, showBar } from "./bar";
 import { scoreTable } from "./card";
 import { Draft, type Move, type Told } from "./draft";
-import { chosenGrid, gridList, nameOf } from "./grids";
+import { chosenGrid, gridList } from "./grids";
 import { ICONS, type IconName } from "./icons";
 import { printDialog } from "./paper";
+import { hide, hint, isShown, showPreview, tell, waitsForYes } from "./preview";
 import { publishDialog } from "./publish";
 import { go } from "./route";
 import { Tools, type Tool } from "./tools";
@@ -244,34 +245,17 @@ export class Editor {
     this.tools.use(tool);
     this.drop();
     press(tool);
-    if (tool === "dedicated") this.hint(text("plan.draw_shape"));
+    if (tool === "dedicated") hint(text("plan.draw_shape"));
   }
 
   // -- gestures
 
   private over(atoms: number[] | null): void {
     this.view.hover(atoms?.[0] ?? null);
-    if (this.waitsForYes() || this.tools.tool === "dedicated") return;
+    if (waitsForYes() || this.tools.tool === "dedicated") return;
     if (atoms === null) this.drop();
     else if (this.draft.editable && this.active !== null) this.offer(atoms);
-    else this.tell(atoms);
-  }
-
-  private waitsForYes(): boolean {
-    return byId("preview").classList.contains("asking");
-  }
-
-  /** Say what is under the pointer. */
-  private tell(atoms: number[]): void {
-    const cell = this.draft.cell(atoms[0]!);
-    const grid = this.draft.grids.get(cell.grid);
-    const words = [cell.name || cell.building || text("plan.open_ground"), text("page.households_unit", { households: number(cell.households) }), grid ? nameOf(grid) : ""];
-    this.hint(words.filter(Boolean).join(" · "));
-  }
-
-  private hint(words: string): void {
-    byId("preview").replaceChildren(element("p", {}, words));
-    byId("preview").hidden = false;
+    else tell(this.draft, atoms);
   }
 
   /** What the tool at hand would do with cells; nothing where no grid is chosen. */
@@ -322,11 +306,10 @@ export class Editor {
   }
 
   drop(): void {
-    if (this.pending === null && byId("preview").hidden) return;
+    if (this.pending === null && !isShown()) return;
     this.pending = null;
     this.view.mark([], false);
-    byId("preview").hidden = true;
-    byId("preview").classList.remove("asking");
+    hide();
     this.figures();
   }
 
@@ -337,34 +320,7 @@ export class Editor {
   }
 
   private preview(move: Move, asks: boolean): void {
-    const box = byId("preview");
-    const rows = move.changes.map((change) => {
-      const grid = this.draft.grids.get(change.grid);
-      const name = grid ? nameOf(grid) : text("plan.new_grid");
-      const warning = change.breaks ? element("strong", {}, ` ${text(`plan.breaks_${change.breaks}`)}`) : null;
-      return element("li", {}, `${name} ${number(change.before)} → ${number(change.after)}`, warning);
-    });
-    const locked = move.changes.some((change) => change.breaks === "locked");
-    const ways = asks
-      ? [
-          ...(locked ? [] : [button(text("plan.do_it"), () => this.make(), { class: "primary" })]),
-          button(text("plan.leave_it"), () => this.drop()),
-        ]
-      : [];
-    box.replaceChildren(
-      element("p", {}, this.moving(move)),
-      element("ul", {}, ...rows),
-      ...ways,
-    );
-    box.classList.toggle("asking", asks);
-    box.hidden = false;
-    if (asks) box.querySelector<HTMLElement>("button")?.focus();
-  }
-
-  private moving(move: Move): string {
-    const name = move.buildings === 1 ? move.atoms.map((atom) => this.draft.cell(atom).name).find(Boolean) : "";
-    const sum = text("plan.moving", { buildings: move.buildings, households: number(move.households) });
-    return name ? `${name} · ${text("page.households_unit", { households: number(move.households) })}` : sum;
+    showPreview(this.draft, move, asks ? { make: () => this.make(), leave: () => this.drop() } : null);
   }
 
   // -- grids

@@ -14,6 +14,7 @@ import { showList } from "./list";
 import { onPlace, whereTo, type Place } from "./route";
 import "maplibre-gl/dist/maplibre-gl.css";
 import "../desk.css";
+import "./style.css";
 
 /** A page with a map, that has to be let go of. */
 interface Opened {
