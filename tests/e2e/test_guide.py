@@ -98,8 +98,8 @@ def test_pictures_of_planner_and_public_page(open_page, desks, town, client_of, 
     wish(page, "apart", parted)
     page.wait_for_function("() => gridatlas.wishing.view.told && gridatlas.map.areTilesLoaded()")
     keep(page, "plan-wishes")
-    sheet = planner.get(f"/plans/{shown['id']}/sheet.pdf?paper=A4").raise_for_status()
-    keep(sheet.content, "paper-sheet")
+    sheet = planner.get(f"/plans/{shown['id']}/sheet.pdf?paper=A4").raise_for_status().content
+    keep(sheet, "paper-sheet")
 
 
 def test_pictures_of_fire_desk_and_data_desk(open_page, equipped, delivered, keep):

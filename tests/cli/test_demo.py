@@ -1,0 +1,77 @@
+"""``./gridatlas demo`` as a newcomer runs it: one command, then maps, a book and a server."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import httpx
+import pypdf
+import pytest
+
+from geo import cluster
+
+ROOT = Path(__file__).parents[2]
+LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-bench.lock")
+
+
+@pytest.fixture
+def fresh(tmp_path_factory):
+    """Return an installation with nothing in it but this environment's packages."""
+    home = tmp_path_factory.mktemp("newcomer")
+    for folder in (home, *home.parents):
+        if folder.name.startswith("pytest-"):
+            folder.chmod(0o755)  # the database runs as another user
+    (home / "venv").symlink_to(sys.prefix)
+    for lock in LOCKS:
+        (home / f"{lock}.installed").write_bytes((ROOT / lock).read_bytes())
+    yield home
+    cluster.stop(home)
+
+
+@contextmanager
+def demo(home, cwd):
+    """Run the demo until its server answers; yields what it said and the server's address."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    environment = {key: value for key, value in os.environ.items() if key != "DATABASE_URL"}
+    environment |= {"GRIDATLAS_HOME": os.fspath(home), "GRIDATLAS_LANG": "zh"}
+    said = cwd / "said"
+    with said.open("w") as out:
+        command = [ROOT / "gridatlas", "demo", "--port", str(port)]
+        running = subprocess.Popen(command, cwd=cwd, env=environment, stdout=out, stderr=out)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        while running.poll() is None:
+            with suppress(httpx.TransportError):
+                httpx.get(f"{address}/health", timeout=10)
+                break
+            time.sleep(0.2)
+        assert running.poll() is None, said.read_text(encoding="utf-8")
+        yield said.read_text(encoding="utf-8"), address
+    finally:
+        running.terminate()
+        running.wait(30)
+
+
+def test_demo_leaves_maps_a_book_and_a_server_that_answers(fresh, tmp_path):
+    with demo(fresh, tmp_path) as (said, address):
+        regions = httpx.get(f"{address}/regions?level=community&limit=100").json()["features"]
+        assert len(regions) == 12
+        assert all(one["properties"]["grids"] for one in regions)
+        assert "网格图谱" in httpx.get(address).text
+        password = re.search(r"demo\W+.*?([\w-]{16})", said, re.DOTALL)
+        assert password, said
+        grant = {"grant_type": "password", "username": "demo", "password": password[1]}
+        assert httpx.post(f"{address}/auth/token", data=grant).status_code == 200
+        grid = httpx.get(f"{address}/grids/{regions[0]['properties']['code']}001").json()
+        assert grid["properties"]["manager"]["name"], "an invented one"
+    pages = sorted((tmp_path / "out" / "atlas").rglob("*.html"))
+    assert len(pages) == 1 + len(regions)
+    book = pypdf.PdfReader(tmp_path / "out" / "atlas.pdf")
+    assert len(book.pages) > len(regions)
+    assert regions[0]["properties"]["name"] in "".join(page.extract_text() for page in book.pages)
