@@ -27,6 +27,12 @@ router = APIRouter(tags=["page"])
 
 Desk = Literal["public", "plan", "fire", "data"]
 
+CODED = (
+    *("use.", "structure.", "category.", "households_source.", "kind.", "level.", "material."),
+    *("network.", "oneway.", "road_class.", "surface."),
+)
+"""Where the words for the values of coded columns stand: a section for a column."""
+
 SECTIONS: dict[Desk, tuple[str, ...]] = {
     "public": ("page.", "legend.", "tour."),
     "plan": ("page.", "legend.", "session.", "tour.", "plan.", "scorecard.", "reason.", "atlas."),
@@ -39,8 +45,7 @@ SECTIONS: dict[Desk, tuple[str, ...]] = {
         "data.",
         "quarantine.",
         "field.",
-        "use.",
-        "structure.",
+        *CODED,
     ),
 }
 """What of the catalogues each page needs."""

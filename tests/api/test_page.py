@@ -6,6 +6,11 @@ import pytest
 
 from api.app import policy
 from geo.messages import catalogue
+from geo.model.building import HouseholdsSource, Structure, Use
+from geo.model.facility import Category
+from geo.model.pipe import Material, Network, NodeKind
+from geo.model.region import Level
+from geo.model.transport import Oneway, RoadClass, Surface, WaterKind
 from geo.settings import settings
 from maps import build
 from maps.colours import PALETTE
@@ -103,6 +108,28 @@ def test_words_hold_every_key_that_a_page_uses(client, page):
         own |= {key for file in SHARED if file.stem in ("session", "http") for key in sources[file]}
     for lang in ("zh", "en"):
         assert own <= set(client.get(f"/locale/{lang}", params={"page": page}).json())
+
+
+CODED = {
+    "category": (Category,),
+    "households_source": (HouseholdsSource,),
+    "kind": (NodeKind, WaterKind),
+    "level": (Level,),
+    "material": (Material,),
+    "network": (Network,),
+    "oneway": (Oneway,),
+    "road_class": (RoadClass,),
+    "structure": (Structure,),
+    "surface": (Surface,),
+    "use": (Use,),
+}
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_data_desk_has_words_for_every_coded_value(client, lang):
+    words = client.get(f"/locale/{lang}", params={"page": "data"}).json()
+    values = [f"{column}.{value}" for column, kinds in CODED.items() for k in kinds for value in k]
+    assert [value for value in values if value not in words] == []
 
 
 def test_every_page_is_served_at_each_of_its_places(client):

@@ -110,6 +110,9 @@ function shape(geometry: Geometry, change: string): Feature {
   return { type: "Feature", geometry, properties: { change } };
 }
 
+/** Units of columns, by how their names end. */
+const UNITS = [["_m", "m"], ["_mm", "mm"], ["_l_s", "L/s"], ["_mpa", "MPa"], ["_t", "t"], ["_percent", "%"]] as const;
+
 function columnSaid(name: string): string {
   return known(`field.${name}`) || name;
 }
@@ -118,5 +121,6 @@ function written(name: string, value: unknown): string {
   if (value === null || value === undefined) return "—";
   if (typeof value === "boolean") return text(value ? "data.yes" : "data.no");
   if (Array.isArray(value)) return value.join(text("data.and"));
-  return known(`${name}.${String(value)}`) || String(value);
+  const unit = UNITS.find(([ending]) => name.endsWith(ending))?.[1];
+  return known(`${name}.${String(value)}`) || [String(value), unit].filter(Boolean).join(" ");
 }
