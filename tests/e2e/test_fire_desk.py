@@ -3,7 +3,7 @@
 import httpx
 import pytest
 from playwright.sync_api import expect
-from sqlalchemy import insert
+from sqlalchemy import insert, text
 
 from geo.model import BuildingUnit, Facility, PipeNode, PipeSegment
 from tests import town as t
@@ -135,6 +135,21 @@ def test_pipe_is_shut_off_and_a_valve_that_sticks_gives_the_next_ring(desk):
     expect(panel.locator("section", has_text="关不上的阀门")).to_contain_text("g1", timeout=60_000)
     assert "stuck=g1" in page.url
     assert faults_of(page) == []
+
+
+def test_city_never_checked_says_so_and_is_checked_on_demand(desk, town):
+    with town.begin() as connection:
+        for table in ("fire_finding", "fire_overlay"):
+            connection.execute(text(f"DELETE FROM {table}"))
+    page = desk()
+    box = page.locator(".overlays")
+    expect(box).to_contain_text("尚未按规范检查")
+    assert box.locator(".count").count() == 0, "no zeros where nobody looked"
+    assert box.locator(".counts", has_text="未检查").count() == 8
+    assert faults_of(page) == []
+    box.get_by_role("button", name="立即检查").click()
+    expect(box).to_contain_text("检查于", timeout=60_000)
+    assert box.locator(".count").count() == 32
 
 
 def test_overlays_go_on_with_counts_and_findings_in_view(desk):
