@@ -17,6 +17,9 @@ from tests.e2e.conftest import PHONE, faults_of
 IDLE = "() => window.gridatlas && gridatlas.map.loaded() && gridatlas.map.areTilesLoaded()"
 
 
+DRAWN = """() => gridatlas.map.queryRenderedFeatures(undefined, {layers: ["grid-fill"]}).length"""
+
+
 def ready(page):
     page.wait_for_function(IDLE)
     return page
@@ -278,6 +281,7 @@ def test_baked_tiles_draw_the_same_map(open_page, address, town):
     page.on("request", lambda request: asked.append(request.url))
     page.reload()
     ready(page)
+    page.wait_for_function(DRAWN)
     assert any(made.name in url for url in asked)
     assert not any("/tiles/" in url for url in asked)
     assert len({grid["code"] for grid, _ in rendered(page, "grid-fill")}) == 12

@@ -25,9 +25,10 @@ interface Shown {
 
 async function start(): Promise<void> {
   const lang = preferredLanguage();
-  await speak(lang);
-  const shown = await whatToShow();
-  const style = await loadStyle(lang, shown.status, true);
+  // all at once: what is asked for one after the other is what a first visit waits for
+  const usual = loadStyle(lang, "published", true);
+  const [shown] = await Promise.all([whatToShow(), speak(lang), usual]);
+  const style = shown.status === "published" ? await usual : await loadStyle(lang, shown.status);
   const map = createMap(style, homeExtent(shown.found));
   label(map, lang, shown, style);
   map.on("click", (event) => void clicked(map, event, shown));
@@ -48,15 +49,12 @@ async function start(): Promise<void> {
 
 /** The plans in force; where none has been published yet, the latest drafts. */
 async function whatToShow(): Promise<Shown> {
-  const city = await cityName();
   const asked = new URLSearchParams(location.search).get("status");
-  if (asked !== "draft") {
-    const found = await communities("published");
-    if (asked === "published" || hasGrids(found)) return { city, found, status: "published" };
-  }
-  const found = await communities("draft");
-  const status = asked === "draft" || hasGrids(found) ? "draft" : "published";
-  return { city, found, status };
+  const first: Status = asked === "draft" ? "draft" : "published";
+  const [city, found] = await Promise.all([cityName(), communities(first)]);
+  if (asked === first || hasGrids(found)) return { city, found, status: first };
+  const drafts = await communities("draft");
+  return { city, found: drafts, status: hasGrids(drafts) ? "draft" : "published" };
 }
 
 function hasGrids(found: Collection<Community>): boolean {
