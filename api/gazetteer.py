@@ -1,8 +1,8 @@
 """The city's names, and the ways in which a question for one can be read.
 
 Buildings, facilities, roads and compounds are found by an index of the signs in their names and
-addresses: every sign, and every pair of neighbours (``signs_of`` in the database). So one sign of
-Chinese finds as quickly as a whole address, and signs in any order as quickly as in the right one.
+addresses (``signs_of`` in the database). So one sign of Chinese finds as quickly as a whole
+address, and signs in any order as quickly as in the right one.
 All of it is what anyone may see; the rows are read under the caller's role all the same.
 """
 
@@ -11,7 +11,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations, pairwise
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -97,13 +97,12 @@ def _plain(said: str) -> str:
 
 
 def signs_of(word: str) -> list[str]:
-    """Return the signs of a word and the pairs of neighbours, as the index holds them.
+    """Return the signs of a word, as the index holds them.
 
     >>> signs_of("长虹路")
-    ['长', '虹', '路', '长虹', '虹路']
+    ['长', '虹', '路']
     """
-    signs = word.lower()
-    return [*signs, *(one + following for one, following in pairwise(signs))]
+    return list(word.lower())
 
 
 def pieces(question: str) -> list[str]:

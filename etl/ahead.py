@@ -98,6 +98,8 @@ def taken(run: Run, staged: Sequence[Staged]) -> Iterator[HeadStart]:
     with locked(run, layers), run.connection.begin(), ThreadPoolExecutor(1) as thread:
         if not may_be(run.connection, layers, run.source):
             raise LostError
+        # Signs of names wait beside their index, and come into it all at once at the end.
+        run.connection.execute(text("SET LOCAL gin_pending_list_limit = '1GB'"))
         revision: int = run.connection.execute(select(REVISIONS.next_value())).scalar_one()
         head = HeadStart(run.connection, run.source, revision, thread)
         try:

@@ -27,6 +27,13 @@ from geo.progress import Progress, silent
 LAYER_LOCK = 4206_0001
 """First number of the advisory lock of a layer's publications; its second is the layer's."""
 
+_SIGNS_IN_PLACE = text(
+    "SELECT gin_clean_pending_list(indexrelid) FROM pg_index "
+    "JOIN pg_class ON pg_class.oid = indexrelid JOIN pg_am ON pg_am.oid = relam "
+    "WHERE indrelid = CAST(:name AS regclass) AND amname = 'gin'"
+)
+"""Brings what waits beside an index of names into it (etl.ahead lets it wait)."""
+
 _FEW_ROWS = 1000
 _MUCH = 0.1  # of the rows that stayed; PostgreSQL's own autovacuum_analyze_scale_factor
 
@@ -83,6 +90,7 @@ def _analyse(connection: Connection, counts: Mapping[str, Counts]) -> None:
         for name, count in counts.items():
             if count.touched > max(_FEW_ROWS, count.unchanged * _MUCH):
                 connection.execute(text(f"ANALYZE {name}"))
+                connection.execute(_SIGNS_IN_PLACE, {"name": name})
 
 
 @contextmanager

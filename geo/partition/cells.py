@@ -19,6 +19,9 @@ from geo.partition.voronoi import Sites, nearest, ridges, sample_outlines
 THIN_ROOM_M = 20.0
 """A room without buildings that is narrower than this is shared out among its neighbours."""
 
+TRACE_M2 = 1e-3
+"""A piece of a footprint that is smaller than this goes with the land around it."""
+
 SLIVER_M2 = 50.0
 """Land without buildings that is smaller than this joins a neighbour's."""
 
@@ -221,7 +224,8 @@ def _labels(
     label[served] = nearest(sites, shapely.get_coordinates(inner[served]), room[served])
     has_foot = np.zeros(len(pieces), dtype=bool)
     foot, piece = shapely.STRtree(inner).query(feet, predicate="contains")
-    label[piece], has_foot[piece] = foot, True
+    # Where outlines touch noding leaves slits of no area, which may lie apart from the rest.
+    label[piece], has_foot[piece] = foot, shapely.area(pieces[piece]) > TRACE_M2
     foot, piece = shapely.STRtree(pieces).query(shapely.point_on_surface(feet), predicate="within")
     alone = ~has_foot[piece]
     label[piece[alone]], has_foot[piece[alone]] = foot[alone], True

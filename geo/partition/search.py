@@ -27,7 +27,7 @@ AGREED = 3
 SURVIVORS = 2
 """Parents that live on beside their best child, for each number of grids."""
 
-HOPELESS = (1.1, 1.03, 1.01)
+HOPELESS = (1.05, 1.02, 1.01)
 """A number of grids whose best drawing costs so much more than the best is tried no further: after
 the first generation, the second, and later ones."""
 

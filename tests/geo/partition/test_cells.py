@@ -64,6 +64,12 @@ def test_cells_tile_any_community_and_cut_no_building(seed, count, streets):
         assert outside.area < 1e-6
 
 
+def test_slit_between_outlines_that_touch_is_no_piece_of_a_cell():
+    buildings = [row["geom"] for row in scattered(105, 40)]
+    cells = draw_cells(LAND, feet_of(*buildings), barriers())
+    assert (shapely.get_num_geometries(cells.polygons) == 1).all()
+
+
 @given(angle=st.floats(0, 6.28), turn=st.floats(0, 90), off=st.floats(-50, 50))
 @settings(max_examples=200, deadline=None)
 def test_any_street_across_the_community_cuts_it_in_two(angle, turn, off):
