@@ -137,3 +137,6 @@ def allow(*roles: str) -> Any:
             raise NotAllowedError("role_may_not", role=asker.role)
 
     return Depends(check)
+
+
+PLANNERS = allow("planner", "admin")

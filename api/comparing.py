@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection as Database
 
 from api import problems
-from api.access import allow
+from api.access import PLANNERS
 from api.plans import check_community, plan_of
 from api.reads import reading
 from api.requests import Connection, Number, Page
@@ -19,8 +19,6 @@ from geo.comparison import compared
 from geo.errors import NotFoundError
 
 router = APIRouter(tags=["plans"])
-
-PLANNERS = allow("planner", "admin")
 
 
 class Balance(BaseModel):

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection as Database
 
 from api import jobs, problems
-from api.access import Asker, allow
+from api.access import PLANNERS, Asker
 from api.plans import check_community, known_community, plan_of
 from api.requests import Code12, Lang, Number, Writing
 from geo.errors import InputError, NotFoundError
@@ -18,7 +18,6 @@ from geo.model.job import JobKind
 
 router = APIRouter(tags=["plans"])
 
-PLANNERS = allow("planner", "admin")
 
 FeatureCode = Annotated[str, Field(min_length=1, max_length=100)]
 

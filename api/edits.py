@@ -10,7 +10,7 @@ from sqlalchemy import Connection as Database
 from sqlalchemy import func, select
 
 from api import jobs, problems
-from api.access import Asker, Caller, allow
+from api.access import PLANNERS, Asker, Caller
 from api.audit import record
 from api.plangrids import GridCode, PlanGrid, grid_features
 from api.requests import Connection, IfMatch, Lang, Number, Paging, Writing
@@ -24,7 +24,6 @@ from geo.model.grid import GridKind
 
 router = APIRouter(prefix="/plans/{number}", tags=["edits"])
 
-PLANNERS = allow("planner", "admin")
 MOST = 20_000
 
 Atoms = Annotated[list[int], Field(max_length=MOST)]

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import delete, func, insert, select, text, update
 
 from api import problems
-from api.access import Asker, allow
+from api.access import PLANNERS, Asker, allow
 from api.audit import record
 from api.requests import Connection, Number, Paging, Writing
 from api.responses import JSON, Listing, kept, listing
@@ -20,7 +20,6 @@ from geo.model import GridInformant, GridManager
 router = APIRouter(tags=["people"])
 
 STAFF = allow("planner", "fire", "admin")
-KEEPERS = allow("planner", "admin")
 
 FEWEST, MOST = 6, 8
 """Informants of a grid (the city's programme of 2011)."""
@@ -114,7 +113,7 @@ def manager(request: Request, connection: Connection, asker: Asker, code: Code15
 
 @router.put(
     "/grids/{code}/manager",
-    dependencies=[KEEPERS],
+    dependencies=[PLANNERS],
     responses=problems.documented(403, 404, 409),
 )
 def put_manager(
@@ -132,7 +131,7 @@ def put_manager(
 @router.delete(
     "/grids/{code}/manager",
     status_code=204,
-    dependencies=[KEEPERS],
+    dependencies=[PLANNERS],
     responses=problems.documented(403, 404),
 )
 def end_manager(connection: Writing, asker: Asker, code: Code15) -> None:
@@ -147,7 +146,7 @@ def end_manager(connection: Writing, asker: Asker, code: Code15) -> None:
 @router.put(
     "/grids/{code}/manager/photo",
     status_code=204,
-    dependencies=[KEEPERS],
+    dependencies=[PLANNERS],
     responses=problems.documented(403, 404, 413),
 )
 def put_photo(
@@ -191,7 +190,7 @@ def renewed(given: bytes) -> bytes:
 @router.get(
     "/grids/{code}/informants",
     response_class=Response,
-    dependencies=[KEEPERS],
+    dependencies=[PLANNERS],
     responses={200: {"model": Listing[InformantShown]}, **problems.PROTECTED},
 )
 def informants(
@@ -219,7 +218,7 @@ _INFORMANT = (
 @router.post(
     "/grids/{code}/informants",
     status_code=201,
-    dependencies=[KEEPERS],
+    dependencies=[PLANNERS],
     responses=problems.documented(403, 404),
 )
 def add_informant(
@@ -232,7 +231,9 @@ def add_informant(
     return InformantShown.model_validate(made)
 
 
-@router.put("/informants/{number}", dependencies=[KEEPERS], responses=problems.documented(403, 404))
+@router.put(
+    "/informants/{number}", dependencies=[PLANNERS], responses=problems.documented(403, 404)
+)
 def put_informant(
     connection: Writing, asker: Asker, number: Number, given: Annotated[Informant, Body()]
 ) -> InformantShown:
@@ -248,7 +249,7 @@ def put_informant(
 @router.delete(
     "/informants/{number}",
     status_code=204,
-    dependencies=[KEEPERS],
+    dependencies=[PLANNERS],
     responses=problems.documented(403, 404),
 )
 def remove_informant(connection: Writing, asker: Asker, number: Number) -> None:
@@ -262,7 +263,7 @@ def remove_informant(connection: Writing, asker: Asker, number: Number) -> None:
 @router.get(
     "/people/breaches",
     response_class=Response,
-    dependencies=[KEEPERS],
+    dependencies=[PLANNERS],
     responses={200: {"model": Listing[PeopleBreach]}, **problems.PROTECTED},
 )
 def breaches(

@@ -9,7 +9,7 @@ from sqlalchemy import Connection as Database
 from sqlalchemy import delete, func, select, update
 
 from api import problems
-from api.access import Asker, allow
+from api.access import PLANNERS, Asker
 from api.audit import record
 from api.requests import Code12, Connection, IfMatch, Number, Paging, Rows, Writing
 from api.responses import Listing, listing, tagged
@@ -20,8 +20,6 @@ from geo.model import Grid, GridPlan, Region
 from geo.model.grid import PlanStatus
 
 router = APIRouter(tags=["plans"])
-
-PLANNERS = allow("planner", "admin")
 
 
 class LimitsShown(BaseModel):

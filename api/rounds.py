@@ -1,8 +1,10 @@
 """What is done again and again beside the requests, each in a thread of its own."""
 
+import logging
 import threading
 from collections.abc import Callable
-from contextlib import suppress
+
+_log = logging.getLogger(__name__)
 
 
 class Rounds:
@@ -16,7 +18,7 @@ class Rounds:
         Seconds between the end of one round and the next.
     go
         Goes one round. It is given the event that says that no more is wanted; what it raises
-        ends the round, not the rounds: a database may be away for a while.
+        is logged and ends the round, not the rounds: a database may be away for a while.
     """
 
     def __init__(self, name: str, every_s: float, go: Callable[[threading.Event], object]) -> None:
@@ -35,5 +37,7 @@ class Rounds:
 
     def _walk(self) -> None:
         while not self._closing.wait(self._every_s):
-            with suppress(Exception):
+            try:
                 self._go(self._closing)
+            except Exception as error:
+                _log.warning("%s: %s", self._thread.name, error)

@@ -294,16 +294,3 @@ def record(connection: Connection, delivery: Delivery, state: State) -> None:
                 ).bindparams(bindparam("state", type_=JSONB)),
                 {"source": source, "layer": name, "state": state},
             )
-
-
-__all__ = [
-    "MovedError",
-    "Passed",
-    "confirm",
-    "key_of",
-    "known",
-    "marked",
-    "may_pass",
-    "record",
-    "rejoin",
-]

@@ -23,6 +23,12 @@ _SAID = {"road": "name", "compound": "name"} | dict.fromkeys(
     ("building", "facility"), "(name || ' '::text) || address"
 )
 
+_KEYS = {
+    "name_begins": "name",
+    "code_begins": "lower(code)",
+    "code_ends": "reverse(lower(code))",
+}
+
 
 def upgrade() -> None:
     op.execute(_SIGNS)
@@ -31,13 +37,6 @@ def upgrade() -> None:
         op.create_index(f"ix_{table}_signs", table, [signs], postgresql_using="gin")
     for name, key in _KEYS.items():
         op.create_index(f"ix_building_{name}", "building", [sa.text(f"{key} text_pattern_ops")])
-
-
-_KEYS = {
-    "name_begins": "name",
-    "code_begins": "lower(code)",
-    "code_ends": "reverse(lower(code))",
-}
 
 
 def downgrade() -> None:

@@ -57,7 +57,7 @@ SAID = "(name || ' '::text) || address"
 
 
 def signs(table: str, said: str = "name") -> Index:
-    """Return the index by which a name is found: of its signs and the pairs of neighbours."""
+    """Return the index by which a name is found: of its signs."""
     return Index(f"ix_{table}_signs", text(f"signs_of({said})"), postgresql_using="gin")
 
 

@@ -109,14 +109,6 @@ class _Run:
     pool: ThreadPoolExecutor
 
 
-@dataclass(frozen=True)
-class _Family:
-    """What comes of two chains, and what each of them ended with."""
-
-    child: Found
-    ends: tuple[float, float]
-
-
 def _bred(run: _Run, counts: list[int]) -> Found:
     """Return the best drawing of several generations."""
     alive: dict[int, list[Found]] = {count: [] for count in counts}
@@ -125,11 +117,14 @@ def _bred(run: _Run, counts: list[int]) -> Found:
     for generation in range(run.effort.generations):
         # Two families at once where one number of grids is left.
         numbers = range(2 * generation, 2 * generation + (1 if len(counts) > 1 else 2))
-        jobs = [(count, number) for count in counts for number in numbers]
-        families = list(run.pool.map(partial(_family, run), jobs))
-        ends += [end for family in families for end in family.ends]
-        for (count, _), family in zip(jobs, families, strict=True):
-            alive[count].append(family.child)
+        families = [(count, number) for count in counts for number in numbers]
+        parents = [(count, 2 * number + side) for count, number in families for side in (0, 1)]
+        ended = list(run.pool.map(partial(_chain, run), *zip(*parents, strict=True)))
+        ends += [parent.cost for parent in ended]
+        number = [number for _, number in families]
+        children = run.pool.map(partial(_child, run), number, ended[::2], ended[1::2])
+        for (count, _), child in zip(families, children, strict=True):
+            alive[count].append(child)
         kin = run.pool.map(partial(_survivors, run, generation), map(alive.get, counts))
         alive = dict(zip(counts, kin, strict=True))
         before, champion = champion, min((kin[0] for kin in alive.values()), key=_cost)
@@ -148,14 +143,8 @@ def _cost(found: Found) -> float:
     return found.cost
 
 
-def _family(run: _Run, job: tuple[int, int]) -> _Family:
-    """Return what comes of two chains with a number of grids."""
-    count, number = job
-    one, other = (
-        chain(run.case, count, 2 * number + side, run.effort.moves_per_node, run.seed, run.stop)
-        for side in (0, 1)
-    )
-    return _Family(_child(run, number, one, other), (one.cost, other.cost))
+def _chain(run: _Run, count: int, number: int) -> Found:
+    return chain(run.case, count, number, run.effort.moves_per_node, run.seed, run.stop)
 
 
 def _child(run: _Run, number: int, one: Found, other: Found) -> Found:
