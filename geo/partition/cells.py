@@ -252,7 +252,9 @@ def _connected_labels(
     barred = (kind > 0) & (room[one] == room[other]) & ~(has_foot[one] & has_foot[other])
     area = shapely.area(pieces.polygons)
     total = np.bincount(label, weights=area)
-    rooted = has_foot.copy()
+    rooted = np.zeros(len(area), dtype=bool)
+    rooted[_largest(np.where(has_foot, area, 0.0), label)] = True
+    rooted &= has_foot
     empty = label >= feet
     largest = np.zeros(len(total))
     np.maximum.at(largest, label, area)
@@ -279,6 +281,13 @@ def _connected_labels(
         orphan, first = np.unique(claim[order, 0], return_index=True)
         label[orphan] = claim[order, 1][first]
         rooted[orphan] = True
+
+
+def _largest(area: NDArray[np.float64], label: Ints) -> Ints:
+    """Return the largest piece of each label, in the labels' order."""
+    by_area = np.lexsort((-area, label))
+    largest: Ints = by_area[np.unique(label[by_area], return_index=True)[1]]
+    return largest
 
 
 def _spread(
@@ -308,8 +317,7 @@ def _merged(
     labels, cell = np.unique(label, return_inverse=True)
     polygons = merged(lines, pieces, cell)
     area = shapely.area(pieces.polygons)
-    by_area = np.lexsort((-area, cell))
-    main = by_area[np.unique(cell[by_area], return_index=True)[1]]
+    main = _largest(area, cell)
     feet = int(foot_of_building.max(initial=-1)) + 1
     cell_of_foot = np.searchsorted(labels, np.arange(feet))
     placed = np.where(foot_of_building >= 0, cell_of_foot[foot_of_building], -1)

@@ -64,8 +64,10 @@ def test_cells_tile_any_community_and_cut_no_building(seed, count, streets):
         assert outside.area < 1e-6
 
 
-def test_slit_between_outlines_that_touch_is_no_piece_of_a_cell():
-    buildings = [row["geom"] for row in scattered(105, 40)]
+@pytest.mark.parametrize(("seed", "count"), [(105, 40), (89, 50), (111, 50)])
+def test_cell_of_footprints_that_touch_or_overlap_is_in_one_piece(seed, count):
+    # A slit without area where outlines touch; a footprint that two larger ones all but part.
+    buildings = [row["geom"] for row in scattered(seed, count)]
     cells = draw_cells(LAND, feet_of(*buildings), barriers())
     assert (shapely.get_num_geometries(cells.polygons) == 1).all()
 
