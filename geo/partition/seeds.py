@@ -3,8 +3,8 @@
 import numpy as np
 import pymetis
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import breadth_first_order, connected_components
+from scipy.sparse import coo_array, csr_array
+from scipy.sparse.csgraph import breadth_first_order, connected_components, dijkstra
 
 from geo.partition.coverage import Floats, Ints
 from geo.partition.graph import Graph
@@ -44,6 +44,7 @@ def continued(
     """
     label = before.copy()
     fresh = int(before.max(initial=-1)) + 1
+    _link_locked(graph, label, locked)
     label[_astray(graph, label, locked)] = -1
     fresh = _fill_large_gaps(graph, label, limits, fresh, seed)
     _share_out(graph, label, label < 0)
@@ -54,6 +55,35 @@ def continued(
     while len(np.unique(label)) < count and _split(graph, label, locked, fresh, seed):
         fresh += 1
     return label
+
+
+def _link_locked(graph: Graph, label: Ints, locked: NDArray[np.bool_]) -> None:
+    """Join the locked nodes of a grid that lie apart by what moves the fewest households.
+
+    What is locked elsewhere, or links another grid, is in the way; if there is no way round it, the
+    grid stays in pieces.
+    """
+    held = locked & (label >= 0)
+    ends = np.concatenate([graph.edges, graph.edges[:, ::-1]])
+    for grid in np.unique(label[held]):
+        open_to = ends[~(held & (label != grid))[ends].any(axis=1)]
+        while True:
+            nodes = np.flatnonzero(label == grid)
+            piece, main = _pieces(graph.subgraph(nodes), label[nodes], locked[nodes])
+            apart = nodes[locked[nodes] & ~main[piece]]
+            if len(apart) == 0:
+                break
+            dear = np.where(label == grid, 1e-3, graph.households + 1.0)[open_to[:, 1]]
+            matrix = csr_array((dear, open_to.T), shape=(len(graph), len(graph)))
+            cost, back, _ = dijkstra(
+                matrix, indices=nodes[main[piece]], min_only=True, return_predecessors=True
+            )
+            node = apart[cost[apart].argmin()]
+            if not np.isfinite(cost[node]):
+                break
+            while back[node] >= 0:
+                label[node], held[node] = grid, True
+                node = back[node]
 
 
 def _astray(graph: Graph, label: Ints, locked: NDArray[np.bool_]) -> NDArray[np.bool_]:
