@@ -9,12 +9,13 @@ rolled back, and what is staged goes the ordinary way.
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, select, text
 from sqlalchemy.exc import DBAPIError
 
+from etl import indexes
 from etl.batch import Batch
 from etl.layers import JOINED_LATER
 from etl.runs import Run
@@ -46,7 +47,7 @@ class HeadStart:
             self._waiting.append(self._thread.submit(self._write, staged, first, last, copied))
 
     def finish(self) -> None:
-        """Wait until all is written.
+        """Wait until all is written, and put up the indexes.
 
         Raises
         ------
@@ -56,6 +57,7 @@ class HeadStart:
         try:
             for done in self._waiting:
                 done.result()
+            indexes.put_up(self.connection, [*self._rows])
         except DBAPIError as error:
             if error.connection_invalidated:
                 raise
@@ -89,13 +91,21 @@ class HeadStart:
 
 
 @contextmanager
-def taken(run: Run, staged: Sequence[Staged]) -> Iterator[HeadStart]:
-    """Hold the layers' locks and the publishing transaction, which ends well with the block."""
+def taken(run: Run, staged: Sequence[Staged], *, is_large: bool) -> Iterator[HeadStart]:
+    """Hold the layers' locks and the publishing transaction, which ends well with the block.
+
+    Indexes of layers that are empty are left off where the delivery is large.
+    """
     layers = [one.layer for one in staged]
     with run.connection.begin():
         for one in staged:  # by which the rows of a batch are found
             run.connection.execute(text(f"CREATE INDEX ON {one.table} ({ROW})"))
-    with locked(run, layers), run.connection.begin(), ThreadPoolExecutor(1) as thread:
+    with ExitStack() as stack:
+        stack.enter_context(locked(run, layers))
+        for layer in layers if is_large else ():
+            indexes.leave_off(run.connection, layer)
+        stack.enter_context(run.connection.begin())
+        thread = stack.enter_context(ThreadPoolExecutor(1))
         if not may_be(run.connection, layers, run.source):
             raise LostError
         # Signs of names wait beside their index, and come into it all at once at the end.

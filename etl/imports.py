@@ -212,7 +212,8 @@ def _ahead(
     LostError
         If the checks changed it; it is staged as if this had not been tried.
     """
-    with ahead.taken(run, [*reader.delivery.staged.values()]) as head:
+    staged = [*reader.delivery.staged.values()]
+    with ahead.taken(run, staged, is_large=reader.is_large) as head:
         reader.read(engine, run, progress, head.follow)
         after_reading()
         delivery, found = deepcopy((reader.delivery, reader.found))

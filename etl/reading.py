@@ -18,6 +18,7 @@ from etl.check import Fault, Known, checked
 from etl.delivery import Delivery
 from etl.diff import Scope
 from etl.guard import Concern
+from etl.indexes import FEWEST_ROWS
 from etl.layers import EXTRAS, REGISTER, filled, table_of
 from etl.mapping import Mapping, mapped
 from etl.passed import Passed, key_of, marked, may_pass
@@ -77,6 +78,12 @@ class Reader:
     passed: dict[str, Passed]
     cities: np.ndarray[Any, np.dtype[np.float64]] | None
     is_done: bool = False
+
+    @property
+    def is_large(self) -> bool:
+        """Return whether an index is sooner built at once than row by row."""
+        counts = [part.source.count for part in self.parts]
+        return any(count is None or count > FEWEST_ROWS for count in counts)
 
     def read(
         self,

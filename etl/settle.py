@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, delete, func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from etl import diff, passed, runs
+from etl import diff, indexes, passed, runs
 from etl.delivery import Delivery, Outcome
 from etl.diff import Counts
 from etl.guard import Concern
@@ -112,6 +112,8 @@ def locked(run: Run, delivered: Sequence[str]) -> Iterator[None]:
             if name in layers:
                 run.connection.execute(select(func.pg_advisory_lock(LAYER_LOCK, serial)))
     try:
+        with run.connection.begin():
+            indexes.put_up(run.connection, sorted(layers))
         yield
     finally:
         _unlock(run)

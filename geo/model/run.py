@@ -105,6 +105,16 @@ class PassedRows(Base):
     marks: Mapped[bytes] = mapped_column(LargeBinary)
 
 
+class IndexLeftOff(Base):
+    """An index that an empty layer is without until its first delivery is in."""
+
+    __tablename__ = "index_left_off"
+
+    name: Mapped[str] = mapped_column(Text, primary_key=True)
+    layer: Mapped[str] = mapped_column(Text)
+    definition: Mapped[str] = mapped_column(Text)
+
+
 class Quarantine(Base):
     """A feature that an import refused: why, its properties, its geometry as it came (WKB).
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine, NullPool, create_engine, event, text
 
-from etl import runs
+from etl import reading, runs
 from etl.mapping import Mapping
 from tests.etl.delivery import bring, houses, mapping, write
 
@@ -117,9 +117,20 @@ class _Marked:
         self.count()
 
 
+def indexes(engine: Engine) -> set[str]:
+    with engine.connect() as connection:
+        listed = text("SELECT indexdef FROM pg_indexes WHERE tablename = 'compound'")
+        return set(connection.scalars(listed))
+
+
 def firsts(url: str, file: Path, wrong: list[str]) -> int:
-    """Kill the first delivery of a source of its own at one boundary after another; count them."""
+    """Kill the first delivery of a source of its own at one boundary after another; count them.
+
+    The layer is empty until one comes in, and without its indexes meanwhile.
+    """
     engine, moment = engine_of(url), 0
+    reading.FEWEST_ROWS = 0
+    before = indexes(engine)
     while True:
         moment += 1
         source = f"first {moment}"
@@ -132,6 +143,8 @@ def firsts(url: str, file: Path, wrong: list[str]) -> int:
         if live not in ((SIZE,) if ended else (0, SIZE)):
             wrong.append(f"first delivery, boundary {moment}: {live}")
         if ended:
+            if indexes(engine) != before:
+                wrong.append(f"indexes: {before ^ indexes(engine)}")
             return moment - 1
 
 
