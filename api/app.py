@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from fastapi import FastAPI
 from sqlalchemy import Engine
+from sqlalchemy.orm import configure_mappers
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
@@ -49,11 +50,12 @@ from api.firewatch import FireWatch
 from api.gate import Gate
 from api.ogc import create_ogc
 from api.pool import Pool, State
+from api.rehearsal import rehearse
 from api.rounds import Rounds
 from api.workshop import Workshop
 from geo import db
 from geo.fire.desk import Desks
-from geo.messages import speaking
+from geo.messages import LANGUAGES, catalogue, speaking
 from geo.settings import settings
 
 RESOURCES = (
@@ -118,13 +120,22 @@ def create_app(engine: Engine | None = None) -> FastAPI:
 def served() -> FastAPI:
     """Return the application as ``gridatlas serve`` runs it, with its log."""
     observe.log_to(access=bool(os.environ.get("GRIDATLAS_LOG")))
+    _warm()
     return create_app()
+
+
+def _warm() -> None:
+    """Make ready what the first who asks would wait for: the tables' mappers and all texts."""
+    configure_mappers()
+    for lang in LANGUAGES:
+        catalogue(lang)
 
 
 def _rounds(app: FastAPI) -> Iterator[Rounds]:
     """Yield what is done beside the requests."""
     engine, here = app.state.engine, app.state
-    yield Rounds("firewatch", firewatch.GLANCE_S, FireWatch(engine, here.desks).look)
+    look = FireWatch(engine, here.desks).look
+    yield Rounds("firewatch", firewatch.GLANCE_S, look, at_once=True)
     yield Rounds("baker", baking.GLANCE_S, partial(baking.keep_baked, engine))
     yield Rounds("reads", reads.GLANCE_S, lambda _: here.reads.write(everything=False))
 
@@ -134,6 +145,7 @@ async def _life(app: FastAPI) -> AsyncIterator[None]:
     at_work = (app.state.workshop, *app.state.rounds)
     for one in at_work:
         one.open()
+    await run_in_threadpool(rehearse, app.state.engine)
     yield
     for one in (*reversed(at_work), app.state.reads):
         await run_in_threadpool(one.close)

@@ -19,10 +19,19 @@ class Rounds:
     go
         Goes one round. It is given the event that says that no more is wanted; what it raises
         is logged and ends the round, not the rounds: a database may be away for a while.
+    at_once
+        Whether the first round begins when it is opened.
     """
 
-    def __init__(self, name: str, every_s: float, go: Callable[[threading.Event], object]) -> None:
-        self._every_s, self._go = every_s, go
+    def __init__(
+        self,
+        name: str,
+        every_s: float,
+        go: Callable[[threading.Event], object],
+        *,
+        at_once: bool = False,
+    ) -> None:
+        self._every_s, self._go, self._first_s = every_s, go, 0.0 if at_once else every_s
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._walk, name=name, daemon=True)
 
@@ -36,7 +45,9 @@ class Rounds:
         self._thread.join(10)
 
     def _walk(self) -> None:
-        while not self._closing.wait(self._every_s):
+        wait_s = self._first_s
+        while not self._closing.wait(wait_s):
+            wait_s = self._every_s
             try:
                 self._go(self._closing)
             except Exception as error:

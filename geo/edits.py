@@ -401,11 +401,12 @@ def _land(connection: Connection, draft: Draft, change: Change) -> dict[str, str
     touched = change.touched()
     atoms = [atom for atom, code in draft.grid_of.items() if code in touched]
     cells = cells_of(connection, atoms)
-    grouped: dict[str, list[shapely.Geometry]] = {}
-    for atom, cell in cells.items():
-        if not shapely.is_empty(cell):  # of two atoms on one cell the first has the land
-            grouped.setdefault(draft.grid_of[atom], []).extend(shapely.get_parts(cell))
-    return {code: _ewkb(shapely.coverage_union_all(parts)) for code, parts in grouped.items()}
+    parts, of_cell = shapely.get_parts(list(cells.values()), return_index=True)
+    has_land = ~shapely.is_empty(parts)  # of two atoms on one cell the first has the land
+    parts = parts[has_land]
+    owners = np.array([draft.grid_of[atom] for atom in cells], dtype=object)[of_cell[has_land]]
+    grouped = {code: parts[owners == code] for code in dict.fromkeys(owners.tolist())}
+    return {code: _ewkb(shapely.coverage_union_all(land)) for code, land in grouped.items()}
 
 
 def cells_of(connection: Connection, atoms: Sequence[int]) -> dict[int, shapely.Geometry]:

@@ -81,15 +81,27 @@ def read_layer(
 
 def read_frame(connection: Connection, statement: Select[*tuple[Any, ...]]) -> gpd.GeoDataFrame:
     """Return the rows of a query whose column ``geom`` is WKB in the storage system."""
-    result = connection.execute(statement)
-    names = list(result.keys())
-    rows = result.fetchall()
-    values = dict(zip(names, zip(*rows, strict=True) if rows else ((),) * len(names), strict=True))
+    values = _values(connection, statement)
     geometry = shapely.from_wkb(np.array(values.pop("geom"), dtype=object))
     # One frame, made once: a community is read in ten of them, and each copy counts.
     columns = {name: pd.Series(column) for name, column in values.items()}
     columns["geom"] = gpd.GeoSeries(geometry, crs=_storage())
     return gpd.GeoDataFrame(columns, geometry="geom")
+
+
+def read_table(connection: Connection, statement: Select[*tuple[Any, ...]]) -> pd.DataFrame:
+    """Return the rows of a query without geometry."""
+    values = _values(connection, statement)
+    return pd.DataFrame({name: pd.Series(column) for name, column in values.items()})
+
+
+def _values(
+    connection: Connection, statement: Select[*tuple[Any, ...]]
+) -> dict[str, tuple[Any, ...]]:
+    result = connection.execute(statement)
+    names = list(result.keys())
+    rows = result.fetchall()
+    return dict(zip(names, zip(*rows, strict=True) if rows else ((),) * len(names), strict=True))
 
 
 @cache

@@ -183,14 +183,17 @@ def _twice(graph: PipeGraph) -> PipeGraph:
 
     def copied(frame: object, columns: tuple[str, ...]) -> object:
         other = frame.copy()
-        other["geom"] = other.geometry.translate(30_000.0)
         for name in columns:
             other[name] = other[name].where(other[name].isna(), other[name] + "'")
         return pd.concat([frame, other], ignore_index=True)
 
     nodes = copied(graph.nodes, ("code",))
     segments = copied(graph.segments, ("code", "from_node", "to_node"))
-    return pipes.build(graph.network, graph.crs, nodes, segments)
+    away = segments.geometry[len(graph.segments) :].translate(30_000.0)
+    segments.loc[away.index, "geom"] = away
+    own = graph.xy[: len(graph.nodes)]
+    xy = np.concatenate([own, own + np.array([30_000.0, 0.0])])
+    return pipes.build(graph.network, graph.crs, nodes, xy, segments)
 
 
 def _response(connection: Connection, desk: Desk) -> None:

@@ -115,12 +115,11 @@ def anchor(
     there = np.flatnonzero(piece >= 0)
     ways = shapely.shortest_line(graph.lines[piece[there]], walls[rows[there]])
     behind = np.zeros(len(rows), dtype=bool)
-    for k in there[_is_blocked(ways, rows[there], walls, tree)]:
-        other = _open_way(graph, int(rows[k]), walls, tree)
-        if other is None:
-            behind[k] = True
-        else:
-            piece[k], gap[k] = other
+    shut = there[_is_blocked(ways, rows[there], walls, tree)]
+    other, apart = _open_ways(graph, rows[shut], walls, tree)
+    behind[shut] = other < 0
+    freed = other >= 0
+    piece[shut[freed]], gap[shut[freed]] = other[freed], apart[freed]
     return Anchors(piece, _offset(graph, piece, walls[rows]), gap, behind)
 
 
@@ -157,16 +156,22 @@ def _is_blocked(ways: Geometries, owner: Ints, walls: Geometries, tree: shapely.
     return blocked
 
 
-def _open_way(
-    graph: RoadGraph, row: int, walls: Geometries, tree: shapely.STRtree
-) -> tuple[int, float] | None:
-    """Return the nearest piece with an open way to a building, and how long that is."""
-    near = graph.tree.query(walls[row], predicate="dwithin", distance=OTHER_WAYS_M)
-    apart = shapely.distance(graph.lines[near], walls[row])
-    near = near[np.argsort(apart)]
-    ways = shapely.shortest_line(graph.lines[near], walls[row])
-    blocked = _is_blocked(ways, np.full(len(near), row), walls, tree)
-    free = np.flatnonzero(~blocked)
-    if not len(free):
-        return None
-    return int(near[free[0]]), float(shapely.length(ways[free[0]]))
+def _open_ways(
+    graph: RoadGraph, rows: Ints, walls: Geometries, tree: shapely.STRtree
+) -> tuple[Ints, Floats]:
+    """Return the nearest piece with an open way to each building, -1 for none, and how far it is.
+
+    All buildings try their nearest piece at once, then those still without a way their next one.
+    """
+    found, gap = np.full(len(rows), -1, dtype=np.int64), np.full(len(rows), np.inf)
+    at, near = graph.tree.query(walls[rows], predicate="dwithin", distance=OTHER_WAYS_M)
+    apart = shapely.distance(graph.lines[near], walls[rows[at]])
+    order = np.lexsort((apart, at))
+    at, near, apart = at[order], near[order], apart[order]
+    rank = np.arange(len(at)) - np.searchsorted(at, at)
+    for turn in range(int(rank.max(initial=-1)) + 1):
+        now = np.flatnonzero((rank == turn) & (found[at] < 0))
+        ways = shapely.shortest_line(graph.lines[near[now]], walls[rows[at[now]]])
+        free = now[~_is_blocked(ways, rows[at[now]], walls, tree)]
+        found[at[free]], gap[at[free]] = near[free], apart[free]
+    return found, gap

@@ -138,7 +138,8 @@ def _lost(connection: Connection, graph: PipeGraph, dry: Bools, lang: Language) 
     nodes = np.unique(graph.ends[rows])
     nodes = nodes[~wet[nodes] & (nodes < len(graph.nodes))]
     frame = graph.nodes.iloc[nodes]
-    taps = frame[frame["kind"].isin(["hydrant"])]
+    is_tap = (frame["kind"] == "hydrant").to_numpy(dtype=bool)
+    places = [shapely.Point(place) for place in graph.xy[nodes[is_tap]]]
     codes = frame["building_code"].dropna().unique().tolist()
     codes = codes if sees_buildings(connection) else []
     served = buildings_of(connection, graph, codes)
@@ -148,7 +149,7 @@ def _lost(connection: Connection, graph: PipeGraph, dry: Bools, lang: Language) 
         "length_m": round(float(graph.length[rows].sum()), 1),
         "hydrants": [
             {"code": code, "point": point}
-            for code, point in zip(taps["code"], taps.geometry, strict=True)
+            for code, point in zip(frame["code"][is_tap], places, strict=True)
         ],
         "buildings": served,
         "households": sum(one["households"] for one in served),
@@ -320,7 +321,7 @@ def _distance(item: tuple[int, float]) -> float:
 
 
 def _plain_valve(graph: PipeGraph, node: int, far: float) -> Shown:
-    frame: Mapping[str, Any] = graph.nodes.iloc[node]
+    frame = graph.nodes.iloc[node]
     return {
         "code": frame["code"],
         "name": frame["name"],

@@ -6,6 +6,7 @@ from typing import Any
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 import pyproj
 import shapely
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from sqlalchemy import Connection, func, select
 
 from geo import crs as systems
 from geo.errors import InputError
-from geo.layers import read_frame, wkb
+from geo.layers import read_frame, read_table, wkb
 from geo.model import STORAGE_SRID, PipeNode, PipeSegment
 from geo.model.pipe import Network
 from geo.network.noding import Bools, Floats, Geometries, Ints
@@ -74,7 +75,7 @@ class PipeGraph:
     Attributes
     ----------
     nodes
-        Frame of the nodes on record, metric; the first rows of the graph's nodes.
+        Table of the nodes on record; the first rows of the graph's nodes.
     segments
         Frame of the segments, metric.
     xy
@@ -85,7 +86,7 @@ class PipeGraph:
 
     network: str
     crs: pyproj.CRS
-    nodes: gpd.GeoDataFrame
+    nodes: pd.DataFrame
     segments: gpd.GeoDataFrame
     xy: Floats
     ends: Ints
@@ -204,20 +205,16 @@ class PipeGraph:
 
 
 def build(
-    network: str, crs: pyproj.CRS, nodes: gpd.GeoDataFrame, segments: gpd.GeoDataFrame
+    network: str, crs: pyproj.CRS, nodes: pd.DataFrame, xy: Floats, segments: gpd.GeoDataFrame
 ) -> PipeGraph:
-    """Return the graph of metric frames of nodes and segments."""
-    row_of = {code: row for row, code in enumerate(nodes["code"])}
+    """Return the graph of a table of nodes, their (n, 2) places in metres, and metric segments."""
+    codes = pd.Index(nodes["code"])
     lines = segments.geometry.to_numpy()
-    named = [segments["from_node"], segments["to_node"]]
-    ends = np.array([[row_of.get(code, -1) for code in column] for column in named]).T
-    ends = ends.reshape(-1, 2).astype(np.int64)
+    flat = np.concatenate([codes.get_indexer(segments[end]) for end in ("from_node", "to_node")])
     places = shapely.get_coordinates(
         np.concatenate([shapely.get_point(lines, 0), shapely.get_point(lines, -1)])
     )
-    xy = shapely.get_coordinates(nodes.geometry.to_numpy())
-    flat = ends.T.ravel()
-    xy, flat = _joined(xy, flat, places)
+    xy, flat = _joined(xy, flat.astype(np.int64), places)
     return PipeGraph(network, crs, nodes, segments, xy, flat.reshape(2, -1).T.copy())
 
 
@@ -253,19 +250,22 @@ def _loose_ends(graph: PipeGraph) -> list[Fault]:
     """Return ends at which a network does not rightly end, and joints without a node."""
     made = np.arange(len(graph.xy)) >= len(graph.nodes)
     loose = (graph.degree == 1) & (made | ~graph.is_kind(*MAY_END))
-    codes = graph.segments["code"].to_numpy()
-    at = {int(node): row for row, pair in enumerate(graph.ends) for node in pair if loose[node]}
-    found = [
-        Fault("loose_end", str(codes[row]), shapely.Point(graph.xy[node]))
-        for node, row in at.items()
-    ]
-    joints = np.flatnonzero(made & (graph.degree > 1))
-    first = {int(node): row for row, pair in enumerate(graph.ends) for node in pair if made[node]}
-    found += [
-        Fault("missing_node", str(codes[first[int(node)]]), shapely.Point(graph.xy[node]))
-        for node in joints
-    ]
-    return found
+    flat = graph.ends.ravel()
+    at = np.flatnonzero(loose[flat])
+    found = _faults(graph, "loose_end", at // 2, flat[at])
+    joint = made & (graph.degree > 1)
+    at = np.flatnonzero(joint[flat])
+    of_node = np.zeros(len(graph.xy), dtype=np.int64)
+    of_node[flat[at]] = at // 2
+    joints = np.flatnonzero(joint)
+    return [*found, *_faults(graph, "missing_node", of_node[joints], joints)]
+
+
+def _faults(graph: PipeGraph, kind: str, segments: Ints, nodes: Ints) -> list[Fault]:
+    """Return a fault at each of some nodes, told of a segment that ends there."""
+    codes = graph.segments["code"].to_numpy()[segments].tolist()
+    places = graph.xy[nodes]
+    return [Fault(kind, code, shapely.Point(at)) for code, at in zip(codes, places, strict=True)]
 
 
 def _islands(graph: PipeGraph) -> list[Fault]:
@@ -308,21 +308,25 @@ def read(connection: Connection, network: str, box: tuple[float, float, float, f
         If it has no segments there.
     """
     area = func.ST_MakeEnvelope(*box, STORAGE_SRID)
-    segments = read_frame(connection, _query(PipeSegment, _SEGMENT, network, area))
+    segments = read_frame(
+        connection, _query(PipeSegment, _SEGMENT, network, area, wkb(PipeSegment.geom))
+    )
     if segments.empty:
         raise InputError("no_pipes", network=network)
-    nodes = read_frame(connection, _query(PipeNode, _NODE, network, area))
+    nodes = read_table(connection, _query(PipeNode, _NODE, network, area, *_PLACE))
     crs = systems.metric_crs((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
-    return build(network, crs, _metric(nodes, crs), _metric(segments, crs))
+    lon, lat = (nodes.pop(axis.name).to_numpy(dtype=float) for axis in _PLACE)
+    metres = pyproj.Transformer.from_crs(systems.STORAGE, crs, always_xy=True).transform(lon, lat)
+    shapes = systems.transform(segments.geometry.to_numpy(), systems.STORAGE, crs)
+    segments = segments.set_geometry(gpd.GeoSeries(shapes, index=segments.index, crs=crs))
+    return build(network, crs, nodes, np.column_stack(metres), segments)
 
 
-def _query(table: Any, names: tuple[str, ...], network: str, area: Any) -> Any:
+_PLACE = func.ST_X(PipeNode.geom).label("x"), func.ST_Y(PipeNode.geom).label("y")
+
+
+def _query(table: Any, names: tuple[str, ...], network: str, area: Any, *more: Any) -> Any:
     columns = [getattr(table, name) for name in names]
     within = table.geom.op("&&")(area)
-    query = select(*columns, wkb(table.geom)).where(table.network == network, within)
+    query = select(*columns, *more).where(table.network == network, within)
     return query.order_by(table.code)
-
-
-def _metric(frame: gpd.GeoDataFrame, crs: pyproj.CRS) -> gpd.GeoDataFrame:
-    shapes = systems.transform(frame.geometry.to_numpy(), systems.STORAGE, crs)
-    return frame.set_geometry(gpd.GeoSeries(shapes, index=frame.index, crs=crs))

@@ -2,6 +2,7 @@
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 import pytest
 import shapely
 
@@ -16,8 +17,8 @@ def network(kind: str, *points: tuple[float, float], **more: float | None) -> Pi
     row = {"code": kind, "from_node": None, "to_node": None} | usual | more
     segments = gpd.GeoDataFrame([row], geometry=[shapely.LineString(points)], crs="EPSG:4546")
     segments = segments.rename_geometry("geom")
-    nodes = gpd.GeoDataFrame({"code": [], "kind": []}, geometry=[], crs="EPSG:4546")
-    return pipes.build(kind, segments.crs, nodes.rename_geometry("geom"), segments)
+    nodes = pd.DataFrame({"code": [], "kind": []})
+    return pipes.build(kind, segments.crs, nodes, np.empty((0, 2)), segments)
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,8 @@ def network(
         for k, (a, b) in enumerate(segments)
     ]
     frames = [gpd.GeoDataFrame(one, geometry="geom", crs="EPSG:4546") for one in (rows, lines)]
-    return pipes.build("water", frames[0].crs, *frames)
+    table, xy = frames[0].drop(columns="geom"), frames[0].get_coordinates().to_numpy()
+    return pipes.build("water", frames[0].crs, table, xy, frames[1])
 
 
 def codes(parts: isolation.Sectors, valves: np.ndarray) -> set[str]:
@@ -210,7 +211,7 @@ def test_loose_ends_crossings_and_nothings_are_named():
         {"code": "nothing", "geom": shapely.LineString([(500, 500), (500, 500)])},
     ]
     segments = gpd.GeoDataFrame([*lines.to_dict("records"), *extra], geometry="geom", crs=lines.crs)
-    graph = pipes.build("water", lines.crs, nodes, segments)
+    graph = pipes.build("water", lines.crs, nodes, frames.xy, segments)
     kinds = {(fault.kind, fault.code) for fault in graph.faults}
     assert ("loose_end", "across") in kinds
     assert ("zero_length", "nothing") in kinds
@@ -220,7 +221,7 @@ def test_loose_ends_crossings_and_nothings_are_named():
 
 def test_ends_at_one_place_are_joined_without_a_node():
     frames = network({"s": "source", "a": "end"}, [("s", "a")])
-    at = shapely.get_coordinates(frames.nodes.geometry.to_numpy())
+    at = frames.xy
     rows = [
         {"code": "p", "from_node": "s", "geom": shapely.LineString([at[0], (0, 7)])},
         {"code": "q", "to_node": "a", "geom": shapely.LineString([(0.02, 7), at[1]])},
@@ -228,7 +229,7 @@ def test_ends_at_one_place_are_joined_without_a_node():
     segments = gpd.GeoDataFrame(rows, geometry="geom", crs=frames.crs)
     for name in ("to_node", "from_node", "diameter_mm", "burial_depth_m"):
         segments[name] = segments.get(name)
-    graph = pipes.build("water", frames.crs, frames.nodes, segments)
+    graph = pipes.build("water", frames.crs, frames.nodes, at, segments)
     assert graph.ends[0, 1] == graph.ends[1, 0] == len(frames.nodes)
     assert [fault.kind for fault in graph.faults] == ["missing_node"]
     assert graph.length.sum() == pytest.approx(200, abs=30)
