@@ -20,6 +20,7 @@ import pyogrio
 import pyproj
 import shapely
 from numpy.typing import NDArray
+from pandas.util import hash_array
 from sqlalchemy import Connection, bindparam, delete, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -123,16 +124,18 @@ def marked(batch: Batch, key: bytes) -> Batch:
         return batch
     wkb = shapely.to_wkb(batch.geometry) if batch.wkb is None else batch.wkb
     names = "\n".join(f"{name} {values.type}" for name, values in batch.columns.items())
-    key = hashlib.blake2b(names.encode(), key=key).digest()
-    digests = b"".join(
-        hashlib.blake2b(
-            said.encode() + _BETWEEN.encode() + (shape or b""), digest_size=8, key=key
-        ).digest()
-        for said, shape in zip(joined.to_pylist(), wkb, strict=True)
-    )
-    marks = np.frombuffer(digests, ">i8").astype(np.int64)
-    marks[_ambiguous(batch)] = 0
+    key = hashlib.blake2b(names.encode(), digest_size=16, key=key).digest()
+    shapes = np.array([b"" if one is None else one for one in wkb], dtype=object)
+    said = np.array(joined.to_pylist(), dtype=object)
+    marks = _digests(said, key[:8]) ^ _digests(shapes, key[8:])
+    marks[_ambiguous(batch, joined)] = 0
     return batch.with_marks(marks)
+
+
+def _digests(values: NDArray[np.object_], key: bytes) -> NDArray[np.int64]:
+    """Return 64 bits of SipHash of texts or bytes."""
+    digests = hash_array(values, hash_key=key.hex(), categorize=False)
+    return np.asarray(digests).astype(np.int64)
 
 
 def _joined(batch: Batch) -> pa.Array | None:
@@ -146,14 +149,15 @@ def _joined(batch: Batch) -> pa.Array | None:
     return pc.binary_join_element_wise(*values, _BETWEEN)
 
 
-def _ambiguous(batch: Batch) -> Flags:
+def _ambiguous(batch: Batch, joined: pa.Array) -> Flags:
     """Return the rows with a value that holds the signs between values, or that stand for none."""
-    rows = np.zeros(len(batch), dtype=bool)
+    between = max(len(batch.columns) - 1, 0)
+    missing = np.zeros(len(batch), dtype=np.int64)
     for values in batch.columns.values():
-        if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
-            found = pc.match_substring_regex(values, f"[{_BETWEEN}{_MISSING}]")
-            rows |= np.asarray(found.fill_null(False))
-    return rows
+        missing += np.asarray(pc.is_null(values))
+    rows = np.asarray(pc.count_substring(joined, _BETWEEN)) != between
+    rows |= np.asarray(pc.count_substring(joined, _MISSING)) != missing
+    return np.asarray(rows)
 
 
 def key_of(how: Way, crs: pyproj.CRS | None) -> bytes:

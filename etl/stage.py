@@ -4,6 +4,7 @@ Staging tables are unlogged and a run's own; what was refused on the way goes to
 that a run that dies leaves nothing behind but what the next run drops.
 """
 
+import binascii
 import io
 import json
 from collections.abc import Iterator, Sequence
@@ -262,7 +263,17 @@ def hex_wkb(batch: Batch, kind: str) -> pa.Array:
     if kind == "MULTIPOLYGON":
         for row in np.flatnonzero(shapely.get_type_id(values) == shapely.GeometryType.POLYGON):
             wkb[row] = _ONE_POLYGON + wkb[row]
-    return pa.array([None if one is None else one.hex() for one in wkb], pa.string())
+    return _hex(pa.array(wkb, pa.large_binary()))
+
+
+def _hex(values: pa.Array) -> pa.Array:
+    """Return bytes as hexadecimal texts, all at once."""
+    missing, offsets, content = values.buffers()
+    ends = np.frombuffer(offsets, np.int64)[: len(values) + 1]
+    digits = b"" if content is None else binascii.hexlify(memoryview(content)[: ends[-1]])
+    return pa.LargeStringArray.from_buffers(
+        len(values), pa.py_buffer(2 * ends), pa.py_buffer(digits), missing
+    )
 
 
 def copy_rejected(connection: Connection, table: str, rejected: Sequence[Rejected]) -> None:
