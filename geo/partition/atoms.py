@@ -103,8 +103,11 @@ def divided(footprint: shapely.Geometry, points: Floats, shares: Ints) -> tuple[
     Returns
     -------
     pieces, order
-        (k,) polygons along the axis, and which unit each is of.
+        (k,) polygons along the axis, and which unit each is of. A footprint without area is
+        not divided: each unit has all of it.
     """
+    if shapely.area(footprint) == 0:
+        return np.full(len(points), footprint, dtype=object), np.arange(len(points))
     corners = shapely.get_coordinates(shapely.oriented_envelope(footprint))[:3]
     sides = np.diff(corners, axis=0)
     axis = sides[np.hypot(*sides.T).argmax()]

@@ -12,7 +12,7 @@ import shapely
 from numpy.typing import NDArray
 
 from geo.partition.barriers import Barriers, kinds_of, room_of, rooms, within
-from geo.partition.coverage import Borders, Ints, Polygons, borders, clipped
+from geo.partition.coverage import Borders, Ints, Polygons, borders, clipped, inner_points
 from geo.partition.faces import Faces, Lines, faces_within, merged, noded
 from geo.partition.voronoi import Sites, nearest, ridges, sample_outlines
 
@@ -114,7 +114,7 @@ def _separate(footprints: Polygons) -> tuple[Polygons, Ints]:
 def _inside_any(faces: Polygons, areas: Polygons) -> NDArray[np.bool_]:
     """Return which faces lie within one of some areas."""
     inside = np.zeros(len(faces), dtype=bool)
-    points = shapely.point_on_surface(faces)
+    points = inner_points(faces)
     inside[shapely.STRtree(areas).query(points, predicate="within")[0]] = True
     return inside
 
@@ -202,7 +202,10 @@ def _arrangement(
 ) -> Lines:
     """Return all lines noded together."""
     lines = np.concatenate([barriers.lines, ridge_lines])
-    touched = np.unique(shapely.STRtree(lines).query(feet, predicate="intersects")[0])
+    crossed = shapely.STRtree(lines).query(feet, predicate="intersects")[0]
+    # Between two that share a wall there may be no border to be found but the wall.
+    one, other = shapely.STRtree(feet).query(feet, predicate="intersects")
+    touched = np.union1d(crossed, one[one != other])
     outlines = shapely.boundary(feet[touched])
     return noded(np.concatenate([lines, outlines, [shapely.boundary(community)]]))
 
@@ -212,7 +215,7 @@ def _labels(
 ) -> tuple[Ints, Ints, NDArray[np.bool_]]:
     """Return each piece's building (or number of buildings + room), room, and whether it holds
     the building's footprint or lies in it."""
-    inner = shapely.point_on_surface(pieces)
+    inner = inner_points(pieces)
     room = np.full(len(pieces), -1, dtype=np.int64)
     # The few large polygons are asked for the many points: what is asked is prepared.
     face, piece = shapely.STRtree(inner).query(faces, predicate="intersects")
@@ -226,7 +229,7 @@ def _labels(
     foot, piece = shapely.STRtree(inner).query(feet, predicate="contains")
     # Where outlines touch noding leaves slits of no area, which may lie apart from the rest.
     label[piece], has_foot[piece] = foot, shapely.area(pieces[piece]) > TRACE_M2
-    foot, piece = shapely.STRtree(pieces).query(shapely.point_on_surface(feet), predicate="within")
+    foot, piece = shapely.STRtree(pieces).query(inner_points(feet), predicate="within")
     alone = ~has_foot[piece]
     label[piece[alone]], has_foot[piece[alone]] = foot[alone], True
     return label, room, has_foot
@@ -319,8 +322,10 @@ def _merged(
     area = shapely.area(pieces.polygons)
     main = _largest(area, cell)
     feet = int(foot_of_building.max(initial=-1)) + 1
-    cell_of_foot = np.searchsorted(labels, np.arange(feet))
-    placed = np.where(foot_of_building >= 0, cell_of_foot[foot_of_building], -1)
+    cell_of_foot = np.where(
+        np.isin(np.arange(feet), labels), np.searchsorted(labels, np.arange(feet)), -1
+    )
+    placed = np.append(cell_of_foot, -1)[foot_of_building]
     empty = labels >= feet
     water = np.zeros(len(labels), dtype=bool)
     water[empty] = is_water[labels[empty] - feet]

@@ -9,6 +9,11 @@ from numpy.typing import NDArray
 Polygons = NDArray[np.object_]
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+
+HAIR_M = 1e-6
+"""Half the width of what is no land but rounding."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,20 @@ def clipped(geometries: Polygons, area: shapely.Geometry) -> Polygons:
     beyond = ~shapely.contains_properly(area, geometries)
     cut[beyond] = shapely.intersection(geometries[beyond], area)
     return cut
+
+
+def inner_points(polygons: Polygons) -> Polygons:
+    """Return a point inside each of (n,) polygons.
+
+    The point of :func:`shapely.point_on_surface` lies on the outline where it falls into a hair
+    of the polygon; there the middle of the largest triangle stands for it.
+    """
+    points: Polygons = shapely.point_on_surface(polygons)
+    for one in np.flatnonzero(shapely.dwithin(shapely.boundary(polygons), points, HAIR_M)):
+        triangles = shapely.get_parts(shapely.constrained_delaunay_triangles(polygons[one]))
+        if len(triangles):
+            points[one] = shapely.centroid(triangles[shapely.area(triangles).argmax()])
+    return points
 
 
 def _segments(polygons: Polygons) -> tuple[Floats, Ints]:

@@ -11,12 +11,9 @@ from functools import cached_property
 import numpy as np
 import shapely
 from numba import njit
-from numpy.typing import NDArray
 
-from geo.partition.coverage import Floats, Ints, Polygons
+from geo.partition.coverage import Floats, Ints, Mask, Polygons, inner_points
 from geo.partition.kernel import COMPILED
-
-Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -87,7 +84,7 @@ def faces_within(lines: Lines, area: shapely.Geometry) -> Faces:
     """Return the faces of lines that lie within an area whose outline is among the lines."""
     found = faces(lines)
     shapely.prepare(area)
-    inside = shapely.contains(area, shapely.point_on_surface(found.polygons))
+    inside = shapely.contains(area, inner_points(found.polygons))
     number = np.append(np.where(inside, np.cumsum(inside) - 1, -1), -1)
     return Faces(found.polygons[inside], number[found.left], number[found.right])
 

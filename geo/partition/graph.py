@@ -14,7 +14,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from geo.partition.barriers import Kind
-from geo.partition.coverage import Floats, Ints, Polygons
+from geo.partition.coverage import Floats, Ints, Polygons, inner_points
 
 if TYPE_CHECKING:
     from geo.partition.cells import Cells
@@ -236,7 +236,7 @@ def populated_rooms(cells: "Cells", households: Ints) -> NDArray[np.bool_]:
 
 def _points(cells: "Cells", land: Ints) -> Floats:
     """Return a point inside each land cell."""
-    return shapely.get_coordinates(shapely.point_on_surface(cells.polygons[land]))
+    return shapely.get_coordinates(inner_points(cells.polygons[land]))
 
 
 def _compound_of_nodes(node: Ints, compound: Ints, nodes: int) -> Ints:
@@ -253,6 +253,8 @@ def forced_onto(graph: Graph, node: int, lower: int) -> int:
     They live in pieces that hang together with the rest only past this node, each too small for
     a grid of its own.
     """
+    if len(graph) == 1:
+        return 0
     others = np.delete(np.arange(len(graph)), node)
     rest = graph.subgraph(others)
     pieces, piece = rest.components()

@@ -26,11 +26,14 @@ from geo.partition.redraw import PlanBefore
 from geo.partition.review import members_of
 from geo.partition.score import ScoreCard, score
 from geo.partition.search import search_parts
-from geo.partition.task import Task, cell_of_atom
+from geo.partition.task import Task
 from geo.partition.wishes import Area, Wishes
 
 REPAIR_LIMIT, REPAIR_MOVED = 20_000.0, 50.0
 """Weights for repairing a plan: the limits before all, then as few households moved as can be."""
+
+LOCKED = 10**9
+"""What is locked outweighs all households where it is asked which grid goes on."""
 
 RELEASES = 4
 """How often the neighbours of grids that can't be redrawn alone are released."""
@@ -179,7 +182,7 @@ def drawn(ready: Task, label: Ints, began: float, slack: float | None = None) ->
     )
     grid_of_cell = _with_waters(cells, ready.land, label)
     polygons = _polygons(cells.polygons, grid_of_cell)
-    grid = grid_of_cell[cell_of_atom(atoms, cells)]
+    grid = grid_of_cell[cells.cell_of_building]
     first_fixed = len(polygons) - len(ready.grids)
     kinds = ["general"] * first_fixed + [fixed.kind for fixed in ready.grids]
     dedicated = np.array([kind == "dedicated" for kind in kinds], dtype=bool)
@@ -192,14 +195,14 @@ def drawn(ready: Task, label: Ints, began: float, slack: float | None = None) ->
         polygons,
         members_of(atoms, grid),
         community,
-        cells,
+        ready.plain,
         wishes.limits,
         wishes.weights,
         dedicated,
         moved,
     )
     reasons = explained(card.reasons, ready, label)
-    reasons += unmet(ready, label) + across_the_border(ready)
+    reasons += unmet(ready, label, rows) + across_the_border(ready)
     said = with_codes(reasons, codes)
     card = replace(card, reasons=said, seconds=time.monotonic() - began)
     if slack is not None:
@@ -226,7 +229,9 @@ def _origin(ready: Task, grid: Ints, dedicated: NDArray[np.bool_]) -> Ints:
     if ready.past is None:
         return rows
     past = ready.past
-    rows = redraw.continued_from(past.plan, past.placed, ready.atoms.households, grid, dedicated)
+    # A grid with something that is locked in it is the grid that it is locked in.
+    weight = np.where(past.before.locked[ready.node], LOCKED, ready.atoms.households)
+    rows = redraw.continued_from(past.plan, past.placed, weight, grid, dedicated)
     own = np.array([fixed.row for fixed in ready.grids], dtype=np.int64)
     known = np.flatnonzero(own >= 0)
     rows[np.isin(rows, own[known])] = -1
@@ -283,7 +288,7 @@ def _polygons(cells: Polygons, grid: Ints) -> Polygons:
 def _member_frame(
     codes: list[str], atoms: Atoms, cells: Cells, grid_of_cell: Ints, crs: object
 ) -> gpd.GeoDataFrame:
-    cell = cell_of_atom(atoms, cells)
+    cell = cells.cell_of_building
     housed = pd.DataFrame(
         {
             "cell": cell,

@@ -8,7 +8,7 @@ import shapely
 from geo.partition.coverage import Ints, Polygons
 from geo.partition.graph import Graph, forced_onto
 from geo.partition.objective import Limits
-from geo.partition.task import Task
+from geo.partition.task import Past, Task
 from geo.partition.wishes import nodes_of
 
 Reasons = tuple[tuple[str, dict[str, Any]], ...]
@@ -62,8 +62,8 @@ def _outside(
     """Return what stands in the way of one grid.
 
     A grid is too large without remedy where some households hang together with the rest only
-    past one building, are too few for a grid of their own, and too many together with it; it is
-    too small where nothing joins it to the rest.
+    past one building, are too few for a grid of their own, and too many together with it, or
+    where too many stand on one cell; it is too small where nothing joins it to the rest.
     """
     if fields["households"] < limits.lower:
         part = graph.components()[1]
@@ -75,8 +75,10 @@ def _outside(
         return "outside_limits", fields
     most = int(together.argmax())
     of_it = int(graph.households[nodes[most]])
-    why = {"name": names[nodes[most]], "of_it": of_it, "behind": behind[most]}
-    return "only_way", fields | why
+    why = {"name": names[nodes[most]], "of_it": of_it}
+    if behind[most] == 0:
+        return "same_ground", fields | why
+    return "only_way", fields | why | {"behind": behind[most]}
 
 
 def _names(task: Task) -> Polygons:
@@ -99,8 +101,16 @@ def across_the_border(task: Task) -> Reasons:
     return (("crosses_border", {"count": len(across), "names": ", ".join(names)}),)
 
 
-def unmet(task: Task, label: Ints) -> Reasons:
-    """Return the wishes that the drawing does not meet."""
+def unmet(task: Task, label: Ints, rows: Ints) -> Reasons:
+    """Return the wishes that the drawing does not meet.
+
+    Parameters
+    ----------
+    label
+        (n,) grid of each node.
+    rows
+        (g,) row of the grid before that each grid goes on from, -1 for a new one.
+    """
     found: list[tuple[str, dict[str, Any]]] = []
     wishes, at = task.wishes, (task.community, task.atoms, task.node)
     for codes in wishes.together:
@@ -118,7 +128,19 @@ def unmet(task: Task, label: Ints) -> Reasons:
             found.append(("apart_unmet", {"one": one, "other": other}))
     if wishes.whole_compounds:
         found += _split_by_force(task)
+    found += [("ground_lacking", {"name": name}) for name in task.lacking]
+    if task.past is not None:
+        found += _unlocked(task, task.past, rows[label])
     return tuple(found)
+
+
+def _unlocked(task: Task, past: Past, rows: Ints) -> list[tuple[str, dict[str, Any]]]:
+    """Return the locked buildings that are not in the grid they were in."""
+    codes = [code for code in task.wishes.locked if code not in set(past.plan.grids["code"])]
+    was, at = past.before.label, (task.community, task.atoms, task.node)
+    nodes = [nodes_of(code, "lock", *at) for code in codes]
+    left = [((was[own] >= 0) & (was[own] != rows[own])).any() for own in nodes]
+    return [("lock_unmet", {"name": code}) for code, gone in zip(codes, left, strict=True) if gone]
 
 
 def _split_by_force(task: Task) -> list[tuple[str, dict[str, Any]]]:

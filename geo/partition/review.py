@@ -14,11 +14,15 @@ from geo.partition.objective import Limits, Weights
 from geo.partition.reasons import across_the_border, explained, with_codes
 from geo.partition.redraw import PlanBefore
 from geo.partition.score import Members, ScoreCard, score
-from geo.partition.task import Task, cell_of_atom
+from geo.partition.task import Task
 from geo.partition.wishes import Wishes
 
 TRACE_M2 = 1e-6
 """A building with less ground than this is taken to be where its cell is."""
+
+
+PLACE_M = 0.01
+"""Radius of a place that stands for a building."""
 
 
 def reviewed(
@@ -70,12 +74,14 @@ def grounds_of(atoms: Atoms, cells: Cells) -> Polygons:
     """Return the ground on which each atom stands: what of its footprint is its own.
 
     Where two footprints overlap the ground is the larger one's; where a footprint has no ground
-    at all, a point of its cell stands for it.
+    at all, the place of its cell that is nearest to it stands for it.
     """
-    cell = cell_of_atom(atoms, cells)
+    cell = cells.cell_of_building
     grounds: Polygons = shapely.intersection(atoms.footprints, cells.polygons[cell])
     none = shapely.area(grounds) < TRACE_M2
-    grounds[none] = shapely.point_on_surface(cells.polygons[cell[none]])
+    centres = shapely.centroid(atoms.footprints[none])
+    way = shapely.shortest_line(cells.polygons[cell[none]], centres)
+    grounds[none] = shapely.buffer(shapely.get_point(way, 0), PLACE_M)
     return grounds
 
 

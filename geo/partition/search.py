@@ -4,7 +4,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial, reduce
 
 import numpy as np
@@ -199,28 +199,59 @@ def search_parts(
     seed: int = 1,
     effort: Effort | None = None,
 ) -> Ints:
-    """Return a grid for every node of a graph in several pieces, each drawn by itself."""
+    """Return a grid for every node of a graph in several pieces, each drawn by itself.
+
+    A grid before that lies in several pieces goes on in one of them.
+    """
     parts, part = graph.components()
     if parts == 1:
         return search(graph, limits, weights, before=before, apart=apart, seed=seed, effort=effort)
+    before = None if before is None else _going_on_once(graph, part, before)
     label = np.zeros(len(graph), dtype=np.int64)
     used = 0 if before is None else int(before.label.max(initial=-1)) + 1
-    first = used
     for number in range(parts):
         nodes = np.flatnonzero(part == number)
+        own_before = None if before is None else before.of(nodes)
         own = search(
             graph.subgraph(nodes),
             limits,
             weights,
-            before=None if before is None else before.of(nodes),
+            before=own_before,
             apart=_within(apart, nodes, len(graph)),
             seed=seed,
             effort=effort,
         )
-        fresh = own >= first
-        label[nodes] = np.where(fresh, own - first + used, own)
-        used = max(used, int(label[nodes].max()) + 1)
+        grids, grid = np.unique(own, return_inverse=True)
+        fresh = np.ones(len(grids), bool)
+        if own_before is not None:
+            fresh = ~np.isin(grids, own_before.label)
+        grids[fresh] = used + np.arange(int(fresh.sum()))
+        label[nodes] = grids[grid.ravel()]
+        used += int(fresh.sum())
     return label
+
+
+def _going_on_once(graph: Graph, part: Ints, before: Before) -> Before:
+    """Return a plan with a new grid for each piece of one that parts of the graph divide.
+
+    The old one is the piece with the most that is locked, then with the most households; a piece
+    that holds something locked stays it too.
+    """
+    drawn = np.flatnonzero(before.label >= 0)
+    shares, share = np.unique(
+        np.stack([before.label[drawn], part[drawn]], axis=1), axis=0, return_inverse=True
+    )
+    share = share.ravel()
+    households = np.bincount(share, graph.households[drawn], len(shares))
+    held = np.bincount(share, before.locked[drawn], len(shares))
+    order = np.lexsort((-households, -held, shares[:, 0]))
+    goes_on = held > 0
+    goes_on[order[np.unique(shares[order, 0], return_index=True)[1]]] = True
+    number = shares[:, 0].copy()
+    number[~goes_on] = before.label.max(initial=-1) + 1 + np.arange(int((~goes_on).sum()))
+    label = before.label.copy()
+    label[drawn] = number[share]
+    return replace(before, label=label)
 
 
 def _within(apart: Pairs | None, nodes: Ints, total: int) -> Pairs | None:

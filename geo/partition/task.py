@@ -12,7 +12,7 @@ from geo.partition.atoms import Atoms, atoms_of
 from geo.partition.cells import Cells, draw_cells
 from geo.partition.chain import Before, Pairs
 from geo.partition.community import Community, barriers_of, check
-from geo.partition.coverage import Ints, Polygons
+from geo.partition.coverage import Ints, Mask, Polygons
 from geo.partition.graph import Graph, graph_of, joined_by_ways
 from geo.partition.redraw import Placed, PlanBefore
 from geo.partition.wishes import Wishes
@@ -54,6 +54,9 @@ class Task:
     ----------
     community, wishes, atoms, cells
         What is drawn, how, and of what.
+    plain
+        The cells as they are without the walls of the areas asked for: by these a plan is
+        scored, whoever drew it.
     graph, land
         The graph of the land cells, and the cell of each of its nodes.
     node
@@ -62,18 +65,22 @@ class Task:
         (n,) number of the fixed grid a node is in, -1 for none; the fixed grids.
     past
         What it goes on from.
+    lacking
+        Names of grounds asked for that lack land, or all of it.
     """
 
     community: Community
     wishes: Wishes
     atoms: Atoms
     cells: Cells
+    plain: Cells
     graph: Graph
     land: Ints
     node: Ints
     fixed: Ints
     grids: tuple[Fixed, ...]
     past: Past | None
+    lacking: tuple[str, ...] = ()
 
     @property
     def free(self) -> Ints:
@@ -95,18 +102,21 @@ def prepared(community: Community, asked: Wishes, plan: PlanBefore | None) -> Ta
         raise InputError("wish_without_plan", code=community.code, name=community.name)
     names, areas = wishes.grounds(community, asked, _in_metres(asked, community))
     atoms = atoms_of(community.buildings, community.units, asked.limits.upper)
-    cells = draw_cells(community.polygon, atoms.footprints, barriers_of(community, areas))
+    plain = cells = _cells_of(community, atoms)
+    if len(areas):
+        cells = _cells_of(community, atoms, areas)
     graph, land = graph_of(cells, atoms.households, atoms.compound)
     graph = joined_by_ways(graph, cells.polygons[land], community.roads.geometry.to_numpy())
     node_of_cell = np.full(len(cells.polygons), -1, dtype=np.int64)
     node_of_cell[land] = np.arange(len(land))
-    node = node_of_cell[cell_of_atom(atoms, cells)]
+    node = node_of_cell[cells.cell_of_building]
     fixed = redraw.rows_at(areas, _points(graph)) if len(areas) else np.full(len(land), -1)
     task = Task(
         community,
         asked,
         atoms,
         cells,
+        plain,
         graph,
         land,
         node,
@@ -136,15 +146,17 @@ def _points(graph: Graph) -> Polygons:
     return points
 
 
-def cell_of_atom(atoms: Atoms, cells: Cells) -> Ints:
-    """Return the cell of each atom; one outside the community takes the nearest cell."""
+def _cells_of(community: Community, atoms: Atoms, walls: Polygons | None = None) -> Cells:
+    """Return cells that house every atom: one beyond the community takes the nearest land cell."""
+    cells = draw_cells(community.polygon, atoms.footprints, barriers_of(community, walls))
+    lost = np.flatnonzero(cells.cell_of_building < 0)
+    land = np.flatnonzero(~cells.water)
+    if len(lost) == 0 or len(land) == 0:
+        return cells
+    centres = shapely.centroid(atoms.footprints[lost])
     cell = cells.cell_of_building.copy()
-    lost = np.flatnonzero(cell < 0)
-    if len(lost):
-        cell[lost] = shapely.STRtree(cells.polygons).nearest(
-            shapely.centroid(atoms.footprints[lost])
-        )
-    return cell
+    cell[lost] = land[shapely.STRtree(cells.polygons[land]).nearest(centres)]
+    return replace(cells, cell_of_building=cell)
 
 
 def _continuing(task: Task, plan: PlanBefore) -> Task:
@@ -152,17 +164,26 @@ def _continuing(task: Task, plan: PlanBefore) -> Task:
     asked, atoms = task.wishes, task.atoms
     where = redraw.placed(plan, atoms)
     label, counted = redraw.nodes_before(plan, where, atoms, task.node, _points(task.graph))
-    kept = ~plan.general() | plan.grids["code"].isin(asked.locked).to_numpy()
+    named = plan.grids["code"].isin(asked.locked).to_numpy()
+    kept = ~plan.general() | named
     if asked.only_touched:
         kept |= ~redraw.touched(plan, where, atoms)
     locked = np.zeros(len(label), dtype=bool)
     for code in set(asked.locked) - set(plan.grids["code"]):
         locked[wishes.nodes_of(code, "lock", task.community, atoms, task.node)] = True
-    return _keeping(task, Past(plan, where, Before(label, counted, locked)), np.flatnonzero(kept))
+    past = Past(plan, where, Before(label, counted, locked))
+    return _keeping(task, past, np.flatnonzero(kept), named)
 
 
-def _keeping(task: Task, past: Past, rows: Ints) -> Task:
-    """Return the task that goes on from a plan, some grids of which are fixed."""
+def _keeping(task: Task, past: Past, rows: Ints, named: Mask) -> Task:
+    """Return the task that goes on from a plan, some grids of which are fixed.
+
+    Parameters
+    ----------
+    rows, named
+        The grids to be kept, and (g,) which are locked by their code: these are kept before all
+        else, and in pieces if need be.
+    """
     number = np.full(len(past.plan.grids) + 1, -1, dtype=np.int64)
     number[rows] = len(task.grids) + np.arange(len(rows))
     old = past.plan.grids.iloc[rows]
@@ -170,8 +191,33 @@ def _keeping(task: Task, past: Past, rows: Ints) -> Task:
         Fixed(kind, name, int(row))
         for kind, name, row in zip(old["kind"], old["name"], rows, strict=True)
     ]
-    fixed = np.where(task.fixed >= 0, task.fixed, number[past.before.label])
-    return replace(task, fixed=fixed, grids=(*task.grids, *grids), past=past)
+    held = np.append(named, False)[past.before.label]
+    kept = number[past.before.label]
+    if task.wishes.complete:
+        kept[~held & _lesser_piece(task.graph, kept)] = -1
+    lost = np.unique(task.fixed[held & (task.fixed >= 0)])
+    return replace(
+        task,
+        fixed=np.where((task.fixed >= 0) & ~held, task.fixed, kept),
+        grids=(*task.grids, *grids),
+        past=past,
+        lacking=tuple(task.grids[grid].name for grid in lost),
+    )
+
+
+def _lesser_piece(graph: Graph, grid: Ints) -> Mask:
+    """Return which nodes are in a piece of their grid that has not the most land of it."""
+    drawn = np.flatnonzero(grid >= 0)
+    label = grid[drawn]
+    inner = graph.subgraph(drawn)
+    joined = (label[inner.edges[:, :1]] == label[inner.edges[:, 1:]]).ravel()
+    _, piece = replace(inner, edges=inner.edges[joined]).components()
+    area = np.bincount(piece, inner.area)[piece]
+    most = np.zeros(int(label.max(initial=-1)) + 1)
+    np.maximum.at(most, label, area)
+    lesser = np.zeros(len(graph), dtype=bool)
+    lesser[drawn] = area < most[label]
+    return lesser
 
 
 def released(task: Task, rows: Ints) -> Task:
@@ -186,7 +232,13 @@ def _without_empty(task: Task) -> Task:
     used, number = np.unique(task.fixed[task.fixed >= 0], return_inverse=True)
     fixed = task.fixed.copy()
     fixed[fixed >= 0] = number
-    return replace(task, fixed=fixed, grids=tuple(task.grids[i] for i in used))
+    gone = [grid.name for n, grid in enumerate(task.grids) if n not in used and grid.row < 0]
+    return replace(
+        task,
+        fixed=fixed,
+        grids=tuple(task.grids[i] for i in used),
+        lacking=tuple(dict.fromkeys((*task.lacking, *gone))),
+    )
 
 
 def groups(task: Task) -> Ints:

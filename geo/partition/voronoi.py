@@ -48,9 +48,9 @@ def sample_outlines(footprints: Polygons, room: Ints) -> tuple[Floats, Ints]:
     """
     drawn_in = shapely.buffer(footprints, -SHRINK_M, join_style="mitre")
     drawn_in = np.where(shapely.is_empty(drawn_in), footprints, drawn_in)
-    points, owner, corner_m = _candidates(
-        shapely.simplify(drawn_in, TOLERANCE_M / 2, preserve_topology=False)
-    )
+    plain = shapely.simplify(drawn_in, TOLERANCE_M / 2, preserve_topology=False)
+    # Nothing is left of a kiosk: its own corners stand for it.
+    points, owner, corner_m = _candidates(np.where(shapely.is_empty(plain), drawn_in, plain))
     enough, reach = (spacing**2 / (8 * TOLERANCE_M) for spacing in (CANDIDATE_M, FARTHEST_M))
     gap = gaps_to_others(points, owner, room[owner], enough, reach)
     spacing = np.clip(np.sqrt(8 * TOLERANCE_M * gap), CANDIDATE_M, FARTHEST_M)

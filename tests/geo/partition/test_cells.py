@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import shapely
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from places import house, scattered
 
@@ -72,6 +72,25 @@ def test_cell_of_footprints_that_touch_or_overlap_is_in_one_piece(seed, count):
     assert (shapely.get_num_geometries(cells.polygons) == 1).all()
 
 
+@given(seed=st.integers(0, 10_000))
+@example(seed=151)  # a corner of 1 m2 of a building across the border
+@settings(max_examples=30, deadline=None)
+def test_every_building_of_a_turned_community_stands_on_its_own_cell(seed):
+    random = np.random.default_rng(seed)
+    corner = (371_000, 3_543_000)
+    square = shapely.affinity.translate(shapely.box(0, 0, 200, 200), *corner)
+    land = shapely.affinity.rotate(square, random.uniform(0, 90))
+    feet = feet_of(
+        *(shapely.affinity.translate(row["geom"], *corner) for row in scattered(seed, 30, 200))
+    )
+    ends = np.array(corner) + random.uniform(0, 200, (4, 2, 2))
+    cells = draw_cells(land, feet, barriers(*((list(pair), Kind.STREET) for pair in ends)))
+    check_tiling(cells, land)
+    inside = shapely.area(shapely.intersection(feet, land)) > 0.01
+    own = cells.polygons[cells.cell_of_building[inside]]
+    assert (shapely.area(shapely.intersection(feet[inside], own)) > 0).all()
+
+
 @given(angle=st.floats(0, 6.28), turn=st.floats(0, 90), off=st.floats(-50, 50))
 @settings(max_examples=200, deadline=None)
 def test_any_street_across_the_community_cuts_it_in_two(angle, turn, off):
@@ -121,6 +140,12 @@ def test_building_twice_and_building_in_building_share_a_cell():
 def test_zero_area_and_outside_footprints_have_no_cell():
     feet = feet_of(house(100, 100), shapely.Polygon([(1, 1), (2, 2), (1, 1)]), house(500, 500))
     assert draw_cells(LAND, feet, barriers()).cell_of_building.tolist() == [0, -1, -1]
+
+
+def test_community_all_of_whose_buildings_lie_outside_is_one_cell():
+    cells = draw_cells(LAND, feet_of(house(500, 500)), barriers())
+    check_tiling(cells, LAND)
+    assert cells.cell_of_building.tolist() == [-1]
 
 
 def test_community_in_parts_with_a_hole_is_tiled():

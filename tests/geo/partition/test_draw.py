@@ -103,6 +103,29 @@ def test_tower_over_limit_is_split_by_unit():
     assert drawing.score.largest <= 500
 
 
+def test_households_beyond_the_border_count_for_the_limits():
+    # Built since the border was drawn: they belong to the nearest grid, which has to have room.
+    rows = rows_of_houses(10, 10, 10)
+    rows += [{"geom": house(260, y), "households": 40} for y in range(5, 240, 25)]
+    land = shapely.box(0, 0, 250, 250)
+    drawing = draw(community(land, rows))
+    check(drawing, land, 1400)
+    assert drawing.score.within_limits == 1.0
+
+
+def test_tower_without_area_is_in_its_units_grids_all_the_same():
+    tower = {"code": "t", "geom": shapely.Polygon([(9, 9), (60, 9), (9, 9)]), "households": 900}
+    units = [
+        {"code": f"u{n}", "building_code": "t", "households": 450, "geom": shapely.Point(9, 9)}
+        for n in (0, 1)
+    ]
+    land = shapely.box(0, 0, 200, 200)
+    drawing = draw(community(land, [tower, {"geom": house(100, 100)}], units=units), QUICK)
+    check(drawing, land, 900)
+    (_, fields), *_ = [reason for reason in drawing.score.reasons if reason[0] == "same_ground"]
+    assert fields["of_it"] == 900
+
+
 def test_tower_over_limit_without_units_is_said():
     rows = [{"code": "T12", "geom": house(100, 100, 30), "households": 2000}]
     rows += rows_of_houses(3, 3, 40)

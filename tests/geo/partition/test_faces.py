@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from scipy.spatial import Delaunay
 
 from geo.partition.bins import gaps_to_others, nearest_in_room, strongest_at
+from geo.partition.coverage import inner_points
 from geo.partition.delaunay import triangulate
 from geo.partition.faces import faces, faces_within, merged, noded
 
@@ -111,3 +112,13 @@ def test_strongest_kind_is_that_of_all_segments(places, segments):
         for p in points
     ]
     assert list(strongest_at(points, ends, kinds, 0.5)) == [max(found, default=0) for found in near]
+
+
+def test_point_inside_a_polygon_is_not_in_its_hair():
+    # The corner of a footprint cut to the border, a rounding error off it.
+    corners = [(62.17933521164, 23.484010549), (63.83411168965, 24.520407756)]
+    corners += [(62.9824395689, 23.987), (62.17933521164, 23.987)]
+    hairy = shapely.Polygon(np.add(corners, (512_400.0, 3_543_200.0)))
+    (point,) = inner_points(np.array([hairy], dtype=object))
+    assert hairy.boundary.distance(point) > 0.05
+    assert hairy.contains(point)

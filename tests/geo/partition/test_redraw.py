@@ -18,7 +18,7 @@ from geo.partition.objective import Limits
 from geo.partition.plan import Drawing, draw
 from geo.partition.redraw import PlanBefore
 from geo.partition.search import Effort
-from geo.partition.wishes import Wishes
+from geo.partition.wishes import Area, Wishes
 
 QUICK = Wishes(effort=Effort(generations=3, moves_per_node=200))
 SMALL = Limits(100, 70, 130)
@@ -230,6 +230,74 @@ def test_any_plan_spoiled_by_hand_is_made_whole(seed, spoiled, dropped, lock):
     assert_whole(repaired, place)
     if lock and len(locked) == 2:
         assert len({grid_of(repaired)[code] for code in locked}) == 1
+
+
+def islands() -> Community:
+    """Return 3 islands of 50 houses that nothing joins."""
+    land = shapely.MultiPolygon([shapely.box(x, 0, x + 125, 250) for x in (0, 135, 270)])
+    rows = [
+        {"geom": house(x + 25 * n + 6, 25 * m + 6), "households": 8}
+        for x in (0, 135, 270)
+        for n in range(5)
+        for m in range(10)
+    ]
+    return community(land, rows)
+
+
+@pytest.mark.parametrize("reach", [125, 260, 395])
+def test_grid_before_that_lies_on_several_islands_goes_on_on_one(reach):
+    place = islands()
+    one = gpd.GeoDataFrame(
+        {"code": ["420606007001005"]}, geometry=[shapely.box(0, 0, reach, 250)], crs=CRS
+    )
+    drawing = draw(place, QUICK, plan_of(one, place))
+    assert_whole(drawing, place)
+    assert len(drawing.grids) == 3
+    assert list(drawing.grids["code"]).count("420606007001005") == 1
+
+
+def as_area(shape: shapely.Geometry, name: str) -> Area:
+    return Area(name, gpd.GeoSeries([shape], crs=CRS).to_crs(4490).to_wkt().iloc[0])
+
+
+def test_locked_grid_stays_where_an_area_is_wished_for_and_that_is_told():
+    place = town()
+    first = draw(place, QUICK)
+    locked = first.grids.iloc[0]
+    areas = (
+        as_area(locked.geom.buffer(-20), "inside"),
+        as_area(first.grids.iloc[-1].geom.centroid.buffer(40), "elsewhere"),
+    )
+    wishes = replace(QUICK, locked=(locked.code,), areas=areas)
+    again = draw(place, wishes, as_before(first))
+    assert_whole(again, place)
+    assert list(again.grids.loc[again.grids["kind"] == "dedicated", "name"]) == ["elsewhere"]
+    assert shapely.equals(again.grids.set_index("code").geom[locked.code], locked.geom)
+    assert ("ground_lacking", {"name": "inside"}) in again.score.reasons
+
+
+def test_locked_building_that_is_wished_for_elsewhere_is_told():
+    place = town()
+    first = draw(place, QUICK)
+    home = grid_of(first)
+    far = next(code for code in home if home[code] != home["b00000"])
+    wishes = replace(QUICK, locked=("b00000", far), together=(("b00000", far),))
+    again = draw(place, wishes, as_before(first))
+    (left,) = [fields["name"] for key, fields in again.score.reasons if key == "lock_unmet"]
+    (stays,) = {"b00000", far} - {left}
+    assert grid_of(again)[stays] == home[stays]
+
+
+def test_dedicated_grid_in_pieces_is_repaired():
+    place = town()
+    park = as_area(shapely.box(0, 0, 120, 90), "park")
+    first = draw(place, replace(QUICK, areas=(park,)))
+    (code,) = first.grids.loc[first.grids["kind"] == "dedicated", "code"]
+    before = as_before(first)
+    before.members.loc[before.members["building_code"] == "b00195", "grid"] = code
+    repaired = draw(place, replace(QUICK, complete=True), before)
+    assert_whole(repaired, place)
+    assert grid_of(repaired)["b00195"] != code
 
 
 @pytest.mark.parametrize("wish", ["only_touched", "complete"])

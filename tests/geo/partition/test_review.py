@@ -63,6 +63,16 @@ def test_plan_with_a_dedicated_grid_gets_the_card_it_was_drawn_with():
     assert_same(card, drawing.score)
 
 
+def test_area_wished_for_changes_nothing_of_the_score():
+    # An arterial through an area and past it: north of it nobody lives but in the area.
+    road = {"geom": shapely.LineString([(0, 130), (250, 130)]), "road_class": "arterial"}
+    rows = rows_of_houses(4, 10, 3) + rows_of_houses(10, 5, 3)[4::10]
+    place = community(LAND, rows, roads=[road])
+    grounds = gpd.GeoSeries([shapely.box(0, 0, 100, 250)], crs=CRS).to_crs("EPSG:4490")
+    drawing = draw(place, Wishes(effort=QUICK.effort, areas=(Area("a", grounds.iloc[0].wkt),)))
+    assert_same(reviewed(place, plan_of(drawing.grids, place)), drawing.score)
+
+
 def test_gap_is_told_with_its_place():
     place = village()
     halves = (shapely.box(0, 0, 125, 250), shapely.box(125, 0, 250, 190))
