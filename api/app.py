@@ -105,6 +105,7 @@ def create_app(engine: Engine | None = None) -> FastAPI:
     app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=1)
     app.add_middleware(Gate)
     app.add_middleware(tiles.Known)
+    app.add_middleware(Headed)
     app.add_middleware(Guarded)
     app.add_middleware(Spoken)
     app.add_middleware(observe.Observed)
@@ -151,6 +152,23 @@ async def _life(app: FastAPI) -> AsyncIterator[None]:
         await run_in_threadpool(one.close)
     await app.state.state.close()
     await app.state.pool.close()
+
+
+class Headed:
+    """Answers HEAD as GET; the server leaves the body out."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer; what takes long to say is not said to nobody."""
+        if scope["type"] == "http" and scope["method"] == "HEAD" and not _is_long(scope["path"]):
+            scope = {**scope, "method": "GET"}
+        await self.app(scope, receive, send)
+
+
+def _is_long(path: str) -> bool:
+    return path.startswith("/exports/") or path.endswith("/events")
 
 
 class Guarded:

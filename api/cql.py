@@ -159,6 +159,8 @@ class Filter:
             op, args = str(node.get("op", "")).lower(), node.get("args") or []
             if op in ARITHMETIC and len(args) == 2:
                 one, other = self._pair(args, depth)
+                if op == "%":  # PostgreSQL has a remainder of exact numbers only
+                    return f"(CAST({one} AS numeric) % CAST({other} AS numeric))"
                 return f"({one} {ARITHMETIC[op]} {other})"
             if op == "casei" and len(args) == 1:
                 return f"lower({self.value(args[0], depth + 1)})"

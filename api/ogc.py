@@ -3,6 +3,7 @@
 tipg cuts the answers; what reaches the database is written in :mod:`api.ogclayers`.
 """
 
+import re
 from contextlib import AbstractAsyncContextManager
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -21,8 +22,8 @@ from tipg.factory import OGCFeaturesFactory, OGCTilesFactory
 from api import coordinates, description, problems
 from api.access import ANYONE, Caller, caller_of
 from api.cql import parsed
-from api.layers import layer_of, offered
-from api.ogclayers import COLLECTIONS, Asked, LayerCollection, caller_now
+from api.layers import Layer, layer_of, offered
+from api.ogclayers import COLLECTIONS, MOST_FEATURES, Asked, LayerCollection, caller_now
 from api.pool import Pool
 from api.reads import Reads
 from geo.errors import InputError, NotFoundError, NotSignedInError
@@ -87,11 +88,29 @@ def _collection(
     filter_crs: Annotated[str | None, Query(alias="filter-crs", max_length=200)] = None,
 ) -> LayerCollection:
     layer = layer_of(collectionId, caller_now.get().role)
+    if request.url.path.endswith("/items"):
+        _check_parameters(request, layer)
     given = {"crs": crs, "bbox_crs": bbox_crs, "filter_crs": filter_crs}
     asked = Asked(**{name: coordinates.uri_of(value) for name, value in given.items() if value})
     request.state.crs = asked.crs
     more = {"asked": asked, "reads": request.app.state.reads}
     return COLLECTIONS[layer.name].model_copy(update=more)
+
+
+_PARAMETERS = (
+    *("bbox", "bbox-crs", "bbox-only", "crs", "datetime", "datetime-column", "f", "filter"),
+    *("filter-crs", "filter-lang", "geom-column", "ids", "limit", "offset", "properties"),
+    *("simplify", "sortby"),
+)
+
+
+def _check_parameters(request: Request, layer: Layer) -> None:
+    """Refuse parameters that mean nothing (OGC 17-069r4, /req/core/query-param-unknown)."""
+    names = {*_PARAMETERS, *(column.name for column in layer.columns())}
+    for name in request.query_params:
+        if name.lower() not in names:
+            listed = ", ".join(sorted(names))
+            raise InputError("parameter_unknown", name=name[:80], names=listed)
 
 
 def _bbox(
@@ -162,10 +181,12 @@ class AsCaller:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        request = Request(scope)
         try:
+            scope = _as_taken(scope)
+            request = Request(scope)
             caller_now.set(await _who(request))
-        except NotSignedInError as error:
+        except (InputError, NotSignedInError) as error:
+            request = Request(scope)
             await problems.of_gridatlas(request, error)(scope, receive, send)
             return
 
@@ -180,6 +201,38 @@ class AsCaller:
             await send(message)
 
         await self.app(scope, receive, told)
+
+
+_LIMIT = re.compile(rb"(?<![^&])limit=([0-9]+)(?![^&])")
+_FORMATS = ("geojson", "json", "csv", "geojsonseq", "ndjson")
+
+
+def _as_taken(scope: Scope) -> Scope:
+    """Return a request as tipg is to see it.
+
+    A ``limit`` above the most there is becomes that (OGC 17-069r4, 7.15.2), and no pages of tipg's
+    are made: they take their scripts from elsewhere.
+
+    Raises
+    ------
+    InputError
+        If no features are wanted, or such a page.
+    """
+
+    def bounded(found: re.Match[bytes]) -> bytes:
+        wanted = int(found[1][:18])
+        if not wanted:
+            raise InputError("limit_of_nothing")
+        return b"limit=%d" % min(wanted, MOST_FEATURES)
+
+    query = _LIMIT.sub(bounded, scope["query_string"])
+    if b"f=html" in query.split(b"&"):
+        raise InputError("format_unknown", format="html", formats=", ".join(_FORMATS))
+    headers = [
+        (name, value.replace(b"text/html", b"*/*") if name == b"accept" else value)
+        for name, value in scope["headers"]
+    ]
+    return {**scope, "query_string": query, "headers": headers}
 
 
 async def _who(request: Request) -> Caller:
@@ -202,7 +255,9 @@ def _of_database(request: Request, error: Exception) -> Response:
     if state == "42501":
         return problems.of_gridatlas(request, NotFoundError("no_layer_here", layer="", layers=""))
     if state[:2] in {"22", "42", "XX"} and state != "42P01":
-        return problems.of_gridatlas(request, InputError("filter_unfit", said=str(error)[:200]))
+        return problems.of_gridatlas(
+            request, InputError("filter_unfit", said=str(error).partition("\n")[0][:200])
+        )
     return problems.of_database(request, error)
 
 

@@ -27,7 +27,7 @@ from geo.errors import (
     TooManyError,
     UnconditionalError,
 )
-from geo.messages import LANGUAGES, Language, text
+from geo.messages import LANGUAGES, Language, catalogue, text
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 5
@@ -57,13 +57,13 @@ _TITLE = {
     428: "unconditional",
     429: "too_many",
     500: "failed",
-    503: "database_unavailable",
+    503: "unavailable",
 }
 
 _TOLD = ("revision", "changed_by")
 """What of an error's fields a program needs beside the text."""
 
-_CANCELED, _NO_PRIVILEGE = "57014", "42501"
+_CANCELED, _NO_PRIVILEGE, _UNTRANSLATABLE = "57014", "42501", "22P05"
 
 _log = logging.getLogger(__name__)
 
@@ -118,15 +118,22 @@ def install(app: FastAPI) -> None:
 
 
 def language(request: Request) -> Language:
-    """Return the first language of ours that a caller accepts: Chinese if none is named.
-
-    Browsers list languages by preference, so the order says as much as the weights.
-    """
+    """Return the language of ours that a caller likes best: Chinese if none is named."""
+    liked: dict[Language, float] = {}
     for part in request.headers.get("accept-language", "").split(","):
+        name, _, weight = part.strip().lower().partition(";q=")
         for known in LANGUAGES:
-            if part.strip().lower().startswith(known):
-                return known
-    return "zh"
+            if name.partition("-")[0] == known:
+                liked.setdefault(known, _weight(weight))
+    wanted = [known for known, weight in liked.items() if weight > 0]
+    return max(wanted, key=liked.__getitem__) if wanted else "zh"  # the first of equals
+
+
+def _weight(given: str) -> float:
+    try:
+        return float(given) if given else 1.0
+    except ValueError:
+        return 0.0
 
 
 def problem(
@@ -160,13 +167,36 @@ def of_gridatlas(request: Request, error: GridatlasError) -> Response:
 
 
 def _of_parameters(request: Request, error: RequestValidationError) -> Response:
-    found = [{"loc": fault["loc"], "msg": fault["msg"]} for fault in error.errors()]
-    detail = "; ".join(f"{fault['loc'][-1]}: {fault['msg']}" for fault in found)
+    lang = language(request)
+    found = [{"loc": fault["loc"], "msg": _said(fault, lang)} for fault in error.errors()]
+    colon = text("problem.colon", lang=lang)
+    detail = "; ".join(f"{fault['loc'][-1]}{colon}{fault['msg']}" for fault in found)
     return problem(request, 422, detail, errors=jsonable_encoder(found))
 
 
+def _said(fault: dict[str, Any], lang: Language) -> str:
+    """Return what is wrong with a parameter, in words of ours where there are any."""
+    key = f"invalid.{fault['type']}"
+    if key not in catalogue(lang):
+        return text("invalid.other", lang=lang, said=fault["msg"])
+    about = {name: str(value).replace(" or ", ", ") for name, value in fault.get("ctx", {}).items()}
+    return text(key, lang=lang, **about)
+
+
 def _of_http(request: Request, error: HTTPException) -> Response:
-    response = problem(request, error.status_code, error.detail)
+    lang = language(request)
+    match error.status_code:
+        case 404:
+            detail = text("problem.no_such_path", lang=lang, path=request.url.path)
+        case 405:
+            allowed = (error.headers or {}).get("Allow", "-")
+            method = request.method
+            detail = text("problem.method_detail", lang=lang, method=method, allowed=allowed)
+        case 400:
+            detail = text("problem.body_unreadable", lang=lang, said=error.detail)
+        case _:
+            detail = error.detail
+    response = problem(request, error.status_code, detail)
     response.headers.update(error.headers or {})
     return response
 
@@ -180,7 +210,7 @@ def _of_refusal(request: Request, error: DBAPIError) -> Response:
             NotAllowedError("rows_not_yours") if signed_in else NotSignedInError("sign_in_first")
         )
         return of_gridatlas(request, refusal)
-    if isinstance(error, DataError) and "NUL" in str(error.orig):
+    if state == _UNTRANSLATABLE or (isinstance(error, DataError) and "NUL" in str(error.orig)):
         return of_gridatlas(request, InputError("text_with_nul"))
     if error.connection_invalidated or isinstance(error, OperationalError):
         return of_database(request, error)

@@ -41,8 +41,8 @@ def vouched(token: str) -> tuple[str | None, str | None]:
 
     Raises
     ------
-    NotSignedInError
-        If the token is not good.
+    NotSignedInError, SetupError
+        If the token is not good, or the provider's keys can't be read.
     """
     try:
         header = jwt.get_unverified_header(token)
@@ -58,9 +58,24 @@ def vouched(token: str) -> tuple[str | None, str | None]:
             return str(claims["sid"]), None
         if settings().oidc_issuer:
             return None, _named(_of_provider(token))
+    except jwt.PyJWKClientConnectionError as error:
+        issuer = settings().oidc_issuer
+        raise SetupError("provider_unreachable", issuer=issuer, said=str(error)) from error
     except (jwt.PyJWTError, UnicodeError, ValueError):
         pass
     raise NotSignedInError("token_invalid")
+
+
+def check_provider() -> None:
+    """Tell of an identity provider that is named by half.
+
+    Raises
+    ------
+    SetupError
+        If it is not said for whom its tokens are to be: every one of them would be refused.
+    """
+    if settings().oidc_issuer and not settings().oidc_client_id:
+        raise SetupError("provider_without_client", issuer=settings().oidc_issuer)
 
 
 def _key() -> bytes:

@@ -42,6 +42,7 @@ def run(host: str, port: int, *, workers: int = 1, log: bool = False) -> None:
     import uvicorn
     from uvicorn.supervisors import Multiprocess
 
+    from api import tokens
     from api.protocol import ImpatientProtocol
     from geo import db
     from geo.secrets import secret
@@ -51,6 +52,7 @@ def run(host: str, port: int, *, workers: int = 1, log: bool = False) -> None:
     with console.progress() as progress:
         build.build(progress)
     secret()  # a weak one is told before anything is served
+    tokens.check_provider()
     db.upgrade()
     db.ensure_login()
     _allow_many_connections()

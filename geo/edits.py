@@ -194,13 +194,11 @@ def locked(connection: Connection, plan: int, revision: int | None) -> RowMappin
     if revision is None:
         raise UnconditionalError("if_match_missing", plan=plan, revision=found["revision"])
     if revision != found["revision"]:
-        raise StaleError(
-            "plan_changed",
-            plan=plan,
-            seen=revision,
-            revision=found["revision"],
-            changed_by=last_author(connection, plan),
-        )
+        told = {"plan": plan, "seen": revision, "revision": found["revision"]}
+        author = last_author(connection, plan)
+        if not author:  # it never was at the revision that was named
+            raise StaleError("plan_at_another", **told)
+        raise StaleError("plan_changed", **told, changed_by=author)
     return found
 
 

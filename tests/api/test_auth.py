@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from api import tokens
 from geo import accounts
+from geo.errors import SetupError
 from tests.api.conftest import PASSWORD, bearer
 from tests.server import serving
 
@@ -169,6 +170,32 @@ def test_identity_provider_vouches_for_those_who_have_an_account(client, town, m
         assert me(client, of_provider(issuer, "stranger")).status_code == 401
         assert me(client, of_provider(issuer, "chen", client="other")).status_code == 401
     assert sign_in(client, "chen", "").status_code == 401
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_provider_that_is_away_is_no_fault_of_the_token(client, monkeypatch):
+    from oidc_provider_mock import run_server_in_thread
+
+    from geo.settings import settings
+
+    with run_server_in_thread() as provider:
+        issuer = f"http://localhost:{provider.server_port}"
+        monkeypatch.setattr(settings(), "oidc_issuer", issuer)
+        monkeypatch.setattr(settings(), "oidc_client_id", "gridatlas")
+        token = of_provider(issuer, "li")
+        assert client.get("/auth/providers").json()["oidc"]["client_id"] == "gridatlas"
+        tokens._provider_keys(issuer)  # where they are is known, they themselves are not yet
+    answer = me(client, token)
+    assert answer.status_code == 503
+    assert issuer in answer.json()["detail"]
+
+
+def test_provider_named_by_half_is_told_before_anything_is_served(monkeypatch):
+    from geo.settings import settings
+
+    monkeypatch.setattr(settings(), "oidc_issuer", "https://id.example")
+    with pytest.raises(SetupError, match="GRIDATLAS_OIDC_CLIENT_ID"):
+        tokens.check_provider()
 
 
 def of_provider(issuer, subject, client="gridatlas"):

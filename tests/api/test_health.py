@@ -23,7 +23,7 @@ def test_database_that_is_gone_is_503_and_says_when_to_try_again():
     assert answer.status_code == 503
     assert answer.headers["retry-after"] == "5"
     assert answer.headers["content-type"] == "application/problem+json"
-    assert answer.json()["title"] == "Database unavailable"
+    assert answer.json()["title"] == "Temporarily unavailable"
 
 
 def test_ready_and_figures(client):

@@ -152,6 +152,7 @@ def test_pages_hold_every_feature_once(ogc):
         ("community = '钟鼓楼社区'", lambda grid: grid["community"] == "钟鼓楼社区"),
         ("name IS NULL", lambda grid: False),
         ("households > 250 + 2 * 25", lambda grid: grid["households"] > 300),
+        ("households % 2 = 0", lambda grid: grid["households"] % 2 == 0),
         ("CASEI(kind) = CASEI('GENERAL')", lambda grid: grid["kind"] == "general"),
         (
             '{"op":"and","args":[{"op":">","args":[{"property":"households"},300]},'
@@ -267,3 +268,26 @@ def test_entrance_declares_what_is_proved_here_and_links_work(ogc):
     assert "http://www.opengis.net/spec/ogcapi-features-2/1.0/conf/crs" in declared
     for link in ogc.get("/").json()["links"]:
         assert httpx.get(link["href"]).status_code == 200, link
+
+
+def test_parameter_that_means_nothing_is_refused_and_the_offered_are_named(ogc):
+    answer = ogc.get("/collections/building/items?regoin=420606", headers={"Accept-Language": "en"})
+    assert answer.status_code == 400
+    assert "regoin" in answer.json()["detail"]
+    assert "bbox" in answer.json()["detail"]
+    assert ogc.get("/collections/building/items?use=school").status_code == 200
+
+
+def test_limit_beyond_the_most_is_the_most_and_none_is_refused(ogc):
+    answer = ogc.get("/collections/building/items?limit=99999999999999999999")
+    assert answer.status_code == 200
+    assert len(answer.json()["features"]) == answer.json()["numberMatched"]
+    assert ogc.get("/collections/building/items?limit=0").status_code == 400
+
+
+def test_browser_is_answered_in_json_too(ogc):
+    browser = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+    for path in ("/", "/collections", "/collections/building/items", "/tileMatrixSets"):
+        answer = ogc.get(path, headers=browser)
+        assert "json" in answer.headers["content-type"], path
+    assert ogc.get("/collections/building/items?f=html").status_code == 400

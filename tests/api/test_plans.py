@@ -215,6 +215,7 @@ def test_mistakes_are_told_and_change_nothing(planner, draft):
         ({"kind": "merge", "grids": [DRAFT, DRAFT]}, 400),
         ({"kind": "assign", "atoms": [], "grid": DRAFT}, 422),
         ({"kind": "explode"}, 422),
+        ({"kind": "rename", "grid": DRAFT, "name": "甲\0"}, 400),
     ]
     for what, status in mistakes:
         answer = edit(planner, draft, 0, **what)

@@ -1,0 +1,70 @@
+"""Problem documents in the caller's language, whatever the mistake; HEAD."""
+
+import re
+
+import pytest
+
+MISTAKES = [
+    ("GET", "/nowhere", None, 404),
+    ("GET", "/ogc/nowhere", None, 404),
+    ("POST", "/regions", None, 405),
+    ("GET", "/regions?limit=ten", None, 422),
+    ("GET", "/regions?limit=0", None, 422),
+    ("GET", "/grids?status=archived", None, 422),
+    ("GET", "/grids?community=x", None, 422),
+    ("GET", "/ogc/collections/building/items?limit=-1", None, 422),
+    ("GET", "/ogc/collections/building/items?offset=x", None, 422),
+    ("POST", "/plans/1/edits", b"{", 422),
+    ("POST", "/plans/1/edits", b"{}", 422),
+    ("POST", "/plans/1/edits", b'{"kind": "fly"}', 422),
+    ("POST", "/plans/1/edits", b'{"kind": "merge", "grids": ["1"]}', 422),
+    ("POST", "/plans/1/edits", b'{"kind": "lock", "grids": "all", "locked": "?", "x": 1}', 422),
+]
+ENGLISH = re.compile(
+    r"\b(?:input|should|must|may|is|not|be|valid|found|allowed|required|the)\b", re.I
+)
+
+
+@pytest.mark.parametrize(("method", "path", "body", "status"), MISTAKES)
+def test_mistake_is_told_in_the_language_of_who_makes_it(planner, method, path, body, status):
+    told = {}
+    for language in ("zh", "en"):
+        headers = {"Accept-Language": language, "Content-Type": "application/json"}
+        answer = planner.request(method, path, content=body, headers=headers)
+        assert answer.status_code == status
+        assert answer.headers["content-type"] == "application/problem+json"
+        told[language] = answer.json()
+    for part in ("title", "detail"):
+        assert re.search("[\u4e00-\u9fff]", told["zh"][part]), told["zh"]
+        assert not ENGLISH.search(told["zh"][part]), told["zh"]
+        assert not re.search("[\u4e00-\u9fff]", told["en"][part]), told["en"]
+
+
+@pytest.mark.parametrize(
+    ("accepted", "title"),
+    [
+        ("", "未找到"),
+        ("fr, de;q=0.5", "未找到"),
+        ("en-GB,en;q=0.9,zh;q=0.8", "Not found"),
+        ("en;q=0.3, zh-CN;q=0.9", "未找到"),
+        ("zh;q=0, en", "Not found"),
+        ("en;q=much", "未找到"),
+    ],
+)
+def test_language_is_the_one_that_is_liked_best(client, accepted, title):
+    answer = client.get("/nowhere", headers={"Accept-Language": accepted})
+    assert answer.json()["title"] == title
+
+
+@pytest.mark.parametrize("path", ["/health", "/regions?limit=1", "/ogc/collections", "/"])
+def test_head_tells_what_get_would(client, path):
+    plain = {"Accept-Encoding": "identity"}
+    got, told = client.get(path, headers=plain), client.head(path, headers=plain)
+    assert told.status_code == got.status_code == 200
+    assert told.content == b""
+    for name in ("content-type", "content-length", "etag"):
+        assert told.headers.get(name) == got.headers.get(name), name
+
+
+def test_nobody_is_sent_an_export_or_events_without_a_body(client):
+    assert client.head("/exports/grid?format=csv").status_code == 405
