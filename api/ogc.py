@@ -27,6 +27,7 @@ from api.ogclayers import COLLECTIONS, MOST_FEATURES, Asked, LayerCollection, ca
 from api.pool import Pool
 from api.reads import Reads
 from geo.errors import InputError, NotFoundError, NotSignedInError
+from geo.messages import text
 
 CONFORMS = [
     f"http://www.opengis.net/spec/{part}"
@@ -197,7 +198,7 @@ class AsCaller:
                 if crs and message["status"] == 200:
                     headers["Content-Crs"] = f"<{crs}>"
                 headers.setdefault("Cache-Control", "no-cache")
-                headers["Vary"] = "Accept, Authorization"
+                headers["Vary"] = "Accept, Accept-Language, Authorization"
             await send(message)
 
         await self.app(scope, receive, told)
@@ -292,27 +293,46 @@ def _own_routes(app: FastAPI) -> None:
         return JSONResponse({"conformsTo": CONFORMS})
 
     @app.get("/collections")
-    def collections(request: Request) -> JSONResponse:
-        base = f"{request.base_url}ogc"
-        shown = [_described(base, name) for name in offered(caller_now.get().role)]
+    async def collections(request: Request) -> JSONResponse:
+        base, extent = f"{request.base_url}ogc", await _extent(request)
+        shown = [_described(base, name, extent) for name in offered(caller_now.get().role)]
         links = [_link("self", f"{base}/collections", "Collections")]
         body = {"links": links, "collections": shown, "numberMatched": len(shown)}
         body |= {"numberReturned": len(shown), "crs": list(coordinates.SYSTEMS)}
         return JSONResponse(body)
 
     @app.get("/collections/{collectionId}")
-    def collection(
+    async def collection(
         request: Request, found: Annotated[LayerCollection, Depends(_collection)]
     ) -> JSONResponse:
         request.state.crs = None
-        return JSONResponse(_described(f"{request.base_url}ogc", found.id))
+        extent = await _extent(request)
+        return JSONResponse(_described(f"{request.base_url}ogc", found.id, extent))
 
 
-def _described(base: str, name: str) -> dict[str, Any]:
+_EXTENT = (
+    "SELECT ST_XMin(box), ST_YMin(box), ST_XMax(box), ST_YMax(box) FROM ("
+    "SELECT ST_Extent(geom) AS box FROM region WHERE level = ("
+    "SELECT level FROM region WHERE geom IS NOT NULL ORDER BY length(rtrim(code, '0')) LIMIT 1"
+    ")) AS land"
+)
+
+
+async def _extent(request: Request) -> dict[str, Any]:
+    """Return the box of the installation's land, to which clients zoom."""
+    async with request.app.state.pool.acquire() as connection:
+        sides = await connection.fetchrow(_EXTENT)
+    if sides[0] is None:
+        return {}
+    return {"extent": {"spatial": {"bbox": [list(sides)], "crs": coordinates.CRS84}}}
+
+
+def _described(base: str, name: str, extent: dict[str, Any]) -> dict[str, Any]:
     here = f"{base}/collections/{name}"
     return {
         "id": name,
-        "title": name,
+        "title": text(f"layer.{name}"),
+        **extent,
         "itemType": "feature",
         "links": [
             _link("self", here, name),

@@ -285,6 +285,17 @@ def test_limit_beyond_the_most_is_the_most_and_none_is_refused(ogc):
     assert ogc.get("/collections/building/items?limit=0").status_code == 400
 
 
+def test_collections_have_names_for_people_and_the_land_they_lie_in(ogc):
+    for language, name in (("zh", "建筑物"), ("en", "Buildings")):
+        listed = ogc.get("/collections", headers={"Accept-Language": language}).json()
+        named = {one["id"]: one for one in listed["collections"]}
+        assert named["building"]["title"] == name
+        ((west, south, east, north),) = named["building"]["extent"]["spatial"]["bbox"]
+        assert (west, south) == pytest.approx(t.degrees(0, 0))
+        assert (east, north) == pytest.approx(t.degrees(1200, 700))
+    assert ogc.get("/collections/grid").json()["extent"] == named["grid"]["extent"]
+
+
 def test_browser_is_answered_in_json_too(ogc):
     browser = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
     for path in ("/", "/collections", "/collections/building/items", "/tileMatrixSets"):
