@@ -24,7 +24,7 @@ def reads(client):
     """Return every read of both descriptions: path, and the parameters that are words."""
     found = []
     for at, base in (("/openapi.json", ""), ("/ogc/api", "/ogc")):
-        for path, operations in client.get(at).json()["paths"].items():
+        for path, operations in client.get(at, timeout=60).json()["paths"].items():
             if "get" in operations and path not in ENDLESS:
                 found.append((base + path, operations["get"].get("parameters", [])))
     assert len(found) > 70
