@@ -188,7 +188,7 @@ def register(app: typer.Typer) -> None:
         if resume:
             if community or every:
                 raise InputError("resume_alone")
-            _finish(_resumed(scheduler), out)
+            finish(_resumed(scheduler), out)
             return
         options = {
             "target": target,
@@ -214,7 +214,7 @@ def register(app: typer.Typer) -> None:
         if every:
             if community or source or alternatives > 1:
                 raise InputError("community_or_all" if community else "of_one_community")
-            _finish(_all(asked, region, crs, publish=publish, scheduler=scheduler), out)
+            finish(_all(asked, region, crs, publish=publish, scheduler=scheduler), out)
             return
         drawn = _one(asked, community, source, crs, alternatives, publish=publish)
         if alternatives > 1:
@@ -224,14 +224,16 @@ def register(app: typer.Typer) -> None:
             if out is not None:
                 scorecard.write_scores(drawn, out)
         else:
-            _finish(drawn, out)
+            finish(drawn, out)
 
 
-def _finish(drawn: Sequence[Drawn], out: Path | None) -> None:
-    """Show the score cards, and write them."""
+def finish(drawn: Sequence[Drawn], out: Path | None) -> None:
+    """Show the score cards, and write them; end with 1 where a community could not be drawn."""
     scorecard.show(drawn)
     if out is not None:
         scorecard.write_scores(drawn, out)
+    if any(one.failed for one in drawn):
+        raise typer.Exit(1)
 
 
 def _one(

@@ -8,8 +8,11 @@ from pathlib import Path
 
 import geopandas as gpd
 import pytest
+import typer
 
+from cli.draw import finish
 from etl.sample.layout import SAMPLES
+from geo.partition.batch import Drawn
 
 ROOT = SAMPLES.parents[1]
 MONACO = SAMPLES / "monaco.osm.pbf"
@@ -104,3 +107,11 @@ def test_mistake_is_told_in_chinese(place):
     done = gridatlas("import", "osm", "none.osm.pbf", cwd=place, lang="zh")
     assert done.returncode == 2
     assert "none.osm.pbf 不存在。请检查文件名和目录。" in done.stderr
+
+
+def test_community_that_could_not_be_drawn_is_told_by_the_exit_code(capsys):
+    lost = Drawn("420606007001", "n", None, {}, refused="a worker died", failed=True)
+    with pytest.raises(typer.Exit) as ended:
+        finish([lost], None)
+    assert ended.value.exit_code == 1
+    assert "a worker died" in capsys.readouterr().out
