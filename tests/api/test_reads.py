@@ -132,7 +132,7 @@ def noted(address, monkeypatch):
 
 
 def test_every_read_of_a_protected_layer_is_traced_or_said_not_to_be_one(client):
-    paths = client.get("/openapi.json").json()["paths"]
+    paths = client.get("/openapi.json", timeout=60).json()["paths"]
     guarded = {p for p, found in paths.items() if "get" in found and may(f"GET {p}") != ANYONE}
     assert guarded == set(READS) | set(NO_FEATURES)
     assert not set(READS) & set(NO_FEATURES)
