@@ -284,18 +284,17 @@ def borders(home: Path, folder: Path) -> None:
 
 
 def readers(home: Path, folder: Path, file: Path) -> None:
+    os.environ["GRIDATLAS_GUARD_CHANGED_PERCENT"] = "100"
+    files = [renamed(file, folder / f"{name}.gpkg") for name in ("old", "new")]
     with database(home, "readers") as url:
-        ours(url, "building", renamed(file, folder / "old.gpkg"))
-        os.environ["GRIDATLAS_GUARD_CHANGED_PERCENT"] = "100"
-        new = renamed(file, folder / "new.gpkg")
-        engine = create_engine(url, poolclass=NullPool)
-        with Reader(engine) as reader:
-            ours(url, "building", new)
-        whole = reader.seen <= {("old",), ("new",)} and len(reader.seen) == 2
+        with Reader(create_engine(url, poolclass=NullPool)) as reader:
+            for one in files:
+                ours(url, "building", one)
+        whole = reader.seen == {(), ("old",), ("new",)}
         said = f"{reader.longest:.2f} s, {'whole' if whole else reader.seen}"
         met = reader.longest <= 1 and whole
         report(
-            "readers while 200,000 rows change: longest wait, states", said, "<= 1 s, whole", met
+            "readers while 200,000 rows come and change: wait, states", said, "<= 1 s, whole", met
         )
 
 
