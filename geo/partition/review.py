@@ -79,9 +79,10 @@ def grounds_of(atoms: Atoms, cells: Cells) -> Polygons:
     cell = cells.cell_of_building
     grounds: Polygons = shapely.intersection(atoms.footprints, cells.polygons[cell])
     none = shapely.area(grounds) < TRACE_M2
-    centres = shapely.centroid(atoms.footprints[none])
-    way = shapely.shortest_line(cells.polygons[cell[none]], centres)
-    grounds[none] = shapely.buffer(shapely.get_point(way, 0), PLACE_M)
+    centres, own = shapely.centroid(atoms.footprints[none]), cells.polygons[cell[none]]
+    nearest = shapely.get_point(shapely.shortest_line(own, centres), 0)
+    # It lies on the cell's border: what of the place is beyond is another's.
+    grounds[none] = shapely.intersection(shapely.buffer(nearest, PLACE_M), own)
     return grounds
 
 

@@ -10,7 +10,7 @@ from places import CRS, community, house, rows_of_houses, scattered
 
 from geo.partition.brought import owners, plan_of
 from geo.partition.community import Community
-from geo.partition.objective import cost
+from geo.partition.objective import Limits, cost
 from geo.partition.plan import draw, drawn, least, searched
 from geo.partition.redraw import PlanBefore
 from geo.partition.review import reviewed
@@ -51,6 +51,15 @@ def test_our_plan_scored_from_its_polygons_gets_the_card_it_was_drawn_with(seed,
     place = community(shapely.box(0, 0, 400, 400), scattered(seed, count), roads=roads)
     drawing = draw(place, QUICK)
     assert_same(reviewed(place, plan_of(drawing.grids, place)), drawing.score)
+
+
+def test_building_on_the_far_part_of_another_counts_where_that_has_its_cell():
+    far = shapely.MultiPolygon([house(10, 40, 30), house(150, 40, 20)])
+    shapes = far, house(154, 44, 8), house(100, 40, 20), house(175, 45, 10)
+    rows = [{"geom": shape, "households": 100 + n} for n, shape in enumerate(shapes)]
+    place, limits = community(shapely.box(0, 0, 200, 100), rows), Limits(200, 100, 300)
+    drawing = draw(place, Wishes(limits=limits, effort=QUICK.effort))
+    assert_same(reviewed(place, plan_of(drawing.grids, place), limits), drawing.score)
 
 
 def test_plan_with_a_dedicated_grid_gets_the_card_it_was_drawn_with():
