@@ -2,6 +2,8 @@
 
 import gc
 import logging
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -196,10 +198,9 @@ def _client(scheduler: str | None) -> Iterator["Client"]:
 
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     if scheduler is None:
-        with (
-            LocalCluster(threads_per_worker=1, dashboard_address="127.0.0.1:0") as local,
-            Client(local) as client,
-        ):
+        with _undisturbed():
+            workers = LocalCluster(threads_per_worker=1, dashboard_address="127.0.0.1:0")
+        with workers as local, Client(local) as client:
             yield client
         return
     try:
@@ -212,6 +213,27 @@ def _client(scheduler: str | None) -> Iterator["Client"]:
         except TimeoutError:
             raise SetupError("scheduler_without_workers", address=scheduler) from None
         yield client
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Keep an interrupt until the block has ended, and from the processes that it starts.
+
+    Workers that are interrupted while they start print where they were.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    pressed: list[int] = []
+    handler = signal.signal(signal.SIGINT, lambda number, _: pressed.append(number))
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        signal.signal(signal.SIGINT, handler)
+    if pressed:
+        raise KeyboardInterrupt
 
 
 @cache

@@ -129,7 +129,8 @@ def nodes_of(code: str, wish: str, community: Community, atoms: Atoms, node: Int
     own = buildings.loc[buildings["compound_code"] == code, "code"]
     hit = (atoms.building == code) | (atoms.unit == code) | np.isin(atoms.building, own)
     if not hit.any():
-        raise InputError("wish_unknown_code", code=code, wish=wish, community=community.code)
+        key = "lock_unknown_code" if wish == "lock" else "wish_unknown_code"
+        raise InputError(key, code=code, wish=wish, community=community.code)
     found: Ints = np.unique(node[hit])
     return found[found >= 0]
 

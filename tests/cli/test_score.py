@@ -142,7 +142,7 @@ def test_mistakes_of_a_file_are_said(drawn, tmp_path):
         (("--community", OTHER, "--from", "999"), "no_such_plan"),
         (("--community", OTHER, "--area", "none.gpkg"), "file_missing"),
         (("--community", OTHER, "--wishes", "none.toml"), "file_missing"),
-        (("--community", OTHER, "--lock", "X"), "wish_unknown_code"),
+        (("--community", OTHER, "--lock", "X"), "lock_unknown_code"),
         (("--community", "420606007002", "--complete"), "wish_without_plan"),
         (("--all", "--together", "A,B"), "wish_of_one_community"),
         (("--all", "--alternatives", "3"), "of_one_community"),
