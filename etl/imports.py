@@ -219,9 +219,9 @@ def _ahead(
         delivery, found = deepcopy((reader.delivery, reader.found))
         with run.timed("publish"):
             head.finish()
+        delivery.written = head.revision
         relate(run, delivery, found)
         head.confirm([*delivery.staged.values()])
-        delivery.written = head.revision
         outcome = decided(run, delivery, progress)
         if outcome.status is RunStatus.HELD:
             raise ahead.LostError

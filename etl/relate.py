@@ -17,8 +17,9 @@ LOCATED = ("building", "compound", "facility")
 def relate(run: Run, delivery: Delivery, found: Found) -> None:
     """Check the staged layers against each other and what is live."""
     connection, staged = run.connection, delivery.staged
+    are_live = delivery.written is not None
     with run.timed("check"):
-        for one in staged.values():
+        for one in () if are_live else staged.values():  # else each is read through once or twice
             connection.execute(text(f"ANALYZE {one.table}"))
         if REGISTER in staged:
             rows = staged.pop(REGISTER)
@@ -30,7 +31,8 @@ def relate(run: Run, delivery: Delivery, found: Found) -> None:
         staged = delivery.staged
         for name in [name for name in LAYERS if name in staged]:
             _relate_layer(connection, delivery, name, found)
-        found.concerns += suspicion.shifted(connection, staged)
+        if not are_live:
+            found.concerns += suspicion.shifted(connection, staged)
         if "region" in staged:
             notes, concerns = topology.healed(connection, staged["region"], delivery)
             found.notes["topology"] = notes
@@ -60,7 +62,12 @@ def _relate_layer(connection: Connection, delivery: Delivery, name: str, found: 
         found.notes.setdefault("network", {}).update(network.joined(connection, staged, known))
     if not scope.fields_only:
         counts = relations.refuse(
-            connection, staged, delivery.rejected, scope.source, delivery.staged
+            connection,
+            staged,
+            delivery.rejected,
+            scope.source,
+            delivery.staged,
+            are_live=delivery.written is not None,
         )
         if counts.get("duplicate"):
             found.repairs.setdefault(name, Repairs()).counts["duplicate"] += counts["duplicate"]

@@ -40,7 +40,13 @@ class Rule:
 
 
 def refuse(
-    connection: Connection, staged: Staged, rejected: str, source: str, others: dict[str, Staged]
+    connection: Connection,
+    staged: Staged,
+    rejected: str,
+    source: str,
+    others: dict[str, Staged],
+    *,
+    are_live: bool = False,
 ) -> dict[str, int]:
     """Move what can't be published from a staging table to the refused features; return counts.
 
@@ -48,10 +54,13 @@ def refuse(
     ----------
     others
         The staged layers of the same run, which references may name.
+    are_live
+        The live table has taken every row, as rows of the source: no code is there twice.
     """
     counts: dict[str, int] = {}
-    rules = [*_rules(staged, source, others)]
-    if has_repeats(connection, staged, "code"):
+    foreign = [] if are_live else [_foreign(staged, source)]
+    rules = [*_broken(staged), *foreign, *_unknown(staged, others)]
+    if not are_live and has_repeats(connection, staged, "code"):
         if doubles := _drop_doubles(connection, staged):
             counts["duplicate"] = doubles
         rules.insert(0, _repeated(staged))
@@ -164,7 +173,25 @@ def _repeated(staged: Staged) -> Rule:
     return Rule("code_repeated", f"code IN ({twice})", "'code', code", {})
 
 
-def _rules(staged: Staged, source: str, others: dict[str, Staged]) -> Iterator[Rule]:
+def _foreign(staged: Staged, source: str) -> Rule:
+    return Rule(
+        "code_of_other_source",
+        f"EXISTS (SELECT FROM {staged.layer} live WHERE live.code = staged.code "
+        "AND live.source <> :source)",
+        f"'source', (SELECT source FROM {staged.layer} live WHERE live.code = staged.code)",
+        {"source": source},
+    )
+
+
+def _unknown(staged: Staged, others: dict[str, Staged]) -> Iterator[Rule]:
+    for column, other in REFERENCES.get(staged.layer, {}).items():
+        if column in staged.columns:
+            yield _reference(column, other, others)
+    if staged.layer == "region" and {"parent_code", "level"} <= {*staged.columns}:
+        yield _misplaced_division()
+
+
+def _broken(staged: Staged) -> Iterator[Rule]:
     for rule in _applicable(staged, of_batches=False):
         yield Rule(
             "row_refused",
@@ -172,18 +199,6 @@ def _rules(staged: Staged, source: str, others: dict[str, Staged]) -> Iterator[R
             f"'value', {_values(staged, rule)}, 'rule', CAST(:rule AS text)",
             {"rule": rule},
         )
-    yield Rule(
-        "code_of_other_source",
-        f"EXISTS (SELECT FROM {staged.layer} live WHERE live.code = staged.code "
-        "AND live.source <> :source)",
-        f"'source', (SELECT source FROM {staged.layer} live WHERE live.code = staged.code)",
-        {"source": source},
-    )
-    for column, other in REFERENCES.get(staged.layer, {}).items():
-        if column in staged.columns:
-            yield _reference(column, other, others)
-    if staged.layer == "region" and {"parent_code", "level"} <= {*staged.columns}:
-        yield _misplaced_division()
 
 
 def _reference(column: str, other: str, others: dict[str, Staged]) -> Rule:

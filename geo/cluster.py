@@ -226,7 +226,7 @@ def _create(home: Path) -> None:
         _run(
             pwd.getpwuid(data.stat().st_uid).pw_name,
             _binaries() / "initdb",
-            *("-D", data, "-E", "UTF8", "--locale=C.UTF-8"),
+            *("-D", data, "-E", "UTF8", "--lc-ctype=C.UTF-8", "--lc-collate=C"),
             *("--auth-local=trust", "--auth-host=reject"),
         )
         with (data / "postgresql.conf").open("a", encoding="utf-8") as file:
