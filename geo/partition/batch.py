@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import islice
+from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Engine, create_engine
@@ -199,7 +200,11 @@ def _client(scheduler: str | None) -> Iterator["Client"]:
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     if scheduler is None:
         with _undisturbed():
-            workers = LocalCluster(threads_per_worker=1, dashboard_address="127.0.0.1:0")
+            workers = LocalCluster(
+                threads_per_worker=1,
+                dashboard_address="127.0.0.1:0",
+                silence_logs=logging.CRITICAL,
+            )
         with workers as local, Client(local) as client:
             yield client
         return
@@ -224,6 +229,7 @@ def _undisturbed() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
+    resource_tracker.ensure_running()  # whose start would let interrupts through again
     pressed: list[int] = []
     handler = signal.signal(signal.SIGINT, lambda number, _: pressed.append(number))
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
