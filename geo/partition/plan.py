@@ -230,7 +230,8 @@ def _origin(ready: Task, grid: Ints, dedicated: NDArray[np.bool_]) -> Ints:
         return rows
     past = ready.past
     # A grid with something that is locked in it is the grid that it is locked in.
-    weight = np.where(past.before.locked[ready.node], LOCKED, ready.atoms.households)
+    locked = np.append(past.before.locked, False)[ready.node]  # an atom on water has no node
+    weight = np.where(locked, LOCKED, ready.atoms.households)
     rows = redraw.continued_from(past.plan, past.placed, weight, grid, dedicated)
     own = np.array([fixed.row for fixed in ready.grids], dtype=np.int64)
     known = np.flatnonzero(own >= 0)
