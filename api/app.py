@@ -1,5 +1,6 @@
 """The application: one router a resource, the public page, problem documents for errors."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -50,7 +51,7 @@ from api.firewatch import FireWatch
 from api.gate import Gate
 from api.ogc import create_ogc
 from api.pool import Pool, State
-from api.rehearsal import rehearse
+from api.rehearsal import rehearse, rehearse_tiles
 from api.rounds import Rounds
 from api.workshop import Workshop
 from geo import db
@@ -147,7 +148,10 @@ async def _life(app: FastAPI) -> AsyncIterator[None]:
     for one in at_work:
         one.open()
     await run_in_threadpool(rehearse, app.state.engine)
+    tiles = asyncio.create_task(rehearse_tiles(app.state))  # the page is served meanwhile
     yield
+    tiles.cancel()
+    await asyncio.wait([tiles])
     for one in (*reversed(at_work), app.state.reads):
         await run_in_threadpool(one.close)
     await app.state.state.close()

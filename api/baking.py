@@ -9,7 +9,6 @@ the tiles straight from the database.
 import gzip
 import hashlib
 import logging
-import math
 import os
 import re
 import subprocess
@@ -30,7 +29,7 @@ from starlette.responses import FileResponse, Response
 from api import problems
 from api.access import ANYONE, acting
 from api.colouring import Colourings
-from api.tilelayers import Tile
+from api.tilelayers import Tile, tile_at
 from api.tiles import MADE_TO_ZOOM, encoded
 from geo import db
 from geo.errors import NotFoundError
@@ -198,19 +197,10 @@ def tiles_over(extents: Any) -> Iterator[Tile]:
     for zoom in range(MADE_TO_ZOOM + 1):
         found: set[tuple[int, int]] = set()
         for west, south, east, north in extents.tolist():
-            left, right = (_column(lon, zoom) for lon in (west, east))
-            top, bottom = (_row(lat, zoom) for lat in (north, south))
-            found |= {(x, y) for x in range(left, right + 1) for y in range(top, bottom + 1)}
+            first, last = tile_at(west, north, zoom), tile_at(east, south, zoom)
+            columns, rows = range(first.x, last.x + 1), range(first.y, last.y + 1)
+            found |= {(x, y) for x in columns for y in rows}
         yield from (Tile(zoom, x, y) for x, y in sorted(found))
-
-
-def _column(lon: float, zoom: int) -> int:
-    return min(int((lon + 180) / 360 * (1 << zoom)), (1 << zoom) - 1)
-
-
-def _row(lat: float, zoom: int) -> int:
-    share = (1 - math.asinh(math.tan(math.radians(lat))) / math.pi) / 2
-    return min(int(share * (1 << zoom)), (1 << zoom) - 1)
 
 
 def _clear(name: str) -> None:

@@ -251,18 +251,19 @@ class LayerCollection(PgCollection):
             properties=properties_filter,
             cql=cql_filter,
         )
+        here = Tile(tile.z, tile.x, tile.y).degrees()
         square = f"ST_TileEnvelope({tile.z}, {tile.x}, {tile.y})"
+        box = ", ".join(bound(side, "double precision") for side in here)
         shown = [f'"{name}"' for name in self._shown(properties)]
         drawn = f"ST_AsMVTGeom(geom_3857, {square}) AS shape"
         count = min(limit or MOST_TILE_FEATURES, MOST_TILE_FEATURES)
         body: bytes | None = await conn.fetchval(
             f"WITH drawn AS (SELECT {', '.join([*shown, drawn])} FROM {self._qualified_name} "
-            f"WHERE geom && ST_Transform({square}, {STORAGE_SRID}) AND {where} LIMIT {count}) "
+            f"WHERE geom && ST_MakeEnvelope({box}, {STORAGE_SRID}) AND {where} LIMIT {count}) "
             f"SELECT ST_AsMVT(drawn, {bound(self.id, 'text')}, 4096, 'shape') FROM drawn",
             *bound.values,
         )
         if self.layer.protected and self.reads is not None:
-            here = Tile(tile.z, tile.x, tile.y).degrees()
             self.reads.note(caller_now.get(), [self.layer.name], here)
         return bytes(body or b"")
 

@@ -1,8 +1,8 @@
 """Connections for what is asked most often, lent without a thread, each under the caller's role."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,13 +11,19 @@ import orjson
 from sqlalchemy import URL, Select
 from sqlalchemy.dialects.postgresql import asyncpg as dialect
 
-from api.access import Caller
+from api.access import ANYONE, Caller
 from geo.access import database_role
 from geo.model import Role
 from geo.settings import settings
 
 PATIENCE_S = 5.0
 """For a connection."""
+
+WARM = 4
+"""Connections opened before anybody asks: a few more than two cores serve at once."""
+
+IDLE_S = 3600.0
+"""How long a connection that nobody uses is kept: a new one costs as much as four tiles."""
 
 AWAY = (
     *(OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError),
@@ -56,11 +62,20 @@ class Pool:
             self._pool = await asyncpg.create_pool(
                 **_where(self._url),
                 min_size=0,
-                max_size=max(2, settings().connections // 2),
+                max_size=_most(),
+                max_inactive_connection_lifetime=IDLE_S,
+                max_cached_statement_lifetime=0,
                 init=_read_json,
                 reset=_leave,
             )
         return self._pool
+
+    async def warm(self, use: Callable[[asyncpg.Connection], Awaitable[object]]) -> None:
+        """Open some connections, and use one after another: who asks meanwhile is served."""
+        async with AsyncExitStack() as held:
+            for _ in range(min(WARM, _most())):
+                connection = await held.enter_async_context(self.acting(ANYONE))
+                held.push_async_callback(use, connection)  # and then it is given back
 
     @asynccontextmanager
     async def acting(
@@ -188,6 +203,11 @@ def _where(url: URL) -> dict[str, Any]:
             "application_name": "gridatlas async",
         },
     }
+
+
+def _most() -> int:
+    """Return how many connections there may be, beside those of the threads."""
+    return max(2, settings().connections // 2)
 
 
 async def _leave(connection: asyncpg.Connection) -> None:

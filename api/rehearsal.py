@@ -1,21 +1,34 @@
-"""An edit made when a worker starts, and taken back, so that the first planner does not wait.
+"""What a worker does when it starts, so that the first who ask do not wait.
 
 The first edit in a process takes twice what those after it do: queries are put into SQL, the
 database's session reads in functions and triggers. So one is made of a copy of the smallest plan,
-in a transaction that is rolled back.
+in a transaction that is rolled back. Nor is the first tile of a process, or of a connection, like
+those after it: the city's colours are found, and the session plans a query over all layers.
 """
 
 import logging
+from typing import Any
 
+import asyncpg
 from sqlalchemy import Engine, func, select, text
 from sqlalchemy.exc import SQLAlchemyError
+from starlette.concurrency import run_in_threadpool
 
 from api.access import Caller, acting
 from api.edits import Assign, edit
+from api.pool import UnreachableError
+from api.tilelayers import in_force_prepared, parameters, tile_at
+from api.tiles import MADE_TO_ZOOM
 from geo import edits
 from geo.model import Grid, GridMember, GridPlan, Role
 
 REHEARSER = Caller(role=Role.ADMIN.value, name="gridatlas")
+
+ZOOMS = range(10, MADE_TO_ZOOM + 1)
+"""Of the tiles that a planner works with."""
+
+_TYPICAL = 15
+"""The zoom of the tile that is made: it has every layer that all may see."""
 
 _NO_WAITING = text("SET LOCAL lock_timeout = '200ms'")
 
@@ -58,4 +71,33 @@ def _rehearsed(engine: Engine) -> bool:
         to = connection.execute(other).scalar_one()
         edit(connection, REHEARSER, "zh", made, 0, Assign(kind="assign", atoms=[atom], grid=to))
         connection.rollback()
+    return True
+
+
+async def rehearse_tiles(here: Any) -> bool:
+    """Make a tile on every connection that is kept; return whether there was a city to show.
+
+    Parameters
+    ----------
+    here
+        The state of the application.
+    """
+    try:
+        colours = await here.colourings.in_force(here.engine, await here.state.now())
+        if len(colours.communities.keys) == 0:
+            return False
+        for zoom in (_TYPICAL, *ZOOMS):
+            await run_in_threadpool(in_force_prepared, zoom, frozenset())
+        west, south, east, north = colours.communities.boxes[0].tolist()
+        tile = tile_at((west + east) / 2, (south + north) / 2, _TYPICAL)
+        query = in_force_prepared(tile.z, frozenset())
+        arguments = query.arguments(**parameters(tile, colours))
+
+        async def make(connection: asyncpg.Connection) -> None:
+            await connection.fetchrow(query.sql, *arguments)
+
+        await here.pool.warm(make)
+    except (SQLAlchemyError, UnreachableError, asyncpg.PostgresError) as error:
+        _log.info("no tile was rehearsed: %s", error)
+        return False
     return True

@@ -77,6 +77,18 @@ def test_nobody_reaches_it_by_network(home: Path):
     assert cluster.directory(home).stat().st_mode & 0o077 == 0
 
 
+def test_connections_find_postgis_loaded(home: Path):
+    """Loading it takes 11 ms of a processor: whoever connects is not to pay them."""
+    engine = create_engine(cluster.ensure(home))
+    with engine.connect() as connection:
+        maps = Path(
+            f"/proc/{connection.execute(text('SELECT pg_backend_pid()')).scalar_one()}/maps"
+        )
+        loaded = "postgis-3.so" in maps.read_text(encoding="ascii")
+    engine.dispose()
+    assert loaded
+
+
 def test_processes_that_come_at_once_share_one_cluster(new_home: Path):
     code = "import sys; from pathlib import Path; from geo import cluster;"
     code += "print(cluster.ensure(Path(sys.argv[1])))"
