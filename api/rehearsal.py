@@ -86,17 +86,17 @@ async def rehearse_tiles(here: Any) -> bool:
         colours = await here.colourings.in_force(here.engine, await here.state.now())
         if len(colours.communities.keys) == 0:
             return False
-        for zoom in (_TYPICAL, *ZOOMS):
-            await run_in_threadpool(in_force_prepared, zoom, frozenset())
         west, south, east, north = colours.communities.boxes[0].tolist()
         tile = tile_at((west + east) / 2, (south + north) / 2, _TYPICAL)
-        query = in_force_prepared(tile.z, frozenset())
+        query = await run_in_threadpool(in_force_prepared, tile.z, frozenset())
         arguments = query.arguments(**parameters(tile, colours))
 
         async def make(connection: asyncpg.Connection) -> None:
             await connection.fetchrow(query.sql, *arguments)
 
         await here.pool.warm(make)
+        for zoom in ZOOMS:
+            await run_in_threadpool(in_force_prepared, zoom, frozenset())
     except (SQLAlchemyError, UnreachableError, asyncpg.PostgresError) as error:
         _log.info("no tile was rehearsed: %s", error)
         return False

@@ -58,16 +58,19 @@ class Client:
 
     async def get(self, path: str, headers: str = "") -> tuple[int, str]:
         """Return status and head of an answer, its body read and dropped."""
-        if self._idle:
-            reader, writer = self._idle.pop()
-        else:
-            reader, writer = await asyncio.open_connection(self._host, self._port, limit=2**20)
-        asked = f"GET {path} HTTP/1.1\r\nHost: {self._host}\r\n{headers}\r\n"
-        writer.write(asked.encode())
-        try:
-            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-        except (asyncio.IncompleteReadError, ConnectionError):
-            return await self.get(path, headers)  # the server had closed an idle connection
+        asked = f"GET {path} HTTP/1.1\r\nHost: {self._host}\r\n{headers}\r\n".encode()
+        while True:
+            if used := bool(self._idle):
+                reader, writer = self._idle.pop()
+            else:
+                reader, writer = await asyncio.open_connection(self._host, self._port, limit=2**20)
+            writer.write(asked)
+            try:
+                head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+                break
+            except (asyncio.IncompleteReadError, ConnectionError):
+                if not used:
+                    raise  # else the server had closed an idle connection
         length = re.search(r"(?i)content-length: (\d+)", head)
         if length:
             await reader.readexactly(int(length.group(1)))
