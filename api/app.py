@@ -50,6 +50,7 @@ from api.colouring import Colourings
 from api.firewatch import FireWatch
 from api.gate import Gate
 from api.ogc import create_ogc
+from api.origins import Origins
 from api.pool import Pool, State
 from api.rehearsal import rehearse, rehearse_tiles
 from api.rounds import Rounds
@@ -107,6 +108,7 @@ def create_app(engine: Engine | None = None) -> FastAPI:
     app.add_middleware(Gate)
     app.add_middleware(tiles.Known)
     app.add_middleware(Headed)
+    app.add_middleware(Origins)
     app.add_middleware(Guarded)
     app.add_middleware(Spoken)
     app.add_middleware(observe.Observed)
@@ -172,13 +174,13 @@ class Headed:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer; what takes long to say is not said to nobody."""
-        if scope["type"] == "http" and scope["method"] == "HEAD" and not _is_long(scope["path"]):
+        if (
+            scope["type"] == "http"
+            and scope["method"] == "HEAD"
+            and problems.has_head(scope["path"])
+        ):
             scope = {**scope, "method": "GET"}
         await self.app(scope, receive, send)
-
-
-def _is_long(path: str) -> bool:
-    return path.startswith("/exports/") or path.endswith("/events")
 
 
 class Guarded:

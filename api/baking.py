@@ -26,7 +26,7 @@ from pmtiles.writer import Writer
 from sqlalchemy import Connection, Engine, func, make_url, select, text
 from starlette.responses import FileResponse, Response
 
-from api import problems
+from api import lifeline, problems
 from api.access import ANYONE, acting
 from api.colouring import Colourings
 from api.tilelayers import Tile, tile_at
@@ -220,7 +220,8 @@ def keep_baked(engine: Engine, closing: threading.Event) -> None:
     with acting(engine, ANYONE, readonly=True) as connection:
         if baked(connection):
             return
-    with subprocess.Popen([sys.executable, "-m", "api.baking"], stdin=subprocess.PIPE) as child:
+    baker = [sys.executable, "-m", "api.baking", str(os.getpid())]
+    with subprocess.Popen(baker, stdin=subprocess.PIPE) as child:
         assert child.stdin is not None  # noqa: S101
         child.stdin.write(engine.url.render_as_string(hide_password=False).encode())
         child.stdin.close()
@@ -231,6 +232,7 @@ def keep_baked(engine: Engine, closing: threading.Event) -> None:
 
 def main() -> None:
     """Bake for a server, unless another process does already."""
+    lifeline.hold(int(sys.argv[1]))
     os.nice(NICE)
     engine = db.api_engine(make_url(sys.stdin.read()))
     alone = text("SELECT pg_try_advisory_lock(:lock)")

@@ -34,8 +34,24 @@ def _complete(schema: dict[str, Any], problematic: tuple[int, ...]) -> None:
     for path in schema["paths"].values():
         for method, operation in path.items():
             answers = operation["responses"]
+            if any(_without_pages(one) for one in operation.get("parameters", ())):
+                for answer in answers.values():
+                    answer.get("content", {}).pop("text/html", None)
             for status in problematic:
                 answers[str(status)] = problems.described(HTTPStatus(status))
             if method == "get":
                 answers.setdefault("304", KNOWN)
             operation["responses"] = dict(sorted(answers.items()))
+
+
+def _without_pages(parameter: dict[str, Any]) -> bool:
+    """Take pages out of the formats that may be asked for; return whether it is that parameter.
+
+    tipg names them, and :mod:`api.ogc` refuses them.
+    """
+    if parameter["name"] != "f":
+        return False
+    for choice in parameter["schema"].get("anyOf", ()):
+        if "html" in choice.get("enum", ()):
+            choice["enum"].remove("html")
+    return True

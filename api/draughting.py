@@ -1,7 +1,7 @@
 """The process that draws: jobs come in on standard input, progress goes out, a line of JSON each.
 
 It is a process of its own, so that the API answers while it computes, and so that a drawing can be
-stopped at any moment by ending it. ``python -m api.draughting``.
+stopped at any moment by ending it. ``python -m api.draughting PARENT``.
 """
 
 import logging
@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, Engine, create_engine, func, select, update
 
+from api import lifeline
 from api.access import Caller, acting
 from api.audit import record
 from geo import plans
@@ -36,7 +37,8 @@ _log = logging.getLogger(__name__)
 
 
 def main() -> None:
-    """Do one job after another until the input ends."""
+    """Do one job after another until the input ends, or the worker that started this."""
+    lifeline.hold(int(sys.argv[1]))
     os.nice(POLITENESS)
     out = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)  # what a library prints is no answer

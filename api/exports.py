@@ -121,8 +121,6 @@ def export(
         write = _geojson if format == "geojson" else _csv
         lines = _gathered(write(rows(), titles, coordinates.SYSTEMS[uri]))
         return StreamingResponse(lines, media_type=FORMATS[format], headers=headers)
-    if not count:
-        raise NotFoundError("export_nothing")
     folder = Path(tempfile.mkdtemp(prefix="gridatlas-export-"))
     try:
         named = dict(zip(titles, columns, strict=True))

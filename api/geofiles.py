@@ -60,7 +60,7 @@ def written(
     elif format == "dxf":
         _dxf(file, layer.name, rows(), system)
     elif format == "shp":
-        return _shapefiles(folder, layer.name, fields, rows, system)
+        return _shapefiles(folder, layer, fields, rows, system)
     else:
         shown = _batches(fields, rows())
         how = {"layer": layer.name, "driver": DRIVERS[format]}
@@ -155,17 +155,22 @@ def _dxf(file: Path, name: str, rows: Rows, system: int) -> None:
 
 def _shapefiles(
     folder: Path,
-    name: str,
+    layer: Layer,
     fields: dict[str, Column[Any]],
     rows: Callable[[], Rows],
     system: int,
 ) -> Path:
-    """Write shapefiles, one a kind of geometry, with field names as DBF allows, into a zip."""
+    """Write shapefiles, one a kind of geometry, with field names as DBF allows, into a zip.
+
+    Where there is nothing, one is empty: of polygons, if the layer may hold several kinds.
+    """
+    name = layer.name
     legal = dict(zip(dbf_names(list(fields)), fields.values(), strict=True))
     schema = _schema(legal, text_times=True)
     shapes = folder / "shp"
     shapes.mkdir()
-    dimensions = sorted({shapely.get_dimensions(shape) for _, shape in rows()} - {-1})
+    found = {int(shapely.get_dimensions(shape)) for _, shape in rows()} - {-1}
+    dimensions = sorted(found) or [{"Point": 0, "LineString": 1}.get(_kind(layer), 2)]
     for dimension in dimensions:
         own = (row for row in rows() if shapely.get_dimensions(row[1]) == dimension)
         end = f"_{('point', 'line', 'polygon')[dimension]}" if len(dimensions) > 1 else ""

@@ -195,8 +195,8 @@ def shown(row: Any, lang: Language) -> JobShown:
     """Return a job as it is told, its problem in the caller's language."""
     problem = None
     if row["problem"] is not None:
-        key = f"error.{row['problem']['key']}"
-        known = key if key in catalogue(lang) else "error.job_failed"
-        detail = text(known, lang=lang, **{"job": row["id"], **row["problem"]["values"]})
+        key = row["problem"]["key"]
+        known = key if f"error.{key}" in catalogue(lang) else "job_failed"
+        detail = problems.told(known, lang, **{"job": row["id"], **row["problem"]["values"]})
         problem = JobProblem(title=text("problem.job", lang=lang), detail=detail)
     return JobShown.model_validate({**row, "problem": problem})

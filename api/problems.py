@@ -155,9 +155,15 @@ def problem(
     )
 
 
+def told(key: str, lang: Language, **values: object) -> str:
+    """Return the text of an error for a caller over HTTP, who has no command line."""
+    own = f"http.{key}"
+    return text(own if own in catalogue(lang) else f"error.{key}", lang=lang, **values)
+
+
 def of_gridatlas(request: Request, error: GridatlasError) -> Response:
     """Answer for a mistake of the caller's."""
-    detail = error.message(language(request))
+    detail = told(error.key, language(request), **error.values)
     status = next(code for kind, code in _STATUS.items() if isinstance(error, kind))
     values = {name: value for name, value in error.values.items() if name in _TOLD}
     response = problem(request, status, detail, type=f"urn:gridatlas:problem:{error.key}", **values)
@@ -189,7 +195,8 @@ def _of_http(request: Request, error: HTTPException) -> Response:
         case 404:
             detail = text("problem.no_such_path", lang=lang, path=request.url.path)
         case 405:
-            allowed = (error.headers or {}).get("Allow", "-")
+            allowed = _allowed(request.url.path, error)
+            error = HTTPException(405, headers={"Allow": allowed})
             method = request.method
             detail = text("problem.method_detail", lang=lang, method=method, allowed=allowed)
         case 400:
@@ -199,6 +206,19 @@ def _of_http(request: Request, error: HTTPException) -> Response:
     response = problem(request, error.status_code, detail)
     response.headers.update(error.headers or {})
     return response
+
+
+def _allowed(path: str, error: HTTPException) -> str:
+    """Return the methods of a resource, HEAD among them where the application answers it."""
+    methods = set((error.headers or {}).get("Allow", "GET").split(", "))
+    if "GET" in methods and has_head(path):
+        methods.add("HEAD")
+    return ", ".join(sorted(methods))
+
+
+def has_head(path: str) -> bool:
+    """Return whether HEAD is answered: what takes long to say is not said to nobody."""
+    return not (path.startswith("/exports/") or path.endswith("/events"))
 
 
 def _of_refusal(request: Request, error: DBAPIError) -> Response:

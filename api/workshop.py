@@ -6,6 +6,7 @@ and is begun again, once.
 """
 
 import logging
+import os
 import queue
 import subprocess
 import sys
@@ -133,7 +134,7 @@ class _Process:
 
     def __init__(self, url: URL) -> None:
         self._child = subprocess.Popen(
-            [sys.executable, "-m", "api.draughting"],
+            [sys.executable, "-m", "api.draughting", str(os.getpid())],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )

@@ -6,6 +6,8 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+_ORIGIN = r"https?://[0-9A-Za-z.\-\[\]:]+"
+
 
 class Settings(BaseSettings):
     """All settings with their defaults.
@@ -30,6 +32,9 @@ class Settings(BaseSettings):
     session_hours: int = Field(default=12, ge=1, le=24 * 31)
     statement_timeout_s: int = Field(default=20, ge=1, le=600)
     connections: int = Field(default=16, ge=2, le=90)
+
+    # Origins whose pages may read /ogc, /tiles and /openapi.json in a browser, by commas, or "*".
+    origins: str = Field(default="", pattern=rf"^(\*|{_ORIGIN}( *, *{_ORIGIN})*)?$")
 
     # Key of the national map service Tianditu (lbs.tianditu.gov.cn), for a base map that readers
     # may switch on. Without it no page ever asks a foreign host for anything.

@@ -139,3 +139,29 @@ def test_kinds_of_values_survive(opened):
     assert frame.crs.to_epsg() == 4490
     gated = opened("compound", format="gpkg")["gated"]
     assert gated.tolist() == [True]
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("layer", ["building", "facility", "road"])
+def test_export_of_nothing_is_an_empty_file_with_its_fields(opened, empty_region, layer, format):
+    frame = opened(layer, format=format, region=empty_region)
+    assert len(frame) == 0
+    if format not in {"geojson", "dxf"}:  # which say nothing of fields without features
+        assert "code" in frame.columns or format == "kml"
+
+
+@pytest.fixture(scope="module")
+def empty_region(town):
+    """Return a community far from all others."""
+    from sqlalchemy import text
+
+    code = "420602999001"
+    made = (
+        "INSERT INTO region (code, name, level, parent_code, geom, source) SELECT :code, '空', "
+        "level, parent_code, ST_Translate(geom, 1, 1), source FROM region WHERE code = :like"
+    )
+    with town.begin() as connection:
+        connection.execute(text(made), {"code": code, "like": t.DRUM_TOWER})
+    yield code
+    with town.begin() as connection:
+        connection.execute(text("DELETE FROM region WHERE code = :code"), {"code": code})

@@ -1,11 +1,17 @@
 """Drawings as jobs: progress, cancelling, and no limbo when a process dies."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
+from geo import db
 from tests import town as t
 from tests.server import serving
 
@@ -174,3 +180,32 @@ def test_server_that_stops_puts_its_job_back(town, planner):
         assert other
     listed = planner.get("/jobs").json()["items"]
     assert all(job["status"] not in {"running"} for job in listed)
+
+
+WORKER = """
+import sys, time
+from sqlalchemy import make_url
+from api.workshop import _Process
+drawing = _Process(make_url(sys.argv[1]))
+assert drawing.said(60)
+print(drawing._child.pid, flush=True)
+time.sleep(600)
+"""
+
+
+def test_drawing_ends_with_its_worker_however_busy_it_is(town):
+    url = db.api_url(town.url).render_as_string(hide_password=False)
+    worker = subprocess.Popen(
+        [sys.executable, "-c", WORKER, url], stdout=subprocess.PIPE, text=True
+    )
+    drawing = int(worker.stdout.readline())
+    os.kill(drawing, signal.SIGSTOP)  # so it can't notice the end of its input
+    worker.kill()
+    worker.communicate()
+    for _ in range(20):
+        state = Path(f"/proc/{drawing}/stat")
+        if not state.exists() or state.read_text().rpartition(")")[2].split()[0] == "Z":
+            return
+        time.sleep(0.1)
+    os.kill(drawing, signal.SIGKILL)
+    raise AssertionError("it outlived its worker")

@@ -302,3 +302,20 @@ def test_browser_is_answered_in_json_too(ogc):
         answer = ogc.get(path, headers=browser)
         assert "json" in answer.headers["content-type"], path
     assert ogc.get("/collections/building/items?f=html").status_code == 400
+
+
+def test_description_names_no_format_that_is_refused(client):
+    described = client.get("/ogc/api").json()
+    formats = set()
+    for path in described["paths"].values():
+        operation = path["get"]
+        assert not any(
+            "text/html" in one.get("content", {}) for one in operation["responses"].values()
+        )
+        for parameter in operation.get("parameters", ()):
+            if parameter["name"] == "f":
+                formats |= {
+                    name for one in parameter["schema"]["anyOf"] for name in one.get("enum", ())
+                }
+    assert {"geojson", "csv", "json"} <= formats
+    assert "html" not in formats

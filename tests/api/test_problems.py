@@ -4,6 +4,9 @@ import re
 
 import pytest
 
+from geo.messages import LANGUAGES, catalogue
+
+FIELD = re.compile(r"(?<!\{)\{(\w+)\}")
 MISTAKES = [
     ("GET", "/nowhere", None, 404),
     ("GET", "/ogc/nowhere", None, 404),
@@ -68,3 +71,36 @@ def test_head_tells_what_get_would(client, path):
 
 def test_nobody_is_sent_an_export_or_events_without_a_body(client):
     assert client.head("/exports/grid?format=csv").status_code == 405
+
+
+COMMAND = re.compile(r"gridatlas |--[a-z]")
+NOWHERE = "999999999999"
+
+
+@pytest.mark.parametrize(
+    ("role", "method", "path"),
+    [
+        ("planner", "GET", f"/communities/{NOWHERE}/plans"),
+        ("planner", "POST", f"/communities/{NOWHERE}/plans"),
+        ("public", "GET", f"/exports/building?region={NOWHERE}"),
+        ("importer", "GET", "/imports/runs/999999"),
+        ("importer", "POST", "/imports/runs/999999/rollback"),
+    ],
+)
+def test_caller_over_http_is_sent_to_no_command_line(client, signed_in, role, method, path):
+    who = client if role == "public" else signed_in(role)
+    for language in ("zh", "en"):
+        answer = who.request(method, path, json={}, headers={"Accept-Language": language})
+        assert answer.status_code in {404, 409, 403}, answer.text
+        assert not COMMAND.search(answer.json()["detail"]), answer.json()
+
+
+def test_texts_for_callers_over_http_have_the_fields_of_those_they_stand_for():
+    for language in LANGUAGES:
+        texts = catalogue(language)
+        own = [key.removeprefix("http.") for key in texts if key.startswith("http.")]
+        assert len(own) >= 6
+        for key in own:
+            named = [set(FIELD.findall(texts[f"{kind}.{key}"])) for kind in ("http", "error")]
+            assert named[0] <= named[1], key
+            assert not COMMAND.search(texts[f"http.{key}"]), key
