@@ -6,13 +6,13 @@ from typing import Annotated, Any, Literal
 import argon2
 from fastapi import APIRouter, Form, Request
 from pydantic import BaseModel
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Engine, text
 from starlette.responses import Response
 
-from api import problems, tokens
+from api import problems, provider, tokens
 from api.access import KEEPER, Asker, Caller, acting, caller
 from api.audit import record
-from geo.errors import InputError, NotSignedInError, TooManyError
+from geo.errors import InputError, NotFoundError, NotSignedInError, TooManyError
 from geo.settings import settings
 
 router = APIRouter(prefix="/auth", tags=["sign-in"])
@@ -82,6 +82,14 @@ class Provider(BaseModel):
     client_id: str
 
 
+class Entrance(BaseModel):
+    """Where to sign in with the identity provider, to be given ``response_type=code``, the client,
+    ``scope=openid``, a ``state``, a ``nonce`` and a ``code_challenge`` (RFC 7636, S256)."""
+
+    authorization_endpoint: str
+    client_id: str
+
+
 class Providers(BaseModel):
     """The ways to sign in."""
 
@@ -90,18 +98,24 @@ class Providers(BaseModel):
 
 
 Word = Annotated[str, Form(max_length=1000)]
+Code = Annotated[str, Form(max_length=8000)]
 
 
 @router.post("/token", responses=problems.documented(429))
 def token(
     request: Request,
     response: Response,
-    grant_type: Annotated[Literal["password", "refresh_token"], Form()],
+    grant_type: Annotated[Literal["password", "refresh_token", "authorization_code"], Form()],
     username: Word = "",
     password: Word = "",
     refresh_token: Word = "",
+    code: Code = "",
+    code_verifier: Word = "",
+    redirect_uri: Word = "",
+    nonce: Word = "",
 ) -> Tokens:
-    """Sign in by name and password, or take the next token of a session."""
+    """Sign in by name and password or by a code of the identity provider's, or take the next token
+    of a session."""
     response.headers["Cache-Control"] = "no-store"
     engine = request.app.state.engine
     if grant_type == "refresh_token":
@@ -112,6 +126,8 @@ def token(
             raise NotSignedInError("session_ended")
         return found
     address = request.client.host if request.client else ""
+    if grant_type == "authorization_code":
+        return _vouched(engine, address, (code, code_verifier, redirect_uri, nonce))
     with acting(engine, KEEPER) as connection:
         attempt = _attempted(connection, username, address)
         account = connection.execute(_ACCOUNT, {"name": username}).mappings().first()
@@ -153,8 +169,40 @@ def me(asker: Asker) -> Me:
 def providers() -> Providers:
     """Tell how to sign in."""
     issuer = settings().oidc_issuer
-    provider = Provider(issuer=issuer, client_id=settings().oidc_client_id) if issuer else None
-    return Providers(oidc=provider)
+    known = Provider(issuer=issuer, client_id=settings().oidc_client_id) if issuer else None
+    return Providers(oidc=known)
+
+
+@router.get("/entrance", responses=problems.documented(404))
+def entrance() -> Entrance:
+    """Tell where to sign in with the identity provider."""
+    if not settings().oidc_issuer:
+        raise NotFoundError("provider_none")
+    return Entrance(authorization_endpoint=provider.entrance(), client_id=settings().oidc_client_id)
+
+
+def _vouched(engine: Engine, address: str, given: tuple[str, str, str, str]) -> Tokens:
+    """Open a session for whom the identity provider vouches, if there is an account of that name.
+
+    Raises
+    ------
+    InputError, NotSignedInError, TooManyError, SetupError
+        If there is no provider, it does not take the code, too many were wrong, or it is away.
+    """
+    if not settings().oidc_issuer:
+        raise InputError("provider_none")
+    with acting(engine, KEEPER) as connection:
+        attempt = _attempted(connection, f"{address} by code", address)
+    name = provider.name_for(*given)
+    told = {"from": address, "issuer": settings().oidc_issuer}
+    with acting(engine, KEEPER) as connection:
+        connection.execute(_FORGIVE, {"id": attempt})
+        account = connection.execute(_ACCOUNT, {"name": name}).mappings().first()
+        if account is not None:
+            record(connection, KEEPER, "sign_in", "account", name, told)
+            return _opened(connection, caller(account))
+        record(connection, KEEPER, "sign_in_failed", "account", name[:100], told)
+    raise NotSignedInError("account_unknown")
 
 
 def _attempted(connection: Connection, name: str, address: str) -> int:

@@ -25,7 +25,7 @@ from maps.style import maplibre_style
 
 router = APIRouter(tags=["page"])
 
-Desk = Literal["public", "plan", "fire", "data"]
+Desk = Literal["public", "plan", "fire", "data", "session"]
 
 CODED = (
     *("use.", "structure.", "category.", "households_source.", "kind.", "level.", "material."),
@@ -47,6 +47,7 @@ SECTIONS: dict[Desk, tuple[str, ...]] = {
         "field.",
         *CODED,
     ),
+    "session": ("page.", "session."),
 }
 """What of the catalogues each page needs."""
 
@@ -103,6 +104,12 @@ def fire_desk() -> Response:
 def data_desk(place: str = "") -> Response:
     """Return the data desk, which reads its place from the address."""
     return _html("data.html")
+
+
+@router.get("/signed-in", response_class=FileResponse, include_in_schema=False)
+def signed_in() -> Response:
+    """Return the page to which an identity provider sends who has signed in there."""
+    return _html("signed-in.html")
 
 
 def _html(name: str) -> Response:

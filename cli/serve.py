@@ -42,7 +42,7 @@ def run(host: str, port: int, *, workers: int = 1, log: bool = False) -> None:
     import uvicorn
     from uvicorn.supervisors import Multiprocess
 
-    from api import tokens
+    from api import provider
     from api.protocol import ImpatientProtocol
     from geo import db
     from geo.secrets import secret
@@ -52,7 +52,7 @@ def run(host: str, port: int, *, workers: int = 1, log: bool = False) -> None:
     with console.progress() as progress:
         build.build(progress)
     secret()  # a weak one is told before anything is served
-    tokens.check_provider()
+    provider.check()
     db.upgrade()
     db.ensure_login()
     _allow_many_connections()

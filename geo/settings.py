@@ -27,6 +27,7 @@ class Settings(BaseSettings):
     secret: str = ""
     oidc_issuer: str = ""
     oidc_client_id: str = ""
+    oidc_client_secret: str = ""
     oidc_name_claim: str = "sub"
     token_minutes: int = Field(default=15, ge=1, le=60)
     session_hours: int = Field(default=12, ge=1, le=24 * 31)

@@ -23,7 +23,7 @@ export default defineConfig({
     target: "es2022",
     sourcemap: false,
     modulePreload: { polyfill: false },
-    rollupOptions: { input: ["index.html", "plan.html", "fire.html", "data.html"] },
+    rollupOptions: { input: ["index.html", "plan.html", "fire.html", "data.html", "signed-in.html"] },
     // maplibre-gl is one module of a megabyte; splitting it gains nothing
     chunkSizeWarningLimit: 1200,
   },

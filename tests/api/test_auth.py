@@ -1,6 +1,7 @@
 """Signing in, staying in, signing out; and every way to forge a token."""
 
 import base64
+import hashlib
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +11,7 @@ import jwt
 import pytest
 from sqlalchemy import text
 
-from api import tokens
+from api import provider, tokens
 from geo import accounts
 from geo.errors import SetupError
 from tests.api.conftest import PASSWORD, bearer
@@ -159,8 +160,8 @@ def test_identity_provider_vouches_for_those_who_have_an_account(client, town, m
 
     from geo.settings import settings
 
-    with run_server_in_thread() as provider:
-        issuer = f"http://localhost:{provider.server_port}"
+    with run_server_in_thread() as server:
+        issuer = f"http://localhost:{server.server_port}"
         monkeypatch.setattr(settings(), "oidc_issuer", issuer)
         monkeypatch.setattr(settings(), "oidc_client_id", "gridatlas")
         with town.begin() as connection:
@@ -178,16 +179,132 @@ def test_provider_that_is_away_is_no_fault_of_the_token(client, monkeypatch):
 
     from geo.settings import settings
 
-    with run_server_in_thread() as provider:
-        issuer = f"http://localhost:{provider.server_port}"
+    with run_server_in_thread() as server:
+        issuer = f"http://localhost:{server.server_port}"
         monkeypatch.setattr(settings(), "oidc_issuer", issuer)
         monkeypatch.setattr(settings(), "oidc_client_id", "gridatlas")
         token = of_provider(issuer, "li")
         assert client.get("/auth/providers").json()["oidc"]["client_id"] == "gridatlas"
-        tokens._provider_keys(issuer)  # where they are is known, they themselves are not yet
+        provider.keys(issuer)  # where they are is known, they themselves are not yet
     answer = me(client, token)
     assert answer.status_code == 503
     assert issuer in answer.json()["detail"]
+
+
+VERIFIER = "v" * 43
+CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=")
+
+
+@pytest.fixture
+def identity(monkeypatch):
+    from geo.settings import settings
+    from tests.identity import providing
+
+    with providing() as identity:
+        monkeypatch.setattr(settings(), "oidc_issuer", identity.issuer)
+        monkeypatch.setattr(settings(), "oidc_client_id", "gridatlas")
+        yield identity
+
+
+def by_code(client, subject, **given):
+    """Sign in as the page does when it comes back from the provider."""
+    entrance = client.get("/auth/entrance").raise_for_status().json()
+    back = "http://localhost/signed-in"
+    query = {
+        "client_id": entrance["client_id"],
+        "redirect_uri": back,
+        "response_type": "code",
+        "scope": "openid",
+        "state": "s",
+        "nonce": f"n-{subject}-{sorted(given)}",
+        "code_challenge": CHALLENGE.decode(),
+        "code_challenge_method": "S256",
+    }
+    address = entrance["authorization_endpoint"]
+    asked = httpx.post(address, params=query, data={"sub": subject})
+    form = {
+        "grant_type": "authorization_code",
+        "code": httpx.URL(asked.headers["location"]).params["code"],
+        "code_verifier": VERIFIER,
+        "redirect_uri": back,
+        "nonce": query["nonce"],
+    }
+    return client.post("/auth/token", data=form | given)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("kept", ["", "a secret"])
+def test_code_of_the_provider_opens_a_session_of_ours(client, town, identity, kept, monkeypatch):
+    from geo.settings import settings
+
+    monkeypatch.setattr(settings(), "oidc_client_secret", kept)
+    with town.begin() as connection:
+        connection.execute(text("DELETE FROM account WHERE name = 'qian'"))
+        connection.execute(text("DELETE FROM audit_event WHERE object_code = 'qian'"))
+        accounts.add(connection, "qian", "fire", None)
+    opened = by_code(client, "qian")
+    assert opened.status_code == 200
+    assert opened.headers["cache-control"] == "no-store"
+    assert me(client, opened.json()["access_token"]).json()["role"] == "fire"
+    following = refresh(client, opened.json()["refresh_token"])
+    assert me(client, following.json()["access_token"]).json()["name"] == "qian"
+    with town.connect() as connection:
+        found = text(
+            "SELECT detail ->> 'issuer' FROM audit_event "
+            "WHERE object_code = 'qian' AND action = 'sign_in'"
+        )
+        assert connection.execute(found).scalars().all() == [identity.issuer]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"code": "stolen"},
+        {"code": ""},
+        {"code_verifier": "w" * 43},
+        {"redirect_uri": "http://elsewhere/"},
+        {"nonce": "other"},
+        {"nonce": ""},
+    ],
+)
+def test_code_of_another_sign_in_opens_none(client, town, identity, given):
+    answer = by_code(client, "admin", **given)
+    assert answer.status_code == 401
+    assert "access_token" not in answer.text
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_provider_vouches_in_vain_for_who_has_no_account_or_no_longer(client, town, identity):
+    with town.begin() as connection:
+        accounts.add(connection, "sun", "fire", None)
+        connection.execute(text("UPDATE account SET active = false WHERE name = 'sun'"))
+    for name in ("nobody", "sun"):
+        assert by_code(client, name).status_code == 401
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_wrong_codes_are_counted_like_wrong_passwords(client, identity):
+    statuses = [by_code(client, "admin", code="guess").status_code for _ in range(7)]
+    assert statuses == [401] * 5 + [429] * 2
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_provider_that_went_away_is_told(client, identity, monkeypatch):
+    from geo.settings import settings
+
+    gone = "http://localhost:9"
+    monkeypatch.setattr(settings(), "oidc_issuer", gone)
+    form = {"grant_type": "authorization_code", "code": "c", "nonce": "n"}
+    for answer in (client.get("/auth/entrance"), client.post("/auth/token", data=form)):
+        assert answer.status_code == 503
+        assert gone in answer.json()["detail"]
+
+
+def test_without_a_provider_there_is_no_entrance(client):
+    assert client.get("/auth/entrance").status_code == 404
+    form = {"grant_type": "authorization_code", "code": "c"}
+    assert client.post("/auth/token", data=form).status_code == 400
 
 
 def test_provider_named_by_half_is_told_before_anything_is_served(monkeypatch):
@@ -195,7 +312,7 @@ def test_provider_named_by_half_is_told_before_anything_is_served(monkeypatch):
 
     monkeypatch.setattr(settings(), "oidc_issuer", "https://id.example")
     with pytest.raises(SetupError, match="GRIDATLAS_OIDC_CLIENT_ID"):
-        tokens.check_provider()
+        provider.check()
 
 
 def of_provider(issuer, subject, client="gridatlas"):

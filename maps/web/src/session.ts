@@ -1,8 +1,9 @@
 // Who is signed in. The refresh token is kept in the browser; pages of one browser share it, and
 // only one at a time changes it, since a used one is void.
 
-import { byId, element } from "./dom";
+import { byId, button, element } from "./dom";
 import { spoken, text } from "./locale";
+import { isOffered, leaveFor } from "./provider";
 
 const KEPT = "gridatlas.session";
 
@@ -68,6 +69,9 @@ export function signIn(reason = ""): Promise<string | null> {
       labelled("session.password", password),
       enter,
     );
+    void isOffered().then((offered) => {
+      if (offered) form.append(byProvider(said));
+    });
     const dialog = element("dialog", { class: "session", "aria-label": text("session.sign_in") }, form);
     form.addEventListener("submit", (event) => {
       event.preventDefault();
@@ -85,8 +89,25 @@ export function signIn(reason = ""): Promise<string | null> {
   });
 }
 
-async function enterWith(username: string, password: string): Promise<Session | string> {
-  const body = new URLSearchParams({ grant_type: "password", username, password });
+/** The button that leads to the identity provider; what goes wrong is said in the dialog. */
+function byProvider(said: HTMLElement): HTMLElement {
+  const leave = button(text("session.by_provider"), () => {
+    leave.disabled = true;
+    leaveFor(location.pathname + location.search).catch((error: Error) => {
+      leave.disabled = false;
+      said.textContent = error.message;
+    });
+  });
+  return leave;
+}
+
+function enterWith(username: string, password: string): Promise<Session | string> {
+  return enter({ grant_type: "password", username, password });
+}
+
+/** Open a session; return what the server says where it opens none. */
+export async function enter(grant: Record<string, string>): Promise<Session | string> {
+  const body = new URLSearchParams(grant);
   const headers = { "Accept-Language": document.documentElement.lang };
   try {
     const answer = await fetch("/auth/token", { method: "POST", body, headers });
@@ -127,7 +148,7 @@ export function showSession(): void {
   );
 }
 
-function keep(fresh: Session): string {
+export function keep(fresh: Session): string {
   localStorage.setItem(KEPT, JSON.stringify(fresh));
   return fresh.access_token;
 }
