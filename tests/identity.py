@@ -9,7 +9,6 @@ from urllib.parse import parse_qs, urlsplit
 
 import flask
 import werkzeug.serving
-from oidc_provider_mock import _app as provider
 
 
 class Identity:
@@ -46,6 +45,8 @@ class Identity:
 @contextmanager
 def providing() -> Iterator[Identity]:
     """Run the provider on a free port of the loopback."""
+    from oidc_provider_mock import _app as provider
+
     # A page has no secret; a server may have one.
     provider.AuthorizationCodeGrant.TOKEN_ENDPOINT_AUTH_METHODS = ["none", "client_secret_basic"]
     identity, app = Identity(), provider.app()

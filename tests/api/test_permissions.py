@@ -41,6 +41,7 @@ MAY = {
     "POST /auth/revoke": ANYONE,
     "GET /auth/me": ANYONE,
     "GET /auth/providers": ANYONE,
+    "GET /auth/entrance": ANYONE,
     "GET /health": ANYONE,
     "GET /ready": ANYONE,
     "GET /metrics": ANYONE,
