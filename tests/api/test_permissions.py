@@ -125,7 +125,7 @@ def may(operation):
 
 @pytest.fixture(scope="module")
 def operations(client):
-    paths = client.get("/openapi.json").json()["paths"]
+    paths = client.get("/openapi.json", timeout=60).json()["paths"]
     return [f"{method.upper()} {path}" for path, found in paths.items() for method in found]
 
 
