@@ -13,6 +13,7 @@ from sqlalchemy.orm import configure_mappers
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import (
@@ -90,11 +91,9 @@ def create_app(engine: Engine | None = None) -> FastAPI:
     """Return the application over a database, by default the installation's, signed in as the API.
 
     Swagger's pages are off because they fetch their scripts from elsewhere; the description
-    itself is at ``/openapi.json``.
+    itself is at ``/openapi.json``, made in a thread: it takes more than a second.
     """
-    app = FastAPI(
-        title="Gridatlas", version=_version(), docs_url=None, redoc_url=None, lifespan=_life
-    )
+    app = FastAPI(title="Gridatlas", version=_version(), openapi_url=None, lifespan=_life)
     app.state.engine = engine or db.api_engine()
     app.state.colourings = Colourings()
     app.state.desks = Desks()
@@ -118,6 +117,11 @@ def create_app(engine: Engine | None = None) -> FastAPI:
     app.mount("/ogc", app.state.ogc)
     page.mount_assets(app)
     description.describe(app)
+
+    @app.get("/openapi.json", include_in_schema=False)
+    def described() -> JSONResponse:
+        return JSONResponse(app.openapi())
+
     return app
 
 
