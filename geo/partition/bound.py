@@ -194,17 +194,13 @@ def _grids_needed(graph: Graph, limits: Limits) -> Ints:
 
 
 def _rules(graph: Graph, limits: Limits, weights: Weights) -> Rules:
+    asked = (limits.target, limits.lower, limits.upper, weights.limit, weights.balance)
+    more = (weights.compactness, weights.compound)
     rules = Rules(
-        limits.target,
-        limits.lower,
-        limits.upper,
-        weights.limit,
-        weights.balance,
-        weights.compactness,
-        weights.compound,
-        max(2 * float(graph.length.sum() + graph.outline.sum()) * SHARE_OF_LENGTH, 1e-9),
-        max(float(graph.area.sum()) * SHARE_OF_AREA, 1e-9),
-        np.zeros(1),
+        *map(float, asked + more),  # whole numbers would have everything compiled once more
+        metres=max(2 * float(graph.length.sum() + graph.outline.sum()) * SHARE_OF_LENGTH, 1e-9),
+        square_metres=max(float(graph.area.sum()) * SHARE_OF_AREA, 1e-9),
+        least=np.zeros(1),
     )
     return rules._replace(least=_least_costs(rules, int(graph.households.sum())))
 
