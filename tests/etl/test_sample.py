@@ -19,6 +19,12 @@ def city() -> dict[str, gpd.GeoDataFrame]:
     return sample_city("S", 1)
 
 
+@pytest.fixture(scope="module")
+def offices() -> list[tuple[layout.Office, dict[str, gpd.GeoDataFrame]]]:
+    """Return the first seven offices of a city too large to be made whole here."""
+    return list(islice(sample_offices("M", 1), 7))
+
+
 def metric(frame: gpd.GeoDataFrame) -> np.ndarray:
     return frame.to_crs(layout.METRIC).geometry.to_numpy()
 
@@ -150,14 +156,9 @@ def test_pipes_of_a_network_meet_at_nodes_alone(city):
         assert crossing.size == 0, network
 
 
-def test_offices_of_a_larger_city_share_their_borders():
-    offices = {}
-    for office, layers in sample_offices("M", 1):
-        offices[office.column, office.row] = layers
-        if len(offices) == 2:
-            break
+def test_offices_of_a_larger_city_share_their_borders(offices):
     first, second = (
-        metric(layers["region"].query("level == 'community'")) for layers in offices.values()
+        metric(layers["region"].query("level == 'community'")) for _, layers in offices[:2]
     )
     # CGCS2000 degrees are kept to a tenth of a millimetre.
     shared = shapely.union_all(first).boundary.intersection(
@@ -167,14 +168,12 @@ def test_offices_of_a_larger_city_share_their_borders():
     assert shapely.union_all(first).intersection(shapely.union_all(second)).area < 0.1
 
 
-def test_codes_are_unique_in_a_larger_city():
+def test_codes_are_unique_in_a_larger_city(offices):
     codes = {}
-    for number, (_, layers) in enumerate(sample_offices("M", 1)):
+    for _, layers in offices:
         for name, frame in layers.items():
             if name != "planted":
                 codes.setdefault(name, []).extend(frame["code"])
-        if number == 6:
-            break
     for name, found in codes.items():
         assert len(found) == len(set(found)), name
 
@@ -190,10 +189,10 @@ def test_parquet_is_written_office_by_office_and_read_back(tmp_path, city):
     assert back["building"].crs == crs.STORAGE
 
 
-def test_pipes_of_an_office_end_in_nodes_of_its_own_and_of_those_before():
+def test_pipes_of_an_office_end_in_nodes_of_its_own_and_of_those_before(offices):
     """So that a city too large for memory can be loaded one office at a time."""
     known: set[str] = set()
-    for _, layers in islice(sample_offices("M", 1), 7):
+    for _, layers in offices:
         known |= set(layers["pipe_node"]["code"])
         ends = layers["pipe_segment"][["from_node", "to_node"]].to_numpy().ravel()
         assert set(ends) <= known

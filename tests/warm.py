@@ -1,0 +1,28 @@
+"""Compiles the loops of drawing and proof: ``python -m tests.warm``, before the tests.
+
+Numba keeps what it compiled beside the sources. On a fresh machine each of two workers would
+compile all of it, and whatever has a time limit would lose the minute; ``./gridatlas test`` runs
+this on the core that the linters leave idle. Where everything is compiled it takes seconds.
+"""
+
+import shapely
+
+from geo.partition import graph_from_arrays, prove, search_parts
+from geo.partition.objective import Weights
+from geo.partition.plan import draw
+from geo.partition.search import Effort
+from geo.partition.wishes import Wishes
+from tests.geo.partition.places import community, rows_of_houses
+
+
+def main() -> None:
+    """Draw a village, and prove the drawing of four cells."""
+    effort = Effort(generations=1, moves_per_node=100)
+    draw(community(shapely.box(0, 0, 250, 300), rows_of_houses(5, 11, 10)), Wishes(effort=effort))
+    cells = graph_from_arrays([200, 180, 210, 190], [(0, 1), (1, 2), (2, 3)], [30, 30, 30])
+    weights = Weights(compactness=0)
+    prove(cells, search_parts(cells, weights=weights, effort=effort), weights=weights, seconds=900)
+
+
+if __name__ == "__main__":
+    main()
