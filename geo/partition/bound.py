@@ -194,10 +194,14 @@ def _grids_needed(graph: Graph, limits: Limits) -> Ints:
 
 
 def _rules(graph: Graph, limits: Limits, weights: Weights) -> Rules:
-    asked = (limits.target, limits.lower, limits.upper, weights.limit, weights.balance)
-    more = (weights.compactness, weights.compound)
-    rules = Rules(
-        *map(float, asked + more),  # whole numbers would have everything compiled once more
+    rules = Rules(  # a whole number among them would have everything compiled once more
+        target=float(limits.target),
+        lower=float(limits.lower),
+        upper=float(limits.upper),
+        limit=float(weights.limit),
+        balance=float(weights.balance),
+        compactness=float(weights.compactness),
+        compound=float(weights.compound),
         metres=max(2 * float(graph.length.sum() + graph.outline.sum()) * SHARE_OF_LENGTH, 1e-9),
         square_metres=max(float(graph.area.sum()) * SHARE_OF_AREA, 1e-9),
         least=np.zeros(1),
