@@ -6,8 +6,9 @@ import httpx
 import pytest
 from sqlalchemy import Engine
 
-from geo import accounts
+from tests import accounts
 from tests import town as little_town
+from tests.accounts import PASSWORD
 from tests.server import serving
 
 
@@ -17,7 +18,6 @@ def town(shared_database: Engine) -> Engine:
     return shared_database
 
 
-PASSWORD = "correct horse battery"  # noqa: S105
 ACCOUNTS = {
     "planner": {"scope": little_town.STREET},
     "fire": {},
@@ -31,7 +31,7 @@ ACCOUNTS = {
 def address(town: Engine) -> Iterator[str]:
     with town.begin() as connection:
         for role, more in ACCOUNTS.items():
-            accounts.add(connection, role, role, PASSWORD, **more)
+            accounts.add(connection, role, role, **more)
     with serving(town) as address:
         yield address
 

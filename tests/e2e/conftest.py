@@ -10,12 +10,14 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 from sqlalchemy import Engine
 
-from geo import accounts, plans
+from geo import plans
 from geo.partition.plan import draw
 from geo.partition.search import Effort
 from geo.partition.wishes import Wishes
 from maps import build
+from tests import accounts
 from tests import town as little_town
+from tests.accounts import PASSWORD
 from tests.server import serving
 
 CHROMIUM = "/usr/bin/chromium"
@@ -55,7 +57,6 @@ def address(town: Engine) -> Iterator[str]:
         yield address
 
 
-PASSWORD = "correct horse battery"  # noqa: S105
 QUICK = Wishes(effort=Effort(generations=1, moves_per_node=100))
 AXE = (build.WEB / "node_modules" / "axe-core" / "axe.min.js").read_text
 CHECKED = """async () => (await axe.run(document, {resultTypes: ["violations"],
@@ -70,8 +71,8 @@ def desks(town: Engine, address: str) -> str:
     with town.begin() as connection:
         for role in ("planner", "fire", "importer", "admin"):
             scope = little_town.STREET if role == "planner" else ""
-            accounts.add(connection, role, role, PASSWORD, scope=scope)
-        accounts.add(connection, "second", "planner", PASSWORD, scope=little_town.STREET)
+            accounts.add(connection, role, role, scope=scope)
+        accounts.add(connection, "second", "planner", scope=little_town.STREET)
         for community in (little_town.NORTH_GATE, little_town.DRUM_TOWER):
             drawing = draw(plans.read_community(connection, community), QUICK)
             plans.publish(connection, plans.store(connection, drawing, "planner"))

@@ -189,7 +189,7 @@ KEPT_BY_COMMAND = (
 
 def test_command_killed_in_the_middle_goes_on_with_resume(city, tmp_path):
     environment = os.environ | {"PYTHONPATH": os.fspath(ROOT), "GRIDATLAS_LANG": "en"}
-    command = gridatlas("draw", "--all", "--publish", "--target", "390")
+    command = gridatlas("draw", "--all", "--publish", "--target", "390", "--seconds", "1")
     process = subprocess.Popen(
         command, env=environment, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )

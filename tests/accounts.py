@@ -1,0 +1,18 @@
+"""Accounts for tests, all with one password: to hash it takes a quarter of a second."""
+
+from functools import cache
+
+from sqlalchemy import Connection, update
+
+from geo import accounts
+from geo.model import Account
+
+PASSWORD = "correct horse battery"  # noqa: S105
+_hashed = cache(accounts.hashed)
+
+
+def add(connection: Connection, name: str, role: str, **more: object) -> None:
+    """Add an account that signs in with ``PASSWORD``."""
+    number = accounts.add(connection, name, role, None, **more)
+    kept = update(Account).where(Account.id == number).values(password=_hashed(PASSWORD))
+    connection.execute(kept)
