@@ -6,28 +6,81 @@ a random spanning tree, at the edge where the cut is best (ReCom: DeFord, Duchin
 2021).
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit
 
-from geo.partition.coverage import Ints
+from geo.partition.coverage import Floats, Ints
 from geo.partition.kernel import (
     BORDER,
+    COMPACT,
     COMPILED,
+    COMPOUND,
     HOT,
     Problem,
     State,
+    below,
     grid_cost,
     move,
     move_cost,
     new_state,
-    own_cost,
     perimeters_after,
     shared_cost,
     stays_connected,
     total_cost,
+    uniform,
 )
 
 SWAP_SHARE, RECUT_SHARE = 0.1, 0.002
+
+HOPELESS = 8.0
+"""What costs so many temperatures more is accepted once in three thousand times: not tried."""
+
+
+class Tree(NamedTuple):
+    """A spanning tree of two grids: room for it, used again and again."""
+
+    rank: Ints  # (n,) where a node stands, -1 before it is reached
+    via: Ints  # (n,) the node by which it is reached
+    key: Floats  # (n,)
+    heap: Ints  # (2m + 1,) nodes that wait, some of them twice
+    heap_key: Floats
+    reached: Ints  # (n,) nodes in the order in which they were reached; by that:
+    parent: Ints
+    weight: Ints  # nodes of the subtree
+    place: Ints  # in preorder
+    free: Ints  # the next place under a node
+    order: Ints  # (n,) nodes in preorder; by that:
+    above: Ints  # the parent
+    up: Ints  # some node above
+    size: Ints
+    old: Ints  # grid before the cut
+    households: Floats  # of the subtree
+    border: Floats  # what cutting it off costs
+
+
+@njit(**COMPILED)
+def _new_tree(n: int, m: int) -> Tree:
+    return Tree(
+        np.zeros(n, np.int64),
+        np.zeros(n, np.int64),
+        np.zeros(n),
+        np.zeros(2 * m + 1, np.int64),
+        np.zeros(2 * m + 1),
+        np.zeros(n, np.int64),
+        np.zeros(n, np.int64),
+        np.zeros(n, np.int64),
+        np.zeros(n, np.int64),
+        np.zeros(n, np.int64),
+        np.zeros(n, np.int64),
+        np.zeros(n, np.int64),
+        np.zeros(n, np.int64),
+        np.zeros(n, np.int64),
+        np.zeros(n, np.int64),
+        np.zeros(n),
+        np.zeros(n),
+    )
 
 
 @njit(**COMPILED)
@@ -54,8 +107,8 @@ def anneal(
     stop
         (1,) another thread sets it to 1 to end the search with the best so far.
     """
-    np.random.seed(seed)
-    s = new_state(p, label, grids)
+    s = new_state(p, label, grids, seed)
+    tree = _new_tree(len(label), len(p.edges))
     now = total_cost(p, s)
     best, best_label = now, label.copy()
     cooling = (cold / hot) ** (1.0 / max(moves, 1))
@@ -64,9 +117,9 @@ def anneal(
         heat *= cooling
         if s.cuts[0] == 0 or stop[0]:
             break
-        pick = np.random.random()
+        pick = uniform(s)
         if pick < RECUT_SHARE:
-            now += _recut(p, s, heat)
+            now += _recut(p, s, tree, heat)
         elif pick < RECUT_SHARE + SWAP_SHARE:
             now += _exchange(p, s, heat)
         else:
@@ -78,15 +131,15 @@ def anneal(
 
 
 @njit(**HOT)
-def _accepts(change: float, heat: float) -> bool:
-    return change <= 0.0 or np.random.random() < np.exp(-change / heat)
+def _accepts(s: State, change: float, heat: float) -> bool:
+    return change <= 0.0 or uniform(s) < np.exp(-change / heat)
 
 
 @njit(**HOT)
 def _random_border_node(p: Problem, s: State) -> tuple[int, int]:
     """Return a node on a border and the grid across it."""
-    e = s.cut_edges[np.random.randint(s.cuts[0])]
-    side = np.random.randint(2)
+    end = below(s, 2 * s.cuts[0])
+    e, side = s.cut_edges[end >> 1], end & 1
     return p.edges[e, side], s.label[p.edges[e, 1 - side]]
 
 
@@ -96,7 +149,7 @@ def _step(p: Problem, s: State, heat: float) -> float:
     if p.locked[u]:
         return 0.0
     change = move_cost(p, s, u, b)
-    if not _accepts(change, heat) or not stays_connected(p, s, u):
+    if not _accepts(s, change, heat) or not stays_connected(p, s, u):
         return 0.0
     move(p, s, u, b)
     return change
@@ -115,7 +168,7 @@ def _exchange(p: Problem, s: State, heat: float) -> float:
         v, g = _random_border_node(p, s)
         if s.label[v] == b and g == a and v != u and not p.locked[v]:
             both = change + move_cost(p, s, v, a)
-            if _accepts(both, heat) and stays_connected(p, s, v):
+            if _accepts(s, both, heat) and stays_connected(p, s, v):
                 move(p, s, v, a)
                 return both
             break
@@ -123,31 +176,36 @@ def _exchange(p: Problem, s: State, heat: float) -> float:
     return 0.0
 
 
-@njit(**COMPILED)
-def _recut(p: Problem, s: State, heat: float) -> float:
+@njit(**HOT)
+def _recut(p: Problem, s: State, t: Tree, heat: float) -> float:
     """Join two neighbouring grids and cut them anew along a random spanning tree."""
     u, b = _random_border_node(p, s)
     a = s.label[u]
-    nodes = _nodes_of(p, s, u, a, b)
-    for i in range(len(nodes)):
-        if p.locked[nodes[i]]:
-            return 0.0
-    order, parent = _random_tree(p, s, nodes)
-    top = _best_tree_edge(p, s, order, parent)
-    if top < 0:
+    n = _join(p, s, t, u, a, b)
+    if n == 0:
         return 0.0
-    return _relabel(p, s, order, parent, top, a, b, heat)
+    _grow(p, s, t, n)
+    _put_in_preorder(t, n)
+    top, cost, now = _best_tree_edge(p, s, t, n)
+    # What the tree does not tell: grids may become rounder, and a compound whole.
+    untold = s.cost[a] + s.cost[b] - _by_households(p, s.households[a], s.households[b])
+    if top < 0 or cost - now > untold + p.weights[COMPOUND] + HOPELESS * heat:
+        return 0.0
+    return _relabel(p, s, t, n, top, a, b, heat)
 
 
-@njit(**COMPILED)
-def _nodes_of(p: Problem, s: State, first: int, a: int, b: int) -> Ints:
-    """Return the nodes of two adjacent grids."""
+@njit(**HOT)
+def _join(p: Problem, s: State, t: Tree, first: int, a: int, b: int) -> int:
+    """Queue the nodes of two adjacent grids; return how many, 0 where one is locked."""
     s.stamp[0] += 2
     stamp = s.stamp[0]
     s.queue[0], s.mark[first] = first, stamp
     head, tail = 0, 1
     while head < tail:
         v = s.queue[head]
+        if p.locked[v]:
+            return 0
+        t.rank[v], t.key[v] = -1, np.inf
         head += 1
         for i in range(p.start[v], p.start[v + 1]):
             w = p.neighbour[i]
@@ -155,123 +213,158 @@ def _nodes_of(p: Problem, s: State, first: int, a: int, b: int) -> Ints:
                 s.mark[w] = stamp
                 s.queue[tail] = w
                 tail += 1
-    return s.queue[:tail].copy()
+    return tail
 
 
-@njit(**COMPILED)
-def _random_tree(p: Problem, s: State, nodes: Ints) -> tuple[Ints, Ints]:
-    """Return a random spanning tree as nodes from the root down, and parents by position.
+@njit(**HOT)
+def _grow(p: Problem, s: State, t: Tree, n: int) -> None:
+    """Grow a random spanning tree over the nodes queued, parents before their children.
 
-    Prim's algorithm on exponential edge keys: edges dear to cut come into the tree early, so
-    that the tree is thin where a cut is cheap.
+    Prim's algorithm on random edge keys: edges dear to cut come into the tree early, so that the
+    tree is thin where a cut is cheap.
     """
-    n = len(nodes)
-    place = np.full(len(s.label), -1, np.int64)
-    key = np.full(n, np.inf)
-    via = np.full(n, -1, np.int64)
-    for i in range(n):
-        place[nodes[i]] = i
-    done = np.zeros(n, np.bool_)
-    order = np.empty(n, np.int64)
-    parent = np.full(n, -1, np.int64)
-    rank = np.full(n, -1, np.int64)
-    current = np.random.randint(n)
-    for step in range(n):
-        if step > 0:
-            current, least = -1, np.inf
-            for i in range(n):
-                if not done[i] and key[i] < least:
-                    current, least = i, key[i]
-        done[current] = True
-        order[step] = nodes[current]
-        rank[current] = step
-        if via[current] >= 0:
-            parent[step] = rank[via[current]]
-        u = nodes[current]
+    stamp = s.stamp[0]
+    first = s.queue[below(s, n)]
+    t.via[first], t.key[first] = -1, 0.0
+    t.heap_key[0], t.heap[0], waiting, step = 0.0, first, 1, 0
+    while waiting > 0:
+        u = _popped(t, waiting)
+        waiting -= 1
+        if t.rank[u] >= 0:
+            continue
+        t.reached[step], t.rank[u] = u, step
+        t.parent[step] = t.rank[t.via[u]] if step else -1
+        step += 1
         for i in range(p.start[u], p.start[u + 1]):
-            j = place[p.neighbour[i]]
-            if j >= 0 and not done[j]:
-                e = p.edge[i]
-                glue = max(p.cut[e] - p.inside[e], 0.05 * p.length[e]) + 0.1
-                fresh = -np.log(np.random.random() + 1e-300) / glue
-                if fresh < key[j]:
-                    key[j], via[j] = fresh, current
-    return order, parent
+            w = p.neighbour[i]
+            if s.mark[w] == stamp and t.rank[w] < 0:
+                glue = max(p.shore[i, 1], 0.05 * p.shore[i, 0]) + 0.1
+                key = uniform(s) / glue
+                if key < t.key[w]:
+                    t.key[w], t.via[w] = key, u
+                    _push(t, waiting, key, w)
+                    waiting += 1
 
 
-@njit(**COMPILED)
-def _best_tree_edge(p: Problem, s: State, order: Ints, parent: Ints) -> int:
-    """Return the tree node under which the cheapest cut lies, by limits, balance and border.
+@njit(**HOT)
+def _push(t: Tree, size: int, key: float, node: int) -> None:
+    """Put a node into the binary heap."""
+    i = size
+    while i > 0 and t.heap_key[(i - 1) >> 1] > key:
+        t.heap_key[i], t.heap[i] = t.heap_key[(i - 1) >> 1], t.heap[(i - 1) >> 1]
+        i = (i - 1) >> 1
+    t.heap_key[i], t.heap[i] = key, node
+
+
+@njit(**HOT)
+def _popped(t: Tree, size: int) -> int:
+    """Take the node with the least key from the binary heap."""
+    top, key, node = t.heap[0], t.heap_key[size - 1], t.heap[size - 1]
+    i, child = 0, 1
+    while child < size - 1:
+        if child + 1 < size - 1 and t.heap_key[child + 1] < t.heap_key[child]:
+            child += 1
+        if t.heap_key[child] >= key:
+            break
+        t.heap_key[i], t.heap[i] = t.heap_key[child], t.heap[child]
+        i, child = child, 2 * child + 1
+    t.heap_key[i], t.heap[i] = key, node
+    return top
+
+
+@njit(**HOT)
+def _put_in_preorder(t: Tree, n: int) -> None:
+    """Number the tree anew, each subtree in one piece; ``rank`` then tells a node's place."""
+    for i in range(n):
+        t.weight[i] = 1
+    for i in range(n - 1, 0, -1):
+        t.weight[t.parent[i]] += t.weight[i]
+    t.place[0], t.free[0] = 0, 1
+    for i in range(1, n):
+        above = t.parent[i]
+        t.place[i] = t.free[above]
+        t.free[above] += t.weight[i]
+        t.free[i] = t.place[i] + 1
+    for i in range(n):
+        u, at = t.reached[i], t.place[i]
+        t.order[at], t.rank[u], t.size[at] = u, at, t.weight[i]
+        t.above[at] = t.place[t.parent[i]] if i else -1
+
+
+@njit(**HOT)
+def _by_households(p: Problem, one: float, other: float) -> float:
+    """Return what two grids cost by their households alone."""
+    return grid_cost(p, one, 1.0, 0.0) + grid_cost(p, other, 1.0, 0.0) + 2.0 * p.weights[COMPACT]
+
+
+@njit(**HOT)
+def _best_tree_edge(p: Problem, s: State, t: Tree, n: int) -> tuple[int, float, float]:
+    """Return the place under which the cheapest cut lies, by limits, balance and border.
 
     The border cost of cutting under a node is a sum over its subtree: each graph edge counts at
-    both ends and is taken off twice where its ends meet.
+    both ends and is taken off twice where its ends meet. In preorder that is the first node above
+    the later end that does not come after the other; the way up is shortened as one goes.
+
+    Returns
+    -------
+    top, cost, now
+        The place, -1 for none; what the cut costs, and what that between the grids of now does.
     """
-    n = len(order)
-    rank = np.full(len(s.label), -1, np.int64)
+    first, own, now = s.label[t.order[0]], 0.0, 0.0
     for i in range(n):
-        rank[order[i]] = i
-    households = np.zeros(n)
-    border = np.zeros(n)
-    depth = np.zeros(n, np.int64)
-    for i in range(n):
-        households[i] = p.households[order[i]]
-        if parent[i] >= 0:
-            depth[i] = depth[parent[i]] + 1
-    for i in range(n):
-        u = order[i]
+        t.border[i], t.up[i] = 0.0, t.above[i]
+    for i in range(n - 1, -1, -1):
+        u = t.order[i]
+        t.households[i] = p.households[u]
+        if s.label[u] == first:
+            own += p.households[u]
         for k in range(p.start[u], p.start[u + 1]):
-            j = rank[p.neighbour[k]]
-            if j > i:
-                e = p.edge[k]
-                gain = p.weights[BORDER] * (p.cut[e] - p.inside[e])
-                border[i] += gain
-                border[j] += gain
-                x, y = i, j
-                while x != y:
-                    if depth[x] >= depth[y]:
-                        x = parent[x]
-                    else:
-                        y = parent[y]
-                border[x] -= 2.0 * gain
+            w = p.neighbour[k]
+            if s.mark[w] != s.stamp[0] or t.rank[w] <= i:
+                continue
+            j, gain = t.rank[w], p.weights[BORDER] * p.shore[k, 1]
+            t.border[i] += gain
+            t.border[j] += gain
+            if s.label[w] != s.label[u]:
+                now += gain
+            while j > i:
+                if t.up[j] > i:
+                    t.up[j] = t.up[t.up[j]]
+                j = t.up[j]
+            t.border[j] -= 2.0 * gain
     for i in range(n - 1, 0, -1):
-        households[parent[i]] += households[i]
-        border[parent[i]] += border[i]
+        t.households[t.above[i]] += t.households[i]
+        t.border[t.above[i]] += t.border[i]
+    now += _by_households(p, own, t.households[0] - own)
     best, least = -1, np.inf
     for i in range(1, n):
-        one, other = households[i], households[0] - households[i]
-        cost = border[i] + grid_cost(p, one, 1.0, 0.0) + grid_cost(p, other, 1.0, 0.0)
+        cost = t.border[i] + _by_households(p, t.households[i], t.households[0] - t.households[i])
         if cost < least:
             best, least = i, cost
-    return best
+    return best, least, now
 
 
-@njit(**COMPILED)
-def _relabel(
-    p: Problem, s: State, order: Ints, parent: Ints, top: int, a: int, b: int, heat: float
-) -> float:
+@njit(**HOT)
+def _relabel(p: Problem, s: State, t: Tree, n: int, top: int, a: int, b: int, heat: float) -> float:
     """Give the subtree under ``top`` to one grid and the rest to the other, if accepted."""
-    n = len(order)
-    under = np.zeros(n, np.bool_)
-    kept = 0
-    for i in range(top, n):
-        under[i] = i == top or (parent[i] >= 0 and under[parent[i]])
+    end, kept = top + t.size[top], 0
     for i in range(n):
-        kept += p.households[order[i]] * (1 if under[i] == (s.label[order[i]] == a) else -1)
-    below, above = (a, b) if kept >= 0 else (b, a)
-    old = np.empty(n, np.int64)
-    change = -own_cost(p, s, a) - own_cost(p, s, b)
+        u = t.order[i]
+        kept += p.households[u] * (1 if (top <= i < end) == (s.label[u] == a) else -1)
+    inner, outer = (a, b) if kept >= 0 else (b, a)
+    change = -s.cost[a] - s.cost[b]
     for i in range(n):
-        u = order[i]
-        old[i] = s.label[u]
-        new = below if under[i] else above
-        if new != old[i]:
+        u = t.order[i]
+        t.old[i] = s.label[u]
+        new = inner if top <= i < end else outer
+        if new != s.label[u]:
             border = perimeters_after(p, s, u, new)[2]
             change += shared_cost(p, s, u, new, border)
             move(p, s, u, new)
-    change += own_cost(p, s, a) + own_cost(p, s, b)
-    if _accepts(change, heat):
+    change += s.cost[a] + s.cost[b]
+    if _accepts(s, change, heat):
         return change
     for i in range(n):
-        if s.label[order[i]] != old[i]:
-            move(p, s, order[i], old[i])
+        if s.label[t.order[i]] != t.old[i]:
+            move(p, s, t.order[i], t.old[i])
     return 0.0

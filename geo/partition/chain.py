@@ -1,6 +1,7 @@
 """Chains of annealing: what they are given, where they begin, how they cool."""
 
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from geo.partition.coverage import Ints
 from geo.partition.graph import Graph
 from geo.partition.kernel import Problem
 from geo.partition.objective import Limits, Weights
-from geo.partition.seeds import continued, first_drawing, neighbour_rows
+from geo.partition.seeds import continued, first_drawing
 
 HOT = (60.0, 200.0)
 """First temperatures of the chains in turn: what a bad border costs; more where a few large
@@ -91,6 +92,17 @@ def annealed(case: Case, start: Ints, moves: int, hot: float, seed: int, stop: I
     return Found(cost, name[label])
 
 
+@cache
+def warm_up() -> None:
+    """Have the annealing compiled: that may take a minute, which no search is to lose."""
+    one, two = np.ones(1), np.ones(2)
+    households, nobody = np.ones(2, dtype=np.int64), np.full(2, -1)
+    edges = np.array([[0, 1]])
+    graph = Graph(households, edges, one, one, one, two, two, np.zeros((2, 2)), nobody)
+    case = Case(graph, Limits(), Weights(), None, np.empty((0, 2), dtype=np.int64))
+    annealed(case, np.arange(2), 1, COLD, 1, np.zeros(1, dtype=np.int64))
+
+
 def chain(case: Case, count: int, number: int, moves: int, seed: int, stop: Ints) -> Found:
     """Return what a chain of annealing ends with.
 
@@ -145,7 +157,7 @@ def compiled(case: Case, name: Ints) -> Problem:
     """Return a case in the form of the compiled kernel; ``name`` are the grids' numbers."""
     graph, limits, before = case.graph, case.limits, case.before
     n = len(graph)
-    start, neighbour, edge = neighbour_rows(graph)
+    start, neighbour, edge = graph.rows
     inside = graph.compound >= 0
     compounds = int(graph.compound.max(initial=-1)) + 1
     held = np.bincount(graph.compound[inside], graph.households[inside], minlength=compounds)
@@ -155,6 +167,7 @@ def compiled(case: Case, name: Ints) -> Problem:
         start,
         neighbour,
         edge,
+        np.stack([graph.length, graph.cut - graph.inside], axis=1)[edge],
         np.ascontiguousarray(graph.edges, dtype=np.int64),
         graph.cut,
         graph.inside,

@@ -5,6 +5,7 @@ Plain arrays, so that people with a graph of their own can draw grids without an
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -70,6 +71,18 @@ class Graph:
 
     def __len__(self) -> int:
         return len(self.households)
+
+    @cached_property
+    def rows(self) -> tuple[Ints, Ints, Ints]:
+        """Neighbours in compressed rows: (n + 1,) starts, (2m,) neighbours, (2m,) their edges."""
+        n, m = len(self), len(self.edges)
+        source = np.concatenate([self.edges[:, 0], self.edges[:, 1]])
+        target = np.concatenate([self.edges[:, 1], self.edges[:, 0]])
+        edge = np.tile(np.arange(m), 2)
+        order = np.lexsort((target, source))
+        start = np.zeros(n + 1, dtype=np.int64)
+        np.cumsum(np.bincount(source, minlength=n), out=start[1:])
+        return start, target[order], edge[order]
 
     def components(self) -> tuple[int, Ints]:
         """Return the number of connected parts and the part of each node."""

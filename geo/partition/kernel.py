@@ -5,15 +5,36 @@ as much as the node has neighbours. Every function here is compiled by Numba and
 threads run.
 """
 
+import hashlib
+import os
+from pathlib import Path
 from typing import Any, NamedTuple
 
+import numba
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from geo.partition.coverage import Floats, Ints
 
+
+def _keep_compiled(folder: Path) -> None:
+    """Let what is compiled be found again by the same sources only.
+
+    Numba looks at the file of a function, not at those of the functions that it calls: after a
+    change in one file, machine code of two versions would run together.
+    """
+    sources = [file.read_bytes() for file in sorted(folder.glob("*.py"))]
+    compiled = hashlib.sha256(b"".join(text for text in sources if b"njit" in text))
+    settings: Any = numba.config
+    within = Path(settings.CACHE_DIR or folder / "__pycache__")
+    settings.CACHE_DIR = os.fspath(within / f"compiled-{compiled.hexdigest()[:12]}")
+
+
+_keep_compiled(Path(__file__).parent)
+
 COMPILED: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy"}
-HOT: dict[str, Any] = {**COMPILED, "_nrt": False}
+HOT: dict[str, Any] = {**COMPILED, "_nrt": False, "forceinline": True}
 """Options of functions that allocate nothing: without reference counts on every array that they
 pass on, a move costs a sixth (0.28 against 1.7 microseconds)."""
 
@@ -31,6 +52,7 @@ class Problem(NamedTuple):
     start: Ints  # (n + 1,) first neighbour of each node
     neighbour: Ints  # (2m,)
     edge: Ints  # (2m,) edge of each neighbour
+    shore: Floats  # (2m, 2) of each neighbour's edge: its length, and what it costs more to cut it
     edges: Ints  # (m, 2)
     cut: Floats
     inside: Floats
@@ -56,7 +78,7 @@ class State(NamedTuple):
     households: Floats
     area: Floats
     perimeter: Floats
-    nodes: Ints
+    cost: Floats  # of each grid by itself
     compound: Ints  # (compounds, grids) nodes of a compound in a grid
     parts: Ints  # (compounds,) grids a compound lies in
     cut_edges: Ints  # (m,) the edges between grids come first
@@ -65,6 +87,7 @@ class State(NamedTuple):
     mark: Ints  # (n,) scratch of the contiguity check
     stamp: Ints  # (1,)
     queue: Ints  # (n,) scratch
+    chance: NDArray[np.uint64]  # (1,) state of the random numbers, not 0
 
 
 @njit(**HOT)
@@ -79,15 +102,15 @@ def grid_cost(p: Problem, households: float, area: float, perimeter: float) -> f
 
 
 @njit(**COMPILED)
-def new_state(p: Problem, label: Ints, grids: int) -> State:
-    """Return the state of an assignment."""
+def new_state(p: Problem, label: Ints, grids: int, seed: int) -> State:
+    """Return the state of an assignment; ``seed`` is from 0 to 2**31."""
     n, m, compounds = len(p.households), len(p.edges), len(p.needed)
     state = State(
         label.copy(),
         np.zeros(grids),
         np.zeros(grids),
         np.zeros(grids),
-        np.zeros(grids, np.int64),
+        np.zeros(grids),
         np.zeros((compounds, grids), np.int64),
         np.zeros(compounds, np.int64),
         np.arange(m),
@@ -96,13 +119,13 @@ def new_state(p: Problem, label: Ints, grids: int) -> State:
         np.zeros(n, np.int64),
         np.zeros(1, np.int64),
         np.zeros(n, np.int64),
+        np.array([_stirred(np.uint64(seed))]),
     )
     for u in range(n):
         g = label[u]
         state.households[g] += p.households[u]
         state.area[g] += p.area[u]
         state.perimeter[g] += p.outline[u]
-        state.nodes[g] += 1
         c = p.compound[u]
         if c >= 0:
             if state.compound[c, g] == 0:
@@ -114,7 +137,45 @@ def new_state(p: Problem, label: Ints, grids: int) -> State:
             state.perimeter[a] += p.length[e]
             state.perimeter[b] += p.length[e]
             _set_cut(state, e)
+    for g in range(grids):
+        state.cost[g] = grid_cost(p, state.households[g], state.area[g], state.perimeter[g])
     return state
+
+
+@njit(**HOT)
+def _stirred(seed: np.uint64) -> np.uint64:
+    """Return 64 bits, not all 0, that differ much for seeds that differ little (SplitMix64)."""
+    x = seed + np.uint64(0x9E3779B97F4A7C15)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return (x ^ (x >> np.uint64(31))) | np.uint64(1)
+
+
+@njit(**HOT)
+def _drawn(s: State) -> np.uint64:
+    """Return 64 random bits, and go on.
+
+    Xorshift64* (Vigna, "An experimental exploration of Marsaglia's xorshift generators, scrambled",
+    ACM TOMS 42(4), 2016). Numba's own generator takes a quarter of a move's time.
+    """
+    x = s.chance[0]
+    x ^= x >> np.uint64(12)
+    x ^= x << np.uint64(25)
+    x ^= x >> np.uint64(27)
+    s.chance[0] = x
+    return x * np.uint64(0x2545F4914F6CDD1D)
+
+
+@njit(**HOT)
+def uniform(s: State) -> float:
+    """Return a random number from 0 to below 1."""
+    return (_drawn(s) >> np.uint64(11)) * (1.0 / 9007199254740992.0)
+
+
+@njit(**HOT)
+def below(s: State, count: int) -> int:
+    """Return a random whole number from 0 to below ``count``, which is less than 2**32."""
+    return int(((_drawn(s) >> np.uint64(32)) * np.uint64(count)) >> np.uint64(32))
 
 
 @njit(**HOT)
@@ -165,18 +226,10 @@ def perimeters_after(p: Problem, s: State, u: int, b: int) -> tuple[float, float
     perimeter_b = s.perimeter[b] + p.outline[u]
     border = 0.0
     for i in range(p.start[u], p.start[u + 1]):
-        g, e = s.label[p.neighbour[i]], p.edge[i]
-        if g == a:
-            perimeter_a += p.length[e]
-            perimeter_b += p.length[e]
-            border += p.cut[e] - p.inside[e]
-        elif g == b:
-            perimeter_a -= p.length[e]
-            perimeter_b -= p.length[e]
-            border += p.inside[e] - p.cut[e]
-        else:
-            perimeter_a -= p.length[e]
-            perimeter_b += p.length[e]
+        g, length = s.label[p.neighbour[i]], p.shore[i, 0]
+        perimeter_a += length if g == a else -length
+        perimeter_b += -length if g == b else length
+        border += p.shore[i, 1] * ((g == a) - (g == b))
     return perimeter_a, perimeter_b, border
 
 
@@ -200,12 +253,6 @@ def shared_cost(p: Problem, s: State, u: int, b: int, border: float) -> float:
 
 
 @njit(**HOT)
-def own_cost(p: Problem, s: State, g: int) -> float:
-    """Return what grid ``g`` costs by itself."""
-    return grid_cost(p, s.households[g], s.area[g], s.perimeter[g])
-
-
-@njit(**HOT)
 def move_cost(p: Problem, s: State, u: int, b: int) -> float:
     """Return by how much the objective changes if node ``u`` goes to grid ``b``."""
     a, h = s.label[u], p.households[u]
@@ -213,7 +260,7 @@ def move_cost(p: Problem, s: State, u: int, b: int) -> float:
     change = shared_cost(p, s, u, b, border)
     change += grid_cost(p, s.households[a] - h, s.area[a] - p.area[u], perimeter_a)
     change += grid_cost(p, s.households[b] + h, s.area[b] + p.area[u], perimeter_b)
-    return change - own_cost(p, s, a) - own_cost(p, s, b)
+    return change - s.cost[a] - s.cost[b]
 
 
 @njit(**HOT)
@@ -225,8 +272,8 @@ def move(p: Problem, s: State, u: int, b: int) -> None:
     s.households[b] += p.households[u]
     s.area[a] -= p.area[u]
     s.area[b] += p.area[u]
-    s.nodes[a] -= 1
-    s.nodes[b] += 1
+    s.cost[a] = grid_cost(p, s.households[a], s.area[a], s.perimeter[a])
+    s.cost[b] = grid_cost(p, s.households[b], s.area[b], s.perimeter[b])
     c = p.compound[u]
     if c >= 0:
         s.compound[c, a] -= 1

@@ -9,7 +9,7 @@ from functools import partial, reduce
 
 import numpy as np
 
-from geo.partition.chain import Before, Case, Found, Pairs, chain
+from geo.partition.chain import Before, Case, Found, Pairs, chain, warm_up
 from geo.partition.coverage import Ints
 from geo.partition.crossing import crossed
 from geo.partition.graph import Graph
@@ -94,6 +94,7 @@ def search(
         return np.zeros(len(graph), dtype=np.int64)
     apart = np.empty((0, 2), dtype=np.int64) if apart is None else apart
     case = Case(graph, limits, weights, before, apart)
+    warm_up()
     with _deadline(effort.seconds) as stop, ThreadPoolExecutor(effort.threads) as pool:
         return _bred(_Run(case, effort, seed, stop, pool), counts).label
 

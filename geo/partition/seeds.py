@@ -139,9 +139,13 @@ def _split(graph: Graph, label: Ints, locked: NDArray[np.bool_], fresh: int, see
 
 
 def metis_parts(graph: Graph, count: int, seed: int) -> Ints:
-    """Return METIS's multilevel k-way cut, which need not be contiguous."""
+    """Return METIS's cut, which need not be contiguous.
+
+    By recursive bisection: it takes a third of the time of METIS's k-way cut, and a search that
+    begins with it ends no worse.
+    """
     glue = np.maximum(graph.cut - graph.inside, 0.02 * graph.length) + 0.1
-    start, neighbour, edge = neighbour_rows(graph)
+    start, neighbour, edge = graph.rows
     weight = np.maximum(1, np.round(glue * 10)).astype(np.int64)
     _, part = pymetis.part_graph(
         count,
@@ -149,6 +153,7 @@ def metis_parts(graph: Graph, count: int, seed: int) -> Ints:
         vweights=graph.households.tolist(),
         eweights=weight[edge].tolist(),
         options=pymetis.Options(seed=seed % 2**30, contig=0, ncuts=1),
+        recursive=True,
     )
     return np.asarray(part, dtype=np.int64)
 
@@ -251,15 +256,3 @@ def _leaf(graph: Graph, nodes: Ints) -> int:
     matrix = coo_array((np.ones(len(part.edges)), part.edges.T), shape=(n, n)).tocsr()
     order, _ = breadth_first_order(matrix, 0, directed=False)
     return int(nodes[order[-1]])
-
-
-def neighbour_rows(graph: Graph) -> tuple[Ints, Ints, Ints]:
-    """Return neighbours in compressed rows: starts, neighbours, their edges."""
-    n, m = len(graph), len(graph.edges)
-    source = np.concatenate([graph.edges[:, 0], graph.edges[:, 1]])
-    target = np.concatenate([graph.edges[:, 1], graph.edges[:, 0]])
-    edge = np.tile(np.arange(m), 2)
-    order = np.lexsort((target, source))
-    start = np.zeros(n + 1, dtype=np.int64)
-    np.cumsum(np.bincount(source, minlength=n), out=start[1:])
-    return start, target[order], edge[order]

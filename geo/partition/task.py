@@ -13,6 +13,7 @@ from geo.partition.cells import Cells, draw_cells
 from geo.partition.chain import Before, Pairs
 from geo.partition.community import Community, barriers_of, check
 from geo.partition.coverage import Ints, Mask, Polygons
+from geo.partition.faults import AREA_M2
 from geo.partition.graph import Graph, graph_of, joined_by_ways
 from geo.partition.redraw import Placed, PlanBefore
 from geo.partition.wishes import Wishes
@@ -102,9 +103,15 @@ def prepared(community: Community, asked: Wishes, plan: PlanBefore | None) -> Ta
         raise InputError("wish_without_plan", code=community.code, name=community.name)
     names, areas = wishes.grounds(community, asked, _in_metres(asked, community))
     atoms = atoms_of(community.buildings, community.units, asked.limits.upper)
+    where = None if plan is None else redraw.placed(plan, atoms)
+    kept = np.empty(0, dtype=np.int64)
+    if plan is not None and where is not None:
+        kept = _kept(plan, where, atoms, asked)
     plain = cells = _cells_of(community, atoms)
-    if len(areas):
-        cells = _cells_of(community, atoms, areas)
+    walls = areas if plan is None else np.append(areas, plan.grids.geometry.iloc[kept])
+    walls = walls[_cut_through(walls, plain.polygons)]
+    if len(walls):
+        cells = _cells_of(community, atoms, walls)
     graph, land = graph_of(cells, atoms.households, atoms.compound)
     graph = joined_by_ways(graph, cells.polygons[land], community.roads.geometry.to_numpy())
     node_of_cell = np.full(len(cells.polygons), -1, dtype=np.int64)
@@ -124,7 +131,9 @@ def prepared(community: Community, asked: Wishes, plan: PlanBefore | None) -> Ta
         tuple(Fixed("dedicated", name) for name in names),
         None,
     )
-    return _without_empty(task if plan is None else _continuing(task, plan))
+    if plan is not None and where is not None:
+        task = _continuing(task, plan, where, kept)
+    return _without_empty(task)
 
 
 def _in_metres(asked: Wishes, community: Community) -> Polygons:
@@ -139,6 +148,16 @@ def _in_metres(asked: Wishes, community: Community) -> Polygons:
         if shapely.area(shape) == 0:
             raise InputError("area_outside", name=area.name, community=community.name)
     return inside
+
+
+def _cut_through(areas: Polygons, cells: Polygons) -> Mask:
+    """Return which areas are not made of whole cells."""
+    area, cell = shapely.STRtree(cells).query(areas, predicate="intersects")
+    inside = shapely.area(shapely.intersection(areas[area], cells[cell]))
+    parted = (inside > AREA_M2) & (inside < shapely.area(cells[cell]) - AREA_M2)
+    found = np.zeros(len(areas), dtype=bool)
+    found[area[parted]] = True
+    return found
 
 
 def _points(graph: Graph) -> Polygons:
@@ -159,20 +178,24 @@ def _cells_of(community: Community, atoms: Atoms, walls: Polygons | None = None)
     return replace(cells, cell_of_building=cell)
 
 
-def _continuing(task: Task, plan: PlanBefore) -> Task:
-    """Return the task that goes on from a plan: its dedicated and locked grids are fixed."""
-    asked, atoms = task.wishes, task.atoms
-    where = redraw.placed(plan, atoms)
-    label, counted = redraw.nodes_before(plan, where, atoms, task.node, _points(task.graph))
-    named = plan.grids["code"].isin(asked.locked).to_numpy()
-    kept = ~plan.general() | named
+def _kept(plan: PlanBefore, where: Placed, atoms: Atoms, asked: Wishes) -> Ints:
+    """Return the grids of a plan that stay as they are, outline and all."""
+    kept = ~plan.general() | plan.grids["code"].isin(asked.locked).to_numpy()
     if asked.only_touched:
         kept |= ~redraw.touched(plan, where, atoms)
+    return np.flatnonzero(kept)
+
+
+def _continuing(task: Task, plan: PlanBefore, where: Placed, kept: Ints) -> Task:
+    """Return the task that goes on from a plan: its dedicated and locked grids are fixed."""
+    asked, atoms = task.wishes, task.atoms
+    label, counted = redraw.nodes_before(plan, where, atoms, task.node, _points(task.graph))
+    named = plan.grids["code"].isin(asked.locked).to_numpy()
     locked = np.zeros(len(label), dtype=bool)
     for code in set(asked.locked) - set(plan.grids["code"]):
         locked[wishes.nodes_of(code, "lock", task.community, atoms, task.node)] = True
     past = Past(plan, where, Before(label, counted, locked))
-    return _keeping(task, past, np.flatnonzero(kept), named)
+    return _keeping(task, past, kept, named)
 
 
 def _keeping(task: Task, past: Past, rows: Ints, named: Mask) -> Task:

@@ -238,7 +238,7 @@ def test_cost_of_the_kernel_equals_the_objective(seed, moves):
     before = Before(previous, counted=known, locked=~known)
     none = np.empty((0, 2), dtype=np.int64)
     problem = compiled(Case(graph, limits, weights, before, none), np.arange(4))
-    state = new_state(problem, label, 4)
+    state = new_state(problem, label, 4, 1)
     for node, grid in zip(random.integers(0, 42, moves), random.integers(0, 4, moves), strict=True):
         if state.label[node] != grid:
             move(problem, state, int(node), int(grid))
@@ -265,7 +265,7 @@ def test_what_comes_of_two_drawings_is_contiguous_and_no_dearer(seed, one, other
     assert child.cost <= min(parent.cost for parent in parents)
     name, number = np.unique(child.label, return_inverse=True)
     problem = compiled(case, name)
-    again = total_cost(problem, new_state(problem, number.ravel(), len(name)))
+    again = total_cost(problem, new_state(problem, number.ravel(), len(name), 1))
     assert again == pytest.approx(child.cost)
     piece = pieces(case, *(parent.label for parent in parents))
     assert is_contiguous(graph, piece)

@@ -132,6 +132,41 @@ def test_new_building_changes_only_its_own_grid():
     assert len(changed) <= 1
 
 
+@pytest.mark.parametrize("off", [0.6, 3.0])
+def test_new_building_beside_a_border_moves_no_border_of_others(off):
+    place = replace(town(), roads=community(shapely.box(0, 0, 350, 350), []).roads)
+    first = draw(place, QUICK)
+    grids = first.grids.geometry.to_numpy()
+    one, other = next(
+        (a, b) for a in grids for b in grids if a is not b and a.intersection(b).length > 40
+    )
+    feet = shapely.union_all(place.buildings.geometry.to_numpy())
+    ring = shapely.get_coordinates(shapely.segmentize(one.intersection(other), 1.0))
+    spots = [
+        house(x + dx - 0.5, y + dy - 0.5, 1.0)
+        for x, y in ring
+        for dx, dy in ((off, 0), (-off, 0), (0, off), (0, -off))
+    ]
+    new = next(
+        spot
+        for spot in spots
+        if spot.within(one) and spot.distance(other) < off and not spot.intersects(feet)
+    )
+    rows = gpd.GeoDataFrame(
+        {"code": ["new"], "name": [""], "households": [5], "compound_code": [None]},
+        geometry=gpd.GeoSeries([new], crs=CRS),
+    ).rename_geometry("geom")
+    grown = replace(place, buildings=pd.concat([place.buildings, rows], ignore_index=True))
+    old = first.grids.set_index("code")["geom"]
+    others = old[[geom is not one for geom in grids]]
+    for wish in ({"only_touched": True}, {"locked": tuple(others.index)}):
+        again = draw(grown, replace(QUICK, **wish), as_before(first))
+        assert_whole(again, grown)
+        now = again.grids.set_index("code")["geom"]
+        for code, geom in others.items():
+            assert now[code].symmetric_difference(geom).area < 0.01
+
+
 def test_locked_grid_and_building_stay():
     place = town()
     first = draw(place, QUICK)
