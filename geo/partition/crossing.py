@@ -9,11 +9,10 @@ evolutionary graph partitioning (Sanders and Schulz, Distributed evolutionary gr
 from dataclasses import replace
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from geo.partition.chain import Before, Case, Found, annealed
 from geo.partition.coverage import Ints
+from geo.partition.kernel import connected
 
 HOT, MOVES_PER_PIECE, LEAST_MOVES = 60.0, 1000, 5_000
 """First temperature of the pieces, and moves made with them."""
@@ -52,10 +51,11 @@ def pieces(case: Case, one: Ints, other: Ints) -> Ints:
     alike = [one, other, graph.compound]
     if before is not None:
         alike += [before.label, 2 * before.counted + before.locked.astype(np.int64)]
-    kind = np.unique(np.stack(alike, axis=1), axis=0, return_inverse=True)[1]
-    left, right = graph.edges[np.equal(*kind.ravel()[graph.edges].T)].T
-    links = coo_array((np.ones(len(left)), (left, right)), shape=(len(graph), len(graph)))
-    piece: Ints = connected_components(links, directed=False)[1].astype(np.int64)
+    kind = np.zeros(len(graph), dtype=np.int64)
+    for labels in alike:
+        number = np.unique(labels, return_inverse=True)[1]
+        kind = np.unique(kind * len(graph) + number, return_inverse=True)[1]
+    piece: Ints = connected(*graph.rows[:2], kind)
     return piece
 
 

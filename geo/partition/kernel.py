@@ -336,3 +336,29 @@ def stays_connected(p: Problem, s: State, u: int) -> bool:
                 s.queue[tail] = w
                 tail += 1
     return False
+
+
+@njit(**COMPILED)
+def connected(start: Ints, neighbour: Ints, label: Ints) -> Ints:
+    """Return the piece of each node: nodes of one label that hang together.
+
+    Pieces are numbered by their first nodes.
+    """
+    n = len(label)
+    piece, queue = np.full(n, -1, np.int64), np.empty(n, np.int64)
+    pieces = 0
+    for first in range(n):
+        if piece[first] >= 0:
+            continue
+        piece[first], queue[0] = pieces, first
+        head, tail = 0, 1
+        while head < tail:
+            v = queue[head]
+            head += 1
+            for i in range(start[v], start[v + 1]):
+                w = neighbour[i]
+                if piece[w] < 0 and label[w] == label[v]:
+                    piece[w], queue[tail] = pieces, w
+                    tail += 1
+        pieces += 1
+    return piece

@@ -4,10 +4,11 @@ import numpy as np
 import pymetis
 from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array
-from scipy.sparse.csgraph import breadth_first_order, connected_components, dijkstra
+from scipy.sparse.csgraph import breadth_first_order, dijkstra
 
 from geo.partition.coverage import Floats, Ints
 from geo.partition.graph import Graph
+from geo.partition.kernel import connected
 from geo.partition.objective import Limits
 
 SMALL = 6
@@ -211,23 +212,20 @@ def _claim(graph: Graph, label: Ints, free: NDArray[np.bool_]) -> Ints:
     ends = np.concatenate([graph.edges, graph.edges[:, ::-1]])
     length = np.tile(graph.length, 2)
     out = free[ends[:, 0]] & ~free[ends[:, 1]]
-    claim, number = np.unique(
-        np.stack([ends[out, 0], label[ends[out, 1]]], axis=1), axis=0, return_inverse=True
-    )
-    shared = np.bincount(number.ravel(), weights=length[out])
-    order = np.lexsort((claim[:, 1], -shared, claim[:, 0]))
-    node, first = np.unique(claim[order, 0], return_index=True)
-    label[node] = claim[order, 1][first]
+    grids = int(label.max(initial=0)) + 1
+    pair, number = np.unique(ends[out, 0] * grids + label[ends[out, 1]], return_inverse=True)
+    claimed, grid = np.divmod(pair, grids)
+    order = np.lexsort((grid, -np.bincount(number, weights=length[out]), claimed))
+    node, first = np.unique(claimed[order], return_index=True)
+    label[node] = grid[order][first]
     return node
 
 
 def _pieces(graph: Graph, label: Ints, locked: NDArray[np.bool_]) -> tuple[Ints, NDArray[np.bool_]]:
     """Return the piece of each node and whether a piece is the main one of its grid: the one with
     the most that is locked, then with the most households."""
-    n = len(graph)
-    joined = label[graph.edges[:, 0]] == label[graph.edges[:, 1]]
-    matrix = coo_array((np.ones(joined.sum()), graph.edges[joined].T), shape=(n, n))
-    pieces, piece = connected_components(matrix, directed=False)
+    piece = connected(*graph.rows[:2], label)
+    pieces = int(piece.max(initial=-1)) + 1
     households = np.bincount(piece, weights=graph.households + 1e-6, minlength=pieces)
     held = np.bincount(piece, weights=locked, minlength=pieces)
     grid = np.zeros(pieces, dtype=np.int64)
@@ -235,7 +233,7 @@ def _pieces(graph: Graph, label: Ints, locked: NDArray[np.bool_]) -> tuple[Ints,
     order = np.lexsort((np.arange(pieces), -households, -held, grid))
     main = np.zeros(pieces, dtype=bool)
     main[order[np.unique(grid[order], return_index=True)[1]]] = True
-    return piece.astype(np.int64), main
+    return piece, main
 
 
 def _without_empty(graph: Graph, label: Ints, count: int) -> Ints:
