@@ -149,7 +149,7 @@ def _chain(run: _Run, count: int, number: int) -> Found:
 
 
 def _child(run: _Run, number: int, one: Found, other: Found) -> Found:
-    moves = run.effort.moves_per_node // 2
+    moves = run.effort.moves_per_node // 4
     return crossed(run.case, one, other, moves, run.seed + number, run.stop)
 
 
