@@ -8,10 +8,12 @@ the best drawing known.
 
 import time
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
 from geo.partition import frontier
+from geo.partition.arrays import graph_from_arrays
 from geo.partition.chain import Before, Pairs
 from geo.partition.coverage import Floats, Ints
 from geo.partition.frontier import SLOTS, Coarseness, Rules, States, Step
@@ -52,6 +54,9 @@ NEVER = 1e9
 
 STARTS = 24
 """Nodes from which an order is tried."""
+
+
+AN_HOUR_S = 3600.0
 
 
 @dataclass(frozen=True)
@@ -107,6 +112,7 @@ def prove(
     seconds
         After this time the bound so far is returned.
     """
+    _warm_up()
     began = time.monotonic()
     limits, weights = limits or Limits(), weights or Weights()
     pairs = np.empty((0, 2), dtype=np.int64) if apart is None else apart
@@ -124,6 +130,15 @@ def prove(
     found = cost(graph, best, limits, weights).total
     gap = max(1.0 - float(bound) / found, 0.0) if found > 0 else 0.0
     return Proof(min(float(bound), found), best, gap, time.monotonic() - began)
+
+
+@cache
+def _warm_up() -> None:
+    """Have the loops compiled: that may take a minute, which no proof is to lose."""
+    graph = graph_from_arrays([200, 180, 210, 190], [(0, 1), (1, 2), (2, 3)], [30.0, 30.0, 30.0])
+    pairs = np.empty((0, 2), dtype=np.int64)
+    piece = _Piece(graph, np.arange(4), Limits(), Weights(compactness=0.0), None, pairs)
+    _proven(piece, np.array([0, 0, 1, 1]), time.monotonic() + AN_HOUR_S)
 
 
 class _Piece:

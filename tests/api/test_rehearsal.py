@@ -130,21 +130,20 @@ def test_first_request_does_not_make_the_routes(town):
 
 
 def test_others_are_answered_while_the_api_is_described(town):
-    async def gaps(app):
-        """Return the longest time that nobody would have been answered, and what it took."""
-        transport, longest = httpx.ASGITransport(app), 0.0
+    async def turns(app):
+        """Return how often somebody else could have been answered meanwhile."""
+        transport, count = httpx.ASGITransport(app), 0
         async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
-            began = last = time.perf_counter()
             described = asyncio.create_task(client.get("/openapi.json"))
             while not described.done():
                 await asyncio.sleep(0.001)
-                longest, last = max(longest, time.perf_counter() - last), time.perf_counter()
+                count += 1
             assert described.result().json()["paths"]
-            return longest, last - began
+            return count
 
     signed_in = db.api_engine(db.api_url(town.url))
     app = create_app(signed_in)
     warm(app)
-    longest, whole = asyncio.run(gaps(app))
+    count = asyncio.run(turns(app))
     signed_in.dispose()
-    assert longest < whole / 3
+    assert count > 20  # in the loop itself it would be two or three
