@@ -11,6 +11,8 @@ _PR_SET_PDEATHSIG = 1
 def hold(parent: int) -> None:
     """End this process at once when its parent ends.
 
+    The kernel goes by the thread that started it: that has to live as long as the worker does.
+
     Parameters
     ----------
     parent
