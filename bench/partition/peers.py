@@ -83,10 +83,12 @@ def _answer(tool: Callable[[], Ints], to: Connection) -> None:
 
 
 def metis(graph: Graph, grids: int) -> Ints:
-    """Return METIS's k-way cut, its stray pieces given to their neighbours."""
+    """Return the better of METIS's cuts, k-way and recursive, stray pieces given to neighbours."""
     if grids == 1:
         return np.zeros(len(graph), dtype=np.int64)
-    return repaired(graph, metis_parts(graph, grids, 1), grids)
+    cuts = (metis_parts(graph, grids, 1, recursive=way) for way in (False, True))
+    drawn = [repaired(graph, cut, grids) for cut in cuts]
+    return min(drawn, key=lambda one: cost(graph, one, Limits(), Objective()).total)
 
 
 def gerrychain(graph: Graph, grids: int, seconds: float) -> Ints:

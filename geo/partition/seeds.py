@@ -139,10 +139,10 @@ def _split(graph: Graph, label: Ints, locked: NDArray[np.bool_], fresh: int, see
     return True
 
 
-def metis_parts(graph: Graph, count: int, seed: int) -> Ints:
+def metis_parts(graph: Graph, count: int, seed: int, *, recursive: bool = True) -> Ints:
     """Return METIS's cut, which need not be contiguous.
 
-    By recursive bisection: it takes a third of the time of METIS's k-way cut, and a search that
+    By recursive bisection it takes a third of the time of METIS's k-way cut, and a search that
     begins with it ends no worse.
     """
     glue = np.maximum(graph.cut - graph.inside, 0.02 * graph.length) + 0.1
@@ -154,7 +154,7 @@ def metis_parts(graph: Graph, count: int, seed: int) -> Ints:
         vweights=graph.households.tolist(),
         eweights=weight[edge].tolist(),
         options=pymetis.Options(seed=seed % 2**30, contig=0, ncuts=1),
-        recursive=True,
+        recursive=recursive,
     )
     return np.asarray(part, dtype=np.int64)
 
