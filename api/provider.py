@@ -23,7 +23,8 @@ PATIENCE_S = 5.0
 SIGNED_WITH = ["RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdDSA"]
 """What it may sign with: never a shared secret, never nothing."""
 
-_NEEDED = {"require": ["exp", "iat", "iss", "aud"]}
+NEEDED = {"require": ["exp", "iat", "iss", "aud"]}
+"""What a token has to say of itself, whoever made it."""
 
 
 def check() -> None:
@@ -135,7 +136,7 @@ def _claims(token: str) -> dict[str, Any]:
         algorithms=SIGNED_WITH,
         audience=settings().oidc_client_id,
         issuer=settings().oidc_issuer,
-        options=_NEEDED,  # type: ignore[arg-type]
+        options=NEEDED,  # type: ignore[arg-type]
         leeway=30,
     )
     return claims

@@ -14,7 +14,6 @@ from geo.settings import settings
 
 ISSUER = AUDIENCE = "gridatlas"
 _OWN = "HS256"
-_NEEDED = {"require": ["exp", "iat", "iss", "aud"]}
 
 
 def issue(session: str) -> str:
@@ -47,7 +46,7 @@ def vouched(token: str) -> tuple[str | None, str | None]:
                 algorithms=[_OWN],
                 audience=AUDIENCE,
                 issuer=ISSUER,
-                options=_NEEDED | {"require": [*_NEEDED["require"], "sid"]},  # type: ignore[arg-type]
+                options=provider.NEEDED | {"require": [*provider.NEEDED["require"], "sid"]},  # type: ignore[arg-type]
             )
             return str(claims["sid"]), None
         if settings().oidc_issuer:

@@ -11,12 +11,16 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 from sqlalchemy import Engine, create_engine, text
 
 from geo import cluster, db
+
+if TYPE_CHECKING:
+    from tests.identity import Identity
 
 TEMPLATE = "gridatlas_template"
 
@@ -105,3 +109,15 @@ def shared_database(home: Path) -> Iterator[Engine]:
     """Return a database that the tests of a module share."""
     with fresh_database(home) as engine:
         yield engine
+
+
+@pytest.fixture
+def identity(monkeypatch: pytest.MonkeyPatch) -> Iterator["Identity"]:
+    """Return a real identity provider, which the installation's settings name."""
+    from geo.settings import settings
+    from tests.identity import providing
+
+    with providing() as identity:
+        monkeypatch.setattr(settings(), "oidc_issuer", identity.issuer)
+        monkeypatch.setattr(settings(), "oidc_client_id", "gridatlas")
+        yield identity

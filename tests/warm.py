@@ -8,7 +8,6 @@ this on the core that the linters leave idle. Where everything is compiled it ta
 import shapely
 
 from geo.partition import graph_from_arrays, prove, search_parts
-from geo.partition.objective import Weights
 from geo.partition.plan import draw
 from geo.partition.search import Effort
 from geo.partition.wishes import Wishes
@@ -20,8 +19,7 @@ def main() -> None:
     effort = Effort(generations=1, moves_per_node=100)
     draw(community(shapely.box(0, 0, 250, 300), rows_of_houses(5, 11, 10)), Wishes(effort=effort))
     cells = graph_from_arrays([200, 180, 210, 190], [(0, 1), (1, 2), (2, 3)], [30, 30, 30])
-    weights = Weights(compactness=0)
-    prove(cells, search_parts(cells, weights=weights, effort=effort), weights=weights, seconds=900)
+    prove(cells, search_parts(cells, effort=effort))
 
 
 if __name__ == "__main__":

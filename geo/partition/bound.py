@@ -56,9 +56,6 @@ STARTS = 24
 """Nodes from which an order is tried."""
 
 
-AN_HOUR_S = 3600.0
-
-
 @dataclass(frozen=True)
 class Proof:
     """What is known of the optimum.
@@ -138,7 +135,7 @@ def _warm_up() -> None:
     graph = graph_from_arrays([200, 180, 210, 190], [(0, 1), (1, 2), (2, 3)], [30.0, 30.0, 30.0])
     pairs = np.empty((0, 2), dtype=np.int64)
     piece = _Piece(graph, np.arange(4), Limits(), Weights(compactness=0.0), None, pairs)
-    _proven(piece, np.array([0, 0, 1, 1]), time.monotonic() + AN_HOUR_S)
+    _proven(piece, np.array([0, 0, 1, 1]), np.inf)
 
 
 class _Piece:

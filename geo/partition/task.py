@@ -15,6 +15,7 @@ from geo.partition.community import Community, barriers_of, check
 from geo.partition.coverage import Ints, Mask, Polygons
 from geo.partition.faults import AREA_M2
 from geo.partition.graph import Graph, graph_of, joined_by_ways
+from geo.partition.kernel import connected
 from geo.partition.redraw import Placed, PlanBefore
 from geo.partition.wishes import Wishes
 
@@ -103,12 +104,13 @@ def prepared(community: Community, asked: Wishes, plan: PlanBefore | None) -> Ta
         raise InputError("wish_without_plan", code=community.code, name=community.name)
     names, areas = wishes.grounds(community, asked, _in_metres(asked, community))
     atoms = atoms_of(community.buildings, community.units, asked.limits.upper)
-    where = None if plan is None else redraw.placed(plan, atoms)
-    kept = np.empty(0, dtype=np.int64)
-    if plan is not None and where is not None:
-        kept = _kept(plan, where, atoms, asked)
     plain = cells = _cells_of(community, atoms)
-    walls = areas if plan is None else np.append(areas, plan.grids.geometry.iloc[kept])
+    if plan is None:
+        walls = areas
+    else:
+        where = redraw.placed(plan, atoms)
+        kept = _kept(plan, where, atoms, asked)
+        walls = np.append(areas, plan.grids.geometry.iloc[kept])
     walls = walls[_cut_through(walls, plain.polygons)]
     if len(walls):
         cells = _cells_of(community, atoms, walls)
@@ -131,9 +133,7 @@ def prepared(community: Community, asked: Wishes, plan: PlanBefore | None) -> Ta
         tuple(Fixed("dedicated", name) for name in names),
         None,
     )
-    if plan is not None and where is not None:
-        task = _continuing(task, plan, where, kept)
-    return _without_empty(task)
+    return _without_empty(task if plan is None else _continuing(task, plan, where, kept))
 
 
 def _in_metres(asked: Wishes, community: Community) -> Polygons:
@@ -230,16 +230,11 @@ def _keeping(task: Task, past: Past, rows: Ints, named: Mask) -> Task:
 
 def _lesser_piece(graph: Graph, grid: Ints) -> Mask:
     """Return which nodes are in a piece of their grid that has not the most land of it."""
-    drawn = np.flatnonzero(grid >= 0)
-    label = grid[drawn]
-    inner = graph.subgraph(drawn)
-    joined = (label[inner.edges[:, :1]] == label[inner.edges[:, 1:]]).ravel()
-    _, piece = replace(inner, edges=inner.edges[joined]).components()
-    area = np.bincount(piece, inner.area)[piece]
-    most = np.zeros(int(label.max(initial=-1)) + 1)
-    np.maximum.at(most, label, area)
-    lesser = np.zeros(len(graph), dtype=bool)
-    lesser[drawn] = area < most[label]
+    piece = connected(*graph.rows[:2], grid)
+    area = np.bincount(piece, graph.area)[piece]
+    most = np.zeros(int(grid.max(initial=-1)) + 2)  # the last is of those in none
+    np.maximum.at(most, grid, area)
+    lesser: Mask = (grid >= 0) & (area < most[grid])
     return lesser
 
 

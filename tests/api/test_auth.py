@@ -195,17 +195,6 @@ VERIFIER = "v" * 43
 CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=")
 
 
-@pytest.fixture
-def identity(monkeypatch):
-    from geo.settings import settings
-    from tests.identity import providing
-
-    with providing() as identity:
-        monkeypatch.setattr(settings(), "oidc_issuer", identity.issuer)
-        monkeypatch.setattr(settings(), "oidc_client_id", "gridatlas")
-        yield identity
-
-
 def by_code(client, subject, **given):
     """Sign in as the page does when it comes back from the provider."""
     entrance = client.get("/auth/entrance").raise_for_status().json()

@@ -7,20 +7,10 @@ import pytest
 from playwright.sync_api import expect
 
 from geo import accounts
-from geo.settings import settings
 from tests.e2e.conftest import faults_of
-from tests.identity import providing
 
 BUTTON = "统一身份认证登录"
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # within the provider
-
-
-@pytest.fixture
-def identity(monkeypatch):
-    with providing() as identity:
-        monkeypatch.setattr(settings(), "oidc_issuer", identity.issuer)
-        monkeypatch.setattr(settings(), "oidc_client_id", "gridatlas")
-        yield identity
 
 
 @pytest.fixture
