@@ -46,7 +46,11 @@ class JobProblem(BaseModel):
 
 
 class JobShown(BaseModel):
-    """A job: ``done`` of ``total`` steps, the one it is at, and the plans that came of it."""
+    """A job: ``done`` of ``total`` steps, the one it is at, and the plans that came of it.
+
+    ``wanted`` is how many drawings were asked for; there are fewer ``plans`` where no more good
+    ones were found that differ.
+    """
 
     id: int
     kind: JobKind
@@ -56,6 +60,7 @@ class JobShown(BaseModel):
     total: int
     community_code: str
     plans: list[int]
+    wanted: int
     problem: JobProblem | None
     created_at: datetime
     started_at: datetime | None
@@ -199,4 +204,5 @@ def shown(row: Any, lang: Language) -> JobShown:
         known = key if f"error.{key}" in catalogue(lang) else "job_failed"
         detail = problems.told(known, lang, **{"job": row["id"], **row["problem"]["values"]})
         problem = JobProblem(title=text("problem.job", lang=lang), detail=detail)
-    return JobShown.model_validate({**row, "problem": problem})
+    wanted = row["parameters"].get("alternatives", 1)
+    return JobShown.model_validate({**row, "wanted": wanted, "problem": problem})

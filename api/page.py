@@ -35,7 +35,17 @@ CODED = (
 
 SECTIONS: dict[Desk, tuple[str, ...]] = {
     "public": ("page.", "legend.", "tour."),
-    "plan": ("page.", "legend.", "session.", "tour.", "plan.", "scorecard.", "reason.", "atlas."),
+    "plan": (
+        "page.",
+        "legend.",
+        "session.",
+        "tour.",
+        "plan.",
+        "scorecard.",
+        "reason.",
+        "trait.",
+        "atlas.",
+    ),
     "fire": ("page.", "legend.", "session.", "tour.", "desk.", "use.", "structure."),
     "data": (
         "page.",

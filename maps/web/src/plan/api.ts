@@ -88,6 +88,8 @@ export interface Job {
   total: number;
   community_code: string;
   plans: number[];
+  /** How many drawings were asked for. */
+  wanted: number;
   problem: { title: string; detail: string } | null;
 }
 

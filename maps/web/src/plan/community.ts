@@ -64,7 +64,7 @@ function planCard(plan: Plan, chosen: Set<number>, show: () => void, fills: () =
   });
   const picture = element("a", { href: `/plan/p/${plan.id}`, class: "picture", tabindex: "-1", "aria-hidden": "true" });
   void Promise.all([api.grids(plan.id), fills()]).then(([grids, colours]) => picture.append(thumbnail(grids, colours)));
-  const traits = ((plan.score["traits"] ?? []) as string[]).join(" · ");
+  const traits = ((plan.score["traits"] ?? []) as string[]).map((trait) => text(`trait.${trait}`)).join(" · ");
   return element(
     "article",
     { class: `plan ${plan.status}` },
@@ -147,7 +147,10 @@ async function follow(job: Job, code: string, place: HTMLElement): Promise<void>
     place.hidden = true;
     if (!place.isConnected) return;
     if (last.status === "done" && last.plans.length === 1 && job.kind !== "alternatives") go(`/plan/p/${last.plans[0]}`);
-    else if (last.status === "done") go(`/plan/c/${code}`);
+    else if (last.status === "done") {
+      go(`/plan/c/${code}`);
+      if (last.plans.length < last.wanted) notify(text("trait.fewer", { count: last.plans.length, asked: last.wanted }), undefined, "calm");
+    }
     else if (last.status === "failed") notify(last.problem?.detail ?? text("plan.draw_failed"));
     else notify(text("plan.cancelled"), undefined, "calm");
   } catch (error) {
