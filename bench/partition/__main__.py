@@ -21,6 +21,9 @@ CELLS = 456
 ATOMS = 500
 """Buildings of the community whose drawing is timed."""
 
+MOST_MOVED = 0.10
+"""Share of the households that should change grid at most; beyond it the least found is told."""
+
 SECTIONS = ("quality", "cells", "proof", "speed", "redraw", "scale")
 
 
@@ -106,14 +109,18 @@ def _speed(known: list[Place], options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _redraw(known: list[Place], options: argparse.Namespace) -> dict[str, Any]:
-    shares = {
-        one.name: speed.redrawn(one)
-        for place in known
-        for one in place.communities
-        if one.buildings["compound_code"].notna().any()
-    }
-    moved = [share for share in shares.values() if share is not None]
-    return {"communities": shares, "worst": max(moved), "mean": statistics.mean(moved)}
+    shares, least = {}, {}
+    for place in known:
+        for one in place.communities:
+            share = speed.redrawn(one) if one.buildings["compound_code"].notna().any() else None
+            if share is None:
+                continue
+            shares[one.name] = share
+            if share > MOST_MOVED:
+                least[one.name] = speed.redrawn(one, speed.LIMITS_AND_MOVES)
+    moved = list(shares.values())
+    worst = max(moved)
+    return {"communities": shares, "worst": worst, "mean": statistics.mean(moved), "least": least}
 
 
 def _scale(known: list[Place], options: argparse.Namespace) -> dict[str, Any]:

@@ -16,11 +16,16 @@ from sqlalchemy import Engine
 
 from bench.partition.places import database
 from geo.partition.community import Community
+from geo.partition.objective import Weights
 from geo.partition.plan import draw
 from geo.partition.redraw import PlanBefore
+from geo.partition.wishes import Wishes
 
 TIMES = 5
 MORE_HOUSEHOLDS = 0.03
+
+LIMITS_AND_MOVES = Weights(balance=0, border=0, compactness=0, compound=0)
+"""Weights that look for the fewest households to move within the limits, whatever it looks like."""
 
 
 @dataclass(frozen=True)
@@ -105,11 +110,16 @@ def _memory(process: psutil.Process) -> float:
     return total / 1e6
 
 
-def redrawn(community: Community) -> float | None:
+def redrawn(community: Community, weights: Weights | None = None) -> float | None:
     """Return the share of households that change grid after growth in the largest compound.
 
     The community's households grow by 3 %, all of them in this one compound. None where no
     compound holds anybody.
+
+    Parameters
+    ----------
+    weights
+        Of the redrawing.
     """
     buildings = community.buildings
     held = buildings.groupby("compound_code")["households"].sum()
@@ -123,5 +133,6 @@ def redrawn(community: Community) -> float | None:
     np.add.at(households, where[np.arange(more) % len(where)], 1)
     now = replace(community, buildings=buildings.assign(households=households))
     members = pd.DataFrame(first.members.drop(columns="geom"))
-    again = draw(now, None, PlanBefore(first.grids, members))
+    wishes = Wishes(weights=weights or Weights())
+    again = draw(now, wishes, PlanBefore(first.grids, members))
     return float(again.score.moved or 0) / float(households.sum())

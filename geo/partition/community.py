@@ -79,6 +79,7 @@ def barriers_of(community: Community, walls: Polygons | None = None) -> Barriers
     gated = community.compounds[community.compounds["gated"].fillna(True).astype(bool)]
     walled = gated.geometry.to_numpy() if walls is None else np.append(gated.geometry, walls)
     wet = shapely.union_all(surfaces)
+    shapely.prepare(wet)
     groups = [
         (_outside(roads.geometry.to_numpy(), wet), roads["road_class"].map(ROAD_KIND).to_numpy()),
         _of_kind(_outside(rails, wet), Kind.RAILWAY),
@@ -92,7 +93,9 @@ def barriers_of(community: Community, walls: Polygons | None = None) -> Barriers
 
 
 def _outside(lines: Polygons, area: shapely.Geometry) -> Polygons:
-    outside: Polygons = shapely.difference(lines, area)
+    outside = lines.copy()
+    wet = shapely.intersects(area, lines)
+    outside[wet] = shapely.difference(lines[wet], area)
     return outside
 
 

@@ -92,7 +92,11 @@ def _names(task: Task) -> Polygons:
 
 def across_the_border(task: Task) -> Reasons:
     """Return the buildings that cross the community's border, or lie beyond it."""
-    beyond = shapely.area(shapely.difference(task.atoms.footprints, task.community.polygon))
+    footprints, land = task.atoms.footprints, task.community.polygon
+    shapely.prepare(land)
+    out = np.flatnonzero(~shapely.covers(land, footprints))
+    beyond = np.zeros(len(footprints))
+    beyond[out] = shapely.area(shapely.difference(footprints[out], land))
     across = np.flatnonzero(beyond > CROSSES_M2)
     if len(across) == 0:
         return ()

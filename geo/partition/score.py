@@ -162,19 +162,20 @@ def score(
     special = np.zeros(grids, bool) if dedicated is None else dedicated
     counted = households[~special]
     inside = (counted >= limits.lower) & (counted <= limits.upper)
-    union = shapely.union_all(polygons)
-    missing = shapely.difference(community.polygon, union)
-    outside = shapely.difference(union, community.polygon)
-    overlap = float(shapely.area(polygons).sum()) - union.area
     healed = _healed(polygons)
+    union = _union(polygons, healed is polygons)
+    missing = shapely.difference(community.polygon, union)
+    outside = _outside(union, community.polygon, missing)
+    gap_m2, beyond_m2 = (float(shapely.area(one)) for one in (missing, outside))
+    overlap = float(shapely.area(polygons).sum() - shapely.area(union))
     border, on_barrier = _inner_borders(healed, cells, special)
     straddled = _straddled(healed, cells, members.households)
     ways = community.roads.geometry.to_numpy()
     whole = np.array([in_one_piece(polygon, ways) for polygon in _joined(polygons)], dtype=bool)
     faults = [*pieces(polygons, whole), *homeless(members.grid, members.households, members.names)]
-    faults += gap(missing, community.buildings.crs) if missing.area > AREA_M2 else []
+    faults += gap(missing, community.buildings.crs) if gap_m2 > AREA_M2 else []
     faults += overlaps(polygons) if overlap > AREA_M2 else []
-    faults += beyond(outside, community.buildings.crs) if outside.area > AREA_M2 else []
+    faults += beyond(outside, community.buildings.crs) if beyond_m2 > AREA_M2 else []
     return ScoreCard(
         grids=grids,
         households=int(households.sum()),
@@ -183,8 +184,8 @@ def score(
         largest=int(counted.max(initial=0)),
         mean_deviation=float(np.abs(counted - limits.target).mean()) if len(counted) else 0.0,
         contiguous=bool(whole.all()),
-        gap_m2=float(missing.area),
-        overlap_m2=max(0.0, overlap) + float(outside.area),
+        gap_m2=gap_m2,
+        overlap_m2=max(0.0, overlap) + beyond_m2,
         border_on_barrier=on_barrier,
         compounds_split=_compounds_split(placed, limits),
         straddled_m=straddled,
@@ -199,6 +200,20 @@ def score(
         moved=moved,
         reasons=(*_reasons(placed, households, ~special, limits), *faults),
     )
+
+
+def _union(polygons: Polygons, coverage: bool) -> shapely.Geometry:
+    """Return the land of all grids; where they are a coverage nothing need be noded."""
+    return shapely.coverage_union_all(polygons) if coverage else shapely.union_all(polygons)
+
+
+def _outside(
+    union: shapely.Geometry, community: shapely.Geometry, missing: shapely.Geometry
+) -> shapely.Geometry:
+    """Return the land of grids beyond the border; the areas say first whether there is any."""
+    if shapely.area(union) - shapely.area(community) + shapely.area(missing) < AREA_M2 / 10:
+        return shapely.Polygon()
+    return shapely.difference(union, community)
 
 
 def _own_costs(households: Ints, limits: Limits, weights: Weights) -> float:
@@ -261,7 +276,7 @@ def _straddled(polygons: Polygons, cells: Cells, households: Ints) -> float:
     wide &= populated[one] & populated[other]
     if not wide.any():
         return 0.0
-    outlines = shapely.union_all(shapely.boundary(polygons))
+    outlines = shapely.multilinestrings(shapely.get_parts(shapely.boundary(polygons)))
     shapely.prepare(outlines)
     on_border = shapely.dwithin(shapely.points(shared.midpoints()[wide]), outlines, ON_BORDER_M)
     return float(shared.length[wide][~on_border].sum())
