@@ -53,12 +53,13 @@ def atoms_of(buildings: gpd.GeoDataFrame, units: gpd.GeoDataFrame, upper: int) -
         A building with more households than this is split into its units, where it has any with
         households; its footprint is divided across its long axis in proportion to them.
     """
-    large = buildings[buildings["households"] > upper]
-    of_large = units[units["building_code"].isin(large["code"]) & (units["households"] > 0)]
-    split = large[large["code"].isin(of_large["building_code"])]
-    whole = buildings[~buildings["code"].isin(split["code"])]
+    codes = buildings["code"]
+    large = codes[buildings["households"] > upper]
+    of_large = units[units["building_code"].isin(large) & (units["households"] > 0)]
+    is_split = codes.isin(large[large.isin(of_large["building_code"])])
+    split, whole = buildings[is_split], buildings[~is_split]
     compound = pd.factorize(buildings["compound_code"])[0]
-    number = dict(zip(buildings["code"], compound, strict=True))
+    number = dict(zip(codes, compound, strict=True))
     footprints, households = [*whole.geometry.to_numpy()], [*whole["households"]]
     building, unit = [*whole["code"]], [None] * len(whole)
     for row in split.itertuples():

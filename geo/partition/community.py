@@ -63,25 +63,23 @@ def barriers_of(community: Community, walls: Polygons | None = None) -> Barriers
     walls
         Further polygons whose outline cuts like a wall: areas to be drawn as grids.
     """
-    surfaces = community.waters[
-        community.waters["kind"].isin(["river", "canal", "lake", "sea"])
-        & (shapely.get_dimensions(community.waters.geometry) == 2)
-    ].geometry.to_numpy()
-    streams = community.waters[
-        community.waters["kind"].isin(["river", "canal"])
-        & ~community.waters["covered"].astype(bool)
-        & (shapely.get_dimensions(community.waters.geometry) == 1)
-    ].geometry.to_numpy()
-    roads = community.roads[
-        ~community.roads["tunnel"].astype(bool) & community.roads["road_class"].isin(ROAD_KIND)
-    ]
-    rails = community.railways[~community.railways["tunnel"].astype(bool)].geometry.to_numpy()
-    gated = community.compounds[community.compounds["gated"].fillna(True).astype(bool)]
-    walled = gated.geometry.to_numpy() if walls is None else np.append(gated.geometry, walls)
+    waters, kind = community.waters.geometry.to_numpy(), community.waters["kind"]
+    dimension = shapely.get_dimensions(waters)
+    surfaces = waters[kind.isin(["river", "canal", "lake", "sea"]) & (dimension == 2)]
+    open_stream = kind.isin(["river", "canal"]) & ~community.waters["covered"].astype(bool)
+    streams = waters[open_stream & (dimension == 1)]
+    cuts = ~community.roads["tunnel"].astype(bool) & community.roads["road_class"].isin(ROAD_KIND)
+    roads = community.roads.geometry.to_numpy()[cuts]
+    road_kinds = community.roads["road_class"][cuts].map(ROAD_KIND).to_numpy()
+    above = ~community.railways["tunnel"].astype(bool)
+    rails = community.railways.geometry.to_numpy()[above]
+    gated = community.compounds["gated"].fillna(True).astype(bool)
+    compounds = community.compounds.geometry.to_numpy()[gated]
+    walled = compounds if walls is None else np.append(compounds, walls)
     wet = shapely.union_all(surfaces)
     shapely.prepare(wet)
     groups = [
-        (_outside(roads.geometry.to_numpy(), wet), roads["road_class"].map(ROAD_KIND).to_numpy()),
+        (_outside(roads, wet), road_kinds),
         _of_kind(_outside(rails, wet), Kind.RAILWAY),
         _of_kind(_outside(streams, wet), Kind.RIVER),
         _of_kind(shapely.boundary(surfaces), Kind.RIVER),

@@ -86,6 +86,8 @@ def grounds(community: Community, wishes: Wishes, areas: Polygons) -> tuple[list
     Polygons of the planner come first; a facility whose grounds they cover already is left out.
     A facility that is a point takes the compound around it, if that holds nobody.
     """
+    if not wishes.dedicated and len(areas) == 0:
+        return [], np.empty(0, dtype=object)
     found = community.facilities
     chosen = found[found["category"].isin(wishes.dedicated)]
     shapes = [_grounds_of(shape, community) for shape in chosen.geometry]
