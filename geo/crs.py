@@ -8,7 +8,7 @@ the providers' own to well under a metre.
 """
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any
 
@@ -60,9 +60,14 @@ def metric_crs(lon: float, lat: float) -> pyproj.CRS:
     18314), the WGS 84 UTM zone elsewhere.
     """
     if is_shifted(np.array([[lon, lat]]))[0]:
-        return pyproj.CRS.from_epsg(4534 + min(max(int((lon - 73.5) // 3.0), 0), 20))
+        return _numbered(4534 + min(max(int((lon - 73.5) // 3.0), 0), 20))
     zone = int((lon + 180.0) // 6.0) % 60 + 1
-    return pyproj.CRS.from_epsg((32600 if lat >= 0 else 32700) + zone)
+    return _numbered((32600 if lat >= 0 else 32700) + zone)
+
+
+@cache
+def _numbered(epsg: int) -> pyproj.CRS:
+    return pyproj.CRS.from_epsg(epsg)
 
 
 def metric_crs_of(frame: gpd.GeoDataFrame | gpd.GeoSeries) -> pyproj.CRS:
@@ -73,10 +78,22 @@ def metric_crs_of(frame: gpd.GeoDataFrame | gpd.GeoSeries) -> pyproj.CRS:
 
 def transform(geometries: Any, source: Any, target: Any) -> Any:
     """Return a geometry, or an array of them, from one system in another."""
+    convert = _conversion(_named(source), _named(target))
+    return geometries if convert is None else shapely.transform(geometries, convert)
+
+
+def _named(system: Any) -> Any:
+    """Return a system by its name, whose comparison costs nothing."""
+    return system.srs if isinstance(system, pyproj.CRS) else system
+
+
+@lru_cache(maxsize=64)
+def _conversion(source: Any, target: Any) -> Callable[[Coordinates], Coordinates] | None:
+    """Return how (n, 2) coordinates get from one system to another, None where they are one."""
     if pyproj.CRS.from_user_input(source) == pyproj.CRS.from_user_input(target):
-        return geometries
+        return None
     convert = pyproj.Transformer.from_crs(source, target, always_xy=True).transform
-    return shapely.transform(geometries, lambda xy: np.column_stack(convert(*xy.T)))
+    return lambda xy: np.column_stack(convert(*xy.T))
 
 
 def wgs84_to_gcj02(lonlat: Coordinates) -> Coordinates:

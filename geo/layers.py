@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pyproj
 import shapely
+from geopandas.array import GeometryArray
 from sqlalchemy import (
     ColumnElement,
     Connection,
@@ -79,13 +80,27 @@ def read_layer(
     return frame.to_crs(crs) if crs else frame
 
 
-def read_frame(connection: Connection, statement: Select[*tuple[Any, ...]]) -> gpd.GeoDataFrame:
-    """Return the rows of a query whose column ``geom`` is WKB in the storage system."""
-    values = _values(connection, statement)
-    geometry = shapely.from_wkb(np.array(values.pop("geom"), dtype=object))
-    # One frame, made once: a community is read in ten of them, and each copy counts.
-    columns = {name: pd.Series(column) for name, column in values.items()}
-    columns["geom"] = gpd.GeoSeries(geometry, crs=_storage())
+def read_frame(
+    connection: Connection,
+    statement: Select[*tuple[Any, ...]],
+    system: pyproj.CRS | None = None,
+    **values: Any,
+) -> gpd.GeoDataFrame:
+    """Return the rows of a query whose column ``geom`` is WKB in the storage system.
+
+    Parameters
+    ----------
+    system
+        System to return them in, the storage system by default.
+    values
+        Of the query's parameters.
+    """
+    columns: dict[str, Any] = _values(connection, statement, values)
+    geometry = shapely.from_wkb(np.array(columns.pop("geom"), dtype=object))
+    if system is not None:
+        geometry = systems.transform(geometry, systems.STORAGE, system)
+    # One frame, made once: a community is read in eight of them, and each copy counts.
+    columns["geom"] = GeometryArray(geometry, crs=system or _storage())
     return gpd.GeoDataFrame(columns, geometry="geom")
 
 
@@ -96,9 +111,11 @@ def read_table(connection: Connection, statement: Select[*tuple[Any, ...]]) -> p
 
 
 def _values(
-    connection: Connection, statement: Select[*tuple[Any, ...]]
+    connection: Connection,
+    statement: Select[*tuple[Any, ...]],
+    values: dict[str, Any] | None = None,
 ) -> dict[str, tuple[Any, ...]]:
-    result = connection.execute(statement)
+    result = connection.execute(statement, values)
     names = list(result.keys())
     rows = result.fetchall()
     return dict(zip(names, zip(*rows, strict=True) if rows else ((),) * len(names), strict=True))

@@ -8,7 +8,18 @@ import numpy as np
 import pandas as pd
 import shapely
 from geoalchemy2.shape import from_shape
-from sqlalchemy import ColumnElement, Connection, func, insert, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    Text,
+    bindparam,
+    func,
+    insert,
+    select,
+    text,
+    update,
+)
 
 from geo import crs
 from geo.errors import InputError, NotFoundError
@@ -47,31 +58,29 @@ def read_community(connection: Connection, code: str) -> Community:
     InputError
         If it has no border.
     """
-    found = read_frame(
-        connection,
-        select(Region.code, Region.name, wkb(Region.geom)).where(
-            Region.code == code, Region.level == "community"
-        ),
-    )
+    found = read_frame(connection, _REGION, code=code)
     if found.empty:
         raise NotFoundError("no_such_community", code=code)
-    if found.geometry.isna().any():
-        raise InputError("community_without_border", code=code, name=found["name"].iloc[0])
+    name, (border,) = found["name"].iloc[0], found.geometry.to_numpy()
+    if border is None:
+        raise InputError("community_without_border", code=code, name=name)
     metric = crs.metric_crs_of(found)
-    land = select(Region.geom).where(Region.code == code).scalar_subquery()
-    buildings = read_frame(connection, _buildings(code, land)).to_crs(metric)
-    polygon = found.to_crs(metric).geometry
-    around = from_shape(polygon.buffer(AROUND_M).to_crs(crs.STORAGE).iloc[0], srid=STORAGE_SRID)
+    polygon = crs.transform(border, crs.STORAGE, metric)
+    around = crs.transform(shapely.buffer(polygon, AROUND_M, quad_segs=16), metric, crs.STORAGE)
+    place = shapely.to_wkb(shapely.set_srid(around, STORAGE_SRID), hex=True, include_srid=True)
+
+    def own(statement: Select[*tuple[Any, ...]]) -> gpd.GeoDataFrame:
+        return read_frame(connection, statement, metric, code=code)
 
     def near(layer: str) -> gpd.GeoDataFrame:
-        return read_frame(connection, _near(layer, around)).to_crs(metric)
+        return read_frame(connection, _NEAR[layer], metric, place=place)
 
     return Community(
         code,
-        found["name"].iloc[0],
-        polygon.iloc[0],
-        buildings,
-        read_frame(connection, _units(code, land)).to_crs(metric),
+        name,
+        polygon,
+        own(_BUILDINGS),
+        own(_UNITS),
         near("compound"),
         near("road"),
         near("railway"),
@@ -80,8 +89,15 @@ def read_community(connection: Connection, code: str) -> Community:
     )
 
 
-def _buildings(code: str, land: Any) -> Any:
-    own = Building.region_code == code
+_CODE = bindparam("code", type_=Text)
+
+_REGION = select(Region.code, Region.name, wkb(Region.geom)).where(
+    Region.code == _CODE, Region.level == "community"
+)
+
+
+def _buildings() -> Select[*tuple[Any, ...]]:
+    land = select(Region.geom).where(Region.code == _CODE).scalar_subquery()
     lies = Building.region_code.is_(None) & func.ST_Within(
         func.ST_PointOnSurface(Building.geom), land
     )
@@ -93,13 +109,16 @@ def _buildings(code: str, land: Any) -> Any:
             Building.compound_code,
             wkb(Building.geom),
         )
-        .where(own | lies)
+        .where((Building.region_code == _CODE) | lies)
         .order_by(Building.code)
     )
 
 
-def _units(code: str, land: Any) -> Any:
-    buildings = _buildings(code, land).subquery()
+_BUILDINGS = _buildings()
+
+
+def _units() -> Select[*tuple[Any, ...]]:
+    buildings = _BUILDINGS.subquery()
     return (
         select(
             BuildingUnit.code,
@@ -112,11 +131,23 @@ def _units(code: str, land: Any) -> Any:
     )
 
 
-def _near(layer: str, around: Any) -> Any:
+_UNITS = _units()
+
+
+def _near(layer: str, *columns: str) -> Select[*tuple[Any, ...]]:
     table = Base.metadata.tables[layer]
-    columns = [column for column in table.c if column.name not in {"geom", "geom_3857"}]
-    inside = func.ST_Intersects(table.c.geom, around)
-    return select(*columns, wkb(table.c.geom)).where(inside).order_by(table.c.code)
+    inside = func.ST_Intersects(table.c.geom, bindparam("place", type_=table.c.geom.type))
+    named = (table.c[name] for name in columns)
+    return select(table.c.code, *named, wkb(table.c.geom)).where(inside).order_by(table.c.code)
+
+
+_NEAR = {
+    "compound": _near("compound", "gated"),
+    "road": _near("road", "road_class", "tunnel"),
+    "railway": _near("railway", "tunnel"),
+    "water": _near("water", "kind", "covered"),
+    "facility": _near("facility", "category", "name"),
+}
 
 
 def communities_at(connection: Connection, polygons: gpd.GeoSeries) -> gpd.GeoDataFrame:
@@ -217,7 +248,7 @@ def store(
         )
         .returning(GridPlan.id)
     ).scalar_one()
-    grids = drawing.grids.to_crs(crs.STORAGE)
+    grids = drawing.grids
     rows = [
         {
             "plan_id": plan,
@@ -225,9 +256,9 @@ def store(
             "name": name,
             "kind": kind,
             "households": int(households),
-            "geom": geom,
+            "geom": shape.hex(),
         }
-        for code, name, kind, households, geom in zip(
+        for code, name, kind, households, shape in zip(
             grids["code"],
             grids["name"],
             grids["kind"],
@@ -244,31 +275,32 @@ def store(
 def _store_members(
     connection: Connection, plan: int, grid: dict[str, int], members: gpd.GeoDataFrame
 ) -> None:
-    placed = members.to_crs(crs.STORAGE)
     columns = {
-        "grids": placed["grid"].map(grid).tolist(),
-        "buildings": placed["building_code"].tolist(),
-        "units": placed["unit_code"].tolist(),
-        "households": placed["households"].tolist(),
-        "shapes": _ewkb(placed),
+        "grids": [grid[code] for code in members["grid"]],
+        "buildings": members["building_code"].tolist(),
+        "units": members["unit_code"].tolist(),
+        "households": members["households"].tolist(),
+        "shapes": _ewkb(members),
     }
     connection.execute(_INSERT_MEMBERS, columns | {"plan": plan})
 
 
 _INSERT_MEMBERS = text(  # COPY does not go with row-level security
     "INSERT INTO grid_member (plan_id, grid_id, building_code, unit_code, households, geom) "
-    "SELECT :plan, grid, building, unit, households, CAST(shape AS geometry) FROM unnest("
+    "SELECT :plan, grid, building, unit, households, ST_GeomFromEWKB(shape) FROM unnest("
     "CAST(:grids AS bigint[]), CAST(:buildings AS text[]), CAST(:units AS text[]), "
-    "CAST(:households AS integer[]), CAST(:shapes AS text[])"
+    "CAST(:households AS integer[]), CAST(:shapes AS bytea[])"
     ") AS member (grid, building, unit, households, shape)"
 )
 
 
-def _ewkb(frame: gpd.GeoDataFrame) -> list[str]:
+def _ewkb(frame: gpd.GeoDataFrame) -> list[bytes]:
     """Return multipolygons as the geometry columns take them."""
-    geometry = frame.geometry.to_numpy()
-    multi = np.array([shapely.multipolygons(shapely.get_parts(g)) for g in geometry], dtype=object)
-    return list(shapely.to_wkb(shapely.set_srid(multi, STORAGE_SRID), hex=True, include_srid=True))
+    shapes = crs.transform(frame.geometry.to_numpy(), frame.crs, crs.STORAGE)
+    parts, of = shapely.get_parts(shapes, return_index=True)
+    multi = np.full(len(shapes), shapely.MultiPolygon(), dtype=object)
+    shapely.multipolygons(parts, indices=of, out=multi)
+    return list(shapely.to_wkb(shapely.set_srid(multi, STORAGE_SRID), include_srid=True))
 
 
 def in_force(connection: Connection, community: str) -> int | None:

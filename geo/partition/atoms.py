@@ -53,34 +53,37 @@ def atoms_of(buildings: gpd.GeoDataFrame, units: gpd.GeoDataFrame, upper: int) -
         A building with more households than this is split into its units, where it has any with
         households; its footprint is divided across its long axis in proportion to them.
     """
-    codes = buildings["code"]
-    large = codes[buildings["households"] > upper]
-    of_large = units[units["building_code"].isin(large) & (units["households"] > 0)]
-    is_split = codes.isin(large[large.isin(of_large["building_code"])])
-    split, whole = buildings[is_split], buildings[~is_split]
-    compound = pd.factorize(buildings["compound_code"])[0]
-    number = dict(zip(codes, compound, strict=True))
-    footprints, households = [*whole.geometry.to_numpy()], [*whole["households"]]
-    building, unit = [*whole["code"]], [None] * len(whole)
-    for row in split.itertuples():
-        own = of_large[of_large["building_code"] == row.code]
-        shares, order = divided(row.geom, shapely.get_coordinates(own.geometry), _counts(own))
-        footprints += [*shares]
-        households += _spread(int(row.households), _counts(own)[order])
-        building += [row.code] * len(own)
-        unit += [*own["code"].to_numpy()[order]]
+    codes, people = buildings["code"].to_numpy(), buildings["households"].to_numpy()
+    feet, compound = buildings.geometry.to_numpy(), pd.factorize(buildings["compound_code"])[0]
+    points, counts = units.geometry.to_numpy(), units["households"].to_numpy(dtype=np.int64)
+    units_of = _units_of(units["building_code"].to_numpy(), counts, set(codes[people > upper]))
+    split = np.array([code in units_of for code in codes], dtype=bool)
+    row = [*np.flatnonzero(~split)]
+    footprints, households, unit = [*feet[row]], [*people[row]], [None] * len(row)
+    for building in np.flatnonzero(split):
+        own = units_of[codes[building]]
+        at, shares = shapely.get_coordinates(points[own]), counts[own]
+        pieces, order = divided(feet[building], at, shares)
+        footprints += [*pieces]
+        households += _spread(int(people[building]), shares[order])
+        unit += [*units["code"].to_numpy()[own][order]]
+        row += [building] * len(own)
     return Atoms(
         np.array(footprints, dtype=object),
         np.array(households, dtype=np.int64),
-        np.array(building, dtype=object),
+        codes[row].astype(object),
         np.array(unit, dtype=object),
-        np.array([number[code] for code in building], dtype=np.int64),
+        compound[row].astype(np.int64),
     )
 
 
-def _counts(units: gpd.GeoDataFrame) -> Ints:
-    counts: Ints = units["households"].to_numpy(dtype=np.int64)
-    return counts
+def _units_of(building: Polygons, households: Ints, large: set[str]) -> dict[str, list[int]]:
+    """Return the units with households of each large building that has any."""
+    found: dict[str, list[int]] = {}
+    for unit in np.flatnonzero(households > 0) if large else ():
+        if building[unit] in large:
+            found.setdefault(building[unit], []).append(int(unit))
+    return found
 
 
 def _spread(total: int, counts: Ints) -> list[int]:

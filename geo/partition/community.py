@@ -1,5 +1,6 @@
 """A community as its layers give it, in metres."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import geopandas as gpd
@@ -9,7 +10,11 @@ from numpy.typing import NDArray
 
 from geo.errors import InputError
 from geo.partition.barriers import ROAD_KIND, Barriers, Kind
-from geo.partition.coverage import Polygons
+from geo.partition.coverage import Mask, Polygons
+
+SURFACES = {"river", "canal", "lake", "sea"}
+STREAMS = {"river", "canal"}
+"""Kinds of water that part a community: those with a surface on the map, and those without."""
 
 
 @dataclass(frozen=True)
@@ -22,9 +27,14 @@ class Community:
         12 digits, and what people call it.
     polygon
         Its land.
-    buildings, units, compounds, roads, railways, waters, facilities
-        Layers with the columns of their tables; buildings are the community's own, the others
-        may reach beyond it.
+    buildings
+        Its own: ``code``, ``name``, ``households``, ``compound_code``; as in their table, like all
+        columns of the layers.
+    units
+        Of its buildings: ``code``, ``building_code``, ``households``.
+    compounds, roads, railways, waters, facilities
+        In it and around: ``code``, and ``gated``; ``road_class`` and ``tunnel``; ``tunnel``;
+        ``kind`` and ``covered``; ``category`` and ``name``.
     """
 
     code: str
@@ -63,21 +73,12 @@ def barriers_of(community: Community, walls: Polygons | None = None) -> Barriers
     walls
         Further polygons whose outline cuts like a wall: areas to be drawn as grids.
     """
-    waters, kind = community.waters.geometry.to_numpy(), community.waters["kind"]
-    dimension = shapely.get_dimensions(waters)
-    surfaces = waters[kind.isin(["river", "canal", "lake", "sea"]) & (dimension == 2)]
-    open_stream = kind.isin(["river", "canal"]) & ~community.waters["covered"].astype(bool)
-    streams = waters[open_stream & (dimension == 1)]
-    cuts = ~community.roads["tunnel"].astype(bool) & community.roads["road_class"].isin(ROAD_KIND)
-    roads = community.roads.geometry.to_numpy()[cuts]
-    road_kinds = community.roads["road_class"][cuts].map(ROAD_KIND).to_numpy()
-    above = ~community.railways["tunnel"].astype(bool)
-    rails = community.railways.geometry.to_numpy()[above]
-    gated = community.compounds["gated"].fillna(True).astype(bool)
-    compounds = community.compounds.geometry.to_numpy()[gated]
-    walled = compounds if walls is None else np.append(compounds, walls)
+    surfaces, streams = _waters(community.waters)
     wet = shapely.union_all(surfaces)
-    shapely.prepare(wet)
+    roads, road_kinds = _roads(community.roads)
+    rails = community.railways.geometry.to_numpy()[_above_ground(community.railways)]
+    walled = _walled(community.compounds)
+    walled = walled if walls is None else np.append(walled, walls)
     groups = [
         (_outside(roads, wet), road_kinds),
         _of_kind(_outside(rails, wet), Kind.RAILWAY),
@@ -86,13 +87,49 @@ def barriers_of(community: Community, walls: Polygons | None = None) -> Barriers
         _of_kind(shapely.boundary(walled), Kind.WALL),
     ]
     lines = np.concatenate([lines for lines, _ in groups])
-    kinds = np.concatenate([np.asarray(kinds, dtype=np.int8) for _, kinds in groups])
+    kinds = np.concatenate([kinds for _, kinds in groups])
     return Barriers(lines, kinds, surfaces)
 
 
+def _waters(waters: gpd.GeoDataFrame) -> tuple[Polygons, Polygons]:
+    """Return the surfaces of waters, and the streams that are lines."""
+    kind, shape = waters["kind"].to_numpy(), waters.geometry.to_numpy()
+    dimensions = shapely.get_dimensions(shape)
+    seen = ~waters["covered"].to_numpy(dtype=bool)
+    return (
+        shape[_one_of(kind, SURFACES) & (dimensions == 2)],
+        shape[_one_of(kind, STREAMS) & (dimensions == 1) & seen],
+    )
+
+
+def _roads(roads: gpd.GeoDataFrame) -> tuple[Polygons, NDArray[np.int8]]:
+    """Return the roads that cut, and their kinds."""
+    road_class = roads["road_class"].to_numpy()
+    cuts = _one_of(road_class, ROAD_KIND) & _above_ground(roads)
+    kinds = np.array([ROAD_KIND[name] for name in road_class[cuts]], dtype=np.int8)
+    return roads.geometry.to_numpy()[cuts], kinds
+
+
+def _above_ground(ways: gpd.GeoDataFrame) -> Mask:
+    above: Mask = ~ways["tunnel"].to_numpy(dtype=bool)
+    return above
+
+
+def _walled(compounds: gpd.GeoDataFrame) -> Polygons:
+    """Return the compounds with a wall: all that are not known to have none."""
+    gated = np.array([one is not False for one in compounds["gated"]], dtype=bool)
+    walled: Polygons = compounds.geometry.to_numpy()[gated]
+    return walled
+
+
+def _one_of(names: Polygons, wanted: Collection[str]) -> Mask:
+    return np.array([name in wanted for name in names], dtype=bool)
+
+
 def _outside(lines: Polygons, area: shapely.Geometry) -> Polygons:
-    outside = lines.copy()
-    wet = shapely.intersects(area, lines)
+    """Return what of some lines lies beyond an area; most of them do not touch it."""
+    shapely.prepare(area)
+    outside, wet = lines.copy(), shapely.intersects(area, lines)
     outside[wet] = shapely.difference(lines[wet], area)
     return outside
 

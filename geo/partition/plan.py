@@ -11,6 +11,7 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
+from geopandas.array import GeometryArray
 from numpy.typing import NDArray
 
 from geo.partition import redraw, task
@@ -289,23 +290,20 @@ def _polygons(cells: Polygons, grid: Ints) -> Polygons:
 def _member_frame(
     codes: list[str], atoms: Atoms, cells: Cells, grid_of_cell: Ints, crs: object
 ) -> gpd.GeoDataFrame:
-    cell = cells.cell_of_building
-    housed = pd.DataFrame(
+    empty = np.setdiff1d(np.arange(len(cells.polygons)), cells.cell_of_building)
+    cell = np.concatenate([cells.cell_of_building, empty])
+    nobody = np.full(len(empty), None, dtype=object)
+    land = np.full(len(cell), shapely.MultiPolygon(), dtype=object)
+    first = np.unique(cell, return_index=True)[1]
+    land[first] = cells.polygons[cell[first]]
+    return gpd.GeoDataFrame(
         {
-            "cell": cell,
-            "building_code": atoms.building,
-            "unit_code": atoms.unit,
-            "households": atoms.households,
-        }
-    )
-    empty = pd.DataFrame({"cell": np.setdiff1d(np.arange(len(cells.polygons)), cell)})
-    empty = empty.assign(building_code=None, unit_code=None, households=0)
-    members = pd.concat([housed, empty], ignore_index=True) if len(empty) else housed
-    land = cells.polygons[members["cell"]]
-    land[members["cell"].duplicated().to_numpy()] = shapely.MultiPolygon()
-    members["grid"] = np.array(codes)[grid_of_cell[members["cell"]]]
-    for column in ("building_code", "unit_code"):  # pandas makes NaN of None among texts
-        members[column] = members[column].astype(object).where(members[column].notna(), None)
-    return gpd.GeoDataFrame(members.drop(columns="cell"), geometry=land, crs=crs).rename_geometry(
-        "geom"
+            # As objects: pandas makes NaN of None among texts.
+            "building_code": pd.Series(np.append(atoms.building, nobody), dtype=object),
+            "unit_code": pd.Series(np.append(atoms.unit, nobody), dtype=object),
+            "households": np.append(atoms.households, np.zeros(len(empty), dtype=np.int64)),
+            "grid": np.array(codes)[grid_of_cell[cell]],
+            "geom": GeometryArray(land, crs=crs),
+        },
+        geometry="geom",
     )
