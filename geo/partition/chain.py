@@ -1,7 +1,7 @@
 """Chains of annealing: what they are given, where they begin, how they cool."""
 
-from dataclasses import dataclass, replace
-from functools import cache
+from dataclasses import dataclass
+from functools import cache, cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from geo.partition.anneal import anneal
 from geo.partition.coverage import Ints
 from geo.partition.graph import Graph
-from geo.partition.kernel import Problem
+from geo.partition.kernel import LIMIT, Problem
 from geo.partition.objective import Limits, Weights
 from geo.partition.seeds import continued, first_drawing
 
@@ -66,6 +66,40 @@ class Case:
     before: Before | None
     apart: Pairs
 
+    @cached_property
+    def problem(self) -> Problem:
+        """Return the case in the form of the compiled kernel, as if there were no plan before."""
+        graph, limits = self.graph, self.limits
+        n = len(graph)
+        start, neighbour, edge = graph.rows
+        inside = graph.compound >= 0
+        compounds = int(graph.compound.max(initial=-1)) + 1
+        held = np.bincount(graph.compound[inside], graph.households[inside], minlength=compounds)
+        apart_start, other = _apart_rows(self.apart, n)
+        return Problem(
+            graph.households.astype(np.int64),
+            start,
+            neighbour,
+            edge,
+            np.stack([graph.length, graph.cut - graph.inside], axis=1)[edge],
+            np.ascontiguousarray(graph.edges, dtype=np.int64),
+            graph.cut,
+            graph.inside,
+            graph.length,
+            graph.area,
+            graph.outline,
+            graph.compound.astype(np.int64),
+            np.maximum(np.ceil(held / limits.upper), 1).astype(np.int64),
+            np.full(n, -1, dtype=np.int64),
+            np.zeros(n, np.int64) if self.before is None else self.before.locked.astype(np.int64),
+            apart_start,
+            other,
+            self.weights.array(),
+            float(limits.target),
+            float(limits.lower),
+            float(limits.upper),
+        )
+
 
 @dataclass(frozen=True)
 class Found:
@@ -75,7 +109,15 @@ class Found:
     label: Ints
 
 
-def annealed(case: Case, start: Ints, moves: int, hot: float, seed: int, stop: Ints) -> Found:
+def annealed(
+    case: Case,
+    start: Ints,
+    moves: int,
+    hot: float,
+    seed: int,
+    stop: Ints,
+    softness: float = 1.0,
+) -> Found:
     """Return the best drawing met on the way from one at some temperature to the cold.
 
     Parameters
@@ -84,10 +126,12 @@ def annealed(case: Case, start: Ints, moves: int, hot: float, seed: int, stop: I
         (n,) contiguous grids; those of the plan before have its numbers.
     stop
         (1,) another thread sets it to 1 to end the chain with its best so far.
+    softness
+        Share of the weight of the limits.
     """
-    name, label = np.unique(start, return_inverse=True)
-    label = label.ravel().astype(np.int64)
-    problem = compiled(case, name)
+    used = np.bincount(start) > 0
+    name, label = np.flatnonzero(used), (np.cumsum(used) - 1)[start]
+    problem = compiled(case, name, softness)
     label, cost = anneal(problem, label, len(name), moves, hot, COLD, seed % 2**31, stop)
     return Found(cost, name[label])
 
@@ -120,9 +164,7 @@ def chain(case: Case, count: int, number: int, moves: int, seed: int, stop: Ints
     stage = max(LEAST_MOVES, moves * len(case.graph)) // len(SOFTENED)
     found = Found(np.inf, label)
     for softness in SOFTENED:
-        softened = replace(case.weights, limit=case.weights.limit * softness)
-        softer = replace(case, weights=softened)
-        found = annealed(softer, found.label, stage, hot, seed, stop)
+        found = annealed(case, found.label, stage, hot, seed, stop, softness)
     return found
 
 
@@ -153,38 +195,12 @@ def _renamed(graph: Graph, label: Ints, before: Ints) -> Ints:
     return renamed
 
 
-def compiled(case: Case, name: Ints) -> Problem:
+def compiled(case: Case, name: Ints, softness: float = 1.0) -> Problem:
     """Return a case in the form of the compiled kernel; ``name`` are the grids' numbers."""
-    graph, limits, before = case.graph, case.limits, case.before
-    n = len(graph)
-    start, neighbour, edge = graph.rows
-    inside = graph.compound >= 0
-    compounds = int(graph.compound.max(initial=-1)) + 1
-    held = np.bincount(graph.compound[inside], graph.households[inside], minlength=compounds)
-    apart_start, other = _apart_rows(case.apart, n)
-    return Problem(
-        graph.households.astype(np.int64),
-        start,
-        neighbour,
-        edge,
-        np.stack([graph.length, graph.cut - graph.inside], axis=1)[edge],
-        np.ascontiguousarray(graph.edges, dtype=np.int64),
-        graph.cut,
-        graph.inside,
-        graph.length,
-        graph.area,
-        graph.outline,
-        graph.compound.astype(np.int64),
-        np.maximum(np.ceil(held / limits.upper), 1).astype(np.int64),
-        _previous(before, name, n),
-        np.zeros(n, np.int64) if before is None else before.locked.astype(np.int64),
-        apart_start,
-        other,
-        case.weights.array(),
-        float(limits.target),
-        float(limits.lower),
-        float(limits.upper),
-    )
+    weights = case.problem.weights.copy()
+    weights[LIMIT] *= softness
+    previous = _previous(case.before, name, len(case.graph))
+    return case.problem._replace(previous=previous, weights=weights)
 
 
 def _previous(before: Before | None, name: Ints, n: int) -> Ints:

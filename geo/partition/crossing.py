@@ -53,8 +53,7 @@ def pieces(case: Case, one: Ints, other: Ints) -> Ints:
         alike += [before.label, 2 * before.counted + before.locked.astype(np.int64)]
     kind = np.zeros(len(graph), dtype=np.int64)
     for labels in alike:
-        number = np.unique(labels, return_inverse=True)[1]
-        kind = np.unique(kind * len(graph) + number, return_inverse=True)[1]
+        kind = kind * (int(labels.max()) + 2) + labels + 1
     piece: Ints = connected(*graph.rows[:2], kind)
     return piece
 

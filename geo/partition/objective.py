@@ -4,7 +4,7 @@ All costs are in metres of border through open ground, so that a weight says how
 such a border a planner would accept to be rid of one unit of the fault.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 
 import numpy as np
 
@@ -50,7 +50,7 @@ class Weights:
 
     def array(self) -> Floats:
         """Return the weights in the order of the search kernel."""
-        return np.array(list(asdict(self).values()), dtype=np.float64)
+        return np.array(astuple(self), dtype=np.float64)
 
 
 @dataclass(frozen=True)

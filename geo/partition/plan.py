@@ -5,7 +5,6 @@ task (atoms -> cells -> graph, wishes, plan before) -> search -> polygons -> sco
 
 import time
 from dataclasses import dataclass, replace
-from functools import partial
 
 import geopandas as gpd
 import numpy as np
@@ -14,6 +13,7 @@ import shapely
 from geopandas.array import GeometryArray
 from numpy.typing import NDArray
 
+from geo.crs import STORAGE
 from geo.partition import redraw, task
 from geo.partition.atoms import Atoms
 from geo.partition.cells import Cells
@@ -106,7 +106,7 @@ def least(community: Community, before: PlanBefore, wishes: Wishes) -> float:
     wishes
         With the seconds that the proof may take.
     """
-    kept = before.grids[~before.general()].to_crs(task.STORED)
+    kept = before.grids[~before.general()].to_crs(STORAGE)
     areas = tuple(map(Area, kept["name"], kept.geometry.to_wkt()))
     return draw(community, replace(wishes, fresh=True, areas=areas)).score.bound or 0.0
 
@@ -209,14 +209,21 @@ def drawn(ready: Task, label: Ints, began: float, slack: float | None = None) ->
     if slack is not None:
         unmoved = card.objective - wishes.weights.moved * (card.moved or 0)
         card = bounded(card, unmoved - slack)
-    frame = partial(gpd.GeoDataFrame, geometry="geom", crs=community.buildings.crs)
     households = np.bincount(grid, atoms.households, len(codes)).astype(np.int64)
-    grids = frame(
-        {"code": codes, "name": names, "kind": kinds, "households": households, "geom": polygons}
+    order = np.argsort(codes)
+    grids = gpd.GeoDataFrame(
+        {
+            "code": np.array(codes)[order],
+            "name": np.array(names)[order],
+            "kind": np.array(kinds)[order],
+            "households": households[order],
+            "geom": GeometryArray(polygons[order], crs=community.buildings.crs),
+        },
+        geometry="geom",
     )
     return Drawing(
         community.code,
-        grids.sort_values("code", ignore_index=True),
+        grids,
         _member_frame(codes, atoms, cells, grid_of_cell, community.buildings.crs),
         card,
         wishes,

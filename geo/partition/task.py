@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, replace
 
-import geopandas as gpd
 import numpy as np
 import shapely
 
+from geo import crs
 from geo.errors import InputError
 from geo.partition import redraw, wishes
 from geo.partition.atoms import Atoms, atoms_of
@@ -18,8 +18,6 @@ from geo.partition.graph import Graph, graph_of, joined_by_ways
 from geo.partition.kernel import connected
 from geo.partition.redraw import Placed, PlanBefore
 from geo.partition.wishes import Wishes
-
-STORED = "EPSG:4490"
 
 
 @dataclass(frozen=True)
@@ -139,11 +137,11 @@ def prepared(community: Community, asked: Wishes, plan: PlanBefore | None) -> Ta
 def _in_metres(asked: Wishes, community: Community) -> Polygons:
     """Return the areas asked for in the community's metres."""
     try:
-        shapes = shapely.from_wkt([area.wkt for area in asked.areas])
+        shapes = shapely.from_wkt(np.array([area.wkt for area in asked.areas], dtype=object))
     except shapely.GEOSException as error:
         raise InputError("area_unreadable", said=str(error)) from None
-    series = gpd.GeoSeries(list(shapes), crs=STORED).to_crs(community.buildings.crs)
-    inside: Polygons = shapely.intersection(series.to_numpy(), community.polygon)
+    areas = crs.transform(shapes, crs.STORAGE, community.buildings.crs)
+    inside: Polygons = shapely.intersection(areas, community.polygon)
     for area, shape in zip(asked.areas, inside, strict=True):
         if shapely.area(shape) == 0:
             raise InputError("area_outside", name=area.name, community=community.name)

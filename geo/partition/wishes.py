@@ -86,13 +86,12 @@ def grounds(community: Community, wishes: Wishes, areas: Polygons) -> tuple[list
     Polygons of the planner come first; a facility whose grounds they cover already is left out.
     A facility that is a point takes the compound around it, if that holds nobody.
     """
-    if not wishes.dedicated and len(areas) == 0:
-        return [], np.empty(0, dtype=object)
+    names, polygons = [area.name for area in wishes.areas], list(areas)
+    if not wishes.dedicated:
+        return names, areas
     found = community.facilities
     chosen = found[found["category"].isin(wishes.dedicated)]
     shapes = [_grounds_of(shape, community) for shape in chosen.geometry]
-    names = [area.name for area in wishes.areas]
-    polygons = list(areas)
     for name, shape in zip(chosen["name"], shapes, strict=True):
         own = shapely.intersection(shape, community.polygon)
         free = shapely.difference(own, shapely.union_all(np.array(polygons, dtype=object)))
