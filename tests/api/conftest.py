@@ -38,7 +38,7 @@ def address(town: Engine) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def client(address: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=address) as client:
+    with httpx.Client(base_url=address, timeout=30) as client:
         yield client
 
 
@@ -49,7 +49,9 @@ def signed_in(address: str) -> Iterator[Callable[[str], httpx.Client]]:
 
     def get(name: str) -> httpx.Client:
         if name not in clients:
-            clients[name] = httpx.Client(base_url=address, headers=bearer(address, name))
+            clients[name] = httpx.Client(
+                base_url=address, headers=bearer(address, name), timeout=30
+            )
         return clients[name]
 
     yield get
@@ -59,7 +61,7 @@ def signed_in(address: str) -> Iterator[Callable[[str], httpx.Client]]:
 
 def bearer(address: str, name: str, password: str = PASSWORD) -> dict[str, str]:
     form = {"grant_type": "password", "username": name, "password": password}
-    tokens = httpx.post(f"{address}/auth/token", data=form).raise_for_status().json()
+    tokens = httpx.post(f"{address}/auth/token", data=form, timeout=30).raise_for_status().json()
     return {"Authorization": f"Bearer {tokens['access_token']}"}
 
 

@@ -66,7 +66,7 @@ def test_passwords_cannot_be_tried_for_long(client):
 
 
 def test_wrong_passwords_count_for_all_workers_and_right_ones_do_not(client, town):
-    with serving(town) as other, httpx.Client(base_url=other) as elsewhere:
+    with serving(town) as other, httpx.Client(base_url=other, timeout=30) as elsewhere:
         for worker in (client, elsewhere, client, elsewhere, client):
             assert sign_in(client, "planner").status_code == 200
             assert sign_in(worker, "planner", "wrong wrong wrong").status_code == 401

@@ -19,7 +19,8 @@ def test_health_names_the_versions_and_the_migration(client, town):
 def test_database_that_is_gone_is_503_and_says_when_to_try_again():
     nobody = create_engine("postgresql+psycopg://nobody@/none?host=/nowhere")
     with serving(nobody) as address:
-        answer = httpx.get(f"{address}/health", headers={"Accept-Language": "en"})
+        english = {"Accept-Language": "en"}
+        answer = httpx.get(f"{address}/health", headers=english, timeout=30)
     assert answer.status_code == 503
     assert answer.headers["retry-after"] == "5"
     assert answer.headers["content-type"] == "application/problem+json"

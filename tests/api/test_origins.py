@@ -20,7 +20,7 @@ def shared(town, address):
     os.environ["GRIDATLAS_ORIGINS"] = f"{OURS}, http://localhost:5173"
     db.forget()
     try:
-        with serving(town) as address, httpx.Client(base_url=address) as client:
+        with serving(town) as address, httpx.Client(base_url=address, timeout=30) as client:
             yield client
     finally:
         del os.environ["GRIDATLAS_ORIGINS"]

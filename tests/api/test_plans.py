@@ -332,7 +332,7 @@ def test_planner_of_another_street_has_no_say(planner, address, town, draft):
             accounts.add(connection, "elsewhere", "planner", PASSWORD, scope="420606")
     import httpx
 
-    with httpx.Client(base_url=address, headers=bearer(address, "elsewhere")) as other:
+    with httpx.Client(base_url=address, headers=bearer(address, "elsewhere"), timeout=30) as other:
         assert other.get(f"/plans/{draft}").status_code == 404
         assert edit(other, draft, 0, kind="lock", grids="all", locked=True).status_code == 404
         assert other.post(f"/plans/{draft}/copy").status_code == 404

@@ -57,7 +57,7 @@ def test_links_lead_through_all_pages_and_back(client):
             break
         page = client.get(links["next"]).json()
     assert seen == sorted(seen)
-    assert len(seen) == page["numberMatched"] == 6
+    assert len(set(seen)) == len(seen) == page["numberMatched"] >= 6
     assert "prev" in links
 
 

@@ -27,7 +27,7 @@ def test_first_administrator_is_made_and_signs_in(database):
     assert "root" in listed
     with serving(database) as address:
         form = {"grant_type": "password", "username": "root", "password": PASSWORD}
-        assert httpx.post(f"{address}/auth/token", data=form).json()["role"] == "admin"
+        assert httpx.post(f"{address}/auth/token", data=form, timeout=30).json()["role"] == "admin"
 
 
 def test_mistakes_are_one_line_each(database):

@@ -98,7 +98,7 @@ def client_of(desks: str) -> Iterator[Callable[[str], httpx.Client]]:
 def signed_in(address: str, name: str) -> dict[str, str]:
     """Return the session of an account, as the page keeps it."""
     grant = {"grant_type": "password", "username": name, "password": PASSWORD}
-    return httpx.post(f"{address}/auth/token", data=grant).raise_for_status().json()
+    return httpx.post(f"{address}/auth/token", data=grant, timeout=30).raise_for_status().json()
 
 
 def faults_of(page: Page) -> list[object]:
