@@ -21,9 +21,6 @@ CELLS = 456
 ATOMS = 500
 """Buildings of the community whose drawing is timed."""
 
-MOST_MOVED = 0.10
-"""Share of the households that should change grid at most; beyond it the least found is told."""
-
 SECTIONS = ("quality", "cells", "proof", "speed", "redraw", "scale")
 
 
@@ -109,18 +106,15 @@ def _speed(known: list[Place], options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _redraw(known: list[Place], options: argparse.Namespace) -> dict[str, Any]:
-    shares, least = {}, {}
-    for place in known:
-        for one in place.communities:
-            share = speed.redrawn(one) if one.buildings["compound_code"].notna().any() else None
-            if share is None:
-                continue
-            shares[one.name] = share
-            if share > MOST_MOVED:
-                least[one.name] = speed.redrawn(one, speed.LIMITS_AND_MOVES)
-    moved = list(shares.values())
-    worst = max(moved)
-    return {"communities": shares, "worst": worst, "mean": statistics.mean(moved), "least": least}
+    found = {
+        one.name: speed.redrawn(one)
+        for place in known
+        for one in place.communities
+        if one.buildings["compound_code"].notna().any()
+    }
+    rows = {name: asdict(one) for name, one in found.items() if one is not None}
+    moved = [row["share"] for row in rows.values()]
+    return {"communities": rows, "worst": max(moved), "mean": statistics.mean(moved)}
 
 
 def _scale(known: list[Place], options: argparse.Namespace) -> dict[str, Any]:

@@ -24,6 +24,9 @@ from geo.partition.wishes import Wishes
 TIMES = 5
 MORE_HOUSEHOLDS = 0.03
 
+MOST_MOVED = 0.10
+"""Share of the households that should change grid at most."""
+
 LIMITS_AND_MOVES = Weights(balance=0, border=0, compactness=0, compound=0)
 """Weights that look for the fewest households to move within the limits, whatever it looks like."""
 
@@ -110,16 +113,22 @@ def _memory(process: psutil.Process) -> float:
     return total / 1e6
 
 
-def redrawn(community: Community, weights: Weights | None = None) -> float | None:
-    """Return the share of households that change grid after growth in the largest compound.
+@dataclass(frozen=True)
+class Redrawn:
+    """Shares of the households that change grid, and the least found within the limits.
+
+    The least is looked for only where more than MOST_MOVED change.
+    """
+
+    share: float
+    least: float | None
+
+
+def redrawn(community: Community) -> Redrawn | None:
+    """Redraw a community after growth in its largest compound.
 
     The community's households grow by 3 %, all of them in this one compound. None where no
     compound holds anybody.
-
-    Parameters
-    ----------
-    weights
-        Of the redrawing.
     """
     buildings = community.buildings
     held = buildings.groupby("compound_code")["households"].sum()
@@ -133,6 +142,11 @@ def redrawn(community: Community, weights: Weights | None = None) -> float | Non
     np.add.at(households, where[np.arange(more) % len(where)], 1)
     now = replace(community, buildings=buildings.assign(households=households))
     members = pd.DataFrame(first.members.drop(columns="geom"))
-    wishes = Wishes(weights=weights or Weights())
-    again = draw(now, wishes, PlanBefore(first.grids, members))
-    return float(again.score.moved or 0) / float(households.sum())
+    before = PlanBefore(first.grids, members)
+
+    def moved(weights: Weights) -> float:
+        again = draw(now, Wishes(weights=weights), before)
+        return float(again.score.moved or 0) / float(households.sum())
+
+    share = moved(Weights())
+    return Redrawn(share, moved(LIMITS_AND_MOVES) if share > MOST_MOVED else None)

@@ -117,7 +117,7 @@ def _above_ground(ways: gpd.GeoDataFrame) -> Mask:
 
 def _walled(compounds: gpd.GeoDataFrame) -> Polygons:
     """Return the compounds with a wall: all that are not known to have none."""
-    gated = np.array([one is not False for one in compounds["gated"]], dtype=bool)
+    gated = compounds["gated"].fillna(True).to_numpy(dtype=bool)
     walled: Polygons = compounds.geometry.to_numpy()[gated]
     return walled
 

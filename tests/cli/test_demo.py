@@ -59,20 +59,19 @@ def demo(home, cwd):
 
 
 def test_demo_leaves_maps_a_book_and_a_server_that_answers(fresh, tmp_path):
-    with demo(fresh, tmp_path) as (said, address):
-        regions = httpx.get(f"{address}/regions?level=community&limit=100", timeout=30).json()[
-            "features"
-        ]
+    with (
+        demo(fresh, tmp_path) as (said, address),
+        httpx.Client(base_url=address, timeout=30) as client,
+    ):
+        regions = client.get("/regions?level=community&limit=100").json()["features"]
         assert len(regions) == 12
         assert all(one["properties"]["grids"] for one in regions)
-        assert "网格图谱" in httpx.get(address, timeout=30).text
+        assert "网格图谱" in client.get("/").text
         password = re.search(r"demo\W+.*?([\w-]{16})", said, re.DOTALL)
         assert password, said
         grant = {"grant_type": "password", "username": "demo", "password": password[1]}
-        assert httpx.post(f"{address}/auth/token", data=grant, timeout=30).status_code == 200
-        grid = httpx.get(
-            f"{address}/grids/{regions[0]['properties']['code']}001", timeout=30
-        ).json()
+        assert client.post("/auth/token", data=grant).status_code == 200
+        grid = client.get(f"/grids/{regions[0]['properties']['code']}001").json()
         assert grid["properties"]["manager"]["name"], "an invented one"
     pages = sorted((tmp_path / "out" / "atlas").rglob("*.html"))
     assert len(pages) == 1 + len(regions)
