@@ -60,7 +60,7 @@ def _rehearsed(engine: Engine) -> bool:
         plan = connection.execute(smallest.limit(1)).scalar()
         if plan is None:
             return False
-        made = edits.copied(connection, plan, REHEARSER.name)
+        made = edits.copy_as_draft(connection, plan, REHEARSER.name)
         atom, own = connection.execute(
             select(GridMember.id, Grid.code)
             .join(Grid, Grid.id == GridMember.grid_id)

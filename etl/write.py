@@ -13,6 +13,7 @@ from etl.diff import Counts, delta_name
 from etl.record import finish
 from etl.runs import Run
 from etl.stage import Staged
+from geo import plans
 from geo.errors import InputError
 from geo.model import ImportRun, LayerRevision, RunChange
 from geo.model.run import REVISIONS, RunStatus
@@ -31,6 +32,8 @@ def write_all(
 ) -> Outcome:
     connection, source = run.connection, delivery.scope.source
     revision = delivery.written or _next_revision(connection)
+    if "region" in counts and counts["region"].removed:
+        plans.lock_all(connection)  # whose rows name the regions that are deleted
     with run.timed("publish"):
         before = consequences.before(connection, delivery.staged)
         for done, name in enumerate(touched):
