@@ -17,6 +17,7 @@ from etl import diff, indexes, passed, runs
 from etl.delivery import Delivery, Outcome
 from etl.diff import Counts
 from etl.guard import Concern
+from etl.layers import REGISTER
 from etl.record import finish, refuse_resolved
 from etl.runs import Run
 from etl.write import write_all
@@ -105,9 +106,13 @@ def locked(run: Run, delivered: Sequence[str]) -> Iterator[None]:
     """Wait for other publications of some layers, and of those that follow from them.
 
     Before the publishing transaction, whose beginning dates what it writes; always in the same
-    order, so that no two wait for each other.
+    order, so that no two wait for each other. May be nested for the same layers.
     """
     layers = set(delivered)
+    if REGISTER in layers:
+        layers |= {"building", "building_unit"}
+    if "pipe_segment" in layers:
+        layers.add("pipe_node")  # which are made where they are not delivered
     if "region" in layers:
         layers.add("building")  # buildings follow their community
     if "building" in layers:
