@@ -59,10 +59,13 @@ def roll_back(
 
 
 def _choose(connection: Connection, number: int, with_later: bool) -> list[int]:
-    """Return the numbers of the runs to take back, the newest first."""
+    """Return the numbers of the runs to take back, the last published first."""
     row = connection.execute(
         select(
-            ImportRun.source, ImportRun.status, ImportRun.report["rolled_back_by"].label("by")
+            ImportRun.source,
+            ImportRun.status,
+            ImportRun.revision,
+            ImportRun.report["rolled_back_by"].label("by"),
         ).where(ImportRun.id == number)
     ).first()
     if row is None:
@@ -74,13 +77,17 @@ def _choose(connection: Connection, number: int, with_later: bool) -> list[int]:
     layers = connection.scalars(select(RunChange.layer).where(RunChange.run_id == number)).all()
     if not layers:
         raise InputError("run_too_old", run=number, generations=GENERATIONS)
+    # Numbers are given when runs begin, revisions when they publish.
+    wrote_the_same = (
+        select(RunChange.run_id)
+        .where(RunChange.run_id == ImportRun.id, RunChange.layer.in_(layers))
+        .exists()
+    )
     later = connection.scalars(
         select(ImportRun.id)
-        .join(RunChange, RunChange.run_id == ImportRun.id)
-        .where(ImportRun.source == row.source, ImportRun.id > number)
-        .where(ImportRun.status == RunStatus.PUBLISHED, RunChange.layer.in_(layers))
-        .distinct()
-        .order_by(ImportRun.id.desc())
+        .where(ImportRun.source == row.source, ImportRun.revision > row.revision)
+        .where(ImportRun.status == RunStatus.PUBLISHED, wrote_the_same)
+        .order_by(ImportRun.revision.desc())
     ).all()
     if later and not with_later:
         listed = ", ".join(map(str, reversed(later)))
@@ -146,14 +153,15 @@ def _publish_before(
 
 
 _FATES = """
-SELECT DISTINCT ON (code) code, fate, run_id FROM (
+SELECT DISTINCT ON (code) code, fate, revision FROM (
     SELECT unnest(added) AS code, 'added' AS fate, run_id FROM run_change
         WHERE run_id = ANY (:runs) AND layer = :layer
     UNION ALL SELECT unnest(changed), 'changed', run_id FROM run_change
         WHERE run_id = ANY (:runs) AND layer = :layer
     UNION ALL SELECT unnest(removed), 'removed', run_id FROM run_change
         WHERE run_id = ANY (:runs) AND layer = :layer) did
-ORDER BY code, run_id
+JOIN import_run ON import_run.id = run_id
+ORDER BY code, revision
 """
 
 
@@ -186,8 +194,7 @@ def _stage_before(connection: Connection, staged: Staged, numbers: Sequence[int]
         text(
             f"INSERT INTO {staged.table} ({listed}) SELECT {values} FROM ("
             f"SELECT DISTINCT ON (h.code) h.* FROM {layer}_history h JOIN did_{layer} did "
-            "ON did.code = h.code JOIN import_run r ON r.id = did.run_id "
-            "WHERE did.fate <> 'added' AND h.revision < r.revision "
+            "ON did.code = h.code WHERE did.fate <> 'added' AND h.revision < did.revision "
             "ORDER BY h.code, h.revision DESC, h.valid_to DESC) was "
             f"LEFT JOIN {layer} live ON live.code = was.code"
         )

@@ -106,14 +106,16 @@ def _keep_changes(connection: Connection, run: int, staged: Staged) -> None:
 def _forget_old(connection: Connection, source: str) -> None:
     """Forget what runs before the last generations of a source changed."""
     kept = (
-        select(ImportRun.id)
+        select(ImportRun.revision)
         .where(ImportRun.source == source, ImportRun.status == RunStatus.PUBLISHED)
-        .order_by(ImportRun.id.desc())
+        .order_by(ImportRun.revision.desc())
         .limit(GENERATIONS)
     )
-    oldest = connection.execute(select(func.min(kept.subquery().c.id))).scalar()
+    oldest = connection.execute(select(func.min(kept.subquery().c.revision))).scalar()
     if oldest is not None:
-        of_source = select(ImportRun.id).where(ImportRun.source == source, ImportRun.id < oldest)
+        of_source = select(ImportRun.id).where(
+            ImportRun.source == source, ImportRun.revision < oldest
+        )
         connection.execute(delete(RunChange).where(RunChange.run_id.in_(of_source)))
 
 

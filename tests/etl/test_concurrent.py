@@ -103,6 +103,24 @@ def test_run_on_which_another_came_to_stand_is_not_rolled_back(database, tmp_pat
     assert statuses(database, first.run, second.run) == ["published", "published"]
 
 
+def test_what_stands_on_a_run_is_what_was_published_after_it(database, tmp_path):
+    """A held run that is approved publishes after runs that began after it."""
+    bring(database, "building", named(tmp_path, "before", 40), FREE)
+    held = bring(database, "building", named(tmp_path, "held", 40))
+    assert held.status == "held"
+    between = bring(database, "building", named(tmp_path, "between", 40), FREE)
+    approve(database, held.run)
+    with pytest.raises(ConflictError) as refused:
+        roll_back(database, between.run)
+    assert refused.value.values == {"run": between.run, "runs": str(held.run)}
+    done = roll_back(database, held.run)
+    assert names(database) == ["between"]
+    roll_back(database, done.run)
+    assert names(database) == ["held"]
+    roll_back(database, between.run, with_later=True)
+    assert names(database) == ["before"]
+
+
 def test_later_run_that_came_meanwhile_is_taken_back_too(database, tmp_path):
     bring(database, "building", named(tmp_path, "before"), FREE)
     first = bring(database, "building", named(tmp_path, "first"), FREE)
