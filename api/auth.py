@@ -12,16 +12,15 @@ from starlette.responses import Response
 from api import problems, provider, tokens
 from api.access import KEEPER, Asker, Caller, acting, caller
 from api.audit import record
+from geo import locks
 from geo.errors import InputError, NotFoundError, NotSignedInError, TooManyError
+from geo.locks import Lock
 from geo.settings import settings
 
 router = APIRouter(prefix="/auth", tags=["sign-in"])
 
 PER_NAME, PER_ADDRESS = 5, 20
 """Wrong passwords a minute, of all workers together, until a name or an address has to wait."""
-
-ONE_AT_A_TIME = 4206_0005
-"""Advisory lock of counting: who tries many at once is counted as well."""
 
 HASHER = argon2.PasswordHasher()
 _NOBODY = HASHER.hash("nobody has this password")
@@ -30,7 +29,6 @@ _NOBODY = HASHER.hash("nobody has this password")
 _ACCOUNT = text(
     "SELECT id, name, password, role, scope, networks FROM account WHERE name = :name AND active"
 )
-_ALONE = text("SELECT pg_advisory_xact_lock(:lock)")
 _FORGET = text("DELETE FROM sign_in_attempt WHERE at < now() - interval '1 minute'")
 _TRIED = text(
     "SELECT count(*) FILTER (WHERE name = :name) >= :per_name "
@@ -214,7 +212,7 @@ def _attempted(connection: Connection, name: str, address: str) -> int:
         If there were too many in the last minute.
     """
     who = {"name": name, "address": address}
-    connection.execute(_ALONE, {"lock": ONE_AT_A_TIME})
+    locks.acquire(connection, Lock.SIGN_IN)  # attempts made at once are counted as well
     connection.execute(_FORGET)
     limits = {"per_name": PER_NAME, "per_address": PER_ADDRESS}
     tried = connection.execute(_TRIED, who | limits).mappings().one()

@@ -23,7 +23,7 @@ import numpy as np
 from fastapi import APIRouter, Request
 from pmtiles.tile import Compression, TileType, zxy_to_tileid
 from pmtiles.writer import Writer
-from sqlalchemy import Connection, Engine, func, make_url, select, text
+from sqlalchemy import Connection, Engine, func, make_url, select
 from starlette.responses import FileResponse, Response
 
 from api import lifeline, problems
@@ -31,8 +31,9 @@ from api.access import ANYONE, acting
 from api.colouring import Colourings
 from api.tilelayers import Tile, tile_at
 from api.tiles import MADE_TO_ZOOM, encoded
-from geo import db
+from geo import db, locks
 from geo.errors import NotFoundError
+from geo.locks import Lock
 from geo.model import LAYERS, LayerChange, Region
 from geo.progress import Progress, silent
 from geo.published import GRIDS
@@ -52,9 +53,6 @@ GLANCE_S = 20.0
 
 PAUSE_S = 0.2
 NICE = 10
-LOCK = 4206_0004
-"""Advisory lock of baking: one process at a time."""
-
 RANGE = re.compile(r"bytes=(\d{1,15})-(\d{1,15})")
 MOST_BYTES = 4_000_000
 """A longer piece goes out as the file is read."""
@@ -235,9 +233,8 @@ def main() -> None:
     lifeline.hold(int(sys.argv[1]))
     os.nice(NICE)
     engine = db.api_engine(make_url(sys.stdin.read()))
-    alone = text("SELECT pg_try_advisory_lock(:lock)")
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as session:
-        if session.execute(alone, {"lock": LOCK}).scalar():
+        if locks.try_acquire_for_session(session, Lock.BAKING):
             made = bake(engine)
             _log.info("baked %s", made)
             session.invalidate()  # and with it the lock

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, create_engine, func, select, update
 from api import lifeline
 from api.access import Caller, acting
 from api.audit import record
-from geo import plans
+from geo import db, plans
 from geo.breaches import limits_of
 from geo.errors import ConflictError, GridatlasError, NotFoundError
 from geo.model import Grid, GridPlan, Job
@@ -93,8 +93,12 @@ def do(engine: Engine, job: dict[str, Any], begin: Callable[[str], None]) -> lis
     else:
         drawings = [draw(community, wishes, before)]
     begin("keep")
-    with acting(engine, caller) as connection:
-        return _keep(connection, caller, job["id"], drawings)
+
+    def keep() -> list[int]:
+        with acting(engine, caller) as connection:
+            return _keep(connection, caller, job["id"], drawings)
+
+    return db.retry_conflicts(keep)
 
 
 def _scored(
@@ -121,11 +125,16 @@ def _scored(
     if bound is not None:  # what no drawing can be cheaper than holds for an edited one too
         card = replace(card, bound=bound, gap=1.0 - bound / max(card.objective, bound, 1e-9))
     begin("keep")
-    with acting(engine, caller) as connection:
-        as_it_was = (GridPlan.id == number, GridPlan.revision == row.revision)
-        connection.execute(update(GridPlan).where(*as_it_was).values(score=card.as_json()))
-        _close(connection, job["id"], [number])
-    return int(number)
+
+    def keep() -> int:
+        with acting(engine, caller) as connection:
+            plans.lock_community(connection, job["community_code"])
+            as_it_was = (GridPlan.id == number, GridPlan.revision == row.revision)
+            connection.execute(update(GridPlan).where(*as_it_was).values(score=card.as_json()))
+            _close(connection, job["id"], [number])
+        return int(number)
+
+    return db.retry_conflicts(keep)
 
 
 def _keep(connection: Connection, caller: Caller, job: int, drawings: list[Drawing]) -> list[int]:

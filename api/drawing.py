@@ -11,7 +11,7 @@ from sqlalchemy import Connection as Database
 from api import jobs, problems
 from api.access import PLANNERS, Asker
 from api.plans import check_community, known_community, plan_of
-from api.requests import Code12, Lang, Number, Writing
+from api.requests import Code12, Lang, Number, Writing, retry_conflicts
 from geo.errors import InputError, NotFoundError
 from geo.model.facility import Category
 from geo.model.job import JobKind
@@ -83,6 +83,7 @@ class Ask(BaseModel):
     dependencies=[PLANNERS],
     responses=problems.documented(403, 404, 409),
 )
+@retry_conflicts
 def draw(
     request: Request,
     response: Response,
@@ -120,6 +121,7 @@ def asker_may_draw(scope: str, role: str, code: str) -> bool:
     dependencies=[PLANNERS],
     responses=problems.documented(403, 404, 409),
 )
+@retry_conflicts
 def complete(
     request: Request,
     response: Response,

@@ -13,7 +13,7 @@ from api import jobs, problems
 from api.access import PLANNERS, Asker, Caller
 from api.audit import record
 from api.plangrids import GridCode, PlanGrid, grid_features
-from api.requests import Connection, IfMatch, Lang, Number, Paging, Writing
+from api.requests import Connection, IfMatch, Lang, Number, Paging, Writing, retry_conflicts
 from api.responses import Feature, Listing, listing, tagged
 from geo import edits
 from geo.breaches import breaches, limits_of
@@ -138,6 +138,7 @@ ANSWER: dict[int | str, dict[str, Any]] = {200: {"model": Edited}, **problems.CH
 
 
 @router.post("/edits", dependencies=[PLANNERS], response_class=Response, responses=ANSWER)
+@retry_conflicts
 def edit(
     connection: Writing,
     asker: Asker,
@@ -147,13 +148,14 @@ def edit(
     asked: Edit,
 ) -> Response:
     """Edit a draft from the revision named in ``If-Match``; tell the changed grids' figures."""
-    draft = edits.opened(connection, number, seen)
+    draft = edits.lock_draft(connection, number, seen)
     change = _change(connection, draft, asked)
     edits.kept(connection, draft, asked.kind, change, asker.name)
     return _edited(connection, asker, lang, draft, change, asked.kind)
 
 
 @router.post("/undo", dependencies=[PLANNERS], response_class=Response, responses=ANSWER)
+@retry_conflicts
 def undo(
     connection: Writing,
     asker: Asker,
@@ -166,6 +168,7 @@ def undo(
 
 
 @router.post("/redo", dependencies=[PLANNERS], response_class=Response, responses=ANSWER)
+@retry_conflicts
 def redo(
     connection: Writing,
     asker: Asker,
@@ -225,7 +228,7 @@ def _turned(
     seen: int | None,
     way: Literal["undo", "redo"],
 ) -> Response:
-    draft = edits.opened(connection, number, seen)
+    draft = edits.lock_draft(connection, number, seen)
     turn = edits.undone if way == "undo" else edits.redone
     return _edited(connection, asker, lang, draft, turn(connection, draft), way)
 

@@ -32,7 +32,7 @@ from api.fireanswers import (
 )
 from api.reads import reading
 from api.regions import geojson, sides
-from api.requests import Bbox, Connection, Lang, Paging, Writing
+from api.requests import Bbox, Connection, Lang, Paging, Writing, retry_conflicts
 from api.responses import Collection, GeoJson, collection, feature, kept
 from geo import db
 from geo.codes import stem
@@ -327,6 +327,7 @@ def fire_blocks(
 
 
 @router.post("/findings/refresh", responses=problems.DOCUMENTED)
+@retry_conflicts
 def refresh(
     request: Request, connection: Writing, asker: Asker, region: Region = None
 ) -> Refreshed:

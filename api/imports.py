@@ -374,7 +374,7 @@ def corrections(
     return listing(request, items, page, matched)
 
 
-@router.put("/corrections/{layer}/{code}", responses=problems.documented(403, 404))
+@router.put("/corrections/{layer}/{code}", responses=problems.documented(403, 404, 409))
 def correct(
     asker: Asker,
     layer: Annotated[str, Path(max_length=60)],
@@ -383,16 +383,19 @@ def correct(
 ) -> list[CorrectionShown]:
     """Set columns of a feature; imports leave them from now on."""
     values = {name: None if value is None else str(value) for name, value in given.items()}
-    with db.engine().begin() as connection:
+
+    def correct_fields(connection: Database) -> list[CorrectionShown]:
         fields.correct(connection, layer, code, values, asker.name)
         rows = connection.execute(
             select(Correction.__table__).where(Correction.layer == layer, Correction.code == code)
         )
         return [CorrectionShown(**{**row._mapping, "at": row.at.isoformat()}) for row in rows]
 
+    return db.run_in_transaction(db.engine(), correct_fields)
+
 
 @router.delete(
-    "/corrections/{layer}/{code}", status_code=204, responses=problems.documented(403, 404)
+    "/corrections/{layer}/{code}", status_code=204, responses=problems.documented(403, 404, 409)
 )
 def release(
     asker: Asker,
@@ -400,8 +403,9 @@ def release(
     code: Annotated[str, Path(max_length=200)],
 ) -> None:
     """Give the corrected columns of a feature back to the imports."""
-    with db.engine().begin() as connection:
-        fields.release(connection, layer, code, asker.name)
+    db.run_in_transaction(
+        db.engine(), lambda connection: fields.release(connection, layer, code, asker.name)
+    )
 
 
 def shown(connection: Database, number: int) -> RunShown:

@@ -19,7 +19,7 @@ from api.fireanswers import (
     ReviewsShown,
 )
 from api.reads import reading
-from api.requests import Connection, Page, Paging, Writing
+from api.requests import Connection, Page, Paging, Writing, retry_conflicts
 from api.responses import kept
 from geo.fire import (
     reviews,
@@ -93,6 +93,7 @@ def listed_inspections(
 
 
 @router.put("/reviews/{code}", responses=problems.DOCUMENTED)
+@retry_conflicts
 def record_review(connection: Writing, asker: Asker, code: Code, asked: Review) -> ReviewShown:
     """Keep the review of a building's sheet."""
     reviews.record(connection, code, asked.state, asked.checker, asked.note)
@@ -101,6 +102,7 @@ def record_review(connection: Writing, asker: Asker, code: Code, asked: Review) 
 
 
 @router.post("/inspections", status_code=201, responses=problems.DOCUMENTED)
+@retry_conflicts
 def record_inspection(connection: Writing, asker: Asker, asked: Inspection) -> InspectionShown:
     """Keep an inspection of a hydrant; a failed one does not count as working any more."""
     made = reviews.inspect(

@@ -18,7 +18,7 @@ from starlette.responses import Response
 from api import problems
 from api.access import Asker, Caller, acting, allow
 from api.audit import record
-from api.requests import Connection, Lang, Paging, Writing
+from api.requests import Connection, Lang, Paging, Writing, retry_conflicts
 from api.responses import JSON, Listing, kept, listing
 from geo.errors import ConflictError, NotFoundError
 from geo.messages import Language, catalogue, text
@@ -139,6 +139,7 @@ def job(request: Request, connection: Connection, number: Number, lang: Lang) ->
 
 
 @router.delete("/jobs/{number}", status_code=202, responses=problems.documented(403, 404, 409))
+@retry_conflicts
 def cancel(
     request: Request, connection: Writing, asker: Asker, number: Number, lang: Lang
 ) -> JobShown:

@@ -11,10 +11,12 @@ from sqlalchemy import delete, func, insert, select, text, update
 from api import problems
 from api.access import PLANNERS, Asker, allow
 from api.audit import record
-from api.requests import Connection, Number, Paging, Writing
+from api.requests import Connection, Number, Paging, Writing, retry_conflicts
 from api.responses import JSON, Listing, kept, listing
+from geo import locks
 from geo.codes import stem
 from geo.errors import InputError, NotFoundError, TooLargeError
+from geo.locks import Lock
 from geo.model import GridInformant, GridManager
 
 router = APIRouter(tags=["people"])
@@ -116,10 +118,12 @@ def manager(request: Request, connection: Connection, asker: Asker, code: Code15
     dependencies=[PLANNERS],
     responses=problems.documented(403, 404, 409),
 )
+@retry_conflicts
 def put_manager(
     connection: Writing, asker: Asker, code: Code15, given: Annotated[Manager, Body()]
 ) -> Manager:
     """Give a grid its manager; the one before is kept in the past."""
+    locks.acquire(connection, Lock.STAFF, code)
     ended = update(GridManager).where(GridManager.grid_code == code, GridManager.valid_to.is_(None))
     connection.execute(ended.values(valid_to=func.now()))
     row = {"grid_code": code, **given.model_dump()}
@@ -134,6 +138,7 @@ def put_manager(
     dependencies=[PLANNERS],
     responses=problems.documented(403, 404),
 )
+@retry_conflicts
 def end_manager(connection: Writing, asker: Asker, code: Code15) -> None:
     """End a manager's term."""
     current = (GridManager.grid_code == code, GridManager.valid_to.is_(None))
@@ -149,10 +154,12 @@ def end_manager(connection: Writing, asker: Asker, code: Code15) -> None:
     dependencies=[PLANNERS],
     responses=problems.documented(403, 404, 413),
 )
+@retry_conflicts
 def put_photo(
     connection: Writing, asker: Asker, code: Code15, photo: Annotated[UploadFile, File()]
 ) -> None:
     """Give a manager a photo; it is checked and made anew, so that nothing rides along in it."""
+    photo.file.seek(0)
     given = photo.file.read(PHOTO_BYTES + 1)
     if len(given) > PHOTO_BYTES:
         raise TooLargeError("photo_too_large", most=PHOTO_BYTES // 1_000_000)
@@ -221,6 +228,7 @@ _INFORMANT = (
     dependencies=[PLANNERS],
     responses=problems.documented(403, 404),
 )
+@retry_conflicts
 def add_informant(
     connection: Writing, asker: Asker, code: Code15, given: Annotated[Informant, Body()]
 ) -> InformantShown:
@@ -234,6 +242,7 @@ def add_informant(
 @router.put(
     "/informants/{number}", dependencies=[PLANNERS], responses=problems.documented(403, 404)
 )
+@retry_conflicts
 def put_informant(
     connection: Writing, asker: Asker, number: Number, given: Annotated[Informant, Body()]
 ) -> InformantShown:
@@ -252,6 +261,7 @@ def put_informant(
     dependencies=[PLANNERS],
     responses=problems.documented(403, 404),
 )
+@retry_conflicts
 def remove_informant(connection: Writing, asker: Asker, number: Number) -> None:
     """Remove an informant."""
     gone = connection.execute(delete(GridInformant).where(GridInformant.id == number))

@@ -11,7 +11,7 @@ from sqlalchemy import delete, func, select, update
 from api import problems
 from api.access import PLANNERS, Asker
 from api.audit import record
-from api.requests import Code12, Connection, IfMatch, Number, Paging, Rows, Writing
+from api.requests import Code12, Connection, IfMatch, Number, Paging, Rows, Writing, retry_conflicts
 from api.responses import Listing, listing, tagged
 from geo import edits, plans
 from geo.breaches import limits_of
@@ -102,15 +102,17 @@ def plan(request: Request, connection: Connection, number: Number) -> Response:
     dependencies=[PLANNERS],
     responses=problems.documented(403, 404),
 )
+@retry_conflicts
 def copy(response: Response, connection: Writing, asker: Asker, number: Number) -> PlanShown:
     """Make a draft that begins as another plan is."""
-    made = edits.copied(connection, number, asker.name)
+    made = edits.copy_as_draft(connection, number, asker.name)
     record(connection, asker, "copy", "grid_plan", str(made), {"from": number})
     response.headers["Location"] = f"/plans/{made}"
     return with_tag(response, plan_of(connection, made))
 
 
 @router.post("/plans/{number}/publish", dependencies=[PLANNERS], responses=problems.CHANGING)
+@retry_conflicts
 def publish(
     response: Response,
     connection: Writing,
@@ -120,17 +122,17 @@ def publish(
     said: Annotated[Said | None, Body()] = None,
 ) -> PlanShown:
     """Put a draft in force; the plan in force before is archived in the same transaction."""
-    found = edits.locked(connection, number, seen)
+    found = edits.lock_plan(connection, number, seen)
     if found["status"] != PlanStatus.DRAFT:
         raise ConflictError("plan_not_draft", plan=number, status=found["status"])
-    before = plans.in_force(connection, found["community_code"])
-    plans.publish(connection, number)
-    detail = {"supersedes": before, **_noted(connection, number, said)}
+    superseded = plans.publish(connection, number)
+    detail = {"supersedes": superseded, **_noted(connection, number, said)}
     record(connection, asker, "publish", "grid_plan", str(number), detail)
     return with_tag(response, plan_of(connection, number))
 
 
 @router.post("/plans/{number}/archive", dependencies=[PLANNERS], responses=problems.CHANGING)
+@retry_conflicts
 def archive(
     response: Response,
     connection: Writing,
@@ -140,13 +142,15 @@ def archive(
     said: Annotated[Said | None, Body()] = None,
 ) -> PlanShown:
     """Archive a plan: a draft that is not wanted, or the one in force with nothing in its place."""
-    found = edits.locked(connection, number, seen)
+    found = edits.lock_plan(connection, number, seen)
     if found["status"] == PlanStatus.ARCHIVED:
         raise ConflictError("plan_archived", plan=number)
-    now = {"status": PlanStatus.ARCHIVED, "archived_at": func.now()}
-    connection.execute(update(GridPlan).where(GridPlan.id == number).values(now))
+    # Not the time at which the transaction began: it may have waited for the plan's publication.
+    moment = connection.execute(select(func.clock_timestamp())).scalar_one()
+    archived = {"status": PlanStatus.ARCHIVED, "archived_at": moment}
+    connection.execute(update(GridPlan).where(GridPlan.id == number).values(archived))
     ended = update(Grid).where(Grid.plan_id == number, Grid.valid_from.is_not(None))
-    connection.execute(ended.values(valid_to=func.now()))
+    connection.execute(ended.values(valid_to=moment))
     detail = _noted(connection, number, said)
     record(connection, asker, "archive", "grid_plan", str(number), detail)
     return with_tag(response, plan_of(connection, number))
@@ -164,9 +168,10 @@ def _noted(connection: Database, number: int, said: Said | None) -> dict[str, st
 @router.delete(
     "/plans/{number}", status_code=204, dependencies=[PLANNERS], responses=problems.CHANGING
 )
+@retry_conflicts
 def discard(connection: Writing, asker: Asker, number: Number, seen: IfMatch) -> None:
     """Delete a draft for good."""
-    found = edits.locked(connection, number, seen)
+    found = edits.lock_plan(connection, number, seen)
     if found["status"] != PlanStatus.DRAFT:
         raise ConflictError("plan_not_draft", plan=number, status=found["status"])
     connection.execute(delete(GridPlan).where(GridPlan.id == number))

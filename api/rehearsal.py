@@ -60,7 +60,7 @@ def _rehearsed(engine: Engine) -> bool:
         plan = connection.execute(smallest.limit(1)).scalar()
         if plan is None:
             return False
-        made = edits.copied(connection, plan, REHEARSER.name)
+        made = edits.copy_as_draft(connection, plan, REHEARSER.name)
         atom, own = connection.execute(
             select(GridMember.id, Grid.code)
             .join(Grid, Grid.id == GridMember.grid_id)
@@ -69,7 +69,14 @@ def _rehearsed(engine: Engine) -> bool:
         ).one()
         other = select(Grid.code).where(Grid.plan_id == made, Grid.code != own).limit(1)
         to = connection.execute(other).scalar_one()
-        edit(connection, REHEARSER, "zh", made, 0, Assign(kind="assign", atoms=[atom], grid=to))
+        edit(
+            connection=connection,
+            asker=REHEARSER,
+            lang="zh",
+            number=made,
+            seen=0,
+            asked=Assign(kind="assign", atoms=[atom], grid=to),
+        )
         connection.rollback()
     return True
 

@@ -1,8 +1,9 @@
 """What requests have in common: a connection, a box, a page of a list, a language."""
 
+import functools
 import math
-from collections.abc import Iterator
-from typing import Annotated, Any, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 from fastapi import Depends, Header, Path, Query, Request
 from sqlalchemy import Connection as Database
@@ -10,6 +11,7 @@ from sqlalchemy import Select
 
 from api import problems
 from api.access import Asker, acting
+from geo import db
 from geo.errors import InputError
 from geo.messages import Language
 from geo.model import Role
@@ -86,6 +88,22 @@ Connection = Annotated[Database, Depends(_connection, scope="function")]
 
 Writing = Annotated[Database, Depends(_writing, scope="function")]
 """A transaction for writing, under the caller's role and scope."""
+
+_Answer = TypeVar("_Answer")
+
+
+def retry_conflicts(endpoint: Callable[..., _Answer]) -> Callable[..., _Answer]:
+    """Repeat an endpoint that writes if its transaction loses against another.
+
+    The endpoint has a parameter ``connection`` of the kind :data:`Writing`.
+    """
+
+    @functools.wraps(endpoint)
+    def repeated(*, connection: Database, **values: Any) -> _Answer:
+        return db.run_in_savepoint(connection, lambda: endpoint(connection=connection, **values))
+
+    return repeated
+
 
 Number = Annotated[int, Path(ge=1, le=2**53)]
 """The number of a plan, a job, a person."""

@@ -20,9 +20,8 @@ from sqlalchemy import URL, Connection, Engine, RowMapping, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.access import ACT_AS, KEEPER
-
-LOCK = 4206_0003
-"""Advisory lock of jobs, with the job's number: a number of our own."""
+from geo import locks
+from geo.locks import Lock
 
 ATTEMPTS = 2
 REST_S = 5.0
@@ -54,9 +53,6 @@ _FAIL = text(
     "UPDATE job SET status = 'failed', problem = CAST(:problem AS jsonb), finished_at = now() "
     "WHERE id = :id AND status = 'running'"
 )
-_TRY = text("SELECT pg_try_advisory_lock(:lock, :id) AS mine")
-_LOCK = text("SELECT pg_advisory_lock(:lock, :id)")
-_UNLOCK = text("SELECT pg_advisory_unlock(:lock, :id)")
 _STATUS = text("SELECT status FROM job WHERE id = :id")
 
 
@@ -126,7 +122,7 @@ class Workshop:
             if said is None and _status(session, job["id"]) != "running":
                 self._process.end()
                 break
-        _run(session, _UNLOCK, lock=LOCK, id=job["id"])
+        _release(session, job["id"])
 
 
 class _Process:
@@ -193,7 +189,7 @@ def _claimed(session: Connection) -> dict[str, Any] | None:
         found = session.execute(_CLAIM, {"rest": REST_S}).mappings().first()
         if found is None:
             return None
-        session.execute(_LOCK, {"lock": LOCK, "id": found["id"]})
+        locks.acquire_for_session(session, Lock.JOB, found["id"])
         return dict(found)
 
 
@@ -201,10 +197,16 @@ def _return_orphans(session: Connection) -> None:
     """Put back what was broken off: running jobs on which nobody holds the lock."""
     problem = orjson.dumps({"key": "job_broken_off", "values": {}}).decode()
     for row in _run(session, _ORPHANS):
-        lock = {"lock": LOCK, "id": row["id"]}
-        if _run(session, _TRY, **lock)[0]["mine"]:
+        with session.begin():
+            is_orphan = locks.try_acquire_for_session(session, Lock.JOB, row["id"])
+        if is_orphan:
             _run(session, _AGAIN, id=row["id"], most=ATTEMPTS, problem=problem)
-            _run(session, _UNLOCK, **lock)
+            _release(session, row["id"])
+
+
+def _release(session: Connection, job: int) -> None:
+    with session.begin():
+        locks.release(session, Lock.JOB, job)
 
 
 def _status(session: Connection, job: int) -> str:

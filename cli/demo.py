@@ -77,8 +77,7 @@ def staff() -> None:
     from etl.sample.staff import appoint
     from geo import db
 
-    with db.engine().begin() as connection:
-        appoint(connection, CITY)
+    db.run_in_transaction(db.engine(), lambda connection: appoint(connection, CITY))
 
 
 def let_in() -> None:

@@ -141,8 +141,10 @@ def _add_corrections(app: typer.Typer) -> None:
         from geo import corrections, db
 
         fields = dict(_field(value) for value in values)
-        with db.engine().begin() as connection:
-            corrections.correct(connection, layer, code, fields, _actor())
+        db.run_in_transaction(
+            db.engine(),
+            lambda connection: corrections.correct(connection, layer, code, fields, _actor()),
+        )
         console.out.print(text("import.corrected", layer=layer, code=code), highlight=False)
 
     @app.command()
@@ -153,8 +155,10 @@ def _add_corrections(app: typer.Typer) -> None:
         """Give the corrected columns of a feature back to the imports."""
         from geo import corrections, db
 
-        with db.engine().begin() as connection:
-            columns = ", ".join(corrections.release(connection, layer, code, _actor()))
+        released = db.run_in_transaction(
+            db.engine(), lambda connection: corrections.release(connection, layer, code, _actor())
+        )
+        columns = ", ".join(released)
         console.out.print(
             text("import.released", layer=layer, code=code, columns=columns), highlight=False
         )

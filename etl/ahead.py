@@ -22,6 +22,7 @@ from etl.runs import Run
 from etl.settle import locked
 from etl.stage import ROW, Staged
 from etl.write import insertion
+from geo.db import is_conflict
 from geo.model.run import REVISIONS
 
 
@@ -114,6 +115,10 @@ def taken(run: Run, staged: Sequence[Staged], *, is_large: bool) -> Iterator[Hea
         head = HeadStart(run.connection, run.source, revision, thread)
         try:
             yield head
+        except DBAPIError as error:
+            if not is_conflict(error):
+                raise
+            raise LostError from error
         finally:
             thread.shutdown(cancel_futures=True)
 

@@ -11,7 +11,9 @@ from etl.failures import recorded
 from etl.runs import Run
 from etl.settle import settle
 from etl.stage import Staged
+from geo import locks
 from geo.errors import ConflictError, NotFoundError
+from geo.locks import Lock
 from geo.model import LAYERS, ImportRun, Quarantine
 from geo.model.run import RunStatus
 from geo.progress import Progress, silent
@@ -48,17 +50,20 @@ def dismiss(engine: Engine, number: int, *, actor: str = "") -> None:
         If it is not held.
     """
     with runs.session(engine) as connection:
-        report = dict(_taken(connection, number).report)
-        with connection.begin():
-            said = report | {"dismissed_by": actor}
-            runs.close(connection, number, RunStatus.REJECTED, said)
-            runs.drop_staged(connection, number)
-            # What is given up needs no mending any more.
-            connection.execute(
-                update(Quarantine)
-                .where(Quarantine.run_id == number, Quarantine.resolved_at.is_(None))
-                .values(resolved_at=func.now())
-            )
+        row = _taken(connection, number)
+        run = Run(number, row.source, connection, report=row.report | {"dismissed_by": actor})
+        run.transact(lambda _: _drop_held(run))
+
+
+def _drop_held(run: Run) -> None:
+    runs.close(run.connection, run.number, RunStatus.REJECTED, run.report)
+    runs.drop_staged(run.connection, run.number)
+    # What is given up needs no mending any more.
+    run.connection.execute(
+        update(Quarantine)
+        .where(Quarantine.run_id == run.number, Quarantine.resolved_at.is_(None))
+        .values(resolved_at=func.now())
+    )
 
 
 def _taken(connection: Connection, number: int) -> Row[Any]:
@@ -73,10 +78,7 @@ def _taken(connection: Connection, number: int) -> Row[Any]:
             raise NotFoundError("no_such_run", run=number)
         if row.status != RunStatus.HELD:
             raise ConflictError("run_not_held", run=number, status=row.status)
-        locked = connection.execute(
-            select(func.pg_try_advisory_lock(runs.RUN_LOCK, number))
-        ).scalar()
-        if not locked:
+        if not locks.try_acquire_for_session(connection, Lock.IMPORT_RUN, number):
             raise ConflictError("run_not_held", run=number, status="running")
     return row
 
@@ -93,4 +95,5 @@ def _delivery(run: Run, report: dict[str, Any]) -> Delivery:
             count = text(f"SELECT count(*) FROM {one.table}")
             one.rows = run.connection.execute(count).scalar_one()
     rejected = stage.table_name(run.number, "rejected")
-    return Delivery(staged, rejected, Scope(**held["scope"]), replayed=held["replayed"])
+    # What it brings again has left quarantine when it was held.
+    return Delivery(staged, rejected, Scope(**held["scope"]))

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, text
 from etl import dependents
 from etl.diff import delta_name
 from etl.stage import Staged
+from geo import plans
 
 LEAST_M2 = 1.0
 """A border that moves less land than this is the same border."""
@@ -233,6 +234,12 @@ def _mark_stale(
     connection: Connection, run: int, communities: list[dict[str, Any]]
 ) -> list[dict[str, Any]]:
     """Mark the plans under which something changed; return them with what changed."""
+    touched = text(
+        "SELECT EXISTS (SELECT FROM touched_region) OR EXISTS (SELECT FROM touched_building)"
+    )
+    if not connection.execute(touched).scalar():
+        return []
+    plans.lock_all(connection)
     land = {one["code"]: one for one in communities}
     rows = connection.execute(text(_STALE), {"communities": list(land)}).all()
     stale = []

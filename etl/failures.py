@@ -5,13 +5,13 @@ from contextlib import suppress
 
 import psycopg
 from sqlalchemy import Engine, select
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from etl import runs
 from etl.delivery import Outcome
 from etl.diff import Counts
 from etl.runs import Run
-from geo.errors import InputError, SetupError
+from geo.errors import ConflictError, InputError, NotFoundError, SetupError
 from geo.model import ImportRun
 from geo.model.run import RunStatus
 
@@ -26,11 +26,11 @@ def recorded(engine: Engine, run: Run, work: Callable[[], Outcome]) -> Outcome:
     """
     try:
         return work()
-    except InputError as error:
+    except (InputError, ConflictError, NotFoundError) as error:
         _fail(engine, run, RunStatus.REJECTED, error.message("en"), error.message("zh"))
         raise
     except (DBAPIError, psycopg.Error) as error:
-        found = _after_lost_commit(engine, run, error)
+        found = _committed(engine, run)
         if found is not None:
             return found
         wrapped = _of_server(error)
@@ -62,12 +62,8 @@ def _fail(engine: Engine, run: Run, status: RunStatus, english: str, chinese: st
         runs.drop_staged(connection, run.number)
 
 
-def _after_lost_commit(
-    engine: Engine, run: Run, error: DBAPIError | psycopg.Error
-) -> Outcome | None:
-    """Return the outcome of a run whose connection broke after the server had committed."""
-    if not isinstance(error, OperationalError | psycopg.OperationalError):
-        return None
+def _committed(engine: Engine, run: Run) -> Outcome | None:
+    """Return the outcome of a run that failed after the server had committed it."""
     try:
         with runs.session(engine) as connection:
             row = connection.execute(

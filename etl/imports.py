@@ -25,7 +25,7 @@ from etl.reading import Part, Reader, prepared
 from etl.relate import LOCATED, relate, tell
 from etl.runs import Run
 from etl.same import fingerprint, same_as_before
-from etl.settle import cleared, decided, settle
+from etl.settle import cleared, decided, locked, settle
 from etl.source import layer_names, open_layer, opened
 from geo.errors import InputError
 from geo.model import LAYERS
@@ -177,14 +177,15 @@ def _brought(
     if not reader.is_done:
         reader.read(engine, run, progress)
         after_reading()
-    with run.connection.begin():
-        with run.timed("check"):
-            passed.rejoin(run, delivery)
-        if delivery.same is None:
-            relate(run, delivery, reader.found)
-        else:
-            tell(run, reader.found)
-    return settle(engine, run, delivery, progress, dry=request.dry)
+    with locked(run, [*delivery.staged]):  # features are related to what they will be live with
+        with run.connection.begin():
+            with run.timed("check"):
+                passed.rejoin(run, delivery)
+            if delivery.same is None:
+                relate(run, delivery, reader.found)
+            else:
+                tell(run, reader.found)
+        return settle(engine, run, delivery, progress, dry=request.dry)
 
 
 def _may_go_ahead(run: Run, delivery: Delivery) -> bool:

@@ -2,12 +2,13 @@
 
 from dataclasses import asdict
 
-from sqlalchemy import Connection, func, text, update
+from sqlalchemy import Connection, func, select, text, update
 
 from etl import passed, runs
 from etl.delivery import Delivery, Outcome
 from etl.diff import Counts
 from etl.runs import Run, State
+from geo.errors import ConflictError
 from geo.model import Quarantine
 from geo.model.run import RunStatus
 
@@ -32,6 +33,25 @@ def finish(
         revision=revision,
     )
     return Outcome(run.number, status, counts, run.report)
+
+
+def refuse_resolved(run: Run, delivery: Delivery) -> None:
+    """Refuse to bring features again that no longer wait in quarantine, now that it is locked.
+
+    Raises
+    ------
+    ConflictError
+        If another run or person has dealt with any of them since they were read.
+    """
+    if not delivery.replayed:
+        return
+    waiting = select(Quarantine.id).where(
+        Quarantine.id.in_(delivery.replayed), Quarantine.resolved_at.is_(None)
+    )
+    numbers = run.connection.scalars(waiting.order_by(Quarantine.id).with_for_update()).all()
+    resolved = len(set(delivery.replayed)) - len(numbers)
+    if resolved:
+        raise ConflictError("quarantine_resolved", run=run.number, count=resolved)
 
 
 def _remember(run: Run, delivery: Delivery, status: RunStatus) -> None:

@@ -50,83 +50,118 @@ def roll_back(
         If what it changed is no longer on record.
     """
     with engine.connect() as connection:
-        source, layer, numbers = _chosen(connection, number, with_later)
-    with runs.opened(engine, layer, source, rolls_back=numbers, actor=actor) as run:
-        return recorded(engine, run, lambda: _undo(run, source, numbers, progress))
+        _choose(connection, number, with_later)  # so that a plain mistake leaves no run
+        source, layer = connection.execute(
+            select(ImportRun.source, ImportRun.layer).where(ImportRun.id == number)
+        ).one()
+    with runs.opened(engine, layer, source, rolls_back=[number], actor=actor) as run:
+        return recorded(engine, run, lambda: _undo(run, number, with_later, progress))
 
 
-def _chosen(connection: Connection, number: int, with_later: bool) -> tuple[str, str, list[int]]:
-    """Return source, layers and the numbers of the runs to take back, the newest first."""
+def _choose(connection: Connection, number: int, with_later: bool) -> list[int]:
+    """Return the numbers of the runs to take back, the last published first."""
     row = connection.execute(
-        select(ImportRun.source, ImportRun.layer, ImportRun.status).where(ImportRun.id == number)
+        select(
+            ImportRun.source,
+            ImportRun.status,
+            ImportRun.revision,
+            ImportRun.report["rolled_back_by"].label("by"),
+        ).where(ImportRun.id == number)
     ).first()
     if row is None:
         raise NotFoundError("no_such_run", run=number)
+    if row.status == RunStatus.ROLLED_BACK:
+        raise ConflictError("run_rolled_back", run=number, by=row.by)
     if row.status != RunStatus.PUBLISHED:
         raise ConflictError("run_not_published", run=number, status=row.status)
     layers = connection.scalars(select(RunChange.layer).where(RunChange.run_id == number)).all()
     if not layers:
         raise InputError("run_too_old", run=number, generations=GENERATIONS)
+    # Numbers are given when runs begin, revisions when they publish.
+    wrote_the_same = (
+        select(RunChange.run_id)
+        .where(RunChange.run_id == ImportRun.id, RunChange.layer.in_(layers))
+        .exists()
+    )
     later = connection.scalars(
         select(ImportRun.id)
-        .join(RunChange, RunChange.run_id == ImportRun.id)
-        .where(ImportRun.source == row.source, ImportRun.id > number)
-        .where(ImportRun.status == RunStatus.PUBLISHED, RunChange.layer.in_(layers))
-        .distinct()
-        .order_by(ImportRun.id.desc())
+        .where(ImportRun.source == row.source, ImportRun.revision > row.revision)
+        .where(ImportRun.status == RunStatus.PUBLISHED, wrote_the_same)
+        .order_by(ImportRun.revision.desc())
     ).all()
     if later and not with_later:
         listed = ", ".join(map(str, reversed(later)))
         raise ConflictError("run_has_later", run=number, runs=listed)
-    return row.source, row.layer, [*later, number]
+    return [*later, number]
 
 
-def _undo(run: Run, source: str, numbers: Sequence[int], progress: Progress) -> Outcome:
-    """Stage what was there before, layer by layer, and publish it."""
+def _undo(run: Run, number: int, with_later: bool, progress: Progress) -> Outcome:
+    """Lock the layers that are taken back, choose the runs anew, and take them back.
+
+    What is published while this waits for the locks may stand on the run, or be the roll-back of
+    the same run.
+    """
     connection = run.connection
     with connection.begin():
-        found = connection.scalars(
-            select(RunChange.layer).where(RunChange.run_id.in_(numbers)).distinct()
-        ).all()
-        staged = {
-            name: stage.create(connection, run.number, name, filled(name))
-            for name in LAYERS
-            if name in found
-        }
-        rejected = stage.create_rejected(connection, run.number)
-    delivery = Delivery(staged, rejected, Scope(source))
-    with locked(run, [*staged]), connection.begin():
-        for one in staged.values():
-            _stage_before(connection, one, numbers)
-            diff.keep_corrections(connection, one)
-        counts = {name: _compare(connection, one, numbers) for name, one in staged.items()}
-        touched = [name for name in staged if counts[name].touched]
-        run.report |= diff.told(connection, staged, counts)
-        outcome = write_all(run, delivery, counts, touched, progress)
-        for name in touched:
-            _give_back(connection, name, run.number)
-        connection.execute(
-            update(ImportRun)
-            .where(ImportRun.id.in_(numbers))
-            .values(
-                status=RunStatus.ROLLED_BACK,
-                report=ImportRun.report.concat({"rolled_back_by": run.number}),
-            )
+        layers = _layers(connection, _choose(connection, number, with_later))
+    with locked(run, layers):
+        with connection.begin():
+            numbers = _choose(connection, number, with_later)
+            is_locked = _layers(connection, numbers) == layers
+        if is_locked:
+            run.report["rolls_back"] = numbers
+            outcome = run.transact(lambda _: _publish_before(run, numbers, layers, progress))
+            run.transact(lambda _: runs.drop_staged(connection, run.number))
+            return outcome
+    return _undo(run, number, with_later, progress)  # a later run wrote further layers meanwhile
+
+
+def _layers(connection: Connection, numbers: Sequence[int]) -> list[str]:
+    """Return the layers that some runs wrote, parents before children."""
+    written = connection.scalars(
+        select(RunChange.layer).where(RunChange.run_id.in_(numbers)).distinct()
+    ).all()
+    return [name for name in LAYERS if name in written]
+
+
+def _publish_before(
+    run: Run, numbers: Sequence[int], layers: Sequence[str], progress: Progress
+) -> Outcome:
+    """Stage what was there before some runs, layer by layer, and publish it."""
+    connection = run.connection
+    staged = {name: stage.create(connection, run.number, name, filled(name)) for name in layers}
+    rejected = stage.create_rejected(connection, run.number)
+    delivery = Delivery(staged, rejected, Scope(run.source))
+    for one in staged.values():
+        _stage_before(connection, one, numbers)
+        diff.keep_corrections(connection, one)
+    counts = {name: _compare(connection, one, numbers) for name, one in staged.items()}
+    touched = [name for name in staged if counts[name].touched]
+    run.report |= diff.told(connection, staged, counts)
+    outcome = write_all(run, delivery, counts, touched, progress)
+    for name in touched:
+        _give_back(connection, name, run.number)
+    connection.execute(
+        update(ImportRun)
+        .where(ImportRun.id.in_(numbers))
+        .values(
+            status=RunStatus.ROLLED_BACK,
+            report=ImportRun.report.concat({"rolled_back_by": run.number}),
         )
-    with connection.begin():
-        runs.drop_staged(connection, run.number)
+    )
     return outcome
 
 
 _FATES = """
-SELECT DISTINCT ON (code) code, fate, run_id FROM (
+SELECT DISTINCT ON (code) code, fate, revision FROM (
     SELECT unnest(added) AS code, 'added' AS fate, run_id FROM run_change
         WHERE run_id = ANY (:runs) AND layer = :layer
     UNION ALL SELECT unnest(changed), 'changed', run_id FROM run_change
         WHERE run_id = ANY (:runs) AND layer = :layer
     UNION ALL SELECT unnest(removed), 'removed', run_id FROM run_change
         WHERE run_id = ANY (:runs) AND layer = :layer) did
-ORDER BY code, run_id
+JOIN import_run ON import_run.id = run_id
+ORDER BY code, revision
 """
 
 
@@ -159,8 +194,7 @@ def _stage_before(connection: Connection, staged: Staged, numbers: Sequence[int]
         text(
             f"INSERT INTO {staged.table} ({listed}) SELECT {values} FROM ("
             f"SELECT DISTINCT ON (h.code) h.* FROM {layer}_history h JOIN did_{layer} did "
-            "ON did.code = h.code JOIN import_run r ON r.id = did.run_id "
-            "WHERE did.fate <> 'added' AND h.revision < r.revision "
+            "ON did.code = h.code WHERE did.fate <> 'added' AND h.revision < did.revision "
             "ORDER BY h.code, h.revision DESC, h.valid_to DESC) was "
             f"LEFT JOIN {layer} live ON live.code = was.code"
         )

@@ -5,21 +5,28 @@ that works from one that died.
 """
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from copy import deepcopy
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, func, insert, select, text, update
+from sqlalchemy import (
+    Connection,
+    Engine,
+    RootTransaction,
+    func,
+    insert,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.exc import DBAPIError
 
+from geo import db, locks
+from geo.locks import Lock
 from geo.model import ImportRun, LayerChange, LayerRevision
 from geo.model.run import STAGING_SCHEMA, RunStatus
-
-RUN_LOCK = 4206_0003
-"""First number of the advisory lock of a run; its second is the run's."""
-
-_LONGEST_NUMBER = 2**31 - 1
 
 State = dict[str, list[int]]
 """Revision and number of changes of layers by name, and the year: all that a file is checked
@@ -35,6 +42,8 @@ LOOKS_AT = {
 """Layers in which those of a delivery look up what they name, besides the regions."""
 
 OPEN = (RunStatus.RUNNING, RunStatus.HELD)
+
+_Result = TypeVar("_Result")
 
 
 @dataclass
@@ -58,6 +67,17 @@ class Run:
     connection: Connection
     timings: dict[str, float] = field(default_factory=dict)
     report: dict[str, Any] = field(default_factory=dict)
+
+    def transact(self, work: Callable[[RootTransaction], _Result]) -> _Result:
+        """Do some work in a transaction; repeat it from the same report if it loses a conflict."""
+        report = deepcopy(self.report)
+
+        def attempt() -> _Result:
+            self.report = deepcopy(report)
+            with self.connection.begin() as transaction:
+                return work(transaction)
+
+        return db.retry_conflicts(attempt)
 
     @contextmanager
     def timed(self, step: str) -> Iterator[None]:
@@ -85,7 +105,7 @@ def opened(engine: Engine, layers: str, source: str, **report: Any) -> Iterator[
                 .returning(ImportRun.id)
             ).scalar_one()
             # In the same transaction: nobody sees the run without its lock.
-            connection.execute(select(func.pg_advisory_lock(RUN_LOCK, _short(number))))
+            locks.acquire_for_session(connection, Lock.IMPORT_RUN, number)
         yield Run(number, source, connection, report=dict(report))
 
 
@@ -98,39 +118,38 @@ def session(engine: Engine) -> Iterator[Connection]:
         finally:
             with suppress(DBAPIError):
                 connection.rollback()
-                connection.execute(select(func.pg_advisory_unlock_all()))
+                locks.release_all(connection)
                 connection.rollback()
             connection.invalidate()
 
 
-def _short(number: int) -> int:
-    return number % _LONGEST_NUMBER
-
-
 def sweep(connection: Connection) -> list[int]:
     """Close the runs whose process died, and drop what nobody will publish."""
-    dead = []
     with connection.begin():
         running = connection.scalars(
             select(ImportRun.id).where(ImportRun.status == RunStatus.RUNNING).order_by(ImportRun.id)
         ).all()
-        for number in running:
-            lock = select(func.pg_try_advisory_xact_lock(RUN_LOCK, _short(number)))
-            if connection.execute(lock).scalar():
-                dead.append(number)
-                close(connection, number, RunStatus.FAILED, {"failure": "died"})
+        dead = [number for number in running if _close_dead(connection, number)]
     with connection.begin():
-        kept = set(connection.scalars(select(ImportRun.id).where(ImportRun.status.in_(OPEN))))
-        for table, number in _staged(connection):
-            if number not in kept:
-                connection.execute(text(f"DROP TABLE IF EXISTS {STAGING_SCHEMA}.{table}"))
+        tables = _staged(connection)  # before the runs: a table's run is there before the table
+        is_open = select(ImportRun.id).where(ImportRun.status.in_(OPEN))
+        open_runs = set(connection.scalars(is_open))
+        _drop(connection, [table for table, number in tables if number not in open_runs])
     return dead
+
+
+def _close_dead(connection: Connection, number: int) -> bool:
+    """Close a run if nobody works on it; one that ended since it was listed stays as it is."""
+    died, running = {"failure": "died"}, (RunStatus.RUNNING,)
+    return locks.try_acquire(connection, Lock.IMPORT_RUN, number) and close(
+        connection, number, RunStatus.FAILED, died, of=running
+    )
 
 
 def _staged(connection: Connection) -> list[tuple[str, int]]:
     """Return the staging tables with the numbers of their runs."""
     names = connection.scalars(
-        text("SELECT tablename FROM pg_tables WHERE schemaname = :schema"),
+        text("SELECT tablename FROM pg_tables WHERE schemaname = :schema ORDER BY tablename"),
         {"schema": STAGING_SCHEMA},
     )
     return [(name, int(name.split("_")[1])) for name in names]
@@ -138,18 +157,34 @@ def _staged(connection: Connection) -> list[tuple[str, int]]:
 
 def drop_staged(connection: Connection, number: int) -> None:
     """Drop the staging tables of a run."""
-    for table, owner in _staged(connection):
-        if owner == number:
-            connection.execute(text(f"DROP TABLE {STAGING_SCHEMA}.{table}"))
+    _drop(connection, [table for table, owner in _staged(connection) if owner == number])
+
+
+def _drop(connection: Connection, tables: Sequence[str]) -> None:
+    """Drop staging tables, which another session may be dropping too."""
+    for table in tables:
+        connection.execute(text(f"DROP TABLE IF EXISTS {STAGING_SCHEMA}.{table}"))
 
 
 def close(
-    connection: Connection, number: int, status: RunStatus, report: dict[str, Any], **values: Any
-) -> None:
-    """Write how a run ended."""
-    connection.execute(
+    connection: Connection,
+    number: int,
+    status: RunStatus,
+    report: dict[str, Any],
+    *,
+    of: Collection[RunStatus] = OPEN,
+    **values: Any,
+) -> bool:
+    """Write how a run ended, if it stands as it should; return whether it did.
+
+    Parameters
+    ----------
+    of
+        How it should stand: what is published stays published.
+    """
+    closed = connection.execute(
         update(ImportRun)
-        .where(ImportRun.id == number)
+        .where(ImportRun.id == number, ImportRun.status.in_(of))
         .values(
             status=status,
             report=ImportRun.report.concat(report),
@@ -157,6 +192,7 @@ def close(
             **values,
         )
     )
+    return closed.rowcount > 0
 
 
 def status_of(engine: Engine, number: int) -> str:

@@ -10,22 +10,22 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, func, select, text
+from sqlalchemy import Connection, Engine, RootTransaction, delete, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from etl import diff, indexes, passed, runs
 from etl.delivery import Delivery, Outcome
 from etl.diff import Counts
 from etl.guard import Concern
-from etl.record import finish
+from etl.layers import REGISTER
+from etl.record import finish, refuse_resolved
 from etl.runs import Run
 from etl.write import write_all
-from geo.model import LAYERS, ImportRun
+from geo import locks
+from geo.locks import Lock
+from geo.model import ImportRun
 from geo.model.run import RunStatus
 from geo.progress import Progress, silent
-
-LAYER_LOCK = 4206_0001
-"""First number of the advisory lock of a layer's publications; its second is the layer's."""
 
 _SIGNS_IN_PLACE = text(
     "SELECT gin_clean_pending_list(indexrelid) FROM pg_index "
@@ -48,11 +48,15 @@ def settle(
     dry
         Roll everything back at the end: the outcome says what would have happened.
     """
+
+    def decide(transaction: RootTransaction) -> Outcome:
+        outcome = decided(run, delivery, progress)
+        if dry:
+            transaction.rollback()
+        return outcome
+
     with locked(run, [*delivery.staged]):
-        with run.connection.begin() as transaction:
-            outcome = decided(run, delivery, progress)
-            if dry:
-                transaction.rollback()
+        outcome = run.transact(decide)
         cleared(run, outcome, dry=dry)
     return outcome
 
@@ -61,6 +65,7 @@ def decided(run: Run, delivery: Delivery, progress: Progress = silent) -> Outcom
     """Compare and publish, hold, or find the same, in the transaction that is open."""
     with run.timed("diff"):
         passed.confirm(run, delivery)
+        refuse_resolved(run, delivery)
         if delivery.same is not None:
             return finish(run, delivery, delivery.same, RunStatus.UNCHANGED, None)
         counts = _compared(run, delivery)
@@ -75,11 +80,14 @@ def decided(run: Run, delivery: Delivery, progress: Progress = silent) -> Outcom
 
 def cleared(run: Run, outcome: Outcome, *, dry: bool = False) -> None:
     """Drop what is not needed any more once a run was decided, and look anew at what it changed."""
-    with run.connection.begin():
+
+    def clear(_: RootTransaction) -> None:
         if dry:
             run.connection.execute(delete(ImportRun).where(ImportRun.id == run.number))
         if dry or outcome.status is not RunStatus.HELD:
             runs.drop_staged(run.connection, run.number)
+
+    run.transact(clear)
     if not dry and outcome.status is RunStatus.PUBLISHED:
         _analyse(run.connection, outcome.counts)
 
@@ -98,38 +106,32 @@ def locked(run: Run, delivered: Sequence[str]) -> Iterator[None]:
     """Wait for other publications of some layers, and of those that follow from them.
 
     Before the publishing transaction, whose beginning dates what it writes; always in the same
-    order, so that no two wait for each other.
+    order, so that no two wait for each other. May be nested for the same layers.
     """
     layers = set(delivered)
+    if REGISTER in layers:
+        layers |= {"building", "building_unit"}
+    if "pipe_segment" in layers:
+        layers.add("pipe_node")  # which are made where they are not delivered
     if "region" in layers:
         layers.add("building")  # buildings follow their community
     if "building" in layers:
         layers.add("building_unit")
     if "pipe_node" in layers:
         layers.add("pipe_segment")
+    keys = locks.layer_keys(sorted(layers))
     with run.connection.begin(), run.timed("wait"):
-        for serial, name in enumerate(LAYERS):
-            if name in layers:
-                run.connection.execute(select(func.pg_advisory_lock(LAYER_LOCK, serial)))
+        for key in keys:
+            locks.acquire_for_session(run.connection, Lock.LAYER, key)
     try:
         with run.connection.begin():
             indexes.put_up(run.connection, sorted(layers))
         yield
     finally:
-        _unlock(run)
-
-
-def _unlock(run: Run) -> None:
-    """Let the layers go; a session that broke has let them go by itself."""
-    with suppress(SQLAlchemyError), run.connection.begin():
-        run.connection.execute(
-            text(
-                "SELECT pg_advisory_unlock(classid::int, objid::int) FROM pg_locks "
-                "WHERE locktype = 'advisory' AND pid = pg_backend_pid() "
-                "AND classid = :lock AND objsubid = 2"
-            ),
-            {"lock": LAYER_LOCK},
-        )
+        # A session that broke has released them by itself.
+        with suppress(SQLAlchemyError), run.connection.begin():
+            for key in keys:
+                locks.release(run.connection, Lock.LAYER, key)
 
 
 def _compared(run: Run, delivery: Delivery) -> dict[str, Counts]:
@@ -176,7 +178,6 @@ def _hold(
     run.report["held"] = {
         "scope": asdict(delivery.scope),
         "columns": {name: staged.columns for name, staged in delivery.staged.items()},
-        "replayed": list(delivery.replayed),
     }
     for table in [*(one.table for one in delivery.staged.values()), delivery.rejected]:
         run.connection.execute(text(f"ALTER TABLE {table} SET LOGGED"))

@@ -13,6 +13,7 @@ from etl.diff import Counts, delta_name
 from etl.record import finish
 from etl.runs import Run
 from etl.stage import Staged
+from geo import plans
 from geo.errors import InputError
 from geo.model import ImportRun, LayerRevision, RunChange
 from geo.model.run import REVISIONS, RunStatus
@@ -31,6 +32,8 @@ def write_all(
 ) -> Outcome:
     connection, source = run.connection, delivery.scope.source
     revision = delivery.written or _next_revision(connection)
+    if "region" in counts and counts["region"].removed:
+        plans.lock_all(connection)  # whose rows name the regions that are deleted
     with run.timed("publish"):
         before = consequences.before(connection, delivery.staged)
         for done, name in enumerate(touched):
@@ -103,14 +106,16 @@ def _keep_changes(connection: Connection, run: int, staged: Staged) -> None:
 def _forget_old(connection: Connection, source: str) -> None:
     """Forget what runs before the last generations of a source changed."""
     kept = (
-        select(ImportRun.id)
+        select(ImportRun.revision)
         .where(ImportRun.source == source, ImportRun.status == RunStatus.PUBLISHED)
-        .order_by(ImportRun.id.desc())
+        .order_by(ImportRun.revision.desc())
         .limit(GENERATIONS)
     )
-    oldest = connection.execute(select(func.min(kept.subquery().c.id))).scalar()
+    oldest = connection.execute(select(func.min(kept.subquery().c.revision))).scalar()
     if oldest is not None:
-        of_source = select(ImportRun.id).where(ImportRun.source == source, ImportRun.id < oldest)
+        of_source = select(ImportRun.id).where(
+            ImportRun.source == source, ImportRun.revision < oldest
+        )
         connection.execute(delete(RunChange).where(RunChange.run_id.in_(of_source)))
 
 

@@ -7,13 +7,19 @@ what they would have written; released, it is the next import's again.
 from collections.abc import Mapping
 
 from geoalchemy2 import Geometry
+from psycopg.errors import LockNotAvailable
 from sqlalchemy import Connection, Table, delete, func, insert, select, text, update
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.exc import DataError, IntegrityError
+from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 
-from geo.errors import InputError, NotFoundError
+from geo import locks
+from geo.errors import ConflictError, InputError, NotFoundError
+from geo.locks import Lock
 from geo.model import LAYERS, AuditEvent, Base, Correction, LayerRevision
 from geo.model.run import REVISIONS
+
+LOCK_TIMEOUT_S = 10
+"""For a publication of the layer to end."""
 
 _OF_THE_DATABASE = {"code", "source", "valid_from", "valid_to", "revision", "geom_3857"}
 
@@ -36,9 +42,12 @@ def correct(
         If there is no such layer or column, or a value is not allowed.
     NotFoundError
         If there is no such feature.
+    ConflictError
+        If the layer is being published.
     """
     table = _table(layer)
     _refuse_unknown(table, fields)
+    _lock(connection, layer)
     if connection.execute(select(table.c.code).where(table.c.code == code)).first() is None:
         raise NotFoundError("no_such_feature", layer=layer, code=code)
     revision = connection.execute(select(REVISIONS.next_value())).scalar_one()
@@ -63,8 +72,11 @@ def release(connection: Connection, layer: str, code: str, actor: str) -> list[s
         If there is no such layer.
     NotFoundError
         If nothing of the feature was corrected.
+    ConflictError
+        If the layer is being published.
     """
     _table(layer)
+    _lock(connection, layer)
     fields = connection.scalars(
         delete(Correction)
         .where(Correction.layer == layer, Correction.code == code)
@@ -82,6 +94,20 @@ def _table(layer: str) -> Table:
     if layer not in LAYERS:
         raise InputError("no_such_layer", layer=layer, layers=", ".join(LAYERS))
     return Base.metadata.tables[layer]
+
+
+def _lock(connection: Connection, layer: str) -> None:
+    """Wait for a publication of the layer, which would overwrite what is written beside it."""
+    timeout = func.set_config("lock_timeout", f"{LOCK_TIMEOUT_S}s", True)
+    try:
+        with connection.begin_nested():
+            connection.execute(select(timeout))
+            for key in locks.layer_keys([layer]):
+                locks.acquire(connection, Lock.LAYER, key)
+    except OperationalError as error:
+        if not isinstance(error.orig, LockNotAvailable):
+            raise
+        raise ConflictError("layer_busy", layer=layer, seconds=LOCK_TIMEOUT_S) from error
 
 
 def _refuse_unknown(table: Table, fields: Mapping[str, str | None]) -> None:

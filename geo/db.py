@@ -1,18 +1,23 @@
 """The database of an installation: its engine and its migrations."""
 
 import hmac
+import logging
 import os
+import random
+import time
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import psycopg
 from psycopg import sql
-from sqlalchemy import URL, Connection, Engine, create_engine, func, make_url, select, text
+from sqlalchemy import URL, Connection, Engine, create_engine, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, ProgrammingError
 
-from geo import access, cluster
+from geo import access, cluster, locks
 from geo.errors import SetupError
+from geo.locks import Lock
 from geo.secrets import secret
 from geo.settings import settings
 
@@ -27,7 +32,14 @@ MIGRATIONS = next(
 LEAST_POSTGRESQL = cluster.LEAST_MAJOR
 LEAST_POSTGIS = (3, 3)
 _INSUFFICIENT_PRIVILEGE = "42501"
-_LOCK = 4206_0002  # advisory lock of migrations: a number of our own
+
+CONFLICTS = frozenset({"40001", "40P01"})
+"""States of SQL in which a transaction lost against another: the same one may pass next time."""
+CONFLICT_ATTEMPTS = 8
+CONFLICT_WAIT_S, CONFLICT_LONGEST_WAIT_S = 0.02, 1.0
+
+_Result = TypeVar("_Result")
+_log = logging.getLogger(__name__)
 
 
 def database_url() -> str:
@@ -137,6 +149,62 @@ def forget() -> None:
     settings.cache_clear()
 
 
+def run_in_transaction(bind: Engine, work: Callable[[Connection], _Result]) -> _Result:
+    """Do some work in a transaction of its own; repeat it if it loses against another."""
+
+    def attempt() -> _Result:
+        with bind.begin() as connection:
+            return work(connection)
+
+    return retry_conflicts(attempt)
+
+
+def run_in_savepoint(connection: Connection, work: Callable[[], _Result]) -> _Result:
+    """Do some work within the transaction that is open; repeat it if it loses against another.
+
+    Locks that the work took are given back with its savepoint, and what the database would check
+    at the end of the transaction is checked at the end of the work.
+    """
+
+    def attempt() -> _Result:
+        with connection.begin_nested():
+            result = work()
+            connection.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
+        return result
+
+    return retry_conflicts(attempt)
+
+
+def retry_conflicts(attempt: Callable[[], _Result]) -> _Result:
+    """Repeat a transaction or a savepoint that the database ended in favour of another.
+
+    Parameters
+    ----------
+    attempt
+        Begins the transaction or savepoint and ends it.
+
+    Raises
+    ------
+    DBAPIError
+        If it lost every time.
+    """
+    for number in range(1, CONFLICT_ATTEMPTS):
+        try:
+            return attempt()
+        except DBAPIError as error:
+            if not is_conflict(error):
+                raise
+            _log.info("transaction lost against another (%d): %s", number, _line(error))
+        longest = min(CONFLICT_LONGEST_WAIT_S, CONFLICT_WAIT_S * 2**number)
+        time.sleep(random.uniform(0.0, longest))
+    return attempt()
+
+
+def is_conflict(error: DBAPIError) -> bool:
+    """Return whether a transaction was ended in favour of another."""
+    return getattr(error.orig, "sqlstate", None) in CONFLICTS
+
+
 def upgrade(bind: Engine | None = None, revision: str = "head") -> None:
     """Bring a database's tables to a revision of the history.
 
@@ -149,15 +217,18 @@ def upgrade(bind: Engine | None = None, revision: str = "head") -> None:
     """
     bind = bind or engine()
     shown = bind.url.render_as_string()
+
+    def work(connection: Connection) -> None:
+        _check_server(connection, shown)
+        locks.acquire(connection, Lock.MIGRATION)
+        _refuse_future(connection, shown)
+        if revision != "head" or not _is_at_head(connection):
+            _alembic("upgrade", connection, revision)
+        if _is_at_head(connection):
+            access.apply(connection)
+
     try:
-        with bind.begin() as connection:
-            _check_server(connection, shown)
-            connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
-            _refuse_future(connection, shown)
-            if revision != "head" or not _is_at_head(connection):
-                _alembic("upgrade", connection, revision)
-            if _is_at_head(connection):
-                access.apply(connection)
+        run_in_transaction(bind, work)
     except OperationalError as error:
         raise SetupError("database_unreachable", url=shown, said=_line(error)) from error
     except ProgrammingError as error:

@@ -24,6 +24,7 @@ from sqlalchemy import (
     update,
 )
 
+from geo import plans
 from geo.errors import ConflictError, InputError, NotFoundError, StaleError, UnconditionalError
 from geo.model import STORAGE_SRID, Grid, GridMember, GridPlan, PlanEdit
 from geo.partition.coverage import borders
@@ -143,8 +144,8 @@ class Draft:
         return grid_codes(self.community, np.array([fresh]))[0]
 
 
-def opened(connection: Connection, plan: int, revision: int | None) -> Draft:
-    """Return a draft for an edit.
+def lock_draft(connection: Connection, plan: int, revision: int | None) -> Draft:
+    """Lock a draft for an edit until the transaction ends, and return it.
 
     Parameters
     ----------
@@ -156,7 +157,7 @@ def opened(connection: Connection, plan: int, revision: int | None) -> Draft:
     NotFoundError, ConflictError, StaleError, UnconditionalError
         If there is no such plan, it is no draft, was changed since, or no revision is given.
     """
-    found = locked(connection, plan, revision)
+    found = lock_plan(connection, plan, revision)
     if found["status"] != "draft":
         raise ConflictError("plan_not_draft", plan=plan, status=found["status"])
     rows = connection.execute(
@@ -178,8 +179,20 @@ def opened(connection: Connection, plan: int, revision: int | None) -> Draft:
     )
 
 
-def locked(connection: Connection, plan: int, revision: int | None) -> RowMapping:
-    """Return a plan, kept from other changes till the transaction ends, if it is as it was seen."""
+def lock_plan(connection: Connection, plan: int, revision: int | None) -> RowMapping:
+    """Lock the plans of a plan's community until the transaction ends, and return the plan.
+
+    Parameters
+    ----------
+    revision
+        The one that the caller saw.
+
+    Raises
+    ------
+    NotFoundError, StaleError, UnconditionalError
+        If there is no such plan, it was changed since, or no revision is given.
+    """
+    _lock_community_of(connection, plan)
     columns = (
         GridPlan.community_code,
         GridPlan.status,
@@ -200,6 +213,13 @@ def locked(connection: Connection, plan: int, revision: int | None) -> RowMappin
             raise StaleError("plan_at_another", **told)
         raise StaleError("plan_changed", **told, changed_by=author)
     return found
+
+
+def _lock_community_of(connection: Connection, plan: int) -> None:
+    community = plans.community_of(connection, plan)
+    if community is None:
+        raise NotFoundError("no_plan_here", plan=plan)
+    plans.lock_community(connection, community)
 
 
 def last_author(connection: Connection, plan: int) -> str:
@@ -506,7 +526,7 @@ def _half(connection: Connection, draft: Draft, atoms: Sequence[int]) -> list[in
     return chosen if 0 < len(chosen) < len(atoms) else [atoms[int(np.argmax(weights))]]
 
 
-def copied(connection: Connection, plan: int, author: str) -> int:
+def copy_as_draft(connection: Connection, plan: int, author: str) -> int:
     """Make a draft that begins as another plan is; return its number.
 
     Raises
@@ -514,6 +534,7 @@ def copied(connection: Connection, plan: int, author: str) -> int:
     NotFoundError
         If there is no such plan.
     """
+    _lock_community_of(connection, plan)
     made = connection.execute(_COPY_PLAN, {"plan": plan, "author": author}).scalar()
     if made is None:
         raise NotFoundError("no_plan_here", plan=plan)

@@ -21,9 +21,10 @@ from sqlalchemy import (
     update,
 )
 
-from geo import crs
+from geo import crs, locks
 from geo.errors import InputError, NotFoundError
 from geo.layers import read_frame, wkb
+from geo.locks import Lock
 from geo.model import STORAGE_SRID, Base, Building, BuildingUnit, Grid, GridMember, GridPlan, Region
 from geo.partition.community import Community
 
@@ -216,9 +217,18 @@ def community_of(connection: Connection, plan: int) -> str | None:
     return connection.execute(owner).scalar()
 
 
-def one_at_a_time(connection: Connection, community: str) -> None:
-    """Wait until nobody else keeps or publishes plans of a community, till the transaction ends."""
-    connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(community))))
+def lock_community(connection: Connection, community: str) -> None:
+    """Wait until nobody else writes plans of a community; lock them until the transaction ends.
+
+    Whoever writes plans calls this first, and then reads what it rests on.
+    """
+    locks.acquire_shared(connection, Lock.PLANS)
+    locks.acquire(connection, Lock.COMMUNITY, community)
+
+
+def lock_all(connection: Connection) -> None:
+    """Wait until nobody else writes plans; lock those of all communities."""
+    locks.acquire(connection, Lock.PLANS)
 
 
 def store(
@@ -231,7 +241,7 @@ def store(
     run
         The run it belongs to, which keeps one plan a community (:func:`of_run`).
     """
-    one_at_a_time(connection, drawing.community)
+    lock_community(connection, drawing.community)
     newest = connection.execute(
         select(func.max(GridPlan.version)).where(GridPlan.community_code == drawing.community)
     ).scalar()
@@ -243,7 +253,7 @@ def store(
             parameters=asdict(drawing.wishes),
             score=drawing.score.as_json(),
             author=author,
-            parent_id=drawing.parent or in_force(connection, drawing.community),
+            parent_id=_parent(connection, drawing),
             run_id=run,
         )
         .returning(GridPlan.id)
@@ -270,6 +280,13 @@ def store(
     made = connection.execute(insert(Grid).returning(Grid.code, Grid.id), rows).all()
     _store_members(connection, plan, {row.code: row.id for row in made}, drawing.members)
     return plan
+
+
+def _parent(connection: Connection, drawing: "Drawing") -> int | None:
+    """Return the plan that a drawing goes on from, unless it was deleted meanwhile."""
+    if drawing.parent is None:
+        return in_force(connection, drawing.community)
+    return connection.execute(select(GridPlan.id).where(GridPlan.id == drawing.parent)).scalar()
 
 
 def _store_members(
@@ -340,31 +357,38 @@ def _cards(connection: Connection, region: str, which: ColumnElement[bool]) -> d
     return {row.community_code: Card(row.id, row.name, row.score) for row in rows}
 
 
-def publish(connection: Connection, plan: int) -> None:
+def publish(connection: Connection, plan: int) -> int | None:
     """Put a draft in force; the plan in force before is archived in the same transaction.
+
+    Returns
+    -------
+    int or None
+        The number of the plan that was in force before.
 
     Raises
     ------
     NotFoundError
         If there is no such draft.
     """
-    community = connection.execute(
-        select(GridPlan.community_code).where(GridPlan.id == plan, GridPlan.status == "draft")
-    ).scalar()
+    community = community_of(connection, plan)
     if community is None:
         raise NotFoundError("no_such_draft", plan=plan)
-    one_at_a_time(connection, community)
+    lock_community(connection, community)
+    draft = select(GridPlan.id).where(GridPlan.id == plan, GridPlan.status == "draft")
+    if connection.execute(draft).first() is None:
+        raise NotFoundError("no_such_draft", plan=plan)
+    # Not the time at which the transaction began: it may have waited for another publication.
+    moment = connection.execute(select(func.clock_timestamp())).scalar_one()
     before = in_force(connection, community)
     if before is not None:
         connection.execute(
             update(GridPlan)
             .where(GridPlan.id == before)
-            .values(status="archived", archived_at=func.now())
+            .values(status="archived", archived_at=moment)
         )
-        connection.execute(update(Grid).where(Grid.plan_id == before).values(valid_to=func.now()))
+        connection.execute(update(Grid).where(Grid.plan_id == before).values(valid_to=moment))
     connection.execute(
-        update(GridPlan)
-        .where(GridPlan.id == plan)
-        .values(status="published", published_at=func.now())
+        update(GridPlan).where(GridPlan.id == plan).values(status="published", published_at=moment)
     )
-    connection.execute(update(Grid).where(Grid.plan_id == plan).values(valid_from=func.now()))
+    connection.execute(update(Grid).where(Grid.plan_id == plan).values(valid_from=moment))
+    return before

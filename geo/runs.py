@@ -5,14 +5,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from pydantic import TypeAdapter
-from sqlalchemy import Connection, Engine, func, insert, select, text, update
+from sqlalchemy import Connection, Engine, func, insert, select, update
 
+from geo import locks
 from geo.errors import InputError, NotFoundError
+from geo.locks import Lock
 from geo.model import DrawRun
 from geo.partition.wishes import Wishes
-
-_LOCK = 0x6472_6177
-"""First half of the advisory lock that whoever works on a run holds; the second is its number."""
 
 
 @dataclass(frozen=True)
@@ -92,11 +91,9 @@ def working_on(bind: Engine, run: int) -> Iterator[None]:
     """
     alone = bind.execution_options(isolation_level="AUTOCOMMIT")
     with alone.connect() as connection:
-        lock = {"kind": _LOCK, "run": run}
-        got = connection.execute(text("SELECT pg_try_advisory_lock(:kind, :run)"), lock).scalar()
-        if not got:
+        if not locks.try_acquire_for_session(connection, Lock.DRAW_RUN, run):
             raise InputError("run_going_on", run=run)
         try:
             yield
         finally:
-            connection.execute(text("SELECT pg_advisory_unlock(:kind, :run)"), lock)
+            locks.release(connection, Lock.DRAW_RUN, run)

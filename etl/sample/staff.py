@@ -1,7 +1,8 @@
 """Invented managers for the grids of the sample city, with numbers that no telephone has."""
 
 import numpy as np
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, select
+from sqlalchemy.dialects.postgresql import insert
 
 from etl.sample import names
 from geo.model import Grid, GridManager, GridPlan
@@ -27,7 +28,7 @@ def appoint(connection: Connection, region: str) -> int:
     )
     rows = [_manager(code) for code in connection.execute(vacant).scalars()]
     if rows:
-        connection.execute(insert(GridManager), rows)
+        connection.execute(insert(GridManager).on_conflict_do_nothing(), rows)
     return len(rows)
 
 

@@ -22,13 +22,13 @@ from sqlalchemy import (
     any_,
     cast,
     delete,
-    func,
     insert,
     or_,
     select,
     text,
 )
 
+from geo import db, locks
 from geo.fire import engine as engines
 from geo.fire import hydrants, ladder, lanes, response, separation
 from geo.fire.desk import Desk, Desks
@@ -36,6 +36,7 @@ from geo.fire.finding import Finding, Missing
 from geo.fire.ground import INSPECTION, Ground, data_age
 from geo.fire.rules import Overlay, Rules, in_force
 from geo.layers import wkb
+from geo.locks import Lock
 from geo.model import STORAGE_SRID, FireArea, FireFinding, FireOverlay
 from geo.model.history import HISTORY
 from geo.network import database as road_edges
@@ -45,7 +46,6 @@ from geo.progress import Progress, silent
 ROAD_EDGE = "road_edge"
 """Name under which the state of the roads for pgRouting is kept."""
 
-_LOCK = 4206_0006  # advisory lock of refreshing: a number of our own
 
 MINUTES = (2.0, 3.0, 4.0, 5.0)
 """Response areas that are kept for the map, minutes from the call."""
@@ -92,16 +92,20 @@ def refresh(bind: Engine, desks: Desks, city: str, progress: Progress = silent) 
 
     Two at once are safe: the second waits, and finds nothing left to do.
     """
-    written: dict[str, int] = {}
-    with bind.begin() as connection:
-        connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+
+    def work(connection: Connection) -> dict[str, int]:
+        locks.acquire(connection, Lock.FIRE_FINDINGS)
         desk = desks.of(connection, city)
         _write_roads(connection, desk)
+        written: dict[str, int] = {}
         for done, overlay in enumerate(Overlay):
             progress("fire", done, len(Overlay))
             count = _refresh(connection, desk, overlay)
             if count is not None:
                 written[overlay.value] = count
+        return written
+
+    written = db.run_in_transaction(bind, work)
     progress("fire", len(Overlay), len(Overlay))
     return written
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Engine, create_engine
 
-from geo import plans
+from geo import db, plans
 from geo.errors import GridatlasError, SetupError
 from geo.messages import text
 from geo.partition.alternatives import alternatives
@@ -93,17 +93,20 @@ def draw_one(
         drawings = alternatives(community, wishes, count, known)
     else:
         drawings = [draw(community, wishes, known)]
-    with bind.begin() as connection:
-        plans.one_at_a_time(connection, code)
+
+    def store(connection: Connection) -> list[Drawn]:
+        plans.lock_community(connection, code)
         if stored := _of_run(connection, run, code):
             return [stored]  # by a worker that was taken for dead
-        kept = [plans.store(connection, drawing, author, run) for drawing in drawings]
+        numbers = [plans.store(connection, drawing, author, run) for drawing in drawings]
         if publish:
-            plans.publish(connection, kept[0])
-    return [
-        Drawn(code, community.name, plan, drawing.score.as_json())
-        for plan, drawing in zip(kept, drawings, strict=True)
-    ]
+            plans.publish(connection, numbers[0])
+        return [
+            Drawn(code, community.name, plan, drawing.score.as_json())
+            for plan, drawing in zip(numbers, drawings, strict=True)
+        ]
+
+    return db.run_in_transaction(bind, store)
 
 
 def _of_run(connection: Connection, run: int | None, code: str) -> Drawn | None:

@@ -6,7 +6,10 @@ import pytest
 from PIL import Image
 from sqlalchemy import text
 
+from geo import locks
+from geo.locks import Lock
 from tests import town as t
+from tests.waiting import Task, wait_for_waiting
 
 GRID = f"{t.NORTH_GATE}001"
 MANAGER = {"name": "王芳", "phone": "0710-1234567", "duties": "走访"}
@@ -45,6 +48,18 @@ def test_new_manager_follows_the_old_one_who_is_kept_in_the_past(planner, town):
             {"c": GRID},
         ).scalars()
         assert "王芳" in names.all()
+
+
+def test_managers_appointed_at_once_follow_each_other(planner, town):
+    with town.begin() as connection:
+        locks.acquire(connection, Lock.STAFF, GRID)
+        tasks = []
+        for waiting, name in enumerate(("王一", "王二", "王三"), 1):
+            body = MANAGER | {"name": name}
+            tasks.append(Task(lambda b=body: planner.put(f"/grids/{GRID}/manager", json=b)))
+            wait_for_waiting(town, waiting)
+    assert [task.end().status_code for task in tasks] == [200] * 3
+    assert planner.get(f"/grids/{GRID}/manager").json()["name"] == "王三"
 
 
 def test_photo_is_made_anew_small_and_upright_with_nothing_riding_along(client, planner):

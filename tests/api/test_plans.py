@@ -1,15 +1,23 @@
 """Plans: reading, editing with undo and redo, comparing, publishing, archiving."""
 
+import importlib
+import inspect
+import pkgutil
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import shapely
 from sqlalchemy import select, text
 
+import api
 from api.edits import Edited
+from api.requests import Writing
+from geo import plans
 from geo.model import GridPlan
 from tests import town as t
 from tests.api.conftest import PASSWORD, bearer
+from tests.waiting import Task, wait_for_waiting
 
 DRAFT = f"{t.RIVERSIDE}001"
 
@@ -23,6 +31,14 @@ CELLS = (
     "WHERE m.grid_id = grid.id) WHERE plan_id = :plan",
 )
 """A square of land for each building, and the land of the grids made of them."""
+
+PUBLICATIONS = text(
+    "SELECT CAST(object_code AS bigint), CAST(detail->>'supersedes' AS bigint) FROM audit_event "
+    "JOIN grid_plan ON grid_plan.id = CAST(object_code AS bigint) "
+    "WHERE object_type = 'grid_plan' AND action = 'publish' AND object_code = ANY (:plans) "
+    "ORDER BY published_at"
+)
+IN_FORCE = text("SELECT valid_from, valid_to FROM grid WHERE plan_id = ANY (:plans)")
 
 
 @pytest.fixture
@@ -313,6 +329,87 @@ def test_publishing_waits_for_an_edit_and_then_refuses(planner, town, draft):
         connection.execute(text("UPDATE grid_plan SET revision = 1 WHERE id = :d"), {"d": draft})
     thread.join(10)
     assert answers == [412]
+
+
+def at_once(count, call):
+    """Return the answers to calls that many threads make at the same moment."""
+    start = threading.Barrier(count)
+
+    def go(number):
+        start.wait()
+        return call(number)
+
+    with ThreadPoolExecutor(count) as threads:
+        return list(threads.map(go, range(count)))
+
+
+def test_copies_made_at_once_are_plans_of_their_own(planner, town, draft):
+    with town.begin() as connection:
+        plans.lock_community(connection, t.RIVERSIDE)  # until all but the latest wait
+        copying = Task(lambda: at_once(12, lambda _: planner.post(f"/plans/{draft}/copy")))
+        wait_for_waiting(town, 2)
+    answers = copying.end()
+    assert [answer.status_code for answer in answers] == [201] * 12
+    versions = sorted(answer.json()["version"] for answer in answers)
+    assert versions == list(range(versions[0], versions[0] + 12))
+
+
+def test_plans_published_at_once_supersede_each_other_in_turn(planner, town, draft):
+    copies = [planner.post(f"/plans/{draft}/copy").json()["id"] for _ in range(4)]
+    with town.begin() as connection:
+        plans.lock_community(connection, t.RIVERSIDE)
+
+        def publish(number):
+            return planner.post(f"/plans/{copies[number]}/publish", headers=seen(0))
+
+        publishing = Task(lambda: at_once(4, publish))
+        wait_for_waiting(town, 4)
+    try:
+        assert [answer.status_code for answer in publishing.end()] == [200] * 4
+        with town.connect() as connection:
+            trail = connection.execute(PUBLICATIONS, {"plans": [str(plan) for plan in copies]})
+            order, superseded = zip(*trail, strict=True)
+            assert superseded == (None, *order[:-1])
+            grids = connection.execute(IN_FORCE, {"plans": copies}).all()
+        assert all(begin < end for begin, end in grids if end is not None)
+        assert sum(end is None for _, end in grids) == len(grids) // 4
+    finally:
+        with town.begin() as connection:
+            gone = "DELETE FROM grid_plan WHERE id = ANY (:plans)"
+            connection.execute(text(gone), {"plans": copies})
+
+
+def test_draft_published_twice_at_once_is_published_once(planner, town, draft):
+    with town.begin() as connection:
+        plans.lock_community(connection, t.RIVERSIDE)
+
+        def publish(_):
+            return planner.post(f"/plans/{draft}/publish", headers=seen(0)).status_code
+
+        publishing = Task(lambda: at_once(2, publish))
+        wait_for_waiting(town, 2)
+    try:
+        assert sorted(publishing.end()) == [200, 409]
+    finally:
+        with town.begin() as connection:
+            connection.execute(text("DELETE FROM grid_plan WHERE id = :plan"), {"plan": draft})
+
+
+def test_every_endpoint_that_writes_repeats_a_transaction_that_lost():
+    """Checked where each endpoint is declared: what depends on a writing transaction is wrapped."""
+    declared = [
+        (name, one)
+        for module in pkgutil.iter_modules(api.__path__)
+        for name, one in vars(importlib.import_module(f"api.{module.name}")).items()
+        if inspect.isfunction(one) and one.__module__ == f"api.{module.name}"
+    ]
+    writing = [
+        (name, one)
+        for name, one in declared
+        if any(kind is Writing for kind in inspect.get_annotations(one).values())
+    ]
+    assert len(writing) >= 19
+    assert [name for name, one in writing if not hasattr(one, "__wrapped__")] == []
 
 
 def test_archived_and_discarded_drafts(planner, draft):

@@ -195,7 +195,7 @@ def test_command_killed_in_the_middle_goes_on_with_resume(city, tmp_path):
         command, env=environment, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     with city.begin() as holding, ending(process):
-        plans.one_at_a_time(holding, "420606007012")  # so that it can't come to its end
+        plans.lock_community(holding, "420606007012")  # so that it can't come to its end
         before = 0
         while not before:
             assert process.poll() is None

@@ -1,0 +1,112 @@
+"""Advisory locks of the database: their namespaces, and the order in which writers take them.
+
+A lock is a pair of numbers: its namespace and the object in it. A transaction takes locks in the
+order of :class:`Lock`, and locks of one namespace in ascending order of their objects, before it
+writes the rows that they protect. What a lock protects is read after the lock is held: what was
+read before may have changed while the transaction waited.
+"""
+
+from collections.abc import Sequence
+from enum import IntEnum
+
+from sqlalchemy import ColumnElement, Connection, func, select
+
+from geo.model import LAYERS
+
+_LARGEST_OBJECT = 2**31 - 1
+
+
+class Lock(IntEnum):
+    """Namespaces, in the order in which a transaction takes them.
+
+    Attributes
+    ----------
+    MIGRATION
+        The tables of the whole database, while they are migrated.
+    IMPORT_RUN, DRAW_RUN, JOB
+        A run or a job by its number, held by the session that works on it.
+    LAYER
+        Live features of a layer by its place in :data:`geo.model.LAYERS`.
+    PLANS
+        The plans of all communities: shared by whoever writes plans of one community, exclusive
+        for imports, which mark the plans of many.
+    COMMUNITY
+        The plans of a community by its code.
+    STAFF
+        The manager and informants of a grid by its code.
+    FIRE_FINDINGS
+        The findings of the fire rules.
+    BAKING
+        The files of prepared tiles.
+    SIGN_IN
+        The count of sign-in attempts.
+    """
+
+    MIGRATION = 4206_0002
+    IMPORT_RUN = 4206_0003
+    DRAW_RUN = 4206_0007
+    JOB = 4206_0008
+    LAYER = 4206_0001
+    PLANS = 4206_0009
+    COMMUNITY = 4206_0010
+    STAFF = 4206_0011
+    FIRE_FINDINGS = 4206_0006
+    BAKING = 4206_0004
+    SIGN_IN = 4206_0005
+
+
+def acquire(connection: Connection, lock: Lock, key: int | str = 0) -> None:
+    """Wait for a lock, and hold it until the transaction ends.
+
+    Parameters
+    ----------
+    key
+        Number or code of the object.
+    """
+    connection.execute(select(func.pg_advisory_xact_lock(*_pair(lock, key))))
+
+
+def acquire_shared(connection: Connection, lock: Lock, key: int | str = 0) -> None:
+    """Wait until nobody holds a lock alone, and share it until the transaction ends."""
+    connection.execute(select(func.pg_advisory_xact_lock_shared(*_pair(lock, key))))
+
+
+def try_acquire(connection: Connection, lock: Lock, key: int | str = 0) -> bool:
+    """Hold a lock until the transaction ends, if it is free; return whether it was."""
+    return _is_true(connection, func.pg_try_advisory_xact_lock(*_pair(lock, key)))
+
+
+def acquire_for_session(connection: Connection, lock: Lock, key: int | str = 0) -> None:
+    """Wait for a lock, and hold it until it is released or the session ends."""
+    connection.execute(select(func.pg_advisory_lock(*_pair(lock, key))))
+
+
+def try_acquire_for_session(connection: Connection, lock: Lock, key: int | str = 0) -> bool:
+    """Hold a lock until it is released, if it is free; return whether it was."""
+    return _is_true(connection, func.pg_try_advisory_lock(*_pair(lock, key)))
+
+
+def release(connection: Connection, lock: Lock, key: int | str = 0) -> None:
+    """Release a lock that the session holds."""
+    connection.execute(select(func.pg_advisory_unlock(*_pair(lock, key))))
+
+
+def release_all(connection: Connection) -> None:
+    """Release every lock that the session holds."""
+    connection.execute(select(func.pg_advisory_unlock_all()))
+
+
+def layer_keys(layers: Sequence[str]) -> list[int]:
+    """Return the keys of layers' locks, in the order in which they are taken."""
+    return [key for key, name in enumerate(LAYERS) if name in layers]
+
+
+def _pair(lock: Lock, key: int | str) -> tuple[int, int | ColumnElement[int]]:
+    """Return both halves of a lock; a code is hashed by the server."""
+    if isinstance(key, str):
+        return int(lock), func.hashtext(key)
+    return int(lock), key % _LARGEST_OBJECT
+
+
+def _is_true(connection: Connection, condition: ColumnElement[bool]) -> bool:
+    return bool(connection.execute(select(condition)).scalar_one())
