@@ -12,7 +12,7 @@ DRIVERS = {
     ".geojson": "GeoJSON",
     ".json": "GeoJSON",
     ".gdb": "OpenFileGDB",
-    ".kml": "KML",
+    ".kml": "LIBKML",
     ".dxf": "DXF",
     ".pbf": "OSM",
 }

@@ -36,8 +36,6 @@ _MAX_MESSAGE_BYTES = 2**31 - 1
 _MISREAD = re.compile(r"[!;?#:*]")
 """Signs that make pyogrio take a path for an address or an archive."""
 
-_log = logging.getLogger(__name__)
-
 
 def ask(path: Path, task: str, **arguments: Any) -> Any:
     """Return what a task of :mod:`etl.raw` says of a data set.
@@ -190,7 +188,6 @@ def _answer(connection: Connection) -> None:
     except BrokenPipeError:
         raise
     except Exception:  # libraries raise anything for a file that somebody has broken on purpose
-        _log.info("%s of %s", request["task"], path, exc_info=True)
         refusal = ["file_unreadable", {"format": path.suffix}]
         _send(connection, _ERROR, json.dumps(refusal).encode())
 
@@ -208,8 +205,17 @@ def _confined(path: Path, scratch: Path) -> Path:
     tempfile.tempdir = str(scratch)
     _keep_driver(DRIVERS.get(path.suffix.lower()))
     size = sum(part.stat().st_size for part in parts)
+    _silence()
     confine(size, [path] if path.is_dir() else parts, [scratch, *shared])
     return plain
+
+
+def _silence() -> None:
+    """Let what libraries print about a file go nowhere: a file could choose the words."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream_number in (1, 2):
+        os.dup2(nowhere, stream_number)
+    os.close(nowhere)
 
 
 def _plain_path(path: Path, parts: list[Path], scratch: Path) -> Path:
