@@ -10,7 +10,8 @@ import numpy as np
 import shapely
 from sqlalchemy import Connection
 
-from etl.readers import existing, polygonal, read_vector
+from etl.formats import check_file
+from etl.readers import polygonal, read_vector
 from geo import plans
 from geo.errors import InputError, NotFoundError
 from geo.messages import text
@@ -34,7 +35,7 @@ def asked(options: Mapping[str, Any], file: Path | None) -> AskedOfMany:
     if file is None:
         return given
     try:
-        document = tomllib.loads(existing(file, ".toml").read_text(encoding="utf-8"))
+        document = tomllib.loads(check_file(file, ".toml").read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError("wishes_no_toml", file=file, said=str(error)) from None
     written = AskedOfMany.of(document, str(file))

@@ -6,7 +6,6 @@ the exit code, and the other files go on.
 
 import json
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,11 +14,11 @@ from typing import Any, TextIO
 from sqlalchemy import Engine
 
 from etl.delivery import Outcome
+from etl.formats import ENDINGS, companions
 from etl.imports import Request, import_file
 from etl.layers import REGISTER
 from etl.mapping import SETS, Mapping, read_mapping
 from etl.report import write_report
-from etl.source import ENDINGS
 from geo.errors import GridatlasError, InputError
 from geo.model import LAYERS
 from geo.progress import Progress, silent
@@ -150,19 +149,10 @@ def newest(folder: Path, path: Path, mapping: Mapping) -> Path:
     if not found:
         raise InputError("nightly_no_file", mapping=path.name, folder=folder, pattern=pattern)
     file = max(found, key=lambda one: (one.lstat().st_mtime_ns, one.name))
-    for one in _with_companions(file):
+    for one in companions(file):
         if not one.resolve().is_relative_to(folder.resolve()):
             raise InputError("file_outside", file=one, folder=folder)
     return file
-
-
-def _with_companions(file: Path) -> Iterator[Path]:
-    """Yield a file, and what belongs to it: the other files of a shapefile or a folder."""
-    yield file
-    if file.is_dir():
-        yield from file.rglob("*")
-    elif file.suffix.lower() == ".shp":
-        yield from file.parent.glob(f"{file.stem}.*")
 
 
 def _note_outcome(log: TextIO | None, night: Night, outcome: Outcome) -> None:

@@ -1,59 +1,20 @@
 """Vector files in, with one clear word for what is wrong with them."""
 
-import logging
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
 import numpy as np
-import pandas as pd
-import pyogrio
+import pyarrow as pa
 import pyproj
 import shapely
-from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, GeometryError
 
-from etl.encoding import dbf_encoding
+from etl import sandbox
+from etl.batch import SIZE
+from etl.formats import GEOMETRY, check_file
 from geo import crs as systems
 from geo.errors import InputError
-
-UNREADABLE = (DataSourceError, DataLayerError, FeatureError, GeometryError, UnicodeDecodeError)
-
-DRIVERS = {
-    ".shp": "ESRI Shapefile",
-    ".gpkg": "GPKG",
-    ".geojson": "GeoJSON",
-    ".json": "GeoJSON",
-    ".pbf": "OSM",
-    ".kml": "KML",
-}
-"""Formats that are read, by ending. What else GDAL could open is left out in :mod:`etl`."""
-
-
-def existing(path: Path, *endings: str) -> Path:
-    """Return a file that is there, holds something, and is called what is read.
-
-    Raises
-    ------
-    InputError
-        If it is missing, a folder, empty, or its ending is none that is read. Names of GDAL's
-        virtual files and addresses are no files.
-    """
-    try:
-        there = path.exists()
-    except OSError:  # a name too long for the system, or one in a closed folder
-        there = False
-    if not there:
-        raise InputError("file_missing", file=path)
-    if path.is_dir():
-        raise InputError("file_is_folder", file=path)
-    if path.suffix.lower() not in (endings or DRIVERS):
-        raise InputError("file_format", file=path, formats=", ".join(endings or DRIVERS))
-    if path.stat().st_size == 0:
-        raise InputError("file_empty", file=path)
-    return path
 
 
 def layers_in(path: Path) -> list[str]:
@@ -64,11 +25,8 @@ def layers_in(path: Path) -> list[str]:
     InputError
         If it is not what its name says.
     """
-    with quiet():
-        try:
-            return [str(name) for name, _ in pyogrio.list_layers(path.resolve())]
-        except UNREADABLE as error:
-            raise InputError("file_unreadable", file=path, format=path.suffix) from error
+    names: list[str] = sandbox.ask(path, "layer_names")
+    return names
 
 
 def read_vector(
@@ -79,7 +37,7 @@ def read_vector(
     Parameters
     ----------
     path
-        A file in one of :data:`DRIVERS`.
+        A file in one of :data:`etl.formats.PLANS`.
     layer
         Its layer, the only one by default.
     crs
@@ -92,8 +50,8 @@ def read_vector(
     InputError
         If the file is not what it says, is empty, has no system, or lies nowhere plausible.
     """
-    layer = layer or _only_layer(existing(path))
-    frame = read_raw(path, layer, encoding=encoding or dbf_encoding(path))
+    layer = layer or only_layer(check_file(path))
+    frame = read_raw(path, layer, encoding=encoding or sandbox.ask(path, "text_encoding"))
     if frame.empty:
         raise InputError("layer_empty", file=path, layer=layer)
     if frame.crs is None:
@@ -103,7 +61,14 @@ def read_vector(
     return plausible(frame.to_crs(systems.STORAGE), path, layer)
 
 
-def _only_layer(path: Path) -> str:
+def only_layer(path: Path) -> str:
+    """Return the name of the only layer of a file.
+
+    Raises
+    ------
+    InputError
+        If there is none, or several.
+    """
     names = layers_in(path)
     if not names:
         raise InputError("file_without_layer", file=path)
@@ -138,23 +103,16 @@ def read_raw(
     InputError
         If the file or the layer can't be read to its end.
     """
-    with quiet():
-        try:
-            meta, _, wkb, values = pyogrio.raw.read(
-                path.resolve(),
-                layer=layer,
-                columns=columns,
-                where=where,
-                encoding=encoding,
-                **options,
-            )
-        except UNREADABLE as error:
-            raise InputError("file_unreadable", file=path, format=path.suffix) from error
-    if wkb is None:
+    arguments = {"columns": columns, "where": where, "encoding": encoding, "options": options}
+    tables = sandbox.stream(path, "read_features", layer=layer, size=SIZE, **arguments)
+    table = pa.concat_tables(tables)
+    if GEOMETRY not in table.column_names:
         raise InputError("no_geometry", file=path, layer=layer)
-    plain = dict(zip(meta["fields"], values, strict=True))
-    geometry, repaired = _built(np.asarray(wkb, dtype=object))
-    frame = gpd.GeoDataFrame(pd.DataFrame(plain), geometry=geometry, crs=meta["crs"] or None)
+    wkb = table[GEOMETRY].to_numpy()
+    plain = table.drop_columns(GEOMETRY).to_pandas()
+    crs = (table.schema.metadata or {}).get(b"crs", b"").decode()
+    geometry, repaired = _built(wkb)
+    frame = gpd.GeoDataFrame(plain, geometry=geometry, crs=crs or None)
     return frame.assign(repaired=repaired)
 
 
@@ -198,20 +156,6 @@ def plausible(frame: gpd.GeoDataFrame, path: Path, layer: str) -> gpd.GeoDataFra
 
 def _spoken(bounds: Any) -> str:
     return ", ".join(f"{value:.0f}" for value in bounds)
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keep GDAL from printing while the block runs: what it means for the reader is counted."""
-    logger = logging.getLogger("pyogrio")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)
-            yield
-    finally:
-        logger.setLevel(level)
 
 
 def crs_named(name: str) -> pyproj.CRS:

@@ -1,1 +1,23 @@
 """Domain and analysis of Gridatlas: tables, coordinates, grids, networks, fire rules."""
+
+import os
+
+# GDAL looks at these when it is first loaded, so they stand in what every part imports first. They
+# are the second line of defence: delivered files are read by :mod:`etl.sandbox` alone, where only
+# the driver of their suffix is left. Here drivers are left out that open other files, addresses or
+# programs which a file names, and those that nobody here writes.
+_SKIPPED_DRIVERS = (
+    "ADBC,AIVector,AVCBin,AVCE00,AmigoCloud,CSW,Carto,DGN,EDIGEO,EEDA,ESRIJSON,Elasticsearch,GDALG,"
+    "GML,GPSBabel,GPX,GTFS,GeoRSS,HTTP,Idrisi,JML,JSONFG,LVBAG,MBTiles,MapML,MiraMonVector,NGW,"
+    "OAPIF,ODS,OGCAPI,OGR_GMT,OGR_PDS,OGR_VRT,PCIDSK,PDF,PDS4,PGDUMP,PLSCENES,PMTiles,S57,SQLite,"
+    "SXF,Selafin,TopoJSON,VDV,VFK,VICAR,WAsP,WFS"
+)
+os.environ.update(
+    GDAL_SKIP=_SKIPPED_DRIVERS,
+    CPL_VSIL_CURL_ALLOWED_FILENAME="/",  # /vsicurl/ and its kin open nothing
+    GDAL_HTTP_PROXY="127.0.0.1:9",
+    OGR_SQLITE_ALLOW_EXTERNAL_ACCESS="NO",
+    ALLOW_OGR_SQL_FUNCTIONS_FROM_TRIGGER_AND_VIEW="NO",
+    OGR_SQLITE_LOAD_EXTENSIONS="",
+    PROJ_NETWORK="OFF",
+)

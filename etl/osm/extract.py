@@ -10,12 +10,13 @@ import geopandas as gpd
 import pyproj
 
 from etl.communities import Made, community_of
+from etl.formats import check_file
 from etl.households import estimated
 from etl.osm import layers as made_of
 from etl.osm.regions import communities as communities_of
 from etl.osm.regions import district_code, given_communities, regions
 from etl.osm.source import Source, read_source
-from etl.readers import existing, plausible
+from etl.readers import plausible
 from etl.stage import Rejected
 from geo import crs as systems
 from geo.errors import InputError
@@ -112,7 +113,7 @@ def read_osm(
     """
     progress("osm", 0, STEPS)
     given = None if communities is None else given_communities(communities, crs)
-    source = read_source(existing(path, ".pbf"))
+    source = read_source(check_file(path, ".pbf"))
     progress("osm", 1, STEPS)
     layers = _layers(source, path)
     metric = systems.metric_crs_of(layers["building"])

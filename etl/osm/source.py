@@ -4,17 +4,15 @@ Every pass names the tags that it wants, so that GDAL hands over a tenth of a ci
 nothing of a country's that no layer needs.
 """
 
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
 import pandas as pd
-import pyogrio
 import shapely
 
-from etl.osm.relations import area_relations
+from etl import sandbox
 from etl.readers import layers_in, polygonal, read_raw
 from etl.stage import Rejected
 from geo import crs as systems
@@ -66,8 +64,6 @@ def read_source(path: Path) -> Source:
     InputError
         If it is no extract, or is cut off.
     """
-    # Beyond 100 MB the driver keeps its index of nodes in a file: not in the working directory.
-    pyogrio.set_gdal_config_options({"CPL_TMPDIR": tempfile.gettempdir()})
     if not {"points", "lines", "multipolygons"} <= set(layers_in(path)):
         raise InputError("file_unreadable", file=path, format=path.suffix)
     points = _layer(path, "points", POINTS)
@@ -135,10 +131,7 @@ def _tags(frame: gpd.GeoDataFrame) -> list[dict[str, str]]:
 
 def _lost(path: Path, areas: gpd.GeoDataFrame) -> list[Rejected]:
     """Return the relations that GDAL could not make an area of."""
-    try:
-        declared = list(area_relations(path))
-    except (ValueError, IndexError) as error:
-        raise InputError("file_unreadable", file=path, format=path.suffix) from error
+    declared = sandbox.ask(path, "declared_areas")
     built = set(areas["osm_id"].dropna())
     return [
         Rejected(_layer_of(tags), f"osm:r{relation}", "rings_not_closed", tags, None)

@@ -7,6 +7,7 @@ import pytest
 
 from etl.imports import Request, import_file
 from geo.settings import Settings
+from tests.etl.attacks import MARK, attack_files, listening, secret_file
 from tests.etl.delivery import houses, mapping, rows, write
 
 
@@ -101,3 +102,20 @@ def test_correction_is_kept_from_imports(desk, town, published):
     assert desk.put(path, json={"source": "x"}).status_code in (400, 422)
     assert desk.delete(path).status_code == 204
     assert desk.delete(path).status_code == 404
+
+
+def test_mended_file_that_points_elsewhere_reaches_nothing(desk, town, published, tmp_path):
+    folder = tmp_path / "sent"
+    folder.mkdir()
+    with listening() as listener:
+        for file in attack_files(folder, listener.address, secret_file(tmp_path)):
+            if file.is_dir():
+                continue
+            for name in (file.name, f"{file.name}.gpkg", f"/vsicurl/{listener.address}/a.gpkg"):
+                sent = {"file": (name, file.read_bytes())}
+                answer = desk.post("/imports/quarantine/replay", files=sent)
+                assert answer.status_code == 400, (name, answer.text)
+                assert MARK not in answer.text
+        assert not listener.heard
+    outside = f"SELECT count(*) FROM building b WHERE b::text LIKE '%{MARK}%'"
+    assert rows(town, outside) == [(0,)]

@@ -1,6 +1,7 @@
 """Files as bureaus deliver them, and a short way to import them."""
 
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,6 @@ import pyogrio
 import shapely
 from sqlalchemy import Engine, text
 
-from etl import readers
 from etl.delivery import Outcome
 from etl.imports import Request, import_file
 from etl.mapping import Mapping, checked
@@ -55,7 +55,8 @@ def made(path: Path, content: bytes) -> Path:
 
 
 def write(data: gpd.GeoDataFrame, path: Path, **options: Any) -> Path:
-    with readers.quiet():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # GDAL's on names and widths
         pyogrio.write_dataframe(data, path, **options)
     return path
 

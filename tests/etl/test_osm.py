@@ -9,8 +9,8 @@ import pytest
 import shapely
 
 from etl.osm import Extract, read_osm
-from etl.osm.relations import area_relations
 from etl.osm.source import read_source
+from etl.pbf import area_relations
 from geo import crs
 from geo.model import LAYERS
 from geo.partition.coverage import borders

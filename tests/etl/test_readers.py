@@ -5,6 +5,7 @@ import os
 import struct
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import geopandas as gpd
@@ -13,9 +14,8 @@ import pyogrio
 import pytest
 import shapely
 
-from etl import readers
 from etl.osm import read_osm
-from etl.readers import read_vector
+from etl.readers import polygonal, read_vector
 from geo.errors import InputError
 from geo.settings import Settings
 from tests.etl.pbf import Extract as Pbf
@@ -30,7 +30,8 @@ def quarters(geometry=SQUARE, crs="EPSG:4490", **columns) -> gpd.GeoDataFrame:
 
 
 def write(frame: gpd.GeoDataFrame, path: Path, **options) -> Path:
-    with readers.quiet():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # GDAL's on names and widths
         pyogrio.write_dataframe(frame, path, **options)
     return path
 
@@ -91,7 +92,7 @@ def test_broken_polygons_are_repaired_and_marked(tmp_path):
 def test_polygonal_keeps_polygons_and_drops_the_rest():
     line, mixed = shapely.LineString([(0, 0), (1, 1)]), shapely.GeometryCollection
     shapes = np.array([SQUARE, line, mixed([SQUARE, line]), mixed([line]), None], dtype=object)
-    flat = readers.polygonal(shapes)
+    flat = polygonal(shapes)
     assert [shape is not None for shape in flat] == [True, False, True, False, False]
     assert flat[2].equals(SQUARE)
 
