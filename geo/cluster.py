@@ -490,7 +490,10 @@ def _launch_despite_pid_file(home: Path) -> None:
         _server_user(home),
         *("setsid", "--fork", "sh", "-c", 'exec "$@" >>"$0" 2>&1', os.fspath(_server_log(home))),
         *("env", f"PG_GRANDPARENT_PID={pid}"),
-        *(postgres, "-D", data, *_options(home)),
+        postgres,
+        "-D",
+        data,
+        *_options(home),
     )
 
 
