@@ -47,7 +47,7 @@ _PID_FILE, _PID_FILE_LINES = "postmaster.pid", 7  # the last of them names the s
 _IN_USE = "pre-existing shared memory block"
 
 TIMEOUT_S = 30.0
-"""How long a wait may last; a recovering server may take as long between two lines of its log."""
+"""How long a wait may last; a recovering server has as long between two reports of progress."""
 
 NOTICE_AFTER_S = 1.5
 """How long a wait may last without a word."""
@@ -259,7 +259,7 @@ class _Wait:
         self._server_log = _server_log(home)
         self._begin = time.monotonic()
         self._end = self._begin + TIMEOUT_S
-        self._log_size = -1
+        self._log_read = self._server_log.stat().st_size if self._server_log.exists() else 0
         self._notices: set[str] = set()
 
     def pause(self, notice: str, refusal: SetupError, *, recovers: bool = False) -> None:
@@ -272,12 +272,12 @@ class _Wait:
         refusal
             Raised when the time is up.
         recovers
-            Whether the server says that it is recovering: it has more time when its log grows,
-            as it does every 10 s (``log_startup_progress_interval``).
+            Whether the server says that it is recovering: it has more time whenever it logs
+            progress, as it does every 10 s (``log_startup_progress_interval``).
         """
         now = time.monotonic()
-        if recovers and (size := _size(self._server_log)) != self._log_size:
-            self._log_size, self._end = size, now + TIMEOUT_S
+        if recovers and self._has_progressed():
+            self._end = now + TIMEOUT_S
         if now >= self._end:
             raise refusal
         if now - self._begin >= NOTICE_AFTER_S and notice not in self._notices:
@@ -285,10 +285,21 @@ class _Wait:
             _log.warning("%s", notice)
         time.sleep(_POLL_INTERVAL_S)
 
+    def _has_progressed(self) -> bool:
+        """Return whether the server logged more than refused clients since the last call."""
+        if not self._server_log.exists():
+            return False
+        with self._server_log.open("rb") as log:
+            log.seek(self._log_read)
+            lines = log.read()
+        self._log_read += len(lines)
+        return b" LOG:  " in lines
+
 
 @contextmanager
 def _lock(home: Path) -> Iterator[None]:
     """Keep two processes from making, starting or stopping the cluster at once."""
+    _exists(home)  # another user's is refused by name
     try:
         home.mkdir(parents=True, exist_ok=True)
         lock = os.open(home / "pg.lock", os.O_RDWR | os.O_CREAT, 0o644)
@@ -321,10 +332,6 @@ def _wait_for_lock(home: Path, lock: int) -> None:
 
 def _server_log(home: Path) -> Path:
     return directory(home).resolve() / "server.log"
-
-
-def _size(file: Path) -> int:
-    return file.stat().st_size if file.exists() else 0
 
 
 def _create(home: Path) -> None:
