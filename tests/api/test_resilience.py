@@ -126,29 +126,31 @@ def wait_until(is_so, seconds):
     return time.monotonic() - began
 
 
+def status(url, **more):
+    return httpx.get(url, timeout=60, **more).status_code
+
+
 def test_served_database_that_is_killed_comes_back_by_itself(own):
     home, _ = own
-    marks = cluster.directory(home) / "postmaster.pid"
+    pid_file = cluster.directory(home) / "postmaster.pid"
 
     def process():
-        return int(marks.read_text().split()[0]) if marks.exists() else None
+        return int(pid_file.read_text().split()[0]) if pid_file.exists() else None
 
-    with serve_command("--workers", "2", GRIDATLAS_HOME=os.fspath(home), DATABASE_URL="") as (
-        _,
-        address,
-    ):
+    installation = {"GRIDATLAS_HOME": os.fspath(home), "DATABASE_URL": ""}
+    with serve_command("--workers", "2", **installation) as (_, address):
         for end in (signal.SIGKILL, signal.SIGTERM):
             killed = process()
             os.kill(killed, end)
-            wait_until(lambda killed=killed: process() not in {None, killed}, 30)
+            wait_until(lambda killed=killed: process() not in {None, killed}, 60)
             for path in ("/ready", "/regions", "/tiles/15/0/0"):
-                wait_until(lambda path=path: httpx.get(address + path).status_code < 300, 30)
+                wait_until(lambda path=path: status(address + path) < 300, 60)
         cluster.stop(home)
         time.sleep(3)
         assert not cluster.is_running(home)
-        assert httpx.get(f"{address}/regions").status_code == 503
+        assert status(f"{address}/regions") == 503
         cluster.ensure(home)
-        wait_until(lambda: httpx.get(f"{address}/regions").status_code == 200, 30)
+        wait_until(lambda: status(f"{address}/regions") == 200, 60)
 
 
 def descendants(process):
