@@ -26,7 +26,7 @@ from pmtiles.writer import Writer
 from sqlalchemy import Connection, Engine, func, make_url, select
 from starlette.responses import FileResponse, Response
 
-from api import lifeline, problems
+from api import orphan_guard, problems
 from api.access import ANYONE, acting
 from api.colouring import Colourings
 from api.tilelayers import Tile, tile_at
@@ -230,7 +230,7 @@ def keep_baked(engine: Engine, closing: threading.Event) -> None:
 
 def main() -> None:
     """Bake for a server, unless another process does already."""
-    lifeline.hold(int(sys.argv[1]))
+    orphan_guard.end_with_parent(int(sys.argv[1]))
     os.nice(NICE)
     engine = db.api_engine(make_url(sys.stdin.read()))
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as session:

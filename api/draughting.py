@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, Engine, create_engine, func, select, update
 
-from api import lifeline
+from api import orphan_guard
 from api.access import Caller, acting
 from api.audit import record
 from geo import db, plans
@@ -38,7 +38,7 @@ _log = logging.getLogger(__name__)
 
 def main() -> None:
     """Do one job after another until the input ends, or the worker that started this."""
-    lifeline.hold(int(sys.argv[1]))
+    orphan_guard.end_with_parent(int(sys.argv[1]))
     os.nice(POLITENESS)
     out = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)  # what a library prints is no answer

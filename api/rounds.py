@@ -18,7 +18,8 @@ class Rounds:
         Seconds between the end of one round and the next.
     go
         Goes one round. It is given the event that says that no more is wanted; what it raises
-        is logged and ends the round, not the rounds: a database may be away for a while.
+        ends the round, not the rounds: a database may be away for a while. It is logged, once
+        while every round raises the same.
     at_once
         Whether the first round begins when it is opened.
     """
@@ -45,10 +46,14 @@ class Rounds:
         self._thread.join(10)
 
     def _walk(self) -> None:
-        wait_s = self._first_s
+        wait_s, last_error = self._first_s, ""
         while not self._closing.wait(wait_s):
             wait_s = self._every_s
             try:
                 self._go(self._closing)
             except Exception as error:
-                _log.warning("%s: %s", self._thread.name, error)
+                if str(error) != last_error:
+                    _log.warning("%s: %s", self._thread.name, error)
+                last_error = str(error)
+            else:
+                last_error = ""

@@ -1,12 +1,14 @@
 """``gridatlas serve``: the API and the map page."""
 
+import multiprocessing
 import os
 import resource
 import shutil
 import socket
 import tempfile
-from contextlib import suppress
-from typing import Annotated, Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,8 +16,13 @@ from cli import console
 from geo.errors import InputError
 from geo.messages import text
 
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
 GRACE_S = 10
 """For requests that are being answered when the server is told to stop."""
+
+DATABASE_CHECK_INTERVAL_S = 1.0
 
 
 def register(app: typer.Typer) -> None:
@@ -57,10 +64,13 @@ def run(host: str, port: int, *, workers: int = 1, log: bool = False) -> None:
     db.ensure_login()
     _allow_many_connections()
     os.environ["GRIDATLAS_LOG"] = "1" if log else ""
+    from api import observe
     from api.app import served
 
+    observe.log_to(access=log)
+
     config = uvicorn.Config(
-        "api.app:served" if workers > 1 else served(),
+        "cli.serve:create_worker_app" if workers > 1 else served(),
         factory=workers > 1,
         http=ImpatientProtocol,
         loop="uvloop",
@@ -74,9 +84,47 @@ def run(host: str, port: int, *, workers: int = 1, log: bool = False) -> None:
     console.out.print(text("serve.ready", url=_url(listening, host)), highlight=False)
     with suppress(KeyboardInterrupt):  # uvicorn has shut down in order by then
         if workers == 1:
-            server.run(sockets=[listening])
+            with _supervised_database(lambda: server.should_exit):
+                server.run(sockets=[listening])
         else:
-            _together(Multiprocess(config, sockets=[listening]))
+            supervisor = Multiprocess(config, sockets=[listening])
+            with _supervised_database(supervisor.should_exit.is_set):
+                _together(supervisor)
+
+
+def create_worker_app() -> "FastAPI":
+    """Return the application for one of several workers, which ends with the process over it."""
+    from api import orphan_guard
+
+    parent = multiprocessing.parent_process()
+    if parent is not None and parent.pid is not None:
+        orphan_guard.end_with_parent(parent.pid)
+    from api.app import served
+
+    return served()
+
+
+@contextmanager
+def _supervised_database(is_stopping: Callable[[], bool]) -> Iterator[None]:
+    """Have the private database started again when its server dies, until ours stops."""
+    from api.rounds import Rounds
+    from geo import cluster
+    from geo.settings import settings
+
+    if settings().database_url:
+        yield
+        return
+
+    def check(_: object) -> None:
+        if not is_stopping():
+            cluster.restart_if_dead(settings().home)
+
+    checks = Rounds("database", DATABASE_CHECK_INTERVAL_S, check)
+    checks.open()
+    try:
+        yield
+    finally:
+        checks.close()
 
 
 def _together(supervisor: Any) -> None:

@@ -1,12 +1,16 @@
 """What must not take the server down: a database that goes away, clients that dawdle, crowds."""
 
+import os
+import re
+import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from itertools import cycle
+from pathlib import Path
 
 import httpx
 import pytest
@@ -16,7 +20,9 @@ from api import protocol
 from etl.imports import Request, import_file
 from geo import cluster
 from geo.settings import Settings
+from tests import accounts
 from tests import town as t
+from tests.api.conftest import bearer
 from tests.api.test_jobs import LIMITS, until
 from tests.api.test_tiles import tile_of
 from tests.conftest import fresh_database, make_cluster
@@ -90,6 +96,100 @@ def test_restarted_database_is_503_for_a_while_and_never_a_wrong_answer(own):
     late = {path for at, path, answer in answers if at > back + 5 and answer.status_code != 200}
     assert late == set()
     assert {path for at, path, _ in answers if at > back + 5} == set(ASKED)
+
+
+@contextmanager
+def serve_command(*options, **environment):
+    """Run ``gridatlas serve`` until it answers; yields its process and its address."""
+    command = [sys.executable, "-m", "cli.main", "serve", "--port", "0", *options]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, env=os.environ | environment
+    ) as running:
+        try:
+            address = re.search(r"http://127\.0\.0\.1:\d+", running.stdout.readline())[0]
+            assert httpx.get(f"{address}/ready", timeout=60).status_code == 200
+            yield running, address
+        finally:
+            running.terminate()
+            try:
+                running.wait(20)
+            except subprocess.TimeoutExpired:
+                running.kill()
+
+
+def wait_until(is_so, seconds):
+    """Wait until something is so; return how long it took."""
+    began = time.monotonic()
+    while not is_so():
+        assert time.monotonic() - began < seconds
+        time.sleep(0.05)
+    return time.monotonic() - began
+
+
+def status(url, **more):
+    return httpx.get(url, timeout=60, **more).status_code
+
+
+def test_served_database_that_is_killed_comes_back_by_itself(own):
+    home, _ = own
+    pid_file = cluster.directory(home) / "postmaster.pid"
+
+    def process():
+        return int(pid_file.read_text().split()[0]) if pid_file.exists() else None
+
+    installation = {"GRIDATLAS_HOME": os.fspath(home), "DATABASE_URL": ""}
+    with serve_command("--workers", "2", **installation) as (_, address):
+        for end in (signal.SIGKILL, signal.SIGTERM):
+            killed = process()
+            os.kill(killed, end)
+            wait_until(lambda killed=killed: process() not in {None, killed}, 60)
+            for path in ("/ready", "/regions", "/tiles/15/0/0"):
+                wait_until(lambda path=path: status(address + path) < 300, 60)
+        cluster.stop(home)
+        time.sleep(3)
+        assert not cluster.is_running(home)
+        assert status(f"{address}/regions") == 503
+        cluster.ensure(home)
+        wait_until(lambda: status(f"{address}/regions") == 200, 60)
+
+
+def descendants(process):
+    """Return the processes below a process."""
+    listed = subprocess.run(["ps", "-e", "-o", "pid=,ppid="], capture_output=True, text=True)
+    parents = dict(map(int, line.split()) for line in listed.stdout.splitlines())
+    below = {process}
+    while more := {one for one, parent in parents.items() if parent in below} - below:
+        below |= more
+    return below - {process}
+
+
+def is_alive(process):
+    state = Path(f"/proc/{process}/stat")
+    with suppress(OSError):
+        return state.read_text().rpartition(")")[2].split()[0] != "Z"
+    return False
+
+
+def test_workers_and_drawings_end_with_a_killed_serve_and_free_the_port(town):
+    with town.begin() as connection:
+        accounts.add(connection, "orphan", "planner", scope=t.STREET)
+    with serve_command("--workers", "2") as (running, address):
+        wait_until(lambda: len(descendants(running.pid)) >= 3, 60)
+        asked = LIMITS | {"seconds": 60}
+        signed_in = bearer(address, "orphan")
+        path = f"{address}/communities/{t.DRUM_TOWER}/plans"
+        job = httpx.post(path, json=asked, headers=signed_in, timeout=30).headers["location"]
+        where = f"{address}{job}"
+        wait_until(
+            lambda: httpx.get(where, headers=signed_in, timeout=30).json()["status"] == "running",
+            30,
+        )
+        below = descendants(running.pid)
+        assert len(below) >= 4  # two workers, their resource tracker, one that draws
+        running.kill()
+        wait_until(lambda: not any(map(is_alive, below)), 10)
+        url = httpx.URL(address)
+        socket.create_server((url.host, url.port)).close()
 
 
 @pytest.fixture

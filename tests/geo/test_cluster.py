@@ -7,8 +7,10 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psycopg
@@ -51,9 +53,29 @@ def answer(url: str) -> str:
     return said
 
 
+def pid_file(home: Path) -> Path:
+    return cluster.directory(home) / "postmaster.pid"
+
+
 def server(home: Path) -> int:
     """Return the number of the server's process."""
-    return int((cluster.directory(home) / "postmaster.pid").read_text().split()[0])
+    return int(pid_file(home).read_text().split()[0])
+
+
+def connect(home: Path) -> psycopg.Connection:
+    where = os.fspath(cluster.socket_directory(home))
+    user = cluster.directory(home).owner()
+    return psycopg.connect(host=where, port=cluster.PORT, user=user, dbname="postgres")
+
+
+def wait_for_end(process: int) -> None:
+    """Wait until a process ended, be it asked for its end or not."""
+    for _ in range(600):
+        state = Path(f"/proc/{process}/stat")
+        if not state.exists() or state.read_text().rpartition(")")[2].split()[0] == "Z":
+            return
+        time.sleep(0.05)
+    raise AssertionError(process)
 
 
 def test_cluster_is_made_started_and_stopped(home: Path):
@@ -107,9 +129,222 @@ def test_killed_server_is_started_again(home: Path):
     assert answer(url) == "gridatlas"
 
 
+def test_server_of_a_deleted_home_leaves_the_socket_of_the_new_one(new_home: Path):
+    cluster.ensure(new_home)
+    orphan = server(new_home)
+    while new_home.exists():  # the server may write a file meanwhile
+        subprocess.run(["rm", "-rf", os.fspath(new_home)], check=False)
+    url = cluster.ensure(new_home)
+    os.kill(orphan, signal.SIGQUIT)  # as it does to itself when it misses its pid file
+    wait_for_end(orphan)
+    assert answer(url) == "gridatlas"
+
+
+WITHOUT_PTRACE = ["setpriv", "--bounding-set", "-sys_ptrace", "--inh-caps", "-sys_ptrace"]
+ENSURE = "import sys; from pathlib import Path; from geo import cluster; "
+ENSURE += "print(cluster.ensure(Path(sys.argv[1])))"
+
+
+def test_living_server_keeps_its_pid_file_when_no_connection_is_free(home: Path):
+    """Root in a container may not look into the processes of others."""
+    url = cluster.ensure(home)
+    before = pid_file(home).read_text()
+    command = [sys.executable, "-c", ENSURE, os.fspath(home)]
+    with taken_connections(home) as taken:
+        assert len(taken) >= 90
+        switch = WITHOUT_PTRACE if os.geteuid() == 0 else []
+        done = subprocess.run([*switch, *command], capture_output=True, text=True)
+        assert done.stdout.strip() == url, done.stderr
+        assert cluster.is_running(home)
+        assert pid_file(home).read_text() == before
+    assert cluster.stop(home)
+
+
+@contextmanager
+def taken_connections(home: Path) -> Iterator[list[psycopg.Connection]]:
+    """Take all connections that the server has."""
+    taken: list[psycopg.Connection] = []
+    try:
+        with suppress(psycopg.OperationalError):
+            while True:
+                taken.append(connect(home))
+        yield taken
+    finally:
+        for connection in taken:
+            connection.close()
+
+
+@pytest.fixture
+def short_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "TIMEOUT_S", 4.0)
+    monkeypatch.setattr(cluster, "NOTICE_AFTER_S", 0.5)
+
+
+def test_server_that_does_not_answer_is_named_with_its_process(home: Path, short_timeout, caplog):
+    url = cluster.ensure(home)
+    process, before = server(home), pid_file(home).read_text()
+    os.kill(process, signal.SIGSTOP)
+    try:
+        with pytest.raises(SetupError, match=rf"kill -QUIT {process}\b") as refused:
+            cluster.ensure(home)
+        assert os.fspath(pid_file(home)) in str(refused.value)
+        assert pid_file(home).read_text() == before
+    finally:
+        os.kill(process, signal.SIGCONT)
+    assert [record.message for record in caplog.records if f"(process {process})" in record.message]
+    assert answer(url) == "gridatlas"
+
+
+def test_living_server_without_its_socket_is_not_disturbed(home: Path, short_timeout):
+    cluster.ensure(home)
+    process, before = server(home), pid_file(home).read_text()
+    with connect(home) as connection:
+        (cluster.socket_directory(home) / ".s.PGSQL.5432").unlink()
+        for refuse in (cluster.ensure, cluster.stop):
+            with pytest.raises(SetupError, match=rf"kill -QUIT {process}\b"):
+                refuse(home)
+        assert pid_file(home).read_text() == before
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+    os.kill(process, signal.SIGINT)
+    wait_for_end(process)
+    assert answer(cluster.ensure(home)) == "gridatlas"
+
+
+def test_processes_of_a_killed_server_are_waited_for(home: Path, short_timeout, caplog):
+    url = cluster.ensure(home)
+    connection = connect(home)
+    worker = connection.info.backend_pid
+
+    def compute() -> None:
+        with suppress(psycopg.Error):
+            connection.execute("SELECT count(*) FROM generate_series(1, 100000000000)")
+
+    busy = threading.Thread(target=compute)
+    busy.start()
+    time.sleep(0.5)
+    os.kill(server(home), signal.SIGKILL)
+    try:
+        with pytest.raises(SetupError, match="ps -u"):
+            cluster.ensure(home)
+        assert any(
+            os.fspath(cluster.directory(home)) in record.message for record in caplog.records
+        )
+    finally:
+        os.kill(worker, signal.SIGINT)
+        busy.join()
+        connection.close()
+        wait_for_end(worker)
+    assert cluster.ensure(home) == url
+    assert answer(url) == "gridatlas"
+
+
+def recover_slowly(home: Path, command: str) -> None:
+    """Have the next start recover with a command of ours for each file of the log."""
+    cluster.ensure(home)
+    cluster.stop(home)
+    settings = cluster.directory(home) / "postgresql.auto.conf"
+    settings.write_text(f"restore_command = '{command}'\n")
+    (cluster.directory(home) / "recovery.signal").touch()
+
+
+def test_recovery_that_makes_progress_is_waited_for(new_home: Path, monkeypatch, caplog):
+    monkeypatch.setattr(cluster, "TIMEOUT_S", 3.0)
+    steps = 'for i in 1 2 3 4 5 6 7 8; do echo " LOG:  redo in progress"; sleep 1; done; false'
+    recover_slowly(new_home, f"{{ {steps}; }} >&2")
+    began = time.monotonic()
+    assert answer(cluster.ensure(new_home)) == "gridatlas"
+    assert time.monotonic() - began > 8
+    assert any("recovering" in record.message for record in caplog.records)
+
+
+def test_recovery_that_stands_still_is_given_up(new_home: Path, monkeypatch):
+    monkeypatch.setattr(cluster, "TIMEOUT_S", 3.0)
+    recover_slowly(new_home, "sleep 20; false")
+    with pytest.raises(SetupError, match=r"server\.log"):
+        cluster.ensure(new_home)
+    os.kill(server(new_home), signal.SIGQUIT)
+
+
+def test_process_that_holds_the_cluster_is_named(home: Path, short_timeout, caplog):
+    hold = "import sys, time; from pathlib import Path; from geo import cluster; "
+    hold += "cluster.TIMEOUT_S = 600; cluster.ensure(Path(sys.argv[1]))"
+    cluster.ensure(home)
+    process = server(home)
+    os.kill(process, signal.SIGSTOP)
+    holder = subprocess.Popen([sys.executable, "-c", hold, os.fspath(home)])
+    try:
+        for _ in range(600):
+            if (home / "pg.lock").read_text().strip() == str(holder.pid):
+                break
+            time.sleep(0.05)
+        with pytest.raises(SetupError, match=rf"\b{holder.pid}\b"):
+            cluster.ensure(home)
+        assert any(str(holder.pid) in record.message for record in caplog.records)
+    finally:
+        os.kill(process, signal.SIGCONT)
+        assert holder.wait(60) == 0
+    cluster.ensure(home)
+
+
+def test_dead_server_is_restarted_and_a_stopped_one_is_left(home: Path):
+    url = cluster.ensure(home)
+    for end in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT):
+        process = server(home)
+        os.kill(process, end)
+        wait_for_end(process)
+        cluster.restart_if_dead(home)
+        assert answer(url) == "gridatlas"
+    cluster.stop(home)
+    cluster.restart_if_dead(home)
+    assert not cluster.is_running(home)
+    cluster.ensure(home)
+
+
+def test_server_that_waits_for_its_clients_to_leave_is_restarted(home: Path):
+    url = cluster.ensure(home)
+    with connect(home):
+        os.kill(server(home), signal.SIGTERM)
+        cluster.restart_if_dead(home)
+        assert answer(url) == "gridatlas"
+
+
+def test_restart_makes_no_new_cluster_where_the_home_is_gone(new_home: Path):
+    with pytest.raises(SetupError, match="gone"):
+        cluster.restart_if_dead(new_home)
+    assert not new_home.exists()
+
+
+SUBREAPER = """
+import ctypes, sys, time
+from pathlib import Path
+from geo import cluster
+ctypes.CDLL(None).prctl(36, 1)  # PR_SET_CHILD_SUBREAPER: orphans become ours, as init's
+cluster.ensure(Path(sys.argv[1]))
+print("ready", flush=True)
+time.sleep(600)
+"""
+
+
+def test_killed_server_is_started_again_where_nobody_asks_for_its_end(new_home: Path):
+    """A container without an init: the dead server stays in the list of processes."""
+    command = [sys.executable, "-c", SUBREAPER, os.fspath(new_home)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as init:
+        try:
+            assert init.stdout is not None
+            assert init.stdout.readline() == "ready\n"
+            dead = server(new_home)
+            os.kill(dead, signal.SIGKILL)
+            wait_for_end(dead)
+            assert Path(f"/proc/{dead}").exists()
+            assert answer(cluster.ensure(new_home)) == "gridatlas"
+            assert server(new_home) != dead
+        finally:
+            init.kill()
+
+
 def test_mark_of_a_dead_server_does_not_keep_it_from_starting(home: Path):
     url = cluster.ensure(home)
-    mark = cluster.directory(home) / "postmaster.pid"
+    mark = pid_file(home)
     left = mark.read_text()
     cluster.stop(home)
     command = ["sleep", "60"]
