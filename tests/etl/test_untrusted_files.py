@@ -4,9 +4,10 @@ import json
 import os
 import select
 import signal
+import sqlite3
 import subprocess
 import sys
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pyarrow as pa
@@ -168,3 +169,14 @@ def test_readers_end_with_the_process_that_asked(tmp_path):
         with suppress(ProcessLookupError):
             ended, _, _ = select.select([os.pidfd_open(int(child))], [], [], 30)
             assert ended
+
+
+def test_rows_in_the_write_ahead_log_of_a_geopackage_are_read(tmp_path):
+    file = write(houses(3), tmp_path / "a.gpkg", SPATIAL_INDEX="NO")
+    with closing(sqlite3.connect(file)) as writer:
+        writer.execute("PRAGMA journal_mode = WAL")
+        writer.execute("UPDATE a SET households = 99 WHERE code = 'b001'")
+        writer.commit()
+        with opened(file) as data:
+            [batch] = open_layer(data).batches()
+    assert batch.columns["households"].to_pylist() == [20, 99, 22]
