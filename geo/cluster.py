@@ -46,7 +46,7 @@ _STOPPED = "gridatlas.stopped"
 _PID_FILE, _PID_FILE_LINES = "postmaster.pid", 7  # the last of them names the shared memory
 _IN_USE = "pre-existing shared memory block"
 
-TIMEOUT_S = 30.0
+TIMEOUT_S = 25.0
 """How long a wait may last; a recovering server has as long between two reports of progress."""
 
 NOTICE_AFTER_S = 1.5

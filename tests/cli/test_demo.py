@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -78,3 +79,40 @@ def test_demo_leaves_maps_a_book_and_a_server_that_answers(fresh, tmp_path):
     book = pypdf.PdfReader(tmp_path / "out" / "atlas.pdf")
     assert len(book.pages) > len(regions)
     assert regions[0]["properties"]["name"] in "".join(page.extract_text() for page in book.pages)
+
+
+def help_while_locked(home, recorded):
+    """Run the script on a home whose lock another process holds; return it and the holder."""
+    lock = home / "install.lock"
+    holder = subprocess.Popen(["flock", lock, "sleep", "600"], start_new_session=True)
+    lock.write_text(f"{recorded or holder.pid}\n")
+    command = [ROOT / "gridatlas", "--help"]
+    environment = os.environ | {"GRIDATLAS_HOME": os.fspath(home)}
+    running = subprocess.Popen(
+        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    return running, holder
+
+
+def test_installation_waits_for_another_and_says_for_which(fresh):
+    running, holder = help_while_locked(fresh, None)
+    try:
+        assert f"Waiting for process {holder.pid}" in running.stderr.readline()
+    finally:
+        os.killpg(holder.pid, signal.SIGKILL)
+        holder.wait()
+    running.communicate()
+    assert running.returncode == 0
+
+
+def test_lock_left_behind_by_an_installation_that_ended_is_refused(fresh):
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    running, holder = help_while_locked(fresh, ended.pid)
+    try:
+        _, said = running.communicate(timeout=120)
+        assert running.returncode == 1
+        assert "install.lock" in said.splitlines()[-1]
+    finally:
+        os.killpg(holder.pid, signal.SIGKILL)
+        holder.wait()
