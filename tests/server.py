@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 
 from api import baking
 from api.app import create_app, warm
-from api.protocol import ImpatientProtocol
+from api.protocol import TimeLimitedProtocol
 from geo import db
 
 
@@ -23,7 +23,7 @@ def serving(engine: Engine) -> Iterator[str]:
     app = create_app(signed_in)
     warm(app)
     listening = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(app, log_level="warning", http=ImpatientProtocol, loop="uvloop")
+    config = uvicorn.Config(app, log_level="warning", http=TimeLimitedProtocol, loop="uvloop")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()
