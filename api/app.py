@@ -59,6 +59,7 @@ from api.workshop import Workshop
 from geo import db
 from geo.fire.desk import Desks
 from geo.messages import LANGUAGES, catalogue, speaking
+from geo.model.job import IMPORT_KINDS, PLAN_KINDS
 from geo.settings import settings
 
 RESOURCES = (
@@ -97,7 +98,8 @@ def create_app(engine: Engine | None = None) -> FastAPI:
     app.state.engine = engine or db.api_engine()
     app.state.colourings = Colourings()
     app.state.desks = Desks()
-    app.state.workshop = Workshop(app.state.engine)
+    app.state.workshop = Workshop(app.state.engine, PLAN_KINDS, "api.draughting")
+    app.state.import_workshop = Workshop(app.state.engine, IMPORT_KINDS, "api.importjobs")
     app.state.reads = reads.Reads(app.state.engine)
     app.state.rounds = tuple(_rounds(app))
     problems.install(app)
@@ -156,7 +158,7 @@ def _rounds(app: FastAPI) -> Iterator[Rounds]:
 
 @asynccontextmanager
 async def _life(app: FastAPI) -> AsyncIterator[None]:
-    at_work = (app.state.workshop, *app.state.rounds)
+    at_work = (app.state.workshop, app.state.import_workshop, *app.state.rounds)
     for one in at_work:
         one.open()
     await run_in_threadpool(rehearse, app.state.engine)

@@ -20,7 +20,7 @@ from geo.messages import text
 from geo.settings import settings
 
 KEPT_BACK = 4
-"""Connections for the workshop, the baker and those who follow a job."""
+"""Connections for the baker, the audit trail and those who follow a job."""
 
 PATIENCE_S = 5.0
 

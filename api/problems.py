@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, Response
 from api.pool import UnreachableError
 from geo.errors import (
     ConflictError,
+    DiskFullError,
     GridatlasError,
     InputError,
     NotAllowedError,
@@ -43,6 +44,7 @@ _STATUS: dict[type[GridatlasError], int] = {
     UnconditionalError: 428,
     TooManyError: 429,
     SetupError: 503,
+    DiskFullError: 507,
 }
 _TITLE = {
     400: "bad_request",
@@ -58,6 +60,7 @@ _TITLE = {
     429: "too_many",
     500: "failed",
     503: "unavailable",
+    507: "disk_full",
 }
 
 _TOLD = ("revision", "changed_by")

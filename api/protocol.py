@@ -37,9 +37,8 @@ class TimeLimitedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop all timers."""
-        for timer in (self._head_timer, self._body_timer, self._write_timer):
-            if timer is not None:
-                timer.cancel()
+        for name in ("_head_timer", "_body_timer", "_write_timer"):
+            self._stop(name)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -58,7 +57,7 @@ class TimeLimitedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Stop the limit of the head and start that of the body."""
-        self._head_timer = _cancel(self._head_timer)
+        self._stop("_head_timer")
         self._body_bytes = 0
         self._body_timer = self.loop.call_later(BODY_INTERVAL_S, self._check_body)
         super().on_headers_complete()
@@ -71,7 +70,7 @@ class TimeLimitedProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """Stop the limit of the body."""
         super().on_message_complete()
-        self._body_timer = _cancel(self._body_timer)
+        self._stop("_body_timer")
         self._head_bytes = 0
 
     def pause_writing(self) -> None:
@@ -81,7 +80,7 @@ class TimeLimitedProtocol(HttpToolsProtocol):
 
     def resume_writing(self) -> None:
         """Stop it."""
-        self._write_timer = _cancel(self._write_timer)
+        self._stop("_write_timer")
         super().resume_writing()
 
     def _check_body(self) -> None:
@@ -98,7 +97,8 @@ class TimeLimitedProtocol(HttpToolsProtocol):
             self.cycle.disconnected = True  # the application stops writing the answer
         self.transport.abort()
 
-
-def _cancel(timer: asyncio.TimerHandle | None) -> None:
-    if timer is not None:
-        timer.cancel()
+    def _stop(self, name: str) -> None:
+        timer: asyncio.TimerHandle | None = getattr(self, name)
+        if timer is not None:
+            timer.cancel()
+        setattr(self, name, None)

@@ -8,7 +8,8 @@ from etl import runs, stage
 from etl.delivery import Delivery, Outcome
 from etl.diff import Scope
 from etl.failures import recorded
-from etl.runs import Run
+from etl.record import recorder
+from etl.runs import OnFinish, Run
 from etl.settle import settle
 from etl.stage import Staged
 from geo.errors import ConflictError, NotFoundError
@@ -18,9 +19,21 @@ from geo.progress import Progress, silent
 
 
 def approve(
-    engine: Engine, number: int, *, actor: str = "", progress: Progress = silent
+    engine: Engine,
+    number: int,
+    *,
+    actor: str = "",
+    progress: Progress = silent,
+    on_finish: OnFinish | None = None,
 ) -> Outcome:
     """Publish a held run without asking the guard again.
+
+    Parameters
+    ----------
+    actor
+        Who approves it, for the report and the audit trail.
+    on_finish
+        Is called in the publishing transaction (:class:`etl.runs.Run`).
 
     Raises
     ------
@@ -33,7 +46,8 @@ def approve(
         row = _taken(connection, number)
         report, until = dict(row.report), dict(row.timings)
         told = report | {"approved_by": actor, "timings_until_held": until}
-        run = Run(number, row.source, connection, report=told)
+        record = recorder("approve", actor, number, on_finish)
+        run = Run(number, row.source, connection, report=told, on_finish=record)
         return recorded(engine, run, lambda: settle(engine, run, _delivery(run, report), progress))
 
 
@@ -59,6 +73,7 @@ def dismiss(engine: Engine, number: int, *, actor: str = "") -> None:
                 .where(Quarantine.run_id == number, Quarantine.resolved_at.is_(None))
                 .values(resolved_at=func.now())
             )
+            recorder("dismiss", actor, number)(connection, number)
 
 
 def _taken(connection: Connection, number: int) -> Row[Any]:

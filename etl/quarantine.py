@@ -20,7 +20,9 @@ from etl.check import shown
 from etl.delivery import Outcome
 from etl.failures import recorded
 from etl.mapping import Mapping, checked, columns_of
+from etl.record import recorder
 from etl.report import reason_text
+from etl.runs import OnFinish
 from etl.source import Source, open_layer, opened
 from geo.crs import STORAGE
 from geo.errors import InputError
@@ -132,11 +134,20 @@ def replay(
     *,
     run: int | None = None,
     file: Path | None = None,
+    actor: str = "",
     progress: Progress = silent,
+    on_finish: OnFinish | None = None,
 ) -> list[Outcome]:
     """Bring refused features again, as they came or mended in a file; one run a source and layer.
 
     Those that pass are published and leave quarantine; the others stay in it.
+
+    Parameters
+    ----------
+    actor
+        Who asks for it, for the audit trail.
+    on_finish
+        Is called in the transaction that ends each run (:class:`etl.runs.Run`).
 
     Raises
     ------
@@ -155,7 +166,10 @@ def replay(
     groups: dict[tuple[Any, ...], list[Row[Any]]] = {}
     for row in rows:
         groups.setdefault((row.source, row.run_id, row.layer, _is_mapped(row)), []).append(row)
-    return [_again(engine, settings, group, mended, progress) for group in groups.values()]
+    return [
+        _again(engine, settings, group, mended, progress, actor, on_finish)
+        for group in groups.values()
+    ]
 
 
 def _is_mapped(row: Row[Any]) -> bool:
@@ -202,6 +216,8 @@ def _again(
     rows: Sequence[Row[Any]],
     mended: dict[int, tuple[dict[str, Any], Any]] | None,
     progress: Progress,
+    actor: str,
+    on_finish: OnFinish | None,
 ) -> Outcome:
     """Bring the refused features of one layer of one run again."""
     first = rows[0]
@@ -214,6 +230,7 @@ def _again(
     request = imports.Request(first.layer, Path(report.get("file", "quarantine")), mapping)
     numbers = [row.id for row in rows]
     with runs.opened(engine, first.layer, first.source, replays=numbers) as run:
+        run.on_finish = recorder("replay", actor, run.number, on_finish)
 
         def work() -> Outcome:
             part = reading.Part(mapping, source)

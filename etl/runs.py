@@ -5,7 +5,7 @@ that works from one that died.
 """
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +20,9 @@ RUN_LOCK = 4206_0003
 """First number of the advisory lock of a run; its second is the run's."""
 
 _LONGEST_NUMBER = 2**31 - 1
+
+OnFinish = Callable[[Connection, int], None]
+"""Writes what must be written with the end of a run or not at all: audit trail, job."""
 
 State = dict[str, list[int]]
 """Revision and number of changes of layers by name, and the year: all that a file is checked
@@ -51,6 +54,8 @@ class Run:
         Seconds a step.
     report
         What is told of it (see ``docs/imports.md``).
+    on_finish
+        Is called in the transaction that ends the run, with its connection and the run's number.
     """
 
     number: int
@@ -58,6 +63,7 @@ class Run:
     connection: Connection
     timings: dict[str, float] = field(default_factory=dict)
     report: dict[str, Any] = field(default_factory=dict)
+    on_finish: OnFinish | None = None
 
     @contextmanager
     def timed(self, step: str) -> Iterator[None]:

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, text
 
 from geo.model import LAYERS, Base, Role
 from geo.model.history import HISTORY
+from geo.model.job import IMPORT_KINDS
 
 LOGIN = "gridatlas_api"
 """The role that the API signs in with: it may switch to the others and nothing else."""
@@ -73,6 +74,11 @@ _OF_PLAN = "EXISTS (SELECT FROM grid_plan p WHERE p.id = plan_id AND in_scope(p.
 _FIRE_PIPES = "network IN ('water', 'gas')"
 _OWN_PIPES = "network = ANY (string_to_array(current_setting('gridatlas.networks', true), ','))"
 _OWN_NAME = "actor = current_setting('gridatlas.actor', true)"
+
+_JOBS = {
+    "planner": "in_scope(community_code)",
+    "importer": f"kind IN ({', '.join(repr(kind.value) for kind in IMPORT_KINDS)})",
+} | _rows(EVERY, "admin", "keeper")
 
 GROUND = Rule(read=_ALL, write=EDITORS)
 _PIPES = Rule(read={"fire": _FIRE_PIPES, "utility": _OWN_PIPES} | EDITORS, write=EDITORS)
@@ -141,10 +147,7 @@ RULES: dict[str, Rule] = {
     "account": Rule(read=_rows(EVERY, "admin", "keeper"), write=_rows(EVERY, "admin")),
     "session": Rule(read=_rows(EVERY, "admin", "keeper"), write=_rows(EVERY, "admin", "keeper")),
     "sign_in_attempt": Rule(read=_rows(EVERY, "admin", "keeper"), write=_rows(EVERY, "keeper")),
-    "job": Rule(
-        read={"planner": "in_scope(community_code)"} | _rows(EVERY, "admin", "keeper"),
-        write={"planner": "in_scope(community_code)"} | _rows(EVERY, "admin", "keeper"),
-    ),
+    "job": Rule(read=_JOBS, write=_JOBS),
 }
 """Who may what, for every table."""
 
