@@ -27,9 +27,6 @@ PATIENCE_S = 5.0
 FREE = ("/static", "/ogc", "/metrics")
 """What needs no connection of the pool."""
 
-STREAMED = "/exports"
-"""Its answers read the database while they go out."""
-
 SMALL_BYTES = 1_000_000
 """A body up to this is taken in whole before a place is; larger ones have two places to share."""
 
@@ -70,7 +67,7 @@ class Gate:
                 return
 
             async def told(message: Message) -> None:
-                if message["type"] == "http.response.start" and not _is_streamed(scope):
+                if message["type"] == "http.response.start":
                     await held.aclose()
                 await send(message)
 
@@ -128,10 +125,6 @@ def _is_large(scope: Scope) -> bool:
     if len(length) > 15 or int(length) > most:
         raise TooLargeError("body_too_large", most=most // 2**20)
     return int(length) > SMALL_BYTES
-
-
-def _is_streamed(scope: Scope) -> bool:
-    return str(scope["path"]).startswith(STREAMED)
 
 
 def _is_free(path: str) -> bool:

@@ -29,6 +29,7 @@ from etl import quarantine as refused
 from etl.report import concern_text, page_of, reason_text, run_report
 from geo import corrections as fields
 from geo import db
+from geo.disk import require_room
 from geo.errors import ConflictError, InputError, NotFoundError, TooLargeError
 from geo.model import Correction, ImportRun, Quarantine
 from geo.model.job import JobKind, JobStatus
@@ -320,7 +321,8 @@ def export(
     """Download what waits in quarantine, to be mended and brought again."""
     with tempfile.TemporaryDirectory(prefix="gridatlas-quarantine-") as folder:
         file = File(folder) / f"quarantine.{format}"
-        refused.export(db.engine(), file, run=run, layer=layer)
+        with require_room(File(folder)):
+            refused.export(db.engine(), file, run=run, layer=layer)
         content = file.read_bytes()
     headers = {
         "Content-Disposition": f'attachment; filename="{file.name}"',

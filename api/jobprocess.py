@@ -14,7 +14,8 @@ from typing import Any
 import orjson
 
 from api import lifeline
-from geo.errors import DiskFullError, GridatlasError, is_disk_full
+from geo.disk import is_disk_full
+from geo.errors import DiskFullError, GridatlasError
 from geo.progress import Progress
 
 RunJob = Callable[[str, dict[str, Any], Progress], None]

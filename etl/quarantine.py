@@ -29,12 +29,10 @@ from geo.errors import InputError
 from geo.model import ImportRun, Quarantine
 from geo.progress import Progress, silent
 from geo.settings import Settings
+from geo.spreadsheet import csv_cell, unescape_cell
 
 ENDINGS = {".gpkg": "GPKG", ".geojson": "GeoJSON", ".csv": "CSV"}
 IDENTITY, REASON = "quarantine_id", "quarantine_reason"
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""First signs that make a spreadsheet compute a cell of a CSV file."""
 
 
 def waiting(
@@ -104,7 +102,7 @@ def export(engine: Engine, file: Path, *, run: int | None = None, layer: str = "
     file.parent.mkdir(parents=True, exist_ok=True)
     if driver == "CSV":
         frame["wkt"] = shapely.to_wkt(shapes)
-        frame.map(_harmless).to_csv(file, index=False, encoding="utf-8-sig")
+        frame.map(csv_cell).to_csv(file, index=False, encoding="utf-8-sig")
     else:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # of features that have no system
@@ -122,10 +120,6 @@ def _common_crs(rows: Sequence[Row[Any]]) -> str | None:
 def _told(row: Row[Any]) -> dict[str, Any]:
     said = reason_text(row.reason, row.detail)
     return {IDENTITY: row.id, REASON: said, **row.properties}
-
-
-def _harmless(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 def replay(
@@ -191,7 +185,7 @@ def _mended(file: Path) -> dict[int, tuple[dict[str, Any], Any]]:
                     continue  # a spreadsheet's empty line
                 number = _identity(values.pop(IDENTITY, None), int(batch.numbers[row]), file)
                 values.pop(REASON, None)
-                plain = {name: _unmarked(value) for name, value in values.items()}
+                plain = {name: unescape_cell(value) for name, value in values.items()}
                 found[number] = plain, batch.geometry[row]
         return found
 
@@ -203,11 +197,6 @@ def _identity(value: Any, row: int, file: Path) -> int:
         if number.is_integer():
             return int(number)
     raise InputError("quarantine_id_wrong", file=file, row=row, value=shown(value))
-
-
-def _unmarked(value: Any) -> Any:
-    marked = isinstance(value, str) and value[:1] == "'" and value[1:2] in _FORMULA
-    return value[1:] if marked else value
 
 
 def _again(

@@ -4,7 +4,6 @@ Each error says what is wrong, where, and what to do; its text is in the catalog
 ``error.<key>``, so that the command line shows one line and the API a problem document.
 """
 
-import errno
 from typing import ClassVar
 
 from geo.messages import Language, text
@@ -82,11 +81,3 @@ class DiskFullError(GridatlasError):
     """The disk has no room for a file that the answer needs."""
 
     exit_code = 1
-
-
-_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-
-
-def is_disk_full(error: BaseException) -> bool:
-    """Return whether an error of the operating system says that a disk or quota is full."""
-    return isinstance(error, OSError) and error.errno in _DISK_FULL

@@ -131,7 +131,7 @@ def audited(town, action, number):
     return rows(town, told.format(action, number))[0][0]
 
 
-def test_long_approval_is_a_job_and_published_whole_or_not_at_all(desk, town, tmp_path, monkeypatch):
+def test_long_approval_is_a_job_and_publishes_all_or_nothing(desk, town, tmp_path, monkeypatch):
     monkeypatch.setattr(importjobs, "WAIT_S", 0.0)
     held = delivered(town, tmp_path, 21)
     assert held.status == "held"
