@@ -148,7 +148,7 @@ def problem(
     """Return a problem document."""
     title = text(f"problem.{_TITLE.get(status, 'bad_request')}", lang=language(request))
     body = {"type": type, "title": title, "status": status, "detail": detail}
-    headers = {"Cache-Control": "no-store"}
+    headers = {"Cache-Control": "no-store", "Vary": "Accept-Language"}
     if status == 503:
         headers["Retry-After"] = str(RETRY_AFTER_S)
     if status == 401:

@@ -108,20 +108,21 @@ RULES: dict[str, Rule] = {
     "pipe_segment": _PIPES,
     **{table.name: Rule(read=EDITORS, write=EDITORS) for table in HISTORY.values()},
     "grid_plan": Rule(
-        read=_rows("status = 'published'", "public", "fire", "utility")
-        | {"planner": "status = 'published' OR in_scope(community_code)", "publisher": EVERY}
-        | EDITORS,
-        write={"planner": "in_scope(community_code)"} | EDITORS,
+        read=_rows("status = 'published'", "public", "fire", "utility", "importer")
+        | {"planner": "status = 'published' OR in_scope(community_code)"}
+        | _rows(EVERY, "publisher", "admin"),
+        write={"planner": "in_scope(community_code)", "admin": EVERY},
     ),
     "grid": Rule(
-        read=_rows(_IN_FORCE, "public", "fire", "utility")
-        | {"planner": f"in_scope(code) OR {_IN_FORCE}", "publisher": EVERY}
-        | EDITORS,
-        write={"planner": "in_scope(code)"} | EDITORS,
+        read=_rows(_IN_FORCE, "public", "fire", "utility", "importer")
+        | {"planner": f"in_scope(code) OR {_IN_FORCE}"}
+        | _rows(EVERY, "publisher", "admin"),
+        write={"planner": "in_scope(code)", "admin": EVERY},
     ),
     "grid_member": Rule(
-        read={"planner": _OF_PLAN, "fire": _IN_FORCE, "publisher": EVERY} | EDITORS,
-        write={"planner": _OF_PLAN} | EDITORS,
+        read={"planner": _OF_PLAN, "fire": _IN_FORCE, "importer": _IN_FORCE}
+        | _rows(EVERY, "publisher", "admin"),
+        write={"planner": _OF_PLAN, "admin": EVERY},
     ),
     "plan_edit": Rule(
         read={"planner": _OF_PLAN, "admin": EVERY}, write={"planner": _OF_PLAN, "admin": EVERY}

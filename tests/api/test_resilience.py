@@ -121,10 +121,10 @@ def ended(connection, within=5.0):
     "sent",
     [
         b"",
-        b"GET /health HTTP/1.1\r\nHost: x\r\nX-Slow: ",
-        b"POST /auth/token HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n"
+        b"GET /health HTTP/1.1\r\nHost: localhost\r\nX-Slow: ",
+        b"POST /auth/token HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n"
         b"Content-Type: application/x-www-form-urlencoded\r\n\r\nusername=",
-        b"PUT /grids/420602001001001/manager/photo HTTP/1.1\r\nHost: x\r\n"
+        b"PUT /grids/420602001001001/manager/photo HTTP/1.1\r\nHost: localhost\r\n"
         b"Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 5000000\r\n\r\n--b\r\n",
     ],
     ids=["nothing", "half a head", "half a form", "the beginning of a photo"],
@@ -146,7 +146,7 @@ def test_clients_that_stop_halfway_are_let_go_and_hold_nobody_up(client, address
 
 def test_client_that_does_not_read_its_answer_holds_no_place(client, address, hasty):
     deaf = [connected(address) for _ in range(40)]
-    asked = "GET /style.json HTTP/1.1\r\nHost: x\r\n\r\n" * 200
+    asked = "GET /style.json HTTP/1.1\r\nHost: localhost\r\n\r\n" * 200
     try:
         for one in deaf:
             one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -196,7 +196,7 @@ def _database(home):
 
 def test_client_that_does_not_read_is_cut_off_and_its_place_is_free(lengthy, hasty):
     """An export holds a connection of the database while it goes out: nobody may hold all."""
-    asked = b"GET /exports/compound?format=geojson HTTP/1.1\r\nHost: x\r\n\r\n"
+    asked = b"GET /exports/compound?format=geojson HTTP/1.1\r\nHost: localhost\r\n\r\n"
     whole = httpx.get(f"{lengthy}/exports/compound?format=geojson", timeout=30)
     assert whole.status_code == 200
     assert len(whole.content) > 3 * LONG
@@ -217,7 +217,7 @@ def test_client_that_does_not_read_is_cut_off_and_its_place_is_free(lengthy, has
             one.close()
 
 
-@pytest.mark.parametrize("sent", [b"", b"GET /health HTTP/1.1\r\nHost: x\r\nX-Slow: "])
+@pytest.mark.parametrize("sent", [b"", b"GET /health HTTP/1.1\r\nHost: localhost\r\nX-Slow: "])
 def test_slow_head_is_ended_after_the_documented_time(address, monkeypatch, sent):
     monkeypatch.setattr(protocol, "HEAD_TIMEOUT_S", 3.0)
     with connected(address) as one:
@@ -237,12 +237,12 @@ def test_slow_head_is_ended_after_the_documented_time(address, monkeypatch, sent
 def test_body_that_begins_late_on_a_connection_has_its_whole_time(address, monkeypatch):
     monkeypatch.setattr(protocol, "BODY_INTERVAL_S", 3.0)
     form = b"grant_type=password&username=fire"
-    head = b"POST /auth/token HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+    head = b"POST /auth/token HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
     head += b"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\n\r\n"
     with connected(address) as one:
         for _ in range(5):
             time.sleep(0.5)
-            one.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+            one.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
             answer = http.client.HTTPResponse(one)
             answer.begin()
             assert (answer.status, answer.read()[:1]) == (200, b"{")
@@ -264,7 +264,9 @@ def test_head_without_end_is_refused(address):
 )
 def test_endless_body_is_refused_before_it_comes(address, header, status):
     with connected(address) as one:
-        head = f"POST /auth/token HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{header}\r\n\r\n"
+        head = (
+            f"POST /auth/token HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{header}\r\n\r\n"
+        )
         one.sendall(head.encode())
         assert ended(one).startswith(f"HTTP/1.1 {status}".encode())
 
