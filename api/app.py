@@ -6,11 +6,13 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI
 from sqlalchemy import Engine
 from sqlalchemy.orm import configure_mappers
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -57,8 +59,10 @@ from api.rehearsal import rehearse, rehearse_tiles
 from api.rounds import Rounds
 from api.workshop import Workshop
 from geo import db
+from geo.errors import InputError
 from geo.fire.desk import Desks
 from geo.messages import LANGUAGES, catalogue, speaking
+from geo.model.job import IMPORT_KINDS, PLAN_KINDS
 from geo.settings import settings
 
 RESOURCES = (
@@ -97,7 +101,8 @@ def create_app(engine: Engine | None = None) -> FastAPI:
     app.state.engine = engine or db.api_engine()
     app.state.colourings = Colourings()
     app.state.desks = Desks()
-    app.state.workshop = Workshop(app.state.engine)
+    app.state.workshop = Workshop(app.state.engine, PLAN_KINDS, "api.draughting")
+    app.state.import_workshop = Workshop(app.state.engine, IMPORT_KINDS, "api.importjobs")
     app.state.reads = reads.Reads(app.state.engine)
     app.state.rounds = tuple(_rounds(app))
     problems.install(app)
@@ -108,6 +113,7 @@ def create_app(engine: Engine | None = None) -> FastAPI:
     app.add_middleware(tiles.Known)
     app.add_middleware(Headed)
     app.add_middleware(Origins)
+    app.add_middleware(HostMiddleware)
     app.add_middleware(Guarded)
     app.add_middleware(Spoken)
     app.add_middleware(observe.Observed)
@@ -156,7 +162,7 @@ def _rounds(app: FastAPI) -> Iterator[Rounds]:
 
 @asynccontextmanager
 async def _life(app: FastAPI) -> AsyncIterator[None]:
-    at_work = (app.state.workshop, *app.state.rounds)
+    at_work = (app.state.workshop, app.state.import_workshop, *app.state.rounds)
     for one in at_work:
         one.open()
     await run_in_threadpool(rehearse, app.state.engine)
@@ -168,6 +174,48 @@ async def _life(app: FastAPI) -> AsyncIterator[None]:
         await run_in_threadpool(one.close)
     await app.state.state.close()
     await app.state.pool.close()
+
+
+class HostMiddleware:
+    """Refuse requests for foreign hosts, and write links to the public address, if one is set.
+
+    Without ``GRIDATLAS_SITE`` a host is ours if it is the loopback's or the address at which the
+    connection came in: links then lead where the caller reached the server.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, if the host is ours."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get("host")
+        site = urlsplit(settings().site)
+        if given is not None and _name_of(given) not in _own_names(scope, site.hostname):
+            error = InputError("host_unknown", host=given[:100])
+            await problems.of_gridatlas(Request(scope), error)(scope, receive, send)
+            return
+        if site.hostname:
+            others = [line for line in scope["headers"] if line[0] != b"host"]
+            # In place: the router adds the route to this scope, and the log reads it there.
+            scope["headers"] = [(b"host", site.netloc.encode()), *others]
+            scope["scheme"] = site.scheme
+        await self.app(scope, receive, send)
+
+
+def _name_of(host: str) -> str | None:
+    """Return the name in a Host header, without its port; None if it is malformed."""
+    try:
+        return urlsplit(f"//{host}").hostname
+    except ValueError:
+        return None
+
+
+def _own_names(scope: Scope, site: str | None) -> set[str | None]:
+    server = scope.get("server")
+    return {"localhost", "127.0.0.1", "::1", *([site] if site else ()), *(server or ())[:1]}
 
 
 class Headed:
@@ -188,7 +236,7 @@ class Headed:
 
 
 class Guarded:
-    """Tells browsers what a page of ours may do, and lets no header break into two."""
+    """Add the headers that restrict browsers and caches, and let no header break into two."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -197,12 +245,16 @@ class Guarded:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, with the headers that guard."""
 
+        depends_on_caller = not scope.get("path", "").startswith("/static/")
+
         async def told(message: Message) -> None:
             if message["type"] == "http.response.start":
                 lines = [
                     (name, value.translate(None, BREAKS)) for name, value in message["headers"]
                 ]
                 message["headers"] = [*lines, *self._headers]
+                if depends_on_caller:
+                    MutableHeaders(raw=message["headers"]).add_vary_header("Authorization")
             await send(message)
 
         await self.app(scope, receive, told if scope["type"] == "http" else send)

@@ -147,8 +147,10 @@ def revoke(request: Request, token: Word) -> None:
     with acting(request.app.state.engine, KEEPER) as connection:
         asked = {"session": session, "token": tokens.hashed(token)}
         found = connection.execute(_OF_TOKEN, asked).mappings().first()
-        if found is not None and found["newest"]:
-            connection.execute(_END, {"session": session})
+        if found is None or not (found["newest"] or tokens.is_issued_here(token)):
+            return
+        if connection.execute(_END, {"session": session}).rowcount:
+            record(connection, KEEPER, "sign_out", "account", found["name"])
 
 
 @router.get("/me", responses=problems.documented())
@@ -231,9 +233,9 @@ def _is_password(account: Any, password: str) -> bool:
 
 
 def _opened(connection: Connection, signed_in: Caller) -> Tokens:
-    """Open a session: the part of its refresh token before the dot is its number."""
-    session = tokens.fresh()
-    refresh = f"{session}.{tokens.fresh()}"
+    """Open a session: the part of its refresh token before the first dot is its identifier."""
+    session = tokens.new_session()
+    refresh = tokens.issue_refresh_token(session)
     end = datetime.now(UTC) + timedelta(hours=settings().session_hours)
     connection.execute(
         _OPEN,
@@ -248,7 +250,11 @@ def _opened(connection: Connection, signed_in: Caller) -> Tokens:
 
 
 def _refreshed(connection: Connection, refresh: str) -> Tokens | None:
-    """Return the next tokens; a refresh token that was used before ends its session."""
+    """Return the next tokens; a refresh token that was used before ends its session.
+
+    A token that was never issued is refused and changes nothing: the identifier of a session
+    stands in its access tokens and proves no knowledge of a refresh token.
+    """
     if not refresh:
         raise InputError("refresh_token_missing")
     session = refresh.partition(".")[0]
@@ -257,10 +263,12 @@ def _refreshed(connection: Connection, refresh: str) -> Tokens | None:
     if found is None or found["revoked_at"] is not None or found["over"]:
         return None
     if not found["newest"]:
+        if not tokens.is_issued_here(refresh):
+            return None
         connection.execute(_END, {"session": session})
         record(connection, KEEPER, "token_reused", "account", found["name"])
         return None
-    following = f"{session}.{tokens.fresh()}"
+    following = tokens.issue_refresh_token(session)
     connection.execute(_TURN, {"session": session, "token": tokens.hashed(following)})
     return _answer(session, following, caller(found))
 

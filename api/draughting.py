@@ -1,25 +1,18 @@
-"""The process that draws: jobs come in on standard input, progress goes out, a line of JSON each.
+"""The process that draws and scores plans (:mod:`api.jobprocess`)."""
 
-It is a process of its own, so that the API answers while it computes, and so that a drawing can be
-stopped at any moment by ending it. ``python -m api.draughting PARENT``.
-"""
-
-import logging
-import os
-import sys
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from functools import cache, partial
 from typing import Any
 
-import orjson
 from sqlalchemy import Connection, Engine, create_engine, func, select, update
 
-from api import orphan_guard
+from api import jobprocess
 from api.access import Caller, acting
 from api.audit import record
 from geo import db, plans
 from geo.breaches import limits_of
-from geo.errors import ConflictError, GridatlasError, NotFoundError
+from geo.errors import ConflictError, NotFoundError
 from geo.model import Grid, GridPlan, Job
 from geo.partition.alternatives import alternatives
 from geo.partition.asked import Asked
@@ -28,42 +21,26 @@ from geo.partition.plan import Drawing, draw
 from geo.partition.redraw import PlanBefore
 from geo.partition.review import reviewed
 from geo.partition.wishes import Area, Wishes
+from geo.progress import Progress
 
 STEPS = ("read", "draw", "keep")
 POLITENESS = 5
 """How much the requests come first on a busy machine (nice)."""
 
-_log = logging.getLogger(__name__)
-
 
 def main() -> None:
-    """Do one job after another until the input ends, or the worker that started this."""
-    orphan_guard.end_with_parent(int(sys.argv[1]))
-    os.nice(POLITENESS)
-    out = os.fdopen(os.dup(1), "wb", buffering=0)
-    os.dup2(2, 1)  # what a library prints is no answer
-
-    def say(**said: Any) -> None:
-        out.write(orjson.dumps(said) + b"\n")
-
-    engine = create_engine(orjson.loads(sys.stdin.buffer.readline())["url"], pool_pre_ping=True)
-    say(ready=True)
-    for line in sys.stdin.buffer:
-        _attend(engine, orjson.loads(line), say)
+    """Draw until the input ends."""
+    jobprocess.serve(_run_job, niceness=POLITENESS)
 
 
-def _attend(engine: Engine, job: dict[str, Any], say: Callable[..., None]) -> None:
+_engine = cache(partial(create_engine, pool_pre_ping=True))
+
+
+def _run_job(url: str, job: dict[str, Any], report: Progress) -> None:
     def begin(step: str) -> None:
-        say(step=step, done=STEPS.index(step), total=len(STEPS))
+        report(step, STEPS.index(step), len(STEPS))
 
-    try:
-        say(finished=do(engine, job, begin))
-    except GridatlasError as error:
-        values = {name: str(value) for name, value in error.values.items()}
-        say(failed={"key": error.key, "values": values})
-    except Exception:
-        _log.exception("job %s failed", job["id"])
-        say(failed={"key": "job_failed", "values": {"job": job["id"]}})
+    do(_engine(url), job, begin)
 
 
 def do(engine: Engine, job: dict[str, Any], begin: Callable[[str], None]) -> list[int]:

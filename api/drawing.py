@@ -11,7 +11,7 @@ from sqlalchemy import Connection as Database
 from api import jobs, problems
 from api.access import PLANNERS, Asker
 from api.plans import check_community, known_community, plan_of
-from api.requests import Code12, Lang, Number, Writing, retry_conflicts
+from api.requests import ONE_LINE, Code12, Lang, Number, Writing, retry_conflicts
 from geo.errors import InputError, NotFoundError
 from geo.model.facility import Category
 from geo.model.job import JobKind
@@ -30,7 +30,7 @@ class AreaAsked(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: str = Field(min_length=1, max_length=60)
+    name: str = Field(min_length=1, max_length=60, pattern=ONE_LINE)
     geometry: dict[str, Any]
 
     def shape(self) -> shapely.Geometry:

@@ -13,7 +13,16 @@ from api import jobs, problems
 from api.access import PLANNERS, Asker, Caller
 from api.audit import record
 from api.plangrids import GridCode, PlanGrid, grid_features
-from api.requests import Connection, IfMatch, Lang, Number, Paging, Writing, retry_conflicts
+from api.requests import (
+    ONE_LINE,
+    Connection,
+    IfMatch,
+    Lang,
+    Number,
+    Paging,
+    Writing,
+    retry_conflicts,
+)
 from api.responses import Feature, Listing, listing, tagged
 from geo import edits
 from geo.breaches import breaches, limits_of
@@ -69,7 +78,7 @@ class Rename(_Edit):
 
     kind: Literal["rename"]
     grid: GridCode
-    name: Annotated[str, Field(max_length=100)]
+    name: Annotated[str, Field(max_length=100, pattern=ONE_LINE)]
 
 
 class Rededicate(_Edit):

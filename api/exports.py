@@ -4,8 +4,8 @@ import csv
 import io
 import shutil
 import tempfile
-from collections.abc import Iterator
-from datetime import datetime
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,7 +16,7 @@ from fastapi import Path as InPath
 from pydantic import BaseModel
 from sqlalchemy import ColumnElement, FromClause, LargeBinary, func, select
 from starlette.background import BackgroundTask
-from starlette.responses import FileResponse, Response, StreamingResponse
+from starlette.responses import FileResponse, Response
 
 from api import coordinates, problems
 from api.access import Asker, Caller, acting
@@ -25,10 +25,12 @@ from api.geofiles import AT_ONCE, Rows, written
 from api.layers import layer_of, offered
 from api.requests import Page
 from api.responses import Listing, listing
+from geo.disk import require_room
 from geo.errors import InputError, NotFoundError, TooLargeError
 from geo.messages import catalogue
 from geo.model import STORAGE_SRID, GridPlan, Region
 from geo.published import grids_of
+from geo.spreadsheet import csv_cell
 
 router = APIRouter(tags=["exports"])
 
@@ -42,10 +44,6 @@ FORMATS: dict[str, str] = {
     "parquet": "application/vnd.apache.parquet",
     "csv": "text/csv; charset=utf-8",
 }
-STREAMED = ("geojson", "csv")
-"""Sent row by row as they are read; the others are files that must be written first."""
-
-PIECE_BYTES = 65_536
 MOST_ROWS = 500_000
 
 
@@ -76,7 +74,7 @@ def exports(request: Request, asker: Asker) -> Response:
     response_class=Response,
     responses={
         200: {"content": {kind.partition(";")[0]: {} for kind in FORMATS.values()}},
-        **problems.documented(403, 404, 413),
+        **problems.documented(403, 404, 413, 507),
     },
 )
 def export(
@@ -117,32 +115,23 @@ def export(
     def rows() -> Rows:
         return _rows(engine, asker, source, fields, region, coordinates.SYSTEMS[uri])
 
-    if format in STREAMED:
-        write = _geojson if format == "geojson" else _csv
-        lines = _gathered(write(rows(), titles, coordinates.SYSTEMS[uri]))
-        return StreamingResponse(lines, media_type=FORMATS[format], headers=headers)
+    # The file is complete before the first byte is sent: a status of 200 can be relied on.
     folder = Path(tempfile.mkdtemp(prefix="gridatlas-export-"))
     try:
-        named = dict(zip(titles, columns, strict=True))
-        file = written(folder, chosen, named, rows, format, coordinates.SYSTEMS[uri])
+        with require_room(folder):
+            if format in LINE_WRITERS:
+                file = folder / filename
+                with closing(rows()) as found, file.open("wb") as out:
+                    system = coordinates.SYSTEMS[uri]
+                    out.writelines(LINE_WRITERS[format](found, titles, system))
+            else:
+                named = dict(zip(titles, columns, strict=True))
+                file = written(folder, chosen, named, rows, format, coordinates.SYSTEMS[uri])
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
     clean = BackgroundTask(shutil.rmtree, folder, ignore_errors=True)
     return FileResponse(file, media_type=FORMATS[format], headers=headers, background=clean)
-
-
-def _gathered(lines: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield the same in larger pieces: each costs a change of thread."""
-    parts: list[bytes] = []
-    size = 0
-    for line in lines:
-        parts.append(line)
-        size += len(line)
-        if size > PIECE_BYTES:
-            yield b"".join(parts)
-            parts, size = [], 0
-    yield b"".join(parts)
 
 
 def _titles(fields: list[str], names: str) -> list[str]:
@@ -197,8 +186,11 @@ def _rows(
         .order_by(source.c.code)
         .execution_options(yield_per=AT_ONCE)
     )
-    with acting(engine, caller, readonly=True) as connection:
-        for part in connection.execute(statement).partitions():
+    with (
+        acting(engine, caller, readonly=True) as connection,
+        connection.execute(statement) as result,
+    ):
+        for part in result.partitions():
             shapes = shapely.from_wkb([row[-1] for row in part])
             for row, geometry in zip(part, shapes, strict=True):
                 yield list(row[:-1]), geometry
@@ -231,14 +223,12 @@ def _csv(rows: Rows, titles: list[str], system: int) -> Iterator[bytes]:
         buffer.seek(0)
         buffer.truncate()
         shape = shapely.to_wkt(geometry, rounding_precision=9) if geometry is not None else ""
-        writer.writerow([*map(_harmless, values), shape])
+        writer.writerow([*map(csv_cell, values), shape])
         yield buffer.getvalue().encode()
 
 
-def _harmless(value: Any) -> Any:
-    """Return a value that no spreadsheet takes for a formula."""
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t", "\r"}:
-        return f"'{value}"
-    return value
+LINE_WRITERS: dict[str, Callable[[Rows, list[str], int], Iterator[bytes]]] = {
+    "geojson": _geojson,
+    "csv": _csv,
+}
+"""Formats that are written feature by feature without GDAL."""

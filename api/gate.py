@@ -7,9 +7,13 @@ to send or to take.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import chain
+from typing import Any
 
+import orjson
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -20,18 +24,20 @@ from geo.messages import text
 from geo.settings import settings
 
 KEPT_BACK = 4
-"""Connections for the workshop, the baker and those who follow a job."""
+"""Connections for the baker, the audit trail and those who follow a job."""
 
 PATIENCE_S = 5.0
 
 FREE = ("/static", "/ogc", "/metrics")
 """What needs no connection of the pool."""
 
-STREAMED = "/exports"
-"""Its answers read the database while they go out."""
-
 SMALL_BYTES = 1_000_000
 """A body up to this is taken in whole before a place is; larger ones have two places to share."""
+
+MAX_DEPTH = 32
+"""Of nesting in JSON; GeoJSON and the deepest body of ours have less than ten levels."""
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 MOST_BYTES, MOST_IMPORTED = 8 * 2**20, 65 * 2**20
 """Of a body anywhere (a photo of 5 MB is the largest), and of what is given to the imports."""
@@ -54,7 +60,8 @@ class Gate:
             self._places = asyncio.Semaphore(most), asyncio.Semaphore(max(1, min(2, most - 1)))
         try:
             large = _is_large(scope)
-            receive = receive if large else await _taken_in(receive)
+            if not large:
+                receive = await _take_in(scope, receive)
         except ClientDisconnect:
             return
         except GridatlasError as error:
@@ -68,9 +75,17 @@ class Gate:
             except TimeoutError:
                 await _busy(scope, receive, send)
                 return
+            try:
+                if large and _may_be_json(scope):
+                    receive = await _take_in(scope, receive)
+            except ClientDisconnect:
+                return
+            except GridatlasError as error:
+                await problems.of_gridatlas(Request(scope), error)(scope, receive, send)
+                return
 
             async def told(message: Message) -> None:
-                if message["type"] == "http.response.start" and not _is_streamed(scope):
+                if message["type"] == "http.response.start":
                     await held.aclose()
                 await send(message)
 
@@ -92,8 +107,14 @@ async def _busy(scope: Scope, receive: Receive, send: Send) -> None:
     await problems.problem(request, 503, detail)(scope, receive, send)
 
 
-async def _taken_in(receive: Receive) -> Receive:
-    """Take in a small body, and return what gives it once more."""
+async def _take_in(scope: Scope, receive: Receive) -> Receive:
+    """Take in a body, check it if it is JSON, and return what gives it once more.
+
+    Raises
+    ------
+    ClientDisconnect, InputError
+        If it does not come, or is no JSON that is taken.
+    """
     parts: list[bytes] = []
     more = True
     while more:
@@ -102,6 +123,8 @@ async def _taken_in(receive: Receive) -> Receive:
             raise ClientDisconnect
         parts.append(message.get("body", b""))
         more = message.get("more_body", False)
+    if _may_be_json(scope):
+        check_json(b"".join(parts))
     whole: Message | None = {"type": "http.request", "body": b"".join(parts), "more_body": False}
 
     async def again() -> Message:
@@ -110,6 +133,44 @@ async def _taken_in(receive: Receive) -> Receive:
         return message or await receive()
 
     return again
+
+
+def _may_be_json(scope: Scope) -> bool:
+    kind = Headers(scope=scope).get("content-type", "").partition(";")[0].strip().lower()
+    return not kind or kind == "application/json" or kind.endswith("+json")
+
+
+def check_json(body: bytes) -> None:
+    """Refuse JSON that Python's reader takes and nothing after it can store.
+
+    That is NaN and infinity, lone surrogates, figures beyond all bounds, control characters other
+    than tabs and line breaks, and deep nesting.
+
+    Raises
+    ------
+    InputError
+        If it is such, or no JSON at all.
+    """
+    if not body:
+        return
+    try:
+        values: list[Any] = [orjson.loads(body)]
+    except orjson.JSONDecodeError as error:
+        raise InputError("body_unfit", depth=MAX_DEPTH, said=str(error)) from None
+    for _ in range(MAX_DEPTH + 1):
+        for value in values:
+            if isinstance(value, str) and _CONTROL.search(value):
+                raise InputError("body_unfit", depth=MAX_DEPTH, said=repr(value[:80]))
+        values = [part for value in values for part in _parts_of(value)]
+        if not values:
+            return
+    raise InputError("body_unfit", depth=MAX_DEPTH, said=f"> {MAX_DEPTH}")
+
+
+def _parts_of(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return chain(value.keys(), value.values())
+    return value if isinstance(value, list) else ()
 
 
 def _is_large(scope: Scope) -> bool:
@@ -128,10 +189,6 @@ def _is_large(scope: Scope) -> bool:
     if len(length) > 15 or int(length) > most:
         raise TooLargeError("body_too_large", most=most // 2**20)
     return int(length) > SMALL_BYTES
-
-
-def _is_streamed(scope: Scope) -> bool:
-    return str(scope["path"]).startswith(STREAMED)
 
 
 def _is_free(path: str) -> bool:

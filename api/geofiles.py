@@ -3,7 +3,7 @@
 import json
 import re
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ KINDS = ("Point", "MultiLineString", "MultiPolygon")
 
 GEOPARQUET = "1.1.0"
 
-Rows = Iterator[tuple[list[Any], shapely.Geometry | None]]
+Rows = Generator[tuple[list[Any], shapely.Geometry | None], None, None]
 
 
 def written(

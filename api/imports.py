@@ -1,7 +1,8 @@
 """``/imports``: runs and their reports, what is held or refused, and what people corrected.
 
-Runs are read under the caller's role. What approves, takes back or brings again works in sessions
-of the owner, as the command line does; run and audit trail say who asked for it.
+Runs are read under the caller's role. What approves, takes back or brings again is a job
+(:mod:`api.importjobs`) in sessions of the owner, as on the command line; run and audit trail say
+who asked for it.
 """
 
 import json
@@ -13,24 +14,26 @@ from fastapi import APIRouter, Body, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Connection as Database
 from sqlalchemy import func, select
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
 from api import problems
-from api.access import Asker, allow
-from api.audit import record
+from api.access import Asker, Caller, acting, allow
+from api.importjobs import submit
+from api.jobs import JobShown
 from api.reads import reading
-from api.requests import Connection, Paging
+from api.requests import Connection, Lang, Paging
 from api.responses import JSON, Listing, kept, listing
 from etl import approve as held_runs
 from etl import quarantine as refused
 from etl.report import concern_text, page_of, reason_text, run_report
-from etl.rollback import roll_back
 from geo import corrections as fields
 from geo import db
-from geo.errors import InputError, NotFoundError, TooLargeError
+from geo.disk import require_room
+from geo.errors import ConflictError, InputError, NotFoundError, TooLargeError
 from geo.model import Correction, ImportRun, Quarantine
+from geo.model.job import JobKind, JobStatus
 from geo.model.run import RunStatus
-from geo.settings import settings
 
 DESK = allow("importer", "admin")
 
@@ -187,34 +190,77 @@ def report(request: Request, connection: Connection, number: Number) -> Response
     return kept(request, page_of(connection, number).encode(), "text/html; charset=utf-8")
 
 
-@router.post("/runs/{number}/approve", responses=problems.documented(403, 404, 409))
-def approve(connection: Connection, asker: Asker, number: Number) -> RunShown:
-    """Publish a held run."""
-    held_runs.approve(db.engine(), number, actor=asker.name)
-    record(connection, asker, "approve", "import_run", str(number))
-    return shown(connection, number)
+LATER: dict[int | str, dict[str, Any]] = {
+    202: {"model": JobShown, "description": "It takes longer: the job to follow"}
+}
+
+
+@router.post(
+    "/runs/{number}/approve",
+    response_model=RunShown,
+    responses=LATER | problems.documented(403, 404, 409, 507),
+)
+async def approve(request: Request, asker: Asker, lang: Lang, number: Number) -> Response:
+    """Publish a held run; what takes longer than some seconds is answered by a job."""
+    await run_in_threadpool(_check_status, request, asker, number, RunStatus.HELD)
+    job = await submit(request, asker, lang, JobKind.APPROVE, {"run": number})
+    return await run_in_threadpool(_run_or_job, request, asker, job, number)
 
 
 @router.post("/runs/{number}/dismiss", responses=problems.documented(403, 404, 409))
-def dismiss(connection: Connection, asker: Asker, number: Number) -> RunShown:
+def dismiss(request: Request, asker: Asker, number: Number) -> RunShown:
     """Give a held run up."""
     held_runs.dismiss(db.engine(), number, actor=asker.name)
-    record(connection, asker, "dismiss", "import_run", str(number))
-    return shown(connection, number)
+    with acting(request.app.state.engine, asker) as connection:
+        return shown(connection, number)
 
 
-@router.post("/runs/{number}/rollback", responses=problems.documented(403, 404, 409))
-def rollback(
-    connection: Connection,
+@router.post(
+    "/runs/{number}/rollback",
+    response_model=RunShown,
+    responses=LATER | problems.documented(403, 404, 409, 507),
+)
+async def rollback(
+    request: Request,
     asker: Asker,
+    lang: Lang,
     number: Number,
     how: Annotated[TakeBack | None, Body()] = None,
-) -> RunShown:
-    """Take a published run back; the answer is the run that does it."""
-    with_later = how is not None and how.with_later
-    done = roll_back(db.engine(), number, with_later=with_later, actor=asker.name)
-    record(connection, asker, "roll_back", "import_run", str(number), {"by": done.run})
-    return shown(connection, done.run)
+) -> Response:
+    """Take a published run back; the answer is the run that does it, or a job if it takes long."""
+    await run_in_threadpool(_check_status, request, asker, number, RunStatus.PUBLISHED)
+    asked = {"run": number, "with_later": how is not None and how.with_later}
+    job = await submit(request, asker, lang, JobKind.ROLL_BACK, asked)
+    return await run_in_threadpool(_run_or_job, request, asker, job, None)
+
+
+def _check_status(request: Request, asker: Caller, number: int, wanted: RunStatus) -> None:
+    """Refuse at once what the job would refuse.
+
+    Raises
+    ------
+    NotFoundError, ConflictError
+        If there is no such run, or it is in another state.
+    """
+    with acting(request.app.state.engine, asker) as connection:
+        found = shown(connection, number)
+    if found.status is not wanted:
+        key = "run_not_held" if wanted is RunStatus.HELD else "run_not_published"
+        raise ConflictError(key, run=number, status=found.status.value)
+
+
+def _run_or_job(request: Request, asker: Caller, job: JobShown, number: int | None) -> Response:
+    """Return a run as it stands after a job, by default the one that the job made, or the job."""
+    if job.status != JobStatus.DONE:
+        return _accepted(job)
+    with acting(request.app.state.engine, asker) as connection:
+        done = shown(connection, job.runs[-1] if number is None else number)
+    return Response(done.model_dump_json(), media_type=JSON)
+
+
+def _accepted(job: JobShown) -> Response:
+    headers = {"Location": f"/jobs/{job.id}"}
+    return Response(job.model_dump_json(), 202, headers, JSON)
 
 
 @router.get(
@@ -275,7 +321,8 @@ def export(
     """Download what waits in quarantine, to be mended and brought again."""
     with tempfile.TemporaryDirectory(prefix="gridatlas-quarantine-") as folder:
         file = File(folder) / f"quarantine.{format}"
-        refused.export(db.engine(), file, run=run, layer=layer)
+        with require_room(File(folder)):
+            refused.export(db.engine(), file, run=run, layer=layer)
         content = file.read_bytes()
     headers = {
         "Content-Disposition": f'attachment; filename="{file.name}"',
@@ -286,7 +333,8 @@ def export(
 
 @router.post(
     "/quarantine/replay",
-    responses=problems.documented(403, 404, 409, 413),
+    response_model=Runs,
+    responses=LATER | problems.documented(403, 404, 409, 413, 507),
     openapi_extra={
         "requestBody": {
             "content": {
@@ -303,52 +351,66 @@ def export(
         }
     },
 )
-async def replay(request: Request, asker: Asker) -> Runs:
+async def replay(request: Request, asker: Asker, lang: Lang) -> Response:
     """Bring refused features again, as they came or mended in an exported file."""
-    from starlette.concurrency import run_in_threadpool
-
     kind = request.headers.get("content-type", "")
+    run, upload, ending = None, None, ""
     if kind.startswith("multipart/form-data"):
-        async with request.form(max_files=1, max_fields=1) as form:
-            upload = form.get("file")
-            if not isinstance(upload, UploadFile):
-                raise InputError("upload_missing")
-            content = await upload.read(MOST_UPLOADED + 1)
-            name = upload.filename or ""
-        return await run_in_threadpool(_replay_file, asker, name, content)
-    number = await _run_in_body(request)
-    return await run_in_threadpool(_replay, asker, number, None)
+        upload, ending = await _upload_in_form(request)
+    else:
+        run = await _run_in_body(request)
+        await run_in_threadpool(_check_waiting, request, asker, run)
+    asked = {"run": run, "ending": ending}
+    job = await submit(request, asker, lang, JobKind.REPLAY, asked, upload)
+    return await run_in_threadpool(_runs_or_job, request, asker, job)
 
 
-async def _run_in_body(request: Request) -> int | None:
-    try:
-        body = json.loads(await request.body() or b"{}")
-        number = body.get("run")
-    except (ValueError, AttributeError):
-        raise InputError("replay_malformed") from None
-    if not (number is None or (isinstance(number, int) and 1 <= number <= 2**53)):
-        raise InputError("replay_malformed")
-    return number
+def _check_waiting(request: Request, asker: Caller, run: int | None) -> None:
+    with acting(request.app.state.engine, asker) as connection:
+        if not refused.count_waiting(connection, run=run):
+            raise InputError("quarantine_empty")
 
 
-def _replay_file(asker: Asker, name: str, content: bytes) -> Runs:
+async def _upload_in_form(request: Request) -> tuple[bytes, str]:
+    """Return the file of a form and the ending of its name.
+
+    Raises
+    ------
+    InputError, TooLargeError
+        If there is none, it is too large, or of a format that is not read.
+    """
+    async with request.form(max_files=1, max_fields=1) as form:
+        upload = form.get("file")
+        if not isinstance(upload, UploadFile):
+            raise InputError("upload_missing")
+        content = await upload.read(MOST_UPLOADED + 1)
+        name = upload.filename or ""
     if len(content) > MOST_UPLOADED:
         raise TooLargeError("upload_too_large", limit=MOST_UPLOADED // 2**20)
     ending = File(name).suffix.lower()
     if ending not in refused.ENDINGS:
         raise InputError("file_format", file=name[:80], formats=", ".join(refused.ENDINGS))
-    with tempfile.TemporaryDirectory(prefix="gridatlas-quarantine-") as folder:
-        file = File(folder) / f"quarantine{ending}"
-        file.write_bytes(content)
-        return _replay(asker, None, file)
+    return content, ending
 
 
-def _replay(asker: Asker, number: int | None, file: File | None) -> Runs:
-    done = refused.replay(db.engine(), settings(), run=number, file=file)
-    with db.engine().begin() as connection:
-        for outcome in done:
-            record(connection, asker, "replay", "import_run", str(outcome.run))
-        return Runs(runs=[shown(connection, outcome.run) for outcome in done])
+async def _run_in_body(request: Request) -> int | None:
+    try:
+        body = json.loads(await request.body() or b"{}")
+        number: Any = body.get("run")
+    except (ValueError, AttributeError, RecursionError):
+        raise InputError("replay_malformed") from None
+    is_number = isinstance(number, int) and not isinstance(number, bool)
+    if not (number is None or (is_number and 1 <= number <= 2**53)):
+        raise InputError("replay_malformed")
+    return None if number is None else int(number)
+
+
+def _runs_or_job(request: Request, asker: Caller, job: JobShown) -> Response:
+    if job.status != JobStatus.DONE:
+        return _accepted(job)
+    with acting(request.app.state.engine, asker) as connection:
+        runs = Runs(runs=[shown(connection, number) for number in job.runs])
+    return Response(runs.model_dump_json(), media_type=JSON)
 
 
 @router.get(

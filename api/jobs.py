@@ -1,4 +1,4 @@
-"""``/jobs``: drawings that are being made, their progress, and stopping them."""
+"""``/jobs``: drawings and publications of imports: their progress, and stopping them."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -23,9 +23,9 @@ from api.responses import JSON, Listing, kept, listing
 from geo.errors import ConflictError, NotFoundError
 from geo.messages import Language, catalogue, text
 from geo.model import Job
-from geo.model.job import JobKind, JobStatus
+from geo.model.job import IMPORT_KINDS, PLAN_KINDS, JobKind, JobStatus
 
-router = APIRouter(tags=["jobs"], dependencies=[allow("planner", "admin")])
+router = APIRouter(tags=["jobs"], dependencies=[allow("planner", "importer", "admin")])
 
 GLANCE_S = 0.25
 """Between two looks at a job whose progress is followed."""
@@ -34,6 +34,8 @@ MOST_OPEN = 20
 """Jobs that one account may have in the queue."""
 
 OPEN = ("queued", "running")
+
+COLUMNS = tuple(column for column in Job.__table__.c if column.name != "upload")
 
 Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
 
@@ -46,7 +48,7 @@ class JobProblem(BaseModel):
 
 
 class JobShown(BaseModel):
-    """A job: ``done`` of ``total`` steps, the one it is at, and the plans that came of it.
+    """A job: ``done`` of ``total`` steps, the one it is at, and the plans or runs that it made.
 
     ``wanted`` is how many drawings were asked for; there are fewer ``plans`` where no more good
     ones were found that differ.
@@ -60,6 +62,7 @@ class JobShown(BaseModel):
     total: int
     community_code: str
     plans: list[int]
+    runs: list[int]
     wanted: int
     problem: JobProblem | None
     created_at: datetime
@@ -68,9 +71,21 @@ class JobShown(BaseModel):
 
 
 def ask(
-    connection: Database, caller: Caller, kind: JobKind, community: str, asked: dict[str, Any]
+    connection: Database,
+    caller: Caller,
+    kind: JobKind,
+    community: str,
+    asked: dict[str, Any],
+    upload: bytes | None = None,
 ) -> Any:
     """Put a job into the queue; return its row.
+
+    Parameters
+    ----------
+    community
+        Code of the community, empty for jobs of imports.
+    upload
+        A file that the job reads.
 
     Raises
     ------
@@ -81,10 +96,11 @@ def ask(
     waiting = select(func.count()).where(mine, Job.status.in_(OPEN), Job.kind != JobKind.SCORE)
     if connection.execute(waiting).scalar_one() >= MOST_OPEN:
         raise ConflictError("too_many_jobs", most=MOST_OPEN)
-    row = {"kind": kind, "community_code": community, "parameters": asked}
-    row |= {"caller": whose(caller)}
-    made = connection.execute(insert(Job).values(row).returning(Job)).mappings().one()
-    record(connection, caller, f"ask_{kind}", "community", community, asked)
+    row: dict[str, Any] = {"kind": kind, "community_code": community, "parameters": asked}
+    row |= {"caller": whose(caller), "upload": upload}
+    made = connection.execute(insert(Job).values(row).returning(*COLUMNS)).mappings().one()
+    if kind in PLAN_KINDS:  # what is done to a run is recorded when it is done
+        record(connection, caller, f"ask_{kind}", "community", community, asked)
     return made
 
 
@@ -119,10 +135,10 @@ def whose(caller: Caller) -> dict[str, Any]:
     responses={200: {"model": Listing[JobShown]}, **problems.PROTECTED},
 )
 def jobs(request: Request, connection: Connection, page: Paging, lang: Lang) -> Response:
-    """List the drawings that were asked for, the newest first."""
+    """List the jobs that were asked for, the newest first."""
     asked = Job.kind != JobKind.SCORE
     matched = connection.execute(select(func.count()).select_from(Job).where(asked)).scalar_one()
-    newest = select(*Job.__table__.c).where(asked).order_by(Job.id.desc())
+    newest = select(*COLUMNS).where(asked).order_by(Job.id.desc())
     rows = connection.execute(page.of(newest)).mappings()
     return listing(request, [shown(row, lang) for row in rows], page, matched)
 
@@ -143,13 +159,18 @@ def job(request: Request, connection: Connection, number: Number, lang: Lang) ->
 def cancel(
     request: Request, connection: Writing, asker: Asker, number: Number, lang: Lang
 ) -> JobShown:
-    """Stop a job; what it would have made is not kept."""
+    """Stop a job; what it would have made is not stored.
+
+    A job of an import can be stopped until it begins: then it publishes in one transaction.
+    """
     _found(connection, number)
-    stop = {"status": "cancelled", "finished_at": func.now()}
-    stopped = update(Job).where(Job.id == number, Job.status.in_(OPEN)).values(stop)
-    row = connection.execute(stopped.returning(*Job.__table__.c)).mappings().first()
+    stop = {"status": "cancelled", "finished_at": func.now(), "upload": None}
+    can_stop = (Job.status == "queued") | ((Job.status == "running") & Job.kind.in_(PLAN_KINDS))
+    stopped = update(Job).where(Job.id == number, can_stop).values(stop)
+    row = connection.execute(stopped.returning(*COLUMNS)).mappings().first()
     if row is None:
-        raise ConflictError("job_over", job=number)
+        is_running = _found(connection, number)["status"] == "running"
+        raise ConflictError("job_publishing" if is_running else "job_over", job=number)
     record(connection, asker, "cancel", "job", str(number))
     request.app.state.workshop.wake()
     return shown(row, lang)
@@ -187,11 +208,22 @@ async def _followed(
 
 def _look(request: Request, caller: Caller, number: int, lang: Language) -> JobShown:
     with acting(request.app.state.engine, caller, readonly=True) as connection:
-        return shown(_found(connection, number), lang)
+        return read(connection, number, lang)
+
+
+def read(connection: Database, number: int, lang: Language) -> JobShown:
+    """Return a job as the caller may see it.
+
+    Raises
+    ------
+    NotFoundError
+        If there is none, or it is not the caller's to see.
+    """
+    return shown(_found(connection, number), lang)
 
 
 def _found(connection: Database, number: int) -> Any:
-    row = connection.execute(select(*Job.__table__.c).where(Job.id == number)).mappings().first()
+    row = connection.execute(select(*COLUMNS).where(Job.id == number)).mappings().first()
     if row is None:
         raise NotFoundError("no_such_job", job=number)
     return row
@@ -204,6 +236,7 @@ def shown(row: Any, lang: Language) -> JobShown:
         key = row["problem"]["key"]
         known = key if f"error.{key}" in catalogue(lang) else "job_failed"
         detail = problems.told(known, lang, **{"job": row["id"], **row["problem"]["values"]})
-        problem = JobProblem(title=text("problem.job", lang=lang), detail=detail)
+        title = "problem.import_job" if row["kind"] in IMPORT_KINDS else "problem.job"
+        problem = JobProblem(title=text(title, lang=lang), detail=detail)
     wanted = row["parameters"].get("alternatives", 1)
     return JobShown.model_validate({**row, "wanted": wanted, "problem": problem})

@@ -3,7 +3,10 @@
 tipg cuts the answers; what reaches the database is written in :mod:`api.ogclayers`.
 """
 
+import csv
+import io
 import re
+from collections.abc import Generator, Iterable
 from contextlib import AbstractAsyncContextManager
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -15,6 +18,7 @@ from morecantile import tms as all_tms
 from morecantile.defaults import TileMatrixSets
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from tipg import factory
 from tipg.dependencies import bbox_query, filter_query
 from tipg.errors import TiPgError
 from tipg.factory import OGCFeaturesFactory, OGCTilesFactory
@@ -28,6 +32,7 @@ from api.pool import Pool
 from api.reads import Reads
 from geo.errors import InputError, NotFoundError, NotSignedInError
 from geo.messages import text
+from geo.spreadsheet import csv_cell
 
 CONFORMS = [
     f"http://www.opengis.net/spec/{part}"
@@ -77,6 +82,22 @@ class Features(OGCFeaturesFactory):
             address += f"/items/{quote(str(path_params['itemId']), safe='')}"
         return address
 
+
+def _csv_lines(data: Iterable[dict[Any, Any]]) -> Generator[str, None, None]:
+    """Yield the lines of a CSV file, its cells escaped as in every other."""
+    buffer = io.StringIO()
+    writer: csv.DictWriter[str] | None = None
+    for row in data:
+        if writer is None:
+            writer = csv.DictWriter(buffer, fieldnames=list(row))
+            writer.writeheader()
+        writer.writerow({name: csv_cell(value) for name, value in row.items()})
+        yield buffer.getvalue()
+        buffer.seek(0)
+        buffer.truncate()
+
+
+factory.create_csv_rows = _csv_lines  # tipg has no hook for it, and fails without rows
 
 _CRS = Query(max_length=200, description="URI of a coordinate system")
 
@@ -155,9 +176,9 @@ def create_ogc(pool: Pool, reads: Reads) -> FastAPI:
     app.dependency_overrides |= {bbox_query: _bbox, filter_query: _filter}
     app.add_middleware(AsCaller)
     _own_routes(app)
-    for factory in (Features, OGCTilesFactory):
-        more = {} if factory is Features else {"with_viewer": False, "supported_tms": _TMS}
-        made = factory(
+    for kind in (Features, OGCTilesFactory):
+        more = {} if kind is Features else {"with_viewer": False, "supported_tms": _TMS}
+        made = kind(
             collection_dependency=_collection,
             router_prefix="ogc",
             with_common=False,

@@ -6,18 +6,20 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Body, File, Path, Query, Request, Response, UploadFile
 from PIL import Image, ImageOps
 from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import Connection as Database
 from sqlalchemy import delete, func, insert, select, text, update
 
 from api import problems
 from api.access import PLANNERS, Asker, allow
 from api.audit import record
-from api.requests import Connection, Number, Paging, Writing, retry_conflicts
+from api.requests import ONE_LINE, Connection, Number, Paging, Writing, retry_conflicts
 from api.responses import JSON, Listing, kept, listing
 from geo import locks
 from geo.codes import stem
 from geo.errors import InputError, NotFoundError, TooLargeError
 from geo.locks import Lock
-from geo.model import GridInformant, GridManager
+from geo.model import Grid, GridInformant, GridManager, GridPlan
+from geo.model.grid import PlanStatus
 
 router = APIRouter(tags=["people"])
 
@@ -36,7 +38,7 @@ PHOTO_FORMATS = ("JPEG", "PNG", "WEBP")
 
 Code15 = Annotated[str, Path(pattern="^[0-9]{15}$")]
 Phone = Annotated[str, Field(max_length=40, pattern=r"^[0-9+()\- ]*$")]
-Name = Annotated[str, Field(min_length=1, max_length=60)]
+Name = Annotated[str, Field(min_length=1, max_length=60, pattern=ONE_LINE)]
 
 
 class Card(BaseModel):
@@ -128,6 +130,7 @@ def put_manager(
     connection.execute(ended.values(valid_to=func.now()))
     row = {"grid_code": code, **given.model_dump()}
     connection.execute(insert(GridManager).inline(), row)
+    _check_grid(connection, code)
     record(connection, asker, "appoint", "grid_manager", code, {"name": given.name})
     return given
 
@@ -169,6 +172,23 @@ def put_photo(
     if changed.rowcount == 0:
         raise NotFoundError("no_manager", grid=code)
     record(connection, asker, "photo", "grid_manager", code, {"bytes": len(made)})
+
+
+def _check_grid(connection: Database, code: str) -> None:
+    """Refuse people for a grid that stands in no plan which the caller may see.
+
+    Raises
+    ------
+    NotFoundError
+        If there is none.
+    """
+    known = (
+        select(Grid.code)
+        .join(GridPlan, GridPlan.id == Grid.plan_id)
+        .where(Grid.code == code, GridPlan.status != PlanStatus.ARCHIVED)
+    )
+    if connection.execute(known.limit(1)).first() is None:
+        raise NotFoundError("no_grid_to_staff", grid=code)
 
 
 def renewed(given: bytes) -> bytes:
@@ -235,6 +255,7 @@ def add_informant(
     """Add an informant to a grid."""
     row = {"grid_code": code, **given.model_dump()}
     made = connection.execute(insert(GridInformant).returning(*_INFORMANT), row).mappings().one()
+    _check_grid(connection, code)
     record(connection, asker, "appoint", "grid_informant", str(made["id"]), {"grid": code})
     return InformantShown.model_validate(made)
 

@@ -1,6 +1,7 @@
 """Errors as problem documents (RFC 9457), in the caller's language."""
 
 import logging
+import tempfile
 from http import HTTPStatus
 from typing import Any
 
@@ -14,8 +15,10 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from api.pool import UnreachableError
+from geo.disk import is_disk_full
 from geo.errors import (
     ConflictError,
+    DiskFullError,
     GridatlasError,
     InputError,
     NotAllowedError,
@@ -43,6 +46,7 @@ _STATUS: dict[type[GridatlasError], int] = {
     UnconditionalError: 428,
     TooManyError: 429,
     SetupError: 503,
+    DiskFullError: 507,
 }
 _TITLE = {
     400: "bad_request",
@@ -58,12 +62,13 @@ _TITLE = {
     429: "too_many",
     500: "failed",
     503: "unavailable",
+    507: "disk_full",
 }
 
 _TOLD = ("revision", "changed_by")
 """What of an error's fields a program needs beside the text."""
 
-_CANCELED, _NO_PRIVILEGE, _UNTRANSLATABLE = "57014", "42501", "22P05"
+_CANCELED, _NO_PRIVILEGE, _UNTRANSLATABLE, _NO_ROOM = "57014", "42501", "22P05", "53100"
 
 _log = logging.getLogger(__name__)
 
@@ -114,6 +119,7 @@ def install(app: FastAPI) -> None:
     app.exception_handler(UnreachableError)(of_database)
     app.exception_handler(asyncpg.PostgresError)(_of_refusal_there)
     app.exception_handler(DBAPIError)(_of_refusal)
+    app.exception_handler(OSError)(_of_system)
     app.exception_handler(Exception)(_of_bug)
 
 
@@ -142,7 +148,7 @@ def problem(
     """Return a problem document."""
     title = text(f"problem.{_TITLE.get(status, 'bad_request')}", lang=language(request))
     body = {"type": type, "title": title, "status": status, "detail": detail}
-    headers = {"Cache-Control": "no-store"}
+    headers = {"Cache-Control": "no-store", "Vary": "Accept-Language"}
     if status == 503:
         headers["Retry-After"] = str(RETRY_AFTER_S)
     if status == 401:
@@ -199,6 +205,8 @@ def _of_http(request: Request, error: HTTPException) -> Response:
             error = HTTPException(405, headers={"Allow": allowed})
             method = request.method
             detail = text("problem.method_detail", lang=lang, method=method, allowed=allowed)
+        case 400 if is_disk_full(error.__cause__):  # of a file that is uploaded
+            return _of_system(request, error.__cause__)  # type: ignore[arg-type]
         case 400:
             detail = text("problem.body_unreadable", lang=lang, said=error.detail)
         case _:
@@ -221,6 +229,14 @@ def has_head(path: str) -> bool:
     return not (path.startswith("/exports/") or path.endswith("/events"))
 
 
+def _of_system(request: Request, error: Exception) -> Response:
+    """Answer for what the operating system refused."""
+    if is_disk_full(error):
+        _log.error("disk full: %s", error)
+        return of_gridatlas(request, DiskFullError("disk_full", place=tempfile.gettempdir()))
+    return _of_bug(request, error)
+
+
 def _of_refusal(request: Request, error: DBAPIError) -> Response:
     """Answer for what the database refused."""
     state = getattr(error.orig, "sqlstate", None)
@@ -239,15 +255,19 @@ def _of_refusal(request: Request, error: DBAPIError) -> Response:
 
 def _of_refusal_there(request: Request, error: asyncpg.PostgresError) -> Response:
     """Answer for what the database refused on a connection of :class:`api.pool.Pool`."""
-    if error.sqlstate == _CANCELED:
+    if error.sqlstate in {_CANCELED, _NO_ROOM}:
         return of_database(request, error)
     return _of_bug(request, error)
 
 
 def of_database(request: Request, error: Exception) -> Response:
     """Answer for a database that does not answer, or not in time."""
-    if getattr(getattr(error, "orig", error), "sqlstate", None) == _CANCELED:
+    state = getattr(getattr(error, "orig", error), "sqlstate", None)
+    if state == _CANCELED:
         return problem(request, 503, text("problem.took_too_long", lang=language(request)))
+    if state == _NO_ROOM:
+        _log.error("database has no room: %s", error)
+        return problem(request, 507, text("problem.database_full", lang=language(request)))
     _log.error("database unavailable: %s", error)
     lang = language(request)
     return problem(request, 503, text("problem.database_unavailable_detail", lang=lang))

@@ -111,6 +111,9 @@ Number = Annotated[int, Path(ge=1, le=2**53)]
 Code12 = Annotated[str, Path(pattern="^[0-9]{12}$")]
 """The code of a region."""
 
+ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f]*$"
+"""Pattern of a name: no control characters, tabs and line breaks among them."""
+
 Paging = Annotated[Page, Depends(_page)]
 Bbox = Annotated[Box | None, Depends(_box)]
 Lang = Annotated[Language, Depends(problems.language)]

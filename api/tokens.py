@@ -63,11 +63,32 @@ def _key() -> bytes:
     return hmac.digest(secret(), b"tokens", "sha256")
 
 
-def fresh() -> str:
-    """Return a refresh token: random, kept only as its hash."""
+def new_session() -> str:
+    """Return a random identifier of a session."""
     return secrets.token_urlsafe(32)
 
 
+def issue_refresh_token(session: str) -> str:
+    """Return a refresh token: session, random part and a signature over both.
+
+    The signature proves that this installation issued the token, also after a newer one replaced
+    it: only such a token may end a session (see :func:`is_issued_here`).
+    """
+    unsigned = f"{session}.{secrets.token_urlsafe(32)}"
+    return f"{unsigned}.{_refresh_signature(unsigned)}"
+
+
+def is_issued_here(token: str) -> bool:
+    """Return whether this installation issued a refresh token, however long ago."""
+    unsigned, _, signature = token.rpartition(".")
+    return hmac.compare_digest(signature.encode(), _refresh_signature(unsigned).encode())
+
+
+def _refresh_signature(unsigned: str) -> str:
+    key = hmac.digest(secret(), b"refresh tokens", "sha256")
+    return hmac.digest(key, unsigned.encode(), "sha256").hex()
+
+
 def hashed(token: str) -> str:
-    """Return what is kept of a refresh token."""
+    """Return what is stored of a refresh token."""
     return hashlib.sha256(token.encode()).hexdigest()

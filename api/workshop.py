@@ -1,4 +1,6 @@
-"""Where jobs are done: one thread that takes them from the queue, one process that draws.
+"""Where jobs are done: a thread that takes them from the queue, a process that does them.
+
+There is one for drawings and one for imports, so that an import does not wait for a drawing.
 
 The queue is a table, so that every worker of the server sees it, and a restart loses nothing. Who
 works on a job holds an advisory lock on its number: a running job that nobody holds was broken off,
@@ -11,17 +13,18 @@ import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
 import orjson
-from sqlalchemy import URL, Connection, Engine, RowMapping, text
+from sqlalchemy import URL, Connection, Engine, NullPool, RowMapping, create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.access import ACT_AS, KEEPER
 from geo import locks
 from geo.locks import Lock
+from geo.model.job import JobKind
 
 ATTEMPTS = 2
 REST_S = 5.0
@@ -35,12 +38,13 @@ _ORPHANS = text("SELECT id FROM job WHERE status = 'running' ORDER BY id")
 _AGAIN = text(
     "UPDATE job SET status = CASE WHEN attempts < :most THEN 'queued' ELSE 'failed' END, "
     "finished_at = CASE WHEN attempts < :most THEN NULL ELSE now() END, "
-    "problem = CASE WHEN attempts < :most THEN NULL ELSE CAST(:problem AS jsonb) END "
+    "problem = CASE WHEN attempts < :most THEN NULL ELSE CAST(:problem AS jsonb) END, "
+    "upload = CASE WHEN attempts < :most THEN upload END "
     "WHERE id = :id AND status = 'running'"
 )
 _CLAIM = text(
     "UPDATE job SET status = 'running', attempts = attempts + 1, started_at = now() WHERE id = ("
-    "SELECT id FROM job WHERE status = 'queued' "
+    "SELECT id FROM job WHERE status = 'queued' AND kind = ANY (:kinds) "
     "AND (kind <> 'score' OR created_at < now() - make_interval(secs => :rest)) "
     "ORDER BY kind = 'score', id LIMIT 1 FOR UPDATE SKIP LOCKED) "
     "RETURNING id, kind, community_code, caller, parameters"
@@ -50,17 +54,31 @@ _PROGRESS = text(
     "WHERE id = :id AND status = 'running'"
 )
 _FAIL = text(
-    "UPDATE job SET status = 'failed', problem = CAST(:problem AS jsonb), finished_at = now() "
-    "WHERE id = :id AND status = 'running'"
+    "UPDATE job SET status = 'failed', problem = CAST(:problem AS jsonb), finished_at = now(), "
+    "upload = NULL WHERE id = :id AND status = 'running'"
 )
 _STATUS = text("SELECT status FROM job WHERE id = :id")
 
 
 class Workshop:
-    """Does the jobs of a database, one at a time, until it is closed."""
+    """Does the jobs of some kinds, one at a time, until it is closed.
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    It has a connection of its own, beside those of the requests.
+
+    Parameters
+    ----------
+    module
+        What its process runs (:mod:`api.jobprocess`).
+    """
+
+    def __init__(self, engine: Engine, kinds: Iterable[JobKind], module: str) -> None:
+        self._engine = create_engine(
+            engine.url,
+            poolclass=NullPool,
+            connect_args={"connect_timeout": 5, "application_name": "gridatlas jobs"},
+        )
+        self._module = module
+        self._kinds = [kind.value for kind in kinds]
         self._wake = threading.Event()
         self._closing = threading.Event()
         self._process: _Process | None = None
@@ -96,7 +114,7 @@ class Workshop:
         try:
             while not self._closing.is_set():
                 _return_orphans(session)
-                job = _claimed(session)
+                job = _claimed(session, self._kinds)
                 if job is None:
                     self._wake.wait(PAUSE_S)
                     self._wake.clear()
@@ -106,8 +124,11 @@ class Workshop:
             session.invalidate()  # and with it the locks
 
     def _do(self, session: Connection, job: dict[str, Any]) -> None:
-        if self._process is None or not self._process.alive():
-            self._process = _Process(self._engine.url)
+        if self._process is not None and not self._process.alive():
+            self._process.end()
+            self._process = None
+        if self._process is None:
+            self._process = _Process(self._engine.url, self._module)
         self._process.give(job)
         while not self._closing.is_set():
             said = self._process.said(GLANCE_S)
@@ -126,11 +147,11 @@ class Workshop:
 
 
 class _Process:
-    """The process that draws, and what it says."""
+    """The process that does the jobs, and what it says."""
 
-    def __init__(self, url: URL) -> None:
+    def __init__(self, url: URL, module: str) -> None:
         self._child = subprocess.Popen(
-            [sys.executable, "-m", "api.draughting", str(os.getpid())],
+            [sys.executable, "-m", module, str(os.getpid())],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
@@ -182,11 +203,11 @@ def _run(session: Connection, statement: Any, **values: Any) -> Sequence[RowMapp
         return result.mappings().all() if result.returns_rows else []
 
 
-def _claimed(session: Connection) -> dict[str, Any] | None:
+def _claimed(session: Connection, kinds: list[str]) -> dict[str, Any] | None:
     """Take the next job, and the lock that says who works on it."""
     with session.begin():
         session.execute(ACT_AS, KEEPER.settings())
-        found = session.execute(_CLAIM, {"rest": REST_S}).mappings().first()
+        found = session.execute(_CLAIM, {"rest": REST_S, "kinds": kinds}).mappings().first()
         if found is None:
             return None
         locks.acquire_for_session(session, Lock.JOB, found["id"])

@@ -281,7 +281,9 @@ def _add_quarantine(app: typer.Typer) -> None:
         from geo.settings import settings
 
         with console.progress() as progress:
-            outcomes = bring(db.engine(), settings(), run=run, file=file, progress=progress)
+            outcomes = bring(
+                db.engine(), settings(), run=run, file=file, actor=_actor(), progress=progress
+            )
         for outcome in outcomes:
             _print(outcome)
             waiting = sum(outcome.report.get("rejected", {}).values())

@@ -50,7 +50,7 @@ def run(host: str, port: int, *, workers: int = 1, log: bool = False) -> None:
     from uvicorn.supervisors import Multiprocess
 
     from api import provider
-    from api.protocol import ImpatientProtocol
+    from api.protocol import TimeLimitedProtocol
     from geo import db
     from geo.secrets import secret
     from maps import build
@@ -72,7 +72,7 @@ def run(host: str, port: int, *, workers: int = 1, log: bool = False) -> None:
     config = uvicorn.Config(
         "cli.serve:create_worker_app" if workers > 1 else served(),
         factory=workers > 1,
-        http=ImpatientProtocol,
+        http=TimeLimitedProtocol,
         loop="uvloop",
         access_log=False,  # our own line says more
         workers=workers,

@@ -8,7 +8,8 @@ from etl import runs, stage
 from etl.delivery import Delivery, Outcome
 from etl.diff import Scope
 from etl.failures import recorded
-from etl.runs import Run
+from etl.record import recorder
+from etl.runs import OnFinish, Run
 from etl.settle import settle
 from etl.stage import Staged
 from geo import locks
@@ -20,9 +21,21 @@ from geo.progress import Progress, silent
 
 
 def approve(
-    engine: Engine, number: int, *, actor: str = "", progress: Progress = silent
+    engine: Engine,
+    number: int,
+    *,
+    actor: str = "",
+    progress: Progress = silent,
+    on_finish: OnFinish | None = None,
 ) -> Outcome:
     """Publish a held run without asking the guard again.
+
+    Parameters
+    ----------
+    actor
+        Who approves it, for the report and the audit trail.
+    on_finish
+        Is called in the publishing transaction (:class:`etl.runs.Run`).
 
     Raises
     ------
@@ -35,7 +48,8 @@ def approve(
         row = _taken(connection, number)
         report, until = dict(row.report), dict(row.timings)
         told = report | {"approved_by": actor, "timings_until_held": until}
-        run = Run(number, row.source, connection, report=told)
+        record = recorder("approve", actor, number, on_finish)
+        run = Run(number, row.source, connection, report=told, on_finish=record)
         return recorded(engine, run, lambda: settle(engine, run, _delivery(run, report), progress))
 
 
@@ -58,6 +72,7 @@ def dismiss(engine: Engine, number: int, *, actor: str = "") -> None:
 def _drop_held(run: Run) -> None:
     runs.close(run.connection, run.number, RunStatus.REJECTED, run.report)
     runs.drop_staged(run.connection, run.number)
+    recorder("dismiss", run.report["dismissed_by"], run.number)(run.connection, run.number)
     # What is given up needs no mending any more.
     run.connection.execute(
         update(Quarantine)

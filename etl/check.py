@@ -30,6 +30,11 @@ _LONGEST_SHOWN = 80  # characters of a value in a message
 _LONGEST_TEXT = 2000
 _GARBLED = "�"
 
+_ONE_LINE = ("code", "name")
+_CONTROL = r"[\x00-\x1f\x7f\x{80}-\x{9f}]"
+_CONTROL_BUT_BREAKS = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x{80}-\x{9f}]"
+"""Control characters, in the syntax of RE2; addresses and notes may have tabs and line breaks."""
+
 LEAST_AREA = 1e-12
 """Square degrees, about 0.01 m2: what encloses less is no building, compound or region."""
 
@@ -153,8 +158,9 @@ def _texts(values: pa.Array, column: Column[Any], faults: list[Fault]) -> pa.Arr
         values = pa.array(plain, pa.string())
     elif not pa.types.is_string(values.type):
         values = values.cast(pa.string())
+    control = _CONTROL if column.name in _ONE_LINE else _CONTROL_BUT_BREAKS
     unfit = pc.or_(
-        pc.match_substring(values, "\0"), pc.match_substring(values, _GARBLED)
+        pc.match_substring_regex(values, control), pc.match_substring(values, _GARBLED)
     ).fill_null(False)
     faults.append(_fault("value_not_text", np.asarray(unfit), column.name, values))
     long = pc.greater(pc.utf8_length(values), _LONGEST_TEXT).fill_null(False)

@@ -20,19 +20,19 @@ from etl.check import shown
 from etl.delivery import Outcome
 from etl.failures import recorded
 from etl.mapping import Mapping, checked, columns_of
+from etl.record import recorder
 from etl.report import reason_text
+from etl.runs import OnFinish
 from etl.source import Source, open_layer, opened
 from geo.crs import STORAGE
 from geo.errors import InputError
 from geo.model import ImportRun, Quarantine
 from geo.progress import Progress, silent
 from geo.settings import Settings
+from geo.spreadsheet import csv_cell, unescape_cell
 
 ENDINGS = {".gpkg": "GPKG", ".geojson": "GeoJSON", ".csv": "CSV"}
 IDENTITY, REASON = "quarantine_id", "quarantine_reason"
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""First signs that make a spreadsheet compute a cell of a CSV file."""
 
 
 def waiting(
@@ -102,7 +102,7 @@ def export(engine: Engine, file: Path, *, run: int | None = None, layer: str = "
     file.parent.mkdir(parents=True, exist_ok=True)
     if driver == "CSV":
         frame["wkt"] = shapely.to_wkt(shapes)
-        frame.map(_harmless).to_csv(file, index=False, encoding="utf-8-sig")
+        frame.map(csv_cell).to_csv(file, index=False, encoding="utf-8-sig")
     else:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # of features that have no system
@@ -122,21 +122,26 @@ def _told(row: Row[Any]) -> dict[str, Any]:
     return {IDENTITY: row.id, REASON: said, **row.properties}
 
 
-def _harmless(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
-
-
 def replay(
     engine: Engine,
     settings: Settings,
     *,
     run: int | None = None,
     file: Path | None = None,
+    actor: str = "",
     progress: Progress = silent,
+    on_finish: OnFinish | None = None,
 ) -> list[Outcome]:
     """Bring refused features again, as they came or mended in a file; one run a source and layer.
 
     Those that pass are published and leave quarantine; the others stay in it.
+
+    Parameters
+    ----------
+    actor
+        Who asks for it, for the audit trail.
+    on_finish
+        Is called in the transaction that ends each run (:class:`etl.runs.Run`).
 
     Raises
     ------
@@ -155,7 +160,10 @@ def replay(
     groups: dict[tuple[Any, ...], list[Row[Any]]] = {}
     for row in rows:
         groups.setdefault((row.source, row.run_id, row.layer, _is_mapped(row)), []).append(row)
-    return [_again(engine, settings, group, mended, progress) for group in groups.values()]
+    return [
+        _again(engine, settings, group, mended, progress, actor, on_finish)
+        for group in groups.values()
+    ]
 
 
 def _is_mapped(row: Row[Any]) -> bool:
@@ -177,7 +185,7 @@ def _mended(file: Path) -> dict[int, tuple[dict[str, Any], Any]]:
                     continue  # a spreadsheet's empty line
                 number = _identity(values.pop(IDENTITY, None), int(batch.numbers[row]), file)
                 values.pop(REASON, None)
-                plain = {name: _unmarked(value) for name, value in values.items()}
+                plain = {name: unescape_cell(value) for name, value in values.items()}
                 found[number] = plain, batch.geometry[row]
         return found
 
@@ -191,17 +199,14 @@ def _identity(value: Any, row: int, file: Path) -> int:
     raise InputError("quarantine_id_wrong", file=file, row=row, value=shown(value))
 
 
-def _unmarked(value: Any) -> Any:
-    marked = isinstance(value, str) and value[:1] == "'" and value[1:2] in _FORMULA
-    return value[1:] if marked else value
-
-
 def _again(
     engine: Engine,
     settings: Settings,
     rows: Sequence[Row[Any]],
     mended: dict[int, tuple[dict[str, Any], Any]] | None,
     progress: Progress,
+    actor: str,
+    on_finish: OnFinish | None,
 ) -> Outcome:
     """Bring the refused features of one layer of one run again."""
     first = rows[0]
@@ -214,6 +219,7 @@ def _again(
     request = imports.Request(first.layer, Path(report.get("file", "quarantine")), mapping)
     numbers = [row.id for row in rows]
     with runs.opened(engine, first.layer, first.source, replays=numbers) as run:
+        run.on_finish = recorder("replay", actor, run.number, on_finish)
 
         def work() -> Outcome:
             part = reading.Part(mapping, source)

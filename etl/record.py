@@ -2,14 +2,14 @@
 
 from dataclasses import asdict
 
-from sqlalchemy import Connection, func, select, text, update
+from sqlalchemy import Connection, func, insert, select, text, update
 
 from etl import passed, runs
 from etl.delivery import Delivery, Outcome
 from etl.diff import Counts
-from etl.runs import Run, State
+from etl.runs import OnFinish, Run, State
 from geo.errors import ConflictError
-from geo.model import Quarantine
+from geo.model import AuditEvent, Quarantine
 from geo.model.run import RunStatus
 
 
@@ -32,6 +32,8 @@ def finish(
         timings=run.timings,
         revision=revision,
     )
+    if run.on_finish is not None:
+        run.on_finish(run.connection, run.number)
     return Outcome(run.number, status, counts, run.report)
 
 
@@ -52,6 +54,35 @@ def refuse_resolved(run: Run, delivery: Delivery) -> None:
     resolved = len(set(delivery.replayed)) - len(numbers)
     if resolved:
         raise ConflictError("quarantine_resolved", run=run.number, count=resolved)
+
+
+def recorder(action: str, actor: str, number: int, on_finish: OnFinish | None = None) -> OnFinish:
+    """Return what puts an action on a run into the audit trail as the run ends.
+
+    Parameters
+    ----------
+    action
+        A verb: ``approve``, ``dismiss``, ``roll_back``, ``replay``.
+    number
+        The run that it is done to; the run that does it stands in the detail, if it is another.
+    on_finish
+        Is called after it, in the same transaction.
+    """
+
+    def record(connection: Connection, run: int) -> None:
+        detail = {} if run == number else {"by": run}
+        event = insert(AuditEvent).values(
+            actor=actor,
+            action=action,
+            object_type="import_run",
+            object_code=str(number),
+            detail=detail,
+        )
+        connection.execute(event)
+        if on_finish is not None:
+            on_finish(connection, run)
+
+    return record
 
 
 def _remember(run: Run, delivery: Delivery, status: RunStatus) -> None:

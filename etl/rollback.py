@@ -13,7 +13,8 @@ from etl.delivery import Delivery, Outcome
 from etl.diff import Counts, Scope, delta_name
 from etl.failures import recorded
 from etl.layers import filled
-from etl.runs import Run
+from etl.record import recorder
+from etl.runs import OnFinish, Run
 from etl.settle import locked
 from etl.stage import Staged
 from etl.write import GENERATIONS, write_all
@@ -30,6 +31,7 @@ def roll_back(
     with_later: bool = False,
     actor: str = "",
     progress: Progress = silent,
+    on_finish: OnFinish | None = None,
 ) -> Outcome:
     """Take a run back.
 
@@ -38,7 +40,9 @@ def roll_back(
     with_later
         Take back later runs of its source too: they stand on it.
     actor
-        Who asks for it.
+        Who asks for it, for the report and the audit trail.
+    on_finish
+        Is called in the publishing transaction (:class:`etl.runs.Run`).
 
     Raises
     ------
@@ -55,6 +59,7 @@ def roll_back(
             select(ImportRun.source, ImportRun.layer).where(ImportRun.id == number)
         ).one()
     with runs.opened(engine, layer, source, rolls_back=[number], actor=actor) as run:
+        run.on_finish = recorder("roll_back", actor, number, on_finish)
         return recorded(engine, run, lambda: _undo(run, number, with_later, progress))
 
 

@@ -28,6 +28,9 @@ from geo.locks import Lock
 from geo.model import ImportRun, LayerChange, LayerRevision
 from geo.model.run import STAGING_SCHEMA, RunStatus
 
+OnFinish = Callable[[Connection, int], None]
+"""Writes what must be written with the end of a run or not at all: audit trail, job."""
+
 State = dict[str, list[int]]
 """Revision and number of changes of layers by name, and the year: all that a file is checked
 against. The database counts changes, in plain SQL too."""
@@ -60,6 +63,8 @@ class Run:
         Seconds a step.
     report
         What is told of it (see ``docs/imports.md``).
+    on_finish
+        Is called in the transaction that ends the run, with its connection and the run's number.
     """
 
     number: int
@@ -67,6 +72,7 @@ class Run:
     connection: Connection
     timings: dict[str, float] = field(default_factory=dict)
     report: dict[str, Any] = field(default_factory=dict)
+    on_finish: OnFinish | None = None
 
     def transact(self, work: Callable[[RootTransaction], _Result]) -> _Result:
         """Do some work in a transaction; repeat it from the same report if it loses a conflict."""

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, text
 
 from geo.model import LAYERS, Base, Role
 from geo.model.history import HISTORY
+from geo.model.job import IMPORT_KINDS
 
 LOGIN = "gridatlas_api"
 """The role that the API signs in with: it may switch to the others and nothing else."""
@@ -74,6 +75,11 @@ _FIRE_PIPES = "network IN ('water', 'gas')"
 _OWN_PIPES = "network = ANY (string_to_array(current_setting('gridatlas.networks', true), ','))"
 _OWN_NAME = "actor = current_setting('gridatlas.actor', true)"
 
+_JOBS = {
+    "planner": "in_scope(community_code)",
+    "importer": f"kind IN ({', '.join(repr(kind.value) for kind in IMPORT_KINDS)})",
+} | _rows(EVERY, "admin", "keeper")
+
 GROUND = Rule(read=_ALL, write=EDITORS)
 _PIPES = Rule(read={"fire": _FIRE_PIPES, "utility": _OWN_PIPES} | EDITORS, write=EDITORS)
 _FIRE = Rule(read=_rows(EVERY, "fire") | EDITORS, write=EDITORS)
@@ -102,20 +108,21 @@ RULES: dict[str, Rule] = {
     "pipe_segment": _PIPES,
     **{table.name: Rule(read=EDITORS, write=EDITORS) for table in HISTORY.values()},
     "grid_plan": Rule(
-        read=_rows("status = 'published'", "public", "fire", "utility")
-        | {"planner": "status = 'published' OR in_scope(community_code)", "publisher": EVERY}
-        | EDITORS,
-        write={"planner": "in_scope(community_code)"} | EDITORS,
+        read=_rows("status = 'published'", "public", "fire", "utility", "importer")
+        | {"planner": "status = 'published' OR in_scope(community_code)"}
+        | _rows(EVERY, "publisher", "admin"),
+        write={"planner": "in_scope(community_code)", "admin": EVERY},
     ),
     "grid": Rule(
-        read=_rows(_IN_FORCE, "public", "fire", "utility")
-        | {"planner": f"in_scope(code) OR {_IN_FORCE}", "publisher": EVERY}
-        | EDITORS,
-        write={"planner": "in_scope(code)"} | EDITORS,
+        read=_rows(_IN_FORCE, "public", "fire", "utility", "importer")
+        | {"planner": f"in_scope(code) OR {_IN_FORCE}"}
+        | _rows(EVERY, "publisher", "admin"),
+        write={"planner": "in_scope(code)", "admin": EVERY},
     ),
     "grid_member": Rule(
-        read={"planner": _OF_PLAN, "fire": _IN_FORCE, "publisher": EVERY} | EDITORS,
-        write={"planner": _OF_PLAN} | EDITORS,
+        read={"planner": _OF_PLAN, "fire": _IN_FORCE, "importer": _IN_FORCE}
+        | _rows(EVERY, "publisher", "admin"),
+        write={"planner": _OF_PLAN, "admin": EVERY},
     ),
     "plan_edit": Rule(
         read={"planner": _OF_PLAN, "admin": EVERY}, write={"planner": _OF_PLAN, "admin": EVERY}
@@ -141,10 +148,7 @@ RULES: dict[str, Rule] = {
     "account": Rule(read=_rows(EVERY, "admin", "keeper"), write=_rows(EVERY, "admin")),
     "session": Rule(read=_rows(EVERY, "admin", "keeper"), write=_rows(EVERY, "admin", "keeper")),
     "sign_in_attempt": Rule(read=_rows(EVERY, "admin", "keeper"), write=_rows(EVERY, "keeper")),
-    "job": Rule(
-        read={"planner": "in_scope(community_code)"} | _rows(EVERY, "admin", "keeper"),
-        write={"planner": "in_scope(community_code)"} | _rows(EVERY, "admin", "keeper"),
-    ),
+    "job": Rule(read=_JOBS, write=_JOBS),
 }
 """Who may what, for every table."""
 

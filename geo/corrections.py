@@ -4,18 +4,22 @@ Each field has one owner: a corrected one is the person's from then on. Imports 
 what they would have written; released, it is the next import's again.
 """
 
+import math
 from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
 
 from geoalchemy2 import Geometry
 from psycopg.errors import LockNotAvailable
-from sqlalchemy import Connection, Table, delete, func, insert, select, text, update
+from sqlalchemy import Column, Connection, Float, Table, delete, func, insert, select, text, update
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.exc import DataError, IntegrityError, OperationalError
+from sqlalchemy.exc import DataError, IntegrityError, InternalError, OperationalError
 
 from geo import locks
 from geo.errors import ConflictError, InputError, NotFoundError
 from geo.locks import Lock
-from geo.model import LAYERS, AuditEvent, Base, Correction, LayerRevision
+from geo.messages import text as text_of
+from geo.model import LAYERS, STORAGE_SRID, AuditEvent, Base, Correction, LayerRevision
 from geo.model.run import REVISIONS
 
 LOCK_TIMEOUT_S = 10
@@ -123,6 +127,7 @@ def _set(
 ) -> None:
     """Write a value; the database's own rules say whether it may be there."""
     column = table.c[field]
+    _refuse_unfit(column, code, value)
     kind = (
         "geometry"
         if isinstance(column.type, Geometry)
@@ -136,11 +141,42 @@ def _set(
                 .values({field: text(f"CAST(:value AS {kind})"), "revision": revision}),
                 {"value": value},
             )
-    except (DataError, IntegrityError) as error:
+            connection.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))  # of what it refers to
+            connection.execute(text("SET CONSTRAINTS ALL DEFERRED"))
+            if isinstance(column.type, Geometry):
+                _refuse_broken(connection, column, code)
+    except (DataError, IntegrityError, InternalError) as error:
         said = " ".join(str(error.orig).split())[:200]
         raise InputError(
             "correction_refused", layer=table.name, code=code, column=field, value=value, said=said
         ) from error
+
+
+def _refuse_unfit(column: Column[Any], code: str, value: str | None) -> None:
+    """Refuse what PostgreSQL would take and no import would: control characters, NaN, infinity."""
+    if value is None:
+        return
+    is_unfit = not value.isprintable()
+    if isinstance(column.type, Float):
+        with suppress(ValueError):  # the database says what is wrong with it
+            is_unfit |= not math.isfinite(float(value))
+    if is_unfit:
+        said = text_of("problem.value_unfit")
+        shown = value.encode("utf-8", "backslashreplace").decode()[:80]
+        where = {"layer": column.table.name, "code": code, "column": column.name}
+        raise InputError("correction_refused", value=repr(shown), said=said, **where)
+
+
+def _refuse_broken(connection: Connection, column: Column[Any], code: str) -> None:
+    """Refuse a geometry that is empty, invalid or outside the earth."""
+    west, south, east, north = -180.0, -89.0, 180.0, 89.0
+    land = func.ST_MakeEnvelope(west, south, east, north, STORAGE_SRID)
+    is_sound = ~func.ST_IsEmpty(column) & func.ST_IsValid(column) & func.ST_CoveredBy(column, land)
+    owner = column.table.c.code == code
+    if not connection.execute(select(func.coalesce(is_sound, True)).where(owner)).scalar():
+        where = {"layer": column.table.name, "code": code, "column": column.name}
+        said = text_of("problem.geometry_unfit")
+        raise InputError("correction_refused", value="", said=said, **where)
 
 
 def _mark(connection: Connection, layer: str, revision: int) -> None:

@@ -75,3 +75,9 @@ class TooManyError(GridatlasError):
 
 class TooLargeError(GridatlasError):
     """What was sent is larger than what is taken."""
+
+
+class DiskFullError(GridatlasError):
+    """The disk has no room for a file that the answer needs."""
+
+    exit_code = 1

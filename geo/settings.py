@@ -34,6 +34,10 @@ class Settings(BaseSettings):
     statement_timeout_s: int = Field(default=20, ge=1, le=600)
     connections: int = Field(default=16, ge=2, le=90)
 
+    # Public address of the server (https://HOST), written into links. Without it only requests for
+    # the machine's own addresses are answered, so that no foreign Host header gets into a link.
+    site: str = Field(default="", pattern=rf"^({_ORIGIN})?/?$")
+
     # Origins whose pages may read /ogc, /tiles and /openapi.json in a browser, by commas, or "*".
     origins: str = Field(default="", pattern=rf"^(\*|{_ORIGIN}( *, *{_ORIGIN})*)?$")
 

@@ -11,19 +11,19 @@ from sqlalchemy import Engine
 
 from api import baking
 from api.app import create_app, warm
-from api.protocol import ImpatientProtocol
+from api.protocol import TimeLimitedProtocol
 from geo import db
 
 
 @contextmanager
-def serving(engine: Engine) -> Iterator[str]:
-    """Serve a database on a free port of the loopback, as the API signs in; yields the address."""
+def serving(engine: Engine, host: str = "127.0.0.1") -> Iterator[str]:
+    """Serve a database on a free port, as the API signs in; yields the address on the loopback."""
     baking.GLANCE_S = 600.0  # tests that want baked tiles bake them
     signed_in = db.api_engine(db.api_url(engine.url))
     app = create_app(signed_in)
     warm(app)
-    listening = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(app, log_level="warning", http=ImpatientProtocol, loop="uvloop")
+    listening = socket.create_server((host, 0))
+    config = uvicorn.Config(app, log_level="warning", http=TimeLimitedProtocol, loop="uvloop")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()

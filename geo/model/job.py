@@ -1,10 +1,20 @@
-"""Work that takes longer than a request: drawings, and the score cards of edited plans."""
+"""Work that takes longer than a request: drawings, score cards, and publications of imports."""
 
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ARRAY, BigInteger, DateTime, Identity, Index, Text, func, text
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    DateTime,
+    Identity,
+    Index,
+    LargeBinary,
+    Text,
+    func,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -18,6 +28,15 @@ class JobKind(StrEnum):
     ALTERNATIVES = "alternatives"
     COMPLETE = "complete"
     SCORE = "score"
+    APPROVE = "approve"
+    ROLL_BACK = "roll_back"
+    REPLAY = "replay"
+
+
+IMPORT_KINDS = (JobKind.APPROVE, JobKind.ROLL_BACK, JobKind.REPLAY)
+"""Jobs of imports, which belong to no community."""
+
+PLAN_KINDS = tuple(kind for kind in JobKind if kind not in IMPORT_KINDS)
 
 
 class JobStatus(StrEnum):
@@ -31,10 +50,11 @@ class JobStatus(StrEnum):
 
 
 class Job(Base):
-    """A drawing that was asked for, or a score card that an edit has made old.
+    """A drawing that was asked for, a score card to renew, or an import to publish or take back.
 
-    ``caller`` is whose rights it works under, ``attempts`` how often it was begun, ``plans``
-    what came of it, ``problem`` why nothing did.
+    ``caller`` is who asked, and for drawings whose rights it works under; ``attempts`` how often
+    it was begun; ``plans`` and ``runs`` what it made; ``problem`` why it failed. ``upload`` is the
+    file that a job reads, until it is over.
     """
 
     __tablename__ = "job"
@@ -50,6 +70,8 @@ class Job(Base):
     total: Mapped[int] = mapped_column(server_default="0")
     attempts: Mapped[int] = mapped_column(server_default="0")
     plans: Mapped[list[int]] = mapped_column(ARRAY(BigInteger), server_default=text("'{}'"))
+    runs: Mapped[list[int]] = mapped_column(ARRAY(BigInteger), server_default=text("'{}'"))
+    upload: Mapped[bytes | None] = mapped_column(LargeBinary)
     problem: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     started_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))

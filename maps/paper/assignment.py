@@ -15,6 +15,7 @@ from sqlalchemy import Connection, select
 from geo.errors import InputError
 from geo.messages import Language, text
 from geo.model import Building, BuildingUnit, Grid, GridMember
+from geo.spreadsheet import is_formula
 from maps.page import serial
 from maps.paper.book import one_entry
 from maps.paper.sheets import edition
@@ -151,7 +152,7 @@ def as_cell(sheet: Any, value: str | float, *, bold: bool = False) -> Cell:
     cell = WriteOnlyCell(sheet, value)
     if isinstance(value, str):
         cell.data_type = "s"
-        cell.quotePrefix = value[:1] in ("=", "+", "-", "@", "\t", "\r")
+        cell.quotePrefix = is_formula(value)
     if bold:
         cell.font = Font(bold=True)
         cell.fill = PatternFill("solid", fgColor="E8ECEF")

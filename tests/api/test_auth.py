@@ -90,6 +90,27 @@ def test_refresh_token_works_once_and_its_reuse_ends_the_session(client):
     assert refresh(client, second["refresh_token"]).status_code == 401
 
 
+@pytest.mark.parametrize("made", ["anything", "", "{random}", "{random}.{signature}0", "\ud800"])
+def test_token_that_was_never_issued_does_not_end_a_session(client, made):
+    opened = sign_in(client, "fire").json()
+    session, random, signature = opened["refresh_token"].split(".")
+    guess = f"{session}.{made.format(random=random, signature=signature)}"
+    guess = guess.encode("utf-8", "surrogatepass")
+    assert refresh(client, guess).status_code == 401
+    assert client.post("/auth/revoke", data={"token": guess}).status_code == 204
+    assert me(client, opened["access_token"]).status_code == 200
+    assert refresh(client, opened["refresh_token"]).status_code == 200
+
+
+def test_signing_out_is_in_the_audit_trail_with_the_end_of_the_session(client, town):
+    opened = sign_in(client, "utility").json()
+    for _ in range(2):  # the second changes nothing
+        client.post("/auth/revoke", data={"token": opened["refresh_token"]}).raise_for_status()
+    with town.connect() as connection:
+        ended = "SELECT count(*) FROM audit_event WHERE action = 'sign_out' AND object_code = :name"
+        assert connection.execute(text(ended), {"name": "utility"}).scalar() == 1
+
+
 def test_signing_out_voids_the_access_token_at_once(client):
     opened = sign_in(client, "fire").json()
     assert client.post("/auth/revoke", data={"token": opened["refresh_token"]}).status_code == 204

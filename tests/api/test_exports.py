@@ -1,10 +1,19 @@
 """Exports in every format and system, opened again by GDAL; and to whom."""
 
+import csv
 import io
+import os
+import resource
+import shutil
+import subprocess
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
 
 import geopandas as gpd
 import pyogrio
 import pytest
+from sqlalchemy import text
 
 from api import geofiles
 from api.exports import FORMATS
@@ -165,3 +174,83 @@ def empty_region(town):
     yield code
     with town.begin() as connection:
         connection.execute(text("DELETE FROM region WHERE code = :code"), {"code": code})
+
+
+@contextmanager
+def full_disk(folder: Path):
+    """Have temporary files lie on a disk with some kilobytes left.
+
+    Where nobody may mount one, no file may grow past them, which is an error of the same kind.
+    """
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", os.fspath(folder)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode != 0:
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2048, limits[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        return
+    try:
+        free = shutil.disk_usage(folder).free
+        (folder / "full").write_bytes(b"x" * (free - 8192))
+        yield
+    finally:
+        subprocess.run(["umount", os.fspath(folder)], check=True)
+
+
+def assert_no_room(answer):
+    assert answer.status_code == 507, (answer.status_code, answer.content[:200])
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_full_disk_is_told_before_anything_is_sent(client, tmp_path, monkeypatch, format):
+    asked = {"params": {"format": format}}
+    whole = client.get("/exports/building", **asked)
+    with full_disk(tmp_path / "disk"):
+        monkeypatch.setattr(tempfile, "tempdir", os.fspath(tmp_path / "disk"))
+        assert_no_room(client.get("/exports/building", **asked))
+        left = [one.name for one in (tmp_path / "disk").iterdir()]
+        assert left in ([], ["full"]), "what was begun is taken away"
+    monkeypatch.undo()
+    assert len(client.get("/exports/building", **asked).content) == len(whole.content)
+
+
+def test_full_disk_is_told_for_prints_and_uploads_too(planner, tmp_path, monkeypatch):
+    [plan, *_] = planner.get(f"/communities/{t.RIVERSIDE}/plans").json()["items"]
+    with full_disk(tmp_path / "disk"):
+        monkeypatch.setattr(tempfile, "tempdir", os.fspath(tmp_path / "disk"))
+        assert_no_room(planner.get(f"/plans/{plan['id']}/sheet.pdf"))
+        photo = {"photo": ("photo.jpg", b"x" * 2_000_000, "image/jpeg")}
+        grid = f"/grids/{t.RIVERSIDE}001/manager/photo"
+        assert_no_room(planner.put(grid, files=photo))
+
+
+FORMULAS = ("=1+1", "+1", "-1", "@SUM(A1)", "\t=1")
+
+
+@pytest.mark.parametrize(
+    "path", ["/exports/compound?format=csv", "/ogc/collections/compound/items?f=csv"]
+)
+def test_no_cell_of_a_table_is_taken_for_a_formula(client, town, path):
+    add = text(
+        "INSERT INTO compound (code, name, geom) "
+        "SELECT 'formula' || :n, :name, geom FROM region WHERE level = 'community' LIMIT 1"
+    )
+    with town.begin() as connection:
+        for n, name in enumerate(FORMULAS):
+            connection.execute(add, {"n": str(n), "name": name})
+    try:
+        table = csv.DictReader(io.StringIO(client.get(path).text.removeprefix("\ufeff")))
+        names = [row["name"] for row in table if row["name"].lstrip("'") in FORMULAS]
+    finally:
+        with town.begin() as connection:
+            connection.execute(text("DELETE FROM compound WHERE starts_with(code, 'formula')"))
+    assert sorted(names) == sorted(f"'{name}" for name in FORMULAS)
+
+
+def test_table_of_nothing_is_an_answer(client):
+    answer = client.get("/ogc/collections/building/items?f=csv&code=none")
+    assert (answer.status_code, answer.text) == (200, "")

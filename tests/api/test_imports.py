@@ -1,14 +1,29 @@
 """The data desk: runs, what is held and refused, and what people corrected."""
 
 import io
+import os
+import signal
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import geopandas as gpd
 import pytest
+from sqlalchemy import text
 
+from api import importjobs
 from etl.imports import Request, import_file
+from etl.settle import LAYER_LOCK
+from geo.model import LAYERS
 from geo.settings import Settings
+from tests.api.test_jobs import until
 from tests.etl.attacks import MARK, attack_files, listening, secret_file
 from tests.etl.delivery import houses, mapping, rows, write
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch):
+    """Have requests wait for their jobs as long as a busy machine may take."""
+    monkeypatch.setattr(importjobs, "WAIT_S", 25.0)
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +103,92 @@ def test_held_run_is_approved_and_taken_back(desk, town, published, tmp_path):
     assert rows(town, "SELECT count(*) FROM building WHERE source = 'desk'")[0][0] >= 38
     actions = rows(town, "SELECT action FROM audit_event WHERE object_type = 'import_run'")
     assert {"approve", "roll_back"} <= {action for (action,) in actions}
+
+
+@contextmanager
+def layer_busy(town, layer):
+    """Hold the lock of a layer's publications, as a long import does."""
+    with town.connect() as session:
+        key = {"space": LAYER_LOCK, "layer": list(LAYERS).index(layer)}
+        session.execute(text("SELECT pg_advisory_lock(:space, :layer)"), key)
+        yield
+        session.execute(text("SELECT pg_advisory_unlock(:space, :layer)"), key)
+
+
+def children_running(module):
+    """Return the numbers of this process's children that run a module."""
+    found = []
+    for status in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            words = status.read_bytes().split(b"\0")
+            parent = int((status.parent / "stat").read_text().rpartition(")")[2].split()[1])
+            if module.encode() in words and parent == os.getpid():
+                found.append(int(status.parent.name))
+    return found
+
+
+def audited(town, action, number):
+    told = "SELECT count(*) FROM audit_event WHERE action = '{}' AND object_code = '{}'"
+    return rows(town, told.format(action, number))[0][0]
+
+
+def test_long_approval_is_a_job_and_publishes_all_or_nothing(desk, town, tmp_path, monkeypatch):
+    monkeypatch.setattr(importjobs, "WAIT_S", 0.0)
+    held = delivered(town, tmp_path, 21)
+    assert held.status == "held"
+    with layer_busy(town, "building"):
+        answer = desk.post(f"/imports/runs/{held.run}/approve")
+        assert answer.status_code == 202
+        job = answer.headers["location"]
+        assert (answer.json()["kind"], job) == ("approve", f"/jobs/{answer.json()['id']}")
+        until(desk, job, "running")
+        assert desk.delete(job).status_code == 409
+        assert audited(town, "approve", held.run) == 0
+        [process] = children_running("api.importjobs")
+        os.kill(process, signal.SIGKILL)
+        assert desk.get(f"/imports/runs/{held.run}").json()["status"] == "held"
+    assert "中断" in until(desk, job, "done", "failed")["problem"]["detail"]
+    again = desk.post(f"/imports/runs/{held.run}/approve").headers["location"]
+    done = until(desk, again, "done", "failed")
+    assert (done["status"], done["runs"]) == ("done", [held.run])
+    assert audited(town, "approve", held.run) == 1
+    assert desk.get(f"/imports/runs/{held.run}").json()["status"] == "published"
+
+
+def test_nothing_is_published_without_its_audit_row(desk, town, tmp_path):
+    held = delivered(town, tmp_path, 15)
+    before = rows(town, "SELECT code, revision FROM building ORDER BY code")
+    refuse = (
+        "CREATE FUNCTION refuse_audit() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION 'no room for the trail'; END $$; "
+        "CREATE TRIGGER refuse_audit BEFORE INSERT ON audit_event FOR EACH ROW "
+        "WHEN (NEW.object_type = 'import_run') EXECUTE FUNCTION refuse_audit()"
+    )
+    with town.begin() as connection:
+        connection.execute(text(refuse))
+    try:
+        for way in ("dismiss", "approve"):
+            answer = followed(desk, desk.post(f"/imports/runs/{held.run}/{way}"))
+            assert answer.status_code >= 500 or answer.json()["status"] == "failed"
+    finally:
+        with town.begin() as connection:
+            connection.execute(text("DROP FUNCTION refuse_audit CASCADE"))
+    assert rows(town, "SELECT code, revision FROM building ORDER BY code") == before
+
+
+def followed(desk, answer):
+    """Return the answer, or if it is a job's what became of the job."""
+    if answer.status_code != 202:
+        return answer
+    until(desk, answer.headers["location"], "done", "failed")
+    return desk.get(answer.headers["location"])
+
+
+def test_jobs_of_imports_are_for_the_data_desk_alone(desk, signed_in):
+    kinds = {job["kind"] for job in desk.get("/jobs").json()["items"]}
+    assert kinds == {"approve", "roll_back", "replay"}
+    planner = signed_in("planner").get("/jobs").json()["items"]
+    assert kinds.isdisjoint(job["kind"] for job in planner)
 
 
 def test_correction_is_kept_from_imports(desk, town, published):

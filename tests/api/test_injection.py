@@ -6,12 +6,16 @@ from urllib.parse import quote
 
 import httpx
 import pytest
+from sqlalchemy import Text, cast, select
+from sqlalchemy import text as sql
 
 from api.app import Guarded
+from geo.model import Base
 from geo.settings import settings
 from tests import town as t
 from tests.api.test_people import picture
 from tests.api.test_resilience import connected, ended
+from tests.server import serving
 
 GRID = f"{t.NORTH_GATE}001"
 BREAK = "x\r\nX-Evil: 1\r\n\r\n<script>"
@@ -71,8 +75,8 @@ def test_ways_out_of_a_folder_lead_nowhere(signed_in, reads):
 @pytest.mark.parametrize("evil", ["a\r\n X-Evil: 1", "a\rX-Evil: 1", "a\x00X-Evil: 1"])
 def test_line_breaks_in_what_a_head_says_come_back_in_none(address, name, evil):
     with connected(address) as one:
-        head = f"GET /style.json HTTP/1.1\r\nHost: x\r\n{name}: {evil}\r\nConnection: close\r\n\r\n"
-        one.sendall(head.encode())
+        head = f"GET /style.json HTTP/1.1\r\nHost: localhost\r\n{name}: {evil}\r\n"
+        one.sendall(f"{head}Connection: close\r\n\r\n".encode())
         answer = ended(one).partition(b"\r\n\r\n")[0].lower()
     assert answer.startswith(b"http/1.1 ")
     assert b"x-evil" not in answer
@@ -159,3 +163,157 @@ def _form(field, name, content):
     """Return a body with a name as an attacker writes it: libraries would mend it."""
     head = f'--b\r\nContent-Disposition: form-data; name="{field}"; filename="{name}"\r\n\r\n'
     return head.encode() + content + b"\r\n--b--\r\n"
+
+
+HOSTILE = (
+    r'"\ud800"',
+    r'"a\u0000b"',
+    r'"\u001b[31m"',
+    "NaN",
+    "-Infinity",
+    "1e999",
+    "9" * 400,
+    "9" * 30,
+    "-1",
+    "true",
+    '""',
+    '"x"',
+    "[" * 900 + "]" * 900,
+    '{"a":' * 200 + "1" + "}" * 200,
+    '{"type": "Point", "coordinates": [1e308, "x"]}',
+    '{"type": "Polygon", "coordinates": [[[0, 0], [1, 1]]]}',
+    '{"type": "GeometryCollection", "geometries": [{"type": "Nothing"}]}',
+    "[[], {}, null]",
+)
+"""JSON, and what Python's reader takes for it, that no name, figure or geometry is."""
+
+PLACES = {"{layer}": "building", "{code}": GRID, "{number}": "1"}
+
+
+def bodies(described):
+    """Yield each operation that takes JSON with hostile bodies: whole, and in each property."""
+    parts = described["components"]["schemas"]
+
+    def properties(schema):
+        if "$ref" in schema:
+            return properties(parts[schema["$ref"].rpartition("/")[2]])
+        inner = [one for key in ("anyOf", "oneOf", "allOf") for one in schema.get(key, ())]
+        return set(schema.get("properties", ())).union(*map(properties, inner))
+
+    for path, operations in described["paths"].items():
+        for method, operation in operations.items():
+            content = operation.get("requestBody", {}).get("content", {}).get("application/json")
+            if content is None:
+                continue
+            for place, value in PLACES.items():
+                path = path.replace(place, value)
+            for value in HOSTILE:
+                yield method, path, value
+                for name in sorted(properties(content["schema"])):
+                    yield method, path, f'{{"{name}": {value}}}'
+
+
+def test_no_body_breaks_the_server(client, signed_in):
+    admin = signed_in("admin")
+    asked = list(bodies(client.get("/openapi.json", timeout=60).json()))
+    assert len(asked) > 500
+    for method, path, body in asked:
+        content = body.encode("utf-8", "surrogatepass")
+        headers = {"Content-Type": "application/json"}
+        answer = admin.request(method, path, content=content, headers=headers, timeout=60)
+        assert answer.status_code < 500, (method, path, body[:100], answer.text[:300])
+
+
+GEOMETRIES = (
+    "POINT (112 32)",
+    "SRID=3857;POLYGON ((0 0, 1 0, 1 1, 0 0))",
+    "POLYGON ((112 32, 113 33, 113 32, 112 33, 112 32))",
+    "MULTIPOLYGON EMPTY",
+    "MULTIPOLYGON (((1e300 0, 1e300 1, 1 1, 1e300 0)))",
+    "MULTIPOLYGON (((112 32, 112.1 32)))",
+    "nonsense",
+    "00",
+)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        *({"geom": one} for one in GEOMETRIES),
+        {"name": "a\tb"},
+        {"name": "a\u0085b"},
+        {"name": ["x"]},
+        {"height_m": "NaN"},
+        {"height_m": "Infinity"},
+        {"households": "1e3"},
+    ],
+    ids=str,
+)
+def test_correction_that_cannot_be_is_refused_and_changes_nothing(signed_in, town, given):
+    assert_refused(signed_in("importer"), town, "building", given)
+
+
+def test_correction_that_refers_to_nothing_is_refused(signed_in, town):
+    add = (
+        "INSERT INTO building_unit (code, building_code, source, revision) "
+        "SELECT 'unit-1', min(code), 'test', 1 FROM building"
+    )
+    with town.begin() as connection:
+        connection.execute(sql(add))
+    given = {"building_code": "none"}
+    assert_refused(signed_in("importer"), town, "building_unit", given)
+
+
+def assert_refused(importer, town, layer, given):
+    """Correct the first feature of a layer, which has to stay as it is."""
+    table = Base.metadata.tables[layer]
+    columns = [cast(column, Text) for column in table.c]
+    first = select(table.c.code, *columns).order_by(table.c.code).limit(1)
+    with town.begin() as connection:
+        before = connection.execute(first).one()
+    answer = importer.put(f"/imports/corrections/{layer}/{before.code}", json=given)
+    assert answer.status_code in (400, 422), answer.text
+    with town.begin() as connection:
+        assert connection.execute(first).one() == before
+
+
+FOREIGN = "evil.example"
+LINKED = ("/regions?limit=1", "/ogc/", "/style.json?absolute=true", "/gridatlas.qgs")
+
+
+@pytest.mark.parametrize("path", [*LINKED, "/health"])
+def test_foreign_host_gets_into_no_answer(client, path):
+    answer = client.get(path, headers={"Host": FOREIGN})
+    assert answer.status_code == 400
+    assert answer.json()["type"] == "urn:gridatlas:problem:host_unknown"
+    assert "GRIDATLAS_SITE" in answer.json()["detail"]
+    for host in ("localhost:9999", "[::1]:80", "127.0.0.1"):
+        assert client.get(path, headers={"Host": host}).status_code == 200
+
+
+def test_public_address_is_in_every_link(client, monkeypatch):
+    monkeypatch.setattr(settings(), "site", "https://grids.example.cn")
+    for path in LINKED:
+        for host in ("grids.example.cn", "127.0.0.1"):
+            said = client.get(path, headers={"Host": host}).text
+            assert "https://grids.example.cn/" in said, path
+            assert "127.0.0.1" not in said, path
+    assert client.get("/regions", headers={"Host": FOREIGN}).status_code == 400
+
+
+def test_lan_address_is_known_where_the_server_listens_on_it(town):
+    """A server that listens everywhere answers at the address that was reached."""
+    with serving(town, host="0.0.0.0") as address:  # noqa: S104
+        port = httpx.URL(address).port
+        reached = f"http://127.0.0.2:{port}/regions?limit=1"
+        assert httpx.get(reached).json()["links"][0]["href"].startswith("http://127.0.0.2:")
+        other = httpx.get(reached, headers={"Host": "127.0.0.3"})
+        assert other.status_code == 400
+
+
+def test_answers_that_depend_on_the_caller_say_so(signed_in, reads):
+    admin = signed_in("admin")
+    for path, _ in reads:
+        plain = re.sub(r"{\w+}", "1", path.replace("{code}", GRID))
+        answer = admin.get(plain, timeout=60)
+        assert "authorization" in answer.headers.get("vary", "").lower(), path

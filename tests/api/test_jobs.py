@@ -186,7 +186,7 @@ WORKER = """
 import sys, time
 from sqlalchemy import make_url
 from api.workshop import _Process
-drawing = _Process(make_url(sys.argv[1]))
+drawing = _Process(make_url(sys.argv[1]), "api.draughting")
 assert drawing.said(60)
 print(drawing._child.pid, flush=True)
 time.sleep(600)

@@ -145,3 +145,19 @@ def test_planner_appoints_nobody_beyond_the_scope(planner):
     outside = "420606007001001"
     assert planner.put(f"/grids/{outside}/manager", json=MANAGER).status_code == 403
     assert planner.post(f"/grids/{outside}/informants", json={"name": "x"}).status_code == 403
+
+
+def test_nobody_is_appointed_in_a_grid_that_does_not_exist(planner, town):
+    nowhere = f"{t.NORTH_GATE}899"
+    informant = {"name": "李强", "households": 60}
+    assert planner.put(f"/grids/{nowhere}/manager", json=MANAGER).status_code == 404
+    assert planner.post(f"/grids/{nowhere}/informants", json=informant).status_code == 404
+    with town.connect() as connection:
+        people = "SELECT count(*) FROM grid_manager WHERE grid_code = :c"
+        assert connection.execute(text(people), {"c": nowhere}).scalar() == 0
+
+
+@pytest.mark.parametrize("name", ["王\t芳", "王\n芳", "王\x7f芳"])
+def test_name_with_control_characters_is_refused(planner, name):
+    answer = planner.put(f"/grids/{GRID}/manager", json=MANAGER | {"name": name})
+    assert answer.status_code in (400, 422)

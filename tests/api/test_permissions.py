@@ -297,7 +297,7 @@ def test_tiles_of_plans_hold_the_grids_that_the_role_may_see(furnished, tile, ro
     for plan in known:
         seen = plans_in(furnished, role, f"p.id = {plan.id}")
         assert shown(f"plan={plan.id}") == seen, (role, plan)
-        is_open = plan.status == "published" or role in ("importer", "admin")
+        is_open = plan.status == "published" or role == "admin"
         in_scope = role == "planner" and plan.community_code.startswith(caller(role).scope)
         assert bool(seen) == (is_open or in_scope), (role, plan)
     assert shown("status=draft") == plans_in(furnished, role, "p.status = 'draft'")
@@ -383,3 +383,14 @@ def test_tiles_of_the_ogc_api_hold_the_rows_that_the_role_may_see(furnished, til
                 here = text(f"SELECT code FROM {source_name(layer.source)} WHERE {inside}")
                 there = set(connection.execute(here).scalars())
             assert there <= codes <= set(rows(furnished, role, layer)), (role, name)
+
+
+def test_importer_reads_no_draft_in_any_form(signed_in, planner):
+    drafts = planner.get(f"/communities/{t.RIVERSIDE}/plans", params={"status": "draft"}).json()
+    plan = drafts["items"][0]["id"]
+    importer = signed_in("importer")
+    for path in ("", "/grids", "/validation"):
+        assert planner.get(f"/plans/{plan}{path}").status_code == 200
+        assert importer.get(f"/plans/{plan}{path}").status_code == 404, path
+    asked = {"plan": plan, "format": "geojson"}
+    assert importer.get("/exports/grid", params=asked).status_code == 404

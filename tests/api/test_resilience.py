@@ -1,5 +1,6 @@
 """What must not take the server down: a database that goes away, clients that dawdle, crowds."""
 
+import http.client
 import os
 import re
 import signal
@@ -194,8 +195,9 @@ def test_workers_and_drawings_end_with_a_killed_serve_and_free_the_port(town):
 
 @pytest.fixture
 def hasty(monkeypatch):
-    """Have the server look after half a second at what it looks at after 15."""
-    monkeypatch.setattr(protocol, "PATIENCE_S", 0.5)
+    """Have the server wait half a second where it waits 15 or 30."""
+    for limit in ("HEAD_TIMEOUT_S", "BODY_INTERVAL_S", "WRITE_TIMEOUT_S"):
+        monkeypatch.setattr(protocol, limit, 0.5)
 
 
 def connected(address):
@@ -219,10 +221,10 @@ def ended(connection, within=5.0):
     "sent",
     [
         b"",
-        b"GET /health HTTP/1.1\r\nHost: x\r\nX-Slow: ",
-        b"POST /auth/token HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n"
+        b"GET /health HTTP/1.1\r\nHost: localhost\r\nX-Slow: ",
+        b"POST /auth/token HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n"
         b"Content-Type: application/x-www-form-urlencoded\r\n\r\nusername=",
-        b"PUT /grids/420602001001001/manager/photo HTTP/1.1\r\nHost: x\r\n"
+        b"PUT /grids/420602001001001/manager/photo HTTP/1.1\r\nHost: localhost\r\n"
         b"Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 5000000\r\n\r\n--b\r\n",
     ],
     ids=["nothing", "half a head", "half a form", "the beginning of a photo"],
@@ -244,7 +246,7 @@ def test_clients_that_stop_halfway_are_let_go_and_hold_nobody_up(client, address
 
 def test_client_that_does_not_read_its_answer_holds_no_place(client, address, hasty):
     deaf = [connected(address) for _ in range(40)]
-    asked = "GET /style.json HTTP/1.1\r\nHost: x\r\n\r\n" * 200
+    asked = "GET /style.json HTTP/1.1\r\nHost: localhost\r\n\r\n" * 200
     try:
         for one in deaf:
             one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -294,7 +296,7 @@ def _database(home):
 
 def test_client_that_does_not_read_is_cut_off_and_its_place_is_free(lengthy, hasty):
     """An export holds a connection of the database while it goes out: nobody may hold all."""
-    asked = b"GET /exports/compound?format=geojson HTTP/1.1\r\nHost: x\r\n\r\n"
+    asked = b"GET /exports/compound?format=geojson HTTP/1.1\r\nHost: localhost\r\n\r\n"
     whole = httpx.get(f"{lengthy}/exports/compound?format=geojson", timeout=30)
     assert whole.status_code == 200
     assert len(whole.content) > 3 * LONG
@@ -315,6 +317,41 @@ def test_client_that_does_not_read_is_cut_off_and_its_place_is_free(lengthy, has
             one.close()
 
 
+@pytest.mark.parametrize("sent", [b"", b"GET /health HTTP/1.1\r\nHost: localhost\r\nX-Slow: "])
+def test_slow_head_is_ended_after_the_documented_time(address, monkeypatch, sent):
+    monkeypatch.setattr(protocol, "HEAD_TIMEOUT_S", 3.0)
+    with connected(address) as one:
+        began = time.monotonic()
+        one.sendall(sent)
+        one.settimeout(0.1)
+        with suppress(OSError):
+            while time.monotonic() < began + 10:
+                try:
+                    if not one.recv(100):
+                        break
+                except TimeoutError:
+                    one.sendall(b"a" if sent else b"")
+        assert 2.9 < time.monotonic() - began < 5
+
+
+def test_body_that_begins_late_on_a_connection_has_its_whole_time(address, monkeypatch):
+    monkeypatch.setattr(protocol, "BODY_INTERVAL_S", 3.0)
+    form = b"grant_type=password&username=fire"
+    head = b"POST /auth/token HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+    head += b"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\n\r\n"
+    with connected(address) as one:
+        for _ in range(5):
+            time.sleep(0.5)
+            one.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            answer = http.client.HTTPResponse(one)
+            answer.begin()
+            assert (answer.status, answer.read()[:1]) == (200, b"{")
+        one.sendall(head % len(form) + form[:10])
+        time.sleep(1.5)
+        one.sendall(form[10:])
+        assert ended(one).startswith(b"HTTP/1.1 401")
+
+
 def test_head_without_end_is_refused(address):
     with connected(address) as one:
         one.sendall(b"GET / HTTP/1.1\r\nX: " + b"a" * 200_000)
@@ -327,7 +364,9 @@ def test_head_without_end_is_refused(address):
 )
 def test_endless_body_is_refused_before_it_comes(address, header, status):
     with connected(address) as one:
-        head = f"POST /auth/token HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{header}\r\n\r\n"
+        head = (
+            f"POST /auth/token HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{header}\r\n\r\n"
+        )
         one.sendall(head.encode())
         assert ended(one).startswith(f"HTTP/1.1 {status}".encode())
 
@@ -350,7 +389,7 @@ print(sum(one.recv(1) == b"" for one in crowd), flush=True)
 
 
 def test_ten_thousand_connections_opened_and_left_are_let_go(client, address, monkeypatch):
-    monkeypatch.setattr(protocol, "PATIENCE_S", 4.0)
+    monkeypatch.setattr(protocol, "HEAD_TIMEOUT_S", 6.0)
     url = httpx.URL(address)
     words = [sys.executable, "-c", CROWD, url.host, str(url.port), "10000"]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as crowd:

@@ -279,3 +279,12 @@ def test_share_of_refused_features_counts_each_once(database, tmp_path):
     assert outcome.status == "held"
     [concern] = outcome.report["concerns"]
     assert (concern["key"], concern["values"]["percent"]) == ("too_many_rejected", 100.0)
+
+
+@pytest.mark.parametrize("sign", ["\t", "\n", "\x1b", "\x7f", "\x85"])
+def test_control_characters_in_a_name_go_to_quarantine(database, tmp_path, sign):
+    data = houses(3, name=["a", f"b{sign}c", "d"], address=["1\n2", "3", "4"])
+    file = write(data, tmp_path / "houses.gpkg")
+    outcome = bring(database, "building", file, mapping())
+    assert outcome.counts["building"].added == 2
+    assert outcome.report["rejected"] == {"value_not_text": 1}

@@ -2,7 +2,7 @@
 
 import type { Feature, Geometry } from "geojson";
 
-import { ask, request } from "../http";
+import { ask, Problem, request } from "../http";
 
 export type Way = "approve" | "dismiss" | "rollback";
 export type Counts = Record<string, number>;
@@ -102,19 +102,45 @@ export const runs = (offset: number, status: string): Promise<Items<Run>> =>
 
 export const run = (id: number): Promise<Told> => ask(`/imports/runs/${id}`);
 
-export const act = (id: number, way: Way, withLater = false): Promise<Run> =>
-  ask(`/imports/runs/${id}/${way}`, { method: "POST", ...(way === "rollback" ? { body: { with_later: withLater } } : {}) });
+interface Job {
+  id: number;
+  status: "queued" | "running" | "done" | "failed" | "cancelled";
+  step: string;
+  runs: number[];
+  problem: { title: string; detail: string } | null;
+}
+
+const POLL_INTERVAL_MS = 1000;
+
+/** Ask for work on runs: what is not done within some seconds is a job, which is followed to its end. */
+async function work<T>(path: string, body: unknown, ofRuns: (runs: number[]) => Promise<T>, onStep: (step: string) => void = () => {}): Promise<T> {
+  const answer = await request(path, { method: "POST", body });
+  if (answer.status !== 202) return (await answer.json()) as T;
+  let job = (await answer.json()) as Job;
+  while (job.status === "queued" || job.status === "running") {
+    onStep(job.step);
+    await new Promise((resolve) => window.setTimeout(resolve, POLL_INTERVAL_MS));
+    job = await ask<Job>(`/jobs/${job.id}`);
+  }
+  if (job.status !== "done") throw new Problem(409, job.problem?.detail ?? job.status);
+  return ofRuns(job.runs);
+}
+
+export const act = (id: number, way: Way, withLater: boolean, onStep: (step: string) => void): Promise<Run> =>
+  work(`/imports/runs/${id}/${way}`, way === "rollback" ? { with_later: withLater } : undefined, (runs) => run(runs.at(-1) ?? id), onStep);
 
 export const quarantine = (run: number | null, offset: number): Promise<Items<Held>> =>
   ask(`/imports/quarantine?limit=${PAGE}&offset=${offset}${run === null ? "" : `&run=${run}`}`);
 
-export const replay = (run: number): Promise<{ runs: Run[] }> =>
-  ask("/imports/quarantine/replay", { method: "POST", body: { run } });
+const all = async (numbers: number[]): Promise<{ runs: Run[] }> => ({ runs: await Promise.all(numbers.map(run)) });
+
+export const replay = (number: number): Promise<{ runs: Run[] }> =>
+  work("/imports/quarantine/replay", { run: number }, all);
 
 export function replayFile(file: File): Promise<{ runs: Run[] }> {
   const body = new FormData();
   body.set("file", file);
-  return ask("/imports/quarantine/replay", { method: "POST", body });
+  return work("/imports/quarantine/replay", body, all);
 }
 
 export async function download(run: number | null, format: string): Promise<Blob> {

@@ -130,13 +130,18 @@ function decide(run: Run, way: Way, again: () => void): void {
   const dialog = element("dialog", { "aria-label": text(`data.${way}`) });
   const later = element("input", { type: "checkbox" });
   const yes = button(text(`data.${way}`), () => {
-    api.act(run.id, way, later.checked).then(
+    yes.disabled = true;
+    const onStep = (step: string) => (refused.textContent = STEPS.includes(step) ? said("step", step) : text("data.working"));
+    api.act(run.id, way, later.checked, onStep).then(
       () => {
         dialog.remove();
         notify(text(`data.${way}_done`), undefined, "calm");
         again();
       },
-      (error: Error) => (refused.textContent = error.message),
+      (error: Error) => {
+        refused.textContent = error.message;
+        yes.disabled = false;
+      },
     );
   }, { class: "primary" });
   dialog.append(
