@@ -63,7 +63,7 @@ _TITLE = {
 _TOLD = ("revision", "changed_by")
 """What of an error's fields a program needs beside the text."""
 
-_CANCELED, _NO_PRIVILEGE, _UNTRANSLATABLE = "57014", "42501", "22P05"
+_CANCELED, _LOCK_TIMEOUT, _NO_PRIVILEGE, _UNTRANSLATABLE = "57014", "55P03", "42501", "22P05"
 
 _log = logging.getLogger(__name__)
 
@@ -246,8 +246,11 @@ def _of_refusal_there(request: Request, error: asyncpg.PostgresError) -> Respons
 
 def of_database(request: Request, error: Exception) -> Response:
     """Answer for a database that does not answer, or not in time."""
-    if getattr(getattr(error, "orig", error), "sqlstate", None) == _CANCELED:
+    state = getattr(getattr(error, "orig", error), "sqlstate", None)
+    if state == _CANCELED:
         return problem(request, 503, text("problem.took_too_long", lang=language(request)))
+    if state == _LOCK_TIMEOUT:
+        return problem(request, 503, text("problem.being_changed", lang=language(request)))
     _log.error("database unavailable: %s", error)
     lang = language(request)
     return problem(request, 503, text("problem.database_unavailable_detail", lang=lang))
