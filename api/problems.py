@@ -68,7 +68,8 @@ _TITLE = {
 _TOLD = ("revision", "changed_by")
 """What of an error's fields a program needs beside the text."""
 
-_CANCELED, _NO_PRIVILEGE, _UNTRANSLATABLE, _NO_ROOM = "57014", "42501", "22P05", "53100"
+_CANCELED, _LOCK_TIMEOUT, _NO_PRIVILEGE = "57014", "55P03", "42501"
+_UNTRANSLATABLE, _NO_ROOM = "22P05", "53100"
 
 _log = logging.getLogger(__name__)
 
@@ -268,6 +269,8 @@ def of_database(request: Request, error: Exception) -> Response:
     if state == _NO_ROOM:
         _log.error("database has no room: %s", error)
         return problem(request, 507, text("problem.database_full", lang=language(request)))
+    if state == _LOCK_TIMEOUT:
+        return problem(request, 503, text("problem.being_changed", lang=language(request)))
     _log.error("database unavailable: %s", error)
     lang = language(request)
     return problem(request, 503, text("problem.database_unavailable_detail", lang=lang))

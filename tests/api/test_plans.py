@@ -354,6 +354,14 @@ def test_copies_made_at_once_are_plans_of_their_own(planner, town, draft):
     assert versions == list(range(versions[0], versions[0] + 12))
 
 
+def test_edit_that_waits_too_long_is_told_why(planner, town, draft):
+    with town.begin() as connection:
+        plans.lock_all(connection)  # as an import does
+        answer = planner.post(f"/plans/{draft}/copy", headers={"Accept-Language": "en"})
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    assert answer.json()["detail"].startswith("Somebody else is changing the same data.")
+
+
 def test_plans_published_at_once_supersede_each_other_in_turn(planner, town, draft):
     copies = [planner.post(f"/plans/{draft}/copy").json()["id"] for _ in range(4)]
     with town.begin() as connection:
