@@ -152,7 +152,7 @@ def upgrade(bind: Engine | None = None, revision: str = "head") -> None:
     try:
         with bind.begin() as connection:
             _check_server(connection, shown)
-            connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+            lock_migrations(connection)
             _refuse_future(connection, shown)
             if revision != "head" or not _is_at_head(connection):
                 _alembic("upgrade", connection, revision)
@@ -171,6 +171,30 @@ def downgrade(bind: Engine, revision: str) -> None:
     with bind.begin() as connection:
         access.withdraw(connection)
         _alembic("downgrade", connection, revision)
+
+
+def lock_migrations(connection: Connection) -> None:
+    """Keep other processes from migrating until the connection's transaction ends."""
+    connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+
+
+def migrate(connection: Connection, revision: str) -> None:
+    """Take the tables to a revision, older or newer, in the open transaction.
+
+    The rights must have been withdrawn (:func:`geo.access.withdraw`).
+    """
+    is_older = revision < revision_of(connection) if revision != "head" else False
+    _alembic("downgrade" if is_older else "upgrade", connection, revision)
+
+
+def revision_of(connection: Connection) -> str:
+    """Return the revision of the tables, empty if there are none."""
+    return max(_revisions(connection), default="")
+
+
+def is_known_revision(revision: str) -> bool:
+    """Return whether a revision belongs to this version's history."""
+    return revision in _known_revisions()
 
 
 def is_current(bind: Engine) -> bool:

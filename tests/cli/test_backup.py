@@ -11,7 +11,7 @@ from geo import cluster
 from tests import town as t
 from tests.conftest import on_server
 
-TABLES = ("region", "building", "grid_plan", "grid", "grid_member", "account", "layer_change")
+TABLES = ("region", "building", "grid_plan", "grid", "grid_member", "account")
 
 
 def gridatlas(*words, url):
