@@ -41,7 +41,7 @@ _MARKER_OFFSET_BYTES = 30  # of a name in a zip archive's first local header
 _CHUNK_BYTES = 2**20
 _MANIFEST_LIMIT_BYTES = 2**24
 _COMPRESSION_LEVEL = 1
-_LOCK_TIMEOUT_S = 30
+LOCK_TIMEOUT_S = 30
 _LOCK_PAUSE_S = 0.2
 _LOCK_ATTEMPT = "800ms"
 """Shorter than PostgreSQL's deadlock_timeout of 1 s: no other session is cancelled for this one."""
@@ -203,7 +203,7 @@ _SEQUENCES = text(
 
 def _sequences(connection: Connection) -> dict[str, int]:
     """Return the last number of each sequence that has given one."""
-    return dict(connection.execute(_SEQUENCES).tuples().all())
+    return {row.sequencename: row.last_value for row in connection.execute(_SEQUENCES)}
 
 
 def _write_table(archive: zipfile.ZipFile, connection: Connection, table: Table) -> TableEntry:
@@ -343,7 +343,7 @@ def _lock_tables(connection: Connection) -> None:
         If another session holds one of them for longer than this waits.
     """
     tables = _names(Base.metadata.sorted_tables)
-    deadline = time.monotonic() + _LOCK_TIMEOUT_S
+    deadline = time.monotonic() + LOCK_TIMEOUT_S
     while True:
         try:
             with connection.begin_nested():
@@ -390,7 +390,8 @@ def _has_rows(connection: Connection) -> bool:
 
 
 def _layer_changes(connection: Connection) -> dict[str, int]:
-    return dict(connection.execute(text("SELECT layer, changes FROM layer_change")).tuples().all())
+    rows = connection.execute(text("SELECT layer, changes FROM layer_change"))
+    return {row.layer: row.changes for row in rows}
 
 
 def _empty(connection: Connection) -> None:

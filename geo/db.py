@@ -13,6 +13,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, Programm
 
 from geo import access, cluster
 from geo.errors import SetupError
+from geo.messages import text as message
 from geo.secrets import secret
 from geo.settings import settings
 
@@ -152,6 +153,7 @@ def upgrade(bind: Engine | None = None, revision: str = "head") -> None:
     try:
         with bind.begin() as connection:
             _check_server(connection, shown)
+            _check_owner(connection, shown)
             lock_migrations(connection)
             _refuse_future(connection, shown)
             if revision != "head" or not _is_at_head(connection):
@@ -265,6 +267,16 @@ def _check_server(connection: Connection, url: str) -> None:
     new_enough = found is not None and tuple(map(int, found.split(".")[:2])) >= LEAST_POSTGIS
     if not new_enough or routing is None:
         raise SetupError("server_without_postgis", packages=cluster.PACKAGES)
+
+
+def _check_owner(connection: Connection, url: str) -> None:
+    """Refuse a role that can't own the tables: one line for each right that it lacks."""
+    if missing := access.missing_owner_rights(connection):
+        lines = (
+            message(f"owner.{key}", names=names, statement=statement)
+            for key, names, statement in missing
+        )
+        raise SetupError("owner_rights_missing", url=url, lines="\n".join(lines))
 
 
 def _line(error: DBAPIError) -> str:
