@@ -33,7 +33,8 @@ role AS (
     FROM me, unnest(CAST(:roles AS text[])) AS name
 )
 SELECT 'extensions' AS key, string_agg(name, ', ') AS names,
-    string_agg(format('CREATE EXTENSION %I;', name), ' ') AS statement
+    string_agg(format('CREATE EXTENSION %I;', name), ' '
+        ORDER BY array_position(CAST(:extensions AS text[]), name::text)) AS statement
 FROM extension HAVING count(*) > 0
 UNION ALL
 SELECT 'database', current_database(),

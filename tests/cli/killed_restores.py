@@ -104,6 +104,7 @@ def main(
     os.environ["DATABASE_URL"] = url
     db.forget()
     engine, file = engine_of(url), folder / "city.backup"
+    db.upgrade(engine)
     town.build(engine)
     with engine.begin() as connection:
         connection.execute(text(FILL), {"size": size})

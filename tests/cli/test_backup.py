@@ -1,5 +1,6 @@
 """Backup and restore: what comes back is what was there, and what is there stays until then."""
 
+import hashlib
 import io
 import json
 import os
@@ -70,7 +71,7 @@ def test_what_is_restored_is_what_was_backed_up(database, empty, tmp_path):
 
 
 def rewritten(file, change=lambda manifest: None, replaced=None, left_out=()):
-    """Return an archive whose manifest or members differ, with check sums of its own."""
+    """Return an archive whose manifest or members differ, with a digest of its own."""
     result = io.BytesIO()
     with zipfile.ZipFile(file) as source, zipfile.ZipFile(result, "w") as target:
         for name in source.namelist():
@@ -81,7 +82,9 @@ def rewritten(file, change=lambda manifest: None, replaced=None, left_out=()):
                 content = json.dumps(manifest)
             if name not in left_out:
                 target.writestr(name, content)
-    return result.getvalue()
+        target.comment = bytes(64)
+    content = result.getvalue()[:-64]
+    return content + hashlib.sha256(content).hexdigest().encode()
 
 
 def flipped(content, share):
@@ -253,6 +256,14 @@ def test_api_answers_from_what_was_restored(database, city):
         assert "since" not in answer.text
         with database.connect() as connection:  # or a tile of other rows could have the same tag
             assert connection.scalar(changes) > before
+
+
+def test_api_says_that_it_is_busy_while_a_restore_holds_the_tables(database, city):
+    with serving(database) as address, database.connect() as restoring:
+        restoring.execute(text("LOCK TABLE region IN ACCESS EXCLUSIVE MODE"))
+        answer = httpx.get(f"{address}/regions", timeout=60)
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"]
 
 
 def test_numbers_given_since_the_backup_are_not_given_again(database, city):
