@@ -18,6 +18,7 @@ from sqlalchemy import Connection, text
 from geo.model import LAYERS, Base, Role
 from geo.model.history import HISTORY
 from geo.model.job import IMPORT_KINDS
+from geo.model.run import REVISIONS
 
 LOGIN = "gridatlas_api"
 """The role that the API signs in with: it may switch to the others and nothing else."""
@@ -32,6 +33,16 @@ EVERY = "true"
 _SQL = Path(__file__).with_name("access.sql")
 _NEXT = "-- next --\n"
 _HELD = Path(__file__).with_name("held.sql").read_text(encoding="utf-8")
+_OWNER_RIGHTS = text(Path(__file__).with_name("owner_rights.sql").read_text(encoding="utf-8"))
+_FUNCTIONS = {
+    "lies_in_scope": "geometry",
+    "in_scope": "text",
+    "gridatlas_scope": "",
+    "count_change": "",
+}
+"""Functions that the rules rest on, with the types of their arguments, dependent ones first."""
+
+EXTENSIONS = ("postgis", "pgrouting", "pg_trgm", "btree_gist")
 
 Conditions = Mapping[str, str]
 
@@ -180,10 +191,27 @@ def _mark(connection: Connection, script: str) -> str:
     return hashlib.blake2b(f"{script}\n{held}".encode(), digest_size=16).hexdigest()
 
 
-def make_roles(connection: Connection) -> None:
-    """Make the roles that the rules speak of, where they are missing."""
-    session: Any = connection.connection.driver_connection
-    session.execute(_SQL.read_text(encoding="utf-8").split(_NEXT)[0])
+def missing_owner_rights(connection: Connection) -> list[tuple[str, str, str]]:
+    """Return what the session's role lacks to own and migrate the tables.
+
+    Returns
+    -------
+    list[tuple[str, str, str]]
+        Name of the text (section ``owner`` of the catalogues), names of what is missing, and the
+        statements by which an administrator of the server grants it.
+    """
+    rows = connection.execute(
+        _OWNER_RIGHTS,
+        {
+            "extensions": list(EXTENSIONS),
+            "tables": [*Base.metadata.tables, REVISIONS.name, "alembic_version"],
+            "functions": list(_FUNCTIONS),
+            "roles": [*map(database_role, ROLES), KEEPER, PUBLISHER, LOGIN],
+            "login": LOGIN,
+            "publisher": PUBLISHER,
+        },
+    )
+    return [(key, names, statement) for key, names, statement in rows]
 
 
 def withdraw(connection: Connection) -> None:
@@ -197,9 +225,8 @@ def withdraw(connection: Connection) -> None:
     )
     for policy, table in found.all():
         connection.exec_driver_sql(f'DROP POLICY "{policy}" ON "{table}"')
-    functions = ("lies_in_scope(geometry)", "in_scope(text)", "gridatlas_scope()", "count_change()")
-    for function in functions:
-        connection.exec_driver_sql(f"DROP FUNCTION IF EXISTS {function} CASCADE")
+    for name, arguments in _FUNCTIONS.items():
+        connection.exec_driver_sql(f"DROP FUNCTION IF EXISTS {name}({arguments}) CASCADE")
 
 
 def _statements() -> Iterator[str]:

@@ -22,7 +22,8 @@ BEGIN
             EXECUTE format('GRANT %I TO gridatlas_api', name);
         END IF;
     END LOOP;
-    IF NOT pg_has_role(CURRENT_USER, 'gridatlas_publisher', 'MEMBER') THEN
+    -- USAGE: from version 16 on a role is a member of those that it makes, without their rights.
+    IF NOT pg_has_role(CURRENT_USER, 'gridatlas_publisher', 'USAGE') THEN
         GRANT gridatlas_publisher TO CURRENT_USER;
     END IF;
 END
@@ -43,12 +44,17 @@ RETURN EXISTS (
         AND ST_Intersects(geom, ST_PointOnSurface(place))
 );
 
--- The changes of a layer, counted in the transaction that makes them.
+-- The changes of a layer, counted in the transaction that makes them. The setting is not a clause of
+-- the function: only a superuser may write that.
 CREATE FUNCTION count_change() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, public SET gridatlas.owner = 'on' AS $$
+SET search_path = pg_catalog, public AS $$
+DECLARE
+    owner_setting text := coalesce(current_setting('gridatlas.owner', true), '');
 BEGIN
+    PERFORM set_config('gridatlas.owner', 'on', true);
     INSERT INTO public.layer_change AS counted (layer, changes) VALUES (TG_ARGV[0], 1)
     ON CONFLICT (layer) DO UPDATE SET changes = counted.changes + 1;
+    PERFORM set_config('gridatlas.owner', owner_setting, true);
     RETURN NULL;
 END
 $$;

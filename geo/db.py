@@ -18,6 +18,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, Programm
 from geo import access, cluster, locks
 from geo.errors import SetupError
 from geo.locks import Lock
+from geo.messages import text as message
 from geo.secrets import secret
 from geo.settings import settings
 
@@ -220,6 +221,7 @@ def upgrade(bind: Engine | None = None, revision: str = "head") -> None:
 
     def work(connection: Connection) -> None:
         _check_server(connection, shown)
+        _check_owner(connection, shown)
         locks.acquire(connection, Lock.MIGRATION)
         _refuse_future(connection, shown)
         if revision != "head" or not _is_at_head(connection):
@@ -242,6 +244,25 @@ def downgrade(bind: Engine, revision: str) -> None:
     with bind.begin() as connection:
         access.withdraw(connection)
         _alembic("downgrade", connection, revision)
+
+
+def migrate(connection: Connection, revision: str) -> None:
+    """Take the tables to a revision, older or newer, in the open transaction.
+
+    The rights must have been withdrawn (:func:`geo.access.withdraw`).
+    """
+    is_older = revision < revision_of(connection) if revision != "head" else False
+    _alembic("downgrade" if is_older else "upgrade", connection, revision)
+
+
+def revision_of(connection: Connection) -> str:
+    """Return the revision of the tables, empty if there are none."""
+    return max(_revisions(connection), default="")
+
+
+def is_known_revision(revision: str) -> bool:
+    """Return whether a revision belongs to this version's history."""
+    return revision in _known_revisions()
 
 
 def is_current(bind: Engine) -> bool:
@@ -312,6 +333,16 @@ def _check_server(connection: Connection, url: str) -> None:
     new_enough = found is not None and tuple(map(int, found.split(".")[:2])) >= LEAST_POSTGIS
     if not new_enough or routing is None:
         raise SetupError("server_without_postgis", packages=cluster.PACKAGES)
+
+
+def _check_owner(connection: Connection, url: str) -> None:
+    """Refuse a role that can't own the tables: one line for each right that it lacks."""
+    if missing := access.missing_owner_rights(connection):
+        lines = (
+            message(f"owner.{key}", names=names, statement=statement)
+            for key, names, statement in missing
+        )
+        raise SetupError("owner_rights_missing", url=url, lines="\n".join(lines))
 
 
 def _line(error: DBAPIError) -> str:

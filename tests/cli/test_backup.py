@@ -1,17 +1,29 @@
-"""Backup and restore: what comes back is what was there."""
+"""Backup and restore: what comes back is what was there, and what is there stays until then."""
 
+import hashlib
+import io
+import json
 import os
+import shutil
 import subprocess
 import sys
+import tarfile
+import zipfile
 
+import httpx
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, make_url, text
 
-from geo import cluster
+from geo import archive, cluster, db
+from geo.errors import ConflictError, GridatlasError, InputError
+from geo.locks import Lock
 from tests import town as t
+from tests.cli import killed_restores
+from tests.cli.killed_restores import contents, engine_of
 from tests.conftest import on_server
+from tests.server import serving
 
-TABLES = ("region", "building", "grid_plan", "grid", "grid_member", "account", "layer_change")
+KILLS = 6
 
 
 def gridatlas(*words, url):
@@ -24,27 +36,23 @@ def gridatlas(*words, url):
     )
 
 
-def contents(url):
-    engine = create_engine(url)
-    with engine.connect() as connection:
-        found = {
-            table: connection.execute(
-                text(f"SELECT md5(string_agg(row::text, '|' ORDER BY row::text)) FROM {table} row")
-            ).scalar()
-            for table in TABLES
-        }
-        policies = connection.execute(text("SELECT count(*) FROM pg_policies")).scalar()
-        shown = connection.execute(text("SELECT count(*) FROM published.grid")).scalar()
-    engine.dispose()
-    return found, policies, shown
-
-
 @pytest.fixture
 def empty(home):
     name = f"restored_{os.getpid()}"
     on_server(home, f'CREATE DATABASE "{name}"')
     yield cluster.url(home, name)
     on_server(home, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture
+def city(database, tmp_path):
+    """Return a backup; the database has other rows since."""
+    t.build(database)
+    file = tmp_path / "city.backup"
+    archive.backup(file)
+    with database.begin() as connection:
+        connection.execute(text("UPDATE building SET name = 'since'"))
+    return file
 
 
 def test_what_is_restored_is_what_was_backed_up(database, empty, tmp_path):
@@ -55,22 +63,251 @@ def test_what_is_restored_is_what_was_backed_up(database, empty, tmp_path):
     assert written.returncode == 0, written.stderr
     restored = gridatlas("restore", file, url=empty)
     assert restored.returncode == 0, restored.stderr
-    assert contents(empty) == contents(url)
+    assert contents(engine_of(empty)) == contents(engine_of(url))
     again = gridatlas("restore", file, url=empty)
     assert again.returncode == 2
     assert "--replace" in again.stderr
     assert gridatlas("restore", file, "--replace", url=empty).returncode == 0
-    assert contents(empty) == contents(url)
+    assert contents(engine_of(empty)) == contents(engine_of(url))
 
 
-def test_file_that_is_no_backup_is_refused_and_nothing_is_lost(database, tmp_path):
-    t.build(database)
-    url = os.environ["DATABASE_URL"]
-    before = contents(url)
+def rewritten(file, change=lambda manifest: None, replaced=None, left_out=()):
+    """Return an archive whose manifest or members differ, with a digest of its own."""
+    result = io.BytesIO()
+    with zipfile.ZipFile(file) as source, zipfile.ZipFile(result, "w") as target:
+        for name in source.namelist():
+            content = (replaced or {}).get(name, source.read(name))
+            if name == "manifest.json":
+                manifest = json.loads(content)
+                change(manifest)
+                content = json.dumps(manifest)
+            if name not in left_out:
+                target.writestr(name, content)
+        target.comment = bytes(64)
+    content = result.getvalue()[:-64]
+    return content + hashlib.sha256(content).hexdigest().encode()
+
+
+def flipped(content, share):
+    place = int(len(content) * share)
+    return content[:place] + bytes([content[place] ^ 0x10]) + content[place + 1 :]
+
+
+def zipped(**members):
+    result = io.BytesIO()
+    with zipfile.ZipFile(result, "w") as target:
+        for name, content in members.items():
+            target.writestr(name, content)
+    return result.getvalue()
+
+
+def tarred(content):
+    result = io.BytesIO()
+    with tarfile.open(fileobj=result, mode="w:gz") as target:
+        member = tarfile.TarInfo("manifest.json")
+        member.size = len(content)
+        target.addfile(member, io.BytesIO(content))
+    return result.getvalue()
+
+
+def pg_dump(url, form):
+    given = make_url(url)
+    server = ("-h", given.query["host"], "-p", given.query["port"], "-U", given.username)
+    command = (shutil.which("pg_dump"), *server, f"-F{form}", given.database)
+    return subprocess.run(command, capture_output=True, check=True).stdout
+
+
+@pytest.fixture
+def foreign(home):
+    """Return the URL of a database of something else."""
+    name = f"foreign_{os.getpid()}"
+    on_server(home, f'CREATE DATABASE "{name}"')
+    url = cluster.url(home, name)
+    other = create_engine(url)
+    with other.begin() as connection:
+        connection.execute(text("CREATE TABLE region AS SELECT 1 AS code"))
+    other.dispose()
+    yield url
+    on_server(home, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def damaged_archives(file, foreign, own):
+    content = file.read_bytes()
+    yield from {
+        "half": content[: len(content) // 2],
+        "99.9 %": content[: int(len(content) * 0.999)],
+        "less 10 bytes": content[:-10],
+        "less one byte": content[:-1],
+        "a piece missing": content[:5000] + content[6000:],
+        "empty": b"",
+        "text": b"not a dump",
+        "another zip": zipped(readme="hello", **{"manifest.json": "{}"}),
+        "tar": tarred(b"{}"),
+        "foreign dump": pg_dump(foreign, "c"),
+        "foreign dump as tar": pg_dump(foreign, "t"),
+        "foreign dump as SQL": pg_dump(foreign, "p"),
+        "own dump by pg_dump": pg_dump(own, "c"),
+        "no manifest": rewritten(file, left_out=("manifest.json",)),
+        "no rows of a table": rewritten(file, left_out=("tables/building",)),
+        "other rows": rewritten(file, replaced={"tables/building": b"\\.\n"}),
+        "a table not in the manifest": rewritten(file, lambda m: m["tables"].pop(3)),
+        "other count": rewritten(file, lambda m: m["tables"][3].update(rows=10**6)),
+        "foreign table": rewritten(file, lambda m: m["tables"][3].update(name="pg_authid")),
+        "newer format": rewritten(file, lambda m: m.update(version=2)),
+        "newer tables": rewritten(file, lambda m: m.update(revision="9999")),
+        "manifest of nothing": rewritten(file, replaced={"manifest.json": b'{"version": 1}'}),
+    }.items()
+    for share in (0.001, 0.1, 0.25, 0.4, 0.5, 0.6, 0.75, 0.9, 0.95, 0.99):
+        yield f"a bit flipped at {share}", flipped(content, share)
+
+
+def test_damaged_or_foreign_archive_changes_nothing(database, city, foreign):
+    before = contents(database)
+    assert zipfile.is_zipfile(city)
+    wrong = []
+    for kind, content in damaged_archives(city, foreign, os.environ["DATABASE_URL"]):
+        bad = city.with_name("bad")
+        bad.write_bytes(content)
+        try:
+            archive.restore(bad, replace=True)
+            wrong.append(f"{kind}: restored")
+        except GridatlasError as error:
+            if "Nothing was changed" not in error.message("en"):
+                wrong.append(f"{kind}: {error.message('en')}")
+        if contents(database) != before:
+            wrong.append(f"{kind}: changed")
+            break
+    assert wrong == []
+
+
+def test_file_that_is_no_backup_is_refused_in_one_line(database, tmp_path):
     bad = tmp_path / "bad"
     bad.write_bytes(b"not a dump")
     for file in (bad, tmp_path / "missing"):
-        done = gridatlas("restore", file, "--replace", url=url)
-        assert done.returncode in (1, 2)
+        done = gridatlas("restore", file, "--replace", url=os.environ["DATABASE_URL"])
+        assert done.returncode == 2
         assert len(done.stderr.strip().splitlines()) == 1
-    assert contents(url) == before
+
+
+def test_killed_restore_leaves_old_or_new_rows_whole(database, tmp_path):
+    program = (sys.executable, "-m", killed_restores.__name__)
+    report = subprocess.run(
+        [*program, os.environ["DATABASE_URL"], tmp_path, str(KILLS)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    seen = json.loads(report.stdout)
+    assert seen["lost"] == []
+    assert seen["old"] + seen["new"] == KILLS
+
+
+COLUMNS_SINCE_0008 = {"job": ("runs", "upload")}  # of tables that hold no rows here
+
+
+def test_backup_of_older_tables_is_brought_to_the_newest(database, city):
+    older = city.with_name("older")
+
+    def forget_passed_rows(manifest):
+        manifest["revision"] = "0008"
+        tables = [e for e in manifest["tables"] if e["name"] != "passed_rows"]
+        for table in tables:
+            later = COLUMNS_SINCE_0008.get(table["name"], ())
+            table["columns"] = [name for name in table["columns"] if name not in later]
+        manifest["tables"] = tables
+
+    older.write_bytes(rewritten(city, forget_passed_rows))
+    archive.restore(city, replace=True)
+    expected = contents(database)
+    with database.begin() as connection:
+        connection.execute(text("UPDATE building SET name = 'since'"))
+    archive.restore(older, replace=True)
+    assert db.is_current(database)
+    assert contents(database) == expected
+
+
+def test_restore_waits_for_no_import_but_says_who_works(database, city):
+    before = contents(database)
+    with database.connect() as working:
+        working.execute(
+            text(
+                f"SELECT pg_advisory_lock({int(Lock.LAYER)}, 1), "
+                "set_config('application_name', 'night', false)"
+            )
+        )
+        working.commit()
+        with pytest.raises(ConflictError, match="night"):
+            archive.restore(city, replace=True)
+        assert contents(database) == before
+        working.execute(text("SELECT pg_advisory_unlock_all()"))
+    archive.restore(city, replace=True)
+
+
+def test_restore_gives_up_on_tables_that_are_not_let_go(database, city, monkeypatch):
+    monkeypatch.setattr(archive, "LOCK_TIMEOUT_S", 0)
+    before = contents(database)
+    with database.connect() as reader:
+        reader.execute(text("SELECT count(*) FROM road"))
+        with pytest.raises(ConflictError):
+            archive.restore(city, replace=True)
+    assert contents(database) == before
+
+
+def test_api_answers_from_what_was_restored(database, city):
+    with serving(database) as address, httpx.Client(base_url=address) as client:
+        client.get("/regions").raise_for_status()
+        with database.begin() as connection:
+            connection.execute(text("UPDATE region SET name = 'since' WHERE level = 'street'"))
+        changes = text("SELECT changes FROM layer_change WHERE layer = 'region'")
+        with database.connect() as connection:
+            before = connection.scalar(changes)
+        archive.restore(city, replace=True)
+        answer = client.get("/regions")
+        assert answer.status_code == 200
+        assert "since" not in answer.text
+        with database.connect() as connection:  # or a tile of other rows could have the same tag
+            assert connection.scalar(changes) > before
+
+
+def test_api_says_that_it_is_busy_while_a_restore_holds_the_tables(database, city):
+    with serving(database) as address, database.connect() as restoring:
+        restoring.execute(text("LOCK TABLE region IN ACCESS EXCLUSIVE MODE"))
+        answer = httpx.get(f"{address}/regions", timeout=60)
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"]
+
+
+def test_numbers_given_since_the_backup_are_not_given_again(database, city):
+    insert = text(
+        "INSERT INTO audit_event (actor, action, object_type) VALUES ('x', 'y', 'z') RETURNING id"
+    )
+    with database.begin() as connection:
+        last = max(connection.scalar(insert) for _ in range(3))
+    archive.restore(city, replace=True)
+    with database.begin() as connection:
+        assert connection.scalar(insert) > last
+
+
+def test_refused_restore_sets_no_sequence_back(database, city):
+    numbers = text("SELECT sequencename, last_value FROM pg_sequences ORDER BY 1")
+    with database.connect() as connection:
+        before = connection.execute(numbers).all()
+    bad = city.with_name("bad")
+    bad.write_bytes(rewritten(city, lambda m: m["tables"][-1].update(rows=10**6)))
+    with pytest.raises(InputError):
+        archive.restore(bad, replace=True)
+    with database.connect() as connection:
+        assert connection.execute(numbers).all() == before
+
+
+def test_run_that_waited_for_approval_is_closed_with_its_reason(database, tmp_path):
+    run = "INSERT INTO import_run (layer, source, status) VALUES ('road', 'x', 'held')"
+    with database.begin() as connection:
+        connection.execute(text(run))
+    archive.backup(tmp_path / "city.backup")
+    archive.restore(tmp_path / "city.backup", replace=True)
+    with database.connect() as connection:
+        status, report = connection.execute(text("SELECT status, report FROM import_run")).one()
+    assert status == "failed"
+    assert "again" in report["failure"]
+    assert "重新" in report["failure_zh"]
