@@ -45,6 +45,7 @@ _READY = "gridatlas.ready"
 _STOPPED = "gridatlas.stopped"
 _PID_FILE, _PID_FILE_LINES = "postmaster.pid", 7  # the last of them names the shared memory
 _IN_USE = "pre-existing shared memory block"
+_SLOW = "did not start in time"
 
 TIMEOUT_S = 25.0
 """How long a wait may last; a recovering server has as long between two reports of progress."""
@@ -56,7 +57,7 @@ _POLL_INTERVAL_S = 0.2
 _SETTLE_S = 3.0
 """How long a state that a server passes in a moment must last to be taken for more."""
 
-_CONNECT_TIMEOUT_S = 2
+_CONNECT_TIMEOUT_S, _PATIENT_CONNECT_TIMEOUT_S = 2, 10
 _LEAST_SHARED_MEMORY = 512 * 2**20
 
 _CONFIGURATION = """
@@ -112,7 +113,7 @@ def socket_directory(home: Path) -> Path:
 
 def is_running(home: Path) -> bool:
     """Return whether the cluster's server accepts sessions, be there one to spare or not."""
-    return _exists(home) and _answer(home) is _Answer.ACCEPTS
+    return _exists(home) and _answer(home, _PATIENT_CONNECT_TIMEOUT_S) is _Answer.ACCEPTS
 
 
 def ensure(home: Path) -> str:
@@ -145,7 +146,7 @@ def restart_if_dead(home: Path) -> None:
     """
     if not _exists(home):
         raise SetupError("cluster_gone", directory=directory(home))
-    if _answer(home) in {_Answer.ACCEPTS, _Answer.RECOVERS}:
+    if _answer(home, _PATIENT_CONNECT_TIMEOUT_S) in {_Answer.ACCEPTS, _Answer.RECOVERS}:
         return
     with _lock(home):
         if not (directory(home) / _STOPPED).exists():
@@ -383,14 +384,14 @@ def _empty_directory(home: Path) -> Path:
     return data
 
 
-def _answer(home: Path) -> _Answer:
+def _answer(home: Path, connect_timeout_s: int = _CONNECT_TIMEOUT_S) -> _Answer:
     """Return what the cluster's server answers; one with too many clients accepts sessions too."""
     where = make_conninfo(
         host=os.fspath(socket_directory(home)),
         port=PORT,
         user=_server_user(home),
         dbname="postgres",
-        connect_timeout=_CONNECT_TIMEOUT_S,
+        connect_timeout=connect_timeout_s,
     )
     match psycopg.pq.PGconn.ping(where.encode()):
         case psycopg.pq.Ping.OK:
@@ -419,18 +420,18 @@ def _is_listening(home: Path) -> bool:
 
 def _start(home: Path) -> None:
     """Start the server unless it runs; wait for one that starts or stops."""
-    if _answer(home) is _Answer.ACCEPTS:
-        return
-    _link_socket(home)
     wait, unchanged_since, before = _Wait(home), time.monotonic(), None
     is_launched = False
     while (answer := _answer(home)) is not _Answer.ACCEPTS:
         if answer is not before:
             unchanged_since, before = time.monotonic(), answer
         is_settled = time.monotonic() - unchanged_since >= _SETTLE_S
+        if answer is _Answer.NOBODY:
+            _link_socket(home)
         if answer is _Answer.NOBODY and not _has_process(home):
-            _launch(home, again=is_launched)
-            is_launched = True
+            if not is_launched or is_settled or _IN_USE in _tail(_server_log(home)):
+                _launch(home, again=is_launched)
+                is_launched = True
         elif answer is _Answer.NOBODY and is_settled:
             _launch_despite_pid_file(home)
             unchanged_since = time.monotonic()
@@ -476,7 +477,8 @@ def _launch(home: Path, *, again: bool) -> None:
     options = " ".join(_options(home))
     command = ("start", "-w", "-t", "1", "-l", os.fspath(log), "-o", options)
     started = _pg_ctl(home, *command, check=False)
-    if started.returncode != 0 and not _has_process(home) and _IN_USE not in _tail(log):
+    has_ended = started.returncode != 0 and _SLOW not in started.stdout
+    if has_ended and _IN_USE not in _tail(log):
         raise SetupError("cluster_failed", command="pg_ctl", said=_tail(log) or started.stdout)
 
 
