@@ -1,4 +1,4 @@
-"""Everything at once, a few rounds of it; ``python -m tests.soak 200`` does as many as are asked."""
+"""Everything at once, some rounds of it; ``python -m tests.soak 200`` does as many as one likes."""
 
 from sqlalchemy import NullPool, create_engine
 
