@@ -58,8 +58,10 @@ def _fail(engine: Engine, run: Run, status: RunStatus, english: str, chinese: st
         run.connection.rollback()
     with suppress(DBAPIError), runs.session(engine) as connection, connection.begin():
         said = run.report | {"failure": english, "failure_zh": chinese}
-        runs.close(connection, run.number, status, said, timings=run.timings)
-        runs.drop_staged(connection, run.number)
+        # A held run stays held if its approval fails, so that it can be approved again.
+        of = (RunStatus.RUNNING,) if status is RunStatus.FAILED else runs.OPEN
+        if runs.close(connection, run.number, status, said, of=of, timings=run.timings):
+            runs.drop_staged(connection, run.number)
 
 
 def _committed(engine: Engine, run: Run) -> Outcome | None:
@@ -74,6 +76,8 @@ def _committed(engine: Engine, run: Run) -> Outcome | None:
     except DBAPIError:
         return None
     if row.status not in {RunStatus.PUBLISHED, RunStatus.UNCHANGED, RunStatus.HELD}:
+        return None
+    if row.status == RunStatus.HELD and "approved_by" in run.report:
         return None
     counts = {name: Counts(**figures) for name, figures in row.counts.items()}
     return Outcome(run.number, RunStatus(row.status), counts, row.report)

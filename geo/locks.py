@@ -33,7 +33,7 @@ class Lock(IntEnum):
     COMMUNITY
         The plans of a community by its code.
     STAFF
-        The manager and informants of a grid by its code.
+        The manager of a grid by its code.
     FIRE_FINDINGS
         The findings of the fire rules.
     BAKING

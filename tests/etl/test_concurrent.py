@@ -10,7 +10,7 @@ from etl import quarantine, runs
 from etl.approve import approve, dismiss
 from etl.rollback import roll_back
 from geo import corrections, edits, plans
-from geo.errors import ConflictError, InputError
+from geo.errors import ConflictError, InputError, SetupError
 from geo.model import GridPlan
 from geo.settings import Settings
 from tests.etl.delivery import box, bring, divisions, houses, mapping, rows, write
@@ -187,6 +187,21 @@ def test_held_run_is_decided_once(database, tmp_path):
             with pytest.raises(ConflictError):
                 decide(database, held.run)
     assert approving.end().status == "published"
+    assert names(database) == ["second"]
+
+
+def test_held_run_whose_approval_fails_can_be_approved_again(database, tmp_path):
+    bring(database, "building", named(tmp_path, "first", 40))
+    held = bring(database, "building", named(tmp_path, "second", 40))
+    with database.begin() as connection:
+        connection.execute(text("ALTER TABLE run_change RENAME TO away"))
+    with pytest.raises(SetupError):
+        approve(database, held.run)
+    assert statuses(database, held.run) == ["held"]
+    assert names(database) == ["first"]
+    with database.begin() as connection:
+        connection.execute(text("ALTER TABLE away RENAME TO run_change"))
+    assert approve(database, held.run).status == "published"
     assert names(database) == ["second"]
 
 
