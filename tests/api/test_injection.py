@@ -255,8 +255,9 @@ def test_correction_that_cannot_be_is_refused_and_changes_nothing(signed_in, tow
 
 def test_correction_that_refers_to_nothing_is_refused(signed_in, town):
     add = (
-        "INSERT INTO building_unit (code, building_code, source, revision) "
-        "SELECT 'unit-1', min(code), 'test', 1 FROM building"
+        "INSERT INTO building_unit (code, building_code, source, revision, geom) "
+        "SELECT 'unit-1', code, 'test', 1, ST_PointOnSurface(geom) FROM building "
+        "ORDER BY code LIMIT 1"
     )
     with town.begin() as connection:
         connection.execute(sql(add))
