@@ -66,7 +66,8 @@ def register(app: typer.Typer) -> None:
         """Open psql on the database; what follows is psql's."""
         from geo import db
 
-        address = db.engine().url.set(drivername="postgresql").render_as_string(hide_password=False)
+        url = db.engine().url.set(drivername="postgresql")
+        address = url.render_as_string(hide_password=False).replace("+", "%20")  # as libpq reads it
         if shutil.which("psql") is None:
             raise SetupError("psql_missing")
         sys.stdout.flush()

@@ -186,7 +186,7 @@ def _print(outcome: "Outcome") -> None:
 
 
 def _list_runs(limit: int) -> None:
-    from geo import db
+    from geo import clock, db
     from geo.model import ImportRun
 
     db.upgrade()
@@ -203,7 +203,7 @@ def _list_runs(limit: int) -> None:
     for row in rows:
         spent = [*row.timings.values(), *row.report.get("timings_until_held", {}).values()]
         seconds = f"{sum(spent):.1f}" if spent else ""
-        started = row.started_at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+        started = clock.format_time(row.started_at, "seconds")
         table.add_row(
             str(row.id), text(f"status.{row.status}"), row.layer, row.source, started, seconds
         )

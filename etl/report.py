@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import shapely
 from sqlalchemy import Connection, Engine, Row, select, text
 
 from etl.delivery import Outcome
+from geo import clock
 from geo.errors import NotFoundError
 from geo.messages import Language, catalogue, language
 from geo.messages import text as said
@@ -158,6 +160,7 @@ def _page(run: dict[str, Any], picture: "Picture | None") -> str:
         pixels=MAP_PIXELS,
         steps=STEPS,
         shown=_shown(run),
+        started=clock.format_time(datetime.fromisoformat(run["started_at"]), "seconds"),
         failure=report.get("failure_zh" if language() == "zh" else "failure"),
     )
 

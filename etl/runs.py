@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, func, insert, select, text, update
 from sqlalchemy.exc import DBAPIError
 
+from geo import clock
 from geo.model import ImportRun, LayerChange, LayerRevision
 from geo.model.run import STAGING_SCHEMA, RunStatus
 
@@ -176,6 +177,5 @@ def state_of(connection: Connection, layers: Iterable[str]) -> State:
         .join(LayerChange, LayerChange.layer == LayerRevision.layer, isouter=True)
         .where(LayerRevision.layer.in_(names))
     )
-    year = connection.execute(text("SELECT extract(year FROM now())::int")).scalar_one()
     found = {row.layer: [row.revision, row.changes or 0] for row in rows}
-    return {YEAR: [year]} | {name: found.get(name, []) for name in sorted(names)}
+    return {YEAR: [clock.today().year]} | {name: found.get(name, []) for name in sorted(names)}

@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote, urlencode
 
 import psycopg
 
@@ -26,6 +27,9 @@ LEAST_MAJOR = 15
 POSTGIS = "postgis-3"
 SERVER_USER = "postgres"
 DATABASE = "gridatlas"
+UTC_SESSION = "-c TimeZone=UTC"
+"""Option of a connection: the server gives times in UTC, whatever zone its machine is in."""
+
 PORT = 5432
 
 INSTALLED = Path("/usr/lib/postgresql")
@@ -37,6 +41,7 @@ _LINGERING = "pre-existing shared memory block"
 _PAUSE_S = 0.2
 _PATIENCE_S = 300  # a server that was killed may replay up to max_wal_size
 _LEAST_SHARED_MEMORY = 512 * 2**20
+_UTC_SERVER = "-c timezone=UTC -c log_timezone=UTC"  # initdb takes the zone of the machine
 
 _CONFIGURATION = """
 listen_addresses = ''
@@ -60,8 +65,10 @@ def directory(home: Path) -> Path:
 
 def url(home: Path, database: str = DATABASE) -> str:
     """Return the SQLAlchemy URL of a database in the private cluster."""
-    where = f"host={socket_directory(home)}&port={PORT}"
-    return f"postgresql+psycopg://{_server_user(home)}@/{database}?{where}"
+    where = {"host": os.fspath(socket_directory(home)), "port": PORT, "options": UTC_SESSION}
+    return (
+        f"postgresql+psycopg://{_server_user(home)}@/{database}?{urlencode(where, quote_via=quote)}"
+    )
 
 
 def socket_directory(home: Path) -> Path:
@@ -269,7 +276,7 @@ def _empty_directory(home: Path) -> Path:
 def _start(home: Path) -> None:
     """Start the server, or wait for one that is still starting."""
     log = directory(home).resolve() / "server.log"
-    options = f"-k '{_made_socket_directory(home)}' -p {PORT}{_preloaded(home)}"
+    options = f"-k '{_made_socket_directory(home)}' -p {PORT} {_UTC_SERVER}{_preloaded(home)}"
     end = time.monotonic() + _PATIENCE_S
     while not is_running(home):
         _forget_dead_server(home)

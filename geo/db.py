@@ -44,7 +44,8 @@ def database_url() -> str:
     if not configured:
         return cluster.ensure(settings().home)
     url = _configured(configured)
-    options = f"{url.query.get('options', '')} -c gridatlas.owner=on".strip()
+    own = url.query.get("options", "")
+    options = f"{own} -c gridatlas.owner=on {cluster.UTC_SESSION}".strip()
     return url.update_query_dict({"options": options}).render_as_string(hide_password=False)
 
 
@@ -75,7 +76,7 @@ def api_url(owner: URL | None = None) -> URL:
     if owner is None and settings().api_database_url:
         return _configured(settings().api_database_url)
     owner = owner or make_url(database_url())
-    query = {name: value for name, value in owner.query.items() if name != "options"}
+    query = {**owner.query, "options": cluster.UTC_SESSION}
     login = owner.set(username=access.LOGIN, query=query)
     return login.set(password=login_password()) if owner.password else login
 
@@ -89,7 +90,7 @@ def api_engine(url: URL | None = None) -> Engine:
     """Return an engine that signs in as the API does: bounded in connections and time."""
     limits = (
         f"-c statement_timeout={settings().statement_timeout_s}s -c lock_timeout=5s "
-        "-c idle_in_transaction_session_timeout=60s"
+        f"-c idle_in_transaction_session_timeout=60s {cluster.UTC_SESSION}"
     )
     return create_engine(
         url or api_url(),
