@@ -1,20 +1,37 @@
 """The terminal: progress bars, one line for what went wrong."""
 
+import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from geo.errors import GridatlasError
+from geo.errors import GridatlasError, InputError, SetupError
 from geo.messages import text
 from geo.progress import Progress as Report
 
 _WIDTH = None if sys.stdout.isatty() else 120
 
+
+class _ErrorConsole(Console):
+    """Standard error: a command goes on where nobody can be told how it goes."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print, unless it can't be written."""
+        with suppress(OSError):
+            super().print(*objects, **options)
+
+    def on_broken_pipe(self) -> None:
+        """Go on without a reader."""
+        self.quiet = True
+
+
 out = Console(soft_wrap=True, width=_WIDTH)
-err = Console(stderr=True, soft_wrap=True)
+err = _ErrorConsole(stderr=True, soft_wrap=True)
 
 
 @contextmanager
@@ -36,10 +53,56 @@ def progress() -> Iterator[Report]:
         yield report
 
 
+@contextmanager
+def best_effort() -> Iterator[None]:
+    """Turn what can't be written into a warning: what was published before stays published.
+
+    A command whose work is done ends with the exit code of that work, though the disk of its report
+    is full or nobody reads its output.
+    """
+    try:
+        yield
+    except InputError as error:
+        warn(str(error))
+    except OSError as error:
+        warn(_said(error))
+        _discard_output()
+    except SystemExit:  # rich's answer to a reader that has left
+        pass
+
+
+def warn(message: str) -> None:
+    """Print a warning."""
+    err.print(f"[bold yellow]![/] {escape(message)}", highlight=False)
+
+
+def _discard_output() -> None:
+    """Drop what standard output still holds, which would fail again when the process ends."""
+    with suppress(OSError):
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+        os.close(null)
+
+
+def _said(error: OSError) -> str:
+    """Return the line about a file, or a stream, that the system refused."""
+    where = text("cli.output") if error.filename is None else os.fspath(error.filename)
+    return text("error.file_refused", file=where, said=error.strerror or error)
+
+
 def run(main: Callable[[], object]) -> None:
-    """Call the command line; a person's mistake becomes one line and its exit code."""
+    """Call the command line; a person's mistake, or a file that the system refuses,
+    becomes one line and its exit code.
+    """
     try:
         main()
     except GridatlasError as error:
-        err.print(f"[bold red]✗[/] {error}", highlight=False)
-        sys.exit(error.exit_code)
+        _fail(str(error), error.exit_code)
+    except OSError as error:
+        _discard_output()
+        _fail(_said(error), SetupError.exit_code)
+
+
+def _fail(message: str, code: int) -> None:
+    err.print(f"[bold red]✗[/] {escape(message)}", highlight=False)
+    sys.exit(code)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +15,7 @@ from sqlalchemy import Connection, Engine, Row, select, text
 
 from etl.delivery import Outcome
 from geo import clock
-from geo.errors import NotFoundError
+from geo.errors import InputError, NotFoundError
 from geo.messages import Language, catalogue, language
 from geo.messages import text as said
 from geo.model import ImportRun, Quarantine
@@ -123,16 +124,40 @@ def _refused(connection: Connection, number: int) -> list[dict[str, Any]]:
 
 
 def write_report(engine: Engine, number: int, folder: Path) -> Path:
-    """Write ``run-N.json`` and ``run-N.html`` into a folder; return the page."""
+    """Write ``run-N.json`` and ``run-N.html`` into a folder, each whole; return the page.
+
+    Raises
+    ------
+    InputError
+        If they can't be written there; what the run did is not changed by that.
+    """
     with engine.connect() as connection:
         run = run_report(connection, number)
         content = page_of(connection, number)
-    folder.mkdir(parents=True, exist_ok=True)
     plain = json.dumps(run, ensure_ascii=False, indent=1, default=str)
-    (folder / f"run-{number}.json").write_text(plain, encoding="utf-8")
     page = folder / f"run-{number}.html"
-    page.write_text(content, encoding="utf-8")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _write_whole(page.with_suffix(".json"), plain)
+        _write_whole(page, content)
+    except OSError as error:
+        status, reason = said(f"status.{run['status']}"), error.strerror or error
+        raise InputError(
+            "report_unwritable", run=number, status=status, folder=folder, said=reason
+        ) from error
     return page
+
+
+def _write_whole(file: Path, content: str) -> None:
+    """Write a file whole or not at all."""
+    part = file.with_name(f".{file.name}.part")
+    try:
+        part.write_text(content, encoding="utf-8")
+        part.replace(file)
+    except OSError:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise
 
 
 def page_of(connection: Connection, number: int) -> str:
