@@ -1,5 +1,8 @@
-"""The terminal: progress bars, one line for what went wrong."""
+"""The terminal: its encoding, progress bars, one line for what went wrong."""
 
+import codecs
+import io
+import locale
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -32,6 +35,50 @@ class _ErrorConsole(Console):
 
 out = Console(soft_wrap=True, width=_WIDTH)
 err = _ErrorConsole(stderr=True, soft_wrap=True)
+
+
+def start_in_utf8() -> None:
+    """Read names of files as UTF-8 and write in the terminal's encoding, whatever the locale.
+
+    GDAL, typst and PostgreSQL take names in UTF-8 in every locale, where Python follows the
+    locale's: in another than UTF-8 (zh_CN.GBK) the process starts anew in Python's UTF-8 mode.
+
+    Raises
+    ------
+    InputError
+        If a file that is named, or the working directory, has a name that is not UTF-8.
+    """
+    if sys.getfilesystemencoding() != "utf-8":
+        environment = os.environ | {"PYTHONUTF8": "1"}
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)
+    terminal = codecs.lookup(locale.getencoding()).name
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(
+                encoding="utf-8" if terminal == "ascii" else terminal, errors="backslashreplace"
+            )
+    sys.argv = [_decode(word, terminal) for word in sys.argv]
+    for folder in (os.getcwd(), os.environ.get("GRIDATLAS_HOME", "")):  # noqa: PTH109
+        _check_utf8(folder)
+
+
+def _decode(word: str, terminal: str) -> str:
+    """Return a word of the command line that was typed in the terminal's encoding."""
+    if os.path.lexists(word):
+        _check_utf8(word)
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        word = os.fsencode(word).decode(terminal, "surrogateescape")
+        _check_utf8(word)
+    return word
+
+
+def _check_utf8(name: str) -> None:
+    try:
+        name.encode()
+    except UnicodeEncodeError:  # Python escapes the bytes that are not UTF-8
+        raise InputError("name_not_utf8", name=name) from None
 
 
 @contextmanager
