@@ -22,7 +22,7 @@ def register(app: typer.Typer) -> None:
         from geo import db
 
         db.upgrade()
-        shown = db.engine().url.render_as_string()
+        shown = db.address(db.engine().url)
         console.out.print(text("cli.database_ready", url=shown), highlight=False)
 
     @group.command()

@@ -44,9 +44,14 @@ def database_url() -> str:
     if not configured:
         return cluster.ensure(settings().home)
     url = _configured(configured)
-    own = url.query.get("options", "")
+    own = str(url.query.get("options", "")).replace(cluster.UTC_SESSION, "").strip()
     options = f"{own} -c gridatlas.owner=on {cluster.UTC_SESSION}".strip()
     return url.update_query_dict({"options": options}).render_as_string(hide_password=False)
+
+
+def address(url: URL) -> str:
+    """Return a URL as it is shown to people: without password and session options."""
+    return url.difference_update_query(["options"]).render_as_string()
 
 
 def _configured(configured: str) -> URL:
@@ -149,7 +154,7 @@ def upgrade(bind: Engine | None = None, revision: str = "head") -> None:
         If the server can't be reached, is too old, has no PostGIS, or refuses the tables.
     """
     bind = bind or engine()
-    shown = bind.url.render_as_string()
+    shown = address(bind.url)
     try:
         with bind.begin() as connection:
             _check_server(connection, shown)
