@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import IO, TextIO, cast
 
 from rich.console import Console
 from rich.markup import escape
@@ -20,21 +20,37 @@ from geo.progress import Progress as Report
 _WIDTH = None if sys.stdout.isatty() else 120
 
 
-class _ErrorConsole(Console):
-    """Standard error: a command goes on where nobody can be told how it goes."""
+class _StandardError(io.TextIOBase):
+    """Standard error as it is now: a command goes on where nobody can be told how it goes."""
 
-    def print(self, *objects: Any, **options: Any) -> None:
-        """Print, unless it can't be written."""
-        with suppress(OSError):
-            super().print(*objects, **options)
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return sys.stderr.encoding
 
-    def on_broken_pipe(self) -> None:
-        """Go on without a reader."""
-        self.quiet = True
+    def write(self, content: str) -> int:
+        """Write, unless it can't be written."""
+        try:
+            return sys.stderr.write(content)
+        except OSError:
+            _discard(sys.stderr)
+            return len(content)
+
+    def flush(self) -> None:
+        """Write what is held back, unless it can't be written."""
+        try:
+            sys.stderr.flush()
+        except OSError:
+            _discard(sys.stderr)
+
+    def isatty(self) -> bool:
+        return sys.stderr.isatty()
+
+    def fileno(self) -> int:
+        return sys.stderr.fileno()
 
 
 out = Console(soft_wrap=True, width=_WIDTH)
-err = _ErrorConsole(stderr=True, soft_wrap=True)
+err = Console(file=cast(IO[str], _StandardError()), soft_wrap=True)
 
 
 def start_in_utf8() -> None:
@@ -113,7 +129,7 @@ def best_effort() -> Iterator[None]:
         warn(str(error))
     except OSError as error:
         warn(_said(error))
-        _discard_output()
+        _discard(sys.stdout)
     except SystemExit:  # rich's answer to a reader that has left
         pass
 
@@ -123,11 +139,11 @@ def warn(message: str) -> None:
     err.print(f"[bold yellow]![/] {escape(message)}", highlight=False)
 
 
-def _discard_output() -> None:
-    """Drop what standard output still holds, which would fail again when the process ends."""
+def _discard(stream: TextIO) -> None:
+    """Drop what a stream still holds, which would fail again when the process ends."""
     with suppress(OSError):
         null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, sys.stdout.fileno())
+        os.dup2(null, stream.fileno())
         os.close(null)
 
 
@@ -146,7 +162,7 @@ def run(main: Callable[[], object]) -> None:
     except GridatlasError as error:
         _fail(str(error), error.exit_code)
     except OSError as error:
-        _discard_output()
+        _discard(sys.stdout)
         _fail(_said(error), SetupError.exit_code)
 
 

@@ -20,6 +20,8 @@ from geo.settings import settings
 from maps.paper.notice import notice_boards
 from tests import town as little_town
 
+pytestmark = pytest.mark.locale
+
 SHANGHAI = "Asia/Shanghai"
 EVENING = datetime(2026, 3, 1, 17, 30, tzinfo=UTC)
 """The next day in Shanghai."""
