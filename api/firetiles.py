@@ -13,6 +13,7 @@ from api.requests import Connection
 from api.responses import kept
 from api.tilelayers import Source, Tile, layer
 from api.tiles import MAX_ZOOM, MEDIA_TYPE, TILE
+from geo import clock
 from geo.access import RULES
 from geo.errors import NotFoundError
 from geo.fire import engine
@@ -137,7 +138,7 @@ def _hydrants() -> Source:
     state = case(
         (PipeNode.in_service.is_(False), "out"),
         (of_last(last.c.passed).is_(False), "failed"),
-        (of_last(last.c.due_on) < func.current_date(), "due"),
+        (of_last(last.c.due_on) < clock.today_in_sql(), "due"),
         else_="ok",
     )
     columns = [PipeNode.code, PipeNode.in_service, PipeNode.flow_l_s, state.label("state")]

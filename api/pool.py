@@ -201,6 +201,7 @@ def _where(url: URL) -> dict[str, Any]:
         "server_settings": {
             "statement_timeout": f"{settings().statement_timeout_s}s",
             "application_name": "gridatlas async",
+            "timezone": "UTC",
         },
     }
 

@@ -22,7 +22,7 @@ def register(app: typer.Typer) -> None:
         from geo import db
 
         db.upgrade()
-        shown = db.engine().url.render_as_string()
+        shown = db.address(db.engine().url)
         console.out.print(text("cli.database_ready", url=shown), highlight=False)
 
     @group.command()
@@ -66,7 +66,8 @@ def register(app: typer.Typer) -> None:
         """Open psql on the database; what follows is psql's."""
         from geo import db
 
-        address = db.engine().url.set(drivername="postgresql").render_as_string(hide_password=False)
+        url = db.engine().url.set(drivername="postgresql")
+        address = url.render_as_string(hide_password=False).replace("+", "%20")  # as libpq reads it
         if shutil.which("psql") is None:
             raise SetupError("psql_missing")
         sys.stdout.flush()

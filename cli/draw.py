@@ -229,9 +229,11 @@ def register(app: typer.Typer) -> None:
 
 def finish(drawn: Sequence[Drawn], out: Path | None) -> None:
     """Show the score cards, and write them; end with 1 where a community could not be drawn."""
-    scorecard.show(drawn)
+    with console.best_effort():
+        scorecard.show(drawn)
     if out is not None:
-        scorecard.write_scores(drawn, out)
+        with console.best_effort():
+            scorecard.write_scores(drawn, out)
     if any(one.failed for one in drawn):
         raise typer.Exit(1)
 

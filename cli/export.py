@@ -25,12 +25,12 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Write a layer as GeoPackage or GeoJSON."""
         from etl.export import write_layer
-        from geo import db
+        from geo import clock, db
         from geo.layers import read_layer
 
         db.upgrade()
         with db.engine().connect() as connection:
-            when = at.astimezone() if at else None
+            when = clock.in_city(at) if at else None
             frame = read_layer(connection, layer, region=region or None, as_of=when)
         write_layer(frame, layer, file, crs or None)
         console.out.print(text("cli.exported", count=len(frame), layer=layer, file=file))

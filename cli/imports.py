@@ -88,22 +88,27 @@ def _mapping(layer: str, file: Path | None, crs: str, source: str, partial: bool
 
 
 def _tell(outcome: "Outcome", report: Path | None, dry: bool) -> None:
-    """Print how a run ended, write its report, and leave with its exit code."""
+    """Print how a run ended, write its report, and leave with its exit code.
+
+    A report that can't be written is a warning: it changes neither the run nor its exit code.
+    """
     from etl.report import lines, write_report
     from geo import db
     from geo.settings import settings
 
-    show(outcome.counts)
-    for line in lines(outcome):
-        console.out.print(line, highlight=False, markup=False)
-    if dry:
-        console.out.print(text("import.dry_run"), highlight=False)
-    else:
-        folder = report or settings().home / "reports"
-        page = write_report(db.engine(), outcome.run, folder)
-        console.out.print(text("import.report", file=page), highlight=False)
+    with console.best_effort():
+        show(outcome.counts)
+        for line in lines(outcome):
+            console.out.print(line, highlight=False, markup=False)
+        if dry:
+            console.out.print(text("import.dry_run"), highlight=False)
+        else:
+            folder = report or settings().home / "reports"
+            page = write_report(db.engine(), outcome.run, folder)
+            console.out.print(text("import.report", file=page), highlight=False)
     if outcome.status == "held":
-        console.out.print(text("import.held", run=outcome.run), highlight=False)
+        with console.best_effort():
+            console.out.print(text("import.held", run=outcome.run), highlight=False)
         raise typer.Exit(EXIT_HELD)
 
 
@@ -152,12 +157,14 @@ def register(app: typer.Typer) -> None:
             )
             db.upgrade()
             outcome = _published(file, extract, dry_run, progress)
-        _report(extract, time.monotonic() - began)
+        with console.best_effort():
+            _report(extract, time.monotonic() - began)
         _tell(outcome, report, dry_run)
         if not dry_run:
             region = extract.layers["region"]
             district = region.loc[region["level"] == "district", "code"].iloc[0]
-            console.out.print(text("import.next", region=district), highlight=False)
+            with console.best_effort():
+                console.out.print(text("import.next", region=district), highlight=False)
 
 
 def _published(file: Path, extract: "Extract", dry: bool, progress: "Progress") -> "Outcome":

@@ -1,7 +1,5 @@
 """``gridatlas``: the command line. Each command group is a module with ``register``."""
 
-from functools import partial
-
 import typer
 
 from cli import (
@@ -42,7 +40,12 @@ def application() -> typer.Typer:
 
 def main() -> None:
     """Run the command line."""
-    console.run(partial(application(), prog_name="gridatlas"))
+    console.run(_start)
+
+
+def _start() -> None:
+    console.start_in_utf8()
+    application()(prog_name="gridatlas")
 
 
 if __name__ == "__main__":

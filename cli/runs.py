@@ -1,7 +1,8 @@
 """``gridatlas runs``, ``quarantine``, ``mapping``, ``nightly``: imports after the file is named."""
 
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +17,7 @@ from geo.messages import text
 
 if TYPE_CHECKING:
     from etl.delivery import Outcome
+    from etl.nightly import Night, NightLog
 
 Number = Annotated[int, typer.Argument(metavar="N", help="Number of a run.")]
 
@@ -36,7 +38,7 @@ def register(app: typer.Typer) -> None:
         ] = None,
     ) -> None:
         """Import what lies in a folder: 0 published, 3 held, 2 rejected, 1 failed."""
-        from etl.nightly import exit_code
+        from etl.nightly import NightLog, exit_code
         from etl.nightly import nightly as run_night
         from geo import db
         from geo.settings import settings
@@ -45,27 +47,54 @@ def register(app: typer.Typer) -> None:
         db.upgrade()
         with ExitStack() as stack:
             if str(log) == "-":
-                sink = sys.stdout
+                sink = NightLog(sys.stdout, console.warn)
             else:
-                target = log or home / "imports.log"
-                target.parent.mkdir(parents=True, exist_ok=True)
-                sink = stack.enter_context(target.open("a", encoding="utf-8"))
+                sink = stack.enter_context(_opened_log(log or home / "imports.log"))
             nights = run_night(
                 db.engine(), folder, settings(), reports=reports or home / "reports", log=sink
             )
         for night in nights:
-            file = night.file or night.mapping
-            if night.said:
-                console.err.print(
-                    text("import.nightly_failed", file=file, said=night.said), highlight=False
-                )
-            elif str(log) != "-":
-                status = text(f"status.{night.status}")
-                console.out.print(
-                    text("import.nightly_done", file=file, layer=night.layer, status=status),
-                    highlight=False,
-                )
+            with console.best_effort():
+                _show_night(night, to_stdout=str(log) == "-")
         raise typer.Exit(exit_code(nights))
+
+
+@contextmanager
+def _opened_log(file: Path) -> Iterator["NightLog"]:
+    """Open the log of a night to add to it.
+
+    Raises
+    ------
+    InputError
+        If it can't be opened; nothing has been imported then.
+    """
+    from etl.nightly import NightLog
+
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        opened = file.open("a", encoding="utf-8")
+    except OSError as error:
+        raise InputError("export_unwritable", file=file, said=error.strerror or error) from error
+    yield NightLog(opened, console.warn)
+    with suppress(OSError):
+        opened.close()
+
+
+def _show_night(night: "Night", *, to_stdout: bool) -> None:
+    """Print how one file of a night went, unless the log on standard output has said so."""
+    file = night.file or night.mapping
+    if night.warning:
+        console.warn(night.warning)
+    if night.said:
+        console.err.print(
+            text("import.nightly_failed", file=file, said=night.said), highlight=False
+        )
+    elif not to_stdout:
+        status = text(f"status.{night.status}")
+        console.out.print(
+            text("import.nightly_done", file=file, layer=night.layer, status=status),
+            highlight=False,
+        )
 
 
 def _add_runs(app: typer.Typer) -> None:
@@ -125,7 +154,10 @@ def _add_runs(app: typer.Typer) -> None:
             )
         _print(outcome)
         taken = ", ".join(map(str, outcome.report["rolls_back"]))
-        console.out.print(text("import.rolled_back", runs=taken, run=outcome.run), highlight=False)
+        with console.best_effort():
+            console.out.print(
+                text("import.rolled_back", runs=taken, run=outcome.run), highlight=False
+            )
 
 
 def _add_corrections(app: typer.Typer) -> None:
@@ -182,15 +214,16 @@ def _actor() -> str:
 def _print(outcome: "Outcome") -> None:
     from etl.report import lines
 
-    show(outcome.counts)
-    for line in lines(outcome):
-        console.out.print(line, highlight=False, markup=False)
-    if outcome.status == "held":
-        console.out.print(text("import.held", run=outcome.run), highlight=False)
+    with console.best_effort():
+        show(outcome.counts)
+        for line in lines(outcome):
+            console.out.print(line, highlight=False, markup=False)
+        if outcome.status == "held":
+            console.out.print(text("import.held", run=outcome.run), highlight=False)
 
 
 def _list_runs(limit: int) -> None:
-    from geo import db
+    from geo import clock, db
     from geo.model import ImportRun
 
     db.upgrade()
@@ -207,7 +240,7 @@ def _list_runs(limit: int) -> None:
     for row in rows:
         spent = [*row.timings.values(), *row.report.get("timings_until_held", {}).values()]
         seconds = f"{sum(spent):.1f}" if spent else ""
-        started = row.started_at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+        started = clock.format_time(row.started_at, "seconds")
         table.add_row(
             str(row.id), text(f"status.{row.status}"), row.layer, row.source, started, seconds
         )
@@ -287,9 +320,10 @@ def _add_quarantine(app: typer.Typer) -> None:
         for outcome in outcomes:
             _print(outcome)
             waiting = sum(outcome.report.get("rejected", {}).values())
-            console.out.print(
-                text("import.replayed", run=outcome.run, waiting=waiting), highlight=False
-            )
+            with console.best_effort():
+                console.out.print(
+                    text("import.replayed", run=outcome.run, waiting=waiting), highlight=False
+                )
         if any(outcome.status == "held" for outcome in outcomes):
             raise typer.Exit(EXIT_HELD)
 

@@ -9,6 +9,7 @@ from rich import box
 from rich.table import Table
 
 from cli import console
+from geo.errors import InputError
 from geo.messages import text
 
 if TYPE_CHECKING:
@@ -73,14 +74,23 @@ def show_choice(drawn: Sequence["Drawn"]) -> None:
 
 
 def write_scores(drawn: Sequence["Drawn"], out: Path) -> None:
-    """Write every score card as JSON."""
+    """Write every score card as JSON.
+
+    Raises
+    ------
+    InputError
+        If the file can't be written.
+    """
     cards = [
         {"community": one.community, "name": one.name, "plan": one.plan, "refused": one.refused}
         | {"score": one.score}
         for one in drawn
     ]
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(cards, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(json.dumps(cards, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise InputError("export_unwritable", file=out, said=error.strerror or error) from error
 
 
 def _say(line: str) -> None:

@@ -4,9 +4,11 @@ Nobody watches: each file is a run of its own, what one night can't bring is tol
 the exit code, and the other files go on.
 """
 
+import io
 import json
 import os
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
@@ -20,6 +22,7 @@ from etl.layers import REGISTER
 from etl.mapping import SETS, Mapping, read_mapping
 from etl.report import write_report
 from geo.errors import GridatlasError, InputError
+from geo.messages import text
 from geo.model import LAYERS
 from geo.progress import Progress, silent
 from geo.settings import Settings
@@ -32,7 +35,15 @@ _WORST_FIRST = (1, 2, 3, 0)
 
 @dataclass(frozen=True)
 class Night:
-    """How one file of a night went."""
+    """How one file of a night went.
+
+    Attributes
+    ----------
+    said
+        Why it was not imported.
+    warning
+        What could not be written of a run that ended as ``status`` says: its report.
+    """
 
     mapping: Path
     file: Path | None
@@ -40,6 +51,38 @@ class Night:
     status: str
     said: str
     run: int | None = None
+    warning: str = ""
+
+
+class NightLog(io.TextIOBase):
+    """A log that may fail: the first line that can't be written is a warning, the night goes on.
+
+    Parameters
+    ----------
+    sink
+        Where the lines go.
+    warn
+        Gets the warning.
+    """
+
+    def __init__(self, sink: TextIO, warn: Callable[[str], None]) -> None:
+        self._sink = sink
+        self._warn = warn
+        self._has_warned = False
+
+    def write(self, line: str) -> int:
+        """Write a line through to the disk."""
+        try:
+            self._sink.write(line)
+            self._sink.flush()
+        except OSError as error:
+            if not self._has_warned:
+                self._warn(text("import.log_unwritable", said=error.strerror or error))
+            self._has_warned = True
+        return len(line)
+
+
+Log = TextIO | NightLog
 
 
 def nightly(
@@ -48,7 +91,7 @@ def nightly(
     settings: Settings,
     *,
     reports: Path,
-    log: TextIO | None = None,
+    log: Log | None = None,
     progress: Progress = silent,
 ) -> list[Night]:
     """Import what lies in a folder; return how each file went.
@@ -108,7 +151,7 @@ def _one(
     path: Path,
     settings: Settings,
     reports: Path,
-    log: TextIO | None,
+    log: Log | None,
     progress: Progress,
 ) -> Night:
     file: Path | None = None
@@ -121,8 +164,8 @@ def _one(
         named = mapping if mapping.source else mapping.model_copy(update={"source": path.stem})
         outcome = import_file(engine, Request(layer, file, named), settings, progress)
         night = Night(path, file, layer, str(outcome.status), "", outcome.run)
-        write_report(engine, outcome.run, reports)
         _note_outcome(log, night, outcome)
+        night = _with_report(engine, night, outcome.run, reports, log)
     except GridatlasError as error:
         status = "rejected" if error.exit_code == EXIT["rejected"] else "failed"
         night = Night(path, file, layer, status, error.message())
@@ -131,6 +174,16 @@ def _one(
     except Exception as error:  # whatever happens to one file, the others go on
         night = Night(path, file, layer, "failed", f"{type(error).__name__}: {error}")
         _note(log, event="end", mapping=path.name, layer=layer, status="failed", said=night.said)
+    return night
+
+
+def _with_report(engine: Engine, night: Night, run: int, reports: Path, log: Log | None) -> Night:
+    """Write the report of a run; one that can't be written is a warning, the run stays as it is."""
+    try:
+        write_report(engine, run, reports)
+    except InputError as error:
+        _note(log, event="warning", key=error.key, said=error.message("en"), run=run)
+        return replace(night, warning=error.message())
     return night
 
 
@@ -155,7 +208,7 @@ def newest(folder: Path, path: Path, mapping: Mapping) -> Path:
     return file
 
 
-def _note_outcome(log: TextIO | None, night: Night, outcome: Outcome) -> None:
+def _note_outcome(log: Log | None, night: Night, outcome: Outcome) -> None:
     counts = {name: vars(count) for name, count in outcome.counts.items()}
     _note(
         log,
@@ -172,7 +225,7 @@ def _note_outcome(log: TextIO | None, night: Night, outcome: Outcome) -> None:
     )
 
 
-def _note(log: TextIO | None, **values: Any) -> None:
+def _note(log: Log | None, **values: Any) -> None:
     """Write one line of the log, at once: the next may never come."""
     if log is None:
         return

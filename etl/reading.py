@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from etl.repair import Repairs, in_single_lines, repaired
 from etl.runs import Run, State
 from etl.source import Source
 from etl.stage import Rejected, Staged, Writer
+from geo import clock
 from geo.codes import DIGITS, parent, stem
 from geo.errors import InputError
 from geo.model import Region
@@ -170,7 +170,7 @@ def _known(connection: Connection, layer: str, source: str) -> Known:
     own = select(Region.code).where(Region.source == source, Region.level == "city")
     cities = tuple(stem(code) for code in connection.scalars(own)) if layer == "region" else ()
     regions = frozenset(connection.scalars(select(Region.code).where(Region.level == "community")))
-    return Known(datetime.now(UTC).year, regions, cities)
+    return Known(clock.today().year, regions, cities)
 
 
 def _cities(connection: Connection) -> np.ndarray[Any, np.dtype[np.float64]] | None:

@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,8 @@ import shapely
 from sqlalchemy import Connection, Engine, Row, select, text
 
 from etl.delivery import Outcome
-from geo.errors import NotFoundError
+from geo import clock
+from geo.errors import InputError, NotFoundError
 from geo.messages import Language, catalogue, language
 from geo.messages import text as said
 from geo.model import ImportRun, Quarantine
@@ -121,16 +124,40 @@ def _refused(connection: Connection, number: int) -> list[dict[str, Any]]:
 
 
 def write_report(engine: Engine, number: int, folder: Path) -> Path:
-    """Write ``run-N.json`` and ``run-N.html`` into a folder; return the page."""
+    """Write ``run-N.json`` and ``run-N.html`` into a folder, each whole; return the page.
+
+    Raises
+    ------
+    InputError
+        If they can't be written there; what the run did is not changed by that.
+    """
     with engine.connect() as connection:
         run = run_report(connection, number)
         content = page_of(connection, number)
-    folder.mkdir(parents=True, exist_ok=True)
     plain = json.dumps(run, ensure_ascii=False, indent=1, default=str)
-    (folder / f"run-{number}.json").write_text(plain, encoding="utf-8")
     page = folder / f"run-{number}.html"
-    page.write_text(content, encoding="utf-8")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _write_whole(page.with_suffix(".json"), plain)
+        _write_whole(page, content)
+    except OSError as error:
+        status, reason = said(f"status.{run['status']}"), error.strerror or error
+        raise InputError(
+            "report_unwritable", run=number, status=status, folder=folder, said=reason
+        ) from error
     return page
+
+
+def _write_whole(file: Path, content: str) -> None:
+    """Write a file whole or not at all."""
+    part = file.with_name(f".{file.name}.part")
+    try:
+        part.write_text(content, encoding="utf-8")
+        part.replace(file)
+    except OSError:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise
 
 
 def page_of(connection: Connection, number: int) -> str:
@@ -158,6 +185,7 @@ def _page(run: dict[str, Any], picture: "Picture | None") -> str:
         pixels=MAP_PIXELS,
         steps=STEPS,
         shown=_shown(run),
+        started=clock.format_time(datetime.fromisoformat(run["started_at"]), "seconds"),
         failure=report.get("failure_zh" if language() == "zh" else "failure"),
     )
 

@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError
 
-from geo import db, locks
+from geo import clock, db, locks
 from geo.locks import Lock
 from geo.model import ImportRun, LayerChange, LayerRevision
 from geo.model.run import STAGING_SCHEMA, RunStatus
@@ -218,6 +218,5 @@ def state_of(connection: Connection, layers: Iterable[str]) -> State:
         .join(LayerChange, LayerChange.layer == LayerRevision.layer, isouter=True)
         .where(LayerRevision.layer.in_(names))
     )
-    year = connection.execute(text("SELECT extract(year FROM now())::int")).scalar_one()
     found = {row.layer: [row.revision, row.changes or 0] for row in rows}
-    return {YEAR: [year]} | {name: found.get(name, []) for name in sorted(names)}
+    return {YEAR: [clock.today().year]} | {name: found.get(name, []) for name in sorted(names)}

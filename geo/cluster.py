@@ -23,6 +23,7 @@ from contextlib import contextmanager
 from enum import Enum, auto
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, urlencode
 
 import psycopg
 from psycopg.conninfo import make_conninfo
@@ -35,6 +36,9 @@ LEAST_MAJOR = 15
 POSTGIS = "postgis-3"
 SERVER_USER = "postgres"
 DATABASE = "gridatlas"
+UTC_SESSION = "-c TimeZone=UTC"
+"""Option of a connection: the server gives times in UTC, whatever zone its machine is in."""
+
 PORT = 5432
 
 INSTALLED = Path("/usr/lib/postgresql")
@@ -59,6 +63,7 @@ _SETTLE_S = 3.0
 
 _CONNECT_TIMEOUT_S, _PATIENT_CONNECT_TIMEOUT_S = 2, 10
 _LEAST_SHARED_MEMORY = 512 * 2**20
+_UTC_SERVER = ("-c", "timezone=UTC", "-c", "log_timezone=UTC")  # initdb takes the machine's zone
 
 _CONFIGURATION = """
 listen_addresses = ''
@@ -95,8 +100,10 @@ def directory(home: Path) -> Path:
 
 def url(home: Path, database: str = DATABASE) -> str:
     """Return the SQLAlchemy URL of a database in the private cluster."""
-    where = f"host={socket_directory(home)}&port={PORT}"
-    return f"postgresql+psycopg://{_server_user(home)}@/{database}?{where}"
+    where = {"host": os.fspath(socket_directory(home)), "port": PORT, "options": UTC_SESSION}
+    return (
+        f"postgresql+psycopg://{_server_user(home)}@/{database}?{urlencode(where, quote_via=quote)}"
+    )
 
 
 def socket_directory(home: Path) -> Path:
@@ -521,7 +528,7 @@ def _stop_server(home: Path) -> None:
 
 def _options(home: Path) -> list[str]:
     """Return the server's options: its socket lies in its working directory, the cluster."""
-    return ["-k", ".", "-p", str(PORT), *_preloaded(home)]
+    return ["-k", ".", "-p", str(PORT), *_UTC_SERVER, *_preloaded(home)]
 
 
 def _preloaded(home: Path) -> list[str]:

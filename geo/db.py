@@ -57,8 +57,14 @@ def database_url() -> str:
     if not configured:
         return cluster.ensure(settings().home)
     url = _configured(configured)
-    options = f"{url.query.get('options', '')} -c gridatlas.owner=on".strip()
+    own = str(url.query.get("options", "")).replace(cluster.UTC_SESSION, "").strip()
+    options = f"{own} -c gridatlas.owner=on {cluster.UTC_SESSION}".strip()
     return url.update_query_dict({"options": options}).render_as_string(hide_password=False)
+
+
+def address(url: URL) -> str:
+    """Return a URL as it is shown to people: without password and session options."""
+    return url.difference_update_query(["options"]).render_as_string()
 
 
 def _configured(configured: str) -> URL:
@@ -88,7 +94,7 @@ def api_url(owner: URL | None = None) -> URL:
     if owner is None and settings().api_database_url:
         return _configured(settings().api_database_url)
     owner = owner or make_url(database_url())
-    query = {name: value for name, value in owner.query.items() if name != "options"}
+    query = {**owner.query, "options": cluster.UTC_SESSION}
     login = owner.set(username=access.LOGIN, query=query)
     return login.set(password=login_password()) if owner.password else login
 
@@ -102,7 +108,7 @@ def api_engine(url: URL | None = None) -> Engine:
     """Return an engine that signs in as the API does: bounded in connections and time."""
     limits = (
         f"-c statement_timeout={settings().statement_timeout_s}s -c lock_timeout=5s "
-        "-c idle_in_transaction_session_timeout=60s"
+        f"-c idle_in_transaction_session_timeout=60s {cluster.UTC_SESSION}"
     )
     return create_engine(
         url or api_url(),
@@ -217,7 +223,7 @@ def upgrade(bind: Engine | None = None, revision: str = "head") -> None:
         If the server can't be reached, is too old, has no PostGIS, or refuses the tables.
     """
     bind = bind or engine()
-    shown = bind.url.render_as_string()
+    shown = address(bind.url)
 
     def work(connection: Connection) -> None:
         _check_server(connection, shown)

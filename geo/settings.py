@@ -2,9 +2,12 @@
 
 from functools import cache
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from geo.errors import SetupError
 
 _ORIGIN = r"https?://[0-9A-Za-z.\-\[\]:]+"
 
@@ -20,6 +23,9 @@ class Settings(BaseSettings):
 
     home: Path = Path(".gridatlas")
     database_url: str = Field(default="", validation_alias="DATABASE_URL")
+
+    # The zone in which people of this city read and write dates and times.
+    time_zone: ZoneInfo = ZoneInfo("Asia/Shanghai")
 
     # The API: its own sign-in to the database (made and kept by ``serve`` when empty), the key that
     # signs tokens (made in ``home`` when empty), and an identity provider if there is one.
@@ -74,5 +80,17 @@ class Settings(BaseSettings):
 
 @cache
 def settings() -> Settings:
-    """Return the settings, read once a process."""
-    return Settings()
+    """Return the settings, read once a process.
+
+    Raises
+    ------
+    SetupError
+        If a variable holds what its setting can't be.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        name = "_".join(map(str, first["loc"])).upper()
+        prefix = "" if name == "DATABASE_URL" else "GRIDATLAS_"
+        raise SetupError("setting_invalid", name=prefix + name, said=first["msg"]) from None

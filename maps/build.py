@@ -51,14 +51,18 @@ def build(progress: Progress = silent) -> Path:
     Raises
     ------
     SetupError
-        If npm or Vite fail; the message holds what they said.
+        If npm or Vite fail; the message holds what they said. If the folder can't be written.
     """
     if not _LOCK.exists():
         return dist()
     with _alone():
         wanted = _digest(_sources())
         if not _is_stamped(DIST / _STAMP, wanted):
-            _build(wanted, progress)
+            try:
+                _build(wanted, progress)
+            except OSError as error:
+                said = error.strerror or error
+                raise SetupError("web_unwritable", folder=WEB, said=said) from error
     return DIST
 
 

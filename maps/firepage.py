@@ -8,6 +8,7 @@ import numpy as np
 import shapely
 from jinja2 import Environment, PackageLoader, select_autoescape
 
+from geo import clock
 from geo.errors import InputError
 from geo.fire.rules import Overlay, Severity
 from geo.messages import Language, text
@@ -44,6 +45,7 @@ def html(report: Report, lang: Language) -> str:
         severities={str(one): text(f"severity.{one}", lang=lang) for one in Severity},
         blocks=report.blocks[:BLOCKS],
         inks=INKS,
+        checked=clock.format_time(report.checked) if report.checked else "—",
         map=_map(report),
     )
 

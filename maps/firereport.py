@@ -15,6 +15,7 @@ import numpy as np
 import shapely
 from sqlalchemy import Connection, func, select
 
+from geo import clock
 from geo.codes import stem
 from geo.errors import NotFoundError
 from geo.fire import blocks, findings, listing, wording
@@ -211,7 +212,7 @@ def _ages(connection: Connection, lang: Language) -> list[dict[str, Any]]:
     return [
         {
             "layer": text(f"layer.{layer}", lang=lang),
-            "date": None if when is None else when.strftime("%Y-%m-%d %H:%M UTC"),
+            "date": None if when is None else clock.format_time(when),
             "days": None if when is None else (datetime.now(UTC) - when).days,
         }
         for layer, when in data_age(connection, layers)["layers"].items()

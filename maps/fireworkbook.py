@@ -8,6 +8,7 @@ from openpyxl import Workbook
 from openpyxl.styles import Font, PatternFill
 from openpyxl.utils import get_column_letter
 
+from geo import clock
 from geo.fire.rules import Overlay, Severity
 from geo.messages import Language, text
 from maps.firepage import INKS
@@ -72,7 +73,7 @@ def write(report: Report, out: Path, lang: Language) -> Path:
 def _summary(book: Workbook, report: Report, lang: Language) -> None:
     sheet = _sheet(book, "summary", (24, *(11,) * 7), lang)
     _row(sheet, (report.title,), bold=True)
-    checked = "" if report.checked is None else report.checked.strftime("%Y-%m-%d %H:%M UTC")
+    checked = "" if report.checked is None else clock.format_time(report.checked)
     _row(sheet, (_said("checked", lang), checked))
     _row(sheet, ())
     heads = [text(f"severity.{one}", lang=lang) for one in Severity]

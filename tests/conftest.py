@@ -112,6 +112,12 @@ def shared_database(home: Path) -> Iterator[Engine]:
 
 
 @pytest.fixture
+def english(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have messages in English, whatever the machine's language."""
+    monkeypatch.setenv("GRIDATLAS_LANG", "en")
+
+
+@pytest.fixture
 def identity(monkeypatch: pytest.MonkeyPatch) -> Iterator["Identity"]:
     """Return a real identity provider, which the installation's settings name."""
     from geo.settings import settings

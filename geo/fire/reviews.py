@@ -7,6 +7,7 @@ from sqlalchemy import Connection, Select, func, insert, select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from geo import clock
 from geo.codes import stem
 from geo.errors import InputError, NotFoundError
 from geo.model import Building, BuildingReview, HydrantInspection, PipeNode
@@ -31,7 +32,7 @@ def of(connection: Connection, code: str, today: date | None = None) -> dict[str
 
 def _shown(building: str, row: Any, changed: Any, today: date | None) -> dict[str, Any]:
     """Return a review as of a day: due when its date is past, or the building changed since."""
-    today = today or date.today()
+    today = today or clock.today()
     if row is None:
         return {
             "building": building,
@@ -63,7 +64,7 @@ def listed(
     Buildings without a review are drafts.
     """
     due = (BuildingReview.state == ReviewState.CHECKED) & (
-        (BuildingReview.due_on < func.current_date())
+        (BuildingReview.due_on < clock.today_in_sql())
         | (BuildingReview.updated_at < Building.valid_from)
     )
     drafts = func.coalesce(BuildingReview.state, ReviewState.DRAFT.value)
@@ -110,7 +111,7 @@ def record(connection: Connection, code: str, state: str, checker: str, note: st
     checked = state == ReviewState.CHECKED
     if checked and not checker.strip():
         raise InputError("review_unsigned", code=code)
-    today = date.today()
+    today = clock.today()
     values = {
         "state": state,
         "checker": checker.strip(),
@@ -149,7 +150,7 @@ def inspect(
         raise NotFoundError("no_such_hydrant", code=hydrant)
     if not passed and not reason.strip():
         raise InputError("inspection_without_reason", code=hydrant)
-    if inspected_on > date.today():
+    if inspected_on > clock.today():
         raise InputError("inspection_in_future", day=inspected_on.isoformat())
     values = {
         "hydrant_code": hydrant,
@@ -186,7 +187,7 @@ def inspections(
             )
             .subquery("last")
         )
-        statement = select(last).where(last.c.due_on < func.current_date())
+        statement = select(last).where(last.c.due_on < clock.today_in_sql())
     if hydrant:
         column = last.c.hydrant_code if due else HydrantInspection.hydrant_code
         statement = statement.where(column == hydrant)

@@ -7,6 +7,7 @@ threads run.
 
 import hashlib
 import os
+import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,24 +17,40 @@ from numba import njit
 from numpy.typing import NDArray
 
 from geo.partition.coverage import Floats, Ints
+from geo.settings import settings as configuration
 
 
-def _keep_compiled(folder: Path) -> None:
-    """Let what is compiled be found again by the same sources only.
+def _set_cache(folder: Path) -> bool:
+    """Let what is compiled be found again by the same sources only; return whether it can be kept.
 
     Numba looks at the file of a function, not at those of the functions that it calls: after a
-    change in one file, machine code of two versions would run together.
+    change in one file, machine code of two versions would run together. It is kept beside the
+    sources, or in the installation's home where those can't be written to (a read-only checkout, a
+    package of the system's); where neither can, each process compiles anew.
     """
     sources = [file.read_bytes() for file in sorted(folder.glob("*.py"))]
     compiled = hashlib.sha256(b"".join(text for text in sources if b"njit" in text))
     settings: Any = numba.config
-    within = Path(settings.CACHE_DIR or folder / "__pycache__")
-    settings.CACHE_DIR = os.fspath(within / f"compiled-{compiled.hexdigest()[:12]}")
+    name = f"compiled-{compiled.hexdigest()[:12]}"
+    chosen = [Path(settings.CACHE_DIR)] if settings.CACHE_DIR else []
+    for within in (*chosen, folder / "__pycache__", configuration().home.absolute() / "cache"):
+        if _can_write(within / name):
+            settings.CACHE_DIR = os.fspath(within / name)
+            return True
+    return False
 
 
-_keep_compiled(Path(__file__).parent)
+def _can_write(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError:
+        return False
+    return True
 
-COMPILED: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy"}
+
+_HAS_CACHE = _set_cache(Path(__file__).parent)
+COMPILED: dict[str, Any] = {"cache": _HAS_CACHE, "nogil": True, "error_model": "numpy"}
 HOT: dict[str, Any] = {**COMPILED, "_nrt": False, "forceinline": True}
 """Options of functions that allocate nothing: without reference counts on every array that they
 pass on, a move costs a sixth (0.28 against 1.7 microseconds)."""

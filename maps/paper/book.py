@@ -11,6 +11,7 @@ import pyproj
 import shapely
 from sqlalchemy import Connection
 
+from geo import clock
 from geo import crs as systems
 from geo.errors import NotFoundError
 from geo.messages import Language, catalogue, text
@@ -154,7 +155,7 @@ def _front(
         "place": place,
         "cover": cover,
         "totals": text("atlas.totals", lang=lang, **totals),
-        "dated": _newest(entries).strftime("%Y-%m-%d"),
+        "dated": clock.format_day(_newest(entries)),
         "contents": [_line(entry, layouts[entry.code]) for entry in entries],
         "overview": _overview(entries, folio, paper),
         "pages": folio.pages,

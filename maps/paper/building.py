@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 import pyproj
 import shapely
 
+from geo import clock
 from geo.fire.desk import Desk
 from geo.fire.layout import Shown, surroundings
 from geo.messages import Language, text
@@ -300,7 +301,7 @@ def _tables(shown: Shown, lang: Language) -> dict[str, Any]:
         "missing": [one["text"] for one in shown["missing"]],
         "review": _review(shown["review"], lang),
         "data_of": _day(shown["data"]["published_at"]),
-        "printed": date.today().isoformat(),
+        "printed": clock.today().isoformat(),
     }
 
 
@@ -318,7 +319,7 @@ def _flow(hydrant: Shown) -> str:
 
 
 def _day(when: datetime | None) -> str:
-    return "?" if when is None else when.date().isoformat()
+    return "?" if when is None else clock.format_day(when)
 
 
 def _valve_lines(shown: Shown, lang: Language) -> Iterable[str]:

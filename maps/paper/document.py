@@ -5,7 +5,7 @@ Data reach the template as data alone, so that no name in the database is ever r
 
 import tempfile
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -55,7 +55,7 @@ def compile_pdf(
             root=root,
             font_paths=_fonts(),
             format="pdf",
-            timestamp=dated.replace(microsecond=0),
+            timestamp=dated.astimezone(UTC).replace(microsecond=0),
             pdf_tags=False,
         )
 

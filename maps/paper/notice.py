@@ -9,6 +9,7 @@ import shapely
 from PIL import Image
 from sqlalchemy import Connection
 
+from geo import clock
 from geo.errors import NotFoundError
 from geo.messages import Language, text
 from maps.page import serial
@@ -115,7 +116,7 @@ def _people(
             "address": address,
             "qr": _qr(address, row.code, folio),
             "edition": edition(entry, lang),
-            "dated": entry.dated.strftime("%Y-%m-%d"),
+            "dated": clock.format_day(entry.dated),
         }
 
 

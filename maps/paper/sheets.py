@@ -10,6 +10,7 @@ import pyproj
 import shapely
 from sqlalchemy import Connection
 
+from geo import clock
 from geo import crs as systems
 from geo.messages import Language, text
 from maps.attribution import attributions
@@ -147,7 +148,7 @@ def _common(
         "bar_m": BARS_M.get(layout.scale, max(5, layout.scale // 100)),
         "convergence": convergence(laid),
         "edition": edition(entry, lang),
-        "dated": entry.dated.strftime("%Y-%m-%d"),
+        "dated": clock.format_day(entry.dated),
         "system": laid.crs.name,
         "credits": " · ".join(credits),
         "grids": list(_grid_rows(laid, entry, managers)),

@@ -1,11 +1,12 @@
 """The fire desk's endpoints over the little town."""
 
-from datetime import date, timedelta
+from datetime import timedelta
 
 import httpx
 import pytest
 from sqlalchemy import insert, text
 
+from geo import clock
 from geo.model import BuildingUnit, Facility, PipeNode
 from tests import town as little_town
 from tests.api.conformance import hold_to_description
@@ -177,7 +178,7 @@ def test_checked_sheet_is_signed_and_due_after_a_year(client):
     assert refused.status_code == 400
     kept = client.put("/fire/reviews/b002-001", json={"state": "checked", "checker": "李四"}).json()
     assert kept["state"] == "checked"
-    assert kept["due_on"] == str(date.today() + timedelta(days=365))
+    assert kept["due_on"] == str(clock.today() + timedelta(days=365))
     listed = client.get("/fire/reviews", params={"state": "checked"}).json()
     assert [one["building"] for one in listed["reviews"]] == ["b002-001"]
     assert client.get("/fire/reviews", params={"state": "due"}).json()["numberMatched"] == 0

@@ -115,6 +115,7 @@ def polygons(tmp_path: Path, *shapes: shapely.Geometry) -> Path:
     return file
 
 
+@pytest.mark.usefixtures("english")
 def test_mistakes_of_a_file_are_said(drawn, tmp_path):
     sea = polygons(tmp_path, shapely.box(0, 0, 1, 1))
     with pytest.raises(GridatlasError, match="touch no community") as refused:

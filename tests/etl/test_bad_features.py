@@ -21,6 +21,8 @@ from tests.etl.delivery import (
     write,
 )
 
+pytestmark = pytest.mark.usefixtures("english")
+
 LOOP = shapely.Polygon(
     [
         (WEST, 32.05),

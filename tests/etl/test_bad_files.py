@@ -27,6 +27,8 @@ from tests.etl.delivery import (
     write,
 )
 
+pytestmark = pytest.mark.usefixtures("english")
+
 UNREADABLE = (
     "{file} is not what its ending {ending} says, or is cut off. Fetch it again, or save it anew "
     "from the program that made it."

@@ -12,6 +12,8 @@ from geo.errors import InputError
 from geo.layers import NAMES, read_layer
 from tests import town
 
+pytestmark = pytest.mark.usefixtures("english")
+
 
 @pytest.fixture(scope="module")
 def filled(shared_database: Engine) -> Engine:

@@ -25,6 +25,8 @@ from geo.settings import Settings
 from tests.etl.delivery import bring, frame, houses, mapping, rows, write
 from tests.etl.proxy import wire
 
+pytestmark = pytest.mark.usefixtures("english")
+
 ROOT = Path(__file__).parents[2]
 ALL = mapping(guard={"changed_percent": 100})
 

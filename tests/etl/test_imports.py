@@ -27,6 +27,8 @@ from tests.etl.delivery import (
     write,
 )
 
+pytestmark = pytest.mark.usefixtures("english")
+
 LIVE = "SELECT code, name, households FROM building ORDER BY code"
 
 

@@ -18,6 +18,8 @@ from geo.errors import InputError
 from geo.settings import Settings
 from tests.etl.delivery import ANYTHING, box, bring, frame, houses, mapping, rows, write
 
+pytestmark = pytest.mark.usefixtures("english")
+
 ROOT = Path(__file__).parents[2]
 MAPPING = 'layer = "building"\nsource = "survey"\nfile = "houses*.gpkg"\n'
 

@@ -15,6 +15,8 @@ from geo.errors import InputError
 from geo.layers import read_layer
 from geo.model.history import HISTORY
 
+pytestmark = pytest.mark.usefixtures("english")
+
 
 def parks(*rows: tuple[str, str], category: str = "park") -> gpd.GeoDataFrame:
     return gpd.GeoDataFrame(

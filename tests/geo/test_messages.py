@@ -9,6 +9,8 @@ import pytest
 from geo import messages
 from geo.errors import InputError
 
+pytestmark = pytest.mark.locale
+
 ROOT = Path(messages.__file__).resolve().parent.parent
 PACKAGES = ("geo", "etl", "api", "maps", "cli")
 ERRORS = {"InputError", "NotFoundError", "SetupError", "GridatlasError"}

@@ -114,6 +114,7 @@ def test_run_is_worked_on_by_one_process(city):
         pass
 
 
+@pytest.mark.usefixtures("english")
 def test_what_can_not_be_drawn_does_not_stop_the_others(city):
     asked = order(city, 2, own={COMMUNITY: replace(QUICK, together=(("nothing", "at all"),))})
     refused, drawn = sorted(draw_many(city, asked), key=lambda one: one.community)

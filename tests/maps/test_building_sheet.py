@@ -10,6 +10,8 @@ from cli.main import application
 from geo.model import BuildingUnit, Facility, PipeNode
 from tests import town as little_town
 
+pytestmark = pytest.mark.locale
+
 
 @pytest.fixture(scope="module")
 def town(shared_database):

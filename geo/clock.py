@@ -1,0 +1,40 @@
+"""Times: UTC in the database and between machines, the city's zone where people read or write."""
+
+from datetime import UTC, date, datetime
+
+from sqlalchemy import ColumnElement, Date, cast, func
+
+from geo.settings import settings
+
+
+def today() -> date:
+    """Return the date in the city."""
+    return datetime.now(settings().time_zone).date()
+
+
+def today_in_sql() -> ColumnElement[date]:
+    """Return the date in the city as an expression, true whenever a statement runs."""
+    return cast(func.timezone(settings().time_zone.key, func.now()), Date)
+
+
+def in_city(given: datetime) -> datetime:
+    """Return a time in UTC that a person gave without a zone: it is the city's."""
+    return given.replace(tzinfo=given.tzinfo or settings().time_zone).astimezone(UTC)
+
+
+def format_day(moment: datetime) -> str:
+    """Return the date of a moment in the city, for people: ``2026-03-01``."""
+    return moment.astimezone(settings().time_zone).date().isoformat()
+
+
+def format_time(moment: datetime, timespec: str = "minutes") -> str:
+    """Return date and time of a moment in the city, for people: ``2026-03-01 08:30``.
+
+    Parameters
+    ----------
+    moment
+        With its zone.
+    timespec
+        As :meth:`datetime.datetime.isoformat` takes it.
+    """
+    return moment.astimezone(settings().time_zone).replace(tzinfo=None).isoformat(" ", timespec)

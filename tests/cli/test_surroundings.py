@@ -1,0 +1,235 @@
+"""Commands on machines that are not as one would wish: full, read-only, in other locales."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from cli.main import application
+from geo import cluster
+from geo.messages import catalogue
+from tests.etl.delivery import houses, rows, write
+
+ROOT = Path(__file__).parents[2]
+LAYER = "building"
+
+
+def gridatlas(
+    *words: str | bytes | Path, cwd: Path, before: Sequence[str] = (), **variables: str
+) -> subprocess.CompletedProcess[bytes]:
+    environment = os.environ | {"PYTHONPATH": os.fspath(ROOT), "GRIDATLAS_LANG": "en"} | variables
+    command = [*before, sys.executable, "-m", "cli.main", *words]
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True)
+
+
+def said(done: subprocess.CompletedProcess[bytes]) -> str:
+    return done.stderr.decode()
+
+
+@contextmanager
+def full_disk(folder: Path) -> Iterator[Sequence[str]]:
+    """Have a folder on a disk without room; yields what a command in it begins with.
+
+    Where nobody may mount one, the command may write no file at all.
+    """
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", os.fspath(folder)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode != 0:
+        yield ["prlimit", "--fsize=0"]
+        return
+    try:
+        (folder / "fill").write_bytes(b"0" * 4096)
+        yield []
+    finally:
+        subprocess.run(["umount", os.fspath(folder)], check=True)
+
+
+def test_published_run_stays_published_where_its_report_has_no_room(database, tmp_path):
+    file = write(houses(40), tmp_path / "a.gpkg")
+    with full_disk(tmp_path / "reports") as before:
+        done = gridatlas(
+            *("import", LAYER, file, "--report", tmp_path / "reports"), cwd=tmp_path, before=before
+        )
+        assert done.returncode == 0, said(done)
+        warning = said(done).splitlines()[-1]
+        assert warning.startswith("! Run 1 has ended (published) and stays so")
+        assert "Traceback" not in said(done)
+        assert not list((tmp_path / "reports").glob("*run*"))
+    assert rows(database, "SELECT count(*) FROM building") == [(40,)]
+    again = gridatlas("runs", "show", "1", "--report", tmp_path / "elsewhere", cwd=tmp_path)
+    assert again.returncode == 0, said(again)
+    assert (tmp_path / "elsewhere" / "run-1.html").exists()
+
+
+def test_held_run_keeps_its_exit_code_where_its_report_can_not_be_written(database, tmp_path):
+    nowhere = write(houses(40), tmp_path / "a.gpkg") / "reports"  # below a file
+    first = gridatlas("import", LAYER, tmp_path / "a.gpkg", "--report", nowhere, cwd=tmp_path)
+    assert first.returncode == 0, said(first)
+    file = write(houses(10), tmp_path / "b.gpkg")
+    held = gridatlas("import", LAYER, file, "--report", nowhere, cwd=tmp_path)
+    assert held.returncode == 3, said(held)
+    assert "Run 2 has ended (held) and stays so" in said(held)
+    shown = gridatlas("runs", "show", "2", "--report", nowhere, cwd=tmp_path)
+    assert shown.returncode == 2
+    assert "Traceback" not in said(shown)
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_published_run_stays_published_where_nobody_can_be_told(database, tmp_path, stream):
+    file = write(houses(40), tmp_path / "a.gpkg")
+    environment = os.environ | {"PYTHONPATH": os.fspath(ROOT), "GRIDATLAS_LANG": "en"}
+    command = [sys.executable, "-m", "cli.main", "import", LAYER, os.fspath(file)]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            command,
+            cwd=tmp_path,
+            env=environment,
+            **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, stream: full},
+        )
+    assert done.returncode == 0
+    assert b"Traceback" not in (done.stderr or b"")
+    assert rows(database, "SELECT status FROM import_run") == [("published",)]
+
+
+def test_night_is_published_where_neither_log_nor_report_can_be_written(database, tmp_path):
+    (tmp_path / "in").mkdir()
+    file = write(houses(40), tmp_path / "in" / "houses.gpkg")
+    (tmp_path / "in" / "building.toml").write_text('layer = "building"\nfile = "houses.*"\n')
+    words = ("nightly", tmp_path / "in", "--reports", file / "reports", "--log")
+    done = gridatlas(*words, "/dev/full", cwd=tmp_path)
+    assert done.returncode == 0, said(done)
+    assert "The log of the night can't be written" in said(done)
+    assert "Run 1 has ended (published) and stays so" in said(done)
+    assert rows(database, "SELECT count(*) FROM building") == [(40,)]
+    refused = gridatlas(*words, file / "log", cwd=tmp_path)
+    assert refused.returncode == 2
+    assert said(refused).startswith("✗ ")
+    assert rows(database, "SELECT count(*) FROM import_run") == [(1,)]
+
+
+def test_file_that_the_system_refuses_is_one_line(database, tmp_path):
+    file = write(houses(10), tmp_path / "a.gpkg")
+    done = gridatlas("mapping", "suggest", file, "--out", file / "below", cwd=tmp_path)
+    assert done.returncode == 1
+    assert said(done).splitlines() == [
+        f"✗ {file / 'below'} can't be read or written: Not a directory. Check that it exists, that "
+        "you have the right to it, and that its disk has room."
+    ]
+    with Path("/dev/full").open("wb") as full:
+        listed = subprocess.run(
+            [sys.executable, "-m", "cli.main", "runs"],
+            env=os.environ | {"PYTHONPATH": os.fspath(ROOT), "GRIDATLAS_LANG": "en"},
+            cwd=tmp_path,
+            stdout=full,
+            stderr=subprocess.PIPE,
+        )
+    assert listed.returncode == 1
+    assert listed.stderr.decode().startswith("✗ the output can't be read or written: No space")
+
+
+COMPILE = """
+import numpy as np
+from geo.partition.bins import strongest_at
+from geo.partition.kernel import COMPILED
+import numba
+print(COMPILED["cache"], numba.config.CACHE_DIR)
+"""
+
+
+@pytest.mark.parametrize("has_home", [True, False])
+def test_compiled_code_of_a_read_only_checkout_is_kept_in_the_home(tmp_path, has_home):
+    checkout, home = tmp_path / "checkout", tmp_path / "home"
+    copied = ["cp", "-r", os.fspath(ROOT / "geo"), os.fspath(checkout / "geo")]
+    checkout.mkdir()
+    home.mkdir()
+    subprocess.run(copied, check=True)
+    subprocess.run(["rm", "-rf", os.fspath(checkout / "geo/partition/__pycache__")], check=True)
+    closed = [checkout] if has_home else [checkout, home]
+    subprocess.run(["chmod", "-R", "a-w", *map(os.fspath, closed)], check=True)
+    # Root may write everywhere, unless the right to do so is taken from it.
+    without_rights = ["setpriv", "--bounding-set=-dac_override"] if os.geteuid() == 0 else []
+    variables = {"PYTHONPATH": checkout, "GRIDATLAS_HOME": home, "HOME": "/nonexistent"}
+    environment = {k: v for k, v in os.environ.items() if k != "NUMBA_CACHE_DIR"}
+    done = subprocess.run(
+        [*without_rights, sys.executable, "-c", COMPILE],
+        env=environment | {name: os.fspath(value) for name, value in variables.items()},
+        cwd=checkout,
+        capture_output=True,
+        text=True,
+    )
+    subprocess.run(["chmod", "-R", "u+w", *map(os.fspath, closed)], check=True)
+    assert done.returncode == 0, done.stderr
+    kept, _, folder = done.stdout.strip().partition(" ")
+    assert kept == str(has_home)
+    assert not has_home or Path(folder).is_relative_to(home / "cache")
+
+
+GBK = "zh_CN.GBK"
+
+
+@pytest.fixture
+def gbk() -> dict[str, str]:
+    """Return the variables of a machine in the locale zh_CN.GBK."""
+    ask = "import locale; locale.setlocale(locale.LC_ALL, ''); print(locale.getencoding())"
+    variables = {"LC_ALL": GBK, "GRIDATLAS_LANG": ""}
+    found = subprocess.run(
+        [sys.executable, "-c", ask], env=os.environ | variables, capture_output=True, text=True
+    )
+    assert found.stdout.strip().lower() == "gbk", "./gridatlas test makes the locale zh_CN.GBK"
+    return variables
+
+
+def test_chinese_paths_work_in_a_locale_of_other_bytes(database, tmp_path, gbk):
+    folder = tmp_path / "测试 目录"
+    folder.mkdir()
+    file = write(houses(12, name=["镕𠮷楼"] * 12), folder / "楼.gpkg")  # one letter GBK lacks
+    done = gridatlas("import", LAYER, file, "--report", folder / "报告", cwd=folder, **gbk)
+    assert done.returncode == 0, done.stderr
+    assert f"报告：{folder}/报告/run-1.html" in done.stdout.decode("gbk")
+    assert (folder / "报告" / "run-1.html").exists()
+    assert rows(database, "SELECT DISTINCT name FROM building") == [("镕𠮷楼",)]
+    out = gridatlas("export", LAYER, "导出.gpkg", cwd=folder, **gbk)
+    assert out.returncode == 0, out.stderr
+    assert (folder / "导出.gpkg").exists()
+    assert "导出.gpkg" in out.stdout.decode("gbk")
+    typed = gridatlas("correct", LAYER, "b001", "name=王府".encode("gbk"), cwd=folder, **gbk)
+    assert typed.returncode == 0, typed.stderr
+    assert rows(database, "SELECT name FROM building WHERE code = 'b001'") == [("王府",)]
+
+
+def test_name_in_other_bytes_is_refused_in_one_line(database, tmp_path, gbk):
+    name = "建筑.gpkg".encode("gbk")
+    write(houses(12), tmp_path / "a.gpkg").rename(tmp_path / os.fsdecode(name))
+    for variables in (gbk, {"LC_ALL": "C"}, {"LC_ALL": "C.UTF-8"}):
+        done = gridatlas("import", LAYER, name, cwd=tmp_path, **variables)
+        assert done.returncode == 2, done.stderr
+        assert len(done.stderr.splitlines()) == 1
+    assert "is not UTF-8" in said(done)
+
+
+def test_home_with_a_chinese_name_works_in_a_locale_of_other_bytes(tmp_path_factory, gbk):
+    folder = tmp_path_factory.mktemp("机器")
+    for one in (folder, *folder.parents):
+        if one.name.startswith(("pytest-", "机器")):
+            one.chmod(0o755)  # the database runs as another user
+    home = folder / "网格 图谱"
+    variables = gbk | {"GRIDATLAS_HOME": os.fspath(home), "DATABASE_URL": ""}
+    try:
+        done = gridatlas("db", "start", cwd=folder, **variables)
+        assert done.returncode == 0, done.stderr.decode("gbk")
+        listed = gridatlas("runs", cwd=folder, **variables)
+        assert listed.stdout.decode("gbk").strip() == catalogue("zh")["import.no_runs"]
+    finally:
+        cluster.stop(home)
+
+
+@pytest.mark.locale
+def test_language_is_that_of_the_machine(database):
+    done = CliRunner().invoke(application(), ["runs"])
+    lang = "zh" if os.environ.get("LC_ALL", "").startswith("zh") else "en"
+    assert done.output.strip() == catalogue(lang)["import.no_runs"]
