@@ -2,7 +2,7 @@
 
 import logging
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,6 @@ DRIVERS = {
     ".gpkg": "GPKG",
     ".geojson": "GeoJSON",
     ".json": "GeoJSON",
-    ".pbf": "OSM",
     ".kml": "KML",
 }
 """Formats that are read, by ending. What else GDAL could open is left out in :mod:`etl`."""
@@ -112,26 +111,11 @@ def _only_layer(path: Path) -> str:
     return names[0]
 
 
-def read_raw(
-    path: Path,
-    layer: str,
-    *,
-    columns: Sequence[str] | None = None,
-    where: str | None = None,
-    encoding: str | None = None,
-    **options: str,
-) -> gpd.GeoDataFrame:
+def read_raw(path: Path, layer: str, *, encoding: str | None = None) -> gpd.GeoDataFrame:
     """Return a layer as the file has it, in the file's own system.
 
     A geometry that can't be built or is invalid is repaired where its parts allow it (column
     ``repaired``), else None.
-
-    Parameters
-    ----------
-    columns, where
-        Columns to read, and GDAL's condition on the features.
-    **options
-        Open options of the file's driver.
 
     Raises
     ------
@@ -140,14 +124,7 @@ def read_raw(
     """
     with quiet():
         try:
-            meta, _, wkb, values = pyogrio.raw.read(
-                path.resolve(),
-                layer=layer,
-                columns=columns,
-                where=where,
-                encoding=encoding,
-                **options,
-            )
+            meta, _, wkb, values = pyogrio.raw.read(path.resolve(), layer=layer, encoding=encoding)
         except UNREADABLE as error:
             raise InputError("file_unreadable", file=path, format=path.suffix) from error
     if wkb is None:

@@ -139,7 +139,7 @@ def _layers(source: Source, path: Path) -> dict[str, gpd.GeoDataFrame]:
     buildings = made_of.buildings(source)
     if buildings.empty:
         raise InputError("no_buildings", file=path)
-    plausible(buildings, path, "multipolygons")
+    plausible(buildings, path, "building")
     return {
         "building": buildings,
         "road": made_of.roads(source),

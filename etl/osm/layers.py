@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import geopandas as gpd
-import numpy as np
 import pandas as pd
 import shapely
 
 from etl.extent import sea_beside
 from etl.osm import tags
-from etl.osm.source import Source, area_code
+from etl.osm.source import Source
 from etl.osm.tags import by_value, limited, metres, number, tonnes
 from geo import crs as systems
 
@@ -24,7 +23,7 @@ def buildings(source: Source) -> gpd.GeoDataFrame:
     rows = source.areas[tagged.notna() & (tagged != "no")].reset_index(drop=True)
     return _frame(
         rows,
-        code=area_code(rows),
+        code=rows["code"],
         name=_name(rows),
         address=_address(rows),
         kind=rows["building"],
@@ -57,7 +56,7 @@ def roads(source: Source) -> gpd.GeoDataFrame:
     alley = (rows["highway"] == "service") & (rows["service"] == "alley")
     return _frame(
         rows,
-        code="osm:w" + rows["osm_id"],
+        code=rows["code"],
         name=_name(rows),
         road_class=rows["highway"].map(by_value(tags.ROAD_CLASS)).mask(alley, "alley"),
         width_m=limited(metres(rows["width"]), 0.3, 200),
@@ -82,7 +81,7 @@ def railways(source: Source) -> gpd.GeoDataFrame:
     rows = _with_length(source.lines[source.lines["railway"].isin(tags.RAILWAYS)])
     return _frame(
         rows,
-        code="osm:w" + rows["osm_id"],
+        code=rows["code"],
         name=_name(rows),
         bridge=rows["bridge"].isin(tags.YES),
         tunnel=rows["tunnel"].isin(tags.YES),
@@ -100,13 +99,13 @@ def waters(source: Source, buildings: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     frames = [
         _frame(
             streams,
-            code="osm:w" + streams["osm_id"],
+            code=streams["code"],
             name=_name(streams),
             kind=streams["waterway"].map(kinds),
             width_m=limited(metres(streams["width"]), 0, 10_000),
             covered=streams["tunnel"].isin(tags.YES),
         ),
-        _frame(surfaces, code=area_code(surfaces), name=_name(surfaces), kind=kind, covered=False),
+        _frame(surfaces, code=surfaces["code"], name=_name(surfaces), kind=kind, covered=False),
         _sea(source.lines[source.lines["natural"] == "coastline"], buildings),
     ]
     together = _together(frames)
@@ -126,19 +125,15 @@ def _sea(coastline: gpd.GeoDataFrame, buildings: gpd.GeoDataFrame) -> gpd.GeoDat
 def facilities(source: Source) -> gpd.GeoDataFrame:
     """Return public facilities: points, and grounds where they are mapped as areas."""
     frames = []
-    areas = source.areas
-    for rows, code in (
-        (source.points, "osm:n" + source.points["osm_id"]),
-        (areas, area_code(areas)),
-    ):
+    for rows in (source.points, source.areas):
         category = _category(rows)
-        kept = category.notna()
-        chosen = rows[kept].reset_index(drop=True)
+        has_category = category.notna()
+        chosen = rows[has_category].reset_index(drop=True)
         frames.append(
             _frame(
                 chosen,
-                code=code[kept].to_numpy(),
-                category=category[kept].to_numpy(),
+                code=chosen["code"],
+                category=category[has_category].to_numpy(),
                 name=_name(chosen),
                 phone=chosen["phone"].fillna(chosen["contact_phone"]).fillna(""),
                 address=_address(chosen),
@@ -161,7 +156,7 @@ def hydrants(source: Source) -> gpd.GeoDataFrame:
     rows = points[points["emergency"] == "fire_hydrant"].reset_index(drop=True)
     return _frame(
         rows,
-        code="osm:n" + rows["osm_id"],
+        code=rows["code"],
         network="water",
         kind="hydrant",
         name=_name(rows),
@@ -175,10 +170,8 @@ def places(source: Source) -> gpd.GeoDataFrame:
     """Return the places around which communities are made: ``name`` and points."""
     rows = source.points[source.points["place"].isin(tags.PLACES)]
     rows = rows.assign(name=_name(rows))
-    rows = rows[rows["name"] != ""]
-    order = rows["osm_id"].astype(np.int64).argsort(kind="stable")
-    found: gpd.GeoDataFrame = rows.iloc[order.to_numpy()][["name", "geom"]].reset_index(drop=True)
-    return found
+    named: gpd.GeoDataFrame = rows[rows["name"] != ""][["name", "geom"]]
+    return named.reset_index(drop=True)
 
 
 def community_polygons(source: Source) -> gpd.GeoDataFrame:

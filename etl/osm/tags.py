@@ -1,6 +1,37 @@
 """What OpenStreetMap's tags mean in the tables' terms (values as its wiki defines them)."""
 
+from collections.abc import Mapping
+
 import pandas as pd
+
+FACILITY_KEYS = (
+    "amenity",
+    "social_facility",
+    "shop",
+    "leisure",
+    "emergency",
+    "railway",
+    "tourism",
+    "office",
+)
+POINT_KEYS = ("place", *FACILITY_KEYS)
+LINE_KEYS = ("highway", "waterway", "railway", "natural", "boundary")
+AREA_KEYS = ("building", "natural", "waterway", "boundary", *FACILITY_KEYS)
+"""Keys of what is read as points, as lines and as areas."""
+
+NOTE_KEYS = {"type", "source", "note", "fixme", "created_by"}
+"""Keys that say nothing about what an object is."""
+
+COLUMNS = (
+    *("name", "name:zh", "phone", "contact:phone", "addr:street", "addr:housenumber"),
+    *("place", *FACILITY_KEYS),
+    *("building", "building:levels", "building:levels:underground", "building:material"),
+    *("building:flats", "height", "start_date"),
+    *("highway", "service", "lanes", "width", "maxheight", "maxweight", "incline", "oneway"),
+    *("surface", "bridge", "tunnel", "waterway", "natural", "water", "boundary", "admin_level"),
+    *("fire_hydrant:flow_rate", "fire_hydrant:pressure"),
+)
+"""Tags that become columns."""
 
 PLACES = ("quarter", "suburb", "neighbourhood", "village")
 """Values of ``place`` around which a community is made."""
@@ -111,6 +142,50 @@ CATEGORY = {
 """Our category by key and values, the first key that has one."""
 
 YES = ("yes", "true", "1", "viaduct", "building_passage", "culvert", "covered", "movable")
+
+
+CATEGORY_TAGS = {
+    (key, value)
+    for key, table in CATEGORY.items()
+    for values in table.values()
+    for value in values.split()
+}
+"""Tags that make a facility."""
+
+
+def is_line(tags: Mapping[str, str], *, is_closed: bool) -> bool:
+    """Return whether a way is read as a line."""
+    if is_closed and (tags.get("area") == "yes" or tags.get("waterway") == "riverbank"):
+        return False
+    return (
+        not tags.keys().isdisjoint(("highway", "waterway", "railway"))
+        or tags.get("natural") == "coastline"
+        or tags.get("boundary") == "administrative"
+    )
+
+
+def is_area(tags: Mapping[str, str]) -> bool:
+    """Return whether a closed way or a relation is read as an area."""
+    return (
+        tags.get("building", "no") != "no"
+        or tags.get("natural") == "water"
+        or tags.get("waterway") == "riverbank"
+        or tags.get("boundary") == "administrative"
+        or not CATEGORY_TAGS.isdisjoint(tags.items())
+    )
+
+
+def layer_of(tags: Mapping[str, str]) -> str:
+    """Return the layer of what is tagged so."""
+    if tags.get("building", "no") != "no":
+        return "building"
+    if tags.get("boundary") == "administrative":
+        return "region"
+    if "highway" in tags:
+        return "road"
+    if tags.get("natural") in ("water", "coastline") or "waterway" in tags:
+        return "water"
+    return "railway" if tags.get("railway") in RAILWAYS else "facility"
 
 
 def by_value(table: dict[str, str]) -> dict[str, str]:
