@@ -206,6 +206,9 @@ def _report(extract: "Extract", seconds: float) -> None:
         lines.append(text("import.outside", **asdict(figures)))
     if figures.rejected or figures.repaired:
         lines.append(text("import.mended", **asdict(figures)))
+    if figures.unread:
+        counts = ", ".join(f"{key} {count}" for key, count in figures.unread.items())
+        lines.append(text("import.unread", tags=counts))
     lines.append(text("import.seconds", seconds=seconds))
     for line in lines:
         console.out.print(line, highlight=False, markup=False)

@@ -40,6 +40,8 @@ class Figures:
         Buildings around which a border was moved, and those that one cuts still.
     outside
         Buildings outside every community.
+    unread
+        Number of values by tag that are no figure, or could mean several.
     households, estimated
         Households in the communities, and those of them that are estimated.
     """
@@ -54,6 +56,7 @@ class Figures:
     outside: int
     households: int
     estimated: int
+    unread: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,8 @@ def read_osm(
     given = None if communities is None else given_communities(communities, crs)
     source = read_source(existing(path, ".pbf"))
     progress("osm", 1, STEPS)
-    layers = _layers(source, path)
+    layers, doubtful = _layers(source, path)
+    rejected = [*source.rejected, *doubtful]
     metric = systems.metric_crs_of(layers["building"])
     layers["building"] = estimated(layers["building"].to_crs(metric), settings)
     progress("osm", 2, STEPS)
@@ -126,21 +130,22 @@ def read_osm(
         shapes = layers[name].to_crs(metric).geometry
         layers[name]["region_code"] = community_of(shapes, local)
     progress("osm", 4, STEPS)
-    figures = _figures(source, layers["building"], made)
+    figures = _figures(source, len(rejected), layers["building"], made)
     if communities and figures.outside == len(layers["building"]):
         raise InputError("communities_elsewhere", file=communities, osm=path)
     layers["building"] = layers["building"].drop(columns="kind").to_crs(systems.STORAGE)
     layers["region"] = divisions.to_crs(systems.STORAGE)
     progress("osm", STEPS, STEPS)
-    return Extract(layers, source.rejected, figures, made.merged)
+    return Extract(layers, rejected, figures, made.merged)
 
 
-def _layers(source: Source, path: Path) -> dict[str, gpd.GeoDataFrame]:
-    buildings = made_of.buildings(source)
+def _layers(source: Source, path: Path) -> tuple[dict[str, gpd.GeoDataFrame], list[Rejected]]:
+    """Return the layers of an extract, and the buildings set aside."""
+    buildings, rejected = made_of.buildings(source)
     if buildings.empty:
         raise InputError("no_buildings", file=path)
     plausible(buildings, path, "building")
-    return {
+    layers = {
         "building": buildings,
         "road": made_of.roads(source),
         "railway": made_of.railways(source),
@@ -148,6 +153,7 @@ def _layers(source: Source, path: Path) -> dict[str, gpd.GeoDataFrame]:
         "facility": made_of.facilities(source),
         "pipe_node": made_of.hydrants(source),
     }
+    return layers, rejected
 
 
 def _communities(
@@ -169,12 +175,12 @@ def _communities(
     )
 
 
-def _figures(source: Source, buildings: gpd.GeoDataFrame, made: Made) -> Figures:
+def _figures(source: Source, rejected: int, buildings: gpd.GeoDataFrame, made: Made) -> Figures:
     inside = buildings[buildings["region_code"].notna()]
     guessed = inside["households_source"] == "estimated"
     return Figures(
         repaired=source.repaired,
-        rejected=len(source.rejected),
+        rejected=rejected,
         communities=len(made.communities),
         places=made.places,
         blocks=made.blocks,
@@ -183,4 +189,5 @@ def _figures(source: Source, buildings: gpd.GeoDataFrame, made: Made) -> Figures
         outside=len(buildings) - len(inside),
         households=int(inside["households"].sum()),
         estimated=int(inside.loc[guessed, "households"].sum()),
+        unread={key: count for key, count in sorted(source.unread.items()) if count},
     )

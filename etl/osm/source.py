@@ -5,7 +5,8 @@ or an area and could not is listed with its reason.
 """
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,8 @@ class Source:
         Number of areas that had to be repaired.
     rejected
         What could not be built.
+    unread
+        Number of values by tag that say no figure, or could mean several.
     """
 
     points: gpd.GeoDataFrame
@@ -64,6 +67,18 @@ class Source:
     areas: gpd.GeoDataFrame
     repaired: int
     rejected: list[Rejected]
+    unread: Counter[str] = field(default_factory=Counter)
+
+    def figures(
+        self, rows: gpd.GeoDataFrame, key: str, read: Callable[[str], float | None]
+    ) -> pd.Series:
+        """Return a tag's figures in some rows; count those that could not be read."""
+        texts = rows[key.replace(":", "_")]
+        figures = {text: read(text) for text in texts.dropna().unique()}
+        found: pd.Series = texts.map(figures).astype(float)
+        has_digit = texts.dropna().astype(str).str.contains(r"\d")
+        self.unread[key] += int((has_digit & found[has_digit.index].isna()).sum())
+        return found
 
 
 @dataclass(frozen=True)

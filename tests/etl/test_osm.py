@@ -62,7 +62,7 @@ def test_building_tags_become_columns(tmp_path):
         addr__housenumber="4",
     )
     block(pbf, 1, amenity="school")
-    block(pbf, 2, building__levels="about six", height="0", start_date="C19")
+    block(pbf, 2, building__levels="about six", height="0", start_date="C19", name="A\u2028B")
     frame = read(pbf, tmp_path).layers["building"]
     tower = one(frame, "osm:w1")
     assert (tower["use"], tower["structure"]) == ("residential", "reinforced_concrete")
@@ -75,6 +75,7 @@ def test_building_tags_become_columns(tmp_path):
     assert (school["use"], school["households"]) == ("education", 0)
     assert school["households_source"] == "estimated"
     odd = one(frame, "osm:w3")
+    assert odd["name"] == "A B"
     assert np.isnan(odd["storeys_above"])
     assert np.isnan(odd["height_m"])
     assert np.isnan(odd["year_built"])
@@ -158,6 +159,90 @@ def test_waters_facilities_and_hydrants(tmp_path):
     (hydrant,) = layers["pipe_node"].to_dict("records")
     assert (hydrant["network"], hydrant["kind"]) == ("water", "hydrant")
     assert (hydrant["flow_l_s"], hydrant["pressure_mpa"]) == (30.0, pytest.approx(0.6))
+
+
+def test_figures_that_are_none_or_several_are_left_out_and_counted(tmp_path):
+    pbf = Pbf()
+    tags = [
+        {"building__levels": "3;4", "building__flats": "20-24", "start_date": "~1985"},
+        {"building__levels": "6层", "building__flats": "unknown", "start_date": "1985..1990"},
+        {"building__levels": "-1", "height": "1200 cm", "start_date": "2190-01-01"},
+        {"building": "construction", "building__flats": "60"},
+    ]
+    for column, values in enumerate(tags):
+        block(pbf, column, **values)
+    extract = read(pbf, tmp_path)
+    frame = extract.layers["building"].set_index("code")
+    known = frame[["storeys_above", "height_m", "year_built"]].astype(object)
+    assert known.where(known.notna(), None).to_numpy().tolist() == [
+        [None, None, None],
+        [6, None, 1985],
+        [None, 12, None],
+        [None, None, None],
+    ]
+    assert set(frame["households_source"]) == {"estimated"}
+    assert frame["households"]["osm:w4"] == 0
+    assert extract.figures.unread == {"building:flats": 2, "building:levels": 2, "start_date": 2}
+
+
+def test_what_lies_below_ground_or_is_there_twice_is_no_building(tmp_path):
+    pbf = Pbf()
+    tags = [
+        {"location": "underground"},
+        {"layer": "-1"},
+        {"level": "-2;-1"},
+        {"layer": "-1", "building__flats": "8"},
+        {"level": "-1;0"},
+        {"level": "0"},
+    ]
+    for column, values in enumerate(tags):
+        block(pbf, column, **values)
+    west, south, width = 7.4 + 5 * STEP, 43.7, 0.4 * STEP
+    around = [(0, 0), (0, width), (width, width), (width, 0), (0, 0)]
+    pbf.way([(west + x, south + y) for x, y in around], building="retail", level="1")
+    pbf.rectangle(7.41, 43.7, 7.4101, 43.7001, building__part="yes")
+    extract = read(pbf, tmp_path)
+    assert extract.layers["building"]["code"].tolist() == ["osm:w4", "osm:w5", "osm:w6"]
+    assert {one.code: one.reason for one in extract.rejected} == {
+        "osm:w1": "below_ground",
+        "osm:w2": "below_ground",
+        "osm:w3": "below_ground",
+        "osm:w7": "duplicate_shape",
+        "osm:w8": "part_without_building",
+    }
+    assert extract.figures.rejected == 5
+
+
+def test_hydrants_hang_on_the_main_and_other_waters_are_intakes(tmp_path):
+    pbf = Pbf()
+    block(pbf, 0)
+    tags = {
+        "main": {"fire_hydrant__pressure": "400 kPa", "fire_hydrant__flow_capacity": "60 m3/h"},
+        "no unit": {"fire_hydrant__flow_capacity": "60"},
+        "broken": {"operational_status": "broken"},
+        "both": {"emergency": "fire_hydrant;defibrillator"},
+        "suction": {"fire_hydrant__pressure": "suction"},
+        "pond": {"fire_hydrant__type": "pond"},
+        "river": {"water_source": "river"},
+        "pumped": {"water_source": "river", "fire_hydrant__pressure": "5"},
+        "point": {"emergency": "suction_point"},
+        "tank": {"emergency": "water_tank"},
+    }
+    for name, values in tags.items():
+        pbf.node(7.4, 43.7, **{"emergency": "fire_hydrant", "name": name, **values})
+    pbf.node(7.4, 43.7, disused__emergency="fire_hydrant")
+    pbf.rectangle(7.41, 43.7, 7.4101, 43.7001, emergency="fire_hydrant", name="area")
+    layers = read(pbf, tmp_path).layers
+    node = layers["pipe_node"].set_index("name")
+    assert node.index.tolist() == ["main", "no unit", "broken", "both", "pumped", "area"]
+    assert node.loc["main", "flow_l_s"] == pytest.approx(16.667, abs=0.001)
+    assert node.loc["main", "pressure_mpa"] == pytest.approx(0.4)
+    assert np.isnan(node.loc["no unit", "flow_l_s"])
+    assert node["in_service"].tolist() == [None, None, False, None, None, None]
+    assert (node.geom_type == "Point").all()
+    intakes = layers["facility"].set_index("name")["category"]
+    assert intakes.index.tolist() == ["suction", "pond", "river", "point", "tank"]
+    assert set(intakes) == {"intake"}
 
 
 def test_what_is_broken_is_set_aside_and_never_stops_the_import(tmp_path):
