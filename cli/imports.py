@@ -134,7 +134,7 @@ def register(app: typer.Typer) -> None:
         ] = None,
     ) -> None:
         """Import buildings, roads, waters, facilities and hydrants of an extract."""
-        from etl.osm import read_osm
+        from etl.osm import free_district_code, read_osm, source_name
         from geo import db
         from geo.settings import settings
 
@@ -142,12 +142,16 @@ def register(app: typer.Typer) -> None:
             raise InputError("code_not_six_digits", code=code)
         began = time.monotonic()
         with console.progress() as progress:
+            if not code:
+                db.upgrade()
+                with db.engine().connect() as connection:
+                    code = free_district_code(connection, file, source_name(file))
             extract = read_osm(
                 file,
                 settings(),
                 communities=communities,
                 crs=crs or None,
-                code=code or None,
+                code=code,
                 progress=progress,
             )
             db.upgrade()
@@ -176,6 +180,7 @@ def _published(file: Path, extract: "Extract", dry: bool, progress: "Progress") 
         guard=replace(guard_of(settings()), rejected_percent=100.0),
         progress=progress,
         dry=dry,
+        share_codes=True,
         file=str(file),
         figures=asdict(extract.figures),
     )

@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from etl import diff, indexes, passed, runs
 from etl.delivery import Delivery, Outcome
 from etl.diff import Counts
-from etl.guard import Concern
+from etl.guard import Concern, claimed_land
 from etl.record import finish
 from etl.runs import Run
 from etl.write import write_all
@@ -165,6 +165,7 @@ def _concerns(
             text(f"SELECT count(*) FROM {delivery.rejected} WHERE layer = :layer"), {"layer": name}
         ).scalar_one()
         found += delivery.guard.judge(connection, staged, counts[name], live, refused)
+        found += claimed_land(connection, staged, delivery.scope.source)
     return found
 
 

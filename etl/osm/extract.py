@@ -40,6 +40,8 @@ class Figures:
         Buildings around which a border was moved, and those that one cuts still.
     outside
         Buildings outside every community.
+    outside_households
+        Households in the buildings outside.
     unread
         Number of values by tag that are no figure, or could mean several.
     households, estimated
@@ -56,6 +58,7 @@ class Figures:
     outside: int
     households: int
     estimated: int
+    outside_households: int
     unread: dict[str, int]
 
 
@@ -115,16 +118,17 @@ def read_osm(
     """
     progress("osm", 0, STEPS)
     given = None if communities is None else given_communities(communities, crs)
+    code = code or district_code(path)
     source = read_source(existing(path, ".pbf"))
     progress("osm", 1, STEPS)
-    layers, doubtful = _layers(source, path)
+    layers, doubtful = _layers(source, path, code)
     rejected = [*source.rejected, *doubtful]
     metric = systems.metric_crs_of(layers["building"])
     layers["building"] = estimated(layers["building"].to_crs(metric), settings)
     progress("osm", 2, STEPS)
     made = _communities(source, layers, metric, given)
     progress("osm", 3, STEPS)
-    divisions = regions(made.communities, code or district_code(path), path)
+    divisions = regions(made.communities, code, path)
     local = divisions[divisions["level"] == "community"]
     for name in ("building", "facility"):
         shapes = layers[name].to_crs(metric).geometry
@@ -139,7 +143,9 @@ def read_osm(
     return Extract(layers, rejected, figures, made.merged)
 
 
-def _layers(source: Source, path: Path) -> tuple[dict[str, gpd.GeoDataFrame], list[Rejected]]:
+def _layers(
+    source: Source, path: Path, district: str
+) -> tuple[dict[str, gpd.GeoDataFrame], list[Rejected]]:
     """Return the layers of an extract, and the buildings set aside."""
     buildings, rejected = made_of.buildings(source)
     if buildings.empty:
@@ -149,7 +155,7 @@ def _layers(source: Source, path: Path) -> tuple[dict[str, gpd.GeoDataFrame], li
         "building": buildings,
         "road": made_of.roads(source),
         "railway": made_of.railways(source),
-        "water": made_of.waters(source, buildings),
+        "water": made_of.waters(source, buildings, district),
         "facility": made_of.facilities(source),
         "pipe_node": made_of.hydrants(source),
     }
@@ -188,6 +194,7 @@ def _figures(source: Source, rejected: int, buildings: gpd.GeoDataFrame, made: M
         cut=made.cut,
         outside=len(buildings) - len(inside),
         households=int(inside["households"].sum()),
+        outside_households=int(buildings["households"].sum() - inside["households"].sum()),
         estimated=int(inside.loc[guessed, "households"].sum()),
         unread={key: count for key, count in sorted(source.unread.items()) if count},
     )

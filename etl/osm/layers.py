@@ -149,8 +149,8 @@ def railways(source: Source) -> gpd.GeoDataFrame:
     )
 
 
-def waters(source: Source, buildings: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
-    """Return streams, the surfaces of waters, and the sea around the buildings."""
+def waters(source: Source, buildings: gpd.GeoDataFrame, district: str) -> gpd.GeoDataFrame:
+    """Return streams, the surfaces of waters, and the sea around the buildings of a district."""
     kinds = by_value(tags.WATER_KIND)
     streams = _with_length(source.lines[source.lines["waterway"].isin(kinds)])
     areas = source.areas
@@ -167,20 +167,22 @@ def waters(source: Source, buildings: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
             covered=streams["tunnel"].isin(tags.YES),
         ),
         _frame(surfaces, code=surfaces["code"], name=_name(surfaces), kind=kind, covered=False),
-        _sea(source.lines[source.lines["natural"] == "coastline"], buildings),
+        _sea(source.lines[source.lines["natural"] == "coastline"], buildings, district),
     ]
     together = _together(frames)
     return together.assign(covered=together["covered"].astype(bool))
 
 
-def _sea(coastline: gpd.GeoDataFrame, buildings: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+def _sea(
+    coastline: gpd.GeoDataFrame, buildings: gpd.GeoDataFrame, district: str
+) -> gpd.GeoDataFrame:
     """Return the sea around the buildings as one water."""
     metric = systems.metric_crs_of(buildings)
     west, south, east, north = buildings.to_crs(metric).total_bounds
     around = shapely.box(west - SEA_M, south - SEA_M, east + SEA_M, north + SEA_M)
     sea = sea_beside(coastline.to_crs(metric).geometry.to_numpy(), around)
     rows = gpd.GeoDataFrame(geometry=[sea], crs=metric).to_crs(coastline.crs)
-    return _frame(rows, code=["osm:sea"], name="", kind="sea", covered=False)
+    return _frame(rows, code=[f"osm:sea-{district}"], name="", kind="sea", covered=False)
 
 
 def facilities(source: Source) -> gpd.GeoDataFrame:
@@ -274,11 +276,11 @@ def community_polygons(source: Source) -> gpd.GeoDataFrame:
 
 
 def border_lines(source: Source) -> gpd.GeoSeries:
-    """Return the borders that no community crosses, as far as the extract holds them."""
-    lines = source.lines
-    chosen = lines["admin_level"].isin(tags.BORDER_LEVELS)
-    found: gpd.GeoSeries = lines[chosen & (lines["boundary"] == "administrative")].geometry
-    return found
+    """Return the borders of the highest level in the extract, as far as it holds them."""
+    lines = source.lines[source.lines["boundary"] == "administrative"]
+    lines = lines[lines["admin_level"].isin(tags.BORDER_LEVELS)]
+    borders: gpd.GeoSeries = lines[lines["admin_level"] == lines["admin_level"].min()].geometry
+    return borders
 
 
 def _name(frame: gpd.GeoDataFrame) -> pd.Series:

@@ -48,7 +48,7 @@ COMMUNITY_LEVELS = ("9", "10", "11")
 """Values of ``admin_level`` that stand for communities (China: 10)."""
 
 BORDER_LEVELS = ("2", "3", "4", "5", "6", "7", "8")
-"""Values of ``admin_level`` whose borders no community crosses."""
+"""Values of ``admin_level`` of borders above communities; the highest level of a file ends it."""
 
 USE = {
     "residential": "apartments house detached semidetached_house terrace residential dormitory "

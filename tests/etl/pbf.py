@@ -12,14 +12,18 @@ Tags = Mapping[str, str]
 
 @dataclass
 class Extract:
-    """Nodes, ways and relations in the order in which they are added, numbered from 1."""
+    """Nodes, ways and relations in the order in which they are added, numbered from 1.
 
+    ``first`` is another number to begin with, for a file of other objects.
+    """
+
+    first: int = 1
     nodes: list[mutable.Node] = field(default_factory=list)
     ways: list[mutable.Way] = field(default_factory=list)
     relations: list[mutable.Relation] = field(default_factory=list)
 
     def node(self, lon: float, lat: float, **tags: str) -> int:
-        number = len(self.nodes) + 1
+        number = len(self.nodes) + self.first
         self.nodes.append(mutable.Node(id=number, location=(lon, lat), tags=_named(tags)))
         return number
 
@@ -31,7 +35,7 @@ class Extract:
 
     def way_of(self, refs: Sequence[int], **tags: str) -> int:
         """Add a way of nodes that are there, or are missing from the file."""
-        number = len(self.ways) + 1
+        number = len(self.ways) + self.first
         self.ways.append(mutable.Way(id=number, nodes=list(refs), tags=_named(tags)))
         return number
 
@@ -41,7 +45,7 @@ class Extract:
 
     def area(self, members: Sequence[tuple[str, int]], **tags: str) -> int:
         """Add a multipolygon of ways, each ``("outer", way)`` or ``("inner", way)``."""
-        number = len(self.relations) + 1
+        number = len(self.relations) + self.first
         ways = [("w", way, role) for role, way in members]
         tags = {"type": "multipolygon", **_named(tags)}
         self.relations.append(mutable.Relation(id=number, members=ways, tags=tags))

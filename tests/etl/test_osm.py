@@ -308,7 +308,9 @@ def test_monaco_has_its_nine_quarters(monaco):
     ]
     assert region["level"].tolist()[:3] == ["city", "district", "street"]
     assert region["parent_code"].tolist()[1:4] == region["code"].tolist()[:3]
-    assert (region.geom_type == "Polygon").all()
+    # A house at the frontier, between others that lie mostly beyond it, is a piece by itself.
+    largest = [max(part.area for part in shapely.get_parts(land)) for land in region.geometry]
+    assert (largest > 0.99 * region.geometry.area.to_numpy()).all()
     # About 37,300 residents at the census of 2016.
     assert 15_000 < monaco.figures.households < 25_000
     by_community = monaco.layers["building"].groupby("region_code")["households"].sum()
@@ -547,6 +549,22 @@ def test_file_without_places_is_one_community_of_its_name(tmp_path):
     ]
     assert set(region["name"]) == {"Town"}
     assert extract.figures.places == 0
+
+
+def test_households_beyond_inner_borders_and_in_lone_houses_belong_to_a_community(tmp_path):
+    """A country's villages each lie within a border of their own, and not each has a place."""
+    pbf = Pbf()
+    for column in (0, 1, 2, 12, 13, 30):
+        block(pbf, column, building__flats="200" if column < 30 else "1")
+    pbf.node(7.4, 43.7, place="village", name="First")
+    tags = {"boundary": "administrative"}
+    ring = [(-1, -2), (45, -2), (45, 3), (-1, 3), (-1, -2)]
+    pbf.way([(7.4 + x * STEP, 43.7 + y * STEP) for x, y in ring], admin_level="2", **tags)
+    inner = [(7.4 + 1.7 * STEP, y) for y in (43.69, 43.71)]
+    pbf.way(inner, admin_level="8", **tags)
+    extract = read(pbf, tmp_path)
+    assert extract.layers["building"]["region_code"].nunique(dropna=False) == 1
+    assert (extract.figures.outside, extract.figures.households) == (0, 1001)
 
 
 def test_borders_in_the_file_are_taken_as_they_are(tmp_path):
