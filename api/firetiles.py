@@ -75,9 +75,10 @@ def network_tile(
 
 
 def _tile(z: int, x: int, y: int) -> Tile:
-    if max(x, y) >= 2**z:
+    tile = Tile(z, x, y)
+    if not tile.exists:
         raise NotFoundError("no_such_tile", z=z, x=x, y=y)
-    return Tile(z, x, y)
+    return tile
 
 
 def _answer(

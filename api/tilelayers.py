@@ -4,12 +4,13 @@ Tiles hold what anyone may see: of a building its outline, use, storeys and name
 the grids with their households; near the ground, what only some roles may see.
 """
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+import morecantile
+import pyproj
 from sqlalchemy import (
     ARRAY,
     BigInteger,
@@ -60,6 +61,9 @@ DETAIL_FROM = 14
 NARROW = ("canal", "stream", "pond")
 """Waters left out of the far zooms."""
 
+PYRAMID = morecantile.tms.get("WebMercatorQuad")
+TO_DEGREES = pyproj.Transformer.from_crs(3857, 4326, always_xy=True)
+
 _outline = OUTLINES.c
 
 
@@ -90,23 +94,27 @@ class Tile:
             *(bindparam(name, side, Float) for name, side in sides), STORAGE_SRID
         )
 
+    @property
+    def exists(self) -> bool:
+        """Return whether the pyramid has such a tile."""
+        return PYRAMID.is_valid(morecantile.Tile(self.x, self.y, self.z))
+
     def degrees(self) -> tuple[float, float, float, float]:
-        """Return west, south, east, north of the tile with its buffer."""
-
-        def lat(row: float) -> float:
-            return math.degrees(math.atan(math.sinh(math.pi * (1 - 2 * row / 2**self.z))))
-
-        margin, width = BUFFER / EXTENT, 360 / 2**self.z
-        west = (self.x - margin) * width - 180
-        east = (self.x + 1 + margin) * width - 180
-        return west, lat(self.y + 1 + margin), east, lat(self.y - margin)
+        """Return west, south, east, north of the tile with its buffer, within the pyramid."""
+        left, bottom, right, top = PYRAMID.xy_bounds(morecantile.Tile(self.x, self.y, self.z))
+        buffer = (right - left) * BUFFER / EXTENT
+        whole = PYRAMID.xy_bbox
+        (west, east), (south, north) = TO_DEGREES.transform(
+            (max(left - buffer, whole.left), min(right + buffer, whole.right)),
+            (bottom - buffer, top + buffer),
+        )
+        return west, south, east, north
 
 
 def tile_at(lon: float, lat: float, z: int) -> Tile:
     """Return the tile of a zoom that holds a place in degrees."""
-    share = (1 - math.asinh(math.tan(math.radians(lat))) / math.pi) / 2
-    column, row = int((lon + 180) / 360 * (1 << z)), int(share * (1 << z))
-    return Tile(z, min(column, (1 << z) - 1), min(row, (1 << z) - 1))
+    tile = PYRAMID.tile(lon, lat, z, truncate=True)
+    return Tile(z, tile.x, tile.y)
 
 
 Shape = InstrumentedAttribute[Any] | ColumnElement[Any]

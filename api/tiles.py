@@ -63,9 +63,9 @@ async def tile(
 ) -> Response:
     """Return a tile with the layers water, railway, road, compound, building, facility,
     community and grid, and the points of the labels; 204 where there is nothing."""
-    if max(x, y) >= 2**z:
-        raise NotFoundError("no_such_tile", z=z, x=x, y=y)
     asked = Tile(z, x, y)
+    if not asked.exists:
+        raise NotFoundError("no_such_tile", z=z, x=x, y=y)
     if plan is not None or status == "draft":
         body = await run_in_threadpool(_of_plans, request, asked, asker, plan)
         return kept(request, body, MEDIA_TYPE)
@@ -108,14 +108,14 @@ async def _tag_known(scope: Scope) -> str | None:
         return None
     headers = Headers(scope=scope)
     given = headers.get("if-none-match")
-    z, x, y = map(int, address.groups())
-    if given is None or "authorization" in headers or z > MAX_ZOOM or max(x, y) >= 2**z:
+    asked = Tile(*map(int, address.groups()))
+    if given is None or "authorization" in headers or asked.z > MAX_ZOOM or not asked.exists:
         return None
     try:
         state = await scope["app"].state.state.now()
     except UnreachableError:
         return None  # who answers all else says so
-    tag = _tag(state, ANYONE, Tile(z, x, y))
+    tag = _tag(state, ANYONE, asked)
     return next((known for known in (tag, _packed(tag)) if knows(given, known)), None)
 
 

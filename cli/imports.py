@@ -139,7 +139,7 @@ def register(app: typer.Typer) -> None:
         ] = None,
     ) -> None:
         """Import buildings, roads, waters, facilities and hydrants of an extract."""
-        from etl.osm import read_osm
+        from etl.osm import free_district_code, read_osm, source_name
         from geo import db
         from geo.settings import settings
 
@@ -147,12 +147,16 @@ def register(app: typer.Typer) -> None:
             raise InputError("code_not_six_digits", code=code)
         began = time.monotonic()
         with console.progress() as progress:
+            if not code:
+                db.upgrade()
+                with db.engine().connect() as connection:
+                    code = free_district_code(connection, file, source_name(file))
             extract = read_osm(
                 file,
                 settings(),
                 communities=communities,
                 crs=crs or None,
-                code=code or None,
+                code=code,
                 progress=progress,
             )
             db.upgrade()
@@ -183,6 +187,7 @@ def _published(file: Path, extract: "Extract", dry: bool, progress: "Progress") 
         guard=replace(guard_of(settings()), rejected_percent=100.0),
         progress=progress,
         dry=dry,
+        share_codes=True,
         file=str(file),
         figures=asdict(extract.figures),
     )
@@ -213,6 +218,9 @@ def _report(extract: "Extract", seconds: float) -> None:
         lines.append(text("import.outside", **asdict(figures)))
     if figures.rejected or figures.repaired:
         lines.append(text("import.mended", **asdict(figures)))
+    if figures.unread:
+        counts = ", ".join(f"{key} {count}" for key, count in figures.unread.items())
+        lines.append(text("import.unread", tags=counts))
     lines.append(text("import.seconds", seconds=seconds))
     for line in lines:
         console.out.print(line, highlight=False, markup=False)

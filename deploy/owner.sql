@@ -23,6 +23,5 @@ GRANT gridatlas_publisher TO :"owner";
 
 \connect :"database"
 CREATE EXTENSION postgis;
-CREATE EXTENSION pgrouting;
 CREATE EXTENSION pg_trgm;
 CREATE EXTENSION btree_gist;

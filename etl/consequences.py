@@ -150,15 +150,21 @@ WITH land AS (SELECT old AS geom FROM touched_region UNION ALL SELECT new FROM t
 lying AS (
     SELECT DISTINCT b.code, b.region_code, ST_PointOnSurface(b.geom) AS place
     FROM building b JOIN land ON b.geom && land.geom
+),
+-- A building leaves its community only if that one changed, and it lies there no more: land that
+-- another source claims too takes no building away.
+placed AS (
+    SELECT DISTINCT ON (lying.code) lying.code, lying.region_code AS old, r.code AS new
+    FROM lying JOIN region r ON r.level = 'community' AND ST_Intersects(r.geom, lying.place)
+    WHERE lying.region_code IS NULL
+       OR lying.region_code IN (SELECT code FROM touched_region)
+       OR NOT EXISTS (SELECT FROM region old WHERE old.code = lying.region_code)
+    ORDER BY lying.code, (r.code = lying.region_code) DESC NULLS LAST, r.code
 )
-SELECT DISTINCT ON (lying.code) lying.code, lying.region_code AS old, r.code AS new
-FROM lying JOIN region r ON r.level = 'community' AND ST_Intersects(r.geom, lying.place)
-WHERE lying.region_code IS DISTINCT FROM r.code
-  AND (lying.region_code IS NULL OR lying.region_code IN (SELECT code FROM touched_region)
-       OR r.code IN (SELECT code FROM touched_region))
-  AND NOT EXISTS (SELECT FROM correction c WHERE c.layer = 'building' AND c.code = lying.code
+SELECT code, old, new FROM placed
+WHERE old IS DISTINCT FROM new
+  AND NOT EXISTS (SELECT FROM correction c WHERE c.layer = 'building' AND c.code = placed.code
                   AND c.field = 'region_code')
-ORDER BY lying.code, r.code
 """
 
 

@@ -18,9 +18,12 @@ NODE_M = 0.0001
 
 
 def built_up_extent(
-    buildings: gpd.GeoSeries, streets: gpd.GeoSeries, sea: shapely.Geometry
+    buildings: gpd.GeoSeries,
+    streets: gpd.GeoSeries,
+    sea: shapely.Geometry,
+    inhabited: Geometries,
 ) -> shapely.Geometry:
-    """Return the land that is built up, in metres, without holes or specks."""
+    """Return the land that is built up, in metres, without holes or specks where nobody lives."""
     near = shapely.union_all(shapely.buffer(buildings.to_numpy(), BUILT_UP_M, quad_segs=2))
     shapely.prepare(near)
     lines = streets.to_numpy()
@@ -29,7 +32,9 @@ def built_up_extent(
     joined = shapely.union(near, shapely.intersection(lanes, shapely.buffer(near, BUILT_UP_M)))
     closed = shapely.buffer(shapely.buffer(joined, BUILT_UP_M), -2 * BUILT_UP_M + STREET_MARGIN_M)
     pieces = shapely.get_parts(shapely.difference(closed, sea))
-    pieces = pieces[shapely.area(pieces) >= min(LEAST_PIECE_M2, shapely.area(pieces).max())]
+    is_kept = shapely.area(pieces) >= min(LEAST_PIECE_M2, shapely.area(pieces).max())
+    is_kept[shapely.STRtree(pieces).query(inhabited, predicate="intersects")[1]] = True
+    pieces = pieces[is_kept]
     filled = [shapely.Polygon(piece.exterior) for piece in pieces]
     whole = shapely.difference(shapely.union_all(filled), sea)
     smooth: shapely.Geometry = shapely.simplify(whole, 2.0)
@@ -39,19 +44,47 @@ def built_up_extent(
 def within_borders(
     extent: shapely.Geometry, borders: Geometries, places: Geometries
 ) -> shapely.Geometry:
-    """Return the parts of an extent that lie on the same side of administrative borders as places.
+    """Return an extent without the parts that a border divides from all places.
 
-    An extract often holds a border in part only; then it cuts off what it divides all the same.
+    Parameters
+    ----------
+    extent
+        Built-up land, in metres.
+    borders
+        Lines of the highest level of administrative borders. An extract often holds them in part
+        only; then they cut off what they divide all the same.
+    places
+        Points of places.
+
+    Returns
+    -------
+    shapely.Geometry
+        The pieces of the extent with a place. Besides, where a border around a place is whole, the
+        pieces within; where none is, those that end at no border and have none between them and
+        the nearest piece with a place.
     """
     if len(borders) == 0 or len(places) == 0:
         return extent
     # To the last digit: where a border follows a street, the two must stay one line.
     pieces = cut(shapely.get_parts(extent), borders, node_m=0.0)
-    own = np.unique(shapely.STRtree(pieces).query(places, predicate="intersects")[1])
-    if len(own) == 0:
+    has_place = np.zeros(len(pieces), dtype=bool)
+    has_place[shapely.STRtree(pieces).query(places, predicate="intersects")[1]] = True
+    if not has_place.any():
         return extent
-    kept: shapely.Geometry = shapely.coverage_union_all(pieces[own])
-    return kept
+    rings = shapely.get_parts(shapely.polygonize([shapely.union_all(borders)]))
+    own_rings = rings[np.unique(shapely.STRtree(rings).query(places, predicate="within")[1])]
+    if len(own_rings):
+        points = shapely.point_on_surface(pieces)
+        is_within = np.zeros(len(pieces), dtype=bool)
+        is_within[shapely.STRtree(own_rings).query(points, predicate="within")[0]] = True
+        is_own = has_place | is_within
+    else:
+        with_place, border = shapely.union_all(pieces[has_place]), shapely.union_all(borders)
+        across = shapely.shortest_line(shapely.point_on_surface(pieces), with_place)
+        is_at_border = shapely.dwithin(pieces, border, 2 * NODE_M)
+        is_own = has_place | ~(is_at_border | shapely.intersects(across, border))
+    own_land: shapely.Geometry = shapely.coverage_union_all(pieces[is_own])
+    return own_land
 
 
 def around_buildings(extent: shapely.Geometry, buildings: Geometries) -> shapely.Geometry:

@@ -14,15 +14,14 @@ DRIVERS = {
     ".gdb": "OpenFileGDB",
     ".kml": "LIBKML",
     ".dxf": "DXF",
-    ".pbf": "OSM",
 }
 """The one driver of GDAL's that may open a suffix."""
 
-VECTOR = tuple(suffix for suffix in DRIVERS if suffix != ".pbf")
+VECTOR = tuple(DRIVERS)
 TABLES = (".csv", ".xlsx", ".parquet")
 ENDINGS = (*VECTOR, *TABLES, ".zip")
-PLANS = (".shp", ".gpkg", ".geojson", ".json", ".pbf", ".kml")
-"""What is read as polygons of communities or grids, or as an extract."""
+PLANS = (".shp", ".gpkg", ".geojson", ".json", ".kml")
+"""What is read as polygons of communities or grids."""
 
 GEOMETRY = "gridatlas geometry"
 """Column with the geometry, as well-known binary, of every table that is read and has one."""

@@ -16,6 +16,9 @@ from geo.settings import Settings
 WEIGHTY = ("region",)
 """Layers of which every feature counts, however few there are."""
 
+CLAIMED_SHARE = 0.01
+"""Share of the smaller one by which communities of two sources may overlap along their border."""
+
 AREAL = ("region", "compound")
 """Layers whose changed area is measured."""
 
@@ -74,6 +77,43 @@ class Guard:
             return []
         values = {"layer": staged.layer, "percent": round(percent, 1), "limit": self.area_percent}
         return [Concern("too_much_area", values)]
+
+
+def claimed_land(connection: Connection, staged: Staged, source: str) -> list[Concern]:
+    """Return whether new or redrawn communities lie on land that other sources' communities hold.
+
+    What is live with the same shape was accepted before, and is no concern any more.
+    """
+    if staged.layer != "region" or not {"level", "geom"} <= {*staged.columns}:
+        return []
+    rows = connection.execute(
+        text(
+            "SELECT live.source, count(DISTINCT live.code) AS communities, (SELECT count(*) "
+            "FROM building b WHERE b.region_code = ANY (array_agg(live.code)) AND EXISTS "
+            f"(SELECT FROM {staged.table} s WHERE s.level = 'community' "
+            "AND ST_Intersects(s.geom, b.geom))) AS buildings "
+            f"FROM {staged.table} fresh JOIN region live ON live.level = 'community' "
+            "AND live.source <> :source AND ST_Intersects(live.geom, fresh.geom) "
+            "WHERE fresh.level = 'community' AND ST_Area(ST_Intersection(live.geom, fresh.geom)) "
+            "> :share * least(ST_Area(live.geom), ST_Area(fresh.geom)) "
+            "AND NOT EXISTS (SELECT FROM region own WHERE own.code = fresh.code "
+            "AND own.source = :source AND ST_Equals(own.geom, fresh.geom)) "
+            "GROUP BY live.source ORDER BY live.source"
+        ),
+        {"source": source, "share": CLAIMED_SHARE},
+    )
+    return [
+        Concern(
+            "land_of_other_source",
+            {
+                "layer": staged.layer,
+                "count": row.communities,
+                "source": row.source,
+                "buildings": row.buildings,
+            },
+        )
+        for row in rows
+    ]
 
 
 def guard_of(settings: Settings, limits: Limits | None = None) -> Guard:

@@ -76,6 +76,7 @@ def publish_frames(
     guard: Guard | None = None,
     progress: Progress = silent,
     dry: bool = False,
+    share_codes: bool = False,
     **report: Any,
 ) -> Outcome:
     """Publish a set of frames; return how the run ended (see :func:`publish`).
@@ -84,6 +85,9 @@ def publish_frames(
     ----------
     dry
         Say what would happen, and change nothing.
+    share_codes
+        Sources may hold the same objects by the same codes: what another one has, regions aside,
+        stays its, and is refused by feature.
     **report
         What else its report tells.
     """
@@ -92,7 +96,9 @@ def publish_frames(
 
         def work() -> Outcome:
             with run.timed("stage"):
-                delivery = _staged(engine, run, chosen, source, rejected, progress)
+                delivery = _staged(
+                    engine, run, chosen, source, rejected, progress, share_codes=share_codes
+                )
                 delivery.guard = guard
             return settle(engine, run, delivery, progress, dry=dry)
 
@@ -106,6 +112,8 @@ def _staged(
     source: str,
     rejected: Sequence[Rejected],
     progress: Progress,
+    *,
+    share_codes: bool,
 ) -> Delivery:
     """Stage frames, all of whose features must be right."""
     total, done = sum(map(len, layers.values())), 0
@@ -127,6 +135,8 @@ def _staged(
     with run.connection.begin():
         for one in staged.values():
             run.connection.execute(text(f"ANALYZE {one.table}"))
+            if share_codes and one.layer != "region":
+                relations.set_aside_foreign(run.connection, one, refused, source)
             relations.refuse_strictly(run.connection, one, source)
     return Delivery(staged, refused, Scope(source))
 

@@ -23,7 +23,6 @@ from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, Geomet
 from etl import encoding as encodings
 from etl.archive import look_through
 from etl.formats import GEOMETRY
-from etl.pbf import area_relations
 from geo.errors import InputError
 
 _UNREADABLE = (
@@ -97,17 +96,9 @@ def read_pages(path: Path, layer: str, encoding: str | None, size: int) -> Itera
             return
 
 
-def read_features(
-    path: Path,
-    layer: str,
-    size: int,
-    columns: list[str] | None,
-    where: str | None,
-    encoding: str | None,
-    options: dict[str, str],
-) -> Iterator[pa.Table]:
-    """Yield the features of a layer that fulfil a condition; the schema's metadata has the CRS."""
-    how = {"columns": columns, "where": where, "encoding": encoding, **options}
+def read_features(path: Path, layer: str, size: int, encoding: str | None) -> Iterator[pa.Table]:
+    """Yield the features of a layer; the schema's metadata has the CRS."""
+    how = {"encoding": encoding}
     table = _features(path, layer, how)
     for start in range(0, max(table.num_rows, 1), size):
         yield table.slice(start, size)
@@ -134,14 +125,6 @@ def _with_geometry(table: pa.Table, column: str) -> pa.Table:
 def text_encoding(path: Path) -> str | None:
     """Return the encoding of a shapefile's texts, None for another format."""
     return encodings.dbf_encoding(path)
-
-
-def declared_areas(path: Path) -> list[tuple[int, dict[str, str]]]:
-    """Return the relations of an extract that stand for an area, with their tags."""
-    try:
-        return list(area_relations(path))
-    except (ValueError, IndexError) as error:
-        raise unreadable(path, error) from error
 
 
 def read_csv(path: Path, encoding: str | None = None) -> Iterator[pa.Table]:
@@ -313,7 +296,7 @@ def _parquet(path: Path) -> tuple[parquet.ParquetFile, str, dict[str, Any]]:
 TASKS: dict[str, Callable[..., Any]] = {
     task.__name__: task
     for task in (
-        *(layer_names, layer_information, text_encoding, declared_areas, parquet_information),
+        *(layer_names, layer_information, text_encoding, parquet_information),
         *(read_records, read_pages, read_features, read_csv, read_xlsx, read_parquet),
     )
 }

@@ -1,6 +1,5 @@
 """Vector files in, with one clear word for what is wrong with them."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -77,34 +76,18 @@ def only_layer(path: Path) -> str:
     return names[0]
 
 
-def read_raw(
-    path: Path,
-    layer: str,
-    *,
-    columns: Sequence[str] | None = None,
-    where: str | None = None,
-    encoding: str | None = None,
-    **options: str,
-) -> gpd.GeoDataFrame:
+def read_raw(path: Path, layer: str, *, encoding: str | None = None) -> gpd.GeoDataFrame:
     """Return a layer as the file has it, in the file's own system.
 
     A geometry that can't be built or is invalid is repaired where its parts allow it (column
     ``repaired``), else None.
-
-    Parameters
-    ----------
-    columns, where
-        Columns to read, and GDAL's condition on the features.
-    **options
-        Open options of the file's driver.
 
     Raises
     ------
     InputError
         If the file or the layer can't be read to its end.
     """
-    arguments = {"columns": columns, "where": where, "encoding": encoding, "options": options}
-    tables = sandbox.stream(path, "read_features", layer=layer, size=SIZE, **arguments)
+    tables = sandbox.stream(path, "read_features", layer=layer, size=SIZE, encoding=encoding)
     table = pa.concat_tables(tables)
     if GEOMETRY not in table.column_names:
         raise InputError("no_geometry", file=path, layer=layer)

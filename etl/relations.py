@@ -72,6 +72,11 @@ def refuse(
     return counts
 
 
+def set_aside_foreign(connection: Connection, staged: Staged, rejected: str, source: str) -> int:
+    """Move staged features whose code another source has to the refused ones; return how many."""
+    return move(connection, staged, rejected, _foreign(staged, source))
+
+
 def refuse_strictly(connection: Connection, staged: Staged, source: str) -> None:
     """Raise on the first feature of a staging table that can't be published.
 

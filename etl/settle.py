@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from etl import diff, indexes, passed, runs
 from etl.delivery import Delivery, Outcome
 from etl.diff import Counts
-from etl.guard import Concern
+from etl.guard import Concern, claimed_land
 from etl.layers import REGISTER
 from etl.record import finish, refuse_resolved
 from etl.runs import Run
@@ -167,6 +167,7 @@ def _concerns(
             text(f"SELECT count(*) FROM {delivery.rejected} WHERE layer = :layer"), {"layer": name}
         ).scalar_one()
         found += delivery.guard.judge(connection, staged, counts[name], live, refused)
+        found += claimed_land(connection, staged, delivery.scope.source)
     return found
 
 

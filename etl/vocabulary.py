@@ -153,6 +153,7 @@ VALUES: dict[str, dict[str, str]] = {
         "police": "派出所 警务室 公安 警察",
         "fire_station": "消防站 消防队 消防救援站",
         "shelter": "避难场所 应急避难场所",
+        "intake": "消防取水点 取水口 消防水池 消防水鹤",
         "market": "市场 菜市场 农贸市场 超市",
         "park": "公园 广场 绿地",
         "sport": "体育 体育场 体育馆 健身",

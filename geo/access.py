@@ -42,7 +42,7 @@ _FUNCTIONS = {
 }
 """Functions that the rules rest on, with the types of their arguments, dependent ones first."""
 
-EXTENSIONS = ("postgis", "pgrouting", "pg_trgm", "btree_gist")
+EXTENSIONS = ("postgis", "pg_trgm", "btree_gist")
 
 Conditions = Mapping[str, str]
 
@@ -153,7 +153,7 @@ RULES: dict[str, Rule] = {
         read=_rows(EVERY, "admin"),
         add=_rows(_OWN_NAME, "planner", "fire", "utility", "importer", "admin", "keeper"),
     ),
-    **dict.fromkeys(("fire_finding", "fire_area", "fire_overlay", "road_edge"), _FIRE),
+    **dict.fromkeys(("fire_finding", "fire_area", "fire_overlay"), _FIRE),
     "building_review": Rule(read=_FIRE.read, write=_FIRE.read),
     "hydrant_inspection": Rule(read=_rows(EVERY, "utility") | dict(_FIRE.read), write=_FIRE.read),
     "account": Rule(read=_rows(EVERY, "admin", "keeper"), write=_rows(EVERY, "admin")),

@@ -31,7 +31,7 @@ from psycopg.conninfo import make_conninfo
 from geo.errors import SetupError
 from geo.messages import text
 
-PACKAGES = "postgresql-15-postgis-3 postgresql-15-pgrouting"
+PACKAGES = "postgresql-15-postgis-3"
 LEAST_MAJOR = 15
 POSTGIS = "postgis-3"
 SERVER_USER = "postgres"
@@ -184,9 +184,8 @@ def _binaries() -> Path:
     found = []
     for initdb in INSTALLED.glob("*/bin/initdb"):
         major = initdb.parts[-3]
-        control = Path(f"/usr/share/postgresql/{major}/extension")
-        needed = [control / f"{name}.control" for name in ("postgis", "pgrouting")]
-        if major.isdigit() and int(major) >= LEAST_MAJOR and all(file.exists() for file in needed):
+        control = Path(f"/usr/share/postgresql/{major}/extension/postgis.control")
+        if major.isdigit() and int(major) >= LEAST_MAJOR and control.exists():
             found.append((int(major), initdb.parent))
     if not found:
         raise SetupError("postgis_missing", packages=PACKAGES)

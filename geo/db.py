@@ -333,11 +333,10 @@ def _check_server(connection: Connection, url: str) -> None:
         raise SetupError("server_too_old", url=url, version=version // 10_000)
     if encoding != "UTF8":
         raise SetupError("database_encoding", url=url, encoding=encoding)
-    asked = text("SELECT default_version FROM pg_available_extensions WHERE name = :name")
-    found = connection.execute(asked, {"name": "postgis"}).scalar()
-    routing = connection.execute(asked, {"name": "pgrouting"}).scalar()
-    new_enough = found is not None and tuple(map(int, found.split(".")[:2])) >= LEAST_POSTGIS
-    if not new_enough or routing is None:
+    postgis = connection.execute(
+        text("SELECT default_version FROM pg_available_extensions WHERE name = 'postgis'")
+    ).scalar()
+    if postgis is None or tuple(map(int, postgis.split(".")[:2])) < LEAST_POSTGIS:
         raise SetupError("server_without_postgis", packages=cluster.PACKAGES)
 
 

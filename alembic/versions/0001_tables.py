@@ -18,7 +18,7 @@ branch_labels = None
 depends_on = None
 
 
-EXTENSIONS = ("postgis", "pgrouting", "pg_trgm", "btree_gist")
+EXTENSIONS = ("postgis", "pg_trgm", "btree_gist")
 
 LAYERS = (
     "region",

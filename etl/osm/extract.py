@@ -41,6 +41,10 @@ class Figures:
         Buildings around which a border was moved, and those that one cuts still.
     outside
         Buildings outside every community.
+    outside_households
+        Households in the buildings outside.
+    unread
+        Number of values by tag that are no figure, or could mean several.
     households, estimated
         Households in the communities, and those of them that are estimated.
     """
@@ -55,6 +59,8 @@ class Figures:
     outside: int
     households: int
     estimated: int
+    outside_households: int
+    unread: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -113,42 +119,48 @@ def read_osm(
     """
     progress("osm", 0, STEPS)
     given = None if communities is None else given_communities(communities, crs)
+    code = code or district_code(path)
     source = read_source(check_file(path, ".pbf"))
     progress("osm", 1, STEPS)
-    layers = _layers(source, path)
+    layers, doubtful = _layers(source, path, code)
+    rejected = [*source.rejected, *doubtful]
     metric = systems.metric_crs_of(layers["building"])
     layers["building"] = estimated(layers["building"].to_crs(metric), settings)
     progress("osm", 2, STEPS)
     made = _communities(source, layers, metric, given)
     progress("osm", 3, STEPS)
-    divisions = regions(made.communities, code or district_code(path), path)
+    divisions = regions(made.communities, code, path)
     local = divisions[divisions["level"] == "community"]
     for name in ("building", "facility"):
         shapes = layers[name].to_crs(metric).geometry
         layers[name]["region_code"] = community_of(shapes, local)
     progress("osm", 4, STEPS)
-    figures = _figures(source, layers["building"], made)
+    figures = _figures(source, len(rejected), layers["building"], made)
     if communities and figures.outside == len(layers["building"]):
         raise InputError("communities_elsewhere", file=communities, osm=path)
     layers["building"] = layers["building"].drop(columns="kind").to_crs(systems.STORAGE)
     layers["region"] = divisions.to_crs(systems.STORAGE)
     progress("osm", STEPS, STEPS)
-    return Extract(layers, source.rejected, figures, made.merged)
+    return Extract(layers, rejected, figures, made.merged)
 
 
-def _layers(source: Source, path: Path) -> dict[str, gpd.GeoDataFrame]:
-    buildings = made_of.buildings(source)
+def _layers(
+    source: Source, path: Path, district: str
+) -> tuple[dict[str, gpd.GeoDataFrame], list[Rejected]]:
+    """Return the layers of an extract, and the buildings set aside."""
+    buildings, rejected = made_of.buildings(source)
     if buildings.empty:
         raise InputError("no_buildings", file=path)
-    plausible(buildings, path, "multipolygons")
-    return {
+    plausible(buildings, path, "building")
+    layers = {
         "building": buildings,
         "road": made_of.roads(source),
         "railway": made_of.railways(source),
-        "water": made_of.waters(source, buildings),
+        "water": made_of.waters(source, buildings, district),
         "facility": made_of.facilities(source),
         "pipe_node": made_of.hydrants(source),
     }
+    return layers, rejected
 
 
 def _communities(
@@ -170,12 +182,12 @@ def _communities(
     )
 
 
-def _figures(source: Source, buildings: gpd.GeoDataFrame, made: Made) -> Figures:
+def _figures(source: Source, rejected: int, buildings: gpd.GeoDataFrame, made: Made) -> Figures:
     inside = buildings[buildings["region_code"].notna()]
     guessed = inside["households_source"] == "estimated"
     return Figures(
         repaired=source.repaired,
-        rejected=len(source.rejected),
+        rejected=rejected,
         communities=len(made.communities),
         places=made.places,
         blocks=made.blocks,
@@ -183,5 +195,7 @@ def _figures(source: Source, buildings: gpd.GeoDataFrame, made: Made) -> Figures
         cut=made.cut,
         outside=len(buildings) - len(inside),
         households=int(inside["households"].sum()),
+        outside_households=int(buildings["households"].sum() - inside["households"].sum()),
         estimated=int(inside.loc[guessed, "households"].sum()),
+        unread={key: count for key, count in sorted(source.unread.items()) if count},
     )

@@ -1,7 +1,9 @@
 """Communities of an extract, and the levels above them, with their codes."""
 
+import hashlib
 import re
 import zlib
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,24 +11,58 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
+from sqlalchemy import Connection, func, select
 
 from etl.communities import Made, barriers_from, communities_from_places, paths_from
 from etl.extent import around_buildings, built_up_extent, within_borders
 from etl.readers import polygonal, read_vector
 from geo.codes import parent
 from geo.errors import InputError
+from geo.model import Region
 
 ENOUGH = 0.95
 """Polygons in the file that hold this share of the buildings are its communities."""
 
 PER_STREET = 999
+CITY_DIGITS = 4
 NAME_COLUMN = re.compile(r"name|名称|社区|社区名称|社区名|mc|sqmc|xqmc|zjmc", re.IGNORECASE)
 CODE_COLUMN = re.compile(r"code|编码|代码|区划代码|社区代码|dm|sqdm|xzqdm|zddm", re.IGNORECASE)
 
 
 def district_code(path: Path) -> str:
     """Return six digits for a place that has no Chinese code: 99 and a checksum of its name."""
-    return f"99{zlib.crc32(path.name.split('.')[0].encode()) % 10000:04d}"
+    return next(_district_codes(path))
+
+
+def free_district_code(connection: Connection, path: Path, source: str) -> str:
+    """Return six digits for a place that has no Chinese code and that no other source uses.
+
+    A source keeps what it has. No division of China begins with 9, so there is room for a thousand
+    cities.
+
+    Raises
+    ------
+    InputError
+        If all are taken.
+    """
+    own = select(func.min(Region.code)).where(Region.source == source, Region.level == "district")
+    if (code := connection.scalar(own)) is not None:
+        return str(code[:6])
+    city = func.left(Region.code, CITY_DIGITS)
+    taken = set(connection.scalars(select(city).where(Region.source != source).distinct()))
+    for code in _district_codes(path):
+        if code[:CITY_DIGITS] not in taken:
+            return code
+    raise InputError("codes_exhausted", file=path)
+
+
+def _district_codes(path: Path) -> Iterator[str]:
+    """Yield codes for a place: one by its name, then one for each city that begins with 9."""
+    name = path.name.split(".")[0].encode()
+    yield f"99{zlib.crc32(name) % 10_000:04d}"
+    start = int.from_bytes(hashlib.blake2b(name, digest_size=8).digest())
+    for step in range(1000):
+        yield f"9{(start + step) % 1000:03d}{start // 1000 % 99 + 1:02d}"
 
 
 def given_communities(path: Path, crs: str | None) -> gpd.GeoDataFrame:
@@ -84,7 +120,8 @@ def communities(
         return Made(own.assign(code=""))
     streets = layers["road"][layers["road"]["road_class"] != "path"]
     sea = layers["water"][layers["water"]["kind"] == "sea"].geometry.union_all()
-    extent = built_up_extent(buildings.geometry, streets.geometry, sea)
+    inhabited = buildings.geometry[buildings["households"] > 0].to_numpy()
+    extent = built_up_extent(buildings.geometry, streets.geometry, sea, inhabited)
     extent = within_borders(extent, borders.to_numpy(), places.geometry.to_numpy())
     extent = around_buildings(extent, buildings.geometry.to_numpy())
     inside = places[shapely.dwithin(extent, places.geometry.to_numpy(), 500.0)]

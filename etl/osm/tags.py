@@ -1,6 +1,45 @@
 """What OpenStreetMap's tags mean in the tables' terms (values as its wiki defines them)."""
 
-import pandas as pd
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+FACILITY_KEYS = (
+    "amenity",
+    "social_facility",
+    "shop",
+    "leisure",
+    "emergency",
+    "railway",
+    "tourism",
+    "office",
+)
+POINT_KEYS = ("place", *FACILITY_KEYS)
+LINE_KEYS = ("highway", "waterway", "railway", "natural", "boundary")
+AREA_KEYS = ("building", "building:part", "natural", "waterway", "boundary", *FACILITY_KEYS)
+"""Keys of what is read as points, as lines and as areas."""
+
+NOTE_KEYS = {"type", "source", "note", "fixme", "created_by"}
+"""Keys that say nothing about what an object is."""
+
+COLUMNS = (
+    *("name", "name:zh", "phone", "contact:phone", "addr:street", "addr:housenumber"),
+    *("place", *FACILITY_KEYS),
+    *(
+        "building",
+        "building:part",
+        "building:levels",
+        "building:levels:underground",
+        "building:material",
+    ),
+    *("building:flats", "height", "start_date", "location", "layer", "level", "parking"),
+    *("highway", "service", "lanes", "width", "maxheight", "maxweight", "incline", "oneway"),
+    *("surface", "bridge", "tunnel", "waterway", "natural", "water", "boundary", "admin_level"),
+    *("fire_hydrant:type", "fire_hydrant:flow_rate", "fire_hydrant:flow_capacity"),
+    *("fire_hydrant:pressure", "water_source", "operational_status", "disused", "abandoned"),
+)
+"""Tags that become columns."""
 
 PLACES = ("quarter", "suburb", "neighbourhood", "village")
 """Values of ``place`` around which a community is made."""
@@ -9,7 +48,7 @@ COMMUNITY_LEVELS = ("9", "10", "11")
 """Values of ``admin_level`` that stand for communities (China: 10)."""
 
 BORDER_LEVELS = ("2", "3", "4", "5", "6", "7", "8")
-"""Values of ``admin_level`` whose borders no community crosses."""
+"""Values of ``admin_level`` of borders above communities; the highest level of a file ends it."""
 
 USE = {
     "residential": "apartments house detached semidetached_house terrace residential dormitory "
@@ -103,14 +142,86 @@ CATEGORY = {
     "social_facility": {"elderly_care": "nursing_home assisted_living group_home"},
     "leisure": {"park": "park garden playground", "sport": "sports_centre stadium pitch"},
     "shop": {"market": "supermarket mall department_store"},
-    "emergency": {"shelter": "assembly_point"},
+    "emergency": {
+        "shelter": "assembly_point",
+        "intake": "suction_point fire_water_pond water_tank",
+    },
     "tourism": {"culture": "museum gallery"},
     "railway": {"transport": "station halt"},
     "office": {"government": "government"},
 }
 """Our category by key and values, the first key that has one."""
 
+OPEN_WATERS = ("pond", "lake", "river", "stream", "canal", "sea", "cistern", "tank", "water_tank")
+"""Values of ``water_source`` that are no mains."""
+
+OUT_OF_SERVICE = (
+    "broken",
+    "defect",
+    "defective",
+    "closed",
+    "out_of_order",
+    "non_operational",
+    "no",
+)
+"""Values of ``operational_status`` of what does not work."""
+
+NOT_LIVED_IN = ("construction", "ruins")
+"""Values of ``building`` whose flats nobody lives in."""
+
 YES = ("yes", "true", "1", "viaduct", "building_passage", "culvert", "covered", "movable")
+
+
+CATEGORY_TAGS = {
+    (key, value)
+    for key, table in CATEGORY.items()
+    for values in table.values()
+    for value in values.split()
+}
+"""Tags that make a facility."""
+
+
+def is_hydrant(emergency: str | None) -> bool:
+    """Return whether a value of ``emergency``, of several parted by semicolons, names a hydrant."""
+    return "fire_hydrant" in (emergency or "").split(";")
+
+
+def is_line(tags: Mapping[str, str], *, is_closed: bool) -> bool:
+    """Return whether a way is read as a line."""
+    if is_closed and (tags.get("area") == "yes" or tags.get("waterway") == "riverbank"):
+        return False
+    return (
+        not tags.keys().isdisjoint(("highway", "waterway", "railway"))
+        or tags.get("natural") == "coastline"
+        or tags.get("boundary") == "administrative"
+    )
+
+
+def is_area(tags: Mapping[str, str]) -> bool:
+    """Return whether a closed way or a relation is read as an area."""
+    return (
+        layer_of(tags) == "building"
+        or is_hydrant(tags.get("emergency"))
+        or tags.get("natural") == "water"
+        or tags.get("waterway") == "riverbank"
+        or tags.get("boundary") == "administrative"
+        or not CATEGORY_TAGS.isdisjoint(tags.items())
+    )
+
+
+def layer_of(tags: Mapping[str, str]) -> str:
+    """Return the layer of what is tagged so."""
+    if tags.get("building", "no") != "no" or tags.get("building:part", "no") != "no":
+        return "building"
+    if is_hydrant(tags.get("emergency")):
+        return "pipe_node"
+    if tags.get("boundary") == "administrative":
+        return "region"
+    if "highway" in tags:
+        return "road"
+    if tags.get("natural") in ("water", "coastline") or "waterway" in tags:
+        return "water"
+    return "railway" if tags.get("railway") in RAILWAYS else "facility"
 
 
 def by_value(table: dict[str, str]) -> dict[str, str]:
@@ -118,28 +229,48 @@ def by_value(table: dict[str, str]) -> dict[str, str]:
     return {theirs: ours for ours, values in table.items() for theirs in values.split()}
 
 
-def number(series: pd.Series) -> pd.Series:
-    """Return the first number in texts such as ``12 m`` or ``3,5``, else missing."""
-    words = series.astype("string").str.replace(",", ".", regex=False)
-    found = words.str.extract(r"^\s*(-?\d+(?:\.\d+)?)", expand=False)
-    return pd.to_numeric(found, errors="coerce").astype(float)
+def percent(text: str) -> float | None:
+    """Return a slope in percent; one in degrees or without a sign is not read."""
+    figure = re.fullmatch(r"([-+]?\d+(?:[.,]\d+)?)\s*%", text.strip())
+    return float(figure[1].replace(",", ".")) if figure else None
 
 
-def metres(series: pd.Series) -> pd.Series:
-    """Return lengths in metres; a figure in feet (``12 ft``, ``12'6"``) is converted."""
-    figure = number(series)
-    words = series.astype("string").fillna("")
-    inches = pd.to_numeric(words.str.extract(r"'\s*(\d+)", expand=False), errors="coerce")
-    feet = words.str.contains(r"ft|'", regex=True).astype(bool)
-    return figure.where(~feet, (figure + inches.fillna(0).astype(float) / 12.0) * 0.3048)
+def year(text: str) -> int | None:
+    """Return the year of a date, the first of a range; one to come is not read."""
+    date = re.fullmatch(r"(\d{4})(?:-\d\d(?:-\d\d)?)?(?:\.\..*)?", text.strip())
+    found = int(date[1]) if date else 0
+    return found if 500 <= found <= datetime.now().year else None
 
 
-def tonnes(series: pd.Series) -> pd.Series:
-    """Return weights in tonnes; a figure in kilograms is converted."""
-    kilograms = series.astype("string").fillna("").str.contains("kg").astype(bool)
-    return number(series).mask(kilograms, number(series) / 1000.0)
+def is_below_ground(tags: Mapping[str, Any]) -> bool:
+    """Return whether a building is said to lie under the ground.
+
+    ``layer`` and ``level`` alone say less: with flats it is a building that a bridge crosses, or a
+    slip.
+    """
+    if tags["location"] == "underground" or tags["parking"] == "underground":
+        return True
+    return tags["building_flats"] is None and (
+        _is_negative(tags["layer"]) or _is_negative(tags["level"])
+    )
 
 
-def limited(series: pd.Series, low: float, high: float) -> pd.Series:
-    """Return numbers with those that can't be true made missing."""
-    return series.where(series.between(low, high))
+def _is_negative(value: str | None) -> bool:
+    """Return whether a number, or every one of several, is below zero."""
+    return value is not None and bool(
+        re.fullmatch(r"\s*-\d+(\.\d+)?(\s*[;-]\s*-\d+(\.\d+)?)*\s*", value)
+    )
+
+
+def is_intake(tags: Mapping[str, Any]) -> bool:
+    """Return whether a hydrant is one without pressure: water is drawn from a pond or a tank."""
+    if tags["fire_hydrant_pressure"] == "suction" or tags["fire_hydrant_type"] == "pond":
+        return True
+    is_under_pressure = any(sign.isdigit() for sign in tags["fire_hydrant_pressure"] or "")
+    return tags["water_source"] in OPEN_WATERS and not is_under_pressure
+
+
+def is_out_of_service(tags: Mapping[str, Any]) -> bool:
+    """Return whether a hydrant is said not to work."""
+    is_given_up = tags["disused"] == "yes" or tags["abandoned"] == "yes"
+    return is_given_up or tags["operational_status"] in OUT_OF_SERVICE

@@ -39,13 +39,8 @@ from geo.layers import wkb
 from geo.locks import Lock
 from geo.model import STORAGE_SRID, FireArea, FireFinding, FireOverlay
 from geo.model.history import HISTORY
-from geo.network import database as road_edges
 from geo.network.noding import Bools, Ints
 from geo.progress import Progress, silent
-
-ROAD_EDGE = "road_edge"
-"""Name under which the state of the roads for pgRouting is kept."""
-
 
 MINUTES = (2.0, 3.0, 4.0, 5.0)
 """Response areas that are kept for the map, minutes from the call."""
@@ -96,7 +91,6 @@ def refresh(bind: Engine, desks: Desks, city: str, progress: Progress = silent) 
     def work(connection: Connection) -> dict[str, int]:
         locks.acquire(connection, Lock.FIRE_FINDINGS)
         desk = desks.of(connection, city)
-        _write_roads(connection, desk)
         written: dict[str, int] = {}
         for done, overlay in enumerate(Overlay):
             progress("fire", done, len(Overlay))
@@ -108,19 +102,6 @@ def refresh(bind: Engine, desks: Desks, city: str, progress: Progress = silent) 
     written = db.run_in_transaction(bind, work)
     progress("fire", len(Overlay), len(Overlay))
     return written
-
-
-def _write_roads(connection: Connection, desk: Desk) -> None:
-    """Keep the road graph in the database, if roads or the engine changed."""
-    ground, rules, engine = desk.ground, desk.rules, desk.vehicle
-    stamp = {"road": ground.changes.get("road", 0), "engine": str(engine)}
-    row = _state(connection, ground.city, ROAD_EDGE)
-    if row is not None and row.revisions == stamp:
-        return
-    began = time.monotonic()
-    passable = engines.is_free(engines.obstacles(ground.road, engine))[ground.graph.road]
-    road_edges.write(connection, ground.city, ground.graph, passable, ground.to_degrees)
-    _remember(connection, ground.city, ROAD_EDGE, stamp, rules, [], time.monotonic() - began)
 
 
 def is_stale(row: Mapping[str, Any] | None, known: Mapping[str, int], overlay: Overlay) -> bool:
@@ -294,7 +275,20 @@ _COLUMNS = (
 
 
 def _copy(connection: Connection, rows: Iterable[tuple[Any, ...]]) -> None:
-    road_edges.copy(connection, "fire_finding", _COLUMNS, rows)
+    """Add findings.
+
+    COPY does not work on a table with row-level security, so the rows go through a temporary table.
+    """
+    raw: Any = connection.connection.driver_connection
+    with raw.cursor() as cursor:
+        cursor.execute(
+            f"CREATE TEMP TABLE fresh ON COMMIT DROP AS SELECT {_COLUMNS} FROM fire_finding LIMIT 0"
+        )
+        with cursor.copy(f"COPY fresh ({_COLUMNS}) FROM STDIN") as stream:
+            for row in rows:
+                stream.write_row(row)
+        cursor.execute(f"INSERT INTO fire_finding ({_COLUMNS}) SELECT {_COLUMNS} FROM fresh")
+        cursor.execute("DROP TABLE fresh")
 
 
 def regions_of(ground: Ground, found: list[Finding]) -> list[str | None]:

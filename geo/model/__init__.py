@@ -10,7 +10,6 @@ from geo.model.fire import (
     FireFinding,
     FireOverlay,
     HydrantInspection,
-    RoadEdge,
 )
 from geo.model.grid import (
     DrawRun,
@@ -94,7 +93,6 @@ __all__ = [
     "Railway",
     "Region",
     "Road",
-    "RoadEdge",
     "Role",
     "RunChange",
     "Session",

@@ -23,6 +23,7 @@ class Category(StrEnum):
     POLICE = "police"
     FIRE_STATION = "fire_station"
     SHELTER = "shelter"
+    INTAKE = "intake"
     MARKET = "market"
     PARK = "park"
     SPORT = "sport"

@@ -145,24 +145,3 @@ class HydrantInspection(Base):
         Index(None, "hydrant_code", "inspected_on"),
         Index(None, "due_on"),
     )
-
-
-class RoadEdge(Base):
-    """A piece of the noded road network, for pgRouting: seconds for an engine, -1 where closed.
-
-    Written from the graph in memory whenever roads change.
-    """
-
-    __tablename__ = "road_edge"
-
-    id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
-    city: Mapped[str] = mapped_column(Text, primary_key=True)
-    road_code: Mapped[str] = mapped_column(Text)
-    source: Mapped[int] = mapped_column(BigInteger)
-    target: Mapped[int] = mapped_column(BigInteger)
-    length_m: Mapped[float]
-    cost: Mapped[float]
-    reverse_cost: Mapped[float]
-    geom: Mapped[Any] = geometry("LINESTRING")
-
-    __table_args__ = (Index(None, "source"), Index(None, "target"))

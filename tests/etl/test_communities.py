@@ -180,11 +180,44 @@ def test_community_of_a_building_is_where_most_of_it_lies():
 def test_extent_holds_buildings_and_leaves_out_the_sea():
     homes = houses(400, 100).geometry
     sea = shapely.box(300, -100, 900, 900)
-    extent = built_up_extent(homes, gpd.GeoSeries([shapely.LineString([(0, 0), (9, 9)])]), sea)
+    street = gpd.GeoSeries([shapely.LineString([(0, 0), (9, 9)])])
+    extent = built_up_extent(homes, street, sea, homes.to_numpy())
     assert extent.geom_type == "Polygon"
     assert not extent.interiors
     assert extent.intersection(sea).area < 1
     assert extent.contains(homes.iloc[0])
+
+
+def test_lone_house_belongs_to_the_extent_if_somebody_lives_there():
+    homes = gpd.GeoSeries(
+        [shapely.box(0, 0, 300, 300), *(shapely.box(x, 0, x + 9, 9) for x in (1000, 2000))]
+    )
+    extent = built_up_extent(homes, gpd.GeoSeries([]), shapely.Polygon(), homes.to_numpy()[:2])
+    assert [extent.intersects(home) for home in homes] == [True, True, False]
+
+
+def lines(*coordinates):
+    return np.asarray([shapely.LineString(line) for line in coordinates], dtype=object)
+
+
+def test_land_without_a_place_stays_unless_a_border_parts_it_from_one():
+    village, beyond = shapely.box(-90, 0, -30, 50), shapely.box(200, 0, 260, 50)
+    town = shapely.box(0, 0, 100, 50)
+    whole = shapely.union_all([town, village, beyond])
+    place = np.asarray([shapely.Point(10, 10)], dtype=object)
+    through_town = lines([(60, -5), (60, 55)])
+    assert within_borders(whole, through_town, place).equals(
+        shapely.union_all([shapely.box(0, 0, 60, 50), village])
+    )
+
+
+def test_border_that_is_whole_keeps_all_within_and_nothing_beyond():
+    inside, beyond = shapely.box(50, 0, 90, 50), shapely.box(200, 0, 260, 50)
+    town = shapely.box(0, 0, 40, 50)
+    place = np.asarray([shapely.Point(10, 10)], dtype=object)
+    ring = lines([(-9, -9), (150, -9), (150, 99), (-9, 99), (-9, -9)])
+    kept = within_borders(shapely.union_all([town, inside, beyond]), ring, place)
+    assert kept.equals(shapely.union_all([town, inside]))
 
 
 def test_extent_stops_at_the_border_of_the_place():

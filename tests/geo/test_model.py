@@ -196,3 +196,11 @@ def test_migrations_are_named_by_their_revisions_in_order():
     history = [script.revision for script in scripts.walk_revisions()]
     assert history == sorted(history, reverse=True)
     assert all(Path(one.path).name[:4] == one.revision for one in scripts.walk_revisions())
+
+
+def test_fresh_database_has_postgis_and_extensions_of_postgresql_itself_alone(
+    shared_database: Engine,
+):
+    with shared_database.connect() as connection:
+        names = connection.execute(text("SELECT extname FROM pg_extension")).scalars().all()
+    assert set(names) == {"plpgsql", "postgis", "pg_trgm", "btree_gist"}
