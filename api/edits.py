@@ -14,7 +14,7 @@ from api.access import PLANNERS, Asker, Caller
 from api.audit import record
 from api.plangrids import GridCode, PlanGrid, grid_features
 from api.requests import Connection, IfMatch, Lang, Number, Paging, Writing
-from api.responses import Feature, Listing, listing, tagged
+from api.responses import AreaFeature, Listing, listing, tagged
 from geo import edits
 from geo.breaches import breaches, limits_of
 from geo.errors import InputError, NotFoundError
@@ -117,7 +117,7 @@ class Edited(BaseModel):
     revision: int
     undo: int
     redo: int
-    changed: list[Feature[PlanGrid]]
+    changed: list[AreaFeature[PlanGrid]]
     removed: list[str]
     atoms: dict[int, str]
     problems: list[BreachShown]
