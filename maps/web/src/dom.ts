@@ -47,13 +47,15 @@ export function afterPaint(then: () => void): void {
   requestAnimationFrame(() => window.setTimeout(then));
 }
 
-export const pause = (milliseconds: number): Promise<void> => new Promise((done) => void window.setTimeout(done, milliseconds));
+export const pause = (milliseconds: number): Promise<void> =>
+  new Promise((done) => void window.setTimeout(done, milliseconds));
 
 /** Label and value, a row each; rows without a value are left out. */
 export function facts(rows: [string, Child][]): HTMLElement {
   const list = element("dl", { class: "facts" });
   for (const [label, value] of rows) {
-    if (value !== null && value !== "") list.append(element("dt", {}, label), element("dd", {}, value));
+    if (value !== null && value !== "")
+      list.append(element("dt", {}, label), element("dd", {}, value));
   }
   return list;
 }
@@ -61,7 +63,11 @@ export function facts(rows: [string, Child][]): HTMLElement {
 let fading: number | undefined;
 
 /** Say something at the foot of the page for a while; `act` offers a way on. */
-export function notify(message: string, act?: { label: string; then: () => void }, kind = "alert"): void {
+export function notify(
+  message: string,
+  act?: { label: string; then: () => void },
+  kind = "alert",
+): void {
   const notice = byId("notice");
   const way = act ? button(act.label, () => ((notice.hidden = true), act.then())) : null;
   notice.replaceChildren(element("span", {}, message), ...(way ? [way] : []));

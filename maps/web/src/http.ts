@@ -42,13 +42,13 @@ export async function request(path: string, asked: Asked = {}): Promise<Response
   }
   if (response.ok) return response;
   const document = (await response.json().catch(() => ({}))) as Record<string, unknown>;
-  const detail = document["detail"] ?? document["title"] ?? response.statusText;
+  const detail = document.detail ?? document.title ?? response.statusText;
   throw new Problem(response.status, String(detail), document);
 }
 
 async function send(path: string, asked: Asked, bearer: string | null): Promise<Response> {
   const headers: Record<string, string> = { "Accept-Language": document.documentElement.lang };
-  if (bearer) headers["Authorization"] = `Bearer ${bearer}`;
+  if (bearer) headers.Authorization = `Bearer ${bearer}`;
   if (asked.revision !== undefined) headers["If-Match"] = `"${asked.revision}"`;
   const init: RequestInit = { method: asked.method ?? "GET", headers };
   if (asked.signal) init.signal = asked.signal;
@@ -71,7 +71,8 @@ export async function openFile(path: string): Promise<void> {
   try {
     const answer = await request(path);
     const address = URL.createObjectURL(await answer.blob());
-    const name = /filename="([^"]+)"/.exec(answer.headers.get("Content-Disposition") ?? "")?.[1] ?? "";
+    const name =
+      /filename="([^"]+)"/.exec(answer.headers.get("Content-Disposition") ?? "")?.[1] ?? "";
     if (/pdf|html/.test(answer.headers.get("Content-Type") ?? "")) window.open(address, "_blank");
     else element("a", { href: address, download: name }).click();
     window.setTimeout(() => URL.revokeObjectURL(address), 60_000);
@@ -97,7 +98,10 @@ export async function listen(
       const lines = waiting.slice(0, end).split("\n");
       waiting = waiting.slice(end + 2);
       const field = (name: string) =>
-        lines.filter((line) => line.startsWith(`${name}:`)).map((line) => line.slice(name.length + 1).trim()).join("\n");
+        lines
+          .filter((line) => line.startsWith(`${name}:`))
+          .map((line) => line.slice(name.length + 1).trim())
+          .join("\n");
       if (field("data") && on(field("event") || "message", JSON.parse(field("data")))) {
         await reader.cancel();
         return;
@@ -119,7 +123,7 @@ export async function everything<T>(path: string, key: "items" | "features"): Pr
 }
 
 export function following(page: Record<string, unknown>): string | undefined {
-  const links = (page["links"] ?? []) as { rel: string; href: string }[];
+  const links = (page.links ?? []) as { rel: string; href: string }[];
   const href = links.find((link) => link.rel === "next")?.href;
   if (!href) return undefined;
   const url = new URL(href, location.href);

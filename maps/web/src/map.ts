@@ -1,25 +1,25 @@
 // The map: the city's own layers as vector tiles, in the one style that the API serves.
 
 import {
-  addProtocol,
   AttributionControl,
-  Map as LibreMap,
-  NavigationControl,
-  ScaleControl,
-  setWorkerUrl,
+  addProtocol,
   type IControl,
+  Map as LibreMap,
   type LngLatBoundsLike,
+  NavigationControl,
   type PaddingOptions,
+  ScaleControl,
   type StyleSpecification,
+  setWorkerUrl,
 } from "maplibre-gl";
 import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?url";
 import { Protocol } from "pmtiles";
 import "maplibre-gl/dist/maplibre-gl.css";
 
-import { margins, type Extent } from "./bounds";
+import { type Extent, margins } from "./bounds";
 import { button, element } from "./dom";
 import { ask } from "./http";
-import { text, type Language } from "./locale";
+import { type Language, text } from "./locale";
 import { token } from "./session";
 
 addProtocol("pmtiles", new Protocol().tile);
@@ -40,7 +40,9 @@ export async function loadStyle(
     // workers have no page to resolve a relative address against
     if (source.type === "vector" && source.tiles) {
       source.tiles = source.tiles.map((tile) =>
-        tile.startsWith("pmtiles://") ? tile.replace("pmtiles://", `pmtiles://${location.origin}`) : location.origin + tile,
+        tile.startsWith("pmtiles://")
+          ? tile.replace("pmtiles://", `pmtiles://${location.origin}`)
+          : location.origin + tile,
       );
     }
   }
@@ -85,20 +87,26 @@ export function createMap(
   map.addControl(new AttributionControl({ compact: true }), "bottom-right");
   map.addControl(new NavigationControl({ showCompass: false }), "bottom-right");
   map.addControl(new ScaleControl({ maxWidth: 110 }), "bottom-right");
-  const base = style.layers.filter((layer) => layer.id.startsWith("tianditu-")).map((layer) => layer.id);
+  const base = style.layers
+    .filter((layer) => layer.id.startsWith("tianditu-"))
+    .map((layer) => layer.id);
   if (base.length) map.addControl(baseSwitch(base), "bottom-right");
   return map;
 }
 
 /** A button that shows and hides the base map of others, which is asked for nothing before. */
 function baseSwitch(layers: string[]): IControl {
-  const press = button(text("page.tianditu"), () => undefined, { "aria-pressed": "false", class: "base" });
+  const press = button(text("page.tianditu"), () => undefined, {
+    "aria-pressed": "false",
+    class: "base",
+  });
   const box = element("div", { class: "maplibregl-ctrl maplibregl-ctrl-group" }, press);
   const onAdd = (map: LibreMap): HTMLElement => {
     press.addEventListener("click", () => {
       const on = press.getAttribute("aria-pressed") === "false";
       press.setAttribute("aria-pressed", String(on));
-      for (const layer of layers) map.setLayoutProperty(layer, "visibility", on ? "visible" : "none");
+      for (const layer of layers)
+        map.setLayoutProperty(layer, "visibility", on ? "visible" : "none");
     });
     return box;
   };

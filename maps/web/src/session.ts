@@ -1,9 +1,9 @@
 // Who is signed in. The refresh token is kept in the browser; pages of one browser share it, and
 // only one at a time changes it, since a used one is void.
 
-import { byId, button, element } from "./dom";
+import { button, byId, element } from "./dom";
+import { isOffered, leaveFor } from "./identity-provider";
 import { spoken, text } from "./locale";
-import { isOffered, leaveFor } from "./provider";
 
 const KEPT = "gridatlas.session";
 
@@ -38,7 +38,10 @@ export async function freshToken(): Promise<string | null> {
     if (now && now.access_token !== refused) return now.access_token;
     if (now?.refresh_token) {
       const grant = { grant_type: "refresh_token", refresh_token: now.refresh_token };
-      const answer = await fetch("/auth/token", { method: "POST", body: new URLSearchParams(grant) });
+      const answer = await fetch("/auth/token", {
+        method: "POST",
+        body: new URLSearchParams(grant),
+      });
       if (answer.ok) return keep((await answer.json()) as Session);
     }
     await spoken;
@@ -48,7 +51,7 @@ export async function freshToken(): Promise<string | null> {
 
 async function alone(work: () => Promise<string | null>): Promise<string | null> {
   // Locks exist on secure origins only; elsewhere one page alone is guarded.
-  if (navigator.locks) return navigator.locks.request(KEPT, work) as Promise<string | null>;
+  if (navigator.locks) return await navigator.locks.request(KEPT, work);
   signingIn ??= work().finally(() => (signingIn = undefined));
   return signingIn;
 }
@@ -72,7 +75,11 @@ export function signIn(reason = ""): Promise<string | null> {
     void isOffered().then((offered) => {
       if (offered) form.append(byProvider(said));
     });
-    const dialog = element("dialog", { class: "session", "aria-label": text("session.sign_in") }, form);
+    const dialog = element(
+      "dialog",
+      { class: "session", "aria-label": text("session.sign_in") },
+      form,
+    );
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       enter.disabled = true;

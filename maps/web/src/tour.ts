@@ -37,14 +37,21 @@ export function tour(name: string, at = 0): void {
       { class: "ways" },
       element("small", {}, `${at + 1} / ${STEPS[name]!.length}`),
       button(text("tour.end"), end, { class: "quiet" }),
-      ...(last ? [] : [button(text("tour.next"), () => (end(), tour(name, at + 1)), { class: "primary" })]),
+      ...(last
+        ? []
+        : [button(text("tour.next"), () => (end(), tour(name, at + 1)), { class: "primary" })]),
     ),
   );
   box.addEventListener("keydown", (event) => event.key === "Escape" && end());
   document.body.append(box);
   if (place && place.width > 0) {
     const spot = element("div", { class: "spot" });
-    Object.assign(spot.style, { left: `${place.left - 4}px`, top: `${place.top - 4}px`, width: `${place.width + 8}px`, height: `${Math.min(place.height, innerHeight) + 8}px` });
+    Object.assign(spot.style, {
+      left: `${place.left - 4}px`,
+      top: `${place.top - 4}px`,
+      width: `${place.width + 8}px`,
+      height: `${Math.min(place.height, innerHeight) + 8}px`,
+    });
     document.body.append(spot);
     const beside = place.right + 340 < innerWidth;
     const below = beside || place.height > innerHeight / 2 ? place.top + 12 : place.bottom + 14;

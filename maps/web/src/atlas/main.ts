@@ -32,7 +32,7 @@ function tie(map: L.Map): void {
   L.control.scale({ imperial: false, maxWidth: 120 }).addTo(map);
   map.attributionControl.setPrefix("");
   for (const row of document.querySelectorAll<HTMLElement>("tr[data-code]")) {
-    const area = areas.get(row.dataset["code"] ?? "");
+    const area = areas.get(row.dataset.code ?? "");
     if (!area) continue;
     row.addEventListener("mouseenter", () => area.setStyle({ weight: 4 }));
     row.addEventListener("mouseleave", () => area.setStyle({ weight: 1.4 }));

@@ -1,20 +1,25 @@
 // The data desk: import runs and what may be done about them, quarantined features, the layers
 // with every feature's history.
 
-import { followLinks, openDesk, run } from "../desk";
 import { button, byId, element } from "../dom";
 import { text } from "../locale";
+import { followLinks, openDesk, run } from "../staff-page";
 import { firstVisit } from "../tour";
-import { showFeature, showLayer, showLayers } from "./layers";
+import { heading, openMap, side } from "./change-map";
+import { showFeature, showLayer, showLayers } from "./features";
+import { showRun, showRuns } from "./import-runs";
 import { showQuarantine } from "./quarantine";
-import { showRun, showRuns } from "./runs";
-import { heading, openMap, side } from "./shown";
 import "maplibre-gl/dist/maplibre-gl.css";
-import "../desk.css";
-import "./style.css";
+import "../staff-page.css";
+import "./data.css";
 
 async function start(): Promise<void> {
-  const lang = await openDesk({ page: "data", role: "importer", title: "data.title", tour: () => "data" });
+  const lang = await openDesk({
+    page: "data",
+    role: "importer",
+    title: "data.title",
+    tour: () => "data",
+  });
   crumbs();
   await openMap(lang);
   window.addEventListener("popstate", () => void show());
@@ -32,9 +37,15 @@ function go(path: string): void {
 async function show(): Promise<void> {
   side(element("p", { class: "none" }, text("data.loading")));
   try {
-    await shown(location.pathname.split("/").slice(2).map(decodeURIComponent), new URLSearchParams(location.search));
+    await shown(
+      location.pathname.split("/").slice(2).map(decodeURIComponent),
+      new URLSearchParams(location.search),
+    );
   } catch (error) {
-    side(heading(text("data.not_shown"), (error as Error).message), button(text("data.again"), () => void show(), { class: "primary" }));
+    side(
+      heading(text("data.not_shown"), (error as Error).message),
+      button(text("data.again"), () => void show(), { class: "primary" }),
+    );
   }
 }
 
@@ -49,8 +60,14 @@ async function shown([kind, one, two]: string[], asked: URLSearchParams): Promis
 }
 
 function crumbs(): void {
-  const places: [string, string][] = [["/data", "data.runs"], ["/data/quarantine", "data.quarantine"], ["/data/layers", "data.layers"]];
-  byId("crumbs").replaceChildren(...places.map(([href, words]) => element("a", { href }, text(words))));
+  const places: [string, string][] = [
+    ["/data", "data.runs"],
+    ["/data/quarantine", "data.quarantine"],
+    ["/data/layers", "data.layers"],
+  ];
+  byId("crumbs").replaceChildren(
+    ...places.map(([href, words]) => element("a", { href }, text(words))),
+  );
 }
 
 run(start);

@@ -1,22 +1,21 @@
 // The fire desk: a building in two gestures, the incident, the shut-off, the overlays.
 
 import type { Map as LibreMap, MapMouseEvent } from "maplibre-gl";
-
-import { openDesk, run } from "../desk";
 import { button, byId, notify, pause } from "../dom";
-import { labelSearch, wireSearch } from "../find";
 import { Problem } from "../http";
-import { text, type Language } from "../locale";
+import { type Language, text } from "../locale";
+import { labelSearch, wireSearch } from "../search";
 import { session } from "../session";
+import { openDesk, run } from "../staff-page";
 import { firstVisit } from "../tour";
-import { Answers } from "./answers";
-import * as api from "./api";
-import type { Layout } from "./api";
-import { fireStyle, showPipes } from "./layers";
+import type { Layout } from "./fire-api";
+import * as api from "./fire-api";
+import { fireStyle, showPipes } from "./fire-layers";
 import { listOverlays } from "./overlays";
 import { heading } from "./panel";
-import "../desk.css";
-import "./style.css";
+import { Answers } from "./results";
+import "../staff-page.css";
+import "./fire.css";
 
 export type Mode = "building" | "incident" | "isolation";
 
@@ -37,7 +36,16 @@ async function start(): Promise<void> {
   const ready = Promise.race([early, pause(PATIENCE_MS)]).then(() => openMap(lang));
   const answers = new Answers(ready, use);
   wireSearch({
-    ask: (words) => api.search(words).then(({ buildings }) => buildings.map((one) => ({ ...one, kind: "building", grid: null, community: null, bbox: null }))),
+    ask: (words) =>
+      api.search(words).then(({ buildings }) =>
+        buildings.map((one) => ({
+          ...one,
+          kind: "building",
+          grid: null,
+          community: null,
+          bbox: null,
+        })),
+      ),
     choose: (found) => void answers.building(found.code, true),
   });
   use("building");
@@ -50,7 +58,8 @@ async function start(): Promise<void> {
 
   function use(name: Mode): void {
     mode = name;
-    for (const one of byId("tools").querySelectorAll<HTMLElement>("[data-mode]")) one.setAttribute("aria-pressed", String(one.dataset["mode"] === name));
+    for (const one of byId("tools").querySelectorAll<HTMLElement>("[data-mode]"))
+      one.setAttribute("aria-pressed", String(one.dataset.mode === name));
     void ready.then((map) => {
       showPipes(map, name === "isolation");
       map.getCanvas().style.cursor = name === "building" ? "pointer" : "crosshair";
@@ -61,7 +70,13 @@ async function start(): Promise<void> {
     const names: Mode[] = ["building", "incident", "isolation"];
     byId("tools").setAttribute("aria-label", text("desk.modes"));
     byId("tools").replaceChildren(
-      ...names.map((name) => button(text(`desk.mode_${name}`), () => use(name), { "data-mode": name, class: "mode", title: text(`desk.mode_${name}_help`) })),
+      ...names.map((name) =>
+        button(text(`desk.mode_${name}`), () => use(name), {
+          "data-mode": name,
+          class: "mode",
+          title: text(`desk.mode_${name}_help`),
+        }),
+      ),
     );
   }
 }
@@ -110,7 +125,11 @@ async function clicked(answers: Answers, event: MapMouseEvent): Promise<void> {
     }
   } catch (error) {
     const nothing = error instanceof Problem && error.status === 404;
-    notify(nothing ? text("desk.nothing_here") : (error as Error).message, undefined, nothing ? "calm" : "alert");
+    notify(
+      nothing ? text("desk.nothing_here") : (error as Error).message,
+      undefined,
+      nothing ? "calm" : "alert",
+    );
   }
 }
 

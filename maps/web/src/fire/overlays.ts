@@ -4,9 +4,9 @@ import type { Map as LibreMap } from "maplibre-gl";
 
 import { button, byId, element, notify } from "../dom";
 import { number, text } from "../locale";
-import * as api from "./api";
-import type { Overlay } from "./api";
-import { SEVERITY, showOverlays } from "./layers";
+import type { Overlay } from "./fire-api";
+import * as api from "./fire-api";
+import { SEVERITY, showOverlays } from "./fire-layers";
 import { findingLine } from "./panel";
 
 const on = new Set<string>();
@@ -21,7 +21,15 @@ export async function listOverlays(map: LibreMap): Promise<void> {
     age.replaceChildren(...checked(overlays, fill));
   };
   await fill();
-  const box = element("details", { class: "overlays" }, element("summary", {}, text("desk.overlays")), rows, severities(), age, found);
+  const box = element(
+    "details",
+    { class: "overlays" },
+    element("summary", {}, text("desk.overlays")),
+    rows,
+    severities(),
+    age,
+    found,
+  );
   box.open = window.innerWidth >= 900;
   byId("overlays").replaceChildren(box);
   map.on("moveend", () => void listFindings(map, found));
@@ -30,13 +38,24 @@ export async function listOverlays(map: LibreMap): Promise<void> {
 /** When the city was checked last, and a way to check it again where its data changed. */
 function checked(overlays: Overlay[], then: () => Promise<void>): HTMLElement[] {
   const times = overlays.flatMap(({ computed_at }) => (computed_at ? [computed_at] : [])).sort();
-  const when = times[0] ? text("desk.checked_at", { when: new Date(times[0]).toLocaleString(document.documentElement.lang, { dateStyle: "medium", timeStyle: "short" }) }) : text("desk.never_checked");
+  const when = times[0]
+    ? text("desk.checked_at", {
+        when: new Date(times[0]).toLocaleString(document.documentElement.lang, {
+          dateStyle: "medium",
+          timeStyle: "short",
+        }),
+      })
+    : text("desk.never_checked");
   if (!overlays.some(({ stale }) => stale)) return [element("small", {}, when)];
-  const again = button(text("desk.check_now"), () => {
-    again.disabled = true;
-    again.textContent = text("desk.checking");
-    api.refresh().then(then, (error: Error) => (notify(error.message), void then()));
-  }, { title: text("desk.check_help") });
+  const again = button(
+    text("desk.check_now"),
+    () => {
+      again.disabled = true;
+      again.textContent = text("desk.checking");
+      api.refresh().then(then, (error: Error) => (notify(error.message), void then()));
+    },
+    { title: text("desk.check_help") },
+  );
   return [element("small", {}, times[0] ? `${when} · ${text("desk.data_changed")}` : when), again];
 }
 
@@ -49,12 +68,27 @@ function overlayRow(map: LibreMap, overlay: Overlay, found: HTMLElement): HTMLEl
     void listFindings(map, found);
   });
   tick.checked = on.has(overlay.id);
-  const counts = (overlay.computed_at ? (["high", "medium", "low", "missing"] as const) : []).map((severity) => {
-    const badge = element("b", { class: "count", title: text(`desk.severity_${severity}`) }, number(overlay.findings[severity] ?? 0));
-    badge.style.background = SEVERITY[severity] ?? "";
-    return badge;
-  });
-  return element("li", { title: overlay.text }, element("label", { for: tick.id }, tick, overlay.title), element("span", { class: "counts" }, ...(counts.length ? counts : [element("small", {}, text("desk.unchecked"))])));
+  const counts = (overlay.computed_at ? (["high", "medium", "low", "missing"] as const) : []).map(
+    (severity) => {
+      const badge = element(
+        "b",
+        { class: "count", title: text(`desk.severity_${severity}`) },
+        number(overlay.findings[severity] ?? 0),
+      );
+      badge.style.background = SEVERITY[severity] ?? "";
+      return badge;
+    },
+  );
+  return element(
+    "li",
+    { title: overlay.text },
+    element("label", { for: tick.id }, tick, overlay.title),
+    element(
+      "span",
+      { class: "counts" },
+      ...(counts.length ? counts : [element("small", {}, text("desk.unchecked"))]),
+    ),
+  );
 }
 
 function severities(): HTMLElement {
@@ -74,11 +108,22 @@ async function listFindings(map: LibreMap, place: HTMLElement): Promise<void> {
   const pages = await Promise.all(asked.map((overlay) => api.findings(overlay, bbox)));
   if (asked.join() !== [...on].join()) return;
   const total = pages.reduce((sum, page) => sum + page.numberMatched, 0);
-  const rows = pages.flatMap((page) => page.features).map((feature) => {
-    const row = findingLine(feature.properties);
-    const box = feature.bbox as [number, number, number, number] | undefined;
-    if (box) row.append(button("→", () => void map.fitBounds(box, { maxZoom: 18.5, padding: 120 }), { class: "quiet", "aria-label": text("desk.go_there") }));
-    return row;
-  });
-  place.replaceChildren(element("li", { class: "none" }, text("desk.in_view", { count: number(total) })), ...rows);
+  const rows = pages
+    .flatMap((page) => page.features)
+    .map((feature) => {
+      const row = findingLine(feature.properties);
+      const box = feature.bbox as [number, number, number, number] | undefined;
+      if (box)
+        row.append(
+          button("→", () => void map.fitBounds(box, { maxZoom: 18.5, padding: 120 }), {
+            class: "quiet",
+            "aria-label": text("desk.go_there"),
+          }),
+        );
+      return row;
+    });
+  place.replaceChildren(
+    element("li", { class: "none" }, text("desk.in_view", { count: number(total) })),
+    ...rows,
+  );
 }

@@ -103,7 +103,10 @@ export function contains(area: Polygon | MultiPolygon, [x, y]: Position): boolea
   for (const ring of rings(area)) {
     for (let at = 1; at < ring.length; at++) {
       const [a, b] = [ring[at - 1]!, ring[at]!];
-      if (a[1]! > y! !== b[1]! > y! && x! < ((b[0]! - a[0]!) * (y! - a[1]!)) / (b[1]! - a[1]!) + a[0]!) {
+      if (
+        a[1]! > y! !== b[1]! > y! &&
+        x! < ((b[0]! - a[0]!) * (y! - a[1]!)) / (b[1]! - a[1]!) + a[0]!
+      ) {
         inside = !inside;
       }
     }

@@ -2,9 +2,9 @@
 // once, and the edits on their way to the server, which has the last word.
 
 import { isOffline, Problem } from "../http";
-import * as api from "./api";
-import type { AtomProperties, Breach, Edit, Edited, GridProperties, Plan, Score } from "./api";
 import { Coverage } from "./coverage";
+import type { AtomProperties, Breach, Edit, Edited, GridProperties, Plan, Score } from "./plan-api";
+import * as api from "./plan-api";
 
 export interface Change {
   grid: string;
@@ -155,12 +155,19 @@ export class Draft {
     const steps = asked
       .map(({ atoms, to }) => ({ to, atoms: atoms.filter((atom) => this.cell(atom).grid !== to) }))
       .filter(({ atoms }) => atoms.length > 0);
-    const goes = new Map(steps.flatMap(({ atoms, to }) => atoms.map((atom): [number, string] => [this.index(atom), to ?? NEW])));
+    const goes = new Map(
+      steps.flatMap(({ atoms, to }) =>
+        atoms.map((atom): [number, string] => [this.index(atom), to ?? NEW]),
+      ),
+    );
     const atoms = steps.flatMap((step) => step.atoms);
     const touched = new Set([...atoms.map((atom) => this.cell(atom).grid), ...goes.values()]);
     const changes = [...touched].map((grid) => {
       const own = this.cellsOf(grid);
-      const then = [...own.filter((index) => !goes.has(index)), ...[...goes].flatMap(([index, to]) => (to === grid ? [index] : []))];
+      const then = [
+        ...own.filter((index) => !goes.has(index)),
+        ...[...goes].flatMap(([index, to]) => (to === grid ? [index] : [])),
+      ];
       return this.change(grid, own, then, dedicated && grid === NEW);
     });
     const buildings = new Set(atoms.map((atom) => this.cell(atom).building).filter(Boolean));
@@ -178,7 +185,12 @@ export class Draft {
   }
 
   /** What is newly broken in a grid; one that is `free` has no limits. */
-  private broken({ grid, before, after }: Omit<Change, "breaks">, own: number[], then: number[], free: boolean): Change["breaks"] {
+  private broken(
+    { grid, before, after }: Omit<Change, "breaks">,
+    own: number[],
+    then: number[],
+    free: boolean,
+  ): Change["breaks"] {
     const known = this.grids.get(grid);
     if (known?.locked) return "locked";
     if (then.length === 0) return null;
@@ -192,7 +204,8 @@ export class Draft {
 
   /** Make a move: at once on the page, then by the server. */
   move({ steps }: Move, dedicated = false): void {
-    for (const { atoms, to } of steps) if (to !== null) for (const atom of atoms) this.cell(atom).grid = to;
+    for (const { atoms, to } of steps)
+      if (to !== null) for (const atom of atoms) this.cell(atom).grid = to;
     if (steps.some(({ to }) => to !== null)) {
       this.refresh();
       this.tell({ what: "changed" });
@@ -224,7 +237,11 @@ export class Draft {
         const edited = await api.edit(this.plan.id, this.plan.revision, next.edit);
         this.waiting.shift();
         const made = Object.values(edited.atoms)[0];
-        if (next.dedicated && made) this.waiting.unshift({ edit: { kind: "kind", grid: made, to: "dedicated" }, dedicated: false });
+        if (next.dedicated && made)
+          this.waiting.unshift({
+            edit: { kind: "kind", grid: made, to: "dedicated" },
+            dedicated: false,
+          });
         this.take(edited);
       }
     } catch (error) {
@@ -240,7 +257,7 @@ export class Draft {
     const document = error instanceof Problem ? error.document : {};
     await this.reload();
     if (error instanceof Problem && error.status === 412 && edit) {
-      this.tell({ what: "conflict", by: String(document["changed_by"] ?? ""), edit });
+      this.tell({ what: "conflict", by: String(document.changed_by ?? ""), edit });
     } else this.tell({ what: "refused", reason: error.message });
   }
 
@@ -250,7 +267,9 @@ export class Draft {
     this.plan = { ...this.plan, revision, undo, redo };
     for (const { properties } of edited.changed) this.keep(properties);
     for (const code of edited.removed) this.grids.delete(code);
-    const ahead = new Set(this.waiting.flatMap(({ edit }) => (edit.kind === "assign" ? edit.atoms : [])));
+    const ahead = new Set(
+      this.waiting.flatMap(({ edit }) => (edit.kind === "assign" ? edit.atoms : [])),
+    );
     for (const [atom, grid] of Object.entries(edited.atoms)) {
       const index = this.of.get(Number(atom));
       if (index !== undefined && !ahead.has(Number(atom))) this.cells[index]!.grid = grid;
@@ -295,7 +314,8 @@ export class Draft {
     const { lower, upper } = this.plan.limits;
     for (const [code, grid] of this.grids) {
       grid.households = households.get(code) ?? 0;
-      grid.within = grid.kind === "dedicated" || (grid.households >= lower && grid.households <= upper);
+      grid.within =
+        grid.kind === "dedicated" || (grid.households >= lower && grid.households <= upper);
     }
     this.recolour();
   }
@@ -308,7 +328,9 @@ export class Draft {
       around.set(other, (around.get(other) ?? new Set<string>()).add(one));
     }
     for (const [code, grid] of this.grids) {
-      const taken = new Set([...(around.get(code) ?? [])].map((other) => this.grids.get(other)?.colour));
+      const taken = new Set(
+        [...(around.get(code) ?? [])].map((other) => this.grids.get(other)?.colour),
+      );
       if (COLOURS.includes(grid.colour) && !taken.has(grid.colour)) continue;
       grid.colour = COLOURS.find((colour) => !taken.has(colour)) ?? 0;
     }

@@ -1,26 +1,33 @@
 // Editing a plan: the list of grids with figures that follow every gesture, tools, undo and redo,
 // what is wrong, and what other people do meanwhile.
 
+import { reducedMotion } from "../bounds";
 import { button, byId, element, icon, notify } from "../dom";
 import { ask, isOffline } from "../http";
-import { text, type Language } from "../locale";
-import { reducedMotion } from "../bounds";
+import { type Language, text } from "../locale";
 import { session } from "../session";
-import * as api from "./api";
-import type { GridProperties, Plan } from "./api";
-import { press, showBar } from "./bar";
-import { scoreTable } from "./card";
 import { Draft, type Move, type Told } from "./draft";
-import { chosenGrid, gridList } from "./grids";
+import { chosenGrid, gridList } from "./grid-list";
 import { ICONS, type IconName } from "./icons";
-import { printDialog } from "./paper";
-import { hide, hint, isShown, showPreview, tell, waitsForYes } from "./preview";
-import { publishDialog } from "./publish";
+import { hide, hint, isShown, showPreview, tell, waitsForYes } from "./move-preview";
+import type { GridProperties, Plan } from "./plan-api";
+import * as api from "./plan-api";
+import { extentOf, View } from "./plan-map";
+import { printDialog } from "./print-dialog";
+import { publishDialog } from "./publish-dialog";
 import { go } from "./route";
-import { Tools, type Tool } from "./tools";
-import { extentOf, View } from "./view";
+import { scoreTable } from "./score-table";
+import { type Tool, Tools } from "./selection-tools";
+import { press, showBar } from "./toolbar";
 
-const KEYS: Record<string, Tool> = { v: "click", b: "brush", l: "lasso", r: "rectangle", c: "compound", e: "eraser" };
+const KEYS: Record<string, Tool> = {
+  v: "click",
+  b: "brush",
+  l: "lasso",
+  r: "rectangle",
+  c: "compound",
+  e: "eraser",
+};
 
 /** How often other people's revisions are asked for, in milliseconds. */
 const PEERS_MS = 4000;
@@ -69,10 +76,18 @@ export class Editor {
     const { signal } = this.stopped;
     document.addEventListener("keydown", (event) => this.key(event), { signal });
     window.addEventListener("online", () => void this.draft.flush(), { signal });
-    window.addEventListener("beforeunload", (event) => this.draft.busy && event.preventDefault(), { signal });
+    window.addEventListener("beforeunload", (event) => this.draft.busy && event.preventDefault(), {
+      signal,
+    });
     const watch = window.setInterval(() => void this.peers(), PEERS_MS);
     signal.addEventListener("abort", () => window.clearInterval(watch));
-    showBar({ draft: this.draft, tools: this.tools, view: this.view, use: (tool) => this.use(tool), shaded: () => this.view.show(this.draft, this.active) });
+    showBar({
+      draft: this.draft,
+      tools: this.tools,
+      view: this.view,
+      use: (tool) => this.use(tool),
+      shaded: () => this.view.show(this.draft, this.active),
+    });
     this.use("click");
     this.show();
     Object.assign(window, { gridatlas: { map: this.view.map, editor: this } });
@@ -105,14 +120,21 @@ export class Editor {
     return element(
       "div",
       { class: "heading" },
-      element("h1", {}, plan.community, element("small", {}, ` ${text("plan.version", { version: plan.version })}`)),
+      element(
+        "h1",
+        {},
+        plan.community,
+        element("small", {}, ` ${text("plan.version", { version: plan.version })}`),
+      ),
       element("p", {}, text("plan.limits_said", { target, lower, upper })),
     );
   }
 
   private readOnly(plan: Plan): HTMLElement {
     const draft = plan.status === "draft";
-    const way = draft ? button(text("plan.edit"), () => go(`/plan/p/${plan.id}`), {}) : button(text("plan.copy"), () => void this.copied(), { class: "primary" });
+    const way = draft
+      ? button(text("plan.edit"), () => go(`/plan/p/${plan.id}`), {})
+      : button(text("plan.copy"), () => void this.copied(), { class: "primary" });
     return element(
       "div",
       { class: "actions" },
@@ -136,9 +158,12 @@ export class Editor {
   private actions(): HTMLElement {
     const { plan } = this.draft;
     const act = (name: IconName, run: () => void, off: boolean) => {
-      const made = button(icon(ICONS[name]), run, { class: "tool", title: text(`plan.${name}_help`) });
+      const made = button(icon(ICONS[name]), run, {
+        class: "tool",
+        title: text(`plan.${name}_help`),
+      });
       made.setAttribute("aria-label", text(`plan.${name}`));
-      made.dataset["act"] = name;
+      made.dataset.act = name;
       made.disabled = off;
       return made;
     };
@@ -150,9 +175,15 @@ export class Editor {
       act("redo", () => void this.draft.step("redo"), plan.redo === 0),
       act("split", () => this.split(), this.active === null),
       act("merge", () => this.merge(), this.merging.size < 2),
-      act(locked ? "unlock" : "lock", () => this.draft.send({ kind: "lock", grids: "all", locked: !locked }), false),
+      act(
+        locked ? "unlock" : "lock",
+        () => this.draft.send({ kind: "lock", grids: "all", locked: !locked }),
+        false,
+      ),
       element("span", { class: "gap" }),
-      button(text("plan.complete"), () => void this.completed(), { title: text("plan.complete_help") }),
+      button(text("plan.complete"), () => void this.completed(), {
+        title: text("plan.complete_help"),
+      }),
       this.compareLink(),
       this.printLink(),
       this.shareLink(),
@@ -161,26 +192,33 @@ export class Editor {
   }
 
   private printLink(): HTMLElement {
-    return button(text("plan.print"), () => printDialog(this.draft.plan), { title: text("plan.print_help") });
+    return button(text("plan.print"), () => printDialog(this.draft.plan), {
+      title: text("plan.print_help"),
+    });
   }
 
   private shareLink(): HTMLElement {
     const address = `${location.origin}/plan/p/${this.draft.plan.id}?view${location.hash}`;
-    const share = () => navigator.clipboard.writeText(address).then(
-      () => notify(text("plan.shared"), undefined, "calm"),
-      () => notify(address, undefined, "calm"),
-    );
+    const share = () =>
+      navigator.clipboard.writeText(address).then(
+        () => notify(text("plan.shared"), undefined, "calm"),
+        () => notify(address, undefined, "calm"),
+      );
     return button(text("plan.share"), () => void share(), { title: text("plan.share_help") });
   }
 
   private compareLink(): HTMLElement {
-    return button(text("plan.compare"), () => void this.compare(), { title: text("plan.compare_help") });
+    return button(text("plan.compare"), () => void this.compare(), {
+      title: text("plan.compare_help"),
+    });
   }
 
   private async compare(): Promise<void> {
     const { id, community_code } = this.draft.plan;
     const all = await api.plans(community_code);
-    const other = all.find((plan) => plan.status === "published" && plan.id !== id) ?? all.find((plan) => plan.id !== id);
+    const other =
+      all.find((plan) => plan.status === "published" && plan.id !== id) ??
+      all.find((plan) => plan.id !== id);
     if (other) go(`/plan/p/${id}/compare/${other.id}`);
     else notify(text("plan.nothing_to_compare"));
   }
@@ -200,11 +238,22 @@ export class Editor {
     const step = button(icon(ICONS.next), () => this.nextProblem(), { class: "tool" });
     step.setAttribute("aria-label", text("plan.next"));
     step.title = text("plan.next_help");
-    const list = this.draft.problems.map((one) => element("li", {}, button(one.detail, () => this.choose(one.grid, true), { class: "quiet" })));
+    const list = this.draft.problems.map((one) =>
+      element(
+        "li",
+        {},
+        button(one.detail, () => this.choose(one.grid, true), { class: "quiet" }),
+      ),
+    );
     return element(
       "div",
       { class: "trouble" },
-      element("details", {}, element("summary", {}, text("plan.problems", { count: found.length })), element("ul", {}, ...list)),
+      element(
+        "details",
+        {},
+        element("summary", {}, text("plan.problems", { count: found.length })),
+        element("ul", {}, ...list),
+      ),
       step,
     );
   }
@@ -320,7 +369,11 @@ export class Editor {
   }
 
   private preview(move: Move, asks: boolean): void {
-    showPreview(this.draft, move, asks ? { make: () => this.make(), leave: () => this.drop() } : null);
+    showPreview(
+      this.draft,
+      move,
+      asks ? { make: () => this.make(), leave: () => this.drop() } : null,
+    );
   }
 
   // -- grids
@@ -345,7 +398,11 @@ export class Editor {
   }
 
   private key(event: KeyboardEvent): void {
-    if ((event.target as HTMLElement).matches("input, select, textarea") || document.querySelector("dialog[open]")) return;
+    if (
+      (event.target as HTMLElement).matches("input, select, textarea") ||
+      document.querySelector("dialog[open]")
+    )
+      return;
     const control = event.ctrlKey || event.metaKey;
     const key = event.key.toLowerCase();
     if (control && key === "z") void this.draft.step(event.shiftKey ? "redo" : "undo");
@@ -354,7 +411,8 @@ export class Editor {
     else if (key === "escape") this.escape();
     else if (key === "n") this.nextProblem();
     else if (this.draft.editable && KEYS[key]) this.use(KEYS[key]);
-    else if (/^[1-9]$/.test(key)) this.choose([...this.draft.grids.keys()].sort()[Number(key) - 1] ?? null);
+    else if (/^[1-9]$/.test(key))
+      this.choose([...this.draft.grids.keys()].sort()[Number(key) - 1] ?? null);
     else return;
     event.preventDefault();
   }
@@ -372,11 +430,17 @@ export class Editor {
     this.merging = new Set([...this.merging].filter((code) => this.draft.grids.has(code)));
     this.show();
     if (told.what === "waiting") {
-      notify(text("plan.offline", { reason: told.reason }), { label: text("plan.send_again"), then: () => void this.draft.flush() });
+      notify(text("plan.offline", { reason: told.reason }), {
+        label: text("plan.send_again"),
+        then: () => void this.draft.flush(),
+      });
     } else if (told.what === "refused") notify(told.reason);
     else if (told.what === "conflict") {
       const who = told.by || text("plan.somebody");
-      notify(text("plan.conflict", { who }), { label: text("plan.try_again"), then: () => this.draft.send(told.edit) });
+      notify(text("plan.conflict", { who }), {
+        label: text("plan.try_again"),
+        then: () => this.draft.send(told.edit),
+      });
     }
   }
 
@@ -385,7 +449,9 @@ export class Editor {
     try {
       const { revision } = await api.plan(this.draft.plan.id);
       if (this.draft.busy || revision === this.draft.plan.revision) return;
-      const last = await ask<{ items: { author: string; kind: string }[] }>(`/plans/${this.draft.plan.id}/edits?limit=1`);
+      const last = await ask<{ items: { author: string; kind: string }[] }>(
+        `/plans/${this.draft.plan.id}/edits?limit=1`,
+      );
       await this.draft.reload();
       const who = last.items[0]?.author ?? "";
       if (who && who !== session()?.name) notify(text("plan.peer", { who }), undefined, "calm");

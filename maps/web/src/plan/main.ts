@@ -1,20 +1,20 @@
 // The planner: communities, their plans, editing, comparing.
 
-import { openDesk, run } from "../desk";
 import { button, byId, element } from "../dom";
 import { palette } from "../legend";
-import { text, type Language } from "../locale";
+import { type Language, text } from "../locale";
 import { loadStyle } from "../map";
+import { openDesk, run } from "../staff-page";
 import { firstVisit } from "../tour";
-import type { Plan } from "./api";
-import { showComparison } from "./compare";
 import { showCommunity } from "./community";
+import { showList } from "./community-list";
+import { showComparison } from "./comparison";
 import { Editor } from "./editor";
-import { showList } from "./list";
-import { onPlace, whereTo, type Place } from "./route";
+import type { Plan } from "./plan-api";
+import { onPlace, type Place, whereTo } from "./route";
 import "maplibre-gl/dist/maplibre-gl.css";
-import "../desk.css";
-import "./style.css";
+import "../staff-page.css";
+import "./plan.css";
 
 /** A page with a map, that has to be let go of. */
 interface Opened {
@@ -27,7 +27,12 @@ let turn = 0;
 
 async function start(): Promise<void> {
   const edits = () => document.body.classList.contains("mapped");
-  const lang = await openDesk({ page: "plan", role: "planner", title: "plan.title", tour: () => (edits() ? "edit" : "plan") });
+  const lang = await openDesk({
+    page: "plan",
+    role: "planner",
+    title: "plan.title",
+    tour: () => (edits() ? "edit" : "plan"),
+  });
   onPlace((place) => void show(place, lang));
   await show(whereTo(), lang);
 }
@@ -54,8 +59,17 @@ async function show(place: Place, lang: Language): Promise<void> {
     firstVisit(place.page === "plan" ? "edit" : "plan");
   } catch (error) {
     byId("side").replaceChildren(
-      element("div", { class: "heading" }, element("h1", {}, text("plan.not_shown")), element("p", {}, (error as Error).message)),
-      element("div", { class: "actions" }, button(text("plan.again"), () => void show(place, lang), { class: "primary" })),
+      element(
+        "div",
+        { class: "heading" },
+        element("h1", {}, text("plan.not_shown")),
+        element("p", {}, (error as Error).message),
+      ),
+      element(
+        "div",
+        { class: "actions" },
+        button(text("plan.again"), () => void show(place, lang), { class: "primary" }),
+      ),
     );
   }
 }
@@ -79,8 +93,16 @@ function fills(lang: Language): Promise<string[]> {
 function crumbs(place: Place, plan?: Plan): void {
   const links = [element("a", { href: "/plan" }, text("plan.communities"))];
   if (plan) links.push(element("a", { href: `/plan/c/${plan.community_code}` }, plan.community));
-  if (place.page === "community") links.push(element("a", { href: `/plan/c/${place.code}` }, byId("side").querySelector("h1")?.textContent ?? ""));
-  if (place.page === "compare") links.push(element("a", { href: `/plan/p/${place.id}` }, text("plan.back_to_plan")));
+  if (place.page === "community")
+    links.push(
+      element(
+        "a",
+        { href: `/plan/c/${place.code}` },
+        byId("side").querySelector("h1")?.textContent ?? "",
+      ),
+    );
+  if (place.page === "compare")
+    links.push(element("a", { href: `/plan/p/${place.id}` }, text("plan.back_to_plan")));
   byId("crumbs").replaceChildren(...links);
 }
 

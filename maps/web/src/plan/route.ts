@@ -1,7 +1,7 @@
 // Addresses of the planner: /plan, /plan/c/COMMUNITY, /plan/p/PLAN (with ?view only to look at),
 // /plan/p/PLAN/compare/OTHER.
 
-import { followLinks } from "../desk";
+import { followLinks } from "../staff-page";
 
 export type Place =
   | { page: "list" }
@@ -13,9 +13,12 @@ let follow: (place: Place) => void = () => undefined;
 
 export function whereTo(path = location.pathname, search = location.search): Place {
   const [, , kind, one, , other] = path.split("/");
-  if (kind === "c" && one) return { page: "community", code: one, job: new URLSearchParams(search).get("job") };
-  if (kind === "p" && one && other) return { page: "compare", id: Number(one), other: Number(other) };
-  if (kind === "p" && one) return { page: "plan", id: Number(one), onlyShown: new URLSearchParams(search).has("view") };
+  if (kind === "c" && one)
+    return { page: "community", code: one, job: new URLSearchParams(search).get("job") };
+  if (kind === "p" && one && other)
+    return { page: "compare", id: Number(one), other: Number(other) };
+  if (kind === "p" && one)
+    return { page: "plan", id: Number(one), onlyShown: new URLSearchParams(search).has("view") };
   return { page: "list" };
 }
 

@@ -1,18 +1,31 @@
 // The public page: the city's communities and grids on a map.
 
-import { Marker, type Map as LibreMap, type MapMouseEvent, type StyleSpecification } from "maplibre-gl";
-
-import { cityName, communities, gridAt, gridOf, type Collection, type Community, type Grid, type Status } from "./api";
-import { byId, notify } from "../dom";
-import { everywhere, labelSearch, wireSearch, type Found } from "../find";
-import { palette, showLegend } from "../legend";
-import { number, preferredLanguage, remember, speak, text, type Language } from "../locale";
+import {
+  type Map as LibreMap,
+  type MapMouseEvent,
+  Marker,
+  type StyleSpecification,
+} from "maplibre-gl";
 import { showExtent } from "../bounds";
+import { byId, notify } from "../dom";
+import { palette, showLegend } from "../legend";
+import { type Language, number, preferredLanguage, remember, speak, text } from "../locale";
 import { createMap, loadStyle, select } from "../map";
-import { homeExtent } from "./extent";
-import { hidePanel, showCommunities, showGrid } from "./panel";
+import { everywhere, type Found, labelSearch, wireSearch } from "../search";
 import { firstVisit, tour } from "../tour";
-import "./style.css";
+import { homeExtent } from "./city-extent";
+import { hidePanel, showCommunities, showGrid } from "./grid-card";
+import {
+  type Collection,
+  type Community,
+  cityName,
+  communities,
+  type Grid,
+  gridAt,
+  gridOf,
+  type Status,
+} from "./public-api";
+import "./public.css";
 
 const wide = window.matchMedia("(min-width: 720px)");
 
@@ -114,7 +127,7 @@ async function otherLanguage(map: LibreMap, shown: Shown): Promise<void> {
 async function clicked(map: LibreMap, event: MapMouseEvent, shown: Shown): Promise<void> {
   const hit = map.queryRenderedFeatures(event.point, { layers: ["grid-fill", "community-fill"] });
   const community = hit.find((area) => area.layer.id === "community-fill");
-  if (community) return goTo(map, shown.found, String(community.properties["code"]));
+  if (community) return goTo(map, shown.found, String(community.properties.code));
   if (hit.length === 0) return clear(map);
   const { lng, lat } = event.lngLat.wrap();
   await openAt(map, shown, lng, lat);
@@ -140,7 +153,8 @@ async function openCard(map: LibreMap, grid: Grid): Promise<void> {
   showGrid(grid, fill, () => clear(map));
   if (grid.status !== "published") return;
   const { properties } = await gridOf(grid.code);
-  if (byId("panel").dataset["grid"] === grid.code) showGrid({ ...grid, ...properties }, fill, () => clear(map));
+  if (byId("panel").dataset.grid === grid.code)
+    showGrid({ ...grid, ...properties }, fill, () => clear(map));
 }
 
 /** Open a grid by its code: what the notice board's code to scan leads to. */

@@ -1,9 +1,9 @@
 // Back from the identity provider: the code becomes a session, and the reader is where they were.
 
-import "../desk.css";
+import "../staff-page.css";
 import { byId, element } from "../dom";
+import { type Asked, returnAddress, takeAsked } from "../identity-provider";
 import { preferredLanguage, speak, text } from "../locale";
-import { returnAddress, takeAsked, type Asked } from "../provider";
 import { enter, keep } from "../session";
 
 async function start(): Promise<void> {

@@ -5,9 +5,9 @@ import type { MapMouseEvent } from "maplibre-gl";
 
 import { button, element, facts } from "../dom";
 import { known, number, text } from "../locale";
-import * as api from "./api";
-import type { Version } from "./api";
-import { draw, heading, said, side, theMap, when, zoom } from "./shown";
+import { draw, heading, said, side, theMap, when, zoom } from "./change-map";
+import type { Version } from "./import-api";
+import * as api from "./import-api";
 
 /** How far around a click, in pixels, features are looked for. */
 const NEAR = 5;
@@ -15,15 +15,41 @@ const NEAR = 5;
 export async function showLayers(): Promise<void> {
   const { items } = await api.layers();
   const rows = items.map(({ layer, features }) =>
-    element("li", {}, element("a", { href: `/data/layers/${layer}` }, element("b", {}, said("layer", layer)), element("span", {}, number(features)))),
+    element(
+      "li",
+      {},
+      element(
+        "a",
+        { href: `/data/layers/${layer}` },
+        element("b", {}, said("layer", layer)),
+        element("span", {}, number(features)),
+      ),
+    ),
   );
-  side(heading(text("data.layers"), text("data.layers_said")), element("ul", { class: "runs" }, ...rows));
+  side(
+    heading(text("data.layers"), text("data.layers_said")),
+    element("ul", { class: "runs" }, ...rows),
+  );
   draw([]);
 }
 
-export async function showLayer(layer: string, words: string, go: (path: string) => void): Promise<void> {
-  const field = element("input", { type: "search", value: words, "aria-label": text("data.seek"), placeholder: text("data.seek") });
-  const form = element("form", { class: "seek" }, field, element("button", { type: "submit" }, text("data.find")));
+export async function showLayer(
+  layer: string,
+  words: string,
+  go: (path: string) => void,
+): Promise<void> {
+  const field = element("input", {
+    type: "search",
+    value: words,
+    "aria-label": text("data.seek"),
+    placeholder: text("data.seek"),
+  });
+  const form = element(
+    "form",
+    { class: "seek" },
+    field,
+    element("button", { type: "submit" }, text("data.find")),
+  );
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     go(`/data/layers/${layer}?q=${encodeURIComponent(field.value.trim())}`);
@@ -40,14 +66,29 @@ export async function showLayer(layer: string, words: string, go: (path: string)
     count.textContent = text("data.features_said", { count: number(page.numberMatched) });
     draw(seen, { go: words !== "" });
   };
-  side(element("div", { class: "heading" }, element("h1", {}, said("layer", layer)), count), form, element("p", { class: "none" }, text("data.click_map")), list, more);
+  side(
+    element("div", { class: "heading" }, element("h1", {}, said("layer", layer)), count),
+    form,
+    element("p", { class: "none" }, text("data.click_map")),
+    list,
+    more,
+  );
   clicks(layer, go);
   await add();
 }
 
 function featureLine(layer: string, one: Feature): HTMLElement {
   const { code, name, address } = one.properties as Record<string, string>;
-  return element("li", {}, element("a", { href: `/data/layers/${layer}/${encodeURIComponent(code!)}` }, element("b", {}, name || address || code!), element("small", {}, code!)));
+  return element(
+    "li",
+    {},
+    element(
+      "a",
+      { href: `/data/layers/${layer}/${encodeURIComponent(code!)}` },
+      element("b", {}, name || address || code!),
+      element("small", {}, code!),
+    ),
+  );
 }
 
 let stop = (): void => undefined;
@@ -61,7 +102,7 @@ function clicks(layer: string, go: (path: string) => void): void {
     const [west, south] = map.unproject([x - NEAR, y + NEAR]).toArray();
     const [east, north] = map.unproject([x + NEAR, y - NEAR]).toArray();
     const { features } = await api.features(layer, { bbox: [west, south, east, north] });
-    const found = features[0]?.properties?.["code"];
+    const found = features[0]?.properties?.code;
     if (found) go(`/data/layers/${layer}/${encodeURIComponent(String(found))}`);
   };
   map.on("click", clicked);
@@ -76,10 +117,21 @@ export async function showFeature(layer: string, code: string): Promise<void> {
   side(
     heading(name || address || code, `${said("layer", layer)} · ${code}`),
     element("p", {}, element("a", { href: `/data/layers/${layer}` }, `← ${said("layer", layer)}`)),
-    ...(gone ? [element("p", { class: "trouble" }, text("data.gone", { when: when(now!.valid_to!) }))] : []),
-    facts(Object.entries(now!.properties).map(([key, value]): [string, string] => [columnSaid(key), written(key, value)])),
+    ...(gone
+      ? [element("p", { class: "trouble" }, text("data.gone", { when: when(now!.valid_to!) }))]
+      : []),
+    facts(
+      Object.entries(now!.properties).map(([key, value]): [string, string] => [
+        columnSaid(key),
+        written(key, value),
+      ]),
+    ),
     element("h2", {}, text("data.history")),
-    element("ol", { class: "history" }, ...items.map((one, index) => versionLine(one, items[index + 1] ?? null))),
+    element(
+      "ol",
+      { class: "history" },
+      ...items.map((one, index) => versionLine(one, items[index + 1] ?? null)),
+    ),
   );
   draw(now!.geometry ? [shape(now!.geometry, gone ? "removed" : "")] : []);
 }
@@ -88,10 +140,16 @@ function versionLine(one: Version, before: Version | null): HTMLElement {
   const span = `${when(one.valid_from)} – ${one.valid_to ? when(one.valid_to) : text("data.now")}`;
   const rows = one.changed
     .filter((name) => name !== "geom")
-    .map((name): [string, string] => [columnSaid(name), `${written(name, before?.properties[name])} → ${written(name, one.properties[name])}`]);
+    .map((name): [string, string] => [
+      columnSaid(name),
+      `${written(name, before?.properties[name])} → ${written(name, one.properties[name])}`,
+    ]);
   const moved = one.changed.includes("geom") && before?.geometry && one.geometry;
   const shapes = () => {
-    const both = [...(before?.geometry ? [shape(before.geometry, "removed")] : []), ...(one.geometry ? [shape(one.geometry, "added")] : [])];
+    const both = [
+      ...(before?.geometry ? [shape(before.geometry, "removed")] : []),
+      ...(one.geometry ? [shape(one.geometry, "added")] : []),
+    ];
     draw(both, { go: false });
     zoom(both);
   };
@@ -99,7 +157,11 @@ function versionLine(one: Version, before: Version | null): HTMLElement {
     "li",
     {},
     element("b", {}, span),
-    element("small", {}, text("data.version_said", { revision: one.revision, source: one.source || "—" })),
+    element(
+      "small",
+      {},
+      text("data.version_said", { revision: one.revision, source: one.source || "—" }),
+    ),
     before === null ? element("small", {}, text("data.first_version")) : null,
     rows.length ? facts(rows) : null,
     moved ? button(text("data.shape_changed"), shapes, { class: "quiet" }) : null,
@@ -111,7 +173,14 @@ function shape(geometry: Geometry, change: string): Feature {
 }
 
 /** Units of columns, by how their names end. */
-const UNITS = [["_m", "m"], ["_mm", "mm"], ["_l_s", "L/s"], ["_mpa", "MPa"], ["_t", "t"], ["_percent", "%"]] as const;
+const UNITS = [
+  ["_m", "m"],
+  ["_mm", "mm"],
+  ["_l_s", "L/s"],
+  ["_mpa", "MPa"],
+  ["_t", "t"],
+  ["_percent", "%"],
+] as const;
 
 function columnSaid(name: string): string {
   return known(`field.${name}`) || name;

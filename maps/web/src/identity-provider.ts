@@ -60,7 +60,11 @@ async function entrance(): Promise<{ authorization_endpoint: string; client_id: 
   const headers = { "Accept-Language": document.documentElement.lang };
   const answer = await fetch("/auth/entrance", { headers }).catch(() => null);
   if (!answer) throw new Error(text("page.unreachable"));
-  const said = (await answer.json()) as { authorization_endpoint: string; client_id: string; detail?: string };
+  const said = (await answer.json()) as {
+    authorization_endpoint: string;
+    client_id: string;
+    detail?: string;
+  };
   if (!answer.ok) throw new Error(said.detail ?? answer.statusText);
   return said;
 }
@@ -70,8 +74,13 @@ const random = (): string => base64url(crypto.getRandomValues(new Uint8Array(32)
 
 /** The hash by which the provider knows the verifier again (RFC 7636, 4.2). */
 async function challenge(verifier: string): Promise<string> {
-  return base64url(new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(verifier))));
+  return base64url(
+    new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(verifier))),
+  );
 }
 
 const base64url = (bytes: Uint8Array): string =>
-  btoa(String.fromCharCode(...bytes)).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
+  btoa(String.fromCharCode(...bytes))
+    .replace(/\+/g, "-")
+    .replace(/\//g, "_")
+    .replace(/=+$/, "");

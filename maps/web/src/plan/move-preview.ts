@@ -3,7 +3,7 @@
 import { button, byId, element } from "../dom";
 import { number, text } from "../locale";
 import type { Draft, Move } from "./draft";
-import { nameOf } from "./grids";
+import { nameOf } from "./grid-list";
 
 export const isShown = (): boolean => !byId("preview").hidden;
 export const waitsForYes = (): boolean => byId("preview").classList.contains("asking");
@@ -22,17 +22,27 @@ export function hint(words: string): void {
 export function tell(draft: Draft, atoms: number[]): void {
   const cell = draft.cell(atoms[0]!);
   const grid = draft.grids.get(cell.grid);
-  const words = [cell.name || cell.building || text("plan.open_ground"), text("page.households_unit", { households: number(cell.households) }), grid ? nameOf(grid) : ""];
+  const words = [
+    cell.name || cell.building || text("plan.open_ground"),
+    text("page.households_unit", { households: number(cell.households) }),
+    grid ? nameOf(grid) : "",
+  ];
   hint(words.filter(Boolean).join(" · "));
 }
 
 /** Show what a move would do; where it breaks something, ask before it is made. */
-export function showPreview(draft: Draft, move: Move, ways: { make(): void; leave(): void } | null): void {
+export function showPreview(
+  draft: Draft,
+  move: Move,
+  ways: { make(): void; leave(): void } | null,
+): void {
   const box = byId("preview");
   const rows = move.changes.map((change) => {
     const grid = draft.grids.get(change.grid);
     const name = grid ? nameOf(grid) : text("plan.new_grid");
-    const warning = change.breaks ? element("strong", {}, ` ${text(`plan.breaks_${change.breaks}`)}`) : null;
+    const warning = change.breaks
+      ? element("strong", {}, ` ${text(`plan.breaks_${change.breaks}`)}`)
+      : null;
     return element("li", {}, `${name} ${number(change.before)} → ${number(change.after)}`, warning);
   });
   const locked = move.changes.some((change) => change.breaks === "locked");
@@ -48,7 +58,13 @@ export function showPreview(draft: Draft, move: Move, ways: { make(): void; leav
 }
 
 function moving(draft: Draft, move: Move): string {
-  const name = move.buildings === 1 ? move.atoms.map((atom) => draft.cell(atom).name).find(Boolean) : "";
-  const sum = text("plan.moving", { buildings: move.buildings, households: number(move.households) });
-  return name ? `${name} · ${text("page.households_unit", { households: number(move.households) })}` : sum;
+  const name =
+    move.buildings === 1 ? move.atoms.map((atom) => draft.cell(atom).name).find(Boolean) : "";
+  const sum = text("plan.moving", {
+    buildings: move.buildings,
+    households: number(move.households),
+  });
+  return name
+    ? `${name} · ${text("page.households_unit", { households: number(move.households) })}`
+    : sum;
 }

@@ -2,13 +2,17 @@
 
 import type { Feature, FeatureCollection } from "geojson";
 import type { GeoJSONSource, Map as LibreMap } from "maplibre-gl";
-
-import { byId, element, notify } from "../dom";
-import { known, text, type Language } from "../locale";
 import { extentOf, showExtent } from "../bounds";
-import { createMap, cityExtent, loadStyle } from "../map";
+import { byId, element, notify } from "../dom";
+import { known, type Language, text } from "../locale";
+import { cityExtent, createMap, loadStyle } from "../map";
 
-export const CHANGES: Record<string, string> = { added: "#1d7a3a", changed: "#b35900", removed: "#a4161a", held: "#7b2d8b" };
+export const CHANGES: Record<string, string> = {
+  added: "#1d7a3a",
+  changed: "#b35900",
+  removed: "#a4161a",
+  held: "#7b2d8b",
+};
 const NOTHING: FeatureCollection = { type: "FeatureCollection", features: [] };
 /** Areas wider than this (degrees) are shown by their border alone. */
 const WIDE = 0.004;
@@ -28,23 +32,63 @@ export async function openMap(lang: Language): Promise<LibreMap> {
 
 async function withShown(lang: Language): Promise<Parameters<typeof createMap>[0]> {
   const style = await loadStyle(lang, "published");
-  const colour = ["match", ["get", "change"], ...Object.entries(CHANGES).flat(), "#1f5f8b"] as never;
+  const colour = [
+    "match",
+    ["get", "change"],
+    ...Object.entries(CHANGES).flat(),
+    "#1f5f8b",
+  ] as never;
   const shown = { source: "shown" };
   return {
     ...style,
     sources: { ...style.sources, shown: { type: "geojson", data: NOTHING } },
     layers: [
       ...style.layers,
-      { id: "shown-fill", type: "fill", ...shown, filter: ["all", ["==", ["geometry-type"], "Polygon"], ["!=", ["get", "wide"], true]] as never, paint: { "fill-color": colour, "fill-opacity": ["coalesce", ["get", "depth"], 0.35] as never } },
-      { id: "shown-line", type: "line", ...shown, filter: ["!", ["has", "depth"]] as never, paint: { "line-color": colour, "line-width": 2.5 } },
-      { id: "shown-point", type: "circle", ...shown, filter: ["==", ["geometry-type"], "Point"], paint: { "circle-color": colour, "circle-radius": ["interpolate", ["linear"], ["zoom"], 12, 3, 17, 7] as never, "circle-stroke-color": "#fff", "circle-stroke-width": 1.5 } },
+      {
+        id: "shown-fill",
+        type: "fill",
+        ...shown,
+        filter: [
+          "all",
+          ["==", ["geometry-type"], "Polygon"],
+          ["!=", ["get", "wide"], true],
+        ] as never,
+        paint: {
+          "fill-color": colour,
+          "fill-opacity": ["coalesce", ["get", "depth"], 0.35] as never,
+        },
+      },
+      {
+        id: "shown-line",
+        type: "line",
+        ...shown,
+        filter: ["!", ["has", "depth"]] as never,
+        paint: { "line-color": colour, "line-width": 2.5 },
+      },
+      {
+        id: "shown-point",
+        type: "circle",
+        ...shown,
+        filter: ["==", ["geometry-type"], "Point"],
+        paint: {
+          "circle-color": colour,
+          "circle-radius": ["interpolate", ["linear"], ["zoom"], 12, 3, 17, 7] as never,
+          "circle-stroke-color": "#fff",
+          "circle-stroke-width": 1.5,
+        },
+      },
     ],
   };
 }
 
 /** Show features, and go to them unless told not to. */
 export function draw(features: Feature[], { go = true } = {}): void {
-  const seen = features.filter((one) => one.geometry).map((one) => ({ ...one, properties: { ...one.properties, wide: !one.properties?.["depth"] && isWide(one) } }));
+  const seen = features
+    .filter((one) => one.geometry)
+    .map((one) => ({
+      ...one,
+      properties: { ...one.properties, wide: !one.properties?.depth && isWide(one) },
+    }));
   (map.getSource("shown") as GeoJSONSource).setData({ type: "FeatureCollection", features: seen });
   if (go && seen.length) zoom(seen);
 }
@@ -55,7 +99,9 @@ function isWide({ geometry }: Feature): boolean {
 }
 
 export function zoom(features: Feature[]): void {
-  const box = extentOf(...features.flatMap((feature) => (feature.geometry ? [feature.geometry] : [])));
+  const box = extentOf(
+    ...features.flatMap((feature) => (feature.geometry ? [feature.geometry] : [])),
+  );
   if (box[0] <= box[2]) showExtent(map, box, { top: 60, right: 60, bottom: 60, left: 60 });
 }
 
@@ -69,7 +115,12 @@ export function legend(): HTMLElement {
 }
 
 export function badge(status: string): HTMLElement {
-  const look: Record<string, string> = { published: "done", held: "held", failed: "failed", rejected: "failed" };
+  const look: Record<string, string> = {
+    published: "done",
+    held: "held",
+    failed: "failed",
+    rejected: "failed",
+  };
   return element("span", { class: `badge ${look[status] ?? ""}` }, said("status", status));
 }
 
@@ -79,11 +130,17 @@ export function said(kind: string, value: string): string {
 
 /** The names of one or several layers. */
 export function layersSaid(names: string): string {
-  return names.split(/,\s*/).map((name) => said("layer", name)).join(text("data.and"));
+  return names
+    .split(/,\s*/)
+    .map((name) => said("layer", name))
+    .join(text("data.and"));
 }
 
 export function when(moment: string): string {
-  return new Date(moment).toLocaleString(document.documentElement.lang, { dateStyle: "medium", timeStyle: "short" });
+  return new Date(moment).toLocaleString(document.documentElement.lang, {
+    dateStyle: "medium",
+    timeStyle: "short",
+  });
 }
 
 export function heading(title: string, below: string): HTMLElement {

@@ -1,7 +1,7 @@
 // What the desks have in common: who may come in, their head, and how what goes wrong is told.
 
 import { byId, notify } from "./dom";
-import { otherLanguage, preferredLanguage, remember, speak, text, type Language } from "./locale";
+import { type Language, otherLanguage, preferredLanguage, remember, speak, text } from "./locale";
 import { need, showSession } from "./session";
 import { tour } from "./tour";
 

@@ -70,8 +70,22 @@ export interface Layout extends Building {
   compound: { name: string; gated: boolean } | null;
   region: { code: string; name: string; street: string } | null;
   units: (Place & { code: string; name: string; storeys: number | null; households: number })[];
-  grids: { code: string; name: string; manager: string | null; phone: string | null; households: number }[];
-  neighbours: { code: string; name: string; distance_m: number; required_m: number; too_close: boolean; text: string; line: LineString }[];
+  grids: {
+    code: string;
+    name: string;
+    manager: string | null;
+    phone: string | null;
+    households: number;
+  }[];
+  neighbours: {
+    code: string;
+    name: string;
+    distance_m: number;
+    required_m: number;
+    too_close: boolean;
+    text: string;
+    line: LineString;
+  }[];
   hydrants: Hydrant[];
   stations: Station[];
   fire_lane: { reached: boolean; text: string; obstacles: (Place & { text: string })[] };
@@ -89,9 +103,29 @@ export interface Incident {
   radius_m: number;
   area: Polygon;
   totals: Record<"buildings" | "households" | "population" | "high_rise" | "units", number>;
-  grids: { code: string; name: string; community: string | null; households: number; population: number; buildings: number; manager: string | null; phone: string | null }[];
-  buildings: (Building & { storeys_above: number | null; households: number; distance_m: number; high_rise: boolean })[];
-  critical: (Place & { code: string; name: string; category_text: string; phone: string; distance_m: number })[];
+  grids: {
+    code: string;
+    name: string;
+    community: string | null;
+    households: number;
+    population: number;
+    buildings: number;
+    manager: string | null;
+    phone: string | null;
+  }[];
+  buildings: (Building & {
+    storeys_above: number | null;
+    households: number;
+    distance_m: number;
+    high_rise: boolean;
+  })[];
+  critical: (Place & {
+    code: string;
+    name: string;
+    category_text: string;
+    phone: string;
+    distance_m: number;
+  })[];
   hydrants: Hydrant[];
   valves: Valve[];
   stations: Station[];
@@ -135,7 +169,8 @@ export const search = (words: string): Promise<{ buildings: Building[] }> =>
 export const buildingAt = ({ lon, lat }: Place): Promise<{ buildings: Building[] }> =>
   ask(`/fire/buildings?lon=${lon}&lat=${lat}`);
 
-export const layout = (code: string): Promise<Layout> => ask(`/fire/buildings/${encodeURIComponent(code)}`);
+export const layout = (code: string): Promise<Layout> =>
+  ask(`/fire/buildings/${encodeURIComponent(code)}`);
 
 export const incident = ({ lon, lat }: Place, radius: number): Promise<Incident> =>
   ask(`/fire/incident?lon=${lon}&lat=${lat}&radius=${radius}`);
@@ -145,10 +180,18 @@ export const overlays = (): Promise<{ overlays: Overlay[] }> => ask("/fire/overl
 /** Find the findings of the city anew where its data changed. */
 export const refresh = (): Promise<unknown> => ask("/fire/findings/refresh", { method: "POST" });
 
-export const findings = (overlay: string, bbox: number[]): Promise<{ numberMatched: number; features: Feature<Geometry, Finding>[] }> =>
-  ask(`/fire/findings?overlay=${overlay}&limit=60&bbox=${bbox.map((side) => side.toFixed(6)).join()}`);
+export const findings = (
+  overlay: string,
+  bbox: number[],
+): Promise<{ numberMatched: number; features: Feature<Geometry, Finding>[] }> =>
+  ask(
+    `/fire/findings?overlay=${overlay}&limit=60&bbox=${bbox.map((side) => side.toFixed(6)).join()}`,
+  );
 
-export const nearest = (network: string, { lon, lat }: Place): Promise<{ segment: { code: string; distance_m: number } }> =>
+export const nearest = (
+  network: string,
+  { lon, lat }: Place,
+): Promise<{ segment: { code: string; distance_m: number } }> =>
   ask(`/networks/${network}/nearest?lon=${lon}&lat=${lat}&within=25`);
 
 export function isolation(network: string, segment: string, stuck: string[]): Promise<Isolation> {

@@ -5,9 +5,9 @@ import type { Polygon } from "geojson";
 import { button, element, icon } from "../dom";
 import { preferredLanguage, text } from "../locale";
 import { createMap, loadStyle } from "../map";
-import * as api from "./api";
 import { ICONS } from "./icons";
-import type { Pen, PenMode } from "./pen";
+import * as api from "./plan-api";
+import type { Pen, PenMode } from "./shape-editor";
 
 export interface Area {
   id: string;
@@ -25,24 +25,40 @@ export async function pickAreas(code: string, areas: Area[]): Promise<void> {
     element("h2", {}, text("plan.areas")),
     element("p", {}, text("plan.areas_help")),
     bar,
-    element("div", { id: "area-map", class: "picking", role: "application", "aria-label": text("plan.areas") }),
+    element("div", {
+      id: "area-map",
+      class: "picking",
+      role: "application",
+      "aria-label": text("plan.areas"),
+    }),
     list,
-    element("div", { class: "ways" }, button(text("plan.areas_done"), () => dialog.close(), { class: "primary" })),
+    element(
+      "div",
+      { class: "ways" },
+      button(text("plan.areas_done"), () => dialog.close(), { class: "primary" }),
+    ),
   );
   document.body.append(dialog);
   dialog.showModal();
-  const closed = new Promise<void>((done) => dialog.addEventListener("close", () => done(), { once: true }));
+  const closed = new Promise<void>((done) =>
+    dialog.addEventListener("close", () => done(), { once: true }),
+  );
   const { map, pen } = await openPen(code, (geometry, id) => {
     const known = areas.find((area) => area.id === id);
     if (known) known.geometry = geometry;
     else areas.push({ id, name: text("plan.area_number", { number: areas.length + 1 }), geometry });
     show();
   });
-  const show = () => list.replaceChildren(...areas.map((area) => areaRow(area, () => {
-    areas.splice(areas.indexOf(area), 1);
-    pen.erase(area.id);
-    show();
-  })));
+  const show = () =>
+    list.replaceChildren(
+      ...areas.map((area) =>
+        areaRow(area, () => {
+          areas.splice(areas.indexOf(area), 1);
+          pen.erase(area.id);
+          show();
+        }),
+      ),
+    );
   pen.restore(areas);
   bar.replaceChildren(...penTools(pen));
   show();
@@ -56,9 +72,13 @@ async function openPen(code: string, finished: (shape: Polygon, id: string) => v
   const [style, [community], { Pen }] = await Promise.all([
     loadStyle(preferredLanguage(), "published"),
     api.communities(code),
-    import("./pen"),
+    import("./shape-editor"),
   ]);
-  const map = createMap(style, community?.bbox, { container: "area-map", hash: false, padding: { top: 20, right: 20, bottom: 20, left: 20 } });
+  const map = createMap(style, community?.bbox, {
+    container: "area-map",
+    hash: false,
+    padding: { top: 20, right: 20, bottom: 20, left: 20 },
+  });
   await new Promise<void>((done) => void map.once("load", () => done()));
   Object.assign(window, { gridatlas: { map } });
   return { map, pen: new Pen(map, finished) };
@@ -68,20 +88,28 @@ function penTools(pen: Pen): HTMLElement[] {
   const modes: PenMode[] = ["polygon", "rectangle", "select"];
   const signs = { polygon: ICONS.dedicated, rectangle: ICONS.rectangle, select: ICONS.click };
   const buttons = modes.map((mode) => {
-    const made = button(icon(signs[mode]), () => use(mode), { class: "tool", title: text(`plan.pen_${mode}`), "aria-label": text(`plan.pen_${mode}`) });
-    made.dataset["pen"] = mode;
+    const made = button(icon(signs[mode]), () => use(mode), {
+      class: "tool",
+      title: text(`plan.pen_${mode}`),
+      "aria-label": text(`plan.pen_${mode}`),
+    });
+    made.dataset.pen = mode;
     return made;
   });
   const use = (mode: PenMode) => {
     pen.draw(mode);
-    for (const one of buttons) one.setAttribute("aria-pressed", String(one.dataset["pen"] === mode));
+    for (const one of buttons) one.setAttribute("aria-pressed", String(one.dataset.pen === mode));
   };
   use("polygon");
   return buttons;
 }
 
 function areaRow(area: Area, remove: () => void): HTMLElement {
-  const name = element("input", { value: area.name, maxlength: "60", "aria-label": text("plan.grid_name") });
+  const name = element("input", {
+    value: area.name,
+    maxlength: "60",
+    "aria-label": text("plan.grid_name"),
+  });
   name.addEventListener("input", () => (area.name = name.value.trim() || area.name));
   return element("li", {}, name, button(text("plan.discard"), remove, { class: "quiet" }));
 }

@@ -64,11 +64,26 @@ export interface Told extends Run {
     units_removed_count?: number;
     ends_loosened?: { code: string; source: string }[];
     ends_loosened_count?: number;
-    network?: { made?: number; loose_ends?: Spot[]; near_misses?: (Spot & { near: string })[]; reversed?: Spot[]; far_ends?: Spot[] };
+    network?: {
+      made?: number;
+      loose_ends?: Spot[];
+      near_misses?: (Spot & { near: string })[];
+      reversed?: Spot[];
+      far_ends?: Spot[];
+    };
     stale?: Stale[];
     proposals?: string[];
-    corrections_kept?: { layer: string; code: string; field: string; value: unknown; delivered: unknown; actor: string }[];
-    topology?: { breaches?: { kind: string; codes: string[]; area_m2: number; lon: number; lat: number }[] };
+    corrections_kept?: {
+      layer: string;
+      code: string;
+      field: string;
+      value: unknown;
+      delivered: unknown;
+      actor: string;
+    }[];
+    topology?: {
+      breaches?: { kind: string; codes: string[]; area_m2: number; lon: number; lat: number }[];
+    };
   };
 }
 
@@ -103,7 +118,10 @@ export const runs = (offset: number, status: string): Promise<Items<Run>> =>
 export const run = (id: number): Promise<Told> => ask(`/imports/runs/${id}`);
 
 export const act = (id: number, way: Way, withLater = false): Promise<Run> =>
-  ask(`/imports/runs/${id}/${way}`, { method: "POST", ...(way === "rollback" ? { body: { with_later: withLater } } : {}) });
+  ask(`/imports/runs/${id}/${way}`, {
+    method: "POST",
+    ...(way === "rollback" ? { body: { with_later: withLater } } : {}),
+  });
 
 export const quarantine = (run: number | null, offset: number): Promise<Items<Held>> =>
   ask(`/imports/quarantine?limit=${PAGE}&offset=${offset}${run === null ? "" : `&run=${run}`}`);
@@ -146,8 +164,13 @@ export interface Sought {
   offset?: number;
 }
 
-export const features = (layer: string, { words = "", bbox, offset = 0 }: Sought): Promise<{ numberMatched: number; features: Feature[] }> =>
-  ask(`/layers/${layer}/features?limit=${PAGE}&offset=${offset}&q=${encodeURIComponent(words)}${bbox ? `&bbox=${bbox.join()}` : ""}`);
+export const features = (
+  layer: string,
+  { words = "", bbox, offset = 0 }: Sought,
+): Promise<{ numberMatched: number; features: Feature[] }> =>
+  ask(
+    `/layers/${layer}/features?limit=${PAGE}&offset=${offset}&q=${encodeURIComponent(words)}${bbox ? `&bbox=${bbox.join()}` : ""}`,
+  );
 
 export const history = (layer: string, code: string): Promise<Items<Version>> =>
   ask(`/layers/${layer}/features/${encodeURIComponent(code)}/history`);

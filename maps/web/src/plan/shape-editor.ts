@@ -2,14 +2,27 @@
 
 import type { Polygon } from "geojson";
 import type { Map as LibreMap } from "maplibre-gl";
-import { TerraDraw, TerraDrawPolygonMode, TerraDrawRectangleMode, TerraDrawSelectMode } from "terra-draw";
+import {
+  TerraDraw,
+  TerraDrawPolygonMode,
+  TerraDrawRectangleMode,
+  TerraDrawSelectMode,
+} from "terra-draw";
 import { TerraDrawMapLibreGLAdapter } from "terra-draw-maplibre-gl-adapter";
 
 export type PenMode = "polygon" | "rectangle" | "select";
 
 const INK = "#8c2f39";
-const STYLES = { fillColor: INK, fillOpacity: 0.2, outlineColor: INK, outlineWidth: 2.5, closingPointColor: INK } as const;
-const CORNERS = { feature: { draggable: true, coordinates: { midpoints: true, draggable: true, deletable: true } } };
+const STYLES = {
+  fillColor: INK,
+  fillOpacity: 0.2,
+  outlineColor: INK,
+  outlineWidth: 2.5,
+  closingPointColor: INK,
+} as const;
+const CORNERS = {
+  feature: { draggable: true, coordinates: { midpoints: true, draggable: true, deletable: true } },
+};
 
 export class Pen {
   private readonly drawing: TerraDraw;
@@ -20,7 +33,9 @@ export class Pen {
       adapter: new TerraDrawMapLibreGLAdapter({ map }),
       modes: [
         new TerraDrawPolygonMode({ styles: STYLES }),
-        new TerraDrawRectangleMode({ styles: { fillColor: INK, fillOpacity: 0.2, outlineColor: INK, outlineWidth: 2.5 } }),
+        new TerraDrawRectangleMode({
+          styles: { fillColor: INK, fillOpacity: 0.2, outlineColor: INK, outlineWidth: 2.5 },
+        }),
         new TerraDrawSelectMode({ flags: { polygon: CORNERS, rectangle: CORNERS } }),
       ],
     });
@@ -37,7 +52,14 @@ export class Pen {
 
   /** Bring back shapes of before, and let them keep their names. */
   restore(shapes: { id: string; geometry: Polygon }[]): void {
-    this.drawing.addFeatures(shapes.map(({ id, geometry }) => ({ type: "Feature", id, geometry, properties: { mode: "polygon" } })));
+    this.drawing.addFeatures(
+      shapes.map(({ id, geometry }) => ({
+        type: "Feature",
+        id,
+        geometry,
+        properties: { mode: "polygon" },
+      })),
+    );
   }
 
   /** Take a shape away. */

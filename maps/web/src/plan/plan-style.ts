@@ -18,10 +18,20 @@ const MANY = 120;
 export function legendOf(shade: Shade): [string, string][] {
   const explained: Record<Shade, [string, string][]> = {
     grid: [],
-    deviation: [[DEVIATION[0]!, "shade_below"], [DEVIATION[2]!, "shade_on_target"], [DEVIATION[4]!, "shade_above"]],
-    density: [[depth(0), "shade_few"], [depth(MANY), "shade_many"]],
+    deviation: [
+      [DEVIATION[0]!, "shade_below"],
+      [DEVIATION[2]!, "shade_on_target"],
+      [DEVIATION[4]!, "shade_above"],
+    ],
+    density: [
+      [depth(0), "shade_few"],
+      [depth(MANY), "shade_many"],
+    ],
     compound: [[ALONE, "shade_alone"]],
-    moved: [[MOVED, "shade_came"], [STAYED, "shade_stayed"]],
+    moved: [
+      [MOVED, "shade_came"],
+      [STAYED, "shade_stayed"],
+    ],
   };
   return explained[shade];
 }
@@ -57,14 +67,24 @@ export function planStyle(style: StyleSpecification, fills: string[]): StyleSpec
 function areaLayers(fills: string[]): LayerSpecification[] {
   const state = (name: string): ExpressionSpecification => ["feature-state", name];
   const cases = fills.flatMap((fill, index) => [index, fill]);
-  const byColour = ["match", ["coalesce", state("colour"), -1], ...cases, "#d8dbdd"] as unknown as ExpressionSpecification;
+  const byColour = [
+    "match",
+    ["coalesce", state("colour"), -1],
+    ...cases,
+    "#d8dbdd",
+  ] as unknown as ExpressionSpecification;
   return [
     {
       id: "atoms",
       type: "fill",
       source: "atoms",
       paint: {
-        "fill-color": ["case", ["!=", ["coalesce", state("shade"), ""], ""], ["to-color", state("shade")], byColour],
+        "fill-color": [
+          "case",
+          ["!=", ["coalesce", state("shade"), ""], ""],
+          ["to-color", state("shade")],
+          byColour,
+        ],
         "fill-opacity": ["case", ["boolean", state("locked"), false], 0.45, 0.8],
       },
     },
@@ -72,7 +92,11 @@ function areaLayers(fills: string[]): LayerSpecification[] {
 }
 
 function borderLayers(): LayerSpecification[] {
-  const flag = (name: string): ExpressionSpecification => ["boolean", ["feature-state", name], false];
+  const flag = (name: string): ExpressionSpecification => [
+    "boolean",
+    ["feature-state", name],
+    false,
+  ];
   return [
     {
       id: "cells",
@@ -86,7 +110,10 @@ function borderLayers(): LayerSpecification[] {
       type: "line",
       source: "borders",
       layout: { "line-cap": "round", "line-join": "round" },
-      paint: { "line-color": "#1d262e", "line-width": ["interpolate", ["linear"], ["zoom"], 13, 1.2, 18, 3.2] },
+      paint: {
+        "line-color": "#1d262e",
+        "line-width": ["interpolate", ["linear"], ["zoom"], 13, 1.2, 18, 3.2],
+      },
     },
     {
       id: "differing",
@@ -98,7 +125,10 @@ function borderLayers(): LayerSpecification[] {
       id: "pending-fill",
       type: "fill",
       source: "atoms",
-      paint: { "fill-color": "#101820", "fill-opacity": ["case", flag("pending"), 0.32, flag("hover"), 0.14, 0] },
+      paint: {
+        "fill-color": "#101820",
+        "fill-opacity": ["case", flag("pending"), 0.32, flag("hover"), 0.14, 0],
+      },
     },
     {
       id: "pending-line",
@@ -125,14 +155,25 @@ function borderLayers(): LayerSpecification[] {
 }
 
 function labelLayers(): LayerSpecification[] {
-  const fonts = ["PingFang SC Bold", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", "sans-serif"];
+  const fonts = [
+    "PingFang SC Bold",
+    "PingFang SC",
+    "Microsoft YaHei",
+    "Noto Sans CJK SC",
+    "sans-serif",
+  ];
   return [
     {
       id: "count",
       type: "symbol",
       source: "counts",
       minzoom: 16.5,
-      layout: { "text-field": ["get", "households"], "text-font": fonts, "text-size": 11, "text-padding": 0 },
+      layout: {
+        "text-field": ["get", "households"],
+        "text-font": fonts,
+        "text-size": 11,
+        "text-padding": 0,
+      },
       paint: { "text-color": "#44525f", "text-halo-color": "#ffffff", "text-halo-width": 1.2 },
     },
     {
@@ -140,7 +181,15 @@ function labelLayers(): LayerSpecification[] {
       type: "symbol",
       source: "labels",
       layout: {
-        "text-field": ["format", ["get", "title"], {}, "\n", {}, ["get", "words"], { "font-scale": 0.72 }],
+        "text-field": [
+          "format",
+          ["get", "title"],
+          {},
+          "\n",
+          {},
+          ["get", "words"],
+          { "font-scale": 0.72 },
+        ],
         "text-font": fonts,
         "text-size": ["interpolate", ["linear"], ["zoom"], 13, 13, 17, 20],
         "text-allow-overlap": true,

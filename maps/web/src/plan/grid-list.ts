@@ -2,9 +2,9 @@
 
 import { button, element, icon } from "../dom";
 import { number, text } from "../locale";
-import type { GridProperties } from "./api";
 import type { Draft, Move } from "./draft";
 import { ICONS } from "./icons";
+import type { GridProperties } from "./plan-api";
 
 export interface Listed {
   draft: Draft;
@@ -39,15 +39,31 @@ function gridRow(listed: Listed, grid: GridProperties): HTMLElement {
       "span",
       { class: "row" },
       swatch,
-      element("span", { class: "name" }, nameOf(grid), grid.kind === "dedicated" ? element("small", {}, ` ${text("page.kind_dedicated")}`) : null),
-      delta ? element("em", { class: delta > 0 ? "up" : "down" }, `${delta > 0 ? "+" : "−"}${number(Math.abs(delta))}`) : null,
+      element(
+        "span",
+        { class: "name" },
+        nameOf(grid),
+        grid.kind === "dedicated" ? element("small", {}, ` ${text("page.kind_dedicated")}`) : null,
+      ),
+      delta
+        ? element(
+            "em",
+            { class: delta > 0 ? "up" : "down" },
+            `${delta > 0 ? "+" : "−"}${number(Math.abs(delta))}`,
+          )
+        : null,
       element("b", {}, number(households)),
       meter(draft, grid, households),
     ),
     () => choose(grid.code === active ? null : grid.code),
     { class: "pick", "aria-pressed": String(grid.code === active), "data-code": grid.code },
   );
-  return element("li", { class: classes(grid, change?.breaks ?? null) }, row, ...(draft.editable ? rowTools(listed, grid) : []));
+  return element(
+    "li",
+    { class: classes(grid, change?.breaks ?? null) },
+    row,
+    ...(draft.editable ? rowTools(listed, grid) : []),
+  );
 }
 
 /** Households between nothing and a good deal more than the upper limit, with both limits. */
@@ -59,7 +75,12 @@ function meter(draft: Draft, grid: GridProperties, households: number): HTMLElem
   const band = element("span", { class: "band" });
   band.style.left = share(lower);
   band.style.width = `calc(${share(upper)} - ${share(lower)})`;
-  return element("span", { class: `meter${grid.kind === "dedicated" ? " free" : ""}`, "aria-hidden": "true" }, band, fill);
+  return element(
+    "span",
+    { class: `meter${grid.kind === "dedicated" ? " free" : ""}`, "aria-hidden": "true" },
+    band,
+    fill,
+  );
 }
 
 function rowTools({ draft, merging, merged }: Listed, grid: GridProperties): HTMLElement[] {
@@ -68,7 +89,10 @@ function rowTools({ draft, merging, merged }: Listed, grid: GridProperties): HTM
     () => draft.send({ kind: "lock", grids: [grid.code], locked: !grid.locked }),
     { class: "tool small", "aria-pressed": String(grid.locked), title: text("plan.lock_help") },
   );
-  lock.setAttribute("aria-label", `${text(grid.locked ? "plan.unlock" : "plan.lock")} ${grid.serial}`);
+  lock.setAttribute(
+    "aria-label",
+    `${text(grid.locked ? "plan.unlock" : "plan.lock")} ${grid.serial}`,
+  );
   const tick = element("input", { type: "checkbox", title: text("plan.merge_pick") });
   tick.setAttribute("aria-label", `${text("plan.merge_pick")} ${grid.serial}`);
   tick.checked = merging.has(grid.code);
@@ -81,22 +105,42 @@ function rowTools({ draft, merging, merged }: Listed, grid: GridProperties): HTM
 }
 
 function classes(grid: GridProperties, breaks: string | null): string {
-  return [grid.within && grid.contiguous ? "" : "off", breaks ? "breaks" : "", grid.locked ? "locked" : ""].join(" ").trim();
+  return [
+    grid.within && grid.contiguous ? "" : "off",
+    breaks ? "breaks" : "",
+    grid.locked ? "locked" : "",
+  ]
+    .join(" ")
+    .trim();
 }
 
 /** Name and kind of the chosen grid, to be changed. */
 export function chosenGrid(draft: Draft, code: string): HTMLElement {
   const grid = draft.grids.get(code)!;
-  const name = element("input", { value: grid.name, maxlength: "60", placeholder: text("page.grid_number", { serial: grid.serial }), id: "grid-name" });
-  name.addEventListener("change", () => draft.send({ kind: "rename", grid: code, name: name.value.trim() }));
+  const name = element("input", {
+    value: grid.name,
+    maxlength: "60",
+    placeholder: text("page.grid_number", { serial: grid.serial }),
+    id: "grid-name",
+  });
+  name.addEventListener("change", () =>
+    draft.send({ kind: "rename", grid: code, name: name.value.trim() }),
+  );
   const kind = element("input", { type: "checkbox", id: "grid-kind" });
   kind.checked = grid.kind === "dedicated";
-  kind.addEventListener("change", () => draft.send({ kind: "kind", grid: code, to: kind.checked ? "dedicated" : "general" }));
+  kind.addEventListener("change", () =>
+    draft.send({ kind: "kind", grid: code, to: kind.checked ? "dedicated" : "general" }),
+  );
   return element(
     "div",
     { class: "chosen" },
     element("label", { for: "grid-name" }, text("plan.grid_name")),
     name,
-    element("label", { class: "tick", title: text("plan.grid_dedicated_help") }, kind, text("page.kind_dedicated")),
+    element(
+      "label",
+      { class: "tick", title: text("plan.grid_dedicated_help") },
+      kind,
+      text("page.kind_dedicated"),
+    ),
   );
 }

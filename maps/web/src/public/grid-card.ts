@@ -1,8 +1,8 @@
 // The card of the grid that was clicked, and the list of communities.
 
-import type { Collection, Community, Grid, Manager, Station } from "./api";
 import { byId, element } from "../dom";
 import { number, text } from "../locale";
+import type { Collection, Community, Grid, Manager, Station } from "./public-api";
 
 /** Where those who work with the grids sign in. */
 const DESKS = ["plan", "fire", "data"];
@@ -29,7 +29,7 @@ export function showGrid(grid: Grid, fill: string, onClose: () => void): void {
     ...(grid.station ? [station(grid.station)] : []),
     facts(grid),
   );
-  panel.dataset["grid"] = grid.code;
+  panel.dataset.grid = grid.code;
   panel.hidden = false;
   document.body.classList.add("chosen");
 }
@@ -56,7 +56,12 @@ export function showCommunities(
   byId("list").replaceChildren(
     element("h2", {}, text("page.communities")),
     element("ul", {}, ...rows),
-    element("footer", {}, `${text("page.for_staff")} `, ...DESKS.map((name) => element("a", { href: `/${name}` }, text(`page.desk_${name}`)))),
+    element(
+      "footer",
+      {},
+      `${text("page.for_staff")} `,
+      ...DESKS.map((name) => element("a", { href: `/${name}` }, text(`page.desk_${name}`))),
+    ),
   );
 }
 
@@ -69,14 +74,23 @@ function managerCard({ name, phone, duties, photo }: Manager): HTMLElement {
     ...(phone ? [phoneLink(phone)] : []),
     ...(duties ? [element("p", {}, duties)] : []),
   );
-  const face = photo ? element("img", { src: photo, alt: name }) : element("span", { class: "face", "aria-hidden": "true" }, name.slice(0, 1));
+  const face = photo
+    ? element("img", { src: photo, alt: name })
+    : element("span", { class: "face", "aria-hidden": "true" }, name.slice(0, 1));
   return element("div", { class: "manager" }, face, said);
 }
 
 function station({ name, phone, address }: Station): HTMLElement {
   const call = phone ? [" · ", phoneLink(phone)] : [];
   const where = address ? [` · ${address}`] : [];
-  return element("p", { class: "station" }, element("small", {}, text("page.station")), name, ...call, ...where);
+  return element(
+    "p",
+    { class: "station" },
+    element("small", {}, text("page.station")),
+    name,
+    ...call,
+    ...where,
+  );
 }
 
 function phoneLink(phone: string): HTMLElement {

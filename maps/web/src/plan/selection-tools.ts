@@ -3,12 +3,19 @@
 
 import type { Polygon, Position } from "geojson";
 import type { MapMouseEvent, MapTouchEvent } from "maplibre-gl";
-
-import type { Draft } from "./draft";
-import { centre, type View } from "./view";
 import { contains } from "./coverage";
+import type { Draft } from "./draft";
+import { centre, type View } from "./plan-map";
 
-export const TOOLS = ["click", "brush", "eraser", "lasso", "rectangle", "compound", "dedicated"] as const;
+export const TOOLS = [
+  "click",
+  "brush",
+  "eraser",
+  "lasso",
+  "rectangle",
+  "compound",
+  "dedicated",
+] as const;
 export type Tool = (typeof TOOLS)[number];
 /** Tools by which one drags over the map. */
 const DRAGGED: Tool[] = ["brush", "eraser", "lasso", "rectangle"];
@@ -28,7 +35,8 @@ export class Tools {
   tool: Tool = "click";
   brush = 28;
   private pen: { put(): void } | null = null;
-  private drawing: { ring: Position[]; atoms: Set<number>; from: { x: number; y: number } } | null = null;
+  private drawing: { ring: Position[]; atoms: Set<number>; from: { x: number; y: number } } | null =
+    null;
 
   constructor(
     private readonly view: View,
@@ -53,15 +61,18 @@ export class Tools {
     if (this.drags) dragPan.disable();
     else dragPan.enable();
     boxZoom.disable();
-    this.view.map.getCanvas().style.cursor = this.drags || tool === "dedicated" ? "crosshair" : "pointer";
+    this.view.map.getCanvas().style.cursor =
+      this.drags || tool === "dedicated" ? "crosshair" : "pointer";
     if (tool === "dedicated") void this.drawShape();
   }
 
   /** Let a shape be drawn; what stands in it is chosen when it closes. */
   private async drawShape(): Promise<void> {
-    const { Pen } = await import("./pen");
+    const { Pen } = await import("./shape-editor");
     if (this.tool !== "dedicated") return;
-    const pen = new Pen(this.view.map, (shape) => this.on.chosen(this.within(shape), { alternative: false }));
+    const pen = new Pen(this.view.map, (shape) =>
+      this.on.chosen(this.within(shape), { alternative: false }),
+    );
     pen.draw("polygon");
     this.pen = pen;
   }
@@ -82,7 +93,8 @@ export class Tools {
   }
 
   private pressed(event: Pointer): void {
-    if (!this.drags || ("originalEvent" in event && (event.originalEvent as MouseEvent).button > 0)) return;
+    if (!this.drags || ("originalEvent" in event && (event.originalEvent as MouseEvent).button > 0))
+      return;
     event.preventDefault();
     const { x, y } = event.point;
     this.drawing = { ring: [event.lngLat.toArray()], atoms: new Set(), from: { x, y } };
@@ -96,7 +108,10 @@ export class Tools {
       for (const atom of this.under(event.point)) drawing.atoms.add(atom);
       this.view.gesture(this.circle(event.point));
     } else {
-      drawing.ring = this.tool === "rectangle" ? this.box(drawing.from, event.point) : [...drawing.ring, event.lngLat.toArray()];
+      drawing.ring =
+        this.tool === "rectangle"
+          ? this.box(drawing.from, event.point)
+          : [...drawing.ring, event.lngLat.toArray()];
       drawing.atoms = this.inside(drawing.ring);
       this.view.gesture(drawing.ring);
     }
@@ -130,15 +145,19 @@ export class Tools {
   private compound(atom: number): number[] {
     const { compound } = this.draft().cell(atom);
     if (!compound) return [atom];
-    return this.draft().cells.filter((cell) => cell.compound === compound).map((cell) => cell.atom);
+    return this.draft()
+      .cells.filter((cell) => cell.compound === compound)
+      .map((cell) => cell.atom);
   }
 
   private under({ x, y }: { x: number; y: number }): number[] {
     const r = this.brush;
-    return this.draft().cells.flatMap((cell, index) => {
-      const at = this.view.map.project(centre(this.draft(), index) as [number, number]);
-      return Math.hypot(at.x - x, at.y - y) <= r ? [cell.atom] : [];
-    }).concat(this.view.atomAt({ x, y }) ?? []);
+    return this.draft()
+      .cells.flatMap((cell, index) => {
+        const at = this.view.map.project(centre(this.draft(), index) as [number, number]);
+        return Math.hypot(at.x - x, at.y - y) <= r ? [cell.atom] : [];
+      })
+      .concat(this.view.atomAt({ x, y }) ?? []);
   }
 
   private circle({ x, y }: { x: number; y: number }): Position[] {
@@ -151,7 +170,12 @@ export class Tools {
   }
 
   private box(from: { x: number; y: number }, to: { x: number; y: number }): Position[] {
-    const corners: [number, number][] = [[from.x, from.y], [to.x, from.y], [to.x, to.y], [from.x, to.y]];
+    const corners: [number, number][] = [
+      [from.x, from.y],
+      [to.x, from.y],
+      [to.x, to.y],
+      [from.x, to.y],
+    ];
     return corners.map((corner) => this.view.map.unproject(corner).toArray());
   }
 
@@ -161,7 +185,9 @@ export class Tools {
   }
 
   private within(area: Polygon): Set<number> {
-    const found = this.draft().cells.filter((_, index) => contains(area, centre(this.draft(), index)));
+    const found = this.draft().cells.filter((_, index) =>
+      contains(area, centre(this.draft(), index)),
+    );
     return new Set(found.map((cell) => cell.atom));
   }
 }

@@ -26,7 +26,9 @@ export interface Finder {
 }
 
 export const everywhere = (words: string): Promise<Found[]> =>
-  ask<{ items: Found[] }>(`/search?limit=8&q=${encodeURIComponent(words)}`).then((page) => page.items);
+  ask<{ items: Found[] }>(`/search?limit=8&q=${encodeURIComponent(words)}`).then(
+    (page) => page.items,
+  );
 
 /** Write the field's words in the page's language. */
 export function labelSearch(): void {
@@ -58,7 +60,12 @@ export function wireSearch({ ask: find, choose }: Finder): void {
     at = -1;
     list.replaceChildren(
       ...found.map((one, index) => {
-        const item = element("li", { role: "option", id: `found-${index}` }, element("span", {}, one.name || one.address || one.code), element("small", {}, described(one)));
+        const item = element(
+          "li",
+          { role: "option", id: `found-${index}` },
+          element("span", {}, one.name || one.address || one.code),
+          element("small", {}, described(one)),
+        );
         item.addEventListener("pointerdown", (event) => (event.preventDefault(), take(one)));
         return item;
       }),
@@ -89,7 +96,9 @@ export function wireSearch({ ask: find, choose }: Finder): void {
     } else if (event.key === "ArrowDown" || event.key === "ArrowUp") {
       event.preventDefault();
       at = (at + (event.key === "ArrowDown" ? 1 : -1) + shown.length) % Math.max(shown.length, 1);
-      [...list.children].forEach((item, index) => item.setAttribute("aria-selected", String(index === at)));
+      [...list.children].forEach((item, index) =>
+        item.setAttribute("aria-selected", String(index === at)),
+      );
       field.setAttribute("aria-activedescendant", `found-${at}`);
     }
   });
@@ -97,5 +106,7 @@ export function wireSearch({ ask: find, choose }: Finder): void {
 }
 
 function described(one: Found): string {
-  return [known(`page.found_${one.kind}`), one.name ? one.address : "", one.community].filter(Boolean).join(" · ");
+  return [known(`page.found_${one.kind}`), one.name ? one.address : "", one.community]
+    .filter(Boolean)
+    .join(" · ");
 }

@@ -2,7 +2,7 @@
 
 import type { FeatureCollection, Geometry } from "geojson";
 
-import { ask as get, following, Problem } from "../http";
+import { following, ask as get, Problem } from "../http";
 
 export type Status = "published" | "draft";
 

@@ -3,8 +3,8 @@
 import { byId, element } from "../dom";
 import { number, text } from "../locale";
 import { session } from "../session";
-import * as api from "./api";
-import type { Community } from "./api";
+import type { Community } from "./plan-api";
+import * as api from "./plan-api";
 
 const STATES = ["all", "undrawn", "drafted"] as const;
 type State = (typeof STATES)[number];
@@ -26,28 +26,53 @@ export async function showList(): Promise<void> {
   const state = element("select", { "aria-label": text("plan.which") });
   for (const name of STATES) {
     const count = found.filter((one) => isIn(name, one)).length;
-    state.append(element("option", { value: name }, text(`plan.which_${name}`, { count: number(count) })));
+    state.append(
+      element("option", { value: name }, text(`plan.which_${name}`, { count: number(count) })),
+    );
   }
   const list = element("div");
   const fill = () => {
     const asked = search.value.trim();
-    const rows = found.filter((one) => isIn(state.value as State, one) && [one.name, one.code, one.street].some((words) => words.includes(asked)));
-    list.replaceChildren(...(rows.length ? byStreet(rows) : [element("p", { class: "none" }, text("plan.none_found"))]));
+    const rows = found.filter(
+      (one) =>
+        isIn(state.value as State, one) &&
+        [one.name, one.code, one.street].some((words) => words.includes(asked)),
+    );
+    list.replaceChildren(
+      ...(rows.length
+        ? byStreet(rows)
+        : [element("p", { class: "none" }, text("plan.none_found"))]),
+    );
   };
   search.addEventListener("input", fill);
   state.addEventListener("change", fill);
   fill();
   byId("side").replaceChildren(
-    element("div", { class: "heading" }, element("h1", {}, text("plan.communities")), element("p", {}, text("plan.choose_community"))),
+    element(
+      "div",
+      { class: "heading" },
+      element("h1", {}, text("plan.communities")),
+      element("p", {}, text("plan.choose_community")),
+    ),
     element("div", { class: "sieve" }, search, state),
     list,
   );
 }
 
 async function listed(scope: string): Promise<Listed[]> {
-  const [found, drafts, streets] = await Promise.all([api.communities(scope), api.communities(scope, "draft"), api.streets()]);
-  const drafted = new Set(drafts.flatMap(({ properties }) => (properties.grids === null ? [] : [properties.code])));
-  return found.map(({ properties }) => ({ ...properties, street: streets.get(properties.parent_code ?? "") ?? "", drafted: drafted.has(properties.code) }));
+  const [found, drafts, streets] = await Promise.all([
+    api.communities(scope),
+    api.communities(scope, "draft"),
+    api.streets(),
+  ]);
+  const drafted = new Set(
+    drafts.flatMap(({ properties }) => (properties.grids === null ? [] : [properties.code])),
+  );
+  return found.map(({ properties }) => ({
+    ...properties,
+    street: streets.get(properties.parent_code ?? "") ?? "",
+    drafted: drafted.has(properties.code),
+  }));
 }
 
 function isIn(state: State, { grids, drafted }: Listed): boolean {
@@ -58,7 +83,12 @@ function byStreet(rows: Listed[]): HTMLElement[] {
   const streets = new Map<string, Listed[]>();
   for (const one of rows) streets.set(one.street, [...(streets.get(one.street) ?? []), one]);
   return [...streets].flatMap(([street, own]) => [
-    element("h2", { class: "street" }, street, element("small", {}, ` ${text("plan.communities_count", { count: number(own.length) })}`)),
+    element(
+      "h2",
+      { class: "street" },
+      street,
+      element("small", {}, ` ${text("plan.communities_count", { count: number(own.length) })}`),
+    ),
     element("ul", { class: "communities" }, ...own.map(row)),
   ]);
 }
@@ -68,7 +98,15 @@ function row({ code, name, grids, households, drafted }: Listed): HTMLElement {
     grids === null
       ? text("page.not_drawn")
       : `${text("page.grids_unit", { grids: number(grids) })} · ${text("page.households_unit", { households: number(households ?? 0) })}`;
-  const badge = drafted ? element("span", { class: "badge draft" }, text("plan.status_draft")) : null;
-  const link = element("a", { href: `/plan/c/${code}` }, element("b", {}, name), element("small", {}, figures), badge);
+  const badge = drafted
+    ? element("span", { class: "badge draft" }, text("plan.status_draft"))
+    : null;
+  const link = element(
+    "a",
+    { href: `/plan/c/${code}` },
+    element("b", {}, name),
+    element("small", {}, figures),
+    badge,
+  );
   return element("li", {}, link);
 }

@@ -4,9 +4,9 @@ import { button, byId, element, icon } from "../dom";
 import { text } from "../locale";
 import type { Draft } from "./draft";
 import { ICONS } from "./icons";
-import { legendOf, SHADES, type Shade } from "./style";
-import { TOOLS, type Tool, type Tools } from "./tools";
-import type { View } from "./view";
+import type { View } from "./plan-map";
+import { legendOf, SHADES, type Shade } from "./plan-style";
+import { TOOLS, type Tool, type Tools } from "./selection-tools";
 
 export interface Barred {
   draft: Draft;
@@ -22,24 +22,37 @@ export function showBar(barred: Barred): void {
   bar.hidden = false;
   bar.setAttribute("aria-label", text("plan.tools"));
   const names = draft.editable ? TOOLS.filter((name) => name !== "eraser" || draft.hasHome) : [];
-  bar.replaceChildren(...names.map((name) => toolButton(barred, name)), ...(draft.editable ? [brushSize(barred.tools)] : []), shades(barred));
+  bar.replaceChildren(
+    ...names.map((name) => toolButton(barred, name)),
+    ...(draft.editable ? [brushSize(barred.tools)] : []),
+    shades(barred),
+  );
 }
 
 export function press(tool: Tool): void {
   for (const one of byId("tools").querySelectorAll<HTMLElement>("[data-tool]")) {
-    one.setAttribute("aria-pressed", String(one.dataset["tool"] === tool));
+    one.setAttribute("aria-pressed", String(one.dataset.tool === tool));
   }
   byId("tools").classList.toggle("brushing", tool === "brush" || tool === "eraser");
 }
 
 function toolButton({ use }: Barred, name: Tool): HTMLElement {
-  const made = button(icon(ICONS[name]), () => use(name), { class: "tool", title: text(`plan.tool_${name}_help`), "data-tool": name });
+  const made = button(icon(ICONS[name]), () => use(name), {
+    class: "tool",
+    title: text(`plan.tool_${name}_help`),
+    "data-tool": name,
+  });
   made.setAttribute("aria-label", text(`plan.tool_${name}`));
   return made;
 }
 
 function brushSize(tools: Tools): HTMLElement {
-  const size = element("input", { type: "range", min: "10", max: "90", value: String(tools.brush) });
+  const size = element("input", {
+    type: "range",
+    min: "10",
+    max: "90",
+    value: String(tools.brush),
+  });
   size.setAttribute("aria-label", text("plan.brush_size"));
   size.addEventListener("input", () => (tools.brush = Number(size.value)));
   return size;

@@ -5,11 +5,22 @@ import type { Feature } from "geojson";
 import { button, element, facts, notify } from "../dom";
 import { openFile } from "../http";
 import { number, text } from "../locale";
-import * as api from "./api";
-import type { Run, Told, Way } from "./api";
-import { consequences } from "./consequences";
+import { consequences } from "./cascade";
+import {
+  badge,
+  CHANGES,
+  draw,
+  heading,
+  layersSaid,
+  legend,
+  said,
+  side,
+  when,
+  zoom,
+} from "./change-map";
+import type { Run, Told, Way } from "./import-api";
+import * as api from "./import-api";
 import { showQuarantine } from "./quarantine";
-import { badge, CHANGES, draw, heading, layersSaid, legend, said, side, when, zoom } from "./shown";
 
 const STEPS = ["open", "stage", "check", "wait", "diff", "publish", "consequences"];
 
@@ -29,8 +40,15 @@ export async function showRuns(status: string, go: (path: string) => void): Prom
     option.selected = value === status;
     choice.append(option);
   }
-  choice.addEventListener("change", () => go(choice.value ? `/data?status=${choice.value}` : "/data"));
-  side(heading(text("data.runs"), text("data.runs_said", { count: number(numberMatched) })), choice, items.length ? list : element("p", { class: "none" }, text("data.no_runs")), more);
+  choice.addEventListener("change", () =>
+    go(choice.value ? `/data?status=${choice.value}` : "/data"),
+  );
+  side(
+    heading(text("data.runs"), text("data.runs_said", { count: number(numberMatched) })),
+    choice,
+    items.length ? list : element("p", { class: "none" }, text("data.no_runs")),
+    more,
+  );
   draw([]);
 }
 
@@ -38,19 +56,44 @@ function runLine(run: Run): HTMLElement {
   return element(
     "li",
     {},
-    element("a", { href: `/data/runs/${run.id}` }, element("b", {}, `#${run.id} ${layersSaid(run.layer)}`), badge(run.status), element("small", {}, `${when(run.started_at)} · ${run.source}`), element("small", {}, counted(run))),
+    element(
+      "a",
+      { href: `/data/runs/${run.id}` },
+      element("b", {}, `#${run.id} ${layersSaid(run.layer)}`),
+      badge(run.status),
+      element("small", {}, `${when(run.started_at)} · ${run.source}`),
+      element("small", {}, counted(run)),
+    ),
   );
 }
 
 export async function showRun(id: number, again: () => void): Promise<void> {
   const run = await api.run(id);
-  const ways = api.waysOf(run).map((way) => button(text(`data.${way}`), () => decide(run, way, again), { class: way === "approve" ? "primary" : "", title: text(`data.${way}_help`) }));
+  const ways = api.waysOf(run).map((way) =>
+    button(text(`data.${way}`), () => decide(run, way, again), {
+      class: way === "approve" ? "primary" : "",
+      title: text(`data.${way}_help`),
+    }),
+  );
   const held = element("section");
   side(
     heading(`#${run.id} ${layersSaid(run.layer)}`, `${run.source} · ${when(run.started_at)}`),
     element("p", {}, badge(run.status), run.failure ?? ""),
-    ...(run.concerns.length ? [element("div", { class: "trouble" }, element("ul", {}, ...run.concerns.map((one) => element("li", {}, one.said))))] : []),
-    element("div", { class: "actions" }, ...ways, button(text("data.report"), () => void openFile(`/imports/runs/${run.id}/report`))),
+    ...(run.concerns.length
+      ? [
+          element(
+            "div",
+            { class: "trouble" },
+            element("ul", {}, ...run.concerns.map((one) => element("li", {}, one.said))),
+          ),
+        ]
+      : []),
+    element(
+      "div",
+      { class: "actions" },
+      ...ways,
+      button(text("data.report"), () => void openFile(`/imports/runs/${run.id}/report`)),
+    ),
     countTable(run),
     ...consequences(run),
     ...timings(run),
@@ -66,26 +109,56 @@ export async function showRun(id: number, again: () => void): Promise<void> {
 function countTable(run: Run): HTMLElement {
   const fates = ["added", "changed", "removed", "unchanged"];
   const rows = Object.entries(run.counts).map(([layer, counts]) =>
-    element("tr", {}, element("th", { scope: "row" }, said("layer", layer)), ...fates.map((fate) => element("td", {}, number(counts[fate] ?? 0)))),
+    element(
+      "tr",
+      {},
+      element("th", { scope: "row" }, said("layer", layer)),
+      ...fates.map((fate) => element("td", {}, number(counts[fate] ?? 0))),
+    ),
   );
-  const head = element("tr", {}, element("td"), ...fates.map((fate) => element("th", { scope: "col" }, said("count", fate))));
-  return element("table", { class: "card" }, element("thead", {}, head), element("tbody", {}, ...rows));
+  const head = element(
+    "tr",
+    {},
+    element("td"),
+    ...fates.map((fate) => element("th", { scope: "col" }, said("count", fate))),
+  );
+  return element(
+    "table",
+    { class: "card" },
+    element("thead", {}, head),
+    element("tbody", {}, ...rows),
+  );
 }
 
 /** Seconds a step; of a run that was held, until then and after it was approved. */
 function timings(run: Told): HTMLElement[] {
-  const listed = (steps: Record<string, number>) => facts(STEPS.filter((step) => step in steps).map((step): [string, string] => [said("step", step), `${steps[step]!.toFixed(1)} s`]));
+  const listed = (steps: Record<string, number>) =>
+    facts(
+      STEPS.filter((step) => step in steps).map((step): [string, string] => [
+        said("step", step),
+        `${steps[step]!.toFixed(1)} s`,
+      ]),
+    );
   const until = run.report.timings_until_held;
   if (!until) return [listed(run.timings)];
-  return [element("h2", {}, text("data.until_held")), listed(until), element("h2", {}, text("data.approved")), listed(run.timings)];
+  return [
+    element("h2", {}, text("data.until_held")),
+    listed(until),
+    element("h2", {}, text("data.approved")),
+    listed(run.timings),
+  ];
 }
 
 /** How many of the differences the map shows one by one. */
 function shownOf(run: Told): string[] {
   return Object.entries(run.report.differences ?? {}).map(([layer, found]) => {
     const counts = run.counts[layer] ?? {};
-    const count = (counts["added"] ?? 0) + (counts["changed"] ?? 0) + (counts["removed"] ?? 0);
-    const line = text("data.shown_of", { layer: said("layer", layer), shown: number(found.length), count: number(count) });
+    const count = (counts.added ?? 0) + (counts.changed ?? 0) + (counts.removed ?? 0);
+    const line = text("data.shown_of", {
+      layer: said("layer", layer),
+      shown: number(found.length),
+      count: number(count),
+    });
     return run.report.density?.[layer] ? `${line}${text("data.density")} ` : `${line} `;
   });
 }
@@ -96,11 +169,20 @@ function differences(run: Told): HTMLElement {
       const mark = element("i", { class: "mark" });
       mark.style.background = CHANGES[one.fate] ?? "";
       const words = `${said("layer", layer)} ${one.code}${one.columns ? ` (${one.columns.join(", ")})` : ""}`;
-      const show = button(words, () => one.shape && zoom([{ type: "Feature", geometry: one.shape, properties: {} }]), { class: "quiet" });
+      const show = button(
+        words,
+        () => one.shape && zoom([{ type: "Feature", geometry: one.shape, properties: {} }]),
+        { class: "quiet" },
+      );
       return element("li", {}, mark, show);
     }),
   );
-  return element("details", {}, element("summary", {}, text("data.differences")), element("ul", { class: "runs" }, ...rows));
+  return element(
+    "details",
+    {},
+    element("summary", {}, text("data.differences")),
+    element("ul", { class: "runs" }, ...rows),
+  );
 }
 
 function changed(run: Told): Feature[] {
@@ -112,16 +194,30 @@ function dense(run: Told): Feature[] {
   return Object.values(run.report.density ?? {}).flatMap(({ cell, cells }) => {
     const most = Math.max(...cells.map(({ count }) => count));
     return cells.map(({ lon, lat, fate, count }): Feature => {
-      const ring = [[lon, lat], [lon + cell, lat], [lon + cell, lat + cell], [lon, lat + cell], [lon, lat]];
-      return { type: "Feature", geometry: { type: "Polygon", coordinates: [ring] }, properties: { change: fate, depth: 0.1 + 0.5 * Math.sqrt(count / most) } };
+      const ring = [
+        [lon, lat],
+        [lon + cell, lat],
+        [lon + cell, lat + cell],
+        [lon, lat + cell],
+        [lon, lat],
+      ];
+      return {
+        type: "Feature",
+        geometry: { type: "Polygon", coordinates: [ring] },
+        properties: { change: fate, depth: 0.1 + 0.5 * Math.sqrt(count / most) },
+      };
     });
   });
 }
 
 function outlined(run: Told): Feature[] {
-  return Object.values(run.report.differences ?? {}).flat().flatMap((one) =>
-    one.shape ? [{ type: "Feature", geometry: one.shape, properties: { change: one.fate } } as Feature] : [],
-  );
+  return Object.values(run.report.differences ?? {})
+    .flat()
+    .flatMap((one) =>
+      one.shape
+        ? [{ type: "Feature", geometry: one.shape, properties: { change: one.fate } } as Feature]
+        : [],
+    );
 }
 
 /** Ask, then approve, dismiss or roll back. */
@@ -129,22 +225,33 @@ function decide(run: Run, way: Way, again: () => void): void {
   const refused = element("p", { class: "said", role: "alert" });
   const dialog = element("dialog", { "aria-label": text(`data.${way}`) });
   const later = element("input", { type: "checkbox" });
-  const yes = button(text(`data.${way}`), () => {
-    api.act(run.id, way, later.checked).then(
-      () => {
-        dialog.remove();
-        notify(text(`data.${way}_done`), undefined, "calm");
-        again();
-      },
-      (error: Error) => (refused.textContent = error.message),
-    );
-  }, { class: "primary" });
+  const yes = button(
+    text(`data.${way}`),
+    () => {
+      api.act(run.id, way, later.checked).then(
+        () => {
+          dialog.remove();
+          notify(text(`data.${way}_done`), undefined, "calm");
+          again();
+        },
+        (error: Error) => (refused.textContent = error.message),
+      );
+    },
+    { class: "primary" },
+  );
   dialog.append(
     element("h2", {}, text(`data.${way}_question`, { run: run.id })),
     element("p", {}, `${text(`data.${way}_help`)} ${counted(run)}`),
-    ...(way === "rollback" ? [element("label", { class: "tick" }, later, text("data.with_later"))] : []),
+    ...(way === "rollback"
+      ? [element("label", { class: "tick" }, later, text("data.with_later"))]
+      : []),
     refused,
-    element("div", { class: "ways" }, yes, button(text("data.leave_it"), () => dialog.remove())),
+    element(
+      "div",
+      { class: "ways" },
+      yes,
+      button(text("data.leave_it"), () => dialog.remove()),
+    ),
   );
   document.body.append(dialog);
   dialog.showModal();
@@ -155,6 +262,9 @@ function counted(run: Run): string {
   for (const counts of Object.values(run.counts)) {
     for (const [fate, count] of Object.entries(counts)) sums[fate] = (sums[fate] ?? 0) + count;
   }
-  if (run.waiting) sums["held"] = run.waiting;
-  return Object.entries(sums).filter(([fate, count]) => count > 0 && fate !== "unchanged").map(([fate, count]) => `${said("count", fate)} ${number(count)}`).join(" · ");
+  if (run.waiting) sums.held = run.waiting;
+  return Object.entries(sums)
+    .filter(([fate, count]) => count > 0 && fate !== "unchanged")
+    .map(([fate, count]) => `${said("count", fate)} ${number(count)}`)
+    .join(" · ");
 }

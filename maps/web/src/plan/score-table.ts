@@ -2,7 +2,7 @@
 
 import { element } from "../dom";
 import { known, number, text } from "../locale";
-import type { Plan, Score } from "./api";
+import type { Plan, Score } from "./plan-api";
 
 /** Figures of the card, how they are written, and which way is better. */
 const FIGURES: [string, (value: number) => string, "more" | "less" | ""][] = [
@@ -29,18 +29,32 @@ export function scoreTable(plans: Plan[]): HTMLElement {
     if (values.every((value) => value === null)) return [];
     const best = better && plans.length > 1 ? bestOf(values, better) : null;
     const cells = values.map((value) =>
-      element("td", value !== null && value === best ? { class: "best" } : {}, value === null ? "—" : write(value)),
+      element(
+        "td",
+        value !== null && value === best ? { class: "best" } : {},
+        value === null ? "—" : write(value),
+      ),
     );
-    return [element("tr", {}, element("th", { scope: "row" }, known(`scorecard.${key}`) || key), ...cells)];
+    return [
+      element(
+        "tr",
+        {},
+        element("th", { scope: "row" }, known(`scorecard.${key}`) || key),
+        ...cells,
+      ),
+    ];
   });
-  const heads = plans.map((plan) => element("th", { scope: "col" }, text("plan.version", { version: plan.version })));
-  const head = plans.length > 1 ? [element("thead", {}, element("tr", {}, element("td"), ...heads))] : [];
+  const heads = plans.map((plan) =>
+    element("th", { scope: "col" }, text("plan.version", { version: plan.version })),
+  );
+  const head =
+    plans.length > 1 ? [element("thead", {}, element("tr", {}, element("td"), ...heads))] : [];
   return element("table", { class: "card" }, ...head, element("tbody", {}, ...rows));
 }
 
 /** Why the limits are not met, in the reader's language. */
 export function reasons(score: Score): string[] {
-  const found = (score["reasons"] ?? []) as [string, Record<string, string | number>][];
+  const found = (score.reasons ?? []) as [string, Record<string, string | number>][];
   return found.map(([key, fields]) => text(`reason.${key}`, fields));
 }
 

@@ -3,27 +3,43 @@
 import type { Map as LibreMap } from "maplibre-gl";
 
 import { button, byId, element } from "../dom";
-import { number, text, type Language } from "../locale";
-import * as api from "./api";
-import type { MovedProperties, Plan } from "./api";
-import { scoreTable } from "./card";
+import { type Language, number, text } from "../locale";
 import { Draft } from "./draft";
-import { centre, extentOf, View } from "./view";
+import type { MovedProperties, Plan } from "./plan-api";
+import * as api from "./plan-api";
+import { centre, extentOf, View } from "./plan-map";
+import { scoreTable } from "./score-table";
 
-export async function showComparison(id: number, other: number, lang: Language): Promise<{ plan: Plan; close(): void }> {
+export async function showComparison(
+  id: number,
+  other: number,
+  lang: Language,
+): Promise<{ plan: Plan; close(): void }> {
   const nobody = () => undefined;
   const [one, two] = await Promise.all([Draft.open(id, nobody), Draft.open(other, nobody)]);
   const [figures, moved] = await Promise.all([api.comparison(id, other), api.moved(id, other)]);
   byId("other").hidden = false;
   const extent = extentOf(one);
-  const [left, right] = await Promise.all([View.open(lang, extent, "other"), View.open(lang, extent)]);
+  const [left, right] = await Promise.all([
+    View.open(lang, extent, "other"),
+    View.open(lang, extent),
+  ]);
   left.load(two);
   right.load(one);
   for (const view of [left, right]) view.differing(moved);
   join(left.map, right.map);
   swipe();
   byId("side").replaceChildren(
-    element("div", { class: "heading" }, element("h1", {}, text("plan.compare")), element("p", {}, text("plan.swipe_help", { left: two.plan.version, right: one.plan.version }))),
+    element(
+      "div",
+      { class: "heading" },
+      element("h1", {}, text("plan.compare")),
+      element(
+        "p",
+        {},
+        text("plan.swipe_help", { left: two.plan.version, right: one.plan.version }),
+      ),
+    ),
     element(
       "dl",
       { class: "facts" },
@@ -34,7 +50,11 @@ export async function showComparison(id: number, other: number, lang: Language):
     ),
     scoreTable([two, one].map((draft) => ({ ...draft.plan, score: draft.score() }))),
     element("h2", {}, text("plan.who_moves")),
-    movers(moved.features.map((feature) => feature.properties), one, (place) => right.map.easeTo({ center: place, zoom: Math.max(right.map.getZoom(), 17.5) })),
+    movers(
+      moved.features.map((feature) => feature.properties),
+      one,
+      (place) => right.map.easeTo({ center: place, zoom: Math.max(right.map.getZoom(), 17.5) }),
+    ),
   );
   Object.assign(window, { gridatlas: { map: right.map } });
   const close = () => {
@@ -49,7 +69,11 @@ function fact(key: string, value: string): HTMLElement[] {
 }
 
 /** Buildings that move, by where from and where to. */
-function movers(moved: MovedProperties[], plan: Draft, goTo: (place: [number, number]) => void): HTMLElement {
+function movers(
+  moved: MovedProperties[],
+  plan: Draft,
+  goTo: (place: [number, number]) => void,
+): HTMLElement {
   const ways = new Map<string, MovedProperties[]>();
   for (const one of moved.filter((cell) => cell.building)) {
     const way = `${Number(one.from.slice(-3))} → ${Number(one.to.slice(-3))}`;
@@ -60,9 +84,24 @@ function movers(moved: MovedProperties[], plan: Draft, goTo: (place: [number, nu
     const sum = cells.reduce((total, cell) => total + cell.households, 0);
     const rows = cells.map((cell) => {
       const words = `${nameOf(cell, plan)} · ${text("page.households_unit", { households: cell.households })}`;
-      return element("li", {}, button(words, () => goTo(centre(plan, plan.index(cell.atom)) as [number, number]), { class: "quiet" }));
+      return element(
+        "li",
+        {},
+        button(words, () => goTo(centre(plan, plan.index(cell.atom)) as [number, number]), {
+          class: "quiet",
+        }),
+      );
     });
-    return element("details", {}, element("summary", {}, `${way} · ${text("page.households_unit", { households: number(sum) })}`), element("ul", {}, ...rows));
+    return element(
+      "details",
+      {},
+      element(
+        "summary",
+        {},
+        `${way} · ${text("page.households_unit", { households: number(sum) })}`,
+      ),
+      element("ul", {}, ...rows),
+    );
   });
   return element("div", { class: "movers" }, ...lines);
 }
@@ -75,7 +114,10 @@ function nameOf(cell: MovedProperties, plan: Draft): string {
 /** Let two maps follow each other. */
 function join(one: LibreMap, other: LibreMap): void {
   let leading = false;
-  for (const [from, to] of [[one, other], [other, one]] as const) {
+  for (const [from, to] of [
+    [one, other],
+    [other, one],
+  ] as const) {
     from.on("move", () => {
       if (leading) return;
       leading = true;
@@ -89,7 +131,13 @@ function join(one: LibreMap, other: LibreMap): void {
 function swipe(): void {
   const place = byId("swipe");
   place.hidden = false;
-  const range = element("input", { type: "range", min: "0", max: "100", value: "50", "aria-label": text("plan.swipe") });
+  const range = element("input", {
+    type: "range",
+    min: "0",
+    max: "100",
+    value: "50",
+    "aria-label": text("plan.swipe"),
+  });
   const line = element("i");
   const set = () => {
     byId("map").style.clipPath = `inset(0 0 0 ${range.value}%)`;

@@ -3,22 +3,36 @@
 import { button, element, notify } from "../dom";
 import { Problem } from "../http";
 import { text } from "../locale";
-import * as api from "./api";
 import type { Draft } from "./draft";
+import * as api from "./plan-api";
 import { go } from "./route";
 
 export async function publishDialog(draft: Draft): Promise<void> {
   const { problems } = await api.problems(draft.plan.id);
   const note = element("textarea", { id: "note", rows: "3", maxlength: "500" });
   const dialog = element("dialog", { "aria-label": text("plan.publish") });
-  const yes = button(text("plan.publish"), () => void publish(draft, note.value, dialog), { class: "primary" });
+  const yes = button(text("plan.publish"), () => void publish(draft, note.value, dialog), {
+    class: "primary",
+  });
   const against = problems.map((one) => element("li", {}, one.detail));
   dialog.append(
-    element("h2", {}, text("plan.publish_question", { community: draft.plan.community, version: draft.plan.version })),
+    element(
+      "h2",
+      {},
+      text("plan.publish_question", {
+        community: draft.plan.community,
+        version: draft.plan.version,
+      }),
+    ),
     element("p", {}, text("plan.publish_means")),
     against.length ? element("div", { class: "trouble" }, element("ul", {}, ...against)) : "",
     element("label", { for: "note" }, text("plan.note"), note),
-    element("div", { class: "ways" }, yes, button(text("plan.leave_it"), () => dialog.remove())),
+    element(
+      "div",
+      { class: "ways" },
+      yes,
+      button(text("plan.leave_it"), () => dialog.remove()),
+    ),
   );
   dialog.addEventListener("close", () => dialog.remove());
   document.body.append(dialog);

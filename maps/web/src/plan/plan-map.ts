@@ -3,14 +3,23 @@
 import type { Feature, FeatureCollection, Position } from "geojson";
 import type { GeoJSONSource, Map as LibreMap } from "maplibre-gl";
 
-import { type Extent } from "../bounds";
+import type { Extent } from "../bounds";
 import { afterPaint } from "../dom";
 import { palette } from "../legend";
-import { text, type Language } from "../locale";
+import { type Language, text } from "../locale";
 import { createMap, loadStyle } from "../map";
 import { rings } from "./coverage";
 import type { Draft } from "./draft";
-import { ALONE, depth, DEVIATION, MOVED, NOTHING, planStyle, STAYED, type Shade } from "./style";
+import {
+  ALONE,
+  DEVIATION,
+  depth,
+  MOVED,
+  NOTHING,
+  planStyle,
+  type Shade,
+  STAYED,
+} from "./plan-style";
 
 export class View {
   private states = new Map<number, string>();
@@ -38,7 +47,12 @@ export class View {
     const hash = container === "map" ? "map" : false;
     const style = await loadStyle(lang, "published");
     const fills = palette(style);
-    const map = createMap(planStyle(style, fills), extent, { container, hash, padding, still: true });
+    const map = createMap(planStyle(style, fills), extent, {
+      container,
+      hash,
+      padding,
+      still: true,
+    });
     await new Promise<void>((done) => void map.once("load", () => done()));
     return new View(map, fills);
   }
@@ -67,7 +81,8 @@ export class View {
     this.parted = parted;
     const features = labels(draft, active);
     const lettered = JSON.stringify(features);
-    if (lettered !== this.lettered) this.put("labels", () => ({ type: "FeatureCollection", features }));
+    if (lettered !== this.lettered)
+      this.put("labels", () => ({ type: "FeatureCollection", features }));
     this.lettered = lettered;
   }
 
@@ -93,7 +108,8 @@ export class View {
   private catchUp(): void {
     this.waiting = false;
     if (this.closed) return;
-    for (const [id, state] of this.statesDue) this.map.setFeatureState({ source: "atoms", id }, state);
+    for (const [id, state] of this.statesDue)
+      this.map.setFeatureState({ source: "atoms", id }, state);
     for (const [name, data] of this.dataDue) this.source(name).setData(data());
     this.statesDue.clear();
     this.dataDue.clear();
@@ -109,15 +125,18 @@ export class View {
       return DEVIATION[Math.max(0, Math.min(4, Math.round(share * 1.34) + 2))]!;
     }
     if (this.shade === "density") return depth(cell.households);
-    if (this.shade === "compound") return cell.compound ? this.fills[hashed(cell.compound) % this.fills.length]! : ALONE;
-    if (this.shade === "moved") return (draft.homeOf(atom) ?? cell.grid) === cell.grid ? STAYED : MOVED;
+    if (this.shade === "compound")
+      return cell.compound ? this.fills[hashed(cell.compound) % this.fills.length]! : ALONE;
+    if (this.shade === "moved")
+      return (draft.homeOf(atom) ?? cell.grid) === cell.grid ? STAYED : MOVED;
     return "";
   }
 
   /** Mark cells as about to move; red where the move breaks something. */
   mark(atoms: Iterable<number>, breaks: boolean): void {
     const now = new Set(atoms);
-    for (const atom of this.marked) if (!now.has(atom)) this.set(atom, { pending: false, breaks: false });
+    for (const atom of this.marked)
+      if (!now.has(atom)) this.set(atom, { pending: false, breaks: false });
     for (const atom of now) this.set(atom, { pending: true, breaks });
     this.marked = now;
   }
@@ -132,7 +151,11 @@ export class View {
   /** The shape of a gesture under way. */
   gesture(ring: Position[] | null): void {
     const data: Feature | FeatureCollection = ring
-      ? { type: "Feature", properties: {}, geometry: { type: "Polygon", coordinates: [[...ring, ring[0]!]] } }
+      ? {
+          type: "Feature",
+          properties: {},
+          geometry: { type: "Polygon", coordinates: [[...ring, ring[0]!]] },
+        }
       : NOTHING;
     this.source("gesture").setData(data);
   }
@@ -143,7 +166,7 @@ export class View {
 
   atomAt(point: { x: number; y: number }): number | null {
     const found = this.map.queryRenderedFeatures([point.x, point.y], { layers: ["atoms"] })[0];
-    return found ? Number(found.properties["atom"]) : null;
+    return found ? Number(found.properties.atom) : null;
   }
 
   private set(id: number, news: Record<string, unknown>): void {
@@ -169,7 +192,13 @@ function hashed(words: string): number {
 function counts(draft: Draft): FeatureCollection {
   const features = draft.cells.flatMap((cell): Feature[] =>
     cell.building && cell.lon !== null && cell.lat !== null && cell.households > 0
-      ? [{ type: "Feature", geometry: { type: "Point", coordinates: [cell.lon, cell.lat] }, properties: { households: String(cell.households) } }]
+      ? [
+          {
+            type: "Feature",
+            geometry: { type: "Point", coordinates: [cell.lon, cell.lat] },
+            properties: { households: String(cell.households) },
+          },
+        ]
       : [],
   );
   return { type: "FeatureCollection", features };
@@ -195,7 +224,9 @@ function labels(draft: Draft, active: string | null): Feature[] {
 function middle(draft: Draft, grid: string): Position | null {
   const places = draft.cellsOf(grid).map((index) => centre(draft, index));
   if (places.length === 0) return null;
-  const mean = [0, 1].map((axis) => places.reduce((sum, place) => sum + place[axis]!, 0) / places.length);
+  const mean = [0, 1].map(
+    (axis) => places.reduce((sum, place) => sum + place[axis]!, 0) / places.length,
+  );
   const far = (place: Position) => Math.hypot(place[0]! - mean[0]!, place[1]! - mean[1]!);
   return places.reduce((best, place) => (far(place) < far(best) ? place : best));
 }

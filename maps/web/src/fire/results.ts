@@ -2,14 +2,13 @@
 
 import type { Feature } from "geojson";
 import type { Map as LibreMap, MapMouseEvent } from "maplibre-gl";
-
+import { type Extent, extentOf, showExtent } from "../bounds";
 import { notify } from "../dom";
 import { openFile } from "../http";
 import { text } from "../locale";
-import { extentOf, showExtent, type Extent } from "../bounds";
-import * as api from "./api";
-import type { Incident, Isolation, Layout, Place } from "./api";
-import { point, showAnswer, sign } from "./layers";
+import type { Incident, Isolation, Layout, Place } from "./fire-api";
+import * as api from "./fire-api";
+import { point, showAnswer, sign } from "./fire-layers";
 import type { Mode } from "./main";
 import { showIncident, showIsolation, showLayout, type Ways } from "./panel";
 
@@ -33,17 +32,24 @@ export class Answers {
     print: (code) => void openFile(`/fire/buildings/${encodeURIComponent(code)}/sheet.pdf`),
     incidentAt: (place) => void this.incident(place),
     building: (code) => void this.building(code, true),
-    goTo: ({ lon, lat }) => void this.ready.then((map) => map.easeTo({ center: [lon, lat], zoom: Math.max(map.getZoom(), 17.5) })),
+    goTo: ({ lon, lat }) =>
+      void this.ready.then((map) =>
+        map.easeTo({ center: [lon, lat], zoom: Math.max(map.getZoom(), 17.5) }),
+      ),
     radius: (metres) => void (this.centre && this.incident(this.centre, metres)),
     stick: (valve) => {
-      const stuck = this.stuck.includes(valve) ? this.stuck.filter((one) => one !== valve) : [...this.stuck, valve];
+      const stuck = this.stuck.includes(valve)
+        ? this.stuck.filter((one) => one !== valve)
+        : [...this.stuck, valve];
       if (this.segment) void this.isolation(this.segment.network, this.segment.code, stuck);
     },
   };
 
   async building(code: string, go: boolean, early?: Promise<Layout | null>): Promise<void> {
     this.use("building");
-    const one = await this.answered(Promise.resolve(early).then((known) => known ?? api.layout(code)));
+    const one = await this.answered(
+      Promise.resolve(early).then((known) => known ?? api.layout(code)),
+    );
     if (!one) return;
     keep({ building: code });
     showLayout(one, this.ways);
@@ -70,7 +76,10 @@ export class Answers {
     const one = await this.answered(api.isolation(network, code, stuck));
     if (!one) return;
     [this.segment, this.stuck] = [{ network, code }, stuck];
-    keep({ pipe: `${network}:${code}` }, stuck.map((valve): [string, string] => ["stuck", valve]));
+    keep(
+      { pipe: `${network}:${code}` },
+      stuck.map((valve): [string, string] => ["stuck", valve]),
+    );
     showIsolation(one, stuck, this.ways);
     const map = await this.ready;
     showAnswer(map, signsOfIsolation(one));
@@ -82,12 +91,26 @@ export class Answers {
   async pipeAt(event: MapMouseEvent, place: Place): Promise<void> {
     const map = await this.ready;
     const valve = map.queryRenderedFeatures(event.point, { layers: ["answer-point"] })[0];
-    if (valve && this.segment && ["valve", "stuck"].includes(String(valve.properties["sign"]))) return this.ways.stick(String(valve.properties["code"]));
+    if (valve && this.segment && ["valve", "stuck"].includes(String(valve.properties.sign)))
+      return this.ways.stick(String(valve.properties.code));
     const { x, y } = event.point;
-    const [hit] = map.queryRenderedFeatures([[x - 6, y - 6], [x + 6, y + 6]], { layers: ["pipe"] });
-    if (hit) return this.isolation(String(hit.properties["network"]), String(hit.properties["code"]));
-    const tried = await Promise.allSettled(NETWORKS.map(async (network) => ({ network, ...(await api.nearest(network, place)).segment })));
-    const found = tried.flatMap((one) => (one.status === "fulfilled" ? [one.value] : [])).sort((one, other) => one.distance_m - other.distance_m)[0];
+    const [hit] = map.queryRenderedFeatures(
+      [
+        [x - 6, y - 6],
+        [x + 6, y + 6],
+      ],
+      { layers: ["pipe"] },
+    );
+    if (hit) return this.isolation(String(hit.properties.network), String(hit.properties.code));
+    const tried = await Promise.allSettled(
+      NETWORKS.map(async (network) => ({
+        network,
+        ...(await api.nearest(network, place)).segment,
+      })),
+    );
+    const found = tried
+      .flatMap((one) => (one.status === "fulfilled" ? [one.value] : []))
+      .sort((one, other) => one.distance_m - other.distance_m)[0];
     if (found) await this.isolation(found.network, found.code);
     else notify(text("desk.no_pipe_here"), undefined, "calm");
   }
@@ -113,16 +136,27 @@ function keep(query: Record<string, string>, more: [string, string][] = []): voi
 
 /** Room on the map beside what lies over it. */
 function room(around = 130): { top: number; right: number; bottom: number; left: number } {
-  const side = document.querySelector<HTMLDetailsElement>("#overlays details[open]")?.offsetWidth ?? 0;
+  const side =
+    document.querySelector<HTMLDetailsElement>("#overlays details[open]")?.offsetWidth ?? 0;
   const left = Math.min(around, window.innerWidth / 6);
-  return { top: around, bottom: around / 2, left, right: left + (window.innerWidth >= 900 ? side : 0) };
+  return {
+    top: around,
+    bottom: around / 2,
+    left,
+    right: left + (window.innerWidth >= 900 ? side : 0),
+  };
 }
 
 /** Whether a box is on the map, as wide there as a share of it, and streets can be told apart. */
 function isWellSeen(map: LibreMap, [west, south, east, north]: Extent, share = 0.12): boolean {
   const seen = map.getBounds();
   const wide = (east - west) / (seen.getEast() - seen.getWest());
-  return seen.contains([west, south]) && seen.contains([east, north]) && wide >= share && map.getZoom() >= STREETS;
+  return (
+    seen.contains([west, south]) &&
+    seen.contains([east, north]) &&
+    wide >= share &&
+    map.getZoom() >= STREETS
+  );
 }
 
 function signsOfLayout(one: Layout): Feature[] {
@@ -130,12 +164,18 @@ function signsOfLayout(one: Layout): Feature[] {
     ...one.ladder.areas.map((area) => sign(area, "ladder")),
     ...one.stations.map((station) => sign(station.route, "drive")),
     ...one.hydrants.flatMap((hydrant) => (hydrant.route ? [sign(hydrant.route, "hose")] : [])),
-    ...one.neighbours.filter((other) => other.too_close).map((other) => sign(other.line, "close", `${other.distance_m.toFixed(1)} m`)),
+    ...one.neighbours
+      .filter((other) => other.too_close)
+      .map((other) => sign(other.line, "close", `${other.distance_m.toFixed(1)} m`)),
     sign(one.geometry, "building"),
     ...one.units.map((unit) => sign(point(unit), "entrance", unit.name)),
-    ...one.hydrants.map((hydrant) => sign(point(hydrant), "hydrant", `${Math.round(hydrant.route_m ?? hydrant.straight_m)} m`)),
+    ...one.hydrants.map((hydrant) =>
+      sign(point(hydrant), "hydrant", `${Math.round(hydrant.route_m ?? hydrant.straight_m)} m`),
+    ),
     ...one.fire_lane.obstacles.map((obstacle) => sign(point(obstacle), "obstacle")),
-    ...Object.values(one.valves).flat().map((valve) => sign(point(valve), "valve", valve.name || valve.code)),
+    ...Object.values(one.valves)
+      .flat()
+      .map((valve) => sign(point(valve), "valve", valve.name || valve.code)),
   ];
 }
 

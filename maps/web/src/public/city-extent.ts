@@ -1,6 +1,6 @@
 // Where the page opens.
 
-import type { Collection, Community } from "./api";
+import type { Collection, Community } from "./public-api";
 
 /** Digits of a division's code that all parts of a city share. */
 const CITY_DIGITS = 4;
