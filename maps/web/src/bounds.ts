@@ -21,22 +21,22 @@ export function extentOf(...shapes: Geometry[]): Extent {
   return box;
 }
 
-export function showExtent(map: LibreMap, extent: number[], padding = margins()): void {
+export function fitExtent(map: LibreMap, extent: number[], padding = fitPadding()): void {
   map.fitBounds(extent as Extent, {
     padding,
     maxZoom: 17.5,
-    duration: reducedMotion() ? 0 : 700,
+    duration: isMotionReduced() ? 0 : 700,
   });
 }
 
 /** Room for the bar at the top, the panel beside it, and on a phone nothing else. */
-export function margins(): PaddingOptions {
+export function fitPadding(): PaddingOptions {
   const narrow = window.innerWidth < 720;
   return narrow
     ? { top: 132, right: 18, bottom: 64, left: 18 }
     : { top: 140, right: 40, bottom: 40, left: 40 };
 }
 
-export function reducedMotion(): boolean {
+export function isMotionReduced(): boolean {
   return window.matchMedia("(prefers-reduced-motion: reduce)").matches;
 }

@@ -13,7 +13,7 @@ export function element<K extends keyof HTMLElementTagNameMap>(
   return made;
 }
 
-export function byId(id: string): HTMLElement {
+export function elementById(id: string): HTMLElement {
   const found = document.getElementById(id);
   if (!found) throw new Error(`no element #${id}`);
   return found;
@@ -47,11 +47,11 @@ export function afterPaint(then: () => void): void {
   requestAnimationFrame(() => window.setTimeout(then));
 }
 
-export const pause = (milliseconds: number): Promise<void> =>
+export const delay = (milliseconds: number): Promise<void> =>
   new Promise((done) => void window.setTimeout(done, milliseconds));
 
 /** Label and value, a row each; rows without a value are left out. */
-export function facts(rows: [string, Child][]): HTMLElement {
+export function definitionList(rows: [string, Child][]): HTMLElement {
   const list = element("dl", { class: "facts" });
   for (const [label, value] of rows) {
     if (value !== null && value !== "")
@@ -68,7 +68,7 @@ export function notify(
   act?: { label: string; then: () => void },
   kind = "alert",
 ): void {
-  const notice = byId("notice");
+  const notice = elementById("notice");
   const way = act ? button(act.label, () => ((notice.hidden = true), act.then())) : null;
   notice.replaceChildren(element("span", {}, message), ...(way ? [way] : []));
   notice.className = kind;

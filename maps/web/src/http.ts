@@ -2,10 +2,10 @@
 
 import { element, notify } from "./dom";
 import { text } from "./locale";
-import { freshToken, token } from "./session";
+import { accessToken, renewToken } from "./session";
 
 /** An answer that is a problem document (RFC 9457). */
-export class Problem extends Error {
+export class ProblemError extends Error {
   constructor(
     readonly status: number,
     detail: string,
@@ -17,7 +17,7 @@ export class Problem extends Error {
 
 /** The server could not be reached at all. */
 export function isOffline(error: unknown): boolean {
-  return error instanceof Problem && error.status === 0;
+  return error instanceof ProblemError && error.status === 0;
 }
 
 export interface Asked {
@@ -35,15 +35,15 @@ export async function ask<T>(path: string, asked: Asked = {}): Promise<T> {
 
 /** Ask, with one fresh token where the old one has run out; problems are thrown. */
 export async function request(path: string, asked: Asked = {}): Promise<Response> {
-  let response = await send(path, asked, token());
+  let response = await send(path, asked, accessToken());
   if (response.status === 401) {
-    const fresh = await freshToken();
+    const fresh = await renewToken();
     if (fresh) response = await send(path, asked, fresh);
   }
   if (response.ok) return response;
   const document = (await response.json().catch(() => ({}))) as Record<string, unknown>;
   const detail = document.detail ?? document.title ?? response.statusText;
-  throw new Problem(response.status, String(detail), document);
+  throw new ProblemError(response.status, String(detail), document);
 }
 
 async function send(path: string, asked: Asked, bearer: string | null): Promise<Response> {
@@ -62,7 +62,7 @@ async function send(path: string, asked: Asked, bearer: string | null): Promise<
     return await fetch(path, init);
   } catch (error) {
     if ((error as Error).name === "AbortError") throw error;
-    throw new Problem(0, text("page.unreachable"));
+    throw new ProblemError(0, text("page.unreachable"));
   }
 }
 

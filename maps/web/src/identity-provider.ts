@@ -3,11 +3,11 @@
 
 import { text } from "./locale";
 
-const ASKED = "gridatlas.signing-in";
-const RETURN = "/signed-in";
+const PENDING_KEY = "gridatlas.signing-in";
+const RETURN_PATH = "/signed-in";
 
 /** What has to be remembered while the reader is at the provider's. */
-export interface Asked {
+export interface PendingSignIn {
   state: string;
   nonce: string;
   verifier: string;
@@ -27,19 +27,24 @@ export async function isOffered(): Promise<boolean> {
 }
 
 /** Leave for the provider. */
-export async function leaveFor(back: string): Promise<void> {
-  const { authorization_endpoint, client_id } = await entrance();
-  const asked: Asked = { state: random(), nonce: random(), verifier: random(), back };
-  sessionStorage.setItem(ASKED, JSON.stringify(asked));
+export async function redirectToProvider(back: string): Promise<void> {
+  const { authorization_endpoint, client_id } = await fetchProvider();
+  const asked: PendingSignIn = {
+    state: randomToken(),
+    nonce: randomToken(),
+    verifier: randomToken(),
+    back,
+  };
+  sessionStorage.setItem(PENDING_KEY, JSON.stringify(asked));
   const address = new URL(authorization_endpoint);
   const query = {
     response_type: "code",
     client_id,
-    redirect_uri: returnAddress(),
+    redirect_uri: redirectUri(),
     scope: "openid profile",
     state: asked.state,
     nonce: asked.nonce,
-    code_challenge: await challenge(asked.verifier),
+    code_challenge: await codeChallenge(asked.verifier),
     code_challenge_method: "S256",
   };
   for (const [name, value] of Object.entries(query)) address.searchParams.set(name, value);
@@ -47,16 +52,16 @@ export async function leaveFor(back: string): Promise<void> {
 }
 
 /** What was asked for in this window, once. */
-export function takeAsked(): Asked | null {
-  const kept = sessionStorage.getItem(ASKED);
-  sessionStorage.removeItem(ASKED);
-  return JSON.parse(kept ?? "null") as Asked | null;
+export function takePendingSignIn(): PendingSignIn | null {
+  const kept = sessionStorage.getItem(PENDING_KEY);
+  sessionStorage.removeItem(PENDING_KEY);
+  return JSON.parse(kept ?? "null") as PendingSignIn | null;
 }
 
 /** The address that the provider has to know as ours. */
-export const returnAddress = (): string => location.origin + RETURN;
+export const redirectUri = (): string => location.origin + RETURN_PATH;
 
-async function entrance(): Promise<{ authorization_endpoint: string; client_id: string }> {
+async function fetchProvider(): Promise<{ authorization_endpoint: string; client_id: string }> {
   const headers = { "Accept-Language": document.documentElement.lang };
   const answer = await fetch("/auth/entrance", { headers }).catch(() => null);
   if (!answer) throw new Error(text("page.unreachable"));
@@ -70,10 +75,10 @@ async function entrance(): Promise<{ authorization_endpoint: string; client_id: 
 }
 
 /** 256 bits of chance. */
-const random = (): string => base64url(crypto.getRandomValues(new Uint8Array(32)));
+const randomToken = (): string => base64url(crypto.getRandomValues(new Uint8Array(32)));
 
 /** The hash by which the provider knows the verifier again (RFC 7636, 4.2). */
-async function challenge(verifier: string): Promise<string> {
+async function codeChallenge(verifier: string): Promise<string> {
   return base64url(
     new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(verifier))),
   );

@@ -2,7 +2,7 @@
 
 import type { LayerSpecification, StyleSpecification } from "maplibre-gl";
 
-import { byId, element } from "./dom";
+import { element, elementById } from "./dom";
 import { text } from "./locale";
 
 /** Entry of the catalogue, the layer it explains, and whether it is an area or a line. */
@@ -19,9 +19,9 @@ const ENTRIES: [string, string, "area" | "line" | "dashed" | "road"][] = [
 
 export function showLegend(style: StyleSpecification): void {
   const rows = ENTRIES.map(([key, layer, sign]) => row(key, signOf(style, layer, sign)));
-  byId("legend").replaceChildren(
+  elementById("legend").replaceChildren(
     element("summary", {}, text("page.legend")),
-    element("ul", {}, row("grid", patches(palette(style))), ...rows),
+    element("ul", {}, row("grid", colourPatches(palette(style))), ...rows),
   );
 }
 
@@ -35,7 +35,7 @@ function row(key: string, sign: HTMLElement): HTMLElement {
   return element("li", {}, sign, text(`legend.${key}`));
 }
 
-function patches(colours: string[]): HTMLElement {
+function colourPatches(colours: string[]): HTMLElement {
   const sign = element("span", { class: "sign patches" });
   for (const colour of colours.slice(0, 4)) {
     const patch = element("i");

@@ -2,35 +2,35 @@
 
 export type Language = "zh" | "en";
 
-const REMEMBERED = "gridatlas.language";
+const LANGUAGE_KEY = "gridatlas.language";
 
-let words: Record<string, string> = {};
+let catalogue: Record<string, string> = {};
 
 /** The language asked for in the address, else the one chosen before, else Chinese. */
 export function preferredLanguage(): Language {
-  const asked = new URLSearchParams(location.search).get("lang") ?? remembered();
+  const asked = new URLSearchParams(location.search).get("lang") ?? rememberedLanguage();
   return asked === "en" ? "en" : "zh";
 }
 
 /** Settles when the words are there. */
-export let spoken: Promise<void> = Promise.resolve();
+export let localeLoaded: Promise<void> = Promise.resolve();
 
 /** Read the words of a language; `page` names the part of the catalogue. */
-export function speak(lang: Language, page = "public"): Promise<void> {
+export function loadLocale(lang: Language, page = "public"): Promise<void> {
   document.documentElement.lang = lang === "zh" ? "zh-CN" : "en";
-  spoken = learn(`/locale/${lang}?page=${page}`);
-  return spoken;
+  localeLoaded = fetchCatalogue(`/locale/${lang}?page=${page}`);
+  return localeLoaded;
 }
 
-async function learn(path: string): Promise<void> {
+async function fetchCatalogue(path: string): Promise<void> {
   const response = await fetch(path);
   if (!response.ok) throw new Error(response.statusText);
-  words = (await response.json()) as Record<string, string>;
+  catalogue = (await response.json()) as Record<string, string>;
 }
 
-export function remember(lang: Language): void {
+export function rememberLanguage(lang: Language): void {
   try {
-    localStorage.setItem(REMEMBERED, lang);
+    localStorage.setItem(LANGUAGE_KEY, lang);
   } catch {
     // a browser that keeps nothing still shows the map
   }
@@ -38,13 +38,13 @@ export function remember(lang: Language): void {
 
 /** The text of a key with its fields filled in. */
 export function text(key: string, fields: Record<string, string | number> = {}): string {
-  const template = words[key] ?? key;
+  const template = catalogue[key] ?? key;
   return template.replace(/\{(\w+)\}/g, (_, name: string) => String(fields[name] ?? ""));
 }
 
 /** The text of a key, or nothing where the catalogue has none. */
-export function known(key: string, fields: Record<string, string | number> = {}): string {
-  return key in words ? text(key, fields) : "";
+export function optionalText(key: string, fields: Record<string, string | number> = {}): string {
+  return key in catalogue ? text(key, fields) : "";
 }
 
 /** Tell the page how to change its language: the choice is kept and the page drawn anew. */
@@ -52,13 +52,13 @@ export function otherLanguage(): Language {
   return document.documentElement.lang === "zh-CN" ? "en" : "zh";
 }
 
-export function number(value: number): string {
+export function formatNumber(value: number): string {
   return value.toLocaleString(document.documentElement.lang);
 }
 
-function remembered(): string | null {
+function rememberedLanguage(): string | null {
   try {
-    return localStorage.getItem(REMEMBERED);
+    return localStorage.getItem(LANGUAGE_KEY);
   } catch {
     return null;
   }

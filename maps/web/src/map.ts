@@ -16,11 +16,11 @@ import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?url";
 import { Protocol } from "pmtiles";
 import "maplibre-gl/dist/maplibre-gl.css";
 
-import { type Extent, margins } from "./bounds";
+import { type Extent, fitPadding } from "./bounds";
 import { button, element } from "./dom";
 import { ask } from "./http";
 import { type Language, text } from "./locale";
-import { token } from "./session";
+import { accessToken } from "./session";
 
 addProtocol("pmtiles", new Protocol().tile);
 setWorkerUrl(new URL(workerUrl, location.href).href);
@@ -49,19 +49,24 @@ export async function loadStyle(
   return style;
 }
 
-export interface Opened {
+export interface MapOptions {
   container?: string;
   /** Keep the place in the address: the part of the hash it has. */
   hash?: string | false;
   padding?: PaddingOptions;
   /** Let labels appear at once, which spares a map that changes often a third of a second of pictures. */
-  still?: boolean;
+  isFadeless?: boolean;
 }
 
 export function createMap(
   style: StyleSpecification,
   extent: number[] | undefined,
-  { container = "map", hash = "map", padding = margins(), still = false }: Opened = {},
+  {
+    container = "map",
+    hash = "map",
+    padding = fitPadding(),
+    isFadeless: still = false,
+  }: MapOptions = {},
 ): LibreMap {
   const bounds = extent?.length === 4 ? (extent as Extent) : CHINA;
   const map = new LibreMap({
@@ -71,7 +76,7 @@ export function createMap(
     fitBoundsOptions: { padding, maxZoom: 18 },
     hash,
     fadeDuration: still ? 0 : 300,
-    transformRequest: (url) => authorised(url),
+    transformRequest: (url) => authoriseRequest(url),
     maxZoom: 20,
     dragRotate: false,
     pitchWithRotate: false,
@@ -90,12 +95,12 @@ export function createMap(
   const base = style.layers
     .filter((layer) => layer.id.startsWith("tianditu-"))
     .map((layer) => layer.id);
-  if (base.length) map.addControl(baseSwitch(base), "bottom-right");
+  if (base.length) map.addControl(baseMapControl(base), "bottom-right");
   return map;
 }
 
 /** A button that shows and hides the base map of others, which is asked for nothing before. */
-function baseSwitch(layers: string[]): IControl {
+function baseMapControl(layers: string[]): IControl {
   const press = button(text("page.tianditu"), () => undefined, {
     "aria-pressed": "false",
     class: "base",
@@ -114,8 +119,8 @@ function baseSwitch(layers: string[]): IControl {
 }
 
 /** Tiles of the desks are asked for under the name of who is signed in. */
-function authorised(url: string): { url: string; headers?: Record<string, string> } {
-  const bearer = token();
+function authoriseRequest(url: string): { url: string; headers?: Record<string, string> } {
+  const bearer = accessToken();
   const ours = url.startsWith(location.origin) && bearer !== null;
   return ours ? { url, headers: { Authorization: `Bearer ${bearer}` } } : { url };
 }
@@ -126,6 +131,6 @@ export async function cityExtent(): Promise<number[] | undefined> {
   return bbox;
 }
 
-export function select(map: LibreMap, code: string): void {
+export function selectGrid(map: LibreMap, code: string): void {
   map.setFilter("grid-selected", ["==", ["get", "code"], code]);
 }

@@ -1,10 +1,10 @@
 // Searching as one types: a list under the field, by pointer or keys.
 
-import { byId, element } from "./dom";
+import { element, elementById } from "./dom";
 import { ask } from "./http";
-import { known, text } from "./locale";
+import { optionalText, text } from "./locale";
 
-export interface Found {
+export interface SearchHit {
   kind: string;
   code: string;
   name: string;
@@ -17,31 +17,31 @@ export interface Found {
 }
 
 /** A pause in typing, in milliseconds, before the server is asked. */
-const PAUSE_MS = 160;
+const DEBOUNCE_MS = 160;
 
-export interface Finder {
+export interface SearchOptions {
   /** Where to ask; the answer's `items` are listed. */
-  ask(words: string): Promise<Found[]>;
-  choose(found: Found): void;
+  search(words: string): Promise<SearchHit[]>;
+  choose(found: SearchHit): void;
 }
 
-export const everywhere = (words: string): Promise<Found[]> =>
-  ask<{ items: Found[] }>(`/search?limit=8&q=${encodeURIComponent(words)}`).then(
+export const searchCity = (words: string): Promise<SearchHit[]> =>
+  ask<{ items: SearchHit[] }>(`/search?limit=8&q=${encodeURIComponent(words)}`).then(
     (page) => page.items,
   );
 
 /** Write the field's words in the page's language. */
-export function labelSearch(): void {
-  const field = byId("search") as HTMLInputElement;
+export function labelSearchField(): void {
+  const field = elementById("search") as HTMLInputElement;
   field.placeholder = text("page.search");
   field.setAttribute("aria-label", text("page.search"));
 }
 
-export function wireSearch({ ask: find, choose }: Finder): void {
-  const field = byId("search") as HTMLInputElement;
-  const list = byId("found");
+export function attachSearch({ search: find, choose }: SearchOptions): void {
+  const field = elementById("search") as HTMLInputElement;
+  const list = elementById("found");
   let waiting: number | undefined;
-  let shown: Found[] = [];
+  let shown: SearchHit[] = [];
   let at = -1;
   let asked = "";
 
@@ -50,12 +50,12 @@ export function wireSearch({ ask: find, choose }: Finder): void {
     field.setAttribute("aria-expanded", "false");
     at = -1;
   };
-  const take = (found: Found) => {
+  const take = (found: SearchHit) => {
     field.value = found.name || found.address;
     close();
     choose(found);
   };
-  const show = (found: Found[]) => {
+  const show = (found: SearchHit[]) => {
     shown = found;
     at = -1;
     list.replaceChildren(
@@ -64,7 +64,7 @@ export function wireSearch({ ask: find, choose }: Finder): void {
           "li",
           { role: "option", id: `found-${index}` },
           element("span", {}, one.name || one.address || one.code),
-          element("small", {}, described(one)),
+          element("small", {}, describeHit(one)),
         );
         item.addEventListener("pointerdown", (event) => (event.preventDefault(), take(one)));
         return item;
@@ -84,7 +84,7 @@ export function wireSearch({ ask: find, choose }: Finder): void {
   };
   field.addEventListener("input", () => {
     window.clearTimeout(waiting);
-    waiting = window.setTimeout(() => void seek(), PAUSE_MS);
+    waiting = window.setTimeout(() => void seek(), DEBOUNCE_MS);
   });
   field.addEventListener("keydown", (event) => {
     if (event.key === "Escape") close();
@@ -105,8 +105,8 @@ export function wireSearch({ ask: find, choose }: Finder): void {
   field.addEventListener("blur", () => window.setTimeout(close, 150));
 }
 
-function described(one: Found): string {
-  return [known(`page.found_${one.kind}`), one.name ? one.address : "", one.community]
+function describeHit(one: SearchHit): string {
+  return [optionalText(`page.found_${one.kind}`), one.name ? one.address : "", one.community]
     .filter(Boolean)
     .join(" · ");
 }

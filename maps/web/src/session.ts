@@ -1,11 +1,11 @@
 // Who is signed in. The refresh token is kept in the browser; pages of one browser share it, and
 // only one at a time changes it, since a used one is void.
 
-import { button, byId, element } from "./dom";
-import { isOffered, leaveFor } from "./identity-provider";
-import { spoken, text } from "./locale";
+import { button, element, elementById } from "./dom";
+import { isOffered, redirectToProvider } from "./identity-provider";
+import { localeLoaded, text } from "./locale";
 
-const KEPT = "gridatlas.session";
+const SESSION_KEY = "gridatlas.session";
 
 export interface Session {
   access_token: string;
@@ -19,21 +19,21 @@ let signingIn: Promise<string | null> | undefined;
 
 export function session(): Session | null {
   try {
-    return JSON.parse(localStorage.getItem(KEPT) ?? "null") as Session | null;
+    return JSON.parse(localStorage.getItem(SESSION_KEY) ?? "null") as Session | null;
   } catch {
     return null;
   }
 }
 
-export function token(): string | null {
+export function accessToken(): string | null {
   return session()?.access_token ?? null;
 }
 
 /** A token after the server refused the last one: refreshed, else by signing in. */
-export async function freshToken(): Promise<string | null> {
-  const refused = token();
+export async function renewToken(): Promise<string | null> {
+  const refused = accessToken();
   if (!refused) return null;
-  return alone(async () => {
+  return withSessionLock(async () => {
     const now = session();
     if (now && now.access_token !== refused) return now.access_token;
     if (now?.refresh_token) {
@@ -42,16 +42,16 @@ export async function freshToken(): Promise<string | null> {
         method: "POST",
         body: new URLSearchParams(grant),
       });
-      if (answer.ok) return keep((await answer.json()) as Session);
+      if (answer.ok) return storeSession((await answer.json()) as Session);
     }
-    await spoken;
+    await localeLoaded;
     return signIn(text("session.expired"));
   });
 }
 
-async function alone(work: () => Promise<string | null>): Promise<string | null> {
+async function withSessionLock(work: () => Promise<string | null>): Promise<string | null> {
   // Locks exist on secure origins only; elsewhere one page alone is guarded.
-  if (navigator.locks) return await navigator.locks.request(KEPT, work);
+  if (navigator.locks) return await navigator.locks.request(SESSION_KEY, work);
   signingIn ??= work().finally(() => (signingIn = undefined));
   return signingIn;
 }
@@ -59,21 +59,25 @@ async function alone(work: () => Promise<string | null>): Promise<string | null>
 /** Ask for name and password over the page, whose state stays. */
 export function signIn(reason = ""): Promise<string | null> {
   return new Promise((done) => {
-    const name = input("username", "text", "username");
-    const password = input("password", "password", "current-password");
+    const name = inputField("username", "text", "username");
+    const password = inputField("password", "password", "current-password");
     const said = element("p", { class: "said", role: "alert" }, reason);
-    const enter = element("button", { type: "submit", class: "primary" }, text("session.sign_in"));
+    const requestSession = element(
+      "button",
+      { type: "submit", class: "primary" },
+      text("session.sign_in"),
+    );
     const form = element(
       "form",
       {},
       element("h2", {}, text("session.sign_in")),
       said,
-      labelled("session.name", name),
-      labelled("session.password", password),
-      enter,
+      labelField("session.name", name),
+      labelField("session.password", password),
+      requestSession,
     );
     void isOffered().then((offered) => {
-      if (offered) form.append(byProvider(said));
+      if (offered) form.append(providerButton(said));
     });
     const dialog = element(
       "dialog",
@@ -82,12 +86,12 @@ export function signIn(reason = ""): Promise<string | null> {
     );
     form.addEventListener("submit", (event) => {
       event.preventDefault();
-      enter.disabled = true;
-      void enterWith(name.value, password.value).then((answer) => {
-        enter.disabled = false;
+      requestSession.disabled = true;
+      void requestPasswordSession(name.value, password.value).then((answer) => {
+        requestSession.disabled = false;
         if (typeof answer === "string") return (said.textContent = answer);
         dialog.remove();
-        return done(keep(answer));
+        return done(storeSession(answer));
       });
     });
     dialog.addEventListener("cancel", (event) => event.preventDefault());
@@ -97,10 +101,10 @@ export function signIn(reason = ""): Promise<string | null> {
 }
 
 /** The button that leads to the identity provider; what goes wrong is said in the dialog. */
-function byProvider(said: HTMLElement): HTMLElement {
+function providerButton(said: HTMLElement): HTMLElement {
   const leave = button(text("session.by_provider"), () => {
     leave.disabled = true;
-    leaveFor(location.pathname + location.search).catch((error: Error) => {
+    redirectToProvider(location.pathname + location.search).catch((error: Error) => {
       leave.disabled = false;
       said.textContent = error.message;
     });
@@ -108,7 +112,7 @@ function byProvider(said: HTMLElement): HTMLElement {
   return leave;
 }
 
-function enterWith(username: string, password: string): Promise<Session | string> {
+function requestPasswordSession(username: string, password: string): Promise<Session | string> {
   return enter({ grant_type: "password", username, password });
 }
 
@@ -127,7 +131,7 @@ export async function enter(grant: Record<string, string>): Promise<Session | st
 }
 
 /** The session, after signing in where there is none or where its role is not one of these. */
-export async function need(...roles: string[]): Promise<Session> {
+export async function requireRole(...roles: string[]): Promise<Session> {
   for (;;) {
     const now = session();
     if (now && (roles.includes(now.role) || now.role === "admin")) return now;
@@ -137,7 +141,7 @@ export async function need(...roles: string[]): Promise<Session> {
 
 export async function signOut(): Promise<void> {
   const refresh = session()?.refresh_token ?? "";
-  localStorage.removeItem(KEPT);
+  localStorage.removeItem(SESSION_KEY);
   const body = new URLSearchParams({ token: refresh });
   await fetch("/auth/revoke", { method: "POST", body }).catch(() => undefined);
   location.reload();
@@ -149,22 +153,22 @@ export function showSession(): void {
   if (!now) return;
   const out = element("button", { type: "button", class: "quiet" }, text("session.sign_out"));
   out.addEventListener("click", () => void signOut());
-  byId("who").replaceChildren(
+  elementById("who").replaceChildren(
     element("span", { title: text(`session.role_${now.role}`) }, now.name),
     out,
   );
 }
 
-export function keep(fresh: Session): string {
-  localStorage.setItem(KEPT, JSON.stringify(fresh));
+export function storeSession(fresh: Session): string {
+  localStorage.setItem(SESSION_KEY, JSON.stringify(fresh));
   return fresh.access_token;
 }
 
-function input(name: string, type: string, autocomplete: string): HTMLInputElement {
+function inputField(name: string, type: string, autocomplete: string): HTMLInputElement {
   const attributes = { name, type, autocomplete, required: "", id: `session-${name}` };
   return element("input", attributes);
 }
 
-function labelled(key: string, field: HTMLInputElement): HTMLElement {
+function labelField(key: string, field: HTMLInputElement): HTMLElement {
   return element("label", { for: field.id }, text(key), field);
 }

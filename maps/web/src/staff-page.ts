@@ -1,11 +1,18 @@
 // What the desks have in common: who may come in, their head, and how what goes wrong is told.
 
-import { byId, notify } from "./dom";
-import { type Language, otherLanguage, preferredLanguage, remember, speak, text } from "./locale";
-import { need, showSession } from "./session";
-import { tour } from "./tour";
+import { elementById, notify } from "./dom";
+import {
+  type Language,
+  loadLocale,
+  otherLanguage,
+  preferredLanguage,
+  rememberLanguage,
+  text,
+} from "./locale";
+import { requireRole, showSession } from "./session";
+import { showTour } from "./tour";
 
-export interface Desk {
+export interface StaffPage {
   /** Part of the catalogue that the page speaks from. */
   page: "plan" | "fire" | "data";
   role: string;
@@ -15,30 +22,30 @@ export interface Desk {
 }
 
 /** Speak the reader's language, write the head and let in who may; return the language. */
-export async function openDesk(desk: Desk): Promise<Language> {
+export async function openStaffPage(desk: StaffPage): Promise<Language> {
   const lang = preferredLanguage();
-  await speak(lang, desk.page);
+  await loadLocale(lang, desk.page);
   writeHead(desk, lang);
-  await need(desk.role);
+  await requireRole(desk.role);
   showSession();
   return lang;
 }
 
-function writeHead({ title, tour: fitting }: Desk, lang: Language): void {
+function writeHead({ title, tour: fitting }: StaffPage, lang: Language): void {
   document.title = `${text(title)} · Gridatlas`;
-  byId("home").textContent = text(title);
-  byId("language").textContent = text("page.language");
-  byId("language").lang = lang === "zh" ? "en" : "zh-CN";
-  byId("language").addEventListener("click", () => {
-    remember(otherLanguage());
+  elementById("home").textContent = text(title);
+  elementById("language").textContent = text("page.language");
+  elementById("language").lang = lang === "zh" ? "en" : "zh-CN";
+  elementById("language").addEventListener("click", () => {
+    rememberLanguage(otherLanguage());
     location.reload();
   });
-  byId("help").textContent = text("tour.help");
-  byId("help").addEventListener("click", () => tour(fitting()));
+  elementById("help").textContent = text("tour.help");
+  elementById("help").addEventListener("click", () => showTour(fitting()));
 }
 
 /** Begin; whatever nobody caught is said at the foot of the page. */
-export function run(start: () => Promise<void>): void {
+export function runPage(start: () => Promise<void>): void {
   window.addEventListener("unhandledrejection", (event) => {
     event.preventDefault();
     notify((event.reason as Error).message);

@@ -1,7 +1,7 @@
 // A guided first visit: a few steps, each beside what it speaks of; never shown twice unasked.
 
 import { button, element } from "./dom";
-import { known, text } from "./locale";
+import { optionalText, text } from "./locale";
 import "./tour.css";
 
 /** What each step points at. */
@@ -13,17 +13,17 @@ const STEPS: Record<string, string[]> = {
   public: ["#search", "#here", "#map"],
 };
 
-export function firstVisit(name: string): void {
+export function showTourOnFirstVisit(name: string): void {
   const key = `gridatlas.toured.${name}`;
   if (localStorage.getItem(key) || navigator.webdriver) return;
   localStorage.setItem(key, "yes");
-  tour(name);
+  showTour(name);
 }
 
-export function tour(name: string, at = 0): void {
+export function showTour(name: string, at = 0): void {
   document.querySelector(".tour")?.remove();
   const target = STEPS[name]?.[at];
-  const words = known(`tour.${name}_${at + 1}`);
+  const words = optionalText(`tour.${name}_${at + 1}`);
   if (!target || !words) return;
   const place = document.querySelector<HTMLElement>(target)?.getBoundingClientRect();
   const end = () => (box.remove(), document.querySelector(".spot")?.remove());
@@ -39,7 +39,7 @@ export function tour(name: string, at = 0): void {
       button(text("tour.end"), end, { class: "quiet" }),
       ...(last
         ? []
-        : [button(text("tour.next"), () => (end(), tour(name, at + 1)), { class: "primary" })]),
+        : [button(text("tour.next"), () => (end(), showTour(name, at + 1)), { class: "primary" })]),
     ),
   );
   box.addEventListener("keydown", (event) => event.key === "Escape" && end());

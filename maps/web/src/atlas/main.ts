@@ -23,12 +23,12 @@ const areas = new Map<string, L.Polygon>();
 /** Give a feature its popup; folium calls this on each. */
 function card(feature: GeoJSON.Feature, layer: L.Layer): void {
   const about = feature.properties as Card;
-  layer.bindPopup(() => content(about), { maxWidth: 300 });
+  layer.bindPopup(() => popupContent(about), { maxWidth: 300 });
   if (about.code && layer instanceof L.Polygon) areas.set(about.code, layer);
 }
 
 /** Add the scale, and make each row of a table lead to its area on the map. */
-function tie(map: L.Map): void {
+function connectTable(map: L.Map): void {
   L.control.scale({ imperial: false, maxWidth: 120 }).addTo(map);
   map.attributionControl.setPrefix("");
   for (const row of document.querySelectorAll<HTMLElement>("tr[data-code]")) {
@@ -47,19 +47,21 @@ function tie(map: L.Map): void {
 }
 
 /** Braces come as U+0001: folium would take them for its own (see maps/leaflet.py). */
-function braced(name: string): string {
+function restoreBraces(name: string): string {
   return name.replaceAll("\u0001", "{");
 }
 
-function content(about: Card): HTMLElement {
+function popupContent(about: Card): HTMLElement {
   const box = document.createElement("div");
   box.className = "card";
-  box.append(Object.assign(document.createElement("h3"), { textContent: braced(about.title) }));
+  box.append(
+    Object.assign(document.createElement("h3"), { textContent: restoreBraces(about.title) }),
+  );
   const list = document.createElement("dl");
   for (const [label, value] of about.rows) {
     list.append(
-      Object.assign(document.createElement("dt"), { textContent: braced(label) }),
-      Object.assign(document.createElement("dd"), { textContent: braced(value) }),
+      Object.assign(document.createElement("dt"), { textContent: restoreBraces(label) }),
+      Object.assign(document.createElement("dd"), { textContent: restoreBraces(value) }),
     );
   }
   box.append(list);
@@ -70,4 +72,4 @@ function content(about: Card): HTMLElement {
   return box;
 }
 
-Object.assign(window, { L, gridatlas: { card, tie } });
+Object.assign(window, { L, gridatlas: { card, tie: connectTable } });

@@ -1,7 +1,7 @@
 // What followed from a run besides what it delivered, and what a person should look at.
 
 import { button, element } from "../dom";
-import { number, text } from "../locale";
+import { formatNumber, text } from "../locale";
 import { layersSaid, zoom } from "./change-map";
 import type { Spot, Told } from "./import-api";
 
@@ -32,7 +32,7 @@ export function consequences({ report }: Told): HTMLElement[] {
       one.code,
       text("data.unit_of", {
         building: one.building,
-        count: number(one.households),
+        count: formatNumber(one.households),
         source: one.source,
       }),
     ),
@@ -45,18 +45,21 @@ export function consequences({ report }: Told): HTMLElement[] {
   );
   const breaches = (report.topology?.breaches ?? []).map((one) =>
     place(
-      `${text(`data.${one.kind}`)} ${one.codes.join(" / ")} · ${number(Math.round(one.area_m2))} m²`,
+      `${text(`data.${one.kind}`)} ${one.codes.join(" / ")} · ${formatNumber(Math.round(one.area_m2))} m²`,
       one,
     ),
   );
   return [
     ...listed(text("data.stale"), stale),
-    ...listed(text("data.moved", { count: number(report.moved_count ?? 0) }), moved),
+    ...listed(text("data.moved", { count: formatNumber(report.moved_count ?? 0) }), moved),
     ...listed(
-      text("data.units_removed", { count: number(report.units_removed_count ?? 0) }),
+      text("data.units_removed", { count: formatNumber(report.units_removed_count ?? 0) }),
       units,
     ),
-    ...listed(text("data.ends_loosened", { count: number(report.ends_loosened_count ?? 0) }), ends),
+    ...listed(
+      text("data.ends_loosened", { count: formatNumber(report.ends_loosened_count ?? 0) }),
+      ends,
+    ),
     ...listed(text("data.breaches"), breaches),
     ...network(report),
     ...listed(text("data.kept"), kept),
@@ -67,7 +70,7 @@ export function consequences({ report }: Told): HTMLElement[] {
         element(
           "small",
           {},
-          text("data.passed_over", { layer: layersSaid(layer), count: number(count) }),
+          text("data.passed_over", { layer: layersSaid(layer), count: formatNumber(count) }),
         ),
       ),
     ),
@@ -80,14 +83,14 @@ function network({ network: found }: Told["report"]): HTMLElement[] {
   const kinds = ["loose_ends", "near_misses", "reversed", "far_ends"] as const;
   return [
     ...(found.made
-      ? [element("p", {}, text("data.nodes_made", { count: number(found.made) }))]
+      ? [element("p", {}, text("data.nodes_made", { count: formatNumber(found.made) }))]
       : []),
     ...kinds.flatMap((kind) => {
       const spots: (Spot & { near?: string })[] = found[kind] ?? [];
       const rows = spots.map((one) =>
         place(one.near ? text("data.beside", { code: one.code, near: one.near }) : one.code, one),
       );
-      return listed(text(`data.${kind}`, { count: number(spots.length) }), rows);
+      return listed(text(`data.${kind}`, { count: formatNumber(spots.length) }), rows);
     }),
   ];
 }
@@ -97,7 +100,7 @@ function listed(title: string, rows: HTMLElement[]): HTMLElement[] {
   const list = element("ul", { class: "runs" }, ...rows.slice(0, LISTED));
   const rest = rows.length - LISTED;
   const more =
-    rest > 0 ? element("small", {}, text("data.and_more", { count: number(rest) })) : null;
+    rest > 0 ? element("small", {}, text("data.and_more", { count: formatNumber(rest) })) : null;
   return [
     element(
       "details",

@@ -2,9 +2,9 @@
 
 import type { Feature, FeatureCollection } from "geojson";
 import type { GeoJSONSource, Map as LibreMap } from "maplibre-gl";
-import { extentOf, showExtent } from "../bounds";
-import { byId, element, notify } from "../dom";
-import { known, type Language, text } from "../locale";
+import { extentOf, fitExtent } from "../bounds";
+import { element, elementById, notify } from "../dom";
+import { type Language, optionalText, text } from "../locale";
 import { cityExtent, createMap, loadStyle } from "../map";
 
 export const CHANGES: Record<string, string> = {
@@ -102,7 +102,7 @@ export function zoom(features: Feature[]): void {
   const box = extentOf(
     ...features.flatMap((feature) => (feature.geometry ? [feature.geometry] : [])),
   );
-  if (box[0] <= box[2]) showExtent(map, box, { top: 60, right: 60, bottom: 60, left: 60 });
+  if (box[0] <= box[2]) fitExtent(map, box, { top: 60, right: 60, bottom: 60, left: 60 });
 }
 
 export function legend(): HTMLElement {
@@ -125,7 +125,7 @@ export function badge(status: string): HTMLElement {
 }
 
 export function said(kind: string, value: string): string {
-  return known(`data.${kind}_${value}`) || value;
+  return optionalText(`data.${kind}_${value}`) || value;
 }
 
 /** The names of one or several layers. */
@@ -148,5 +148,5 @@ export function heading(title: string, below: string): HTMLElement {
 }
 
 export function side(...children: (Node | string)[]): void {
-  byId("side").replaceChildren(...children);
+  elementById("side").replaceChildren(...children);
 }

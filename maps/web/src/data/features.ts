@@ -3,8 +3,8 @@
 import type { Feature, Geometry } from "geojson";
 import type { MapMouseEvent } from "maplibre-gl";
 
-import { button, element, facts } from "../dom";
-import { known, number, text } from "../locale";
+import { button, definitionList, element } from "../dom";
+import { formatNumber, optionalText, text } from "../locale";
 import { draw, heading, said, side, theMap, when, zoom } from "./change-map";
 import type { Version } from "./import-api";
 import * as api from "./import-api";
@@ -22,7 +22,7 @@ export async function showLayers(): Promise<void> {
         "a",
         { href: `/data/layers/${layer}` },
         element("b", {}, said("layer", layer)),
-        element("span", {}, number(features)),
+        element("span", {}, formatNumber(features)),
       ),
     ),
   );
@@ -63,7 +63,7 @@ export async function showLayer(
     seen.push(...page.features);
     list.append(...page.features.map((one) => featureLine(layer, one)));
     more.hidden = seen.length >= page.numberMatched;
-    count.textContent = text("data.features_said", { count: number(page.numberMatched) });
+    count.textContent = text("data.features_said", { count: formatNumber(page.numberMatched) });
     draw(seen, { go: words !== "" });
   };
   side(
@@ -120,7 +120,7 @@ export async function showFeature(layer: string, code: string): Promise<void> {
     ...(gone
       ? [element("p", { class: "trouble" }, text("data.gone", { when: when(now!.valid_to!) }))]
       : []),
-    facts(
+    definitionList(
       Object.entries(now!.properties).map(([key, value]): [string, string] => [
         columnSaid(key),
         written(key, value),
@@ -163,7 +163,7 @@ function versionLine(one: Version, before: Version | null): HTMLElement {
       text("data.version_said", { revision: one.revision, source: one.source || "—" }),
     ),
     before === null ? element("small", {}, text("data.first_version")) : null,
-    rows.length ? facts(rows) : null,
+    rows.length ? definitionList(rows) : null,
     moved ? button(text("data.shape_changed"), shapes, { class: "quiet" }) : null,
   );
 }
@@ -183,7 +183,7 @@ const UNITS = [
 ] as const;
 
 function columnSaid(name: string): string {
-  return known(`field.${name}`) || name;
+  return optionalText(`field.${name}`) || name;
 }
 
 function written(name: string, value: unknown): string {
@@ -191,5 +191,7 @@ function written(name: string, value: unknown): string {
   if (typeof value === "boolean") return text(value ? "data.yes" : "data.no");
   if (Array.isArray(value)) return value.join(text("data.and"));
   const unit = UNITS.find(([ending]) => name.endsWith(ending))?.[1];
-  return known(`${name}.${String(value)}`) || [String(value), unit].filter(Boolean).join(" ");
+  return (
+    optionalText(`${name}.${String(value)}`) || [String(value), unit].filter(Boolean).join(" ")
+  );
 }

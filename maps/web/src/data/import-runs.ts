@@ -2,9 +2,9 @@
 
 import type { Feature } from "geojson";
 
-import { button, element, facts, notify } from "../dom";
+import { button, definitionList, element, notify } from "../dom";
 import { openFile } from "../http";
-import { number, text } from "../locale";
+import { formatNumber, text } from "../locale";
 import { consequences } from "./cascade";
 import {
   badge,
@@ -44,7 +44,7 @@ export async function showRuns(status: string, go: (path: string) => void): Prom
     go(choice.value ? `/data?status=${choice.value}` : "/data"),
   );
   side(
-    heading(text("data.runs"), text("data.runs_said", { count: number(numberMatched) })),
+    heading(text("data.runs"), text("data.runs_said", { count: formatNumber(numberMatched) })),
     choice,
     items.length ? list : element("p", { class: "none" }, text("data.no_runs")),
     more,
@@ -113,7 +113,7 @@ function countTable(run: Run): HTMLElement {
       "tr",
       {},
       element("th", { scope: "row" }, said("layer", layer)),
-      ...fates.map((fate) => element("td", {}, number(counts[fate] ?? 0))),
+      ...fates.map((fate) => element("td", {}, formatNumber(counts[fate] ?? 0))),
     ),
   );
   const head = element(
@@ -133,7 +133,7 @@ function countTable(run: Run): HTMLElement {
 /** Seconds a step; of a run that was held, until then and after it was approved. */
 function timings(run: Told): HTMLElement[] {
   const listed = (steps: Record<string, number>) =>
-    facts(
+    definitionList(
       STEPS.filter((step) => step in steps).map((step): [string, string] => [
         said("step", step),
         `${steps[step]!.toFixed(1)} s`,
@@ -156,8 +156,8 @@ function shownOf(run: Told): string[] {
     const count = (counts.added ?? 0) + (counts.changed ?? 0) + (counts.removed ?? 0);
     const line = text("data.shown_of", {
       layer: said("layer", layer),
-      shown: number(found.length),
-      count: number(count),
+      shown: formatNumber(found.length),
+      count: formatNumber(count),
     });
     return run.report.density?.[layer] ? `${line}${text("data.density")} ` : `${line} `;
   });
@@ -265,6 +265,6 @@ function counted(run: Run): string {
   if (run.waiting) sums.held = run.waiting;
   return Object.entries(sums)
     .filter(([fate, count]) => count > 0 && fate !== "unchanged")
-    .map(([fate, count]) => `${said("count", fate)} ${number(count)}`)
+    .map(([fate, count]) => `${said("count", fate)} ${formatNumber(count)}`)
     .join(" · ");
 }

@@ -1,10 +1,10 @@
 // The data desk: import runs and what may be done about them, quarantined features, the layers
 // with every feature's history.
 
-import { button, byId, element } from "../dom";
+import { button, element, elementById } from "../dom";
 import { text } from "../locale";
-import { followLinks, openDesk, run } from "../staff-page";
-import { firstVisit } from "../tour";
+import { followLinks, openStaffPage, runPage } from "../staff-page";
+import { showTourOnFirstVisit } from "../tour";
 import { heading, openMap, side } from "./change-map";
 import { showFeature, showLayer, showLayers } from "./features";
 import { showRun, showRuns } from "./import-runs";
@@ -14,7 +14,7 @@ import "../staff-page.css";
 import "./data.css";
 
 async function start(): Promise<void> {
-  const lang = await openDesk({
+  const lang = await openStaffPage({
     page: "data",
     role: "importer",
     title: "data.title",
@@ -25,7 +25,7 @@ async function start(): Promise<void> {
   window.addEventListener("popstate", () => void show());
   followLinks("/data", go);
   await show();
-  firstVisit("data");
+  showTourOnFirstVisit("data");
 }
 
 function go(path: string): void {
@@ -52,7 +52,8 @@ async function show(): Promise<void> {
 /** /data, /data/runs/ID, /data/quarantine, /data/layers, /data/layers/LAYER, /data/layers/LAYER/CODE */
 async function shown([kind, one, two]: string[], asked: URLSearchParams): Promise<void> {
   if (kind === "runs" && one) await showRun(Number(one), () => void show());
-  else if (kind === "quarantine") await showQuarantine(null, byId("side"), () => void show());
+  else if (kind === "quarantine")
+    await showQuarantine(null, elementById("side"), () => void show());
   else if (kind === "layers" && one && two) await showFeature(one, two);
   else if (kind === "layers" && one) await showLayer(one, asked.get("q") ?? "", go);
   else if (kind === "layers") await showLayers();
@@ -65,9 +66,9 @@ function crumbs(): void {
     ["/data/quarantine", "data.quarantine"],
     ["/data/layers", "data.layers"],
   ];
-  byId("crumbs").replaceChildren(
+  elementById("crumbs").replaceChildren(
     ...places.map(([href, words]) => element("a", { href }, text(words))),
   );
 }
 
-run(start);
+runPage(start);

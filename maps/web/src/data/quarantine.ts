@@ -2,8 +2,8 @@
 
 import type { Feature } from "geojson";
 
-import { button, element, facts, notify } from "../dom";
-import { number, text } from "../locale";
+import { button, definitionList, element, notify } from "../dom";
+import { formatNumber, text } from "../locale";
 import { draw, said, zoom } from "./change-map";
 import type { Held, Run } from "./import-api";
 import * as api from "./import-api";
@@ -26,7 +26,7 @@ export async function showQuarantine(
       "div",
       { class: "heading" },
       title,
-      element("p", {}, text("data.held_said", { count: number(page.numberMatched) })),
+      element("p", {}, text("data.held_said", { count: formatNumber(page.numberMatched) })),
     ),
     ...(rows.length
       ? [heldWays(run, page.items, again), element("ul", { class: "runs" }, ...rows)]
@@ -103,7 +103,7 @@ function heldLine(held: Held, feature: Feature): HTMLElement {
     {},
     summary,
     element("p", {}, held.detail ?? ""),
-    facts(rows),
+    definitionList(rows),
     feature.geometry ? button(text("data.show"), () => zoom([feature])) : null,
   );
   more.addEventListener("toggle", () => more.open && feature.geometry && zoom([feature]));

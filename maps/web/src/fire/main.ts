@@ -1,13 +1,13 @@
 // The fire desk: a building in two gestures, the incident, the shut-off, the overlays.
 
 import type { Map as LibreMap, MapMouseEvent } from "maplibre-gl";
-import { button, byId, notify, pause } from "../dom";
-import { Problem } from "../http";
+import { button, delay, elementById, notify } from "../dom";
+import { ProblemError } from "../http";
 import { type Language, text } from "../locale";
-import { labelSearch, wireSearch } from "../search";
+import { attachSearch, labelSearchField } from "../search";
 import { session } from "../session";
-import { openDesk, run } from "../staff-page";
-import { firstVisit } from "../tour";
+import { openStaffPage, runPage } from "../staff-page";
+import { showTourOnFirstVisit } from "../tour";
 import type { Layout } from "./fire-api";
 import * as api from "./fire-api";
 import { fireStyle, showPipes } from "./fire-layers";
@@ -27,16 +27,21 @@ let mode: Mode = "building";
 const PATIENCE_MS = 700;
 
 async function start(): Promise<void> {
-  const opening = openDesk({ page: "fire", role: "fire", title: "desk.title", tour: () => "fire" });
+  const opening = openStaffPage({
+    page: "fire",
+    role: "fire",
+    title: "desk.title",
+    tour: () => "fire",
+  });
   const early = asked();
   const lang = await opening;
-  labelSearch();
+  labelSearchField();
   showTools();
-  byId("side").replaceChildren(heading(text("desk.welcome"), text("desk.welcome_help")));
-  const ready = Promise.race([early, pause(PATIENCE_MS)]).then(() => openMap(lang));
+  elementById("side").replaceChildren(heading(text("desk.welcome"), text("desk.welcome_help")));
+  const ready = Promise.race([early, delay(PATIENCE_MS)]).then(() => openMap(lang));
   const answers = new Answers(ready, use);
-  wireSearch({
-    ask: (words) =>
+  attachSearch({
+    search: (words) =>
       api.search(words).then(({ buildings }) =>
         buildings.map((one) => ({
           ...one,
@@ -54,11 +59,11 @@ async function start(): Promise<void> {
   const map = await ready;
   map.on("click", (event) => void clicked(answers, event));
   void listOverlays(map);
-  firstVisit("fire");
+  showTourOnFirstVisit("fire");
 
   function use(name: Mode): void {
     mode = name;
-    for (const one of byId("tools").querySelectorAll<HTMLElement>("[data-mode]"))
+    for (const one of elementById("tools").querySelectorAll<HTMLElement>("[data-mode]"))
       one.setAttribute("aria-pressed", String(one.dataset.mode === name));
     void ready.then((map) => {
       showPipes(map, name === "isolation");
@@ -68,8 +73,8 @@ async function start(): Promise<void> {
 
   function showTools(): void {
     const names: Mode[] = ["building", "incident", "isolation"];
-    byId("tools").setAttribute("aria-label", text("desk.modes"));
-    byId("tools").replaceChildren(
+    elementById("tools").setAttribute("aria-label", text("desk.modes"));
+    elementById("tools").replaceChildren(
       ...names.map((name) =>
         button(text(`desk.mode_${name}`), () => use(name), {
           "data-mode": name,
@@ -124,7 +129,7 @@ async function clicked(answers: Answers, event: MapMouseEvent): Promise<void> {
       if (buildings[0]) await answers.building(buildings[0].code, false);
     }
   } catch (error) {
-    const nothing = error instanceof Problem && error.status === 404;
+    const nothing = error instanceof ProblemError && error.status === 404;
     notify(
       nothing ? text("desk.nothing_here") : (error as Error).message,
       undefined,
@@ -133,4 +138,4 @@ async function clicked(answers: Answers, event: MapMouseEvent): Promise<void> {
   }
 }
 
-run(start);
+runPage(start);

@@ -2,8 +2,8 @@
 
 import type { Map as LibreMap } from "maplibre-gl";
 
-import { button, byId, element, notify } from "../dom";
-import { number, text } from "../locale";
+import { button, element, elementById, notify } from "../dom";
+import { formatNumber, text } from "../locale";
 import type { Overlay } from "./fire-api";
 import * as api from "./fire-api";
 import { SEVERITY, showOverlays } from "./fire-layers";
@@ -31,7 +31,7 @@ export async function listOverlays(map: LibreMap): Promise<void> {
     found,
   );
   box.open = window.innerWidth >= 900;
-  byId("overlays").replaceChildren(box);
+  elementById("overlays").replaceChildren(box);
   map.on("moveend", () => void listFindings(map, found));
 }
 
@@ -73,7 +73,7 @@ function overlayRow(map: LibreMap, overlay: Overlay, found: HTMLElement): HTMLEl
       const badge = element(
         "b",
         { class: "count", title: text(`desk.severity_${severity}`) },
-        number(overlay.findings[severity] ?? 0),
+        formatNumber(overlay.findings[severity] ?? 0),
       );
       badge.style.background = SEVERITY[severity] ?? "";
       return badge;
@@ -123,7 +123,7 @@ async function listFindings(map: LibreMap, place: HTMLElement): Promise<void> {
       return row;
     });
   place.replaceChildren(
-    element("li", { class: "none" }, text("desk.in_view", { count: number(total) })),
+    element("li", { class: "none" }, text("desk.in_view", { count: formatNumber(total) })),
     ...rows,
   );
 }

@@ -1,7 +1,7 @@
 // What the side of the fire desk says of a building, an incident, a shut-off.
 
-import { button, byId, type Child, element, facts } from "../dom";
-import { known, number, text } from "../locale";
+import { button, type Child, definitionList, element, elementById } from "../dom";
+import { formatNumber, optionalText, text } from "../locale";
 import type { Finding, Incident, Isolation, Layout, Missing, Station } from "./fire-api";
 import { SEVERITY } from "./fire-layers";
 
@@ -24,7 +24,7 @@ export function showLayout(one: Layout, ways: Ways): void {
           above: Number(a.storeys_above),
           below: Number(a.storeys_below ?? 0),
         });
-  byId("side").replaceChildren(
+  elementById("side").replaceChildren(
     heading(
       one.name || one.address || one.code,
       [one.name ? one.address : "", one.region ? `${one.region.street} ${one.region.name}` : ""]
@@ -38,7 +38,7 @@ export function showLayout(one: Layout, ways: Ways): void {
       button(text("desk.incident_here"), () => ways.incidentAt(one)),
     ),
     ...findingsOf(one),
-    facts([
+    definitionList([
       [text("desk.use"), write(said("use"))],
       [text("desk.storeys_label"), storeys],
       [text("desk.height"), metres(a.height_m)],
@@ -48,8 +48,8 @@ export function showLayout(one: Layout, ways: Ways): void {
       [
         text("desk.people"),
         text("desk.people_said", {
-          households: number(Number(a.households ?? 0)),
-          population: number(Number(a.population ?? 0)),
+          households: formatNumber(Number(a.households ?? 0)),
+          population: formatNumber(Number(a.population ?? 0)),
         }),
       ],
       [text("desk.compound"), one.compound?.name ?? ""],
@@ -141,21 +141,24 @@ export function showIncident(one: Incident, ways: Ways): void {
     "aria-label": text("desk.radius"),
   });
   range.addEventListener("change", () => ways.radius(Number(range.value)));
-  byId("side").replaceChildren(
-    heading(text("desk.incident"), text("desk.radius_said", { radius: number(one.radius_m) })),
+  elementById("side").replaceChildren(
+    heading(
+      text("desk.incident"),
+      text("desk.radius_said", { radius: formatNumber(one.radius_m) }),
+    ),
     range,
-    facts([
-      [text("desk.buildings"), number(totals.buildings)],
-      [text("desk.households"), number(totals.households)],
-      [text("desk.population"), number(totals.population)],
-      [text("desk.high_rise"), number(totals.high_rise)],
+    definitionList([
+      [text("desk.buildings"), formatNumber(totals.buildings)],
+      [text("desk.households"), formatNumber(totals.households)],
+      [text("desk.population"), formatNumber(totals.population)],
+      [text("desk.high_rise"), formatNumber(totals.high_rise)],
     ]),
     part(
       "desk.evacuate",
       one.grids.map((grid) => {
         const people = text("desk.people_said", {
-          households: number(grid.households),
-          population: number(grid.population),
+          households: formatNumber(grid.households),
+          population: formatNumber(grid.population),
         });
         return line(
           `${grid.community ?? ""} ${nameOf(grid)} · ${people}`,
@@ -183,7 +186,7 @@ export function showIncident(one: Incident, ways: Ways): void {
         place(
           ways,
           valve,
-          `${known(`desk.network_${valve.network}`)} ${valve.name || valve.code}`,
+          `${optionalText(`desk.network_${valve.network}`)} ${valve.name || valve.code}`,
           metres(valve.distance_m ?? null),
         ),
       ),
@@ -209,10 +212,10 @@ export function showIncident(one: Incident, ways: Ways): void {
 
 export function showIsolation(one: Isolation, stuck: string[], ways: Ways): void {
   const { lost } = one;
-  byId("side").replaceChildren(
+  elementById("side").replaceChildren(
     heading(
       text("desk.isolation"),
-      `${known(`desk.network_${one.network}`) || one.network} · ${one.segment.code}`,
+      `${optionalText(`desk.network_${one.network}`) || one.network} · ${one.segment.code}`,
     ),
     element("p", { class: one.isolable ? "well" : "trouble" }, one.text),
     ...(one.guaranteed ? [] : [element("p", { class: "trouble" }, text("desk.not_guaranteed"))]),
@@ -242,12 +245,12 @@ export function showIsolation(one: Isolation, stuck: string[], ways: Ways): void
       ),
     ),
     element("h2", {}, text("desk.lost")),
-    facts([
+    definitionList([
       [text("desk.length"), metres(lost.length_m)],
-      [text("desk.households"), number(lost.households)],
-      [text("desk.population"), number(lost.population)],
-      [text("desk.buildings"), number(lost.buildings.length)],
-      [text("desk.hydrants_dry"), number(lost.hydrants.length)],
+      [text("desk.households"), formatNumber(lost.households)],
+      [text("desk.population"), formatNumber(lost.population)],
+      [text("desk.buildings"), formatNumber(lost.buildings.length)],
+      [text("desk.hydrants_dry"), formatNumber(lost.hydrants.length)],
     ]),
     part(
       "desk.critical",
@@ -264,8 +267,8 @@ export function showIsolation(one: Isolation, stuck: string[], ways: Ways): void
             {},
             text("desk.affected", {
               radius: one.affected.radius_m,
-              households: number(one.affected.households),
-              population: number(one.affected.population),
+              households: formatNumber(one.affected.households),
+              population: formatNumber(one.affected.population),
             }),
           ),
         ]
@@ -301,7 +304,7 @@ function part(key: string, rows: HTMLElement[], none = ""): HTMLElement {
   const body = rows.length
     ? element("ul", { class: "lines" }, ...rows)
     : element("p", { class: "none" }, none);
-  return element("section", {}, element("h2", {}, known(key) || key), body);
+  return element("section", {}, element("h2", {}, optionalText(key) || key), body);
 }
 
 function line(words: string, more: Child): HTMLElement {
@@ -357,11 +360,11 @@ function lacking(missing: Missing[], age: number | null): HTMLElement {
 }
 
 function metres(value: unknown): string {
-  return typeof value === "number" ? `${number(Math.round(value))} m` : "";
+  return typeof value === "number" ? `${formatNumber(Math.round(value))} m` : "";
 }
 
 function route(value: number): string {
-  return text("desk.hose", { metres: number(Math.round(value)) });
+  return text("desk.hose", { metres: formatNumber(Math.round(value)) });
 }
 
 function write(value: string | number | null): string {

@@ -2,7 +2,7 @@
 
 import type { Feature } from "geojson";
 import type { Map as LibreMap, MapMouseEvent } from "maplibre-gl";
-import { type Extent, extentOf, showExtent } from "../bounds";
+import { type Extent, extentOf, fitExtent } from "../bounds";
 import { notify } from "../dom";
 import { openFile } from "../http";
 import { text } from "../locale";
@@ -55,7 +55,7 @@ export class Answers {
     showLayout(one, this.ways);
     const map = await this.ready;
     showAnswer(map, signsOfLayout(one));
-    if (go) showExtent(map, extentOf(one.geometry), room());
+    if (go) fitExtent(map, extentOf(one.geometry), room());
   }
 
   async incident(place: Place, radius = this.radius): Promise<void> {
@@ -68,7 +68,7 @@ export class Answers {
     const map = await this.ready;
     showAnswer(map, signsOfIncident(one));
     const box = extentOf(one.area);
-    if (!isWellSeen(map, box)) showExtent(map, box, room(40));
+    if (!isWellSeen(map, box)) fitExtent(map, box, room(40));
   }
 
   async isolation(network: string, code: string, stuck: string[] = []): Promise<void> {
@@ -84,7 +84,7 @@ export class Answers {
     const map = await this.ready;
     showAnswer(map, signsOfIsolation(one));
     const box = extentOf(one.segment.geometry, ...one.valves.map(point));
-    if (!isWellSeen(map, box, 0)) showExtent(map, box, room());
+    if (!isWellSeen(map, box, 0)) fitExtent(map, box, room());
   }
 
   /** The pipe under a click, or the valve there that can't be closed. */

@@ -1,7 +1,7 @@
 // The communities of one's scope, street by street.
 
-import { byId, element } from "../dom";
-import { number, text } from "../locale";
+import { element, elementById } from "../dom";
+import { formatNumber, text } from "../locale";
 import { session } from "../session";
 import type { Community } from "./plan-api";
 import * as api from "./plan-api";
@@ -27,7 +27,11 @@ export async function showList(): Promise<void> {
   for (const name of STATES) {
     const count = found.filter((one) => isIn(name, one)).length;
     state.append(
-      element("option", { value: name }, text(`plan.which_${name}`, { count: number(count) })),
+      element(
+        "option",
+        { value: name },
+        text(`plan.which_${name}`, { count: formatNumber(count) }),
+      ),
     );
   }
   const list = element("div");
@@ -47,7 +51,7 @@ export async function showList(): Promise<void> {
   search.addEventListener("input", fill);
   state.addEventListener("change", fill);
   fill();
-  byId("side").replaceChildren(
+  elementById("side").replaceChildren(
     element(
       "div",
       { class: "heading" },
@@ -87,7 +91,11 @@ function byStreet(rows: Listed[]): HTMLElement[] {
       "h2",
       { class: "street" },
       street,
-      element("small", {}, ` ${text("plan.communities_count", { count: number(own.length) })}`),
+      element(
+        "small",
+        {},
+        ` ${text("plan.communities_count", { count: formatNumber(own.length) })}`,
+      ),
     ),
     element("ul", { class: "communities" }, ...own.map(row)),
   ]);
@@ -97,7 +105,7 @@ function row({ code, name, grids, households, drafted }: Listed): HTMLElement {
   const figures =
     grids === null
       ? text("page.not_drawn")
-      : `${text("page.grids_unit", { grids: number(grids) })} · ${text("page.households_unit", { households: number(households ?? 0) })}`;
+      : `${text("page.grids_unit", { grids: formatNumber(grids) })} · ${text("page.households_unit", { households: formatNumber(households ?? 0) })}`;
   const badge = drafted
     ? element("span", { class: "badge draft" }, text("plan.status_draft"))
     : null;

@@ -1,8 +1,8 @@
 // A community: its plans with their score cards side by side, and drawing new ones.
 
-import { button, byId, element, notify } from "../dom";
+import { button, element, elementById, notify } from "../dom";
 import { ask, listen } from "../http";
-import { number, text } from "../locale";
+import { formatNumber, text } from "../locale";
 import { rings } from "./coverage";
 import { drawDialog } from "./draw-dialog";
 import type { Job, Plan } from "./plan-api";
@@ -34,7 +34,7 @@ export async function showCommunity(
   for (const plan of plans) cards.append(planCard(plan, chosen, show, fills));
   show();
   const progress = element("div", { class: "progress", role: "status", hidden: "" });
-  byId("side").replaceChildren(
+  elementById("side").replaceChildren(
     element("div", { class: "heading" }, element("h1", {}, name), element("p", {}, code)),
     element(
       "div",
@@ -200,7 +200,7 @@ async function follow(job: Job, code: string, place: HTMLElement): Promise<void>
         "span",
         {},
         text(now.status === "queued" ? "plan.queued" : "plan.drawing"),
-        now.total ? ` ${number(now.done)}/${number(now.total)}` : "",
+        now.total ? ` ${formatNumber(now.done)}/${formatNumber(now.total)}` : "",
       ),
       bar,
       button(text("plan.cancel"), () => void api.cancel(now)),

@@ -2,8 +2,8 @@
 
 import type { Map as LibreMap } from "maplibre-gl";
 
-import { button, byId, element } from "../dom";
-import { type Language, number, text } from "../locale";
+import { button, element, elementById } from "../dom";
+import { formatNumber, type Language, text } from "../locale";
 import { Draft } from "./draft";
 import type { MovedProperties, Plan } from "./plan-api";
 import * as api from "./plan-api";
@@ -18,7 +18,7 @@ export async function showComparison(
   const nobody = () => undefined;
   const [one, two] = await Promise.all([Draft.open(id, nobody), Draft.open(other, nobody)]);
   const [figures, moved] = await Promise.all([api.comparison(id, other), api.moved(id, other)]);
-  byId("other").hidden = false;
+  elementById("other").hidden = false;
   const extent = extentOf(one);
   const [left, right] = await Promise.all([
     View.open(lang, extent, "other"),
@@ -29,7 +29,7 @@ export async function showComparison(
   for (const view of [left, right]) view.differing(moved);
   join(left.map, right.map);
   swipe();
-  byId("side").replaceChildren(
+  elementById("side").replaceChildren(
     element(
       "div",
       { class: "heading" },
@@ -43,10 +43,10 @@ export async function showComparison(
     element(
       "dl",
       { class: "facts" },
-      ...fact("plan.moved_households", number(figures.moved_households)),
-      ...fact("plan.moved_buildings", number(figures.moved_buildings)),
-      ...fact("plan.border_added", `${number(Math.round(figures.border_added_m))} m`),
-      ...fact("plan.border_removed", `${number(Math.round(figures.border_removed_m))} m`),
+      ...fact("plan.moved_households", formatNumber(figures.moved_households)),
+      ...fact("plan.moved_buildings", formatNumber(figures.moved_buildings)),
+      ...fact("plan.border_added", `${formatNumber(Math.round(figures.border_added_m))} m`),
+      ...fact("plan.border_removed", `${formatNumber(Math.round(figures.border_removed_m))} m`),
     ),
     scoreTable([two, one].map((draft) => ({ ...draft.plan, score: draft.score() }))),
     element("h2", {}, text("plan.who_moves")),
@@ -59,7 +59,7 @@ export async function showComparison(
   Object.assign(window, { gridatlas: { map: right.map } });
   const close = () => {
     for (const view of [left, right]) view.close();
-    for (const id of ["other", "swipe"]) byId(id).hidden = true;
+    for (const id of ["other", "swipe"]) elementById(id).hidden = true;
   };
   return { plan: one.plan, close };
 }
@@ -98,7 +98,7 @@ function movers(
       element(
         "summary",
         {},
-        `${way} · ${text("page.households_unit", { households: number(sum) })}`,
+        `${way} · ${text("page.households_unit", { households: formatNumber(sum) })}`,
       ),
       element("ul", {}, ...rows),
     );
@@ -129,7 +129,7 @@ function join(one: LibreMap, other: LibreMap): void {
 
 /** The line between the two maps, moved by pointer or keys. */
 function swipe(): void {
-  const place = byId("swipe");
+  const place = elementById("swipe");
   place.hidden = false;
   const range = element("input", {
     type: "range",
@@ -140,7 +140,7 @@ function swipe(): void {
   });
   const line = element("i");
   const set = () => {
-    byId("map").style.clipPath = `inset(0 0 0 ${range.value}%)`;
+    elementById("map").style.clipPath = `inset(0 0 0 ${range.value}%)`;
     line.style.left = `${range.value}%`;
   };
   range.addEventListener("input", set);

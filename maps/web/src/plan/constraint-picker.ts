@@ -1,7 +1,7 @@
 // What a planner wishes of single buildings: together, apart, left where they are; chosen on a map.
 
 import { button, element, icon } from "../dom";
-import { number, preferredLanguage, text } from "../locale";
+import { formatNumber, preferredLanguage, text } from "../locale";
 import { Draft } from "./draft";
 import { nameOf } from "./grid-list";
 import { ICONS } from "./icons";
@@ -47,7 +47,9 @@ export function said(wishes: Wish[]): string {
     wishes.filter((wish) => wish.kind === kind).length,
   ]);
   return counts
-    .flatMap(([kind, count]) => (count ? [`${text(`plan.wish_${kind}`)} ${number(count)}`] : []))
+    .flatMap(([kind, count]) =>
+      count ? [`${text(`plan.wish_${kind}`)} ${formatNumber(count)}`] : [],
+    )
     .join(" · ");
 }
 
@@ -209,7 +211,7 @@ class Picker {
       element(
         "span",
         { class: "count", role: "status" },
-        text("plan.moving", { buildings: count, households: number(households) }),
+        text("plan.moving", { buildings: count, households: formatNumber(households) }),
       ),
       ...ways,
       none,
@@ -264,7 +266,7 @@ class Picker {
     const sum =
       kind === "locked"
         ? ""
-        : ` · ${text("page.households_unit", { households: number(this.households(codes)) })}`;
+        : ` · ${text("page.households_unit", { households: formatNumber(this.households(codes)) })}`;
     return `${names.join(text("plan.and"))}${more}${sum}`;
   }
 

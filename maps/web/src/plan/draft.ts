@@ -1,7 +1,7 @@
 // The plan being edited: which cell belongs to which grid, figures that follow every gesture at
 // once, and the edits on their way to the server, which has the last word.
 
-import { isOffline, Problem } from "../http";
+import { isOffline, ProblemError } from "../http";
 import { Coverage } from "./coverage";
 import type { AtomProperties, Breach, Edit, Edited, GridProperties, Plan, Score } from "./plan-api";
 import * as api from "./plan-api";
@@ -254,9 +254,9 @@ export class Draft {
   private async failed(error: Error, edit: Edit | null): Promise<void> {
     if (isOffline(error)) return this.tell({ what: "waiting", reason: error.message });
     this.waiting.length = 0;
-    const document = error instanceof Problem ? error.document : {};
+    const document = error instanceof ProblemError ? error.document : {};
     await this.reload();
-    if (error instanceof Problem && error.status === 412 && edit) {
+    if (error instanceof ProblemError && error.status === 412 && edit) {
       this.tell({ what: "conflict", by: String(document.changed_by ?? ""), edit });
     } else this.tell({ what: "refused", reason: error.message });
   }

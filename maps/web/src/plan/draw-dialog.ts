@@ -1,7 +1,7 @@
 // What a drawing is asked for: limits, weights, time, and what gets a grid of its own.
 
 import { button, element } from "../dom";
-import { number, text } from "../locale";
+import { formatNumber, text } from "../locale";
 import { type Area, pickAreas } from "./area-picker";
 import { pickWishes, said as saidOf, sent, type Wish } from "./constraint-picker";
 import type { Job, Plan } from "./plan-api";
@@ -170,7 +170,7 @@ function own(code: string, areas: Area[]): HTMLElement {
     drawn.replaceChildren(
       areas.length
         ? text("plan.areas_said", {
-            count: number(areas.length),
+            count: formatNumber(areas.length),
             names: areas.map((area) => area.name).join("、"),
           })
         : "",

@@ -1,8 +1,8 @@
 // Editing a plan: the list of grids with figures that follow every gesture, tools, undo and redo,
 // what is wrong, and what other people do meanwhile.
 
-import { reducedMotion } from "../bounds";
-import { button, byId, element, icon, notify } from "../dom";
+import { isMotionReduced } from "../bounds";
+import { button, element, elementById, icon, notify } from "../dom";
 import { ask, isOffline } from "../http";
 import { type Language, text } from "../locale";
 import { session } from "../session";
@@ -98,7 +98,7 @@ export class Editor {
   private show(): void {
     this.view.show(this.draft, this.active);
     const { plan } = this.draft;
-    byId("side").replaceChildren(
+    elementById("side").replaceChildren(
       this.heading(plan),
       ...(this.draft.editable ? [this.actions()] : [this.readOnly(plan)]),
       this.problemLine(),
@@ -111,8 +111,8 @@ export class Editor {
 
   private state(): void {
     const key = this.draft.busy ? "saving" : this.draft.editable ? "saved" : "read_only";
-    byId("state").textContent = text(`plan.${key}`, { revision: this.draft.plan.revision });
-    byId("state").className = key;
+    elementById("state").textContent = text(`plan.${key}`, { revision: this.draft.plan.revision });
+    elementById("state").className = key;
   }
 
   private heading(plan: Plan): HTMLElement {
@@ -364,7 +364,7 @@ export class Editor {
 
   /** Bring the list's figures to the pending move. */
   private figures(): void {
-    const list = byId("side").querySelector(".grids");
+    const list = elementById("side").querySelector(".grids");
     list?.replaceWith(this.gridList());
   }
 
@@ -382,7 +382,7 @@ export class Editor {
     this.active = code;
     this.show();
     if (code && zoom) {
-      const duration = reducedMotion() ? 0 : 500;
+      const duration = isMotionReduced() ? 0 : 500;
       this.view.map.fitBounds(extentOf(this.draft, code), { padding: 120, maxZoom: 18, duration });
     }
   }

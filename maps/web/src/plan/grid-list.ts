@@ -1,7 +1,7 @@
 // The list of grids: figures that follow every gesture, locks, what is chosen for merging.
 
 import { button, element, icon } from "../dom";
-import { number, text } from "../locale";
+import { formatNumber, text } from "../locale";
 import type { Draft, Move } from "./draft";
 import { ICONS } from "./icons";
 import type { GridProperties } from "./plan-api";
@@ -49,10 +49,10 @@ function gridRow(listed: Listed, grid: GridProperties): HTMLElement {
         ? element(
             "em",
             { class: delta > 0 ? "up" : "down" },
-            `${delta > 0 ? "+" : "−"}${number(Math.abs(delta))}`,
+            `${delta > 0 ? "+" : "−"}${formatNumber(Math.abs(delta))}`,
           )
         : null,
-      element("b", {}, number(households)),
+      element("b", {}, formatNumber(households)),
       meter(draft, grid, households),
     ),
     () => choose(grid.code === active ? null : grid.code),

@@ -1,11 +1,11 @@
 // The planner: communities, their plans, editing, comparing.
 
-import { button, byId, element } from "../dom";
+import { button, element, elementById } from "../dom";
 import { palette } from "../legend";
 import { type Language, text } from "../locale";
 import { loadStyle } from "../map";
-import { openDesk, run } from "../staff-page";
-import { firstVisit } from "../tour";
+import { openStaffPage, runPage } from "../staff-page";
+import { showTourOnFirstVisit } from "../tour";
 import { showCommunity } from "./community";
 import { showList } from "./community-list";
 import { showComparison } from "./comparison";
@@ -27,7 +27,7 @@ let turn = 0;
 
 async function start(): Promise<void> {
   const edits = () => document.body.classList.contains("mapped");
-  const lang = await openDesk({
+  const lang = await openStaffPage({
     page: "plan",
     role: "planner",
     title: "plan.title",
@@ -42,23 +42,23 @@ async function show(place: Place, lang: Language): Promise<void> {
   open?.close();
   open = null;
   const mapped = place.page === "plan" || place.page === "compare";
-  byId("work").hidden = !mapped;
-  byId("state").textContent = "";
-  byId("tools").hidden = true;
-  byId("map").style.clipPath = "";
-  byId("preview").hidden = true;
+  elementById("work").hidden = !mapped;
+  elementById("state").textContent = "";
+  elementById("tools").hidden = true;
+  elementById("map").style.clipPath = "";
+  elementById("preview").hidden = true;
   document.body.classList.toggle("mapped", mapped);
-  byId("side").replaceChildren(element("p", { class: "none" }, text("plan.loading")));
+  elementById("side").replaceChildren(element("p", { class: "none" }, text("plan.loading")));
   crumbs(place);
   try {
     const opened = await shown(place, lang);
     if (own !== turn) return opened?.close();
     open = opened;
     crumbs(place, opened?.plan);
-    document.title = `${byId("side").querySelector("h1")?.textContent ?? ""} · ${text("plan.title")}`;
-    firstVisit(place.page === "plan" ? "edit" : "plan");
+    document.title = `${elementById("side").querySelector("h1")?.textContent ?? ""} · ${text("plan.title")}`;
+    showTourOnFirstVisit(place.page === "plan" ? "edit" : "plan");
   } catch (error) {
-    byId("side").replaceChildren(
+    elementById("side").replaceChildren(
       element(
         "div",
         { class: "heading" },
@@ -98,12 +98,12 @@ function crumbs(place: Place, plan?: Plan): void {
       element(
         "a",
         { href: `/plan/c/${place.code}` },
-        byId("side").querySelector("h1")?.textContent ?? "",
+        elementById("side").querySelector("h1")?.textContent ?? "",
       ),
     );
   if (place.page === "compare")
     links.push(element("a", { href: `/plan/p/${place.id}` }, text("plan.back_to_plan")));
-  byId("crumbs").replaceChildren(...links);
+  elementById("crumbs").replaceChildren(...links);
 }
 
-run(start);
+runPage(start);

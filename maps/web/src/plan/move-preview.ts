@@ -1,21 +1,21 @@
 // The box over the map: what is under the pointer, and what a move would do before it is made.
 
-import { button, byId, element } from "../dom";
-import { number, text } from "../locale";
+import { button, element, elementById } from "../dom";
+import { formatNumber, text } from "../locale";
 import type { Draft, Move } from "./draft";
 import { nameOf } from "./grid-list";
 
-export const isShown = (): boolean => !byId("preview").hidden;
-export const waitsForYes = (): boolean => byId("preview").classList.contains("asking");
+export const isShown = (): boolean => !elementById("preview").hidden;
+export const waitsForYes = (): boolean => elementById("preview").classList.contains("asking");
 
 export function hide(): void {
-  byId("preview").hidden = true;
-  byId("preview").classList.remove("asking");
+  elementById("preview").hidden = true;
+  elementById("preview").classList.remove("asking");
 }
 
 export function hint(words: string): void {
-  byId("preview").replaceChildren(element("p", {}, words));
-  byId("preview").hidden = false;
+  elementById("preview").replaceChildren(element("p", {}, words));
+  elementById("preview").hidden = false;
 }
 
 /** Say what is under the pointer. */
@@ -24,7 +24,7 @@ export function tell(draft: Draft, atoms: number[]): void {
   const grid = draft.grids.get(cell.grid);
   const words = [
     cell.name || cell.building || text("plan.open_ground"),
-    text("page.households_unit", { households: number(cell.households) }),
+    text("page.households_unit", { households: formatNumber(cell.households) }),
     grid ? nameOf(grid) : "",
   ];
   hint(words.filter(Boolean).join(" · "));
@@ -36,14 +36,19 @@ export function showPreview(
   move: Move,
   ways: { make(): void; leave(): void } | null,
 ): void {
-  const box = byId("preview");
+  const box = elementById("preview");
   const rows = move.changes.map((change) => {
     const grid = draft.grids.get(change.grid);
     const name = grid ? nameOf(grid) : text("plan.new_grid");
     const warning = change.breaks
       ? element("strong", {}, ` ${text(`plan.breaks_${change.breaks}`)}`)
       : null;
-    return element("li", {}, `${name} ${number(change.before)} → ${number(change.after)}`, warning);
+    return element(
+      "li",
+      {},
+      `${name} ${formatNumber(change.before)} → ${formatNumber(change.after)}`,
+      warning,
+    );
   });
   const locked = move.changes.some((change) => change.breaks === "locked");
   box.replaceChildren(
@@ -62,9 +67,9 @@ function moving(draft: Draft, move: Move): string {
     move.buildings === 1 ? move.atoms.map((atom) => draft.cell(atom).name).find(Boolean) : "";
   const sum = text("plan.moving", {
     buildings: move.buildings,
-    households: number(move.households),
+    households: formatNumber(move.households),
   });
   return name
-    ? `${name} · ${text("page.households_unit", { households: number(move.households) })}`
+    ? `${name} · ${text("page.households_unit", { households: formatNumber(move.households) })}`
     : sum;
 }

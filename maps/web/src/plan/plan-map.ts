@@ -51,7 +51,7 @@ export class View {
       container,
       hash,
       padding,
-      still: true,
+      isFadeless: true,
     });
     await new Promise<void>((done) => void map.once("load", () => done()));
     return new View(map, fills);

@@ -1,7 +1,7 @@
 // Putting a plan in force, with what stands against it and a note.
 
 import { button, element, notify } from "../dom";
-import { Problem } from "../http";
+import { ProblemError } from "../http";
 import { text } from "../locale";
 import type { Draft } from "./draft";
 import * as api from "./plan-api";
@@ -46,7 +46,7 @@ async function publish(draft: Draft, note: string, dialog: HTMLDialogElement): P
     notify(text("plan.published"), undefined, "calm");
     go(`/plan/c/${draft.plan.community_code}`);
   } catch (error) {
-    if (error instanceof Problem && error.status === 412) await draft.reload();
+    if (error instanceof ProblemError && error.status === 412) await draft.reload();
     notify((error as Error).message);
   }
 }

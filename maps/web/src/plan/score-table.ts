@@ -1,26 +1,26 @@
 // Score cards, side by side.
 
 import { element } from "../dom";
-import { known, number, text } from "../locale";
+import { formatNumber, optionalText, text } from "../locale";
 import type { Plan, Score } from "./plan-api";
 
 /** Figures of the card, how they are written, and which way is better. */
 const FIGURES: [string, (value: number) => string, "more" | "less" | ""][] = [
-  ["grids", number, ""],
-  ["households", number, ""],
+  ["grids", formatNumber, ""],
+  ["households", formatNumber, ""],
   ["within_limits", (value) => `${Math.round(value * 100)}%`, "more"],
-  ["smallest", number, ""],
-  ["largest", number, ""],
+  ["smallest", formatNumber, ""],
+  ["largest", formatNumber, ""],
   ["mean_deviation", (value) => value.toFixed(0), "less"],
   ["contiguous", (value) => text(value ? "atlas.yes" : "atlas.no"), "more"],
   ["gap_m2", (value) => value.toFixed(2), "less"],
   ["overlap_m2", (value) => value.toFixed(2), "less"],
   ["border_on_barrier", (value) => `${Math.round(value * 100)}%`, "more"],
-  ["compounds_split", number, "less"],
+  ["compounds_split", formatNumber, "less"],
   ["straddled_m", (value) => value.toFixed(0), "less"],
   ["polsby_popper", (value) => value.toFixed(2), "more"],
   ["walk_m", (value) => value.toFixed(0), "less"],
-  ["moved", number, "less"],
+  ["moved", formatNumber, "less"],
 ];
 
 export function scoreTable(plans: Plan[]): HTMLElement {
@@ -39,7 +39,7 @@ export function scoreTable(plans: Plan[]): HTMLElement {
       element(
         "tr",
         {},
-        element("th", { scope: "row" }, known(`scorecard.${key}`) || key),
+        element("th", { scope: "row" }, optionalText(`scorecard.${key}`) || key),
         ...cells,
       ),
     ];

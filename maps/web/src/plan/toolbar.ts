@@ -1,6 +1,6 @@
 // The bar above the map: tools, the size of the brush, what the colours say.
 
-import { button, byId, element, icon } from "../dom";
+import { button, element, elementById, icon } from "../dom";
 import { text } from "../locale";
 import type { Draft } from "./draft";
 import { ICONS } from "./icons";
@@ -18,7 +18,7 @@ export interface Barred {
 
 export function showBar(barred: Barred): void {
   const { draft } = barred;
-  const bar = byId("tools");
+  const bar = elementById("tools");
   bar.hidden = false;
   bar.setAttribute("aria-label", text("plan.tools"));
   const names = draft.editable ? TOOLS.filter((name) => name !== "eraser" || draft.hasHome) : [];
@@ -30,10 +30,10 @@ export function showBar(barred: Barred): void {
 }
 
 export function press(tool: Tool): void {
-  for (const one of byId("tools").querySelectorAll<HTMLElement>("[data-tool]")) {
+  for (const one of elementById("tools").querySelectorAll<HTMLElement>("[data-tool]")) {
     one.setAttribute("aria-pressed", String(one.dataset.tool === tool));
   }
-  byId("tools").classList.toggle("brushing", tool === "brush" || tool === "eraser");
+  elementById("tools").classList.toggle("brushing", tool === "brush" || tool === "eraser");
 }
 
 function toolButton({ use }: Barred, name: Tool): HTMLElement {

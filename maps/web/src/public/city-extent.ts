@@ -6,7 +6,7 @@ import type { Collection, Community } from "./public-api";
 const CITY_DIGITS = 4;
 
 /** The extent to open on: of the city with the most households, where several are loaded. */
-export function homeExtent(found: Collection<Community>): number[] | undefined {
+export function largestCityExtent(found: Collection<Community>): number[] | undefined {
   const cities = new Map<string, { households: number; extent: number[] }>();
   for (const { properties, bbox } of found.features) {
     if (!bbox) continue;

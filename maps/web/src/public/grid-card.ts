@@ -1,14 +1,14 @@
 // The card of the grid that was clicked, and the list of communities.
 
-import { byId, element } from "../dom";
-import { number, text } from "../locale";
+import { element, elementById } from "../dom";
+import { formatNumber, text } from "../locale";
 import type { Collection, Community, Grid, Manager, Station } from "./public-api";
 
 /** Where those who work with the grids sign in. */
 const DESKS = ["plan", "fire", "data"];
 
 export function showGrid(grid: Grid, fill: string, onClose: () => void): void {
-  const panel = byId("panel");
+  const panel = elementById("panel");
   const close = element("button", { type: "button", class: "close" }, "×");
   close.setAttribute("aria-label", text("page.close"));
   close.addEventListener("click", onClose);
@@ -21,13 +21,13 @@ export function showGrid(grid: Grid, fill: string, onClose: () => void): void {
     element(
       "p",
       { class: "figure" },
-      element("b", {}, number(grid.households)),
+      element("b", {}, formatNumber(grid.households)),
       text("page.households_unit", { households: "" }).trim(),
     ),
     ...(grid.manager ? [managerCard(grid.manager)] : []),
     ...(grid.manager === null ? [element("p", { class: "station" }, text("page.no_manager"))] : []),
-    ...(grid.station ? [station(grid.station)] : []),
-    facts(grid),
+    ...(grid.station ? [stationLine(grid.station)] : []),
+    gridFacts(grid),
   );
   panel.dataset.grid = grid.code;
   panel.hidden = false;
@@ -35,7 +35,7 @@ export function showGrid(grid: Grid, fill: string, onClose: () => void): void {
 }
 
 export function hidePanel(): void {
-  byId("panel").hidden = true;
+  elementById("panel").hidden = true;
   document.body.classList.remove("chosen");
 }
 
@@ -48,12 +48,12 @@ export function showCommunities(
       "button",
       { type: "button" },
       element("span", {}, feature.properties.name),
-      element("small", {}, figures(feature.properties)),
+      element("small", {}, communityFigures(feature.properties)),
     );
     row.addEventListener("click", () => feature.bbox && onChoose(feature.bbox));
     return element("li", {}, row);
   });
-  byId("list").replaceChildren(
+  elementById("list").replaceChildren(
     element("h2", {}, text("page.communities")),
     element("ul", {}, ...rows),
     element(
@@ -80,7 +80,7 @@ function managerCard({ name, phone, duties, photo }: Manager): HTMLElement {
   return element("div", { class: "manager" }, face, said);
 }
 
-function station({ name, phone, address }: Station): HTMLElement {
+function stationLine({ name, phone, address }: Station): HTMLElement {
   const call = phone ? [" · ", phoneLink(phone)] : [];
   const where = address ? [` · ${address}`] : [];
   return element(
@@ -97,13 +97,13 @@ function phoneLink(phone: string): HTMLElement {
   return element("a", { href: `tel:${phone.replace(/[^+\d]/g, "")}`, class: "call" }, phone);
 }
 
-function facts(grid: Grid): HTMLElement {
+function gridFacts(grid: Grid): HTMLElement {
   const rows: [string, string][] = [
     ["page.community", grid.community],
     ["page.street", grid.street],
     ["page.grid_code", grid.code],
     ["page.kind", text(`page.kind_${grid.kind}`)],
-    ["page.buildings", text("page.buildings_unit", { buildings: number(grid.buildings) })],
+    ["page.buildings", text("page.buildings_unit", { buildings: formatNumber(grid.buildings) })],
     ["page.plan", text(`page.plan_${grid.status}`, { version: grid.version })],
   ];
   const list = element("dl");
@@ -113,9 +113,9 @@ function facts(grid: Grid): HTMLElement {
   return list;
 }
 
-function figures(community: Community): string {
+function communityFigures(community: Community): string {
   if (community.grids === null) return text("page.not_drawn");
-  const grids = text("page.grids_unit", { grids: number(community.grids) });
-  const households = number(community.households ?? 0);
+  const grids = text("page.grids_unit", { grids: formatNumber(community.grids) });
+  const households = formatNumber(community.households ?? 0);
   return `${grids} · ${text("page.households_unit", { households })}`;
 }

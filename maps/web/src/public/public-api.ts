@@ -2,7 +2,7 @@
 
 import type { FeatureCollection, Geometry } from "geojson";
 
-import { following, ask as get, Problem } from "../http";
+import { following, ask as get, ProblemError } from "../http";
 
 export type Status = "published" | "draft";
 
@@ -71,7 +71,7 @@ export async function gridAt(lon: number, lat: number, status: Status): Promise<
     const found = await get<Collection<Grid>>(`/grids?lon=${lon}&lat=${lat}&status=${status}`);
     return found.features[0]?.properties ?? null;
   } catch (error) {
-    if (error instanceof Problem && error.status === 404) return null;
+    if (error instanceof ProblemError && error.status === 404) return null;
     throw error;
   }
 }
