@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from api.responses import Geometry
-from geo.fire.rules import Severity
+from geo.fire.rules import Overlay, Severity
 
 
 class Told(BaseModel):
@@ -373,7 +373,7 @@ class IncidentShown(Answer):
 class OverlayShown(Told):
     """An overlay with its counts of findings."""
 
-    id: str
+    id: Overlay
     title: str
     text: str
     findings: dict[Severity, int]

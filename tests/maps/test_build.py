@@ -27,12 +27,6 @@ def test_lock_names_no_registry_and_every_package_has_its_hash():
         assert entry["integrity"].startswith("sha512-"), name
 
 
-def test_sources_are_strictly_typed():
-    build.build()
-    compiler = build.WEB / "node_modules" / "typescript" / "bin" / "tsc"
-    build.run_node("tsc", compiler, "--noEmit")
-
-
 def test_failure_is_one_message_with_what_was_said(tmp_path):
     script = tmp_path / "fails.js"
     script.write_text("console.error('npm warn aside'); console.error('bad'); process.exit(3)")

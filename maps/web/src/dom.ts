@@ -1,4 +1,4 @@
-// Elements from strings of text, never of HTML.
+// Elements made of text, never of HTML.
 
 export type Child = Node | string | null;
 
@@ -19,7 +19,7 @@ export function elementById(id: string): HTMLElement {
   return found;
 }
 
-/** A button with a text (or an icon with a name) and what it does. */
+/** A button with a text or an icon. */
 export function button(
   label: Child,
   act: () => void,
@@ -42,7 +42,7 @@ export function icon(path: string): SVGSVGElement {
   return svg;
 }
 
-/** Do something once what the page says now is on the screen. */
+/** Call back once the current state of the page is painted. */
 export function afterPaint(then: () => void): void {
   requestAnimationFrame(() => window.setTimeout(then));
 }
@@ -50,7 +50,7 @@ export function afterPaint(then: () => void): void {
 export const delay = (milliseconds: number): Promise<void> =>
   new Promise((done) => void window.setTimeout(done, milliseconds));
 
-/** Label and value, a row each; rows without a value are left out. */
+/** A list of labels and values; rows without a value are left out. */
 export function definitionList(rows: [string, Child][]): HTMLElement {
   const list = element("dl", { class: "facts" });
   for (const [label, value] of rows) {
@@ -60,19 +60,28 @@ export function definitionList(rows: [string, Child][]): HTMLElement {
   return list;
 }
 
-let fading: number | undefined;
+let hideTimer: number | undefined;
 
-/** Say something at the foot of the page for a while; `act` offers a way on. */
+/** Show a message at the foot of the page for a while, with an action if there is one. */
 export function notify(
   message: string,
-  act?: { label: string; then: () => void },
-  kind = "alert",
+  action?: { label: string; run: () => void },
+  kind: "alert" | "calm" = "alert",
 ): void {
   const notice = elementById("notice");
-  const way = act ? button(act.label, () => ((notice.hidden = true), act.then())) : null;
-  notice.replaceChildren(element("span", {}, message), ...(way ? [way] : []));
+  const hide = () => {
+    notice.hidden = true;
+  };
+  notice.replaceChildren(element("span", {}, message));
+  if (action) {
+    const run = () => {
+      hide();
+      action.run();
+    };
+    notice.append(button(action.label, run));
+  }
   notice.className = kind;
   notice.hidden = false;
-  window.clearTimeout(fading);
-  fading = window.setTimeout(() => (notice.hidden = true), act ? 20000 : 8000);
+  window.clearTimeout(hideTimer);
+  hideTimer = window.setTimeout(hide, action ? 20_000 : 8_000);
 }

@@ -1,4 +1,4 @@
-// The map: the city's own layers as vector tiles, in the one style that the API serves.
+// The map: the city's layers as vector tiles, in the style that the API serves.
 
 import {
   AttributionControl,
@@ -18,7 +18,7 @@ import "maplibre-gl/dist/maplibre-gl.css";
 
 import { type Extent, fitPadding } from "./bounds";
 import { button, element } from "./dom";
-import { ask } from "./http";
+import { api, bodyOf } from "./http";
 import { type Language, text } from "./locale";
 import { accessToken } from "./session";
 
@@ -27,7 +27,7 @@ setWorkerUrl(new URL(workerUrl, location.href).href);
 
 const CHINA: LngLatBoundsLike = [73.5, 18.2, 134.8, 53.6];
 
-/** The city's style; the tiles come from one baked file where `archive` and there is one. */
+/** The city's style; with `archive` its tiles come from a PMTiles file if there is one. */
 export async function loadStyle(
   lang: Language,
   status: "published" | "draft",
@@ -51,31 +51,26 @@ export async function loadStyle(
 
 export interface MapOptions {
   container?: string;
-  /** Keep the place in the address: the part of the hash it has. */
+  /** The part of the address's hash that holds the view. */
   hash?: string | false;
   padding?: PaddingOptions;
-  /** Let labels appear at once, which spares a map that changes often a third of a second of pictures. */
+  /** Show labels without fading in, for maps that change often. */
   isFadeless?: boolean;
 }
 
 export function createMap(
   style: StyleSpecification,
-  extent: number[] | undefined,
-  {
-    container = "map",
-    hash = "map",
-    padding = fitPadding(),
-    isFadeless: still = false,
-  }: MapOptions = {},
+  extent: Extent | undefined,
+  { container = "map", hash = "map", padding = fitPadding(), isFadeless = false }: MapOptions = {},
 ): LibreMap {
-  const bounds = extent?.length === 4 ? (extent as Extent) : CHINA;
+  const bounds = extent ?? CHINA;
   const map = new LibreMap({
     container,
     style,
     bounds,
     fitBoundsOptions: { padding, maxZoom: 18 },
     hash,
-    fadeDuration: still ? 0 : 300,
+    fadeDuration: isFadeless ? 0 : 300,
     transformRequest: (url) => authoriseRequest(url),
     maxZoom: 20,
     dragRotate: false,
@@ -99,38 +94,42 @@ export function createMap(
   return map;
 }
 
-/** A button that shows and hides the base map of others, which is asked for nothing before. */
+/** A button that shows and hides Tianditu's base map, which is not requested before. */
 function baseMapControl(layers: string[]): IControl {
-  const press = button(text("page.tianditu"), () => undefined, {
-    "aria-pressed": "false",
-    class: "base",
-  });
-  const box = element("div", { class: "maplibregl-ctrl maplibregl-ctrl-group" }, press);
+  const attributes = { "aria-pressed": "false", class: "base" };
   const onAdd = (map: LibreMap): HTMLElement => {
-    press.addEventListener("click", () => {
-      const on = press.getAttribute("aria-pressed") === "false";
-      press.setAttribute("aria-pressed", String(on));
-      for (const layer of layers)
-        map.setLayoutProperty(layer, "visibility", on ? "visible" : "none");
+    toggle.addEventListener("click", () => {
+      const isOn = toggle.getAttribute("aria-pressed") === "false";
+      toggle.setAttribute("aria-pressed", String(isOn));
+      const visibility = isOn ? "visible" : "none";
+      for (const layer of layers) map.setLayoutProperty(layer, "visibility", visibility);
     });
     return box;
   };
+  const toggle = button(text("page.tianditu"), () => undefined, attributes);
+  const box = element("div", { class: "maplibregl-ctrl maplibregl-ctrl-group" }, toggle);
   return { onAdd, onRemove: () => box.remove() };
 }
 
-/** Tiles of the desks are asked for under the name of who is signed in. */
+/** Request our own tiles with the session's token. */
 function authoriseRequest(url: string): { url: string; headers?: Record<string, string> } {
-  const bearer = accessToken();
-  const ours = url.startsWith(location.origin) && bearer !== null;
-  return ours ? { url, headers: { Authorization: `Bearer ${bearer}` } } : { url };
+  const token = accessToken();
+  const isOurs = url.startsWith(location.origin) && token !== null;
+  return isOurs ? { url, headers: { Authorization: `Bearer ${token}` } } : { url };
 }
 
-/** West, south, east, north of the city's communities; nothing where there are none. */
-export async function cityExtent(): Promise<number[] | undefined> {
-  const { bbox } = await ask<{ bbox?: number[] }>("/regions?level=city&simplify=5000");
-  return bbox;
+/** The extent of the city's communities; undefined if there are none. */
+export async function fetchCityExtent(): Promise<Extent | undefined> {
+  const query = { level: "city", simplify: 5000 } as const;
+  return (await bodyOf(api.GET("/regions", { params: { query } }))).bbox;
 }
 
+/** Settles when a map has drawn its first picture. */
+export function loaded(map: LibreMap): Promise<void> {
+  return new Promise((resolve) => void map.once("load", () => resolve()));
+}
+
+/** Highlight a grid; an empty code highlights none. */
 export function selectGrid(map: LibreMap, code: string): void {
   map.setFilter("grid-selected", ["==", ["get", "code"], code]);
 }

@@ -1,34 +1,24 @@
-// Searching as one types: a list under the field, by pointer or keys.
+// Search as you type: a list under the field, operated by pointer or keys.
 
 import { element, elementById } from "./dom";
-import { ask } from "./http";
+import { type Answer, api, bodyOf } from "./http";
 import { optionalText, text } from "./locale";
 
-export interface SearchHit {
-  kind: string;
-  code: string;
-  name: string;
-  address: string;
-  grid: string | null;
-  community: string | null;
-  lon: number | null;
-  lat: number | null;
-  bbox: [number, number, number, number] | null;
-}
+/** What the list needs to know of a hit; the city's search tells more. */
+export type SearchHit = Pick<CityHit, "code" | "name" | "address"> & Partial<CityHit>;
+export type CityHit = Answer<"/search">["items"][number];
 
-/** A pause in typing, in milliseconds, before the server is asked. */
 const DEBOUNCE_MS = 160;
 
-export interface SearchOptions {
-  /** Where to ask; the answer's `items` are listed. */
-  search(words: string): Promise<SearchHit[]>;
-  choose(found: SearchHit): void;
+export interface SearchOptions<Hit extends SearchHit> {
+  search(words: string): Promise<Hit[]>;
+  choose(hit: Hit): void;
 }
 
-export const searchCity = (words: string): Promise<SearchHit[]> =>
-  ask<{ items: SearchHit[] }>(`/search?limit=8&q=${encodeURIComponent(words)}`).then(
-    (page) => page.items,
-  );
+export async function searchCity(words: string): Promise<CityHit[]> {
+  const query = { q: words, limit: 8 };
+  return (await bodyOf(api.GET("/search", { params: { query } }))).items;
+}
 
 /** Write the field's words in the page's language. */
 export function labelSearchField(): void {
@@ -37,76 +27,90 @@ export function labelSearchField(): void {
   field.setAttribute("aria-label", text("page.search"));
 }
 
-export function attachSearch({ search: find, choose }: SearchOptions): void {
+/** Let the field of the page search, and list the hits under it. */
+export function attachSearch<Hit extends SearchHit>({ search, choose }: SearchOptions<Hit>): void {
   const field = elementById("search") as HTMLInputElement;
   const list = elementById("found");
-  let waiting: number | undefined;
-  let shown: SearchHit[] = [];
-  let at = -1;
-  let asked = "";
+  let timer: number | undefined;
+  let hits: Hit[] = [];
+  let active = -1;
+  let searched = "";
 
   const close = () => {
     list.hidden = true;
     field.setAttribute("aria-expanded", "false");
-    at = -1;
+    active = -1;
   };
-  const take = (found: SearchHit) => {
-    field.value = found.name || found.address;
+  const take = (hit: Hit) => {
+    field.value = hit.name || hit.address;
     close();
-    choose(found);
+    choose(hit);
   };
-  const show = (found: SearchHit[]) => {
-    shown = found;
-    at = -1;
-    list.replaceChildren(
-      ...found.map((one, index) => {
-        const item = element(
-          "li",
-          { role: "option", id: `found-${index}` },
-          element("span", {}, one.name || one.address || one.code),
-          element("small", {}, describeHit(one)),
-        );
-        item.addEventListener("pointerdown", (event) => (event.preventDefault(), take(one)));
-        return item;
-      }),
-    );
-    if (found.length === 0) list.append(element("li", { class: "none" }, text("page.none_found")));
+  const show = (found: Hit[]) => {
+    hits = found;
+    active = -1;
+    list.replaceChildren(...hits.map((hit, index) => hitItem(hit, index, take)));
+    if (hits.length === 0) list.append(element("li", { class: "none" }, text("page.none_found")));
     list.hidden = false;
     field.setAttribute("aria-expanded", "true");
   };
-  const seek = async () => {
+  const update = async () => {
     const words = field.value.trim();
-    if (words === asked && !list.hidden) return;
-    asked = words;
+    if (words === searched && !list.hidden) return;
+    searched = words;
     if (words === "") return close();
-    const found = await find(words);
-    if (asked === words) show(found);
+    const found = await search(words);
+    if (searched === words) show(found);
+  };
+  const moveActive = (step: number) => {
+    active = nextIndex(active, step, hits.length);
+    for (const [index, item] of [...list.children].entries()) {
+      item.setAttribute("aria-selected", String(index === active));
+    }
+    field.setAttribute("aria-activedescendant", `found-${active}`);
+  };
+  const submit = async () => {
+    window.clearTimeout(timer);
+    const hit = hits[Math.max(active, 0)];
+    if (!list.hidden && hit && searched === field.value.trim()) return take(hit);
+    await update();
+    if (hits.length === 1) take(hits[0]!);
   };
   field.addEventListener("input", () => {
-    window.clearTimeout(waiting);
-    waiting = window.setTimeout(() => void seek(), DEBOUNCE_MS);
+    window.clearTimeout(timer);
+    timer = window.setTimeout(() => void update(), DEBOUNCE_MS);
   });
   field.addEventListener("keydown", (event) => {
     if (event.key === "Escape") close();
-    else if (event.key === "Enter") {
-      window.clearTimeout(waiting);
-      const chosen = shown[Math.max(at, 0)];
-      if (!list.hidden && chosen && asked === field.value.trim()) take(chosen);
-      else void seek().then(() => shown.length === 1 && take(shown[0]!));
-    } else if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+    else if (event.key === "Enter") void submit();
+    else if (event.key === "ArrowDown" || event.key === "ArrowUp") {
       event.preventDefault();
-      at = (at + (event.key === "ArrowDown" ? 1 : -1) + shown.length) % Math.max(shown.length, 1);
-      [...list.children].forEach((item, index) =>
-        item.setAttribute("aria-selected", String(index === at)),
-      );
-      field.setAttribute("aria-activedescendant", `found-${at}`);
+      moveActive(event.key === "ArrowDown" ? 1 : -1);
     }
   });
   field.addEventListener("blur", () => window.setTimeout(close, 150));
 }
 
-function describeHit(one: SearchHit): string {
-  return [optionalText(`page.found_${one.kind}`), one.name ? one.address : "", one.community]
-    .filter(Boolean)
-    .join(" · ");
+/** The index one step on in a list, around its ends; -1 stands before the first. */
+export function nextIndex(index: number, step: number, count: number): number {
+  return (index + step + count) % Math.max(count, 1);
+}
+
+function hitItem<Hit extends SearchHit>(hit: Hit, index: number, take: (hit: Hit) => void) {
+  const item = element(
+    "li",
+    { role: "option", id: `found-${index}` },
+    element("span", {}, hit.name || hit.address || hit.code),
+    element("small", {}, describeHit(hit)),
+  );
+  item.addEventListener("pointerdown", (event) => {
+    event.preventDefault();
+    take(hit);
+  });
+  return item;
+}
+
+function describeHit({ kind, name, address, community }: SearchHit): string {
+  const parts = [kind ? optionalText(`page.found_${kind}`) : "", name ? address : "", community];
+  return parts.filter(Boolean).join(" · ");
 }

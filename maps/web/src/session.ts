@@ -1,22 +1,18 @@
-// Who is signed in. The refresh token is kept in the browser; pages of one browser share it, and
-// only one at a time changes it, since a used one is void.
+// The session. Its refresh token is stored in the browser and shared by all pages; a lock lets one
+// page renew it at a time, because a used token is void.
 
 import { button, element, elementById } from "./dom";
-import { isOffered, redirectToProvider } from "./identity-provider";
-import { localeLoaded, text } from "./locale";
+import type { Answer } from "./http";
+import { hasProvider, redirectToProvider } from "./identity-provider";
+import { languageTag, localeLoaded, text } from "./locale";
 
 const SESSION_KEY = "gridatlas.session";
 
-export interface Session {
-  access_token: string;
-  refresh_token: string;
-  role: string;
-  scope: string;
-  name: string;
-}
+export type Session = Answer<"/auth/token", "post">;
 
-let signingIn: Promise<string | null> | undefined;
+let renewal: Promise<string | null> | undefined;
 
+/** The stored session, or null. */
 export function session(): Session | null {
   try {
     return JSON.parse(localStorage.getItem(SESSION_KEY) ?? "null") as Session | null;
@@ -29,15 +25,15 @@ export function accessToken(): string | null {
   return session()?.access_token ?? null;
 }
 
-/** A token after the server refused the last one: refreshed, else by signing in. */
+/** Replace a token that the server refused: by the refresh token, else by signing in. */
 export async function renewToken(): Promise<string | null> {
   const refused = accessToken();
   if (!refused) return null;
   return withSessionLock(async () => {
-    const now = session();
-    if (now && now.access_token !== refused) return now.access_token;
-    if (now?.refresh_token) {
-      const grant = { grant_type: "refresh_token", refresh_token: now.refresh_token };
+    const current = session();
+    if (current && current.access_token !== refused) return current.access_token;
+    if (current?.refresh_token) {
+      const grant = { grant_type: "refresh_token", refresh_token: current.refresh_token };
       const answer = await fetch("/auth/token", {
         method: "POST",
         body: new URLSearchParams(grant),
@@ -50,34 +46,32 @@ export async function renewToken(): Promise<string | null> {
 }
 
 async function withSessionLock(work: () => Promise<string | null>): Promise<string | null> {
-  // Locks exist on secure origins only; elsewhere one page alone is guarded.
+  // Web Locks exist on secure origins only; elsewhere this guards one page by itself
   if (navigator.locks) return await navigator.locks.request(SESSION_KEY, work);
-  signingIn ??= work().finally(() => (signingIn = undefined));
-  return signingIn;
+  renewal ??= work().finally(() => {
+    renewal = undefined;
+  });
+  return renewal;
 }
 
-/** Ask for name and password over the page, whose state stays. */
+/** Ask for name and password in a dialog; the page keeps its state. */
 export function signIn(reason = ""): Promise<string | null> {
-  return new Promise((done) => {
+  return new Promise((resolve) => {
     const name = inputField("username", "text", "username");
     const password = inputField("password", "password", "current-password");
-    const said = element("p", { class: "said", role: "alert" }, reason);
-    const requestSession = element(
-      "button",
-      { type: "submit", class: "primary" },
-      text("session.sign_in"),
-    );
+    const message = element("p", { class: "said", role: "alert" }, reason);
+    const submit = element("button", { type: "submit", class: "primary" }, text("session.sign_in"));
     const form = element(
       "form",
       {},
       element("h2", {}, text("session.sign_in")),
-      said,
+      message,
       labelField("session.name", name),
       labelField("session.password", password),
-      requestSession,
+      submit,
     );
-    void isOffered().then((offered) => {
-      if (offered) form.append(providerButton(said));
+    void hasProvider().then((isOffered) => {
+      if (isOffered) form.append(providerButton(message));
     });
     const dialog = element(
       "dialog",
@@ -86,12 +80,16 @@ export function signIn(reason = ""): Promise<string | null> {
     );
     form.addEventListener("submit", (event) => {
       event.preventDefault();
-      requestSession.disabled = true;
-      void requestPasswordSession(name.value, password.value).then((answer) => {
-        requestSession.disabled = false;
-        if (typeof answer === "string") return (said.textContent = answer);
+      submit.disabled = true;
+      const grant = { grant_type: "password", username: name.value, password: password.value };
+      void requestSession(grant).then((answer) => {
+        submit.disabled = false;
+        if (typeof answer === "string") {
+          message.textContent = answer;
+          return;
+        }
         dialog.remove();
-        return done(storeSession(answer));
+        resolve(storeSession(answer));
       });
     });
     dialog.addEventListener("cancel", (event) => event.preventDefault());
@@ -100,26 +98,22 @@ export function signIn(reason = ""): Promise<string | null> {
   });
 }
 
-/** The button that leads to the identity provider; what goes wrong is said in the dialog. */
-function providerButton(said: HTMLElement): HTMLElement {
+/** The button that leads to the identity provider; errors go into `message`. */
+function providerButton(message: HTMLElement): HTMLElement {
   const leave = button(text("session.by_provider"), () => {
     leave.disabled = true;
     redirectToProvider(location.pathname + location.search).catch((error: Error) => {
       leave.disabled = false;
-      said.textContent = error.message;
+      message.textContent = error.message;
     });
   });
   return leave;
 }
 
-function requestPasswordSession(username: string, password: string): Promise<Session | string> {
-  return enter({ grant_type: "password", username, password });
-}
-
-/** Open a session; return what the server says where it opens none. */
-export async function enter(grant: Record<string, string>): Promise<Session | string> {
+/** Request a session; return the server's reason where it refuses. */
+export async function requestSession(grant: Record<string, string>): Promise<Session | string> {
   const body = new URLSearchParams(grant);
-  const headers = { "Accept-Language": document.documentElement.lang };
+  const headers = { "Accept-Language": languageTag() };
   try {
     const answer = await fetch("/auth/token", { method: "POST", body, headers });
     if (answer.ok) return (await answer.json()) as Session;
@@ -130,15 +124,18 @@ export async function enter(grant: Record<string, string>): Promise<Session | st
   }
 }
 
-/** The session, after signing in where there is none or where its role is not one of these. */
-export async function requireRole(...roles: string[]): Promise<Session> {
+/** Have the reader sign in until the session has the role, or is an administrator's. */
+export async function requireRole(role: string): Promise<void> {
   for (;;) {
-    const now = session();
-    if (now && (roles.includes(now.role) || now.role === "admin")) return now;
-    await signIn(now ? text("session.other_role", { role: text(`session.role_${now.role}`) }) : "");
+    const current = session()?.role;
+    if (current === role || current === "admin") return;
+    await signIn(
+      current ? text("session.other_role", { role: text(`session.role_${current}`) }) : "",
+    );
   }
 }
 
+/** Revoke the session and load the page again. */
 export async function signOut(): Promise<void> {
   const refresh = session()?.refresh_token ?? "";
   localStorage.removeItem(SESSION_KEY);
@@ -149,19 +146,20 @@ export async function signOut(): Promise<void> {
 
 /** Show who is signed in, with a button to sign out. */
 export function showSession(): void {
-  const now = session();
-  if (!now) return;
+  const current = session();
+  if (!current) return;
   const out = element("button", { type: "button", class: "quiet" }, text("session.sign_out"));
   out.addEventListener("click", () => void signOut());
   elementById("who").replaceChildren(
-    element("span", { title: text(`session.role_${now.role}`) }, now.name),
+    element("span", { title: text(`session.role_${current.role}`) }, current.name),
     out,
   );
 }
 
-export function storeSession(fresh: Session): string {
-  localStorage.setItem(SESSION_KEY, JSON.stringify(fresh));
-  return fresh.access_token;
+/** Store a session; return its access token. */
+export function storeSession(opened: Session): string {
+  localStorage.setItem(SESSION_KEY, JSON.stringify(opened));
+  return opened.access_token;
 }
 
 function inputField(name: string, type: string, autocomplete: string): HTMLInputElement {

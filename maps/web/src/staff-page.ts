@@ -1,8 +1,9 @@
-// What the desks have in common: who may come in, their head, and how what goes wrong is told.
+// What the pages for staff share: the role they require, their header and error messages.
 
 import { elementById, notify } from "./dom";
 import {
   type Language,
+  languageTag,
   loadLocale,
   otherLanguage,
   preferredLanguage,
@@ -13,38 +14,38 @@ import { requireRole, showSession } from "./session";
 import { showTour } from "./tour";
 
 export interface StaffPage {
-  /** Part of the catalogue that the page speaks from. */
+  /** The section of the catalogue. */
   page: "plan" | "fire" | "data";
   role: string;
   title: string;
-  /** Which tour fits what is on the screen. */
+  /** The name of the tour of what is on the screen. */
   tour(): string;
 }
 
-/** Speak the reader's language, write the head and let in who may; return the language. */
-export async function openStaffPage(desk: StaffPage): Promise<Language> {
+/** Load the texts, write the header and require the role; return the language. */
+export async function openStaffPage(page: StaffPage): Promise<Language> {
   const lang = preferredLanguage();
-  await loadLocale(lang, desk.page);
-  writeHead(desk, lang);
-  await requireRole(desk.role);
+  await loadLocale(lang, page.page);
+  writeHeader(page);
+  await requireRole(page.role);
   showSession();
   return lang;
 }
 
-function writeHead({ title, tour: fitting }: StaffPage, lang: Language): void {
+function writeHeader({ title, tour }: StaffPage): void {
   document.title = `${text(title)} · Gridatlas`;
   elementById("home").textContent = text(title);
   elementById("language").textContent = text("page.language");
-  elementById("language").lang = lang === "zh" ? "en" : "zh-CN";
+  elementById("language").lang = languageTag(otherLanguage());
   elementById("language").addEventListener("click", () => {
     rememberLanguage(otherLanguage());
     location.reload();
   });
   elementById("help").textContent = text("tour.help");
-  elementById("help").addEventListener("click", () => showTour(fitting()));
+  elementById("help").addEventListener("click", () => showTour(tour()));
 }
 
-/** Begin; whatever nobody caught is said at the foot of the page. */
+/** Start a page; show uncaught errors as a notice. */
 export function runPage(start: () => Promise<void>): void {
   window.addEventListener("unhandledrejection", (event) => {
     event.preventDefault();
@@ -53,13 +54,13 @@ export function runPage(start: () => Promise<void>): void {
   start().catch((error: Error) => notify(error.message));
 }
 
-/** Follow links within the desk without loading the page anew. */
-export function followLinks(root: string, go: (path: string) => void): void {
+/** Navigate within the page where a link leads below `root`, without loading it again. */
+export function followLinks(root: string, navigate: (path: string) => void): void {
   document.addEventListener("click", (event) => {
     const link = (event.target as HTMLElement).closest("a");
     const plain = !event.ctrlKey && !event.metaKey && !event.shiftKey && event.button === 0;
     if (!link || !plain || link.target || link.download || !link.pathname.startsWith(root)) return;
     event.preventDefault();
-    go(link.pathname + link.search);
+    navigate(link.pathname + link.search);
   });
 }

@@ -1,11 +1,11 @@
-// What an atlas page carries besides folium's own script: Leaflet, the popups, and the tie
-// between the table of grids and the map.
+// The script of atlas pages beside folium's own: Leaflet, popups, and the link between the table of
+// grids and the map.
 
 import L from "leaflet";
 import "leaflet/dist/leaflet.css";
 import "./atlas.css";
 
-/** What a popup says: a title, and rows of a label and a value. */
+/** The content of a popup: a title, and rows of a label and a value. */
 interface Card {
   code?: string;
   title: string;
@@ -14,20 +14,20 @@ interface Card {
   link?: string;
 }
 
-// folium gives a marker its icon a moment after it is made; until then it must not look for
-// Leaflet's own picture beside the page
+// folium sets the icon of a marker after creating it; an empty one keeps Leaflet from requesting
+// its default picture meanwhile
 L.Marker.prototype.options.icon = L.divIcon();
 
 const areas = new Map<string, L.Polygon>();
 
-/** Give a feature its popup; folium calls this on each. */
+/** Bind a popup to a feature; folium calls this for each. */
 function card(feature: GeoJSON.Feature, layer: L.Layer): void {
   const about = feature.properties as Card;
   layer.bindPopup(() => popupContent(about), { maxWidth: 300 });
   if (about.code && layer instanceof L.Polygon) areas.set(about.code, layer);
 }
 
-/** Add the scale, and make each row of a table lead to its area on the map. */
+/** Add the scale, and let each row of the table show its area on the map. */
 function connectTable(map: L.Map): void {
   L.control.scale({ imperial: false, maxWidth: 120 }).addTo(map);
   map.attributionControl.setPrefix("");
@@ -46,7 +46,7 @@ function connectTable(map: L.Map): void {
   map.on("zoomend", () => map.getContainer().classList.toggle("far", map.getZoom() < fitted - 0.5));
 }
 
-/** Braces come as U+0001: folium would take them for its own (see maps/leaflet.py). */
+/** Restore braces, which come as U+0001 because folium would interpret them (maps/leaflet.py). */
 function restoreBraces(name: string): string {
   return name.replaceAll("\u0001", "{");
 }

@@ -1,131 +1,120 @@
-// What followed from a run besides what it delivered, and what a person should look at.
+// What followed from a run beyond its own changes, and what a person should check.
 
-import { button, element } from "../dom";
+import { button, type Child, element } from "../dom";
 import { formatNumber, text } from "../locale";
-import { layersSaid, zoom } from "./change-map";
-import type { Spot, Told } from "./import-api";
+import { fitGeometry } from "./change-map";
+import type { RunReport } from "./import-api";
+import { layerNames } from "./labels";
 
-const LISTED = 50;
-/** Lists of no more than these are shown open. */
-const FEW = 8;
+type PipeNetwork = NonNullable<RunReport["network"]>;
 
-/** Lists of what the run made stale, moved, took along, left alone, and met on its way. */
-export function consequences({ report }: Told): HTMLElement[] {
-  const stale = (report.stale ?? []).map((one) => {
-    const link = element(
-      "a",
-      { href: `/plan/c/${one.community}`, target: "_blank" },
-      `${one.community} ${text("data.version", { version: one.version })}`,
-    );
-    return element("li", {}, link, ` ${text("data.stale_grids", { grids: one.grids.length })}`);
-  });
-  const kept = (report.corrections_kept ?? []).map((one) =>
-    element(
-      "li",
-      {},
-      `${one.code} ${one.field}: ${String(one.value)} (${one.actor}) ≠ ${String(one.delivered)}`,
-    ),
-  );
-  const units = (report.units_removed ?? []).map((one) =>
-    feature(
-      "building_unit",
-      one.code,
-      text("data.unit_of", {
-        building: one.building,
-        count: formatNumber(one.households),
-        source: one.source,
-      }),
-    ),
-  );
-  const ends = (report.ends_loosened ?? []).map((one) =>
-    feature("pipe_segment", one.code, one.source),
-  );
-  const moved = (report.moved ?? []).map((one) =>
-    feature("building", one.code, `${one.old ?? "—"} → ${one.new}`),
-  );
-  const breaches = (report.topology?.breaches ?? []).map((one) =>
-    place(
-      `${text(`data.${one.kind}`)} ${one.codes.join(" / ")} · ${formatNumber(Math.round(one.area_m2))} m²`,
-      one,
-    ),
-  );
+const MAX_ROWS = 50;
+/** Lists of at most this length are open at first. */
+const MAX_OPEN_ROWS = 8;
+const PIPE_FAULTS = ["loose_ends", "near_misses", "reversed", "far_ends"] as const;
+
+/** Lists of stale plans, moved and removed features, topology faults and kept corrections. */
+export function cascadeLists(report: RunReport): HTMLElement[] {
+  const { stale = [], moved = [], units_removed = [], ends_loosened = [] } = report;
+  const { topology = {}, network = {}, corrections_kept = [], passed_over = {} } = report;
+  const count = (value = 0) => ({ count: formatNumber(value) });
   return [
-    ...listed(text("data.stale"), stale),
-    ...listed(text("data.moved", { count: formatNumber(report.moved_count ?? 0) }), moved),
-    ...listed(
-      text("data.units_removed", { count: formatNumber(report.units_removed_count ?? 0) }),
-      units,
+    ...collapsibleList(text("data.stale"), stale.map(stalePlanItem)),
+    ...collapsibleList(
+      text("data.moved", count(report.moved_count)),
+      moved.map(({ code, old, new: community }) =>
+        featureItem("building", code, `${old ?? "—"} → ${community}`),
+      ),
     ),
-    ...listed(
-      text("data.ends_loosened", { count: formatNumber(report.ends_loosened_count ?? 0) }),
-      ends,
-    ),
-    ...listed(text("data.breaches"), breaches),
-    ...network(report),
-    ...listed(text("data.kept"), kept),
-    ...Object.entries(report.passed_over ?? {}).map(([layer, count]) =>
-      element(
-        "p",
-        {},
-        element(
-          "small",
-          {},
-          text("data.passed_over", { layer: layersSaid(layer), count: formatNumber(count) }),
+    ...collapsibleList(
+      text("data.units_removed", count(report.units_removed_count)),
+      units_removed.map(({ code, building, households, source }) =>
+        featureItem(
+          "building_unit",
+          code,
+          text("data.unit_of", { building, source, ...count(households) }),
         ),
       ),
     ),
-  ];
-}
-
-/** Nodes that were made, and ends of pipes that do not meet what they should. */
-function network({ network: found }: Told["report"]): HTMLElement[] {
-  if (!found) return [];
-  const kinds = ["loose_ends", "near_misses", "reversed", "far_ends"] as const;
-  return [
-    ...(found.made
-      ? [element("p", {}, text("data.nodes_made", { count: formatNumber(found.made) }))]
-      : []),
-    ...kinds.flatMap((kind) => {
-      const spots: (Spot & { near?: string })[] = found[kind] ?? [];
-      const rows = spots.map((one) =>
-        place(one.near ? text("data.beside", { code: one.code, near: one.near }) : one.code, one),
-      );
-      return listed(text(`data.${kind}`, { count: formatNumber(spots.length) }), rows);
+    ...collapsibleList(
+      text("data.ends_loosened", count(report.ends_loosened_count)),
+      ends_loosened.map(({ code, source }) => featureItem("pipe_segment", code, source)),
+    ),
+    ...collapsibleList(text("data.breaches"), (topology.breaches ?? []).map(breachItem)),
+    ...networkLists(network),
+    ...collapsibleList(text("data.kept"), corrections_kept.map(correctionItem)),
+    ...Object.entries(passed_over).map(([layer, rows]) => {
+      const words = text("data.passed_over", { layer: layerNames(layer), ...count(rows) });
+      return element("p", {}, element("small", {}, words));
     }),
   ];
 }
 
-function listed(title: string, rows: HTMLElement[]): HTMLElement[] {
+type Row<Key extends keyof RunReport> =
+  NonNullable<RunReport[Key]> extends (infer Item)[] ? Item : never;
+
+function stalePlanItem({ community, version, grids }: Row<"stale">): HTMLElement {
+  const link = element(
+    "a",
+    { href: `/plan/c/${community}`, target: "_blank" },
+    `${community} ${text("data.version", { version })}`,
+  );
+  return element("li", {}, link, ` ${text("data.stale_grids", { grids: grids.length })}`);
+}
+
+function correctionItem(correction: Row<"corrections_kept">): HTMLElement {
+  const { code, field, value, actor, delivered } = correction;
+  return element("li", {}, `${code} ${field}: ${value} (${actor}) ≠ ${delivered}`);
+}
+
+function breachItem(
+  breach: NonNullable<NonNullable<RunReport["topology"]>["breaches"]>[number],
+): HTMLElement {
+  const area = formatNumber(Math.round(breach.area_m2));
+  return placeItem(
+    `${text(`data.${breach.kind}`)} ${breach.codes.join(" / ")} · ${area} m²`,
+    breach,
+  );
+}
+
+/** Nodes that the run created, and pipe ends that do not fit. */
+function networkLists(network: PipeNetwork): HTMLElement[] {
+  const { made = 0 } = network;
+  const created = element("p", {}, text("data.nodes_made", { count: formatNumber(made) }));
+  const lists = PIPE_FAULTS.flatMap((fault) => {
+    const spots = network[fault] ?? [];
+    const title = text(`data.${fault}`, { count: formatNumber(spots.length) });
+    const rows = spots.map((spot) => {
+      const { code, near } = spot;
+      return placeItem(near ? text("data.beside", { code, near }) : code, spot);
+    });
+    return collapsibleList(title, rows);
+  });
+  return made ? [created, ...lists] : lists;
+}
+
+function collapsibleList(title: string, rows: HTMLElement[]): HTMLElement[] {
   if (!rows.length) return [];
-  const list = element("ul", { class: "runs" }, ...rows.slice(0, LISTED));
-  const rest = rows.length - LISTED;
-  const more =
+  const rest = rows.length - MAX_ROWS;
+  const more: Child =
     rest > 0 ? element("small", {}, text("data.and_more", { count: formatNumber(rest) })) : null;
   return [
     element(
       "details",
-      rows.length <= FEW ? { open: "" } : {},
+      rows.length <= MAX_OPEN_ROWS ? { open: "" } : {},
       element("summary", {}, title),
-      list,
+      element("ul", { class: "runs" }, ...rows.slice(0, MAX_ROWS)),
       more,
     ),
   ];
 }
 
-function feature(layer: string, code: string, words: string): HTMLElement {
-  return element(
-    "li",
-    {},
-    element("a", { href: `/data/layers/${layer}/${encodeURIComponent(code)}` }, code),
-    ` ${words}`,
-  );
+function featureItem(layer: string, code: string, words: string): HTMLElement {
+  const href = `/data/layers/${layer}/${encodeURIComponent(code)}`;
+  return element("li", {}, element("a", { href }, code), ` ${words}`);
 }
 
-function place(words: string, { lon, lat }: { lon?: number; lat?: number }): HTMLElement {
-  if (lon === undefined || lat === undefined) return element("li", {}, words);
-  const show = () =>
-    zoom([
-      { type: "Feature", geometry: { type: "Point", coordinates: [lon, lat] }, properties: {} },
-    ]);
+function placeItem(words: string, { lon, lat }: { lon: number; lat: number }): HTMLElement {
+  const show = () => fitGeometry({ type: "Point", coordinates: [lon, lat] });
   return element("li", {}, button(words, show, { class: "quiet", title: text("data.show") }));
 }

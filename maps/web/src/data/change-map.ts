@@ -1,47 +1,49 @@
-// What the data desk draws over the city, and the small signs its lists share.
+// The map and the sidebar of the import page.
 
-import type { Feature, FeatureCollection } from "geojson";
+import type { Feature, FeatureCollection, Geometry } from "geojson";
 import type { GeoJSONSource, Map as LibreMap } from "maplibre-gl";
 import { extentOf, fitExtent } from "../bounds";
 import { element, elementById, notify } from "../dom";
-import { type Language, optionalText, text } from "../locale";
-import { cityExtent, createMap, loadStyle } from "../map";
+import type { Language } from "../locale";
+import { createMap, fetchCityExtent, loaded, loadStyle } from "../map";
+import type { Fate, RunStatus } from "./import-api";
+import { label } from "./labels";
 
-export const CHANGES: Record<string, string> = {
+export const CHANGE_COLOURS: Record<Fate | "held", string> = {
   added: "#1d7a3a",
   changed: "#b35900",
   removed: "#a4161a",
   held: "#7b2d8b",
 };
-const NOTHING: FeatureCollection = { type: "FeatureCollection", features: [] };
-/** Areas wider than this (degrees) are shown by their border alone. */
-const WIDE = 0.004;
+const EMPTY: FeatureCollection = { type: "FeatureCollection", features: [] };
+/** Wider areas are shown by their border alone. */
+const WIDE_DEGREES = 0.004;
 
 let map: LibreMap;
 
-export const theMap = (): LibreMap => map;
+export const changeMap = (): LibreMap => map;
 
 export async function openMap(lang: Language): Promise<LibreMap> {
-  const [style, extent] = await Promise.all([withShown(lang), cityExtent()]);
+  const [style, extent] = await Promise.all([changeStyle(lang), fetchCityExtent()]);
   map = createMap(style, extent, { padding: { top: 40, right: 40, bottom: 40, left: 40 } });
   map.on("error", (event) => notify(event.error.message));
   Object.assign(window, { gridatlas: { map } });
-  await new Promise<void>((done) => void map.once("load", () => done()));
+  await loaded(map);
   return map;
 }
 
-async function withShown(lang: Language): Promise<Parameters<typeof createMap>[0]> {
+async function changeStyle(lang: Language): Promise<Parameters<typeof createMap>[0]> {
   const style = await loadStyle(lang, "published");
   const colour = [
     "match",
     ["get", "change"],
-    ...Object.entries(CHANGES).flat(),
+    ...Object.entries(CHANGE_COLOURS).flat(),
     "#1f5f8b",
   ] as never;
   const shown = { source: "shown" };
   return {
     ...style,
-    sources: { ...style.sources, shown: { type: "geojson", data: NOTHING } },
+    sources: { ...style.sources, shown: { type: "geojson", data: EMPTY } },
     layers: [
       ...style.layers,
       {
@@ -81,72 +83,58 @@ async function withShown(lang: Language): Promise<Parameters<typeof createMap>[0
   };
 }
 
-/** Show features, and go to them unless told not to. */
-export function draw(features: Feature[], { go = true } = {}): void {
-  const seen = features
-    .filter((one) => one.geometry)
-    .map((one) => ({
-      ...one,
-      properties: { ...one.properties, wide: !one.properties?.depth && isWide(one) },
-    }));
-  (map.getSource("shown") as GeoJSONSource).setData({ type: "FeatureCollection", features: seen });
-  if (go && seen.length) zoom(seen);
+/** Show features, and fit the map to them unless told not to. */
+export function showFeatures(features: Feature[], { zoom = true } = {}): void {
+  const shown = features.map((feature) => ({
+    ...feature,
+    properties: { ...feature.properties, wide: !feature.properties?.depth && isWide(feature) },
+  }));
+  (map.getSource("shown") as GeoJSONSource).setData({ type: "FeatureCollection", features: shown });
+  if (zoom && shown.length) fitFeatures(shown);
 }
 
 function isWide({ geometry }: Feature): boolean {
   const [west, , east] = extentOf(geometry);
-  return east - west > WIDE;
+  return east - west > WIDE_DEGREES;
 }
 
-export function zoom(features: Feature[]): void {
-  const box = extentOf(
-    ...features.flatMap((feature) => (feature.geometry ? [feature.geometry] : [])),
-  );
-  if (box[0] <= box[2]) fitExtent(map, box, { top: 60, right: 60, bottom: 60, left: 60 });
+export function fitFeatures(features: Feature[]): void {
+  const extent = extentOf(...features.map(({ geometry }) => geometry));
+  if (extent[0] <= extent[2]) fitExtent(map, extent, { top: 60, right: 60, bottom: 60, left: 60 });
 }
 
-export function legend(): HTMLElement {
-  const rows = Object.entries(CHANGES).map(([key, colour]) => {
+export function fitGeometry(geometry: Geometry): void {
+  fitFeatures([changeFeature(geometry, "")]);
+}
+
+/** A geometry as a feature in the colour of a change; without one, in that of the selection. */
+export function changeFeature(geometry: Geometry, change: Fate | "held" | ""): Feature {
+  return { type: "Feature", geometry, properties: { change } };
+}
+
+export function changeLegend(): HTMLElement {
+  const rows = Object.entries(CHANGE_COLOURS).map(([fate, colour]) => {
     const mark = element("i", { class: "mark" });
     mark.style.background = colour;
-    return element("span", {}, mark, said("count", key));
+    return element("span", {}, mark, label("count", fate));
   });
   return element("p", { class: "severities" }, ...rows);
 }
 
-export function badge(status: string): HTMLElement {
-  const look: Record<string, string> = {
+export function statusBadge(status: RunStatus): HTMLElement {
+  const look: Partial<Record<RunStatus, string>> = {
     published: "done",
     held: "held",
     failed: "failed",
     rejected: "failed",
   };
-  return element("span", { class: `badge ${look[status] ?? ""}` }, said("status", status));
-}
-
-export function said(kind: string, value: string): string {
-  return optionalText(`data.${kind}_${value}`) || value;
-}
-
-/** The names of one or several layers. */
-export function layersSaid(names: string): string {
-  return names
-    .split(/,\s*/)
-    .map((name) => said("layer", name))
-    .join(text("data.and"));
-}
-
-export function when(moment: string): string {
-  return new Date(moment).toLocaleString(document.documentElement.lang, {
-    dateStyle: "medium",
-    timeStyle: "short",
-  });
+  return element("span", { class: `badge ${look[status] ?? ""}` }, label("status", status));
 }
 
 export function heading(title: string, below: string): HTMLElement {
   return element("div", { class: "heading" }, element("h1", {}, title), element("p", {}, below));
 }
 
-export function side(...children: (Node | string)[]): void {
+export function setSidebar(...children: (Node | string)[]): void {
   elementById("side").replaceChildren(...children);
 }

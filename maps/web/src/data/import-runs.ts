@@ -1,179 +1,180 @@
-// Runs of imports: what each changed, and what may be done about it.
-
-import type { Feature } from "geojson";
+// Import runs: what each changed, and the decisions that it waits for.
 
 import { button, definitionList, element, notify } from "../dom";
 import { openFile } from "../http";
-import { formatNumber, text } from "../locale";
-import { consequences } from "./cascade";
+import { formatDateTime, formatNumber, text } from "../locale";
+import { cascadeLists } from "./cascade";
 import {
-  badge,
-  CHANGES,
-  draw,
+  CHANGE_COLOURS,
+  changeLegend,
+  fitGeometry,
   heading,
-  layersSaid,
-  legend,
-  said,
-  side,
-  when,
-  zoom,
+  setSidebar,
+  showFeatures,
+  statusBadge,
 } from "./change-map";
-import type { Run, Told, Way } from "./import-api";
-import * as api from "./import-api";
+import {
+  type Decision,
+  decideRun,
+  fetchRun,
+  fetchRuns,
+  type Run,
+  type RunReport,
+  type RunStatus,
+  type RunWithReport,
+} from "./import-api";
+import { formatCounts, label, layerNames } from "./labels";
 import { showQuarantine } from "./quarantine";
+import { changeFeatures, decisionsFor, listCoverage, totalChanges } from "./run-summary";
 
 const STEPS = ["open", "stage", "check", "wait", "diff", "publish", "consequences"];
+const STATUSES: RunStatus[] = [
+  "held",
+  "published",
+  "unchanged",
+  "rejected",
+  "failed",
+  "rolled_back",
+];
+const FATES = ["added", "changed", "removed", "unchanged"];
+const MAX_DIFFERENCES = 100;
 
-export async function showRuns(status: string, go: (path: string) => void): Promise<void> {
-  const { items, numberMatched } = await api.runs(0, status);
-  const list = element("ul", { class: "runs" }, ...items.map(runLine));
-  const more = button(text("data.more"), () => void add(), {});
+export async function showRuns(requested: string, navigate: (path: string) => void): Promise<void> {
+  const status = STATUSES.find((name) => name === requested) ?? null;
+  const { items, numberMatched } = await fetchRuns(0, status);
+  const list = element("ul", { class: "runs" }, ...items.map(runItem));
   const add = async () => {
-    const next = await api.runs(list.children.length, status);
-    list.append(...next.items.map(runLine));
+    const next = await fetchRuns(list.children.length, status);
+    list.append(...next.items.map(runItem));
     more.hidden = list.children.length >= next.numberMatched;
   };
+  const more = button(text("data.more"), () => void add());
   more.hidden = items.length >= numberMatched;
+  setSidebar(
+    heading(text("data.runs"), text("data.runs_said", { count: formatNumber(numberMatched) })),
+    statusChoice(status, navigate),
+    items.length ? list : element("p", { class: "none" }, text("data.no_runs")),
+    more,
+  );
+  showFeatures([]);
+}
+
+export async function showRun(id: number, reload: () => void): Promise<void> {
+  const run = await fetchRun(id);
+  const quarantine = element("section");
+  const layers = layerNames(run.layer);
+  setSidebar(
+    heading(`#${run.id} ${layers}`, `${run.source} · ${formatDateTime(run.started_at)}`),
+    element("p", {}, statusBadge(run.status), run.failure ?? ""),
+    ...concernList(run),
+    element(
+      "div",
+      { class: "actions" },
+      ...decisionsFor(run).map((decision) => decisionButton(run, decision, reload)),
+      button(text("data.report"), () => void openFile(`/imports/runs/${run.id}/report`)),
+    ),
+    countTable(run),
+    ...cascadeLists(run.report),
+    ...timingLists(run),
+    changeLegend(),
+    element("p", {}, ...coverageLines(run)),
+    differenceList(run.report),
+    quarantine,
+  );
+  await showQuarantine(id, quarantine, reload);
+  showFeatures(changeFeatures(run.report));
+}
+
+function statusChoice(status: RunStatus | null, navigate: (path: string) => void): HTMLElement {
   const choice = element("select", { "aria-label": text("data.status") });
-  for (const value of ["", "held", "published", "unchanged", "rejected", "failed", "rolled_back"]) {
-    const option = element("option", { value }, value ? said("status", value) : text("data.all"));
+  choice.append(element("option", { value: "" }, text("data.all")));
+  for (const value of STATUSES) {
+    const option = element("option", { value }, label("status", value));
     option.selected = value === status;
     choice.append(option);
   }
   choice.addEventListener("change", () =>
-    go(choice.value ? `/data?status=${choice.value}` : "/data"),
+    navigate(choice.value ? `/data?status=${choice.value}` : "/data"),
   );
-  side(
-    heading(text("data.runs"), text("data.runs_said", { count: formatNumber(numberMatched) })),
-    choice,
-    items.length ? list : element("p", { class: "none" }, text("data.no_runs")),
-    more,
-  );
-  draw([]);
+  return choice;
 }
 
-function runLine(run: Run): HTMLElement {
+function runItem(run: Run): HTMLElement {
   return element(
     "li",
     {},
     element(
       "a",
       { href: `/data/runs/${run.id}` },
-      element("b", {}, `#${run.id} ${layersSaid(run.layer)}`),
-      badge(run.status),
-      element("small", {}, `${when(run.started_at)} · ${run.source}`),
-      element("small", {}, counted(run)),
+      element("b", {}, `#${run.id} ${layerNames(run.layer)}`),
+      statusBadge(run.status),
+      element("small", {}, `${formatDateTime(run.started_at)} · ${run.source}`),
+      element("small", {}, formatCounts(totalChanges(run))),
     ),
   );
 }
 
-export async function showRun(id: number, again: () => void): Promise<void> {
-  const run = await api.run(id);
-  const ways = api.waysOf(run).map((way) =>
-    button(text(`data.${way}`), () => decide(run, way, again), {
-      class: way === "approve" ? "primary" : "",
-      title: text(`data.${way}_help`),
-    }),
-  );
-  const held = element("section");
-  side(
-    heading(`#${run.id} ${layersSaid(run.layer)}`, `${run.source} · ${when(run.started_at)}`),
-    element("p", {}, badge(run.status), run.failure ?? ""),
-    ...(run.concerns.length
-      ? [
-          element(
-            "div",
-            { class: "trouble" },
-            element("ul", {}, ...run.concerns.map((one) => element("li", {}, one.said))),
-          ),
-        ]
-      : []),
-    element(
-      "div",
-      { class: "actions" },
-      ...ways,
-      button(text("data.report"), () => void openFile(`/imports/runs/${run.id}/report`)),
-    ),
-    countTable(run),
-    ...consequences(run),
-    ...timings(run),
-    legend(),
-    element("p", {}, ...shownOf(run).map((line) => element("small", {}, line))),
-    differences(run),
-    held,
-  );
-  await showQuarantine(id, held, again);
-  draw(changed(run));
+function concernList({ concerns }: Run): HTMLElement[] {
+  if (concerns.length === 0) return [];
+  const rows = concerns.map(({ said }) => element("li", {}, said));
+  return [element("div", { class: "trouble" }, element("ul", {}, ...rows))];
 }
 
-function countTable(run: Run): HTMLElement {
-  const fates = ["added", "changed", "removed", "unchanged"];
-  const rows = Object.entries(run.counts).map(([layer, counts]) =>
+function countTable({ counts }: Run): HTMLElement {
+  const rows = Object.entries(counts).map(([layer, changes]) =>
     element(
       "tr",
       {},
-      element("th", { scope: "row" }, said("layer", layer)),
-      ...fates.map((fate) => element("td", {}, formatNumber(counts[fate] ?? 0))),
+      element("th", { scope: "row" }, label("layer", layer)),
+      ...FATES.map((fate) => element("td", {}, formatNumber(changes[fate] ?? 0))),
     ),
   );
-  const head = element(
-    "tr",
-    {},
-    element("td"),
-    ...fates.map((fate) => element("th", { scope: "col" }, said("count", fate))),
-  );
+  const heads = FATES.map((fate) => element("th", { scope: "col" }, label("count", fate)));
   return element(
     "table",
     { class: "card" },
-    element("thead", {}, head),
+    element("thead", {}, element("tr", {}, element("td"), ...heads)),
     element("tbody", {}, ...rows),
   );
 }
 
-/** Seconds a step; of a run that was held, until then and after it was approved. */
-function timings(run: Told): HTMLElement[] {
-  const listed = (steps: Record<string, number>) =>
-    definitionList(
-      STEPS.filter((step) => step in steps).map((step): [string, string] => [
-        said("step", step),
-        `${steps[step]!.toFixed(1)} s`,
-      ]),
-    );
-  const until = run.report.timings_until_held;
-  if (!until) return [listed(run.timings)];
+/** Seconds by step; for a run that was held, before and after its approval. */
+function timingLists({ timings, report }: RunWithReport): HTMLElement[] {
+  const beforeApproval = report.timings_until_held;
+  if (!beforeApproval) return [timingList(timings)];
   return [
     element("h2", {}, text("data.until_held")),
-    listed(until),
+    timingList(beforeApproval),
     element("h2", {}, text("data.approved")),
-    listed(run.timings),
+    timingList(timings),
   ];
 }
 
-/** How many of the differences the map shows one by one. */
-function shownOf(run: Told): string[] {
-  return Object.entries(run.report.differences ?? {}).map(([layer, found]) => {
-    const counts = run.counts[layer] ?? {};
-    const count = (counts.added ?? 0) + (counts.changed ?? 0) + (counts.removed ?? 0);
+function timingList(seconds: Record<string, number>): HTMLElement {
+  const steps = STEPS.filter((step) => step in seconds);
+  return definitionList(
+    steps.map((step) => [label("step", step), `${seconds[step]!.toFixed(1)} s`]),
+  );
+}
+
+function coverageLines(run: RunWithReport): HTMLElement[] {
+  return listCoverage(run).map(({ layer, listed, changed, hasDensity }) => {
     const line = text("data.shown_of", {
-      layer: said("layer", layer),
-      shown: formatNumber(found.length),
-      count: formatNumber(count),
+      layer: label("layer", layer),
+      shown: formatNumber(listed),
+      count: formatNumber(changed),
     });
-    return run.report.density?.[layer] ? `${line}${text("data.density")} ` : `${line} `;
+    return element("small", {}, `${line}${hasDensity ? text("data.density") : ""} `);
   });
 }
 
-function differences(run: Told): HTMLElement {
-  const rows = Object.entries(run.report.differences ?? {}).flatMap(([layer, found]) =>
-    found.slice(0, 100).map((one) => {
+function differenceList({ differences = {} }: RunReport): HTMLElement {
+  const rows = Object.entries(differences).flatMap(([layer, changes]) =>
+    changes.slice(0, MAX_DIFFERENCES).map(({ code, fate, columns, shape }) => {
       const mark = element("i", { class: "mark" });
-      mark.style.background = CHANGES[one.fate] ?? "";
-      const words = `${said("layer", layer)} ${one.code}${one.columns ? ` (${one.columns.join(", ")})` : ""}`;
-      const show = button(
-        words,
-        () => one.shape && zoom([{ type: "Feature", geometry: one.shape, properties: {} }]),
-        { class: "quiet" },
-      );
+      mark.style.background = CHANGE_COLOURS[fate];
+      const words = `${label("layer", layer)} ${code}${columns ? ` (${columns.join(", ")})` : ""}`;
+      const show = button(words, () => shape && fitGeometry(shape), { class: "quiet" });
       return element("li", {}, mark, show);
     }),
   );
@@ -185,86 +186,44 @@ function differences(run: Told): HTMLElement {
   );
 }
 
-function changed(run: Told): Feature[] {
-  return [...dense(run), ...outlined(run)];
-}
-
-/** Where the differences are too many to be outlined: squares, the deeper the more they hold. */
-function dense(run: Told): Feature[] {
-  return Object.values(run.report.density ?? {}).flatMap(({ cell, cells }) => {
-    const most = Math.max(...cells.map(({ count }) => count));
-    return cells.map(({ lon, lat, fate, count }): Feature => {
-      const ring = [
-        [lon, lat],
-        [lon + cell, lat],
-        [lon + cell, lat + cell],
-        [lon, lat + cell],
-        [lon, lat],
-      ];
-      return {
-        type: "Feature",
-        geometry: { type: "Polygon", coordinates: [ring] },
-        properties: { change: fate, depth: 0.1 + 0.5 * Math.sqrt(count / most) },
-      };
-    });
+function decisionButton(run: Run, decision: Decision, reload: () => void): HTMLElement {
+  return button(text(`data.${decision}`), () => confirmDecision(run, decision, reload), {
+    class: decision === "approve" ? "primary" : "",
+    title: text(`data.${decision}_help`),
   });
 }
 
-function outlined(run: Told): Feature[] {
-  return Object.values(run.report.differences ?? {})
-    .flat()
-    .flatMap((one) =>
-      one.shape
-        ? [{ type: "Feature", geometry: one.shape, properties: { change: one.fate } } as Feature]
-        : [],
-    );
-}
-
-/** Ask, then approve, dismiss or roll back. */
-function decide(run: Run, way: Way, again: () => void): void {
-  const refused = element("p", { class: "said", role: "alert" });
-  const dialog = element("dialog", { "aria-label": text(`data.${way}`) });
-  const later = element("input", { type: "checkbox" });
-  const yes = button(
-    text(`data.${way}`),
-    () => {
-      api.act(run.id, way, later.checked).then(
-        () => {
-          dialog.remove();
-          notify(text(`data.${way}_done`), undefined, "calm");
-          again();
-        },
-        (error: Error) => (refused.textContent = error.message),
-      );
-    },
-    { class: "primary" },
-  );
-  dialog.append(
-    element("h2", {}, text(`data.${way}_question`, { run: run.id })),
-    element("p", {}, `${text(`data.${way}_help`)} ${counted(run)}`),
-    ...(way === "rollback"
-      ? [element("label", { class: "tick" }, later, text("data.with_later"))]
-      : []),
-    refused,
+/** Ask in a dialog, then approve, dismiss or roll back. */
+function confirmDecision(run: Run, decision: Decision, reload: () => void): void {
+  const message = element("p", { class: "said", role: "alert" });
+  const withLater = element("input", { type: "checkbox" });
+  const decide = async () => {
+    try {
+      await decideRun(run.id, decision, withLater.checked);
+      dialog.remove();
+      notify(text(`data.${decision}_done`), undefined, "calm");
+      reload();
+    } catch (error) {
+      message.textContent = (error as Error).message;
+    }
+  };
+  const counts = formatCounts(totalChanges(run));
+  const dialog = element(
+    "dialog",
+    { "aria-label": text(`data.${decision}`) },
+    element("h2", {}, text(`data.${decision}_question`, { run: run.id })),
+    element("p", {}, `${text(`data.${decision}_help`)} ${counts}`),
+    decision === "rollback"
+      ? element("label", { class: "tick" }, withLater, text("data.with_later"))
+      : null,
+    message,
     element(
       "div",
       { class: "ways" },
-      yes,
+      button(text(`data.${decision}`), () => void decide(), { class: "primary" }),
       button(text("data.leave_it"), () => dialog.remove()),
     ),
   );
   document.body.append(dialog);
   dialog.showModal();
-}
-
-function counted(run: Run): string {
-  const sums: api.Counts = {};
-  for (const counts of Object.values(run.counts)) {
-    for (const [fate, count] of Object.entries(counts)) sums[fate] = (sums[fate] ?? 0) + count;
-  }
-  if (run.waiting) sums.held = run.waiting;
-  return Object.entries(sums)
-    .filter(([fate, count]) => count > 0 && fate !== "unchanged")
-    .map(([fate, count]) => `${said("count", fate)} ${formatNumber(count)}`)
-    .join(" · ");
 }

@@ -1,200 +1,74 @@
-// What the fire desk asks of the API.
+// The requests of the fire page.
 
-import type { Feature, Geometry, LineString, MultiLineString, Polygon } from "geojson";
-
-import { ask } from "../http";
+import { type Answer, api, bodyOf } from "../http";
 
 export interface Place {
   lon: number;
   lat: number;
 }
 
-export interface Missing {
-  key: string;
-  count: number;
-  text: string;
+export type Layout = Answer<"/fire/buildings/{code}">;
+export type Incident = Answer<"/fire/incident">;
+export type Isolation = Answer<"/networks/{network}/segments/{code}/isolation">;
+export type Overlay = Answer<"/fire/overlays">["overlays"][number];
+export type Finding = Layout["findings"][number];
+export type Severity = Finding["severity"];
+export type Station = Layout["stations"][number];
+
+/** The networks that a pipe is looked for in. */
+const NETWORKS = ["gas", "water"] as const;
+const MAX_PIPE_DISTANCE_M = 25;
+const MAX_FINDINGS = 60;
+
+export async function searchBuildings(words: string) {
+  const query = { q: words, limit: 8 };
+  const { buildings } = await bodyOf(api.GET("/fire/buildings", { params: { query } }));
+  return buildings.map((building) => ({ ...building, kind: "building" as const }));
 }
 
-export interface Building extends Place {
-  code: string;
-  name: string;
-  address: string;
+/** The code of the building at a place; a place without one is a problem 404. */
+export async function fetchBuildingAt({ lon, lat }: Place): Promise<string | undefined> {
+  const query = { lon, lat };
+  return (await bodyOf(api.GET("/fire/buildings", { params: { query } }))).buildings[0]?.code;
 }
 
-export interface Hydrant extends Place {
-  code: string;
-  route_m: number | null;
-  straight_m: number;
-  flow_l_s: number | null;
-  pressure_mpa: number | null;
-  in_service?: boolean;
-  route?: LineString;
+export const fetchLayout = (code: string) =>
+  bodyOf(api.GET("/fire/buildings/{code}", { params: { path: { code } } }));
+
+export const fetchIncident = ({ lon, lat }: Place, radius: number) =>
+  bodyOf(api.GET("/fire/incident", { params: { query: { lon, lat, radius } } }));
+
+export const fetchOverlays = () => bodyOf(api.GET("/fire/overlays"));
+
+/** Compute the findings of the city again where its data changed. */
+export const refreshFindings = () => bodyOf(api.POST("/fire/findings/refresh"));
+
+export function fetchFindings(overlay: Overlay["id"], extent: number[]) {
+  const bbox = extent.map((side) => side.toFixed(6)).join();
+  const query = { overlay, bbox, limit: MAX_FINDINGS };
+  return bodyOf(api.GET("/fire/findings", { params: { query } }));
 }
 
-export interface Station {
-  code: string;
-  name: string;
-  phone: string;
-  drive_s: number;
-  response_s: number;
-  distance_m: number;
-  reached: boolean;
-  route: LineString;
-}
-
-export interface Valve extends Place {
-  code: string;
-  name?: string;
-  network?: string;
-  kind?: string;
-  is_open?: boolean | null;
-  distance_m?: number;
-  instead?: string[];
-  instead_isolable?: boolean;
-}
-
-export interface Finding {
-  overlay: string;
-  rule: string;
-  severity: "high" | "medium" | "low" | "missing";
-  feature: string;
-  title: string;
-  text: string;
-  clause: string;
-  standard: string;
-}
-
-export interface Layout extends Building {
-  geometry: Geometry;
-  attributes: Record<string, string | number | boolean | null>;
-  compound: { name: string; gated: boolean } | null;
-  region: { code: string; name: string; street: string } | null;
-  units: (Place & { code: string; name: string; storeys: number | null; households: number })[];
-  grids: {
-    code: string;
-    name: string;
-    manager: string | null;
-    phone: string | null;
-    households: number;
-  }[];
-  neighbours: {
-    code: string;
-    name: string;
-    distance_m: number;
-    required_m: number;
-    too_close: boolean;
-    text: string;
-    line: LineString;
-  }[];
-  hydrants: Hydrant[];
-  stations: Station[];
-  fire_lane: { reached: boolean; text: string; obstacles: (Place & { text: string })[] };
-  ladder: { required: boolean; found: boolean; areas: Polygon[]; text: string };
-  valves: Record<string, Valve[]>;
-  valve_notes?: Record<string, string | null>;
-  findings: (Finding | Feature<Geometry, Finding>)[];
-  review: { state: string; checker: string; checked_on: string | null; due_on: string | null };
-  data: { published_at: string | null; age_s: number | null };
-  missing: Missing[];
-}
-
-export interface Incident {
-  centre: [number, number];
-  radius_m: number;
-  area: Polygon;
-  totals: Record<"buildings" | "households" | "population" | "high_rise" | "units", number>;
-  grids: {
-    code: string;
-    name: string;
-    community: string | null;
-    households: number;
-    population: number;
-    buildings: number;
-    manager: string | null;
-    phone: string | null;
-  }[];
-  buildings: (Building & {
-    storeys_above: number | null;
-    households: number;
-    distance_m: number;
-    high_rise: boolean;
-  })[];
-  critical: (Place & {
-    code: string;
-    name: string;
-    category_text: string;
-    phone: string;
-    distance_m: number;
-  })[];
-  hydrants: Hydrant[];
-  valves: Valve[];
-  stations: Station[];
-}
-
-export interface Isolation {
-  network: string;
-  segment: { code: string; geometry: LineString };
-  isolable: boolean;
-  text: string;
-  valves: Valve[];
-  already_closed: string[];
-  lost: {
-    geometry: MultiLineString;
-    length_m: number;
-    hydrants: (Place & { code: string })[];
-    buildings: (Building & { households: number })[];
-    households: number;
-    population: number;
-    critical: { code: string; name: string }[];
-  };
-  affected: { radius_m: number; buildings: number; households: number; population: number } | null;
-  guaranteed: boolean;
-  warnings: { text: string }[];
-}
-
-export interface Overlay {
-  id: string;
-  title: string;
-  text: string;
-  findings: Partial<Record<Finding["severity"], number>>;
-  /** When it was found last; null where it never was. */
-  computed_at: string | null;
-  /** Whether the data changed since. */
-  stale: boolean;
-}
-
-export const search = (words: string): Promise<{ buildings: Building[] }> =>
-  ask(`/fire/buildings?limit=8&q=${encodeURIComponent(words)}`);
-
-export const buildingAt = ({ lon, lat }: Place): Promise<{ buildings: Building[] }> =>
-  ask(`/fire/buildings?lon=${lon}&lat=${lat}`);
-
-export const layout = (code: string): Promise<Layout> =>
-  ask(`/fire/buildings/${encodeURIComponent(code)}`);
-
-export const incident = ({ lon, lat }: Place, radius: number): Promise<Incident> =>
-  ask(`/fire/incident?lon=${lon}&lat=${lat}&radius=${radius}`);
-
-export const overlays = (): Promise<{ overlays: Overlay[] }> => ask("/fire/overlays");
-
-/** Find the findings of the city anew where its data changed. */
-export const refresh = (): Promise<unknown> => ask("/fire/findings/refresh", { method: "POST" });
-
-export const findings = (
-  overlay: string,
-  bbox: number[],
-): Promise<{ numberMatched: number; features: Feature<Geometry, Finding>[] }> =>
-  ask(
-    `/fire/findings?overlay=${overlay}&limit=60&bbox=${bbox.map((side) => side.toFixed(6)).join()}`,
+/** The pipe nearest to a place, if there is one. */
+export async function fetchNearestPipe({ lon, lat }: Place) {
+  const query = { lon, lat, within: MAX_PIPE_DISTANCE_M };
+  const answers = await Promise.allSettled(
+    NETWORKS.map(async (network) => {
+      const params = { path: { network }, query };
+      const { segment } = await bodyOf(api.GET("/networks/{network}/nearest", { params }));
+      return { network, ...segment };
+    }),
   );
+  return answers
+    .flatMap((answer) => (answer.status === "fulfilled" ? [answer.value] : []))
+    .sort((one, other) => one.distance_m - other.distance_m)[0];
+}
 
-export const nearest = (
-  network: string,
-  { lon, lat }: Place,
-): Promise<{ segment: { code: string; distance_m: number } }> =>
-  ask(`/networks/${network}/nearest?lon=${lon}&lat=${lat}&within=25`);
-
-export function isolation(network: string, segment: string, stuck: string[]): Promise<Isolation> {
-  const asked = stuck.map((code) => `stuck=${encodeURIComponent(code)}`).join("&");
-  return ask(`/networks/${network}/segments/${encodeURIComponent(segment)}/isolation?${asked}`);
+export function fetchIsolation(network: string, code: string, stuck: string[]) {
+  const path = { network: network as (typeof NETWORKS)[number], code };
+  return bodyOf(
+    api.GET("/networks/{network}/segments/{code}/isolation", {
+      params: { path, query: { stuck } },
+    }),
+  );
 }

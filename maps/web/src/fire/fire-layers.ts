@@ -1,6 +1,6 @@
-// What the fire desk draws over the city: overlays with their findings, and the answer at hand.
+// The map layers of the fire page: overlays with their findings, pipes, and the current result.
 
-import type { Feature, FeatureCollection, Geometry } from "geojson";
+import type { Feature, FeatureCollection } from "geojson";
 import type {
   GeoJSONSource,
   LayerSpecification,
@@ -8,16 +8,18 @@ import type {
   StyleSpecification,
 } from "maplibre-gl";
 
-/** Colours of severities, told apart in grey too; each also has a mark of its own in lists. */
-export const SEVERITY: Record<string, string> = {
+import type { Severity } from "./fire-api";
+
+/** Colours that can also be told apart in grey. */
+export const SEVERITY_COLOURS: Record<Severity, string> = {
   high: "#a4161a",
   medium: "#b35900",
   low: "#7a6a00",
   missing: "#6b7280",
 };
 
-/** What else belongs to an overlay, beside its findings. */
-export const COMPANIONS: Record<string, string[]> = {
+/** The layers that an overlay shows beside its findings. */
+const OVERLAY_LAYERS: Record<string, string[]> = {
   hydrant_coverage: ["hydrant-area", "hydrant"],
   hydrant_spacing: ["hydrant"],
   hydrant_standing: ["hydrant"],
@@ -26,7 +28,7 @@ export const COMPANIONS: Record<string, string[]> = {
   response: ["response", "station"],
 };
 
-const NOTHING: FeatureCollection = { type: "FeatureCollection", features: [] };
+const EMPTY: FeatureCollection = { type: "FeatureCollection", features: [] };
 const FONTS = [
   "PingFang SC Medium",
   "PingFang SC",
@@ -35,7 +37,7 @@ const FONTS = [
   "sans-serif",
 ];
 
-export const PIPES: Record<string, string> = {
+const PIPE_COLOURS: Record<string, string> = {
   water: "#1b6ca8",
   gas: "#b8860b",
   sewage: "#6b4f3a",
@@ -67,7 +69,7 @@ export function fireStyle(style: StyleSpecification): StyleSpecification {
         minzoom: 12,
         maxzoom: 16,
       },
-      answer: { type: "geojson", data: NOTHING },
+      answer: { type: "geojson", data: EMPTY },
     },
     layers: [
       ...quiet,
@@ -141,7 +143,7 @@ function overlayLayers(): LayerSpecification[] {
       source: "fire",
       "source-layer": "finding",
       filter: ["==", ["get", "overlay"], ""],
-      paint: { "line-color": severity(), "line-width": 4 },
+      paint: { "line-color": severityColour(), "line-width": 4 },
     },
     {
       id: "finding-point",
@@ -151,7 +153,7 @@ function overlayLayers(): LayerSpecification[] {
       filter: ["==", ["get", "overlay"], ""],
       paint: {
         "circle-radius": 5.5,
-        "circle-color": severity(),
+        "circle-color": severityColour(),
         "circle-stroke-color": "#fff",
         "circle-stroke-width": 1.5,
       },
@@ -159,12 +161,22 @@ function overlayLayers(): LayerSpecification[] {
   ];
 }
 
-function severity(): never {
-  return ["match", ["get", "severity"], ...Object.entries(SEVERITY).flat(), "#6b7280"] as never;
+function severityColour(): never {
+  return [
+    "match",
+    ["get", "severity"],
+    ...Object.entries(SEVERITY_COLOURS).flat(),
+    "#6b7280",
+  ] as never;
 }
 
 function pipeLayers(): LayerSpecification[] {
-  const colour = ["match", ["get", "network"], ...Object.entries(PIPES).flat(), "#555"] as never;
+  const colour = [
+    "match",
+    ["get", "network"],
+    ...Object.entries(PIPE_COLOURS).flat(),
+    "#555",
+  ] as never;
   const hidden = { visibility: "none" as const };
   return [
     {
@@ -196,7 +208,7 @@ function pipeLayers(): LayerSpecification[] {
   ];
 }
 
-/** The answer's own features say what they are in `sign`. */
+/** Layers of the result, by the `sign` of its features (markers.ts). */
 function answerLayers(): LayerSpecification[] {
   const is = (...signs: string[]) => ["in", ["get", "sign"], ["literal", signs]] as never;
   return [
@@ -296,33 +308,32 @@ function answerLayers(): LayerSpecification[] {
   ];
 }
 
-export function sign(geometry: Geometry, kind: string, label = "", code = ""): Feature {
-  return {
-    type: "Feature",
-    geometry,
-    properties: { sign: kind, code, ...(label ? { label } : {}) },
-  };
-}
-
-export function point({ lon, lat }: { lon: number; lat: number }): Geometry {
-  return { type: "Point", coordinates: [lon, lat] };
-}
-
-export function showAnswer(map: LibreMap, features: Feature[]): void {
+export function setAnswer(map: LibreMap, features: Feature[]): void {
   (map.getSource("answer") as GeoJSONSource).setData({ type: "FeatureCollection", features });
 }
 
-export function showPipes(map: LibreMap, on: boolean): void {
-  for (const id of ["pipe", "valve"])
-    map.setLayoutProperty(id, "visibility", on ? "visible" : "none");
+export function setPipesVisible(map: LibreMap, isVisible: boolean): void {
+  for (const id of ["pipe", "valve"]) setVisible(map, id, isVisible);
 }
 
-export function showOverlays(map: LibreMap, on: Set<string>): void {
-  const filter = ["in", ["get", "overlay"], ["literal", [...on]]] as never;
+/** Show the findings and layers of some overlays, and no others. */
+export function setOverlays(map: LibreMap, overlays: Set<string>): void {
+  const filter = ["in", ["get", "overlay"], ["literal", [...overlays]]] as never;
   map.setFilter("finding-line", filter);
   map.setFilter("finding-point", filter);
-  const shown = new Set([...on].flatMap((id) => COMPANIONS[id] ?? []));
-  for (const id of new Set(Object.values(COMPANIONS).flat())) {
-    map.setLayoutProperty(id, "visibility", shown.has(id) ? "visible" : "none");
-  }
+  for (const [id, isVisible] of overlayVisibility(overlays)) setVisible(map, id, isVisible);
+}
+
+/** Whether each layer that accompanies overlays belongs to one of these. */
+export function overlayVisibility(overlays: Set<string>): Map<string, boolean> {
+  const shown = new Set([...overlays].flatMap((id) => OVERLAY_LAYERS[id] ?? []));
+  return new Map(
+    Object.values(OVERLAY_LAYERS)
+      .flat()
+      .map((id) => [id, shown.has(id)]),
+  );
+}
+
+function setVisible(map: LibreMap, layer: string, isVisible: boolean): void {
+  map.setLayoutProperty(layer, "visibility", isVisible ? "visible" : "none");
 }

@@ -1,22 +1,22 @@
-// Areas that are to be grids of their own, drawn on the map of a community.
+// A dialog in which areas that get a grid of their own are drawn on the map.
 
 import type { Polygon } from "geojson";
 
 import { button, element, icon } from "../dom";
 import { preferredLanguage, text } from "../locale";
-import { createMap, loadStyle } from "../map";
+import { createMap, loaded, loadStyle } from "../map";
 import { ICONS } from "./icons";
-import * as api from "./plan-api";
-import type { Pen, PenMode } from "./shape-editor";
+import { fetchCommunities } from "./plan-api";
+import type { ShapeEditor, ShapeMode } from "./shape-editor";
 
-export interface Area {
+export interface DrawnArea {
   id: string;
   name: string;
   geometry: Polygon;
 }
 
-/** Let areas be drawn, named and taken away; `areas` holds them when the dialog is closed. */
-export async function pickAreas(code: string, areas: Area[]): Promise<void> {
+/** Let areas be drawn, named and removed; `areas` is changed in place. */
+export async function pickAreas(code: string, areas: DrawnArea[]): Promise<void> {
   const list = element("ul", { class: "found" });
   const bar = element("div", { class: "ways" });
   const dialog = element(
@@ -40,13 +40,14 @@ export async function pickAreas(code: string, areas: Area[]): Promise<void> {
   );
   document.body.append(dialog);
   dialog.showModal();
-  const closed = new Promise<void>((done) =>
-    dialog.addEventListener("close", () => done(), { once: true }),
+  const closed = new Promise<void>((resolve) =>
+    dialog.addEventListener("close", () => resolve(), { once: true }),
   );
-  const { map, pen } = await openPen(code, (geometry, id) => {
-    const known = areas.find((area) => area.id === id);
-    if (known) known.geometry = geometry;
-    else areas.push({ id, name: text("plan.area_number", { number: areas.length + 1 }), geometry });
+  const { map, shapes } = await openShapeEditor(code, (geometry, id) => {
+    const area = areas.find((known) => known.id === id);
+    const name = text("plan.area_number", { number: areas.length + 1 });
+    if (area) area.geometry = geometry;
+    else areas.push({ id, name, geometry });
     show();
   });
   const show = () =>
@@ -54,24 +55,24 @@ export async function pickAreas(code: string, areas: Area[]): Promise<void> {
       ...areas.map((area) =>
         areaRow(area, () => {
           areas.splice(areas.indexOf(area), 1);
-          pen.erase(area.id);
+          shapes.removeShape(area.id);
           show();
         }),
       ),
     );
-  pen.restore(areas);
-  bar.replaceChildren(...penTools(pen));
+  shapes.addShapes(areas);
+  bar.replaceChildren(...shapeTools(shapes));
   show();
   await closed;
-  pen.put();
+  shapes.stop();
   map.remove();
   dialog.remove();
 }
 
-async function openPen(code: string, finished: (shape: Polygon, id: string) => void) {
-  const [style, [community], { Pen }] = await Promise.all([
+async function openShapeEditor(code: string, onFinish: (shape: Polygon, id: string) => void) {
+  const [style, [community], { ShapeEditor }] = await Promise.all([
     loadStyle(preferredLanguage(), "published"),
-    api.communities(code),
+    fetchCommunities(code),
     import("./shape-editor"),
   ]);
   const map = createMap(style, community?.bbox, {
@@ -79,37 +80,41 @@ async function openPen(code: string, finished: (shape: Polygon, id: string) => v
     hash: false,
     padding: { top: 20, right: 20, bottom: 20, left: 20 },
   });
-  await new Promise<void>((done) => void map.once("load", () => done()));
+  await loaded(map);
   Object.assign(window, { gridatlas: { map } });
-  return { map, pen: new Pen(map, finished) };
+  return { map, shapes: new ShapeEditor(map, onFinish) };
 }
 
-function penTools(pen: Pen): HTMLElement[] {
-  const modes: PenMode[] = ["polygon", "rectangle", "select"];
-  const signs = { polygon: ICONS.dedicated, rectangle: ICONS.rectangle, select: ICONS.click };
+function shapeTools(shapes: ShapeEditor): HTMLElement[] {
+  const modes: ShapeMode[] = ["polygon", "rectangle", "select"];
+  const icons = { polygon: ICONS.dedicated, rectangle: ICONS.rectangle, select: ICONS.click };
   const buttons = modes.map((mode) => {
-    const made = button(icon(signs[mode]), () => use(mode), {
+    const tool = button(icon(icons[mode]), () => setMode(mode), {
       class: "tool",
       title: text(`plan.pen_${mode}`),
       "aria-label": text(`plan.pen_${mode}`),
     });
-    made.dataset.pen = mode;
-    return made;
+    tool.dataset.pen = mode;
+    return tool;
   });
-  const use = (mode: PenMode) => {
-    pen.draw(mode);
-    for (const one of buttons) one.setAttribute("aria-pressed", String(one.dataset.pen === mode));
+  const setMode = (mode: ShapeMode) => {
+    shapes.setMode(mode);
+    for (const tool of buttons) {
+      tool.setAttribute("aria-pressed", String(tool.dataset.pen === mode));
+    }
   };
-  use("polygon");
+  setMode("polygon");
   return buttons;
 }
 
-function areaRow(area: Area, remove: () => void): HTMLElement {
+function areaRow(area: DrawnArea, remove: () => void): HTMLElement {
   const name = element("input", {
     value: area.name,
     maxlength: "60",
     "aria-label": text("plan.grid_name"),
   });
-  name.addEventListener("input", () => (area.name = name.value.trim() || area.name));
+  name.addEventListener("input", () => {
+    area.name = name.value.trim() || area.name;
+  });
   return element("li", {}, name, button(text("plan.discard"), remove, { class: "quiet" }));
 }

@@ -1,22 +1,21 @@
-// The communities of one's scope, street by street.
+// The communities of the planner's scope, by street.
 
 import { element, elementById } from "../dom";
 import { formatNumber, text } from "../locale";
 import { session } from "../session";
-import type { Community } from "./plan-api";
-import * as api from "./plan-api";
+import { type Community, fetchCommunities, fetchStreetNames } from "./plan-api";
 
 const STATES = ["all", "undrawn", "drafted"] as const;
 type State = (typeof STATES)[number];
 
-interface Listed extends Community {
+export interface ListedCommunity extends Community {
   street: string;
-  /** Whether somebody has begun a plan that is not in force yet. */
-  drafted: boolean;
+  /** Whether there is a plan that is not published yet. */
+  hasDraft: boolean;
 }
 
-export async function showList(): Promise<void> {
-  const found = await listed(session()?.scope ?? "");
+export async function showCommunityList(): Promise<void> {
+  const communities = await loadCommunities(session()?.scope ?? "");
   const search = element("input", {
     type: "search",
     id: "search",
@@ -25,7 +24,7 @@ export async function showList(): Promise<void> {
   });
   const state = element("select", { "aria-label": text("plan.which") });
   for (const name of STATES) {
-    const count = found.filter((one) => isIn(name, one)).length;
+    const count = filterCommunities(communities, name, "").length;
     state.append(
       element(
         "option",
@@ -36,15 +35,10 @@ export async function showList(): Promise<void> {
   }
   const list = element("div");
   const fill = () => {
-    const asked = search.value.trim();
-    const rows = found.filter(
-      (one) =>
-        isIn(state.value as State, one) &&
-        [one.name, one.code, one.street].some((words) => words.includes(asked)),
-    );
+    const rows = filterCommunities(communities, state.value as State, search.value.trim());
     list.replaceChildren(
       ...(rows.length
-        ? byStreet(rows)
+        ? streetLists(rows)
         : [element("p", { class: "none" }, text("plan.none_found"))]),
     );
   };
@@ -63,30 +57,43 @@ export async function showList(): Promise<void> {
   );
 }
 
-async function listed(scope: string): Promise<Listed[]> {
-  const [found, drafts, streets] = await Promise.all([
-    api.communities(scope),
-    api.communities(scope, "draft"),
-    api.streets(),
+async function loadCommunities(scope: string): Promise<ListedCommunity[]> {
+  const [published, drafts, streets] = await Promise.all([
+    fetchCommunities(scope),
+    fetchCommunities(scope, "draft"),
+    fetchStreetNames(),
   ]);
-  const drafted = new Set(
+  const withDraft = new Set(
     drafts.flatMap(({ properties }) => (properties.grids === null ? [] : [properties.code])),
   );
-  return found.map(({ properties }) => ({
+  return published.map(({ properties }) => ({
     ...properties,
     street: streets.get(properties.parent_code ?? "") ?? "",
-    drafted: drafted.has(properties.code),
+    hasDraft: withDraft.has(properties.code),
   }));
 }
 
-function isIn(state: State, { grids, drafted }: Listed): boolean {
-  return state === "all" || (state === "drafted" ? drafted : grids === null);
+/** The communities in a state whose name, code or street contains some words. */
+export function filterCommunities(
+  communities: ListedCommunity[],
+  state: State,
+  words: string,
+): ListedCommunity[] {
+  return communities.filter(
+    (community) =>
+      isInState(state, community) &&
+      [community.name, community.code, community.street].some((field) => field.includes(words)),
+  );
 }
 
-function byStreet(rows: Listed[]): HTMLElement[] {
-  const streets = new Map<string, Listed[]>();
-  for (const one of rows) streets.set(one.street, [...(streets.get(one.street) ?? []), one]);
-  return [...streets].flatMap(([street, own]) => [
+function isInState(state: State, { grids, hasDraft }: ListedCommunity): boolean {
+  return state === "all" || (state === "drafted" ? hasDraft : grids === null);
+}
+
+function streetLists(rows: ListedCommunity[]): HTMLElement[] {
+  const streets = new Map<string, ListedCommunity[]>();
+  for (const row of rows) streets.set(row.street, [...(streets.get(row.street) ?? []), row]);
+  return [...streets].flatMap(([street, communities]) => [
     element(
       "h2",
       { class: "street" },
@@ -94,19 +101,19 @@ function byStreet(rows: Listed[]): HTMLElement[] {
       element(
         "small",
         {},
-        ` ${text("plan.communities_count", { count: formatNumber(own.length) })}`,
+        ` ${text("plan.communities_count", { count: formatNumber(communities.length) })}`,
       ),
     ),
-    element("ul", { class: "communities" }, ...own.map(row)),
+    element("ul", { class: "communities" }, ...communities.map(communityItem)),
   ]);
 }
 
-function row({ code, name, grids, households, drafted }: Listed): HTMLElement {
+function communityItem({ code, name, grids, households, hasDraft }: ListedCommunity): HTMLElement {
   const figures =
     grids === null
       ? text("page.not_drawn")
       : `${text("page.grids_unit", { grids: formatNumber(grids) })} · ${text("page.households_unit", { households: formatNumber(households ?? 0) })}`;
-  const badge = drafted
+  const badge = hasDraft
     ? element("span", { class: "badge draft" }, text("plan.status_draft"))
     : null;
   const link = element(

@@ -1,34 +1,42 @@
-// Two plans of a community: swiped one over the other, with what differs, and who moves.
+// Two plans of a community: one swiped over the other, with their differences and who moves.
 
 import type { Map as LibreMap } from "maplibre-gl";
 
-import { button, element, elementById } from "../dom";
-import { formatNumber, type Language, text } from "../locale";
+import { button, definitionList, element, elementById } from "../dom";
+import { formatMetres, formatNumber, type Language, text } from "../locale";
 import { Draft } from "./draft";
-import type { MovedProperties, Plan } from "./plan-api";
-import * as api from "./plan-api";
-import { centre, extentOf, View } from "./plan-map";
+import { moveGroups } from "./move-groups";
+import { fetchComparison, fetchMovedAtoms, type MovedAtom, type Plan } from "./plan-api";
+import { cellCentre, draftExtent } from "./plan-features";
+import { PlanMap } from "./plan-map";
 import { scoreTable } from "./score-table";
+
+const BUILDING_ZOOM = 17.5;
 
 export async function showComparison(
   id: number,
   other: number,
   lang: Language,
 ): Promise<{ plan: Plan; close(): void }> {
-  const nobody = () => undefined;
-  const [one, two] = await Promise.all([Draft.open(id, nobody), Draft.open(other, nobody)]);
-  const [figures, moved] = await Promise.all([api.comparison(id, other), api.moved(id, other)]);
+  const [one, two, figures, moved] = await Promise.all([
+    Draft.open(id, () => undefined),
+    Draft.open(other, () => undefined),
+    fetchComparison(id, other),
+    fetchMovedAtoms(id, other),
+  ]);
   elementById("other").hidden = false;
-  const extent = extentOf(one);
+  const extent = draftExtent(one);
   const [left, right] = await Promise.all([
-    View.open(lang, extent, "other"),
-    View.open(lang, extent),
+    PlanMap.open(lang, extent, "other"),
+    PlanMap.open(lang, extent),
   ]);
   left.load(two);
   right.load(one);
-  for (const view of [left, right]) view.differing(moved);
-  join(left.map, right.map);
-  swipe();
+  for (const view of [left, right]) view.showDifferences(moved);
+  linkMaps(left.map, right.map);
+  attachSwipe();
+  const goTo = (center: [number, number]) =>
+    void right.map.easeTo({ center, zoom: Math.max(right.map.getZoom(), BUILDING_ZOOM) });
   elementById("side").replaceChildren(
     element(
       "div",
@@ -40,20 +48,18 @@ export async function showComparison(
         text("plan.swipe_help", { left: two.plan.version, right: one.plan.version }),
       ),
     ),
-    element(
-      "dl",
-      { class: "facts" },
-      ...fact("plan.moved_households", formatNumber(figures.moved_households)),
-      ...fact("plan.moved_buildings", formatNumber(figures.moved_buildings)),
-      ...fact("plan.border_added", `${formatNumber(Math.round(figures.border_added_m))} m`),
-      ...fact("plan.border_removed", `${formatNumber(Math.round(figures.border_removed_m))} m`),
-    ),
+    definitionList([
+      [text("plan.moved_households"), formatNumber(figures.moved_households)],
+      [text("plan.moved_buildings"), formatNumber(figures.moved_buildings)],
+      [text("plan.border_added"), formatMetres(figures.border_added_m)],
+      [text("plan.border_removed"), formatMetres(figures.border_removed_m)],
+    ]),
     scoreTable([two, one].map((draft) => ({ ...draft.plan, score: draft.score() }))),
     element("h2", {}, text("plan.who_moves")),
-    movers(
-      moved.features.map((feature) => feature.properties),
+    movedBuildings(
+      moved.features.map(({ properties }) => properties),
       one,
-      (place) => right.map.easeTo({ center: place, zoom: Math.max(right.map.getZoom(), 17.5) }),
+      goTo,
     ),
   );
   Object.assign(window, { gridatlas: { map: right.map } });
@@ -64,71 +70,60 @@ export async function showComparison(
   return { plan: one.plan, close };
 }
 
-function fact(key: string, value: string): HTMLElement[] {
-  return [element("dt", {}, text(key)), element("dd", {}, value)];
-}
-
-/** Buildings that move, by where from and where to. */
-function movers(
-  moved: MovedProperties[],
+/** Buildings that move, grouped by their old and new grid. */
+function movedBuildings(
+  moved: MovedAtom[],
   plan: Draft,
-  goTo: (place: [number, number]) => void,
+  goTo: (centre: [number, number]) => void,
 ): HTMLElement {
-  const ways = new Map<string, MovedProperties[]>();
-  for (const one of moved.filter((cell) => cell.building)) {
-    const way = `${Number(one.from.slice(-3))} → ${Number(one.to.slice(-3))}`;
-    ways.set(way, [...(ways.get(way) ?? []), one]);
-  }
-  if (ways.size === 0) return element("p", { class: "none" }, text("plan.nobody_moves"));
-  const lines = [...ways].map(([way, cells]) => {
-    const sum = cells.reduce((total, cell) => total + cell.households, 0);
-    const rows = cells.map((cell) => {
-      const words = `${nameOf(cell, plan)} · ${text("page.households_unit", { households: cell.households })}`;
+  const groups = moveGroups(moved);
+  if (groups.length === 0) return element("p", { class: "none" }, text("plan.nobody_moves"));
+  const lists = groups.map(({ title, households, atoms }) => {
+    const rows = atoms.map((atom) => {
+      const words = `${buildingName(atom, plan)} · ${householdsText(atom.households)}`;
+      const centre = cellCentre(plan, plan.index(atom.atom)) as [number, number];
       return element(
         "li",
         {},
-        button(words, () => goTo(centre(plan, plan.index(cell.atom)) as [number, number]), {
-          class: "quiet",
-        }),
+        button(words, () => goTo(centre), { class: "quiet" }),
       );
     });
     return element(
       "details",
       {},
-      element(
-        "summary",
-        {},
-        `${way} · ${text("page.households_unit", { households: formatNumber(sum) })}`,
-      ),
+      element("summary", {}, `${title} · ${householdsText(formatNumber(households))}`),
       element("ul", {}, ...rows),
     );
   });
-  return element("div", { class: "movers" }, ...lines);
+  return element("div", { class: "movers" }, ...lists);
 }
 
-function nameOf(cell: MovedProperties, plan: Draft): string {
-  const known = plan.cells.find((one) => one.building === cell.building);
-  return known?.name || cell.name || cell.building || "";
+function householdsText(households: number | string): string {
+  return text("page.households_unit", { households });
 }
 
-/** Let two maps follow each other. */
-function join(one: LibreMap, other: LibreMap): void {
-  let leading = false;
+function buildingName({ building }: MovedAtom, plan: Draft): string {
+  return plan.cells.find((cell) => cell.building === building)?.name || building;
+}
+
+/** Keep two maps at the same view. */
+function linkMaps(one: LibreMap, other: LibreMap): void {
+  let isFollowing = false;
   for (const [from, to] of [
     [one, other],
     [other, one],
   ] as const) {
     from.on("move", () => {
-      if (leading) return;
-      leading = true;
+      if (isFollowing) return;
+      isFollowing = true;
       to.jumpTo({ center: from.getCenter(), zoom: from.getZoom() });
-      leading = false;
+      isFollowing = false;
     });
   }
 }
 
-/** The line between the two maps, moved by pointer or keys. */
-function swipe(): void {
+/** Show the line between the two maps, which pointer or keys move. */
+function attachSwipe(): void {
   const place = elementById("swipe");
   place.hidden = false;
   const range = element("input", {

@@ -1,102 +1,70 @@
-// What a planner wishes of single buildings: together, apart, left where they are; chosen on a map.
+// A dialog in which constraints on buildings and grids are chosen on a map.
 
 import { button, element, icon } from "../dom";
 import { formatNumber, preferredLanguage, text } from "../locale";
+import {
+  CONSTRAINT_KINDS,
+  type Constraint,
+  type ConstraintKind,
+  isPossible,
+  MAX_APART,
+} from "./constraints";
 import { Draft } from "./draft";
-import { nameOf } from "./grid-list";
+import { gridName } from "./grid-list";
 import { ICONS } from "./icons";
-import type { Plan } from "./plan-api";
-import * as api from "./plan-api";
-import { extentOf, View } from "./plan-map";
-import { type Tool, Tools } from "./selection-tools";
+import { emptyPlan, fetchBuildings, type Plan } from "./plan-api";
+import { draftExtent } from "./plan-features";
+import { PlanMap } from "./plan-map";
+import { SelectionTools, type Tool } from "./selection-tools";
 
-const KINDS = ["together", "apart", "stay", "locked"] as const;
-/** In one grid; each in another; in their grid of before; their whole grids as before. */
-type Kind = (typeof KINDS)[number];
-
-/** A wish: codes of buildings, or of grids where they are locked. */
-export interface Wish {
-  kind: Kind;
-  codes: string[];
-}
-
-/** More buildings than these can't be told apart pair by pair. */
-const MOST_APART = 12;
 const TOOLS: Tool[] = ["click", "lasso", "rectangle", "compound"];
-/** Wishes that only make sense with a plan before. */
-const OF_BEFORE: Kind[] = ["stay", "locked"];
+/** Constraints that need a previous plan. */
+const PREVIOUS_PLAN_KINDS: ConstraintKind[] = ["stay", "locked"];
 
-/** What is sent of wishes; what holds on to a plan before only where the drawing goes on from it. */
-export function sent(wishes: Wish[], before: Plan | undefined): Record<string, unknown> {
-  const codes = (...kinds: Kind[]) =>
-    wishes.filter(({ kind }) => kinds.includes(kind)).map((wish) => wish.codes);
-  const pairs = codes("apart").flatMap((group) =>
-    group.flatMap((one, at) => group.slice(at + 1).map((other) => [one, other])),
-  );
-  const locked = before ? [...new Set(codes("stay", "locked").flat())] : [];
-  return {
-    ...(codes("together").length ? { together: codes("together") } : {}),
-    ...(pairs.length ? { apart: pairs } : {}),
-    ...(locked.length ? { locked, before: before!.id } : {}),
-  };
-}
-
-export function said(wishes: Wish[]): string {
-  const counts = KINDS.map((kind): [Kind, number] => [
-    kind,
-    wishes.filter((wish) => wish.kind === kind).length,
-  ]);
-  return counts
-    .flatMap(([kind, count]) =>
-      count ? [`${text(`plan.wish_${kind}`)} ${formatNumber(count)}`] : [],
-    )
-    .join(" · ");
-}
-
-/** Let wishes be made and taken back; `wishes` holds them when the dialog is closed. */
-export async function pickWishes(
+/** Let constraints be added and removed; `constraints` is changed in place. */
+export async function pickConstraints(
   code: string,
-  before: Plan | undefined,
-  wishes: Wish[],
+  previous: Plan | undefined,
+  constraints: Constraint[],
   upper: number,
 ): Promise<void> {
-  const picker = new Picker(before !== undefined, wishes, upper);
-  const closed = new Promise<void>((done) =>
-    picker.dialog.addEventListener("close", () => done(), { once: true }),
+  const picker = new ConstraintPicker(previous !== undefined, constraints, upper);
+  const closed = new Promise<void>((resolve) =>
+    picker.dialog.addEventListener("close", () => resolve(), { once: true }),
   );
-  const draft = await ground(code, before);
+  const draft = await loadDraft(code, previous);
   await picker.open(draft);
   await closed;
   picker.close();
 }
 
-/** The plan before, or where there is none yet the buildings, in no grid. */
-async function ground(code: string, before: Plan | undefined): Promise<Draft> {
-  const nobody = () => undefined;
-  if (before) return Draft.open(before.id, nobody, true);
-  const areas = await api.buildings(code);
+/** The previous plan; without one, the buildings in no grid. */
+async function loadDraft(code: string, previous: Plan | undefined): Promise<Draft> {
+  const ignore = () => undefined;
+  if (previous) return Draft.open(previous.id, ignore, true);
+  const buildings = await fetchBuildings(code);
   return new Draft(
-    api.noPlan(code),
-    areas,
+    emptyPlan(code),
+    buildings,
     { type: "FeatureCollection", features: [] },
-    nobody,
+    ignore,
     true,
   );
 }
 
-class Picker {
+class ConstraintPicker {
   readonly dialog: HTMLDialogElement;
   private readonly list = element("ul", { class: "found" });
   private readonly bar = element("div", { class: "ways" });
-  private readonly acts = element("div", { class: "ways" });
-  private readonly picked = new Set<number>();
+  private readonly actions = element("div", { class: "ways" });
+  private readonly pickedAtoms = new Set<number>();
   private draft!: Draft;
-  private view?: View;
-  private tools!: Tools;
+  private view?: PlanMap;
+  private tools!: SelectionTools;
 
   constructor(
-    private readonly continues: boolean,
-    private readonly wishes: Wish[],
+    private readonly hasPreviousPlan: boolean,
+    private readonly constraints: Constraint[],
     private readonly upper: number,
   ) {
     this.dialog = element(
@@ -111,7 +79,7 @@ class Picker {
         role: "application",
         "aria-label": text("plan.wishes"),
       }),
-      this.acts,
+      this.actions,
       this.list,
       element(
         "div",
@@ -125,15 +93,15 @@ class Picker {
 
   async open(draft: Draft): Promise<void> {
     this.draft = draft;
-    this.view = await View.open(preferredLanguage(), extentOf(draft), "wish-map");
+    this.view = await PlanMap.open(preferredLanguage(), draftExtent(draft), "wish-map");
     this.view.load(draft);
-    this.tools = new Tools(this.view, () => draft, {
-      over: (atoms) => this.view!.hover(atoms?.[0] ?? null),
-      choosing: (atoms) => this.view!.mark([...this.picked, ...atoms], false),
-      chosen: (atoms) => this.choose([...atoms]),
+    this.tools = new SelectionTools(this.view, () => draft, {
+      onHover: (atoms) => this.view!.hoverAtom(atoms?.[0] ?? null),
+      onSelecting: (atoms) => this.view!.markAtoms([...this.pickedAtoms, ...atoms], false),
+      onSelected: (atoms) => this.togglePicked([...atoms]),
     });
     const tools = TOOLS.map((name) =>
-      button(icon(ICONS[name]), () => this.use(name), {
+      button(icon(ICONS[name]), () => this.setTool(name), {
         class: "tool",
         "data-tool": name,
         title: text(`plan.pick_${name}`),
@@ -141,7 +109,7 @@ class Picker {
       }),
     );
     this.bar.replaceChildren(...tools);
-    this.use("click");
+    this.setTool("click");
     this.show();
     Object.assign(window, {
       gridatlas: { map: this.view.map, wishing: { draft, view: this.view } },
@@ -153,70 +121,74 @@ class Picker {
     this.dialog.remove();
   }
 
-  private use(tool: Tool): void {
-    this.tools.use(tool);
-    for (const one of this.bar.querySelectorAll<HTMLElement>("[data-tool]"))
-      one.setAttribute("aria-pressed", String(one.dataset.tool === tool));
+  private setTool(tool: Tool): void {
+    this.tools.setTool(tool);
+    for (const item of this.bar.querySelectorAll<HTMLElement>("[data-tool]")) {
+      item.setAttribute("aria-pressed", String(item.dataset.tool === tool));
+    }
   }
 
-  /** Take cells into the choice, or out of it where all are in it: always whole buildings. */
-  private choose(atoms: number[]): void {
+  /** Add the buildings of atoms to the choice; remove them if all are in it. */
+  private togglePicked(atoms: number[]): void {
     const buildings = new Set(atoms.map((atom) => this.draft.cell(atom).building));
-    const whole = this.draft.cells
+    const wholeBuildings = this.draft.cells
       .filter(({ building }) => building !== null && buildings.has(building))
       .map(({ atom }) => atom);
-    const out = whole.every((atom) => this.picked.has(atom));
-    for (const atom of whole)
-      if (out) this.picked.delete(atom);
-      else this.picked.add(atom);
+    const areAllPicked = wholeBuildings.every((atom) => this.pickedAtoms.has(atom));
+    for (const atom of wholeBuildings) {
+      if (areAllPicked) this.pickedAtoms.delete(atom);
+      else this.pickedAtoms.add(atom);
+    }
     this.show();
   }
 
-  private codes(): string[] {
-    return [...new Set([...this.picked].map((atom) => this.draft.cell(atom).building!))].sort();
+  private pickedBuildings(): string[] {
+    return [
+      ...new Set([...this.pickedAtoms].map((atom) => this.draft.cell(atom).building!)),
+    ].sort();
   }
 
-  private wish(kind: Kind): void {
-    const grids = [...new Set([...this.picked].map((atom) => this.draft.cell(atom).grid))].sort();
-    this.wishes.push({ kind, codes: kind === "locked" ? grids : this.codes() });
+  private addConstraint(kind: ConstraintKind): void {
+    const grids = [
+      ...new Set([...this.pickedAtoms].map((atom) => this.draft.cell(atom).grid)),
+    ].sort();
+    this.constraints.push({ kind, codes: kind === "locked" ? grids : this.pickedBuildings() });
     this.clear();
   }
 
   private clear(): void {
-    this.picked.clear();
+    this.pickedAtoms.clear();
     this.show();
   }
 
   private show(): void {
-    this.view?.mark(this.picked, false);
-    const count = this.codes().length;
-    const able: Record<Kind, boolean> = {
-      together: count > 1,
-      apart: count > 1 && count <= MOST_APART,
-      stay: count > 0,
-      locked: count > 0,
-    };
-    const ways = KINDS.filter((kind) => this.continues || !OF_BEFORE.includes(kind)).map((kind) => {
-      const way = button(text(`plan.wish_${kind}`), () => this.wish(kind), {
-        title: text(`plan.wish_${kind}_help`, { most: MOST_APART }),
+    this.view?.markAtoms(this.pickedAtoms, false);
+    const count = this.pickedBuildings().length;
+    const buttons = CONSTRAINT_KINDS.filter(
+      (kind) => this.hasPreviousPlan || !PREVIOUS_PLAN_KINDS.includes(kind),
+    ).map((kind) => {
+      const add = button(text(`plan.wish_${kind}`), () => this.addConstraint(kind), {
+        title: text(`plan.wish_${kind}_help`, { most: MAX_APART }),
         "data-wish": kind,
       });
-      way.disabled = !able[kind];
-      return way;
+      add.disabled = !isPossible(kind, count);
+      return add;
     });
-    const none = button(text("plan.wish_clear"), () => this.clear(), { class: "quiet" });
-    none.disabled = count === 0;
-    const households = this.households(this.codes());
-    this.acts.replaceChildren(
+    const clear = button(text("plan.wish_clear"), () => this.clear(), { class: "quiet" });
+    clear.disabled = count === 0;
+    const households = this.households(this.pickedBuildings());
+    this.actions.replaceChildren(
       element(
         "span",
         { class: "count", role: "status" },
         text("plan.moving", { buildings: count, households: formatNumber(households) }),
       ),
-      ...ways,
-      none,
+      ...buttons,
+      clear,
     );
-    this.list.replaceChildren(...this.wishes.map((wish) => this.row(wish)));
+    this.list.replaceChildren(
+      ...this.constraints.map((constraint) => this.constraintItem(constraint)),
+    );
   }
 
   private households(codes: string[]): number {
@@ -226,40 +198,46 @@ class Picker {
     );
   }
 
-  private row(wish: Wish): HTMLElement {
+  private constraintItem(constraint: Constraint): HTMLElement {
     const atoms = this.draft.cells
       .filter((cell) =>
-        wish.codes.includes(wish.kind === "locked" ? cell.grid : (cell.building ?? "")),
+        constraint.codes.includes(constraint.kind === "locked" ? cell.grid : (cell.building ?? "")),
       )
       .map(({ atom }) => atom);
-    const look = button(
+    const show = button(
       element(
         "span",
         {},
-        element("b", {}, text(`plan.wish_${wish.kind}`)),
-        ` ${this.described(wish)}`,
+        element("b", {}, text(`plan.wish_${constraint.kind}`)),
+        ` ${this.describe(constraint)}`,
       ),
       () => this.goTo(atoms),
       { class: "quiet" },
     );
-    look.addEventListener("mouseenter", () => this.view?.mark(atoms, false));
-    look.addEventListener("mouseleave", () => this.view?.mark(this.picked, false));
-    const much =
-      wish.kind === "together" && this.households(wish.codes) > this.upper
+    show.addEventListener("mouseenter", () => this.view?.markAtoms(atoms, false));
+    show.addEventListener("mouseleave", () => this.view?.markAtoms(this.pickedAtoms, false));
+    const warning =
+      constraint.kind === "together" && this.households(constraint.codes) > this.upper
         ? element("strong", { class: "breaks" }, text("plan.breaks_above"))
         : null;
     const remove = () => {
-      this.wishes.splice(this.wishes.indexOf(wish), 1);
+      this.constraints.splice(this.constraints.indexOf(constraint), 1);
       this.show();
     };
-    return element("li", {}, look, much, button(text("plan.discard"), remove, { class: "quiet" }));
+    return element(
+      "li",
+      {},
+      show,
+      warning,
+      button(text("plan.discard"), remove, { class: "quiet" }),
+    );
   }
 
-  private described({ kind, codes }: Wish): string {
+  private describe({ kind, codes }: Constraint): string {
     const names = codes.slice(0, 3).map((code) => {
       const grid = this.draft.grids.get(code);
       return grid && kind === "locked"
-        ? nameOf(grid)
+        ? gridName(grid)
         : this.draft.cells.find((cell) => cell.building === code)?.name || code;
     });
     const more = codes.length > names.length ? text("plan.wish_more", { count: codes.length }) : "";

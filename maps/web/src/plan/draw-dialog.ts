@@ -1,21 +1,15 @@
-// What a drawing is asked for: limits, weights, time, and what gets a grid of its own.
+// The dialog that requests a drawing.
 
 import { button, element } from "../dom";
 import { formatNumber, text } from "../locale";
-import { type Area, pickAreas } from "./area-picker";
-import { pickWishes, said as saidOf, sent, type Wish } from "./constraint-picker";
-import type { Job, Plan } from "./plan-api";
-import * as api from "./plan-api";
+import { type DrawnArea, pickAreas } from "./area-picker";
+import { pickConstraints } from "./constraint-picker";
+import { type Constraint, constraintSummary } from "./constraints";
+import { DEDICATED_KINDS, DEFAULT_SECONDS, drawRequest, WEIGHTS } from "./draw-request";
+import { type Job, type Plan, requestDrawing } from "./plan-api";
 
-/** Kinds of facility that may have a grid of their own. */
-const DEDICATED = ["school", "market", "hospital", "park"];
-
-/** What each fault costs (geo.partition.objective.Weights), as far as a planner weighs it. */
-export const WEIGHTS = { balance: 30, border: 1, compactness: 15, compound: 60, moved: 1 };
-type Weight = keyof typeof WEIGHTS;
-
-/** How much more or less a fault may weigh. */
-const FACTORS: [string, number][] = [
+/** Factors by which a planner may scale a weight. */
+const WEIGHT_FACTORS: [string, number][] = [
   ["none", 0],
   ["less", 0.3],
   ["usual", 1],
@@ -23,13 +17,11 @@ const FACTORS: [string, number][] = [
   ["most", 10],
 ];
 
-const SECONDS = 60;
-
-export function drawDialog(code: string, plans: Plan[], begun: (job: Job) => void): void {
-  const before = plans.find((plan) => plan.status === "published") ?? plans[0];
-  const areas: Area[] = [];
-  const wishes: Wish[] = [];
-  const said = element("p", { class: "said", role: "alert" });
+export function openDrawDialog(code: string, plans: Plan[], onStart: (job: Job) => void): void {
+  const previous = plans.find((plan) => plan.status === "published") ?? plans[0];
+  const areas: DrawnArea[] = [];
+  const constraints: Constraint[] = [];
+  const message = element("p", { class: "said", role: "alert" });
   const form = element(
     "form",
     { method: "dialog" },
@@ -37,23 +29,23 @@ export function drawDialog(code: string, plans: Plan[], begun: (job: Job) => voi
     element(
       "div",
       { class: "fields" },
-      figure("target", 400, 1, 5000),
-      figure("lower", 300, 0, 5000),
-      figure("upper", 500, 1, 5000),
-      figure("alternatives", 1, 1, 5),
+      numberField("target", 400, 1, 5000),
+      numberField("lower", 300, 0, 5000),
+      numberField("upper", 500, 1, 5000),
+      numberField("alternatives", 1, 1, 5),
     ),
-    before ? start() : null,
-    own(code, areas),
-    buildings(code, before, wishes),
+    previous ? startChoice() : null,
+    dedicatedChoices(code, areas),
+    constraintChoice(code, previous, constraints),
     element(
       "details",
       { class: "further" },
       element("summary", {}, text("plan.draw_further")),
-      figure("seconds", SECONDS, 1, 600),
-      weights(),
-      tick("whole_compounds"),
+      numberField("seconds", DEFAULT_SECONDS, 1, 600),
+      weightChoices(),
+      checkbox("whole_compounds"),
     ),
-    said,
+    message,
     element(
       "div",
       { class: "ways" },
@@ -63,60 +55,38 @@ export function drawDialog(code: string, plans: Plan[], begun: (job: Job) => voi
   );
   const dialog = element("dialog", { "aria-label": text("plan.draw") }, form);
   dialog.addEventListener("close", () => dialog.remove());
+  const submit = async () => {
+    try {
+      const request = drawRequest(new FormData(form), areas, constraints, previous);
+      const job = await requestDrawing(code, request);
+      dialog.close();
+      history.replaceState(null, "", `/plan/c/${code}?job=${job.id}`);
+      onStart(job);
+    } catch (error) {
+      message.textContent = (error as Error).message;
+    }
+  };
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    api.draw(code, asked(new FormData(form), areas, wishes, before)).then(
-      (job) => {
-        dialog.close();
-        history.replaceState(null, "", `/plan/c/${code}?job=${job.id}`);
-        begun(job);
-      },
-      (error: Error) => (said.textContent = error.message),
-    );
+    void submit();
   });
   document.body.append(dialog);
   dialog.showModal();
 }
 
-/** What is sent: nothing that is as usual. */
-function asked(
-  given: FormData,
-  areas: Area[],
-  wishes: Wish[],
-  before: Plan | undefined,
-): Record<string, unknown> {
-  const whole = (name: string) => Number(given.get(name));
-  const body: Record<string, unknown> = {
-    target: whole("target"),
-    lower: whole("lower"),
-    upper: whole("upper"),
-    alternatives: whole("alternatives"),
-  };
-  const heavier = Object.entries(WEIGHTS).filter(([name]) => given.get(name) !== "1");
-  if (heavier.length)
-    body.weights = Object.fromEntries(heavier.map(([name, usual]) => [name, usual * whole(name)]));
-  if (whole("seconds") !== SECONDS) body.seconds = whole("seconds");
-  if (given.get("whole_compounds")) body.whole_compounds = true;
-  if (given.getAll("dedicated").length) body.dedicated = given.getAll("dedicated");
-  if (areas.length) body.areas = areas.map(({ name, geometry }) => ({ name, geometry }));
-  const fresh = before === undefined || Boolean(given.get("fresh"));
-  if (fresh) body.fresh = true;
-  return { ...body, ...sent(wishes, fresh ? undefined : before) };
-}
-
-function figure(name: string, value: number, least: number, most: number): HTMLElement {
+function numberField(name: string, value: number, min: number, max: number): HTMLElement {
   const input = element("input", {
     type: "number",
     name,
     value: String(value),
-    min: String(least),
-    max: String(most),
+    min: String(min),
+    max: String(max),
     required: "",
   });
   return element("label", {}, text(`plan.draw_${name}`), input);
 }
 
-function tick(name: string): HTMLElement {
+function checkbox(name: string): HTMLElement {
   return element(
     "label",
     { class: "tick" },
@@ -125,7 +95,7 @@ function tick(name: string): HTMLElement {
   );
 }
 
-function start(): HTMLElement {
+function startChoice(): HTMLElement {
   const fresh = element("select", { name: "fresh" });
   fresh.append(
     element("option", { value: "" }, text("plan.draw_from_before")),
@@ -134,10 +104,10 @@ function start(): HTMLElement {
   return element("label", {}, text("plan.draw_start"), fresh);
 }
 
-function weights(): HTMLElement {
-  const choices = (Object.keys(WEIGHTS) as Weight[]).map((name) => {
+function weightChoices(): HTMLElement {
+  const choices = Object.keys(WEIGHTS).map((name) => {
     const choice = element("select", { name });
-    for (const [words, factor] of FACTORS)
+    for (const [words, factor] of WEIGHT_FACTORS)
       choice.append(
         element(
           "option",
@@ -155,9 +125,9 @@ function weights(): HTMLElement {
   );
 }
 
-/** What gets a grid of its own: facilities by their kind, and areas drawn on a map. */
-function own(code: string, areas: Area[]): HTMLElement {
-  const kinds = DEDICATED.map((kind) =>
+/** What gets a grid of its own: kinds of facilities, and areas drawn on a map. */
+function dedicatedChoices(code: string, areas: DrawnArea[]): HTMLElement {
+  const kinds = DEDICATED_KINDS.map((kind) =>
     element(
       "label",
       { class: "tick" },
@@ -165,9 +135,9 @@ function own(code: string, areas: Area[]): HTMLElement {
       text(`plan.dedicated_${kind}`),
     ),
   );
-  const drawn = element("span", {});
+  const summary = element("span", {});
   const show = () =>
-    drawn.replaceChildren(
+    summary.replaceChildren(
       areas.length
         ? text("plan.areas_said", {
             count: formatNumber(areas.length),
@@ -181,21 +151,26 @@ function own(code: string, areas: Area[]): HTMLElement {
     {},
     element("legend", {}, text("plan.draw_dedicated")),
     ...kinds,
-    element("div", { class: "areas" }, pick, drawn),
+    element("div", { class: "areas" }, pick, summary),
   );
 }
 
-/** What is wished of single buildings. */
-function buildings(code: string, before: Plan | undefined, wishes: Wish[]): HTMLElement {
-  const told = element("span", {});
+function constraintChoice(
+  code: string,
+  previous: Plan | undefined,
+  constraints: Constraint[],
+): HTMLElement {
+  const summary = element("span", {});
   const pick = button(text("plan.wishes_pick"), () => {
     const upper = Number(pick.form!.querySelector<HTMLInputElement>("[name=upper]")!.value);
-    void pickWishes(code, before, wishes, upper).then(() => told.replaceChildren(saidOf(wishes)));
+    void pickConstraints(code, previous, constraints, upper).then(() =>
+      summary.replaceChildren(constraintSummary(constraints)),
+    );
   });
   return element(
     "fieldset",
     {},
     element("legend", {}, text("plan.wishes")),
-    element("div", { class: "areas" }, pick, told),
+    element("div", { class: "areas" }, pick, summary),
   );
 }

@@ -1,39 +1,38 @@
-// The list of grids: figures that follow every gesture, locks, what is chosen for merging.
+// The list of grids: figures that follow every gesture, locks, and the choice for merging.
 
 import { button, element, icon } from "../dom";
 import { formatNumber, text } from "../locale";
-import type { Draft, Move } from "./draft";
+import type { Draft, DraftGrid, Move } from "./draft";
 import { ICONS } from "./icons";
-import type { GridProperties } from "./plan-api";
 
-export interface Listed {
+export interface GridListOptions {
   draft: Draft;
   fills: string[];
   active: string | null;
   pending: Move | null;
   merging: Set<string>;
-  choose(code: string | null): void;
-  merged(): void;
+  selectGrid(code: string | null): void;
+  onMergeChange(): void;
 }
 
-export function gridList(listed: Listed): HTMLElement {
-  const rows = [...listed.draft.grids.values()]
+export function gridList(options: GridListOptions): HTMLElement {
+  const rows = [...options.draft.grids.values()]
     .sort((one, other) => one.code.localeCompare(other.code))
-    .map((grid) => gridRow(listed, grid));
+    .map((grid) => gridRow(options, grid));
   return element("ul", { class: "grids" }, ...rows);
 }
 
-export function nameOf(grid: GridProperties): string {
+export function gridName(grid: DraftGrid): string {
   return grid.name || text("page.grid_number", { serial: grid.serial });
 }
 
-function gridRow(listed: Listed, grid: GridProperties): HTMLElement {
-  const { draft, active, choose } = listed;
-  const change = listed.pending?.changes.find((one) => one.grid === grid.code);
+function gridRow(options: GridListOptions, grid: DraftGrid): HTMLElement {
+  const { draft, active, fills, pending, selectGrid } = options;
+  const change = pending?.changes.find((candidate) => candidate.grid === grid.code);
   const households = change?.after ?? grid.households;
   const delta = change ? change.after - change.before : 0;
   const swatch = element("i", { class: "swatch" });
-  swatch.style.background = listed.fills[grid.colour] ?? "";
+  swatch.style.background = fills[grid.colour] ?? "";
   const row = button(
     element(
       "span",
@@ -42,7 +41,7 @@ function gridRow(listed: Listed, grid: GridProperties): HTMLElement {
       element(
         "span",
         { class: "name" },
-        nameOf(grid),
+        gridName(grid),
         grid.kind === "dedicated" ? element("small", {}, ` ${text("page.kind_dedicated")}`) : null,
       ),
       delta
@@ -55,19 +54,19 @@ function gridRow(listed: Listed, grid: GridProperties): HTMLElement {
       element("b", {}, formatNumber(households)),
       meter(draft, grid, households),
     ),
-    () => choose(grid.code === active ? null : grid.code),
+    () => selectGrid(grid.code === active ? null : grid.code),
     { class: "pick", "aria-pressed": String(grid.code === active), "data-code": grid.code },
   );
   return element(
     "li",
-    { class: classes(grid, change?.breaks ?? null) },
+    { class: rowClasses(grid, change?.breaks ?? null) },
     row,
-    ...(draft.editable ? rowTools(listed, grid) : []),
+    ...(draft.isEditable ? rowTools(options, grid) : []),
   );
 }
 
-/** Households between nothing and a good deal more than the upper limit, with both limits. */
-function meter(draft: Draft, grid: GridProperties, households: number): HTMLElement {
+/** A bar of the households up to 1.3 times the upper limit, with the range of the limits. */
+function meter(draft: Draft, grid: DraftGrid, households: number): HTMLElement {
   const { lower, upper } = draft.plan.limits;
   const share = (value: number) => `${Math.min(100, (value / (upper * 1.3)) * 100)}%`;
   const fill = element("span", { class: "fill" });
@@ -83,7 +82,10 @@ function meter(draft: Draft, grid: GridProperties, households: number): HTMLElem
   );
 }
 
-function rowTools({ draft, merging, merged }: Listed, grid: GridProperties): HTMLElement[] {
+function rowTools(
+  { draft, merging, onMergeChange }: GridListOptions,
+  grid: DraftGrid,
+): HTMLElement[] {
   const lock = button(
     icon(ICONS[grid.locked ? "lock" : "unlock"]),
     () => draft.send({ kind: "lock", grids: [grid.code], locked: !grid.locked }),
@@ -99,12 +101,12 @@ function rowTools({ draft, merging, merged }: Listed, grid: GridProperties): HTM
   tick.addEventListener("change", () => {
     if (tick.checked) merging.add(grid.code);
     else merging.delete(grid.code);
-    merged();
+    onMergeChange();
   });
   return [lock, tick];
 }
 
-function classes(grid: GridProperties, breaks: string | null): string {
+function rowClasses(grid: DraftGrid, breaks: string | null): string {
   return [
     grid.within && grid.contiguous ? "" : "off",
     breaks ? "breaks" : "",
@@ -114,8 +116,8 @@ function classes(grid: GridProperties, breaks: string | null): string {
     .trim();
 }
 
-/** Name and kind of the chosen grid, to be changed. */
-export function chosenGrid(draft: Draft, code: string): HTMLElement {
+/** A form for name and kind of a grid. */
+export function gridForm(draft: Draft, code: string): HTMLElement {
   const grid = draft.grids.get(code)!;
   const name = element("input", {
     value: grid.name,

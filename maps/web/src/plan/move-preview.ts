@@ -1,45 +1,45 @@
-// The box over the map: what is under the pointer, and what a move would do before it is made.
+// The box over the map: the cell under the pointer, and what a move would change.
 
 import { button, element, elementById } from "../dom";
 import { formatNumber, text } from "../locale";
 import type { Draft, Move } from "./draft";
-import { nameOf } from "./grid-list";
+import { gridName } from "./grid-list";
 
-export const isShown = (): boolean => !elementById("preview").hidden;
-export const waitsForYes = (): boolean => elementById("preview").classList.contains("asking");
+export const isPreviewShown = (): boolean => !elementById("preview").hidden;
+export const isAsking = (): boolean => elementById("preview").classList.contains("asking");
 
-export function hide(): void {
+export function hidePreview(): void {
   elementById("preview").hidden = true;
   elementById("preview").classList.remove("asking");
 }
 
-export function hint(words: string): void {
+export function showHint(words: string): void {
   elementById("preview").replaceChildren(element("p", {}, words));
   elementById("preview").hidden = false;
 }
 
-/** Say what is under the pointer. */
-export function tell(draft: Draft, atoms: number[]): void {
-  const cell = draft.cell(atoms[0]!);
+/** Show the cell under the pointer. */
+export function showCell(draft: Draft, atom: number): void {
+  const cell = draft.cell(atom);
   const grid = draft.grids.get(cell.grid);
   const words = [
     cell.name || cell.building || text("plan.open_ground"),
     text("page.households_unit", { households: formatNumber(cell.households) }),
-    grid ? nameOf(grid) : "",
+    grid ? gridName(grid) : "",
   ];
-  hint(words.filter(Boolean).join(" · "));
+  showHint(words.filter(Boolean).join(" · "));
 }
 
-/** Show what a move would do; where it breaks something, ask before it is made. */
-export function showPreview(
+/** Show what a move would change; with `answers` ask whether to apply it. */
+export function showMovePreview(
   draft: Draft,
   move: Move,
-  ways: { make(): void; leave(): void } | null,
+  answers: { apply(): void; leave(): void } | null,
 ): void {
   const box = elementById("preview");
   const rows = move.changes.map((change) => {
     const grid = draft.grids.get(change.grid);
-    const name = grid ? nameOf(grid) : text("plan.new_grid");
+    const name = grid ? gridName(grid) : text("plan.new_grid");
     const warning = change.breaks
       ? element("strong", {}, ` ${text(`plan.breaks_${change.breaks}`)}`)
       : null;
@@ -50,19 +50,19 @@ export function showPreview(
       warning,
     );
   });
-  const locked = move.changes.some((change) => change.breaks === "locked");
+  const isLocked = move.changes.some((change) => change.breaks === "locked");
   box.replaceChildren(
-    element("p", {}, moving(draft, move)),
+    element("p", {}, moveSummary(draft, move)),
     element("ul", {}, ...rows),
-    ways && !locked ? button(text("plan.do_it"), ways.make, { class: "primary" }) : "",
-    ways ? button(text("plan.leave_it"), ways.leave) : "",
+    answers && !isLocked ? button(text("plan.do_it"), answers.apply, { class: "primary" }) : "",
+    answers ? button(text("plan.leave_it"), answers.leave) : "",
   );
-  box.classList.toggle("asking", ways !== null);
+  box.classList.toggle("asking", answers !== null);
   box.hidden = false;
-  if (ways) box.querySelector<HTMLElement>("button")?.focus();
+  if (answers) box.querySelector<HTMLElement>("button")?.focus();
 }
 
-function moving(draft: Draft, move: Move): string {
+function moveSummary(draft: Draft, move: Move): string {
   const name =
     move.buildings === 1 ? move.atoms.map((atom) => draft.cell(atom).name).find(Boolean) : "";
   const sum = text("plan.moving", {

@@ -1,223 +1,110 @@
-// What the planner asks of the API.
+// The requests of the planner.
 
 import type { FeatureCollection, Geometry, MultiPolygon, Polygon } from "geojson";
 
+import type { components } from "../../generated/api";
 import { extentOf } from "../bounds";
-import { ask, everything } from "../http";
+import { type Answer, allPages, api, bodyOf, ifMatch, request } from "../http";
 
-export type Status = "draft" | "published" | "archived";
-export type Score = Record<string, unknown>;
-
-export interface Limits {
-  target: number;
-  lower: number;
-  upper: number;
-}
-
-export interface Plan {
-  id: number;
-  community_code: string;
-  community: string;
-  version: number;
-  status: Status;
-  revision: number;
-  author: string;
-  parent: number | null;
-  stale: unknown;
-  created_at: string;
-  published_at: string | null;
-  archived_at: string | null;
-  limits: Limits;
-  /** What was said when it was published. */
-  note?: string;
-  score: Score;
-  undo: number;
-  redo: number;
-}
-
-export interface GridProperties {
-  code: string;
-  serial: number;
-  name: string;
-  kind: "general" | "dedicated";
-  households: number;
-  atoms: number;
-  within: boolean;
-  contiguous: boolean;
-  locked: boolean;
-  colour: number;
-}
-
-export interface AtomProperties {
-  atom: number;
-  grid: string;
-  building: string | null;
-  unit: string | null;
-  name: string;
-  compound: string | null;
-  households: number;
-  lon: number | null;
-  lat: number | null;
-}
-
-export interface Breach {
-  kind: "below" | "above" | "not_contiguous" | "empty";
-  grid: string;
-  households: number | null;
-  limit: number | null;
-  detail: string;
-}
-
-export interface Edited {
-  plan: number;
-  revision: number;
-  undo: number;
-  redo: number;
-  changed: { properties: GridProperties }[];
-  removed: string[];
-  atoms: Record<string, string>;
-  problems: Breach[];
-}
-
-export interface Job {
-  id: string | number;
-  kind: string;
-  status: "queued" | "running" | "done" | "failed" | "cancelled";
-  step: string;
-  done: number;
-  total: number;
-  community_code: string;
-  plans: number[];
-  /** How many drawings were asked for. */
-  wanted: number;
-  problem: { title: string; detail: string } | null;
-}
-
-export interface Comparison {
-  plan: number;
-  with: number;
-  moved_households: number;
-  moved_buildings: number;
-  border_added_m: number;
-  border_removed_m: number;
-  grids: {
-    code: string;
-    before: number | null;
-    after: number | null;
-    gained: number;
-    lost: number;
-  }[];
-}
-
-export interface MovedProperties {
-  atom: number;
-  building: string | null;
-  name?: string;
-  households: number;
-  from: string;
-  to: string;
-}
-
-export interface Community {
-  code: string;
-  name: string;
-  parent_code: string | null;
-  grids: number | null;
-  households: number | null;
-}
-
+export type Plan = Answer<"/plans/{number}">;
+export type Score = Plan["score"];
+export type PlanGrid = Answer<"/plans/{number}/grids">["features"][number]["properties"];
+export type Atom = Answer<"/plans/{number}/atoms">["features"][number]["properties"];
+export type MovedAtom =
+  Answer<"/plans/{number}/comparison/layer">["features"][number]["properties"];
+export type Breach = Answer<"/plans/{number}/validation">["problems"][number];
+export type EditAnswer = Answer<"/plans/{number}/edits", "post">;
+export type Job = Answer<"/jobs/{number}">;
+export type Community = Answer<"/regions">["features"][number]["properties"];
+export type DrawRequest = components["schemas"]["Ask"];
 export type Edit =
-  | { kind: "assign"; atoms: number[]; grid: string | null }
-  | { kind: "split"; grid: string; atoms?: number[] }
-  | { kind: "merge"; grids: string[] }
-  | { kind: "lock"; grids: string[] | "all"; locked: boolean }
-  | { kind: "rename"; grid: string; name: string }
-  | { kind: "kind"; grid: string; to: "general" | "dedicated" };
+  | components["schemas"]["Assign"]
+  | components["schemas"]["Split"]
+  | components["schemas"]["Merge"]
+  | components["schemas"]["Lock"]
+  | components["schemas"]["Rename"]
+  | components["schemas"]["Rededicate"];
 
-export type Areas<P> = FeatureCollection<Polygon | MultiPolygon, P>;
+export type Areas<Properties> = FeatureCollection<Polygon | MultiPolygon, Properties>;
 
-export interface CommunityFeature {
-  properties: Community;
-  bbox?: [number, number, number, number];
-  geometry: Geometry | null;
-}
+const MAX_ATOMS = 10_000;
+const MAX_REGIONS = 1_000;
 
 /** The communities of a scope, with the figures of their plans in force or of their drafts. */
-export function communities(
-  scope: string,
-  status: "published" | "draft" = "published",
-): Promise<CommunityFeature[]> {
-  const path = `/regions?level=community&simplify=30&limit=1000&status=${status}`;
-  return everything<CommunityFeature>(path, "features").then((found) =>
-    found.filter((one) => one.properties.code.startsWith(scope.replace(/(000)+$/, ""))),
-  );
+export async function fetchCommunities(scope: string, status: "published" | "draft" = "published") {
+  const query = { level: "community", simplify: 30, limit: MAX_REGIONS, status } as const;
+  const pages = await allPages(bodyOf(api.GET("/regions", { params: { query } })));
+  return pages
+    .flatMap(({ features }) => features)
+    .filter(({ properties }) => isInScope(properties.code, scope));
+}
+
+/** Whether a division is part of another: codes end in zeros from the level below on. */
+export function isInScope(code: string, scope: string): boolean {
+  return code.startsWith(scope.replace(/(000)+$/, ""));
 }
 
 /** Names of streets by their codes. */
-export async function streets(): Promise<Map<string, string>> {
-  const found = await everything<CommunityFeature>(
-    "/regions?level=street&simplify=5000&limit=1000",
-    "features",
-  );
-  return new Map(found.map(({ properties: { code, name } }) => [code, name]));
+export async function fetchStreetNames(): Promise<Map<string, string>> {
+  const query = { level: "street", simplify: 5000, limit: MAX_REGIONS } as const;
+  const pages = await allPages(bodyOf(api.GET("/regions", { params: { query } })));
+  const streets = pages.flatMap(({ features }) => features);
+  return new Map(streets.map(({ properties: { code, name } }) => [code, name]));
 }
 
-export const plans = (community: string): Promise<Plan[]> =>
-  everything<Plan>(`/communities/${community}/plans?limit=100`, "items");
+export async function fetchPlans(code: string): Promise<Plan[]> {
+  const params = { path: { code }, query: { limit: 100 } };
+  const pages = await allPages(bodyOf(api.GET("/communities/{code}/plans", { params })));
+  return pages.flatMap(({ items }) => items);
+}
 
-export const plan = (id: number): Promise<Plan> => ask<Plan>(`/plans/${id}`);
-export const grids = (id: number): Promise<Areas<GridProperties>> =>
-  ask(`/plans/${id}/grids?limit=1000`);
+export const fetchPlan = (number: number) =>
+  bodyOf(api.GET("/plans/{number}", { params: { path: { number } } }));
 
-export async function atoms(id: number): Promise<Areas<AtomProperties>> {
-  const features = await everything<Areas<AtomProperties>["features"][number]>(
-    `/plans/${id}/atoms?limit=10000`,
-    "features",
+export const fetchGrids = (number: number): Promise<Areas<PlanGrid>> =>
+  bodyOf(api.GET("/plans/{number}/grids", { params: { path: { number } } }));
+
+export async function fetchAtoms(number: number): Promise<Areas<Atom>> {
+  const params = { path: { number }, query: { limit: MAX_ATOMS } };
+  const pages = await allPages(bodyOf(api.GET("/plans/{number}/atoms", { params })));
+  return { type: "FeatureCollection", features: pages.flatMap(({ features }) => features) };
+}
+
+/** The buildings of a community as atoms in no grid, for a community without a plan. */
+export async function fetchBuildings(community: string): Promise<Areas<Atom>> {
+  const filter = encodeURIComponent(`region_code='${community}'`);
+  const path = `/ogc/collections/building_detail/items?f=geojson&limit=1000&filter=${filter}`;
+  const first = request(path).then((response) => response.json());
+  const pages = await allPages<FeatureCollection & { links: { rel: string; href: string }[] }>(
+    first,
   );
+  const features = pages
+    .flatMap((page) => page.features)
+    .map(({ geometry, properties }, index) => ({
+      type: "Feature" as const,
+      geometry: geometry as Polygon | MultiPolygon,
+      properties: buildingAtom(geometry, properties ?? {}, index),
+    }));
   return { type: "FeatureCollection", features };
 }
 
-/** Buildings of a community as cells, in no grid, for where there is no plan yet. */
-export async function buildings(community: string): Promise<Areas<AtomProperties>> {
-  const wanted = encodeURIComponent(`region_code='${community}'`);
-  type Building = {
-    geometry: MultiPolygon;
-    properties: { code: string; name: string; compound_code: string | null; households: number };
+function buildingAtom(geometry: Geometry, building: Record<string, unknown>, atom: number): Atom {
+  const [west, south, east, north] = extentOf(geometry);
+  return {
+    atom,
+    grid: "",
+    building: String(building.code),
+    unit: null,
+    name: String(building.name ?? ""),
+    compound: building.compound_code ? String(building.compound_code) : null,
+    households: Number(building.households ?? 0),
+    lon: (west + east) / 2,
+    lat: (south + north) / 2,
   };
-  const found = await everything<Building>(
-    `/ogc/collections/building_detail/items?f=geojson&limit=1000&filter=${wanted}`,
-    "features",
-  );
-  const features = found.map(
-    ({ geometry, properties: { code, name, compound_code, households } }, atom) => {
-      const [west, south, east, north] = extentOf(geometry);
-      const properties = {
-        atom,
-        grid: "",
-        building: code,
-        unit: null,
-        name,
-        compound: compound_code,
-        households,
-        lon: (west + east) / 2,
-        lat: (south + north) / 2,
-      };
-      return { type: "Feature" as const, geometry, properties };
-    },
-  );
-  return { type: "FeatureCollection", features };
 }
 
-/** What stands for a plan where a community has none. */
-export function noPlan(community: string): Plan {
-  const [limits, score] = [{ target: 0, lower: 0, upper: 0 }, {}];
-  const never = {
-    created_at: "",
-    published_at: null,
-    archived_at: null,
-    stale: null,
-    parent: null,
-  };
+/** A plan without grids, for a community without a plan. */
+export function emptyPlan(community: string): Plan {
   return {
     id: 0,
     community_code: community,
@@ -226,39 +113,79 @@ export function noPlan(community: string): Plan {
     status: "draft",
     revision: 0,
     author: "",
-    limits,
-    score,
+    note: "",
+    parent: null,
+    stale: null,
+    created_at: "",
+    published_at: null,
+    archived_at: null,
+    limits: { target: 0, lower: 0, upper: 0 },
+    score: {},
     undo: 0,
     redo: 0,
-    ...never,
   };
 }
 
-export const problems = (id: number): Promise<{ problems: Breach[] }> =>
-  ask(`/plans/${id}/validation`);
+export async function fetchBreaches(number: number): Promise<Breach[]> {
+  const params = { path: { number } };
+  return (await bodyOf(api.GET("/plans/{number}/validation", { params }))).problems;
+}
 
-export const edit = (id: number, revision: number, body: Edit): Promise<Edited> =>
-  ask(`/plans/${id}/edits`, { method: "POST", body, revision });
+export const postEdit = (number: number, revision: number, body: Edit) =>
+  bodyOf(api.POST("/plans/{number}/edits", { params: revisionOf(number, revision), body }));
 
-export const step = (id: number, revision: number, way: "undo" | "redo"): Promise<Edited> =>
-  ask(`/plans/${id}/${way}`, { method: "POST", revision });
+export function postStep(number: number, revision: number, direction: "undo" | "redo") {
+  const params = revisionOf(number, revision);
+  if (direction === "undo") return bodyOf(api.POST("/plans/{number}/undo", { params }));
+  return bodyOf(api.POST("/plans/{number}/redo", { params }));
+}
 
-export const draw = (community: string, body: Record<string, unknown>): Promise<Job> =>
-  ask(`/communities/${community}/plans`, { method: "POST", body });
+/** Who made the last edit of a plan; nothing where there is none. */
+export async function fetchLastAuthor(number: number): Promise<string> {
+  const params = { path: { number }, query: { limit: 1 } };
+  return (await bodyOf(api.GET("/plans/{number}/edits", { params }))).items[0]?.author ?? "";
+}
 
-export const complete = (id: number): Promise<Job> =>
-  ask(`/plans/${id}/complete`, { method: "POST" });
-export const cancel = (job: Job): Promise<Job> => ask(`/jobs/${job.id}`, { method: "DELETE" });
-export const copy = (id: number): Promise<Plan> => ask(`/plans/${id}/copy`, { method: "POST" });
+export const requestDrawing = (code: string, body: DrawRequest) =>
+  bodyOf(api.POST("/communities/{code}/plans", { params: { path: { code } }, body }));
 
-export const publish = (id: number, revision: number, note: string): Promise<Plan> =>
-  ask(`/plans/${id}/publish`, { method: "POST", revision, body: { note } });
+export const requestCompletion = (number: number) =>
+  bodyOf(api.POST("/plans/{number}/complete", { params: { path: { number } } }));
 
-export const discard = ({ id, revision }: Plan): Promise<void> =>
-  ask(`/plans/${id}`, { method: "DELETE", revision });
+export const fetchJob = (number: number) =>
+  bodyOf(api.GET("/jobs/{number}", { params: { path: { number } } }));
 
-export const comparison = (id: number, other: number): Promise<Comparison> =>
-  ask(`/plans/${id}/comparison?with=${other}`);
+export const cancelJob = (number: number) =>
+  bodyOf(api.DELETE("/jobs/{number}", { params: { path: { number } } }));
 
-export const moved = (id: number, other: number): Promise<Areas<MovedProperties>> =>
-  ask(`/plans/${id}/comparison/layer?with=${other}`);
+export const copyPlan = (number: number) =>
+  bodyOf(api.POST("/plans/{number}/copy", { params: { path: { number } } }));
+
+export const publishPlan = (number: number, revision: number, note: string) =>
+  bodyOf(
+    api.POST("/plans/{number}/publish", {
+      params: revisionOf(number, revision),
+      body: { note },
+    }),
+  );
+
+export const discardPlan = ({ id, revision }: Plan) =>
+  bodyOf(api.DELETE("/plans/{number}", { params: revisionOf(id, revision) }));
+
+export const fetchComparison = (number: number, other: number) =>
+  bodyOf(
+    api.GET("/plans/{number}/comparison", {
+      params: { path: { number }, query: { with: other } },
+    }),
+  );
+
+export const fetchMovedAtoms = (number: number, other: number): Promise<Areas<MovedAtom>> =>
+  bodyOf(
+    api.GET("/plans/{number}/comparison/layer", {
+      params: { path: { number }, query: { with: other } },
+    }),
+  );
+
+function revisionOf(number: number, revision: number) {
+  return { path: { number }, header: ifMatch(revision) };
+}

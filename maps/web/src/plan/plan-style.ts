@@ -1,48 +1,12 @@
-// How a plan is drawn: its layers over the city's style, and what the colours of cells can say.
+// The map style of a plan: its layers in place of the city's grids.
 
 import type { FeatureCollection } from "geojson";
 import type { ExpressionSpecification, LayerSpecification, StyleSpecification } from "maplibre-gl";
 
-export const SHADES = ["grid", "deviation", "density", "compound", "moved"] as const;
-/** What the colours of the cells say. */
-export type Shade = (typeof SHADES)[number];
-
 const GRID_LAYERS = ["grid-fill", "grid-border", "grid-selected", "grid-label", "community-fill"];
-export const NOTHING: FeatureCollection = { type: "FeatureCollection", features: [] };
-/** Below the limits to above them, also for eyes that see fewer colours (ColorBrewer PuOr). */
-export const DEVIATION = ["#5e3c99", "#b2abd2", "#f7f7f7", "#fdb863", "#e66101"];
-export const [STAYED, MOVED, ALONE] = ["#eceef0", "#e07b39", "#eceef0"];
-const MANY = 120;
+export const EMPTY: FeatureCollection = { type: "FeatureCollection", features: [] };
 
-/** Colours with the words of the catalogue that explain them. */
-export function legendOf(shade: Shade): [string, string][] {
-  const explained: Record<Shade, [string, string][]> = {
-    grid: [],
-    deviation: [
-      [DEVIATION[0]!, "shade_below"],
-      [DEVIATION[2]!, "shade_on_target"],
-      [DEVIATION[4]!, "shade_above"],
-    ],
-    density: [
-      [depth(0), "shade_few"],
-      [depth(MANY), "shade_many"],
-    ],
-    compound: [[ALONE, "shade_alone"]],
-    moved: [
-      [MOVED, "shade_came"],
-      [STAYED, "shade_stayed"],
-    ],
-  };
-  return explained[shade];
-}
-
-/** Light to dark blue by households. */
-export function depth(households: number): string {
-  const share = Math.min(1, households / MANY);
-  return `rgb(${Math.round(247 - share * 240)},${Math.round(251 - share * 170)},${Math.round(255 - share * 120)})`;
-}
-
-/** The city's style without its grids, and with the layers of a plan in their place. */
+/** The city's style with the layers of a plan in place of its grids. */
 export function planStyle(style: StyleSpecification, fills: string[]): StyleSpecification {
   const at = style.layers.findIndex((layer) => layer.id === "grid-fill");
   const layers = style.layers.filter((layer) => !GRID_LAYERS.includes(layer.id));
@@ -51,7 +15,7 @@ export function planStyle(style: StyleSpecification, fills: string[]): StyleSpec
   const halo = layers.findIndex((layer) => layer.id === "community-halo");
   layers.splice(halo, 0, ...borderLayers());
   layers.push(...labelLayers());
-  const plain = { type: "geojson" as const, data: NOTHING };
+  const plain = { type: "geojson" as const, data: EMPTY };
   style.sources = {
     ...style.sources,
     atoms: { ...plain, promoteId: "atom" },

@@ -1,28 +1,28 @@
-// What a plan is printed as.
+// The files that a plan is printed as.
 
 import { button, element } from "../dom";
 import { openFile } from "../http";
-import { text } from "../locale";
+import { languageTag, text } from "../locale";
 import type { Plan } from "./plan-api";
 
-const PAPERS = ["A3", "A4", "8K"];
+const PAPER_SIZES = ["A3", "A4", "8K"];
 
-export function printDialog(plan: Plan): void {
-  const lang = document.documentElement.lang.slice(0, 2);
-  const sheets = PAPERS.map((paper): [string, string] => [
+export function openPrintDialog(plan: Plan): void {
+  const lang = languageTag().slice(0, 2);
+  const sheets = PAPER_SIZES.map((paper): [string, string] => [
     `/plans/${plan.id}/sheet.pdf?paper=${paper}&lang=${lang}`,
     text("plan.print_sheet", { paper }),
   ]);
-  const people = plan.status === "published" ? ["notice", "cards"] : [];
-  const more = people.map((name): [string, string] => [
+  const staffPapers = plan.status === "published" ? ["notice", "cards"] : [];
+  const staffFiles = staffPapers.map((name): [string, string] => [
     `/communities/${plan.community_code}/${name}.pdf?lang=${lang}`,
     text(`plan.print_${name}`),
   ]);
-  const list: [string, string] = [
+  const assignment: [string, string] = [
     `/plans/${plan.id}/assignment.xlsx?lang=${lang}`,
     text("plan.print_assignment"),
   ];
-  const ways = [...sheets, list, ...more].map(([path, words]) =>
+  const buttons = [...sheets, assignment, ...staffFiles].map(([path, words]) =>
     button(words, () => void openFile(path)),
   );
   const dialog = element(
@@ -30,7 +30,7 @@ export function printDialog(plan: Plan): void {
     { "aria-label": text("plan.print"), class: "papers" },
     element("h2", {}, text("plan.print")),
     element("p", {}, text("plan.print_help")),
-    ...ways,
+    ...buttons,
     element(
       "div",
       { class: "ways" },

@@ -1,20 +1,20 @@
-// Putting a plan in force, with what stands against it and a note.
+// Publishing a plan, with its breaches and a note.
 
 import { button, element, notify } from "../dom";
 import { ProblemError } from "../http";
 import { text } from "../locale";
 import type { Draft } from "./draft";
-import * as api from "./plan-api";
-import { go } from "./route";
+import { fetchBreaches, publishPlan } from "./plan-api";
+import { goTo } from "./route";
 
-export async function publishDialog(draft: Draft): Promise<void> {
-  const { problems } = await api.problems(draft.plan.id);
+export async function openPublishDialog(draft: Draft): Promise<void> {
+  const breaches = await fetchBreaches(draft.plan.id);
   const note = element("textarea", { id: "note", rows: "3", maxlength: "500" });
   const dialog = element("dialog", { "aria-label": text("plan.publish") });
-  const yes = button(text("plan.publish"), () => void publish(draft, note.value, dialog), {
+  const confirm = button(text("plan.publish"), () => void publish(draft, note.value, dialog), {
     class: "primary",
   });
-  const against = problems.map((one) => element("li", {}, one.detail));
+  const rows = breaches.map(({ detail }) => element("li", {}, detail));
   dialog.append(
     element(
       "h2",
@@ -25,12 +25,12 @@ export async function publishDialog(draft: Draft): Promise<void> {
       }),
     ),
     element("p", {}, text("plan.publish_means")),
-    against.length ? element("div", { class: "trouble" }, element("ul", {}, ...against)) : "",
+    rows.length ? element("div", { class: "trouble" }, element("ul", {}, ...rows)) : "",
     element("label", { for: "note" }, text("plan.note"), note),
     element(
       "div",
       { class: "ways" },
-      yes,
+      confirm,
       button(text("plan.leave_it"), () => dialog.remove()),
     ),
   );
@@ -41,10 +41,10 @@ export async function publishDialog(draft: Draft): Promise<void> {
 
 async function publish(draft: Draft, note: string, dialog: HTMLDialogElement): Promise<void> {
   try {
-    await api.publish(draft.plan.id, draft.plan.revision, note);
+    await publishPlan(draft.plan.id, draft.plan.revision, note);
     dialog.remove();
     notify(text("plan.published"), undefined, "calm");
-    go(`/plan/c/${draft.plan.community_code}`);
+    goTo(`/plan/c/${draft.plan.community_code}`);
   } catch (error) {
     if (error instanceof ProblemError && error.status === 412) await draft.reload();
     notify((error as Error).message);

@@ -1,11 +1,11 @@
-// Score cards, side by side.
+// A table of the score cards of plans, side by side.
 
 import { element } from "../dom";
 import { formatNumber, optionalText, text } from "../locale";
 import type { Plan, Score } from "./plan-api";
 
-/** Figures of the card, how they are written, and which way is better. */
-const FIGURES: [string, (value: number) => string, "more" | "less" | ""][] = [
+/** Figures, their formats, and which way is better. */
+const FIGURES: [keyof Score, (value: number) => string, "more" | "less" | ""][] = [
   ["grids", formatNumber, ""],
   ["households", formatNumber, ""],
   ["within_limits", (value) => `${Math.round(value * 100)}%`, "more"],
@@ -23,16 +23,16 @@ const FIGURES: [string, (value: number) => string, "more" | "less" | ""][] = [
   ["moved", formatNumber, "less"],
 ];
 
-export function scoreTable(plans: Plan[]): HTMLElement {
-  const rows = FIGURES.flatMap(([key, write, better]) => {
+export function scoreTable(plans: Pick<Plan, "version" | "score">[]): HTMLElement {
+  const rows = FIGURES.flatMap(([key, format, better]) => {
     const values = plans.map(({ score }) => figure(score, key));
     if (values.every((value) => value === null)) return [];
-    const best = better && plans.length > 1 ? bestOf(values, better) : null;
+    const best = better && plans.length > 1 ? bestValue(values, better) : null;
     const cells = values.map((value) =>
       element(
         "td",
         value !== null && value === best ? { class: "best" } : {},
-        value === null ? "—" : write(value),
+        value === null ? "—" : format(value),
       ),
     );
     return [
@@ -52,19 +52,19 @@ export function scoreTable(plans: Plan[]): HTMLElement {
   return element("table", { class: "card" }, ...head, element("tbody", {}, ...rows));
 }
 
-/** Why the limits are not met, in the reader's language. */
-export function reasons(score: Score): string[] {
-  const found = (score.reasons ?? []) as [string, Record<string, string | number>][];
-  return found.map(([key, fields]) => text(`reason.${key}`, fields));
+/** Why limits are not met, in the reader's language. */
+export function reasonTexts(score: Score): string[] {
+  return (score.reasons ?? []).map(([key, fields]) => text(`reason.${key}`, fields));
 }
 
-function figure(score: Score, key: string): number | null {
+function figure(score: Score, key: keyof Score): number | null {
   const value = score[key];
   return typeof value === "number" || typeof value === "boolean" ? Number(value) : null;
 }
 
-function bestOf(values: (number | null)[], better: "more" | "less"): number | null {
-  const there = values.filter((value) => value !== null);
-  if (new Set(there).size < 2) return null;
-  return better === "more" ? Math.max(...there) : Math.min(...there);
+/** The best of values that differ; null where they do not. */
+export function bestValue(values: (number | null)[], better: "more" | "less"): number | null {
+  const known = values.filter((value) => value !== null);
+  if (new Set(known).size < 2) return null;
+  return better === "more" ? Math.max(...known) : Math.min(...known);
 }

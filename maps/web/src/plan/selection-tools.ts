@@ -1,11 +1,12 @@
-// Gestures that choose cells: click, brush, eraser, lasso, rectangle, a whole compound, and a shape
+// Gestures that select cells: click, brush, eraser, lasso, rectangle, whole compound, and a shape
 // drawn corner by corner.
 
 import type { Polygon, Position } from "geojson";
 import type { MapMouseEvent, MapTouchEvent } from "maplibre-gl";
 import { contains } from "./coverage";
 import type { Draft } from "./draft";
-import { centre, type View } from "./plan-map";
+import { cellCentre } from "./plan-features";
+import type { PlanMap } from "./plan-map";
 
 export const TOOLS = [
   "click",
@@ -17,132 +18,140 @@ export const TOOLS = [
   "dedicated",
 ] as const;
 export type Tool = (typeof TOOLS)[number];
-/** Tools by which one drags over the map. */
-const DRAGGED: Tool[] = ["brush", "eraser", "lasso", "rectangle"];
+/** Tools that are dragged over the map. */
+const DRAG_TOOLS: Tool[] = ["brush", "eraser", "lasso", "rectangle"];
 
 type Pointer = MapMouseEvent | MapTouchEvent;
 
-export interface Gestures {
-  /** Cells under the pointer before anything is pressed; null where there are none. */
-  over(atoms: number[] | null, at: { x: number; y: number }): void;
-  /** Cells chosen so far while a gesture goes on. */
-  choosing(atoms: Set<number>): void;
-  /** A gesture has ended with these cells. */
-  chosen(atoms: Set<number>, event: { alternative: boolean }): void;
+export interface SelectionHandlers {
+  /** The atoms under the pointer; null where there are none. */
+  onHover(atoms: number[] | null): void;
+  /** The atoms that a gesture has selected so far. */
+  onSelecting(atoms: Set<number>): void;
+  /** The atoms that a gesture has selected, and whether Alt was pressed. */
+  onSelected(atoms: Set<number>, isAlternative: boolean): void;
 }
 
-export class Tools {
+export class SelectionTools {
   tool: Tool = "click";
-  brush = 28;
-  private pen: { put(): void } | null = null;
-  private drawing: { ring: Position[]; atoms: Set<number>; from: { x: number; y: number } } | null =
+  /** In pixels. */
+  brushRadius = 28;
+  private shapeEditor: { stop(): void } | null = null;
+  private gesture: { ring: Position[]; atoms: Set<number>; from: { x: number; y: number } } | null =
     null;
 
   constructor(
-    private readonly view: View,
+    private readonly view: PlanMap,
     private readonly draft: () => Draft,
-    private readonly on: Gestures,
+    private readonly handlers: SelectionHandlers,
   ) {
     const { map } = view;
-    map.on("mousemove", (event) => this.moved(event));
-    map.on("mouseout", () => this.on.over(null, { x: 0, y: 0 }));
-    map.on("mousedown", (event) => this.pressed(event));
-    map.on("touchstart", (event) => event.points.length === 1 && this.pressed(event));
-    map.on("touchmove", (event) => event.points.length === 1 && this.moved(event));
-    map.on("touchend", () => this.released());
-    window.addEventListener("mouseup", () => this.released());
-    map.on("click", (event) => this.clicked(event));
+    map.on("mousemove", (event) => this.moveGesture(event));
+    map.on("mouseout", () => this.handlers.onHover(null));
+    map.on("mousedown", (event) => this.startGesture(event));
+    map.on("touchstart", (event) => event.points.length === 1 && this.startGesture(event));
+    map.on("touchmove", (event) => event.points.length === 1 && this.moveGesture(event));
+    map.on("touchend", () => this.endGesture());
+    window.addEventListener("mouseup", () => this.endGesture());
+    map.on("click", (event) => this.handleClick(event));
   }
 
-  use(tool: Tool): void {
+  setTool(tool: Tool): void {
     this.tool = tool;
     this.cancel();
     const { dragPan, boxZoom } = this.view.map;
-    if (this.drags) dragPan.disable();
+    if (this.isDragTool) dragPan.disable();
     else dragPan.enable();
     boxZoom.disable();
     this.view.map.getCanvas().style.cursor =
-      this.drags || tool === "dedicated" ? "crosshair" : "pointer";
+      this.isDragTool || tool === "dedicated" ? "crosshair" : "pointer";
     if (tool === "dedicated") void this.drawShape();
   }
 
-  /** Let a shape be drawn; what stands in it is chosen when it closes. */
+  /** Let a shape be drawn, which selects the atoms in it when it is closed. */
   private async drawShape(): Promise<void> {
-    const { Pen } = await import("./shape-editor");
+    const { ShapeEditor } = await import("./shape-editor");
     if (this.tool !== "dedicated") return;
-    const pen = new Pen(this.view.map, (shape) =>
-      this.on.chosen(this.within(shape), { alternative: false }),
+    const shapes = new ShapeEditor(this.view.map, (shape) =>
+      this.handlers.onSelected(this.atomsInArea(shape), false),
     );
-    pen.draw("polygon");
-    this.pen = pen;
+    shapes.setMode("polygon");
+    this.shapeEditor = shapes;
   }
 
   cancel(): void {
-    this.drawing = null;
-    this.pen?.put();
-    this.pen = null;
-    this.view.gesture(null);
+    this.gesture = null;
+    this.shapeEditor?.stop();
+    this.shapeEditor = null;
+    this.view.showGesture(null);
   }
 
-  private get drags(): boolean {
-    return DRAGGED.includes(this.tool);
+  private get isDragTool(): boolean {
+    return DRAG_TOOLS.includes(this.tool);
   }
 
-  private get brushes(): boolean {
+  private get isBrush(): boolean {
     return this.tool === "brush" || this.tool === "eraser";
   }
 
-  private pressed(event: Pointer): void {
-    if (!this.drags || ("originalEvent" in event && (event.originalEvent as MouseEvent).button > 0))
+  private startGesture(event: Pointer): void {
+    if (
+      !this.isDragTool ||
+      ("originalEvent" in event && (event.originalEvent as MouseEvent).button > 0)
+    )
       return;
     event.preventDefault();
     const { x, y } = event.point;
-    this.drawing = { ring: [event.lngLat.toArray()], atoms: new Set(), from: { x, y } };
-    this.moved(event);
+    this.gesture = { ring: [event.lngLat.toArray()], atoms: new Set(), from: { x, y } };
+    this.moveGesture(event);
   }
 
-  private moved(event: Pointer): void {
-    const { drawing } = this;
-    if (!drawing) return this.hovered(event);
-    if (this.brushes) {
-      for (const atom of this.under(event.point)) drawing.atoms.add(atom);
-      this.view.gesture(this.circle(event.point));
-    } else {
-      drawing.ring =
-        this.tool === "rectangle"
-          ? this.box(drawing.from, event.point)
-          : [...drawing.ring, event.lngLat.toArray()];
-      drawing.atoms = this.inside(drawing.ring);
-      this.view.gesture(drawing.ring);
+  private moveGesture(event: Pointer): void {
+    const { gesture } = this;
+    if (!gesture) {
+      this.handleHover(event);
+      return;
     }
-    this.on.choosing(drawing.atoms);
+    if (this.isBrush) {
+      for (const atom of this.brushedAtoms(event.point)) gesture.atoms.add(atom);
+      this.view.showGesture(this.brushRing(event.point));
+    } else {
+      gesture.ring =
+        this.tool === "rectangle"
+          ? this.rectangleRing(gesture.from, event.point)
+          : [...gesture.ring, event.lngLat.toArray()];
+      gesture.atoms = this.atomsInRing(gesture.ring);
+      this.view.showGesture(gesture.ring);
+    }
+    this.handlers.onSelecting(gesture.atoms);
   }
 
-  private hovered(event: Pointer): void {
-    if (this.brushes) this.view.gesture(this.circle(event.point));
+  private handleHover(event: Pointer): void {
+    if (this.isBrush) this.view.showGesture(this.brushRing(event.point));
     if (this.tool === "dedicated") return;
     const atom = this.view.atomAt(event.point);
-    const atoms = atom === null ? null : this.tool === "compound" ? this.compound(atom) : [atom];
-    this.on.over(this.drags ? null : atoms, event.point);
+    const atoms =
+      atom === null ? null : this.tool === "compound" ? this.compoundAtoms(atom) : [atom];
+    this.handlers.onHover(this.isDragTool ? null : atoms);
   }
 
-  private released(): void {
-    const { drawing } = this;
-    if (!drawing) return;
+  private endGesture(): void {
+    const { gesture } = this;
+    if (!gesture) return;
     this.cancel();
-    this.on.chosen(drawing.atoms, { alternative: false });
+    this.handlers.onSelected(gesture.atoms, false);
   }
 
-  private clicked(event: MapMouseEvent): void {
-    if (this.drags || this.tool === "dedicated") return;
+  private handleClick(event: MapMouseEvent): void {
+    if (this.isDragTool || this.tool === "dedicated") return;
     const atom = this.view.atomAt(event.point);
     if (atom === null) return;
-    const atoms = this.tool === "compound" ? this.compound(atom) : [atom];
-    this.on.chosen(new Set(atoms), { alternative: event.originalEvent.altKey });
+    const atoms = this.tool === "compound" ? this.compoundAtoms(atom) : [atom];
+    this.handlers.onSelected(new Set(atoms), event.originalEvent.altKey);
   }
 
-  /** The cells of the same compound, or of the same grid's block where there is none. */
-  private compound(atom: number): number[] {
+  /** The atoms of the same compound; the atom alone where it is in none. */
+  private compoundAtoms(atom: number): number[] {
     const { compound } = this.draft().cell(atom);
     if (!compound) return [atom];
     return this.draft()
@@ -150,26 +159,26 @@ export class Tools {
       .map((cell) => cell.atom);
   }
 
-  private under({ x, y }: { x: number; y: number }): number[] {
-    const r = this.brush;
+  private brushedAtoms({ x, y }: { x: number; y: number }): number[] {
+    const radius = this.brushRadius;
     return this.draft()
       .cells.flatMap((cell, index) => {
-        const at = this.view.map.project(centre(this.draft(), index) as [number, number]);
-        return Math.hypot(at.x - x, at.y - y) <= r ? [cell.atom] : [];
+        const at = this.view.map.project(cellCentre(this.draft(), index) as [number, number]);
+        return Math.hypot(at.x - x, at.y - y) <= radius ? [cell.atom] : [];
       })
       .concat(this.view.atomAt({ x, y }) ?? []);
   }
 
-  private circle({ x, y }: { x: number; y: number }): Position[] {
+  private brushRing({ x, y }: { x: number; y: number }): Position[] {
     return Array.from({ length: 32 }, (_, step) => {
       const turn = (step / 32) * 2 * Math.PI;
       return this.view.map
-        .unproject([x + this.brush * Math.cos(turn), y + this.brush * Math.sin(turn)])
+        .unproject([x + this.brushRadius * Math.cos(turn), y + this.brushRadius * Math.sin(turn)])
         .toArray();
     });
   }
 
-  private box(from: { x: number; y: number }, to: { x: number; y: number }): Position[] {
+  private rectangleRing(from: { x: number; y: number }, to: { x: number; y: number }): Position[] {
     const corners: [number, number][] = [
       [from.x, from.y],
       [to.x, from.y],
@@ -179,15 +188,15 @@ export class Tools {
     return corners.map((corner) => this.view.map.unproject(corner).toArray());
   }
 
-  private inside(ring: Position[]): Set<number> {
+  private atomsInRing(ring: Position[]): Set<number> {
     if (ring.length < 3) return new Set();
-    return this.within({ type: "Polygon", coordinates: [[...ring, ring[0]!]] });
+    return this.atomsInArea({ type: "Polygon", coordinates: [[...ring, ring[0]!]] });
   }
 
-  private within(area: Polygon): Set<number> {
-    const found = this.draft().cells.filter((_, index) =>
-      contains(area, centre(this.draft(), index)),
+  private atomsInArea(area: Polygon): Set<number> {
+    const cells = this.draft().cells.filter((_, index) =>
+      contains(area, cellCentre(this.draft(), index)),
     );
-    return new Set(found.map((cell) => cell.atom));
+    return new Set(cells.map((cell) => cell.atom));
   }
 }

@@ -1,4 +1,4 @@
-// Shapes drawn on a map corner by corner, by terra-draw: loaded only when somebody draws one.
+// Shapes drawn on a map corner by corner with terra-draw; loaded when a shape is to be drawn.
 
 import type { Polygon } from "geojson";
 import type { Map as LibreMap } from "maplibre-gl";
@@ -10,49 +10,49 @@ import {
 } from "terra-draw";
 import { TerraDrawMapLibreGLAdapter } from "terra-draw-maplibre-gl-adapter";
 
-export type PenMode = "polygon" | "rectangle" | "select";
+export type ShapeMode = "polygon" | "rectangle" | "select";
 
-const INK = "#8c2f39";
+const COLOUR = "#8c2f39";
 const STYLES = {
-  fillColor: INK,
+  fillColor: COLOUR,
   fillOpacity: 0.2,
-  outlineColor: INK,
+  outlineColor: COLOUR,
   outlineWidth: 2.5,
-  closingPointColor: INK,
+  closingPointColor: COLOUR,
 } as const;
 const CORNERS = {
   feature: { draggable: true, coordinates: { midpoints: true, draggable: true, deletable: true } },
 };
 
-export class Pen {
-  private readonly drawing: TerraDraw;
+export class ShapeEditor {
+  private readonly terraDraw: TerraDraw;
 
-  /** `finished` is told each shape when it closes, and again after it was changed. */
-  constructor(map: LibreMap, finished: (shape: Polygon, id: string) => void) {
-    this.drawing = new TerraDraw({
+  /** `onFinish` gets each shape when it is closed, and again after a change. */
+  constructor(map: LibreMap, onFinish: (shape: Polygon, id: string) => void) {
+    this.terraDraw = new TerraDraw({
       adapter: new TerraDrawMapLibreGLAdapter({ map }),
       modes: [
         new TerraDrawPolygonMode({ styles: STYLES }),
         new TerraDrawRectangleMode({
-          styles: { fillColor: INK, fillOpacity: 0.2, outlineColor: INK, outlineWidth: 2.5 },
+          styles: { fillColor: COLOUR, fillOpacity: 0.2, outlineColor: COLOUR, outlineWidth: 2.5 },
         }),
         new TerraDrawSelectMode({ flags: { polygon: CORNERS, rectangle: CORNERS } }),
       ],
     });
-    this.drawing.start();
-    this.drawing.on("finish", (id) => {
-      const shape = this.drawing.getSnapshotFeature(id)?.geometry;
-      if (shape?.type === "Polygon") finished(shape as Polygon, String(id));
+    this.terraDraw.start();
+    this.terraDraw.on("finish", (id) => {
+      const shape = this.terraDraw.getSnapshotFeature(id)?.geometry;
+      if (shape?.type === "Polygon") onFinish(shape as Polygon, String(id));
     });
   }
 
-  draw(mode: PenMode): void {
-    this.drawing.setMode(mode);
+  setMode(mode: ShapeMode): void {
+    this.terraDraw.setMode(mode);
   }
 
-  /** Bring back shapes of before, and let them keep their names. */
-  restore(shapes: { id: string; geometry: Polygon }[]): void {
-    this.drawing.addFeatures(
+  /** Add shapes drawn before, under the same ids. */
+  addShapes(shapes: { id: string; geometry: Polygon }[]): void {
+    this.terraDraw.addFeatures(
       shapes.map(({ id, geometry }) => ({
         type: "Feature",
         id,
@@ -62,13 +62,12 @@ export class Pen {
     );
   }
 
-  /** Take a shape away. */
-  erase(id: string): void {
-    this.drawing.removeFeatures([id]);
+  removeShape(id: string): void {
+    this.terraDraw.removeFeatures([id]);
   }
 
-  /** Put the pen down, and take its shapes off the map. */
-  put(): void {
-    this.drawing.stop();
+  /** Stop drawing and remove all shapes from the map. */
+  stop(): void {
+    this.terraDraw.stop();
   }
 }

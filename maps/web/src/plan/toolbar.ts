@@ -1,71 +1,72 @@
-// The bar above the map: tools, the size of the brush, what the colours say.
+// The toolbar above the map: tools, brush size, and what the colours show.
 
 import { button, element, elementById, icon } from "../dom";
 import { text } from "../locale";
 import type { Draft } from "./draft";
 import { ICONS } from "./icons";
-import type { View } from "./plan-map";
-import { legendOf, SHADES, type Shade } from "./plan-style";
-import { TOOLS, type Tool, type Tools } from "./selection-tools";
+import type { PlanMap } from "./plan-map";
+import { type SelectionTools, TOOLS, type Tool } from "./selection-tools";
+import { SHADINGS, type Shading, shadingLegend } from "./shading";
 
-export interface Barred {
+export interface ToolbarOptions {
   draft: Draft;
-  tools: Tools;
-  view: View;
-  use(tool: Tool): void;
-  shaded(): void;
+  tools: SelectionTools;
+  view: PlanMap;
+  setTool(tool: Tool): void;
+  onShading(): void;
 }
 
-export function showBar(barred: Barred): void {
-  const { draft } = barred;
+export function showToolbar(options: ToolbarOptions): void {
+  const { draft, tools } = options;
   const bar = elementById("tools");
   bar.hidden = false;
   bar.setAttribute("aria-label", text("plan.tools"));
-  const names = draft.editable ? TOOLS.filter((name) => name !== "eraser" || draft.hasHome) : [];
+  const names = draft.isEditable ? TOOLS.filter((name) => name !== "eraser" || draft.hasHome) : [];
   bar.replaceChildren(
-    ...names.map((name) => toolButton(barred, name)),
-    ...(draft.editable ? [brushSize(barred.tools)] : []),
-    shades(barred),
+    ...names.map((name) => toolButton(options, name)),
+    ...(draft.isEditable ? [brushSize(tools)] : []),
+    shadingChoice(options),
   );
 }
 
-export function press(tool: Tool): void {
-  for (const one of elementById("tools").querySelectorAll<HTMLElement>("[data-tool]")) {
-    one.setAttribute("aria-pressed", String(one.dataset.tool === tool));
+export function markActiveTool(tool: Tool): void {
+  for (const item of elementById("tools").querySelectorAll<HTMLElement>("[data-tool]")) {
+    item.setAttribute("aria-pressed", String(item.dataset.tool === tool));
   }
   elementById("tools").classList.toggle("brushing", tool === "brush" || tool === "eraser");
 }
 
-function toolButton({ use }: Barred, name: Tool): HTMLElement {
-  const made = button(icon(ICONS[name]), () => use(name), {
+function toolButton({ setTool }: ToolbarOptions, name: Tool): HTMLElement {
+  return button(icon(ICONS[name]), () => setTool(name), {
     class: "tool",
     title: text(`plan.tool_${name}_help`),
     "data-tool": name,
+    "aria-label": text(`plan.tool_${name}`),
   });
-  made.setAttribute("aria-label", text(`plan.tool_${name}`));
-  return made;
 }
 
-function brushSize(tools: Tools): HTMLElement {
+function brushSize(tools: SelectionTools): HTMLElement {
   const size = element("input", {
     type: "range",
     min: "10",
     max: "90",
-    value: String(tools.brush),
+    value: String(tools.brushRadius),
   });
   size.setAttribute("aria-label", text("plan.brush_size"));
-  size.addEventListener("input", () => (tools.brush = Number(size.value)));
+  size.addEventListener("input", () => {
+    tools.brushRadius = Number(size.value);
+  });
   return size;
 }
 
-function shades({ draft, view, shaded }: Barred): HTMLElement {
+function shadingChoice({ draft, view, onShading }: ToolbarOptions): HTMLElement {
   const legend = element("ul", { class: "shades" });
   const choice = element("select", { "aria-label": text("plan.colour_by") });
-  for (const name of SHADES.filter((one) => one !== "moved" || draft.hasHome)) {
+  for (const name of SHADINGS.filter((name) => name !== "moved" || draft.hasHome)) {
     choice.append(element("option", { value: name }, text(`plan.shade_${name}`)));
   }
   const show = () => {
-    const rows = legendOf(view.shade).map(([colour, words]) => {
+    const rows = shadingLegend(view.shading).map(([colour, words]) => {
       const mark = element("i", { class: "swatch" });
       mark.style.background = colour;
       return element("li", {}, mark, text(`plan.${words}`));
@@ -73,9 +74,9 @@ function shades({ draft, view, shaded }: Barred): HTMLElement {
     legend.replaceChildren(...rows);
   };
   choice.addEventListener("change", () => {
-    view.shade = choice.value as Shade;
+    view.shading = choice.value as Shading;
     show();
-    shaded();
+    onShading();
   });
   return element("span", { class: "shading" }, choice, legend);
 }

@@ -1,13 +1,19 @@
-// The card of the grid that was clicked, and the list of communities.
+// The card of the selected grid, and the list of communities.
 
+import type { Extent } from "../bounds";
 import { element, elementById } from "../dom";
 import { formatNumber, text } from "../locale";
-import type { Collection, Community, Grid, Manager, Station } from "./public-api";
+import type { Communities, Community, Grid, GridCard, Manager, Station } from "./public-api";
 
-/** Where those who work with the grids sign in. */
-const DESKS = ["plan", "fire", "data"];
+/** The pages for staff. */
+const STAFF_PAGES = ["plan", "fire", "data"];
 
-export function showGrid(grid: Grid, fill: string, onClose: () => void): void {
+/** Show a grid; without manager and station until those are loaded. */
+export function showGrid(
+  grid: Grid & Partial<Pick<GridCard, "manager" | "station">>,
+  fill: string,
+  onClose: () => void,
+): void {
   const panel = elementById("panel");
   const close = element("button", { type: "button", class: "close" }, "×");
   close.setAttribute("aria-label", text("page.close"));
@@ -40,10 +46,10 @@ export function hidePanel(): void {
 }
 
 export function showCommunities(
-  found: Collection<Community>,
-  onChoose: (extent: number[]) => void,
+  { features }: Communities,
+  onChoose: (extent: Extent) => void,
 ): void {
-  const rows = found.features.map((feature) => {
+  const rows = features.map((feature) => {
     const row = element(
       "button",
       { type: "button" },
@@ -60,13 +66,13 @@ export function showCommunities(
       "footer",
       {},
       `${text("page.for_staff")} `,
-      ...DESKS.map((name) => element("a", { href: `/${name}` }, text(`page.desk_${name}`))),
+      ...STAFF_PAGES.map((name) => element("a", { href: `/${name}` }, text(`page.desk_${name}`))),
     ),
   );
 }
 
 function managerCard({ name, phone, duties, photo }: Manager): HTMLElement {
-  const said = element(
+  const details = element(
     "div",
     {},
     element("small", {}, text("page.manager")),
@@ -77,7 +83,7 @@ function managerCard({ name, phone, duties, photo }: Manager): HTMLElement {
   const face = photo
     ? element("img", { src: photo, alt: name })
     : element("span", { class: "face", "aria-hidden": "true" }, name.slice(0, 1));
-  return element("div", { class: "manager" }, face, said);
+  return element("div", { class: "manager" }, face, details);
 }
 
 function stationLine({ name, phone, address }: Station): HTMLElement {

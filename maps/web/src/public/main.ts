@@ -12,89 +12,89 @@ import { palette, showLegend } from "../legend";
 import {
   formatNumber,
   type Language,
+  languageTag,
   loadLocale,
+  otherLanguage,
   preferredLanguage,
   rememberLanguage,
   text,
 } from "../locale";
 import { createMap, loadStyle, selectGrid } from "../map";
-import { attachSearch, labelSearchField, type SearchHit, searchCity } from "../search";
+import { attachSearch, type CityHit, labelSearchField, searchCity } from "../search";
 import { showTour, showTourOnFirstVisit } from "../tour";
 import { largestCityExtent } from "./city-extent";
 import { hidePanel, showCommunities, showGrid } from "./grid-card";
 import {
-  type Collection,
-  type Community,
-  cityName,
-  communities,
+  type Communities,
+  fetchCityName,
+  fetchCommunities,
+  fetchGrid,
+  fetchGridAt,
   type Grid,
-  gridAt,
-  gridOf,
   type Status,
 } from "./public-api";
 import "./public.css";
 
-const wide = window.matchMedia("(min-width: 720px)");
+const wideScreen = window.matchMedia("(min-width: 720px)");
+const PLACE_ZOOM = 16.5;
 
-/** What the page shows: the communities with their figures, and of which plans. */
+/** The communities with the figures of their plans in force, or of their drafts. */
 interface PageState {
   city: string;
-  found: Collection<Community>;
+  communities: Communities;
   status: Status;
 }
 
 async function start(): Promise<void> {
   const lang = preferredLanguage();
-  // all at once: what is asked for one after the other is what a first visit waits for
-  const usual = loadStyle(lang, "published", true);
-  const [shown] = await Promise.all([loadState(), loadLocale(lang), usual]);
-  const style = shown.status === "published" ? await usual : await loadStyle(lang, shown.status);
-  const map = createMap(style, largestCityExtent(shown.found));
-  writePage(map, lang, shown, style);
-  map.on("click", (event) => void handleClick(map, event, shown));
+  // all at once: a first visit waits for requests made one after the other
+  const published = loadStyle(lang, "published", true);
+  const [state] = await Promise.all([loadState(), loadLocale(lang), published]);
+  const style = await (state.status === "published" ? published : loadStyle(lang, state.status));
+  const map = createMap(style, largestCityExtent(state.communities));
+  writePage(map, state, style);
+  map.on("click", (event) => void handleClick(map, event, state));
   map.on("error", (event) => notify(text("page.failed", { reason: event.error.message })));
   attachCursor(map);
-  elementById("language").addEventListener("click", () => void switchLanguage(map, shown));
-  elementById("here").addEventListener("click", () => locateReader(map, shown));
+  elementById("language").addEventListener("click", () => void switchLanguage(map, state));
+  elementById("here").addEventListener("click", () => locateReader(map, state));
   elementById("help").addEventListener("click", () => showTour("public"));
-  attachSearch({ search: searchCity, choose: (found) => void goToHit(map, shown, found) });
-  attachList(map, shown.found);
+  attachSearch({ search: searchCity, choose: (hit) => void goToHit(map, state, hit) });
+  attachList(map, state.communities);
   attachKeys(map);
-  const asked = new URLSearchParams(location.search).get("grid");
-  if (asked) void openGridByCode(map, asked);
+  const code = new URLSearchParams(location.search).get("grid");
+  if (code) void openGridByCode(map, code);
   else showTourOnFirstVisit("public");
-  // for the tests of the page, which ask the map what it has drawn
+  // for the tests, which query what the map shows
   Object.assign(window, { gridatlas: { map } });
 }
 
-/** The plans in force; where none has been published yet, the latest drafts. */
+/** Load the plans in force, or the drafts where none is published. */
 async function loadState(): Promise<PageState> {
-  const asked = new URLSearchParams(location.search).get("status");
-  const first: Status = asked === "draft" ? "draft" : "published";
-  const [city, found] = await Promise.all([cityName(), communities(first)]);
-  if (asked === first || hasGrids(found)) return { city, found, status: first };
-  const drafts = await communities("draft");
-  return { city, found: drafts, status: hasGrids(drafts) ? "draft" : "published" };
+  const requested = new URLSearchParams(location.search).get("status");
+  const status: Status = requested === "draft" ? "draft" : "published";
+  const [city, communities] = await Promise.all([fetchCityName(), fetchCommunities(status)]);
+  if (requested === status || hasGrids(communities)) return { city, communities, status };
+  const drafts = await fetchCommunities("draft");
+  return { city, communities: drafts, status: hasGrids(drafts) ? "draft" : "published" };
 }
 
-function hasGrids(found: Collection<Community>): boolean {
-  return found.features.some((feature) => feature.properties.grids !== null);
+function hasGrids({ features }: Communities): boolean {
+  return features.some((feature) => feature.properties.grids !== null);
 }
 
-/** Write every word of the page. */
+/** Write all texts of the page. */
 function writePage(
   map: LibreMap,
-  lang: Language,
-  shown: PageState,
+  { city, communities, status }: PageState,
   style: StyleSpecification,
 ): void {
-  const { city, found, status } = shown;
   const title = city ? text("page.title_of", { city }) : text("page.title");
   document.title = `${title} · Gridatlas`;
   elementById("brand").querySelector("h1")!.textContent = title;
-  elementById("brand").querySelector("p")!.textContent = totalsText(found);
+  elementById("brand").querySelector("p")!.textContent = totalsText(communities);
   elementById("language").textContent = text("page.language");
-  elementById("language").lang = lang === "zh" ? "en" : "zh-CN";
+  elementById("language").lang = languageTag(otherLanguage());
   elementById("list-toggle").setAttribute("aria-label", text("page.list"));
   elementById("help").setAttribute("aria-label", text("tour.help"));
   elementById("help").title = text("tour.help");
@@ -107,53 +107,53 @@ function writePage(
   elementById("here").title = text("page.here");
   labelSearchField();
   showLegend(style);
-  showCommunities(found, (extent) => {
-    if (!wide.matches) toggleList(false);
+  showCommunities(communities, (extent) => {
+    if (!wideScreen.matches) toggleList(false);
     fitExtent(map, extent);
   });
-  if (found.features.length === 0) notify(text("page.empty"));
+  if (communities.features.length === 0) notify(text("page.empty"));
 }
 
-function totalsText(found: Collection<Community>): string {
-  const drawn = found.features.map((feature) => feature.properties);
+function totalsText({ features }: Communities): string {
+  const communities = features.map((feature) => feature.properties);
   const sum = (values: (number | null)[]) =>
     formatNumber(values.reduce<number>((total, value) => total + (value ?? 0), 0));
   return text("page.totals", {
-    communities: formatNumber(drawn.length),
-    grids: sum(drawn.map((community) => community.grids)),
-    households: sum(drawn.map((community) => community.households)),
+    communities: formatNumber(communities.length),
+    grids: sum(communities.map((community) => community.grids)),
+    households: sum(communities.map((community) => community.households)),
   });
 }
 
-async function switchLanguage(map: LibreMap, shown: PageState): Promise<void> {
-  const lang: Language = document.documentElement.lang === "zh-CN" ? "en" : "zh";
+async function switchLanguage(map: LibreMap, state: PageState): Promise<void> {
+  const lang: Language = otherLanguage();
   rememberLanguage(lang);
   await loadLocale(lang);
-  const style = await loadStyle(lang, shown.status, true);
+  const style = await loadStyle(lang, state.status, true);
   map.setStyle(style);
   clearSelection(map);
-  writePage(map, lang, shown, style);
+  writePage(map, state, style);
 }
 
-/** A click on a grid opens its card; on a community, where grids are too small yet, goes there. */
-async function handleClick(map: LibreMap, event: MapMouseEvent, shown: PageState): Promise<void> {
-  const hit = map.queryRenderedFeatures(event.point, { layers: ["grid-fill", "community-fill"] });
-  const community = hit.find((area) => area.layer.id === "community-fill");
-  if (community) return goToCommunity(map, shown.found, String(community.properties.code));
-  if (hit.length === 0) return clearSelection(map);
+/** Open the clicked grid, or go to the clicked community where grids are too small to show. */
+async function handleClick(map: LibreMap, event: MapMouseEvent, state: PageState): Promise<void> {
+  const areas = map.queryRenderedFeatures(event.point, { layers: ["grid-fill", "community-fill"] });
+  const community = areas.find((area) => area.layer.id === "community-fill");
+  if (community) return goToCommunity(map, state.communities, String(community.properties.code));
+  if (areas.length === 0) return clearSelection(map);
   const { lng, lat } = event.lngLat.wrap();
-  await openGridAt(map, shown, lng, lat);
+  await openGridAt(map, state, lng, lat);
 }
 
-/** Open the card of the grid at a place; tell whether there is one. */
+/** Open the card of the grid at a place; return whether there is one. */
 async function openGridAt(
   map: LibreMap,
-  shown: PageState,
+  state: PageState,
   lon: number,
   lat: number,
 ): Promise<boolean> {
   try {
-    const grid = await gridAt(lon, lat, shown.status);
+    const grid = await fetchGridAt(lon, lat, state.status);
     if (!grid) clearSelection(map);
     else await showCard(map, grid);
     return grid !== null;
@@ -163,21 +163,21 @@ async function openGridAt(
   }
 }
 
-/** Show what is known of a grid at once, and its manager as soon as that has come. */
+/** Show the figures of a grid at once, and its manager when loaded. */
 async function showCard(map: LibreMap, grid: Grid): Promise<void> {
   const fill = palette(map.getStyle())[grid.colour] ?? "";
   selectGrid(map, grid.code);
   showGrid(grid, fill, () => clearSelection(map));
   if (grid.status !== "published") return;
-  const { properties } = await gridOf(grid.code);
-  if (elementById("panel").dataset.grid === grid.code)
-    showGrid({ ...grid, ...properties }, fill, () => clearSelection(map));
+  const { properties } = await fetchGrid(grid.code);
+  if (elementById("panel").dataset.grid !== grid.code) return;
+  showGrid({ ...grid, ...properties }, fill, () => clearSelection(map));
 }
 
-/** Open a grid by its code: what the notice board's code to scan leads to. */
+/** Open a grid by its code, as the QR code of its notice board does. */
 async function openGridByCode(map: LibreMap, code: string): Promise<void> {
   try {
-    const { properties, bbox } = await gridOf(code);
+    const { properties, bbox } = await fetchGrid(code);
     if (bbox) fitExtent(map, bbox);
     await showCard(map, properties);
   } catch (error) {
@@ -185,15 +185,24 @@ async function openGridByCode(map: LibreMap, code: string): Promise<void> {
   }
 }
 
-async function goToHit(map: LibreMap, shown: PageState, found: SearchHit): Promise<void> {
-  const { lon, lat, bbox } = found;
-  if (found.kind === "region" && bbox) return fitExtent(map, bbox);
-  if (found.kind === "grid") return openGridByCode(map, found.code);
-  if (lon === null || lat === null) return;
-  map.jumpTo({ center: [lon, lat], zoom: Math.max(map.getZoom(), 16.5) });
+async function goToHit(map: LibreMap, state: PageState, hit: CityHit): Promise<void> {
+  if (hit.kind === "region") return fitExtent(map, hit.bbox);
+  if (hit.kind === "grid") return openGridByCode(map, hit.code);
+  await goToPlace(map, state, hit.lon, hit.lat, Math.max(map.getZoom(), PLACE_ZOOM));
+}
+
+/** Mark a place and open its grid. */
+async function goToPlace(
+  map: LibreMap,
+  state: PageState,
+  lon: number,
+  lat: number,
+  zoom: number,
+): Promise<void> {
+  map.jumpTo({ center: [lon, lat], zoom });
   placePin(map, lon, lat);
-  if (!(await openGridAt(map, shown, lon, lat)))
-    notify(text("page.no_grid_here"), undefined, "calm");
+  const hasGrid = await openGridAt(map, state, lon, lat);
+  if (!hasGrid) notify(text("page.no_grid_here"), undefined, "calm");
 }
 
 let pin: Marker | undefined;
@@ -203,23 +212,18 @@ function placePin(map: LibreMap, lon: number, lat: number): void {
   pin = new Marker({ color: "#c8102e" }).setLngLat([lon, lat]).addTo(map);
 }
 
-/** Go where the reader is, if the browser tells. */
-function locateReader(map: LibreMap, shown: PageState): void {
+/** Go to the position of the reader, if the browser gives it. */
+function locateReader(map: LibreMap, state: PageState): void {
   navigator.geolocation.getCurrentPosition(
-    ({ coords: { longitude, latitude } }) => {
-      map.jumpTo({ center: [longitude, latitude], zoom: 16.5 });
-      placePin(map, longitude, latitude);
-      void openGridAt(map, shown, longitude, latitude).then(
-        (there) => there || notify(text("page.no_grid_here"), undefined, "calm"),
-      );
-    },
+    ({ coords: { longitude, latitude } }) =>
+      void goToPlace(map, state, longitude, latitude, PLACE_ZOOM),
     () => notify(text("page.no_position"), undefined, "calm"),
     { enableHighAccuracy: true, timeout: 10_000 },
   );
 }
 
-function goToCommunity(map: LibreMap, found: Collection<Community>, code: string): void {
-  const extent = found.features.find((area) => area.properties.code === code)?.bbox;
+function goToCommunity(map: LibreMap, { features }: Communities, code: string): void {
+  const extent = features.find((area) => area.properties.code === code)?.bbox;
   if (extent) fitExtent(map, extent);
 }
 
@@ -231,24 +235,26 @@ function clearSelection(map: LibreMap): void {
 
 function attachCursor(map: LibreMap): void {
   const canvas = map.getCanvas();
-  map.on("mouseenter", "grid-fill", () => (canvas.style.cursor = "pointer"));
-  map.on("mouseleave", "grid-fill", () => (canvas.style.cursor = ""));
+  const setCursor = (cursor: string) => {
+    canvas.style.cursor = cursor;
+  };
+  map.on("mouseenter", "grid-fill", () => setCursor("pointer"));
+  map.on("mouseleave", "grid-fill", () => setCursor(""));
 }
 
-function attachList(map: LibreMap, found: Collection<Community>): void {
-  elementById("list-toggle").addEventListener("click", () =>
-    toggleList(elementById("list").hidden === true),
-  );
+function attachList(map: LibreMap, communities: Communities): void {
+  const list = elementById("list");
+  elementById("list-toggle").addEventListener("click", () => toggleList(list.hidden === true));
   elementById("brand").addEventListener("click", () => {
-    const home = largestCityExtent(found);
+    const home = largestCityExtent(communities);
     if (home) fitExtent(map, home);
   });
-  (elementById("legend") as HTMLDetailsElement).open = wide.matches;
+  (elementById("legend") as HTMLDetailsElement).open = wideScreen.matches;
 }
 
-function toggleList(open: boolean): void {
-  elementById("list").hidden = !open;
-  elementById("list-toggle").setAttribute("aria-expanded", String(open));
+function toggleList(isOpen: boolean): void {
+  elementById("list").hidden = !isOpen;
+  elementById("list-toggle").setAttribute("aria-expanded", String(isOpen));
 }
 
 function attachKeys(map: LibreMap): void {

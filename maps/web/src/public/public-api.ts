@@ -1,88 +1,41 @@
-// What the page asks of the API.
+// The requests of the public page.
 
-import type { FeatureCollection, Geometry } from "geojson";
-
-import { following, ask as get, ProblemError } from "../http";
+import { type Answer, allPages, api, bodyOf, ProblemError } from "../http";
 
 export type Status = "published" | "draft";
+export type Communities = Answer<"/regions">;
+export type Community = Communities["features"][number]["properties"];
+export type Grid = Answer<"/grids">["features"][number]["properties"];
+export type GridCard = Answer<"/grids/{code}">["properties"];
+export type Manager = NonNullable<GridCard["manager"]>;
+export type Station = NonNullable<GridCard["station"]>;
 
-export interface Community {
-  code: string;
-  name: string;
-  grids: number | null;
-  households: number | null;
-}
-
-export interface Grid {
-  code: string;
-  serial: number;
-  name: string;
-  kind: "general" | "dedicated";
-  households: number;
-  buildings: number;
-  colour: number;
-  community_code: string;
-  community: string;
-  street: string;
-  version: number;
-  status: Status | "archived";
-  manager?: Manager | null;
-  station?: Station | null;
-}
-
-/** Who looks after a grid, as the contact card prints it. */
-export interface Manager {
-  name: string;
-  phone: string;
-  duties: string;
-  photo: string | null;
-}
-
-export interface Station {
-  name: string;
-  phone: string;
-  address: string;
-}
-
-export interface Collection<P> extends FeatureCollection<Geometry | null, P> {
-  numberMatched: number;
-  links: { rel: string; href: string }[];
-}
-
-/** Every community with the figures of its plan; the collection's bbox is the city's extent. */
-export function communities(status: Status): Promise<Collection<Community>> {
-  return everyPage(`/regions?level=community&simplify=50&limit=1000&status=${status}`);
+/** Every community with the figures of its plan; the bbox of the list is the city's extent. */
+export async function fetchCommunities(status: Status): Promise<Communities> {
+  const query = { level: "community", simplify: 50, limit: 1000, status } as const;
+  const pages = await allPages(bodyOf(api.GET("/regions", { params: { query } })));
+  return { ...pages[0]!, features: pages.flatMap((page) => page.features) };
 }
 
 /** The name of the city, or nothing where there are several or none. */
-export async function cityName(): Promise<string> {
-  const cities = await get<Collection<{ name: string }>>("/regions?level=city&simplify=5000");
+export async function fetchCityName(): Promise<string> {
+  const query = { level: "city", simplify: 5000 } as const;
+  const cities = await bodyOf(api.GET("/regions", { params: { query } }));
   return cities.numberMatched === 1 ? (cities.features[0]?.properties.name ?? "") : "";
 }
 
-/** A grid with its manager. */
-export function gridOf(code: string): Promise<{ properties: Grid; bbox?: number[] }> {
-  return get(`/grids/${code}`);
-}
+/** A grid in force with its manager. */
+export const fetchGrid = (code: string) =>
+  bodyOf(api.GET("/grids/{code}", { params: { path: { code } } }));
 
 /** The grid at a place, or null. */
-export async function gridAt(lon: number, lat: number, status: Status): Promise<Grid | null> {
+export async function fetchGridAt(lon: number, lat: number, status: Status): Promise<Grid | null> {
   try {
-    const found = await get<Collection<Grid>>(`/grids?lon=${lon}&lat=${lat}&status=${status}`);
-    return found.features[0]?.properties ?? null;
+    const query = { lon, lat, status };
+    const grids = await bodyOf(api.GET("/grids", { params: { query } }));
+    return grids.features[0]?.properties ?? null;
   } catch (error) {
     if (error instanceof ProblemError && error.status === 404) return null;
     throw error;
   }
-}
-
-async function everyPage<P>(path: string): Promise<Collection<P>> {
-  const all = await get<Collection<P>>(path);
-  let next = following(all as never);
-  while (next) {
-    const page = await get<Collection<P>>(next);
-    all.features.push(...page.features);
-    next = following(page as never);
-  }
-  return all;
 }
