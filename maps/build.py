@@ -10,6 +10,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,7 +25,7 @@ PACKED = ".gz"
 _STAMP = "stamp"
 _LOCK = WEB / "package-lock.json"
 _INSTALLED = WEB / "node_modules" / _STAMP
-_NOT_SOURCES = {"node_modules", "dist", "generated"}
+_NOT_SOURCES = {"node_modules", "dist", "generated", "tests"}
 _STEPS = 3
 
 
@@ -181,8 +182,10 @@ def _alone() -> Iterator[None]:
 
 
 def main() -> None:
-    """Build the page; what goes wrong is one line."""
+    """Build the page, with ``--tools`` after installing those; an error is one line."""
     try:
+        if "--tools" in sys.argv[1:]:
+            install_tools()
         print(build())
     except SetupError as error:
         raise SystemExit(str(error)) from None

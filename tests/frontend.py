@@ -1,10 +1,13 @@
 """Check the front end: ``python -m tests.frontend`` runs Biome, TypeScript and Vitest.
 
+``python -m tests.frontend --write`` also formats it.
+
 The types of the API's answers are generated first, from the description that the application gives
 of itself (no server and no database is asked).
 """
 
 import json
+import sys
 
 from sqlalchemy import create_engine
 
@@ -37,12 +40,17 @@ def generate_types() -> None:
     )
 
 
-def check() -> bool:
-    """Run every check; return whether none found anything. Findings go to the terminal."""
+def check(*options: str) -> bool:
+    """Run every check; return whether none found anything. Findings go to the terminal.
+
+    ``--write`` has Biome format and repair what it can.
+    """
     install_tools()
     generate_types()
-    return all(call_node(MODULES / script, *words).returncode == 0 for script, *words in CHECKS)
+    (biome, *words), *others = CHECKS
+    checks = ((biome, *words, *options), *others)
+    return all(call_node(MODULES / script, *args).returncode == 0 for script, *args in checks)
 
 
 if __name__ == "__main__":
-    raise SystemExit(not check())
+    raise SystemExit(not check(*sys.argv[1:]))
