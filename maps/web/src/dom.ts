@@ -7,16 +7,16 @@ export function element<K extends keyof HTMLElementTagNameMap>(
   attributes: Record<string, string> = {},
   ...children: Child[]
 ): HTMLElementTagNameMap[K] {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.append(...children.filter((child) => child !== null));
-  return made;
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  node.append(...children.filter((child) => child !== null));
+  return node;
 }
 
 export function elementById(id: string): HTMLElement {
-  const found = document.getElementById(id);
-  if (!found) throw new Error(`no element #${id}`);
-  return found;
+  const node = document.getElementById(id);
+  if (!node) throw new Error(`no element #${id}`);
+  return node;
 }
 
 /** A button with a text or an icon. */
@@ -25,9 +25,9 @@ export function button(
   act: () => void,
   attributes: Record<string, string> = {},
 ): HTMLButtonElement {
-  const made = element("button", { type: "button", ...attributes }, label);
-  made.addEventListener("click", act);
-  return made;
+  const node = element("button", { type: "button", ...attributes }, label);
+  node.addEventListener("click", act);
+  return node;
 }
 
 /** An icon of a 20 x 20 line drawing. */
@@ -43,8 +43,8 @@ export function icon(path: string): SVGSVGElement {
 }
 
 /** Call back once the current state of the page is painted. */
-export function afterPaint(then: () => void): void {
-  requestAnimationFrame(() => window.setTimeout(then));
+export function afterPaint(callback: () => void): void {
+  requestAnimationFrame(() => window.setTimeout(callback));
 }
 
 export const delay = (milliseconds: number): Promise<void> =>

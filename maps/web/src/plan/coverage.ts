@@ -40,50 +40,53 @@ export class Coverage {
   /** Adjacent grids, each pair once. */
   touching<K>(gridOf: (cell: number) => K): [K, K][] {
     const pairs = new Map<K, Set<K>>();
-    this.neighbours.forEach((others, cell) => {
-      const own = gridOf(cell);
-      for (const other of others) {
-        const grid = gridOf(other);
-        if (grid !== own && !pairs.get(grid)?.has(own)) {
-          pairs.set(own, (pairs.get(own) ?? new Set<K>()).add(grid));
+    for (const [cell, neighbours] of this.neighbours.entries()) {
+      const grid = gridOf(cell);
+      for (const neighbour of neighbours) {
+        const other = gridOf(neighbour);
+        if (other !== grid && !pairs.get(other)?.has(grid)) {
+          pairs.set(grid, (pairs.get(grid) ?? new Set<K>()).add(other));
         }
       }
-    });
-    return [...pairs].flatMap(([one, others]) => [...others].map((other): [K, K] => [one, other]));
+    }
+    return [...pairs].flatMap(([grid, others]) =>
+      [...others].map((other): [K, K] => [grid, other]),
+    );
   }
 
   /** The number of connected pieces of some cells. */
   pieces(cells: Iterable<number>): number {
-    const waiting = new Set(cells);
-    let found = 0;
-    for (const start of waiting) {
-      found += 1;
-      const reached = [start];
-      waiting.delete(start);
-      while (reached.length > 0) {
-        for (const next of this.neighbours[reached.pop()!]!) {
-          if (waiting.delete(next)) reached.push(next);
+    const unvisited = new Set(cells);
+    let count = 0;
+    for (const start of unvisited) {
+      count += 1;
+      const queue = [start];
+      unvisited.delete(start);
+      while (queue.length > 0) {
+        for (const neighbour of this.neighbours[queue.pop()!]!) {
+          if (unvisited.delete(neighbour)) queue.push(neighbour);
         }
       }
     }
-    return found;
+    return count;
   }
 
   private adjacency(count: number): Set<number>[] {
-    const length = new Map<number, number>();
+    const lengths = new Map<number, number>();
     for (const { from, to, left, right } of this.segments) {
       if (right < 0 || left === right) continue;
       const key = Math.min(left, right) * count + Math.max(left, right);
-      length.set(key, (length.get(key) ?? 0) + Math.hypot(to[0]! - from[0]!, to[1]! - from[1]!));
+      const length = Math.hypot(to[0]! - from[0]!, to[1]! - from[1]!);
+      lengths.set(key, (lengths.get(key) ?? 0) + length);
     }
-    const found = Array.from({ length: count }, () => new Set<number>());
-    for (const [key, shared] of length) {
-      if (shared < MIN_SHARED_DEGREES) continue;
-      const [one, other] = [Math.floor(key / count), key % count];
-      found[one]!.add(other);
-      found[other]!.add(one);
+    const neighbours = Array.from({ length: count }, () => new Set<number>());
+    for (const [key, length] of lengths) {
+      if (length < MIN_SHARED_DEGREES) continue;
+      const [cell, other] = [Math.floor(key / count), key % count];
+      neighbours[cell]!.add(other);
+      neighbours[other]!.add(cell);
     }
-    return found;
+    return neighbours;
   }
 }
 

@@ -13,15 +13,15 @@ let navigate: (place: Place) => void = () => undefined;
 
 /** The place that an address names; the list where it names none. */
 export function parsePlace(path: string, search: string): Place {
-  const [, , kind, one, , other] = path.split("/");
+  const [, , kind, id, , other] = path.split("/");
   const query = new URLSearchParams(search);
-  if (kind === "c" && one) {
-    return { page: "community", code: one, job: Number(query.get("job")) || null };
+  if (kind === "c" && id) {
+    return { page: "community", code: id, job: Number(query.get("job")) || null };
   }
-  if (kind === "p" && one && other) {
-    return { page: "compare", id: Number(one), other: Number(other) };
+  if (kind === "p" && id && other) {
+    return { page: "compare", id: Number(id), other: Number(other) };
   }
-  if (kind === "p" && one) return { page: "plan", id: Number(one), isReadOnly: query.has("view") };
+  if (kind === "p" && id) return { page: "plan", id: Number(id), isReadOnly: query.has("view") };
   return { page: "list" };
 }
 
