@@ -61,10 +61,12 @@ export function request(path: string, init: RequestInit = {}): Promise<Response>
 
 /** Send a request, once more with a renewed token if the server refuses the old one. */
 async function send(request: Request): Promise<Response> {
-  let response = await sendAs(request.clone(), accessToken());
+  // a body can be read once, and may have to be sent twice
+  const body = request.method === "GET" ? null : await request.arrayBuffer();
+  let response = await sendAs(request, body, accessToken());
   if (response.status === 401) {
     const renewed = await renewToken();
-    if (renewed) response = await sendAs(request, renewed);
+    if (renewed) response = await sendAs(request, body, renewed);
   }
   if (response.ok) return response;
   const document = (await response.json().catch(() => ({}))) as Record<string, unknown>;
@@ -72,11 +74,15 @@ async function send(request: Request): Promise<Response> {
   throw new ProblemError(response.status, String(detail), document);
 }
 
-async function sendAs(request: Request, token: string | null): Promise<Response> {
-  request.headers.set("Accept-Language", languageTag());
-  if (token) request.headers.set("Authorization", `Bearer ${token}`);
+async function sendAs(
+  { url, method, headers, signal }: Request,
+  body: ArrayBuffer | null,
+  token: string | null,
+): Promise<Response> {
+  headers.set("Accept-Language", languageTag());
+  if (token) headers.set("Authorization", `Bearer ${token}`);
   try {
-    return await fetch(request);
+    return await fetch(url, { method, headers, signal, body: body?.byteLength ? body : null });
   } catch (error) {
     if ((error as Error).name === "AbortError") throw error;
     throw new ProblemError(0, text("page.unreachable"));
