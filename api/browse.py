@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Path, Query, Request
-from geoalchemy2 import Geometry
+from geoalchemy2 import Geometry as GeometryColumn
 from pydantic import BaseModel
 from sqlalchemy import ColumnElement, RowMapping, Table, func, or_, select, union_all
 from starlette.responses import Response
@@ -20,7 +20,7 @@ from api.audit import record
 from api.layers import kind_of
 from api.regions import geojson, sides
 from api.requests import Bbox, Connection, Paging
-from api.responses import Collection, GeoJson, Listing, collection, feature, listing
+from api.responses import Collection, GeoJson, Geometry, Listing, collection, feature, listing
 from geo.errors import NotFoundError
 from geo.model import LAYERS, STORAGE_SRID, Base
 from geo.model.history import HISTORY
@@ -55,7 +55,7 @@ class Version(BaseModel):
     valid_to: datetime | None
     changed: list[str]
     properties: dict[str, Any]
-    geometry: dict[str, Any] | None
+    geometry: Geometry | None
 
 
 @router.get(
@@ -117,7 +117,9 @@ def history(
 ) -> Response:
     """List what a feature is and was, the newest first; a feature taken away still has a past."""
     live, past = _table(layer), HISTORY[layer]
-    columns = [column.name for column in past.columns if not isinstance(column.type, Geometry)]
+    columns = [
+        column.name for column in past.columns if not isinstance(column.type, GeometryColumn)
+    ]
     of_both = (
         select(*(table.c[name] for name in columns), geojson(table.c.geom)).where(
             table.c.code == code
@@ -162,5 +164,5 @@ def _attributes(table: Table) -> Iterable[Any]:
     return [
         column
         for column in table.columns
-        if not isinstance(column.type, Geometry) and column.name != "valid_to"
+        if not isinstance(column.type, GeometryColumn) and column.name != "valid_to"
     ]

@@ -13,7 +13,7 @@ from api.access import PLANNERS
 from api.plans import check_community, plan_of
 from api.reads import reading
 from api.requests import Connection, Number, Page
-from api.responses import Collection, GeoJson, collection, kept
+from api.responses import AreaCollection, GeoJson, collection, kept
 from geo import plans
 from geo.comparison import compared
 from geo.errors import NotFoundError
@@ -92,7 +92,7 @@ def comparison(
     "/plans/{number}/comparison/layer",
     response_class=GeoJson,
     dependencies=[PLANNERS, reading("grid_member")],
-    responses={200: {"model": Collection[Moved]}, **problems.PROTECTED},
+    responses={200: {"model": AreaCollection[Moved]}, **problems.PROTECTED},
 )
 def comparison_layer(
     request: Request, connection: Connection, number: Number, other: Other = None

@@ -12,6 +12,7 @@ from api import jobs, problems
 from api.access import PLANNERS, Asker
 from api.plans import check_community, known_community, plan_of
 from api.requests import ONE_LINE, Code12, Lang, Number, Writing, retry_conflicts
+from api.responses import ArealGeometry, DescribedBy
 from geo.errors import InputError, NotFoundError
 from geo.model.facility import Category
 from geo.model.job import JobKind
@@ -31,7 +32,7 @@ class AreaAsked(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: str = Field(min_length=1, max_length=60, pattern=ONE_LINE)
-    geometry: dict[str, Any]
+    geometry: Annotated[dict[str, Any], DescribedBy(ArealGeometry)]
 
     def shape(self) -> shapely.Geometry:
         """Return the polygon.

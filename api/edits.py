@@ -23,7 +23,7 @@ from api.requests import (
     Writing,
     retry_conflicts,
 )
-from api.responses import Feature, Listing, listing, tagged
+from api.responses import AreaFeature, Listing, listing, tagged
 from geo import edits
 from geo.breaches import breaches, limits_of
 from geo.errors import InputError, NotFoundError
@@ -126,7 +126,7 @@ class Edited(BaseModel):
     revision: int
     undo: int
     redo: int
-    changed: list[Feature[PlanGrid]]
+    changed: list[AreaFeature[PlanGrid]]
     removed: list[str]
     atoms: dict[int, str]
     problems: list[BreachShown]

@@ -5,12 +5,12 @@ the data does not hold is null, and ``missing`` says so in words.
 """
 
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-Geometry = dict[str, Any]
-"""GeoJSON (RFC 7946)."""
+from api.responses import Geometry
+from geo.fire.rules import Overlay, Severity
 
 
 class Told(BaseModel):
@@ -373,10 +373,10 @@ class IncidentShown(Answer):
 class OverlayShown(Told):
     """An overlay with its counts of findings."""
 
-    id: str
+    id: Overlay
     title: str
     text: str
-    findings: dict[Literal["high", "medium", "low", "missing"], int]
+    findings: dict[Severity, int]
     computed_at: datetime | None
     stale: bool
 
@@ -392,7 +392,7 @@ class FindingShown(Told):
 
     overlay: str
     rule: str
-    severity: str
+    severity: Severity
     severity_text: str
     feature: str
     layer: str

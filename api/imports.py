@@ -23,7 +23,7 @@ from api.importjobs import submit
 from api.jobs import JobShown
 from api.reads import reading
 from api.requests import Connection, Lang, Paging
-from api.responses import JSON, Listing, kept, listing
+from api.responses import JSON, DescribedBy, Geometry, Listing, kept, listing
 from etl import approve as held_runs
 from etl import quarantine as refused
 from etl.report import concern_text, page_of, reason_text, run_report
@@ -91,10 +91,137 @@ class RefusedShown(BaseModel):
     said: str
 
 
+Fate = Literal["added", "changed", "removed"]
+
+
+class DifferenceResponse(BaseModel):
+    """A feature that a run adds, changes or removes, with the names of the columns that change."""
+
+    code: str
+    fate: Fate
+    columns: list[str] | None
+    shape: Geometry | None
+
+
+class DensityCellResponse(BaseModel):
+    """How many differences of one kind lie in a square, given by its south-western corner."""
+
+    lon: float
+    lat: float
+    fate: Fate
+    count: int
+
+
+class DensityResponse(BaseModel):
+    """Differences counted in squares; ``cell`` is their side in degrees."""
+
+    cell: float
+    cells: list[DensityCellResponse]
+
+
+class PipeSpotResponse(BaseModel):
+    """A place on a pipe network that does not fit."""
+
+    code: str
+    lon: float
+    lat: float
+    near: str | None = None
+
+
+class PipeNetworkResponse(BaseModel):
+    """Nodes created for pipes that came without, and pipe ends that do not fit."""
+
+    made: int = 0
+    loose_ends: list[PipeSpotResponse] = []
+    near_misses: list[PipeSpotResponse] = []
+    reversed: list[PipeSpotResponse] = []
+    far_ends: list[PipeSpotResponse] = []
+
+
+class MovedBuildingResponse(BaseModel):
+    """A building that a changed border puts into another community."""
+
+    code: str
+    old: str | None
+    new: str
+
+
+class RemovedUnitResponse(BaseModel):
+    """A stairwell unit removed together with its building."""
+
+    code: str
+    building: str
+    households: int
+    source: str
+
+
+class LoosenedPipeResponse(BaseModel):
+    """A pipe that lost a node."""
+
+    code: str
+    source: str
+
+
+class StalePlanResponse(BaseModel):
+    """A plan whose community changed, with the grids concerned."""
+
+    plan: int
+    community: str
+    version: int
+    households: int
+    grids: list[str]
+
+
+class KeptCorrectionResponse(BaseModel):
+    """A corrected value that was kept over the delivered one."""
+
+    layer: str
+    code: str
+    field: str
+    value: Any
+    delivered: Any
+    actor: str
+
+
+class BreachResponse(BaseModel):
+    """A gap or overlap between regions."""
+
+    kind: str
+    codes: list[str]
+    area_m2: float
+    lon: float
+    lat: float
+
+
+class TopologyResponse(BaseModel):
+    """Gaps and overlaps between regions."""
+
+    breaches: list[BreachResponse] = []
+
+
+class RunReportResponse(BaseModel):
+    """What a run reports of its differences and of what followed from them; more is in it."""
+
+    differences: dict[str, list[DifferenceResponse]] = {}
+    density: dict[str, DensityResponse] = {}
+    passed_over: dict[str, int] = {}
+    timings_until_held: dict[str, float] = {}
+    moved: list[MovedBuildingResponse] = []
+    moved_count: int = 0
+    units_removed: list[RemovedUnitResponse] = []
+    units_removed_count: int = 0
+    ends_loosened: list[LoosenedPipeResponse] = []
+    ends_loosened_count: int = 0
+    network: PipeNetworkResponse = PipeNetworkResponse()
+    topology: TopologyResponse = TopologyResponse()
+    stale: list[StalePlanResponse] = []
+    corrections_kept: list[KeptCorrectionResponse] = []
+
+
 class RunTold(RunShown):
     """A run with its report and the first of what it refused."""
 
-    report: dict[str, Any]
+    report: Annotated[dict[str, Any], DescribedBy(RunReportResponse)]
     refused: list[RefusedShown]
 
 
@@ -115,7 +242,7 @@ class QuarantineShown(BaseModel):
     said: str
     detail: dict[str, Any]
     properties: dict[str, Any]
-    geometry: dict[str, Any] | None
+    geometry: Geometry | None
 
 
 class CorrectionShown(BaseModel):

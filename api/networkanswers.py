@@ -5,7 +5,8 @@ Geometry is GeoJSON in CGCS2000 (longitude first), distances are metres.
 
 from typing import Literal
 
-from api.fireanswers import Age, Answer, Geometry, GridOf, Told
+from api.fireanswers import Age, Answer, GridOf, Told
+from api.responses import Geometry
 
 
 class NetworkShown(Told):

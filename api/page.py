@@ -1,7 +1,7 @@
 """The pages at ``/``, ``/plan``, ``/fire`` and ``/data``: their assets, style and words."""
 
 from mimetypes import guess_type
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import orjson
 from fastapi import APIRouter, FastAPI, Query, Request
@@ -132,7 +132,7 @@ def favicon() -> Response:
     return Response(status_code=204)
 
 
-@router.get("/style.json", response_class=Response)
+@router.get("/style.json", response_class=Response, responses={200: {"model": dict[str, Any]}})
 def style(
     request: Request,
     connection: Connection,
@@ -172,7 +172,7 @@ def qgis_project(
     return answer
 
 
-@router.get("/locale/{lang}", response_class=Response)
+@router.get("/locale/{lang}", response_class=Response, responses={200: {"model": dict[str, str]}})
 def words(request: Request, lang: Language, page: Desk = "public") -> Response:
     """Return the words of a page in a language."""
     wanted = SECTIONS[page]

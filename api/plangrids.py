@@ -16,7 +16,7 @@ from api.colouring import GAP_DEGREES
 from api.plans import plan_of
 from api.regions import geojson, sides
 from api.requests import Connection, Number, Page, Rows
-from api.responses import Collection, GeoJson, collection, feature
+from api.responses import AreaCollection, GeoJson, collection, feature
 from geo.breaches import apart, atoms_in, limits_of
 from geo.errors import NotFoundError
 from geo.model import Building, Grid, GridMember, GridPlan
@@ -62,7 +62,7 @@ class AtomShown(BaseModel):
 @router.get(
     "/plans/{number}/grids",
     response_class=GeoJson,
-    responses={200: {"model": Collection[PlanGrid]}, **problems.DOCUMENTED},
+    responses={200: {"model": AreaCollection[PlanGrid]}, **problems.DOCUMENTED},
 )
 def grids_of_plan(request: Request, connection: Connection, number: Number) -> Response:
     """Return the grids of a plan."""
@@ -74,7 +74,7 @@ def grids_of_plan(request: Request, connection: Connection, number: Number) -> R
     "/plans/{number}/atoms",
     response_class=GeoJson,
     dependencies=[allow("planner", "admin", "fire")],
-    responses={200: {"model": Collection[AtomShown]}, **problems.PROTECTED},
+    responses={200: {"model": AreaCollection[AtomShown]}, **problems.PROTECTED},
 )
 def atoms_of_plan(
     request: Request,

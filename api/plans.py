@@ -12,7 +12,7 @@ from api import problems
 from api.access import PLANNERS, Asker
 from api.audit import record
 from api.requests import Code12, Connection, IfMatch, Number, Paging, Rows, Writing, retry_conflicts
-from api.responses import Listing, listing, tagged
+from api.responses import DescribedBy, Listing, listing, tagged
 from geo import edits, plans
 from geo.breaches import limits_of
 from geo.errors import ConflictError, NotFoundError
@@ -28,6 +28,33 @@ class LimitsShown(BaseModel):
     target: int
     lower: int
     upper: int
+
+
+class ScoreResponse(BaseModel):
+    """Figures of a plan (:class:`geo.partition.score.ScoreCard`); none before it is scored."""
+
+    grids: int | None = None
+    households: int | None = None
+    within_limits: float | None = None
+    smallest: int | None = None
+    largest: int | None = None
+    mean_deviation: float | None = None
+    contiguous: bool | None = None
+    gap_m2: float | None = None
+    overlap_m2: float | None = None
+    border_on_barrier: float | None = None
+    compounds_split: int | None = None
+    straddled_m: float | None = None
+    polsby_popper: float | None = None
+    walk_m: float | None = None
+    border_cost: float | None = None
+    objective: float | None = None
+    moved: int | None = None
+    bound: float | None = None
+    gap: float | None = None
+    seconds: float | None = None
+    traits: list[str] = []
+    reasons: list[tuple[str, dict[str, str | float]]] = []
 
 
 class PlanShown(BaseModel):
@@ -47,7 +74,7 @@ class PlanShown(BaseModel):
     published_at: datetime | None
     archived_at: datetime | None
     limits: LimitsShown
-    score: dict[str, Any]
+    score: Annotated[dict[str, Any], DescribedBy(ScoreResponse)]
     undo: int
     redo: int
 

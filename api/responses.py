@@ -2,11 +2,13 @@
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 import orjson
 from fastapi import Request
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, RootModel, TypeAdapter
+from pydantic.json_schema import JsonSchemaValue, SkipJsonSchema
+from pydantic_core import CoreSchema
 from sqlalchemy import RowMapping
 from starlette.responses import JSONResponse, Response
 
@@ -15,8 +17,98 @@ from api.requests import Page
 GEOJSON = "application/geo+json"
 JSON = "application/json"
 
-Properties = TypeVar("Properties")
 Item = TypeVar("Item")
+
+
+class DescribedBy:
+    """Describe a dictionary by a model without validating it: it is sent as it is."""
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+
+    def __get_pydantic_json_schema__(
+        self, _: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Return the schema of the model in place of the dictionary's."""
+        return handler(TypeAdapter(self.model).core_schema)
+
+
+Position = Annotated[list[float], Field(min_length=2, max_length=4)]
+
+
+class Point(BaseModel):
+    """A GeoJSON point."""
+
+    type: Literal["Point"]
+    coordinates: Position
+
+
+class MultiPoint(BaseModel):
+    """Several points as one GeoJSON geometry."""
+
+    type: Literal["MultiPoint"]
+    coordinates: list[Position]
+
+
+class LineString(BaseModel):
+    """A GeoJSON line."""
+
+    type: Literal["LineString"]
+    coordinates: list[Position]
+
+
+class MultiLineString(BaseModel):
+    """Several lines as one GeoJSON geometry."""
+
+    type: Literal["MultiLineString"]
+    coordinates: list[list[Position]]
+
+
+class Polygon(BaseModel):
+    """A GeoJSON polygon: the outer ring, then holes."""
+
+    type: Literal["Polygon"]
+    coordinates: list[list[Position]]
+
+
+class MultiPolygon(BaseModel):
+    """Several polygons as one GeoJSON geometry."""
+
+    type: Literal["MultiPolygon"]
+    coordinates: list[list[list[Position]]]
+
+
+class GeometryCollection(BaseModel):
+    """GeoJSON geometries of any kind as one."""
+
+    type: Literal["GeometryCollection"]
+    geometries: list[Point | MultiPoint | LineString | MultiLineString | Polygon | MultiPolygon]
+
+
+class AnyGeometry(
+    RootModel[
+        Point
+        | MultiPoint
+        | LineString
+        | MultiLineString
+        | Polygon
+        | MultiPolygon
+        | GeometryCollection
+    ]
+):
+    """A GeoJSON geometry (RFC 7946); coordinates are CGCS2000, longitude first."""
+
+
+class ArealGeometry(RootModel[Polygon | MultiPolygon]):
+    """A GeoJSON polygon or several; coordinates are CGCS2000, longitude first."""
+
+
+Geometry = Annotated[dict[str, Any], DescribedBy(AnyGeometry)]
+
+OptionalBox = tuple[float, float, float, float] | SkipJsonSchema[None]
+"""West, south, east, north; left out, never null, where there is no geometry."""
+
+Properties = TypeVar("Properties")
 
 
 class GeoJson(JSONResponse):
@@ -38,24 +130,41 @@ class Feature(BaseModel, Generic[Properties]):
 
     model_config = ConfigDict(extra="forbid")
 
-    type: str
+    type: Literal["Feature"]
     id: str
-    bbox: tuple[float, float, float, float] | None = None
-    geometry: dict[str, Any] | None
+    bbox: OptionalBox = None
+    geometry: Geometry | None
     properties: Properties
 
 
-class Collection(BaseModel, Generic[Properties]):
-    """A page of features; ``bbox`` and ``numberMatched`` speak of the whole list."""
+class AreaFeature(Feature[Properties], Generic[Properties]):
+    """A GeoJSON feature that is a polygon or several."""
+
+    geometry: Annotated[dict[str, Any], DescribedBy(ArealGeometry)]
+
+
+class _Features(BaseModel):
+    """A page of features; ``bbox`` and ``numberMatched`` describe the whole list."""
 
     model_config = ConfigDict(extra="forbid")
 
-    type: str
+    type: Literal["FeatureCollection"]
     numberMatched: int  # noqa: N815 (the standard's spelling)
     numberReturned: int  # noqa: N815
-    bbox: tuple[float, float, float, float] | None = None
+    bbox: OptionalBox = None
     links: list[Link]
+
+
+class Collection(_Features, Generic[Properties]):
+    """A page of features; ``bbox`` and ``numberMatched`` describe the whole list."""
+
     features: list[Feature[Properties]]
+
+
+class AreaCollection(_Features, Generic[Properties]):
+    """A page of polygons; ``bbox`` and ``numberMatched`` describe the whole list."""
+
+    features: list[AreaFeature[Properties]]
 
 
 class Listing(BaseModel, Generic[Item]):

@@ -10,6 +10,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,7 +25,7 @@ PACKED = ".gz"
 _STAMP = "stamp"
 _LOCK = WEB / "package-lock.json"
 _INSTALLED = WEB / "node_modules" / _STAMP
-_NOT_SOURCES = {"node_modules", "dist"}
+_NOT_SOURCES = {"node_modules", "dist", "generated", "tests"}
 _STEPS = 3
 
 
@@ -68,7 +69,7 @@ def build(progress: Progress = silent) -> Path:
 
 def _build(stamp: str, progress: Progress) -> None:
     progress("web", 0, _STEPS)
-    _install()
+    _install(dev=False)
     progress("web", 1, _STEPS)
     with tempfile.TemporaryDirectory(prefix=".dist-", dir=WEB) as folder:
         fresh = Path(folder) / "dist"
@@ -90,11 +91,24 @@ def _pack(folder: Path) -> None:
             file.with_name(file.name + PACKED).write_bytes(packed)
 
 
-def _install() -> None:
-    wanted = _digest([_LOCK, WEB / "package.json"])
-    if not _is_stamped(_INSTALLED, wanted):
-        run_node("npm ci", _npm(), "ci")
-        _INSTALLED.write_text(wanted, encoding="ascii")
+def install_tools() -> None:
+    """Install, beside what the build needs, the linter, type checker and test runner.
+
+    Raises
+    ------
+    SetupError
+        If npm fails; the message holds what it said.
+    """
+    with _alone():
+        _install(dev=True)
+
+
+def _install(*, dev: bool) -> None:
+    lock = _digest([_LOCK, WEB / "package.json"])
+    if _is_stamped(_INSTALLED, f"{lock} all") or (not dev and _is_stamped(_INSTALLED, lock)):
+        return
+    run_node("npm ci", _npm(), "ci", *(() if dev else ("--omit=dev",)))
+    _INSTALLED.write_text(f"{lock} all" if dev else lock, encoding="ascii")
 
 
 def _vite(config: str, out: Path) -> None:
@@ -113,19 +127,30 @@ def _node_folder() -> Path:
 
 
 def run_node(task: str, *command: str | Path) -> None:
-    """Run a script with our Node, which its children find first too."""
+    """Run a script with the packaged Node.
+
+    Raises
+    ------
+    SetupError
+        If the script fails; the message holds what it said.
+    """
+    done = call_node(*command, capture=True)
+    if done.returncode:
+        raise SetupError("web_build_failed", task=task, said=_said(done.stderr or done.stdout))
+
+
+def call_node(*command: str | Path, capture: bool = False) -> subprocess.CompletedProcess[str]:
+    """Run a script in the page's folder with the packaged Node, first on the script's PATH too."""
     bin_folder = _node_folder() / "bin"
     path = os.pathsep.join([str(bin_folder), os.environ.get("PATH", "")])
-    done = subprocess.run(
+    return subprocess.run(
         [bin_folder / "node", *command],
         cwd=WEB,
         env={**os.environ, "PATH": path},
-        capture_output=True,
+        capture_output=capture,
         text=True,
         check=False,
     )
-    if done.returncode:
-        raise SetupError("web_build_failed", task=task, said=_said(done.stderr or done.stdout))
 
 
 def _said(output: str) -> str:
@@ -161,8 +186,10 @@ def _alone() -> Iterator[None]:
 
 
 def main() -> None:
-    """Build the page; what goes wrong is one line."""
+    """Build the page, with ``--tools`` after installing those; an error is one line."""
     try:
+        if "--tools" in sys.argv[1:]:
+            install_tools()
         print(build())
     except SetupError as error:
         raise SystemExit(str(error)) from None

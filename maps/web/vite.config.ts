@@ -7,7 +7,13 @@ const head: Plugin = {
     order: "pre",
     handler: () => [
       { tag: "meta", attrs: { charset: "utf-8" }, injectTo: "head-prepend" },
-      { tag: "meta", attrs: { name: "viewport", content: "width=device-width, initial-scale=1, viewport-fit=cover" } },
+      {
+        tag: "meta",
+        attrs: {
+          name: "viewport",
+          content: "width=device-width, initial-scale=1, viewport-fit=cover",
+        },
+      },
       { tag: "meta", attrs: { name: "theme-color", content: "#26323d" } },
       { tag: "link", attrs: { rel: "icon", href: "/src/icon.svg", type: "image/svg+xml" } },
     ],
@@ -23,7 +29,9 @@ export default defineConfig({
     target: "es2022",
     sourcemap: false,
     modulePreload: { polyfill: false },
-    rollupOptions: { input: ["index.html", "plan.html", "fire.html", "data.html", "signed-in.html"] },
+    rollupOptions: {
+      input: ["index.html", "plan.html", "fire.html", "data.html", "signed-in.html"],
+    },
     // maplibre-gl is one module of a megabyte; splitting it gains nothing
     chunkSizeWarningLimit: 1200,
   },

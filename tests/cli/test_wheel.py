@@ -43,7 +43,13 @@ def test_wheel_holds_pages_migrations_and_samples_and_no_sources_of_pages(instal
         *("etl/samples/sample_s.gpkg", "geo/locale/zh/plan.toml", "maps/templates/paper/sheet.typ"),
     ):
         assert (installed / name).is_file(), name
-    for name in ("maps/web/src", "maps/web/package-lock.json", "alembic", "tests"):
+    for name in (
+        "maps/web/src",
+        "maps/web/tests",
+        "maps/web/package-lock.json",
+        "alembic",
+        "tests",
+    ):
         assert not (installed / name).exists(), name
 
 

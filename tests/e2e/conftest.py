@@ -46,6 +46,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def town(shared_database: Engine) -> Engine:
+    build.install_tools()
     build.build()
     little_town.build(shared_database)
     return shared_database

@@ -93,10 +93,12 @@ def test_pictures_of_planner_and_public_page(open_page, desks, town, client_of, 
     keep(page, "plan-community")
     page.get_by_role("button", name="划分网格").click()
     page.get_by_role("button", name="在图上选楼栋").click()
-    page.wait_for_function("() => window.gridatlas?.wishing?.view.told")
+    page.wait_for_function("() => window.gridatlas?.wishing?.view.isUpToDate")
     parted = page.evaluate(NEIGHBOURS, True)
     wish(page, "apart", parted)
-    page.wait_for_function("() => gridatlas.wishing.view.told && gridatlas.map.areTilesLoaded()")
+    page.wait_for_function(
+        "() => gridatlas.wishing.view.isUpToDate && gridatlas.map.areTilesLoaded()"
+    )
     keep(page, "plan-wishes")
     sheet = planner.get(f"/plans/{shown['id']}/sheet.pdf?paper=A4").raise_for_status().content
     keep(sheet, "paper-sheet")

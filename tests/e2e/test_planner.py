@@ -9,7 +9,7 @@ from tests import town as t
 from tests.e2e.conftest import PASSWORD, PHONE, faults_of, signed_in
 
 READY = "() => window.gridatlas?.editor && gridatlas.map.loaded() && gridatlas.map.areTilesLoaded()"
-SAVED = "() => !gridatlas.editor.draft.busy"
+SAVED = "() => !gridatlas.editor.draft.isSaving"
 GRIDS = "() => [...gridatlas.editor.draft.grids.keys()].sort()"
 
 PEN = "() => window.gridatlas?.map.getStyle().layers.some(one => one.id.startsWith('td-'))"
@@ -254,9 +254,9 @@ def test_grid_is_named_and_a_link_to_look_lets_nobody_edit(edit, open_page, desk
     seen = open_page(link, session=session)
     seen.wait_for_function(READY)
     assert seen.locator("[data-tool]").count() == 0
-    assert not seen.evaluate("gridatlas.editor.draft.editable")
+    assert not seen.evaluate("gridatlas.editor.draft.isEditable")
     seen.get_by_role("button", name="修改").click()
-    seen.wait_for_function("() => gridatlas.editor?.draft.editable")
+    seen.wait_for_function("() => gridatlas.editor?.draft.isEditable")
 
 
 def test_papers_are_offered_and_the_list_is_saved(edit):

@@ -9,7 +9,7 @@ from PIL import Image
 from tests import town as t
 from tests.e2e.conftest import signed_in
 
-SETTLED = "() => window.gridatlas?.editor?.view.told && gridatlas.map.areTilesLoaded()"
+SETTLED = "() => window.gridatlas?.editor?.view.isUpToDate && gridatlas.map.areTilesLoaded()"
 
 PLACES = """() => {
   const {draft} = gridatlas.editor, box = document.querySelector('#map').getBoundingClientRect();
@@ -78,4 +78,4 @@ def test_neighbours_differ_in_what_the_eye_sees_after_a_move_too(editor):
         for one, other in editor.evaluate(TOUCHING):
             assert np.abs(seen[one] - seen[other]).max() > 20, (one, other)
     assert all((before[code] == colour).all() for code, colour in seen.items()), "colours stay"
-    editor.wait_for_function("() => !gridatlas.editor.draft.busy")
+    editor.wait_for_function("() => !gridatlas.editor.draft.isSaving")

@@ -6,7 +6,9 @@ from playwright.sync_api import expect
 from tests import town as t
 from tests.e2e.conftest import faults_of, signed_in
 
-WISHING = "() => window.gridatlas?.wishing && gridatlas.map.loaded() && gridatlas.wishing.view.told"
+WISHING = (
+    "() => window.gridatlas?.wishing && gridatlas.map.loaded() && gridatlas.wishing.view.isUpToDate"
+)
 DRAWN = "() => window.gridatlas?.editor && gridatlas.map.loaded()"
 
 NEIGHBOURS = """same => {

@@ -1,42 +1,51 @@
-// Boxes around places, and going there: nothing here needs the map's own code to be loaded.
+// Extents and how to fit the map to them, without loading the map library.
 
 import type { Geometry } from "geojson";
 import type { Map as LibreMap, PaddingOptions } from "maplibre-gl";
 
 export type Extent = [number, number, number, number];
 
-/** West, south, east, north of shapes. */
-export function extentOf(...shapes: Geometry[]): Extent {
-  const box: Extent = [180, 90, -180, -90];
-  const take = (part: unknown): void => {
-    if (!Array.isArray(part)) return;
-    if (typeof part[0] !== "number") return part.forEach(take);
-    const [x, y] = part as [number, number];
-    box[0] = Math.min(box[0], x);
-    box[1] = Math.min(box[1], y);
-    box[2] = Math.max(box[2], x);
-    box[3] = Math.max(box[3], y);
-  };
-  for (const shape of shapes) if ("coordinates" in shape) take(shape.coordinates);
-  return box;
+/** West, south, east, north of geometries; west is east of east where there are no points. */
+export function extentOf(...geometries: Geometry[]): Extent {
+  const extent: Extent = [180, 90, -180, -90];
+  for (const geometry of geometries) extend(extent, geometry);
+  return extent;
 }
 
-export function showExtent(map: LibreMap, extent: number[], padding = margins()): void {
-  map.fitBounds(extent as Extent, {
+function extend(extent: Extent, geometry: Geometry): void {
+  if (geometry.type === "GeometryCollection") {
+    for (const part of geometry.geometries) extend(extent, part);
+  } else extendByPositions(extent, geometry.coordinates);
+}
+
+function extendByPositions(extent: Extent, positions: unknown[]): void {
+  const [x, y] = positions;
+  if (typeof x !== "number" || typeof y !== "number") {
+    for (const part of positions) extendByPositions(extent, part as unknown[]);
+    return;
+  }
+  extent[0] = Math.min(extent[0], x);
+  extent[1] = Math.min(extent[1], y);
+  extent[2] = Math.max(extent[2], x);
+  extent[3] = Math.max(extent[3], y);
+}
+
+export function fitExtent(map: LibreMap, extent: Extent, padding = fitPadding()): void {
+  map.fitBounds(extent, {
     padding,
     maxZoom: 17.5,
-    duration: reducedMotion() ? 0 : 700,
+    duration: isMotionReduced() ? 0 : 700,
   });
 }
 
-/** Room for the bar at the top, the panel beside it, and on a phone nothing else. */
-export function margins(): PaddingOptions {
-  const narrow = window.innerWidth < 720;
-  return narrow
+/** Space for the header and, on wide screens, the panel. */
+export function fitPadding(): PaddingOptions {
+  const isNarrow = window.innerWidth < 720;
+  return isNarrow
     ? { top: 132, right: 18, bottom: 64, left: 18 }
     : { top: 140, right: 40, bottom: 40, left: 40 };
 }
 
-export function reducedMotion(): boolean {
+export function isMotionReduced(): boolean {
   return window.matchMedia("(prefers-reduced-motion: reduce)").matches;
 }

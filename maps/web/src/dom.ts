@@ -1,4 +1,4 @@
-// Elements from strings of text, never of HTML.
+// Elements made of text, never of HTML.
 
 export type Child = Node | string | null;
 
@@ -7,27 +7,27 @@ export function element<K extends keyof HTMLElementTagNameMap>(
   attributes: Record<string, string> = {},
   ...children: Child[]
 ): HTMLElementTagNameMap[K] {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.append(...children.filter((child) => child !== null));
-  return made;
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  node.append(...children.filter((child) => child !== null));
+  return node;
 }
 
-export function byId(id: string): HTMLElement {
-  const found = document.getElementById(id);
-  if (!found) throw new Error(`no element #${id}`);
-  return found;
+export function elementById(id: string): HTMLElement {
+  const node = document.getElementById(id);
+  if (!node) throw new Error(`no element #${id}`);
+  return node;
 }
 
-/** A button with a text (or an icon with a name) and what it does. */
+/** A button with a text or an icon. */
 export function button(
   label: Child,
   act: () => void,
   attributes: Record<string, string> = {},
 ): HTMLButtonElement {
-  const made = element("button", { type: "button", ...attributes }, label);
-  made.addEventListener("click", act);
-  return made;
+  const node = element("button", { type: "button", ...attributes }, label);
+  node.addEventListener("click", act);
+  return node;
 }
 
 /** An icon of a 20 x 20 line drawing. */
@@ -42,31 +42,46 @@ export function icon(path: string): SVGSVGElement {
   return svg;
 }
 
-/** Do something once what the page says now is on the screen. */
-export function afterPaint(then: () => void): void {
-  requestAnimationFrame(() => window.setTimeout(then));
+/** Call back once the current state of the page is painted. */
+export function afterPaint(callback: () => void): void {
+  requestAnimationFrame(() => window.setTimeout(callback));
 }
 
-export const pause = (milliseconds: number): Promise<void> => new Promise((done) => void window.setTimeout(done, milliseconds));
+export const delay = (milliseconds: number): Promise<void> =>
+  new Promise((done) => void window.setTimeout(done, milliseconds));
 
-/** Label and value, a row each; rows without a value are left out. */
-export function facts(rows: [string, Child][]): HTMLElement {
+/** A list of labels and values; rows without a value are left out. */
+export function definitionList(rows: [string, Child][]): HTMLElement {
   const list = element("dl", { class: "facts" });
   for (const [label, value] of rows) {
-    if (value !== null && value !== "") list.append(element("dt", {}, label), element("dd", {}, value));
+    if (value !== null && value !== "")
+      list.append(element("dt", {}, label), element("dd", {}, value));
   }
   return list;
 }
 
-let fading: number | undefined;
+let hideTimer: number | undefined;
 
-/** Say something at the foot of the page for a while; `act` offers a way on. */
-export function notify(message: string, act?: { label: string; then: () => void }, kind = "alert"): void {
-  const notice = byId("notice");
-  const way = act ? button(act.label, () => ((notice.hidden = true), act.then())) : null;
-  notice.replaceChildren(element("span", {}, message), ...(way ? [way] : []));
+/** Show a message at the foot of the page for a while, with an action if there is one. */
+export function notify(
+  message: string,
+  action?: { label: string; run: () => void },
+  kind: "alert" | "calm" = "alert",
+): void {
+  const notice = elementById("notice");
+  const hide = () => {
+    notice.hidden = true;
+  };
+  notice.replaceChildren(element("span", {}, message));
+  if (action) {
+    const run = () => {
+      hide();
+      action.run();
+    };
+    notice.append(button(action.label, run));
+  }
   notice.className = kind;
   notice.hidden = false;
-  window.clearTimeout(fading);
-  fading = window.setTimeout(() => (notice.hidden = true), act ? 20000 : 8000);
+  window.clearTimeout(hideTimer);
+  hideTimer = window.setTimeout(hide, action ? 20_000 : 8_000);
 }

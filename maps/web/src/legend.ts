@@ -1,11 +1,11 @@
-// What the signs on the map mean, read from the style itself.
+// The legend of the map, read from its style.
 
 import type { LayerSpecification, StyleSpecification } from "maplibre-gl";
 
-import { byId, element } from "./dom";
+import { element, elementById } from "./dom";
 import { text } from "./locale";
 
-/** Entry of the catalogue, the layer it explains, and whether it is an area or a line. */
+/** Key of the catalogue, layer, and how the layer is drawn. */
 const ENTRIES: [string, string, "area" | "line" | "dashed" | "road"][] = [
   ["grid_border", "grid-border", "line"],
   ["community_border", "community-border", "dashed"],
@@ -18,14 +18,14 @@ const ENTRIES: [string, string, "area" | "line" | "dashed" | "road"][] = [
 ];
 
 export function showLegend(style: StyleSpecification): void {
-  const rows = ENTRIES.map(([key, layer, sign]) => row(key, signOf(style, layer, sign)));
-  byId("legend").replaceChildren(
+  const rows = ENTRIES.map(([key, layer, sign]) => row(key, layerSign(style, layer, sign)));
+  elementById("legend").replaceChildren(
     element("summary", {}, text("page.legend")),
-    element("ul", {}, row("grid", patches(palette(style))), ...rows),
+    element("ul", {}, row("grid", colourPatches(palette(style))), ...rows),
   );
 }
 
-/** The fills of grids in the order of their colour index. */
+/** The fill colours of grids by colour index. */
 export function palette(style: StyleSpecification): string[] {
   const cases = paint(style, "grid-fill", "fill-color") as (string | number)[];
   return cases.slice(2, -1).filter((part): part is string => typeof part === "string");
@@ -35,7 +35,7 @@ function row(key: string, sign: HTMLElement): HTMLElement {
   return element("li", {}, sign, text(`legend.${key}`));
 }
 
-function patches(colours: string[]): HTMLElement {
+function colourPatches(colours: string[]): HTMLElement {
   const sign = element("span", { class: "sign patches" });
   for (const colour of colours.slice(0, 4)) {
     const patch = element("i");
@@ -45,7 +45,7 @@ function patches(colours: string[]): HTMLElement {
   return sign;
 }
 
-function signOf(
+function layerSign(
   style: StyleSpecification,
   layer: string,
   kind: "area" | "line" | "dashed" | "road",

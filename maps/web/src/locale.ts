@@ -1,65 +1,93 @@
-// The words of the page: the catalogues of geo/locale, as the API serves them.
+// The texts of the page, from the catalogues of geo/locale, and numbers and times in its language.
 
 export type Language = "zh" | "en";
 
-const REMEMBERED = "gridatlas.language";
+type Fields = Record<string, string | number>;
 
-let words: Record<string, string> = {};
+const LANGUAGE_KEY = "gridatlas.language";
+const TAGS = { zh: "zh-CN", en: "en" } as const;
 
-/** The language asked for in the address, else the one chosen before, else Chinese. */
+let language: Language = "zh";
+let catalogue: Record<string, string> = {};
+
+/** The language given in the address, else the one chosen before, else Chinese. */
 export function preferredLanguage(): Language {
-  const asked = new URLSearchParams(location.search).get("lang") ?? remembered();
-  return asked === "en" ? "en" : "zh";
+  const given = new URLSearchParams(location.search).get("lang") ?? rememberedLanguage();
+  return given === "en" ? "en" : "zh";
 }
 
-/** Settles when the words are there. */
-export let spoken: Promise<void> = Promise.resolve();
+/** Settles when the texts are loaded. */
+export let localeLoaded: Promise<void> = Promise.resolve();
 
-/** Read the words of a language; `page` names the part of the catalogue. */
-export function speak(lang: Language, page = "public"): Promise<void> {
-  document.documentElement.lang = lang === "zh" ? "zh-CN" : "en";
-  spoken = learn(`/locale/${lang}?page=${page}`);
-  return spoken;
+/** Load the texts of a language; `page` names the section of the catalogue. */
+export function loadLocale(lang: Language, page = "public"): Promise<void> {
+  document.documentElement.lang = TAGS[lang];
+  localeLoaded = fetchCatalogue(`/locale/${lang}?page=${page}`).then((texts) =>
+    setLocale(lang, texts),
+  );
+  return localeLoaded;
 }
 
-async function learn(path: string): Promise<void> {
+/** Use a language and its texts. */
+export function setLocale(lang: Language, texts: Record<string, string>): void {
+  language = lang;
+  catalogue = texts;
+}
+
+async function fetchCatalogue(path: string): Promise<Record<string, string>> {
   const response = await fetch(path);
   if (!response.ok) throw new Error(response.statusText);
-  words = (await response.json()) as Record<string, string>;
+  return await response.json();
 }
 
-export function remember(lang: Language): void {
+export function rememberLanguage(lang: Language): void {
   try {
-    localStorage.setItem(REMEMBERED, lang);
+    localStorage.setItem(LANGUAGE_KEY, lang);
   } catch {
-    // a browser that keeps nothing still shows the map
+    // a browser that blocks storage still shows the map
   }
 }
 
-/** The text of a key with its fields filled in. */
-export function text(key: string, fields: Record<string, string | number> = {}): string {
-  const template = words[key] ?? key;
+function rememberedLanguage(): string | null {
+  try {
+    return localStorage.getItem(LANGUAGE_KEY);
+  } catch {
+    return null;
+  }
+}
+
+export function otherLanguage(): Language {
+  return language === "zh" ? "en" : "zh";
+}
+
+/** The language that the page is in, as HTML and HTTP name it. */
+export function languageTag(lang = language): string {
+  return TAGS[lang];
+}
+
+/** The text of a key with its fields filled in; without one, the key. */
+export function text(key: string, fields: Fields = {}): string {
+  const template = catalogue[key] ?? key;
   return template.replace(/\{(\w+)\}/g, (_, name: string) => String(fields[name] ?? ""));
 }
 
 /** The text of a key, or nothing where the catalogue has none. */
-export function known(key: string, fields: Record<string, string | number> = {}): string {
-  return key in words ? text(key, fields) : "";
+export function optionalText(key: string, fields: Fields = {}): string {
+  return key in catalogue ? text(key, fields) : "";
 }
 
-/** Tell the page how to change its language: the choice is kept and the page drawn anew. */
-export function otherLanguage(): Language {
-  return document.documentElement.lang === "zh-CN" ? "en" : "zh";
+export function formatNumber(value: number): string {
+  return value.toLocaleString(languageTag());
 }
 
-export function number(value: number): string {
-  return value.toLocaleString(document.documentElement.lang);
+/** Metres, rounded; nothing where there is no value. */
+export function formatMetres(value: number | null | undefined): string {
+  return typeof value === "number" ? `${formatNumber(Math.round(value))} m` : "";
 }
 
-function remembered(): string | null {
-  try {
-    return localStorage.getItem(REMEMBERED);
-  } catch {
-    return null;
-  }
+export function formatDateTime(moment: string): string {
+  return new Date(moment).toLocaleString(languageTag(), {
+    dateStyle: "medium",
+    timeStyle: "short",
+  });
 }

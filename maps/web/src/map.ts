@@ -1,33 +1,33 @@
-// The map: the city's own layers as vector tiles, in the one style that the API serves.
+// The map: the city's layers as vector tiles, in the style that the API serves.
 
 import {
-  addProtocol,
   AttributionControl,
-  Map as LibreMap,
-  NavigationControl,
-  ScaleControl,
-  setWorkerUrl,
+  addProtocol,
   type IControl,
+  Map as LibreMap,
   type LngLatBoundsLike,
+  NavigationControl,
   type PaddingOptions,
+  ScaleControl,
   type StyleSpecification,
+  setWorkerUrl,
 } from "maplibre-gl";
 import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?url";
 import { Protocol } from "pmtiles";
 import "maplibre-gl/dist/maplibre-gl.css";
 
-import { margins, type Extent } from "./bounds";
+import { type Extent, fitPadding } from "./bounds";
 import { button, element } from "./dom";
-import { ask } from "./http";
-import { text, type Language } from "./locale";
-import { token } from "./session";
+import { api, bodyOf } from "./http";
+import { type Language, text } from "./locale";
+import { accessToken } from "./session";
 
 addProtocol("pmtiles", new Protocol().tile);
 setWorkerUrl(new URL(workerUrl, location.href).href);
 
 const CHINA: LngLatBoundsLike = [73.5, 18.2, 134.8, 53.6];
 
-/** The city's style; the tiles come from one baked file where `archive` and there is one. */
+/** The city's style; with `archive` its tiles come from a PMTiles file if there is one. */
 export async function loadStyle(
   lang: Language,
   status: "published" | "draft",
@@ -40,36 +40,38 @@ export async function loadStyle(
     // workers have no page to resolve a relative address against
     if (source.type === "vector" && source.tiles) {
       source.tiles = source.tiles.map((tile) =>
-        tile.startsWith("pmtiles://") ? tile.replace("pmtiles://", `pmtiles://${location.origin}`) : location.origin + tile,
+        tile.startsWith("pmtiles://")
+          ? tile.replace("pmtiles://", `pmtiles://${location.origin}`)
+          : location.origin + tile,
       );
     }
   }
   return style;
 }
 
-export interface Opened {
+export interface MapOptions {
   container?: string;
-  /** Keep the place in the address: the part of the hash it has. */
+  /** The part of the address's hash that holds the view. */
   hash?: string | false;
   padding?: PaddingOptions;
-  /** Let labels appear at once, which spares a map that changes often a third of a second of pictures. */
-  still?: boolean;
+  /** Show labels without fading in, for maps that change often. */
+  isFadeless?: boolean;
 }
 
 export function createMap(
   style: StyleSpecification,
-  extent: number[] | undefined,
-  { container = "map", hash = "map", padding = margins(), still = false }: Opened = {},
+  extent: Extent | undefined,
+  { container = "map", hash = "map", padding = fitPadding(), isFadeless = false }: MapOptions = {},
 ): LibreMap {
-  const bounds = extent?.length === 4 ? (extent as Extent) : CHINA;
+  const bounds = extent ?? CHINA;
   const map = new LibreMap({
     container,
     style,
     bounds,
     fitBoundsOptions: { padding, maxZoom: 18 },
     hash,
-    fadeDuration: still ? 0 : 300,
-    transformRequest: (url) => authorised(url),
+    fadeDuration: isFadeless ? 0 : 300,
+    transformRequest: (url) => authoriseRequest(url),
     maxZoom: 20,
     dragRotate: false,
     pitchWithRotate: false,
@@ -85,39 +87,49 @@ export function createMap(
   map.addControl(new AttributionControl({ compact: true }), "bottom-right");
   map.addControl(new NavigationControl({ showCompass: false }), "bottom-right");
   map.addControl(new ScaleControl({ maxWidth: 110 }), "bottom-right");
-  const base = style.layers.filter((layer) => layer.id.startsWith("tianditu-")).map((layer) => layer.id);
-  if (base.length) map.addControl(baseSwitch(base), "bottom-right");
+  const base = style.layers
+    .filter((layer) => layer.id.startsWith("tianditu-"))
+    .map((layer) => layer.id);
+  if (base.length) map.addControl(baseMapControl(base), "bottom-right");
   return map;
 }
 
-/** A button that shows and hides the base map of others, which is asked for nothing before. */
-function baseSwitch(layers: string[]): IControl {
-  const press = button(text("page.tianditu"), () => undefined, { "aria-pressed": "false", class: "base" });
-  const box = element("div", { class: "maplibregl-ctrl maplibregl-ctrl-group" }, press);
+/** A button that shows and hides Tianditu's base map, which is not requested before. */
+function baseMapControl(layers: string[]): IControl {
+  const attributes = { "aria-pressed": "false", class: "base" };
   const onAdd = (map: LibreMap): HTMLElement => {
-    press.addEventListener("click", () => {
-      const on = press.getAttribute("aria-pressed") === "false";
-      press.setAttribute("aria-pressed", String(on));
-      for (const layer of layers) map.setLayoutProperty(layer, "visibility", on ? "visible" : "none");
+    toggle.addEventListener("click", () => {
+      const isOn = toggle.getAttribute("aria-pressed") === "false";
+      toggle.setAttribute("aria-pressed", String(isOn));
+      const visibility = isOn ? "visible" : "none";
+      for (const layer of layers) map.setLayoutProperty(layer, "visibility", visibility);
     });
     return box;
   };
+  const toggle = button(text("page.tianditu"), () => undefined, attributes);
+  const box = element("div", { class: "maplibregl-ctrl maplibregl-ctrl-group" }, toggle);
   return { onAdd, onRemove: () => box.remove() };
 }
 
-/** Tiles of the desks are asked for under the name of who is signed in. */
-function authorised(url: string): { url: string; headers?: Record<string, string> } {
-  const bearer = token();
-  const ours = url.startsWith(location.origin) && bearer !== null;
-  return ours ? { url, headers: { Authorization: `Bearer ${bearer}` } } : { url };
+/** Request our own tiles with the session's token. */
+function authoriseRequest(url: string): { url: string; headers?: Record<string, string> } {
+  const token = accessToken();
+  const isOurs = url.startsWith(location.origin) && token !== null;
+  return isOurs ? { url, headers: { Authorization: `Bearer ${token}` } } : { url };
 }
 
-/** West, south, east, north of the city's communities; nothing where there are none. */
-export async function cityExtent(): Promise<number[] | undefined> {
-  const { bbox } = await ask<{ bbox?: number[] }>("/regions?level=city&simplify=5000");
-  return bbox;
+/** The extent of the city's communities; undefined if there are none. */
+export async function fetchCityExtent(): Promise<Extent | undefined> {
+  const query = { level: "city", simplify: 5000 } as const;
+  return (await bodyOf(api.GET("/regions", { params: { query } }))).bbox;
 }
 
-export function select(map: LibreMap, code: string): void {
+/** Settles when a map has drawn its first picture. */
+export function loaded(map: LibreMap): Promise<void> {
+  return new Promise((resolve) => void map.once("load", () => resolve()));
+}
+
+/** Highlight a grid; an empty code highlights none. */
+export function selectGrid(map: LibreMap, code: string): void {
   map.setFilter("grid-selected", ["==", ["get", "code"], code]);
 }

@@ -1,86 +1,95 @@
-// Who is signed in. The refresh token is kept in the browser; pages of one browser share it, and
-// only one at a time changes it, since a used one is void.
+// The session. Its refresh token is stored in the browser and shared by all pages; a lock lets one
+// page renew it at a time, because a used token is void.
 
-import { byId, button, element } from "./dom";
-import { spoken, text } from "./locale";
-import { isOffered, leaveFor } from "./provider";
+import { button, element, elementById } from "./dom";
+import type { Answer } from "./http";
+import { hasProvider, redirectToProvider } from "./identity-provider";
+import { languageTag, localeLoaded, text } from "./locale";
 
-const KEPT = "gridatlas.session";
+const SESSION_KEY = "gridatlas.session";
 
-export interface Session {
-  access_token: string;
-  refresh_token: string;
-  role: string;
-  scope: string;
-  name: string;
-}
+export type Session = Answer<"/auth/token", "post">;
 
-let signingIn: Promise<string | null> | undefined;
+let renewal: Promise<string | null> | undefined;
 
+/** The stored session, or null. */
 export function session(): Session | null {
   try {
-    return JSON.parse(localStorage.getItem(KEPT) ?? "null") as Session | null;
+    return JSON.parse(localStorage.getItem(SESSION_KEY) ?? "null") as Session | null;
   } catch {
     return null;
   }
 }
 
-export function token(): string | null {
+export function accessToken(): string | null {
   return session()?.access_token ?? null;
 }
 
-/** A token after the server refused the last one: refreshed, else by signing in. */
-export async function freshToken(): Promise<string | null> {
-  const refused = token();
+/** Replace a token that the server refused: by the refresh token, else by signing in. */
+export async function renewToken(): Promise<string | null> {
+  const refused = accessToken();
   if (!refused) return null;
-  return alone(async () => {
-    const now = session();
-    if (now && now.access_token !== refused) return now.access_token;
-    if (now?.refresh_token) {
-      const grant = { grant_type: "refresh_token", refresh_token: now.refresh_token };
-      const answer = await fetch("/auth/token", { method: "POST", body: new URLSearchParams(grant) });
-      if (answer.ok) return keep((await answer.json()) as Session);
+  return withSessionLock(async () => {
+    const current = session();
+    if (current && current.access_token !== refused) return current.access_token;
+    if (current?.refresh_token) {
+      const grant = { grant_type: "refresh_token", refresh_token: current.refresh_token };
+      const answer = await fetch("/auth/token", {
+        method: "POST",
+        body: new URLSearchParams(grant),
+      });
+      if (answer.ok) return storeSession((await answer.json()) as Session);
     }
-    await spoken;
+    await localeLoaded;
     return signIn(text("session.expired"));
   });
 }
 
-async function alone(work: () => Promise<string | null>): Promise<string | null> {
-  // Locks exist on secure origins only; elsewhere one page alone is guarded.
-  if (navigator.locks) return navigator.locks.request(KEPT, work) as Promise<string | null>;
-  signingIn ??= work().finally(() => (signingIn = undefined));
-  return signingIn;
+async function withSessionLock(work: () => Promise<string | null>): Promise<string | null> {
+  // Web Locks exist on secure origins only; elsewhere this guards one page by itself
+  if (navigator.locks) return await navigator.locks.request(SESSION_KEY, work);
+  renewal ??= work().finally(() => {
+    renewal = undefined;
+  });
+  return renewal;
 }
 
-/** Ask for name and password over the page, whose state stays. */
+/** Ask for name and password in a dialog; the page keeps its state. */
 export function signIn(reason = ""): Promise<string | null> {
-  return new Promise((done) => {
-    const name = input("username", "text", "username");
-    const password = input("password", "password", "current-password");
-    const said = element("p", { class: "said", role: "alert" }, reason);
-    const enter = element("button", { type: "submit", class: "primary" }, text("session.sign_in"));
+  return new Promise((resolve) => {
+    const name = inputField("username", "text", "username");
+    const password = inputField("password", "password", "current-password");
+    const message = element("p", { class: "said", role: "alert" }, reason);
+    const submit = element("button", { type: "submit", class: "primary" }, text("session.sign_in"));
     const form = element(
       "form",
       {},
       element("h2", {}, text("session.sign_in")),
-      said,
-      labelled("session.name", name),
-      labelled("session.password", password),
-      enter,
+      message,
+      labelField("session.name", name),
+      labelField("session.password", password),
+      submit,
     );
-    void isOffered().then((offered) => {
-      if (offered) form.append(byProvider(said));
+    void hasProvider().then((isOffered) => {
+      if (isOffered) form.append(providerButton(message));
     });
-    const dialog = element("dialog", { class: "session", "aria-label": text("session.sign_in") }, form);
+    const dialog = element(
+      "dialog",
+      { class: "session", "aria-label": text("session.sign_in") },
+      form,
+    );
     form.addEventListener("submit", (event) => {
       event.preventDefault();
-      enter.disabled = true;
-      void enterWith(name.value, password.value).then((answer) => {
-        enter.disabled = false;
-        if (typeof answer === "string") return (said.textContent = answer);
+      submit.disabled = true;
+      const grant = { grant_type: "password", username: name.value, password: password.value };
+      void requestSession(grant).then((answer) => {
+        submit.disabled = false;
+        if (typeof answer === "string") {
+          message.textContent = answer;
+          return;
+        }
         dialog.remove();
-        return done(keep(answer));
+        resolve(storeSession(answer));
       });
     });
     dialog.addEventListener("cancel", (event) => event.preventDefault());
@@ -89,26 +98,22 @@ export function signIn(reason = ""): Promise<string | null> {
   });
 }
 
-/** The button that leads to the identity provider; what goes wrong is said in the dialog. */
-function byProvider(said: HTMLElement): HTMLElement {
+/** The button that leads to the identity provider; errors go into `message`. */
+function providerButton(message: HTMLElement): HTMLElement {
   const leave = button(text("session.by_provider"), () => {
     leave.disabled = true;
-    leaveFor(location.pathname + location.search).catch((error: Error) => {
+    redirectToProvider(location.pathname + location.search).catch((error: Error) => {
       leave.disabled = false;
-      said.textContent = error.message;
+      message.textContent = error.message;
     });
   });
   return leave;
 }
 
-function enterWith(username: string, password: string): Promise<Session | string> {
-  return enter({ grant_type: "password", username, password });
-}
-
-/** Open a session; return what the server says where it opens none. */
-export async function enter(grant: Record<string, string>): Promise<Session | string> {
+/** Request a session; return the server's reason where it refuses. */
+export async function requestSession(grant: Record<string, string>): Promise<Session | string> {
   const body = new URLSearchParams(grant);
-  const headers = { "Accept-Language": document.documentElement.lang };
+  const headers = { "Accept-Language": languageTag() };
   try {
     const answer = await fetch("/auth/token", { method: "POST", body, headers });
     if (answer.ok) return (await answer.json()) as Session;
@@ -119,18 +124,21 @@ export async function enter(grant: Record<string, string>): Promise<Session | st
   }
 }
 
-/** The session, after signing in where there is none or where its role is not one of these. */
-export async function need(...roles: string[]): Promise<Session> {
+/** Have the reader sign in until the session has the role, or is an administrator's. */
+export async function requireRole(role: string): Promise<void> {
   for (;;) {
-    const now = session();
-    if (now && (roles.includes(now.role) || now.role === "admin")) return now;
-    await signIn(now ? text("session.other_role", { role: text(`session.role_${now.role}`) }) : "");
+    const current = session()?.role;
+    if (current === role || current === "admin") return;
+    await signIn(
+      current ? text("session.other_role", { role: text(`session.role_${current}`) }) : "",
+    );
   }
 }
 
+/** Revoke the session and load the page again. */
 export async function signOut(): Promise<void> {
   const refresh = session()?.refresh_token ?? "";
-  localStorage.removeItem(KEPT);
+  localStorage.removeItem(SESSION_KEY);
   const body = new URLSearchParams({ token: refresh });
   await fetch("/auth/revoke", { method: "POST", body }).catch(() => undefined);
   location.reload();
@@ -138,26 +146,27 @@ export async function signOut(): Promise<void> {
 
 /** Show who is signed in, with a button to sign out. */
 export function showSession(): void {
-  const now = session();
-  if (!now) return;
+  const current = session();
+  if (!current) return;
   const out = element("button", { type: "button", class: "quiet" }, text("session.sign_out"));
   out.addEventListener("click", () => void signOut());
-  byId("who").replaceChildren(
-    element("span", { title: text(`session.role_${now.role}`) }, now.name),
+  elementById("who").replaceChildren(
+    element("span", { title: text(`session.role_${current.role}`) }, current.name),
     out,
   );
 }
 
-export function keep(fresh: Session): string {
-  localStorage.setItem(KEPT, JSON.stringify(fresh));
-  return fresh.access_token;
+/** Store a session; return its access token. */
+export function storeSession(opened: Session): string {
+  localStorage.setItem(SESSION_KEY, JSON.stringify(opened));
+  return opened.access_token;
 }
 
-function input(name: string, type: string, autocomplete: string): HTMLInputElement {
+function inputField(name: string, type: string, autocomplete: string): HTMLInputElement {
   const attributes = { name, type, autocomplete, required: "", id: `session-${name}` };
   return element("input", attributes);
 }
 
-function labelled(key: string, field: HTMLInputElement): HTMLElement {
+function labelField(key: string, field: HTMLInputElement): HTMLElement {
   return element("label", { for: field.id }, text(key), field);
 }

@@ -1,10 +1,10 @@
-// A guided first visit: a few steps, each beside what it speaks of; never shown twice unasked.
+// A guided tour of the page: a few steps, each beside what it explains.
 
 import { button, element } from "./dom";
-import { known, text } from "./locale";
+import { optionalText, text } from "./locale";
 import "./tour.css";
 
-/** What each step points at. */
+/** The selector of what each step explains, by tour. */
 const STEPS: Record<string, string[]> = {
   plan: ["#side", "#search, #draw", "#language"],
   edit: [".grids", "#tools", "#map", ".actions", ".trouble, .well"],
@@ -12,22 +12,40 @@ const STEPS: Record<string, string[]> = {
   data: ["#side"],
   public: ["#search", "#here", "#map"],
 };
+const BOX_WIDTH_PX = 340;
+const BOX_HEIGHT_PX = 190;
 
-export function firstVisit(name: string): void {
+export function showTourOnFirstVisit(name: string): void {
   const key = `gridatlas.toured.${name}`;
   if (localStorage.getItem(key) || navigator.webdriver) return;
   localStorage.setItem(key, "yes");
-  tour(name);
+  showTour(name);
 }
 
-export function tour(name: string, at = 0): void {
+/** Show a step of a tour, by default the first. */
+export function showTour(name: string, step = 0): void {
   document.querySelector(".tour")?.remove();
-  const target = STEPS[name]?.[at];
-  const words = known(`tour.${name}_${at + 1}`);
+  const steps = STEPS[name] ?? [];
+  const target = steps[step];
+  const words = optionalText(`tour.${name}_${step + 1}`);
   if (!target || !words) return;
+  const box = tourBox(name, step, steps.length, words);
+  document.body.append(box);
   const place = document.querySelector<HTMLElement>(target)?.getBoundingClientRect();
-  const end = () => (box.remove(), document.querySelector(".spot")?.remove());
-  const last = at + 1 >= STEPS[name]!.length;
+  if (place && place.width > 0) pointAt(place, box);
+  box.querySelector<HTMLElement>("button.primary, button")?.focus();
+}
+
+function tourBox(name: string, step: number, count: number, words: string): HTMLElement {
+  const close = () => {
+    box.remove();
+    document.querySelector(".spot")?.remove();
+  };
+  const next = () => {
+    close();
+    showTour(name, step + 1);
+  };
+  const isLast = step + 1 >= count;
   const box = element(
     "div",
     { class: "tour", role: "dialog", "aria-label": text("tour.help") },
@@ -35,21 +53,31 @@ export function tour(name: string, at = 0): void {
     element(
       "div",
       { class: "ways" },
-      element("small", {}, `${at + 1} / ${STEPS[name]!.length}`),
-      button(text("tour.end"), end, { class: "quiet" }),
-      ...(last ? [] : [button(text("tour.next"), () => (end(), tour(name, at + 1)), { class: "primary" })]),
+      element("small", {}, `${step + 1} / ${count}`),
+      button(text("tour.end"), close, { class: "quiet" }),
+      isLast ? null : button(text("tour.next"), next, { class: "primary" }),
     ),
   );
-  box.addEventListener("keydown", (event) => event.key === "Escape" && end());
-  document.body.append(box);
-  if (place && place.width > 0) {
-    const spot = element("div", { class: "spot" });
-    Object.assign(spot.style, { left: `${place.left - 4}px`, top: `${place.top - 4}px`, width: `${place.width + 8}px`, height: `${Math.min(place.height, innerHeight) + 8}px` });
-    document.body.append(spot);
-    const beside = place.right + 340 < innerWidth;
-    const below = beside || place.height > innerHeight / 2 ? place.top + 12 : place.bottom + 14;
-    box.style.left = `${beside ? place.right + 14 : Math.max(12, Math.min(place.left, innerWidth - 340))}px`;
-    box.style.top = `${Math.max(12, Math.min(below, innerHeight - 190))}px`;
-  }
-  box.querySelector<HTMLElement>("button.primary, button")?.focus();
+  box.addEventListener("keydown", (event) => event.key === "Escape" && close());
+  return box;
+}
+
+/** Highlight a place, and put the box beside or below it. */
+function pointAt(place: DOMRect, box: HTMLElement): void {
+  const spot = element("div", { class: "spot" });
+  Object.assign(spot.style, {
+    left: `${place.left - 4}px`,
+    top: `${place.top - 4}px`,
+    width: `${place.width + 8}px`,
+    height: `${Math.min(place.height, innerHeight) + 8}px`,
+  });
+  document.body.append(spot);
+  const isBeside = place.right + BOX_WIDTH_PX < innerWidth;
+  const isHigh = place.height > innerHeight / 2;
+  const left = isBeside
+    ? place.right + 14
+    : Math.max(12, Math.min(place.left, innerWidth - BOX_WIDTH_PX));
+  const top = isBeside || isHigh ? place.top + 12 : place.bottom + 14;
+  box.style.left = `${left}px`;
+  box.style.top = `${Math.max(12, Math.min(top, innerHeight - BOX_HEIGHT_PX))}px`;
 }

@@ -1,11 +1,11 @@
-// What an atlas page carries besides folium's own script: Leaflet, the popups, and the tie
-// between the table of grids and the map.
+// The script of atlas pages beside folium's own: Leaflet, popups, and the link between the table of
+// grids and the map.
 
 import L from "leaflet";
 import "leaflet/dist/leaflet.css";
 import "./atlas.css";
 
-/** What a popup says: a title, and rows of a label and a value. */
+/** The content of a popup: a title, and rows of a label and a value. */
 interface Card {
   code?: string;
   title: string;
@@ -14,25 +14,25 @@ interface Card {
   link?: string;
 }
 
-// folium gives a marker its icon a moment after it is made; until then it must not look for
-// Leaflet's own picture beside the page
+// folium sets the icon of a marker after creating it; an empty one keeps Leaflet from requesting
+// its default picture meanwhile
 L.Marker.prototype.options.icon = L.divIcon();
 
 const areas = new Map<string, L.Polygon>();
 
-/** Give a feature its popup; folium calls this on each. */
+/** Bind a popup to a feature; folium calls this for each. */
 function card(feature: GeoJSON.Feature, layer: L.Layer): void {
   const about = feature.properties as Card;
-  layer.bindPopup(() => content(about), { maxWidth: 300 });
+  layer.bindPopup(() => popupContent(about), { maxWidth: 300 });
   if (about.code && layer instanceof L.Polygon) areas.set(about.code, layer);
 }
 
-/** Add the scale, and make each row of a table lead to its area on the map. */
-function tie(map: L.Map): void {
+/** Add the scale, and let each row of the table show its area on the map. */
+function connectTable(map: L.Map): void {
   L.control.scale({ imperial: false, maxWidth: 120 }).addTo(map);
   map.attributionControl.setPrefix("");
   for (const row of document.querySelectorAll<HTMLElement>("tr[data-code]")) {
-    const area = areas.get(row.dataset["code"] ?? "");
+    const area = areas.get(row.dataset.code ?? "");
     if (!area) continue;
     row.addEventListener("mouseenter", () => area.setStyle({ weight: 4 }));
     row.addEventListener("mouseleave", () => area.setStyle({ weight: 1.4 }));
@@ -46,20 +46,22 @@ function tie(map: L.Map): void {
   map.on("zoomend", () => map.getContainer().classList.toggle("far", map.getZoom() < fitted - 0.5));
 }
 
-/** Braces come as U+0001: folium would take them for its own (see maps/leaflet.py). */
-function braced(name: string): string {
+/** Restore braces, which come as U+0001 because folium would interpret them (maps/leaflet.py). */
+function restoreBraces(name: string): string {
   return name.replaceAll("\u0001", "{");
 }
 
-function content(about: Card): HTMLElement {
+function popupContent(about: Card): HTMLElement {
   const box = document.createElement("div");
   box.className = "card";
-  box.append(Object.assign(document.createElement("h3"), { textContent: braced(about.title) }));
+  box.append(
+    Object.assign(document.createElement("h3"), { textContent: restoreBraces(about.title) }),
+  );
   const list = document.createElement("dl");
   for (const [label, value] of about.rows) {
     list.append(
-      Object.assign(document.createElement("dt"), { textContent: braced(label) }),
-      Object.assign(document.createElement("dd"), { textContent: braced(value) }),
+      Object.assign(document.createElement("dt"), { textContent: restoreBraces(label) }),
+      Object.assign(document.createElement("dd"), { textContent: restoreBraces(value) }),
     );
   }
   box.append(list);
@@ -70,4 +72,4 @@ function content(about: Card): HTMLElement {
   return box;
 }
 
-Object.assign(window, { L, gridatlas: { card, tie } });
+Object.assign(window, { L, gridatlas: { card, tie: connectTable } });

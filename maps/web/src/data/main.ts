@@ -1,56 +1,74 @@
-// The data desk: import runs and what may be done about them, quarantined features, the layers
-// with every feature's history.
+// The import page: import runs and decisions on them, the quarantine, and layers with the history of
+// every feature.
 
-import { followLinks, openDesk, run } from "../desk";
-import { button, byId, element } from "../dom";
+import { button, element, elementById } from "../dom";
 import { text } from "../locale";
-import { firstVisit } from "../tour";
-import { showFeature, showLayer, showLayers } from "./layers";
+import { followLinks, openStaffPage, runPage } from "../staff-page";
+import { showTourOnFirstVisit } from "../tour";
+import { heading, openMap, setSidebar } from "./change-map";
+import { showFeature, showLayer, showLayers } from "./features";
+import { showRun, showRuns } from "./import-runs";
 import { showQuarantine } from "./quarantine";
-import { showRun, showRuns } from "./runs";
-import { heading, openMap, side } from "./shown";
 import "maplibre-gl/dist/maplibre-gl.css";
-import "../desk.css";
-import "./style.css";
+import "../staff-page.css";
+import "./data.css";
 
 async function start(): Promise<void> {
-  const lang = await openDesk({ page: "data", role: "importer", title: "data.title", tour: () => "data" });
-  crumbs();
+  const lang = await openStaffPage({
+    page: "data",
+    role: "importer",
+    title: "data.title",
+    tour: () => "data",
+  });
+  showCrumbs();
   await openMap(lang);
   window.addEventListener("popstate", () => void show());
-  followLinks("/data", go);
+  followLinks("/data", navigate);
   await show();
-  firstVisit("data");
+  showTourOnFirstVisit("data");
 }
 
-function go(path: string): void {
+function navigate(path: string): void {
   history.pushState(null, "", path);
   void show();
 }
 
-/** Show what the address names. */
+/** Show the view that the address names. */
 async function show(): Promise<void> {
-  side(element("p", { class: "none" }, text("data.loading")));
+  setSidebar(element("p", { class: "none" }, text("data.loading")));
   try {
-    await shown(location.pathname.split("/").slice(2).map(decodeURIComponent), new URLSearchParams(location.search));
+    await route(
+      location.pathname.split("/").slice(2).map(decodeURIComponent),
+      new URLSearchParams(location.search),
+    );
   } catch (error) {
-    side(heading(text("data.not_shown"), (error as Error).message), button(text("data.again"), () => void show(), { class: "primary" }));
+    setSidebar(
+      heading(text("data.not_shown"), (error as Error).message),
+      button(text("data.again"), () => void show(), { class: "primary" }),
+    );
   }
 }
 
 /** /data, /data/runs/ID, /data/quarantine, /data/layers, /data/layers/LAYER, /data/layers/LAYER/CODE */
-async function shown([kind, one, two]: string[], asked: URLSearchParams): Promise<void> {
-  if (kind === "runs" && one) await showRun(Number(one), () => void show());
-  else if (kind === "quarantine") await showQuarantine(null, byId("side"), () => void show());
-  else if (kind === "layers" && one && two) await showFeature(one, two);
-  else if (kind === "layers" && one) await showLayer(one, asked.get("q") ?? "", go);
+async function route([kind, name, code]: string[], query: URLSearchParams): Promise<void> {
+  if (kind === "runs" && name) await showRun(Number(name), () => void show());
+  else if (kind === "quarantine")
+    await showQuarantine(null, elementById("side"), () => void show());
+  else if (kind === "layers" && name && code) await showFeature(name, code);
+  else if (kind === "layers" && name) await showLayer(name, query.get("q") ?? "", navigate);
   else if (kind === "layers") await showLayers();
-  else await showRuns(asked.get("status") ?? "", go);
+  else await showRuns(query.get("status") ?? "", navigate);
 }
 
-function crumbs(): void {
-  const places: [string, string][] = [["/data", "data.runs"], ["/data/quarantine", "data.quarantine"], ["/data/layers", "data.layers"]];
-  byId("crumbs").replaceChildren(...places.map(([href, words]) => element("a", { href }, text(words))));
+function showCrumbs(): void {
+  const places: [string, string][] = [
+    ["/data", "data.runs"],
+    ["/data/quarantine", "data.quarantine"],
+    ["/data/layers", "data.layers"],
+  ];
+  elementById("crumbs").replaceChildren(
+    ...places.map(([href, words]) => element("a", { href }, text(words))),
+  );
 }
 
-run(start);
+runPage(start);

@@ -1,67 +1,115 @@
-// What imports refused: seen, taken home, brought back mended, tried again.
+// The quarantine: features that imports refused, to be exported, replaced by a mended file, or
+// replayed.
 
-import type { Feature } from "geojson";
+import { button, definitionList, element, notify } from "../dom";
+import { openBlob } from "../http";
+import { formatNumber, text } from "../locale";
+import { changeFeature, fitGeometry, showFeatures } from "./change-map";
+import {
+  exportQuarantine,
+  fetchQuarantine,
+  type QuarantinedFeature,
+  type Run,
+  replayFile,
+  replayRun,
+} from "./import-api";
+import { label } from "./labels";
 
-import { button, element, facts, notify } from "../dom";
-import { number, text } from "../locale";
-import * as api from "./api";
-import type { Held, Run } from "./api";
-import { draw, said, zoom } from "./shown";
+const FORMATS = ["geojson", "csv", "gpkg"] as const;
 
-export async function showQuarantine(run: number | null, place: HTMLElement, again: () => void): Promise<void> {
-  const page = await api.quarantine(run, 0);
-  const features = page.items.map(
-    (one) => ({ type: "Feature", geometry: one.geometry, properties: { change: "held" } }) as Feature,
-  );
-  const rows = page.items.map((one, index) => heldLine(one, features[index]!));
+export async function showQuarantine(
+  run: number | null,
+  container: HTMLElement,
+  reload: () => void,
+): Promise<void> {
+  const { items, numberMatched } = await fetchQuarantine(run);
   const title = element(run === null ? "h1" : "h2", {}, text("data.quarantine"));
-  const none = element("p", { class: "none" }, text("data.none_held"));
-  place.replaceChildren(
-    element("div", { class: "heading" }, title, element("p", {}, text("data.held_said", { count: number(page.numberMatched) }))),
-    ...(rows.length ? [heldWays(run, page.items, again), element("ul", { class: "runs" }, ...rows)] : [none]),
+  const count = text("data.held_said", { count: formatNumber(numberMatched) });
+  container.replaceChildren(
+    element("div", { class: "heading" }, title, element("p", {}, count)),
+    ...(items.length
+      ? [
+          actionBar(run, items, reload),
+          element("ul", { class: "runs" }, ...items.map(quarantineItem)),
+        ]
+      : [element("p", { class: "none" }, text("data.none_held"))]),
   );
-  if (run === null) draw(features);
+  if (run === null) {
+    showFeatures(
+      items.flatMap(({ geometry }) => (geometry ? [changeFeature(geometry, "held")] : [])),
+    );
+  }
 }
 
-/** Take the quarantine home as a file, bring it back mended, or try again as it is. */
-function heldWays(run: number | null, held: Held[], again: () => void): HTMLElement {
-  const file = element("input", { type: "file", accept: ".geojson,.gpkg,.csv", hidden: "" });
-  file.addEventListener("change", () => file.files?.[0] && void replayed(api.replayFile(file.files[0]), again));
-  const of = run ?? held[0]!.run;
+function actionBar(
+  run: number | null,
+  items: QuarantinedFeature[],
+  reload: () => void,
+): HTMLElement {
+  const field = element("input", { type: "file", accept: ".geojson,.gpkg,.csv", hidden: "" });
+  field.addEventListener("change", () => {
+    const file = field.files?.[0];
+    if (file) void reportReplay(replayFile(file), reload);
+  });
+  const replayed = run ?? items[0]!.run;
   return element(
     "div",
     { class: "actions" },
-    ...["geojson", "csv", "gpkg"].map((format) => button(text("data.download", { format }), () => void saved(run, format))),
-    button(text("data.upload"), () => file.click(), { title: text("data.upload_help") }),
-    file,
-    button(text("data.replay", { run: of }), () => void replayed(api.replay(of), again), { class: "primary", title: text("data.replay_help") }),
+    ...FORMATS.map((format) =>
+      button(text("data.download", { format }), () => void download(run, format)),
+    ),
+    button(text("data.upload"), () => field.click(), { title: text("data.upload_help") }),
+    field,
+    button(
+      text("data.replay", { run: replayed }),
+      () => void reportReplay(replayRun(replayed), reload),
+      { class: "primary", title: text("data.replay_help") },
+    ),
   );
 }
 
-async function saved(run: number | null, format: string): Promise<void> {
+async function download(run: number | null, format: (typeof FORMATS)[number]): Promise<void> {
   try {
-    const href = URL.createObjectURL(await api.download(run, format));
-    element("a", { href, download: `quarantine${run === null ? "" : `-${run}`}.${format}` }).click();
+    const blob = await exportQuarantine(run, format);
+    openBlob(blob, `quarantine${run === null ? "" : `-${run}`}.${format}`);
   } catch (error) {
     notify((error as Error).message);
   }
 }
 
-async function replayed(answer: Promise<{ runs: Run[] }>, again: () => void): Promise<void> {
+async function reportReplay(replay: Promise<{ runs: Run[] }>, reload: () => void): Promise<void> {
   try {
-    const { runs } = await answer;
+    const { runs } = await replay;
     const waiting = runs.reduce((sum, run) => sum + run.waiting, 0);
-    notify(text("data.replayed", { runs: runs.map((run) => `#${run.id}`).join(" "), waiting }), undefined, "calm");
-    again();
+    const numbers = runs.map((run) => `#${run.id}`).join(" ");
+    notify(text("data.replayed", { runs: numbers, waiting }), undefined, "calm");
+    reload();
   } catch (error) {
     notify((error as Error).message);
   }
 }
 
-function heldLine(held: Held, feature: Feature): HTMLElement {
-  const summary = element("summary", {}, element("b", {}, held.code ?? "—"), " ", held.said, element("small", {}, `${said("layer", held.layer)} · #${held.run}`));
-  const rows = Object.entries(held.properties ?? {}).map(([key, value]): [string, string] => [key, value === null ? "—" : String(value)]);
-  const more = element("details", {}, summary, element("p", {}, held.detail ?? ""), facts(rows), feature.geometry ? button(text("data.show"), () => zoom([feature])) : null);
-  more.addEventListener("toggle", () => more.open && feature.geometry && zoom([feature]));
-  return element("li", {}, more);
+function quarantineItem(feature: QuarantinedFeature): HTMLElement {
+  const { geometry } = feature;
+  const summary = element(
+    "summary",
+    {},
+    element("b", {}, feature.code ?? "—"),
+    " ",
+    feature.said,
+    element("small", {}, `${label("layer", feature.layer)} · #${feature.run}`),
+  );
+  const rows = Object.entries(feature.properties).map(([key, value]): [string, string] => [
+    key,
+    value === null ? "—" : String(value),
+  ]);
+  const details = element(
+    "details",
+    {},
+    summary,
+    definitionList(rows),
+    geometry ? button(text("data.show"), () => fitGeometry(geometry)) : null,
+  );
+  details.addEventListener("toggle", () => details.open && geometry && fitGeometry(geometry));
+  return element("li", {}, details);
 }

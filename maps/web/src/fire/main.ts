@@ -1,117 +1,118 @@
-// The fire desk: a building in two gestures, the incident, the shut-off, the overlays.
+// The fire page: building layouts, incidents, shut-offs and overlays.
 
 import type { Map as LibreMap, MapMouseEvent } from "maplibre-gl";
 
-import { openDesk, run } from "../desk";
-import { button, byId, notify, pause } from "../dom";
-import { labelSearch, wireSearch } from "../find";
-import { Problem } from "../http";
-import { text, type Language } from "../locale";
+import { button, delay, elementById, notify } from "../dom";
+import { ProblemError } from "../http";
+import { type Language, text } from "../locale";
+import { attachSearch, labelSearchField } from "../search";
 import { session } from "../session";
-import { firstVisit } from "../tour";
-import { Answers } from "./answers";
-import * as api from "./api";
-import type { Layout } from "./api";
-import { fireStyle, showPipes } from "./layers";
-import { listOverlays } from "./overlays";
+import { openStaffPage, runPage } from "../staff-page";
+import { showTourOnFirstVisit } from "../tour";
+import { parseAddress } from "./address";
+import { fetchBuildingAt, fetchLayout, type Layout, searchBuildings } from "./fire-api";
+import { fireStyle, setPipesVisible } from "./fire-layers";
+import { showOverlayList } from "./overlays";
 import { heading } from "./panel";
-import "../desk.css";
-import "./style.css";
+import { Results } from "./results";
+import "../staff-page.css";
+import "./fire.css";
 
 export type Mode = "building" | "incident" | "isolation";
 
+const MODES: Mode[] = ["building", "incident", "isolation"];
 const PADDING = { top: 70, right: 40, bottom: 40, left: 40 };
+/** How long the map, whose code is large, waits for the answer. */
+const MAP_DELAY_MS = 700;
 
 let mode: Mode = "building";
 
-/** How long the map, whose code takes long to read, waits for an answer, in milliseconds. */
-const PATIENCE_MS = 700;
-
 async function start(): Promise<void> {
-  const opening = openDesk({ page: "fire", role: "fire", title: "desk.title", tour: () => "fire" });
-  const early = asked();
-  const lang = await opening;
-  labelSearch();
-  showTools();
-  byId("side").replaceChildren(heading(text("desk.welcome"), text("desk.welcome_help")));
-  const ready = Promise.race([early, pause(PATIENCE_MS)]).then(() => openMap(lang));
-  const answers = new Answers(ready, use);
-  wireSearch({
-    ask: (words) => api.search(words).then(({ buildings }) => buildings.map((one) => ({ ...one, kind: "building", grid: null, community: null, bbox: null }))),
-    choose: (found) => void answers.building(found.code, true),
+  const opening = openStaffPage({
+    page: "fire",
+    role: "fire",
+    title: "desk.title",
+    tour: () => "fire",
   });
-  use("building");
-  void follow(answers, early);
-  window.addEventListener("popstate", () => void follow(answers));
-  const map = await ready;
-  map.on("click", (event) => void clicked(answers, event));
-  void listOverlays(map);
-  firstVisit("fire");
-
-  function use(name: Mode): void {
-    mode = name;
-    for (const one of byId("tools").querySelectorAll<HTMLElement>("[data-mode]")) one.setAttribute("aria-pressed", String(one.dataset["mode"] === name));
-    void ready.then((map) => {
-      showPipes(map, name === "isolation");
-      map.getCanvas().style.cursor = name === "building" ? "pointer" : "crosshair";
-    });
-  }
-
-  function showTools(): void {
-    const names: Mode[] = ["building", "incident", "isolation"];
-    byId("tools").setAttribute("aria-label", text("desk.modes"));
-    byId("tools").replaceChildren(
-      ...names.map((name) => button(text(`desk.mode_${name}`), () => use(name), { "data-mode": name, class: "mode", title: text(`desk.mode_${name}_help`) })),
-    );
-  }
+  const early = requestLayoutEarly();
+  const lang = await opening;
+  labelSearchField();
+  elementById("side").replaceChildren(heading(text("desk.welcome"), text("desk.welcome_help")));
+  const mapLoaded = Promise.race([early, delay(MAP_DELAY_MS)]).then(() => openMap(lang));
+  const setMode = (next: Mode) => applyMode(next, mapLoaded);
+  showModes(setMode);
+  const results = new Results(mapLoaded, setMode);
+  attachSearch({
+    search: searchBuildings,
+    choose: ({ code }) => void results.showBuilding(code, true),
+  });
+  setMode("building");
+  void showAddress(results, early);
+  window.addEventListener("popstate", () => void showAddress(results));
+  const map = await mapLoaded;
+  map.on("click", (event) => void handleClick(results, event));
+  void showOverlayList(map);
+  showTourOnFirstVisit("fire");
 }
 
-/** Ask for the building that the address names before the page is ready for the answer. */
-async function asked(): Promise<Layout | null> {
-  const code = new URLSearchParams(location.search).get("building");
-  // what goes wrong is said when it is asked for again
-  return code && session() ? api.layout(code).catch(() => null) : null;
+function showModes(setMode: (mode: Mode) => void): void {
+  const tools = elementById("tools");
+  tools.setAttribute("aria-label", text("desk.modes"));
+  const buttons = MODES.map((name) => {
+    const attributes = { "data-mode": name, class: "mode", title: text(`desk.mode_${name}_help`) };
+    return button(text(`desk.mode_${name}`), () => setMode(name), attributes);
+  });
+  tools.replaceChildren(...buttons);
 }
 
-/** Open the map. */
+function applyMode(next: Mode, mapLoaded: Promise<LibreMap>): void {
+  mode = next;
+  for (const tool of elementById("tools").querySelectorAll<HTMLElement>("[data-mode]")) {
+    tool.setAttribute("aria-pressed", String(tool.dataset.mode === next));
+  }
+  void mapLoaded.then((map) => {
+    setPipesVisible(map, next === "isolation");
+    map.getCanvas().style.cursor = next === "building" ? "pointer" : "crosshair";
+  });
+}
+
+/** Request the building that the address names before the page can show it. */
+async function requestLayoutEarly(): Promise<Layout | null> {
+  const view = parseAddress(location.search);
+  if (view?.kind !== "building" || !session()) return null;
+  // an error is reported by the second request
+  return fetchLayout(view.code).catch(() => null);
+}
+
 async function openMap(lang: Language): Promise<LibreMap> {
-  const { cityExtent, createMap, loadStyle } = await import("../map");
-  const [style, extent] = await Promise.all([loadStyle(lang, "published"), cityExtent()]);
+  const { createMap, fetchCityExtent, loaded, loadStyle } = await import("../map");
+  const [style, extent] = await Promise.all([loadStyle(lang, "published"), fetchCityExtent()]);
   const map = createMap(fireStyle(style), extent, { padding: PADDING });
   map.on("error", (event) => notify(event.error.message));
   Object.assign(window, { gridatlas: { map } });
-  await new Promise<void>((done) => void map.once("load", () => done()));
+  await loaded(map);
   return map;
 }
 
-/** Open what the address names; `early` is its answer where it was asked for already. */
-async function follow(answers: Answers, early?: Promise<Layout | null>): Promise<void> {
-  const asked = new URLSearchParams(location.search);
-  const [building, at, pipe] = [asked.get("building"), asked.get("incident"), asked.get("pipe")];
-  if (building) return answers.building(building, true, early);
-  if (at) {
-    const [lon, lat, radius] = at.split(",").map(Number);
-    return answers.incident({ lon: lon!, lat: lat! }, radius || undefined);
-  }
-  if (pipe?.includes(":")) {
-    const [network, code] = pipe.split(":") as [string, string];
-    return answers.isolation(network, code, asked.getAll("stuck"));
-  }
+async function showAddress(results: Results, early?: Promise<Layout | null>): Promise<void> {
+  const view = parseAddress(location.search);
+  if (view) await results.show(view, early);
 }
 
-async function clicked(answers: Answers, event: MapMouseEvent): Promise<void> {
+async function handleClick(results: Results, event: MapMouseEvent): Promise<void> {
   const { lng: lon, lat } = event.lngLat.wrap();
   try {
-    if (mode === "incident") await answers.incident({ lon, lat });
-    else if (mode === "isolation") await answers.pipeAt(event, { lon, lat });
+    if (mode === "incident") await results.showIncident({ lon, lat });
+    else if (mode === "isolation") await results.handlePipeClick(event, { lon, lat });
     else {
-      const { buildings } = await api.buildingAt({ lon, lat });
-      if (buildings[0]) await answers.building(buildings[0].code, false);
+      const code = await fetchBuildingAt({ lon, lat });
+      if (code) await results.showBuilding(code, false);
     }
   } catch (error) {
-    const nothing = error instanceof Problem && error.status === 404;
-    notify(nothing ? text("desk.nothing_here") : (error as Error).message, undefined, nothing ? "calm" : "alert");
+    if (error instanceof ProblemError && error.status === 404) {
+      notify(text("desk.nothing_here"), undefined, "calm");
+    } else notify((error as Error).message);
   }
 }
 
-run(start);
+runPage(start);

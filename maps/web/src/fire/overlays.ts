@@ -1,84 +1,127 @@
-// Overlays with their counts: on and off, with what they found in view.
+// The list of overlays: switched on and off, with the number of findings and those in view.
 
 import type { Map as LibreMap } from "maplibre-gl";
 
-import { button, byId, element, notify } from "../dom";
-import { number, text } from "../locale";
-import * as api from "./api";
-import type { Overlay } from "./api";
-import { SEVERITY, showOverlays } from "./layers";
-import { findingLine } from "./panel";
+import { button, element, elementById, notify } from "../dom";
+import { formatDateTime, formatNumber, text } from "../locale";
+import {
+  fetchFindings,
+  fetchOverlays,
+  type Overlay,
+  refreshFindings,
+  type Severity,
+} from "./fire-api";
+import { SEVERITY_COLOURS, setOverlays } from "./fire-layers";
+import { findingItem } from "./panel";
 
-const on = new Set<string>();
+const SEVERITIES: Severity[] = ["high", "medium", "low", "missing"];
+const FINDING_VIEW = { maxZoom: 18.5, padding: 120 };
 
-export async function listOverlays(map: LibreMap): Promise<void> {
-  const found = element("ul", { class: "findings" });
+const activeOverlays = new Set<Overlay["id"]>();
+
+export async function showOverlayList(map: LibreMap): Promise<void> {
+  const findings = element("ul", { class: "findings" });
   const rows = element("ul", { class: "lines" });
-  const age = element("div", { class: "age" });
+  const status = element("div", { class: "age" });
   const fill = async () => {
-    const { overlays } = await api.overlays();
-    rows.replaceChildren(...overlays.map((overlay) => overlayRow(map, overlay, found)));
-    age.replaceChildren(...checked(overlays, fill));
+    const { overlays } = await fetchOverlays();
+    rows.replaceChildren(...overlays.map((overlay) => overlayItem(map, overlay, findings)));
+    status.replaceChildren(...checkStatus(overlays, fill));
   };
   await fill();
-  const box = element("details", { class: "overlays" }, element("summary", {}, text("desk.overlays")), rows, severities(), age, found);
+  const box = element(
+    "details",
+    { class: "overlays" },
+    element("summary", {}, text("desk.overlays")),
+    rows,
+    severityLegend(),
+    status,
+    findings,
+  );
   box.open = window.innerWidth >= 900;
-  byId("overlays").replaceChildren(box);
-  map.on("moveend", () => void listFindings(map, found));
+  elementById("overlays").replaceChildren(box);
+  map.on("moveend", () => void showFindings(map, findings));
 }
 
-/** When the city was checked last, and a way to check it again where its data changed. */
-function checked(overlays: Overlay[], then: () => Promise<void>): HTMLElement[] {
-  const times = overlays.flatMap(({ computed_at }) => (computed_at ? [computed_at] : [])).sort();
-  const when = times[0] ? text("desk.checked_at", { when: new Date(times[0]).toLocaleString(document.documentElement.lang, { dateStyle: "medium", timeStyle: "short" }) }) : text("desk.never_checked");
+/** When the overlay computed longest ago was computed; null where none was. */
+export function oldestCheck(overlays: Pick<Overlay, "computed_at">[]): string | null {
+  const times = overlays.flatMap(({ computed_at }) => (computed_at ? [computed_at] : []));
+  return times.sort()[0] ?? null;
+}
+
+/** When the city was checked, and a button to check it again where its data changed. */
+function checkStatus(overlays: Overlay[], reload: () => Promise<void>): HTMLElement[] {
+  const checked = oldestCheck(overlays);
+  const when = checked
+    ? text("desk.checked_at", { when: formatDateTime(checked) })
+    : text("desk.never_checked");
   if (!overlays.some(({ stale }) => stale)) return [element("small", {}, when)];
-  const again = button(text("desk.check_now"), () => {
-    again.disabled = true;
-    again.textContent = text("desk.checking");
-    api.refresh().then(then, (error: Error) => (notify(error.message), void then()));
-  }, { title: text("desk.check_help") });
-  return [element("small", {}, times[0] ? `${when} · ${text("desk.data_changed")}` : when), again];
+  const refresh = async () => {
+    check.disabled = true;
+    check.textContent = text("desk.checking");
+    await refreshFindings().catch((error: Error) => notify(error.message));
+    await reload();
+  };
+  const check = button(text("desk.check_now"), () => void refresh(), {
+    title: text("desk.check_help"),
+  });
+  return [element("small", {}, checked ? `${when} · ${text("desk.data_changed")}` : when), check];
 }
 
-function overlayRow(map: LibreMap, overlay: Overlay, found: HTMLElement): HTMLElement {
+function overlayItem(map: LibreMap, overlay: Overlay, findings: HTMLElement): HTMLElement {
   const tick = element("input", { type: "checkbox", id: `overlay-${overlay.id}` });
   tick.addEventListener("change", () => {
-    if (tick.checked) on.add(overlay.id);
-    else on.delete(overlay.id);
-    showOverlays(map, on);
-    void listFindings(map, found);
+    if (tick.checked) activeOverlays.add(overlay.id);
+    else activeOverlays.delete(overlay.id);
+    setOverlays(map, activeOverlays);
+    void showFindings(map, findings);
   });
-  tick.checked = on.has(overlay.id);
-  const counts = (overlay.computed_at ? (["high", "medium", "low", "missing"] as const) : []).map((severity) => {
-    const badge = element("b", { class: "count", title: text(`desk.severity_${severity}`) }, number(overlay.findings[severity] ?? 0));
-    badge.style.background = SEVERITY[severity] ?? "";
-    return badge;
-  });
-  return element("li", { title: overlay.text }, element("label", { for: tick.id }, tick, overlay.title), element("span", { class: "counts" }, ...(counts.length ? counts : [element("small", {}, text("desk.unchecked"))])));
+  tick.checked = activeOverlays.has(overlay.id);
+  const counts = overlay.computed_at
+    ? SEVERITIES.map((severity) => countBadge(severity, overlay.findings[severity] ?? 0))
+    : [element("small", {}, text("desk.unchecked"))];
+  return element(
+    "li",
+    { title: overlay.text },
+    element("label", { for: tick.id }, tick, overlay.title),
+    element("span", { class: "counts" }, ...counts),
+  );
 }
 
-function severities(): HTMLElement {
-  const rows = Object.entries(SEVERITY).map(([name, colour]) => {
+function countBadge(severity: Severity, count: number): HTMLElement {
+  const title = text(`desk.severity_${severity}`);
+  const badge = element("b", { class: "count", title }, formatNumber(count));
+  badge.style.background = SEVERITY_COLOURS[severity];
+  return badge;
+}
+
+function severityLegend(): HTMLElement {
+  const rows = SEVERITIES.map((severity) => {
     const mark = element("i", { class: "mark" });
-    mark.style.background = colour;
-    return element("span", {}, mark, text(`desk.severity_${name}`));
+    mark.style.background = SEVERITY_COLOURS[severity];
+    return element("span", {}, mark, text(`desk.severity_${severity}`));
   });
   return element("p", { class: "severities" }, ...rows);
 }
 
-async function listFindings(map: LibreMap, place: HTMLElement): Promise<void> {
-  if (on.size === 0) return place.replaceChildren();
-  const bounds = map.getBounds();
-  const bbox = [bounds.getWest(), bounds.getSouth(), bounds.getEast(), bounds.getNorth()];
-  const asked = [...on];
-  const pages = await Promise.all(asked.map((overlay) => api.findings(overlay, bbox)));
-  if (asked.join() !== [...on].join()) return;
+/** List the findings of the active overlays in view. */
+async function showFindings(map: LibreMap, list: HTMLElement): Promise<void> {
+  if (activeOverlays.size === 0) return list.replaceChildren();
+  const requested = [...activeOverlays];
+  const extent = map.getBounds().toArray().flat();
+  const pages = await Promise.all(requested.map((overlay) => fetchFindings(overlay, extent)));
+  if (requested.join() !== [...activeOverlays].join()) return;
   const total = pages.reduce((sum, page) => sum + page.numberMatched, 0);
-  const rows = pages.flatMap((page) => page.features).map((feature) => {
-    const row = findingLine(feature.properties);
-    const box = feature.bbox as [number, number, number, number] | undefined;
-    if (box) row.append(button("→", () => void map.fitBounds(box, { maxZoom: 18.5, padding: 120 }), { class: "quiet", "aria-label": text("desk.go_there") }));
-    return row;
-  });
-  place.replaceChildren(element("li", { class: "none" }, text("desk.in_view", { count: number(total) })), ...rows);
+  const rows = pages
+    .flatMap((page) => page.features)
+    .map(({ properties, bbox }) => {
+      const row = findingItem(properties);
+      const attributes = { class: "quiet", "aria-label": text("desk.go_there") };
+      if (bbox) row.append(button("→", () => void map.fitBounds(bbox, FINDING_VIEW), attributes));
+      return row;
+    });
+  list.replaceChildren(
+    element("li", { class: "none" }, text("desk.in_view", { count: formatNumber(total) })),
+    ...rows,
+  );
 }

@@ -1,121 +1,198 @@
-// What the side of the fire desk says of a building, an incident, a shut-off.
+// The panel of the fire page: a building, an incident, or a shut-off.
 
-import { button, byId, element, facts, type Child } from "../dom";
-import { known, number, text } from "../locale";
-import type { Finding, Incident, Isolation, Layout, Missing, Station } from "./api";
-import { SEVERITY } from "./layers";
+import { button, type Child, definitionList, element, elementById } from "../dom";
+import { formatMetres, formatNumber, optionalText, text } from "../locale";
+import type { Finding, Incident, Isolation, Layout, Place, Station } from "./fire-api";
+import { SEVERITY_COLOURS } from "./fire-layers";
 
-export interface Ways {
-  print(code: string): void;
-  incidentAt(place: { lon: number; lat: number }): void;
-  building(code: string): void;
-  goTo(place: { lon: number; lat: number }): void;
-  radius(metres: number): void;
-  stick(valve: string): void;
+const MAX_BUILDINGS = 60;
+
+export interface PanelActions {
+  printSheet(code: string): void;
+  showIncident(place: Place): void;
+  showBuilding(code: string): void;
+  goTo(place: Place): void;
+  setRadius(metres: number): void;
+  toggleStuck(valve: string): void;
 }
 
-export function showLayout(one: Layout, ways: Ways): void {
-  const a = one.attributes;
-  const said = (name: string) => (a[`${name}_text`] ?? a[name] ?? null) as string | number | null;
-  const storeys = a["storeys_above"] === null ? "" : text("desk.storeys", { above: Number(a["storeys_above"]), below: Number(a["storeys_below"] ?? 0) });
-  byId("side").replaceChildren(
-    heading(one.name || one.address || one.code, [one.name ? one.address : "", one.region ? `${one.region.street} ${one.region.name}` : ""].filter(Boolean).join(" · ")),
+export function renderBuilding(layout: Layout, actions: PanelActions): void {
+  const { region } = layout;
+  const address = layout.name ? layout.address : "";
+  const community = region ? `${region.street ?? ""} ${region.name}` : "";
+  elementById("side").replaceChildren(
+    heading(nameOf(layout), [address, community].filter(Boolean).join(" · ")),
     element(
       "div",
       { class: "actions" },
-      button(text("desk.print_sheet"), () => ways.print(one.code), { class: "primary" }),
-      button(text("desk.incident_here"), () => ways.incidentAt(one)),
+      button(text("desk.print_sheet"), () => actions.printSheet(layout.code), { class: "primary" }),
+      button(text("desk.incident_here"), () => actions.showIncident(layout)),
     ),
-    ...findingsOf(one),
-    facts([
-      [text("desk.use"), write(said("use"))],
-      [text("desk.storeys_label"), storeys],
-      [text("desk.height"), metres(a["height_m"])],
-      [text("desk.structure"), write(said("structure"))],
-      [text("desk.fire_class"), write(said("fire_class"))],
-      [text("desk.year"), write(a["year_built"] as number | null)],
-      [text("desk.people"), text("desk.people_said", { households: number(Number(a["households"] ?? 0)), population: number(Number(a["population"] ?? 0)) })],
-      [text("desk.compound"), one.compound?.name ?? ""],
+    ...findingList(layout.findings),
+    attributeList(layout),
+    section("desk.grids", layout.grids.map(managerItem)),
+    section("desk.entrances", layout.units.map(entranceItem)),
+    section(
+      "desk.hydrants",
+      layout.hydrants.map((hydrant) => {
+        const flow = hydrant.flow_l_s ? ` · ${hydrant.flow_l_s} L/s` : "";
+        return placeItem(actions, hydrant, hydrant.code, hoseLength(hydrant) + flow);
+      }),
+      text("desk.no_hydrant"),
+    ),
+    section("desk.stations", layout.stations.map(stationItem)),
+    section("desk.fire_lane", [
+      listItem(layout.fire_lane.text, null),
+      ...layout.fire_lane.obstacles.map((obstacle) =>
+        placeItem(actions, obstacle, obstacle.text, ""),
+      ),
     ]),
-    part("desk.grids", one.grids.map((grid) => line(`${nameOf(grid)} · ${grid.manager || text("desk.no_manager")}`, grid.phone ? call(grid.phone) : null))),
-    part("desk.entrances", one.units.map((unit) => line(unit.name || unit.code, text("page.households_unit", { households: unit.households })))),
-    part("desk.hydrants", one.hydrants.map((hydrant) => place(ways, hydrant, hydrant.code, `${route(hydrant.route_m ?? hydrant.straight_m)}${hydrant.flow_l_s ? ` · ${hydrant.flow_l_s} L/s` : ""}`)), text("desk.no_hydrant")),
-    part("desk.stations", one.stations.map(stationLine)),
-    part("desk.fire_lane", [line(one.fire_lane.text, null), ...one.fire_lane.obstacles.map((obstacle) => place(ways, obstacle, obstacle.text, ""))]),
-    part("desk.ladder", [line(one.ladder.text, null)]),
-    ...Object.entries(one.valves).map(([network, valves]) =>
-      part(`desk.valves_${network}`, valves.map((valve) => place(ways, valve, valve.name || valve.code, metres(valve.distance_m ?? null))), one.valve_notes?.[network] ?? text("desk.no_valve")),
+    section("desk.ladder", [listItem(layout.ladder.text, null)]),
+    ...Object.entries(layout.valves).map(([network, valves]) =>
+      section(
+        `desk.valves_${network}`,
+        valves.map((valve) =>
+          placeItem(actions, valve, valve.name || valve.code, formatMetres(valve.distance_m)),
+        ),
+        layout.valve_notes[network] ?? text("desk.no_valve"),
+      ),
     ),
-    part("desk.neighbours", one.neighbours.filter((other) => other.too_close).map((other) => line(other.text, null))),
-    lacking(one.missing, one.data.age_s),
+    section(
+      "desk.neighbours",
+      layout.neighbours.filter((other) => other.too_close).map(({ text }) => listItem(text, null)),
+    ),
+    dataNotes(layout),
   );
 }
 
-function findingsOf(one: Layout): HTMLElement[] {
-  const found = one.findings.map((finding) => ("properties" in finding ? finding.properties : finding));
-  if (found.length === 0) return [];
-  return [element("ul", { class: "findings" }, ...found.map(findingLine))];
-}
-
-export function findingLine(finding: Finding): HTMLElement {
-  const mark = element("i", { class: "mark", "aria-hidden": "true" });
-  mark.style.background = SEVERITY[finding.severity] ?? "";
-  const source = [finding.standard, finding.clause].filter(Boolean).join(" ");
-  return element("li", {}, mark, element("span", {}, element("b", {}, `${text(`desk.severity_${finding.severity}`)} · ${finding.title}`), element("small", {}, finding.text), element("small", {}, source)));
-}
-
-export function showIncident(one: Incident, ways: Ways): void {
-  const { totals } = one;
-  const range = element("input", { type: "range", min: "50", max: "1000", step: "50", value: String(one.radius_m), "aria-label": text("desk.radius") });
-  range.addEventListener("change", () => ways.radius(Number(range.value)));
-  byId("side").replaceChildren(
-    heading(text("desk.incident"), text("desk.radius_said", { radius: number(one.radius_m) })),
-    range,
-    facts([
-      [text("desk.buildings"), number(totals.buildings)],
-      [text("desk.households"), number(totals.households)],
-      [text("desk.population"), number(totals.population)],
-      [text("desk.high_rise"), number(totals.high_rise)],
+export function renderIncident(incident: Incident, actions: PanelActions): void {
+  const { totals } = incident;
+  elementById("side").replaceChildren(
+    heading(
+      text("desk.incident"),
+      text("desk.radius_said", { radius: formatNumber(incident.radius_m) }),
+    ),
+    radiusField(incident.radius_m, actions),
+    definitionList([
+      [text("desk.buildings"), formatNumber(totals.buildings)],
+      [text("desk.households"), formatNumber(totals.households)],
+      [text("desk.population"), formatNumber(totals.population ?? 0)],
+      [text("desk.high_rise"), formatNumber(totals.high_rise)],
     ]),
-    part("desk.evacuate", one.grids.map((grid) => {
-      const people = text("desk.people_said", { households: number(grid.households), population: number(grid.population) });
-      return line(`${grid.community ?? ""} ${nameOf(grid)} · ${people}`, element("span", {}, grid.manager, " ", grid.phone ? call(grid.phone) : ""));
-    })),
-    part("desk.critical", one.critical.map((site) => place(ways, site, `${site.category_text} ${site.name}`, metres(site.distance_m)))),
-    part("desk.stations", one.stations.map(stationLine)),
-    part("desk.hydrants", one.hydrants.map((hydrant) => place(ways, hydrant, hydrant.code, route(hydrant.route_m ?? hydrant.straight_m))), text("desk.no_hydrant")),
-    part("desk.valves", one.valves.map((valve) => place(ways, valve, `${known(`desk.network_${valve.network}`)} ${valve.name || valve.code}`, metres(valve.distance_m ?? null)))),
-    part("desk.buildings", one.buildings.map((building) => {
-      const name = building.name || building.address || building.code;
-      return element("li", {}, button(name, () => ways.building(building.code), { class: "quiet" }), element("span", {}, `${metres(building.distance_m)}${building.high_rise ? ` · ${text("desk.high_rise")}` : ""}`));
-    })),
+    section("desk.evacuate", incident.grids.map(evacuationItem)),
+    section(
+      "desk.critical",
+      incident.critical.map((site) =>
+        placeItem(
+          actions,
+          site,
+          `${site.category_text} ${site.name}`,
+          formatMetres(site.distance_m),
+        ),
+      ),
+    ),
+    section("desk.stations", incident.stations.map(stationItem)),
+    section(
+      "desk.hydrants",
+      incident.hydrants.map((hydrant) =>
+        placeItem(actions, hydrant, hydrant.code, hoseLength(hydrant)),
+      ),
+      text("desk.no_hydrant"),
+    ),
+    section(
+      "desk.valves",
+      incident.valves.map((valve) => {
+        const name = `${optionalText(`desk.network_${valve.network}`)} ${valve.code}`;
+        return placeItem(actions, valve, name, formatMetres(valve.distance_m));
+      }),
+    ),
+    section(
+      "desk.buildings",
+      incident.buildings.map((building) => {
+        const highRise = building.high_rise ? ` · ${text("desk.high_rise")}` : "";
+        return element(
+          "li",
+          {},
+          button(nameOf(building), () => actions.showBuilding(building.code), { class: "quiet" }),
+          element("span", {}, `${formatMetres(building.distance_m)}${highRise}`),
+        );
+      }),
+    ),
   );
 }
 
-export function showIsolation(one: Isolation, stuck: string[], ways: Ways): void {
-  const { lost } = one;
-  byId("side").replaceChildren(
-    heading(text("desk.isolation"), `${known(`desk.network_${one.network}`) || one.network} · ${one.segment.code}`),
-    element("p", { class: one.isolable ? "well" : "trouble" }, one.text),
-    ...(one.guaranteed ? [] : [element("p", { class: "trouble" }, text("desk.not_guaranteed"))]),
-    part("desk.close_these", one.valves.map((valve) => {
-      const stick = button(text("desk.sticks"), () => ways.stick(valve.code), { title: text("desk.sticks_help") });
-      return element("li", {}, button(valve.code, () => ways.goTo(valve), { class: "quiet" }), stick);
-    })),
-    part("desk.stuck", stuck.map((code) => element("li", {}, code, button(text("desk.works_again"), () => ways.stick(code))))),
+export function renderIsolation(
+  isolation: Isolation,
+  stuck: string[],
+  actions: PanelActions,
+): void {
+  const { lost, affected } = isolation;
+  const network = optionalText(`desk.network_${isolation.network}`) || isolation.network;
+  elementById("side").replaceChildren(
+    heading(text("desk.isolation"), `${network} · ${isolation.segment.code}`),
+    element("p", { class: isolation.isolable ? "well" : "trouble" }, isolation.text),
+    isolation.guaranteed ? "" : element("p", { class: "trouble" }, text("desk.not_guaranteed")),
+    section(
+      "desk.close_these",
+      isolation.valves.map((valve) =>
+        element(
+          "li",
+          {},
+          button(valve.code, () => actions.goTo(valve), { class: "quiet" }),
+          button(text("desk.sticks"), () => actions.toggleStuck(valve.code), {
+            title: text("desk.sticks_help"),
+          }),
+        ),
+      ),
+    ),
+    section(
+      "desk.stuck",
+      stuck.map((code) =>
+        element(
+          "li",
+          {},
+          code,
+          button(text("desk.works_again"), () => actions.toggleStuck(code)),
+        ),
+      ),
+    ),
     element("h2", {}, text("desk.lost")),
-    facts([
-      [text("desk.length"), metres(lost.length_m)],
-      [text("desk.households"), number(lost.households)],
-      [text("desk.population"), number(lost.population)],
-      [text("desk.buildings"), number(lost.buildings.length)],
-      [text("desk.hydrants_dry"), number(lost.hydrants.length)],
+    definitionList([
+      [text("desk.length"), formatMetres(lost.length_m)],
+      [text("desk.households"), formatNumber(lost.households)],
+      [text("desk.population"), formatNumber(lost.population ?? 0)],
+      [text("desk.buildings"), formatNumber(lost.buildings.length)],
+      [text("desk.hydrants_dry"), formatNumber(lost.hydrants.length)],
     ]),
-    part("desk.critical", lost.critical.map((site) => line(site.name, null))),
-    part("desk.hydrants_dry", lost.hydrants.map((hydrant) => place(ways, hydrant, hydrant.code, ""))),
-    ...(one.affected ? [element("p", {}, text("desk.affected", { radius: one.affected.radius_m, households: number(one.affected.households), population: number(one.affected.population) }))] : []),
-    part("desk.warnings", one.warnings.map((warning) => line(warning.text, null))),
-    part("desk.buildings", lost.buildings.slice(0, 60).map((building) => line(building.name || building.address || building.code, text("page.households_unit", { households: building.households })))),
+    section(
+      "desk.critical",
+      lost.critical.map((site) => listItem(site.name, null)),
+    ),
+    section(
+      "desk.hydrants_dry",
+      lost.hydrants.map((hydrant) => placeItem(actions, hydrant, hydrant.code, "")),
+    ),
+    affected
+      ? element(
+          "p",
+          {},
+          text("desk.affected", {
+            radius: affected.radius_m,
+            households: formatNumber(affected.households),
+            population: formatNumber(affected.population ?? 0),
+          }),
+        )
+      : "",
+    section(
+      "desk.warnings",
+      isolation.warnings.map((warning) => listItem(warning.text, null)),
+    ),
+    section(
+      "desk.buildings",
+      lost.buildings
+        .slice(0, MAX_BUILDINGS)
+        .map((building) => listItem(nameOf(building), householdsText(building.households))),
+    ),
   );
 }
 
@@ -123,48 +200,141 @@ export function heading(title: string, below: string): HTMLElement {
   return element("div", { class: "heading" }, element("h1", {}, title), element("p", {}, below));
 }
 
-function nameOf({ name, code }: { name: string; code: string }): string {
-  return name || text("page.grid_number", { serial: Number(code.slice(-3)) });
+export function findingItem(finding: Finding): HTMLElement {
+  const mark = element("i", { class: "mark", "aria-hidden": "true" });
+  mark.style.background = SEVERITY_COLOURS[finding.severity];
+  const title = `${text(`desk.severity_${finding.severity}`)} · ${finding.title}`;
+  const source = [finding.standard, finding.clause].filter(Boolean).join(" ");
+  const lines = [finding.text, source].map((line) => element("small", {}, line));
+  return element("li", {}, mark, element("span", {}, element("b", {}, title), ...lines));
 }
 
-function part(key: string, rows: HTMLElement[], none = ""): HTMLElement {
+function findingList(findings: Finding[]): HTMLElement[] {
+  if (findings.length === 0) return [];
+  return [element("ul", { class: "findings" }, ...findings.map(findingItem))];
+}
+
+function attributeList({ attributes, compound }: Layout): HTMLElement {
+  const storeys =
+    attributes.storeys_above === null
+      ? ""
+      : text("desk.storeys", {
+          above: attributes.storeys_above,
+          below: attributes.storeys_below ?? 0,
+        });
+  return definitionList([
+    [text("desk.use"), attributes.use_text ?? attributes.use],
+    [text("desk.storeys_label"), storeys],
+    [text("desk.height"), formatMetres(attributes.height_m)],
+    [text("desk.structure"), attributes.structure_text ?? attributes.structure],
+    [text("desk.fire_class"), attributes.fire_class_text ?? valueText(attributes.fire_class)],
+    [text("desk.year"), valueText(attributes.year_built)],
+    [text("desk.people"), peopleText(attributes)],
+    [text("desk.compound"), compound?.name ?? ""],
+  ]);
+}
+
+function managerItem(grid: Layout["grids"][number]): HTMLElement {
+  const name = `${gridName(grid)} · ${grid.manager || text("desk.no_manager")}`;
+  return listItem(name, grid.phone ? phoneLink(grid.phone) : null);
+}
+
+function entranceItem(unit: Layout["units"][number]): HTMLElement {
+  return listItem(unit.name || unit.code, householdsText(unit.households));
+}
+
+function evacuationItem(grid: Incident["grids"][number]): HTMLElement {
+  const phone = grid.phone ? phoneLink(grid.phone) : "";
+  const manager = element("span", {}, grid.manager, " ", phone);
+  return listItem(`${grid.community ?? ""} ${gridName(grid)} · ${peopleText(grid)}`, manager);
+}
+
+function stationItem(station: Station): HTMLElement {
+  const details = text("desk.station_said", {
+    minutes: (station.response_s / 60).toFixed(1),
+    kilometres: (station.distance_m / 1000).toFixed(1),
+  });
+  const phone = station.phone ? phoneLink(station.phone) : "";
+  return element(
+    "li",
+    {},
+    element("span", {}, station.name),
+    element("span", {}, details, " ", phone),
+  );
+}
+
+function radiusField(radius: number, actions: PanelActions): HTMLElement {
+  const field = element("input", {
+    type: "range",
+    min: "50",
+    max: "1000",
+    step: "50",
+    value: String(radius),
+    "aria-label": text("desk.radius"),
+  });
+  field.addEventListener("change", () => actions.setRadius(Number(field.value)));
+  return field;
+}
+
+function section(key: string, rows: HTMLElement[], none = ""): HTMLElement {
   if (rows.length === 0 && !none) return element("div", { hidden: "" });
-  const body = rows.length ? element("ul", { class: "lines" }, ...rows) : element("p", { class: "none" }, none);
-  return element("section", {}, element("h2", {}, known(key) || key), body);
+  const body = rows.length
+    ? element("ul", { class: "lines" }, ...rows)
+    : element("p", { class: "none" }, none);
+  return element("section", {}, element("h2", {}, optionalText(key) || key), body);
 }
 
-function line(words: string, more: Child): HTMLElement {
-  return element("li", {}, element("span", {}, words), more === null || more === "" ? null : element("span", {}, more));
+function listItem(words: string, more: Child): HTMLElement {
+  const details = more === null || more === "" ? null : element("span", {}, more);
+  return element("li", {}, element("span", {}, words), details);
 }
 
-function place(ways: Ways, at: { lon: number; lat: number }, name: string, more: string): HTMLElement {
-  return element("li", {}, button(name, () => ways.goTo(at), { class: "quiet" }), element("span", {}, more));
+function placeItem(actions: PanelActions, place: Place, name: string, more: string): HTMLElement {
+  return element(
+    "li",
+    {},
+    button(name, () => actions.goTo(place), { class: "quiet" }),
+    element("span", {}, more),
+  );
 }
 
-function stationLine(station: Station): HTMLElement {
-  const minutes = (station.response_s / 60).toFixed(1);
-  const said = text("desk.station_said", { minutes, kilometres: (station.distance_m / 1000).toFixed(1) });
-  return element("li", {}, element("span", {}, station.name), element("span", {}, said, " ", station.phone ? call(station.phone) : ""));
-}
-
-function call(phone: string): HTMLElement {
+function phoneLink(phone: string): HTMLElement {
   return element("a", { href: `tel:${phone}` }, phone);
 }
 
-function lacking(missing: Missing[], age: number | null): HTMLElement {
-  const rows = missing.map((one) => element("li", {}, one.text));
-  const days = age === null ? "" : text("desk.data_age", { hours: Math.round(age / 3600) });
-  return element("footer", { class: "none" }, rows.length ? element("ul", {}, ...rows) : null, days);
+/** What the data lacks, and how old it is. */
+function dataNotes({ missing, data }: Layout): HTMLElement {
+  const rows = missing.map((note) => element("li", {}, note.text));
+  const age =
+    data.age_s === null ? "" : text("desk.data_age", { hours: Math.round(data.age_s / 3600) });
+  const list = rows.length ? element("ul", {}, ...rows) : null;
+  return element("footer", { class: "none" }, list, age);
 }
 
-function metres(value: unknown): string {
-  return typeof value === "number" ? `${number(Math.round(value))} m` : "";
+function nameOf({ name, address, code }: { name: string; address: string; code: string }): string {
+  return name || address || code;
 }
 
-function route(value: number): string {
-  return text("desk.hose", { metres: number(Math.round(value)) });
+function gridName({ name, code }: { name: string; code: string }): string {
+  return name || text("page.grid_number", { serial: Number(code.slice(-3)) });
 }
 
-function write(value: string | number | null): string {
+function peopleText(figures: { households: number | null; population: number | null }): string {
+  return text("desk.people_said", {
+    households: formatNumber(figures.households ?? 0),
+    population: formatNumber(figures.population ?? 0),
+  });
+}
+
+function householdsText(households: number): string {
+  return text("page.households_unit", { households });
+}
+
+function hoseLength(hydrant: { route_m: number | null; straight_m: number }): string {
+  const metres = formatNumber(Math.round(hydrant.route_m ?? hydrant.straight_m));
+  return text("desk.hose", { metres });
+}
+
+function valueText(value: number | null): string {
   return value === null ? "" : String(value);
 }

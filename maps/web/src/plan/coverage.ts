@@ -1,6 +1,5 @@
-// The cells of a community as a coverage: which share a border, where borders between grids run,
-// in how many pieces a grid lies. Cells share their corners exactly, so corners are compared as
-// they are.
+// The cells of a community as a coverage: which cells are adjacent, where borders between grids run,
+// and how many pieces a grid has. Adjacent cells share their corners exactly.
 
 import type { MultiPolygon, Polygon, Position } from "geojson";
 
@@ -11,99 +10,114 @@ interface Segment {
   right: number;
 }
 
-/** Shares of border shorter than this (degrees, some 20 cm) join nothing. */
-const LEAST = 2e-6;
+/** Cells with a shorter shared border, some 20 cm, are not adjacent. */
+const MIN_SHARED_DEGREES = 2e-6;
 
 export class Coverage {
-  private readonly segments: Segment[] = [];
+  private readonly segments: Segment[];
   readonly neighbours: Set<number>[];
 
   constructor(cells: (Polygon | MultiPolygon)[]) {
-    const known = new Map<string, Segment>();
-    cells.forEach((cell, index) => {
+    const segments = new Map<string, Segment>();
+    for (const [index, cell] of cells.entries()) {
       for (const ring of rings(cell)) {
-        for (let at = 1; at < ring.length; at++) this.add(known, ring[at - 1]!, ring[at]!, index);
+        for (let at = 1; at < ring.length; at++) {
+          addSegment(segments, ring[at - 1]!, ring[at]!, index);
+        }
       }
-    });
-    this.segments.push(...known.values());
+    }
+    this.segments = [...segments.values()];
     this.neighbours = this.adjacency(cells.length);
   }
 
-  /** The pieces of borders between cells whose grids differ, and of the outer border. */
+  /** The segments between cells of different grids, and of the outer border. */
   borders(gridOf: (cell: number) => unknown): Position[][] {
     return this.segments
       .filter(({ left, right }) => right < 0 || gridOf(left) !== gridOf(right))
       .map(({ from, to }) => [from, to]);
   }
 
-  /** Grids that touch, each pair once. */
+  /** Adjacent grids, each pair once. */
   touching<K>(gridOf: (cell: number) => K): [K, K][] {
     const pairs = new Map<K, Set<K>>();
-    this.neighbours.forEach((others, cell) => {
-      const own = gridOf(cell);
-      for (const other of others) {
-        const grid = gridOf(other);
-        if (grid !== own && !pairs.get(grid)?.has(own)) {
-          pairs.set(own, (pairs.get(own) ?? new Set<K>()).add(grid));
-        }
-      }
-    });
-    return [...pairs].flatMap(([one, others]) => [...others].map((other): [K, K] => [one, other]));
-  }
-
-  /** In how many pieces some cells lie. */
-  pieces(cells: Iterable<number>): number {
-    const waiting = new Set(cells);
-    let found = 0;
-    for (const start of waiting) {
-      found += 1;
-      const reached = [start];
-      waiting.delete(start);
-      while (reached.length > 0) {
-        for (const next of this.neighbours[reached.pop()!]!) {
-          if (waiting.delete(next)) reached.push(next);
+    for (const [cell, neighbours] of this.neighbours.entries()) {
+      const grid = gridOf(cell);
+      for (const neighbour of neighbours) {
+        const other = gridOf(neighbour);
+        if (other !== grid && !pairs.get(other)?.has(grid)) {
+          pairs.set(grid, (pairs.get(grid) ?? new Set<K>()).add(other));
         }
       }
     }
-    return found;
+    return [...pairs].flatMap(([grid, others]) =>
+      [...others].map((other): [K, K] => [grid, other]),
+    );
   }
 
-  private add(known: Map<string, Segment>, from: Position, to: Position, cell: number): void {
-    const [one, other] = [from.join(), to.join()];
-    const key = one < other ? `${one} ${other}` : `${other} ${one}`;
-    const before = known.get(key);
-    if (before) before.right = cell;
-    else known.set(key, { from, to, left: cell, right: -1 });
+  /** The number of connected pieces of some cells. */
+  pieces(cells: Iterable<number>): number {
+    const unvisited = new Set(cells);
+    let count = 0;
+    for (const start of unvisited) {
+      count += 1;
+      const queue = [start];
+      unvisited.delete(start);
+      while (queue.length > 0) {
+        for (const neighbour of this.neighbours[queue.pop()!]!) {
+          if (unvisited.delete(neighbour)) queue.push(neighbour);
+        }
+      }
+    }
+    return count;
   }
 
   private adjacency(count: number): Set<number>[] {
-    const length = new Map<number, number>();
+    const lengths = new Map<number, number>();
     for (const { from, to, left, right } of this.segments) {
       if (right < 0 || left === right) continue;
       const key = Math.min(left, right) * count + Math.max(left, right);
-      length.set(key, (length.get(key) ?? 0) + Math.hypot(to[0]! - from[0]!, to[1]! - from[1]!));
+      const length = Math.hypot(to[0]! - from[0]!, to[1]! - from[1]!);
+      lengths.set(key, (lengths.get(key) ?? 0) + length);
     }
-    const found = Array.from({ length: count }, () => new Set<number>());
-    for (const [key, shared] of length) {
-      if (shared < LEAST) continue;
-      const [one, other] = [Math.floor(key / count), key % count];
-      found[one]!.add(other);
-      found[other]!.add(one);
+    const neighbours = Array.from({ length: count }, () => new Set<number>());
+    for (const [key, length] of lengths) {
+      if (length < MIN_SHARED_DEGREES) continue;
+      const [cell, other] = [Math.floor(key / count), key % count];
+      neighbours[cell]!.add(other);
+      neighbours[other]!.add(cell);
     }
-    return found;
+    return neighbours;
   }
 }
 
+function addSegment(
+  segments: Map<string, Segment>,
+  from: Position,
+  to: Position,
+  cell: number,
+): void {
+  const [start, end] = [from.join(), to.join()];
+  const key = start < end ? `${start} ${end}` : `${end} ${start}`;
+  const known = segments.get(key);
+  if (known) known.right = cell;
+  else segments.set(key, { from, to, left: cell, right: -1 });
+}
+
+/** All rings of a polygon or several, outer rings and holes. */
 export function rings(area: Polygon | MultiPolygon): Position[][] {
   return area.type === "Polygon" ? area.coordinates : area.coordinates.flat();
 }
 
+/** Whether a polygon or several contain a position (ray casting, even-odd). */
 export function contains(area: Polygon | MultiPolygon, [x, y]: Position): boolean {
   let inside = false;
   for (const ring of rings(area)) {
     for (let at = 1; at < ring.length; at++) {
       const [a, b] = [ring[at - 1]!, ring[at]!];
-      if (a[1]! > y! !== b[1]! > y! && x! < ((b[0]! - a[0]!) * (y! - a[1]!)) / (b[1]! - a[1]!) + a[0]!) {
+      if (
+        a[1]! > y! !== b[1]! > y! &&
+        x! < ((b[0]! - a[0]!) * (y! - a[1]!)) / (b[1]! - a[1]!) + a[0]!
+      ) {
         inside = !inside;
       }
     }

@@ -1,10 +1,25 @@
-// The plan being edited: which cell belongs to which grid, figures that follow every gesture at
-// once, and the edits on their way to the server, which has the last word.
+// The plan being edited: the grid of each cell, figures that follow every gesture at once, and the
+// queue of edits for the server, whose answer decides.
 
-import { isOffline, Problem } from "../http";
-import * as api from "./api";
-import type { AtomProperties, Breach, Edit, Edited, GridProperties, Plan, Score } from "./api";
+import { isOffline, ProblemError } from "../http";
 import { Coverage } from "./coverage";
+import {
+  type Areas,
+  type Atom,
+  type Breach,
+  type Edit,
+  type EditAnswer,
+  fetchAtoms,
+  fetchBreaches,
+  fetchGrids,
+  fetchMovedAtoms,
+  fetchPlan,
+  type Plan,
+  type PlanGrid,
+  postEdit,
+  postStep,
+  type Score,
+} from "./plan-api";
 
 export interface Change {
   grid: string;
@@ -14,303 +29,342 @@ export interface Change {
   breaks: "below" | "above" | "pieces" | "locked" | null;
 }
 
-/** Cells that go to one grid; null is a grid yet to be made. */
-export interface Step {
+/** Atoms that go to one grid; null is a new grid. */
+export interface MoveStep {
   atoms: number[];
   to: string | null;
 }
 
 export interface Move {
-  steps: Step[];
-  /** All cells that change their grid. */
+  steps: MoveStep[];
+  /** All atoms that change their grid. */
   atoms: number[];
   households: number;
   buildings: number;
   changes: Change[];
 }
 
-/** What became of the draft: drawn anew, held up, overtaken by somebody else. */
-export type Told =
-  | { what: "changed" }
-  | { what: "reloaded" }
-  | { what: "waiting"; reason: string }
-  | { what: "conflict"; by: string; edit: Edit }
-  | { what: "refused"; reason: string };
+export type DraftGrid = PlanGrid & { colour: number };
 
-const NEW = "new";
+export type DraftEvent =
+  | { kind: "changed" }
+  | { kind: "reloaded" }
+  | { kind: "offline"; reason: string }
+  | { kind: "conflict"; by: string; edit: Edit }
+  | { kind: "refused"; reason: string };
 
+const NEW_GRID = "new";
+const NO_COLOUR = -1;
 /** Indices of the palette (maps/colours.py), the usual ones first. */
 const COLOURS = [0, 1, 2, 3, 4, 5, 6, 7];
 
 export class Draft {
-  readonly cells: AtomProperties[];
-  readonly grids = new Map<string, GridProperties>();
+  readonly cells: Atom[];
+  readonly grids = new Map<string, DraftGrid>();
   readonly coverage: Coverage;
-  problems: Breach[] = [];
-  /** The grid of each cell in the plan that this one was made from. */
-  private home = new Map<number, string>();
-  private readonly of = new Map<number, number>();
-  private readonly waiting: { edit: Edit; dedicated: boolean }[] = [];
-  private sending = false;
+  breaches: Breach[] = [];
+  /** The grid of each atom in the plan that this one was copied from. */
+  private readonly parentGrids = new Map<number, string>();
+  private readonly indexOfAtom = new Map<number, number>();
+  private readonly pendingEdits: { edit: Edit; isDedicated: boolean }[] = [];
+  private isSending = false;
 
   constructor(
     public plan: Plan,
-    readonly areas: api.Areas<AtomProperties>,
-    grids: api.Areas<GridProperties>,
-    private readonly tell: (told: Told) => void,
-    /** Shown to look at, whoever looks. */
-    private readonly onlyShown = false,
+    readonly areas: Areas<Atom>,
+    grids: Areas<PlanGrid>,
+    private readonly notify: (event: DraftEvent) => void,
+    private readonly isReadOnly = false,
   ) {
     this.cells = areas.features.map((cell) => ({ ...cell.properties }));
-    this.cells.forEach((cell, index) => this.of.set(cell.atom, index));
-    for (const { properties } of grids.features) this.grids.set(properties.code, { ...properties });
+    for (const [index, cell] of this.cells.entries()) this.indexOfAtom.set(cell.atom, index);
+    for (const { properties } of grids.features) {
+      this.grids.set(properties.code, { ...properties, colour: properties.colour ?? NO_COLOUR });
+    }
     this.coverage = new Coverage(areas.features.map((cell) => cell.geometry));
-    this.recolour();
+    this.assignColours();
   }
 
-  static async open(id: number, tell: (told: Told) => void, onlyShown = false): Promise<Draft> {
-    const [plan, areas, grids, { problems }] = await Promise.all([
-      api.plan(id),
-      api.atoms(id),
-      api.grids(id),
-      api.problems(id),
-    ]);
-    const draft = new Draft(plan, areas, grids, tell, onlyShown);
-    draft.problems = problems;
-    if (draft.editable && plan.parent !== null) await draft.findHome(plan.parent);
+  static async open(
+    id: number,
+    notify: (event: DraftEvent) => void,
+    isReadOnly = false,
+  ): Promise<Draft> {
+    const { plan, atoms, grids, breaches } = await fetchAll(id);
+    const draft = new Draft(plan, atoms, grids, notify, isReadOnly);
+    draft.breaches = breaches;
+    if (draft.isEditable && plan.parent !== null) {
+      draft.setParentGrids(await fetchMovedAtoms(id, plan.parent));
+    }
     return draft;
   }
 
-  private async findHome(parent: number): Promise<void> {
-    const { features } = await api.moved(this.plan.id, parent);
-    for (const cell of this.cells) this.home.set(cell.atom, cell.grid);
-    for (const { properties } of features) this.home.set(properties.atom, properties.from);
+  /** Set where the atoms were in the plan before, by those that have moved since. */
+  setParentGrids({
+    features,
+  }: Pick<Awaited<ReturnType<typeof fetchMovedAtoms>>, "features">): void {
+    for (const cell of this.cells) this.parentGrids.set(cell.atom, cell.grid);
+    for (const { properties } of features) this.parentGrids.set(properties.atom, properties.from);
   }
 
-  /** The grid that a cell had in the plan before, if that grid is still there. */
+  /** The grid that an atom had in the plan before, if that grid still exists. */
   homeOf(atom: number): string | null {
-    const grid = this.home.get(atom);
+    const grid = this.parentGrids.get(atom);
     return grid !== undefined && this.grids.has(grid) ? grid : null;
   }
 
   /** Whether there is a plan before to go back to. */
   get hasHome(): boolean {
-    return this.home.size > 0;
+    return this.parentGrids.size > 0;
   }
 
   index(atom: number): number {
-    return this.of.get(atom)!;
+    return this.indexOfAtom.get(atom)!;
   }
 
-  cell(atom: number): AtomProperties {
+  cell(atom: number): Atom {
     return this.cells[this.index(atom)]!;
   }
 
-  get editable(): boolean {
-    return this.plan.status === "draft" && !this.onlyShown;
+  get isEditable(): boolean {
+    return this.plan.status === "draft" && !this.isReadOnly;
   }
 
-  get busy(): boolean {
-    return this.waiting.length > 0;
+  get isSaving(): boolean {
+    return this.pendingEdits.length > 0;
   }
 
+  /** Indices of the cells of a grid. */
   cellsOf(grid: string): number[] {
     return this.cells.flatMap((cell, index) => (cell.grid === grid ? [index] : []));
   }
 
-  /** The score card as far as the page can tell it now; what an edit makes stale is left out. */
+  /** The score card as far as the page can compute it; figures that an edit outdates are left out. */
   score(): Score {
     if (this.plan.revision === 0) return this.plan.score;
     const grids = [...this.grids.values()];
-    const general = grids.filter((grid) => grid.kind === "general").map((grid) => grid.households);
+    const sizes = grids.filter((grid) => grid.kind === "general").map((grid) => grid.households);
     const { target } = this.plan.limits;
-    const off = general.reduce((sum, households) => sum + Math.abs(households - target), 0);
+    const deviation = sizes.reduce((sum, size) => sum + Math.abs(size - target), 0);
     return {
       grids: grids.length,
       households: this.cells.reduce((sum, cell) => sum + cell.households, 0),
       within_limits: grids.filter((grid) => grid.within).length / Math.max(grids.length, 1),
-      smallest: Math.min(...general),
-      largest: Math.max(...general),
-      mean_deviation: off / Math.max(general.length, 1),
+      smallest: Math.min(...sizes),
+      largest: Math.max(...sizes),
+      mean_deviation: deviation / Math.max(sizes.length, 1),
       contiguous: grids.every((grid) => grid.contiguous),
     };
   }
 
-  /** What a move to one grid would do, before it is made. */
-  preview(atoms: Iterable<number>, to: string | null, dedicated = false): Move {
-    return this.previewed([{ atoms: [...atoms], to }], dedicated);
+  /** What a move to one grid would change. */
+  preview(atoms: Iterable<number>, to: string | null, isDedicated = false): Move {
+    return this.previewSteps([{ atoms: [...atoms], to }], isDedicated);
   }
 
-  /** What it would do to give cells back to the grids that they had in the plan before. */
+  /** What it would change to return atoms to the grids that they had in the plan before. */
   previewHome(atoms: Iterable<number>): Move {
-    const ways = new Map<string, number[]>();
+    const atomsByGrid = new Map<string, number[]>();
     for (const atom of atoms) {
       const grid = this.homeOf(atom);
-      if (grid) ways.set(grid, [...(ways.get(grid) ?? []), atom]);
+      if (grid) atomsByGrid.set(grid, [...(atomsByGrid.get(grid) ?? []), atom]);
     }
-    return this.previewed([...ways].map(([to, own]) => ({ atoms: own, to })));
+    return this.previewSteps(
+      [...atomsByGrid].map(([to, atoms]) => ({ atoms, to })),
+      false,
+    );
   }
 
-  private previewed(asked: Step[], dedicated = false): Move {
-    const steps = asked
+  private previewSteps(requested: MoveStep[], isDedicated: boolean): Move {
+    const steps = requested
       .map(({ atoms, to }) => ({ to, atoms: atoms.filter((atom) => this.cell(atom).grid !== to) }))
       .filter(({ atoms }) => atoms.length > 0);
-    const goes = new Map(steps.flatMap(({ atoms, to }) => atoms.map((atom): [number, string] => [this.index(atom), to ?? NEW])));
     const atoms = steps.flatMap((step) => step.atoms);
-    const touched = new Set([...atoms.map((atom) => this.cell(atom).grid), ...goes.values()]);
+    const targets = new Map<number, string>();
+    for (const step of steps) {
+      for (const atom of step.atoms) targets.set(this.index(atom), step.to ?? NEW_GRID);
+    }
+    const touched = new Set([...atoms.map((atom) => this.cell(atom).grid), ...targets.values()]);
     const changes = [...touched].map((grid) => {
-      const own = this.cellsOf(grid);
-      const then = [...own.filter((index) => !goes.has(index)), ...[...goes].flatMap(([index, to]) => (to === grid ? [index] : []))];
-      return this.change(grid, own, then, dedicated && grid === NEW);
+      const before = this.cellsOf(grid);
+      const staying = before.filter((index) => !targets.has(index));
+      const arriving = [...targets.keys()].filter((index) => targets.get(index) === grid);
+      const hasLimits = !(isDedicated && grid === NEW_GRID);
+      return this.changeOf(grid, before, [...staying, ...arriving], hasLimits);
     });
     const buildings = new Set(atoms.map((atom) => this.cell(atom).building).filter(Boolean));
-    const households = atoms.reduce((sum, atom) => sum + this.cell(atom).households, 0);
+    const households = this.sumHouseholds(atoms.map((atom) => this.index(atom)));
     return { steps, atoms, households, buildings: buildings.size, changes };
   }
 
-  private sum(cells: number[]): number {
+  private sumHouseholds(cells: number[]): number {
     return cells.reduce((sum, index) => sum + this.cells[index]!.households, 0);
   }
 
-  private change(grid: string, own: number[], then: number[], free: boolean): Change {
-    const [before, after] = [this.sum(own), this.sum(then)];
-    return { grid, before, after, breaks: this.broken({ grid, before, after }, own, then, free) };
+  private changeOf(
+    grid: string,
+    cellsBefore: number[],
+    cellsAfter: number[],
+    hasLimits: boolean,
+  ): Change {
+    const [before, after] = [this.sumHouseholds(cellsBefore), this.sumHouseholds(cellsAfter)];
+    const known = this.grids.get(grid);
+    let breaks: Change["breaks"] = null;
+    if (known?.locked) breaks = "locked";
+    else if (this.tearsApart(cellsBefore, cellsAfter)) breaks = "pieces";
+    else if (cellsAfter.length > 0 && hasLimits && known?.kind !== "dedicated") {
+      breaks = this.brokenLimit(before, after, grid === NEW_GRID);
+    }
+    return { grid, before, after, breaks };
   }
 
-  /** What is newly broken in a grid; one that is `free` has no limits. */
-  private broken({ grid, before, after }: Omit<Change, "breaks">, own: number[], then: number[], free: boolean): Change["breaks"] {
-    const known = this.grids.get(grid);
-    if (known?.locked) return "locked";
-    if (then.length === 0) return null;
-    if (this.coverage.pieces(then) > Math.max(1, this.coverage.pieces(own))) return "pieces";
-    if (free || known?.kind === "dedicated") return null;
+  private tearsApart(cellsBefore: number[], cellsAfter: number[]): boolean {
+    return this.coverage.pieces(cellsAfter) > Math.max(1, this.coverage.pieces(cellsBefore));
+  }
+
+  /** The limit that is newly broken or broken further; a new grid may still be too small. */
+  private brokenLimit(before: number, after: number, isNew: boolean): "above" | "below" | null {
     const { lower, upper } = this.plan.limits;
     if (after > upper && (before <= upper || after > before)) return "above";
-    if (after < lower && (before >= lower || after < before) && grid !== NEW) return "below";
+    if (after < lower && (before >= lower || after < before) && !isNew) return "below";
     return null;
   }
 
-  /** Make a move: at once on the page, then by the server. */
-  move({ steps }: Move, dedicated = false): void {
-    for (const { atoms, to } of steps) if (to !== null) for (const atom of atoms) this.cell(atom).grid = to;
-    if (steps.some(({ to }) => to !== null)) {
-      this.refresh();
-      this.tell({ what: "changed" });
+  /** Apply a move to the page at once, and queue it for the server. */
+  move({ steps }: Move, isDedicated = false): void {
+    const known = steps.filter((step) => step.to !== null);
+    for (const { atoms, to } of known) for (const atom of atoms) this.cell(atom).grid = to!;
+    if (known.length > 0) {
+      this.updateFigures();
+      this.notify({ kind: "changed" });
     }
-    for (const { atoms, to } of steps) this.send({ kind: "assign", atoms, grid: to }, dedicated);
+    for (const { atoms, to } of steps) this.send({ kind: "assign", atoms, grid: to }, isDedicated);
   }
 
-  /** Send an edit; a grid that it makes becomes dedicated where that is wanted. */
-  send(edit: Edit, dedicated = false): void {
-    this.waiting.push({ edit, dedicated });
+  /** Queue an edit; with `isDedicated` the grid that it creates becomes a dedicated one. */
+  send(edit: Edit, isDedicated = false): void {
+    this.pendingEdits.push({ edit, isDedicated });
     void this.flush();
   }
 
-  async step(way: "undo" | "redo"): Promise<void> {
-    if (this.busy) return;
+  async step(direction: "undo" | "redo"): Promise<void> {
+    if (this.isSaving) return;
     try {
-      this.take(await api.step(this.plan.id, this.plan.revision, way));
+      this.applyAnswer(await postStep(this.plan.id, this.plan.revision, direction));
     } catch (error) {
-      await this.failed(error as Error, null);
+      await this.handleFailure(error as Error, null);
     }
   }
 
-  /** Send what waits, one edit after another; a cut network leaves them waiting. */
+  /** Send the queued edits one after another; without a network they stay queued. */
   async flush(): Promise<void> {
-    if (this.sending) return;
-    this.sending = true;
+    if (this.isSending) return;
+    this.isSending = true;
     try {
-      for (let next = this.waiting[0]; next; next = this.waiting[0]) {
-        const edited = await api.edit(this.plan.id, this.plan.revision, next.edit);
-        this.waiting.shift();
-        const made = Object.values(edited.atoms)[0];
-        if (next.dedicated && made) this.waiting.unshift({ edit: { kind: "kind", grid: made, to: "dedicated" }, dedicated: false });
-        this.take(edited);
+      for (let next = this.pendingEdits[0]; next; next = this.pendingEdits[0]) {
+        const answer = await postEdit(this.plan.id, this.plan.revision, next.edit);
+        this.pendingEdits.shift();
+        const created = Object.values(answer.atoms)[0];
+        if (next.isDedicated && created) {
+          const edit: Edit = { kind: "kind", grid: created, to: "dedicated" };
+          this.pendingEdits.unshift({ edit, isDedicated: false });
+        }
+        this.applyAnswer(answer);
       }
     } catch (error) {
-      await this.failed(error as Error, this.waiting[0]?.edit ?? null);
+      await this.handleFailure(error as Error, this.pendingEdits[0]?.edit ?? null);
     } finally {
-      this.sending = false;
+      this.isSending = false;
     }
   }
 
-  private async failed(error: Error, edit: Edit | null): Promise<void> {
-    if (isOffline(error)) return this.tell({ what: "waiting", reason: error.message });
-    this.waiting.length = 0;
-    const document = error instanceof Problem ? error.document : {};
+  private async handleFailure(error: Error, edit: Edit | null): Promise<void> {
+    if (isOffline(error)) return this.notify({ kind: "offline", reason: error.message });
+    this.pendingEdits.length = 0;
     await this.reload();
-    if (error instanceof Problem && error.status === 412 && edit) {
-      this.tell({ what: "conflict", by: String(document["changed_by"] ?? ""), edit });
-    } else this.tell({ what: "refused", reason: error.message });
+    if (error instanceof ProblemError && error.status === 412 && edit) {
+      const by = String(error.document.changed_by ?? "");
+      this.notify({ kind: "conflict", by, edit });
+    } else this.notify({ kind: "refused", reason: error.message });
   }
 
-  /** Take over the server's answer to an edit. */
-  private take(edited: Edited): void {
-    const { revision, undo, redo } = edited;
+  /** Apply the server's answer to an edit, except to atoms of edits still queued. */
+  applyAnswer({ revision, undo, redo, changed, removed, atoms, problems }: EditAnswer): void {
     this.plan = { ...this.plan, revision, undo, redo };
-    for (const { properties } of edited.changed) this.keep(properties);
-    for (const code of edited.removed) this.grids.delete(code);
-    const ahead = new Set(this.waiting.flatMap(({ edit }) => (edit.kind === "assign" ? edit.atoms : [])));
-    for (const [atom, grid] of Object.entries(edited.atoms)) {
-      const index = this.of.get(Number(atom));
-      if (index !== undefined && !ahead.has(Number(atom))) this.cells[index]!.grid = grid;
+    for (const { properties } of changed) this.storeGrid(properties);
+    for (const code of removed) this.grids.delete(code);
+    const queued = new Set(
+      this.pendingEdits.flatMap(({ edit }) => (edit.kind === "assign" ? edit.atoms : [])),
+    );
+    for (const [key, grid] of Object.entries(atoms)) {
+      const atom = Number(key);
+      const index = this.indexOfAtom.get(atom);
+      if (index !== undefined && !queued.has(atom)) this.cells[index]!.grid = grid;
     }
-    this.problems = edited.problems;
-    this.refresh();
-    this.tell({ what: "changed" });
+    this.breaches = problems;
+    this.updateFigures();
+    this.notify({ kind: "changed" });
   }
 
-  /** Read the plan anew: after a conflict, or because somebody else changed it. */
+  /** Load the plan again, after a conflict or an edit by somebody else. */
   async reload(): Promise<void> {
-    const [plan, areas, grids, { problems }] = await Promise.all([
-      api.plan(this.plan.id),
-      api.atoms(this.plan.id),
-      api.grids(this.plan.id),
-      api.problems(this.plan.id),
-    ]);
+    const { plan, atoms, grids, breaches } = await fetchAll(this.plan.id);
     this.plan = plan;
-    for (const { properties } of areas.features) {
-      const index = this.of.get(properties.atom);
+    for (const { properties } of atoms.features) {
+      const index = this.indexOfAtom.get(properties.atom);
       if (index !== undefined) this.cells[index]!.grid = properties.grid;
     }
-    const there = new Set(grids.features.map(({ properties }) => properties.code));
-    for (const code of this.grids.keys()) if (!there.has(code)) this.grids.delete(code);
-    for (const { properties } of grids.features) this.keep(properties);
-    this.problems = problems;
-    this.refresh();
-    this.tell({ what: "reloaded" });
+    const codes = new Set(grids.features.map(({ properties }) => properties.code));
+    for (const code of this.grids.keys()) if (!codes.has(code)) this.grids.delete(code);
+    for (const { properties } of grids.features) this.storeGrid(properties);
+    this.breaches = breaches;
+    this.updateFigures();
+    this.notify({ kind: "reloaded" });
   }
 
-  /** Take a grid over from the server; the colour on the screen stays. */
-  private keep(grid: GridProperties): void {
-    const colour = this.grids.get(grid.code)?.colour ?? -1;
+  /** Store a grid of the server; it keeps the colour that it has on the page. */
+  private storeGrid(grid: PlanGrid): void {
+    const colour = this.grids.get(grid.code)?.colour ?? NO_COLOUR;
     this.grids.set(grid.code, { ...grid, colour });
   }
 
-  private refresh(): void {
-    const households = new Map<string, number>();
-    for (const cell of this.cells) {
-      households.set(cell.grid, (households.get(cell.grid) ?? 0) + cell.households);
+  private updateFigures(): void {
+    const sizes = new Map<string, number>();
+    for (const { grid, households } of this.cells) {
+      sizes.set(grid, (sizes.get(grid) ?? 0) + households);
     }
     const { lower, upper } = this.plan.limits;
     for (const [code, grid] of this.grids) {
-      grid.households = households.get(code) ?? 0;
-      grid.within = grid.kind === "dedicated" || (grid.households >= lower && grid.households <= upper);
+      const size = sizes.get(code) ?? 0;
+      grid.households = size;
+      grid.within = grid.kind === "dedicated" || (size >= lower && size <= upper);
     }
-    this.recolour();
+    this.assignColours();
   }
 
   /** Give a grid another colour where a neighbour has the same. */
-  private recolour(): void {
-    const around = new Map<string, Set<string>>();
+  private assignColours(): void {
+    const neighbours = new Map<string, Set<string>>();
+    const add = (grid: string, other: string) =>
+      neighbours.set(grid, (neighbours.get(grid) ?? new Set<string>()).add(other));
     for (const [one, other] of this.coverage.touching((cell) => this.cells[cell]!.grid)) {
-      around.set(one, (around.get(one) ?? new Set<string>()).add(other));
-      around.set(other, (around.get(other) ?? new Set<string>()).add(one));
+      add(one, other);
+      add(other, one);
     }
     for (const [code, grid] of this.grids) {
-      const taken = new Set([...(around.get(code) ?? [])].map((other) => this.grids.get(other)?.colour));
-      if (COLOURS.includes(grid.colour) && !taken.has(grid.colour)) continue;
-      grid.colour = COLOURS.find((colour) => !taken.has(colour)) ?? 0;
+      const taken = [...(neighbours.get(code) ?? [])].map((other) => this.grids.get(other)?.colour);
+      if (COLOURS.includes(grid.colour) && !taken.includes(grid.colour)) continue;
+      grid.colour = COLOURS.find((colour) => !taken.includes(colour)) ?? 0;
     }
   }
+}
+
+async function fetchAll(id: number) {
+  const [plan, atoms, grids, breaches] = await Promise.all([
+    fetchPlan(id),
+    fetchAtoms(id),
+    fetchGrids(id),
+    fetchBreaches(id),
+  ]);
+  return { plan, atoms, grids, breaches };
 }

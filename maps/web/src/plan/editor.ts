@@ -1,56 +1,77 @@
-// Editing a plan: the list of grids with figures that follow every gesture, tools, undo and redo,
-// what is wrong, and what other people do meanwhile.
+// The editor of a plan: the list of grids with figures that follow every gesture, tools, undo and
+// redo, breaches, and edits by other people.
 
-import { button, byId, element, icon, notify } from "../dom";
-import { ask, isOffline } from "../http";
-import { text, type Language } from "../locale";
-import { reducedMotion } from "../bounds";
+import { isMotionReduced } from "../bounds";
+import { button, element, elementById, icon, notify } from "../dom";
+import { isOffline } from "../http";
+import { type Language, text } from "../locale";
+import { nextIndex } from "../search";
 import { session } from "../session";
-import * as api from "./api";
-import type { GridProperties, Plan } from "./api";
-import { press, showBar } from "./bar";
-import { scoreTable } from "./card";
-import { Draft, type Move, type Told } from "./draft";
-import { chosenGrid, gridList } from "./grids";
+import { Draft, type DraftEvent, type DraftGrid, type Move } from "./draft";
+import { gridForm, gridList } from "./grid-list";
 import { ICONS, type IconName } from "./icons";
-import { printDialog } from "./paper";
-import { hide, hint, isShown, showPreview, tell, waitsForYes } from "./preview";
-import { publishDialog } from "./publish";
-import { go } from "./route";
-import { Tools, type Tool } from "./tools";
-import { extentOf, View } from "./view";
+import {
+  hidePreview,
+  isAsking,
+  isPreviewShown,
+  showCell,
+  showHint,
+  showMovePreview,
+} from "./move-preview";
+import {
+  copyPlan,
+  fetchLastAuthor,
+  fetchPlan,
+  fetchPlans,
+  type Plan,
+  requestCompletion,
+} from "./plan-api";
+import { draftExtent } from "./plan-features";
+import { PlanMap } from "./plan-map";
+import { openPrintDialog } from "./print-dialog";
+import { openPublishDialog } from "./publish-dialog";
+import { goTo } from "./route";
+import { scoreTable } from "./score-table";
+import { SelectionTools, type Tool } from "./selection-tools";
+import { markActiveTool, showToolbar } from "./toolbar";
 
-const KEYS: Record<string, Tool> = { v: "click", b: "brush", l: "lasso", r: "rectangle", c: "compound", e: "eraser" };
+const TOOL_KEYS: Record<string, Tool> = {
+  v: "click",
+  b: "brush",
+  l: "lasso",
+  r: "rectangle",
+  c: "compound",
+  e: "eraser",
+};
 
-/** How often other people's revisions are asked for, in milliseconds. */
-const PEERS_MS = 4000;
+/** How often the editor checks for edits by other people. */
+const POLL_INTERVAL_MS = 4000;
 
 export class Editor {
   active: string | null = null;
-  private pending: Move | null = null;
-  private readonly tools: Tools;
+  private pendingMove: Move | null = null;
+  private readonly tools: SelectionTools;
   private merging = new Set<string>();
-  private atProblem = -1;
-  private readonly stopped = new AbortController();
+  private problemIndex = -1;
+  private readonly closing = new AbortController();
 
   private constructor(
     readonly draft: Draft,
-    readonly view: View,
+    readonly view: PlanMap,
   ) {
-    this.tools = new Tools(view, () => this.draft, {
-      over: (atoms) => this.over(atoms),
-      choosing: (atoms) => this.offer(atoms),
-      chosen: (atoms, { alternative }) => this.chosen(atoms, alternative),
+    this.tools = new SelectionTools(view, () => this.draft, {
+      onHover: (atoms) => this.handleHover(atoms),
+      onSelecting: (atoms) => this.previewAtoms(atoms),
+      onSelected: (atoms, isAlternative) => this.handleSelected(atoms, isAlternative),
     });
   }
 
-  static async open(id: number, lang: Language, onlyShown: boolean): Promise<Editor> {
-    const told: { to?: Editor } = {};
-    const draft = await Draft.open(id, (what) => told.to?.told(what), onlyShown);
-    const view = await View.open(lang, extentOf(draft));
+  static async open(id: number, lang: Language, isReadOnly: boolean): Promise<Editor> {
+    let editor: Editor | undefined;
+    const draft = await Draft.open(id, (event) => editor?.handleDraftEvent(event), isReadOnly);
+    const view = await PlanMap.open(lang, draftExtent(draft));
     view.load(draft);
-    const editor = new Editor(draft, view);
-    told.to = editor;
+    editor = new Editor(draft, view);
     editor.start();
     return editor;
   }
@@ -59,45 +80,54 @@ export class Editor {
     return this.draft.plan;
   }
 
-  /** Let go of everything that listens. */
+  /** Remove all listeners and the map. */
   close(): void {
-    this.stopped.abort();
+    this.closing.abort();
     this.view.close();
   }
 
   private start(): void {
-    const { signal } = this.stopped;
-    document.addEventListener("keydown", (event) => this.key(event), { signal });
+    const { signal } = this.closing;
+    document.addEventListener("keydown", (event) => this.handleKey(event), { signal });
     window.addEventListener("online", () => void this.draft.flush(), { signal });
-    window.addEventListener("beforeunload", (event) => this.draft.busy && event.preventDefault(), { signal });
-    const watch = window.setInterval(() => void this.peers(), PEERS_MS);
-    signal.addEventListener("abort", () => window.clearInterval(watch));
-    showBar({ draft: this.draft, tools: this.tools, view: this.view, use: (tool) => this.use(tool), shaded: () => this.view.show(this.draft, this.active) });
-    this.use("click");
+    const keepOpen = (event: Event) => this.draft.isSaving && event.preventDefault();
+    window.addEventListener("beforeunload", keepOpen, { signal });
+    const polling = window.setInterval(() => void this.pollRevision(), POLL_INTERVAL_MS);
+    signal.addEventListener("abort", () => window.clearInterval(polling));
+    showToolbar({
+      draft: this.draft,
+      tools: this.tools,
+      view: this.view,
+      setTool: (tool) => this.setTool(tool),
+      onShading: () => this.view.show(this.draft, this.active),
+    });
+    this.setTool("click");
     this.show();
     Object.assign(window, { gridatlas: { map: this.view.map, editor: this } });
   }
 
-  // -- what is shown
+  // -- display
 
   private show(): void {
     this.view.show(this.draft, this.active);
     const { plan } = this.draft;
-    byId("side").replaceChildren(
+    elementById("side").replaceChildren(
       this.heading(plan),
-      ...(this.draft.editable ? [this.actions()] : [this.readOnly(plan)]),
+      ...(this.draft.isEditable ? [this.actions()] : [this.readOnly(plan)]),
       this.problemLine(),
       this.gridList(),
-      this.draft.editable && this.active ? chosenGrid(this.draft, this.active) : "",
+      this.draft.isEditable && this.active ? gridForm(this.draft, this.active) : "",
       this.scores(plan),
     );
-    this.state();
+    this.showState();
   }
 
-  private state(): void {
-    const key = this.draft.busy ? "saving" : this.draft.editable ? "saved" : "read_only";
-    byId("state").textContent = text(`plan.${key}`, { revision: this.draft.plan.revision });
-    byId("state").className = key;
+  private showState(): void {
+    const { plan, isSaving, isEditable } = this.draft;
+    const saved = isEditable ? "saved" : "read_only";
+    const key = isSaving ? "saving" : saved;
+    elementById("state").textContent = text(`plan.${key}`, { revision: plan.revision });
+    elementById("state").className = key;
   }
 
   private heading(plan: Plan): HTMLElement {
@@ -105,29 +135,36 @@ export class Editor {
     return element(
       "div",
       { class: "heading" },
-      element("h1", {}, plan.community, element("small", {}, ` ${text("plan.version", { version: plan.version })}`)),
+      element(
+        "h1",
+        {},
+        plan.community,
+        element("small", {}, ` ${text("plan.version", { version: plan.version })}`),
+      ),
       element("p", {}, text("plan.limits_said", { target, lower, upper })),
     );
   }
 
   private readOnly(plan: Plan): HTMLElement {
-    const draft = plan.status === "draft";
-    const way = draft ? button(text("plan.edit"), () => go(`/plan/p/${plan.id}`), {}) : button(text("plan.copy"), () => void this.copied(), { class: "primary" });
+    const open =
+      plan.status === "draft"
+        ? button(text("plan.edit"), () => goTo(`/plan/p/${plan.id}`), {})
+        : button(text("plan.copy"), () => void this.copyPlan(), { class: "primary" });
     return element(
       "div",
       { class: "actions" },
       element("span", { class: `badge ${plan.status}` }, text(`plan.status_${plan.status}`)),
-      way,
+      open,
       this.compareLink(),
       this.printLink(),
       this.shareLink(),
     );
   }
 
-  private async copied(): Promise<void> {
+  private async copyPlan(): Promise<void> {
     try {
-      const made = await api.copy(this.draft.plan.id);
-      go(`/plan/p/${made.id}`);
+      const copy = await copyPlan(this.draft.plan.id);
+      goTo(`/plan/p/${copy.id}`);
     } catch (error) {
       notify((error as Error).message);
     }
@@ -135,89 +172,116 @@ export class Editor {
 
   private actions(): HTMLElement {
     const { plan } = this.draft;
-    const act = (name: IconName, run: () => void, off: boolean) => {
-      const made = button(icon(ICONS[name]), run, { class: "tool", title: text(`plan.${name}_help`) });
-      made.setAttribute("aria-label", text(`plan.${name}`));
-      made.dataset["act"] = name;
-      made.disabled = off;
-      return made;
+    const tool = (name: IconName, run: () => void, isDisabled: boolean) => {
+      const item = button(icon(ICONS[name]), run, {
+        class: "tool",
+        title: text(`plan.${name}_help`),
+        "aria-label": text(`plan.${name}`),
+        "data-act": name,
+      });
+      item.disabled = isDisabled;
+      return item;
     };
-    const locked = [...this.draft.grids.values()].every((grid) => grid.locked);
+    const isLocked = [...this.draft.grids.values()].every((grid) => grid.locked);
     return element(
       "div",
       { class: "actions" },
-      act("undo", () => void this.draft.step("undo"), plan.undo === 0),
-      act("redo", () => void this.draft.step("redo"), plan.redo === 0),
-      act("split", () => this.split(), this.active === null),
-      act("merge", () => this.merge(), this.merging.size < 2),
-      act(locked ? "unlock" : "lock", () => this.draft.send({ kind: "lock", grids: "all", locked: !locked }), false),
+      tool("undo", () => void this.draft.step("undo"), plan.undo === 0),
+      tool("redo", () => void this.draft.step("redo"), plan.redo === 0),
+      tool("split", () => this.split(), this.active === null),
+      tool("merge", () => this.merge(), this.merging.size < 2),
+      tool(
+        isLocked ? "unlock" : "lock",
+        () => this.draft.send({ kind: "lock", grids: "all", locked: !isLocked }),
+        false,
+      ),
       element("span", { class: "gap" }),
-      button(text("plan.complete"), () => void this.completed(), { title: text("plan.complete_help") }),
+      button(text("plan.complete"), () => void this.completePlan(), {
+        title: text("plan.complete_help"),
+      }),
       this.compareLink(),
       this.printLink(),
       this.shareLink(),
-      button(text("plan.publish"), () => void publishDialog(this.draft), { class: "primary" }),
+      button(text("plan.publish"), () => void openPublishDialog(this.draft), { class: "primary" }),
     );
   }
 
   private printLink(): HTMLElement {
-    return button(text("plan.print"), () => printDialog(this.draft.plan), { title: text("plan.print_help") });
+    return button(text("plan.print"), () => openPrintDialog(this.draft.plan), {
+      title: text("plan.print_help"),
+    });
   }
 
   private shareLink(): HTMLElement {
     const address = `${location.origin}/plan/p/${this.draft.plan.id}?view${location.hash}`;
-    const share = () => navigator.clipboard.writeText(address).then(
-      () => notify(text("plan.shared"), undefined, "calm"),
-      () => notify(address, undefined, "calm"),
-    );
+    const share = () =>
+      navigator.clipboard.writeText(address).then(
+        () => notify(text("plan.shared"), undefined, "calm"),
+        () => notify(address, undefined, "calm"),
+      );
     return button(text("plan.share"), () => void share(), { title: text("plan.share_help") });
   }
 
   private compareLink(): HTMLElement {
-    return button(text("plan.compare"), () => void this.compare(), { title: text("plan.compare_help") });
+    return button(text("plan.compare"), () => void this.compare(), {
+      title: text("plan.compare_help"),
+    });
   }
 
   private async compare(): Promise<void> {
     const { id, community_code } = this.draft.plan;
-    const all = await api.plans(community_code);
-    const other = all.find((plan) => plan.status === "published" && plan.id !== id) ?? all.find((plan) => plan.id !== id);
-    if (other) go(`/plan/p/${id}/compare/${other.id}`);
+    const others = (await fetchPlans(community_code)).filter((plan) => plan.id !== id);
+    const other = others.find((plan) => plan.status === "published") ?? others[0];
+    if (other) goTo(`/plan/p/${id}/compare/${other.id}`);
     else notify(text("plan.nothing_to_compare"));
   }
 
-  private async completed(): Promise<void> {
+  private async completePlan(): Promise<void> {
     try {
-      const job = await api.complete(this.draft.plan.id);
-      go(`/plan/c/${this.draft.plan.community_code}?job=${job.id}`);
+      const job = await requestCompletion(this.draft.plan.id);
+      goTo(`/plan/c/${this.draft.plan.community_code}?job=${job.id}`);
     } catch (error) {
       notify((error as Error).message);
     }
   }
 
   private problemLine(): HTMLElement {
-    const found = this.troubled();
-    if (found.length === 0) return element("p", { class: "well" }, text("plan.no_problems"));
-    const step = button(icon(ICONS.next), () => this.nextProblem(), { class: "tool" });
-    step.setAttribute("aria-label", text("plan.next"));
-    step.title = text("plan.next_help");
-    const list = this.draft.problems.map((one) => element("li", {}, button(one.detail, () => this.choose(one.grid, true), { class: "quiet" })));
+    const count = this.gridsWithProblems().length;
+    if (count === 0) return element("p", { class: "well" }, text("plan.no_problems"));
+    const next = button(icon(ICONS.next), () => this.showNextProblem(), {
+      class: "tool",
+      title: text("plan.next_help"),
+      "aria-label": text("plan.next"),
+    });
+    const list = this.draft.breaches.map(({ detail, grid }) =>
+      element(
+        "li",
+        {},
+        button(detail, () => this.selectGrid(grid, true), { class: "quiet" }),
+      ),
+    );
     return element(
       "div",
       { class: "trouble" },
-      element("details", {}, element("summary", {}, text("plan.problems", { count: found.length })), element("ul", {}, ...list)),
-      step,
+      element(
+        "details",
+        {},
+        element("summary", {}, text("plan.problems", { count })),
+        element("ul", {}, ...list),
+      ),
+      next,
     );
   }
 
-  private troubled(): GridProperties[] {
+  private gridsWithProblems(): DraftGrid[] {
     return [...this.draft.grids.values()].filter((grid) => !grid.within || !grid.contiguous);
   }
 
-  private nextProblem(): void {
-    const found = this.troubled();
-    if (found.length === 0) return;
-    this.atProblem = (this.atProblem + 1) % found.length;
-    this.choose(found[this.atProblem]!.code, true);
+  private showNextProblem(): void {
+    const grids = this.gridsWithProblems();
+    if (grids.length === 0) return;
+    this.problemIndex = nextIndex(this.problemIndex, 1, grids.length);
+    this.selectGrid(grids[this.problemIndex]!.code, true);
   }
 
   private gridList(): HTMLElement {
@@ -225,10 +289,10 @@ export class Editor {
       draft: this.draft,
       fills: this.view.fills,
       active: this.active,
-      pending: this.pending,
+      pending: this.pendingMove,
       merging: this.merging,
-      choose: (code) => this.choose(code),
-      merged: () => this.show(),
+      selectGrid: (code) => this.selectGrid(code),
+      onMergeChange: () => this.show(),
     });
   }
 
@@ -241,96 +305,106 @@ export class Editor {
     );
   }
 
-  use(tool: Tool): void {
-    this.tools.use(tool);
-    this.drop();
-    press(tool);
-    if (tool === "dedicated") hint(text("plan.draw_shape"));
+  setTool(tool: Tool): void {
+    this.tools.setTool(tool);
+    this.dropPendingMove();
+    markActiveTool(tool);
+    if (tool === "dedicated") showHint(text("plan.draw_shape"));
   }
 
   // -- gestures
 
-  private over(atoms: number[] | null): void {
-    this.view.hover(atoms?.[0] ?? null);
-    if (waitsForYes() || this.tools.tool === "dedicated") return;
-    if (atoms === null) this.drop();
-    else if (this.draft.editable && this.active !== null) this.offer(atoms);
-    else tell(this.draft, atoms);
+  private handleHover(atoms: number[] | null): void {
+    this.view.hoverAtom(atoms?.[0] ?? null);
+    if (isAsking() || this.tools.tool === "dedicated") return;
+    if (atoms === null) this.dropPendingMove();
+    else if (this.draft.isEditable && this.active !== null) this.previewAtoms(atoms);
+    else showCell(this.draft, atoms[0]!);
   }
 
-  /** What the tool at hand would do with cells; nothing where no grid is chosen. */
+  /** The move that the current tool makes of atoms; null where no grid is selected. */
   private moveOf(atoms: Iterable<number>): Move | null {
     if (this.tools.tool === "eraser") return this.draft.previewHome(atoms);
     if (this.tools.tool === "dedicated") return this.draft.preview(atoms, null, true);
     return this.active === null ? null : this.draft.preview(atoms, this.active);
   }
 
-  /** Show what a move would do. */
-  private offer(atoms: Iterable<number>): void {
+  /** Show what a move would change. */
+  private previewAtoms(atoms: Iterable<number>): void {
     const move = this.moveOf(atoms);
-    if (move === null) return this.view.mark(atoms, false);
-    this.ponder(move);
-    this.preview(move, false);
-  }
-
-  private ponder(move: Move): boolean {
-    const bad = move.changes.some((change) => change.breaks);
-    this.pending = move;
-    this.view.mark(move.atoms, bad);
-    this.figures();
-    return bad;
-  }
-
-  private chosen(atoms: Set<number>, alternative: boolean): void {
-    const first = [...atoms][0];
-    if (first === undefined) return this.drop();
-    const move = this.draft.editable && !alternative ? this.moveOf(atoms) : null;
-    if (move === null) {
-      this.drop();
-      return this.choose(this.draft.cell(first).grid);
+    if (move === null) this.view.markAtoms(atoms, false);
+    else {
+      this.setPendingMove(move);
+      this.showMove(move, false);
     }
-    if (move.atoms.length === 0) return this.drop();
-    if (this.ponder(move) || this.tools.tool === "dedicated") this.preview(move, true);
-    else this.make();
   }
 
-  /** Make the pending move. */
-  make(): void {
-    const move = this.pending;
+  private setPendingMove(move: Move): void {
+    this.pendingMove = move;
+    this.view.markAtoms(move.atoms, isBreaking(move));
+    this.refreshGridList();
+  }
+
+  private handleSelected(atoms: Set<number>, isAlternative: boolean): void {
+    const [first] = atoms;
+    const move = this.draft.isEditable && !isAlternative ? this.moveOf(atoms) : null;
+    if (first === undefined || move?.atoms.length === 0) this.dropPendingMove();
+    else if (move === null) {
+      this.dropPendingMove();
+      this.selectGrid(this.draft.cell(first).grid);
+    } else {
+      this.setPendingMove(move);
+      if (isBreaking(move) || this.tools.tool === "dedicated") this.showMove(move, true);
+      else this.applyPendingMove();
+    }
+  }
+
+  applyPendingMove(): void {
+    const move = this.pendingMove;
     if (!move) return;
-    const dedicated = this.tools.tool === "dedicated";
-    this.drop();
+    const isDedicated = this.tools.tool === "dedicated";
+    this.dropPendingMove();
     if (move.changes.some((change) => change.breaks === "locked")) return;
-    this.draft.move(move, dedicated);
-    if (dedicated) this.use("click");
+    this.draft.move(move, isDedicated);
+    if (isDedicated) this.setTool("click");
   }
 
-  drop(): void {
-    if (this.pending === null && !isShown()) return;
-    this.pending = null;
-    this.view.mark([], false);
-    hide();
-    this.figures();
+  dropPendingMove(): void {
+    if (this.pendingMove === null && !isPreviewShown()) return;
+    this.pendingMove = null;
+    this.view.markAtoms([], false);
+    hidePreview();
+    this.refreshGridList();
   }
 
-  /** Bring the list's figures to the pending move. */
-  private figures(): void {
-    const list = byId("side").querySelector(".grids");
+  /** Update the figures of the list to the pending move. */
+  private refreshGridList(): void {
+    const list = elementById("side").querySelector(".grids");
     list?.replaceWith(this.gridList());
   }
 
-  private preview(move: Move, asks: boolean): void {
-    showPreview(this.draft, move, asks ? { make: () => this.make(), leave: () => this.drop() } : null);
+  private showMove(move: Move, isAsking: boolean): void {
+    showMovePreview(
+      this.draft,
+      move,
+      isAsking
+        ? { apply: () => this.applyPendingMove(), leave: () => this.dropPendingMove() }
+        : null,
+    );
   }
 
   // -- grids
 
-  choose(code: string | null, zoom = false): void {
+  selectGrid(code: string | null, zoom = false): void {
     this.active = code;
     this.show();
     if (code && zoom) {
-      const duration = reducedMotion() ? 0 : 500;
-      this.view.map.fitBounds(extentOf(this.draft, code), { padding: 120, maxZoom: 18, duration });
+      const duration = isMotionReduced() ? 0 : 500;
+      this.view.map.fitBounds(draftExtent(this.draft, code), {
+        padding: 120,
+        maxZoom: 18,
+        duration,
+      });
     }
   }
 
@@ -344,53 +418,68 @@ export class Editor {
     this.draft.send({ kind: "merge", grids });
   }
 
-  private key(event: KeyboardEvent): void {
-    if ((event.target as HTMLElement).matches("input, select, textarea") || document.querySelector("dialog[open]")) return;
-    const control = event.ctrlKey || event.metaKey;
+  private handleKey(event: KeyboardEvent): void {
+    if (
+      (event.target as HTMLElement).matches("input, select, textarea") ||
+      document.querySelector("dialog[open]")
+    )
+      return;
+    const isControl = event.ctrlKey || event.metaKey;
     const key = event.key.toLowerCase();
-    if (control && key === "z") void this.draft.step(event.shiftKey ? "redo" : "undo");
-    else if (control && key === "y") void this.draft.step("redo");
-    else if (control || event.altKey) return;
+    if (isControl && key === "z") void this.draft.step(event.shiftKey ? "redo" : "undo");
+    else if (isControl && key === "y") void this.draft.step("redo");
+    else if (isControl || event.altKey) return;
     else if (key === "escape") this.escape();
-    else if (key === "n") this.nextProblem();
-    else if (this.draft.editable && KEYS[key]) this.use(KEYS[key]);
-    else if (/^[1-9]$/.test(key)) this.choose([...this.draft.grids.keys()].sort()[Number(key) - 1] ?? null);
+    else if (key === "n") this.showNextProblem();
+    else if (this.draft.isEditable && TOOL_KEYS[key]) this.setTool(TOOL_KEYS[key]);
+    else if (/^[1-9]$/.test(key))
+      this.selectGrid([...this.draft.grids.keys()].sort()[Number(key) - 1] ?? null);
     else return;
     event.preventDefault();
   }
 
   private escape(): void {
-    if (this.tools.tool === "dedicated") this.use("click");
-    else if (this.pending) this.drop();
-    else this.choose(null);
+    if (this.tools.tool === "dedicated") this.setTool("click");
+    else if (this.pendingMove) this.dropPendingMove();
+    else this.selectGrid(null);
   }
 
-  // -- the server and other people
+  // -- the server and other editors
 
-  private told(told: Told): void {
+  private handleDraftEvent(event: DraftEvent): void {
     if (this.active && !this.draft.grids.has(this.active)) this.active = null;
     this.merging = new Set([...this.merging].filter((code) => this.draft.grids.has(code)));
     this.show();
-    if (told.what === "waiting") {
-      notify(text("plan.offline", { reason: told.reason }), { label: text("plan.send_again"), then: () => void this.draft.flush() });
-    } else if (told.what === "refused") notify(told.reason);
-    else if (told.what === "conflict") {
-      const who = told.by || text("plan.somebody");
-      notify(text("plan.conflict", { who }), { label: text("plan.try_again"), then: () => this.draft.send(told.edit) });
+    if (event.kind === "offline") {
+      notify(text("plan.offline", { reason: event.reason }), {
+        label: text("plan.send_again"),
+        run: () => void this.draft.flush(),
+      });
+    } else if (event.kind === "refused") notify(event.reason);
+    else if (event.kind === "conflict") {
+      const who = event.by || text("plan.somebody");
+      notify(text("plan.conflict", { who }), {
+        label: text("plan.try_again"),
+        run: () => this.draft.send(event.edit),
+      });
     }
   }
 
-  private async peers(): Promise<void> {
-    if (this.draft.busy || document.hidden) return;
+  private async pollRevision(): Promise<void> {
+    if (this.draft.isSaving || document.hidden) return;
     try {
-      const { revision } = await api.plan(this.draft.plan.id);
-      if (this.draft.busy || revision === this.draft.plan.revision) return;
-      const last = await ask<{ items: { author: string; kind: string }[] }>(`/plans/${this.draft.plan.id}/edits?limit=1`);
+      const { id } = this.draft.plan;
+      const { revision } = await fetchPlan(id);
+      if (this.draft.isSaving || revision === this.draft.plan.revision) return;
+      const who = await fetchLastAuthor(id);
       await this.draft.reload();
-      const who = last.items[0]?.author ?? "";
       if (who && who !== session()?.name) notify(text("plan.peer", { who }), undefined, "calm");
     } catch (error) {
       if (!isOffline(error)) throw error;
     }
   }
+}
+
+function isBreaking({ changes }: Move): boolean {
+  return changes.some(({ breaks }) => breaks);
 }

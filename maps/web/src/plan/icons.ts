@@ -1,4 +1,4 @@
-// Line drawings of 20 x 20 for the tools.
+// Icons of the tools: paths in a 20 x 20 box.
 
 export const ICONS = {
   click: "M5 3l10 7-4.6 1L8 16z",

@@ -1,87 +1,110 @@
-// The planner: communities, their plans, editing, comparing.
+// The planner: communities, their plans, editing and comparing.
 
-import { openDesk, run } from "../desk";
-import { button, byId, element } from "../dom";
+import { button, element, elementById } from "../dom";
 import { palette } from "../legend";
-import { text, type Language } from "../locale";
+import { type Language, text } from "../locale";
 import { loadStyle } from "../map";
-import { firstVisit } from "../tour";
-import type { Plan } from "./api";
-import { showComparison } from "./compare";
+import { openStaffPage, runPage } from "../staff-page";
+import { showTourOnFirstVisit } from "../tour";
 import { showCommunity } from "./community";
+import { showCommunityList } from "./community-list";
+import { showComparison } from "./comparison";
 import { Editor } from "./editor";
-import { showList } from "./list";
-import { onPlace, whereTo, type Place } from "./route";
+import type { Plan } from "./plan-api";
+import { currentPlace, onNavigate, type Place } from "./route";
 import "maplibre-gl/dist/maplibre-gl.css";
-import "../desk.css";
-import "./style.css";
+import "../staff-page.css";
+import "./plan.css";
 
-/** A page with a map, that has to be let go of. */
-interface Opened {
+/** A page with a map, to be closed before the next one opens. */
+interface OpenPage {
   plan: Plan;
   close(): void;
 }
 
-let open: Opened | null = null;
-let turn = 0;
+let openPage: OpenPage | null = null;
+let navigationCount = 0;
 
 async function start(): Promise<void> {
-  const edits = () => document.body.classList.contains("mapped");
-  const lang = await openDesk({ page: "plan", role: "planner", title: "plan.title", tour: () => (edits() ? "edit" : "plan") });
-  onPlace((place) => void show(place, lang));
-  await show(whereTo(), lang);
+  const isEditing = () => document.body.classList.contains("mapped");
+  const lang = await openStaffPage({
+    page: "plan",
+    role: "planner",
+    title: "plan.title",
+    tour: () => (isEditing() ? "edit" : "plan"),
+  });
+  onNavigate((place) => void navigate(place, lang));
+  await navigate(currentPlace(), lang);
 }
 
-async function show(place: Place, lang: Language): Promise<void> {
-  const own = ++turn;
-  open?.close();
-  open = null;
-  const mapped = place.page === "plan" || place.page === "compare";
-  byId("work").hidden = !mapped;
-  byId("state").textContent = "";
-  byId("tools").hidden = true;
-  byId("map").style.clipPath = "";
-  byId("preview").hidden = true;
-  document.body.classList.toggle("mapped", mapped);
-  byId("side").replaceChildren(element("p", { class: "none" }, text("plan.loading")));
-  crumbs(place);
+async function navigate(place: Place, lang: Language): Promise<void> {
+  const count = ++navigationCount;
+  openPage?.close();
+  openPage = null;
+  const hasMap = place.page === "plan" || place.page === "compare";
+  elementById("work").hidden = !hasMap;
+  elementById("state").textContent = "";
+  elementById("tools").hidden = true;
+  elementById("map").style.clipPath = "";
+  elementById("preview").hidden = true;
+  document.body.classList.toggle("mapped", hasMap);
+  elementById("side").replaceChildren(element("p", { class: "none" }, text("plan.loading")));
+  showCrumbs(place);
   try {
-    const opened = await shown(place, lang);
-    if (own !== turn) return opened?.close();
-    open = opened;
-    crumbs(place, opened?.plan);
-    document.title = `${byId("side").querySelector("h1")?.textContent ?? ""} · ${text("plan.title")}`;
-    firstVisit(place.page === "plan" ? "edit" : "plan");
+    const opened = await renderPlace(place, lang);
+    if (count !== navigationCount) return opened?.close();
+    openPage = opened;
+    showCrumbs(place, opened?.plan);
+    document.title = `${elementById("side").querySelector("h1")?.textContent ?? ""} · ${text("plan.title")}`;
+    showTourOnFirstVisit(place.page === "plan" ? "edit" : "plan");
   } catch (error) {
-    byId("side").replaceChildren(
-      element("div", { class: "heading" }, element("h1", {}, text("plan.not_shown")), element("p", {}, (error as Error).message)),
-      element("div", { class: "actions" }, button(text("plan.again"), () => void show(place, lang), { class: "primary" })),
+    elementById("side").replaceChildren(
+      element(
+        "div",
+        { class: "heading" },
+        element("h1", {}, text("plan.not_shown")),
+        element("p", {}, (error as Error).message),
+      ),
+      element(
+        "div",
+        { class: "actions" },
+        button(text("plan.again"), () => void navigate(place, lang), { class: "primary" }),
+      ),
     );
   }
 }
 
-async function shown(place: Place, lang: Language): Promise<Opened | null> {
-  if (place.page === "plan") return Editor.open(place.id, lang, place.onlyShown);
+async function renderPlace(place: Place, lang: Language): Promise<OpenPage | null> {
+  if (place.page === "plan") return Editor.open(place.id, lang, place.isReadOnly);
   if (place.page === "compare") return showComparison(place.id, place.other, lang);
-  if (place.page === "community") await showCommunity(place.code, place.job, () => fills(lang));
-  else await showList();
+  if (place.page === "community")
+    await showCommunity(place.code, place.job, () => loadGridColours(lang));
+  else await showCommunityList();
   return null;
 }
 
-let known: Promise<string[]> | undefined;
+let gridColours: Promise<string[]> | undefined;
 
-function fills(lang: Language): Promise<string[]> {
-  known ??= loadStyle(lang, "published").then(palette);
-  return known;
+function loadGridColours(lang: Language): Promise<string[]> {
+  gridColours ??= loadStyle(lang, "published").then(palette);
+  return gridColours;
 }
 
-/** Communities, then the community, then the plan that is compared. */
-function crumbs(place: Place, plan?: Plan): void {
+/** Show the way back: communities, the community, the plan that is compared. */
+function showCrumbs(place: Place, plan?: Plan): void {
   const links = [element("a", { href: "/plan" }, text("plan.communities"))];
   if (plan) links.push(element("a", { href: `/plan/c/${plan.community_code}` }, plan.community));
-  if (place.page === "community") links.push(element("a", { href: `/plan/c/${place.code}` }, byId("side").querySelector("h1")?.textContent ?? ""));
-  if (place.page === "compare") links.push(element("a", { href: `/plan/p/${place.id}` }, text("plan.back_to_plan")));
-  byId("crumbs").replaceChildren(...links);
+  if (place.page === "community")
+    links.push(
+      element(
+        "a",
+        { href: `/plan/c/${place.code}` },
+        elementById("side").querySelector("h1")?.textContent ?? "",
+      ),
+    );
+  if (place.page === "compare")
+    links.push(element("a", { href: `/plan/p/${place.id}` }, text("plan.back_to_plan")));
+  elementById("crumbs").replaceChildren(...links);
 }
 
-run(start);
+runPage(start);

@@ -1,31 +1,42 @@
-// Addresses of the planner: /plan, /plan/c/COMMUNITY, /plan/p/PLAN (with ?view only to look at),
+// Addresses of the planner: /plan, /plan/c/COMMUNITY, /plan/p/PLAN (with ?view read-only),
 // /plan/p/PLAN/compare/OTHER.
 
-import { followLinks } from "../desk";
+import { followLinks } from "../staff-page";
 
 export type Place =
   | { page: "list" }
-  | { page: "community"; code: string; job: string | null }
-  | { page: "plan"; id: number; onlyShown: boolean }
+  | { page: "community"; code: string; job: number | null }
+  | { page: "plan"; id: number; isReadOnly: boolean }
   | { page: "compare"; id: number; other: number };
 
-let follow: (place: Place) => void = () => undefined;
+let navigate: (place: Place) => void = () => undefined;
 
-export function whereTo(path = location.pathname, search = location.search): Place {
-  const [, , kind, one, , other] = path.split("/");
-  if (kind === "c" && one) return { page: "community", code: one, job: new URLSearchParams(search).get("job") };
-  if (kind === "p" && one && other) return { page: "compare", id: Number(one), other: Number(other) };
-  if (kind === "p" && one) return { page: "plan", id: Number(one), onlyShown: new URLSearchParams(search).has("view") };
+/** The place that an address names; the list where it names none. */
+export function parsePlace(path: string, search: string): Place {
+  const [, , kind, id, , other] = path.split("/");
+  const query = new URLSearchParams(search);
+  if (kind === "c" && id) {
+    return { page: "community", code: id, job: Number(query.get("job")) || null };
+  }
+  if (kind === "p" && id && other) {
+    return { page: "compare", id: Number(id), other: Number(other) };
+  }
+  if (kind === "p" && id) return { page: "plan", id: Number(id), isReadOnly: query.has("view") };
   return { page: "list" };
 }
 
-export function go(path: string): void {
-  history.pushState(null, "", path);
-  follow(whereTo());
+export function currentPlace(): Place {
+  return parsePlace(location.pathname, location.search);
 }
 
-export function onPlace(then: (place: Place) => void): void {
-  follow = then;
-  window.addEventListener("popstate", () => then(whereTo()));
-  followLinks("/plan", go);
+export function goTo(path: string): void {
+  history.pushState(null, "", path);
+  navigate(currentPlace());
+}
+
+/** Call back for each place that links, buttons and the browser's history lead to. */
+export function onNavigate(callback: (place: Place) => void): void {
+  navigate = callback;
+  window.addEventListener("popstate", () => callback(currentPlace()));
+  followLinks("/plan", goTo);
 }

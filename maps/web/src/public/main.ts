@@ -1,131 +1,161 @@
 // The public page: the city's communities and grids on a map.
 
-import { Marker, type Map as LibreMap, type MapMouseEvent, type StyleSpecification } from "maplibre-gl";
-
-import { cityName, communities, gridAt, gridOf, type Collection, type Community, type Grid, type Status } from "./api";
-import { byId, notify } from "../dom";
-import { everywhere, labelSearch, wireSearch, type Found } from "../find";
+import {
+  type Map as LibreMap,
+  type MapMouseEvent,
+  Marker,
+  type StyleSpecification,
+} from "maplibre-gl";
+import { fitExtent } from "../bounds";
+import { elementById, notify } from "../dom";
 import { palette, showLegend } from "../legend";
-import { number, preferredLanguage, remember, speak, text, type Language } from "../locale";
-import { showExtent } from "../bounds";
-import { createMap, loadStyle, select } from "../map";
-import { homeExtent } from "./extent";
-import { hidePanel, showCommunities, showGrid } from "./panel";
-import { firstVisit, tour } from "../tour";
-import "./style.css";
+import {
+  formatNumber,
+  type Language,
+  languageTag,
+  loadLocale,
+  otherLanguage,
+  preferredLanguage,
+  rememberLanguage,
+  text,
+} from "../locale";
+import { createMap, loadStyle, selectGrid } from "../map";
+import { attachSearch, type CityHit, labelSearchField, searchCity } from "../search";
+import { showTour, showTourOnFirstVisit } from "../tour";
+import { largestCityExtent } from "./city-extent";
+import { hidePanel, showCommunities, showGrid } from "./grid-card";
+import {
+  type Communities,
+  fetchCityName,
+  fetchCommunities,
+  fetchGrid,
+  fetchGridAt,
+  type Grid,
+  type Status,
+} from "./public-api";
+import "./public.css";
 
-const wide = window.matchMedia("(min-width: 720px)");
+const wideScreen = window.matchMedia("(min-width: 720px)");
+const PLACE_ZOOM = 16.5;
 
-/** What the page shows: the communities with their figures, and of which plans. */
-interface Shown {
+/** The communities with the figures of their plans in force, or of their drafts. */
+interface PageState {
   city: string;
-  found: Collection<Community>;
+  communities: Communities;
   status: Status;
 }
 
 async function start(): Promise<void> {
   const lang = preferredLanguage();
-  // all at once: what is asked for one after the other is what a first visit waits for
-  const usual = loadStyle(lang, "published", true);
-  const [shown] = await Promise.all([whatToShow(), speak(lang), usual]);
-  const style = shown.status === "published" ? await usual : await loadStyle(lang, shown.status);
-  const map = createMap(style, homeExtent(shown.found));
-  label(map, lang, shown, style);
-  map.on("click", (event) => void clicked(map, event, shown));
+  // all at once: a first visit waits for requests made one after the other
+  const published = loadStyle(lang, "published", true);
+  const [state] = await Promise.all([loadState(), loadLocale(lang), published]);
+  const style = await (state.status === "published" ? published : loadStyle(lang, state.status));
+  const map = createMap(style, largestCityExtent(state.communities));
+  writePage(map, state, style);
+  map.on("click", (event) => void handleClick(map, event, state));
   map.on("error", (event) => notify(text("page.failed", { reason: event.error.message })));
-  keepCursor(map);
-  byId("language").addEventListener("click", () => void otherLanguage(map, shown));
-  byId("here").addEventListener("click", () => findMe(map, shown));
-  byId("help").addEventListener("click", () => tour("public"));
-  wireSearch({ ask: everywhere, choose: (found) => void goToFound(map, shown, found) });
-  wireList(map, shown.found);
-  wireKeys(map);
-  const asked = new URLSearchParams(location.search).get("grid");
-  if (asked) void openGrid(map, asked);
-  else firstVisit("public");
-  // for the tests of the page, which ask the map what it has drawn
+  attachCursor(map);
+  elementById("language").addEventListener("click", () => void switchLanguage(map, state));
+  elementById("here").addEventListener("click", () => locateReader(map, state));
+  elementById("help").addEventListener("click", () => showTour("public"));
+  attachSearch({ search: searchCity, choose: (hit) => void goToHit(map, state, hit) });
+  attachList(map, state.communities);
+  attachKeys(map);
+  const code = new URLSearchParams(location.search).get("grid");
+  if (code) void openGridByCode(map, code);
+  else showTourOnFirstVisit("public");
+  // for the tests, which query what the map shows
   Object.assign(window, { gridatlas: { map } });
 }
 
-/** The plans in force; where none has been published yet, the latest drafts. */
-async function whatToShow(): Promise<Shown> {
-  const asked = new URLSearchParams(location.search).get("status");
-  const first: Status = asked === "draft" ? "draft" : "published";
-  const [city, found] = await Promise.all([cityName(), communities(first)]);
-  if (asked === first || hasGrids(found)) return { city, found, status: first };
-  const drafts = await communities("draft");
-  return { city, found: drafts, status: hasGrids(drafts) ? "draft" : "published" };
+/** Load the plans in force, or the drafts where none is published. */
+async function loadState(): Promise<PageState> {
+  const requested = new URLSearchParams(location.search).get("status");
+  const status: Status = requested === "draft" ? "draft" : "published";
+  const [city, communities] = await Promise.all([fetchCityName(), fetchCommunities(status)]);
+  if (requested === status || hasGrids(communities)) return { city, communities, status };
+  const drafts = await fetchCommunities("draft");
+  return { city, communities: drafts, status: hasGrids(drafts) ? "draft" : "published" };
 }
 
-function hasGrids(found: Collection<Community>): boolean {
-  return found.features.some((feature) => feature.properties.grids !== null);
+function hasGrids({ features }: Communities): boolean {
+  return features.some((feature) => feature.properties.grids !== null);
 }
 
-/** Write every word of the page. */
-function label(map: LibreMap, lang: Language, shown: Shown, style: StyleSpecification): void {
-  const { city, found, status } = shown;
+/** Write all texts of the page. */
+function writePage(
+  map: LibreMap,
+  { city, communities, status }: PageState,
+  style: StyleSpecification,
+): void {
   const title = city ? text("page.title_of", { city }) : text("page.title");
   document.title = `${title} · Gridatlas`;
-  byId("brand").querySelector("h1")!.textContent = title;
-  byId("brand").querySelector("p")!.textContent = totals(found);
-  byId("language").textContent = text("page.language");
-  byId("language").lang = lang === "zh" ? "en" : "zh-CN";
-  byId("list-toggle").setAttribute("aria-label", text("page.list"));
-  byId("help").setAttribute("aria-label", text("tour.help"));
-  byId("help").title = text("tour.help");
-  byId("map").setAttribute("aria-label", text("page.subtitle"));
-  const draft = byId("draft");
+  elementById("brand").querySelector("h1")!.textContent = title;
+  elementById("brand").querySelector("p")!.textContent = totalsText(communities);
+  elementById("language").textContent = text("page.language");
+  elementById("language").lang = languageTag(otherLanguage());
+  elementById("list-toggle").setAttribute("aria-label", text("page.list"));
+  elementById("help").setAttribute("aria-label", text("tour.help"));
+  elementById("help").title = text("tour.help");
+  elementById("map").setAttribute("aria-label", text("page.subtitle"));
+  const draft = elementById("draft");
   draft.hidden = status !== "draft";
   draft.textContent = text("page.draft");
   draft.title = text("page.draft_notice");
-  byId("here").setAttribute("aria-label", text("page.here"));
-  byId("here").title = text("page.here");
-  labelSearch();
+  elementById("here").setAttribute("aria-label", text("page.here"));
+  elementById("here").title = text("page.here");
+  labelSearchField();
   showLegend(style);
-  showCommunities(found, (extent) => {
-    if (!wide.matches) toggleList(false);
-    showExtent(map, extent);
+  showCommunities(communities, (extent) => {
+    if (!wideScreen.matches) toggleList(false);
+    fitExtent(map, extent);
   });
-  if (found.features.length === 0) notify(text("page.empty"));
+  if (communities.features.length === 0) notify(text("page.empty"));
 }
 
-function totals(found: Collection<Community>): string {
-  const drawn = found.features.map((feature) => feature.properties);
+function totalsText({ features }: Communities): string {
+  const communities = features.map((feature) => feature.properties);
   const sum = (values: (number | null)[]) =>
-    number(values.reduce<number>((total, value) => total + (value ?? 0), 0));
+    formatNumber(values.reduce<number>((total, value) => total + (value ?? 0), 0));
   return text("page.totals", {
-    communities: number(drawn.length),
-    grids: sum(drawn.map((community) => community.grids)),
-    households: sum(drawn.map((community) => community.households)),
+    communities: formatNumber(communities.length),
+    grids: sum(communities.map((community) => community.grids)),
+    households: sum(communities.map((community) => community.households)),
   });
 }
 
-async function otherLanguage(map: LibreMap, shown: Shown): Promise<void> {
-  const lang: Language = document.documentElement.lang === "zh-CN" ? "en" : "zh";
-  remember(lang);
-  await speak(lang);
-  const style = await loadStyle(lang, shown.status, true);
+async function switchLanguage(map: LibreMap, state: PageState): Promise<void> {
+  const lang: Language = otherLanguage();
+  rememberLanguage(lang);
+  await loadLocale(lang);
+  const style = await loadStyle(lang, state.status, true);
   map.setStyle(style);
-  clear(map);
-  label(map, lang, shown, style);
+  clearSelection(map);
+  writePage(map, state, style);
 }
 
-/** A click on a grid opens its card; on a community, where grids are too small yet, goes there. */
-async function clicked(map: LibreMap, event: MapMouseEvent, shown: Shown): Promise<void> {
-  const hit = map.queryRenderedFeatures(event.point, { layers: ["grid-fill", "community-fill"] });
-  const community = hit.find((area) => area.layer.id === "community-fill");
-  if (community) return goTo(map, shown.found, String(community.properties["code"]));
-  if (hit.length === 0) return clear(map);
+/** Open the clicked grid, or go to the clicked community where grids are too small to show. */
+async function handleClick(map: LibreMap, event: MapMouseEvent, state: PageState): Promise<void> {
+  const areas = map.queryRenderedFeatures(event.point, { layers: ["grid-fill", "community-fill"] });
+  const community = areas.find((area) => area.layer.id === "community-fill");
+  if (community) return goToCommunity(map, state.communities, String(community.properties.code));
+  if (areas.length === 0) return clearSelection(map);
   const { lng, lat } = event.lngLat.wrap();
-  await openAt(map, shown, lng, lat);
+  await openGridAt(map, state, lng, lat);
 }
 
-/** Open the card of the grid at a place; tell whether there is one. */
-async function openAt(map: LibreMap, shown: Shown, lon: number, lat: number): Promise<boolean> {
+/** Open the card of the grid at a place; return whether there is one. */
+async function openGridAt(
+  map: LibreMap,
+  state: PageState,
+  lon: number,
+  lat: number,
+): Promise<boolean> {
   try {
-    const grid = await gridAt(lon, lat, shown.status);
-    if (!grid) clear(map);
-    else await openCard(map, grid);
+    const grid = await fetchGridAt(lon, lat, state.status);
+    if (!grid) clearSelection(map);
+    else await showCard(map, grid);
     return grid !== null;
   } catch (error) {
     notify(text("page.failed", { reason: (error as Error).message }));
@@ -133,95 +163,105 @@ async function openAt(map: LibreMap, shown: Shown, lon: number, lat: number): Pr
   }
 }
 
-/** Show what is known of a grid at once, and its manager as soon as that has come. */
-async function openCard(map: LibreMap, grid: Grid): Promise<void> {
+/** Show the figures of a grid at once, and its manager when loaded. */
+async function showCard(map: LibreMap, grid: Grid): Promise<void> {
   const fill = palette(map.getStyle())[grid.colour] ?? "";
-  select(map, grid.code);
-  showGrid(grid, fill, () => clear(map));
+  selectGrid(map, grid.code);
+  showGrid(grid, fill, () => clearSelection(map));
   if (grid.status !== "published") return;
-  const { properties } = await gridOf(grid.code);
-  if (byId("panel").dataset["grid"] === grid.code) showGrid({ ...grid, ...properties }, fill, () => clear(map));
+  const { properties } = await fetchGrid(grid.code);
+  if (elementById("panel").dataset.grid !== grid.code) return;
+  showGrid({ ...grid, ...properties }, fill, () => clearSelection(map));
 }
 
-/** Open a grid by its code: what the notice board's code to scan leads to. */
-async function openGrid(map: LibreMap, code: string): Promise<void> {
+/** Open a grid by its code, as the QR code of its notice board does. */
+async function openGridByCode(map: LibreMap, code: string): Promise<void> {
   try {
-    const { properties, bbox } = await gridOf(code);
-    if (bbox) showExtent(map, bbox);
-    await openCard(map, properties);
+    const { properties, bbox } = await fetchGrid(code);
+    if (bbox) fitExtent(map, bbox);
+    await showCard(map, properties);
   } catch (error) {
     notify((error as Error).message);
   }
 }
 
-async function goToFound(map: LibreMap, shown: Shown, found: Found): Promise<void> {
-  const { lon, lat, bbox } = found;
-  if (found.kind === "region" && bbox) return showExtent(map, bbox);
-  if (found.kind === "grid") return openGrid(map, found.code);
-  if (lon === null || lat === null) return;
-  map.jumpTo({ center: [lon, lat], zoom: Math.max(map.getZoom(), 16.5) });
-  mark(map, lon, lat);
-  if (!(await openAt(map, shown, lon, lat))) notify(text("page.no_grid_here"), undefined, "calm");
+async function goToHit(map: LibreMap, state: PageState, hit: CityHit): Promise<void> {
+  if (hit.kind === "region") return fitExtent(map, hit.bbox);
+  if (hit.kind === "grid") return openGridByCode(map, hit.code);
+  await goToPlace(map, state, hit.lon, hit.lat, Math.max(map.getZoom(), PLACE_ZOOM));
+}
+
+/** Mark a place and open its grid. */
+async function goToPlace(
+  map: LibreMap,
+  state: PageState,
+  lon: number,
+  lat: number,
+  zoom: number,
+): Promise<void> {
+  map.jumpTo({ center: [lon, lat], zoom });
+  placePin(map, lon, lat);
+  const hasGrid = await openGridAt(map, state, lon, lat);
+  if (!hasGrid) notify(text("page.no_grid_here"), undefined, "calm");
 }
 
 let pin: Marker | undefined;
 
-function mark(map: LibreMap, lon: number, lat: number): void {
+function placePin(map: LibreMap, lon: number, lat: number): void {
   pin?.remove();
   pin = new Marker({ color: "#c8102e" }).setLngLat([lon, lat]).addTo(map);
 }
 
-/** Go where the reader is, if the browser tells. */
-function findMe(map: LibreMap, shown: Shown): void {
+/** Go to the position of the reader, if the browser gives it. */
+function locateReader(map: LibreMap, state: PageState): void {
   navigator.geolocation.getCurrentPosition(
-    ({ coords: { longitude, latitude } }) => {
-      map.jumpTo({ center: [longitude, latitude], zoom: 16.5 });
-      mark(map, longitude, latitude);
-      void openAt(map, shown, longitude, latitude).then(
-        (there) => there || notify(text("page.no_grid_here"), undefined, "calm"),
-      );
-    },
+    ({ coords: { longitude, latitude } }) =>
+      void goToPlace(map, state, longitude, latitude, PLACE_ZOOM),
     () => notify(text("page.no_position"), undefined, "calm"),
     { enableHighAccuracy: true, timeout: 10_000 },
   );
 }
 
-function goTo(map: LibreMap, found: Collection<Community>, code: string): void {
-  const extent = found.features.find((area) => area.properties.code === code)?.bbox;
-  if (extent) showExtent(map, extent);
+function goToCommunity(map: LibreMap, { features }: Communities, code: string): void {
+  const extent = features.find((area) => area.properties.code === code)?.bbox;
+  if (extent) fitExtent(map, extent);
 }
 
-function clear(map: LibreMap): void {
+function clearSelection(map: LibreMap): void {
   pin?.remove();
   hidePanel();
-  if (map.getLayer("grid-selected")) select(map, "");
+  if (map.getLayer("grid-selected")) selectGrid(map, "");
 }
 
-function keepCursor(map: LibreMap): void {
+function attachCursor(map: LibreMap): void {
   const canvas = map.getCanvas();
-  map.on("mouseenter", "grid-fill", () => (canvas.style.cursor = "pointer"));
-  map.on("mouseleave", "grid-fill", () => (canvas.style.cursor = ""));
+  const setCursor = (cursor: string) => {
+    canvas.style.cursor = cursor;
+  };
+  map.on("mouseenter", "grid-fill", () => setCursor("pointer"));
+  map.on("mouseleave", "grid-fill", () => setCursor(""));
 }
 
-function wireList(map: LibreMap, found: Collection<Community>): void {
-  byId("list-toggle").addEventListener("click", () => toggleList(byId("list").hidden === true));
-  byId("brand").addEventListener("click", () => {
-    const home = homeExtent(found);
-    if (home) showExtent(map, home);
+function attachList(map: LibreMap, communities: Communities): void {
+  const list = elementById("list");
+  elementById("list-toggle").addEventListener("click", () => toggleList(list.hidden === true));
+  elementById("brand").addEventListener("click", () => {
+    const home = largestCityExtent(communities);
+    if (home) fitExtent(map, home);
   });
-  (byId("legend") as HTMLDetailsElement).open = wide.matches;
+  (elementById("legend") as HTMLDetailsElement).open = wideScreen.matches;
 }
 
-function toggleList(open: boolean): void {
-  byId("list").hidden = !open;
-  byId("list-toggle").setAttribute("aria-expanded", String(open));
+function toggleList(isOpen: boolean): void {
+  elementById("list").hidden = !isOpen;
+  elementById("list-toggle").setAttribute("aria-expanded", String(isOpen));
 }
 
-function wireKeys(map: LibreMap): void {
+function attachKeys(map: LibreMap): void {
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;
     toggleList(false);
-    clear(map);
+    clearSelection(map);
   });
 }
 

@@ -1,39 +1,44 @@
-// Back from the identity provider: the code becomes a session, and the reader is where they were.
+// Return from the identity provider: exchange the code for a session and go back to the page.
 
-import "../desk.css";
-import { byId, element } from "../dom";
-import { preferredLanguage, speak, text } from "../locale";
-import { returnAddress, takeAsked, type Asked } from "../provider";
-import { enter, keep } from "../session";
+import "../staff-page.css";
+import { element, elementById } from "../dom";
+import { type PendingSignIn, redirectUri, takePendingSignIn } from "../identity-provider";
+import { loadLocale, preferredLanguage, text } from "../locale";
+import { requestSession, storeSession } from "../session";
 
 async function start(): Promise<void> {
-  const asked = takeAsked();
-  const said = new URLSearchParams(location.search);
-  history.replaceState(null, "", location.pathname); // the code is not for the history
-  await speak(preferredLanguage(), "session");
+  const pending = takePendingSignIn();
+  const answer = new URLSearchParams(location.search);
+  history.replaceState(null, "", location.pathname); // keep the code out of the history
+  await loadLocale(preferredLanguage(), "session");
   document.title = `${text("session.sign_in")} · Gridatlas`;
-  byId("said").textContent = text("session.returning");
-  const problem = await entered(asked, said);
-  if (problem === null) return location.replace(asked!.back);
-  byId("said").textContent = problem;
-  byId("said").after(element("a", { href: asked?.back ?? "/" }, text("session.again")));
+  elementById("said").textContent = text("session.returning");
+  const problem = await completeSignIn(pending, answer);
+  if (problem === null) return location.replace(pending!.back);
+  elementById("said").textContent = problem;
+  elementById("said").after(element("a", { href: pending?.back ?? "/" }, text("session.again")));
 }
 
-/** Open the session; return what is wrong where none is opened. */
-async function entered(asked: Asked | null, said: URLSearchParams): Promise<string | null> {
-  if (!asked || said.get("state") !== asked.state) return text("session.not_asked");
-  const code = said.get("code");
-  if (!code) return text("session.denied", { said: said.get("error") ?? "-" });
-  const answer = await enter({
+/** Open the session; return the reason where that fails. */
+async function completeSignIn(
+  pending: PendingSignIn | null,
+  answer: URLSearchParams,
+): Promise<string | null> {
+  if (!pending || answer.get("state") !== pending.state) return text("session.not_asked");
+  const code = answer.get("code");
+  if (!code) return text("session.denied", { said: answer.get("error") ?? "-" });
+  const session = await requestSession({
     grant_type: "authorization_code",
     code,
-    code_verifier: asked.verifier,
-    redirect_uri: returnAddress(),
-    nonce: asked.nonce,
+    code_verifier: pending.verifier,
+    redirect_uri: redirectUri(),
+    nonce: pending.nonce,
   });
-  if (typeof answer === "string") return answer;
-  keep(answer);
+  if (typeof session === "string") return session;
+  storeSession(session);
   return null;
 }
 
-void start().catch((error: Error) => (byId("said").textContent = error.message));
+start().catch((error: Error) => {
+  elementById("said").textContent = error.message;
+});

@@ -1,0 +1,120 @@
+// What followed from a run beyond its own changes, and what a person should check.
+
+import { button, type Child, element } from "../dom";
+import { formatNumber, text } from "../locale";
+import { fitGeometry } from "./change-map";
+import type { RunReport } from "./import-api";
+import { layerNames } from "./labels";
+
+type PipeNetwork = NonNullable<RunReport["network"]>;
+
+const MAX_ROWS = 50;
+/** Lists of at most this length are open at first. */
+const MAX_OPEN_ROWS = 8;
+const PIPE_FAULTS = ["loose_ends", "near_misses", "reversed", "far_ends"] as const;
+
+/** Lists of stale plans, moved and removed features, topology faults and kept corrections. */
+export function cascadeLists(report: RunReport): HTMLElement[] {
+  const { stale = [], moved = [], units_removed = [], ends_loosened = [] } = report;
+  const { topology = {}, network = {}, corrections_kept = [], passed_over = {} } = report;
+  const count = (value = 0) => ({ count: formatNumber(value) });
+  return [
+    ...collapsibleList(text("data.stale"), stale.map(stalePlanItem)),
+    ...collapsibleList(
+      text("data.moved", count(report.moved_count)),
+      moved.map(({ code, old, new: community }) =>
+        featureItem("building", code, `${old ?? "—"} → ${community}`),
+      ),
+    ),
+    ...collapsibleList(
+      text("data.units_removed", count(report.units_removed_count)),
+      units_removed.map(({ code, building, households, source }) =>
+        featureItem(
+          "building_unit",
+          code,
+          text("data.unit_of", { building, source, ...count(households) }),
+        ),
+      ),
+    ),
+    ...collapsibleList(
+      text("data.ends_loosened", count(report.ends_loosened_count)),
+      ends_loosened.map(({ code, source }) => featureItem("pipe_segment", code, source)),
+    ),
+    ...collapsibleList(text("data.breaches"), (topology.breaches ?? []).map(breachItem)),
+    ...networkLists(network),
+    ...collapsibleList(text("data.kept"), corrections_kept.map(correctionItem)),
+    ...Object.entries(passed_over).map(([layer, rows]) => {
+      const words = text("data.passed_over", { layer: layerNames(layer), ...count(rows) });
+      return element("p", {}, element("small", {}, words));
+    }),
+  ];
+}
+
+type Row<Key extends keyof RunReport> =
+  NonNullable<RunReport[Key]> extends (infer Item)[] ? Item : never;
+
+function stalePlanItem({ community, version, grids }: Row<"stale">): HTMLElement {
+  const link = element(
+    "a",
+    { href: `/plan/c/${community}`, target: "_blank" },
+    `${community} ${text("data.version", { version })}`,
+  );
+  return element("li", {}, link, ` ${text("data.stale_grids", { grids: grids.length })}`);
+}
+
+function correctionItem(correction: Row<"corrections_kept">): HTMLElement {
+  const { code, field, value, actor, delivered } = correction;
+  return element("li", {}, `${code} ${field}: ${value} (${actor}) ≠ ${delivered}`);
+}
+
+function breachItem(
+  breach: NonNullable<NonNullable<RunReport["topology"]>["breaches"]>[number],
+): HTMLElement {
+  const area = formatNumber(Math.round(breach.area_m2));
+  return placeItem(
+    `${text(`data.${breach.kind}`)} ${breach.codes.join(" / ")} · ${area} m²`,
+    breach,
+  );
+}
+
+/** Nodes that the run created, and pipe ends that do not fit. */
+function networkLists(network: PipeNetwork): HTMLElement[] {
+  const { made = 0 } = network;
+  const created = element("p", {}, text("data.nodes_made", { count: formatNumber(made) }));
+  const lists = PIPE_FAULTS.flatMap((fault) => {
+    const spots = network[fault] ?? [];
+    const title = text(`data.${fault}`, { count: formatNumber(spots.length) });
+    const rows = spots.map((spot) => {
+      const { code, near } = spot;
+      return placeItem(near ? text("data.beside", { code, near }) : code, spot);
+    });
+    return collapsibleList(title, rows);
+  });
+  return made ? [created, ...lists] : lists;
+}
+
+function collapsibleList(title: string, rows: HTMLElement[]): HTMLElement[] {
+  if (!rows.length) return [];
+  const rest = rows.length - MAX_ROWS;
+  const more: Child =
+    rest > 0 ? element("small", {}, text("data.and_more", { count: formatNumber(rest) })) : null;
+  return [
+    element(
+      "details",
+      rows.length <= MAX_OPEN_ROWS ? { open: "" } : {},
+      element("summary", {}, title),
+      element("ul", { class: "runs" }, ...rows.slice(0, MAX_ROWS)),
+      more,
+    ),
+  ];
+}
+
+function featureItem(layer: string, code: string, words: string): HTMLElement {
+  const href = `/data/layers/${layer}/${encodeURIComponent(code)}`;
+  return element("li", {}, element("a", { href }, code), ` ${words}`);
+}
+
+function placeItem(words: string, { lon, lat }: { lon: number; lat: number }): HTMLElement {
+  const show = () => fitGeometry({ type: "Point", coordinates: [lon, lat] });
+  return element("li", {}, button(words, show, { class: "quiet", title: text("data.show") }));
+}

@@ -1,0 +1,74 @@
+// The requests of the fire page.
+
+import { type Answer, api, bodyOf } from "../http";
+
+export interface Place {
+  lon: number;
+  lat: number;
+}
+
+export type Layout = Answer<"/fire/buildings/{code}">;
+export type Incident = Answer<"/fire/incident">;
+export type Isolation = Answer<"/networks/{network}/segments/{code}/isolation">;
+export type Overlay = Answer<"/fire/overlays">["overlays"][number];
+export type Finding = Layout["findings"][number];
+export type Severity = Finding["severity"];
+export type Station = Layout["stations"][number];
+
+/** The networks that a pipe is looked for in. */
+const NETWORKS = ["gas", "water"] as const;
+const MAX_PIPE_DISTANCE_M = 25;
+const MAX_FINDINGS = 60;
+
+export async function searchBuildings(words: string) {
+  const query = { q: words, limit: 8 };
+  const { buildings } = await bodyOf(api.GET("/fire/buildings", { params: { query } }));
+  return buildings.map((building) => ({ ...building, kind: "building" as const }));
+}
+
+/** The code of the building at a place; a place without one is a problem 404. */
+export async function fetchBuildingAt({ lon, lat }: Place): Promise<string | undefined> {
+  const query = { lon, lat };
+  return (await bodyOf(api.GET("/fire/buildings", { params: { query } }))).buildings[0]?.code;
+}
+
+export const fetchLayout = (code: string) =>
+  bodyOf(api.GET("/fire/buildings/{code}", { params: { path: { code } } }));
+
+export const fetchIncident = ({ lon, lat }: Place, radius: number) =>
+  bodyOf(api.GET("/fire/incident", { params: { query: { lon, lat, radius } } }));
+
+export const fetchOverlays = () => bodyOf(api.GET("/fire/overlays"));
+
+/** Compute the findings of the city again where its data changed. */
+export const refreshFindings = () => bodyOf(api.POST("/fire/findings/refresh"));
+
+export function fetchFindings(overlay: Overlay["id"], extent: number[]) {
+  const bbox = extent.map((side) => side.toFixed(6)).join();
+  const query = { overlay, bbox, limit: MAX_FINDINGS };
+  return bodyOf(api.GET("/fire/findings", { params: { query } }));
+}
+
+/** The pipe nearest to a place, if there is one. */
+export async function fetchNearestPipe({ lon, lat }: Place) {
+  const query = { lon, lat, within: MAX_PIPE_DISTANCE_M };
+  const answers = await Promise.allSettled(
+    NETWORKS.map(async (network) => {
+      const params = { path: { network }, query };
+      const { segment } = await bodyOf(api.GET("/networks/{network}/nearest", { params }));
+      return { network, ...segment };
+    }),
+  );
+  return answers
+    .flatMap((answer) => (answer.status === "fulfilled" ? [answer.value] : []))
+    .sort((one, other) => one.distance_m - other.distance_m)[0];
+}
+
+export function fetchIsolation(network: string, code: string, stuck: string[]) {
+  const path = { network: network as (typeof NETWORKS)[number], code };
+  return bodyOf(
+    api.GET("/networks/{network}/segments/{code}/isolation", {
+      params: { path, query: { stuck } },
+    }),
+  );
+}

@@ -1,0 +1,82 @@
+// The toolbar above the map: tools, brush size, and what the colours show.
+
+import { button, element, elementById, icon } from "../dom";
+import { text } from "../locale";
+import type { Draft } from "./draft";
+import { ICONS } from "./icons";
+import type { PlanMap } from "./plan-map";
+import { type SelectionTools, TOOLS, type Tool } from "./selection-tools";
+import { SHADINGS, type Shading, shadingLegend } from "./shading";
+
+export interface ToolbarOptions {
+  draft: Draft;
+  tools: SelectionTools;
+  view: PlanMap;
+  setTool(tool: Tool): void;
+  onShading(): void;
+}
+
+export function showToolbar(options: ToolbarOptions): void {
+  const { draft, tools } = options;
+  const bar = elementById("tools");
+  bar.hidden = false;
+  bar.setAttribute("aria-label", text("plan.tools"));
+  const names = draft.isEditable ? TOOLS.filter((name) => name !== "eraser" || draft.hasHome) : [];
+  bar.replaceChildren(
+    ...names.map((name) => toolButton(options, name)),
+    ...(draft.isEditable ? [brushSize(tools)] : []),
+    shadingChoice(options),
+  );
+}
+
+export function markActiveTool(tool: Tool): void {
+  for (const item of elementById("tools").querySelectorAll<HTMLElement>("[data-tool]")) {
+    item.setAttribute("aria-pressed", String(item.dataset.tool === tool));
+  }
+  elementById("tools").classList.toggle("brushing", tool === "brush" || tool === "eraser");
+}
+
+function toolButton({ setTool }: ToolbarOptions, name: Tool): HTMLElement {
+  return button(icon(ICONS[name]), () => setTool(name), {
+    class: "tool",
+    title: text(`plan.tool_${name}_help`),
+    "data-tool": name,
+    "aria-label": text(`plan.tool_${name}`),
+  });
+}
+
+function brushSize(tools: SelectionTools): HTMLElement {
+  const size = element("input", {
+    type: "range",
+    min: "10",
+    max: "90",
+    value: String(tools.brushRadius),
+  });
+  size.setAttribute("aria-label", text("plan.brush_size"));
+  size.addEventListener("input", () => {
+    tools.brushRadius = Number(size.value);
+  });
+  return size;
+}
+
+function shadingChoice({ draft, view, onShading }: ToolbarOptions): HTMLElement {
+  const legend = element("ul", { class: "shades" });
+  const choice = element("select", { "aria-label": text("plan.colour_by") });
+  for (const name of SHADINGS.filter((name) => name !== "moved" || draft.hasHome)) {
+    choice.append(element("option", { value: name }, text(`plan.shade_${name}`)));
+  }
+  const show = () => {
+    const rows = shadingLegend(view.shading).map(([colour, words]) => {
+      const mark = element("i", { class: "swatch" });
+      mark.style.background = colour;
+      return element("li", {}, mark, text(`plan.${words}`));
+    });
+    legend.replaceChildren(...rows);
+  };
+  choice.addEventListener("change", () => {
+    view.shading = choice.value as Shading;
+    show();
+    onShading();
+  });
+  return element("span", { class: "shading" }, choice, legend);
+}

@@ -1,0 +1,127 @@
+// The card of the selected grid, and the list of communities.
+
+import type { Extent } from "../bounds";
+import { element, elementById } from "../dom";
+import { formatNumber, text } from "../locale";
+import type { Communities, Community, Grid, GridCard, Manager, Station } from "./public-api";
+
+/** The pages for staff. */
+const STAFF_PAGES = ["plan", "fire", "data"];
+
+/** Show a grid; without manager and station until those are loaded. */
+export function showGrid(
+  grid: Grid & Partial<Pick<GridCard, "manager" | "station">>,
+  fill: string,
+  onClose: () => void,
+): void {
+  const panel = elementById("panel");
+  const close = element("button", { type: "button", class: "close" }, "×");
+  close.setAttribute("aria-label", text("page.close"));
+  close.addEventListener("click", onClose);
+  const swatch = element("span", { class: "swatch" });
+  swatch.style.background = fill;
+  const title = grid.name || text("page.grid_number", { serial: grid.serial });
+  panel.replaceChildren(
+    close,
+    element("h2", {}, swatch, title),
+    element(
+      "p",
+      { class: "figure" },
+      element("b", {}, formatNumber(grid.households)),
+      text("page.households_unit", { households: "" }).trim(),
+    ),
+    ...(grid.manager ? [managerCard(grid.manager)] : []),
+    ...(grid.manager === null ? [element("p", { class: "station" }, text("page.no_manager"))] : []),
+    ...(grid.station ? [stationLine(grid.station)] : []),
+    gridFacts(grid),
+  );
+  panel.dataset.grid = grid.code;
+  panel.hidden = false;
+  document.body.classList.add("chosen");
+}
+
+export function hidePanel(): void {
+  elementById("panel").hidden = true;
+  document.body.classList.remove("chosen");
+}
+
+export function showCommunities(
+  { features }: Communities,
+  onChoose: (extent: Extent) => void,
+): void {
+  const rows = features.map((feature) => {
+    const row = element(
+      "button",
+      { type: "button" },
+      element("span", {}, feature.properties.name),
+      element("small", {}, communityFigures(feature.properties)),
+    );
+    row.addEventListener("click", () => feature.bbox && onChoose(feature.bbox));
+    return element("li", {}, row);
+  });
+  elementById("list").replaceChildren(
+    element("h2", {}, text("page.communities")),
+    element("ul", {}, ...rows),
+    element(
+      "footer",
+      {},
+      `${text("page.for_staff")} `,
+      ...STAFF_PAGES.map((name) => element("a", { href: `/${name}` }, text(`page.desk_${name}`))),
+    ),
+  );
+}
+
+function managerCard({ name, phone, duties, photo }: Manager): HTMLElement {
+  const details = element(
+    "div",
+    {},
+    element("small", {}, text("page.manager")),
+    element("b", {}, name),
+    ...(phone ? [phoneLink(phone)] : []),
+    ...(duties ? [element("p", {}, duties)] : []),
+  );
+  const face = photo
+    ? element("img", { src: photo, alt: name })
+    : element("span", { class: "face", "aria-hidden": "true" }, name.slice(0, 1));
+  return element("div", { class: "manager" }, face, details);
+}
+
+function stationLine({ name, phone, address }: Station): HTMLElement {
+  const call = phone ? [" · ", phoneLink(phone)] : [];
+  const where = address ? [` · ${address}`] : [];
+  return element(
+    "p",
+    { class: "station" },
+    element("small", {}, text("page.station")),
+    name,
+    ...call,
+    ...where,
+  );
+}
+
+function phoneLink(phone: string): HTMLElement {
+  return element("a", { href: `tel:${phone.replace(/[^+\d]/g, "")}`, class: "call" }, phone);
+}
+
+function gridFacts(grid: Grid): HTMLElement {
+  const rows: [string, string][] = [
+    ["page.community", grid.community],
+    ["page.street", grid.street],
+    ["page.grid_code", grid.code],
+    ["page.kind", text(`page.kind_${grid.kind}`)],
+    ["page.buildings", text("page.buildings_unit", { buildings: formatNumber(grid.buildings) })],
+    ["page.plan", text(`page.plan_${grid.status}`, { version: grid.version })],
+  ];
+  const list = element("dl");
+  for (const [key, value] of rows) {
+    if (value) list.append(element("dt", {}, text(key)), element("dd", {}, value));
+  }
+  return list;
+}
+
+function communityFigures(community: Community): string {
+  if (community.grids === null) return text("page.not_drawn");
+  const grids = text("page.grids_unit", { grids: formatNumber(community.grids) });
+  const households = formatNumber(community.households ?? 0);
+  return `${grids} · ${text("page.households_unit", { households })}`;
+}

@@ -1,0 +1,41 @@
+// The requests of the public page.
+
+import { type Answer, allPages, api, bodyOf, ProblemError } from "../http";
+
+export type Status = "published" | "draft";
+export type Communities = Answer<"/regions">;
+export type Community = Communities["features"][number]["properties"];
+export type Grid = Answer<"/grids">["features"][number]["properties"];
+export type GridCard = Answer<"/grids/{code}">["properties"];
+export type Manager = NonNullable<GridCard["manager"]>;
+export type Station = NonNullable<GridCard["station"]>;
+
+/** Every community with the figures of its plan; the bbox of the list is the city's extent. */
+export async function fetchCommunities(status: Status): Promise<Communities> {
+  const query = { level: "community", simplify: 50, limit: 1000, status } as const;
+  const pages = await allPages(bodyOf(api.GET("/regions", { params: { query } })));
+  return { ...pages[0]!, features: pages.flatMap((page) => page.features) };
+}
+
+/** The name of the city, or nothing where there are several or none. */
+export async function fetchCityName(): Promise<string> {
+  const query = { level: "city", simplify: 5000 } as const;
+  const cities = await bodyOf(api.GET("/regions", { params: { query } }));
+  return cities.numberMatched === 1 ? (cities.features[0]?.properties.name ?? "") : "";
+}
+
+/** A grid in force with its manager. */
+export const fetchGrid = (code: string) =>
+  bodyOf(api.GET("/grids/{code}", { params: { path: { code } } }));
+
+/** The grid at a place, or null. */
+export async function fetchGridAt(lon: number, lat: number, status: Status): Promise<Grid | null> {
+  try {
+    const query = { lon, lat, status };
+    const grids = await bodyOf(api.GET("/grids", { params: { query } }));
+    return grids.features[0]?.properties ?? null;
+  } catch (error) {
+    if (error instanceof ProblemError && error.status === 404) return null;
+    throw error;
+  }
+}

@@ -1,0 +1,116 @@
+// Search as you type: a list under the field, operated by pointer or keys.
+
+import { element, elementById } from "./dom";
+import { type Answer, api, bodyOf } from "./http";
+import { optionalText, text } from "./locale";
+
+/** What the list needs to know of a hit; the city's search tells more. */
+export type SearchHit = Pick<CityHit, "code" | "name" | "address"> & Partial<CityHit>;
+export type CityHit = Answer<"/search">["items"][number];
+
+const DEBOUNCE_MS = 160;
+
+export interface SearchOptions<Hit extends SearchHit> {
+  search(words: string): Promise<Hit[]>;
+  choose(hit: Hit): void;
+}
+
+export async function searchCity(words: string): Promise<CityHit[]> {
+  const query = { q: words, limit: 8 };
+  return (await bodyOf(api.GET("/search", { params: { query } }))).items;
+}
+
+/** Write the field's words in the page's language. */
+export function labelSearchField(): void {
+  const field = elementById("search") as HTMLInputElement;
+  field.placeholder = text("page.search");
+  field.setAttribute("aria-label", text("page.search"));
+}
+
+/** Let the field of the page search, and list the hits under it. */
+export function attachSearch<Hit extends SearchHit>({ search, choose }: SearchOptions<Hit>): void {
+  const field = elementById("search") as HTMLInputElement;
+  const list = elementById("found");
+  let timer: number | undefined;
+  let hits: Hit[] = [];
+  let active = -1;
+  let searched = "";
+
+  const close = () => {
+    list.hidden = true;
+    field.setAttribute("aria-expanded", "false");
+    active = -1;
+  };
+  const take = (hit: Hit) => {
+    field.value = hit.name || hit.address;
+    close();
+    choose(hit);
+  };
+  const show = (found: Hit[]) => {
+    hits = found;
+    active = -1;
+    list.replaceChildren(...hits.map((hit, index) => hitItem(hit, index, take)));
+    if (hits.length === 0) list.append(element("li", { class: "none" }, text("page.none_found")));
+    list.hidden = false;
+    field.setAttribute("aria-expanded", "true");
+  };
+  const update = async () => {
+    const words = field.value.trim();
+    if (words === searched && !list.hidden) return;
+    searched = words;
+    if (words === "") return close();
+    const found = await search(words);
+    if (searched === words) show(found);
+  };
+  const moveActive = (step: number) => {
+    active = nextIndex(active, step, hits.length);
+    for (const [index, item] of [...list.children].entries()) {
+      item.setAttribute("aria-selected", String(index === active));
+    }
+    field.setAttribute("aria-activedescendant", `found-${active}`);
+  };
+  const submit = async () => {
+    window.clearTimeout(timer);
+    const hit = hits[Math.max(active, 0)];
+    if (!list.hidden && hit && searched === field.value.trim()) return take(hit);
+    await update();
+    if (hits.length === 1) take(hits[0]!);
+  };
+  field.addEventListener("input", () => {
+    window.clearTimeout(timer);
+    timer = window.setTimeout(() => void update(), DEBOUNCE_MS);
+  });
+  field.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") close();
+    else if (event.key === "Enter") void submit();
+    else if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+      event.preventDefault();
+      moveActive(event.key === "ArrowDown" ? 1 : -1);
+    }
+  });
+  field.addEventListener("blur", () => window.setTimeout(close, 150));
+}
+
+/** The index one step on in a list, around its ends; -1 stands before the first. */
+export function nextIndex(index: number, step: number, count: number): number {
+  return (index + step + count) % Math.max(count, 1);
+}
+
+function hitItem<Hit extends SearchHit>(hit: Hit, index: number, take: (hit: Hit) => void) {
+  const item = element(
+    "li",
+    { role: "option", id: `found-${index}` },
+    element("span", {}, hit.name || hit.address || hit.code),
+    element("small", {}, describeHit(hit)),
+  );
+  item.addEventListener("pointerdown", (event) => {
+    event.preventDefault();
+    take(hit);
+  });
+  return item;
+}
+
+function describeHit({ kind, name, address, community }: SearchHit): string {
+  const parts = [kind ? optionalText(`page.found_${kind}`) : "", name ? address : "", community];
+  return parts.filter(Boolean).join(" · ");
+}

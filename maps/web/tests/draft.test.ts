@@ -1,0 +1,187 @@
+import { describe, expect, test } from "vitest";
+
+import type { DraftEvent, Move } from "../src/plan/draft";
+import { Draft } from "../src/plan/draft";
+import type { EditAnswer } from "../src/plan/plan-api";
+import { cells, draft, EAST, grid, grids, plan, WEST } from "./town";
+
+function change(move: Move, code: string) {
+  return move.changes.find((candidate) => candidate.grid === code);
+}
+
+function answer(more: Partial<EditAnswer>): EditAnswer {
+  return {
+    plan: 7,
+    revision: 2,
+    undo: 1,
+    redo: 0,
+    changed: [],
+    removed: [],
+    atoms: {},
+    problems: [],
+    households: { moved: 0 },
+    ...more,
+  };
+}
+
+describe("the preview of a move", () => {
+  test("gives the households of both grids before and after", () => {
+    const move = draft().preview([10], EAST);
+    expect(change(move, WEST)).toEqual({ grid: WEST, before: 400, after: 300, breaks: null });
+    expect(change(move, EAST)).toEqual({ grid: EAST, before: 200, after: 300, breaks: null });
+    expect(move).toMatchObject({ atoms: [10], households: 100, buildings: 1 });
+  });
+
+  test("leaves the draft as it is", () => {
+    const before = draft();
+    before.preview([10], EAST);
+    expect(before.cell(10).grid).toBe(WEST);
+  });
+
+  test("ignores atoms that are in the grid already", () => {
+    expect(draft().preview([20, 50], EAST)).toMatchObject({ steps: [], atoms: [], changes: [] });
+  });
+
+  test("warns of a grid that gets too large or too small", () => {
+    expect(change(draft().preview([0, 10, 30], EAST), EAST)?.breaks).toBe("above");
+    expect(change(draft().preview([20], WEST), EAST)?.breaks).toBe("below");
+  });
+
+  test("does not warn of a limit that the move brings nearer", () => {
+    const small = new Draft(
+      plan({ limits: { target: 600, lower: 500, upper: 700 } }),
+      cells(),
+      grids(grid(WEST, 400), grid(EAST, 200)),
+      () => undefined,
+    );
+    expect(change(small.preview([20], WEST), WEST)?.breaks).toBeNull();
+  });
+
+  test("warns of a grid that falls into pieces", () => {
+    const columns = draft();
+    expect(change(columns.preview([0, 40], EAST), WEST)?.breaks).toBe("pieces");
+  });
+
+  test("refuses to change a locked grid", () => {
+    expect(change(draft({ locked: true }).preview([10], EAST), EAST)?.breaks).toBe("locked");
+  });
+
+  test("knows no limits of a dedicated grid", () => {
+    expect(change(draft({ kind: "dedicated" }).preview([20], WEST), EAST)?.breaks).toBeNull();
+    expect(change(draft().preview([50], null, true), "new")?.breaks).toBeNull();
+  });
+
+  test("lets a new grid begin below the limits", () => {
+    expect(change(draft().preview([50], null), "new")).toMatchObject({ after: 100, breaks: null });
+  });
+});
+
+describe("the way home", () => {
+  test("leads to the grids of the plan before", () => {
+    const edited = draft();
+    edited.setParentGrids({
+      features: [
+        {
+          type: "Feature",
+          geometry: { type: "Polygon", coordinates: [] },
+          properties: {
+            atom: 20,
+            building: "B2",
+            unit: null,
+            households: 100,
+            from: WEST,
+            to: EAST,
+          },
+        },
+      ],
+    });
+    expect(edited.hasHome).toBe(true);
+    expect(edited.homeOf(20)).toBe(WEST);
+    expect(edited.previewHome([20, 50]).steps).toEqual([{ to: WEST, atoms: [20] }]);
+  });
+
+  test("ends where the grid is no more", () => {
+    const edited = draft();
+    edited.setParentGrids({ features: [] });
+    edited.grids.delete(EAST);
+    expect(edited.homeOf(50)).toBeNull();
+  });
+
+  test("does not exist without a plan before", () => {
+    expect(draft().hasHome).toBe(false);
+  });
+});
+
+describe("the answer to an edit", () => {
+  test("sets revision, undo steps and figures", () => {
+    const events: DraftEvent[] = [];
+    const edited = new Draft(plan(), cells(), grids(grid(WEST, 400), grid(EAST, 200)), (event) =>
+      events.push(event),
+    );
+    edited.applyAnswer(answer({ atoms: { "10": EAST, "40": EAST } }));
+    expect(edited.plan).toMatchObject({ revision: 2, undo: 1, redo: 0 });
+    expect(edited.grids.get(EAST)?.households).toBe(350);
+    expect(edited.grids.get(WEST)?.households).toBe(250);
+    expect(events).toEqual([{ kind: "changed" }]);
+  });
+
+  test("removes grids, and marks those outside the limits", () => {
+    const edited = draft();
+    edited.applyAnswer(
+      answer({ removed: [EAST], atoms: { "20": WEST, "50": WEST }, problems: [] }),
+    );
+    expect([...edited.grids.keys()]).toEqual([WEST]);
+    expect(edited.grids.get(WEST)).toMatchObject({ households: 600, within: false });
+  });
+
+  test("does not change the colour that a grid has on the page", () => {
+    const edited = draft();
+    const colour = edited.grids.get(WEST)?.colour;
+    const changed = {
+      type: "Feature" as const,
+      id: WEST,
+      geometry: { type: "Polygon" as const, coordinates: [] },
+      properties: grid(WEST, 400, { name: "Named", colour: null }),
+    };
+    edited.applyAnswer(answer({ changed: [changed] }));
+    expect(edited.grids.get(WEST)).toMatchObject({ name: "Named", colour });
+  });
+});
+
+describe("colours", () => {
+  test("differ between neighbours, and stay where they do", () => {
+    const edited = draft();
+    const [west, east] = [edited.grids.get(WEST)!, edited.grids.get(EAST)!];
+    expect(west.colour).not.toBe(east.colour);
+    const before = [west.colour, east.colour];
+    edited.applyAnswer(answer({}));
+    expect([edited.grids.get(WEST)!.colour, edited.grids.get(EAST)!.colour]).toEqual(before);
+  });
+});
+
+describe("the score card", () => {
+  test("is the server's until the first edit", () => {
+    const score = { grids: 2, polsby_popper: 0.7 };
+    expect(draft({}, { revision: 0, score }).score()).toEqual(score);
+  });
+
+  test("has the figures that the page can compute after it", () => {
+    expect(draft().score()).toEqual({
+      grids: 2,
+      households: 600,
+      within_limits: 1,
+      smallest: 200,
+      largest: 400,
+      mean_deviation: 100,
+      contiguous: true,
+    });
+  });
+});
+
+describe("a draft", () => {
+  test("can be edited unless it is published or opened read-only", () => {
+    expect(draft().isEditable).toBe(true);
+    expect(draft({}, { status: "published" }).isEditable).toBe(false);
+    expect(new Draft(plan(), cells(), grids(), () => undefined, true).isEditable).toBe(false);
+  });
+});

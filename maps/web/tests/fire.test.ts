@@ -1,0 +1,51 @@
+import { beforeAll, expect, test } from "vitest";
+
+import { overlayVisibility } from "../src/fire/fire-layers";
+import { type IsolationShapes, isolationMarkers, marker, pointGeometry } from "../src/fire/markers";
+import { oldestCheck } from "../src/fire/overlays";
+import { setLocale } from "../src/locale";
+
+beforeAll(() => setLocale("en", {}));
+
+test("overlays show the layers that belong to them", () => {
+  const visible = (...overlays: string[]) =>
+    [...overlayVisibility(new Set(overlays))].flatMap(([id, isVisible]) => (isVisible ? [id] : []));
+  expect(visible()).toEqual([]);
+  expect(visible("hydrant_spacing")).toEqual(["hydrant"]);
+  expect(visible("hydrant_coverage", "response").sort()).toEqual([
+    "hydrant",
+    "hydrant-area",
+    "response",
+    "station",
+  ]);
+  expect(visible("separation")).toEqual([]);
+});
+
+test("the city was checked when its oldest overlay was", () => {
+  const times = ["2026-03-02T00:00:00Z", null, "2026-03-01T00:00:00Z"];
+  expect(oldestCheck(times.map((computed_at) => ({ computed_at })))).toBe("2026-03-01T00:00:00Z");
+  expect(oldestCheck([{ computed_at: null }])).toBeNull();
+});
+
+test("a marker has a label only where there is one", () => {
+  const geometry = pointGeometry({ lon: 112, lat: 32 });
+  expect(marker(geometry, "valve").properties).toEqual({ sign: "valve", code: "" });
+  expect(marker(geometry, "valve", "V1", "V1").properties).toEqual({
+    sign: "valve",
+    code: "V1",
+    label: "V1",
+  });
+});
+
+test("a shut-off marks the pipe, the valves, and what is lost if anything is", () => {
+  const line = { type: "LineString" as const, coordinates: [] };
+  const place = { lon: 112, lat: 32 };
+  const signs = (lost: IsolationShapes["lost"]["geometry"]) =>
+    isolationMarkers({
+      segment: { geometry: line },
+      lost: { geometry: lost, hydrants: [{ code: "H1", ...place }] },
+      valves: [{ code: "V1", ...place }],
+    }).map(({ properties }) => properties?.sign);
+  expect(signs(line)).toEqual(["lost", "broken", "hydrant", "valve"]);
+  expect(signs(null)).toEqual(["broken", "hydrant", "valve"]);
+});
