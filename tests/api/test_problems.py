@@ -17,7 +17,7 @@ MISTAKES = [
     ("GET", "/grids?community=x", None, 422),
     ("GET", "/ogc/collections/building/items?limit=-1", None, 422),
     ("GET", "/ogc/collections/building/items?offset=x", None, 422),
-    ("POST", "/plans/1/edits", b"{", 422),
+    ("POST", "/plans/1/edits", b"{", 400),
     ("POST", "/plans/1/edits", b"{}", 422),
     ("POST", "/plans/1/edits", b'{"kind": "fly"}', 422),
     ("POST", "/plans/1/edits", b'{"kind": "merge", "grids": ["1"]}', 422),
