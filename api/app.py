@@ -131,10 +131,10 @@ def create_app(engine: Engine | None = None) -> FastAPI:
     return app
 
 
-def served() -> FastAPI:
+def served(engine: Engine | None = None) -> FastAPI:
     """Return the application as ``gridatlas serve`` runs it, with its log."""
     observe.log_to(access=bool(os.environ.get("GRIDATLAS_LOG")))
-    app = create_app()
+    app = create_app(engine)
     warm(app)
     return app
 

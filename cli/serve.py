@@ -93,15 +93,25 @@ def run(host: str, port: int, *, workers: int = 1, log: bool = False) -> None:
 
 
 def create_worker_app() -> "FastAPI":
-    """Return the application for one of several workers, which ends with the process over it."""
+    """Return the application for one of several workers, which ends with the process over it.
+
+    A worker that replaces another does not start the private database: it may have been stopped on
+    purpose, and the process over the workers restarts it if it died.
+    """
     from api import orphan_guard
 
     parent = multiprocessing.parent_process()
     if parent is not None and parent.pid is not None:
         orphan_guard.end_with_parent(parent.pid)
-    from api.app import served
+    from sqlalchemy import make_url
 
-    return served()
+    from api.app import served
+    from geo import cluster, db
+    from geo.settings import settings
+
+    is_private = not (settings().database_url or settings().api_database_url)
+    owner = make_url(cluster.url(settings().home)) if is_private else None
+    return served(db.api_engine(db.api_url(owner)))
 
 
 @contextmanager

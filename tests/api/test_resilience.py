@@ -188,7 +188,7 @@ def test_workers_and_drawings_end_with_a_killed_serve_and_free_the_port(town):
         below = descendants(running.pid)
         assert len(below) >= 4  # two workers, their resource tracker, one that draws
         running.kill()
-        wait_until(lambda: not any(map(is_alive, below)), 10)
+        wait_until(lambda: not any(map(is_alive, below)), 30)
         url = httpx.URL(address)
         socket.create_server((url.host, url.port)).close()
 
