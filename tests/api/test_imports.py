@@ -7,12 +7,15 @@ import pytest
 
 from etl.imports import Request, import_file
 from geo.settings import Settings
+from tests.api.conformance import hold_to_description
 from tests.etl.delivery import houses, mapping, rows, write
 
 
 @pytest.fixture(scope="module")
 def desk(signed_in):
-    return signed_in("importer")
+    client = signed_in("importer")
+    hold_to_description(client)
+    return client
 
 
 @pytest.fixture(scope="module")

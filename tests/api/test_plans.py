@@ -9,6 +9,7 @@ from sqlalchemy import select, text
 from api.edits import Edited
 from geo.model import GridPlan
 from tests import town as t
+from tests.api.conformance import hold_to_description
 from tests.api.conftest import PASSWORD, bearer
 
 DRAFT = f"{t.RIVERSIDE}001"
@@ -23,6 +24,13 @@ CELLS = (
     "WHERE m.grid_id = grid.id) WHERE plan_id = :plan",
 )
 """A square of land for each building, and the land of the grids made of them."""
+
+
+@pytest.fixture(scope="module")
+def planner(signed_in):
+    client = signed_in("planner")
+    hold_to_description(client)
+    return client
 
 
 @pytest.fixture
