@@ -12,9 +12,10 @@ from sqlalchemy import text
 
 from api import importjobs
 from etl.imports import Request, import_file
-from etl.settle import LAYER_LOCK
-from geo.model import LAYERS
+from geo import locks
+from geo.locks import Lock
 from geo.settings import Settings
+from tests.api.conformance import hold_to_description
 from tests.api.test_jobs import until
 from tests.etl.attacks import MARK, attack_files, listening, secret_file
 from tests.etl.delivery import houses, mapping, rows, write
@@ -28,7 +29,9 @@ def patient(monkeypatch):
 
 @pytest.fixture(scope="module")
 def desk(signed_in):
-    return signed_in("importer")
+    client = signed_in("importer")
+    hold_to_description(client)
+    return client
 
 
 @pytest.fixture(scope="module")
@@ -109,10 +112,10 @@ def test_held_run_is_approved_and_taken_back(desk, town, published, tmp_path):
 def layer_busy(town, layer):
     """Hold the lock of a layer's publications, as a long import does."""
     with town.connect() as session:
-        key = {"space": LAYER_LOCK, "layer": list(LAYERS).index(layer)}
-        session.execute(text("SELECT pg_advisory_lock(:space, :layer)"), key)
+        (key,) = locks.layer_keys([layer])
+        locks.acquire_for_session(session, Lock.LAYER, key)
         yield
-        session.execute(text("SELECT pg_advisory_unlock(:space, :layer)"), key)
+        locks.release(session, Lock.LAYER, key)
 
 
 def children_running(module):

@@ -16,6 +16,7 @@ from api.requests import Writing
 from geo import plans
 from geo.model import GridPlan
 from tests import town as t
+from tests.api.conformance import hold_to_description
 from tests.api.conftest import PASSWORD, bearer
 from tests.waiting import Task, wait_for_waiting
 
@@ -39,6 +40,13 @@ PUBLICATIONS = text(
     "ORDER BY published_at"
 )
 IN_FORCE = text("SELECT valid_from, valid_to FROM grid WHERE plan_id = ANY (:plans)")
+
+
+@pytest.fixture(scope="module")
+def planner(signed_in):
+    client = signed_in("planner")
+    hold_to_description(client)
+    return client
 
 
 @pytest.fixture
