@@ -18,9 +18,9 @@ def run() -> None:
     """Run the migrations in the caller's transaction, or in one of their own."""
     connection = context.config.attributes.get("connection")
     if connection is None:
-        from geo.db import engine
+        from geo.db import get_engine
 
-        with engine().begin() as connection:
+        with get_engine().begin() as connection:
             _run(connection)
     else:
         _run(connection)

@@ -18,58 +18,48 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api import (
-    auth,
-    baking,
+from api.auth import sign_in
+from api.background import fire_refresh
+from api.background.fire_refresh import FireRefresh
+from api.background.job_worker import JobWorker
+from api.background.periodic import PeriodicTasks
+from api.background.warmup import rehearse, rehearse_tiles
+from api.core import openapi_schema, problems, read_audit
+from api.core.connection_pool import Pool, State
+from api.fire import fire, fire_tiles, inspections
+from api.imports import imports
+from api.middleware import request_log
+from api.middleware.concurrency import ConcurrencyLimitMiddleware
+from api.middleware.cors import Origins
+from api.networks import networks
+from api.ogc.ogc import create_ogc
+from api.plans import comparison, drawing, edits, jobs, plan_grids, plans
+from api.public import (
     browse,
-    cards,
-    comparing,
-    description,
-    drawing,
-    edits,
     exports,
     find,
-    fire,
-    firetiles,
-    firewatch,
+    grid_cards,
     grids,
     health,
-    imports,
-    inspections,
-    jobs,
-    networks,
-    observe,
-    page,
+    pages,
     people,
-    plangrids,
-    plans,
     prints,
-    problems,
-    reads,
     regions,
-    tiles,
 )
-from api.colouring import Colourings
-from api.firewatch import FireWatch
-from api.gate import Gate
-from api.ogc import create_ogc
-from api.origins import Origins
-from api.pool import Pool, State
-from api.rehearsal import rehearse, rehearse_tiles
-from api.rounds import Rounds
-from api.workshop import Workshop
+from api.tiles import tile_archive, tiles
+from api.tiles.colouring import Colourings
 from geo import db
 from geo.errors import InputError
-from geo.fire.desk import Desks
+from geo.fire.context import FireContexts
 from geo.messages import LANGUAGES, catalogue, speaking
 from geo.model.job import IMPORT_KINDS, PLAN_KINDS
 from geo.settings import settings
 
 RESOURCES = (
-    *(auth, health, regions, find, cards, grids, people, plans, plangrids),
-    *(drawing, comparing, edits, jobs),
-    *(imports, exports, browse, prints, tiles, baking),
-    *(firetiles, fire, inspections, networks, page),
+    *(sign_in, health, regions, find, grid_cards, grids, people, plans, plan_grids),
+    *(drawing, comparison, edits, jobs),
+    *(imports, exports, browse, prints, tiles, tile_archive),
+    *(fire_tiles, fire, inspections, networks, pages),
 )
 """In this order: the first path that fits answers."""
 
@@ -100,29 +90,29 @@ def create_app(engine: Engine | None = None) -> FastAPI:
     app = FastAPI(title="Gridatlas", version=_version(), openapi_url=None, lifespan=_life)
     app.state.engine = engine or db.api_engine()
     app.state.colourings = Colourings()
-    app.state.desks = Desks()
-    app.state.workshop = Workshop(app.state.engine, PLAN_KINDS, "api.draughting")
-    app.state.import_workshop = Workshop(app.state.engine, IMPORT_KINDS, "api.importjobs")
-    app.state.reads = reads.Reads(app.state.engine)
+    app.state.desks = FireContexts()
+    app.state.workshop = JobWorker(app.state.engine, PLAN_KINDS, "api.background.worker_process")
+    app.state.import_workshop = JobWorker(app.state.engine, IMPORT_KINDS, "api.imports.import_jobs")
+    app.state.reads = read_audit.Reads(app.state.engine)
     app.state.rounds = tuple(_rounds(app))
     problems.install(app)
     app.state.pool = Pool(app.state.engine.url)
     app.state.state = State(app.state.engine.url)
     app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=1)
-    app.add_middleware(Gate)
-    app.add_middleware(tiles.Known)
-    app.add_middleware(Headed)
+    app.add_middleware(ConcurrencyLimitMiddleware)
+    app.add_middleware(tiles.TileNotModifiedMiddleware)
+    app.add_middleware(HeadMiddleware)
     app.add_middleware(Origins)
     app.add_middleware(HostMiddleware)
-    app.add_middleware(Guarded)
-    app.add_middleware(Spoken)
-    app.add_middleware(observe.Observed)
+    app.add_middleware(SecurityHeadersMiddleware)
+    app.add_middleware(LanguageMiddleware)
+    app.add_middleware(request_log.RequestLogMiddleware)
     for resource in RESOURCES:
         app.include_router(resource.router)
     app.state.ogc = create_ogc(app.state.pool, app.state.reads)
     app.mount("/ogc", app.state.ogc)
-    page.mount_assets(app)
-    description.describe(app)
+    pages.mount_assets(app)
+    openapi_schema.describe(app)
 
     @app.get("/openapi.json", include_in_schema=False)
     def described() -> JSONResponse:
@@ -131,9 +121,9 @@ def create_app(engine: Engine | None = None) -> FastAPI:
     return app
 
 
-def served(engine: Engine | None = None) -> FastAPI:
+def create_served_app(engine: Engine | None = None) -> FastAPI:
     """Return the application as ``gridatlas serve`` runs it, with its log."""
-    observe.log_to(access=bool(os.environ.get("GRIDATLAS_LOG")))
+    request_log.log_to(access=bool(os.environ.get("GRIDATLAS_LOG")))
     app = create_app(engine)
     warm(app)
     return app
@@ -151,13 +141,17 @@ def warm(app: FastAPI) -> None:
         route.matches({"type": "http", "method": "GET", "path": "/-", "headers": []})
 
 
-def _rounds(app: FastAPI) -> Iterator[Rounds]:
+def _rounds(app: FastAPI) -> Iterator[PeriodicTasks]:
     """Yield what is done beside the requests."""
     engine, here = app.state.engine, app.state
-    look = FireWatch(engine, here.desks).look
-    yield Rounds("firewatch", firewatch.GLANCE_S, look, at_once=True)
-    yield Rounds("baker", baking.GLANCE_S, partial(baking.keep_baked, engine))
-    yield Rounds("reads", reads.GLANCE_S, lambda _: here.reads.write(everything=False))
+    look = FireRefresh(engine, here.desks).look
+    yield PeriodicTasks("firewatch", fire_refresh.POLL_INTERVAL_S, look, at_once=True)
+    yield PeriodicTasks(
+        "baker", tile_archive.POLL_INTERVAL_S, partial(tile_archive.keep_baked, engine)
+    )
+    yield PeriodicTasks(
+        "reads", read_audit.POLL_INTERVAL_S, lambda _: here.reads.write(everything=False)
+    )
 
 
 @asynccontextmanager
@@ -218,7 +212,7 @@ def _own_names(scope: Scope, site: str | None) -> set[str | None]:
     return {"localhost", "127.0.0.1", "::1", *([site] if site else ()), *(server or ())[:1]}
 
 
-class Headed:
+class HeadMiddleware:
     """Answers HEAD as GET; the server leaves the body out."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -235,7 +229,7 @@ class Headed:
         await self.app(scope, receive, send)
 
 
-class Guarded:
+class SecurityHeadersMiddleware:
     """Add the headers that restrict browsers and caches, and let no header break into two."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -260,7 +254,7 @@ class Guarded:
         await self.app(scope, receive, told if scope["type"] == "http" else send)
 
 
-class Spoken:
+class LanguageMiddleware:
     """Lets whatever answers speak the language of who asks, unless it is told another."""
 
     def __init__(self, app: ASGIApp) -> None:

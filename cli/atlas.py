@@ -22,10 +22,10 @@ def register(app: typer.Typer) -> None:
         """Write one page a community, and a page of contents; they need no internet."""
         from geo import db
         from maps import build
-        from maps.atlas import write_atlas
+        from maps.atlas.atlas import write_atlas
 
         db.upgrade()
         with console.progress() as progress:
             build.build(progress)
-            pages = write_atlas(db.engine(), out, region or None, progress=progress)
+            pages = write_atlas(db.get_engine(), out, region or None, progress=progress)
         console.out.print(text("atlas.written", index=pages[0], pages=len(pages) - 1))

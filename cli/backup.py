@@ -15,9 +15,9 @@ def register(app: typer.Typer) -> None:
     @app.command()
     def backup(file: Annotated[Path, typer.Argument(help="File to write.")]) -> None:
         """Write everything in the database into one file."""
-        from geo import archive
+        from geo.db import backup as db_backup
 
-        size = archive.backup(file)
+        size = db_backup.backup(file)
         console.out.print(text("backup.written", file=file, mb=size / 1e6), highlight=False)
 
     @app.command()
@@ -28,7 +28,7 @@ def register(app: typer.Typer) -> None:
         ] = False,
     ) -> None:
         """Bring a backup into the database: all of it, or nothing is changed."""
-        from geo import archive
+        from geo.db import backup as db_backup
 
-        archive.restore(file, replace=replace)
+        db_backup.restore(file, replace=replace)
         console.out.print(text("backup.restored", file=file), highlight=False)

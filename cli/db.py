@@ -22,7 +22,7 @@ def register(app: typer.Typer) -> None:
         from geo import db
 
         db.upgrade()
-        shown = db.address(db.engine().url)
+        shown = db.address(db.get_engine().url)
         console.out.print(text("cli.database_ready", url=shown), highlight=False)
 
     @group.command()
@@ -33,19 +33,19 @@ def register(app: typer.Typer) -> None:
     @group.command()
     def stop() -> None:
         """Stop the private database."""
-        from geo import cluster
+        from geo.db import local_server
         from geo.settings import settings
 
-        stopped = cluster.stop(settings().home)
+        stopped = local_server.stop(settings().home)
         console.out.print(text("cli.database_stopped" if stopped else "cli.database_not_running"))
 
     @group.command()
     def status() -> None:
         """Say whether the private database runs."""
-        from geo import cluster
+        from geo.db import local_server
         from geo.settings import settings
 
-        running = cluster.is_running(settings().home)
+        running = local_server.is_running(settings().home)
         console.out.print(text("cli.database_running" if running else "cli.database_not_running"))
 
     @group.command()
@@ -66,7 +66,7 @@ def register(app: typer.Typer) -> None:
         """Open psql on the database; what follows is psql's."""
         from geo import db
 
-        url = db.engine().url.set(drivername="postgresql")
+        url = db.get_engine().url.set(drivername="postgresql")
         address = url.render_as_string(hide_password=False).replace("+", "%20")  # as libpq reads it
         if shutil.which("psql") is None:
             raise SetupError("psql_missing")

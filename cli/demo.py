@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cli import console, draw, scorecard
+from cli import console, draw, score_output
 from geo.messages import language, text
 
 SOURCE = "sample:S:1"
@@ -39,7 +39,7 @@ def register(app: typer.Typer) -> None:
 
 def load() -> None:
     """Bring the sample city that ships with the project into the database."""
-    from etl.publish import publish
+    from etl.pipeline.publish_frames import publish
     from etl.sample.city import SHIPPED, read_sample
     from geo import db
 
@@ -48,44 +48,46 @@ def load() -> None:
         db.upgrade()
         progress("database", 1, 1)
         layers = read_sample(SHIPPED)
-        counts = publish(db.engine(), layers, SOURCE, progress=progress)
+        counts = publish(db.get_engine(), layers, SOURCE, progress=progress)
     written = sum(count.touched for count in counts.values())
     console.out.print(text("demo.loaded" if written else "demo.loaded_before", count=written))
 
 
 def plan_all() -> None:
     """Draw and publish the communities that have no plan in force; show all score cards."""
-    from geo import db, plans
-    from geo.partition.batch import Drawn
-    from geo.runs import Order
+    from geo import db
+    from geo.plans import store
+    from geo.plans.batch import DrawResult
+    from geo.plans.draw_runs import DrawOrder
 
-    with db.engine().connect() as connection:
-        city = plans.communities(connection, CITY)
-        cards = plans.cards_in_force(connection, CITY)
+    with db.get_engine().connect() as connection:
+        city = store.communities(connection, CITY)
+        cards = store.cards_in_force(connection, CITY)
     missing = tuple(one for one in city if one[0] not in cards)
-    drawn = draw.run(Order(missing, publish=True)) if missing else []
+    drawn = draw.run(DrawOrder(missing, publish=True)) if missing else []
     known = [
-        Drawn(code, name, cards[code].plan, cards[code].score)
+        DrawResult(code, name, cards[code].plan, cards[code].score)
         for code, name in city
         if code in cards
     ]
-    scorecard.show(sorted([*drawn, *known], key=lambda one: one.community))
+    score_output.show(sorted([*drawn, *known], key=lambda one: one.community))
 
 
 def staff() -> None:
     """Give the grids invented managers, so that cards and notice boards have somebody to show."""
-    from etl.sample.staff import appoint
+    from etl.sample.sample_staff import appoint
     from geo import db
 
-    db.run_in_transaction(db.engine(), lambda connection: appoint(connection, CITY))
+    db.run_in_transaction(db.get_engine(), lambda connection: appoint(connection, CITY))
 
 
 def let_in() -> None:
     """Make the account to look around with, and say its password, the first time."""
-    from geo import accounts, db
+    from geo import db
+    from geo.db import accounts
 
-    with db.engine().begin() as connection:
-        if any(one.name == ACCOUNT for one in accounts.listed(connection)):
+    with db.get_engine().begin() as connection:
+        if any(one.name == ACCOUNT for one in accounts.list_accounts(connection)):
             console.out.print(text("demo.account_there", name=ACCOUNT), highlight=False)
             return
         password = secrets.token_urlsafe(12)
@@ -97,14 +99,14 @@ def write() -> None:
     """Write the atlas: pages for a screen, and a book for paper."""
     from geo import db
     from maps import build
-    from maps.atlas import write_atlas
+    from maps.atlas.atlas import write_atlas
     from maps.paper.book import street_atlas
-    from maps.paper.layout import PAPERS
+    from maps.paper.page_layout import PAPERS
 
     with console.progress() as progress:
         build.build(progress)
-        pages = write_atlas(db.engine(), ATLAS, CITY, progress=progress)
-        with db.engine().connect() as connection:
+        pages = write_atlas(db.get_engine(), ATLAS, CITY, progress=progress)
+        with db.get_engine().connect() as connection:
             book = street_atlas(
                 connection, OFFICE, PAPERS["A3"], lang=language(), progress=progress
             )

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli import console, scorecard
+from cli import console, score_output
 from geo.errors import InputError, NotFoundError
 from geo.messages import text
 
 if TYPE_CHECKING:
-    from geo.partition.asked import AskedOfMany
-    from geo.partition.batch import Drawn
-    from geo.partition.redraw import PlanBefore
-    from geo.runs import Order
+    from geo.partition.options import CommunityDrawOptions
+    from geo.partition.previous_plan import PreviousPlan
+    from geo.plans.batch import DrawResult
+    from geo.plans.draw_runs import DrawOrder
 
 PROVE_S = 60.0
 
@@ -183,12 +183,12 @@ def register(app: typer.Typer) -> None:
         ] = False,
     ) -> None:
         """Draw grids of about 400 households and keep them as plans."""
-        from cli import wishes as written
+        from cli import draw_request as written
 
         if resume:
             if community or every:
                 raise InputError("resume_alone")
-            finish(_resumed(scheduler), out)
+            finish(_resume_run(scheduler), out)
             return
         options = {
             "target": target,
@@ -208,7 +208,7 @@ def register(app: typer.Typer) -> None:
             "complete": complete or None,
             "prove": PROVE_S if prove else None,
         }
-        asked = written.asked(
+        asked = written.combine_requests(
             {name: value for name, value in options.items() if value is not None}, wishes
         )
         if every:
@@ -218,38 +218,38 @@ def register(app: typer.Typer) -> None:
             return
         drawn = _one(asked, community, source, crs, alternatives, publish=publish)
         if alternatives > 1:
-            scorecard.show_choice(drawn)
+            score_output.show_choice(drawn)
             if len(drawn) < alternatives:
                 console.out.print(text("trait.fewer", count=len(drawn), asked=alternatives))
             if out is not None:
-                scorecard.write_scores(drawn, out)
+                score_output.write_scores(drawn, out)
         else:
             finish(drawn, out)
 
 
-def finish(drawn: Sequence[Drawn], out: Path | None) -> None:
+def finish(drawn: Sequence[DrawResult], out: Path | None) -> None:
     """Show the score cards, and write them; end with 1 where a community could not be drawn."""
     with console.best_effort():
-        scorecard.show(drawn)
+        score_output.show(drawn)
     if out is not None:
         with console.best_effort():
-            scorecard.write_scores(drawn, out)
+            score_output.write_scores(drawn, out)
     if any(one.failed for one in drawn):
         raise typer.Exit(1)
 
 
 def _one(
-    asked: AskedOfMany, community: str, source: str, crs: str, count: int, *, publish: bool
-) -> list[Drawn]:
+    asked: CommunityDrawOptions, community: str, source: str, crs: str, count: int, *, publish: bool
+) -> list[DrawResult]:
     """Draw one community, from what a person names."""
-    from cli import wishes as written
+    from cli import draw_request as written
     from geo import db
-    from geo.partition.batch import draw_one
+    from geo.plans.batch import draw_one
 
     if not community and not source:
         raise InputError("community_or_all")
     db.upgrade()
-    before: int | PlanBefore | None = None
+    before: int | PreviousPlan | None = None
     if source.isdecimal():
         before, community = _plan_numbered(int(source), community)
     elif source:
@@ -259,13 +259,13 @@ def _one(
     with console.progress() as progress:
         progress("draw", 0, 1)
         drawn = draw_one(
-            db.engine(), community, wishes, before=before, count=count, publish=publish
+            db.get_engine(), community, wishes, before=before, count=count, publish=publish
         )
         progress("draw", 1, 1)
     return drawn
 
 
-def _going_on(asked: AskedOfMany, community: str) -> AskedOfMany:
+def _going_on(asked: CommunityDrawOptions, community: str) -> CommunityDrawOptions:
     """Refuse to forget the plan that is named.
 
     Raises
@@ -280,16 +280,17 @@ def _going_on(asked: AskedOfMany, community: str) -> AskedOfMany:
 
 def _plan_numbered(number: int, community: str) -> tuple[int, str]:
     """Return a plan's number and its community, if that is not said."""
-    from geo import db, plans
+    from geo import db
+    from geo.plans import store
 
-    with db.engine().connect() as connection:
-        owner = plans.community_of(connection, number)
+    with db.get_engine().connect() as connection:
+        owner = store.community_of(connection, number)
     if owner is None or community not in ("", owner):
         raise NotFoundError("no_such_plan", plan=number, community=community or "*")
     return number, owner
 
 
-def _plan_in(file: Path, community: str, crs: str) -> tuple[PlanBefore, str]:
+def _plan_in(file: Path, community: str, crs: str) -> tuple[PreviousPlan, str]:
     """Return the plan in a file, and the community in which it lies, if that is not said.
 
     Raises
@@ -298,34 +299,35 @@ def _plan_in(file: Path, community: str, crs: str) -> tuple[PlanBefore, str]:
         If it lies in none, in several, or elsewhere than is said.
     """
     from cli.score import plans_in
-    from geo import db, plans
-    from geo.partition.brought import plan_of
+    from geo import db
+    from geo.partition.plan_from_polygons import plan_of
+    from geo.plans import store
 
-    with db.engine().connect() as connection:
+    with db.get_engine().connect() as connection:
         found = plans_in(connection, file, crs or None)
         if not community and len(found) > 1:
             raise InputError("plan_for_several", file=file, codes=", ".join(found))
         community = community or next(iter(found))
         if community not in found:
             raise InputError("plan_elsewhere", file=file, community=community)
-        return plan_of(found[community], plans.read_community(connection, community)), community
+        return plan_of(found[community], store.read_community(connection, community)), community
 
 
 def _all(
-    asked: AskedOfMany, region: str, crs: str, *, publish: bool, scheduler: str | None
-) -> list[Drawn]:
+    asked: CommunityDrawOptions, region: str, crs: str, *, publish: bool, scheduler: str | None
+) -> list[DrawResult]:
     """Draw every community of a region, as a run that can be resumed."""
-    from cli import wishes as written
+    from cli import draw_request as written
     from geo import db
-    from geo.runs import Order
+    from geo.plans.draw_runs import DrawOrder
 
-    named = chosen(region)
-    with db.engine().connect() as connection:
+    named = select_communities(region)
+    with db.get_engine().connect() as connection:
         wishes, own = written.of_many(connection, asked, [code for code, _ in named], crs or None)
-    return run(Order(tuple(named), wishes, own, publish), scheduler=scheduler)
+    return run(DrawOrder(tuple(named), wishes, own, publish), scheduler=scheduler)
 
 
-def chosen(region: str) -> list[tuple[str, str]]:
+def select_communities(region: str) -> list[tuple[str, str]]:
     """Return code and name of the communities of a region.
 
     Raises
@@ -333,28 +335,32 @@ def chosen(region: str) -> list[tuple[str, str]]:
     InputError
         If there is none.
     """
-    from geo import db, plans
+    from geo import db
     from geo.codes import stem
+    from geo.plans import store
 
     db.upgrade()
-    with db.engine().connect() as connection:
-        found = plans.communities(connection, stem(region))
+    with db.get_engine().connect() as connection:
+        found = store.communities(connection, stem(region))
     if not found:
         raise InputError("nothing_to_draw", region=region or "*")
     return found
 
 
-def _resumed(scheduler: str | None) -> list[Drawn]:
+def _resume_run(scheduler: str | None) -> list[DrawResult]:
     """Go on with the last run that was broken off."""
-    from geo import db, runs
+    from geo import db
+    from geo.plans import draw_runs
 
     db.upgrade()
-    with db.engine().connect() as connection:
-        number, order = runs.broken_off(connection)
+    with db.get_engine().connect() as connection:
+        number, order = draw_runs.find_interrupted_run(connection)
     return run(order, number, scheduler=scheduler)
 
 
-def run(order: Order, number: int | None = None, *, scheduler: str | None = None) -> list[Drawn]:
+def run(
+    order: DrawOrder, number: int | None = None, *, scheduler: str | None = None
+) -> list[DrawResult]:
     """Draw communities with a progress bar; return what became of each, by code.
 
     Parameters
@@ -362,21 +368,22 @@ def run(order: Order, number: int | None = None, *, scheduler: str | None = None
     number
         Of the run to go on with; a new one by default.
     """
-    from geo import db, plans, runs
-    from geo.partition.batch import Drawn, draw_many
+    from geo import db
+    from geo.plans import draw_runs, store
+    from geo.plans.batch import DrawResult, draw_many
 
-    bind = db.engine()
-    number = runs.begin(bind, order) if number is None else number
-    with runs.working_on(bind, number), console.progress() as progress:
+    bind = db.get_engine()
+    number = draw_runs.begin(bind, order) if number is None else number
+    with draw_runs.working_on(bind, number), console.progress() as progress:
         with bind.connect() as connection:
-            kept = plans.cards_of_run(connection, number)
-        drawn = [Drawn(code, card.name, card.plan, card.score) for code, card in kept.items()]
+            kept = store.cards_of_run(connection, number)
+        drawn = [DrawResult(code, card.name, card.plan, card.score) for code, card in kept.items()]
         left = replace(order, communities=tuple(c for c in order.communities if c[0] not in kept))
         progress("draw", len(drawn), len(order.communities))
         for one in draw_many(bind, left, number, scheduler):
             drawn.append(one)
-            scorecard.show_done(one)
+            score_output.show_done(one)
             progress("draw", len(drawn), len(order.communities))
         if not any(one.failed for one in drawn):
-            runs.finish(bind, number)
+            draw_runs.finish(bind, number)
     return sorted(drawn, key=lambda one: one.community)

@@ -26,10 +26,10 @@ def register(app: typer.Typer) -> None:
         """Write a layer as GeoPackage or GeoJSON."""
         from etl.export import write_layer
         from geo import clock, db
-        from geo.layers import read_layer
+        from geo.db.layer_frames import read_layer
 
         db.upgrade()
-        with db.engine().connect() as connection:
+        with db.get_engine().connect() as connection:
             when = clock.in_city(at) if at else None
             frame = read_layer(connection, layer, region=region or None, as_of=when)
         write_layer(frame, layer, file, crs or None)

@@ -28,24 +28,24 @@ def register(app: typer.Typer) -> None:
         """Check a region against the fire rules and write the report."""
         from geo import db
         from geo.fire import findings
-        from geo.fire.desk import Desks
-        from geo.fire.ground import city_of
-        from maps import firepage, firereport, fireworkbook
+        from geo.fire.context import FireContexts
+        from geo.fire.snapshot import city_of
+        from maps.fire_report import content, html, workbook
 
         if out.exists() and not out.is_dir():
             raise InputError("report_folder_taken", folder=out)
         db.upgrade()
-        engine, said = db.engine(), _language(lang)
+        engine, said = db.get_engine(), _language(lang)
         with engine.connect() as connection:
             city = city_of(connection, region.ljust(12, "0"))
-        desks = Desks()
+        desks = FireContexts()
         with console.progress() as progress:
             written = findings.refresh(engine, desks, city, progress)
         _say(written)
         with engine.connect() as connection:
-            report = firereport.read(connection, desks.of(connection, city), region, site, said)
-        page = firepage.write(report, out / "fire.html", said)
-        book = fireworkbook.write(report, out / "fire.xlsx", said)
+            report = content.read(connection, desks.of(connection, city), region, site, said)
+        page = html.write(report, out / "fire.html", said)
+        book = workbook.write(report, out / "fire.xlsx", said)
         listed = f"{page}, {book}"
         shown = text("fire_report.written", region=region, count=len(report.rows), files=listed)
         console.out.print(shown, highlight=False)
@@ -63,7 +63,7 @@ def register(app: typer.Typer) -> None:
         if out.suffix.lower() != ".pdf":
             raise InputError("sheet_not_pdf", file=out)
         db.upgrade()
-        with db.engine().connect() as connection:
+        with db.get_engine().connect() as connection:
             pdf = _sheet(connection, code, _language(lang))
         document.write(pdf, out)
         console.out.print(text("fire_report.sheet_written", code=code, file=out), highlight=False)
@@ -84,14 +84,15 @@ def _say(written: dict[str, int]) -> None:
 
 
 def _sheet(connection: Any, code: str, lang: Language) -> bytes:
-    from geo.fire import layout, shutoff, wording
-    from geo.fire.desk import Desks
-    from geo.fire.ground import city_of, data_age
-    from maps.paper import building
+    from geo.fire import briefing, finding_text
+    from geo.fire.context import FireContexts
+    from geo.fire.snapshot import city_of, data_age
+    from geo.network import shutoff
+    from maps.paper import building_sheet
 
-    desks = Desks()
+    desks = FireContexts()
     desk = desks.of(connection, city_of(connection, code))
-    shown = layout.layout(connection, desk, code, lang)
+    shown = briefing.layout(connection, desk, code, lang)
     shown |= shutoff.of_building(connection, desks, desk.ground.city, code, lang)
-    shown["missing"] = wording.missing(shown["missing"], lang)
-    return building.of_layout(desk, shown, data_age(connection, layout.RESTS_ON), lang)
+    shown["missing"] = finding_text.missing(shown["missing"], lang)
+    return building_sheet.of_layout(desk, shown, data_age(connection, briefing.RESTS_ON), lang)

@@ -14,8 +14,8 @@ from geo.errors import InputError
 from geo.messages import text
 
 if TYPE_CHECKING:
-    from etl.delivery import Outcome
     from etl.osm import Extract
+    from etl.pipeline.delivery import Outcome
     from geo.progress import Progress
 
 LAYERS = {
@@ -63,7 +63,7 @@ def _importing(layer: str) -> Callable[..., None]:
             Path | None, typer.Option(help="Folder for run-N.json and run-N.html.")
         ] = None,
     ) -> None:
-        from etl.imports import Request, import_file
+        from etl.pipeline.run import Request, import_file
         from geo import db
         from geo.settings import settings
 
@@ -72,7 +72,7 @@ def _importing(layer: str) -> Callable[..., None]:
         )
         db.upgrade()
         with console.progress() as progress:
-            outcome = import_file(db.engine(), request, settings(), progress)
+            outcome = import_file(db.get_engine(), request, settings(), progress)
         _tell(outcome, report, dry_run)
 
     return command
@@ -80,7 +80,7 @@ def _importing(layer: str) -> Callable[..., None]:
 
 def _mapping(layer: str, file: Path | None, crs: str, source: str, partial: bool) -> Any:
     """Return the mapping that the options make, None if they say nothing."""
-    from etl.mapping import read_mapping, with_options
+    from etl.input.mapping import read_mapping, with_options
 
     if file is None and not (crs or source or partial):
         return None
@@ -92,7 +92,7 @@ def _tell(outcome: "Outcome", report: Path | None, dry: bool) -> None:
 
     A report that can't be written is a warning: it changes neither the run nor its exit code.
     """
-    from etl.report import lines, write_report
+    from etl.runs.report import lines, write_report
     from geo import db
     from geo.settings import settings
 
@@ -104,7 +104,7 @@ def _tell(outcome: "Outcome", report: Path | None, dry: bool) -> None:
             console.out.print(text("import.dry_run"), highlight=False)
         else:
             folder = report or settings().home / "reports"
-            page = write_report(db.engine(), outcome.run, folder)
+            page = write_report(db.get_engine(), outcome.run, folder)
             console.out.print(text("import.report", file=page), highlight=False)
     if outcome.status == "held":
         with console.best_effort():
@@ -149,7 +149,7 @@ def register(app: typer.Typer) -> None:
         with console.progress() as progress:
             if not code:
                 db.upgrade()
-                with db.engine().connect() as connection:
+                with db.get_engine().connect() as connection:
                     code = free_district_code(connection, file, source_name(file))
             extract = read_osm(
                 file,
@@ -160,7 +160,7 @@ def register(app: typer.Typer) -> None:
                 progress=progress,
             )
             db.upgrade()
-            outcome = _published(file, extract, dry_run, progress)
+            outcome = _publish_extract(file, extract, dry_run, progress)
         with console.best_effort():
             _report(extract, time.monotonic() - began)
         _tell(outcome, report, dry_run)
@@ -171,16 +171,16 @@ def register(app: typer.Typer) -> None:
                 console.out.print(text("import.next", region=district), highlight=False)
 
 
-def _published(file: Path, extract: "Extract", dry: bool, progress: "Progress") -> "Outcome":
+def _publish_extract(file: Path, extract: "Extract", dry: bool, progress: "Progress") -> "Outcome":
     """Publish an extract under the guard, which lets pass what the community's mappers broke."""
-    from etl.guard import guard_of
     from etl.osm import source_name
-    from etl.publish import publish_frames
+    from etl.pipeline.guard import guard_of
+    from etl.pipeline.publish_frames import publish_frames
     from geo import db
     from geo.settings import settings
 
     return publish_frames(
-        db.engine(),
+        db.get_engine(),
         extract.layers,
         source_name(file),
         rejected=extract.rejected,

@@ -11,9 +11,9 @@ from cli import (
     draw,
     export,
     fire,
+    import_runs,
     imports,
     prints,
-    runs,
     sample,
     score,
     serve,
@@ -31,7 +31,7 @@ def application() -> typer.Typer:
     def root() -> None:
         """网格图谱 Gridatlas: a city's spatial geodatabase and grid drawing."""
 
-    first = (demo, db, sample, imports, runs, draw, score, export)
+    first = (demo, db, sample, imports, import_runs, draw, score, export)
     groups = (*first, atlas, prints, fire, serve, user, backup)
     for group in groups:
         group.register(app)

@@ -63,11 +63,16 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Print the map sheet of a community at a true scale."""
         from maps.paper.book import community_sheet
-        from maps.paper.layout import PAPERS
+        from maps.paper.page_layout import PAPERS
 
         with _database() as connection:
             made = community_sheet(
-                connection, community, PAPERS[paper], scale=scale, plan=plan, lang=_spoken(lang)
+                connection,
+                community,
+                PAPERS[paper],
+                scale=scale,
+                plan=plan,
+                lang=_output_language(lang),
             )
         _keep(made, out or Path("out") / f"{community}.pdf")
 
@@ -80,11 +85,11 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Print the atlas of a street as one PDF with contents."""
         from maps.paper.book import street_atlas
-        from maps.paper.layout import PAPERS
+        from maps.paper.page_layout import PAPERS
 
         with _database() as connection, console.progress() as progress:
             made = street_atlas(
-                connection, region, PAPERS[paper], lang=_spoken(lang), progress=progress
+                connection, region, PAPERS[paper], lang=_output_language(lang), progress=progress
             )
         _keep(made, out or Path("out") / f"atlas_{region}.pdf")
 
@@ -100,7 +105,9 @@ def register(app: typer.Typer) -> None:
         from maps.paper.notice import notice_boards
 
         with _database() as connection:
-            pdf = notice_boards(connection, community, grid=grid, site=site, lang=_spoken(lang))
+            pdf = notice_boards(
+                connection, community, grid=grid, site=site, lang=_output_language(lang)
+            )
         _write(pdf, out or Path("out") / f"notice_{grid or community}.pdf")
 
     @group.command()
@@ -109,7 +116,7 @@ def register(app: typer.Typer) -> None:
         from maps.paper.notice import contact_cards
 
         with _database() as connection:
-            pdf = contact_cards(connection, community, site=site, lang=_spoken(lang))
+            pdf = contact_cards(connection, community, site=site, lang=_output_language(lang))
         _write(pdf, out or Path("out") / f"cards_{community}.pdf")
 
     @group.command()
@@ -120,7 +127,7 @@ def register(app: typer.Typer) -> None:
         from maps.paper.assignment import assignment_list
 
         with _database() as connection:
-            book = assignment_list(connection, community, plan=plan, lang=_spoken(lang))
+            book = assignment_list(connection, community, plan=plan, lang=_output_language(lang))
         _write(book, out or Path("out") / f"assignment_{community}.xlsx")
 
 
@@ -129,11 +136,11 @@ def _database() -> "Iterator[Connection]":
     from geo import db
 
     db.upgrade()
-    with db.engine().connect() as connection:
+    with db.get_engine().connect() as connection:
         yield connection
 
 
-def _spoken(lang: Lang | None) -> Language:
+def _output_language(lang: Lang | None) -> Language:
     """Return the language asked for, else the one that the machine speaks."""
     return next((one for one in LANGUAGES if lang == one), language())
 

@@ -14,7 +14,7 @@ from geo.errors import InputError
 from geo.messages import text
 
 if TYPE_CHECKING:
-    from etl.diff import Counts
+    from etl.pipeline.diff import Counts
 
 
 class Size(StrEnum):
@@ -59,8 +59,8 @@ def _load(size: Size, seed: int) -> None:
 
     Size L doesn't fit into memory: each street office is a delivery of its own.
     """
-    from etl.publish import publish
-    from etl.sample import city, layout
+    from etl.pipeline.publish_frames import publish
+    from etl.sample import city, street_plan
     from geo import db
 
     source = f"sample:{size}:{seed}"
@@ -68,16 +68,18 @@ def _load(size: Size, seed: int) -> None:
     db.upgrade()
     with console.progress() as progress:
         if size is Size.L:
-            total = len(layout.offices(size))
+            total = len(street_plan.offices(size))
             for done, (office, layers) in enumerate(city.sample_offices(size, seed)):
                 progress("sample", done, total)
-                written += _touched(publish(db.engine(), layers, f"{source}:{office.code}"))
+                written += _count_changed(
+                    publish(db.get_engine(), layers, f"{source}:{office.code}")
+                )
             progress("sample", total, total)
         else:
             layers = city.sample_city(size, seed, progress)
-            written = _touched(publish(db.engine(), layers, source, progress=progress))
+            written = _count_changed(publish(db.get_engine(), layers, source, progress=progress))
     console.out.print(text("demo.loaded" if written else "demo.loaded_before", count=written))
 
 
-def _touched(counts: Mapping[str, Counts]) -> int:
+def _count_changed(counts: Mapping[str, Counts]) -> int:
     return sum(count.touched for count in counts.values())

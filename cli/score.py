@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 import typer
 
-from cli import console, scorecard
+from cli import console, score_output
 from cli.draw import PROVE_S
 from geo.errors import InputError
 from geo.messages import text
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     import geopandas as gpd
     from sqlalchemy import Connection
 
-    from geo.partition.batch import Drawn
-    from geo.partition.wishes import Wishes
+    from geo.partition.constraints import Constraints
+    from geo.plans.batch import DrawResult
 
 
 def register(app: typer.Typer) -> None:
@@ -53,15 +53,15 @@ def register(app: typer.Typer) -> None:
         out: Annotated[Path | None, typer.Option("--json", help="Write the score cards.")] = None,
     ) -> None:
         """Score a plan drawn by anyone, with all that is wrong with it."""
-        from cli import wishes as written
+        from cli import draw_request as written
         from geo import db
 
         seconds = PROVE_S if prove else None
         options = {"target": target, "lower": lower, "upper": upper, "prove": seconds}
         given = {name: value for name, value in options.items() if value is not None}
-        asked = written.asked(given | {"weights": written.weights(weight or ())}, wishes)
+        asked = written.combine_requests(given | {"weights": written.weights(weight or ())}, wishes)
         db.upgrade()
-        with db.engine().connect() as connection:
+        with db.get_engine().connect() as connection:
             found = plans_in(connection, file, crs or None, layer or None)
             if community and community not in found:
                 raise InputError("plan_elsewhere", file=file, community=community)
@@ -71,11 +71,11 @@ def register(app: typer.Typer) -> None:
                 progress("score", 0, len(chosen))
                 for code in chosen:
                     own = written.of_one(asked, code, None)
-                    scored.append(scored_card(connection, code, found[code], own, against))
+                    scored.append(build_score_card(connection, code, found[code], own, against))
                     progress("score", len(scored), len(chosen))
-        scorecard.show(scored)
+        score_output.show(scored)
         if out is not None:
-            scorecard.write_scores(scored, out)
+            score_output.write_scores(scored, out)
 
 
 def plans_in(
@@ -88,12 +88,12 @@ def plans_in(
     InputError
         If the file can't be read, holds no polygons, or touches no community.
     """
-    from cli.wishes import polygons_of
-    from geo import plans
-    from geo.partition.brought import owners
+    from cli.draw_request import polygons_of
+    from geo.partition.plan_from_polygons import owners
+    from geo.plans import store
 
     frame = polygons_of(file, crs, layer)
-    near = plans.communities_at(connection, frame.geometry)
+    near = store.communities_at(connection, frame.geometry)
     owner = owners(frame.geometry.to_numpy(), near.geometry.to_numpy())
     if (owner < 0).all():
         raise InputError("plan_nowhere", file=file)
@@ -102,25 +102,25 @@ def plans_in(
     return {near["code"].iloc[row]: frame[owner == row] for row in np.unique(owner[owner >= 0])}
 
 
-def scored_card(
+def build_score_card(
     connection: Connection,
     code: str,
     polygons: gpd.GeoDataFrame,
-    wishes: Wishes,
+    wishes: Constraints,
     against: int | None,
-) -> Drawn:
+) -> DrawResult:
     """Return the score card of polygons as a plan of a community."""
-    from geo import plans
-    from geo.partition.batch import Drawn
-    from geo.partition.brought import plan_of
-    from geo.partition.exact import bounded
-    from geo.partition.plan import least
-    from geo.partition.review import reviewed
+    from geo.partition.draw import lower_bound_for_redraw
+    from geo.partition.plan_from_polygons import plan_of
+    from geo.partition.proof.optimality import with_bound
+    from geo.partition.scoring.review import review_plan
+    from geo.plans import store
+    from geo.plans.batch import DrawResult
 
-    community = plans.read_community(connection, code)
+    community = store.read_community(connection, code)
     plan = plan_of(polygons, community)
-    before = None if against is None else plans.before(connection, community, against)
-    card = reviewed(community, plan, wishes.limits, wishes.weights, before)
+    before = None if against is None else store.before(connection, community, against)
+    card = review_plan(community, plan, wishes.limits, wishes.weights, before)
     if wishes.prove:
-        card = bounded(card, least(community, plan, wishes))
-    return Drawn(code, community.name, None, card.as_json())
+        card = with_bound(card, lower_bound_for_redraw(community, plan, wishes))
+    return DrawResult(code, community.name, None, card.as_json())

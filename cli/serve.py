@@ -49,8 +49,8 @@ def run(host: str, port: int, *, workers: int = 1, log: bool = False) -> None:
     import uvicorn
     from uvicorn.supervisors import Multiprocess
 
-    from api import provider
-    from api.protocol import TimeLimitedProtocol
+    from api.auth import identity_provider
+    from api.core.protocol import TimeLimitedProtocol
     from geo import db
     from geo.secrets import secret
     from maps import build
@@ -59,18 +59,18 @@ def run(host: str, port: int, *, workers: int = 1, log: bool = False) -> None:
     with console.progress() as progress:
         build.build(progress)
     secret()  # a weak one is told before anything is served
-    provider.check()
+    identity_provider.check()
     db.upgrade()
     db.ensure_login()
     _allow_many_connections()
     os.environ["GRIDATLAS_LOG"] = "1" if log else ""
-    from api import observe
-    from api.app import served
+    from api.app import create_served_app
+    from api.middleware import request_log
 
-    observe.log_to(access=log)
+    request_log.log_to(access=log)
 
     config = uvicorn.Config(
-        "cli.serve:create_worker_app" if workers > 1 else served(),
+        "cli.serve:create_worker_app" if workers > 1 else create_served_app(),
         factory=workers > 1,
         http=TimeLimitedProtocol,
         loop="uvloop",
@@ -98,27 +98,28 @@ def create_worker_app() -> "FastAPI":
     A worker that replaces another does not start the private database: it may have been stopped on
     purpose, and the process over the workers restarts it if it died.
     """
-    from api import orphan_guard
+    from api.background import orphan_guard
 
     parent = multiprocessing.parent_process()
     if parent is not None and parent.pid is not None:
         orphan_guard.end_with_parent(parent.pid)
     from sqlalchemy import make_url
 
-    from api.app import served
-    from geo import cluster, db
+    from api.app import create_served_app
+    from geo import db
+    from geo.db import local_server
     from geo.settings import settings
 
     is_private = not (settings().database_url or settings().api_database_url)
-    owner = make_url(cluster.url(settings().home)) if is_private else None
-    return served(db.api_engine(db.api_url(owner)))
+    owner = make_url(local_server.url(settings().home)) if is_private else None
+    return create_served_app(db.api_engine(db.api_url(owner)))
 
 
 @contextmanager
 def _supervised_database(is_stopping: Callable[[], bool]) -> Iterator[None]:
     """Have the private database started again when its server dies, until ours stops."""
-    from api.rounds import Rounds
-    from geo import cluster
+    from api.background.periodic import PeriodicTasks
+    from geo.db import local_server
     from geo.settings import settings
 
     if settings().database_url:
@@ -127,9 +128,9 @@ def _supervised_database(is_stopping: Callable[[], bool]) -> Iterator[None]:
 
     def check(_: object) -> None:
         if not is_stopping():
-            cluster.restart_if_dead(settings().home)
+            local_server.restart_if_dead(settings().home)
 
-    checks = Rounds("database", DATABASE_CHECK_INTERVAL_S, check)
+    checks = PeriodicTasks("database", DATABASE_CHECK_INTERVAL_S, check)
     checks.open()
     try:
         yield

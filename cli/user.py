@@ -30,26 +30,28 @@ def register(app: typer.Typer) -> None:
         oidc: Annotated[bool, typer.Option(help="Only the identity provider vouches.")] = False,
     ) -> None:
         """Add an account; the password is asked for, or read from GRIDATLAS_PASSWORD."""
-        from geo import accounts, db
+        from geo import db
+        from geo.db import accounts
 
         password = None if oidc else _password()
         db.upgrade()
         known = [network for network in networks.split(",") if network]
-        with db.engine().begin() as connection:
+        with db.get_engine().begin() as connection:
             accounts.add(connection, name, role, password, scope=scope, networks=known)
         console.out.print(text("user.added", name=name, role=role), highlight=False)
 
     @group.command("list")
     def list_accounts() -> None:
         """List the accounts."""
-        from geo import accounts, db
+        from geo import db
+        from geo.db import accounts
 
         db.upgrade()
         table = Table(box=box.SIMPLE_HEAD)
         for column in ("name", "role", "scope", "networks", "active"):
             table.add_column(text(f"user.{column}"))
-        with db.engine().connect() as connection:
-            for one in accounts.listed(connection):
+        with db.get_engine().connect() as connection:
+            for one in accounts.list_accounts(connection):
                 shown = (one.name, one.role, one.scope, ",".join(one.networks))
                 table.add_row(*shown, text(f"user.{'yes' if one.active else 'no'}"))
         console.out.print(table)
@@ -57,17 +59,19 @@ def register(app: typer.Typer) -> None:
     @group.command()
     def password(name: Name) -> None:
         """Set a new password and end the account's sessions."""
-        from geo import accounts, db
+        from geo import db
+        from geo.db import accounts
 
         fresh = _password()
-        _change(name, lambda: accounts.set_password(db.engine(), name, fresh))
+        _change(name, lambda: accounts.set_password(db.get_engine(), name, fresh))
 
     @group.command()
     def disable(name: Name) -> None:
         """Let an account sign in no more, and end its sessions."""
-        from geo import accounts, db
+        from geo import db
+        from geo.db import accounts
 
-        _change(name, lambda: accounts.disable(db.engine(), name))
+        _change(name, lambda: accounts.disable(db.get_engine(), name))
 
 
 def _change(name: str, change: object) -> None:

@@ -10,8 +10,8 @@ import pyproj
 from geoalchemy2 import Geometry
 from pyproj.exceptions import CRSError
 
+from geo.db.layer_frames import LEVELS
 from geo.errors import InputError
-from geo.layers import LEVELS
 from geo.model import Base
 
 _DTYPES: dict[type, pd.api.extensions.ExtensionDtype] = {
@@ -50,18 +50,20 @@ def write_layer(frame: gpd.GeoDataFrame, layer: str, file: Path, crs: str | None
     if frame.empty:
         raise InputError("export_empty", layer=layer)
     driver = DRIVERS[file.suffix.lower()]
-    placed = _placed(frame, crs)
+    placed = _transform(frame, crs)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=file.parent, prefix=".gridatlas-") as folder:
             whole = Path(folder) / f"layer{file.suffix.lower()}"
-            _typed(placed, layer).to_file(whole, layer=layer, driver=driver, engine="pyogrio")
+            _cast_columns(placed, layer).to_file(
+                whole, layer=layer, driver=driver, engine="pyogrio"
+            )
             whole.replace(file)
     except OSError as error:
         raise InputError("export_unwritable", file=file, said=error.strerror or error) from error
 
 
-def _placed(frame: gpd.GeoDataFrame, crs: str | None) -> gpd.GeoDataFrame:
+def _transform(frame: gpd.GeoDataFrame, crs: str | None) -> gpd.GeoDataFrame:
     if crs is None:
         return frame
     try:
@@ -71,7 +73,7 @@ def _placed(frame: gpd.GeoDataFrame, crs: str | None) -> gpd.GeoDataFrame:
     return frame.to_crs(system)
 
 
-def _typed(frame: gpd.GeoDataFrame, layer: str) -> gpd.GeoDataFrame:
+def _cast_columns(frame: gpd.GeoDataFrame, layer: str) -> gpd.GeoDataFrame:
     """Return the frame with the kinds of the layer's columns, whatever they happen to hold.
 
     A frame knows no kind of a column that is empty, and holds yes and no with gaps as objects,

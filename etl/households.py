@@ -10,7 +10,7 @@ DWELT_IN = {"residential": 1.0, "mixed": 0.8}
 """Share of the floor that is dwelt in, by use; an unknown use counts as residential."""
 
 
-def estimated(buildings: gpd.GeoDataFrame, settings: Settings) -> gpd.GeoDataFrame:
+def estimate_households(buildings: gpd.GeoDataFrame, settings: Settings) -> gpd.GeoDataFrame:
     """Return buildings with households where they had none.
 
     Parameters

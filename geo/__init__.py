@@ -3,7 +3,8 @@
 import os
 
 # GDAL looks at these when it is first loaded, so they stand in what every part imports first. They
-# are the second line of defence: delivered files are read by :mod:`etl.sandbox` alone, where only
+# are the second line of defence: delivered files are read by :mod:`etl.input.sandbox` alone, where
+# only
 # the driver of their suffix is left. Here drivers are left out that open other files, addresses or
 # programs which a file names, and those that nobody here writes.
 _SKIPPED_DRIVERS = (

@@ -40,12 +40,14 @@ def is_shifted(lonlat: Coordinates) -> NDArray[np.bool_]:
     lies nowhere. The outline keeps within some hundred metres of the border, so foreign places as
     near as Bishkek, Kathmandu or Hanoi stay put, which the customary rectangles get wrong.
     """
-    found: NDArray[np.bool_] = shapely.contains_xy(_shifted_land(), lonlat[:, 0], lonlat[:, 1])
+    found: NDArray[np.bool_] = shapely.contains_xy(
+        _land_with_shifted_maps(), lonlat[:, 0], lonlat[:, 1]
+    )
     return found
 
 
 @cache
-def _shifted_land() -> shapely.Geometry:
+def _land_with_shifted_maps() -> shapely.Geometry:
     """Return the outline of ``geo/china.geojson``, prepared for many questions."""
     outline = files("geo").joinpath("china.geojson").read_text(encoding="utf-8")
     land: shapely.Geometry = shapely.from_geojson(outline)
@@ -60,13 +62,13 @@ def metric_crs(lon: float, lat: float) -> pyproj.CRS:
     18314), the WGS 84 UTM zone elsewhere.
     """
     if is_shifted(np.array([[lon, lat]]))[0]:
-        return _numbered(4534 + min(max(int((lon - 73.5) // 3.0), 0), 20))
+        return _crs_of_epsg(4534 + min(max(int((lon - 73.5) // 3.0), 0), 20))
     zone = int((lon + 180.0) // 6.0) % 60 + 1
-    return _numbered((32600 if lat >= 0 else 32700) + zone)
+    return _crs_of_epsg((32600 if lat >= 0 else 32700) + zone)
 
 
 @cache
-def _numbered(epsg: int) -> pyproj.CRS:
+def _crs_of_epsg(epsg: int) -> pyproj.CRS:
     return pyproj.CRS.from_epsg(epsg)
 
 
@@ -78,11 +80,11 @@ def metric_crs_of(frame: gpd.GeoDataFrame | gpd.GeoSeries) -> pyproj.CRS:
 
 def transform(geometries: Any, source: Any, target: Any) -> Any:
     """Return a geometry, or an array of them, from one system in another."""
-    convert = _conversion(_named(source), _named(target))
+    convert = _conversion(_crs_name(source), _crs_name(target))
     return geometries if convert is None else shapely.transform(geometries, convert)
 
 
-def _named(system: Any) -> Any:
+def _crs_name(system: Any) -> Any:
     """Return a system by its name, whose comparison costs nothing."""
     return system.srs if isinstance(system, pyproj.CRS) else system
 
@@ -158,7 +160,7 @@ def _back(how: Shift, shifted: Coordinates) -> Coordinates:
 
 def _may_be_shifted(lonlat: Coordinates) -> NDArray[np.bool_]:
     """Return which points lie in the rectangle around all that can be shifted."""
-    west, south, east, north = shapely.bounds(_shifted_land())
+    west, south, east, north = shapely.bounds(_land_with_shifted_maps())
     low, high = np.array([west, south]) - _LONGEST_SHIFT, np.array([east, north]) + _LONGEST_SHIFT
     within = (lonlat > low) & (lonlat < high)
     found: NDArray[np.bool_] = within[:, 0] & within[:, 1]

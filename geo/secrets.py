@@ -22,13 +22,13 @@ def secret() -> bytes:
     """
     given = settings().secret
     if not given:
-        return _kept(settings().home / "secret")
+        return _read_secret(settings().home / "secret")
     if len(given.encode()) < LEAST_BYTES or any(word in given.lower() for word in WEAK):
         raise SetupError("secret_weak", least=LEAST_BYTES)
     return given.encode()
 
 
-def _kept(file: Path) -> bytes:
+def _read_secret(file: Path) -> bytes:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         _make(file)

@@ -2,8 +2,8 @@
 
 from sqlalchemy import Connection, select
 
+from geo.db.views import SOURCES
 from geo.messages import Language, catalogue
-from geo.published import SOURCES
 
 
 def attributions(connection: Connection, lang: Language) -> list[str]:

@@ -136,7 +136,9 @@ def run_node(task: str, *command: str | Path) -> None:
     """
     done = call_node(*command, capture=True)
     if done.returncode:
-        raise SetupError("web_build_failed", task=task, said=_said(done.stderr or done.stdout))
+        raise SetupError(
+            "web_build_failed", task=task, said=_error_lines(done.stderr or done.stdout)
+        )
 
 
 def call_node(*command: str | Path, capture: bool = False) -> subprocess.CompletedProcess[str]:
@@ -153,7 +155,7 @@ def call_node(*command: str | Path, capture: bool = False) -> subprocess.Complet
     )
 
 
-def _said(output: str) -> str:
+def _error_lines(output: str) -> str:
     """Return the lines that tell what went wrong: npm warns before them and explains after."""
     lines = (line for line in output.splitlines() if line and not line.startswith("npm warn"))
     return "\n".join(list(lines)[:8])

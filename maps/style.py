@@ -1,7 +1,7 @@
 """The one style: how each thing is drawn, on the web, in the atlas and on paper.
 
 The symbols stand at the top of the module; :func:`maplibre_style` writes them as a MapLibre
-style, ``maps.atlas`` as Leaflet paths.
+style, ``maps.atlas.atlas`` as Leaflet paths.
 """
 
 from collections.abc import Sequence
@@ -250,7 +250,7 @@ def _road(name: str, symbol: RoadSymbol, *, casing: bool) -> Layer:
 
 
 def _symbol(source: str, *, id: str, minzoom: float, layout: Layer, ink: str) -> Layer:
-    common = {"text-font": list(_weighted("Medium")), "text-padding": 3}
+    common = {"text-font": list(_fonts_of_weight("Medium")), "text-padding": 3}
     return {
         "id": id,
         "type": "symbol",
@@ -268,7 +268,7 @@ def _grid_numbers(lang: Language) -> Layer:
         "\n",
         *_words("page.households_unit", lang, households=["get", "households"]),
     ]
-    bold = {"text-font": ["literal", list(_weighted("Bold"))]}
+    bold = {"text-font": ["literal", list(_fonts_of_weight("Bold"))]}
     number = [["to-string", ["get", "serial"]], bold]
     both = [*number, households, {"font-scale": 0.72}]
     label = ["step", ["zoom"], ["format", *number], 14.5, ["format", *both]]
@@ -282,7 +282,7 @@ def _community_names(lang: Language) -> Layer:
     label = [
         "format",
         ["get", "name"],
-        {"text-font": ["literal", list(_weighted("Bold"))]},
+        {"text-font": ["literal", list(_fonts_of_weight("Bold"))]},
         ["case", ["has", "grids"], grids, ""],
         {"font-scale": 0.78},
     ]
@@ -331,7 +331,7 @@ def _words(key: str, lang: Language, **expressions: object) -> list[object]:
     return [before, ["to-string", expression], after]
 
 
-def _weighted(weight: str) -> tuple[str, ...]:
+def _fonts_of_weight(weight: str) -> tuple[str, ...]:
     """Return the fonts in a weight, which MapLibre reads from the first family's name."""
     return (f"{FONTS[0]} {weight}", *FONTS)
 

@@ -4,11 +4,11 @@ from functools import cache
 
 from sqlalchemy import Connection, update
 
-from geo import accounts
+from geo.db import accounts
 from geo.model import Account
 
 PASSWORD = "correct horse battery"  # noqa: S105
-_hashed = cache(accounts.hashed)
+_hashed = cache(accounts.hash_password)
 
 
 def add(connection: Connection, name: str, role: str, **more: object) -> None:

@@ -17,7 +17,8 @@ import pytest
 from hypothesis import settings
 from sqlalchemy import Engine, create_engine, text
 
-from geo import cluster, db
+from geo import db
+from geo.db import local_server
 
 if TYPE_CHECKING:
     from tests.identity import Identity
@@ -51,13 +52,13 @@ def home(testrun_uid: str) -> Iterator[Path]:
     with locked(lock):
         (users / str(os.getpid())).unlink()
         if not any(users.iterdir()):
-            cluster.stop(place)
+            local_server.stop(place)
             shutil.rmtree(place)
 
 
 def make_cluster(place: Path) -> None:
     place.mkdir(mode=0o755)
-    cluster.ensure(place)
+    local_server.ensure(place)
     for setting in ("fsync", "synchronous_commit", "full_page_writes"):
         on_server(place, f"ALTER SYSTEM SET {setting} = off")  # a power cut may end a test
     on_server(place, "SELECT pg_reload_conf()")
@@ -66,13 +67,13 @@ def make_cluster(place: Path) -> None:
 
 def make_template(place: Path) -> None:
     on_server(place, f'CREATE DATABASE "{TEMPLATE}"')
-    engine = create_engine(cluster.url(place, TEMPLATE))
+    engine = create_engine(local_server.url(place, TEMPLATE))
     db.upgrade(engine)
     engine.dispose()
 
 
 def on_server(place: Path, statement: str) -> None:
-    server = create_engine(cluster.url(place, "postgres"), isolation_level="AUTOCOMMIT")
+    server = create_engine(local_server.url(place, "postgres"), isolation_level="AUTOCOMMIT")
     with server.connect() as connection:
         connection.execute(text(statement))
     server.dispose()
@@ -84,14 +85,17 @@ def fresh_database(place: Path) -> Iterator[Engine]:
     with locked(place / "template.lock"):
         on_server(place, f'CREATE DATABASE "{name}" TEMPLATE "{TEMPLATE}" STRATEGY FILE_COPY')
     before = {key: os.environ.get(key) for key in ("DATABASE_URL", "GRIDATLAS_HOME")}
-    os.environ |= {"DATABASE_URL": cluster.url(place, name), "GRIDATLAS_HOME": os.fspath(place)}
-    db.forget()
-    engine = db.engine()
+    os.environ |= {
+        "DATABASE_URL": local_server.url(place, name),
+        "GRIDATLAS_HOME": os.fspath(place),
+    }
+    db.reset_engine()
+    engine = db.get_engine()
     try:
         yield engine
     finally:
         engine.dispose()
-        db.forget()
+        db.reset_engine()
         for key, value in before.items():
             os.environ.pop(key) if value is None else os.environ.update({key: value})
         on_server(place, f'DROP DATABASE "{name}" WITH (FORCE)')

@@ -9,16 +9,16 @@ from contextlib import contextmanager
 import uvicorn
 from sqlalchemy import Engine
 
-from api import baking
 from api.app import create_app, warm
-from api.protocol import TimeLimitedProtocol
+from api.core.protocol import TimeLimitedProtocol
+from api.tiles import tile_archive
 from geo import db
 
 
 @contextmanager
 def serving(engine: Engine, host: str = "127.0.0.1") -> Iterator[str]:
     """Serve a database on a free port, as the API signs in; yields the address on the loopback."""
-    baking.GLANCE_S = 600.0  # tests that want baked tiles bake them
+    tile_archive.POLL_INTERVAL_S = 600.0  # tests that want baked tiles bake them
     signed_in = db.api_engine(db.api_url(engine.url))
     app = create_app(signed_in)
     warm(app)

@@ -20,13 +20,13 @@ from typing import Any
 import httpx
 from sqlalchemy import Engine, NullPool, create_engine, text
 
-from etl.rollback import roll_back
-from geo import corrections
+from etl.runs.rollback import roll_back
+from geo.db import overrides
 from geo.errors import ConflictError, InputError
-from geo.partition.batch import draw_one
-from geo.partition.objective import Limits
-from geo.partition.search import Effort
-from geo.partition.wishes import Wishes
+from geo.partition.constraints import Constraints
+from geo.partition.scoring.objective import Limits
+from geo.partition.search.strategy import Effort
+from geo.plans.batch import draw_one
 from tests import accounts
 from tests.accounts import PASSWORD
 from tests.etl.delivery import DISTRICT, STREET, box, bring, frame, houses, mapping, rows, write
@@ -35,7 +35,7 @@ from tests.server import serving
 COMMUNITIES = ("420602001001", "420602001002", "420602001003")
 CORRECTED = "one000"
 GRID = f"{COMMUNITIES[0]}001"
-WISHES = Wishes(limits=Limits(120, 60, 200), effort=Effort(generations=1, moves_per_node=20))
+WISHES = Constraints(limits=Limits(120, 60, 200), effort=Effort(generations=1, moves_per_node=20))
 LIMITS = dict.fromkeys(
     ("changed_percent", "removed_percent", "rejected_percent", "area_percent"), 100
 )
@@ -219,7 +219,7 @@ class Town:
             if value is not None:
                 with self.serial.begin() as connection:
                     fields = {"address": value}
-                    corrections.correct(connection, "building", CORRECTED, fields, "importer")
+                    overrides.correct(connection, "building", CORRECTED, fields, "importer")
             elif rolls_back is not None:
                 first = self._serial_run[rolls_back[-1]]
                 later = len(rolls_back) > 1
@@ -270,7 +270,7 @@ def deadlocks(engine: Engine) -> int:
 
 
 def main(rounds: int) -> None:
-    from geo import cluster
+    from geo.db import local_server
     from tests.conftest import fresh_database, make_cluster
 
     with tempfile.TemporaryDirectory(prefix="gridatlas-soak-") as place:
@@ -285,7 +285,7 @@ def main(rounds: int) -> None:
                     found = soak(engine, serial, folder, rounds)
                     figures = vars(found) | {"deadlocks": deadlocks(engine)}
         finally:
-            cluster.stop(home)
+            local_server.stop(home)
     print(json.dumps(figures, ensure_ascii=False, indent=1))
 
 

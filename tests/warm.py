@@ -8,16 +8,19 @@ this on the core that the linters leave idle. Where everything is compiled it ta
 import shapely
 
 from geo.partition import graph_from_arrays, prove, search_parts
-from geo.partition.plan import draw
-from geo.partition.search import Effort
-from geo.partition.wishes import Wishes
+from geo.partition.constraints import Constraints
+from geo.partition.draw import draw
+from geo.partition.search.strategy import Effort
 from tests.geo.partition.places import community, rows_of_houses
 
 
 def main() -> None:
     """Draw a village, and prove the drawing of four cells."""
     effort = Effort(generations=1, moves_per_node=100)
-    draw(community(shapely.box(0, 0, 250, 300), rows_of_houses(5, 11, 10)), Wishes(effort=effort))
+    draw(
+        community(shapely.box(0, 0, 250, 300), rows_of_houses(5, 11, 10)),
+        Constraints(effort=effort),
+    )
     cells = graph_from_arrays([200, 180, 210, 190], [(0, 1), (1, 2), (2, 3)], [30, 30, 30])
     prove(cells, search_parts(cells, effort=effort))
 

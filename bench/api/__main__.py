@@ -128,7 +128,7 @@ async def flat_out(
 
 def places(count: int) -> list[tuple[float, float]]:
     """Return places within the communities that have grids."""
-    with db.engine().connect() as connection:
+    with db.get_engine().connect() as connection:
         rows = connection.execute(
             text(
                 "SELECT ST_X(p), ST_Y(p) FROM (SELECT ST_PointOnSurface(geom) p "
@@ -179,7 +179,7 @@ uvicorn.run(app, host='127.0.0.1', port=int(sys.argv[1]), log_level='error')
 
 def serve_tipg(port: int) -> tuple[subprocess.Popen[str], str]:
     """Start tipg alone as the owner, on the tables themselves."""
-    url = db.engine().url
+    url = db.get_engine().url
     # Its settings take no URL without a host: the variables of libpq say where.
     where = {
         "PGHOST": str(url.query.get("host", url.host or "")),

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 import httpx
 from sqlalchemy import delete, text
 
-from geo import accounts, db
+from geo import db
+from geo.db import accounts
 from geo.model import Account
 
 NAME = "bench-editor"
@@ -52,7 +53,7 @@ def _plan() -> tuple[int, int]:
         "JOIN grid_member m ON m.plan_id = p.id WHERE status = 'published' "
         "GROUP BY p.id ORDER BY abs(count(DISTINCT building_code) - :wanted) LIMIT 1"
     )
-    with db.engine().connect() as connection:
+    with db.get_engine().connect() as connection:
         row = connection.execute(statement, {"wanted": WANTED}).one()
     return int(row.id), int(row.buildings)
 
@@ -62,7 +63,7 @@ def _signed_in(base: str) -> Iterator[httpx.Client]:
     """Sign in as an account made for the while."""
     password = secrets.token_hex(16)
     forget = delete(Account).where(Account.name == NAME)
-    with db.engine().begin() as connection:
+    with db.get_engine().begin() as connection:
         connection.execute(forget)
         accounts.add(connection, NAME, "admin", password)
     form = {"grant_type": "password", "username": NAME, "password": password}
@@ -72,5 +73,5 @@ def _signed_in(base: str) -> Iterator[httpx.Client]:
             client.headers["Authorization"] = f"Bearer {tokens['access_token']}"
             yield client
     finally:
-        with db.engine().begin() as connection:
+        with db.get_engine().begin() as connection:
             connection.execute(forget)

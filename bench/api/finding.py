@@ -16,7 +16,7 @@ _ROWS = text(
 def questions() -> dict[str, list[str]]:
     """Return addresses of ``/search`` by what is asked for."""
     chance = random.Random(1)
-    with db.engine().connect() as connection:
+    with db.get_engine().connect() as connection:
         rows = connection.execute(_ROWS).all()
     addresses = [row.address for row in rows]
     asked = {

@@ -18,11 +18,12 @@ import shapely
 from sqlalchemy import Connection, Engine, text
 
 from bench.fire import served
-from geo import cluster, db
-from geo.fire import findings, hydrants, incident, layout, response, shutoff
-from geo.fire.desk import Desk, Desks
-from geo.fire.ground import cities
-from geo.network import isolation, paths, pipes
+from geo import db
+from geo.db import local_server
+from geo.fire import briefing, findings, hydrants, incident, response
+from geo.fire.context import FireContext, FireContexts
+from geo.fire.snapshot import cities
+from geo.network import isolation, pipes, routing, shutoff
 from geo.network.isolation import Sectors
 from geo.network.noding import Bools
 from geo.network.pipes import PipeGraph
@@ -49,27 +50,27 @@ def main() -> None:
         os.environ.pop("DATABASE_URL", None)
         Path(made).chmod(0o755)
         home.mkdir(mode=0o755, exist_ok=True)
-        db.forget()
+        db.reset_engine()
         try:
             if given is None:
                 _load_city()
-            _measure(db.engine())
+            _measure(db.get_engine())
         finally:
-            db.engine().dispose()
+            db.get_engine().dispose()
             if given is None:
-                cluster.stop(home)
+                local_server.stop(home)
 
 
 def _load_city() -> None:
-    from etl.publish import publish
+    from etl.pipeline.publish_frames import publish
     from etl.sample.city import sample_city
 
     db.upgrade()
-    publish(db.engine(), sample_city("M", 1), "sample:M:1")
+    publish(db.get_engine(), sample_city("M", 1), "sample:M:1")
 
 
 def _measure(engine: Engine) -> None:
-    desks = Desks()
+    desks = FireContexts()
     with engine.connect() as connection:
         city = cities(connection)[0]
         began = time.perf_counter()
@@ -103,7 +104,7 @@ def p95(name: str, calls: list[Callable[[], object]], required: float) -> None:
     show(f"{name}, p95 of {len(calls)}", float(np.percentile(times, 95)), required, "ms")
 
 
-def _all_overlays(engine: Engine, desks: Desks, city: str) -> None:
+def _all_overlays(engine: Engine, desks: FireContexts, city: str) -> None:
     with engine.begin() as connection:
         for table in ("fire_finding", "fire_area", "fire_overlay"):
             connection.execute(text(f"TRUNCATE {table}"))
@@ -136,7 +137,7 @@ def _change_one_building(engine: Engine) -> None:
         )
 
 
-def _calls(connection: Connection, desks: Desks, desk: Desk) -> None:
+def _calls(connection: Connection, desks: FireContexts, desk: FireContext) -> None:
     random = np.random.default_rng(SEED)
     ground = desk.ground
     rows = random.choice(len(ground.building), ROUNDS, replace=False)
@@ -145,7 +146,7 @@ def _calls(connection: Connection, desks: Desks, desk: Desk) -> None:
     def of_building(code: str) -> Callable[[], object]:
         def call() -> object:
             own = desks.of(connection, ground.city)
-            shown = layout.layout(connection, own, code, "zh")
+            shown = briefing.layout(connection, own, code, "zh")
             return shown | shutoff.of_building(connection, desks, ground.city, code, "zh")
 
         return call
@@ -163,7 +164,7 @@ def _calls(connection: Connection, desks: Desks, desk: Desk) -> None:
     p95("incident view, 300 m", [at(place) for place in middles], 80)
 
 
-def _isolation(connection: Connection, desks: Desks, city: str) -> None:
+def _isolation(connection: Connection, desks: FireContexts, city: str) -> None:
     """Isolate on city M's water network and a copy of it: over 100,000 segments."""
     graph = desks.pipes(connection, city, "water").graph
     twice = isolation.sectors(_twice(graph))
@@ -198,7 +199,7 @@ def _twice(graph: PipeGraph) -> PipeGraph:
     return pipes.build(graph.network, graph.crs, nodes, xy, segments)
 
 
-def _response(connection: Connection, desk: Desk) -> None:
+def _response(connection: Connection, desk: FireContext) -> None:
     ground, rules = desk.ground, desk.rules
     began = time.perf_counter()
     response.areas(ground, rules, [2.0, 3.0, 4.0, 5.0])
@@ -207,7 +208,7 @@ def _response(connection: Connection, desk: Desk) -> None:
     passable = response.passable(ground, rules, graph)
     drive = graph.drive(passable)
     near = shapely.STRtree(shapely.points(graph.xy)).nearest(ground.station.geometry.to_numpy())
-    ours, seconds = best_of(lambda: paths.from_nearest(drive, np.unique(near), 240.0)[0])
+    ours, seconds = best_of(lambda: routing.from_nearest(drive, np.unique(near), 240.0)[0])
     show("driving times in memory", seconds * 1000, None, "ms")
     if not _has_pgrouting(connection):
         print("pgr_drivingDistance: left out, pgRouting is not on this server")
@@ -250,7 +251,7 @@ def _write_edges(connection: Connection, graph: RoadGraph, passable: Bools) -> N
         cursor.execute("ANALYZE road_edge")
 
 
-def _over_http(engine: Engine, desks: Desks, desk: Desk) -> None:
+def _over_http(engine: Engine, desks: FireContexts, desk: FireContext) -> None:
     """Ask a served worker: the first call after its start, then calls in turn."""
     ground = desk.ground
     random = np.random.default_rng(SEED + 1)
@@ -288,7 +289,7 @@ def best_of(call: Callable[[], object], times: int = 3) -> tuple[object, float]:
     return found, best
 
 
-def _routes(desk: Desk) -> None:
+def _routes(desk: FireContext) -> None:
     """Hold hose routes against networkx over the same pieces of road."""
     ground, access = desk.ground, desk.ground.access
     graph = networkx.Graph()

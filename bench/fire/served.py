@@ -15,7 +15,7 @@ from urllib.parse import urlencode, urlsplit
 
 from sqlalchemy import Connection, Engine, delete
 
-from geo import accounts
+from geo.db import accounts
 from geo.model import Account
 
 NAME = "bench-fire"

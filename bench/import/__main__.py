@@ -26,7 +26,8 @@ import shapely
 from sqlalchemy import Engine, NullPool, create_engine, text
 
 import etl
-from geo import cluster, db
+from geo import db
+from geo.db import local_server
 
 assert etl.__doc__  # it tells GDAL which drivers to leave out
 
@@ -38,8 +39,8 @@ CHILD = """
 import json, re, sys, time
 from pathlib import Path
 from sqlalchemy import NullPool, create_engine
-from etl.imports import Request, import_file
-from etl.mapping import checked
+from etl.pipeline.run import Request, import_file
+from etl.input.mapping import checked
 from geo.settings import Settings
 url, layer, file, again = sys.argv[1:]
 how = checked({"layer": layer, "source": "bench"}, "bench")
@@ -145,21 +146,21 @@ def _square(west: float, south: float, east: float, north: float) -> shapely.Pol
 def server(folder: Path) -> Iterator[Path]:
     home = folder / "home"
     home.mkdir(mode=0o755)
-    cluster.ensure(home)
+    local_server.ensure(home)
     try:
         yield home
     finally:
-        cluster.stop(home)
-        shutil.rmtree(cluster.directory(home).resolve(), ignore_errors=True)
+        local_server.stop(home)
+        shutil.rmtree(local_server.directory(home).resolve(), ignore_errors=True)
 
 
 @contextmanager
 def database(home: Path, name: str) -> Iterator[str]:
     """Make a migrated database; it is gone after the block."""
-    admin = create_engine(cluster.url(home, "postgres"), isolation_level="AUTOCOMMIT")
+    admin = create_engine(local_server.url(home, "postgres"), isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
         connection.execute(text(f"CREATE DATABASE {name}"))
-    url = cluster.url(home, name)
+    url = local_server.url(home, name)
     engine = create_engine(url, poolclass=NullPool)
     db.upgrade(engine)
     try:
@@ -180,8 +181,8 @@ def ours(url: str, layer: str, file: Path, again: str = "once") -> dict[str, flo
 
 
 def peer(home: Path, name: str, file: Path) -> float:
-    user = cluster.directory(home).owner()
-    target = f"PG:host={cluster.socket_directory(home)} user={user} dbname={name}"
+    user = local_server.directory(home).owner()
+    target = f"PG:host={local_server.socket_directory(home)} user={user} dbname={name}"
     began = time.monotonic()
     command = ["ogr2ogr", "-f", "PostgreSQL", target, str(file), "-nln", "peer"]
     subprocess.run(command, check=True, stderr=subprocess.DEVNULL)

@@ -23,11 +23,11 @@ from gerrychain.tree import bipartition_tree
 from libpysal.graph import Graph as Weights
 from spopt.region import MaxPHeuristic, Skater
 
-from geo.partition.coverage import Ints, Polygons
-from geo.partition.graph import Graph
-from geo.partition.objective import Limits, cost
-from geo.partition.objective import Weights as Objective
-from geo.partition.seeds import metis_parts, repaired
+from geo.geometry.shared_borders import Ints, Polygons
+from geo.partition.cells.graph import Graph
+from geo.partition.scoring.objective import Limits, cost
+from geo.partition.scoring.objective import Weights as Objective
+from geo.partition.search.initial_partition import metis_parts, repair_labels
 
 LIMITS, WEIGHTS = Limits(), Objective()
 EPSILONS = (0.05, 0.15, 0.25, 0.5, 0.9)
@@ -87,7 +87,7 @@ def metis(graph: Graph, grids: int) -> Ints:
     if grids == 1:
         return np.zeros(len(graph), dtype=np.int64)
     cuts = (metis_parts(graph, grids, 1, recursive=way) for way in (False, True))
-    drawn = [repaired(graph, cut, grids) for cut in cuts]
+    drawn = [repair_labels(graph, cut, grids) for cut in cuts]
     return min(drawn, key=lambda one: cost(graph, one, Limits(), Objective()).total)
 
 

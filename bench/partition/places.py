@@ -13,12 +13,14 @@ import pandas as pd
 import shapely
 from sqlalchemy import Engine, create_engine, text
 
-from etl.households import estimated
+from etl.households import estimate_households
 from etl.osm import read_osm
-from etl.publish import LayerSet, publish
+from etl.pipeline.publish_frames import LayerSet, publish
 from etl.sample.city import SHIPPED, read_sample
-from geo import cluster, db, plans
+from geo import db
+from geo.db import local_server
 from geo.partition.community import Community
+from geo.plans import store
 from geo.settings import settings
 
 MONACO = Path(__file__).resolve().parents[2] / "data" / "samples" / "monaco.osm.pbf"
@@ -61,10 +63,10 @@ def database() -> Iterator[Engine]:
     """Yield a fresh migrated database in the private cluster; it is dropped afterwards."""
     home = settings().home
     name = f"bench_{uuid.uuid4().hex[:12]}"
-    server = create_engine(cluster.ensure(home), isolation_level="AUTOCOMMIT")
+    server = create_engine(local_server.ensure(home), isolation_level="AUTOCOMMIT")
     with server.connect() as connection:
         connection.execute(text(f'CREATE DATABASE "{name}"'))
-    engine = create_engine(cluster.url(home, name))
+    engine = create_engine(local_server.url(home, name))
     try:
         db.upgrade(engine)
         yield engine
@@ -90,8 +92,8 @@ def _published(name: str, layers: LayerSet) -> Place:
     with database() as engine:
         publish(engine, layers, f"bench:{name}")
         with engine.connect() as connection:
-            codes = [code for code, _ in plans.communities(connection)]
-            return Place(name, [plans.read_community(connection, code) for code in codes])
+            codes = [code for code, _ in store.communities(connection)]
+            return Place(name, [store.read_community(connection, code) for code in codes])
 
 
 def bubenec() -> Place:
@@ -109,7 +111,7 @@ def bubenec() -> Place:
         height_m=np.nan,
         households=np.nan,
     )
-    buildings = estimated(buildings, settings())
+    buildings = estimate_households(buildings, settings())
     roads = streets.assign(
         code=[f"r{n:04d}" for n in range(len(streets))], road_class="local", tunnel=False
     )

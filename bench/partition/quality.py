@@ -14,14 +14,14 @@ from matplotlib.path import Path as Outline
 
 from bench.partition import peers
 from bench.partition.peers import LIMITS, WEIGHTS, Attempt
-from geo.partition import plan, task
+from geo.geometry.shared_borders import Ints, Polygons
+from geo.partition import draw, problem
 from geo.partition.community import Community
-from geo.partition.coverage import Ints, Polygons
-from geo.partition.objective import cost
-from geo.partition.plan import Drawing
-from geo.partition.search import Effort
-from geo.partition.task import Task
-from geo.partition.wishes import Wishes
+from geo.partition.constraints import Constraints
+from geo.partition.draw import Drawing
+from geo.partition.problem import Problem
+from geo.partition.scoring.objective import cost
+from geo.partition.search.strategy import Effort
 
 LEAST_SECONDS, TIMES = 2.0, 10.0
 """GerryChain may search ten times as long as we did, and this long at the least."""
@@ -49,7 +49,7 @@ class Row:
 class Comparison:
     """All tools on one community."""
 
-    ready: Task
+    ready: Problem
     drawing: Drawing
     labels: dict[str, Ints] = field(default_factory=dict)
     rows: list[Row] = field(default_factory=list)
@@ -61,13 +61,13 @@ class Comparison:
 
 def compared(community: Community, name: str) -> Comparison:
     """Draw a community with every tool."""
-    wishes = Wishes()
-    ready = task.prepared(community, wishes, None)
+    wishes = Constraints()
+    ready = problem.build_problem(community, wishes, None)
     graph, cells = ready.graph, ready.cells.polygons[ready.land]
     began = time.perf_counter()
-    ours = plan.searched(ready)
+    ours = draw.search_labels(ready)
     seconds = time.perf_counter() - began
-    drawing = plan.drawn(ready, ours, time.monotonic())
+    drawing = draw.build_drawing(ready, ours, time.monotonic())
     result = Comparison(ready, drawing)
     _add(result, name, "gridatlas", Attempt(ours, "", seconds))
     grids = int(ours.max()) + 1
@@ -107,13 +107,13 @@ def _add(result: Comparison, name: str, tool: str, made: Attempt) -> None:
     )
 
 
-def best_of(ready: Task, seconds: float) -> float:
+def best_of(ready: Problem, seconds: float) -> float:
     """Return the best objective that our search finds in some time."""
     graph, seed, best = ready.graph, 100, np.inf
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         effort = Effort(generations=30, moves_per_node=1000, seconds=until - time.monotonic())
-        label = plan.searched(replace(ready, wishes=Wishes(effort=effort, seed=seed)))
+        label = draw.search_labels(replace(ready, wishes=Constraints(effort=effort, seed=seed)))
         best = min(best, cost(graph, label, LIMITS, WEIGHTS).total)
         seed += 1
     return best

@@ -16,10 +16,10 @@ from sqlalchemy import Engine
 
 from bench.partition.places import database
 from geo.partition.community import Community
-from geo.partition.objective import Weights
-from geo.partition.plan import draw
-from geo.partition.redraw import PlanBefore
-from geo.partition.wishes import Wishes
+from geo.partition.constraints import Constraints
+from geo.partition.draw import draw
+from geo.partition.previous_plan import PreviousPlan
+from geo.partition.scoring.objective import Weights
 
 TIMES = 5
 MORE_HOUSEHOLDS = 0.03
@@ -142,10 +142,10 @@ def redrawn(community: Community) -> Redrawn | None:
     np.add.at(households, where[np.arange(more) % len(where)], 1)
     now = replace(community, buildings=buildings.assign(households=households))
     members = pd.DataFrame(first.members.drop(columns="geom"))
-    before = PlanBefore(first.grids, members)
+    before = PreviousPlan(first.grids, members)
 
     def moved(weights: Weights) -> float:
-        again = draw(now, Wishes(weights=weights), before)
+        again = draw(now, Constraints(weights=weights), before)
         return float(again.score.moved or 0) / float(households.sum())
 
     share = moved(Weights())

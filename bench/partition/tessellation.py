@@ -10,10 +10,10 @@ import momepy
 import numpy as np
 import shapely
 
-from geo.partition.barriers import rooms, within
-from geo.partition.cells import draw_cells
+from geo.geometry.shared_borders import Floats, Polygons
+from geo.partition.cells.barriers import rooms, within
+from geo.partition.cells.tessellation import draw_cells
 from geo.partition.community import Community, barriers_of
-from geo.partition.coverage import Floats, Polygons
 
 SPACING_M, FINE_M = 1.0, 0.5
 TIMES = 3

@@ -27,18 +27,20 @@ from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 from pmtiles.reader import Reader
 from sqlalchemy import func, select
 
-from api import baking
-from api.access import ANYONE, acting
-from etl.publish import publish
+from api.core.caller import ANYONE, acting
+from api.tiles import tile_archive
+from etl.pipeline.publish_frames import publish
 from etl.sample import city
-from geo import accounts, cluster, db, plans
+from geo import db
+from geo.db import accounts, local_server
 from geo.model import Building, Region
-from geo.partition.batch import draw_many
-from geo.partition.wishes import Wishes
-from geo.runs import Order
+from geo.partition.constraints import Constraints
+from geo.plans import store
+from geo.plans.batch import draw_many
+from geo.plans.draw_runs import DrawOrder
 from maps import build
 from maps.paper.book import street_atlas
-from maps.paper.layout import PAPERS
+from maps.paper.page_layout import PAPERS
 from tests.e2e.conftest import CHROMIUM, FLAGS
 
 PASSWORD = "measuring only"  # noqa: S105
@@ -103,12 +105,12 @@ def installed(home: Path | None) -> Iterator[None]:
         Path(folder).chmod(0o755)
         os.environ["GRIDATLAS_HOME"] = os.fspath(place)
         os.environ.pop("DATABASE_URL", None)
-        db.forget()
+        db.reset_engine()
         try:
             yield
         finally:
-            db.forget()
-            cluster.stop(place)
+            db.reset_engine()
+            local_server.stop(place)
 
 
 @contextmanager
@@ -134,18 +136,18 @@ def served() -> Iterator[str]:
 def prepared(size: str) -> Any:
     """Return the database with the city, its grids and its accounts."""
     db.upgrade()
-    engine = db.engine()
+    engine = db.get_engine()
     with engine.connect() as connection:
         there = connection.execute(select(func.count()).select_from(Building)).scalar()
-        drawn = plans.cards_in_force(connection)
+        drawn = store.cards_in_force(connection)
     if not there:
         publish(engine, city.sample_city(size, 1), f"sample:{size}:1")
     with engine.connect() as connection:
-        wanted = [one for one in plans.communities(connection) if one[0] not in drawn]
+        wanted = [one for one in store.communities(connection) if one[0] not in drawn]
     if wanted:
-        list(draw_many(engine, Order(tuple(wanted), Wishes(), publish=True)))
+        list(draw_many(engine, DrawOrder(tuple(wanted), Constraints(), publish=True)))
     with engine.begin() as connection:
-        if not accounts.listed(connection):
+        if not accounts.list_accounts(connection):
             accounts.add(connection, "planner", "admin", PASSWORD)
     return engine
 
@@ -154,14 +156,14 @@ def tiles(engine: Any, address: str) -> None:
     """Measure the tiles of the public map: from the file against from the database."""
     signed_in = db.api_engine()
     began = time.perf_counter()
-    made = baking.bake(signed_in)
+    made = tile_archive.bake(signed_in)
     assert made is not None
     say(
         "public tiles baked",
         f"{time.perf_counter() - began:.1f} s, {made.stat().st_size / 1e6:.1f} MB",
     )
     with acting(signed_in, ANYONE, readonly=True) as connection:
-        wanted = list(baking.tiles_over(baking._extents(connection)))
+        wanted = list(tile_archive.tiles_over(tile_archive._extents(connection)))
     signed_in.dispose()
     chosen = [tile for tile in wanted if tile.z >= 14][:: max(1, len(wanted) // 300)]
     data = made.read_bytes()

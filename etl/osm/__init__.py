@@ -1,6 +1,6 @@
 """OpenStreetMap extracts: buildings, roads, waters, railways, facilities and hydrants."""
 
 from etl.osm.extract import Extract, read_osm, source_name
-from etl.osm.regions import free_district_code
+from etl.osm.region_codes import free_district_code
 
 __all__ = ["Extract", "free_district_code", "read_osm", "source_name"]

@@ -9,15 +9,15 @@ from pathlib import Path
 import geopandas as gpd
 import pyproj
 
-from etl.communities import Made, community_of
-from etl.formats import check_file
-from etl.households import estimated
-from etl.osm import layers as made_of
-from etl.osm.regions import communities as communities_of
-from etl.osm.regions import district_code, given_communities, regions
-from etl.osm.source import Source, read_source
-from etl.readers import plausible
-from etl.stage import Rejected
+from etl.households import estimate_households
+from etl.input.formats import check_file
+from etl.input.vector import plausible
+from etl.osm import features as made_of
+from etl.osm.communities import MadeCommunities, community_of
+from etl.osm.reader import Source, read_source
+from etl.osm.region_codes import communities as communities_of
+from etl.osm.region_codes import district_code, read_communities, regions
+from etl.pipeline.staging import Rejected
 from geo import crs as systems
 from geo.errors import InputError
 from geo.progress import Progress, silent
@@ -118,14 +118,14 @@ def read_osm(
         If the file is no extract, holds no building, or the polygons don't fit.
     """
     progress("osm", 0, STEPS)
-    given = None if communities is None else given_communities(communities, crs)
+    given = None if communities is None else read_communities(communities, crs)
     code = code or district_code(path)
     source = read_source(check_file(path, ".pbf"))
     progress("osm", 1, STEPS)
     layers, doubtful = _layers(source, path, code)
     rejected = [*source.rejected, *doubtful]
     metric = systems.metric_crs_of(layers["building"])
-    layers["building"] = estimated(layers["building"].to_crs(metric), settings)
+    layers["building"] = estimate_households(layers["building"].to_crs(metric), settings)
     progress("osm", 2, STEPS)
     made = _communities(source, layers, metric, given)
     progress("osm", 3, STEPS)
@@ -168,10 +168,10 @@ def _communities(
     layers: dict[str, gpd.GeoDataFrame],
     metric: pyproj.CRS,
     given: gpd.GeoDataFrame | None,
-) -> Made:
+) -> MadeCommunities:
     """Return communities in metres: given, or found in the file."""
     if given is not None:
-        return Made(given.to_crs(metric))
+        return MadeCommunities(given.to_crs(metric))
     needed = ("building", "road", "railway", "water")
     in_metres = {name: layers[name].to_crs(metric) for name in needed}
     return communities_of(
@@ -182,7 +182,9 @@ def _communities(
     )
 
 
-def _figures(source: Source, rejected: int, buildings: gpd.GeoDataFrame, made: Made) -> Figures:
+def _figures(
+    source: Source, rejected: int, buildings: gpd.GeoDataFrame, made: MadeCommunities
+) -> Figures:
     inside = buildings[buildings["region_code"].notna()]
     guessed = inside["households_source"] == "estimated"
     return Figures(

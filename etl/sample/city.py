@@ -12,15 +12,15 @@ import pyogrio
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from etl.sample import blocks, faults, layout, pipes, streets
-from etl.sample.layout import CITY, CITY_NAME, METRIC, OFFICE, Office
+from etl.sample import pipe_networks, planted_faults, quarters, street_plan, streets
+from etl.sample.street_plan import CITY, CITY_NAME, METRIC, OFFICE, Office
 from geo import crs
 from geo.errors import InputError
 from geo.progress import Progress, silent
 
 LayerSet = dict[str, gpd.GeoDataFrame]
 
-SHIPPED = layout.SAMPLES / "sample_s.gpkg"
+SHIPPED = street_plan.SAMPLES / "sample_s.gpkg"
 """Size S with seed 1."""
 
 PARK = (4, 0)
@@ -48,26 +48,26 @@ def sample_offices(size: str, seed: int) -> Iterator[tuple[Office, LayerSet]]:
     size
         S (one office), M (25) or L (256).
     """
-    offices = sorted(layout.offices(size), key=lambda one: (-one.row, -one.column))
+    offices = sorted(street_plan.offices(size), key=lambda one: (-one.row, -one.column))
     places = {(office.column, office.row) for office in offices}
     for office in offices:
         layers = _office(office, places, seed, f"sample:{size}:{seed}")
         if office is offices[0]:
             above = _regions_above(offices, f"sample:{size}:{seed}")
-            layers["region"] = _joined([above, layers["region"]])
+            layers["region"] = _concat_frames([above, layers["region"]])
         yield office, layers
 
 
 def sample_city(size: str, seed: int, progress: Progress = silent) -> LayerSet:
     """Return the layers of a whole city that fits into memory (S or M)."""
-    total = len(layout.offices(size))
+    total = len(street_plan.offices(size))
     parts: dict[str, list[gpd.GeoDataFrame]] = defaultdict(list)
     for done, (_, layers) in enumerate(sample_offices(size, seed)):
         progress("sample", done, total)
         for name, frame in layers.items():
             parts[name].append(frame)
     progress("sample", total, total)
-    return {name: _joined(frames) for name, frames in parts.items()}
+    return {name: _concat_frames(frames) for name, frames in parts.items()}
 
 
 def write_geopackage(layers: LayerSet, file: Path) -> None:
@@ -82,7 +82,7 @@ def write_geopackage(layers: LayerSet, file: Path) -> None:
 
 def write_parquet(size: str, seed: int, folder: Path, progress: Progress = silent) -> None:
     """Write a city as GeoParquet, one file a layer and office, holding one office at a time."""
-    total = len(layout.offices(size))
+    total = len(street_plan.offices(size))
     for done, (office, layers) in enumerate(sample_offices(size, seed)):
         progress("sample", done, total)
         for name, frame in layers.items():
@@ -107,12 +107,14 @@ def read_sample(path: Path) -> LayerSet:
     if not folders:
         raise InputError("no_sample", path=path)
     return {
-        folder.name: _joined([gpd.read_parquet(file) for file in sorted(folder.glob("*.parquet"))])
+        folder.name: _concat_frames(
+            [gpd.read_parquet(file) for file in sorted(folder.glob("*.parquet"))]
+        )
         for folder in folders
     }
 
 
-def _joined(frames: list[gpd.GeoDataFrame]) -> gpd.GeoDataFrame:
+def _concat_frames(frames: list[gpd.GeoDataFrame]) -> gpd.GeoDataFrame:
     if len(frames) == 1:
         return frames[0]
     whole = pd.concat(frames, ignore_index=True)
@@ -122,7 +124,7 @@ def _joined(frames: list[gpd.GeoDataFrame]) -> gpd.GeoDataFrame:
 def _regions_above(offices: list[Office], source: str) -> gpd.GeoDataFrame:
     """Return city, districts and streets with the land of their communities."""
     by_street = {office.code: _office_land(office) for office in offices}
-    names = layout.district_names()
+    names = street_plan.district_names()
     districts = sorted({office.district for office in offices})
     by_district = {
         code: shapely.union_all([by_street[o.code] for o in offices if o.district == code])
@@ -144,7 +146,7 @@ def _region(
 
 def _office_land(office: Office) -> shapely.Geometry:
     count = len(office.communities)
-    return shapely.union_all([layout.community_polygon(office, n) for n in range(count)])
+    return shapely.union_all([street_plan.community_polygon(office, n) for n in range(count)])
 
 
 def _frame(rows: list[dict[str, Any]], source: str) -> gpd.GeoDataFrame:
@@ -162,25 +164,25 @@ def _office(office: Office, places: set[tuple[int, int]], seed: int, source: str
     random = np.random.default_rng([seed, office.column + 1000, office.row + 1000])
     east = (office.column + 1, office.row) not in places
     north = (office.column, office.row + 1) not in places
-    edges = streets.owned_edges(office, east=east, north=north)
+    edges = streets.edges_of_office(office, east=east, north=north)
     rows = _Rows(office)
     kinds = _kinds(office, random)
     for i, j in office.blocks():
         for number, land in enumerate(streets.land(office, i, j)):
             kind = kinds[(i, j)] if number == 0 or kinds[(i, j)] != "giant" else "slabs"
-            rows.place(i, j, blocks.fill(land, kind, random), random)
+            rows.place(i, j, quarters.fill(land, kind, random), random)
     rows.public_houses()
     rows.leave_gaps(random)
-    faults.spoil([lane for lane in rows.lanes if lane["road_class"] == "internal"], random)
+    planted_faults.spoil([lane for lane in rows.lanes if lane["road_class"] == "internal"], random)
     rows.plant()
-    corners = _owned_corners(office, east=east, north=north)
-    laid = pipes.lay(office, edges, corners, rows.taps, random)
+    corners = _corners_of_office(office, east=east, north=north)
+    laid = pipe_networks.lay(office, edges, corners, rows.taps, random)
     return _layers(office, rows, edges, laid, source)
 
 
 def _kinds(office: Office, random: np.random.Generator) -> dict[tuple[int, int], str]:
     """Return the kind of each block; every office has a hospital, some a giant compound."""
-    kinds = {place: blocks.draw_kind(random) for place in office.blocks()}
+    kinds = {place: quarters.draw_kind(random) for place in office.blocks()}
     west, south = office.corner
     kinds[(west + 5, south + 3)] = "hospital"
     if (office.column + office.row) % 2 == 0:
@@ -190,7 +192,7 @@ def _kinds(office: Office, random: np.random.Generator) -> dict[tuple[int, int],
     return kinds
 
 
-def _owned_corners(office: Office, *, east: bool, north: bool) -> list[tuple[int, int]]:
+def _corners_of_office(office: Office, *, east: bool, north: bool) -> list[tuple[int, int]]:
     west0, south0 = office.corner
     top = north or office.row == -1
     return [
@@ -214,7 +216,7 @@ class _Rows:
         self.taps: dict[Any, list[tuple[str, BaseGeometry]]] = defaultdict(list)
         self._serial: dict[str, int] = defaultdict(int)
 
-    def place(self, i: int, j: int, built: blocks.Built, random: np.random.Generator) -> None:
+    def place(self, i: int, j: int, built: quarters.Built, random: np.random.Generator) -> None:
         """Add what stands in a block."""
         community = self.office.community_of(i, j)
         sides = streets.sides(self.office, i, j)
@@ -230,7 +232,7 @@ class _Rows:
 
     def _lane(self, i: int, j: int, lane: dict[str, Any]) -> None:
         """Add a lane of a block, no farther than the middle of the streets around it."""
-        around = shapely.Polygon(layout.block(self.office, i, j))
+        around = shapely.Polygon(street_plan.block(self.office, i, j))
         line = shapely.intersection(lane["geom"], around)
         usual = {"name": "", "bridge": False, "surface": "concrete"}
         self.lanes.append(usual | lane | {"geom": line})
@@ -239,7 +241,7 @@ class _Rows:
         self._serial[community + letter] += 1
         return f"{community}{letter}{self._serial[community + letter]:0{digits}d}"
 
-    def _compound(self, community: str, built: blocks.Built) -> str | None:
+    def _compound(self, community: str, built: quarters.Built) -> str | None:
         if built.compound is None:
             return None
         code = self._code(community, "C", 2)
@@ -251,7 +253,7 @@ class _Rows:
         self,
         community: str,
         compound: str | None,
-        built: blocks.Built,
+        built: quarters.Built,
         building: dict[str, Any],
         number: int,
         sides: list[streets.Edge],
@@ -261,7 +263,7 @@ class _Rows:
         code = self._code(community, "B", 4)
         edge = min(sides, key=lambda side: side.line.distance(building["geom"]))
         households = building.get("households", sum(unit["households"] for unit in units))
-        height = building["storeys_above"] * blocks.STOREY_M + 1.2
+        height = building["storeys_above"] * quarters.STOREY_M + 1.2
         dwelt = building["use"] == "residential"
         called = f"{built.compound_name}{number}栋" if compound else ""
         place = f"{built.compound_name}{number}栋" if compound else f"{number}号楼"
@@ -320,7 +322,7 @@ class _Rows:
         i, j = self.office.corner[0] + PARK[0], self.office.corner[1] + PARK[1]
         land = streets.land(self.office, i, j)[0]
         standing = [b["geom"] for b in self.buildings if b["geom"].within(land)]
-        found = faults.plant(land, blocks.angle_of(land), standing)
+        found = planted_faults.plant(land, quarters.angle_of(land), standing)
         community = self.office.community_of(i, j)
         codes = {}
         for number, building in enumerate(found.buildings, start=1):
@@ -339,7 +341,7 @@ def _drill_house(
     building: dict[str, Any], code: str, community: str, number: int
 ) -> dict[str, Any]:
     """Return the attributes of a building where the fire service trains; nobody lives there."""
-    height = building["storeys_above"] * blocks.STOREY_M + 1.2
+    height = building["storeys_above"] * quarters.STOREY_M + 1.2
     return {
         "code": code,
         "name": f"消防训练{number}号楼",
@@ -356,7 +358,7 @@ def _drill_house(
 
 
 def _layers(
-    office: Office, rows: _Rows, edges: list[streets.Edge], laid: pipes.Pipes, source: str
+    office: Office, rows: _Rows, edges: list[streets.Edge], laid: pipe_networks.Pipes, source: str
 ) -> LayerSet:
     roads = [*streets.road_rows(office, edges), *rows.lanes]
     planted = [*rows.planted, *laid.planted]
@@ -366,7 +368,7 @@ def _layers(
     for road in roads:
         road |= {"clear_height_m": road.get("clear_height_m"), "tunnel": False, "oneway": "no"}
     communities = [
-        _region(code, name, "community", office.code, layout.community_polygon(office, number))
+        _region(code, name, "community", office.code, street_plan.community_polygon(office, number))
         for number, (code, name) in enumerate(office.communities)
     ]
     layers = {

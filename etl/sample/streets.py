@@ -8,13 +8,13 @@ import numpy as np
 import shapely
 
 from etl.sample import names
-from etl.sample.layout import (
+from etl.sample.street_plan import (
     BANK_M,
     OFFICE,
     ORIGIN,
     RIVER_M,
     Office,
-    bent,
+    bend,
     block,
     line_x,
     line_y,
@@ -53,7 +53,7 @@ class Edge:
         return self.start[1] == self.end[1]
 
 
-def owned_edges(office: Office, *, east: bool, north: bool) -> list[Edge]:
+def edges_of_office(office: Office, *, east: bool, north: bool) -> list[Edge]:
     """Return the streets south and west of an office's blocks, and those on its outer rim.
 
     Parameters
@@ -75,7 +75,7 @@ def owned_edges(office: Office, *, east: bool, north: bool) -> list[Edge]:
 def _edge(start: tuple[int, int], end: tuple[int, int], north: bool) -> Edge:
     along = start[1] == end[1]
     line = start[1] if along else start[0]
-    road_class, width = _built(line, along)
+    road_class, width = _street_class_and_width(line, along)
     riverside = along and line == 0
     name = (
         "沿江大道" if riverside else names.street(line if north or not along else line - 90, along)
@@ -86,11 +86,11 @@ def _edge(start: tuple[int, int], end: tuple[int, int], north: bool) -> Edge:
 def crossing_widths(edge: Edge) -> tuple[float, float]:
     """Return the widths of the streets that cross a street at its two corners."""
     lines = (edge.start[0], edge.end[0]) if edge.along else (edge.start[1], edge.end[1])
-    first, last = (_built(line, not edge.along)[1] for line in lines)
+    first, last = (_street_class_and_width(line, not edge.along)[1] for line in lines)
     return first, last
 
 
-def _built(line: int, along: bool) -> tuple[str, float]:
+def _street_class_and_width(line: int, along: bool) -> tuple[str, float]:
     """Return class and width of the streets on a line of the lattice."""
     road_class = _road_class(line, along)
     return road_class, WIDTH[road_class] - (6.0 if road_class == "local" and line % 2 else 0.0)
@@ -131,7 +131,7 @@ def canal(office: Office) -> shapely.LineString:
     """Return the canal of an office: from its far side to the river, or to the next office."""
     x = line_x(office.corner[0] + CANAL_COLUMN + 0.5)
     low, high = _reach(office)
-    return _bent_line([(x, y) for y in np.linspace(low, high, 25)])
+    return _bend_line([(x, y) for y in np.linspace(low, high, 25)])
 
 
 def railway(office: Office) -> shapely.LineString | None:
@@ -140,7 +140,7 @@ def railway(office: Office) -> shapely.LineString | None:
         return None
     y = line_y(office.corner[1] + RAIL_ROW + 0.5, office.row >= 0)
     west, east = line_x(office.corner[0]), line_x(office.corner[0] + OFFICE[0])
-    return _bent_line([(x, y) for x in np.linspace(west, east, 41)])
+    return _bend_line([(x, y) for x in np.linspace(west, east, 41)])
 
 
 def _reach(office: Office) -> tuple[float, float]:
@@ -155,7 +155,7 @@ def river(office: Office) -> shapely.Polygon:
     half = RIVER_M / 2 - BANK_M
     north = np.column_stack([x, np.full_like(x, half)])
     south = np.column_stack([x, np.full_like(x, -half)])
-    return shapely.Polygon(ORIGIN + bent(np.concatenate([south, north[::-1]])))
+    return shapely.Polygon(ORIGIN + bend(np.concatenate([south, north[::-1]])))
 
 
 def bridge(office: Office) -> shapely.LineString:
@@ -164,8 +164,8 @@ def bridge(office: Office) -> shapely.LineString:
     return shapely.LineString([place(i, 0, True), place(i, 0, False)])
 
 
-def _bent_line(points: list[tuple[float, float]]) -> shapely.LineString:
-    return shapely.LineString(ORIGIN + bent(np.array(points)))
+def _bend_line(points: list[tuple[float, float]]) -> shapely.LineString:
+    return shapely.LineString(ORIGIN + bend(np.array(points)))
 
 
 def road_rows(office: Office, edges: list[Edge]) -> Iterator[dict[str, Any]]:

@@ -29,13 +29,13 @@ from sqlalchemy import (
 )
 
 from geo import db, locks
-from geo.fire import engine as engines
-from geo.fire import hydrants, ladder, lanes, response, separation
-from geo.fire.desk import Desk, Desks
+from geo.db.layer_frames import wkb
+from geo.fire import fire_lanes, hydrants, ladder_areas, response, separation
+from geo.fire import vehicle_access as engines
+from geo.fire.context import FireContext, FireContexts
 from geo.fire.finding import Finding, Missing
-from geo.fire.ground import INSPECTION, Ground, data_age
 from geo.fire.rules import Overlay, Rules, in_force
-from geo.layers import wkb
+from geo.fire.snapshot import INSPECTION, CitySnapshot, data_age
 from geo.locks import Lock
 from geo.model import STORAGE_SRID, FireArea, FireFinding, FireOverlay
 from geo.model.history import HISTORY
@@ -82,7 +82,9 @@ class Scope:
     gone: list[str]
 
 
-def refresh(bind: Engine, desks: Desks, city: str, progress: Progress = silent) -> dict[str, int]:
+def refresh(
+    bind: Engine, desks: FireContexts, city: str, progress: Progress = silent
+) -> dict[str, int]:
     """Bring the findings of a city up to date; return how many each overlay wrote anew.
 
     Two at once are safe: the second waits, and finds nothing left to do.
@@ -133,7 +135,7 @@ def _state(connection: Connection, city: str, overlay: str) -> Any:
     ).first()
 
 
-def _refresh(connection: Connection, desk: Desk, overlay: Overlay) -> int | None:
+def _refresh(connection: Connection, desk: FireContext, overlay: Overlay) -> int | None:
     """Find an overlay anew where it must be; None where nothing changed."""
     ground, rules = desk.ground, desk.rules
     began = time.monotonic()
@@ -162,7 +164,7 @@ def _refresh(connection: Connection, desk: Desk, overlay: Overlay) -> int | None
     return len(found)
 
 
-def _scope(connection: Connection, ground: Ground, overlay: Overlay, row: Any) -> Scope:
+def _scope(connection: Connection, ground: CitySnapshot, overlay: Overlay, row: Any) -> Scope:
     """Return what stands near a building that changed since an overlay was found."""
     since = row.computed_at - _SLACK
     changed = np.flatnonzero((ground.building["valid_from"] >= since).to_numpy())
@@ -183,7 +185,7 @@ def _scope(connection: Connection, ground: Ground, overlay: Overlay, row: Any) -
     return Scope(near(ground.wall_tree), hydrant, road, gone)
 
 
-def _find(desk: Desk, overlay: Overlay, scope: Scope | None) -> list[Finding]:
+def _find(desk: FireContext, overlay: Overlay, scope: Scope | None) -> list[Finding]:
     """Return the findings of an overlay, of all the city or of a scope."""
     ground, rules = desk.ground, desk.rules
     buildings = None if scope is None else scope.building
@@ -193,18 +195,18 @@ def _find(desk: Desk, overlay: Overlay, scope: Scope | None) -> list[Finding]:
         Overlay.HYDRANT_STANDING: lambda: hydrants.standing(
             ground, rules, None if scope is None else scope.hydrant
         ),
-        Overlay.FIRE_LANE: lambda: lanes.find(
+        Overlay.FIRE_LANE: lambda: fire_lanes.find(
             ground, rules, None if scope is None else scope.road, buildings
         ),
         Overlay.FIRE_REACH: lambda: engines.find(ground, rules, buildings, desk.reached),
         Overlay.SEPARATION: lambda: separation.find(ground, rules, buildings),
-        Overlay.LADDER: lambda: ladder.find(ground, rules, buildings),
+        Overlay.LADDER: lambda: ladder_areas.find(ground, rules, buildings),
         Overlay.RESPONSE: lambda: response.find(ground, rules, buildings, desk.reached),
     }
     return by_overlay[overlay]()
 
 
-def _forget(connection: Connection, ground: Ground, overlay: Overlay, scope: Scope) -> None:
+def _forget(connection: Connection, ground: CitySnapshot, overlay: Overlay, scope: Scope) -> None:
     """Delete the findings that a scope's new ones replace."""
     codes = {
         *ground.building["code"].to_numpy()[scope.building].tolist(),
@@ -220,14 +222,14 @@ def _forget(connection: Connection, ground: Ground, overlay: Overlay, scope: Sco
     connection.execute(delete(FireFinding).where(*mine, touched))
 
 
-def _areas(connection: Connection, ground: Ground, rules: Rules, overlay: Overlay) -> None:
+def _areas(connection: Connection, ground: CitySnapshot, rules: Rules, overlay: Overlay) -> None:
     """Keep the land that an overlay covers, for the map."""
     kept: list[tuple[str, float | None, shapely.Geometry]] = []
     if overlay is Overlay.RESPONSE:
         areas = response.areas(ground, rules, list(MINUTES))
         kept = [("response", m, area) for m, area in zip(MINUTES, areas, strict=True)]
     elif overlay is Overlay.HYDRANT_COVERAGE:
-        kept = [(how, None, area) for how, area in hydrants.covered(ground, rules).items()]
+        kept = [(how, None, area) for how, area in hydrants.compute_coverage(ground, rules).items()]
     else:
         return
     kinds = {kind for kind, _, _ in kept}
@@ -242,13 +244,15 @@ def _areas(connection: Connection, ground: Ground, rules: Rules, overlay: Overla
         connection.execute(insert(FireArea), rows)
 
 
-def _ewkb(ground: Ground, geometry: shapely.Geometry) -> str:
+def _ewkb(ground: CitySnapshot, geometry: shapely.Geometry) -> str:
     shown = shapely.set_srid(ground.to_degrees(geometry), STORAGE_SRID)
     hexed: str = shapely.to_wkb(shown, hex=True, include_srid=True)
     return hexed
 
 
-def _write(connection: Connection, ground: Ground, overlay: Overlay, found: list[Finding]) -> None:
+def _write(
+    connection: Connection, ground: CitySnapshot, overlay: Overlay, found: list[Finding]
+) -> None:
     """Write findings with COPY."""
     if not found:
         return
@@ -291,7 +295,7 @@ def _copy(connection: Connection, rows: Iterable[tuple[Any, ...]]) -> None:
         cursor.execute("DROP TABLE fresh")
 
 
-def regions_of(ground: Ground, found: list[Finding]) -> list[str | None]:
+def regions_of(ground: CitySnapshot, found: list[Finding]) -> list[str | None]:
     """Return the community of each finding: its building's own, else the one it lies in."""
     own = np.array(ground.building["region_code"].tolist(), dtype=object)
     regions = ground.region_of(np.array([one.geometry for one in found], dtype=object))
@@ -333,7 +337,7 @@ _AS_OF = text(
 """The time whose data findings rest on: what transactions begun since then wrote may be missing."""
 
 
-def missing(ground: Ground, overlay: Overlay, region: str = "") -> list[Missing]:
+def missing(ground: CitySnapshot, overlay: Overlay, region: str = "") -> list[Missing]:
     """Return what the data lacks for an overlay, in a region's own land or in all that was read.
 
     Parameters
@@ -357,7 +361,7 @@ def missing(ground: Ground, overlay: Overlay, region: str = "") -> list[Missing]
     return separation.missing(building, classes=overlay is Overlay.SEPARATION)
 
 
-def _inside(ground: Ground, frame: gpd.GeoDataFrame, region: str) -> Bools:
+def _inside(ground: CitySnapshot, frame: gpd.GeoDataFrame, region: str) -> Bools:
     codes = ground.region_of(frame.geometry.to_numpy())
     return np.array([code is not None and code.startswith(region) for code in codes], dtype=bool)
 

@@ -8,9 +8,9 @@ import shapely
 from scipy.sparse import coo_array, csr_array
 
 from geo.fire.finding import Finding, Missing
-from geo.fire.ground import Ground
 from geo.fire.rules import GIVE_M, Rules, Severity
-from geo.network import paths, reach
+from geo.fire.snapshot import CitySnapshot
+from geo.network import isochrones, routing
 from geo.network.noding import Bools, Floats, Geometries, Ints, substrings
 from geo.network.roads import widths
 
@@ -28,7 +28,7 @@ _SINGLY = 200
 """Up to so many buildings are searched from one by one."""
 
 
-def routes(ground: Ground) -> tuple[Floats, Ints]:
+def routes(ground: CitySnapshot) -> tuple[Floats, Ints]:
     """Return the hose route from every building to the nearest working hydrant.
 
     Returns
@@ -50,14 +50,14 @@ def routes(ground: Ground) -> tuple[Floats, Ints]:
     return metres, hydrant
 
 
-def _routes_singly(ground: Ground, rows: Ints) -> tuple[Floats, Ints]:
+def _routes_singly(ground: CitySnapshot, rows: Ints) -> tuple[Floats, Ints]:
     """Return what :func:`routes` does for a few buildings, searching from each of them."""
     access = ground.access
     usable = ground.working & (access.hydrant >= 0)
     metres = np.full(len(ground.building), np.inf)
     hydrant = np.full(len(ground.building), -1, dtype=np.int64)
     for row in rows[access.building[rows] >= 0].tolist():
-        found, _ = paths.from_one(access.walk, int(access.building[row]), ROUTE_LIMIT_M)
+        found, _ = routing.from_one(access.walk, int(access.building[row]), ROUTE_LIMIT_M)
         total = np.where(usable, found[access.hydrant] + access.hydrant_gap, np.inf)
         best = int(total.argmin()) if len(total) else -1
         if best >= 0 and total[best] <= ROUTE_LIMIT_M:
@@ -65,7 +65,7 @@ def _routes_singly(ground: Ground, rows: Ints) -> tuple[Floats, Ints]:
     return metres, hydrant
 
 
-def _nearest(ground: Ground, use: Ints) -> tuple[Floats, Ints]:
+def _nearest(ground: CitySnapshot, use: Ints) -> tuple[Floats, Ints]:
     """Return metres from every node to the nearest of some hydrants, and which one it is.
 
     A hydrant stands off the road: a node of its own, one way in, carries that distance.
@@ -77,14 +77,14 @@ def _nearest(ground: Ground, use: Ints) -> tuple[Floats, Ints]:
         (np.maximum(access.hydrant_gap[use], 1e-9), (extra, access.hydrant[use])),
         shape=(nodes + len(use),) * 2,
     )
-    best, _, source = paths.from_nearest(_grown(walk, feeds), extra, ROUTE_LIMIT_M)
+    best, _, source = routing.from_nearest(_add_feeds(walk, feeds), extra, ROUTE_LIMIT_M)
     rows = np.full(len(source), -1, dtype=np.int64)
     reached = source >= nodes
     rows[reached] = use[source[reached] - nodes]
     return best[:nodes], rows[:nodes]
 
 
-def _grown(walk: csr_array, feeds: coo_array) -> csr_array:
+def _add_feeds(walk: csr_array, feeds: coo_array) -> csr_array:
     """Return a matrix with the feeds of places off the road put in."""
     own = walk.tocoo()
     data = np.concatenate([own.data, feeds.data])
@@ -93,13 +93,13 @@ def _grown(walk: csr_array, feeds: coo_array) -> csr_array:
     return csr_array((data, (rows, columns)), shape=feeds.shape)
 
 
-def coverage(ground: Ground, rules: Rules, only: Ints | None = None) -> list[Finding]:
+def coverage(ground: CitySnapshot, rules: Rules, only: Ints | None = None) -> list[Finding]:
     """Return the buildings that no working hydrant covers, straight and by hose route."""
     rows = np.arange(len(ground.building)) if only is None else only
     return [*_straight(ground, rules, rows), *_by_route(ground, rules, rows)]
 
 
-def _straight(ground: Ground, rules: Rules, rows: Ints) -> list[Finding]:
+def _straight(ground: CitySnapshot, rules: Rules, rows: Ints) -> list[Finding]:
     radius = rules.figure("hydrant_radius")
     points = ground.hydrant.geometry.to_numpy()[ground.working]
     walls = ground.walls[rows]
@@ -142,7 +142,7 @@ def _apart(tree: shapely.STRtree, points: Geometries, bare: shapely.Geometry) ->
     return float(shapely.distance(points[tree.nearest(corners)], corners).max())
 
 
-def _by_route(ground: Ground, rules: Rules, rows: Ints) -> list[Finding]:
+def _by_route(ground: CitySnapshot, rules: Rules, rows: Ints) -> list[Finding]:
     figure = rules.figure("hydrant_route")
     metres, hydrant = routes(ground) if len(rows) > _SINGLY else _routes_singly(ground, rows)
     far = rows[metres[rows] > figure + GIVE_M]
@@ -170,7 +170,7 @@ def _by_route(ground: Ground, rules: Rules, rows: Ints) -> list[Finding]:
     return found
 
 
-def spacing(ground: Ground, rules: Rules) -> list[Finding]:
+def spacing(ground: CitySnapshot, rules: Rules) -> list[Finding]:
     """Return stretches of streets along which hydrants stand too far apart.
 
     A street up to 60 m wide is served by the hydrants of both its sides, a wider one needs them on
@@ -188,7 +188,7 @@ def spacing(ground: Ground, rules: Rules) -> list[Finding]:
     return found
 
 
-def _streets(ground: Ground, rows: Ints) -> list[Ints]:
+def _streets(ground: CitySnapshot, rows: Ints) -> list[Ints]:
     """Return the rows of each street: those of one name and class, nameless ones each alone."""
     names = ground.road["name"].to_numpy()[rows]
     classes = ground.road["road_class"].to_numpy()[rows]
@@ -198,7 +198,7 @@ def _streets(ground: Ground, rows: Ints) -> list[Ints]:
     return [np.array(members) for members in groups.values()]
 
 
-def _chains(ground: Ground, members: Ints) -> list[shapely.LineString]:
+def _chains(ground: CitySnapshot, members: Ints) -> list[shapely.LineString]:
     """Return the lines of a street, its pieces joined end to end."""
     lines = ground.road.geometry.to_numpy()[members]
     merged = shapely.line_merge(shapely.multilinestrings([lines]))[0]
@@ -206,7 +206,7 @@ def _chains(ground: Ground, members: Ints) -> list[shapely.LineString]:
 
 
 def _gaps(
-    ground: Ground,
+    ground: CitySnapshot,
     rules: Rules,
     members: Ints,
     chain: shapely.LineString,
@@ -244,7 +244,12 @@ def _is_left(chain: shapely.LineString, points: Geometries) -> Bools:
 
 
 def _gap(
-    ground: Ground, members: Ints, part: shapely.LineString, side: str, length: float, figure: float
+    ground: CitySnapshot,
+    members: Ints,
+    part: shapely.LineString,
+    side: str,
+    length: float,
+    figure: float,
 ) -> Finding:
     lines = ground.road.geometry.to_numpy()[members]
     middle = shapely.line_interpolate_point(part, 0.5, normalized=True)
@@ -263,13 +268,13 @@ def _gap(
     )
 
 
-def standing(ground: Ground, rules: Rules, only: Ints | None = None) -> list[Finding]:
+def standing(ground: CitySnapshot, rules: Rules, only: Ints | None = None) -> list[Finding]:
     """Return hydrants that don't work, or stand too near or far from kerb and wall."""
     rows = np.arange(len(ground.hydrant)) if only is None else only
     return [*_out(ground, rows), *_at_kerb(ground, rules, rows), *_at_wall(ground, rules, rows)]
 
 
-def _out(ground: Ground, rows: Ints) -> list[Finding]:
+def _out(ground: CitySnapshot, rows: Ints) -> list[Finding]:
     points = ground.hydrant.geometry.to_numpy()
     codes = ground.hydrant["code"].to_numpy()
     return [
@@ -286,7 +291,7 @@ def _out(ground: Ground, rows: Ints) -> list[Finding]:
     ]
 
 
-def _at_kerb(ground: Ground, rules: Rules, rows: Ints) -> list[Finding]:
+def _at_kerb(ground: CitySnapshot, rules: Rules, rows: Ints) -> list[Finding]:
     """Return hydrants off their place by the kerb; only roads whose width is on record count."""
     roads = ground.road
     width = roads["width_m"].to_numpy(dtype=float)
@@ -331,7 +336,7 @@ def _is_nearest(near: Ints, kerb: Floats) -> Bools:
     return chosen
 
 
-def _at_wall(ground: Ground, rules: Rules, rows: Ints) -> list[Finding]:
+def _at_wall(ground: CitySnapshot, rules: Rules, rows: Ints) -> list[Finding]:
     figure = rules.figure("hydrant_wall")
     points = ground.hydrant.geometry.to_numpy()[rows]
     if not len(points) or not len(ground.walls):
@@ -359,22 +364,22 @@ def _at_wall(ground: Ground, rules: Rules, rows: Ints) -> list[Finding]:
     ]
 
 
-def covered(ground: Ground, rules: Rules) -> dict[str, shapely.Geometry]:
+def compute_coverage(ground: CitySnapshot, rules: Rules) -> dict[str, shapely.Geometry]:
     """Return the land that working hydrants cover: straight, and along roads by hose."""
     points = ground.hydrant.geometry.to_numpy()[ground.working]
     radius = rules.figure("hydrant_radius")
     straight = shapely.union_all(shapely.buffer(points, radius, quad_segs=8))
-    return {"straight": straight, "route": _hosed(ground, rules.figure("hydrant_route"))}
+    return {"straight": straight, "route": _hose_coverage(ground, rules.figure("hydrant_route"))}
 
 
-def _hosed(ground: Ground, metres: float) -> shapely.Geometry:
+def _hose_coverage(ground: CitySnapshot, metres: float) -> shapely.Geometry:
     """Return the land beside roads that a hose from a working hydrant gets to."""
     access = ground.access
     use = np.flatnonzero(ground.working & (access.hydrant >= 0))
     if not len(use):
         return shapely.Polygon()
     best, _ = _nearest(ground, use)
-    return reach.land(access.graph, best, metres)
+    return isochrones.land(access.graph, best, metres)
 
 
 def missing(frame: gpd.GeoDataFrame) -> list[Missing]:

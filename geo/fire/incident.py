@@ -8,11 +8,11 @@ import pandas as pd
 import shapely
 from sqlalchemy import ARRAY, Connection, Text, any_, cast, func, select
 
-from geo.fire import ways
-from geo.fire.desk import Desk
+from geo.db.layer_frames import wkb
+from geo.fire import supply_routes
+from geo.fire.briefing import Shown, grids_of, stations
+from geo.fire.context import FireContext
 from geo.fire.finding import Missing
-from geo.fire.layout import Shown, grids_of, stations
-from geo.layers import wkb
 from geo.messages import Language, text
 from geo.model import STORAGE_SRID, BuildingUnit, Facility, PipeNode
 from geo.network.noding import Ints
@@ -28,7 +28,7 @@ VALVES_OF = ("gas", "water")
 
 
 def incident(
-    connection: Connection, desk: Desk, lon: float, lat: float, radius: float, lang: Language
+    connection: Connection, desk: FireContext, lon: float, lat: float, radius: float, lang: Language
 ) -> Shown:
     """Return what stands within a radius of a place; geometry is in metres."""
     ground = desk.ground
@@ -50,12 +50,12 @@ def incident(
         "critical": _critical(connection, desk, area, centre, lang),
         "hydrants": _hydrants(desk, centre, radius),
         "valves": _valves(connection, desk, area, centre),
-        "stations": stations(desk, ways.to_point(desk, centre)),
+        "stations": stations(desk, supply_routes.to_point(desk, centre)),
         "missing": _missing(desk, rows, grids),
     }
 
 
-def _totals(connection: Connection, desk: Desk, rows: Ints) -> dict[str, int]:
+def _totals(connection: Connection, desk: FireContext, rows: Ints) -> dict[str, int]:
     frame = desk.ground.building
     codes = desk.ground.codes[rows].tolist()
     wanted = BuildingUnit.building_code == any_(cast(codes, ARRAY(Text)))
@@ -69,7 +69,7 @@ def _totals(connection: Connection, desk: Desk, rows: Ints) -> dict[str, int]:
     }
 
 
-def _people(connection: Connection, desk: Desk, rows: Ints) -> tuple[list[Shown], Shown]:
+def _people(connection: Connection, desk: FireContext, rows: Ints) -> tuple[list[Shown], Shown]:
     """Return the people to be moved by grid, and those in no grid.
 
     A building that is shared between grids brings each its own households, and people in
@@ -99,7 +99,7 @@ def _people(connection: Connection, desk: Desk, rows: Ints) -> tuple[list[Shown]
     return sorted(found.values(), key=lambda grid: -int(grid["population"])), outside
 
 
-def _buildings(desk: Desk, rows: Ints, apart: Any, lang: Language) -> list[Shown]:
+def _buildings(desk: FireContext, rows: Ints, apart: Any, lang: Language) -> list[Shown]:
     ground = desk.ground
     middles = shapely.centroid(ground.walls[rows])
     columns = (
@@ -127,7 +127,7 @@ def _values(frame: Any, name: str, rows: Ints) -> list[Any]:
 
 
 def _critical(
-    connection: Connection, desk: Desk, area: Any, centre: shapely.Point, lang: Language
+    connection: Connection, desk: FireContext, area: Any, centre: shapely.Point, lang: Language
 ) -> list[Shown]:
     statement = select(
         Facility.code, Facility.name, Facility.category, Facility.phone, wkb(Facility.geom)
@@ -139,30 +139,32 @@ def _critical(
             "distance_m": round(float(shapely.distance(shape, centre)), 1),
             "point": shapely.point_on_surface(shape),
         }
-        for row, shape in _placed(connection, desk, statement)
+        for row, shape in _iterate_with_geometry(connection, desk, statement)
     ]
     return sorted(found, key=lambda one: float(one["distance_m"]))
 
 
-def _placed(connection: Connection, desk: Desk, statement: Any) -> Iterator[tuple[Shown, Any]]:
+def _iterate_with_geometry(
+    connection: Connection, desk: FireContext, statement: Any
+) -> Iterator[tuple[Shown, Any]]:
     """Yield rows with their geometry in metres."""
     rows = [dict(row) for row in connection.execute(statement).mappings()]
     shapes = shapely.from_wkb(np.array([row.pop("geom") for row in rows], dtype=object))
     yield from zip(rows, desk.ground.to_metres(shapes), strict=True)
 
 
-def _inside(desk: Desk, column: Any, area: shapely.Geometry) -> Any:
+def _inside(desk: FireContext, column: Any, area: shapely.Geometry) -> Any:
     """Return the condition that a geometry touches an area given in metres."""
     shown = shapely.to_wkb(desk.ground.to_degrees(area))
     return func.ST_Intersects(column, func.ST_GeomFromWKB(shown, STORAGE_SRID))
 
 
-def _hydrants(desk: Desk, centre: shapely.Point, radius: float) -> list[Shown]:
+def _hydrants(desk: FireContext, centre: shapely.Point, radius: float) -> list[Shown]:
     ground = desk.ground
     frame = ground.hydrant
     points = frame.geometry.to_numpy()
     apart = shapely.distance(points, centre)
-    metres, _ = ways.hose_metres(desk, ways.to_point(desk, centre))
+    metres, _ = supply_routes.hose_metres(desk, supply_routes.to_point(desk, centre))
     rows = np.flatnonzero(apart <= radius)
     codes = frame["code"].to_numpy()[rows]
     figures = [
@@ -192,7 +194,7 @@ def _hydrants(desk: Desk, centre: shapely.Point, radius: float) -> list[Shown]:
 
 
 def _valves(
-    connection: Connection, desk: Desk, area: shapely.Geometry, centre: shapely.Point
+    connection: Connection, desk: FireContext, area: shapely.Geometry, centre: shapely.Point
 ) -> list[Shown]:
     statement = select(
         PipeNode.code, PipeNode.network, PipeNode.kind, PipeNode.is_open, wkb(PipeNode.geom)
@@ -207,12 +209,12 @@ def _valves(
             "distance_m": round(float(shapely.distance(point, centre)), 1),
             "point": point,
         }
-        for row, point in _placed(connection, desk, statement)
+        for row, point in _iterate_with_geometry(connection, desk, statement)
     ]
     return sorted(found, key=lambda one: float(one["distance_m"]))
 
 
-def _missing(desk: Desk, rows: Ints, grids: list[Shown]) -> list[Missing]:
+def _missing(desk: FireContext, rows: Ints, grids: list[Shown]) -> list[Missing]:
     asked = {"no_population": "population", "no_fire_class": "fire_class", "no_use": "use"}
     frame = desk.ground.building
     counts = {

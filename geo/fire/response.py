@@ -8,11 +8,11 @@ import shapely
 from scipy.sparse import csr_array
 
 from geo.errors import InputError, NotFoundError
-from geo.fire import engine
+from geo.fire import vehicle_access
 from geo.fire.finding import Finding, Missing
-from geo.fire.ground import Ground
 from geo.fire.rules import Rules, Severity
-from geo.network import paths, reach
+from geo.fire.snapshot import CitySnapshot
+from geo.network import isochrones, routing
 from geo.network.noding import Bools, Floats, Geometries, Ints
 from geo.network.roads import RoadGraph
 
@@ -42,21 +42,21 @@ class Drive:
     pace: Floats
 
 
-def drive(ground: Ground, rules: Rules, stations: Ints | None = None) -> Drive:
+def drive(ground: CitySnapshot, rules: Rules, stations: Ints | None = None) -> Drive:
     """Return driving times from the stations, all of them by default."""
     access = ground.access
     graph = access.graph
     rows = np.arange(len(ground.station)) if stations is None else stations
     rows = rows[access.station[rows] >= 0]
     matrix, pace = driving(ground, rules)
-    seconds, _, source = paths.from_nearest(matrix, access.station[rows])
+    seconds, _, source = routing.from_nearest(matrix, access.station[rows])
     row_at = np.full(graph.nodes + 1, -1, dtype=np.int64)
     row_at[access.station[rows]] = rows
     station = np.where(np.isfinite(seconds), row_at[np.where(source >= 0, source, -1)], -1)
     return Drive(seconds, station, pace)
 
 
-def driving(ground: Ground, rules: Rules) -> tuple[csr_array, Floats]:
+def driving(ground: CitySnapshot, rules: Rules) -> tuple[csr_array, Floats]:
     """Return the matrix of driving times, and the seconds a metre of each piece."""
     graph = ground.access.graph
     free = passable(ground, rules, graph)
@@ -64,13 +64,13 @@ def driving(ground: Ground, rules: Rules) -> tuple[csr_array, Floats]:
     return graph.drive(free), pace
 
 
-def passable(ground: Ground, rules: Rules, graph: RoadGraph) -> Bools:
+def passable(ground: CitySnapshot, rules: Rules, graph: RoadGraph) -> Bools:
     """Return the pieces of a graph that the engine can pass."""
-    obstacle = engine.obstacles(ground.road, engine.installed(rules))
-    return engine.is_free(obstacle)[graph.road]
+    obstacle = vehicle_access.obstacles(ground.road, vehicle_access.vehicle_from_settings(rules))
+    return vehicle_access.is_free(obstacle)[graph.road]
 
 
-def to_buildings(ground: Ground, driven: Drive, found: engine.Reached) -> Floats:
+def to_buildings(ground: CitySnapshot, driven: Drive, found: vehicle_access.VehicleReach) -> Floats:
     """Return seconds from leaving the station to the wall of each building.
 
     Where the engine stops short, the rest is walked; beyond the reach of the hoses it is infinite.
@@ -84,12 +84,17 @@ def to_buildings(ground: Ground, driven: Drive, found: engine.Reached) -> Floats
 
 
 def find(
-    ground: Ground, rules: Rules, only: Ints | None = None, found: engine.Reached | None = None
+    ground: CitySnapshot,
+    rules: Rules,
+    only: Ints | None = None,
+    found: vehicle_access.VehicleReach | None = None,
 ) -> list[Finding]:
     """Return the buildings that no station reaches in time."""
     if ground.station.empty:
         return []
-    found = found or engine.reached(ground, engine.installed(rules))
+    found = found or vehicle_access.find_reached_edges(
+        ground, vehicle_access.vehicle_from_settings(rules)
+    )
     driven = drive(ground, rules)
     turnout, limit = rules.figure("response_turnout"), rules.figure("response_time")
     seconds = to_buildings(ground, driven, found) + turnout
@@ -121,7 +126,7 @@ def find(
 
 
 def areas(
-    ground: Ground, rules: Rules, minutes: list[float], stations: Ints | None = None
+    ground: CitySnapshot, rules: Rules, minutes: list[float], stations: Ints | None = None
 ) -> list[shapely.Geometry]:
     """Return the land reached within minutes of a call, growing and nested.
 
@@ -142,19 +147,19 @@ def areas(
     for limit in minutes:
         left = limit * 60 - turnout
         if left > 0:
-            lines, whole = reach.stretches(graph, seconds, left, pace, covered)
-            area = reach.around(np.concatenate([lines, starts]), area)
+            lines, whole = isochrones.stretches(graph, seconds, left, pace, covered)
+            area = isochrones.around(np.concatenate([lines, starts]), area)
             covered |= whole
         found.append(area)
     return found
 
 
-def _pace(ground: Ground, rules: Rules, graph: RoadGraph) -> Floats:
+def _pace(ground: CitySnapshot, rules: Rules, graph: RoadGraph) -> Floats:
     free = passable(ground, rules, graph)
     return np.where(free, graph.seconds / np.maximum(graph.length, 1e-9), np.inf)
 
 
-def _starts(ground: Ground, stations: Ints | None) -> Geometries:
+def _starts(ground: CitySnapshot, stations: Ints | None) -> Geometries:
     """Return a short line at each station, so that even a minute's land holds its own door."""
     access = ground.access
     rows = np.arange(len(ground.station)) if stations is None else stations
@@ -176,7 +181,7 @@ class Candidate:
 
 
 def candidates(
-    ground: Ground, rules: Rules, names: list[str], places: Geometries
+    ground: CitySnapshot, rules: Rules, names: list[str], places: Geometries
 ) -> list[Candidate]:
     """Return candidate places for one more station, the best first.
 
@@ -192,7 +197,7 @@ def candidates(
     """
     if not len(places):
         raise InputError("no_candidates")
-    found = engine.reached(ground, engine.installed(rules))
+    found = vehicle_access.find_reached_edges(ground, vehicle_access.vehicle_from_settings(rules))
     limit = rules.figure("response_time") - rules.figure("response_turnout")
     before = to_buildings(ground, drive(ground, rules), found)
     late = before > limit
@@ -204,7 +209,7 @@ def candidates(
         if node is None:
             listed.append(Candidate(name, 0, 0, int(households[late].sum()), on_network=False))
             continue
-        seconds, _ = paths.from_one(matrix, node, limit)
+        seconds, _ = routing.from_one(matrix, node, limit)
         there = Drive(seconds, np.zeros(len(seconds), dtype=np.int64), pace)
         gained = late & (to_buildings(ground, there, found) <= limit)
         rest = late & ~gained
@@ -220,7 +225,7 @@ def candidates(
     return sorted(listed, key=lambda one: (-one.gained_households, -one.gained_buildings, one.name))
 
 
-def _node_near(ground: Ground, place: shapely.Point) -> int | None:
+def _node_near(ground: CitySnapshot, place: shapely.Point) -> int | None:
     """Return the nearer end of the nearest piece of road to a place."""
     graph = ground.access.graph
     found = graph.tree.query_nearest(place, max_distance=500.0, all_matches=False)
@@ -231,16 +236,16 @@ def _node_near(ground: Ground, place: shapely.Point) -> int | None:
     return int(ends[apart.argmin()])
 
 
-def missing(ground: Ground) -> list[Missing]:
+def missing(ground: CitySnapshot) -> list[Missing]:
     """Return what the data lacks for the stations' response and the engines' ways."""
     off = int((ground.access.station < 0).sum())
     counts = {"no_stations": int(ground.station.empty), "station_off_roads": off}
     own = [Missing(key, count) for key, count in counts.items() if count]
-    return [*own, *engine.missing(ground.road, ground.under)]
+    return [*own, *vehicle_access.missing(ground.road, ground.under)]
 
 
 def overview(
-    ground: Ground, rules: Rules, minutes: list[float], station: str | None
+    ground: CitySnapshot, rules: Rules, minutes: list[float], station: str | None
 ) -> dict[str, Any]:
     """Return the land reached within minutes of a call, and the buildings outside the last.
 
@@ -254,7 +259,7 @@ def overview(
         stations = np.flatnonzero((frame["code"] == station).to_numpy())
         if not len(stations):
             raise NotFoundError("no_such_station", code=station)
-    found = engine.reached(ground, engine.installed(rules))
+    found = vehicle_access.find_reached_edges(ground, vehicle_access.vehicle_from_settings(rules))
     seconds = to_buildings(ground, drive(ground, rules, stations), found)
     seconds = seconds + rules.figure("response_turnout")
     households = ground.building["households"].to_numpy(dtype=int)

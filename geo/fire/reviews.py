@@ -27,10 +27,10 @@ def of(connection: Connection, code: str, today: date | None = None) -> dict[str
         .where(BuildingReview.building_code == code)
     )
     row = connection.execute(statement).mappings().first()
-    return _shown(code, row, None if row is None else row["valid_from"], today)
+    return _describe_review(code, row, None if row is None else row["valid_from"], today)
 
 
-def _shown(building: str, row: Any, changed: Any, today: date | None) -> dict[str, Any]:
+def _describe_review(building: str, row: Any, changed: Any, today: date | None) -> dict[str, Any]:
     """Return a review as of a day: due when its date is past, or the building changed since."""
     today = today or clock.today()
     if row is None:
@@ -56,7 +56,7 @@ def _shown(building: str, row: Any, changed: Any, today: date | None) -> dict[st
     }
 
 
-def listed(
+def list_reviews(
     connection: Connection, state: str | None, region: str, limit: int, offset: int
 ) -> tuple[int, list[dict[str, Any]]]:
     """Return how many buildings have a review in a state, and a page of them.
@@ -87,7 +87,9 @@ def listed(
     found = []
     for row in rows:
         own = None if row["building_code"] is None else row
-        found.append(_shown(row["code"], own, row["valid_from"], None) | {"name": row["name"]})
+        found.append(
+            _describe_review(row["code"], own, row["valid_from"], None) | {"name": row["name"]}
+        )
     return total, found
 
 

@@ -115,7 +115,7 @@ DEFAULTS: tuple[Rule, ...] = (
 HIGH_RISE_M = {"residential": 27.0, "other": 24.0}
 """Height above which a building is a high-rise (GB 50016-2014, 2.1.1)."""
 
-MADE = "2"
+CACHE_VERSION = "2"
 """Which way of finding; another one finds everything anew after an update of the program."""
 
 GIVE_M = 0.01
@@ -142,7 +142,7 @@ class Rules:
     def stamp(self) -> str:
         """Return what tells one set of figures from another."""
         changed = sorted(rule.id for rule in self.by_id.values() if rule.overridden)
-        return ",".join([MADE, *(f"{name}={self.figure(name):g}" for name in changed)])
+        return ",".join([CACHE_VERSION, *(f"{name}={self.figure(name):g}" for name in changed)])
 
 
 def in_force(figures: Mapping[str, float] | None = None) -> Rules:

@@ -8,8 +8,8 @@ import shapely
 from numpy.typing import NDArray
 
 from geo.fire.finding import Finding, Missing
-from geo.fire.ground import Ground
 from geo.fire.rules import GIVE_M, HIGH_RISE_M, STOREY_M, Rules, Severity
+from geo.fire.snapshot import CitySnapshot
 from geo.network.noding import Bools, Floats, Ints
 
 HIGH = "high"
@@ -43,7 +43,7 @@ class Bodies:
     footprint: Floats
 
 
-def bodies(ground: Ground) -> Bodies:
+def bodies(ground: CitySnapshot) -> Bodies:
     """Return height, kind and class of every building."""
     held: Bodies | None = ground.__dict__.get("bodies")
     if held is None:
@@ -51,7 +51,7 @@ def bodies(ground: Ground) -> Bodies:
     return held
 
 
-def _bodies(ground: Ground) -> Bodies:
+def _bodies(ground: CitySnapshot) -> Bodies:
     frame = ground.building
     height = frame["height_m"].to_numpy(dtype=float)
     storeys = frame["storeys_above"].to_numpy(dtype=float)
@@ -67,7 +67,7 @@ def _bodies(ground: Ground) -> Bodies:
     return Bodies(height, high, fire_class, groups, np.asarray(shapely.area(ground.walls)))
 
 
-def find(ground: Ground, rules: Rules, only: Ints | None = None) -> list[Finding]:
+def find(ground: CitySnapshot, rules: Rules, only: Ints | None = None) -> list[Finding]:
     """Return the pairs of buildings that stand closer than the table allows.
 
     Parameters
@@ -95,7 +95,7 @@ def find(ground: Ground, rules: Rules, only: Ints | None = None) -> list[Finding
     return found + _unknown(ground, rules, body, one, other, apart, known, asked)
 
 
-def neighbours(ground: Ground, rules: Rules, row: int) -> list[tuple[int, float, str]]:
+def neighbours(ground: CitySnapshot, rules: Rules, row: int) -> list[tuple[int, float, str]]:
     """Return the buildings for which the table has a say about a building, the nearest first.
 
     Returns
@@ -113,7 +113,7 @@ def neighbours(ground: Ground, rules: Rules, row: int) -> list[tuple[int, float,
 
 
 def proof(
-    ground: Ground, rules: Rules, one: int, other: int, apart: float, required: float
+    ground: CitySnapshot, rules: Rules, one: int, other: int, apart: float, required: float
 ) -> str | None:
     """Return what would settle a pair that stands too close, None where nothing can."""
     return _proof(rules, bodies(ground), one, other, apart, required)
@@ -132,7 +132,7 @@ _TABLE = {
 }
 
 
-def _pairs(ground: Ground, farthest: float, only: Ints | None) -> tuple[Ints, Ints]:
+def _pairs(ground: CitySnapshot, farthest: float, only: Ints | None) -> tuple[Ints, Ints]:
     """Return pairs of rows of buildings within a distance, each pair once, the lower row first."""
     walls = ground.walls if only is None else ground.walls[only]
     one, other = ground.wall_tree.query(walls, predicate="dwithin", distance=farthest)
@@ -160,7 +160,7 @@ def _kinds(body: Bodies, rows: Ints) -> NDArray[np.object_]:
 
 
 def _finding(
-    ground: Ground,
+    ground: CitySnapshot,
     rules: Rules,
     body: Bodies,
     pair: tuple[int, int],
@@ -211,7 +211,7 @@ def _proof(
     protected, 3.5 m (4 m by high-rises). Notes 2 and 3: a fire wall, no distance at all. Above
     100 m nothing is reduced (5.2.6).
     """
-    first, second = (_known(float(body.height[row])) for row in (one, other))
+    first, second = (_float_or_zero(float(body.height[row])) for row in (one, other))
     if max(first, second) > rules.figure("separation_no_reduction"):
         return None
     highs = bool(body.high[one] or body.high[other])
@@ -251,13 +251,13 @@ _AS_HIGH_M = 0.5
 """Heights on record that differ by less count as the same."""
 
 
-def _known(value: float) -> float:
+def _float_or_zero(value: float) -> float:
     """Return a figure, nought where it is not on record."""
     return 0.0 if value != value else value
 
 
 def _unknown(
-    ground: Ground,
+    ground: CitySnapshot,
     rules: Rules,
     body: Bodies,
     one: Ints,

@@ -199,7 +199,7 @@ def _nearest(parts: Sectors, flow: csr_array, used: csr_array, sector: int) -> I
     return np.flatnonzero(~reaching[enter] & reaching[leave])
 
 
-def supplied(parts: Sectors, shut: Ints) -> Bools:
+def find_supplied_sectors(parts: Sectors, shut: Ints) -> Bools:
     """Return which sectors a source supplies with some valves closed.
 
     Parameters
@@ -216,10 +216,10 @@ def supplied(parts: Sectors, shut: Ints) -> Bools:
     return reached[: parts.count]
 
 
-def lost(parts: Sectors, sector: int, shut: Ints) -> Bools:
+def find_lost_segments(parts: Sectors, sector: int, shut: Ints) -> Bools:
     """Return which segments lose supply: the broken sector and what was only fed through it."""
-    before = supplied(parts, np.empty(0, dtype=np.int64))
-    after = supplied(parts, shut)
+    before = find_supplied_sectors(parts, np.empty(0, dtype=np.int64))
+    after = find_supplied_sectors(parts, shut)
     gone = before & ~after
     gone[sector] = True
     return gone[parts.sector]

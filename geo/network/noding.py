@@ -73,7 +73,7 @@ def node(lines: Geometries, raised: Bools, reach: Floats) -> Noded:
     pieces, parent = _pieces(own, cuts)
     pieces = np.concatenate([pieces, links])
     parent = np.concatenate([parent, carried])
-    xy, ends = _joined(pieces)
+    xy, ends = _merge_end_points(pieces)
     loop = (ends[:, 0] == ends[:, 1]) & (shapely.length(pieces) <= SAME_M)
     dropped = np.flatnonzero(~has_length)
     kept_links = int((~loop[len(loop) - len(links) :]).sum()) if len(links) else 0
@@ -186,7 +186,7 @@ def _part(points: Floats, low: float, high: float) -> Floats:
     return np.concatenate([[ends[0]], points[inner], [ends[1]]])
 
 
-def _joined(pieces: Geometries) -> tuple[Floats, Ints]:
+def _merge_end_points(pieces: Geometries) -> tuple[Floats, Ints]:
     """Return the nodes at the ends of pieces, points as good as equal taken as one."""
     count = len(pieces)
     points = np.concatenate(

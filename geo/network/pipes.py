@@ -16,8 +16,8 @@ from scipy.spatial import cKDTree
 from sqlalchemy import Connection, func, select
 
 from geo import crs as systems
+from geo.db.layer_frames import read_frame, read_table, wkb
 from geo.errors import InputError
-from geo.layers import read_frame, read_table, wkb
 from geo.model import STORAGE_SRID, PipeNode, PipeSegment
 from geo.model.pipe import Network
 from geo.network.noding import Bools, Floats, Geometries, Ints
@@ -214,11 +214,11 @@ def build(
     places = shapely.get_coordinates(
         np.concatenate([shapely.get_point(lines, 0), shapely.get_point(lines, -1)])
     )
-    xy, flat = _joined(xy, flat.astype(np.int64), places)
+    xy, flat = _join_ends_to_nodes(xy, flat.astype(np.int64), places)
     return PipeGraph(network, crs, nodes, segments, xy, flat.reshape(2, -1).T.copy())
 
 
-def _joined(xy: Floats, flat: Ints, places: Floats) -> tuple[Floats, Ints]:
+def _join_ends_to_nodes(xy: Floats, flat: Ints, places: Floats) -> tuple[Floats, Ints]:
     """Return nodes and ends, ends that name no node joined to what is at their place."""
     nameless = np.flatnonzero(flat < 0)
     if not len(nameless):

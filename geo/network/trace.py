@@ -8,7 +8,7 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import breadth_first_order
 
-from geo.network import paths
+from geo.network import routing
 from geo.network.noding import Bools, Floats, Ints
 from geo.network.pipes import GRAVITY, PipeGraph
 from geo.network.roads import matrix
@@ -68,13 +68,13 @@ def trace(graph: PipeGraph, start: Ints, direction: Direction) -> Traced:
         costs = _costs(graph, np.empty(0, dtype=np.int64))
         if direction is Direction.UPSTREAM:
             costs = csr_array(costs.T)
-        return _within(graph, _reached(costs, start))
+        return _within(graph, _find_reachable(costs, start))
     if direction is Direction.UPSTREAM:
         return _way_from_source(graph, start)
     return _depending(graph, start)
 
 
-def _reached(costs: csr_array, start: Ints) -> Bools:
+def _find_reachable(costs: csr_array, start: Ints) -> Bools:
     found = np.zeros(costs.shape[0], dtype=bool)
     for node in start:
         found[breadth_first_order(costs, node, return_predecessors=False)] = True
@@ -83,7 +83,7 @@ def _reached(costs: csr_array, start: Ints) -> Bools:
 
 def _either_way(graph: PipeGraph, start: Ints) -> Bools:
     ends, metres = arcs(graph)
-    return _reached(matrix(len(graph.xy), ends, metres), start)
+    return _find_reachable(matrix(len(graph.xy), ends, metres), start)
 
 
 def _within(graph: PipeGraph, nodes: Bools) -> Traced:
@@ -94,11 +94,11 @@ def _within(graph: PipeGraph, nodes: Bools) -> Traced:
 
 def _way_from_source(graph: PipeGraph, start: Ints) -> Traced:
     costs = _costs(graph, np.empty(0, dtype=np.int64))
-    metres, before, _ = paths.from_nearest(costs, np.flatnonzero(graph.source))
+    metres, before, _ = routing.from_nearest(costs, np.flatnonzero(graph.source))
     node = int(start[np.argmin(metres[start])])
     if not np.isfinite(metres[node]):
         return Traced(np.empty(0, dtype=np.int64), np.array([node]))
-    nodes = paths.nodes_back(before, node)
+    nodes = routing.nodes_back(before, node)
     held = np.zeros(len(graph.xy), dtype=bool)
     held[nodes] = True
     step = {frozenset(pair) for pair in pairwise(nodes)}
@@ -110,9 +110,9 @@ def _way_from_source(graph: PipeGraph, start: Ints) -> Traced:
 def _depending(graph: PipeGraph, start: Ints) -> Traced:
     sources = np.flatnonzero(graph.source)
     nothing = np.empty(0, dtype=np.int64)
-    before = np.isfinite(paths.from_nearest(_costs(graph, nothing), sources)[0])
+    before = np.isfinite(routing.from_nearest(_costs(graph, nothing), sources)[0])
     rest = np.setdiff1d(sources, start)
-    after = np.isfinite(paths.from_nearest(_costs(graph, start), rest)[0])
+    after = np.isfinite(routing.from_nearest(_costs(graph, start), rest)[0])
     dry = before & ~after
     dry[start] = True
     inside = dry[graph.ends].all(axis=1)

@@ -1,6 +1,6 @@
 """Drawing grids: cells -> graph -> search -> plan -> score.
 
-The whole way, from a community's layers to polygons with codes, is :func:`geo.partition.plan.draw`.
+The whole way, from a community's layers to polygons with codes, is :func:`geo.partition.draw.draw`.
 People with a graph of their own need neither database nor geometry:
 
 - :func:`graph_from_arrays` makes a :class:`Graph` of households, edges, lengths and kinds;
@@ -12,21 +12,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from geo.partition.arrays import graph_from_arrays
-    from geo.partition.barriers import Kind
-    from geo.partition.bound import Proof, prove
-    from geo.partition.chain import Before
-    from geo.partition.graph import Graph
-    from geo.partition.objective import Cost, Limits, Weights, cost
-    from geo.partition.search import Effort, search_parts
+    from geo.partition.cells.barriers import Kind
+    from geo.partition.cells.graph import Graph
+    from geo.partition.cells.graph_arrays import graph_from_arrays
+    from geo.partition.proof.lower_bound import Proof, prove
+    from geo.partition.scoring.objective import Cost, Limits, Weights, cost
+    from geo.partition.search.chains import PreviousLabels
+    from geo.partition.search.strategy import Effort, search_parts
 
 __all__ = [
-    "Before",
     "Cost",
     "Effort",
     "Graph",
     "Kind",
     "Limits",
+    "PreviousLabels",
     "Proof",
     "Weights",
     "cost",
@@ -36,18 +36,18 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Before": "chain",
-    "Cost": "objective",
-    "Effort": "search",
-    "Graph": "graph",
-    "Kind": "barriers",
-    "Limits": "objective",
-    "Proof": "bound",
-    "Weights": "objective",
-    "cost": "objective",
-    "graph_from_arrays": "arrays",
-    "prove": "bound",
-    "search_parts": "search",
+    "PreviousLabels": "search.chains",
+    "Cost": "scoring.objective",
+    "Effort": "search.strategy",
+    "Graph": "cells.graph",
+    "Kind": "cells.barriers",
+    "Limits": "scoring.objective",
+    "Proof": "proof.lower_bound",
+    "Weights": "scoring.objective",
+    "cost": "scoring.objective",
+    "graph_from_arrays": "cells.graph_arrays",
+    "prove": "proof.lower_bound",
+    "search_parts": "search.strategy",
 }
 
 

@@ -9,8 +9,8 @@ import shapely
 from numpy.typing import NDArray
 
 from geo.errors import InputError
-from geo.partition.barriers import ROAD_KIND, Barriers, Kind
-from geo.partition.coverage import Mask, Polygons
+from geo.geometry.shared_borders import Mask, Polygons
+from geo.partition.cells.barriers import ROAD_KIND, Barriers, Kind
 
 SURFACES = {"river", "canal", "lake", "sea"}
 STREAMS = {"river", "canal"}
@@ -77,7 +77,7 @@ def barriers_of(community: Community, walls: Polygons | None = None) -> Barriers
     wet = shapely.union_all(surfaces)
     roads, road_kinds = _roads(community.roads)
     rails = community.railways.geometry.to_numpy()[_above_ground(community.railways)]
-    walled = _walled(community.compounds)
+    walled = _compounds_with_walls(community.compounds)
     walled = walled if walls is None else np.append(walled, walls)
     groups = [
         (_outside(roads, wet), road_kinds),
@@ -115,7 +115,7 @@ def _above_ground(ways: gpd.GeoDataFrame) -> Mask:
     return above
 
 
-def _walled(compounds: gpd.GeoDataFrame) -> Polygons:
+def _compounds_with_walls(compounds: gpd.GeoDataFrame) -> Polygons:
     """Return the compounds with a wall: all that are not known to have none."""
     gated = compounds["gated"].fillna(True).to_numpy(dtype=bool)
     walled: Polygons = compounds.geometry.to_numpy()[gated]

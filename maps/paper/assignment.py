@@ -16,9 +16,9 @@ from geo.errors import InputError
 from geo.messages import Language, text
 from geo.model import Building, BuildingUnit, Grid, GridMember
 from geo.spreadsheet import is_formula
-from maps.page import serial
+from maps.atlas.page import serial
 from maps.paper.book import one_entry
-from maps.paper.sheets import edition
+from maps.paper.map_sheets import edition
 
 COLUMNS = {
     "grid": 8,

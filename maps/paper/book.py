@@ -16,16 +16,16 @@ from geo import crs as systems
 from geo.errors import NotFoundError
 from geo.messages import Language, catalogue, text
 from geo.progress import Progress, silent
+from maps.atlas.page import TOUCHING_DEGREES
+from maps.atlas.sheet import Entry, contents
 from maps.attribution import attributions
 from maps.colours import colour, neighbours
-from maps.page import TOUCHING_DEGREES
-from maps.paper import drawing
+from maps.paper import svg_map
 from maps.paper.document import compile_pdf
-from maps.paper.drawing import Canvas
-from maps.paper.layout import MARGIN_MM, TITLE_MM, Layout, Paper
-from maps.paper.lettering import Lettering, Letters
-from maps.paper.sheets import Folio, add_community, lay
-from maps.sheet import Entry, contents
+from maps.paper.labels import Label, LabelPlacer
+from maps.paper.map_sheets import Folio, add_community, lay
+from maps.paper.page_layout import MARGIN_MM, TITLE_MM, Layout, Paper
+from maps.paper.svg_map import Canvas
 
 
 @dataclass(frozen=True)
@@ -187,7 +187,7 @@ def _overview(entries: Sequence[Entry], folio: Folio, paper: Paper) -> dict[str,
     x, y = (west + east - wide) / 2, (south + north - high) / 2
     canvas = Canvas((x, y, x + wide, y + high), scale)
     fills = colour(len(lands), neighbours(lands, TOUCHING_DEGREES * 1e5)).tolist()
-    svg = drawing.draw_overview(lands, canvas, fills)
+    svg = svg_map.draw_overview(lands, canvas, fills)
     return {
         "map": folio.add_picture("overview.svg", svg),
         "paper": sides,
@@ -207,13 +207,13 @@ def _lean(system: pyproj.CRS, lands: gpd.GeoSeries) -> float:
 
 def _names(entries: Sequence[Entry], lands: Any, canvas: Canvas) -> list[dict[str, Any]]:
     """Return the names of communities, smaller where they would meet."""
-    made = Lettering(canvas.size)
+    made = LabelPlacer(canvas.size)
     for entry, land in zip(entries, lands, strict=True):
         circle = shapely.maximum_inscribed_circle(canvas.to_paper(land), tolerance=0.5)
         x, y = shapely.get_coordinates(circle)[0].tolist()
         shifts = (0.0, 4.0, -4.0, 8.0, -8.0)
         made.place(
-            Letters("plain", entry.name, x, y + shift, size)
+            Label("plain", entry.name, x, y + shift, size)
             for size in (10.0, 8.0, 6.5)
             for shift in shifts
         )

@@ -12,16 +12,16 @@ from sqlalchemy import Connection
 from geo import clock
 from geo.errors import NotFoundError
 from geo.messages import Language, text
-from maps.page import serial
-from maps.paper import drawing
+from maps.atlas.page import serial
+from maps.atlas.sheet import Entry
+from maps.paper import svg_map
 from maps.paper.book import one_entry, words
 from maps.paper.document import compile_pdf
-from maps.paper.drawing import Canvas
-from maps.paper.layout import PAPERS
-from maps.paper.lettering import letter
-from maps.paper.sheets import Folio, Laid, around, as_words, convergence, edition, lay
+from maps.paper.labels import letter
+from maps.paper.map_sheets import Folio, Laid, around, as_words, convergence, edition, lay
+from maps.paper.page_layout import PAPERS
 from maps.paper.staff import Staff, read_staff
-from maps.sheet import Entry
+from maps.paper.svg_map import Canvas
 
 BOARD_MM = (165.0, 159.0)
 """The map on a notice board, which is set twice as large: letters are read from afar."""
@@ -56,7 +56,7 @@ def notice_boards(
     """
     entry = one_entry(connection, community)
     laid = lay(connection, entry, PAPERS["A2"])
-    shown = {row.code: _shown(row.geom) for row in laid.sheet.grids.itertuples()}
+    shown = {row.code: _board_extent(row.geom) for row in laid.sheet.grids.itertuples()}
     ground = shapely.union_all([shapely.box(*box) for box, _ in shown.values()])
     laid = around(connection, entry, laid, ground)
     folio = Folio([], {})
@@ -66,7 +66,7 @@ def notice_boards(
             folio.pages.append(page | board)
     if not folio.pages:
         raise NotFoundError("no_such_grid", grid=grid)
-    return _compiled("notice", folio, entry, lang)
+    return _compile_template("notice", folio, entry, lang)
 
 
 def contact_cards(
@@ -83,10 +83,10 @@ def contact_cards(
     laid = lay(connection, entry, PAPERS["A3"])
     folio = Folio([], {})
     folio.pages += _people(connection, entry, laid, folio, site, lang)
-    return _compiled("cards", folio, entry, lang)
+    return _compile_template("cards", folio, entry, lang)
 
 
-def _compiled(template: str, folio: Folio, entry: Entry, lang: Language) -> bytes:
+def _compile_template(template: str, folio: Folio, entry: Entry, lang: Language) -> bytes:
     title = text(f"paper.{template}_title", lang=lang, community=entry.name)
     data = {"lang": lang, "title": title, "words": words(lang), "pages": folio.pages}
     return compile_pdf(template, data, folio.pictures, entry.dated)
@@ -141,7 +141,7 @@ def _qr(address: str, code: str, folio: Folio) -> str:
 Box = tuple[float, float, float, float]
 
 
-def _shown(area: shapely.Geometry) -> tuple[Box, int]:
+def _board_extent(area: shapely.Geometry) -> tuple[Box, int]:
     """Return what the board of a grid shows, in metres, and its scale: the most detailed one."""
     west, south, east, north = shapely.bounds(area).tolist()
     wide, high = (side * BOARD_ENLARGED for side in BOARD_MM)
@@ -158,7 +158,7 @@ def _board(
     """Return the map of a board."""
     box, scale = shown
     canvas = Canvas(box, scale * BOARD_ENLARGED)
-    svg = drawing.draw(laid.sheet, canvas, laid.colours, chosen=code)
+    svg = svg_map.draw(laid.sheet, canvas, laid.colours, chosen=code)
     return {
         "map": folio.add_picture(f"board-{code}.svg", svg),
         "frame": BOARD_MM,

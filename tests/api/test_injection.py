@@ -9,11 +9,11 @@ import pytest
 from sqlalchemy import Text, cast, select
 from sqlalchemy import text as sql
 
-from api.app import Guarded
+from api.app import SecurityHeadersMiddleware
 from geo.model import Base
 from geo.settings import settings
 from tests import town as t
-from tests.api.test_people import picture
+from tests.api.public.test_people import picture
 from tests.api.test_resilience import connected, ended
 from tests.server import serving
 
@@ -131,7 +131,7 @@ def test_header_that_would_break_into_two_stays_one():
         async def keep(message):
             messages.append(message)
 
-        await Guarded(careless)({"type": "http"}, None, keep)
+        await SecurityHeadersMiddleware(careless)({"type": "http"}, None, keep)
         return dict(messages[0]["headers"])
 
     assert asyncio.run(sent())[b"x-name"] == b"aX-Evil: 1"

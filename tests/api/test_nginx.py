@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from tests import town as t
-from tests.api.test_jobs import LIMITS, followed
-from tests.api.test_tiles import tile_of
+from tests.api.plans.test_jobs import LIMITS, followed
+from tests.api.tiles.test_tiles import tile_of
 
 ROOT = Path(__file__).parents[2]
 COLUMN, ROW = tile_of(300, 350, 15)

@@ -1,7 +1,7 @@
 """Who may what over HTTP: every role on every endpoint, layer, tile, export and filter.
 
-What is expected comes from the table of rules (:mod:`geo.access`); the same is tried straight in
-SQL in ``tests/geo/test_access.py``.
+What is expected comes from the table of rules (:mod:`geo.db.security`); the same is tried straight
+in SQL in ``tests/geo/db/test_security.py``.
 """
 
 import httpx
@@ -9,14 +9,14 @@ import pyogrio
 import pytest
 from sqlalchemy import text
 
-from api.access import ACT_AS, Caller
-from api.layers import LAYERS, source_name
-from geo import accounts
-from geo.access import ROLES, RULES
+from api.core.caller import ACT_AS, Caller
+from api.core.public_layers import LAYERS, source_name
 from geo.codes import stem
+from geo.db import accounts
+from geo.db.security import ROLES, RULES
 from tests import town as t
 from tests.api.conftest import ACCOUNTS, PASSWORD, bearer
-from tests.api.test_tiles import tile_of
+from tests.api.tiles.test_tiles import tile_of
 
 SIGNED_IN = tuple(ACCOUNTS)
 GRID, PLAN, PLACE = f"{t.NORTH_GATE}001", 999_999, "15/26587/13316"

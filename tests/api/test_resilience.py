@@ -17,15 +17,15 @@ import httpx
 import pytest
 from sqlalchemy import create_engine, text
 
-from api import protocol
-from etl.imports import Request, import_file
-from geo import cluster
+from api.core import protocol
+from etl.pipeline.run import Request, import_file
+from geo.db import local_server
 from geo.settings import Settings
 from tests import accounts
 from tests import town as t
 from tests.api.conftest import bearer
-from tests.api.test_jobs import LIMITS, until
-from tests.api.test_tiles import tile_of
+from tests.api.plans.test_jobs import LIMITS, until
+from tests.api.tiles.test_tiles import tile_of
 from tests.conftest import fresh_database, make_cluster
 from tests.etl.delivery import houses, mapping, write
 from tests.server import serving
@@ -56,7 +56,7 @@ def own(tmp_path_factory):
                 yield home, address
             engine.dispose()
     finally:
-        cluster.stop(home)
+        local_server.stop(home)
 
 
 def test_restarted_database_is_503_for_a_while_and_never_a_wrong_answer(own):
@@ -78,9 +78,9 @@ def test_restarted_database_is_503_for_a_while_and_never_a_wrong_answer(own):
     for thread in threads:
         thread.start()
     time.sleep(0.5)
-    cluster.stop(home)
+    local_server.stop(home)
     time.sleep(1)
-    cluster.ensure(home)
+    local_server.ensure(home)
     back = time.monotonic()
     time.sleep(6)
     over.set()
@@ -133,7 +133,7 @@ def status(url, **more):
 
 def test_served_database_that_is_killed_comes_back_by_itself(own):
     home, _ = own
-    pid_file = cluster.directory(home) / "postmaster.pid"
+    pid_file = local_server.directory(home) / "postmaster.pid"
 
     def process():
         return int(pid_file.read_text().split()[0]) if pid_file.exists() else None
@@ -146,11 +146,11 @@ def test_served_database_that_is_killed_comes_back_by_itself(own):
             wait_until(lambda killed=killed: process() not in {None, killed}, 60)
             for path in ("/ready", "/regions", "/tiles/15/0/0"):
                 wait_until(lambda path=path: status(address + path) < 300, 60)
-        cluster.stop(home)
+        local_server.stop(home)
         time.sleep(3)
-        assert not cluster.is_running(home)
+        assert not local_server.is_running(home)
         assert status(f"{address}/regions") == 503
-        cluster.ensure(home)
+        local_server.ensure(home)
         wait_until(lambda: status(f"{address}/regions") == 200, 60)
 
 
@@ -271,7 +271,7 @@ def lengthy(own):
         "INSERT INTO compound (code, name, geom) SELECT 'long', repeat('长', :long), geom "
         "FROM region WHERE level = 'community' LIMIT 1"
     )
-    engine = create_engine(cluster.url(home, _database(home)), connect_args=OWNER)
+    engine = create_engine(local_server.url(home, _database(home)), connect_args=OWNER)
     with engine.begin() as connection:
         connection.execute(text("ALTER TABLE compound DISABLE TRIGGER ALL"))
         connection.execute(text("DROP INDEX ix_compound_signs"))
@@ -286,7 +286,7 @@ OWNER = {"options": "-c gridatlas.owner=on"}
 
 
 def _database(home):
-    server = create_engine(cluster.url(home, "postgres"))
+    server = create_engine(local_server.url(home, "postgres"))
     with server.connect() as connection:
         names = text("SELECT datname FROM pg_database WHERE starts_with(datname, 'test_')")
         found = connection.execute(names).scalar_one()

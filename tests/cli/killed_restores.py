@@ -17,7 +17,9 @@ from pathlib import Path
 
 from sqlalchemy import Engine, NullPool, create_engine, text
 
-from geo import archive, cluster, db
+from geo import db
+from geo.db import backup as db_backup
+from geo.db import local_server
 from geo.model import Base
 from geo.model.history import HISTORY  # noqa: F401  (its tables belong to the metadata)
 from tests import town
@@ -89,26 +91,26 @@ def ended_well(child: int) -> bool:
 
 def kill_server(home: Path) -> None:
     """Kill all processes of a home's server at once, and start it again."""
-    data = cluster.directory(home).resolve()
+    data = local_server.directory(home).resolve()
     postmaster = int((data / "postmaster.pid").read_text().split("\n", 1)[0])
     children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
     for process in (postmaster, *map(int, children)):
         with suppress(ProcessLookupError):
             os.kill(process, signal.SIGKILL)
-    cluster.ensure(home)
+    local_server.ensure(home)
 
 
 def main(
     url: str, folder: Path, kills: int, size: int = 500, home: Path | None = None
 ) -> dict[str, object]:
     os.environ["DATABASE_URL"] = url
-    db.forget()
+    db.reset_engine()
     engine, file = engine_of(url), folder / "city.backup"
     db.upgrade(engine)
     town.build(engine)
     with engine.begin() as connection:
         connection.execute(text(FILL), {"size": size})
-    if not ended_well(start_child(lambda: archive.backup(file))):
+    if not ended_well(start_child(lambda: db_backup.backup(file))):
         raise RuntimeError("the backup failed")
     backed_up = contents(engine)
 
@@ -119,7 +121,7 @@ def main(
         return contents(engine)
 
     def restore() -> None:
-        archive.restore(file, replace=True)
+        db_backup.restore(file, replace=True)
 
     live = change()
     began = time.monotonic()

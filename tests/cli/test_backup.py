@@ -14,7 +14,9 @@ import httpx
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
-from geo import archive, cluster, db
+from geo import db
+from geo.db import backup as db_backup
+from geo.db import local_server
 from geo.errors import ConflictError, GridatlasError, InputError
 from geo.locks import Lock
 from tests import town as t
@@ -40,7 +42,7 @@ def gridatlas(*words, url):
 def empty(home):
     name = f"restored_{os.getpid()}"
     on_server(home, f'CREATE DATABASE "{name}"')
-    yield cluster.url(home, name)
+    yield local_server.url(home, name)
     on_server(home, f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
@@ -49,7 +51,7 @@ def city(database, tmp_path):
     """Return a backup; the database has other rows since."""
     t.build(database)
     file = tmp_path / "city.backup"
-    archive.backup(file)
+    db_backup.backup(file)
     with database.begin() as connection:
         connection.execute(text("UPDATE building SET name = 'since'"))
     return file
@@ -122,7 +124,7 @@ def foreign(home):
     """Return the URL of a database of something else."""
     name = f"foreign_{os.getpid()}"
     on_server(home, f'CREATE DATABASE "{name}"')
-    url = cluster.url(home, name)
+    url = local_server.url(home, name)
     other = create_engine(url)
     with other.begin() as connection:
         connection.execute(text("CREATE TABLE region AS SELECT 1 AS code"))
@@ -169,7 +171,7 @@ def test_damaged_or_foreign_archive_changes_nothing(database, city, foreign):
         bad = city.with_name("bad")
         bad.write_bytes(content)
         try:
-            archive.restore(bad, replace=True)
+            db_backup.restore(bad, replace=True)
             wrong.append(f"{kind}: restored")
         except GridatlasError as error:
             if "Nothing was changed" not in error.message("en"):
@@ -217,11 +219,11 @@ def test_backup_of_older_tables_is_brought_to_the_newest(database, city):
         manifest["tables"] = tables
 
     older.write_bytes(rewritten(city, forget_passed_rows))
-    archive.restore(city, replace=True)
+    db_backup.restore(city, replace=True)
     expected = contents(database)
     with database.begin() as connection:
         connection.execute(text("UPDATE building SET name = 'since'"))
-    archive.restore(older, replace=True)
+    db_backup.restore(older, replace=True)
     assert db.is_current(database)
     assert contents(database) == expected
 
@@ -237,19 +239,19 @@ def test_restore_waits_for_no_import_but_says_who_works(database, city):
         )
         working.commit()
         with pytest.raises(ConflictError, match="night"):
-            archive.restore(city, replace=True)
+            db_backup.restore(city, replace=True)
         assert contents(database) == before
         working.execute(text("SELECT pg_advisory_unlock_all()"))
-    archive.restore(city, replace=True)
+    db_backup.restore(city, replace=True)
 
 
 def test_restore_gives_up_on_tables_that_are_not_let_go(database, city, monkeypatch):
-    monkeypatch.setattr(archive, "LOCK_TIMEOUT_S", 0)
+    monkeypatch.setattr(db_backup, "LOCK_TIMEOUT_S", 0)
     before = contents(database)
     with database.connect() as reader:
         reader.execute(text("SELECT count(*) FROM road"))
         with pytest.raises(ConflictError):
-            archive.restore(city, replace=True)
+            db_backup.restore(city, replace=True)
     assert contents(database) == before
 
 
@@ -261,7 +263,7 @@ def test_api_answers_from_what_was_restored(database, city):
         changes = text("SELECT changes FROM layer_change WHERE layer = 'region'")
         with database.connect() as connection:
             before = connection.scalar(changes)
-        archive.restore(city, replace=True)
+        db_backup.restore(city, replace=True)
         answer = client.get("/regions")
         assert answer.status_code == 200
         assert "since" not in answer.text
@@ -283,7 +285,7 @@ def test_numbers_given_since_the_backup_are_not_given_again(database, city):
     )
     with database.begin() as connection:
         last = max(connection.scalar(insert) for _ in range(3))
-    archive.restore(city, replace=True)
+    db_backup.restore(city, replace=True)
     with database.begin() as connection:
         assert connection.scalar(insert) > last
 
@@ -295,7 +297,7 @@ def test_refused_restore_sets_no_sequence_back(database, city):
     bad = city.with_name("bad")
     bad.write_bytes(rewritten(city, lambda m: m["tables"][-1].update(rows=10**6)))
     with pytest.raises(InputError):
-        archive.restore(bad, replace=True)
+        db_backup.restore(bad, replace=True)
     with database.connect() as connection:
         assert connection.execute(numbers).all() == before
 
@@ -304,8 +306,8 @@ def test_run_that_waited_for_approval_is_closed_with_its_reason(database, tmp_pa
     run = "INSERT INTO import_run (layer, source, status) VALUES ('road', 'x', 'held')"
     with database.begin() as connection:
         connection.execute(text(run))
-    archive.backup(tmp_path / "city.backup")
-    archive.restore(tmp_path / "city.backup", replace=True)
+    db_backup.backup(tmp_path / "city.backup")
+    db_backup.restore(tmp_path / "city.backup", replace=True)
     with database.connect() as connection:
         status, report = connection.execute(text("SELECT status, report FROM import_run")).one()
     assert status == "failed"

@@ -11,8 +11,8 @@ import pytest
 import typer
 
 from cli.draw import finish
-from etl.sample.layout import SAMPLES
-from geo.partition.batch import Drawn
+from etl.sample.street_plan import SAMPLES
+from geo.plans.batch import DrawResult
 
 ROOT = SAMPLES.parents[1]
 MONACO = SAMPLES / "monaco.osm.pbf"
@@ -110,7 +110,7 @@ def test_mistake_is_told_in_chinese(place):
 
 
 def test_community_that_could_not_be_drawn_is_told_by_the_exit_code(capsys):
-    lost = Drawn("420606007001", "n", None, {}, refused="a worker died", failed=True)
+    lost = DrawResult("420606007001", "n", None, {}, refused="a worker died", failed=True)
     with pytest.raises(typer.Exit) as ended:
         finish([lost], None)
     assert ended.value.exit_code == 1

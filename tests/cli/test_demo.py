@@ -14,7 +14,7 @@ import httpx
 import pypdfium2
 import pytest
 
-from geo import cluster
+from geo.db import local_server
 
 ROOT = Path(__file__).parents[2]
 LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-bench.lock")
@@ -31,7 +31,7 @@ def fresh(tmp_path_factory):
     for lock in LOCKS:
         (home / f"{lock}.installed").write_bytes((ROOT / lock).read_bytes())
     yield home
-    cluster.stop(home)
+    local_server.stop(home)
 
 
 @contextmanager

@@ -13,7 +13,8 @@ import httpx
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
-from geo import access, cluster, db
+from geo import db
+from geo.db import local_server, security
 from geo.errors import SetupError
 from tests import town as t
 from tests.cli import killed_restores
@@ -28,8 +29,8 @@ KILLS = 4
 def server():
     """Return the home of a cluster on which an administrator ran the documented grants."""
     home = new_home()
-    cluster.ensure(home)
-    admin = make_url(cluster.url(home, "postgres"))
+    local_server.ensure(home)
+    admin = make_url(local_server.url(home, "postgres"))
     psql = ("psql", "-q", "-d", "postgres", "-h", admin.query["host"], "-U", admin.username)
     subprocess.run([*psql, "-v", "owner=city", "-v", "database=city", "-f", GRANTS], check=True)
     yield home
@@ -43,12 +44,12 @@ def new_home():
 
 
 def remove(home):
-    cluster.stop(home)
+    local_server.stop(home)
     shutil.rmtree(home)
 
 
 def url_of(server, user="city", database="city"):
-    url = make_url(cluster.url(server, database)).set(username=user)
+    url = make_url(local_server.url(server, database)).set(username=user)
     return url.render_as_string(hide_password=False)
 
 
@@ -57,9 +58,9 @@ def owner(server, monkeypatch):
     """Return the URL of the owner's database; the installation's settings point at it."""
     monkeypatch.setenv("DATABASE_URL", url_of(server))
     monkeypatch.setenv("GRIDATLAS_HOME", os.fspath(server))
-    db.forget()
+    db.reset_engine()
     yield url_of(server)
-    db.forget()
+    db.reset_engine()
 
 
 def gridatlas(*words, url):
@@ -85,8 +86,8 @@ def test_owner_with_the_documented_grants_lacks_nothing_and_backs_up_and_restore
     seen = json.loads(report.stdout)
     assert seen["lost"] == []
     assert seen["server_kills"] == KILLS // 2
-    with db.engine().connect() as connection:
-        assert access.missing_owner_rights(connection) == []
+    with db.get_engine().connect() as connection:
+        assert security.missing_owner_rights(connection) == []
         assert not connection.scalar(
             text("SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = current_user")
         )
@@ -95,11 +96,11 @@ def test_owner_with_the_documented_grants_lacks_nothing_and_backs_up_and_restore
 
 def test_api_answers_from_the_owners_database(owner):
     db.upgrade()
-    with db.engine().begin() as connection:
+    with db.get_engine().begin() as connection:
         if not connection.scalar(text("SELECT count(*) FROM region")):
             connection.commit()
-            t.build(db.engine())
-    with serving(db.engine()) as address:
+            t.build(db.get_engine())
+    with serving(db.get_engine()) as address:
         answer = httpx.get(f"{address}/regions")
     assert answer.status_code == 200
     assert t.NORTH_GATE in answer.text
@@ -112,7 +113,7 @@ def test_each_missing_right_is_a_line_with_the_statement_that_grants_it(server):
     assert refused.returncode == 1
     lines = refused.stderr.strip().splitlines()
     assert len(lines) == 1 + 4  # extensions, database, schema, publisher
-    administrator = create_engine(cluster.url(server, "bare"), isolation_level="AUTOCOMMIT")
+    administrator = create_engine(local_server.url(server, "bare"), isolation_level="AUTOCOMMIT")
     with administrator.connect() as connection:
         for line in lines[1:]:
             for statement in line.split(": ", 1)[1].split("; "):
@@ -143,15 +144,17 @@ def test_missing_roles_and_foreign_tables_are_named(home, database):
 def test_owner_who_may_make_roles_needs_no_roles_made():
     """On a cluster without our roles: they are made by the first migration."""
     home = new_home()
-    cluster.ensure(home)
+    local_server.ensure(home)
     try:
         on_server(home, "CREATE ROLE plain LOGIN")
         on_server(home, "CREATE ROLE maker LOGIN CREATEROLE")
         for name in ("plain", "maker"):
             on_server(home, f"CREATE DATABASE {name} OWNER {name}")
-            administrator = create_engine(cluster.url(home, name), isolation_level="AUTOCOMMIT")
+            administrator = create_engine(
+                local_server.url(home, name), isolation_level="AUTOCOMMIT"
+            )
             with administrator.connect() as connection:
-                for extension in access.EXTENSIONS:
+                for extension in security.EXTENSIONS:
                     connection.execute(text(f"CREATE EXTENSION {extension}"))
             administrator.dispose()
         refused = gridatlas("db", "upgrade", url=url_of(home, "plain", "plain"))

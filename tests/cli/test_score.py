@@ -10,10 +10,10 @@ from sqlalchemy import select
 from typer.testing import CliRunner
 
 from cli.main import application
-from etl.publish import publish
+from etl.pipeline.publish_frames import publish
 from etl.sample.city import SHIPPED, read_sample
+from geo.db.layer_frames import read_layer
 from geo.errors import GridatlasError
-from geo.layers import read_layer
 from geo.model import GridPlan
 
 COMMUNITY = "420606007004"

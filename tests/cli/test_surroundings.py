@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import application
-from geo import cluster
+from geo.db import local_server
 from geo.messages import catalogue
 from tests.etl.delivery import houses, rows, write
 
@@ -134,8 +134,8 @@ def test_file_that_the_system_refuses_is_one_line(database, tmp_path):
 
 COMPILE = """
 import numpy as np
-from geo.partition.bins import strongest_at
-from geo.partition.kernel import COMPILED
+from geo.geometry.point_bins import strongest_at
+from geo.partition.search.kernel import COMPILED
 import numba
 print(COMPILED["cache"], numba.config.CACHE_DIR)
 """
@@ -225,7 +225,7 @@ def test_home_with_a_chinese_name_works_in_a_locale_of_other_bytes(tmp_path_fact
         listed = gridatlas("runs", cwd=folder, **variables)
         assert listed.stdout.decode("gbk").strip() == catalogue("zh")["import.no_runs"]
     finally:
-        cluster.stop(home)
+        local_server.stop(home)
 
 
 @pytest.mark.locale

@@ -10,10 +10,10 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 from sqlalchemy import Engine
 
-from geo import plans
-from geo.partition.plan import draw
-from geo.partition.search import Effort
-from geo.partition.wishes import Wishes
+from geo.partition.constraints import Constraints
+from geo.partition.draw import draw
+from geo.partition.search.strategy import Effort
+from geo.plans import store
 from maps import build
 from tests import accounts
 from tests import town as little_town
@@ -58,7 +58,7 @@ def address(town: Engine) -> Iterator[str]:
         yield address
 
 
-QUICK = Wishes(effort=Effort(generations=1, moves_per_node=100))
+QUICK = Constraints(effort=Effort(generations=1, moves_per_node=100))
 AXE = (build.WEB / "node_modules" / "axe-core" / "axe.min.js").read_text
 CHECKED = """async () => (await axe.run(document, {resultTypes: ["violations"],
   runOnly: ["wcag2a", "wcag2aa", "wcag21aa"]})).violations
@@ -75,8 +75,8 @@ def desks(town: Engine, address: str) -> str:
             accounts.add(connection, role, role, scope=scope)
         accounts.add(connection, "second", "planner", scope=little_town.STREET)
         for community in (little_town.NORTH_GATE, little_town.DRUM_TOWER):
-            drawing = draw(plans.read_community(connection, community), QUICK)
-            plans.publish(connection, plans.store(connection, drawing, "planner"))
+            drawing = draw(store.read_community(connection, community), QUICK)
+            store.publish(connection, store.store(connection, drawing, "planner"))
     return address
 
 

@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import Engine
 
-from maps.atlas import write_atlas
+from maps.atlas.atlas import write_atlas
 from tests import town as t
 from tests.e2e.conftest import PHONE
 

@@ -5,7 +5,7 @@ import json
 import pytest
 from playwright.sync_api import expect
 
-from etl.imports import Request, import_file
+from etl.pipeline.run import Request, import_file
 from geo.settings import Settings
 from tests.e2e.conftest import PHONE, faults_of, signed_in
 from tests.etl.delivery import houses, mapping, write

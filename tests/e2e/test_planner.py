@@ -4,7 +4,7 @@ import pytest
 import shapely
 from playwright.sync_api import expect
 
-from geo.partition.objective import Weights
+from geo.partition.scoring.objective import Weights
 from tests import town as t
 from tests.e2e.conftest import PASSWORD, PHONE, faults_of, signed_in
 

@@ -8,7 +8,7 @@ import shapely
 from PIL import Image
 from sqlalchemy import insert, update
 
-from api import baking
+from api.tiles import tile_archive
 from geo import db
 from geo.model import GridManager, GridPlan
 from tests import town as t
@@ -274,7 +274,7 @@ def test_scanned_code_opens_the_card_of_its_grid(open_page, address, staffed):
 
 def test_baked_tiles_draw_the_same_map(open_page, address, town):
     engine = db.api_engine(db.api_url(town.url))
-    made = baking.bake(engine)
+    made = tile_archive.bake(engine)
     engine.dispose()
     page = open_page(f"{address}/?baked")
     asked = []

@@ -6,7 +6,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from geo import accounts
+from geo.db import accounts
 from tests.e2e.conftest import faults_of
 
 BUTTON = "统一身份认证登录"

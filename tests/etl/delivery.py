@@ -10,9 +10,9 @@ import pyogrio
 import shapely
 from sqlalchemy import Engine, text
 
-from etl.delivery import Outcome
-from etl.imports import Request, import_file
-from etl.mapping import Mapping, checked
+from etl.input.mapping import Mapping, validate_mapping
+from etl.pipeline.delivery import Outcome
+from etl.pipeline.run import Request, import_file
 from geo.settings import Settings
 
 WEST, SOUTH = 112.14, 32.04
@@ -62,7 +62,7 @@ def write(data: gpd.GeoDataFrame, path: Path, **options: Any) -> Path:
 
 
 def mapping(layer: str = "building", **values: Any) -> Mapping:
-    return checked({"layer": layer, **values}, "test.toml")
+    return validate_mapping({"layer": layer, **values}, "test.toml")
 
 
 def bring(

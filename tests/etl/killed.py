@@ -15,8 +15,9 @@ from pathlib import Path
 
 from sqlalchemy import Engine, NullPool, create_engine, event, text
 
-from etl import reading, runs
-from etl.mapping import Mapping
+from etl.input.mapping import Mapping
+from etl.pipeline import reading
+from etl.runs import run_records
 from tests.etl.delivery import bring, houses, mapping, write
 
 SIZE = 30
@@ -91,13 +92,13 @@ def dying_at(url: str, file: Path, moment: int, how: Mapping = HOW) -> Callable[
             die()
 
     def work() -> object:
-        timed = runs.Run.timed
+        timed = run_records.Run.timed
 
-        def marked(self: runs.Run, step: str) -> object:
+        def marked(self: run_records.Run, step: str) -> object:
             count()
             return _Marked(timed(self, step), count)
 
-        runs.Run.timed = marked  # type: ignore[method-assign, assignment]
+        run_records.Run.timed = marked  # type: ignore[method-assign, assignment]
         engine = engine_of(url)
         event.listen(engine, "commit", count)
         return bring(engine, how.layer, file, how)

@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import Engine, text
 
 from etl.export import write_layer
+from geo.db.layer_frames import NAMES, read_layer
 from geo.errors import InputError
-from geo.layers import NAMES, read_layer
 from tests import town
 
 pytestmark = pytest.mark.usefixtures("english")

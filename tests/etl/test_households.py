@@ -4,7 +4,7 @@ import geopandas as gpd
 import pytest
 import shapely
 
-from etl.households import estimated
+from etl.households import estimate_households
 from geo.settings import Settings
 
 
@@ -52,16 +52,16 @@ def house(width_m: float = 20, depth_m: float = 10, **columns) -> gpd.GeoDataFra
     ],
 )
 def test_households_are_footprint_times_storeys_over_floor_a_household(building, households):
-    found = estimated(building, Settings())
+    found = estimate_households(building, Settings())
     assert found["households"].tolist() == [households]
     assert found["households_source"].tolist() == ["estimated"]
 
 
 def test_known_figures_are_kept():
-    found = estimated(house(households=72, use="office"), Settings())
+    found = estimate_households(house(households=72, use="office"), Settings())
     assert found[["households", "households_source"]].to_numpy().tolist() == [[72, "survey"]]
 
 
 def test_floor_a_household_is_a_setting(monkeypatch):
     monkeypatch.setenv("GRIDATLAS_ESTIMATE_M2_PER_HOUSEHOLD", "50")
-    assert estimated(house(storeys_above=6), Settings())["households"].tolist() == [24]
+    assert estimate_households(house(storeys_above=6), Settings())["households"].tolist() == [24]

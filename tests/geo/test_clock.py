@@ -8,11 +8,12 @@ import pytest
 from sqlalchemy import create_engine, insert, make_url, select, text
 from typer.testing import CliRunner
 
-from api.access import ANYONE
-from api.pool import Pool
+from api.core.caller import ANYONE
+from api.core.connection_pool import Pool
 from cli.main import application
-from etl.report import write_report
-from geo import clock, cluster, db
+from etl.runs.report import write_report
+from geo import clock, db
+from geo.db import local_server
 from geo.errors import SetupError
 from geo.fire import reviews
 from geo.model import BuildingReview, ImportRun, LayerRevision
@@ -69,7 +70,7 @@ def zone_of(engine) -> str:
 
 
 def test_every_session_is_in_utc_whatever_the_servers_zone(abroad):
-    assert zone_of(db.engine()) == "UTC"
+    assert zone_of(db.get_engine()) == "UTC"
     assert zone_of(db.api_engine()) == "UTC"
     assert zone_of(create_engine(db.api_url())) == "UTC"
 
@@ -89,13 +90,13 @@ def test_cluster_is_in_utc_where_the_machine_is_not(tmp_path_factory, monkeypatc
     for folder in (home, *home.parents[:2]):
         folder.chmod(0o755)  # the database runs as another user
     try:
-        url = make_url(cluster.ensure(home))
+        url = make_url(local_server.ensure(home))
         where = {"host": str(url.query["host"]), "user": url.username, "dbname": url.database}
         with psycopg.connect(**where) as connection:
             for name in ("TimeZone", "log_timezone"):
                 assert connection.execute(f"SHOW {name}").fetchone() == ("UTC",)
     finally:
-        cluster.stop(home)
+        local_server.stop(home)
 
 
 def test_paper_is_printed_from_times_of_any_zone(database):
@@ -139,7 +140,7 @@ def test_review_is_due_by_the_citys_date(database, in_zone):
         in_zone(zone)
         with database.connect() as connection:
             assert reviews.of(connection, "b001-001")["state"] == state
-            assert reviews.listed(connection, state, "", 10, 0)[0] == 1
+            assert reviews.list_reviews(connection, state, "", 10, 0)[0] == 1
 
 
 @pytest.mark.parametrize(

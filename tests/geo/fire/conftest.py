@@ -6,8 +6,8 @@ import pytest
 
 from etl.sample.city import SHIPPED, read_sample
 from geo.fire import rules
-from geo.fire.ground import COLUMNS, Ground, of_frames
 from geo.fire.rules import Rules
+from geo.fire.snapshot import COLUMNS, CitySnapshot, of_frames
 
 METRIC = "EPSG:4546"
 EAST, NORTH = 606_000.0, 3_546_000.0
@@ -33,7 +33,7 @@ def frame_of(layer: str, rows: list[dict[str, object]] | gpd.GeoDataFrame) -> gp
     return gpd.GeoDataFrame(made, geometry=list(shapes), crs=METRIC).rename_geometry("geom")
 
 
-def ground_of(**layers: list[dict[str, object]] | gpd.GeoDataFrame) -> Ground:
+def ground_of(**layers: list[dict[str, object]] | gpd.GeoDataFrame) -> CitySnapshot:
     """Return the ground of some layers; the others are empty."""
     frames = {NAMES.get(name, name): frame_of(name, layers.get(name, [])) for name in COLUMNS}
     return of_frames("4206", frames["building"].crs, frames, {})
@@ -51,7 +51,7 @@ def sample() -> dict[str, gpd.GeoDataFrame]:
 
 
 @pytest.fixture(scope="session")
-def city(sample) -> Ground:
+def city(sample) -> CitySnapshot:
     layers = {name: sample[name].sort_values("code") for name in COLUMNS if name in sample}
     nodes = layers["pipe_node"]
     layers["pipe_node"] = nodes[(nodes["kind"] == "hydrant") & (nodes["network"] == "water")]

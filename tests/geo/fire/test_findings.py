@@ -5,7 +5,7 @@ import pytest
 from sqlalchemy import Engine, insert, select, text
 
 from geo.fire import findings
-from geo.fire.desk import Desks
+from geo.fire.context import FireContexts
 from geo.model import Facility, FireFinding, PipeNode
 from tests import town as little_town
 
@@ -35,8 +35,8 @@ def town(shared_database: Engine) -> Engine:
 
 
 @pytest.fixture(scope="module")
-def desks(town: Engine) -> Desks:
-    held = Desks()
+def desks(town: Engine) -> FireContexts:
+    held = FireContexts()
     findings.refresh(town, held, CITY)
     return held
 
@@ -68,7 +68,7 @@ def test_findings_after_an_edit_in_plain_sql_are_those_found_from_nothing(town, 
     found = kept(town)
     with town.begin() as connection:
         connection.execute(text("TRUNCATE fire_finding, fire_overlay"))
-    findings.refresh(town, Desks(), CITY)
+    findings.refresh(town, FireContexts(), CITY)
     expected = kept(town)
     assert found.keys() == expected.keys()
     for key, measured in expected.items():

@@ -11,12 +11,12 @@ import pytest
 import shapely
 from shapely.ops import substring
 
-from geo.fire import engine, hydrants, ladder, lanes, response, separation
+from geo.fire import fire_lanes, hydrants, ladder_areas, response, separation, vehicle_access
 from geo.fire.finding import Finding
 
 OVERLAYS = (
-    *(hydrants.coverage, hydrants.spacing, hydrants.standing, lanes.find),
-    *(engine.find, separation.find, ladder.find, response.find),
+    *(hydrants.coverage, hydrants.spacing, hydrants.standing, fire_lanes.find),
+    *(vehicle_access.find, separation.find, ladder_areas.find, response.find),
 )
 KINDS = {
     *("hemmed_tower", "courtyard", "close_walls", "adjoining_walls", "unknown_class"),
@@ -94,11 +94,11 @@ def test_hydrants_near_a_wall_are_those_a_plain_search_finds(city, found):
 
 
 def test_planted_lanes_stop_the_engine(city, answers, in_force):
-    kinds = engine.obstacles(city.road, engine.installed(in_force))
+    kinds = vehicle_access.obstacles(city.road, vehicle_access.vehicle_from_settings(in_force))
     stopped = dict(zip(city.road["code"], kinds, strict=True))
     by_kind = answers.groupby("kind")["code"].apply(list)
-    assert {stopped[code] for code in by_kind["narrow_lane"]} == {engine.WIDTH}
-    assert {stopped[code] for code in by_kind["low_arch"]} == {engine.HEIGHT}
+    assert {stopped[code] for code in by_kind["narrow_lane"]} == {vehicle_access.WIDTH}
+    assert {stopped[code] for code in by_kind["low_arch"]} == {vehicle_access.HEIGHT}
     assert stopped[by_kind["steep_lane"][0]] is None
 
 

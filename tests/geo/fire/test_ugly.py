@@ -4,11 +4,19 @@ import pytest
 import shapely
 
 from etl.osm import read_osm
-from etl.sample.layout import SAMPLES
-from geo.fire import engine, findings, hydrants, ladder, lanes, response, separation
-from geo.fire.ground import COLUMNS
+from etl.sample.street_plan import SAMPLES
+from geo.fire import (
+    findings,
+    fire_lanes,
+    hydrants,
+    ladder_areas,
+    response,
+    separation,
+    vehicle_access,
+)
 from geo.fire.rules import Overlay
 from geo.fire.rules import in_force as rules_in_force
+from geo.fire.snapshot import COLUMNS
 from geo.settings import Settings
 from tests.geo.fire.conftest import ground_of
 from tests.geo.fire.test_hydrants import house, hydrant, street
@@ -22,7 +30,7 @@ def station(code: str, x: float, y: float) -> dict[str, object]:
 
 def test_building_without_a_road_within_500_m(in_force):
     ground = ground_of(building=[house("b", 0, 600)], road=[street("r", (0, 0), (50, 0))])
-    found = engine.find(ground, in_force)
+    found = vehicle_access.find(ground, in_force)
     assert [(f.rule, f.required) for f in found] == [("road_within", 500)]
     assert {f.rule for f in hydrants.coverage(ground, in_force)} == {
         *("hydrant_radius", "hydrant_route")
@@ -67,7 +75,13 @@ def test_building_in_two_communities_belongs_to_one(in_force):
 
 def test_nothing_at_all_is_no_crash(in_force):
     ground = ground_of()
-    for find in (separation.find, hydrants.coverage, lanes.find, engine.find, ladder.find):
+    for find in (
+        separation.find,
+        hydrants.coverage,
+        fire_lanes.find,
+        vehicle_access.find,
+        ladder_areas.find,
+    ):
         assert find(ground, in_force) == []
     assert response.find(ground, in_force) == []
     assert hydrants.spacing(ground, in_force) == []
@@ -120,7 +134,13 @@ def monaco():
 
 def test_monaco_runs_through_every_overlay_and_says_what_it_lacks(monaco, in_force):
     assert len(monaco.building) == 1207
-    for find in (separation.find, hydrants.coverage, lanes.find, engine.find, ladder.find):
+    for find in (
+        separation.find,
+        hydrants.coverage,
+        fire_lanes.find,
+        vehicle_access.find,
+        ladder_areas.find,
+    ):
         for one in find(monaco, in_force):
             assert not shapely.is_empty(one.geometry)
     response.find(monaco, in_force)

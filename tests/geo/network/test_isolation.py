@@ -118,7 +118,7 @@ def test_what_loses_supply_is_what_water_no_longer_gets_to(case):
     found = isolation.cut(parts, int(parts.sector[segment]))
     if not found.possible:
         return
-    dry = isolation.lost(parts, int(parts.sector[segment]), found.valves)
+    dry = isolation.find_lost_segments(parts, int(parts.sector[segment]), found.valves)
     shut = codes(parts, found.valves)
     for k in range(len(graph.ends)):
         was_wet = not shut_off(graph, k, set())
@@ -154,7 +154,7 @@ def test_least_cut_nearest_to_the_break_is_taken():
     graph = network(nodes, [("s", "v1"), ("v1", "a"), ("a", "v2"), ("v2", "b")])
     parts = isolation.sectors(graph)
     found = isolation.cut(parts, int(parts.sector[3]))
-    assert isolation.lost(parts, int(parts.sector[3]), found.valves).tolist() == [
+    assert isolation.find_lost_segments(parts, int(parts.sector[3]), found.valves).tolist() == [
         *(False, False, False, True)
     ]
 
@@ -182,7 +182,7 @@ def test_networks_of_one_kind_that_touch_nowhere_don_t_mix():
     parts = isolation.sectors(graph)
     found = isolation.cut(parts, int(parts.sector[1]))
     assert codes(parts, found.valves) == {"v"}
-    dry = isolation.lost(parts, int(parts.sector[1]), found.valves)
+    dry = isolation.find_lost_segments(parts, int(parts.sector[1]), found.valves)
     assert dry.tolist() == [False, True, False, False]
 
 

@@ -8,7 +8,7 @@ import shapely
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from geo.network import paths, roads
+from geo.network import roads, routing
 
 
 def network(*rows: tuple[list[tuple[float, float]], dict[str, object]]) -> roads.RoadGraph:
@@ -21,7 +21,7 @@ def network(*rows: tuple[list[tuple[float, float]], dict[str, object]]) -> roads
 
 def metres(graph: roads.RoadGraph, start: tuple[float, float], end: tuple[float, float]) -> float:
     at = [int(np.hypot(*(graph.xy - place).T).argmin()) for place in (start, end)]
-    return float(paths.from_one(graph.walk(), at[0])[0][at[1]])
+    return float(routing.from_one(graph.walk(), at[0])[0][at[1]])
 
 
 def test_roads_that_cross_at_grade_are_joined():
@@ -65,8 +65,8 @@ def test_one_way_road_is_driven_one_way_and_walked_both():
     graph = network(([(0, 0), (100, 0)], {"oneway": "forward"}))
     drive = graph.drive(np.ones(1, dtype=bool))
     start, end = graph.ends[0]
-    assert np.isfinite(paths.from_one(drive, int(start))[0][end])
-    assert np.isinf(paths.from_one(drive, int(end))[0][start])
+    assert np.isfinite(routing.from_one(drive, int(start))[0][end])
+    assert np.isinf(routing.from_one(drive, int(end))[0][start])
     assert metres(graph, (100, 0), (0, 0)) == pytest.approx(100)
 
 
@@ -75,7 +75,7 @@ def test_dead_end_is_driven_into_and_out_of_again():
     drive = graph.drive(np.ones(len(graph.ends), dtype=bool))
     end = int(np.hypot(*(graph.xy - (50, 60)).T).argmin())
     west = int(np.hypot(*(graph.xy - (0, 0)).T).argmin())
-    there, back = paths.from_one(drive, west)[0][end], paths.from_one(drive, end)[0][west]
+    there, back = routing.from_one(drive, west)[0][end], routing.from_one(drive, end)[0][west]
     assert there == pytest.approx(50 / (30 / 3.6) + 60 / (15 / 3.6))
     assert back == pytest.approx(there)
 
@@ -87,8 +87,8 @@ def test_one_way_dead_end_is_a_trap_that_no_engine_is_led_through():
     )
     drive = graph.drive(np.ones(len(graph.ends), dtype=bool))
     end = int(np.hypot(*(graph.xy - (50, 60)).T).argmin())
-    assert np.isfinite(paths.from_one(drive, 0)[0][end])
-    assert np.isinf(paths.from_one(drive, end)[0]).sum() == graph.nodes - 1
+    assert np.isfinite(routing.from_one(drive, 0)[0][end])
+    assert np.isinf(routing.from_one(drive, end)[0]).sum() == graph.nodes - 1
 
 
 def test_places_become_nodes_of_their_own():
@@ -97,7 +97,7 @@ def test_places_become_nodes_of_their_own():
     assert node[0] == node[3]
     assert whole.xy[node[0]] == pytest.approx((30, 0))
     assert whole.xy[node[2]] == pytest.approx((0, 0))
-    walk = paths.from_one(whole.walk(), int(node[0]))[0]
+    walk = routing.from_one(whole.walk(), int(node[0]))[0]
     assert walk[node[1]] == pytest.approx(110)
     assert whole.length.sum() == pytest.approx(graph.length.sum())
 
@@ -118,7 +118,7 @@ def test_ways_over_any_streets_are_those_of_an_independent_graph(pairs):
         other.add_edge(a, b, far)
     walk = graph.walk()
     expected = rustworkx.dijkstra_shortest_path_lengths(other, 0, float)
-    found = paths.from_one(walk, 0)[0]
+    found = routing.from_one(walk, 0)[0]
     reached = {node: value for node, value in enumerate(found) if np.isfinite(value) and node}
     assert reached == pytest.approx(dict(expected))
 

@@ -7,22 +7,22 @@ import pytest
 import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from places import community, house, rows_of_houses, scattered
 
 from geo.errors import InputError
-from geo.partition.cells import draw_cells
-from geo.partition.chain import Before, Case, annealed, compiled
+from geo.partition.cells.graph import Graph, graph_of
+from geo.partition.cells.tessellation import draw_cells
 from geo.partition.community import barriers_of
-from geo.partition.crossing import crossed, pieces
-from geo.partition.graph import Graph, graph_of
-from geo.partition.kernel import move, new_state, total_cost
-from geo.partition.objective import Limits, Weights, cost
-from geo.partition.plan import Drawing, draw
-from geo.partition.search import Effort, plausible_counts, search, search_parts
-from geo.partition.seeds import repaired
-from geo.partition.wishes import Wishes
+from geo.partition.constraints import Constraints
+from geo.partition.draw import Drawing, draw
+from geo.partition.scoring.objective import Limits, Weights, cost
+from geo.partition.search.chains import Case, PreviousLabels, compile_case, run_chain
+from geo.partition.search.initial_partition import repair_labels
+from geo.partition.search.kernel import move, new_state, total_cost
+from geo.partition.search.recombine import pieces, recombine
+from geo.partition.search.strategy import Effort, plausible_counts, search, search_parts
+from tests.geo.partition.places import community, house, rows_of_houses, scattered
 
-QUICK = Wishes(effort=Effort(generations=1, moves_per_node=200))
+QUICK = Constraints(effort=Effort(generations=1, moves_per_node=200))
 
 
 def check(drawing: Drawing, land: shapely.Geometry, households: int) -> None:
@@ -235,9 +235,9 @@ def test_cost_of_the_kernel_equals_the_objective(seed, moves):
     label, previous = random.integers(0, 4, 42), random.integers(-1, 4, 42)
     limits, weights = Limits(), Weights()
     known = np.ones(42, dtype=bool)
-    before = Before(previous, counted=known, locked=~known)
+    before = PreviousLabels(previous, counted=known, locked=~known)
     none = np.empty((0, 2), dtype=np.int64)
-    problem = compiled(Case(graph, limits, weights, before, none), np.arange(4))
+    problem = compile_case(Case(graph, limits, weights, before, none), np.arange(4))
     state = new_state(problem, label, 4, 1)
     for node, grid in zip(random.integers(0, 42, moves), random.integers(0, 4, moves), strict=True):
         if state.label[node] != grid:
@@ -254,17 +254,17 @@ def test_what_comes_of_two_drawings_is_contiguous_and_no_dearer(seed, one, other
     graph = replace(grid_graph(7, 6, random), compound=np.repeat(random.integers(-1, 3, 21), 2))
     apart, stop = random.integers(0, 42, (3, 2)), np.zeros(1, dtype=np.int64)
     locked = random.random(42) < 0.1
-    before = Before(
-        repaired(graph, random.integers(0, one, 42), one), counted=~locked, locked=locked
+    before = PreviousLabels(
+        repair_labels(graph, random.integers(0, one, 42), one), counted=~locked, locked=locked
     )
     case = Case(graph, Limits(), Weights(), before, apart[apart[:, 0] != apart[:, 1]])
-    label = repaired(graph, random.integers(0, other, 42), other)
-    parents = [annealed(case, start, 1, 1.0, seed, stop) for start in (before.label, label)]
-    child = crossed(case, *parents, 20, seed, stop)
+    label = repair_labels(graph, random.integers(0, other, 42), other)
+    parents = [run_chain(case, start, 1, 1.0, seed, stop) for start in (before.label, label)]
+    child = recombine(case, *parents, 20, seed, stop)
     assert is_contiguous(graph, child.label)
     assert child.cost <= min(parent.cost for parent in parents)
     name, number = np.unique(child.label, return_inverse=True)
-    problem = compiled(case, name)
+    problem = compile_case(case, name)
     again = total_cost(problem, new_state(problem, number.ravel(), len(name), 1))
     assert again == pytest.approx(child.cost)
     piece = pieces(case, *(parent.label for parent in parents))
@@ -278,7 +278,7 @@ def test_what_comes_of_two_drawings_is_contiguous_and_no_dearer(seed, one, other
 def test_any_assignment_can_be_repaired(seed, count):
     random = np.random.default_rng(seed)
     graph = grid_graph(6, 6, random)
-    label = repaired(graph, random.integers(0, count, 36), count)
+    label = repair_labels(graph, random.integers(0, count, 36), count)
     assert is_contiguous(graph, label)
     assert set(label) == set(range(count))
 

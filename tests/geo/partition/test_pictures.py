@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import shapely
-from places import community, house, rows_of_houses
 
 from geo.partition.community import Community
-from geo.partition.plan import Drawing, draw
-from geo.partition.wishes import Wishes
+from geo.partition.constraints import Constraints
+from geo.partition.draw import Drawing, draw
+from tests.geo.partition.places import community, house, rows_of_houses
 
 PICTURES = Path(__file__).parent / "pictures"
 COLOURS = ("#8dd3c7", "#fdb462", "#bebada", "#fb8072", "#b3de69", "#80b1d3")
@@ -129,7 +129,7 @@ def picture(place: Community, drawing: Drawing) -> str:
 @pytest.mark.parametrize("name", PLACES)
 def test_drawing_is_the_one_in_the_picture(name):
     place = PLACES[name]()
-    drawing = draw(place, Wishes())
+    drawing = draw(place, Constraints())
     file = PICTURES / f"{name}.svg"
     if os.environ.get("GRIDATLAS_PICTURES") == "new":
         file.write_text(picture(place, drawing), encoding="utf-8")

@@ -1,0 +1,1 @@
+"""Sign-in: accounts of the installation and an identity provider."""

@@ -1,0 +1,95 @@
+"""Tokens: our own, short and signed with the installation's secret; or an identity provider's."""
+
+import hashlib
+import hmac
+import secrets
+from datetime import UTC, datetime, timedelta
+
+import jwt
+
+from api.auth import identity_provider
+from geo.errors import NotSignedInError, SetupError
+from geo.secrets import secret
+from geo.settings import settings
+
+ISSUER = AUDIENCE = "gridatlas"
+_OWN = "HS256"
+
+
+def issue(session: str) -> str:
+    """Return a short token of a session."""
+    now = datetime.now(UTC)
+    claims = {
+        "iss": ISSUER,
+        "aud": AUDIENCE,
+        "iat": now,
+        "exp": now + timedelta(minutes=settings().token_minutes),
+        "sid": session,
+    }
+    return jwt.encode(claims, _key(), algorithm=_OWN)
+
+
+def verify_token(token: str) -> tuple[str | None, str | None]:
+    """Return the session of our own token, or the name that a provider's vouches for.
+
+    Raises
+    ------
+    NotSignedInError, SetupError
+        If the token is not good, or the provider's keys can't be read.
+    """
+    try:
+        header = jwt.get_unverified_header(token)
+        if header.get("alg") == _OWN:
+            claims = jwt.decode(
+                token,
+                _key(),
+                algorithms=[_OWN],
+                audience=AUDIENCE,
+                issuer=ISSUER,
+                options=identity_provider.NEEDED
+                | {"require": [*identity_provider.NEEDED["require"], "sid"]},  # type: ignore[arg-type]
+            )
+            return str(claims["sid"]), None
+        if settings().oidc_issuer:
+            return None, identity_provider.name_in(token)
+    except jwt.PyJWKClientConnectionError as error:
+        issuer = settings().oidc_issuer
+        raise SetupError("provider_unreachable", issuer=issuer, said=str(error)) from error
+    except (jwt.PyJWTError, UnicodeError, ValueError):
+        pass
+    raise NotSignedInError("token_invalid")
+
+
+def _key() -> bytes:
+    return hmac.digest(secret(), b"tokens", "sha256")
+
+
+def new_session() -> str:
+    """Return a random identifier of a session."""
+    return secrets.token_urlsafe(32)
+
+
+def issue_refresh_token(session: str) -> str:
+    """Return a refresh token: session, random part and a signature over both.
+
+    The signature proves that this installation issued the token, also after a newer one replaced
+    it: only such a token may end a session (see :func:`is_issued_here`).
+    """
+    unsigned = f"{session}.{secrets.token_urlsafe(32)}"
+    return f"{unsigned}.{_refresh_signature(unsigned)}"
+
+
+def is_issued_here(token: str) -> bool:
+    """Return whether this installation issued a refresh token, however long ago."""
+    unsigned, _, signature = token.rpartition(".")
+    return hmac.compare_digest(signature.encode(), _refresh_signature(unsigned).encode())
+
+
+def _refresh_signature(unsigned: str) -> str:
+    key = hmac.digest(secret(), b"refresh tokens", "sha256")
+    return hmac.digest(key, unsigned.encode(), "sha256").hex()
+
+
+def hash_refresh_token(token: str) -> str:
+    """Return what is stored of a refresh token."""
+    return hashlib.sha256(token.encode()).hexdigest()

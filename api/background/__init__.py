@@ -1,0 +1,1 @@
+"""Work beside the requests: jobs, periodic tasks, warm-up."""

@@ -1,0 +1,1 @@
+"""What all routes share: caller, connections, parameters, answers, errors, audit."""

@@ -1,0 +1,142 @@
+"""Who asks, and under which role of the database the answer is made."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+from fastapi.security import OAuth2PasswordBearer
+from sqlalchemy import Connection, Engine, text
+from starlette.concurrency import run_in_threadpool
+
+from api.auth import tokens
+from geo.codes import stem
+from geo.db.security import database_role
+from geo.errors import NotAllowedError, NotSignedInError
+from geo.model import Role
+from geo.settings import settings
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks.
+
+    Attributes
+    ----------
+    role
+        One of :class:`geo.model.Role`.
+    scope
+        The digits that the codes of a planner's regions begin with.
+    networks
+        The pipe networks that a utility sees.
+    name, account
+        Of the account; empty and None for the public.
+    """
+
+    role: str = Role.PUBLIC.value
+    scope: str = ""
+    networks: tuple[str, ...] = ()
+    name: str = ""
+    account: int | None = None
+
+    def settings(self) -> dict[str, str]:
+        """Return what the database is told."""
+        return {
+            "role": database_role(self.role),
+            "scope": self.scope,
+            "networks": ",".join(self.networks),
+            "actor": self.name,
+        }
+
+
+ANYONE = Caller()
+KEEPER = Caller(role="keeper", name="gridatlas")
+
+ACT_AS = text(
+    "SELECT set_config('role', :role, true), set_config('gridatlas.scope', :scope, true), "
+    "set_config('gridatlas.networks', :networks, true), set_config('gridatlas.actor', :actor, true)"
+)
+
+_ACCOUNT = (
+    "SELECT account.id, account.name, role, scope, networks FROM session "
+    "JOIN account ON account.id = account_id AND active "
+    "WHERE session.id = $1 AND revoked_at IS NULL AND expires_at > now()"
+)
+_VOUCHED = "SELECT id, name, role, scope, networks FROM account WHERE name = $1 AND active"
+
+_bearer = OAuth2PasswordBearer(tokenUrl="auth/token", auto_error=False)
+
+
+@contextmanager
+def acting(engine: Engine, caller: Caller, *, readonly: bool = False) -> Iterator[Connection]:
+    """Open a transaction under a caller's role and scope; it commits if nothing goes wrong."""
+    with engine.connect() as connection:
+        connection = connection.execution_options(postgresql_readonly=readonly)
+        with connection.begin():
+            connection.execute(ACT_AS, caller.settings())
+            yield connection
+
+
+async def asker(request: Request, token: Annotated[str | None, Depends(_bearer)]) -> Caller:
+    """Return who asks: the public without a token.
+
+    Raises
+    ------
+    NotSignedInError
+        If a token is forged, expired, revoked or meant for another.
+    """
+    if token is None:
+        if request.headers.get("authorization"):
+            raise NotSignedInError("token_invalid")
+        return ANYONE
+    return await caller_of(request.app.state.pool, token)
+
+
+async def caller_of(pool: Any, token: str) -> Caller:
+    """Return the caller whom a token vouches for.
+
+    Parameters
+    ----------
+    pool
+        An :class:`api.core.connection_pool.Pool`, whose module rests on this one.
+    """
+    if settings().oidc_issuer:  # its keys may have to be fetched
+        session, name = await run_in_threadpool(tokens.verify_token, token)
+    else:
+        session, name = tokens.verify_token(token)
+    asked = (_ACCOUNT, session) if session is not None else (_VOUCHED, name)
+    async with pool.acting(KEEPER) as connection:
+        found = await connection.fetchrow(*asked)
+    if found is None:
+        raise NotSignedInError("session_ended" if session else "account_unknown")
+    return caller(found)
+
+
+def caller(account: Any) -> Caller:
+    """Return the caller that an account makes."""
+    return Caller(
+        account["role"],
+        stem(account["scope"]),
+        tuple(account["networks"]),
+        account["name"],
+        account["id"],
+    )
+
+
+Asker = Annotated[Caller, Depends(asker)]
+
+
+def allow(*roles: str) -> Any:
+    """Return the dependency that lets only some roles in."""
+
+    def check(asker: Asker) -> None:
+        if asker.role not in roles:
+            if asker.role == Role.PUBLIC:
+                raise NotSignedInError("sign_in_first")
+            raise NotAllowedError("role_may_not", role=asker.role)
+
+    return Depends(check)
+
+
+PLANNERS = allow("planner", "admin")

@@ -1,0 +1,125 @@
+"""The layers that leave the house: one rule for items, tiles, exports and search.
+
+What a role may read of a table says :data:`geo.db.security.RULES`; what anyone may see are the
+views in the schema ``published``. The database enforces it; here it is only known which to offer.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from geoalchemy2 import Geometry
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    FromClause,
+    Integer,
+    SmallInteger,
+    Table,
+    Text,
+)
+
+from geo.db.security import ROLES, RULES
+from geo.db.views import GRIDS, OUTLINES
+from geo.errors import NotFoundError
+from geo.model import Base
+
+_HIDDEN = {"geom_3857", "valid_to", "id"}
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer.
+
+    Attributes
+    ----------
+    source
+        Table or view it is read from.
+    roles
+        Those who may read it.
+    """
+
+    name: str
+    source: Table
+    roles: frozenset[str]
+
+    @property
+    def protected(self) -> bool:
+        """Return whether reading it leaves a trace: anyone may not."""
+        return "public" not in self.roles
+
+    def columns(self) -> list[Column[Any]]:
+        """Return its attributes, without geometry."""
+        return [
+            column
+            for column in self.source.columns
+            if column.name not in _HIDDEN and not isinstance(column.type, Geometry)
+        ]
+
+
+def _of_table(name: str, table: str | None = None) -> Layer:
+    table = table or name
+    readers = frozenset(RULES[table].read) & frozenset(ROLES)
+    return Layer(name, Base.metadata.tables[table], readers)
+
+
+LAYERS: dict[str, Layer] = {
+    layer.name: layer
+    for layer in (
+        Layer("grid", GRIDS, frozenset(ROLES)),
+        _of_table("region"),
+        _of_table("compound"),
+        Layer("building", OUTLINES, frozenset(ROLES)),
+        _of_table("facility"),
+        _of_table("road"),
+        _of_table("railway"),
+        _of_table("water"),
+        _of_table("building_detail", "building"),
+        _of_table("building_unit"),
+        _of_table("pipe_node"),
+        _of_table("pipe_segment"),
+    )
+}
+"""Every layer by its name; ``building`` is what anyone sees, ``building_detail`` the whole."""
+
+
+def layers_for_role(role: str) -> dict[str, Layer]:
+    """Return the layers that a role may read."""
+    return {name: layer for name, layer in LAYERS.items() if role in layer.roles}
+
+
+def layer_of(name: str, role: str) -> Layer:
+    """Return a layer.
+
+    Raises
+    ------
+    NotFoundError
+        If there is none of this name that the role may read.
+    """
+    found = layers_for_role(role).get(name)
+    if found is None:
+        raise NotFoundError("no_layer_here", layer=name, layers=", ".join(layers_for_role(role)))
+    return found
+
+
+def kind_of(column: Column[Any]) -> str:
+    """Return PostgreSQL's name of a column's type."""
+    kinds: tuple[tuple[type, str], ...] = (
+        (Geometry, "geometry"),
+        (BigInteger, "bigint"),
+        (SmallInteger, "smallint"),
+        (Integer, "integer"),
+        (Boolean, "boolean"),
+        (DateTime, "timestamptz"),
+        (ARRAY, "text[]"),
+        (Text, "text"),
+    )
+    return next((name for kind, name in kinds if isinstance(column.type, kind)), "float8")
+
+
+def source_name(source: FromClause) -> str:
+    """Return the quoted name of a table with its schema."""
+    schema = getattr(source, "schema", None) or "public"
+    return f'"{schema}"."{source.name}"'  # type: ignore[attr-defined]

@@ -1,0 +1,179 @@
+"""``/fire/tiles`` and ``/networks/tiles``: findings, hydrants, lanes and pipes as vector tiles."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Request
+from sqlalchemy import ColumnElement, and_, case, func, literal, select, true
+from sqlalchemy.dialects.postgresql import distinct_on
+from starlette.responses import Response
+
+from api.core import problems
+from api.core.caller import Asker, Caller, allow
+from api.core.parameters import Connection
+from api.core.responses import etag_response
+from api.tiles.tile_layers import Source, Tile, layer
+from api.tiles.tiles import MAX_ZOOM, MEDIA_TYPE, TILE
+from geo import clock
+from geo.db.security import RULES
+from geo.errors import NotFoundError
+from geo.fire import vehicle_access
+from geo.fire.rules import in_force
+from geo.model import (
+    BuildingUnit,
+    Facility,
+    FireArea,
+    FireFinding,
+    HydrantInspection,
+    PipeNode,
+    PipeSegment,
+    Road,
+    Role,
+)
+from geo.model.pipe import Network
+from geo.network.roads import Vehicle
+
+router = APIRouter(tags=["tiles"])
+
+Zoom = Annotated[int, Path(ge=0, le=MAX_ZOOM)]
+Place = Annotated[int, Path(ge=0)]
+
+
+@router.get(
+    "/fire/tiles/{z}/{x}/{y}",
+    response_class=Response,
+    responses=TILE | problems.DOCUMENTED,
+    dependencies=[allow("fire", "admin")],
+)
+def fire_tile(
+    request: Request, connection: Connection, asker: Asker, z: Zoom, x: Place, y: Place
+) -> Response:
+    """Return a tile with the layers finding, finding_point, hydrant, station, lane, response,
+    hydrant_area and entrance; 204 where there is nothing."""
+    tile = _tile(z, x, y)
+    return _answer(request, connection, asker, tile, _fire_layers(tile))
+
+
+@router.get(
+    "/networks/tiles/{z}/{x}/{y}",
+    response_class=Response,
+    responses=TILE | problems.DOCUMENTED,
+    dependencies=[allow("fire", "utility", "admin")],
+)
+def network_tile(
+    request: Request,
+    connection: Connection,
+    asker: Asker,
+    z: Zoom,
+    x: Place,
+    y: Place,
+    network: Annotated[str, Query(max_length=100, pattern="^[a-z,]*$")] = "",
+) -> Response:
+    """Return a tile with the layers pipe and pipe_node of some networks, all by default."""
+    tile = _tile(z, x, y)
+    wanted = [name for name in network.split(",") if name] or [name.value for name in Network]
+    return _answer(request, connection, asker, tile, _pipe_layers(tile, wanted))
+
+
+def _tile(z: int, x: int, y: int) -> Tile:
+    tile = Tile(z, x, y)
+    if not tile.exists:
+        raise NotFoundError("no_such_tile", z=z, x=x, y=y)
+    return tile
+
+
+def _answer(
+    request: Request, connection: Any, asker: Caller, tile: Tile, sources: dict[str, Source]
+) -> Response:
+    parts = [func.coalesce(layer(name, source, tile), b"") for name, source in sources.items()]
+    body = b"".join(connection.execute(select(*parts)).one()) if parts else b""
+    tables = {source.geometry.expression.table.name for source in sources.values()}
+    protected = {name for name in tables if Role.PUBLIC not in RULES[name].read}
+    request.app.state.reads.note(asker, protected, tile.degrees())
+    return etag_response(request, body, MEDIA_TYPE)
+
+
+def _fire_layers(tile: Tile) -> dict[str, Source]:
+    """Return the layers that a zoom has room for."""
+    found: dict[str, Source] = {}
+    marks: list[Any] = [FireFinding.overlay, FireFinding.rule, FireFinding.severity]
+    marks += [FireFinding.feature, FireFinding.other]
+    if tile.z >= 9:
+        is_response = FireArea.kind == "response"
+        found["response"] = Source([FireArea.minutes], FireArea.geom_3857, is_response)
+        station = Facility.category == "fire_station"
+        found["station"] = Source(
+            [Facility.code, Facility.name], Facility.geom_3857, station, point=True
+        )
+    if tile.z >= 12:
+        land = FireArea.kind.in_(["straight", "route"])
+        how = FireArea.kind.label("how")
+        found["hydrant_area"] = Source([how], FireArea.geom_3857, land)
+        found["finding_point"] = Source(marks, FireFinding.geom_3857, true(), point=True)
+    if tile.z >= 13:
+        found["finding"] = Source(marks, FireFinding.geom_3857, true())
+        found["hydrant"] = _hydrants()
+        found["lane"] = _lanes()
+    if tile.z >= 16:
+        own: list[Any] = [BuildingUnit.code, BuildingUnit.building_code.label("building")]
+        own += [BuildingUnit.name, BuildingUnit.households]
+        found["entrance"] = Source(own, BuildingUnit.geom_3857, true())
+    return found
+
+
+def _hydrants() -> Source:
+    """Return hydrants with their state: out, failed, due for inspection, or ok."""
+    last = (
+        select(HydrantInspection.hydrant_code, HydrantInspection.passed, HydrantInspection.due_on)
+        .ext(distinct_on(HydrantInspection.hydrant_code))
+        .order_by(
+            HydrantInspection.hydrant_code,
+            HydrantInspection.inspected_on.desc(),
+            HydrantInspection.id.desc(),
+        )
+        .subquery("last_inspection")
+    )
+
+    def of_last(column: Any) -> ColumnElement[Any]:
+        return select(column).where(last.c.hydrant_code == PipeNode.code).scalar_subquery()
+
+    state = case(
+        (PipeNode.in_service.is_(False), "out"),
+        (of_last(last.c.passed).is_(False), "failed"),
+        (of_last(last.c.due_on) < clock.today_in_sql(), "due"),
+        else_="ok",
+    )
+    columns = [PipeNode.code, PipeNode.in_service, PipeNode.flow_l_s, state.label("state")]
+    here = (PipeNode.kind == "hydrant") & (PipeNode.network == "water")
+    return Source(columns, PipeNode.geom_3857, here)
+
+
+def _lanes() -> Source:
+    """Return roads with whether the engine of the settings passes along them."""
+    columns = [Road.code, Road.road_class, Road.width_m, Road.clear_height_m, Road.fire_lane]
+    passes = _passes(vehicle_access.vehicle_from_settings(in_force())).label("reached")
+    return Source([*columns, passes], Road.geom_3857, true())
+
+
+def _passes(vehicle: Vehicle) -> ColumnElement[bool]:
+    """Return the SQL condition that nothing stops a vehicle on a road."""
+    return and_(
+        func.coalesce(Road.width_m >= literal(vehicle.lane_m), True),
+        func.coalesce(Road.clear_height_m >= literal(vehicle.height_m), True),
+        func.coalesce(Road.max_weight_t >= literal(vehicle.weight_t), True),
+        (Road.road_class != "path") | func.coalesce(Road.fire_lane, False),
+    )
+
+
+def _pipe_layers(tile: Tile, networks: list[str]) -> dict[str, Source]:
+    found: dict[str, Source] = {}
+    if tile.z >= 13:
+        pipe: list[Any] = [PipeSegment.code, PipeSegment.network, PipeSegment.diameter_mm]
+        pipe += [PipeSegment.material, PipeSegment.burial_depth_m]
+        of_kind = PipeSegment.network.in_(networks)
+        found["pipe"] = Source(pipe, PipeSegment.geom_3857, of_kind)
+    if tile.z >= 15:
+        node: list[Any] = [PipeNode.code, PipeNode.network, PipeNode.kind, PipeNode.is_open]
+        node += [PipeNode.in_service]
+        shown = PipeNode.network.in_(networks) & (PipeNode.kind != "junction")
+        found["pipe_node"] = Source(node, PipeNode.geom_3857, shown)
+    return found

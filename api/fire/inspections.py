@@ -1,0 +1,124 @@
+"""``/fire/reviews`` and ``/fire/inspections``: sheets of buildings checked, hydrants inspected."""
+
+from datetime import date
+from typing import Annotated, Any, Literal
+
+import orjson
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel, Field
+from starlette.responses import Response
+
+from api.core import problems
+from api.core.audit import record
+from api.core.caller import Asker, allow
+from api.core.parameters import Connection, Page, Paging, Writing, retry_conflicts
+from api.core.read_audit import reading
+from api.core.responses import etag_response
+from api.fire.fire import JSON, Code, ok_response
+from api.fire.fire_responses import (
+    InspectionResponse,
+    InspectionsResponse,
+    ReviewResponse,
+    ReviewsResponse,
+)
+from geo.fire import (
+    reviews,
+)
+
+router = APIRouter(prefix="/fire", tags=["fire"], dependencies=[allow("fire", "admin")])
+
+
+class Review(BaseModel):
+    """A review of a building's sheet."""
+
+    state: Literal["draft", "checked"]
+    checker: str = Field(default="", max_length=100)
+    note: str = Field(default="", max_length=4000)
+
+
+class Inspection(BaseModel):
+    """An inspection of a hydrant."""
+
+    hydrant: str = Field(max_length=64)
+    passed: bool
+    reason: str = Field(default="", max_length=1000)
+    flow_l_s: float | None = Field(default=None, ge=0, le=10_000, allow_inf_nan=False)
+    inspector: str = Field(min_length=1, max_length=100)
+    inspected_on: date
+
+
+@router.get(
+    "/reviews", responses=ok_response(ReviewsResponse), dependencies=[reading("building_review")]
+)
+def list_reviews(
+    request: Request,
+    connection: Connection,
+    page: Paging,
+    state: Literal["draft", "checked", "due"] | None = None,
+    region: Annotated[str, Query(pattern="^[0-9]{0,12}$")] = "",
+) -> Response:
+    """List reviews of building sheets, the most overdue first."""
+    total, rows = reviews.list_reviews(connection, state, region, page.limit, page.offset)
+    return _page(request, "reviews", total, rows, page)
+
+
+def _page(
+    request: Request, name: str, total: int, rows: list[dict[str, Any]], page: Page
+) -> Response:
+    body = {name: rows, "numberMatched": total, "numberReturned": len(rows), "offset": page.offset}
+    return etag_response(request, orjson.dumps(body), JSON)
+
+
+@router.get(
+    "/reviews/{code}",
+    responses=ok_response(ReviewResponse),
+    dependencies=[reading("building_review")],
+)
+def review(request: Request, connection: Connection, code: Code) -> Response:
+    """Return the review of a building's sheet."""
+    return etag_response(request, orjson.dumps(reviews.of(connection, code)), JSON)
+
+
+@router.get(
+    "/inspections",
+    responses=ok_response(InspectionsResponse),
+    dependencies=[reading("hydrant_inspection")],
+)
+def list_inspections(
+    request: Request,
+    connection: Connection,
+    page: Paging,
+    hydrant: Annotated[str | None, Query(max_length=64)] = None,
+    due: bool = False,
+) -> Response:
+    """List inspections of hydrants, the latest first, or the last ones that are overdue."""
+    total, rows = reviews.inspections(
+        connection, hydrant, due=due, limit=page.limit, offset=page.offset
+    )
+    return _page(request, "inspections", total, rows, page)
+
+
+@router.put("/reviews/{code}", responses=problems.DOCUMENTED)
+@retry_conflicts
+def record_review(connection: Writing, asker: Asker, code: Code, asked: Review) -> ReviewResponse:
+    """Keep the review of a building's sheet."""
+    reviews.record(connection, code, asked.state, asked.checker, asked.note)
+    record(connection, asker, "review", "building", code, {"state": asked.state})
+    return ReviewResponse.model_validate(reviews.of(connection, code))
+
+
+@router.post("/inspections", status_code=201, responses=problems.DOCUMENTED)
+@retry_conflicts
+def record_inspection(connection: Writing, asker: Asker, asked: Inspection) -> InspectionResponse:
+    """Keep an inspection of a hydrant; a failed one does not count as working any more."""
+    made = reviews.inspect(
+        connection,
+        asked.hydrant,
+        passed=asked.passed,
+        reason=asked.reason,
+        flow_l_s=asked.flow_l_s,
+        inspector=asked.inspector,
+        inspected_on=asked.inspected_on,
+    )
+    record(connection, asker, "inspect", "pipe_node", asked.hydrant, {"passed": asked.passed})
+    return InspectionResponse.model_validate(made)

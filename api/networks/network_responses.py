@@ -1,0 +1,261 @@
+"""What ``/networks`` answers with, for the description of the API.
+
+Geometry is GeoJSON in CGCS2000 (longitude first), distances are metres.
+"""
+
+from typing import Literal
+
+from api.core.responses import Geometry
+from api.fire.fire_responses import Age, Answer, GridOf, StrictModel
+
+
+class NetworkResponse(StrictModel):
+    """A network with its size and how many faults of each kind it has."""
+
+    network: str
+    segments: int
+    nodes: int
+    loose_ends: int
+    missing_nodes: int
+    islands: int
+    crossings: int
+    zero_length: int
+
+
+class NetworksResponse(StrictModel):
+    """The networks that the caller may see."""
+
+    networks: list[NetworkResponse]
+    data: Age
+
+
+class Buried(StrictModel):
+    """A pipe under a place, and how dangerous it is to dig near it."""
+
+    code: str
+    network: str
+    network_text: str
+    diameter_mm: float | None
+    material: str | None
+    burial_depth_m: float | None
+    pressure_mpa: float | None
+    distance_m: float
+    danger: Literal["high", "medium", "low"]
+    text: str
+    geometry: Geometry
+
+
+class BurialResponse(Answer):
+    """The pipes under a place, the nearest first."""
+
+    pipes: list[Buried]
+    text: str
+
+
+class Conflict(StrictModel):
+    """Where two networks come closer than they may."""
+
+    networks: tuple[str, str]
+    segments: tuple[str, str]
+    kind: Literal["crossing", "parallel"]
+    measured: float | None
+    required: float
+    shortfall: float | None
+    standard: str
+    clause: str
+    text: str
+
+
+class ConflictShape(StrictModel):
+    """The same as a GeoJSON feature."""
+
+    type: Literal["Feature"]
+    geometry: Geometry | None
+    properties: Conflict
+
+
+class ConflictsResponse(Answer):
+    """A page of places, the worst first."""
+
+    type: Literal["FeatureCollection"]
+    numberMatched: int  # noqa: N815 (the standard's spelling)
+    numberReturned: int  # noqa: N815
+    features: list[ConflictShape]
+
+
+class Segment(StrictModel):
+    """A segment, and how far it is."""
+
+    code: str
+    from_node: str | None
+    to_node: str | None
+    diameter_mm: float | None
+    material: str | None
+    burial_depth_m: float | None
+    pressure_mpa: float | None
+    year_built: int | None
+    geometry: Geometry
+    distance_m: float
+
+
+class NearestResponse(Answer):
+    """The segment nearest to a place."""
+
+    segment: Segment
+
+
+class ValveToClose(StrictModel):
+    """A valve to close; ``instead`` are those of the next ring, if it sticks."""
+
+    code: str
+    kind: str
+    name: str
+    lon: float
+    lat: float
+    distance_m: float
+    instead: list[str]
+    instead_isolable: bool
+
+
+class HydrantLost(StrictModel):
+    """A hydrant that goes dry."""
+
+    code: str
+    lon: float
+    lat: float
+
+
+class BuildingLost(StrictModel):
+    """A building that loses supply."""
+
+    code: str
+    name: str
+    address: str
+    households: int
+    population: int | None
+    lon: float
+    lat: float
+
+
+class GridLost(GridOf):
+    """A grid with buildings that lose supply."""
+
+    buildings: int
+
+
+class CriticalLost(StrictModel):
+    """A hospital or school that loses supply."""
+
+    code: str
+    name: str
+    category: str
+    category_text: str
+    phone: str
+    lon: float
+    lat: float
+
+
+class Lost(StrictModel):
+    """What loses supply."""
+
+    segments: list[str]
+    geometry: Geometry | None
+    length_m: float
+    hydrants: list[HydrantLost]
+    buildings: list[BuildingLost]
+    households: int
+    population: int | None
+    grids: list[GridLost]
+    critical: list[CriticalLost]
+
+
+class Affected(StrictModel):
+    """Who is near a gas leak."""
+
+    radius_m: float
+    buildings: int
+    households: int
+    population: int | None
+    area: Geometry
+
+
+class Warned(StrictModel):
+    """A fault of the network because of which a result is not guaranteed."""
+
+    key: str
+    code: str
+    text: str
+    lon: float
+    lat: float
+
+
+class Broken(StrictModel):
+    """The segment that broke."""
+
+    code: str
+    geometry: Geometry
+
+
+class IsolationResponse(Answer):
+    """The fewest valves that cut a segment off, and what loses supply."""
+
+    network: str
+    segment: Broken
+    isolable: bool
+    text: str
+    valves: list[ValveToClose]
+    already_closed: list[str]
+    bound: int | None
+    proven: bool
+    lost: Lost
+    affected: Affected | None
+    sources: list[str]
+    guaranteed: bool
+    warnings: list[Warned]
+
+
+class Traced(StrictModel):
+    """The nodes of a trace by kind, consumers by their number."""
+
+    source: list[str]
+    hydrant: list[str]
+    valve: list[str]
+    regulator: list[str]
+    outfall: list[str]
+    consumer: int
+
+
+class TraceResponse(Answer):
+    """What lies up, down or is connected."""
+
+    segments: list[str]
+    geometry: Geometry
+    nodes: Traced
+    length_m: float
+    guaranteed: bool
+    warnings: list[Warned]
+
+
+class Fault(StrictModel):
+    """A fault of a network."""
+
+    kind: str
+    code: str
+    text: str
+
+
+class FaultShape(StrictModel):
+    """The same as a GeoJSON feature."""
+
+    type: Literal["Feature"]
+    geometry: Geometry | None
+    properties: Fault
+
+
+class FaultsResponse(Answer):
+    """A page of faults."""
+
+    type: Literal["FeatureCollection"]
+    numberMatched: int  # noqa: N815
+    numberReturned: int  # noqa: N815
+    features: list[FaultShape]

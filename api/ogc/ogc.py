@@ -1,0 +1,388 @@
+"""``/ogc``: OGC API Features (parts 1, 2 and 3) and Tiles, by tipg, under the caller's role.
+
+tipg cuts the answers; what reaches the database is written in :mod:`api.ogc.collections`.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Generator, Iterable
+from contextlib import AbstractAsyncContextManager
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import asyncpg
+from fastapi import Depends, FastAPI, Path, Query, Request, Response
+from fastapi.responses import JSONResponse
+from morecantile import tms as all_tms
+from morecantile.defaults import TileMatrixSets
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from tipg import factory
+from tipg.dependencies import bbox_query, filter_query
+from tipg.errors import TiPgError
+from tipg.factory import OGCFeaturesFactory, OGCTilesFactory
+
+from api.core import coordinates, openapi_schema, problems
+from api.core.caller import ANYONE, Caller, caller_of
+from api.core.connection_pool import Pool
+from api.core.public_layers import Layer, layer_of, layers_for_role
+from api.core.read_audit import Reads
+from api.ogc.collections import (
+    COLLECTIONS,
+    MOST_FEATURES,
+    CollectionQuery,
+    LayerCollection,
+    caller_now,
+)
+from api.ogc.cql import parse_filter
+from geo.errors import InputError, NotFoundError, NotSignedInError
+from geo.messages import text
+from geo.spreadsheet import csv_cell
+
+CONFORMS = [
+    f"http://www.opengis.net/spec/{part}"
+    for part in (
+        "ogcapi-common-1/1.0/conf/core",
+        "ogcapi-features-1/1.0/conf/core",
+        "ogcapi-features-1/1.0/conf/geojson",
+        "ogcapi-features-2/1.0/conf/crs",
+        "ogcapi-features-3/1.0/conf/filter",
+        "ogcapi-features-3/1.0/conf/features-filter",
+        "ogcapi-features-3/1.0/conf/queryables",
+        "cql2/1.0/conf/cql2-text",
+        "cql2/1.0/conf/cql2-json",
+        "cql2/1.0/conf/basic-cql2",
+        "cql2/1.0/conf/basic-spatial-functions",
+        "cql2/1.0/conf/advanced-comparison-operators",
+        "ogcapi-tiles-1/1.0/conf/core",
+        "ogcapi-tiles-1/1.0/conf/tileset",
+        "ogcapi-tiles-1/1.0/conf/mvt",
+    )
+]
+"""Only what the tests prove."""
+
+_TMS = TileMatrixSets({"WebMercatorQuad": all_tms.get("WebMercatorQuad")})
+
+
+class CallerPool:
+    """The pool as tipg takes its connections from it: under the role of who asks."""
+
+    def __init__(self, pool: Pool) -> None:
+        self.plain = pool
+
+    def acquire(self) -> AbstractAsyncContextManager[asyncpg.Connection]:
+        """Lend a connection in a transaction under the caller's role and scope."""
+        return self.plain.acting(caller_now.get())
+
+
+class Features(OGCFeaturesFactory):
+    """tipg's routes, with the two links that each feature has made without its search of routes."""
+
+    def url_for(self, request: Request, name: str, **path_params: Any) -> str:
+        """Return the address of a route."""
+        if name not in {"collection", "item"}:
+            return str(super().url_for(request, name, **path_params))
+        address = f"{request.base_url}ogc/collections/{path_params['collectionId']}"
+        if name == "item":
+            address += f"/items/{quote(str(path_params['itemId']), safe='')}"
+        return address
+
+
+def _csv_lines(data: Iterable[dict[Any, Any]]) -> Generator[str, None, None]:
+    """Yield the lines of a CSV file, its cells escaped as in every other."""
+    buffer = io.StringIO()
+    writer: csv.DictWriter[str] | None = None
+    for row in data:
+        if writer is None:
+            writer = csv.DictWriter(buffer, fieldnames=list(row))
+            writer.writeheader()
+        writer.writerow({name: csv_cell(value) for name, value in row.items()})
+        yield buffer.getvalue()
+        buffer.seek(0)
+        buffer.truncate()
+
+
+factory.create_csv_rows = _csv_lines  # tipg has no hook for it, and fails without rows
+
+_CRS = Query(max_length=200, description="URI of a coordinate system")
+
+
+def _collection(
+    request: Request,
+    collectionId: Annotated[str, Path(max_length=100)],
+    crs: Annotated[str | None, _CRS] = None,
+    bbox_crs: Annotated[str | None, Query(alias="bbox-crs", max_length=200)] = None,
+    filter_crs: Annotated[str | None, Query(alias="filter-crs", max_length=200)] = None,
+) -> LayerCollection:
+    layer = layer_of(collectionId, caller_now.get().role)
+    if request.url.path.endswith("/items"):
+        _check_parameters(request, layer)
+    given = {"crs": crs, "bbox_crs": bbox_crs, "filter_crs": filter_crs}
+    asked = CollectionQuery(
+        **{name: coordinates.uri_of(value) for name, value in given.items() if value}
+    )
+    request.state.crs = asked.crs
+    more = {"asked": asked, "reads": request.app.state.reads}
+    return COLLECTIONS[layer.name].model_copy(update=more)
+
+
+_PARAMETERS = (
+    *("bbox", "bbox-crs", "bbox-only", "crs", "datetime", "datetime-column", "f", "filter"),
+    *("filter-crs", "filter-lang", "geom-column", "ids", "limit", "offset", "properties"),
+    *("simplify", "sortby"),
+)
+
+
+def _check_parameters(request: Request, layer: Layer) -> None:
+    """Refuse parameters that mean nothing (OGC 17-069r4, /req/core/query-param-unknown)."""
+    names = {*_PARAMETERS, *(column.name for column in layer.columns())}
+    for name in request.query_params:
+        if name.lower() not in names:
+            listed = ", ".join(sorted(names))
+            raise InputError("parameter_unknown", name=name[:80], names=listed)
+
+
+def _bbox(
+    bbox: Annotated[str | None, Query(max_length=200, description="Spatial filter.")] = None,
+) -> list[float] | None:
+    """Return a box; six numbers have heights, which are left out."""
+    if not bbox:
+        return None
+    try:
+        sides = [float(part) for part in bbox.split(",")]
+    except ValueError:
+        raise InputError("bad_bbox", bbox=bbox) from None
+    if len(sides) == 6:
+        sides = [*sides[:2], *sides[3:5]]
+    finite = all(abs(side) < 1e9 for side in sides)
+    if len(sides) != 4 or not finite or sides[0] > sides[2] or sides[1] > sides[3]:
+        raise InputError("bad_bbox", bbox=bbox)
+    return sides
+
+
+def _filter(
+    query: Annotated[str | None, Query(alias="filter", description="CQL2 filter")] = None,
+    filter_lang: Annotated[
+        str | None, Query(alias="filter-lang", pattern="^cql2-(text|json)$")
+    ] = None,
+) -> Any:
+    return None if query is None else parse_filter(query)
+
+
+_OWN = {"/collections", "/collections/{collectionId}"}
+
+
+def create_ogc(pool: Pool, reads: Reads) -> FastAPI:
+    """Return the application to be mounted at ``/ogc``."""
+    app = FastAPI(title="Gridatlas OGC API", docs_url=None, redoc_url=None, openapi_url="/api")
+    app.state.pool = CallerPool(pool)
+    app.state.reads = reads
+    problems.install(app)
+    app.exception_handler(TiPgError)(_of_tipg)
+    app.exception_handler(asyncpg.PostgresError)(_of_database)
+    app.dependency_overrides |= {bbox_query: _bbox, filter_query: _filter}
+    app.add_middleware(CallerRoleMiddleware)
+    _own_routes(app)
+    for kind in (Features, OGCTilesFactory):
+        more = {} if kind is Features else {"with_viewer": False, "supported_tms": _TMS}
+        made = kind(
+            collection_dependency=_collection,
+            router_prefix="ogc",
+            with_common=False,
+            **more,  # type: ignore[arg-type]
+        )
+        for route in made.router.routes:  # tipg makes links by their names
+            if getattr(route, "path", "") in _OWN:
+                route.include_in_schema = False  # type: ignore[attr-defined]
+        app.include_router(made.router)
+    openapi_schema.describe(app, 404)
+    return app
+
+
+class CallerRoleMiddleware:
+    """Finds out who asks, and says in which system the answer is."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer under the caller's role."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        try:
+            scope = _as_taken(scope)
+            request = Request(scope)
+            caller_now.set(await _who(request))
+        except (InputError, NotSignedInError) as error:
+            request = Request(scope)
+            await problems.of_gridatlas(request, error)(scope, receive, send)
+            return
+
+        async def told(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                crs = scope.get("state", {}).get("crs")
+                if crs and message["status"] == 200:
+                    headers["Content-Crs"] = f"<{crs}>"
+                headers.setdefault("Cache-Control", "no-cache")
+                headers["Vary"] = "Accept, Accept-Language, Authorization"
+            await send(message)
+
+        await self.app(scope, receive, told)
+
+
+_LIMIT = re.compile(rb"(?<![^&])limit=([0-9]+)(?![^&])")
+_FORMATS = ("geojson", "json", "csv", "geojsonseq", "ndjson")
+
+
+def _as_taken(scope: Scope) -> Scope:
+    """Return a request as tipg is to see it.
+
+    A ``limit`` above the most there is becomes that (OGC 17-069r4, 7.15.2), and no pages of tipg's
+    are made: they take their scripts from elsewhere.
+
+    Raises
+    ------
+    InputError
+        If no features are wanted, or such a page.
+    """
+
+    def bounded(found: re.Match[bytes]) -> bytes:
+        wanted = int(found[1][:18])
+        if not wanted:
+            raise InputError("limit_of_nothing")
+        return b"limit=%d" % min(wanted, MOST_FEATURES)
+
+    query = _LIMIT.sub(bounded, scope["query_string"])
+    if b"f=html" in query.split(b"&"):
+        raise InputError("format_unknown", format="html", formats=", ".join(_FORMATS))
+    headers = [
+        (name, value.replace(b"text/html", b"*/*") if name == b"accept" else value)
+        for name, value in scope["headers"]
+    ]
+    return {**scope, "query_string": query, "headers": headers}
+
+
+async def _who(request: Request) -> Caller:
+    given = request.headers.get("authorization")
+    if not given:
+        return ANYONE
+    scheme, _, token = given.partition(" ")
+    if scheme.lower() != "bearer":
+        raise NotSignedInError("token_invalid")
+    return await caller_of(request.app.state.pool.plain, token.strip())
+
+
+def _of_tipg(request: Request, error: Exception) -> Response:
+    return problems.problem(request, 404 if "NotFound" in type(error).__name__ else 400, str(error))
+
+
+def _of_database(request: Request, error: Exception) -> Response:
+    """Answer for what the database refused: a filter whose types don't fit is the caller's."""
+    state = getattr(error, "sqlstate", None) or ""
+    if state == "42501":
+        return problems.of_gridatlas(request, NotFoundError("no_layer_here", layer="", layers=""))
+    if state[:2] in {"22", "42", "XX"} and state != "42P01":
+        return problems.of_gridatlas(
+            request, InputError("filter_unfit", said=str(error).partition("\n")[0][:200])
+        )
+    return problems.of_database(request, error)
+
+
+def _own_routes(app: FastAPI) -> None:
+    """Add what tipg would tell otherwise: the entrance, conformance, and the collections."""
+
+    @app.get("/")
+    def landing(request: Request) -> JSONResponse:
+        base = f"{request.base_url}ogc"
+        links = [
+            _link("self", f"{base}/", "This document"),
+            _link(
+                "service-desc", f"{base}/api", "API", "application/vnd.oai.openapi+json;version=3.0"
+            ),
+            _link("conformance", f"{base}/conformance", "Conformance"),
+            _link(
+                "http://www.opengis.net/def/rel/ogc/1.0/conformance",
+                f"{base}/conformance",
+                "Conformance",
+            ),
+            _link("data", f"{base}/collections", "Collections"),
+            _link(
+                "http://www.opengis.net/def/rel/ogc/1.0/tiling-schemes",
+                f"{base}/tileMatrixSets",
+                "Tile matrix sets",
+            ),
+        ]
+        return JSONResponse({"title": "Gridatlas", "description": "网格图谱", "links": links})
+
+    @app.get("/conformance")
+    def conformance() -> JSONResponse:
+        return JSONResponse({"conformsTo": CONFORMS})
+
+    @app.get("/collections")
+    async def collections(request: Request) -> JSONResponse:
+        base, extent = f"{request.base_url}ogc", await _extent(request)
+        shown = [
+            _describe_collection(base, name, extent)
+            for name in layers_for_role(caller_now.get().role)
+        ]
+        links = [_link("self", f"{base}/collections", "Collections")]
+        body = {"links": links, "collections": shown, "numberMatched": len(shown)}
+        body |= {"numberReturned": len(shown), "crs": list(coordinates.SYSTEMS)}
+        return JSONResponse(body)
+
+    @app.get("/collections/{collectionId}")
+    async def collection(
+        request: Request, found: Annotated[LayerCollection, Depends(_collection)]
+    ) -> JSONResponse:
+        request.state.crs = None
+        extent = await _extent(request)
+        return JSONResponse(_describe_collection(f"{request.base_url}ogc", found.id, extent))
+
+
+_EXTENT = (
+    "SELECT ST_XMin(box), ST_YMin(box), ST_XMax(box), ST_YMax(box) FROM ("
+    "SELECT ST_Extent(geom) AS box FROM region WHERE level = ("
+    "SELECT level FROM region WHERE geom IS NOT NULL ORDER BY length(rtrim(code, '0')) LIMIT 1"
+    ")) AS land"
+)
+
+
+async def _extent(request: Request) -> dict[str, Any]:
+    """Return the box of the installation's land, to which clients zoom."""
+    async with request.app.state.pool.acquire() as connection:
+        sides = await connection.fetchrow(_EXTENT)
+    if sides[0] is None:
+        return {}
+    return {"extent": {"spatial": {"bbox": [list(sides)], "crs": coordinates.CRS84}}}
+
+
+def _describe_collection(base: str, name: str, extent: dict[str, Any]) -> dict[str, Any]:
+    here = f"{base}/collections/{name}"
+    return {
+        "id": name,
+        "title": text(f"layer.{name}"),
+        **extent,
+        "itemType": "feature",
+        "links": [
+            _link("self", here, name),
+            _link("items", f"{here}/items", "Items", "application/geo+json"),
+            _link(
+                "http://www.opengis.net/def/rel/ogc/1.0/queryables",
+                f"{here}/queryables",
+                "Queryables",
+                "application/schema+json",
+            ),
+            _link(
+                "http://www.opengis.net/def/rel/ogc/1.0/tilesets-vector", f"{here}/tiles", "Tiles"
+            ),
+        ],
+        "crs": list(coordinates.SYSTEMS),
+        "storageCrs": coordinates.STORAGE,
+    }
+
+
+def _link(rel: str, href: str, title: str, kind: str = "application/json") -> dict[str, str]:
+    return {"rel": rel, "href": href, "title": title, "type": kind}

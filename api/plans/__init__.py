@@ -1,0 +1,1 @@
+"""Routes of grid plans: drafts, edits, jobs."""

@@ -1,0 +1,189 @@
+"""``/plans/{id}/grids`` and ``/atoms``: what a plan is made of."""
+
+from typing import Annotated, Any
+
+import numpy as np
+import shapely
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, Field
+from sqlalchemy import Connection as Database
+from sqlalchemy import LargeBinary, func, select
+
+from api.core import problems
+from api.core.audit import record
+from api.core.caller import Asker, allow
+from api.core.parameters import Connection, Number, Page, Rows
+from api.core.responses import AreaCollection, GeoJson, collection, feature
+from api.plans.plans import plan_of
+from api.public.regions import geojson, sides
+from api.tiles.colouring import GAP_DEGREES
+from geo.errors import NotFoundError
+from geo.model import Building, Grid, GridMember, GridPlan
+from geo.model.grid import GridKind
+from geo.plans.validation import apart, atoms_in, limits_of
+from maps.colours import colour, neighbours
+
+router = APIRouter(tags=["plans"])
+
+GridCode = Annotated[str, Field(pattern="^[0-9]{15}$")]
+
+MOST_ATOMS = 20_000
+
+
+class PlanGrid(BaseModel):
+    """A grid of a plan; ``colour`` is its index in the palette of the style."""
+
+    code: str
+    serial: int
+    name: str
+    kind: GridKind
+    households: int
+    atoms: int
+    within: bool
+    contiguous: bool
+    locked: bool
+    colour: int | None = None
+
+
+class AtomResponse(BaseModel):
+    """An atom: a building or unit with its land. ``lon``, ``lat`` is where the building stands."""
+
+    atom: int
+    grid: str
+    building: str | None
+    unit: str | None
+    name: str
+    compound: str | None
+    households: int
+    lon: float | None
+    lat: float | None
+
+
+@router.get(
+    "/plans/{number}/grids",
+    response_class=GeoJson,
+    responses={200: {"model": AreaCollection[PlanGrid]}, **problems.DOCUMENTED},
+)
+def grids_of_plan(request: Request, connection: Connection, number: Number) -> Response:
+    """Return the grids of a plan."""
+    found = grid_features(connection, number, None)
+    return collection(request, found, Page(max(len(found), 1), 0), len(found))
+
+
+@router.get(
+    "/plans/{number}/atoms",
+    response_class=GeoJson,
+    dependencies=[allow("planner", "admin", "fire")],
+    responses={200: {"model": AreaCollection[AtomResponse]}, **problems.PROTECTED},
+)
+def atoms_of_plan(
+    request: Request,
+    connection: Connection,
+    asker: Asker,
+    number: Number,
+    limit: Annotated[int, Query(ge=1, le=MOST_ATOMS)] = 10_000,
+    offset: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
+) -> Response:
+    """Return the atoms of a plan: buildings and units with their land and households."""
+    plan_of(connection, number)
+    page = Page(limit, offset)
+    count = select(func.count()).select_from(GridMember).where(GridMember.plan_id == number)
+    matched = connection.execute(count).scalar_one()
+    rows = connection.execute(page.of(_atoms(number))).mappings()
+    fields = AtomResponse.model_fields
+    features = [
+        feature(row, {name: row[name] for name in fields}, id=str(row["atom"])) for row in rows
+    ]
+    record(connection, asker, "read", "grid_plan", str(number), {"atoms": len(features)})
+    return collection(request, features, page, matched)
+
+
+def grid_features(
+    connection: Database, number: int, codes: list[str] | None
+) -> list[dict[str, Any]]:
+    """Return grids of a plan as features: all of them with colours, or some without."""
+    limits = limits_of(_parameters(connection, number))
+    grid = (
+        select(
+            Grid.code,
+            Grid.name,
+            Grid.kind,
+            Grid.households,
+            Grid.locked,
+            func.ST_NumGeometries(Grid.geom).label("pieces"),
+            geojson(Grid.geom),
+            *sides(Grid.geom),
+        )
+        .where(Grid.plan_id == number)
+        .order_by(Grid.code)
+    )
+    if codes is not None:
+        grid = grid.where(Grid.code.in_(codes))
+    rows = connection.execute(grid).mappings().all()
+    broken = apart(connection, number, [row["code"] for row in rows if row["pieces"] != 1])
+    atoms = atoms_in(connection, number)
+    colours = _colours(connection, number) if codes is None else {}
+    return [
+        feature(
+            row,
+            {
+                "code": row["code"],
+                "serial": int(row["code"][-3:]),
+                "name": row["name"],
+                "kind": row["kind"],
+                "households": row["households"],
+                "atoms": atoms.get(row["code"], 0),
+                "within": row["kind"] == GridKind.DEDICATED
+                or limits.lower <= row["households"] <= limits.upper,
+                "contiguous": row["code"] not in broken,
+                "locked": row["locked"],
+                "colour": colours.get(row["code"]),
+            },
+            id=row["code"],
+        )
+        for row in rows
+    ]
+
+
+def _colours(connection: Database, number: int) -> dict[str, int]:
+    """Return the colour of each grid of a plan, neighbours in different ones."""
+    shape = func.ST_AsBinary(Grid.geom, type_=LargeBinary)
+    statement = select(Grid.code, shape).where(Grid.plan_id == number).order_by(Grid.code)
+    rows = connection.execute(statement).all()
+    if not rows:
+        return {}
+    polygons = shapely.from_wkb(np.array([row[1] for row in rows], dtype=object))
+    colours = colour(len(rows), neighbours(polygons, GAP_DEGREES))
+    return dict(zip([row[0] for row in rows], colours.tolist(), strict=True))
+
+
+def _parameters(connection: Database, number: int) -> dict[str, Any]:
+    found = connection.execute(select(GridPlan.parameters).where(GridPlan.id == number)).scalar()
+    if found is None:
+        raise NotFoundError("no_plan_here", plan=number)
+    return dict(found)
+
+
+def _atoms(number: int) -> Rows:
+    middle = func.ST_PointOnSurface(Building.geom)
+    return (
+        select(
+            GridMember.id.label("atom"),
+            Grid.code.label("grid"),
+            GridMember.building_code.label("building"),
+            GridMember.unit_code.label("unit"),
+            func.coalesce(
+                func.nullif(Building.name, ""), func.nullif(Building.address, ""), ""
+            ).label("name"),
+            Building.compound_code.label("compound"),
+            GridMember.households,
+            func.ST_X(middle).label("lon"),
+            func.ST_Y(middle).label("lat"),
+            geojson(GridMember.geom),
+            *sides(GridMember.geom),
+        )
+        .join(Grid, Grid.id == GridMember.grid_id)
+        .outerjoin(Building, Building.code == GridMember.building_code)
+        .where(GridMember.plan_id == number)
+        .order_by(GridMember.id)
+    )

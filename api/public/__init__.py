@@ -1,0 +1,1 @@
+"""Pages, and routes that every role may use."""

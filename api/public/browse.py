@@ -1,0 +1,168 @@
+"""``/layers``: every live feature with all that is known of it, and what it was before.
+
+For the data desk: protected layers are among them, and reading them leaves a trace.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Path, Query, Request
+from geoalchemy2 import Geometry as GeometryColumn
+from pydantic import BaseModel
+from sqlalchemy import ColumnElement, RowMapping, Table, func, or_, select, union_all
+from starlette.responses import Response
+
+from api.core import problems
+from api.core.audit import record
+from api.core.caller import Asker, allow
+from api.core.parameters import Bbox, Connection, Paging
+from api.core.public_layers import kind_of
+from api.core.responses import Collection, GeoJson, Geometry, Listing, collection, feature, listing
+from api.public.regions import geojson, sides
+from geo.errors import NotFoundError
+from geo.model import LAYERS, STORAGE_SRID, Base
+from geo.model.history import HISTORY
+
+router = APIRouter(tags=["layers"], dependencies=[allow("importer", "admin")])
+
+Name = Annotated[str, Path(max_length=40)]
+Code = Annotated[str, Path(min_length=1, max_length=100)]
+
+SOUGHT = ("code", "name", "address")
+MOST_VERSIONS = 200
+_OF_VERSION = {"code", "source", "valid_from", "valid_to", "revision"}
+
+
+class LayerResponse(BaseModel):
+    """A layer: how many live features it has, and its columns with their types."""
+
+    layer: str
+    features: int
+    columns: dict[str, str]
+
+
+class Version(BaseModel):
+    """A feature as it was for a while; ``changed`` are the columns that differ from before.
+
+    ``valid_to`` is null while it is live.
+    """
+
+    revision: int
+    source: str
+    valid_from: datetime
+    valid_to: datetime | None
+    changed: list[str]
+    properties: dict[str, Any]
+    geometry: Geometry | None
+
+
+@router.get(
+    "/layers",
+    response_class=Response,
+    responses={200: {"model": Listing[LayerResponse]}, **problems.problem_responses(403)},
+)
+def layers(request: Request, connection: Connection, page: Paging) -> Response:
+    """List the layers with their columns."""
+    shown = []
+    for name in list(LAYERS)[page.offset : page.offset + page.limit]:
+        table = _table(name)
+        count = connection.execute(select(func.count()).select_from(table)).scalar_one()
+        columns = {column.name: kind_of(column) for column in _attributes(table)}
+        shown.append(LayerResponse(layer=name, features=count, columns=columns))
+    return listing(request, shown, page, len(LAYERS))
+
+
+@router.get(
+    "/layers/{layer}/features",
+    response_class=GeoJson,
+    responses={200: {"model": Collection[dict[str, Any]]}, **problems.problem_responses(403, 404)},
+)
+def features(
+    request: Request,
+    connection: Connection,
+    asker: Asker,
+    layer: Name,
+    page: Paging,
+    bbox: Bbox,
+    q: Annotated[str, Query(max_length=100, description="in its code, name or address")] = "",
+) -> Response:
+    """List the live features of a layer in the order of their codes, with every attribute."""
+    table = _table(layer)
+    wanted: list[ColumnElement[bool]] = []
+    if q.strip():
+        sought = (table.c[name] for name in SOUGHT if name in table.c)
+        wanted.append(or_(*(column.icontains(q.strip(), autoescape=True) for column in sought)))
+    if bbox is not None:
+        wanted.append(table.c.geom.op("&&")(func.ST_MakeEnvelope(*bbox, STORAGE_SRID)))
+    count = select(func.count()).select_from(table).where(*wanted)
+    columns = (*_attributes(table), geojson(table.c.geom), *sides(table.c.geom))
+    rows = connection.execute(page.of(select(*columns).where(*wanted).order_by(table.c.code)))
+    names = [column.name for column in _attributes(table)]
+    found = [
+        feature(row, {name: row[name] for name in names}, id=row["code"]) for row in rows.mappings()
+    ]
+    record(connection, asker, "read", layer, "", {"features": len(found)})
+    return collection(request, found, page, connection.execute(count).scalar_one())
+
+
+@router.get(
+    "/layers/{layer}/features/{code}/history",
+    response_class=Response,
+    responses={200: {"model": Listing[Version]}, **problems.problem_responses(403, 404)},
+)
+def history(
+    request: Request, connection: Connection, asker: Asker, layer: Name, code: Code, page: Paging
+) -> Response:
+    """List what a feature is and was, the newest first; a feature taken away still has a past."""
+    live, past = _table(layer), HISTORY[layer]
+    columns = [
+        column.name for column in past.columns if not isinstance(column.type, GeometryColumn)
+    ]
+    of_both = (
+        select(*(table.c[name] for name in columns), geojson(table.c.geom)).where(
+            table.c.code == code
+        )
+        for table in (live, past)
+    )
+    versions = union_all(*of_both).subquery()
+    newest = select(versions).order_by(versions.c.valid_from.desc()).limit(MOST_VERSIONS)
+    rows = connection.execute(newest).mappings().all()
+    if not rows:
+        raise NotFoundError("no_such_feature", layer=layer, code=code)
+    record(connection, asker, "read", layer, code, {"versions": len(rows)})
+    shown = [_version(row, before) for row, before in zip(rows, [*rows[1:], None], strict=True)]
+    return listing(request, shown[page.offset : page.offset + page.limit], page, len(shown))
+
+
+def _version(row: RowMapping, before: RowMapping | None) -> Version:
+    own = [name for name in row if name not in _OF_VERSION]
+    changed = [] if before is None else [name for name in own if row[name] != before[name]]
+    return Version(
+        **{name: row[name] for name in _OF_VERSION - {"code"}},
+        changed=["geom" if name == "geojson" else name for name in changed],
+        properties={name: row[name] for name in own if name != "geojson"},
+        geometry=orjson.loads(row["geojson"]) if row["geojson"] else None,
+    )
+
+
+def _table(layer: str) -> Table:
+    """Return the table of a layer.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such layer.
+    """
+    if layer not in LAYERS:
+        raise NotFoundError("no_layer_here", layer=layer, layers=", ".join(LAYERS))
+    return Base.metadata.tables[layer]
+
+
+def _attributes(table: Table) -> Iterable[Any]:
+    return [
+        column
+        for column in table.columns
+        if not isinstance(column.type, GeometryColumn) and column.name != "valid_to"
+    ]

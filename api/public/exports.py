@@ -1,0 +1,235 @@
+"""``/exports``: layers as files, in the formats that other programs open."""
+
+import csv
+import io
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import orjson
+import shapely
+from fastapi import APIRouter, Query, Request
+from fastapi import Path as InPath
+from pydantic import BaseModel
+from sqlalchemy import ColumnElement, FromClause, LargeBinary, func, select
+from starlette.background import BackgroundTask
+from starlette.responses import FileResponse, Response
+
+from api.core import coordinates, problems
+from api.core.audit import record
+from api.core.caller import Asker, Caller, acting
+from api.core.parameters import Page
+from api.core.public_layers import layer_of, layers_for_role
+from api.core.responses import Listing, listing
+from api.public.export_files import AT_ONCE, Rows, write_layer
+from geo.db.views import grids_of
+from geo.disk import require_room
+from geo.errors import InputError, NotFoundError, TooLargeError
+from geo.messages import catalogue
+from geo.model import STORAGE_SRID, GridPlan, Region
+from geo.spreadsheet import csv_cell
+
+router = APIRouter(tags=["exports"])
+
+Format = Literal["geojson", "gpkg", "shp", "kml", "dxf", "parquet", "csv"]
+FORMATS: dict[str, str] = {
+    "geojson": "application/geo+json",
+    "gpkg": "application/geopackage+sqlite3",
+    "shp": "application/zip",
+    "kml": "application/vnd.google-earth.kml+xml",
+    "dxf": "image/vnd.dxf",
+    "parquet": "application/vnd.apache.parquet",
+    "csv": "text/csv; charset=utf-8",
+}
+MOST_ROWS = 500_000
+
+
+class ExportResponse(BaseModel):
+    """A layer that can be exported, and how."""
+
+    layer: str
+    formats: list[str]
+    crs: list[str]
+
+
+@router.get(
+    "/exports",
+    response_class=Response,
+    responses={200: {"model": Listing[ExportResponse]}, **problems.problem_responses()},
+)
+def exports(request: Request, asker: Asker) -> Response:
+    """List what the caller may export."""
+    systems = ["CRS84", *(f"EPSG:{code}" for code in (4490, 4326, 4546, 3857))]
+    shown = [
+        ExportResponse(layer=name, formats=list(FORMATS), crs=systems)
+        for name in layers_for_role(asker.role)
+    ]
+    return listing(request, shown, Page(len(shown), 0), len(shown))
+
+
+@router.get(
+    "/exports/{layer}",
+    response_class=Response,
+    responses={
+        200: {"content": {kind.partition(";")[0]: {} for kind in FORMATS.values()}},
+        **problems.problem_responses(403, 404, 413, 507),
+    },
+)
+def export(
+    request: Request,
+    asker: Asker,
+    layer: Annotated[str, InPath(max_length=100)],
+    format: Annotated[Format, Query()] = "gpkg",
+    crs: Annotated[str, Query(max_length=100)] = "EPSG:4490",
+    region: Annotated[str | None, Query(pattern="^[0-9]{12}$")] = None,
+    plan: Annotated[int | None, Query(ge=1, le=2**53, description="grids of this plan")] = None,
+    names: Annotated[
+        Literal["plain", "zh"], Query(description="names of the fields: as in the API, or Chinese")
+    ] = "plain",
+) -> Response:
+    """Download a layer. A shapefile comes as a zip; KML is always in longitude and latitude."""
+    chosen = layer_of(layer, asker.role)
+    uri = coordinates.uri_of(crs)
+    if format == "kml" and coordinates.SYSTEMS[uri] not in coordinates.LIKE_STORAGE:
+        raise InputError("kml_crs", crs=crs)
+    if plan is not None and chosen.name != "grid":
+        raise InputError("plan_of_grids_only", layer=layer)
+    source: FromClause = chosen.source if plan is None else grids_of(plan)
+    columns = [column for column in chosen.columns() if column.name in source.c]
+    fields = [str(column.name) for column in columns]
+    titles = _titles(fields, names)
+    engine = request.app.state.engine
+    with acting(engine, asker) as connection:
+        count = _count_rows(connection, source, region, plan)
+        if asker.account is not None:
+            detail = {"format": format, "rows": count}
+            record(connection, asker, "export", layer, region or "", detail)
+    filename = f"{layer}{'-' + region if region else ''}.{'zip' if format == 'shp' else format}"
+    headers = {
+        "Content-Disposition": f'attachment; filename="{filename}"',
+        "Cache-Control": "no-store",
+    }
+
+    def rows() -> Rows:
+        return _rows(engine, asker, source, fields, region, coordinates.SYSTEMS[uri])
+
+    # The file is complete before the first byte is sent: a status of 200 can be relied on.
+    folder = Path(tempfile.mkdtemp(prefix="gridatlas-export-"))
+    try:
+        with require_room(folder):
+            if format in LINE_WRITERS:
+                file = folder / filename
+                with closing(rows()) as found, file.open("wb") as out:
+                    system = coordinates.SYSTEMS[uri]
+                    out.writelines(LINE_WRITERS[format](found, titles, system))
+            else:
+                named = dict(zip(titles, columns, strict=True))
+                file = write_layer(folder, chosen, named, rows, format, coordinates.SYSTEMS[uri])
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    clean = BackgroundTask(shutil.rmtree, folder, ignore_errors=True)
+    return FileResponse(file, media_type=FORMATS[format], headers=headers, background=clean)
+
+
+def _titles(fields: list[str], names: str) -> list[str]:
+    """Return the names that the fields have in the file."""
+    if names == "plain":
+        return fields
+    texts = catalogue("zh")
+    return [texts.get(f"field.{name}", name) for name in fields]
+
+
+def _count_rows(connection: Any, source: FromClause, region: str | None, plan: int | None) -> int:
+    if region is not None:
+        known = select(Region.code).where(Region.code == region, Region.geom.is_not(None))
+        if connection.execute(known).first() is None:
+            raise NotFoundError("no_such_region", region=region)
+    if plan is not None:
+        known_plan = select(GridPlan.id).where(GridPlan.id == plan)
+        if connection.execute(known_plan).first() is None:
+            raise NotFoundError("no_plan_here", plan=plan)
+    wanted = select(func.count()).select_from(source).where(*_in(source, region))
+    count = int(connection.execute(wanted).scalar_one())
+    if count > MOST_ROWS:
+        raise TooLargeError("export_too_large", rows=count, most=MOST_ROWS)
+    return count
+
+
+def _in(source: FromClause, region: str | None) -> list[ColumnElement[bool]]:
+    """Return the condition that a feature lies mostly in a region."""
+    if region is None:
+        return []
+    land = select(Region.geom).where(Region.code == region).scalar_subquery()
+    middle = func.ST_PointOnSurface(source.c.geom)
+    return [source.c.geom.op("&&")(land), func.ST_Intersects(middle, land)]
+
+
+def _rows(
+    engine: Any,
+    caller: Caller,
+    source: FromClause,
+    fields: list[str],
+    region: str | None,
+    system: int,
+) -> Rows:
+    """Yield attributes and geometry of a layer, some at a time from a cursor of the server."""
+    shape: Any = source.c.geom
+    if system not in coordinates.LIKE_STORAGE:
+        shape = func.ST_Transform(func.ST_SetSRID(shape, STORAGE_SRID), system)
+    columns = [source.c[name] for name in fields]
+    statement = (
+        select(*columns, func.ST_AsBinary(shape, type_=LargeBinary).label("shape_"))
+        .where(*_in(source, region))
+        .order_by(source.c.code)
+        .execution_options(yield_per=AT_ONCE)
+    )
+    with (
+        acting(engine, caller, readonly=True) as connection,
+        connection.execute(statement) as result,
+    ):
+        for part in result.partitions():
+            shapes = shapely.from_wkb([row[-1] for row in part])
+            for row, geometry in zip(part, shapes, strict=True):
+                yield list(row[:-1]), geometry
+
+
+def _geojson(rows: Rows, titles: list[str], system: int) -> Iterator[bytes]:
+    """Yield a feature collection; a system that is not longitude and latitude is named in it."""
+    named = ""
+    if system not in coordinates.LIKE_STORAGE:
+        name = {"type": "name", "properties": {"name": f"urn:ogc:def:crs:EPSG::{system}"}}
+        named = f'"crs":{orjson.dumps(name).decode()},'
+    yield f'{{"type":"FeatureCollection",{named}"features":['.encode()
+    before = b"\n"
+    for values, geometry in rows:
+        shape = orjson.Fragment(shapely.to_geojson(geometry)) if geometry is not None else None
+        properties = dict(zip(titles, values, strict=True))
+        feature = {"type": "Feature", "geometry": shape, "properties": properties}
+        yield before + orjson.dumps(feature)
+        before = b",\n"
+    yield b"\n]}\n"
+
+
+def _csv(rows: Rows, titles: list[str], system: int) -> Iterator[bytes]:
+    """Yield a table with the geometry as well-known text; spreadsheets know UTF-8 by its mark."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer)
+    writer.writerow([*titles, "WKT"])
+    yield b"\xef\xbb\xbf" + buffer.getvalue().encode()
+    for values, geometry in rows:
+        buffer.seek(0)
+        buffer.truncate()
+        shape = shapely.to_wkt(geometry, rounding_precision=9) if geometry is not None else ""
+        writer.writerow([*map(csv_cell, values), shape])
+        yield buffer.getvalue().encode()
+
+
+LINE_WRITERS: dict[str, Callable[[Rows, list[str], int], Iterator[bytes]]] = {
+    "geojson": _geojson,
+    "csv": _csv,
+}
+"""Formats that are written feature by feature without GDAL."""

@@ -1,0 +1,65 @@
+"""Finding things: by words over everything that has a name or an address."""
+
+from typing import Annotated, Any, Literal
+
+import orjson
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from api.core.parameters import Connection
+from api.core.responses import etag_response
+from api.public import gazetteer
+
+router = APIRouter(tags=["find"])
+
+Kind = Literal["region", "grid", "building", "facility", "road", "compound"]
+
+
+class FoundBuilding(BaseModel):
+    """A thing found: where it is, and the grid in force there."""
+
+    kind: Kind
+    code: str
+    name: str
+    address: str
+    grid: str | None
+    grid_name: str | None
+    community: str | None
+    lon: float
+    lat: float
+    bbox: tuple[float, float, float, float]
+    rank: int
+
+
+class FoundList(BaseModel):
+    """What was found, the best first."""
+
+    numberReturned: int  # noqa: N815 (as in the other lists)
+    items: list[FoundBuilding]
+
+
+@router.get("/search", response_class=Response, responses={200: {"model": FoundList}})
+@router.get("/grids/search", response_class=Response, responses={200: {"model": FoundList}})
+def search(
+    request: Request,
+    connection: Connection,
+    q: Annotated[str, Query(min_length=1, max_length=100)],
+    kind: Kind | None = None,
+    limit: Annotated[int, Query(ge=1, le=50)] = 10,
+) -> Response:
+    """Find regions, grids, buildings, facilities, roads and compounds by name, address or code.
+
+    All words must be in the name or the address. Names that are the question come first, then
+    those that begin with it, then the shortest. Where nothing has them all, the question is cut
+    into runs of digits and of other signs, in whatever order they stand; where that finds nothing,
+    the signs are looked for in any order, and at last most of them are enough, and every number.
+    """
+    items = [_describe_hit(row) for row in gazetteer.search_names(connection, q, kind or "", limit)]
+    body = {"numberReturned": len(items), "items": items}
+    return etag_response(request, orjson.dumps(body), "application/json")
+
+
+def _describe_hit(row: Any) -> dict[str, Any]:
+    box = [round(row[side], 7) for side in ("west", "south", "east", "north")]
+    return FoundBuilding.model_validate({**row, "bbox": box}).model_dump()

@@ -1,0 +1,90 @@
+"""The grids on paper: map sheets, cards and boards as PDF, the assignment list as XLSX."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, Request
+from sqlalchemy import select
+from starlette.responses import Response
+
+from api.core import problems
+from api.core.caller import allow
+from api.core.parameters import Code12, Connection, Number
+from api.core.read_audit import reading
+from geo.errors import NotFoundError
+from geo.messages import Language
+from geo.model import GridPlan
+from maps.paper.assignment import assignment_list
+from maps.paper.book import community_sheet
+from maps.paper.notice import contact_cards, notice_boards
+from maps.paper.page_layout import PAPERS
+
+PDF = "application/pdf"
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+router = APIRouter(
+    tags=["paper"],
+    dependencies=[allow("planner", "admin"), reading("grid_member")],
+    responses=problems.DOCUMENTED,
+    default_response_class=Response,
+)
+
+Words = Annotated[Language, Query(description="language on the paper")]
+Scale = Annotated[int | None, Query(ge=100, le=20_000, description="1:scale; the fitting one")]
+
+
+@router.get("/plans/{plan}/sheet.pdf")
+def plan_sheet(
+    connection: Connection,
+    plan: Number,
+    paper: Literal["A4", "A3", "8K"] = "A3",
+    scale: Scale = None,
+    lang: Words = "zh",
+) -> Response:
+    """Return the map sheet of a plan's community at a true scale."""
+    community = _community(connection, plan)
+    made = community_sheet(connection, community, PAPERS[paper], scale=scale, plan=plan, lang=lang)
+    return _file(made.pdf, PDF, f"{community}.pdf")
+
+
+@router.get("/plans/{plan}/assignment.xlsx")
+def plan_assignment(connection: Connection, plan: Number, lang: Words = "zh") -> Response:
+    """Return which building and unit belongs to which grid of a plan."""
+    community = _community(connection, plan)
+    book = assignment_list(connection, community, plan=plan, lang=lang)
+    return _file(book, XLSX, f"{community}.xlsx")
+
+
+@router.get("/communities/{community}/cards.pdf")
+def cards(
+    request: Request, connection: Connection, community: Code12, lang: Words = "zh"
+) -> Response:
+    """Return the contact cards of a community's grids."""
+    pdf = contact_cards(connection, community, site=str(request.base_url), lang=lang)
+    return _file(pdf, PDF, f"cards-{community}.pdf")
+
+
+@router.get("/communities/{community}/notice.pdf")
+def boards(
+    request: Request,
+    connection: Connection,
+    community: Code12,
+    grid: Annotated[str, Query(pattern="^([0-9]{15})?$")] = "",
+    lang: Words = "zh",
+) -> Response:
+    """Return the notice boards of a community's grids, or of one."""
+    site = str(request.base_url)
+    pdf = notice_boards(connection, community, grid=grid, site=site, lang=lang)
+    return _file(pdf, PDF, f"notice-{grid or community}.pdf")
+
+
+def _community(connection: Connection, plan: int) -> str:
+    statement = select(GridPlan.community_code).where(GridPlan.id == plan)
+    community = connection.execute(statement).scalar()
+    if community is None:
+        raise NotFoundError("no_plan_here", plan=plan)
+    return str(community)
+
+
+def _file(content: bytes, media_type: str, name: str) -> Response:
+    named = {"Content-Disposition": f'inline; filename="{name}"', "Cache-Control": "no-store"}
+    return Response(content, media_type=media_type, headers=named)

@@ -1,0 +1,136 @@
+"""``/regions``: cities, districts, streets and communities with their borders."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel
+from sqlalchemy import ColumnElement, case, func, select
+from starlette.responses import Response
+
+from api.core import problems
+from api.core.parameters import Bbox, Box, Connection, Paging, Rows, Shown
+from api.core.responses import Collection, GeoJson, collection, feature
+from geo.db.views import Status, grids_shown
+from geo.model import Region
+from geo.model.base import STORAGE_SRID
+from geo.model.region import Level
+
+router = APIRouter(tags=["regions"])
+
+METRES_PER_DEGREE = 111_320.0
+"""Along a meridian; enough to say how coarse a simplified border may be."""
+
+DIGITS = 7
+"""Decimals of a degree in answers: about a centimetre."""
+
+
+class RegionProperties(BaseModel):
+    """What is told of a region; ``grids`` and ``households`` are of its plan, if it has one."""
+
+    code: str
+    name: str
+    level: Level
+    parent_code: str | None
+    grids: int | None
+    households: int | None
+
+
+@router.get(
+    "/regions",
+    response_class=GeoJson,
+    responses={200: {"model": Collection[RegionProperties]}, **problems.DOCUMENTED},
+)
+def regions(
+    request: Request,
+    connection: Connection,
+    bbox: Bbox,
+    page: Paging,
+    level: Level | None = None,
+    parent: Annotated[str | None, Query(pattern="^[0-9]{12}$")] = None,
+    simplify: Annotated[
+        float, Query(ge=0, le=10_000, allow_inf_nan=False, description="metres")
+    ] = 0,
+    status: Shown = "published",
+) -> Response:
+    """List regions in the order of their codes."""
+    wanted = _filter_conditions(level, parent, bbox)
+    totals = connection.execute(_totals(wanted)).mappings().one()
+    rows = connection.execute(page.of(_regions(wanted, simplify, status))).mappings()
+    features = [
+        feature(row, RegionProperties.model_validate(row).model_dump(), id=row["code"])
+        for row in rows
+    ]
+    return collection(request, features, page, totals["matched"], totals)
+
+
+def _filter_conditions(
+    level: Level | None, parent: str | None, bbox: Box | None
+) -> list[ColumnElement[bool]]:
+    wanted: list[ColumnElement[bool]] = []
+    if level is not None:
+        wanted.append(Region.level == level)
+    if parent is not None:
+        wanted.append(Region.parent_code == parent)
+    if bbox is not None:
+        wanted.append(Region.geom.op("&&")(func.ST_MakeEnvelope(*bbox, STORAGE_SRID)))
+        wanted.append(func.ST_Intersects(Region.geom, func.ST_MakeEnvelope(*bbox, STORAGE_SRID)))
+    return wanted
+
+
+def _totals(wanted: list[ColumnElement[bool]]) -> Rows:
+    extent = func.ST_Extent(Region.geom)
+    return select(func.count().label("matched"), *sides(extent)).where(*wanted)
+
+
+def _regions(wanted: list[ColumnElement[bool]], simplify: float, status: Status) -> Rows:
+    drawn = _count_drawn(status).subquery("drawn")
+    return (
+        select(
+            Region.code,
+            Region.name,
+            Region.level,
+            Region.parent_code,
+            drawn.c.grids,
+            drawn.c.households,
+            geojson(simplify_column(Region.geom, simplify)),
+            *sides(Region.geom),
+        )
+        .outerjoin(drawn, drawn.c.community_code == Region.code)
+        .where(*wanted)
+        .order_by(Region.code)
+    )
+
+
+def _count_drawn(status: Status) -> Rows:
+    """Return grids and households of the plan of each community that has one."""
+    grid = grids_shown(status).c
+    return select(
+        grid.community_code,
+        func.count().label("grids"),
+        func.sum(grid.households).label("households"),
+    ).group_by(grid.community_code)
+
+
+def simplify_column(geometry: Any, metres: float) -> Any:
+    """Return a geometry column with detail under some metres left out."""
+    if metres == 0:
+        return geometry
+    return func.ST_SimplifyPreserveTopology(geometry, metres / METRES_PER_DEGREE)
+
+
+def geojson(geometry: Any) -> ColumnElement[str]:
+    """Return a geometry column as the text of GeoJSON, polygons as RFC 7946 turns them."""
+    polygonal = case(
+        (func.ST_Dimension(geometry) == 2, func.ST_ForcePolygonCCW(geometry)), else_=geometry
+    )
+    return func.ST_AsGeoJSON(polygonal, DIGITS, 0).label("geojson")
+
+
+def sides(geometry: Any) -> list[ColumnElement[float]]:
+    """Return the sides of a geometry's box as columns."""
+    return [
+        func.ST_XMin(geometry).label("west"),
+        func.ST_YMin(geometry).label("south"),
+        func.ST_XMax(geometry).label("east"),
+        func.ST_YMax(geometry).label("north"),
+    ]

@@ -1,0 +1,275 @@
+"""Making geometry what its layer holds: valid, flat, of one kind, rings in order, without spikes.
+
+What can't be mended without guessing is left for the checks to name.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import shapely
+
+from etl.input.feature_batch import Batch, Flags, Geometries
+from etl.input.layer_columns import kind_of
+
+AREA_TOLERANCE = 0.01
+"""Share of a polygon's area on which the two ways to read a crossing outline may differ."""
+
+SPIKE_DEGREES = 0.5
+"""A corner sharper than this is the tip of a spike; it is cut off."""
+
+LEAST_PART = 1e-12
+"""Square degrees, about 0.01 m2: a smaller part of a polygon is what a tool left behind."""
+
+MOST_VERTICES = 500_000
+"""Of one feature; China's outline at 1:250,000 has about 200,000."""
+
+_POLYGON, _MULTIPOLYGON = shapely.GeometryType.POLYGON, shapely.GeometryType.MULTIPOLYGON
+_LINE, _MULTILINE = shapely.GeometryType.LINESTRING, shapely.GeometryType.MULTILINESTRING
+_AREAL = {"MULTIPOLYGON"}
+_MAYBE_AREAL = {"GEOMETRY"}
+
+
+@dataclass
+class Repairs:
+    """How many features were mended in which way."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def note(self, what: str, rows: Flags) -> None:
+        """Count the features that were mended."""
+        if found := int(rows.sum()):
+            self.counts[what] += found
+
+
+def repair_batch(batch: Batch, layer: str, repairs: Repairs) -> tuple[Batch, Flags]:
+    """Return a batch with its geometry mended, and which outlines can be read in two ways."""
+    geometry = batch.geometry.copy()
+    kind = kind_of(layer)
+    changed = np.zeros(len(batch), dtype=bool)
+    doubtful = np.zeros(len(batch), dtype=bool)
+    if batch.broken is not None:
+        repairs.note("rebuilt", batch.broken)
+        changed |= batch.broken
+    changed |= _unwrap(geometry, kind)
+    if kind in _AREAL | _MAYBE_AREAL:
+        if kind in _AREAL:
+            changed |= _close(geometry, repairs)
+        areal = _is_areal(geometry) & _is_usable(geometry)
+        changed |= _despike(geometry, areal, repairs)
+        doubtful, mended = _validate(geometry, areal, repairs)
+        changed |= doubtful | mended
+        changed |= _order(geometry, areal & _is_areal(geometry), repairs)
+    return batch.at(geometry, changed).unmarked(changed), doubtful
+
+
+def _unwrap(geometry: Geometries, kind: str) -> Flags:
+    """Take single parts out of collections of one; join the lines of a collection."""
+    types = shapely.get_type_id(geometry)
+    several = types >= shapely.GeometryType.MULTIPOINT
+    if kind in _AREAL:
+        several &= types != _MULTIPOLYGON
+    if not several.any():
+        return several
+    parts = shapely.get_num_geometries(geometry)
+    single = several & (parts == 1)
+    geometry[single] = shapely.get_geometry(geometry[single], 0)
+    lines = (types == _MULTILINE) & (parts > 1)
+    geometry[lines] = shapely.line_merge(geometry[lines])
+    flags: Flags = single | lines
+    return flags
+
+
+def _close(geometry: Geometries, repairs: Repairs) -> Flags:
+    """Make polygons of closed lines, as CAD draws them."""
+    lines = shapely.get_type_id(geometry) == _LINE
+    rings = np.zeros(len(geometry), dtype=bool)
+    rings[lines] = shapely.is_closed(geometry[lines]) & (
+        shapely.get_num_coordinates(geometry[lines]) > 3
+    )
+    geometry[rings] = [shapely.Polygon(shapely.get_coordinates(one)) for one in geometry[rings]]
+    repairs.note("closed_line", rings)
+    return rings
+
+
+def _despike(geometry: Geometries, areal: Flags, repairs: Repairs) -> Flags:
+    """Cut off the spikes of polygons."""
+    flags = np.zeros(len(geometry), dtype=bool)
+    corners, owner = shapely.get_coordinates(geometry[areal], return_index=True)
+    if len(corners) < 3:
+        return flags
+    spiked = np.unique(owner[_tips(corners, owner)])
+    rows = np.flatnonzero(areal)[spiked]
+    if len(rows) == 0:
+        return flags
+    mended = np.array([_without_spikes(one) for one in geometry[rows]], dtype=object)
+    changed = ~shapely.equals_exact(mended, geometry[rows])
+    geometry[rows] = mended
+    flags[rows[changed]] = True
+    repairs.note("spike", flags)
+    return flags
+
+
+def _tips(corners: Any, owner: Any) -> Flags:
+    """Return which corners, in a row of rings, turn back on themselves."""
+    squeezed = corners * [np.cos(np.radians(np.nanmedian(corners[:, 1]))), 1.0]
+    step = np.diff(squeezed, axis=0)
+    length = np.hypot(*step.T)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        along = (step[:-1] * step[1:]).sum(axis=1) / (length[:-1] * length[1:])
+    same = (owner[:-2] == owner[1:-1]) & (owner[1:-1] == owner[2:])
+    sharp = same & (along < -np.cos(np.radians(SPIKE_DEGREES)))
+    return np.concatenate([[False], sharp, [False]])
+
+
+def _without_spikes(shape: shapely.Geometry) -> shapely.Geometry:
+    parts = [_part_without_spikes(part) for part in shapely.get_parts(shape)]
+    kept = [part for part in parts if part is not None]
+    if not kept:
+        return shape
+    return kept[0] if len(kept) == 1 else shapely.multipolygons(kept)
+
+
+def _part_without_spikes(polygon: shapely.Polygon) -> shapely.Polygon | None:
+    rings = [_ring_without_spikes(ring) for ring in (polygon.exterior, *polygon.interiors)]
+    if rings[0] is None:
+        return None
+    return shapely.Polygon(rings[0], [ring for ring in rings[1:] if ring is not None])
+
+
+def _ring_without_spikes(ring: shapely.LinearRing) -> Any:
+    """Return the corners of a ring without its spikes, None if nothing else is left."""
+    corners = shapely.get_coordinates(ring)[:-1]
+    while len(corners) >= 3:
+        closed = np.concatenate([corners[-1:], corners, corners[:1]])
+        tips = _tips(closed, np.zeros(len(closed)))[1:-1]
+        if not tips.any():
+            return np.concatenate([corners, corners[:1]])
+        corners = corners[~tips]
+    return None
+
+
+def _validate(geometry: Geometries, areal: Flags, repairs: Repairs) -> tuple[Flags, Flags]:
+    """Make polygons valid; return which can be read in two ways, and which were mended."""
+    doubtful = np.zeros(len(geometry), dtype=bool)
+    rows = np.flatnonzero(areal)
+    invalid = rows[~shapely.is_valid(geometry[rows])]
+    for row in invalid:
+        shape, sure = _make_valid(geometry[row])
+        geometry[row] = shape
+        doubtful[row] = not sure
+    flags = np.zeros(len(geometry), dtype=bool)
+    flags[invalid] = ~doubtful[invalid]
+    repairs.note("made_valid", flags)
+    return doubtful, flags
+
+
+def _make_valid(shape: shapely.Geometry) -> tuple[shapely.Geometry, bool]:
+    """Return a polygon made valid, and whether both ways to do it agree.
+
+    One counts what the outline encloses an odd number of times, the other takes shells and holes
+    as they are meant: they differ where rings overlap themselves. A hole outside its shell, which
+    both take for land, is told by cutting holes out of shells.
+    """
+    odd = _polygons_of(shapely.make_valid(shape, method="linework"))
+    meant = _polygons_of(shapely.make_valid(shape, method="structure", keep_collapsed=False))
+    if odd.area == 0 or meant.area == 0:
+        return shape, odd.area == meant.area
+    differs = max(
+        shapely.area(shapely.symmetric_difference(odd, meant)),
+        shapely.area(shapely.difference(meant, _shells(shape))),
+    )
+    return meant, differs <= AREA_TOLERANCE * max(odd.area, meant.area)
+
+
+def _shells(shape: shapely.Geometry) -> Any:
+    """Return what the outer rings of polygons enclose."""
+    outer = shapely.get_exterior_ring(shapely.get_parts(shape))
+    filled = [shapely.make_valid(shapely.Polygon(ring)) for ring in outer]
+    return shapely.union_all([_polygons_of(one) for one in filled])
+
+
+def _polygons_of(shape: shapely.Geometry) -> Any:
+    parts = [part for part in shapely.get_parts(shape) if part.geom_type == "Polygon"]
+    nested = [p for part in shapely.get_parts(shape) for p in shapely.get_parts(part)]
+    parts = parts or [part for part in nested if part.geom_type == "Polygon"]
+    return shapely.union_all(parts)
+
+
+def _order(geometry: Geometries, areal: Flags, repairs: Repairs) -> Flags:
+    """Turn rings the customary way, and drop parts too small to be meant."""
+    crumbs = areal & (shapely.get_num_geometries(geometry) > 1)
+    for row in np.flatnonzero(crumbs):
+        parts = shapely.get_parts(geometry[row])
+        kept = parts[shapely.area(parts) >= LEAST_PART]
+        crumbs[row] = 0 < len(kept) < len(parts)
+        if crumbs[row]:
+            geometry[row] = shapely.multipolygons(kept)
+    repairs.note("crumb", crumbs)
+    rows = np.flatnonzero(_may_be_turned(geometry, areal))
+    turned = shapely.orient_polygons(geometry[rows])
+    wrong = np.zeros(len(geometry), dtype=bool)
+    wrong[rows] = ~shapely.equals_exact(turned, geometry[rows])
+    geometry[rows] = turned
+    repairs.note("ring_order", wrong)
+    return crumbs | wrong
+
+
+def _may_be_turned(geometry: Geometries, areal: Flags) -> Flags:
+    """Return the polygons that may have a ring the wrong way.
+
+    Shells that run counter-clockwise and holes that run clockwise enclose, signs and all, exactly
+    the polygon's area; what does not is looked at ring by ring.
+    """
+    corners, owner = shapely.get_coordinates(geometry[areal], return_index=True)
+    if len(corners) < 2:
+        return areal
+    x, y = (corners - corners[0]).T
+    cross = np.append(x[:-1] * y[1:] - x[1:] * y[:-1], 0.0)
+    cross[:-1][owner[1:] != owner[:-1]] = 0.0  # no edge leads from one feature to the next
+    starts = np.flatnonzero(np.append(True, owner[1:] != owner[:-1]))
+    flags = areal.copy()
+    rows = np.flatnonzero(areal)[owner[starts]]
+    area = shapely.area(geometry[rows])
+    flags[rows] = ~(np.add.reduceat(cross, starts) / 2 >= area * (1 - 1e-6))
+    return flags
+
+
+def _is_areal(geometry: Geometries) -> Flags:
+    types = shapely.get_type_id(geometry)
+    flags: Flags = (types == _POLYGON) | (types == _MULTIPOLYGON)
+    return flags
+
+
+def _is_usable(geometry: Geometries) -> Flags:
+    """Return which polygons are finite and not too detailed to be looked at.
+
+    A coordinate that is no number, or infinite, leaves no finite area.
+    """
+    usable: Flags = shapely.get_num_coordinates(geometry) <= MOST_VERTICES
+    with np.errstate(invalid="ignore"):
+        return usable & np.isfinite(shapely.area(geometry))
+
+
+def in_single_lines(batch: Batch, layer: str, repairs: Repairs) -> Batch:
+    """Return a batch in which a line of several parts is several features, numbered by code."""
+    if kind_of(layer) != "LINESTRING":
+        return batch
+    several = shapely.get_type_id(batch.geometry) == _MULTILINE
+    if not several.any():
+        return batch
+    repairs.note("split_line", several)
+    parts, owner = shapely.get_parts(batch.geometry, return_index=True)
+    first = np.searchsorted(owner, owner)
+    serial = np.arange(len(owner)) - first + 1
+    take = pa.array(owner)
+    columns = {name: column.take(take) for name, column in batch.columns.items()}
+    if "code" in columns:
+        suffix = [f"-{n}" if several[o] else "" for n, o in zip(serial, owner, strict=True)]
+        columns["code"] = pc.binary_join_element_wise(columns["code"], pa.array(suffix), "")
+    numbers = batch.numbers[owner]
+    marks = None if batch.marks is None else np.where(several, 0, batch.marks)[owner]
+    return replace(batch, columns=columns, geometry=parts, numbers=numbers, wkb=None, marks=marks)

@@ -1,0 +1,322 @@
+"""Communities against their neighbours and the division above: gaps and overlaps.
+
+Slivers, which two surveys of one border always leave, are healed by snapping the delivered border
+to the neighbour that is live. What is larger and was not there before is held for a person.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+from sqlalchemy import Connection, text
+
+from etl.pipeline.delivery import Delivery
+from etl.pipeline.guard import Concern
+from etl.pipeline.staging import Staged
+from geo import crs
+
+SLIVER_M = 1.0
+"""A gap or overlap thinner than this is a sliver: what two surveys of a border differ by."""
+
+SPECK_M2 = 0.01
+"""What is smaller comes of rounding coordinates."""
+
+LISTED = 200
+
+_MOSTLY_OLD = 0.1
+"""Share of a breach that may be new without its being a new one."""
+
+
+@dataclass(frozen=True)
+class Breach:
+    """A gap, an overlap, or land outside the division above: place, area, thickness, who."""
+
+    kind: str
+    codes: tuple[str, ...]
+    shape: Any
+
+    @property
+    def thickness_m(self) -> float:
+        """Return the mean width: twice the area by the perimeter."""
+        return float(2 * self.shape.area / max(self.shape.length, 1e-9))
+
+
+def heal_slivers(
+    connection: Connection, staged: Staged, delivery: Delivery
+) -> tuple[dict[str, Any], list[Concern]]:
+    """Heal the slivers of staged communities; return what was found, and what is held.
+
+    Returns
+    -------
+    tuple
+        ``healed``, new ``breaches`` and those that are ``known``, with kind, codes, area in square
+        metres and place; and a concern if there are new ones.
+    """
+    if "geom" not in staged.columns:
+        return {}, []
+    changed = _changed_communities(connection, staged)
+    if not changed:
+        return {"healed": [], "breaches": []}, []
+    after = _read(
+        connection, _AFTER.format(table=staged.table, partial=_kept_divisions_sql(delivery))
+    )
+    before = _read(connection, "SELECT code, level, parent_code, geom FROM region")
+    metric = crs.metric_crs_of(after)
+    after, before = after.to_crs(metric), before.to_crs(metric)
+    found = breaches(after, changed)
+    slivers = [breach for breach in found if breach.thickness_m < SLIVER_M]
+    shapes = _fill_slivers(after, changed, slivers)
+    _store(connection, staged, shapes, metric)
+    large = [breach for breach in found if breach.thickness_m >= SLIVER_M]
+    new, known = _new(large, before) if large else ([], [])
+    notes = {
+        "healed": _describe_faults(slivers, metric),
+        "breaches": _describe_faults(new, metric),
+        "known": _describe_faults(known, metric),
+    }
+    if not new:
+        return notes, []
+    area = round(sum(breach.shape.area for breach in new), 1)
+    return notes, [Concern("topology", {"layer": "region", "count": len(new), "area": area})]
+
+
+_AFTER = """
+SELECT code, level, parent_code, geom FROM region live
+WHERE {partial} AND code NOT IN (SELECT code FROM {table} WHERE code IS NOT NULL)
+UNION ALL SELECT s.code, s.level, s.parent_code, coalesce(s.geom, live.geom)
+FROM {table} s LEFT JOIN region live USING (code)
+"""
+
+
+def _kept_divisions_sql(delivery: Delivery) -> str:
+    """Return which live divisions stay although the delivery does not hold them."""
+    if delivery.scope.partial:
+        return "true"
+    source = delivery.scope.source.replace("'", "''").replace(":", "\\:")
+    return (
+        f"(source <> '{source}' OR code IN "
+        f"(SELECT code FROM {delivery.rejected} WHERE layer = 'region'))"
+    )
+
+
+def _changed_communities(connection: Connection, staged: Staged) -> set[str]:
+    """Return the communities whose border is another than the one that is live."""
+    rows = connection.scalars(
+        text(
+            f"SELECT s.code FROM {staged.table} s LEFT JOIN region live USING (code) "
+            "WHERE s.level = 'community' AND s.geom IS NOT NULL "
+            "AND live.geom::bytea IS DISTINCT FROM s.geom::bytea"
+        )
+    )
+    return set(rows)
+
+
+def _read(connection: Connection, statement: str) -> gpd.GeoDataFrame:
+    rows = connection.execute(
+        text(f"SELECT code, level, parent_code, ST_AsBinary(geom) AS wkb FROM ({statement}) r")
+    ).all()
+    frame = pd.DataFrame(rows, columns=["code", "level", "parent_code", "wkb"])
+    shapes = shapely.from_wkb(frame.pop("wkb").to_numpy(dtype=object))
+    return gpd.GeoDataFrame(frame, geometry=shapes, crs=crs.STORAGE)
+
+
+def breaches(regions: gpd.GeoDataFrame, concerned: set[str]) -> list[Breach]:
+    """Return the gaps and overlaps at some communities.
+
+    Parameters
+    ----------
+    regions
+        Divisions of all levels in metres: ``code``, ``level``, ``parent_code``.
+    concerned
+        Codes of the communities whose borders are looked at.
+    """
+    with_land = regions[~regions.geometry.is_empty & regions.geometry.notna()]
+    communities = with_land[with_land["level"] == "community"].reset_index(drop=True)
+    found = _overlaps(communities, concerned)
+    parents = with_land.set_index("code").geometry
+    for code, children in communities.groupby("parent_code"):
+        if concerned.isdisjoint(children["code"]):
+            continue
+        land = shapely.union_all(children.geometry.to_numpy())
+        if code in parents.index:
+            found += _against_parent(str(code), parents[code], children, concerned, land)
+        else:
+            found += _holes(land, children, concerned)
+    return [breach for breach in found if breach.shape.area >= SPECK_M2]
+
+
+def _overlaps(communities: gpd.GeoDataFrame, concerned: set[str]) -> list[Breach]:
+    shapes = communities.geometry.to_numpy()
+    codes = communities["code"].to_numpy()
+    first, second = shapely.STRtree(shapes).query(shapes, predicate="intersects")
+    chosen = first < second
+    chosen &= np.isin(codes[first], [*concerned]) | np.isin(codes[second], [*concerned])
+    first, second = first[chosen], second[chosen]
+    shared = shapely.intersection(shapes[first], shapes[second])
+    return [
+        Breach("overlap", (codes[a], codes[b]), part)
+        for a, b, shape in zip(first, second, shared, strict=True)
+        for part in _parts(shape)
+    ]
+
+
+def _parts(shape: shapely.Geometry) -> list[shapely.Polygon]:
+    return [p for p in shapely.get_parts(shape) if p.geom_type == "Polygon" and p.area > 0]
+
+
+def _against_parent(
+    parent: str,
+    border: shapely.Geometry,
+    children: gpd.GeoDataFrame,
+    concerned: set[str],
+    land: shapely.Geometry,
+) -> list[Breach]:
+    gaps = [
+        Breach("gap", _beside(part, children), part)
+        for piece in _parts(shapely.difference(border, land))
+        for part in _slit(piece, children)
+    ]
+    own = children[children["code"].isin(concerned)]
+    outside = [
+        Breach("outside", (code, parent), part)
+        for code, shape in zip(own["code"], own.geometry, strict=True)
+        for part in _parts(shapely.difference(shape, border))
+    ]
+    return [gap for gap in gaps if concerned & set(gap.codes)] + outside
+
+
+def _slit(gap: Any, communities: gpd.GeoDataFrame) -> list[Any]:
+    """Return a gap with the slivers between two communities cut off that lead into it."""
+    wide = shapely.buffer(
+        shapely.buffer(gap, -SLIVER_M / 2, join_style="mitre"), SLIVER_M / 2, join_style="mitre"
+    )
+    if shapely.is_empty(wide):
+        return [gap]
+    thin = [
+        part
+        for part in _parts(shapely.difference(gap, wide))
+        if part.area >= SPECK_M2 and len(_beside(part, communities)) > 1
+    ]
+    return [*_parts(shapely.difference(gap, shapely.union_all(thin))), *thin] if thin else [gap]
+
+
+def _holes(land: shapely.Geometry, children: gpd.GeoDataFrame, concerned: set[str]) -> list[Breach]:
+    """Return the gaps between communities of a division without a border of its own."""
+    closed = shapely.buffer(
+        shapely.buffer(land, SLIVER_M, join_style="mitre"), -SLIVER_M, join_style="mitre"
+    )
+    holes = [
+        shapely.Polygon(ring)
+        for part in shapely.get_parts(closed)
+        for ring in getattr(part, "interiors", ())
+    ]
+    thin = _parts(shapely.difference(closed, land))
+    gaps = [Breach("gap", _beside(part, children), part) for part in [*holes, *thin]]
+    return [gap for gap in gaps if concerned & set(gap.codes)]
+
+
+def _beside(part: shapely.Geometry, communities: gpd.GeoDataFrame) -> tuple[str, ...]:
+    """Return the communities that border on a gap, the one with the longest border first."""
+    shapes = communities.geometry.to_numpy()
+    near = np.unique(shapely.STRtree(shapes).query(part, predicate="dwithin", distance=1e-3))
+    edge = shapely.buffer(part, 1e-3)
+    length = shapely.length(shapely.intersection(shapely.boundary(shapes[near]), edge))
+    order = near[np.argsort(-length, kind="stable")]
+    return tuple(communities["code"].to_numpy()[order])
+
+
+def _fill_slivers(
+    regions: gpd.GeoDataFrame, changed: set[str], slivers: list[Breach]
+) -> dict[str, shapely.Geometry]:
+    """Return the delivered communities with their slivers taken away or filled."""
+    shapes: dict[str, shapely.Geometry] = dict(zip(regions["code"], regions.geometry, strict=True))
+    touched: dict[str, shapely.Geometry] = {}
+    for breach in slivers:
+        ours = [code for code in breach.codes if code in changed]
+        if not ours:
+            continue
+        if breach.kind == "gap":
+            code = ours[0]
+            touched[code] = shapely.union(touched.get(code, shapes[code]), breach.shape)
+            continue
+        # Of an overlap the neighbour that stays as it is keeps the land; of two new ones the first.
+        code = ours[-1] if breach.kind == "overlap" else ours[0]
+        other = shapes.get(next(c for c in breach.codes if c != code))
+        mine = touched.get(code, shapes[code])
+        taken = other if breach.kind == "overlap" and other is not None else breach.shape
+        touched[code] = shapely.difference(
+            mine, shapely.intersection(taken, shapely.buffer(breach.shape, 0.01))
+        )
+    return {code: shapely.multipolygons(_parts(shape)) for code, shape in touched.items()}
+
+
+def _store(
+    connection: Connection, staged: Staged, shapes: dict[str, shapely.Geometry], metric: Any
+) -> None:
+    if not shapes:
+        return
+    degrees = gpd.GeoSeries(list(shapes.values()), crs=metric).to_crs(crs.STORAGE)
+    rows = [
+        {"code": code, "geom": shapely.to_wkb(shape)}
+        for code, shape in zip(shapes, degrees, strict=True)
+    ]
+    connection.execute(
+        text(
+            f"UPDATE {staged.table} SET geom = ST_SetSRID(ST_GeomFromWKB(:geom), 4490) "
+            "WHERE code = :code"
+        ),
+        rows,
+    )
+
+
+def _new(large: list[Breach], before: gpd.GeoDataFrame) -> tuple[list[Breach], list[Breach]]:
+    """Divide breaches into those that are new and those that are live already.
+
+    Of a gap that part is new where the land had a community before.
+    """
+    old = breaches(before, set(before["code"]))
+    communities = before[(before["level"] == "community") & before.geometry.notna()]
+    land = shapely.union_all(communities.geometry.to_numpy())
+    new, known = list[Breach](), list[Breach]()
+    for breach in large:
+        if breach.kind == "gap":
+            lost = _parts(shapely.intersection(breach.shape, land))
+            parts = [Breach("gap", _beside(part, communities), part) for part in lost]
+            parts = [part for part in parts if part.thickness_m >= SLIVER_M]
+            new += parts
+            known += [] if parts else [breach]
+        elif _was_there(breach, old):
+            known.append(breach)
+        else:
+            new.append(breach)
+    return new, known
+
+
+def _was_there(breach: Breach, old: list[Breach]) -> bool:
+    """Return whether most of a breach is one that is live already."""
+    shared = sum(
+        shapely.area(shapely.intersection(breach.shape, other.shape))
+        for other in old
+        if other.kind == breach.kind and shapely.intersects(breach.shape, other.shape)
+    )
+    return bool(shared >= (1 - _MOSTLY_OLD) * breach.shape.area)
+
+
+def _describe_faults(found: list[Breach], metric: Any) -> list[dict[str, Any]]:
+    listed = sorted(found, key=lambda one: -one.shape.area)[:LISTED]
+    places = gpd.GeoSeries(
+        [shapely.point_on_surface(one.shape) for one in listed], crs=metric
+    ).to_crs(crs.STORAGE)
+    return [
+        {
+            "kind": one.kind,
+            "codes": list(one.codes[:3]),
+            "area_m2": round(one.shape.area, 2),
+            "lon": round(place.x, 7),
+            "lat": round(place.y, 7),
+        }
+        for one, place in zip(listed, places, strict=True)
+    ]

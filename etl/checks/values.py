@@ -1,0 +1,324 @@
+"""The checks of a batch by itself: kinds of values, domains, plausible ranges, geometry.
+
+The rules are those of ``geo.model``. Each fault names the feature, the column and the value; what
+can be checked only against other features is in :mod:`etl.checks.integrity`.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import shapely
+from numpy.typing import NDArray
+from sqlalchemy import Column, SmallInteger
+
+from etl.checks.geometry_repair import MOST_VERTICES
+from etl.input.feature_batch import Batch, Flags
+from etl.input.layer_columns import (
+    JOINED,
+    deliverable_columns,
+    kind_of,
+    required_columns,
+    rules,
+    table_of,
+)
+from etl.input.synonyms import FALSE, TRUE
+
+_LARGEST = 2**31 - 1
+_LARGEST_SMALL = 2**15 - 1
+_FARTHEST = np.array([180.0, 89.0])  # degrees; Web Mercator has no poles
+_LONGEST_SHOWN = 80  # characters of a value in a message
+_LONGEST_TEXT = 2000
+_GARBLED = "�"
+
+_ONE_LINE = ("code", "name")
+_CONTROL = r"[\x00-\x1f\x7f\x{80}-\x{9f}]"
+_CONTROL_BUT_BREAKS = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x{80}-\x{9f}]"
+"""Control characters, in the syntax of RE2; addresses and notes may have tabs and line breaks."""
+
+LEAST_AREA = 1e-12
+"""Square degrees, about 0.01 m2: what encloses less is no building, compound or region."""
+
+_KINDS = {
+    "POINT": {shapely.GeometryType.POINT},
+    "LINESTRING": {shapely.GeometryType.LINESTRING, shapely.GeometryType.MULTILINESTRING},
+    "MULTIPOLYGON": {shapely.GeometryType.POLYGON, shapely.GeometryType.MULTIPOLYGON},
+}
+_OF_A_FACILITY = {"Point", "Polygon", "MultiPolygon"}
+
+_RANGE = re.compile(r"(\w+) BETWEEN (-?[\d.]+) AND (-?[\d.]+)")
+_LIST = re.compile(r"(\w+) IN \((.+)\)")
+
+Detail = Callable[[int], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong with some features of a batch: a key of the catalogue, and its fields."""
+
+    key: str
+    rows: Flags
+    detail: Detail
+
+
+@dataclass(frozen=True)
+class KnownValues:
+    """What is known before a delivery is read, against which its features are checked."""
+
+    year: int
+    regions: frozenset[str] = frozenset()
+    cities: tuple[str, ...] = ()
+
+
+def check_batch(
+    batch: Batch, layer: str, known: KnownValues, doubtful: Flags | None = None
+) -> tuple[Batch, list[Fault]]:
+    """Return a batch with its columns of the table's kinds, and what is wrong with it.
+
+    Parameters
+    ----------
+    doubtful
+        Features whose outline can be read in two ways.
+    """
+    faults: list[Fault] = []
+    columns: dict[str, pa.Array] = {}
+    for name in deliverable_columns(layer):
+        if name in batch.columns:
+            columns[name] = _cast_column(batch.columns[name], table_of(layer).c[name], faults)
+    whole = replace(batch, columns=columns)
+    faults += _missing(whole, layer)
+    faults += _ranges(whole, layer)
+    faults += _codes(whole, layer, known)
+    faults += _geometry(whole, layer)
+    if doubtful is not None and doubtful.any():
+        faults.append(Fault("outline_doubtful", doubtful, lambda _: {}))
+    return whole, [fault for fault in faults if fault.rows.any()]
+
+
+def _cast_column(values: pa.Array, column: Column[Any], faults: list[Fault]) -> pa.Array:
+    kind = column.type.python_type
+    if kind is int:
+        return _whole(values, column, faults)
+    if kind is float:
+        return _figures(values, column, faults)
+    if kind is bool:
+        return _truths(values, column, faults)
+    return _texts(values, column, faults)
+
+
+def _fault(key: str, rows: Flags, column: str, values: pa.Array, **more: object) -> Fault:
+    def detail(row: int) -> dict[str, Any]:
+        return {"column": column, "value": format_value(values[row].as_py()), **more}
+
+    return Fault(key, rows, detail)
+
+
+def _numbers(values: pa.Array) -> NDArray[np.float64]:
+    if pa.types.is_boolean(values.type):
+        values = values.cast(pa.int8())
+    if pa.types.is_integer(values.type) or pa.types.is_floating(values.type):
+        return np.asarray(values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False))
+    figures = pd.to_numeric(values.to_pandas(), errors="coerce")
+    return np.asarray(figures.to_numpy(dtype=np.float64, na_value=np.nan))
+
+
+def _is_null(values: pa.Array) -> Flags:
+    return np.asarray(pc.is_null(values, nan_is_null=True).to_numpy(zero_copy_only=False))
+
+
+def _whole(values: pa.Array, column: Column[Any], faults: list[Fault]) -> pa.Array:
+    largest = _LARGEST_SMALL if isinstance(column.type, SmallInteger) else _LARGEST
+    figures, missing = _numbers(values), _is_null(values)
+    with np.errstate(invalid="ignore"):
+        fits = (figures == np.round(figures)) & (np.abs(figures) <= largest)
+    faults.append(_fault("value_not_whole", ~missing & ~fits, column.name, values))
+    return pa.array(np.where(fits, figures, 0).astype(np.int64), mask=missing)
+
+
+def _figures(values: pa.Array, column: Column[Any], faults: list[Fault]) -> pa.Array:
+    figures, missing = _numbers(values), _is_null(values)
+    faults.append(_fault("value_not_number", ~missing & np.isnan(figures), column.name, values))
+    return pa.array(figures, mask=missing)
+
+
+def _truths(values: pa.Array, column: Column[Any], faults: list[Fault]) -> pa.Array:
+    if pa.types.is_boolean(values.type):
+        return values
+    missing = _is_null(values)
+    words = pc.utf8_lower(values.cast(pa.string()))
+    true = pc.is_in(words, pa.array(TRUE))
+    known = np.asarray(pc.or_(true, pc.is_in(words, pa.array(FALSE))))
+    faults.append(_fault("value_not_truth", ~missing & ~known, column.name, values))
+    return pa.array(np.asarray(true), mask=missing)
+
+
+def _texts(values: pa.Array, column: Column[Any], faults: list[Fault]) -> pa.Array:
+    if pa.types.is_floating(values.type):
+        # A spreadsheet's 301 comes as 301.0.
+        plain = [None if v is None or v != v else f"{v:.15g}" for v in values.to_pylist()]
+        values = pa.array(plain, pa.string())
+    elif not pa.types.is_string(values.type):
+        values = values.cast(pa.string())
+    control = _CONTROL if column.name in _ONE_LINE else _CONTROL_BUT_BREAKS
+    unfit = pc.or_(
+        pc.match_substring_regex(values, control), pc.match_substring(values, _GARBLED)
+    ).fill_null(False)
+    faults.append(_fault("value_not_text", np.asarray(unfit), column.name, values))
+    long = pc.greater(pc.utf8_length(values), _LONGEST_TEXT).fill_null(False)
+    faults.append(
+        _fault("text_too_long", np.asarray(long), column.name, values, limit=_LONGEST_TEXT)
+    )
+    return values
+
+
+def _missing(batch: Batch, layer: str) -> list[Fault]:
+    """Find features without a value that every one of their layer has."""
+    faults = []
+    for column in required_columns(layer):
+        if column.name == "geom" or column.name in JOINED.get(layer, ()):
+            continue
+        if column.name not in batch.columns:
+            rows = np.ones(len(batch), dtype=bool)
+        else:
+            values = batch.columns[column.name]
+            rows = _is_null(values)
+            if column.name == "code":
+                rows |= np.asarray(pc.equal(values, "").fill_null(False))
+        faults.append(_absent(rows, column.name))
+    return faults
+
+
+def _absent(rows: Flags, column: str) -> Fault:
+    return Fault("value_missing", rows, lambda _: {"column": column})
+
+
+@cache
+def domains(layer: str) -> list[tuple[str, str, Any]]:
+    """Return column, rule and either its bounds or its list, of the rules of a layer."""
+    found: list[tuple[str, str, Any]] = []
+    for rule in rules(layer):
+        if parts := _RANGE.fullmatch(rule):
+            found.append((parts[1], rule, (float(parts[2]), float(parts[3]))))
+        elif parts := _LIST.fullmatch(rule):
+            found.append((parts[1], rule, [word.strip(" '") for word in parts[2].split(",")]))
+    return found
+
+
+def _ranges(batch: Batch, layer: str) -> list[Fault]:
+    faults = []
+    for column, rule, domain in domains(layer):
+        if column not in batch.columns:
+            continue
+        values = batch.columns[column]
+        if isinstance(domain, list):
+            inside = pc.is_in(values, pa.array(domain))
+        else:
+            inside = pc.and_(pc.greater_equal(values, domain[0]), pc.less_equal(values, domain[1]))
+        outside = ~np.asarray(inside.fill_null(True)) & ~_is_null(values)
+        faults.append(_fault_for_rows(outside, column, values, rule))
+    return faults
+
+
+def _fault_for_rows(rows: Flags, column: str, values: pa.Array, rule: str) -> Fault:
+    def detail(row: int) -> dict[str, Any]:
+        return {"value": f"{column} = {format_value(values[row].as_py())}", "rule": rule}
+
+    return Fault("row_refused", rows, detail)
+
+
+def _codes(batch: Batch, layer: str, known: KnownValues) -> list[Fault]:
+    """Find codes of another city, communities that are not there, years to come."""
+    faults = []
+    if layer == "region" and known.cities and "code" in batch.columns:
+        codes = batch.columns["code"]
+        foreign = np.ones(len(batch), dtype=bool)
+        for stem in known.cities:
+            foreign &= ~np.asarray(pc.starts_with(codes, stem).fill_null(True))
+        cities = ", ".join(known.cities)
+        faults.append(_fault("code_of_other_city", foreign, "code", codes, cities=cities))
+    if known.regions and "region_code" in batch.columns:
+        codes = batch.columns["region_code"]
+        unknown = ~np.asarray(pc.is_in(codes, _region_codes(known)).fill_null(True))
+        faults.append(_fault("region_unknown", unknown & ~_is_null(codes), "region_code", codes))
+    if "year_built" in batch.columns:
+        years = batch.columns["year_built"]
+        future = np.asarray(pc.greater(years, known.year).fill_null(False))
+        faults.append(_fault("year_in_future", future, "year_built", years, year=known.year))
+    return faults
+
+
+@cache
+def _region_codes(known: KnownValues) -> pa.Array:
+    return pa.array(sorted(known.regions), pa.string())
+
+
+@np.errstate(invalid="ignore")  # of coordinates that are no numbers, which are told
+def _geometry(batch: Batch, layer: str) -> list[Fault]:
+    """Find geometry that its layer can't hold."""
+    values = batch.geometry
+    there = ~shapely.is_missing(values)
+    nullable = table_of(layer).c.geom.nullable or "geom" in JOINED.get(layer, ())
+    kind = kind_of(layer)
+    kinds = list(_KINDS.get(kind, shapely.GeometryType))
+    wrong = there & ~np.isin(shapely.get_type_id(values), kinds)
+    empty = there & shapely.is_empty(values)
+    faults = [
+        Fault("geometry_of_other_kind", wrong, lambda row: _kind_detail(values[row], kind)),
+        Fault("geometry_empty", empty, lambda _: {"column": "geom"}),
+        _off_the_earth(batch),
+        _too_detailed(batch),
+    ]
+    if not nullable:
+        faults.insert(0, Fault("value_missing", ~there, lambda _: {"column": "geom"}))
+    if layer == "facility":
+        other = there & ~np.isin([getattr(v, "geom_type", "") for v in values], [*_OF_A_FACILITY])
+        faults.append(
+            Fault("geometry_of_other_kind", other, lambda row: _kind_detail(values[row], "POINT"))
+        )
+    if kind == "MULTIPOLYGON":
+        flat = there & ~wrong & ~empty & ~(np.abs(shapely.area(values)) >= LEAST_AREA)
+        faults.append(Fault("no_area_left", flat, lambda _: {}))
+    if kind == "LINESTRING":
+        short = there & ~wrong & ~empty & (shapely.length(values) == 0)
+        faults.append(Fault("no_length", short, lambda _: {}))
+    return faults
+
+
+def _kind_detail(shape: Any, kind: str) -> dict[str, Any]:
+    return {"value": shape.geom_type, "kind": kind}
+
+
+def _off_the_earth(batch: Batch) -> Fault:
+    values = batch.geometry
+    bounds = np.abs(shapely.bounds(values))
+    # Bounds pass over a corner that is no number, lengths don't.
+    inside = (bounds <= np.tile(_FARTHEST, 2)).all(axis=1) & np.isfinite(shapely.length(values))
+    rows = ~inside & (shapely.get_num_coordinates(values) > 0)
+
+    def detail(row: int) -> dict[str, Any]:
+        corners = shapely.get_coordinates(values[row])
+        far = ~(np.isfinite(corners) & (np.abs(corners) <= _FARTHEST)).all(axis=1)
+        return {"place": "{:.6g} {:.6g}".format(*corners[far][0])}
+
+    return Fault("geometry_off_the_earth", rows, detail)
+
+
+def _too_detailed(batch: Batch) -> Fault:
+    corners = shapely.get_num_coordinates(batch.geometry)
+
+    def detail(row: int) -> dict[str, Any]:
+        return {"count": int(corners[row]), "limit": MOST_VERTICES}
+
+    return Fault("too_many_vertices", corners > MOST_VERTICES, detail)
+
+
+def format_value(value: object) -> str:
+    """Return a value as a message shows it: on one line, not too long."""
+    plain = "".join(sign if sign.isprintable() else _GARBLED for sign in str(value))
+    return plain if len(plain) <= _LONGEST_SHOWN else plain[:_LONGEST_SHOWN] + "…"

@@ -1,0 +1,82 @@
+"""The columns of the layers, as imports see them."""
+
+from functools import cache
+
+from geoalchemy2 import Geometry
+from sqlalchemy import CheckConstraint, Column, Computed, Integer, MetaData, Table, Text
+from sqlalchemy.dialects import postgresql
+
+from geo.model import STORAGE_SRID, Base
+
+REGISTER = "register"
+"""Rows of a household register: no layer of their own, they are joined to buildings and units."""
+
+_REGISTER = Table(
+    REGISTER,
+    MetaData(),
+    Column("code", Text),
+    Column("unit_code", Text),
+    Column("address", Text),
+    Column("households", Integer),
+    Column("population", Integer),
+    Column("geom", Geometry("POINT", srid=STORAGE_SRID, spatial_index=False)),
+)
+
+EXTRAS = {"building_unit": ("address",)}
+"""Columns that a delivery may bring for joining, and that are not kept."""
+
+JOINED = {"building_unit": ("building_code", "geom")}
+"""Columns that may be found by joining, after a delivery is staged."""
+
+JOINED_LATER = frozenset({"region", REGISTER, "building_unit", "pipe_segment"})
+"""Layers on which others depend, or that are joined to others once all is read."""
+
+KEPT_BY_DATABASE = {"valid_from", "valid_to", "revision", "source"}
+
+
+@cache
+def table_of(layer: str) -> Table:
+    """Return the table of a layer."""
+    return _REGISTER if layer == REGISTER else Base.metadata.tables[layer]
+
+
+@cache
+def deliverable_columns(layer: str) -> tuple[str, ...]:
+    """Return the columns of a layer that a delivery fills."""
+    return tuple(
+        column.name
+        for column in table_of(layer).columns
+        if not isinstance(column.server_default, Computed) and column.name not in KEPT_BY_DATABASE
+    )
+
+
+@cache
+def rules(layer: str) -> tuple[str, ...]:
+    """Return the check constraints of a layer, as SQL."""
+    constraints = table_of(layer).constraints
+    return tuple(str(c.sqltext) for c in constraints if isinstance(c, CheckConstraint))
+
+
+@cache
+def kind_of(layer: str) -> str:
+    """Return the kind of geometry that a layer holds."""
+    return str(getattr(table_of(layer).c.geom.type, "geometry_type", ""))
+
+
+def required_columns(layer: str) -> list[Column[object]]:
+    """Return the columns that every feature must fill."""
+    return [
+        column
+        for column in table_of(layer).columns
+        if column.name in deliverable_columns(layer)
+        and not column.nullable
+        and column.server_default is None
+    ]
+
+
+def declared_type(layer: str, column: str) -> str:
+    """Return the kind of a column, as the database declares it."""
+    if column in EXTRAS.get(layer, ()):
+        return "text"
+    kind = table_of(layer).c[column].type
+    return str(kind.compile(dialect=postgresql.dialect()))  # type: ignore[no-untyped-call]

@@ -1,0 +1,302 @@
+"""Read delivered files, in the confined process of :mod:`etl.input.sandbox` alone.
+
+Each function of :data:`TASKS` gets a path and returns what JSON can say, or yields Arrow tables.
+"""
+
+import csv
+import itertools
+import json
+import zipfile
+from collections.abc import Callable, Iterator
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pyarrow as pa
+import pyarrow.csv as arrow_csv
+import pyarrow.parquet as parquet
+import pyogrio
+from openpyxl.utils.exceptions import InvalidFileException
+from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, GeometryError
+
+from etl.input import encoding as encodings
+from etl.input.formats import GEOMETRY
+from etl.input.zip_archive import look_through
+from geo.errors import InputError
+
+_UNREADABLE = (
+    *(DataSourceError, DataLayerError, FeatureError, GeometryError, UnicodeDecodeError),
+    *(pa.ArrowInvalid, OSError),
+)
+_SNIFFED_BYTES = 2**16
+_CSV_BLOCK_BYTES = 8 * 2**20
+
+
+def unreadable(path: Path, error: Exception) -> InputError:
+    """Return the refusal of a file that can't be read to its end."""
+    if "locked" in str(error):
+        return InputError("file_locked", file=path)
+    return InputError("file_unreadable", file=path, format=path.suffix)
+
+
+def layer_names(path: Path) -> list[str]:
+    """Return the names of the layers of a vector file or the sheets of a workbook."""
+    if path.suffix.lower() == ".xlsx":
+        book = _workbook(path)
+        try:
+            return list(book.sheetnames)
+        finally:
+            book.close()
+    try:
+        return [str(name) for name, _ in pyogrio.list_layers(path)]
+    except _UNREADABLE as error:
+        raise unreadable(path, error) from error
+
+
+def layer_information(path: Path, layer: str, encoding: str | None) -> dict[str, Any]:
+    """Return the fields, system, kind of geometry and number of features of a vector layer."""
+    try:
+        found = pyogrio.read_info(path, layer=layer, encoding=encoding, force_feature_count=False)
+    except _UNREADABLE as error:
+        raise unreadable(path, error) from error
+    return {
+        "fields": [str(name) for name in found["fields"]],
+        "crs": found["crs"],
+        "geometry_type": found["geometry_type"],
+        "features": int(found["features"]),
+    }
+
+
+def read_records(path: Path, layer: str, encoding: str | None, size: int) -> Iterator[pa.Table]:
+    """Yield the features of a layer through Arrow, which copies none by itself."""
+    try:
+        with pyogrio.open_arrow(
+            path,
+            layer=layer,
+            encoding=encoding,
+            batch_size=size,
+            use_pyarrow=True,
+            datetime_as_string=True,
+        ) as (meta, reader):
+            column = meta["geometry_name"] or "wkb_geometry"
+            for record in reader:
+                yield _with_geometry(pa.Table.from_batches([record]), column)
+    except _UNREADABLE as error:
+        raise unreadable(path, error) from error
+
+
+def read_pages(path: Path, layer: str, encoding: str | None, size: int) -> Iterator[pa.Table]:
+    """Yield the features of a layer with arcs, which this way of GDAL's draws as lines."""
+    for start in itertools.count(0, size):
+        how = {"encoding": encoding, "skip_features": start, "max_features": size}
+        table = _features(path, layer, how)
+        yield table
+        if table.num_rows < size:
+            return
+
+
+def read_features(path: Path, layer: str, size: int, encoding: str | None) -> Iterator[pa.Table]:
+    """Yield the features of a layer; the schema's metadata has the CRS."""
+    how = {"encoding": encoding}
+    table = _features(path, layer, how)
+    for start in range(0, max(table.num_rows, 1), size):
+        yield table.slice(start, size)
+
+
+def _features(path: Path, layer: str, how: dict[str, Any]) -> pa.Table:
+    try:
+        meta, _, wkb, values = pyogrio.raw.read(path, layer=layer, **how)
+    except _UNREADABLE as error:
+        raise unreadable(path, error) from error
+    names = [str(name) for name in meta["fields"]]
+    columns = [pa.Array.from_pandas(value) for value in values]
+    if wkb is not None:
+        names.append(GEOMETRY)
+        columns.append(pa.array(list(wkb), pa.binary()))
+    return pa.table(columns, names).replace_schema_metadata({"crs": meta["crs"] or ""})
+
+
+def _with_geometry(table: pa.Table, column: str) -> pa.Table:
+    names = [GEOMETRY if name == column else name for name in table.column_names]
+    return table.rename_columns(names)
+
+
+def text_encoding(path: Path) -> str | None:
+    """Return the encoding of a shapefile's texts, None for another format."""
+    return encodings.dbf_encoding(path)
+
+
+def read_csv(path: Path, encoding: str | None = None) -> Iterator[pa.Table]:
+    """Yield the rows of a CSV file as texts, in blocks.
+
+    Raises
+    ------
+    InputError
+        If a row has more or fewer cells than the header, or a column has no or another's name.
+    """
+    with path.open("rb") as file:
+        start = file.read(_SNIFFED_BYTES)
+    encoding = encoding or encodings.encoding_of(start[: start.rfind(b"\n") + 1] or start)
+    if b"\0" in start:
+        raise InputError("file_unreadable", file=path, format=path.suffix)
+    sample = start.decode(encoding, "replace").lstrip("\ufeff")
+    delimiter = _delimiter(sample)
+    header = next(csv.reader([sample.split("\n", 1)[0].strip("\r")], delimiter=delimiter))
+    _refuse_bad_header(path, header)
+    try:
+        reader = arrow_csv.open_csv(
+            path,
+            read_options=arrow_csv.ReadOptions(block_size=_CSV_BLOCK_BYTES, encoding=encoding),
+            parse_options=arrow_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
+            convert_options=arrow_csv.ConvertOptions(
+                column_types={name: pa.string() for name in header},
+                strings_can_be_null=True,
+                null_values=[""],
+            ),
+        )
+        for record in reader:
+            yield pa.Table.from_batches([record])
+    except pa.ArrowInvalid as error:
+        raise InputError("csv_ragged", file=path, said=_first_line(error)) from error
+    except UnicodeDecodeError as error:
+        raise InputError("csv_encoding", file=path, encoding=encoding) from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).split("\n", 1)[0][:200]
+
+
+def _delimiter(sample: str) -> str:
+    line = sample.split("\n", 1)[0]
+    return max(",\t;|", key=line.count)
+
+
+def _refuse_bad_header(path: Path, header: list[str]) -> None:
+    names = [name.strip() for name in header]
+    unnamed = [str(i) for i, name in enumerate(names, 1) if not name]
+    if unnamed:
+        raise InputError("header_gap", file=path, columns=", ".join(unnamed))
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise InputError("header_twice", file=path, columns=", ".join(twice))
+
+
+def read_xlsx(path: Path, sheet: str | None, size: int) -> Iterator[pa.Table]:
+    """Yield the rows of a sheet as texts, in blocks; formulas give the values last computed.
+
+    Raises
+    ------
+    InputError
+        If it is no workbook, a bomb, or its first row is no header with a name for every column.
+    """
+    book = _workbook(path)
+    page = book[sheet] if sheet else book.worksheets[0]
+    rows = page.iter_rows(values_only=True)
+    try:
+        header = _header(path, next(rows, ()))
+        block: list[tuple[Any, ...]] = []
+        for row in rows:
+            if any(cell is not None for cell in row[len(header) :]):
+                raise InputError("header_merged", file=path, column=len(header) + 1)
+            if any(cell is not None for cell in row):
+                block.append(row)
+            if len(block) == size:
+                yield _table(header, block)
+                block = []
+        yield _table(header, block)
+    finally:
+        rows.close()  # it holds the file open
+        book.close()
+
+
+def _workbook(path: Path) -> Any:
+    """Return a workbook, if it is one and no bomb; what other workbooks hold is not looked for."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            look_through(path, archive)
+        return openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)
+    except (zipfile.BadZipFile, InvalidFileException, KeyError, ValueError, OSError) as error:
+        raise InputError("file_unreadable", file=path, format=path.suffix) from error
+
+
+def _header(path: Path, row: tuple[Any, ...]) -> list[str]:
+    names = ["" if cell is None else str(cell).strip() for cell in row]
+    while names and not names[-1]:
+        names.pop()
+    if not names:
+        raise InputError("header_missing", file=path)
+    if "" in names:
+        # Merged cells leave all but the first of their columns without a name.
+        raise InputError("header_merged", file=path, column=names.index("") + 1)
+    _refuse_bad_header(path, names)
+    return names
+
+
+def _table(header: list[str], rows: list[tuple[Any, ...]]) -> pa.Table:
+    width = len(header)
+    padded = [tuple(row[:width]) + (None,) * (width - len(row)) for row in rows]
+    columns = zip(*padded, strict=True) if padded else [()] * width
+    return pa.table(
+        [pa.array([_cell(c) for c in column], pa.string()) for column in columns], header
+    )
+
+
+def _cell(value: Any) -> str | None:
+    """Return what a cell shows: 3.0 is 3, a date is a day."""
+    if value is None or value == "":
+        return None
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    if isinstance(value, datetime | date):
+        return value.isoformat()[:10]
+    return str(value)
+
+
+def parquet_information(path: Path) -> dict[str, Any]:
+    """Return the fields, system (as JSON) and number of rows of a GeoParquet file.
+
+    Version 1: geometry in WKB, its system as PROJJSON. Without the key the system is OGC:CRS84,
+    null means unknown (GeoParquet 1.1, crs).
+
+    Raises
+    ------
+    InputError
+        If it is none.
+    """
+    file, column, about = _parquet(path)
+    if about.get("encoding") != "WKB":
+        raise InputError("parquet_encoding", file=path, encoding=about.get("encoding"))
+    return {
+        "fields": [name for name in file.schema_arrow.names if name != column],
+        "crs": about.get("crs", "OGC:CRS84"),
+        "features": file.metadata.num_rows,
+    }
+
+
+def read_parquet(path: Path, size: int) -> Iterator[pa.Table]:
+    """Yield the rows of a GeoParquet file."""
+    file, column, _ = _parquet(path)
+    for record in file.iter_batches(size):
+        yield _with_geometry(pa.Table.from_batches([record]), column)
+
+
+def _parquet(path: Path) -> tuple[parquet.ParquetFile, str, dict[str, Any]]:
+    try:
+        file = parquet.ParquetFile(path)
+        said = json.loads((file.schema_arrow.metadata or {}).get(b"geo", b"{}"))
+        column = said.get("primary_column")
+        if column is None:
+            raise InputError("no_geometry", file=path, layer=path.stem)
+        return file, column, said["columns"][column]
+    except (pa.ArrowInvalid, OSError, ValueError, LookupError, AttributeError) as error:
+        raise InputError("file_unreadable", file=path, format=path.suffix) from error
+
+
+TASKS: dict[str, Callable[..., Any]] = {
+    task.__name__: task
+    for task in (
+        *(layer_names, layer_information, text_encoding, parquet_information),
+        *(read_records, read_pages, read_features, read_csv, read_xlsx, read_parquet),
+    )
+}

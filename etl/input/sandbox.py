@@ -1,0 +1,265 @@
+"""Read every untrusted file in a process of its own that can reach nothing else.
+
+A server process without threads has the libraries loaded. For each request it forks a child, which
+confines itself to one data set (:mod:`etl.input.confinement`), removes all drivers of GDAL's but
+the one of the file's suffix, and does one task of :mod:`etl.input.raw`. What comes back is JSON and
+Arrow, never pickled: a child that a file has taken over can't take over its parent.
+"""
+
+import atexit
+import ctypes
+import json
+import logging
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from etl.input.formats import DRIVERS, companions
+from geo.errors import GridatlasError, InputError
+
+_VALUE, _TABLE, _ERROR, _END = b"V", b"T", b"E", b"Z"
+_MAX_MESSAGE_BYTES = 2**31 - 1
+_MISREAD = re.compile(r"[!;?#:*]")
+"""Signs that make pyogrio take a path for an address or an archive."""
+
+
+def ask(path: Path, task: str, **arguments: Any) -> Any:
+    """Return what a task of :mod:`etl.input.raw` says of a data set.
+
+    Raises
+    ------
+    InputError
+        If the task refuses the data set, or can't be done within the limits.
+    """
+    with _request(path, task, arguments) as messages:
+        return next(json.loads(content) for kind, content in messages if kind == _VALUE)
+
+
+def stream(path: Path, task: str, **arguments: Any) -> Iterator[pa.Table]:
+    """Yield the tables that a task of :mod:`etl.input.raw` reads from a data set.
+
+    Raises
+    ------
+    InputError
+        If the task refuses the data set, or can't be done within the limits.
+    """
+    with _request(path, task, arguments) as messages:
+        for kind, content in messages:
+            if kind == _TABLE:
+                with pa.ipc.open_stream(content) as reader:
+                    table = reader.read_all()
+                table.validate(full=True)
+                yield table
+
+
+@contextmanager
+def _request(
+    path: Path, task: str, arguments: dict[str, Any]
+) -> Iterator[Iterator[tuple[bytes, bytes]]]:
+    with (
+        tempfile.TemporaryDirectory(prefix="gridatlas-read-") as scratch,
+        closing(_connect()) as connection,
+    ):
+        request = {
+            "path": str(path.resolve()),
+            "task": task,
+            "arguments": arguments,
+            "scratch": scratch,
+        }
+        connection.send_bytes(json.dumps(request).encode())
+        yield _messages(connection, path)
+
+
+def _messages(connection: Connection, path: Path) -> Iterator[tuple[bytes, bytes]]:
+    """Yield what a child sends, until it says that it is done."""
+    try:
+        while (kind := connection.recv_bytes(1)) != _END:
+            content = connection.recv_bytes(_MAX_MESSAGE_BYTES)
+            if kind == _ERROR:
+                key, values = json.loads(content)
+                raise InputError(key, **(values | {"file": path}))
+            yield kind, content
+    except (EOFError, OSError) as error:
+        raise InputError("file_beyond_limits", file=path) from error
+
+
+class _Server:
+    """The process that forks readers, for as long as this process lives."""
+
+    def __init__(self) -> None:
+        self.owner = os.getpid()
+        self._control, theirs = socket.socketpair()
+        root = str(Path(__file__).parents[2])
+        paths = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "etl.input.sandbox", str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                env=os.environ | {"PYTHONPATH": paths},
+            )
+        atexit.register(self.close)
+
+    def connect(self) -> Connection:
+        """Return the near end of a pipe to a new child."""
+        ours, theirs = Pipe()
+        with theirs:
+            try:
+                socket.send_fds(self._control, [b"c"], [theirs.fileno()])
+            except OSError:
+                ours.close()
+                raise
+        return ours
+
+    def close(self) -> None:
+        """End the process, if it is of this process."""
+        self._control.close()
+        if self.owner == os.getpid():
+            self._process.wait()
+
+
+_server: _Server | None = None
+_starting = threading.Lock()
+
+
+def _connect() -> Connection:
+    """Return a pipe to a new child; start the server where there is none, or it was killed."""
+    global _server
+    with _starting:
+        if _server is not None and _server.owner == os.getpid():
+            with suppress(OSError):
+                return _server.connect()
+            _server.close()
+            atexit.unregister(_server.close)
+        _server = _Server()
+        return _server.connect()
+
+
+def _serve(control: socket.socket) -> None:
+    """Fork a child for each pipe that comes, until the parent is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, whose end ends this
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # children leave no zombies
+    while True:
+        said, files, _, _ = socket.recv_fds(control, 1, 1)
+        if not said:
+            return
+        if os.fork() == 0:
+            control.close()
+            with suppress(BrokenPipeError), Connection(files[0]) as connection:
+                _answer(connection)
+            os._exit(0)
+        os.close(files[0])
+
+
+def _answer(connection: Connection) -> None:
+    """Do one task, confined to its data set."""
+    from etl.input import raw
+
+    request = json.loads(connection.recv_bytes())
+    path, scratch = Path(request["path"]), Path(request["scratch"])
+    try:
+        task = raw.TASKS[request["task"]]
+        result = task(_confined(path, scratch), **request["arguments"])
+        if isinstance(result, Iterator):
+            for table in result:
+                _send(connection, _TABLE, _packed(table))
+        else:
+            _send(connection, _VALUE, json.dumps(result).encode())
+        connection.send_bytes(_END)
+    except GridatlasError as error:
+        values = {name: str(value) for name, value in error.values.items()}
+        _send(connection, _ERROR, json.dumps([error.key, values]).encode())
+    except MemoryError:
+        _send(connection, _ERROR, json.dumps(["file_beyond_limits", {}]).encode())
+    except BrokenPipeError:
+        raise
+    except Exception:  # libraries raise anything for a file that somebody has broken on purpose
+        refusal = ["file_unreadable", {"format": path.suffix}]
+        _send(connection, _ERROR, json.dumps(refusal).encode())
+
+
+def _confined(path: Path, scratch: Path) -> Path:
+    """Confine this process to a data set; return the path under which it can be opened."""
+    from etl.input.confinement import confine
+
+    parts = [part for part in companions(path) if part.is_file()]
+    # SQLite reads a write-ahead log only where it can lock it.
+    shared = [path.parent] if any(part.name.endswith("-wal") for part in parts) else []
+    plain = _plain_path(path, parts, scratch)
+    for variable in ("TMPDIR", "SQLITE_TMPDIR", "CPL_TMPDIR"):
+        os.environ[variable] = str(scratch)
+    tempfile.tempdir = str(scratch)
+    _keep_driver(DRIVERS.get(path.suffix.lower()))
+    size = sum(part.stat().st_size for part in parts)
+    _silence()
+    confine(size, [path] if path.is_dir() else parts, [scratch, *shared])
+    return plain
+
+
+def _silence() -> None:
+    """Let what libraries print about a file go nowhere: a file could choose the words."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream_number in (1, 2):
+        os.dup2(nowhere, stream_number)
+    os.close(nowhere)
+
+
+def _plain_path(path: Path, parts: list[Path], scratch: Path) -> Path:
+    """Return a path that pyogrio takes for a file: the own one, or a link of a plain name."""
+    if not _MISREAD.search(str(path)):
+        return path
+    for part in {path, *(part for part in parts if part.parent == path.parent)}:
+        (scratch / _MISREAD.sub("_", part.name)).symlink_to(part)
+    return scratch / _MISREAD.sub("_", path.name)
+
+
+def _keep_driver(driver: str | None) -> None:
+    """Remove all drivers of GDAL's but one, or all: pyogrio can't name one in its calls."""
+    import pyogrio
+
+    gdal = ctypes.CDLL(pyogrio._ogr.__file__)
+    gdal.GDALGetDriverByName.restype = ctypes.c_void_p
+    gdal.GDALDeregisterDriver.argtypes = [ctypes.c_void_p]
+    for name in pyogrio.list_drivers():
+        if name != driver:
+            gdal.GDALDeregisterDriver(gdal.GDALGetDriverByName(name.encode()))
+
+
+def _packed(table: pa.Table) -> pa.Buffer:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sink.getvalue()
+
+
+def _send(connection: Connection, kind: bytes, content: Any) -> None:
+    connection.send_bytes(kind)
+    connection.send_bytes(content)
+
+
+def main() -> None:
+    """Serve the process whose socket's number is the argument."""
+    from etl.input import confinement, raw  # noqa: F401 -- loaded once, before the first fork
+
+    logging.getLogger("pyogrio").setLevel(logging.CRITICAL)
+    warnings.simplefilter("ignore")
+    with socket.socket(fileno=int(sys.argv[1])) as control:
+        _serve(control)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Links between features that a delivery does not state itself."""

@@ -1,0 +1,180 @@
+"""Joining what names no code: units and register rows to buildings, features to communities.
+
+By code, else by address (without blanks and punctuation, full-width signs as plain ones), else by
+location.
+"""
+
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from etl.checks.integrity import Rule, move
+from etl.pipeline import staging
+from etl.pipeline.staging import Staged
+
+NEAREST_M = 15.0
+"""A point this near to a building belongs to it: entrances are surveyed at the kerb."""
+
+# Full-width signs are 65,248 (0xFEE0) above the plain ones.
+_FULL = "".join(chr(code) for code in range(0xFF01, 0xFF5F))
+_PLAIN = "".join(chr(code) for code in range(0x21, 0x7F))
+
+
+def _same_address(column: str) -> str:
+    """Return an address without what people write differently."""
+    return (
+        f"lower(regexp_replace(translate({column}, '{_quote_signs(_FULL)}', "
+        f"'{_quote_signs(_PLAIN)}'), "
+        "'[[:space:][:punct:]]', '', 'g'))"
+    )
+
+
+def _quote_signs(signs: str) -> str:
+    return signs.replace("'", "''").replace(":", "\\:")
+
+
+def _buildings_by_address(connection: Connection) -> None:
+    connection.execute(
+        text(
+            "CREATE TEMPORARY TABLE IF NOT EXISTS addressed ON COMMIT DROP AS "
+            f"SELECT {_same_address('address')} AS address, min(code) AS code FROM building "
+            "WHERE address <> '' GROUP BY 1 HAVING count(*) = 1"
+        )
+    )
+
+
+def find_buildings(connection: Connection, staged: Staged, column: str) -> dict[str, int]:
+    """Fill a staging table's column with the codes of buildings; return how each was found.
+
+    Parameters
+    ----------
+    column
+        Where the code of the building belongs; rows that have one keep it.
+    """
+    found = {}
+    names = {*staged.columns, *staged.extras}
+    if "address" in names:
+        _buildings_by_address(connection)
+        found["by_address"] = connection.execute(
+            text(
+                f"UPDATE {staged.table} staged SET {column} = addressed.code FROM addressed "
+                f"WHERE staged.{column} IS NULL "
+                f"AND {_same_address('staged.address')} = addressed.address"
+            )
+        ).rowcount
+    if "geom" in names:
+        found["by_location"] = connection.execute(
+            text(
+                f"UPDATE {staged.table} staged SET {column} = near.code FROM ("
+                f"SELECT s.{staging.ROW}, b.code FROM {staged.table} s CROSS JOIN LATERAL ("
+                "SELECT code FROM building b "
+                "WHERE b.geom && ST_Expand(s.geom, :degrees) "
+                "AND ST_DWithin(b.geom::geography, s.geom::geography, :metres) "
+                "ORDER BY ST_Distance(b.geom, s.geom), code LIMIT 1) b "
+                f"WHERE s.{column} IS NULL AND s.geom IS NOT NULL) near "
+                f"WHERE near.{staging.ROW} = staged.{staging.ROW}"
+            ),
+            {"metres": NEAREST_M, "degrees": NEAREST_M / 50_000},
+        ).rowcount
+    return {how: count for how, count in found.items() if count}
+
+
+def place_units(connection: Connection, staged: Staged) -> None:
+    """Put units that have no place of their own where their building is."""
+    connection.execute(
+        text(
+            f"UPDATE {staged.table} staged SET geom = ST_PointOnSurface(b.geom) FROM building b "
+            "WHERE b.code = staged.building_code AND staged.geom IS NULL"
+        )
+    )
+
+
+def find_communities(connection: Connection, staged: Staged) -> int:
+    """Fill ``region_code`` where a delivery has none: as it is live, else by location."""
+    if "region_code" not in staged.columns:
+        connection.execute(text(f"ALTER TABLE {staged.table} ADD region_code text"))
+        staged.columns.append("region_code")
+    connection.execute(
+        text(
+            f"UPDATE {staged.table} staged SET region_code = live.region_code "
+            f"FROM {staged.layer} live WHERE live.code = staged.code "
+            "AND staged.region_code IS NULL AND live.region_code IS NOT NULL"
+        )
+    )
+    if "geom" not in staged.columns:
+        return 0
+    return connection.execute(
+        text(
+            f"UPDATE {staged.table} staged SET region_code = r.code FROM region r "
+            "WHERE staged.region_code IS NULL AND r.level = 'community' "
+            "AND ST_Intersects(r.geom, ST_PointOnSurface(staged.geom))"
+        )
+    ).rowcount
+
+
+def without_communities(connection: Connection, staged: Staged) -> bool:
+    """Return whether any staged feature names no community, while there are some."""
+    if not connection.execute(
+        text("SELECT EXISTS (SELECT FROM region WHERE level = 'community' AND geom IS NOT NULL)")
+    ).scalar():
+        return False
+    if "region_code" not in staged.columns:
+        return True
+    missing = f"SELECT EXISTS (SELECT FROM {staged.table} WHERE region_code IS NULL)"
+    return bool(connection.execute(text(missing)).scalar())
+
+
+def register(
+    connection: Connection, rows: Staged, rejected: str, number: int
+) -> tuple[dict[str, Staged], dict[str, Any]]:
+    """Make of a register's rows what they say of buildings and units.
+
+    A row without a count is one household: only counts are kept, never who lives there.
+
+    Returns
+    -------
+    tuple
+        Staged columns of the live buildings and units, and how the rows found theirs.
+    """
+    for column in ("code", "unit_code", "households", "population"):
+        if column not in rows.columns:
+            kind = "text" if "code" in column else "int"
+            connection.execute(text(f"ALTER TABLE {rows.table} ADD {column} {kind}"))
+            rows.columns.append(column)
+    connection.execute(
+        text(
+            f"UPDATE {rows.table} r SET code = u.building_code FROM building_unit u "
+            "WHERE r.code IS NULL AND u.code = r.unit_code"
+        )
+    )
+    found = find_buildings(connection, rows, "code")
+    unknown = Rule(
+        "building_not_found",
+        "NOT EXISTS (SELECT FROM building b WHERE b.code = staged.code)",
+        "'value', coalesce(code, unit_code, '?')",
+        {},
+    )
+    move(connection, rows, rejected, unknown)
+    made = {
+        "building": _sum_households(connection, rows, number, "building", "code"),
+        "building_unit": _sum_households(connection, rows, number, "building_unit", "unit_code"),
+    }
+    return {name: one for name, one in made.items() if one.rows}, found
+
+
+def _sum_households(
+    connection: Connection, rows: Staged, number: int, layer: str, column: str
+) -> Staged:
+    """Sum the households of a register by building, or by unit."""
+    names = ["code", "households", "population"]
+    sources = ["households_source"] if layer == "building" else []
+    staged = staging.create(connection, number, layer, [*names, *sources])
+    said = ", 'register'" if sources else ""
+    staged.rows = connection.execute(
+        text(
+            f"INSERT INTO {staged.table} SELECT r.{column}, sum(coalesce(r.households, 1)), "
+            f"sum(r.population){said}, min(r.{staging.ROW}) FROM {rows.table} r "
+            f"JOIN {layer} live ON live.code = r.{column} GROUP BY r.{column}"
+        )
+    ).rowcount
+    return staged

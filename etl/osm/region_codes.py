@@ -1,0 +1,185 @@
+"""Communities of an extract, and the levels above them, with their codes."""
+
+import hashlib
+import re
+import zlib
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+from sqlalchemy import Connection, func, select
+
+from etl.input.vector import polygonal, read_vector
+from etl.osm.built_up_area import around_buildings, built_up_extent, within_borders
+from etl.osm.communities import MadeCommunities, barriers_from, communities_from_places, paths_from
+from geo.codes import parent
+from geo.errors import InputError
+from geo.model import Region
+
+ENOUGH = 0.95
+"""Polygons in the file that hold this share of the buildings are its communities."""
+
+PER_STREET = 999
+CITY_DIGITS = 4
+NAME_COLUMN = re.compile(r"name|名称|社区|社区名称|社区名|mc|sqmc|xqmc|zjmc", re.IGNORECASE)
+CODE_COLUMN = re.compile(r"code|编码|代码|区划代码|社区代码|dm|sqdm|xzqdm|zddm", re.IGNORECASE)
+
+
+def district_code(path: Path) -> str:
+    """Return six digits for a place that has no Chinese code: 99 and a checksum of its name."""
+    return next(_district_codes(path))
+
+
+def free_district_code(connection: Connection, path: Path, source: str) -> str:
+    """Return six digits for a place that has no Chinese code and that no other source uses.
+
+    A source keeps what it has. No division of China begins with 9, so there is room for a thousand
+    cities.
+
+    Raises
+    ------
+    InputError
+        If all are taken.
+    """
+    own = select(func.min(Region.code)).where(Region.source == source, Region.level == "district")
+    if (code := connection.scalar(own)) is not None:
+        return str(code[:6])
+    city = func.left(Region.code, CITY_DIGITS)
+    taken = set(connection.scalars(select(city).where(Region.source != source).distinct()))
+    for code in _district_codes(path):
+        if code[:CITY_DIGITS] not in taken:
+            return code
+    raise InputError("codes_exhausted", file=path)
+
+
+def _district_codes(path: Path) -> Iterator[str]:
+    """Yield codes for a place: one by its name, then one for each city that begins with 9."""
+    name = path.name.split(".")[0].encode()
+    yield f"99{zlib.crc32(name) % 10_000:04d}"
+    start = int.from_bytes(hashlib.blake2b(name, digest_size=8).digest())
+    for step in range(1000):
+        yield f"9{(start + step) % 1000:03d}{start // 1000 % 99 + 1:02d}"
+
+
+def read_communities(path: Path, crs: str | None) -> gpd.GeoDataFrame:
+    """Return communities from a file: ``name``, ``code`` and polygons.
+
+    Codes are taken if they are 12 digits each and none is there twice, else left empty.
+
+    Raises
+    ------
+    InputError
+        If the file can't be read, or holds no polygon.
+    """
+    frame = read_vector(path, crs=crs)
+    land = polygonal(frame.geometry.to_numpy())
+    flat = ~shapely.is_missing(land) & (shapely.area(land) > 0)
+    if not flat.any():
+        raise InputError("no_polygons", file=path)
+    columns = {"name": _column(frame, NAME_COLUMN), "code": _column(frame, CODE_COLUMN)}
+    codes = columns["code"].str.replace(r"\.0$", "", regex=True)
+    twelve = codes.str.fullmatch(r"\d{12}").all() and codes.is_unique
+    columns["code"] = codes if twelve else codes.map(lambda _: "")
+    found = gpd.GeoDataFrame(pd.DataFrame(columns), geometry=land, crs=frame.crs)
+    kept: gpd.GeoDataFrame = found[flat].reset_index(drop=True).rename_geometry("geom")
+    return kept
+
+
+def _column(frame: gpd.GeoDataFrame, pattern: re.Pattern[str]) -> pd.Series:
+    """Return the first column of a name that fits, as text; empty where there is none."""
+    name = next((c for c in frame.columns if pattern.fullmatch(str(c))), None)
+    if name is None:
+        return pd.Series([""] * len(frame), index=frame.index, dtype=object)
+    words = frame[name].map(lambda value: "" if pd.isna(value) else str(value).strip())
+    found: pd.Series = words.astype(object)
+    return found
+
+
+def communities(
+    layers: dict[str, gpd.GeoDataFrame],
+    places: gpd.GeoDataFrame,
+    polygons: gpd.GeoDataFrame,
+    borders: gpd.GeoSeries,
+) -> MadeCommunities:
+    """Return the communities of an extract: its own polygons, else made around its places.
+
+    Parameters
+    ----------
+    layers
+        ``building``, ``road``, ``railway`` and ``water`` in metres.
+    places, polygons, borders
+        Place nodes, administrative areas and higher borders, in metres.
+    """
+    buildings = layers["building"]
+    own = _complete(polygons, buildings)
+    if own is not None:
+        return MadeCommunities(own.assign(code=""))
+    streets = layers["road"][layers["road"]["road_class"] != "path"]
+    sea = layers["water"][layers["water"]["kind"] == "sea"].geometry.union_all()
+    inhabited = buildings.geometry[buildings["households"] > 0].to_numpy()
+    extent = built_up_extent(buildings.geometry, streets.geometry, sea, inhabited)
+    extent = within_borders(extent, borders.to_numpy(), places.geometry.to_numpy())
+    extent = around_buildings(extent, buildings.geometry.to_numpy())
+    inside = places[shapely.dwithin(extent, places.geometry.to_numpy(), 500.0)]
+    paths = paths_from(layers["road"])
+    made = communities_from_places(inside, barriers_from(layers), extent, buildings, paths)
+    return replace(made, communities=made.communities.assign(code=""))
+
+
+def _complete(polygons: gpd.GeoDataFrame, buildings: gpd.GeoDataFrame) -> gpd.GeoDataFrame | None:
+    """Return the polygons of the level that holds nearly all buildings, if one does."""
+    middle = buildings.geometry.representative_point().to_numpy()
+    for _, level in polygons.groupby("admin_level"):
+        land = level.geometry.to_numpy()
+        held = np.unique(shapely.STRtree(land).query(middle, predicate="within")[0])
+        if len(held) >= ENOUGH * len(buildings):
+            return level[["name", "geom"]].reset_index(drop=True)
+    return None
+
+
+def regions(local: gpd.GeoDataFrame, code: str, path: Path) -> gpd.GeoDataFrame:
+    """Return all four levels with codes, communities last.
+
+    Parameters
+    ----------
+    local
+        Communities with ``name`` and ``code``, which is empty or 12 digits for all.
+    code
+        Six digits for communities without a code of their own.
+    """
+    name = path.name.split(".")[0].replace("-latest", "").title()
+    numbered = local["code"].where(local["code"] != "", _numbers(len(local), code))
+    names = local["name"].where(local["name"] != "", name)
+    parents = numbered.map(parent)
+    bottom = local.assign(code=numbered, name=names, level="community", parent_code=parents)
+    upper = []
+    below = bottom
+    for level in ("street", "district", "city"):
+        below = _above(below, level, name)
+        upper.append(below)
+    frames = [*reversed(upper), bottom]
+    return gpd.GeoDataFrame(pd.concat(frames, ignore_index=True), geometry="geom", crs=local.crs)
+
+
+def _numbers(count: int, code: str) -> list[str]:
+    """Return codes of communities, 999 to a street."""
+    return [f"{code}{1 + i // PER_STREET:03d}{1 + i % PER_STREET:03d}" for i in range(count)]
+
+
+def _above(below: gpd.GeoDataFrame, level: str, name: str) -> gpd.GeoDataFrame:
+    """Return the regions one level up, each the union of its parts."""
+    parts = below.groupby("parent_code")["geom"]
+    rows = [(code, shapely.union_all(land.to_numpy())) for code, land in parts]
+    codes = pd.Series([code for code, _ in rows], dtype=object)
+    frame = {
+        "code": codes,
+        "name": name,
+        "level": level,
+        "parent_code": codes.map(parent) if level != "city" else None,
+        "geom": [land for _, land in rows],
+    }
+    return gpd.GeoDataFrame(pd.DataFrame(frame), geometry="geom", crs=below.crs)

@@ -1,0 +1,1 @@
+"""One import, from an opened file to the live tables."""

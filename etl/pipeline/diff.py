@@ -1,0 +1,313 @@
+"""What a staged layer would change: compared by code with what is live of its source."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from etl.input.layer_columns import declared_type
+from etl.pipeline.staging import Staged
+
+SHOWN = 200
+"""Differences of a layer that a report names one by one."""
+
+_SHOWN_DEGREES = 0.00002
+"""About 2 m: finer than a report's map shows."""
+
+_CELLS_ACROSS = 40
+_LEAST_CELL = 0.0005  # degrees, about 50 m
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What a publication did to a layer."""
+
+    added: int
+    changed: int
+    removed: int
+    unchanged: int
+
+    @property
+    def touched(self) -> int:
+        """Return the number of rows written."""
+        return self.added + self.changed + self.removed
+
+    @property
+    def staged(self) -> int:
+        """Return the number of features that the delivery holds."""
+        return self.added + self.changed + self.unchanged
+
+    @property
+    def is_all_added(self) -> bool:
+        """Return whether every feature of the delivery is new, and nothing else changes."""
+        return self.added > 0 and self.added == self.touched + self.unchanged
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What of the live layer a delivery speaks for.
+
+    Attributes
+    ----------
+    source
+        Its own features.
+    partial
+        It holds only some of them: what it lacks stays.
+    fields_only
+        It fills columns of features of any source, and neither adds nor removes any.
+    """
+
+    source: str
+    partial: bool = False
+    fields_only: bool = False
+
+
+def delta_name(layer: str) -> str:
+    """Return the temporary table of a layer's differences: ``code`` and ``fate``."""
+    return f"delta_{layer}"
+
+
+def compare(connection: Connection, staged: Staged, scope: Scope, rejected: str) -> Counts:
+    """Write what differs into the temporary table ``delta_<layer>``; return the counts.
+
+    A live feature whose new state was refused is not taken for removed.
+    """
+    if not scope.fields_only and _is_first(connection, staged.layer, scope.source):
+        return all_added(connection, staged)
+    written = connection.execute(text(_insert_changes_sql(staged, scope)), _own(scope)).rowcount
+    counts = _count_written(connection, staged, written)
+    if not scope.partial and not scope.fields_only:
+        live = live_count(connection, staged.layer, scope.source)
+        if live > counts.staged - counts.added:  # else every live feature is in the delivery
+            gone = connection.execute(
+                text(_insert_removals_sql(staged, rejected)), _own(scope)
+            ).rowcount
+            counts = replace(counts, removed=gone)
+    connection.execute(text(f"ANALYZE {delta_name(staged.layer)}"))
+    return counts
+
+
+def _own(scope: Scope) -> dict[str, Any]:
+    return {} if scope.fields_only else {"source": scope.source}
+
+
+def live_count(connection: Connection, layer: str, source: str) -> int:
+    """Count the live features of a source."""
+    count = text(f"SELECT count(*) FROM {layer} WHERE source = :source")
+    found: int = connection.execute(count, {"source": source}).scalar_one()
+    return found
+
+
+def all_added(connection: Connection, staged: Staged) -> Counts:
+    """Write the differences of a first delivery, all of which is added; return the counts."""
+    new = connection.execute(
+        text(
+            f"CREATE TEMPORARY TABLE {delta_name(staged.layer)} AS "
+            f"SELECT code, 'added' AS fate FROM {staged.table}"
+        )
+    )
+    return Counts(new.rowcount, 0, 0, 0)
+
+
+def _insert_changes_sql(staged: Staged, scope: Scope) -> str:
+    """Return the statement that notes what is added and changed."""
+    own = "true" if scope.fields_only else "live.source = :source"
+    new = "" if scope.fields_only else "live.code IS NULL OR "
+    return (
+        f"CREATE TEMPORARY TABLE {delta_name(staged.layer)} AS "
+        "SELECT staged.code, CASE WHEN live.code IS NULL THEN 'added' ELSE 'changed' END AS fate "
+        f"FROM {staged.table} staged "
+        f"LEFT JOIN {staged.layer} live ON live.code = staged.code AND {own} "
+        f"WHERE {new}(live.code IS NOT NULL AND {differs(staged)})"
+    )
+
+
+def _insert_removals_sql(staged: Staged, rejected: str) -> str:
+    """Return the statement that notes what is removed."""
+    name = staged.layer
+    return (
+        f"INSERT INTO {delta_name(name)} SELECT live.code, 'removed' FROM {name} live "
+        "WHERE live.source = :source "
+        f"AND NOT EXISTS (SELECT FROM {staged.table} staged WHERE staged.code = live.code) "
+        f"AND NOT EXISTS (SELECT FROM {rejected} refused "
+        f"WHERE refused.layer = '{name}' AND refused.code = live.code)"
+    )
+
+
+def _is_first(connection: Connection, layer: str, source: str) -> bool:
+    """Return whether a source has no live feature in a layer yet."""
+    live = text(f"SELECT EXISTS (SELECT FROM {layer} WHERE source = :source)")
+    return not connection.execute(live, {"source": source}).scalar()
+
+
+def _count_written(connection: Connection, staged: Staged, written: int) -> Counts:
+    if written:
+        return count_changes(connection, staged)
+    rows = connection.execute(text(f"SELECT count(*) FROM {staged.table}")).scalar_one()
+    return Counts(0, 0, 0, rows)
+
+
+def count_changes(connection: Connection, staged: Staged) -> Counts:
+    """Count the differences of a layer."""
+    fates = connection.execute(
+        text(f"SELECT fate, count(*) AS size FROM {delta_name(staged.layer)} GROUP BY 1")
+    )
+    found = {row.fate: row.size for row in fates}
+    rows = connection.execute(text(f"SELECT count(*) FROM {staged.table}")).scalar_one()
+    added, changed = found.get("added", 0), found.get("changed", 0)
+    return Counts(added, changed, found.get("removed", 0), rows - added - changed)
+
+
+def differs(staged: Staged) -> str:
+    """Return the condition that a staged row differs from its live one."""
+
+    def listed(alias: str) -> str:
+        return ", ".join(
+            f"{alias}.geom::bytea" if column == "geom" else f'{alias}."{column}"'
+            for column in staged.columns
+            if column != "code"
+        )
+
+    if len(staged.columns) == 1:
+        return "false"
+    return f"ROW({listed('live')}) IS DISTINCT FROM ROW({listed('staged')})"
+
+
+def keep_corrections(connection: Connection, staged: Staged) -> list[dict[str, Any]]:
+    """Put what people corrected into a staging table; return what the delivery says instead."""
+    kept: list[dict[str, Any]] = []
+    fields = connection.scalars(
+        text("SELECT DISTINCT field FROM correction WHERE layer = :layer"),
+        {"layer": staged.layer},
+    ).all()
+    for field in sorted(set(fields) & set(staged.columns)):
+        kind = "geometry" if field == "geom" else declared_type(staged.layer, field)
+        rows = connection.execute(
+            text(
+                f'UPDATE {staged.table} staged SET "{field}" = CAST(c.value AS {kind}) '
+                f"FROM correction c, {staged.table} before "
+                "WHERE c.layer = :layer AND c.field = :field AND c.code = staged.code "
+                'AND before.code = staged.code AND before."' + field + '" IS DISTINCT FROM '
+                f"CAST(c.value AS {kind}) "
+                f'RETURNING staged.code, before."{field}"::text AS delivered, c.value, c.actor'
+            ),
+            {"layer": staged.layer, "field": field},
+        )
+        kept += [{"layer": staged.layer, "field": field, **row._mapping} for row in rows]
+    return kept
+
+
+def keep_register(connection: Connection, staged: Staged) -> int:
+    """Keep what the household register says over an estimate or a survey; return how often."""
+    if staged.layer != "building" or "households" not in staged.columns:
+        return 0
+    registered = text("SELECT EXISTS (SELECT FROM building WHERE households_source = 'register')")
+    if not connection.execute(registered).scalar():
+        return 0
+    columns = [c for c in ("households", "population", "households_source") if c in staged.columns]
+    taken = ", ".join(f"{column} = live.{column}" for column in columns)
+    said = "staged.households_source" if "households_source" in columns else "NULL"
+    return connection.execute(
+        text(
+            f"UPDATE {staged.table} staged SET {taken} FROM building live "
+            "WHERE live.code = staged.code AND live.households_source = 'register' "
+            f"AND {said} IS DISTINCT FROM 'register'"
+        )
+    ).rowcount
+
+
+def describe_changes(
+    connection: Connection, staged: Mapping[str, Staged], counts: Mapping[str, Counts]
+) -> dict[str, Any]:
+    """Return what a report tells of the differences: the first one by one, many as a density."""
+    touched = {name: one for name, one in staged.items() if counts[name].touched}
+    many = [name for name in touched if counts[name].touched > SHOWN]
+    densities = {name: density(connection, touched[name], counts[name]) for name in many}
+    return {
+        "differences": {name: samples(connection, one, SHOWN) for name, one in touched.items()},
+        "density": {name: found for name, found in densities.items() if found},
+    }
+
+
+def samples(connection: Connection, staged: Staged, most: int) -> list[dict[str, Any]]:
+    """Return the first differences of a layer: code, fate, which columns changed, and the shape."""
+    changed = ", ".join(
+        f"CASE WHEN live.{_comparison_sql(c)} IS DISTINCT FROM staged.{_comparison_sql(c)} "
+        f"THEN '{c}' END"
+        for c in staged.columns
+        if c != "code"
+    )
+    shape = "coalesce(staged.geom, live.geom)" if "geom" in staged.columns else "live.geom"
+    rows = connection.execute(
+        text(
+            f"SELECT d.code, d.fate, CASE WHEN d.fate = 'changed' THEN "
+            f"array_remove(ARRAY[{changed or 'NULL'}]::text[], NULL) END AS columns, "
+            f"ST_AsGeoJSON(ST_Simplify({shape}, {_SHOWN_DEGREES}, true), 6)::jsonb AS shape "
+            f"FROM (SELECT * FROM {delta_name(staged.layer)} "
+            "ORDER BY fate = 'added', code LIMIT :most) d "
+            f"LEFT JOIN {staged.layer} live ON live.code = d.code "
+            f"LEFT JOIN {staged.table} staged ON staged.code = d.code "
+            "ORDER BY d.fate = 'added', d.code"
+        ),
+        {"most": most},
+    )
+    return [dict(row._mapping) for row in rows]
+
+
+def density(connection: Connection, staged: Staged, counts: Counts) -> dict[str, Any] | None:
+    """Return how many features of a layer are added, changed and removed in each cell of a grid.
+
+    Returns
+    -------
+    dict or None
+        ``cell`` (its width and height, degrees), ``cells`` of ``lon`` and ``lat`` (of their
+        south-western corners), ``fate`` and ``count``; None where nothing has a place.
+    """
+    places = _places(staged, counts)
+    west, south, east, north = connection.execute(
+        text(
+            "SELECT ST_XMin(e), ST_YMin(e), ST_XMax(e), ST_YMax(e) "
+            f"FROM (SELECT ST_Extent(shape) AS e FROM ({places}) place) whole"
+        )
+    ).one()
+    if west is None:
+        return None
+    wide = max((east - west) / _CELLS_ACROSS, (north - south) / _CELLS_ACROSS, _LEAST_CELL)
+    rows = connection.execute(
+        text(
+            "SELECT x, y, fate, count(*) AS size FROM (SELECT fate, "
+            "floor(((ST_XMin(shape) + ST_XMax(shape)) / 2 - :west) / :wide)::int AS x, "
+            "floor(((ST_YMin(shape) + ST_YMax(shape)) / 2 - :south) / :wide)::int AS y "
+            f"FROM ({places}) place) cell WHERE x IS NOT NULL GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+        ),
+        {"west": west, "south": south, "wide": wide},
+    )
+    cells = [
+        {
+            "lon": round(west + row.x * wide, 6),
+            "lat": round(south + row.y * wide, 6),
+            "fate": row.fate,
+            "count": row.size,
+        }
+        for row in rows
+    ]
+    return {"cell": wide, "cells": cells}
+
+
+def _places(staged: Staged, counts: Counts) -> str:
+    """Return the query of the boxes of what differs, with what becomes of it."""
+    delta, live = delta_name(staged.layer), staged.layer
+    if "geom" not in staged.columns:
+        return f"SELECT fate, Box2D(geom) AS shape FROM {delta} JOIN {live} USING (code)"
+    if counts.is_all_added:
+        return f"SELECT 'added' AS fate, Box2D(geom) AS shape FROM {staged.table}"
+    return (
+        f"SELECT fate, Box2D(geom) AS shape FROM {delta} JOIN {staged.table} USING (code) "
+        f"UNION ALL SELECT fate, Box2D(geom) FROM {delta} JOIN {live} USING (code) "
+        "WHERE fate = 'removed'"
+    )
+
+
+def _comparison_sql(column: str) -> str:
+    return "geom::bytea" if column == "geom" else f'"{column}"'

@@ -1,0 +1,1 @@
+"""Import runs: records, approval, roll-back, quarantine, report."""

@@ -1,0 +1,271 @@
+"""What imports refused: listed, taken out as a file, mended and brought again."""
+
+import warnings
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyproj
+import shapely
+from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, func, select
+
+from etl.checks.values import format_value
+from etl.input.feature_batch import Batch, array_of
+from etl.input.mapping import Mapping, columns_of, validate_mapping
+from etl.input.source import Source, open_dataset, open_layer
+from etl.pipeline import reading
+from etl.pipeline import run as import_run
+from etl.pipeline.delivery import Outcome
+from etl.runs import run_records
+from etl.runs.failures import run_with_failure_record
+from etl.runs.outcomes import recorder
+from etl.runs.report import reason_text
+from etl.runs.run_records import OnFinish
+from geo.crs import STORAGE
+from geo.errors import InputError
+from geo.model import ImportRun, Quarantine
+from geo.progress import Progress, silent
+from geo.settings import Settings
+from geo.spreadsheet import csv_cell, unescape_cell
+
+ENDINGS = {".gpkg": "GPKG", ".geojson": "GeoJSON", ".csv": "CSV"}
+IDENTITY, REASON = "quarantine_id", "quarantine_reason"
+
+
+def waiting(
+    connection: Connection, *, run: int | None = None, layer: str = "", limit: int | None = 100
+) -> Sequence[Row[Any]]:
+    """Return what waits in quarantine, with the source of its run."""
+    statement = (
+        select(
+            Quarantine.id,
+            Quarantine.run_id,
+            Quarantine.layer,
+            Quarantine.code,
+            Quarantine.reason,
+            Quarantine.detail,
+            Quarantine.properties,
+            Quarantine.original,
+            ImportRun.source,
+            ImportRun.report["crs"].label("crs"),
+        )
+        .join(ImportRun, ImportRun.id == Quarantine.run_id)
+        .where(run_or_layer_condition(run, layer))
+        .order_by(Quarantine.id)
+    )
+    return connection.execute(statement.limit(limit)).all()
+
+
+def count_waiting(connection: Connection, *, run: int | None = None, layer: str = "") -> int:
+    """Count what waits in quarantine."""
+    found: int = connection.execute(
+        select(func.count()).select_from(Quarantine).where(run_or_layer_condition(run, layer))
+    ).scalar_one()
+    return found
+
+
+def run_or_layer_condition(run: int | None, layer: str) -> ColumnElement[bool]:
+    """Return the condition on what waits, of a run or a layer."""
+    conditions: list[ColumnElement[bool]] = [Quarantine.resolved_at.is_(None)]
+    if run is not None:
+        conditions.append(Quarantine.run_id == run)
+    if layer:
+        conditions.append(Quarantine.layer == layer)
+    return and_(*conditions)
+
+
+def export(engine: Engine, file: Path, *, run: int | None = None, layer: str = "") -> int:
+    """Write what waits in quarantine to a file to be mended; return the number of features.
+
+    Properties are as they came, geometry too, in its own coordinates; cells that a spreadsheet
+    would take for formulas are marked as texts in CSV.
+
+    Raises
+    ------
+    InputError
+        If nothing waits, or the ending says no format that can be written.
+    """
+    driver = ENDINGS.get(file.suffix.lower())
+    if driver is None:
+        raise InputError("export_format", file=file, formats=", ".join(ENDINGS))
+    with engine.connect() as connection:
+        rows = waiting(connection, run=run, layer=layer, limit=None)
+    if not rows:
+        raise InputError("quarantine_empty")
+    # Kept as they are until each column's kind is known: gaps would make figures of whole numbers.
+    frame = pd.DataFrame([_describe_row(row) for row in rows], dtype=object).convert_dtypes()
+    wkb = np.array([row.original for row in rows], dtype=object)
+    shapes = shapely.from_wkb(wkb, on_invalid="fix")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if driver == "CSV":
+        frame["wkt"] = shapely.to_wkt(shapes)
+        frame.map(csv_cell).to_csv(file, index=False, encoding="utf-8-sig")
+    else:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of features that have no system
+            data = gpd.GeoDataFrame(frame, geometry=shapes, crs=_common_crs(rows))
+            data.to_file(file, driver=driver, engine="pyogrio")
+    return len(rows)
+
+
+def _common_crs(rows: Sequence[Row[Any]]) -> str | None:
+    """Return the system of the refused features' files, if it is one."""
+    found = {STORAGE if _is_mapped(row) else (row.crs or {}).get(row.layer) for row in rows}
+    return found.pop() if len(found) == 1 else None
+
+
+def _describe_row(row: Row[Any]) -> dict[str, Any]:
+    said = reason_text(row.reason, row.detail)
+    return {IDENTITY: row.id, REASON: said, **row.properties}
+
+
+def replay(
+    engine: Engine,
+    settings: Settings,
+    *,
+    run: int | None = None,
+    file: Path | None = None,
+    actor: str = "",
+    progress: Progress = silent,
+    on_finish: OnFinish | None = None,
+) -> list[Outcome]:
+    """Bring refused features again, as they came or mended in a file; one run a source and layer.
+
+    Those that pass are published and leave quarantine; the others stay in it.
+
+    Parameters
+    ----------
+    actor
+        Who asks for it, for the audit trail.
+    on_finish
+        Is called in the transaction that ends each run (:class:`etl.runs.run_records.Run`).
+
+    Raises
+    ------
+    InputError
+        If nothing waits, or the file is none that :func:`export` wrote.
+    """
+    with engine.connect() as connection:
+        rows = waiting(connection, run=run, limit=None)
+    mended = None if file is None else _read_corrections(file)
+    if mended is not None:
+        rows = [row for row in rows if row.id in mended]
+    if not rows:
+        if file is not None:
+            raise InputError("quarantine_not_waiting", file=file)
+        raise InputError("quarantine_empty")
+    groups: dict[tuple[Any, ...], list[Row[Any]]] = {}
+    for row in rows:
+        groups.setdefault((row.source, row.run_id, row.layer, _is_mapped(row)), []).append(row)
+    return [
+        _again(engine, settings, group, mended, progress, actor, on_finish)
+        for group in groups.values()
+    ]
+
+
+def _is_mapped(row: Row[Any]) -> bool:
+    """Return whether a feature was refused after its columns had become ours."""
+    return bool(row.detail.get("mapped"))
+
+
+def _read_corrections(file: Path) -> dict[int, tuple[dict[str, Any], Any]]:
+    """Return properties and geometry by the number that an exported file gives each feature."""
+    with open_dataset(file) as data:
+        source = open_layer(data)
+        if IDENTITY not in source.fields:
+            raise InputError("quarantine_no_id", file=file)
+        found: dict[int, tuple[dict[str, Any], Any]] = {}
+        for batch in source.batches():
+            for row in range(len(batch)):
+                values = batch.row(row)
+                if not values:
+                    continue  # a spreadsheet's empty line
+                number = _identity(values.pop(IDENTITY, None), int(batch.numbers[row]), file)
+                values.pop(REASON, None)
+                plain = {name: unescape_cell(value) for name, value in values.items()}
+                found[number] = plain, batch.geometry[row]
+        return found
+
+
+def _identity(value: Any, row: int, file: Path) -> int:
+    """Return the number that an exported file gives a feature; a spreadsheet may write 12.0."""
+    with suppress(TypeError, ValueError):
+        number = float(value)
+        if number.is_integer():
+            return int(number)
+    raise InputError("quarantine_id_wrong", file=file, row=row, value=format_value(value))
+
+
+def _again(
+    engine: Engine,
+    settings: Settings,
+    rows: Sequence[Row[Any]],
+    mended: dict[int, tuple[dict[str, Any], Any]] | None,
+    progress: Progress,
+    actor: str,
+    on_finish: OnFinish | None,
+) -> Outcome:
+    """Bring the refused features of one layer of one run again."""
+    first = rows[0]
+    with engine.connect() as connection:
+        report = connection.execute(
+            select(ImportRun.report).where(ImportRun.id == first.run_id)
+        ).scalar_one()
+    mapping, crs = _as_it_was(report, first)
+    source = _source(rows, mended, mapping, crs)
+    request = import_run.Request(first.layer, Path(report.get("file", "quarantine")), mapping)
+    numbers = [row.id for row in rows]
+    with run_records.start_run(engine, first.layer, first.source, replays=numbers) as run:
+        run.on_finish = recorder("replay", actor, run.number, on_finish)
+
+        def work() -> Outcome:
+            part = reading.Part(mapping, source)
+            run.report |= {key: report[key] for key in ("mapping", "crs") if key in report}
+            return import_run.run_import(engine, run, request, [part], settings, progress, numbers)
+
+        return run_with_failure_record(engine, run, work)
+
+
+def _as_it_was(report: dict[str, Any], row: Row[Any]) -> tuple[Mapping, pyproj.CRS | None]:
+    """Return the mapping of a run's layer, and the system of its file."""
+    told = [validate_mapping(one, "run") for one in report.get("mapping", [])]
+    found = next((one for one in told if one.table == row.layer), None)
+    if _is_mapped(row) or found is None:
+        names = columns_of(row.layer)
+        columns = {name: name for name in row.properties if name in names}
+        plain = validate_mapping({"layer": row.layer, "columns": columns, "partial": True}, "run")
+        return plain.model_copy(update={"source": row.source}), pyproj.CRS(STORAGE)
+    said = report.get("crs", {}).get(row.layer)
+    update = {"partial": True, "source": row.source, "also": []}
+    return found.model_copy(update=update), pyproj.CRS(said) if said else None
+
+
+def _source(
+    rows: Sequence[Row[Any]],
+    mended: dict[int, tuple[dict[str, Any], Any]] | None,
+    mapping: Mapping,
+    crs: pyproj.CRS | None,
+) -> Source:
+    """Return refused features as a layer that can be read."""
+    told = [row.properties if mended is None else mended[row.id][0] for row in rows]
+    wkb = np.array([row.original for row in rows], dtype=object)
+    if mended is None:
+        shapes = shapely.from_wkb(wkb, on_invalid="fix")
+    else:
+        shapes = np.array([mended[row.id][1] for row in rows], dtype=object)
+    needed = [rule.source for rule in mapping.columns.values() if rule.source] + mapping.key
+    names = list(dict.fromkeys([*(name for one in told for name in one), *needed]))
+    columns: dict[str, pa.Array] = {
+        name: array_of(pd.Series([one.get(name) for one in told])) for name in names
+    }
+    numbers = np.arange(1, len(rows) + 1, dtype=np.int64)
+    batch = Batch(columns, shapes, numbers)
+    has_place = not bool(shapely.is_missing(shapes).all())
+    return Source(
+        Path("quarantine"), mapping.table, names, crs, has_place, lambda: iter([batch]), len(rows)
+    )

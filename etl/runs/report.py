@@ -1,0 +1,337 @@
+"""The report of a run: lines for the terminal, JSON for machines, a page with a small map."""
+
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+import shapely
+from sqlalchemy import Connection, Engine, Row, select, text
+
+from etl.pipeline.delivery import Outcome
+from geo import clock
+from geo.errors import InputError, NotFoundError
+from geo.messages import Language, catalogue, language
+from geo.messages import text as said
+from geo.model import ImportRun, Quarantine
+
+MAP_PIXELS = (720, 460)
+STEPS = ("open", "stage", "check", "wait", "diff", "publish", "consequences")
+FATES = ("added", "changed", "removed")
+_REFUSED_SHOWN = 100
+_AROUND = 0.15
+_LEAST_DEGREES = 0.002
+_BACKGROUND = 400
+
+_PAGES = jinja2.Environment(
+    loader=jinja2.PackageLoader("etl"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+)
+
+
+def lines(outcome: Outcome) -> Iterator[str]:
+    """Yield what a person should read on the terminal about a run."""
+    report = outcome.report
+    if report.get("same_as"):
+        yield said("import.same_as", run=report["same_as"])
+    for concern in report.get("concerns", []):
+        yield "! " + concern_text(concern)
+    for layer, repairs in report.get("repairs", {}).items():
+        for what, count in repairs.items():
+            yield f"  {layer}: {count} × {said(f'repair.{what}')}"
+    for reason, count in report.get("rejected", {}).items():
+        yield f"  {count} × {reason_text(reason)}"
+    yield from _network_lines(report.get("network", {}))
+    topology = report.get("topology", {})
+    if any(topology.values()):
+        healed, left = (len(topology.get(key, [])) for key in ("healed", "breaches"))
+        yield said("import.topology", healed=healed, breaches=left)
+    for layer, count in report.get("passed_over", {}).items():
+        yield said("import.passed_over", layer=said(f"layer.{layer}"), count=f"{count:,}")
+    if report.get("corrections_kept"):
+        yield said("import.corrections_kept", count=len(report["corrections_kept"]))
+    if report.get("register_kept"):
+        yield said("import.register_kept", count=report["register_kept"])
+    if report.get("moved_count"):
+        yield said("import.moved", count=report["moved_count"])
+    for what in ("units_removed", "ends_loosened"):
+        if report.get(what):
+            codes = ", ".join(one["code"] for one in report[what][:5])
+            yield said(f"import.{what}", count=report[f"{what}_count"], codes=codes)
+    if report.get("stale"):
+        yield said("import.stale", count=len(report["stale"]))
+    for community in report.get("proposals", []):
+        yield said("import.proposal", community=community)
+
+
+def _network_lines(found: dict[str, Any]) -> Iterator[str]:
+    if found.get("made"):
+        yield said("import.nodes_made", count=found["made"])
+    for what in ("loose_ends", "near_misses", "reversed", "far_ends"):
+        if found.get(what):
+            codes = ", ".join(str(one["code"]) for one in found[what][:5])
+            yield said(f"import.{what}", count=len(found[what]), codes=codes)
+
+
+def concern_text(concern: dict[str, Any], lang: Language | None = None) -> str:
+    """Return why a run is held."""
+    return said(f"guard.{concern['key']}", lang=lang, **concern["values"])
+
+
+def reason_text(reason: str, detail: dict[str, Any] | None = None) -> str:
+    """Return why a feature was refused; without its detail, in general."""
+    key = f"quarantine.{reason}"
+    if detail is not None and f"{key}_detail" in catalogue("en"):
+        return said(f"{key}_detail", **detail)
+    return said(key)
+
+
+def run_report(connection: Connection, number: int) -> dict[str, Any]:
+    """Return all that is known of a run, as plain values.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such run.
+    """
+    row = connection.execute(select(ImportRun.__table__).where(ImportRun.id == number)).first()
+    if row is None:
+        raise NotFoundError("no_such_run", run=number)
+    return _plain(row) | {"refused": _count_rejections(connection, number)}
+
+
+def _plain(row: Row[Any]) -> dict[str, Any]:
+    values = dict(row._mapping)
+    for moment in ("started_at", "finished_at"):
+        values[moment] = values[moment].isoformat() if values[moment] else None
+    return values
+
+
+def _count_rejections(connection: Connection, number: int) -> list[dict[str, Any]]:
+    rows = connection.execute(
+        select(
+            Quarantine.id, Quarantine.layer, Quarantine.code, Quarantine.reason, Quarantine.detail
+        )
+        .where(Quarantine.run_id == number)
+        .order_by(Quarantine.id)
+        .limit(_REFUSED_SHOWN)
+    )
+    return [dict(row._mapping) | {"said": reason_text(row.reason, row.detail)} for row in rows]
+
+
+def write_report(engine: Engine, number: int, folder: Path) -> Path:
+    """Write ``run-N.json`` and ``run-N.html`` into a folder, each whole; return the page.
+
+    Raises
+    ------
+    InputError
+        If they can't be written there; what the run did is not changed by that.
+    """
+    with engine.connect() as connection:
+        run = run_report(connection, number)
+        content = page_of(connection, number)
+    plain = json.dumps(run, ensure_ascii=False, indent=1, default=str)
+    page = folder / f"run-{number}.html"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _write_whole(page.with_suffix(".json"), plain)
+        _write_whole(page, content)
+    except OSError as error:
+        status, reason = said(f"status.{run['status']}"), error.strerror or error
+        raise InputError(
+            "report_unwritable", run=number, status=status, folder=folder, said=reason
+        ) from error
+    return page
+
+
+def _write_whole(file: Path, content: str) -> None:
+    """Write a file whole or not at all."""
+    part = file.with_name(f".{file.name}.part")
+    try:
+        part.write_text(content, encoding="utf-8")
+        part.replace(file)
+    except OSError:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise
+
+
+def page_of(connection: Connection, number: int) -> str:
+    """Return the page of a run, which needs nothing else to be shown.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such run.
+    """
+    run = run_report(connection, number)
+    return _page(run, map_of(connection, run["report"]))
+
+
+def _page(run: dict[str, Any], picture: "Picture | None") -> str:
+    report = run["report"]
+    return _PAGES.get_template("report.html").render(
+        run=run,
+        report=report,
+        map=picture,
+        say=said,
+        lang=language(),
+        concerns=[concern_text(one) for one in report.get("concerns", [])],
+        reasons={key: reason_text(key) for key in report.get("rejected", {})},
+        pixels=MAP_PIXELS,
+        steps=STEPS,
+        shown=_map_shares(run),
+        started=clock.format_time(datetime.fromisoformat(run["started_at"]), "seconds"),
+        failure=report.get("failure_zh" if language() == "zh" else "failure"),
+    )
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A map as SVG paths: backdrop, density and outlines of what changed by fate, and points."""
+
+    backdrop: list[str]
+    cells: list[dict[str, Any]]
+    shapes: list[dict[str, str]]
+    points: list[dict[str, Any]]
+
+
+def map_of(connection: Connection, report: dict[str, Any]) -> Picture | None:
+    """Return the map of what a run changed; None if nothing has a place."""
+    shown = [
+        (layer, one["fate"], one["code"], shapely.from_geojson(json.dumps(one["shape"])))
+        for layer, changes in report.get("differences", {}).items()
+        for one in changes
+        if one.get("shape")
+    ]
+    shown = [one for one in shown if not one[3].is_empty]
+    points = _points(report)
+    cells = [*_cells(report)]
+    places = [shape for *_, shape in shown] + [shapely.Point(p["lon"], p["lat"]) for p in points]
+    places += [one["box"] for one in cells]
+    if not places:
+        return None
+    view = _View.around(np.array(places, dtype=object))
+    return Picture(
+        [view.path(shape) for shape in _communities(connection, view)],
+        [one | {"path": view.path(one["box"])} for one in cells],
+        [
+            {"layer": layer, "fate": fate, "code": code, "path": view.path(shape)}
+            for layer, fate, code, shape in shown
+        ],
+        [view.placed(point) for point in points],
+    )
+
+
+def _cells(report: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the cells of the densities: what becomes of how many, how dense beside the densest."""
+    for layer, found in report.get("density", {}).items():
+        wide, most = found["cell"], max(one["count"] for one in found["cells"])
+        for one in found["cells"]:
+            west, south = one["lon"], one["lat"]
+            yield {
+                "layer": layer,
+                "fate": one["fate"],
+                "count": one["count"],
+                "share": round(0.1 + 0.5 * (one["count"] / most) ** 0.5, 2),
+                "box": shapely.box(west, south, west + wide, south + wide),
+            }
+
+
+def _map_shares(run: dict[str, Any]) -> list[str]:
+    """Return, for each layer, how many of its differences the map shows one by one."""
+    counts, said_of = run["counts"], run["report"].get("differences", {})
+    return [
+        said(
+            "report.shown_of",
+            layer=said(f"layer.{layer}"),
+            shown=f"{len(found):,}",
+            count=f"{sum(counts[layer][fate] for fate in FATES):,}",
+        )
+        for layer, found in said_of.items()
+        if layer in counts
+    ]
+
+
+def _points(report: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the places of breaches, loose ends and turned lines."""
+    network, topology = report.get("network", {}), report.get("topology", {})
+    return [
+        {"kind": kind, "lon": one["lon"], "lat": one["lat"]}
+        for kind, found in (
+            ("breach", topology.get("breaches", [])),
+            ("loose", network.get("loose_ends", [])),
+            ("loose", network.get("far_ends", [])),
+        )
+        for one in found
+    ]
+
+
+@dataclass(frozen=True)
+class _View:
+    """What a map shows: west, south, degrees a pixel in both directions."""
+
+    west: float
+    north: float
+    per_x: float
+    per_y: float
+
+    @classmethod
+    def around(cls, shapes: Any) -> "_View":
+        west, south, east, north = shapely.total_bounds(shapes)
+        squeeze = np.cos(np.radians((south + north) / 2))
+        width = max((east - west) * squeeze, (north - south) * MAP_PIXELS[0] / MAP_PIXELS[1])
+        width = max(width, _LEAST_DEGREES) * (1 + 2 * _AROUND)
+        scale = width / MAP_PIXELS[0]
+        centre = (west + east) / 2, (south + north) / 2
+        left = centre[0] - width / squeeze / 2
+        return cls(left, centre[1] + scale * MAP_PIXELS[1] / 2, scale / squeeze, scale)
+
+    def pixel(self, lon: float, lat: float) -> tuple[float, float]:
+        x, y = (lon - self.west) / self.per_x, (self.north - lat) / self.per_y
+        return round(float(x), 1), round(float(y), 1)
+
+    def placed(self, point: dict[str, Any]) -> dict[str, Any]:
+        """Return a point with its pixels."""
+        x, y = self.pixel(point["lon"], point["lat"])
+        return point | {"x": x, "y": y}
+
+    def path(self, shape: Any) -> str:
+        """Return a geometry as the data of an SVG path; a point is a small diamond."""
+        if shape.geom_type == "Point":
+            x, y = self.pixel(shape.x, shape.y)
+            return f"M{x - 3} {y}L{x} {y - 3}L{x + 3} {y}L{x} {y + 3}Z"
+        return "".join(self._line(part) for part in _lines_of(shape))
+
+    def _line(self, line: Any) -> str:
+        corners = [self.pixel(x, y) for x, y in shapely.get_coordinates(line)]
+        return "M" + "L".join(f"{x} {y}" for x, y in corners)
+
+
+def _lines_of(shape: shapely.Geometry) -> list[Any]:
+    if shapely.get_dimensions(shape) == 2:
+        polygons = shapely.get_parts(shape)
+        return [ring for polygon in polygons for ring in (polygon.exterior, *polygon.interiors)]
+    return list(shapely.get_parts(shape))
+
+
+def _communities(connection: Connection, view: _View) -> list[shapely.Geometry]:
+    """Return the borders of the communities in view."""
+    rows = connection.scalars(
+        text(
+            "SELECT ST_AsBinary(ST_Simplify(geom, 0.00005, true)) FROM region "
+            "WHERE level = 'community' AND geom && ST_MakeEnvelope(:w, :s, :e, :n, 4490) "
+            f"LIMIT {_BACKGROUND}"
+        ),
+        {
+            "w": view.west,
+            "n": view.north,
+            "e": view.west + view.per_x * MAP_PIXELS[0],
+            "s": view.north - view.per_y * MAP_PIXELS[1],
+        },
+    ).all()
+    return [shape for shape in shapely.from_wkb(rows) if not shape.is_empty]

@@ -1,0 +1,226 @@
+"""The records of runs: opened before a file is read, closed in the publishing transaction.
+
+A run holds a lock of its own for as long as its process lives, so that the next one can tell a run
+that works from one that died.
+"""
+
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from sqlalchemy import (
+    Connection,
+    Engine,
+    RootTransaction,
+    func,
+    insert,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.exc import DBAPIError
+
+from geo import clock, db, locks
+from geo.locks import Lock
+from geo.model import ImportRun, LayerChange, LayerRevision
+from geo.model.run import STAGING_SCHEMA, RunStatus
+
+OnFinish = Callable[[Connection, int], None]
+"""Writes what must be written with the end of a run or not at all: audit trail, job."""
+
+State = dict[str, list[int]]
+"""Revision and number of changes of layers by name, and the year: all that a file is checked
+against. The database counts changes, in plain SQL too."""
+
+YEAR = "year"
+
+LOOKS_AT = {
+    "building_unit": ("building",),
+    "register": ("building", "building_unit"),
+    "pipe_segment": ("pipe_node",),
+}
+"""Layers in which those of a delivery look up what they name, besides the regions."""
+
+OPEN = (RunStatus.RUNNING, RunStatus.HELD)
+
+_Result = TypeVar("_Result")
+
+
+@dataclass
+class Run:
+    """A run on its way.
+
+    Attributes
+    ----------
+    number, source
+        Its number and its source.
+    connection
+        The session that holds its lock, and publishes.
+    timings
+        Seconds a step.
+    report
+        What is told of it (see ``docs/imports.md``).
+    on_finish
+        Is called in the transaction that ends the run, with its connection and the run's number.
+    """
+
+    number: int
+    source: str
+    connection: Connection
+    timings: dict[str, float] = field(default_factory=dict)
+    report: dict[str, Any] = field(default_factory=dict)
+    on_finish: OnFinish | None = None
+
+    def transact(self, work: Callable[[RootTransaction], _Result]) -> _Result:
+        """Do some work in a transaction; repeat it from the same report if it loses a conflict."""
+        report = deepcopy(self.report)
+
+        def attempt() -> _Result:
+            self.report = deepcopy(report)
+            with self.connection.begin() as transaction:
+                return work(transaction)
+
+        return db.retry_conflicts(attempt)
+
+    @contextmanager
+    def timed(self, step: str) -> Iterator[None]:
+        """Add the seconds of the block to a step."""
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            spent = time.monotonic() - began
+            self.timings[step] = round(self.timings.get(step, 0.0) + spent, 3)
+
+
+@contextmanager
+def start_run(engine: Engine, layers: str, source: str, **report: Any) -> Iterator[Run]:
+    """Open a run, and the session that publishes it; both end with the block.
+
+    Runs whose process died are closed first.
+    """
+    with session(engine) as connection:
+        sweep(connection)
+        with connection.begin():
+            number: int = connection.execute(
+                insert(ImportRun)
+                .values(layer=layers, source=source, report=report)
+                .returning(ImportRun.id)
+            ).scalar_one()
+            # In the same transaction: nobody sees the run without its lock.
+            locks.acquire_for_session(connection, Lock.IMPORT_RUN, number)
+        yield Run(number, source, connection, report=dict(report))
+
+
+@contextmanager
+def session(engine: Engine) -> Iterator[Connection]:
+    """Open a session of its own: its locks end with it, whatever happens."""
+    with engine.connect() as connection:
+        try:
+            yield connection
+        finally:
+            with suppress(DBAPIError):
+                connection.rollback()
+                locks.release_all(connection)
+                connection.rollback()
+            connection.invalidate()
+
+
+def sweep(connection: Connection) -> list[int]:
+    """Close the runs whose process died, and drop what nobody will publish."""
+    with connection.begin():
+        running = connection.scalars(
+            select(ImportRun.id).where(ImportRun.status == RunStatus.RUNNING).order_by(ImportRun.id)
+        ).all()
+        dead = [number for number in running if _close_dead(connection, number)]
+    with connection.begin():
+        tables = _list_staging_tables(
+            connection
+        )  # before the runs: a table's run is there before the table
+        is_open = select(ImportRun.id).where(ImportRun.status.in_(OPEN))
+        open_runs = set(connection.scalars(is_open))
+        _drop(connection, [table for table, number in tables if number not in open_runs])
+    return dead
+
+
+def _close_dead(connection: Connection, number: int) -> bool:
+    """Close a run if nobody works on it; one that ended since it was listed stays as it is."""
+    died, running = {"failure": "died"}, (RunStatus.RUNNING,)
+    return locks.try_acquire(connection, Lock.IMPORT_RUN, number) and close(
+        connection, number, RunStatus.FAILED, died, of=running
+    )
+
+
+def _list_staging_tables(connection: Connection) -> list[tuple[str, int]]:
+    """Return the staging tables with the numbers of their runs."""
+    names = connection.scalars(
+        text("SELECT tablename FROM pg_tables WHERE schemaname = :schema ORDER BY tablename"),
+        {"schema": STAGING_SCHEMA},
+    )
+    return [(name, int(name.split("_")[1])) for name in names]
+
+
+def drop_staged(connection: Connection, number: int) -> None:
+    """Drop the staging tables of a run."""
+    _drop(
+        connection, [table for table, owner in _list_staging_tables(connection) if owner == number]
+    )
+
+
+def _drop(connection: Connection, tables: Sequence[str]) -> None:
+    """Drop staging tables, which another session may be dropping too."""
+    for table in tables:
+        connection.execute(text(f"DROP TABLE IF EXISTS {STAGING_SCHEMA}.{table}"))
+
+
+def close(
+    connection: Connection,
+    number: int,
+    status: RunStatus,
+    report: dict[str, Any],
+    *,
+    of: Collection[RunStatus] = OPEN,
+    **values: Any,
+) -> bool:
+    """Write how a run ended, if it stands as it should; return whether it did.
+
+    Parameters
+    ----------
+    of
+        How it should stand: what is published stays published.
+    """
+    closed = connection.execute(
+        update(ImportRun)
+        .where(ImportRun.id == number, ImportRun.status.in_(of))
+        .values(
+            status=status,
+            report=ImportRun.report.concat(report),
+            finished_at=func.clock_timestamp(),
+            **values,
+        )
+    )
+    return closed.rowcount > 0
+
+
+def status_of(engine: Engine, number: int) -> str:
+    """Return how a run stands, asked in a new session."""
+    with session(engine) as connection:
+        return str(
+            connection.execute(select(ImportRun.status).where(ImportRun.id == number)).scalar_one()
+        )
+
+
+def layer_versions(connection: Connection, layers: Iterable[str]) -> State:
+    """Return what layers and those that their checks look at stand at, and the year."""
+    asked = set(layers) - {YEAR}
+    names = {"region", *asked, *(other for name in asked for other in LOOKS_AT.get(name, ()))}
+    rows = connection.execute(
+        select(LayerRevision.layer, LayerRevision.revision, LayerChange.changes)
+        .join(LayerChange, LayerChange.layer == LayerRevision.layer, isouter=True)
+        .where(LayerRevision.layer.in_(names))
+    )
+    found = {row.layer: [row.revision, row.changes or 0] for row in rows}
+    return {YEAR: [clock.today().year]} | {name: found.get(name, []) for name in sorted(names)}

@@ -1,0 +1,327 @@
+"""Underground networks along the streets: looped water mains with valves and hydrants, gas,
+sewage and storm drains that run to the river, power and telecom."""
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import shapely
+from shapely.geometry.base import BaseGeometry
+
+from etl.sample import planted_faults
+from etl.sample.street_plan import Office, place
+from etl.sample.streets import Edge, crossing_widths
+
+HYDRANT_SPACING_M = 90.0
+HYDRANT_FROM_CORNER_M = 18.0
+HYDRANT_CLEAR_M = 8.0
+"""Beyond the edge of a street that crosses, at least."""
+
+KERB_M = 1.0
+MISPLACED = (3.5, -1.0)
+"""Metres from the kerb of two hydrants of an office: too far off, and in the carriageway."""
+
+VALVE_M = 8.0
+MANHOLE_SPACING_M = 50.0
+
+MAIN = {
+    "water": {"arterial": 600, "secondary": 400, "local": 200},
+    "gas": {"arterial": 315, "secondary": 200, "local": 160},
+    "sewage": {"arterial": 1000, "secondary": 800, "local": 400},
+    "storm": {"arterial": 1500, "secondary": 1000, "local": 600},
+}
+"""Diameter of a main in millimetres by class of street."""
+
+MATERIAL = {
+    "water": "ductile_iron",
+    "gas": "pe",
+    "sewage": "concrete",
+    "storm": "concrete",
+    "power": "copper",
+    "telecom": "fibre",
+}
+DEPTH = {"water": 1.2, "gas": 1.0, "sewage": 2.6, "storm": 2.0, "power": 0.8, "telecom": 0.7}
+PRESSURE = {"water": 0.35, "gas": 0.3}
+OFFSET_M = {"water": 3.0, "gas": -3.0, "sewage": 0.0, "storm": 5.0, "power": -5.0, "telecom": -6.5}
+"""Metres to the left of the street's middle."""
+
+
+@dataclass
+class Pipes:
+    """Nodes and segments as they are laid."""
+
+    prefix: str
+    year: int
+    nodes: list[dict[str, Any]] = field(default_factory=list)
+    segments: list[dict[str, Any]] = field(default_factory=list)
+    planted: list[dict[str, Any]] = field(default_factory=list)
+
+    def node(
+        self, network: str, kind: str, geom: shapely.Point, code: str = "", **more: Any
+    ) -> str:
+        """Add a node and return its code."""
+        code = code or f"{self.prefix}-{network}-{len(self.nodes):05d}"
+        depth = DEPTH[network]
+        self.nodes.append(
+            {"code": code, "network": network, "kind": kind, "geom": geom, "burial_depth_m": depth}
+            | {"in_service": True}
+            | more
+        )
+        return code
+
+    def segment(
+        self, network: str, ends: tuple[str, str], points: list[Any], diameter: float
+    ) -> None:
+        """Add a segment between two nodes."""
+        self.segments.append(
+            {
+                "code": f"{self.prefix}-{network}-s{len(self.segments):05d}",
+                "network": network,
+                "from_node": ends[0],
+                "to_node": ends[1],
+                "geom": shapely.LineString(points),
+                "diameter_mm": float(diameter),
+                "material": MATERIAL[network],
+                "burial_depth_m": DEPTH[network],
+                "pressure_mpa": PRESSURE.get(network),
+                "year_built": self.year,
+            }
+        )
+
+
+def corner_code(network: str, corner: tuple[int, int], north: bool) -> str:
+    """Return the code of the node at a street corner, the same for every office."""
+    return f"{network}-{'N' if north else 'S'}{corner[0]:+04d}{corner[1]:+04d}"
+
+
+def lay(
+    office: Office,
+    edges: list[Edge],
+    corners: list[tuple[int, int]],
+    taps: dict[tuple[tuple[int, int], tuple[int, int]], list[tuple[str, BaseGeometry]]],
+    random: np.random.Generator,
+) -> Pipes:
+    """Lay all networks of an office.
+
+    Parameters
+    ----------
+    edges, corners
+        Streets and corners that are this office's.
+    taps
+        Buildings to be supplied from each street: code and footprint.
+    """
+    pipes = Pipes(office.code[:9], int(random.integers(1998, 2018)))
+    north = office.row >= 0
+    for network in MATERIAL:
+        for corner in corners:
+            _corner(pipes, network, corner, office, north)
+    dry = set(random.choice(len(edges), size=3, replace=False).tolist())
+    misplaced = dict(zip([n for n in range(len(edges)) if n not in dry], MISPLACED, strict=False))
+    for number, edge in enumerate(edges):
+        supplied = taps.get((edge.start, edge.end), [])
+        stops = [] if number in dry else _hydrants(pipes, edge, misplaced.get(number), random)
+        _water(pipes, edge, supplied, stops)
+        if number in dry:
+            gap = planted_faults.answer("hydrant_gap", "hydrant_spacing", None, 120.0)
+            pipes.planted.append(gap | {"code": f"{pipes.prefix}R{number:04d}"})
+        _gas(pipes, edge, supplied)
+        _drain(pipes, "sewage", edge)
+        _drain(pipes, "storm", edge)
+        for network, diameter in (("power", 150.0), ("telecom", 110.0)):
+            if edge.along or edge.start[0] == office.corner[0]:
+                _straight(pipes, network, edge, diameter)
+    return pipes
+
+
+def _corner(
+    pipes: Pipes, network: str, corner: tuple[int, int], office: Office, north: bool
+) -> None:
+    """Add the node at a corner: a source or outfall at the office's own, else what joins there."""
+    own = corner == (office.corner[0] + 1, office.corner[1] + 1)
+    by_river = corner[1] == 0
+    kind = {
+        "water": "source" if own else "junction",
+        "gas": "regulator" if own else "junction",
+        "sewage": "outfall" if by_river else "manhole",
+        "storm": "outfall" if by_river else "manhole",
+        "power": "substation" if own else "cabinet",
+        "telecom": "cabinet" if own else "manhole",
+    }[network]
+    x, y = place(*corner, north)
+    shift = OFFSET_M[network]
+    point = shapely.Point(x + shift, y + shift)
+    pipes.node(network, kind, point, corner_code(network, corner, north))
+
+
+def _course(edge: Edge, network: str) -> shapely.LineString:
+    """Return the line of a main between the nodes of its corners."""
+    shift = OFFSET_M[network]
+    ends = [place(*edge.start, edge.north) + shift, place(*edge.end, edge.north) + shift]
+    return shapely.LineString(ends)
+
+
+def _ends(edge: Edge, network: str) -> tuple[str, str]:
+    return corner_code(network, edge.start, edge.north), corner_code(network, edge.end, edge.north)
+
+
+def _straight(pipes: Pipes, network: str, edge: Edge, diameter: float) -> None:
+    course = _course(edge, network)
+    pipes.segment(network, _ends(edge, network), list(course.coords), diameter)
+
+
+def _chain(
+    pipes: Pipes,
+    network: str,
+    edge: Edge,
+    course: shapely.LineString,
+    stops: list[tuple[float, str]],
+    diameter: float,
+) -> None:
+    """Lay a main from corner to corner over nodes at some distances along it."""
+    first, last = _ends(edge, network)
+    chain = [(0.0, first), *sorted(stops), (course.length, last)]
+    for (a, start), (b, end) in pairwise(chain):
+        points = [course.interpolate(a), course.interpolate(b)]
+        pipes.segment(network, (start, end), points, diameter)
+
+
+def _valves(pipes: Pipes, network: str, course: shapely.LineString) -> list[tuple[float, str]]:
+    """Add a valve near each end of a main."""
+    at = (VALVE_M, course.length - VALVE_M)
+    return [(d, pipes.node(network, "valve", course.interpolate(d), is_open=True)) for d in at]
+
+
+def _services(
+    pipes: Pipes,
+    network: str,
+    course: shapely.LineString,
+    supplied: list[tuple[str, BaseGeometry]],
+    diameter: float,
+) -> list[tuple[float, str]]:
+    """Branch off to each building; return the tees on the main."""
+    stops: list[tuple[float, str]] = []
+    low, high = VALVE_M + 2, course.length - VALVE_M - 2
+    # Straight from the main and in their order along it, so that no two cross.
+    fronts = [
+        course.project(shapely.get_point(shapely.shortest_line(course, footprint), 0))
+        for _, footprint in supplied
+    ]
+    for k in np.argsort(fronts, kind="stable"):
+        code, footprint = supplied[k]
+        d = float(np.clip(fronts[k], low, high))
+        d += 0.01 * len(stops)  # no two tees at one place
+        tee_at = course.interpolate(d)
+        end_at = shapely.get_point(shapely.shortest_line(footprint, tee_at), 0)
+        if end_at.distance(tee_at) < 0.01:  # the wall stands on the main
+            at_wall = pipes.node(network, "consumer", tee_at, building_code=code)
+            stops.append((d, at_wall))
+            continue
+        tee = pipes.node(network, "junction", tee_at)
+        end = pipes.node(network, "consumer", end_at, building_code=code)
+        pipes.segment(network, (tee, end), [tee_at, end_at], diameter)
+        stops.append((d, tee))
+    return stops
+
+
+def _water(
+    pipes: Pipes,
+    edge: Edge,
+    supplied: list[tuple[str, BaseGeometry]],
+    hydrants: list[tuple[float, str]],
+) -> None:
+    course = _course(edge, "water")
+    stops = _valves(pipes, "water", course)
+    stops += _services(pipes, "water", course, supplied, 100.0)
+    _chain(pipes, "water", edge, course, stops + hydrants, MAIN["water"][edge.road_class])
+
+
+def _hydrants(
+    pipes: Pipes, edge: Edge, misplaced: float | None, random: np.random.Generator
+) -> list[tuple[float, str]]:
+    """Stand hydrants along a street, clear of those that cross it; return their tees."""
+    near, far = (
+        max(HYDRANT_FROM_CORNER_M, width / 2 + HYDRANT_CLEAR_M) for width in crossing_widths(edge)
+    )
+    count = int(np.ceil((edge.line.length - near - far) / HYDRANT_SPACING_M)) + 1
+    places = np.linspace(near, edge.line.length - far, count)
+    # The one in the middle may stand off its place: no other street's kerb is near it there.
+    kerbs = [KERB_M] * count
+    if misplaced is not None:
+        kerbs[count // 2] = misplaced
+    return [
+        _hydrant(pipes, edge, float(d), kerb, random) for d, kerb in zip(places, kerbs, strict=True)
+    ]
+
+
+def _hydrant(
+    pipes: Pipes, edge: Edge, d: float, kerb_m: float, random: np.random.Generator
+) -> tuple[float, str]:
+    """Stand a hydrant behind the kerb and return its tee on the main."""
+    kerb = edge.line.offset_curve(edge.width / 2 + kerb_m)
+    at = kerb.interpolate(d / edge.line.length, normalized=True)
+    works = bool(random.random() > 0.02)
+    code = pipes.node(
+        "water",
+        "hydrant",
+        at,
+        in_service=works,
+        flow_l_s=float(np.round(random.uniform(12, 30), 1)),
+        pressure_mpa=float(np.round(random.uniform(0.14, 0.35), 2)),
+    )
+    if not works:
+        out = planted_faults.answer("hydrant_out_of_service", "hydrant_out")
+        pipes.planted.append(out | {"code": code})
+    if kerb_m != KERB_M:
+        pipes.planted.append(_off_its_place(kerb_m) | {"code": code})
+    course = _course(edge, "water")
+    along = float(np.clip(course.project(at), VALVE_M + 1, course.length - VALVE_M - 1)) + 0.005
+    tee_at = course.interpolate(along)
+    tee = pipes.node("water", "junction", tee_at)
+    pipes.segment("water", (tee, code), [tee_at, at], 100.0)
+    return along, tee
+
+
+def _off_its_place(kerb_m: float) -> dict[str, Any]:
+    """Return the right answer about a hydrant that does not stand 0.5 to 2 m from the kerb."""
+    if kerb_m < 0:
+        return planted_faults.answer("hydrant_in_carriageway", "hydrant_kerb_least", kerb_m, 0.5)
+    return planted_faults.answer("hydrant_off_kerb", "hydrant_kerb_most", kerb_m, 2.0)
+
+
+def _gas(pipes: Pipes, edge: Edge, supplied: list[tuple[str, BaseGeometry]]) -> None:
+    course = _course(edge, "gas")
+    stops = _valves(pipes, "gas", course)
+    stops += _services(pipes, "gas", course, supplied, 63.0)
+    _chain(pipes, "gas", edge, course, stops, MAIN["gas"][edge.road_class])
+
+
+def _drain(pipes: Pipes, network: str, edge: Edge) -> None:
+    """Lay a drain: across the city towards the river, along the streets to the west.
+
+    A tree: a street along the river bank drains nothing, its corners are outfalls.
+    """
+    if edge.along and edge.start[1] == 0:
+        return
+    towards_river = abs(edge.start[1]) < abs(edge.end[1])
+    backwards = edge.along or towards_river
+    if edge.along:
+        # Only the streets' own catchment: it joins the western corner from a manhole of its own.
+        edge_start, edge_end = edge.start, None
+    else:
+        edge_start, edge_end = (edge.start, edge.end) if backwards else (edge.end, edge.start)
+    course = _course(edge, network)
+    if not backwards:
+        course = shapely.reverse(course)
+    count = max(int(course.length // MANHOLE_SPACING_M), 1)
+    last = corner_code(network, edge_start, edge.north)
+    last_at = course.interpolate(0.0)
+    for number in range(1, count + 1):
+        final = number == count
+        if final and edge_end is not None:
+            at, code = course.interpolate(course.length), corner_code(network, edge_end, edge.north)
+        else:
+            at = course.interpolate(number * course.length / (count + 1))
+            code = pipes.node(network, "manhole", at)
+        pipes.segment(network, (code, last), [at, last_at], MAIN[network][edge.road_class])
+        last, last_at = code, at

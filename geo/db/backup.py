@@ -1,0 +1,507 @@
+"""The whole database as one file, and back.
+
+The file is a zip archive: a marker, the rows of each table as ``COPY`` writes them, a manifest with
+the revision of the tables and each table's row count and SHA-256, and last, as the archive's
+comment, the SHA-256 of all before it. The migrations make the tables.
+Why: ``docs/decisions/backup-as-rows.md``.
+"""
+
+import hashlib
+import json
+import os
+import struct
+import tempfile
+import time
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import psycopg
+from psycopg import sql
+from pydantic import BaseModel
+from sqlalchemy import Connection, Engine, Table, text
+from sqlalchemy.exc import DBAPIError
+
+from geo import db, locks
+from geo.db import security
+from geo.errors import ConflictError, InputError, SetupError
+from geo.locks import Lock
+from geo.messages import LANGUAGES
+from geo.messages import text as message
+from geo.model import Base, ImportRun, IndexLeftOff, LayerChange
+from geo.model.history import HISTORY  # noqa: F401  (its tables belong to the metadata)
+from geo.model.run import STAGING_SCHEMA, RunStatus
+
+FORMAT_VERSION = 1
+_MARKER = "gridatlas-backup"
+_MANIFEST = "manifest.json"
+_PG_DUMP_MAGIC = b"PGDMP"
+_MARKER_OFFSET_BYTES = 30  # of a name in a zip archive's first local header
+_CHUNK_BYTES = 2**20
+_DIGEST_BYTES = 64  # SHA-256 in hexadecimal digits
+_COMPRESSION_LEVEL = 1
+LOCK_TIMEOUT_S = 30
+_LOCK_PAUSE_S = 0.2
+_LOCK_ATTEMPT = "800ms"
+"""Shorter than PostgreSQL's deadlock_timeout of 1 s: no other session is cancelled for this one."""
+
+_UNREADABLE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    KeyError,
+    NotImplementedError,
+    OSError,
+    RuntimeError,
+    ValueError,
+)
+"""What Python's reader raises on a damaged archive."""
+
+
+class TableEntry(BaseModel):
+    """A table in an archive: the columns that are written, the rows, the digest of their text."""
+
+    name: str
+    columns: list[str]
+    rows: int
+    sha256: str
+
+
+class Manifest(BaseModel):
+    """What an archive holds; the tables are in the order in which they can be loaded."""
+
+    version: int
+    revision: str
+    written_at: datetime
+    postgresql: str
+    postgis: str
+    tables: list[TableEntry]
+    sequences: dict[str, int]
+
+
+def backup(file: Path) -> int:
+    """Write the rows of all tables into a file, which appears complete or not at all.
+
+    Staged rows of imports that run or are held are left out.
+
+    Returns
+    -------
+    int
+        Size of the file in bytes.
+
+    Raises
+    ------
+    InputError
+        If the file can't be written.
+    """
+    db.upgrade()
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=file.parent, prefix=".gridatlas-") as folder:
+            partial = Path(folder) / "backup"
+            with partial.open("x+b") as target:
+                with zipfile.ZipFile(
+                    target, "w", zipfile.ZIP_DEFLATED, compresslevel=_COMPRESSION_LEVEL
+                ) as archive:
+                    archive.comment = bytes(_DIGEST_BYTES)
+                    _write_archive(archive, db.get_engine())
+                digest = _digest_of(target)
+                target.seek(-_DIGEST_BYTES, os.SEEK_END)
+                target.write(digest)
+                target.flush()
+                os.fsync(target.fileno())
+            partial.replace(file)
+        return file.stat().st_size
+    except OSError as error:
+        raise InputError("backup_unwritable", file=file, said=error.strerror) from error
+
+
+def restore(file: Path, *, replace: bool = False) -> None:
+    """Replace the contents of the database by those of a file, in one transaction.
+
+    The file is read and its digest verified before the database is changed. The database keeps what
+    it holds until the commit, whatever ends this process or the server.
+
+    Parameters
+    ----------
+    replace
+        Whether to replace rows; otherwise the tables must be empty.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, damaged or not written by :func:`backup`, or the tables hold rows.
+    ConflictError
+        If an import, drawing or long request uses the tables.
+    SetupError
+        If the database refuses the rows.
+    """
+    with _open(file) as archive:
+        manifest = _read_manifest(archive, file)
+        engine = db.get_engine()
+        db.upgrade(engine)
+        try:
+            with engine.begin() as connection:
+                _replace_rows(connection, archive, manifest, file, replace=replace)
+        except (psycopg.Error, DBAPIError) as error:
+            raise _restore_error(error, file) from error
+
+
+def _restore_error(error: psycopg.Error | DBAPIError, file: Path) -> SetupError:
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    code = getattr(cause, "sqlstate", None)
+    is_lost = isinstance(cause, psycopg.OperationalError) and (code or "57P").startswith("57P")
+    key = "restore_interrupted" if is_lost else "restore_failed"
+    return SetupError(key, file=file, said=" ".join(str(cause).split())[:500])
+
+
+# Writing
+
+
+def _tables() -> list[Table]:
+    """Return the tables that an archive holds, referenced ones first.
+
+    ``index_left_off`` describes the indexes of one database, not its data.
+    """
+    return [t for t in Base.metadata.sorted_tables if t.name != IndexLeftOff.__tablename__]
+
+
+def _names(tables: Iterable[Table]) -> str:
+    return ", ".join(f"public.{table.name}" for table in tables)
+
+
+def _write_archive(archive: zipfile.ZipFile, engine: Engine) -> None:
+    archive.writestr(_MARKER, str(FORMAT_VERSION), zipfile.ZIP_STORED)
+    with engine.execution_options(isolation_level="REPEATABLE READ").begin() as connection:
+        # Before the snapshot: a TRUNCATE between snapshot and lock would be seen as no rows.
+        locked = f"{_names(_tables())}, public.alembic_version"
+        connection.execute(text(f"LOCK TABLE {locked} IN ACCESS SHARE MODE"))
+        connection.execute(_SESSION)
+        revision = db.revision_of(connection)
+        tables = [_write_table(archive, connection, table) for table in _tables()]
+        postgresql, postgis = connection.execute(_VERSIONS).one()
+        manifest = Manifest(
+            version=FORMAT_VERSION,
+            revision=revision,
+            written_at=datetime.now(UTC),
+            postgresql=postgresql,
+            postgis=postgis,
+            tables=tables,
+            sequences=_sequences(connection),
+        )
+        archive.writestr(_MANIFEST, manifest.model_dump_json(indent=1))
+
+
+_SESSION = text(
+    "SELECT set_config('gridatlas.owner', 'on', true), set_config('datestyle', 'ISO', true), "
+    "set_config('intervalstyle', 'postgres', true), set_config('extra_float_digits', '1', true)"
+)
+_VERSIONS = text("SELECT current_setting('server_version'), postgis_lib_version()")
+_SEQUENCES = text(
+    "SELECT sequencename, last_value FROM pg_sequences "
+    "WHERE schemaname = 'public' AND last_value IS NOT NULL"
+)
+
+
+def _sequences(connection: Connection) -> dict[str, int]:
+    """Return the last number of each sequence that has given one."""
+    return {row.sequencename: row.last_value for row in connection.execute(_SEQUENCES)}
+
+
+def _write_table(archive: zipfile.ZipFile, connection: Connection, table: Table) -> TableEntry:
+    columns = [column.name for column in table.columns if column.computed is None]
+    digest = hashlib.sha256()
+    session: Any = connection.connection.driver_connection
+    with (
+        session.cursor() as cursor,
+        archive.open(_member(table.name), "w", force_zip64=True) as member,
+    ):
+        with cursor.copy(_copy_statement(table.name, columns, "TO STDOUT")) as rows:
+            for row in rows:
+                digest.update(row)
+                member.write(row)
+        count = cursor.rowcount
+    return TableEntry(name=table.name, columns=columns, rows=count, sha256=digest.hexdigest())
+
+
+def _member(table: str) -> str:
+    return f"tables/{table}"
+
+
+def _copy_statement(table: str, columns: list[str], direction: str) -> sql.Composed:
+    listed = sql.SQL(", ").join(map(sql.Identifier, columns))
+    words = sql.SQL("COPY {} ({}) {} (ENCODING 'UTF8')")
+    return words.format(sql.Identifier("public", table), listed, sql.SQL(direction))
+
+
+# Reading
+
+
+@contextmanager
+def _open(file: Path) -> Iterator[zipfile.ZipFile]:
+    """Open an archive; refuse a file that is not ours, or has no end."""
+    if not file.is_file():
+        raise InputError("backup_missing", file=file)
+    with _report_damage(file):
+        with file.open("rb") as source:
+            head = source.read(_MARKER_OFFSET_BYTES + len(_MARKER))
+        if head.startswith(_PG_DUMP_MAGIC):
+            raise InputError("backup_by_pg_dump", file=file)
+        if not head.endswith(_MARKER.encode()):
+            raise InputError("backup_foreign", file=file)
+        with file.open("rb") as source:
+            if _digest_of(source) != source.read():
+                raise InputError("backup_damaged", file=file, said="SHA-256")
+        archive = zipfile.ZipFile(file)
+    with archive:
+        yield archive
+
+
+def _digest_of(source: BinaryIO) -> bytes:
+    """Return the digest of a file up to the one at its end, where reading then goes on."""
+    remaining = source.seek(0, os.SEEK_END) - _DIGEST_BYTES
+    source.seek(0)
+    digest = hashlib.sha256()
+    while remaining > 0 and (chunk := source.read(min(remaining, _CHUNK_BYTES))):
+        digest.update(chunk)
+        remaining -= len(chunk)
+    return digest.hexdigest().encode()
+
+
+@contextmanager
+def _report_damage(file: Path) -> Iterator[None]:
+    try:
+        yield
+    except _UNREADABLE as error:
+        raise InputError("backup_damaged", file=file, said=str(error) or repr(error)) from error
+
+
+def _read_manifest(archive: zipfile.ZipFile, file: Path) -> Manifest:
+    """Return what an archive holds; refuse one that a newer version wrote."""
+    with _report_damage(file):
+        content = json.loads(archive.read(_MANIFEST))
+        if content["version"] > FORMAT_VERSION or not db.is_known_revision(content["revision"]):
+            raise InputError("backup_from_the_future", file=file)
+        return Manifest.model_validate(content)
+
+
+def _chunks(archive: zipfile.ZipFile, table: TableEntry) -> Iterator[bytes]:
+    """Yield the text of a table's rows; raise at its end if the digest differs."""
+    digest = hashlib.sha256()
+    with archive.open(_member(table.name)) as member:
+        while chunk := member.read(_CHUNK_BYTES):
+            digest.update(chunk)
+            yield chunk
+    if digest.hexdigest() != table.sha256:
+        raise ValueError(_member(table.name))
+
+
+# Replacing
+
+
+def _replace_rows(
+    connection: Connection,
+    archive: zipfile.ZipFile,
+    manifest: Manifest,
+    file: Path,
+    *,
+    replace: bool,
+) -> None:
+    """Empty the tables, take them to the archive's revision, load, and take them to the newest."""
+    connection.execute(_RESTORE_SESSION)
+    locks.acquire(connection, Lock.MIGRATION)
+    _lock_tables(connection)
+    _refuse_running_work(connection)
+    if not replace and _has_rows(connection):
+        raise InputError("restore_not_empty")
+    numbers, changes = _sequences(connection), _layer_changes(connection)
+    _empty(connection)
+    db.migrate(connection, manifest.revision)
+    _refuse_incomplete(connection, manifest, file)
+    _load(connection, archive, manifest, file)
+    db.migrate(connection, "head")
+    _continue_sequences(connection, numbers, manifest.sequences)
+    _continue_layer_changes(connection, changes)
+    _close_held_runs(connection)
+    security.apply(connection)
+    connection.execute(text(f"ANALYZE {_names(_tables())}"))
+
+
+_RESTORE_SESSION = text(
+    "SELECT set_config('gridatlas.owner', 'on', true), "
+    "set_config('maintenance_work_mem', '256MB', true), "
+    # A killed process holds its locks until the server notices that it is gone.
+    "set_config('client_connection_check_interval', '2s', true)"
+)
+
+
+def _lock_tables(connection: Connection) -> None:
+    """Lock all tables against everybody, or none of them.
+
+    Raises
+    ------
+    ConflictError
+        If another session holds one of them for longer than this waits.
+    """
+    tables = _names(Base.metadata.sorted_tables)
+    deadline = time.monotonic() + LOCK_TIMEOUT_S
+    while True:
+        try:
+            with connection.begin_nested():
+                connection.execute(text(f"SET LOCAL statement_timeout = '{_LOCK_ATTEMPT}'"))
+                connection.execute(text(f"LOCK TABLE {tables} IN ACCESS EXCLUSIVE MODE"))
+            connection.execute(text("SET LOCAL statement_timeout = 0"))
+            return
+        except DBAPIError as error:
+            if not isinstance(error.orig, psycopg.errors.QueryCanceled):
+                raise
+            if time.monotonic() > deadline:
+                raise _in_use(connection.execute(_TABLE_USERS)) from error
+        time.sleep(_LOCK_PAUSE_S)
+
+
+def _refuse_running_work(connection: Connection) -> None:
+    """Refuse while a run or job that lasts longer than one transaction holds its lock."""
+    if sessions := connection.execute(_WORKERS, {"namespaces": [*map(int, _LONG_LOCKS)]}).all():
+        raise _in_use(sessions)
+
+
+def _in_use(sessions: Iterable[Any]) -> ConflictError:
+    listed = ", ".join(f"{pid} ({name})" for pid, name in sessions)
+    return ConflictError("restore_in_use", sessions=listed or "-")
+
+
+_SESSIONS = (
+    "SELECT DISTINCT a.pid, coalesce(nullif(a.application_name, ''), a.usename, '') "
+    "FROM pg_locks l JOIN pg_stat_activity a USING (pid) "
+    "LEFT JOIN pg_class c ON c.oid = l.relation "
+    "WHERE l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
+    "AND l.pid <> pg_backend_pid() AND l.granted AND "
+)
+_TABLE_USERS = text(f"{_SESSIONS} c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace")
+_WORKERS = text(f"{_SESSIONS} l.locktype = 'advisory' AND l.classid::bigint = ANY(:namespaces)")
+_LONG_LOCKS = [Lock.IMPORT_RUN, Lock.DRAW_RUN, Lock.JOB, Lock.LAYER]
+"""Locks that outlast a transaction, because work of several transactions holds them."""
+
+
+def _has_rows(connection: Connection) -> bool:
+    tables = (t.name for t in _tables() if t.name != LayerChange.__tablename__)
+    condition = " OR ".join(f"EXISTS (SELECT FROM public.{name})" for name in tables)
+    return bool(connection.execute(text(f"SELECT {condition}")).scalar())
+
+
+def _layer_changes(connection: Connection) -> dict[str, int]:
+    rows = connection.execute(text("SELECT layer, changes FROM layer_change"))
+    return {row.layer: row.changes for row in rows}
+
+
+def _empty(connection: Connection) -> None:
+    """Remove rights, staged rows and all rows, and put up the indexes that an import left off."""
+    security.withdraw(connection)
+    staged = text("SELECT tablename FROM pg_tables WHERE schemaname = :schema")
+    for name in connection.scalars(staged, {"schema": STAGING_SCHEMA}).all():
+        connection.exec_driver_sql(f'DROP TABLE {STAGING_SCHEMA}."{name}"')
+    left_off = connection.scalars(text("SELECT definition FROM index_left_off")).all()
+    connection.execute(text(f"TRUNCATE {_names(Base.metadata.sorted_tables)}"))
+    for definition in left_off:
+        connection.exec_driver_sql(definition)
+
+
+def _refuse_incomplete(connection: Connection, manifest: Manifest, file: Path) -> None:
+    """Refuse an archive that lacks a table of its own revision, or has one that is not ours."""
+    existing = set(connection.scalars(_EXISTING).all())
+    expected = {table.name for table in _tables() if table.name in existing}
+    listed = {table.name for table in manifest.tables}
+    if wrong := sorted(expected - listed | listed - existing):
+        raise InputError("backup_damaged", file=file, said=", ".join(wrong))
+
+
+_EXISTING = text("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+
+
+def _load(connection: Connection, archive: zipfile.ZipFile, manifest: Manifest, file: Path) -> None:
+    """Load the rows of all tables, without triggers, and compare their counts."""
+    names = [table.name for table in manifest.tables]
+    for name in names:
+        connection.exec_driver_sql(
+            f"ALTER TABLE public.{name} DISABLE ROW LEVEL SECURITY, DISABLE TRIGGER USER"
+        )
+    indexes = connection.execute(_INDEXES, {"tables": names}).all()
+    for index, _ in indexes:
+        connection.exec_driver_sql(f"DROP INDEX {index}")
+    for table in manifest.tables:
+        _load_table(connection, archive, table, file)
+    connection.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))  # deferred checks bar an index
+    for _, definition in indexes:
+        connection.exec_driver_sql(definition)
+    for name in names:
+        connection.exec_driver_sql(f"ALTER TABLE public.{name} ENABLE TRIGGER USER")
+
+
+_INDEXES = text(
+    "SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid) FROM pg_index "
+    "JOIN pg_class ON pg_class.oid = indrelid WHERE NOT indisunique "
+    "AND relnamespace = 'public'::regnamespace AND relname = ANY (:tables)"
+)
+
+
+def _load_table(
+    connection: Connection, archive: zipfile.ZipFile, table: TableEntry, file: Path
+) -> None:
+    session: Any = connection.connection.driver_connection
+    statement = _copy_statement(table.name, table.columns, "FROM STDIN")
+    with session.cursor() as cursor, cursor.copy(statement) as rows:
+        chunks = _chunks(archive, table)
+        while True:
+            with _report_damage(file):
+                chunk = next(chunks, b"")
+            if not chunk:
+                break
+            rows.write(chunk)
+    count = connection.execute(text(f"SELECT count(*) FROM public.{table.name}")).scalar()  # noqa: S608 (a table that exists)
+    if count != table.rows:
+        said = f"{table.name}: {count} / {table.rows}"
+        raise InputError("backup_damaged", file=file, said=said)
+
+
+def _continue_sequences(
+    connection: Connection, live: Mapping[str, int], restored: Mapping[str, int]
+) -> None:
+    """Let no sequence give a number again; RESTART, unlike setval, rolls back with the rest."""
+    existing = set(connection.scalars(_SEQUENCE_NAMES).all())
+    for name in existing & (live.keys() | restored.keys()):
+        last = max(live.get(name, 0), restored.get(name, 0))
+        connection.exec_driver_sql(f'ALTER SEQUENCE public."{name}" RESTART WITH {last + 1}')
+
+
+_SEQUENCE_NAMES = text("SELECT sequencename FROM pg_sequences WHERE schemaname = 'public'")
+
+
+def _continue_layer_changes(connection: Connection, live: Mapping[str, int]) -> None:
+    """Give each layer a count of changes that it never had: tiles and answers are tagged by it."""
+    for layer, changes in live.items():
+        connection.execute(_COUNT_ON, {"layer": layer, "changes": changes + 1})
+
+
+_COUNT_ON = text(
+    "INSERT INTO layer_change AS restored (layer, changes) VALUES (:layer, :changes) "
+    "ON CONFLICT (layer) DO UPDATE SET changes = greatest(restored.changes + 1, excluded.changes)"
+)
+
+
+def _close_held_runs(connection: Connection) -> None:
+    """Close the import runs that wait for approval: their staged rows are in no archive."""
+    suffixes = {"en": "", "zh": "_zh"}
+    report = {
+        f"failure{suffixes[lang]}": message("backup.held_run", lang=lang) for lang in LANGUAGES
+    }
+    connection.execute(
+        ImportRun.__table__.update()  # type: ignore[attr-defined]
+        .where(ImportRun.status == RunStatus.HELD)
+        .values(status=RunStatus.FAILED, report=ImportRun.report.concat(report))
+    )

@@ -1,0 +1,596 @@
+"""The private PostGIS cluster of an installation: made on first use, reached by a Unix socket.
+
+It lives in ``GRIDATLAS_HOME/pg`` and keeps running between commands. When root runs it, the server
+runs as the system's user ``postgres``; if that user can't enter the home directory, the data go to
+a directory of their own in ``/var/lib/gridatlas`` and ``GRIDATLAS_HOME/pg`` is a link to it.
+
+Whether a server lives is decided by its answers, its socket and ``pg_ctl status``. Its pid file is
+never removed: a living PostgreSQL that misses the file shuts down.
+"""
+
+import fcntl
+import hashlib
+import logging
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import Enum, auto
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+
+from geo.errors import SetupError
+from geo.messages import text
+
+PACKAGES = "postgresql-15-postgis-3"
+LEAST_MAJOR = 15
+POSTGIS = "postgis-3"
+SERVER_USER = "postgres"
+DATABASE = "gridatlas"
+UTC_SESSION = "-c TimeZone=UTC"
+"""Option of a connection: the server gives times in UTC, whatever zone its machine is in."""
+
+PORT = 5432
+
+INSTALLED = Path("/usr/lib/postgresql")
+_BEYOND_HOME = Path("/var/lib/gridatlas")
+_SOCKET_PATH_LIMIT = 107  # bytes of sun_path in <sys/un.h>, less the final zero
+_SOCKET_NAME = f".s.PGSQL.{PORT}"
+_READY = "gridatlas.ready"
+_STOPPED = "gridatlas.stopped"
+_PID_FILE, _PID_FILE_LINES = "postmaster.pid", 7  # the last of them names the shared memory
+_IN_USE = "pre-existing shared memory block"
+_SLOW = "did not start in time"
+
+TIMEOUT_S = 25.0
+"""How long a wait may last; a recovering server has as long between two reports of progress."""
+
+NOTICE_AFTER_S = 1.5
+"""How long a wait may last without a word."""
+
+_POLL_INTERVAL_S = 0.2
+_SETTLE_S = 3.0
+"""How long a state that a server passes in a moment must last to be taken for more."""
+
+_CONNECT_TIMEOUT_S, _PATIENT_CONNECT_TIMEOUT_S = 2, 10
+_LEAST_SHARED_MEMORY = 512 * 2**20
+_UTC_SERVER = ("-c", "timezone=UTC", "-c", "log_timezone=UTC")  # initdb takes the machine's zone
+
+_CONFIGURATION = """
+listen_addresses = ''
+unix_socket_permissions = 0700
+shared_buffers = 512MB
+work_mem = 32MB
+maintenance_work_mem = 256MB
+effective_cache_size = 4GB
+max_wal_size = 4GB
+max_connections = 100
+random_page_cost = 1.1
+jit = off
+log_min_messages = warning
+"""
+
+_log = logging.getLogger(__name__)
+
+
+class _Answer(Enum):
+    """What comes back from the cluster's socket."""
+
+    ACCEPTS = auto()
+    RECOVERS = auto()
+    STOPS = auto()
+    SILENT = auto()
+    """Somebody listens, but does not answer."""
+    NOBODY = auto()
+
+
+def directory(home: Path) -> Path:
+    """Return where the cluster of an installation lies."""
+    return home.absolute() / "pg"
+
+
+def url(home: Path, database: str = DATABASE) -> str:
+    """Return the SQLAlchemy URL of a database in the private cluster."""
+    where = {"host": os.fspath(socket_directory(home)), "port": PORT, "options": UTC_SESSION}
+    return (
+        f"postgresql+psycopg://{_server_user(home)}@/{database}?{urlencode(where, quote_via=quote)}"
+    )
+
+
+def socket_directory(home: Path) -> Path:
+    """Return where clients find the socket: the cluster, or a place under /tmp if that is too long.
+
+    The server itself makes its socket in its working directory, the cluster. So the server of a
+    home that was deleted can't remove the socket of a cluster made anew in the same place.
+    """
+    data = directory(home).resolve()
+    if len(os.fsencode(data / _SOCKET_NAME)) <= _SOCKET_PATH_LIMIT:
+        return data
+    return Path("/tmp") / f"gridatlas-{_hash(data)}"  # noqa: S108  (its owner is checked)
+
+
+def is_running(home: Path) -> bool:
+    """Return whether the cluster's server accepts sessions, be there one to spare or not."""
+    return _exists(home) and _answer(home, _PATIENT_CONNECT_TIMEOUT_S) is _Answer.ACCEPTS
+
+
+def ensure(home: Path) -> str:
+    """Make the cluster if it is not there, start it if it does not run; return its URL.
+
+    Raises
+    ------
+    SetupError
+        If PostgreSQL or PostGIS is not installed, the cluster is another user's, or the server
+        does not start.
+    """
+    _binaries()
+    with _lock(home):
+        if not _exists(home):
+            _create(home)
+        (directory(home) / _STOPPED).unlink(missing_ok=True)
+        _start(home)
+        if not (directory(home) / _READY).exists():
+            _create_database(home)
+    return url(home)
+
+
+def restart_if_dead(home: Path) -> None:
+    """Start the cluster's server again if it died; leave one that :func:`stop` stopped.
+
+    Raises
+    ------
+    SetupError
+        If the cluster is gone, or the server does not start.
+    """
+    if not _exists(home):
+        raise SetupError("cluster_gone", directory=directory(home))
+    if _answer(home, _PATIENT_CONNECT_TIMEOUT_S) in {_Answer.ACCEPTS, _Answer.RECOVERS}:
+        return
+    with _lock(home):
+        if not (directory(home) / _STOPPED).exists():
+            _start(home)
+
+
+def stop(home: Path) -> bool:
+    """Stop the cluster; return whether it was running.
+
+    Raises
+    ------
+    SetupError
+        If the server does not stop in time, or its pid file names a living process that does not
+        listen at the cluster's socket.
+    """
+    if not _exists(home):
+        return False
+    with _lock(home):
+        (directory(home) / _STOPPED).touch()
+        if not _has_process(home):
+            return False
+        _stop_server(home)
+    return True
+
+
+def _binaries() -> Path:
+    """Return the directory of the newest PostgreSQL that is new enough and has PostGIS."""
+    found = []
+    for initdb in INSTALLED.glob("*/bin/initdb"):
+        major = initdb.parts[-3]
+        control = Path(f"/usr/share/postgresql/{major}/extension/postgis.control")
+        if major.isdigit() and int(major) >= LEAST_MAJOR and control.exists():
+            found.append((int(major), initdb.parent))
+    if not found:
+        raise SetupError("postgis_missing", packages=PACKAGES)
+    return max(found)[1]
+
+
+def _binaries_of(home: Path) -> Path:
+    """Return the programs of the version that the cluster was made with."""
+    major = (directory(home) / "PG_VERSION").read_text(encoding="ascii").strip()
+    programs = INSTALLED / major / "bin"
+    if not (programs / "pg_ctl").exists():
+        raise SetupError("cluster_version_gone", major=major, directory=directory(home))
+    return programs
+
+
+def _exists(home: Path) -> bool:
+    """Return whether there is a cluster; refuse one that is another user's."""
+    try:
+        found = (directory(home) / "PG_VERSION").exists()
+    except PermissionError:
+        raise _not_yours(directory(home)) from None
+    if found and os.geteuid() not in (0, directory(home).stat().st_uid):
+        raise _not_yours(directory(home))
+    return found
+
+
+def _not_yours(place: Path) -> SetupError:
+    return SetupError("cluster_not_yours", directory=place, user=pwd.getpwuid(os.geteuid()).pw_name)
+
+
+def _server_user(home: Path) -> str:
+    """Return who runs the server, and is its superuser: the owner of the data."""
+    if os.geteuid() != 0:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    data = directory(home)
+    return pwd.getpwuid(data.stat().st_uid).pw_name if data.exists() else SERVER_USER
+
+
+def _run(user: str, *command: str | Path, check: bool = True) -> subprocess.CompletedProcess[str]:
+    """Run a command as the server's user, from a directory that it may enter."""
+    words = [os.fspath(word) for word in command]
+    switch = ["runuser", "-u", user, "--"] if os.geteuid() == 0 else []
+    # PGPORT, PGDATA and their like are meant for another server.
+    environment = {name: v for name, v in os.environ.items() if not name.startswith("PG")}
+    path = os.environ.get("PATH", "/usr/bin:/bin") + ":/usr/sbin:/sbin"  # where runuser is
+    with tempfile.TemporaryFile("w+", errors="replace") as output:
+        done = subprocess.run(
+            switch + words,
+            cwd="/",
+            env=environment | {"LC_ALL": "C.UTF-8", "PATH": path},
+            stdin=subprocess.DEVNULL,
+            stdout=output,  # a file: the server keeps it open, a pipe would never end
+            stderr=output,
+        )
+        output.seek(0)
+        said = output.read().strip()
+    if check and done.returncode != 0:
+        raise SetupError("cluster_failed", command=Path(words[0]).name, said=said[-500:])
+    return subprocess.CompletedProcess(words, done.returncode, said, "")
+
+
+def _pg_ctl(
+    home: Path, action: str, *options: str, check: bool = True
+) -> subprocess.CompletedProcess[str]:
+    data = directory(home).resolve()
+    program = _binaries_of(home) / "pg_ctl"
+    return _run(_server_user(home), program, action, "-D", data, *options, check=check)
+
+
+def _hash(path: Path) -> str:
+    return hashlib.sha256(os.fsencode(path)).hexdigest()[:12]
+
+
+class _Wait:
+    """A bounded wait, which says what it waits for."""
+
+    def __init__(self, home: Path) -> None:
+        self._server_log = _server_log(home)
+        self._begin = time.monotonic()
+        self._end = self._begin + TIMEOUT_S
+        self._log_read = self._server_log.stat().st_size if self._server_log.exists() else 0
+        self._notices: set[str] = set()
+
+    def pause(self, notice: str, refusal: SetupError, *, recovers: bool = False) -> None:
+        """Wait a moment.
+
+        Parameters
+        ----------
+        notice
+            What is waited for, for people.
+        refusal
+            Raised when the time is up.
+        recovers
+            Whether the server says that it is recovering: it has more time whenever it logs
+            progress, as it does every 10 s (``log_startup_progress_interval``).
+        """
+        now = time.monotonic()
+        if recovers and self._has_progressed():
+            self._end = now + TIMEOUT_S
+        if now >= self._end:
+            raise refusal
+        if now - self._begin >= NOTICE_AFTER_S and notice not in self._notices:
+            self._notices.add(notice)
+            _log.warning("%s", notice)
+        time.sleep(_POLL_INTERVAL_S)
+
+    def _has_progressed(self) -> bool:
+        """Return whether the server logged more than refused clients since the last call."""
+        if not self._server_log.exists():
+            return False
+        with self._server_log.open("rb") as log:
+            log.seek(self._log_read)
+            lines = log.read()
+        self._log_read += len(lines)
+        return b" LOG:  " in lines
+
+
+@contextmanager
+def _lock(home: Path) -> Iterator[None]:
+    """Keep two processes from making, starting or stopping the cluster at once."""
+    _exists(home)  # another user's is refused by name
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        lock = os.open(home / "pg.lock", os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise SetupError("home_unwritable", home=home.absolute(), said=error.strerror) from error
+    try:
+        _wait_for_lock(home, lock)
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, b"%d\n" % os.getpid(), 0)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _wait_for_lock(home: Path, lock: int) -> None:
+    wait = _Wait(home)
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(lock, 20, 0).decode("ascii", "replace").strip() or "?"
+            wait.pause(
+                text("waiting.cluster_lock", directory=directory(home), pid=holder),
+                SetupError("cluster_locked", directory=directory(home), pid=holder),
+                recovers=_exists(home) and _answer(home) is _Answer.RECOVERS,
+            )
+        else:
+            return
+
+
+def _server_log(home: Path) -> Path:
+    return directory(home).resolve() / "server.log"
+
+
+def _create(home: Path) -> None:
+    """Run initdb beside the place and move it there whole: a half-made cluster is never taken."""
+    for left in home.glob("pg-new-*"):
+        shutil.rmtree(left)
+    data = _empty_directory(home)
+    try:
+        # Whoever reaches the socket is the server's user or root: its directory lets in no other.
+        _run(
+            pwd.getpwuid(data.stat().st_uid).pw_name,
+            _binaries() / "initdb",
+            *("-D", data, "-E", "UTF8", "--lc-ctype=C.UTF-8", "--lc-collate=C"),
+            *("--auth-local=trust", "--auth-host=reject"),
+        )
+        with (data / "postgresql.conf").open("a", encoding="utf-8") as file:
+            file.write(_CONFIGURATION + _shared_memory_setting())
+    except BaseException:
+        shutil.rmtree(data, ignore_errors=True)
+        raise
+    place = directory(home)
+    place.unlink(missing_ok=True)  # a link to data that are gone
+    if data.parent == place.parent:
+        data.rename(place)
+    else:
+        place.symlink_to(data)
+
+
+def _shared_memory_setting() -> str:
+    """Return where parallel queries share memory: /dev/shm is 64 MB in many containers."""
+    shm = Path("/dev/shm")  # noqa: S108
+    if shm.exists() and shutil.disk_usage(shm).total >= _LEAST_SHARED_MEMORY:
+        return ""
+    return "dynamic_shared_memory_type = mmap\n"
+
+
+def _empty_directory(home: Path) -> Path:
+    """Return a new directory of the server's user, in the home if that user can enter it."""
+    if os.geteuid() != 0:
+        return Path(tempfile.mkdtemp(prefix="pg-new-", dir=home.absolute()))
+    server = pwd.getpwnam(SERVER_USER)
+    if _run(SERVER_USER, "test", "-x", home.absolute(), check=False).returncode == 0:
+        data = Path(tempfile.mkdtemp(prefix="pg-new-", dir=home.absolute()))
+    else:
+        _BEYOND_HOME.mkdir(mode=0o755, parents=True, exist_ok=True)
+        # Never a name that was used before: a home that was moved may still link to it.
+        data = Path(tempfile.mkdtemp(prefix=f"{_hash(home.absolute())}-", dir=_BEYOND_HOME))
+    os.chown(data, server.pw_uid, server.pw_gid)
+    return data
+
+
+def _answer(home: Path, connect_timeout_s: int = _CONNECT_TIMEOUT_S) -> _Answer:
+    """Return what the cluster's server answers; one with too many clients accepts sessions too."""
+    where = make_conninfo(
+        host=os.fspath(socket_directory(home)),
+        port=PORT,
+        user=_server_user(home),
+        dbname="postgres",
+        connect_timeout=connect_timeout_s,
+    )
+    match psycopg.pq.PGconn.ping(where.encode()):
+        case psycopg.pq.Ping.OK:
+            return _Answer.ACCEPTS
+        case psycopg.pq.Ping.REJECT:
+            try:
+                psycopg.connect(where).close()
+            except psycopg.OperationalError as error:
+                return _Answer.STOPS if "shutting down" in str(error) else _Answer.RECOVERS
+            return _Answer.ACCEPTS
+    return _Answer.SILENT if _is_listening(home) else _Answer.NOBODY
+
+
+def _is_listening(home: Path) -> bool:
+    """Return whether a process has the cluster's socket, answering or not."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(_CONNECT_TIMEOUT_S)
+        try:
+            client.connect(os.fspath(socket_directory(home) / _SOCKET_NAME))
+        except (BlockingIOError, TimeoutError):
+            return True  # with a queue of others before us
+        except OSError:
+            return False
+    return True
+
+
+def _start(home: Path) -> None:
+    """Start the server unless it runs; wait for one that starts or stops."""
+    wait, unchanged_since, before = _Wait(home), time.monotonic(), None
+    is_launched = False
+    while (answer := _answer(home)) is not _Answer.ACCEPTS:
+        if answer is not before:
+            unchanged_since, before = time.monotonic(), answer
+        is_settled = time.monotonic() - unchanged_since >= _SETTLE_S
+        if answer is _Answer.NOBODY:
+            _link_socket(home)
+        if answer is _Answer.NOBODY and not _has_process(home):
+            if not is_launched or is_settled or _IN_USE in _tail(_server_log(home)):
+                _launch(home, again=is_launched)
+                is_launched = True
+        elif answer is _Answer.NOBODY and is_settled:
+            _launch_despite_pid_file(home)
+            unchanged_since = time.monotonic()
+        elif answer is _Answer.STOPS and is_settled:
+            # A smart shutdown waits for its clients, a server's pool among them.
+            _pg_ctl(home, "stop", "-m", "fast", "-W", check=False)
+        wait.pause(*_explain(home, answer), recovers=answer is _Answer.RECOVERS)
+
+
+def _explain(home: Path, answer: _Answer) -> tuple[str, SetupError]:
+    """Return what is waited for while the server answers so, and the refusal when it lasts."""
+    where: dict[str, Any] = {
+        "directory": directory(home),
+        "socket": socket_directory(home) / _SOCKET_NAME,
+        "file": directory(home) / _PID_FILE,
+        "pid": _recorded_pid(home) or "?",
+    }
+    if answer is _Answer.RECOVERS:
+        return text("waiting.cluster_recovery", **where), SetupError("cluster_recovering", **where)
+    if answer is _Answer.STOPS:
+        return text("waiting.cluster_stop", **where), SetupError("cluster_stopping", **where)
+    if answer is _Answer.NOBODY and not _has_process(home):
+        user = _server_user(home)
+        return (
+            text("waiting.cluster_processes", **where),
+            SetupError("cluster_in_use", user=user, **where),
+        )
+    return text("waiting.cluster_start", **where), SetupError("cluster_silent", **where)
+
+
+def _launch(home: Path, *, again: bool) -> None:
+    """Start a server where none is; return when it accepts sessions, or soon.
+
+    Raises
+    ------
+    SetupError
+        If it ends at once. The processes of a killed server may still work: they end by
+        themselves, and until then no new one starts.
+    """
+    log = _server_log(home)
+    if again and _IN_USE not in _tail(log):
+        raise SetupError("cluster_failed", command="postgres", said=_tail(log))
+    options = " ".join(_options(home))
+    command = ("start", "-w", "-t", "1", "-l", os.fspath(log), "-o", options)
+    started = _pg_ctl(home, *command, check=False)
+    has_ended = started.returncode != 0 and _SLOW not in started.stdout
+    if has_ended and _IN_USE not in _tail(log):
+        raise SetupError("cluster_failed", command="pg_ctl", said=_tail(log) or started.stdout)
+
+
+def _launch_despite_pid_file(home: Path) -> None:
+    """Start a server though the pid file names a living process, at whose socket nobody listens.
+
+    That process may be any of the same user, after a restart of a small machine, or the dead server
+    itself whose end nobody has asked for (a container without an init). PostgreSQL takes no notice
+    of a pid file that names its own grandparent, which pg_ctl passes on in ``PG_GRANDPARENT_PID``.
+    It then decides by the shared memory block that the file names as well: beside a living server
+    it refuses to start and changes nothing.
+    """
+    pid, lines = _recorded_pid(home), _lines(directory(home) / _PID_FILE)
+    if pid is None or (lines and len(lines) < _PID_FILE_LINES):
+        return  # no shared memory is named: PostgreSQL could not decide
+    postgres, data = _binaries_of(home) / "postgres", directory(home).resolve()
+    _run(
+        _server_user(home),
+        *("setsid", "--fork", "sh", "-c", 'exec "$@" >>"$0" 2>&1', os.fspath(_server_log(home))),
+        *("env", f"PG_GRANDPARENT_PID={pid}"),
+        postgres,
+        "-D",
+        data,
+        *_options(home),
+    )
+
+
+def _stop_server(home: Path) -> None:
+    """Stop the server that the pid file names, once it is known to be ours by its socket."""
+    wait, begin, is_told = _Wait(home), time.monotonic(), False
+    while _has_process(home):
+        notice, refusal = _explain(home, _Answer.STOPS)
+        if not is_told and _is_listening(home):
+            _pg_ctl(home, "stop", "-m", "fast", "-W", check=False)
+            is_told = True
+        elif not is_told and time.monotonic() - begin >= _SETTLE_S:
+            raise _explain(home, _Answer.SILENT)[1]
+        wait.pause(notice, refusal)
+
+
+def _options(home: Path) -> list[str]:
+    """Return the server's options: its socket lies in its working directory, the cluster."""
+    return ["-k", ".", "-p", str(PORT), *_UTC_SERVER, *_preload_option(home)]
+
+
+def _preload_option(home: Path) -> list[str]:
+    """Return the options by which the server loads PostGIS once, not anew for each connection.
+
+    It takes a connection 11 ms of a processor.
+    """
+    library = _binaries_of(home).parent / "lib" / f"{POSTGIS}.so"
+    return ["-c", f"shared_preload_libraries={POSTGIS}"] if library.exists() else []
+
+
+def _tail(log: Path) -> str:
+    """Return the last lines of the server's log, as one."""
+    if not log.exists():
+        return ""
+    return " | ".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-4:])
+
+
+def _has_process(home: Path) -> bool:
+    """Return whether the process that the pid file names lives, a server or not."""
+    return _pg_ctl(home, "status", check=False).returncode == 0
+
+
+def _recorded_pid(home: Path) -> int | None:
+    """Return the process id in the marks that a server keeps while it lives."""
+    for mark in (_PID_FILE, f"{_SOCKET_NAME}.lock"):
+        lines = _lines(directory(home) / mark)
+        if lines and lines[0].strip().isdigit():
+            return int(lines[0])
+    return None
+
+
+def _lines(file: Path) -> list[str]:
+    try:
+        return file.read_text(encoding="utf-8", errors="replace").splitlines()
+    except FileNotFoundError:
+        return []
+
+
+def _link_socket(home: Path) -> None:
+    """Make the place under /tmp where clients find a socket whose own path is too long."""
+    place, data = socket_directory(home), directory(home).resolve()
+    if place == data:
+        return
+    owner = data.stat()
+    try:
+        place.mkdir(mode=0o700)
+        os.chown(place, owner.st_uid, owner.st_gid)
+    except FileExistsError:
+        status = place.lstat()
+        if status.st_uid != owner.st_uid or status.st_mode & 0o077 or place.is_symlink():
+            raise SetupError("socket_not_ours", directory=place) from None
+    link = place / _SOCKET_NAME
+    if not link.is_symlink():
+        link.unlink(missing_ok=True)
+        link.symlink_to(data / _SOCKET_NAME)
+
+
+def _create_database(home: Path) -> None:
+    """Make the installation's database; extensions come with the migrations."""
+    user, socket = _server_user(home), os.fspath(socket_directory(home))
+    createdb = _binaries_of(home) / "createdb"
+    made = _run(user, createdb, "-h", socket, "-p", str(PORT), "-U", user, DATABASE, check=False)
+    if made.returncode != 0 and "already exists" not in made.stdout:
+        raise SetupError("cluster_failed", command="createdb", said=made.stdout[-500:])
+    (directory(home) / _READY).touch()

@@ -1,0 +1,285 @@
+"""Who may see and change what: roles of the database, row-level security, published views.
+
+One table, :data:`RULES`, says it for every table; :func:`apply` makes the database enforce it, so
+that no endpoint, tile or filter can leak. It is applied again whenever it, or what the database
+enforces of it, has changed, after the migrations: a table that is made anew has no rights left.
+Row-level security is forced: a table's owner too sees nothing but through the setting
+``gridatlas.owner``, which the command line makes in its own sessions.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from geo.model import LAYERS, Base, Role
+from geo.model.history import HISTORY
+from geo.model.job import IMPORT_KINDS
+from geo.model.run import REVISIONS
+
+LOGIN = "gridatlas_api"
+"""The role that the API signs in with: it may switch to the others and nothing else."""
+
+KEEPER = "gridatlas_keeper"
+"""Keeps accounts, sessions and the queue of jobs."""
+
+PUBLISHER = "gridatlas_publisher"
+"""Owns the views of what anyone may see."""
+
+EVERY = "true"
+_SQL = Path(__file__).with_name("security.sql")
+_NEXT = "-- next --\n"
+_HELD = Path(__file__).with_name("held.sql").read_text(encoding="utf-8")
+_OWNER_RIGHTS = text(Path(__file__).with_name("owner_rights.sql").read_text(encoding="utf-8"))
+_FUNCTIONS = {
+    "lies_in_scope": "geometry",
+    "in_scope": "text",
+    "gridatlas_scope": "",
+    "count_change": "",
+}
+"""Functions that the rules rest on, with the types of their arguments, dependent ones first."""
+
+EXTENSIONS = ("postgis", "pg_trgm", "btree_gist")
+
+Conditions = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Who may read, write and add which rows of a table.
+
+    Attributes
+    ----------
+    read, write
+        Condition on the rows by role; to write is to insert, update and delete.
+    add
+        Condition by role on rows that may be inserted, and no more.
+    """
+
+    read: Conditions = field(default_factory=dict)
+    write: Conditions = field(default_factory=dict)
+    add: Conditions = field(default_factory=dict)
+
+
+def database_role(role: str) -> str:
+    """Return the database's name of a caller's role."""
+    return f"gridatlas_{role}"
+
+
+def _rows(condition: str, *roles: str) -> dict[str, str]:
+    return dict.fromkeys(roles, condition)
+
+
+ROLES = tuple(role.value for role in Role)
+EDITORS = _rows(EVERY, "importer", "admin")
+_ALL = _rows(EVERY, *ROLES, "publisher")
+_OF_COMMUNITY = (
+    "region_code >= gridatlas_scope() AND region_code <= gridatlas_scope() || '999999999999' "
+    "AND in_scope(region_code) OR region_code IS NULL AND lies_in_scope(geom)"
+)
+_IN_FORCE = "EXISTS (SELECT FROM grid_plan p WHERE p.id = plan_id AND p.status = 'published')"
+_OF_PLAN = "EXISTS (SELECT FROM grid_plan p WHERE p.id = plan_id AND in_scope(p.community_code))"
+_FIRE_PIPES = "network IN ('water', 'gas')"
+_OWN_PIPES = "network = ANY (string_to_array(current_setting('gridatlas.networks', true), ','))"
+_OWN_NAME = "actor = current_setting('gridatlas.actor', true)"
+
+_JOBS = {
+    "planner": "in_scope(community_code)",
+    "importer": f"kind IN ({', '.join(repr(kind.value) for kind in IMPORT_KINDS)})",
+} | _rows(EVERY, "admin", "keeper")
+
+GROUND = Rule(read=_ALL, write=EDITORS)
+_PIPES = Rule(read={"fire": _FIRE_PIPES, "utility": _OWN_PIPES} | EDITORS, write=EDITORS)
+_FIRE = Rule(read=_rows(EVERY, "fire") | EDITORS, write=EDITORS)
+_PEOPLE = {"planner": "in_scope(grid_code)", "admin": EVERY}
+
+RULES: dict[str, Rule] = {
+    "region": GROUND,
+    "compound": GROUND,
+    "facility": GROUND,
+    "road": GROUND,
+    "railway": GROUND,
+    "water": GROUND,
+    "building": Rule(
+        read={"planner": _OF_COMMUNITY} | _rows(EVERY, "fire", "publisher") | EDITORS,
+        write=EDITORS,
+    ),
+    "building_unit": Rule(
+        read={
+            "planner": "EXISTS (SELECT FROM building b WHERE b.code = building_code)",
+            "fire": EVERY,
+        }
+        | EDITORS,
+        write=EDITORS,
+    ),
+    "pipe_node": _PIPES,
+    "pipe_segment": _PIPES,
+    **{table.name: Rule(read=EDITORS, write=EDITORS) for table in HISTORY.values()},
+    "grid_plan": Rule(
+        read=_rows("status = 'published'", "public", "fire", "utility", "importer")
+        | {"planner": "status = 'published' OR in_scope(community_code)"}
+        | _rows(EVERY, "publisher", "admin"),
+        write={"planner": "in_scope(community_code)", "admin": EVERY},
+    ),
+    "grid": Rule(
+        read=_rows(_IN_FORCE, "public", "fire", "utility", "importer")
+        | {"planner": f"in_scope(code) OR {_IN_FORCE}"}
+        | _rows(EVERY, "publisher", "admin"),
+        write={"planner": "in_scope(code)", "admin": EVERY},
+    ),
+    "grid_member": Rule(
+        read={"planner": _OF_PLAN, "fire": _IN_FORCE, "importer": _IN_FORCE}
+        | _rows(EVERY, "publisher", "admin"),
+        write={"planner": _OF_PLAN, "admin": EVERY},
+    ),
+    "plan_edit": Rule(
+        read={"planner": _OF_PLAN, "admin": EVERY}, write={"planner": _OF_PLAN, "admin": EVERY}
+    ),
+    "grid_manager": Rule(read=_PEOPLE | _rows(EVERY, "fire", "publisher"), write=_PEOPLE),
+    "grid_informant": Rule(read=_PEOPLE, write=_PEOPLE),
+    "draw_run": Rule(read=EDITORS, write=EDITORS),
+    "import_run": Rule(read=EDITORS | _rows(EVERY, "publisher"), write=EDITORS),
+    "run_change": Rule(read=EDITORS, write=EDITORS),
+    "index_left_off": Rule(read=EDITORS, write=EDITORS),
+    "passed_rows": Rule(read=EDITORS, write=EDITORS),
+    "correction": Rule(read=EDITORS, write=EDITORS),
+    "quarantine": Rule(read=EDITORS, write=EDITORS),
+    "layer_revision": Rule(read=_ALL, write=EDITORS),
+    "layer_change": Rule(read=_ALL | _rows(EVERY, "keeper")),
+    "audit_event": Rule(
+        read=_rows(EVERY, "admin"),
+        add=_rows(_OWN_NAME, "planner", "fire", "utility", "importer", "admin", "keeper"),
+    ),
+    **dict.fromkeys(("fire_finding", "fire_area", "fire_overlay"), _FIRE),
+    "building_review": Rule(read=_FIRE.read, write=_FIRE.read),
+    "hydrant_inspection": Rule(read=_rows(EVERY, "utility") | dict(_FIRE.read), write=_FIRE.read),
+    "account": Rule(read=_rows(EVERY, "admin", "keeper"), write=_rows(EVERY, "admin")),
+    "session": Rule(read=_rows(EVERY, "admin", "keeper"), write=_rows(EVERY, "admin", "keeper")),
+    "sign_in_attempt": Rule(read=_rows(EVERY, "admin", "keeper"), write=_rows(EVERY, "keeper")),
+    "job": Rule(read=_JOBS, write=_JOBS),
+}
+"""Who may what, for every table."""
+
+
+def apply(connection: Connection) -> bool:
+    """Make the database enforce the rules, unless it does already.
+
+    Returns
+    -------
+    bool
+        Whether anything had to be done.
+    """
+    script = ";\n".join(_statements())
+    found = connection.execute(
+        text("SELECT obj_description(to_regnamespace('published'), 'pg_namespace')")
+    ).scalar()
+    if found == _mark(connection, script):
+        return False
+    withdraw(connection)
+    session: Any = connection.connection.driver_connection
+    session.execute(script)
+    session.execute(f"COMMENT ON SCHEMA published IS '{_mark(connection, script)}'")
+    return True
+
+
+def _mark(connection: Connection, script: str) -> str:
+    """Return a digest of the rules and of what the database's catalogue says it enforces."""
+    held = connection.exec_driver_sql(_HELD).scalar()
+    return hashlib.blake2b(f"{script}\n{held}".encode(), digest_size=16).hexdigest()
+
+
+def missing_owner_rights(connection: Connection) -> list[tuple[str, str, str]]:
+    """Return what the session's role lacks to own and migrate the tables.
+
+    Returns
+    -------
+    list[tuple[str, str, str]]
+        Name of the text (section ``owner`` of the catalogues), names of what is missing, and the
+        statements by which an administrator of the server grants it.
+    """
+    rows = connection.execute(
+        _OWNER_RIGHTS,
+        {
+            "extensions": list(EXTENSIONS),
+            "tables": [*Base.metadata.tables, REVISIONS.name, "alembic_version"],
+            "functions": list(_FUNCTIONS),
+            "roles": [*map(database_role, ROLES), KEEPER, PUBLISHER, LOGIN],
+            "login": LOGIN,
+            "publisher": PUBLISHER,
+        },
+    )
+    return [(key, names, statement) for key, names, statement in rows]
+
+
+def withdraw(connection: Connection) -> None:
+    """Remove views, policies and triggers, so that the tables can be changed."""
+    connection.exec_driver_sql("DROP SCHEMA IF EXISTS published CASCADE")
+    found = connection.execute(
+        text(
+            "SELECT policyname, tablename FROM pg_policies WHERE schemaname = 'public' "
+            "AND starts_with(policyname, 'gridatlas ')"
+        )
+    )
+    for policy, table in found.all():
+        connection.exec_driver_sql(f'DROP POLICY "{policy}" ON "{table}"')
+    for name, arguments in _FUNCTIONS.items():
+        connection.exec_driver_sql(f"DROP FUNCTION IF EXISTS {name}({arguments}) CASCADE")
+
+
+def _statements() -> Iterator[str]:
+    roles, functions, views = _SQL.read_text(encoding="utf-8").split(_NEXT)
+    yield roles
+    yield functions
+    for name in Base.metadata.tables:
+        yield from _of_table(name, RULES.get(name, Rule()))
+    yield from _counters()
+    yield views
+
+
+def _of_table(name: str, rule: Rule) -> Iterator[str]:
+    """Yield the statements that enforce a rule."""
+    names = ", ".join(map(database_role, (*ROLES, "keeper", "publisher")))
+    yield f"REVOKE ALL ON {name} FROM PUBLIC, {names}"
+    yield f"ALTER TABLE {name} ENABLE ROW LEVEL SECURITY"
+    yield f"ALTER TABLE {name} FORCE ROW LEVEL SECURITY"
+    own = "current_setting('gridatlas.owner', true) = 'on'"
+    yield f'CREATE POLICY "gridatlas owner" ON {name} TO CURRENT_USER USING ({own})'
+    for role, condition in rule.read.items():
+        yield _policy(name, role, "SELECT", f"USING ({condition})")
+        yield f"GRANT SELECT ON {name} TO {database_role(role)}"
+    for role, condition in rule.write.items():
+        yield _policy(name, role, "INSERT", f"WITH CHECK ({condition})")
+        yield _policy(name, role, "UPDATE", f"USING ({condition}) WITH CHECK ({condition})")
+        yield _policy(name, role, "DELETE", f"USING ({condition})")
+        yield f"GRANT INSERT, UPDATE, DELETE ON {name} TO {database_role(role)}"
+    for role, condition in rule.add.items():
+        yield _policy(name, role, "INSERT", f"WITH CHECK ({condition})")
+        yield f"GRANT INSERT ON {name} TO {database_role(role)}"
+
+
+def _policy(table: str, role: str, command: str, condition: str) -> str:
+    return (
+        f'CREATE POLICY "gridatlas {role} {command.lower()}" ON {table} FOR {command} '
+        f"TO {database_role(role)} {condition}"
+    )
+
+
+def _counters() -> Iterator[str]:
+    """Yield the triggers that count changes; of plans only those in force count."""
+    for layer in LAYERS:
+        yield (
+            f"CREATE OR REPLACE TRIGGER count_change AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE "
+            f"ON {layer} FOR EACH STATEMENT EXECUTE FUNCTION count_change('{layer}')"
+        )
+    for event, condition in (
+        ("UPDATE", "OLD IS DISTINCT FROM NEW AND 'published' IN (OLD.status, NEW.status)"),
+        ("INSERT", "NEW.status = 'published'"),
+        ("DELETE", "OLD.status = 'published'"),
+    ):
+        yield (
+            f"CREATE OR REPLACE TRIGGER count_{event.lower()} AFTER {event} ON grid_plan "
+            f"FOR EACH ROW WHEN ({condition}) EXECUTE FUNCTION count_change('grid')"
+        )

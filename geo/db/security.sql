@@ -1,0 +1,110 @@
+-- What row-level security rests on; geo/db/security.py applies it. Parts are divided by "next".
+-- Roles are the server's, shared by its databases.
+DO $$
+DECLARE
+    name text;
+    names text[] := ARRAY['gridatlas_public', 'gridatlas_planner', 'gridatlas_fire',
+        'gridatlas_utility', 'gridatlas_importer', 'gridatlas_admin', 'gridatlas_keeper',
+        'gridatlas_publisher'];
+BEGIN
+    FOREACH name IN ARRAY names || 'gridatlas_api'::text LOOP
+        IF to_regrole(name) IS NULL THEN
+            BEGIN
+                EXECUTE format('CREATE ROLE %I NOINHERIT %s', name,
+                    CASE name WHEN 'gridatlas_api' THEN 'LOGIN' ELSE 'NOLOGIN' END);
+            EXCEPTION WHEN duplicate_object OR unique_violation THEN
+                NULL;  -- another database's migration was quicker
+            END;
+        END IF;
+    END LOOP;
+    FOREACH name IN ARRAY names LOOP
+        IF name <> 'gridatlas_publisher' AND NOT pg_has_role('gridatlas_api', name, 'MEMBER') THEN
+            EXECUTE format('GRANT %I TO gridatlas_api', name);
+        END IF;
+    END LOOP;
+    -- USAGE: from version 16 on a role is a member of those that it makes, without their rights.
+    IF NOT pg_has_role(CURRENT_USER, 'gridatlas_publisher', 'USAGE') THEN
+        GRANT gridatlas_publisher TO CURRENT_USER;
+    END IF;
+END
+$$
+-- next --
+-- The digits that the codes a planner may see begin with; null is nobody's.
+CREATE FUNCTION gridatlas_scope() RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
+RETURN nullif(current_setting('gridatlas.scope', true), '');
+
+CREATE FUNCTION in_scope(code text) RETURNS boolean LANGUAGE sql STABLE PARALLEL SAFE
+RETURN starts_with(code, nullif(current_setting('gridatlas.scope', true), ''));
+
+-- Whether a place lies in a community of the scope: for features that name none.
+CREATE FUNCTION lies_in_scope(place geometry) RETURNS boolean LANGUAGE sql STABLE PARALLEL SAFE
+RETURN EXISTS (
+    SELECT FROM region
+    WHERE level = 'community' AND in_scope(code) AND geom && place
+        AND ST_Intersects(geom, ST_PointOnSurface(place))
+);
+
+-- The changes of a layer, counted in the transaction that makes them. The setting is not a clause of
+-- the function: only a superuser may write that.
+CREATE FUNCTION count_change() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, public AS $$
+DECLARE
+    owner_setting text := coalesce(current_setting('gridatlas.owner', true), '');
+BEGIN
+    PERFORM set_config('gridatlas.owner', 'on', true);
+    INSERT INTO public.layer_change AS counted (layer, changes) VALUES (TG_ARGV[0], 1)
+    ON CONFLICT (layer) DO UPDATE SET changes = counted.changes + 1;
+    PERFORM set_config('gridatlas.owner', owner_setting, true);
+    RETURN NULL;
+END
+$$;
+-- next --
+CREATE SCHEMA published AUTHORIZATION gridatlas_publisher;
+GRANT USAGE ON SCHEMA published TO gridatlas_public, gridatlas_planner, gridatlas_fire,
+    gridatlas_utility, gridatlas_importer, gridatlas_admin;
+GRANT SELECT ON alembic_version TO gridatlas_public, gridatlas_planner, gridatlas_fire,
+    gridatlas_utility, gridatlas_importer, gridatlas_admin, gridatlas_keeper;
+
+SET LOCAL ROLE gridatlas_publisher;
+
+-- What anyone may see: of a building its outline, of a plan the grids in force.
+CREATE VIEW published.building AS
+SELECT code, name, address, use, storeys_above, geom, geom_3857 FROM public.building;
+
+CREATE VIEW published.grid AS
+SELECT grid.id, grid.code, grid.name, grid.kind, grid.households,
+    (SELECT count(DISTINCT building_code) FROM public.grid_member WHERE grid_id = grid.id)::integer
+        AS buildings,
+    plan.community_code, coalesce(community.name, '') AS community,
+    coalesce(street.name, '') AS street,
+    plan.id AS plan, plan.version, plan.status, plan.published_at, grid.revision,
+    grid.geom, grid.geom_3857
+FROM public.grid
+JOIN public.grid_plan plan ON plan.id = grid.plan_id AND plan.status = 'published'
+LEFT JOIN public.region community ON community.code = plan.community_code
+LEFT JOIN public.region street ON street.code = community.parent_code;
+
+CREATE VIEW published.source AS
+SELECT DISTINCT split_part(source, ':', 1) AS kind FROM public.import_run
+WHERE status IN ('published', 'unchanged');
+
+-- What the contact card of a grid prints, one grid at a time: no list of telephones.
+CREATE FUNCTION published.contact_card(asked text)
+RETURNS TABLE (name text, phone text, duties text, has_photo boolean)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+    SELECT m.name, m.phone, m.duties, m.photo IS NOT NULL FROM public.grid_manager m
+    WHERE m.grid_code = asked AND m.valid_to IS NULL
+        AND EXISTS (SELECT FROM published.grid g WHERE g.code = asked)
+$$;
+
+CREATE FUNCTION published.card_photo(asked text) RETURNS bytea
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+    SELECT m.photo FROM public.grid_manager m
+    WHERE m.grid_code = asked AND m.valid_to IS NULL
+        AND EXISTS (SELECT FROM published.grid g WHERE g.code = asked)
+$$;
+
+GRANT SELECT ON published.building, published.grid, published.source TO gridatlas_public, gridatlas_planner,
+    gridatlas_fire, gridatlas_utility, gridatlas_importer, gridatlas_admin;
+
+RESET ROLE

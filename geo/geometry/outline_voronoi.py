@@ -1,0 +1,245 @@
+"""Voronoi borders between building outlines, each site kept to a room of its own."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+from numba import njit
+
+from geo.geometry.delaunay import triangulate
+from geo.geometry.point_bins import gaps_to_others, nearest_in_room
+from geo.geometry.shared_borders import Floats, Ints, Polygons
+from geo.partition.search.kernel import COMPILED, HOT
+
+SHRINK_M = 0.4
+"""Outlines are drawn in by this before sampling, so that a shared wall has two sides."""
+
+TOLERANCE_M = 0.2
+"""How far a border may stray from the true middle between two outlines."""
+
+CANDIDATE_M = 1.2
+FARTHEST_M = 6.0
+"""Spacing of sample points: where outlines nearly touch, and where nothing is near."""
+
+STIR_M = 1e-4
+
+WALL_GAP_M = 0.2
+"""A gap up to this is a shared wall: the border follows the outlines, samples mark its ends."""
+
+
+def sample_outlines(footprints: Polygons, room: Ints) -> tuple[Floats, Ints]:
+    """Return points along the outlines of footprints, and the footprint each is of.
+
+    The spacing follows the gap to the nearest other footprint of the room: the border between two
+    rows of points a gap ``d`` apart strays from the middle by at most ``s**2 / (8 d)`` at spacing
+    ``s``.
+
+    Parameters
+    ----------
+    footprints
+        (n,) valid polygons in metres.
+    room
+        (n,) room in which each lies.
+
+    Returns
+    -------
+    points, owner
+        (m, 2) coordinates and (m,) indices of footprints.
+    """
+    drawn_in = shapely.buffer(footprints, -SHRINK_M, join_style="mitre")
+    drawn_in = np.where(shapely.is_empty(drawn_in), footprints, drawn_in)
+    plain = shapely.simplify(drawn_in, TOLERANCE_M / 2, preserve_topology=False)
+    # Nothing is left of a kiosk: its own corners stand for it.
+    points, owner, corner_m = _candidates(np.where(shapely.is_empty(plain), drawn_in, plain))
+    enough, reach = (spacing**2 / (8 * TOLERANCE_M) for spacing in (CANDIDATE_M, FARTHEST_M))
+    gap = gaps_to_others(points, owner, room[owner], enough, reach)
+    spacing = np.clip(np.sqrt(8 * TOLERANCE_M * gap), CANDIDATE_M, FARTHEST_M)
+    steps = np.floor(np.cumsum(CANDIDATE_M / spacing) + 0.5)
+    kept = np.diff(steps, prepend=-1.0) > 0
+    kept &= (gap > 2 * SHRINK_M + WALL_GAP_M) | (corner_m < 2 * CANDIDATE_M)
+    kept |= corner_m == 0
+    return points[kept], owner[kept]
+
+
+def _candidates(polygons: Polygons) -> tuple[Floats, Ints, Floats]:
+    """Return points every CANDIDATE_M along outlines, their polygon, metres to a corner."""
+    rings, polygon_of_ring = shapely.get_rings(shapely.get_parts(polygons), return_index=True)
+    _, polygon_of_part = shapely.get_parts(polygons, return_index=True)
+    coords, ring = shapely.get_coordinates(rings, return_index=True)
+    inside = np.flatnonzero(ring[1:] == ring[:-1])
+    start, along = coords[inside], coords[inside + 1] - coords[inside]
+    length = np.hypot(*along.T)
+    pieces = np.maximum(np.ceil(length / CANDIDATE_M), 1).astype(np.int64)
+    edge = np.repeat(np.arange(len(inside)), pieces)
+    step = np.arange(len(edge)) - np.repeat(np.cumsum(pieces) - pieces, pieces)
+    share = step / pieces[edge]
+    corner_m = np.minimum(share, 1 - share) * length[edge]
+    owner = polygon_of_part[polygon_of_ring[ring[inside]]][edge]
+    return start[edge] + along[edge] * share[:, None], owner.astype(np.int64), corner_m
+
+
+@dataclass(frozen=True)
+class Sites:
+    """Sample points of footprints, room by room.
+
+    Attributes
+    ----------
+    points, owner, room
+        (n, 2) coordinates in metres, (n,) footprint and (n,) room of each point, in the order
+        of rooms. A footprint may have points in several rooms.
+    """
+
+    points: Floats
+    owner: Ints
+    room: Ints
+
+
+def ridges(sites: Sites) -> tuple[Polygons, Ints]:
+    """Return the Voronoi borders between different footprints of one room as lines.
+
+    Returns
+    -------
+    lines
+        (m,) LineStrings, each between the same two footprints all along.
+    room
+        (m,) room of each line.
+    """
+    starts = np.append(np.flatnonzero(np.diff(sites.room, prepend=-1)), len(sites.room))
+    # Points in a row, and four on one circle, are what triangulation errs at: stir them.
+    stirred = sites.points + np.random.default_rng(0).uniform(-STIR_M, STIR_M, sites.points.shape)
+    centre, line, room_of_line = _trace_borders(stirred, sites.owner, starts)
+    if len(room_of_line) == 0:
+        return np.empty(0, dtype=object), np.empty(0, dtype=np.int64)
+    lines: Polygons = np.asarray(shapely.linestrings(centre, indices=line), dtype=object)
+    return lines, sites.room[starts[room_of_line]]
+
+
+@njit(**COMPILED)
+def _trace_borders(points: Floats, owner: Ints, starts: Ints) -> tuple[Floats, Ints, Ints]:
+    """Return the borders of every room.
+
+    Parameters
+    ----------
+    points, owner
+        (n, 2) coordinates and (n,) footprints, in the order of rooms.
+    starts
+        (r + 1,) first point of each room, and n.
+
+    Returns
+    -------
+    centre, line
+        (m, 2) coordinates along the borders and the border of each.
+    room
+        Room of each border, as an index of ``starts``.
+    """
+    centre = np.empty((12 * len(points) + 24 * len(starts), 2))
+    line = np.empty(len(centre), np.int64)
+    room_of_line = np.empty(len(centre), np.int64)
+    count, lines = 0, 0
+    for room in range(len(starts) - 1):
+        first, stop = starts[room], starts[room + 1]
+        here = owner[first:stop]
+        if (here == here[0]).all():
+            continue
+        fenced, origin = _add_outer_square(points[first:stop])
+        corners, beyond = triangulate(fenced)
+        owners = np.full(len(fenced), -1, np.int64)
+        owners[:-4] = here
+        order, of_line = _chains(corners, beyond, owners)
+        for k in range(len(order)):
+            x, y = _circumcentre(fenced, corners[order[k]])
+            centre[count, 0], centre[count, 1] = x + origin[0], y + origin[1]
+            line[count] = lines + of_line[k]
+            count += 1
+        if len(order):
+            drawn = of_line[-1] + 1
+            room_of_line[lines : lines + drawn] = room
+            lines += drawn
+    return centre[:count], line[:count], room_of_line[:lines]
+
+
+@njit(**COMPILED)
+def _add_outer_square(points: Floats) -> tuple[Floats, Floats]:
+    """Return points about their middle with a square's corners far around, and that middle.
+
+    The square closes every cell; what borders it lies outside any room.
+    """
+    origin = np.array([points[:, 0].mean(), points[:, 1].mean()])
+    fenced = np.empty((len(points) + 4, 2))
+    fenced[:-4] = points - origin
+    far = 20.0 * np.abs(fenced[:-4]).max() + 1000.0
+    fenced[-4:] = np.array([[-far, -far], [far, -far], [far, far], [-far, far]])
+    return fenced, origin
+
+
+@njit(**COMPILED)
+def _chains(corners: Ints, beyond: Ints, owners: Ints) -> tuple[Ints, Ints]:
+    """Walk from triangle to triangle over the edges between the same two owners.
+
+    Where a triangle's corners are of two owners, the border between them enters over one edge and
+    leaves over the other; where they are of three, three borders end.
+
+    Parameters
+    ----------
+    corners, beyond
+        As :func:`~geo.geometry.delaunay.triangulate` returns them.
+    owners
+        (n,) owner of each point, -1 for the fence.
+
+    Returns
+    -------
+    triangle, line
+        (m,) triangles in the order of the lines, and the line of each.
+    """
+    owner = owners[corners.ravel()].reshape(corners.shape)
+    walked = np.zeros(owner.shape, np.bool_)
+    triangle = np.empty(owner.size * 2, np.int64)
+    line = np.empty(owner.size * 2, np.int64)
+    count, lines = 0, 0
+    for ends_only in (True, False):
+        for t in range(len(owner)):
+            three = owner[t, 0] != owner[t, 1] != owner[t, 2] != owner[t, 0]
+            fenced = owner[t, 0] < 0 or owner[t, 1] < 0 or owner[t, 2] < 0
+            if ends_only and not three and not fenced:
+                continue  # begin where lines end; what is left afterwards are rings
+            for side in range(3):
+                a, b = owner[t, (side + 1) % 3], owner[t, (side + 2) % 3]
+                if a == b or a < 0 or b < 0 or walked[t, side] or beyond[t, side] < 0:
+                    continue
+                at, out = t, side
+                triangle[count], line[count] = at, lines
+                count += 1
+                while out >= 0:
+                    walked[at, out] = True
+                    into = beyond[at, out]
+                    back = 0
+                    while beyond[into, back] != at:
+                        back += 1
+                    walked[into, back] = True
+                    triangle[count], line[count] = into, lines
+                    count += 1
+                    at, out = into, -1
+                    for k in range(3):
+                        x, y = owner[into, (k + 1) % 3], owner[into, (k + 2) % 3]
+                        same = (x == a and y == b) or (x == b and y == a)
+                        if same and k != back and not walked[into, k] and beyond[into, k] >= 0:
+                            out = k
+                lines += 1
+    return triangle[:count], line[:count]
+
+
+@njit(**HOT)
+def _circumcentre(points: Floats, corners: Ints) -> tuple[float, float]:
+    """Return the centre of the circle through a triangle's corners."""
+    x, y = points[corners[0], 0], points[corners[0], 1]
+    px, py = points[corners[1], 0] - x, points[corners[1], 1] - y
+    qx, qy = points[corners[2], 0] - x, points[corners[2], 1] - y
+    twice = 2 * (px * qy - py * qx)
+    pp, qq = px * px + py * py, qx * qx + qy * qy
+    return x + (qy * pp - py * qq) / twice, y + (px * qq - qx * pp) / twice
+
+
+def nearest(sites: Sites, points: Floats, room: Ints) -> Ints:
+    """Return the footprint of its room that is nearest to each of (m, 2) points."""
+    found: Ints = sites.owner[nearest_in_room(sites.points, sites.room, points, room)]
+    return found

@@ -1,0 +1,1 @@
+"""From the layers of a community to the graph of its cells."""

@@ -1,0 +1,149 @@
+"""Atoms: what is never cut. Buildings; the units of a building above the upper limit."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+
+from geo.geometry.shared_borders import Floats, Ints, Polygons
+
+
+@dataclass(frozen=True)
+class Atoms:
+    """The atoms of a community.
+
+    Attributes
+    ----------
+    footprints
+        (a,) polygons in metres: of a building, or of a unit's share of one.
+    households
+        (a,) households.
+    building, unit
+        (a,) codes; unit is None where the building is whole.
+    compound
+        (a,) number of the residential compound, -1 for none.
+    """
+
+    footprints: Polygons
+    households: Ints
+    building: Polygons
+    unit: Polygons
+    compound: Ints
+
+    def names(self) -> Polygons:
+        """Return what to call each atom: the code of its unit or building."""
+        whole = np.array([unit is None for unit in self.unit], dtype=bool)
+        return np.where(whole, self.building, self.unit)
+
+
+def atoms_of(buildings: gpd.GeoDataFrame, units: gpd.GeoDataFrame, upper: int) -> Atoms:
+    """Return the atoms of a community's buildings.
+
+    Parameters
+    ----------
+    buildings
+        ``code``, ``households``, ``compound_code`` and footprints in metres.
+    units
+        ``code``, ``building_code``, ``households`` and points in metres.
+    upper
+        A building with more households than this is split into its units, where it has any with
+        households; its footprint is divided across its long axis in proportion to them.
+    """
+    codes, people = buildings["code"].to_numpy(), buildings["households"].to_numpy()
+    feet, compound = buildings.geometry.to_numpy(), pd.factorize(buildings["compound_code"])[0]
+    points, counts = units.geometry.to_numpy(), units["households"].to_numpy(dtype=np.int64)
+    units_of = _units_of(units["building_code"].to_numpy(), counts, set(codes[people > upper]))
+    split = np.array([code in units_of for code in codes], dtype=bool)
+    row = [*np.flatnonzero(~split)]
+    footprints, households, unit = [*feet[row]], [*people[row]], [None] * len(row)
+    for building in np.flatnonzero(split):
+        own = units_of[codes[building]]
+        at, shares = shapely.get_coordinates(points[own]), counts[own]
+        pieces, order = divide_footprint(feet[building], at, shares)
+        footprints += [*pieces]
+        households += _spread(int(people[building]), shares[order])
+        unit += [*units["code"].to_numpy()[own][order]]
+        row += [building] * len(own)
+    return Atoms(
+        np.array(footprints, dtype=object),
+        np.array(households, dtype=np.int64),
+        codes[row].astype(object),
+        np.array(unit, dtype=object),
+        compound[row].astype(np.int64),
+    )
+
+
+def _units_of(building: Polygons, households: Ints, large: set[str]) -> dict[str, list[int]]:
+    """Return the units with households of each large building that has any."""
+    found: dict[str, list[int]] = {}
+    for unit in np.flatnonzero(households > 0) if large else ():
+        if building[unit] in large:
+            found.setdefault(building[unit], []).append(int(unit))
+    return found
+
+
+def _spread(total: int, counts: Ints) -> list[int]:
+    """Return the building's households over its units, in whole numbers that add up to it."""
+    exact = np.cumsum(counts) * (total / counts.sum())
+    return [int(n) for n in np.diff(np.round(exact), prepend=0)]
+
+
+def divide_footprint(
+    footprint: shapely.Geometry, points: Floats, shares: Ints
+) -> tuple[Polygons, Ints]:
+    """Divide a footprint across its long axis in proportion to shares.
+
+    Parameters
+    ----------
+    footprint
+        Polygon in metres.
+    points
+        (k, 2) where the units are; they are served in order along the axis.
+    shares
+        (k,) positive weights.
+
+    Returns
+    -------
+    pieces, order
+        (k,) polygons along the axis, and which unit each is of. A footprint without area is
+        not divided: each unit has all of it.
+    """
+    if shapely.area(footprint) == 0:
+        return np.full(len(points), footprint, dtype=object), np.arange(len(points))
+    corners = shapely.get_coordinates(shapely.oriented_envelope(footprint))[:3]
+    sides = np.diff(corners, axis=0)
+    axis = sides[np.hypot(*sides.T).argmax()]
+    axis = axis / np.hypot(*axis)
+    order = np.argsort(points @ axis, kind="stable")
+    along = shapely.get_coordinates(footprint) @ axis
+    reach = float(np.hypot(*np.diff(corners[[0, 2]], axis=0)[0])) + 1.0
+    middle = shapely.get_coordinates(shapely.centroid(footprint))[0]
+    across = np.array([-axis[1], axis[0]])
+    goal = np.cumsum(shares[order]) / shares.sum() * shapely.area(footprint)
+
+    def strip(low: float, high: float) -> shapely.Geometry:
+        base = middle - axis * (middle @ axis)
+        corner = [base + axis * a + across * r * reach for a, r in ((low, -1), (high, -1))]
+        corner += [base + axis * a + across * r * reach for a, r in ((high, 1), (low, 1))]
+        piece: shapely.Geometry = shapely.intersection(footprint, shapely.polygons(corner))
+        return piece
+
+    low, high = float(along.min()) - 1.0, float(along.max()) + 1.0
+    cuts = [low, *(_position(strip, low, high, g) for g in goal[:-1]), high]
+    pieces = [strip(a, b) for a, b in pairwise(cuts)]
+    return np.array(pieces, dtype=object), order
+
+
+def _position(
+    strip: Callable[[float, float], shapely.Geometry], low: float, high: float, area: float
+) -> float:
+    """Return how far along the axis the strip from ``low`` holds an area, to a millimetre."""
+    near, far = low, high
+    while far - near > 1e-3:
+        middle = (near + far) / 2
+        near, far = (middle, far) if shapely.area(strip(low, middle)) < area else (near, middle)
+    return (near + far) / 2

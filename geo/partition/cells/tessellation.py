@@ -1,0 +1,340 @@
+"""Cells: the land of each building, tiling the community exactly.
+
+The barriers' lines, the Voronoi borders between buildings and, where these touch a building, its
+outline are noded into one arrangement of lines; its faces are handed to buildings and merged. All
+cells come from one arrangement, so neighbours share their vertices and nothing is left over.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from geo.geometry.outline_voronoi import Sites, nearest, ridges, sample_outlines
+from geo.geometry.planar_faces import Faces, Lines, faces_within, merge_faces, node_lines
+from geo.geometry.shared_borders import Borders, Ints, Polygons, borders, clip, inner_points
+from geo.partition.cells.barriers import Barriers, kinds_of, room_of, rooms, within
+
+THIN_ROOM_M = 20.0
+"""A room without buildings that is narrower than this is shared out among its neighbours."""
+
+TRACE_M2 = 1e-3
+"""A piece of a footprint that is smaller than this goes with the land around it."""
+
+SLIVER_M2 = 50.0
+"""Land without buildings that is smaller than this joins a neighbour's."""
+
+RIDGE_SIMPLIFY_M = 0.3
+OVERSHOOT_M = 0.05
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Cells of a community.
+
+    Attributes
+    ----------
+    polygons
+        (n,) polygons in metres; together they are the community.
+    cell_of_building
+        (b,) cell on which each building stands. Two buildings share a cell where the footprint
+        of one lies within the other's. -1 where a footprint lies outside the community.
+    room
+        (n,) room in which a cell mostly lies, see :mod:`geo.partition.cells.barriers`.
+    water
+        (n,) whether a cell is the surface of a water.
+    barriers
+        The barriers as they were cut to the community.
+    """
+
+    polygons: Polygons
+    cell_of_building: Ints
+    room: Ints
+    water: NDArray[np.bool_]
+    barriers: Barriers
+
+
+def draw_cells(community: shapely.Geometry, footprints: Polygons, barriers: Barriers) -> Cells:
+    """Share out the land of a community among its buildings.
+
+    Parameters
+    ----------
+    community
+        Polygon or multipolygon in metres.
+    footprints
+        (b,) valid polygons in metres.
+    barriers
+        Barriers in and around the community.
+
+    Returns
+    -------
+    Cells
+        A valid coverage of the community in which no footprint is cut.
+    """
+    barriers = within(barriers, community)
+    feet, foot_of_building = _separate(clip(footprints, community))
+    faces = rooms(community, barriers)
+    is_water = _inside_any(faces, barriers.water)
+    sites, has_site = _sites(feet, faces, is_water, barriers)
+    lines = _arrangement(community, barriers, _ridge_lines(sites, faces), feet)
+    pieces = faces_within(lines, community)
+    label, room, has_foot = _labels(pieces.polygons, feet, faces, sites, has_site)
+    label = _make_labels_connected(
+        lines, pieces, label, room, has_foot, len(feet), is_water, barriers
+    )
+    return _merge_pieces(lines, pieces, label, room, foot_of_building, is_water, barriers)
+
+
+def _separate(footprints: Polygons) -> tuple[Polygons, Ints]:
+    """Return footprints with overlaps given to the larger one, and the foot of each building."""
+    feet = footprints.copy()
+    foot_of = np.arange(len(feet))
+    area = shapely.area(feet)
+    foot_of[area == 0] = -1
+    one, other = shapely.STRtree(feet).query(feet, predicate="intersects")
+    ranked = (area[one] > area[other]) | ((area[one] == area[other]) & (one < other))
+    one, other = one[ranked & (area[other] > 0)], other[ranked & (area[other] > 0)]
+    overlap = shapely.area(shapely.intersection(feet[one], feet[other])) > 1e-6
+    for big, small in sorted(
+        zip(one[overlap], other[overlap], strict=True), key=lambda p: -area[p[0]]
+    ):
+        parts = shapely.get_parts(shapely.difference(feet[small], feet[big]))
+        rest = parts[shapely.area(parts).argmax()] if len(parts) else shapely.Polygon()
+        if shapely.area(rest) < 1.0:
+            foot_of[small] = big
+        else:
+            feet[small] = rest
+    for building in np.flatnonzero(foot_of != np.arange(len(feet))):
+        while foot_of[building] >= 0 and foot_of[foot_of[building]] != foot_of[building]:
+            foot_of[building] = foot_of[foot_of[building]]
+    own = foot_of == np.arange(len(feet))
+    number = np.cumsum(own) - 1
+    return feet[own], np.where(foot_of >= 0, number[foot_of], -1)
+
+
+def _inside_any(faces: Polygons, areas: Polygons) -> NDArray[np.bool_]:
+    """Return which faces lie within one of some areas."""
+    inside = np.zeros(len(faces), dtype=bool)
+    points = inner_points(faces)
+    inside[shapely.STRtree(areas).query(points, predicate="within")[0]] = True
+    return inside
+
+
+def _sites(
+    feet: Polygons, faces: Polygons, is_water: NDArray[np.bool_], barriers: Barriers
+) -> tuple[Sites, NDArray[np.bool_]]:
+    """Return sample points of the buildings that share out each room, and which rooms have any."""
+    home = room_of(feet, faces)
+    adopter, foot = _share_thin_rooms(home, faces, is_water, barriers)
+    near = _near(faces[adopter], feet[foot], adopter)
+    adopter, foot = adopter[near], foot[near]
+    points, owner = sample_outlines(feet, home)
+    start = np.searchsorted(owner, foot)
+    count = np.searchsorted(owner, foot, side="right") - start
+    again = np.repeat(start - (np.cumsum(count) - count), count) + np.arange(count.sum())
+    room = np.concatenate([home[owner], np.repeat(adopter, count)])
+    points, owner = np.concatenate([points, points[again]]), np.concatenate([owner, owner[again]])
+    has_site = np.zeros(len(faces), dtype=bool)
+    has_site[room] = True
+    order = np.argsort(room, kind="stable")
+    return Sites(points[order], owner[order], room[order]), has_site
+
+
+def _share_thin_rooms(
+    home: Ints, faces: Polygons, is_water: NDArray[np.bool_], barriers: Barriers
+) -> tuple[Ints, Ints]:
+    """Return pairs (thin room, foot) for the rooms shared out among the buildings next to them.
+
+    A strip between a wall and a street, or between two carriageways, is no place of its own: it
+    goes to the buildings behind the weakest barrier that has any.
+    """
+    empty = np.bincount(home, minlength=len(faces)) == 0
+    width = 2 * shapely.area(faces) / shapely.length(faces)
+    thin = empty & ~is_water & (width < THIN_ROOM_M)
+    shared = borders(faces)
+    kind = kinds_of(shared.midpoints(), barriers)
+    inner = shared.left >= 0
+    one = np.concatenate([shared.left[inner], shared.right[inner]])
+    other = np.concatenate([shared.right[inner], shared.left[inner]])
+    kind = np.tile(kind[inner], 2)
+    useful = thin[one] & ~empty[other]
+    one, other, kind = one[useful], other[useful], kind[useful]
+    weakest = np.full(len(faces), 127, dtype=np.int8)
+    np.minimum.at(weakest, one, kind)
+    behind = kind == weakest[one]
+    pairs = np.unique(np.stack([one[behind], other[behind]], axis=1), axis=0)
+    by_room = np.argsort(home, kind="stable")
+    start = np.searchsorted(home[by_room], pairs[:, 1])
+    count = np.searchsorted(home[by_room], pairs[:, 1], side="right") - start
+    which = np.repeat(start - (np.cumsum(count) - count), count) + np.arange(count.sum())
+    return np.repeat(pairs[:, 0], count), by_room[which]
+
+
+def _near(faces: Polygons, feet: Polygons, room: Ints) -> NDArray[np.bool_]:
+    """Return which feet are near enough to their room to be nearest to some of it."""
+    distance = shapely.distance(faces, feet)
+    least = np.full(room.max(initial=-1) + 1, np.inf)
+    np.minimum.at(least, room, distance)
+    near: NDArray[np.bool_] = distance <= least[room] + 2 * THIN_ROOM_M
+    return near
+
+
+def _ridge_lines(sites: Sites, faces: Polygons) -> Polygons:
+    """Return the Voronoi borders between buildings as lines cut to their rooms."""
+    lines, room = ridges(sites)
+    if len(lines) == 0:
+        return lines
+    lines = shapely.simplify(lines, RIDGE_SIMPLIFY_M, preserve_topology=False)
+    # A little beyond the room, so that each line surely crosses its outline and is noded there.
+    reach = shapely.buffer(faces, OVERSHOOT_M, join_style="mitre")
+    shapely.prepare(reach)
+    outside = ~shapely.contains_properly(reach[room], lines)
+    # All lines of a room are cut at once: its outline is gone through once, not for each line.
+    crossed, number = np.unique(room[outside], return_inverse=True)
+    order = np.argsort(number, kind="stable")
+    beyond = shapely.multilinestrings(lines[outside][order], indices=number[order])
+    cut = shapely.intersection(np.asarray(beyond, dtype=object).reshape(-1), reach[crossed])
+    kept: Polygons = np.append(lines[~outside], cut[~shapely.is_empty(cut)])
+    return kept
+
+
+def _arrangement(
+    community: shapely.Geometry, barriers: Barriers, ridge_lines: Polygons, feet: Polygons
+) -> Lines:
+    """Return all lines noded together."""
+    lines = np.concatenate([barriers.lines, ridge_lines])
+    crossed = shapely.STRtree(lines).query(feet, predicate="intersects")[0]
+    # Between two that share a wall there may be no border to be found but the wall.
+    one, other = shapely.STRtree(feet).query(feet, predicate="intersects")
+    touched = np.union1d(crossed, one[one != other])
+    outlines = shapely.boundary(feet[touched])
+    return node_lines(np.concatenate([lines, outlines, [shapely.boundary(community)]]))
+
+
+def _labels(
+    pieces: Polygons, feet: Polygons, faces: Polygons, sites: Sites, has_site: NDArray[np.bool_]
+) -> tuple[Ints, Ints, NDArray[np.bool_]]:
+    """Return each piece's building (or number of buildings + room), room, and whether it holds
+    the building's footprint or lies in it."""
+    inner = inner_points(pieces)
+    room = np.full(len(pieces), -1, dtype=np.int64)
+    # The few large polygons are asked for the many points: what is asked is prepared.
+    face, piece = shapely.STRtree(inner).query(faces, predicate="intersects")
+    room[piece] = face
+    lost = room < 0
+    room[lost] = shapely.STRtree(faces).nearest(inner[lost])
+    label = room + len(feet)
+    served = has_site[room]
+    label[served] = nearest(sites, shapely.get_coordinates(inner[served]), room[served])
+    has_foot = np.zeros(len(pieces), dtype=bool)
+    foot, piece = shapely.STRtree(inner).query(feet, predicate="contains")
+    # Where outlines touch noding leaves slits of no area, which may lie apart from the rest.
+    label[piece], has_foot[piece] = foot, shapely.area(pieces[piece]) > TRACE_M2
+    foot, piece = shapely.STRtree(pieces).query(inner_points(feet), predicate="within")
+    alone = ~has_foot[piece]
+    label[piece[alone]], has_foot[piece[alone]] = foot[alone], True
+    return label, room, has_foot
+
+
+def _make_labels_connected(
+    lines: Lines,
+    pieces: Faces,
+    label: Ints,
+    room: Ints,
+    has_foot: NDArray[np.bool_],
+    feet: int,
+    is_water: NDArray[np.bool_],
+    barriers: Barriers,
+) -> Ints:
+    """Give pieces that their building can't reach, and slivers, to the neighbour they border most.
+
+    Within a room a piece behind a dead-end street or loose wall is out of reach.
+    """
+    inner = (pieces.left >= 0) & (pieces.right >= 0)
+    one, other, length = pieces.left[inner], pieces.right[inner], lines.lengths()[inner]
+    kind = kinds_of(lines.midpoints()[inner], barriers)
+    barred = (kind > 0) & (room[one] == room[other]) & ~(has_foot[one] & has_foot[other])
+    area = shapely.area(pieces.polygons)
+    total = np.bincount(label, weights=area)
+    rooted = np.zeros(len(area), dtype=bool)
+    rooted[_largest(np.where(has_foot, area, 0.0), label)] = True
+    rooted &= has_foot
+    empty = label >= feet
+    largest = np.zeros(len(total))
+    np.maximum.at(largest, label, area)
+    wet = np.zeros(len(area), dtype=bool)
+    wet[empty] = is_water[label[empty] - feet]
+    rooted |= empty & (area == largest[label]) & ((total[label] >= SLIVER_M2) | wet)
+    if not rooted.any():
+        rooted[:] = True
+    across = 1e-2 / (1.0 + kind)  # sooner over a wall than over an arterial
+    weight = length * np.where(barred, 1e-3, 1.0) * np.where(room[one] == room[other], 1.0, across)
+    while True:
+        _spread(rooted, label, one, other, barred)
+        lone = ~rooted
+        edge = lone[one] != lone[other]
+        if not edge.any():
+            return label
+        orphan = np.where(lone[one[edge]], one[edge], other[edge])
+        host = np.where(lone[one[edge]], other[edge], one[edge])
+        claim, number = np.unique(
+            np.stack([orphan, label[host]], axis=1), axis=0, return_inverse=True
+        )
+        strength = np.bincount(number.ravel(), weights=weight[edge])
+        order = np.lexsort((claim[:, 1], -strength, claim[:, 0]))
+        orphan, first = np.unique(claim[order, 0], return_index=True)
+        label[orphan] = claim[order, 1][first]
+        rooted[orphan] = True
+
+
+def _largest(area: NDArray[np.float64], label: Ints) -> Ints:
+    """Return the largest piece of each label, in the labels' order."""
+    by_area = np.lexsort((-area, label))
+    largest: Ints = by_area[np.unique(label[by_area], return_index=True)[1]]
+    return largest
+
+
+def _spread(
+    rooted: NDArray[np.bool_], label: Ints, one: Ints, other: Ints, barred: NDArray[np.bool_]
+) -> None:
+    """Mark as rooted every piece that a rooted one of the same label reaches."""
+    open_edge = (label[one] == label[other]) & ~barred
+    one, other = one[open_edge], other[open_edge]
+    while True:
+        grows = rooted[one] != rooted[other]
+        if not grows.any():
+            return
+        rooted[one[grows]] = True
+        rooted[other[grows]] = True
+
+
+def _merge_pieces(
+    lines: Lines,
+    pieces: Faces,
+    label: Ints,
+    room: Ints,
+    foot_of_building: Ints,
+    is_water: NDArray[np.bool_],
+    barriers: Barriers,
+) -> Cells:
+    """Return the cells: pieces of one label as one polygon."""
+    labels, cell = np.unique(label, return_inverse=True)
+    polygons = merge_faces(lines, pieces, cell)
+    area = shapely.area(pieces.polygons)
+    main = _largest(area, cell)
+    feet = int(foot_of_building.max(initial=-1)) + 1
+    cell_of_foot = np.where(
+        np.isin(np.arange(feet), labels), np.searchsorted(labels, np.arange(feet)), -1
+    )
+    placed = np.append(cell_of_foot, -1)[foot_of_building]
+    empty = labels >= feet
+    water = np.zeros(len(labels), dtype=bool)
+    water[empty] = is_water[labels[empty] - feet]
+    return Cells(polygons, placed, room[main], water, barriers)
+
+
+def cell_borders(cells: Cells) -> tuple[Borders, NDArray[np.int8]]:
+    """Return the borders between cells and the kind of barrier on each segment."""
+    shared = borders(cells.polygons)
+    return shared, kinds_of(shared.midpoints(), cells.barriers)

@@ -1,0 +1,487 @@
+"""What no drawing can be cheaper than, and the proven optimum where a community is small enough.
+
+All drawings are followed at once along an order of the nodes with a small frontier
+(:mod:`geo.partition.proof.frontier`). Passes go to and fro with more and more states: what a pass
+found
+about its end of the graph tells the next one, from the other end, which states can't lead below
+the best drawing known.
+"""
+
+import time
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from geo.geometry.shared_borders import Floats, Ints
+from geo.partition.cells.graph import Graph
+from geo.partition.cells.graph_arrays import graph_from_arrays
+from geo.partition.proof import frontier
+from geo.partition.proof.frontier import SLOTS, Coarseness, Rules, States, Step
+from geo.partition.scoring.objective import Limits, Weights, cost
+from geo.partition.search.chains import Pairs, PreviousLabels
+
+FIRST_WIDTH, GROWTH, WIDEST = 2_000, 3, 200_000
+"""States kept after a step in the first pass; every second pass has more."""
+
+ROOM = 8
+"""Room for states before merging, in widths."""
+
+LADDER = tuple(
+    Coarseness(*bits)
+    for bits in (
+        (0, 0, 0),
+        (0, 17, 10),
+        (0, 19, 12),
+        (0, 21, 14),
+        (2, 22, 15),
+        (4, 24, 17),
+        (5, 28, 20),
+        (6, 31, 31),
+        (8, 31, 31),
+        (20, 31, 31),
+    )
+)
+"""How coarsely sums are compared, step by step, until the states fit."""
+
+SHARE_OF_AREA, SHARE_OF_LENGTH = 2.0**-24, 2.0**-30
+"""Units of sums, as shares of the whole: rounding them is far below TOLERANCE."""
+
+TOLERANCE = 1e-5
+"""A drawing cheaper by less than this share counts as no cheaper."""
+
+NEVER = 1e9
+"""Cost of what may not be."""
+
+STARTS = 24
+"""Nodes from which an order is tried."""
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What is known of the optimum.
+
+    Attributes
+    ----------
+    bound
+        No drawing costs less (households that move are left out of it).
+    label
+        (n,) the best drawing known: the one given, or a better one that was come across.
+    gap
+        How far above the bound its cost is, as a share of the cost; 0.0 where it is optimal.
+    seconds
+        What it took.
+    """
+
+    bound: float
+    label: Ints
+    gap: float
+    seconds: float
+
+    @property
+    def optimal(self) -> bool:
+        """Return whether no drawing is cheaper."""
+        return self.gap <= TOLERANCE
+
+
+def prove(
+    graph: Graph,
+    label: Ints,
+    limits: Limits | None = None,
+    weights: Weights | None = None,
+    *,
+    before: PreviousLabels | None = None,
+    apart: Pairs | None = None,
+    seconds: float = 60.0,
+) -> Proof:
+    """Bound the cost of every drawing of a graph from below.
+
+    Parameters
+    ----------
+    graph
+        May be in several pieces; each is bounded by itself.
+    label
+        (n,) a drawing to start from: the better it is, the quicker is the proof.
+    before
+        Its locked nodes stay in their grids; households moved cost nothing here, so that with a
+        plan before the bound is valid but seldom tight.
+    apart
+        (p, 2) nodes that must not be in one grid.
+    seconds
+        After this time the bound so far is returned.
+    """
+    _warm_up()
+    began = time.monotonic()
+    limits, weights = limits or Limits(), weights or Weights()
+    pairs = np.empty((0, 2), dtype=np.int64) if apart is None else apart
+    best = np.unique(label, return_inverse=True)[1].ravel().astype(np.int64)
+    parts, part = graph.components()
+    bound = 0.0
+    for number in range(parts):
+        nodes = np.flatnonzero(part == number)
+        left = max(began + seconds - time.monotonic(), 0.0) / (parts - number)
+        piece = _Piece(graph, nodes, limits, weights, before, pairs)
+        own, drawn = _prove_piece(piece, best[nodes], time.monotonic() + left)
+        bound += own
+        best[nodes] = drawn + len(graph) * (number + 1)
+    best = np.unique(best, return_inverse=True)[1].ravel().astype(np.int64)
+    found = cost(graph, best, limits, weights).total
+    gap = max(1.0 - float(bound) / found, 0.0) if found > 0 else 0.0
+    return Proof(min(float(bound), found), best, gap, time.monotonic() - began)
+
+
+@cache
+def _warm_up() -> None:
+    """Have the loops compiled: that may take a minute, which no proof is to lose."""
+    graph = graph_from_arrays([200, 180, 210, 190], [(0, 1), (1, 2), (2, 3)], [30.0, 30.0, 30.0])
+    pairs = np.empty((0, 2), dtype=np.int64)
+    piece = _Piece(graph, np.arange(4), Limits(), Weights(compactness=0.0), None, pairs)
+    _prove_piece(piece, np.array([0, 0, 1, 1]), np.inf)
+
+
+class _Piece:
+    """A connected graph in an order, ready to be gone through from either end.
+
+    Pairs that are to be apart or together are edges too, but link nothing.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        nodes: Ints,
+        limits: Limits,
+        weights: Weights,
+        before: PreviousLabels | None,
+        apart: Pairs,
+    ) -> None:
+        whole = len(nodes) == len(graph)
+        self.graph = graph if whole else graph.subgraph(nodes)
+        self.limits, self.weights = limits, weights
+        place = np.full(len(graph), -1, dtype=np.int64)
+        place[nodes] = np.arange(len(nodes))
+        wanted, forbidden = _pairs_of_locked_nodes(before)
+        together = place[wanted]
+        away = np.concatenate([place[apart], place[forbidden]])
+        together, away = (pairs[(pairs >= 0).all(axis=1)] for pairs in (together, away))
+        self.edges = np.concatenate([self.graph.edges, together, away])
+        extra, none = np.zeros(len(together) + len(away)), np.zeros(len(together))
+        dear = np.full(len(away), NEVER)
+        self.same = np.concatenate([weights.border * self.graph.inside, none, dear])
+        self.differ = np.concatenate(
+            [weights.border * self.graph.cut, np.full(len(together), NEVER), np.zeros(len(away))]
+        )
+        self.linked = np.append(np.ones(len(self.graph.edges), bool), extra > 0)
+        self.order = order_nodes(len(nodes), self.edges)
+        self.needed = _grids_needed(self.graph, limits)
+        self.rules = _rules(self.graph, limits, weights)
+        length = np.append(self.graph.length, extra)
+        self.length = np.floor(length / self.rules.metres).astype(np.int64)
+
+    def cost(self, label: Ints) -> float:
+        """Return what a drawing costs, NEVER if a pair is not as it has to be."""
+        one, other = label[self.edges].T
+        wrong = (np.where(one == other, self.same, self.differ) >= NEVER).any()
+        return NEVER if wrong else cost(self.graph, label, self.limits, self.weights).total
+
+
+def _pairs_of_locked_nodes(before: PreviousLabels | None) -> tuple[Pairs, Pairs]:
+    """Return which locked nodes are to be in one grid, and which are not to."""
+    none = np.empty((0, 2), dtype=np.int64)
+    if before is None or not before.locked.any():
+        return none, none
+    nodes = np.flatnonzero(before.locked)
+    nodes = nodes[np.argsort(before.label[nodes], kind="stable")]
+    grid = before.label[nodes]
+    chained = np.stack([nodes[:-1], nodes[1:]], axis=1)[grid[1:] == grid[:-1]]
+    first = nodes[np.unique(grid, return_index=True)[1]]
+    one, other = np.triu_indices(len(first), 1)
+    return chained, np.stack([first[one], first[other]], axis=1)
+
+
+def _grids_needed(graph: Graph, limits: Limits) -> Ints:
+    """Return how many grids each compound needs at the least."""
+    inside = graph.compound >= 0
+    held = np.bincount(graph.compound[inside], graph.households[inside])
+    needed: Ints = np.maximum(np.ceil(held / limits.upper), 1).astype(np.int64)
+    return needed
+
+
+def _rules(graph: Graph, limits: Limits, weights: Weights) -> Rules:
+    rules = Rules(  # a whole number among them would have everything compiled once more
+        target=float(limits.target),
+        lower=float(limits.lower),
+        upper=float(limits.upper),
+        limit=float(weights.limit),
+        balance=float(weights.balance),
+        compactness=float(weights.compactness),
+        compound=float(weights.compound),
+        metres=max(2 * float(graph.length.sum() + graph.outline.sum()) * SHARE_OF_LENGTH, 1e-9),
+        square_metres=max(float(graph.area.sum()) * SHARE_OF_AREA, 1e-9),
+        least=np.zeros(1),
+    )
+    return rules._replace(least=_least_costs(rules, int(graph.households.sum())))
+
+
+def _least_costs(rules: Rules, households: int) -> Floats:
+    """Return the least that 0 .. ``households`` cost by number alone, in any number of grids.
+
+    The cost of a grid is convex in its households, so equal grids are the cheapest.
+    """
+    total = np.arange(households + 1, dtype=np.float64)
+    least = np.full(households + 1, np.inf)
+    for grids in range(1, int(households / max(rules.target, 1.0)) + 3):
+        even = total / grids
+        excess = np.maximum(even - rules.upper, 0) + np.maximum(rules.lower - even, 0)
+        off = (even - rules.target) / 100.0
+        least = np.minimum(least, grids * (rules.limit * excess + rules.balance * off * off))
+    least[0] = 0.0  # nothing left needs no grid
+    return least
+
+
+def order_nodes(nodes: int, edges: Ints) -> Ints:
+    """Return an order of the nodes in which few at a time have neighbours on both sides of it."""
+    beside: list[set[int]] = [set() for _ in range(nodes)]
+    for one, other in edges.tolist():
+        beside[one].add(other)
+        beside[other].add(one)
+    starts = np.unique(np.linspace(0, nodes - 1, min(STARTS, nodes)).astype(np.int64))
+    ranked = sorted(
+        np.argsort([len(near) for near in beside], kind="stable").tolist()[:STARTS]
+        + starts.tolist()
+    )
+    orders = [_order_from(start, beside) for start in dict.fromkeys(ranked)]
+    return np.array(min(orders)[1], dtype=np.int64)
+
+
+def _order_from(start: int, beside: list[set[int]]) -> tuple[float, list[int]]:
+    """Return the greedy order from a node, and how large its frontiers are from either end, as a
+    sum of 3**size."""
+    left = [len(near) for near in beside]
+    when = dict[int, int]()
+    front, beyond = set[int](), {start}
+    order, effort = list[int](), 0.0
+    while len(order) < len(beside):
+        beyond = beyond or {next(v for v in range(len(beside)) if v not in when)}
+
+        def rank(v: int) -> tuple[int, int, int, int]:
+            drawn = [u for u in beside[v] if u in when]
+            closed = sum(left[u] == 1 for u in drawn)
+            opens = len(drawn) < len(beside[v])
+            return opens - closed, -len(drawn), min((when[u] for u in drawn), default=0), v
+
+        node = min(beyond, key=rank)
+        when[node] = len(order)
+        order.append(node)
+        beyond.discard(node)
+        for near in beside[node]:
+            if near in when:
+                left[near] -= 1
+                left[node] -= 1
+                if left[near] == 0:
+                    front.discard(near)
+            else:
+                beyond.add(near)
+        if left[node] > 0:
+            front.add(node)
+        effort += 3.0 ** len(front) + 3.0 ** len(beyond)
+    return effort, order
+
+
+@dataclass(frozen=True)
+class _Pass:
+    """What going once through the nodes has shown.
+
+    Attributes
+    ----------
+    bound
+        No drawing cheaper than the ceiling costs less.
+    exact
+        Whether the cheapest drawing below the ceiling, if there is one, was found.
+    label
+        (n,) the cheapest way through, None if there was none.
+    rest
+        Table (:func:`geo.partition.proof.frontier.completion`) after each number of nodes.
+    """
+
+    bound: float
+    exact: bool
+    label: Ints | None
+    rest: list[Floats]
+
+
+def _prove_piece(piece: _Piece, label: Ints, until: float) -> tuple[float, Ints]:
+    """Return the best bound reached until some time, and the best drawing."""
+    found = piece.cost(label)
+    bound = float(piece.rules.least[-1])
+    rest: list[Floats] = []
+    width, backwards = FIRST_WIDTH, False
+    able = [_steps(piece, order, []) is not None for order in (piece.order, piece.order[::-1])]
+    while any(able) and bound < found * (1 - TOLERANCE) and time.monotonic() < until:
+        if not able[backwards]:
+            backwards, rest = not backwards, []
+        order = piece.order[::-1] if backwards else piece.order
+        steps = _steps(piece, order, rest) or []
+        went = _search_in_order(piece, order, steps, found * (1 - TOLERANCE), width, until)
+        if went.label is not None and (cheaper := piece.cost(went.label)) < found:
+            found, label = cheaper, went.label
+        bound = max(bound, min(went.bound, found))
+        if went.exact or (width == WIDEST and backwards):
+            break
+        rest = went.rest if len(went.rest) == len(order) + 1 else []
+        width = min(width * GROWTH, WIDEST) if backwards or not all(able) else width
+        backwards = not backwards
+    return min(bound, found), label
+
+
+def _steps(piece: _Piece, order: Ints, rest: list[Floats]) -> list[Step] | None:
+    """Return the steps along an order, None if more nodes lie open than there are slots.
+
+    Parameters
+    ----------
+    rest
+        Tables of a pass from the other end, empty if there was none.
+    """
+    n = len(order)
+    when = np.empty(n, dtype=np.int64)
+    when[order] = np.arange(n)
+    early, late = np.sort(when[piece.edges], axis=1).T.reshape(2, -1)
+    last = np.arange(n)
+    np.maximum.at(last, early, late)
+    compounds = _compound_bits(piece.graph.compound[order])
+    area = np.ceil(piece.graph.area / piece.rules.square_metres).astype(np.int64)
+    outline = np.floor(piece.graph.outline / piece.rules.metres).astype(np.int64)
+    slot = np.full(n, -1, dtype=np.int64)
+    free = list(range(SLOTS))
+    households_to_come, area_to_come = int(piece.graph.households.sum()), int(area.sum())
+    steps = []
+    for t, node in enumerate(order):
+        if not free or compounds is None:
+            return None
+        slot[t] = free.pop(0)
+        edges = np.flatnonzero(late == t)
+        leaving = np.flatnonzero((slot >= 0) & (last <= t))
+        households_to_come -= int(piece.graph.households[node])
+        area_to_come -= int(area[node])
+        compound = piece.graph.compound[node]
+        bit, known, retired = compounds[t]
+        steps.append(
+            Step(
+                int(slot[t]),
+                slot[early[edges]],
+                piece.same[edges],
+                piece.differ[edges],
+                piece.length[edges],
+                piece.linked[edges],
+                int(piece.graph.households[node]),
+                int(outline[node]),
+                int(area[node]),
+                bit,
+                piece.weights.compound if known or piece.needed[compound] > 1 else 0.0,
+                bit if retired else -1,
+                slot[leaving],
+                households_to_come,
+                area_to_come,
+                rest[n - t - 1] if rest else np.zeros(1),
+            )
+        )
+        free = sorted([*free, *slot[leaving].tolist()])
+        slot[leaving] = -1
+    return steps
+
+
+def _compound_bits(compound: Ints) -> list[tuple[int, bool, bool]] | None:
+    """Return for each node in order the bit of its compound (-1 for none), whether a node before
+    it was in the compound, and whether none after it is; None if too many are under way."""
+    last = {int(c): t for t, c in enumerate(compound)}
+    free, bits, found = list(range(63, -1, -1)), dict[int, int](), []
+    for t, number in enumerate(compound.tolist()):
+        if number < 0:
+            found.append((-1, True, False))
+            continue
+        known = number in bits
+        if not known:
+            if not free:
+                return None
+            bits[number] = free.pop()
+        bit = bits[number]
+        if last[number] == t:
+            free.append(bits.pop(number))
+        found.append((bit, known, last[number] == t))
+    return found
+
+
+def _start(piece: _Piece) -> States:
+    """Return the one state with nothing drawn: compounds are paid for grid by grid, less what
+    each needs at the least."""
+    states = frontier.empty_states(1)
+    compounds = np.unique(piece.graph.compound[piece.graph.compound >= 0])
+    several = piece.needed[compounds][piece.needed[compounds] > 1]
+    states.cost[0] = -piece.weights.compound * float(several.sum())
+    states.bound[0] = -np.inf
+    return states
+
+
+def _search_in_order(
+    piece: _Piece, order: Ints, steps: list[Step], ceiling: float, width: int, until: float
+) -> _Pass:
+    """Draw all nodes in an order, keeping at most ``width`` states after each."""
+    rules = piece.rules
+    states, room = _start(piece), frontier.empty_states(ROOM * width)
+    paid = float(states.cost[0])
+    spare = frontier.empty_states(SLOTS + 1)
+    households = int(piece.graph.households.sum())
+    lost, exact = np.inf, True
+    rest, trail = [np.zeros(households + 1)], []
+    for step in steps:
+        if time.monotonic() > until:
+            return _Pass(min(lost, states.bound.min(initial=np.inf)), False, None, rest)
+        count, missed = frontier.expand_states(rules, step, states, ceiling, room, spare)
+        states, merged, dropped = _select_states(room, count, width)
+        lost = min(lost, missed, dropped.bound.min(initial=np.inf))
+        exact &= not merged and np.isinf(lost)
+        trail.append(states)
+        table = frontier.completion(rules, states, households) - paid
+        # What was let go may have cost nothing at this end: then only that is known of it.
+        rest.append(table if np.isinf(lost) else np.minimum(table, 0.0))
+    label = _trace_labels(trail, steps, order) if len(states.cost) else None
+    return _Pass(min(lost, states.cost.min(initial=np.inf)), exact, label, rest)
+
+
+def _select_states(room: States, count: int, width: int) -> tuple[States, bool, States]:
+    """Return the states to go on with, whether unlike ones were merged, and those let go."""
+    kept = np.empty(count, dtype=np.int64)
+    found, unlike = 0, False
+    for coarseness in LADDER:
+        unlike = coarseness is not LADDER[0]
+        frontier.mark_all(room, count, coarseness)
+        order = np.argsort(room.mark[:count], kind="stable")
+        found = frontier.merge_states(room, order, coarseness, kept)
+        if found <= width:
+            break
+    kept = kept[:found]
+    kept = kept[np.argsort(room.bound[kept], kind="stable")]
+    return _some(room, kept[:width]), unlike, _some(room, kept[width:])
+
+
+def _some(states: States, numbers: Ints) -> States:
+    return States._make(field[numbers] for field in states)
+
+
+def _trace_labels(trail: list[States], steps: list[Step], order: Ints) -> Ints:
+    """Return the drawing that led to the cheapest of the last states."""
+    path = [int(trail[-1].cost.argmin())]
+    for states in trail[:0:-1]:
+        path.append(int(states.parent[path[-1]]))
+    label = np.empty(len(order), dtype=np.int64)
+    grid_at = np.full(SLOTS, -1, dtype=np.int64)
+    fresh, before = 0, frontier.empty_states(1).label[0]
+    for t, (state, step) in enumerate(zip(path[::-1], steps, strict=True)):
+        choice = trail[t].choice[state]
+        same = np.flatnonzero(before == choice)
+        if len(same):
+            grid_at[step.slot] = grid_at[same[0]]
+        else:
+            grid_at[step.slot], fresh = fresh, fresh + 1
+        label[order[t]] = grid_at[step.slot]
+        before = trail[t].label[state]
+    return label

@@ -1,0 +1,385 @@
+"""The compiled inner loop of the search: states, moves and what they cost.
+
+A state keeps, for every grid, the sums from which its cost follows, so that moving one node costs
+as much as the node has neighbours. Every function here is compiled by Numba and lets other
+threads run.
+"""
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from geo.geometry.shared_borders import Floats, Ints
+from geo.settings import settings as configuration
+
+
+def _set_cache(*folders: Path) -> bool:
+    """Let what is compiled be found again by the same sources only; return whether it can be kept.
+
+    Numba looks at the file of a function, not at those of the functions that it calls: after a
+    change in one file, machine code of two versions would run together. It is kept beside the
+    sources, or in the installation's home where those can't be written to (a read-only checkout, a
+    package of the system's); where neither can, each process compiles anew.
+    """
+    files = sorted(file for folder in folders for file in folder.rglob("*.py"))
+    sources = [file.read_bytes() for file in files]
+    compiled = hashlib.sha256(b"".join(text for text in sources if b"njit" in text))
+    settings: Any = numba.config
+    name = f"compiled-{compiled.hexdigest()[:12]}"
+    chosen = [Path(settings.CACHE_DIR)] if settings.CACHE_DIR else []
+    for within in (*chosen, folders[0] / "__pycache__", configuration().home.absolute() / "cache"):
+        if _can_write(within / name):
+            settings.CACHE_DIR = os.fspath(within / name)
+            return True
+    return False
+
+
+def _can_write(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError:
+        return False
+    return True
+
+
+_PARTITION = Path(__file__).parents[1]
+_HAS_CACHE = _set_cache(_PARTITION, _PARTITION.with_name("geometry"))
+COMPILED: dict[str, Any] = {"cache": _HAS_CACHE, "nogil": True, "error_model": "numpy"}
+HOT: dict[str, Any] = {**COMPILED, "_nrt": False, "forceinline": True}
+"""Options of functions that allocate nothing: without reference counts on every array that they
+pass on, a move costs a sixth (0.28 against 1.7 microseconds)."""
+
+FOUR_PI = 4.0 * np.pi
+LIMIT, BALANCE, BORDER, COMPACT, COMPOUND, MOVED = range(6)
+
+APART = 100_000.0
+"""Cost of a pair in one grid that is to be kept apart: more than all else can gain."""
+
+
+class KernelProblem(NamedTuple):
+    """What does not change during a search; neighbours in compressed rows."""
+
+    households: Ints
+    start: Ints  # (n + 1,) first neighbour of each node
+    neighbour: Ints  # (2m,)
+    edge: Ints  # (2m,) edge of each neighbour
+    shore: Floats  # (2m, 2) of each neighbour's edge: its length, and what it costs more to cut it
+    edges: Ints  # (m, 2)
+    cut: Floats
+    inside: Floats
+    length: Floats
+    area: Floats
+    outline: Floats
+    compound: Ints
+    needed: Ints  # grids a compound needs at the least
+    previous: Ints  # (n,) grid before, -1 for none
+    locked: Ints  # (n,) 1 where the node may not move
+    apart_start: Ints  # (n + 1,) first node that each node is to be kept apart from
+    apart: Ints
+    weights: Floats
+    target: float
+    lower: float
+    upper: float
+
+
+class KernelState(NamedTuple):
+    """An assignment with the sums per grid that its cost is made of."""
+
+    label: Ints
+    households: Floats
+    area: Floats
+    perimeter: Floats
+    cost: Floats  # of each grid by itself
+    compound: Ints  # (compounds, grids) nodes of a compound in a grid
+    parts: Ints  # (compounds,) grids a compound lies in
+    cut_edges: Ints  # (m,) the edges between grids come first
+    position: Ints  # (m,) where an edge stands in cut_edges
+    cuts: Ints  # (1,) number of edges between grids
+    mark: Ints  # (n,) scratch of the contiguity check
+    stamp: Ints  # (1,)
+    queue: Ints  # (n,) scratch
+    chance: NDArray[np.uint64]  # (1,) state of the random numbers, not 0
+
+
+@njit(**HOT)
+def grid_cost(p: KernelProblem, households: float, area: float, perimeter: float) -> float:
+    """Return what one grid costs by itself: limits, balance, compactness."""
+    off = (households - p.target) / 100.0
+    excess = max(households - p.upper, 0.0) + max(p.lower - households, 0.0)
+    roundness = perimeter * perimeter / (FOUR_PI * max(area, 1e-9)) - 1.0
+    return (
+        p.weights[LIMIT] * excess + p.weights[BALANCE] * off * off + p.weights[COMPACT] * roundness
+    )
+
+
+@njit(**COMPILED)
+def new_state(p: KernelProblem, label: Ints, grids: int, seed: int) -> KernelState:
+    """Return the state of an assignment; ``seed`` is from 0 to 2**31."""
+    n, m, compounds = len(p.households), len(p.edges), len(p.needed)
+    state = KernelState(
+        label.copy(),
+        np.zeros(grids),
+        np.zeros(grids),
+        np.zeros(grids),
+        np.zeros(grids),
+        np.zeros((compounds, grids), np.int64),
+        np.zeros(compounds, np.int64),
+        np.arange(m),
+        np.arange(m),
+        np.zeros(1, np.int64),
+        np.zeros(n, np.int64),
+        np.zeros(1, np.int64),
+        np.zeros(n, np.int64),
+        np.array([_seed_state(np.uint64(seed))]),
+    )
+    for u in range(n):
+        g = label[u]
+        state.households[g] += p.households[u]
+        state.area[g] += p.area[u]
+        state.perimeter[g] += p.outline[u]
+        c = p.compound[u]
+        if c >= 0:
+            if state.compound[c, g] == 0:
+                state.parts[c] += 1
+            state.compound[c, g] += 1
+    for e in range(m):
+        a, b = label[p.edges[e, 0]], label[p.edges[e, 1]]
+        if a != b:
+            state.perimeter[a] += p.length[e]
+            state.perimeter[b] += p.length[e]
+            _set_cut(state, e)
+    for g in range(grids):
+        state.cost[g] = grid_cost(p, state.households[g], state.area[g], state.perimeter[g])
+    return state
+
+
+@njit(**HOT)
+def _seed_state(seed: np.uint64) -> np.uint64:
+    """Return 64 bits, not all 0, that differ much for seeds that differ little (SplitMix64)."""
+    x = seed + np.uint64(0x9E3779B97F4A7C15)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return (x ^ (x >> np.uint64(31))) | np.uint64(1)
+
+
+@njit(**HOT)
+def _next_random(s: KernelState) -> np.uint64:
+    """Return 64 random bits, and go on.
+
+    Xorshift64* (Vigna, "An experimental exploration of Marsaglia's xorshift generators, scrambled",
+    ACM TOMS 42(4), 2016). Numba's own generator takes a quarter of a move's time.
+    """
+    x = s.chance[0]
+    x ^= x >> np.uint64(12)
+    x ^= x << np.uint64(25)
+    x ^= x >> np.uint64(27)
+    s.chance[0] = x
+    return x * np.uint64(0x2545F4914F6CDD1D)
+
+
+@njit(**HOT)
+def uniform(s: KernelState) -> float:
+    """Return a random number from 0 to below 1."""
+    return (_next_random(s) >> np.uint64(11)) * (1.0 / 9007199254740992.0)
+
+
+@njit(**HOT)
+def below(s: KernelState, count: int) -> int:
+    """Return a random whole number from 0 to below ``count``, which is less than 2**32."""
+    return int(((_next_random(s) >> np.uint64(32)) * np.uint64(count)) >> np.uint64(32))
+
+
+@njit(**HOT)
+def total_cost(p: KernelProblem, s: KernelState) -> float:
+    """Return the objective of a state."""
+    cost = 0.0
+    for g in range(len(s.households)):
+        cost += grid_cost(p, s.households[g], s.area[g], s.perimeter[g])
+    for e in range(len(p.edges)):
+        apart = s.label[p.edges[e, 0]] != s.label[p.edges[e, 1]]
+        cost += p.weights[BORDER] * (p.cut[e] if apart else p.inside[e])
+    for c in range(len(p.needed)):
+        cost += p.weights[COMPOUND] * max(s.parts[c] - p.needed[c], 0)
+    for u in range(len(s.label)):
+        if p.previous[u] >= 0 and p.previous[u] != s.label[u]:
+            cost += p.weights[MOVED] * p.households[u]
+        for i in range(p.apart_start[u], p.apart_start[u + 1]):
+            cost += 0.5 * APART * (s.label[p.apart[i]] == s.label[u])
+    return cost
+
+
+@njit(**HOT)
+def _swap_edges(s: KernelState, e: int, place: int) -> None:
+    at, other = s.position[e], s.cut_edges[place]
+    s.cut_edges[place], s.cut_edges[at] = e, other
+    s.position[e], s.position[other] = place, at
+
+
+@njit(**HOT)
+def _set_cut(s: KernelState, e: int) -> None:
+    if s.position[e] >= s.cuts[0]:
+        _swap_edges(s, e, s.cuts[0])
+        s.cuts[0] += 1
+
+
+@njit(**HOT)
+def _set_joined(s: KernelState, e: int) -> None:
+    if s.position[e] < s.cuts[0]:
+        s.cuts[0] -= 1
+        _swap_edges(s, e, s.cuts[0])
+
+
+@njit(**HOT)
+def perimeters_after(
+    p: KernelProblem, s: KernelState, u: int, b: int
+) -> tuple[float, float, float]:
+    """Return both grids' perimeters and the change of border cost if ``u`` went to ``b``."""
+    a = s.label[u]
+    perimeter_a = s.perimeter[a] - p.outline[u]
+    perimeter_b = s.perimeter[b] + p.outline[u]
+    border = 0.0
+    for i in range(p.start[u], p.start[u + 1]):
+        g, length = s.label[p.neighbour[i]], p.shore[i, 0]
+        perimeter_a += length if g == a else -length
+        perimeter_b += -length if g == b else length
+        border += p.shore[i, 1] * ((g == a) - (g == b))
+    return perimeter_a, perimeter_b, border
+
+
+@njit(**HOT)
+def shared_cost_change(p: KernelProblem, s: KernelState, u: int, b: int, border: float) -> float:
+    """Return the change of what grids share (border, compounds, moved) if ``u`` went to ``b``."""
+    a = s.label[u]
+    change = p.weights[BORDER] * border
+    c = p.compound[u]
+    if c >= 0:
+        parts = s.parts[c] - (s.compound[c, a] == 1) + (s.compound[c, b] == 0)
+        extra = max(parts - p.needed[c], 0) - max(s.parts[c] - p.needed[c], 0)
+        change += p.weights[COMPOUND] * extra
+    before = p.previous[u]
+    if before >= 0:
+        change += p.weights[MOVED] * p.households[u] * ((before != b) - (before != a))
+    for i in range(p.apart_start[u], p.apart_start[u + 1]):
+        g = s.label[p.apart[i]]
+        change += APART * ((g == b) - (g == a))
+    return change
+
+
+@njit(**HOT)
+def move_cost(p: KernelProblem, s: KernelState, u: int, b: int) -> float:
+    """Return by how much the objective changes if node ``u`` goes to grid ``b``."""
+    a, h = s.label[u], p.households[u]
+    perimeter_a, perimeter_b, border = perimeters_after(p, s, u, b)
+    change = shared_cost_change(p, s, u, b, border)
+    change += grid_cost(p, s.households[a] - h, s.area[a] - p.area[u], perimeter_a)
+    change += grid_cost(p, s.households[b] + h, s.area[b] + p.area[u], perimeter_b)
+    return change - s.cost[a] - s.cost[b]
+
+
+@njit(**HOT)
+def move(p: KernelProblem, s: KernelState, u: int, b: int) -> None:
+    """Put node ``u`` into grid ``b``."""
+    a = s.label[u]
+    s.perimeter[a], s.perimeter[b], _ = perimeters_after(p, s, u, b)
+    s.households[a] -= p.households[u]
+    s.households[b] += p.households[u]
+    s.area[a] -= p.area[u]
+    s.area[b] += p.area[u]
+    s.cost[a] = grid_cost(p, s.households[a], s.area[a], s.perimeter[a])
+    s.cost[b] = grid_cost(p, s.households[b], s.area[b], s.perimeter[b])
+    c = p.compound[u]
+    if c >= 0:
+        s.compound[c, a] -= 1
+        s.parts[c] += (s.compound[c, b] == 0) - (s.compound[c, a] == 0)
+        s.compound[c, b] += 1
+    s.label[u] = b
+    for i in range(p.start[u], p.start[u + 1]):
+        if s.label[p.neighbour[i]] == b:
+            _set_joined(s, p.edge[i])
+        else:
+            _set_cut(s, p.edge[i])
+
+
+@njit(**HOT)
+def stays_connected(p: KernelProblem, s: KernelState, u: int) -> bool:
+    """Return whether the grid of node ``u`` hangs together, and is not empty, without it.
+
+    Walks first along the ring of u's own neighbours, which settles most cases, then through the
+    whole grid.
+    """
+    a = s.label[u]
+    s.stamp[0] += 2
+    wanted, seen = s.stamp[0], s.stamp[0] + 1
+    missing, first = 0, -1
+    for i in range(p.start[u], p.start[u + 1]):
+        if s.label[p.neighbour[i]] == a:
+            missing += 1
+            first = p.neighbour[i]
+            s.mark[first] = wanted
+    if missing <= 1:
+        return missing == 1
+    s.mark[first] = seen
+    s.queue[0] = first
+    head, tail, missing = 0, 1, missing - 1
+    while head < tail:
+        v = s.queue[head]
+        head += 1
+        for i in range(p.start[v], p.start[v + 1]):
+            w = p.neighbour[i]
+            if s.mark[w] == wanted:
+                s.mark[w] = seen
+                s.queue[tail] = w
+                tail += 1
+                missing -= 1
+                if missing == 0:
+                    return True
+    s.mark[u] = seen
+    head = 0
+    while head < tail:
+        v = s.queue[head]
+        head += 1
+        for i in range(p.start[v], p.start[v + 1]):
+            w = p.neighbour[i]
+            if s.label[w] == a and s.mark[w] != seen:
+                if s.mark[w] == wanted:
+                    missing -= 1
+                    if missing == 0:
+                        return True
+                s.mark[w] = seen
+                s.queue[tail] = w
+                tail += 1
+    return False
+
+
+@njit(**COMPILED)
+def label_components(start: Ints, neighbour: Ints, label: Ints) -> Ints:
+    """Return the piece of each node: nodes of one label that hang together.
+
+    Pieces are numbered by their first nodes.
+    """
+    n = len(label)
+    piece, queue = np.full(n, -1, np.int64), np.empty(n, np.int64)
+    pieces = 0
+    for first in range(n):
+        if piece[first] >= 0:
+            continue
+        piece[first], queue[0] = pieces, first
+        head, tail = 0, 1
+        while head < tail:
+            v = queue[head]
+            head += 1
+            for i in range(start[v], start[v + 1]):
+                w = neighbour[i]
+                if piece[w] < 0 and label[w] == label[v]:
+                    piece[w], queue[tail] = pieces, w
+                    tail += 1
+        pieces += 1
+    return piece

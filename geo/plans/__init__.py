@@ -1,0 +1,1 @@
+"""Grid plans in the database: store, edit, validate, compare, draw many."""

@@ -1,0 +1,1 @@
+"""The grid atlas: pages that open anywhere and load nothing."""

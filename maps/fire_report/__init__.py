@@ -1,0 +1,1 @@
+"""The fire report of a region, as page and workbook."""

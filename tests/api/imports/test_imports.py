@@ -1,0 +1,225 @@
+"""The data desk: runs, what is held and refused, and what people corrected."""
+
+import io
+import os
+import signal
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import geopandas as gpd
+import pytest
+from sqlalchemy import text
+
+from api.imports import import_jobs
+from etl.pipeline.run import Request, import_file
+from geo import locks
+from geo.locks import Lock
+from geo.settings import Settings
+from tests.api.conformance import hold_to_description
+from tests.api.plans.test_jobs import until
+from tests.etl.attacks import MARK, attack_files, listening, secret_file
+from tests.etl.delivery import houses, mapping, rows, write
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch):
+    """Have requests wait for their jobs as long as a busy machine may take."""
+    monkeypatch.setattr(import_jobs, "WAIT_S", 25.0)
+
+
+@pytest.fixture(scope="module")
+def desk(signed_in):
+    client = signed_in("importer")
+    hold_to_description(client)
+    return client
+
+
+@pytest.fixture(scope="module")
+def published(town, tmp_path_factory):
+    """Return the run that brought some buildings, two of which were refused."""
+    folder = tmp_path_factory.mktemp("desk")
+    data = houses(40, code=[f"d{i:03d}" for i in range(40)])
+    data.loc[3, "households"], data.loc[5, "households"] = -1, -2
+    file = write(data, folder / "houses.gpkg")
+    outcome = import_file(town, Request("building", file, mapping(source="desk")), Settings())
+    assert outcome.status == "published"
+    return outcome.run
+
+
+def delivered(town, tmp_path, count):
+    data = houses(count, code=[f"d{i:03d}" for i in range(count)])
+    file = write(data, tmp_path / f"{count}.gpkg")
+    return import_file(town, Request("building", file, mapping(source="desk")), Settings())
+
+
+@pytest.mark.parametrize("path", ["/imports/runs", "/imports/quarantine", "/imports/corrections"])
+def test_only_the_data_desk_comes_in(client, signed_in, path):
+    assert client.get(path).status_code == 401
+    for role in ("planner", "fire", "utility"):
+        assert signed_in(role).get(path).status_code == 403
+
+
+def test_runs_are_listed_and_told(desk, published):
+    listed = desk.get("/imports/runs", params={"source": "desk", "status": "published"}).json()
+    found = {run["id"]: run for run in listed["items"]}
+    assert found[published]["counts"]["building"]["added"] == 38
+    told = desk.get(f"/imports/runs/{published}").json()
+    assert len(told["refused"]) == 2
+    assert told["report"]["differences"]["building"][0]["shape"]["coordinates"]
+    page = desk.get(f"/imports/runs/{published}/report")
+    assert page.headers["content-type"].startswith("text/html")
+    assert "<svg" in page.text
+    assert desk.get("/imports/runs/999999").status_code == 404
+
+
+def test_refused_features_are_seen_mended_and_brought_again(desk, town, published):
+    listed = desk.get("/imports/quarantine", params={"run": published}).json()
+    assert listed["numberMatched"] == 2
+    assert listed["items"][0]["geometry"]["type"] in ("Polygon", "MultiPolygon")
+    asked = {"run": published, "format": "geojson"}
+    sent = desk.get("/imports/quarantine/export", params=asked)
+    data = gpd.read_file(io.BytesIO(sent.content))
+    data.loc[0, "households"] = 31
+    mended = {"file": ("q.geojson", data.to_json(to_wgs84=False).encode())}
+    answer = desk.post("/imports/quarantine/replay", files=mended)
+    assert answer.status_code == 200, answer.text
+    assert rows(town, "SELECT households FROM building WHERE code = 'd003'") == [(31,)]
+    [replayed] = answer.json()["runs"]
+    assert replayed["waiting"] == 1
+    again = desk.post("/imports/quarantine/replay", json={"run": replayed["id"]})
+    assert [run["status"] for run in again.json()["runs"]] == ["unchanged"]
+
+
+def test_held_run_is_approved_and_taken_back(desk, town, published, tmp_path):
+    held = delivered(town, tmp_path, 20)
+    assert held.status == "held"
+    concerns = desk.get(f"/imports/runs/{held.run}").json()["concerns"]
+    assert concerns[0]["key"] == "too_many_removed"
+    for lang, words in (("zh", "移除"), ("en", "would be removed")):
+        told = desk.get(f"/imports/runs/{held.run}", headers={"Accept-Language": lang}).json()
+        assert words in told["concerns"][0]["said"]
+    assert desk.post(f"/imports/runs/{held.run}/approve").json()["status"] == "published"
+    assert desk.post(f"/imports/runs/{held.run}/approve").status_code == 409
+    assert desk.post(f"/imports/runs/{published}/rollback").status_code == 409
+    back = desk.post(f"/imports/runs/{held.run}/rollback", json={"with_later": False})
+    assert back.json()["status"] == "published"
+    assert rows(town, "SELECT count(*) FROM building WHERE source = 'desk'")[0][0] >= 38
+    actions = rows(town, "SELECT action FROM audit_event WHERE object_type = 'import_run'")
+    assert {"approve", "roll_back"} <= {action for (action,) in actions}
+
+
+@contextmanager
+def layer_busy(town, layer):
+    """Hold the lock of a layer's publications, as a long import does."""
+    with town.connect() as session:
+        (key,) = locks.layer_keys([layer])
+        locks.acquire_for_session(session, Lock.LAYER, key)
+        yield
+        locks.release(session, Lock.LAYER, key)
+
+
+def children_running(module):
+    """Return the numbers of this process's children that run a module."""
+    found = []
+    for status in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            words = status.read_bytes().split(b"\0")
+            parent = int((status.parent / "stat").read_text().rpartition(")")[2].split()[1])
+            if module.encode() in words and parent == os.getpid():
+                found.append(int(status.parent.name))
+    return found
+
+
+def audited(town, action, number):
+    told = "SELECT count(*) FROM audit_event WHERE action = '{}' AND object_code = '{}'"
+    return rows(town, told.format(action, number))[0][0]
+
+
+def test_long_approval_is_a_job_and_publishes_all_or_nothing(desk, town, tmp_path, monkeypatch):
+    monkeypatch.setattr(import_jobs, "WAIT_S", 0.0)
+    held = delivered(town, tmp_path, 21)
+    assert held.status == "held"
+    with layer_busy(town, "building"):
+        answer = desk.post(f"/imports/runs/{held.run}/approve")
+        assert answer.status_code == 202
+        job = answer.headers["location"]
+        assert (answer.json()["kind"], job) == ("approve", f"/jobs/{answer.json()['id']}")
+        until(desk, job, "running")
+        assert desk.delete(job).status_code == 409
+        assert audited(town, "approve", held.run) == 0
+        [process] = children_running("api.imports.import_jobs")
+        os.kill(process, signal.SIGKILL)
+        assert desk.get(f"/imports/runs/{held.run}").json()["status"] == "held"
+    assert "中断" in until(desk, job, "done", "failed")["problem"]["detail"]
+    again = desk.post(f"/imports/runs/{held.run}/approve").headers["location"]
+    done = until(desk, again, "done", "failed")
+    assert (done["status"], done["runs"]) == ("done", [held.run])
+    assert audited(town, "approve", held.run) == 1
+    assert desk.get(f"/imports/runs/{held.run}").json()["status"] == "published"
+
+
+def test_nothing_is_published_without_its_audit_row(desk, town, tmp_path):
+    held = delivered(town, tmp_path, 15)
+    before = rows(town, "SELECT code, revision FROM building ORDER BY code")
+    refuse = (
+        "CREATE FUNCTION refuse_audit() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION 'no room for the trail'; END $$; "
+        "CREATE TRIGGER refuse_audit BEFORE INSERT ON audit_event FOR EACH ROW "
+        "WHEN (NEW.object_type = 'import_run') EXECUTE FUNCTION refuse_audit()"
+    )
+    with town.begin() as connection:
+        connection.execute(text(refuse))
+    try:
+        for way in ("dismiss", "approve"):
+            answer = followed(desk, desk.post(f"/imports/runs/{held.run}/{way}"))
+            assert answer.status_code >= 500 or answer.json()["status"] == "failed"
+    finally:
+        with town.begin() as connection:
+            connection.execute(text("DROP FUNCTION refuse_audit CASCADE"))
+    assert rows(town, "SELECT code, revision FROM building ORDER BY code") == before
+
+
+def followed(desk, answer):
+    """Return the answer, or if it is a job's what became of the job."""
+    if answer.status_code != 202:
+        return answer
+    until(desk, answer.headers["location"], "done", "failed")
+    return desk.get(answer.headers["location"])
+
+
+def test_jobs_of_imports_are_for_the_data_desk_alone(desk, signed_in):
+    kinds = {job["kind"] for job in desk.get("/jobs").json()["items"]}
+    assert kinds == {"approve", "roll_back", "replay"}
+    planner = signed_in("planner").get("/jobs").json()["items"]
+    assert kinds.isdisjoint(job["kind"] for job in planner)
+
+
+def test_correction_is_kept_from_imports(desk, town, published):
+    path = "/imports/corrections/building/d001"
+    assert desk.put(path, json={"households": 77}).status_code == 200
+    assert rows(town, "SELECT households FROM building WHERE code = 'd001'") == [(77,)]
+    listed = desk.get("/imports/corrections").json()["items"]
+    assert [(one["code"], one["value"], one["actor"]) for one in listed] == [
+        ("d001", "77", "importer")
+    ]
+    assert desk.put(path, json={"households": -5}).status_code in (400, 422)
+    assert desk.put(path, json={"source": "x"}).status_code in (400, 422)
+    assert desk.delete(path).status_code == 204
+    assert desk.delete(path).status_code == 404
+
+
+def test_mended_file_that_points_elsewhere_reaches_nothing(desk, town, published, tmp_path):
+    folder = tmp_path / "sent"
+    folder.mkdir()
+    with listening() as listener:
+        for file in attack_files(folder, listener.address, secret_file(tmp_path)):
+            if file.is_dir():
+                continue
+            for name in (file.name, f"{file.name}.gpkg", f"/vsicurl/{listener.address}/a.gpkg"):
+                sent = {"file": (name, file.read_bytes())}
+                answer = desk.post("/imports/quarantine/replay", files=sent)
+                assert answer.status_code == 400, (name, answer.text)
+                assert MARK not in answer.text
+        assert not listener.heard
+    outside = f"SELECT count(*) FROM building b WHERE b::text LIKE '%{MARK}%'"
+    assert rows(town, outside) == [(0,)]

@@ -1,0 +1,211 @@
+"""Drawings as jobs: progress, cancelling, and no limbo when a process dies."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from geo import db
+from tests import town as t
+from tests.server import serving
+
+LIMITS = {"target": 250, "lower": 150, "upper": 350}
+
+
+@pytest.fixture(scope="module")
+def drawn(planner):
+    """Return the events of a drawing, to its end."""
+    asked = planner.post(f"/communities/{t.DRUM_TOWER}/plans", json=LIMITS)
+    assert asked.status_code == 202
+    return followed(planner, asked.headers["location"])
+
+
+def followed(caller, job):
+    events = []
+    with caller.stream("GET", f"{job}/events", timeout=120) as stream:
+        assert stream.headers["content-type"].startswith("text/event-stream")
+        name = ""
+        for line in stream.iter_lines():
+            if line.startswith("event:"):
+                name = line.removeprefix("event:").strip()
+            if line.startswith("data:"):
+                events.append((name, json.loads(line.removeprefix("data:"))))
+    return events
+
+
+def until(caller, job, *statuses):
+    for _ in range(600):
+        found = caller.get(job).json()
+        if found["status"] in statuses:
+            return found
+        time.sleep(0.1)
+    raise AssertionError(found)
+
+
+def test_drawing_is_followed_to_the_plan_it_makes(planner, drawn):
+    names = [name for name, _ in drawn]
+    assert set(names[:-1]) == {"progress"}
+    assert names[-1] == "done"
+    end = drawn[-1][1]
+    assert end["done"] == end["total"] == 3
+    (plan,) = end["plans"]
+    made = planner.get(f"/plans/{plan}").json()
+    assert (made["status"], made["author"]) == ("draft", "planner")
+    assert made["limits"] == LIMITS
+    assert planner.get(f"/plans/{plan}/validation").json()["grids"] > 1
+
+
+def test_weights_and_seconds_that_were_asked_for_are_those_it_was_drawn_with(town, planner):
+    asked = LIMITS | {"weights": {"compound": 500, "border": 0.5}, "seconds": 2, "seed": 7}
+    job = planner.post(f"/communities/{t.DRUM_TOWER}/plans", json=asked).headers["location"]
+    (plan,) = until(planner, job, "done", "failed")["plans"]
+    with town.connect() as connection:
+        kept = connection.execute(
+            text("SELECT parameters FROM grid_plan WHERE id = :plan"), {"plan": plan}
+        ).scalar_one()
+    assert (kept["weights"]["compound"], kept["weights"]["border"]) == (500, 0.5)
+    assert kept["weights"]["balance"] == 30
+    assert (kept["effort"]["seconds"], kept["seed"]) == (2, 7)
+    strange = LIMITS | {"weights": {"beauty": 1}}
+    assert planner.post(f"/communities/{t.DRUM_TOWER}/plans", json=strange).status_code == 422
+
+
+def square(west, south, east, north):
+    corners = [(west, south), (east, south), (east, north), (west, north), (west, south)]
+    ring = [list(t.degrees(*corner)) for corner in corners]
+    return {"type": "Polygon", "coordinates": [ring]}
+
+
+def test_area_drawn_by_the_planner_becomes_a_dedicated_grid(planner):
+    area = {"name": "鼓楼广场", "geometry": square(805, 205, 995, 395)}
+    asked = LIMITS | {"areas": [area], "fresh": True, "seconds": 2}
+    job = planner.post(f"/communities/{t.DRUM_TOWER}/plans", json=asked).headers["location"]
+    [plan] = until(planner, job, "done", "failed")["plans"]
+    grids = planner.get(f"/plans/{plan}/grids").json()["features"]
+    own = [one["properties"] for one in grids if one["properties"]["kind"] == "dedicated"]
+    assert [one["name"] for one in own] == ["鼓楼广场"]
+
+
+@pytest.mark.parametrize(
+    "geometry",
+    [
+        {"type": "Point", "coordinates": [112.14, 32.04]},
+        {"type": "Polygon", "coordinates": [[[0, 0], [1, 1], [1, 0], [0, 1], [0, 0]]]},
+        {"type": "Polygon", "coordinates": "everywhere"},
+    ],
+)
+def test_area_that_is_no_polygon_is_refused_at_once(planner, geometry):
+    asked = LIMITS | {"areas": [{"name": "x", "geometry": geometry}]}
+    refused = planner.post(f"/communities/{t.DRUM_TOWER}/plans", json=asked)
+    assert refused.status_code in (400, 422)
+    assert "不是" in refused.json()["detail"] or "polygon" in refused.json()["detail"]
+
+
+def test_score_card_follows_the_edits(planner, client, drawn, monkeypatch):
+    monkeypatch.setattr("api.background.job_worker.DEBOUNCE_S", 0.5)
+    (plan,) = drawn[-1][1]["plans"]
+    before = planner.get(f"/plans/{plan}").json()
+    grids = [one["id"] for one in planner.get(f"/plans/{plan}/grids").json()["features"]]
+    merged = {"kind": "merge", "grids": grids[:2]}
+    seen = {"If-Match": f'"{before["revision"]}"'}
+    assert planner.post(f"/plans/{plan}/edits", json=merged, headers=seen).status_code == 200
+    for _ in range(300):
+        now = planner.get(f"/plans/{plan}").json()
+        if now["score"] != before["score"]:
+            break
+        time.sleep(0.1)
+    assert now["score"]["grids"] == before["score"]["grids"] - 1
+    assert now["score"]["households"] == before["score"]["households"]
+    assert now["score"]["objective"] != before["score"]["objective"]
+    assert all(job["kind"] != "score" for job in planner.get("/jobs").json()["items"])
+
+
+def test_jobs_are_not_for_the_public_nor_for_other_streets(client, signed_in, planner, drawn):
+    job = f"/jobs/{drawn[-1][1]['id']}"
+    assert client.get(job).status_code == 401
+    assert signed_in("fire").get(job).status_code == 403
+    assert signed_in("admin").get(job).status_code == 200
+    assert planner.get("/jobs").json()["numberMatched"] >= 1
+    assert planner.get("/jobs/99999").status_code == 404
+
+
+def test_wish_that_cannot_be_met_is_told_by_the_job(planner, drawn):
+    asked = planner.post(
+        f"/communities/{t.DRUM_TOWER}/plans", json=LIMITS | {"together": [["no such", "x"]]}
+    )
+    failed = until(planner, asked.headers["location"], "failed", "done")
+    assert failed["status"] == "failed"
+    assert "no such" in failed["problem"]["detail"]
+
+
+def test_cancelled_job_leaves_no_plan(planner, drawn):
+    before = planner.get(f"/communities/{t.DRUM_TOWER}/plans").json()["numberMatched"]
+    job = planner.post(f"/communities/{t.DRUM_TOWER}/plans", json=LIMITS).headers["location"]
+    assert planner.delete(job).json()["status"] == "cancelled"
+    assert planner.delete(job).status_code == 409
+    time.sleep(1)
+    assert planner.get(f"/communities/{t.DRUM_TOWER}/plans").json()["numberMatched"] == before
+
+
+def test_limits_in_disorder_are_refused_at_once(planner):
+    asked = {"target": 100, "lower": 300, "upper": 500}
+    assert planner.post(f"/communities/{t.DRUM_TOWER}/plans", json=asked).status_code == 400
+
+
+def test_job_whose_server_died_is_begun_again_and_given_up_the_second_time(town, planner):
+    """What a killed server leaves: a running job on which nobody holds the lock."""
+    row = text(
+        "INSERT INTO job (kind, status, community_code, caller, attempts) VALUES ('draw', "
+        "'running', :code, CAST(:caller AS jsonb), :attempts) RETURNING id"
+    )
+    caller = {"role": "planner", "scope": t.STREET[:9], "networks": [], "name": "p", "account": 0}
+    with town.begin() as connection:
+        given = {"code": t.DRUM_TOWER, "caller": json.dumps(caller)}
+        broken, hopeless = (
+            connection.execute(row, given | {"attempts": attempts}).scalar_one()
+            for attempts in (1, 2)
+        )
+    assert until(planner, f"/jobs/{hopeless}", "failed")["problem"]["detail"]
+    assert until(planner, f"/jobs/{broken}", "done")["plans"]
+
+
+def test_server_that_stops_puts_its_job_back(town, planner):
+    with serving(town) as other:
+        assert other
+    listed = planner.get("/jobs").json()["items"]
+    assert all(job["status"] not in {"running"} for job in listed)
+
+
+WORKER = """
+import sys, time
+from sqlalchemy import make_url
+from api.background.job_worker import _Process
+drawing = _Process(make_url(sys.argv[1]), "api.background.worker_process")
+assert drawing.said(60)
+print(drawing._child.pid, flush=True)
+time.sleep(600)
+"""
+
+
+def test_drawing_ends_with_its_worker_however_busy_it_is(town):
+    url = db.api_url(town.url).render_as_string(hide_password=False)
+    worker = subprocess.Popen(
+        [sys.executable, "-c", WORKER, url], stdout=subprocess.PIPE, text=True
+    )
+    drawing = int(worker.stdout.readline())
+    os.kill(drawing, signal.SIGSTOP)  # so it can't notice the end of its input
+    worker.kill()
+    worker.communicate()
+    for _ in range(20):
+        state = Path(f"/proc/{drawing}/stat")
+        if not state.exists() or state.read_text().rpartition(")")[2].split()[0] == "Z":
+            return
+        time.sleep(0.1)
+    os.kill(drawing, signal.SIGKILL)
+    raise AssertionError("it outlived its worker")

@@ -1,0 +1,465 @@
+"""Plans: reading, editing with undo and redo, comparing, publishing, archiving."""
+
+import importlib
+import inspect
+import pkgutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import shapely
+from sqlalchemy import select, text
+
+import api
+from api.core.parameters import Writing
+from api.plans.edits import Edited
+from geo.model import GridPlan
+from geo.plans import store
+from tests import town as t
+from tests.api.conformance import hold_to_description
+from tests.api.conftest import PASSWORD, bearer
+from tests.waiting import Task, wait_for_waiting
+
+DRAFT = f"{t.RIVERSIDE}001"
+
+
+CELLS = (
+    "UPDATE grid_member SET geom = ST_Multi(ST_SnapToGrid(ST_MakeEnvelope("
+    f"ST_XMin(b.geom) - 15 * {t.DEGREES_X}, ST_YMin(b.geom) - 25 * {t.DEGREES_Y}, "
+    f"ST_XMin(b.geom) + 35 * {t.DEGREES_X}, ST_YMin(b.geom) + 25 * {t.DEGREES_Y}, 4490), 1e-6)) "
+    "FROM building b WHERE b.code = building_code AND plan_id = :plan",
+    "UPDATE grid SET geom = (SELECT ST_Multi(ST_Union(m.geom)) FROM grid_member m "
+    "WHERE m.grid_id = grid.id) WHERE plan_id = :plan",
+)
+"""A square of land for each building, and the land of the grids made of them."""
+
+PUBLICATIONS = text(
+    "SELECT CAST(object_code AS bigint), CAST(detail->>'supersedes' AS bigint) FROM audit_event "
+    "JOIN grid_plan ON grid_plan.id = CAST(object_code AS bigint) "
+    "WHERE object_type = 'grid_plan' AND action = 'publish' AND object_code = ANY (:plans) "
+    "ORDER BY published_at"
+)
+IN_FORCE = text("SELECT valid_from, valid_to FROM grid WHERE plan_id = ANY (:plans)")
+
+
+@pytest.fixture(scope="module")
+def planner(signed_in):
+    client = signed_in("planner")
+    hold_to_description(client)
+    return client
+
+
+@pytest.fixture
+def draft(planner, town):
+    """Return the number of a fresh draft that begins as the town's own, with cells that tile."""
+    found = planner.get(f"/communities/{t.RIVERSIDE}/plans").json()["items"]
+    original = min(found, key=lambda plan: plan["version"])
+    made = planner.post(f"/plans/{original['id']}/copy")
+    assert made.status_code == 201
+    with town.begin() as connection:
+        for statement in CELLS:
+            connection.execute(text(statement), {"plan": made.json()["id"]})
+    return made.json()["id"]
+
+
+def edit(planner, plan, revision, **what):
+    return planner.post(f"/plans/{plan}/edits", json=what, headers=seen(revision))
+
+
+def seen(revision):
+    return {"If-Match": f'"{revision}"'}
+
+
+def atoms(planner, plan, grid):
+    found = planner.get(f"/plans/{plan}/atoms").json()["features"]
+    return [
+        one["properties"]["atom"]
+        for one in found
+        if one["properties"]["grid"] == grid and one["properties"]["building"]
+    ]
+
+
+def land(feature):
+    """Return a feature's land without the vertices that lie on straight lines."""
+    return shapely.normalize(shapely.simplify(shapely.geometry.shape(feature["geometry"]), 0))
+
+
+def state(planner, plan):
+    """Return everything about the grids of a plan, each land as one normal shape."""
+    found = planner.get(f"/plans/{plan}/grids").json()["features"]
+    shapes = {one["id"]: land(one) for one in found}
+    figures = {one["id"]: one["properties"] for one in found}
+    members = planner.get(f"/plans/{plan}/atoms").json()["features"]
+    return shapes, figures, {one["id"]: one["properties"]["grid"] for one in members}
+
+
+def test_plans_of_a_community_are_listed_newest_first(planner, client, draft):
+    found = planner.get(f"/communities/{t.RIVERSIDE}/plans").json()
+    versions = [plan["version"] for plan in found["items"]]
+    assert versions == sorted(versions, reverse=True)
+    assert found["items"][0]["id"] == draft
+    assert client.get(f"/communities/{t.RIVERSIDE}/plans").json()["items"] == []
+    assert client.get("/communities/420602001999/plans").status_code == 404
+
+
+def test_draft_is_not_there_for_others(client, signed_in, draft):
+    for who in (client, signed_in("fire"), signed_in("utility")):
+        assert who.get(f"/plans/{draft}").status_code == 404
+        assert who.get(f"/plans/{draft}/grids").status_code == 404
+
+
+def test_plan_is_told_under_its_revision(planner, draft):
+    answer = planner.get(f"/plans/{draft}")
+    assert answer.headers["etag"] == '"0"'
+    again = planner.get(f"/plans/{draft}", headers={"If-None-Match": '"0"'})
+    assert again.status_code == 304
+
+
+def test_edit_tells_the_figures_of_the_grids_that_changed(planner, draft):
+    moving = atoms(planner, draft, DRAFT)[:3]
+    target = f"{t.RIVERSIDE}002"
+    answer = edit(planner, draft, 0, kind="assign", atoms=moving, grid=target)
+    assert answer.headers["etag"] == '"1"'
+    body = answer.json()
+    Edited.model_validate(body)
+    assert {one["id"] for one in body["changed"]} == {DRAFT, target}
+    assert body["atoms"] == {str(atom): target for atom in moving}
+    _, figures, members = state(planner, draft)
+    told = {one["id"]: one["properties"]["households"] for one in body["changed"]}
+    assert told == {code: figures[code]["households"] for code in told}
+    assert all(members[str(atom)] == target for atom in moving)
+
+
+def test_land_stays_covered_whatever_is_edited(planner, draft):
+    before, _, _ = state(planner, draft)
+    moving = atoms(planner, draft, DRAFT)
+    steps = [
+        {"kind": "assign", "atoms": moving[:4], "grid": f"{t.RIVERSIDE}002"},
+        {"kind": "split", "grid": DRAFT},
+        {"kind": "assign", "atoms": moving[5:7], "grid": None},
+        {"kind": "merge", "grids": [f"{t.RIVERSIDE}002", f"{t.RIVERSIDE}003"]},
+    ]
+    for revision, step in enumerate(steps):
+        assert edit(planner, draft, revision, **step).status_code == 200, step
+    cells = planner.get(f"/plans/{draft}/atoms").json()["features"]
+    assert {one["properties"]["grid"] for one in cells} == set(state(planner, draft)[0])
+    whole = shapely.union_all([land(one) for one in cells])
+    after = shapely.union_all(list(state(planner, draft)[0].values()))
+    assert shapely.area(shapely.symmetric_difference(whole, after)) < 1e-12
+    assert before
+
+
+def test_undo_brings_back_everything_and_redo_does_it_again(planner, draft):
+    moving = atoms(planner, draft, DRAFT)
+    steps = [
+        {"kind": "assign", "atoms": moving[:2], "grid": f"{t.RIVERSIDE}002"},
+        {"kind": "rename", "grid": DRAFT, "name": "江边一组"},
+        {"kind": "split", "grid": DRAFT, "atoms": moving[4:8]},
+        {"kind": "kind", "grid": f"{t.RIVERSIDE}003", "to": "dedicated"},
+        {"kind": "merge", "grids": [DRAFT, f"{t.RIVERSIDE}002"]},
+        {"kind": "lock", "grids": "all", "locked": True},
+    ]
+    edit(planner, draft, 0, kind="assign", atoms=moving[9:10], grid=f"{t.RIVERSIDE}002")
+    states = [state(planner, draft)]
+    for revision, step in enumerate(steps, 1):
+        assert edit(planner, draft, revision, **step).status_code == 200, step
+        states.append(state(planner, draft))
+    revision = len(steps) + 1
+    for expected in states[-2::-1]:
+        assert planner.post(f"/plans/{draft}/undo", headers=seen(revision)).status_code == 200
+        revision += 1
+        assert state(planner, draft) == expected
+    for expected in states[1:]:
+        assert planner.post(f"/plans/{draft}/redo", headers=seen(revision)).status_code == 200
+        revision += 1
+        assert state(planner, draft) == expected
+    refused = planner.post(f"/plans/{draft}/redo", headers=seen(revision))
+    assert refused.status_code == 409
+
+
+def test_new_edit_forgets_what_was_undone(planner, draft):
+    first, second = atoms(planner, draft, DRAFT)[:2]
+    edit(planner, draft, 0, kind="assign", atoms=[first], grid=f"{t.RIVERSIDE}002")
+    planner.post(f"/plans/{draft}/undo", headers=seen(1))
+    body = edit(planner, draft, 2, kind="assign", atoms=[second], grid=f"{t.RIVERSIDE}002").json()
+    assert (body["undo"], body["redo"]) == (1, 0)
+    history = planner.get(f"/plans/{draft}/edits").json()["items"]
+    assert [(one["kind"], one["undone"]) for one in history] == [("assign", False)]
+
+
+def test_edit_of_what_another_has_changed_is_refused_and_explained(planner, signed_in, draft):
+    moving = atoms(planner, draft, DRAFT)
+    edit(signed_in("admin"), draft, 0, kind="assign", atoms=moving[:1], grid=None)
+    answer = edit(planner, draft, 0, kind="assign", atoms=moving[1:2], grid=None)
+    assert answer.status_code == 412
+    assert answer.json()["revision"] == 1
+    assert answer.json()["changed_by"] == "admin"
+    assert "admin" in answer.json()["detail"]
+    unconditional = planner.post(f"/plans/{draft}/undo")
+    assert unconditional.status_code == 428
+    assert planner.post(f"/plans/{draft}/undo", headers={"If-Match": "x"}).status_code == 400
+
+
+def test_of_two_planners_who_edit_at_once_one_wins(planner, signed_in, draft):
+    moving = atoms(planner, draft, DRAFT)
+    answers = []
+    start = threading.Barrier(2)
+
+    def go(who, atom):
+        start.wait()
+        answers.append(edit(who, draft, 0, kind="assign", atoms=[atom], grid=None).status_code)
+
+    both = [(planner, moving[0]), (signed_in("admin"), moving[1])]
+    threads = [threading.Thread(target=go, args=pair) for pair in both]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(answers) == [200, 412]
+    assert planner.get(f"/plans/{draft}").json()["revision"] == 1
+
+
+def test_locked_grid_neither_gains_nor_loses(planner, draft):
+    edit(planner, draft, 0, kind="lock", grids=[DRAFT], locked=True)
+    own, other = atoms(planner, draft, DRAFT)[0], atoms(planner, draft, f"{t.RIVERSIDE}002")[0]
+    for atom, grid in ((own, f"{t.RIVERSIDE}002"), (own, None), (other, DRAFT)):
+        answer = edit(planner, draft, 1, kind="assign", atoms=[atom], grid=grid)
+        assert answer.status_code == 409
+        assert DRAFT in answer.json()["detail"]
+    assert edit(planner, draft, 1, kind="merge", grids=[DRAFT, f"{t.RIVERSIDE}002"]).is_error
+
+
+def test_mistakes_are_told_and_change_nothing(planner, draft):
+    before = state(planner, draft)
+    other = atoms(planner, draft, f"{t.RIVERSIDE}002")[0]
+    mistakes = [
+        ({"kind": "assign", "atoms": [10**9], "grid": DRAFT}, 404),
+        ({"kind": "assign", "atoms": [other], "grid": f"{t.RIVERSIDE}777"}, 404),
+        ({"kind": "split", "grid": DRAFT, "atoms": [other]}, 400),
+        ({"kind": "merge", "grids": [DRAFT, DRAFT]}, 400),
+        ({"kind": "assign", "atoms": [], "grid": DRAFT}, 422),
+        ({"kind": "explode"}, 422),
+        ({"kind": "rename", "grid": DRAFT, "name": "甲\0"}, 400),
+    ]
+    for what, status in mistakes:
+        answer = edit(planner, draft, 0, **what)
+        assert answer.status_code == status, what
+        assert answer.headers["content-type"] == "application/problem+json"
+    assert state(planner, draft) == before
+    assert planner.get(f"/plans/{draft}").json()["revision"] == 0
+
+
+def test_validation_names_each_grid_outside_the_limits(planner, draft):
+    assert planner.get(f"/plans/{draft}/validation").json()["valid"]
+    edit(planner, draft, 0, kind="split", grid=DRAFT)
+    found = planner.get(f"/plans/{draft}/validation").json()
+    _, figures, _ = state(planner, draft)
+    small = {c for c, one in figures.items() if one["kind"] == "general" and not one["within"]}
+    assert small
+    assert {one["grid"] for one in found["problems"]} == small
+    assert not found["valid"]
+    assert "户" in found["problems"][0]["detail"]
+
+
+def test_piece_that_hangs_on_nothing_is_told(planner, draft):
+    """A building in the far corner, given to a grid at the other end."""
+    far = atoms(planner, draft, f"{t.RIVERSIDE}005")[-1:]
+    body = edit(planner, draft, 0, kind="assign", atoms=far, grid=DRAFT).json()
+    assert ("not_contiguous", DRAFT) in {(p["kind"], p["grid"]) for p in body["problems"]}
+    assert not next(one for one in body["changed"] if one["id"] == DRAFT)["properties"][
+        "contiguous"
+    ]
+
+
+def test_comparison_tells_who_moves(planner, draft):
+    moving = atoms(planner, draft, DRAFT)[:3]
+    copy = planner.post(f"/plans/{draft}/copy").json()["id"]
+    edit(planner, draft, 0, kind="assign", atoms=moving, grid=f"{t.RIVERSIDE}002")
+    households = planner.get(f"/plans/{draft}/atoms").json()["features"]
+    expected = sum(
+        one["properties"]["households"] for one in households if int(one["id"]) in moving
+    )
+    told = planner.get(f"/plans/{draft}/comparison", params={"with": copy}).json()
+    assert told["moved_households"] == expected
+    assert told["moved_buildings"] == 3
+    (gaining,) = [one for one in told["grids"] if one["gained"]]
+    assert gaining["after"] - gaining["before"] == expected
+    layer = planner.get(f"/plans/{draft}/comparison/layer", params={"with": copy}).json()
+    assert {int(one["id"]) for one in layer["features"]} == set(moving)
+    assert planner.get(f"/plans/{draft}/comparison").status_code == 404, "none is in force"
+
+
+def test_publishing_supersedes_in_one_step_and_is_seen_by_all(planner, client, signed_in, town):
+    (old,) = planner.get(
+        f"/communities/{t.NORTH_GATE}/plans", params={"status": "published"}
+    ).json()["items"]
+    new = planner.post(f"/plans/{old['id']}/copy").json()["id"]
+    try:
+        assert planner.post(f"/plans/{new}/publish", headers=seen(7)).status_code == 412
+        said = {"note": "北门小学划入第二网格"}
+        published = planner.post(f"/plans/{new}/publish", headers=seen(0), json=said)
+        assert published.status_code == 200
+        assert published.json()["note"] == said["note"]
+        assert client.get(f"/plans/{new}").json()["note"] == said["note"]
+        shown = client.get("/grids", params={"community": t.NORTH_GATE}).json()["features"]
+        assert {one["properties"]["plan"] for one in shown} == {new}
+        assert planner.get(f"/plans/{old['id']}").json()["status"] == "archived"
+        assert client.get(f"/plans/{old['id']}").status_code == 404
+        assert edit(planner, new, 0, kind="lock", grids="all", locked=True).status_code == 409
+        assert planner.post(f"/plans/{new}/publish", headers=seen(0)).status_code == 409
+    finally:
+        with town.begin() as connection:
+            connection.execute(
+                text("UPDATE grid_plan SET status = 'archived' WHERE id = :new"), {"new": new}
+            )
+            connection.execute(
+                text("UPDATE grid_plan SET status = 'published' WHERE id = :old"),
+                {"old": old["id"]},
+            )
+            connection.execute(
+                text("UPDATE grid SET valid_to = NULL WHERE plan_id = :old"), {"old": old["id"]}
+            )
+
+
+def test_publishing_waits_for_an_edit_and_then_refuses(planner, town, draft):
+    """An edit holds the plan until it is written: what is published is never half an edit."""
+    with town.begin() as connection:
+        connection.execute(select(GridPlan.id).where(GridPlan.id == draft).with_for_update())
+        answers = []
+
+        def publish():
+            answers.append(planner.post(f"/plans/{draft}/publish", headers=seen(0)).status_code)
+
+        thread = threading.Thread(target=publish)
+        thread.start()
+        thread.join(0.5)
+        assert thread.is_alive()
+        connection.execute(text("UPDATE grid_plan SET revision = 1 WHERE id = :d"), {"d": draft})
+    thread.join(10)
+    assert answers == [412]
+
+
+def at_once(count, call):
+    """Return the answers to calls that many threads make at the same moment."""
+    start = threading.Barrier(count)
+
+    def go(number):
+        start.wait()
+        return call(number)
+
+    with ThreadPoolExecutor(count) as threads:
+        return list(threads.map(go, range(count)))
+
+
+def test_copies_made_at_once_are_plans_of_their_own(planner, town, draft):
+    with town.begin() as connection:
+        store.lock_community(connection, t.RIVERSIDE)  # until all but the latest wait
+        copying = Task(lambda: at_once(12, lambda _: planner.post(f"/plans/{draft}/copy")))
+        wait_for_waiting(town, 2)
+    answers = copying.end()
+    assert [answer.status_code for answer in answers] == [201] * 12
+    versions = sorted(answer.json()["version"] for answer in answers)
+    assert versions == list(range(versions[0], versions[0] + 12))
+
+
+def test_edit_that_waits_too_long_is_told_why(planner, town, draft):
+    with town.begin() as connection:
+        store.lock_all(connection)  # as an import does
+        answer = planner.post(f"/plans/{draft}/copy", headers={"Accept-Language": "en"})
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    assert answer.json()["detail"].startswith("Somebody else is changing the same data.")
+
+
+def test_plans_published_at_once_supersede_each_other_in_turn(planner, town, draft):
+    copies = [planner.post(f"/plans/{draft}/copy").json()["id"] for _ in range(4)]
+    with town.begin() as connection:
+        store.lock_community(connection, t.RIVERSIDE)
+
+        def publish(number):
+            return planner.post(f"/plans/{copies[number]}/publish", headers=seen(0))
+
+        publishing = Task(lambda: at_once(4, publish))
+        wait_for_waiting(town, 4)
+    try:
+        assert [answer.status_code for answer in publishing.end()] == [200] * 4
+        with town.connect() as connection:
+            trail = connection.execute(PUBLICATIONS, {"plans": [str(plan) for plan in copies]})
+            order, superseded = zip(*trail, strict=True)
+            assert superseded == (None, *order[:-1])
+            grids = connection.execute(IN_FORCE, {"plans": copies}).all()
+        assert all(begin < end for begin, end in grids if end is not None)
+        assert sum(end is None for _, end in grids) == len(grids) // 4
+    finally:
+        with town.begin() as connection:
+            gone = "DELETE FROM grid_plan WHERE id = ANY (:plans)"
+            connection.execute(text(gone), {"plans": copies})
+
+
+def test_draft_published_twice_at_once_is_published_once(planner, town, draft):
+    with town.begin() as connection:
+        store.lock_community(connection, t.RIVERSIDE)
+
+        def publish(_):
+            return planner.post(f"/plans/{draft}/publish", headers=seen(0)).status_code
+
+        publishing = Task(lambda: at_once(2, publish))
+        wait_for_waiting(town, 2)
+    try:
+        assert sorted(publishing.end()) == [200, 409]
+    finally:
+        with town.begin() as connection:
+            connection.execute(text("DELETE FROM grid_plan WHERE id = :plan"), {"plan": draft})
+
+
+def test_every_endpoint_that_writes_repeats_a_transaction_that_lost():
+    """Checked where each endpoint is declared: what depends on a writing transaction is wrapped."""
+    declared = [
+        (name, one)
+        for module in pkgutil.iter_modules(api.__path__)
+        for name, one in vars(importlib.import_module(f"api.{module.name}")).items()
+        if inspect.isfunction(one) and one.__module__ == f"api.{module.name}"
+    ]
+    writing = [
+        (name, one)
+        for name, one in declared
+        if any(kind is Writing for kind in inspect.get_annotations(one).values())
+    ]
+    assert len(writing) >= 19
+    assert [name for name, one in writing if not hasattr(one, "__wrapped__")] == []
+
+
+def test_archived_and_discarded_drafts(planner, draft):
+    other = planner.post(f"/plans/{draft}/copy").json()["id"]
+    assert planner.delete(f"/plans/{other}", headers=seen(0)).status_code == 204
+    assert planner.get(f"/plans/{other}").status_code == 404
+    assert planner.post(f"/plans/{draft}/archive", headers=seen(0)).json()["status"] == "archived"
+    assert planner.post(f"/plans/{draft}/archive", headers=seen(0)).status_code == 409
+    assert planner.delete(f"/plans/{draft}", headers=seen(0)).status_code == 409
+
+
+def test_planner_of_another_street_has_no_say(planner, address, town, draft):
+    from geo.db import accounts
+
+    with town.begin() as connection:
+        if not [one for one in accounts.list_accounts(connection) if one.name == "elsewhere"]:
+            accounts.add(connection, "elsewhere", "planner", PASSWORD, scope="420606")
+    import httpx
+
+    with httpx.Client(base_url=address, headers=bearer(address, "elsewhere"), timeout=30) as other:
+        assert other.get(f"/plans/{draft}").status_code == 404
+        assert edit(other, draft, 0, kind="lock", grids="all", locked=True).status_code == 404
+        assert other.post(f"/plans/{draft}/copy").status_code == 404
+        assert other.post(f"/communities/{t.RIVERSIDE}/plans", json={}).status_code == 404
+        assert other.get(f"/communities/{t.RIVERSIDE}/plans").json()["items"] == []
+
+
+def test_every_edit_is_in_the_audit_trail(planner, town, draft):
+    edit(planner, draft, 0, kind="lock", grids=[DRAFT], locked=True)
+    with town.connect() as connection:
+        newest = connection.execute(
+            text(
+                "SELECT actor, action, object_code, detail->>'kind' FROM audit_event "
+                "WHERE object_type = 'grid_plan' ORDER BY id DESC LIMIT 1"
+            )
+        ).one()
+    assert tuple(newest) == ("planner", "edit", str(draft), "lock")

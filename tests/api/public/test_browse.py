@@ -1,0 +1,78 @@
+"""The layers with every attribute, and what a feature was before."""
+
+import pytest
+
+from etl.pipeline.run import Request, import_file
+from geo.settings import Settings
+from tests.etl.delivery import houses, mapping, write
+
+CODES = [f"h{i:03d}" for i in range(40)]
+
+
+@pytest.fixture(scope="module")
+def desk(signed_in):
+    return signed_in("importer")
+
+
+@pytest.fixture(scope="module")
+def changed(town, tmp_path_factory):
+    """Bring forty houses; then h002 has other households, h003 lies elsewhere, h004 is gone."""
+    folder = tmp_path_factory.mktemp("browse")
+    data = houses(40, code=CODES)
+    later = data.copy()
+    later.loc[2, "households"] = 99
+    later.loc[3, "geometry"] = later.loc[3, "geometry"].buffer(1e-5, join_style="mitre")
+    for number, frame in enumerate((data, later[later["code"] != "h004"])):
+        file = write(frame, folder / f"{number}.gpkg")
+        run = import_file(town, Request("building", file, mapping(source="browse")), Settings())
+        assert run.status == "published"
+
+
+def versions(desk, code):
+    return desk.get(f"/layers/building/features/{code}/history").json()["items"]
+
+
+def test_only_the_data_desk_looks(client, signed_in):
+    for path in ("/layers", "/layers/building/features", "/layers/building/features/x/history"):
+        assert client.get(path).status_code == 401
+        assert signed_in("planner").get(path).status_code == 403
+
+
+def test_layers_are_listed_with_their_columns(desk, changed):
+    listed = {one["layer"]: one for one in desk.get("/layers").json()["items"]}
+    assert len(listed) == 10
+    assert listed["building"]["features"] >= 39
+    assert listed["building"]["columns"]["households"] in ("integer", "smallint")
+    assert "geom" not in listed["building"]["columns"]
+
+
+def test_features_are_found_by_words_and_by_place(desk, changed):
+    found = desk.get("/layers/building/features", params={"q": "h00"}).json()
+    assert found["numberMatched"] == 9
+    first = found["features"][0]
+    assert first["id"] == "h000"
+    assert first["properties"]["name"] == "0号楼"
+    assert first["geometry"]["coordinates"]
+    box = ",".join(str(side) for side in first["bbox"])
+    here = desk.get("/layers/building/features", params={"bbox": box, "q": "h0"}).json()
+    assert {one["id"] for one in here["features"]} == {"h000"}
+    assert desk.get("/layers/building/features", params={"q": "100%"}).json()["features"] == []
+    assert desk.get("/layers/grid_manager/features").status_code == 404
+
+
+def test_history_says_what_changed_and_what_was_before(desk, changed):
+    now, before = versions(desk, "h002")
+    assert (now["changed"], before["changed"]) == (["households"], [])
+    assert (now["properties"]["households"], before["properties"]["households"]) == (99, 22)
+    assert now["valid_to"] is None
+    assert now["valid_from"] == before["valid_to"]
+    moved, _ = versions(desk, "h003")
+    assert moved["changed"] == ["geom"]
+    assert len(versions(desk, "h001")) == 1
+
+
+def test_feature_taken_away_has_a_past_and_an_unknown_one_none(desk, changed):
+    [last] = versions(desk, "h004")
+    assert last["valid_to"] is not None
+    assert last["geometry"]["coordinates"]
+    assert desk.get("/layers/building/features/nobody/history").status_code == 404

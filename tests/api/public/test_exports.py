@@ -1,0 +1,256 @@
+"""Exports in every format and system, opened again by GDAL; and to whom."""
+
+import csv
+import io
+import os
+import resource
+import shutil
+import subprocess
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+import geopandas as gpd
+import pyogrio
+import pytest
+from sqlalchemy import text
+
+from api.core.public_layers import LAYERS
+from api.public import export_files
+from api.public.export_files import dbf_names
+from api.public.exports import FORMATS
+from tests import town as t
+
+SYSTEMS = ["EPSG:4490", "EPSG:4326", "EPSG:4546", "EPSG:3857", "CRS84"]
+
+
+@pytest.fixture
+def opened(client, tmp_path):
+    def get(layer, who=client, **asked):
+        answer = who.get(f"/exports/{layer}", params=asked)
+        assert answer.status_code == 200, answer.text
+        assert "attachment" in answer.headers["content-disposition"]
+        kind = asked.get("format", "gpkg")
+        file = tmp_path / f"x.{'zip' if kind == 'shp' else kind}"
+        file.write_bytes(answer.content)
+        if kind == "parquet":
+            return gpd.read_parquet(file)
+        if kind == "csv":
+            import pandas as pd
+
+            table = pd.read_csv(io.BytesIO(answer.content))
+            return gpd.GeoDataFrame(table, geometry=gpd.GeoSeries.from_wkt(table["WKT"]))
+        return pyogrio.read_dataframe(f"/vsizip/{file}" if kind == "shp" else file)
+
+    return get
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_every_format_is_opened_again_with_every_feature(opened, format):
+    frame = opened("building", format=format)
+    assert len(frame) == sum(len(t.buildings(code)) for code in t.COMMUNITIES)
+    assert frame.total_bounds[:2] == pytest.approx(t.degrees(15, 25), abs=1e-6)
+
+
+@pytest.mark.parametrize("format", ["geojson", "gpkg", "shp", "parquet", "csv", "dxf"])
+@pytest.mark.parametrize("crs", ["EPSG:4546", "EPSG:3857"])
+def test_coordinates_are_in_the_system_that_was_asked_for(opened, format, crs):
+    frame = opened("grid", format=format, crs=crs)
+    import pyproj
+
+    to = pyproj.Transformer.from_crs("EPSG:4490", crs, always_xy=True)
+    assert frame.total_bounds[:2] == pytest.approx(to.transform(*t.degrees(0, 0)), abs=10)
+    if format not in {"csv", "dxf"}:
+        assert frame.crs.to_epsg() == int(crs.removeprefix("EPSG:"))
+
+
+@pytest.mark.parametrize("format", ["geojson", "gpkg", "shp", "parquet", "csv", "kml"])
+def test_chinese_names_and_values_survive(opened, format):
+    frame = opened("grid", format=format, names="zh")
+    assert {"户数", "社区"} <= set(frame.columns) or format == "kml"
+    if format != "kml":
+        assert set(frame["社区"]) == {"北门社区", "钟鼓楼社区"}
+
+
+def test_shapefile_names_are_legal_and_differ():
+    names = ["households_source", "households", "社区编码社区编码", "社区编码社", "a-b", "a_b"]
+    legal = dbf_names(names)
+    assert len(set(legal)) == len(names)
+    assert all(len(name.encode()) <= 10 for name in legal)
+
+
+def test_region_limits_an_export(opened):
+    frame = opened("building", region=t.DRUM_TOWER)
+    assert set(frame["code"].str[:4]) == {"b002"}
+
+
+def test_draft_is_exported_to_its_planner_only(opened, client, planner):
+    plan = planner.get(f"/communities/{t.RIVERSIDE}/plans").json()["items"][0]["id"]
+    assert len(opened("grid", who=planner, plan=plan)) == 6
+    assert client.get("/exports/grid", params={"plan": plan}).status_code == 404
+
+
+def test_every_role_exports_what_it_may_read_and_no_more(client, signed_in):
+    for role in ("public", "planner", "fire", "utility", "importer", "admin"):
+        who = client if role == "public" else signed_in(role)
+        offered = {one["layer"] for one in who.get("/exports").json()["items"]}
+        for name, layer in LAYERS.items():
+            allowed = role in layer.roles
+            assert (name in offered) == allowed, (role, name)
+            status = who.get(f"/exports/{name}", params={"format": "csv"}).status_code
+            assert status == (200 if allowed else 404), (role, name)
+
+
+def test_mistakes_are_told(client):
+    for asked, status in (
+        ({"format": "exe"}, 422),
+        ({"crs": "EPSG:2154"}, 400),
+        ({"format": "kml", "crs": "EPSG:4546"}, 400),
+        ({"region": "999999999999"}, 404),
+        ({"plan": 1}, 400),
+    ):
+        assert client.get("/exports/building", params=asked).status_code == status, asked
+    assert client.get("/exports/..%2f..%2fetc%2fpasswd").status_code == 404
+
+
+def test_formulas_are_disarmed_in_tables(client, town):
+    from sqlalchemy import text
+
+    change = "UPDATE facility SET phone = :p WHERE code = 'park'"
+    with town.begin() as connection:
+        connection.execute(text(change), {"p": "=HYPERLINK(1)"})
+    table = client.get("/exports/facility", params={"format": "csv"}).text
+    assert ",'=HYPERLINK(1)," in table
+    with town.begin() as connection:
+        connection.execute(text(change), {"p": ""})
+
+
+@pytest.mark.parametrize("format", ["gpkg", "shp", "parquet", "kml", "dxf"])
+def test_file_of_many_batches_has_every_feature_once_and_in_its_place(
+    opened, monkeypatch, format, client
+):
+    monkeypatch.setattr(export_files, "AT_ONCE", 7)
+    frame = opened("building", format=format)
+    plain = client.get("/exports/building?format=geojson").json()["features"]
+    assert len(frame) == len(plain) > 3 * 7
+    here = sorted(frame.geometry.representative_point().to_wkt(rounding_precision=6))
+    there = gpd.GeoDataFrame.from_features(plain).geometry.representative_point()
+    assert here == sorted(there.to_wkt(rounding_precision=6))
+    if format != "dxf":
+        assert frame["code"].nunique() == len(plain)
+
+
+def test_kinds_of_values_survive(opened):
+    """Whole numbers, truths and times are that in the file, too."""
+    frame = opened("grid", format="parquet")
+    assert str(frame["households"].dtype).startswith("int")
+    assert str(frame["published_at"].dtype) == "datetime64[ms, UTC]"
+    assert frame.crs.to_epsg() == 4490
+    gated = opened("compound", format="gpkg")["gated"]
+    assert gated.tolist() == [True]
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("layer", ["building", "facility", "road"])
+def test_export_of_nothing_is_an_empty_file_with_its_fields(opened, empty_region, layer, format):
+    frame = opened(layer, format=format, region=empty_region)
+    assert len(frame) == 0
+    if format not in {"geojson", "dxf"}:  # which say nothing of fields without features
+        assert "code" in frame.columns or format == "kml"
+
+
+@pytest.fixture(scope="module")
+def empty_region(town):
+    """Return a community far from all others."""
+    from sqlalchemy import text
+
+    code = "420602999001"
+    made = (
+        "INSERT INTO region (code, name, level, parent_code, geom, source) SELECT :code, '空', "
+        "level, parent_code, ST_Translate(geom, 1, 1), source FROM region WHERE code = :like"
+    )
+    with town.begin() as connection:
+        connection.execute(text(made), {"code": code, "like": t.DRUM_TOWER})
+    yield code
+    with town.begin() as connection:
+        connection.execute(text("DELETE FROM region WHERE code = :code"), {"code": code})
+
+
+@contextmanager
+def full_disk(folder: Path):
+    """Have temporary files lie on a disk with some kilobytes left.
+
+    Where nobody may mount one, no file may grow past them, which is an error of the same kind.
+    """
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", os.fspath(folder)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode != 0:
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2048, limits[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        return
+    try:
+        free = shutil.disk_usage(folder).free
+        (folder / "full").write_bytes(b"x" * (free - 8192))
+        yield
+    finally:
+        subprocess.run(["umount", os.fspath(folder)], check=True)
+
+
+def assert_no_room(answer):
+    assert answer.status_code == 507, (answer.status_code, answer.content[:200])
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_full_disk_is_told_before_anything_is_sent(client, tmp_path, monkeypatch, format):
+    asked = {"params": {"format": format}}
+    whole = client.get("/exports/building", **asked)
+    with full_disk(tmp_path / "disk"):
+        monkeypatch.setattr(tempfile, "tempdir", os.fspath(tmp_path / "disk"))
+        assert_no_room(client.get("/exports/building", **asked))
+        left = [one.name for one in (tmp_path / "disk").iterdir()]
+        assert left in ([], ["full"]), "what was begun is taken away"
+    monkeypatch.undo()
+    assert len(client.get("/exports/building", **asked).content) == len(whole.content)
+
+
+def test_full_disk_is_told_for_prints_and_uploads_too(planner, tmp_path, monkeypatch):
+    [plan, *_] = planner.get(f"/communities/{t.RIVERSIDE}/plans").json()["items"]
+    with full_disk(tmp_path / "disk"):
+        monkeypatch.setattr(tempfile, "tempdir", os.fspath(tmp_path / "disk"))
+        assert_no_room(planner.get(f"/plans/{plan['id']}/sheet.pdf"))
+        photo = {"photo": ("photo.jpg", b"x" * 2_000_000, "image/jpeg")}
+        grid = f"/grids/{t.RIVERSIDE}001/manager/photo"
+        assert_no_room(planner.put(grid, files=photo))
+
+
+FORMULAS = ("=1+1", "+1", "-1", "@SUM(A1)", "\t=1")
+
+
+@pytest.mark.parametrize(
+    "path", ["/exports/compound?format=csv", "/ogc/collections/compound/items?f=csv"]
+)
+def test_no_cell_of_a_table_is_taken_for_a_formula(client, town, path):
+    add = text(
+        "INSERT INTO compound (code, name, geom) "
+        "SELECT 'formula' || :n, :name, geom FROM region WHERE level = 'community' LIMIT 1"
+    )
+    with town.begin() as connection:
+        for n, name in enumerate(FORMULAS):
+            connection.execute(add, {"n": str(n), "name": name})
+    try:
+        table = csv.DictReader(io.StringIO(client.get(path).text.removeprefix("\ufeff")))
+        names = [row["name"] for row in table if row["name"].lstrip("'") in FORMULAS]
+    finally:
+        with town.begin() as connection:
+            connection.execute(text("DELETE FROM compound WHERE starts_with(code, 'formula')"))
+    assert sorted(names) == sorted(f"'{name}" for name in FORMULAS)
+
+
+def test_table_of_nothing_is_an_answer(client):
+    answer = client.get("/ogc/collections/building/items?f=csv&code=none")
+    assert (answer.status_code, answer.text) == (200, "")

@@ -1,0 +1,209 @@
+"""Finding by words, and the card of a grid."""
+
+import io
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from sqlalchemy import insert, text
+
+from api.core.caller import ACT_AS, Caller
+from api.public.gazetteer import signs_of
+from geo.db.security import ROLES
+from geo.model import Building, Facility, GridManager
+from tests import town as t
+
+GRID = f"{t.NORTH_GATE}001"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def staffed(town):
+    photo = io.BytesIO()
+    Image.new("RGB", (6, 8), "#cc3311").save(photo, "PNG")
+    manager = {"grid_code": GRID, "name": "王秀兰", "phone": "139", "duties": "走访"}
+    place = "SRID=4490;POINT({} {})".format(*t.degrees(100, 100))
+    station = {"code": "s1", "category": "service_station", "name": "北门服务站", "phone": "351"}
+    with town.begin() as connection:
+        connection.execute(insert(GridManager), manager | {"photo": photo.getvalue()})
+        connection.execute(insert(Facility), station | {"geom": place})
+    return town
+
+
+def find(client, words, **more):
+    return client.get("/search", params={"q": words, **more}).json()["items"]
+
+
+def test_building_is_found_with_the_grid_it_stands_in(client):
+    first = find(client, "7号楼", kind="building")[0]
+    assert first["name"] == "7号楼"
+    assert first["rank"] == 0
+    assert len(first["grid"]) == 15
+    assert first["community"] in {name for name, *_ in t.COMMUNITIES.values()}
+
+
+@pytest.mark.parametrize(
+    ("words", "kind", "name"),
+    [
+        ("北门", "region", "北门社区"),
+        ("胜利街", "road", "胜利街"),
+        ("荆州街小学", "facility", "荆州街小学"),
+        ("檀溪", "compound", "檀溪小区"),
+        ("北门社区第5网格", "grid", "北门社区第5网格"),
+        ("江滨<社区>", "region", "江滨<社区>"),
+    ],
+)
+def test_everything_with_a_name_is_found(client, words, kind, name):
+    first = find(client, words)[0]
+    assert (first["kind"], first["name"]) == (kind, name)
+    west, south, east, north = first["bbox"]
+    assert west - 1e-6 <= first["lon"] <= east + 1e-6
+    assert south - 1e-6 <= first["lat"] <= north + 1e-6
+
+
+def test_every_word_must_be_there_and_signs_of_patterns_are_only_signs(client):
+    assert find(client, "北门 社区")[0]["code"] == t.NORTH_GATE
+    assert find(client, "北门 东门") == []
+    assert find(client, "%") == []
+    assert find(client, "_号楼") == []
+    assert find(client, "'; DROP TABLE region; --") == []
+
+
+def test_card_of_a_grid_has_manager_and_station(client):
+    card = client.get(f"/grids/{GRID}").json()["properties"]
+    photo = f"/grids/{GRID}/manager/photo"
+    assert card["manager"] == {"name": "王秀兰", "phone": "139", "duties": "走访", "photo": photo}
+    assert card["station"] == {"name": "北门服务站", "phone": "351", "address": ""}
+    assert card["serial"] == 1
+    assert card["buildings"] == 16
+    picture = client.get(photo)
+    assert picture.headers["content-type"] == "image/png"
+    assert picture.content.startswith(b"\x89PNG")
+
+
+def test_grid_without_manager_says_so_and_a_draft_is_not_there(client):
+    assert client.get(f"/grids/{t.NORTH_GATE}002").json()["properties"]["manager"] is None
+    assert client.get(f"/grids/{t.NORTH_GATE}002/manager/photo").status_code == 404
+    assert client.get(f"/grids/{t.RIVERSIDE}001").status_code == 404
+    assert client.get("/grids/12").status_code == 422
+
+
+@pytest.fixture(scope="module")
+def addressed(town):
+    with town.begin() as connection:
+        connection.execute(
+            text(
+                "UPDATE building SET address = '胜利街' || substr(code, 6)::int || '号' "
+                "WHERE code LIKE 'b001%'"
+            )
+        )
+
+
+@pytest.mark.parametrize(
+    "words", ["胜利街12号", "12号胜利街", "胜利 12号", "１２号 胜利街", "胜利街12", "12号胜街"]
+)
+def test_address_is_found_in_any_order_and_in_pieces(client, addressed, words):
+    first = find(client, words, kind="building")[0]
+    assert first["address"] in {"胜利街12号", "胜利街112号", "胜利街120号"}
+    assert first["grid"].startswith(t.NORTH_GATE)
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [("荆州小学", "荆州街小学"), ("檀西小区", "檀溪小区"), ("北们社区", "北门社区")],
+)
+def test_wrong_or_missing_sign_is_forgiven(client, words, name):
+    assert name in {one["name"] for one in find(client, words)}
+
+
+@pytest.mark.parametrize("words", ["' OR 1=1 --", "\\", "()", "啊" * 100, "☃", "%%%"])
+def test_odd_questions_break_nothing(client, words):
+    assert find(client, words) == []
+
+
+@pytest.fixture(scope="module")
+def street(town):
+    """Return the town with a street of numbered houses."""
+    with town.begin() as connection:
+        for number in range(1, 41):
+            west = 20 + number * 4
+            house = {
+                "code": f"420602001001B{number:04d}",
+                "name": f"阳光花园{number}栋" if number < 20 else "",
+                "address": f"长虹九街{number}号阳光花园{number}栋",
+                "geom": t.box(west, 5, west + 3, 9),
+            }
+            connection.execute(insert(Building), house)
+    return town
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        ("长虹九街12号阳光花园12栋", "阳光花园12栋"),
+        ("长虹九街12号", "阳光花园12栋"),
+        ("虹九街12号阳光", "阳光花园12栋"),
+        ("阳光花园12栋", "阳光花园12栋"),
+        ("12栋 阳光花园", "阳光花园12栋"),
+        ("12号长虹九街", "阳光花园12栋"),
+        ("花园阳光12栋", "阳光花园12栋"),
+        ("１２栋阳光花园", "阳光花园12栋"),
+        ("九街长虹12号", "阳光花园12栋"),
+        ("长虹九道12号阳光花圆", "阳光花园12栋"),
+        ("420602001001B0012", "阳光花园12栋"),
+        ("420602001001b0012", "阳光花园12栋"),
+        ("B0012", "阳光花园12栋"),
+        ("001001B0012", "阳光花园12栋"),
+        ("2001001B001", "阳光花园10栋"),
+    ],
+)
+def test_house_is_found_by_any_part_of_its_address_or_code(client, street, words, name):
+    assert find(client, words)[0]["name"] == name
+
+
+def test_name_itself_comes_before_what_begins_with_it_and_what_holds_it(client, street):
+    found = find(client, "阳光花园1栋", limit=50)
+    assert (found[0]["name"], found[0]["rank"]) == ("阳光花园1栋", 0)
+    ranks = [one["rank"] for one in find(client, "阳光", limit=50)]
+    assert ranks == sorted(ranks)
+    assert find(client, "阳", kind="building", limit=50)
+    assert find(client, "囍") == []
+    assert {one["name"] for one in find(client, "街", kind="road")} == {"胜利街"}
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_every_role_finds_by_the_index(client, street, role):
+    """Row-level security keeps other operators from an index; behind ``true`` it does not."""
+    caller = Caller(role, "4206", ("gas",), role)
+    with street.connect() as connection:
+        connection.execute(ACT_AS, caller.settings())
+        connection.execute(text("SET LOCAL enable_seqscan = off"))
+        signs = "signs_of(name || ' ' || address) @> '{长虹}'"
+        for condition in (signs, "lower(code) LIKE '42%'", "name LIKE '阳光%'"):
+            plan = f"EXPLAIN SELECT code FROM published.building WHERE {condition}"
+            said = "\n".join(connection.execute(text(plan)).scalars())
+            assert "Index" in said, (role, said)
+            assert "Seq Scan" not in said
+        for table in ("road", "compound"):
+            plan = f"EXPLAIN SELECT code FROM {table} WHERE signs_of(name) @> '{{胜}}'"
+            said = "\n".join(connection.execute(text(plan)).scalars())
+            assert f"ix_{table}_signs" in said
+
+
+@given(st.text(max_size=12))
+@settings(max_examples=60, deadline=None)
+def test_signs_are_cut_here_as_in_the_database(signs_in_database, said):
+    said = said.replace("\0", "")
+    if said.lower() == said:  # letters that the two lower otherwise are not what anyone types
+        assert signs_in_database(said) == sorted(signs_of(said))
+
+
+@pytest.fixture(scope="module")
+def signs_in_database(town):
+    with town.connect() as connection:
+
+        def ask(said):
+            found = connection.execute(text("SELECT signs_of(:said)"), {"said": said}).scalar()
+            return sorted(found or [])
+
+        yield ask

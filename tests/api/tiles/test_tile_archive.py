@@ -1,0 +1,106 @@
+"""The public tiles in one file: what is in it, ranges of it, and that it is never stale."""
+
+import gzip
+import threading
+
+import pytest
+from pmtiles.reader import MemorySource, Reader
+from sqlalchemy import update
+
+from api.core.caller import ANYONE, acting
+from api.tiles import tile_archive
+from geo import db
+from geo.model import GridPlan
+from maps import build
+from tests import town as t
+
+
+@pytest.fixture(scope="module", autouse=True)
+def built():
+    build.build()
+
+
+@pytest.fixture(scope="module")
+def engine(town):
+    engine = db.api_engine(db.api_url(town.url))
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def made(engine):
+    return tile_archive.bake(engine)
+
+
+def current(engine):
+    with acting(engine, ANYONE, readonly=True) as connection:
+        return tile_archive.current_file(connection)
+
+
+def test_file_holds_the_same_tiles_as_the_database_answers(made, client):
+    reader = Reader(MemorySource(made.read_bytes()))
+    assert reader.header()["max_zoom"] == 16
+    compared = 0
+    for tile in tile_archive.tiles_over(_extents(client)):
+        if tile.z not in (9, 14, 16):
+            continue
+        live = client.get(f"/tiles/{tile.z}/{tile.x}/{tile.y}").content
+        kept = reader.get(tile.z, tile.x, tile.y)
+        assert (gzip.decompress(kept) if kept else b"") == live
+        compared += 1
+    assert compared >= 6
+
+
+def _extents(client):
+    box = client.get("/regions", params={"level": "community"}).json()["bbox"]
+    return tile_archive.np.array([box])
+
+
+def test_page_reads_it_by_ranges_and_keeps_it_for_ever(made, client):
+    style = client.get("/style.json", params={"archive": True}).json()
+    (tiles,) = style["sources"]["city"]["tiles"]
+    assert tiles == f"pmtiles:///baked/{made.name}/{{z}}/{{x}}/{{y}}"
+    part = client.get(f"/baked/{made.name}", headers={"Range": "bytes=0-126"})
+    assert part.status_code == 206
+    assert part.content == made.read_bytes()[:127]
+    assert part.content.startswith(b"PMTiles")
+    assert part.headers["content-range"] == f"bytes 0-126/{made.stat().st_size}"
+    assert "immutable" in part.headers["cache-control"]
+    size = made.stat().st_size
+    tail = client.get(f"/baked/{made.name}", headers={"Range": f"bytes={size - 9}-{size + 90}"})
+    assert tail.content == made.read_bytes()[-9:]
+    for strange in (f"bytes={size}-{size + 5}", "bytes=9-2", "bytes=-5", "lines=1-2"):
+        answer = client.get(f"/baked/{made.name}", headers={"Range": strange})
+        assert answer.status_code in (200, 206, 400, 416)
+
+
+def test_other_clients_get_plain_tiles(made, client):
+    assert "pmtiles" not in client.get("/style.json").text
+    draft = client.get("/style.json", params={"archive": True, "status": "draft"})
+    assert "pmtiles" not in draft.text
+
+
+def test_file_of_before_is_not_named_once_a_plan_is_no_longer_in_force(made, engine, town, client):
+    assert current(engine) == made.name
+    ours = GridPlan.community_code == t.NORTH_GATE
+    with town.begin() as connection:
+        connection.execute(update(GridPlan).where(ours).values(status="archived"))
+    try:
+        assert current(engine) is None
+        assert "pmtiles" not in client.get("/style.json", params={"archive": True}).text
+    finally:
+        with town.begin() as connection:
+            connection.execute(update(GridPlan).where(ours).values(status="published"))
+    assert current(engine) == made.name
+    assert not list(made.parent.glob(".baking-*"))
+
+
+@pytest.mark.parametrize("name", ["city-000.pmtiles", "..%2f..%2fpg", "secret.key"])
+def test_nothing_but_archives_is_served(client, name):
+    assert client.get(f"/baked/{name}").status_code == 404
+
+
+def test_process_bakes_what_is_missing(made, engine):
+    made.unlink()
+    tile_archive.keep_baked(engine, threading.Event())
+    assert current(engine) == made.name

@@ -1,0 +1,292 @@
+"""Bad features, each set aside with the one line that says why; the others are published."""
+
+import numpy as np
+import pytest
+import shapely
+
+from etl.runs.report import reason_text, write_report
+from tests.etl.delivery import (
+    WEST,
+    X,
+    box,
+    bring,
+    divisions,
+    frame,
+    geojson,
+    houses,
+    made,
+    mapping,
+    point,
+    rows,
+    write,
+)
+
+pytestmark = pytest.mark.usefixtures("english")
+
+LOOP = shapely.Polygon(
+    [
+        (WEST, 32.05),
+        (WEST + 0.001, 32.05),
+        (WEST + 0.001, 32.051),
+        (WEST + 0.0003, 32.051),
+        (WEST + 0.0003, 32.0495),
+        (WEST + 0.0007, 32.0495),
+        (WEST + 0.0007, 32.0515),
+        (WEST, 32.0515),
+    ]
+)
+
+
+def star(corners: int) -> shapely.Polygon:
+    turn = np.linspace(0, 2 * np.pi, corners, endpoint=False)
+    return shapely.Polygon(
+        np.column_stack([WEST + 0.001 * np.cos(turn), 32.05 + 0.001 * np.sin(turn)])
+    )
+
+
+DOUBTFUL = (
+    "The outline can be read in two ways with different areas: it crosses itself, or its rings lie "
+    "within or across each other. Draw it anew."
+)
+
+FEATURES: dict[str, tuple[dict[str, object], object, str]] = {
+    "no code": ({"code": None}, box(0, 0), "code is missing."),
+    "no geometry": ({"code": "x"}, None, "geom is missing."),
+    "point for a polygon": (
+        {"code": "x"},
+        point(0, 0),
+        "The geometry is a Point, where a MULTIPOLYGON belongs.",
+    ),
+    "line for a polygon": (
+        {"code": "x"},
+        shapely.LineString([point(0, 0), point(10, 0)]),
+        "The geometry is a LineString, where a MULTIPOLYGON belongs.",
+    ),
+    "no area": (
+        {"code": "x"},
+        shapely.Polygon([point(0, 0), point(9, 0), point(18, 0)]),
+        "The outline encloses no area.",
+    ),
+    "self-crossing": (
+        {"code": "x"},
+        LOOP,
+        DOUBTFUL,
+    ),
+    "holes within holes": (
+        {"code": "x"},
+        shapely.Polygon(
+            shapely.get_coordinates(box(0, 0, 40, 40)),
+            [
+                shapely.get_coordinates(box(5, 5, 30, 30)),
+                shapely.get_coordinates(box(10, 10, 15, 15)),
+            ],
+        ),
+        DOUBTFUL,
+    ),
+    "a hole outside": (
+        {"code": "x"},
+        shapely.Polygon(
+            shapely.get_coordinates(box(0, 0)), [shapely.get_coordinates(box(60, 60, 10, 10))]
+        ),
+        DOUBTFUL,
+    ),
+    "a million corners": (
+        {"code": "x"},
+        star(1_000_000),
+        "The geometry has 1000001 corners, more than 500000.",
+    ),
+    "far away point": (
+        {"code": "x"},
+        shapely.box(500, 32, 501, 33),
+        "It lies at 501 32, which is no longitude and latitude.",
+    ),
+    "negative households": (
+        {"code": "x", "households": -3},
+        box(0, 0),
+        "households = -3 is not allowed; the rule is: households BETWEEN 0 AND 20000.",
+    ),
+    "half a household": (
+        {"code": "x", "households": 2.5},
+        box(0, 0),
+        "households = 2.5 is no whole number that fits.",
+    ),
+    "text for a number": (
+        {"code": "x", "storeys": "many"},
+        box(0, 0),
+        "storeys_above = many is no whole number that fits.",
+    ),
+    "year to come": (
+        {"code": "x", "year": 2190},
+        box(0, 0),
+        "year_built = 2190 lies after {year}.",
+    ),
+    "unknown use": (
+        {"code": "x", "use": "castle"},
+        box(0, 0),
+        "use = castle is not allowed; the rule is: use IN ('residential', 'mixed', 'commercial', "
+        "'office', 'industrial', 'warehouse', 'education', 'medical', 'culture', 'public', "
+        "'transport', 'utility', 'ancillary', 'other').",
+    ),
+    "unknown community": (
+        {"code": "x", "region_code": "420602001999"},
+        box(0, 0),
+        "There is no community 420602001999.",
+    ),
+    "garbled text": (
+        {"code": "x", "name": "楼\ufffd"},
+        box(0, 0),
+        "name = 楼� holds characters that are none; check the encoding.",
+    ),
+    "endless text": (
+        {"code": "x", "name": "楼" * 3000},
+        box(0, 0),
+        "name is longer than 2000 characters.",
+    ),
+    "twice the same code": (
+        {"code": "b001"},
+        box(0, 0),
+        "The code b001 stands there more than once, with different contents.",
+    ),
+    "twice the same shape": ({"code": "x"}, box(0, 0), "It has the very shape of b000."),
+}
+
+
+@pytest.mark.parametrize("case", FEATURES)
+def test_feature_that_cannot_be_used_is_set_aside_with_its_reason(database, tmp_path, case):
+    properties, shape, english = FEATURES[case]
+    divisions(database, tmp_path, ("420602001001", box(0, 0, 1200, 1200)))
+    wide = dict.fromkeys(("name", "households", "storeys", "year", "use", "region_code"))
+    good = [({"code": f"b{i:03d}", **wide}, box(50 * i, 0)) for i in range(9)]
+    file = geojson(tmp_path / "a.geojson", *good, (wide | properties, shape))
+    outcome = bring(database, "building", file, mapping(guard={"rejected_percent": 50}))
+    assert outcome.status == "published"
+    found = rows(database, "SELECT reason, detail FROM quarantine ORDER BY id DESC LIMIT 1")
+    year = rows(database, "SELECT extract(year FROM now())::int")[0][0]
+    assert reason_text(*found[0]) == english.format(year=year)
+    expected = 8 if case == "twice the same code" else 9
+    assert rows(database, "SELECT count(*) FROM building") == [(expected,)]
+
+
+def test_infinite_and_absent_numbers_are_set_aside(database, tmp_path):
+    for number, bad in enumerate((np.nan, np.inf)):
+        ring = shapely.get_coordinates(box(0, 0))
+        ring[2, 1] = bad
+        with np.errstate(invalid="ignore"):
+            broken = shapely.Polygon(ring)
+        data = frame(
+            [*(box(50 * i, 0) for i in range(9)), broken], code=[f"b{i}" for i in range(10)]
+        )
+        data.to_parquet(tmp_path / f"{number}.parquet")
+        bring(
+            database,
+            "building",
+            tmp_path / f"{number}.parquet",
+            mapping(guard={"rejected_percent": 50}),
+        )
+    said = [reason_text(*row) for row in rows(database, "SELECT reason, detail FROM quarantine")]
+    assert said == [
+        f"It lies at {WEST + 20 * X:.6g} {place}, which is no longitude and latitude."
+        for place in ("nan", "inf")
+    ]
+
+
+def test_divisions_without_parent_or_of_another_city_are_set_aside(database, tmp_path):
+    divisions(database, tmp_path, ("420602001001", box(0, 0, 500, 500)))
+    data = frame(
+        [box(-100, -100, 1400, 1400)] * 3
+        + [box(0, 0, 500, 500), box(600, 0), box(700, 0), box(800, 0)],
+        code=[
+            "420600000000",
+            "420602000000",
+            "420602001000",
+            "420602001001",
+            "420602077001",
+            "110101001001",
+            "420602001002",
+        ],
+        name=list("市区街甲乙丙丁"),
+        parent=[
+            None,
+            "420600000000",
+            "420602000000",
+            "420602001000",
+            "420602077000",
+            "110101001000",
+            "420602000000",
+        ],
+    )
+    how = mapping("region", guard={"rejected_percent": 90, "area_percent": 90})
+    bring(database, "region", write(data, tmp_path / "b.gpkg"), how)
+    found = rows(database, "SELECT code, reason, detail FROM quarantine ORDER BY code")
+    assert [(code, reason_text(reason, detail)) for code, reason, detail in found] == [
+        ("110101001001", "The code 110101001001 is of another city; ours begin with 4206."),
+        (
+            "420602001002",
+            "Its code does not begin with the digits of the division above, 420602000000.",
+        ),
+        ("420602077001", "parent_code names 420602077000, which layer region does not hold."),
+    ] or found
+
+
+def test_code_of_another_source_is_set_aside(database, tmp_path):
+    bring(database, "building", write(houses(), tmp_path / "a.gpkg"), mapping(source="one"))
+    how = mapping(source="other", guard={"rejected_percent": 100})
+    bring(database, "building", write(houses(1, code=["b003"]), tmp_path / "b.gpkg"), how)
+    [(reason, detail)] = rows(database, "SELECT reason, detail FROM quarantine")
+    assert reason_text(reason, detail) == "The code belongs to the source one."
+    assert rows(database, "SELECT name FROM building WHERE code = 'b003'") == [("3号楼",)]
+
+
+def test_formula_in_a_cell_stays_a_text(database, tmp_path):
+    evil = '=HYPERLINK("http://127.0.0.1/","x")<script>alert(1)</script>'
+    lines = "".join(
+        f'b{i},"{evil.replace(chr(34), chr(34) * 2)}",{point(i * 40, 0).x},32.04\n'
+        for i in range(3)
+    )
+    file = made(tmp_path / "a.csv", f"编号,名称,经度,纬度\n{lines}".encode("gb18030"))
+    how = mapping("facility", constants={"category": "school"}, coordinates={"crs": "EPSG:4490"})
+    outcome = bring(database, "facility", file, how)
+    assert rows(database, "SELECT DISTINCT name FROM facility") == [(evil,)]
+    page = write_report(database, outcome.run, tmp_path).read_text(encoding="utf-8")
+    assert "<script>alert" not in page
+
+
+def test_points_lines_and_collections_among_polygons_are_set_aside_one_by_one(database, tmp_path):
+    others = {
+        "p": point(0, 40),
+        "l": shapely.LineString([point(0, 40), point(9, 40)]),
+        "c": shapely.GeometryCollection([box(0, 40), point(30, 40)]),
+    }
+    good = [({"code": f"b{i}"}, box(50 * i, 0)) for i in range(9)]
+    mixed = [({"code": code}, shape) for code, shape in others.items()]
+    file = geojson(tmp_path / "a.geojson", *good, *mixed)
+    bring(database, "building", file, mapping(guard={"rejected_percent": 50}))
+    found = rows(database, "SELECT code, reason, detail FROM quarantine ORDER BY code")
+    assert {code: reason_text(reason, detail) for code, reason, detail in found} == {
+        "p": "The geometry is a Point, where a MULTIPOLYGON belongs.",
+        "l": "The geometry is a LineString, where a MULTIPOLYGON belongs.",
+        "c": "The geometry is a GeometryCollection, where a MULTIPOLYGON belongs.",
+    }
+    assert rows(database, "SELECT count(*) FROM building") == [(9,)]
+
+
+def test_share_of_refused_features_counts_each_once(database, tmp_path):
+    """All of them name a building that is not there, which only the whole delivery tells."""
+    data = frame(
+        [point(9000 + i, 0) for i in range(8)],
+        code=[f"u{i}" for i in range(8)],
+        building_code=["none"] * 8,
+    )
+    outcome = bring(database, "building_unit", write(data, tmp_path / "units.gpkg"))
+    assert outcome.status == "held"
+    [concern] = outcome.report["concerns"]
+    assert (concern["key"], concern["values"]["percent"]) == ("too_many_rejected", 100.0)
+
+
+@pytest.mark.parametrize("sign", ["\t", "\n", "\x1b", "\x7f", "\x85"])
+def test_control_characters_in_a_name_go_to_quarantine(database, tmp_path, sign):
+    data = houses(3, name=["a", f"b{sign}c", "d"], address=["1\n2", "3", "4"])
+    file = write(data, tmp_path / "houses.gpkg")
+    outcome = bring(database, "building", file, mapping())
+    assert outcome.counts["building"].added == 2
+    assert outcome.report["rejected"] == {"value_not_text": 1}

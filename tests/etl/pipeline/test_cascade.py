@@ -1,0 +1,166 @@
+"""What follows from a new border: slivers healed, breaches held, buildings moved, plans stale."""
+
+import pytest
+import shapely
+from sqlalchemy import text
+
+from etl.checks.topology import breaches
+from etl.runs.approve import approve
+from etl.runs.rollback import roll_back
+from geo.db.overrides import correct, release
+from geo.model import GridPlan
+from tests.etl.delivery import STREET, box, bring, divisions, frame, houses, mapping, rows, write
+
+A, B, C = "420602001001", "420602001002", "420602001003"
+THREE = ((A, box(0, 0, 400, 400)), (B, box(400, 0, 400, 400)), (C, box(800, 0, 400, 400)))
+FREE = mapping("region", source="file:region", guard={"area_percent": 100, "changed_percent": 100})
+
+
+def town(database, folder, *communities):
+    """Import three communities in a row, and buildings in the first two."""
+    divisions(database, folder, *(communities or THREE))
+    bring(database, "building", write(houses(16), folder / "houses.gpkg"))
+
+
+def redrawn(database, folder, how=FREE, **borders):
+    """Import the town again with other borders of some communities."""
+    whole = box(-100, -100, 1300, 1300)
+    shapes = dict(THREE) | {f"42060200100{key[-1]}": shape for key, shape in borders.items()}
+    codes = ["420600000000", "420602000000", STREET, *shapes]
+    names = ["襄阳市", "襄城区", "昭明街道", *(f"{code[-3:]}社区" for code in shapes)]
+    data = frame([whole, whole, whole, *shapes.values()], code=codes, name=names)
+    return bring(database, "region", write(data, folder / "redrawn.gpkg"), how)
+
+
+def land(database, code):
+    [(wkb,)] = rows(database, "SELECT ST_AsBinary(geom) FROM region WHERE code = :code", code=code)
+    return shapely.from_wkb(bytes(wkb))
+
+
+def test_sliver_is_healed_by_snapping_to_the_neighbour(database, tmp_path):
+    town(database, tmp_path)
+    outcome = redrawn(database, tmp_path, c1=box(0, 0, 399.6, 400), c3=box(799.7, 0, 400.3, 400))
+    assert outcome.status == "published", outcome.report["concerns"]
+    healed = [(one["kind"], set(one["codes"])) for one in outcome.report["topology"]["healed"]]
+    assert ("overlap", {B, C}) in healed
+    assert any(kind == "gap" and codes >= {A, B} for kind, codes in healed)
+    together = shapely.union_all([land(database, code) for code in (A, B, C)])
+    whole = shapely.union_all([shape for _, shape in THREE])
+    assert shapely.area(shapely.symmetric_difference(together, whole)) < 1e-4 * whole.area
+    assert shapely.intersection(land(database, B), land(database, C)).area < 1e-14
+
+
+def test_large_gap_and_overlap_are_held_with_place_and_area(database, tmp_path):
+    town(database, tmp_path)
+    outcome = redrawn(database, tmp_path, c1=box(0, 0, 350, 400), c3=box(780, 0, 420, 400))
+    assert outcome.status == "held"
+    [concern] = outcome.report["concerns"]
+    assert (concern["key"], concern["values"]["count"]) == ("topology", 2)
+    found = {one["kind"]: one for one in outcome.report["topology"]["breaches"]}
+    assert found["gap"]["area_m2"] == pytest.approx(50 * 400, rel=0.01)
+    assert found["overlap"]["area_m2"] == pytest.approx(20 * 400, rel=0.01)
+    assert found["overlap"]["codes"] == [B, C]
+    assert land(database, A).equals_exact(
+        shapely.multipolygons([dict(THREE)[A]]), 1e-9, normalize=True
+    )
+
+
+def test_land_outside_the_street_is_a_breach():
+    street = frame([box(0, 0, 100, 100)], code=["s"], level=["street"], parent_code=["d"])
+    community = frame([box(50, 0, 100, 100)], code=["c"], level=["community"], parent_code=["s"])
+    both = frame(
+        [*street.geometry, *community.geometry],
+        code=["s", "c"],
+        level=["street", "community"],
+        parent_code=["d", "s"],
+    ).to_crs("EPSG:4546")
+    found = {breach.kind: round(breach.shape.area, -2) for breach in breaches(both, {"c"})}
+    assert found == {"gap": 5000.0, "outside": 5000.0}
+
+
+def with_plan(database, community):
+    with database.begin() as connection:
+        connection.execute(
+            GridPlan.__table__.insert(),
+            {
+                "community_code": community,
+                "version": 1,
+                "status": "published",
+                "published_at": "2026-01-01",
+            },
+        )
+
+
+def test_moved_border_moves_buildings_and_marks_plans(database, tmp_path):
+    town(database, tmp_path)
+    for community in (A, B, C):
+        with_plan(database, community)
+    assert rows(database, "SELECT count(*) FROM building WHERE region_code = :a", a=A) == [(8,)]
+    outcome = redrawn(database, tmp_path, c1=box(0, 0, 300, 400), c2=box(300, 0, 500, 400))
+    assert outcome.status == "published", outcome.report["concerns"]
+    assert [(one["code"], one["old"], one["new"]) for one in outcome.report["moved"]] == [
+        ("b006", A, B),
+        ("b007", A, B),
+    ]
+    assert rows(database, "SELECT count(*) FROM building WHERE region_code = :a", a=A) == [(6,)]
+    stale = dict(rows(database, "SELECT community_code, stale FROM grid_plan"))
+    assert stale[C] is None
+    assert stale[A]["buildings_changed"] == 2
+    assert stale[A]["lost_m2"] == pytest.approx(100 * 400, rel=0.01)
+    assert outcome.report["proposals"] == [A, B]
+    roll_back(database, outcome.run)
+    assert rows(database, "SELECT count(*) FROM building WHERE region_code = :a", a=A) == [(8,)]
+
+
+def test_new_households_mark_the_plan_of_their_community(database, tmp_path):
+    town(database, tmp_path)
+    with_plan(database, A)
+    data = houses(16)
+    data.loc[2, "households"] = 60
+    outcome = bring(database, "building", write(data, tmp_path / "more.gpkg"))
+    [plan] = outcome.report["stale"]
+    assert (plan["community"], plan["households"], plan["buildings_changed"]) == (A, 38, 1)
+    renamed = data.assign(name="改名")
+    how = mapping(source="file:building", guard={"changed_percent": 100})
+    assert (
+        bring(database, "building", write(renamed, tmp_path / "names.gpkg"), how).report["stale"]
+        == []
+    )
+
+
+def test_corrected_field_is_kept_and_the_difference_told(database, tmp_path):
+    town(database, tmp_path)
+    with database.begin() as connection:
+        correct(connection, "building", "b003", {"households": "99"}, "王工")
+    data = houses(16)
+    data.loc[3, "name"] = "改名"
+    outcome = bring(database, "building", write(data, tmp_path / "b.gpkg"))
+    assert rows(database, "SELECT name, households FROM building WHERE code = 'b003'") == [
+        ("改名", 99)
+    ]
+    [kept] = outcome.report["corrections_kept"]
+    assert (kept["code"], kept["field"], kept["delivered"], kept["value"]) == (
+        "b003",
+        "households",
+        "23",
+        "99",
+    )
+    with database.begin() as connection:
+        assert release(connection, "building", "b003", "王工") == ["households"]
+    bring(database, "building", write(data, tmp_path / "b.gpkg"))
+    assert rows(database, "SELECT households FROM building WHERE code = 'b003'") == [(23,)]
+    actions = rows(database, "SELECT action, actor FROM audit_event ORDER BY id")
+    assert actions == [("correct", "王工"), ("release", "王工")]
+
+
+def test_removed_and_added_communities_are_compared_by_area(database, tmp_path):
+    town(database, tmp_path)
+    how = mapping("region", source="file:region")
+    outcome = redrawn(database, tmp_path, how, c1=box(0, 0, 300, 400), c2=box(300, 0, 500, 400))
+    assert [one["key"] for one in outcome.report["concerns"]] == [
+        "too_many_changed",
+        "too_much_area",
+    ]
+    assert approve(database, outcome.run).status == "published"
+    with database.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM run_change")).scalar_one() >= 3

@@ -1,0 +1,292 @@
+"""Who may what, tried in SQL: every role on every table, as the table of rules has it."""
+
+import uuid
+
+import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import DBAPIError, ProgrammingError
+
+from geo import db
+from geo.db import security as db_security
+from geo.model import Base
+from tests import town as t
+
+CALLERS = (*db_security.ROLES, "keeper", "publisher")
+TABLES = sorted(Base.metadata.tables)
+SCOPE = t.NORTH_GATE
+
+
+@pytest.fixture(scope="module")
+def town(shared_database):
+    t.build(shared_database)
+    with shared_database.begin() as connection:
+        for statement in MORE:
+            connection.execute(text(statement))
+    return shared_database
+
+
+MORE = [
+    *(
+        "INSERT INTO pipe_node (code, network, kind, geom) VALUES "
+        f"('{network}', '{network}', 'valve', 'SRID=4490;POINT(112.14 32.04)')"
+        for network in ("water", "gas", "power")
+    ),
+    "INSERT INTO pipe_segment (code, network, geom) SELECT code, network, "
+    "'SRID=4490;LINESTRING(112.14 32.04, 112.15 32.04)' FROM pipe_node",
+    "INSERT INTO building_unit (code, building_code, geom) SELECT code || '-1', code, "
+    "ST_PointOnSurface(geom) FROM building",
+    "INSERT INTO building (code, geom) SELECT 'nowhere-' || code, geom FROM building "
+    "WHERE code LIKE '%-001'",
+    *(
+        f"INSERT INTO grid_{kind} (grid_code, name, phone) SELECT code, 'x', '1' FROM grid"
+        for kind in ("manager", "informant")
+    ),
+    "INSERT INTO account (name, role) VALUES ('a', 'fire')",
+    "INSERT INTO session (id, account_id, token, expires_at) SELECT 's', id, 't', now() "
+    "FROM account",
+    "INSERT INTO job (kind, community_code, caller) SELECT 'draw', code, '{}' FROM region "
+    "WHERE level = 'community'",
+    "INSERT INTO plan_edit (plan_id, revision, kind) SELECT id, 1, 'lock' FROM grid_plan",
+    "INSERT INTO audit_event (actor, action, object_type) VALUES ('x', 'y', 'z')",
+    "INSERT INTO import_run (layer, source, status) VALUES ('road', 'osm:x', 'published')",
+    "INSERT INTO quarantine (run_id, layer, reason) SELECT id, 'road', 'why' FROM import_run",
+    "INSERT INTO layer_revision (layer, revision) VALUES ('road', 1)",
+    "UPDATE region SET name = name || '!' WHERE level = 'street'",
+]
+
+PLANNER_SEES = {
+    "building": f"region_code = '{SCOPE}' OR code = 'nowhere-b001-001'",
+    "building_unit": f"building_code IN (SELECT code FROM building WHERE region_code = '{SCOPE}')",
+    "grid_plan": f"status = 'published' OR community_code = '{SCOPE}'",
+    "grid": "plan_id IN (SELECT id FROM grid_plan WHERE status = 'published')",
+    "grid_member": f"plan_id IN (SELECT id FROM grid_plan WHERE community_code = '{SCOPE}')",
+    "plan_edit": f"plan_id IN (SELECT id FROM grid_plan WHERE community_code = '{SCOPE}')",
+    "grid_manager": f"grid_code LIKE '{SCOPE}%'",
+    "grid_informant": f"grid_code LIKE '{SCOPE}%'",
+    "job": f"community_code = '{SCOPE}'",
+}
+"""What a planner of one community sees of the tables that are not open to all, said again."""
+
+IN_FORCE = {
+    "grid_plan": "status = 'published'",
+    "grid": "plan_id IN (SELECT id FROM grid_plan WHERE status = 'published')",
+    "grid_member": "plan_id IN (SELECT id FROM grid_plan WHERE status = 'published')",
+}
+
+SEES = {
+    "public": IN_FORCE,
+    "fire": IN_FORCE | dict.fromkeys(("pipe_node", "pipe_segment"), "network IN ('water','gas')"),
+    "utility": IN_FORCE | dict.fromkeys(("pipe_node", "pipe_segment"), "network = 'gas'"),
+    "planner": PLANNER_SEES,
+}
+
+
+def act_as(connection, role, scope=SCOPE, networks="gas"):
+    for name, value in {
+        "role": db_security.database_role(role),
+        "gridatlas.scope": scope,
+        "gridatlas.networks": networks,
+        "gridatlas.actor": "me",
+    }.items():
+        connection.execute(text("SELECT set_config(:n, :v, true)"), {"n": name, "v": value})
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_every_role_sees_of_a_table_what_the_rules_say(town, table):
+    assert table in db_security.RULES, "say in geo/db/security.py who may what"
+    rule = db_security.RULES[table]
+    for role in CALLERS:
+        with town.connect() as connection:
+            condition = SEES.get(role, {}).get(table, "true")
+            expected = connection.execute(
+                text(f"SELECT count(*) FROM {table} WHERE {condition}")
+            ).scalar()
+            act_as(connection, role)
+            if role in rule.read:
+                seen = connection.execute(text(f"SELECT count(*) FROM {table}")).scalar()
+                assert seen == expected, role
+            else:
+                with pytest.raises(ProgrammingError, match="permission denied"):
+                    connection.execute(text(f"SELECT 1 FROM {table} LIMIT 1"))
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_nobody_changes_a_table_but_those_who_may(town, table):
+    rule = db_security.RULES[table]
+    column = next(iter(Base.metadata.tables[table].columns)).name
+    statements = (
+        f"UPDATE {table} SET {column} = {column}",
+        f"DELETE FROM {table}",
+        f"INSERT INTO {table} SELECT * FROM {table} LIMIT 0",
+        f"TRUNCATE {table}",
+    )
+    for role in CALLERS:
+        for statement in statements:
+            if role in rule.write and not statement.startswith("TRUNCATE"):
+                continue
+            if role in rule.add and statement.startswith("INSERT"):
+                continue
+            with town.connect() as connection:
+                act_as(connection, role)
+                with pytest.raises(DBAPIError, match=r"permission denied|read-only|cannot"):
+                    connection.execute(text(statement))
+
+
+def test_planner_changes_nothing_beyond_the_scope(town):
+    changes = {
+        "grid_plan": "UPDATE grid_plan SET author = 'me'",
+        "grid": "UPDATE grid SET name = 'mine'",
+        "grid_member": "UPDATE grid_member SET households = households",
+        "grid_manager": "UPDATE grid_manager SET name = 'mine'",
+        "grid_informant": "DELETE FROM grid_informant",
+        "job": "UPDATE job SET step = 'mine'",
+        "plan_edit": "DELETE FROM plan_edit",
+    }
+    own = PLANNER_SEES | {
+        "grid_plan": f"community_code = '{SCOPE}'",
+        "grid": f"code LIKE '{SCOPE}%'",
+    }
+    for table, statement in changes.items():
+        with town.connect() as connection:
+            count = text(f"SELECT count(*) FROM {table} WHERE {own[table]}")
+            expected = connection.execute(count).scalar()
+            act_as(connection, "planner")
+            assert connection.execute(text(statement)).rowcount == expected > 0, table
+
+
+def test_planner_moves_nothing_out_of_the_scope(town):
+    for statement in (
+        f"UPDATE grid_plan SET community_code = '{t.DRUM_TOWER}'",
+        "UPDATE grid SET code = '420602001002999' WHERE id = (SELECT min(id) FROM grid)",
+        f"INSERT INTO job (kind, community_code, caller) VALUES ('draw', '{t.RIVERSIDE}', '{{}}')",
+        f"INSERT INTO grid_manager (grid_code, name) VALUES ('{t.RIVERSIDE}001', 'x')",
+    ):
+        with town.connect() as connection:
+            act_as(connection, "planner")
+            with pytest.raises(ProgrammingError, match="row-level security"):
+                connection.execute(text(statement))
+
+
+@pytest.mark.parametrize("scope", ["", "9", "%", "420602001001' OR '1'='1"])
+def test_planner_without_a_scope_that_fits_sees_only_what_is_public(town, scope):
+    with town.connect() as connection:
+        act_as(connection, "planner", scope=scope)
+        for table in PLANNER_SEES:
+            seen = connection.execute(text(f"SELECT count(*) FROM {table}")).scalar()
+            if table not in IN_FORCE or table == "grid_member":
+                assert seen == 0, table
+
+
+def test_trail_takes_only_entries_in_ones_own_name_and_shows_none(town):
+    with town.connect() as connection:
+        act_as(connection, "fire")
+        entry = "INSERT INTO audit_event (actor, action, object_type) VALUES (:who, 'read', 'x')"
+        connection.execute(text(entry), {"who": "me"})
+        with pytest.raises(ProgrammingError, match="row-level security"):
+            connection.execute(text(entry), {"who": "someone else"})
+
+
+def test_published_views_hold_no_more_than_the_public_may_see(town):
+    with town.connect() as connection:
+        act_as(connection, "public")
+        outline = connection.execute(text("SELECT * FROM published.building LIMIT 1")).keys()
+        assert set(outline) == {
+            *("code", "name", "address", "use", "storeys_above", "geom", "geom_3857")
+        }
+        plans = connection.execute(text("SELECT DISTINCT status FROM published.grid")).scalars()
+        assert plans.all() == ["published"]
+        card = "SELECT phone FROM published.contact_card(:code)"
+        published, draft = f"{t.NORTH_GATE}001", f"{t.RIVERSIDE}001"
+        assert connection.execute(text(card), {"code": published}).scalars().all() == ["1"]
+        assert connection.execute(text(card), {"code": draft}).scalars().all() == []
+
+
+def test_login_of_the_api_can_do_nothing_but_switch(town):
+    login = create_engine(db.api_url(town.url))
+    try:
+        for statement in (
+            "SELECT 1 FROM region",
+            "SELECT 1 FROM account",
+            "SELECT 1 FROM published.grid",
+            "CREATE TABLE mine (id int)",
+            "SET ROLE postgres",
+            "SET ROLE gridatlas_publisher",
+        ):
+            with login.connect() as connection, pytest.raises(ProgrammingError, match="permission"):
+                connection.execute(text(statement))
+    finally:
+        login.dispose()
+
+
+def test_owner_who_is_no_superuser_sees_rows_only_when_the_session_says_so(town):
+    """Row-level security is forced: an API that signs in as the owner by mistake leaks nothing."""
+    owner = f"owner_{uuid.uuid4().hex[:8]}"
+    with town.begin() as connection:
+        connection.execute(text(f"CREATE ROLE {owner} LOGIN"))
+        connection.execute(text(f"GRANT ALL ON SCHEMA public TO {owner}"))
+        connection.execute(text(f"ALTER TABLE facility OWNER TO {owner}"))
+        connection.execute(
+            text(
+                f"CREATE POLICY mine ON facility TO {owner} "
+                "USING (current_setting('gridatlas.owner', true) = 'on')"
+            )
+        )
+    query = {key: value for key, value in town.url.query.items() if key != "options"}
+    engine = create_engine(town.url.set(username=owner, query=query))
+    try:
+        with engine.connect() as connection:
+            count = text("SELECT count(*) FROM facility")
+            assert connection.execute(count).scalar() == 0
+            connection.execute(text("SET gridatlas.owner = 'on'"))
+            assert connection.execute(count).scalar() == 2
+    finally:
+        engine.dispose()
+        with town.begin() as connection:
+            connection.execute(text("DROP POLICY mine ON facility"))
+            connection.execute(text("ALTER TABLE facility OWNER TO CURRENT_USER"))
+            connection.execute(text(f"DROP OWNED BY {owner}"))
+            connection.execute(text(f"DROP ROLE {owner}"))
+
+
+def test_rules_are_applied_once(town):
+    with town.begin() as connection:
+        assert not db_security.apply(connection)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "DROP TABLE correction; CREATE TABLE correction AS SELECT * FROM fire_overlay WITH NO DATA",
+        "REVOKE SELECT ON building FROM gridatlas_fire",
+        "GRANT SELECT ON account TO gridatlas_public",
+        "ALTER TABLE building NO FORCE ROW LEVEL SECURITY",
+        'DROP POLICY "gridatlas planner select" ON building',
+        'ALTER POLICY "gridatlas planner select" ON building USING (true)',
+        "DROP TRIGGER count_change ON road",
+        "GRANT EXECUTE ON FUNCTION published.card_photo(text) TO gridatlas_public",
+        "DROP VIEW published.building",
+    ],
+    ids=lambda change: " ".join(change.split()[:3]),
+)
+def test_what_a_migration_or_a_person_took_from_the_rules_is_put_back(town, change):
+    with town.connect() as connection:
+        before = connection.exec_driver_sql(db_security._HELD).scalar()
+        connection.exec_driver_sql(change)
+        assert connection.exec_driver_sql(db_security._HELD).scalar() != before
+        assert db_security.apply(connection)
+        assert connection.exec_driver_sql(db_security._HELD).scalar() == before
+        connection.rollback()
+
+
+def test_changes_are_counted_in_the_transaction_that_makes_them(town):
+    count = text("SELECT changes FROM layer_change WHERE layer = :layer")
+    change = {
+        "road": "UPDATE road SET name = 'x'",
+        "grid": f"UPDATE grid_plan SET author = 'x' WHERE community_code = '{t.NORTH_GATE}'",
+    }
+    for layer, statement in change.items():
+        with town.connect() as connection:
+            before = connection.execute(count, {"layer": layer}).scalar() or 0
+            act_as(connection, "importer")
+            connection.execute(text(statement))
+            assert connection.execute(count, {"layer": layer}).scalar() == before + 1, layer

@@ -1,0 +1,71 @@
+"""What an engine of given measures reaches, and what stops it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import shapely
+
+from geo.fire import fire_lanes, vehicle_access
+from tests.geo.fire.conftest import ground_of
+from tests.geo.fire.test_hydrants import house, street
+
+
+def town(**lane: object):
+    usual = {"road_class": "internal", "width_m": 5.0, "name": "巷"}
+    return ground_of(
+        building=[house("b", 195, 300, households=3)],
+        road=[street("r", (0, 0), (400, 0)), street("lane", (200, 0), (200, 295), **usual | lane)],
+    )
+
+
+@pytest.mark.parametrize(
+    ("lane", "small", "large", "kind"),
+    [
+        ({"width_m": 3.2}, {"width_m": 2.2}, {"width_m": 2.3}, vehicle_access.WIDTH),
+        ({"clear_height_m": 3.4}, {"height_m": 3.4}, {"height_m": 3.5}, vehicle_access.HEIGHT),
+        ({"max_weight_t": 20.0}, {"weight_t": 20.0}, {"weight_t": 21.0}, vehicle_access.WEIGHT),
+    ],
+)
+def test_engine_passes_up_to_its_measures_and_is_told_what_stops_it(
+    in_force, lane, small, large, kind
+):
+    ground, usual = (
+        town(**lane),
+        replace(vehicle_access.vehicle_from_settings(in_force), width_m=2.0),
+    )
+    passed = vehicle_access.overview(ground, in_force, replace(usual, **small), "")
+    assert passed["unreached"] == {"buildings": 0, "households": 0}
+    stopped = vehicle_access.overview(ground, in_force, replace(usual, **large), "")
+    assert stopped["unreached"] == {"buildings": 1, "households": 3}
+    assert stopped["stopped_by"] == {kind: 1}
+    one = stopped["findings"][0]
+    assert one.detail["obstacle"]["road"] == "lane"
+    assert one.measured == pytest.approx(295 + 5, abs=0.1)
+
+
+def test_longer_engine_needs_a_larger_place_to_turn(in_force):
+    sides = {"w": (170, 20, 192.4, 340), "e": (207.6, 20, 230, 340), "n": (190, 310, 210, 330)}
+    walls = [house(code, 0, 0, geom=shapely.box(*side)) for code, side in sides.items()]
+    ground = ground_of(
+        building=walls,
+        road=[
+            street("r", (0, 0), (400, 0)),
+            street("lane", (200, 0), (200, 290), road_class="internal", width_m=5.0),
+        ],
+    )
+    usual = vehicle_access.vehicle_from_settings(in_force)
+    rows = np.arange(2)
+    assert fire_lanes.dead_ends(ground, in_force, rows, usual) == []
+    found = fire_lanes.dead_ends(ground, in_force, rows, replace(usual, length_m=16.0))
+    assert [(one.feature, one.required) for one in found] == [("lane", 16.0)]
+
+
+def test_region_is_looked_at_by_itself(in_force):
+    ground = town(width_m=2.0)
+    assert (
+        vehicle_access.overview(
+            ground, in_force, vehicle_access.vehicle_from_settings(in_force), "4206"
+        )["buildings"]
+        == 0
+    )

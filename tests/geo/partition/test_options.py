@@ -1,0 +1,63 @@
+"""What a planner writes down: refused with the place and what is wanted, or wished for."""
+
+import pytest
+
+from geo.errors import InputError
+from geo.partition.options import CommunityDrawOptions, DrawOptions
+from geo.partition.scoring.objective import Limits
+
+CODE = "420606007001"
+
+
+@pytest.mark.parametrize(
+    ("document", "key", "place"),
+    [
+        ({"targets": 400}, "wishes_unknown_name", "targets"),
+        ({"weights": {"bordr": 1.0}}, "wishes_unknown_name", "weights.bordr"),
+        ({"weights": {"border": -1}}, "wishes_wrong_value", "weights.border"),
+        ({"weights": 3}, "wishes_wrong_value", "weights"),
+        ({"target": "400"}, "wishes_wrong_value", "target"),
+        ({"target": 0}, "wishes_wrong_value", "target"),
+        ({"whole_compounds": 1}, "wishes_wrong_value", "whole_compounds"),
+        ({"together": [["a"]]}, "wishes_wrong_value", "together.0"),
+        ({"apart": [["a", "b", "c"]]}, "wishes_wrong_value", "apart.0"),
+        ({"dedicated": ["castle"]}, "wishes_wrong_value", "dedicated.0"),
+        ({"community": {"1": {}}}, "wishes_wrong_value", "community.1"),
+        ({"community": {CODE: {"upper": 1.5}}}, "wishes_wrong_value", f"community.{CODE}.upper"),
+        ({"community": {CODE: {"community": {}}}}, "wishes_unknown_name", f"community.{CODE}.comm"),
+    ],
+)
+def test_mistake_is_refused_by_its_place(document, key, place):
+    with pytest.raises(InputError) as refused:
+        CommunityDrawOptions.of(document, "w.toml")
+    assert refused.value.key == key
+    assert refused.value.values["place"].startswith(place)
+    assert "w.toml" in refused.value.message("zh")
+    assert place in refused.value.message("en")
+
+
+def test_section_replaces_values_and_adds_to_lists():
+    base = DrawOptions(target=350, lower=250, lock=("a",), dedicated=("school",))
+    own = DrawOptions(target=380, lock=("b",), weights={"border": 2.0})
+    wishes = own.over(base).wishes()
+    assert wishes.limits == Limits(380, 250, 500)
+    assert wishes.locked == ("a", "b")
+    assert wishes.dedicated == ("school",)
+    assert (wishes.weights.border, wishes.weights.balance) == (2.0, 30.0)
+
+
+def test_section_can_take_back_what_is_asked_everywhere():
+    assert not DrawOptions(fresh=False).over(DrawOptions(fresh=True)).wishes().fresh
+
+
+def test_limits_out_of_order_are_refused_against_the_defaults():
+    with pytest.raises(InputError) as refused:
+        DrawOptions(target=600).wishes()
+    assert refused.value.values == {"target": 600, "lower": 300, "upper": 500}
+
+
+@pytest.mark.parametrize("wish", [{"lock": ("a",)}, {"only_touched": True}, {"complete": True}])
+def test_forgetting_a_plan_and_going_on_from_it_exclude_each_other(wish):
+    with pytest.raises(InputError) as refused:
+        DrawOptions(fresh=True, **wish).wishes()
+    assert refused.value.key == "fresh_excludes"

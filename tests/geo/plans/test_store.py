@@ -1,0 +1,158 @@
+"""Plans in the database, on the sample city: kept whole, published in one step, read back."""
+
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import select, text
+
+from etl.pipeline.publish_frames import publish
+from etl.sample.city import SHIPPED, read_sample
+from geo.db.layer_frames import read_layer
+from geo.errors import InputError, NotFoundError
+from geo.model import Grid, GridPlan
+from geo.partition.constraints import Constraints
+from geo.partition.draw import draw
+from geo.partition.search.strategy import Effort
+from geo.plans import store
+from geo.plans.batch import draw_many
+from geo.plans.draw_runs import DrawOrder
+
+COMMUNITY = "420606007001"
+QUICK = Constraints(effort=Effort(generations=1, moves_per_node=100))
+
+
+@pytest.fixture(scope="module")
+def city(shared_database):
+    publish(shared_database, read_sample(SHIPPED), "sample:S:1")
+    return shared_database
+
+
+@pytest.fixture
+def drawing(city):
+    with city.connect() as connection:
+        return draw(store.read_community(connection, COMMUNITY), QUICK)
+
+
+def test_community_is_read_with_what_is_its_own(city):
+    with city.connect() as connection:
+        community = store.read_community(connection, COMMUNITY)
+        count = connection.execute(
+            text("SELECT count(*) FROM building WHERE region_code = :c"), {"c": COMMUNITY}
+        ).scalar_one()
+    assert len(community.buildings) == count
+    assert community.polygon.area == pytest.approx(130_000, rel=0.4)
+    assert len(community.roads) > 10
+    assert len(community.compounds) > 0
+
+
+def test_stored_plan_is_the_drawing(city, drawing):
+    with city.begin() as connection:
+        number = store.store(connection, drawing, "planner")
+    with city.connect() as connection:
+        grids = connection.execute(
+            select(Grid.code, Grid.households).where(Grid.plan_id == number).order_by(Grid.code)
+        ).all()
+        members = connection.execute(
+            text(
+                "SELECT sum(households), count(building_code) FROM grid_member WHERE plan_id = :p"
+            ),
+            {"p": number},
+        ).one()
+        gap = connection.execute(
+            text(
+                "SELECT ST_Area(ST_SymDifference(ST_Union(g.geom), r.geom)::geography) FROM grid g "
+                "JOIN region r ON r.code = :c WHERE plan_id = :p GROUP BY r.geom"
+            ),
+            {"p": number, "c": COMMUNITY},
+        ).scalar_one()
+        plan = connection.execute(select(GridPlan).where(GridPlan.id == number)).one()
+    assert [tuple(row) for row in grids] == list(
+        zip(drawing.grids["code"], drawing.grids["households"], strict=True)
+    )
+    assert members[0] == drawing.grids["households"].sum()
+    assert gap < 0.01
+    assert plan.score["grids"] == len(grids)
+    assert plan.parameters["limits"] == {"target": 400, "lower": 300, "upper": 500}
+
+
+def test_publishing_archives_the_plan_before(city, drawing):
+    before = datetime.now(UTC)
+    numbers = []
+    for _ in range(2):
+        with city.begin() as connection:
+            numbers.append(store.store(connection, drawing))
+            store.publish(connection, numbers[-1])
+    with city.connect() as connection:
+        assert store.in_force(connection, COMMUNITY) == numbers[1]
+        states = dict(
+            connection.execute(
+                select(GridPlan.id, GridPlan.status).where(GridPlan.id.in_(numbers))
+            ).all()
+        )
+        assert states == {numbers[0]: "archived", numbers[1]: "published"}
+        now = read_layer(connection, "grid", region=COMMUNITY)
+        then = read_layer(connection, "grid", region=COMMUNITY, as_of=before)
+    assert set(now["plan_id"]) == {numbers[1]}
+    assert set(then["plan_id"]).isdisjoint(numbers)
+
+
+def test_draft_can_be_published_once(city, drawing):
+    with city.begin() as connection:
+        number = store.store(connection, drawing)
+        store.publish(connection, number)
+        with pytest.raises(NotFoundError):
+            store.publish(connection, number)
+
+
+def test_unknown_community_is_said(city):
+    with city.connect() as connection, pytest.raises(NotFoundError) as refused:
+        store.read_community(connection, "420606007999")
+    assert refused.value.key == "no_such_community"
+
+
+def test_community_without_border_is_said(city):
+    with city.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO region (code, name, level, parent_code) "
+                "VALUES ('420606007900', '无界', 'community', '420606007000')"
+            )
+        )
+        with pytest.raises(InputError) as refused:
+            store.read_community(connection, "420606007900")
+    assert refused.value.key == "community_without_border"
+
+
+def test_many_communities_are_drawn_by_workers_the_same_as_alone(city):
+    with city.connect() as connection:
+        some = store.communities(connection, "420606007")[:5]
+    drawn = {one.community: one for one in draw_many(city, DrawOrder(tuple(some), QUICK))}
+    assert set(drawn) == {code for code, _ in some}
+    (alone,) = draw_many(city, DrawOrder(tuple(some[:1]), QUICK))
+    together = drawn[some[0][0]]
+    figures = {"seconds": None}
+    assert alone.score | figures == together.score | figures
+
+
+def test_layer_is_limited_to_a_region(city):
+    with city.connect() as connection:
+        for layer in ("building", "building_unit", "road", "community", "pipe_node"):
+            whole = read_layer(connection, layer)
+            part = read_layer(connection, layer, region=COMMUNITY)
+            assert 0 < len(part) < len(whole), layer
+        street = read_layer(connection, "building", region="420606007000")
+        assert len(street) == len(read_layer(connection, "building"))
+
+
+def test_plan_with_units_is_read_back_as_it_was_drawn(city):
+    with city.connect() as connection:
+        community = store.read_community(connection, "420606007004")  # has a tower with units
+    drawing = draw(community, QUICK)
+    assert drawing.members["unit_code"].notna().any()
+    with city.begin() as connection:
+        number = store.store(connection, drawing)
+        back = store.before(connection, community, number)
+    columns = ["grid", "building_code", "unit_code", "households"]
+    kept, drawn = (frame[columns].astype(object) for frame in (back.members, drawing.members))
+    assert kept.where(kept.notna(), None).equals(drawn)
+    assert draw(community, QUICK, back).score.moved is not None

@@ -1,0 +1,323 @@
+"""Sheets, atlas, boards, cards and lists as a reader of the files finds them."""
+
+import io
+
+import numpy as np
+import openpyxl
+import pypdfium2 as pdfium
+import pypdfium2.raw as pdfium_c
+import pytest
+import shapely
+import zxingcpp
+from PIL import Image
+from sqlalchemy import insert, update
+
+from geo.errors import InputError, NotFoundError
+from geo.model import Building, Facility, GridInformant, GridManager
+from maps.atlas.sheet import contents
+from maps.colours import PALETTE, neighbours
+from maps.paper.assignment import assignment_list
+from maps.paper.book import community_sheet, one_entry, street_atlas
+from maps.paper.document import write
+from maps.paper.labels import building_number, letter, outline
+from maps.paper.map_sheets import around, lay
+from maps.paper.notice import contact_cards, notice_boards
+from maps.paper.page_layout import PAPERS
+from maps.paper.svg_map import PATTERNS, Canvas
+from tests import town as t
+
+MM = 72 / 25.4
+
+
+@pytest.fixture(scope="module")
+def staffed(town):
+    """Return the town with a manager, a photo, informants and a service station."""
+    photo = io.BytesIO()
+    Image.new("RGB", (60, 80), "#cc3311").save(photo, "PNG")
+    grid = f"{t.NORTH_GATE}001"
+    station = {
+        "code": "station",
+        "category": "service_station",
+        "name": "北门服务站",
+        "phone": "0710-3510000",
+        "region_code": t.NORTH_GATE,
+        "geom": "SRID=4490;POINT({} {})".format(*t.degrees(300, 150)),
+    }
+    manager = {"grid_code": grid, "name": "王#[秀]兰*", "phone": "13900000001", "duties": "走访"}
+    informants = [
+        {"grid_code": grid, "name": f"信息员{i}", "phone": "1", "households": 60} for i in range(6)
+    ]
+    with town.begin() as connection:
+        connection.execute(insert(Facility), station)
+        connection.execute(insert(GridManager), manager | {"photo": photo.getvalue()})
+        connection.execute(insert(GridInformant), informants)
+    return town
+
+
+@pytest.fixture
+def connection(staffed):
+    with staffed.connect() as connection:
+        yield connection
+
+
+@pytest.fixture(scope="module")
+def sheet(staffed):
+    with staffed.connect() as connection:
+        printed = community_sheet(connection, t.NORTH_GATE, PAPERS["A3"])
+    return printed, pdfium.PdfDocument(printed.pdf)
+
+
+def words(page):
+    return page.get_textpage().get_text_range()
+
+
+def run_on(page):
+    """Return the words of a page without the gaps between their letters."""
+    return "".join(words(page).split())
+
+
+def rectangles(page):
+    """Return left, top, width, height in millimetres of every filled rectangle of a page."""
+    for one in page.get_objects(filter=[pdfium_c.FPDF_PAGEOBJ_PATH], max_depth=6):
+        left, bottom, right, top = (side / MM for side in one.get_bounds())
+        yield left, top, right - left, top - bottom
+
+
+def test_sheet_has_the_papers_size_and_says_what_it_is(sheet):
+    printed, pdf = sheet
+    assert [round(side / MM) for side in pdf[0].get_size()] == [420, 297]
+    said = run_on(pdf[0])
+    for expected in (
+        "北门社区网格图",
+        "襄阳市",
+        "昭明街道",
+        t.NORTH_GATE,
+        f"1:{printed.layouts[t.NORTH_GATE].scale}",
+        "第2版",
+        "2026-03-01",
+        "钟鼓楼社区",
+        "江滨<社区>",
+        "王#[秀]兰*",
+        "北门服务站",
+        "图例",
+    ):
+        assert expected in said, expected
+
+
+def test_every_grid_and_building_is_numbered(sheet):
+    printed, pdf = sheet
+    assert printed.left_out == []
+    said = words(pdf[0]).split()
+    for number in range(1, len(t.buildings(t.NORTH_GATE)) + 1):
+        assert str(number) in said
+    assert sum("户" in word for word in said) >= 6
+
+
+def test_scale_bar_is_as_long_as_it_says(sheet):
+    """Its four parts, each with a hairline of 0.28 mm around it, follow one on another."""
+    printed, pdf = sheet
+    scale = printed.layouts[t.NORTH_GATE].scale
+    parts = [box for box in rectangles(pdf[0]) if box[3] == pytest.approx(1.68, abs=0.01)]
+    assert len(parts) == 4
+    metres = np.diff([box[0] for box in parts]).mean() * scale / 1000
+    assert metres == pytest.approx(round(metres), abs=0.01)
+    assert f"{round(metres) * 4} m" in words(pdf[0])
+
+
+def test_ground_is_at_the_scale(staffed):
+    """A building 30 m by 13 m is drawn that large."""
+    with staffed.connect() as connection:
+        laid = lay(connection, contents(connection, t.NORTH_GATE)[0], PAPERS["A3"])
+    layout = laid.layout
+    canvas = Canvas(layout.box(layout.tiles[0]), layout.scale)
+    drawn = canvas.to_paper(laid.sheet.buildings.geometry.iloc[0])
+    assert drawn.area == pytest.approx(30_000 * 13_000 / layout.scale**2, rel=0.01)
+    assert drawn.length == pytest.approx(86_000 / layout.scale, rel=0.01)
+    assert canvas.size == pytest.approx(layout.frame)
+
+
+def test_no_letter_stands_on_another_and_all_are_on_the_paper(staffed):
+    with staffed.connect() as connection:
+        for entry in contents(connection, t.DISTRICT):
+            laid = lay(connection, entry, PAPERS["A4"])
+            for tile in laid.layout.tiles:
+                canvas = Canvas(laid.layout.box(tile), laid.layout.scale)
+                placed = letter(laid.sheet, canvas, "zh").placed
+                rooms = np.array([outline(one) for one in placed])
+                left, _ = shapely.STRtree(rooms).query(rooms, predicate="overlaps")
+                assert len(left) == 0, [placed[place] for place in left]
+                paper = shapely.box(0, 0, *canvas.size)
+                assert shapely.covers(paper, rooms).all()
+                assert {"grid", "street", "neighbour"} <= {one.kind for one in placed}
+
+
+def test_neighbours_differ_without_colour(staffed):
+    """Two grids side by side never share both tone and pattern: each fill has its own pattern."""
+    assert len(set(PATTERNS)) == len(PATTERNS) == len(PALETTE)
+    with staffed.connect() as connection:
+        laid = lay(connection, contents(connection, t.NORTH_GATE)[0], PAPERS["A3"])
+    areas = laid.sheet.grids.geometry.to_numpy()
+    for one, other in zip(*neighbours(areas, 0.5), strict=True):
+        left, right = (laid.colours[laid.sheet.grids["code"][index]] for index in (one, other))
+        assert PATTERNS[left] != PATTERNS[right]
+
+
+def test_fonts_are_embedded_and_nothing_is_a_picture(sheet):
+    _, pdf = sheet
+    kinds = {one.type for one in pdf[0].get_objects(max_depth=6)}
+    assert pdfium_c.FPDF_PAGEOBJ_IMAGE not in kinds
+    for one in pdf[0].get_objects(filter=[pdfium_c.FPDF_PAGEOBJ_TEXT], max_depth=6):
+        font = pdfium_c.FPDFTextObj_GetFont(one)
+        assert pdfium_c.FPDFFont_GetIsEmbedded(font) == 1
+
+
+def test_same_plan_gives_the_same_file(connection):
+    one, other = (community_sheet(connection, t.DRUM_TOWER, PAPERS["A4"]).pdf for _ in range(2))
+    assert one == other
+
+
+def test_what_one_sheet_does_not_hold_takes_several_with_an_index(connection):
+    printed = community_sheet(connection, t.NORTH_GATE, PAPERS["A4"], scale=1000, lang="en")
+    pdf = pdfium.PdfDocument(printed.pdf)
+    tiles = printed.layouts[t.NORTH_GATE].tiles
+    assert len(tiles) > 1
+    assert len(pdf) == len(tiles) + 1
+    index = words(pdf[0])
+    assert all(tile.label in index for tile in tiles)
+    assert f"Sheet {tiles[0].label}" in words(pdf[1])
+    assert f"continues on sheet {tiles[1].label}" in words(pdf[1])
+
+
+def test_atlas_has_cover_contents_overview_and_every_community(connection):
+    printed = street_atlas(connection, t.STREET, PAPERS["A3"])
+    pdf = pdfium.PdfDocument(printed.pdf)
+    sheets = [len(layout.tiles) for layout in printed.layouts.values()]
+    assert sheets == [1, 1, 2]
+    assert len(pdf) == 3 + sum(sheets) + 1, "one has an index sheet too"
+    assert "网格图谱" in run_on(pdf[0])
+    contents_page = words(pdf[1])
+    for place, (name, *_) in enumerate(t.COMMUNITIES.values()):
+        assert name in contents_page
+        assert f"{name}网格图" in run_on(pdf[3 + place])
+        assert str(4 + place) in contents_page.split()
+        assert name in run_on(pdf[2])
+    assert [mark.get_title() for mark in pdf.get_toc()] == [
+        f"{name}网格图" for name, *_ in t.COMMUNITIES.values()
+    ]
+
+
+def test_board_is_a2_with_photo_and_code_to_scan(connection):
+    grid = f"{t.NORTH_GATE}001"
+    board = notice_boards(connection, t.NORTH_GATE, grid=grid, site="https://grid.example")
+    pdf = pdfium.PdfDocument(board)
+    assert len(pdf) == 1
+    assert [round(side / MM) for side in pdf[0].get_size()] == [594, 420]
+    said = run_on(pdf[0])
+    assert "王#[秀]兰*" in said
+    assert "13900000001" in said
+    assert "信息员5" in said
+    assert f"https://grid.example/?grid={grid}" in said
+    pictures = [
+        one for one in pdf[0].get_objects(max_depth=6) if one.type == pdfium_c.FPDF_PAGEOBJ_IMAGE
+    ]
+    assert len(pictures) == 1
+
+
+def scanned(page, scale=2):
+    """Return what a telephone reads in the codes of a page."""
+    found = zxingcpp.read_barcodes(page.render(scale=scale).to_numpy())
+    return [one.text for one in found if one.format == zxingcpp.BarcodeFormat.QRCode]
+
+
+def test_codes_on_boards_and_cards_lead_to_the_grids_public_page(connection):
+    site = "https://grid.example/"
+    grids = [f"{t.NORTH_GATE}{serial:03d}" for serial in range(1, 7)]
+    boards = pdfium.PdfDocument(notice_boards(connection, t.NORTH_GATE, site=site))
+    assert [scanned(board) for board in boards] == [[f"{site}?grid={grid}"] for grid in grids]
+    cards = pdfium.PdfDocument(contact_cards(connection, t.NORTH_GATE, site=site))
+    assert sorted(scanned(cards[0], 4)) == [f"{site}?grid={grid}" for grid in grids]
+
+
+def test_board_shows_what_stands_around_its_grid(connection):
+    """A grid at the community's edge: the buildings beyond are drawn too."""
+    entry = one_entry(connection, t.NORTH_GATE)
+    laid = lay(connection, entry, PAPERS["A2"])
+    wide = shapely.buffer(laid.sheet.entry.land, 300.0)
+    widened = around(connection, entry, laid, wide)
+    far = widened.sheet.buildings.distance(laid.sheet.entry.land) > 150
+    assert far.sum() > 10
+    assert len(widened.sheet.buildings) > len(laid.sheet.buildings)
+
+
+def test_cards_are_ninety_by_fifty_four(connection):
+    pdf = pdfium.PdfDocument(contact_cards(connection, t.NORTH_GATE, lang="en"))
+    assert [round(side / MM) for side in pdf[0].get_size()] == [210, 297]
+    said = words(pdf[0])
+    assert said.count("Grid manager") == 6
+    assert "0710-3510000" in said
+    cards = [box for box in rectangles(pdf[0]) if box[2] == pytest.approx(90, abs=0.6)]
+    assert any(box[3] == pytest.approx(54, abs=0.6) for box in cards)
+
+
+def test_list_holds_every_building_and_no_formula(staffed):
+    code = t.buildings(t.DRUM_TOWER)[0]["code"]
+    with staffed.begin() as connection:
+        ours = Building.code == code
+        connection.execute(update(Building).where(ours).values(name='=HYPERLINK("http://x")'))
+        book = assignment_list(connection, t.DRUM_TOWER)
+    opened = openpyxl.load_workbook(io.BytesIO(book))
+    rows = list(opened.active.iter_rows())
+    assert len(rows) == 1 + len(t.buildings(t.DRUM_TOWER))
+    assert [cell.value for cell in rows[0]][:3] == ["网格", "网格编码", "楼栋"]
+    cells = [cell for row in rows for cell in row]
+    assert not [cell for cell in cells if cell.data_type == "f"]
+    suspect = next(cell for cell in cells if str(cell.value).startswith("="))
+    assert suspect.quotePrefix
+    assert sum(row[6].value for row in rows[1:]) > 0
+    sums = list(opened["按网格汇总"].iter_rows(min_row=2, values_only=True))
+    assert sum(row[3] for row in sums) == sum(row[6].value for row in rows[1:])
+    assert sum(row[2] for row in sums) >= len({row[3].value for row in rows[1:]})
+
+
+def test_assignment_list_is_ready_to_be_printed(town):
+    with town.connect() as connection:
+        book = openpyxl.load_workbook(io.BytesIO(assignment_list(connection, t.DRUM_TOWER)))
+    for sheet, across in zip(book, ("landscape", "portrait"), strict=True):
+        assert sheet.freeze_panes == "A2"
+        assert sheet.print_title_rows == "$1:$1"
+        assert (sheet.page_setup.orientation, sheet.page_setup.paperSize) == (across, 9)
+        assert (sheet.page_setup.fitToWidth, sheet.page_setup.fitToHeight) == (1, 0)
+        assert sheet.sheet_properties.pageSetUpPr.fitToPage
+        assert "鼓楼社区" in sheet.oddHeader.center.text
+        words = [cell for row in sheet.iter_rows() for cell in row if isinstance(cell.value, str)]
+        for cell in words:  # a Chinese letter takes two columns' worth
+            wide = sum(2 if ord(one) > 0x2E7F else 1 for one in cell.value)
+            assert wide <= sheet.column_dimensions[cell.column_letter].width or cell.row == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "address", "number"),
+    [
+        ("松鹤村10栋", "长虹路56号松鹤村10栋", "10"),
+        ("", "沿江大道181号18号楼", "18"),
+        ("", "建设街181号", "181"),
+        ("3号楼", "", "3"),
+        ("7A栋", "", "7A"),
+        ("", "12 Rue Grimaldi", "12"),
+        ("礼堂", "", "礼堂"),
+        ("Hôtel de Paris", "", ""),
+        ("", "", ""),
+    ],
+)
+def test_number_of_a_building(name, address, number):
+    assert building_number(name, address) == number
+
+
+def test_unknown_community_and_unwritable_place_are_said(connection, tmp_path):
+    with pytest.raises(NotFoundError):
+        community_sheet(connection, "420602001099", PAPERS["A4"])
+    with pytest.raises(NotFoundError):
+        notice_boards(connection, t.NORTH_GATE, grid="420602001001099")
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError):
+        write(b"", tmp_path / "file" / "x.pdf")
