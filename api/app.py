@@ -281,4 +281,4 @@ def _version() -> str:
     try:
         return version("gridatlas")
     except PackageNotFoundError:  # run from a checkout that was never installed
-        return "0.1.0"
+        return "0.2.0"
