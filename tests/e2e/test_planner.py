@@ -321,6 +321,13 @@ def test_session_that_ended_asks_again_over_the_page(edit, client_of, draft):
     page.context.close()
 
 
+MAP_AT = """(share) => {
+    const { left, top, width, height } = document.querySelector("#map").getBoundingClientRect();
+    const shown = document.elementFromPoint(left + share * width, top + height / 2);
+    return shown.closest("#map, #other").id;
+}"""
+
+
 def test_what_differs_from_the_plan_in_force_is_shown_and_published(edit, client_of, draft):
     page = edit()
     _, cell = move_one(page)
@@ -329,8 +336,11 @@ def test_what_differs_from_the_plan_in_force_is_shown_and_published(edit, client
     page.wait_for_url("**/compare/*")
     page.locator(".movers summary").wait_for()
     assert f"{cell['households']} 户" in page.locator(".movers").inner_text()
+    assert [page.evaluate(MAP_AT, share) for share in (0.25, 0.75)] == ["other", "map"]
     page.get_by_label("左右滑动").press("ArrowRight")
     assert "51%" in page.locator("#map").get_attribute("style")
+    page.get_by_label("左右滑动").press("Home")
+    assert [page.evaluate(MAP_AT, share) for share in (0.25, 0.75)] == ["map", "map"]
     page.go_back()
     page.wait_for_function(READY)
     page.get_by_role("button", name="发布").click()
