@@ -39,7 +39,7 @@ WISHES = Constraints(limits=Limits(120, 60, 200), effort=Effort(generations=1, m
 LIMITS = dict.fromkeys(
     ("changed_percent", "removed_percent", "rejected_percent", "area_percent"), 100
 )
-REFUSED = (404, 409, 412)
+REFUSED = (400, 404, 409, 412)
 """How the API says that something can't be done any more."""
 
 _PUBLISHED = """
@@ -134,29 +134,31 @@ class Town:
         self.soak = Soak()
         self._serial_run: dict[int, int] = {}
         self._revision = 0
-        self._clients = {role: _signed_in(address, role) for role in ("planner", "importer")}
+        self._address = address
         sources = (self.files["region"], self.files["one"], self.files["two"])
         self._kept_runs = [import_version(engine, files[0]) for files in sources]
         for community in COMMUNITIES:
             draw_one(engine, community, WISHES, publish=True)
         self.replay()
 
-    def close(self) -> None:
-        for client in self._clients.values():
-            client.close()
-
     def run_round(self, chance: random.Random) -> None:
         """Do one of everything at the same time, then the same in turn, and compare."""
-        work = self._work(chance)
-        chance.shuffle(work)
-        with ThreadPoolExecutor(len(work)) as threads:
-            list(threads.map(lambda one: self._attempt(*one), work))
+        with (
+            _signed_in(self._address, "planner") as planner,
+            _signed_in(self._address, "importer") as importer,
+        ):
+            work = self._work(chance, planner, importer)
+            chance.shuffle(work)
+            with ThreadPoolExecutor(len(work)) as threads:
+                list(threads.map(lambda one: self._attempt(*one), work))
         self.soak.rounds += 1
         self.replay()
         if [rows(self.engine, one) for one in _LIVE] != [rows(self.serial, one) for one in _LIVE]:
             self.soak.differences.append(self.soak.rounds)
 
-    def _work(self, chance: random.Random) -> list[tuple[str, Callable[[], Any]]]:
+    def _work(
+        self, chance: random.Random, planner: httpx.Client, importer: httpx.Client
+    ) -> list[tuple[str, Callable[[], Any]]]:
         one, two, region = (chance.choice(self.files[name]) for name in ("one", "two", "region"))
         community, other = chance.sample(COMMUNITIES, 2)
         published = rows(
@@ -167,7 +169,6 @@ class Town:
         )
         (taken_back,) = chance.choice(published or [(self._kept_runs[-1],)])
         with_later, revision = chance.random() < 0.5, chance.randrange(10**6)
-        planner, importer = self._clients["planner"], self._clients["importer"]
         path = f"/imports/runs/{taken_back}/rollback"
         corrected = f"/imports/corrections/building/{CORRECTED}"
         return [
@@ -236,7 +237,9 @@ def _signed_in(address: str, name: str) -> httpx.Client:
     form = {"grant_type": "password", "username": name, "password": PASSWORD}
     token = httpx.post(f"{address}/auth/token", data=form, timeout=60).json()["access_token"]
     headers = {"Authorization": f"Bearer {token}", "Accept-Language": "en"}
-    return httpx.Client(base_url=address, headers=headers, timeout=120)
+    # The server may close a connection that is kept just when it is used again.
+    limits = httpx.Limits(max_keepalive_connections=0)
+    return httpx.Client(base_url=address, headers=headers, timeout=120, limits=limits)
 
 
 def soak(engine: Engine, serial: Engine, folder: Path, rounds: int, seed: int = 1) -> Soak:
@@ -254,7 +257,6 @@ def soak(engine: Engine, serial: Engine, folder: Path, rounds: int, seed: int = 
             town = Town(engine, serial, folder, address)
             for _ in range(rounds):
                 town.run_round(chance)
-            town.close()
     finally:
         logger.removeHandler(conflicts)
         logger.setLevel(level)
