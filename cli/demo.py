@@ -61,8 +61,8 @@ def plan_all() -> None:
     from geo.plans.draw_runs import DrawOrder
 
     with db.get_engine().connect() as connection:
-        city = store.communities(connection, CITY)
-        cards = store.cards_in_force(connection, CITY)
+        city = store.list_communities(connection, CITY)
+        cards = store.score_cards_in_force(connection, CITY)
     missing = tuple(one for one in city if one[0] not in cards)
     drawn = draw.run(DrawOrder(missing, publish=True)) if missing else []
     known = [

@@ -244,7 +244,7 @@ def _one(
     """Draw one community, from what a person names."""
     from cli import draw_request as written
     from geo import db
-    from geo.plans.batch import draw_one
+    from geo.plans.batch import draw_community
 
     if not community and not source:
         raise InputError("community_or_all")
@@ -258,7 +258,7 @@ def _one(
     wishes = written.of_one(asked, community, crs or None)
     with console.progress() as progress:
         progress("draw", 0, 1)
-        drawn = draw_one(
+        drawn = draw_community(
             db.get_engine(), community, wishes, before=before, count=count, publish=publish
         )
         progress("draw", 1, 1)
@@ -341,7 +341,7 @@ def select_communities(region: str) -> list[tuple[str, str]]:
 
     db.upgrade()
     with db.get_engine().connect() as connection:
-        found = store.communities(connection, stem(region))
+        found = store.list_communities(connection, stem(region))
     if not found:
         raise InputError("nothing_to_draw", region=region or "*")
     return found
@@ -370,20 +370,20 @@ def run(
     """
     from geo import db
     from geo.plans import draw_runs, store
-    from geo.plans.batch import DrawResult, draw_many
+    from geo.plans.batch import DrawResult, draw_communities
 
     bind = db.get_engine()
-    number = draw_runs.begin(bind, order) if number is None else number
-    with draw_runs.working_on(bind, number), console.progress() as progress:
+    number = draw_runs.start_run(bind, order) if number is None else number
+    with draw_runs.lock_run(bind, number), console.progress() as progress:
         with bind.connect() as connection:
-            kept = store.cards_of_run(connection, number)
+            kept = store.score_cards_of_run(connection, number)
         drawn = [DrawResult(code, card.name, card.plan, card.score) for code, card in kept.items()]
         left = replace(order, communities=tuple(c for c in order.communities if c[0] not in kept))
         progress("draw", len(drawn), len(order.communities))
-        for one in draw_many(bind, left, number, scheduler):
+        for one in draw_communities(bind, left, number, scheduler):
             drawn.append(one)
             score_output.show_done(one)
             progress("draw", len(drawn), len(order.communities))
         if not any(one.failed for one in drawn):
-            draw_runs.finish(bind, number)
+            draw_runs.finish_run(bind, number)
     return sorted(drawn, key=lambda one: one.community)

@@ -111,7 +111,7 @@ def of_many(
     for name in OF_ONE:
         if getattr(everywhere, name):
             raise InputError("wish_of_one_community", wish=name)
-    known = {code for code, _ in store.communities(connection)}
+    known = {code for code, _ in store.list_communities(connection)}
     for code in wanted.community:
         if code not in known:
             raise NotFoundError("no_such_community", code=code)
@@ -157,7 +157,7 @@ def _by_community(connection: Connection, areas: Sequence[Area]) -> dict[str, tu
     if not areas:
         return {}
     shapes = gpd.GeoSeries.from_wkt([area.wkt for area in areas])
-    near = store.communities_at(connection, shapes)
+    near = store.communities_near(connection, shapes)
     owner = owners(shapes.to_numpy(), near.geometry.to_numpy())
     found: dict[str, tuple[Area, ...]] = {}
     for area, row in zip(areas, owner, strict=True):

@@ -93,7 +93,7 @@ def plans_in(
     from geo.plans import store
 
     frame = polygons_of(file, crs, layer)
-    near = store.communities_at(connection, frame.geometry)
+    near = store.communities_near(connection, frame.geometry)
     owner = owners(frame.geometry.to_numpy(), near.geometry.to_numpy())
     if (owner < 0).all():
         raise InputError("plan_nowhere", file=file)
@@ -119,7 +119,7 @@ def build_score_card(
 
     community = store.read_community(connection, code)
     plan = plan_of(polygons, community)
-    before = None if against is None else store.before(connection, community, against)
+    before = None if against is None else store.read_previous_plan(connection, community, against)
     card = review_plan(community, plan, wishes.limits, wishes.weights, before)
     if wishes.prove:
         card = with_bound(card, lower_bound_for_redraw(community, plan, wishes))

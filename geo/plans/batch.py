@@ -27,13 +27,13 @@ from geo.plans.draw_runs import DrawOrder
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-FEW = 3
+MAX_IN_PROCESS = 3
 """So few communities are drawn in this process: workers take longer to start."""
 
-AHEAD = 3
+QUEUED_PER_THREAD = 3
 """Communities that wait at a worker's thread for their turn; the others are not sent yet."""
 
-RETRIES = 2
+MAX_RETRIES = 2
 """How often a community is tried again when a worker fails in it."""
 
 TIMEOUT_S = 30
@@ -55,7 +55,7 @@ class DrawResult:
     failed: bool = False
 
 
-def draw_one(
+def draw_community(
     bind: Engine,
     code: str,
     wishes: Constraints,
@@ -88,7 +88,7 @@ def draw_one(
             return [stored]
         community = plans_store.read_community(connection, code)
         if not wishes.fresh and not isinstance(before, PreviousPlan):
-            before = plans_store.before(connection, community, before)
+            before = plans_store.read_previous_plan(connection, community, before)
     known = before if isinstance(before, PreviousPlan) else None
     if count > 1:
         drawings = alternatives(community, wishes, count, known)
@@ -99,7 +99,9 @@ def draw_one(
         plans_store.lock_community(connection, code)
         if stored := _of_run(connection, run, code):
             return [stored]  # by a worker that was taken for dead
-        numbers = [plans_store.store(connection, drawing, author, run) for drawing in drawings]
+        numbers = [
+            plans_store.store_drawing(connection, drawing, author, run) for drawing in drawings
+        ]
         if publish:
             plans_store.publish(connection, numbers[0])
         return [
@@ -112,7 +114,7 @@ def draw_one(
 
 def _of_run(connection: Connection, run: int | None, code: str) -> DrawResult | None:
     """Return what a run has kept of a community already."""
-    kept = {} if run is None else plans_store.cards_of_run(connection, run, code)
+    kept = {} if run is None else plans_store.score_cards_of_run(connection, run, code)
     return (
         DrawResult(code, kept[code].name, kept[code].plan, kept[code].score)
         if code in kept
@@ -120,7 +122,7 @@ def _of_run(connection: Connection, run: int | None, code: str) -> DrawResult | 
     )
 
 
-def draw_many(
+def draw_communities(
     bind: Engine, order: DrawOrder, run: int | None = None, scheduler: str | None = None
 ) -> Iterator[DrawResult]:
     """Draw communities and keep each drawing as soon as it is done.
@@ -139,7 +141,7 @@ def draw_many(
     SetupError
         If the scheduler can't be reached or has no worker.
     """
-    if len(order.communities) <= FEW and scheduler is None:
+    if len(order.communities) <= MAX_IN_PROCESS and scheduler is None:
         for code, name in order.communities:
             yield _try_to_draw(bind, order, code, name, order.wishes_of(code), run)
         return
@@ -153,7 +155,9 @@ def _try_to_draw(
 ) -> DrawResult:
     """Draw one community of an order; what stands in the way is said, not raised."""
     try:
-        kept = draw_one(bind, code, wishes, publish=order.publish, author=order.author, run=run)
+        kept = draw_community(
+            bind, code, wishes, publish=order.publish, author=order.author, run=run
+        )
     except GridatlasError as error:
         return DrawResult(code, name, None, {}, str(error))
     return kept[0]
@@ -174,14 +178,14 @@ def _on_workers(
                 *(url, bare, code, name, order.wishes_of(code), run),
                 key=f"draw-{run}-{code}",
                 pure=False,
-                retries=RETRIES,
+                retries=MAX_RETRIES,
             )
             for code, name in islice(communities, number)
         ]
 
     waiting = iter(order.communities)
     names = dict(order.communities)
-    ahead = AHEAD * max(sum(client.nthreads().values()), 1)
+    ahead = QUEUED_PER_THREAD * max(sum(client.nthreads().values()), 1)
     flying = as_completed(sent(waiting, ahead))
     for future in flying:
         yield _result(future, names)

@@ -13,7 +13,7 @@ from geo import crs
 from geo.db.layer_frames import read_frame, wkb
 from geo.model import Grid, GridMember
 
-SAME_LINE_M = 0.5
+BORDER_TOLERANCE_M = 0.5
 """Borders this near to each other are one: cells are computed anew for every drawing."""
 
 
@@ -105,8 +105,8 @@ def _borders(one: gpd.GeoDataFrame, other: gpd.GeoDataFrame) -> tuple[float, flo
     if one.empty or other.empty:
         return 0.0, 0.0
     mine, theirs = _inner(one), _inner(other)
-    added = shapely.difference(mine, shapely.buffer(theirs, SAME_LINE_M))
-    removed = shapely.difference(theirs, shapely.buffer(mine, SAME_LINE_M))
+    added = shapely.difference(mine, shapely.buffer(theirs, BORDER_TOLERANCE_M))
+    removed = shapely.difference(theirs, shapely.buffer(mine, BORDER_TOLERANCE_M))
     return float(shapely.length(added)), float(shapely.length(removed))
 
 
@@ -115,4 +115,4 @@ def _inner(grids: gpd.GeoDataFrame) -> shapely.Geometry:
     polygons = np.asarray(grids.geometry.to_numpy(), dtype=object)
     outline = shapely.boundary(shapely.union_all(polygons))
     lines = shapely.union_all(shapely.boundary(polygons))
-    return shapely.difference(lines, shapely.buffer(outline, SAME_LINE_M))
+    return shapely.difference(lines, shapely.buffer(outline, BORDER_TOLERANCE_M))

@@ -44,7 +44,7 @@ class DrawOrder:
 _ORDER: TypeAdapter[DrawOrder] = TypeAdapter(DrawOrder)
 
 
-def begin(bind: Engine, order: DrawOrder) -> int:
+def start_run(bind: Engine, order: DrawOrder) -> int:
     """Keep what is asked; return the number of the run."""
     with bind.begin() as connection:
         run: int = connection.execute(
@@ -74,14 +74,14 @@ def find_interrupted_run(connection: Connection) -> tuple[int, DrawOrder]:
     return row.id, _ORDER.validate_python(row.asked)
 
 
-def finish(bind: Engine, run: int) -> None:
+def finish_run(bind: Engine, run: int) -> None:
     """Say that a run came to its end."""
     with bind.begin() as connection:
         connection.execute(update(DrawRun).where(DrawRun.id == run).values(finished_at=func.now()))
 
 
 @contextmanager
-def working_on(bind: Engine, run: int) -> Iterator[None]:
+def lock_run(bind: Engine, run: int) -> Iterator[None]:
     """Hold a run while working on it; the database lets go when this process dies.
 
     Raises

@@ -237,7 +237,7 @@ def move_atoms(draft: Draft, atoms: Iterable[int], to: str | None) -> Change:
     return _move_change(draft, moving, to)
 
 
-def split(connection: Connection, draft: Draft, code: str, atoms: Sequence[int]) -> Change:
+def split_grid(connection: Connection, draft: Draft, code: str, atoms: Sequence[int]) -> Change:
     """Return the change that makes some atoms of a grid a grid of their own.
 
     Parameters
@@ -267,7 +267,7 @@ def merge_grids(draft: Draft, codes: Sequence[str]) -> Change:
     return Change(change.members, {**change.grids, **gone})
 
 
-def with_attributes(draft: Draft, codes: Iterable[str], **values: Any) -> Change:
+def change_attributes(draft: Draft, codes: Iterable[str], **values: Any) -> Change:
     """Return the change of attributes of grids."""
     grids = {}
     for code in codes:
@@ -277,7 +277,7 @@ def with_attributes(draft: Draft, codes: Iterable[str], **values: Any) -> Change
     return Change({}, grids)
 
 
-def of_kind(draft: Draft, code: str, kind: Literal["general", "dedicated"]) -> Change:
+def change_kind(draft: Draft, code: str, kind: Literal["general", "dedicated"]) -> Change:
     """Return the change that makes a grid general or dedicated, which gives it another code."""
     before = draft.free(code)
     if before["kind"] == kind:
@@ -382,7 +382,7 @@ def _apply_turn(connection: Connection, draft: Draft, which: Any, otherwise: str
     return change
 
 
-def steps(connection: Connection, plan: int) -> tuple[int, int]:
+def count_undo_redo(connection: Connection, plan: int) -> tuple[int, int]:
     """Return how many edits can be undone, and how many redone."""
     count = select(
         func.count().filter(PlanEdit.undone.is_(False)),
@@ -418,7 +418,7 @@ def _land(connection: Connection, draft: Draft, change: Change) -> dict[str, str
     """Return the land of the grids whose atoms change, as the table takes it."""
     touched = change.touched()
     atoms = [atom for atom, code in draft.grid_of.items() if code in touched]
-    cells = cells_of(connection, atoms)
+    cells = read_cells(connection, atoms)
     parts, of_cell = shapely.get_parts(list(cells.values()), return_index=True)
     has_land = ~shapely.is_empty(parts)  # of two atoms on one cell the first has the land
     parts = parts[has_land]
@@ -427,7 +427,7 @@ def _land(connection: Connection, draft: Draft, change: Change) -> dict[str, str
     return {code: _ewkb(shapely.coverage_union_all(land)) for code, land in grouped.items()}
 
 
-def cells_of(connection: Connection, atoms: Sequence[int]) -> dict[int, shapely.Geometry]:
+def read_cells(connection: Connection, atoms: Sequence[int]) -> dict[int, shapely.Geometry]:
     """Return the cells of atoms in degrees, by their numbers."""
     if not atoms:
         return {}
@@ -514,7 +514,7 @@ def _half(connection: Connection, draft: Draft, atoms: Sequence[int]) -> list[in
     weights = [draft.households[atom] for atom in atoms]
     if sum(weight > 0 for weight in weights) < 2:
         raise InputError("grid_indivisible")
-    cells = cells_of(connection, atoms)
+    cells = read_cells(connection, atoms)
     shared = borders(np.array([cells[atom] for atom in atoms], dtype=object))
     beside: list[set[int]] = [set() for _ in atoms]
     for one, other in zip(shared.left.tolist(), shared.right.tolist(), strict=True):

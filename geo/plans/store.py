@@ -32,11 +32,11 @@ if TYPE_CHECKING:  # the search and its compiler stay out of a server that only 
     from geo.partition.draw import Drawing
     from geo.partition.previous_plan import PreviousPlan
 
-AROUND_M = 50.0
+BARRIER_SEARCH_M = 50.0
 """Barriers this far beyond a community's border still count: a border runs along a street."""
 
 
-def communities(connection: Connection, region: str = "") -> list[tuple[str, str]]:
+def list_communities(connection: Connection, region: str = "") -> list[tuple[str, str]]:
     """Return code and name of the communities with a border whose code begins with some digits."""
     rows = connection.execute(
         select(Region.code, Region.name)
@@ -67,7 +67,9 @@ def read_community(connection: Connection, code: str) -> Community:
         raise InputError("community_without_border", code=code, name=name)
     metric = crs.metric_crs_of(found)
     polygon = crs.transform(border, crs.STORAGE, metric)
-    around = crs.transform(shapely.buffer(polygon, AROUND_M, quad_segs=16), metric, crs.STORAGE)
+    around = crs.transform(
+        shapely.buffer(polygon, BARRIER_SEARCH_M, quad_segs=16), metric, crs.STORAGE
+    )
     place = shapely.to_wkb(shapely.set_srid(around, STORAGE_SRID), hex=True, include_srid=True)
 
     def own(statement: Select[*tuple[Any, ...]]) -> gpd.GeoDataFrame:
@@ -151,7 +153,7 @@ _NEAR = {
 }
 
 
-def communities_at(connection: Connection, polygons: gpd.GeoSeries) -> gpd.GeoDataFrame:
+def communities_near(connection: Connection, polygons: gpd.GeoSeries) -> gpd.GeoDataFrame:
     """Return ``code``, ``name`` and border of the communities that may touch some polygons.
 
     Parameters
@@ -168,7 +170,9 @@ def communities_at(connection: Connection, polygons: gpd.GeoSeries) -> gpd.GeoDa
     )
 
 
-def before(connection: Connection, community: Community, plan: int | None) -> "PreviousPlan | None":
+def read_previous_plan(
+    connection: Connection, community: Community, plan: int | None
+) -> "PreviousPlan | None":
     """Return the plan that a drawing goes on from.
 
     Parameters
@@ -186,7 +190,7 @@ def before(connection: Connection, community: Community, plan: int | None) -> "P
     NotFoundError
         If the community has no plan of this number.
     """
-    number = plan if plan is not None else in_force(connection, community.code)
+    number = plan if plan is not None else plan_in_force(connection, community.code)
     if number is None:
         return None
     if community_of(connection, number) != community.code:
@@ -226,12 +230,12 @@ def lock_community(connection: Connection, community: str) -> None:
     locks.acquire(connection, Lock.COMMUNITY, community)
 
 
-def lock_all(connection: Connection) -> None:
+def lock_all_communities(connection: Connection) -> None:
     """Wait until nobody else writes plans; lock those of all communities."""
     locks.acquire(connection, Lock.PLANS)
 
 
-def store(
+def store_drawing(
     connection: Connection, drawing: "Drawing", author: str = "", run: int | None = None
 ) -> int:
     """Keep a drawing as a draft; return the number of its plan.
@@ -285,7 +289,7 @@ def store(
 def _parent(connection: Connection, drawing: "Drawing") -> int | None:
     """Return the plan that a drawing goes on from, unless it was deleted meanwhile."""
     if drawing.parent is None:
-        return in_force(connection, drawing.community)
+        return plan_in_force(connection, drawing.community)
     return connection.execute(select(GridPlan.id).where(GridPlan.id == drawing.parent)).scalar()
 
 
@@ -320,7 +324,7 @@ def _ewkb(frame: gpd.GeoDataFrame) -> list[bytes]:
     return list(shapely.to_wkb(shapely.set_srid(multi, STORAGE_SRID), include_srid=True))
 
 
-def in_force(connection: Connection, community: str) -> int | None:
+def plan_in_force(connection: Connection, community: str) -> int | None:
     """Return the number of a community's published plan."""
     return connection.execute(
         select(GridPlan.id).where(
@@ -330,7 +334,7 @@ def in_force(connection: Connection, community: str) -> int | None:
 
 
 @dataclass(frozen=True)
-class Card:
+class StoredScoreCard:
     """The number of a plan, the name of its community, and its score card."""
 
     plan: int
@@ -338,23 +342,27 @@ class Card:
     score: dict[str, Any]
 
 
-def cards_in_force(connection: Connection, region: str = "") -> dict[str, Card]:
+def score_cards_in_force(connection: Connection, region: str = "") -> dict[str, StoredScoreCard]:
     """Return the plan in force of each community whose code begins with some digits."""
     return _cards(connection, region, GridPlan.status == "published")
 
 
-def cards_of_run(connection: Connection, run: int, region: str = "") -> dict[str, Card]:
+def score_cards_of_run(
+    connection: Connection, run: int, region: str = ""
+) -> dict[str, StoredScoreCard]:
     """Return the plans that a run has kept of communities whose code begins with some digits."""
     return _cards(connection, region, GridPlan.run_id == run)
 
 
-def _cards(connection: Connection, region: str, which: ColumnElement[bool]) -> dict[str, Card]:
+def _cards(
+    connection: Connection, region: str, which: ColumnElement[bool]
+) -> dict[str, StoredScoreCard]:
     rows = connection.execute(
         select(GridPlan.community_code, GridPlan.id, Region.name, GridPlan.score)
         .join(Region, Region.code == GridPlan.community_code)
         .where(which, GridPlan.community_code.startswith(region, autoescape=True))
     )
-    return {row.community_code: Card(row.id, row.name, row.score) for row in rows}
+    return {row.community_code: StoredScoreCard(row.id, row.name, row.score) for row in rows}
 
 
 def publish(connection: Connection, plan: int) -> int | None:
@@ -379,7 +387,7 @@ def publish(connection: Connection, plan: int) -> int | None:
         raise NotFoundError("no_such_draft", plan=plan)
     # Not the time at which the transaction began: it may have waited for another publication.
     moment = connection.execute(select(func.clock_timestamp())).scalar_one()
-    before = in_force(connection, community)
+    before = plan_in_force(connection, community)
     if before is not None:
         connection.execute(
             update(GridPlan)

@@ -32,7 +32,7 @@ class Breach:
     limit: int | None = None
 
 
-def limits_of(parameters: Mapping[str, Any]) -> Limits:
+def limits_from_parameters(parameters: Mapping[str, Any]) -> Limits:
     """Return the limits that a plan was drawn with."""
     given = parameters.get("limits") or {}
     usual = Limits()
@@ -43,7 +43,7 @@ def limits_of(parameters: Mapping[str, Any]) -> Limits:
     )
 
 
-def breaches(connection: Connection, plan: int, limits: Limits) -> list[Breach]:
+def validate_plan(connection: Connection, plan: int, limits: Limits) -> list[Breach]:
     """Return what is wrong with a plan, in the order of its grids."""
     pieces = func.ST_NumGeometries(Grid.geom).label("pieces")
     rows = connection.execute(
@@ -51,7 +51,7 @@ def breaches(connection: Connection, plan: int, limits: Limits) -> list[Breach]:
         .where(Grid.plan_id == plan)
         .order_by(Grid.code)
     ).all()
-    broken = apart(connection, plan, [row.code for row in rows if row.pieces != 1])
+    broken = disconnected_grids(connection, plan, [row.code for row in rows if row.pieces != 1])
     found = [breach for row in rows if (breach := _of_households(row, limits)) is not None]
     found += [Breach("not_contiguous", code) for code in sorted(broken)]
     return sorted(found, key=lambda breach: breach.grid)
@@ -69,7 +69,7 @@ def _of_households(row: Row[Any], limits: Limits) -> Breach | None:
     return None
 
 
-def apart(connection: Connection, plan: int, codes: Sequence[str]) -> set[str]:
+def disconnected_grids(connection: Connection, plan: int, codes: Sequence[str]) -> set[str]:
     """Return which of some grids lie in pieces that no way joins."""
     if not codes:
         return set()
@@ -93,7 +93,7 @@ def _ways(connection: Connection, shape: bytes) -> Any:
     return shapely.from_wkb(np.array(lines, dtype=object))
 
 
-def atoms_in(connection: Connection, plan: int) -> dict[str, int]:
+def count_atoms(connection: Connection, plan: int) -> dict[str, int]:
     """Return how many buildings and units each grid of a plan holds, by code."""
     count = func.count(GridMember.building_code)
     rows = connection.execute(

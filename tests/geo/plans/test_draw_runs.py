@@ -22,7 +22,7 @@ from geo.partition.constraints import Area, Constraints
 from geo.partition.scoring.objective import Limits
 from geo.partition.search.strategy import Effort
 from geo.plans import draw_runs, store
-from geo.plans.batch import draw_many, draw_one
+from geo.plans.batch import draw_communities, draw_community
 from geo.plans.draw_runs import DrawOrder
 
 ROOT = SHIPPED.parents[2]
@@ -38,7 +38,7 @@ def city(shared_database: Engine) -> Engine:
 
 def order(city: Engine, count: int, **fields: object) -> DrawOrder:
     with city.connect() as connection:
-        some = store.communities(connection, "420606007")[:count]
+        some = store.list_communities(connection, "420606007")[:count]
     return replace(DrawOrder(tuple(some), QUICK), **fields)
 
 
@@ -64,18 +64,18 @@ def test_order_is_read_back_as_it_was_asked(city):
         limits=Limits(350, 250, 450), together=(("a", "b"),), areas=(area,), prove=9.0
     )
     asked = order(city, 2, own={COMMUNITY: wishes}, publish=True, author="me")
-    run = draw_runs.begin(city, asked)
+    run = draw_runs.start_run(city, asked)
     with city.connect() as connection:
         assert draw_runs.find_interrupted_run(connection) == (run, asked)
     for number in range(1, run + 1):
-        draw_runs.finish(city, number)
+        draw_runs.finish_run(city, number)
     with city.connect() as connection, pytest.raises(NotFoundError):
         draw_runs.find_interrupted_run(connection)
 
 
 def test_each_community_has_its_own_wishes(city):
     asked = order(city, 2, own={COMMUNITY: replace(QUICK, limits=Limits(350, 250, 450))})
-    drawn = {one.community: one for one in draw_many(city, asked)}
+    drawn = {one.community: one for one in draw_communities(city, asked)}
     with city.connect() as connection:
         limits = {
             code: connection.execute(
@@ -88,38 +88,40 @@ def test_each_community_has_its_own_wishes(city):
 
 
 def test_community_drawn_again_by_the_same_run_keeps_the_plan_that_is_there(city):
-    run = draw_runs.begin(city, order(city, 1))
-    once, again = (draw_one(city, COMMUNITY, QUICK, run=run, publish=True) for _ in range(2))
+    run = draw_runs.start_run(city, order(city, 1))
+    once, again = (draw_community(city, COMMUNITY, QUICK, run=run, publish=True) for _ in range(2))
     assert once[0].plan == again[0].plan
     assert kept(city, run) == [(COMMUNITY, "published")]
 
 
 def test_two_at_once_keep_one_plan_of_a_run_and_two_without(city):
-    run = draw_runs.begin(city, order(city, 1))
+    run = draw_runs.start_run(city, order(city, 1))
     with ThreadPoolExecutor(4) as pool:
-        same = list(pool.map(lambda _: draw_one(city, COMMUNITY, QUICK, run=run), range(4)))
-        apart = list(pool.map(lambda _: draw_one(city, COMMUNITY, QUICK, publish=True), range(2)))
+        same = list(pool.map(lambda _: draw_community(city, COMMUNITY, QUICK, run=run), range(4)))
+        apart = list(
+            pool.map(lambda _: draw_community(city, COMMUNITY, QUICK, publish=True), range(2))
+        )
     assert len({one.plan for (one,) in same}) == 1
     assert len(kept(city, run)) == 1
     assert len({one.plan for (one,) in apart}) == 2
     with city.connect() as connection:
-        assert store.in_force(connection, COMMUNITY) in {one.plan for (one,) in apart}
+        assert store.plan_in_force(connection, COMMUNITY) in {one.plan for (one,) in apart}
 
 
 def test_run_is_worked_on_by_one_process(city):
-    run = draw_runs.begin(city, order(city, 1))
-    with draw_runs.working_on(city, run):
-        with pytest.raises(InputError) as refused, draw_runs.working_on(city, run):
+    run = draw_runs.start_run(city, order(city, 1))
+    with draw_runs.lock_run(city, run):
+        with pytest.raises(InputError) as refused, draw_runs.lock_run(city, run):
             pass
         assert refused.value.key == "run_going_on"
-    with draw_runs.working_on(city, run):
+    with draw_runs.lock_run(city, run):
         pass
 
 
 @pytest.mark.usefixtures("english")
 def test_what_can_not_be_drawn_does_not_stop_the_others(city):
     asked = order(city, 2, own={COMMUNITY: replace(QUICK, together=(("nothing", "at all"),))})
-    refused, drawn = sorted(draw_many(city, asked), key=lambda one: one.community)
+    refused, drawn = sorted(draw_communities(city, asked), key=lambda one: one.community)
     assert "no building, unit or compound with the code nothing" in refused.refused
     assert not refused.failed
     assert drawn.plan is not None
@@ -159,9 +161,9 @@ def test_worker_killed_in_the_middle_loses_nothing_and_draws_nothing_twice(city,
         first, second = dask("worker", *worker), dask("worker", *worker)
         with ending(first, second):
             asked = order(city, 12, publish=True)
-            run = draw_runs.begin(city, asked)
+            run = draw_runs.start_run(city, asked)
             drawn = []
-            for one in draw_many(city, asked, run, address):
+            for one in draw_communities(city, asked, run, address):
                 if not drawn:
                     first.send_signal(signal.SIGKILL)
                 drawn.append(one)
@@ -174,10 +176,10 @@ def test_worker_killed_in_the_middle_loses_nothing_and_draws_nothing_twice(city,
 def test_scheduler_that_is_not_there_is_said(city, monkeypatch):
     monkeypatch.setattr("geo.plans.batch.TIMEOUT_S", 1)
     with pytest.raises(SetupError) as refused:
-        list(draw_many(city, order(city, 1), None, "tcp://127.0.0.1:9"))
+        list(draw_communities(city, order(city, 1), None, "tcp://127.0.0.1:9"))
     assert refused.value.key == "scheduler_unreachable"
     with pytest.raises(SetupError) as refused:
-        list(draw_many(city, order(city, 1), None, "nonsense://"))
+        list(draw_communities(city, order(city, 1), None, "nonsense://"))
     assert refused.value.key == "scheduler_unreachable"
 
 
@@ -214,5 +216,5 @@ def test_command_killed_in_the_middle_goes_on_with_resume(city, tmp_path):
         run = connection.execute(
             text("SELECT max(id) FROM draw_run WHERE finished_at IS NOT NULL")
         ).scalar_one()
-        codes = [code for code, _ in store.communities(connection)]
+        codes = [code for code, _ in store.list_communities(connection)]
     assert kept(city, run) == [(code, "published") for code in codes]

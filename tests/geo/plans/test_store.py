@@ -14,7 +14,7 @@ from geo.partition.constraints import Constraints
 from geo.partition.draw import draw
 from geo.partition.search.strategy import Effort
 from geo.plans import store
-from geo.plans.batch import draw_many
+from geo.plans.batch import draw_communities
 from geo.plans.draw_runs import DrawOrder
 
 COMMUNITY = "420606007001"
@@ -47,7 +47,7 @@ def test_community_is_read_with_what_is_its_own(city):
 
 def test_stored_plan_is_the_drawing(city, drawing):
     with city.begin() as connection:
-        number = store.store(connection, drawing, "planner")
+        number = store.store_drawing(connection, drawing, "planner")
     with city.connect() as connection:
         grids = connection.execute(
             select(Grid.code, Grid.households).where(Grid.plan_id == number).order_by(Grid.code)
@@ -80,10 +80,10 @@ def test_publishing_archives_the_plan_before(city, drawing):
     numbers = []
     for _ in range(2):
         with city.begin() as connection:
-            numbers.append(store.store(connection, drawing))
+            numbers.append(store.store_drawing(connection, drawing))
             store.publish(connection, numbers[-1])
     with city.connect() as connection:
-        assert store.in_force(connection, COMMUNITY) == numbers[1]
+        assert store.plan_in_force(connection, COMMUNITY) == numbers[1]
         states = dict(
             connection.execute(
                 select(GridPlan.id, GridPlan.status).where(GridPlan.id.in_(numbers))
@@ -98,7 +98,7 @@ def test_publishing_archives_the_plan_before(city, drawing):
 
 def test_draft_can_be_published_once(city, drawing):
     with city.begin() as connection:
-        number = store.store(connection, drawing)
+        number = store.store_drawing(connection, drawing)
         store.publish(connection, number)
         with pytest.raises(NotFoundError):
             store.publish(connection, number)
@@ -125,10 +125,10 @@ def test_community_without_border_is_said(city):
 
 def test_many_communities_are_drawn_by_workers_the_same_as_alone(city):
     with city.connect() as connection:
-        some = store.communities(connection, "420606007")[:5]
-    drawn = {one.community: one for one in draw_many(city, DrawOrder(tuple(some), QUICK))}
+        some = store.list_communities(connection, "420606007")[:5]
+    drawn = {one.community: one for one in draw_communities(city, DrawOrder(tuple(some), QUICK))}
     assert set(drawn) == {code for code, _ in some}
-    (alone,) = draw_many(city, DrawOrder(tuple(some[:1]), QUICK))
+    (alone,) = draw_communities(city, DrawOrder(tuple(some[:1]), QUICK))
     together = drawn[some[0][0]]
     figures = {"seconds": None}
     assert alone.score | figures == together.score | figures
@@ -150,8 +150,8 @@ def test_plan_with_units_is_read_back_as_it_was_drawn(city):
     drawing = draw(community, QUICK)
     assert drawing.members["unit_code"].notna().any()
     with city.begin() as connection:
-        number = store.store(connection, drawing)
-        back = store.before(connection, community, number)
+        number = store.store_drawing(connection, drawing)
+        back = store.read_previous_plan(connection, community, number)
     columns = ["grid", "building_code", "unit_code", "households"]
     kept, drawn = (frame[columns].astype(object) for frame in (back.members, drawing.members))
     assert kept.where(kept.notna(), None).equals(drawn)
