@@ -10,63 +10,61 @@ from cli.prints import SITE, Lang
 from geo.errors import InputError
 from geo.messages import LANGUAGES, Language, language, text
 
+app = typer.Typer(help="What the fire department checks.", no_args_is_help=True)
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    group = typer.Typer(help="What the fire department checks.", no_args_is_help=True)
-    app.add_typer(group, name="fire")
 
-    @group.command()
-    def check(
-        region: Annotated[str, typer.Option(help="Code of a region, or its first digits.")],
-        out: Annotated[Path, typer.Option(help="Folder for fire.html and fire.xlsx.")] = Path(
-            "out/fire"
-        ),
-        site: Annotated[str, typer.Option(help="Address of the map that links lead to.")] = SITE,
-        lang: Annotated[Lang | None, typer.Option("--lang", help="Language.")] = None,
-    ) -> None:
-        """Check a region against the fire rules and write the report."""
-        from geo import db
-        from geo.fire import findings
-        from geo.fire.context import FireContexts
-        from geo.fire.snapshot import city_of
-        from maps.fire_report import content, html, workbook
+@app.command()
+def check(
+    region: Annotated[str, typer.Option(help="Code of a region, or its first digits.")],
+    out: Annotated[Path, typer.Option(help="Folder for fire.html and fire.xlsx.")] = Path(
+        "out/fire"
+    ),
+    site: Annotated[str, typer.Option(help="Address of the map that links lead to.")] = SITE,
+    lang: Annotated[Lang | None, typer.Option("--lang", help="Language.")] = None,
+) -> None:
+    """Check a region against the fire rules and write the report."""
+    from geo import db
+    from geo.fire import findings
+    from geo.fire.context import FireContexts
+    from geo.fire.snapshot import city_of
+    from maps.fire_report import content, html, workbook
 
-        if out.exists() and not out.is_dir():
-            raise InputError("report_folder_taken", folder=out)
-        db.upgrade()
-        engine, said = db.get_engine(), _language(lang)
-        with engine.connect() as connection:
-            city = city_of(connection, region.ljust(12, "0"))
-        desks = FireContexts()
-        with console.progress() as progress:
-            written = findings.refresh(engine, desks, city, progress)
-        _say(written)
-        with engine.connect() as connection:
-            report = content.read(connection, desks.of(connection, city), region, site, said)
-        page = html.write(report, out / "fire.html", said)
-        book = workbook.write(report, out / "fire.xlsx", said)
-        listed = f"{page}, {book}"
-        shown = text("fire_report.written", region=region, count=len(report.rows), files=listed)
-        console.out.print(shown, highlight=False)
+    if out.exists() and not out.is_dir():
+        raise InputError("report_folder_taken", folder=out)
+    db.upgrade()
+    engine, said = db.get_engine(), _language(lang)
+    with engine.connect() as connection:
+        city = city_of(connection, region.ljust(12, "0"))
+    desks = FireContexts()
+    with console.progress() as progress:
+        written = findings.refresh(engine, desks, city, progress)
+    _say(written)
+    with engine.connect() as connection:
+        report = content.read(connection, desks.of(connection, city), region, site, said)
+    page = html.write(report, out / "fire.html", said)
+    book = workbook.write(report, out / "fire.xlsx", said)
+    listed = f"{page}, {book}"
+    shown = text("fire_report.written", region=region, count=len(report.rows), files=listed)
+    console.out.print(shown, highlight=False)
 
-    @group.command()
-    def sheet(
-        code: Annotated[str, typer.Argument(help="Code of a building.")],
-        out: Annotated[Path, typer.Option(help="NAME.pdf")],
-        lang: Annotated[Lang | None, typer.Option("--lang", help="Language on paper.")] = None,
-    ) -> None:
-        """Write the one-page sheet of a building."""
-        from geo import db
-        from maps.paper import document
 
-        if out.suffix.lower() != ".pdf":
-            raise InputError("sheet_not_pdf", file=out)
-        db.upgrade()
-        with db.get_engine().connect() as connection:
-            pdf = _sheet(connection, code, _language(lang))
-        document.write(pdf, out)
-        console.out.print(text("fire_report.sheet_written", code=code, file=out), highlight=False)
+@app.command()
+def sheet(
+    code: Annotated[str, typer.Argument(help="Code of a building.")],
+    out: Annotated[Path, typer.Option(help="NAME.pdf")],
+    lang: Annotated[Lang | None, typer.Option("--lang", help="Language on paper.")] = None,
+) -> None:
+    """Write the one-page sheet of a building."""
+    from geo import db
+    from maps.paper import document
+
+    if out.suffix.lower() != ".pdf":
+        raise InputError("sheet_not_pdf", file=out)
+    db.upgrade()
+    with db.get_engine().connect() as connection:
+        pdf = _sheet(connection, code, _language(lang))
+    document.write(pdf, out)
+    console.out.print(text("fire_report.sheet_written", code=code, file=out), highlight=False)
 
 
 def _language(lang: Lang | None) -> Language:

@@ -46,89 +46,90 @@ Site = Annotated[str, typer.Option(help="Address of the public page, for the cod
 
 SITE = "http://127.0.0.1:8000"
 
+app = typer.Typer(help="The grids on paper, as PDF and XLSX.", no_args_is_help=True)
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    group = typer.Typer(help="The grids on paper, as PDF and XLSX.", no_args_is_help=True)
-    app.add_typer(group, name="print")
 
-    @group.command()
-    def sheet(
-        community: Community,
-        paper: Sheet = Format.A3,
-        scale: Scale = None,
-        plan: Plan = None,
-        out: Out = None,
-        lang: Words = None,
-    ) -> None:
-        """Print the map sheet of a community at a true scale."""
-        from maps.paper.book import community_sheet
-        from maps.paper.page_layout import PAPERS
+@app.command()
+def sheet(
+    community: Community,
+    paper: Sheet = Format.A3,
+    scale: Scale = None,
+    plan: Plan = None,
+    out: Out = None,
+    lang: Words = None,
+) -> None:
+    """Print the map sheet of a community at a true scale."""
+    from maps.paper.book import community_sheet
+    from maps.paper.page_layout import PAPERS
 
-        with _database() as connection:
-            made = community_sheet(
-                connection,
-                community,
-                PAPERS[paper],
-                scale=scale,
-                plan=plan,
-                lang=_output_language(lang),
-            )
-        _keep(made, out or Path("out") / f"{community}.pdf")
+    with _database() as connection:
+        made = community_sheet(
+            connection,
+            community,
+            PAPERS[paper],
+            scale=scale,
+            plan=plan,
+            lang=_output_language(lang),
+        )
+    _keep(made, out or Path("out") / f"{community}.pdf")
 
-    @group.command()
-    def atlas(
-        region: Annotated[str, typer.Argument(help="Code of a street office, or its digits.")],
-        paper: Sheet = Format.A3,
-        out: Out = None,
-        lang: Words = None,
-    ) -> None:
-        """Print the atlas of a street as one PDF with contents."""
-        from maps.paper.book import street_atlas
-        from maps.paper.page_layout import PAPERS
 
-        with _database() as connection, console.progress() as progress:
-            made = street_atlas(
-                connection, region, PAPERS[paper], lang=_output_language(lang), progress=progress
-            )
-        _keep(made, out or Path("out") / f"atlas_{region}.pdf")
+@app.command()
+def atlas(
+    region: Annotated[str, typer.Argument(help="Code of a street office, or its digits.")],
+    paper: Sheet = Format.A3,
+    out: Out = None,
+    lang: Words = None,
+) -> None:
+    """Print the atlas of a street as one PDF with contents."""
+    from maps.paper.book import street_atlas
+    from maps.paper.page_layout import PAPERS
 
-    @group.command()
-    def notice(
-        community: Community,
-        grid: Annotated[str, typer.Option(help="Only this grid, 15 digits.")] = "",
-        site: Site = SITE,
-        out: Out = None,
-        lang: Words = None,
-    ) -> None:
-        """Print the notice boards of a community's grids, A2."""
-        from maps.paper.notice import notice_boards
+    with _database() as connection, console.progress() as progress:
+        made = street_atlas(
+            connection, region, PAPERS[paper], lang=_output_language(lang), progress=progress
+        )
+    _keep(made, out or Path("out") / f"atlas_{region}.pdf")
 
-        with _database() as connection:
-            pdf = notice_boards(
-                connection, community, grid=grid, site=site, lang=_output_language(lang)
-            )
-        _write(pdf, out or Path("out") / f"notice_{grid or community}.pdf")
 
-    @group.command()
-    def cards(community: Community, site: Site = SITE, out: Out = None, lang: Words = None) -> None:
-        """Print the contact cards of a community's grids, ten to an A4 page."""
-        from maps.paper.notice import contact_cards
+@app.command()
+def notice(
+    community: Community,
+    grid: Annotated[str, typer.Option(help="Only this grid, 15 digits.")] = "",
+    site: Site = SITE,
+    out: Out = None,
+    lang: Words = None,
+) -> None:
+    """Print the notice boards of a community's grids, A2."""
+    from maps.paper.notice import notice_boards
 
-        with _database() as connection:
-            pdf = contact_cards(connection, community, site=site, lang=_output_language(lang))
-        _write(pdf, out or Path("out") / f"cards_{community}.pdf")
+    with _database() as connection:
+        pdf = notice_boards(
+            connection, community, grid=grid, site=site, lang=_output_language(lang)
+        )
+    _write(pdf, out or Path("out") / f"notice_{grid or community}.pdf")
 
-    @group.command()
-    def assignment(
-        community: Community, plan: Plan = None, out: Out = None, lang: Words = None
-    ) -> None:
-        """Write which building and unit belongs to which grid, as XLSX."""
-        from maps.paper.assignment import assignment_list
 
-        with _database() as connection:
-            book = assignment_list(connection, community, plan=plan, lang=_output_language(lang))
-        _write(book, out or Path("out") / f"assignment_{community}.xlsx")
+@app.command()
+def cards(community: Community, site: Site = SITE, out: Out = None, lang: Words = None) -> None:
+    """Print the contact cards of a community's grids, ten to an A4 page."""
+    from maps.paper.notice import contact_cards
+
+    with _database() as connection:
+        pdf = contact_cards(connection, community, site=site, lang=_output_language(lang))
+    _write(pdf, out or Path("out") / f"cards_{community}.pdf")
+
+
+@app.command()
+def assignment(
+    community: Community, plan: Plan = None, out: Out = None, lang: Words = None
+) -> None:
+    """Write which building and unit belongs to which grid, as XLSX."""
+    from maps.paper.assignment import assignment_list
+
+    with _database() as connection:
+        book = assignment_list(connection, community, plan=plan, lang=_output_language(lang))
+    _write(book, out or Path("out") / f"assignment_{community}.xlsx")
 
 
 @contextmanager

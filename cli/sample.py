@@ -25,33 +25,33 @@ class Size(StrEnum):
     L = "L"
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
+app = typer.Typer()
 
-    @app.command()
-    def sample(
-        size: Annotated[Size, typer.Option(help="Households: S 12,000, M 300,000, L 3 million.")],
-        seed: Annotated[int, typer.Option(help="The same seed makes the same city.")] = 1,
-        out: Annotated[
-            Path | None, typer.Option(help="NAME.gpkg, or a folder for GeoParquet (L: always).")
-        ] = None,
-        load: Annotated[bool, typer.Option("--load", help="Into the database instead.")] = False,
-    ) -> None:
-        """Make the sample city and write it, or load it into the database."""
-        from etl.sample import city
 
-        if load:
-            _load(size, seed)
-            return
-        target = out or Path("out") / f"sample_{size.lower()}{'' if size is Size.L else '.gpkg'}"
-        if size is Size.L and target.suffix:
-            raise InputError("sample_too_large_for_file", file=target)
-        with console.progress() as progress:
-            if target.suffix == ".gpkg":
-                city.write_geopackage(city.sample_city(size, seed, progress), target)
-            else:
-                city.write_parquet(size, seed, target, progress)
-        console.out.print(text("sample.written", size=size, place=target), highlight=False)
+@app.command()
+def sample(
+    size: Annotated[Size, typer.Option(help="Households: S 12,000, M 300,000, L 3 million.")],
+    seed: Annotated[int, typer.Option(help="The same seed makes the same city.")] = 1,
+    out: Annotated[
+        Path | None, typer.Option(help="NAME.gpkg, or a folder for GeoParquet (L: always).")
+    ] = None,
+    load: Annotated[bool, typer.Option("--load", help="Into the database instead.")] = False,
+) -> None:
+    """Make the sample city and write it, or load it into the database."""
+    from etl.sample import city
+
+    if load:
+        _load(size, seed)
+        return
+    target = out or Path("out") / f"sample_{size.lower()}{'' if size is Size.L else '.gpkg'}"
+    if size is Size.L and target.suffix:
+        raise InputError("sample_too_large_for_file", file=target)
+    with console.progress() as progress:
+        if target.suffix == ".gpkg":
+            city.write_geopackage(city.sample_city(size, seed, progress), target)
+        else:
+            city.write_parquet(size, seed, target, progress)
+    console.out.print(text("sample.written", size=size, place=target), highlight=False)
 
 
 def _load(size: Size, seed: int) -> None:

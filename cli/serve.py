@@ -24,24 +24,23 @@ GRACE_S = 10
 
 DATABASE_CHECK_INTERVAL_S = 1.0
 
+app = typer.Typer()
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
 
-    @app.command()
-    def serve(
-        host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-        port: Annotated[int, typer.Option(help="Port to listen on.", min=0, max=65535)] = 8000,
-        workers: Annotated[
-            int,
-            typer.Option(help="Processes that answer.", min=1, max=64, envvar="GRIDATLAS_WORKERS"),
-        ] = 1,
-        log: Annotated[
-            bool, typer.Option(help="Write a line of JSON for every request to standard error.")
-        ] = False,
-    ) -> None:
-        """Serve the map page and the API until Ctrl+C."""
-        run(host, port, workers=workers, log=log)
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.", min=0, max=65535)] = 8000,
+    workers: Annotated[
+        int,
+        typer.Option(help="Processes that answer.", min=1, max=64, envvar="GRIDATLAS_WORKERS"),
+    ] = 1,
+    log: Annotated[
+        bool, typer.Option(help="Write a line of JSON for every request to standard error.")
+    ] = False,
+) -> None:
+    """Serve the map page and the API until Ctrl+C."""
+    run(host, port, workers=workers, log=log)
 
 
 def run(host: str, port: int, *, workers: int = 1, log: bool = False) -> None:

@@ -15,63 +15,63 @@ from geo.messages import text
 Name = Annotated[str, typer.Argument(help="Name to sign in with.")]
 PASSWORD = "GRIDATLAS_PASSWORD"  # noqa: S105  (the name of a variable)
 
+app = typer.Typer(help="Accounts of the API.", no_args_is_help=True)
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    group = typer.Typer(help="Accounts of the API.", no_args_is_help=True)
-    app.add_typer(group, name="user")
 
-    @group.command()
-    def add(
-        name: Name,
-        role: Annotated[str, typer.Option(help="planner, fire, utility, importer or admin.")],
-        scope: Annotated[str, typer.Option(help="A planner's region, by its code.")] = "",
-        networks: Annotated[str, typer.Option(help="A utility's networks: water,gas,...")] = "",
-        oidc: Annotated[bool, typer.Option(help="Only the identity provider vouches.")] = False,
-    ) -> None:
-        """Add an account; the password is asked for, or read from GRIDATLAS_PASSWORD."""
-        from geo import db
-        from geo.db import accounts
+@app.command()
+def add(
+    name: Name,
+    role: Annotated[str, typer.Option(help="planner, fire, utility, importer or admin.")],
+    scope: Annotated[str, typer.Option(help="A planner's region, by its code.")] = "",
+    networks: Annotated[str, typer.Option(help="A utility's networks: water,gas,...")] = "",
+    oidc: Annotated[bool, typer.Option(help="Only the identity provider vouches.")] = False,
+) -> None:
+    """Add an account; the password is asked for, or read from GRIDATLAS_PASSWORD."""
+    from geo import db
+    from geo.db import accounts
 
-        password = None if oidc else _password()
-        db.upgrade()
-        known = [network for network in networks.split(",") if network]
-        with db.get_engine().begin() as connection:
-            accounts.add(connection, name, role, password, scope=scope, networks=known)
-        console.out.print(text("user.added", name=name, role=role), highlight=False)
+    password = None if oidc else _password()
+    db.upgrade()
+    known = [network for network in networks.split(",") if network]
+    with db.get_engine().begin() as connection:
+        accounts.add(connection, name, role, password, scope=scope, networks=known)
+    console.out.print(text("user.added", name=name, role=role), highlight=False)
 
-    @group.command("list")
-    def list_accounts() -> None:
-        """List the accounts."""
-        from geo import db
-        from geo.db import accounts
 
-        db.upgrade()
-        table = Table(box=box.SIMPLE_HEAD)
-        for column in ("name", "role", "scope", "networks", "active"):
-            table.add_column(text(f"user.{column}"))
-        with db.get_engine().connect() as connection:
-            for one in accounts.list_accounts(connection):
-                shown = (one.name, one.role, one.scope, ",".join(one.networks))
-                table.add_row(*shown, text(f"user.{'yes' if one.active else 'no'}"))
-        console.out.print(table)
+@app.command("list")
+def list_accounts() -> None:
+    """List the accounts."""
+    from geo import db
+    from geo.db import accounts
 
-    @group.command()
-    def password(name: Name) -> None:
-        """Set a new password and end the account's sessions."""
-        from geo import db
-        from geo.db import accounts
+    db.upgrade()
+    table = Table(box=box.SIMPLE_HEAD)
+    for column in ("name", "role", "scope", "networks", "active"):
+        table.add_column(text(f"user.{column}"))
+    with db.get_engine().connect() as connection:
+        for one in accounts.list_accounts(connection):
+            shown = (one.name, one.role, one.scope, ",".join(one.networks))
+            table.add_row(*shown, text(f"user.{'yes' if one.active else 'no'}"))
+    console.out.print(table)
 
-        fresh = _password()
-        _change(name, lambda: accounts.set_password(db.get_engine(), name, fresh))
 
-    @group.command()
-    def disable(name: Name) -> None:
-        """Let an account sign in no more, and end its sessions."""
-        from geo import db
-        from geo.db import accounts
+@app.command()
+def password(name: Name) -> None:
+    """Set a new password and end the account's sessions."""
+    from geo import db
+    from geo.db import accounts
 
-        _change(name, lambda: accounts.disable(db.get_engine(), name))
+    fresh = _password()
+    _change(name, lambda: accounts.set_password(db.get_engine(), name, fresh))
+
+
+@app.command()
+def disable(name: Name) -> None:
+    """Let an account sign in no more, and end its sessions."""
+    from geo import db
+    from geo.db import accounts
+
+    _change(name, lambda: accounts.disable(db.get_engine(), name))
 
 
 def _change(name: str, change: object) -> None:

@@ -10,7 +10,7 @@ import geopandas as gpd
 import pytest
 import typer
 
-from cli.draw import finish
+from cli.draw import report_results
 from etl.sample.street_plan import SAMPLES
 from geo.plans.batch import DrawResult
 
@@ -112,6 +112,6 @@ def test_mistake_is_told_in_chinese(place):
 def test_community_that_could_not_be_drawn_is_told_by_the_exit_code(capsys):
     lost = DrawResult("420606007001", "n", None, {}, refused="a worker died", failed=True)
     with pytest.raises(typer.Exit) as ended:
-        finish([lost], None)
+        report_results([lost], None)
     assert ended.value.exit_code == 1
     assert "a worker died" in capsys.readouterr().out

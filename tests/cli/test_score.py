@@ -9,7 +9,7 @@ import shapely
 from sqlalchemy import select
 from typer.testing import CliRunner
 
-from cli.main import application
+from cli.main import app
 from etl.pipeline.publish_frames import publish
 from etl.sample.city import SHIPPED, read_sample
 from geo.db.layer_frames import read_layer
@@ -28,7 +28,7 @@ def city(shared_database):
 
 
 def gridatlas(*words: str | Path) -> str:
-    done = CliRunner().invoke(application(), [str(word) for word in words])
+    done = CliRunner().invoke(app, [str(word) for word in words])
     if isinstance(done.exception, GridatlasError):
         raise done.exception
     assert done.exit_code == 0, done.output

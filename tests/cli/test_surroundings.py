@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from cli.main import application
+from cli.main import app
 from geo.db import local_server
 from geo.messages import catalogue
 from tests.etl.delivery import houses, rows, write
@@ -230,6 +230,6 @@ def test_home_with_a_chinese_name_works_in_a_locale_of_other_bytes(tmp_path_fact
 
 @pytest.mark.locale
 def test_language_is_that_of_the_machine(database):
-    done = CliRunner().invoke(application(), ["runs"])
+    done = CliRunner().invoke(app, ["runs"])
     lang = "zh" if os.environ.get("LC_ALL", "").startswith("zh") else "en"
     assert done.output.strip() == catalogue(lang)["import.no_runs"]

@@ -63,7 +63,7 @@ def test_order_is_read_back_as_it_was_asked(city):
     wishes = Constraints(
         limits=Limits(350, 250, 450), together=(("a", "b"),), areas=(area,), prove=9.0
     )
-    asked = order(city, 2, own={COMMUNITY: wishes}, publish=True, author="me")
+    asked = order(city, 2, community_constraints={COMMUNITY: wishes}, publish=True, author="me")
     run = draw_runs.start_run(city, asked)
     with city.connect() as connection:
         assert draw_runs.find_interrupted_run(connection) == (run, asked)
@@ -74,7 +74,9 @@ def test_order_is_read_back_as_it_was_asked(city):
 
 
 def test_each_community_has_its_own_wishes(city):
-    asked = order(city, 2, own={COMMUNITY: replace(QUICK, limits=Limits(350, 250, 450))})
+    asked = order(
+        city, 2, community_constraints={COMMUNITY: replace(QUICK, limits=Limits(350, 250, 450))}
+    )
     drawn = {one.community: one for one in draw_communities(city, asked)}
     with city.connect() as connection:
         limits = {
@@ -120,7 +122,11 @@ def test_run_is_worked_on_by_one_process(city):
 
 @pytest.mark.usefixtures("english")
 def test_what_can_not_be_drawn_does_not_stop_the_others(city):
-    asked = order(city, 2, own={COMMUNITY: replace(QUICK, together=(("nothing", "at all"),))})
+    asked = order(
+        city,
+        2,
+        community_constraints={COMMUNITY: replace(QUICK, together=(("nothing", "at all"),))},
+    )
     refused, drawn = sorted(draw_communities(city, asked), key=lambda one: one.community)
     assert "no building, unit or compound with the code nothing" in refused.refused
     assert not refused.failed
