@@ -1,4 +1,4 @@
-"""``gridatlas atlas``: the maps of the grids as pages that open anywhere."""
+"""``gridatlas atlas``: maps of the grids as web pages."""
 
 from pathlib import Path
 from typing import Annotated
@@ -13,10 +13,10 @@ app = typer.Typer()
 
 @app.command()
 def atlas(
-    region: Annotated[str, typer.Option(help="Only communities whose code begins with this.")] = "",
-    out: Annotated[Path, typer.Option(help="Folder to write into.")] = Path("out/atlas"),
+    region: Annotated[str, typer.Option(help="First digits of the community codes.")] = "",
+    out: Annotated[Path, typer.Option(help="Folder for the pages.")] = Path("out/atlas"),
 ) -> None:
-    """Write one page a community, and a page of contents; they need no internet."""
+    """Write a web page per community and an index; they open without a network."""
     from geo import db
     from maps import build
     from maps.atlas.atlas import write_atlas

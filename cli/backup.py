@@ -1,4 +1,4 @@
-"""``gridatlas backup`` and ``gridatlas restore``: everything in the database as one file."""
+"""``gridatlas backup`` and ``gridatlas restore``: the database as one file."""
 
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +13,7 @@ app = typer.Typer()
 
 @app.command()
 def backup(file: Annotated[Path, typer.Argument(help="File to write.")]) -> None:
-    """Write everything in the database into one file."""
+    """Back up the database to a file."""
     from geo.db import backup as db_backup
 
     size = db_backup.backup(file)
@@ -22,12 +22,12 @@ def backup(file: Annotated[Path, typer.Argument(help="File to write.")]) -> None
 
 @app.command()
 def restore(
-    file: Annotated[Path, typer.Argument(help="File that backup wrote.")],
+    file: Annotated[Path, typer.Argument(help="File written by backup.")],
     replace: Annotated[
-        bool, typer.Option("--replace", help="Remove first what is in the database.")
+        bool, typer.Option("--replace", help="Replace the data in the database.")
     ] = False,
 ) -> None:
-    """Bring a backup into the database: all of it, or nothing is changed."""
+    """Restore a backup completely, or change nothing."""
     from geo.db import backup as db_backup
 
     db_backup.restore(file, replace=replace)

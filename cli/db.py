@@ -1,4 +1,4 @@
-"""``gridatlas db``: the database of the installation."""
+"""``gridatlas db``: manage the database of the installation."""
 
 import os
 import shutil
@@ -10,22 +10,22 @@ from cli import console
 from geo.errors import SetupError
 from geo.messages import text
 
-app = typer.Typer(help="The installation's database.", no_args_is_help=True)
+app = typer.Typer(help="Manage the database of the installation.", no_args_is_help=True)
 
 
 @app.command()
 def start() -> None:
-    """Start the private database, making it if need be, and bring its tables up to date."""
+    """Start the private database, create it if necessary, and migrate its tables."""
     from geo import db
 
     db.upgrade()
-    shown = db.address(db.get_engine().url)
-    console.out.print(text("cli.database_ready", url=shown), highlight=False)
+    address = db.address(db.get_engine().url)
+    console.out.print(text("cli.database_ready", url=address), highlight=False)
 
 
 @app.command()
 def upgrade() -> None:
-    """Bring the tables up to date, in the private database or at DATABASE_URL."""
+    """Migrate the tables of the private database, or of DATABASE_URL."""
     start()
 
 
@@ -41,7 +41,7 @@ def stop() -> None:
 
 @app.command()
 def status() -> None:
-    """Say whether the private database runs."""
+    """Show whether the private database is running."""
     from geo.db import local_server
     from geo.settings import settings
 
@@ -51,7 +51,7 @@ def status() -> None:
 
 @app.command()
 def url() -> None:
-    """Print the database's URL."""
+    """Print the URL of the database."""
     from geo import db
 
     console.out.print(db.database_url(), highlight=False)
@@ -65,7 +65,7 @@ def url() -> None:
     }
 )
 def psql(context: typer.Context) -> None:
-    """Open psql on the database; what follows is psql's."""
+    """Open psql on the database; pass all arguments to psql."""
     from geo import db
 
     url = db.get_engine().url.set(drivername="postgresql")

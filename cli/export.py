@@ -1,4 +1,4 @@
-"""``gridatlas export``: any layer as a file."""
+"""``gridatlas export``: write a layer to a file."""
 
 from datetime import datetime
 from pathlib import Path
@@ -16,10 +16,13 @@ app = typer.Typer()
 def export(
     layer: Annotated[str, typer.Argument(help="grid, building, community, road, ...")],
     file: Annotated[Path, typer.Argument(help="NAME.gpkg or NAME.geojson")],
-    crs: Annotated[str, typer.Option(help="System of the file, for example EPSG:4546.")] = "",
-    region: Annotated[str, typer.Option(help="Only what lies in this region (code).")] = "",
+    crs: Annotated[
+        str, typer.Option(help="Coordinate system of the file, for example EPSG:4546.")
+    ] = "",
+    region: Annotated[str, typer.Option(help="Code of a region: only features in it.")] = "",
     at: Annotated[
-        datetime | None, typer.Option(help="As it was at a past time, for example 2026-03-01.")
+        datetime | None,
+        typer.Option(help="Time of the data, for example 2026-03-01; default: now."),
     ] = None,
 ) -> None:
     """Write a layer as GeoPackage or GeoJSON."""
