@@ -61,7 +61,7 @@ def test_published_run_stays_published_where_its_report_has_no_room(database, tm
         assert "Traceback" not in said(done)
         assert not list((tmp_path / "reports").glob("*run*"))
     assert rows(database, "SELECT count(*) FROM building") == [(40,)]
-    again = gridatlas("runs", "show", "1", "--report", tmp_path / "elsewhere", cwd=tmp_path)
+    again = gridatlas("import-runs", "show", "1", "--report", tmp_path / "elsewhere", cwd=tmp_path)
     assert again.returncode == 0, said(again)
     assert (tmp_path / "elsewhere" / "run-1.html").exists()
 
@@ -74,7 +74,7 @@ def test_held_run_keeps_its_exit_code_where_its_report_can_not_be_written(databa
     held = gridatlas("import", LAYER, file, "--report", nowhere, cwd=tmp_path)
     assert held.returncode == 3, said(held)
     assert "Run 2 has ended (held) and stays so" in said(held)
-    shown = gridatlas("runs", "show", "2", "--report", nowhere, cwd=tmp_path)
+    shown = gridatlas("import-runs", "show", "2", "--report", nowhere, cwd=tmp_path)
     assert shown.returncode == 2
     assert "Traceback" not in said(shown)
 
@@ -122,7 +122,7 @@ def test_file_that_the_system_refuses_is_one_line(database, tmp_path):
     ]
     with Path("/dev/full").open("wb") as full:
         listed = subprocess.run(
-            [sys.executable, "-m", "cli.main", "runs"],
+            [sys.executable, "-m", "cli.main", "import-runs"],
             env=os.environ | {"PYTHONPATH": os.fspath(ROOT), "GRIDATLAS_LANG": "en"},
             cwd=tmp_path,
             stdout=full,
@@ -197,7 +197,9 @@ def test_chinese_paths_work_in_a_locale_of_other_bytes(database, tmp_path, gbk):
     assert out.returncode == 0, out.stderr
     assert (folder / "导出.gpkg").exists()
     assert "导出.gpkg" in out.stdout.decode("gbk")
-    typed = gridatlas("correct", LAYER, "b001", "name=王府".encode("gbk"), cwd=folder, **gbk)
+    typed = gridatlas(
+        "override", "set", LAYER, "b001", "name=王府".encode("gbk"), cwd=folder, **gbk
+    )
     assert typed.returncode == 0, typed.stderr
     assert rows(database, "SELECT name FROM building WHERE code = 'b001'") == [("王府",)]
 
@@ -222,7 +224,7 @@ def test_home_with_a_chinese_name_works_in_a_locale_of_other_bytes(tmp_path_fact
     try:
         done = gridatlas("db", "start", cwd=folder, **variables)
         assert done.returncode == 0, done.stderr.decode("gbk")
-        listed = gridatlas("runs", cwd=folder, **variables)
+        listed = gridatlas("import-runs", cwd=folder, **variables)
         assert listed.stdout.decode("gbk").strip() == catalogue("zh")["import.no_runs"]
     finally:
         local_server.stop(home)
@@ -230,6 +232,6 @@ def test_home_with_a_chinese_name_works_in_a_locale_of_other_bytes(tmp_path_fact
 
 @pytest.mark.locale
 def test_language_is_that_of_the_machine(database):
-    done = CliRunner().invoke(app, ["runs"])
+    done = CliRunner().invoke(app, ["import-runs"])
     lang = "zh" if os.environ.get("LC_ALL", "").startswith("zh") else "en"
     assert done.output.strip() == catalogue(lang)["import.no_runs"]
