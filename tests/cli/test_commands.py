@@ -91,7 +91,7 @@ def test_second_import_changes_nothing(place):
         (["export", "castles", "a.gpkg"], "There is no layer castles."),
         (
             ["export", "building", "a.dwg"],
-            "a.dwg: the file name extension is not a supported format",
+            "a.dwg: the file name extension is not a supported",
         ),
         (["export", "building", "a.gpkg", "--crs", "EPSG:1"], "EPSG:1 is no coordinate system"),
         (["export", "pipe_segment", "a.gpkg"], "Layer pipe_segment holds nothing to write"),

@@ -115,7 +115,7 @@ def test_alternatives_are_shown_side_by_side_and_kept(drawn, tmp_path):
         "--seconds",
         "1",
     )
-    output = gridatlas(*words, "--json", tmp_path / "s.json")
+    output = gridatlas(*words, "--alternatives", "2", "--json", tmp_path / "s.json")
     plans = [one["plan"] for one in json.loads((tmp_path / "s.json").read_text())]
     assert all(f"{plan}" in output for plan in plans)
 
