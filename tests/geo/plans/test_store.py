@@ -1,4 +1,4 @@
-"""Plans in the database, on the sample city: kept whole, published in one step, read back."""
+"""Plans in the database: store, publish and read back drawings of the sample city."""
 
 from datetime import UTC, datetime
 
@@ -33,7 +33,7 @@ def drawing(city):
         return draw(store.read_community(connection, COMMUNITY), QUICK)
 
 
-def test_community_is_read_with_what_is_its_own(city):
+def test_community_is_read_with_its_layers(city):
     with city.connect() as connection:
         community = store.read_community(connection, COMMUNITY)
         count = connection.execute(
@@ -104,13 +104,13 @@ def test_draft_can_be_published_once(city, drawing):
             store.publish(connection, number)
 
 
-def test_unknown_community_is_said(city):
+def test_unknown_community_is_refused(city):
     with city.connect() as connection, pytest.raises(NotFoundError) as refused:
         store.read_community(connection, "420606007999")
     assert refused.value.key == "no_such_community"
 
 
-def test_community_without_border_is_said(city):
+def test_community_without_border_is_refused(city):
     with city.begin() as connection:
         connection.execute(
             text(
@@ -123,13 +123,14 @@ def test_community_without_border_is_said(city):
     assert refused.value.key == "community_without_border"
 
 
-def test_many_communities_are_drawn_by_workers_the_same_as_alone(city):
+def test_workers_draw_the_same_plan_as_this_process(city):
     with city.connect() as connection:
-        some = store.list_communities(connection, "420606007")[:5]
-    drawn = {one.community: one for one in draw_communities(city, DrawOrder(tuple(some), QUICK))}
-    assert set(drawn) == {code for code, _ in some}
-    (alone,) = draw_communities(city, DrawOrder(tuple(some[:1]), QUICK))
-    together = drawn[some[0][0]]
+        communities = store.list_communities(connection, "420606007")[:5]
+    order = DrawOrder(tuple(communities), QUICK)
+    results = {result.community: result for result in draw_communities(city, order)}
+    assert set(results) == {code for code, _ in communities}
+    (alone,) = draw_communities(city, DrawOrder(tuple(communities[:1]), QUICK))
+    together = results[communities[0][0]]
     figures = {"seconds": None}
     assert alone.score | figures == together.score | figures
 
@@ -151,8 +152,8 @@ def test_plan_with_units_is_read_back_as_it_was_drawn(city):
     assert drawing.members["unit_code"].notna().any()
     with city.begin() as connection:
         number = store.store_drawing(connection, drawing)
-        back = store.read_previous_plan(connection, community, number)
+        plan = store.read_previous_plan(connection, community, number)
     columns = ["grid", "building_code", "unit_code", "households"]
-    kept, drawn = (frame[columns].astype(object) for frame in (back.members, drawing.members))
-    assert kept.where(kept.notna(), None).equals(drawn)
-    assert draw(community, QUICK, back).score.moved is not None
+    stored, drawn = (frame[columns].astype(object) for frame in (plan.members, drawing.members))
+    assert stored.where(stored.notna(), None).equals(drawn)
+    assert draw(community, QUICK, plan).score.moved is not None
