@@ -31,6 +31,19 @@ PREVIOUS = "Starting from a plan"
 CHOICE = "Alternatives and proof"
 RUN = "Many communities"
 
+Target = Annotated[int | None, _option(LIMITS, help="Target households of a grid; default: 400.")]
+Lower = Annotated[int | None, _option(LIMITS, help="Fewest households of a grid; default: 300.")]
+Upper = Annotated[int | None, _option(LIMITS, help="Most households of a grid; default: 500.")]
+Weights = Annotated[
+    list[str] | None,
+    _option(LIMITS, help="NAME=NUMBER: limit, balance, border, compactness, compound or moved."),
+]
+ConstraintsFile = Annotated[
+    Path | None,
+    _option(LIMITS, help="NAME.toml with these options, also for single communities."),
+]
+FormerConstraintsFile = Annotated[Path | None, typer.Option("--wishes", hidden=True)]
+
 
 @dataclass(frozen=True)
 class CommandOptions:
@@ -45,21 +58,10 @@ class CommandOptions:
     out: Annotated[
         Path | None, _option(WHAT, "--json", help="Write the score cards to this file.")
     ] = None
-    target: Annotated[
-        int | None, _option(LIMITS, help="Target households of a grid; default: 400.")
-    ] = None
-    lower: Annotated[
-        int | None, _option(LIMITS, help="Fewest households of a grid; default: 300.")
-    ] = None
-    upper: Annotated[
-        int | None, _option(LIMITS, help="Most households of a grid; default: 500.")
-    ] = None
-    weight: Annotated[
-        list[str] | None,
-        _option(
-            LIMITS, help="NAME=NUMBER: limit, balance, border, compactness, compound or moved."
-        ),
-    ] = None
+    target: Target = None
+    lower: Lower = None
+    upper: Upper = None
+    weight: Weights = None
     together: Annotated[
         list[str] | None,
         _option(LIMITS, help="A,B,...: buildings, units or compounds to keep in one grid."),
@@ -69,10 +71,7 @@ class CommandOptions:
     ] = None
     dedicated: Annotated[
         list[str] | None,
-        _option(
-            LIMITS,
-            help="Facility category whose land forms a grid: school, market, hospital, ...",
-        ),
+        _option(LIMITS, help="Facilities whose land forms a grid: school, market, hospital, ..."),
     ] = None
     area: Annotated[
         list[Path] | None, _option(LIMITS, help="File of polygons that each form a grid.")
@@ -80,23 +79,15 @@ class CommandOptions:
     whole_compounds: Annotated[
         bool, _option(LIMITS, "--whole-compounds", help="Split no compound that fits in a grid.")
     ] = False
-    constraints: Annotated[
-        Path | None,
-        _option(LIMITS, help="NAME.toml with these options and more, also for single communities."),
-    ] = None
-    wishes: Annotated[Path | None, typer.Option(hidden=True)] = None
+    constraints: ConstraintsFile = None
+    wishes: FormerConstraintsFile = None
     seed: Annotated[int | None, _option(LIMITS, help="The same seed draws the same grids.")] = None
     seconds: Annotated[
-        float | None,
-        _option(LIMITS, help="Time limit per community; default: 60."),
+        float | None, _option(LIMITS, help="Time limit per community; default: 60 s.")
     ] = None
     source: Annotated[
         str,
-        _option(
-            PREVIOUS,
-            "--from",
-            help="Number of a plan, or a file of polygons; default: the plan in force.",
-        ),
+        _option(PREVIOUS, "--from", help="Plan number or polygon file; default: plan in force."),
     ] = ""
     crs: Annotated[
         str, _option(PREVIOUS, help="Coordinate system of files that do not state one.")
@@ -115,27 +106,21 @@ class CommandOptions:
     ] = False
     repair: Annotated[
         bool,
-        _option(
-            PREVIOUS,
-            "--repair",
-            help="Complete or repair the plan with the fewest changes.",
-        ),
+        _option(PREVIOUS, "--repair", help="Complete or repair the plan with few changes."),
     ] = False
     complete: Annotated[bool, typer.Option("--complete", hidden=True)] = False
     alternatives: Annotated[
         int, _option(CHOICE, help="Number of distinct drawings to make.", min=1, max=9)
     ] = 1
     prove: Annotated[
-        bool,
-        _option(CHOICE, "--prove", help="Report the largest possible gap to the optimum."),
+        bool, _option(CHOICE, "--prove", help="Report the largest possible gap to the optimum.")
     ] = False
     scheduler: Annotated[
         str | None,
         _option(RUN, help="Dask scheduler, tcp://HOST:PORT; default: the local cores."),
     ] = None
     resume: Annotated[
-        bool,
-        _option(RUN, "--resume", help="Resume the last interrupted run, as ordered."),
+        bool, _option(RUN, "--resume", help="Resume the last interrupted run, as ordered.")
     ] = False
 
     def combine_with_file(self) -> "CommunityDrawOptions":

@@ -8,6 +8,7 @@ import typer
 
 from cli import console, score_output
 from cli.command_options import with_options
+from cli.draw import ConstraintsFile, FormerConstraintsFile, Lower, Target, Upper, Weights
 from geo.errors import InputError
 
 if TYPE_CHECKING:
@@ -33,26 +34,17 @@ class ScoreOptions:
     community: Annotated[
         str, typer.Option(help="Only this community; default: all that the grids lie in.")
     ] = ""
-    target: Annotated[
-        int | None, typer.Option(help="Target households of a grid; default: 400.")
-    ] = None
-    lower: Annotated[
-        int | None, typer.Option(help="Fewest households of a grid; default: 300.")
-    ] = None
-    upper: Annotated[int | None, typer.Option(help="Most households of a grid; default: 500.")] = (
-        None
-    )
-    weight: Annotated[list[str] | None, typer.Option(help="NAME=NUMBER, as in draw.")] = None
-    constraints: Annotated[
-        Path | None, typer.Option(help="NAME.toml with limits and weights, as in draw.")
-    ] = None
-    wishes: Annotated[Path | None, typer.Option(hidden=True)] = None
+    target: Target = None
+    lower: Lower = None
+    upper: Upper = None
+    weight: Weights = None
+    constraints: ConstraintsFile = None
+    wishes: FormerConstraintsFile = None
     against: Annotated[
         int | None, typer.Option(help="Number of a plan: count the households moved from it.")
     ] = None
     prove: Annotated[
-        bool,
-        typer.Option("--prove", help="Report the largest possible gap to the optimum."),
+        bool, typer.Option("--prove", help="Report the largest possible gap to the optimum.")
     ] = False
     out: Annotated[
         Path | None, typer.Option("--json", help="Write the score cards to this file.")
