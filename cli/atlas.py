@@ -1,4 +1,4 @@
-"""``gridatlas atlas``: the maps of the grids as pages that open anywhere."""
+"""``gridatlas atlas``: maps of the grids as web pages."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,24 +8,21 @@ import typer
 from cli import console
 from geo.messages import text
 
+app = typer.Typer()
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
 
-    @app.command()
-    def atlas(
-        region: Annotated[
-            str, typer.Option(help="Only communities whose code begins with this.")
-        ] = "",
-        out: Annotated[Path, typer.Option(help="Folder to write into.")] = Path("out/atlas"),
-    ) -> None:
-        """Write one page a community, and a page of contents; they need no internet."""
-        from geo import db
-        from maps import build
-        from maps.atlas.atlas import write_atlas
+@app.command()
+def atlas(
+    region: Annotated[str, typer.Option(help="First digits of the community codes.")] = "",
+    out: Annotated[Path, typer.Option(help="Folder for the pages.")] = Path("out/atlas"),
+) -> None:
+    """Write a web page per community and an index; they open without a network."""
+    from geo import db
+    from maps import build
+    from maps.atlas.atlas import write_atlas
 
-        db.upgrade()
-        with console.progress() as progress:
-            build.build(progress)
-            pages = write_atlas(db.get_engine(), out, region or None, progress=progress)
-        console.out.print(text("atlas.written", index=pages[0], pages=len(pages) - 1))
+    db.upgrade()
+    with console.progress() as progress:
+        build.build(progress)
+        pages = write_atlas(db.get_engine(), out, region or None, progress=progress)
+    console.out.print(text("atlas.written", index=pages[0], pages=len(pages) - 1))

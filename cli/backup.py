@@ -1,4 +1,4 @@
-"""``gridatlas backup`` and ``gridatlas restore``: everything in the database as one file."""
+"""``gridatlas backup`` and ``gridatlas restore``: the database as one file."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,27 +8,27 @@ import typer
 from cli import console
 from geo.messages import text
 
+app = typer.Typer()
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
 
-    @app.command()
-    def backup(file: Annotated[Path, typer.Argument(help="File to write.")]) -> None:
-        """Write everything in the database into one file."""
-        from geo.db import backup as db_backup
+@app.command()
+def backup(file: Annotated[Path, typer.Argument(help="File to write.")]) -> None:
+    """Back up the database to a file."""
+    from geo.db import backup as db_backup
 
-        size = db_backup.backup(file)
-        console.out.print(text("backup.written", file=file, mb=size / 1e6), highlight=False)
+    size = db_backup.backup(file)
+    console.out.print(text("backup.written", file=file, mb=size / 1e6), highlight=False)
 
-    @app.command()
-    def restore(
-        file: Annotated[Path, typer.Argument(help="File that backup wrote.")],
-        replace: Annotated[
-            bool, typer.Option("--replace", help="Remove first what is in the database.")
-        ] = False,
-    ) -> None:
-        """Bring a backup into the database: all of it, or nothing is changed."""
-        from geo.db import backup as db_backup
 
-        db_backup.restore(file, replace=replace)
-        console.out.print(text("backup.restored", file=file), highlight=False)
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="File written by backup.")],
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Replace the data in the database.")
+    ] = False,
+) -> None:
+    """Restore a backup completely, or change nothing."""
+    from geo.db import backup as db_backup
+
+    db_backup.restore(file, replace=replace)
+    console.out.print(text("backup.restored", file=file), highlight=False)

@@ -1,4 +1,4 @@
-"""The terminal: its encoding, progress bars, one line for what went wrong."""
+"""The terminal: encoding, progress bars, warnings and error lines."""
 
 import codecs
 import io
@@ -21,14 +21,14 @@ _WIDTH = None if sys.stdout.isatty() else 120
 
 
 class _StandardError(io.TextIOBase):
-    """Standard error as it is now: a command goes on where nobody can be told how it goes."""
+    """The current standard error; a command goes on if writing to it fails."""
 
     @property
     def encoding(self) -> str:  # type: ignore[override]
         return sys.stderr.encoding
 
     def write(self, content: str) -> int:
-        """Write, unless it can't be written."""
+        """Write the content; ignore an error."""
         try:
             return sys.stderr.write(content)
         except OSError:
@@ -36,7 +36,7 @@ class _StandardError(io.TextIOBase):
             return len(content)
 
     def flush(self) -> None:
-        """Write what is held back, unless it can't be written."""
+        """Write the buffered content; ignore an error."""
         try:
             sys.stderr.flush()
         except OSError:
@@ -54,15 +54,15 @@ err = Console(file=cast(IO[str], _StandardError()), soft_wrap=True)
 
 
 def start_in_utf8() -> None:
-    """Read names of files as UTF-8 and write in the terminal's encoding, whatever the locale.
+    """Use UTF-8 for file names and the terminal's encoding for output, in every locale.
 
-    GDAL, typst and PostgreSQL take names in UTF-8 in every locale, where Python follows the
-    locale's: in another than UTF-8 (zh_CN.GBK) the process starts anew in Python's UTF-8 mode.
+    GDAL, typst and PostgreSQL expect file names in UTF-8, but Python uses the encoding of the
+    locale. In a locale that is not UTF-8 (zh_CN.GBK) the process restarts in Python's UTF-8 mode.
 
     Raises
     ------
     InputError
-        If a file that is named, or the working directory, has a name that is not UTF-8.
+        If the name of a file on the command line, or of the working directory, is not UTF-8.
     """
     if sys.getfilesystemencoding() != "utf-8":
         environment = os.environ | {"PYTHONUTF8": "1"}
@@ -73,21 +73,21 @@ def start_in_utf8() -> None:
             stream.reconfigure(
                 encoding="utf-8" if terminal == "ascii" else terminal, errors="backslashreplace"
             )
-    sys.argv = [_decode(word, terminal) for word in sys.argv]
+    sys.argv = [_decode(argument, terminal) for argument in sys.argv]
     for folder in (os.getcwd(), os.environ.get("GRIDATLAS_HOME", "")):  # noqa: PTH109
         _check_utf8(folder)
 
 
-def _decode(word: str, terminal: str) -> str:
-    """Return a word of the command line that was typed in the terminal's encoding."""
-    if os.path.lexists(word):
-        _check_utf8(word)
+def _decode(argument: str, terminal: str) -> str:
+    """Decode a command-line argument that was typed in the terminal's encoding."""
+    if os.path.lexists(argument):
+        _check_utf8(argument)
     try:
-        word.encode()
+        argument.encode()
     except UnicodeEncodeError:
-        word = os.fsencode(word).decode(terminal, "surrogateescape")
-        _check_utf8(word)
-    return word
+        argument = os.fsencode(argument).decode(terminal, "surrogateescape")
+        _check_utf8(argument)
+    return argument
 
 
 def _check_utf8(name: str) -> None:
@@ -99,7 +99,7 @@ def _check_utf8(name: str) -> None:
 
 @contextmanager
 def progress() -> Iterator[Report]:
-    """Show a bar a step while the block runs; yields the function that moves it."""
+    """Show a progress bar per step while the block runs; yield the function that updates it."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -118,19 +118,19 @@ def progress() -> Iterator[Report]:
 
 @contextmanager
 def best_effort() -> Iterator[None]:
-    """Turn what can't be written into a warning: what was published before stays published.
+    """Turn errors on writing into warnings.
 
-    A command whose work is done ends with the exit code of that work, though the disk of its report
-    is full or nobody reads its output.
+    A command that has published its data must end with the exit code of that work, even if the
+    disk is full or the output pipe is closed.
     """
     try:
         yield
     except InputError as error:
         warn(str(error))
     except OSError as error:
-        warn(_said(error))
+        warn(_describe(error))
         _discard(sys.stdout)
-    except SystemExit:  # rich's answer to a reader that has left
+    except SystemExit:  # raised by rich on a closed pipe
         pass
 
 
@@ -140,30 +140,28 @@ def warn(message: str) -> None:
 
 
 def _discard(stream: TextIO) -> None:
-    """Drop what a stream still holds, which would fail again when the process ends."""
+    """Drop the buffer of a stream: writing it would fail again when the process ends."""
     with suppress(OSError):
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, stream.fileno())
         os.close(null)
 
 
-def _said(error: OSError) -> str:
-    """Return the line about a file, or a stream, that the system refused."""
+def _describe(error: OSError) -> str:
+    """Return the message for a file or stream that can't be read or written."""
     where = text("cli.output") if error.filename is None else os.fspath(error.filename)
     return text("error.file_refused", file=where, said=error.strerror or error)
 
 
 def run(main: Callable[[], object]) -> None:
-    """Call the command line; a person's mistake, or a file that the system refuses,
-    becomes one line and its exit code.
-    """
+    """Call the command line; print expected errors in one line and exit with their code."""
     try:
         main()
     except GridatlasError as error:
         _fail(str(error), error.exit_code)
     except OSError as error:
         _discard(sys.stdout)
-        _fail(_said(error), SetupError.exit_code)
+        _fail(_describe(error), SetupError.exit_code)
 
 
 def _fail(message: str, code: int) -> None:

@@ -1,4 +1,4 @@
-"""``gridatlas db``: the database of the installation."""
+"""``gridatlas db``: manage the database of the installation."""
 
 import os
 import shutil
@@ -10,65 +10,67 @@ from cli import console
 from geo.errors import SetupError
 from geo.messages import text
 
+app = typer.Typer(help="Manage the database of the installation.", no_args_is_help=True)
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    group = typer.Typer(help="The installation's database.", no_args_is_help=True)
-    app.add_typer(group, name="db")
 
-    @group.command()
-    def start() -> None:
-        """Start the private database, making it if need be, and bring its tables up to date."""
-        from geo import db
+@app.command()
+def start() -> None:
+    """Start the private database, create it if necessary, and migrate its tables."""
+    from geo import db
 
-        db.upgrade()
-        shown = db.address(db.get_engine().url)
-        console.out.print(text("cli.database_ready", url=shown), highlight=False)
+    db.upgrade()
+    address = db.address(db.get_engine().url)
+    console.out.print(text("cli.database_ready", url=address), highlight=False)
 
-    @group.command()
-    def upgrade() -> None:
-        """Bring the tables up to date, in the private database or at DATABASE_URL."""
-        start()
 
-    @group.command()
-    def stop() -> None:
-        """Stop the private database."""
-        from geo.db import local_server
-        from geo.settings import settings
+@app.command()
+def upgrade() -> None:
+    """Migrate the tables of the private database, or of DATABASE_URL."""
+    start()
 
-        stopped = local_server.stop(settings().home)
-        console.out.print(text("cli.database_stopped" if stopped else "cli.database_not_running"))
 
-    @group.command()
-    def status() -> None:
-        """Say whether the private database runs."""
-        from geo.db import local_server
-        from geo.settings import settings
+@app.command()
+def stop() -> None:
+    """Stop the private database."""
+    from geo.db import local_server
+    from geo.settings import settings
 
-        running = local_server.is_running(settings().home)
-        console.out.print(text("cli.database_running" if running else "cli.database_not_running"))
+    stopped = local_server.stop(settings().home)
+    console.out.print(text("cli.database_stopped" if stopped else "cli.database_not_running"))
 
-    @group.command()
-    def url() -> None:
-        """Print the database's URL."""
-        from geo import db
 
-        console.out.print(db.database_url(), highlight=False)
+@app.command()
+def status() -> None:
+    """Show whether the private database is running."""
+    from geo.db import local_server
+    from geo.settings import settings
 
-    @group.command(
-        context_settings={
-            "allow_extra_args": True,
-            "ignore_unknown_options": True,
-            "help_option_names": [],
-        }
-    )
-    def psql(context: typer.Context) -> None:
-        """Open psql on the database; what follows is psql's."""
-        from geo import db
+    running = local_server.is_running(settings().home)
+    console.out.print(text("cli.database_running" if running else "cli.database_not_running"))
 
-        url = db.get_engine().url.set(drivername="postgresql")
-        address = url.render_as_string(hide_password=False).replace("+", "%20")  # as libpq reads it
-        if shutil.which("psql") is None:
-            raise SetupError("psql_missing")
-        sys.stdout.flush()
-        os.execvp("psql", ["psql", address, *context.args])
+
+@app.command()
+def url() -> None:
+    """Print the URL of the database."""
+    from geo import db
+
+    console.out.print(db.database_url(), highlight=False)
+
+
+@app.command(
+    context_settings={
+        "allow_extra_args": True,
+        "ignore_unknown_options": True,
+        "help_option_names": [],
+    }
+)
+def psql(context: typer.Context) -> None:
+    """Open psql on the database; pass all arguments to psql."""
+    from geo import db
+
+    url = db.get_engine().url.set(drivername="postgresql")
+    address = url.render_as_string(hide_password=False).replace("+", "%20")  # as libpq reads it
+    if shutil.which("psql") is None:
+        raise SetupError("psql_missing")
+    sys.stdout.flush()
+    os.execvp("psql", ["psql", address, *context.args])

@@ -1,15 +1,14 @@
-"""``gridatlas draw``: grids of one community, or of all."""
-
-from __future__ import annotations
+"""``gridatlas draw``: draw the grids of one community, or of all."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli import console, score_output
+from cli.command_options import with_options
 from geo.errors import InputError, NotFoundError
 from geo.messages import text
 
@@ -19,267 +18,222 @@ if TYPE_CHECKING:
     from geo.plans.batch import DrawResult
     from geo.plans.draw_runs import DrawOrder
 
-PROVE_S = 60.0
-
-WHAT, WISHES, BEFORE, CHOICE, RUN = (
-    "What to draw",
-    "Limits and wishes",
-    "Going on from a plan",
-    "Choice and proof",
-    "Many communities",
-)
-
-Codes = list[str]
-Files = list[Path]
+app = typer.Typer()
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
+def _option(panel: str, *names: str, **settings: Any) -> Any:
+    return typer.Option(*names, rich_help_panel=panel, **settings)
 
-    @app.command()
-    def draw(
-        community: Annotated[
-            str, typer.Option(help="Code of one community, 12 digits.", rich_help_panel=WHAT)
-        ] = "",
-        every: Annotated[
-            bool, typer.Option("--all", help="Draw every community.", rich_help_panel=WHAT)
-        ] = False,
-        region: Annotated[
-            str, typer.Option(help="With --all: only below this code.", rich_help_panel=WHAT)
-        ] = "",
-        publish: Annotated[
-            bool, typer.Option("--publish", help="Put the plans in force.", rich_help_panel=WHAT)
-        ] = False,
-        out: Annotated[
-            Path | None,
-            typer.Option("--json", help="Write the score cards.", rich_help_panel=WHAT),
-        ] = None,
-        target: Annotated[
-            int | None, typer.Option(help="Households to aim at: 400.", rich_help_panel=WISHES)
-        ] = None,
-        lower: Annotated[
-            int | None, typer.Option(help="Fewest of a grid: 300.", rich_help_panel=WISHES)
-        ] = None,
-        upper: Annotated[
-            int | None, typer.Option(help="Most of a grid: 500.", rich_help_panel=WISHES)
-        ] = None,
-        weight: Annotated[
-            Codes | None,
-            typer.Option(
-                help="NAME=NUMBER: limit, balance, border, compactness, compound or moved.",
-                rich_help_panel=WISHES,
-            ),
-        ] = None,
-        together: Annotated[
-            Codes | None,
-            typer.Option(
-                help="A,B,...: buildings, units or compounds to be in one grid.",
-                rich_help_panel=WISHES,
-            ),
-        ] = None,
-        apart: Annotated[
-            Codes | None,
-            typer.Option(help="A,B: two that are not to be in one.", rich_help_panel=WISHES),
-        ] = None,
-        dedicated: Annotated[
-            Codes | None,
-            typer.Option(
-                help="Category of facility whose grounds are a grid: school, market, hospital, ...",
-                rich_help_panel=WISHES,
-            ),
-        ] = None,
-        area: Annotated[
-            Files | None,
-            typer.Option(
-                help="File of polygons that are a grid of their own.", rich_help_panel=WISHES
-            ),
-        ] = None,
-        whole_compounds: Annotated[
-            bool,
-            typer.Option(
-                "--whole-compounds", help="Split no compound that fits.", rich_help_panel=WISHES
-            ),
-        ] = False,
-        wishes: Annotated[
-            Path | None,
-            typer.Option(
-                help="NAME.toml with all this and more, also for single communities.",
-                rich_help_panel=WISHES,
-            ),
-        ] = None,
-        seed: Annotated[
-            int | None,
-            typer.Option(help="The same seed draws the same grids.", rich_help_panel=WISHES),
-        ] = None,
-        seconds: Annotated[
-            float | None,
-            typer.Option(help="Longest search for a community: 60.", rich_help_panel=WISHES),
-        ] = None,
-        source: Annotated[
-            str,
-            typer.Option(
-                "--from",
-                help="Number of a plan or file of polygons; default: the plan in force.",
-                rich_help_panel=BEFORE,
-            ),
-        ] = "",
-        crs: Annotated[
-            str,
-            typer.Option(help="System of files that do not say their own.", rich_help_panel=BEFORE),
-        ] = "",
-        lock: Annotated[
-            Codes | None,
-            typer.Option(
-                help="Grid that stays as it is, or building or unit that stays in its grid.",
-                rich_help_panel=BEFORE,
-            ),
-        ] = None,
-        fresh: Annotated[
-            bool, typer.Option("--fresh", help="Forget the plan.", rich_help_panel=BEFORE)
-        ] = False,
-        only_touched: Annotated[
-            bool,
-            typer.Option(
-                "--only-touched",
-                help="Redraw only grids in which something changed.",
-                rich_help_panel=BEFORE,
-            ),
-        ] = False,
-        complete: Annotated[
-            bool,
-            typer.Option(
-                "--complete",
-                help="Finish or repair the plan with the least change.",
-                rich_help_panel=BEFORE,
-            ),
-        ] = False,
-        alternatives: Annotated[
-            int,
-            typer.Option(
-                help="So many drawings that really differ.", min=1, max=9, rich_help_panel=CHOICE
-            ),
-        ] = 1,
-        prove: Annotated[
-            bool,
-            typer.Option(
-                "--prove",
-                help="Say how far from the best possible it is, at most.",
-                rich_help_panel=CHOICE,
-            ),
-        ] = False,
-        scheduler: Annotated[
-            str | None,
-            typer.Option(
-                help="Dask scheduler, tcp://host:port; default: own cores.", rich_help_panel=RUN
-            ),
-        ] = None,
-        resume: Annotated[
-            bool,
-            typer.Option(
-                "--resume",
-                help="Go on with the last run that was broken off, as it was asked.",
-                rich_help_panel=RUN,
-            ),
-        ] = False,
-    ) -> None:
-        """Draw grids of about 400 households and keep them as plans."""
-        from cli import draw_request as written
 
-        if resume:
-            if community or every:
-                raise InputError("resume_alone")
-            finish(_resume_run(scheduler), out)
-            return
-        options = {
-            "target": target,
-            "lower": lower,
-            "upper": upper,
-            "weights": written.weights(weight or ()),
-            "together": written.codes("--together", together or ()),
-            "apart": written.codes("--apart", apart or (), exactly=2),
-            "dedicated": dedicated or (),
-            "areas": [str(file) for file in area or ()],
-            "whole_compounds": whole_compounds or None,
-            "seed": seed,
-            "seconds": seconds,
-            "lock": lock or (),
-            "fresh": fresh or None,
-            "only_touched": only_touched or None,
-            "complete": complete or None,
-            "prove": PROVE_S if prove else None,
+WHAT = "What to draw"
+LIMITS = "Limits and constraints"
+PREVIOUS = "Starting from a plan"
+CHOICE = "Alternatives and proof"
+RUN = "Many communities"
+
+Target = Annotated[int | None, _option(LIMITS, help="Target households of a grid; default: 400.")]
+Lower = Annotated[int | None, _option(LIMITS, help="Fewest households of a grid; default: 300.")]
+Upper = Annotated[int | None, _option(LIMITS, help="Most households of a grid; default: 500.")]
+Weights = Annotated[
+    list[str] | None,
+    _option(LIMITS, help="NAME=NUMBER: limit, balance, border, compactness, compound or moved."),
+]
+ConstraintsFile = Annotated[
+    Path | None,
+    _option(LIMITS, help="NAME.toml with these options, also for single communities."),
+]
+FormerConstraintsFile = Annotated[Path | None, typer.Option("--wishes", hidden=True)]
+
+
+@dataclass(frozen=True)
+class CommandOptions:
+    """The options of ``gridatlas draw``, in the order of the help."""
+
+    community: Annotated[str, _option(WHAT, help="Code of one community, 12 digits.")] = ""
+    every: Annotated[bool, _option(WHAT, "--all", help="Draw all communities.")] = False
+    region: Annotated[
+        str, _option(WHAT, help="With --all: first digits of the community codes.")
+    ] = ""
+    publish: Annotated[bool, _option(WHAT, "--publish", help="Publish the plans.")] = False
+    out: Annotated[
+        Path | None, _option(WHAT, "--json", help="Write the score cards to this file.")
+    ] = None
+    target: Target = None
+    lower: Lower = None
+    upper: Upper = None
+    weight: Weights = None
+    together: Annotated[
+        list[str] | None,
+        _option(LIMITS, help="A,B,...: buildings, units or compounds to keep in one grid."),
+    ] = None
+    apart: Annotated[
+        list[str] | None, _option(LIMITS, help="A,B: two that must not be in the same grid.")
+    ] = None
+    dedicated: Annotated[
+        list[str] | None,
+        _option(LIMITS, help="Facilities whose land forms a grid: school, market, hospital, ..."),
+    ] = None
+    area: Annotated[
+        list[Path] | None, _option(LIMITS, help="File of polygons that each form a grid.")
+    ] = None
+    whole_compounds: Annotated[
+        bool, _option(LIMITS, "--whole-compounds", help="Split no compound that fits in a grid.")
+    ] = False
+    constraints: ConstraintsFile = None
+    wishes: FormerConstraintsFile = None
+    seed: Annotated[int | None, _option(LIMITS, help="The same seed draws the same grids.")] = None
+    seconds: Annotated[
+        float | None, _option(LIMITS, help="Time limit per community; default: 60 s.")
+    ] = None
+    source: Annotated[
+        str,
+        _option(PREVIOUS, "--from", help="Plan number or polygon file; default: plan in force."),
+    ] = ""
+    crs: Annotated[
+        str, _option(PREVIOUS, help="Coordinate system of files that do not state one.")
+    ] = ""
+    lock: Annotated[
+        list[str] | None,
+        _option(PREVIOUS, help="Grid to keep as it is, or building or unit to keep in its grid."),
+    ] = None
+    from_scratch: Annotated[
+        bool, _option(PREVIOUS, "--from-scratch", help="Ignore the plan in force.")
+    ] = False
+    fresh: Annotated[bool, typer.Option("--fresh", hidden=True)] = False
+    only_touched: Annotated[
+        bool,
+        _option(PREVIOUS, "--only-touched", help="Redraw only grids in which something changed."),
+    ] = False
+    repair: Annotated[
+        bool,
+        _option(PREVIOUS, "--repair", help="Complete or repair the plan with few changes."),
+    ] = False
+    complete: Annotated[bool, typer.Option("--complete", hidden=True)] = False
+    alternatives: Annotated[
+        int, _option(CHOICE, help="Number of distinct drawings to make.", min=1, max=9)
+    ] = 1
+    prove: Annotated[
+        bool, _option(CHOICE, "--prove", help="Report the largest possible gap to the optimum.")
+    ] = False
+    scheduler: Annotated[
+        str | None,
+        _option(RUN, help="Dask scheduler, tcp://HOST:PORT; default: the local cores."),
+    ] = None
+    resume: Annotated[
+        bool, _option(RUN, "--resume", help="Resume the last interrupted run, as ordered.")
+    ] = False
+
+    def combine_with_file(self) -> "CommunityDrawOptions":
+        """Combine the options with the constraints file.
+
+        Raises
+        ------
+        InputError
+            If an option or the constraints file is malformed.
+        """
+        from cli import draw_request
+
+        values = {
+            "target": self.target,
+            "lower": self.lower,
+            "upper": self.upper,
+            "weights": draw_request.parse_weights(self.weight or ()),
+            "together": draw_request.parse_code_groups("--together", self.together or ()),
+            "apart": draw_request.parse_code_groups("--apart", self.apart or (), exactly=2),
+            "dedicated": self.dedicated or (),
+            "areas": [str(file) for file in self.area or ()],
+            "whole_compounds": self.whole_compounds or None,
+            "seed": self.seed,
+            "seconds": self.seconds,
+            "lock": self.lock or (),
+            "fresh": self.from_scratch or self.fresh or None,
+            "only_touched": self.only_touched or None,
+            "complete": self.repair or self.complete or None,
+            "prove": draw_request.PROOF_TIME_S if self.prove else None,
         }
-        asked = written.combine_requests(
-            {name: value for name, value in options.items() if value is not None}, wishes
-        )
-        if every:
-            if community or source or alternatives > 1:
-                raise InputError("community_or_all" if community else "of_one_community")
-            finish(_all(asked, region, crs, publish=publish, scheduler=scheduler), out)
-            return
-        drawn = _one(asked, community, source, crs, alternatives, publish=publish)
-        if alternatives > 1:
-            score_output.show_choice(drawn)
-            if len(drawn) < alternatives:
-                console.out.print(text("trait.fewer", count=len(drawn), asked=alternatives))
-            if out is not None:
-                score_output.write_scores(drawn, out)
-        else:
-            finish(drawn, out)
+        return draw_request.combine_options(values, self.constraints or self.wishes)
 
 
-def finish(drawn: Sequence[DrawResult], out: Path | None) -> None:
-    """Show the score cards, and write them; end with 1 where a community could not be drawn."""
+@app.command()
+@with_options(CommandOptions)
+def draw(options: CommandOptions) -> None:
+    """Draw grids of about 400 households and store them as plans."""
+    if options.resume:
+        if options.community or options.every:
+            raise InputError("resume_alone")
+        report_results(_resume_run(options.scheduler), options.out)
+        return
+    requested = options.combine_with_file()
+    if options.every:
+        if options.community or options.source or options.alternatives > 1:
+            raise InputError("community_or_all" if options.community else "of_one_community")
+        report_results(_draw_region(options, requested), options.out)
+        return
+    results = _draw_community(options, requested)
+    if options.alternatives == 1:
+        report_results(results, options.out)
+        return
+    score_output.show_alternatives(results)
+    if len(results) < options.alternatives:
+        console.out.print(text("trait.fewer", count=len(results), asked=options.alternatives))
+    if options.out is not None:
+        score_output.write_scores(results, options.out)
+
+
+def report_results(results: Sequence["DrawResult"], out: Path | None) -> None:
+    """Show and write the score cards; exit with 1 if a community could not be drawn."""
     with console.best_effort():
-        score_output.show(drawn)
+        score_output.show_scores(results)
     if out is not None:
         with console.best_effort():
-            score_output.write_scores(drawn, out)
-    if any(one.failed for one in drawn):
+            score_output.write_scores(results, out)
+    if any(result.failed for result in results):
         raise typer.Exit(1)
 
 
-def _one(
-    asked: CommunityDrawOptions, community: str, source: str, crs: str, count: int, *, publish: bool
-) -> list[DrawResult]:
-    """Draw one community, from what a person names."""
-    from cli import draw_request as written
+def _draw_community(
+    options: CommandOptions, requested: "CommunityDrawOptions"
+) -> list["DrawResult"]:
+    """Draw one community, starting from the plan that ``--from`` names."""
+    from cli import draw_request
     from geo import db
-    from geo.plans.batch import draw_one
+    from geo.plans import batch
 
-    if not community and not source:
+    code = options.community
+    if not code and not options.source:
         raise InputError("community_or_all")
     db.upgrade()
-    before: int | PreviousPlan | None = None
-    if source.isdecimal():
-        before, community = _plan_numbered(int(source), community)
-    elif source:
-        before, community = _plan_in(Path(source), community, crs)
-    asked = _going_on(asked, community) if before is not None else asked
-    wishes = written.of_one(asked, community, crs or None)
+    previous: int | PreviousPlan | None = None
+    if options.source:
+        if options.source.isdecimal():
+            previous, code = _find_plan(int(options.source), code)
+        else:
+            previous, code = _read_plan(Path(options.source), code, options.crs)
+        if requested.community.get(code, requested).fresh:
+            raise InputError("fresh_excludes", wish="from")
+    constraints = draw_request.constraints_of_community(requested, code, options.crs or None)
     with console.progress() as progress:
         progress("draw", 0, 1)
-        drawn = draw_one(
-            db.get_engine(), community, wishes, before=before, count=count, publish=publish
+        results = batch.draw_community(
+            db.get_engine(),
+            code,
+            constraints,
+            previous=previous,
+            count=options.alternatives,
+            publish=options.publish,
         )
         progress("draw", 1, 1)
-    return drawn
+    return results
 
 
-def _going_on(asked: CommunityDrawOptions, community: str) -> CommunityDrawOptions:
-    """Refuse to forget the plan that is named.
+def _find_plan(number: int, community: str) -> tuple[int, str]:
+    """Return the number of a plan and the code of its community.
 
     Raises
     ------
-    InputError
-        If both are asked.
+    NotFoundError
+        If there is no such plan, or it is not one of ``community``, where that is not empty.
     """
-    if asked.community.get(community, asked).fresh:
-        raise InputError("fresh_excludes", wish="from")
-    return asked
-
-
-def _plan_numbered(number: int, community: str) -> tuple[int, str]:
-    """Return a plan's number and its community, if that is not said."""
     from geo import db
     from geo.plans import store
 
@@ -290,100 +244,89 @@ def _plan_numbered(number: int, community: str) -> tuple[int, str]:
     return number, owner
 
 
-def _plan_in(file: Path, community: str, crs: str) -> tuple[PreviousPlan, str]:
-    """Return the plan in a file, and the community in which it lies, if that is not said.
+def _read_plan(file: Path, community: str, crs: str) -> tuple["PreviousPlan", str]:
+    """Read a plan from a file of polygons; return it and the code of its community.
 
     Raises
     ------
     InputError
-        If it lies in none, in several, or elsewhere than is said.
+        If the polygons lie in no community, in several, or not in ``community``.
     """
-    from cli.score import plans_in
+    from cli import draw_request
     from geo import db
     from geo.partition.plan_from_polygons import plan_of
     from geo.plans import store
 
     with db.get_engine().connect() as connection:
-        found = plans_in(connection, file, crs or None)
-        if not community and len(found) > 1:
-            raise InputError("plan_for_several", file=file, codes=", ".join(found))
-        community = community or next(iter(found))
-        if community not in found:
+        plans = draw_request.read_plans(connection, file, crs or None)
+        if not community and len(plans) > 1:
+            raise InputError("plan_for_several", file=file, codes=", ".join(plans))
+        community = community or next(iter(plans))
+        if community not in plans:
             raise InputError("plan_elsewhere", file=file, community=community)
-        return plan_of(found[community], store.read_community(connection, community)), community
+        return plan_of(plans[community], store.read_community(connection, community)), community
 
 
-def _all(
-    asked: CommunityDrawOptions, region: str, crs: str, *, publish: bool, scheduler: str | None
-) -> list[DrawResult]:
-    """Draw every community of a region, as a run that can be resumed."""
-    from cli import draw_request as written
-    from geo import db
-    from geo.plans.draw_runs import DrawOrder
-
-    named = select_communities(region)
-    with db.get_engine().connect() as connection:
-        wishes, own = written.of_many(connection, asked, [code for code, _ in named], crs or None)
-    return run(DrawOrder(tuple(named), wishes, own, publish), scheduler=scheduler)
-
-
-def select_communities(region: str) -> list[tuple[str, str]]:
-    """Return code and name of the communities of a region.
-
-    Raises
-    ------
-    InputError
-        If there is none.
-    """
+def _draw_region(options: CommandOptions, requested: "CommunityDrawOptions") -> list["DrawResult"]:
+    """Draw every community of a region as a run that can be resumed."""
+    from cli import draw_request
     from geo import db
     from geo.codes import stem
     from geo.plans import store
+    from geo.plans.draw_runs import DrawOrder
 
     db.upgrade()
     with db.get_engine().connect() as connection:
-        found = store.communities(connection, stem(region))
-    if not found:
-        raise InputError("nothing_to_draw", region=region or "*")
-    return found
+        communities = store.list_communities(connection, stem(options.region))
+        if not communities:
+            raise InputError("nothing_to_draw", region=options.region or "*")
+        constraints, exceptions = draw_request.constraints_of_communities(
+            connection, requested, [code for code, _ in communities], options.crs or None
+        )
+    order = DrawOrder(tuple(communities), constraints, exceptions, options.publish)
+    return run_order(order, scheduler=options.scheduler)
 
 
-def _resume_run(scheduler: str | None) -> list[DrawResult]:
-    """Go on with the last run that was broken off."""
+def _resume_run(scheduler: str | None) -> list["DrawResult"]:
     from geo import db
     from geo.plans import draw_runs
 
     db.upgrade()
     with db.get_engine().connect() as connection:
         number, order = draw_runs.find_interrupted_run(connection)
-    return run(order, number, scheduler=scheduler)
+    return run_order(order, number, scheduler=scheduler)
 
 
-def run(
-    order: DrawOrder, number: int | None = None, *, scheduler: str | None = None
-) -> list[DrawResult]:
-    """Draw communities with a progress bar; return what became of each, by code.
+def run_order(
+    order: "DrawOrder", number: int | None = None, *, scheduler: str | None = None
+) -> list["DrawResult"]:
+    """Draw communities with a progress bar; return their results, ordered by code.
 
     Parameters
     ----------
     number
-        Of the run to go on with; a new one by default.
+        Number of the run to resume; None starts a new run.
     """
     from geo import db
     from geo.plans import draw_runs, store
-    from geo.plans.batch import DrawResult, draw_many
+    from geo.plans.batch import DrawResult, draw_communities
 
     bind = db.get_engine()
-    number = draw_runs.begin(bind, order) if number is None else number
-    with draw_runs.working_on(bind, number), console.progress() as progress:
+    number = draw_runs.start_run(bind, order) if number is None else number
+    with draw_runs.lock_run(bind, number), console.progress() as progress:
         with bind.connect() as connection:
-            kept = store.cards_of_run(connection, number)
-        drawn = [DrawResult(code, card.name, card.plan, card.score) for code, card in kept.items()]
-        left = replace(order, communities=tuple(c for c in order.communities if c[0] not in kept))
-        progress("draw", len(drawn), len(order.communities))
-        for one in draw_many(bind, left, number, scheduler):
-            drawn.append(one)
-            score_output.show_done(one)
-            progress("draw", len(drawn), len(order.communities))
-        if not any(one.failed for one in drawn):
-            draw_runs.finish(bind, number)
-    return sorted(drawn, key=lambda one: one.community)
+            cards = store.score_cards_of_run(connection, number)
+        results = [
+            DrawResult(code, card.name, card.plan, card.score) for code, card in cards.items()
+        ]
+        remaining = tuple(pair for pair in order.communities if pair[0] not in cards)
+        progress("draw", len(results), len(order.communities))
+        for result in draw_communities(
+            bind, replace(order, communities=remaining), number, scheduler
+        ):
+            results.append(result)
+            score_output.show_progress(result)
+            progress("draw", len(results), len(order.communities))
+        if not any(result.failed for result in results):
+            draw_runs.finish_run(bind, number)
+    return sorted(results, key=lambda result: result.community)

@@ -1,4 +1,4 @@
-"""What a planner asks for: options and a wishes file, made into wishes."""
+"""Drawing constraints and plans read from command-line options and files."""
 
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -10,6 +10,7 @@ import numpy as np
 import shapely
 from sqlalchemy import Connection
 
+from cli import console
 from etl.input.formats import check_file
 from etl.input.vector import polygonal, read_vector
 from geo.errors import InputError, NotFoundError
@@ -19,150 +20,202 @@ from geo.partition.options import CommunityDrawOptions, DrawOptions
 from geo.partition.plan_from_polygons import owners
 from geo.plans import store
 
-OF_ONE = ("together", "apart", "lock")
-"""Wishes that name what one community has."""
+PROOF_TIME_S = 60.0
+"""Time limit of ``--prove`` for one community."""
+
+SINGLE_COMMUNITY_OPTIONS = ("together", "apart", "lock")
+"""Options that name buildings or grids, which belong to one community."""
 
 
-def combine_requests(options: Mapping[str, Any], file: Path | None) -> CommunityDrawOptions:
-    """Return what is asked by a wishes file and by options; an option outdoes the file.
+def combine_options(options: Mapping[str, Any], file: Path | None) -> CommunityDrawOptions:
+    """Combine options with a constraints file; an option overrides the file.
+
+    Parameters
+    ----------
+    options
+        Values by the names of :class:`geo.partition.options.DrawOptions`; None is not set.
 
     Raises
     ------
     InputError
-        If the file is no TOML, or anything is not what is wanted there.
+        If the file is not TOML, or a name or value is not valid.
     """
-    given = CommunityDrawOptions.of(options, text("wanted.options"))
+    present = {name: value for name, value in options.items() if value is not None}
+    requested = CommunityDrawOptions.of(present, text("wanted.options"))
     if file is None:
-        return given
+        return requested
     try:
         document = tomllib.loads(check_file(file, ".toml").read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError("wishes_no_toml", file=file, said=str(error)) from None
-    written = CommunityDrawOptions.of(document, str(file))
-    folder = file.parent
-    everywhere = given.everywhere()
+    from_file = CommunityDrawOptions.of(document, str(file))
+    overrides = requested.everywhere()
+    defaults = _resolve_area_files(from_file.everywhere(), file.parent)
     sections = {
-        code: everywhere.over(_beside(section, folder).over(_beside(written.everywhere(), folder)))
-        for code, section in written.community.items()
+        code: overrides.over(_resolve_area_files(section, file.parent).over(defaults))
+        for code, section in from_file.community.items()
     }
-    whole = everywhere.over(_beside(written.everywhere(), folder))
-    return CommunityDrawOptions(**whole.model_dump(), community=sections)
+    return CommunityDrawOptions(**overrides.over(defaults).model_dump(), community=sections)
 
 
-def _beside(section: DrawOptions, folder: Path) -> DrawOptions:
-    """Return wishes whose files are named from the folder of the wishes file."""
+def _resolve_area_files(section: DrawOptions, folder: Path) -> DrawOptions:
+    """Return options whose area files are relative to the folder of the constraints file."""
     return section.model_copy(update={"areas": tuple(str(folder / name) for name in section.areas)})
 
 
-def weights(given: Sequence[str]) -> dict[str, float]:
-    """Return weights given as ``name=number``.
+def parse_weights(assignments: Sequence[str]) -> dict[str, float]:
+    """Return weights by name from ``NAME=NUMBER``.
 
     Raises
     ------
     InputError
-        If one is not written so.
+        If an assignment is malformed.
     """
-    found = {}
-    for one in given:
-        name, _, number = one.partition("=")
+    weights = {}
+    for assignment in assignments:
+        name, _, number = assignment.partition("=")
         try:
-            found[name.strip()] = float(number)
+            weights[name.strip()] = float(number)
         except ValueError:
             raise InputError(
-                "not_as_wanted", option="--weight", wanted=text("wanted.assignment"), given=one
+                "not_as_wanted",
+                option="--weight",
+                wanted=text("wanted.assignment"),
+                given=assignment,
             ) from None
-    return found
+    return weights
 
 
-def codes(option: str, given: Sequence[str], exactly: int = 0) -> list[list[str]]:
-    """Return groups of codes given as ``A,B``.
+def parse_code_groups(option: str, lists: Sequence[str], exactly: int = 0) -> list[list[str]]:
+    """Return groups of codes from ``A,B``.
+
+    Parameters
+    ----------
+    option
+        Name of the option, for the error.
+    exactly
+        Number of codes that a group must have; 0 for two or more.
 
     Raises
     ------
     InputError
-        If there are fewer than two, or not as many as wanted.
+        If a group has another number of codes.
     """
-    groups = [[code.strip() for code in one.split(",") if code.strip()] for one in given]
-    for group, one in zip(groups, given, strict=True):
+    groups = []
+    for codes in lists:
+        group = [code.strip() for code in codes.split(",") if code.strip()]
         if len(group) < 2 or (exactly and len(group) != exactly):
-            raise InputError("not_as_wanted", option=option, wanted=text("wanted.group"), given=one)
+            raise InputError(
+                "not_as_wanted", option=option, wanted=text("wanted.group"), given=codes
+            )
+        groups.append(group)
     return groups
 
 
-def of_one(wanted: CommunityDrawOptions, code: str, crs: str | None) -> Constraints:
-    """Return what is wished for in one community."""
-    section = wanted.community.get(code, wanted.everywhere())
-    return section.wishes(_areas(section.areas, crs))
+def constraints_of_community(
+    requested: CommunityDrawOptions, code: str, crs: str | None
+) -> Constraints:
+    """Return the constraints of one community."""
+    section = requested.community.get(code, requested.everywhere())
+    return section.wishes(_read_areas(section.areas, crs))
 
 
-def of_many(
-    connection: Connection, wanted: CommunityDrawOptions, codes: Sequence[str], crs: str | None
+def constraints_of_communities(
+    connection: Connection, requested: CommunityDrawOptions, codes: Sequence[str], crs: str | None
 ) -> tuple[Constraints, dict[str, Constraints]]:
-    """Return what is wished for everywhere, and in single communities.
+    """Return the constraints of all communities, and those of the communities that differ.
 
     Raises
     ------
     InputError
-        If what is asked of all names buildings of one, or an area lies in none.
+        If an option for all communities names buildings or grids, or an area lies in no community.
     NotFoundError
-        If a section is of a community that is not there.
+        If a section names a community that does not exist.
     """
-    everywhere = wanted.everywhere()
-    for name in OF_ONE:
+    everywhere = requested.everywhere()
+    for name in SINGLE_COMMUNITY_OPTIONS:
         if getattr(everywhere, name):
             raise InputError("wish_of_one_community", wish=name)
-    known = {code for code, _ in store.communities(connection)}
-    for code in wanted.community:
+    known = {code for code, _ in store.list_communities(connection)}
+    for code in requested.community:
         if code not in known:
             raise NotFoundError("no_such_community", code=code)
-    areas = _by_community(connection, _areas(everywhere.areas, crs))
-    own = {}
-    for code in {*wanted.community, *areas} & set(codes):
-        section = wanted.community.get(code, everywhere)
+    areas = _areas_by_community(connection, _read_areas(everywhere.areas, crs))
+    exceptions = {}
+    for code in {*requested.community, *areas} & set(codes):
+        section = requested.community.get(code, everywhere)
         more = tuple(name for name in section.areas if name not in everywhere.areas)
-        own[code] = section.wishes((*areas.get(code, ()), *_areas(more, crs)))
-    return everywhere.wishes(), own
+        exceptions[code] = section.wishes((*areas.get(code, ()), *_read_areas(more, crs)))
+    return everywhere.wishes(), exceptions
 
 
-def _areas(files: Sequence[str], crs: str | None) -> tuple[Area, ...]:
-    """Return the polygons of files, named by their column ``name`` or the file."""
-    found: list[Area] = []
-    for file in files:
-        frame = polygons_of(Path(file), crs)
+def _read_areas(files: Sequence[str], crs: str | None) -> tuple[Area, ...]:
+    """Read the polygons of files, named by their column ``name`` or by the file."""
+    areas: list[Area] = []
+    for file in map(Path, files):
+        frame = read_polygons(file, crs)
         names = frame["name"] if "name" in frame else [None] * len(frame)
         for number, (name, shape) in enumerate(zip(names, frame.geometry, strict=True), 1):
-            plain = Path(file).stem + (f" {number}" if len(frame) > 1 else "")
-            found.append(Area(name if isinstance(name, str) and name else plain, shape.wkt))
-    return tuple(found)
+            default = file.stem + (f" {number}" if len(frame) > 1 else "")
+            areas.append(Area(name if isinstance(name, str) and name else default, shape.wkt))
+    return tuple(areas)
 
 
-def polygons_of(file: Path, crs: str | None, layer: str | None = None) -> gpd.GeoDataFrame:
-    """Return the polygons of a file, in longitude and latitude of the storage system.
-
-    Raises
-    ------
-    InputError
-        If the file can't be read or holds none.
-    """
-    frame = read_vector(file, layer, crs=crs)
-    shapes = polygonal(frame.geometry.to_numpy())
-    held = np.array([shape is not None and shapely.area(shape) > 0 for shape in shapes], dtype=bool)
-    if not held.any():
-        raise InputError("plan_without_polygons", file=file)
-    return frame.set_geometry(gpd.GeoSeries(shapes, index=frame.index, crs=frame.crs))[held]
-
-
-def _by_community(connection: Connection, areas: Sequence[Area]) -> dict[str, tuple[Area, ...]]:
-    """Return the areas of each community: those that lie in it for the most part."""
+def _areas_by_community(
+    connection: Connection, areas: Sequence[Area]
+) -> dict[str, tuple[Area, ...]]:
+    """Return the areas by the code of the community in which most of each lies."""
     if not areas:
         return {}
     shapes = gpd.GeoSeries.from_wkt([area.wkt for area in areas])
-    near = store.communities_at(connection, shapes)
-    owner = owners(shapes.to_numpy(), near.geometry.to_numpy())
-    found: dict[str, tuple[Area, ...]] = {}
-    for area, row in zip(areas, owner, strict=True):
-        if row < 0:
+    by_community: dict[str, tuple[Area, ...]] = {}
+    for area, code in zip(areas, _community_codes(connection, shapes), strict=True):
+        if code is None:
             raise InputError("area_nowhere", name=area.name)
-        code = near["code"].iloc[row]
-        found[code] = (*found.get(code, ()), area)
-    return found
+        by_community[code] = (*by_community.get(code, ()), area)
+    return by_community
+
+
+def read_plans(
+    connection: Connection, file: Path, crs: str | None, layer: str | None = None
+) -> dict[str, gpd.GeoDataFrame]:
+    """Read polygons, grouped by the code of the community in which most of each lies.
+
+    Raises
+    ------
+    InputError
+        If the file can't be read, holds no polygons, or touches no community.
+    """
+    frame = read_polygons(file, crs, layer)
+    codes = np.array(_community_codes(connection, frame.geometry), dtype=object)
+    outside = codes == None  # noqa: E711 (element by element)
+    if outside.all():
+        raise InputError("plan_nowhere", file=file)
+    if outside.any():
+        console.err.print(text("score.elsewhere", count=int(outside.sum())), highlight=False)
+    return {code: frame[codes == code] for code in sorted(set(codes[~outside]))}
+
+
+def _community_codes(connection: Connection, polygons: gpd.GeoSeries) -> list[str | None]:
+    """Return the code of the community in which most of each polygon lies, None outside all."""
+    near = store.communities_near(connection, polygons)
+    rows = owners(polygons.to_numpy(), near.geometry.to_numpy())
+    return [near["code"].iloc[row] if row >= 0 else None for row in rows]
+
+
+def read_polygons(file: Path, crs: str | None, layer: str | None = None) -> gpd.GeoDataFrame:
+    """Read the polygons of a file, in degrees of EPSG:4490.
+
+    Raises
+    ------
+    InputError
+        If the file can't be read or holds no polygons.
+    """
+    frame = read_vector(file, layer, crs=crs)
+    shapes = polygonal(frame.geometry.to_numpy())
+    has_area = np.array(
+        [shape is not None and shapely.area(shape) > 0 for shape in shapes], dtype=bool
+    )
+    if not has_area.any():
+        raise InputError("plan_without_polygons", file=file)
+    return frame.set_geometry(gpd.GeoSeries(shapes, index=frame.index, crs=frame.crs))[has_area]

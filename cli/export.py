@@ -1,4 +1,4 @@
-"""``gridatlas export``: any layer as a file."""
+"""``gridatlas export``: write a layer to a file."""
 
 from datetime import datetime
 from pathlib import Path
@@ -9,28 +9,30 @@ import typer
 from cli import console
 from geo.messages import text
 
+app = typer.Typer()
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
 
-    @app.command()
-    def export(
-        layer: Annotated[str, typer.Argument(help="grid, building, community, road, ...")],
-        file: Annotated[Path, typer.Argument(help="NAME.gpkg or NAME.geojson")],
-        crs: Annotated[str, typer.Option(help="System of the file, for example EPSG:4546.")] = "",
-        region: Annotated[str, typer.Option(help="Only what lies in this region (code).")] = "",
-        at: Annotated[
-            datetime | None, typer.Option(help="As it was at a past time, for example 2026-03-01.")
-        ] = None,
-    ) -> None:
-        """Write a layer as GeoPackage or GeoJSON."""
-        from etl.export import write_layer
-        from geo import clock, db
-        from geo.db.layer_frames import read_layer
+@app.command()
+def export(
+    layer: Annotated[str, typer.Argument(help="grid, building, community, road, ...")],
+    file: Annotated[Path, typer.Argument(help="NAME.gpkg or NAME.geojson")],
+    crs: Annotated[
+        str, typer.Option(help="Coordinate system of the file, for example EPSG:4546.")
+    ] = "",
+    region: Annotated[str, typer.Option(help="Code of a region: only features in it.")] = "",
+    at: Annotated[
+        datetime | None,
+        typer.Option(help="Time of the data, for example 2026-03-01; default: now."),
+    ] = None,
+) -> None:
+    """Write a layer as GeoPackage or GeoJSON."""
+    from etl.export import write_layer
+    from geo import clock, db
+    from geo.db.layer_frames import read_layer
 
-        db.upgrade()
-        with db.get_engine().connect() as connection:
-            when = clock.in_city(at) if at else None
-            frame = read_layer(connection, layer, region=region or None, as_of=when)
-        write_layer(frame, layer, file, crs or None)
-        console.out.print(text("cli.exported", count=len(frame), layer=layer, file=file))
+    db.upgrade()
+    with db.get_engine().connect() as connection:
+        when = clock.in_city(at) if at else None
+        frame = read_layer(connection, layer, region=region or None, as_of=when)
+    write_layer(frame, layer, file, crs or None)
+    console.out.print(text("cli.exported", count=len(frame), layer=layer, file=file))

@@ -1,4 +1,4 @@
-"""``gridatlas``: the command line. Each command group is a module with ``register``."""
+"""``gridatlas``: the command line."""
 
 import typer
 
@@ -13,39 +13,56 @@ from cli import (
     fire,
     import_runs,
     imports,
+    mapping,
+    nightly,
+    override,
     prints,
+    quarantine,
     sample,
     score,
     serve,
     user,
 )
 
+app = typer.Typer(
+    name="gridatlas", no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False
+)
+app.add_typer(demo.app)
+app.add_typer(db.app, name="db")
+app.add_typer(sample.app)
+app.add_typer(imports.app, name="import")
+app.add_typer(import_runs.app, name="import-runs")
+app.add_typer(quarantine.app, name="quarantine")
+app.add_typer(mapping.app, name="mapping")
+app.add_typer(override.app, name="override")
+app.add_typer(nightly.app)
+app.add_typer(draw.app)
+app.add_typer(score.app)
+app.add_typer(export.app)
+app.add_typer(atlas.app)
+app.add_typer(prints.app, name="print")
+app.add_typer(fire.app, name="fire")
+app.add_typer(serve.app)
+app.add_typer(user.app, name="user")
+app.add_typer(backup.app)
+# The names before version 0.2, for one release.
+app.add_typer(import_runs.app, name="runs", hidden=True)
+app.add_typer(override.former_commands)
 
-def application() -> typer.Typer:
-    """Return the command line with every command."""
-    app = typer.Typer(
-        name="gridatlas", no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False
-    )
 
-    @app.callback()
-    def root() -> None:
-        """网格图谱 Gridatlas: a city's spatial geodatabase and grid drawing."""
-
-    first = (demo, db, sample, imports, import_runs, draw, score, export)
-    groups = (*first, atlas, prints, fire, serve, user, backup)
-    for group in groups:
-        group.register(app)
-    return app
+@app.callback()
+def describe() -> None:
+    """网格图谱 Gridatlas: a city's spatial geodatabase and grid drawing."""
 
 
 def main() -> None:
     """Run the command line."""
-    console.run(_start)
+    console.run(_run_app)
 
 
-def _start() -> None:
+def _run_app() -> None:
     console.start_in_utf8()
-    application()(prog_name="gridatlas")
+    app(prog_name="gridatlas")
 
 
 if __name__ == "__main__":

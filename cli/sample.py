@@ -1,4 +1,4 @@
-"""``gridatlas sample``: the made-up city."""
+"""``gridatlas sample``: the synthetic sample city."""
 
 from __future__ import annotations
 
@@ -25,60 +25,66 @@ class Size(StrEnum):
     L = "L"
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
+app = typer.Typer()
 
-    @app.command()
-    def sample(
-        size: Annotated[Size, typer.Option(help="Households: S 12,000, M 300,000, L 3 million.")],
-        seed: Annotated[int, typer.Option(help="The same seed makes the same city.")] = 1,
-        out: Annotated[
-            Path | None, typer.Option(help="NAME.gpkg, or a folder for GeoParquet (L: always).")
-        ] = None,
-        load: Annotated[bool, typer.Option("--load", help="Into the database instead.")] = False,
-    ) -> None:
-        """Make the sample city and write it, or load it into the database."""
-        from etl.sample import city
 
-        if load:
-            _load(size, seed)
-            return
-        target = out or Path("out") / f"sample_{size.lower()}{'' if size is Size.L else '.gpkg'}"
-        if size is Size.L and target.suffix:
-            raise InputError("sample_too_large_for_file", file=target)
-        with console.progress() as progress:
-            if target.suffix == ".gpkg":
-                city.write_geopackage(city.sample_city(size, seed, progress), target)
-            else:
-                city.write_parquet(size, seed, target, progress)
-        console.out.print(text("sample.written", size=size, place=target), highlight=False)
+@app.command()
+def sample(
+    size: Annotated[Size, typer.Option(help="Households: S 12,000, M 300,000, L 3 million.")],
+    seed: Annotated[int, typer.Option(help="The same seed generates the same city.")] = 1,
+    out: Annotated[
+        Path | None, typer.Option(help="NAME.gpkg, or a folder for GeoParquet (always for size L).")
+    ] = None,
+    load: Annotated[
+        bool, typer.Option("--load", help="Load the city into the database instead of a file.")
+    ] = False,
+) -> None:
+    """Generate the sample city; write it to a file or load it into the database."""
+    from etl.sample import city
+
+    if load:
+        _load(size, seed)
+        return
+    target = out or Path("out") / f"sample_{size.lower()}{'' if size is Size.L else '.gpkg'}"
+    if size is Size.L and target.suffix:
+        raise InputError("sample_too_large_for_file", file=target)
+    with console.progress() as progress:
+        if target.suffix == ".gpkg":
+            city.write_geopackage(city.sample_city(size, seed, progress), target)
+        else:
+            city.write_parquet(size, seed, target, progress)
+    console.out.print(text("sample.written", size=size, place=target), highlight=False)
 
 
 def _load(size: Size, seed: int) -> None:
-    """Bring a city into the database, in place of one of the same size and seed.
+    """Load a city into the database; it replaces a city of the same size and seed.
 
-    Size L doesn't fit into memory: each street office is a delivery of its own.
+    Size L does not fit into memory: each street office is published separately.
     """
     from etl.pipeline.publish_frames import publish
     from etl.sample import city, street_plan
     from geo import db
 
     source = f"sample:{size}:{seed}"
-    written = 0
+    changed_count = 0
     db.upgrade()
     with console.progress() as progress:
         if size is Size.L:
             total = len(street_plan.offices(size))
             for done, (office, layers) in enumerate(city.sample_offices(size, seed)):
                 progress("sample", done, total)
-                written += _count_changed(
+                changed_count += _count_changed(
                     publish(db.get_engine(), layers, f"{source}:{office.code}")
                 )
             progress("sample", total, total)
         else:
             layers = city.sample_city(size, seed, progress)
-            written = _count_changed(publish(db.get_engine(), layers, source, progress=progress))
-    console.out.print(text("demo.loaded" if written else "demo.loaded_before", count=written))
+            changed_count = _count_changed(
+                publish(db.get_engine(), layers, source, progress=progress)
+            )
+    console.out.print(
+        text("demo.loaded" if changed_count else "demo.loaded_before", count=changed_count)
+    )
 
 
 def _count_changed(counts: Mapping[str, Counts]) -> int:

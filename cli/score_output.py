@@ -21,10 +21,10 @@ COLUMNS = (
 )
 
 
-def show(drawn: Sequence["DrawResult"]) -> None:
-    """Print the score card of each community, a line each, and what was not met."""
-    scored = [one for one in drawn if one.score]
-    more = [name for name in ("moved", "gap") if any(_has(one.score, name) for one in scored)]
+def show_scores(results: Sequence["DrawResult"]) -> None:
+    """Print the score card of each community in a line, and the limits and constraints not met."""
+    scored = [result for result in results if result.score]
+    optional = _optional_columns(scored)
     table = Table(
         title=text("score.title"),
         title_justify="left",
@@ -33,48 +33,48 @@ def show(drawn: Sequence["DrawResult"]) -> None:
         pad_edge=False,
     )
     table.add_column(text("score.community"), no_wrap=True)
-    for column in (*COLUMNS, *more):
+    for column in (*COLUMNS, *optional):
         table.add_column(text(f"score.{column}"), justify="right", no_wrap=True)
-    for one in scored:
-        table.add_row(f"{one.community[-6:]} {one.name}", *_figures(one.score, more))
+    for result in scored:
+        table.add_row(f"{result.community[-6:]} {result.name}", *_figures(result.score, optional))
     if scored:
         console.out.print(table)
-    for one in drawn:
-        if one.refused:
-            _say(f"· {one.refused}")
-        for key, fields in one.score.get("reasons", ()):
-            _say(f"· {text(f'reason.{key}', **fields)}")
-    _say(_summary([one.score for one in scored]))
+    for result in results:
+        if result.refused:
+            _print(f"· {result.refused}")
+        for key, fields in result.score.get("reasons", ()):
+            _print(f"· {text(f'reason.{key}', **fields)}")
+    _print(_summary([result.score for result in scored]))
 
 
-def show_done(one: "DrawResult") -> None:
-    """Print on the error stream what became of a community of many, as soon as it is known."""
-    done = text("draw.done", **one.score) if one.score else one.refused
-    console.err.print(f"{one.community} {one.name}: {done}", highlight=False, markup=False)
+def show_progress(result: "DrawResult") -> None:
+    """Print the result of one community of a run on standard error."""
+    done = text("draw.done", **result.score) if result.score else result.refused
+    console.err.print(f"{result.community} {result.name}: {done}", highlight=False, markup=False)
 
 
-def show_choice(drawn: Sequence["DrawResult"]) -> None:
-    """Print drawings of one community side by side, and what sets each apart."""
+def show_alternatives(results: Sequence["DrawResult"]) -> None:
+    """Print drawings of one community side by side, with the strengths of each."""
     table = Table(title=text("trait.title"), title_justify="left", box=box.SIMPLE_HEAD)
     table.add_column("")
-    for one in drawn:
-        table.add_column(text("trait.plan", plan=one.plan), justify="right")
-    more = [name for name in ("moved", "gap") if any(_has(one.score, name) for one in drawn)]
-    rows = zip(*(_figures(one.score, more) for one in drawn), strict=True)
-    for column, figures in zip((*COLUMNS, *more), rows, strict=True):
+    for result in results:
+        table.add_column(text("trait.plan", plan=result.plan), justify="right")
+    optional = _optional_columns(results)
+    rows = zip(*(_figures(result.score, optional) for result in results), strict=True)
+    for column, figures in zip((*COLUMNS, *optional), rows, strict=True):
         table.add_row(text(f"score.{column}"), *figures)
-    split = [str(one.score["compounds_split"]) for one in drawn]
+    split = [str(result.score["compounds_split"]) for result in results]
     table.add_row(text("scorecard.compounds_split"), *split)
     console.out.print(table)
-    for one in drawn:
-        traits = ", ".join(text(f"trait.{trait}") for trait in one.score["traits"])
-        _say(f"{text('trait.plan', plan=one.plan)}: {traits or text('trait.none')}")
-        for key, fields in one.score["reasons"]:
-            _say(f"  · {text(f'reason.{key}', **fields)}")
+    for result in results:
+        traits = ", ".join(text(f"trait.{trait}") for trait in result.score["traits"])
+        _print(f"{text('trait.plan', plan=result.plan)}: {traits or text('trait.none')}")
+        for key, fields in result.score["reasons"]:
+            _print(f"  · {text(f'reason.{key}', **fields)}")
 
 
-def write_scores(drawn: Sequence["DrawResult"], out: Path) -> None:
-    """Write every score card as JSON.
+def write_scores(results: Sequence["DrawResult"], out: Path) -> None:
+    """Write the score cards as JSON.
 
     Raises
     ------
@@ -82,9 +82,8 @@ def write_scores(drawn: Sequence["DrawResult"], out: Path) -> None:
         If the file can't be written.
     """
     cards = [
-        {"community": one.community, "name": one.name, "plan": one.plan, "refused": one.refused}
-        | {"score": one.score}
-        for one in drawn
+        {name: getattr(result, name) for name in ("community", "name", "plan", "refused", "score")}
+        for result in results
     ]
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -93,16 +92,21 @@ def write_scores(drawn: Sequence["DrawResult"], out: Path) -> None:
         raise InputError("export_unwritable", file=out, said=error.strerror or error) from error
 
 
-def _say(line: str) -> None:
+def _print(line: str) -> None:
     console.out.print(line, highlight=False, markup=False)
 
 
-def _has(score: dict[str, Any], name: str) -> bool:
-    return score.get(name) is not None
+def _optional_columns(results: Sequence["DrawResult"]) -> list[str]:
+    """Return the figures that not every plan has: households moved, and the gap to the bound."""
+    return [
+        name
+        for name in ("moved", "gap")
+        if any(result.score.get(name) is not None for result in results)
+    ]
 
 
-def _figures(score: dict[str, Any], more: Sequence[str]) -> tuple[str, ...]:
-    """Return the figures of a card in the order of the columns."""
+def _figures(score: dict[str, Any], optional: Sequence[str]) -> tuple[str, ...]:
+    """Return the formatted figures of a card in the order of the columns."""
     figures = (
         str(score["grids"]),
         str(score["households"]),
@@ -114,15 +118,16 @@ def _figures(score: dict[str, Any], more: Sequence[str]) -> tuple[str, ...]:
         f"{score['walk_m']:.0f}",
         f"{score['objective']:.0f}",
     )
+    moved, gap = score.get("moved"), score.get("gap")
     further = {
-        "moved": str(score.get("moved")) if _has(score, "moved") else "",
-        "gap": f"{score['gap']:.1%}" if _has(score, "gap") else "",
+        "moved": "" if moved is None else str(moved),
+        "gap": "" if gap is None else f"{gap:.1%}",
     }
-    return (*figures, *(further[name] for name in more))
+    return (*figures, *(further[name] for name in optional))
 
 
 def _summary(scores: Sequence[dict[str, Any]]) -> str:
-    """Return the whole in a sentence."""
+    """Return the totals of all communities in one sentence."""
     grids = sum(score["grids"] for score in scores)
     within = sum(score["within_limits"] * score["grids"] for score in scores)
     return text(

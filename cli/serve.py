@@ -1,4 +1,4 @@
-"""``gridatlas serve``: the API and the map page."""
+"""``gridatlas serve``: the web map and the API."""
 
 import multiprocessing
 import os
@@ -19,33 +19,32 @@ from geo.messages import text
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-GRACE_S = 10
-"""For requests that are being answered when the server is told to stop."""
+SHUTDOWN_TIMEOUT_S = 10
+"""For requests that are being answered when the server is stopped."""
 
 DATABASE_CHECK_INTERVAL_S = 1.0
 
+app = typer.Typer()
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
 
-    @app.command()
-    def serve(
-        host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-        port: Annotated[int, typer.Option(help="Port to listen on.", min=0, max=65535)] = 8000,
-        workers: Annotated[
-            int,
-            typer.Option(help="Processes that answer.", min=1, max=64, envvar="GRIDATLAS_WORKERS"),
-        ] = 1,
-        log: Annotated[
-            bool, typer.Option(help="Write a line of JSON for every request to standard error.")
-        ] = False,
-    ) -> None:
-        """Serve the map page and the API until Ctrl+C."""
-        run(host, port, workers=workers, log=log)
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.", min=0, max=65535)] = 8000,
+    workers: Annotated[
+        int,
+        typer.Option(help="Number of worker processes.", min=1, max=64, envvar="GRIDATLAS_WORKERS"),
+    ] = 1,
+    log: Annotated[
+        bool, typer.Option(help="Log each request as a line of JSON to standard error.")
+    ] = False,
+) -> None:
+    """Serve the web map and the API until Ctrl+C."""
+    run(host, port, workers=workers, log=log)
 
 
 def run(host: str, port: int, *, workers: int = 1, log: bool = False) -> None:
-    """Serve until interrupted, or told to end; requests in the works are answered first."""
+    """Serve until interrupted or terminated; pending requests are answered first."""
     import uvicorn
     from uvicorn.supervisors import Multiprocess
 
@@ -55,10 +54,10 @@ def run(host: str, port: int, *, workers: int = 1, log: bool = False) -> None:
     from geo.secrets import secret
     from maps import build
 
-    listening = _listen(host, port)
+    listener = _listen(host, port)
     with console.progress() as progress:
         build.build(progress)
-    secret()  # a weak one is told before anything is served
+    secret()  # warns of a weak secret before anything is served
     identity_provider.check()
     db.upgrade()
     db.ensure_login()
@@ -74,29 +73,29 @@ def run(host: str, port: int, *, workers: int = 1, log: bool = False) -> None:
         factory=workers > 1,
         http=TimeLimitedProtocol,
         loop="uvloop",
-        access_log=False,  # our own line says more
+        access_log=False,  # api.middleware.request_log writes more
         workers=workers,
         log_config=None,
-        timeout_graceful_shutdown=GRACE_S,
+        timeout_graceful_shutdown=SHUTDOWN_TIMEOUT_S,
         backlog=4096,
     )
     server = uvicorn.Server(config)
-    console.out.print(text("serve.ready", url=_url(listening, host)), highlight=False)
+    console.out.print(text("serve.ready", url=_url(listener, host)), highlight=False)
     with suppress(KeyboardInterrupt):  # uvicorn has shut down in order by then
         if workers == 1:
             with _supervised_database(lambda: server.should_exit):
-                server.run(sockets=[listening])
+                server.run(sockets=[listener])
         else:
-            supervisor = Multiprocess(config, sockets=[listening])
+            supervisor = Multiprocess(config, sockets=[listener])
             with _supervised_database(supervisor.should_exit.is_set):
-                _together(supervisor)
+                _run_workers(supervisor)
 
 
 def create_worker_app() -> "FastAPI":
-    """Return the application for one of several workers, which ends with the process over it.
+    """Return the application of one of several workers, which ends with its parent process.
 
-    A worker that replaces another does not start the private database: it may have been stopped on
-    purpose, and the process over the workers restarts it if it died.
+    A replaced worker does not start the private database: it may have been stopped on purpose.
+    The parent process restarts it if it died.
     """
     from api.background import orphan_guard
 
@@ -117,7 +116,7 @@ def create_worker_app() -> "FastAPI":
 
 @contextmanager
 def _supervised_database(is_stopping: Callable[[], bool]) -> Iterator[None]:
-    """Have the private database started again when its server dies, until ours stops."""
+    """Restart the private database if its server dies, until this server stops."""
     from api.background.periodic import PeriodicTasks
     from geo.db import local_server
     from geo.settings import settings
@@ -138,8 +137,8 @@ def _supervised_database(is_stopping: Callable[[], bool]) -> Iterator[None]:
         checks.close()
 
 
-def _together(supervisor: Any) -> None:
-    """Run several workers, whose figures come together in a folder of their own."""
+def _run_workers(supervisor: Any) -> None:
+    """Run several workers; their metrics are combined in a temporary folder."""
     folder = tempfile.mkdtemp(prefix="gridatlas-metrics-")
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
     try:
@@ -149,29 +148,29 @@ def _together(supervisor: Any) -> None:
 
 
 def _allow_many_connections() -> None:
-    """Raise the number of open files as far as the system lets us."""
+    """Raise the limit of open files as far as the system allows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = min(hard, 65_536) if hard != resource.RLIM_INFINITY else 65_536
-    if soft < wanted:
+    limit = min(hard, 65_536) if hard != resource.RLIM_INFINITY else 65_536
+    if soft < limit:
         with suppress(ValueError, OSError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    """Take the address before anything else, so that a port in use is said at once."""
+    """Bind the address before anything else, so that a used port is reported at once."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM
         )[0]
-        listening = socket.socket(family, kind, protocol)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind(address)
-        listening.listen(4096)
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(4096)
     except OSError:
         raise InputError("port_taken", host=host, port=port) from None
-    return listening
+    return listener
 
 
-def _url(listening: socket.socket, host: str) -> str:
-    shown = f"[{host}]" if listening.family == socket.AF_INET6 else host
-    return f"http://{shown}:{listening.getsockname()[1]}/"
+def _url(listener: socket.socket, host: str) -> str:
+    name = f"[{host}]" if listener.family == socket.AF_INET6 else host
+    return f"http://{name}:{listener.getsockname()[1]}/"

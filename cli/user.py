@@ -1,7 +1,8 @@
-"""``gridatlas user``: who may sign in."""
+"""``gridatlas user``: accounts that may sign in."""
 
 import os
 import sys
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -12,84 +13,87 @@ from cli import console
 from geo.errors import InputError, NotFoundError
 from geo.messages import text
 
-Name = Annotated[str, typer.Argument(help="Name to sign in with.")]
-PASSWORD = "GRIDATLAS_PASSWORD"  # noqa: S105  (the name of a variable)
+Name = Annotated[str, typer.Argument(help="User name.")]
+PASSWORD_VARIABLE = "GRIDATLAS_PASSWORD"  # noqa: S105  (the name of a variable)
+
+app = typer.Typer(help="Manage accounts.", no_args_is_help=True)
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    group = typer.Typer(help="Accounts of the API.", no_args_is_help=True)
-    app.add_typer(group, name="user")
+@app.command()
+def add(
+    name: Name,
+    role: Annotated[str, typer.Option(help="planner, fire, utility, importer or admin.")],
+    scope: Annotated[str, typer.Option(help="Planner: code of the region.")] = "",
+    networks: Annotated[str, typer.Option(help="Utility: networks, water,gas,...")] = "",
+    oidc: Annotated[
+        bool, typer.Option(help="Sign in through the identity provider only; no password.")
+    ] = False,
+) -> None:
+    """Add an account; prompts for the password, or reads it from GRIDATLAS_PASSWORD."""
+    from geo import db
+    from geo.db import accounts
 
-    @group.command()
-    def add(
-        name: Name,
-        role: Annotated[str, typer.Option(help="planner, fire, utility, importer or admin.")],
-        scope: Annotated[str, typer.Option(help="A planner's region, by its code.")] = "",
-        networks: Annotated[str, typer.Option(help="A utility's networks: water,gas,...")] = "",
-        oidc: Annotated[bool, typer.Option(help="Only the identity provider vouches.")] = False,
-    ) -> None:
-        """Add an account; the password is asked for, or read from GRIDATLAS_PASSWORD."""
-        from geo import db
-        from geo.db import accounts
-
-        password = None if oidc else _password()
-        db.upgrade()
-        known = [network for network in networks.split(",") if network]
-        with db.get_engine().begin() as connection:
-            accounts.add(connection, name, role, password, scope=scope, networks=known)
-        console.out.print(text("user.added", name=name, role=role), highlight=False)
-
-    @group.command("list")
-    def list_accounts() -> None:
-        """List the accounts."""
-        from geo import db
-        from geo.db import accounts
-
-        db.upgrade()
-        table = Table(box=box.SIMPLE_HEAD)
-        for column in ("name", "role", "scope", "networks", "active"):
-            table.add_column(text(f"user.{column}"))
-        with db.get_engine().connect() as connection:
-            for one in accounts.list_accounts(connection):
-                shown = (one.name, one.role, one.scope, ",".join(one.networks))
-                table.add_row(*shown, text(f"user.{'yes' if one.active else 'no'}"))
-        console.out.print(table)
-
-    @group.command()
-    def password(name: Name) -> None:
-        """Set a new password and end the account's sessions."""
-        from geo import db
-        from geo.db import accounts
-
-        fresh = _password()
-        _change(name, lambda: accounts.set_password(db.get_engine(), name, fresh))
-
-    @group.command()
-    def disable(name: Name) -> None:
-        """Let an account sign in no more, and end its sessions."""
-        from geo import db
-        from geo.db import accounts
-
-        _change(name, lambda: accounts.disable(db.get_engine(), name))
+    password = None if oidc else _read_password()
+    db.upgrade()
+    network_names = [name for name in networks.split(",") if name]
+    with db.get_engine().begin() as connection:
+        accounts.add(connection, name, role, password, scope=scope, networks=network_names)
+    console.out.print(text("user.added", name=name, role=role), highlight=False)
 
 
-def _change(name: str, change: object) -> None:
+@app.command("list")
+def list_accounts() -> None:
+    """List the accounts."""
+    from geo import db
+    from geo.db import accounts
+
+    db.upgrade()
+    table = Table(box=box.SIMPLE_HEAD)
+    for column in ("name", "role", "scope", "networks", "active"):
+        table.add_column(text(f"user.{column}"))
+    with db.get_engine().connect() as connection:
+        for account in accounts.list_accounts(connection):
+            active = text("user.yes" if account.active else "user.no")
+            networks = ",".join(account.networks)
+            table.add_row(account.name, account.role, account.scope, networks, active)
+    console.out.print(table)
+
+
+@app.command()
+def password(name: Name) -> None:
+    """Set a new password and end the sessions of the account."""
+    from geo import db
+    from geo.db import accounts
+
+    new_password = _read_password()
+    _change_account(name, lambda: accounts.set_password(db.get_engine(), name, new_password))
+
+
+@app.command()
+def disable(name: Name) -> None:
+    """Disable an account and end its sessions."""
+    from geo import db
+    from geo.db import accounts
+
+    _change_account(name, lambda: accounts.disable(db.get_engine(), name))
+
+
+def _change_account(name: str, change: Callable[[], bool]) -> None:
     from geo import db
 
     db.upgrade()
-    if not callable(change) or not change():
+    if not change():
         raise NotFoundError("no_such_account", name=name)
     console.out.print(text("user.changed", name=name), highlight=False)
 
 
-def _password() -> str:
-    """Return a new password, from the environment, a pipe, or asked for twice."""
-    given = os.environ.get(PASSWORD)
-    if given is None and not sys.stdin.isatty():
-        given = sys.stdin.readline().rstrip("\n")
-    if given is None:
-        given = typer.prompt(text("user.password"), hide_input=True, confirmation_prompt=True)
-    if not given:
-        raise InputError("password_missing", variable=PASSWORD)
-    return str(given)
+def _read_password() -> str:
+    """Read a password from the environment or a pipe; else prompt for it twice."""
+    password = os.environ.get(PASSWORD_VARIABLE)
+    if password is None and not sys.stdin.isatty():
+        password = sys.stdin.readline().rstrip("\n")
+    if password is None:
+        password = typer.prompt(text("user.password"), hide_input=True, confirmation_prompt=True)
+    if not password:
+        raise InputError("password_missing", variable=PASSWORD_VARIABLE)
+    return str(password)

@@ -26,7 +26,7 @@ from geo.errors import ConflictError, InputError
 from geo.partition.constraints import Constraints
 from geo.partition.scoring.objective import Limits
 from geo.partition.search.strategy import Effort
-from geo.plans.batch import draw_one
+from geo.plans.batch import draw_community
 from tests import accounts
 from tests.accounts import PASSWORD
 from tests.etl.delivery import DISTRICT, STREET, box, bring, frame, houses, mapping, rows, write
@@ -138,7 +138,7 @@ class Town:
         sources = (self.files["region"], self.files["one"], self.files["two"])
         self._kept_runs = [import_version(engine, files[0]) for files in sources]
         for community in COMMUNITIES:
-            draw_one(engine, community, WISHES, publish=True)
+            draw_community(engine, community, WISHES, publish=True)
         self.replay()
 
     def run_round(self, chance: random.Random) -> None:
@@ -178,8 +178,8 @@ class Town:
             ("roll back", lambda: _sent(importer.post(path, json={"with_later": with_later}))),
             ("roll back", lambda: _sent(importer.post(path, json={"with_later": True}))),
             ("correct", lambda: _sent(importer.put(corrected, json={"address": f"{revision}"}))),
-            ("draw", lambda: draw_one(self.engine, community, WISHES, publish=True)),
-            ("draw", lambda: draw_one(self.engine, other, WISHES, publish=False)),
+            ("draw", lambda: draw_community(self.engine, community, WISHES, publish=True)),
+            ("draw", lambda: draw_community(self.engine, other, WISHES, publish=False)),
             ("publish", lambda: self._publish_copy(planner, community)),
             ("publish", lambda: self._publish_copy(planner, community)),
             ("publish", lambda: self._publish_copy(planner, other)),

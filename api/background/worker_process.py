@@ -21,7 +21,7 @@ from geo.partition.scoring.objective import Weights
 from geo.partition.scoring.review import review_plan
 from geo.partition.search.alternatives import alternatives
 from geo.plans import store
-from geo.plans.validation import limits_of
+from geo.plans.validation import limits_from_parameters
 from geo.progress import Progress
 
 STEPS = ("read", "draw", "keep")
@@ -63,7 +63,11 @@ def do(engine: Engine, job: dict[str, Any], begin: Callable[[str], None]) -> lis
     with acting(snapshot, caller) as connection:
         community = store.read_community(connection, job["community_code"])
         wishes = wishes_of(asked, job["kind"])
-        before = None if wishes.fresh else store.before(connection, community, asked.get("before"))
+        before = (
+            None
+            if wishes.fresh
+            else store.read_previous_plan(connection, community, asked.get("before"))
+        )
         wishes = _with_locks(connection, wishes, before)
     begin("draw")
     if job["kind"] == "alternatives":
@@ -92,13 +96,13 @@ def _score_plan(
         if row is None:
             raise NotFoundError("no_plan_here", plan=number)
         community = store.read_community(connection, job["community_code"])
-        plan = store.before(connection, community, number)
+        plan = store.read_previous_plan(connection, community, number)
         parent = row.parent_id
-        before = None if parent is None else store.before(connection, community, parent)
+        before = None if parent is None else store.read_previous_plan(connection, community, parent)
     begin("draw")
     assert plan is not None  # noqa: S101 (its row was there in the same snapshot)
     weights = Weights(**(asdict(Weights()) | (row.parameters.get("weights") or {})))
-    card = review_plan(community, plan, limits_of(row.parameters), weights, before)
+    card = review_plan(community, plan, limits_from_parameters(row.parameters), weights, before)
     bound = row.score.get("bound")
     if bound is not None:  # what no drawing can be cheaper than holds for an edited one too
         card = replace(card, bound=bound, gap=1.0 - bound / max(card.objective, bound, 1e-9))
@@ -117,7 +121,7 @@ def _score_plan(
 
 def _keep(connection: Connection, caller: Caller, job: int, drawings: list[Drawing]) -> list[int]:
     """Keep the drawings and close the job in one transaction, unless it was cancelled."""
-    made = [store.store(connection, drawing, caller.name) for drawing in drawings]
+    made = [store.store_drawing(connection, drawing, caller.name) for drawing in drawings]
     _close(connection, job, made)
     for plan in made:
         record(connection, caller, "draw", "grid_plan", str(plan), {"job": job})

@@ -123,7 +123,7 @@ def _other(connection: Database, number: int, other: int | None) -> int:
     """Return the plan to compare with: the one given, else the one in force."""
     found = plan_of(connection, number)
     if other is None:
-        other = store.in_force(connection, found.community_code)
+        other = store.plan_in_force(connection, found.community_code)
         if other is None:
             raise NotFoundError("nothing_in_force", community=found.community_code)
     check_community(connection, other, found.community_code)

@@ -30,7 +30,7 @@ from geo.messages import Language, text
 from geo.model import Grid, GridPlan, PlanEdit
 from geo.model.grid import GridKind
 from geo.plans import edits
-from geo.plans.validation import breaches, limits_of
+from geo.plans.validation import limits_from_parameters, validate_plan
 
 router = APIRouter(prefix="/plans/{number}", tags=["edits"])
 
@@ -248,16 +248,16 @@ def _change(connection: Database, draft: edits.Draft, asked: Any) -> edits.Chang
         case Assign():
             return edits.move_atoms(draft, asked.atoms, asked.grid)
         case Split():
-            return edits.split(connection, draft, asked.grid, asked.atoms)
+            return edits.split_grid(connection, draft, asked.grid, asked.atoms)
         case Merge():
             return edits.merge_grids(draft, asked.grids)
         case Lock():
             codes = sorted(draft.grids) if asked.grids == "all" else asked.grids
-            return edits.with_attributes(draft, codes, locked=asked.locked)
+            return edits.change_attributes(draft, codes, locked=asked.locked)
         case Rename():
-            return edits.with_attributes(draft, [asked.grid], name=asked.name.strip())
+            return edits.change_attributes(draft, [asked.grid], name=asked.name.strip())
         case Rededicate():
-            return edits.of_kind(draft, asked.grid, asked.to.value)
+            return edits.change_kind(draft, asked.grid, asked.to.value)
     raise InputError("edit_unknown")
 
 
@@ -274,7 +274,7 @@ def _answer_edit(
     touched = change.touched() | set(change.grids)
     stay = sorted(code for code in touched if code in draft.grids)
     revision = _revision(connection, number)
-    undo_count, redo_count = edits.steps(connection, number)
+    undo_count, redo_count = edits.count_undo_redo(connection, number)
     shown = {
         "plan": number,
         "revision": revision,
@@ -301,10 +301,10 @@ def _revision(connection: Database, number: int) -> int:
 
 def _problems(connection: Database, number: int, lang: Language) -> list[BreachResponse]:
     parameters = select(GridPlan.parameters).where(GridPlan.id == number)
-    limits = limits_of(connection.execute(parameters).scalar_one())
+    limits = limits_from_parameters(connection.execute(parameters).scalar_one())
     return [
         BreachResponse.model_validate(
             vars(one) | {"detail": text(f"breach.{one.kind}", lang=lang, **vars(one))}
         )
-        for one in breaches(connection, number, limits)
+        for one in validate_plan(connection, number, limits)
     ]

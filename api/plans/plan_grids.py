@@ -20,7 +20,7 @@ from api.tiles.colouring import GAP_DEGREES
 from geo.errors import NotFoundError
 from geo.model import Building, Grid, GridMember, GridPlan
 from geo.model.grid import GridKind
-from geo.plans.validation import apart, atoms_in, limits_of
+from geo.plans.validation import count_atoms, disconnected_grids, limits_from_parameters
 from maps.colours import colour, neighbours
 
 router = APIRouter(tags=["plans"])
@@ -102,7 +102,7 @@ def grid_features(
     connection: Database, number: int, codes: list[str] | None
 ) -> list[dict[str, Any]]:
     """Return grids of a plan as features: all of them with colours, or some without."""
-    limits = limits_of(_parameters(connection, number))
+    limits = limits_from_parameters(_parameters(connection, number))
     grid = (
         select(
             Grid.code,
@@ -120,8 +120,10 @@ def grid_features(
     if codes is not None:
         grid = grid.where(Grid.code.in_(codes))
     rows = connection.execute(grid).mappings().all()
-    broken = apart(connection, number, [row["code"] for row in rows if row["pieces"] != 1])
-    atoms = atoms_in(connection, number)
+    broken = disconnected_grids(
+        connection, number, [row["code"] for row in rows if row["pieces"] != 1]
+    )
+    atoms = count_atoms(connection, number)
     colours = _colours(connection, number) if codes is None else {}
     return [
         feature(

@@ -26,7 +26,7 @@ from geo.errors import ConflictError, NotFoundError
 from geo.model import Grid, GridPlan, Region
 from geo.model.grid import PlanStatus
 from geo.plans import edits, store
-from geo.plans.validation import limits_of
+from geo.plans.validation import limits_from_parameters
 
 router = APIRouter(tags=["plans"])
 
@@ -232,10 +232,10 @@ def plan_of(connection: Database, number: int) -> PlanResponse:
 
 
 def describe_plan(connection: Database, row: Any) -> PlanResponse:
-    limits = limits_of(row["parameters"])
+    limits = limits_from_parameters(row["parameters"])
     undo, redo = (0, 0)
     if row["status"] == PlanStatus.DRAFT:
-        undo, redo = edits.steps(connection, row["id"])
+        undo, redo = edits.count_undo_redo(connection, row["id"])
     figures = {"limits": vars(limits), "undo": undo, "redo": redo}
     return PlanResponse.model_validate({**row, **figures})
 

@@ -92,7 +92,7 @@ def _published(name: str, layers: LayerSet) -> Place:
     with database() as engine:
         publish(engine, layers, f"bench:{name}")
         with engine.connect() as connection:
-            codes = [code for code, _ in store.communities(connection)]
+            codes = [code for code, _ in store.list_communities(connection)]
             return Place(name, [store.read_community(connection, code) for code in codes])
 
 

@@ -36,7 +36,7 @@ from geo.db import accounts, local_server
 from geo.model import Building, Region
 from geo.partition.constraints import Constraints
 from geo.plans import store
-from geo.plans.batch import draw_many
+from geo.plans.batch import draw_communities
 from geo.plans.draw_runs import DrawOrder
 from maps import build
 from maps.paper.book import street_atlas
@@ -139,13 +139,13 @@ def prepared(size: str) -> Any:
     engine = db.get_engine()
     with engine.connect() as connection:
         there = connection.execute(select(func.count()).select_from(Building)).scalar()
-        drawn = store.cards_in_force(connection)
+        drawn = store.score_cards_in_force(connection)
     if not there:
         publish(engine, city.sample_city(size, 1), f"sample:{size}:1")
     with engine.connect() as connection:
-        wanted = [one for one in store.communities(connection) if one[0] not in drawn]
+        wanted = [one for one in store.list_communities(connection) if one[0] not in drawn]
     if wanted:
-        list(draw_many(engine, DrawOrder(tuple(wanted), Constraints(), publish=True)))
+        list(draw_communities(engine, DrawOrder(tuple(wanted), Constraints(), publish=True)))
     with engine.begin() as connection:
         if not accounts.list_accounts(connection):
             accounts.add(connection, "planner", "admin", PASSWORD)

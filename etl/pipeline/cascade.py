@@ -245,7 +245,7 @@ def _mark_stale(
     )
     if not connection.execute(touched).scalar():
         return []
-    store.lock_all(connection)
+    store.lock_all_communities(connection)
     land = {one["code"]: one for one in communities}
     rows = connection.execute(text(_STALE), {"communities": list(land)}).all()
     stale = []

@@ -33,7 +33,7 @@ def write_all(
     connection, source = run.connection, delivery.scope.source
     revision = delivery.written or _next_revision(connection)
     if "region" in counts and counts["region"].removed:
-        store.lock_all(connection)  # whose rows name the regions that are deleted
+        store.lock_all_communities(connection)  # whose rows name the regions that are deleted
     with run.timed("publish"):
         before = cascade.before(connection, delivery.staged)
         for done, name in enumerate(touched):

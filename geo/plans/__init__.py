@@ -1,1 +1,1 @@
-"""Grid plans in the database: store, edit, validate, compare, draw many."""
+"""Grid plans in the database: draw, store, edit, validate and compare them."""

@@ -1,4 +1,4 @@
-"""Drawing communities and keeping the plans: one, or many on this machine's cores or a cluster."""
+"""Draw communities and store the plans: one, or many with Dask on local cores or a cluster."""
 
 import gc
 import logging
@@ -21,30 +21,41 @@ from geo.partition.constraints import Constraints
 from geo.partition.draw import draw
 from geo.partition.previous_plan import PreviousPlan
 from geo.partition.search.alternatives import alternatives
-from geo.plans import store as plans_store
+from geo.plans import store
 from geo.plans.draw_runs import DrawOrder
 
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-FEW = 3
-"""So few communities are drawn in this process: workers take longer to start."""
+MAX_IN_PROCESS = 3
+"""Up to this many communities are drawn in this process: starting workers takes longer."""
 
-AHEAD = 3
-"""Communities that wait at a worker's thread for their turn; the others are not sent yet."""
+QUEUED_PER_THREAD = 3
+"""Communities submitted per worker thread; the others wait in this process."""
 
-RETRIES = 2
-"""How often a community is tried again when a worker fails in it."""
+MAX_RETRIES = 2
+"""How often a community is drawn again after its worker died."""
 
 TIMEOUT_S = 30
-"""How long to wait for a scheduler, and for its first worker."""
+"""Time limit for connecting to a scheduler, and for its first worker."""
 
 
 @dataclass(frozen=True)
 class DrawResult:
-    """What became of one community: the number of its plan and its score card, or why not.
+    """The result of drawing or scoring one community.
 
-    ``failed`` is whether another try may help, which a mistake of the planner's is not.
+    Attributes
+    ----------
+    community, name
+        Code and name of the community.
+    plan
+        Number of the stored plan; None if none was stored.
+    score
+        Score card as JSON; empty if the community was not drawn.
+    refused
+        Why the community was not drawn.
+    failed
+        Whether drawing it again may succeed: a worker died, the request is valid.
     """
 
     community: str
@@ -55,156 +66,158 @@ class DrawResult:
     failed: bool = False
 
 
-def draw_one(
+def draw_community(
     bind: Engine,
     code: str,
-    wishes: Constraints,
+    constraints: Constraints,
     *,
-    before: int | PreviousPlan | None = None,
+    previous: int | PreviousPlan | None = None,
     count: int = 1,
     publish: bool = False,
     author: str = "",
     run: int | None = None,
 ) -> list[DrawResult]:
-    """Draw a community and keep the plan as a draft, or put it in force.
+    """Draw a community and store the plan as a draft, or publish it.
 
     Parameters
     ----------
-    before
-        The plan to go on from, or its number; None for the plan in force.
+    previous
+        The plan to start from, or its number; None for the plan in force.
     count
-        How many drawings that differ to make; all are kept as drafts, the best first.
+        Number of distinct drawings to make. All are stored as drafts, the best first; with
+        ``publish`` the best is published.
     run
-        The run it belongs to. What the run has drawn already is returned as it is stored.
+        Number of the drawing run. If the run has a plan of this community, that one is returned.
 
     Raises
     ------
     GridatlasError
-        If there is no such community or plan, nothing to draw, or a wish can't be understood.
+        If the community or the plan does not exist, the community has no buildings, or a
+        constraint is not valid.
     """
-    _settle()
+    _freeze_garbage_collector()
     with bind.connect() as connection:
-        if stored := _of_run(connection, run, code):
+        if stored := _stored_result(connection, run, code):
             return [stored]
-        community = plans_store.read_community(connection, code)
-        if not wishes.fresh and not isinstance(before, PreviousPlan):
-            before = plans_store.before(connection, community, before)
-    known = before if isinstance(before, PreviousPlan) else None
+        community = store.read_community(connection, code)
+        if not constraints.fresh and not isinstance(previous, PreviousPlan):
+            previous = store.read_previous_plan(connection, community, previous)
+    start = previous if isinstance(previous, PreviousPlan) else None
     if count > 1:
-        drawings = alternatives(community, wishes, count, known)
+        drawings = alternatives(community, constraints, count, start)
     else:
-        drawings = [draw(community, wishes, known)]
+        drawings = [draw(community, constraints, start)]
 
-    def store(connection: Connection) -> list[DrawResult]:
-        plans_store.lock_community(connection, code)
-        if stored := _of_run(connection, run, code):
-            return [stored]  # by a worker that was taken for dead
-        numbers = [plans_store.store(connection, drawing, author, run) for drawing in drawings]
+    def store_drawings(connection: Connection) -> list[DrawResult]:
+        store.lock_community(connection, code)
+        if stored := _stored_result(connection, run, code):
+            return [stored]  # by a worker that Dask believed to be dead
+        numbers = [store.store_drawing(connection, drawing, author, run) for drawing in drawings]
         if publish:
-            plans_store.publish(connection, numbers[0])
+            store.publish(connection, numbers[0])
         return [
             DrawResult(code, community.name, plan, drawing.score.as_json())
             for plan, drawing in zip(numbers, drawings, strict=True)
         ]
 
-    return db.run_in_transaction(bind, store)
+    return db.run_in_transaction(bind, store_drawings)
 
 
-def _of_run(connection: Connection, run: int | None, code: str) -> DrawResult | None:
-    """Return what a run has kept of a community already."""
-    kept = {} if run is None else plans_store.cards_of_run(connection, run, code)
-    return (
-        DrawResult(code, kept[code].name, kept[code].plan, kept[code].score)
-        if code in kept
-        else None
-    )
+def _stored_result(connection: Connection, run: int | None, code: str) -> DrawResult | None:
+    """Return the plan of a community that a run has stored already."""
+    cards = {} if run is None else store.score_cards_of_run(connection, run, code)
+    card = cards.get(code)
+    return DrawResult(code, card.name, card.plan, card.score) if card else None
 
 
-def draw_many(
+def draw_communities(
     bind: Engine, order: DrawOrder, run: int | None = None, scheduler: str | None = None
 ) -> Iterator[DrawResult]:
-    """Draw communities and keep each drawing as soon as it is done.
+    """Draw communities and store each plan as soon as it is drawn.
 
     Parameters
     ----------
     bind
-        The database; workers open it themselves, by the same address.
+        The database. Workers connect to it by the same URL.
     run
-        The run, so that nothing is drawn twice whatever dies; None for one that is not kept.
+        Number of the drawing run, of which each community is stored once; None for no run.
     scheduler
-        Address of a Dask scheduler; by default this machine's cores.
+        Address of a Dask scheduler; None for local workers.
 
     Raises
     ------
     SetupError
         If the scheduler can't be reached or has no worker.
     """
-    if len(order.communities) <= FEW and scheduler is None:
+    if len(order.communities) <= MAX_IN_PROCESS and scheduler is None:
         for code, name in order.communities:
-            yield _try_to_draw(bind, order, code, name, order.wishes_of(code), run)
+            yield _try_to_draw(bind, order, code, name, order.constraints_of(code), run)
         return
     url = bind.url.render_as_string(hide_password=False)
     with _client(scheduler) as client:
-        yield from _on_workers(client, url, order, run)
+        yield from _draw_on_workers(client, url, order, run)
 
 
 def _try_to_draw(
-    bind: Engine, order: DrawOrder, code: str, name: str, wishes: Constraints, run: int | None
+    bind: Engine, order: DrawOrder, code: str, name: str, constraints: Constraints, run: int | None
 ) -> DrawResult:
-    """Draw one community of an order; what stands in the way is said, not raised."""
+    """Draw one community of an order; return a result without a plan if it can't be drawn."""
     try:
-        kept = draw_one(bind, code, wishes, publish=order.publish, author=order.author, run=run)
+        results = draw_community(
+            bind, code, constraints, publish=order.publish, author=order.author, run=run
+        )
     except GridatlasError as error:
         return DrawResult(code, name, None, {}, str(error))
-    return kept[0]
+    return results[0]
 
 
-def _on_workers(
+def _draw_on_workers(
     client: "Client", url: str, order: DrawOrder, run: int | None
 ) -> Iterator[DrawResult]:
-    """Send communities to workers, a few ahead of what they can do, and yield what comes back."""
+    """Submit communities to workers, a few per thread at a time, and yield the results."""
     from distributed import as_completed
 
-    bare = replace(order, communities=(), wishes=Constraints(), own={})
+    # Each task carries its own constraints: the whole order may be large.
+    bare_order = replace(order, communities=(), constraints=Constraints(), community_constraints={})
 
-    def sent(communities: Iterator[tuple[str, str]], number: int) -> "list[Future[DrawResult]]":
+    def submit(communities: Iterator[tuple[str, str]], number: int) -> "list[Future[DrawResult]]":
         return [
             client.submit(
                 _draw_on_worker,
-                *(url, bare, code, name, order.wishes_of(code), run),
+                *(url, bare_order, code, name, order.constraints_of(code), run),
                 key=f"draw-{run}-{code}",
                 pure=False,
-                retries=RETRIES,
+                retries=MAX_RETRIES,
             )
             for code, name in islice(communities, number)
         ]
 
     waiting = iter(order.communities)
     names = dict(order.communities)
-    ahead = AHEAD * max(sum(client.nthreads().values()), 1)
-    flying = as_completed(sent(waiting, ahead))
-    for future in flying:
-        yield _result(future, names)
+    threads = max(sum(client.nthreads().values()), 1)
+    pending = as_completed(submit(waiting, QUEUED_PER_THREAD * threads))
+    for future in pending:
+        yield _result_of(future, names)
         future.release()
-        for following in sent(waiting, 1):
-            flying.add(following)
+        for submitted in submit(waiting, 1):
+            pending.add(submitted)
 
 
-def _result(future: "Future[DrawResult]", names: dict[str, str]) -> DrawResult:
-    """Return what a worker sent back, or what it died of."""
+def _result_of(future: "Future[DrawResult]", names: dict[str, str]) -> DrawResult:
+    """Return the result of a task, or the error with which it failed."""
     try:
-        drawn: DrawResult = future.result()
-    except Exception as error:  # whatever one community dies of, the others are drawn
+        result: DrawResult = future.result()
+    except Exception as error:  # one community that fails must not stop the others
         code = str(future.key).rsplit("-", 1)[1]
-        said = " ".join(f"{type(error).__name__}: {error}".split())
-        line = text("error.draw_failed", name=names[code], code=code, said=said)
-        return DrawResult(code, names[code], None, {}, line, failed=True)
-    return drawn
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        message = text("error.draw_failed", name=names[code], code=code, said=reason)
+        return DrawResult(code, names[code], None, {}, message, failed=True)
+    return result
 
 
 @contextmanager
 def _client(scheduler: str | None) -> Iterator["Client"]:
-    """Connect to a scheduler, or to workers of this machine that end with the block."""
+    """Connect to a scheduler, or start local workers that end with the block."""
     from distributed import Client, LocalCluster
 
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
@@ -232,40 +245,40 @@ def _client(scheduler: str | None) -> Iterator["Client"]:
 
 @contextmanager
 def _defer_interrupt() -> Iterator[None]:
-    """Keep an interrupt until the block has ended, and from the processes that it starts.
+    """Defer SIGINT until the block has ended, and block it in the processes that it starts.
 
-    Workers that are interrupted while they start print where they were.
+    A worker that is interrupted while it starts prints a traceback.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    resource_tracker.ensure_running()  # whose start would let interrupts through again
-    pressed: list[int] = []
-    handler = signal.signal(signal.SIGINT, lambda number, _: pressed.append(number))
+    resource_tracker.ensure_running()  # starting it later would unblock SIGINT
+    received: list[int] = []
+    handler = signal.signal(signal.SIGINT, lambda number, _: received.append(number))
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         signal.signal(signal.SIGINT, handler)
-    if pressed:
+    if received:
         raise KeyboardInterrupt
 
 
 @cache
-def _settle() -> None:
-    """Take what is loaded out of the rounds for garbage: walking it costs a tenth of a drawing."""
+def _freeze_garbage_collector() -> None:
+    """Exempt the objects loaded so far from collections, which took a tenth of the drawing time."""
     gc.freeze()
 
 
 @cache
 def _engine(url: str) -> Engine:
-    """Return a worker's engine, made once a process."""
+    """Return the engine of a worker process."""
     return create_engine(url, pool_size=1, pool_pre_ping=True)
 
 
 def _draw_on_worker(
-    url: str, order: DrawOrder, code: str, name: str, wishes: Constraints, run: int | None
+    url: str, order: DrawOrder, code: str, name: str, constraints: Constraints, run: int | None
 ) -> DrawResult:
-    alone = replace(wishes, effort=replace(wishes.effort, threads=1))
-    return _try_to_draw(_engine(url), order, code, name, alone, run)
+    one_thread = replace(constraints, effort=replace(constraints.effort, threads=1))
+    return _try_to_draw(_engine(url), order, code, name, one_thread, run)

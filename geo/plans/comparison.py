@@ -1,4 +1,4 @@
-"""Two plans of a community side by side: who moves, which borders go and come."""
+"""Comparison of two plans of a community: households moved, borders added and removed."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,23 +13,24 @@ from geo import crs
 from geo.db.layer_frames import read_frame, wkb
 from geo.model import Grid, GridMember
 
-SAME_LINE_M = 0.5
-"""Borders this near to each other are one: cells are computed anew for every drawing."""
+BORDER_TOLERANCE_M = 0.5
+"""Borders this near to each other are the same: every drawing computes its cells again."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A plan compared with another.
+    """The differences of a plan from another plan, called the previous one.
 
     Attributes
     ----------
     atoms
-        Those of the plan: ``id``, ``building_code``, ``unit_code``, ``households``, ``grid``,
-        ``before`` (code of the other's grid, None where it did not know the building) and cells.
+        Atoms of the plan: ``id``, ``building_code``, ``unit_code``, ``households``, ``grid``,
+        ``before`` (code of the previous grid, None for a building the previous plan lacks) and
+        the cell as geometry.
     grids
-        ``code``, households ``before`` and ``after``, and how many were ``gained`` and ``lost``.
+        ``code``, households ``before`` and ``after``, households ``gained`` and ``lost``.
     added_m, removed_m
-        Metres of border between grids that only this plan, only the other has.
+        Length of the borders between grids that only the plan, or only the previous one, has.
     """
 
     atoms: gpd.GeoDataFrame
@@ -38,24 +39,26 @@ class Comparison:
     removed_m: float
 
     def moved(self) -> gpd.GeoDataFrame:
-        """Return the atoms that are in another grid than in the other plan."""
+        """Return the atoms whose grid differs from the previous one."""
         before = self.atoms["before"]
         return self.atoms[before.notna() & (before != self.atoms["grid"])]
 
 
 def compare_plans(connection: Connection, plan: int, other: int) -> Comparison:
-    """Compare a plan with another of its community.
+    """Compare a plan with another plan of its community.
 
-    Grids are told by their codes: a grid goes on under the code of the one from which it has most
-    households (:mod:`geo.partition.previous_plan`).
+    Grids are matched by code: a grid has the code of the previous grid from which most of its
+    households come (:mod:`geo.partition.previous_plan`).
     """
-    atoms, before = _atoms(connection, plan), _atoms(connection, other)
-    atoms["before"] = _grid_before(atoms, before)
-    added, removed = _borders(_grids(connection, plan), _grids(connection, other))
-    return Comparison(atoms, _balance(atoms, before), added, removed)
+    atoms, before = _read_atoms(connection, plan), _read_atoms(connection, other)
+    atoms["before"] = _previous_grids(atoms, before)
+    added_m, removed_m = _border_changes(
+        _read_grids(connection, plan), _read_grids(connection, other)
+    )
+    return Comparison(atoms, _count_households(atoms, before), added_m, removed_m)
 
 
-def _atoms(connection: Connection, plan: int) -> gpd.GeoDataFrame:
+def _read_atoms(connection: Connection, plan: int) -> gpd.GeoDataFrame:
     columns = (
         GridMember.id,
         GridMember.building_code,
@@ -73,17 +76,17 @@ def _atoms(connection: Connection, plan: int) -> gpd.GeoDataFrame:
     )
 
 
-def _grid_before(atoms: gpd.GeoDataFrame, before: gpd.GeoDataFrame) -> Any:
-    """Return the grid in which the other plan had each atom: its unit, else its building."""
-    of_unit = before[before["unit_code"].notna()].drop_duplicates("unit_code")
-    most = before.sort_values("households").drop_duplicates("building_code", keep="last")
-    by_unit = atoms["unit_code"].map(of_unit.set_index("unit_code")["grid"])
-    by_building = atoms["building_code"].map(most.set_index("building_code")["grid"])
-    found = by_unit.astype(object).where(by_unit.notna(), by_building)
-    return found.where(found.notna(), None)
+def _previous_grids(atoms: gpd.GeoDataFrame, before: gpd.GeoDataFrame) -> Any:
+    """Return the previous grid of each atom: that of its unit, else of its building."""
+    units = before[before["unit_code"].notna()].drop_duplicates("unit_code")
+    buildings = before.sort_values("households").drop_duplicates("building_code", keep="last")
+    by_unit = atoms["unit_code"].map(units.set_index("unit_code")["grid"])
+    by_building = atoms["building_code"].map(buildings.set_index("building_code")["grid"])
+    grids = by_unit.astype(object).where(by_unit.notna(), by_building)
+    return grids.where(grids.notna(), None)
 
 
-def _balance(atoms: gpd.GeoDataFrame, before: gpd.GeoDataFrame) -> pd.DataFrame:
+def _count_households(atoms: gpd.GeoDataFrame, before: gpd.GeoDataFrame) -> pd.DataFrame:
     moved = atoms[atoms["before"].notna() & (atoms["before"] != atoms["grid"])]
     columns = {
         "before": before.groupby("grid")["households"].sum(),
@@ -95,24 +98,25 @@ def _balance(atoms: gpd.GeoDataFrame, before: gpd.GeoDataFrame) -> pd.DataFrame:
     return table.sort_index().reset_index()
 
 
-def _grids(connection: Connection, plan: int) -> gpd.GeoDataFrame:
+def _read_grids(connection: Connection, plan: int) -> gpd.GeoDataFrame:
     statement = select(Grid.code, wkb(Grid.geom)).where(Grid.plan_id == plan)
     frame = read_frame(connection, statement)
     return frame.to_crs(crs.metric_crs_of(frame)) if len(frame) else frame
 
 
-def _borders(one: gpd.GeoDataFrame, other: gpd.GeoDataFrame) -> tuple[float, float]:
-    if one.empty or other.empty:
+def _border_changes(grids: gpd.GeoDataFrame, previous: gpd.GeoDataFrame) -> tuple[float, float]:
+    """Return the metres of inner border that were added and removed."""
+    if grids.empty or previous.empty:
         return 0.0, 0.0
-    mine, theirs = _inner(one), _inner(other)
-    added = shapely.difference(mine, shapely.buffer(theirs, SAME_LINE_M))
-    removed = shapely.difference(theirs, shapely.buffer(mine, SAME_LINE_M))
+    now, before = _inner_borders(grids), _inner_borders(previous)
+    added = shapely.difference(now, shapely.buffer(before, BORDER_TOLERANCE_M))
+    removed = shapely.difference(before, shapely.buffer(now, BORDER_TOLERANCE_M))
     return float(shapely.length(added)), float(shapely.length(removed))
 
 
-def _inner(grids: gpd.GeoDataFrame) -> shapely.Geometry:
+def _inner_borders(grids: gpd.GeoDataFrame) -> shapely.Geometry:
     """Return the borders between grids as lines."""
     polygons = np.asarray(grids.geometry.to_numpy(), dtype=object)
     outline = shapely.boundary(shapely.union_all(polygons))
     lines = shapely.union_all(shapely.boundary(polygons))
-    return shapely.difference(lines, shapely.buffer(outline, SAME_LINE_M))
+    return shapely.difference(lines, shapely.buffer(outline, BORDER_TOLERANCE_M))

@@ -1,10 +1,11 @@
-"""Drawing runs: what was asked of many communities, kept so that a run broken off can go on."""
+"""Drawing runs: stored orders to draw many communities, which can be resumed."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Annotated
 
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 from sqlalchemy import Connection, Engine, func, insert, select, update
 
 from geo import locks
@@ -16,52 +17,59 @@ from geo.partition.constraints import Constraints
 
 @dataclass(frozen=True)
 class DrawOrder:
-    """What is asked of a run.
+    """An order to draw communities.
 
     Attributes
     ----------
     communities
         Code and name of each.
-    wishes, own
-        What is wished for everywhere, and instead of it in single communities by code.
+    constraints
+        Those of all communities without constraints of their own.
+    community_constraints
+        Constraints of single communities by code. They replace ``constraints``.
     publish
-        Whether to put the plans in force.
+        Whether to publish the plans.
     author
-        Who asked.
+        Name of the account that ordered the run.
     """
 
     communities: tuple[tuple[str, str], ...]
-    wishes: Constraints = field(default_factory=Constraints)
-    own: dict[str, Constraints] = field(default_factory=dict)
+    # The aliases are the names in the column ``draw_run.asked``.
+    constraints: Annotated[Constraints, Field(alias="wishes")] = field(default_factory=Constraints)
+    community_constraints: Annotated[dict[str, Constraints], Field(alias="own")] = field(
+        default_factory=dict
+    )
     publish: bool = False
     author: str = ""
 
-    def wishes_of(self, code: str) -> Constraints:
-        """Return what is wished for in a community."""
-        return self.own.get(code, self.wishes)
+    def constraints_of(self, code: str) -> Constraints:
+        """Return the constraints of a community."""
+        return self.community_constraints.get(code, self.constraints)
 
 
 _ORDER: TypeAdapter[DrawOrder] = TypeAdapter(DrawOrder)
 
 
-def begin(bind: Engine, order: DrawOrder) -> int:
-    """Keep what is asked; return the number of the run."""
+def start_run(bind: Engine, order: DrawOrder) -> int:
+    """Store an order; return the number of its run."""
     with bind.begin() as connection:
         run: int = connection.execute(
             insert(DrawRun)
-            .values(asked=_ORDER.dump_python(order, mode="json"), author=order.author)
+            .values(
+                asked=_ORDER.dump_python(order, mode="json", by_alias=True), author=order.author
+            )
             .returning(DrawRun.id)
         ).scalar_one()
     return run
 
 
 def find_interrupted_run(connection: Connection) -> tuple[int, DrawOrder]:
-    """Return number and order of the last run that did not come to its end.
+    """Return number and order of the last run that has not finished.
 
     Raises
     ------
     NotFoundError
-        If every run did.
+        If all runs have finished.
     """
     row = connection.execute(
         select(DrawRun.id, DrawRun.asked)
@@ -74,23 +82,23 @@ def find_interrupted_run(connection: Connection) -> tuple[int, DrawOrder]:
     return row.id, _ORDER.validate_python(row.asked)
 
 
-def finish(bind: Engine, run: int) -> None:
-    """Say that a run came to its end."""
+def finish_run(bind: Engine, run: int) -> None:
+    """Record that a run has finished."""
     with bind.begin() as connection:
         connection.execute(update(DrawRun).where(DrawRun.id == run).values(finished_at=func.now()))
 
 
 @contextmanager
-def working_on(bind: Engine, run: int) -> Iterator[None]:
-    """Hold a run while working on it; the database lets go when this process dies.
+def lock_run(bind: Engine, run: int) -> Iterator[None]:
+    """Hold the advisory lock of a run; it is released when the process ends.
 
     Raises
     ------
     InputError
-        If someone else is working on it.
+        If another process holds it.
     """
-    alone = bind.execution_options(isolation_level="AUTOCOMMIT")
-    with alone.connect() as connection:
+    autocommit = bind.execution_options(isolation_level="AUTOCOMMIT")
+    with autocommit.connect() as connection:
         if not locks.try_acquire_for_session(connection, Lock.DRAW_RUN, run):
             raise InputError("run_going_on", run=run)
         try:

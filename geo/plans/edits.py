@@ -1,7 +1,7 @@
-"""Editing a draft: moving atoms between grids, splitting, merging, locking; undo and redo.
+"""Edits of a draft: move atoms, split, merge, lock and rename grids; undo and redo.
 
-Every edit keeps what each atom and grid was before and is after, so that it can be taken back. An
-edit starts from the revision its author saw; a later one refuses it.
+Every edit stores the state of each atom and grid before and after it, so that it can be undone. An
+edit names the revision of the plan that its author saw, and is refused if the plan has changed.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -38,14 +38,14 @@ _COPY_PLAN = text(
 )
 _COPY_GRIDS = text(
     "INSERT INTO grid (plan_id, code, name, kind, households, locked, source, geom) "
-    "SELECT :made, code, name, kind, households, locked, source, geom FROM grid "
+    "SELECT :draft, code, name, kind, households, locked, source, geom FROM grid "
     "WHERE plan_id = :plan ORDER BY id"
 )
 _COPY_MEMBERS = text(
     "INSERT INTO grid_member (plan_id, grid_id, building_code, unit_code, households, geom) "
-    "SELECT :made, fresh.id, building_code, unit_code, member.households, member.geom "
+    "SELECT :draft, copy.id, building_code, unit_code, member.households, member.geom "
     "FROM grid_member member JOIN grid ON grid.id = member.grid_id "
-    "JOIN grid fresh ON fresh.plan_id = :made AND fresh.code = grid.code "
+    "JOIN grid copy ON copy.plan_id = :draft AND copy.code = grid.code "
     "WHERE member.plan_id = :plan ORDER BY member.id"
 )
 
@@ -55,21 +55,22 @@ Attributes = dict[str, Any]
 
 @dataclass(frozen=True)
 class Change:
-    """What an edit changes.
+    """The atoms and grids that an edit changes.
 
     Attributes
     ----------
     members
-        Code of the grid before and after, by the number of the atom.
+        Code of the grid before and after, by atom id.
     grids
-        Attributes before and after by code; None for a grid that was not, or is no more.
+        Attributes before and after, by grid code; None before a grid is added, or after it is
+        removed.
     """
 
     members: Mapping[int, tuple[str, str]]
     grids: Mapping[str, tuple[Attributes | None, Attributes | None]]
 
     def reversed(self) -> "Change":
-        """Return the change that takes this one back."""
+        """Return the change that undoes this one."""
         return Change(
             {member: (after, before) for member, (before, after) in self.members.items()},
             {code: (after, before) for code, (before, after) in self.grids.items()},
@@ -82,18 +83,18 @@ class Change:
 
 @dataclass(frozen=True)
 class Draft:
-    """A draft that is being edited, locked against other edits until the transaction ends.
+    """A draft that is locked for an edit until the transaction ends.
 
     Attributes
     ----------
     number, community, revision
-        Of the plan.
+        Number of the plan, code of its community, and its revision.
     grids
-        Attributes by code.
+        Attributes by grid code.
     grid_of
-        Code of the grid of each atom, by its number.
+        Grid code by atom id.
     households
-        Households of each atom.
+        Households by atom id.
     """
 
     number: int
@@ -104,7 +105,13 @@ class Draft:
     households: dict[int, int]
 
     def atoms(self, code: str) -> list[int]:
-        """Return the atoms of a grid."""
+        """Return the ids of the atoms of a grid.
+
+        Raises
+        ------
+        NotFoundError
+            If the plan has no such grid.
+        """
         self.grid(code)
         return [atom for atom, grid in self.grid_of.items() if grid == code]
 
@@ -120,28 +127,34 @@ class Draft:
             raise NotFoundError("no_such_grid", plan=self.number, grid=code)
         return self.grids[code]
 
-    def free(self, code: str) -> Attributes:
+    def unlocked_grid(self, code: str) -> Attributes:
         """Return the attributes of a grid that is not locked.
 
         Raises
         ------
-        ConflictError
-            If it is.
+        NotFoundError, ConflictError
+            If the plan has no such grid, or the grid is locked.
         """
-        found = self.grid(code)
-        if found["locked"]:
+        attributes = self.grid(code)
+        if attributes["locked"]:
             raise ConflictError("grid_locked", grid=code)
-        return found
+        return attributes
 
     def new_code(self, kind: str) -> str:
-        """Return the code of a further grid."""
+        """Return the first unused code of a kind of grid.
+
+        Raises
+        ------
+        ConflictError
+            If no serial number is left.
+        """
         used = {int(code[-SERIAL_DIGITS:]) for code in self.grids}
         dedicated = kind == "dedicated"
         first, end = (FIRST_DEDICATED, 10**SERIAL_DIGITS) if dedicated else (1, FIRST_DEDICATED)
-        fresh = next((serial for serial in range(first, end) if serial not in used), None)
-        if fresh is None:
+        serial = next((number for number in range(first, end) if number not in used), None)
+        if serial is None:
             raise ConflictError("serials_used_up", plan=self.number)
-        return grid_codes(self.community, np.array([fresh]))[0]
+        return grid_codes(self.community, np.array([serial]))[0]
 
 
 def lock_draft(connection: Connection, plan: int, revision: int | None) -> Draft:
@@ -150,20 +163,22 @@ def lock_draft(connection: Connection, plan: int, revision: int | None) -> Draft
     Parameters
     ----------
     revision
-        The one that the author of the edit saw.
+        The revision that the author of the edit saw.
 
     Raises
     ------
-    NotFoundError, ConflictError, StaleError, UnconditionalError
-        If there is no such plan, it is no draft, was changed since, or no revision is given.
+    ConflictError
+        If the plan is not a draft.
+    NotFoundError, StaleError, UnconditionalError
+        As :func:`lock_plan`.
     """
-    found = lock_plan(connection, plan, revision)
-    if found["status"] != "draft":
-        raise ConflictError("plan_not_draft", plan=plan, status=found["status"])
-    rows = connection.execute(
+    row = lock_plan(connection, plan, revision)
+    if row["status"] != "draft":
+        raise ConflictError("plan_not_draft", plan=plan, status=row["status"])
+    grids = connection.execute(
         select(Grid.id, Grid.code, Grid.name, Grid.kind, Grid.locked).where(Grid.plan_id == plan)
     ).all()
-    code = {row.id: row.code for row in rows}
+    codes = {grid.id: grid.code for grid in grids}
     atoms = connection.execute(
         select(GridMember.id, GridMember.grid_id, GridMember.households).where(
             GridMember.plan_id == plan
@@ -171,10 +186,13 @@ def lock_draft(connection: Connection, plan: int, revision: int | None) -> Draft
     ).all()
     return Draft(
         plan,
-        found["community_code"],
-        found["revision"],
-        {row.code: {"name": row.name, "kind": row.kind, "locked": row.locked} for row in rows},
-        {atom.id: code[atom.grid_id] for atom in atoms},
+        row["community_code"],
+        row["revision"],
+        {
+            grid.code: {"name": grid.name, "kind": grid.kind, "locked": grid.locked}
+            for grid in grids
+        },
+        {atom.id: codes[atom.grid_id] for atom in atoms},
         {atom.id: atom.households for atom in atoms},
     )
 
@@ -185,12 +203,12 @@ def lock_plan(connection: Connection, plan: int, revision: int | None) -> RowMap
     Parameters
     ----------
     revision
-        The one that the caller saw.
+        The revision that the caller saw.
 
     Raises
     ------
-    NotFoundError, StaleError, UnconditionalError
-        If there is no such plan, it was changed since, or no revision is given.
+    NotFoundError, UnconditionalError, StaleError
+        If there is no such plan, no revision is given, or the plan has another revision.
     """
     _lock_community_of(connection, plan)
     columns = (
@@ -201,18 +219,18 @@ def lock_plan(connection: Connection, plan: int, revision: int | None) -> RowMap
         GridPlan.parameters,
     )
     statement = select(*columns).where(GridPlan.id == plan).with_for_update()
-    found = connection.execute(statement).mappings().first()
-    if found is None:
+    row = connection.execute(statement).mappings().first()
+    if row is None:
         raise NotFoundError("no_plan_here", plan=plan)
     if revision is None:
-        raise UnconditionalError("if_match_missing", plan=plan, revision=found["revision"])
-    if revision != found["revision"]:
-        told = {"plan": plan, "seen": revision, "revision": found["revision"]}
+        raise UnconditionalError("if_match_missing", plan=plan, revision=row["revision"])
+    if revision != row["revision"]:
+        values = {"plan": plan, "seen": revision, "revision": row["revision"]}
         author = last_author(connection, plan)
-        if not author:  # it never was at the revision that was named
-            raise StaleError("plan_at_another", **told)
-        raise StaleError("plan_changed", **told, changed_by=author)
-    return found
+        if not author:  # nobody edited it: it never had the given revision
+            raise StaleError("plan_at_another", **values)
+        raise StaleError("plan_changed", **values, changed_by=author)
+    return row
 
 
 def _lock_community_of(connection: Connection, plan: int) -> None:
@@ -223,52 +241,85 @@ def _lock_community_of(connection: Connection, plan: int) -> None:
 
 
 def last_author(connection: Connection, plan: int) -> str:
-    """Return who edited a plan last."""
+    """Return the author of the last edit of a plan; empty without edits."""
     newest = select(PlanEdit.author).where(PlanEdit.plan_id == plan).order_by(PlanEdit.id.desc())
     return connection.execute(newest.limit(1)).scalar() or ""
 
 
 def move_atoms(draft: Draft, atoms: Iterable[int], to: str | None) -> Change:
-    """Return the change that moves atoms to a grid, or to a new one."""
-    moving = _atom_rows(draft, atoms)
+    """Return the change that moves atoms to a grid; None for a new grid.
+
+    Raises
+    ------
+    InputError
+        If no atom is given.
+    NotFoundError, ConflictError
+        If the plan has no such atom or grid, or a grid is locked.
+    """
+    atom_ids = list(dict.fromkeys(atoms))
+    if not atom_ids:
+        raise InputError("no_atoms")
+    for atom in atom_ids:
+        if atom not in draft.grid_of:
+            raise NotFoundError("no_such_atom", plan=draft.number, atom=atom)
     if to is None:
-        return _into_new(draft, moving)
-    draft.free(to)
-    return _move_change(draft, moving, to)
+        return _move_to_new_grid(draft, atom_ids)
+    draft.unlocked_grid(to)
+    return _move_change(draft, atom_ids, to)
 
 
-def split(connection: Connection, draft: Draft, code: str, atoms: Sequence[int]) -> Change:
-    """Return the change that makes some atoms of a grid a grid of their own.
+def split_grid(connection: Connection, draft: Draft, code: str, atoms: Sequence[int]) -> Change:
+    """Return the change that moves some atoms of a grid to a new grid.
 
     Parameters
     ----------
     atoms
-        Which; none to have the grid halved.
+        The atoms to move; none to halve the grid by households.
+
+    Raises
+    ------
+    InputError
+        If an atom is not in the grid, or the grid can't be halved.
+    NotFoundError, ConflictError
+        If the plan has no such grid, or the grid is locked.
     """
-    draft.free(code)
-    own = draft.atoms(code)
+    draft.unlocked_grid(code)
+    grid_atoms = draft.atoms(code)
     if not atoms:
-        return _into_new(draft, _half(connection, draft, own))
-    foreign = set(atoms) - set(own)
-    if foreign:
+        return _move_to_new_grid(draft, _half_of_grid(connection, draft, grid_atoms))
+    if foreign := set(atoms) - set(grid_atoms):
         raise InputError("atom_not_in_grid", atom=min(foreign), grid=code)
-    return _into_new(draft, list(atoms))
+    return _move_to_new_grid(draft, list(atoms))
 
 
 def merge_grids(draft: Draft, codes: Sequence[str]) -> Change:
-    """Return the change that makes several grids the first of them."""
+    """Return the change that merges grids into the first of them.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two grids.
+    NotFoundError, ConflictError
+        If the plan has no such grid, or a grid is locked.
+    """
     if len(set(codes)) < 2:
         raise InputError("merge_needs_two")
     for code in codes:
-        draft.free(code)
+        draft.unlocked_grid(code)
     others = [code for code in dict.fromkeys(codes) if code != codes[0]]
     change = _move_change(draft, [atom for code in others for atom in draft.atoms(code)], codes[0])
-    gone = {code: (draft.grids[code], None) for code in others}
-    return Change(change.members, {**change.grids, **gone})
+    removed = {code: (draft.grids[code], None) for code in others}
+    return Change(change.members, {**change.grids, **removed})
 
 
-def with_attributes(draft: Draft, codes: Iterable[str], **values: Any) -> Change:
-    """Return the change of attributes of grids."""
+def change_attributes(draft: Draft, codes: Iterable[str], **values: Any) -> Change:
+    """Return the change that sets attributes of grids.
+
+    Raises
+    ------
+    NotFoundError
+        If the plan has no such grid.
+    """
     grids = {}
     for code in codes:
         before = draft.grid(code)
@@ -277,31 +328,27 @@ def with_attributes(draft: Draft, codes: Iterable[str], **values: Any) -> Change
     return Change({}, grids)
 
 
-def of_kind(draft: Draft, code: str, kind: Literal["general", "dedicated"]) -> Change:
-    """Return the change that makes a grid general or dedicated, which gives it another code."""
-    before = draft.free(code)
+def change_kind(draft: Draft, code: str, kind: Literal["general", "dedicated"]) -> Change:
+    """Return the change that makes a grid general or dedicated, under a new code.
+
+    Raises
+    ------
+    NotFoundError, ConflictError
+        If the plan has no such grid, or the grid is locked.
+    """
+    before = draft.unlocked_grid(code)
     if before["kind"] == kind:
         return Change({}, {})
-    fresh = draft.new_code(kind)
-    members = dict.fromkeys(draft.atoms(code), (code, fresh))
-    return Change(members, {code: (before, None), fresh: (None, before | {"kind": kind})})
+    new_code = draft.new_code(kind)
+    members = dict.fromkeys(draft.atoms(code), (code, new_code))
+    return Change(members, {code: (before, None), new_code: (None, before | {"kind": kind})})
 
 
-def _atom_rows(draft: Draft, atoms: Iterable[int]) -> list[int]:
-    chosen = list(dict.fromkeys(atoms))
-    if not chosen:
-        raise InputError("no_atoms")
-    for atom in chosen:
-        if atom not in draft.grid_of:
-            raise NotFoundError("no_such_atom", plan=draft.number, atom=atom)
-    return chosen
-
-
-def _into_new(draft: Draft, atoms: Sequence[int]) -> Change:
-    fresh = draft.new_code("general")
-    change = _move_change(draft, atoms, fresh)
-    made: Attributes = {"name": "", "kind": "general", "locked": False}
-    return Change(change.members, {**change.grids, fresh: (None, made)})
+def _move_to_new_grid(draft: Draft, atoms: Sequence[int]) -> Change:
+    new_code = draft.new_code("general")
+    change = _move_change(draft, atoms, new_code)
+    attributes: Attributes = {"name": "", "kind": "general", "locked": False}
+    return Change(change.members, {**change.grids, new_code: (None, attributes)})
 
 
 def _move_change(draft: Draft, atoms: Sequence[int], to: str) -> Change:
@@ -309,22 +356,20 @@ def _move_change(draft: Draft, atoms: Sequence[int], to: str) -> Change:
     for atom in atoms:
         before = draft.grid_of[atom]
         if before != to:
-            draft.free(before)
+            draft.unlocked_grid(before)
             members[atom] = (before, to)
-    left = set(draft.grid_of.values()) - {
-        grid for atom, grid in draft.grid_of.items() if atom not in members
-    }
-    emptied = {code: (draft.grids[code], None) for code in sorted(left - {to})}
-    return Change(members, emptied)
+    occupied = {grid for atom, grid in draft.grid_of.items() if atom not in members}
+    emptied = set(draft.grid_of.values()) - occupied - {to}
+    return Change(members, {code: (draft.grids[code], None) for code in sorted(emptied)})
 
 
 def apply_edit(connection: Connection, draft: Draft, kind: str, change: Change, author: str) -> int:
-    """Make a change and keep it as an edit; what was undone can't be done again after it.
+    """Write a change and store it as an edit; edits undone before can't be redone after it.
 
     Returns
     -------
     int
-        The revision of the plan.
+        The new revision of the plan; the current one if the change is empty.
     """
     if not change.members and not change.grids:
         return draft.revision
@@ -344,61 +389,62 @@ def apply_edit(connection: Connection, draft: Draft, kind: str, change: Change, 
 
 
 def undo(connection: Connection, draft: Draft) -> Change:
-    """Take the last edit back; return what that changed.
+    """Undo the last edit; return the change that was written.
 
     Raises
     ------
     ConflictError
-        If there is none.
+        If there is no edit to undo.
     """
     newest = select(PlanEdit).where(PlanEdit.plan_id == draft.number, PlanEdit.undone.is_(False))
-    return _apply_turn(connection, draft, newest.order_by(PlanEdit.id.desc()), "nothing_to_undo")
+    return _toggle_edit(connection, draft, newest.order_by(PlanEdit.id.desc()), "nothing_to_undo")
 
 
 def redo(connection: Connection, draft: Draft) -> Change:
-    """Make the edit again that was taken back last; return what that changed.
+    """Redo the edit that was undone last; return the change that was written.
 
     Raises
     ------
     ConflictError
-        If there is none.
+        If there is no edit to redo.
     """
     oldest = select(PlanEdit).where(PlanEdit.plan_id == draft.number, PlanEdit.undone.is_(True))
-    return _apply_turn(connection, draft, oldest.order_by(PlanEdit.id), "nothing_to_redo")
+    return _toggle_edit(connection, draft, oldest.order_by(PlanEdit.id), "nothing_to_redo")
 
 
-def _apply_turn(connection: Connection, draft: Draft, which: Any, otherwise: str) -> Change:
-    edit = connection.execute(which.limit(1)).mappings().first()
+def _toggle_edit(connection: Connection, draft: Draft, edits: Any, error_key: str) -> Change:
+    """Undo or redo the first of some edits."""
+    edit = connection.execute(edits.limit(1)).mappings().first()
     if edit is None:
-        raise ConflictError(otherwise, plan=draft.number)
+        raise ConflictError(error_key, plan=draft.number)
     change = Change(
         {int(atom): tuple(pair) for atom, pair in edit["members"].items()},
         {code: tuple(pair) for code, pair in edit["grids"].items()},
     )
     change = change if edit["undone"] else change.reversed()
-    turn = update(PlanEdit).where(PlanEdit.id == edit["id"]).values(undone=not edit["undone"])
-    connection.execute(turn)
+    toggled = update(PlanEdit).where(PlanEdit.id == edit["id"])
+    connection.execute(toggled.values(undone=not edit["undone"]))
     _write_change(connection, draft, change)
     return change
 
 
-def steps(connection: Connection, plan: int) -> tuple[int, int]:
-    """Return how many edits can be undone, and how many redone."""
+def count_undo_redo(connection: Connection, plan: int) -> tuple[int, int]:
+    """Return the number of edits that can be undone, and that can be redone."""
     count = select(
         func.count().filter(PlanEdit.undone.is_(False)),
         func.count().filter(PlanEdit.undone.is_(True)),
     ).where(PlanEdit.plan_id == plan)
-    undo, redo = connection.execute(count).one()
-    return undo, redo
+    undo_count, redo_count = connection.execute(count).one()
+    return undo_count, redo_count
 
 
 def _write_change(connection: Connection, draft: Draft, change: Change) -> int:
-    """Write a change: new grids, their atoms, the land and households of both sides, the rest."""
+    """Write a change to the grids and atoms of a plan; return its new revision."""
     for atom, (_, after) in change.members.items():
         draft.grid_of[atom] = after
-    shapes = _land(connection, draft, change)
-    made = {code: after for code, (before, after) in change.grids.items() if before is None}
-    _add_grids(connection, draft, made, shapes)
+    shapes = _union_cells(connection, draft, change)
+    added = {code: after for code, (before, after) in change.grids.items() if before is None}
+    _add_grids(connection, draft, added, shapes)
     _move_members(connection, draft, change)
     removed = [code for code, (_, after) in change.grids.items() if after is None]
     if removed:
@@ -409,26 +455,28 @@ def _write_change(connection: Connection, draft: Draft, change: Change) -> int:
             del draft.grids[code]
         else:
             draft.grids[code] = attributes
-    moved = update(GridPlan).where(GridPlan.id == draft.number)
-    connection.execute(moved.values(revision=GridPlan.revision + 1))
+    plan = update(GridPlan).where(GridPlan.id == draft.number)
+    connection.execute(plan.values(revision=GridPlan.revision + 1))
     return draft.revision + 1
 
 
-def _land(connection: Connection, draft: Draft, change: Change) -> dict[str, str]:
-    """Return the land of the grids whose atoms change, as the table takes it."""
+def _union_cells(connection: Connection, draft: Draft, change: Change) -> dict[str, str]:
+    """Return the geometry (hexadecimal EWKB) of each grid whose atoms change, by code."""
     touched = change.touched()
     atoms = [atom for atom, code in draft.grid_of.items() if code in touched]
-    cells = cells_of(connection, atoms)
+    cells = read_cells(connection, atoms)
     parts, of_cell = shapely.get_parts(list(cells.values()), return_index=True)
-    has_land = ~shapely.is_empty(parts)  # of two atoms on one cell the first has the land
-    parts = parts[has_land]
-    owners = np.array([draft.grid_of[atom] for atom in cells], dtype=object)[of_cell[has_land]]
-    grouped = {code: parts[owners == code] for code in dict.fromkeys(owners.tolist())}
-    return {code: _ewkb(shapely.coverage_union_all(land)) for code, land in grouped.items()}
+    has_area = ~shapely.is_empty(parts)  # of two atoms on one cell only the first has its area
+    parts = parts[has_area]
+    owners = np.array([draft.grid_of[atom] for atom in cells], dtype=object)[of_cell[has_area]]
+    return {
+        code: _ewkb(shapely.coverage_union_all(parts[owners == code]))
+        for code in dict.fromkeys(owners.tolist())
+    }
 
 
-def cells_of(connection: Connection, atoms: Sequence[int]) -> dict[int, shapely.Geometry]:
-    """Return the cells of atoms in degrees, by their numbers."""
+def read_cells(connection: Connection, atoms: Sequence[int]) -> dict[int, shapely.Geometry]:
+    """Return the cells of atoms in degrees of EPSG:4490, by atom id."""
     if not atoms:
         return {}
     rows = connection.execute(
@@ -451,7 +499,7 @@ _EMPTY = _ewkb(shapely.MultiPolygon())
 def _add_grids(
     connection: Connection,
     draft: Draft,
-    made: Mapping[str, Attributes | None],
+    added: Mapping[str, Attributes | None],
     shapes: Mapping[str, str],
 ) -> None:
     rows = [
@@ -462,7 +510,7 @@ def _add_grids(
             "geom": shapes.get(code, _EMPTY),
             **(attributes or {}),
         }
-        for code, attributes in made.items()
+        for code, attributes in added.items()
     ]
     if rows:
         connection.execute(insert(Grid).inline(), rows)
@@ -484,7 +532,7 @@ def _move_members(connection: Connection, draft: Draft, change: Change) -> None:
 def _write_grids(
     connection: Connection, draft: Draft, change: Change, shapes: Mapping[str, str]
 ) -> None:
-    """Write land, households and attributes of the grids that stay."""
+    """Write geometry, households and attributes of the grids that remain."""
     households = dict.fromkeys(shapes, 0)
     for atom, code in draft.grid_of.items():
         if code in households:
@@ -493,41 +541,42 @@ def _write_grids(
         {"in_plan": draft.number, "of_code": code, "geom": shapes[code], "households": count}
         for code, count in households.items()
     ]
-    mine = (Grid.plan_id == bindparam("in_plan"), Grid.code == bindparam("of_code"))
     if rows:
-        renewed = update(Grid).where(*mine).values(revision=Grid.revision + 1)
-        connection.execute(renewed, rows)
+        is_grid = (Grid.plan_id == bindparam("in_plan"), Grid.code == bindparam("of_code"))
+        statement = update(Grid).where(*is_grid).values(revision=Grid.revision + 1)
+        connection.execute(statement, rows)
     for code, (before, after) in change.grids.items():
         if before is not None and after is not None:
-            renamed = update(Grid).where(Grid.plan_id == draft.number, Grid.code == code)
-            connection.execute(renamed.values(**after))
+            grid = update(Grid).where(Grid.plan_id == draft.number, Grid.code == code)
+            connection.execute(grid.values(**after))
 
 
-def _half(connection: Connection, draft: Draft, atoms: Sequence[int]) -> list[int]:
-    """Return the atoms of one half of a grid, cut along the borders of its cells by METIS.
+def _half_of_grid(connection: Connection, draft: Draft, atoms: Sequence[int]) -> list[int]:
+    """Return the atoms of one half of a grid, bisected by METIS with households as weights.
 
     Raises
     ------
     InputError
-        If there are not two atoms with households.
+        If fewer than two atoms have households.
     """
     weights = [draft.households[atom] for atom in atoms]
     if sum(weight > 0 for weight in weights) < 2:
         raise InputError("grid_indivisible")
-    cells = cells_of(connection, atoms)
+    cells = read_cells(connection, atoms)
     shared = borders(np.array([cells[atom] for atom in atoms], dtype=object))
-    beside: list[set[int]] = [set() for _ in atoms]
-    for one, other in zip(shared.left.tolist(), shared.right.tolist(), strict=True):
-        if one >= 0 and one != other:
-            beside[one].add(other)
-            beside[other].add(one)
-    _, part = pymetis.part_graph(2, adjacency=[sorted(near) for near in beside], vweights=weights)
-    chosen = [atom for atom, side in zip(atoms, part, strict=True) if side == 1]
-    return chosen if 0 < len(chosen) < len(atoms) else [atoms[int(np.argmax(weights))]]
+    neighbours: list[set[int]] = [set() for _ in atoms]
+    for left, right in zip(shared.left.tolist(), shared.right.tolist(), strict=True):
+        if left >= 0 and left != right:
+            neighbours[left].add(right)
+            neighbours[right].add(left)
+    adjacency = [sorted(near) for near in neighbours]
+    _, parts = pymetis.part_graph(2, adjacency=adjacency, vweights=weights)
+    half = [atom for atom, part in zip(atoms, parts, strict=True) if part == 1]
+    return half if 0 < len(half) < len(atoms) else [atoms[int(np.argmax(weights))]]
 
 
 def copy_as_draft(connection: Connection, plan: int, author: str) -> int:
-    """Make a draft that begins as another plan is; return its number.
+    """Copy a plan as a new draft; return the number of the draft.
 
     Raises
     ------
@@ -535,9 +584,9 @@ def copy_as_draft(connection: Connection, plan: int, author: str) -> int:
         If there is no such plan.
     """
     _lock_community_of(connection, plan)
-    made = connection.execute(_COPY_PLAN, {"plan": plan, "author": author}).scalar()
-    if made is None:
+    draft = connection.execute(_COPY_PLAN, {"plan": plan, "author": author}).scalar()
+    if draft is None:
         raise NotFoundError("no_plan_here", plan=plan)
-    connection.execute(_COPY_GRIDS, {"plan": plan, "made": made})
-    connection.execute(_COPY_MEMBERS, {"plan": plan, "made": made})
-    return int(made)
+    for statement in (_COPY_GRIDS, _COPY_MEMBERS):
+        connection.execute(statement, {"plan": plan, "draft": draft})
+    return int(draft)

@@ -1,4 +1,4 @@
-"""Plans in the database: reading a community, keeping a drawing, publishing it."""
+"""Plans in the database: read a community, store a drawing, publish a plan."""
 
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -28,16 +28,16 @@ from geo.locks import Lock
 from geo.model import STORAGE_SRID, Base, Building, BuildingUnit, Grid, GridMember, GridPlan, Region
 from geo.partition.community import Community
 
-if TYPE_CHECKING:  # the search and its compiler stay out of a server that only shows plans
+if TYPE_CHECKING:  # a server that only shows plans does not load the search and Numba
     from geo.partition.draw import Drawing
     from geo.partition.previous_plan import PreviousPlan
 
-AROUND_M = 50.0
-"""Barriers this far beyond a community's border still count: a border runs along a street."""
+BARRIER_SEARCH_M = 50.0
+"""Barriers up to this distance beyond the border count: borders often run along a street."""
 
 
-def communities(connection: Connection, region: str = "") -> list[tuple[str, str]]:
-    """Return code and name of the communities with a border whose code begins with some digits."""
+def list_communities(connection: Connection, region: str = "") -> list[tuple[str, str]]:
+    """Return code and name of the communities with a border whose code starts with ``region``."""
     rows = connection.execute(
         select(Region.code, Region.name)
         .where(Region.level == "community", Region.geom.is_not(None))
@@ -48,45 +48,50 @@ def communities(connection: Connection, region: str = "") -> list[tuple[str, str
 
 
 def read_community(connection: Connection, code: str) -> Community:
-    """Return a community with its layers in metres.
+    """Return a community with its layers, projected to metres.
 
-    Its buildings are those that name it, and those that name none and lie mostly on its land.
+    Its buildings are those that name it, and those that name no community and have their
+    representative point in it.
 
     Raises
     ------
     NotFoundError
         If there is no community of this code.
     InputError
-        If it has no border.
+        If the community has no border.
     """
-    found = read_frame(connection, _REGION, code=code)
-    if found.empty:
+    region = read_frame(connection, _REGION, code=code)
+    if region.empty:
         raise NotFoundError("no_such_community", code=code)
-    name, (border,) = found["name"].iloc[0], found.geometry.to_numpy()
+    name, (border,) = region["name"].iloc[0], region.geometry.to_numpy()
     if border is None:
         raise InputError("community_without_border", code=code, name=name)
-    metric = crs.metric_crs_of(found)
+    metric = crs.metric_crs_of(region)
     polygon = crs.transform(border, crs.STORAGE, metric)
-    around = crs.transform(shapely.buffer(polygon, AROUND_M, quad_segs=16), metric, crs.STORAGE)
-    place = shapely.to_wkb(shapely.set_srid(around, STORAGE_SRID), hex=True, include_srid=True)
+    around = crs.transform(
+        shapely.buffer(polygon, BARRIER_SEARCH_M, quad_segs=16), metric, crs.STORAGE
+    )
+    search_area = shapely.to_wkb(
+        shapely.set_srid(around, STORAGE_SRID), hex=True, include_srid=True
+    )
 
-    def own(statement: Select[*tuple[Any, ...]]) -> gpd.GeoDataFrame:
+    def read_inside(statement: Select[*tuple[Any, ...]]) -> gpd.GeoDataFrame:
         return read_frame(connection, statement, metric, code=code)
 
-    def near(layer: str) -> gpd.GeoDataFrame:
-        return read_frame(connection, _NEAR[layer], metric, place=place)
+    def read_near(layer: str) -> gpd.GeoDataFrame:
+        return read_frame(connection, _NEAR[layer], metric, search_area=search_area)
 
     return Community(
         code,
         name,
         polygon,
-        own(_BUILDINGS),
-        own(_UNITS),
-        near("compound"),
-        near("road"),
-        near("railway"),
-        near("water"),
-        near("facility"),
+        read_inside(_BUILDINGS),
+        read_inside(_UNITS),
+        read_near("compound"),
+        read_near("road"),
+        read_near("railway"),
+        read_near("water"),
+        read_near("facility"),
     )
 
 
@@ -98,9 +103,9 @@ _REGION = select(Region.code, Region.name, wkb(Region.geom)).where(
 
 
 def _buildings() -> Select[*tuple[Any, ...]]:
-    land = select(Region.geom).where(Region.code == _CODE).scalar_subquery()
-    lies = Building.region_code.is_(None) & func.ST_Within(
-        func.ST_PointOnSurface(Building.geom), land
+    border = select(Region.geom).where(Region.code == _CODE).scalar_subquery()
+    is_inside = Building.region_code.is_(None) & func.ST_Within(
+        func.ST_PointOnSurface(Building.geom), border
     )
     return (
         select(
@@ -110,7 +115,7 @@ def _buildings() -> Select[*tuple[Any, ...]]:
             Building.compound_code,
             wkb(Building.geom),
         )
-        .where((Building.region_code == _CODE) | lies)
+        .where((Building.region_code == _CODE) | is_inside)
         .order_by(Building.code)
     )
 
@@ -137,9 +142,12 @@ _UNITS = _units()
 
 def _near(layer: str, *columns: str) -> Select[*tuple[Any, ...]]:
     table = Base.metadata.tables[layer]
-    inside = func.ST_Intersects(table.c.geom, bindparam("place", type_=table.c.geom.type))
-    named = (table.c[name] for name in columns)
-    return select(table.c.code, *named, wkb(table.c.geom)).where(inside).order_by(table.c.code)
+    search_area = bindparam("search_area", type_=table.c.geom.type)
+    return (
+        select(table.c.code, *(table.c[name] for name in columns), wkb(table.c.geom))
+        .where(func.ST_Intersects(table.c.geom, search_area))
+        .order_by(table.c.code)
+    )
 
 
 _NEAR = {
@@ -151,42 +159,44 @@ _NEAR = {
 }
 
 
-def communities_at(connection: Connection, polygons: gpd.GeoSeries) -> gpd.GeoDataFrame:
-    """Return ``code``, ``name`` and border of the communities that may touch some polygons.
+def communities_near(connection: Connection, polygons: gpd.GeoSeries) -> gpd.GeoDataFrame:
+    """Return ``code``, ``name`` and border of the communities in the bounding box of polygons.
 
     Parameters
     ----------
     polygons
-        In longitude and latitude of the storage system.
+        Polygons in degrees of EPSG:4490.
     """
-    around = from_shape(shapely.box(*polygons.total_bounds), srid=STORAGE_SRID)
+    bounding_box = from_shape(shapely.box(*polygons.total_bounds), srid=STORAGE_SRID)
     return read_frame(
         connection,
         select(Region.code, Region.name, wkb(Region.geom))
-        .where(Region.level == "community", func.ST_Intersects(Region.geom, around))
+        .where(Region.level == "community", func.ST_Intersects(Region.geom, bounding_box))
         .order_by(Region.code),
     )
 
 
-def before(connection: Connection, community: Community, plan: int | None) -> "PreviousPlan | None":
-    """Return the plan that a drawing goes on from.
+def read_previous_plan(
+    connection: Connection, community: Community, plan: int | None
+) -> "PreviousPlan | None":
+    """Return the plan from which a drawing starts.
 
     Parameters
     ----------
     plan
-        Its number; None for the plan in force.
+        Number of the plan; None for the plan in force.
 
     Returns
     -------
-    PlanBefore or None
-        In the community's metres; None where no plan is in force.
+    PreviousPlan or None
+        In the metric coordinate system of the community; None if no plan is in force.
 
     Raises
     ------
     NotFoundError
         If the community has no plan of this number.
     """
-    number = plan if plan is not None else in_force(connection, community.code)
+    number = plan if plan is not None else plan_in_force(connection, community.code)
     if number is None:
         return None
     if community_of(connection, number) != community.code:
@@ -212,44 +222,44 @@ def before(connection: Connection, community: Community, plan: int | None) -> "P
 
 
 def community_of(connection: Connection, plan: int) -> str | None:
-    """Return the code of a plan's community, None if there is no plan of this number."""
+    """Return the code of the community of a plan; None if there is no such plan."""
     owner = select(GridPlan.community_code).where(GridPlan.id == plan)
     return connection.execute(owner).scalar()
 
 
 def lock_community(connection: Connection, community: str) -> None:
-    """Wait until nobody else writes plans of a community; lock them until the transaction ends.
+    """Lock the plans of a community against other writers until the transaction ends.
 
-    Whoever writes plans calls this first, and then reads what it rests on.
+    Call it before reading the rows on which a write of plans depends.
     """
     locks.acquire_shared(connection, Lock.PLANS)
     locks.acquire(connection, Lock.COMMUNITY, community)
 
 
-def lock_all(connection: Connection) -> None:
-    """Wait until nobody else writes plans; lock those of all communities."""
+def lock_all_communities(connection: Connection) -> None:
+    """Lock the plans of all communities against other writers until the transaction ends."""
     locks.acquire(connection, Lock.PLANS)
 
 
-def store(
+def store_drawing(
     connection: Connection, drawing: "Drawing", author: str = "", run: int | None = None
 ) -> int:
-    """Keep a drawing as a draft; return the number of its plan.
+    """Store a drawing as a draft; return the number of its plan.
 
     Parameters
     ----------
     run
-        The run it belongs to, which keeps one plan a community (:func:`of_run`).
+        Number of the drawing run. A run has at most one plan per community.
     """
     lock_community(connection, drawing.community)
-    newest = connection.execute(
+    last_version = connection.execute(
         select(func.max(GridPlan.version)).where(GridPlan.community_code == drawing.community)
     ).scalar()
     plan: int = connection.execute(
         insert(GridPlan)
         .values(
             community_code=drawing.community,
-            version=(newest or 0) + 1,
+            version=(last_version or 0) + 1,
             parameters=asdict(drawing.wishes),
             score=drawing.score.as_json(),
             author=author,
@@ -277,23 +287,23 @@ def store(
             strict=True,
         )
     ]
-    made = connection.execute(insert(Grid).returning(Grid.code, Grid.id), rows).all()
-    _store_members(connection, plan, {row.code: row.id for row in made}, drawing.members)
+    inserted = connection.execute(insert(Grid).returning(Grid.code, Grid.id), rows).all()
+    _store_members(connection, plan, {row.code: row.id for row in inserted}, drawing.members)
     return plan
 
 
 def _parent(connection: Connection, drawing: "Drawing") -> int | None:
-    """Return the plan that a drawing goes on from, unless it was deleted meanwhile."""
+    """Return the plan from which a drawing started, unless it has been deleted since."""
     if drawing.parent is None:
-        return in_force(connection, drawing.community)
+        return plan_in_force(connection, drawing.community)
     return connection.execute(select(GridPlan.id).where(GridPlan.id == drawing.parent)).scalar()
 
 
 def _store_members(
-    connection: Connection, plan: int, grid: dict[str, int], members: gpd.GeoDataFrame
+    connection: Connection, plan: int, grid_ids: dict[str, int], members: gpd.GeoDataFrame
 ) -> None:
     columns = {
-        "grids": [grid[code] for code in members["grid"]],
+        "grids": [grid_ids[code] for code in members["grid"]],
         "buildings": members["building_code"].tolist(),
         "units": members["unit_code"].tolist(),
         "households": members["households"].tolist(),
@@ -302,7 +312,7 @@ def _store_members(
     connection.execute(_INSERT_MEMBERS, columns | {"plan": plan})
 
 
-_INSERT_MEMBERS = text(  # COPY does not go with row-level security
+_INSERT_MEMBERS = text(  # COPY does not support row-level security
     "INSERT INTO grid_member (plan_id, grid_id, building_code, unit_code, households, geom) "
     "SELECT :plan, grid, building, unit, households, ST_GeomFromEWKB(shape) FROM unnest("
     "CAST(:grids AS bigint[]), CAST(:buildings AS text[]), CAST(:units AS text[]), "
@@ -312,16 +322,16 @@ _INSERT_MEMBERS = text(  # COPY does not go with row-level security
 
 
 def _ewkb(frame: gpd.GeoDataFrame) -> list[bytes]:
-    """Return multipolygons as the geometry columns take them."""
+    """Return geometries as EWKB of multipolygons in the storage coordinate system."""
     shapes = crs.transform(frame.geometry.to_numpy(), frame.crs, crs.STORAGE)
-    parts, of = shapely.get_parts(shapes, return_index=True)
+    parts, indices = shapely.get_parts(shapes, return_index=True)
     multi = np.full(len(shapes), shapely.MultiPolygon(), dtype=object)
-    shapely.multipolygons(parts, indices=of, out=multi)
+    shapely.multipolygons(parts, indices=indices, out=multi)
     return list(shapely.to_wkb(shapely.set_srid(multi, STORAGE_SRID), include_srid=True))
 
 
-def in_force(connection: Connection, community: str) -> int | None:
-    """Return the number of a community's published plan."""
+def plan_in_force(connection: Connection, community: str) -> int | None:
+    """Return the number of the published plan of a community; None if there is none."""
     return connection.execute(
         select(GridPlan.id).where(
             GridPlan.community_code == community, GridPlan.status == "published"
@@ -330,40 +340,44 @@ def in_force(connection: Connection, community: str) -> int | None:
 
 
 @dataclass(frozen=True)
-class Card:
-    """The number of a plan, the name of its community, and its score card."""
+class StoredScoreCard:
+    """Number of a plan, name of its community, and its score card as JSON."""
 
     plan: int
     name: str
     score: dict[str, Any]
 
 
-def cards_in_force(connection: Connection, region: str = "") -> dict[str, Card]:
-    """Return the plan in force of each community whose code begins with some digits."""
-    return _cards(connection, region, GridPlan.status == "published")
+def score_cards_in_force(connection: Connection, region: str = "") -> dict[str, StoredScoreCard]:
+    """Return the score cards of plans in force, by community code that starts with ``region``."""
+    return _score_cards(connection, region, GridPlan.status == "published")
 
 
-def cards_of_run(connection: Connection, run: int, region: str = "") -> dict[str, Card]:
-    """Return the plans that a run has kept of communities whose code begins with some digits."""
-    return _cards(connection, region, GridPlan.run_id == run)
+def score_cards_of_run(
+    connection: Connection, run: int, region: str = ""
+) -> dict[str, StoredScoreCard]:
+    """Return the score cards of a run, by community code that starts with ``region``."""
+    return _score_cards(connection, region, GridPlan.run_id == run)
 
 
-def _cards(connection: Connection, region: str, which: ColumnElement[bool]) -> dict[str, Card]:
+def _score_cards(
+    connection: Connection, region: str, condition: ColumnElement[bool]
+) -> dict[str, StoredScoreCard]:
     rows = connection.execute(
         select(GridPlan.community_code, GridPlan.id, Region.name, GridPlan.score)
         .join(Region, Region.code == GridPlan.community_code)
-        .where(which, GridPlan.community_code.startswith(region, autoescape=True))
+        .where(condition, GridPlan.community_code.startswith(region, autoescape=True))
     )
-    return {row.community_code: Card(row.id, row.name, row.score) for row in rows}
+    return {row.community_code: StoredScoreCard(row.id, row.name, row.score) for row in rows}
 
 
 def publish(connection: Connection, plan: int) -> int | None:
-    """Put a draft in force; the plan in force before is archived in the same transaction.
+    """Publish a draft and archive the plan in force before it.
 
     Returns
     -------
     int or None
-        The number of the plan that was in force before.
+        Number of the archived plan.
 
     Raises
     ------
@@ -377,18 +391,22 @@ def publish(connection: Connection, plan: int) -> int | None:
     draft = select(GridPlan.id).where(GridPlan.id == plan, GridPlan.status == "draft")
     if connection.execute(draft).first() is None:
         raise NotFoundError("no_such_draft", plan=plan)
-    # Not the time at which the transaction began: it may have waited for another publication.
-    moment = connection.execute(select(func.clock_timestamp())).scalar_one()
-    before = in_force(connection, community)
-    if before is not None:
+    # Not the start of the transaction: it may have waited for another publication.
+    published_at = connection.execute(select(func.clock_timestamp())).scalar_one()
+    previous = plan_in_force(connection, community)
+    if previous is not None:
         connection.execute(
             update(GridPlan)
-            .where(GridPlan.id == before)
-            .values(status="archived", archived_at=moment)
+            .where(GridPlan.id == previous)
+            .values(status="archived", archived_at=published_at)
         )
-        connection.execute(update(Grid).where(Grid.plan_id == before).values(valid_to=moment))
+        connection.execute(
+            update(Grid).where(Grid.plan_id == previous).values(valid_to=published_at)
+        )
     connection.execute(
-        update(GridPlan).where(GridPlan.id == plan).values(status="published", published_at=moment)
+        update(GridPlan)
+        .where(GridPlan.id == plan)
+        .values(status="published", published_at=published_at)
     )
-    connection.execute(update(Grid).where(Grid.plan_id == plan).values(valid_from=moment))
-    return before
+    connection.execute(update(Grid).where(Grid.plan_id == plan).values(valid_from=published_at))
+    return previous

@@ -1,29 +1,28 @@
-"""What is wrong with a plan, told from its grids as they are in the database: quick enough to be
-told after every edit."""
+"""Validation of a stored plan, fast enough to run after every edit."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import shapely
 from sqlalchemy import Connection, LargeBinary, Row, func, select
 
-from geo.model import Grid, GridMember, Road
+from geo.model import STORAGE_SRID, Grid, GridMember, Road
 from geo.partition.scoring.checks import in_one_piece
 from geo.partition.scoring.objective import Limits
 
 
 @dataclass(frozen=True)
 class Breach:
-    """A grid that is not as it should be.
+    """A rule that a grid breaks.
 
     Attributes
     ----------
     kind
         ``below``, ``above``, ``empty`` or ``not_contiguous``.
     households, limit
-        The figure, and the limit that it breaks.
+        Households of the grid, and the limit that they break.
     """
 
     kind: str
@@ -32,32 +31,29 @@ class Breach:
     limit: int | None = None
 
 
-def limits_of(parameters: Mapping[str, Any]) -> Limits:
-    """Return the limits that a plan was drawn with."""
-    given = parameters.get("limits") or {}
-    usual = Limits()
-    return Limits(
-        int(given.get("target", usual.target)),
-        int(given.get("lower", usual.lower)),
-        int(given.get("upper", usual.upper)),
-    )
+def limits_from_parameters(parameters: Mapping[str, Any]) -> Limits:
+    """Return the limits with which a plan was drawn, from its parameters."""
+    limits = asdict(Limits()) | (parameters.get("limits") or {})
+    return Limits(int(limits["target"]), int(limits["lower"]), int(limits["upper"]))
 
 
-def breaches(connection: Connection, plan: int, limits: Limits) -> list[Breach]:
-    """Return what is wrong with a plan, in the order of its grids."""
+def validate_plan(connection: Connection, plan: int, limits: Limits) -> list[Breach]:
+    """Return the rules that a plan breaks, in the order of its grids."""
     pieces = func.ST_NumGeometries(Grid.geom).label("pieces")
     rows = connection.execute(
         select(Grid.code, Grid.kind, Grid.households, pieces)
         .where(Grid.plan_id == plan)
         .order_by(Grid.code)
     ).all()
-    broken = apart(connection, plan, [row.code for row in rows if row.pieces != 1])
-    found = [breach for row in rows if (breach := _of_households(row, limits)) is not None]
-    found += [Breach("not_contiguous", code) for code in sorted(broken)]
-    return sorted(found, key=lambda breach: breach.grid)
+    disconnected = disconnected_grids(
+        connection, plan, [row.code for row in rows if row.pieces != 1]
+    )
+    breaches = [breach for row in rows if (breach := _check_households(row, limits)) is not None]
+    breaches += [Breach("not_contiguous", code) for code in sorted(disconnected)]
+    return sorted(breaches, key=lambda breach: breach.grid)
 
 
-def _of_households(row: Row[Any], limits: Limits) -> Breach | None:
+def _check_households(row: Row[Any], limits: Limits) -> Breach | None:
     if row.kind == "dedicated":
         return None
     if row.households == 0:
@@ -69,8 +65,8 @@ def _of_households(row: Row[Any], limits: Limits) -> Breach | None:
     return None
 
 
-def apart(connection: Connection, plan: int, codes: Sequence[str]) -> set[str]:
-    """Return which of some grids lie in pieces that no way joins."""
+def disconnected_grids(connection: Connection, plan: int, codes: Sequence[str]) -> set[str]:
+    """Return the codes of the grids whose parts no road or path connects."""
     if not codes:
         return set()
     shapes = connection.execute(
@@ -81,20 +77,20 @@ def apart(connection: Connection, plan: int, codes: Sequence[str]) -> set[str]:
     return {
         code
         for code, shape in shapes
-        if not in_one_piece(shapely.from_wkb(shape), _ways(connection, shape))
+        if not in_one_piece(shapely.from_wkb(shape), _read_ways(connection, shape))
     }
 
 
-def _ways(connection: Connection, shape: bytes) -> Any:
-    """Return the roads and paths near a grid."""
-    land = func.ST_GeomFromWKB(shape, 4490)
+def _read_ways(connection: Connection, shape: bytes) -> Any:
+    """Return the roads and paths whose envelope meets that of a grid, in degrees."""
+    land = func.ST_GeomFromWKB(shape, STORAGE_SRID)
     near = select(func.ST_AsBinary(Road.geom, type_=LargeBinary)).where(Road.geom.op("&&")(land))
     lines = connection.execute(near).scalars().all()
     return shapely.from_wkb(np.array(lines, dtype=object))
 
 
-def atoms_in(connection: Connection, plan: int) -> dict[str, int]:
-    """Return how many buildings and units each grid of a plan holds, by code."""
+def count_atoms(connection: Connection, plan: int) -> dict[str, int]:
+    """Return the number of buildings and units of each grid of a plan, by code."""
     count = func.count(GridMember.building_code)
     rows = connection.execute(
         select(Grid.code, count)

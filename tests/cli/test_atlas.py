@@ -1,4 +1,4 @@
-"""``gridatlas atlas`` as a person runs it."""
+"""``gridatlas atlas``: the pages of a region."""
 
 import subprocess
 import sys
@@ -8,7 +8,7 @@ from tests import town as t
 ATLAS = [sys.executable, "-m", "cli.main", "atlas"]
 
 
-def test_writes_the_atlas_and_says_where(town, tmp_path):
+def test_atlas_is_written_and_its_index_is_named(town, tmp_path):
     out = tmp_path / "atlas"
     done = subprocess.run(
         [*ATLAS, "--region", t.DRUM_TOWER, "--out", out], capture_output=True, text=True
@@ -18,7 +18,7 @@ def test_writes_the_atlas_and_says_where(town, tmp_path):
     assert (out / f"{t.DRUM_TOWER}.html").exists()
 
 
-def test_region_without_grids_is_one_line_and_no_folder(town, tmp_path):
+def test_region_without_grids_is_refused_and_leaves_no_folder(town, tmp_path):
     out = tmp_path / "atlas"
     done = subprocess.run([*ATLAS, "--region", "99", "--out", out], capture_output=True, text=True)
     assert done.returncode == 2

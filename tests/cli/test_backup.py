@@ -1,4 +1,4 @@
-"""Backup and restore: what comes back is what was there, and what is there stays until then."""
+"""Backup and restore: a restored database equals the original; a failed restore changes nothing."""
 
 import hashlib
 import io
@@ -57,7 +57,7 @@ def city(database, tmp_path):
     return file
 
 
-def test_what_is_restored_is_what_was_backed_up(database, empty, tmp_path):
+def test_restored_database_equals_the_original(database, empty, tmp_path):
     t.build(database)
     url = os.environ["DATABASE_URL"]
     file = tmp_path / "city.backup"
@@ -182,7 +182,7 @@ def test_damaged_or_foreign_archive_changes_nothing(database, city, foreign):
     assert wrong == []
 
 
-def test_file_that_is_no_backup_is_refused_in_one_line(database, tmp_path):
+def test_file_that_is_not_a_backup_is_refused_in_one_line(database, tmp_path):
     bad = tmp_path / "bad"
     bad.write_bytes(b"not a dump")
     for file in (bad, tmp_path / "missing"):
@@ -191,7 +191,7 @@ def test_file_that_is_no_backup_is_refused_in_one_line(database, tmp_path):
         assert len(done.stderr.strip().splitlines()) == 1
 
 
-def test_killed_restore_leaves_old_or_new_rows_whole(database, tmp_path):
+def test_killed_restore_leaves_all_old_or_all_new_rows(database, tmp_path):
     program = (sys.executable, "-m", killed_restores.__name__)
     report = subprocess.run(
         [*program, os.environ["DATABASE_URL"], tmp_path, str(KILLS)],
@@ -207,7 +207,7 @@ def test_killed_restore_leaves_old_or_new_rows_whole(database, tmp_path):
 COLUMNS_SINCE_0008 = {"job": ("runs", "upload")}  # of tables that hold no rows here
 
 
-def test_backup_of_older_tables_is_brought_to_the_newest(database, city):
+def test_backup_of_older_tables_is_migrated(database, city):
     older = city.with_name("older")
 
     def forget_passed_rows(manifest):
@@ -228,7 +228,7 @@ def test_backup_of_older_tables_is_brought_to_the_newest(database, city):
     assert contents(database) == expected
 
 
-def test_restore_waits_for_no_import_but_says_who_works(database, city):
+def test_restore_is_refused_with_the_sessions_that_use_the_database(database, city):
     before = contents(database)
     with database.connect() as working:
         working.execute(
@@ -245,7 +245,7 @@ def test_restore_waits_for_no_import_but_says_who_works(database, city):
     db_backup.restore(city, replace=True)
 
 
-def test_restore_gives_up_on_tables_that_are_not_let_go(database, city, monkeypatch):
+def test_restore_gives_up_on_tables_that_stay_locked(database, city, monkeypatch):
     monkeypatch.setattr(db_backup, "LOCK_TIMEOUT_S", 0)
     before = contents(database)
     with database.connect() as reader:
@@ -255,7 +255,7 @@ def test_restore_gives_up_on_tables_that_are_not_let_go(database, city, monkeypa
     assert contents(database) == before
 
 
-def test_api_answers_from_what_was_restored(database, city):
+def test_api_serves_the_restored_data(database, city):
     with serving(database) as address, httpx.Client(base_url=address) as client:
         client.get("/regions").raise_for_status()
         with database.begin() as connection:
@@ -271,7 +271,7 @@ def test_api_answers_from_what_was_restored(database, city):
             assert connection.scalar(changes) > before
 
 
-def test_api_says_that_it_is_busy_while_a_restore_holds_the_tables(database, city):
+def test_api_reports_that_it_is_busy_during_a_restore(database, city):
     with serving(database) as address, database.connect() as restoring:
         restoring.execute(text("LOCK TABLE region IN ACCESS EXCLUSIVE MODE"))
         answer = httpx.get(f"{address}/regions", timeout=60)
@@ -279,7 +279,7 @@ def test_api_says_that_it_is_busy_while_a_restore_holds_the_tables(database, cit
     assert answer.headers["Retry-After"]
 
 
-def test_numbers_given_since_the_backup_are_not_given_again(database, city):
+def test_sequences_do_not_repeat_numbers_used_since_the_backup(database, city):
     insert = text(
         "INSERT INTO audit_event (actor, action, object_type) VALUES ('x', 'y', 'z') RETURNING id"
     )
@@ -290,7 +290,7 @@ def test_numbers_given_since_the_backup_are_not_given_again(database, city):
         assert connection.scalar(insert) > last
 
 
-def test_refused_restore_sets_no_sequence_back(database, city):
+def test_refused_restore_leaves_sequences_unchanged(database, city):
     numbers = text("SELECT sequencename, last_value FROM pg_sequences ORDER BY 1")
     with database.connect() as connection:
         before = connection.execute(numbers).all()
@@ -302,7 +302,7 @@ def test_refused_restore_sets_no_sequence_back(database, city):
         assert connection.execute(numbers).all() == before
 
 
-def test_run_that_waited_for_approval_is_closed_with_its_reason(database, tmp_path):
+def test_held_run_is_closed_with_a_reason(database, tmp_path):
     run = "INSERT INTO import_run (layer, source, status) VALUES ('road', 'x', 'held')"
     with database.begin() as connection:
         connection.execute(text(run))

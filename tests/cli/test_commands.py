@@ -1,4 +1,4 @@
-"""The command line as a person uses it: on Monaco and on the sample city, and with bad files."""
+"""The command line: import, draw and export Monaco; errors; former names of commands."""
 
 import json
 import os
@@ -9,10 +9,15 @@ from pathlib import Path
 import geopandas as gpd
 import pytest
 import typer
+from sqlalchemy import select
+from typer.testing import CliRunner
 
-from cli.draw import finish
+from cli.draw import report_results
+from cli.main import app
 from etl.sample.street_plan import SAMPLES
+from geo.model import Building, ImportRun
 from geo.plans.batch import DrawResult
+from tests.etl.delivery import houses, write
 
 ROOT = SAMPLES.parents[1]
 MONACO = SAMPLES / "monaco.osm.pbf"
@@ -68,15 +73,15 @@ def test_monaco_is_imported_drawn_and_exported(place):
 def test_second_import_changes_nothing(place):
     done = gridatlas("import", "osm", MONACO, cwd=place)
     assert done.returncode == 0
-    counted = [line.split("│")[2:6] for line in done.stdout.splitlines() if line.startswith("│")]
-    assert counted
-    assert all(int(cell) == 0 for row in counted for cell in row[:3])
+    counts = [line.split("│")[2:6] for line in done.stdout.splitlines() if line.startswith("│")]
+    assert counts
+    assert all(int(cell) == 0 for row in counts for cell in row[:3])
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
-        (["draw"], "Say which community to draw: --community CODE, or --all."),
+        (["draw"], "Choose what to draw: --community CODE, or --all."),
         (
             ["draw", "--community", "000000000000"],
             "There is no community with the code 000000000000.",
@@ -84,7 +89,10 @@ def test_second_import_changes_nothing(place):
         (["draw", "--all", "--region", "11"], "No community with a border has a code beginning"),
         (["draw", "--all", "--lower", "500", "--upper", "300"], "The limits are out of order"),
         (["export", "castles", "a.gpkg"], "There is no layer castles."),
-        (["export", "building", "a.dwg"], "a.dwg: the ending says no format"),
+        (
+            ["export", "building", "a.dwg"],
+            "a.dwg: the file name extension is not a supported",
+        ),
         (["export", "building", "a.gpkg", "--crs", "EPSG:1"], "EPSG:1 is no coordinate system"),
         (["export", "pipe_segment", "a.gpkg"], "Layer pipe_segment holds nothing to write"),
         (["export", "building", "a.gpkg", "--region", "99"], "No region"),
@@ -93,25 +101,92 @@ def test_second_import_changes_nothing(place):
         (["sample", "--size", "L", "--out", "l.gpkg"], "size L is written as a folder"),
     ],
 )
-def test_mistake_gets_one_line_and_exit_code_two(place, words, said):
+def test_mistake_gets_one_line_and_exit_code_two(place, words, message):
     if words[-1] == "99":
         words = ["export", "road", "a.gpkg", "--region", "88"]
     done = gridatlas(*words, cwd=place)
     assert done.returncode == 2, done.stderr
-    assert said in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert not (place / "a.gpkg").exists()
 
 
-def test_mistake_is_told_in_chinese(place):
+def test_mistake_is_reported_in_chinese(place):
     done = gridatlas("import", "osm", "none.osm.pbf", cwd=place, lang="zh")
     assert done.returncode == 2
     assert "none.osm.pbf 不存在。请检查文件名和目录。" in done.stderr
 
 
-def test_community_that_could_not_be_drawn_is_told_by_the_exit_code(capsys):
-    lost = DrawResult("420606007001", "n", None, {}, refused="a worker died", failed=True)
-    with pytest.raises(typer.Exit) as ended:
-        finish([lost], None)
-    assert ended.value.exit_code == 1
+def test_community_that_could_not_be_drawn_sets_the_exit_code(capsys):
+    failed = DrawResult("420606007001", "n", None, {}, refused="a worker died", failed=True)
+    with pytest.raises(typer.Exit) as exit_info:
+        report_results([failed], None)
+    assert exit_info.value.exit_code == 1
     assert "a worker died" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("command", "former", "current"),
+    [
+        ((), "runs", "import-runs"),
+        ((), "correct", "override"),
+        ((), "release", "override"),
+        (("import-runs",), "dismiss", "reject"),
+        (("draw",), "--fresh", "--from-scratch"),
+        (("draw",), "--complete", "--repair"),
+        (("draw",), "--wishes", "--constraints"),
+        (("score",), "--wishes", "--constraints"),
+        (("import", "building"), "--again", "--force"),
+    ],
+)
+def test_former_name_is_accepted_but_not_in_the_help(command, former, current):
+    runner = CliRunner()
+    listed = runner.invoke(app, [*command, "--help"], env={"COLUMNS": "200"}).output
+    assert f" {current} " in listed
+    assert f" {former} " not in listed
+    value = ["none.toml"] if former == "--wishes" else []
+    accepted = runner.invoke(app, [*command, former, *value, "--help"])
+    assert accepted.exit_code == 0, accepted.output
+
+
+def test_held_run_is_rejected_under_both_names(database, tmp_path):
+    write(houses(40), tmp_path / "a.gpkg")
+    write(houses(10), tmp_path / "b.gpkg")
+    assert gridatlas("import", "building", "a.gpkg", cwd=tmp_path).returncode == 0
+    for number, words in ((2, ("import-runs", "reject")), (3, ("runs", "dismiss"))):
+        held = gridatlas("import", "building", "b.gpkg", cwd=tmp_path)
+        assert held.returncode == 3, held.stderr
+        rejected = gridatlas(*words, str(number), cwd=tmp_path)
+        assert rejected.returncode == 0, rejected.stderr
+        assert gridatlas("runs", "approve", str(number), cwd=tmp_path).returncode == 2
+
+
+@pytest.mark.parametrize("option", ["--force", "--again"])
+def test_unchanged_file_is_imported_again_when_forced(database, tmp_path, option):
+    write(houses(12), tmp_path / "a.gpkg")
+    words = ("import", "building", "a.gpkg")
+    assert gridatlas(*words, cwd=tmp_path).returncode == 0
+    gridatlas(*words, cwd=tmp_path)
+    gridatlas(*words, option, cwd=tmp_path)
+    with database.connect() as connection:
+        runs = select(ImportRun.status, ImportRun.report).order_by(ImportRun.id)
+        statuses = [run.status for run in connection.execute(runs)]
+    assert statuses[1] == "unchanged"
+    assert len(statuses) == 3
+
+
+@pytest.mark.parametrize(
+    ("set_words", "clear_words"),
+    [(("override", "set"), ("override", "clear")), (("correct",), ("release",))],
+)
+def test_override_is_set_and_cleared(database, tmp_path, set_words, clear_words):
+    write(houses(12), tmp_path / "a.gpkg")
+    assert gridatlas("import", "building", "a.gpkg", cwd=tmp_path).returncode == 0
+    feature = ("building", "b001")
+    done = gridatlas(*set_words, *feature, "households=77", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    with database.connect() as connection:
+        households = select(Building.households).where(Building.code == "b001")
+        assert connection.execute(households).scalar_one() == 77
+    assert gridatlas(*clear_words, *feature, cwd=tmp_path).returncode == 0
+    assert gridatlas(*clear_words, *feature, cwd=tmp_path).returncode == 2

@@ -1,4 +1,4 @@
-"""``./gridatlas demo`` as a newcomer runs it: one command, then maps, a book and a server."""
+"""``./gridatlas demo`` on an empty installation: maps, an atlas and a server."""
 
 import os
 import re
@@ -22,7 +22,7 @@ LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-bench.lock"
 
 @pytest.fixture
 def fresh(tmp_path_factory):
-    """Return an installation with nothing in it but this environment's packages."""
+    """Return an installation that holds only the packages of this environment."""
     home = tmp_path_factory.mktemp("newcomer")
     for folder in (home, *home.parents):
         if folder.name.startswith("pytest-"):
@@ -59,7 +59,7 @@ def demo(home, cwd):
         running.wait(30)
 
 
-def test_demo_leaves_maps_a_book_and_a_server_that_answers(fresh, tmp_path):
+def test_demo_writes_the_atlas_and_starts_a_server(fresh, tmp_path):
     with (
         demo(fresh, tmp_path) as (said, address),
         httpx.Client(base_url=address, timeout=30) as client,
@@ -95,7 +95,7 @@ def help_while_locked(home, recorded):
     return running, holder
 
 
-def test_installation_waits_for_another_and_says_for_which(fresh):
+def test_installation_waits_for_another_and_names_its_process(fresh):
     running, holder = help_while_locked(fresh, None)
     try:
         assert f"Waiting for process {holder.pid}" in running.stderr.readline()
@@ -106,7 +106,7 @@ def test_installation_waits_for_another_and_says_for_which(fresh):
     assert running.returncode == 0
 
 
-def test_lock_left_behind_by_an_installation_that_ended_is_refused(fresh):
+def test_lock_held_after_its_installation_ended_is_refused(fresh):
     ended = subprocess.Popen(["true"])
     ended.wait()
     running, holder = help_while_locked(fresh, ended.pid)

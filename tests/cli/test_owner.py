@@ -1,4 +1,4 @@
-"""An owner who is no superuser: on a cluster of its own, with the grants of deploy/owner.sql."""
+"""A database owner without superuser rights, with the grants of deploy/owner.sql."""
 
 import json
 import os
@@ -73,9 +73,7 @@ def gridatlas(*words, url):
     )
 
 
-def test_owner_with_the_documented_grants_lacks_nothing_and_backs_up_and_restores(
-    owner, server, tmp_path
-):
+def test_owner_with_the_documented_grants_can_back_up_and_restore(owner, server, tmp_path):
     program = (sys.executable, "-m", killed_restores.__name__)
     report = subprocess.run(
         [*program, owner, tmp_path, str(KILLS), "500", server],
@@ -106,7 +104,7 @@ def test_api_answers_from_the_owners_database(owner):
     assert t.NORTH_GATE in answer.text
 
 
-def test_each_missing_right_is_a_line_with_the_statement_that_grants_it(server):
+def test_each_missing_right_is_reported_with_its_grant_statement(server):
     on_server(server, "CREATE ROLE bare LOGIN")
     on_server(server, "CREATE DATABASE bare")
     refused = gridatlas("db", "upgrade", url=url_of(server, "bare", "bare"))
@@ -141,7 +139,7 @@ def test_missing_roles_and_foreign_tables_are_named(home, database):
         on_server(home, f"DROP ROLE {role}")
 
 
-def test_owner_who_may_make_roles_needs_no_roles_made():
+def test_owner_with_createrole_needs_no_roles_created():
     """On a cluster without our roles: they are made by the first migration."""
     home = new_home()
     local_server.ensure(home)

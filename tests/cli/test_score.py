@@ -9,7 +9,7 @@ import shapely
 from sqlalchemy import select
 from typer.testing import CliRunner
 
-from cli.main import application
+from cli.main import app
 from etl.pipeline.publish_frames import publish
 from etl.sample.city import SHIPPED, read_sample
 from geo.db.layer_frames import read_layer
@@ -28,7 +28,7 @@ def city(shared_database):
 
 
 def gridatlas(*words: str | Path) -> str:
-    done = CliRunner().invoke(application(), [str(word) for word in words])
+    done = CliRunner().invoke(app, [str(word) for word in words])
     if isinstance(done.exception, GridatlasError):
         raise done.exception
     assert done.exit_code == 0, done.output
@@ -36,19 +36,19 @@ def gridatlas(*words: str | Path) -> str:
 
 
 def cards(file: Path) -> dict[str, dict[str, object]]:
-    return {one["community"]: one["score"] for one in json.loads(file.read_text())}
+    return {card["community"]: card["score"] for card in json.loads(file.read_text())}
 
 
 @pytest.fixture(scope="module")
 def drawn(city, tmp_path_factory) -> tuple[dict[str, dict[str, object]], gpd.GeoDataFrame]:
     """Return the cards of two communities as they were drawn, and their grids."""
     folder = tmp_path_factory.mktemp("drawn")
-    found = {}
+    scores = {}
     for code in (COMMUNITY, OTHER):
         gridatlas("draw", "--community", code, *QUICK, "--json", folder / "s.json", "--publish")
-        found |= cards(folder / "s.json")
+        scores |= cards(folder / "s.json")
     gridatlas("export", "grid", folder / "grids.gpkg")
-    return found, gpd.read_file(folder / "grids.gpkg")
+    return scores, gpd.read_file(folder / "grids.gpkg")
 
 
 @pytest.mark.parametrize(
@@ -61,24 +61,26 @@ def drawn(city, tmp_path_factory) -> tuple[dict[str, dict[str, object]], gpd.Geo
 )
 def test_plan_scored_from_a_file_gets_the_card_it_was_drawn_with(drawn, tmp_path, name, crs):
     expected, grids = drawn
-    own = grids[grids["community_code"].isin(expected)][["code", "name", "kind", "geometry"]]
-    own.to_crs(crs).to_file(tmp_path / name)
+    selected = grids[grids["community_code"].isin(expected)]
+    selected = selected[["code", "name", "kind", "geometry"]]
+    selected.to_crs(crs).to_file(tmp_path / name)
     output = gridatlas("score", tmp_path / name, "--json", tmp_path / "cards.json")
     assert COMMUNITY[-6:] in output
-    found = cards(tmp_path / "cards.json")
-    assert found.keys() == expected.keys()
+    scored = cards(tmp_path / "cards.json")
+    assert scored.keys() == expected.keys()
     for code, card in expected.items():
         for figure in ("gap_m2", "overlap_m2"):  # GeoJSON has its coordinates to a centimetre
-            assert found[code].pop(figure) < 1.0
+            assert scored[code].pop(figure) < 1.0
         for figure, value in card.items():
             if figure in ("seconds", "gap_m2", "overlap_m2", "moved"):
                 continue
             if figure == "reasons":
-                told = [one for one in found[code]["reasons"] if one[0] in {r[0] for r in value}]
-                assert told == value
+                kinds = {reason[0] for reason in value}
+                reasons = [one for one in scored[code]["reasons"] if one[0] in kinds]
+                assert reasons == value
                 continue
             same = pytest.approx(value, rel=1e-3) if isinstance(value, float) else value
-            assert found[code][figure] == same, figure
+            assert scored[code][figure] == same, figure
 
 
 def test_limits_change_the_card(drawn, tmp_path):
@@ -89,11 +91,11 @@ def test_limits_change_the_card(drawn, tmp_path):
 
 
 def test_hand_edited_file_is_repaired_with_little_change(drawn, tmp_path):
-    own = drawn[1][drawn[1]["community_code"] == OTHER].copy()
-    hole = own.geometry.iloc[0].centroid.buffer(0.0003)
-    own.geometry = own.geometry.difference(hole)
-    own.to_file(tmp_path / "edited.gpkg")
-    words = ("draw", "--from", tmp_path / "edited.gpkg", "--complete", *QUICK)
+    grids = drawn[1][drawn[1]["community_code"] == OTHER].copy()
+    hole = grids.geometry.iloc[0].centroid.buffer(0.0003)
+    grids.geometry = grids.geometry.difference(hole)
+    grids.to_file(tmp_path / "edited.gpkg")
+    words = ("draw", "--from", tmp_path / "edited.gpkg", "--repair", *QUICK)
     gridatlas(*words, "--json", tmp_path / "s.json")
     card = cards(tmp_path / "s.json")[OTHER]
     assert card["gap_m2"] < 0.01
@@ -103,8 +105,17 @@ def test_hand_edited_file_is_repaired_with_little_change(drawn, tmp_path):
 
 
 def test_alternatives_are_shown_side_by_side_and_kept(drawn, tmp_path):
-    words = ("draw", "--community", OTHER, "--fresh", "--alternatives", "2", "--seconds", "1")
-    output = gridatlas(*words, "--json", tmp_path / "s.json")
+    words = (
+        "draw",
+        "--community",
+        OTHER,
+        "--from-scratch",
+        "--alternatives",
+        "2",
+        "--seconds",
+        "1",
+    )
+    output = gridatlas(*words, "--alternatives", "2", "--json", tmp_path / "s.json")
     plans = [one["plan"] for one in json.loads((tmp_path / "s.json").read_text())]
     assert all(f"{plan}" in output for plan in plans)
 
@@ -116,7 +127,7 @@ def polygons(tmp_path: Path, *shapes: shapely.Geometry) -> Path:
 
 
 @pytest.mark.usefixtures("english")
-def test_mistakes_of_a_file_are_said(drawn, tmp_path):
+def test_invalid_plan_file_is_refused(drawn, tmp_path):
     sea = polygons(tmp_path, shapely.box(0, 0, 1, 1))
     with pytest.raises(GridatlasError, match="touch no community") as refused:
         gridatlas("score", sea)
@@ -139,11 +150,14 @@ def test_mistakes_of_a_file_are_said(drawn, tmp_path):
         (("--community", OTHER, "--apart", "A,B,C"), "not_as_wanted"),
         (("--community", OTHER, "--dedicated", "castle"), "wishes_wrong_value"),
         (("--community", OTHER, "--fresh", "--only-touched"), "fresh_excludes"),
+        (("--community", OTHER, "--from-scratch", "--only-touched"), "fresh_excludes"),
         (("--community", OTHER, "--fresh", "--from", "2"), "fresh_excludes"),
         (("--community", OTHER, "--from", "999"), "no_such_plan"),
         (("--community", OTHER, "--area", "none.gpkg"), "file_missing"),
+        (("--community", OTHER, "--constraints", "none.toml"), "file_missing"),
         (("--community", OTHER, "--wishes", "none.toml"), "file_missing"),
         (("--community", OTHER, "--lock", "X"), "lock_unknown_code"),
+        (("--community", "420606007002", "--repair"), "wish_without_plan"),
         (("--community", "420606007002", "--complete"), "wish_without_plan"),
         (("--all", "--together", "A,B"), "wish_of_one_community"),
         (("--all", "--alternatives", "3"), "of_one_community"),
@@ -152,14 +166,14 @@ def test_mistakes_of_a_file_are_said(drawn, tmp_path):
         (("--resume",), "nothing_to_resume"),
     ],
 )
-def test_wish_that_can_not_be_is_refused_before_anything_is_drawn(drawn, words, key):
+def test_invalid_request_is_refused_before_anything_is_drawn(drawn, words, key):
     with pytest.raises(GridatlasError) as refused:
         gridatlas("draw", *words)
     assert refused.value.key == key
     assert str(refused.value)
 
 
-def test_wishes_file_serves_every_community_and_single_ones(drawn, city, tmp_path):
+def test_constraints_file_applies_to_all_and_to_single_communities(drawn, city, tmp_path):
     with city.connect() as connection:
         land = read_layer(connection, "community", region="420606007011").geometry.iloc[0]
     park = gpd.GeoDataFrame({"name": ["park"]}, geometry=[land.centroid.buffer(4e-4)], crs=4490)
@@ -168,16 +182,26 @@ def test_wishes_file_serves_every_community_and_single_ones(drawn, city, tmp_pat
         'areas = ["parks.geojson"]\nseconds = 5\ntarget = 380\n'
         "[community.420606007010]\ntarget = 450\nlower = 400\nupper = 600\n"
     )
-    words = ("draw", "--all", "--region", "42060600701", "--wishes", tmp_path / "w.toml")
+    words = ("draw", "--all", "--region", "42060600701", "--constraints", tmp_path / "w.toml")
     gridatlas(*words, "--json", tmp_path / "s.json")
-    plan = {one["community"]: one["plan"] for one in json.loads((tmp_path / "s.json").read_text())}
-    assert len(plan) == 3
+    plans = {
+        card["community"]: card["plan"] for card in json.loads((tmp_path / "s.json").read_text())
+    }
+    assert len(plans) == 3
     with city.connect() as connection:
-        asked = dict(connection.execute(select(GridPlan.id, GridPlan.parameters)).all())
-    assert asked[plan["420606007010"]]["limits"] == {"target": 450, "lower": 400, "upper": 600}
-    assert asked[plan["420606007012"]]["limits"] == {"target": 380, "lower": 300, "upper": 500}
+        parameters = dict(connection.execute(select(GridPlan.id, GridPlan.parameters)).all())
+    assert parameters[plans["420606007010"]]["limits"] == {
+        "target": 450,
+        "lower": 400,
+        "upper": 600,
+    }
+    assert parameters[plans["420606007012"]]["limits"] == {
+        "target": 380,
+        "lower": 300,
+        "upper": 500,
+    }
     gridatlas("export", "grid", tmp_path / "g.gpkg", "--region", "42060600701")
     grids = gpd.read_file(tmp_path / "g.gpkg")
-    special = grids[grids["kind"] == "dedicated"]
-    assert list(special["name"]) == ["park"]
-    assert list(special["code"]) == ["420606007011901"]
+    dedicated = grids[grids["kind"] == "dedicated"]
+    assert list(dedicated["name"]) == ["park"]
+    assert list(dedicated["code"]) == ["420606007011901"]

@@ -1,4 +1,4 @@
-"""Commands on machines that are not as one would wish: full, read-only, in other locales."""
+"""Commands on full and read-only disks, with closed output, and in other locales."""
 
 import os
 import subprocess
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from cli.main import application
+from cli.main import app
 from geo.db import local_server
 from geo.messages import catalogue
 from tests.etl.delivery import houses, rows, write
@@ -27,15 +27,15 @@ def gridatlas(
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True)
 
 
-def said(done: subprocess.CompletedProcess[bytes]) -> str:
+def error_output(done: subprocess.CompletedProcess[bytes]) -> str:
     return done.stderr.decode()
 
 
 @contextmanager
 def full_disk(folder: Path) -> Iterator[Sequence[str]]:
-    """Have a folder on a disk without room; yields what a command in it begins with.
+    """Mount a full disk at a folder; yield the words with which a command there must begin.
 
-    Where nobody may mount one, the command may write no file at all.
+    Without the permission to mount, the command is run with a file size limit of zero.
     """
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", os.fspath(folder)]
@@ -49,38 +49,38 @@ def full_disk(folder: Path) -> Iterator[Sequence[str]]:
         subprocess.run(["umount", os.fspath(folder)], check=True)
 
 
-def test_published_run_stays_published_where_its_report_has_no_room(database, tmp_path):
+def test_published_run_stays_published_if_its_report_fits_on_no_disk(database, tmp_path):
     file = write(houses(40), tmp_path / "a.gpkg")
     with full_disk(tmp_path / "reports") as before:
         done = gridatlas(
             *("import", LAYER, file, "--report", tmp_path / "reports"), cwd=tmp_path, before=before
         )
-        assert done.returncode == 0, said(done)
-        warning = said(done).splitlines()[-1]
+        assert done.returncode == 0, error_output(done)
+        warning = error_output(done).splitlines()[-1]
         assert warning.startswith("! Run 1 has ended (published) and stays so")
-        assert "Traceback" not in said(done)
+        assert "Traceback" not in error_output(done)
         assert not list((tmp_path / "reports").glob("*run*"))
     assert rows(database, "SELECT count(*) FROM building") == [(40,)]
-    again = gridatlas("runs", "show", "1", "--report", tmp_path / "elsewhere", cwd=tmp_path)
-    assert again.returncode == 0, said(again)
+    again = gridatlas("import-runs", "show", "1", "--report", tmp_path / "elsewhere", cwd=tmp_path)
+    assert again.returncode == 0, error_output(again)
     assert (tmp_path / "elsewhere" / "run-1.html").exists()
 
 
-def test_held_run_keeps_its_exit_code_where_its_report_can_not_be_written(database, tmp_path):
+def test_held_run_keeps_its_exit_code_if_its_report_can_not_be_written(database, tmp_path):
     nowhere = write(houses(40), tmp_path / "a.gpkg") / "reports"  # below a file
     first = gridatlas("import", LAYER, tmp_path / "a.gpkg", "--report", nowhere, cwd=tmp_path)
-    assert first.returncode == 0, said(first)
+    assert first.returncode == 0, error_output(first)
     file = write(houses(10), tmp_path / "b.gpkg")
     held = gridatlas("import", LAYER, file, "--report", nowhere, cwd=tmp_path)
-    assert held.returncode == 3, said(held)
-    assert "Run 2 has ended (held) and stays so" in said(held)
-    shown = gridatlas("runs", "show", "2", "--report", nowhere, cwd=tmp_path)
+    assert held.returncode == 3, error_output(held)
+    assert "Run 2 has ended (held) and stays so" in error_output(held)
+    shown = gridatlas("import-runs", "show", "2", "--report", nowhere, cwd=tmp_path)
     assert shown.returncode == 2
-    assert "Traceback" not in said(shown)
+    assert "Traceback" not in error_output(shown)
 
 
 @pytest.mark.parametrize("stream", ["stdout", "stderr"])
-def test_published_run_stays_published_where_nobody_can_be_told(database, tmp_path, stream):
+def test_published_run_stays_published_if_output_can_not_be_written(database, tmp_path, stream):
     file = write(houses(40), tmp_path / "a.gpkg")
     environment = os.environ | {"PYTHONPATH": os.fspath(ROOT), "GRIDATLAS_LANG": "en"}
     command = [sys.executable, "-m", "cli.main", "import", LAYER, os.fspath(file)]
@@ -96,33 +96,33 @@ def test_published_run_stays_published_where_nobody_can_be_told(database, tmp_pa
     assert rows(database, "SELECT status FROM import_run") == [("published",)]
 
 
-def test_night_is_published_where_neither_log_nor_report_can_be_written(database, tmp_path):
+def test_nightly_import_is_published_if_log_and_report_can_not_be_written(database, tmp_path):
     (tmp_path / "in").mkdir()
     file = write(houses(40), tmp_path / "in" / "houses.gpkg")
     (tmp_path / "in" / "building.toml").write_text('layer = "building"\nfile = "houses.*"\n')
     words = ("nightly", tmp_path / "in", "--reports", file / "reports", "--log")
     done = gridatlas(*words, "/dev/full", cwd=tmp_path)
-    assert done.returncode == 0, said(done)
-    assert "The log of the night can't be written" in said(done)
-    assert "Run 1 has ended (published) and stays so" in said(done)
+    assert done.returncode == 0, error_output(done)
+    assert "The log of the night can't be written" in error_output(done)
+    assert "Run 1 has ended (published) and stays so" in error_output(done)
     assert rows(database, "SELECT count(*) FROM building") == [(40,)]
     refused = gridatlas(*words, file / "log", cwd=tmp_path)
     assert refused.returncode == 2
-    assert said(refused).startswith("✗ ")
+    assert error_output(refused).startswith("✗ ")
     assert rows(database, "SELECT count(*) FROM import_run") == [(1,)]
 
 
-def test_file_that_the_system_refuses_is_one_line(database, tmp_path):
+def test_unwritable_file_is_reported_in_one_line(database, tmp_path):
     file = write(houses(10), tmp_path / "a.gpkg")
     done = gridatlas("mapping", "suggest", file, "--out", file / "below", cwd=tmp_path)
     assert done.returncode == 1
-    assert said(done).splitlines() == [
+    assert error_output(done).splitlines() == [
         f"✗ {file / 'below'} can't be read or written: Not a directory. Check that it exists, that "
-        "you have the right to it, and that its disk has room."
+        "you have permission, and that the disk is not full."
     ]
     with Path("/dev/full").open("wb") as full:
         listed = subprocess.run(
-            [sys.executable, "-m", "cli.main", "runs"],
+            [sys.executable, "-m", "cli.main", "import-runs"],
             env=os.environ | {"PYTHONPATH": os.fspath(ROOT), "GRIDATLAS_LANG": "en"},
             cwd=tmp_path,
             stdout=full,
@@ -142,7 +142,7 @@ print(COMPILED["cache"], numba.config.CACHE_DIR)
 
 
 @pytest.mark.parametrize("has_home", [True, False])
-def test_compiled_code_of_a_read_only_checkout_is_kept_in_the_home(tmp_path, has_home):
+def test_compiled_code_of_a_read_only_checkout_is_cached_in_the_home(tmp_path, has_home):
     checkout, home = tmp_path / "checkout", tmp_path / "home"
     copied = ["cp", "-r", os.fspath(ROOT / "geo"), os.fspath(checkout / "geo")]
     checkout.mkdir()
@@ -151,7 +151,7 @@ def test_compiled_code_of_a_read_only_checkout_is_kept_in_the_home(tmp_path, has
     subprocess.run(["rm", "-rf", os.fspath(checkout / "geo/partition/__pycache__")], check=True)
     closed = [checkout] if has_home else [checkout, home]
     subprocess.run(["chmod", "-R", "a-w", *map(os.fspath, closed)], check=True)
-    # Root may write everywhere, unless the right to do so is taken from it.
+    # Root can write everywhere unless it drops the capability to do so.
     without_rights = ["setpriv", "--bounding-set=-dac_override"] if os.geteuid() == 0 else []
     variables = {"PYTHONPATH": checkout, "GRIDATLAS_HOME": home, "HOME": "/nonexistent"}
     environment = {k: v for k, v in os.environ.items() if k != "NUMBA_CACHE_DIR"}
@@ -164,8 +164,8 @@ def test_compiled_code_of_a_read_only_checkout_is_kept_in_the_home(tmp_path, has
     )
     subprocess.run(["chmod", "-R", "u+w", *map(os.fspath, closed)], check=True)
     assert done.returncode == 0, done.stderr
-    kept, _, folder = done.stdout.strip().partition(" ")
-    assert kept == str(has_home)
+    cached, _, folder = done.stdout.strip().partition(" ")
+    assert cached == str(has_home)
     assert not has_home or Path(folder).is_relative_to(home / "cache")
 
 
@@ -175,19 +175,21 @@ GBK = "zh_CN.GBK"
 @pytest.fixture
 def gbk() -> dict[str, str]:
     """Return the variables of a machine in the locale zh_CN.GBK."""
-    ask = "import locale; locale.setlocale(locale.LC_ALL, ''); print(locale.getencoding())"
+    code = "import locale; locale.setlocale(locale.LC_ALL, ''); print(locale.getencoding())"
     variables = {"LC_ALL": GBK, "GRIDATLAS_LANG": ""}
-    found = subprocess.run(
-        [sys.executable, "-c", ask], env=os.environ | variables, capture_output=True, text=True
+    printed = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | variables, capture_output=True, text=True
     )
-    assert found.stdout.strip().lower() == "gbk", "./gridatlas test makes the locale zh_CN.GBK"
+    assert printed.stdout.strip().lower() == "gbk", "./gridatlas test makes the locale zh_CN.GBK"
     return variables
 
 
-def test_chinese_paths_work_in_a_locale_of_other_bytes(database, tmp_path, gbk):
+def test_chinese_paths_work_in_a_gbk_locale(database, tmp_path, gbk):
     folder = tmp_path / "测试 目录"
     folder.mkdir()
-    file = write(houses(12, name=["镕𠮷楼"] * 12), folder / "楼.gpkg")  # one letter GBK lacks
+    file = write(
+        houses(12, name=["镕𠮷楼"] * 12), folder / "楼.gpkg"
+    )  # GBK lacks one of the characters
     done = gridatlas("import", LAYER, file, "--report", folder / "报告", cwd=folder, **gbk)
     assert done.returncode == 0, done.stderr
     assert f"报告：{folder}/报告/run-1.html" in done.stdout.decode("gbk")
@@ -197,22 +199,24 @@ def test_chinese_paths_work_in_a_locale_of_other_bytes(database, tmp_path, gbk):
     assert out.returncode == 0, out.stderr
     assert (folder / "导出.gpkg").exists()
     assert "导出.gpkg" in out.stdout.decode("gbk")
-    typed = gridatlas("correct", LAYER, "b001", "name=王府".encode("gbk"), cwd=folder, **gbk)
+    typed = gridatlas(
+        "override", "set", LAYER, "b001", "name=王府".encode("gbk"), cwd=folder, **gbk
+    )
     assert typed.returncode == 0, typed.stderr
     assert rows(database, "SELECT name FROM building WHERE code = 'b001'") == [("王府",)]
 
 
-def test_name_in_other_bytes_is_refused_in_one_line(database, tmp_path, gbk):
+def test_file_name_that_is_not_utf8_is_refused_in_one_line(database, tmp_path, gbk):
     name = "建筑.gpkg".encode("gbk")
     write(houses(12), tmp_path / "a.gpkg").rename(tmp_path / os.fsdecode(name))
     for variables in (gbk, {"LC_ALL": "C"}, {"LC_ALL": "C.UTF-8"}):
         done = gridatlas("import", LAYER, name, cwd=tmp_path, **variables)
         assert done.returncode == 2, done.stderr
         assert len(done.stderr.splitlines()) == 1
-    assert "is not UTF-8" in said(done)
+    assert "is not UTF-8" in error_output(done)
 
 
-def test_home_with_a_chinese_name_works_in_a_locale_of_other_bytes(tmp_path_factory, gbk):
+def test_home_with_a_chinese_name_works_in_a_gbk_locale(tmp_path_factory, gbk):
     folder = tmp_path_factory.mktemp("机器")
     for one in (folder, *folder.parents):
         if one.name.startswith(("pytest-", "机器")):
@@ -222,7 +226,7 @@ def test_home_with_a_chinese_name_works_in_a_locale_of_other_bytes(tmp_path_fact
     try:
         done = gridatlas("db", "start", cwd=folder, **variables)
         assert done.returncode == 0, done.stderr.decode("gbk")
-        listed = gridatlas("runs", cwd=folder, **variables)
+        listed = gridatlas("import-runs", cwd=folder, **variables)
         assert listed.stdout.decode("gbk").strip() == catalogue("zh")["import.no_runs"]
     finally:
         local_server.stop(home)
@@ -230,6 +234,6 @@ def test_home_with_a_chinese_name_works_in_a_locale_of_other_bytes(tmp_path_fact
 
 @pytest.mark.locale
 def test_language_is_that_of_the_machine(database):
-    done = CliRunner().invoke(application(), ["runs"])
+    done = CliRunner().invoke(app, ["import-runs"])
     lang = "zh" if os.environ.get("LC_ALL", "").startswith("zh") else "en"
     assert done.output.strip() == catalogue(lang)["import.no_runs"]

@@ -1,4 +1,4 @@
-"""``gridatlas user``: the first administrator and the others."""
+"""``gridatlas user``: add, list and disable accounts."""
 
 import os
 import subprocess
@@ -21,7 +21,7 @@ def gridatlas(*words, password=PASSWORD):
     )
 
 
-def test_first_administrator_is_made_and_signs_in(database):
+def test_added_administrator_can_sign_in(database):
     assert gridatlas("add", "root", "--role", "admin").returncode == 0
     listed = gridatlas("list").stdout
     assert "root" in listed
@@ -30,7 +30,7 @@ def test_first_administrator_is_made_and_signs_in(database):
         assert httpx.post(f"{address}/auth/token", data=form, timeout=30).json()["role"] == "admin"
 
 
-def test_mistakes_are_one_line_each(database):
+def test_invalid_account_is_refused_in_one_line(database):
     assert gridatlas("add", "a", "--role", "fire").returncode == 0
     for words, password in (
         (("add", "a", "--role", "fire"), PASSWORD),

@@ -1,4 +1,4 @@
-"""The wheel: what a machine gets that has no checkout."""
+"""The wheel: its content, and commands of an installation without a checkout."""
 
 import os
 import subprocess
@@ -37,7 +37,7 @@ def installed(tmp_path_factory):
     return folder / "site"
 
 
-def test_wheel_holds_pages_migrations_and_samples_and_no_sources_of_pages(installed):
+def test_wheel_contains_pages_migrations_and_samples_but_no_page_sources(installed):
     for name in (
         *("maps/web/dist/plan.html", "maps/web/dist/atlas/atlas.js", "geo/migrations/env.py"),
         *("etl/samples/sample_s.gpkg", "geo/locale/zh/plan.toml", "maps/templates/paper/sheet.typ"),
@@ -53,7 +53,7 @@ def test_wheel_holds_pages_migrations_and_samples_and_no_sources_of_pages(instal
         assert not (installed / name).exists(), name
 
 
-def test_wheel_makes_its_tables_and_reads_its_sample(installed, home, tmp_path):
+def test_installed_wheel_creates_tables_and_reads_its_sample(installed, home, tmp_path):
     with fresh_database(home) as engine:
         url = engine.url.render_as_string(hide_password=False)
         environment = {**os.environ, "PYTHONPATH": os.fspath(installed), "DATABASE_URL": url}

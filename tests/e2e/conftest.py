@@ -76,7 +76,7 @@ def desks(town: Engine, address: str) -> str:
         accounts.add(connection, "second", "planner", scope=little_town.STREET)
         for community in (little_town.NORTH_GATE, little_town.DRUM_TOWER):
             drawing = draw(store.read_community(connection, community), QUICK)
-            store.publish(connection, store.store(connection, drawing, "planner"))
+            store.publish(connection, store.store_drawing(connection, drawing, "planner"))
     return address
 
 

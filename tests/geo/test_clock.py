@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from api.core.caller import ANYONE
 from api.core.connection_pool import Pool
-from cli.main import application
+from cli.main import app
 from etl.runs.report import write_report
 from geo import clock, db
 from geo.db import local_server
@@ -56,7 +56,7 @@ def abroad(database):
 
 
 def run(*words: str) -> str:
-    done = CliRunner().invoke(application(), list(words), env={"GRIDATLAS_LANG": "en"})
+    done = CliRunner().invoke(app, list(words), env={"GRIDATLAS_LANG": "en"})
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         raise done.exception
     return done.output

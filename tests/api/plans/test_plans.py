@@ -364,7 +364,7 @@ def test_copies_made_at_once_are_plans_of_their_own(planner, town, draft):
 
 def test_edit_that_waits_too_long_is_told_why(planner, town, draft):
     with town.begin() as connection:
-        store.lock_all(connection)  # as an import does
+        store.lock_all_communities(connection)  # as an import does
         answer = planner.post(f"/plans/{draft}/copy", headers={"Accept-Language": "en"})
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
     assert answer.json()["detail"].startswith("Somebody else is changing the same data.")

@@ -91,7 +91,7 @@ def test_commands_show_runs_and_leave_with_their_codes(database, tmp_path):
     assert "http" not in page.replace("http://www.w3.org", "")
     held = gridatlas("import", "building", write(houses(10), tmp_path / "b.gpkg"), cwd=tmp_path)
     assert held.returncode == 3, held.stderr
-    assert "gridatlas runs approve 2" in held.stdout
+    assert "gridatlas import-runs approve 2" in held.stdout
     bad = gridatlas("import", "building", tmp_path / "none.gpkg", cwd=tmp_path)
     assert bad.returncode == 2
     assert "is not there" in bad.stderr

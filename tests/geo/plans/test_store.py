@@ -1,4 +1,4 @@
-"""Plans in the database, on the sample city: kept whole, published in one step, read back."""
+"""Plans in the database: store, publish and read back drawings of the sample city."""
 
 from datetime import UTC, datetime
 
@@ -14,7 +14,7 @@ from geo.partition.constraints import Constraints
 from geo.partition.draw import draw
 from geo.partition.search.strategy import Effort
 from geo.plans import store
-from geo.plans.batch import draw_many
+from geo.plans.batch import draw_communities
 from geo.plans.draw_runs import DrawOrder
 
 COMMUNITY = "420606007001"
@@ -33,7 +33,7 @@ def drawing(city):
         return draw(store.read_community(connection, COMMUNITY), QUICK)
 
 
-def test_community_is_read_with_what_is_its_own(city):
+def test_community_is_read_with_its_layers(city):
     with city.connect() as connection:
         community = store.read_community(connection, COMMUNITY)
         count = connection.execute(
@@ -47,7 +47,7 @@ def test_community_is_read_with_what_is_its_own(city):
 
 def test_stored_plan_is_the_drawing(city, drawing):
     with city.begin() as connection:
-        number = store.store(connection, drawing, "planner")
+        number = store.store_drawing(connection, drawing, "planner")
     with city.connect() as connection:
         grids = connection.execute(
             select(Grid.code, Grid.households).where(Grid.plan_id == number).order_by(Grid.code)
@@ -80,10 +80,10 @@ def test_publishing_archives_the_plan_before(city, drawing):
     numbers = []
     for _ in range(2):
         with city.begin() as connection:
-            numbers.append(store.store(connection, drawing))
+            numbers.append(store.store_drawing(connection, drawing))
             store.publish(connection, numbers[-1])
     with city.connect() as connection:
-        assert store.in_force(connection, COMMUNITY) == numbers[1]
+        assert store.plan_in_force(connection, COMMUNITY) == numbers[1]
         states = dict(
             connection.execute(
                 select(GridPlan.id, GridPlan.status).where(GridPlan.id.in_(numbers))
@@ -98,19 +98,19 @@ def test_publishing_archives_the_plan_before(city, drawing):
 
 def test_draft_can_be_published_once(city, drawing):
     with city.begin() as connection:
-        number = store.store(connection, drawing)
+        number = store.store_drawing(connection, drawing)
         store.publish(connection, number)
         with pytest.raises(NotFoundError):
             store.publish(connection, number)
 
 
-def test_unknown_community_is_said(city):
+def test_unknown_community_is_refused(city):
     with city.connect() as connection, pytest.raises(NotFoundError) as refused:
         store.read_community(connection, "420606007999")
     assert refused.value.key == "no_such_community"
 
 
-def test_community_without_border_is_said(city):
+def test_community_without_border_is_refused(city):
     with city.begin() as connection:
         connection.execute(
             text(
@@ -123,13 +123,14 @@ def test_community_without_border_is_said(city):
     assert refused.value.key == "community_without_border"
 
 
-def test_many_communities_are_drawn_by_workers_the_same_as_alone(city):
+def test_workers_draw_the_same_plan_as_this_process(city):
     with city.connect() as connection:
-        some = store.communities(connection, "420606007")[:5]
-    drawn = {one.community: one for one in draw_many(city, DrawOrder(tuple(some), QUICK))}
-    assert set(drawn) == {code for code, _ in some}
-    (alone,) = draw_many(city, DrawOrder(tuple(some[:1]), QUICK))
-    together = drawn[some[0][0]]
+        communities = store.list_communities(connection, "420606007")[:5]
+    order = DrawOrder(tuple(communities), QUICK)
+    results = {result.community: result for result in draw_communities(city, order)}
+    assert set(results) == {code for code, _ in communities}
+    (alone,) = draw_communities(city, DrawOrder(tuple(communities[:1]), QUICK))
+    together = results[communities[0][0]]
     figures = {"seconds": None}
     assert alone.score | figures == together.score | figures
 
@@ -150,9 +151,9 @@ def test_plan_with_units_is_read_back_as_it_was_drawn(city):
     drawing = draw(community, QUICK)
     assert drawing.members["unit_code"].notna().any()
     with city.begin() as connection:
-        number = store.store(connection, drawing)
-        back = store.before(connection, community, number)
+        number = store.store_drawing(connection, drawing)
+        plan = store.read_previous_plan(connection, community, number)
     columns = ["grid", "building_code", "unit_code", "households"]
-    kept, drawn = (frame[columns].astype(object) for frame in (back.members, drawing.members))
-    assert kept.where(kept.notna(), None).equals(drawn)
-    assert draw(community, QUICK, back).score.moved is not None
+    stored, drawn = (frame[columns].astype(object) for frame in (plan.members, drawing.members))
+    assert stored.where(stored.notna(), None).equals(drawn)
+    assert draw(community, QUICK, plan).score.moved is not None

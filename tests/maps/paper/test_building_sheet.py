@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import insert
 from typer.testing import CliRunner
 
-from cli.main import application
+from cli.main import app
 from geo.model import BuildingUnit, Facility, PipeNode
 from tests import town as little_town
 
@@ -38,7 +38,7 @@ def at(x: float, y: float) -> str:
 
 
 def run(*words: str) -> str:
-    done = CliRunner().invoke(application(), list(words), env={"GRIDATLAS_LANG": "zh"})
+    done = CliRunner().invoke(app, list(words), env={"GRIDATLAS_LANG": "zh"})
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         raise done.exception
     return done.output

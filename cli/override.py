@@ -1,0 +1,60 @@
+"""``gridatlas override``: values that a person sets and imports keep."""
+
+import getpass
+from typing import Annotated
+
+import typer
+
+from cli import console
+from geo.errors import InputError
+from geo.messages import text
+
+Layer = Annotated[str, typer.Argument(help="Layer of the feature.")]
+Code = Annotated[str, typer.Argument(help="Code of the feature.")]
+
+app = typer.Typer(help="Set values that imports do not overwrite.", no_args_is_help=True)
+former_commands = typer.Typer()
+"""The commands under their names before version 0.2."""
+
+
+@former_commands.command("correct", hidden=True)
+@app.command("set")
+def set_values(
+    layer: Layer,
+    code: Code,
+    values: Annotated[list[str], typer.Argument(help="COLUMN=VALUE; COLUMN= clears the column.")],
+) -> None:
+    """Set columns of a feature; imports keep these values."""
+    from geo import db
+    from geo.db import overrides
+
+    fields = dict(_parse_assignment(value) for value in values)
+    db.run_in_transaction(
+        db.get_engine(),
+        lambda connection: overrides.correct(connection, layer, code, fields, getpass.getuser()),
+    )
+    console.out.print(text("import.corrected", layer=layer, code=code), highlight=False)
+
+
+@former_commands.command("release", hidden=True)
+@app.command("clear")
+def clear_values(layer: Layer, code: Code) -> None:
+    """Let imports overwrite the columns of a feature again."""
+    from geo import db
+    from geo.db import overrides
+
+    fields = db.run_in_transaction(
+        db.get_engine(),
+        lambda connection: overrides.release(connection, layer, code, getpass.getuser()),
+    )
+    console.out.print(
+        text("import.released", layer=layer, code=code, columns=", ".join(fields)), highlight=False
+    )
+
+
+def _parse_assignment(assignment: str) -> tuple[str, str | None]:
+    """Return column and value of ``COLUMN=VALUE``; an empty value is None."""
+    column, equals, value = assignment.partition("=")
+    if not equals:
+        raise InputError("correction_malformed", given=assignment)
+    return column.strip(), value or None
