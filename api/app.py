@@ -22,15 +22,15 @@ from api.auth import sign_in
 from api.background import fire_refresh
 from api.background.fire_refresh import FireRefresh
 from api.background.job_worker import JobWorker
-from api.background.periodic import PeriodicTasks
-from api.background.warmup import rehearse, rehearse_tiles
+from api.background.periodic import PeriodicTask
+from api.background.warmup import warm_up_edits, warm_up_tiles
 from api.core import openapi_schema, problems, read_audit
-from api.core.connection_pool import Pool, State
+from api.core.connection_pool import AsyncPool, LayerState
 from api.fire import fire, fire_tiles, inspections
 from api.imports import imports
 from api.middleware import request_log
 from api.middleware.concurrency import ConcurrencyLimitMiddleware
-from api.middleware.cors import Origins
+from api.middleware.cors import CorsMiddleware
 from api.networks import networks
 from api.ogc.ogc import create_ogc
 from api.plans import comparison, drawing, edits, jobs, plan_grids, plans
@@ -51,7 +51,7 @@ from api.tiles.colouring import Colourings
 from geo import db
 from geo.errors import InputError
 from geo.fire.context import FireContexts
-from geo.messages import LANGUAGES, catalogue, speaking
+from geo.messages import LANGUAGES, catalogue, use_language
 from geo.model.job import IMPORT_KINDS, PLAN_KINDS
 from geo.settings import settings
 
@@ -90,29 +90,29 @@ def create_app(engine: Engine | None = None) -> FastAPI:
     app = FastAPI(title="Gridatlas", version=_version(), openapi_url=None, lifespan=_life)
     app.state.engine = engine or db.api_engine()
     app.state.colourings = Colourings()
-    app.state.desks = FireContexts()
-    app.state.workshop = JobWorker(app.state.engine, PLAN_KINDS, "api.background.worker_process")
-    app.state.import_workshop = JobWorker(app.state.engine, IMPORT_KINDS, "api.imports.import_jobs")
-    app.state.reads = read_audit.Reads(app.state.engine)
-    app.state.rounds = tuple(_rounds(app))
-    problems.install(app)
-    app.state.pool = Pool(app.state.engine.url)
-    app.state.state = State(app.state.engine.url)
+    app.state.fire_contexts = FireContexts()
+    app.state.plan_worker = JobWorker(app.state.engine, PLAN_KINDS, "api.background.worker_process")
+    app.state.import_worker = JobWorker(app.state.engine, IMPORT_KINDS, "api.imports.import_jobs")
+    app.state.read_audit = read_audit.ReadAudit(app.state.engine)
+    app.state.periodic_tasks = tuple(_rounds(app))
+    problems.install_handlers(app)
+    app.state.pool = AsyncPool(app.state.engine.url)
+    app.state.layer_state = LayerState(app.state.engine.url)
     app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=1)
     app.add_middleware(ConcurrencyLimitMiddleware)
     app.add_middleware(tiles.TileNotModifiedMiddleware)
     app.add_middleware(HeadMiddleware)
-    app.add_middleware(Origins)
+    app.add_middleware(CorsMiddleware)
     app.add_middleware(HostMiddleware)
     app.add_middleware(SecurityHeadersMiddleware)
     app.add_middleware(LanguageMiddleware)
     app.add_middleware(request_log.RequestLogMiddleware)
     for resource in RESOURCES:
         app.include_router(resource.router)
-    app.state.ogc = create_ogc(app.state.pool, app.state.reads)
+    app.state.ogc = create_ogc(app.state.pool, app.state.read_audit)
     app.mount("/ogc", app.state.ogc)
     pages.mount_assets(app)
-    openapi_schema.describe(app)
+    openapi_schema.extend_openapi(app)
 
     @app.get("/openapi.json", include_in_schema=False)
     def described() -> JSONResponse:
@@ -123,13 +123,13 @@ def create_app(engine: Engine | None = None) -> FastAPI:
 
 def create_served_app(engine: Engine | None = None) -> FastAPI:
     """Return the application as ``gridatlas serve`` runs it, with its log."""
-    request_log.log_to(access=bool(os.environ.get("GRIDATLAS_LOG")))
+    request_log.configure_logging(access=bool(os.environ.get("GRIDATLAS_LOG")))
     app = create_app(engine)
-    warm(app)
+    warm_up(app)
     return app
 
 
-def warm(app: FastAPI) -> None:
+def warm_up(app: FastAPI) -> None:
     """Make ready what the first who asks would wait for: the tables' mappers, texts and routes.
 
     FastAPI makes a route when the first request passes it, in the event loop: half a second in all.
@@ -141,32 +141,32 @@ def warm(app: FastAPI) -> None:
         route.matches({"type": "http", "method": "GET", "path": "/-", "headers": []})
 
 
-def _rounds(app: FastAPI) -> Iterator[PeriodicTasks]:
+def _rounds(app: FastAPI) -> Iterator[PeriodicTask]:
     """Yield what is done beside the requests."""
     engine, here = app.state.engine, app.state
-    look = FireRefresh(engine, here.desks).look
-    yield PeriodicTasks("firewatch", fire_refresh.POLL_INTERVAL_S, look, at_once=True)
-    yield PeriodicTasks(
+    look = FireRefresh(engine, here.fire_contexts).look
+    yield PeriodicTask("firewatch", fire_refresh.POLL_INTERVAL_S, look, at_once=True)
+    yield PeriodicTask(
         "baker", tile_archive.POLL_INTERVAL_S, partial(tile_archive.keep_baked, engine)
     )
-    yield PeriodicTasks(
-        "reads", read_audit.POLL_INTERVAL_S, lambda _: here.reads.write(everything=False)
+    yield PeriodicTask(
+        "reads", read_audit.POLL_INTERVAL_S, lambda _: here.read_audit.write(everything=False)
     )
 
 
 @asynccontextmanager
 async def _life(app: FastAPI) -> AsyncIterator[None]:
-    at_work = (app.state.workshop, app.state.import_workshop, *app.state.rounds)
+    at_work = (app.state.plan_worker, app.state.import_worker, *app.state.periodic_tasks)
     for one in at_work:
         one.open()
-    await run_in_threadpool(rehearse, app.state.engine)
-    tiles = asyncio.create_task(rehearse_tiles(app.state))  # the page is served meanwhile
+    await run_in_threadpool(warm_up_edits, app.state.engine)
+    tiles = asyncio.create_task(warm_up_tiles(app.state))  # the page is served meanwhile
     yield
     tiles.cancel()
     await asyncio.wait([tiles])
-    for one in (*reversed(at_work), app.state.reads):
+    for one in (*reversed(at_work), app.state.read_audit):
         await run_in_threadpool(one.close)
-    await app.state.state.close()
+    await app.state.layer_state.close()
     await app.state.pool.close()
 
 
@@ -189,7 +189,7 @@ class HostMiddleware:
         site = urlsplit(settings().site)
         if given is not None and _name_of(given) not in _own_names(scope, site.hostname):
             error = InputError("host_unknown", host=given[:100])
-            await problems.of_gridatlas(Request(scope), error)(scope, receive, send)
+            await problems.problem_from_error(Request(scope), error)(scope, receive, send)
             return
         if site.hostname:
             others = [line for line in scope["headers"] if line[0] != b"host"]
@@ -234,7 +234,7 @@ class SecurityHeadersMiddleware:
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        self._headers = ((b"content-security-policy", policy().encode()), *_GUARDS)
+        self._headers = ((b"content-security-policy", content_security_policy().encode()), *_GUARDS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, with the headers that guard."""
@@ -265,11 +265,11 @@ class LanguageMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        with speaking(problems.language(Request(scope))):
+        with use_language(problems.preferred_language(Request(scope))):
             await self.app(scope, receive, send)
 
 
-def policy() -> str:
+def content_security_policy() -> str:
     """Return what browsers hold the pages to; with a key, Tianditu may be asked for pictures."""
     if not settings().tianditu_key:
         return CONTENT_POLICY

@@ -22,7 +22,7 @@ def register(app: typer.Typer) -> None:
         from geo import db
 
         db.upgrade()
-        shown = db.address(db.get_engine().url)
+        shown = db.printable_url(db.get_engine().url)
         console.out.print(text("cli.database_ready", url=shown), highlight=False)
 
     @group.command()

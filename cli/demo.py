@@ -91,7 +91,7 @@ def let_in() -> None:
             console.out.print(text("demo.account_there", name=ACCOUNT), highlight=False)
             return
         password = secrets.token_urlsafe(12)
-        accounts.add(connection, ACCOUNT, "admin", password)
+        accounts.add_account(connection, ACCOUNT, "admin", password)
     console.out.print(text("demo.account", name=ACCOUNT, password=password), highlight=False)
 
 

@@ -336,12 +336,12 @@ def select_communities(region: str) -> list[tuple[str, str]]:
         If there is none.
     """
     from geo import db
-    from geo.codes import stem
+    from geo.codes import code_prefix
     from geo.plans import store
 
     db.upgrade()
     with db.get_engine().connect() as connection:
-        found = store.communities(connection, stem(region))
+        found = store.communities(connection, code_prefix(region))
     if not found:
         raise InputError("nothing_to_draw", region=region or "*")
     return found

@@ -176,7 +176,7 @@ def _add_corrections(app: typer.Typer) -> None:
         fields = dict(_field(value) for value in values)
         db.run_in_transaction(
             db.get_engine(),
-            lambda connection: overrides.correct(connection, layer, code, fields, _actor()),
+            lambda connection: overrides.set_override(connection, layer, code, fields, _actor()),
         )
         console.out.print(text("import.corrected", layer=layer, code=code), highlight=False)
 
@@ -190,7 +190,8 @@ def _add_corrections(app: typer.Typer) -> None:
         from geo.db import overrides
 
         released = db.run_in_transaction(
-            db.get_engine(), lambda connection: overrides.release(connection, layer, code, _actor())
+            db.get_engine(),
+            lambda connection: overrides.clear_override(connection, layer, code, _actor()),
         )
         columns = ", ".join(released)
         console.out.print(

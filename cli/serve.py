@@ -59,7 +59,7 @@ def run(host: str, port: int, *, workers: int = 1, log: bool = False) -> None:
     with console.progress() as progress:
         build.build(progress)
     secret()  # a weak one is told before anything is served
-    identity_provider.check()
+    identity_provider.check_settings()
     db.upgrade()
     db.ensure_login()
     _allow_many_connections()
@@ -67,7 +67,7 @@ def run(host: str, port: int, *, workers: int = 1, log: bool = False) -> None:
     from api.app import create_served_app
     from api.middleware import request_log
 
-    request_log.log_to(access=log)
+    request_log.configure_logging(access=log)
 
     config = uvicorn.Config(
         "cli.serve:create_worker_app" if workers > 1 else create_served_app(),
@@ -118,7 +118,7 @@ def create_worker_app() -> "FastAPI":
 @contextmanager
 def _supervised_database(is_stopping: Callable[[], bool]) -> Iterator[None]:
     """Have the private database started again when its server dies, until ours stops."""
-    from api.background.periodic import PeriodicTasks
+    from api.background.periodic import PeriodicTask
     from geo.db import local_server
     from geo.settings import settings
 
@@ -130,7 +130,7 @@ def _supervised_database(is_stopping: Callable[[], bool]) -> Iterator[None]:
         if not is_stopping():
             local_server.restart_if_dead(settings().home)
 
-    checks = PeriodicTasks("database", DATABASE_CHECK_INTERVAL_S, check)
+    checks = PeriodicTask("database", DATABASE_CHECK_INTERVAL_S, check)
     checks.open()
     try:
         yield

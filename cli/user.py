@@ -37,7 +37,7 @@ def register(app: typer.Typer) -> None:
         db.upgrade()
         known = [network for network in networks.split(",") if network]
         with db.get_engine().begin() as connection:
-            accounts.add(connection, name, role, password, scope=scope, networks=known)
+            accounts.add_account(connection, name, role, password, scope=scope, networks=known)
         console.out.print(text("user.added", name=name, role=role), highlight=False)
 
     @group.command("list")
@@ -71,7 +71,7 @@ def register(app: typer.Typer) -> None:
         from geo import db
         from geo.db import accounts
 
-        _change(name, lambda: accounts.disable(db.get_engine(), name))
+        _change(name, lambda: accounts.disable_account(db.get_engine(), name))
 
 
 def _change(name: str, change: object) -> None:

@@ -20,14 +20,14 @@ from geo.settings import settings
 
 TIMEOUT_S = 5.0
 
-SIGNED_WITH = ["RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdDSA"]
+ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdDSA"]
 """What it may sign with: never a shared secret, never nothing."""
 
-NEEDED = {"require": ["exp", "iat", "iss", "aud"]}
+REQUIRED_CLAIMS = {"require": ["exp", "iat", "iss", "aud"]}
 """What a token has to say of itself, whoever made it."""
 
 
-def check() -> None:
+def check_settings() -> None:
     """Tell of a provider that is named by half.
 
     Raises
@@ -39,7 +39,7 @@ def check() -> None:
         raise SetupError("provider_without_client", issuer=settings().oidc_issuer)
 
 
-def entrance() -> str:
+def authorization_endpoint() -> str:
     """Return the address at which people sign in.
 
     Raises
@@ -50,7 +50,7 @@ def entrance() -> str:
     return _discovered_address("authorization_endpoint")
 
 
-def name_in(token: str) -> str:
+def verify_id_token(token: str) -> str:
     """Return the name of the account that an ID token vouches for.
 
     Raises
@@ -61,7 +61,7 @@ def name_in(token: str) -> str:
     return _name_claim(_claims(token))
 
 
-def name_for(code: str, verifier: str, back: str, nonce: str) -> str:
+def redeem_code(code: str, verifier: str, back: str, nonce: str) -> str:
     """Return the name of the account for which a browser came back with a code.
 
     Parameters
@@ -126,7 +126,7 @@ def _reason(error: urllib.error.HTTPError) -> str:
 
 def _claims(token: str) -> dict[str, Any]:
     """Return what an ID token says, if it is the provider's and meant for us."""
-    provider = keys(settings().oidc_issuer)
+    provider = signing_keys(settings().oidc_issuer)
     number = jwt.get_unverified_header(token).get("kid")
     known = provider.get_signing_keys()
     # A provider with one key need not number it (OpenID Connect Core 1.0, 10.1).
@@ -135,10 +135,10 @@ def _claims(token: str) -> dict[str, Any]:
     claims: dict[str, Any] = jwt.decode(
         token,
         key,
-        algorithms=SIGNED_WITH,
+        algorithms=ALGORITHMS,
         audience=settings().oidc_client_id,
         issuer=settings().oidc_issuer,
-        options=NEEDED,  # type: ignore[arg-type]
+        options=REQUIRED_CLAIMS,  # type: ignore[arg-type]
         leeway=30,
     )
     return claims
@@ -152,7 +152,7 @@ def _name_claim(claims: dict[str, Any]) -> str:
 
 
 @cache
-def keys(issuer: str) -> jwt.PyJWKClient:
+def signing_keys(issuer: str) -> jwt.PyJWKClient:
     """Return the keys of the provider that the installation names; a caller can name no other."""
     return jwt.PyJWKClient(
         _discovered_address("jwks_uri"), cache_keys=True, lifespan=600, timeout=5

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from api.auth import identity_provider, tokens
 from api.core import problems
 from api.core.audit import record
-from api.core.caller import KEEPER, Asker, Caller, acting, caller
+from api.core.caller import KEEPER, Asker, Caller, caller_from_account, transaction_as
 from geo import locks
 from geo.errors import InputError, NotFoundError, NotSignedInError, TooManyError
 from geo.locks import Lock
@@ -20,7 +20,7 @@ from geo.settings import settings
 
 router = APIRouter(prefix="/auth", tags=["sign-in"])
 
-PER_NAME, PER_ADDRESS = 5, 20
+MAX_ATTEMPTS_PER_NAME, MAX_ATTEMPTS_PER_ADDRESS = 5, 20
 """Wrong passwords a minute, of all workers together, until a name or an address has to wait."""
 
 HASHER = argon2.PasswordHasher()
@@ -52,7 +52,7 @@ _TURN = text("UPDATE session SET token = :token WHERE id = :session")
 _END = text("UPDATE session SET revoked_at = now() WHERE id = :session AND revoked_at IS NULL")
 
 
-class Tokens(BaseModel):
+class TokensResponse(BaseModel):
     """A short token for requests, and the one that the next is asked for with."""
 
     access_token: str
@@ -64,7 +64,7 @@ class Tokens(BaseModel):
     scope: str
 
 
-class Me(BaseModel):
+class MeResponse(BaseModel):
     """Who the caller is."""
 
     name: str
@@ -74,14 +74,14 @@ class Me(BaseModel):
     account: int | None
 
 
-class Provider(BaseModel):
+class ProviderResponse(BaseModel):
     """The identity provider to sign in with."""
 
     issuer: str
     client_id: str
 
 
-class Entrance(BaseModel):
+class EntranceResponse(BaseModel):
     """Where to sign in with the identity provider, to be given ``response_type=code``, the client,
     ``scope=openid``, a ``state``, a ``nonce`` and a ``code_challenge`` (RFC 7636, S256)."""
 
@@ -89,11 +89,11 @@ class Entrance(BaseModel):
     client_id: str
 
 
-class Providers(BaseModel):
+class ProvidersResponse(BaseModel):
     """The ways to sign in."""
 
     password: bool = True
-    oidc: Provider | None
+    oidc: ProviderResponse | None
 
 
 Word = Annotated[str, Form(max_length=1000)]
@@ -112,14 +112,14 @@ def token(
     code_verifier: Word = "",
     redirect_uri: Word = "",
     nonce: Word = "",
-) -> Tokens:
+) -> TokensResponse:
     """Sign in by name and password or by a code of the identity provider's, or take the next token
     of a session."""
     response.headers["Cache-Control"] = "no-store"
     engine = request.app.state.engine
     if grant_type == "refresh_token":
         # What a stolen token did must last: its session ends though the answer is an error.
-        with acting(engine, KEEPER) as connection:
+        with transaction_as(engine, KEEPER) as connection:
             found = _refresh_tokens(connection, refresh_token)
         if found is None:
             raise NotSignedInError("session_ended")
@@ -127,16 +127,16 @@ def token(
     address = request.client.host if request.client else ""
     if grant_type == "authorization_code":
         return _open_vouched_session(engine, address, (code, code_verifier, redirect_uri, nonce))
-    with acting(engine, KEEPER) as connection:
+    with transaction_as(engine, KEEPER) as connection:
         attempt = _count_attempt(connection, username, address)
         account = connection.execute(_ACCOUNT, {"name": username}).mappings().first()
     if not _is_password(account, password):
-        with acting(engine, KEEPER) as connection:
+        with transaction_as(engine, KEEPER) as connection:
             record(connection, KEEPER, "sign_in_failed", "account", username, {"from": address})
         raise NotSignedInError("password_wrong")
-    with acting(engine, KEEPER) as connection:
+    with transaction_as(engine, KEEPER) as connection:
         connection.execute(_FORGIVE, {"id": attempt})
-        opened = _open_session(connection, caller(account))
+        opened = _open_session(connection, caller_from_account(account))
         record(connection, KEEPER, "sign_in", "account", username, {"from": address})
     return opened
 
@@ -145,7 +145,7 @@ def token(
 def revoke(request: Request, token: Word) -> None:
     """End the session of a refresh token (RFC 7009); an unknown one is no error."""
     session = token.partition(".")[0]
-    with acting(request.app.state.engine, KEEPER) as connection:
+    with transaction_as(request.app.state.engine, KEEPER) as connection:
         asked = {"session": session, "token": tokens.hash_refresh_token(token)}
         found = connection.execute(_OF_TOKEN, asked).mappings().first()
         if found is None or not (found["newest"] or tokens.is_issued_here(token)):
@@ -155,9 +155,9 @@ def revoke(request: Request, token: Word) -> None:
 
 
 @router.get("/me", responses=problems.problem_responses())
-def me(asker: Asker) -> Me:
+def me(asker: Asker) -> MeResponse:
     """Tell who the caller is."""
-    return Me(
+    return MeResponse(
         name=asker.name,
         role=asker.role,
         scope=asker.scope,
@@ -167,24 +167,27 @@ def me(asker: Asker) -> Me:
 
 
 @router.get("/providers", responses=problems.problem_responses())
-def providers() -> Providers:
+def providers() -> ProvidersResponse:
     """Tell how to sign in."""
     issuer = settings().oidc_issuer
-    known = Provider(issuer=issuer, client_id=settings().oidc_client_id) if issuer else None
-    return Providers(oidc=known)
+    known = ProviderResponse(issuer=issuer, client_id=settings().oidc_client_id) if issuer else None
+    return ProvidersResponse(oidc=known)
 
 
 @router.get("/entrance", responses=problems.problem_responses(404))
-def entrance() -> Entrance:
+def entrance() -> EntranceResponse:
     """Tell where to sign in with the identity provider."""
     if not settings().oidc_issuer:
         raise NotFoundError("provider_none")
-    return Entrance(
-        authorization_endpoint=identity_provider.entrance(), client_id=settings().oidc_client_id
+    return EntranceResponse(
+        authorization_endpoint=identity_provider.authorization_endpoint(),
+        client_id=settings().oidc_client_id,
     )
 
 
-def _open_vouched_session(engine: Engine, address: str, given: tuple[str, str, str, str]) -> Tokens:
+def _open_vouched_session(
+    engine: Engine, address: str, given: tuple[str, str, str, str]
+) -> TokensResponse:
     """Open a session for whom the identity provider vouches, if there is an account of that name.
 
     Raises
@@ -194,16 +197,16 @@ def _open_vouched_session(engine: Engine, address: str, given: tuple[str, str, s
     """
     if not settings().oidc_issuer:
         raise InputError("provider_none")
-    with acting(engine, KEEPER) as connection:
+    with transaction_as(engine, KEEPER) as connection:
         attempt = _count_attempt(connection, f"{address} by code", address)
-    name = identity_provider.name_for(*given)
+    name = identity_provider.redeem_code(*given)
     told = {"from": address, "issuer": settings().oidc_issuer}
-    with acting(engine, KEEPER) as connection:
+    with transaction_as(engine, KEEPER) as connection:
         connection.execute(_FORGIVE, {"id": attempt})
         account = connection.execute(_ACCOUNT, {"name": name}).mappings().first()
         if account is not None:
             record(connection, KEEPER, "sign_in", "account", name, told)
-            return _open_session(connection, caller(account))
+            return _open_session(connection, caller_from_account(account))
         record(connection, KEEPER, "sign_in_failed", "account", name[:100], told)
     raise NotSignedInError("account_unknown")
 
@@ -219,7 +222,7 @@ def _count_attempt(connection: Connection, name: str, address: str) -> int:
     who = {"name": name, "address": address}
     locks.acquire(connection, Lock.SIGN_IN)  # attempts made at once are counted as well
     connection.execute(_FORGET)
-    limits = {"per_name": PER_NAME, "per_address": PER_ADDRESS}
+    limits = {"per_name": MAX_ATTEMPTS_PER_NAME, "per_address": MAX_ATTEMPTS_PER_ADDRESS}
     tried = connection.execute(_TRIED, who | limits).mappings().one()
     if tried["hasty"]:
         raise TooManyError("sign_in_too_often", seconds=max(1, tried["seconds"]))
@@ -235,9 +238,9 @@ def _is_password(account: Any, password: str) -> bool:
     return known is not None
 
 
-def _open_session(connection: Connection, signed_in: Caller) -> Tokens:
+def _open_session(connection: Connection, signed_in: Caller) -> TokensResponse:
     """Open a session: the part of its refresh token before the first dot is its identifier."""
-    session = tokens.new_session()
+    session = tokens.new_session_id()
     refresh = tokens.issue_refresh_token(session)
     end = datetime.now(UTC) + timedelta(hours=settings().session_hours)
     connection.execute(
@@ -252,7 +255,7 @@ def _open_session(connection: Connection, signed_in: Caller) -> Tokens:
     return _answer(session, refresh, signed_in)
 
 
-def _refresh_tokens(connection: Connection, refresh: str) -> Tokens | None:
+def _refresh_tokens(connection: Connection, refresh: str) -> TokensResponse | None:
     """Return the next tokens; a refresh token that was used before ends its session.
 
     A token that was never issued is refused and changes nothing: the identifier of a session
@@ -273,12 +276,12 @@ def _refresh_tokens(connection: Connection, refresh: str) -> Tokens | None:
         return None
     following = tokens.issue_refresh_token(session)
     connection.execute(_TURN, {"session": session, "token": tokens.hash_refresh_token(following)})
-    return _answer(session, following, caller(found))
+    return _answer(session, following, caller_from_account(found))
 
 
-def _answer(session: str, refresh: str, signed_in: Caller) -> Tokens:
-    return Tokens(
-        access_token=tokens.issue(session),
+def _answer(session: str, refresh: str, signed_in: Caller) -> TokensResponse:
+    return TokensResponse(
+        access_token=tokens.issue_access_token(session),
         expires_in=settings().token_minutes * 60,
         refresh_token=refresh,
         name=signed_in.name,

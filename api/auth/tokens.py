@@ -16,7 +16,7 @@ ISSUER = AUDIENCE = "gridatlas"
 _OWN = "HS256"
 
 
-def issue(session: str) -> str:
+def issue_access_token(session: str) -> str:
     """Return a short token of a session."""
     now = datetime.now(UTC)
     claims = {
@@ -46,12 +46,12 @@ def verify_token(token: str) -> tuple[str | None, str | None]:
                 algorithms=[_OWN],
                 audience=AUDIENCE,
                 issuer=ISSUER,
-                options=identity_provider.NEEDED
-                | {"require": [*identity_provider.NEEDED["require"], "sid"]},  # type: ignore[arg-type]
+                options=identity_provider.REQUIRED_CLAIMS
+                | {"require": [*identity_provider.REQUIRED_CLAIMS["require"], "sid"]},  # type: ignore[arg-type]
             )
             return str(claims["sid"]), None
         if settings().oidc_issuer:
-            return None, identity_provider.name_in(token)
+            return None, identity_provider.verify_id_token(token)
     except jwt.PyJWKClientConnectionError as error:
         issuer = settings().oidc_issuer
         raise SetupError("provider_unreachable", issuer=issuer, said=str(error)) from error
@@ -64,7 +64,7 @@ def _key() -> bytes:
     return hmac.digest(secret(), b"tokens", "sha256")
 
 
-def new_session() -> str:
+def new_session_id() -> str:
     """Return a random identifier of a session."""
     return secrets.token_urlsafe(32)
 

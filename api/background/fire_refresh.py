@@ -11,7 +11,7 @@ import threading
 
 from sqlalchemy import Engine, text
 
-from api.core.caller import KEEPER, Caller, acting
+from api.core.caller import KEEPER, Caller, transaction_as
 from geo.fire.context import FireContexts
 from geo.fire.snapshot import changes, cities
 from geo.model import Role
@@ -40,7 +40,7 @@ class FireRefresh:
         """Read the cities that have changed, if the desk is used."""
         if not (self._desks.are_used() or _is_anyone_signed_in(self._engine)):
             return
-        with acting(self._engine, WATCH, readonly=True) as connection:
+        with transaction_as(self._engine, WATCH, readonly=True) as connection:
             state = changes(connection)
             if state == self._seen:
                 return
@@ -54,5 +54,5 @@ class FireRefresh:
 
 def _is_anyone_signed_in(engine: Engine) -> bool:
     """Return whether a session of the fire service is open, on this worker or another."""
-    with acting(engine, KEEPER, readonly=True) as connection:
+    with transaction_as(engine, KEEPER, readonly=True) as connection:
         return bool(connection.execute(_SIGNED_IN, {"role": Role.FIRE.value}).scalar())

@@ -7,7 +7,7 @@ from collections.abc import Callable
 _log = logging.getLogger(__name__)
 
 
-class PeriodicTasks:
+class PeriodicTask:
     """Does something every so many seconds, from when it is opened until it is closed.
 
     Parameters

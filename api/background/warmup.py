@@ -14,7 +14,7 @@ from sqlalchemy import Engine, func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
-from api.core.caller import Caller, acting
+from api.core.caller import Caller, transaction_as
 from api.core.connection_pool import UnreachableError
 from api.plans.edits import Assign, edit
 from api.tiles.tile_layers import in_force_prepared, parameters, tile_at
@@ -35,7 +35,7 @@ _NO_WAITING = text("SET LOCAL lock_timeout = '200ms'")
 _log = logging.getLogger(__name__)
 
 
-def rehearse(engine: Engine) -> bool:
+def warm_up_edits(engine: Engine) -> bool:
     """Make an edit and take it back; return whether there was a plan to make it of.
 
     A database that is away, or in which another works on the same tables, is left alone.
@@ -48,7 +48,7 @@ def rehearse(engine: Engine) -> bool:
 
 
 def _warm_up_edits(engine: Engine) -> bool:
-    with acting(engine, REHEARSER) as connection:
+    with transaction_as(engine, REHEARSER) as connection:
         connection.execute(_NO_WAITING)
         smallest = (
             select(GridPlan.id)
@@ -81,7 +81,7 @@ def _warm_up_edits(engine: Engine) -> bool:
     return True
 
 
-async def rehearse_tiles(here: Any) -> bool:
+async def warm_up_tiles(here: Any) -> bool:
     """Make a tile on every connection that is kept; return whether there was a city to show.
 
     Parameters
@@ -90,7 +90,7 @@ async def rehearse_tiles(here: Any) -> bool:
         The state of the application.
     """
     try:
-        colours = await here.colourings.in_force(here.engine, await here.state.now())
+        colours = await here.colourings.in_force(here.engine, await here.layer_state.now())
         if len(colours.communities.keys) == 0:
             return False
         west, south, east, north = colours.communities.boxes[0].tolist()

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, create_engine, func, select, update
 
 from api.background import job_process
 from api.core.audit import record
-from api.core.caller import Caller, acting
+from api.core.caller import Caller, transaction_as
 from geo import db
 from geo.errors import ConflictError, NotFoundError
 from geo.model import Grid, GridPlan, Job
@@ -41,10 +41,10 @@ def _run_job(url: str, job: dict[str, Any], report: Progress) -> None:
     def begin(step: str) -> None:
         report(step, STEPS.index(step), len(STEPS))
 
-    do(_engine(url), job, begin)
+    run_plan_job(_engine(url), job, begin)
 
 
-def do(engine: Engine, job: dict[str, Any], begin: Callable[[str], None]) -> list[int]:
+def run_plan_job(engine: Engine, job: dict[str, Any], begin: Callable[[str], None]) -> list[int]:
     """Do a job under the rights of its caller; return the plans it made.
 
     Parameters
@@ -60,9 +60,9 @@ def do(engine: Engine, job: dict[str, Any], begin: Callable[[str], None]) -> lis
     begin("read")
     # One state of the city, however an import changes it meanwhile.
     snapshot = engine.execution_options(isolation_level="REPEATABLE READ")
-    with acting(snapshot, caller) as connection:
+    with transaction_as(snapshot, caller) as connection:
         community = store.read_community(connection, job["community_code"])
-        wishes = wishes_of(asked, job["kind"])
+        wishes = constraints_from_request(asked, job["kind"])
         before = None if wishes.fresh else store.before(connection, community, asked.get("before"))
         wishes = _with_locks(connection, wishes, before)
     begin("draw")
@@ -73,7 +73,7 @@ def do(engine: Engine, job: dict[str, Any], begin: Callable[[str], None]) -> lis
     begin("keep")
 
     def keep() -> list[int]:
-        with acting(engine, caller) as connection:
+        with transaction_as(engine, caller) as connection:
             return _keep(connection, caller, job["id"], drawings)
 
     return db.retry_conflicts(keep)
@@ -87,7 +87,7 @@ def _score_plan(
     wanted = select(GridPlan.revision, GridPlan.parameters, GridPlan.parent_id, GridPlan.score)
     begin("read")
     snapshot = engine.execution_options(isolation_level="REPEATABLE READ")
-    with acting(snapshot, caller) as connection:
+    with transaction_as(snapshot, caller) as connection:
         row = connection.execute(wanted.where(GridPlan.id == number)).one_or_none()
         if row is None:
             raise NotFoundError("no_plan_here", plan=number)
@@ -105,7 +105,7 @@ def _score_plan(
     begin("keep")
 
     def keep() -> int:
-        with acting(engine, caller) as connection:
+        with transaction_as(engine, caller) as connection:
             store.lock_community(connection, job["community_code"])
             as_it_was = (GridPlan.id == number, GridPlan.revision == row.revision)
             connection.execute(update(GridPlan).where(*as_it_was).values(score=card.as_json()))
@@ -131,7 +131,7 @@ def _close(connection: Connection, job: int, made: list[int]) -> None:
         raise ConflictError("job_cancelled", job=job)
 
 
-def wishes_of(asked: dict[str, Any], kind: str) -> Constraints:
+def constraints_from_request(asked: dict[str, Any], kind: str) -> Constraints:
     """Return the wishes that a request names (:class:`api.plans.drawing.Ask`)."""
     said = {name: value for name, value in asked.items() if name in DrawOptions.model_fields}
     areas = tuple(Area(**area) for area in said.pop("areas", ()))

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, text
 from starlette.concurrency import run_in_threadpool
 
 from api.auth import tokens
-from geo.codes import stem
+from geo.codes import code_prefix
 from geo.db.security import database_role
 from geo.errors import NotAllowedError, NotSignedInError
 from geo.model import Role
@@ -69,7 +69,9 @@ _bearer = OAuth2PasswordBearer(tokenUrl="auth/token", auto_error=False)
 
 
 @contextmanager
-def acting(engine: Engine, caller: Caller, *, readonly: bool = False) -> Iterator[Connection]:
+def transaction_as(
+    engine: Engine, caller: Caller, *, readonly: bool = False
+) -> Iterator[Connection]:
     """Open a transaction under a caller's role and scope; it commits if nothing goes wrong."""
     with engine.connect() as connection:
         connection = connection.execution_options(postgresql_readonly=readonly)
@@ -78,7 +80,9 @@ def acting(engine: Engine, caller: Caller, *, readonly: bool = False) -> Iterato
             yield connection
 
 
-async def asker(request: Request, token: Annotated[str | None, Depends(_bearer)]) -> Caller:
+async def identify_caller(
+    request: Request, token: Annotated[str | None, Depends(_bearer)]
+) -> Caller:
     """Return who asks: the public without a token.
 
     Raises
@@ -90,41 +94,41 @@ async def asker(request: Request, token: Annotated[str | None, Depends(_bearer)]
         if request.headers.get("authorization"):
             raise NotSignedInError("token_invalid")
         return ANYONE
-    return await caller_of(request.app.state.pool, token)
+    return await caller_from_token(request.app.state.pool, token)
 
 
-async def caller_of(pool: Any, token: str) -> Caller:
+async def caller_from_token(pool: Any, token: str) -> Caller:
     """Return the caller whom a token vouches for.
 
     Parameters
     ----------
     pool
-        An :class:`api.core.connection_pool.Pool`, whose module rests on this one.
+        An :class:`api.core.connection_pool.AsyncPool`, whose module rests on this one.
     """
     if settings().oidc_issuer:  # its keys may have to be fetched
         session, name = await run_in_threadpool(tokens.verify_token, token)
     else:
         session, name = tokens.verify_token(token)
     asked = (_ACCOUNT, session) if session is not None else (_VOUCHED, name)
-    async with pool.acting(KEEPER) as connection:
+    async with pool.transaction_as(KEEPER) as connection:
         found = await connection.fetchrow(*asked)
     if found is None:
         raise NotSignedInError("session_ended" if session else "account_unknown")
-    return caller(found)
+    return caller_from_account(found)
 
 
-def caller(account: Any) -> Caller:
+def caller_from_account(account: Any) -> Caller:
     """Return the caller that an account makes."""
     return Caller(
         account["role"],
-        stem(account["scope"]),
+        code_prefix(account["scope"]),
         tuple(account["networks"]),
         account["name"],
         account["id"],
     )
 
 
-Asker = Annotated[Caller, Depends(asker)]
+Asker = Annotated[Caller, Depends(identify_caller)]
 
 
 def allow(*roles: str) -> Any:

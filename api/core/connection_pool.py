@@ -19,7 +19,7 @@ from geo.settings import settings
 TIMEOUT_S = 5.0
 """For a connection."""
 
-WARM = 4
+WARM_CONNECTIONS = 4
 """Connections opened before anybody asks: a few more than two cores serve at once."""
 
 IDLE_S = 3600.0
@@ -44,7 +44,7 @@ class UnreachableError(Exception):
     """The database is away, or has no connection to spare."""
 
 
-class Pool:
+class AsyncPool:
     """A pool of connections, each used in a transaction under the role of who asks."""
 
     def __init__(self, url: URL) -> None:
@@ -73,7 +73,7 @@ class Pool:
     async def warm(self, use: Callable[[asyncpg.Connection], Awaitable[object]]) -> None:
         """Open some connections, and use one after another: who asks meanwhile is served."""
         async with AsyncExitStack() as held:
-            for _ in range(min(WARM, _most())):
+            for _ in range(min(WARM_CONNECTIONS, _most())):
                 connection = await held.enter_async_context(self.acting(ANYONE))
                 held.push_async_callback(use, connection)  # and then it is given back
 
@@ -103,7 +103,7 @@ class Pool:
                     raise
 
 
-class State:
+class LayerState:
     """Which state of the layers is in force, read anew for whoever asks.
 
     One read serves all who asked before it began: nobody is told a state older than the question,
@@ -157,7 +157,7 @@ def _translate_connection_errors() -> Iterator[None]:
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedQuery:
     """A query of SQLAlchemy's as asyncpg takes it: PostgreSQL keeps its plan by the text.
 
     Attributes
@@ -179,13 +179,13 @@ class Prepared:
         return [values[name] if name in values else self.fixed[name] for name in self.names]
 
 
-def prepare(statement: Select[*tuple[Any, ...]]) -> Prepared:
+def prepare_query(statement: Select[*tuple[Any, ...]]) -> PreparedQuery:
     """Return a query in a form to be used many times."""
     made: Any = statement.compile(
         dialect=dialect.dialect(),  # type: ignore[no-untyped-call]
         compile_kwargs={"render_postcompile": True},
     )
-    return Prepared(made.string, tuple(made.positiontup), made.params)
+    return PreparedQuery(made.string, tuple(made.positiontup), made.params)
 
 
 def _where(url: URL) -> dict[str, Any]:

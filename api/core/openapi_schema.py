@@ -14,7 +14,7 @@ the caller's, a database away."""
 KNOWN = {"description": "The caller has it already"}
 
 
-def describe(app: FastAPI, *more: int) -> None:
+def extend_openapi(app: FastAPI, *more: int) -> None:
     """Have an application describe itself whole; ``more`` are problems that any answer may be."""
     plain = app.openapi
 

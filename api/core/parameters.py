@@ -10,7 +10,7 @@ from sqlalchemy import Connection as Database
 from sqlalchemy import Select
 
 from api.core import problems
-from api.core.caller import Asker, acting
+from api.core.caller import Asker, transaction_as
 from geo import db
 from geo.db.views import Status
 from geo.errors import InputError
@@ -46,12 +46,12 @@ class Page(NamedTuple):
 def _connection(request: Request, asker: Asker) -> Iterator[Database]:
     # Only reads of the public leave no trace: those of others may be recorded in the trail.
     readonly = asker.role == Role.PUBLIC
-    with acting(request.app.state.engine, asker, readonly=readonly) as connection:
+    with transaction_as(request.app.state.engine, asker, readonly=readonly) as connection:
         yield connection
 
 
 def _writing(request: Request, asker: Asker) -> Iterator[Database]:
-    with acting(request.app.state.engine, asker) as connection:
+    with transaction_as(request.app.state.engine, asker) as connection:
         yield connection
 
 
@@ -116,7 +116,7 @@ ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f]*$"
 
 Paging = Annotated[Page, Depends(_page)]
 Bbox = Annotated[Box | None, Depends(_box)]
-Lang = Annotated[Language, Depends(problems.language)]
+Lang = Annotated[Language, Depends(problems.preferred_language)]
 Shown = Annotated[
     Status,
     Query(description="the plan in force, or the newest draft of each community"),

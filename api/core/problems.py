@@ -110,21 +110,21 @@ CHANGING = problem_responses(403, 404, 409, 412, 413, 428)
 """The problems of a resource that is changed."""
 
 
-def install(app: FastAPI) -> None:
+def install_handlers(app: FastAPI) -> None:
     """Make an application answer every error with a problem document."""
-    app.exception_handler(GridatlasError)(of_gridatlas)
+    app.exception_handler(GridatlasError)(problem_from_error)
     app.exception_handler(RequestValidationError)(_of_parameters)
     app.exception_handler(HTTPException)(_of_http)
-    app.exception_handler(OperationalError)(of_database)
-    app.exception_handler(TimeoutError)(of_database)
-    app.exception_handler(UnreachableError)(of_database)
+    app.exception_handler(OperationalError)(database_problem)
+    app.exception_handler(TimeoutError)(database_problem)
+    app.exception_handler(UnreachableError)(database_problem)
     app.exception_handler(asyncpg.PostgresError)(_of_refusal_there)
     app.exception_handler(DBAPIError)(_of_refusal)
     app.exception_handler(OSError)(_of_system)
     app.exception_handler(Exception)(_of_bug)
 
 
-def language(request: Request) -> Language:
+def preferred_language(request: Request) -> Language:
     """Return the language of ours that a caller likes best: Chinese if none is named."""
     liked: dict[Language, float] = {}
     for part in request.headers.get("accept-language", "").split(","):
@@ -147,7 +147,7 @@ def problem(
     request: Request, status: int, detail: str, *, type: str = "about:blank", **more: object
 ) -> Response:
     """Return a problem document."""
-    title = text(f"problem.{_TITLE.get(status, 'bad_request')}", lang=language(request))
+    title = text(f"problem.{_TITLE.get(status, 'bad_request')}", lang=preferred_language(request))
     body = {"type": type, "title": title, "status": status, "detail": detail}
     headers = {"Cache-Control": "no-store", "Vary": "Accept-Language"}
     if status == 503:
@@ -168,9 +168,9 @@ def message_text(key: str, lang: Language, **values: object) -> str:
     return text(own if own in catalogue(lang) else f"error.{key}", lang=lang, **values)
 
 
-def of_gridatlas(request: Request, error: GridatlasError) -> Response:
+def problem_from_error(request: Request, error: GridatlasError) -> Response:
     """Answer for a mistake of the caller's."""
-    detail = message_text(error.key, language(request), **error.values)
+    detail = message_text(error.key, preferred_language(request), **error.values)
     status = next(code for kind, code in _STATUS.items() if isinstance(error, kind))
     values = {name: value for name, value in error.values.items() if name in _TOLD}
     response = problem(request, status, detail, type=f"urn:gridatlas:problem:{error.key}", **values)
@@ -180,7 +180,7 @@ def of_gridatlas(request: Request, error: GridatlasError) -> Response:
 
 
 def _of_parameters(request: Request, error: RequestValidationError) -> Response:
-    lang = language(request)
+    lang = preferred_language(request)
     found = [
         {"loc": fault["loc"], "msg": _parameter_message(fault, lang)} for fault in error.errors()
     ]
@@ -199,7 +199,7 @@ def _parameter_message(fault: dict[str, Any], lang: Language) -> str:
 
 
 def _of_http(request: Request, error: HTTPException) -> Response:
-    lang = language(request)
+    lang = preferred_language(request)
     match error.status_code:
         case 404:
             detail = text("problem.no_such_path", lang=lang, path=request.url.path)
@@ -236,7 +236,7 @@ def _of_system(request: Request, error: Exception) -> Response:
     """Answer for what the operating system refused."""
     if is_disk_full(error):
         _log.error("disk full: %s", error)
-        return of_gridatlas(request, DiskFullError("disk_full", place=tempfile.gettempdir()))
+        return problem_from_error(request, DiskFullError("disk_full", place=tempfile.gettempdir()))
     return _of_bug(request, error)
 
 
@@ -248,36 +248,42 @@ def _of_refusal(request: Request, error: DBAPIError) -> Response:
         refusal = (
             NotAllowedError("rows_not_yours") if signed_in else NotSignedInError("sign_in_first")
         )
-        return of_gridatlas(request, refusal)
+        return problem_from_error(request, refusal)
     if state == _UNTRANSLATABLE or (isinstance(error, DataError) and "NUL" in str(error.orig)):
-        return of_gridatlas(request, InputError("text_with_nul"))
+        return problem_from_error(request, InputError("text_with_nul"))
     if error.connection_invalidated or isinstance(error, OperationalError):
-        return of_database(request, error)
+        return database_problem(request, error)
     return _of_bug(request, error)
 
 
 def _of_refusal_there(request: Request, error: asyncpg.PostgresError) -> Response:
     """Answer for what the database refused on a pooled connection."""
     if error.sqlstate in {_CANCELED, _NO_ROOM}:
-        return of_database(request, error)
+        return database_problem(request, error)
     return _of_bug(request, error)
 
 
-def of_database(request: Request, error: Exception) -> Response:
+def database_problem(request: Request, error: Exception) -> Response:
     """Answer for a database that does not answer, or not in time."""
     state = getattr(getattr(error, "orig", error), "sqlstate", None)
     if state == _CANCELED:
-        return problem(request, 503, text("problem.took_too_long", lang=language(request)))
+        return problem(
+            request, 503, text("problem.took_too_long", lang=preferred_language(request))
+        )
     if state == _NO_ROOM:
         _log.error("database has no room: %s", error)
-        return problem(request, 507, text("problem.database_full", lang=language(request)))
+        return problem(
+            request, 507, text("problem.database_full", lang=preferred_language(request))
+        )
     if state == _LOCK_TIMEOUT:
-        return problem(request, 503, text("problem.being_changed", lang=language(request)))
+        return problem(
+            request, 503, text("problem.being_changed", lang=preferred_language(request))
+        )
     _log.error("database unavailable: %s", error)
-    lang = language(request)
+    lang = preferred_language(request)
     return problem(request, 503, text("problem.database_unavailable_detail", lang=lang))
 
 
 def _of_bug(request: Request, error: Exception) -> Response:
     _log.exception("request failed", exc_info=error)
-    return problem(request, 500, text("problem.failed_detail", lang=language(request)))
+    return problem(request, 500, text("problem.failed_detail", lang=preferred_language(request)))

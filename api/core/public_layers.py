@@ -90,7 +90,7 @@ def layers_for_role(role: str) -> dict[str, Layer]:
     return {name: layer for name, layer in LAYERS.items() if role in layer.roles}
 
 
-def layer_of(name: str, role: str) -> Layer:
+def readable_layer(name: str, role: str) -> Layer:
     """Return a layer.
 
     Raises
@@ -104,7 +104,7 @@ def layer_of(name: str, role: str) -> Layer:
     return found
 
 
-def kind_of(column: Column[Any]) -> str:
+def postgres_type(column: Column[Any]) -> str:
     """Return PostgreSQL's name of a column's type."""
     kinds: tuple[tuple[type, str], ...] = (
         (Geometry, "geometry"),
@@ -119,7 +119,7 @@ def kind_of(column: Column[Any]) -> str:
     return next((name for kind, name in kinds if isinstance(column.type, kind)), "float8")
 
 
-def source_name(source: FromClause) -> str:
+def qualified_name(source: FromClause) -> str:
     """Return the quoted name of a table with its schema."""
     schema = getattr(source, "schema", None) or "public"
     return f'"{schema}"."{source.name}"'  # type: ignore[attr-defined]

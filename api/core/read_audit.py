@@ -16,7 +16,7 @@ from typing import Any
 from fastapi import Depends, Request
 from sqlalchemy import Engine, insert
 
-from api.core.caller import Asker, Caller, acting
+from api.core.caller import Asker, Caller, transaction_as
 from geo.model import AuditEvent
 
 POLL_INTERVAL_S = 2.0
@@ -67,7 +67,7 @@ def _around(one: Degrees, other: Degrees) -> Degrees:
     return min(west), min(south), max(east), max(north)
 
 
-class Reads:
+class ReadAudit:
     """The reads that this process has answered; safe to use from many threads."""
 
     def __init__(self, engine: Engine) -> None:
@@ -112,7 +112,7 @@ class Reads:
 
     def _put(self, caller: Caller, own: list[tuple[str, Tally]]) -> None:
         try:
-            with acting(self._engine, caller) as connection:
+            with transaction_as(self._engine, caller) as connection:
                 entries = [tally.entry(caller, layer) for layer, tally in own]
                 connection.execute(insert(AuditEvent).inline(), entries)
         except Exception:
@@ -133,12 +133,12 @@ class Reads:
                     _log.exception("not in the audit trail: %s", tally.entry(caller, layer))
 
 
-def reading(*layers: str) -> Any:
+def audit_reads(*layers: str) -> Any:
     """Return the dependency that counts an answer as a read of layers that not everyone may see."""
 
     def count(request: Request, asker: Asker) -> Iterator[None]:
         yield  # an error shows nothing, and ends this here
-        reads: Reads = request.app.state.reads
+        reads: ReadAudit = request.app.state.read_audit
         reads.note(asker, layers)
 
     return Depends(count, scope="function")

@@ -202,7 +202,7 @@ def collection(
         "links": _links(request, page, matched, GEOJSON),
         "features": features,
     }
-    box = box_of(extent)
+    box = bbox_of(extent)
     return etag_response(request, orjson.dumps(body | ({"bbox": box} if box else {})), GEOJSON)
 
 
@@ -210,11 +210,11 @@ def feature(row: RowMapping, properties: dict[str, Any], **id_of: str) -> dict[s
     """Return a row with the columns ``geojson`` and ``west`` .. ``north`` as a feature."""
     geometry = orjson.Fragment(row["geojson"]) if row["geojson"] else None
     made = {"type": "Feature", "geometry": geometry, "properties": properties} | id_of
-    box = box_of(row)
+    box = bbox_of(row)
     return made | ({"bbox": box} if box else {})
 
 
-def box_of(row: RowMapping | None) -> list[float] | None:
+def bbox_of(row: RowMapping | None) -> list[float] | None:
     """Return the columns ``west``, ``south``, ``east``, ``north`` as a GeoJSON bbox."""
     if row is None or row["west"] is None:
         return None
@@ -229,7 +229,7 @@ def etag_response(request: Request, body: bytes, media_type: str, *, max_age: in
     tag = f'W/"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
     freshness = f"max-age={max_age}" if max_age else "no-cache"
     headers = {"ETag": tag, "Cache-Control": freshness, "Vary": "Accept-Language"}
-    if knows(request.headers.get("if-none-match", ""), tag):
+    if etag_matches(request.headers.get("if-none-match", ""), tag):
         return Response(status_code=304, headers=headers)
     if not body:
         return Response(status_code=204, headers=headers)
@@ -239,17 +239,17 @@ def etag_response(request: Request, body: bytes, media_type: str, *, max_age: in
 def revision_etag_response(request: Request, body: bytes, revision: int) -> Response:
     """Return a body under the revision it shows as its ETag, or 304."""
     headers = {"ETag": f'"{revision}"', "Cache-Control": "no-cache", "Vary": "Accept-Language"}
-    if knows(request.headers.get("if-none-match", ""), headers["ETag"]):
+    if etag_matches(request.headers.get("if-none-match", ""), headers["ETag"]):
         return Response(status_code=304, headers=headers)
     return Response(body, media_type=JSON, headers=headers)
 
 
-def is_known(request: Request, tag: str) -> bool:
+def is_not_modified(request: Request, tag: str) -> bool:
     """Return whether a caller has what stands under a tag."""
-    return knows(request.headers.get("if-none-match", ""), tag)
+    return etag_matches(request.headers.get("if-none-match", ""), tag)
 
 
-def knows(header: str, tag: str) -> bool:
+def etag_matches(header: str, tag: str) -> bool:
     """Return whether a header ``If-None-Match`` names a tag."""
     known = [part.strip().removeprefix("W/") for part in header.split(",")]
     return "*" in known or tag.removeprefix("W/") in known

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, text
 from starlette.concurrency import run_in_threadpool
 
 from api.background import job_process
-from api.core.caller import Caller, acting
+from api.core.caller import Caller, transaction_as
 from api.plans import jobs
 from etl.runs.approve import approve
 from etl.runs.quarantine import replay
@@ -59,18 +59,18 @@ async def submit(
     engine = request.app.state.engine
 
     def add() -> int:
-        with acting(engine, caller) as connection:
+        with transaction_as(engine, caller) as connection:
             return int(jobs.ask(connection, caller, kind, "", parameters, upload)["id"])
 
     def look() -> jobs.JobResponse:
-        with acting(engine, caller, readonly=True) as connection:
+        with transaction_as(engine, caller, readonly=True) as connection:
             row = connection.execute(_OUTCOME, {"job": number}).mappings().one()
             if row["status"] == "failed":
                 raise _error_of(row["problem"])
             return jobs.read(connection, number, lang)
 
     number = await run_in_threadpool(add)
-    request.app.state.import_workshop.wake()
+    request.app.state.import_worker.wake()
     deadline = time.monotonic() + WAIT_S
     while True:
         job = await run_in_threadpool(look)

@@ -18,9 +18,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
 from api.core import problems
-from api.core.caller import Asker, Caller, acting, allow
+from api.core.caller import Asker, Caller, allow, transaction_as
 from api.core.parameters import Connection, Lang, Paging
-from api.core.read_audit import reading
+from api.core.read_audit import audit_reads
 from api.core.responses import JSON, DescribedBy, Geometry, Listing, etag_response, listing
 from api.imports.import_jobs import submit
 from api.plans.jobs import JobResponse
@@ -218,14 +218,14 @@ class RunReportResponse(BaseModel):
     corrections_kept: list[KeptCorrectionResponse] = []
 
 
-class RunTold(RunResponse):
+class RunDetailResponse(RunResponse):
     """A run with its report and the first of what it refused."""
 
     report: Annotated[dict[str, Any], DescribedBy(RunReportResponse)]
     refused: list[RefusedResponse]
 
 
-class Runs(BaseModel):
+class RunsResponse(BaseModel):
     """Runs that a replay made."""
 
     runs: list[RunResponse]
@@ -256,7 +256,7 @@ class CorrectionResponse(BaseModel):
     at: str
 
 
-class TakeBack(BaseModel):
+class RollbackRequest(BaseModel):
     """How a run is taken back."""
 
     model_config = ConfigDict(extra="forbid")
@@ -296,9 +296,9 @@ def runs(
 
 @router.get(
     "/runs/{number}",
-    dependencies=[reading("quarantine")],
+    dependencies=[audit_reads("quarantine")],
     response_class=Response,
-    responses={200: {"model": RunTold}, **problems.PROTECTED},
+    responses={200: {"model": RunDetailResponse}, **problems.PROTECTED},
 )
 def run(request: Request, connection: Connection, number: Number) -> Response:
     """Return a run with its report."""
@@ -310,7 +310,7 @@ def run(request: Request, connection: Connection, number: Number) -> Response:
 
 @router.get(
     "/runs/{number}/report",
-    dependencies=[reading("quarantine")],
+    dependencies=[audit_reads("quarantine")],
     response_class=Response,
     responses={200: {"content": {"text/html": {}}}, **problems.PROTECTED},
 )
@@ -340,7 +340,7 @@ async def approve(request: Request, asker: Asker, lang: Lang, number: Number) ->
 def dismiss(request: Request, asker: Asker, number: Number) -> RunResponse:
     """Give a held run up."""
     held_runs.dismiss(db.get_engine(), number, actor=asker.name)
-    with acting(request.app.state.engine, asker) as connection:
+    with transaction_as(request.app.state.engine, asker) as connection:
         return describe_run(connection, number)
 
 
@@ -354,7 +354,7 @@ async def rollback(
     asker: Asker,
     lang: Lang,
     number: Number,
-    how: Annotated[TakeBack | None, Body()] = None,
+    how: Annotated[RollbackRequest | None, Body()] = None,
 ) -> Response:
     """Take a published run back; the answer is the run that does it, or a job if it takes long."""
     await run_in_threadpool(_check_status, request, asker, number, RunStatus.PUBLISHED)
@@ -371,7 +371,7 @@ def _check_status(request: Request, asker: Caller, number: int, wanted: RunStatu
     NotFoundError, ConflictError
         If there is no such run, or it is in another state.
     """
-    with acting(request.app.state.engine, asker) as connection:
+    with transaction_as(request.app.state.engine, asker) as connection:
         found = describe_run(connection, number)
     if found.status is not wanted:
         key = "run_not_held" if wanted is RunStatus.HELD else "run_not_published"
@@ -382,7 +382,7 @@ def _run_or_job(request: Request, asker: Caller, job: JobResponse, number: int |
     """Return a run as it stands after a job, by default the one that the job made, or the job."""
     if job.status != JobStatus.DONE:
         return _accepted(job)
-    with acting(request.app.state.engine, asker) as connection:
+    with transaction_as(request.app.state.engine, asker) as connection:
         done = describe_run(connection, job.runs[-1] if number is None else number)
     return Response(done.model_dump_json(), media_type=JSON)
 
@@ -394,7 +394,7 @@ def _accepted(job: JobResponse) -> Response:
 
 @router.get(
     "/quarantine",
-    dependencies=[reading("quarantine")],
+    dependencies=[audit_reads("quarantine")],
     response_class=Response,
     responses={200: {"model": Listing[QuarantineResponse]}, **problems.PROTECTED},
 )
@@ -435,7 +435,7 @@ def quarantine(
 
 @router.get(
     "/quarantine/export",
-    dependencies=[reading("quarantine")],
+    dependencies=[audit_reads("quarantine")],
     response_class=Response,
     responses={
         200: {"content": {kind.partition(";")[0]: {} for kind in FORMATS.values()}},
@@ -462,7 +462,7 @@ def export(
 
 @router.post(
     "/quarantine/replay",
-    response_model=Runs,
+    response_model=RunsResponse,
     responses=LATER | problems.problem_responses(403, 404, 409, 413, 507),
     openapi_extra={
         "requestBody": {
@@ -495,7 +495,7 @@ async def replay(request: Request, asker: Asker, lang: Lang) -> Response:
 
 
 def _check_waiting(request: Request, asker: Caller, run: int | None) -> None:
-    with acting(request.app.state.engine, asker) as connection:
+    with transaction_as(request.app.state.engine, asker) as connection:
         if not refused.count_waiting(connection, run=run):
             raise InputError("quarantine_empty")
 
@@ -537,14 +537,14 @@ async def _run_in_body(request: Request) -> int | None:
 def _runs_or_job(request: Request, asker: Caller, job: JobResponse) -> Response:
     if job.status != JobStatus.DONE:
         return _accepted(job)
-    with acting(request.app.state.engine, asker) as connection:
-        runs = Runs(runs=[describe_run(connection, number) for number in job.runs])
+    with transaction_as(request.app.state.engine, asker) as connection:
+        runs = RunsResponse(runs=[describe_run(connection, number) for number in job.runs])
     return Response(runs.model_dump_json(), media_type=JSON)
 
 
 @router.get(
     "/corrections",
-    dependencies=[reading("correction")],
+    dependencies=[audit_reads("correction")],
     response_class=Response,
     responses={200: {"model": Listing[CorrectionResponse]}, **problems.PROTECTED},
 )
@@ -576,7 +576,7 @@ def correct(
     values = {name: None if value is None else str(value) for name, value in given.items()}
 
     def correct_fields(connection: Database) -> list[CorrectionResponse]:
-        fields.correct(connection, layer, code, values, asker.name)
+        fields.set_override(connection, layer, code, values, asker.name)
         rows = connection.execute(
             select(Correction.__table__).where(Correction.layer == layer, Correction.code == code)
         )
@@ -597,7 +597,8 @@ def release(
 ) -> None:
     """Give the corrected columns of a feature back to the imports."""
     db.run_in_transaction(
-        db.get_engine(), lambda connection: fields.release(connection, layer, code, asker.name)
+        db.get_engine(),
+        lambda connection: fields.clear_override(connection, layer, code, asker.name),
     )
 
 

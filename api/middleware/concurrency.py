@@ -66,7 +66,7 @@ class ConcurrencyLimitMiddleware:
             return
         except GridatlasError as error:
             request = Request(scope)
-            await problems.of_gridatlas(request, error)(scope, receive, send)
+            await problems.problem_from_error(request, error)(scope, receive, send)
             return
         async with AsyncExitStack() as held:
             try:
@@ -81,7 +81,7 @@ class ConcurrencyLimitMiddleware:
             except ClientDisconnect:
                 return
             except GridatlasError as error:
-                await problems.of_gridatlas(Request(scope), error)(scope, receive, send)
+                await problems.problem_from_error(Request(scope), error)(scope, receive, send)
                 return
 
             async def told(message: Message) -> None:
@@ -103,7 +103,7 @@ async def _place(places: asyncio.Semaphore) -> AsyncIterator[None]:
 
 async def _busy(scope: Scope, receive: Receive, send: Send) -> None:
     request = Request(scope)
-    detail = text("problem.busy", lang=problems.language(request))
+    detail = text("problem.busy", lang=problems.preferred_language(request))
     await problems.problem(request, 503, detail)(scope, receive, send)
 
 

@@ -22,7 +22,7 @@ KEPT_S = 600
 """How long a browser need not ask again."""
 
 
-class Origins:
+class CorsMiddleware:
     """Lets pages of the origins in the settings read what is open."""
 
     def __init__(self, app: ASGIApp) -> None:

@@ -107,7 +107,7 @@ def _write(scope: Scope, number: str, status: int, size: int, seconds: float) ->
     )
 
 
-def figures() -> tuple[bytes, str]:
+def render_metrics() -> tuple[bytes, str]:
     """Return the figures as Prometheus reads them, of all workers together."""
     if os.environ.get(MULTIPROCESS):
         registry = CollectorRegistry()
@@ -116,7 +116,7 @@ def figures() -> tuple[bytes, str]:
     return generate_latest(REGISTRY), CONTENT_TYPE_LATEST
 
 
-class JsonLines(logging.Formatter):
+class JsonLinesFormatter(logging.Formatter):
     """Formats a record as one line of JSON: no line break of a caller's gets through."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -136,10 +136,10 @@ class JsonLines(logging.Formatter):
         return json.dumps(said, ensure_ascii=False)
 
 
-def log_to(stream: Any = sys.stderr, *, access: bool = True) -> None:
+def configure_logging(stream: Any = sys.stderr, *, access: bool = True) -> None:
     """Send every record to a stream as lines of JSON."""
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(JsonLines())
+    handler.setFormatter(JsonLinesFormatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)

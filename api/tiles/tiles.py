@@ -14,10 +14,10 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.core import problems
-from api.core.caller import ANYONE, Asker, Caller, acting
+from api.core.caller import ANYONE, Asker, Caller, transaction_as
 from api.core.connection_pool import UnreachableError
 from api.core.parameters import Shown
-from api.core.responses import etag_response, is_known, knows
+from api.core.responses import etag_matches, etag_response, is_not_modified
 from api.tiles.colouring import Colours
 from api.tiles.tile_layers import (
     Tile,
@@ -27,7 +27,7 @@ from api.tiles.tile_layers import (
     parameters,
     protected_layers,
 )
-from geo.db.views import grids_of, grids_shown
+from geo.db.views import grids_by_status, grids_of_plan
 from geo.errors import NotFoundError
 
 router = APIRouter(tags=["tiles"])
@@ -77,10 +77,10 @@ async def tile(
         body = await run_in_threadpool(_of_plans, request, asked, asker, plan)
         return etag_response(request, body, MEDIA_TYPE)
     # The state is read before the tile: what changes in between makes the tile newer than its tag.
-    state = await request.app.state.state.now()
+    state = await request.app.state.layer_state.now()
     tag = _tag(state, asker, asked)
     for known in (tag, _compressed_tag(tag)):
-        if is_known(request, known):
+        if is_not_modified(request, known):
             return Response(status_code=304, headers=_headers(known))
     body, reduced = await _within_limits(request, state, asked, asker)
     headers = _headers(tag) | ({DETAIL: "reduced"} if reduced else {})
@@ -119,11 +119,13 @@ async def _tag_known(scope: Scope) -> str | None:
     if given is None or "authorization" in headers or asked.z > MAX_ZOOM or not asked.exists:
         return None
     try:
-        state = await scope["app"].state.state.now()
+        state = await scope["app"].state.layer_state.now()
     except UnreachableError:
         return None  # who answers all else says so
     tag = _tag(state, ANYONE, asked)
-    return next((known for known in (tag, _compressed_tag(tag)) if knows(given, known)), None)
+    return next(
+        (known for known in (tag, _compressed_tag(tag)) if etag_matches(given, known)), None
+    )
 
 
 def _compressed_tag(tag: str) -> str:
@@ -173,23 +175,23 @@ async def _make_tile(
     inner = protected_layers(asked.z, asker)
     query = in_force_prepared(asked.z, inner, without)
     arguments = query.arguments(**parameters(asked, colours))
-    async with request.app.state.pool.acting(asker, most_ms=MOST_MS) as connection:
+    async with request.app.state.pool.transaction_as(asker, timeout_ms=MOST_MS) as connection:
         row = await connection.fetchrow(query.sql, *arguments)
-    request.app.state.reads.note(asker, inner, asked.degrees())
+    request.app.state.read_audit.note(asker, inner, asked.degrees())
     return b"".join(row)
 
 
 def _of_plans(request: Request, asked: Tile, asker: Caller, plan: int | None) -> bytes:
     """Return a tile with the grids of one plan, or of each community's newest draft."""
-    shown = grids_shown("draft") if plan is None else grids_of(plan)
+    shown = grids_by_status("draft") if plan is None else grids_of_plan(plan)
     inner = protected_layers(asked.z, asker)
     colourings = request.app.state.colourings
-    with acting(request.app.state.engine, asker, readonly=True) as connection:
+    with transaction_as(request.app.state.engine, asker, readonly=True) as connection:
         grids = colourings.shown(connection, ("draft", plan, asker.role, asker.scope), shown)
         colours = Colours(grids, colourings.communities(connection))
         rows = connection.execute(layers_of(asked.z, shown, inner), parameters(asked, colours))
         body = b"".join(rows.one())
-    request.app.state.reads.note(asker, inner, asked.degrees())
+    request.app.state.read_audit.note(asker, inner, asked.degrees())
     return body
 
 

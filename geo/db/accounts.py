@@ -9,14 +9,14 @@ from geo.errors import InputError
 from geo.model import Account, AuditEvent, Role
 from geo.model.pipe import Network
 
-LEAST_PASSWORD = 12
+MIN_PASSWORD_CHARACTERS = 12
 """Characters (NIST SP 800-63B-4 asks for at least 8 with a second factor, 15 without)."""
 
-MOST_PASSWORD = 200
+MAX_PASSWORD_CHARACTERS = 200
 _HASHER = argon2.PasswordHasher()
 
 
-def add(
+def add_account(
     connection: Connection,
     name: str,
     role: str,
@@ -79,8 +79,10 @@ def hash_password(password: str) -> str:
     InputError
         If it is not.
     """
-    if not LEAST_PASSWORD <= len(password) <= MOST_PASSWORD:
-        raise InputError("password_length", least=LEAST_PASSWORD, most=MOST_PASSWORD)
+    if not MIN_PASSWORD_CHARACTERS <= len(password) <= MAX_PASSWORD_CHARACTERS:
+        raise InputError(
+            "password_length", least=MIN_PASSWORD_CHARACTERS, most=MAX_PASSWORD_CHARACTERS
+        )
     return _HASHER.hash(password)
 
 
@@ -95,7 +97,7 @@ def set_password(engine: Engine, name: str, password: str) -> bool:
     return _change_account(engine, name, "password_set", password=hash_password(password))
 
 
-def disable(engine: Engine, name: str) -> bool:
+def disable_account(engine: Engine, name: str) -> bool:
     """Let an account sign in no more; return whether there is such an account."""
     return _change_account(engine, name, "account_disabled", active=False)
 

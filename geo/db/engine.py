@@ -31,8 +31,8 @@ MIGRATIONS = next(
     place for place in (_HERE / "migrations", _HERE.parent / "alembic") if place.is_dir()
 )
 """In an installed package they lie beside this module, in a checkout at the top."""
-LEAST_POSTGRESQL = local_server.LEAST_MAJOR
-LEAST_POSTGIS = (3, 3)
+MIN_POSTGRESQL = local_server.MIN_MAJOR
+MIN_POSTGIS = (3, 3)
 _INSUFFICIENT_PRIVILEGE = "42501"
 
 CONFLICTS = frozenset({"40001", "40P01"})
@@ -56,14 +56,14 @@ def database_url() -> str:
     """
     configured = settings().database_url
     if not configured:
-        return local_server.ensure(settings().home)
+        return local_server.ensure_running(settings().home)
     url = _to_url(configured)
     own = str(url.query.get("options", "")).replace(local_server.UTC_SESSION, "").strip()
     options = f"{own} -c gridatlas.owner=on {local_server.UTC_SESSION}".strip()
     return url.update_query_dict({"options": options}).render_as_string(hide_password=False)
 
 
-def address(url: URL) -> str:
+def printable_url(url: URL) -> str:
     """Return a URL as it is shown to people: without password and session options."""
     return url.difference_update_query(["options"]).render_as_string()
 
@@ -224,7 +224,7 @@ def upgrade(bind: Engine | None = None, revision: str = "head") -> None:
         If the server can't be reached, is too old, has no PostGIS, or refuses the tables.
     """
     bind = bind or get_engine()
-    shown = address(bind.url)
+    shown = printable_url(bind.url)
 
     def work(connection: Connection) -> None:
         _check_server(connection, shown)
@@ -234,7 +234,7 @@ def upgrade(bind: Engine | None = None, revision: str = "head") -> None:
         if revision != "head" or not _is_at_head(connection):
             _alembic("upgrade", connection, revision)
         if _is_at_head(connection):
-            security.apply(connection)
+            security.apply_rules(connection)
 
     try:
         run_in_transaction(bind, work)
@@ -249,14 +249,14 @@ def upgrade(bind: Engine | None = None, revision: str = "head") -> None:
 def downgrade(bind: Engine, revision: str) -> None:
     """Take a database's tables back to a revision of the history."""
     with bind.begin() as connection:
-        security.withdraw(connection)
+        security.withdraw_rights(connection)
         _alembic("downgrade", connection, revision)
 
 
 def migrate(connection: Connection, revision: str) -> None:
     """Take the tables to a revision, older or newer, in the open transaction.
 
-    The rights must have been withdrawn (:func:`geo.db.security.withdraw`).
+    The rights must have been withdrawn (:func:`geo.db.security.withdraw_rights`).
     """
     is_older = revision < revision_of(connection) if revision != "head" else False
     _alembic("downgrade" if is_older else "upgrade", connection, revision)
@@ -330,14 +330,14 @@ def _check_server(connection: Connection, url: str) -> None:
             "SELECT current_setting('server_version_num')::int, current_setting('server_encoding')"
         )
     ).one()
-    if version < LEAST_POSTGRESQL * 10_000:
+    if version < MIN_POSTGRESQL * 10_000:
         raise SetupError("server_too_old", url=url, version=version // 10_000)
     if encoding != "UTF8":
         raise SetupError("database_encoding", url=url, encoding=encoding)
     postgis = connection.execute(
         text("SELECT default_version FROM pg_available_extensions WHERE name = 'postgis'")
     ).scalar()
-    if postgis is None or tuple(map(int, postgis.split(".")[:2])) < LEAST_POSTGIS:
+    if postgis is None or tuple(map(int, postgis.split(".")[:2])) < MIN_POSTGIS:
         raise SetupError("server_without_postgis", packages=local_server.PACKAGES)
 
 

@@ -25,7 +25,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import InstrumentedAttribute
 
 from geo import crs as systems
-from geo.codes import stem
+from geo.codes import code_prefix
 from geo.errors import InputError, NotFoundError
 from geo.model import LAYERS, Base, Grid, GridPlan, Region
 from geo.model.history import as_of as rows_as_of
@@ -178,7 +178,7 @@ def _within(
     """Return a query limited to a region: by code where a feature has one, else by place."""
 
     def below(column: ColumnElement[Any]) -> ColumnElement[bool]:
-        return column.startswith(stem(region), autoescape=True)
+        return column.startswith(code_prefix(region), autoescape=True)
 
     if "parent_code" in source.c:
         return statement.where(below(source.c.code))
@@ -199,17 +199,17 @@ def _is_in(source: FromClause, region: str) -> ColumnElement[bool]:
     if "region_code" not in source.c:
         return inside
     code = source.c.region_code
-    return code.startswith(stem(region), autoescape=True) | (code.is_(None) & inside)
+    return code.startswith(code_prefix(region), autoescape=True) | (code.is_(None) & inside)
 
 
 def _land_of(region: str) -> ColumnElement[Any]:
     """Return the land of a region: its own border, else those of its parts, as an expression."""
     whole = select(Region.geom).where(Region.code == region.ljust(12, "0")).scalar_subquery()
-    parts = Region.code.startswith(stem(region), autoescape=True) & Region.geom.is_not(None)
+    parts = Region.code.startswith(code_prefix(region), autoescape=True) & Region.geom.is_not(None)
     return func.coalesce(whole, select(func.ST_Union(Region.geom)).where(parts).scalar_subquery())
 
 
 def _refuse_unknown(connection: Connection, region: str) -> None:
-    parts = Region.code.startswith(stem(region), autoescape=True) & Region.geom.is_not(None)
+    parts = Region.code.startswith(code_prefix(region), autoescape=True) & Region.geom.is_not(None)
     if connection.execute(select(Region.code).where(parts).limit(1)).first() is None:
         raise NotFoundError("no_such_region", region=region)

@@ -28,7 +28,7 @@ LOCK_TIMEOUT_S = 10
 _OF_THE_DATABASE = {"code", "source", "valid_from", "valid_to", "revision", "geom_3857"}
 
 
-def correct(
+def set_override(
     connection: Connection, layer: str, code: str, fields: Mapping[str, str | None], actor: str
 ) -> None:
     """Set columns of a live feature, and keep them from imports.
@@ -67,7 +67,7 @@ def correct(
     _record(connection, actor, "correct", layer, code, detail)
 
 
-def release(connection: Connection, layer: str, code: str, actor: str) -> list[str]:
+def clear_override(connection: Connection, layer: str, code: str, actor: str) -> list[str]:
     """Give the corrected columns of a feature back to the imports; return their names.
 
     Raises

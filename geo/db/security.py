@@ -29,7 +29,7 @@ KEEPER = "gridatlas_keeper"
 PUBLISHER = "gridatlas_publisher"
 """Owns the views of what anyone may see."""
 
-EVERY = "true"
+ALL_ROWS = "true"
 _SQL = Path(__file__).with_name("security.sql")
 _NEXT = "-- next --\n"
 _HELD = Path(__file__).with_name("held.sql").read_text(encoding="utf-8")
@@ -74,8 +74,8 @@ def _rows(condition: str, *roles: str) -> dict[str, str]:
 
 
 ROLES = tuple(role.value for role in Role)
-EDITORS = _rows(EVERY, "importer", "admin")
-_ALL = _rows(EVERY, *ROLES, "publisher")
+EDITORS = _rows(ALL_ROWS, "importer", "admin")
+_ALL = _rows(ALL_ROWS, *ROLES, "publisher")
 _OF_COMMUNITY = (
     "region_code >= gridatlas_scope() AND region_code <= gridatlas_scope() || '999999999999' "
     "AND in_scope(region_code) OR region_code IS NULL AND lies_in_scope(geom)"
@@ -89,28 +89,28 @@ _OWN_NAME = "actor = current_setting('gridatlas.actor', true)"
 _JOBS = {
     "planner": "in_scope(community_code)",
     "importer": f"kind IN ({', '.join(repr(kind.value) for kind in IMPORT_KINDS)})",
-} | _rows(EVERY, "admin", "keeper")
+} | _rows(ALL_ROWS, "admin", "keeper")
 
-GROUND = Rule(read=_ALL, write=EDITORS)
+OPEN_LAYER = Rule(read=_ALL, write=EDITORS)
 _PIPES = Rule(read={"fire": _FIRE_PIPES, "utility": _OWN_PIPES} | EDITORS, write=EDITORS)
-_FIRE = Rule(read=_rows(EVERY, "fire") | EDITORS, write=EDITORS)
-_PEOPLE = {"planner": "in_scope(grid_code)", "admin": EVERY}
+_FIRE = Rule(read=_rows(ALL_ROWS, "fire") | EDITORS, write=EDITORS)
+_PEOPLE = {"planner": "in_scope(grid_code)", "admin": ALL_ROWS}
 
 RULES: dict[str, Rule] = {
-    "region": GROUND,
-    "compound": GROUND,
-    "facility": GROUND,
-    "road": GROUND,
-    "railway": GROUND,
-    "water": GROUND,
+    "region": OPEN_LAYER,
+    "compound": OPEN_LAYER,
+    "facility": OPEN_LAYER,
+    "road": OPEN_LAYER,
+    "railway": OPEN_LAYER,
+    "water": OPEN_LAYER,
     "building": Rule(
-        read={"planner": _OF_COMMUNITY} | _rows(EVERY, "fire", "publisher") | EDITORS,
+        read={"planner": _OF_COMMUNITY} | _rows(ALL_ROWS, "fire", "publisher") | EDITORS,
         write=EDITORS,
     ),
     "building_unit": Rule(
         read={
             "planner": "EXISTS (SELECT FROM building b WHERE b.code = building_code)",
-            "fire": EVERY,
+            "fire": ALL_ROWS,
         }
         | EDITORS,
         write=EDITORS,
@@ -121,50 +121,57 @@ RULES: dict[str, Rule] = {
     "grid_plan": Rule(
         read=_rows("status = 'published'", "public", "fire", "utility", "importer")
         | {"planner": "status = 'published' OR in_scope(community_code)"}
-        | _rows(EVERY, "publisher", "admin"),
-        write={"planner": "in_scope(community_code)", "admin": EVERY},
+        | _rows(ALL_ROWS, "publisher", "admin"),
+        write={"planner": "in_scope(community_code)", "admin": ALL_ROWS},
     ),
     "grid": Rule(
         read=_rows(_IN_FORCE, "public", "fire", "utility", "importer")
         | {"planner": f"in_scope(code) OR {_IN_FORCE}"}
-        | _rows(EVERY, "publisher", "admin"),
-        write={"planner": "in_scope(code)", "admin": EVERY},
+        | _rows(ALL_ROWS, "publisher", "admin"),
+        write={"planner": "in_scope(code)", "admin": ALL_ROWS},
     ),
     "grid_member": Rule(
         read={"planner": _OF_PLAN, "fire": _IN_FORCE, "importer": _IN_FORCE}
-        | _rows(EVERY, "publisher", "admin"),
-        write={"planner": _OF_PLAN, "admin": EVERY},
+        | _rows(ALL_ROWS, "publisher", "admin"),
+        write={"planner": _OF_PLAN, "admin": ALL_ROWS},
     ),
     "plan_edit": Rule(
-        read={"planner": _OF_PLAN, "admin": EVERY}, write={"planner": _OF_PLAN, "admin": EVERY}
+        read={"planner": _OF_PLAN, "admin": ALL_ROWS},
+        write={"planner": _OF_PLAN, "admin": ALL_ROWS},
     ),
-    "grid_manager": Rule(read=_PEOPLE | _rows(EVERY, "fire", "publisher"), write=_PEOPLE),
+    "grid_manager": Rule(read=_PEOPLE | _rows(ALL_ROWS, "fire", "publisher"), write=_PEOPLE),
     "grid_informant": Rule(read=_PEOPLE, write=_PEOPLE),
     "draw_run": Rule(read=EDITORS, write=EDITORS),
-    "import_run": Rule(read=EDITORS | _rows(EVERY, "publisher"), write=EDITORS),
+    "import_run": Rule(read=EDITORS | _rows(ALL_ROWS, "publisher"), write=EDITORS),
     "run_change": Rule(read=EDITORS, write=EDITORS),
     "index_left_off": Rule(read=EDITORS, write=EDITORS),
     "passed_rows": Rule(read=EDITORS, write=EDITORS),
     "correction": Rule(read=EDITORS, write=EDITORS),
     "quarantine": Rule(read=EDITORS, write=EDITORS),
     "layer_revision": Rule(read=_ALL, write=EDITORS),
-    "layer_change": Rule(read=_ALL | _rows(EVERY, "keeper")),
+    "layer_change": Rule(read=_ALL | _rows(ALL_ROWS, "keeper")),
     "audit_event": Rule(
-        read=_rows(EVERY, "admin"),
+        read=_rows(ALL_ROWS, "admin"),
         add=_rows(_OWN_NAME, "planner", "fire", "utility", "importer", "admin", "keeper"),
     ),
     **dict.fromkeys(("fire_finding", "fire_area", "fire_overlay"), _FIRE),
     "building_review": Rule(read=_FIRE.read, write=_FIRE.read),
-    "hydrant_inspection": Rule(read=_rows(EVERY, "utility") | dict(_FIRE.read), write=_FIRE.read),
-    "account": Rule(read=_rows(EVERY, "admin", "keeper"), write=_rows(EVERY, "admin")),
-    "session": Rule(read=_rows(EVERY, "admin", "keeper"), write=_rows(EVERY, "admin", "keeper")),
-    "sign_in_attempt": Rule(read=_rows(EVERY, "admin", "keeper"), write=_rows(EVERY, "keeper")),
+    "hydrant_inspection": Rule(
+        read=_rows(ALL_ROWS, "utility") | dict(_FIRE.read), write=_FIRE.read
+    ),
+    "account": Rule(read=_rows(ALL_ROWS, "admin", "keeper"), write=_rows(ALL_ROWS, "admin")),
+    "session": Rule(
+        read=_rows(ALL_ROWS, "admin", "keeper"), write=_rows(ALL_ROWS, "admin", "keeper")
+    ),
+    "sign_in_attempt": Rule(
+        read=_rows(ALL_ROWS, "admin", "keeper"), write=_rows(ALL_ROWS, "keeper")
+    ),
     "job": Rule(read=_JOBS, write=_JOBS),
 }
 """Who may what, for every table."""
 
 
-def apply(connection: Connection) -> bool:
+def apply_rules(connection: Connection) -> bool:
     """Make the database enforce the rules, unless it does already.
 
     Returns
@@ -178,7 +185,7 @@ def apply(connection: Connection) -> bool:
     ).scalar()
     if found == _mark(connection, script):
         return False
-    withdraw(connection)
+    withdraw_rights(connection)
     session: Any = connection.connection.driver_connection
     session.execute(script)
     session.execute(f"COMMENT ON SCHEMA published IS '{_mark(connection, script)}'")
@@ -214,7 +221,7 @@ def missing_owner_rights(connection: Connection) -> list[tuple[str, str, str]]:
     return [(key, names, statement) for key, names, statement in rows]
 
 
-def withdraw(connection: Connection) -> None:
+def withdraw_rights(connection: Connection) -> None:
     """Remove views, policies and triggers, so that the tables can be changed."""
     connection.exec_driver_sql("DROP SCHEMA IF EXISTS published CASCADE")
     found = connection.execute(

@@ -64,7 +64,7 @@ SOURCES = Table("source", _METADATA, Column("kind", Text))
 """Kinds of the sources that were imported, for the attributions."""
 
 
-def grids_shown(status: Status) -> FromClause:
+def grids_by_status(status: Status) -> FromClause:
     """Return the grids in force, or those of each community's newest draft.
 
     Both have the columns of :data:`GRIDS`; drafts are those that the caller may see.
@@ -82,7 +82,7 @@ def grids_shown(status: Status) -> FromClause:
     return rows
 
 
-def grids_of(plan: int) -> FromClause:
+def grids_of_plan(plan: int) -> FromClause:
     """Return the grids of one plan, with the columns of :data:`GRIDS`."""
     one = select(GridPlan).where(GridPlan.id == plan).subquery("plan")
     rows: FromClause = _of_plans(one).subquery("shown")

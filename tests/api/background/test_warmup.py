@@ -8,10 +8,10 @@ from types import SimpleNamespace
 import httpx
 from sqlalchemy import text
 
-from api.app import create_app, warm
-from api.background.warmup import rehearse, rehearse_tiles
+from api.app import create_app, warm_up
+from api.background.warmup import warm_up_edits, warm_up_tiles
 from api.core.caller import ANYONE
-from api.core.connection_pool import WARM, Pool, State
+from api.core.connection_pool import WARM_CONNECTIONS, AsyncPool, LayerState
 from api.tiles.colouring import Colourings
 from api.tiles.tile_layers import in_force_prepared
 from geo import db
@@ -36,7 +36,7 @@ def counted(engine):
 def rehearsed(engine):
     signed_in = db.api_engine(db.api_url(engine.url))
     try:
-        return rehearse(signed_in)
+        return warm_up_edits(signed_in)
     finally:
         signed_in.dispose()
 
@@ -61,15 +61,15 @@ def tiles_rehearsed(engine, url=None):
     """Return whether tiles were made, and how many statements for tiles each connection knows."""
 
     async def made():
-        pool, state = Pool(url or signed_in.url), State(url or signed_in.url)
-        here = SimpleNamespace(engine=signed_in, colourings=Colourings(), pool=pool, state=state)
+        pool, state = AsyncPool(url or signed_in.url), LayerState(url or signed_in.url)
+        here = SimpleNamespace(engine=signed_in, colourings=Colourings(), pool=pool, layer_state=state)
         known = []
 
         async def count(connection):
             known.append(await connection.fetchval(TILES_KNOWN))
 
         try:
-            done = await rehearse_tiles(here)
+            done = await warm_up_tiles(here)
             if done:
                 await pool.warm(count)
             return done, known
@@ -85,7 +85,7 @@ def tiles_rehearsed(engine, url=None):
 
 
 def test_every_connection_that_is_kept_has_made_a_tile(town):
-    assert tiles_rehearsed(town) == (True, [1] * WARM)
+    assert tiles_rehearsed(town) == (True, [1] * WARM_CONNECTIONS)
 
 
 def test_no_tile_is_rehearsed_without_a_city_or_a_database(database):
@@ -98,10 +98,10 @@ def test_first_tile_of_a_connection_costs_little_more_than_the_next(town):
     """A session's first ``ST_Transform`` takes 0.15 s of a processor: no tile asks for one."""
 
     async def spent():
-        pool = Pool(db.api_url(town.url))
+        pool = AsyncPool(db.api_url(town.url))
         query = in_force_prepared(15, frozenset())
         sides = dict.fromkeys(("west", "south", "east", "north"), 0.0)
-        async with pool.acting(ANYONE) as connection:
+        async with pool.transaction_as(ANYONE) as connection:
             await connection.fetchrow(query.sql, *query.arguments(x=0, y=0, **sides))
             ran = Path(f"/proc/{connection.get_server_pid()}/schedstat").read_text(encoding="ascii")
         await pool.close()
@@ -124,7 +124,7 @@ def test_first_request_does_not_make_the_routes(town):
 
     signed_in = db.api_engine(db.api_url(town.url))
     cold, ready = create_app(signed_in), create_app(signed_in)
-    warm(ready)
+    warm_up(ready)
     assert asyncio.run(spent(ready)) < asyncio.run(spent(cold)) / 5
     signed_in.dispose()
 
@@ -143,7 +143,7 @@ def test_others_are_answered_while_the_api_is_described(town):
 
     signed_in = db.api_engine(db.api_url(town.url))
     app = create_app(signed_in)
-    warm(app)
+    warm_up(app)
     count = asyncio.run(turns(app))
     signed_in.dispose()
     assert count > 20  # in the loop itself it would be two or three

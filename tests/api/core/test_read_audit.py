@@ -8,7 +8,7 @@ from sqlalchemy import create_engine, insert, text
 
 from api.core import read_audit
 from api.core.caller import Caller
-from api.core.read_audit import Reads
+from api.core.read_audit import ReadAudit
 from geo import db
 from geo.model import BuildingUnit, Facility, PipeNode, PipeSegment
 from tests import town as t
@@ -127,7 +127,7 @@ def trail(town):
 def noted(address, monkeypatch):
     """Return the layers that were noted, in the order of the reads."""
     found = []
-    monkeypatch.setattr(Reads, "note", lambda _, caller, layers, box=None: found.extend(layers))
+    monkeypatch.setattr(ReadAudit, "note", lambda _, caller, layers, box=None: found.extend(layers))
     return found
 
 
@@ -178,7 +178,7 @@ def entries(engine, layer):
 def counted(town):
     """Return reads that nobody writes but the test."""
     engine = db.api_engine(db.api_url(town.url))
-    yield Reads(engine)
+    yield ReadAudit(engine)
     engine.dispose()
 
 
