@@ -1,4 +1,4 @@
-"""The audit trail: who did or saw what, written in the transaction that does it."""
+"""Audit events, written in the transaction whose change or read they record."""
 
 from typing import Any
 

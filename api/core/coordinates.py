@@ -1,4 +1,4 @@
-"""The coordinate systems that data are asked for and given in, by their names in the standards."""
+"""Coordinate systems in which the API reads and writes data, by their names in the standards."""
 
 import re
 
@@ -17,7 +17,7 @@ EPSG_BY_URI: dict[str, int] = {CRS84: 4326} | {
 STORAGE = f"{_EPSG}4490"
 
 SAME_AS_STORAGE = {4326, 4490}
-"""Systems whose longitude and latitude are those of CGCS2000: EPSG gives a null transformation."""
+"""EPSG codes of systems equal to CGCS2000 here: EPSG's transformation between them is null."""
 
 
 def crs_uri(name: str) -> str:
@@ -26,13 +26,13 @@ def crs_uri(name: str) -> str:
     Raises
     ------
     InputError
-        If it is none of those offered.
+        If the system is not offered.
     """
-    given = name.strip().strip("[]")
-    if given.upper() in {"CRS84", "OGC:CRS84"}:
+    name = name.strip().strip("[]")
+    if name.upper() in {"CRS84", "OGC:CRS84"}:
         return CRS84
-    code = re.fullmatch(r"(?:EPSG:)?([0-9]{4,6})", given, re.IGNORECASE)
-    uri = f"{_EPSG}{code.group(1)}" if code else given
+    code = re.fullmatch(r"(?:EPSG:)?([0-9]{4,6})", name, re.IGNORECASE)
+    uri = f"{_EPSG}{code.group(1)}" if code else name
     if uri not in EPSG_BY_URI:
         offered = ", ".join(["CRS84", *(f"EPSG:{c}" for c in sorted(set(EPSG_BY_URI.values())))])
         raise InputError("crs_not_offered", crs=name[:100], offered=offered)
@@ -40,7 +40,7 @@ def crs_uri(name: str) -> str:
 
 
 def is_northing_first(uri: str) -> bool:
-    """Return whether a system's first axis points north, as its authority has it."""
+    """Return whether the first axis of a system points north by its definition."""
     if uri == CRS84:
         return False
     return bool(pyproj.CRS.from_epsg(EPSG_BY_URI[uri]).axis_info[0].direction == "north")

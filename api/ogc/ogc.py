@@ -5,7 +5,6 @@ tipg cuts the answers; what reaches the database is written in :mod:`api.ogc.col
 
 import csv
 import io
-import re
 from collections.abc import Generator, Iterable
 from contextlib import AbstractAsyncContextManager
 from typing import Annotated, Any
@@ -16,27 +15,24 @@ from fastapi import Depends, FastAPI, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
 from morecantile import tms as all_tms
 from morecantile.defaults import TileMatrixSets
-from starlette.datastructures import MutableHeaders
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tipg import factory
 from tipg.dependencies import bbox_query, filter_query
 from tipg.errors import TiPgError
 from tipg.factory import OGCFeaturesFactory, OGCTilesFactory
 
 from api.core import coordinates, openapi_schema, problems
-from api.core.caller import ANYONE, Caller, caller_from_token
 from api.core.connection_pool import AsyncPool
 from api.core.public_layers import Layer, layers_for_role, readable_layer
 from api.core.read_audit import ReadAudit
+from api.middleware.caller_role import CallerRoleMiddleware
 from api.ogc.collections import (
     COLLECTIONS,
-    MOST_FEATURES,
     CollectionQuery,
     LayerCollection,
     caller_now,
 )
 from api.ogc.cql import parse_filter
-from geo.errors import InputError, NotFoundError, NotSignedInError
+from geo.errors import InputError, NotFoundError
 from geo.messages import text
 from geo.spreadsheet import csv_cell
 
@@ -198,81 +194,6 @@ def create_ogc(pool: AsyncPool, reads: ReadAudit) -> FastAPI:
         app.include_router(made.router)
     openapi_schema.extend_openapi(app, 404)
     return app
-
-
-class CallerRoleMiddleware:
-    """Finds out who asks, and says in which system the answer is."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer under the caller's role."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        try:
-            scope = _as_taken(scope)
-            request = Request(scope)
-            caller_now.set(await _who(request))
-        except (InputError, NotSignedInError) as error:
-            request = Request(scope)
-            await problems.problem_from_error(request, error)(scope, receive, send)
-            return
-
-        async def told(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                crs = scope.get("state", {}).get("crs")
-                if crs and message["status"] == 200:
-                    headers["Content-Crs"] = f"<{crs}>"
-                headers.setdefault("Cache-Control", "no-cache")
-                headers["Vary"] = "Accept, Accept-Language, Authorization"
-            await send(message)
-
-        await self.app(scope, receive, told)
-
-
-_LIMIT = re.compile(rb"(?<![^&])limit=([0-9]+)(?![^&])")
-_FORMATS = ("geojson", "json", "csv", "geojsonseq", "ndjson")
-
-
-def _as_taken(scope: Scope) -> Scope:
-    """Return a request as tipg is to see it.
-
-    A ``limit`` above the most there is becomes that (OGC 17-069r4, 7.15.2), and no pages of tipg's
-    are made: they take their scripts from elsewhere.
-
-    Raises
-    ------
-    InputError
-        If no features are wanted, or such a page.
-    """
-
-    def bounded(found: re.Match[bytes]) -> bytes:
-        wanted = int(found[1][:18])
-        if not wanted:
-            raise InputError("limit_of_nothing")
-        return b"limit=%d" % min(wanted, MOST_FEATURES)
-
-    query = _LIMIT.sub(bounded, scope["query_string"])
-    if b"f=html" in query.split(b"&"):
-        raise InputError("format_unknown", format="html", formats=", ".join(_FORMATS))
-    headers = [
-        (name, value.replace(b"text/html", b"*/*") if name == b"accept" else value)
-        for name, value in scope["headers"]
-    ]
-    return {**scope, "query_string": query, "headers": headers}
-
-
-async def _who(request: Request) -> Caller:
-    given = request.headers.get("authorization")
-    if not given:
-        return ANYONE
-    scheme, _, token = given.partition(" ")
-    if scheme.lower() != "bearer":
-        raise NotSignedInError("token_invalid")
-    return await caller_from_token(request.app.state.pool.plain, token.strip())
 
 
 def _of_tipg(request: Request, error: Exception) -> Response:

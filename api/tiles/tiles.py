@@ -2,22 +2,18 @@
 
 import gzip
 import hashlib
-import re
 from typing import Annotated, Any
 
 import asyncpg
 from fastapi import APIRouter, Path, Query, Request
 from sqlalchemy import Connection as Database
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import Headers
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.core import problems
-from api.core.caller import ANYONE, Asker, Caller, transaction_as
-from api.core.connection_pool import UnreachableError
+from api.core.caller import Asker, Caller, transaction_as
 from api.core.parameters import Shown
-from api.core.responses import etag_matches, etag_response, is_not_modified
+from api.core.responses import etag_response, is_not_modified
 from api.tiles.colouring import Colours
 from api.tiles.tile_layers import (
     Tile,
@@ -49,8 +45,6 @@ DROPPED = frozenset({"building_detail", "pipe_segment", "pipe_node", "building",
 
 LEAST_TO_PACK = 500
 
-_ADDRESS = re.compile(r"/tiles/([0-9]{1,2})/([0-9]{1,8})/([0-9]{1,8})")
-
 TILE: dict[int | str, dict[str, Any]] = {
     200: {"content": {MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}}},
     204: {"description": "There is nothing here"},
@@ -78,66 +72,31 @@ async def tile(
         return etag_response(request, body, MEDIA_TYPE)
     # The state is read before the tile: what changes in between makes the tile newer than its tag.
     state = await request.app.state.layer_state.now()
-    tag = _tag(state, asker, asked)
-    for known in (tag, _compressed_tag(tag)):
+    tag = tile_etag(state, asker, asked)
+    for known in (tag, compressed_etag(tag)):
         if is_not_modified(request, known):
-            return Response(status_code=304, headers=_headers(known))
+            return Response(status_code=304, headers=etag_headers(known))
     body, reduced = await _within_limits(request, state, asked, asker)
-    headers = _headers(tag) | ({DETAIL: "reduced"} if reduced else {})
+    headers = etag_headers(tag) | ({DETAIL: "reduced"} if reduced else {})
     if not body:
         return Response(status_code=204, headers=headers)
     if "gzip" in request.headers.get("accept-encoding", "") and len(body) > LEAST_TO_PACK:
         body = gzip.compress(body, 1, mtime=0)
-        headers |= {"Content-Encoding": "gzip", "ETag": _compressed_tag(tag)}
+        headers |= {"Content-Encoding": "gzip", "ETag": compressed_etag(tag)}
     return Response(body, media_type=MEDIA_TYPE, headers=headers)
 
 
-class TileNotModifiedMiddleware:
-    """Answers who has a tile already, before a place at the gate or a connection is taken."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer 304 if what the public has is what is in force, and pass on all else."""
-        if scope["type"] == "http":
-            tag = await _tag_known(scope)
-            if tag is not None:
-                await Response(status_code=304, headers=_headers(tag))(scope, receive, send)
-                return
-        await self.app(scope, receive, send)
-
-
-async def _tag_known(scope: Scope) -> str | None:
-    """Return the tag that a caller without a token gave, if it is the tile's."""
-    address = _ADDRESS.fullmatch(scope["path"])
-    if address is None or scope["query_string"] or scope["method"] != "GET":
-        return None
-    headers = Headers(scope=scope)
-    given = headers.get("if-none-match")
-    asked = Tile(*map(int, address.groups()))
-    if given is None or "authorization" in headers or asked.z > MAX_ZOOM or not asked.exists:
-        return None
-    try:
-        state = await scope["app"].state.layer_state.now()
-    except UnreachableError:
-        return None  # who answers all else says so
-    tag = _tag(state, ANYONE, asked)
-    return next(
-        (known for known in (tag, _compressed_tag(tag)) if etag_matches(given, known)), None
-    )
-
-
-def _compressed_tag(tag: str) -> str:
+def compressed_etag(tag: str) -> str:
     """Return the tag of the same tile compressed: other bytes have another strong tag."""
     return f'{tag[:-1]}-gzip"'
 
 
-def _headers(tag: str) -> dict[str, str]:
+def etag_headers(tag: str) -> dict[str, str]:
+    """Return the headers of a tile for caches."""
     return {"ETag": tag, "Cache-Control": "no-cache", "Vary": "Accept-Encoding, Authorization"}
 
 
-def _tag(state: int, asker: Caller, tile: Tile) -> str:
+def tile_etag(state: int, asker: Caller, tile: Tile) -> str:
     """Return the strong tag of a tile: of the state that is published, of who asks, of the place.
 
     The state moves in the transaction that changes a layer.

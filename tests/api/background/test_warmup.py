@@ -61,8 +61,10 @@ def tiles_rehearsed(engine, url=None):
     """Return whether tiles were made, and how many statements for tiles each connection knows."""
 
     async def made():
-        pool, state = AsyncPool(url or signed_in.url), LayerState(url or signed_in.url)
-        here = SimpleNamespace(engine=signed_in, colourings=Colourings(), pool=pool, layer_state=state)
+        pool, layer_state = AsyncPool(url or signed_in.url), LayerState(url or signed_in.url)
+        here = SimpleNamespace(
+            engine=signed_in, colourings=Colourings(), pool=pool, layer_state=layer_state
+        )
         known = []
 
         async def count(connection):
@@ -75,7 +77,7 @@ def tiles_rehearsed(engine, url=None):
             return done, known
         finally:
             await pool.close()
-            await state.close()
+            await layer_state.close()
 
     signed_in = db.api_engine(db.api_url(engine.url))
     try:

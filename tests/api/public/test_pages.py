@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from api.app import content_security_policy
+from api.middleware.security_headers import content_security_policy
 from geo.messages import catalogue
 from geo.model.building import HouseholdsSource, Structure, Use
 from geo.model.facility import Category
