@@ -33,7 +33,7 @@ def encode(value: Any, to_degrees: ToDegrees) -> bytes:
     return orjson.dumps(_replace_geometries(value, encoded), option=orjson.OPT_SERIALIZE_NUMPY)
 
 
-def _encode_geometries(shapes: Any) -> list[tuple[shapely.Geometry, str]]:
+def _encode_geometries(shapes: Any) -> list[tuple[Any, str]]:
     """Return each geometry rounded, and its GeoJSON."""
     rounded = shapely.transform(shapes, lambda xy: np.round(xy, DIGITS))
     rounded = shapely.orient_polygons(rounded, exterior_cw=False)
@@ -51,7 +51,7 @@ def _collect_geometries(value: Any, shapes: list[shapely.Geometry]) -> None:
             _collect_geometries(part, shapes)
 
 
-def _replace_geometries(value: Any, encoded: Iterator[tuple[shapely.Geometry, str]]) -> Any:
+def _replace_geometries(value: Any, encoded: Iterator[tuple[Any, str]]) -> Any:
     if isinstance(value, shapely.Geometry):
         return orjson.Fragment(next(encoded)[1])
     if isinstance(value, dict):

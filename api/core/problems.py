@@ -195,10 +195,10 @@ def _parameter_message(fault: dict[str, Any], lang: Language) -> str:
     key = f"invalid.{fault['type']}"
     if key not in catalogue(lang):
         return text("invalid.other", lang=lang, said=fault["msg"])
-    context = {
+    limits = {
         name: str(value).replace(" or ", ", ") for name, value in fault.get("ctx", {}).items()
     }
-    return text(key, lang=lang, **context)
+    return text(key, lang=lang, **limits)
 
 
 def _http_problem(request: Request, error: HTTPException) -> Response:

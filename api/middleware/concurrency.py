@@ -1,9 +1,9 @@
 """Limit of concurrent requests to the connections of the pool.
 
-A request takes a connection in one thread and uses it in another. If more requests came in than
-there are connections, those waiting for one would hold every thread, and those that have one would
-find no thread to continue in. So requests wait here, before they take either. Bodies are read before
-a slot is taken, and slots are returned when the response starts: slow clients hold none.
+A request takes a connection in one thread and uses it in another. If there were more requests than
+connections, those waiting for one would hold every thread, and those that have one would find no
+thread to continue in. So requests wait here, before they take either. Small bodies are read before
+a slot is taken, and slots are freed when the response starts: slow clients hold none.
 """
 
 import asyncio
