@@ -45,8 +45,8 @@ _ADD_SESSION = text(
     "INSERT INTO session (id, account_id, token, expires_at) VALUES (:id, :account, :token, :end)"
 )
 _SESSION_OF_TOKEN = text(
-    "SELECT session.id AS session, revoked_at, expires_at < now() AS is_expired, account.id, name, role, "
-    "scope, networks, token = :token AS is_current FROM session "
+    "SELECT session.id AS session, revoked_at, expires_at < now() AS is_expired, account.id, "
+    "name, role, scope, networks, token = :token AS is_current FROM session "
     "JOIN account ON account.id = account_id AND active "
     "WHERE session.id = :session FOR UPDATE OF session"
 )
