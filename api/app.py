@@ -20,7 +20,7 @@ from api.background import fire_refresh
 from api.background.fire_refresh import FireRefresh
 from api.background.job_worker import JobWorker
 from api.background.periodic import PeriodicTask
-from api.background.warmup import warm_up_edits, warm_up_tiles
+from api.background.warmup import warm_up_tiles
 from api.core import openapi_schema, problems, read_audit
 from api.core.connection_pool import AsyncPool, LayerState
 from api.fire import fire, fire_tiles, inspections
@@ -162,7 +162,6 @@ async def _run_background(app: FastAPI) -> AsyncIterator[None]:
     workers = (state.plan_worker, state.import_worker, *state.periodic_tasks)
     for worker in workers:
         worker.open()
-    await run_in_threadpool(warm_up_edits, state.engine)
     tile_warmup = asyncio.create_task(warm_up_tiles(state))  # pages are served meanwhile
     yield
     tile_warmup.cancel()

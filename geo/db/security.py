@@ -1,10 +1,10 @@
-"""Who may see and change what: roles of the database, row-level security, published views.
+"""Access rights in the database: roles, row-level security and public views.
 
-One table, :data:`RULES`, says it for every table; :func:`apply` makes the database enforce it, so
-that no endpoint, tile or filter can leak. It is applied again whenever it, or what the database
-enforces of it, has changed, after the migrations: a table that is made anew has no rights left.
-Row-level security is forced: a table's owner too sees nothing but through the setting
-``gridatlas.owner``, which the command line makes in its own sessions.
+:data:`RULES` holds the rights of every table; :func:`apply_rules` makes the database enforce them,
+so that no endpoint, tile or filter can leak. It runs after the migrations, whenever the rules or
+the rights in the database's catalogue have changed: a table that a migration creates has none.
+Row-level security is forced: even a table's owner sees no rows without the setting
+``gridatlas.owner``, which sessions of the command line have.
 """
 
 import hashlib
@@ -21,18 +21,18 @@ from geo.model.job import IMPORT_KINDS
 from geo.model.run import REVISIONS
 
 LOGIN = "gridatlas_api"
-"""The role that the API signs in with: it may switch to the others and nothing else."""
+"""Role of the API's connections: it may switch to the others and nothing else."""
 
 KEEPER = "gridatlas_keeper"
-"""Keeps accounts, sessions and the queue of jobs."""
+"""Role that reads and writes accounts, sessions and the queue of jobs."""
 
 PUBLISHER = "gridatlas_publisher"
-"""Owns the views of what anyone may see."""
+"""Role that owns the public views."""
 
 ALL_ROWS = "true"
 _SQL = Path(__file__).with_name("security.sql")
-_NEXT = "-- next --\n"
-_HELD = Path(__file__).with_name("held.sql").read_text(encoding="utf-8")
+_PART_SEPARATOR = "-- next --\n"
+_CURRENT_RIGHTS = Path(__file__).with_name("current_rights.sql").read_text(encoding="utf-8")
 _OWNER_RIGHTS = text(Path(__file__).with_name("owner_rights.sql").read_text(encoding="utf-8"))
 _FUNCTIONS = {
     "lies_in_scope": "geometry",
@@ -40,7 +40,7 @@ _FUNCTIONS = {
     "gridatlas_scope": "",
     "count_change": "",
 }
-"""Functions that the rules rest on, with the types of their arguments, dependent ones first."""
+"""Functions that the rules use, with the types of their arguments, dependent ones first."""
 
 EXTENSIONS = ("postgis", "pg_trgm", "btree_gist")
 
@@ -54,9 +54,9 @@ class Rule:
     Attributes
     ----------
     read, write
-        Condition on the rows by role; to write is to insert, update and delete.
+        SQL conditions on the rows, by role; writing is inserting, updating and deleting.
     add
-        Condition by role on rows that may be inserted, and no more.
+        SQL conditions on rows that a role may insert but not update or delete.
     """
 
     read: Conditions = field(default_factory=dict)
@@ -65,7 +65,7 @@ class Rule:
 
 
 def database_role(role: str) -> str:
-    """Return the database's name of a caller's role."""
+    """Return the database role of a caller's role."""
     return f"gridatlas_{role}"
 
 
@@ -168,7 +168,7 @@ RULES: dict[str, Rule] = {
     ),
     "job": Rule(read=_JOBS, write=_JOBS),
 }
-"""Who may what, for every table."""
+"""Rules of every table."""
 
 
 def apply_rules(connection: Connection) -> bool:
@@ -177,25 +177,25 @@ def apply_rules(connection: Connection) -> bool:
     Returns
     -------
     bool
-        Whether anything had to be done.
+        Whether the database had to be changed.
     """
     script = ";\n".join(_statements())
-    found = connection.execute(
+    applied = connection.execute(
         text("SELECT obj_description(to_regnamespace('published'), 'pg_namespace')")
     ).scalar()
-    if found == _mark(connection, script):
+    if applied == _digest(connection, script):
         return False
     withdraw_rights(connection)
     session: Any = connection.connection.driver_connection
     session.execute(script)
-    session.execute(f"COMMENT ON SCHEMA published IS '{_mark(connection, script)}'")
+    session.execute(f"COMMENT ON SCHEMA published IS '{_digest(connection, script)}'")
     return True
 
 
-def _mark(connection: Connection, script: str) -> str:
-    """Return a digest of the rules and of what the database's catalogue says it enforces."""
-    held = connection.exec_driver_sql(_HELD).scalar()
-    return hashlib.blake2b(f"{script}\n{held}".encode(), digest_size=16).hexdigest()
+def _digest(connection: Connection, script: str) -> str:
+    """Return a digest of the rules and of the rights in the database's catalogue."""
+    current = connection.exec_driver_sql(_CURRENT_RIGHTS).scalar()
+    return hashlib.blake2b(f"{script}\n{current}".encode(), digest_size=16).hexdigest()
 
 
 def missing_owner_rights(connection: Connection) -> list[tuple[str, str, str]]:
@@ -204,8 +204,8 @@ def missing_owner_rights(connection: Connection) -> list[tuple[str, str, str]]:
     Returns
     -------
     list[tuple[str, str, str]]
-        Name of the text (section ``owner`` of the catalogues), names of what is missing, and the
-        statements by which an administrator of the server grants it.
+        Key of the text (section ``owner`` of the catalogues), names of what is missing, and the
+        statements with which an administrator of the server grants it.
     """
     rows = connection.execute(
         _OWNER_RIGHTS,
@@ -224,20 +224,20 @@ def missing_owner_rights(connection: Connection) -> list[tuple[str, str, str]]:
 def withdraw_rights(connection: Connection) -> None:
     """Remove views, policies and triggers, so that the tables can be changed."""
     connection.exec_driver_sql("DROP SCHEMA IF EXISTS published CASCADE")
-    found = connection.execute(
+    policies = connection.execute(
         text(
             "SELECT policyname, tablename FROM pg_policies WHERE schemaname = 'public' "
             "AND starts_with(policyname, 'gridatlas ')"
         )
     )
-    for policy, table in found.all():
+    for policy, table in policies.all():
         connection.exec_driver_sql(f'DROP POLICY "{policy}" ON "{table}"')
     for name, arguments in _FUNCTIONS.items():
         connection.exec_driver_sql(f"DROP FUNCTION IF EXISTS {name}({arguments}) CASCADE")
 
 
 def _statements() -> Iterator[str]:
-    roles, functions, views = _SQL.read_text(encoding="utf-8").split(_NEXT)
+    roles, functions, views = _SQL.read_text(encoding="utf-8").split(_PART_SEPARATOR)
     yield roles
     yield functions
     for name in Base.metadata.tables:
@@ -252,8 +252,8 @@ def _of_table(name: str, rule: Rule) -> Iterator[str]:
     yield f"REVOKE ALL ON {name} FROM PUBLIC, {names}"
     yield f"ALTER TABLE {name} ENABLE ROW LEVEL SECURITY"
     yield f"ALTER TABLE {name} FORCE ROW LEVEL SECURITY"
-    own = "current_setting('gridatlas.owner', true) = 'on'"
-    yield f'CREATE POLICY "gridatlas owner" ON {name} TO CURRENT_USER USING ({own})'
+    is_owner = "current_setting('gridatlas.owner', true) = 'on'"
+    yield f'CREATE POLICY "gridatlas owner" ON {name} TO CURRENT_USER USING ({is_owner})'
     for role, condition in rule.read.items():
         yield _policy(name, role, "SELECT", f"USING ({condition})")
         yield f"GRANT SELECT ON {name} TO {database_role(role)}"
@@ -275,7 +275,7 @@ def _policy(table: str, role: str, command: str, condition: str) -> str:
 
 
 def _counters() -> Iterator[str]:
-    """Yield the triggers that count changes; of plans only those in force count."""
+    """Yield the triggers that count changes of layers, and of plans if they are published."""
     for layer in LAYERS:
         yield (
             f"CREATE OR REPLACE TRIGGER count_change AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE "

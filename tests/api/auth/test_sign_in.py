@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import hmac
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -11,9 +12,10 @@ import jwt
 import pytest
 from sqlalchemy import text
 
-from api.auth import identity_provider, tokens
+from api.auth import identity_provider
 from geo.db import accounts
 from geo.errors import SetupError
+from geo.secrets import secret
 from tests.api.conftest import PASSWORD, bearer
 from tests.server import serving
 
@@ -143,7 +145,7 @@ def claims(**other):
 def test_forged_tokens_are_refused(client, town):
     good = sign_in(client, "admin").json()["access_token"]
     sid = jwt.decode(good, options={"verify_signature": False})["sid"]
-    key = tokens._key()
+    key = hmac.digest(secret(), b"tokens", "sha256")
     bad = {
         "no algorithm": jwt.encode(claims(sid=sid), None, algorithm="none"),
         "renamed algorithm": forged(good, alg="none"),
