@@ -90,7 +90,7 @@ def add_account() -> None:
             console.out.print(text("demo.account_there", name=ACCOUNT), highlight=False)
             return
         password = secrets.token_urlsafe(12)
-        accounts.add(connection, ACCOUNT, "admin", password)
+        accounts.add_account(connection, ACCOUNT, "admin", password)
     console.out.print(text("demo.account", name=ACCOUNT, password=password), highlight=False)
 
 

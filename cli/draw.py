@@ -271,7 +271,7 @@ def _draw_region(options: CommandOptions, requested: "CommunityDrawOptions") -> 
     """Draw every community of a region as a run that can be resumed."""
     from cli import draw_request
     from geo import db
-    from geo.codes import stem
+    from geo.codes import code_prefix
     from geo.plans import store
     from geo.plans.draw_runs import DrawOrder
 

@@ -66,7 +66,7 @@ def run(host: str, port: int, *, workers: int = 1, log: bool = False) -> None:
     from api.app import create_served_app
     from api.middleware import request_log
 
-    request_log.log_to(access=log)
+    request_log.configure_logging(access=log)
 
     config = uvicorn.Config(
         "cli.serve:create_worker_app" if workers > 1 else create_served_app(),
@@ -129,7 +129,7 @@ def _supervised_database(is_stopping: Callable[[], bool]) -> Iterator[None]:
         if not is_stopping():
             local_server.restart_if_dead(settings().home)
 
-    checks = PeriodicTasks("database", DATABASE_CHECK_INTERVAL_S, check)
+    checks = PeriodicTask("database", DATABASE_CHECK_INTERVAL_S, check)
     checks.open()
     try:
         yield

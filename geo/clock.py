@@ -17,7 +17,7 @@ def today_in_sql() -> ColumnElement[date]:
     return cast(func.timezone(settings().time_zone.key, func.now()), Date)
 
 
-def in_city(given: datetime) -> datetime:
+def city_time_to_utc(given: datetime) -> datetime:
     """Return a time in UTC that a person gave without a zone: it is the city's."""
     return given.replace(tzinfo=given.tzinfo or settings().time_zone).astimezone(UTC)
 

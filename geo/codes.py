@@ -6,7 +6,7 @@ DIGITS = {Level.CITY: 4, Level.DISTRICT: 6, Level.STREET: 9, Level.COMMUNITY: 12
 """How many digits of its code a division shares with all its parts."""
 
 
-def stem(code: str) -> str:
+def code_prefix(code: str) -> str:
     """Return the digits that a division's parts begin with; digits short of 12 stay.
 
     >>> stem("420602000000")
@@ -19,8 +19,8 @@ def stem(code: str) -> str:
     return code
 
 
-def parent(code: str) -> str | None:
+def parent_code(code: str) -> str | None:
     """Return the code of the division above, None for a city."""
-    digits = len(stem(code))
+    digits = len(code_prefix(code))
     above = [shorter for shorter in DIGITS.values() if shorter < digits]
     return code[: above[-1]].ljust(12, "0") if above else None

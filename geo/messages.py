@@ -29,7 +29,7 @@ def catalogue(lang: Language) -> dict[str, str]:
 
 
 @contextmanager
-def speaking(lang: Language) -> Iterator[None]:
+def use_language(lang: Language) -> Iterator[None]:
     """Speak a language for a while, as who asks does."""
     before = _ASKED_FOR.set(lang)
     try:

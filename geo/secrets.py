@@ -7,7 +7,7 @@ from pathlib import Path
 from geo.errors import SetupError
 from geo.settings import settings
 
-LEAST_BYTES = 32
+MIN_BYTES = 32
 WEAK = ("change", "default", "example", "password", "secret")
 """What stands in examples; a secret with one of these words in it is no secret."""
 
@@ -23,8 +23,8 @@ def secret() -> bytes:
     given = settings().secret
     if not given:
         return _read_secret(settings().home / "secret")
-    if len(given.encode()) < LEAST_BYTES or any(word in given.lower() for word in WEAK):
-        raise SetupError("secret_weak", least=LEAST_BYTES)
+    if len(given.encode()) < MIN_BYTES or any(word in given.lower() for word in WEAK):
+        raise SetupError("secret_weak", least=MIN_BYTES)
     return given.encode()
 
 
@@ -37,8 +37,8 @@ def _read_secret(file: Path) -> bytes:
         found = file.read_bytes().strip()
     except OSError as error:
         raise SetupError("secret_unreadable", file=file.absolute(), said=error.strerror) from error
-    if len(found) < LEAST_BYTES:
-        raise SetupError("secret_weak", least=LEAST_BYTES)
+    if len(found) < MIN_BYTES:
+        raise SetupError("secret_weak", least=MIN_BYTES)
     return found
 
 

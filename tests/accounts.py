@@ -13,6 +13,6 @@ _hashed = cache(accounts.hash_password)
 
 def add(connection: Connection, name: str, role: str, **more: object) -> None:
     """Add an account that signs in with ``PASSWORD``."""
-    number = accounts.add(connection, name, role, None, **more)
+    number = accounts.add_account(connection, name, role, None, **more)
     kept = update(Account).where(Account.id == number).values(password=_hashed(PASSWORD))
     connection.execute(kept)

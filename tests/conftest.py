@@ -58,7 +58,7 @@ def home(testrun_uid: str) -> Iterator[Path]:
 
 def make_cluster(place: Path) -> None:
     place.mkdir(mode=0o755)
-    local_server.ensure(place)
+    local_server.ensure_running(place)
     for setting in ("fsync", "synchronous_commit", "full_page_writes"):
         on_server(place, f"ALTER SYSTEM SET {setting} = off")  # a power cut may end a test
     on_server(place, "SELECT pg_reload_conf()")

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import uvicorn
 from sqlalchemy import Engine
 
-from api.app import create_app, warm
+from api.app import create_app, warm_up
 from api.core.protocol import TimeLimitedProtocol
 from api.tiles import tile_archive
 from geo import db
@@ -21,7 +21,7 @@ def serving(engine: Engine, host: str = "127.0.0.1") -> Iterator[str]:
     tile_archive.POLL_INTERVAL_S = 600.0  # tests that want baked tiles bake them
     signed_in = db.api_engine(db.api_url(engine.url))
     app = create_app(signed_in)
-    warm(app)
+    warm_up(app)
     listening = socket.create_server((host, 0))
     config = uvicorn.Config(app, log_level="warning", http=TimeLimitedProtocol, loop="uvloop")
     server = uvicorn.Server(config)

@@ -220,7 +220,7 @@ class Town:
             if value is not None:
                 with self.serial.begin() as connection:
                     fields = {"address": value}
-                    overrides.correct(connection, "building", CORRECTED, fields, "importer")
+                    overrides.set_override(connection, "building", CORRECTED, fields, "importer")
             elif rolls_back is not None:
                 first = self._serial_run[rolls_back[-1]]
                 later = len(rolls_back) > 1

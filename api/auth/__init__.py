@@ -1,1 +1,1 @@
-"""Sign-in: accounts of the installation and an identity provider."""
+"""Sign-in: accounts, sessions, tokens, and an identity provider."""

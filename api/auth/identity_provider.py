@@ -1,8 +1,8 @@
-"""The identity provider of an installation (OpenID Connect Core 1.0): its tokens, and signing in
-there in a browser: authorization code with PKCE (RFC 7636).
+"""Sign-in with an OpenID Connect provider: authorization code with PKCE (RFC 7636), ID tokens.
 
-The server takes the code to the provider itself. So the pages talk to nobody else, the provider
-need not answer other origins' scripts, and no token of its ever lies in a browser.
+The server redeems the code itself, so that pages connect to no other server, the provider needs no
+CORS, and none of its tokens reaches a browser. Why PyJWT and not Authlib:
+``docs/decisions/openid-connect-by-pyjwt.md``.
 """
 
 import base64
@@ -19,132 +19,133 @@ from geo.errors import NotSignedInError, SetupError
 from geo.settings import settings
 
 TIMEOUT_S = 5.0
+KEYS_LIFETIME_S = 600.0
+CLOCK_TOLERANCE_S = 30.0
 
-SIGNED_WITH = ["RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdDSA"]
-"""What it may sign with: never a shared secret, never nothing."""
+ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdDSA"]
+"""Accepted signatures: neither those with a shared secret nor ``none``."""
 
-NEEDED = {"require": ["exp", "iat", "iss", "aud"]}
-"""What a token has to say of itself, whoever made it."""
+REQUIRED_CLAIMS = ["exp", "iat", "iss", "aud"]
+"""Claims that every token must have, whoever issued it."""
+
+_MALFORMED = (OSError, KeyError, TypeError, ValueError)
+"""Errors of a response that does not arrive or lacks what is read from it."""
 
 
-def check() -> None:
-    """Tell of a provider that is named by half.
+def check_settings() -> None:
+    """Refuse settings that name a provider without a client: its tokens would all be refused.
 
     Raises
     ------
     SetupError
-        If it is not said for whom its tokens are to be: every one of them would be refused.
+        If the client identifier is empty.
     """
     if settings().oidc_issuer and not settings().oidc_client_id:
         raise SetupError("provider_without_client", issuer=settings().oidc_issuer)
 
 
-def entrance() -> str:
+def authorization_endpoint() -> str:
     """Return the address at which people sign in.
 
     Raises
     ------
     SetupError
-        If the provider does not tell.
+        If the provider can't be reached.
     """
-    return _discovered_address("authorization_endpoint")
+    return _endpoint("authorization_endpoint")
 
 
-def name_in(token: str) -> str:
-    """Return the name of the account that an ID token vouches for.
+def verify_id_token(token: str) -> str:
+    """Return the account name in an ID token.
 
     Raises
     ------
     NotSignedInError, SetupError, jwt.PyJWTError
-        If it names none, the provider's keys can't be read, or the token is not good.
+        If it names none, the provider can't be reached, or the token is not valid.
     """
-    return _name_claim(_claims(token))
+    return _account_name(_verified_claims(token))
 
 
-def name_for(code: str, verifier: str, back: str, nonce: str) -> str:
-    """Return the name of the account for which a browser came back with a code.
+def redeem_code(code: str, verifier: str, redirect_uri: str, nonce: str) -> str:
+    """Return the account name for a code that the provider gave to a browser.
 
     Parameters
     ----------
-    code, back
-        What the provider gave, and the address to which it sent the browser.
+    code, redirect_uri
+        The code, and the address to which the provider sent the browser with it.
     verifier, nonce
-        What the page made up before: of the one the provider was shown the hash, the other stands
-        in the ID token.
+        Made by the page before: the provider knows the hash of the verifier, and the ID token
+        must hold the nonce.
 
     Raises
     ------
     NotSignedInError, SetupError
-        If the provider does not take the code, or does not answer.
+        If the provider refuses the code, or can't be reached.
     """
     form = {
         "grant_type": "authorization_code",
         "code": code,
-        "redirect_uri": back,
+        "redirect_uri": redirect_uri,
         "code_verifier": verifier,
         "client_id": settings().oidc_client_id,
     }
     try:
-        claims = _claims(_exchange_code(form))
+        claims = _verified_claims(_request_id_token(form))
     except jwt.PyJWKClientConnectionError as error:
         raise _unreachable(error) from error
     except (jwt.PyJWTError, UnicodeError, ValueError) as error:
         raise NotSignedInError("provider_refused", said=str(error)) from error
     if claims.get("nonce") != nonce:
         raise NotSignedInError("provider_refused", said="nonce")
-    return _name_claim(claims)
+    return _account_name(claims)
 
 
-def _exchange_code(form: dict[str, str]) -> str:
-    """Return the ID token that the provider gives for a code."""
-    asked = urllib.request.Request(  # noqa: S310 (the provider is named in the settings)
-        _discovered_address("token_endpoint"),
-        urlencode(form).encode(),
-        {"Accept": "application/json"},
+def _request_id_token(form: dict[str, str]) -> str:
+    request = urllib.request.Request(  # noqa: S310 (the settings name the provider)
+        _endpoint("token_endpoint"), urlencode(form).encode(), {"Accept": "application/json"}
     )
     if settings().oidc_client_secret:
-        pair = f"{form['client_id']}:{settings().oidc_client_secret}".encode()
-        asked.add_header("Authorization", f"Basic {base64.b64encode(pair).decode()}")
+        credentials = f"{form['client_id']}:{settings().oidc_client_secret}".encode()
+        request.add_header("Authorization", f"Basic {base64.b64encode(credentials).decode()}")
     try:
-        with urllib.request.urlopen(asked, timeout=TIMEOUT_S) as answer:  # noqa: S310
-            return str(json.load(answer)["id_token"])
+        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:  # noqa: S310
+            return str(json.load(response)["id_token"])
     except urllib.error.HTTPError as error:
         if error.code < 500:
-            raise NotSignedInError("provider_refused", said=_reason(error)) from error
+            raise NotSignedInError("provider_refused", said=_error_code(error)) from error
         raise _unreachable(error) from error
-    except (OSError, KeyError, TypeError, ValueError) as error:
+    except _MALFORMED as error:
         raise _unreachable(error) from error
 
 
-def _reason(error: urllib.error.HTTPError) -> str:
-    """Return the word with which the provider refuses (RFC 6749, 5.2)."""
+def _error_code(error: urllib.error.HTTPError) -> str:
+    """Return the error code of a token response (RFC 6749, 5.2), else the HTTP status."""
     try:
         return str(json.load(error)["error"])[:80]
-    except (OSError, KeyError, TypeError, ValueError):
+    except _MALFORMED:
         return str(error.code)
 
 
-def _claims(token: str) -> dict[str, Any]:
-    """Return what an ID token says, if it is the provider's and meant for us."""
-    provider = keys(settings().oidc_issuer)
-    number = jwt.get_unverified_header(token).get("kid")
-    known = provider.get_signing_keys()
-    # A provider with one key need not number it (OpenID Connect Core 1.0, 10.1).
-    alone = number is None and len(known) == 1
-    key = known[0] if alone else provider.get_signing_key(str(number))
+def _verified_claims(token: str) -> dict[str, Any]:
+    """Return the claims of an ID token that the provider issued for this installation."""
+    client = signing_keys(settings().oidc_issuer)
+    key_id = jwt.get_unverified_header(token).get("kid")
+    keys = client.get_signing_keys()
+    # A provider with one key need not name it (OpenID Connect Core 1.0, 10.1).
+    is_only_key = key_id is None and len(keys) == 1
     claims: dict[str, Any] = jwt.decode(
         token,
-        key,
-        algorithms=SIGNED_WITH,
+        keys[0] if is_only_key else client.get_signing_key(str(key_id)),
+        algorithms=ALGORITHMS,
         audience=settings().oidc_client_id,
         issuer=settings().oidc_issuer,
-        options=NEEDED,  # type: ignore[arg-type]
-        leeway=30,
+        options={"require": REQUIRED_CLAIMS},
+        leeway=CLOCK_TOLERANCE_S,
     )
     return claims
 
 
-def _name_claim(claims: dict[str, Any]) -> str:
+def _account_name(claims: dict[str, Any]) -> str:
     name = claims.get(settings().oidc_name_claim)
     if not isinstance(name, str) or not name:
         raise NotSignedInError("token_invalid")
@@ -152,29 +153,34 @@ def _name_claim(claims: dict[str, Any]) -> str:
 
 
 @cache
-def keys(issuer: str) -> jwt.PyJWKClient:
-    """Return the keys of the provider that the installation names; a caller can name no other."""
+def signing_keys(issuer: str) -> jwt.PyJWKClient:
+    """Return the client for the keys of the provider in the settings; a token can't name another.
+
+    Raises
+    ------
+    SetupError
+        If the provider can't be reached.
+    """
     return jwt.PyJWKClient(
-        _discovered_address("jwks_uri"), cache_keys=True, lifespan=600, timeout=5
+        _endpoint("jwks_uri"), cache_keys=True, lifespan=KEYS_LIFETIME_S, timeout=TIMEOUT_S
     )
 
 
-def _discovered_address(name: str) -> str:
-    """Return an address that the provider tells of itself."""
-    issuer = settings().oidc_issuer
+def _endpoint(name: str) -> str:
+    """Return an address from the provider's metadata."""
     try:
-        return str(_description(issuer)[name])
-    except (OSError, KeyError, TypeError, ValueError) as error:
+        return str(_metadata(settings().oidc_issuer)[name])
+    except _MALFORMED as error:
         raise _unreachable(error) from error
 
 
 @cache
-def _description(issuer: str) -> dict[str, Any]:
-    """Return what a provider tells of itself (OpenID Connect Discovery 1.0)."""
+def _metadata(issuer: str) -> dict[str, Any]:
+    """Return the metadata of a provider (OpenID Connect Discovery 1.0)."""
     address = f"{issuer.rstrip('/')}/.well-known/openid-configuration"
-    with urllib.request.urlopen(address, timeout=TIMEOUT_S) as said:  # noqa: S310
-        found: dict[str, Any] = json.load(said)
-    return found
+    with urllib.request.urlopen(address, timeout=TIMEOUT_S) as response:  # noqa: S310
+        metadata: dict[str, Any] = json.load(response)
+    return metadata
 
 
 def _unreachable(error: Exception) -> SetupError:

@@ -1,4 +1,4 @@
-"""``/auth``: signing in and out (OAuth 2.0 password and refresh grants, RFC 6749), who I am."""
+"""``/auth``: sign-in, sign-out (OAuth 2.0, RFC 6749 and 7009) and the caller's own account."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
@@ -12,7 +12,7 @@ from starlette.responses import Response
 from api.auth import identity_provider, tokens
 from api.core import problems
 from api.core.audit import record
-from api.core.caller import KEEPER, Asker, Caller, acting, caller
+from api.core.caller import KEEPER, Asker, Caller, caller_from_account, transaction_as
 from geo import locks
 from geo.errors import InputError, NotFoundError, NotSignedInError, TooManyError
 from geo.locks import Lock
@@ -20,40 +20,42 @@ from geo.settings import settings
 
 router = APIRouter(prefix="/auth", tags=["sign-in"])
 
-PER_NAME, PER_ADDRESS = 5, 20
-"""Wrong passwords a minute, of all workers together, until a name or an address has to wait."""
+MAX_ATTEMPTS_PER_NAME, MAX_ATTEMPTS_PER_ADDRESS = 5, 20
+"""Failed attempts a minute in all workers together, after which a name or address must wait."""
 
 HASHER = argon2.PasswordHasher()
-_NOBODY = HASHER.hash("nobody has this password")
-"""Compared with where there is no such account, so that the answer takes as long."""
+_DUMMY_HASH = HASHER.hash("nobody has this password")
+"""Verified where there is no such account, so that the response takes as long."""
 
 _ACCOUNT = text(
     "SELECT id, name, password, role, scope, networks FROM account WHERE name = :name AND active"
 )
-_FORGET = text("DELETE FROM sign_in_attempt WHERE at < now() - interval '1 minute'")
-_TRIED = text(
+_DELETE_OLD_ATTEMPTS = text("DELETE FROM sign_in_attempt WHERE at < now() - interval '1 minute'")
+_COUNT_ATTEMPTS = text(
     "SELECT count(*) FILTER (WHERE name = :name) >= :per_name "
-    "OR count(*) FILTER (WHERE address = :address) >= :per_address AS hasty, "
+    "OR count(*) FILTER (WHERE address = :address) >= :per_address AS is_over_limit, "
     "ceil(60 - extract(epoch FROM now() - min(at)))::integer AS seconds "
     "FROM sign_in_attempt WHERE name = :name OR address = :address"
 )
-_TRY = text("INSERT INTO sign_in_attempt (name, address) VALUES (:name, :address) RETURNING id")
-_FORGIVE = text("DELETE FROM sign_in_attempt WHERE id = :id")
-_OPEN = text(
+_ADD_ATTEMPT = text(
+    "INSERT INTO sign_in_attempt (name, address) VALUES (:name, :address) RETURNING id"
+)
+_DELETE_ATTEMPT = text("DELETE FROM sign_in_attempt WHERE id = :id")
+_ADD_SESSION = text(
     "INSERT INTO session (id, account_id, token, expires_at) VALUES (:id, :account, :token, :end)"
 )
-_OF_TOKEN = text(
-    "SELECT session.id AS session, revoked_at, expires_at < now() AS over, account.id, name, role, "
-    "scope, networks, token = :token AS newest FROM session "
+_SESSION_OF_TOKEN = text(
+    "SELECT session.id AS session, revoked_at, expires_at < now() AS is_expired, account.id, "
+    "name, role, scope, networks, token = :token AS is_current FROM session "
     "JOIN account ON account.id = account_id AND active "
     "WHERE session.id = :session FOR UPDATE OF session"
 )
-_TURN = text("UPDATE session SET token = :token WHERE id = :session")
-_END = text("UPDATE session SET revoked_at = now() WHERE id = :session AND revoked_at IS NULL")
+_SET_TOKEN = text("UPDATE session SET token = :token WHERE id = :session")
+_REVOKE = text("UPDATE session SET revoked_at = now() WHERE id = :session AND revoked_at IS NULL")
 
 
-class Tokens(BaseModel):
-    """A short token for requests, and the one that the next is asked for with."""
+class TokensResponse(BaseModel):
+    """An access token, and the refresh token for the next one."""
 
     access_token: str
     token_type: Literal["bearer"] = "bearer"  # noqa: S105
@@ -64,8 +66,8 @@ class Tokens(BaseModel):
     scope: str
 
 
-class Me(BaseModel):
-    """Who the caller is."""
+class MeResponse(BaseModel):
+    """The caller's account; the public has neither name nor number."""
 
     name: str
     role: str
@@ -74,26 +76,29 @@ class Me(BaseModel):
     account: int | None
 
 
-class Provider(BaseModel):
+class ProviderResponse(BaseModel):
     """The identity provider to sign in with."""
 
     issuer: str
     client_id: str
 
 
-class Entrance(BaseModel):
-    """Where to sign in with the identity provider, to be given ``response_type=code``, the client,
-    ``scope=openid``, a ``state``, a ``nonce`` and a ``code_challenge`` (RFC 7636, S256)."""
+class EntranceResponse(BaseModel):
+    """The identity provider's authorization endpoint.
+
+    It takes ``response_type=code``, ``client_id``, ``scope=openid``, ``state``, ``nonce`` and
+    ``code_challenge`` (RFC 7636, S256).
+    """
 
     authorization_endpoint: str
     client_id: str
 
 
-class Providers(BaseModel):
-    """The ways to sign in."""
+class ProvidersResponse(BaseModel):
+    """Ways to sign in."""
 
     password: bool = True
-    oidc: Provider | None
+    oidc: ProviderResponse | None
 
 
 Word = Annotated[str, Form(max_length=1000)]
@@ -112,52 +117,51 @@ def token(
     code_verifier: Word = "",
     redirect_uri: Word = "",
     nonce: Word = "",
-) -> Tokens:
-    """Sign in by name and password or by a code of the identity provider's, or take the next token
-    of a session."""
+) -> TokensResponse:
+    """Sign in by password or by a code of the identity provider, or refresh a session."""
     response.headers["Cache-Control"] = "no-store"
     engine = request.app.state.engine
     if grant_type == "refresh_token":
-        # What a stolen token did must last: its session ends though the answer is an error.
-        with acting(engine, KEEPER) as connection:
-            found = _refresh_tokens(connection, refresh_token)
-        if found is None:
+        # Committed before the error is raised: a session whose old token was reused must end.
+        with transaction_as(engine, KEEPER) as connection:
+            tokens_response = _refresh_tokens(connection, refresh_token)
+        if tokens_response is None:
             raise NotSignedInError("session_ended")
-        return found
+        return tokens_response
     address = request.client.host if request.client else ""
     if grant_type == "authorization_code":
-        return _open_vouched_session(engine, address, (code, code_verifier, redirect_uri, nonce))
-    with acting(engine, KEEPER) as connection:
+        return _sign_in_by_code(engine, address, (code, code_verifier, redirect_uri, nonce))
+    with transaction_as(engine, KEEPER) as connection:
         attempt = _count_attempt(connection, username, address)
         account = connection.execute(_ACCOUNT, {"name": username}).mappings().first()
-    if not _is_password(account, password):
-        with acting(engine, KEEPER) as connection:
+    if not _is_password_of(account, password):
+        with transaction_as(engine, KEEPER) as connection:
             record(connection, KEEPER, "sign_in_failed", "account", username, {"from": address})
         raise NotSignedInError("password_wrong")
-    with acting(engine, KEEPER) as connection:
-        connection.execute(_FORGIVE, {"id": attempt})
-        opened = _open_session(connection, caller(account))
+    with transaction_as(engine, KEEPER) as connection:
+        connection.execute(_DELETE_ATTEMPT, {"id": attempt})
+        tokens_response = _open_session(connection, caller_from_account(account))
         record(connection, KEEPER, "sign_in", "account", username, {"from": address})
-    return opened
+    return tokens_response
 
 
 @router.post("/revoke", status_code=204, responses=problems.problem_responses())
 def revoke(request: Request, token: Word) -> None:
-    """End the session of a refresh token (RFC 7009); an unknown one is no error."""
+    """End the session of a refresh token (RFC 7009); an unknown token is no error."""
     session = token.partition(".")[0]
-    with acting(request.app.state.engine, KEEPER) as connection:
-        asked = {"session": session, "token": tokens.hash_refresh_token(token)}
-        found = connection.execute(_OF_TOKEN, asked).mappings().first()
-        if found is None or not (found["newest"] or tokens.is_issued_here(token)):
+    with transaction_as(request.app.state.engine, KEEPER) as connection:
+        key = {"session": session, "token": tokens.hash_refresh_token(token)}
+        row = connection.execute(_SESSION_OF_TOKEN, key).mappings().first()
+        if row is None or not (row["is_current"] or tokens.is_issued_here(token)):
             return
-        if connection.execute(_END, {"session": session}).rowcount:
-            record(connection, KEEPER, "sign_out", "account", found["name"])
+        if connection.execute(_REVOKE, {"session": session}).rowcount:
+            record(connection, KEEPER, "sign_out", "account", row["name"])
 
 
 @router.get("/me", responses=problems.problem_responses())
-def me(asker: Asker) -> Me:
-    """Tell who the caller is."""
-    return Me(
+def me(asker: Asker) -> MeResponse:
+    """Return the caller's account."""
+    return MeResponse(
         name=asker.name,
         role=asker.role,
         scope=asker.scope,
@@ -167,81 +171,89 @@ def me(asker: Asker) -> Me:
 
 
 @router.get("/providers", responses=problems.problem_responses())
-def providers() -> Providers:
-    """Tell how to sign in."""
+def providers() -> ProvidersResponse:
+    """Return the ways to sign in."""
     issuer = settings().oidc_issuer
-    known = Provider(issuer=issuer, client_id=settings().oidc_client_id) if issuer else None
-    return Providers(oidc=known)
+    if not issuer:
+        return ProvidersResponse(oidc=None)
+    provider = ProviderResponse(issuer=issuer, client_id=settings().oidc_client_id)
+    return ProvidersResponse(oidc=provider)
 
 
 @router.get("/entrance", responses=problems.problem_responses(404))
-def entrance() -> Entrance:
-    """Tell where to sign in with the identity provider."""
+def entrance() -> EntranceResponse:
+    """Return where to sign in with the identity provider."""
     if not settings().oidc_issuer:
         raise NotFoundError("provider_none")
-    return Entrance(
-        authorization_endpoint=identity_provider.entrance(), client_id=settings().oidc_client_id
+    return EntranceResponse(
+        authorization_endpoint=identity_provider.authorization_endpoint(),
+        client_id=settings().oidc_client_id,
     )
 
 
-def _open_vouched_session(engine: Engine, address: str, given: tuple[str, str, str, str]) -> Tokens:
-    """Open a session for whom the identity provider vouches, if there is an account of that name.
+def _sign_in_by_code(
+    engine: Engine, address: str, redemption: tuple[str, str, str, str]
+) -> TokensResponse:
+    """Open a session for the account that the identity provider names.
+
+    ``redemption`` holds the arguments of :func:`api.auth.identity_provider.redeem_code`.
 
     Raises
     ------
     InputError, NotSignedInError, TooManyError, SetupError
-        If there is no provider, it does not take the code, too many were wrong, or it is away.
+        If there is no provider, the provider refuses the code or does not answer, the account does
+        not exist, or there were too many attempts.
     """
     if not settings().oidc_issuer:
         raise InputError("provider_none")
-    with acting(engine, KEEPER) as connection:
+    with transaction_as(engine, KEEPER) as connection:
         attempt = _count_attempt(connection, f"{address} by code", address)
-    name = identity_provider.name_for(*given)
-    told = {"from": address, "issuer": settings().oidc_issuer}
-    with acting(engine, KEEPER) as connection:
-        connection.execute(_FORGIVE, {"id": attempt})
+    name = identity_provider.redeem_code(*redemption)
+    detail = {"from": address, "issuer": settings().oidc_issuer}
+    with transaction_as(engine, KEEPER) as connection:
+        connection.execute(_DELETE_ATTEMPT, {"id": attempt})
         account = connection.execute(_ACCOUNT, {"name": name}).mappings().first()
         if account is not None:
-            record(connection, KEEPER, "sign_in", "account", name, told)
-            return _open_session(connection, caller(account))
-        record(connection, KEEPER, "sign_in_failed", "account", name[:100], told)
+            record(connection, KEEPER, "sign_in", "account", name, detail)
+            return _open_session(connection, caller_from_account(account))
+        record(connection, KEEPER, "sign_in_failed", "account", name[:100], detail)
     raise NotSignedInError("account_unknown")
 
 
 def _count_attempt(connection: Connection, name: str, address: str) -> int:
-    """Count an attempt before its password is looked at; return its number.
+    """Count an attempt before its password is verified; return its number.
 
     Raises
     ------
     TooManyError
         If there were too many in the last minute.
     """
-    who = {"name": name, "address": address}
-    locks.acquire(connection, Lock.SIGN_IN)  # attempts made at once are counted as well
-    connection.execute(_FORGET)
-    limits = {"per_name": PER_NAME, "per_address": PER_ADDRESS}
-    tried = connection.execute(_TRIED, who | limits).mappings().one()
-    if tried["hasty"]:
-        raise TooManyError("sign_in_too_often", seconds=max(1, tried["seconds"]))
-    return int(connection.execute(_TRY, who).scalar_one())
+    origin = {"name": name, "address": address}
+    locks.acquire(connection, Lock.SIGN_IN)  # so that simultaneous attempts are counted
+    connection.execute(_DELETE_OLD_ATTEMPTS)
+    limits = {"per_name": MAX_ATTEMPTS_PER_NAME, "per_address": MAX_ATTEMPTS_PER_ADDRESS}
+    attempts = connection.execute(_COUNT_ATTEMPTS, origin | limits).mappings().one()
+    if attempts["is_over_limit"]:
+        raise TooManyError("sign_in_too_often", seconds=max(1, attempts["seconds"]))
+    return int(connection.execute(_ADD_ATTEMPT, origin).scalar_one())
 
 
-def _is_password(account: Any, password: str) -> bool:
-    known = account["password"] if account is not None else None
+def _is_password_of(account: Any, password: str) -> bool:
+    password_hash = account["password"] if account is not None else None
     try:
-        HASHER.verify(known or _NOBODY, password)
+        HASHER.verify(password_hash or _DUMMY_HASH, password)
     except (argon2.exceptions.VerificationError, argon2.exceptions.InvalidHashError):
         return False
-    return known is not None
+    return password_hash is not None
 
 
-def _open_session(connection: Connection, signed_in: Caller) -> Tokens:
-    """Open a session: the part of its refresh token before the first dot is its identifier."""
-    session = tokens.new_session()
+def _open_session(connection: Connection, signed_in: Caller) -> TokensResponse:
+    """Open a session; its refresh token begins with its identifier and a dot."""
+    session = tokens.new_session_id()
     refresh = tokens.issue_refresh_token(session)
     end = datetime.now(UTC) + timedelta(hours=settings().session_hours)
     connection.execute(
-        _OPEN,
+        _ADD_SESSION,
         {
             "id": session,
             "account": signed_in.account,
@@ -249,36 +261,38 @@ def _open_session(connection: Connection, signed_in: Caller) -> Tokens:
             "end": end,
         },
     )
-    return _answer(session, refresh, signed_in)
+    return _tokens_response(session, refresh, signed_in)
 
 
-def _refresh_tokens(connection: Connection, refresh: str) -> Tokens | None:
+def _refresh_tokens(connection: Connection, refresh: str) -> TokensResponse | None:
     """Return the next tokens; a refresh token that was used before ends its session.
 
-    A token that was never issued is refused and changes nothing: the identifier of a session
-    stands in its access tokens and proves no knowledge of a refresh token.
+    A token that was never issued changes nothing: access tokens hold the session's identifier, so
+    knowing it proves no knowledge of a refresh token.
     """
     if not refresh:
         raise InputError("refresh_token_missing")
     session = refresh.partition(".")[0]
-    asked = {"session": session, "token": tokens.hash_refresh_token(refresh)}
-    found = connection.execute(_OF_TOKEN, asked).mappings().first()
-    if found is None or found["revoked_at"] is not None or found["over"]:
+    key = {"session": session, "token": tokens.hash_refresh_token(refresh)}
+    row = connection.execute(_SESSION_OF_TOKEN, key).mappings().first()
+    if row is None or row["revoked_at"] is not None or row["is_expired"]:
         return None
-    if not found["newest"]:
+    if not row["is_current"]:
         if not tokens.is_issued_here(refresh):
             return None
-        connection.execute(_END, {"session": session})
-        record(connection, KEEPER, "token_reused", "account", found["name"])
+        connection.execute(_REVOKE, {"session": session})
+        record(connection, KEEPER, "token_reused", "account", row["name"])
         return None
-    following = tokens.issue_refresh_token(session)
-    connection.execute(_TURN, {"session": session, "token": tokens.hash_refresh_token(following)})
-    return _answer(session, following, caller(found))
+    next_token = tokens.issue_refresh_token(session)
+    connection.execute(
+        _SET_TOKEN, {"session": session, "token": tokens.hash_refresh_token(next_token)}
+    )
+    return _tokens_response(session, next_token, caller_from_account(row))
 
 
-def _answer(session: str, refresh: str, signed_in: Caller) -> Tokens:
-    return Tokens(
-        access_token=tokens.issue(session),
+def _tokens_response(session: str, refresh: str, signed_in: Caller) -> TokensResponse:
+    return TokensResponse(
+        access_token=tokens.issue_access_token(session),
         expires_in=settings().token_minutes * 60,
         refresh_token=refresh,
         name=signed_in.name,

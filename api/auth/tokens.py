@@ -1,4 +1,4 @@
-"""Tokens: our own, short and signed with the installation's secret; or an identity provider's."""
+"""Access and refresh tokens signed with the installation's secret; ID tokens of a provider."""
 
 import hashlib
 import hmac
@@ -13,11 +13,11 @@ from geo.secrets import secret
 from geo.settings import settings
 
 ISSUER = AUDIENCE = "gridatlas"
-_OWN = "HS256"
+_ALGORITHM = "HS256"
 
 
-def issue(session: str) -> str:
-    """Return a short token of a session."""
+def issue_access_token(session: str) -> str:
+    """Return a short-lived access token of a session."""
     now = datetime.now(UTC)
     claims = {
         "iss": ISSUER,
@@ -26,32 +26,31 @@ def issue(session: str) -> str:
         "exp": now + timedelta(minutes=settings().token_minutes),
         "sid": session,
     }
-    return jwt.encode(claims, _key(), algorithm=_OWN)
+    return jwt.encode(claims, _key(), algorithm=_ALGORITHM)
 
 
 def verify_token(token: str) -> tuple[str | None, str | None]:
-    """Return the session of our own token, or the name that a provider's vouches for.
+    """Return the session of an access token, or the account name in a provider's ID token.
 
     Raises
     ------
     NotSignedInError, SetupError
-        If the token is not good, or the provider's keys can't be read.
+        If the token is not valid, or the provider's keys can't be read.
     """
     try:
         header = jwt.get_unverified_header(token)
-        if header.get("alg") == _OWN:
+        if header.get("alg") == _ALGORITHM:
             claims = jwt.decode(
                 token,
                 _key(),
-                algorithms=[_OWN],
+                algorithms=[_ALGORITHM],
                 audience=AUDIENCE,
                 issuer=ISSUER,
-                options=identity_provider.NEEDED
-                | {"require": [*identity_provider.NEEDED["require"], "sid"]},  # type: ignore[arg-type]
+                options={"require": [*identity_provider.REQUIRED_CLAIMS, "sid"]},
             )
             return str(claims["sid"]), None
         if settings().oidc_issuer:
-            return None, identity_provider.name_in(token)
+            return None, identity_provider.verify_id_token(token)
     except jwt.PyJWKClientConnectionError as error:
         issuer = settings().oidc_issuer
         raise SetupError("provider_unreachable", issuer=issuer, said=str(error)) from error
@@ -64,7 +63,7 @@ def _key() -> bytes:
     return hmac.digest(secret(), b"tokens", "sha256")
 
 
-def new_session() -> str:
+def new_session_id() -> str:
     """Return a random identifier of a session."""
     return secrets.token_urlsafe(32)
 
@@ -73,7 +72,7 @@ def issue_refresh_token(session: str) -> str:
     """Return a refresh token: session, random part and a signature over both.
 
     The signature proves that this installation issued the token, also after a newer one replaced
-    it: only such a token may end a session (see :func:`is_issued_here`).
+    it: only an issued token may end a session (see :func:`is_issued_here`).
     """
     unsigned = f"{session}.{secrets.token_urlsafe(32)}"
     return f"{unsigned}.{_refresh_signature(unsigned)}"
@@ -91,5 +90,5 @@ def _refresh_signature(unsigned: str) -> str:
 
 
 def hash_refresh_token(token: str) -> str:
-    """Return what is stored of a refresh token."""
+    """Return the digest by which a refresh token is stored."""
     return hashlib.sha256(token.encode()).hexdigest()

@@ -1,9 +1,7 @@
-"""The fire desk kept ready: read once somebody of the fire service is signed in, and again when
-its data has changed.
+"""Reading of the city's fire data into memory, before a dispatcher asks and after data changed.
 
-A dispatcher's call then finds the city in memory. A call that comes before it is read waits for
-it: no answer is ever made from what is no longer so. A server that no dispatcher asks does not
-hold the city: it is 200 MB in each worker.
+Without it the first request of a call would wait some seconds for the city to be read. It is read
+only while a session of the fire service is open: it takes 200 MB in each worker.
 """
 
 import logging
@@ -11,17 +9,16 @@ import threading
 
 from sqlalchemy import Engine, text
 
-from api.core.caller import KEEPER, Caller, acting
+from api.core.caller import KEEPER, Caller, transaction_as
 from geo.fire.context import FireContexts
 from geo.fire.snapshot import changes, cities
 from geo.model import Role
 
 POLL_INTERVAL_S = 2.0
-"""How often the watch looks whether anything has changed."""
 
-WATCH = Caller(role=Role.FIRE.value, name="gridatlas")
+_CALLER = Caller(role=Role.FIRE.value, name="gridatlas")
 
-_SIGNED_IN = text(
+_IS_SIGNED_IN = text(
     "SELECT EXISTS (SELECT FROM session JOIN account ON account.id = account_id AND active "
     "WHERE role = :role AND revoked_at IS NULL AND expires_at > now())"
 )
@@ -30,29 +27,28 @@ _log = logging.getLogger(__name__)
 
 
 class FireRefresh:
-    """Keeps the cities of an installation in its desks."""
+    """Keep the fire contexts of this process equal to the database."""
 
-    def __init__(self, engine: Engine, desks: FireContexts) -> None:
-        self._engine, self._desks = engine, desks
-        self._seen: dict[str, int] = {}
+    def __init__(self, engine: Engine, contexts: FireContexts) -> None:
+        self._engine, self._contexts = engine, contexts
+        self._last_changes: dict[str, int] = {}
 
-    def look(self, closing: threading.Event) -> None:
-        """Read the cities that have changed, if the desk is used."""
-        if not (self._desks.are_used() or _is_anyone_signed_in(self._engine)):
+    def refresh(self, closing: threading.Event) -> None:
+        """Read all cities again if their data changed and somebody uses them."""
+        if not (self._contexts.are_used() or self._is_anyone_signed_in()):
             return
-        with acting(self._engine, WATCH, readonly=True) as connection:
+        with transaction_as(self._engine, _CALLER, readonly=True) as connection:
             state = changes(connection)
-            if state == self._seen:
+            if state == self._last_changes:
                 return
             for city in cities(connection):
                 if closing.is_set():
                     return
-                self._desks.prepare(connection, city, state)
-                _log.info("city %s is ready for the fire desk", city)
-        self._seen = state
+                self._contexts.prepare(connection, city, state)
+                _log.info("fire data of city %s read", city)
+        self._last_changes = state
 
-
-def _is_anyone_signed_in(engine: Engine) -> bool:
-    """Return whether a session of the fire service is open, on this worker or another."""
-    with acting(engine, KEEPER, readonly=True) as connection:
-        return bool(connection.execute(_SIGNED_IN, {"role": Role.FIRE.value}).scalar())
+    def _is_anyone_signed_in(self) -> bool:
+        """Return whether a session of the fire service is open, on this worker or another."""
+        with transaction_as(self._engine, KEEPER, readonly=True) as connection:
+            return bool(connection.scalar(_IS_SIGNED_IN, {"role": Role.FIRE.value}))

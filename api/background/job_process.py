@@ -1,7 +1,7 @@
-"""What a process that does jobs has in common: jobs come in on standard input, progress goes out.
+"""The loop of a job process: jobs arrive on standard input, progress leaves on standard output.
 
-Each is a line of JSON. It is a process of its own, so that the API answers while it works, and so
-that it can be stopped at any moment. ``python -m MODULE PARENT`` starts one.
+Each message is a line of JSON. Jobs run in a process of their own: the API answers meanwhile
+and a job can be stopped at any time. ``python -m MODULE PARENT_PID`` starts one.
 """
 
 import logging
@@ -19,23 +19,23 @@ from geo.errors import DiskFullError, GridatlasError
 from geo.progress import Progress
 
 RunJob = Callable[[str, dict[str, Any], Progress], None]
-"""Does a job; given the URL by which the API signs in, the job's row, and what takes progress."""
+"""Runs a job, given the API's database URL, the job's row, and the receiver of its progress."""
 
 _log = logging.getLogger(__name__)
 
 
 def serve(run_job: RunJob, *, niceness: int = 0) -> None:
-    """Do one job after another until the input ends, or the worker that started this.
+    """Run one job after another until the input or the parent process ends.
 
     Parameters
     ----------
     niceness
-        How much other processes come first on a busy machine.
+        Added to the process's nice value, so that requests come first on a busy machine.
     """
     orphan_guard.end_with_parent(int(sys.argv[1]))
     os.nice(niceness)
     out = os.fdopen(os.dup(1), "wb", buffering=0)
-    os.dup2(2, 1)  # what a library prints is no answer
+    os.dup2(2, 1)  # output of libraries must not mix with messages
 
     def send(**message: Any) -> None:
         out.write(orjson.dumps(message) + b"\n")
@@ -52,7 +52,7 @@ def serve(run_job: RunJob, *, niceness: int = 0) -> None:
 
 
 def _run(run_job: RunJob, url: str, job: dict[str, Any], report: Progress) -> dict[str, Any] | None:
-    """Do a job; return why it failed, as its row stores it."""
+    """Run a job; return why it failed in the form of ``job.problem``, None if it did not."""
     try:
         run_job(url, job, report)
     except GridatlasError as error:

@@ -1,10 +1,9 @@
-"""Where jobs are done: a thread that takes them from the queue, a process that does them.
+"""The queue of jobs: a thread claims them, a process of its own runs them.
 
-There is one for drawings and one for imports, so that an import does not wait for a drawing.
-
-The queue is a table, so that every worker of the server sees it, and a restart loses nothing. Who
-works on a job holds an advisory lock on its number: a running job that nobody holds was broken off,
-and is begun again, once.
+Each server worker has one for drawings and one for imports, so that an import does not wait for a
+drawing. The queue is a table, which all server workers share and a restart keeps. The worker of a
+job holds an advisory lock on its number: a running job whose lock is free was interrupted, and is
+started again once.
 """
 
 import logging
@@ -28,14 +27,14 @@ from geo.model.job import JobKind
 
 ATTEMPTS = 2
 DEBOUNCE_S = 5.0
-"""Without an edit, before a plan is scored anew."""
+"""Time without an edit before a plan is scored again."""
 
-PAUSE_S, POLL_INTERVAL_S = 1.0, 0.2
+QUEUE_POLL_INTERVAL_S, JOB_POLL_INTERVAL_S = 1.0, 0.2
 
 _log = logging.getLogger(__name__)
 
-_ORPHANS = text("SELECT id FROM job WHERE status = 'running' ORDER BY id")
-_AGAIN = text(
+_RUNNING_JOBS = text("SELECT id FROM job WHERE status = 'running' ORDER BY id")
+_RETRY = text(
     "UPDATE job SET status = CASE WHEN attempts < :most THEN 'queued' ELSE 'failed' END, "
     "finished_at = CASE WHEN attempts < :most THEN NULL ELSE now() END, "
     "problem = CASE WHEN attempts < :most THEN NULL ELSE CAST(:problem AS jsonb) END, "
@@ -45,7 +44,7 @@ _AGAIN = text(
 _CLAIM = text(
     "UPDATE job SET status = 'running', attempts = attempts + 1, started_at = now() WHERE id = ("
     "SELECT id FROM job WHERE status = 'queued' AND kind = ANY (:kinds) "
-    "AND (kind <> 'score' OR created_at < now() - make_interval(secs => :rest)) "
+    "AND (kind <> 'score' OR created_at < now() - make_interval(secs => :debounce)) "
     "ORDER BY kind = 'score', id LIMIT 1 FOR UPDATE SKIP LOCKED) "
     "RETURNING id, kind, community_code, caller, parameters"
 )
@@ -61,14 +60,16 @@ _STATUS = text("SELECT status FROM job WHERE id = :id")
 
 
 class JobWorker:
-    """Does the jobs of some kinds, one at a time, until it is closed.
-
-    It has a connection of its own, beside those of the requests.
+    """Run the jobs of some kinds, one at a time, until it is closed.
 
     Parameters
     ----------
+    engine
+        Engine of the API; the worker opens one connection of its own to the same database.
+    kinds
+        Kinds of jobs to run.
     module
-        What its process runs (:mod:`api.background.job_process`).
+        Module that the job process runs, a user of :mod:`api.background.job_process`.
     """
 
     def __init__(self, engine: Engine, kinds: Iterable[JobKind], module: str) -> None:
@@ -82,18 +83,18 @@ class JobWorker:
         self._wake = threading.Event()
         self._closing = threading.Event()
         self._process: _WorkerProcess | None = None
-        self._thread = threading.Thread(target=self._work, name="workshop", daemon=True)
+        self._thread = threading.Thread(target=self._work, name=f"jobs of {module}", daemon=True)
 
     def open(self) -> None:
-        """Begin to take jobs."""
+        """Start to claim jobs."""
         self._thread.start()
 
     def wake(self) -> None:
-        """Look at the queue now: a job was added or cancelled."""
+        """Read the queue now, because a job was added or cancelled."""
         self._wake.set()
 
     def close(self) -> None:
-        """Stop; a job that is being done goes back to the queue."""
+        """Stop; a job that runs goes back to the queue."""
         self._closing.set()
         self._wake.set()
         self._thread.join(10)
@@ -102,52 +103,55 @@ class JobWorker:
         while not self._closing.is_set():
             try:
                 with self._engine.connect() as session:
-                    self._attend(session)
+                    self._work_in(session)
             except SQLAlchemyError as error:
                 _log.warning("the queue of jobs can't be read: %s", error)
-                self._closing.wait(PAUSE_S)
+                self._closing.wait(QUEUE_POLL_INTERVAL_S)
         if self._process is not None:
             self._process.end()
 
-    def _attend(self, session: Connection) -> None:
-        """Do jobs in one session, whose advisory locks end with it."""
+    def _work_in(self, session: Connection) -> None:
+        """Claim and run jobs in one session, which holds their advisory locks."""
         try:
             while not self._closing.is_set():
                 _return_orphans(session)
                 job = _claim_job(session, self._kinds)
                 if job is None:
-                    self._wake.wait(PAUSE_S)
+                    self._wake.wait(QUEUE_POLL_INTERVAL_S)
                     self._wake.clear()
                     continue
-                self._do(session, job)
+                self._run_job(session, job)
         finally:
-            session.invalidate()  # and with it the locks
+            session.invalidate()  # frees the locks
 
-    def _do(self, session: Connection, job: dict[str, Any]) -> None:
-        if self._process is not None and not self._process.alive():
+    def _run_job(self, session: Connection, job: dict[str, Any]) -> None:
+        if self._process is not None and not self._process.is_alive():
             self._process.end()
             self._process = None
         if self._process is None:
             self._process = _WorkerProcess(self._engine.url, self._module)
-        self._process.give(job)
+        self._process.send(job)
         while not self._closing.is_set():
-            said = self._process.said(POLL_INTERVAL_S)
-            if said is None and not self._process.alive():
-                said = {"failed": {"key": "job_broken_off", "values": {"job": job["id"]}}}
-            if said is not None and "step" in said:
-                _run(session, _PROGRESS, id=job["id"], **said)
-            if said is not None and "failed" in said:
-                _run(session, _FAIL, id=job["id"], problem=orjson.dumps(said["failed"]).decode())
-            if said is not None and ("failed" in said or "finished" in said):
+            message = self._process.receive(JOB_POLL_INTERVAL_S)
+            if message is None and not self._process.is_alive():
+                message = {"failed": {"key": "job_broken_off", "values": {"job": job["id"]}}}
+            if message is None:
+                if _status(session, job["id"]) != "running":  # it was cancelled
+                    self._process.end()
+                    break
+            elif "step" in message:
+                _run(session, _PROGRESS, id=job["id"], **message)
+            elif "failed" in message:
+                problem = orjson.dumps(message["failed"]).decode()
+                _run(session, _FAIL, id=job["id"], problem=problem)
                 break
-            if said is None and _status(session, job["id"]) != "running":
-                self._process.end()
+            elif "finished" in message:
                 break
         _release(session, job["id"])
 
 
 class _WorkerProcess:
-    """The process that does the jobs, and what it says."""
+    """The process that runs the jobs, and its messages."""
 
     def __init__(self, url: URL, module: str) -> None:
         self._child = subprocess.Popen(
@@ -158,34 +162,34 @@ class _WorkerProcess:
         self._lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        self.give({"url": url.render_as_string(hide_password=False)})
+        self.send({"url": url.render_as_string(hide_password=False)})
 
     def _read(self) -> None:
         assert self._child.stdout is not None  # noqa: S101
         for line in self._child.stdout:
             self._lines.put(line)
 
-    def give(self, what: dict[str, Any]) -> None:
-        """Give a job."""
+    def send(self, message: dict[str, Any]) -> None:
+        """Send a message, such as a job."""
         assert self._child.stdin is not None  # noqa: S101
-        with suppress(BrokenPipeError):  # its end is noticed where its answers are awaited
-            self._child.stdin.write(orjson.dumps(what) + b"\n")
+        with suppress(BrokenPipeError):  # that it ended is noticed by is_alive
+            self._child.stdin.write(orjson.dumps(message) + b"\n")
             self._child.stdin.flush()
 
-    def said(self, wait_s: float) -> dict[str, Any] | None:
-        """Return the next thing it says, None if it says nothing for a while."""
+    def receive(self, timeout_s: float) -> dict[str, Any] | None:
+        """Return the next message, None if there is none in time."""
         try:
-            found: dict[str, Any] = orjson.loads(self._lines.get(timeout=wait_s))
+            message: dict[str, Any] = orjson.loads(self._lines.get(timeout=timeout_s))
         except queue.Empty:
             return None
-        return found
+        return message
 
-    def alive(self) -> bool:
-        """Return whether it runs."""
+    def is_alive(self) -> bool:
+        """Return whether the process runs."""
         return self._child.poll() is None
 
     def end(self) -> None:
-        """End it at once: what it had not committed is as if it had never been."""
+        """Kill the process; the database rolls back what it had not committed."""
         self._child.kill()
         self._child.wait()
         self._reader.join(1)
@@ -196,7 +200,7 @@ class _WorkerProcess:
 
 
 def _run(session: Connection, statement: Any, **values: Any) -> Sequence[RowMapping]:
-    """Run a statement in a transaction of its own, as the keeper of the queue."""
+    """Execute a statement in a transaction of its own under the role of the queue."""
     with session.begin():
         session.execute(ACT_AS, KEEPER.settings())
         result = session.execute(statement, values)
@@ -204,24 +208,24 @@ def _run(session: Connection, statement: Any, **values: Any) -> Sequence[RowMapp
 
 
 def _claim_job(session: Connection, kinds: list[str]) -> dict[str, Any] | None:
-    """Take the next job, and the lock that says who works on it."""
+    """Claim the next job and acquire its lock; return None if there is none."""
     with session.begin():
         session.execute(ACT_AS, KEEPER.settings())
-        found = session.execute(_CLAIM, {"rest": DEBOUNCE_S, "kinds": kinds}).mappings().first()
-        if found is None:
+        job = session.execute(_CLAIM, {"debounce": DEBOUNCE_S, "kinds": kinds}).mappings().first()
+        if job is None:
             return None
-        locks.acquire_for_session(session, Lock.JOB, found["id"])
-        return dict(found)
+        locks.acquire_for_session(session, Lock.JOB, job["id"])
+        return dict(job)
 
 
 def _return_orphans(session: Connection) -> None:
-    """Put back what was broken off: running jobs on which nobody holds the lock."""
+    """Put running jobs whose lock nobody holds back into the queue: they were interrupted."""
     problem = orjson.dumps({"key": "job_broken_off", "values": {}}).decode()
-    for row in _run(session, _ORPHANS):
+    for row in _run(session, _RUNNING_JOBS):
         with session.begin():
             is_orphan = locks.try_acquire_for_session(session, Lock.JOB, row["id"])
         if is_orphan:
-            _run(session, _AGAIN, id=row["id"], most=ATTEMPTS, problem=problem)
+            _run(session, _RETRY, id=row["id"], most=ATTEMPTS, problem=problem)
             _release(session, row["id"])
 
 
@@ -231,5 +235,5 @@ def _release(session: Connection, job: int) -> None:
 
 
 def _status(session: Connection, job: int) -> str:
-    found = _run(session, _STATUS, id=job)
-    return str(found[0]["status"]) if found else "gone"
+    rows = _run(session, _STATUS, id=job)
+    return str(rows[0]["status"]) if rows else "gone"

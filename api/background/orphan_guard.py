@@ -1,4 +1,7 @@
-"""End a process together with its parent, however the parent ended."""
+"""End of a process together with its parent.
+
+A worker that outlived a killed server would keep its jobs, connections and port.
+"""
 
 import ctypes
 import os

@@ -1,110 +1,54 @@
-"""What a worker does when it starts, so that the first who ask do not wait.
+"""Tiles made when a server worker starts, so that the first requests are as fast as later ones.
 
-The first edit in a process takes twice what those after it do: queries are put into SQL, the
-database's session reads in functions and triggers. So one is made of a copy of the smallest plan,
-in a transaction that is rolled back. Nor is the first tile of a process, or of a connection, like
-those after it: the city's colours are found, and the session plans a query over all layers.
+A new process first computes the city's colours, and each new connection plans a query over all
+layers: without this, tiles wait for two seconds after a start under load
+(``docs/decisions/tiles-without-threads.md``).
 """
 
 import logging
 from typing import Any
 
 import asyncpg
-from sqlalchemy import Engine, func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
-from api.core.caller import Caller, acting
 from api.core.connection_pool import UnreachableError
-from api.plans.edits import Assign, edit
 from api.tiles.tile_layers import in_force_prepared, parameters, tile_at
 from api.tiles.tiles import MADE_TO_ZOOM
-from geo.model import Grid, GridMember, GridPlan, Role
-from geo.plans import edits
-
-REHEARSER = Caller(role=Role.ADMIN.value, name="gridatlas")
 
 ZOOMS = range(10, MADE_TO_ZOOM + 1)
-"""Of the tiles that a planner works with."""
+"""Zooms whose queries are compiled."""
 
-_TYPICAL = 15
-"""The zoom of the tile that is made: it has every layer that all may see."""
-
-_NO_WAITING = text("SET LOCAL lock_timeout = '200ms'")
+_ZOOM = 15
+"""Zoom of the tile that is made: all public layers appear at it."""
 
 _log = logging.getLogger(__name__)
 
 
-def rehearse(engine: Engine) -> bool:
-    """Make an edit and take it back; return whether there was a plan to make it of.
-
-    A database that is away, or in which another works on the same tables, is left alone.
-    """
-    try:
-        return _warm_up_edits(engine)
-    except SQLAlchemyError as error:
-        _log.info("no edit was rehearsed: %s", error)
-        return False
-
-
-def _warm_up_edits(engine: Engine) -> bool:
-    with acting(engine, REHEARSER) as connection:
-        connection.execute(_NO_WAITING)
-        smallest = (
-            select(GridPlan.id)
-            .join(GridMember, GridMember.plan_id == GridPlan.id)
-            .group_by(GridPlan.id)
-            .having(func.count(GridMember.grid_id.distinct()) > 1)
-            .order_by(func.count(), GridPlan.id)
-        )
-        plan = connection.execute(smallest.limit(1)).scalar()
-        if plan is None:
-            return False
-        made = edits.copy_as_draft(connection, plan, REHEARSER.name)
-        atom, own = connection.execute(
-            select(GridMember.id, Grid.code)
-            .join(Grid, Grid.id == GridMember.grid_id)
-            .where(GridMember.plan_id == made)
-            .limit(1)
-        ).one()
-        other = select(Grid.code).where(Grid.plan_id == made, Grid.code != own).limit(1)
-        to = connection.execute(other).scalar_one()
-        edit(
-            connection=connection,
-            asker=REHEARSER,
-            lang="zh",
-            number=made,
-            seen=0,
-            asked=Assign(kind="assign", atoms=[atom], grid=to),
-        )
-        connection.rollback()
-    return True
-
-
-async def rehearse_tiles(here: Any) -> bool:
-    """Make a tile on every connection that is kept; return whether there was a city to show.
+async def warm_up_tiles(state: Any) -> bool:
+    """Make a tile on some connections of the pool; return whether there was a city to show.
 
     Parameters
     ----------
-    here
-        The state of the application.
+    state
+        State of the application.
     """
     try:
-        colours = await here.colourings.in_force(here.engine, await here.state.now())
+        colours = await state.colourings.in_force(state.engine, await state.layer_state.now())
         if len(colours.communities.keys) == 0:
             return False
         west, south, east, north = colours.communities.boxes[0].tolist()
-        tile = tile_at((west + east) / 2, (south + north) / 2, _TYPICAL)
+        tile = tile_at((west + east) / 2, (south + north) / 2, _ZOOM)
         query = await run_in_threadpool(in_force_prepared, tile.z, frozenset())
         arguments = query.arguments(**parameters(tile, colours))
 
-        async def make(connection: asyncpg.Connection) -> None:
+        async def make_tile(connection: asyncpg.Connection) -> None:
             await connection.fetchrow(query.sql, *arguments)
 
-        await here.pool.warm(make)
+        await state.pool.warm(make_tile)
         for zoom in ZOOMS:
             await run_in_threadpool(in_force_prepared, zoom, frozenset())
     except (SQLAlchemyError, UnreachableError, asyncpg.PostgresError) as error:
-        _log.info("no tile was rehearsed: %s", error)
+        _log.info("no tile was made at the start: %s", error)
         return False
     return True

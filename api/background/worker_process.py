@@ -1,4 +1,4 @@
-"""The process that draws and scores plans (:mod:`api.background.job_process`)."""
+"""The job process that draws and scores plans (:mod:`api.background.job_process`)."""
 
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, create_engine, func, select, update
 
 from api.background import job_process
 from api.core.audit import record
-from api.core.caller import Caller, acting
+from api.core.caller import Caller, transaction_as
 from geo import db
 from geo.errors import ConflictError, NotFoundError
 from geo.model import Grid, GridPlan, Job
@@ -25,13 +25,12 @@ from geo.plans.validation import limits_from_parameters
 from geo.progress import Progress
 
 STEPS = ("read", "draw", "keep")
-POLITENESS = 5
-"""How much the requests come first on a busy machine (nice)."""
+NICENESS = 5
 
 
 def main() -> None:
-    """Draw until the input ends."""
-    job_process.serve(_run_job, niceness=POLITENESS)
+    """Run jobs until the input ends."""
+    job_process.serve(_run_job, niceness=NICENESS)
 
 
 _engine = cache(partial(create_engine, pool_pre_ping=True))
@@ -41,118 +40,118 @@ def _run_job(url: str, job: dict[str, Any], report: Progress) -> None:
     def begin(step: str) -> None:
         report(step, STEPS.index(step), len(STEPS))
 
-    do(_engine(url), job, begin)
+    run_plan_job(_engine(url), job, begin)
 
 
-def do(engine: Engine, job: dict[str, Any], begin: Callable[[str], None]) -> list[int]:
-    """Do a job under the rights of its caller; return the plans it made.
+def run_plan_job(engine: Engine, job: dict[str, Any], begin: Callable[[str], None]) -> list[int]:
+    """Run a job under the rights of its caller; return the numbers of the plans it stored.
 
     Parameters
     ----------
     begin
-        Is told the name of each step.
+        Called with the name of each step of :data:`STEPS`.
     """
-    given = job["caller"] | {"networks": tuple(job["caller"]["networks"])}
-    caller = Caller(**given)
-    asked = job["parameters"]
+    caller = Caller(**job["caller"] | {"networks": tuple(job["caller"]["networks"])})
+    parameters = job["parameters"]
     if job["kind"] == "score":
         return [_score_plan(engine, caller, job, begin)]
     begin("read")
-    # One state of the city, however an import changes it meanwhile.
+    # One snapshot, so that an import meanwhile does not mix two states of the city.
     snapshot = engine.execution_options(isolation_level="REPEATABLE READ")
-    with acting(snapshot, caller) as connection:
+    with transaction_as(snapshot, caller) as connection:
         community = store.read_community(connection, job["community_code"])
-        wishes = wishes_of(asked, job["kind"])
-        before = (
-            None
-            if wishes.fresh
-            else store.read_previous_plan(connection, community, asked.get("before"))
-        )
-        wishes = _with_locks(connection, wishes, before)
+        constraints = constraints_from_request(parameters, job["kind"])
+        previous = None
+        if not constraints.fresh:
+            previous = store.before(connection, community, parameters.get("before"))
+        constraints = _add_locked_grids(connection, constraints, previous)
     begin("draw")
     if job["kind"] == "alternatives":
-        drawings = alternatives(community, wishes, asked["alternatives"], before)
+        drawings = alternatives(community, constraints, parameters["alternatives"], previous)
     else:
-        drawings = [draw(community, wishes, before)]
+        drawings = [draw(community, constraints, previous)]
     begin("keep")
 
-    def keep() -> list[int]:
-        with acting(engine, caller) as connection:
-            return _keep(connection, caller, job["id"], drawings)
+    def store_drawings() -> list[int]:
+        with transaction_as(engine, caller) as connection:
+            return _store_drawings(connection, caller, job["id"], drawings)
 
-    return db.retry_conflicts(keep)
+    return db.retry_conflicts(store_drawings)
 
 
 def _score_plan(
     engine: Engine, caller: Caller, job: dict[str, Any], begin: Callable[[str], None]
 ) -> int:
-    """Score a plan as it is now, and keep the card unless it was edited meanwhile."""
+    """Score a plan, and store the score card unless the plan was edited meanwhile."""
     number = job["parameters"]["plan"]
-    wanted = select(GridPlan.revision, GridPlan.parameters, GridPlan.parent_id, GridPlan.score)
+    columns = select(GridPlan.revision, GridPlan.parameters, GridPlan.parent_id, GridPlan.score)
     begin("read")
     snapshot = engine.execution_options(isolation_level="REPEATABLE READ")
-    with acting(snapshot, caller) as connection:
-        row = connection.execute(wanted.where(GridPlan.id == number)).one_or_none()
+    with transaction_as(snapshot, caller) as connection:
+        row = connection.execute(columns.where(GridPlan.id == number)).one_or_none()
         if row is None:
             raise NotFoundError("no_plan_here", plan=number)
         community = store.read_community(connection, job["community_code"])
         plan = store.read_previous_plan(connection, community, number)
         parent = row.parent_id
-        before = None if parent is None else store.read_previous_plan(connection, community, parent)
+        previous = None if parent is None else store.before(connection, community, parent)
     begin("draw")
     assert plan is not None  # noqa: S101 (its row was there in the same snapshot)
     weights = Weights(**(asdict(Weights()) | (row.parameters.get("weights") or {})))
-    card = review_plan(community, plan, limits_from_parameters(row.parameters), weights, before)
+    card = review_plan(community, plan, limits_of(row.parameters), weights, previous)
     bound = row.score.get("bound")
-    if bound is not None:  # what no drawing can be cheaper than holds for an edited one too
+    if bound is not None:  # the lower bound of a drawing holds after edits too
         card = replace(card, bound=bound, gap=1.0 - bound / max(card.objective, bound, 1e-9))
     begin("keep")
 
-    def keep() -> int:
-        with acting(engine, caller) as connection:
+    def store_score() -> int:
+        with transaction_as(engine, caller) as connection:
             store.lock_community(connection, job["community_code"])
-            as_it_was = (GridPlan.id == number, GridPlan.revision == row.revision)
-            connection.execute(update(GridPlan).where(*as_it_was).values(score=card.as_json()))
-            _close(connection, job["id"], [number])
+            is_unedited = (GridPlan.id == number, GridPlan.revision == row.revision)
+            connection.execute(update(GridPlan).where(*is_unedited).values(score=card.as_json()))
+            _finish_job(connection, job["id"], [number])
         return int(number)
 
-    return db.retry_conflicts(keep)
+    return db.retry_conflicts(store_score)
 
 
-def _keep(connection: Connection, caller: Caller, job: int, drawings: list[Drawing]) -> list[int]:
-    """Keep the drawings and close the job in one transaction, unless it was cancelled."""
-    made = [store.store_drawing(connection, drawing, caller.name) for drawing in drawings]
-    _close(connection, job, made)
-    for plan in made:
+def _store_drawings(
+    connection: Connection, caller: Caller, job: int, drawings: list[Drawing]
+) -> list[int]:
+    """Store the drawings and finish the job in one transaction, unless it was cancelled."""
+    plans = [store.store(connection, drawing, caller.name) for drawing in drawings]
+    _finish_job(connection, job, plans)
+    for plan in plans:
         record(connection, caller, "draw", "grid_plan", str(plan), {"job": job})
-    return made
+    return plans
 
 
-def _close(connection: Connection, job: int, made: list[int]) -> None:
-    done = {"status": "done", "plans": made, "finished_at": func.now(), "done": len(STEPS)}
-    closed = update(Job).where(Job.id == job, Job.status == "running").values(done)
-    if connection.execute(closed).rowcount == 0:
+def _finish_job(connection: Connection, job: int, plans: list[int]) -> None:
+    values = {"status": "done", "plans": plans, "finished_at": func.now(), "done": len(STEPS)}
+    finish = update(Job).where(Job.id == job, Job.status == "running").values(values)
+    if connection.execute(finish).rowcount == 0:
         raise ConflictError("job_cancelled", job=job)
 
 
-def wishes_of(asked: dict[str, Any], kind: str) -> Constraints:
-    """Return the wishes that a request names (:class:`api.plans.drawing.Ask`)."""
-    said = {name: value for name, value in asked.items() if name in DrawOptions.model_fields}
-    areas = tuple(Area(**area) for area in said.pop("areas", ()))
-    said["lock"] = asked.get("locked", ())
-    completes = {"complete": True} if kind == "complete" else {}
-    return DrawOptions.model_validate(said | completes).wishes(areas)
+def constraints_from_request(parameters: dict[str, Any], kind: str) -> Constraints:
+    """Return the constraints of a job of :mod:`api.plans.drawing`."""
+    options = {name: parameters[name] for name in DrawOptions.model_fields if name in parameters}
+    areas = tuple(Area(**area) for area in options.pop("areas", ()))
+    options["lock"] = parameters.get("locked", ())
+    if kind == "complete":
+        options["complete"] = True
+    return DrawOptions.model_validate(options).wishes(areas)
 
 
-def _with_locks(
-    connection: Connection, wishes: Constraints, before: PreviousPlan | None
+def _add_locked_grids(
+    connection: Connection, constraints: Constraints, previous: PreviousPlan | None
 ) -> Constraints:
-    """Return the wishes with the grids that are locked in the plan before."""
-    if before is None or before.number is None:
-        return wishes
-    locked = select(Grid.code).where(Grid.plan_id == before.number, Grid.locked)
-    codes = connection.execute(locked.order_by(Grid.code)).scalars()
-    return replace(wishes, locked=tuple(dict.fromkeys((*wishes.locked, *codes))))
+    """Return the constraints with the grids that are locked in the previous plan."""
+    if previous is None or previous.number is None:
+        return constraints
+    locked = select(Grid.code).where(Grid.plan_id == previous.number, Grid.locked)
+    codes = connection.scalars(locked.order_by(Grid.code))
+    return replace(constraints, locked=tuple(dict.fromkeys((*constraints.locked, *codes))))
 
 
 if __name__ == "__main__":

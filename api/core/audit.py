@@ -1,4 +1,4 @@
-"""The audit trail: who did or saw what, written in the transaction that does it."""
+"""Audit events, written in the transaction whose change or read they record."""
 
 from typing import Any
 
@@ -42,7 +42,7 @@ async def record_async(
     code: str = "",
     detail: dict[str, Any] | None = None,
 ) -> None:
-    """Record the same on a connection of :class:`api.core.connection_pool.Pool`."""
+    """Record the same on a connection of :class:`api.core.connection_pool.AsyncPool`."""
     await connection.execute(
         "INSERT INTO audit_event (actor, action, object_type, object_code, detail) "
         "VALUES ($1, $2, $3, $4, $5)",

@@ -1,4 +1,4 @@
-"""Who asks, and under which role of the database the answer is made."""
+"""The caller of a request, and transactions under the caller's role of the database."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, text
 from starlette.concurrency import run_in_threadpool
 
 from api.auth import tokens
-from geo.codes import stem
+from geo.codes import code_prefix
 from geo.db.security import database_role
 from geo.errors import NotAllowedError, NotSignedInError
 from geo.model import Role
@@ -20,18 +20,18 @@ from geo.settings import settings
 
 @dataclass(frozen=True)
 class Caller:
-    """Who asks.
+    """An account, or the public.
 
     Attributes
     ----------
     role
         One of :class:`geo.model.Role`.
     scope
-        The digits that the codes of a planner's regions begin with.
+        Prefix of the codes of a planner's regions.
     networks
-        The pipe networks that a utility sees.
+        Pipe networks that a utility may read.
     name, account
-        Of the account; empty and None for the public.
+        Name and number of the account; empty and None for the public.
     """
 
     role: str = Role.PUBLIC.value
@@ -41,7 +41,7 @@ class Caller:
     account: int | None = None
 
     def settings(self) -> dict[str, str]:
-        """Return what the database is told."""
+        """Return the settings of a transaction, in the order of :data:`ACT_AS`."""
         return {
             "role": database_role(self.role),
             "scope": self.scope,
@@ -58,19 +58,21 @@ ACT_AS = text(
     "set_config('gridatlas.networks', :networks, true), set_config('gridatlas.actor', :actor, true)"
 )
 
-_ACCOUNT = (
+_ACCOUNT_OF_SESSION = (
     "SELECT account.id, account.name, role, scope, networks FROM session "
     "JOIN account ON account.id = account_id AND active "
     "WHERE session.id = $1 AND revoked_at IS NULL AND expires_at > now()"
 )
-_VOUCHED = "SELECT id, name, role, scope, networks FROM account WHERE name = $1 AND active"
+_ACCOUNT_BY_NAME = "SELECT id, name, role, scope, networks FROM account WHERE name = $1 AND active"
 
 _bearer = OAuth2PasswordBearer(tokenUrl="auth/token", auto_error=False)
 
 
 @contextmanager
-def acting(engine: Engine, caller: Caller, *, readonly: bool = False) -> Iterator[Connection]:
-    """Open a transaction under a caller's role and scope; it commits if nothing goes wrong."""
+def transaction_as(
+    engine: Engine, caller: Caller, *, readonly: bool = False
+) -> Iterator[Connection]:
+    """Open a transaction under a caller's role and scope; it commits unless an error is raised."""
     with engine.connect() as connection:
         connection = connection.execution_options(postgresql_readonly=readonly)
         with connection.begin():
@@ -78,57 +80,70 @@ def acting(engine: Engine, caller: Caller, *, readonly: bool = False) -> Iterato
             yield connection
 
 
-async def asker(request: Request, token: Annotated[str | None, Depends(_bearer)]) -> Caller:
-    """Return who asks: the public without a token.
+async def identify_caller(
+    request: Request, token: Annotated[str | None, Depends(_bearer)]
+) -> Caller:
+    """Return the caller of a request: the public without a token.
 
     Raises
     ------
     NotSignedInError
-        If a token is forged, expired, revoked or meant for another.
+        If the token is forged, expired, revoked or issued for another service.
     """
     if token is None:
         if request.headers.get("authorization"):
             raise NotSignedInError("token_invalid")
         return ANYONE
-    return await caller_of(request.app.state.pool, token)
+    return await caller_from_token(request.app.state.pool, token)
 
 
-async def caller_of(pool: Any, token: str) -> Caller:
-    """Return the caller whom a token vouches for.
+async def caller_from_token(pool: Any, token: str) -> Caller:
+    """Return the caller that a token identifies.
 
     Parameters
     ----------
     pool
-        An :class:`api.core.connection_pool.Pool`, whose module rests on this one.
+        An :class:`api.core.connection_pool.AsyncPool`, whose module imports this one.
+
+    Raises
+    ------
+    NotSignedInError
+        If the token is not valid, or its session or account has ended.
     """
-    if settings().oidc_issuer:  # its keys may have to be fetched
+    if settings().oidc_issuer:  # verification may fetch the provider's keys
         session, name = await run_in_threadpool(tokens.verify_token, token)
     else:
         session, name = tokens.verify_token(token)
-    asked = (_ACCOUNT, session) if session is not None else (_VOUCHED, name)
-    async with pool.acting(KEEPER) as connection:
-        found = await connection.fetchrow(*asked)
-    if found is None:
+    query = (_ACCOUNT_OF_SESSION, session) if session is not None else (_ACCOUNT_BY_NAME, name)
+    async with pool.transaction_as(KEEPER) as connection:
+        account = await connection.fetchrow(*query)
+    if account is None:
         raise NotSignedInError("session_ended" if session else "account_unknown")
-    return caller(found)
+    return caller_from_account(account)
 
 
-def caller(account: Any) -> Caller:
-    """Return the caller that an account makes."""
+def caller_from_account(account: Any) -> Caller:
+    """Return the caller of an account's row."""
     return Caller(
         account["role"],
-        stem(account["scope"]),
+        code_prefix(account["scope"]),
         tuple(account["networks"]),
         account["name"],
         account["id"],
     )
 
 
-Asker = Annotated[Caller, Depends(asker)]
+Asker = Annotated[Caller, Depends(identify_caller)]
 
 
 def allow(*roles: str) -> Any:
-    """Return the dependency that lets only some roles in."""
+    """Return the dependency that refuses callers of other roles.
+
+    Raises
+    ------
+    NotSignedInError, NotAllowedError
+        By the dependency: if the caller is the public, or has another role.
+    """
 
     def check(asker: Asker) -> None:
         if asker.role not in roles:

@@ -1,4 +1,9 @@
-"""Connections for what is asked most often, lent without a thread, each under the caller's role."""
+"""Asynchronous connections for frequent requests, each used under the caller's role.
+
+They serve tiles, the grid at a place and ``/ogc`` in the event loop, without a thread; everything
+else uses SQLAlchemy's engine in threads. Why there are two database drivers:
+``docs/decisions/two-database-drivers.md``.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
@@ -19,33 +24,33 @@ from geo.settings import settings
 TIMEOUT_S = 5.0
 """For a connection."""
 
-WARM = 4
-"""Connections opened before anybody asks: a few more than two cores serve at once."""
+WARM_CONNECTIONS = 4
+"""Connections opened at the start: some more than two cores use at once."""
 
 IDLE_S = 3600.0
-"""How long a connection that nobody uses is kept: a new one costs as much as four tiles."""
+"""How long an idle connection is kept: a new one costs as much as four tiles."""
 
 UNREACHABLE_ERRORS = (
     *(OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError),
-    asyncpg.InternalClientError,  # the server's farewell came while nothing was asked
+    asyncpg.InternalClientError,  # the server closed an idle connection
     *(asyncpg.OperatorInterventionError, asyncpg.InsufficientResourcesError),
 )
-"""What is raised where a database is away; the time a statement may take is among it."""
+"""Errors of a database that can't be reached; exceeded statement timeouts are among them."""
 
 _ACT_AS = (
     "SELECT set_config('role', $1, true), set_config('gridatlas.scope', $2, true), "
     "set_config('gridatlas.networks', $3, true), set_config('gridatlas.actor', $4, true), "
     "set_config('statement_timeout', $5, true)"
 )
-_STATE = "SELECT coalesce(sum(changes), 0)::bigint FROM layer_change"
+_COUNT_CHANGES = "SELECT coalesce(sum(changes), 0)::bigint FROM layer_change"
 
 
 class UnreachableError(Exception):
-    """The database is away, or has no connection to spare."""
+    """The database can't be reached, or has no free connection."""
 
 
-class Pool:
-    """A pool of connections, each used in a transaction under the role of who asks."""
+class AsyncPool:
+    """A pool of connections, each used in a transaction under the caller's role."""
 
     def __init__(self, url: URL) -> None:
         self._url = url
@@ -54,60 +59,65 @@ class Pool:
     async def close(self) -> None:
         """Close every connection."""
         if self._pool is not None:
-            self._pool.terminate()  # whoever still waits for an answer has been told already
+            self._pool.terminate()  # all requests were answered before
             self._pool = None
 
-    async def _opened(self) -> asyncpg.Pool:
+    async def _open(self) -> asyncpg.Pool:
         if self._pool is None:
             self._pool = await asyncpg.create_pool(
-                **_where(self._url),
+                **_connect_arguments(self._url),
                 min_size=0,
-                max_size=_most(),
+                max_size=_max_connections(),
                 max_inactive_connection_lifetime=IDLE_S,
                 max_cached_statement_lifetime=0,
-                init=_read_json,
-                reset=_leave,
+                init=_set_json_codecs,
+                reset=_skip_reset,
             )
         return self._pool
 
     async def warm(self, use: Callable[[asyncpg.Connection], Awaitable[object]]) -> None:
-        """Open some connections, and use one after another: who asks meanwhile is served."""
-        async with AsyncExitStack() as held:
-            for _ in range(min(WARM, _most())):
-                connection = await held.enter_async_context(self.acting(ANYONE))
-                held.push_async_callback(use, connection)  # and then it is given back
+        """Open some connections and use them one after another, so that requests get the others."""
+        async with AsyncExitStack() as stack:
+            for _ in range(min(WARM_CONNECTIONS, _max_connections())):
+                connection = await stack.enter_async_context(self.transaction_as(ANYONE))
+                stack.push_async_callback(use, connection)  # before the connection is returned
 
     @asynccontextmanager
-    async def acting(
-        self, caller: Caller, *, most_ms: int | None = None
+    async def transaction_as(
+        self, caller: Caller, *, timeout_ms: int | None = None
     ) -> AsyncIterator[asyncpg.Connection]:
         """Lend a connection in a transaction under a caller's role and scope.
 
         Parameters
         ----------
-        most_ms
-            Milliseconds that a statement may take; by default what the settings say.
+        timeout_ms
+            Statement timeout in milliseconds, by default that of the settings.
+
+        Raises
+        ------
+        UnreachableError
+            If the database can't be reached.
         """
-        limit = str(most_ms or settings().statement_timeout_s * 1000)
-        # Only reads of the public leave no trace: those of others are recorded in the trail.
+        timeout = str(timeout_ms or settings().statement_timeout_s * 1000)
+        # Reads of others than the public may be recorded in the audit trail.
         readonly = caller.role == Role.PUBLIC
         with _translate_connection_errors():
-            pool = await self._opened()
+            pool = await self._open()
             async with pool.acquire(timeout=TIMEOUT_S) as connection:
                 try:
                     async with connection.transaction(readonly=readonly):
-                        await connection.fetchrow(_ACT_AS, *caller.settings().values(), limit)
+                        await connection.fetchrow(_ACT_AS, *caller.settings().values(), timeout)
                         yield connection
                 except asyncpg.InternalClientError:
-                    connection.terminate()  # nobody else is to find it so
+                    connection.terminate()  # or the pool would lend it again
                     raise
 
 
-class State:
-    """Which state of the layers is in force, read anew for whoever asks.
+class LayerState:
+    """The number of changes to all layers, by which cached responses are tagged.
 
-    One read serves all who asked before it began: nobody is told a state older than the question,
-    and a thousand questions a second are a few reads.
+    One read serves all requests that came before it began: no caller gets a state older than the
+    request, and a thousand requests a second cause a few reads.
     """
 
     def __init__(self, url: URL) -> None:
@@ -117,26 +127,26 @@ class State:
         self._next: asyncio.Task[int] | None = None
 
     async def now(self) -> int:
-        """Return the number of changes there have been to the layers."""
+        """Return the number of changes, read after this call."""
         if self._next is None:
-            self._next = asyncio.create_task(self._after(self._reading))
+            self._next = asyncio.create_task(self._read_after(self._reading))
         return await asyncio.shield(self._next)
 
-    async def _after(self, before: asyncio.Task[int] | None) -> int:
-        if before is not None:
-            await asyncio.wait([before])
+    async def _read_after(self, previous: asyncio.Task[int] | None) -> int:
+        if previous is not None:
+            await asyncio.wait([previous])
         self._reading, self._next = self._next, None
         return await self._read()
 
     async def _read(self) -> int:
         with _translate_connection_errors():
             if self._connection is None or self._connection.is_closed():
-                self._connection = await asyncpg.connect(**_where(self._url))
+                self._connection = await asyncpg.connect(**_connect_arguments(self._url))
                 await self._connection.execute(f"SET ROLE {database_role(Role.PUBLIC)}")
             try:
-                return int(await self._connection.fetchval(_STATE, timeout=TIMEOUT_S))
+                return int(await self._connection.fetchval(_COUNT_CHANGES, timeout=TIMEOUT_S))
             except BaseException:
-                self._connection.terminate()  # the next who asks gets a fresh one
+                self._connection.terminate()  # the next read opens another
                 raise
 
     async def close(self) -> None:
@@ -147,49 +157,48 @@ class State:
 
 @contextmanager
 def _translate_connection_errors() -> Iterator[None]:
-    """Raise one error for every way in which a database can be away."""
+    """Raise :class:`UnreachableError` for every way in which a database can be unreachable."""
     try:
         yield
     except asyncpg.QueryCanceledError:
-        raise  # it took too long, but it is there
+        raise  # the statement took too long, but the database is there
     except UNREACHABLE_ERRORS as error:
         raise UnreachableError(str(error)) from error
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """A query of SQLAlchemy's as asyncpg takes it: PostgreSQL keeps its plan by the text.
+class PreparedQuery:
+    """A query of SQLAlchemy's in asyncpg's form; asyncpg keeps its plan by the text.
 
     Attributes
     ----------
     sql
         With ``$1``, ``$2``, ...
     names
-        Of the parameters, in that order.
-    fixed
-        Values that the query itself holds.
+        Names of the parameters, in that order.
+    constants
+        Values that the query itself holds, by name.
     """
 
     sql: str
     names: tuple[str, ...]
-    fixed: Mapping[str, Any]
+    constants: Mapping[str, Any]
 
     def arguments(self, **values: Any) -> list[Any]:
-        """Return the parameters' values."""
-        return [values[name] if name in values else self.fixed[name] for name in self.names]
+        """Return the values of all parameters."""
+        return [values[name] if name in values else self.constants[name] for name in self.names]
 
 
-def prepare(statement: Select[*tuple[Any, ...]]) -> Prepared:
-    """Return a query in a form to be used many times."""
-    made: Any = statement.compile(
+def prepare_query(statement: Select[*tuple[Any, ...]]) -> PreparedQuery:
+    """Return a query in asyncpg's form, to be used many times."""
+    compiled: Any = statement.compile(
         dialect=dialect.dialect(),  # type: ignore[no-untyped-call]
         compile_kwargs={"render_postcompile": True},
     )
-    return Prepared(made.string, tuple(made.positiontup), made.params)
+    return PreparedQuery(compiled.string, tuple(compiled.positiontup), compiled.params)
 
 
-def _where(url: URL) -> dict[str, Any]:
-    """Return how to sign in."""
+def _connect_arguments(url: URL) -> dict[str, Any]:
     query = dict(url.query)
     return {
         "host": query.get("host") or url.host,
@@ -206,16 +215,16 @@ def _where(url: URL) -> dict[str, Any]:
     }
 
 
-def _most() -> int:
-    """Return how many connections there may be, beside those of the threads."""
+def _max_connections() -> int:
+    """Return the size of the pool, beside the connections of the threads."""
     return max(2, settings().connections // 2)
 
 
-async def _leave(connection: asyncpg.Connection) -> None:
-    """Leave a connection as it is: all that a request sets ends with its transaction."""
+async def _skip_reset(connection: asyncpg.Connection) -> None:
+    """Spare asyncpg's reset query: all settings of a request end with its transaction."""
 
 
-async def _read_json(connection: asyncpg.Connection) -> None:
+async def _set_json_codecs(connection: asyncpg.Connection) -> None:
     for kind in ("json", "jsonb"):
         await connection.set_type_codec(
             kind,

@@ -1,4 +1,4 @@
-"""The coordinate systems that data are asked for and given in, by their names in the standards."""
+"""Coordinate systems in which the API reads and writes data, by their names in the standards."""
 
 import re
 
@@ -9,38 +9,38 @@ from geo.errors import InputError
 CRS84 = "http://www.opengis.net/def/crs/OGC/1.3/CRS84"
 _EPSG = "http://www.opengis.net/def/crs/EPSG/0/"
 
-SYSTEMS: dict[str, int] = {CRS84: 4326} | {
+EPSG_BY_URI: dict[str, int] = {CRS84: 4326} | {
     f"{_EPSG}{code}": code for code in (4490, 4326, 4546, 3857)
 }
 """EPSG code by URI (OGC API Features part 2 names systems by URI)."""
 
 STORAGE = f"{_EPSG}4490"
 
-LIKE_STORAGE = {4326, 4490}
-"""Systems whose longitude and latitude are those of CGCS2000: EPSG gives a null transformation."""
+SAME_AS_STORAGE = {4326, 4490}
+"""EPSG codes of systems equal to CGCS2000 here: EPSG's transformation between them is null."""
 
 
-def uri_of(name: str) -> str:
+def crs_uri(name: str) -> str:
     """Return the URI of a system: ``EPSG:4546``, ``CRS84``, ``4490`` or the URI itself.
 
     Raises
     ------
     InputError
-        If it is none of those offered.
+        If the system is not offered.
     """
-    given = name.strip().strip("[]")
-    if given.upper() in {"CRS84", "OGC:CRS84"}:
+    name = name.strip().strip("[]")
+    if name.upper() in {"CRS84", "OGC:CRS84"}:
         return CRS84
-    code = re.fullmatch(r"(?:EPSG:)?([0-9]{4,6})", given, re.IGNORECASE)
-    uri = f"{_EPSG}{code.group(1)}" if code else given
-    if uri not in SYSTEMS:
-        offered = ", ".join(["CRS84", *(f"EPSG:{c}" for c in sorted(set(SYSTEMS.values())))])
+    code = re.fullmatch(r"(?:EPSG:)?([0-9]{4,6})", name, re.IGNORECASE)
+    uri = f"{_EPSG}{code.group(1)}" if code else name
+    if uri not in EPSG_BY_URI:
+        offered = ", ".join(["CRS84", *(f"EPSG:{c}" for c in sorted(set(EPSG_BY_URI.values())))])
         raise InputError("crs_not_offered", crs=name[:100], offered=offered)
     return uri
 
 
 def is_northing_first(uri: str) -> bool:
-    """Return whether a system's first axis points north, as its authority has it."""
+    """Return whether the first axis of a system points north by its definition."""
     if uri == CRS84:
         return False
-    return bool(pyproj.CRS.from_epsg(SYSTEMS[uri]).axis_info[0].direction == "north")
+    return bool(pyproj.CRS.from_epsg(EPSG_BY_URI[uri]).axis_info[0].direction == "north")

@@ -1,4 +1,4 @@
-"""The description of the API (OpenAPI): what the routes say, and what any of them may answer."""
+"""The OpenAPI description: FastAPI's, with the problems that every route may answer with."""
 
 from http import HTTPStatus
 from typing import Any
@@ -7,47 +7,47 @@ from fastapi import FastAPI
 
 from api.core import problems
 
-ANY = (400, 401, 403, 422, 503)
-"""Problems that any resource may answer with: a malformed header, a bad token, rows that are not
-the caller's, a database away."""
+COMMON_PROBLEMS = (400, 401, 403, 422, 503)
+"""Problems of every route: malformed header, invalid token, missing rights, invalid parameter,
+unreachable database."""
 
-KNOWN = {"description": "The caller has it already"}
+NOT_MODIFIED = {"description": "The caller has it already"}
 
 
-def describe(app: FastAPI, *more: int) -> None:
-    """Have an application describe itself whole; ``more`` are problems that any answer may be."""
-    plain = app.openapi
+def extend_openapi(app: FastAPI, *statuses: int) -> None:
+    """Complete an application's description; ``statuses`` are further problems of every route."""
+    original = app.openapi
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            _complete(plain(), (*ANY, *more))
+            _complete(original(), (*COMMON_PROBLEMS, *statuses))
         return app.openapi_schema or {}
 
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-def _complete(schema: dict[str, Any], problematic: tuple[int, ...]) -> None:
-    """Add the schema of problems, and to each operation what it may answer like any other."""
+def _complete(schema: dict[str, Any], statuses: tuple[int, ...]) -> None:
+    """Add the schema of problems, and the common responses to each operation."""
     schema.setdefault("components", {}).setdefault("schemas", {})["Problem"] = (
         problems.Problem.model_json_schema()
     )
     for path in schema["paths"].values():
         for method, operation in path.items():
-            answers = operation["responses"]
-            if any(_without_pages(one) for one in operation.get("parameters", ())):
-                for answer in answers.values():
-                    answer.get("content", {}).pop("text/html", None)
-            for status in problematic:
-                answers[str(status)] = problems.describe_problem(HTTPStatus(status))
+            responses = operation["responses"]
+            if any(_remove_html(parameter) for parameter in operation.get("parameters", ())):
+                for response in responses.values():
+                    response.get("content", {}).pop("text/html", None)
+            for status in statuses:
+                responses[str(status)] = problems.describe_problem(HTTPStatus(status))
             if method == "get":
-                answers.setdefault("304", KNOWN)
-            operation["responses"] = dict(sorted(answers.items()))
+                responses.setdefault("304", NOT_MODIFIED)
+            operation["responses"] = dict(sorted(responses.items()))
 
 
-def _without_pages(parameter: dict[str, Any]) -> bool:
-    """Take pages out of the formats that may be asked for; return whether it is that parameter.
+def _remove_html(parameter: dict[str, Any]) -> bool:
+    """Remove HTML from the formats of the parameter ``f``; return whether it is that parameter.
 
-    tipg names them, and :mod:`api.ogc.ogc` refuses them.
+    tipg offers HTML, and :mod:`api.middleware.caller_role` refuses it.
     """
     if parameter["name"] != "f":
         return False

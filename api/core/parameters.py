@@ -1,4 +1,4 @@
-"""What requests have in common: a connection, a box, a page of a list, a language."""
+"""Parameters and dependencies that routes share: connection, box, page, language, revision."""
 
 import functools
 import math
@@ -10,7 +10,7 @@ from sqlalchemy import Connection as Database
 from sqlalchemy import Select
 
 from api.core import problems
-from api.core.caller import Asker, acting
+from api.core.caller import Asker, transaction_as
 from geo import db
 from geo.db.views import Status
 from geo.errors import InputError
@@ -18,7 +18,7 @@ from geo.messages import Language
 from geo.model import Role
 
 Rows = Select[*tuple[Any, ...]]
-"""A query for rows of whatever columns."""
+"""A query for rows of any columns."""
 
 LONGITUDE, LATITUDE = 180.0, 90.0
 
@@ -33,25 +33,25 @@ class Box(NamedTuple):
 
 
 class Page(NamedTuple):
-    """A piece of a list."""
+    """A page of a list."""
 
     limit: int
     offset: int
 
     def of(self, statement: Rows) -> Rows:
-        """Return a query limited to this piece."""
+        """Return a query limited to this page."""
         return statement.limit(self.limit).offset(self.offset)
 
 
 def _connection(request: Request, asker: Asker) -> Iterator[Database]:
-    # Only reads of the public leave no trace: those of others may be recorded in the trail.
+    # Reads of others than the public may be recorded in the audit trail.
     readonly = asker.role == Role.PUBLIC
-    with acting(request.app.state.engine, asker, readonly=readonly) as connection:
+    with transaction_as(request.app.state.engine, asker, readonly=readonly) as connection:
         yield connection
 
 
 def _writing(request: Request, asker: Asker) -> Iterator[Database]:
-    with acting(request.app.state.engine, asker) as connection:
+    with transaction_as(request.app.state.engine, asker) as connection:
         yield connection
 
 
@@ -82,41 +82,41 @@ def _box(
     return box
 
 
-# Both end when the endpoint returns, before anything is sent: who reads 200 can rely on it.
+# Both commit when the endpoint returns, before anything is sent: a 200 is final.
 Connection = Annotated[Database, Depends(_connection, scope="function")]
 """A transaction for reading, under the caller's role and scope."""
 
 Writing = Annotated[Database, Depends(_writing, scope="function")]
 """A transaction for writing, under the caller's role and scope."""
 
-_Answer = TypeVar("_Answer")
+_Result = TypeVar("_Result")
 
 
-def retry_conflicts(endpoint: Callable[..., _Answer]) -> Callable[..., _Answer]:
-    """Repeat an endpoint that writes if its transaction loses against another.
+def retry_conflicts(endpoint: Callable[..., _Result]) -> Callable[..., _Result]:
+    """Repeat an endpoint that writes if its transaction conflicts with another.
 
     The endpoint has a parameter ``connection`` of the kind :data:`Writing`.
     """
 
     @functools.wraps(endpoint)
-    def repeated(*, connection: Database, **values: Any) -> _Answer:
+    def run(*, connection: Database, **values: Any) -> _Result:
         return db.run_in_savepoint(connection, lambda: endpoint(connection=connection, **values))
 
-    return repeated
+    return run
 
 
 Number = Annotated[int, Path(ge=1, le=2**53)]
-"""The number of a plan, a job, a person."""
+"""The number of a plan, a job or a person."""
 
 Code12 = Annotated[str, Path(pattern="^[0-9]{12}$")]
 """The code of a region."""
 
 ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f]*$"
-"""Pattern of a name: no control characters, tabs and line breaks among them."""
+"""Pattern of a name: no control characters, so neither tabs nor line breaks."""
 
 Paging = Annotated[Page, Depends(_page)]
 Bbox = Annotated[Box | None, Depends(_box)]
-Lang = Annotated[Language, Depends(problems.language)]
+Lang = Annotated[Language, Depends(problems.preferred_language)]
 Shown = Annotated[
     Status,
     Query(description="the plan in force, or the newest draft of each community"),
@@ -126,7 +126,7 @@ Shown = Annotated[
 def _if_match(
     if_match: Annotated[str | None, Header(max_length=100, description="ETag of the plan")] = None,
 ) -> int | None:
-    """Return the revision that a caller saw, None if the header does not say."""
+    """Return the revision that a change starts from, None if the header names none."""
     if if_match is None or if_match.strip() == "*":
         return None
     tag = if_match.strip().removeprefix("W/").strip('"')

@@ -65,8 +65,8 @@ _TITLE = {
     507: "disk_full",
 }
 
-_TOLD = ("revision", "changed_by")
-"""What of an error's fields a program needs beside the text."""
+_MEMBERS = ("revision", "changed_by")
+"""Fields of an error that become members of the problem document, for programs."""
 
 _CANCELED, _LOCK_TIMEOUT, _NO_PRIVILEGE = "57014", "55P03", "42501"
 _UNTRANSLATABLE, _NO_ROOM = "22P05", "53100"
@@ -75,7 +75,7 @@ _log = logging.getLogger(__name__)
 
 
 class Problem(BaseModel):
-    """A problem document: what went wrong, for a person and for a program."""
+    """A problem document (RFC 9457)."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -87,67 +87,67 @@ class Problem(BaseModel):
 
 
 def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return the problems that a resource may answer with, for the description of the API.
+    """Return the OpenAPI responses for the problems of a route.
 
-    Those that any resource may answer with are added to all (:mod:`api.core.openapi_schema`).
+    :mod:`api.core.openapi_schema` adds those that every route may answer with.
     """
     return {status: describe_problem(HTTPStatus(status)) for status in sorted(statuses)}
 
 
 def describe_problem(status: HTTPStatus) -> dict[str, Any]:
-    """Describe a problem for OpenAPI; :mod:`api.core.openapi_schema` adds its schema."""
+    """Return the OpenAPI response for a problem; :mod:`api.core.openapi_schema` adds its schema."""
     reference = {"$ref": "#/components/schemas/Problem"}
     return {"description": status.phrase, "content": {MEDIA_TYPE: {"schema": reference}}}
 
 
 DOCUMENTED = problem_responses(404)
-"""The problems of a resource that anyone may read."""
+"""Problems of a public resource."""
 
 PROTECTED = problem_responses(403, 404)
-"""The problems of a resource that only some may read."""
+"""Problems of a protected resource."""
 
 CHANGING = problem_responses(403, 404, 409, 412, 413, 428)
-"""The problems of a resource that is changed."""
+"""Problems of a change of a resource."""
 
 
-def install(app: FastAPI) -> None:
-    """Make an application answer every error with a problem document."""
-    app.exception_handler(GridatlasError)(of_gridatlas)
-    app.exception_handler(RequestValidationError)(_of_parameters)
-    app.exception_handler(HTTPException)(_of_http)
-    app.exception_handler(OperationalError)(of_database)
-    app.exception_handler(TimeoutError)(of_database)
-    app.exception_handler(UnreachableError)(of_database)
-    app.exception_handler(asyncpg.PostgresError)(_of_refusal_there)
-    app.exception_handler(DBAPIError)(_of_refusal)
-    app.exception_handler(OSError)(_of_system)
-    app.exception_handler(Exception)(_of_bug)
+def install_handlers(app: FastAPI) -> None:
+    """Answer every error of an application with a problem document."""
+    app.exception_handler(GridatlasError)(problem_from_error)
+    app.exception_handler(RequestValidationError)(_validation_problem)
+    app.exception_handler(HTTPException)(_http_problem)
+    app.exception_handler(OperationalError)(database_problem)
+    app.exception_handler(TimeoutError)(database_problem)
+    app.exception_handler(UnreachableError)(database_problem)
+    app.exception_handler(asyncpg.PostgresError)(_asyncpg_problem)
+    app.exception_handler(DBAPIError)(_sqlalchemy_problem)
+    app.exception_handler(OSError)(_system_problem)
+    app.exception_handler(Exception)(_server_problem)
 
 
-def language(request: Request) -> Language:
-    """Return the language of ours that a caller likes best: Chinese if none is named."""
-    liked: dict[Language, float] = {}
+def preferred_language(request: Request) -> Language:
+    """Return the supported language that ``Accept-Language`` prefers, by default Chinese."""
+    weights: dict[Language, float] = {}
     for part in request.headers.get("accept-language", "").split(","):
         name, _, weight = part.strip().lower().partition(";q=")
         for known in LANGUAGES:
             if name.partition("-")[0] == known:
-                liked.setdefault(known, _weight(weight))
-    wanted = [known for known, weight in liked.items() if weight > 0]
-    return max(wanted, key=liked.__getitem__) if wanted else "zh"  # the first of equals
+                weights.setdefault(known, _quality(weight))
+    accepted = [lang for lang, weight in weights.items() if weight > 0]
+    return max(accepted, key=weights.__getitem__) if accepted else "zh"  # the first of equals
 
 
-def _weight(given: str) -> float:
+def _quality(value: str) -> float:
     try:
-        return float(given) if given else 1.0
+        return float(value) if value else 1.0
     except ValueError:
         return 0.0
 
 
 def problem(
-    request: Request, status: int, detail: str, *, type: str = "about:blank", **more: object
+    request: Request, status: int, detail: str, *, type: str = "about:blank", **members: object
 ) -> Response:
     """Return a problem document."""
-    title = text(f"problem.{_TITLE.get(status, 'bad_request')}", lang=language(request))
+    title = text(f"problem.{_TITLE.get(status, 'bad_request')}", lang=preferred_language(request))
     body = {"type": type, "title": title, "status": status, "detail": detail}
     headers = {"Cache-Control": "no-store", "Vary": "Accept-Language"}
     if status == 503:
@@ -155,7 +155,7 @@ def problem(
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     return JSONResponse(
-        jsonable_encoder(body | {"instance": request.url.path} | more),
+        jsonable_encoder(body | {"instance": request.url.path} | members),
         status_code=status,
         media_type=MEDIA_TYPE,
         headers=headers,
@@ -164,42 +164,45 @@ def problem(
 
 def message_text(key: str, lang: Language, **values: object) -> str:
     """Return the text of an error for a caller over HTTP, who has no command line."""
-    own = f"http.{key}"
-    return text(own if own in catalogue(lang) else f"error.{key}", lang=lang, **values)
+    http_key = f"http.{key}"
+    key = http_key if http_key in catalogue(lang) else f"error.{key}"
+    return text(key, lang=lang, **values)
 
 
-def of_gridatlas(request: Request, error: GridatlasError) -> Response:
-    """Answer for a mistake of the caller's."""
-    detail = message_text(error.key, language(request), **error.values)
+def problem_from_error(request: Request, error: GridatlasError) -> Response:
+    """Return the problem document of an error."""
+    detail = message_text(error.key, preferred_language(request), **error.values)
     status = next(code for kind, code in _STATUS.items() if isinstance(error, kind))
-    values = {name: value for name, value in error.values.items() if name in _TOLD}
+    values = {name: value for name, value in error.values.items() if name in _MEMBERS}
     response = problem(request, status, detail, type=f"urn:gridatlas:problem:{error.key}", **values)
     if status == 429:
         response.headers["Retry-After"] = str(error.values["seconds"])
     return response
 
 
-def _of_parameters(request: Request, error: RequestValidationError) -> Response:
-    lang = language(request)
-    found = [
+def _validation_problem(request: Request, error: RequestValidationError) -> Response:
+    lang = preferred_language(request)
+    errors = [
         {"loc": fault["loc"], "msg": _parameter_message(fault, lang)} for fault in error.errors()
     ]
     colon = text("problem.colon", lang=lang)
-    detail = "; ".join(f"{fault['loc'][-1]}{colon}{fault['msg']}" for fault in found)
-    return problem(request, 422, detail, errors=jsonable_encoder(found))
+    detail = "; ".join(f"{fault['loc'][-1]}{colon}{fault['msg']}" for fault in errors)
+    return problem(request, 422, detail, errors=jsonable_encoder(errors))
 
 
 def _parameter_message(fault: dict[str, Any], lang: Language) -> str:
-    """Return what is wrong with a parameter, in words of ours where there are any."""
+    """Return what is wrong with a parameter, by our own text if the catalogue has one."""
     key = f"invalid.{fault['type']}"
     if key not in catalogue(lang):
         return text("invalid.other", lang=lang, said=fault["msg"])
-    about = {name: str(value).replace(" or ", ", ") for name, value in fault.get("ctx", {}).items()}
-    return text(key, lang=lang, **about)
+    limits = {
+        name: str(value).replace(" or ", ", ") for name, value in fault.get("ctx", {}).items()
+    }
+    return text(key, lang=lang, **limits)
 
 
-def _of_http(request: Request, error: HTTPException) -> Response:
-    lang = language(request)
+def _http_problem(request: Request, error: HTTPException) -> Response:
+    lang = preferred_language(request)
     match error.status_code:
         case 404:
             detail = text("problem.no_such_path", lang=lang, path=request.url.path)
@@ -209,7 +212,7 @@ def _of_http(request: Request, error: HTTPException) -> Response:
             method = request.method
             detail = text("problem.method_detail", lang=lang, method=method, allowed=allowed)
         case 400 if is_disk_full(error.__cause__):  # of a file that is uploaded
-            return _of_system(request, error.__cause__)  # type: ignore[arg-type]
+            return _system_problem(request, error.__cause__)  # type: ignore[arg-type]
         case 400:
             detail = text("problem.body_unreadable", lang=lang, said=error.detail)
         case _:
@@ -220,7 +223,7 @@ def _of_http(request: Request, error: HTTPException) -> Response:
 
 
 def _allowed_methods(path: str, error: HTTPException) -> str:
-    """Return the methods of a resource, HEAD among them where the application answers it."""
+    """Return the methods of a resource, with HEAD where it is supported."""
     methods = set((error.headers or {}).get("Allow", "GET").split(", "))
     if "GET" in methods and has_head(path):
         methods.add("HEAD")
@@ -228,56 +231,62 @@ def _allowed_methods(path: str, error: HTTPException) -> str:
 
 
 def has_head(path: str) -> bool:
-    """Return whether HEAD is answered: what takes long to say is not said to nobody."""
+    """Return whether HEAD is supported: not where it would cost as much as the whole answer."""
     return not (path.startswith("/exports/") or path.endswith("/events"))
 
 
-def _of_system(request: Request, error: Exception) -> Response:
-    """Answer for what the operating system refused."""
+def _system_problem(request: Request, error: Exception) -> Response:
+    """Return the problem of an error of the operating system."""
     if is_disk_full(error):
         _log.error("disk full: %s", error)
-        return of_gridatlas(request, DiskFullError("disk_full", place=tempfile.gettempdir()))
-    return _of_bug(request, error)
+        return problem_from_error(request, DiskFullError("disk_full", place=tempfile.gettempdir()))
+    return _server_problem(request, error)
 
 
-def _of_refusal(request: Request, error: DBAPIError) -> Response:
-    """Answer for what the database refused."""
+def _sqlalchemy_problem(request: Request, error: DBAPIError) -> Response:
+    """Return the problem of a statement that the database refused."""
     state = getattr(error.orig, "sqlstate", None)
     if state == _NO_PRIVILEGE:
         signed_in = bool(request.headers.get("authorization"))
         refusal = (
             NotAllowedError("rows_not_yours") if signed_in else NotSignedInError("sign_in_first")
         )
-        return of_gridatlas(request, refusal)
+        return problem_from_error(request, refusal)
     if state == _UNTRANSLATABLE or (isinstance(error, DataError) and "NUL" in str(error.orig)):
-        return of_gridatlas(request, InputError("text_with_nul"))
+        return problem_from_error(request, InputError("text_with_nul"))
     if error.connection_invalidated or isinstance(error, OperationalError):
-        return of_database(request, error)
-    return _of_bug(request, error)
+        return database_problem(request, error)
+    return _server_problem(request, error)
 
 
-def _of_refusal_there(request: Request, error: asyncpg.PostgresError) -> Response:
-    """Answer for what the database refused on a pooled connection."""
+def _asyncpg_problem(request: Request, error: asyncpg.PostgresError) -> Response:
+    """Return the problem of a statement that the database refused on an asynchronous connection."""
     if error.sqlstate in {_CANCELED, _NO_ROOM}:
-        return of_database(request, error)
-    return _of_bug(request, error)
+        return database_problem(request, error)
+    return _server_problem(request, error)
 
 
-def of_database(request: Request, error: Exception) -> Response:
-    """Answer for a database that does not answer, or not in time."""
+def database_problem(request: Request, error: Exception) -> Response:
+    """Return the problem of a database that does not answer, or not in time."""
     state = getattr(getattr(error, "orig", error), "sqlstate", None)
     if state == _CANCELED:
-        return problem(request, 503, text("problem.took_too_long", lang=language(request)))
+        return problem(
+            request, 503, text("problem.took_too_long", lang=preferred_language(request))
+        )
     if state == _NO_ROOM:
         _log.error("database has no room: %s", error)
-        return problem(request, 507, text("problem.database_full", lang=language(request)))
+        return problem(
+            request, 507, text("problem.database_full", lang=preferred_language(request))
+        )
     if state == _LOCK_TIMEOUT:
-        return problem(request, 503, text("problem.being_changed", lang=language(request)))
+        return problem(
+            request, 503, text("problem.being_changed", lang=preferred_language(request))
+        )
     _log.error("database unavailable: %s", error)
-    lang = language(request)
+    lang = preferred_language(request)
     return problem(request, 503, text("problem.database_unavailable_detail", lang=lang))
 
 
-def _of_bug(request: Request, error: Exception) -> Response:
+def _server_problem(request: Request, error: Exception) -> Response:
     _log.exception("request failed", exc_info=error)
-    return problem(request, 500, text("problem.failed_detail", lang=language(request)))
+    return problem(request, 500, text("problem.failed_detail", lang=preferred_language(request)))

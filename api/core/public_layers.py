@@ -1,7 +1,7 @@
-"""The layers that leave the house: one rule for items, tiles, exports and search.
+"""Layers that the API offers to a role, for features, tiles, exports and search alike.
 
-What a role may read of a table says :data:`geo.db.security.RULES`; what anyone may see are the
-views in the schema ``published``. The database enforces it; here it is only known which to offer.
+:data:`geo.db.security.RULES` says who may read which table, and the schema ``published`` holds the
+public views. The database enforces both; this module lists what to offer.
 """
 
 from dataclasses import dataclass
@@ -31,14 +31,14 @@ _HIDDEN = {"geom_3857", "valid_to", "id"}
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer.
+    """A layer and its readers.
 
     Attributes
     ----------
     source
-        Table or view it is read from.
+        Table or view that it is read from.
     roles
-        Those who may read it.
+        Roles that may read it.
     """
 
     name: str
@@ -47,11 +47,11 @@ class Layer:
 
     @property
     def protected(self) -> bool:
-        """Return whether reading it leaves a trace: anyone may not."""
+        """Whether the public may not read it, so that reads are audited."""
         return "public" not in self.roles
 
     def columns(self) -> list[Column[Any]]:
-        """Return its attributes, without geometry."""
+        """Return the columns of its attributes, without geometry."""
         return [
             column
             for column in self.source.columns
@@ -82,7 +82,7 @@ LAYERS: dict[str, Layer] = {
         _of_table("pipe_segment"),
     )
 }
-"""Every layer by its name; ``building`` is what anyone sees, ``building_detail`` the whole."""
+"""Layers by name; ``building`` has public attributes, ``building_detail`` all."""
 
 
 def layers_for_role(role: str) -> dict[str, Layer]:
@@ -90,22 +90,22 @@ def layers_for_role(role: str) -> dict[str, Layer]:
     return {name: layer for name, layer in LAYERS.items() if role in layer.roles}
 
 
-def layer_of(name: str, role: str) -> Layer:
+def readable_layer(name: str, role: str) -> Layer:
     """Return a layer.
 
     Raises
     ------
     NotFoundError
-        If there is none of this name that the role may read.
+        If the role may read no layer of this name.
     """
-    found = layers_for_role(role).get(name)
-    if found is None:
+    layer = layers_for_role(role).get(name)
+    if layer is None:
         raise NotFoundError("no_layer_here", layer=name, layers=", ".join(layers_for_role(role)))
-    return found
+    return layer
 
 
-def kind_of(column: Column[Any]) -> str:
-    """Return PostgreSQL's name of a column's type."""
+def postgres_type(column: Column[Any]) -> str:
+    """Return the PostgreSQL name of a column's type."""
     kinds: tuple[tuple[type, str], ...] = (
         (Geometry, "geometry"),
         (BigInteger, "bigint"),
@@ -119,7 +119,7 @@ def kind_of(column: Column[Any]) -> str:
     return next((name for kind, name in kinds if isinstance(column.type, kind)), "float8")
 
 
-def source_name(source: FromClause) -> str:
+def qualified_name(source: FromClause) -> str:
     """Return the quoted name of a table with its schema."""
     schema = getattr(source, "schema", None) or "public"
     return f'"{schema}"."{source.name}"'  # type: ignore[attr-defined]

@@ -1,8 +1,8 @@
 """Reads of protected layers, counted for the audit trail: a map's thousand tiles are few entries.
 
-The first read of a layer in a minute is in the trail within a glance, those that follow in the same
-minute as one entry with their count: two entries at most for a caller, a layer and a minute, of
-each worker. What was not written when the server stops is written then.
+The first read of a layer in a minute is recorded within seconds, those that follow in the same
+minute as one entry with their count: at most two entries for a caller, a layer and a minute, of
+each worker. When the server stops, it writes what was counted.
 """
 
 import logging
@@ -16,11 +16,11 @@ from typing import Any
 from fastapi import Depends, Request
 from sqlalchemy import Engine, insert
 
-from api.core.caller import Asker, Caller, acting
+from api.core.caller import Asker, Caller, transaction_as
 from geo.model import AuditEvent
 
 POLL_INTERVAL_S = 2.0
-"""How long a first read waits before it is in the trail."""
+"""How long a first read waits before it is recorded."""
 
 Degrees = tuple[float, float, float, float]
 
@@ -29,55 +29,55 @@ _log = logging.getLogger(__name__)
 
 @dataclass
 class Tally:
-    """Reads of a layer by a caller in a minute that are not in the trail yet.
+    """Reads of a layer by a caller in a minute that are not recorded yet.
 
     Attributes
     ----------
     minute
-        When they began, in UTC.
+        Start of the minute, in UTC.
     count
-        How many.
+        Number of reads.
     box
-        West, south, east, north of the ground that was looked at, where that is known.
-    begun
-        Whether an entry of this minute is in the trail.
+        West, south, east, north of what was read in degrees, None if that is unknown.
+    has_entry
+        Whether an entry of this minute is recorded.
     """
 
     minute: datetime
     count: int = 0
     box: Degrees | None = None
-    begun: bool = False
+    has_entry: bool = False
 
     def add(self, count: int, box: Degrees | None) -> None:
-        """Count reads, and the ground they looked at."""
+        """Count reads, and extend the box by theirs."""
         self.count += count
         if box is not None:
-            self.box = box if self.box is None else _around(self.box, box)
+            self.box = box if self.box is None else _union(self.box, box)
 
-    def entry(self, caller: Caller, layer: str) -> dict[str, Any]:
-        """Return what the trail is told."""
-        said: dict[str, Any] = {"reads": self.count, "minute": self.minute.isoformat()}
+    def event(self, caller: Caller, layer: str) -> dict[str, Any]:
+        """Return the audit event of these reads."""
+        detail: dict[str, Any] = {"reads": self.count, "minute": self.minute.isoformat()}
         if self.box is not None:
-            said["box"] = [round(side, 5) for side in self.box]
-        return {"actor": caller.name, "action": "read", "object_type": layer, "detail": said}
+            detail["box"] = [round(side, 5) for side in self.box]
+        return {"actor": caller.name, "action": "read", "object_type": layer, "detail": detail}
 
 
-def _around(one: Degrees, other: Degrees) -> Degrees:
-    west, south, east, north = zip(one, other, strict=True)
+def _union(a: Degrees, b: Degrees) -> Degrees:
+    west, south, east, north = zip(a, b, strict=True)
     return min(west), min(south), max(east), max(north)
 
 
-class Reads:
-    """The reads that this process has answered; safe to use from many threads."""
+class ReadAudit:
+    """Counts of the reads that this process has answered; safe to use from many threads."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._lock = threading.Lock()
-        self._writing = threading.Lock()
+        self._write_lock = threading.Lock()
         self._tallies: dict[tuple[Caller, str, datetime], Tally] = {}
 
     def note(self, caller: Caller, layers: Iterable[str], box: Degrees | None = None) -> None:
-        """Count a read of layers that not everyone may see."""
+        """Count a read of protected layers."""
         minute = datetime.now(UTC).replace(second=0, microsecond=0)
         with self._lock:
             for layer in layers:
@@ -87,58 +87,63 @@ class Reads:
         return self._tallies.setdefault((caller, layer, minute), Tally(minute))
 
     def write(self, *, everything: bool = True) -> None:
-        """Put into the trail what is due, by default everything; what can't be stays counted."""
-        with self._writing:
-            due = sorted(self._due(everything=everything), key=lambda one: one[0].name)
-            failed: Exception | None = None
-            for caller, own in groupby(due, key=lambda one: one[0]):
-                try:
-                    self._put(caller, [(layer, tally) for _, layer, tally in own])
-                except Exception as error:  # the others' may go in
-                    failed = error
-            if failed is not None:
-                raise failed
+        """Record what is due, by default everything; what can't be recorded stays counted.
 
-    def _due(self, *, everything: bool) -> Iterator[tuple[Caller, str, Tally]]:
-        """Take out minutes that are over or have just begun, and forget those written whole."""
+        Raises
+        ------
+        SQLAlchemyError
+            If some of it can't be recorded; the reads of other callers are.
+        """
+        with self._write_lock:
+            due = sorted(self._take_due(everything=everything), key=lambda entry: entry[0].name)
+            failure: Exception | None = None
+            for caller, entries in groupby(due, key=lambda entry: entry[0]):
+                try:
+                    self._record(caller, [(layer, tally) for _, layer, tally in entries])
+                except Exception as error:  # those of other callers may succeed
+                    failure = error
+            if failure is not None:
+                raise failure
+
+    def _take_due(self, *, everything: bool) -> Iterator[tuple[Caller, str, Tally]]:
+        """Yield and reset tallies that are over or have no entry; drop those recorded whole."""
         now = datetime.now(UTC).replace(second=0, microsecond=0)
         with self._lock:
             for (caller, layer, minute), tally in list(self._tallies.items()):
-                if tally.count and (everything or minute < now or not tally.begun):
+                if tally.count and (everything or minute < now or not tally.has_entry):
                     yield caller, layer, Tally(minute, tally.count, tally.box)
-                    tally.count, tally.box, tally.begun = 0, None, True
+                    tally.count, tally.box, tally.has_entry = 0, None, True
                 elif minute < now and not tally.count:
                     del self._tallies[caller, layer, minute]
 
-    def _put(self, caller: Caller, own: list[tuple[str, Tally]]) -> None:
+    def _record(self, caller: Caller, tallies: list[tuple[str, Tally]]) -> None:
         try:
-            with acting(self._engine, caller) as connection:
-                entries = [tally.entry(caller, layer) for layer, tally in own]
-                connection.execute(insert(AuditEvent).inline(), entries)
+            with transaction_as(self._engine, caller) as connection:
+                events = [tally.event(caller, layer) for layer, tally in tallies]
+                connection.execute(insert(AuditEvent).inline(), events)
         except Exception:
             with self._lock:
-                for layer, tally in own:
-                    kept = self._tally(caller, layer, tally.minute)
-                    kept.add(tally.count, tally.box)
-                    kept.begun = False
+                for layer, tally in tallies:
+                    counted = self._tally(caller, layer, tally.minute)
+                    counted.add(tally.count, tally.box)
+                    counted.has_entry = False
             raise
 
     def close(self) -> None:
-        """Put everything into the trail, or, if the database is away, into the log."""
+        """Record everything, or log it if the database can't be reached."""
         try:
             self.write()
         except Exception:
             for (caller, layer, _), tally in self._tallies.items():
                 if tally.count:
-                    _log.exception("not in the audit trail: %s", tally.entry(caller, layer))
+                    _log.exception("not in the audit trail: %s", tally.event(caller, layer))
 
 
-def reading(*layers: str) -> Any:
-    """Return the dependency that counts an answer as a read of layers that not everyone may see."""
+def audit_reads(*layers: str) -> Any:
+    """Return the dependency that counts a successful answer as a read of protected layers."""
 
     def count(request: Request, asker: Asker) -> Iterator[None]:
-        yield  # an error shows nothing, and ends this here
-        reads: Reads = request.app.state.reads
-        reads.note(asker, layers)
+        yield  # an error is raised here: nothing was read
+        request.app.state.read_audit.note(asker, layers)
 
     return Depends(count, scope="function")

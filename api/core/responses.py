@@ -1,4 +1,4 @@
-"""Answers: GeoJSON collections with paging links, and bodies that caches can keep."""
+"""Responses: pages of lists and of GeoJSON features with links, and bodies with ETags."""
 
 import hashlib
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ Item = TypeVar("Item")
 
 
 class DescribedBy:
-    """Describe a dictionary by a model without validating it: it is sent as it is."""
+    """Describe a dictionary in OpenAPI by a model, without validating what is sent."""
 
     def __init__(self, model: Any) -> None:
         self.model = model
@@ -29,7 +29,7 @@ class DescribedBy:
     def __get_pydantic_json_schema__(
         self, _: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        """Return the schema of the model in place of the dictionary's."""
+        """Return the schema of the model."""
         return handler(TypeAdapter(self.model).core_schema)
 
 
@@ -112,13 +112,13 @@ Properties = TypeVar("Properties")
 
 
 class GeoJson(JSONResponse):
-    """GeoJSON (RFC 7946), for the description of the routes that answer with it."""
+    """GeoJSON (RFC 7946), the response class of routes that answer with it."""
 
     media_type = GEOJSON
 
 
 class Link(BaseModel):
-    """Where another part of a list is."""
+    """A link to a page of a list."""
 
     rel: str
     type: str
@@ -168,7 +168,7 @@ class AreaCollection(_Features, Generic[Properties]):
 
 
 class Listing(BaseModel, Generic[Item]):
-    """A page of a list; ``numberMatched`` speaks of the whole."""
+    """A page of a list; ``numberMatched`` counts the whole list."""
 
     numberMatched: int  # noqa: N815
     numberReturned: int  # noqa: N815
@@ -202,19 +202,19 @@ def collection(
         "links": _links(request, page, matched, GEOJSON),
         "features": features,
     }
-    box = box_of(extent)
+    box = bbox_of(extent)
     return etag_response(request, orjson.dumps(body | ({"bbox": box} if box else {})), GEOJSON)
 
 
 def feature(row: RowMapping, properties: dict[str, Any], **id_of: str) -> dict[str, Any]:
     """Return a row with the columns ``geojson`` and ``west`` .. ``north`` as a feature."""
     geometry = orjson.Fragment(row["geojson"]) if row["geojson"] else None
-    made = {"type": "Feature", "geometry": geometry, "properties": properties} | id_of
-    box = box_of(row)
-    return made | ({"bbox": box} if box else {})
+    body = {"type": "Feature", "geometry": geometry, "properties": properties} | id_of
+    box = bbox_of(row)
+    return body | ({"bbox": box} if box else {})
 
 
-def box_of(row: RowMapping | None) -> list[float] | None:
+def bbox_of(row: RowMapping | None) -> list[float] | None:
     """Return the columns ``west``, ``south``, ``east``, ``north`` as a GeoJSON bbox."""
     if row is None or row["west"] is None:
         return None
@@ -222,14 +222,14 @@ def box_of(row: RowMapping | None) -> list[float] | None:
 
 
 def etag_response(request: Request, body: bytes, media_type: str, *, max_age: int = 0) -> Response:
-    """Return a body under an ETag, or 304 when the caller has it already.
+    """Return a body with a weak ETag, 204 if it is empty, or 304 if the client has it.
 
-    The tag is weak: the same answer goes out plain and compressed.
+    The ETag is weak because the same body is sent plain and compressed.
     """
     tag = f'W/"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
     freshness = f"max-age={max_age}" if max_age else "no-cache"
     headers = {"ETag": tag, "Cache-Control": freshness, "Vary": "Accept-Language"}
-    if knows(request.headers.get("if-none-match", ""), tag):
+    if etag_matches(request.headers.get("if-none-match", ""), tag):
         return Response(status_code=304, headers=headers)
     if not body:
         return Response(status_code=204, headers=headers)
@@ -237,35 +237,35 @@ def etag_response(request: Request, body: bytes, media_type: str, *, max_age: in
 
 
 def revision_etag_response(request: Request, body: bytes, revision: int) -> Response:
-    """Return a body under the revision it shows as its ETag, or 304."""
+    """Return a body with its revision as the ETag, or 304 if the client has it."""
     headers = {"ETag": f'"{revision}"', "Cache-Control": "no-cache", "Vary": "Accept-Language"}
-    if knows(request.headers.get("if-none-match", ""), headers["ETag"]):
+    if etag_matches(request.headers.get("if-none-match", ""), headers["ETag"]):
         return Response(status_code=304, headers=headers)
     return Response(body, media_type=JSON, headers=headers)
 
 
-def is_known(request: Request, tag: str) -> bool:
-    """Return whether a caller has what stands under a tag."""
-    return knows(request.headers.get("if-none-match", ""), tag)
+def is_not_modified(request: Request, tag: str) -> bool:
+    """Return whether the client has the representation of an ETag."""
+    return etag_matches(request.headers.get("if-none-match", ""), tag)
 
 
-def knows(header: str, tag: str) -> bool:
-    """Return whether a header ``If-None-Match`` names a tag."""
-    known = [part.strip().removeprefix("W/") for part in header.split(",")]
-    return "*" in known or tag.removeprefix("W/") in known
+def etag_matches(header: str, tag: str) -> bool:
+    """Return whether a header ``If-None-Match`` names an ETag (weak comparison)."""
+    etags = [part.strip().removeprefix("W/") for part in header.split(",")]
+    return "*" in etags or tag.removeprefix("W/") in etags
 
 
 def _links(request: Request, page: Page, matched: int, media_type: str) -> list[dict[str, str]]:
-    places = {"self": page.offset}
+    offsets = {"self": page.offset}
     if page.offset + page.limit < matched:
-        places["next"] = page.offset + page.limit
+        offsets["next"] = page.offset + page.limit
     if page.offset > 0:
-        places["prev"] = max(0, page.offset - page.limit)
+        offsets["prev"] = max(0, page.offset - page.limit)
     return [
         {
             "rel": rel,
             "type": media_type,
             "href": str(request.url.include_query_params(limit=page.limit, offset=offset)),
         }
-        for rel, offset in places.items()
+        for rel, offset in offsets.items()
     ]

@@ -18,7 +18,7 @@ from api.core.audit import record
 from api.core.caller import Asker, allow
 from api.core.geojson import encode
 from api.core.parameters import Bbox, Connection, Lang, Paging, Writing, retry_conflicts
-from api.core.read_audit import reading
+from api.core.read_audit import audit_reads
 from api.core.responses import Collection, GeoJson, collection, etag_response, feature
 from api.fire.fire_responses import (
     BlocksResponse,
@@ -36,7 +36,7 @@ from api.fire.fire_responses import (
 from api.public import gazetteer
 from api.public.regions import geojson, sides
 from geo import db
-from geo.codes import stem
+from geo.codes import code_prefix
 from geo.errors import NotFoundError
 from geo.fire import (
     briefing,
@@ -77,7 +77,7 @@ def ok_response(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
 
 def desks(request: Request) -> FireContexts:
     """Return the desks of the application."""
-    held: FireContexts = request.app.state.desks
+    held: FireContexts = request.app.state.fire_contexts
     return held
 
 
@@ -122,7 +122,9 @@ def rules(request: Request, lang: Lang) -> Response:
     return etag_response(request, orjson.dumps({"rules": listed}), JSON)
 
 
-@router.get("/buildings", responses=ok_response(BuildingsFound), dependencies=[reading("building")])
+@router.get(
+    "/buildings", responses=ok_response(BuildingsFound), dependencies=[audit_reads("building")]
+)
 def buildings(
     request: Request,
     connection: Connection,
@@ -233,7 +235,7 @@ def incident_view(
 
 
 @router.get(
-    "/overlays", responses=ok_response(OverlaysResponse), dependencies=[reading("fire_finding")]
+    "/overlays", responses=ok_response(OverlaysResponse), dependencies=[audit_reads("fire_finding")]
 )
 def overlays(
     request: Request, connection: Connection, lang: Lang, region: Region = None
@@ -277,7 +279,7 @@ def region_city(connection: Any, region: str | None) -> str:
     "/findings",
     response_class=GeoJson,
     responses={200: {"model": Collection[FindingResponse]}, **problems.DOCUMENTED},
-    dependencies=[reading("fire_finding")],
+    dependencies=[audit_reads("fire_finding")],
 )
 def list_findings(
     request: Request,
@@ -318,7 +320,9 @@ def list_findings(
 
 
 @router.get(
-    "/separation/blocks", responses=ok_response(BlocksResponse), dependencies=[reading("building")]
+    "/separation/blocks",
+    responses=ok_response(BlocksResponse),
+    dependencies=[audit_reads("building")],
 )
 def fire_blocks(
     request: Request,
@@ -356,7 +360,7 @@ def refresh(
     return Refreshed(recomputed=written, seconds=round(seconds, 3))
 
 
-@router.get("/reach", responses=ok_response(ReachResponse), dependencies=[reading("building")])
+@router.get("/reach", responses=ok_response(ReachResponse), dependencies=[audit_reads("building")])
 def reach_of_engine(
     request: Request,
     connection: Connection,
@@ -375,7 +379,9 @@ def reach_of_engine(
     desk = desk_of(request, connection, region_city(connection, region))
     given = {"width_m": width_m, "height_m": height_m, "length_m": length_m, "weight_t": weight_t}
     vehicle = replace(desk.vehicle, **{k: v for k, v in given.items() if v is not None})
-    body = vehicle_access.overview(desk.ground, desk.rules, vehicle, stem((region or "")[:12]))
+    body = vehicle_access.overview(
+        desk.ground, desk.rules, vehicle, code_prefix((region or "")[:12])
+    )
     found = body.pop("findings")
     shown = found[page.offset : page.offset + page.limit]
     body |= {
@@ -395,7 +401,7 @@ def reach_of_engine(
 
 
 @router.get(
-    "/response", responses=ok_response(ResponseResponse), dependencies=[reading("fire_area")]
+    "/response", responses=ok_response(ResponseResponse), dependencies=[audit_reads("fire_area")]
 )
 def response_areas(
     request: Request,
@@ -431,7 +437,7 @@ class Candidates(BaseModel):
 @router.post(
     "/response/candidates",
     responses=ok_response(CandidatesResponse),
-    dependencies=[reading("building")],
+    dependencies=[audit_reads("building")],
 )
 def candidates(request: Request, connection: Connection, lang: Lang, asked: Candidates) -> Response:
     """Tell what one more station at each of some places would bring, the best first."""

@@ -88,7 +88,7 @@ def _answer(
     body = b"".join(connection.execute(select(*parts)).one()) if parts else b""
     tables = {source.geometry.expression.table.name for source in sources.values()}
     protected = {name for name in tables if Role.PUBLIC not in RULES[name].read}
-    request.app.state.reads.note(asker, protected, tile.degrees())
+    request.app.state.read_audit.note(asker, protected, tile.degrees())
     return etag_response(request, body, MEDIA_TYPE)
 
 

@@ -12,7 +12,7 @@ from api.core import problems
 from api.core.audit import record
 from api.core.caller import Asker, allow
 from api.core.parameters import Connection, Page, Paging, Writing, retry_conflicts
-from api.core.read_audit import reading
+from api.core.read_audit import audit_reads
 from api.core.responses import etag_response
 from api.fire.fire import JSON, Code, ok_response
 from api.fire.fire_responses import (
@@ -48,7 +48,9 @@ class Inspection(BaseModel):
 
 
 @router.get(
-    "/reviews", responses=ok_response(ReviewsResponse), dependencies=[reading("building_review")]
+    "/reviews",
+    responses=ok_response(ReviewsResponse),
+    dependencies=[audit_reads("building_review")],
 )
 def list_reviews(
     request: Request,
@@ -72,7 +74,7 @@ def _page(
 @router.get(
     "/reviews/{code}",
     responses=ok_response(ReviewResponse),
-    dependencies=[reading("building_review")],
+    dependencies=[audit_reads("building_review")],
 )
 def review(request: Request, connection: Connection, code: Code) -> Response:
     """Return the review of a building's sheet."""
@@ -82,7 +84,7 @@ def review(request: Request, connection: Connection, code: Code) -> Response:
 @router.get(
     "/inspections",
     responses=ok_response(InspectionsResponse),
-    dependencies=[reading("hydrant_inspection")],
+    dependencies=[audit_reads("hydrant_inspection")],
 )
 def list_inspections(
     request: Request,

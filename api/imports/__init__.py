@@ -1,1 +1,1 @@
-"""Routes of imports."""
+"""Routes and jobs of imports."""

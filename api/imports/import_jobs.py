@@ -1,6 +1,6 @@
-"""Jobs of imports: approving, rolling back and replaying runs outside the time of a request.
+"""Jobs of imports: approve, roll back and replay runs.
 
-The audit trail and the end of the job are written in the transaction that publishes.
+The end of a job and its audit event are written in the transaction that publishes.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, text
 from starlette.concurrency import run_in_threadpool
 
 from api.background import job_process
-from api.core.caller import Caller, acting
+from api.core.caller import Caller, transaction_as
 from api.plans import jobs
 from etl.runs.approve import approve
 from etl.runs.quarantine import replay
@@ -26,8 +26,8 @@ from geo.model.job import JobKind
 from geo.progress import Progress
 from geo.settings import settings
 
-WAIT_S = 10.0
-"""For a job to end within the request that asks for it."""
+TIMEOUT_S = 10.0
+"""How long a request waits for its job to end."""
 
 POLL_INTERVAL_S = 0.1
 
@@ -36,8 +36,8 @@ _FINISH = text(
     "UPDATE job SET status = 'done', finished_at = now(), problem = NULL, upload = NULL "
     "WHERE id = :job"
 )
-_STATE = text("SELECT runs, upload FROM job WHERE id = :job")
-_NOTHING_LEFT = ("quarantine_empty", "quarantine_not_waiting")
+_RUNS_AND_UPLOAD = text("SELECT runs, upload FROM job WHERE id = :job")
+_NOTHING_LEFT_KEYS = ("quarantine_empty", "quarantine_not_waiting")
 _OUTCOME = text("SELECT status, runs, problem FROM job WHERE id = :job")
 
 
@@ -49,31 +49,31 @@ async def submit(
     parameters: dict[str, Any],
     upload: bytes | None = None,
 ) -> jobs.JobResponse:
-    """Put a job of an import into the queue and wait a little for its end; return it as it stands.
+    """Queue a job and wait for its end; return it as it is then, or after :data:`TIMEOUT_S`.
 
     Raises
     ------
     GridatlasError
-        What made the job fail, or :class:`ConflictError` if the caller has too many jobs.
+        The error of a failed job, or :class:`ConflictError` if the caller has too many jobs.
     """
     engine = request.app.state.engine
 
-    def add() -> int:
-        with acting(engine, caller) as connection:
+    def queue() -> int:
+        with transaction_as(engine, caller) as connection:
             return int(jobs.ask(connection, caller, kind, "", parameters, upload)["id"])
 
-    def look() -> jobs.JobResponse:
-        with acting(engine, caller, readonly=True) as connection:
+    def read_job() -> jobs.JobResponse:
+        with transaction_as(engine, caller, readonly=True) as connection:
             row = connection.execute(_OUTCOME, {"job": number}).mappings().one()
             if row["status"] == "failed":
                 raise _error_of(row["problem"])
             return jobs.read(connection, number, lang)
 
-    number = await run_in_threadpool(add)
-    request.app.state.import_workshop.wake()
-    deadline = time.monotonic() + WAIT_S
+    number = await run_in_threadpool(queue)
+    request.app.state.import_worker.wake()
+    deadline = time.monotonic() + TIMEOUT_S
     while True:
-        job = await run_in_threadpool(look)
+        job = await run_in_threadpool(read_job)
         if job.status not in jobs.OPEN or time.monotonic() > deadline:
             return job
         await asyncio.sleep(POLL_INTERVAL_S)
@@ -81,15 +81,15 @@ async def submit(
 
 def _error_of(problem: dict[str, Any]) -> GridatlasError:
     """Return the error that a failed job stored."""
-    kind = getattr(errors, problem.get("error", ""), errors.SetupError)
-    error: GridatlasError = kind(problem["key"], **problem["values"])
+    error_class = getattr(errors, problem.get("error", ""), errors.SetupError)
+    error: GridatlasError = error_class(problem["key"], **problem["values"])
     return error
 
 
 def run_job(_: str, job: dict[str, Any], progress: Progress) -> None:
-    """Do a job in sessions of the database's owner, as the command line does."""
+    """Run a job in sessions of the database's owner, as the command line does."""
     engine, number, parameters = db.get_engine(), job["id"], job["parameters"]
-    how: dict[str, Any] = {"actor": job["caller"]["name"], "progress": progress}
+    options: dict[str, Any] = {"actor": job["caller"]["name"], "progress": progress}
 
     def finish(connection: Connection, run: int) -> None:
         connection.execute(_ADD_RUN, {"run": run, "job": number})
@@ -97,18 +97,20 @@ def run_job(_: str, job: dict[str, Any], progress: Progress) -> None:
 
     match job["kind"]:
         case JobKind.APPROVE:
-            approve(engine, parameters["run"], on_finish=finish, **how)
+            approve(engine, parameters["run"], on_finish=finish, **options)
         case JobKind.ROLL_BACK:
-            how |= {"with_later": parameters["with_later"]}
-            roll_back(engine, parameters["run"], on_finish=finish, **how)
+            options |= {"with_later": parameters["with_later"]}
+            roll_back(engine, parameters["run"], on_finish=finish, **options)
         case JobKind.REPLAY:
-            _replay(engine, number, parameters, how)
+            _replay(engine, number, parameters, options)
 
 
-def _replay(engine: Engine, number: int, parameters: dict[str, Any], how: dict[str, Any]) -> None:
-    """Replay refused features: several runs, after which the job is over."""
+def _replay(
+    engine: Engine, number: int, parameters: dict[str, Any], options: dict[str, Any]
+) -> None:
+    """Import rejected features again, in one run for each of their sources, and finish the job."""
     with engine.connect() as connection:
-        row = connection.execute(_STATE, {"job": number}).one()
+        row = connection.execute(_RUNS_AND_UPLOAD, {"job": number}).one()
 
     def add_run(connection: Connection, run: int) -> None:
         connection.execute(_ADD_RUN, {"run": run, "job": number})
@@ -120,10 +122,10 @@ def _replay(engine: Engine, number: int, parameters: dict[str, Any], how: dict[s
             file.write_bytes(row.upload)
         try:
             run = parameters["run"]
-            replay(engine, settings(), run=run, file=file, on_finish=add_run, **how)
+            replay(engine, settings(), run=run, file=file, on_finish=add_run, **options)
         except InputError as error:
-            # Begun again because its process ended: all may have been replayed before.
-            if not (row.runs and error.key in _NOTHING_LEFT):
+            # A job that is started again may have replayed everything before its process ended.
+            if not (row.runs and error.key in _NOTHING_LEFT_KEYS):
                 raise
     with engine.begin() as connection:
         connection.execute(_FINISH, {"job": number})

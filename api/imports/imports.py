@@ -1,8 +1,8 @@
-"""``/imports``: runs and their reports, what is held or refused, and what people corrected.
+"""``/imports``: runs and their reports, quarantined features, and manual corrections.
 
-Runs are read under the caller's role. What approves, takes back or brings again is a job
-(:mod:`api.imports.import_jobs`) in sessions of the owner, as on the command line; run and audit
-trail say who asked for it.
+Runs are read under the caller's role. Approval, rollback and replay are jobs
+(:mod:`api.imports.import_jobs`) in sessions of the owner, as on the command line; the run and the
+audit trail record who requested them.
 """
 
 import json
@@ -18,31 +18,31 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
 from api.core import problems
-from api.core.caller import Asker, Caller, acting, allow
+from api.core.caller import Asker, Caller, allow, transaction_as
 from api.core.parameters import Connection, Lang, Paging
-from api.core.read_audit import reading
+from api.core.read_audit import audit_reads
 from api.core.responses import JSON, DescribedBy, Geometry, Listing, etag_response, listing
 from api.imports.import_jobs import submit
 from api.plans.jobs import JobResponse
-from etl.runs import approve as held_runs
-from etl.runs import quarantine as refused
+from etl.runs import approve as approval
+from etl.runs import quarantine as quarantine_runs
 from etl.runs.report import concern_text, page_of, reason_text, run_report
 from geo import db
-from geo.db import overrides as fields
+from geo.db import overrides
 from geo.disk import require_room
 from geo.errors import ConflictError, InputError, NotFoundError, TooLargeError
 from geo.model import Correction, ImportRun, Quarantine
 from geo.model.job import JobKind, JobStatus
 from geo.model.run import RunStatus
 
-DESK = allow("importer", "admin")
+IMPORTERS = allow("importer", "admin")
 
-router = APIRouter(prefix="/imports", tags=["imports"], dependencies=[DESK])
+router = APIRouter(prefix="/imports", tags=["imports"], dependencies=[IMPORTERS])
 
-MOST_UPLOADED = 64 * 2**20
-"""Bytes of a mended file that is brought again."""
+MAX_UPLOAD_BYTES = 64 * 2**20
+"""Size of a corrected file that is replayed."""
 
-FORMATS = {
+MEDIA_TYPES = {
     "gpkg": "application/geopackage+sqlite3",
     "geojson": "application/geo+json",
     "csv": "text/csv; charset=utf-8",
@@ -54,7 +54,7 @@ Word = Annotated[str, Query(max_length=200)]
 
 
 class ConcernResponse(BaseModel):
-    """Why a run is held."""
+    """A reason why a run is held."""
 
     key: str
     said: str
@@ -81,7 +81,7 @@ class RunResponse(BaseModel):
 
 
 class RefusedResponse(BaseModel):
-    """A refused feature, in a run's report."""
+    """A rejected feature in a run's report."""
 
     id: int
     layer: str
@@ -91,24 +91,24 @@ class RefusedResponse(BaseModel):
     said: str
 
 
-Fate = Literal["added", "changed", "removed"]
+Change = Literal["added", "changed", "removed"]
 
 
 class DifferenceResponse(BaseModel):
-    """A feature that a run adds, changes or removes, with the names of the columns that change."""
+    """A feature that a run adds, changes or removes; ``columns`` are those that change."""
 
     code: str
-    fate: Fate
+    fate: Change
     columns: list[str] | None
     shape: Geometry | None
 
 
 class DensityCellResponse(BaseModel):
-    """How many differences of one kind lie in a square, given by its south-western corner."""
+    """Number of differences of one kind in a square, given by its south-western corner."""
 
     lon: float
     lat: float
-    fate: Fate
+    fate: Change
     count: int
 
 
@@ -120,7 +120,7 @@ class DensityResponse(BaseModel):
 
 
 class PipeSpotResponse(BaseModel):
-    """A place on a pipe network that does not fit."""
+    """A place where a pipe network is inconsistent."""
 
     code: str
     lon: float
@@ -129,7 +129,7 @@ class PipeSpotResponse(BaseModel):
 
 
 class PipeNetworkResponse(BaseModel):
-    """Nodes created for pipes that came without, and pipe ends that do not fit."""
+    """Number of nodes created for pipes without nodes, and inconsistent pipe ends."""
 
     made: int = 0
     loose_ends: list[PipeSpotResponse] = []
@@ -139,7 +139,7 @@ class PipeNetworkResponse(BaseModel):
 
 
 class MovedBuildingResponse(BaseModel):
-    """A building that a changed border puts into another community."""
+    """A building that lies in another community since a border changed."""
 
     code: str
     old: str | None
@@ -156,14 +156,14 @@ class RemovedUnitResponse(BaseModel):
 
 
 class LoosenedPipeResponse(BaseModel):
-    """A pipe that lost a node."""
+    """A pipe whose node at an end was removed."""
 
     code: str
     source: str
 
 
 class StalePlanResponse(BaseModel):
-    """A plan whose community changed, with the grids concerned."""
+    """A plan whose community changed, with the affected grids."""
 
     plan: int
     community: str
@@ -173,7 +173,7 @@ class StalePlanResponse(BaseModel):
 
 
 class KeptCorrectionResponse(BaseModel):
-    """A corrected value that was kept over the delivered one."""
+    """A corrected value that an import did not overwrite."""
 
     layer: str
     code: str
@@ -200,7 +200,7 @@ class TopologyResponse(BaseModel):
 
 
 class RunReportResponse(BaseModel):
-    """What a run reports of its differences and of what followed from them; more is in it."""
+    """Report of a run: its differences and their consequences; it may have further members."""
 
     differences: dict[str, list[DifferenceResponse]] = {}
     density: dict[str, DensityResponse] = {}
@@ -218,15 +218,15 @@ class RunReportResponse(BaseModel):
     corrections_kept: list[KeptCorrectionResponse] = []
 
 
-class RunTold(RunResponse):
-    """A run with its report and the first of what it refused."""
+class RunDetailResponse(RunResponse):
+    """A run with its report and the first of its rejected features."""
 
     report: Annotated[dict[str, Any], DescribedBy(RunReportResponse)]
     refused: list[RefusedResponse]
 
 
-class Runs(BaseModel):
-    """Runs that a replay made."""
+class RunsResponse(BaseModel):
+    """Runs of a replay."""
 
     runs: list[RunResponse]
 
@@ -246,7 +246,7 @@ class QuarantineResponse(BaseModel):
 
 
 class CorrectionResponse(BaseModel):
-    """A value that a person set in place of the imports'."""
+    """A value that a person set in place of the imported one."""
 
     layer: str
     code: str
@@ -256,8 +256,8 @@ class CorrectionResponse(BaseModel):
     at: str
 
 
-class TakeBack(BaseModel):
-    """How a run is taken back."""
+class RollbackRequest(BaseModel):
+    """Options of a rollback."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -296,30 +296,30 @@ def runs(
 
 @router.get(
     "/runs/{number}",
-    dependencies=[reading("quarantine")],
+    dependencies=[audit_reads("quarantine")],
     response_class=Response,
-    responses={200: {"model": RunTold}, **problems.PROTECTED},
+    responses={200: {"model": RunDetailResponse}, **problems.PROTECTED},
 )
 def run(request: Request, connection: Connection, number: Number) -> Response:
     """Return a run with its report."""
-    told = run_report(connection, number)
+    report = run_report(connection, number)
     values = describe_run(connection, number).model_dump(mode="json")
-    body = values | {"report": told["report"], "refused": told["refused"]}
+    body = values | {"report": report["report"], "refused": report["refused"]}
     return etag_response(request, json.dumps(body, ensure_ascii=False, default=str).encode(), JSON)
 
 
 @router.get(
     "/runs/{number}/report",
-    dependencies=[reading("quarantine")],
+    dependencies=[audit_reads("quarantine")],
     response_class=Response,
     responses={200: {"content": {"text/html": {}}}, **problems.PROTECTED},
 )
 def report(request: Request, connection: Connection, number: Number) -> Response:
-    """Return a run's report as a page that asks for nothing else."""
+    """Return a run's report as a page that loads nothing else."""
     return etag_response(request, page_of(connection, number).encode(), "text/html; charset=utf-8")
 
 
-LATER: dict[int | str, dict[str, Any]] = {
+ACCEPTED: dict[int | str, dict[str, Any]] = {
     202: {"model": JobResponse, "description": "It takes longer: the job to follow"}
 }
 
@@ -327,10 +327,10 @@ LATER: dict[int | str, dict[str, Any]] = {
 @router.post(
     "/runs/{number}/approve",
     response_model=RunResponse,
-    responses=LATER | problems.problem_responses(403, 404, 409, 507),
+    responses=ACCEPTED | problems.problem_responses(403, 404, 409, 507),
 )
 async def approve(request: Request, asker: Asker, lang: Lang, number: Number) -> Response:
-    """Publish a held run; what takes longer than some seconds is answered by a job."""
+    """Publish a held run; the response is a job if that takes longer than ten seconds."""
     await run_in_threadpool(_check_status, request, asker, number, RunStatus.HELD)
     job = await submit(request, asker, lang, JobKind.APPROVE, {"run": number})
     return await run_in_threadpool(_run_or_job, request, asker, job, number)
@@ -338,71 +338,71 @@ async def approve(request: Request, asker: Asker, lang: Lang, number: Number) ->
 
 @router.post("/runs/{number}/dismiss", responses=problems.problem_responses(403, 404, 409))
 def dismiss(request: Request, asker: Asker, number: Number) -> RunResponse:
-    """Give a held run up."""
-    held_runs.dismiss(db.get_engine(), number, actor=asker.name)
-    with acting(request.app.state.engine, asker) as connection:
+    """Reject a held run."""
+    approval.dismiss(db.get_engine(), number, actor=asker.name)
+    with transaction_as(request.app.state.engine, asker) as connection:
         return describe_run(connection, number)
 
 
 @router.post(
     "/runs/{number}/rollback",
     response_model=RunResponse,
-    responses=LATER | problems.problem_responses(403, 404, 409, 507),
+    responses=ACCEPTED | problems.problem_responses(403, 404, 409, 507),
 )
 async def rollback(
     request: Request,
     asker: Asker,
     lang: Lang,
     number: Number,
-    how: Annotated[TakeBack | None, Body()] = None,
+    options: Annotated[RollbackRequest | None, Body()] = None,
 ) -> Response:
-    """Take a published run back; the answer is the run that does it, or a job if it takes long."""
+    """Roll a published run back; the response is the new run, or a job if it takes long."""
     await run_in_threadpool(_check_status, request, asker, number, RunStatus.PUBLISHED)
-    asked = {"run": number, "with_later": how is not None and how.with_later}
-    job = await submit(request, asker, lang, JobKind.ROLL_BACK, asked)
+    parameters = {"run": number, "with_later": options is not None and options.with_later}
+    job = await submit(request, asker, lang, JobKind.ROLL_BACK, parameters)
     return await run_in_threadpool(_run_or_job, request, asker, job, None)
 
 
-def _check_status(request: Request, asker: Caller, number: int, wanted: RunStatus) -> None:
+def _check_status(request: Request, asker: Caller, number: int, status: RunStatus) -> None:
     """Refuse at once what the job would refuse.
 
     Raises
     ------
     NotFoundError, ConflictError
-        If there is no such run, or it is in another state.
+        If there is no such run, or it has another status.
     """
-    with acting(request.app.state.engine, asker) as connection:
-        found = describe_run(connection, number)
-    if found.status is not wanted:
-        key = "run_not_held" if wanted is RunStatus.HELD else "run_not_published"
-        raise ConflictError(key, run=number, status=found.status.value)
+    with transaction_as(request.app.state.engine, asker) as connection:
+        run = describe_run(connection, number)
+    if run.status is not status:
+        key = "run_not_held" if status is RunStatus.HELD else "run_not_published"
+        raise ConflictError(key, run=number, status=run.status.value)
 
 
 def _run_or_job(request: Request, asker: Caller, job: JobResponse, number: int | None) -> Response:
-    """Return a run as it stands after a job, by default the one that the job made, or the job."""
+    """Return a run after a job, by default the run of the job, or the job if it is not done."""
     if job.status != JobStatus.DONE:
-        return _accepted(job)
-    with acting(request.app.state.engine, asker) as connection:
-        done = describe_run(connection, job.runs[-1] if number is None else number)
-    return Response(done.model_dump_json(), media_type=JSON)
+        return _accepted_response(job)
+    with transaction_as(request.app.state.engine, asker) as connection:
+        run = describe_run(connection, job.runs[-1] if number is None else number)
+    return Response(run.model_dump_json(), media_type=JSON)
 
 
-def _accepted(job: JobResponse) -> Response:
+def _accepted_response(job: JobResponse) -> Response:
     headers = {"Location": f"/jobs/{job.id}"}
     return Response(job.model_dump_json(), 202, headers, JSON)
 
 
 @router.get(
     "/quarantine",
-    dependencies=[reading("quarantine")],
+    dependencies=[audit_reads("quarantine")],
     response_class=Response,
     responses={200: {"model": Listing[QuarantineResponse]}, **problems.PROTECTED},
 )
 def quarantine(
     request: Request, connection: Connection, page: Paging, run: RunNumber = None, layer: Word = ""
 ) -> Response:
-    """List what waits in quarantine."""
-    chosen = refused.run_or_layer_condition(run, layer)
+    """List quarantined features."""
+    chosen = quarantine_runs.run_or_layer_condition(run, layer)
     matched = connection.scalar(select(func.count()).select_from(Quarantine).where(chosen)) or 0
     rows = connection.execute(
         select(
@@ -435,10 +435,10 @@ def quarantine(
 
 @router.get(
     "/quarantine/export",
-    dependencies=[reading("quarantine")],
+    dependencies=[audit_reads("quarantine")],
     response_class=Response,
     responses={
-        200: {"content": {kind.partition(";")[0]: {} for kind in FORMATS.values()}},
+        200: {"content": {kind.partition(";")[0]: {} for kind in MEDIA_TYPES.values()}},
         **problems.PROTECTED,
     },
 )
@@ -447,23 +447,23 @@ def export(
     run: RunNumber = None,
     layer: Word = "",
 ) -> Response:
-    """Download what waits in quarantine, to be mended and brought again."""
+    """Download quarantined features, to be corrected and replayed."""
     with tempfile.TemporaryDirectory(prefix="gridatlas-quarantine-") as folder:
         file = File(folder) / f"quarantine.{format}"
         with require_room(File(folder)):
-            refused.export(db.get_engine(), file, run=run, layer=layer)
+            quarantine_runs.export(db.get_engine(), file, run=run, layer=layer)
         content = file.read_bytes()
     headers = {
         "Content-Disposition": f'attachment; filename="{file.name}"',
         "Cache-Control": "no-store",
     }
-    return Response(content, media_type=FORMATS[format], headers=headers)
+    return Response(content, media_type=MEDIA_TYPES[format], headers=headers)
 
 
 @router.post(
     "/quarantine/replay",
-    response_model=Runs,
-    responses=LATER | problems.problem_responses(403, 404, 409, 413, 507),
+    response_model=RunsResponse,
+    responses=ACCEPTED | problems.problem_responses(403, 404, 409, 413, 507),
     openapi_extra={
         "requestBody": {
             "content": {
@@ -481,44 +481,44 @@ def export(
     },
 )
 async def replay(request: Request, asker: Asker, lang: Lang) -> Response:
-    """Bring refused features again, as they came or mended in an exported file."""
-    kind = request.headers.get("content-type", "")
+    """Import quarantined features again, as delivered or corrected in an exported file."""
+    media_type = request.headers.get("content-type", "")
     run, upload, ending = None, None, ""
-    if kind.startswith("multipart/form-data"):
+    if media_type.startswith("multipart/form-data"):
         upload, ending = await _upload_in_form(request)
     else:
         run = await _run_in_body(request)
         await run_in_threadpool(_check_waiting, request, asker, run)
-    asked = {"run": run, "ending": ending}
-    job = await submit(request, asker, lang, JobKind.REPLAY, asked, upload)
+    parameters = {"run": run, "ending": ending}
+    job = await submit(request, asker, lang, JobKind.REPLAY, parameters, upload)
     return await run_in_threadpool(_runs_or_job, request, asker, job)
 
 
 def _check_waiting(request: Request, asker: Caller, run: int | None) -> None:
-    with acting(request.app.state.engine, asker) as connection:
-        if not refused.count_waiting(connection, run=run):
+    with transaction_as(request.app.state.engine, asker) as connection:
+        if not quarantine_runs.count_waiting(connection, run=run):
             raise InputError("quarantine_empty")
 
 
 async def _upload_in_form(request: Request) -> tuple[bytes, str]:
-    """Return the file of a form and the ending of its name.
+    """Return the file of a form and the suffix of its name.
 
     Raises
     ------
     InputError, TooLargeError
-        If there is none, it is too large, or of a format that is not read.
+        If there is none, it is too large, or its format is not supported.
     """
     async with request.form(max_files=1, max_fields=1) as form:
         upload = form.get("file")
         if not isinstance(upload, UploadFile):
             raise InputError("upload_missing")
-        content = await upload.read(MOST_UPLOADED + 1)
+        content = await upload.read(MAX_UPLOAD_BYTES + 1)
         name = upload.filename or ""
-    if len(content) > MOST_UPLOADED:
-        raise TooLargeError("upload_too_large", limit=MOST_UPLOADED // 2**20)
+    if len(content) > MAX_UPLOAD_BYTES:
+        raise TooLargeError("upload_too_large", limit=MAX_UPLOAD_BYTES // 2**20)
     ending = File(name).suffix.lower()
-    if ending not in refused.ENDINGS:
-        raise InputError("file_format", file=name[:80], formats=", ".join(refused.ENDINGS))
+    if ending not in quarantine_runs.ENDINGS:
+        raise InputError("file_format", file=name[:80], formats=", ".join(quarantine_runs.ENDINGS))
     return content, ending
 
 
@@ -536,22 +536,22 @@ async def _run_in_body(request: Request) -> int | None:
 
 def _runs_or_job(request: Request, asker: Caller, job: JobResponse) -> Response:
     if job.status != JobStatus.DONE:
-        return _accepted(job)
-    with acting(request.app.state.engine, asker) as connection:
-        runs = Runs(runs=[describe_run(connection, number) for number in job.runs])
+        return _accepted_response(job)
+    with transaction_as(request.app.state.engine, asker) as connection:
+        runs = RunsResponse(runs=[describe_run(connection, number) for number in job.runs])
     return Response(runs.model_dump_json(), media_type=JSON)
 
 
 @router.get(
     "/corrections",
-    dependencies=[reading("correction")],
+    dependencies=[audit_reads("correction")],
     response_class=Response,
     responses={200: {"model": Listing[CorrectionResponse]}, **problems.PROTECTED},
 )
 def corrections(
     request: Request, connection: Connection, page: Paging, layer: Word = ""
 ) -> Response:
-    """List the values that people set in place of the imports'."""
+    """List manual corrections."""
     chosen = [Correction.layer == layer] if layer else []
     matched = connection.scalar(select(func.count()).select_from(Correction).where(*chosen)) or 0
     rows = connection.execute(
@@ -570,19 +570,19 @@ def correct(
     asker: Asker,
     layer: Annotated[str, Path(max_length=60)],
     code: Annotated[str, Path(max_length=200)],
-    given: Annotated[dict[str, str | int | float | bool | None], Body()],
+    columns: Annotated[dict[str, str | int | float | bool | None], Body()],
 ) -> list[CorrectionResponse]:
-    """Set columns of a feature; imports leave them from now on."""
-    values = {name: None if value is None else str(value) for name, value in given.items()}
+    """Set columns of a feature; imports no longer overwrite them."""
+    values = {name: None if value is None else str(value) for name, value in columns.items()}
 
-    def correct_fields(connection: Database) -> list[CorrectionResponse]:
-        fields.correct(connection, layer, code, values, asker.name)
+    def set_override(connection: Database) -> list[CorrectionResponse]:
+        overrides.set_override(connection, layer, code, values, asker.name)
         rows = connection.execute(
             select(Correction.__table__).where(Correction.layer == layer, Correction.code == code)
         )
         return [CorrectionResponse(**{**row._mapping, "at": row.at.isoformat()}) for row in rows]
 
-    return db.run_in_transaction(db.get_engine(), correct_fields)
+    return db.run_in_transaction(db.get_engine(), set_override)
 
 
 @router.delete(
@@ -595,14 +595,15 @@ def release(
     layer: Annotated[str, Path(max_length=60)],
     code: Annotated[str, Path(max_length=200)],
 ) -> None:
-    """Give the corrected columns of a feature back to the imports."""
+    """Remove the corrections of a feature; the next import writes its columns again."""
     db.run_in_transaction(
-        db.get_engine(), lambda connection: fields.release(connection, layer, code, asker.name)
+        db.get_engine(),
+        lambda connection: overrides.clear_override(connection, layer, code, asker.name),
     )
 
 
 def describe_run(connection: Database, number: int) -> RunResponse:
-    """Return a run as it stands.
+    """Return a run.
 
     Raises
     ------
@@ -619,7 +620,7 @@ def describe_run(connection: Database, number: int) -> RunResponse:
     ).first()
     if row is None:
         raise NotFoundError("no_such_run", run=number)
-    told = row.report
+    report = row.report
     return RunResponse(
         id=row.id,
         layer=row.layer,
@@ -630,12 +631,12 @@ def describe_run(connection: Database, number: int) -> RunResponse:
         counts=row.counts,
         timings=row.timings,
         revision=row.revision,
-        file=told.get("file"),
+        file=report.get("file"),
         concerns=[
             ConcernResponse(**concern, said=concern_text(concern))
-            for concern in told.get("concerns", [])
+            for concern in report.get("concerns", [])
         ],
-        rejected=told.get("rejected", {}),
+        rejected=report.get("rejected", {}),
         waiting=row.waiting,
-        failure=told.get("failure"),
+        failure=report.get("failure"),
     )

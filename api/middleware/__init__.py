@@ -1,1 +1,1 @@
-"""ASGI middleware."""
+"""ASGI middleware; ``api.app.create_app`` lists it in the order in which requests pass it."""

@@ -1,4 +1,4 @@
-"""What the server tells of itself: one line of JSON a request, and figures for Prometheus."""
+"""Log of requests, one line of JSON each, and metrics for Prometheus."""
 
 import json
 import logging
@@ -22,7 +22,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
-"""Where several workers put their figures together (a variable of prometheus_client)."""
+"""Variable of prometheus_client: the folder where several workers share their metrics."""
 
 REGISTRY = CollectorRegistry()
 REQUESTS = Counter(
@@ -43,47 +43,48 @@ OPEN = Gauge(
 )
 
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_FIELDS = ("request", "method", "path", "status", "bytes", "ms", "client")
 _access = logging.getLogger("gridatlas.access")
 
 
 class RequestLogMiddleware:
-    """Gives each request a number, measures it, and writes a line when it is answered."""
+    """Give each request an identifier, measure it, and log it when it is answered."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request."""
+        """Pass a request on and log it."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        given = Headers(scope=scope).get("x-request-id", "")
-        number = given if _ID.fullmatch(given) else secrets.token_hex(8)
-        began, status, size = time.perf_counter(), 500, 0
+        client_id = Headers(scope=scope).get("x-request-id", "")
+        request_id = client_id if _ID.fullmatch(client_id) else secrets.token_hex(8)
+        start, status, size = time.perf_counter(), 500, 0
 
-        async def told(message: Message) -> None:
+        async def send_with_id(message: Message) -> None:
             nonlocal status, size
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)["X-Request-Id"] = number
+                MutableHeaders(scope=message)["X-Request-Id"] = request_id
             elif message["type"] == "http.response.body":
                 size += len(message.get("body", b""))
             await send(message)
 
         OPEN.inc()
         try:
-            await self.app(scope, receive, told)
+            await self.app(scope, receive, send_with_id)
         finally:
             OPEN.dec()
-            seconds = time.perf_counter() - began
+            seconds = time.perf_counter() - start
             route = _route(scope)
             REQUESTS.labels(scope["method"], route, status).inc()
             SECONDS.labels(route).observe(seconds)
-            _write(scope, number, status, size, seconds)
+            _log_request(scope, request_id, status, size, seconds)
 
 
 def _route(scope: Scope) -> str:
-    """Return the pattern of a path: paths themselves would be endless."""
+    """Return the pattern of a path: a metric a path would be without bound."""
     route = scope.get("route")
     if route is not None:
         return str(getattr(route, "path", "")) or "/"
@@ -91,12 +92,12 @@ def _route(scope: Scope) -> str:
     return next((top for top in ("/ogc", "/static", "/tiles") if path.startswith(top)), "other")
 
 
-def _write(scope: Scope, number: str, status: int, size: int, seconds: float) -> None:
+def _log_request(scope: Scope, request_id: str, status: int, size: int, seconds: float) -> None:
     client = scope.get("client")
     _access.info(
         "answered",
         extra={
-            "request": number,
+            "request": request_id,
             "method": scope["method"],
             "path": scope["path"],
             "status": status,
@@ -107,8 +108,8 @@ def _write(scope: Scope, number: str, status: int, size: int, seconds: float) ->
     )
 
 
-def figures() -> tuple[bytes, str]:
-    """Return the figures as Prometheus reads them, of all workers together."""
+def render_metrics() -> tuple[bytes, str]:
+    """Return the metrics of all workers in Prometheus' format, and its media type."""
     if os.environ.get(MULTIPROCESS):
         registry = CollectorRegistry()
         multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
@@ -116,30 +117,28 @@ def figures() -> tuple[bytes, str]:
     return generate_latest(REGISTRY), CONTENT_TYPE_LATEST
 
 
-class JsonLines(logging.Formatter):
-    """Formats a record as one line of JSON: no line break of a caller's gets through."""
+class JsonLinesFormatter(logging.Formatter):
+    """Format a record as one line of JSON, which no line break in a value can split."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
-        said: dict[str, Any] = {
+        entry: dict[str, Any] = {
             "at": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
             + f".{int(record.msecs):03d}Z",
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
         }
-        own = vars(record)
-        known = ("request", "method", "path", "status", "bytes", "ms", "client")
-        said |= {name: own[name] for name in known if name in own}
+        entry |= {name: value for name, value in vars(record).items() if name in _FIELDS}
         if record.exc_info:
-            said["exception"] = self.formatException(record.exc_info)
-        return json.dumps(said, ensure_ascii=False)
+            entry["exception"] = self.formatException(record.exc_info)
+        return json.dumps(entry, ensure_ascii=False)
 
 
-def log_to(stream: Any = sys.stderr, *, access: bool = True) -> None:
-    """Send every record to a stream as lines of JSON."""
+def configure_logging(stream: Any = sys.stderr, *, access: bool = True) -> None:
+    """Write every log record to a stream as a line of JSON."""
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(JsonLines())
+    handler.setFormatter(JsonLinesFormatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)

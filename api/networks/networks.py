@@ -13,7 +13,7 @@ from api.core.audit import record
 from api.core.caller import Asker, Caller, allow
 from api.core.geojson import encode
 from api.core.parameters import Connection, Lang, Paging
-from api.core.read_audit import reading
+from api.core.read_audit import audit_reads
 from api.core.responses import GeoJson, etag_response
 from api.fire.fire import GEOJSON_BODY, Latitude, Longitude, Region, desks, ok_response, region_city
 from api.networks.network_responses import (
@@ -44,7 +44,7 @@ from geo.network.trace import Direction
 router = APIRouter(
     prefix="/networks",
     tags=["networks"],
-    dependencies=[allow("fire", "utility", "admin"), reading("pipe_segment")],
+    dependencies=[allow("fire", "utility", "admin"), audit_reads("pipe_segment")],
 )
 
 JSON = "application/json"

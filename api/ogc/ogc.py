@@ -5,7 +5,6 @@ tipg cuts the answers; what reaches the database is written in :mod:`api.ogc.col
 
 import csv
 import io
-import re
 from collections.abc import Generator, Iterable
 from contextlib import AbstractAsyncContextManager
 from typing import Annotated, Any
@@ -16,27 +15,24 @@ from fastapi import Depends, FastAPI, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
 from morecantile import tms as all_tms
 from morecantile.defaults import TileMatrixSets
-from starlette.datastructures import MutableHeaders
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tipg import factory
 from tipg.dependencies import bbox_query, filter_query
 from tipg.errors import TiPgError
 from tipg.factory import OGCFeaturesFactory, OGCTilesFactory
 
 from api.core import coordinates, openapi_schema, problems
-from api.core.caller import ANYONE, Caller, caller_of
-from api.core.connection_pool import Pool
-from api.core.public_layers import Layer, layer_of, layers_for_role
-from api.core.read_audit import Reads
+from api.core.connection_pool import AsyncPool
+from api.core.public_layers import Layer, layers_for_role, readable_layer
+from api.core.read_audit import ReadAudit
+from api.middleware.caller_role import CallerRoleMiddleware
 from api.ogc.collections import (
     COLLECTIONS,
-    MOST_FEATURES,
     CollectionQuery,
     LayerCollection,
     caller_now,
 )
 from api.ogc.cql import parse_filter
-from geo.errors import InputError, NotFoundError, NotSignedInError
+from geo.errors import InputError, NotFoundError
 from geo.messages import text
 from geo.spreadsheet import csv_cell
 
@@ -68,12 +64,12 @@ _TMS = TileMatrixSets({"WebMercatorQuad": all_tms.get("WebMercatorQuad")})
 class CallerPool:
     """The pool as tipg takes its connections from it: under the role of who asks."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: AsyncPool) -> None:
         self.plain = pool
 
     def acquire(self) -> AbstractAsyncContextManager[asyncpg.Connection]:
         """Lend a connection in a transaction under the caller's role and scope."""
-        return self.plain.acting(caller_now.get())
+        return self.plain.transaction_as(caller_now.get())
 
 
 class Features(OGCFeaturesFactory):
@@ -115,15 +111,15 @@ def _collection(
     bbox_crs: Annotated[str | None, Query(alias="bbox-crs", max_length=200)] = None,
     filter_crs: Annotated[str | None, Query(alias="filter-crs", max_length=200)] = None,
 ) -> LayerCollection:
-    layer = layer_of(collectionId, caller_now.get().role)
+    layer = readable_layer(collectionId, caller_now.get().role)
     if request.url.path.endswith("/items"):
         _check_parameters(request, layer)
     given = {"crs": crs, "bbox_crs": bbox_crs, "filter_crs": filter_crs}
     asked = CollectionQuery(
-        **{name: coordinates.uri_of(value) for name, value in given.items() if value}
+        **{name: coordinates.crs_uri(value) for name, value in given.items() if value}
     )
     request.state.crs = asked.crs
-    more = {"asked": asked, "reads": request.app.state.reads}
+    more = {"asked": asked, "reads": request.app.state.read_audit}
     return COLLECTIONS[layer.name].model_copy(update=more)
 
 
@@ -173,12 +169,12 @@ def _filter(
 _OWN = {"/collections", "/collections/{collectionId}"}
 
 
-def create_ogc(pool: Pool, reads: Reads) -> FastAPI:
+def create_ogc(pool: AsyncPool, reads: ReadAudit) -> FastAPI:
     """Return the application to be mounted at ``/ogc``."""
     app = FastAPI(title="Gridatlas OGC API", docs_url=None, redoc_url=None, openapi_url="/api")
     app.state.pool = CallerPool(pool)
-    app.state.reads = reads
-    problems.install(app)
+    app.state.read_audit = reads
+    problems.install_handlers(app)
     app.exception_handler(TiPgError)(_of_tipg)
     app.exception_handler(asyncpg.PostgresError)(_of_database)
     app.dependency_overrides |= {bbox_query: _bbox, filter_query: _filter}
@@ -196,83 +192,8 @@ def create_ogc(pool: Pool, reads: Reads) -> FastAPI:
             if getattr(route, "path", "") in _OWN:
                 route.include_in_schema = False  # type: ignore[attr-defined]
         app.include_router(made.router)
-    openapi_schema.describe(app, 404)
+    openapi_schema.extend_openapi(app, 404)
     return app
-
-
-class CallerRoleMiddleware:
-    """Finds out who asks, and says in which system the answer is."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer under the caller's role."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        try:
-            scope = _as_taken(scope)
-            request = Request(scope)
-            caller_now.set(await _who(request))
-        except (InputError, NotSignedInError) as error:
-            request = Request(scope)
-            await problems.of_gridatlas(request, error)(scope, receive, send)
-            return
-
-        async def told(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                crs = scope.get("state", {}).get("crs")
-                if crs and message["status"] == 200:
-                    headers["Content-Crs"] = f"<{crs}>"
-                headers.setdefault("Cache-Control", "no-cache")
-                headers["Vary"] = "Accept, Accept-Language, Authorization"
-            await send(message)
-
-        await self.app(scope, receive, told)
-
-
-_LIMIT = re.compile(rb"(?<![^&])limit=([0-9]+)(?![^&])")
-_FORMATS = ("geojson", "json", "csv", "geojsonseq", "ndjson")
-
-
-def _as_taken(scope: Scope) -> Scope:
-    """Return a request as tipg is to see it.
-
-    A ``limit`` above the most there is becomes that (OGC 17-069r4, 7.15.2), and no pages of tipg's
-    are made: they take their scripts from elsewhere.
-
-    Raises
-    ------
-    InputError
-        If no features are wanted, or such a page.
-    """
-
-    def bounded(found: re.Match[bytes]) -> bytes:
-        wanted = int(found[1][:18])
-        if not wanted:
-            raise InputError("limit_of_nothing")
-        return b"limit=%d" % min(wanted, MOST_FEATURES)
-
-    query = _LIMIT.sub(bounded, scope["query_string"])
-    if b"f=html" in query.split(b"&"):
-        raise InputError("format_unknown", format="html", formats=", ".join(_FORMATS))
-    headers = [
-        (name, value.replace(b"text/html", b"*/*") if name == b"accept" else value)
-        for name, value in scope["headers"]
-    ]
-    return {**scope, "query_string": query, "headers": headers}
-
-
-async def _who(request: Request) -> Caller:
-    given = request.headers.get("authorization")
-    if not given:
-        return ANYONE
-    scheme, _, token = given.partition(" ")
-    if scheme.lower() != "bearer":
-        raise NotSignedInError("token_invalid")
-    return await caller_of(request.app.state.pool.plain, token.strip())
 
 
 def _of_tipg(request: Request, error: Exception) -> Response:
@@ -283,12 +204,14 @@ def _of_database(request: Request, error: Exception) -> Response:
     """Answer for what the database refused: a filter whose types don't fit is the caller's."""
     state = getattr(error, "sqlstate", None) or ""
     if state == "42501":
-        return problems.of_gridatlas(request, NotFoundError("no_layer_here", layer="", layers=""))
+        return problems.problem_from_error(
+            request, NotFoundError("no_layer_here", layer="", layers="")
+        )
     if state[:2] in {"22", "42", "XX"} and state != "42P01":
-        return problems.of_gridatlas(
+        return problems.problem_from_error(
             request, InputError("filter_unfit", said=str(error).partition("\n")[0][:200])
         )
-    return problems.of_database(request, error)
+    return problems.database_problem(request, error)
 
 
 def _own_routes(app: FastAPI) -> None:
@@ -330,7 +253,7 @@ def _own_routes(app: FastAPI) -> None:
         ]
         links = [_link("self", f"{base}/collections", "Collections")]
         body = {"links": links, "collections": shown, "numberMatched": len(shown)}
-        body |= {"numberReturned": len(shown), "crs": list(coordinates.SYSTEMS)}
+        body |= {"numberReturned": len(shown), "crs": list(coordinates.EPSG_BY_URI)}
         return JSONResponse(body)
 
     @app.get("/collections/{collectionId}")
@@ -379,7 +302,7 @@ def _describe_collection(base: str, name: str, extent: dict[str, Any]) -> dict[s
                 "http://www.opengis.net/def/rel/ogc/1.0/tilesets-vector", f"{here}/tiles", "Tiles"
             ),
         ],
-        "crs": list(coordinates.SYSTEMS),
+        "crs": list(coordinates.EPSG_BY_URI),
         "storageCrs": coordinates.STORAGE,
     }
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection as Database
 from api.core import problems
 from api.core.caller import PLANNERS
 from api.core.parameters import Connection, Number, Page
-from api.core.read_audit import reading
+from api.core.read_audit import audit_reads
 from api.core.responses import AreaCollection, GeoJson, collection, etag_response
 from api.plans.plans import check_community, plan_of
 from geo.errors import NotFoundError
@@ -66,7 +66,7 @@ Other = Annotated[
 @router.get(
     "/plans/{number}/comparison",
     response_class=Response,
-    dependencies=[PLANNERS, reading("grid_member")],
+    dependencies=[PLANNERS, audit_reads("grid_member")],
     responses={200: {"model": ComparisonResponse}, **problems.PROTECTED},
 )
 def comparison(
@@ -91,7 +91,7 @@ def comparison(
 @router.get(
     "/plans/{number}/comparison/layer",
     response_class=GeoJson,
-    dependencies=[PLANNERS, reading("grid_member")],
+    dependencies=[PLANNERS, audit_reads("grid_member")],
     responses={200: {"model": AreaCollection[Moved]}, **problems.PROTECTED},
 )
 def comparison_layer(

@@ -17,7 +17,7 @@ from starlette.responses import Response
 
 from api.core import problems
 from api.core.audit import record
-from api.core.caller import Asker, Caller, acting, allow
+from api.core.caller import Asker, Caller, allow, transaction_as
 from api.core.parameters import Connection, Lang, Paging, Writing, retry_conflicts
 from api.core.responses import JSON, Listing, etag_response, listing
 from geo.errors import ConflictError, NotFoundError
@@ -174,7 +174,7 @@ def cancel(
         is_running = _get_job(connection, number)["status"] == "running"
         raise ConflictError("job_publishing" if is_running else "job_over", job=number)
     record(connection, asker, "cancel", "job", str(number))
-    request.app.state.workshop.wake()
+    request.app.state.plan_worker.wake()
     return describe_job(row, lang)
 
 
@@ -209,7 +209,7 @@ async def _follow_job(
 
 
 def _look(request: Request, caller: Caller, number: int, lang: Language) -> JobResponse:
-    with acting(request.app.state.engine, caller, readonly=True) as connection:
+    with transaction_as(request.app.state.engine, caller, readonly=True) as connection:
         return read(connection, number, lang)
 
 

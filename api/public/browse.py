@@ -18,7 +18,7 @@ from api.core import problems
 from api.core.audit import record
 from api.core.caller import Asker, allow
 from api.core.parameters import Bbox, Connection, Paging
-from api.core.public_layers import kind_of
+from api.core.public_layers import postgres_type
 from api.core.responses import Collection, GeoJson, Geometry, Listing, collection, feature, listing
 from api.public.regions import geojson, sides
 from geo.errors import NotFoundError
@@ -69,7 +69,7 @@ def layers(request: Request, connection: Connection, page: Paging) -> Response:
     for name in list(LAYERS)[page.offset : page.offset + page.limit]:
         table = _table(name)
         count = connection.execute(select(func.count()).select_from(table)).scalar_one()
-        columns = {column.name: kind_of(column) for column in _attributes(table)}
+        columns = {column.name: postgres_type(column) for column in _attributes(table)}
         shown.append(LayerResponse(layer=name, features=count, columns=columns))
     return listing(request, shown, page, len(LAYERS))
 

@@ -20,12 +20,12 @@ from starlette.responses import FileResponse, Response
 
 from api.core import coordinates, problems
 from api.core.audit import record
-from api.core.caller import Asker, Caller, acting
+from api.core.caller import Asker, Caller, transaction_as
 from api.core.parameters import Page
-from api.core.public_layers import layer_of, layers_for_role
+from api.core.public_layers import layers_for_role, readable_layer
 from api.core.responses import Listing, listing
 from api.public.export_files import AT_ONCE, Rows, write_layer
-from geo.db.views import grids_of
+from geo.db.views import grids_of_plan
 from geo.disk import require_room
 from geo.errors import InputError, NotFoundError, TooLargeError
 from geo.messages import catalogue
@@ -91,18 +91,18 @@ def export(
     ] = "plain",
 ) -> Response:
     """Download a layer. A shapefile comes as a zip; KML is always in longitude and latitude."""
-    chosen = layer_of(layer, asker.role)
-    uri = coordinates.uri_of(crs)
-    if format == "kml" and coordinates.SYSTEMS[uri] not in coordinates.LIKE_STORAGE:
+    chosen = readable_layer(layer, asker.role)
+    uri = coordinates.crs_uri(crs)
+    if format == "kml" and coordinates.EPSG_BY_URI[uri] not in coordinates.SAME_AS_STORAGE:
         raise InputError("kml_crs", crs=crs)
     if plan is not None and chosen.name != "grid":
         raise InputError("plan_of_grids_only", layer=layer)
-    source: FromClause = chosen.source if plan is None else grids_of(plan)
+    source: FromClause = chosen.source if plan is None else grids_of_plan(plan)
     columns = [column for column in chosen.columns() if column.name in source.c]
     fields = [str(column.name) for column in columns]
     titles = _titles(fields, names)
     engine = request.app.state.engine
-    with acting(engine, asker) as connection:
+    with transaction_as(engine, asker) as connection:
         count = _count_rows(connection, source, region, plan)
         if asker.account is not None:
             detail = {"format": format, "rows": count}
@@ -114,7 +114,7 @@ def export(
     }
 
     def rows() -> Rows:
-        return _rows(engine, asker, source, fields, region, coordinates.SYSTEMS[uri])
+        return _rows(engine, asker, source, fields, region, coordinates.EPSG_BY_URI[uri])
 
     # The file is complete before the first byte is sent: a status of 200 can be relied on.
     folder = Path(tempfile.mkdtemp(prefix="gridatlas-export-"))
@@ -123,11 +123,13 @@ def export(
             if format in LINE_WRITERS:
                 file = folder / filename
                 with closing(rows()) as found, file.open("wb") as out:
-                    system = coordinates.SYSTEMS[uri]
+                    system = coordinates.EPSG_BY_URI[uri]
                     out.writelines(LINE_WRITERS[format](found, titles, system))
             else:
                 named = dict(zip(titles, columns, strict=True))
-                file = write_layer(folder, chosen, named, rows, format, coordinates.SYSTEMS[uri])
+                file = write_layer(
+                    folder, chosen, named, rows, format, coordinates.EPSG_BY_URI[uri]
+                )
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -178,7 +180,7 @@ def _rows(
 ) -> Rows:
     """Yield attributes and geometry of a layer, some at a time from a cursor of the server."""
     shape: Any = source.c.geom
-    if system not in coordinates.LIKE_STORAGE:
+    if system not in coordinates.SAME_AS_STORAGE:
         shape = func.ST_Transform(func.ST_SetSRID(shape, STORAGE_SRID), system)
     columns = [source.c[name] for name in fields]
     statement = (
@@ -188,7 +190,7 @@ def _rows(
         .execution_options(yield_per=AT_ONCE)
     )
     with (
-        acting(engine, caller, readonly=True) as connection,
+        transaction_as(engine, caller, readonly=True) as connection,
         connection.execute(statement) as result,
     ):
         for part in result.partitions():
@@ -200,7 +202,7 @@ def _rows(
 def _geojson(rows: Rows, titles: list[str], system: int) -> Iterator[bytes]:
     """Yield a feature collection; a system that is not longitude and latitude is named in it."""
     named = ""
-    if system not in coordinates.LIKE_STORAGE:
+    if system not in coordinates.SAME_AS_STORAGE:
         name = {"type": "name", "properties": {"name": f"urn:ogc:def:crs:EPSG::{system}"}}
         named = f'"crs":{orjson.dumps(name).decode()},'
     yield f'{{"type":"FeatureCollection",{named}"features":['.encode()

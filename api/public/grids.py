@@ -11,12 +11,12 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from api.core import problems
-from api.core.caller import Asker, Caller, acting
-from api.core.connection_pool import Prepared, prepare
+from api.core.caller import Asker, Caller, transaction_as
+from api.core.connection_pool import PreparedQuery, prepare_query
 from api.core.parameters import Bbox, Box, Page, Paging, Rows, Shown
 from api.core.responses import Collection, GeoJson, collection, feature
 from api.public.regions import geojson, sides, simplify_column
-from geo.db.views import Status, grids_shown
+from geo.db.views import Status, grids_by_status
 from geo.errors import InputError, NotFoundError
 from geo.model.base import STORAGE_SRID
 from geo.model.grid import GridKind, PlanStatus
@@ -73,7 +73,7 @@ async def grids(
     at = _place(lon, lat, bbox, community)
     if at is not None and status == "published" and not simplify:
         return await _in_force_at(request, asker, at)
-    shown = grids_shown(status)
+    shown = grids_by_status(status)
     wanted = _filter_conditions(shown, community, bbox, at)
     page = Page(1, 0) if at else page
     rows, matched, extent, colours = await run_in_threadpool(
@@ -89,8 +89,8 @@ async def _in_force_at(request: Request, asker: Caller, at: tuple[float, float])
     """Answer which grid in force a place is in: asked most often, so without a thread."""
     query = _at_place()
     here = request.app.state
-    colours = await here.colourings.in_force(here.engine, await here.state.now())
-    async with here.pool.acting(asker) as connection:
+    colours = await here.colourings.in_force(here.engine, await here.layer_state.now())
+    async with here.pool.transaction_as(asker) as connection:
         row = await connection.fetchrow(query.sql, *query.arguments(lon=at[0], lat=at[1]))
     if row is None:
         raise NotFoundError("no_grid_here", lon=at[0], lat=at[1])
@@ -99,18 +99,18 @@ async def _in_force_at(request: Request, asker: Caller, at: tuple[float, float])
 
 
 @cache
-def _at_place() -> Prepared:
-    shown = grids_shown("published")
+def _at_place() -> PreparedQuery:
+    shown = grids_by_status("published")
     place = func.ST_MakePoint(bindparam("lon", 0.0, Double), bindparam("lat", 0.0, Double))
     wanted = func.ST_Intersects(shown.c.geom, func.ST_SetSRID(place, STORAGE_SRID))
-    return prepare(_grids([wanted], 0, shown).limit(1))
+    return prepare_query(_grids([wanted], 0, shown).limit(1))
 
 
 def _read(
     request: Request, asker: Caller, status: Status, grids: Rows, totals: Rows, page: Page
 ) -> tuple[Sequence[RowMapping], int, RowMapping, dict[Any, int]]:
     """Return a page of rows, how many there are, over what extent, and the colours."""
-    with acting(request.app.state.engine, asker, readonly=True) as connection:
+    with transaction_as(request.app.state.engine, asker, readonly=True) as connection:
         whole = connection.execute(totals).mappings().one()
         if not whole["matched"]:  # of drafts the public may not even read the members
             return [], 0, whole, {}

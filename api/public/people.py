@@ -15,7 +15,7 @@ from api.core.caller import PLANNERS, Asker, allow
 from api.core.parameters import ONE_LINE, Connection, Number, Paging, Writing, retry_conflicts
 from api.core.responses import JSON, Listing, etag_response, listing
 from geo import locks
-from geo.codes import stem
+from geo.codes import code_prefix
 from geo.errors import InputError, NotFoundError, TooLargeError
 from geo.locks import Lock
 from geo.model import Grid, GridInformant, GridManager, GridPlan
@@ -306,7 +306,7 @@ def breaches(
 ) -> Response:
     """List where the grids in force have too few or too many people, or these households."""
     asked = {
-        "stem": stem(region),
+        "stem": code_prefix(region),
         "scope": asker.scope,
         "fewest": FEWEST,
         "most": MOST,

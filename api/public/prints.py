@@ -9,7 +9,7 @@ from starlette.responses import Response
 from api.core import problems
 from api.core.caller import allow
 from api.core.parameters import Code12, Connection, Number
-from api.core.read_audit import reading
+from api.core.read_audit import audit_reads
 from geo.errors import NotFoundError
 from geo.messages import Language
 from geo.model import GridPlan
@@ -23,7 +23,7 @@ XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 router = APIRouter(
     tags=["paper"],
-    dependencies=[allow("planner", "admin"), reading("grid_member")],
+    dependencies=[allow("planner", "admin"), audit_reads("grid_member")],
     responses=problems.DOCUMENTED,
     default_response_class=Response,
 )

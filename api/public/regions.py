@@ -10,7 +10,7 @@ from starlette.responses import Response
 from api.core import problems
 from api.core.parameters import Bbox, Box, Connection, Paging, Rows, Shown
 from api.core.responses import Collection, GeoJson, collection, feature
-from geo.db.views import Status, grids_shown
+from geo.db.views import Status, grids_by_status
 from geo.model import Region
 from geo.model.base import STORAGE_SRID
 from geo.model.region import Level
@@ -103,7 +103,7 @@ def _regions(wanted: list[ColumnElement[bool]], simplify: float, status: Status)
 
 def _count_drawn(status: Status) -> Rows:
     """Return grids and households of the plan of each community that has one."""
-    grid = grids_shown(status).c
+    grid = grids_by_status(status).c
     return select(
         grid.community_code,
         func.count().label("grids"),

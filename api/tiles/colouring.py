@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, Engine, FromClause, func, select
 from starlette.concurrency import run_in_threadpool
 
-from api.core.caller import ANYONE, Caller, acting
+from api.core.caller import ANYONE, Caller, transaction_as
 from api.core.parameters import Rows
 from geo.db.layer_frames import wkb
-from geo.db.views import Status, grids_shown
+from geo.db.views import Status, grids_by_status
 from geo.model import Region
 from maps.colours import colour, neighbours
 
@@ -102,7 +102,7 @@ class Colourings:
         return kept[1]
 
     def _now(self, engine: Engine) -> Colours:
-        with acting(engine, ANYONE, readonly=True) as connection:
+        with transaction_as(engine, ANYONE, readonly=True) as connection:
             return self.published(connection)
 
     def published(self, connection: Connection) -> Colours:
@@ -113,7 +113,7 @@ class Colourings:
     def grids(self, connection: Connection, status: Status, caller: Caller) -> Colouring:
         """Return the colours of the grids that a caller is shown, by grid id."""
         whose = (caller.role, caller.scope) if status == "draft" else ()
-        return self.shown(connection, (status, *whose), grids_shown(status))
+        return self.shown(connection, (status, *whose), grids_by_status(status))
 
     def shown(self, connection: Connection, whose: Hashable, grids: FromClause) -> Colouring:
         """Return the colours of some grids, by grid id, kept under a name."""

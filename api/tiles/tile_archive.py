@@ -28,7 +28,7 @@ from starlette.responses import FileResponse, Response
 
 from api.background import orphan_guard
 from api.core import problems
-from api.core.caller import ANYONE, acting
+from api.core.caller import ANYONE, transaction_as
 from api.tiles.colouring import Colourings
 from api.tiles.tile_layers import Tile, tile_at
 from api.tiles.tiles import MADE_TO_ZOOM, encode_public_tile
@@ -127,7 +127,7 @@ def bake(engine: Engine, progress: Progress = silent) -> Path | None:
         The API's.
     """
     snapshot = engine.execution_options(isolation_level="REPEATABLE READ")
-    with acting(snapshot, ANYONE, readonly=True) as connection:
+    with transaction_as(snapshot, ANYONE, readonly=True) as connection:
         name = f"city-{digest(connection)}.pmtiles"
         extents = _extents(connection)
         if not len(extents):
@@ -216,7 +216,7 @@ def keep_baked(engine: Engine, closing: threading.Event) -> None:
     A process of its own bakes, behind all others: baking takes a processor for a while. A file
     half baked when no more is wanted is left for the next time.
     """
-    with acting(engine, ANYONE, readonly=True) as connection:
+    with transaction_as(engine, ANYONE, readonly=True) as connection:
         if current_file(connection):
             return
     baker = [sys.executable, "-m", "api.tiles.tile_archive", str(os.getpid())]

@@ -32,7 +32,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.types import TypeEngine
 
 from api.core.caller import Caller
-from api.core.connection_pool import Prepared, prepare
+from api.core.connection_pool import PreparedQuery, prepare_query
 from api.core.parameters import Rows
 from api.core.public_layers import LAYERS
 from api.tiles.colouring import Colours
@@ -176,9 +176,9 @@ def in_force(z: int, inner: frozenset[str], without: frozenset[str] = frozenset(
 @cache
 def in_force_prepared(
     z: int, inner: frozenset[str], without: frozenset[str] = frozenset()
-) -> Prepared:
+) -> PreparedQuery:
     """Return the same for asyncpg."""
-    return prepare(in_force(z, inner, without))
+    return prepare_query(in_force(z, inner, without))
 
 
 def layers_of(

@@ -2,22 +2,18 @@
 
 import gzip
 import hashlib
-import re
 from typing import Annotated, Any
 
 import asyncpg
 from fastapi import APIRouter, Path, Query, Request
 from sqlalchemy import Connection as Database
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import Headers
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.core import problems
-from api.core.caller import ANYONE, Asker, Caller, acting
-from api.core.connection_pool import UnreachableError
+from api.core.caller import Asker, Caller, transaction_as
 from api.core.parameters import Shown
-from api.core.responses import etag_response, is_known, knows
+from api.core.responses import etag_response, is_not_modified
 from api.tiles.colouring import Colours
 from api.tiles.tile_layers import (
     Tile,
@@ -27,7 +23,7 @@ from api.tiles.tile_layers import (
     parameters,
     protected_layers,
 )
-from geo.db.views import grids_of, grids_shown
+from geo.db.views import grids_by_status, grids_of_plan
 from geo.errors import NotFoundError
 
 router = APIRouter(tags=["tiles"])
@@ -48,8 +44,6 @@ DROPPED = frozenset({"building_detail", "pipe_segment", "pipe_node", "building",
 """What is least missed."""
 
 LEAST_TO_PACK = 500
-
-_ADDRESS = re.compile(r"/tiles/([0-9]{1,2})/([0-9]{1,8})/([0-9]{1,8})")
 
 TILE: dict[int | str, dict[str, Any]] = {
     200: {"content": {MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}}},
@@ -77,65 +71,32 @@ async def tile(
         body = await run_in_threadpool(_of_plans, request, asked, asker, plan)
         return etag_response(request, body, MEDIA_TYPE)
     # The state is read before the tile: what changes in between makes the tile newer than its tag.
-    state = await request.app.state.state.now()
-    tag = _tag(state, asker, asked)
-    for known in (tag, _compressed_tag(tag)):
-        if is_known(request, known):
-            return Response(status_code=304, headers=_headers(known))
+    state = await request.app.state.layer_state.now()
+    tag = tile_etag(state, asker, asked)
+    for known in (tag, compressed_etag(tag)):
+        if is_not_modified(request, known):
+            return Response(status_code=304, headers=etag_headers(known))
     body, reduced = await _within_limits(request, state, asked, asker)
-    headers = _headers(tag) | ({DETAIL: "reduced"} if reduced else {})
+    headers = etag_headers(tag) | ({DETAIL: "reduced"} if reduced else {})
     if not body:
         return Response(status_code=204, headers=headers)
     if "gzip" in request.headers.get("accept-encoding", "") and len(body) > LEAST_TO_PACK:
         body = gzip.compress(body, 1, mtime=0)
-        headers |= {"Content-Encoding": "gzip", "ETag": _compressed_tag(tag)}
+        headers |= {"Content-Encoding": "gzip", "ETag": compressed_etag(tag)}
     return Response(body, media_type=MEDIA_TYPE, headers=headers)
 
 
-class TileNotModifiedMiddleware:
-    """Answers who has a tile already, before a place at the gate or a connection is taken."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer 304 if what the public has is what is in force, and pass on all else."""
-        if scope["type"] == "http":
-            tag = await _tag_known(scope)
-            if tag is not None:
-                await Response(status_code=304, headers=_headers(tag))(scope, receive, send)
-                return
-        await self.app(scope, receive, send)
-
-
-async def _tag_known(scope: Scope) -> str | None:
-    """Return the tag that a caller without a token gave, if it is the tile's."""
-    address = _ADDRESS.fullmatch(scope["path"])
-    if address is None or scope["query_string"] or scope["method"] != "GET":
-        return None
-    headers = Headers(scope=scope)
-    given = headers.get("if-none-match")
-    asked = Tile(*map(int, address.groups()))
-    if given is None or "authorization" in headers or asked.z > MAX_ZOOM or not asked.exists:
-        return None
-    try:
-        state = await scope["app"].state.state.now()
-    except UnreachableError:
-        return None  # who answers all else says so
-    tag = _tag(state, ANYONE, asked)
-    return next((known for known in (tag, _compressed_tag(tag)) if knows(given, known)), None)
-
-
-def _compressed_tag(tag: str) -> str:
+def compressed_etag(tag: str) -> str:
     """Return the tag of the same tile compressed: other bytes have another strong tag."""
     return f'{tag[:-1]}-gzip"'
 
 
-def _headers(tag: str) -> dict[str, str]:
+def etag_headers(tag: str) -> dict[str, str]:
+    """Return the headers of a tile for caches."""
     return {"ETag": tag, "Cache-Control": "no-cache", "Vary": "Accept-Encoding, Authorization"}
 
 
-def _tag(state: int, asker: Caller, tile: Tile) -> str:
+def tile_etag(state: int, asker: Caller, tile: Tile) -> str:
     """Return the strong tag of a tile: of the state that is published, of who asks, of the place.
 
     The state moves in the transaction that changes a layer.
@@ -173,23 +134,23 @@ async def _make_tile(
     inner = protected_layers(asked.z, asker)
     query = in_force_prepared(asked.z, inner, without)
     arguments = query.arguments(**parameters(asked, colours))
-    async with request.app.state.pool.acting(asker, most_ms=MOST_MS) as connection:
+    async with request.app.state.pool.transaction_as(asker, timeout_ms=MOST_MS) as connection:
         row = await connection.fetchrow(query.sql, *arguments)
-    request.app.state.reads.note(asker, inner, asked.degrees())
+    request.app.state.read_audit.note(asker, inner, asked.degrees())
     return b"".join(row)
 
 
 def _of_plans(request: Request, asked: Tile, asker: Caller, plan: int | None) -> bytes:
     """Return a tile with the grids of one plan, or of each community's newest draft."""
-    shown = grids_shown("draft") if plan is None else grids_of(plan)
+    shown = grids_by_status("draft") if plan is None else grids_of_plan(plan)
     inner = protected_layers(asked.z, asker)
     colourings = request.app.state.colourings
-    with acting(request.app.state.engine, asker, readonly=True) as connection:
+    with transaction_as(request.app.state.engine, asker, readonly=True) as connection:
         grids = colourings.shown(connection, ("draft", plan, asker.role, asker.scope), shown)
         colours = Colours(grids, colourings.communities(connection))
         rows = connection.execute(layers_of(asked.z, shown, inner), parameters(asked, colours))
         body = b"".join(rows.one())
-    request.app.state.reads.note(asker, inner, asked.degrees())
+    request.app.state.read_audit.note(asker, inner, asked.degrees())
     return body
 
 

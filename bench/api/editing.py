@@ -65,7 +65,7 @@ def _signed_in(base: str) -> Iterator[httpx.Client]:
     forget = delete(Account).where(Account.name == NAME)
     with db.get_engine().begin() as connection:
         connection.execute(forget)
-        accounts.add(connection, NAME, "admin", password)
+        accounts.add_account(connection, NAME, "admin", password)
     form = {"grant_type": "password", "username": NAME, "password": password}
     try:
         with httpx.Client(base_url=base, timeout=60) as client:

@@ -61,7 +61,7 @@ def caller(engine: Engine) -> Iterator[Caller]:
     password = secrets.token_hex(16)
     with engine.begin() as connection:
         _forget(connection)
-        accounts.add(connection, NAME, "fire", password)
+        accounts.add_account(connection, NAME, "fire", password)
     command = [sys.executable, "-m", "cli.main", "serve", "--port", "0"]
     running = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:

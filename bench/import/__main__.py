@@ -146,12 +146,12 @@ def _square(west: float, south: float, east: float, north: float) -> shapely.Pol
 def server(folder: Path) -> Iterator[Path]:
     home = folder / "home"
     home.mkdir(mode=0o755)
-    local_server.ensure(home)
+    local_server.ensure_running(home)
     try:
         yield home
     finally:
         local_server.stop(home)
-        shutil.rmtree(local_server.directory(home).resolve(), ignore_errors=True)
+        shutil.rmtree(local_server.data_directory(home).resolve(), ignore_errors=True)
 
 
 @contextmanager
@@ -181,7 +181,7 @@ def ours(url: str, layer: str, file: Path, again: str = "once") -> dict[str, flo
 
 
 def peer(home: Path, name: str, file: Path) -> float:
-    user = local_server.directory(home).owner()
+    user = local_server.data_directory(home).owner()
     target = f"PG:host={local_server.socket_directory(home)} user={user} dbname={name}"
     began = time.monotonic()
     command = ["ogr2ogr", "-f", "PostgreSQL", target, str(file), "-nln", "peer"]

@@ -63,7 +63,7 @@ def database() -> Iterator[Engine]:
     """Yield a fresh migrated database in the private cluster; it is dropped afterwards."""
     home = settings().home
     name = f"bench_{uuid.uuid4().hex[:12]}"
-    server = create_engine(local_server.ensure(home), isolation_level="AUTOCOMMIT")
+    server = create_engine(local_server.ensure_running(home), isolation_level="AUTOCOMMIT")
     with server.connect() as connection:
         connection.execute(text(f'CREATE DATABASE "{name}"'))
     engine = create_engine(local_server.url(home, name))

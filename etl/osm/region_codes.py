@@ -16,7 +16,7 @@ from sqlalchemy import Connection, func, select
 from etl.input.vector import polygonal, read_vector
 from etl.osm.built_up_area import around_buildings, built_up_extent, within_borders
 from etl.osm.communities import MadeCommunities, barriers_from, communities_from_places, paths_from
-from geo.codes import parent
+from geo.codes import parent_code
 from geo.errors import InputError
 from geo.model import Region
 
@@ -154,7 +154,7 @@ def regions(local: gpd.GeoDataFrame, code: str, path: Path) -> gpd.GeoDataFrame:
     name = path.name.split(".")[0].replace("-latest", "").title()
     numbered = local["code"].where(local["code"] != "", _numbers(len(local), code))
     names = local["name"].where(local["name"] != "", name)
-    parents = numbered.map(parent)
+    parents = numbered.map(parent_code)
     bottom = local.assign(code=numbered, name=names, level="community", parent_code=parents)
     upper = []
     below = bottom
@@ -179,7 +179,7 @@ def _above(below: gpd.GeoDataFrame, level: str, name: str) -> gpd.GeoDataFrame:
         "code": codes,
         "name": name,
         "level": level,
-        "parent_code": codes.map(parent) if level != "city" else None,
+        "parent_code": codes.map(parent_code) if level != "city" else None,
         "geom": [land for _, land in rows],
     }
     return gpd.GeoDataFrame(pd.DataFrame(frame), geometry="geom", crs=below.crs)

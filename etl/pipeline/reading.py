@@ -28,7 +28,7 @@ from etl.pipeline.row_digests import KnownRows, add_digests, key_of, may_pass
 from etl.pipeline.staging import Rejected, Staged, Writer
 from etl.runs.run_records import Run, State
 from geo import clock
-from geo.codes import DIGITS, parent, stem
+from geo.codes import DIGITS, code_prefix, parent_code
 from geo.errors import InputError
 from geo.model import Region
 from geo.progress import Progress
@@ -173,7 +173,9 @@ def _empty(source: Source) -> Batch:
 
 def _read_known_values(connection: Connection, layer: str, source: str) -> KnownValues:
     own = select(Region.code).where(Region.source == source, Region.level == "city")
-    cities = tuple(stem(code) for code in connection.scalars(own)) if layer == "region" else ()
+    cities = (
+        tuple(code_prefix(code) for code in connection.scalars(own)) if layer == "region" else ()
+    )
     regions = frozenset(connection.scalars(select(Region.code).where(Region.level == "community")))
     return KnownValues(clock.today().year, regions, cities)
 
@@ -302,8 +304,8 @@ def add_derived_columns(batch: Batch, layer: str) -> Batch:
         return batch
     codes = batch.columns["code"].to_pylist()
     by_digits = {digits: str(level) for level, digits in DIGITS.items()}
-    levels = [by_digits.get(len(stem(code))) if code else None for code in codes]
-    parents = [parent(code) if code and len(code) == 12 else None for code in codes]
+    levels = [by_digits.get(len(code_prefix(code))) if code else None for code in codes]
+    parents = [parent_code(code) if code and len(code) == 12 else None for code in codes]
     for name, values in (("level", levels), ("parent_code", parents)):
         if name not in batch.columns:
             batch = batch.having(**{name: pa.array(values, pa.string())})

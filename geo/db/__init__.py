@@ -1,9 +1,8 @@
 """The database of an installation: connections, migrations, roles, views, backup."""
 
 from geo.db.engine import (
-    LEAST_POSTGIS,
-    LEAST_POSTGRESQL,
-    address,
+    MIN_POSTGIS,
+    MIN_POSTGRESQL,
     alembic_config,
     api_engine,
     api_url,
@@ -17,6 +16,7 @@ from geo.db.engine import (
     is_known_revision,
     login_password,
     migrate,
+    printable_url,
     reset_engine,
     retry_conflicts,
     revision_of,
@@ -26,9 +26,8 @@ from geo.db.engine import (
 )
 
 __all__ = [
-    "LEAST_POSTGIS",
-    "LEAST_POSTGRESQL",
-    "address",
+    "MIN_POSTGIS",
+    "MIN_POSTGRESQL",
     "alembic_config",
     "api_engine",
     "api_url",
@@ -42,6 +41,7 @@ __all__ = [
     "is_known_revision",
     "login_password",
     "migrate",
+    "printable_url",
     "reset_engine",
     "retry_conflicts",
     "revision_of",

@@ -1,4 +1,4 @@
-"""Accounts: adding them, changing passwords, ending sessions."""
+"""Accounts of the API: add, list and disable them, set their passwords."""
 
 from collections.abc import Sequence
 
@@ -9,14 +9,14 @@ from geo.errors import InputError
 from geo.model import Account, AuditEvent, Role
 from geo.model.pipe import Network
 
-LEAST_PASSWORD = 12
+MIN_PASSWORD_CHARACTERS = 12
 """Characters (NIST SP 800-63B-4 asks for at least 8 with a second factor, 15 without)."""
 
-MOST_PASSWORD = 200
+MAX_PASSWORD_CHARACTERS = 200
 _HASHER = argon2.PasswordHasher()
 
 
-def add(
+def add_account(
     connection: Connection,
     name: str,
     role: str,
@@ -30,15 +30,15 @@ def add(
     Parameters
     ----------
     password
-        None where only an identity provider vouches.
+        None for an account that signs in only with an identity provider.
 
     Raises
     ------
     InputError
-        If the name is taken, the password short, the role unknown, or the role lacks its scope or
-        networks.
+        If the name is taken, the password is too short or too long, the role is unknown, or the
+        role lacks its scope or networks.
     """
-    _check(name, role, scope, networks)
+    _validate(name, role, scope, networks)
     taken = select(Account.id).where(Account.name == name)
     if connection.execute(taken).first():
         raise InputError("account_taken", name=name)
@@ -54,12 +54,12 @@ def add(
     return number
 
 
-def _check(name: str, role: str, scope: str, networks: Sequence[str]) -> None:
-    known = [one.value for one in Role if one is not Role.PUBLIC]
+def _validate(name: str, role: str, scope: str, networks: Sequence[str]) -> None:
+    roles = [known.value for known in Role if known is not Role.PUBLIC]
     if not name.strip() or len(name) > 200:
         raise InputError("account_name")
-    if role not in known:
-        raise InputError("role_unknown", role=role, roles=", ".join(known))
+    if role not in roles:
+        raise InputError("role_unknown", role=role, roles=", ".join(roles))
     if not ((scope.isascii() and scope.isdigit()) or not scope) or len(scope) > 12:
         raise InputError("scope_no_code", scope=scope)
     if role == Role.PLANNER and not scope:
@@ -72,20 +72,22 @@ def _check(name: str, role: str, scope: str, networks: Sequence[str]) -> None:
 
 
 def hash_password(password: str) -> str:
-    """Return the argon2 hash of a password that is long enough.
+    """Return the argon2 hash of a password.
 
     Raises
     ------
     InputError
-        If it is not.
+        If it is too short or too long.
     """
-    if not LEAST_PASSWORD <= len(password) <= MOST_PASSWORD:
-        raise InputError("password_length", least=LEAST_PASSWORD, most=MOST_PASSWORD)
+    if not MIN_PASSWORD_CHARACTERS <= len(password) <= MAX_PASSWORD_CHARACTERS:
+        raise InputError(
+            "password_length", least=MIN_PASSWORD_CHARACTERS, most=MAX_PASSWORD_CHARACTERS
+        )
     return _HASHER.hash(password)
 
 
 def list_accounts(connection: Connection) -> Sequence[Row[str, str, str, list[str], bool]]:
-    """Return name, role, scope, networks and state of every account."""
+    """Return name, role, scope, networks and active state of every account."""
     columns = Account.name, Account.role, Account.scope, Account.networks, Account.active
     return connection.execute(select(*columns).order_by(Account.name)).all()
 
@@ -95,8 +97,8 @@ def set_password(engine: Engine, name: str, password: str) -> bool:
     return _change_account(engine, name, "password_set", password=hash_password(password))
 
 
-def disable(engine: Engine, name: str) -> bool:
-    """Let an account sign in no more; return whether there is such an account."""
+def disable_account(engine: Engine, name: str) -> bool:
+    """Disable an account and end its sessions; return whether there is such an account."""
     return _change_account(engine, name, "account_disabled", active=False)
 
 

@@ -328,7 +328,7 @@ def _replace_rows(
     _continue_sequences(connection, numbers, manifest.sequences)
     _continue_layer_changes(connection, changes)
     _close_held_runs(connection)
-    security.apply(connection)
+    security.apply_rules(connection)
     connection.execute(text(f"ANALYZE {_names(_tables())}"))
 
 
@@ -402,7 +402,7 @@ def _layer_changes(connection: Connection) -> dict[str, int]:
 
 def _empty(connection: Connection) -> None:
     """Remove rights, staged rows and all rows, and put up the indexes that an import left off."""
-    security.withdraw(connection)
+    security.withdraw_rights(connection)
     staged = text("SELECT tablename FROM pg_tables WHERE schemaname = :schema")
     for name in connection.scalars(staged, {"schema": STAGING_SCHEMA}).all():
         connection.exec_driver_sql(f'DROP TABLE {STAGING_SCHEMA}."{name}"')

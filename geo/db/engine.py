@@ -1,4 +1,4 @@
-"""The database of an installation: its engine and its migrations."""
+"""The database of an installation: URLs, engines, transactions and migrations."""
 
 import hmac
 import logging
@@ -24,21 +24,21 @@ from geo.secrets import secret
 from geo.settings import settings
 
 if TYPE_CHECKING:
-    from alembic.config import Config  # a third of a second, for the few who migrate
+    from alembic.config import Config  # takes 0.3 s, needed for migrations only
 
 _HERE = Path(__file__).resolve().parents[1]
 MIGRATIONS = next(
     place for place in (_HERE / "migrations", _HERE.parent / "alembic") if place.is_dir()
 )
-"""In an installed package they lie beside this module, in a checkout at the top."""
-LEAST_POSTGRESQL = local_server.LEAST_MAJOR
-LEAST_POSTGIS = (3, 3)
+"""Beside the package in an installation, at the top of a checkout."""
+MIN_POSTGRESQL = local_server.MIN_MAJOR
+MIN_POSTGIS = (3, 3)
 _INSUFFICIENT_PRIVILEGE = "42501"
 
 CONFLICTS = frozenset({"40001", "40P01"})
-"""States of SQL in which a transaction lost against another: the same one may pass next time."""
+"""SQLSTATEs of serialization failures and deadlocks: the transaction may succeed when repeated."""
 CONFLICT_ATTEMPTS = 8
-CONFLICT_WAIT_S, CONFLICT_LONGEST_WAIT_S = 0.02, 1.0
+CONFLICT_MIN_WAIT_S, CONFLICT_MAX_WAIT_S = 0.02, 1.0
 
 _Result = TypeVar("_Result")
 _log = logging.getLogger(__name__)
@@ -47,24 +47,24 @@ _log = logging.getLogger(__name__)
 def database_url() -> str:
     """Return the owner's URL of the database: ``DATABASE_URL``, else the private cluster, started.
 
-    Its sessions say that they are the owner's, whom row-level security lets see everything.
+    Its sessions set ``gridatlas.owner``, with which row-level security shows the owner all rows.
 
     Raises
     ------
     SetupError
-        If ``DATABASE_URL`` is no URL, or the private cluster can't be made or started.
+        If ``DATABASE_URL`` is malformed, or the private cluster can't be created or started.
     """
     configured = settings().database_url
     if not configured:
-        return local_server.ensure(settings().home)
+        return local_server.ensure_running(settings().home)
     url = _to_url(configured)
-    own = str(url.query.get("options", "")).replace(local_server.UTC_SESSION, "").strip()
-    options = f"{own} -c gridatlas.owner=on {local_server.UTC_SESSION}".strip()
+    options = str(url.query.get("options", "")).replace(local_server.UTC_SESSION, "").strip()
+    options = f"{options} -c gridatlas.owner=on {local_server.UTC_SESSION}".strip()
     return url.update_query_dict({"options": options}).render_as_string(hide_password=False)
 
 
-def address(url: URL) -> str:
-    """Return a URL as it is shown to people: without password and session options."""
+def printable_url(url: URL) -> str:
+    """Return a URL for messages, without password and session options."""
     return url.difference_update_query(["options"]).render_as_string()
 
 
@@ -80,12 +80,12 @@ def _to_url(configured: str) -> URL:
 
 @cache
 def get_engine() -> Engine:
-    """Return the engine of the installation's database, made once a process."""
+    """Return the engine of the installation's database, created once a process."""
     return create_engine(database_url(), pool_pre_ping=True)
 
 
 def api_url(owner: URL | None = None) -> URL:
-    """Return the URL by which the API signs in, as the role that can only switch to others.
+    """Return the URL with which the API connects, as a role that can only switch to others.
 
     Parameters
     ----------
@@ -101,12 +101,12 @@ def api_url(owner: URL | None = None) -> URL:
 
 
 def login_password() -> str:
-    """Return the password of the API's login role, made from the installation's secret."""
+    """Return the password of the API's login role, derived from the installation's secret."""
     return hmac.digest(secret(), b"database login", "sha256").hex()
 
 
 def api_engine(url: URL | None = None) -> Engine:
-    """Return an engine that signs in as the API does: bounded in connections and time."""
+    """Return the engine of the API, with limits of connections and statement time."""
     limits = (
         f"-c statement_timeout={settings().statement_timeout_s}s -c lock_timeout=5s "
         f"-c idle_in_transaction_session_timeout=60s {local_server.UTC_SESSION}"
@@ -122,12 +122,12 @@ def api_engine(url: URL | None = None) -> Engine:
 
 
 def ensure_login() -> None:
-    """Give the API's login role its password, where a server asks for one.
+    """Set the password of the API's login role, where the server requires one.
 
     Raises
     ------
     SetupError
-        If the owner may not set it.
+        If the owner lacks the right to set it.
     """
     url = api_url()
     if settings().api_database_url or not url.password:
@@ -150,7 +150,7 @@ def ensure_login() -> None:
 
 
 def reset_engine() -> None:
-    """Forget engine and settings, so that they are read anew from the environment."""
+    """Discard engine and settings, so that they are read from the environment again."""
     if get_engine.cache_info().currsize:
         get_engine().dispose()
     get_engine.cache_clear()
@@ -158,7 +158,7 @@ def reset_engine() -> None:
 
 
 def run_in_transaction(bind: Engine, work: Callable[[Connection], _Result]) -> _Result:
-    """Do some work in a transaction of its own; repeat it if it loses against another."""
+    """Run a function in a transaction of its own; repeat it after a conflict with another."""
 
     def attempt() -> _Result:
         with bind.begin() as connection:
@@ -168,10 +168,10 @@ def run_in_transaction(bind: Engine, work: Callable[[Connection], _Result]) -> _
 
 
 def run_in_savepoint(connection: Connection, work: Callable[[], _Result]) -> _Result:
-    """Do some work within the transaction that is open; repeat it if it loses against another.
+    """Run a function in a savepoint of the open transaction; repeat it after a conflict.
 
-    Locks that the work took are given back with its savepoint, and what the database would check
-    at the end of the transaction is checked at the end of the work.
+    Rolling back the savepoint releases the locks that the function took. Deferred constraints are
+    checked when the function returns.
     """
 
     def attempt() -> _Result:
@@ -184,17 +184,17 @@ def run_in_savepoint(connection: Connection, work: Callable[[], _Result]) -> _Re
 
 
 def retry_conflicts(attempt: Callable[[], _Result]) -> _Result:
-    """Repeat a transaction or a savepoint that the database ended in favour of another.
+    """Repeat a transaction or savepoint after a deadlock or serialization failure.
 
     Parameters
     ----------
     attempt
-        Begins the transaction or savepoint and ends it.
+        Runs the whole transaction or savepoint.
 
     Raises
     ------
     DBAPIError
-        If it lost every time.
+        If every attempt conflicted, or for any other error.
     """
     for number in range(1, CONFLICT_ATTEMPTS):
         try:
@@ -202,61 +202,61 @@ def retry_conflicts(attempt: Callable[[], _Result]) -> _Result:
         except DBAPIError as error:
             if not is_conflict(error):
                 raise
-            _log.info("transaction lost against another (%d): %s", number, _line(error))
-        longest = min(CONFLICT_LONGEST_WAIT_S, CONFLICT_WAIT_S * 2**number)
-        time.sleep(random.uniform(0.0, longest))
+            _log.info("transaction conflicted with another (%d): %s", number, _line(error))
+        max_wait_s = min(CONFLICT_MAX_WAIT_S, CONFLICT_MIN_WAIT_S * 2**number)
+        time.sleep(random.uniform(0.0, max_wait_s))
     return attempt()
 
 
 def is_conflict(error: DBAPIError) -> bool:
-    """Return whether a transaction was ended in favour of another."""
+    """Return whether a transaction failed by a deadlock or serialization failure."""
     return getattr(error.orig, "sqlstate", None) in CONFLICTS
 
 
 def upgrade(bind: Engine | None = None, revision: str = "head") -> None:
-    """Bring a database's tables to a revision of the history.
+    """Migrate a database's tables up to a revision, and apply the rights.
 
-    Two processes at once are safe: the second waits, and finds nothing left to do.
+    It is safe to run in two processes at once: the second waits, and has nothing left to do.
 
     Raises
     ------
     SetupError
-        If the server can't be reached, is too old, has no PostGIS, or refuses the tables.
+        If the server can't be reached, is too old, lacks PostGIS, or refuses to create the tables.
     """
     bind = bind or get_engine()
-    shown = address(bind.url)
+    url = printable_url(bind.url)
 
     def work(connection: Connection) -> None:
-        _check_server(connection, shown)
-        _check_owner(connection, shown)
+        _check_server(connection, url)
+        _check_owner(connection, url)
         locks.acquire(connection, Lock.MIGRATION)
-        _refuse_future(connection, shown)
+        _refuse_newer_revision(connection, url)
         if revision != "head" or not _is_at_head(connection):
             _alembic("upgrade", connection, revision)
         if _is_at_head(connection):
-            security.apply(connection)
+            security.apply_rules(connection)
 
     try:
         run_in_transaction(bind, work)
     except OperationalError as error:
-        raise SetupError("database_unreachable", url=shown, said=_line(error)) from error
+        raise SetupError("database_unreachable", url=url, said=_line(error)) from error
     except ProgrammingError as error:
         if getattr(error.orig, "sqlstate", None) != _INSUFFICIENT_PRIVILEGE:
             raise
-        raise SetupError("database_right_missing", url=shown, said=_line(error)) from error
+        raise SetupError("database_right_missing", url=url, said=_line(error)) from error
 
 
 def downgrade(bind: Engine, revision: str) -> None:
-    """Take a database's tables back to a revision of the history."""
+    """Migrate a database's tables down to a revision."""
     with bind.begin() as connection:
-        security.withdraw(connection)
+        security.withdraw_rights(connection)
         _alembic("downgrade", connection, revision)
 
 
 def migrate(connection: Connection, revision: str) -> None:
-    """Take the tables to a revision, older or newer, in the open transaction.
+    """Migrate the tables up or down to a revision in the open transaction.
 
-    The rights must have been withdrawn (:func:`geo.db.security.withdraw`).
+    The rights must have been withdrawn (:func:`geo.db.security.withdraw_rights`).
     """
     is_older = revision < revision_of(connection) if revision != "head" else False
     _alembic("downgrade" if is_older else "upgrade", connection, revision)
@@ -268,18 +268,18 @@ def revision_of(connection: Connection) -> str:
 
 
 def is_known_revision(revision: str) -> bool:
-    """Return whether a revision belongs to this version's history."""
+    """Return whether this version has a migration of a revision."""
     return revision in _revision_ids()
 
 
 def is_current(bind: Engine) -> bool:
-    """Return whether a database is at the head of the history."""
+    """Return whether a database is at the newest revision."""
     with bind.connect() as connection:
         return _is_at_head(connection)
 
 
 def is_current_on(connection: Connection) -> bool:
-    """Return whether the database of a connection is at the head of the history."""
+    """Return whether the database of a connection is at the newest revision."""
     return _is_at_head(connection)
 
 
@@ -288,7 +288,7 @@ def _is_at_head(connection: Connection) -> bool:
 
 
 def _revisions(connection: Connection) -> tuple[str, ...]:
-    """Return where in the history a database stands."""
+    """Return the revisions that Alembic has recorded, none in an empty database."""
     if connection.execute(text("SELECT to_regclass('alembic_version')")).scalar() is None:
         return ()
     return tuple(connection.execute(text("SELECT version_num FROM alembic_version")).scalars())
@@ -296,12 +296,12 @@ def _revisions(connection: Connection) -> tuple[str, ...]:
 
 @cache
 def _revision_ids() -> frozenset[str]:
-    """Return the revisions of the history, which the names of its files begin with."""
+    """Return the revisions of all migrations, the first digits of their file names."""
     return frozenset(file.name[:4] for file in (MIGRATIONS / "versions").glob("[0-9]*.py"))
 
 
-def _refuse_future(connection: Connection, url: str) -> None:
-    """Refuse tables that a newer Gridatlas made: this one would misread them."""
+def _refuse_newer_revision(connection: Connection, url: str) -> None:
+    """Refuse tables that a newer Gridatlas migrated: this version would misread them."""
     for revision in _revisions(connection):
         if revision not in _revision_ids():
             raise SetupError("database_from_the_future", url=url, revision=revision)
@@ -314,7 +314,7 @@ def _alembic(command: str, connection: Connection, revision: str) -> None:
 
 
 def alembic_config(connection: Connection) -> "Config":
-    """Return Alembic's configuration, working on an open connection."""
+    """Return Alembic's configuration for an open connection."""
     from alembic.config import Config
 
     config = Config()
@@ -324,25 +324,25 @@ def alembic_config(connection: Connection) -> "Config":
 
 
 def _check_server(connection: Connection, url: str) -> None:
-    """Refuse a server that can't hold the tables."""
+    """Refuse a server that is too old, not in UTF-8 or without PostGIS."""
     version, encoding = connection.execute(
         text(
             "SELECT current_setting('server_version_num')::int, current_setting('server_encoding')"
         )
     ).one()
-    if version < LEAST_POSTGRESQL * 10_000:
+    if version < MIN_POSTGRESQL * 10_000:
         raise SetupError("server_too_old", url=url, version=version // 10_000)
     if encoding != "UTF8":
         raise SetupError("database_encoding", url=url, encoding=encoding)
     postgis = connection.execute(
         text("SELECT default_version FROM pg_available_extensions WHERE name = 'postgis'")
     ).scalar()
-    if postgis is None or tuple(map(int, postgis.split(".")[:2])) < LEAST_POSTGIS:
+    if postgis is None or tuple(map(int, postgis.split(".")[:2])) < MIN_POSTGIS:
         raise SetupError("server_without_postgis", packages=local_server.PACKAGES)
 
 
 def _check_owner(connection: Connection, url: str) -> None:
-    """Refuse a role that can't own the tables: one line for each right that it lacks."""
+    """Refuse a role that can't own the tables, with one line for each missing right."""
     if missing := security.missing_owner_rights(connection):
         lines = (
             message(f"owner.{key}", names=names, statement=statement)
@@ -352,5 +352,5 @@ def _check_owner(connection: Connection, url: str) -> None:
 
 
 def _line(error: DBAPIError) -> str:
-    """Return what the server said, in one line."""
+    """Return the server's message in one line."""
     return " ".join(str(error.orig).split())

@@ -1,4 +1,4 @@
-"""Reading layers out of the database as frames."""
+"""Layers and query results as data frames."""
 
 from datetime import datetime
 from functools import cache
@@ -25,17 +25,17 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import InstrumentedAttribute
 
 from geo import crs as systems
-from geo.codes import stem
+from geo.codes import code_prefix
 from geo.errors import InputError, NotFoundError
 from geo.model import LAYERS, Base, Grid, GridPlan, Region
 from geo.model.history import as_of as rows_as_of
 from geo.model.region import Level
 
 LEVELS = {level.value: level.value for level in Level}
-"""Layers that are the regions of one level."""
+"""Layers that hold the regions of one level."""
 
 NAMES = (*LAYERS, *LEVELS, "grid")
-"""Every layer that can be read."""
+"""Names of all layers that can be read."""
 
 _INTERNAL = {"geom_3857"}
 
@@ -48,18 +48,18 @@ def read_layer(
     as_of: datetime | None = None,
     crs: str | None = None,
 ) -> gpd.GeoDataFrame:
-    """Return a layer as it is, or as it was.
+    """Return a layer as it is now, or as it was at a past time.
 
     Parameters
     ----------
     layer
         One of :data:`NAMES`.
     region
-        Code of a region, or the digits it begins with: features of it or touching its land.
+        Code of a region, or its first digits: features that belong to it or touch its area.
     as_of
         A past time; for grids, those in force then.
     crs
-        System to return it in, the storage system by default.
+        Coordinate system of the result, by default the storage system.
 
     Raises
     ------
@@ -91,15 +91,15 @@ def read_frame(
     Parameters
     ----------
     system
-        System to return them in, the storage system by default.
-    values
-        Of the query's parameters.
+        Coordinate system of the result, by default the storage system.
+    **values
+        Values of the query's parameters.
     """
     columns: dict[str, Any] = _values(connection, statement, values)
     geometry = shapely.from_wkb(np.array(columns.pop("geom"), dtype=object))
     if system is not None:
         geometry = systems.transform(geometry, systems.STORAGE, system)
-    # One frame, made once: a community is read in eight of them, and each copy counts.
+    # Built without copies: a community is read as eight frames.
     columns["geom"] = GeometryArray(geometry, crs=system or _storage())
     return gpd.GeoDataFrame(columns, geometry="geom")
 
@@ -142,7 +142,7 @@ def _columns(source: FromClause) -> list[ColumnElement[Any]]:
 def _source(layer: str, when: datetime | None) -> FromClause:
     """Return the table, or the rows of a past time, of a layer."""
     if layer == "grid":
-        return _grids(when)
+        return _grids_at(when)
     name = "region" if layer in LEVELS else layer
     if when is None:
         table: Table = Base.metadata.tables[name]
@@ -150,8 +150,8 @@ def _source(layer: str, when: datetime | None) -> FromClause:
     return rows_as_of(name, when).subquery(name)
 
 
-def _grids(when: datetime | None) -> FromClause:
-    """Return the grids in force (then), else those of each community's newest draft."""
+def _grids_at(when: datetime | None) -> FromClause:
+    """Return the grids in force at a time; by default now, else of the newest drafts."""
     plan = select(GridPlan)
     if when is None:
         plan = plan.where(GridPlan.status != "archived")
@@ -161,10 +161,10 @@ def _grids(when: datetime | None) -> FromClause:
             (GridPlan.status == "published").desc(),
             GridPlan.version.desc(),
         )
-    chosen = plan.subquery("plan")
+    plans = plan.subquery("plan")
     columns = [column for column in Grid.__table__.c if column.name not in _INTERNAL]
-    statement = select(*columns, chosen.c.community_code, chosen.c.status, chosen.c.version).join(
-        chosen, chosen.c.id == Grid.plan_id
+    statement = select(*columns, plans.c.community_code, plans.c.status, plans.c.version).join(
+        plans, plans.c.id == Grid.plan_id
     )
     if when is not None:
         ends = or_(Grid.valid_to.is_(None), Grid.valid_to > when)
@@ -175,15 +175,15 @@ def _grids(when: datetime | None) -> FromClause:
 def _within(
     connection: Connection, statement: Select[*tuple[Any, ...]], source: FromClause, region: str
 ) -> Select[*tuple[Any, ...]]:
-    """Return a query limited to a region: by code where a feature has one, else by place."""
+    """Return a query limited to a region: by code where features have one, else by area."""
 
-    def below(column: ColumnElement[Any]) -> ColumnElement[bool]:
-        return column.startswith(stem(region), autoescape=True)
+    def is_below(column: ColumnElement[Any]) -> ColumnElement[bool]:
+        return column.startswith(code_prefix(region), autoescape=True)
 
     if "parent_code" in source.c:
-        return statement.where(below(source.c.code))
+        return statement.where(is_below(source.c.code))
     if "community_code" in source.c:
-        return statement.where(below(source.c.community_code))
+        return statement.where(is_below(source.c.community_code))
     if "storeys" in source.c:  # a unit is where its building is
         building = Base.metadata.tables["building"]
         inside = select(building.c.code).where(_is_in(building, region))
@@ -194,22 +194,22 @@ def _within(
 
 
 def _is_in(source: FromClause, region: str) -> ColumnElement[bool]:
-    """Return the condition that a feature belongs to a region, or touches it if it names none."""
-    inside: ColumnElement[bool] = func.ST_Intersects(source.c.geom, _land_of(region))
+    """Return the condition that a feature belongs to a region, or touches it if it has no code."""
+    inside: ColumnElement[bool] = func.ST_Intersects(source.c.geom, _area_of(region))
     if "region_code" not in source.c:
         return inside
     code = source.c.region_code
-    return code.startswith(stem(region), autoescape=True) | (code.is_(None) & inside)
+    return code.startswith(code_prefix(region), autoescape=True) | (code.is_(None) & inside)
 
 
-def _land_of(region: str) -> ColumnElement[Any]:
-    """Return the land of a region: its own border, else those of its parts, as an expression."""
+def _area_of(region: str) -> ColumnElement[Any]:
+    """Return the area of a region as an expression: its own border, else the union of its parts."""
     whole = select(Region.geom).where(Region.code == region.ljust(12, "0")).scalar_subquery()
-    parts = Region.code.startswith(stem(region), autoescape=True) & Region.geom.is_not(None)
+    parts = Region.code.startswith(code_prefix(region), autoescape=True) & Region.geom.is_not(None)
     return func.coalesce(whole, select(func.ST_Union(Region.geom)).where(parts).scalar_subquery())
 
 
 def _refuse_unknown(connection: Connection, region: str) -> None:
-    parts = Region.code.startswith(stem(region), autoescape=True) & Region.geom.is_not(None)
+    parts = Region.code.startswith(code_prefix(region), autoescape=True) & Region.geom.is_not(None)
     if connection.execute(select(Region.code).where(parts).limit(1)).first() is None:
         raise NotFoundError("no_such_region", region=region)

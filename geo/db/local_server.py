@@ -32,7 +32,7 @@ from geo.errors import SetupError
 from geo.messages import text
 
 PACKAGES = "postgresql-15-postgis-3"
-LEAST_MAJOR = 15
+MIN_MAJOR = 15
 POSTGIS = "postgis-3"
 SERVER_USER = "postgres"
 DATABASE = "gridatlas"
@@ -93,7 +93,7 @@ class _Answer(Enum):
     NOBODY = auto()
 
 
-def directory(home: Path) -> Path:
+def data_directory(home: Path) -> Path:
     """Return where the cluster of an installation lies."""
     return home.absolute() / "pg"
 
@@ -112,7 +112,7 @@ def socket_directory(home: Path) -> Path:
     The server itself makes its socket in its working directory, the cluster. So the server of a
     home that was deleted can't remove the socket of a cluster made anew in the same place.
     """
-    data = directory(home).resolve()
+    data = data_directory(home).resolve()
     if len(os.fsencode(data / _SOCKET_NAME)) <= _SOCKET_PATH_LIMIT:
         return data
     return Path("/tmp") / f"gridatlas-{_hash(data)}"  # noqa: S108  (its owner is checked)
@@ -123,7 +123,7 @@ def is_running(home: Path) -> bool:
     return _exists(home) and _answer(home, _PATIENT_CONNECT_TIMEOUT_S) is _Answer.ACCEPTS
 
 
-def ensure(home: Path) -> str:
+def ensure_running(home: Path) -> str:
     """Make the cluster if it is not there, start it if it does not run; return its URL.
 
     Raises
@@ -136,9 +136,9 @@ def ensure(home: Path) -> str:
     with _lock(home):
         if not _exists(home):
             _create(home)
-        (directory(home) / _STOPPED).unlink(missing_ok=True)
+        (data_directory(home) / _STOPPED).unlink(missing_ok=True)
         _start(home)
-        if not (directory(home) / _READY).exists():
+        if not (data_directory(home) / _READY).exists():
             _create_database(home)
     return url(home)
 
@@ -152,11 +152,11 @@ def restart_if_dead(home: Path) -> None:
         If the cluster is gone, or the server does not start.
     """
     if not _exists(home):
-        raise SetupError("cluster_gone", directory=directory(home))
+        raise SetupError("cluster_gone", directory=data_directory(home))
     if _answer(home, _PATIENT_CONNECT_TIMEOUT_S) in {_Answer.ACCEPTS, _Answer.RECOVERS}:
         return
     with _lock(home):
-        if not (directory(home) / _STOPPED).exists():
+        if not (data_directory(home) / _STOPPED).exists():
             _start(home)
 
 
@@ -172,7 +172,7 @@ def stop(home: Path) -> bool:
     if not _exists(home):
         return False
     with _lock(home):
-        (directory(home) / _STOPPED).touch()
+        (data_directory(home) / _STOPPED).touch()
         if not _has_process(home):
             return False
         _stop_server(home)
@@ -185,7 +185,7 @@ def _binaries() -> Path:
     for initdb in INSTALLED.glob("*/bin/initdb"):
         major = initdb.parts[-3]
         control = Path(f"/usr/share/postgresql/{major}/extension/postgis.control")
-        if major.isdigit() and int(major) >= LEAST_MAJOR and control.exists():
+        if major.isdigit() and int(major) >= MIN_MAJOR and control.exists():
             found.append((int(major), initdb.parent))
     if not found:
         raise SetupError("postgis_missing", packages=PACKAGES)
@@ -194,21 +194,21 @@ def _binaries() -> Path:
 
 def _binaries_of(home: Path) -> Path:
     """Return the programs of the version that the cluster was made with."""
-    major = (directory(home) / "PG_VERSION").read_text(encoding="ascii").strip()
+    major = (data_directory(home) / "PG_VERSION").read_text(encoding="ascii").strip()
     programs = INSTALLED / major / "bin"
     if not (programs / "pg_ctl").exists():
-        raise SetupError("cluster_version_gone", major=major, directory=directory(home))
+        raise SetupError("cluster_version_gone", major=major, directory=data_directory(home))
     return programs
 
 
 def _exists(home: Path) -> bool:
     """Return whether there is a cluster; refuse one that is another user's."""
     try:
-        found = (directory(home) / "PG_VERSION").exists()
+        found = (data_directory(home) / "PG_VERSION").exists()
     except PermissionError:
-        raise _not_yours(directory(home)) from None
-    if found and os.geteuid() not in (0, directory(home).stat().st_uid):
-        raise _not_yours(directory(home))
+        raise _not_yours(data_directory(home)) from None
+    if found and os.geteuid() not in (0, data_directory(home).stat().st_uid):
+        raise _not_yours(data_directory(home))
     return found
 
 
@@ -220,7 +220,7 @@ def _server_user(home: Path) -> str:
     """Return who runs the server, and is its superuser: the owner of the data."""
     if os.geteuid() != 0:
         return pwd.getpwuid(os.geteuid()).pw_name
-    data = directory(home)
+    data = data_directory(home)
     return pwd.getpwuid(data.stat().st_uid).pw_name if data.exists() else SERVER_USER
 
 
@@ -250,7 +250,7 @@ def _run(user: str, *command: str | Path, check: bool = True) -> subprocess.Comp
 def _pg_ctl(
     home: Path, action: str, *options: str, check: bool = True
 ) -> subprocess.CompletedProcess[str]:
-    data = directory(home).resolve()
+    data = data_directory(home).resolve()
     program = _binaries_of(home) / "pg_ctl"
     return _run(_server_user(home), program, action, "-D", data, *options, check=check)
 
@@ -329,8 +329,8 @@ def _wait_for_lock(home: Path, lock: int) -> None:
         except BlockingIOError:
             holder = os.pread(lock, 20, 0).decode("ascii", "replace").strip() or "?"
             wait.pause(
-                text("waiting.cluster_lock", directory=directory(home), pid=holder),
-                SetupError("cluster_locked", directory=directory(home), pid=holder),
+                text("waiting.cluster_lock", directory=data_directory(home), pid=holder),
+                SetupError("cluster_locked", directory=data_directory(home), pid=holder),
                 recovers=_exists(home) and _answer(home) is _Answer.RECOVERS,
             )
         else:
@@ -338,7 +338,7 @@ def _wait_for_lock(home: Path, lock: int) -> None:
 
 
 def _server_log(home: Path) -> Path:
-    return directory(home).resolve() / "server.log"
+    return data_directory(home).resolve() / "server.log"
 
 
 def _create(home: Path) -> None:
@@ -359,7 +359,7 @@ def _create(home: Path) -> None:
     except BaseException:
         shutil.rmtree(data, ignore_errors=True)
         raise
-    place = directory(home)
+    place = data_directory(home)
     place.unlink(missing_ok=True)  # a link to data that are gone
     if data.parent == place.parent:
         data.rename(place)
@@ -450,9 +450,9 @@ def _start(home: Path) -> None:
 def _explain(home: Path, answer: _Answer) -> tuple[str, SetupError]:
     """Return what is waited for while the server answers so, and the refusal when it lasts."""
     where: dict[str, Any] = {
-        "directory": directory(home),
+        "directory": data_directory(home),
         "socket": socket_directory(home) / _SOCKET_NAME,
-        "file": directory(home) / _PID_FILE,
+        "file": data_directory(home) / _PID_FILE,
         "pid": _recorded_pid(home) or "?",
     }
     if answer is _Answer.RECOVERS:
@@ -497,10 +497,10 @@ def _launch_despite_pid_file(home: Path) -> None:
     It then decides by the shared memory block that the file names as well: beside a living server
     it refuses to start and changes nothing.
     """
-    pid, lines = _recorded_pid(home), _lines(directory(home) / _PID_FILE)
+    pid, lines = _recorded_pid(home), _lines(data_directory(home) / _PID_FILE)
     if pid is None or (lines and len(lines) < _PID_FILE_LINES):
         return  # no shared memory is named: PostgreSQL could not decide
-    postgres, data = _binaries_of(home) / "postgres", directory(home).resolve()
+    postgres, data = _binaries_of(home) / "postgres", data_directory(home).resolve()
     _run(
         _server_user(home),
         *("setsid", "--fork", "sh", "-c", 'exec "$@" >>"$0" 2>&1', os.fspath(_server_log(home))),
@@ -554,7 +554,7 @@ def _has_process(home: Path) -> bool:
 def _recorded_pid(home: Path) -> int | None:
     """Return the process id in the marks that a server keeps while it lives."""
     for mark in (_PID_FILE, f"{_SOCKET_NAME}.lock"):
-        lines = _lines(directory(home) / mark)
+        lines = _lines(data_directory(home) / mark)
         if lines and lines[0].strip().isdigit():
             return int(lines[0])
     return None
@@ -569,7 +569,7 @@ def _lines(file: Path) -> list[str]:
 
 def _link_socket(home: Path) -> None:
     """Make the place under /tmp where clients find a socket whose own path is too long."""
-    place, data = socket_directory(home), directory(home).resolve()
+    place, data = socket_directory(home), data_directory(home).resolve()
     if place == data:
         return
     owner = data.stat()
@@ -593,4 +593,4 @@ def _create_database(home: Path) -> None:
     made = _run(user, createdb, "-h", socket, "-p", str(PORT), "-U", user, DATABASE, check=False)
     if made.returncode != 0 and "already exists" not in made.stdout:
         raise SetupError("cluster_failed", command="createdb", said=made.stdout[-500:])
-    (directory(home) / _READY).touch()
+    (data_directory(home) / _READY).touch()

@@ -1,7 +1,7 @@
-"""Values that people set in place of what imports say.
+"""Manual overrides of imported values.
 
-Each field has one owner: a corrected one is the person's from then on. Imports leave it and report
-what they would have written; released, it is the next import's again.
+Imports do not write an overridden field, and report the value they would have written. Once the
+override is cleared, the next import writes the field again.
 """
 
 import math
@@ -23,22 +23,22 @@ from geo.model import LAYERS, STORAGE_SRID, AuditEvent, Base, Correction, LayerR
 from geo.model.run import REVISIONS
 
 LOCK_TIMEOUT_S = 10
-"""For a publication of the layer to end."""
+"""How long to wait for a publication of the layer."""
 
-_OF_THE_DATABASE = {"code", "source", "valid_from", "valid_to", "revision", "geom_3857"}
+_MANAGED_COLUMNS = {"code", "source", "valid_from", "valid_to", "revision", "geom_3857"}
 
 
-def correct(
+def set_override(
     connection: Connection, layer: str, code: str, fields: Mapping[str, str | None], actor: str
 ) -> None:
-    """Set columns of a live feature, and keep them from imports.
+    """Set columns of a live feature and protect them from imports.
 
     Parameters
     ----------
     fields
-        Values as texts, None for none; geometry as EWKT.
+        Values as text, None for null; geometry as EWKT.
     actor
-        Who corrects it.
+        Account that sets them.
 
     Raises
     ------
@@ -57,25 +57,25 @@ def correct(
     revision = connection.execute(select(REVISIONS.next_value())).scalar_one()
     for field, value in fields.items():
         _set(connection, table, code, field, value, revision)
-        known = Correction.layer == layer, Correction.code == code, Correction.field == field
-        connection.execute(delete(Correction).where(*known))
+        is_same = Correction.layer == layer, Correction.code == code, Correction.field == field
+        connection.execute(delete(Correction).where(*is_same))
         connection.execute(
             insert(Correction).values(layer=layer, code=code, field=field, value=value, actor=actor)
         )
-    _mark(connection, layer, revision)
+    _set_revision(connection, layer, revision)
     detail = {"fields": dict(fields), "revision": revision}
     _record(connection, actor, "correct", layer, code, detail)
 
 
-def release(connection: Connection, layer: str, code: str, actor: str) -> list[str]:
-    """Give the corrected columns of a feature back to the imports; return their names.
+def clear_override(connection: Connection, layer: str, code: str, actor: str) -> list[str]:
+    """Clear the overrides of a feature; return the names of their columns.
 
     Raises
     ------
     InputError
         If there is no such layer.
     NotFoundError
-        If nothing of the feature was corrected.
+        If the feature has no overrides.
     ConflictError
         If the layer is being published.
     """
@@ -88,8 +88,10 @@ def release(connection: Connection, layer: str, code: str, actor: str) -> list[s
     ).all()
     if not fields:
         raise NotFoundError("no_such_feature", layer=layer, code=code)
-    # What was read before may differ now: the next import of the same file reads it again.
-    _mark(connection, layer, connection.execute(select(REVISIONS.next_value())).scalar_one())
+    # The new revision makes the next import of an unchanged file read it again.
+    _set_revision(
+        connection, layer, connection.execute(select(REVISIONS.next_value())).scalar_one()
+    )
     _record(connection, actor, "release", layer, code, {"fields": sorted(fields)})
     return sorted(fields)
 
@@ -101,7 +103,7 @@ def _table(layer: str) -> Table:
 
 
 def _lock(connection: Connection, layer: str) -> None:
-    """Wait for a publication of the layer, which would overwrite what is written beside it."""
+    """Wait for a publication of the layer, which would overwrite a concurrent change."""
     timeout = func.set_config("lock_timeout", f"{LOCK_TIMEOUT_S}s", True)
     try:
         with connection.begin_nested():
@@ -115,7 +117,7 @@ def _lock(connection: Connection, layer: str) -> None:
 
 
 def _refuse_unknown(table: Table, fields: Mapping[str, str | None]) -> None:
-    columns = [column.name for column in table.columns if column.name not in _OF_THE_DATABASE]
+    columns = [column.name for column in table.columns if column.name not in _MANAGED_COLUMNS]
     for field in fields:
         if field not in columns:
             listed = ", ".join(columns)
@@ -125,9 +127,9 @@ def _refuse_unknown(table: Table, fields: Mapping[str, str | None]) -> None:
 def _set(
     connection: Connection, table: Table, code: str, field: str, value: str | None, revision: int
 ) -> None:
-    """Write a value; the database's own rules say whether it may be there."""
+    """Write a value, which the database's constraints check."""
     column = table.c[field]
-    _refuse_unfit(column, code, value)
+    _refuse_unstorable(column, code, value)
     kind = (
         "geometry"
         if isinstance(column.type, Geometry)
@@ -141,10 +143,10 @@ def _set(
                 .values({field: text(f"CAST(:value AS {kind})"), "revision": revision}),
                 {"value": value},
             )
-            connection.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))  # of what it refers to
+            connection.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))  # check references now
             connection.execute(text("SET CONSTRAINTS ALL DEFERRED"))
             if isinstance(column.type, Geometry):
-                _refuse_broken(connection, column, code)
+                _refuse_invalid_geometry(connection, column, code)
     except (DataError, IntegrityError, InternalError) as error:
         said = " ".join(str(error.orig).split())[:200]
         raise InputError(
@@ -152,40 +154,40 @@ def _set(
         ) from error
 
 
-def _refuse_unfit(column: Column[Any], code: str, value: str | None) -> None:
-    """Refuse what PostgreSQL would take and no import would: control characters, NaN, infinity."""
+def _refuse_unstorable(column: Column[Any], code: str, value: str | None) -> None:
+    """Refuse control characters, NaN and infinity, which PostgreSQL accepts and imports do not."""
     if value is None:
         return
-    is_unfit = not value.isprintable()
+    is_unstorable = not value.isprintable()
     if isinstance(column.type, Float):
-        with suppress(ValueError):  # the database says what is wrong with it
-            is_unfit |= not math.isfinite(float(value))
-    if is_unfit:
+        with suppress(ValueError):  # the database reports what is wrong
+            is_unstorable |= not math.isfinite(float(value))
+    if is_unstorable:
         said = text_of("problem.value_unfit")
         shown = value.encode("utf-8", "backslashreplace").decode()[:80]
         where = {"layer": column.table.name, "code": code, "column": column.name}
         raise InputError("correction_refused", value=repr(shown), said=said, **where)
 
 
-def _refuse_broken(connection: Connection, column: Column[Any], code: str) -> None:
+def _refuse_invalid_geometry(connection: Connection, column: Column[Any], code: str) -> None:
     """Refuse a geometry that is empty, invalid or outside the earth."""
     west, south, east, north = -180.0, -89.0, 180.0, 89.0
-    land = func.ST_MakeEnvelope(west, south, east, north, STORAGE_SRID)
-    is_sound = ~func.ST_IsEmpty(column) & func.ST_IsValid(column) & func.ST_CoveredBy(column, land)
-    owner = column.table.c.code == code
-    if not connection.execute(select(func.coalesce(is_sound, True)).where(owner)).scalar():
+    world = func.ST_MakeEnvelope(west, south, east, north, STORAGE_SRID)
+    is_valid = ~func.ST_IsEmpty(column) & func.ST_IsValid(column) & func.ST_CoveredBy(column, world)
+    is_feature = column.table.c.code == code
+    if not connection.execute(select(func.coalesce(is_valid, True)).where(is_feature)).scalar():
         where = {"layer": column.table.name, "code": code, "column": column.name}
         said = text_of("problem.geometry_unfit")
         raise InputError("correction_refused", value="", said=said, **where)
 
 
-def _mark(connection: Connection, layer: str, revision: int) -> None:
-    marked = connection.execute(
+def _set_revision(connection: Connection, layer: str, revision: int) -> None:
+    result = connection.execute(
         update(LayerRevision)
         .where(LayerRevision.layer == layer)
         .values(revision=revision, published_at=func.now())
     )
-    if marked.rowcount == 0:
+    if result.rowcount == 0:
         connection.execute(insert(LayerRevision).values(layer=layer, revision=revision))
 
 

@@ -1,5 +1,5 @@
--- What the session's role lacks to own the tables, with the statement that mends it: key of the
--- text, names, statement. No rows for a superuser.
+-- Rights that the session's role lacks to own the tables: key of the text, names, and the statement
+-- that grants them. No rows for a superuser.
 WITH me AS (
     SELECT rolname, rolcreaterole, has_database_privilege(current_database(), 'CREATE') AS may_create,
         CAST(:login AS text) AS login, CAST(:publisher AS text) AS publisher

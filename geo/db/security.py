@@ -1,10 +1,10 @@
-"""Who may see and change what: roles of the database, row-level security, published views.
+"""Access rights in the database: roles, row-level security and public views.
 
-One table, :data:`RULES`, says it for every table; :func:`apply` makes the database enforce it, so
-that no endpoint, tile or filter can leak. It is applied again whenever it, or what the database
-enforces of it, has changed, after the migrations: a table that is made anew has no rights left.
-Row-level security is forced: a table's owner too sees nothing but through the setting
-``gridatlas.owner``, which the command line makes in its own sessions.
+:data:`RULES` holds the rights of every table; :func:`apply_rules` makes the database enforce them,
+so that no endpoint, tile or filter can leak. It runs after the migrations, whenever the rules or
+the rights in the database's catalogue have changed: a table that a migration creates has none.
+Row-level security is forced: even a table's owner sees no rows without the setting
+``gridatlas.owner``, which sessions of the command line have.
 """
 
 import hashlib
@@ -21,18 +21,18 @@ from geo.model.job import IMPORT_KINDS
 from geo.model.run import REVISIONS
 
 LOGIN = "gridatlas_api"
-"""The role that the API signs in with: it may switch to the others and nothing else."""
+"""Role of the API's connections: it may switch to the others and nothing else."""
 
 KEEPER = "gridatlas_keeper"
-"""Keeps accounts, sessions and the queue of jobs."""
+"""Role that reads and writes accounts, sessions and the queue of jobs."""
 
 PUBLISHER = "gridatlas_publisher"
-"""Owns the views of what anyone may see."""
+"""Role that owns the public views."""
 
-EVERY = "true"
+ALL_ROWS = "true"
 _SQL = Path(__file__).with_name("security.sql")
-_NEXT = "-- next --\n"
-_HELD = Path(__file__).with_name("held.sql").read_text(encoding="utf-8")
+_PART_SEPARATOR = "-- next --\n"
+_CURRENT_RIGHTS = Path(__file__).with_name("current_rights.sql").read_text(encoding="utf-8")
 _OWNER_RIGHTS = text(Path(__file__).with_name("owner_rights.sql").read_text(encoding="utf-8"))
 _FUNCTIONS = {
     "lies_in_scope": "geometry",
@@ -40,7 +40,7 @@ _FUNCTIONS = {
     "gridatlas_scope": "",
     "count_change": "",
 }
-"""Functions that the rules rest on, with the types of their arguments, dependent ones first."""
+"""Functions that the rules use, with the types of their arguments, dependent ones first."""
 
 EXTENSIONS = ("postgis", "pg_trgm", "btree_gist")
 
@@ -54,9 +54,9 @@ class Rule:
     Attributes
     ----------
     read, write
-        Condition on the rows by role; to write is to insert, update and delete.
+        SQL conditions on the rows, by role; writing is inserting, updating and deleting.
     add
-        Condition by role on rows that may be inserted, and no more.
+        SQL conditions on rows that a role may insert but not update or delete.
     """
 
     read: Conditions = field(default_factory=dict)
@@ -65,7 +65,7 @@ class Rule:
 
 
 def database_role(role: str) -> str:
-    """Return the database's name of a caller's role."""
+    """Return the database role of a caller's role."""
     return f"gridatlas_{role}"
 
 
@@ -74,8 +74,8 @@ def _rows(condition: str, *roles: str) -> dict[str, str]:
 
 
 ROLES = tuple(role.value for role in Role)
-EDITORS = _rows(EVERY, "importer", "admin")
-_ALL = _rows(EVERY, *ROLES, "publisher")
+EDITORS = _rows(ALL_ROWS, "importer", "admin")
+_ALL = _rows(ALL_ROWS, *ROLES, "publisher")
 _OF_COMMUNITY = (
     "region_code >= gridatlas_scope() AND region_code <= gridatlas_scope() || '999999999999' "
     "AND in_scope(region_code) OR region_code IS NULL AND lies_in_scope(geom)"
@@ -89,28 +89,28 @@ _OWN_NAME = "actor = current_setting('gridatlas.actor', true)"
 _JOBS = {
     "planner": "in_scope(community_code)",
     "importer": f"kind IN ({', '.join(repr(kind.value) for kind in IMPORT_KINDS)})",
-} | _rows(EVERY, "admin", "keeper")
+} | _rows(ALL_ROWS, "admin", "keeper")
 
-GROUND = Rule(read=_ALL, write=EDITORS)
+OPEN_LAYER = Rule(read=_ALL, write=EDITORS)
 _PIPES = Rule(read={"fire": _FIRE_PIPES, "utility": _OWN_PIPES} | EDITORS, write=EDITORS)
-_FIRE = Rule(read=_rows(EVERY, "fire") | EDITORS, write=EDITORS)
-_PEOPLE = {"planner": "in_scope(grid_code)", "admin": EVERY}
+_FIRE = Rule(read=_rows(ALL_ROWS, "fire") | EDITORS, write=EDITORS)
+_PEOPLE = {"planner": "in_scope(grid_code)", "admin": ALL_ROWS}
 
 RULES: dict[str, Rule] = {
-    "region": GROUND,
-    "compound": GROUND,
-    "facility": GROUND,
-    "road": GROUND,
-    "railway": GROUND,
-    "water": GROUND,
+    "region": OPEN_LAYER,
+    "compound": OPEN_LAYER,
+    "facility": OPEN_LAYER,
+    "road": OPEN_LAYER,
+    "railway": OPEN_LAYER,
+    "water": OPEN_LAYER,
     "building": Rule(
-        read={"planner": _OF_COMMUNITY} | _rows(EVERY, "fire", "publisher") | EDITORS,
+        read={"planner": _OF_COMMUNITY} | _rows(ALL_ROWS, "fire", "publisher") | EDITORS,
         write=EDITORS,
     ),
     "building_unit": Rule(
         read={
             "planner": "EXISTS (SELECT FROM building b WHERE b.code = building_code)",
-            "fire": EVERY,
+            "fire": ALL_ROWS,
         }
         | EDITORS,
         write=EDITORS,
@@ -121,74 +121,81 @@ RULES: dict[str, Rule] = {
     "grid_plan": Rule(
         read=_rows("status = 'published'", "public", "fire", "utility", "importer")
         | {"planner": "status = 'published' OR in_scope(community_code)"}
-        | _rows(EVERY, "publisher", "admin"),
-        write={"planner": "in_scope(community_code)", "admin": EVERY},
+        | _rows(ALL_ROWS, "publisher", "admin"),
+        write={"planner": "in_scope(community_code)", "admin": ALL_ROWS},
     ),
     "grid": Rule(
         read=_rows(_IN_FORCE, "public", "fire", "utility", "importer")
         | {"planner": f"in_scope(code) OR {_IN_FORCE}"}
-        | _rows(EVERY, "publisher", "admin"),
-        write={"planner": "in_scope(code)", "admin": EVERY},
+        | _rows(ALL_ROWS, "publisher", "admin"),
+        write={"planner": "in_scope(code)", "admin": ALL_ROWS},
     ),
     "grid_member": Rule(
         read={"planner": _OF_PLAN, "fire": _IN_FORCE, "importer": _IN_FORCE}
-        | _rows(EVERY, "publisher", "admin"),
-        write={"planner": _OF_PLAN, "admin": EVERY},
+        | _rows(ALL_ROWS, "publisher", "admin"),
+        write={"planner": _OF_PLAN, "admin": ALL_ROWS},
     ),
     "plan_edit": Rule(
-        read={"planner": _OF_PLAN, "admin": EVERY}, write={"planner": _OF_PLAN, "admin": EVERY}
+        read={"planner": _OF_PLAN, "admin": ALL_ROWS},
+        write={"planner": _OF_PLAN, "admin": ALL_ROWS},
     ),
-    "grid_manager": Rule(read=_PEOPLE | _rows(EVERY, "fire", "publisher"), write=_PEOPLE),
+    "grid_manager": Rule(read=_PEOPLE | _rows(ALL_ROWS, "fire", "publisher"), write=_PEOPLE),
     "grid_informant": Rule(read=_PEOPLE, write=_PEOPLE),
     "draw_run": Rule(read=EDITORS, write=EDITORS),
-    "import_run": Rule(read=EDITORS | _rows(EVERY, "publisher"), write=EDITORS),
+    "import_run": Rule(read=EDITORS | _rows(ALL_ROWS, "publisher"), write=EDITORS),
     "run_change": Rule(read=EDITORS, write=EDITORS),
     "index_left_off": Rule(read=EDITORS, write=EDITORS),
     "passed_rows": Rule(read=EDITORS, write=EDITORS),
     "correction": Rule(read=EDITORS, write=EDITORS),
     "quarantine": Rule(read=EDITORS, write=EDITORS),
     "layer_revision": Rule(read=_ALL, write=EDITORS),
-    "layer_change": Rule(read=_ALL | _rows(EVERY, "keeper")),
+    "layer_change": Rule(read=_ALL | _rows(ALL_ROWS, "keeper")),
     "audit_event": Rule(
-        read=_rows(EVERY, "admin"),
+        read=_rows(ALL_ROWS, "admin"),
         add=_rows(_OWN_NAME, "planner", "fire", "utility", "importer", "admin", "keeper"),
     ),
     **dict.fromkeys(("fire_finding", "fire_area", "fire_overlay"), _FIRE),
     "building_review": Rule(read=_FIRE.read, write=_FIRE.read),
-    "hydrant_inspection": Rule(read=_rows(EVERY, "utility") | dict(_FIRE.read), write=_FIRE.read),
-    "account": Rule(read=_rows(EVERY, "admin", "keeper"), write=_rows(EVERY, "admin")),
-    "session": Rule(read=_rows(EVERY, "admin", "keeper"), write=_rows(EVERY, "admin", "keeper")),
-    "sign_in_attempt": Rule(read=_rows(EVERY, "admin", "keeper"), write=_rows(EVERY, "keeper")),
+    "hydrant_inspection": Rule(
+        read=_rows(ALL_ROWS, "utility") | dict(_FIRE.read), write=_FIRE.read
+    ),
+    "account": Rule(read=_rows(ALL_ROWS, "admin", "keeper"), write=_rows(ALL_ROWS, "admin")),
+    "session": Rule(
+        read=_rows(ALL_ROWS, "admin", "keeper"), write=_rows(ALL_ROWS, "admin", "keeper")
+    ),
+    "sign_in_attempt": Rule(
+        read=_rows(ALL_ROWS, "admin", "keeper"), write=_rows(ALL_ROWS, "keeper")
+    ),
     "job": Rule(read=_JOBS, write=_JOBS),
 }
-"""Who may what, for every table."""
+"""Rules of every table."""
 
 
-def apply(connection: Connection) -> bool:
+def apply_rules(connection: Connection) -> bool:
     """Make the database enforce the rules, unless it does already.
 
     Returns
     -------
     bool
-        Whether anything had to be done.
+        Whether the database had to be changed.
     """
     script = ";\n".join(_statements())
-    found = connection.execute(
+    applied = connection.execute(
         text("SELECT obj_description(to_regnamespace('published'), 'pg_namespace')")
     ).scalar()
-    if found == _mark(connection, script):
+    if applied == _digest(connection, script):
         return False
-    withdraw(connection)
+    withdraw_rights(connection)
     session: Any = connection.connection.driver_connection
     session.execute(script)
-    session.execute(f"COMMENT ON SCHEMA published IS '{_mark(connection, script)}'")
+    session.execute(f"COMMENT ON SCHEMA published IS '{_digest(connection, script)}'")
     return True
 
 
-def _mark(connection: Connection, script: str) -> str:
-    """Return a digest of the rules and of what the database's catalogue says it enforces."""
-    held = connection.exec_driver_sql(_HELD).scalar()
-    return hashlib.blake2b(f"{script}\n{held}".encode(), digest_size=16).hexdigest()
+def _digest(connection: Connection, script: str) -> str:
+    """Return a digest of the rules and of the rights in the database's catalogue."""
+    current = connection.exec_driver_sql(_CURRENT_RIGHTS).scalar()
+    return hashlib.blake2b(f"{script}\n{current}".encode(), digest_size=16).hexdigest()
 
 
 def missing_owner_rights(connection: Connection) -> list[tuple[str, str, str]]:
@@ -197,8 +204,8 @@ def missing_owner_rights(connection: Connection) -> list[tuple[str, str, str]]:
     Returns
     -------
     list[tuple[str, str, str]]
-        Name of the text (section ``owner`` of the catalogues), names of what is missing, and the
-        statements by which an administrator of the server grants it.
+        Key of the text (section ``owner`` of the catalogues), names of what is missing, and the
+        statements with which an administrator of the server grants it.
     """
     rows = connection.execute(
         _OWNER_RIGHTS,
@@ -214,23 +221,23 @@ def missing_owner_rights(connection: Connection) -> list[tuple[str, str, str]]:
     return [(key, names, statement) for key, names, statement in rows]
 
 
-def withdraw(connection: Connection) -> None:
+def withdraw_rights(connection: Connection) -> None:
     """Remove views, policies and triggers, so that the tables can be changed."""
     connection.exec_driver_sql("DROP SCHEMA IF EXISTS published CASCADE")
-    found = connection.execute(
+    policies = connection.execute(
         text(
             "SELECT policyname, tablename FROM pg_policies WHERE schemaname = 'public' "
             "AND starts_with(policyname, 'gridatlas ')"
         )
     )
-    for policy, table in found.all():
+    for policy, table in policies.all():
         connection.exec_driver_sql(f'DROP POLICY "{policy}" ON "{table}"')
     for name, arguments in _FUNCTIONS.items():
         connection.exec_driver_sql(f"DROP FUNCTION IF EXISTS {name}({arguments}) CASCADE")
 
 
 def _statements() -> Iterator[str]:
-    roles, functions, views = _SQL.read_text(encoding="utf-8").split(_NEXT)
+    roles, functions, views = _SQL.read_text(encoding="utf-8").split(_PART_SEPARATOR)
     yield roles
     yield functions
     for name in Base.metadata.tables:
@@ -245,8 +252,8 @@ def _of_table(name: str, rule: Rule) -> Iterator[str]:
     yield f"REVOKE ALL ON {name} FROM PUBLIC, {names}"
     yield f"ALTER TABLE {name} ENABLE ROW LEVEL SECURITY"
     yield f"ALTER TABLE {name} FORCE ROW LEVEL SECURITY"
-    own = "current_setting('gridatlas.owner', true) = 'on'"
-    yield f'CREATE POLICY "gridatlas owner" ON {name} TO CURRENT_USER USING ({own})'
+    is_owner = "current_setting('gridatlas.owner', true) = 'on'"
+    yield f'CREATE POLICY "gridatlas owner" ON {name} TO CURRENT_USER USING ({is_owner})'
     for role, condition in rule.read.items():
         yield _policy(name, role, "SELECT", f"USING ({condition})")
         yield f"GRANT SELECT ON {name} TO {database_role(role)}"
@@ -268,7 +275,7 @@ def _policy(table: str, role: str, command: str, condition: str) -> str:
 
 
 def _counters() -> Iterator[str]:
-    """Yield the triggers that count changes; of plans only those in force count."""
+    """Yield the triggers that count changes of layers, and of plans if they are published."""
     for layer in LAYERS:
         yield (
             f"CREATE OR REPLACE TRIGGER count_change AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE "

@@ -1,5 +1,6 @@
--- What row-level security rests on; geo/db/security.py applies it. Parts are divided by "next".
--- Roles are the server's, shared by its databases.
+-- Roles, functions and public views of row-level security, executed by geo/db/security.py in three
+-- parts, which "next" separates.
+-- Roles belong to the server and are shared by its databases.
 DO $$
 DECLARE
     name text;
@@ -13,7 +14,7 @@ BEGIN
                 EXECUTE format('CREATE ROLE %I NOINHERIT %s', name,
                     CASE name WHEN 'gridatlas_api' THEN 'LOGIN' ELSE 'NOLOGIN' END);
             EXCEPTION WHEN duplicate_object OR unique_violation THEN
-                NULL;  -- another database's migration was quicker
+                NULL;  -- another database's migration created it at the same time
             END;
         END IF;
     END LOOP;
@@ -22,14 +23,14 @@ BEGIN
             EXECUTE format('GRANT %I TO gridatlas_api', name);
         END IF;
     END LOOP;
-    -- USAGE: from version 16 on a role is a member of those that it makes, without their rights.
+    -- USAGE: since version 16 a role is a member of the roles that it creates, without their rights.
     IF NOT pg_has_role(CURRENT_USER, 'gridatlas_publisher', 'USAGE') THEN
         GRANT gridatlas_publisher TO CURRENT_USER;
     END IF;
 END
 $$
 -- next --
--- The digits that the codes a planner may see begin with; null is nobody's.
+-- Prefix of the codes that a planner may see; null matches none.
 CREATE FUNCTION gridatlas_scope() RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
 RETURN nullif(current_setting('gridatlas.scope', true), '');
 
@@ -67,7 +68,7 @@ GRANT SELECT ON alembic_version TO gridatlas_public, gridatlas_planner, gridatla
 
 SET LOCAL ROLE gridatlas_publisher;
 
--- What anyone may see: of a building its outline, of a plan the grids in force.
+-- Public views: outlines of buildings, and grids in force.
 CREATE VIEW published.building AS
 SELECT code, name, address, use, storeys_above, geom, geom_3857 FROM public.building;
 
@@ -88,7 +89,7 @@ CREATE VIEW published.source AS
 SELECT DISTINCT split_part(source, ':', 1) AS kind FROM public.import_run
 WHERE status IN ('published', 'unchanged');
 
--- What the contact card of a grid prints, one grid at a time: no list of telephones.
+-- Contact card of one grid: there is no list of telephone numbers.
 CREATE FUNCTION published.contact_card(asked text)
 RETURNS TABLE (name text, phone text, duties text, has_photo boolean)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$

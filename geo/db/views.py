@@ -1,5 +1,4 @@
-"""The views of what anyone may see, and what is shown of plans (``geo/db/security.sql`` makes
-them)."""
+"""The public views, which ``geo/db/security.sql`` creates, and queries for the grids of plans."""
 
 from typing import Any, Literal
 
@@ -41,7 +40,7 @@ OUTLINES = Table(
     Column("storeys_above", SmallInteger),
     *_geometries(),
 )
-"""Buildings as anyone sees them from the street."""
+"""Public attributes of buildings."""
 
 GRIDS = Table(
     "grid",
@@ -61,10 +60,10 @@ GRIDS = Table(
 """Grids of the plans in force, with the names of their regions."""
 
 SOURCES = Table("source", _METADATA, Column("kind", Text))
-"""Kinds of the sources that were imported, for the attributions."""
+"""Kinds of the imported sources, for attributions."""
 
 
-def grids_shown(status: Status) -> FromClause:
+def grids_by_status(status: Status) -> FromClause:
     """Return the grids in force, or those of each community's newest draft.
 
     Both have the columns of :data:`GRIDS`; drafts are those that the caller may see.
@@ -82,10 +81,10 @@ def grids_shown(status: Status) -> FromClause:
     return rows
 
 
-def grids_of(plan: int) -> FromClause:
+def grids_of_plan(plan: int) -> FromClause:
     """Return the grids of one plan, with the columns of :data:`GRIDS`."""
-    one = select(GridPlan).where(GridPlan.id == plan).subquery("plan")
-    rows: FromClause = _of_plans(one).subquery("shown")
+    plans = select(GridPlan).where(GridPlan.id == plan).subquery("plan")
+    rows: FromClause = _of_plans(plans).subquery("shown")
     return rows
 
 

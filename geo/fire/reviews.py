@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from geo import clock
-from geo.codes import stem
+from geo.codes import code_prefix
 from geo.errors import InputError, NotFoundError
 from geo.model import Building, BuildingReview, HydrantInspection, PipeNode
 from geo.model.fire import ReviewState
@@ -80,7 +80,7 @@ def list_reviews(
         .where(wanted)
     )
     if region:
-        joined = joined.where(Building.region_code.startswith(stem(region), autoescape=True))
+        joined = joined.where(Building.region_code.startswith(code_prefix(region), autoescape=True))
     total = _count(connection, joined)
     page = joined.order_by(BuildingReview.due_on.nulls_last(), Building.code)
     rows = connection.execute(page.limit(limit).offset(offset)).mappings()

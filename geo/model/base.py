@@ -52,16 +52,16 @@ class Feature:
     revision: Mapped[int] = mapped_column(BigInteger, server_default="0")
 
 
-SAID = "(name || ' '::text) || address"
+NAME_AND_ADDRESS = "(name || ' '::text) || address"
 """What a thing with a name and an address is found by."""
 
 
-def signs(table: str, said: str = "name") -> Index:
+def name_index(table: str, said: str = "name") -> Index:
     """Return the index by which a name is found: of its signs."""
     return Index(f"ix_{table}_signs", text(f"signs_of({said})"), postgresql_using="gin")
 
 
-def begins(name: str, said: str) -> Index:
+def prefix_index(name: str, said: str) -> Index:
     """Return the index by which rows are found of which something begins as asked."""
     key: Any = literal_column(said).label("said")
     return Index(name, key, postgresql_ops={"said": "text_pattern_ops"})

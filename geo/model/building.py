@@ -7,15 +7,15 @@ from sqlalchemy import ForeignKey, Index, SmallInteger, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from geo.model.base import (
-    SAID,
+    NAME_AND_ADDRESS,
     Base,
     Feature,
-    begins,
     between,
     display_geometry,
     geometry,
+    name_index,
     one_of,
-    signs,
+    prefix_index,
 )
 
 
@@ -68,7 +68,7 @@ class Compound(Feature, Base):
     geom: Mapped[Any] = geometry("MULTIPOLYGON")
     geom_3857: Mapped[Any] = display_geometry()
 
-    __table_args__ = (Index(None, "region_code"), signs("compound"))
+    __table_args__ = (Index(None, "region_code"), name_index("compound"))
 
 
 class Building(Feature, Base):
@@ -95,10 +95,10 @@ class Building(Feature, Base):
     geom_3857: Mapped[Any] = display_geometry()
 
     __table_args__ = (
-        signs("building", SAID),
-        begins("ix_building_name_begins", "name"),
-        begins("ix_building_code_begins", "lower(code)"),
-        begins("ix_building_code_ends", "reverse(lower(code))"),
+        name_index("building", NAME_AND_ADDRESS),
+        prefix_index("ix_building_name_begins", "name"),
+        prefix_index("ix_building_code_begins", "lower(code)"),
+        prefix_index("ix_building_code_ends", "reverse(lower(code))"),
         one_of("use", Use),
         one_of("structure", Structure),
         one_of("households_source", HouseholdsSource),

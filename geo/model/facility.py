@@ -6,7 +6,15 @@ from typing import Any
 from sqlalchemy import CheckConstraint, Index, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from geo.model.base import SAID, Base, Feature, display_geometry, geometry, one_of, signs
+from geo.model.base import (
+    NAME_AND_ADDRESS,
+    Base,
+    Feature,
+    display_geometry,
+    geometry,
+    name_index,
+    one_of,
+)
 
 
 class Category(StrEnum):
@@ -55,6 +63,6 @@ class Facility(Feature, Base):
             "GeometryType(geom) IN ('POINT', 'POLYGON', 'MULTIPOLYGON')", name="point_or_grounds"
         ),
         Index(None, "category"),
-        signs("facility", SAID),
+        name_index("facility", NAME_AND_ADDRESS),
         Index(None, "region_code"),
     )

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import CheckConstraint, Index, SmallInteger, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from geo.model.base import Base, Feature, between, display_geometry, geometry, one_of, signs
+from geo.model.base import Base, Feature, between, display_geometry, geometry, name_index, one_of
 
 
 class RoadClass(StrEnum):
@@ -72,7 +72,7 @@ class Road(Feature, Base):
     geom_3857: Mapped[Any] = display_geometry()
 
     __table_args__ = (
-        signs("road"),
+        name_index("road"),
         one_of("road_class", RoadClass),
         one_of("oneway", Oneway),
         one_of("surface", Surface),

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, case, func, selec
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import aliased
 
-from geo.codes import stem
+from geo.codes import code_prefix
 from geo.db.layer_frames import read_frame, wkb
 from geo.model import (
     STORAGE_SRID,
@@ -144,7 +144,7 @@ def contents(
         .join(plan, plan.c.community_code == community.code)
         .join(figures, figures.c.plan_id == plan.c.id)
         .outerjoin(street, street.code == community.parent_code)
-        .where(community.code.startswith(stem(region or ""), autoescape=True))
+        .where(community.code.startswith(code_prefix(region or ""), autoescape=True))
         .where(community.geom.is_not(None))
         .order_by(community.code)
     )

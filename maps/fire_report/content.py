@@ -16,7 +16,7 @@ import shapely
 from sqlalchemy import Connection, func, select
 
 from geo import clock
-from geo.codes import stem
+from geo.codes import code_prefix
 from geo.errors import NotFoundError
 from geo.fire import finding_queries, finding_text, findings, fire_spread
 from geo.fire.context import FireContext
@@ -102,7 +102,7 @@ def read(
 
 def _missing(desk: FireContext, region: str) -> list[Missing]:
     """Return what the data of a region lacks, each thing once."""
-    own = stem(region)
+    own = code_prefix(region)
     found = [one for overlay in Overlay for one in findings.missing(desk.ground, overlay, own)]
     return list({one.key: one for one in found}.values())
 
@@ -113,7 +113,7 @@ def _region(connection: Connection, region: str) -> tuple[str, shapely.Geometry 
     found = connection.execute(statement).first()
     if found is not None:
         return found[0], None if found[1] is None else shapely.from_wkb(bytes(found[1]))
-    below = select(Region.code).where(Region.code.startswith(stem(region), autoescape=True))
+    below = select(Region.code).where(Region.code.startswith(code_prefix(region), autoescape=True))
     if connection.execute(below.limit(1)).first() is None:
         raise NotFoundError("no_such_region", region=region)
     return region, None
@@ -124,7 +124,7 @@ def _parts(connection: Connection, region: str) -> list[tuple[str, shapely.Geome
     statement = select(Region.name, func.ST_AsBinary(Region.geom)).where(
         Region.level == "community",
         Region.geom.is_not(None),
-        Region.code.startswith(stem(region), autoescape=True),
+        Region.code.startswith(code_prefix(region), autoescape=True),
     )
     rows = connection.execute(statement.order_by(Region.code))
     return [(name, shapely.from_wkb(bytes(land))) for name, land in rows]

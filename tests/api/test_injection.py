@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Text, cast, select
 from sqlalchemy import text as sql
 
-from api.app import SecurityHeadersMiddleware
+from api.middleware.security_headers import SecurityHeadersMiddleware
 from geo.model import Base
 from geo.settings import settings
 from tests import town as t

@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import text
 
 from api.core.caller import ACT_AS, Caller
-from api.core.public_layers import LAYERS, source_name
-from geo.codes import stem
+from api.core.public_layers import LAYERS, qualified_name
+from geo.codes import code_prefix
 from geo.db import accounts
 from geo.db.security import ROLES, RULES
 from tests import town as t
@@ -161,7 +161,7 @@ def _tried(who, operation):
 
 def caller(role):
     more = ACCOUNTS.get(role, {})
-    return Caller(role, stem(more.get("scope", "")), tuple(more.get("networks", ())), role)
+    return Caller(role, code_prefix(more.get("scope", "")), tuple(more.get("networks", ())), role)
 
 
 @pytest.fixture(scope="module")
@@ -202,7 +202,7 @@ def rows(town, role, layer):
     """Return the codes that a role sees of a layer in SQL."""
     with town.connect() as connection:
         connection.execute(ACT_AS, caller(role).settings())
-        statement = text(f"SELECT code FROM {source_name(layer.source)} WHERE geom IS NOT NULL")
+        statement = text(f"SELECT code FROM {qualified_name(layer.source)} WHERE geom IS NOT NULL")
         return sorted(connection.execute(statement).scalars())
 
 
@@ -305,7 +305,7 @@ def test_tiles_of_plans_hold_the_grids_that_the_role_may_see(furnished, tile, ro
 
 def test_planner_of_another_place_gets_no_tile_of_a_draft(furnished, address, tile, tmp_path):
     with furnished.begin() as connection:
-        accounts.add(connection, "elsewhere", "planner", PASSWORD, scope="420606007000")
+        accounts.add_account(connection, "elsewhere", "planner", PASSWORD, scope="420606007000")
     column, row = tile_of(300, 550, 12)
     for asked in ("status=draft", *(f"plan={number}" for number in range(1, 5))):
         answer = httpx.get(
@@ -380,7 +380,7 @@ def test_tiles_of_the_ogc_api_hold_the_rows_that_the_role_may_see(furnished, til
             codes = set(found[name]["code"]) if name in found else set()
             with furnished.connect() as connection:
                 connection.execute(ACT_AS, caller(role).settings())
-                here = text(f"SELECT code FROM {source_name(layer.source)} WHERE {inside}")
+                here = text(f"SELECT code FROM {qualified_name(layer.source)} WHERE {inside}")
                 there = set(connection.execute(here).scalars())
             assert there <= codes <= set(rows(furnished, role, layer)), (role, name)
 

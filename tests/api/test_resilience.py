@@ -80,7 +80,7 @@ def test_restarted_database_is_503_for_a_while_and_never_a_wrong_answer(own):
     time.sleep(0.5)
     local_server.stop(home)
     time.sleep(1)
-    local_server.ensure(home)
+    local_server.ensure_running(home)
     back = time.monotonic()
     time.sleep(6)
     over.set()
@@ -133,7 +133,7 @@ def status(url, **more):
 
 def test_served_database_that_is_killed_comes_back_by_itself(own):
     home, _ = own
-    pid_file = local_server.directory(home) / "postmaster.pid"
+    pid_file = local_server.data_directory(home) / "postmaster.pid"
 
     def process():
         return int(pid_file.read_text().split()[0]) if pid_file.exists() else None
@@ -150,7 +150,7 @@ def test_served_database_that_is_killed_comes_back_by_itself(own):
         time.sleep(3)
         assert not local_server.is_running(home)
         assert status(f"{address}/regions") == 503
-        local_server.ensure(home)
+        local_server.ensure_running(home)
         wait_until(lambda: status(f"{address}/regions") == 200, 60)
 
 

@@ -91,13 +91,13 @@ def ended_well(child: int) -> bool:
 
 def kill_server(home: Path) -> None:
     """Kill all processes of a home's server at once, and start it again."""
-    data = local_server.directory(home).resolve()
+    data = local_server.data_directory(home).resolve()
     postmaster = int((data / "postmaster.pid").read_text().split("\n", 1)[0])
     children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
     for process in (postmaster, *map(int, children)):
         with suppress(ProcessLookupError):
             os.kill(process, signal.SIGKILL)
-    local_server.ensure(home)
+    local_server.ensure_running(home)
 
 
 def main(

@@ -29,7 +29,7 @@ KILLS = 4
 def server():
     """Return the home of a cluster on which an administrator ran the documented grants."""
     home = new_home()
-    local_server.ensure(home)
+    local_server.ensure_running(home)
     admin = make_url(local_server.url(home, "postgres"))
     psql = ("psql", "-q", "-d", "postgres", "-h", admin.query["host"], "-U", admin.username)
     subprocess.run([*psql, "-v", "owner=city", "-v", "database=city", "-f", GRANTS], check=True)
@@ -142,7 +142,7 @@ def test_missing_roles_and_foreign_tables_are_named(home, database):
 def test_owner_with_createrole_needs_no_roles_created():
     """On a cluster without our roles: they are made by the first migration."""
     home = new_home()
-    local_server.ensure(home)
+    local_server.ensure_running(home)
     try:
         on_server(home, "CREATE ROLE plain LOGIN")
         on_server(home, "CREATE ROLE maker LOGIN CREATEROLE")

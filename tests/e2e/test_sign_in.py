@@ -35,7 +35,7 @@ def reader(browser, desks, identity):
 @pytest.fixture(scope="module")
 def chen(town, desks):
     with town.begin() as connection:
-        accounts.add(connection, "chen", "fire", None)
+        accounts.add_account(connection, "chen", "fire", None)
 
 
 def leave(page, address, name):

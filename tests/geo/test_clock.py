@@ -75,8 +75,8 @@ def test_every_session_is_in_utc_whatever_the_servers_zone(abroad):
     assert zone_of(create_engine(db.api_url())) == "UTC"
 
     async def ask() -> str:
-        pool = Pool(db.api_url())
-        async with pool.acting(ANYONE) as connection:
+        pool = AsyncPool(db.api_url())
+        async with pool.transaction_as(ANYONE) as connection:
             zone = await connection.fetchval("SHOW TimeZone")
         await pool.close()
         return str(zone)
@@ -90,7 +90,7 @@ def test_cluster_is_in_utc_where_the_machine_is_not(tmp_path_factory, monkeypatc
     for folder in (home, *home.parents[:2]):
         folder.chmod(0o755)  # the database runs as another user
     try:
-        url = make_url(local_server.ensure(home))
+        url = make_url(local_server.ensure_running(home))
         where = {"host": str(url.query["host"]), "user": url.username, "dbname": url.database}
         with psycopg.connect(**where) as connection:
             for name in ("TimeZone", "log_timezone"):
@@ -182,8 +182,8 @@ def test_sheet_and_report_say_the_citys_day(database, in_zone, tmp_path):
 
 def test_time_without_a_zone_is_the_citys(in_zone):
     in_zone(SHANGHAI)
-    assert clock.in_city(datetime(2026, 3, 2, 1, 30)) == EVENING
-    assert clock.in_city(EVENING) == EVENING
+    assert clock.city_time_to_utc(datetime(2026, 3, 2, 1, 30)) == EVENING
+    assert clock.city_time_to_utc(EVENING) == EVENING
     assert date.fromisoformat(clock.format_day(EVENING)) == date(2026, 3, 2)
 
 

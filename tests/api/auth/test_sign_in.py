@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import hmac
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -11,9 +12,10 @@ import jwt
 import pytest
 from sqlalchemy import text
 
-from api.auth import identity_provider, tokens
+from api.auth import identity_provider
 from geo.db import accounts
 from geo.errors import SetupError
+from geo.secrets import secret
 from tests.api.conftest import PASSWORD, bearer
 from tests.server import serving
 
@@ -120,9 +122,9 @@ def test_signing_out_voids_the_access_token_at_once(client):
 
 def test_disabled_account_is_out_at_once(client, town, address):
     with town.begin() as connection:
-        accounts.add(connection, "leaver", "fire", PASSWORD)
+        accounts.add_account(connection, "leaver", "fire", PASSWORD)
     headers = bearer(address, "leaver")
-    assert accounts.disable(town, "leaver")
+    assert accounts.disable_account(town, "leaver")
     assert client.get("/auth/me", headers=headers).status_code == 401
     assert sign_in(client, "leaver").status_code == 401
 
@@ -143,7 +145,7 @@ def claims(**other):
 def test_forged_tokens_are_refused(client, town):
     good = sign_in(client, "admin").json()["access_token"]
     sid = jwt.decode(good, options={"verify_signature": False})["sid"]
-    key = tokens._key()
+    key = hmac.digest(secret(), b"tokens", "sha256")
     bad = {
         "no algorithm": jwt.encode(claims(sid=sid), None, algorithm="none"),
         "renamed algorithm": forged(good, alg="none"),
@@ -186,7 +188,7 @@ def test_identity_provider_vouches_for_those_who_have_an_account(client, town, m
         monkeypatch.setattr(settings(), "oidc_issuer", issuer)
         monkeypatch.setattr(settings(), "oidc_client_id", "gridatlas")
         with town.begin() as connection:
-            accounts.add(connection, "chen", "fire", None)
+            accounts.add_account(connection, "chen", "fire", None)
         assert client.get("/auth/providers").json()["oidc"]["issuer"] == issuer
         assert me(client, of_provider(issuer, "chen")).json()["role"] == "fire"
         assert me(client, of_provider(issuer, "stranger")).status_code == 401
@@ -206,7 +208,9 @@ def test_provider_that_is_away_is_no_fault_of_the_token(client, monkeypatch):
         monkeypatch.setattr(settings(), "oidc_client_id", "gridatlas")
         token = of_provider(issuer, "li")
         assert client.get("/auth/providers").json()["oidc"]["client_id"] == "gridatlas"
-        identity_provider.keys(issuer)  # where they are is known, they themselves are not yet
+        identity_provider.signing_keys(
+            issuer
+        )  # where they are is known, they themselves are not yet
     answer = me(client, token)
     assert answer.status_code == 503
     assert issuer in answer.json()["detail"]
@@ -251,7 +255,7 @@ def test_code_of_the_provider_opens_a_session_of_ours(client, town, identity, ke
     with town.begin() as connection:
         connection.execute(text("DELETE FROM account WHERE name = 'qian'"))
         connection.execute(text("DELETE FROM audit_event WHERE object_code = 'qian'"))
-        accounts.add(connection, "qian", "fire", None)
+        accounts.add_account(connection, "qian", "fire", None)
     opened = by_code(client, "qian")
     assert opened.status_code == 200
     assert opened.headers["cache-control"] == "no-store"
@@ -287,7 +291,7 @@ def test_code_of_another_sign_in_opens_none(client, town, identity, given):
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_provider_vouches_in_vain_for_who_has_no_account_or_no_longer(client, town, identity):
     with town.begin() as connection:
-        accounts.add(connection, "sun", "fire", None)
+        accounts.add_account(connection, "sun", "fire", None)
         connection.execute(text("UPDATE account SET active = false WHERE name = 'sun'"))
     for name in ("nobody", "sun"):
         assert by_code(client, name).status_code == 401
@@ -322,7 +326,7 @@ def test_provider_named_by_half_is_told_before_anything_is_served(monkeypatch):
 
     monkeypatch.setattr(settings(), "oidc_issuer", "https://id.example")
     with pytest.raises(SetupError, match="GRIDATLAS_OIDC_CLIENT_ID"):
-        identity_provider.check()
+        identity_provider.check_settings()
 
 
 def of_provider(issuer, subject, client="gridatlas"):

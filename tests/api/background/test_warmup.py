@@ -1,4 +1,4 @@
-"""What a worker does when it starts: an edit that it takes back, tiles that nobody asked for."""
+"""What a server worker prepares when it starts, and what the first requests cost."""
 
 import asyncio
 import time
@@ -6,102 +6,69 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import httpx
-from sqlalchemy import text
 
-from api.app import create_app, warm
-from api.background.warmup import rehearse, rehearse_tiles
+from api.app import create_app
+from api.app import warm_up as warm_up_app
+from api.background.warmup import warm_up_tiles
 from api.core.caller import ANYONE
-from api.core.connection_pool import WARM, Pool, State
+from api.core.connection_pool import WARM_CONNECTIONS, AsyncPool, LayerState
 from api.tiles.colouring import Colourings
 from api.tiles.tile_layers import in_force_prepared
 from geo import db
 
-COUNTED = text(
-    "SELECT (SELECT count(*) FROM grid_plan), (SELECT count(*) FROM grid_member), "
-    "(SELECT count(*) FROM plan_edit), (SELECT count(*) FROM job), "
-    "(SELECT count(*) FROM audit_event), (SELECT sum(changes) FROM layer_change)"
-)
-
-TILES_KNOWN = (
+COUNT_TILE_STATEMENTS = (
     "SELECT count(*) FROM pg_prepared_statements "
     "WHERE statement LIKE '%ST_AsMVT(%' AND statement NOT LIKE '%pg_prepared%'"
 )
 
 
-def counted(engine):
-    with engine.connect() as connection:
-        return tuple(connection.execute(COUNTED).one())
+def warm_up(engine, url=None):
+    """Return whether a tile was made, and each connection's number of prepared tile statements."""
 
-
-def rehearsed(engine):
-    signed_in = db.api_engine(db.api_url(engine.url))
-    try:
-        return rehearse(signed_in)
-    finally:
-        signed_in.dispose()
-
-
-def test_edit_that_was_rehearsed_leaves_nothing(town):
-    before = counted(town)
-    assert rehearsed(town)
-    assert counted(town) == before
-
-
-def test_nothing_is_rehearsed_where_there_is_no_plan(database):
-    assert not rehearsed(database)
-
-
-def test_rehearsal_waits_for_nobody(town):
-    with town.begin() as connection:
-        connection.execute(text("LOCK TABLE grid IN ACCESS EXCLUSIVE MODE"))
-        assert not rehearsed(town)
-
-
-def tiles_rehearsed(engine, url=None):
-    """Return whether tiles were made, and how many statements for tiles each connection knows."""
-
-    async def made():
-        pool, state = Pool(url or signed_in.url), State(url or signed_in.url)
-        here = SimpleNamespace(engine=signed_in, colourings=Colourings(), pool=pool, state=state)
-        known = []
+    async def run():
+        pool, layer_state = AsyncPool(url or signed_in.url), LayerState(url or signed_in.url)
+        app_state = SimpleNamespace(
+            engine=signed_in, colourings=Colourings(), pool=pool, layer_state=layer_state
+        )
+        counts = []
 
         async def count(connection):
-            known.append(await connection.fetchval(TILES_KNOWN))
+            counts.append(await connection.fetchval(COUNT_TILE_STATEMENTS))
 
         try:
-            done = await rehearse_tiles(here)
-            if done:
+            is_warm = await warm_up_tiles(app_state)
+            if is_warm:
                 await pool.warm(count)
-            return done, known
+            return is_warm, counts
         finally:
             await pool.close()
-            await state.close()
+            await layer_state.close()
 
     signed_in = db.api_engine(db.api_url(engine.url))
     try:
-        return asyncio.run(made())
+        return asyncio.run(run())
     finally:
         signed_in.dispose()
 
 
-def test_every_connection_that_is_kept_has_made_a_tile(town):
-    assert tiles_rehearsed(town) == (True, [1] * WARM)
+def test_every_warm_connection_has_made_a_tile(town):
+    assert warm_up(town) == (True, [1] * WARM_CONNECTIONS)
 
 
-def test_no_tile_is_rehearsed_without_a_city_or_a_database(database):
+def test_start_without_a_city_or_a_database_makes_no_tile(database):
     nowhere = database.url.set(drivername="postgresql", database="nowhere")
-    assert tiles_rehearsed(database) == (False, [])
-    assert tiles_rehearsed(database, nowhere) == (False, [])
+    assert warm_up(database) == (False, [])
+    assert warm_up(database, nowhere) == (False, [])
 
 
 def test_first_tile_of_a_connection_costs_little_more_than_the_next(town):
     """A session's first ``ST_Transform`` takes 0.15 s of a processor: no tile asks for one."""
 
     async def spent():
-        pool = Pool(db.api_url(town.url))
+        pool = AsyncPool(db.api_url(town.url))
         query = in_force_prepared(15, frozenset())
         sides = dict.fromkeys(("west", "south", "east", "north"), 0.0)
-        async with pool.acting(ANYONE) as connection:
+        async with pool.transaction_as(ANYONE) as connection:
             await connection.fetchrow(query.sql, *query.arguments(x=0, y=0, **sides))
             ran = Path(f"/proc/{connection.get_server_pid()}/schedstat").read_text(encoding="ascii")
         await pool.close()
@@ -124,7 +91,7 @@ def test_first_request_does_not_make_the_routes(town):
 
     signed_in = db.api_engine(db.api_url(town.url))
     cold, ready = create_app(signed_in), create_app(signed_in)
-    warm(ready)
+    warm_up_app(ready)
     assert asyncio.run(spent(ready)) < asyncio.run(spent(cold)) / 5
     signed_in.dispose()
 
@@ -143,7 +110,7 @@ def test_others_are_answered_while_the_api_is_described(town):
 
     signed_in = db.api_engine(db.api_url(town.url))
     app = create_app(signed_in)
-    warm(app)
+    warm_up_app(app)
     count = asyncio.run(turns(app))
     signed_in.dispose()
     assert count > 20  # in the loop itself it would be two or three

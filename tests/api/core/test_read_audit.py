@@ -1,14 +1,16 @@
-"""Every read of what not everyone may see is in the trail, and a map's are few entries."""
+"""Every read of a protected layer is in the audit trail, and a map is few entries."""
 
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import httpx
+import psycopg
 import pytest
-from sqlalchemy import create_engine, insert, text
+from sqlalchemy import event, insert, text
 
 from api.core import read_audit
 from api.core.caller import Caller
-from api.core.read_audit import Reads
+from api.core.read_audit import ReadAudit
 from geo import db
 from geo.model import BuildingUnit, Facility, PipeNode, PipeSegment
 from tests import town as t
@@ -61,7 +63,7 @@ READS = {
     "/grids/{code}/informants": f"/grids/{t.NORTH_GATE}001/informants",
     "/people/breaches": "/people/breaches",
 }
-"""An address of every read that is not everyone's."""
+"""An example of every route that reads a protected layer."""
 
 NO_FEATURES = {
     "/fire/rules": "the law",
@@ -75,7 +77,7 @@ NO_FEATURES = {
     "/jobs/{number}/events": "the same",
     "/plans/{number}/edits": "what was done to a draft, which is in the trail already",
 }
-"""Reads that show nothing of a protected layer, or that cannot be had here; and why."""
+"""Routes for some roles that read no protected layer, or can't be tried here; and why."""
 
 OGC = [
     f"/ogc/collections/{layer}/{what}"
@@ -107,7 +109,7 @@ def town(shared_database):
 
 @pytest.fixture
 def trail(town):
-    """Return what is new in the trail, with the reads that were only counted."""
+    """Return a function that takes the new entries of an account out of the audit trail."""
 
     def new(actor="admin"):
         with town.begin() as connection:
@@ -125,20 +127,22 @@ def trail(town):
 
 @pytest.fixture
 def noted(address, monkeypatch):
-    """Return the layers that were noted, in the order of the reads."""
-    found = []
-    monkeypatch.setattr(Reads, "note", lambda _, caller, layers, box=None: found.extend(layers))
-    return found
+    """Return the layers whose reads were counted, in order."""
+    layers_read = []
+    monkeypatch.setattr(
+        ReadAudit, "note", lambda _, caller, layers, box=None: layers_read.extend(layers)
+    )
+    return layers_read
 
 
-def test_every_read_of_a_protected_layer_is_traced_or_said_not_to_be_one(client):
+def test_every_route_for_some_roles_is_audited_or_listed_as_an_exception(client):
     paths = client.get("/openapi.json", timeout=60).json()["paths"]
     guarded = {p for p, found in paths.items() if "get" in found and may(f"GET {p}") != ANYONE}
     assert guarded == set(READS) | set(NO_FEATURES)
     assert not set(READS) & set(NO_FEATURES)
 
 
-def test_every_read_of_a_protected_layer_leaves_a_trace(signed_in, noted, trail, town):
+def test_every_read_of_a_protected_layer_is_audited(signed_in, noted, trail, town):
     admin = signed_in("admin")
     admin.timeout = httpx.Timeout(120)
     admin.post("/fire/findings/refresh").raise_for_status()
@@ -146,7 +150,7 @@ def test_every_read_of_a_protected_layer_leaves_a_trace(signed_in, noted, trail,
         own = {"code": t.NORTH_GATE}
         plan = text("SELECT id FROM grid_plan WHERE community_code = :code")
         number = connection.execute(plan, own).scalar_one()
-    traceless = []
+    unaudited = []
     ogc = [address.replace("{one}", ONE[address.split("/")[3]]) for address in OGC]
     for address in (TILE, *(one.replace("{plan}", str(number)) for one in READS.values()), *ogc):
         trail()
@@ -154,11 +158,11 @@ def test_every_read_of_a_protected_layer_leaves_a_trace(signed_in, noted, trail,
         answer = admin.get(address)
         assert answer.status_code in (200, 204), (address, answer.text[:300])
         if not (noted or trail()):
-            traceless.append(address)
-    assert traceless == []
+            unaudited.append(address)
+    assert unaudited == []
 
 
-def test_what_is_refused_is_no_read(signed_in, client, noted):
+def test_refused_requests_are_not_audited(signed_in, client, noted):
     assert client.get(f"/networks{TILE}").status_code == 401
     assert signed_in("planner").get(f"/networks{TILE}").status_code == 403
     assert signed_in("admin").get("/networks/water/nearest?lon=0&lat=0").status_code >= 400
@@ -175,35 +179,55 @@ def entries(engine, layer):
 
 
 @pytest.fixture
-def counted(town):
-    """Return reads that nobody writes but the test."""
+def engine(town):
     engine = db.api_engine(db.api_url(town.url))
-    yield Reads(engine)
+    yield engine
     engine.dispose()
+
+
+@pytest.fixture
+def counted(engine):
+    """Return reads that nobody records but the test."""
+    return ReadAudit(engine)
+
+
+@contextmanager
+def unreachable(engine):
+    """Refuse every connection of an engine, as a server that is away does."""
+
+    def connect_nowhere(dialect, record, arguments, options):
+        return psycopg.connect("host=127.0.0.1 port=1")
+
+    engine.dispose()
+    event.listen(engine, "do_connect", connect_nowhere)
+    try:
+        yield
+    finally:
+        event.remove(engine, "do_connect", connect_nowhere)
 
 
 FIRE = Caller("fire", name="fire1")
 
 
-def test_thousand_reads_of_a_minute_are_two_entries_and_none_is_lost(counted, town, monkeypatch):
+def test_thousand_reads_of_a_minute_are_two_entries(counted, town, monkeypatch):
     clock = Clock(monkeypatch)
     for number in range(1000):
         counted.note(FIRE, ["layer_a"], (110.0 + number, 30.0, 110.5 + number, 31.0))
         if number % 100 == 0:
             counted.write(everything=False)
     clock.now += timedelta(minutes=1)
-    counted.write(everything=False)
-    counted.write(everything=False)
+    for _ in range(2):
+        counted.write(everything=False)
+    counted.write()
     found = entries(town, "layer_a")
     assert [entry["detail"]["reads"] for entry in found] == [1, 999]
     assert found[1]["detail"]["box"] == [111.0, 30.0, 1109.5, 31.0]
     assert found[1]["detail"]["minute"] == Clock.BEGAN.isoformat()
     assert {entry["actor"] for entry in found} == {"fire1"}
-    assert counted._tallies == {}
 
 
 class Clock:
-    """What the time is, as the test says."""
+    """A clock that the test sets."""
 
     BEGAN = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
 
@@ -211,12 +235,12 @@ class Clock:
         self.now = self.BEGAN + timedelta(seconds=7)
         clock = self
 
-        class Told(datetime):
+        class FixedTime(datetime):
             @classmethod
             def now(cls, tz=None):
                 return clock.now
 
-        monkeypatch.setattr(read_audit, "datetime", Told)
+        monkeypatch.setattr(read_audit, "datetime", FixedTime)
 
 
 def test_each_caller_and_layer_is_counted_apart(counted, town):
@@ -229,27 +253,21 @@ def test_each_caller_and_layer_is_counted_apart(counted, town):
     assert len(entries(town, "layer_c")) == 1
 
 
-def test_reads_while_the_database_is_away_are_written_when_it_is_back(counted, town):
-    there = counted._engine
-    counted._engine = create_engine("postgresql+psycopg://nobody@127.0.0.1:1/none")
-    counted.note(FIRE, ["layer_d"])
-    for _ in range(2):
-        with pytest.raises(Exception, match="refused"):
-            counted.write(everything=False)
-    counted.note(FIRE, ["layer_d"])
-    counted._engine.dispose()
-    counted._engine = there
+def test_reads_while_the_database_is_away_are_written_when_it_is_back(counted, engine, town):
+    with unreachable(engine):
+        counted.note(FIRE, ["layer_d"])
+        for _ in range(2):
+            with pytest.raises(Exception, match="refused"):
+                counted.write(everything=False)
+        counted.note(FIRE, ["layer_d"])
     counted.write()
     assert [one["detail"]["reads"] for one in entries(town, "layer_d")] == [2]
 
 
-def test_reads_that_can_be_written_nowhere_are_in_the_log(counted, caplog):
-    there = counted._engine
-    counted._engine = create_engine("postgresql+psycopg://nobody@127.0.0.1:1/none")
-    counted.note(FIRE, ["layer_e"])
-    counted.close()
-    counted._engine.dispose()
-    counted._engine = there
+def test_reads_that_can_be_written_nowhere_are_in_the_log(counted, engine, caplog):
+    with unreachable(engine):
+        counted.note(FIRE, ["layer_e"])
+        counted.close()
     assert "'object_type': 'layer_e'" in caplog.text
     assert "fire1" in caplog.text
 

@@ -24,7 +24,7 @@ from tests.etl.delivery import houses, mapping, rows, write
 @pytest.fixture(autouse=True)
 def patient(monkeypatch):
     """Have requests wait for their jobs as long as a busy machine may take."""
-    monkeypatch.setattr(import_jobs, "WAIT_S", 25.0)
+    monkeypatch.setattr(import_jobs, "TIMEOUT_S", 25.0)
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +136,7 @@ def audited(town, action, number):
 
 
 def test_long_approval_is_a_job_and_publishes_all_or_nothing(desk, town, tmp_path, monkeypatch):
-    monkeypatch.setattr(import_jobs, "WAIT_S", 0.0)
+    monkeypatch.setattr(import_jobs, "TIMEOUT_S", 0.0)
     held = delivered(town, tmp_path, 21)
     assert held.status == "held"
     with layer_busy(town, "building"):

@@ -442,7 +442,7 @@ def test_planner_of_another_street_has_no_say(planner, address, town, draft):
 
     with town.begin() as connection:
         if not [one for one in accounts.list_accounts(connection) if one.name == "elsewhere"]:
-            accounts.add(connection, "elsewhere", "planner", PASSWORD, scope="420606")
+            accounts.add_account(connection, "elsewhere", "planner", PASSWORD, scope="420606")
     import httpx
 
     with httpx.Client(base_url=address, headers=bearer(address, "elsewhere"), timeout=30) as other:

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from api.app import policy
+from api.middleware.security_headers import content_security_policy
 from geo.messages import catalogue
 from geo.model.building import HouseholdsSource, Structure, Use
 from geo.model.facility import Category
@@ -65,10 +65,10 @@ def test_tianditu_is_asked_only_with_a_key(client, monkeypatch):
         if layer["id"].startswith("tianditu-"):
             assert layer["layout"]["visibility"] == "none"
     assert "tianditu" not in client.get("/style.json", params={"absolute": True}).text
-    assert "https://*.tianditu.gov.cn" in policy()
+    assert "https://*.tianditu.gov.cn" in content_security_policy()
     monkeypatch.undo()
     settings.cache_clear()
-    assert "tianditu" not in policy()
+    assert "tianditu" not in content_security_policy()
 
 
 def test_no_way_out_of_the_folder_of_assets(client):

@@ -7,7 +7,7 @@ from sqlalchemy import text
 from etl.checks.topology import breaches
 from etl.runs.approve import approve
 from etl.runs.rollback import roll_back
-from geo.db.overrides import correct, release
+from geo.db.overrides import clear_override, set_override
 from geo.model import GridPlan
 from tests.etl.delivery import STREET, box, bring, divisions, frame, houses, mapping, rows, write
 
@@ -131,7 +131,7 @@ def test_new_households_mark_the_plan_of_their_community(database, tmp_path):
 def test_corrected_field_is_kept_and_the_difference_told(database, tmp_path):
     town(database, tmp_path)
     with database.begin() as connection:
-        correct(connection, "building", "b003", {"households": "99"}, "王工")
+        set_override(connection, "building", "b003", {"households": "99"}, "王工")
     data = houses(16)
     data.loc[3, "name"] = "改名"
     outcome = bring(database, "building", write(data, tmp_path / "b.gpkg"))
@@ -146,7 +146,7 @@ def test_corrected_field_is_kept_and_the_difference_told(database, tmp_path):
         "99",
     )
     with database.begin() as connection:
-        assert release(connection, "building", "b003", "王工") == ["households"]
+        assert clear_override(connection, "building", "b003", "王工") == ["households"]
     bring(database, "building", write(data, tmp_path / "b.gpkg"))
     assert rows(database, "SELECT households FROM building WHERE code = 'b003'") == [(23,)]
     actions = rows(database, "SELECT action, actor FROM audit_event ORDER BY id")

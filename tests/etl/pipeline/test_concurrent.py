@@ -251,7 +251,7 @@ def test_correction_waits_for_a_publication(database, tmp_path, monkeypatch):
 
     def correct():
         with database.begin() as connection:
-            overrides.correct(connection, "building", "b001", {"name": "改名"}, "王工")
+            overrides.set_override(connection, "building", "b001", {"name": "改名"}, "王工")
 
     with holding_layer(database, "building"):
         correcting = Task(correct)

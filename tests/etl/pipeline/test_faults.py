@@ -60,24 +60,24 @@ def own_cluster():
     """Return the home of a cluster that may be killed."""
     home = Path(tempfile.mkdtemp(prefix="gridatlas-faults-"))
     home.chmod(0o755)
-    local_server.ensure(home)
+    local_server.ensure_running(home)
     engine = create_engine(local_server.url(home), poolclass=NullPool)
     db.upgrade(engine)
     yield home
     local_server.stop(home)
     subprocess.run(
-        ["rm", "-rf", os.fspath(home), os.fspath(local_server.directory(home).resolve())],
+        ["rm", "-rf", os.fspath(home), os.fspath(local_server.data_directory(home).resolve())],
         check=True,
     )
 
 
 def postmaster(home: Path) -> int:
-    return int((local_server.directory(home) / "postmaster.pid").read_text().split("\n")[0])
+    return int((local_server.data_directory(home) / "postmaster.pid").read_text().split("\n")[0])
 
 
 def largest_file(home: Path, size: str) -> None:
     """Limit the files that the server may write, as its own user may."""
-    owner = local_server.directory(home).owner()
+    owner = local_server.data_directory(home).owner()
     switch = ["runuser", "-u", owner, "--"] if os.geteuid() == 0 else []
     limit = ["prlimit", "--pid", str(postmaster(home)), f"--fsize={size}:"]
     subprocess.run([*switch, *limit], check=True)
@@ -100,7 +100,7 @@ def test_server_killed_during_a_first_delivery_leaves_nothing_of_it(own_cluster,
     request = Request("building", named("new", tmp_path), ALL)
     with pytest.raises(SetupError, match="The connection to the database broke"):
         import_file(engine, request, Settings(), kill)
-    local_server.ensure(own_cluster)
+    local_server.ensure_running(own_cluster)
     assert names(engine) == set()
     assert bring(engine, "building", named("new", tmp_path), ALL).status == "published"
     assert names(engine) == {"new"}
@@ -119,7 +119,7 @@ def test_server_killed_in_the_middle_comes_back_with_the_old_state(own_cluster, 
     request = Request("building", named("new", tmp_path), ALL)
     with pytest.raises(SetupError, match="The connection to the database broke"):
         import_file(engine, request, Settings(), kill)
-    local_server.ensure(own_cluster)
+    local_server.ensure_running(own_cluster)
     assert names(engine) == {"old"}
     assert bring(engine, "building", named("new", tmp_path), ALL).status == "published"
     assert names(engine) == {"new"}
@@ -135,7 +135,7 @@ def little_room(home: Path, engine):
     too; segments of its log stay below.
     """
     disk = Path(tempfile.mkdtemp(prefix="gridatlas-disk-"))
-    owner = pwd.getpwnam(local_server.directory(home).owner())
+    owner = pwd.getpwnam(local_server.data_directory(home).owner())
     held = f"size=8m,mode=700,uid={owner.pw_uid},gid={owner.pw_gid}"
     mount = ["mount", "-t", "tmpfs", "-o", held, "tmpfs", os.fspath(disk)]
     if subprocess.run(mount, check=False, capture_output=True).returncode != 0:
@@ -290,12 +290,12 @@ def clock(own_cluster, monkeypatch):
         monkeypatch.setenv("LD_PRELOAD", os.fspath(library))
         monkeypatch.setenv("FAKETIME", f"-{days}d")
         monkeypatch.setenv("FAKETIME_DONT_FAKE_MONOTONIC", "1")
-        local_server.ensure(own_cluster)
+        local_server.ensure_running(own_cluster)
 
     yield back
     monkeypatch.undo()
     local_server.stop(own_cluster)
-    local_server.ensure(own_cluster)
+    local_server.ensure_running(own_cluster)
 
 
 def test_clock_that_goes_backwards_breaks_nothing(own_cluster, clock, tmp_path):

@@ -86,13 +86,13 @@ def test_what_a_person_corrected_is_told_every_time(database, tmp_path):
     file = write(houses(12), tmp_path / "a.gpkg")
     bring(database, "building", file)
     with database.begin() as connection:
-        overrides.correct(connection, "building", "b004", {"households": "77"}, "王五")
+        overrides.set_override(connection, "building", "b004", {"households": "77"}, "王五")
     told = [bring(database, "building", file, again=True) for _ in range(2)]
     assert [passed_over(one) for one in told] == [0, 11]
     kept = [[one["code"] for one in outcome.report["corrections_kept"]] for outcome in told]
     assert kept == [["b004"], ["b004"]]
     with database.begin() as connection:
-        overrides.release(connection, "building", "b004", "王五")
+        overrides.clear_override(connection, "building", "b004", "王五")
     bring(database, "building", file)
     assert rows(database, "SELECT households FROM building WHERE code = 'b004'") == [(24,)]
 

@@ -54,7 +54,7 @@ def answer(url: str) -> str:
 
 
 def pid_file(home: Path) -> Path:
-    return local_server.directory(home) / "postmaster.pid"
+    return local_server.data_directory(home) / "postmaster.pid"
 
 
 def server(home: Path) -> int:
@@ -64,7 +64,7 @@ def server(home: Path) -> int:
 
 def connect(home: Path) -> psycopg.Connection:
     where = os.fspath(local_server.socket_directory(home))
-    user = local_server.directory(home).owner()
+    user = local_server.data_directory(home).owner()
     return psycopg.connect(host=where, port=local_server.PORT, user=user, dbname="postgres")
 
 
@@ -79,29 +79,29 @@ def wait_for_end(process: int) -> None:
 
 
 def test_cluster_is_made_started_and_stopped(home: Path):
-    url = local_server.ensure(home)
+    url = local_server.ensure_running(home)
     assert answer(url) == "gridatlas"
     assert local_server.is_running(home)
     assert local_server.stop(home)
     assert not local_server.is_running(home)
     assert not local_server.stop(home)
-    assert local_server.ensure(home) == url
+    assert local_server.ensure_running(home) == url
     assert answer(url) == "gridatlas"
 
 
 def test_nobody_reaches_it_by_network(home: Path):
-    engine = create_engine(local_server.ensure(home))
+    engine = create_engine(local_server.ensure_running(home))
     with engine.connect() as connection:
         listening = connection.execute(text("SHOW listen_addresses")).scalar_one()
         encoding = connection.execute(text("SHOW server_encoding")).scalar_one()
     engine.dispose()
     assert (listening, encoding) == ("", "UTF8")
-    assert local_server.directory(home).stat().st_mode & 0o077 == 0
+    assert local_server.data_directory(home).stat().st_mode & 0o077 == 0
 
 
 def test_connections_find_postgis_loaded(home: Path):
     """Loading it takes 11 ms of a processor: whoever connects is not to pay them."""
-    engine = create_engine(local_server.ensure(home))
+    engine = create_engine(local_server.ensure_running(home))
     with engine.connect() as connection:
         maps = Path(
             f"/proc/{connection.execute(text('SELECT pg_backend_pid()')).scalar_one()}/maps"
@@ -123,18 +123,18 @@ def test_processes_that_come_at_once_share_one_cluster(new_home: Path):
 
 
 def test_killed_server_is_started_again(home: Path):
-    url = local_server.ensure(home)
+    url = local_server.ensure_running(home)
     os.kill(server(home), signal.SIGKILL)
-    assert local_server.ensure(home) == url
+    assert local_server.ensure_running(home) == url
     assert answer(url) == "gridatlas"
 
 
 def test_server_of_a_deleted_home_leaves_the_socket_of_the_new_one(new_home: Path):
-    local_server.ensure(new_home)
+    local_server.ensure_running(new_home)
     orphan = server(new_home)
     while new_home.exists():  # the server may write a file meanwhile
         subprocess.run(["rm", "-rf", os.fspath(new_home)], check=False)
-    url = local_server.ensure(new_home)
+    url = local_server.ensure_running(new_home)
     os.kill(orphan, signal.SIGQUIT)  # as it does to itself when it misses its pid file
     wait_for_end(orphan)
     assert answer(url) == "gridatlas"
@@ -147,7 +147,7 @@ ENSURE += "print(cluster.ensure(Path(sys.argv[1])))"
 
 def test_living_server_keeps_its_pid_file_when_no_connection_is_free(home: Path):
     """Root in a container may not look into the processes of others."""
-    url = local_server.ensure(home)
+    url = local_server.ensure_running(home)
     before = pid_file(home).read_text()
     command = [sys.executable, "-c", ENSURE, os.fspath(home)]
     with taken_connections(home) as taken:
@@ -181,12 +181,12 @@ def short_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_server_that_does_not_answer_is_named_with_its_process(home: Path, short_timeout, caplog):
-    url = local_server.ensure(home)
+    url = local_server.ensure_running(home)
     process, before = server(home), pid_file(home).read_text()
     os.kill(process, signal.SIGSTOP)
     try:
         with pytest.raises(SetupError, match=rf"kill -QUIT {process}\b") as refused:
-            local_server.ensure(home)
+            local_server.ensure_running(home)
         assert os.fspath(pid_file(home)) in str(refused.value)
         assert pid_file(home).read_text() == before
     finally:
@@ -196,22 +196,22 @@ def test_server_that_does_not_answer_is_named_with_its_process(home: Path, short
 
 
 def test_living_server_without_its_socket_is_not_disturbed(home: Path, short_timeout):
-    local_server.ensure(home)
+    local_server.ensure_running(home)
     process, before = server(home), pid_file(home).read_text()
     with connect(home) as connection:
         (local_server.socket_directory(home) / ".s.PGSQL.5432").unlink()
-        for refuse in (local_server.ensure, local_server.stop):
+        for refuse in (local_server.ensure_running, local_server.stop):
             with pytest.raises(SetupError, match=rf"kill -QUIT {process}\b"):
                 refuse(home)
         assert pid_file(home).read_text() == before
         assert connection.execute("SELECT 1").fetchone() == (1,)
     os.kill(process, signal.SIGINT)
     wait_for_end(process)
-    assert answer(local_server.ensure(home)) == "gridatlas"
+    assert answer(local_server.ensure_running(home)) == "gridatlas"
 
 
 def test_processes_of_a_killed_server_are_waited_for(home: Path, short_timeout, caplog):
-    url = local_server.ensure(home)
+    url = local_server.ensure_running(home)
     connection = connect(home)
     worker = connection.info.backend_pid
 
@@ -225,26 +225,27 @@ def test_processes_of_a_killed_server_are_waited_for(home: Path, short_timeout, 
     os.kill(server(home), signal.SIGKILL)
     try:
         with pytest.raises(SetupError, match="ps -u"):
-            local_server.ensure(home)
+            local_server.ensure_running(home)
         assert any(
-            os.fspath(local_server.directory(home)) in record.message for record in caplog.records
+            os.fspath(local_server.data_directory(home)) in record.message
+            for record in caplog.records
         )
     finally:
         os.kill(worker, signal.SIGINT)
         busy.join()
         connection.close()
         wait_for_end(worker)
-    assert local_server.ensure(home) == url
+    assert local_server.ensure_running(home) == url
     assert answer(url) == "gridatlas"
 
 
 def recover_slowly(home: Path, command: str) -> None:
     """Have the next start recover with a command of ours for each file of the log."""
-    local_server.ensure(home)
+    local_server.ensure_running(home)
     local_server.stop(home)
-    settings = local_server.directory(home) / "postgresql.auto.conf"
+    settings = local_server.data_directory(home) / "postgresql.auto.conf"
     settings.write_text(f"restore_command = '{command}'\n")
-    (local_server.directory(home) / "recovery.signal").touch()
+    (local_server.data_directory(home) / "recovery.signal").touch()
 
 
 def test_recovery_that_makes_progress_is_waited_for(new_home: Path, monkeypatch, caplog):
@@ -252,7 +253,7 @@ def test_recovery_that_makes_progress_is_waited_for(new_home: Path, monkeypatch,
     steps = 'for i in 1 2 3 4 5 6 7 8; do echo " LOG:  redo in progress"; sleep 1; done; false'
     recover_slowly(new_home, f"{{ {steps}; }} >&2")
     began = time.monotonic()
-    assert answer(local_server.ensure(new_home)) == "gridatlas"
+    assert answer(local_server.ensure_running(new_home)) == "gridatlas"
     assert time.monotonic() - began > 8
     assert any("recovering" in record.message for record in caplog.records)
 
@@ -261,14 +262,14 @@ def test_recovery_that_stands_still_is_given_up(new_home: Path, monkeypatch):
     monkeypatch.setattr(local_server, "TIMEOUT_S", 3.0)
     recover_slowly(new_home, "sleep 20; false")
     with pytest.raises(SetupError, match=r"server\.log"):
-        local_server.ensure(new_home)
+        local_server.ensure_running(new_home)
     os.kill(server(new_home), signal.SIGQUIT)
 
 
 def test_process_that_holds_the_cluster_is_named(home: Path, short_timeout, caplog):
     hold = "import sys, time; from pathlib import Path; from geo import cluster; "
     hold += "cluster.TIMEOUT_S = 600; cluster.ensure(Path(sys.argv[1]))"
-    local_server.ensure(home)
+    local_server.ensure_running(home)
     process = server(home)
     os.kill(process, signal.SIGSTOP)
     holder = subprocess.Popen([sys.executable, "-c", hold, os.fspath(home)])
@@ -278,16 +279,16 @@ def test_process_that_holds_the_cluster_is_named(home: Path, short_timeout, capl
                 break
             time.sleep(0.05)
         with pytest.raises(SetupError, match=rf"\b{holder.pid}\b"):
-            local_server.ensure(home)
+            local_server.ensure_running(home)
         assert any(str(holder.pid) in record.message for record in caplog.records)
     finally:
         os.kill(process, signal.SIGCONT)
         assert holder.wait(60) == 0
-    local_server.ensure(home)
+    local_server.ensure_running(home)
 
 
 def test_dead_server_is_restarted_and_a_stopped_one_is_left(home: Path):
-    url = local_server.ensure(home)
+    url = local_server.ensure_running(home)
     for end in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT):
         process = server(home)
         os.kill(process, end)
@@ -297,11 +298,11 @@ def test_dead_server_is_restarted_and_a_stopped_one_is_left(home: Path):
     local_server.stop(home)
     local_server.restart_if_dead(home)
     assert not local_server.is_running(home)
-    local_server.ensure(home)
+    local_server.ensure_running(home)
 
 
 def test_server_that_waits_for_its_clients_to_leave_is_restarted(home: Path):
-    url = local_server.ensure(home)
+    url = local_server.ensure_running(home)
     with connect(home):
         os.kill(server(home), signal.SIGTERM)
         local_server.restart_if_dead(home)
@@ -336,14 +337,14 @@ def test_killed_server_is_started_again_where_nobody_asks_for_its_end(new_home: 
             os.kill(dead, signal.SIGKILL)
             wait_for_end(dead)
             assert Path(f"/proc/{dead}").exists()
-            assert answer(local_server.ensure(new_home)) == "gridatlas"
+            assert answer(local_server.ensure_running(new_home)) == "gridatlas"
             assert server(new_home) != dead
         finally:
             init.kill()
 
 
 def test_mark_of_a_dead_server_does_not_keep_it_from_starting(home: Path):
-    url = local_server.ensure(home)
+    url = local_server.ensure_running(home)
     mark = pid_file(home)
     left = mark.read_text()
     local_server.stop(home)
@@ -353,9 +354,9 @@ def test_mark_of_a_dead_server_does_not_keep_it_from_starting(home: Path):
     other = subprocess.Popen(command)
     try:
         mark.write_text(left.replace(left.split()[0], str(other.pid), 1))
-        os.chown(mark, *owner(local_server.directory(home)))
+        os.chown(mark, *owner(local_server.data_directory(home)))
         assert not local_server.is_running(home)
-        assert local_server.ensure(home) == url
+        assert local_server.ensure_running(home) == url
         assert answer(url) == "gridatlas"
     finally:
         other.kill()
@@ -370,12 +371,12 @@ def test_variables_meant_for_another_server_are_ignored(home: Path, monkeypatch)
     local_server.stop(home)
     for name, value in {"PGPORT": "6543", "PGDATA": "/nowhere", "PGUSER": "who"}.items():
         monkeypatch.setenv(name, value)
-    assert answer(local_server.ensure(home)) == "gridatlas"
+    assert answer(local_server.ensure_running(home)) == "gridatlas"
 
 
 def test_home_with_a_long_path_has_its_socket_elsewhere(new_home: Path):
     home = new_home.parent / ("long" * 30) / "home"
-    url = local_server.ensure(home)
+    url = local_server.ensure_running(home)
     socket = Path(str(make_url(url).query["host"]))
     try:
         assert answer(url) == "gridatlas"
@@ -384,7 +385,7 @@ def test_home_with_a_long_path_has_its_socket_elsewhere(new_home: Path):
         local_server.stop(home)
         socket.chmod(0o755)
         with pytest.raises(SetupError, match=r"open to others|对他人开放"):
-            local_server.ensure(home)
+            local_server.ensure_running(home)
     finally:
         local_server.stop(home)
         shutil.rmtree(socket)
@@ -392,8 +393,8 @@ def test_home_with_a_long_path_has_its_socket_elsewhere(new_home: Path):
 
 def test_home_that_the_server_may_not_enter():
     with folder(mode=0o700) as closed:
-        url = local_server.ensure(closed / "home")
-        data = local_server.directory(closed / "home").resolve()
+        url = local_server.ensure_running(closed / "home")
+        data = local_server.data_directory(closed / "home").resolve()
         try:
             assert answer(url) == "gridatlas"
             assert data.is_relative_to("/var/lib/gridatlas" if os.geteuid() == 0 else closed)
@@ -406,24 +407,24 @@ def test_half_made_cluster_is_made_anew(new_home: Path):
     (new_home / "pg-new-killed").mkdir(parents=True)
     (new_home / "pg-new-killed" / "PG_VERSION").write_text("15\n")
     (new_home / "pg").symlink_to(new_home / "gone")
-    assert answer(local_server.ensure(new_home)) == "gridatlas"
+    assert answer(local_server.ensure_running(new_home)) == "gridatlas"
     assert sorted(path.name for path in new_home.iterdir()) == ["pg", "pg.lock"]
 
 
 def test_missing_packages_are_named(home: Path, tmp_path: Path, monkeypatch):
     monkeypatch.setattr(local_server, "INSTALLED", tmp_path)
     with pytest.raises(SetupError, match=r"the package postgresql-15-postgis-3 "):
-        local_server.ensure(home)
+        local_server.ensure_running(home)
 
 
 def test_home_that_is_a_file_is_said(tmp_path: Path):
     (tmp_path / "home").write_text("")
     with pytest.raises(SetupError, match="GRIDATLAS_HOME"):
-        local_server.ensure(tmp_path / "home")
+        local_server.ensure_running(tmp_path / "home")
 
 
 def test_the_server_does_not_run_as_root(home: Path):
-    engine = create_engine(local_server.ensure(home))
+    engine = create_engine(local_server.ensure_running(home))
     with engine.connect() as connection:
         who = connection.execute(text("SELECT current_user")).scalar_one()
     engine.dispose()

@@ -250,7 +250,7 @@ def test_owner_who_is_no_superuser_sees_rows_only_when_the_session_says_so(town)
 
 def test_rules_are_applied_once(town):
     with town.begin() as connection:
-        assert not db_security.apply(connection)
+        assert not db_security.apply_rules(connection)
 
 
 @pytest.mark.parametrize(
@@ -273,7 +273,7 @@ def test_what_a_migration_or_a_person_took_from_the_rules_is_put_back(town, chan
         before = connection.exec_driver_sql(db_security._HELD).scalar()
         connection.exec_driver_sql(change)
         assert connection.exec_driver_sql(db_security._HELD).scalar() != before
-        assert db_security.apply(connection)
+        assert db_security.apply_rules(connection)
         assert connection.exec_driver_sql(db_security._HELD).scalar() == before
         connection.rollback()
 

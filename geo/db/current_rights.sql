@@ -1,5 +1,5 @@
--- What the catalogue says of rights: of every table and view its rights and whether rows are
--- guarded, its policies and its triggers, and the rights of the functions and schemas.
+-- Rights in the catalogue: of every table and view its privileges and row-level security, policies
+-- and triggers, and the privileges of functions and schemas.
 SELECT string_agg(line, E'\n' ORDER BY line COLLATE "C") FROM (
     SELECT concat_ws(' ', c.oid::regclass, c.relkind, c.relrowsecurity, c.relforcerowsecurity,
         (SELECT string_agg(r::text, ',' ORDER BY r::text COLLATE "C") FROM unnest(c.relacl) r)) AS line
