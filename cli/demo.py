@@ -74,10 +74,12 @@ def draw_city() -> None:
 
 def appoint_managers() -> None:
     """Appoint fictitious managers, so that contact cards and notice boards are complete."""
-    from etl.sample.sample_staff import appoint
+    from etl.sample import sample_staff
     from geo import db
 
-    db.run_in_transaction(db.get_engine(), lambda connection: appoint(connection, CITY))
+    db.run_in_transaction(
+        db.get_engine(), lambda connection: sample_staff.appoint(connection, CITY)
+    )
 
 
 def add_account() -> None:
