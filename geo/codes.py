@@ -7,7 +7,7 @@ DIGITS = {Level.CITY: 4, Level.DISTRICT: 6, Level.STREET: 9, Level.COMMUNITY: 12
 
 
 def code_prefix(code: str) -> str:
-    """Return the digits that the codes of a division's parts begin with; a prefix is returned as is.
+    """Return the digits that the codes of a division's parts begin with; a prefix is unchanged.
 
     >>> stem("420602000000")
     '420602'

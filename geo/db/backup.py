@@ -401,7 +401,7 @@ def _layer_changes(connection: Connection) -> dict[str, int]:
 
 
 def _empty(connection: Connection) -> None:
-    """Remove rights, staged rows and all rows, and create the indexes that an import had dropped."""
+    """Remove rights, staged rows and all rows; create the indexes that an import had dropped."""
     security.withdraw_rights(connection)
     staged = text("SELECT tablename FROM pg_tables WHERE schemaname = :schema")
     for name in connection.scalars(staged, {"schema": STAGING_SCHEMA}).all():

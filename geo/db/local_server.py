@@ -107,7 +107,7 @@ def url(home: Path, database: str = DATABASE) -> str:
 
 
 def socket_directory(home: Path) -> Path:
-    """Return the directory of the socket: the data directory, or one in /tmp if its path is too long.
+    """Return the directory of the socket: that of the data, or one in /tmp if its path is too long.
 
     The server creates its socket by a relative path in its working directory, the data directory.
     So the server of a deleted home can't remove the socket of a new cluster at the same path.
@@ -342,7 +342,7 @@ def _server_log(home: Path) -> Path:
 
 
 def _create(home: Path) -> None:
-    """Run initdb in a directory beside the final one and rename it: no partial cluster is ever used."""
+    """Run initdb in a temporary directory and rename it, so that no partial cluster is used."""
     for partial in home.glob("pg-new-*"):
         shutil.rmtree(partial)
     data = _empty_directory(home)
@@ -368,7 +368,7 @@ def _create(home: Path) -> None:
 
 
 def _shared_memory_setting() -> str:
-    """Return the setting for shared memory of parallel queries: /dev/shm may be small in containers."""
+    """Return the setting for parallel queries' shared memory: containers have a small /dev/shm."""
     shm = Path("/dev/shm")  # noqa: S108
     if shm.exists() and shutil.disk_usage(shm).total >= _MIN_SHARED_MEMORY_BYTES:
         return ""
