@@ -1,4 +1,4 @@
-"""Times: UTC in the database and between machines, the city's zone where people read or write."""
+"""Dates and times: UTC in the database and interfaces, the city's time zone for people."""
 
 from datetime import UTC, date, datetime
 
@@ -13,13 +13,13 @@ def today() -> date:
 
 
 def today_in_sql() -> ColumnElement[date]:
-    """Return the date in the city as an expression, true whenever a statement runs."""
+    """Return the date in the city as an SQL expression."""
     return cast(func.timezone(settings().time_zone.key, func.now()), Date)
 
 
-def city_time_to_utc(given: datetime) -> datetime:
-    """Return a time in UTC that a person gave without a zone: it is the city's."""
-    return given.replace(tzinfo=given.tzinfo or settings().time_zone).astimezone(UTC)
+def city_time_to_utc(moment: datetime) -> datetime:
+    """Return a time in UTC; without a zone it is in the city's."""
+    return moment.replace(tzinfo=moment.tzinfo or settings().time_zone).astimezone(UTC)
 
 
 def format_day(moment: datetime) -> str:
@@ -33,8 +33,8 @@ def format_time(moment: datetime, timespec: str = "minutes") -> str:
     Parameters
     ----------
     moment
-        With its zone.
+        With a time zone.
     timespec
-        As :meth:`datetime.datetime.isoformat` takes it.
+        As in :meth:`datetime.datetime.isoformat`.
     """
     return moment.astimezone(settings().time_zone).replace(tzinfo=None).isoformat(" ", timespec)

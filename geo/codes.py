@@ -3,11 +3,11 @@
 from geo.model.region import Level
 
 DIGITS = {Level.CITY: 4, Level.DISTRICT: 6, Level.STREET: 9, Level.COMMUNITY: 12}
-"""How many digits of its code a division shares with all its parts."""
+"""Number of digits that the code of a division shares with all its parts."""
 
 
 def code_prefix(code: str) -> str:
-    """Return the digits that a division's parts begin with; digits short of 12 stay.
+    """Return the digits that the codes of a division's parts begin with; a prefix is unchanged.
 
     >>> stem("420602000000")
     '420602'

@@ -2,9 +2,9 @@
 
 Coordinates are always in the order longitude, latitude (or east, north).
 
-GCJ-02 is the offset that Chinese law asks of published maps, BD-09 Baidu's offset on top of it.
-Neither is published; the formulas here are the ones in general use since 2010, which agree with
-the providers' own to well under a metre.
+GCJ-02 is the offset that Chinese law requires of published maps, BD-09 Baidu's offset on top of it.
+Neither is published; the formulas here have been in general use since 2010 and agree with the
+providers' own to well under a metre.
 """
 
 from collections.abc import Callable
@@ -28,35 +28,43 @@ _KRASOVSKY_A = 6378245.0
 _KRASOVSKY_E2 = 0.00669342162296594323
 _BAIDU = np.pi * 3000.0 / 180.0
 
-_LONGEST_SHIFT = 0.05
-_CLOSE_DEGREES = 1e-12  # a ten-millionth of a metre
-_MOST_ROUNDS = 12
+_MAX_SHIFT_DEGREES = 0.05
+_TOLERANCE_DEGREES = 1e-12  # a ten-millionth of a metre
+_MAX_ITERATIONS = 12
 
 
 def is_shifted(lonlat: Coordinates) -> NDArray[np.bool_]:
-    """Return which of (n, 2) points lie where China's maps are shifted.
+    """Return which points lie where China's maps are shifted.
 
-    The mainland with its territorial sea, Hong Kong and Macau; a coordinate that is not finite
-    lies nowhere. The outline keeps within some hundred metres of the border, so foreign places as
-    near as Bishkek, Kathmandu or Hanoi stay put, which the customary rectangles get wrong.
+    That is the mainland with its territorial sea, Hong Kong and Macau. The outline follows the
+    border to some hundred metres, so Bishkek, Kathmandu and Hanoi lie outside, which the customary
+    rectangles get wrong.
+
+    Parameters
+    ----------
+    lonlat
+        Longitude and latitude in degrees, shape (n, 2), float64; not finite is outside.
+
+    Returns
+    -------
+    NDArray[np.bool_]
+        Shape (n,).
     """
-    found: NDArray[np.bool_] = shapely.contains_xy(
-        _land_with_shifted_maps(), lonlat[:, 0], lonlat[:, 1]
-    )
-    return found
+    is_inside: NDArray[np.bool_] = shapely.contains_xy(_shifted_area(), lonlat[:, 0], lonlat[:, 1])
+    return is_inside
 
 
 @cache
-def _land_with_shifted_maps() -> shapely.Geometry:
-    """Return the outline of ``geo/china.geojson``, prepared for many questions."""
+def _shifted_area() -> shapely.Geometry:
+    """Return the outline of ``geo/china.geojson``, prepared for many queries."""
     outline = files("geo").joinpath("china.geojson").read_text(encoding="utf-8")
-    land: shapely.Geometry = shapely.from_geojson(outline)
-    shapely.prepare(land)
-    return land
+    area: shapely.Geometry = shapely.from_geojson(outline)
+    shapely.prepare(area)
+    return area
 
 
 def metric_crs(lon: float, lat: float) -> pyproj.CRS:
-    """Return the system in which lengths and areas at a place are measured.
+    """Return the projected system, in metres, for lengths and areas at a place in degrees.
 
     CGCS2000's 3-degree Gauss-Krueger zone in China (EPSG:4534 at 75 E to EPSG:4554 at 135 E; GB/T
     18314), the WGS 84 UTM zone elsewhere.
@@ -73,25 +81,25 @@ def _crs_of_epsg(epsg: int) -> pyproj.CRS:
 
 
 def metric_crs_of(frame: gpd.GeoDataFrame | gpd.GeoSeries) -> pyproj.CRS:
-    """Return the metric system of the middle of a frame in longitude and latitude."""
+    """Return the projected system, in metres, of the centre of a frame in degrees."""
     west, south, east, north = frame.total_bounds
     return metric_crs((west + east) / 2, (south + north) / 2)
 
 
 def transform(geometries: Any, source: Any, target: Any) -> Any:
-    """Return a geometry, or an array of them, from one system in another."""
+    """Return a geometry, or an object array of any shape, transformed between two systems."""
     convert = _conversion(_crs_name(source), _crs_name(target))
     return geometries if convert is None else shapely.transform(geometries, convert)
 
 
 def _crs_name(system: Any) -> Any:
-    """Return a system by its name, whose comparison costs nothing."""
+    """Return the name of a system, which is cheap to compare."""
     return system.srs if isinstance(system, pyproj.CRS) else system
 
 
 @lru_cache(maxsize=64)
 def _conversion(source: Any, target: Any) -> Callable[[Coordinates], Coordinates] | None:
-    """Return how (n, 2) coordinates get from one system to another, None where they are one."""
+    """Return the function that transforms (n, 2) coordinates, None if both systems are equal."""
     if pyproj.CRS.from_user_input(source) == pyproj.CRS.from_user_input(target):
         return None
     convert = pyproj.Transformer.from_crs(source, target, always_xy=True).transform
@@ -99,39 +107,45 @@ def _conversion(source: Any, target: Any) -> Callable[[Coordinates], Coordinates
 
 
 def wgs84_to_gcj02(lonlat: Coordinates) -> Coordinates:
-    """Return (n, 2) GCJ-02 coordinates; points outside China stay."""
-    return _forward(_gcj02, lonlat)
+    """Return GCJ-02 coordinates of WGS 84 points, both in degrees, shape (n, 2), float64.
+
+    Points outside China are not moved.
+    """
+    return _shift_inside(_gcj02, lonlat)
 
 
 def gcj02_to_wgs84(lonlat: Coordinates) -> Coordinates:
-    """Return (n, 2) WGS 84 (CGCS2000) coordinates to 1e-6 m; points outside China stay.
+    """Return WGS 84 (CGCS2000) coordinates of GCJ-02 points, in degrees, shape (n, 2), float64.
 
-    Within the shift's own length (under a kilometre) of the border a point can come from either
-    side; it is taken to come from inside.
+    Exact to 1e-6 m; points outside China are not moved. Within a kilometre of the border a point
+    may come from either side; it is assumed to come from inside.
     """
-    return _back(_gcj02, lonlat)
+    return _unshift(_gcj02, lonlat)
 
 
 def wgs84_to_bd09(lonlat: Coordinates) -> Coordinates:
-    """Return (n, 2) BD-09 coordinates; points outside China stay."""
-    return _forward(_gcj02_then_bd09, lonlat)
+    """Return BD-09 coordinates of WGS 84 points, both in degrees, shape (n, 2), float64.
+
+    Points outside China are not moved.
+    """
+    return _shift_inside(_gcj02_then_bd09, lonlat)
 
 
 def bd09_to_wgs84(lonlat: Coordinates) -> Coordinates:
-    """Return (n, 2) WGS 84 (CGCS2000) coordinates to 1e-6 m; points outside China stay.
+    """Return WGS 84 (CGCS2000) coordinates of BD-09 points, in degrees, shape (n, 2), float64.
 
-    Within the shift's own length (under two kilometres) of the border a point can come from
-    either side; it is taken to come from inside.
+    Exact to 1e-6 m; points outside China are not moved. Within two kilometres of the border a
+    point may come from either side; it is assumed to come from inside.
     """
-    return _back(_gcj02_then_bd09, lonlat)
+    return _unshift(_gcj02_then_bd09, lonlat)
 
 
 def shift(geometries: Any, how: Shift) -> Any:
-    """Return a geometry, or an array of them, moved by one of the functions above."""
+    """Return a geometry, or an object array of any shape, moved by one of the functions above."""
     return shapely.transform(geometries, how)
 
 
-def _forward(how: Shift, lonlat: Coordinates) -> Coordinates:
+def _shift_inside(how: Shift, lonlat: Coordinates) -> Coordinates:
     """Return points with those in China shifted."""
     inside = is_shifted(lonlat)
     moved = lonlat.copy()
@@ -139,18 +153,18 @@ def _forward(how: Shift, lonlat: Coordinates) -> Coordinates:
     return moved
 
 
-def _back(how: Shift, shifted: Coordinates) -> Coordinates:
+def _unshift(how: Shift, shifted: Coordinates) -> Coordinates:
     """Return the points that ``how`` shifts to ``shifted``, by fixed-point iteration.
 
-    The shift changes by less than a hundredth of a step, so each round wins two digits.
+    The shift changes by less than a hundredth of a step, so each iteration gains two digits.
     """
     near = np.flatnonzero(_may_be_shifted(shifted))
     target = shifted[near]
     points = target.copy()
-    for _ in range(_MOST_ROUNDS):
+    for _ in range(_MAX_ITERATIONS):
         step = how(points) - target
         points -= step
-        if np.abs(step).max(initial=0.0) < _CLOSE_DEGREES:
+        if np.abs(step).max(initial=0.0) < _TOLERANCE_DEGREES:
             break
     inside = is_shifted(points)
     moved = shifted.copy()
@@ -159,12 +173,15 @@ def _back(how: Shift, shifted: Coordinates) -> Coordinates:
 
 
 def _may_be_shifted(lonlat: Coordinates) -> NDArray[np.bool_]:
-    """Return which points lie in the rectangle around all that can be shifted."""
-    west, south, east, north = shapely.bounds(_land_with_shifted_maps())
-    low, high = np.array([west, south]) - _LONGEST_SHIFT, np.array([east, north]) + _LONGEST_SHIFT
+    """Return which points lie in the rectangle around all shifted points."""
+    west, south, east, north = shapely.bounds(_shifted_area())
+    low, high = (
+        np.array([west, south]) - _MAX_SHIFT_DEGREES,
+        np.array([east, north]) + _MAX_SHIFT_DEGREES,
+    )
     within = (lonlat > low) & (lonlat < high)
-    found: NDArray[np.bool_] = within[:, 0] & within[:, 1]
-    return found
+    is_within: NDArray[np.bool_] = within[:, 0] & within[:, 1]
+    return is_within
 
 
 def _gcj02(lonlat: Coordinates) -> Coordinates:

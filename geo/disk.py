@@ -9,7 +9,7 @@ from pathlib import Path
 from geo.errors import DiskFullError
 
 MIN_FREE_BYTES = 65_536
-"""With less than this free a file counts as cut off: GDAL's drivers do not always say so."""
+"""With less free space a file is taken to be truncated: GDAL's drivers do not always report it."""
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -21,12 +21,12 @@ def is_disk_full(error: BaseException | None) -> bool:
 
 @contextmanager
 def require_room(folder: Path) -> Iterator[None]:
-    """Raise if the files that the block writes into a folder may be cut off by a full disk.
+    """Raise if files that the block writes into a folder may be truncated by a full disk.
 
     Raises
     ------
     DiskFullError
-        If the system says that the disk is full, or hardly anything is free after the block.
+        If the system reports a full disk, or less than :data:`MIN_FREE_BYTES` is free afterwards.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""What can go wrong through no fault of the program, as one tree.
+"""Errors that are not faults of the program, as one tree.
 
 Each error says what is wrong, where, and what to do; its text is in the catalogue under
 ``error.<key>``, so that the command line shows one line and the API a problem document.
@@ -10,14 +10,14 @@ from geo.messages import Language, text
 
 
 class GridatlasError(Exception):
-    """A mistake that a person can mend.
+    """An error that a person can correct.
 
     Parameters
     ----------
     key
         Name of the text in the ``error`` section of the catalogues.
     **values
-        The fields of that text.
+        Fields of that text.
     """
 
     exit_code: ClassVar[int] = 2
@@ -28,7 +28,7 @@ class GridatlasError(Exception):
         super().__init__(key, values)
 
     def message(self, lang: Language | None = None) -> str:
-        """Return the one line that tells the person."""
+        """Return the message in a language, by default the current one."""
         return text(f"error.{self.key}", lang=lang, **self.values)
 
     def __str__(self) -> str:
@@ -36,21 +36,21 @@ class GridatlasError(Exception):
 
 
 class InputError(GridatlasError):
-    """A file or value given by a person can't be used."""
+    """A file or value that can't be used."""
 
 
 class NotFoundError(GridatlasError):
-    """What was asked for is not in the database."""
+    """A requested object does not exist."""
 
 
 class SetupError(GridatlasError):
-    """The machine lacks something: a package, a server, a right."""
+    """Something is missing on the machine: a package, a server, a right."""
 
     exit_code = 1
 
 
 class NotSignedInError(GridatlasError):
-    """Nobody vouches for the caller."""
+    """The caller is not signed in, or not with valid credentials."""
 
 
 class NotAllowedError(GridatlasError):
@@ -58,26 +58,26 @@ class NotAllowedError(GridatlasError):
 
 
 class ConflictError(GridatlasError):
-    """The thing is in a state in which this can't be done."""
+    """The object is in a state that does not allow the operation."""
 
 
 class StaleError(GridatlasError):
-    """The caller saw an older state than there is now."""
+    """The change starts from an older state than the current one."""
 
 
 class UnconditionalError(GridatlasError):
-    """A change must say which state it starts from."""
+    """The change does not name the state that it starts from."""
 
 
 class TooManyError(GridatlasError):
-    """The caller asks too often; ``seconds`` says when to try again."""
+    """The caller has made too many attempts; ``seconds`` is the time until the next."""
 
 
 class TooLargeError(GridatlasError):
-    """What was sent is larger than what is taken."""
+    """The request is larger than the limit."""
 
 
 class DiskFullError(GridatlasError):
-    """The disk has no room for a file that the answer needs."""
+    """The disk has no room for a file."""
 
     exit_code = 1

@@ -2,8 +2,8 @@
 
 A lock is a pair of numbers: its namespace and the object in it. A transaction takes locks in the
 order of :class:`Lock`, and locks of one namespace in ascending order of their objects, before it
-writes the rows that they protect. What a lock protects is read after the lock is held: what was
-read before may have changed while the transaction waited.
+writes the rows that they protect. Read what a lock protects after acquiring it: it may have
+changed while the transaction waited.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Connection, func, select
 
 from geo.model import LAYERS
 
-_LARGEST_OBJECT = 2**31 - 1
+_MAX_OBJECT = 2**31 - 1
 
 
 class Lock(IntEnum):
@@ -26,20 +26,20 @@ class Lock(IntEnum):
     IMPORT_RUN, DRAW_RUN, JOB
         A run or a job by its number, held by the session that works on it.
     LAYER
-        Live features of a layer by its place in :data:`geo.model.LAYERS`.
+        Live features of a layer by its index in :data:`geo.model.LAYERS`.
     PLANS
-        The plans of all communities: shared by whoever writes plans of one community, exclusive
-        for imports, which mark the plans of many.
+        Plans of all communities: shared while plans of one community are written, exclusive while
+        an import marks the plans of many.
     COMMUNITY
         The plans of a community by its code.
     STAFF
         The manager of a grid by its code.
     FIRE_FINDINGS
-        The findings of the fire rules.
+        Findings of the fire rules.
     BAKING
-        The files of prepared tiles.
+        The files of the tile archive.
     SIGN_IN
-        The count of sign-in attempts.
+        Sign-in attempts.
     """
 
     MIGRATION = 4206_0002
@@ -56,7 +56,7 @@ class Lock(IntEnum):
 
 
 def acquire(connection: Connection, lock: Lock, key: int | str = 0) -> None:
-    """Wait for a lock, and hold it until the transaction ends.
+    """Acquire a lock until the transaction ends.
 
     Parameters
     ----------
@@ -67,22 +67,22 @@ def acquire(connection: Connection, lock: Lock, key: int | str = 0) -> None:
 
 
 def acquire_shared(connection: Connection, lock: Lock, key: int | str = 0) -> None:
-    """Wait until nobody holds a lock alone, and share it until the transaction ends."""
+    """Acquire a shared lock until the transaction ends."""
     connection.execute(select(func.pg_advisory_xact_lock_shared(*_pair(lock, key))))
 
 
 def try_acquire(connection: Connection, lock: Lock, key: int | str = 0) -> bool:
-    """Hold a lock until the transaction ends, if it is free; return whether it was."""
+    """Acquire a lock until the transaction ends if it is free; return whether it was."""
     return _is_true(connection, func.pg_try_advisory_xact_lock(*_pair(lock, key)))
 
 
 def acquire_for_session(connection: Connection, lock: Lock, key: int | str = 0) -> None:
-    """Wait for a lock, and hold it until it is released or the session ends."""
+    """Acquire a lock until it is released or the session ends."""
     connection.execute(select(func.pg_advisory_lock(*_pair(lock, key))))
 
 
 def try_acquire_for_session(connection: Connection, lock: Lock, key: int | str = 0) -> bool:
-    """Hold a lock until it is released, if it is free; return whether it was."""
+    """Acquire a lock for the session if it is free; return whether it was."""
     return _is_true(connection, func.pg_try_advisory_lock(*_pair(lock, key)))
 
 
@@ -102,10 +102,10 @@ def layer_keys(layers: Sequence[str]) -> list[int]:
 
 
 def _pair(lock: Lock, key: int | str) -> tuple[int, int | ColumnElement[int]]:
-    """Return both halves of a lock; a code is hashed by the server."""
+    """Return the two numbers of a lock; the server hashes a code."""
     if isinstance(key, str):
         return int(lock), func.hashtext(key)
-    return int(lock), key % _LARGEST_OBJECT
+    return int(lock), key % _MAX_OBJECT
 
 
 def _is_true(connection: Connection, condition: ColumnElement[bool]) -> bool:

@@ -1,4 +1,4 @@
-"""Everything a person reads, in Chinese and English, from the catalogues in ``geo/locale``.
+"""Texts for people, in Chinese and English, from the catalogues in ``geo/locale``.
 
 A key is ``section.name``; a text may hold ``{fields}`` as in :meth:`str.format`.
 """
@@ -15,7 +15,7 @@ from typing import Literal, get_args
 Language = Literal["zh", "en"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 
-_ASKED_FOR: ContextVar[Language | None] = ContextVar("language", default=None)
+_LANGUAGE: ContextVar[Language | None] = ContextVar("language", default=None)
 
 
 @cache
@@ -30,21 +30,21 @@ def catalogue(lang: Language) -> dict[str, str]:
 
 @contextmanager
 def use_language(lang: Language) -> Iterator[None]:
-    """Speak a language for a while, as who asks does."""
-    before = _ASKED_FOR.set(lang)
+    """Use a language in the block, for example the caller's."""
+    before = _LANGUAGE.set(lang)
     try:
         yield
     finally:
-        _ASKED_FOR.reset(before)
+        _LANGUAGE.reset(before)
 
 
 def language() -> Language:
-    """Return the language to speak.
+    """Return the current language.
 
-    That of who asks, else ``GRIDATLAS_LANG``, else the locale's, else English.
+    That of :func:`use_language`, else ``GRIDATLAS_LANG``, else the locale's, else English.
     """
-    if asked_for := _ASKED_FOR.get():
-        return asked_for
+    if lang := _LANGUAGE.get():
+        return lang
     for variable in ("GRIDATLAS_LANG", "LC_ALL", "LC_MESSAGES", "LANG"):
         value = os.environ.get(variable, "")
         if value:
@@ -58,6 +58,6 @@ def text(key: str, /, *, lang: Language | None = None, **values: object) -> str:
     Raises
     ------
     KeyError
-        If the key is in no catalogue: a mistake of the program's.
+        If the key is in no catalogue.
     """
     return catalogue(lang or language())[key].format(**values)

@@ -1,10 +1,10 @@
-"""How long work tells how far it is, without knowing who listens."""
+"""Progress reports of long operations."""
 
 from collections.abc import Callable
 
 Progress = Callable[[str, int, int], None]
-"""Called with a step (a key of the catalogue's ``progress`` section), steps done, steps in all."""
+"""Receives a step (key of the catalogues' section ``progress``), steps done, and their total."""
 
 
 def silent(step: str, done: int, total: int) -> None:
-    """Listen to nothing."""
+    """Discard a report."""

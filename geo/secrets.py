@@ -9,49 +9,49 @@ from geo.settings import settings
 
 MIN_BYTES = 32
 WEAK = ("change", "default", "example", "password", "secret")
-"""What stands in examples; a secret with one of these words in it is no secret."""
+"""Words of example secrets, which a secret may not contain."""
 
 
 def secret() -> bytes:
-    """Return the secret that tokens are signed with, made on first use.
+    """Return the secret that tokens are signed with, created on first use.
 
     Raises
     ------
     SetupError
-        If ``GRIDATLAS_SECRET`` is short or taken from an example, or the file is open to others.
+        If ``GRIDATLAS_SECRET`` is short or an example, or others may read the file.
     """
-    given = settings().secret
-    if not given:
+    value = settings().secret
+    if not value:
         return _read_secret(settings().home / "secret")
-    if len(given.encode()) < MIN_BYTES or any(word in given.lower() for word in WEAK):
+    if len(value.encode()) < MIN_BYTES or any(word in value.lower() for word in WEAK):
         raise SetupError("secret_weak", least=MIN_BYTES)
-    return given.encode()
+    return value.encode()
 
 
 def _read_secret(file: Path) -> bytes:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        _make(file)
+        _create(file)
         if file.stat().st_mode & 0o077:
             raise SetupError("secret_open", file=file.absolute())
-        found = file.read_bytes().strip()
+        content = file.read_bytes().strip()
     except OSError as error:
         raise SetupError("secret_unreadable", file=file.absolute(), said=error.strerror) from error
-    if len(found) < MIN_BYTES:
+    if len(content) < MIN_BYTES:
         raise SetupError("secret_weak", least=MIN_BYTES)
-    return found
+    return content
 
 
-def _make(file: Path) -> None:
-    """Make the file whole or not at all: another process may read it at once."""
+def _create(file: Path) -> None:
+    """Create the file atomically, unless another process has: others may read it at any time."""
     if file.exists():
         return
-    fresh = file.with_name(f"{file.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
-        opened.write(secrets.token_urlsafe(48))
+    temporary = file.with_name(f"{file.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as target:
+        target.write(secrets.token_urlsafe(48))
     try:
-        os.link(fresh, file)
+        os.link(temporary, file)
     except FileExistsError:
         pass
     finally:
-        fresh.unlink()
+        temporary.unlink()

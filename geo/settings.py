@@ -13,7 +13,7 @@ _ORIGIN = r"https?://[0-9A-Za-z.\-\[\]:]+"
 
 
 class Settings(BaseSettings):
-    """All settings with their defaults.
+    """Settings with their defaults.
 
     ``database_url`` is read from ``DATABASE_URL``; empty means the private cluster in
     ``home``/pg.
@@ -24,11 +24,11 @@ class Settings(BaseSettings):
     home: Path = Path(".gridatlas")
     database_url: str = Field(default="", validation_alias="DATABASE_URL")
 
-    # The zone in which people of this city read and write dates and times.
+    # Time zone of dates and times that people read and write.
     time_zone: ZoneInfo = ZoneInfo("Asia/Shanghai")
 
-    # The API: its own sign-in to the database (made and kept by ``serve`` when empty), the key that
-    # signs tokens (made in ``home`` when empty), and an identity provider if there is one.
+    # The API: its database URL (by default a login role that ``serve`` creates), the secret that
+    # signs tokens (by default a file in ``home``), and an optional identity provider.
     api_database_url: str = ""
     secret: str = ""
     oidc_issuer: str = ""
@@ -40,15 +40,15 @@ class Settings(BaseSettings):
     statement_timeout_s: int = Field(default=20, ge=1, le=600)
     connections: int = Field(default=16, ge=2, le=90)
 
-    # Public address of the server (https://HOST), written into links. Without it only requests for
-    # the machine's own addresses are answered, so that no foreign Host header gets into a link.
+    # Public address of the server (https://HOST), used in links. Without it only requests for the
+    # machine's own addresses are answered, so that no foreign Host header gets into a link.
     site: str = Field(default="", pattern=rf"^({_ORIGIN})?/?$")
 
     # Origins whose pages may read /ogc, /tiles and /openapi.json in a browser, by commas, or "*".
     origins: str = Field(default="", pattern=rf"^(\*|{_ORIGIN}( *, *{_ORIGIN})*)?$")
 
     # Key of the national map service Tianditu (lbs.tianditu.gov.cn), for a base map that readers
-    # may switch on. Without it no page ever asks a foreign host for anything.
+    # may switch on. Without it pages load nothing from other hosts.
     tianditu_key: str = Field(default="", pattern="^[0-9a-zA-Z]*$")
 
     # Estimate of households where no register exists: footprint x storeys / m2_per_household.
@@ -59,8 +59,8 @@ class Settings(BaseSettings):
     estimate_storeys_house: float = 2.0
     estimate_storeys_apartments: float = 6.0
     estimate_min_footprint_m2: float = 30.0
-    # Limits of an import, beyond which it waits for a person: percent of what is live of its
-    # source, and of what is delivered for refusals. Fewer features than ``few`` never hold it.
+    # Limits beyond which an import is held for approval: percent of the live features of its
+    # source, and of the delivered ones for rejections. Fewer features than ``few`` never hold it.
     guard_removed_percent: float = 5.0
     guard_changed_percent: float = 30.0
     guard_area_percent: float = 5.0
@@ -69,9 +69,9 @@ class Settings(BaseSettings):
     # A building of unknown use that covers more than this is a hall, a mall or a station.
     estimate_max_footprint_m2: float = 2500.0
 
-    # Figures of fire rules that differ from the standard's, as JSON: {"hydrant_radius": 120}.
+    # Values of fire rules that differ from the standard's, as JSON: {"hydrant_radius": 120}.
     fire_figures: dict[str, float] = Field(default_factory=dict)
-    # The fire engine that is routed: metres and tonnes.
+    # The fire engine of route calculations: metres and tonnes.
     engine_width_m: float = 2.5
     engine_height_m: float = 3.8
     engine_length_m: float = 12.0
@@ -85,7 +85,7 @@ def settings() -> Settings:
     Raises
     ------
     SetupError
-        If a variable holds what its setting can't be.
+        If the value of a variable is invalid.
     """
     try:
         return Settings()

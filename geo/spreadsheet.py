@@ -1,7 +1,7 @@
-"""Cells of tables that no spreadsheet takes for formulas.
+"""Cells of CSV files, escaped against formula injection (OWASP, CSV Injection).
 
-One rule for every CSV file: a text that begins like a formula gets an apostrophe before it, which
-is taken off where such a file is read again (OWASP, CSV Injection).
+A text that begins like a formula gets a leading apostrophe, which is removed when such a file is
+read again.
 """
 
 from datetime import datetime
@@ -11,7 +11,7 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def is_formula(value: str) -> bool:
-    """Return whether a spreadsheet may take a text for a formula."""
+    """Return whether a spreadsheet may interpret a text as a formula."""
     return value.startswith(_FORMULA_STARTS)
 
 
@@ -23,6 +23,6 @@ def csv_cell(value: Any) -> Any:
 
 
 def unescape_cell(value: Any) -> Any:
-    """Return a cell that :func:`csv_cell` wrote as it was before."""
+    """Return the value of a cell that :func:`csv_cell` wrote."""
     is_escaped = isinstance(value, str) and value[:1] == "'" and value[1:2] in _FORMULA_STARTS
     return value[1:] if is_escaped else value

@@ -1,4 +1,4 @@
-"""Accounts for tests, all with one password: to hash it takes a quarter of a second."""
+"""Accounts for tests, all with one password, because hashing takes a quarter of a second."""
 
 from functools import cache
 
@@ -14,5 +14,5 @@ _hashed = cache(accounts.hash_password)
 def add(connection: Connection, name: str, role: str, **more: object) -> None:
     """Add an account that signs in with ``PASSWORD``."""
     number = accounts.add_account(connection, name, role, None, **more)
-    kept = update(Account).where(Account.id == number).values(password=_hashed(PASSWORD))
-    connection.execute(kept)
+    set_password = update(Account).where(Account.id == number).values(password=_hashed(PASSWORD))
+    connection.execute(set_password)

@@ -1,4 +1,4 @@
-"""A real PostGIS cluster for the tests, and a fresh migrated database for whoever asks.
+"""A PostGIS cluster for the tests, and new migrated databases.
 
 Under pytest-xdist the first worker makes the cluster and the last one stops and removes it.
 """
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 TEMPLATE = "gridatlas_template"
 
-settings.register_profile("here", deadline=None)  # a busy core is no fault
-settings.register_profile("ci", deadline=None, derandomize=True)  # nor is a landing chance's
+settings.register_profile("here", deadline=None)  # the machine may be busy
+settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 

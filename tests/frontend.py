@@ -2,8 +2,8 @@
 
 ``python -m tests.frontend --write`` also formats it.
 
-The types of the API's answers are generated first, from the description that the application gives
-of itself (no server and no database is asked).
+The types of the API's responses are generated first from its OpenAPI description, without a server
+or a database.
 """
 
 import json
@@ -41,9 +41,9 @@ def generate_types() -> None:
 
 
 def check(*options: str) -> bool:
-    """Run every check; return whether none found anything. Findings go to the terminal.
+    """Run every check; return whether all passed. Findings are printed.
 
-    ``--write`` has Biome format and repair what it can.
+    With ``--write`` Biome also formats the code and applies its fixes.
     """
     install_tools()
     generate_types()

@@ -1,4 +1,4 @@
-"""A real small identity provider that holds browsers to PKCE (RFC 7636), as the city's would."""
+"""An identity provider for tests, which requires PKCE (RFC 7636)."""
 
 import base64
 import hashlib
@@ -12,33 +12,35 @@ import werkzeug.serving
 
 
 class Identity:
-    """Where it is, and how many codes it has given tokens for."""
+    """The provider's address, and the number of codes that were redeemed."""
 
     def __init__(self) -> None:
         self.issuer = ""
-        self.taken = 0
+        self.redeemed = 0
         self._challenges: dict[str, str] = {}
 
     def remember(self, answer: flask.Response) -> flask.Response:
-        """Keep the challenge of each code that is given; a refusal bears the state too."""
-        to = answer.headers.get("Location", "")
-        code = parse_qs(urlsplit(to).query).get("code", [""])[0]
-        if "error=" in to and "state=" not in to:  # RFC 6749, 4.1.2.1
-            answer.headers["Location"] = f"{to}&state={flask.request.args['state']}"
+        """Store the challenge of each code; add the state to a refusal."""
+        location = answer.headers.get("Location", "")
+        code = parse_qs(urlsplit(location).query).get("code", [""])[0]
+        if "error=" in location and "state=" not in location:  # RFC 6749, 4.1.2.1
+            answer.headers["Location"] = f"{location}&state={flask.request.args['state']}"
         if code and flask.request.path == "/oauth2/authorize":
             assert flask.request.args["code_challenge_method"] == "S256"
             self._challenges[code] = flask.request.args["code_challenge"]
         return answer
 
     def check(self) -> flask.Response | None:
-        """Refuse a code whose verifier is not the one that was promised."""
+        """Refuse a code whose verifier does not match its challenge."""
         if flask.request.path != "/oauth2/token":
             return None
         verifier = flask.request.form.get("code_verifier", "").encode()
-        made = base64.urlsafe_b64encode(hashlib.sha256(verifier).digest()).rstrip(b"=").decode()
-        if self._challenges.pop(flask.request.form.get("code", ""), None) != made:
+        challenge = (
+            base64.urlsafe_b64encode(hashlib.sha256(verifier).digest()).rstrip(b"=").decode()
+        )
+        if self._challenges.pop(flask.request.form.get("code", ""), None) != challenge:
             return flask.make_response({"error": "invalid_grant"}, 400)
-        self.taken += 1
+        self.redeemed += 1
         return None
 
 

@@ -1,4 +1,4 @@
-"""The application on a real socket, as a browser or a program meets it."""
+"""The application on a real socket."""
 
 import socket
 import threading
@@ -17,8 +17,8 @@ from geo import db
 
 @contextmanager
 def serving(engine: Engine, host: str = "127.0.0.1") -> Iterator[str]:
-    """Serve a database on a free port, as the API signs in; yields the address on the loopback."""
-    tile_archive.POLL_INTERVAL_S = 600.0  # tests that want baked tiles bake them
+    """Serve a database on a free port with the API's login; yield the address on the loopback."""
+    tile_archive.POLL_INTERVAL_S = 600.0  # tests of the tile archive build it themselves
     signed_in = db.api_engine(db.api_url(engine.url))
     app = create_app(signed_in)
     warm_up(app)

@@ -1,8 +1,8 @@
-"""Rounds of import, edit, redrawing, publication and roll-back at once, replayed one by one.
+"""Concurrent imports, edits, drawings, publications and rollbacks, compared with a serial replay.
 
-``python -m tests.soak ROUNDS`` makes a server of its own and prints the figures as JSON. After
-each round what it published is done again in a second database, in the order of the revisions: the
-live features of both must be the same.
+``python -m tests.soak ROUNDS`` starts a server of its own and prints the figures as JSON. After
+each round, what it published is repeated in a second database in the order of the revisions: the
+live features of both must be equal.
 """
 
 import json
@@ -35,12 +35,14 @@ from tests.server import serving
 COMMUNITIES = ("420602001001", "420602001002", "420602001003")
 CORRECTED = "one000"
 GRID = f"{COMMUNITIES[0]}001"
-WISHES = Constraints(limits=Limits(120, 60, 200), effort=Effort(generations=1, moves_per_node=20))
+CONSTRAINTS = Constraints(
+    limits=Limits(120, 60, 200), effort=Effort(generations=1, moves_per_node=20)
+)
 LIMITS = dict.fromkeys(
     ("changed_percent", "removed_percent", "rejected_percent", "area_percent"), 100
 )
 REFUSED = (400, 404, 409, 412)
-"""How the API says that something can't be done any more."""
+"""Statuses of requests that lost against a concurrent one."""
 
 _PUBLISHED = """
 SELECT revision, id, report->>'file' AS file, report->'rolls_back' AS rolls_back, NULL AS value
@@ -64,13 +66,13 @@ class Soak:
     Attributes
     ----------
     done, refused
-        How often each kind of work was done, or refused for a good reason.
+        How often each kind of work was done, or refused for an expected reason.
     reported
-        What a user was told that is no good reason.
+        Unexpected errors.
     differences
-        Rounds after which live data were not those of the serial order.
+        Rounds after which the live data differed from the serial replay.
     retried
-        Transactions that were repeated because they lost against another.
+        Transactions that were repeated after a conflict.
     """
 
     rounds: int = 0
@@ -87,13 +89,13 @@ class _Conflicts(logging.Handler):
     count = 0
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.count += "lost against another" in record.getMessage()
+        self.count += "conflicted with another" in record.getMessage()
 
 
 def deliveries(folder: Path) -> dict[str, list[Path]]:
     """Write files of two bureaus' buildings and of the borders, several versions of each."""
     chance = random.Random(1)
-    found: dict[str, list[Path]] = {"one": [], "two": [], "region": []}
+    files: dict[str, list[Path]] = {"one": [], "two": [], "region": []}
     for version in range(4):
         for source, count, gone in (("one", 60, 30), ("two", 20, 10)):
             data = houses(
@@ -106,7 +108,7 @@ def deliveries(folder: Path) -> dict[str, list[Path]]:
                 data = data.set_geometry(data.translate(0, 150 / 110_890))
             if version % 2:
                 data = data.drop(index=gone + version)
-            found[source].append(write(data, folder / f"{source}{version}.gpkg"))
+            files[source].append(write(data, folder / f"{source}{version}.gpkg"))
         whole, border = box(-100, -100, 1300, 1300), 400 - 50 * version
         shapes = [
             *(whole, whole, whole, box(0, 0, border, 400)),
@@ -114,8 +116,8 @@ def deliveries(folder: Path) -> dict[str, list[Path]]:
         ]
         codes = ["420600000000", DISTRICT, STREET, *COMMUNITIES]
         data = frame(shapes, code=codes, name=[f"{code[6:]}" for code in codes])
-        found["region"].append(write(data, folder / f"region{version}.gpkg"))
-    return found
+        files["region"].append(write(data, folder / f"region{version}.gpkg"))
+    return files
 
 
 def import_version(engine: Engine, file: Path) -> int:
@@ -126,7 +128,7 @@ def import_version(engine: Engine, file: Path) -> int:
 
 
 class Town:
-    """A database that is worked on from all sides, and one in which the same is done in turn."""
+    """A database with concurrent work, and one in which the same is replayed serially."""
 
     def __init__(self, engine: Engine, serial: Engine, folder: Path, address: str) -> None:
         self.engine, self.serial = engine, serial
@@ -138,7 +140,7 @@ class Town:
         sources = (self.files["region"], self.files["one"], self.files["two"])
         self._kept_runs = [import_version(engine, files[0]) for files in sources]
         for community in COMMUNITIES:
-            draw_community(engine, community, WISHES, publish=True)
+            draw_community(engine, community, CONSTRAINTS, publish=True)
         self.replay()
 
     def run_round(self, chance: random.Random) -> None:
@@ -178,8 +180,8 @@ class Town:
             ("roll back", lambda: _sent(importer.post(path, json={"with_later": with_later}))),
             ("roll back", lambda: _sent(importer.post(path, json={"with_later": True}))),
             ("correct", lambda: _sent(importer.put(corrected, json={"address": f"{revision}"}))),
-            ("draw", lambda: draw_community(self.engine, community, WISHES, publish=True)),
-            ("draw", lambda: draw_community(self.engine, other, WISHES, publish=False)),
+            ("draw", lambda: draw_community(self.engine, community, CONSTRAINTS, publish=True)),
+            ("draw", lambda: draw_community(self.engine, other, CONSTRAINTS, publish=False)),
             ("publish", lambda: self._publish_copy(planner, community)),
             ("publish", lambda: self._publish_copy(planner, community)),
             ("publish", lambda: self._publish_copy(planner, other)),
@@ -214,7 +216,7 @@ class Town:
             self.soak.done[kind] += 1
 
     def replay(self) -> None:
-        """Do in the second database what was published in the first, one after another."""
+        """Repeat in the second database what was published in the first, in order."""
         for row in rows(self.engine, _PUBLISHED, after=self._revision):
             self._revision, run, file, rolls_back, value = row
             if value is not None:
@@ -243,7 +245,7 @@ def _signed_in(address: str, name: str) -> httpx.Client:
 
 
 def soak(engine: Engine, serial: Engine, folder: Path, rounds: int, seed: int = 1) -> Soak:
-    """Work on a database in so many rounds; return the figures."""
+    """Run rounds of concurrent work on a database; return the figures."""
     conflicts, chance = _Conflicts(), random.Random(seed)
     logger = logging.getLogger("geo.db")
     level = logger.level
@@ -284,8 +286,8 @@ def main(rounds: int) -> None:
             with fresh_database(home) as other:
                 serial = create_engine(other.url, poolclass=NullPool)
                 with fresh_database(home) as engine:
-                    found = soak(engine, serial, folder, rounds)
-                    figures = vars(found) | {"deadlocks": deadlocks(engine)}
+                    result = soak(engine, serial, folder, rounds)
+                    figures = vars(result) | {"deadlocks": deadlocks(engine)}
         finally:
             local_server.stop(home)
     print(json.dumps(figures, ensure_ascii=False, indent=1))

@@ -1,4 +1,4 @@
-"""A little town for tests: three communities by a river, two with published grids, one a draft.
+"""A small town for tests: three communities by a river, two with published grids, one with a draft.
 
 Everything is laid out in metres from a corner near Xiangyang and written straight to the tables.
 """
@@ -55,7 +55,7 @@ def build(engine: Engine) -> None:
     """Fill an empty database with the town."""
     with engine.begin() as connection:
         connection.execute(insert(Region), _regions())
-        for table, rows in _ground().items():
+        for table, rows in _layers().items():
             connection.execute(insert(table), rows)
         for code, (_, west, south, east, north) in COMMUNITIES.items():
             plan = connection.execute(insert(GridPlan).returning(GridPlan.id), _plan(code))
@@ -82,7 +82,7 @@ def _regions() -> list[dict[str, object]]:
     return [{"geom": whole} | row for row in top] + communities
 
 
-def _ground() -> dict[type, list[dict[str, object]]]:
+def _layers() -> dict[type, list[dict[str, object]]]:
     across = [
         ("arterial", "胜利街", line((0, 400), (1200, 400))),
         ("secondary", "鼓楼巷", line((600, 0), (600, 400))),

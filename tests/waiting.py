@@ -1,4 +1,4 @@
-"""Interleavings that tests force: sessions of a database that wait for a lock, and threads."""
+"""Forced interleavings of threads and database sessions."""
 
 import threading
 import time
@@ -19,7 +19,7 @@ _WAITING = text(
 
 
 class Task(threading.Thread):
-    """Some work in a thread; keeps its result or the exception that it raised."""
+    """A thread that keeps the result of its function, or the exception that it raised."""
 
     def __init__(self, work: Callable[[], Any]) -> None:
         super().__init__(daemon=True)
@@ -35,7 +35,7 @@ class Task(threading.Thread):
             self.error = error
 
     def end(self) -> Any:
-        """Wait for the end; return the result or raise what the work raised."""
+        """Wait for the end; return the result or raise the exception."""
         self.join(TIMEOUT_S)
         assert not self.is_alive(), "the work does not end"
         if self.error is not None:
@@ -44,7 +44,7 @@ class Task(threading.Thread):
 
 
 def wait_for_waiting(engine: Engine, sessions: int = 1) -> None:
-    """Return once so many sessions wait for a lock of another."""
+    """Wait until a number of sessions wait for a lock."""
     deadline = time.monotonic() + TIMEOUT_S
     with engine.connect() as connection:
         while connection.execute(_WAITING).scalar_one() < sessions:

@@ -1,8 +1,7 @@
-"""Compiles the loops of drawing and proof: ``python -m tests.warm``, before the tests.
+"""Compilation of the loops of drawing and proof before the tests: ``python -m tests.warm``.
 
-Numba keeps what it compiled beside the sources. On a fresh machine each of two workers would
-compile all of it, and whatever has a time limit would lose the minute; ``./gridatlas test`` runs
-this on the core that the linters leave idle. Where everything is compiled it takes seconds.
+Numba caches compiled code beside the sources. On a new machine each test worker would compile all
+of it, and tests with a time limit would fail; ``./gridatlas test`` runs this while the linters run.
 """
 
 import shapely

@@ -1,4 +1,4 @@
-"""The whole database as one file, and back.
+"""Backup of the whole database into one file, and restore.
 
 The file is a zip archive: a marker, the rows of each table as ``COPY`` writes them, a manifest with
 the revision of the tables and each table's row count and SHA-256, and last, as the archive's
@@ -47,7 +47,7 @@ _COMPRESSION_LEVEL = 1
 LOCK_TIMEOUT_S = 30
 _LOCK_PAUSE_S = 0.2
 _LOCK_ATTEMPT = "800ms"
-"""Shorter than PostgreSQL's deadlock_timeout of 1 s: no other session is cancelled for this one."""
+"""Shorter than PostgreSQL's deadlock_timeout of 1 s, so that no other session is cancelled."""
 
 _UNREADABLE = (
     zipfile.BadZipFile,
@@ -60,11 +60,11 @@ _UNREADABLE = (
     RuntimeError,
     ValueError,
 )
-"""What Python's reader raises on a damaged archive."""
+"""Errors that :mod:`zipfile` raises for a damaged archive."""
 
 
 class TableEntry(BaseModel):
-    """A table in an archive: the columns that are written, the rows, the digest of their text."""
+    """A table in an archive: its columns, number of rows, and digest of their text."""
 
     name: str
     columns: list[str]
@@ -73,7 +73,7 @@ class TableEntry(BaseModel):
 
 
 class Manifest(BaseModel):
-    """What an archive holds; the tables are in the order in which they can be loaded."""
+    """Contents of an archive; tables are in the order in which they can be loaded."""
 
     version: int
     revision: str
@@ -85,9 +85,9 @@ class Manifest(BaseModel):
 
 
 def backup(file: Path) -> int:
-    """Write the rows of all tables into a file, which appears complete or not at all.
+    """Write the rows of all tables into a file atomically.
 
-    Staged rows of imports that run or are held are left out.
+    Staged rows of running and held imports are left out.
 
     Returns
     -------
@@ -124,8 +124,8 @@ def backup(file: Path) -> int:
 def restore(file: Path, *, replace: bool = False) -> None:
     """Replace the contents of the database by those of a file, in one transaction.
 
-    The file is read and its digest verified before the database is changed. The database keeps what
-    it holds until the commit, whatever ends this process or the server.
+    The file is read and its digest verified before the database is changed. The database keeps its
+    rows until the commit, even if this process or the server is killed.
 
     Parameters
     ----------
@@ -209,16 +209,16 @@ _SEQUENCES = text(
 
 
 def _sequences(connection: Connection) -> dict[str, int]:
-    """Return the last number of each sequence that has given one."""
+    """Return the last value of each sequence that was used."""
     return {row.sequencename: row.last_value for row in connection.execute(_SEQUENCES)}
 
 
 def _write_table(archive: zipfile.ZipFile, connection: Connection, table: Table) -> TableEntry:
     columns = [column.name for column in table.columns if column.computed is None]
     digest = hashlib.sha256()
-    session: Any = connection.connection.driver_connection
+    driver_connection: Any = connection.connection.driver_connection
     with (
-        session.cursor() as cursor,
+        driver_connection.cursor() as cursor,
         archive.open(_member(table.name), "w", force_zip64=True) as member,
     ):
         with cursor.copy(_copy_statement(table.name, columns, "TO STDOUT")) as rows:
@@ -244,7 +244,7 @@ def _copy_statement(table: str, columns: list[str], direction: str) -> sql.Compo
 
 @contextmanager
 def _open(file: Path) -> Iterator[zipfile.ZipFile]:
-    """Open an archive; refuse a file that is not ours, or has no end."""
+    """Open an archive; refuse a file that is foreign or truncated."""
     if not file.is_file():
         raise InputError("backup_missing", file=file)
     with _report_damage(file):
@@ -263,7 +263,7 @@ def _open(file: Path) -> Iterator[zipfile.ZipFile]:
 
 
 def _digest_of(source: BinaryIO) -> bytes:
-    """Return the digest of a file up to the one at its end, where reading then goes on."""
+    """Return the digest of a file without its last bytes, which hold a digest and are read next."""
     remaining = source.seek(0, os.SEEK_END) - _DIGEST_BYTES
     source.seek(0)
     digest = hashlib.sha256()
@@ -282,7 +282,7 @@ def _report_damage(file: Path) -> Iterator[None]:
 
 
 def _read_manifest(archive: zipfile.ZipFile, file: Path) -> Manifest:
-    """Return what an archive holds; refuse one that a newer version wrote."""
+    """Return the manifest; refuse that of a newer version."""
     with _report_damage(file):
         content = json.loads(archive.read(_MANIFEST))
         if content["version"] > FORMAT_VERSION or not db.is_known_revision(content["revision"]):
@@ -312,20 +312,20 @@ def _replace_rows(
     *,
     replace: bool,
 ) -> None:
-    """Empty the tables, take them to the archive's revision, load, and take them to the newest."""
+    """Empty the tables, migrate them to the archive's revision, load, and migrate to the newest."""
     connection.execute(_RESTORE_SESSION)
     locks.acquire(connection, Lock.MIGRATION)
     _lock_tables(connection)
     _refuse_running_work(connection)
     if not replace and _has_rows(connection):
         raise InputError("restore_not_empty")
-    numbers, changes = _sequences(connection), _layer_changes(connection)
+    sequences, changes = _sequences(connection), _layer_changes(connection)
     _empty(connection)
     db.migrate(connection, manifest.revision)
     _refuse_incomplete(connection, manifest, file)
     _load(connection, archive, manifest, file)
     db.migrate(connection, "head")
-    _continue_sequences(connection, numbers, manifest.sequences)
+    _continue_sequences(connection, sequences, manifest.sequences)
     _continue_layer_changes(connection, changes)
     _close_held_runs(connection)
     security.apply_rules(connection)
@@ -335,18 +335,18 @@ def _replace_rows(
 _RESTORE_SESSION = text(
     "SELECT set_config('gridatlas.owner', 'on', true), "
     "set_config('maintenance_work_mem', '256MB', true), "
-    # A killed process holds its locks until the server notices that it is gone.
+    # The server keeps the locks of a killed process until it checks the connection.
     "set_config('client_connection_check_interval', '2s', true)"
 )
 
 
 def _lock_tables(connection: Connection) -> None:
-    """Lock all tables against everybody, or none of them.
+    """Lock all tables exclusively, or none of them.
 
     Raises
     ------
     ConflictError
-        If another session holds one of them for longer than this waits.
+        If other sessions use them for longer than :data:`LOCK_TIMEOUT_S`.
     """
     tables = _names(Base.metadata.sorted_tables)
     deadline = time.monotonic() + LOCK_TIMEOUT_S
@@ -386,7 +386,7 @@ _SESSIONS = (
 _TABLE_USERS = text(f"{_SESSIONS} c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace")
 _WORKERS = text(f"{_SESSIONS} l.locktype = 'advisory' AND l.classid::bigint = ANY(:namespaces)")
 _LONG_LOCKS = [Lock.IMPORT_RUN, Lock.DRAW_RUN, Lock.JOB, Lock.LAYER]
-"""Locks that outlast a transaction, because work of several transactions holds them."""
+"""Locks that are held for longer than a transaction."""
 
 
 def _has_rows(connection: Connection) -> bool:
@@ -401,7 +401,7 @@ def _layer_changes(connection: Connection) -> dict[str, int]:
 
 
 def _empty(connection: Connection) -> None:
-    """Remove rights, staged rows and all rows, and put up the indexes that an import left off."""
+    """Remove rights, staged rows and all rows; create the indexes that an import had dropped."""
     security.withdraw_rights(connection)
     staged = text("SELECT tablename FROM pg_tables WHERE schemaname = :schema")
     for name in connection.scalars(staged, {"schema": STAGING_SCHEMA}).all():
@@ -413,7 +413,7 @@ def _empty(connection: Connection) -> None:
 
 
 def _refuse_incomplete(connection: Connection, manifest: Manifest, file: Path) -> None:
-    """Refuse an archive that lacks a table of its own revision, or has one that is not ours."""
+    """Refuse an archive that lacks a table of its revision, or has an unknown one."""
     existing = set(connection.scalars(_EXISTING).all())
     expected = {table.name for table in _tables() if table.name in existing}
     listed = {table.name for table in manifest.tables}
@@ -436,7 +436,9 @@ def _load(connection: Connection, archive: zipfile.ZipFile, manifest: Manifest, 
         connection.exec_driver_sql(f"DROP INDEX {index}")
     for table in manifest.tables:
         _load_table(connection, archive, table, file)
-    connection.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))  # deferred checks bar an index
+    connection.execute(
+        text("SET CONSTRAINTS ALL IMMEDIATE")
+    )  # pending deferred checks would block CREATE INDEX
     for _, definition in indexes:
         connection.exec_driver_sql(definition)
     for name in names:
@@ -453,9 +455,9 @@ _INDEXES = text(
 def _load_table(
     connection: Connection, archive: zipfile.ZipFile, table: TableEntry, file: Path
 ) -> None:
-    session: Any = connection.connection.driver_connection
+    driver_connection: Any = connection.connection.driver_connection
     statement = _copy_statement(table.name, table.columns, "FROM STDIN")
-    with session.cursor() as cursor, cursor.copy(statement) as rows:
+    with driver_connection.cursor() as cursor, cursor.copy(statement) as rows:
         chunks = _chunks(archive, table)
         while True:
             with _report_damage(file):
@@ -472,7 +474,7 @@ def _load_table(
 def _continue_sequences(
     connection: Connection, live: Mapping[str, int], restored: Mapping[str, int]
 ) -> None:
-    """Let no sequence give a number again; RESTART, unlike setval, rolls back with the rest."""
+    """Restart sequences after all used values; unlike setval, RESTART can be rolled back."""
     existing = set(connection.scalars(_SEQUENCE_NAMES).all())
     for name in existing & (live.keys() | restored.keys()):
         last = max(live.get(name, 0), restored.get(name, 0))
@@ -483,19 +485,19 @@ _SEQUENCE_NAMES = text("SELECT sequencename FROM pg_sequences WHERE schemaname =
 
 
 def _continue_layer_changes(connection: Connection, live: Mapping[str, int]) -> None:
-    """Give each layer a count of changes that it never had: tiles and answers are tagged by it."""
+    """Set each layer's count of changes to an unused value: ETags are made from it."""
     for layer, changes in live.items():
-        connection.execute(_COUNT_ON, {"layer": layer, "changes": changes + 1})
+        connection.execute(_RAISE_CHANGES, {"layer": layer, "changes": changes + 1})
 
 
-_COUNT_ON = text(
+_RAISE_CHANGES = text(
     "INSERT INTO layer_change AS restored (layer, changes) VALUES (:layer, :changes) "
     "ON CONFLICT (layer) DO UPDATE SET changes = greatest(restored.changes + 1, excluded.changes)"
 )
 
 
 def _close_held_runs(connection: Connection) -> None:
-    """Close the import runs that wait for approval: their staged rows are in no archive."""
+    """Mark held import runs as failed: archives do not hold their staged rows."""
     suffixes = {"en": "", "zh": "_zh"}
     report = {
         f"failure{suffixes[lang]}": message("backup.held_run", lang=lang) for lang in LANGUAGES

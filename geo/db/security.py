@@ -194,8 +194,13 @@ def apply_rules(connection: Connection) -> bool:
 
 def _digest(connection: Connection, script: str) -> str:
     """Return a digest of the rules and of the rights in the database's catalogue."""
-    current = connection.exec_driver_sql(_CURRENT_RIGHTS).scalar()
-    return hashlib.blake2b(f"{script}\n{current}".encode(), digest_size=16).hexdigest()
+    rights = current_rights(connection)
+    return hashlib.blake2b(f"{script}\n{rights}".encode(), digest_size=16).hexdigest()
+
+
+def current_rights(connection: Connection) -> str:
+    """Return the rights in the database's catalogue, one line each."""
+    return str(connection.exec_driver_sql(_CURRENT_RIGHTS).scalar())
 
 
 def missing_owner_rights(connection: Connection) -> list[tuple[str, str, str]]:

@@ -1,4 +1,4 @@
-"""Who may sign in, and the sessions that are open."""
+"""Accounts, sign-in attempts and sessions."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -21,7 +21,7 @@ from geo.model.base import Base, one_of
 
 
 class Role(StrEnum):
-    """What a caller may do; each is a role of the database, ``gridatlas_<name>``."""
+    """Roles of callers; each has a database role, ``gridatlas_<name>``."""
 
     PUBLIC = "public"
     PLANNER = "planner"
@@ -32,10 +32,10 @@ class Role(StrEnum):
 
 
 class Account(Base):
-    """A person or program that signs in.
+    """A person or program that may sign in.
 
-    ``scope`` is the code, or the digits it begins with, of the region a planner works in;
-    ``networks`` are those a utility sees. Without a password only an identity provider vouches.
+    ``scope`` is the code, or its first digits, of a planner's region; ``networks`` are those that a
+    utility may read. An account without a password signs in with the identity provider only.
     """
 
     __tablename__ = "account"
@@ -58,7 +58,7 @@ class Account(Base):
 
 
 class SignInAttempt(Base):
-    """A password that was tried a moment ago, counted before it is looked at."""
+    """A recent sign-in attempt, counted before its password is verified."""
 
     __tablename__ = "sign_in_attempt"
 
@@ -71,7 +71,7 @@ class SignInAttempt(Base):
 
 
 class Session(Base):
-    """One sign-in: ``token`` is the hash of the refresh token that is valid now."""
+    """A session: ``token`` is the hash of its current refresh token."""
 
     __tablename__ = "session"
 

@@ -1,4 +1,4 @@
-"""What all feature tables share: key, geometry, source, period of validity, revision."""
+"""Declarative base, and the columns, indexes and constraints that feature tables share."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -41,7 +41,7 @@ class Base(DeclarativeBase):
 class Feature:
     """Columns of every feature table.
 
-    The table holds what is live; a trigger moves each superseded row to ``<table>_history``
+    The table holds live rows; a trigger moves each superseded row to ``<table>_history``
     with its ``valid_to`` (see ``geo/model/history.py``), so ``valid_to`` is always null here.
     """
 
@@ -53,18 +53,18 @@ class Feature:
 
 
 NAME_AND_ADDRESS = "(name || ' '::text) || address"
-"""What a thing with a name and an address is found by."""
+"""SQL expression of the text by which a feature with name and address is searched."""
 
 
-def name_index(table: str, said: str = "name") -> Index:
-    """Return the index by which a name is found: of its signs."""
-    return Index(f"ix_{table}_signs", text(f"signs_of({said})"), postgresql_using="gin")
+def name_index(table: str, expression: str = "name") -> Index:
+    """Return the GIN index of the characters of a text, by which names are searched."""
+    return Index(f"ix_{table}_signs", text(f"signs_of({expression})"), postgresql_using="gin")
 
 
-def prefix_index(name: str, said: str) -> Index:
-    """Return the index by which rows are found of which something begins as asked."""
-    key: Any = literal_column(said).label("said")
-    return Index(name, key, postgresql_ops={"said": "text_pattern_ops"})
+def prefix_index(name: str, expression: str) -> Index:
+    """Return the index by which rows are found by a prefix of an expression."""
+    key: Any = literal_column(expression).label("key")
+    return Index(name, key, postgresql_ops={"key": "text_pattern_ops"})
 
 
 def geometry(kind: str, *, nullable: bool = False) -> Mapped[Any]:
@@ -89,16 +89,15 @@ def one_of(column: str, values: type[StrEnum]) -> CheckConstraint:
 
 
 def between(column: str, low: float, high: float) -> CheckConstraint:
-    """Return the constraint that a figure lies in the range its unit makes plausible."""
+    """Return the constraint that a value lies in a plausible range."""
     return CheckConstraint(f"{column} BETWEEN {low} AND {high}", name=f"{column}_plausible")
 
 
 def gist_indexes(table: Table) -> None:
     """Declare the GiST indexes of a table's geometry columns.
 
-    The display geometry has none: its box is that of ``geom`` in degrees, side by side, so a tile
-    finds its rows by ``geom``, and every row written spares an index (see
-    ``docs/decisions/imports.md``).
+    The display geometry has none: tiles select rows by the box of ``geom`` in degrees, which spares
+    an index on every write (see ``docs/decisions/imports.md``).
     """
     for column in table.columns:
         if isinstance(column.type, Geometry) and not isinstance(column.server_default, Computed):

@@ -20,7 +20,7 @@ from geo.model.base import (
 
 
 class Use(StrEnum):
-    """What a building is used for."""
+    """Uses of buildings."""
 
     RESIDENTIAL = "residential"
     MIXED = "mixed"
@@ -50,7 +50,7 @@ class Structure(StrEnum):
 
 
 class HouseholdsSource(StrEnum):
-    """Where a household figure comes from."""
+    """Source of a number of households."""
 
     REGISTER = "register"
     SURVEY = "survey"

@@ -1,4 +1,4 @@
-"""What the fire department finds and keeps: findings, reviews of sheets, hydrant inspections."""
+"""Fire safety: findings of the rules, areas for the map, building reviews, hydrant inspections."""
 
 from datetime import date, datetime
 from enum import StrEnum
@@ -23,17 +23,17 @@ from geo.model.base import Base, between, display_geometry, geometry, one_of
 
 
 class ReviewState(StrEnum):
-    """States of a building's sheet; ``due`` follows from dates and is not stored."""
+    """States of a building's review; ``due`` follows from dates and is not stored."""
 
     DRAFT = "draft"
     CHECKED = "checked"
 
 
 class FireFinding(Base):
-    """A feature that breaks a rule, or that the data can't judge.
+    """A feature that violates a rule, or that lacks the data to check it.
 
     ``measured``, ``required`` and ``shortfall`` are in the rule's unit; ``detail`` holds the fields
-    of the finding's text; ``geom`` shows it: the gap, the line between two walls, the narrow bit.
+    of the finding's text; ``geom`` is its place, such as the line between two walls.
     """
 
     __tablename__ = "fire_finding"
@@ -68,7 +68,7 @@ class FireFinding(Base):
 
 
 class FireArea(Base):
-    """Land for the map: reached within some minutes of a call, or covered by hydrants."""
+    """An area of the map: reached within some minutes of a call, or covered by hydrants."""
 
     __tablename__ = "fire_area"
 
@@ -87,7 +87,7 @@ class FireArea(Base):
 
 
 class FireOverlay(Base):
-    """When an overlay of a city was computed, from which state of the layers, by which figures."""
+    """The last computation of a city's overlay: its time, layer revisions and rule values."""
 
     __tablename__ = "fire_overlay"
 
@@ -103,7 +103,7 @@ class FireOverlay(Base):
 
 
 class BuildingReview(Base):
-    """The review of a building's sheet: a person checked it against the place."""
+    """The review of a building's sheet by a person on site."""
 
     __tablename__ = "building_review"
 
@@ -126,7 +126,7 @@ class BuildingReview(Base):
 
 
 class HydrantInspection(Base):
-    """One inspection of a hydrant; ``flow_l_s`` in litres a second."""
+    """An inspection of a hydrant; ``flow_l_s`` in litres a second."""
 
     __tablename__ = "hydrant_inspection"
 

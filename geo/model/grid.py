@@ -1,4 +1,4 @@
-"""Drawings of communities, their grids, and the people who look after them."""
+"""Plans of communities, their grids, and the people in charge of them."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -39,8 +39,9 @@ class GridKind(StrEnum):
 
 
 class DrawRun(Base):
-    """One drawing of many communities: what was asked of it. ``finished_at`` is null while it runs
-    and after it was broken off.
+    """A drawing of many communities; ``asked`` holds its options.
+
+    ``finished_at`` is null while it runs and after an interruption.
     """
 
     __tablename__ = "draw_run"
@@ -53,9 +54,10 @@ class DrawRun(Base):
 
 
 class GridPlan(Base):
-    """One drawing of one community.
+    """A plan of one community.
 
-    ``stale`` says what changed under it, null when nothing; ``revision`` counts its edits.
+    ``stale`` holds later changes of the community's data, null if there are none; ``revision``
+    counts edits.
     """
 
     __tablename__ = "grid_plan"
@@ -97,7 +99,7 @@ class GridPlan(Base):
 
 
 class Grid(Base):
-    """A grid of a plan; it is in force from ``valid_from`` to ``valid_to``, null while a draft."""
+    """A grid of a plan, in force from ``valid_from`` to ``valid_to``; both are null in a draft."""
 
     __tablename__ = "grid"
 
@@ -125,10 +127,10 @@ class Grid(Base):
 
 
 class GridMember(Base):
-    """One cell of a plan's community: its land, and the building or unit that stands on it.
+    """A cell of a plan's community: its land, and the building or unit on it.
 
-    A building over the upper limit is there once for each of its units; a cell on which no
-    building stands has neither code and no households.
+    A building over the upper limit has one cell for each of its units; a cell without a building
+    has neither code and no households.
     """
 
     __tablename__ = "grid_member"
@@ -151,10 +153,10 @@ class GridMember(Base):
 
 
 class PlanEdit(Base):
-    """One edit of a draft: what was asked, and what each atom and grid was before and is after.
+    """An edit of a draft, with the state before and after it.
 
-    ``members`` holds {atom: [code before, code after]}, ``grids`` {code: [before, after]} with
-    null for a grid that was not or is no more. Those ``undone`` can be done again.
+    ``members`` holds {atom: [grid code before, after]}, ``grids`` {code: [before, after]} with null
+    for a grid that does not exist. ``undone`` edits can be redone.
     """
 
     __tablename__ = "plan_edit"
@@ -173,7 +175,7 @@ class PlanEdit(Base):
 
 
 class GridManager(Base):
-    """The one manager of a grid (by its 15-digit code, which outlives plans)."""
+    """The manager of a grid, identified by its 15-digit code, which outlives plans."""
 
     __tablename__ = "grid_manager"
 

@@ -1,4 +1,4 @@
-"""History of the feature tables: every superseded row, and any layer as of a past time.
+"""History of the feature tables: superseded rows, and layers as of a past time.
 
 A trigger of each feature table writes it (``alembic/versions/0001_keep_history.sql``); a migration
 that adds a column to one calls ``SELECT keep_history('<table>')`` again.
@@ -47,10 +47,10 @@ def as_of(layer: str, when: datetime) -> Select[*tuple[Any, ...]]:
     history = HISTORY[layer]
     live = Base.metadata.tables[layer]
 
-    def valid(table: Table) -> Select[*tuple[Any, ...]]:
+    def select_valid(table: Table) -> Select[*tuple[Any, ...]]:
         ends = or_(table.c.valid_to.is_(None), table.c.valid_to > when)
         columns = [table.c[column.name] for column in history.columns]
         return select(*columns).where(table.c.valid_from <= when, ends)
 
-    rows = union_all(valid(live), valid(history)).subquery(layer)
+    rows = union_all(select_valid(live), select_valid(history)).subquery(layer)
     return select(*rows.c)

@@ -22,7 +22,7 @@ from geo.model.base import Base, one_of
 
 
 class JobKind(StrEnum):
-    """What is to be done."""
+    """Kinds of jobs."""
 
     DRAW = "draw"
     ALTERNATIVES = "alternatives"
@@ -50,11 +50,11 @@ class JobStatus(StrEnum):
 
 
 class Job(Base):
-    """A drawing that was asked for, a score card to renew, or an import to publish or take back.
+    """A job: a drawing, a score card to compute, or an import to publish or roll back.
 
-    ``caller`` is who asked, and for drawings whose rights it works under; ``attempts`` how often
-    it was begun; ``plans`` and ``runs`` what it made; ``problem`` why it failed. ``upload`` is the
-    file that a job reads, until it is over.
+    ``caller`` requested it, and drawings run under the caller's rights; ``attempts`` counts starts;
+    ``plans`` and ``runs`` are its results; ``problem`` is why it failed. ``upload`` is its input
+    file, null once it has ended.
     """
 
     __tablename__ = "job"

@@ -22,7 +22,7 @@ class Network(StrEnum):
 
 
 class NodeKind(StrEnum):
-    """What stands at a node."""
+    """Kinds of nodes."""
 
     SOURCE = "source"
     JUNCTION = "junction"
@@ -87,7 +87,7 @@ class PipeNode(Feature, Base):
 
 
 class PipeSegment(Feature, Base):
-    """A pipe or cable between two nodes; an end that joins no known node is null."""
+    """A pipe or cable between two nodes; the node of an end is null if it is unknown."""
 
     __tablename__ = "pipe_segment"
 

@@ -1,4 +1,4 @@
-"""Import runs, what they refused, layer revisions, and who did what."""
+"""Import runs, their changes and quarantined features, layer revisions, and the audit trail."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -22,10 +22,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 from geo.model.base import Base, geometry, one_of
 
 STAGING_SCHEMA = "staging"
-"""Schema of the tables beside the live ones, where runs keep what they are about to publish."""
+"""Schema of the tables in which runs stage what they publish."""
 
 REVISIONS = Sequence("layer_revision_number", metadata=Base.metadata)
-"""Numbers of published states, one count for all layers."""
+"""Revision numbers, one sequence for all layers."""
 
 
 class RunStatus(StrEnum):
@@ -62,7 +62,7 @@ class ImportRun(Base):
 class RunChange(Base):
     """The codes that a run added, changed and removed in a layer, and the columns it may write.
 
-    With the history of the layer this is what a roll-back needs.
+    A rollback needs this and the history of the layer.
     """
 
     __tablename__ = "run_change"
@@ -78,7 +78,7 @@ class RunChange(Base):
 
 
 class Correction(Base):
-    """A value that a person set in place of the imports', who report theirs and leave it."""
+    """A manual override of an imported value; imports do not write it and report theirs."""
 
     __tablename__ = "correction"
 
@@ -91,9 +91,9 @@ class Correction(Base):
 
 
 class PassedRows(Base):
-    """Marks of the rows of a source's last file that passed every check as they came.
+    """Digests of the rows of a source's last file that passed every check.
 
-    ``marks`` are digests of 8 bytes, one after the other; ``state`` is what the layers stood at.
+    ``marks`` are the concatenated digests of 8 bytes each; ``state`` holds the layers' revisions.
     """
 
     __tablename__ = "passed_rows"
@@ -106,7 +106,7 @@ class PassedRows(Base):
 
 
 class IndexLeftOff(Base):
-    """An index that an empty layer is without until its first delivery is in."""
+    """An index of an empty layer that is dropped until its first delivery is imported."""
 
     __tablename__ = "index_left_off"
 
@@ -116,9 +116,9 @@ class IndexLeftOff(Base):
 
 
 class Quarantine(Base):
-    """A feature that an import refused: why, its properties, its geometry as it came (WKB).
+    """A feature that an import rejected: reason, properties, and geometry as delivered (WKB).
 
-    ``detail`` holds the fields of the reason's text, and the feature's number in its file.
+    ``detail`` holds the fields of the reason's text, and the number of the feature in its file.
     """
 
     __tablename__ = "quarantine"
@@ -138,7 +138,7 @@ class Quarantine(Base):
 
 
 class LayerRevision(Base):
-    """The number of a layer's last published state; it moves in the publishing transaction."""
+    """The current revision of a layer, updated in the publishing transaction."""
 
     __tablename__ = "layer_revision"
 
@@ -151,7 +151,7 @@ class LayerRevision(Base):
 
 
 class LayerChange(Base):
-    """How often a layer was changed; triggers count in the changing transaction, for caches."""
+    """Number of changes of a layer, counted by triggers in the changing transaction, for caches."""
 
     __tablename__ = "layer_change"
 
@@ -160,7 +160,7 @@ class LayerChange(Base):
 
 
 class AuditEvent(Base):
-    """Who did what to which object, when."""
+    """An event of the audit trail: who did what to which object, and when."""
 
     __tablename__ = "audit_event"
 

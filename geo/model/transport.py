@@ -1,4 +1,4 @@
-"""Roads, railways and waters: what people move on, and what cuts a community."""
+"""Roads, railways and waters."""
 
 from enum import StrEnum
 from typing import Any

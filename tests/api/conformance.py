@@ -1,4 +1,4 @@
-"""Answers held against the description of the API, as a generated client reads it."""
+"""Validation of responses against the OpenAPI description."""
 
 import re
 from typing import Any
@@ -8,26 +8,28 @@ import jsonschema_rs
 
 
 def hold_to_description(client: httpx.Client) -> None:
-    """Have every answer of a client checked against what the description says of it."""
-    described = client.get("/openapi.json").json()
+    """Validate every response that a client receives."""
+    description = client.get("/openapi.json").json()
     patterns = [
         (re.compile(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path))), operations)
-        for path, operations in described["paths"].items()
+        for path, operations in description["paths"].items()
     ]
 
     def check(answer: httpx.Response) -> None:
         operations = next(
-            found for pattern, found in patterns if pattern.fullmatch(answer.request.url.path)
+            methods for pattern, methods in patterns if pattern.fullmatch(answer.request.url.path)
         )
-        said = operations[answer.request.method.lower()]["responses"][str(answer.status_code)]
-        schema: dict[str, Any] = next(iter(said.get("content", {}).values()), {}).get("schema", {})
+        response = operations[answer.request.method.lower()]["responses"][str(answer.status_code)]
+        schema: dict[str, Any] = next(iter(response.get("content", {}).values()), {}).get(
+            "schema", {}
+        )
         if "json" not in answer.headers.get("content-type", "") or not schema:
             return
         answer.read()
-        whole = schema | {"components": described["components"]}
+        full_schema = schema | {"components": description["components"]}
         faults = [
             f"{'/'.join(map(str, fault.instance_path))}: {fault.message}"
-            for fault in jsonschema_rs.Draft202012Validator(whole).iter_errors(answer.json())
+            for fault in jsonschema_rs.Draft202012Validator(full_schema).iter_errors(answer.json())
         ]
         assert faults == [], f"{answer.request.url}: {faults[:5]}"
 

@@ -1,4 +1,4 @@
-"""The application over the little town."""
+"""A served application over the test town, and its clients."""
 
 from collections.abc import Callable, Iterator
 

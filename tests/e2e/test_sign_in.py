@@ -49,7 +49,7 @@ def test_who_has_an_account_comes_back_signed_in(reader, desks, identity, chen):
     leave(reader, f"{desks}/fire?lang=zh", "chen")
     expect(reader.locator("#who")).to_contain_text("chen")
     assert reader.url.partition("#")[0] == f"{desks}/fire?lang=zh"  # the map adds where it is
-    assert identity.taken == 1
+    assert identity.redeemed == 1
     kept = reader.evaluate("JSON.parse(localStorage.getItem('gridatlas.session'))")
     assert (kept["role"], kept["name"]) == ("fire", "chen")
     spoil = """() => {const kept = JSON.parse(localStorage.getItem('gridatlas.session'));
@@ -57,7 +57,7 @@ def test_who_has_an_account_comes_back_signed_in(reader, desks, identity, chen):
     reader.evaluate(spoil)  # as when it has run out: the session goes on without the provider
     reader.reload()
     expect(reader.locator("#who")).to_contain_text("chen")
-    assert identity.taken == 1
+    assert identity.redeemed == 1
 
 
 def test_who_has_no_account_is_told(reader, desks):
@@ -75,7 +75,7 @@ def test_who_is_not_let_in_there_is_told(reader, desks, identity):
     reader.get_by_role("button", name=BUTTON).click()
     reader.get_by_role("button", name="Deny").click()
     expect(reader.get_by_text("access_denied")).to_be_visible()
-    assert identity.taken == 0
+    assert identity.redeemed == 0
 
 
 def test_code_that_was_not_asked_for_is_taken_nowhere(reader, desks, identity):

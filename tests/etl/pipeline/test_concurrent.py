@@ -42,7 +42,7 @@ def no_conflicts(caplog):
     """Fail where a transaction had to be repeated: the order of locks prevents that."""
     caplog.set_level(logging.INFO, "geo.db")
     yield
-    assert "lost against another" not in caplog.text
+    assert "conflicted with another" not in caplog.text
 
 
 def add_plan(database, version, status="draft", community=A):
