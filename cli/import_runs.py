@@ -39,7 +39,7 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Import what lies in a folder: 0 published, 3 held, 2 rejected, 1 failed."""
         from etl.runs.nightly import NightLog, exit_code
-        from etl.runs.nightly import nightly as run_night
+        from etl.runs.nightly import run_nightly as run_night
         from geo import db
         from geo.settings import settings
 
@@ -131,7 +131,7 @@ def _add_runs(app: typer.Typer) -> None:
     @group.command()
     def dismiss(number: Number) -> None:
         """Give a held run up."""
-        from etl.runs.approve import dismiss as give_up
+        from etl.runs.approve import reject as give_up
         from geo import db
 
         give_up(db.get_engine(), number, actor=_actor())
@@ -214,11 +214,11 @@ def _actor() -> str:
 
 
 def _print(outcome: "Outcome") -> None:
-    from etl.runs.report import lines
+    from etl.runs.report import terminal_lines
 
     with console.best_effort():
         show(outcome.counts)
-        for line in lines(outcome):
+        for line in terminal_lines(outcome):
             console.out.print(line, highlight=False, markup=False)
         if outcome.status == "held":
             console.out.print(text("import.held", run=outcome.run), highlight=False)
@@ -331,12 +331,12 @@ def _add_quarantine(app: typer.Typer) -> None:
 
 
 def _list_quarantine(run: int | None, layer: str, limit: int) -> None:
-    from etl.runs.quarantine import count_waiting, waiting
+    from etl.runs.quarantine import count_waiting, waiting_features
     from etl.runs.report import reason_text
     from geo import db
 
     with db.get_engine().connect() as connection:
-        rows = waiting(connection, run=run, layer=layer, limit=limit)
+        rows = waiting_features(connection, run=run, layer=layer, limit=limit)
         count = count_waiting(connection, run=run, layer=layer)
     if not rows:
         console.out.print(text("import.quarantine_none"))

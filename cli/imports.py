@@ -92,13 +92,13 @@ def _tell(outcome: "Outcome", report: Path | None, dry: bool) -> None:
 
     A report that can't be written is a warning: it changes neither the run nor its exit code.
     """
-    from etl.runs.report import lines, write_report
+    from etl.runs.report import terminal_lines, write_report
     from geo import db
     from geo.settings import settings
 
     with console.best_effort():
         show(outcome.counts)
-        for line in lines(outcome):
+        for line in terminal_lines(outcome):
             console.out.print(line, highlight=False, markup=False)
         if dry:
             console.out.print(text("import.dry_run"), highlight=False)
@@ -174,7 +174,7 @@ def register(app: typer.Typer) -> None:
 def _publish_extract(file: Path, extract: "Extract", dry: bool, progress: "Progress") -> "Outcome":
     """Publish an extract under the guard, which lets pass what the community's mappers broke."""
     from etl.osm import source_name
-    from etl.pipeline.guard import guard_of
+    from etl.pipeline.guard import guard_from_settings
     from etl.pipeline.publish_frames import publish_frames
     from geo import db
     from geo.settings import settings
@@ -184,7 +184,7 @@ def _publish_extract(file: Path, extract: "Extract", dry: bool, progress: "Progr
         extract.layers,
         source_name(file),
         rejected=extract.rejected,
-        guard=replace(guard_of(settings()), rejected_percent=100.0),
+        guard=replace(guard_from_settings(settings()), rejected_percent=100.0),
         progress=progress,
         dry=dry,
         share_codes=True,

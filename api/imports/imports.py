@@ -26,7 +26,7 @@ from api.imports.import_jobs import submit
 from api.plans.jobs import JobResponse
 from etl.runs import approve as held_runs
 from etl.runs import quarantine as refused
-from etl.runs.report import concern_text, page_of, reason_text, run_report
+from etl.runs.report import concern_text, html_page, reason_text, run_report
 from geo import db
 from geo.db import overrides as fields
 from geo.disk import require_room
@@ -316,7 +316,9 @@ def run(request: Request, connection: Connection, number: Number) -> Response:
 )
 def report(request: Request, connection: Connection, number: Number) -> Response:
     """Return a run's report as a page that asks for nothing else."""
-    return etag_response(request, page_of(connection, number).encode(), "text/html; charset=utf-8")
+    return etag_response(
+        request, html_page(connection, number).encode(), "text/html; charset=utf-8"
+    )
 
 
 LATER: dict[int | str, dict[str, Any]] = {
@@ -339,7 +341,7 @@ async def approve(request: Request, asker: Asker, lang: Lang, number: Number) ->
 @router.post("/runs/{number}/dismiss", responses=problems.problem_responses(403, 404, 409))
 def dismiss(request: Request, asker: Asker, number: Number) -> RunResponse:
     """Give a held run up."""
-    held_runs.dismiss(db.get_engine(), number, actor=asker.name)
+    held_runs.reject(db.get_engine(), number, actor=asker.name)
     with acting(request.app.state.engine, asker) as connection:
         return describe_run(connection, number)
 

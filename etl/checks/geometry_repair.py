@@ -254,7 +254,7 @@ def _is_usable(geometry: Geometries) -> Flags:
         return usable & np.isfinite(shapely.area(geometry))
 
 
-def in_single_lines(batch: Batch, layer: str, repairs: Repairs) -> Batch:
+def split_multilines(batch: Batch, layer: str, repairs: Repairs) -> Batch:
     """Return a batch in which a line of several parts is several features, numbered by code."""
     if kind_of(layer) != "LINESTRING":
         return batch

@@ -39,7 +39,7 @@ class Rule:
     values: dict[str, Any]
 
 
-def refuse(
+def reject_invalid_rows(
     connection: Connection,
     staged: Staged,
     rejected: str,
@@ -65,19 +65,19 @@ def refuse(
             counts["duplicate"] = doubles
         rules.insert(0, _duplicate_rule(staged))
     for rule in rules:
-        while moved := move(connection, staged, rejected, rule):
+        while moved := reject_rows(connection, staged, rejected, rule):
             counts[rule.key] = counts.get(rule.key, 0) + moved
             if rule.key != "reference_unknown":
                 break  # only a parent that is refused itself can make others fail
     return counts
 
 
-def set_aside_foreign(connection: Connection, staged: Staged, rejected: str, source: str) -> int:
+def reject_foreign_codes(connection: Connection, staged: Staged, rejected: str, source: str) -> int:
     """Move staged features whose code another source has to the refused ones; return how many."""
-    return move(connection, staged, rejected, _foreign(staged, source))
+    return reject_rows(connection, staged, rejected, _foreign(staged, source))
 
 
-def refuse_strictly(connection: Connection, staged: Staged, source: str) -> None:
+def raise_on_invalid_rows(connection: Connection, staged: Staged, source: str) -> None:
     """Raise on the first feature of a staging table that can't be published.
 
     Raises
@@ -269,7 +269,7 @@ def _comparison_sql(column: str) -> str:
     return "geom::bytea" if column == "geom" else f'"{column}"'
 
 
-def refuse_same_shapes(connection: Connection, staged: Staged, rejected: str) -> int:
+def reject_duplicate_shapes(connection: Connection, staged: Staged, rejected: str) -> int:
     """Refuse features that have the very shape of one before them."""
     if not has_repeats(connection, staged, "geom::bytea::text"):
         return 0
@@ -281,10 +281,10 @@ def refuse_same_shapes(connection: Connection, staged: Staged, rejected: str) ->
         f"WHERE first.geom::bytea = staged.geom::bytea AND first.{ROW} < staged.{ROW})",
         {},
     )
-    return move(connection, staged, rejected, rule)
+    return reject_rows(connection, staged, rejected, rule)
 
 
-def move(connection: Connection, staged: Staged, rejected: str, rule: Rule) -> int:
+def reject_rows(connection: Connection, staged: Staged, rejected: str, rule: Rule) -> int:
     """Move the staged rows of a rule to the refused features."""
     bad = f"SELECT count(*) FROM {staged.table} staged WHERE {rule.condition}"
     of_condition = {name: v for name, v in rule.values.items() if f":{name}" in rule.condition}

@@ -66,7 +66,7 @@ def heal_slivers(
     before = _read(connection, "SELECT code, level, parent_code, geom FROM region")
     metric = crs.metric_crs_of(after)
     after, before = after.to_crs(metric), before.to_crs(metric)
-    found = breaches(after, changed)
+    found = find_breaches(after, changed)
     slivers = [breach for breach in found if breach.thickness_m < SLIVER_M]
     shapes = _fill_slivers(after, changed, slivers)
     _store(connection, staged, shapes, metric)
@@ -123,7 +123,7 @@ def _read(connection: Connection, statement: str) -> gpd.GeoDataFrame:
     return gpd.GeoDataFrame(frame, geometry=shapes, crs=crs.STORAGE)
 
 
-def breaches(regions: gpd.GeoDataFrame, concerned: set[str]) -> list[Breach]:
+def find_breaches(regions: gpd.GeoDataFrame, concerned: set[str]) -> list[Breach]:
     """Return the gaps and overlaps at some communities.
 
     Parameters
@@ -277,7 +277,7 @@ def _new(large: list[Breach], before: gpd.GeoDataFrame) -> tuple[list[Breach], l
 
     Of a gap that part is new where the land had a community before.
     """
-    old = breaches(before, set(before["code"]))
+    old = find_breaches(before, set(before["code"]))
     communities = before[(before["level"] == "community") & before.geometry.notna()]
     land = shapely.union_all(communities.geometry.to_numpy())
     new, known = list[Breach](), list[Breach]()

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from etl.checks.integrity import Rule, move
+from etl.checks.integrity import Rule, reject_rows
 from etl.pipeline import staging
 from etl.pipeline.staging import Staged
 
@@ -112,7 +112,7 @@ def find_communities(connection: Connection, staged: Staged) -> int:
     ).rowcount
 
 
-def without_communities(connection: Connection, staged: Staged) -> bool:
+def has_missing_communities(connection: Connection, staged: Staged) -> bool:
     """Return whether any staged feature names no community, while there are some."""
     if not connection.execute(
         text("SELECT EXISTS (SELECT FROM region WHERE level = 'community' AND geom IS NOT NULL)")
@@ -124,7 +124,7 @@ def without_communities(connection: Connection, staged: Staged) -> bool:
     return bool(connection.execute(text(missing)).scalar())
 
 
-def register(
+def stage_register(
     connection: Connection, rows: Staged, rejected: str, number: int
 ) -> tuple[dict[str, Staged], dict[str, Any]]:
     """Make of a register's rows what they say of buildings and units.
@@ -154,7 +154,7 @@ def register(
         "'value', coalesce(code, unit_code, '?')",
         {},
     )
-    move(connection, rows, rejected, unknown)
+    reject_rows(connection, rows, rejected, unknown)
     made = {
         "building": _sum_households(connection, rows, number, "building", "code"),
         "building_unit": _sum_households(connection, rows, number, "building_unit", "unit_code"),
@@ -168,7 +168,7 @@ def _sum_households(
     """Sum the households of a register by building, or by unit."""
     names = ["code", "households", "population"]
     sources = ["households_source"] if layer == "building" else []
-    staged = staging.create(connection, number, layer, [*names, *sources])
+    staged = staging.create_staging_table(connection, number, layer, [*names, *sources])
     said = ", 'register'" if sources else ""
     staged.rows = connection.execute(
         text(

@@ -88,7 +88,7 @@ def stage_missing_nodes(
     networks = _without_nodes(connection, segments, source)
     if not networks:
         return None, {}
-    nodes = staging.create(connection, number, "pipe_node", _COLUMNS)
+    nodes = staging.create_staging_table(connection, number, "pipe_node", _COLUMNS)
     given = {c: c if c in segments.columns else "NULL::text" for c in ("from_node", "to_node")}
     connection.execute(
         text(_ENDS.format(table=segments.table, **given)),

@@ -58,7 +58,7 @@ class BulkLoad:
         try:
             for done in self._waiting:
                 done.result()
-            deferred_indexes.put_up(self.connection, [*self._rows])
+            deferred_indexes.restore_indexes(self.connection, [*self._rows])
         except DBAPIError as error:
             if error.connection_invalidated:
                 raise
@@ -104,10 +104,10 @@ def start_bulk_load(run: Run, staged: Sequence[Staged], *, is_large: bool) -> It
     with ExitStack() as stack:
         stack.enter_context(lock_layers(run, layers))
         for layer in layers if is_large else ():
-            deferred_indexes.leave_off(run.connection, layer)
+            deferred_indexes.drop_indexes(run.connection, layer)
         stack.enter_context(run.connection.begin())
         thread = stack.enter_context(ThreadPoolExecutor(1))
-        if not may_be(run.connection, layers, run.source):
+        if not is_first_delivery(run.connection, layers, run.source):
             raise BulkLoadAbandonedError
         # Signs of names wait beside their index, and come into it all at once at the end.
         run.connection.execute(text("SET LOCAL gin_pending_list_limit = '1GB'"))
@@ -123,7 +123,7 @@ def start_bulk_load(run: Run, staged: Sequence[Staged], *, is_large: bool) -> It
             thread.shutdown(cancel_futures=True)
 
 
-def may_be(connection: Connection, layers: Sequence[str], source: str) -> bool:
+def is_first_delivery(connection: Connection, layers: Sequence[str], source: str) -> bool:
     """Return whether all that a source delivers of some layers will be added, and changes no more.
 
     Nothing of it is live or corrected, and there are no plans that its buildings would make stale.

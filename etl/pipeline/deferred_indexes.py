@@ -30,7 +30,7 @@ _LEAVE_OFF = text(
 )
 
 
-def leave_off(connection: Connection, layer: str) -> None:
+def drop_indexes(connection: Connection, layer: str) -> None:
     """Drop the indexes of a layer, if it is empty, its lock to be had, and they may be dropped.
 
     To be called outside a transaction, by who holds the layer's advisory lock.
@@ -50,7 +50,7 @@ def leave_off(connection: Connection, layer: str) -> None:
             raise
 
 
-def put_up(connection: Connection, layers: Sequence[str]) -> None:
+def restore_indexes(connection: Connection, layers: Sequence[str]) -> None:
     """Build the indexes that were left off, in the transaction that is open.
 
     Readers go on meanwhile.

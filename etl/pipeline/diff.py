@@ -74,7 +74,7 @@ def compare(connection: Connection, staged: Staged, scope: Scope, rejected: str)
     A live feature whose new state was refused is not taken for removed.
     """
     if not scope.fields_only and _is_first(connection, staged.layer, scope.source):
-        return all_added(connection, staged)
+        return mark_all_added(connection, staged)
     written = connection.execute(text(_insert_changes_sql(staged, scope)), _own(scope)).rowcount
     counts = _count_written(connection, staged, written)
     if not scope.partial and not scope.fields_only:
@@ -99,7 +99,7 @@ def live_count(connection: Connection, layer: str, source: str) -> int:
     return found
 
 
-def all_added(connection: Connection, staged: Staged) -> Counts:
+def mark_all_added(connection: Connection, staged: Staged) -> Counts:
     """Write the differences of a first delivery, all of which is added; return the counts."""
     new = connection.execute(
         text(
@@ -119,7 +119,7 @@ def _insert_changes_sql(staged: Staged, scope: Scope) -> str:
         "SELECT staged.code, CASE WHEN live.code IS NULL THEN 'added' ELSE 'changed' END AS fate "
         f"FROM {staged.table} staged "
         f"LEFT JOIN {staged.layer} live ON live.code = staged.code AND {own} "
-        f"WHERE {new}(live.code IS NOT NULL AND {differs(staged)})"
+        f"WHERE {new}(live.code IS NOT NULL AND {differs_sql(staged)})"
     )
 
 
@@ -159,7 +159,7 @@ def count_changes(connection: Connection, staged: Staged) -> Counts:
     return Counts(added, changed, found.get("removed", 0), rows - added - changed)
 
 
-def differs(staged: Staged) -> str:
+def differs_sql(staged: Staged) -> str:
     """Return the condition that a staged row differs from its live one."""
 
     def listed(alias: str) -> str:
@@ -223,14 +223,16 @@ def describe_changes(
     """Return what a report tells of the differences: the first one by one, many as a density."""
     touched = {name: one for name, one in staged.items() if counts[name].touched}
     many = [name for name in touched if counts[name].touched > SHOWN]
-    densities = {name: density(connection, touched[name], counts[name]) for name in many}
+    densities = {name: change_density(connection, touched[name], counts[name]) for name in many}
     return {
-        "differences": {name: samples(connection, one, SHOWN) for name, one in touched.items()},
+        "differences": {
+            name: sample_changes(connection, one, SHOWN) for name, one in touched.items()
+        },
         "density": {name: found for name, found in densities.items() if found},
     }
 
 
-def samples(connection: Connection, staged: Staged, most: int) -> list[dict[str, Any]]:
+def sample_changes(connection: Connection, staged: Staged, most: int) -> list[dict[str, Any]]:
     """Return the first differences of a layer: code, fate, which columns changed, and the shape."""
     changed = ", ".join(
         f"CASE WHEN live.{_comparison_sql(c)} IS DISTINCT FROM staged.{_comparison_sql(c)} "
@@ -255,7 +257,7 @@ def samples(connection: Connection, staged: Staged, most: int) -> list[dict[str,
     return [dict(row._mapping) for row in rows]
 
 
-def density(connection: Connection, staged: Staged, counts: Counts) -> dict[str, Any] | None:
+def change_density(connection: Connection, staged: Staged, counts: Counts) -> dict[str, Any] | None:
     """Return how many features of a layer are added, changed and removed in each cell of a grid.
 
     Returns

@@ -79,7 +79,7 @@ class Guard:
         return [Concern("too_much_area", values)]
 
 
-def claimed_land(connection: Connection, staged: Staged, source: str) -> list[Concern]:
+def find_claimed_land(connection: Connection, staged: Staged, source: str) -> list[Concern]:
     """Return whether new or redrawn communities lie on land that other sources' communities hold.
 
     What is live with the same shape was accepted before, and is no concern any more.
@@ -116,7 +116,7 @@ def claimed_land(connection: Connection, staged: Staged, source: str) -> list[Co
     ]
 
 
-def guard_of(settings: Settings, limits: Limits | None = None) -> Guard:
+def guard_from_settings(settings: Settings, limits: Limits | None = None) -> Guard:
     """Return the guard of an installation, with a source's own limits."""
     own = {} if limits is None else limits.model_dump(exclude_none=True)
     names = ("removed_percent", "changed_percent", "area_percent", "rejected_percent")

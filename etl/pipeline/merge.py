@@ -11,7 +11,7 @@ from etl.pipeline import cascade, staging
 from etl.pipeline.delivery import Delivery, Outcome
 from etl.pipeline.diff import Counts, delta_name
 from etl.pipeline.staging import Staged
-from etl.runs.outcomes import finish
+from etl.runs.outcomes import finish_run
 from etl.runs.run_records import Run
 from geo.errors import InputError
 from geo.model import ImportRun, LayerRevision, RunChange
@@ -41,16 +41,16 @@ def write_all(
             if delivery.written is None:
                 write(connection, delivery.staged[name], counts[name], source, revision)
             _keep_changes(connection, run.number, delivery.staged[name])
-            mark(connection, name, revision, run.number)
+            set_layer_revision(connection, name, revision, run.number)
         progress("publish", len(touched), len(touched))
     with run.timed("consequences"):
         run.report |= cascade.after(connection, before, run.number, revision)
         for name in run.report.get("also_changed", {}):
-            mark(connection, name, revision, run.number)
+            set_layer_revision(connection, name, revision, run.number)
     with run.timed("publish"):
         _check_references(connection)
         _forget_old(connection, source)
-    return finish(run, delivery, counts, RunStatus.PUBLISHED, revision)
+    return finish_run(run, delivery, counts, RunStatus.PUBLISHED, revision)
 
 
 def _next_revision(connection: Connection) -> int:
@@ -119,7 +119,7 @@ def _forget_old(connection: Connection, source: str) -> None:
         connection.execute(delete(RunChange).where(RunChange.run_id.in_(of_source)))
 
 
-def mark(connection: Connection, name: str, revision: int, run: int | None) -> None:
+def set_layer_revision(connection: Connection, name: str, revision: int, run: int | None) -> None:
     """Move the layer's revision."""
     marked = connection.execute(
         update(LayerRevision)

@@ -17,10 +17,10 @@ from etl.input.layer_columns import REGISTER
 from etl.pipeline import deferred_indexes, diff, row_digests
 from etl.pipeline.delivery import Delivery, Outcome
 from etl.pipeline.diff import Counts
-from etl.pipeline.guard import Concern, claimed_land
+from etl.pipeline.guard import Concern, find_claimed_land
 from etl.pipeline.merge import write_all
 from etl.runs import run_records
-from etl.runs.outcomes import finish, refuse_resolved
+from etl.runs.outcomes import finish_run, lock_replayed_features
 from etl.runs.run_records import Run
 from geo import locks
 from geo.locks import Lock
@@ -39,7 +39,7 @@ _FEW_ROWS = 1000
 _MUCH = 0.1  # of the rows that stayed; PostgreSQL's own autovacuum_analyze_scale_factor
 
 
-def settle(
+def settle_delivery(
     engine: Engine, run: Run, delivery: Delivery, progress: Progress = silent, *, dry: bool = False
 ) -> Outcome:
     """Compare staged layers with what is live, and publish them, hold them, or find them the same.
@@ -66,16 +66,16 @@ def compare_and_publish(run: Run, delivery: Delivery, progress: Progress = silen
     """Compare and publish, hold, or find the same, in the transaction that is open."""
     with run.timed("diff"):
         row_digests.confirm(run, delivery)
-        refuse_resolved(run, delivery)
+        lock_replayed_features(run, delivery)
         if delivery.same is not None:
-            return finish(run, delivery, delivery.same, RunStatus.UNCHANGED, None)
+            return finish_run(run, delivery, delivery.same, RunStatus.UNCHANGED, None)
         counts = _compare_layers(run, delivery)
         concerns = delivery.concerns + _concerns(run.connection, delivery, counts)
     touched = [name for name in delivery.staged if counts[name].touched]
     if concerns and delivery.guard is not None:
         return _hold(run, delivery, counts, concerns)
     if not touched:
-        return finish(run, delivery, counts, RunStatus.UNCHANGED, None)
+        return finish_run(run, delivery, counts, RunStatus.UNCHANGED, None)
     return write_all(run, delivery, counts, touched, progress)
 
 
@@ -86,7 +86,7 @@ def clean_up(run: Run, outcome: Outcome, *, dry: bool = False) -> None:
         if dry:
             run.connection.execute(delete(ImportRun).where(ImportRun.id == run.number))
         if dry or outcome.status is not RunStatus.HELD:
-            run_records.drop_staged(run.connection, run.number)
+            run_records.drop_staging_tables(run.connection, run.number)
 
     run.transact(clear)
     if not dry and outcome.status is RunStatus.PUBLISHED:
@@ -126,7 +126,7 @@ def lock_layers(run: Run, delivered: Sequence[str]) -> Iterator[None]:
             locks.acquire_for_session(run.connection, Lock.LAYER, key)
     try:
         with run.connection.begin():
-            deferred_indexes.put_up(run.connection, sorted(layers))
+            deferred_indexes.restore_indexes(run.connection, sorted(layers))
         yield
     finally:
         # A session that broke has released them by itself.
@@ -140,7 +140,7 @@ def _compare_layers(run: Run, delivery: Delivery) -> dict[str, Counts]:
     counts = {}
     for name, staged in delivery.staged.items():
         if delivery.written is not None:
-            counts[name] = diff.all_added(run.connection, staged)
+            counts[name] = diff.mark_all_added(run.connection, staged)
             continue
         kept += diff.keep_corrections(run.connection, staged)
         run.report["register_kept"] = run.report.get("register_kept", 0) + (
@@ -168,7 +168,7 @@ def _concerns(
             text(f"SELECT count(*) FROM {delivery.rejected} WHERE layer = :layer"), {"layer": name}
         ).scalar_one()
         found += delivery.guard.judge(connection, staged, counts[name], live, refused)
-        found += claimed_land(connection, staged, delivery.scope.source)
+        found += find_claimed_land(connection, staged, delivery.scope.source)
     return found
 
 
@@ -183,4 +183,4 @@ def _hold(
     }
     for table in [*(one.table for one in delivery.staged.values()), delivery.rejected]:
         run.connection.execute(text(f"ALTER TABLE {table} SET LOGGED"))
-    return finish(run, delivery, counts, RunStatus.HELD, None)
+    return finish_run(run, delivery, counts, RunStatus.HELD, None)

@@ -15,7 +15,7 @@ from etl.pipeline import staging
 from etl.pipeline.delivery import Delivery, Outcome
 from etl.pipeline.diff import Counts, Scope
 from etl.pipeline.guard import Guard
-from etl.pipeline.publish import settle
+from etl.pipeline.publish import settle_delivery
 from etl.pipeline.staging import Rejected, Staged
 from etl.runs import run_records
 from etl.runs.failures import run_with_failure_record
@@ -102,7 +102,7 @@ def publish_frames(
                     engine, run, chosen, source, rejected, progress, share_codes=share_codes
                 )
                 delivery.guard = guard
-            return settle(engine, run, delivery, progress, dry=dry)
+            return settle_delivery(engine, run, delivery, progress, dry=dry)
 
         return run_with_failure_record(engine, run, work)
 
@@ -122,15 +122,15 @@ def _stage_frames(
     progress("stage", 0, total)
     staged: dict[str, Staged] = {}
     with run.connection.begin():
-        refused = staging.create_rejected(run.connection, run.number)
+        refused = staging.create_rejected_table(run.connection, run.number)
         staging.copy_rejected(run.connection, refused, rejected)
         for name, frame in layers.items():
             columns = [
                 c for c in deliverable_columns(name) if c in {"code", "geom"} or c in frame.columns
             ]
             columns += [c for c in deliverable_columns(name) if c not in columns]
-            staged[name] = staging.create(run.connection, run.number, name, columns)
-    with staging.writing(engine, refused) as writer:
+            staged[name] = staging.create_staging_table(run.connection, run.number, name, columns)
+    with staging.open_writer(engine, refused) as writer:
         for name, frame in layers.items():
             for batch in batches_of(_in_degrees(frame)):
                 writer.copy(staged[name], _right(batch, name, staged[name].columns))
@@ -140,8 +140,8 @@ def _stage_frames(
         for one in staged.values():
             run.connection.execute(text(f"ANALYZE {one.table}"))
             if share_codes and one.layer != "region":
-                integrity.set_aside_foreign(run.connection, one, refused, source)
-            integrity.refuse_strictly(run.connection, one, source)
+                integrity.reject_foreign_codes(run.connection, one, refused, source)
+            integrity.raise_on_invalid_rows(run.connection, one, source)
     return Delivery(staged, refused, Scope(source))
 
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 from sqlalchemy import Connection, Engine, select, text
 
 from etl.checks import plausibility
-from etl.checks.geometry_repair import Repairs, in_single_lines, repair_batch
+from etl.checks.geometry_repair import Repairs, repair_batch, split_multilines
 from etl.checks.values import Fault, KnownValues, check_batch
 from etl.input.feature_batch import Batch, ahead
 from etl.input.georeference import Georeference, finite, likely_system, system_of
@@ -35,7 +35,7 @@ from geo.progress import Progress
 
 
 @dataclass
-class Found:
+class Findings:
     """What was met on the way, for the report."""
 
     repairs: dict[str, Repairs] = field(default_factory=dict)
@@ -74,7 +74,7 @@ class Reader:
     parts: list[Part]
     file: Path
     delivery: Delivery
-    found: Found
+    found: Findings
     known: dict[str, KnownValues]
     passed: dict[str, KnownRows]
     cities: np.ndarray[Any, np.dtype[np.float64]] | None
@@ -96,7 +96,7 @@ class Reader:
         """Read, mend and check every feature, and stage those that pass."""
         found, staged = self.found, self.delivery.staged
         total = sum(part.source.count or 0 for part in self.parts)
-        with run.timed("stage"), staging.writing(engine, self.delivery.rejected) as writer:
+        with run.timed("stage"), staging.open_writer(engine, self.delivery.rejected) as writer:
             for part in self.parts:
                 layer = part.layer
                 reading = Reading(
@@ -128,10 +128,12 @@ def prepare_reader(
     """
     staged: dict[str, Staged] = {}
     with run.connection.begin():
-        rejected = staging.create_rejected(run.connection, run.number)
+        rejected = staging.create_rejected_table(run.connection, run.number)
         for part in parts:
             columns = _columns(part)
-            staged[part.layer] = staging.create(run.connection, run.number, part.layer, columns)
+            staged[part.layer] = staging.create_staging_table(
+                run.connection, run.number, part.layer, columns
+            )
         known = {
             part.layer: _read_known_values(run.connection, part.layer, run.source) for part in parts
         }
@@ -140,7 +142,9 @@ def prepare_reader(
             part.layer: _read_row_digests(run, part, trusting and not partial) for part in parts
         }
     scope = Scope(run.source, partial, fields_only=REGISTER in staged)
-    return Reader(parts, file, Delivery(staged, rejected, scope), Found(), known, trusted, cities)
+    return Reader(
+        parts, file, Delivery(staged, rejected, scope), Findings(), known, trusted, cities
+    )
 
 
 def _read_row_digests(run: Run, part: Part, trusting: bool) -> KnownRows:
@@ -200,7 +204,7 @@ class Reading:
     passed: KnownRows
     staged: Staged
     cities: np.ndarray[Any, np.dtype[np.float64]] | None
-    found: Found
+    found: Findings
 
     def batches(self, writer: Writer) -> Iterator[Batch]:
         """Yield the features that pass; hand the others to the writer."""
@@ -267,7 +271,7 @@ class Reading:
         writer.refuse(
             [_reject(raw, ours, layer, faults, row) for row in np.flatnonzero(bad).tolist()]
         )
-        return in_single_lines(whole.take(~bad), layer, repairs)
+        return split_multilines(whole.take(~bad), layer, repairs)
 
 
 def _may_lack_place(layer: str) -> bool:

@@ -19,13 +19,13 @@ from etl.input.mapping import validate_mapping as checked_mapping
 from etl.input.source import layer_names, open_dataset, open_layer
 from etl.linking import join
 from etl.pipeline import bulk_load, row_digests
-from etl.pipeline.cross_checks import LOCATED, relate, tell
+from etl.pipeline.cross_checks import LOCATED, cross_check, report_findings
 from etl.pipeline.delivery import Delivery, Outcome
-from etl.pipeline.guard import guard_of
-from etl.pipeline.publish import clean_up, compare_and_publish, lock_layers, settle
+from etl.pipeline.guard import guard_from_settings
+from etl.pipeline.publish import clean_up, compare_and_publish, lock_layers, settle_delivery
 from etl.pipeline.reading import Part, Reader, prepare_reader
 from etl.pipeline.row_digests import LayersChangedError
-from etl.pipeline.unchanged import fingerprint, skip_if_unchanged
+from etl.pipeline.unchanged import file_digest, skip_if_unchanged
 from etl.runs import run_records
 from etl.runs.failures import run_with_failure_record
 from etl.runs.run_records import Run
@@ -97,7 +97,7 @@ def _import_file(
     with ExitStack() as stack:
         with run.timed("open"):
             data = stack.enter_context(open_dataset(request.file))
-            mark = fingerprint(data)
+            mark = file_digest(data)
             parts = _parts(data, request)
             run.report |= _about(data, mark, parts)
             with run.connection.begin():
@@ -109,7 +109,7 @@ def _import_file(
             return same
 
         def unchanged() -> None:
-            if fingerprint(data) != mark:
+            if file_digest(data) != mark:
                 raise InputError("file_changed", file=request.file)
 
         return run_import(engine, run, request, parts, settings, progress, after_reading=unchanged)
@@ -139,7 +139,7 @@ def run_import(
         with suppress(LayersChangedError):
             return _import_opened_file(engine, run, request, reader, progress, after_reading)
         with run.connection.begin():  # somebody published the layer meanwhile: all is read again
-            run_records.drop_staged(run.connection, run.number)
+            run_records.drop_staging_tables(run.connection, run.number)
         run.report.pop("passed_over", None)
     raise AssertionError  # a reader that trusts nothing is never moved
 
@@ -156,7 +156,9 @@ def _reader(
     partial = bool(request.mapping and request.mapping.partial)
     reader = prepare_reader(run, parts, request.file, partial=partial, trusting=trusting)
     delivery = reader.delivery
-    delivery.guard = guard_of(settings, request.mapping.guard if request.mapping else None)
+    delivery.guard = guard_from_settings(
+        settings, request.mapping.guard if request.mapping else None
+    )
     delivery.replayed = replayed
     return reader
 
@@ -190,21 +192,23 @@ def _import_opened_file(
             with run.timed("check"):
                 row_digests.rejoin(run, delivery)
             if delivery.same is None:
-                relate(run, delivery, reader.found)
+                cross_check(run, delivery, reader.found)
             else:
-                tell(run, reader.found)
-        return settle(engine, run, delivery, progress, dry=request.dry)
+                report_findings(run, reader.found)
+        return settle_delivery(engine, run, delivery, progress, dry=request.dry)
 
 
 def _can_bulk_load(run: Run, delivery: Delivery) -> bool:
     """Return whether a delivery is a source's first, and no community need be found for any."""
     with run.connection.begin():
         homeless = any(
-            join.without_communities(run.connection, one)
+            join.has_missing_communities(run.connection, one)
             for name, one in delivery.staged.items()
             if name in LOCATED
         )
-        return not homeless and bulk_load.may_be(run.connection, [*delivery.staged], run.source)
+        return not homeless and bulk_load.is_first_delivery(
+            run.connection, [*delivery.staged], run.source
+        )
 
 
 def _bulk_load(
@@ -229,7 +233,7 @@ def _bulk_load(
         with run.timed("publish"):
             head.finish()
         delivery.written = head.revision
-        relate(run, delivery, found)
+        cross_check(run, delivery, found)
         head.confirm([*delivery.staged.values()])
         outcome = compare_and_publish(run, delivery, progress)
         if outcome.status is RunStatus.HELD:

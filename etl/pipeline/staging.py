@@ -93,7 +93,9 @@ def table_name(number: int, layer: str) -> str:
     return f"{STAGING_SCHEMA}.run_{number}_{layer}"
 
 
-def create(connection: Connection, number: int, layer: str, columns: Sequence[str]) -> Staged:
+def create_staging_table(
+    connection: Connection, number: int, layer: str, columns: Sequence[str]
+) -> Staged:
     """Make the staging table of a layer."""
     name = table_name(number, layer)
     listed = "".join(f'"{column}" {declared_type(layer, column)}, ' for column in columns)
@@ -102,7 +104,7 @@ def create(connection: Connection, number: int, layer: str, columns: Sequence[st
     return Staged(layer, name, [c for c in columns if c not in extras], extras)
 
 
-def create_rejected(connection: Connection, number: int) -> str:
+def create_rejected_table(connection: Connection, number: int) -> str:
     """Make the table of what a run refuses; return its name."""
     name = table_name(number, "rejected")
     connection.execute(
@@ -186,7 +188,7 @@ class Writer:
 
 
 @contextmanager
-def writing(engine: Engine, rejected: str) -> Iterator[Writer]:
+def open_writer(engine: Engine, rejected: str) -> Iterator[Writer]:
     """Open a writer; after the block all that it was given is written."""
     with engine.connect() as connection:
         writer = Writer(connection, rejected)
@@ -231,7 +233,7 @@ def _column(layer: str, name: str, batch: Batch) -> pa.Array:
     values = batch.columns[name]
     if name in EXTRAS.get(layer, ()):
         return values
-    default = default_of(table_of(layer).c[name])
+    default = column_default(table_of(layer).c[name])
     return values if default is None else _fill_nulls(values, default)
 
 
@@ -245,7 +247,7 @@ def _fill_nulls(values: pa.Array, default: str) -> pa.Array:
     return values.fill_null(pa.scalar(default).cast(values.type))
 
 
-def default_of(column: Column[Any]) -> str | None:
+def column_default(column: Column[Any]) -> str | None:
     """Return a column's default as text."""
     if isinstance(column.server_default, DefaultClause):
         return str(column.server_default.arg)
@@ -290,13 +292,13 @@ def copy_rejected(connection: Connection, table: str, rejected: Sequence[Rejecte
                     one.reason,
                     _json(one.detail),
                     _json(one.properties),
-                    original_of(one),
+                    original_wkb(one),
                     _map_place(one.place),
                 )
             )
 
 
-def original_of(one: Rejected) -> bytes | None:
+def original_wkb(one: Rejected) -> bytes | None:
     """Return the geometry of a refused feature as it came."""
     if isinstance(one.geometry, bytes):
         return one.geometry

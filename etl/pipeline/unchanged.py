@@ -16,7 +16,7 @@ from geo.model.run import RunStatus
 _HASHED = 2**20
 
 
-def fingerprint(data: Path) -> str:
+def file_digest(data: Path) -> str:
     """Return a digest of a data set: of every file of a folder or of a shapefile."""
     files = sorted(data.rglob("*")) if data.is_dir() else sorted(data.parent.glob(f"{data.stem}.*"))
     if not data.is_dir() and data.suffix.lower() != ".shp":
@@ -63,7 +63,7 @@ def _close_as_unchanged(run: Run, before: int, counts: dict[str, Any], state: St
     }
     run.report |= {"same_as": before, "state_after": state, "rejected": {}}
     with run.connection.begin():
-        run_records.close(
+        run_records.close_run(
             run.connection,
             run.number,
             RunStatus.UNCHANGED,

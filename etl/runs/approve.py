@@ -7,11 +7,11 @@ from sqlalchemy import Connection, Engine, Row, func, select, text, update
 from etl.pipeline import staging
 from etl.pipeline.delivery import Delivery, Outcome
 from etl.pipeline.diff import Scope
-from etl.pipeline.publish import settle
+from etl.pipeline.publish import settle_delivery
 from etl.pipeline.staging import Staged
 from etl.runs import run_records
 from etl.runs.failures import run_with_failure_record
-from etl.runs.outcomes import recorder
+from etl.runs.outcomes import audit_on_finish
 from etl.runs.run_records import OnFinish, Run
 from geo import locks
 from geo.errors import ConflictError, NotFoundError
@@ -45,18 +45,18 @@ def approve(
     ConflictError
         If it is not held.
     """
-    with run_records.session(engine) as connection:
+    with run_records.open_session(engine) as connection:
         row = _claim_run(connection, number)
         report, until = dict(row.report), dict(row.timings)
         told = report | {"approved_by": actor, "timings_until_held": until}
-        record = recorder("approve", actor, number, on_finish)
+        record = audit_on_finish("approve", actor, number, on_finish)
         run = Run(number, row.source, connection, report=told, on_finish=record)
         return run_with_failure_record(
-            engine, run, lambda: settle(engine, run, _delivery(run, report), progress)
+            engine, run, lambda: settle_delivery(engine, run, _delivery(run, report), progress)
         )
 
 
-def dismiss(engine: Engine, number: int, *, actor: str = "") -> None:
+def reject(engine: Engine, number: int, *, actor: str = "") -> None:
     """Give a held run up: what it staged is dropped, what it refused waits no longer.
 
     Raises
@@ -66,16 +66,16 @@ def dismiss(engine: Engine, number: int, *, actor: str = "") -> None:
     ConflictError
         If it is not held.
     """
-    with run_records.session(engine) as connection:
+    with run_records.open_session(engine) as connection:
         row = _claim_run(connection, number)
         run = Run(number, row.source, connection, report=row.report | {"dismissed_by": actor})
         run.transact(lambda _: _drop_held(run))
 
 
 def _drop_held(run: Run) -> None:
-    run_records.close(run.connection, run.number, RunStatus.REJECTED, run.report)
-    run_records.drop_staged(run.connection, run.number)
-    recorder("dismiss", run.report["dismissed_by"], run.number)(run.connection, run.number)
+    run_records.close_run(run.connection, run.number, RunStatus.REJECTED, run.report)
+    run_records.drop_staging_tables(run.connection, run.number)
+    audit_on_finish("dismiss", run.report["dismissed_by"], run.number)(run.connection, run.number)
     # What is given up needs no mending any more.
     run.connection.execute(
         update(Quarantine)

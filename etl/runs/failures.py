@@ -56,18 +56,18 @@ def _fail(engine: Engine, run: Run, status: RunStatus, english: str, chinese: st
     """Record a failure and drop what was staged, if the database can be reached."""
     with suppress(DBAPIError):  # what can't be reached now, the next run finds dead
         run.connection.rollback()
-    with suppress(DBAPIError), run_records.session(engine) as connection, connection.begin():
+    with suppress(DBAPIError), run_records.open_session(engine) as connection, connection.begin():
         said = run.report | {"failure": english, "failure_zh": chinese}
         # A held run stays held if its approval fails, so that it can be approved again.
         of = (RunStatus.RUNNING,) if status is RunStatus.FAILED else run_records.OPEN
-        if run_records.close(connection, run.number, status, said, of=of, timings=run.timings):
-            run_records.drop_staged(connection, run.number)
+        if run_records.close_run(connection, run.number, status, said, of=of, timings=run.timings):
+            run_records.drop_staging_tables(connection, run.number)
 
 
 def _committed(engine: Engine, run: Run) -> Outcome | None:
     """Return the outcome of a run that failed after the server had committed it."""
     try:
-        with run_records.session(engine) as connection:
+        with run_records.open_session(engine) as connection:
             row = connection.execute(
                 select(ImportRun.status, ImportRun.counts, ImportRun.report).where(
                     ImportRun.id == run.number

@@ -85,7 +85,7 @@ class NightLog(io.TextIOBase):
 Log = TextIO | NightLog
 
 
-def nightly(
+def run_nightly(
     engine: Engine,
     folder: Path,
     settings: Settings,
@@ -160,7 +160,7 @@ def _one(
     try:
         mapping = read_mapping(path)
         layer = mapping.layer
-        file = newest(folder, path, mapping)
+        file = newest_file(folder, path, mapping)
         _note(log, event="start", mapping=path.name, file=str(file), layer=layer)
         named = mapping if mapping.source else mapping.model_copy(update={"source": path.stem})
         outcome = import_file(engine, Request(layer, file, named), settings, progress)
@@ -190,7 +190,7 @@ def _with_report(
     return night
 
 
-def newest(folder: Path, path: Path, mapping: Mapping) -> Path:
+def newest_file(folder: Path, path: Path, mapping: Mapping) -> Path:
     """Return the newest file that a mapping is for.
 
     Raises

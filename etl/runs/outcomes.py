@@ -14,7 +14,7 @@ from geo.model import AuditEvent, Quarantine
 from geo.model.run import RunStatus
 
 
-def finish(
+def finish_run(
     run: Run,
     delivery: Delivery,
     counts: dict[str, Counts],
@@ -24,7 +24,7 @@ def finish(
     """Write the record of a run, and what it refused."""
     _remember(run, delivery, status)
     run.report["rejected"] = _quarantine(run.connection, run.number, delivery)
-    run_records.close(
+    run_records.close_run(
         run.connection,
         run.number,
         status,
@@ -38,7 +38,7 @@ def finish(
     return Outcome(run.number, status, counts, run.report)
 
 
-def refuse_resolved(run: Run, delivery: Delivery) -> None:
+def lock_replayed_features(run: Run, delivery: Delivery) -> None:
     """Refuse to bring features again that no longer wait in quarantine, now that it is locked.
 
     Raises
@@ -57,7 +57,9 @@ def refuse_resolved(run: Run, delivery: Delivery) -> None:
         raise ConflictError("quarantine_resolved", run=run.number, count=resolved)
 
 
-def recorder(action: str, actor: str, number: int, on_finish: OnFinish | None = None) -> OnFinish:
+def audit_on_finish(
+    action: str, actor: str, number: int, on_finish: OnFinish | None = None
+) -> OnFinish:
     """Return what puts an action on a run into the audit trail as the run ends.
 
     Parameters

@@ -23,7 +23,7 @@ from etl.pipeline import run as import_run
 from etl.pipeline.delivery import Outcome
 from etl.runs import run_records
 from etl.runs.failures import run_with_failure_record
-from etl.runs.outcomes import recorder
+from etl.runs.outcomes import audit_on_finish
 from etl.runs.report import reason_text
 from etl.runs.run_records import OnFinish
 from geo.crs import STORAGE
@@ -37,7 +37,7 @@ ENDINGS = {".gpkg": "GPKG", ".geojson": "GeoJSON", ".csv": "CSV"}
 IDENTITY, REASON = "quarantine_id", "quarantine_reason"
 
 
-def waiting(
+def waiting_features(
     connection: Connection, *, run: int | None = None, layer: str = "", limit: int | None = 100
 ) -> Sequence[Row[Any]]:
     """Return what waits in quarantine, with the source of its run."""
@@ -94,7 +94,7 @@ def export(engine: Engine, file: Path, *, run: int | None = None, layer: str = "
     if driver is None:
         raise InputError("export_format", file=file, formats=", ".join(ENDINGS))
     with engine.connect() as connection:
-        rows = waiting(connection, run=run, layer=layer, limit=None)
+        rows = waiting_features(connection, run=run, layer=layer, limit=None)
     if not rows:
         raise InputError("quarantine_empty")
     # Kept as they are until each column's kind is known: gaps would make figures of whole numbers.
@@ -151,7 +151,7 @@ def replay(
         If nothing waits, or the file is none that :func:`export` wrote.
     """
     with engine.connect() as connection:
-        rows = waiting(connection, run=run, limit=None)
+        rows = waiting_features(connection, run=run, limit=None)
     mended = None if file is None else _read_corrections(file)
     if mended is not None:
         rows = [row for row in rows if row.id in mended]
@@ -221,7 +221,7 @@ def _again(
     request = import_run.Request(first.layer, Path(report.get("file", "quarantine")), mapping)
     numbers = [row.id for row in rows]
     with run_records.start_run(engine, first.layer, first.source, replays=numbers) as run:
-        run.on_finish = recorder("replay", actor, run.number, on_finish)
+        run.on_finish = audit_on_finish("replay", actor, run.number, on_finish)
 
         def work() -> Outcome:
             part = reading.Part(mapping, source)

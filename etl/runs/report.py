@@ -33,7 +33,7 @@ _PAGES = jinja2.Environment(
 )
 
 
-def lines(outcome: Outcome) -> Iterator[str]:
+def terminal_lines(outcome: Outcome) -> Iterator[str]:
     """Yield what a person should read on the terminal about a run."""
     report = outcome.report
     if report.get("same_as"):
@@ -133,7 +133,7 @@ def write_report(engine: Engine, number: int, folder: Path) -> Path:
     """
     with engine.connect() as connection:
         run = run_report(connection, number)
-        content = page_of(connection, number)
+        content = html_page(connection, number)
     plain = json.dumps(run, ensure_ascii=False, indent=1, default=str)
     page = folder / f"run-{number}.html"
     try:
@@ -160,7 +160,7 @@ def _write_whole(file: Path, content: str) -> None:
         raise
 
 
-def page_of(connection: Connection, number: int) -> str:
+def html_page(connection: Connection, number: int) -> str:
     """Return the page of a run, which needs nothing else to be shown.
 
     Raises
@@ -169,7 +169,7 @@ def page_of(connection: Connection, number: int) -> str:
         If there is no such run.
     """
     run = run_report(connection, number)
-    return _page(run, map_of(connection, run["report"]))
+    return _page(run, changes_map(connection, run["report"]))
 
 
 def _page(run: dict[str, Any], picture: "Picture | None") -> str:
@@ -200,7 +200,7 @@ class Picture:
     points: list[dict[str, Any]]
 
 
-def map_of(connection: Connection, report: dict[str, Any]) -> Picture | None:
+def changes_map(connection: Connection, report: dict[str, Any]) -> Picture | None:
     """Return the map of what a run changed; None if nothing has a place."""
     shown = [
         (layer, one["fate"], one["code"], shapely.from_geojson(json.dumps(one["shape"])))

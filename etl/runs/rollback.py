@@ -17,7 +17,7 @@ from etl.pipeline.publish import lock_layers
 from etl.pipeline.staging import Staged
 from etl.runs import run_records
 from etl.runs.failures import run_with_failure_record
-from etl.runs.outcomes import recorder
+from etl.runs.outcomes import audit_on_finish
 from etl.runs.run_records import OnFinish, Run
 from geo.errors import ConflictError, InputError, NotFoundError
 from geo.model import LAYERS, ImportRun, RunChange
@@ -60,7 +60,7 @@ def roll_back(
             select(ImportRun.source, ImportRun.layer).where(ImportRun.id == number)
         ).one()
     with run_records.start_run(engine, layer, source, rolls_back=[number], actor=actor) as run:
-        run.on_finish = recorder("roll_back", actor, number, on_finish)
+        run.on_finish = audit_on_finish("roll_back", actor, number, on_finish)
         return run_with_failure_record(
             engine, run, lambda: _undo(run, number, with_later, progress)
         )
@@ -119,7 +119,7 @@ def _undo(run: Run, number: int, with_later: bool, progress: Progress) -> Outcom
         if is_locked:
             run.report["rolls_back"] = numbers
             outcome = run.transact(lambda _: _publish_before(run, numbers, layers, progress))
-            run.transact(lambda _: run_records.drop_staged(connection, run.number))
+            run.transact(lambda _: run_records.drop_staging_tables(connection, run.number))
             return outcome
     return _undo(run, number, with_later, progress)  # a later run wrote further layers meanwhile
 
@@ -138,10 +138,10 @@ def _publish_before(
     """Stage what was there before some runs, layer by layer, and publish it."""
     connection = run.connection
     staged = {
-        name: staging.create(connection, run.number, name, deliverable_columns(name))
+        name: staging.create_staging_table(connection, run.number, name, deliverable_columns(name))
         for name in layers
     }
-    rejected = staging.create_rejected(connection, run.number)
+    rejected = staging.create_rejected_table(connection, run.number)
     delivery = Delivery(staged, rejected, Scope(run.source))
     for one in staged.values():
         _stage_before(connection, one, numbers)
@@ -236,7 +236,7 @@ def _compare(connection: Connection, staged: Staged, numbers: Sequence[int]) -> 
             "SELECT staged.code, "
             "CASE WHEN live.code IS NULL THEN 'added' ELSE 'changed' END AS fate "
             f"FROM {staged.table} staged LEFT JOIN {layer} live USING (code) "
-            f"WHERE live.code IS NULL OR {diff.differs(staged)} "
+            f"WHERE live.code IS NULL OR {diff.differs_sql(staged)} "
             f"UNION ALL SELECT code, 'removed' FROM did_{layer} JOIN {layer} USING (code) "
             "WHERE fate = 'added'"
         )

@@ -102,8 +102,8 @@ def start_run(engine: Engine, layers: str, source: str, **report: Any) -> Iterat
 
     Runs whose process died are closed first.
     """
-    with session(engine) as connection:
-        sweep(connection)
+    with open_session(engine) as connection:
+        close_dead_runs(connection)
         with connection.begin():
             number: int = connection.execute(
                 insert(ImportRun)
@@ -116,7 +116,7 @@ def start_run(engine: Engine, layers: str, source: str, **report: Any) -> Iterat
 
 
 @contextmanager
-def session(engine: Engine) -> Iterator[Connection]:
+def open_session(engine: Engine) -> Iterator[Connection]:
     """Open a session of its own: its locks end with it, whatever happens."""
     with engine.connect() as connection:
         try:
@@ -129,7 +129,7 @@ def session(engine: Engine) -> Iterator[Connection]:
             connection.invalidate()
 
 
-def sweep(connection: Connection) -> list[int]:
+def close_dead_runs(connection: Connection) -> list[int]:
     """Close the runs whose process died, and drop what nobody will publish."""
     with connection.begin():
         running = connection.scalars(
@@ -149,7 +149,7 @@ def sweep(connection: Connection) -> list[int]:
 def _close_dead(connection: Connection, number: int) -> bool:
     """Close a run if nobody works on it; one that ended since it was listed stays as it is."""
     died, running = {"failure": "died"}, (RunStatus.RUNNING,)
-    return locks.try_acquire(connection, Lock.IMPORT_RUN, number) and close(
+    return locks.try_acquire(connection, Lock.IMPORT_RUN, number) and close_run(
         connection, number, RunStatus.FAILED, died, of=running
     )
 
@@ -163,7 +163,7 @@ def _list_staging_tables(connection: Connection) -> list[tuple[str, int]]:
     return [(name, int(name.split("_")[1])) for name in names]
 
 
-def drop_staged(connection: Connection, number: int) -> None:
+def drop_staging_tables(connection: Connection, number: int) -> None:
     """Drop the staging tables of a run."""
     _drop(
         connection, [table for table, owner in _list_staging_tables(connection) if owner == number]
@@ -176,7 +176,7 @@ def _drop(connection: Connection, tables: Sequence[str]) -> None:
         connection.execute(text(f"DROP TABLE IF EXISTS {STAGING_SCHEMA}.{table}"))
 
 
-def close(
+def close_run(
     connection: Connection,
     number: int,
     status: RunStatus,
@@ -205,9 +205,9 @@ def close(
     return closed.rowcount > 0
 
 
-def status_of(engine: Engine, number: int) -> str:
+def run_status(engine: Engine, number: int) -> str:
     """Return how a run stands, asked in a new session."""
-    with session(engine) as connection:
+    with open_session(engine) as connection:
         return str(
             connection.execute(select(ImportRun.status).where(ImportRun.id == number)).scalar_one()
         )

@@ -4,7 +4,7 @@ import pytest
 import shapely
 from sqlalchemy import text
 
-from etl.checks.topology import breaches
+from etl.checks.topology import find_breaches
 from etl.runs.approve import approve
 from etl.runs.rollback import roll_back
 from geo.db.overrides import correct, release
@@ -74,7 +74,7 @@ def test_land_outside_the_street_is_a_breach():
         level=["street", "community"],
         parent_code=["d", "s"],
     ).to_crs("EPSG:4546")
-    found = {breach.kind: round(breach.shape.area, -2) for breach in breaches(both, {"c"})}
+    found = {breach.kind: round(breach.shape.area, -2) for breach in find_breaches(both, {"c"})}
     assert found == {"gap": 5000.0, "outside": 5000.0}
 
 

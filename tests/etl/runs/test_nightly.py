@@ -12,7 +12,7 @@ import pytest
 
 from etl.input.mapping import validate_mapping, with_options
 from etl.input.suggest import suggest_mapping
-from etl.runs.nightly import exit_code, nightly
+from etl.runs.nightly import exit_code, run_nightly
 from etl.runs.quarantine import export, replay
 from geo.errors import InputError
 from geo.settings import Settings
@@ -32,7 +32,7 @@ def gridatlas(*words: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]
 
 def night(database, folder: Path) -> tuple[list[str], int, list[dict[str, object]]]:
     with (folder / "log.jsonl").open("w+", encoding="utf-8") as log:
-        nights = nightly(database, folder, Settings(), reports=folder / "reports", log=log)
+        nights = run_nightly(database, folder, Settings(), reports=folder / "reports", log=log)
         log.seek(0)
         return [one.status for one in nights], exit_code(nights), [json.loads(line) for line in log]
 
