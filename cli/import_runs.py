@@ -252,8 +252,7 @@ def _list_runs(limit: int) -> None:
 def _show_run(number: int, folder: Path | None, as_json: bool) -> None:
     import json
 
-    from etl.pipeline.delivery import Outcome
-    from etl.pipeline.diff import Counts
+    from etl.pipeline.delivery import Counts, Outcome
     from etl.runs.report import run_report, write_report
     from geo import db
     from geo.model.run import RunStatus

@@ -63,7 +63,7 @@ def repair_batch(batch: Batch, layer: str, repairs: Repairs) -> tuple[Batch, Fla
         doubtful, mended = _validate(geometry, areal, repairs)
         changed |= doubtful | mended
         changed |= _order(geometry, areal & _is_areal(geometry), repairs)
-    return batch.at(geometry, changed).unmarked(changed), doubtful
+    return batch.at(geometry, changed), doubtful
 
 
 def _unwrap(geometry: Geometries, kind: str) -> Flags:
@@ -271,5 +271,4 @@ def split_multilines(batch: Batch, layer: str, repairs: Repairs) -> Batch:
         suffix = [f"-{n}" if several[o] else "" for n, o in zip(serial, owner, strict=True)]
         columns["code"] = pc.binary_join_element_wise(columns["code"], pa.array(suffix), "")
     numbers = batch.numbers[owner]
-    marks = None if batch.marks is None else np.where(several, 0, batch.marks)[owner]
-    return replace(batch, columns=columns, geometry=parts, numbers=numbers, wkb=None, marks=marks)
+    return replace(batch, columns=columns, geometry=parts, numbers=numbers, wkb=None)

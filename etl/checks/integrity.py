@@ -14,7 +14,7 @@ from sqlalchemy import Connection, text
 
 from etl.checks.values import domains, format_value
 from etl.input.layer_columns import required_columns, rules
-from etl.pipeline.staging import MARK, ROW, Staged
+from etl.pipeline.staging import ROW, Staged
 from geo.codes import DIGITS
 from geo.errors import InputError
 
@@ -300,7 +300,7 @@ def reject_rows(connection: Connection, staged: Staged, rejected: str, rule: Rul
             f"WHERE staged.{ROW} = gone.{ROW} AND staged.code IS NOT DISTINCT FROM gone.code) "
             f"INSERT INTO {rejected} (layer, code, reason, detail, properties, original, geom) "
             f"SELECT '{staged.layer}', code, :key, detail_, "
-            f"jsonb_strip_nulls(to_jsonb(gone) - '{ROW}' - '{MARK}' - 'detail_' - 'geom'), "
+            f"jsonb_strip_nulls(to_jsonb(gone) - '{ROW}' - 'detail_' - 'geom'), "
             f"ST_AsBinary({geometry}), {geometry} FROM gone"
         ),
         {"key": rule.key, **rule.values},

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, text
 
 from etl.input.feature_batch import Batch
 from etl.input.mapping import units_of
-from etl.pipeline.guard import Concern
+from etl.pipeline.delivery import Concern
 from etl.pipeline.staging import Staged
 from geo import crs
 from geo.errors import InputError

@@ -13,8 +13,7 @@ import pandas as pd
 import shapely
 from sqlalchemy import Connection, text
 
-from etl.pipeline.delivery import Delivery
-from etl.pipeline.guard import Concern
+from etl.pipeline.delivery import Concern, Delivery
 from etl.pipeline.staging import Staged
 from geo import crs
 

@@ -7,8 +7,7 @@ import psycopg
 from sqlalchemy import Engine, select
 from sqlalchemy.exc import DBAPIError
 
-from etl.pipeline.delivery import Outcome
-from etl.pipeline.diff import Counts
+from etl.pipeline.delivery import Counts, Outcome
 from etl.runs import run_records
 from etl.runs.run_records import Run
 from geo.errors import ConflictError, InputError, NotFoundError, SetupError

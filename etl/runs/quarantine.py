@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,9 @@ from etl.checks.values import format_value
 from etl.input.feature_batch import Batch, array_of
 from etl.input.mapping import Mapping, columns_of, validate_mapping
 from etl.input.source import Source, open_dataset, open_layer
-from etl.pipeline import reading
-from etl.pipeline import run as import_run
 from etl.pipeline.delivery import Outcome
+from etl.pipeline.parts import OpenedFile, Part
+from etl.pipeline.run import Request, run_import
 from etl.runs import run_records
 from etl.runs.failures import run_with_failure_record
 from etl.runs.outcomes import audit_on_finish
@@ -218,17 +218,21 @@ def _again(
         ).scalar_one()
     mapping, crs = _as_it_was(report, first)
     source = _source(rows, mended, mapping, crs)
-    request = import_run.Request(first.layer, Path(report.get("file", "quarantine")), mapping)
+    file = Path(report.get("file", "quarantine"))
+    request = Request(first.layer, file, mapping, again=True)
+    opened = OpenedFile(file, [Part(mapping, source)])
     numbers = [row.id for row in rows]
     with run_records.start_run(engine, first.layer, first.source, replays=numbers) as run:
         run.on_finish = audit_on_finish("replay", actor, run.number, on_finish)
 
-        def work() -> Outcome:
-            part = reading.Part(mapping, source)
-            run.report |= {key: report[key] for key in ("mapping", "crs") if key in report}
-            return import_run.run_import(engine, run, request, [part], settings, progress, numbers)
-
-        return run_with_failure_record(engine, run, work)
+        run.report |= {key: report[key] for key in ("mapping", "crs") if key in report}
+        return run_with_failure_record(
+            engine,
+            run,
+            lambda: run_import(
+                engine, run, request, nullcontext(opened), settings, progress, numbers
+            ),
+        )
 
 
 def _as_it_was(report: dict[str, Any], row: Row[Any]) -> tuple[Mapping, pyproj.CRS | None]:

@@ -50,8 +50,6 @@ def terminal_lines(outcome: Outcome) -> Iterator[str]:
     if any(topology.values()):
         healed, left = (len(topology.get(key, [])) for key in ("healed", "breaches"))
         yield said("import.topology", healed=healed, breaches=left)
-    for layer, count in report.get("passed_over", {}).items():
-        yield said("import.passed_over", layer=said(f"layer.{layer}"), count=f"{count:,}")
     if report.get("corrections_kept"):
         yield said("import.corrections_kept", count=len(report["corrections_kept"]))
     if report.get("register_kept"):

@@ -224,3 +224,14 @@ def layer_versions(connection: Connection, layers: Iterable[str]) -> State:
     )
     found = {row.layer: [row.revision, row.changes or 0] for row in rows}
     return {YEAR: [clock.today().year]} | {name: found.get(name, []) for name in sorted(names)}
+
+
+def set_layer_revision(connection: Connection, layer: str, revision: int, run: int | None) -> None:
+    """Record the revision of a layer, and the run that published it."""
+    updated = connection.execute(
+        update(LayerRevision)
+        .where(LayerRevision.layer == layer)
+        .values(revision=revision, run_id=run, published_at=func.now())
+    )
+    if updated.rowcount == 0:
+        connection.execute(insert(LayerRevision).values(layer=layer, revision=revision, run_id=run))

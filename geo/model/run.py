@@ -90,21 +90,6 @@ class Correction(Base):
     at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
 
 
-class PassedRows(Base):
-    """Marks of the rows of a source's last file that passed every check as they came.
-
-    ``marks`` are digests of 8 bytes, one after the other; ``state`` is what the layers stood at.
-    """
-
-    __tablename__ = "passed_rows"
-
-    source: Mapped[str] = mapped_column(Text, primary_key=True)
-    layer: Mapped[str] = mapped_column(Text, primary_key=True)
-    part: Mapped[int] = mapped_column(BigInteger, primary_key=True)
-    state: Mapped[dict[str, list[int]]] = mapped_column(JSONB)
-    marks: Mapped[bytes] = mapped_column(LargeBinary)
-
-
 class IndexLeftOff(Base):
     """An index that an empty layer is without until its first delivery is in."""
 
