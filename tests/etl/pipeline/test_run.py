@@ -258,7 +258,7 @@ def test_any_run_can_be_rolled_back_and_the_roll_back_too(database, tmp_path):
     ]
     roll_back(database, back.run)
     assert everything(database) == two
-    with pytest.raises(ConflictError, match="was rolled back already"):
+    with pytest.raises(ConflictError, match="has already been rolled back"):
         roll_back(database, second.run)
     with pytest.raises(ConflictError, match="Later runs"):
         roll_back(database, first.run)
