@@ -1,4 +1,4 @@
-"""Doubts about a whole layer: texts in another encoding, figures in another unit, shifted maps."""
+"""Plausibility of a whole layer: encoding of texts, units of numbers, shifted maps."""
 
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,10 @@ from etl.pipeline.staging import Staged
 from geo import crs
 from geo.errors import InputError
 
-_MOST = 0.5
+_MAJORITY = 0.5
 _NEARLY_ALL = 0.9
-_FEWEST = 5
-"""Values from which on a share says something."""
+_MIN_VALUES = 5
+"""Fewer values are too few to judge by their share."""
 
 PLAUSIBLE = {
     "height_m": (2.0, 700.0),
@@ -27,24 +27,24 @@ PLAUSIBLE = {
     "diameter_mm": (10.0, 5000.0),
     "burial_depth_m": (0.05, 50.0),
 }
-"""Between which most figures of a column lie, in its unit."""
+"""Range in which most values of a column lie, in its unit."""
 
-_SHIFT_METRES = (50.0, 1500.0)
-_SHIFT_ALIKE_M = 25.0
-_COMPARED = 2000
+_SHIFT_RANGE_M = (50.0, 1500.0)
+_SHIFT_TOLERANCE_M = 25.0
+_SAMPLE_SIZE = 2000
 _GARBLED = "�"
 
-# What UTF-8 or GBK looks like when read as Latin-1 or each other; nobody writes these side by side.
+# UTF-8 or GBK read as Latin-1, or as each other; no text has these characters side by side.
 _MOJIBAKE = r"[À-ÿ]{2,}|锟斤拷|[ÃÂ][-¿]"
 
 
 def refuse_garbled(batch: Batch, file: Path, layer: str) -> None:
-    """Refuse a layer most of whose texts are read in the wrong encoding.
+    """Refuse a layer whose texts are mostly read in the wrong encoding.
 
     Raises
     ------
     InputError
-        With the first text that shows it.
+        With the first garbled text.
     """
     wrong = there = 0
     shown = ""
@@ -59,34 +59,34 @@ def refuse_garbled(batch: Batch, file: Path, layer: str) -> None:
         wrong += pc.sum(bad).as_py() or 0
         if not shown and pc.any(bad).as_py():
             shown = values.filter(bad)[0].as_py()[:40]
-    if wrong >= _FEWEST and wrong > _MOST * there:
+    if wrong >= _MIN_VALUES and wrong > _MAJORITY * there:
         raise InputError("encoding_wrong", file=file, layer=layer, value=shown)
 
 
 def refuse_other_unit(batch: Batch, layer: str, file: Path) -> None:
-    """Refuse a layer whose figures are in another unit than its column says.
+    """Refuse a layer whose numbers are in another unit than its columns have.
 
     Raises
     ------
     InputError
-        With the column and the unit that would fit.
+        With the column and the unit that fits.
     """
     for column in PLAUSIBLE:
         if column not in batch.columns:
             continue
         unit = fitting_unit(column, batch.columns[column])
         if unit is not None:
-            value = f"{np.median(_figures(batch.columns[column])):g}"
+            value = f"{np.median(_numbers(batch.columns[column])):g}"
             raise InputError(
                 "unit_suspected", file=file, layer=layer, column=column, value=value, unit=unit
             )
 
 
 def fitting_unit(column: str, values: pa.Array) -> str | None:
-    """Return the unit that figures must be in to be plausible, None if they are so in ours."""
+    """Return the unit in which values are plausible, None if they are in the unit of the column."""
     low, high = PLAUSIBLE[column]
-    figures = _figures(values)
-    if len(figures) < _FEWEST or ((figures >= low) & (figures <= high)).mean() > _MOST:
+    figures = _numbers(values)
+    if len(figures) < _MIN_VALUES or ((figures >= low) & (figures <= high)).mean() > _MAJORITY:
         return None
     for unit, factor in units_of(column).items():
         fits = ((figures * factor >= low) & (figures * factor <= high)).mean()
@@ -95,7 +95,7 @@ def fitting_unit(column: str, values: pa.Array) -> str | None:
     return None
 
 
-def _figures(values: pa.Array) -> Any:
+def _numbers(values: pa.Array) -> Any:
     import pandas as pd
 
     figures = pd.to_numeric(values.to_pandas(), errors="coerce").to_numpy(dtype=np.float64)
@@ -119,11 +119,11 @@ def _shift_of(connection: Connection, staged: Staged) -> dict[str, Any] | None:
             "SELECT ST_X(old), ST_Y(old), ST_X(new), ST_Y(new) FROM ("
             "SELECT ST_Centroid(live.geom) AS old, ST_Centroid(staged.geom) AS new "
             f"FROM {staged.table} staged JOIN {staged.layer} live USING (code) "
-            f"WHERE staged.geom IS NOT NULL AND live.geom IS NOT NULL LIMIT {_COMPARED}) pair"
+            f"WHERE staged.geom IS NOT NULL AND live.geom IS NOT NULL LIMIT {_SAMPLE_SIZE}) pair"
         )
     ).all()
     pairs = np.array([tuple(row) for row in rows], dtype=np.float64).reshape(-1, 4)
-    if len(pairs) < _FEWEST:
+    if len(pairs) < _MIN_VALUES:
         return None
     return suspect_shift(pairs[:, :2], pairs[:, 2:])
 
@@ -138,10 +138,10 @@ def suspect_shift(live: Any, new: Any) -> dict[str, Any] | None:
     """
     per_degree = np.array([111_320.0 * np.cos(np.radians(live[0, 1])), 110_950.0])
     moved = np.hypot(*((new - live) * per_degree).T)
-    if not _SHIFT_METRES[0] <= np.median(moved) <= _SHIFT_METRES[1]:
+    if not _SHIFT_RANGE_M[0] <= np.median(moved) <= _SHIFT_RANGE_M[1]:
         return None
     for name, shift in (("gcj02", crs.wgs84_to_gcj02), ("bd09", crs.wgs84_to_bd09)):
         aside = np.hypot(*((shift(live) - new) * per_degree).T)
-        if np.median(aside) <= _SHIFT_ALIKE_M:
+        if np.median(aside) <= _SHIFT_TOLERANCE_M:
             return {"shift": name, "metres": round(float(np.median(moved)))}
     return None
