@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import Connection, text
@@ -85,35 +86,31 @@ def refuse_other_unit(batch: Batch, layer: str, file: Path) -> None:
 def fitting_unit(column: str, values: pa.Array) -> str | None:
     """Return the unit in which values are plausible, None if they are in the unit of the column."""
     low, high = PLAUSIBLE[column]
-    figures = _numbers(values)
-    if len(figures) < _MIN_VALUES or ((figures >= low) & (figures <= high)).mean() > _MAJORITY:
+    numbers = _numbers(values)
+    if len(numbers) < _MIN_VALUES or ((numbers >= low) & (numbers <= high)).mean() > _MAJORITY:
         return None
     for unit, factor in units_of(column).items():
-        fits = ((figures * factor >= low) & (figures * factor <= high)).mean()
+        fits = ((numbers * factor >= low) & (numbers * factor <= high)).mean()
         if unit in ("mm", "cm", "m") and factor != 1.0 and fits > _NEARLY_ALL:
             return unit
     return None
 
 
 def _numbers(values: pa.Array) -> Any:
-    import pandas as pd
-
-    figures = pd.to_numeric(values.to_pandas(), errors="coerce").to_numpy(dtype=np.float64)
-    return figures[np.isfinite(figures) & (figures != 0)]
+    numbers = pd.to_numeric(values.to_pandas(), errors="coerce").to_numpy(dtype=np.float64)
+    return numbers[np.isfinite(numbers) & (numbers != 0)]
 
 
 def find_shifted_layers(connection: Connection, staged: dict[str, Staged]) -> list[Concern]:
-    """Return the layers that lie aside of what is live by what GCJ-02 or BD-09 shifts a place."""
-    found = []
-    for name, one in staged.items():
-        if "geom" in one.columns:
-            suspect = _shift_of(connection, one)
-            if suspect:
-                found.append(Concern("shift_suspected", {"layer": name, **suspect}))
-    return found
+    """Return a concern for each layer that is shifted against the live one by GCJ-02 or BD-09."""
+    concerns = []
+    for name, table in staged.items():
+        if "geom" in table.columns and (shift := _shift_of_layer(connection, table)):
+            concerns.append(Concern("shift_suspected", {"layer": name, **shift}))
+    return concerns
 
 
-def _shift_of(connection: Connection, staged: Staged) -> dict[str, Any] | None:
+def _shift_of_layer(connection: Connection, staged: Staged) -> dict[str, Any] | None:
     rows = connection.execute(
         text(
             "SELECT ST_X(old), ST_Y(old), ST_X(new), ST_Y(new) FROM ("
@@ -129,19 +126,24 @@ def _shift_of(connection: Connection, staged: Staged) -> dict[str, Any] | None:
 
 
 def suspect_shift(live: Any, new: Any) -> dict[str, Any] | None:
-    """Return by which shift places lie aside of where they are live, if by one of the known ones.
+    """Return the known shift between live and delivered places, None if there is none.
 
     Parameters
     ----------
     live, new
-        Longitudes and latitudes, (n, 2) each.
+        float64 arrays of shape (n, 2): longitude and latitude in degrees.
+
+    Returns
+    -------
+    dict or None
+        ``shift`` (``gcj02`` or ``bd09``) and ``metres``, the median distance.
     """
     per_degree = np.array([111_320.0 * np.cos(np.radians(live[0, 1])), 110_950.0])
     moved = np.hypot(*((new - live) * per_degree).T)
     if not _SHIFT_RANGE_M[0] <= np.median(moved) <= _SHIFT_RANGE_M[1]:
         return None
     for name, shift in (("gcj02", crs.wgs84_to_gcj02), ("bd09", crs.wgs84_to_bd09)):
-        aside = np.hypot(*((shift(live) - new) * per_degree).T)
-        if np.median(aside) <= _SHIFT_TOLERANCE_M:
+        residual = np.hypot(*((shift(live) - new) * per_degree).T)
+        if np.median(residual) <= _SHIFT_TOLERANCE_M:
             return {"shift": name, "metres": round(float(np.median(moved)))}
     return None

@@ -1,4 +1,4 @@
-"""The report of a run: lines for the terminal, JSON for machines, a page with a small map."""
+"""The report of a run: lines for the terminal, JSON, and an HTML page with a small map."""
 
 import json
 from collections.abc import Iterator
@@ -23,10 +23,10 @@ from geo.model import ImportRun, Quarantine
 MAP_PIXELS = (720, 460)
 STEPS = ("open", "stage", "check", "wait", "diff", "publish", "consequences")
 FATES = ("added", "changed", "removed")
-_REFUSED_SHOWN = 100
-_AROUND = 0.15
-_LEAST_DEGREES = 0.002
-_BACKGROUND = 400
+_MAX_REJECTED = 100
+_MARGIN_SHARE = 0.15
+_MIN_WIDTH_DEGREES = 0.002
+_MAX_BORDERS = 400
 
 _PAGES = jinja2.Environment(
     loader=jinja2.PackageLoader("etl"), autoescape=True, trim_blocks=True, lstrip_blocks=True
@@ -34,7 +34,7 @@ _PAGES = jinja2.Environment(
 
 
 def terminal_lines(outcome: Outcome) -> Iterator[str]:
-    """Yield what a person should read on the terminal about a run."""
+    """Yield the lines about a run for the terminal."""
     report = outcome.report
     if report.get("same_as"):
         yield said("import.same_as", run=report["same_as"])
@@ -81,7 +81,7 @@ def concern_text(concern: dict[str, Any], lang: Language | None = None) -> str:
 
 
 def reason_text(reason: str, detail: dict[str, Any] | None = None) -> str:
-    """Return why a feature was refused; without its detail, in general."""
+    """Return why a feature was rejected; without its detail, in general terms."""
     key = f"quarantine.{reason}"
     if detail is not None and f"{key}_detail" in catalogue("en"):
         return said(f"{key}_detail", **detail)
@@ -89,7 +89,7 @@ def reason_text(reason: str, detail: dict[str, Any] | None = None) -> str:
 
 
 def run_report(connection: Connection, number: int) -> dict[str, Any]:
-    """Return all that is known of a run, as plain values.
+    """Return the record of a run as plain values.
 
     Raises
     ------
@@ -99,7 +99,7 @@ def run_report(connection: Connection, number: int) -> dict[str, Any]:
     row = connection.execute(select(ImportRun.__table__).where(ImportRun.id == number)).first()
     if row is None:
         raise NotFoundError("no_such_run", run=number)
-    return _plain(row) | {"refused": _count_rejections(connection, number)}
+    return _plain(row) | {"refused": _read_rejections(connection, number)}
 
 
 def _plain(row: Row[Any]) -> dict[str, Any]:
@@ -109,14 +109,14 @@ def _plain(row: Row[Any]) -> dict[str, Any]:
     return values
 
 
-def _count_rejections(connection: Connection, number: int) -> list[dict[str, Any]]:
+def _read_rejections(connection: Connection, number: int) -> list[dict[str, Any]]:
     rows = connection.execute(
         select(
             Quarantine.id, Quarantine.layer, Quarantine.code, Quarantine.reason, Quarantine.detail
         )
         .where(Quarantine.run_id == number)
         .order_by(Quarantine.id)
-        .limit(_REFUSED_SHOWN)
+        .limit(_MAX_REJECTED)
     )
     return [dict(row._mapping) | {"said": reason_text(row.reason, row.detail)} for row in rows]
 
@@ -127,7 +127,7 @@ def write_report(engine: Engine, number: int, folder: Path) -> Path:
     Raises
     ------
     InputError
-        If they can't be written there; what the run did is not changed by that.
+        If they can't be written there; the run itself is not affected.
     """
     with engine.connect() as connection:
         run = run_report(connection, number)
@@ -159,7 +159,7 @@ def _write_whole(file: Path, content: str) -> None:
 
 
 def html_page(connection: Connection, number: int) -> str:
-    """Return the page of a run, which needs nothing else to be shown.
+    """Return the self-contained HTML page of a run.
 
     Raises
     ------
@@ -190,7 +190,7 @@ def _page(run: dict[str, Any], picture: "Picture | None") -> str:
 
 @dataclass(frozen=True)
 class Picture:
-    """A map as SVG paths: backdrop, density and outlines of what changed by fate, and points."""
+    """A map as SVG paths: borders, density and outlines of the changes by fate, and points."""
 
     backdrop: list[str]
     cells: list[dict[str, Any]]
@@ -226,7 +226,7 @@ def changes_map(connection: Connection, report: dict[str, Any]) -> Picture | Non
 
 
 def _cells(report: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield the cells of the densities: what becomes of how many, how dense beside the densest."""
+    """Yield the cells of the densities, with their share of the densest cell."""
     for layer, found in report.get("density", {}).items():
         wide, most = found["cell"], max(one["count"] for one in found["cells"])
         for one in found["cells"]:
@@ -256,7 +256,7 @@ def _map_shares(run: dict[str, Any]) -> list[str]:
 
 
 def _points(report: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the places of breaches, loose ends and turned lines."""
+    """Return the places of breaches, loose ends and far ends."""
     network, topology = report.get("network", {}), report.get("topology", {})
     return [
         {"kind": kind, "lon": one["lon"], "lat": one["lat"]}
@@ -271,7 +271,7 @@ def _points(report: dict[str, Any]) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True)
 class _View:
-    """What a map shows: west, south, degrees a pixel in both directions."""
+    """The extent of a map: west and north in degrees, and degrees a pixel in both directions."""
 
     west: float
     north: float
@@ -283,7 +283,7 @@ class _View:
         west, south, east, north = shapely.total_bounds(shapes)
         squeeze = np.cos(np.radians((south + north) / 2))
         width = max((east - west) * squeeze, (north - south) * MAP_PIXELS[0] / MAP_PIXELS[1])
-        width = max(width, _LEAST_DEGREES) * (1 + 2 * _AROUND)
+        width = max(width, _MIN_WIDTH_DEGREES) * (1 + 2 * _MARGIN_SHARE)
         scale = width / MAP_PIXELS[0]
         centre = (west + east) / 2, (south + north) / 2
         left = centre[0] - width / squeeze / 2
@@ -323,7 +323,7 @@ def _communities(connection: Connection, view: _View) -> list[shapely.Geometry]:
         text(
             "SELECT ST_AsBinary(ST_Simplify(geom, 0.00005, true)) FROM region "
             "WHERE level = 'community' AND geom && ST_MakeEnvelope(:w, :s, :e, :n, 4490) "
-            f"LIMIT {_BACKGROUND}"
+            f"LIMIT {_MAX_BORDERS}"
         ),
         {
             "w": view.west,
