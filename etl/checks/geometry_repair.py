@@ -66,8 +66,8 @@ def repair_batch(batch: Batch, layer: str, repairs: Repairs) -> tuple[Batch, Fla
             changed |= _close(geometry, repairs)
         areal = _is_areal(geometry) & _is_usable(geometry)
         changed |= _despike(geometry, areal, repairs)
-        doubtful, mended = _validate(geometry, areal, repairs)
-        changed |= doubtful | mended
+        doubtful, repaired = _validate(geometry, areal, repairs)
+        changed |= doubtful | repaired
         changed |= _order(geometry, areal & _is_areal(geometry), repairs)
     return batch.at(geometry, changed), doubtful
 
@@ -111,9 +111,9 @@ def _despike(geometry: Geometries, areal: Flags, repairs: Repairs) -> Flags:
     rows = np.flatnonzero(areal)[spiked]
     if len(rows) == 0:
         return flags
-    mended = np.array([_without_spikes(one) for one in geometry[rows]], dtype=object)
-    changed = ~shapely.equals_exact(mended, geometry[rows])
-    geometry[rows] = mended
+    repaired = np.array([_without_spikes(one) for one in geometry[rows]], dtype=object)
+    changed = ~shapely.equals_exact(repaired, geometry[rows])
+    geometry[rows] = repaired
     flags[rows[changed]] = True
     repairs.note("spike", flags)
     return flags

@@ -89,9 +89,9 @@ def stage_missing_nodes(
     if not networks:
         return None, {}
     nodes = staging.create_staging_table(connection, number, "pipe_node", _COLUMNS)
-    given = {c: c if c in segments.columns else "NULL::text" for c in ("from_node", "to_node")}
+    names = {c: c if c in segments.columns else "NULL::text" for c in ("from_node", "to_node")}
     connection.execute(
-        text(_ENDS.format(table=segments.table, **given)),
+        text(_ENDS.format(table=segments.table, **names)),
         {"meet": MEET_M * _DEGREES_PER_M, "networks": list(networks)},
     )
     nodes.rows = connection.execute(text(_NODES.format(table=nodes.table, row=ROW))).rowcount

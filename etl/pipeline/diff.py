@@ -55,14 +55,16 @@ def _compare(connection: Connection, staged: Staged, scope: Scope, rejected: str
     """
     if not scope.fields_only and _is_first(connection, staged.layer, scope.source):
         return _mark_all_added(connection, staged)
-    own = {} if scope.fields_only else {"source": scope.source}
-    written = connection.execute(text(_insert_changes_sql(staged, scope)), own).rowcount
+    parameters = {} if scope.fields_only else {"source": scope.source}
+    written = connection.execute(text(_insert_changes_sql(staged, scope)), parameters).rowcount
     counts = _count_written(connection, staged, written)
     if not scope.partial and not scope.fields_only:
         live = count_live(connection, staged.layer, scope.source)
         if live > counts.staged - counts.added:  # else every live feature is in the delivery
-            gone = connection.execute(text(_insert_removals_sql(staged, rejected)), own).rowcount
-            counts = replace(counts, removed=gone)
+            removed = connection.execute(
+                text(_insert_removals_sql(staged, rejected)), parameters
+            ).rowcount
+            counts = replace(counts, removed=removed)
     connection.execute(text(f"ANALYZE {delta_name(staged.layer)}"))
     return counts
 
@@ -86,13 +88,13 @@ def _mark_all_added(connection: Connection, staged: Staged) -> Counts:
 
 def _insert_changes_sql(staged: Staged, scope: Scope) -> str:
     """Return the statement that records the added and changed features."""
-    own = "true" if scope.fields_only else "live.source = :source"
+    of_source = "true" if scope.fields_only else "live.source = :source"
     new = "" if scope.fields_only else "live.code IS NULL OR "
     return (
         f"CREATE TEMPORARY TABLE {delta_name(staged.layer)} AS "
         "SELECT staged.code, CASE WHEN live.code IS NULL THEN 'added' ELSE 'changed' END AS fate "
         f"FROM {staged.table} staged "
-        f"LEFT JOIN {staged.layer} live ON live.code = staged.code AND {own} "
+        f"LEFT JOIN {staged.layer} live ON live.code = staged.code AND {of_source} "
         f"WHERE {new}(live.code IS NOT NULL AND {differs_sql(staged)})"
     )
 
@@ -136,7 +138,7 @@ def count_changes(connection: Connection, staged: Staged) -> Counts:
 def differs_sql(staged: Staged) -> str:
     """Return the condition that a staged row differs from its live one."""
 
-    def listed(alias: str) -> str:
+    def columns_of(alias: str) -> str:
         return ", ".join(
             f"{alias}.geom::bytea" if column == "geom" else f'{alias}."{column}"'
             for column in staged.columns
@@ -145,7 +147,7 @@ def differs_sql(staged: Staged) -> str:
 
     if len(staged.columns) == 1:
         return "false"
-    return f"ROW({listed('live')}) IS DISTINCT FROM ROW({listed('staged')})"
+    return f"ROW({columns_of('live')}) IS DISTINCT FROM ROW({columns_of('staged')})"
 
 
 def keep_corrections(connection: Connection, staged: Staged) -> list[dict[str, Any]]:

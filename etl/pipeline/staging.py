@@ -111,9 +111,9 @@ def create_rejected_table(connection: Connection, number: int) -> str:
 
 
 class Writer:
-    """Copies batches and refused features into staging tables, in a thread and session of its own.
+    """A background thread with a session of its own that copies features into staging tables.
 
-    An error of the server's comes up in the next call, or when the block of :func:`writing` ends.
+    A database error is raised by the next call, or at the end of the block of :func:`open_writer`.
     """
 
     def __init__(self, connection: Connection, rejected: str) -> None:

@@ -17,7 +17,7 @@ from etl.pipeline.delivery import Outcome
 from geo import clock
 from geo.errors import InputError, NotFoundError
 from geo.messages import Language, catalogue, language
-from geo.messages import text as said
+from geo.messages import text as message
 from geo.model import ImportRun, Quarantine
 
 MAP_PIXELS = (720, 460)
@@ -37,55 +37,55 @@ def terminal_lines(outcome: Outcome) -> Iterator[str]:
     """Yield the lines about a run for the terminal."""
     report = outcome.report
     if report.get("same_as"):
-        yield said("import.same_as", run=report["same_as"])
+        yield message("import.same_as", run=report["same_as"])
     for concern in report.get("concerns", []):
         yield "! " + concern_text(concern)
     for layer, repairs in report.get("repairs", {}).items():
         for what, count in repairs.items():
-            yield f"  {layer}: {count} × {said(f'repair.{what}')}"
+            yield f"  {layer}: {count} × {message(f'repair.{what}')}"
     for reason, count in report.get("rejected", {}).items():
         yield f"  {count} × {reason_text(reason)}"
     yield from _network_lines(report.get("network", {}))
     topology = report.get("topology", {})
     if any(topology.values()):
         healed, left = (len(topology.get(key, [])) for key in ("healed", "breaches"))
-        yield said("import.topology", healed=healed, breaches=left)
+        yield message("import.topology", healed=healed, breaches=left)
     if report.get("corrections_kept"):
-        yield said("import.corrections_kept", count=len(report["corrections_kept"]))
+        yield message("import.corrections_kept", count=len(report["corrections_kept"]))
     if report.get("register_kept"):
-        yield said("import.register_kept", count=report["register_kept"])
+        yield message("import.register_kept", count=report["register_kept"])
     if report.get("moved_count"):
-        yield said("import.moved", count=report["moved_count"])
+        yield message("import.moved", count=report["moved_count"])
     for what in ("units_removed", "ends_loosened"):
         if report.get(what):
             codes = ", ".join(one["code"] for one in report[what][:5])
-            yield said(f"import.{what}", count=report[f"{what}_count"], codes=codes)
+            yield message(f"import.{what}", count=report[f"{what}_count"], codes=codes)
     if report.get("stale"):
-        yield said("import.stale", count=len(report["stale"]))
+        yield message("import.stale", count=len(report["stale"]))
     for community in report.get("proposals", []):
-        yield said("import.proposal", community=community)
+        yield message("import.proposal", community=community)
 
 
-def _network_lines(found: dict[str, Any]) -> Iterator[str]:
-    if found.get("made"):
-        yield said("import.nodes_made", count=found["made"])
+def _network_lines(network: dict[str, Any]) -> Iterator[str]:
+    if network.get("made"):
+        yield message("import.nodes_made", count=network["made"])
     for what in ("loose_ends", "near_misses", "reversed", "far_ends"):
-        if found.get(what):
-            codes = ", ".join(str(one["code"]) for one in found[what][:5])
-            yield said(f"import.{what}", count=len(found[what]), codes=codes)
+        if network.get(what):
+            codes = ", ".join(str(one["code"]) for one in network[what][:5])
+            yield message(f"import.{what}", count=len(network[what]), codes=codes)
 
 
 def concern_text(concern: dict[str, Any], lang: Language | None = None) -> str:
     """Return why a run is held."""
-    return said(f"guard.{concern['key']}", lang=lang, **concern["values"])
+    return message(f"guard.{concern['key']}", lang=lang, **concern["values"])
 
 
 def reason_text(reason: str, detail: dict[str, Any] | None = None) -> str:
     """Return why a feature was rejected; without its detail, in general terms."""
     key = f"quarantine.{reason}"
     if detail is not None and f"{key}_detail" in catalogue("en"):
-        return said(f"{key}_detail", **detail)
-    return said(key)
+        return message(f"{key}_detail", **detail)
+    return message(key)
 
 
 def run_report(connection: Connection, number: int) -> dict[str, Any]:
@@ -139,7 +139,7 @@ def write_report(engine: Engine, number: int, folder: Path) -> Path:
         _write_whole(page.with_suffix(".json"), plain)
         _write_whole(page, content)
     except OSError as error:
-        status, reason = said(f"status.{run['status']}"), error.strerror or error
+        status, reason = message(f"status.{run['status']}"), error.strerror or error
         raise InputError(
             "report_unwritable", run=number, status=status, folder=folder, said=reason
         ) from error
@@ -176,7 +176,7 @@ def _page(run: dict[str, Any], picture: "Picture | None") -> str:
         run=run,
         report=report,
         map=picture,
-        say=said,
+        say=message,
         lang=language(),
         concerns=[concern_text(one) for one in report.get("concerns", [])],
         reasons={key: reason_text(key) for key in report.get("rejected", {})},
@@ -227,9 +227,9 @@ def changes_map(connection: Connection, report: dict[str, Any]) -> Picture | Non
 
 def _cells(report: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield the cells of the densities, with their share of the densest cell."""
-    for layer, found in report.get("density", {}).items():
-        wide, most = found["cell"], max(one["count"] for one in found["cells"])
-        for one in found["cells"]:
+    for layer, density in report.get("density", {}).items():
+        wide, most = density["cell"], max(one["count"] for one in density["cells"])
+        for one in density["cells"]:
             west, south = one["lon"], one["lat"]
             yield {
                 "layer": layer,
@@ -242,15 +242,15 @@ def _cells(report: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _map_shares(run: dict[str, Any]) -> list[str]:
     """Return, for each layer, how many of its differences the map shows one by one."""
-    counts, said_of = run["counts"], run["report"].get("differences", {})
+    counts, listed = run["counts"], run["report"].get("differences", {})
     return [
-        said(
+        message(
             "report.shown_of",
-            layer=said(f"layer.{layer}"),
-            shown=f"{len(found):,}",
+            layer=message(f"layer.{layer}"),
+            shown=f"{len(features):,}",
             count=f"{sum(counts[layer][fate] for fate in FATES):,}",
         )
-        for layer, found in said_of.items()
+        for layer, features in listed.items()
         if layer in counts
     ]
 
@@ -260,12 +260,12 @@ def _points(report: dict[str, Any]) -> list[dict[str, Any]]:
     network, topology = report.get("network", {}), report.get("topology", {})
     return [
         {"kind": kind, "lon": one["lon"], "lat": one["lat"]}
-        for kind, found in (
+        for kind, places in (
             ("breach", topology.get("breaches", [])),
             ("loose", network.get("loose_ends", [])),
             ("loose", network.get("far_ends", [])),
         )
-        for one in found
+        for one in places
     ]
 
 
