@@ -153,7 +153,7 @@ def osm(
 def _publish_extract(file: Path, extract: "Extract", dry: bool, progress: "Progress") -> "Outcome":
     """Publish an extract; any share of rejected features passes the guard."""
     from etl.osm import source_name
-    from etl.pipeline.guard import guard_of
+    from etl.pipeline.guard import guard_from_settings
     from etl.pipeline.publish_frames import publish_frames
     from geo import db
     from geo.settings import settings
@@ -163,7 +163,7 @@ def _publish_extract(file: Path, extract: "Extract", dry: bool, progress: "Progr
         extract.layers,
         source_name(file),
         rejected=extract.rejected,
-        guard=replace(guard_of(settings()), rejected_percent=100.0),
+        guard=replace(guard_from_settings(settings()), rejected_percent=100.0),
         progress=progress,
         dry=dry,
         share_codes=True,

@@ -14,7 +14,7 @@ from geo.errors import InputError
 from geo.messages import text
 
 if TYPE_CHECKING:
-    from etl.pipeline.diff import Counts
+    from etl.pipeline.delivery import Counts
 
 
 class Size(StrEnum):

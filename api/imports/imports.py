@@ -26,7 +26,7 @@ from api.imports.import_jobs import submit
 from api.plans.jobs import JobResponse
 from etl.runs import approve as approval
 from etl.runs import quarantine as quarantine_runs
-from etl.runs.report import concern_text, page_of, reason_text, run_report
+from etl.runs.report import concern_text, html_page, reason_text, run_report
 from geo import db
 from geo.db import overrides
 from geo.disk import require_room
@@ -316,7 +316,9 @@ def run(request: Request, connection: Connection, number: Number) -> Response:
 )
 def report(request: Request, connection: Connection, number: Number) -> Response:
     """Return a run's report as a page that loads nothing else."""
-    return etag_response(request, page_of(connection, number).encode(), "text/html; charset=utf-8")
+    return etag_response(
+        request, html_page(connection, number).encode(), "text/html; charset=utf-8"
+    )
 
 
 ACCEPTED: dict[int | str, dict[str, Any]] = {
@@ -339,7 +341,7 @@ async def approve(request: Request, asker: Asker, lang: Lang, number: Number) ->
 @router.post("/runs/{number}/dismiss", responses=problems.problem_responses(403, 404, 409))
 def dismiss(request: Request, asker: Asker, number: Number) -> RunResponse:
     """Reject a held run."""
-    approval.dismiss(db.get_engine(), number, actor=asker.name)
+    approval.reject(db.get_engine(), number, actor=asker.name)
     with transaction_as(request.app.state.engine, asker) as connection:
         return describe_run(connection, number)
 

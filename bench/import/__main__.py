@@ -1,7 +1,7 @@
-"""Imports against a bare ``ogr2ogr`` into the same server, in one run.
+"""Benchmark of imports beside a bare ``ogr2ogr`` into the same server.
 
 ``./gridatlas bench import [--rows 1000000] [--large 5000000]``; needs ``ogr2ogr`` (Debian:
-gdal-bin). Everything happens in a cluster of its own, which is gone afterwards.
+gdal-bin). Runs in a database cluster of its own, which is removed afterwards.
 """
 
 import argparse
@@ -29,10 +29,10 @@ import etl
 from geo import db
 from geo.db import local_server
 
-assert etl.__doc__  # it tells GDAL which drivers to leave out
+assert etl.__doc__  # importing it tells GDAL which drivers to disable
 
-PIECE = 500_000
-HOUSES_A_COMMUNITY = 1000
+ROWS_A_WRITE = 500_000
+BUILDINGS_A_COMMUNITY = 1000
 WEST, SOUTH = 112.0, 31.8
 
 CHILD = """
@@ -40,13 +40,13 @@ import json, re, sys, time
 from pathlib import Path
 from sqlalchemy import NullPool, create_engine
 from etl.pipeline.run import Request, import_file
-from etl.input.mapping import checked
+from etl.input.mapping import validate_mapping
 from geo.settings import Settings
 url, layer, file, again = sys.argv[1:]
-how = checked({"layer": layer, "source": "bench"}, "bench")
+mapping = validate_mapping({"layer": layer, "source": "bench"}, "bench")
 began = time.monotonic()
 engine = create_engine(url, poolclass=NullPool)
-done = import_file(engine, Request(layer, Path(file), how, again=again == "again"), Settings())
+done = import_file(engine, Request(layer, Path(file), mapping, again=again == "again"), Settings())
 print(json.dumps({
     "seconds": time.monotonic() - began, "status": str(done.status),
     "touched": sum(c.touched for c in done.counts.values()),
@@ -56,13 +56,13 @@ print(json.dumps({
 """
 
 
-def buildings(count: int, file: Path) -> Path:
+def write_buildings(count: int, file: Path) -> Path:
     """Write buildings in rows, L-shaped, with the columns of a survey."""
     file.unlink(missing_ok=True)
     rng = np.random.default_rng(1)
     side = int(np.ceil(np.sqrt(count)))
-    for start in range(0, count, PIECE):
-        i = np.arange(start, min(start + PIECE, count))
+    for start in range(0, count, ROWS_A_WRITE):
+        i = np.arange(start, min(start + ROWS_A_WRITE, count))
         table = pa.table(_columns(i, rng) | {"geom": _shapes(i, side, rng)})
         pyogrio.write_arrow(
             table,
@@ -92,7 +92,7 @@ def _columns(i: np.ndarray, rng: np.random.Generator) -> dict[str, object]:
         "fire_class": rng.integers(1, 3, n).astype("int32"),
         "year_built": rng.integers(1970, 2024, n).astype("int32"),
         "households": rng.integers(0, 60, n).astype("int32"),
-        "region_code": pa.array([_community(k // HOUSES_A_COMMUNITY % 1000) for k in i]),
+        "region_code": pa.array([_community(k // BUILDINGS_A_COMMUNITY % 1000) for k in i]),
     }
 
 
@@ -110,7 +110,7 @@ def _community(number: int) -> str:
     return f"420602{number // 100 + 1:03d}{number % 100 + 1:03d}"
 
 
-def communities(file: Path, changed: float = 0.0) -> Path:
+def write_communities(file: Path, changed: float = 0.0) -> Path:
     """Write 1,000 communities of ten streets that tile a district, with ragged borders."""
     rows = [("420600000000", _square(0, 0, 10, 100)), ("420602000000", _square(0, 0, 10, 100))]
     rows += [(f"420602{s + 1:03d}000", _square(s, 0, s + 1, 100)) for s in range(10)]
@@ -143,7 +143,7 @@ def _square(west: float, south: float, east: float, north: float) -> shapely.Pol
 
 
 @contextmanager
-def server(folder: Path) -> Iterator[Path]:
+def start_server(folder: Path) -> Iterator[Path]:
     home = folder / "home"
     home.mkdir(mode=0o755)
     local_server.ensure_running(home)
@@ -155,7 +155,7 @@ def server(folder: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def database(home: Path, name: str) -> Iterator[str]:
+def create_database(home: Path, name: str) -> Iterator[str]:
     """Make a migrated database; it is gone after the block."""
     admin = create_engine(local_server.url(home, "postgres"), isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
@@ -171,7 +171,7 @@ def database(home: Path, name: str) -> Iterator[str]:
         admin.dispose()
 
 
-def ours(url: str, layer: str, file: Path, again: str = "once") -> dict[str, float]:
+def run_import(url: str, layer: str, file: Path, again: str = "once") -> dict[str, float]:
     command = [sys.executable, "-c", CHILD, url, layer, str(file), again]
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ)
     if done.returncode:
@@ -180,7 +180,7 @@ def ours(url: str, layer: str, file: Path, again: str = "once") -> dict[str, flo
     return found
 
 
-def peer(home: Path, name: str, file: Path) -> float:
+def run_ogr2ogr(home: Path, name: str, file: Path) -> float:
     user = local_server.data_directory(home).owner()
     target = f"PG:host={local_server.socket_directory(home)} user={user} dbname={name}"
     began = time.monotonic()
@@ -190,7 +190,7 @@ def peer(home: Path, name: str, file: Path) -> float:
 
 
 class Reader:
-    """Reads the live table all the while; keeps the longest wait and the states that it saw."""
+    """A thread that reads the live table; keeps its longest wait and the states that it saw."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine, self.over = engine, threading.Event()
@@ -218,7 +218,7 @@ class Reader:
         self.thread.join()
 
 
-def renamed(file: Path, to: Path) -> Path:
+def write_renamed(file: Path, to: Path) -> Path:
     """Write the first buildings of a file again, all of another name."""
     data = pyogrio.read_dataframe(file, max_features=200_000)
     data["name"] = to.stem
@@ -242,55 +242,55 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="gridatlas-bench-") as place:
         folder = Path(place)
         folder.chmod(0o755)
-        file = buildings(chosen.rows, folder / "buildings.gpkg")
-        with server(folder) as home:
-            first = loads(home, file, chosen)
-            borders(home, folder)
-            readers(home, folder, file)
-            memory(home, folder, first, chosen)
+        file = write_buildings(chosen.rows, folder / "buildings.gpkg")
+        with start_server(folder) as home:
+            first = measure_loads(home, file, chosen)
+            measure_borders(home, folder)
+            measure_readers(home, folder, file)
+            measure_memory(home, folder, first, chosen)
 
 
-def loads(home: Path, file: Path, chosen: argparse.Namespace) -> float:
-    bare, own, same, unread = [], [], [], []
+def measure_loads(home: Path, file: Path, chosen: argparse.Namespace) -> float:
+    ogr_s, first_s, reread_s, skipped_s = [], [], [], []
     peak = 0.0
     for round_ in range(chosen.repeat):
-        with database(home, f"load{round_}") as url:
-            bare.append(peer(home, f"load{round_}", file))
-            first = ours(url, "building", file)
-            own.append(first["seconds"])
+        with create_database(home, f"load{round_}") as url:
+            ogr_s.append(run_ogr2ogr(home, f"load{round_}", file))
+            first = run_import(url, "building", file)
+            first_s.append(first["seconds"])
             peak = max(peak, first["memory"])
-            again = ours(url, "building", file, "again")
+            again = run_import(url, "building", file, "again")
             assert again["touched"] == 0
-            same.append(again["seconds"])
-            unread.append(ours(url, "building", file)["seconds"])
-    ogr, load = statistics.median(bare), statistics.median(own)
+            reread_s.append(again["seconds"])
+            skipped_s.append(run_import(url, "building", file)["seconds"])
+    ogr, load = statistics.median(ogr_s), statistics.median(first_s)
     rate = chosen.rows / load
     report("ogr2ogr, rows a second", f"{chosen.rows / ogr:,.0f}", "-", True)
     report("import, rows a second", f"{rate:,.0f}", "-", True)
     report("import / ogr2ogr", f"{ogr / load:.2f}", ">= 0.5", ogr / load >= 0.5)
-    ratio = statistics.median(same) / load
+    ratio = statistics.median(reread_s) / load
     report("same file, read again / first load", f"{ratio:.2f}", "<= 0.5", ratio <= 0.5)
-    ratio = statistics.median(unread) / load
-    report("same file, found to be the same / first load", f"{ratio:.2f}", "<= 0.5", ratio <= 0.5)
+    ratio = statistics.median(skipped_s) / load
+    report("same file, skipped / first load", f"{ratio:.2f}", "<= 0.5", ratio <= 0.5)
     return peak
 
 
-def borders(home: Path, folder: Path) -> None:
-    with database(home, "borders") as url:
-        ours(url, "region", communities(folder / "regions.gpkg"))
-        done = ours(url, "region", communities(folder / "moved.gpkg", 0.01))
+def measure_borders(home: Path, folder: Path) -> None:
+    with create_database(home, "borders") as url:
+        run_import(url, "region", write_communities(folder / "regions.gpkg"))
+        done = run_import(url, "region", write_communities(folder / "moved.gpkg", 0.01))
         said = f"{done['seconds']:.1f} s, {done['touched']:.0f} changed"
         met = done["seconds"] <= 20 and done["touched"] > 0
         report("1,000 communities, 1 % changed", said, "<= 20 s", met)
 
 
-def readers(home: Path, folder: Path, file: Path) -> None:
+def measure_readers(home: Path, folder: Path, file: Path) -> None:
     os.environ["GRIDATLAS_GUARD_CHANGED_PERCENT"] = "100"
-    files = [renamed(file, folder / f"{name}.gpkg") for name in ("old", "new")]
-    with database(home, "readers") as url:
+    files = [write_renamed(file, folder / f"{name}.gpkg") for name in ("old", "new")]
+    with create_database(home, "readers") as url:
         with Reader(create_engine(url, poolclass=NullPool)) as reader:
             for one in files:
-                ours(url, "building", one)
+                run_import(url, "building", one)
         whole = reader.seen == {(), ("old",), ("new",)}
         said = f"{reader.longest:.2f} s, {'whole' if whole else reader.seen}"
         met = reader.longest <= 1 and whole
@@ -299,12 +299,12 @@ def readers(home: Path, folder: Path, file: Path) -> None:
         )
 
 
-def memory(home: Path, folder: Path, first: float, chosen: argparse.Namespace) -> None:
+def measure_memory(home: Path, folder: Path, first: float, chosen: argparse.Namespace) -> None:
     report(f"peak memory at {chosen.rows:,} rows", f"{first:.0f} MB", "<= 1024 MB", first <= 1024)
     if chosen.large:
-        large = buildings(chosen.large, folder / "large.gpkg")
-        with database(home, "large") as url:
-            peak = ours(url, "building", large)["memory"]
+        large = write_buildings(chosen.large, folder / "large.gpkg")
+        with create_database(home, "large") as url:
+            peak = run_import(url, "building", large)["memory"]
         met = peak <= min(1024, first * 1.1)
         report(f"peak memory at {chosen.large:,} rows", f"{peak:.0f} MB", "no growth", met)
 

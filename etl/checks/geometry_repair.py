@@ -1,6 +1,6 @@
-"""Making geometry what its layer holds: valid, flat, of one kind, rings in order, without spikes.
+"""Repairing geometry: valid, of the type of its layer, rings oriented, without spikes.
 
-What can't be mended without guessing is left for the checks to name.
+Geometry that can't be repaired without guessing is left for the checks to reject.
 """
 
 from collections import Counter
@@ -16,15 +16,15 @@ from etl.input.feature_batch import Batch, Flags, Geometries
 from etl.input.layer_columns import kind_of
 
 AREA_TOLERANCE = 0.01
-"""Share of a polygon's area on which the two ways to read a crossing outline may differ."""
+"""Share of the area by which the two readings of a self-crossing outline may differ."""
 
 SPIKE_DEGREES = 0.5
 """A corner sharper than this is the tip of a spike; it is cut off."""
 
-LEAST_PART = 1e-12
-"""Square degrees, about 0.01 m2: a smaller part of a polygon is what a tool left behind."""
+MIN_PART_DEG2 = 1e-12
+"""About 0.01 m2: a smaller part of a polygon is an artefact."""
 
-MOST_VERTICES = 500_000
+MAX_VERTICES = 500_000
 """Of one feature; China's outline at 1:250,000 has about 200,000."""
 
 _POLYGON, _MULTIPOLYGON = shapely.GeometryType.POLYGON, shapely.GeometryType.MULTIPOLYGON
@@ -35,18 +35,24 @@ _MAYBE_AREAL = {"GEOMETRY"}
 
 @dataclass
 class Repairs:
-    """How many features were mended in which way."""
+    """The number of features repaired, by kind of repair."""
 
     counts: Counter[str] = field(default_factory=Counter)
 
     def note(self, what: str, rows: Flags) -> None:
-        """Count the features that were mended."""
-        if found := int(rows.sum()):
-            self.counts[what] += found
+        """Count repaired features."""
+        if count := int(rows.sum()):
+            self.counts[what] += count
 
 
 def repair_batch(batch: Batch, layer: str, repairs: Repairs) -> tuple[Batch, Flags]:
-    """Return a batch with its geometry mended, and which outlines can be read in two ways."""
+    """Repair the geometry of a batch.
+
+    Returns
+    -------
+    tuple
+        The batch, and a bool array of shape (n,): which outlines are ambiguous.
+    """
     geometry = batch.geometry.copy()
     kind = kind_of(layer)
     changed = np.zeros(len(batch), dtype=bool)
@@ -60,14 +66,14 @@ def repair_batch(batch: Batch, layer: str, repairs: Repairs) -> tuple[Batch, Fla
             changed |= _close(geometry, repairs)
         areal = _is_areal(geometry) & _is_usable(geometry)
         changed |= _despike(geometry, areal, repairs)
-        doubtful, mended = _validate(geometry, areal, repairs)
-        changed |= doubtful | mended
+        doubtful, repaired = _validate(geometry, areal, repairs)
+        changed |= doubtful | repaired
         changed |= _order(geometry, areal & _is_areal(geometry), repairs)
-    return batch.at(geometry, changed).unmarked(changed), doubtful
+    return batch.at(geometry, changed), doubtful
 
 
 def _unwrap(geometry: Geometries, kind: str) -> Flags:
-    """Take single parts out of collections of one; join the lines of a collection."""
+    """Replace collections of one part by the part; merge the lines of a collection."""
     types = shapely.get_type_id(geometry)
     several = types >= shapely.GeometryType.MULTIPOINT
     if kind in _AREAL:
@@ -84,7 +90,7 @@ def _unwrap(geometry: Geometries, kind: str) -> Flags:
 
 
 def _close(geometry: Geometries, repairs: Repairs) -> Flags:
-    """Make polygons of closed lines, as CAD draws them."""
+    """Convert closed lines, as CAD draws outlines, to polygons."""
     lines = shapely.get_type_id(geometry) == _LINE
     rings = np.zeros(len(geometry), dtype=bool)
     rings[lines] = shapely.is_closed(geometry[lines]) & (
@@ -96,26 +102,26 @@ def _close(geometry: Geometries, repairs: Repairs) -> Flags:
 
 
 def _despike(geometry: Geometries, areal: Flags, repairs: Repairs) -> Flags:
-    """Cut off the spikes of polygons."""
+    """Remove the spikes of polygons."""
     flags = np.zeros(len(geometry), dtype=bool)
-    corners, owner = shapely.get_coordinates(geometry[areal], return_index=True)
-    if len(corners) < 3:
+    vertices, owner = shapely.get_coordinates(geometry[areal], return_index=True)
+    if len(vertices) < 3:
         return flags
-    spiked = np.unique(owner[_tips(corners, owner)])
+    spiked = np.unique(owner[_tips(vertices, owner)])
     rows = np.flatnonzero(areal)[spiked]
     if len(rows) == 0:
         return flags
-    mended = np.array([_without_spikes(one) for one in geometry[rows]], dtype=object)
-    changed = ~shapely.equals_exact(mended, geometry[rows])
-    geometry[rows] = mended
+    repaired = np.array([_without_spikes(one) for one in geometry[rows]], dtype=object)
+    changed = ~shapely.equals_exact(repaired, geometry[rows])
+    geometry[rows] = repaired
     flags[rows[changed]] = True
     repairs.note("spike", flags)
     return flags
 
 
-def _tips(corners: Any, owner: Any) -> Flags:
-    """Return which corners, in a row of rings, turn back on themselves."""
-    squeezed = corners * [np.cos(np.radians(np.nanmedian(corners[:, 1]))), 1.0]
+def _tips(vertices: Any, owner: Any) -> Flags:
+    """Return which vertices of consecutive rings are the tips of spikes."""
+    squeezed = vertices * [np.cos(np.radians(np.nanmedian(vertices[:, 1]))), 1.0]
     step = np.diff(squeezed, axis=0)
     length = np.hypot(*step.T)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -127,10 +133,10 @@ def _tips(corners: Any, owner: Any) -> Flags:
 
 def _without_spikes(shape: shapely.Geometry) -> shapely.Geometry:
     parts = [_part_without_spikes(part) for part in shapely.get_parts(shape)]
-    kept = [part for part in parts if part is not None]
-    if not kept:
+    polygons = [part for part in parts if part is not None]
+    if not polygons:
         return shape
-    return kept[0] if len(kept) == 1 else shapely.multipolygons(kept)
+    return polygons[0] if len(polygons) == 1 else shapely.multipolygons(polygons)
 
 
 def _part_without_spikes(polygon: shapely.Polygon) -> shapely.Polygon | None:
@@ -141,19 +147,19 @@ def _part_without_spikes(polygon: shapely.Polygon) -> shapely.Polygon | None:
 
 
 def _ring_without_spikes(ring: shapely.LinearRing) -> Any:
-    """Return the corners of a ring without its spikes, None if nothing else is left."""
-    corners = shapely.get_coordinates(ring)[:-1]
-    while len(corners) >= 3:
-        closed = np.concatenate([corners[-1:], corners, corners[:1]])
+    """Return the vertices of a ring without its spikes, None if nothing else is left."""
+    vertices = shapely.get_coordinates(ring)[:-1]
+    while len(vertices) >= 3:
+        closed = np.concatenate([vertices[-1:], vertices, vertices[:1]])
         tips = _tips(closed, np.zeros(len(closed)))[1:-1]
         if not tips.any():
-            return np.concatenate([corners, corners[:1]])
-        corners = corners[~tips]
+            return np.concatenate([vertices, vertices[:1]])
+        vertices = vertices[~tips]
     return None
 
 
 def _validate(geometry: Geometries, areal: Flags, repairs: Repairs) -> tuple[Flags, Flags]:
-    """Make polygons valid; return which can be read in two ways, and which were mended."""
+    """Make polygons valid; return which are ambiguous, and which were repaired."""
     doubtful = np.zeros(len(geometry), dtype=bool)
     rows = np.flatnonzero(areal)
     invalid = rows[~shapely.is_valid(geometry[rows])]
@@ -168,11 +174,10 @@ def _validate(geometry: Geometries, areal: Flags, repairs: Repairs) -> tuple[Fla
 
 
 def _make_valid(shape: shapely.Geometry) -> tuple[shapely.Geometry, bool]:
-    """Return a polygon made valid, and whether both ways to do it agree.
+    """Return a polygon made valid, and whether both methods agree.
 
-    One counts what the outline encloses an odd number of times, the other takes shells and holes
-    as they are meant: they differ where rings overlap themselves. A hole outside its shell, which
-    both take for land, is told by cutting holes out of shells.
+    The even-odd rule and the structure of shells and holes differ where rings overlap. A hole
+    outside its shell, which both take for land, is found by cutting the shells out of the result.
     """
     odd = _polygons_of(shapely.make_valid(shape, method="linework"))
     meant = _polygons_of(shapely.make_valid(shape, method="structure", keep_collapsed=False))
@@ -186,7 +191,7 @@ def _make_valid(shape: shapely.Geometry) -> tuple[shapely.Geometry, bool]:
 
 
 def _shells(shape: shapely.Geometry) -> Any:
-    """Return what the outer rings of polygons enclose."""
+    """Return the area that the outer rings of polygons enclose."""
     outer = shapely.get_exterior_ring(shapely.get_parts(shape))
     filled = [shapely.make_valid(shapely.Polygon(ring)) for ring in outer]
     return shapely.union_all([_polygons_of(one) for one in filled])
@@ -200,16 +205,16 @@ def _polygons_of(shape: shapely.Geometry) -> Any:
 
 
 def _order(geometry: Geometries, areal: Flags, repairs: Repairs) -> Flags:
-    """Turn rings the customary way, and drop parts too small to be meant."""
+    """Orient rings, shells counter-clockwise, and drop tiny parts."""
     crumbs = areal & (shapely.get_num_geometries(geometry) > 1)
     for row in np.flatnonzero(crumbs):
         parts = shapely.get_parts(geometry[row])
-        kept = parts[shapely.area(parts) >= LEAST_PART]
+        kept = parts[shapely.area(parts) >= MIN_PART_DEG2]
         crumbs[row] = 0 < len(kept) < len(parts)
         if crumbs[row]:
             geometry[row] = shapely.multipolygons(kept)
     repairs.note("crumb", crumbs)
-    rows = np.flatnonzero(_may_be_turned(geometry, areal))
+    rows = np.flatnonzero(_may_need_orienting(geometry, areal))
     turned = shapely.orient_polygons(geometry[rows])
     wrong = np.zeros(len(geometry), dtype=bool)
     wrong[rows] = ~shapely.equals_exact(turned, geometry[rows])
@@ -218,16 +223,15 @@ def _order(geometry: Geometries, areal: Flags, repairs: Repairs) -> Flags:
     return crumbs | wrong
 
 
-def _may_be_turned(geometry: Geometries, areal: Flags) -> Flags:
-    """Return the polygons that may have a ring the wrong way.
+def _may_need_orienting(geometry: Geometries, areal: Flags) -> Flags:
+    """Return the polygons that may have a ring in the wrong direction.
 
-    Shells that run counter-clockwise and holes that run clockwise enclose, signs and all, exactly
-    the polygon's area; what does not is looked at ring by ring.
+    The signed areas of correctly oriented rings sum up to the area of the polygon.
     """
-    corners, owner = shapely.get_coordinates(geometry[areal], return_index=True)
-    if len(corners) < 2:
+    vertices, owner = shapely.get_coordinates(geometry[areal], return_index=True)
+    if len(vertices) < 2:
         return areal
-    x, y = (corners - corners[0]).T
+    x, y = (vertices - vertices[0]).T
     cross = np.append(x[:-1] * y[1:] - x[1:] * y[:-1], 0.0)
     cross[:-1][owner[1:] != owner[:-1]] = 0.0  # no edge leads from one feature to the next
     starts = np.flatnonzero(np.append(True, owner[1:] != owner[:-1]))
@@ -245,17 +249,17 @@ def _is_areal(geometry: Geometries) -> Flags:
 
 
 def _is_usable(geometry: Geometries) -> Flags:
-    """Return which polygons are finite and not too detailed to be looked at.
+    """Return which polygons have finite coordinates and not too many vertices.
 
-    A coordinate that is no number, or infinite, leaves no finite area.
+    A NaN or infinite coordinate gives an area that is not finite.
     """
-    usable: Flags = shapely.get_num_coordinates(geometry) <= MOST_VERTICES
+    usable: Flags = shapely.get_num_coordinates(geometry) <= MAX_VERTICES
     with np.errstate(invalid="ignore"):
         return usable & np.isfinite(shapely.area(geometry))
 
 
-def in_single_lines(batch: Batch, layer: str, repairs: Repairs) -> Batch:
-    """Return a batch in which a line of several parts is several features, numbered by code."""
+def split_multilines(batch: Batch, layer: str, repairs: Repairs) -> Batch:
+    """Split multi-part lines into features, and number their codes."""
     if kind_of(layer) != "LINESTRING":
         return batch
     several = shapely.get_type_id(batch.geometry) == _MULTILINE
@@ -271,5 +275,4 @@ def in_single_lines(batch: Batch, layer: str, repairs: Repairs) -> Batch:
         suffix = [f"-{n}" if several[o] else "" for n, o in zip(serial, owner, strict=True)]
         columns["code"] = pc.binary_join_element_wise(columns["code"], pa.array(suffix), "")
     numbers = batch.numbers[owner]
-    marks = None if batch.marks is None else np.where(several, 0, batch.marks)[owner]
-    return replace(batch, columns=columns, geometry=parts, numbers=numbers, wkb=None, marks=marks)
+    return replace(batch, columns=columns, geometry=parts, numbers=numbers, wkb=None)

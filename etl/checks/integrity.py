@@ -1,7 +1,8 @@
-"""The checks of a staged layer against itself and against what is live.
+"""The checks of a staged layer against itself and against the live layers.
 
-Codes that stand there twice, codes of another source, parents and neighbours that are not there.
-What fails goes to the run's refused features, with its reason; a strict delivery is refused whole.
+They find repeated codes, codes of another source, and references to features that do not exist.
+Rows that fail go to the table of rejected features, with the reason; a strict delivery is refused
+as a whole.
 """
 
 import re
@@ -14,7 +15,8 @@ from sqlalchemy import Connection, text
 
 from etl.checks.values import domains, format_value
 from etl.input.layer_columns import required_columns, rules
-from etl.pipeline.staging import MARK, ROW, Staged
+from etl.pipeline.diff import comparison_sql
+from etl.pipeline.staging import ROW, Staged
 from geo.codes import DIGITS
 from geo.errors import InputError
 
@@ -23,15 +25,27 @@ REFERENCES: dict[str, dict[str, str]] = {
     "pipe_segment": {"from_node": "pipe_node", "to_node": "pipe_node"},
     "region": {"parent_code": "region"},
 }
-"""Columns that name a feature of another layer, or of their own."""
+"""Columns that refer to a feature of another layer, or of the same one."""
 
 SHAPED_ONCE = ("compound", "building", "road")
-"""Layers in which two features of one shape are one feature delivered twice."""
+"""Layers in which two features of the same shape are a duplicate."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """Staged rows that can't be published: a key, a condition on ``staged``, the key's fields."""
+    """A rule for staged rows that can't be published.
+
+    Attributes
+    ----------
+    key
+        The reason, a key of the message catalogue.
+    condition
+        SQL condition on ``staged`` that holds for the rows to reject.
+    detail
+        SQL arguments of ``jsonb_build_object`` for the fields of the message.
+    values
+        Parameters of both.
+    """
 
     key: str
     condition: str
@@ -39,7 +53,7 @@ class Rule:
     values: dict[str, Any]
 
 
-def refuse(
+def reject_invalid_rows(
     connection: Connection,
     staged: Staged,
     rejected: str,
@@ -48,42 +62,42 @@ def refuse(
     *,
     are_live: bool = False,
 ) -> dict[str, int]:
-    """Move what can't be published from a staging table to the refused features; return counts.
+    """Move the rows that can't be published to the rejected features; return counts by reason.
 
     Parameters
     ----------
     others
-        The staged layers of the same run, which references may name.
+        The staged layers of the same run, to which references may refer.
     are_live
-        The live table has taken every row, as rows of the source: no code is there twice.
+        The live table already holds every row for the source, so no code is repeated.
     """
     counts: dict[str, int] = {}
-    foreign = [] if are_live else [_foreign(staged, source)]
-    rules = [*_broken_references(staged), *foreign, *_unknown(staged, others)]
+    foreign_rules = [] if are_live else [_foreign_code_rule(staged, source)]
+    rules = [*_value_rules(staged), *foreign_rules, *_reference_rules(staged, others)]
     if not are_live and has_repeats(connection, staged, "code"):
-        if doubles := _drop_doubles(connection, staged):
-            counts["duplicate"] = doubles
+        if duplicates := _drop_duplicates(connection, staged):
+            counts["duplicate"] = duplicates
         rules.insert(0, _duplicate_rule(staged))
     for rule in rules:
-        while moved := move(connection, staged, rejected, rule):
+        while moved := reject_rows(connection, staged, rejected, rule):
             counts[rule.key] = counts.get(rule.key, 0) + moved
             if rule.key != "reference_unknown":
-                break  # only a parent that is refused itself can make others fail
+                break  # only a rejected parent can make further rows fail
     return counts
 
 
-def set_aside_foreign(connection: Connection, staged: Staged, rejected: str, source: str) -> int:
-    """Move staged features whose code another source has to the refused ones; return how many."""
-    return move(connection, staged, rejected, _foreign(staged, source))
+def reject_foreign_codes(connection: Connection, staged: Staged, rejected: str, source: str) -> int:
+    """Reject staged features whose code belongs to another source; return how many."""
+    return reject_rows(connection, staged, rejected, _foreign_code_rule(staged, source))
 
 
-def refuse_strictly(connection: Connection, staged: Staged, source: str) -> None:
+def raise_on_invalid_rows(connection: Connection, staged: Staged, source: str) -> None:
     """Raise on the first feature of a staging table that can't be published.
 
     Raises
     ------
     InputError
-        With its code, the value and the rule, and how many more there are.
+        With its code, the value, the rule, and the number of such features.
     """
     for column in (c.name for c in required_columns(staged.layer) if c.name in staged.columns):
         blank = " OR code = ''" if column == "code" else ""
@@ -102,16 +116,16 @@ def refuse_strictly(connection: Connection, staged: Staged, source: str) -> None
 
 
 def _refuse_broken_rules(connection: Connection, staged: Staged) -> None:
-    known = _applicable(staged)
-    if not known:
+    applicable = _applicable_rules(staged)
+    if not applicable:
         return
-    counted = ", ".join(f"count(*) FILTER (WHERE NOT ({rule}))" for rule in known)
+    counted = ", ".join(f"count(*) FILTER (WHERE NOT ({rule}))" for rule in applicable)
     counts = connection.execute(text(f"SELECT {counted} FROM {staged.table}")).one()
-    for rule, count in zip(known, counts, strict=True):
+    for rule, count in zip(applicable, counts, strict=True):
         if count:
-            said = f"code || E'\\n' || {_values(staged, rule)}"
-            _, found = _first(connection, staged, f"NOT ({rule})", said)
-            code, value = found.split("\n", 1)
+            shown = f"code || E'\\n' || {_values_sql(staged, rule)}"
+            _, first = _first(connection, staged, f"NOT ({rule})", shown)
+            code, value = first.split("\n", 1)
             raise InputError(
                 "row_refused",
                 layer=staged.layer,
@@ -123,7 +137,7 @@ def _refuse_broken_rules(connection: Connection, staged: Staged) -> None:
 
 
 def _refuse_foreign(connection: Connection, staged: Staged, source: str) -> None:
-    found = connection.execute(
+    foreign = connection.execute(
         text(
             # Not ordered with a limit: the server would walk all of a city's codes in order.
             f"SELECT code, source FROM {staged.layer} WHERE code = ("
@@ -132,32 +146,34 @@ def _refuse_foreign(connection: Connection, staged: Staged, source: str) -> None
         ),
         {"source": source},
     ).first()
-    if found:
+    if foreign:
         raise InputError(
-            "code_of_other_source", layer=staged.layer, code=found.code, source=found.source
+            "code_of_other_source", layer=staged.layer, code=foreign.code, source=foreign.source
         )
 
 
-def _applicable(staged: Staged, *, of_batches: bool = True) -> list[str]:
-    """Return the rules of a layer that speak of delivered columns only.
+def _applicable_rules(staged: Staged, *, of_batches: bool = True) -> list[str]:
+    """Return the rules of a layer that concern delivered columns.
 
-    Ranges and lists of one column are seen to batch by batch already.
+    Without ``of_batches``, leave out the ranges and lists of one column: they are validated batch
+    by batch.
     """
-    done = {rule for _, rule, _ in domains(staged.layer)}
+    checked = {rule for _, rule, _ in domains(staged.layer)}
     return [
         rule
         for rule in rules(staged.layer)
-        if set(_sample_codes(staged, rule)) & {*staged.columns} and (of_batches or rule not in done)
+        if set(_columns_in_rule(staged, rule)) & {*staged.columns}
+        and (of_batches or rule not in checked)
     ]
 
 
-def _sample_codes(staged: Staged, rule: str) -> list[str]:
+def _columns_in_rule(staged: Staged, rule: str) -> list[str]:
     return [name for name in staged.columns if re.search(rf"\b{name}\b", rule)]
 
 
-def _values(staged: Staged, rule: str) -> str:
+def _values_sql(staged: Staged, rule: str) -> str:
     return " || ', ' || ".join(
-        f"'{name} = ' || coalesce({_as_text(name)}, '∅')" for name in _sample_codes(staged, rule)
+        f"'{name} = ' || coalesce({_as_text(name)}, '∅')" for name in _columns_in_rule(staged, rule)
     )
 
 
@@ -165,10 +181,10 @@ def _as_text(name: str) -> str:
     return "GeometryType(geom)" if name == "geom" else f'"{name}"::text'
 
 
-def _first(connection: Connection, staged: Staged, where: str, said: str) -> tuple[int, str]:
-    """Count the staged rows of a condition; return something of the first of them too."""
+def _first(connection: Connection, staged: Staged, where: str, shown: str) -> tuple[int, str]:
+    """Count the staged rows of a condition; return an expression of the first of them too."""
     row = connection.execute(
-        text(f"SELECT count(*), min({said}) FROM {staged.table} WHERE {where}")
+        text(f"SELECT count(*), min({shown}) FROM {staged.table} WHERE {where}")
     ).one()
     return row[0], row[1]
 
@@ -178,7 +194,7 @@ def _duplicate_rule(staged: Staged) -> Rule:
     return Rule("code_repeated", f"code IN ({twice})", "'code', code", {})
 
 
-def _foreign(staged: Staged, source: str) -> Rule:
+def _foreign_code_rule(staged: Staged, source: str) -> Rule:
     return Rule(
         "code_of_other_source",
         f"EXISTS (SELECT FROM {staged.layer} live WHERE live.code = staged.code "
@@ -188,40 +204,40 @@ def _foreign(staged: Staged, source: str) -> Rule:
     )
 
 
-def _unknown(staged: Staged, others: dict[str, Staged]) -> Iterator[Rule]:
+def _reference_rules(staged: Staged, others: dict[str, Staged]) -> Iterator[Rule]:
     for column, other in REFERENCES.get(staged.layer, {}).items():
         if column in staged.columns:
-            yield _reference(column, other, others)
+            yield _reference_rule(column, other, others)
     if staged.layer == "region" and {"parent_code", "level"} <= {*staged.columns}:
         yield _division_prefix_rule()
 
 
-def _broken_references(staged: Staged) -> Iterator[Rule]:
-    for rule in _applicable(staged, of_batches=False):
+def _value_rules(staged: Staged) -> Iterator[Rule]:
+    for rule in _applicable_rules(staged, of_batches=False):
         yield Rule(
             "row_refused",
             f"NOT ({rule})",
-            f"'value', {_values(staged, rule)}, 'rule', CAST(:rule AS text)",
+            f"'value', {_values_sql(staged, rule)}, 'rule', CAST(:rule AS text)",
             {"rule": rule},
         )
 
 
-def _reference(column: str, other: str, others: dict[str, Staged]) -> Rule:
-    found = f"EXISTS (SELECT FROM {other} live WHERE live.code = staged.{column})"
+def _reference_rule(column: str, other: str, others: dict[str, Staged]) -> Rule:
+    exists = f"EXISTS (SELECT FROM {other} live WHERE live.code = staged.{column})"
     if other in others:
-        found += (
+        exists += (
             f" OR EXISTS (SELECT FROM {others[other].table} new WHERE new.code = staged.{column})"
         )
     return Rule(
         "reference_unknown",
-        f"staged.{column} IS NOT NULL AND NOT ({found})",
+        f"staged.{column} IS NOT NULL AND NOT ({exists})",
         f"'column', '{column}', 'value', {column}, 'other', '{other}'",
         {},
     )
 
 
 def _division_prefix_rule() -> Rule:
-    """Return the rule that a division's code begins with the digits of the one above it."""
+    """Return the rule that the code of a division begins with the digits of its parent."""
     levels = list(DIGITS)
     shares = " OR ".join(
         f"(level = '{level}' AND left(code, {DIGITS[above]}) <> left(parent_code, {DIGITS[above]}))"
@@ -231,10 +247,9 @@ def _division_prefix_rule() -> Rule:
 
 
 def has_repeats(connection: Connection, staged: Staged, what: str) -> bool:
-    """Return whether a text stands in several rows: the question that every large file answers no.
+    """Return whether several rows have the same value of a text expression.
 
-    Asked by itself because the server answers it with all its processors, and takes only one where
-    rows are to be moved.
+    A query of its own, because the server runs it in parallel, but not the one that moves rows.
     """
     return bool(
         connection.execute(
@@ -247,10 +262,10 @@ def has_repeats(connection: Connection, staged: Staged, what: str) -> bool:
     )
 
 
-def _drop_doubles(connection: Connection, staged: Staged) -> int:
-    """Drop features that stand there twice, alike in everything."""
+def _drop_duplicates(connection: Connection, staged: Staged) -> int:
+    """Drop repeated features that are equal in every column; return how many."""
     same = " AND ".join(
-        f"a.{_comparison_sql(column)} IS NOT DISTINCT FROM b.{_comparison_sql(column)}"
+        f"a.{comparison_sql(column)} IS NOT DISTINCT FROM b.{comparison_sql(column)}"
         for column in staged.columns
         if column != "code"
     )
@@ -265,12 +280,8 @@ def _drop_doubles(connection: Connection, staged: Staged) -> int:
     ).rowcount
 
 
-def _comparison_sql(column: str) -> str:
-    return "geom::bytea" if column == "geom" else f'"{column}"'
-
-
-def refuse_same_shapes(connection: Connection, staged: Staged, rejected: str) -> int:
-    """Refuse features that have the very shape of one before them."""
+def reject_duplicate_shapes(connection: Connection, staged: Staged, rejected: str) -> int:
+    """Reject features that have exactly the shape of an earlier one; return how many."""
     if not has_repeats(connection, staged, "geom::bytea::text"):
         return 0
     rule = Rule(
@@ -281,15 +292,15 @@ def refuse_same_shapes(connection: Connection, staged: Staged, rejected: str) ->
         f"WHERE first.geom::bytea = staged.geom::bytea AND first.{ROW} < staged.{ROW})",
         {},
     )
-    return move(connection, staged, rejected, rule)
+    return reject_rows(connection, staged, rejected, rule)
 
 
-def move(connection: Connection, staged: Staged, rejected: str, rule: Rule) -> int:
-    """Move the staged rows of a rule to the refused features."""
+def reject_rows(connection: Connection, staged: Staged, rejected: str, rule: Rule) -> int:
+    """Move the staged rows of a rule to the rejected features; return how many."""
     bad = f"SELECT count(*) FROM {staged.table} staged WHERE {rule.condition}"
     of_condition = {name: v for name, v in rule.values.items() if f":{name}" in rule.condition}
     if not connection.execute(text(bad), of_condition).scalar():
-        return 0  # asked apart as in has_repeats; EXISTS would be planned as if it were true
+        return 0  # counted first, as in has_repeats; EXISTS would be planned as if it were true
     geometry = "geom" if "geom" in staged.columns else "NULL::geometry"
     return connection.execute(
         text(
@@ -300,7 +311,7 @@ def move(connection: Connection, staged: Staged, rejected: str, rule: Rule) -> i
             f"WHERE staged.{ROW} = gone.{ROW} AND staged.code IS NOT DISTINCT FROM gone.code) "
             f"INSERT INTO {rejected} (layer, code, reason, detail, properties, original, geom) "
             f"SELECT '{staged.layer}', code, :key, detail_, "
-            f"jsonb_strip_nulls(to_jsonb(gone) - '{ROW}' - '{MARK}' - 'detail_' - 'geom'), "
+            f"jsonb_strip_nulls(to_jsonb(gone) - '{ROW}' - 'detail_' - 'geom'), "
             f"ST_AsBinary({geometry}), {geometry} FROM gone"
         ),
         {"key": rule.key, **rule.values},

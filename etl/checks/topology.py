@@ -1,7 +1,7 @@
-"""Communities against their neighbours and the division above: gaps and overlaps.
+"""Topology of communities: gaps and overlaps with neighbours, and land outside the parent.
 
 Slivers, which two surveys of one border always leave, are healed by snapping the delivered border
-to the neighbour that is live. What is larger and was not there before is held for a person.
+to the live neighbour. A larger breach that did not exist before is a concern for the guard.
 """
 
 from dataclasses import dataclass
@@ -13,26 +13,25 @@ import pandas as pd
 import shapely
 from sqlalchemy import Connection, text
 
-from etl.pipeline.delivery import Delivery
-from etl.pipeline.guard import Concern
+from etl.pipeline.delivery import Concern, Delivery
 from etl.pipeline.staging import Staged
 from geo import crs
 
 SLIVER_M = 1.0
-"""A gap or overlap thinner than this is a sliver: what two surveys of a border differ by."""
+"""A thinner gap or overlap is a sliver, by which two surveys of a border differ."""
 
 SPECK_M2 = 0.01
-"""What is smaller comes of rounding coordinates."""
+"""Smaller breaches come from rounded coordinates."""
 
 LISTED = 200
 
-_MOSTLY_OLD = 0.1
-"""Share of a breach that may be new without its being a new one."""
+_MAX_NEW_SHARE = 0.1
+"""Share of a known breach that may be new."""
 
 
 @dataclass(frozen=True)
 class Breach:
-    """A gap, an overlap, or land outside the division above: place, area, thickness, who."""
+    """A gap, an overlap, or land outside the parent division, with the codes involved."""
 
     kind: str
     codes: tuple[str, ...]
@@ -40,14 +39,14 @@ class Breach:
 
     @property
     def thickness_m(self) -> float:
-        """Return the mean width: twice the area by the perimeter."""
+        """Return the mean width: twice the area divided by the perimeter."""
         return float(2 * self.shape.area / max(self.shape.length, 1e-9))
 
 
 def heal_slivers(
     connection: Connection, staged: Staged, delivery: Delivery
 ) -> tuple[dict[str, Any], list[Concern]]:
-    """Heal the slivers of staged communities; return what was found, and what is held.
+    """Heal the slivers of staged communities; return the breaches and the concerns.
 
     Returns
     -------
@@ -66,7 +65,7 @@ def heal_slivers(
     before = _read(connection, "SELECT code, level, parent_code, geom FROM region")
     metric = crs.metric_crs_of(after)
     after, before = after.to_crs(metric), before.to_crs(metric)
-    found = breaches(after, changed)
+    found = find_breaches(after, changed)
     slivers = [breach for breach in found if breach.thickness_m < SLIVER_M]
     shapes = _fill_slivers(after, changed, slivers)
     _store(connection, staged, shapes, metric)
@@ -92,7 +91,7 @@ FROM {table} s LEFT JOIN region live USING (code)
 
 
 def _kept_divisions_sql(delivery: Delivery) -> str:
-    """Return which live divisions stay although the delivery does not hold them."""
+    """Return the condition on live divisions that stay although the delivery lacks them."""
     if delivery.scope.partial:
         return "true"
     source = delivery.scope.source.replace("'", "''").replace(":", "\\:")
@@ -123,7 +122,7 @@ def _read(connection: Connection, statement: str) -> gpd.GeoDataFrame:
     return gpd.GeoDataFrame(frame, geometry=shapes, crs=crs.STORAGE)
 
 
-def breaches(regions: gpd.GeoDataFrame, concerned: set[str]) -> list[Breach]:
+def find_breaches(regions: gpd.GeoDataFrame, concerned: set[str]) -> list[Breach]:
     """Return the gaps and overlaps at some communities.
 
     Parameters
@@ -273,11 +272,11 @@ def _store(
 
 
 def _new(large: list[Breach], before: gpd.GeoDataFrame) -> tuple[list[Breach], list[Breach]]:
-    """Divide breaches into those that are new and those that are live already.
+    """Divide breaches into new ones and those that exist in the live layer.
 
-    Of a gap that part is new where the land had a community before.
+    The part of a gap is new that belonged to a community before.
     """
-    old = breaches(before, set(before["code"]))
+    old = find_breaches(before, set(before["code"]))
     communities = before[(before["level"] == "community") & before.geometry.notna()]
     land = shapely.union_all(communities.geometry.to_numpy())
     new, known = list[Breach](), list[Breach]()
@@ -296,13 +295,13 @@ def _new(large: list[Breach], before: gpd.GeoDataFrame) -> tuple[list[Breach], l
 
 
 def _was_there(breach: Breach, old: list[Breach]) -> bool:
-    """Return whether most of a breach is one that is live already."""
+    """Return whether most of a breach exists in the live layer."""
     shared = sum(
         shapely.area(shapely.intersection(breach.shape, other.shape))
         for other in old
         if other.kind == breach.kind and shapely.intersects(breach.shape, other.shape)
     )
-    return bool(shared >= (1 - _MOSTLY_OLD) * breach.shape.area)
+    return bool(shared >= (1 - _MAX_NEW_SHARE) * breach.shape.area)
 
 
 def _describe_faults(found: list[Breach], metric: Any) -> list[dict[str, Any]]:

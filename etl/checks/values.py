@@ -1,7 +1,7 @@
-"""The checks of a batch by itself: kinds of values, domains, plausible ranges, geometry.
+"""Validation of a batch by itself: types, domains, ranges and geometry of its features.
 
-The rules are those of ``geo.model``. Each fault names the feature, the column and the value; what
-can be checked only against other features is in :mod:`etl.checks.integrity`.
+The rules are those of ``geo.model``. Each fault names the feature, the column and the value. The
+checks against other features are in :mod:`etl.checks.integrity`.
 """
 
 import re
@@ -18,7 +18,7 @@ import shapely
 from numpy.typing import NDArray
 from sqlalchemy import Column, SmallInteger
 
-from etl.checks.geometry_repair import MOST_VERTICES
+from etl.checks.geometry_repair import MAX_VERTICES
 from etl.input.feature_batch import Batch, Flags
 from etl.input.layer_columns import (
     JOINED,
@@ -30,11 +30,11 @@ from etl.input.layer_columns import (
 )
 from etl.input.synonyms import FALSE, TRUE
 
-_LARGEST = 2**31 - 1
-_LARGEST_SMALL = 2**15 - 1
-_FARTHEST = np.array([180.0, 89.0])  # degrees; Web Mercator has no poles
-_LONGEST_SHOWN = 80  # characters of a value in a message
-_LONGEST_TEXT = 2000
+_MAX_INTEGER = 2**31 - 1
+_MAX_SMALLINT = 2**15 - 1
+_MAX_LON_LAT = np.array([180.0, 89.0])  # degrees; Web Mercator has no poles
+_MAX_SHOWN = 80  # characters of a value in a message
+_MAX_TEXT = 2000
 _GARBLED = "�"
 
 _ONE_LINE = ("code", "name")
@@ -42,10 +42,10 @@ _CONTROL = r"[\x00-\x1f\x7f\x{80}-\x{9f}]"
 _CONTROL_BUT_BREAKS = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x{80}-\x{9f}]"
 """Control characters, in the syntax of RE2; addresses and notes may have tabs and line breaks."""
 
-LEAST_AREA = 1e-12
-"""Square degrees, about 0.01 m2: what encloses less is no building, compound or region."""
+MIN_AREA_DEG2 = 1e-12
+"""About 0.01 m2: a smaller polygon is not a building, compound or region."""
 
-_KINDS = {
+_TYPES = {
     "POINT": {shapely.GeometryType.POINT},
     "LINESTRING": {shapely.GeometryType.LINESTRING, shapely.GeometryType.MULTILINESTRING},
     "MULTIPOLYGON": {shapely.GeometryType.POLYGON, shapely.GeometryType.MULTIPOLYGON},
@@ -60,7 +60,7 @@ Detail = Callable[[int], dict[str, Any]]
 
 @dataclass(frozen=True)
 class Fault:
-    """What is wrong with some features of a batch: a key of the catalogue, and its fields."""
+    """A fault of some features of a batch: a key of the catalogue, and its fields by row."""
 
     key: str
     rows: Flags
@@ -69,7 +69,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class KnownValues:
-    """What is known before a delivery is read, against which its features are checked."""
+    """The values of the database and the clock that features are validated against."""
 
     year: int
     regions: frozenset[str] = frozenset()
@@ -79,37 +79,37 @@ class KnownValues:
 def check_batch(
     batch: Batch, layer: str, known: KnownValues, doubtful: Flags | None = None
 ) -> tuple[Batch, list[Fault]]:
-    """Return a batch with its columns of the table's kinds, and what is wrong with it.
+    """Cast the columns of a batch to the types of the table, and find its faults.
 
     Parameters
     ----------
     doubtful
-        Features whose outline can be read in two ways.
+        bool array of shape (n,): features whose outline is ambiguous.
     """
     faults: list[Fault] = []
     columns: dict[str, pa.Array] = {}
     for name in deliverable_columns(layer):
         if name in batch.columns:
             columns[name] = _cast_column(batch.columns[name], table_of(layer).c[name], faults)
-    whole = replace(batch, columns=columns)
-    faults += _missing(whole, layer)
-    faults += _ranges(whole, layer)
-    faults += _codes(whole, layer, known)
-    faults += _geometry(whole, layer)
+    cast = replace(batch, columns=columns)
+    faults += _missing_value_faults(cast, layer)
+    faults += _domain_faults(cast, layer)
+    faults += _reference_faults(cast, layer, known)
+    faults += _geometry_faults(cast, layer)
     if doubtful is not None and doubtful.any():
         faults.append(Fault("outline_doubtful", doubtful, lambda _: {}))
-    return whole, [fault for fault in faults if fault.rows.any()]
+    return cast, [fault for fault in faults if fault.rows.any()]
 
 
 def _cast_column(values: pa.Array, column: Column[Any], faults: list[Fault]) -> pa.Array:
     kind = column.type.python_type
     if kind is int:
-        return _whole(values, column, faults)
+        return _to_integers(values, column, faults)
     if kind is float:
-        return _figures(values, column, faults)
+        return _to_floats(values, column, faults)
     if kind is bool:
-        return _truths(values, column, faults)
-    return _texts(values, column, faults)
+        return _to_booleans(values, column, faults)
+    return _to_texts(values, column, faults)
 
 
 def _fault(key: str, rows: Flags, column: str, values: pa.Array, **more: object) -> Fault:
@@ -132,22 +132,22 @@ def _is_null(values: pa.Array) -> Flags:
     return np.asarray(pc.is_null(values, nan_is_null=True).to_numpy(zero_copy_only=False))
 
 
-def _whole(values: pa.Array, column: Column[Any], faults: list[Fault]) -> pa.Array:
-    largest = _LARGEST_SMALL if isinstance(column.type, SmallInteger) else _LARGEST
-    figures, missing = _numbers(values), _is_null(values)
+def _to_integers(values: pa.Array, column: Column[Any], faults: list[Fault]) -> pa.Array:
+    largest = _MAX_SMALLINT if isinstance(column.type, SmallInteger) else _MAX_INTEGER
+    numbers, missing = _numbers(values), _is_null(values)
     with np.errstate(invalid="ignore"):
-        fits = (figures == np.round(figures)) & (np.abs(figures) <= largest)
+        fits = (numbers == np.round(numbers)) & (np.abs(numbers) <= largest)
     faults.append(_fault("value_not_whole", ~missing & ~fits, column.name, values))
-    return pa.array(np.where(fits, figures, 0).astype(np.int64), mask=missing)
+    return pa.array(np.where(fits, numbers, 0).astype(np.int64), mask=missing)
 
 
-def _figures(values: pa.Array, column: Column[Any], faults: list[Fault]) -> pa.Array:
-    figures, missing = _numbers(values), _is_null(values)
-    faults.append(_fault("value_not_number", ~missing & np.isnan(figures), column.name, values))
-    return pa.array(figures, mask=missing)
+def _to_floats(values: pa.Array, column: Column[Any], faults: list[Fault]) -> pa.Array:
+    numbers, missing = _numbers(values), _is_null(values)
+    faults.append(_fault("value_not_number", ~missing & np.isnan(numbers), column.name, values))
+    return pa.array(numbers, mask=missing)
 
 
-def _truths(values: pa.Array, column: Column[Any], faults: list[Fault]) -> pa.Array:
+def _to_booleans(values: pa.Array, column: Column[Any], faults: list[Fault]) -> pa.Array:
     if pa.types.is_boolean(values.type):
         return values
     missing = _is_null(values)
@@ -158,9 +158,9 @@ def _truths(values: pa.Array, column: Column[Any], faults: list[Fault]) -> pa.Ar
     return pa.array(np.asarray(true), mask=missing)
 
 
-def _texts(values: pa.Array, column: Column[Any], faults: list[Fault]) -> pa.Array:
+def _to_texts(values: pa.Array, column: Column[Any], faults: list[Fault]) -> pa.Array:
     if pa.types.is_floating(values.type):
-        # A spreadsheet's 301 comes as 301.0.
+        # Spreadsheets deliver 301 as 301.0.
         plain = [None if v is None or v != v else f"{v:.15g}" for v in values.to_pylist()]
         values = pa.array(plain, pa.string())
     elif not pa.types.is_string(values.type):
@@ -170,15 +170,13 @@ def _texts(values: pa.Array, column: Column[Any], faults: list[Fault]) -> pa.Arr
         pc.match_substring_regex(values, control), pc.match_substring(values, _GARBLED)
     ).fill_null(False)
     faults.append(_fault("value_not_text", np.asarray(unfit), column.name, values))
-    long = pc.greater(pc.utf8_length(values), _LONGEST_TEXT).fill_null(False)
-    faults.append(
-        _fault("text_too_long", np.asarray(long), column.name, values, limit=_LONGEST_TEXT)
-    )
+    long = pc.greater(pc.utf8_length(values), _MAX_TEXT).fill_null(False)
+    faults.append(_fault("text_too_long", np.asarray(long), column.name, values, limit=_MAX_TEXT))
     return values
 
 
-def _missing(batch: Batch, layer: str) -> list[Fault]:
-    """Find features without a value that every one of their layer has."""
+def _missing_value_faults(batch: Batch, layer: str) -> list[Fault]:
+    """Find features without a required value."""
     faults = []
     for column in required_columns(layer):
         if column.name == "geom" or column.name in JOINED.get(layer, ()):
@@ -200,17 +198,17 @@ def _absent(rows: Flags, column: str) -> Fault:
 
 @cache
 def domains(layer: str) -> list[tuple[str, str, Any]]:
-    """Return column, rule and either its bounds or its list, of the rules of a layer."""
-    found: list[tuple[str, str, Any]] = []
+    """Return column, rule, and bounds or list of values, of the one-column rules of a layer."""
+    columns: list[tuple[str, str, Any]] = []
     for rule in rules(layer):
         if parts := _RANGE.fullmatch(rule):
-            found.append((parts[1], rule, (float(parts[2]), float(parts[3]))))
+            columns.append((parts[1], rule, (float(parts[2]), float(parts[3]))))
         elif parts := _LIST.fullmatch(rule):
-            found.append((parts[1], rule, [word.strip(" '") for word in parts[2].split(",")]))
-    return found
+            columns.append((parts[1], rule, [word.strip(" '") for word in parts[2].split(",")]))
+    return columns
 
 
-def _ranges(batch: Batch, layer: str) -> list[Fault]:
+def _domain_faults(batch: Batch, layer: str) -> list[Fault]:
     faults = []
     for column, rule, domain in domains(layer):
         if column not in batch.columns:
@@ -232,8 +230,8 @@ def _fault_for_rows(rows: Flags, column: str, values: pa.Array, rule: str) -> Fa
     return Fault("row_refused", rows, detail)
 
 
-def _codes(batch: Batch, layer: str, known: KnownValues) -> list[Fault]:
-    """Find codes of another city, communities that are not there, years to come."""
+def _reference_faults(batch: Batch, layer: str, known: KnownValues) -> list[Fault]:
+    """Find codes of another city, unknown communities, and years in the future."""
     faults = []
     if layer == "region" and known.cities and "code" in batch.columns:
         codes = batch.columns["code"]
@@ -258,14 +256,14 @@ def _region_codes(known: KnownValues) -> pa.Array:
     return pa.array(sorted(known.regions), pa.string())
 
 
-@np.errstate(invalid="ignore")  # of coordinates that are no numbers, which are told
-def _geometry(batch: Batch, layer: str) -> list[Fault]:
-    """Find geometry that its layer can't hold."""
+@np.errstate(invalid="ignore")  # NaN coordinates are a fault of their own
+def _geometry_faults(batch: Batch, layer: str) -> list[Fault]:
+    """Find geometry that the layer can't hold."""
     values = batch.geometry
     there = ~shapely.is_missing(values)
     nullable = table_of(layer).c.geom.nullable or "geom" in JOINED.get(layer, ())
     kind = kind_of(layer)
-    kinds = list(_KINDS.get(kind, shapely.GeometryType))
+    kinds = list(_TYPES.get(kind, shapely.GeometryType))
     wrong = there & ~np.isin(shapely.get_type_id(values), kinds)
     empty = there & shapely.is_empty(values)
     faults = [
@@ -282,7 +280,7 @@ def _geometry(batch: Batch, layer: str) -> list[Fault]:
             Fault("geometry_of_other_kind", other, lambda row: _kind_detail(values[row], "POINT"))
         )
     if kind == "MULTIPOLYGON":
-        flat = there & ~wrong & ~empty & ~(np.abs(shapely.area(values)) >= LEAST_AREA)
+        flat = there & ~wrong & ~empty & ~(np.abs(shapely.area(values)) >= MIN_AREA_DEG2)
         faults.append(Fault("no_area_left", flat, lambda _: {}))
     if kind == "LINESTRING":
         short = there & ~wrong & ~empty & (shapely.length(values) == 0)
@@ -297,13 +295,13 @@ def _kind_detail(shape: Any, kind: str) -> dict[str, Any]:
 def _off_the_earth(batch: Batch) -> Fault:
     values = batch.geometry
     bounds = np.abs(shapely.bounds(values))
-    # Bounds pass over a corner that is no number, lengths don't.
-    inside = (bounds <= np.tile(_FARTHEST, 2)).all(axis=1) & np.isfinite(shapely.length(values))
+    # Bounds ignore a NaN vertex, lengths don't.
+    inside = (bounds <= np.tile(_MAX_LON_LAT, 2)).all(axis=1) & np.isfinite(shapely.length(values))
     rows = ~inside & (shapely.get_num_coordinates(values) > 0)
 
     def detail(row: int) -> dict[str, Any]:
         corners = shapely.get_coordinates(values[row])
-        far = ~(np.isfinite(corners) & (np.abs(corners) <= _FARTHEST)).all(axis=1)
+        far = ~(np.isfinite(corners) & (np.abs(corners) <= _MAX_LON_LAT)).all(axis=1)
         return {"place": "{:.6g} {:.6g}".format(*corners[far][0])}
 
     return Fault("geometry_off_the_earth", rows, detail)
@@ -313,12 +311,12 @@ def _too_detailed(batch: Batch) -> Fault:
     corners = shapely.get_num_coordinates(batch.geometry)
 
     def detail(row: int) -> dict[str, Any]:
-        return {"count": int(corners[row]), "limit": MOST_VERTICES}
+        return {"count": int(corners[row]), "limit": MAX_VERTICES}
 
-    return Fault("too_many_vertices", corners > MOST_VERTICES, detail)
+    return Fault("too_many_vertices", corners > MAX_VERTICES, detail)
 
 
 def format_value(value: object) -> str:
-    """Return a value as a message shows it: on one line, not too long."""
+    """Return a value as messages show it: on one line, shortened."""
     plain = "".join(sign if sign.isprintable() else _GARBLED for sign in str(value))
-    return plain if len(plain) <= _LONGEST_SHOWN else plain[:_LONGEST_SHOWN] + "…"
+    return plain if len(plain) <= _MAX_SHOWN else plain[:_MAX_SHOWN] + "…"

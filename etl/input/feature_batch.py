@@ -37,9 +37,6 @@ class Batch:
         Geometry as it came, None where ``geometry`` has been changed since.
     broken
         Features whose geometry could not be built as it came.
-    marks
-        Digests of the rows as they came, 0 for one that has been changed since (see
-        :mod:`etl.pipeline.row_digests`).
     """
 
     columns: Mapping[str, pa.Array]
@@ -47,7 +44,6 @@ class Batch:
     numbers: NDArray[np.int64]
     wkb: Geometries | None = None
     broken: Flags | None = None
-    marks: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.geometry)
@@ -63,7 +59,6 @@ class Batch:
             self.numbers[rows],
             None if self.wkb is None else self.wkb[rows],
             None if self.broken is None else self.broken[rows],
-            None if self.marks is None else self.marks[rows],
         )
 
     def having(self, **columns: pa.Array) -> "Batch":
@@ -79,16 +74,6 @@ class Batch:
         wkb = self.wkb.copy()
         wkb[changed] = None
         return replace(self, geometry=geometry, wkb=wkb)
-
-    def with_marks(self, marks: NDArray[np.int64] | None) -> "Batch":
-        """Return the batch with the marks of its rows."""
-        return replace(self, marks=marks)
-
-    def unmarked(self, rows: Flags) -> "Batch":
-        """Return the batch without the marks of rows that were changed."""
-        if self.marks is None or not rows.any():
-            return self
-        return replace(self, marks=np.where(rows, 0, self.marks))
 
     def row(self, index: int) -> dict[str, Any]:
         """Return the values of one feature, without those that are missing."""

@@ -1,69 +1,69 @@
-"""Joining what names no code: units and register rows to buildings, features to communities.
+"""Joining units and register rows to buildings, and features to communities.
 
-By code, else by address (without blanks and punctuation, full-width signs as plain ones), else by
-location.
+By code, else by normalised address (no blanks or punctuation, full-width characters as ASCII), else
+by location.
 """
 
 from typing import Any
 
 from sqlalchemy import Connection, text
 
-from etl.checks.integrity import Rule, move
+from etl.checks.integrity import Rule, reject_rows
 from etl.pipeline import staging
 from etl.pipeline.staging import Staged
 
 NEAREST_M = 15.0
-"""A point this near to a building belongs to it: entrances are surveyed at the kerb."""
+"""A point this close to a building belongs to it: entrances are surveyed at the kerb."""
 
-# Full-width signs are 65,248 (0xFEE0) above the plain ones.
+# Full-width characters are 65,248 (0xFEE0) above the ASCII ones.
 _FULL = "".join(chr(code) for code in range(0xFF01, 0xFF5F))
 _PLAIN = "".join(chr(code) for code in range(0x21, 0x7F))
 
 
-def _same_address(column: str) -> str:
-    """Return an address without what people write differently."""
+def _normalised_sql(column: str) -> str:
+    """Return the expression of an address without differences in spelling."""
     return (
-        f"lower(regexp_replace(translate({column}, '{_quote_signs(_FULL)}', "
-        f"'{_quote_signs(_PLAIN)}'), "
+        f"lower(regexp_replace(translate({column}, '{_quote_characters(_FULL)}', "
+        f"'{_quote_characters(_PLAIN)}'), "
         "'[[:space:][:punct:]]', '', 'g'))"
     )
 
 
-def _quote_signs(signs: str) -> str:
-    return signs.replace("'", "''").replace(":", "\\:")
+def _quote_characters(characters: str) -> str:
+    return characters.replace("'", "''").replace(":", "\\:")
 
 
-def _buildings_by_address(connection: Connection) -> None:
+def _index_addresses(connection: Connection) -> None:
     connection.execute(
         text(
             "CREATE TEMPORARY TABLE IF NOT EXISTS addressed ON COMMIT DROP AS "
-            f"SELECT {_same_address('address')} AS address, min(code) AS code FROM building "
+            f"SELECT {_normalised_sql('address')} AS address, min(code) AS code FROM building "
             "WHERE address <> '' GROUP BY 1 HAVING count(*) = 1"
         )
     )
 
 
 def find_buildings(connection: Connection, staged: Staged, column: str) -> dict[str, int]:
-    """Fill a staging table's column with the codes of buildings; return how each was found.
+    """Fill a column of a staging table with building codes; return how many by which method.
 
     Parameters
     ----------
     column
-        Where the code of the building belongs; rows that have one keep it.
+        The column to fill; rows that have a code keep it.
     """
-    found = {}
+    counts = {}
     names = {*staged.columns, *staged.extras}
     if "address" in names:
-        _buildings_by_address(connection)
-        found["by_address"] = connection.execute(
+        _index_addresses(connection)
+        counts["by_address"] = connection.execute(
             text(
                 f"UPDATE {staged.table} staged SET {column} = addressed.code FROM addressed "
                 f"WHERE staged.{column} IS NULL "
-                f"AND {_same_address('staged.address')} = addressed.address"
+                f"AND {_normalised_sql('staged.address')} = addressed.address"
             )
         ).rowcount
     if "geom" in names:
-        found["by_location"] = connection.execute(
+        counts["by_location"] = connection.execute(
             text(
                 f"UPDATE {staged.table} staged SET {column} = near.code FROM ("
                 f"SELECT s.{staging.ROW}, b.code FROM {staged.table} s CROSS JOIN LATERAL ("
@@ -76,11 +76,11 @@ def find_buildings(connection: Connection, staged: Staged, column: str) -> dict[
             ),
             {"metres": NEAREST_M, "degrees": NEAREST_M / 50_000},
         ).rowcount
-    return {how: count for how, count in found.items() if count}
+    return {how: count for how, count in counts.items() if count}
 
 
 def place_units(connection: Connection, staged: Staged) -> None:
-    """Put units that have no place of their own where their building is."""
+    """Place units without geometry inside their building."""
     connection.execute(
         text(
             f"UPDATE {staged.table} staged SET geom = ST_PointOnSurface(b.geom) FROM building b "
@@ -90,7 +90,7 @@ def place_units(connection: Connection, staged: Staged) -> None:
 
 
 def find_communities(connection: Connection, staged: Staged) -> int:
-    """Fill ``region_code`` where a delivery has none: as it is live, else by location."""
+    """Fill missing ``region_code``: with the live value, else by location."""
     if "region_code" not in staged.columns:
         connection.execute(text(f"ALTER TABLE {staged.table} ADD region_code text"))
         staged.columns.append("region_code")
@@ -112,8 +112,8 @@ def find_communities(connection: Connection, staged: Staged) -> int:
     ).rowcount
 
 
-def without_communities(connection: Connection, staged: Staged) -> bool:
-    """Return whether any staged feature names no community, while there are some."""
+def has_missing_communities(connection: Connection, staged: Staged) -> bool:
+    """Return whether any staged feature lacks a community, while communities exist."""
     if not connection.execute(
         text("SELECT EXISTS (SELECT FROM region WHERE level = 'community' AND geom IS NOT NULL)")
     ).scalar():
@@ -124,17 +124,17 @@ def without_communities(connection: Connection, staged: Staged) -> bool:
     return bool(connection.execute(text(missing)).scalar())
 
 
-def register(
+def stage_register(
     connection: Connection, rows: Staged, rejected: str, number: int
 ) -> tuple[dict[str, Staged], dict[str, Any]]:
-    """Make of a register's rows what they say of buildings and units.
+    """Stage the household counts of a register by building and unit.
 
-    A row without a count is one household: only counts are kept, never who lives there.
+    A row without a count is one household. Only counts are stored, never who lives there.
 
     Returns
     -------
     tuple
-        Staged columns of the live buildings and units, and how the rows found theirs.
+        Staging tables of the counts by layer, and how many rows were joined by which method.
     """
     for column in ("code", "unit_code", "households", "population"):
         if column not in rows.columns:
@@ -147,19 +147,19 @@ def register(
             "WHERE r.code IS NULL AND u.code = r.unit_code"
         )
     )
-    found = find_buildings(connection, rows, "code")
+    methods = find_buildings(connection, rows, "code")
     unknown = Rule(
         "building_not_found",
         "NOT EXISTS (SELECT FROM building b WHERE b.code = staged.code)",
         "'value', coalesce(code, unit_code, '?')",
         {},
     )
-    move(connection, rows, rejected, unknown)
-    made = {
+    reject_rows(connection, rows, rejected, unknown)
+    counts = {
         "building": _sum_households(connection, rows, number, "building", "code"),
         "building_unit": _sum_households(connection, rows, number, "building_unit", "unit_code"),
     }
-    return {name: one for name, one in made.items() if one.rows}, found
+    return {name: one for name, one in counts.items() if one.rows}, methods
 
 
 def _sum_households(
@@ -168,12 +168,12 @@ def _sum_households(
     """Sum the households of a register by building, or by unit."""
     names = ["code", "households", "population"]
     sources = ["households_source"] if layer == "building" else []
-    staged = staging.create(connection, number, layer, [*names, *sources])
-    said = ", 'register'" if sources else ""
+    staged = staging.create_staging_table(connection, number, layer, [*names, *sources])
+    origin = ", 'register'" if sources else ""
     staged.rows = connection.execute(
         text(
             f"INSERT INTO {staged.table} SELECT r.{column}, sum(coalesce(r.households, 1)), "
-            f"sum(r.population){said}, min(r.{staging.ROW}) FROM {rows.table} r "
+            f"sum(r.population){origin}, min(r.{staging.ROW}) FROM {rows.table} r "
             f"JOIN {layer} live ON live.code = r.{column} GROUP BY r.{column}"
         )
     ).rowcount

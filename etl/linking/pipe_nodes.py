@@ -1,7 +1,7 @@
-"""Nodes for pipes that are delivered without any: one where ends meet, or where they are named.
+"""Nodes for pipe networks that are delivered without any, where pipe ends meet.
 
-Only where a network has no nodes but those that this source's own earlier pipes made: where nodes
-were surveyed, an end without one is a fault to be told, not a node to be made.
+Only for networks whose nodes, if any, were made from earlier pipes of the same source: where nodes
+were surveyed, an end without a node is a fault to report.
 """
 
 from collections.abc import Sequence
@@ -13,10 +13,10 @@ from etl.pipeline import staging
 from etl.pipeline.staging import ROW, Staged
 
 MEET_M = 0.5
-"""Ends this near to each other meet: twice the error of detected points (CJJ 61-2017, 3.0.9)."""
+"""Ends this close to each other meet: twice the error of detected points (CJJ 61-2017, 3.0.9)."""
 
 NEAR_MISS_M = 2.0
-"""An end that meets none but lies this near to another pipe was probably meant to join it."""
+"""A lone end this close to another pipe was probably meant to join it."""
 
 LISTED = 500
 
@@ -25,7 +25,7 @@ _AROUND_DEGREES = 1 / 50_000  # a metre, generously, at any latitude in China
 
 _COLUMNS = ("code", "network", "kind", "geom")
 
-# Every end of every pipe, numbered by the place where it meets others.
+# Every pipe end, with the number of the spot where it meets others.
 _ENDS = """
 CREATE TEMPORARY TABLE ends ON COMMIT DROP AS
 SELECT *, ST_ClusterDBSCAN(place, :meet, 1) OVER (PARTITION BY network) AS spot FROM (
@@ -36,8 +36,8 @@ SELECT *, ST_ClusterDBSCAN(place, :meet, 1) OVER (PARTITION BY network) AS spot 
     FROM {table} WHERE network = ANY (:networks)) both_ends
 """
 
-# A name stands where most of its ends do. The other end of each line counts half, because the line
-# may run the wrong way (it is turned later): so names agree along a chain of pipes.
+# A named node lies where most of its ends do. The other end of each line counts half, because the
+# line may be reversed (it is turned later): so names agree along a chain of pipes.
 _NODES = """
 WITH votes AS (
     SELECT network, name, spot, 2 AS weight FROM ends WHERE name IS NOT NULL
@@ -88,10 +88,10 @@ def stage_missing_nodes(
     networks = _without_nodes(connection, segments, source)
     if not networks:
         return None, {}
-    nodes = staging.create(connection, number, "pipe_node", _COLUMNS)
-    given = {c: c if c in segments.columns else "NULL::text" for c in ("from_node", "to_node")}
+    nodes = staging.create_staging_table(connection, number, "pipe_node", _COLUMNS)
+    names = {c: c if c in segments.columns else "NULL::text" for c in ("from_node", "to_node")}
     connection.execute(
-        text(_ENDS.format(table=segments.table, **given)),
+        text(_ENDS.format(table=segments.table, **names)),
         {"meet": MEET_M * _DEGREES_PER_M, "networks": list(networks)},
     )
     nodes.rows = connection.execute(text(_NODES.format(table=nodes.table, row=ROW))).rowcount

@@ -1,7 +1,7 @@
-"""Pipes joined into a network: segments to the nodes at their ends, and what does not fit.
+"""Joining pipe segments to the nodes at their ends, and finding the ends that do not fit.
 
-Ends that name their node by code are believed; the others join the node of the same network that
-lies at them. A line drawn against its codes is turned.
+An end that names its node keeps it; the others join the nearest node of the same network. A line
+whose direction contradicts its nodes is reversed.
 """
 
 from typing import Any
@@ -11,10 +11,10 @@ from sqlalchemy import Connection, text
 from etl.pipeline.staging import ROW, Staged
 
 JOIN_M = 0.5
-"""An end joins a node this near to it: twice the error of detected points (CJJ 61-2017, 3.0.9)."""
+"""An end joins a node this close to it: twice the error of detected points (CJJ 61-2017, 3.0.9)."""
 
 FAR_M = 5.0
-"""A node named by an end further away than this is another one."""
+"""An end that lies further from the node it names is reported."""
 
 LISTED = 500
 
@@ -25,31 +25,31 @@ _DEGREES_PER_M = 1 / 50_000  # generous, at any latitude in China
 def join_segments_to_nodes(
     connection: Connection, segments: Staged, nodes: Staged | None
 ) -> dict[str, list[dict[str, Any]]]:
-    """Join staged segments to the staged and live nodes; return what does not fit.
+    """Join staged segments to the staged and live nodes; return the ends that do not fit.
 
     Returns
     -------
     dict
-        ``reversed`` lines that were turned, ``far_ends`` whose node lies elsewhere, ``loose_ends``
+        ``reversed`` lines, ``far_ends`` whose node lies elsewhere, ``loose_ends``
         that join none; each with code and place.
     """
-    _gather(connection, nodes)
+    _create_nodes_table(connection, nodes)
     for column in _ENDS:
         if column not in segments.columns:
             connection.execute(text(f"ALTER TABLE {segments.table} ADD {column} text"))
             segments.columns.append(column)
-    turned = _turn(connection, segments)
+    reversed_lines = _reverse_lines(connection, segments)
     for column, end in _ENDS.items():
-        _snap(connection, segments, column, end)
+        _snap_to_nodes(connection, segments, column, end)
     return {
-        "reversed": turned,
-        "far_ends": _ends(connection, segments, _FAR),
-        "loose_ends": _ends(connection, segments, _LOOSE),
+        "reversed": reversed_lines,
+        "far_ends": _find_ends(connection, segments, _FAR),
+        "loose_ends": _find_ends(connection, segments, _LOOSE),
     }
 
 
-def _gather(connection: Connection, nodes: Staged | None) -> None:
-    """Make a temporary table of the nodes as they will be."""
+def _create_nodes_table(connection: Connection, nodes: Staged | None) -> None:
+    """Create the temporary table of the nodes as they will be after the import."""
     live = "SELECT code, network, geom FROM pipe_node"
     if nodes is not None:
         live += f" WHERE code NOT IN (SELECT code FROM {nodes.table} WHERE code IS NOT NULL)"
@@ -60,8 +60,8 @@ def _gather(connection: Connection, nodes: Staged | None) -> None:
     connection.execute(text("ANALYZE nodes"))
 
 
-def _turn(connection: Connection, segments: Staged) -> list[dict[str, Any]]:
-    """Turn the lines that run from their end node to their start node."""
+def _reverse_lines(connection: Connection, segments: Staged) -> list[dict[str, Any]]:
+    """Reverse the lines that run from their end node to their start node."""
     rows = connection.execute(
         text(
             f"UPDATE {segments.table} s SET geom = ST_Reverse(s.geom) FROM nodes a, nodes b "
@@ -76,7 +76,7 @@ def _turn(connection: Connection, segments: Staged) -> list[dict[str, Any]]:
     return [dict(row._mapping) for row in rows][:LISTED]
 
 
-def _snap(connection: Connection, segments: Staged, column: str, end: str) -> None:
+def _snap_to_nodes(connection: Connection, segments: Staged, column: str, end: str) -> None:
     connection.execute(
         text(
             f"UPDATE {segments.table} staged SET {column} = near.code FROM ("
@@ -98,8 +98,8 @@ _FAR = (
 )
 
 
-def _ends(connection: Connection, segments: Staged, condition: str) -> list[dict[str, Any]]:
-    found = []
+def _find_ends(connection: Connection, segments: Staged, condition: str) -> list[dict[str, Any]]:
+    misfits = []
     for column, end in _ENDS.items():
         rows = connection.execute(
             text(
@@ -108,5 +108,5 @@ def _ends(connection: Connection, segments: Staged, condition: str) -> list[dict
                 f"WHERE {condition.format(column=column, end=end)} ORDER BY s.code LIMIT {LISTED}"
             )
         )
-        found += [dict(row._mapping) for row in rows]
-    return found
+        misfits += [dict(row._mapping) for row in rows]
+    return misfits

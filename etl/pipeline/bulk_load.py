@@ -1,10 +1,9 @@
-"""A first delivery, written into the live tables while it is still read.
+"""Bulk load: write the first delivery of a source into the live tables while it is still read.
 
-Of a source that has nothing live yet, every feature will be added. So the server adds them, in the
-transaction that will publish them, while later ones are read and checked; nobody sees them before
-that transaction ends. Where the checks then find anything that changes the delivery (a feature
-refused, a community found for another, something that a person should see), the transaction is
-rolled back, and what is staged goes the ordinary way.
+A source that has nothing live yet only adds features. So the server adds them in the transaction
+that will publish them, while later ones are read and checked; nobody sees them before it commits.
+If the checks then change the delivery (a feature is rejected, a community assigned, the guard would
+hold it), the transaction is rolled back, and the staged rows are published the ordinary way.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,119 +11,127 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, RootTransaction, text
 from sqlalchemy.exc import DBAPIError
 
 from etl.input.feature_batch import Batch
 from etl.input.layer_columns import JOINED_LATER
+from etl.linking import join
 from etl.pipeline import deferred_indexes
-from etl.pipeline.merge import insertion
-from etl.pipeline.publish import lock_layers
+from etl.pipeline.cross_checks import LOCATED
+from etl.pipeline.delivery import Delivery
+from etl.pipeline.publish import insert_sql, lock_layers, next_revision
 from etl.pipeline.staging import ROW, Staged
 from etl.runs.run_records import Run
-from geo.db import is_conflict
-from geo.model.run import REVISIONS
-
-
-class BulkLoadAbandonedError(Exception):
-    """What was written ahead can't stay; the ordinary way is open."""
 
 
 @dataclass
 class BulkLoad:
-    """Features on their way into the live tables, in the transaction that is open."""
+    """The features written into the live tables in the open transaction."""
 
     connection: Connection
     source: str
     revision: int
+    transaction: RootTransaction
     _thread: ThreadPoolExecutor
-    _waiting: list[Future[None]] = field(default_factory=list)
-    _rows: dict[str, int] = field(default_factory=dict)
+    _pending: list[Future[None]] = field(default_factory=list)
+    _row_counts: dict[str, int] = field(default_factory=dict)
 
-    def follow(self, staged: Staged, batch: Batch, copied: Future[None]) -> None:
-        """Write a batch, once it is staged, in a thread of its own."""
+    def append(self, staged: Staged, batch: Batch, copied: Future[None]) -> None:
+        """Write a batch in the background, as soon as it is copied into its staging table."""
         if len(batch):
             first, last = int(batch.numbers[0]), int(batch.numbers[-1])
-            self._waiting.append(self._thread.submit(self._write, staged, first, last, copied))
+            self._pending.append(self._thread.submit(self._write, staged, first, last, copied))
 
-    def finish(self) -> None:
-        """Wait until all is written, and put up the indexes.
-
-        Raises
-        ------
-        LostError
-            If the tables refused anything.
-        """
+    def finish(self) -> bool:
+        """Wait until all is written and restore the indexes; return whether the tables took it."""
         try:
-            for done in self._waiting:
-                done.result()
-            deferred_indexes.put_up(self.connection, [*self._rows])
+            for written in self._pending:
+                written.result()
+            deferred_indexes.restore_indexes(self.connection, [*self._row_counts])
         except DBAPIError as error:
             if error.connection_invalidated:
                 raise
-            raise BulkLoadAbandonedError from error
+            return False
+        return True
 
-    def confirm(self, staged: Sequence[Staged]) -> None:
-        """See that what is staged is what was written.
+    def matches(self, delivery: Delivery) -> bool:
+        """Return whether the staged rows are still the written ones.
 
-        Raises
-        ------
-        LostError
-            If this transaction moved or changed any of it.
+        They are not if this transaction has removed or changed any.
         """
-        for one in staged:
+        for staged in delivery.staged.values():
             count, changed = self.connection.execute(
                 text(
                     "SELECT count(*), count(*) FILTER (WHERE xmin = pg_current_xact_id()::xid) "
-                    f"FROM {one.table}"
+                    f"FROM {staged.table}"
                 )
             ).one()
-            if changed or count != self._rows.get(one.layer, 0):
-                raise BulkLoadAbandonedError
+            if changed or count != self._row_counts.get(staged.layer, 0):
+                return False
+        return True
+
+    def roll_back(self) -> None:
+        """Remove the written features; the staged rows stay."""
+        self.transaction.rollback()
 
     def _write(self, staged: Staged, first: int, last: int, copied: Future[None]) -> None:
         copied.result()
         written = self.connection.execute(
-            text(f"{insertion(staged)} WHERE {ROW} BETWEEN :first AND :last"),
+            text(f"{insert_sql(staged)} WHERE {ROW} BETWEEN :first AND :last"),
             {"source": self.source, "revision": self.revision, "first": first, "last": last},
         )
-        self._rows[staged.layer] = self._rows.get(staged.layer, 0) + written.rowcount
+        count = self._row_counts.get(staged.layer, 0)
+        self._row_counts[staged.layer] = count + written.rowcount
 
 
 @contextmanager
-def start_bulk_load(run: Run, staged: Sequence[Staged], *, is_large: bool) -> Iterator[BulkLoad]:
-    """Hold the layers' locks and the publishing transaction, which ends well with the block.
+def start_bulk_load(run: Run, delivery: Delivery, *, is_large: bool) -> Iterator[BulkLoad | None]:
+    """Lock the layers and open the publishing transaction; the block commits it at its end.
 
-    Indexes of layers that are empty are left off where the delivery is large.
+    Yields None if another run has published features of the source before the layers were locked.
+
+    Parameters
+    ----------
+    is_large
+        Drop the indexes of empty layers until all is written.
     """
-    layers = [one.layer for one in staged]
-    with run.connection.begin():
-        for one in staged:  # by which the rows of a batch are found
-            run.connection.execute(text(f"CREATE INDEX ON {one.table} ({ROW})"))
+    connection, layers = run.connection, [*delivery.staged]
+    with connection.begin():
+        for staged in delivery.staged.values():  # by which the rows of a batch are found
+            connection.execute(text(f"CREATE INDEX ON {staged.table} ({ROW})"))
     with ExitStack() as stack:
         stack.enter_context(lock_layers(run, layers))
         for layer in layers if is_large else ():
-            deferred_indexes.leave_off(run.connection, layer)
-        stack.enter_context(run.connection.begin())
+            deferred_indexes.drop_indexes(connection, layer)
+        transaction = stack.enter_context(connection.begin())
+        if not _adds_only(connection, layers, run.source):
+            yield None
+            return
         thread = stack.enter_context(ThreadPoolExecutor(1))
-        if not may_be(run.connection, layers, run.source):
-            raise BulkLoadAbandonedError
-        # Signs of names wait beside their index, and come into it all at once at the end.
-        run.connection.execute(text("SET LOCAL gin_pending_list_limit = '1GB'"))
-        revision: int = run.connection.execute(select(REVISIONS.next_value())).scalar_one()
-        head = BulkLoad(run.connection, run.source, revision, thread)
+        # Name index entries wait in the pending list, and are merged all at once at the end.
+        connection.execute(text("SET LOCAL gin_pending_list_limit = '1GB'"))
         try:
-            yield head
-        except DBAPIError as error:
-            if not is_conflict(error):
-                raise
-            raise BulkLoadAbandonedError from error
+            yield BulkLoad(connection, run.source, next_revision(connection), transaction, thread)
         finally:
             thread.shutdown(cancel_futures=True)
 
 
-def may_be(connection: Connection, layers: Sequence[str], source: str) -> bool:
-    """Return whether all that a source delivers of some layers will be added, and changes no more.
+def can_bulk_load(run: Run, delivery: Delivery) -> bool:
+    """Return whether a delivery can be written into the live tables while it is read.
+
+    It can if all of it will be added, nothing else changes, and no community has to be assigned.
+    """
+    with run.connection.begin():
+        return _adds_only(run.connection, [*delivery.staged], run.source) and not any(
+            join.has_missing_communities(run.connection, staged)
+            for name, staged in delivery.staged.items()
+            if name in LOCATED
+        )
+
+
+def _adds_only(connection: Connection, layers: Sequence[str], source: str) -> bool:
+    """Return whether all that a source delivers of some layers is added, and changes nothing else.
 
     Nothing of it is live or corrected, and there are no plans that its buildings would make stale.
     """
@@ -133,11 +140,10 @@ def may_be(connection: Connection, layers: Sequence[str], source: str) -> bool:
     live = "".join(
         f" OR EXISTS (SELECT FROM {layer} WHERE source = :source)" for layer in sorted(layers)
     )
-    found = connection.execute(
+    return not connection.execute(
         text(
             "SELECT EXISTS (SELECT FROM grid_plan) "
             f"OR EXISTS (SELECT FROM correction WHERE layer = ANY (:layers)){live}"
         ),
         {"source": source, "layers": list(layers)},
     ).scalar_one()
-    return not found

@@ -1,32 +1,35 @@
-"""What follows from a publication: stale plans, buildings that change community, redraws proposed.
+"""The cascade of a publication: dependent features, buildings that change community, stale plans.
 
-Nothing is drawn anew by itself: a plan that no longer fits is marked with what changed, and a
-person redraws it.
+The units of a removed building are removed, and the pipes of a removed node lose that end, whoever
+delivered them: both are listed in the report, kept in history and restored by a roll-back.
+Nothing is redrawn automatically: a plan that no longer fits is marked as stale, with what changed.
 """
 
+import json
 from typing import Any
 
 from sqlalchemy import Connection, text
 
-from etl.pipeline import dependents
-from etl.pipeline.diff import delta_name
+from etl.input.layer_columns import deliverable_columns
+from etl.pipeline.diff import comparison_sql, delta_name
 from etl.pipeline.staging import Staged
+from etl.runs.run_records import Run, set_layer_revision
 from geo.plans import store
 
-LEAST_M2 = 1.0
-"""A border that moves less land than this is the same border."""
+MIN_MOVED_M2 = 1.0
+"""A border that moves less land than this counts as the same."""
 
 LISTED = 500
-"""Buildings that a report names one by one."""
+"""Features that a report lists one by one."""
 
-# Columns of buildings and units that a plan depends on.
-_WEIGHTY = ("households", "region_code", "geom", "building_code")
+_PLAN_COLUMNS = ("households", "region_code", "geom", "building_code")
+"""Columns of buildings and units that a plan depends on."""
 
 
-def before(connection: Connection, staged: dict[str, Staged]) -> dict[str, Staged]:
-    """Note what is about to change, before it does: the communities and the buildings touched.
+def note_affected(connection: Connection, staged: dict[str, Staged]) -> None:
+    """Note the communities and buildings that are about to change, before they do.
 
-    Fills the temporary tables ``touched_region`` (code, old and new land) and ``touched_building``
+    Fill the temporary tables ``touched_region`` (code, old and new land) and ``touched_building``
     (code, old and new community, old and new households).
     """
     connection.execute(
@@ -44,13 +47,9 @@ def before(connection: Connection, staged: dict[str, Staged]) -> dict[str, Stage
     )
     if "region" in staged and "geom" in staged["region"].columns:
         _note_regions(connection, staged["region"])
-    if "building" in staged and _has_plans(connection):
+    has_plans = connection.execute(text("SELECT EXISTS (SELECT FROM grid_plan)")).scalar()
+    if "building" in staged and has_plans:
         _note_buildings(connection, staged["building"])
-    return staged
-
-
-def _has_plans(connection: Connection) -> bool:
-    return bool(connection.execute(text("SELECT EXISTS (SELECT FROM grid_plan)")).scalar())
 
 
 def _note_regions(connection: Connection, staged: Staged) -> None:
@@ -73,8 +72,8 @@ def _note_buildings(connection: Connection, staged: Staged) -> None:
 
     place = "coalesce(staged.geom, live.geom)" if "geom" in staged.columns else "live.geom"
     differs = " OR ".join(
-        f"live.{_comparison_sql(c)} IS DISTINCT FROM staged.{_comparison_sql(c)}"
-        for c in _WEIGHTY
+        f"live.{comparison_sql(c)} IS DISTINCT FROM staged.{comparison_sql(c)}"
+        for c in _PLAN_COLUMNS
         if c in staged.columns
     )
     connection.execute(
@@ -90,44 +89,96 @@ def _note_buildings(connection: Connection, staged: Staged) -> None:
     )
 
 
-def _comparison_sql(column: str) -> str:
-    return "geom::bytea" if column == "geom" else f'"{column}"'
+def apply_cascade(run: Run, staged: dict[str, Staged], revision: int) -> None:
+    """Apply the consequences of a publication, in its transaction, and add them to the report.
 
-
-def after(
-    connection: Connection, staged: dict[str, Staged], run: int, revision: int
-) -> dict[str, Any]:
-    """Do what follows, and return what the report says of it.
-
-    Returns
-    -------
-    dict
-        ``communities`` that changed shape, ``moved`` buildings, ``stale`` plans with what changed,
-        ``proposals`` of communities to redraw, ``also_changed`` layers with the number of features
-        written, and what hung on removed features (see :mod:`etl.pipeline.dependents`).
+    The report gets ``communities`` that changed shape, ``moved`` buildings, ``stale`` plans with
+    what changed, ``proposals`` of communities to redraw, ``also_changed`` layers with the number of
+    features written, and the lists ``units_removed`` and ``ends_loosened`` with their counts.
     """
-    hung = dependents.follow(connection, staged, run, revision)
-    communities = _communities(connection)
-    moved = _move_buildings(connection, run, revision) if communities else []
-    stale = _mark_stale(connection, run, communities)
-    also = {
-        "building": len(moved),
-        "building_unit": hung.get("units_removed_count", 0),
-        "pipe_segment": hung.get("ends_loosened_count", 0),
-    }
-    return {
-        "communities": communities,
-        "moved": moved[:LISTED],
-        "moved_count": len(moved),
-        "stale": stale,
-        "proposals": sorted({plan["community"] for plan in stale}),
-        "also_changed": {name: count for name, count in also.items() if count},
-        **hung,
-    }
+    connection = run.connection
+    with run.timed("consequences"):
+        units = _remove_units(connection, run.number) if "building" in staged else []
+        ends = _loosen_ends(connection, run.number, revision) if "pipe_node" in staged else []
+        communities = _changed_communities(connection)
+        moved = _move_buildings(connection, run.number, revision) if communities else []
+        stale = _mark_stale(connection, run.number, communities)
+        sizes = {"building": len(moved), "building_unit": len(units), "pipe_segment": len(ends)}
+        also_changed = {name: size for name, size in sizes.items() if size}
+        run.report |= {
+            "communities": communities,
+            "moved": moved[:LISTED],
+            "moved_count": len(moved),
+            "stale": stale,
+            "proposals": sorted({plan["community"] for plan in stale}),
+            "also_changed": also_changed,
+        }
+        for key, features in (("units_removed", units), ("ends_loosened", ends)):
+            if features:
+                run.report |= {key: features[:LISTED], f"{key}_count": len(features)}
+        for name in also_changed:
+            set_layer_revision(connection, name, revision, run.number)
 
 
-def _communities(connection: Connection) -> list[dict[str, Any]]:
-    """Return the communities that changed shape, with the square metres they won and lost."""
+_UNITS = """
+DELETE FROM building_unit u USING {gone} gone
+WHERE gone.fate = 'removed' AND u.building_code = gone.code
+RETURNING u.code, u.building_code AS building, u.households, u.source
+"""
+
+_ENDS = """
+UPDATE pipe_segment s SET revision = :revision,
+    from_node = CASE WHEN from_node = ANY (:gone) THEN NULL ELSE from_node END,
+    to_node = CASE WHEN to_node = ANY (:gone) THEN NULL ELSE to_node END
+WHERE from_node = ANY (:gone) OR to_node = ANY (:gone)
+RETURNING code, source
+"""
+
+_RECORD_REMOVED = """
+INSERT INTO run_change AS noted (run_id, layer, columns, removed)
+VALUES (:run, :layer, :columns, :codes)
+ON CONFLICT (run_id, layer) DO UPDATE SET
+    added = ARRAY(SELECT unnest(noted.added) EXCEPT SELECT unnest(excluded.removed)),
+    changed = ARRAY(SELECT unnest(noted.changed) EXCEPT SELECT unnest(excluded.removed)),
+    removed = ARRAY(SELECT unnest(noted.removed || excluded.removed)
+                    EXCEPT SELECT unnest(noted.added))
+"""
+
+_RECORD_CHANGED = """
+INSERT INTO run_change AS noted (run_id, layer, columns, changed)
+VALUES (:run, :layer, :columns, :codes)
+ON CONFLICT (run_id, layer) DO UPDATE SET
+    columns = ARRAY(SELECT unnest(noted.columns) UNION SELECT unnest(excluded.columns)),
+    changed = ARRAY(SELECT unnest(noted.changed) UNION SELECT unnest(excluded.changed)
+                    EXCEPT SELECT unnest(noted.added))
+"""
+
+
+def _remove_units(connection: Connection, run: int) -> list[dict[str, Any]]:
+    rows = connection.execute(text(_UNITS.format(gone=delta_name("building")))).all()
+    if rows:
+        values = {"layer": "building_unit", "columns": list(deliverable_columns("building_unit"))}
+        codes = [row.code for row in rows]
+        connection.execute(text(_RECORD_REMOVED), {"run": run, "codes": codes, **values})
+    return sorted((dict(row._mapping) for row in rows), key=lambda unit: unit["code"])
+
+
+def _loosen_ends(connection: Connection, run: int, revision: int) -> list[dict[str, Any]]:
+    gone = connection.scalars(
+        text(f"SELECT code FROM {delta_name('pipe_node')} WHERE fate = 'removed'")
+    ).all()
+    if not gone:
+        return []
+    rows = connection.execute(text(_ENDS), {"gone": list(gone), "revision": revision}).all()
+    if rows:
+        values = {"layer": "pipe_segment", "columns": ["code", "from_node", "to_node"]}
+        codes = [row.code for row in rows]
+        connection.execute(text(_RECORD_CHANGED), {"run": run, "codes": codes, **values})
+    return sorted((dict(row._mapping) for row in rows), key=lambda end: end["code"])
+
+
+def _changed_communities(connection: Connection) -> list[dict[str, Any]]:
+    """Return the communities that changed shape, with the area gained and lost in m2."""
     rows = connection.execute(
         text(
             "SELECT code, won, lost FROM (SELECT code, "
@@ -137,7 +188,7 @@ def _communities(connection: Connection) -> list[dict[str, Any]]:
             "ST_Area(old::geography), 0) AS lost FROM touched_region) moved "
             "WHERE won + lost >= :least ORDER BY code"
         ),
-        {"least": LEAST_M2},
+        {"least": MIN_MOVED_M2},
     )
     return [
         {"code": row.code, "won_m2": round(row.won, 1), "lost_m2": round(row.lost, 1)}
@@ -151,8 +202,8 @@ lying AS (
     SELECT DISTINCT b.code, b.region_code, ST_PointOnSurface(b.geom) AS place
     FROM building b JOIN land ON b.geom && land.geom
 ),
--- A building leaves its community only if that one changed, and it lies there no more: land that
--- another source claims too takes no building away.
+-- A building leaves its community only if that one changed and no longer contains it: overlapping
+-- land of another source takes no building away.
 placed AS (
     SELECT DISTINCT ON (lying.code) lying.code, lying.region_code AS old, r.code AS new
     FROM lying JOIN region r ON r.level = 'community' AND ST_Intersects(r.geom, lying.place)
@@ -169,7 +220,7 @@ WHERE old IS DISTINCT FROM new
 
 
 def _move_buildings(connection: Connection, run: int, revision: int) -> list[dict[str, Any]]:
-    """Give the buildings on land that changed hands their new community."""
+    """Assign buildings on land that changed community to the new one; return them."""
     connection.execute(text(f"CREATE TEMPORARY TABLE moves ON COMMIT DROP AS {_MOVES}"))
     rows = connection.execute(text("SELECT code, old, new FROM moves ORDER BY code")).all()
     if not rows:
@@ -208,7 +259,7 @@ WITH plan AS (
     SELECT p.id, p.community_code, p.version, p.status, r.geom FROM grid_plan p
     JOIN region r ON r.code = p.community_code WHERE p.status IN ('draft', 'published')
 ),
-told AS (
+touched AS (
     SELECT plan.id, t.code, t.fate, t.old_households, t.new_households
     FROM touched_building t JOIN plan ON plan.community_code IN (t.old_region, t.new_region)
         OR (coalesce(t.old_region, t.new_region) IS NULL AND ST_Intersects(plan.geom, t.place))
@@ -222,14 +273,14 @@ summed AS (
         count(*) FILTER (WHERE fate = 'removed') AS removed,
         count(*) FILTER (WHERE fate IN ('changed', 'moved')) AS changed,
         coalesce(sum(new_households), 0) - coalesce(sum(old_households), 0) AS households
-    FROM told GROUP BY id
+    FROM touched GROUP BY id
 )
 SELECT plan.id, plan.community_code, plan.version, plan.status, coalesce(added, 0) AS added,
     coalesce(removed, 0) AS removed, coalesce(changed, 0) AS changed,
     coalesce(households, 0) AS households,
-    (SELECT array_agg(DISTINCT g.code) FROM told JOIN grid_member m
-        ON m.plan_id = plan.id AND m.building_code = told.code JOIN grid g ON g.id = m.grid_id
-        WHERE told.id = plan.id) AS grids
+    (SELECT array_agg(DISTINCT g.code) FROM touched JOIN grid_member m
+        ON m.plan_id = plan.id AND m.building_code = touched.code JOIN grid g ON g.id = m.grid_id
+        WHERE touched.id = plan.id) AS grids
 FROM plan LEFT JOIN summed USING (id)
 WHERE summed.id IS NOT NULL OR plan.community_code = ANY (:communities)
 ORDER BY plan.community_code, plan.version
@@ -239,15 +290,15 @@ ORDER BY plan.community_code, plan.version
 def _mark_stale(
     connection: Connection, run: int, communities: list[dict[str, Any]]
 ) -> list[dict[str, Any]]:
-    """Mark the plans under which something changed; return them with what changed."""
+    """Mark the plans whose land or buildings changed; return them with what changed."""
     touched = text(
         "SELECT EXISTS (SELECT FROM touched_region) OR EXISTS (SELECT FROM touched_building)"
     )
     if not connection.execute(touched).scalar():
         return []
     store.lock_all_communities(connection)
-    land = {one["code"]: one for one in communities}
-    rows = connection.execute(text(_STALE), {"communities": list(land)}).all()
+    areas = {community["code"]: community for community in communities}
+    rows = connection.execute(text(_STALE), {"communities": list(areas)}).all()
     stale = []
     for row in rows:
         changed = {
@@ -258,11 +309,11 @@ def _mark_stale(
             "households": int(row.households),
             "grids": row.grids or [],
         }
-        if row.community_code in land:
-            changed |= {key: land[row.community_code][key] for key in ("won_m2", "lost_m2")}
+        if row.community_code in areas:
+            changed |= {key: areas[row.community_code][key] for key in ("won_m2", "lost_m2")}
         connection.execute(
             text("UPDATE grid_plan SET stale = CAST(:stale AS jsonb) WHERE id = :id"),
-            {"stale": _json(changed), "id": row.id},
+            {"stale": json.dumps(changed, ensure_ascii=False), "id": row.id},
         )
         stale.append(
             {"plan": row.id, "community": row.community_code, "version": row.version}
@@ -270,9 +321,3 @@ def _mark_stale(
             | changed
         )
     return stale
-
-
-def _json(values: dict[str, Any]) -> str:
-    import json
-
-    return json.dumps(values, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""The staged layers of a file against each other and against what is live."""
+"""Cross-checks: the staged layers of a file against each other and against the live layers."""
 
 from sqlalchemy import Connection, text
 
@@ -7,80 +7,14 @@ from etl.checks.geometry_repair import Repairs
 from etl.input.layer_columns import REGISTER
 from etl.linking import join, pipe_nodes, pipe_snap
 from etl.pipeline.delivery import Delivery
-from etl.pipeline.reading import Found
+from etl.pipeline.reading import Findings
 from etl.runs.run_records import Run
 from geo.model import LAYERS
 
 LOCATED = ("building", "compound", "facility")
 """Layers whose features belong to a community."""
 
-
-def relate(run: Run, delivery: Delivery, found: Found) -> None:
-    """Check the staged layers against each other and what is live."""
-    connection, staged = run.connection, delivery.staged
-    are_live = delivery.written is not None
-    with run.timed("check"):
-        for one in () if are_live else staged.values():  # else each is read through once or twice
-            connection.execute(text(f"ANALYZE {one.table}"))
-        if REGISTER in staged:
-            rows = staged.pop(REGISTER)
-            made, how = join.register(connection, rows, delivery.rejected, run.number)
-            found.notes["joined"] = how
-            staged |= made
-        if "pipe_segment" in staged and "pipe_node" not in staged:
-            _make_nodes(run, delivery, found)
-        staged = delivery.staged
-        for name in [name for name in LAYERS if name in staged]:
-            _relate_layer(connection, delivery, name, found)
-        if not are_live:
-            found.concerns += plausibility.find_shifted_layers(connection, staged)
-        if "region" in staged:
-            notes, concerns = topology.heal_slivers(connection, staged["region"], delivery)
-            found.notes["topology"] = notes
-            found.concerns += concerns
-    delivery.concerns += found.concerns
-    tell(run, found)
-
-
-def _make_nodes(run: Run, delivery: Delivery, found: Found) -> None:
-    """Give pipes that are delivered without nodes their nodes, which are published with them."""
-    segments = delivery.staged["pipe_segment"]
-    made, notes = pipe_nodes.stage_missing_nodes(run.connection, segments, run.source, run.number)
-    if made is not None:
-        found.notes["network"] = notes
-        delivery.staged = {"pipe_node": made, **delivery.staged}
-
-
-def _relate_layer(connection: Connection, delivery: Delivery, name: str, found: Found) -> None:
-    staged = delivery.staged[name]
-    scope = delivery.scope
-    if name == "building_unit" and "building_code" in staged.columns:
-        found.notes["joined"] = join.find_buildings(connection, staged, "building_code")
-        join.place_units(connection, staged)
-        integrity.move(connection, staged, delivery.rejected, _HOMELESS)
-    if name == "pipe_segment":
-        known = delivery.staged.get("pipe_node")
-        found.notes.setdefault("network", {}).update(
-            pipe_snap.join_segments_to_nodes(connection, staged, known)
-        )
-    if not scope.fields_only:
-        counts = integrity.refuse(
-            connection,
-            staged,
-            delivery.rejected,
-            scope.source,
-            delivery.staged,
-            are_live=delivery.written is not None,
-        )
-        if counts.get("duplicate"):
-            found.repairs.setdefault(name, Repairs()).counts["duplicate"] += counts["duplicate"]
-        if name in integrity.SHAPED_ONCE and "geom" in staged.columns:
-            integrity.refuse_same_shapes(connection, staged, delivery.rejected)
-        if name in LOCATED and join.without_communities(connection, staged):
-            join.find_communities(connection, staged)
-
-
-_HOMELESS = integrity.Rule(
+_WITHOUT_BUILDING = integrity.Rule(
     "building_not_found",
     "building_code IS NULL OR geom IS NULL",
     "'value', coalesce(code, '?')",
@@ -88,9 +22,77 @@ _HOMELESS = integrity.Rule(
 )
 
 
-def tell(run: Run, found: Found) -> None:
+def cross_check(run: Run, delivery: Delivery, findings: Findings) -> None:
+    """Link the staged layers, reject what does not fit, and add the findings to the report.
+
+    Runs in the open transaction. Concerns go to the delivery, for the guard.
+    """
+    connection = run.connection
+    is_written = delivery.written is not None
+    with run.timed("check"):
+        if not is_written:  # else each table is scanned only once or twice
+            for staged in delivery.staged.values():
+                connection.execute(text(f"ANALYZE {staged.table}"))
+        if REGISTER in delivery.staged:
+            register = delivery.staged.pop(REGISTER)
+            counts, findings.notes["joined"] = join.stage_register(
+                connection, register, delivery.rejected, run.number
+            )
+            delivery.staged |= counts
+        if "pipe_segment" in delivery.staged and "pipe_node" not in delivery.staged:
+            _stage_missing_nodes(run, delivery, findings)
+        for name in [name for name in LAYERS if name in delivery.staged]:
+            _check_layer(connection, delivery, name, findings)
+        if not is_written:
+            findings.concerns += plausibility.find_shifted_layers(connection, delivery.staged)
+        if "region" in delivery.staged:
+            findings.notes["topology"], concerns = topology.heal_slivers(
+                connection, delivery.staged["region"], delivery
+            )
+            findings.concerns += concerns
+    delivery.concerns += findings.concerns
     run.report |= {
-        "rows": dict(found.rows),
-        "repairs": {name: dict(one.counts) for name, one in found.repairs.items()},
-        **found.notes,
+        "rows": dict(findings.rows),
+        "repairs": {name: dict(repairs.counts) for name, repairs in findings.repairs.items()},
+        **findings.notes,
     }
+
+
+def _stage_missing_nodes(run: Run, delivery: Delivery, findings: Findings) -> None:
+    """Add nodes for the networks that are delivered without any to the delivery."""
+    segments = delivery.staged["pipe_segment"]
+    nodes, notes = pipe_nodes.stage_missing_nodes(run.connection, segments, run.source, run.number)
+    if nodes is not None:
+        findings.notes["network"] = notes
+        delivery.staged = {"pipe_node": nodes, **delivery.staged}
+
+
+def _check_layer(connection: Connection, delivery: Delivery, name: str, findings: Findings) -> None:
+    """Link a staged layer to the others, and reject its rows that do not fit."""
+    staged, rejected, scope = delivery.staged[name], delivery.rejected, delivery.scope
+    if name == "building_unit" and "building_code" in staged.columns:
+        findings.notes["joined"] = join.find_buildings(connection, staged, "building_code")
+        join.place_units(connection, staged)
+        integrity.reject_rows(connection, staged, rejected, _WITHOUT_BUILDING)
+    if name == "pipe_segment":
+        nodes = delivery.staged.get("pipe_node")
+        findings.notes.setdefault("network", {}).update(
+            pipe_snap.join_segments_to_nodes(connection, staged, nodes)
+        )
+    if scope.fields_only:
+        return
+    counts = integrity.reject_invalid_rows(
+        connection,
+        staged,
+        rejected,
+        scope.source,
+        delivery.staged,
+        are_live=delivery.written is not None,
+    )
+    if counts.get("duplicate"):
+        repairs = findings.repairs.setdefault(name, Repairs())
+        repairs.counts["duplicate"] += counts["duplicate"]
+    if name in integrity.SHAPED_ONCE and "geom" in staged.columns:
+        integrity.reject_duplicate_shapes(connection, staged, rejected)
+    if name in LOCATED and join.has_missing_communities(connection, staged):
+        join.find_communities(connection, staged)

@@ -1,9 +1,9 @@
-"""Indexes of a layer that holds nothing: left off, and put up once its first delivery is in.
+"""Deferred indexes: drop those of an empty layer, and build them after its first delivery.
 
-Built at once an index costs the server a quarter of what it costs row by row. A layer without a row
-is searched as fast without indexes, so nobody misses them: they are put up in the transaction that
-publishes the rows. What was left off is written down in the transaction that leaves it off;
-whoever next locks the layer puts up what a run that died did not.
+Building an index at once costs the server a quarter of what maintaining it row by row does, and an
+empty layer is searched as fast without any. They are built in the transaction that publishes the
+rows. The table ``index_left_off`` records what was dropped, so that the next run that locks the
+layer restores the indexes if this one dies.
 """
 
 from collections.abc import Sequence
@@ -14,47 +14,44 @@ from sqlalchemy.exc import DBAPIError
 
 from etl.input.feature_batch import SIZE
 
-FEWEST_ROWS = SIZE
+MIN_ROWS = SIZE
 """A smaller delivery gains nothing."""
 
-_PATIENCE = "500ms"
-"""So long, at most, others wait behind the lock for which this waits."""
+_LOCK_TIMEOUT_MS = 500
+"""Others queue behind the lock that this waits for, so it does not wait longer."""
 
-_THEY_STAY = (LockNotAvailable, InsufficientPrivilege)
-"""Somebody reads on, or another owns the table."""
+_CANNOT_DROP = (LockNotAvailable, InsufficientPrivilege)
+"""Another session is reading, or another role owns the table: the indexes stay."""
 
-_LEAVE_OFF = text(
+_RECORD_INDEXES = text(
     "INSERT INTO index_left_off (name, layer, definition) "
     "SELECT indexrelid::regclass, indrelid::regclass, pg_get_indexdef(indexrelid) FROM pg_index "
     "WHERE indrelid = CAST(:layer AS regclass) AND NOT indisunique RETURNING name"
 )
 
 
-def leave_off(connection: Connection, layer: str) -> None:
-    """Drop the indexes of a layer, if it is empty, its lock to be had, and they may be dropped.
+def drop_indexes(connection: Connection, layer: str) -> None:
+    """Drop the indexes of a layer if it is empty, its lock is free, and the role may drop them.
 
-    To be called outside a transaction, by who holds the layer's advisory lock.
+    The caller holds the advisory lock of the layer, and has no transaction open.
     """
     is_empty = text(f"SELECT NOT EXISTS (SELECT FROM {layer})")
     try:
         with connection.begin():
             if not connection.execute(is_empty).scalar():
                 return
-            connection.execute(text(f"SET LOCAL lock_timeout = '{_PATIENCE}'"))
+            connection.execute(text(f"SET LOCAL lock_timeout = {_LOCK_TIMEOUT_MS}"))
             connection.execute(text(f"LOCK TABLE {layer} IN ACCESS EXCLUSIVE MODE"))
             if connection.execute(is_empty).scalar():
-                for name in connection.scalars(_LEAVE_OFF, {"layer": layer}).all():
+                for name in connection.scalars(_RECORD_INDEXES, {"layer": layer}).all():
                     connection.execute(text(f"DROP INDEX {name}"))
     except DBAPIError as error:
-        if not isinstance(error.orig, _THEY_STAY):
+        if not isinstance(error.orig, _CANNOT_DROP):
             raise
 
 
-def put_up(connection: Connection, layers: Sequence[str]) -> None:
-    """Build the indexes that were left off, in the transaction that is open.
-
-    Readers go on meanwhile.
-    """
+def restore_indexes(connection: Connection, layers: Sequence[str]) -> None:
+    """Build the dropped indexes in the open transaction; readers are not blocked."""
     definitions = connection.scalars(
         text("DELETE FROM index_left_off WHERE layer = ANY (:layers) RETURNING definition"),
         {"layers": list(layers)},

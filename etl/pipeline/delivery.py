@@ -1,41 +1,109 @@
-"""A delivery on its way to being live, and how its run ended."""
+"""The values that the stages of an import pass on: a delivery, its counts, and its outcome."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from etl.pipeline.diff import Counts, Scope
-from etl.pipeline.guard import Concern, Guard
 from etl.pipeline.staging import Staged
 from geo.model.run import RunStatus
 
 
+@dataclass(frozen=True)
+class Counts:
+    """What a publication did to a layer."""
+
+    added: int
+    changed: int
+    removed: int
+    unchanged: int
+
+    @property
+    def touched(self) -> int:
+        """Return the number of rows written."""
+        return self.added + self.changed + self.removed
+
+    @property
+    def staged(self) -> int:
+        """Return the number of features that the delivery holds."""
+        return self.added + self.changed + self.unchanged
+
+    @property
+    def is_all_added(self) -> bool:
+        """Return whether every feature of the delivery is new, and nothing else changes."""
+        return self.added > 0 and self.added == self.touched + self.unchanged
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What of the live layer a delivery speaks for.
+
+    Attributes
+    ----------
+    source
+        Its own features.
+    partial
+        It holds only some of them: what it lacks stays.
+    fields_only
+        It fills columns of features of any source, and neither adds nor removes any.
+    """
+
+    source: str
+    partial: bool = False
+    fields_only: bool = False
+
+
+@dataclass(frozen=True)
+class Concern:
+    """A reason to hold a run: a key of the message catalogue, and the values of its fields."""
+
+    key: str
+    values: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Guard:
+    """The limits beyond which a run waits for a person.
+
+    Attributes
+    ----------
+    removed_percent, changed_percent
+        Of the live features of the source.
+    area_percent
+        Of the live area of the layer.
+    rejected_percent
+        Of the delivered features.
+    few
+        Up to so many features of a layer never exceed a limit.
+    """
+
+    removed_percent: float
+    changed_percent: float
+    area_percent: float
+    rejected_percent: float
+    few: int
+
+
 @dataclass
 class Delivery:
-    """Staged layers on their way to being live.
+    """Staged layers that are to be published.
 
     Attributes
     ----------
     staged
-        By layer, parents before children.
+        Staging tables by layer, parents before children.
     rejected
-        Table of what was refused.
+        Table of the rejected features.
     scope
-        What of the live layers it speaks for.
+        The part of the live layers that the delivery replaces.
     guard
-        Limits beyond which it waits for a person; none for an approved run.
+        Limits beyond which it waits for a person; None publishes it whatever it changes.
     concerns
-        What the checks found that a person should see first.
+        What the checks found that a person should see before it is published.
     replayed
-        Numbers of refused features that it brings again.
-    passed_over
-        Rows by layer that passed before and were not looked at again (see
-        :mod:`etl.pipeline.row_digests`).
-    same
-        Counts by layer, where every row is one of these and nothing is gone.
+        Numbers of the features from the quarantine that it delivers again.
     written
-        The revision under which all of it is in the live tables, in the transaction that is open
-        (see :mod:`etl.pipeline.bulk_load`).
+        The revision under which the open transaction has already written all of it into the live
+        tables (see :mod:`etl.pipeline.bulk_load`).
     """
 
     staged: dict[str, Staged]
@@ -44,8 +112,6 @@ class Delivery:
     guard: Guard | None = None
     concerns: list[Concern] = field(default_factory=list)
     replayed: Sequence[int] = ()
-    passed_over: dict[str, int] = field(default_factory=dict)
-    same: dict[str, Counts] | None = None
     written: int | None = None
 
 
@@ -56,11 +122,11 @@ class Outcome:
     Attributes
     ----------
     run, status
-        Its number and how it stands.
+        Its number and its status.
     counts
-        By layer.
+        Counts by layer.
     report
-        What is told of it.
+        The report (see ``docs/imports.md``).
     """
 
     run: int

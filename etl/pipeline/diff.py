@@ -1,66 +1,24 @@
-"""What a staged layer would change: compared by code with what is live of its source."""
+"""The differences between a staged layer and the live features of its source, by code."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, text
 
 from etl.input.layer_columns import declared_type
+from etl.pipeline.delivery import Counts, Delivery, Scope
 from etl.pipeline.staging import Staged
+from etl.runs.run_records import Run
 
 SHOWN = 200
-"""Differences of a layer that a report names one by one."""
+"""Differences of a layer that a report lists one by one."""
 
-_SHOWN_DEGREES = 0.00002
-"""About 2 m: finer than a report's map shows."""
+_SIMPLIFY_DEGREES = 0.00002
+"""About 2 m: less than a pixel of the map of a report."""
 
 _CELLS_ACROSS = 40
-_LEAST_CELL = 0.0005  # degrees, about 50 m
-
-
-@dataclass(frozen=True)
-class Counts:
-    """What a publication did to a layer."""
-
-    added: int
-    changed: int
-    removed: int
-    unchanged: int
-
-    @property
-    def touched(self) -> int:
-        """Return the number of rows written."""
-        return self.added + self.changed + self.removed
-
-    @property
-    def staged(self) -> int:
-        """Return the number of features that the delivery holds."""
-        return self.added + self.changed + self.unchanged
-
-    @property
-    def is_all_added(self) -> bool:
-        """Return whether every feature of the delivery is new, and nothing else changes."""
-        return self.added > 0 and self.added == self.touched + self.unchanged
-
-
-@dataclass(frozen=True)
-class Scope:
-    """What of the live layer a delivery speaks for.
-
-    Attributes
-    ----------
-    source
-        Its own features.
-    partial
-        It holds only some of them: what it lacks stays.
-    fields_only
-        It fills columns of features of any source, and neither adds nor removes any.
-    """
-
-    source: str
-    partial: bool = False
-    fields_only: bool = False
+_MIN_CELL_DEGREES = 0.0005  # about 50 m
 
 
 def delta_name(layer: str) -> str:
@@ -68,39 +26,57 @@ def delta_name(layer: str) -> str:
     return f"delta_{layer}"
 
 
-def compare(connection: Connection, staged: Staged, scope: Scope, rejected: str) -> Counts:
-    """Write what differs into the temporary table ``delta_<layer>``; return the counts.
+def compare_layers(run: Run, delivery: Delivery) -> dict[str, Counts]:
+    """Compare the staged layers with the live ones, and describe the differences in the report.
 
-    A live feature whose new state was refused is not taken for removed.
+    Corrected values and household counts of the register replace the delivered ones first.
+    """
+    connection = run.connection
+    corrections: list[dict[str, Any]] = []
+    register_count = 0
+    counts = {}
+    for name, staged in delivery.staged.items():
+        if delivery.written is not None:
+            counts[name] = _mark_all_added(connection, staged)
+            continue
+        corrections += keep_corrections(connection, staged)
+        if not delivery.scope.fields_only:
+            register_count += _keep_register(connection, staged)
+        counts[name] = _compare(connection, staged, delivery.scope, delivery.rejected)
+    run.report |= {"corrections_kept": corrections, "register_kept": register_count}
+    run.report |= describe_changes(connection, delivery.staged, counts)
+    return counts
+
+
+def _compare(connection: Connection, staged: Staged, scope: Scope, rejected: str) -> Counts:
+    """Write the differences into the temporary table ``delta_<layer>``; return the counts.
+
+    A live feature whose new state was rejected does not count as removed.
     """
     if not scope.fields_only and _is_first(connection, staged.layer, scope.source):
-        return all_added(connection, staged)
-    written = connection.execute(text(_insert_changes_sql(staged, scope)), _own(scope)).rowcount
+        return _mark_all_added(connection, staged)
+    parameters = {} if scope.fields_only else {"source": scope.source}
+    written = connection.execute(text(_insert_changes_sql(staged, scope)), parameters).rowcount
     counts = _count_written(connection, staged, written)
     if not scope.partial and not scope.fields_only:
-        live = live_count(connection, staged.layer, scope.source)
+        live = count_live(connection, staged.layer, scope.source)
         if live > counts.staged - counts.added:  # else every live feature is in the delivery
-            gone = connection.execute(
-                text(_insert_removals_sql(staged, rejected)), _own(scope)
+            removed = connection.execute(
+                text(_insert_removals_sql(staged, rejected)), parameters
             ).rowcount
-            counts = replace(counts, removed=gone)
+            counts = replace(counts, removed=removed)
     connection.execute(text(f"ANALYZE {delta_name(staged.layer)}"))
     return counts
 
 
-def _own(scope: Scope) -> dict[str, Any]:
-    return {} if scope.fields_only else {"source": scope.source}
-
-
-def live_count(connection: Connection, layer: str, source: str) -> int:
+def count_live(connection: Connection, layer: str, source: str) -> int:
     """Count the live features of a source."""
     count = text(f"SELECT count(*) FROM {layer} WHERE source = :source")
-    found: int = connection.execute(count, {"source": source}).scalar_one()
-    return found
+    return int(connection.execute(count, {"source": source}).scalar_one())
 
 
-def all_added(connection: Connection, staged: Staged) -> Counts:
-    """Write the differences of a first delivery, all of which is added; return the counts."""
+def _mark_all_added(connection: Connection, staged: Staged) -> Counts:
+    """Write every staged feature into the differences as added; return the counts."""
     new = connection.execute(
         text(
             f"CREATE TEMPORARY TABLE {delta_name(staged.layer)} AS "
@@ -111,20 +87,20 @@ def all_added(connection: Connection, staged: Staged) -> Counts:
 
 
 def _insert_changes_sql(staged: Staged, scope: Scope) -> str:
-    """Return the statement that notes what is added and changed."""
-    own = "true" if scope.fields_only else "live.source = :source"
+    """Return the statement that records the added and changed features."""
+    of_source = "true" if scope.fields_only else "live.source = :source"
     new = "" if scope.fields_only else "live.code IS NULL OR "
     return (
         f"CREATE TEMPORARY TABLE {delta_name(staged.layer)} AS "
         "SELECT staged.code, CASE WHEN live.code IS NULL THEN 'added' ELSE 'changed' END AS fate "
         f"FROM {staged.table} staged "
-        f"LEFT JOIN {staged.layer} live ON live.code = staged.code AND {own} "
-        f"WHERE {new}(live.code IS NOT NULL AND {differs(staged)})"
+        f"LEFT JOIN {staged.layer} live ON live.code = staged.code AND {of_source} "
+        f"WHERE {new}(live.code IS NOT NULL AND {differs_sql(staged)})"
     )
 
 
 def _insert_removals_sql(staged: Staged, rejected: str) -> str:
-    """Return the statement that notes what is removed."""
+    """Return the statement that records the removed features."""
     name = staged.layer
     return (
         f"INSERT INTO {delta_name(name)} SELECT live.code, 'removed' FROM {name} live "
@@ -153,16 +129,16 @@ def count_changes(connection: Connection, staged: Staged) -> Counts:
     fates = connection.execute(
         text(f"SELECT fate, count(*) AS size FROM {delta_name(staged.layer)} GROUP BY 1")
     )
-    found = {row.fate: row.size for row in fates}
+    sizes = {row.fate: row.size for row in fates}
     rows = connection.execute(text(f"SELECT count(*) FROM {staged.table}")).scalar_one()
-    added, changed = found.get("added", 0), found.get("changed", 0)
-    return Counts(added, changed, found.get("removed", 0), rows - added - changed)
+    added, changed = sizes.get("added", 0), sizes.get("changed", 0)
+    return Counts(added, changed, sizes.get("removed", 0), rows - added - changed)
 
 
-def differs(staged: Staged) -> str:
+def differs_sql(staged: Staged) -> str:
     """Return the condition that a staged row differs from its live one."""
 
-    def listed(alias: str) -> str:
+    def columns_of(alias: str) -> str:
         return ", ".join(
             f"{alias}.geom::bytea" if column == "geom" else f'{alias}."{column}"'
             for column in staged.columns
@@ -171,12 +147,12 @@ def differs(staged: Staged) -> str:
 
     if len(staged.columns) == 1:
         return "false"
-    return f"ROW({listed('live')}) IS DISTINCT FROM ROW({listed('staged')})"
+    return f"ROW({columns_of('live')}) IS DISTINCT FROM ROW({columns_of('staged')})"
 
 
 def keep_corrections(connection: Connection, staged: Staged) -> list[dict[str, Any]]:
-    """Put what people corrected into a staging table; return what the delivery says instead."""
-    kept: list[dict[str, Any]] = []
+    """Write the values that people corrected into a staging table; return what they replaced."""
+    replaced: list[dict[str, Any]] = []
     fields = connection.scalars(
         text("SELECT DISTINCT field FROM correction WHERE layer = :layer"),
         {"layer": staged.layer},
@@ -194,25 +170,25 @@ def keep_corrections(connection: Connection, staged: Staged) -> list[dict[str, A
             ),
             {"layer": staged.layer, "field": field},
         )
-        kept += [{"layer": staged.layer, "field": field, **row._mapping} for row in rows]
-    return kept
+        replaced += [{"layer": staged.layer, "field": field, **row._mapping} for row in rows]
+    return replaced
 
 
-def keep_register(connection: Connection, staged: Staged) -> int:
-    """Keep what the household register says over an estimate or a survey; return how often."""
+def _keep_register(connection: Connection, staged: Staged) -> int:
+    """Keep household counts of the register over an estimate or survey; return how many."""
     if staged.layer != "building" or "households" not in staged.columns:
         return 0
     registered = text("SELECT EXISTS (SELECT FROM building WHERE households_source = 'register')")
     if not connection.execute(registered).scalar():
         return 0
     columns = [c for c in ("households", "population", "households_source") if c in staged.columns]
-    taken = ", ".join(f"{column} = live.{column}" for column in columns)
-    said = "staged.households_source" if "households_source" in columns else "NULL"
+    assigned = ", ".join(f"{column} = live.{column}" for column in columns)
+    origin = "staged.households_source" if "households_source" in columns else "NULL"
     return connection.execute(
         text(
-            f"UPDATE {staged.table} staged SET {taken} FROM building live "
+            f"UPDATE {staged.table} staged SET {assigned} FROM building live "
             "WHERE live.code = staged.code AND live.households_source = 'register' "
-            f"AND {said} IS DISTINCT FROM 'register'"
+            f"AND {origin} IS DISTINCT FROM 'register'"
         )
     ).rowcount
 
@@ -220,20 +196,22 @@ def keep_register(connection: Connection, staged: Staged) -> int:
 def describe_changes(
     connection: Connection, staged: Mapping[str, Staged], counts: Mapping[str, Counts]
 ) -> dict[str, Any]:
-    """Return what a report tells of the differences: the first one by one, many as a density."""
+    """Return the differences for the report: the first ones in full, many of them as a density."""
     touched = {name: one for name, one in staged.items() if counts[name].touched}
     many = [name for name in touched if counts[name].touched > SHOWN]
-    densities = {name: density(connection, touched[name], counts[name]) for name in many}
+    densities = {name: _density(connection, touched[name], counts[name]) for name in many}
     return {
-        "differences": {name: samples(connection, one, SHOWN) for name, one in touched.items()},
-        "density": {name: found for name, found in densities.items() if found},
+        "differences": {
+            name: _sample_changes(connection, one, SHOWN) for name, one in touched.items()
+        },
+        "density": {name: one for name, one in densities.items() if one},
     }
 
 
-def samples(connection: Connection, staged: Staged, most: int) -> list[dict[str, Any]]:
-    """Return the first differences of a layer: code, fate, which columns changed, and the shape."""
+def _sample_changes(connection: Connection, staged: Staged, most: int) -> list[dict[str, Any]]:
+    """Return the first differences of a layer: code, fate, changed columns and shape."""
     changed = ", ".join(
-        f"CASE WHEN live.{_comparison_sql(c)} IS DISTINCT FROM staged.{_comparison_sql(c)} "
+        f"CASE WHEN live.{comparison_sql(c)} IS DISTINCT FROM staged.{comparison_sql(c)} "
         f"THEN '{c}' END"
         for c in staged.columns
         if c != "code"
@@ -243,7 +221,7 @@ def samples(connection: Connection, staged: Staged, most: int) -> list[dict[str,
         text(
             f"SELECT d.code, d.fate, CASE WHEN d.fate = 'changed' THEN "
             f"array_remove(ARRAY[{changed or 'NULL'}]::text[], NULL) END AS columns, "
-            f"ST_AsGeoJSON(ST_Simplify({shape}, {_SHOWN_DEGREES}, true), 6)::jsonb AS shape "
+            f"ST_AsGeoJSON(ST_Simplify({shape}, {_SIMPLIFY_DEGREES}, true), 6)::jsonb AS shape "
             f"FROM (SELECT * FROM {delta_name(staged.layer)} "
             "ORDER BY fate = 'added', code LIMIT :most) d "
             f"LEFT JOIN {staged.layer} live ON live.code = d.code "
@@ -255,7 +233,7 @@ def samples(connection: Connection, staged: Staged, most: int) -> list[dict[str,
     return [dict(row._mapping) for row in rows]
 
 
-def density(connection: Connection, staged: Staged, counts: Counts) -> dict[str, Any] | None:
+def _density(connection: Connection, staged: Staged, counts: Counts) -> dict[str, Any] | None:
     """Return how many features of a layer are added, changed and removed in each cell of a grid.
 
     Returns
@@ -273,7 +251,7 @@ def density(connection: Connection, staged: Staged, counts: Counts) -> dict[str,
     ).one()
     if west is None:
         return None
-    wide = max((east - west) / _CELLS_ACROSS, (north - south) / _CELLS_ACROSS, _LEAST_CELL)
+    wide = max((east - west) / _CELLS_ACROSS, (north - south) / _CELLS_ACROSS, _MIN_CELL_DEGREES)
     rows = connection.execute(
         text(
             "SELECT x, y, fate, count(*) AS size FROM (SELECT fate, "
@@ -296,7 +274,7 @@ def density(connection: Connection, staged: Staged, counts: Counts) -> dict[str,
 
 
 def _places(staged: Staged, counts: Counts) -> str:
-    """Return the query of the boxes of what differs, with what becomes of it."""
+    """Return the query of the bounding boxes of the differences, with their fate."""
     delta, live = delta_name(staged.layer), staged.layer
     if "geom" not in staged.columns:
         return f"SELECT fate, Box2D(geom) AS shape FROM {delta} JOIN {live} USING (code)"
@@ -309,5 +287,5 @@ def _places(staged: Staged, counts: Counts) -> str:
     )
 
 
-def _comparison_sql(column: str) -> str:
+def comparison_sql(column: str) -> str:
     return "geom::bytea" if column == "geom" else f'"{column}"'

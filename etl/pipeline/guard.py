@@ -1,88 +1,78 @@
-"""The guard: a run that would change too much waits for a person.
+"""The guard: hold a run that would change too much until a person approves it.
 
 Limits are settings of the installation (``GRIDATLAS_GUARD_...``), and of a source in its mapping.
 """
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
 
 from sqlalchemy import Connection, text
 
 from etl.input.mapping import Limits
-from etl.pipeline.diff import Counts, delta_name
+from etl.pipeline.delivery import Concern, Counts, Delivery, Guard
+from etl.pipeline.diff import count_live, delta_name
 from etl.pipeline.staging import Staged
 from geo.settings import Settings
 
 WEIGHTY = ("region",)
-"""Layers of which every feature counts, however few there are."""
+"""Layers whose limits apply however few features change."""
 
 CLAIMED_SHARE = 0.01
-"""Share of the smaller one by which communities of two sources may overlap along their border."""
+"""Share of the smaller of two communities of different sources by which they may overlap."""
 
 AREAL = ("region", "compound")
 """Layers whose changed area is measured."""
 
 
-@dataclass(frozen=True)
-class Concern:
-    """Why a run is held: a key of the catalogue, and its fields."""
-
-    key: str
-    values: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Guard:
-    """The limits, in percent of what is live of the source; of what is delivered for refusals."""
-
-    removed_percent: float
-    changed_percent: float
-    area_percent: float
-    rejected_percent: float
-    few: int
-
-    def judge(
-        self, connection: Connection, staged: Staged, counts: Counts, live: int, rejected: int
-    ) -> list[Concern]:
-        """Return what about a layer's differences a person should see first."""
-        layer = staged.layer
-        concerns = []
-        few = 0 if layer in WEIGHTY else self.few
-        for key, size, whole in (
-            ("removed", counts.removed, live),
-            ("changed", counts.changed, live),
-            ("rejected", rejected, counts.staged + rejected),
-        ):
-            percent = 100 * size / max(whole, 1)
-            limit = getattr(self, f"{key}_percent")
-            if size > few and percent > limit:
-                concerns.append(
-                    Concern(
-                        f"too_many_{key}",
-                        {
-                            "layer": layer,
-                            "count": size,
-                            "percent": round(percent, 1),
-                            "limit": limit,
-                        },
-                    )
-                )
-        if layer in AREAL and live and "geom" in staged.columns:
-            concerns += self._area(connection, staged)
-        return concerns
-
-    def _area(self, connection: Connection, staged: Staged) -> list[Concern]:
-        percent = changed_area_percent(connection, staged)
-        if percent <= self.area_percent:
-            return []
-        values = {"layer": staged.layer, "percent": round(percent, 1), "limit": self.area_percent}
-        return [Concern("too_much_area", values)]
+def find_concerns(
+    connection: Connection, delivery: Delivery, counts: Mapping[str, Counts]
+) -> list[Concern]:
+    """Return why a person should see a delivery before it is published; empty without a guard."""
+    if delivery.guard is None:
+        return []
+    source, concerns = delivery.scope.source, list(delivery.concerns)
+    for name, staged in delivery.staged.items():
+        live = 0 if delivery.written is not None else count_live(connection, name, source)
+        rejected = connection.execute(
+            text(f"SELECT count(*) FROM {delivery.rejected} WHERE layer = :layer"), {"layer": name}
+        ).scalar_one()
+        concerns += _exceeded_limits(delivery.guard, name, counts[name], live, rejected)
+        if live and name in AREAL and "geom" in staged.columns:
+            concerns += _exceeded_area(connection, delivery.guard, staged)
+        concerns += _find_claimed_land(connection, staged, source)
+    return concerns
 
 
-def claimed_land(connection: Connection, staged: Staged, source: str) -> list[Concern]:
-    """Return whether new or redrawn communities lie on land that other sources' communities hold.
+def _exceeded_limits(
+    guard: Guard, layer: str, counts: Counts, live: int, rejected: int
+) -> list[Concern]:
+    """Return the limits that a layer's numbers of features exceed."""
+    concerns = []
+    few = 0 if layer in WEIGHTY else guard.few
+    for key, count, total in (
+        ("removed", counts.removed, live),
+        ("changed", counts.changed, live),
+        ("rejected", rejected, counts.staged + rejected),
+    ):
+        percent = 100 * count / max(total, 1)
+        limit = getattr(guard, f"{key}_percent")
+        if count > few and percent > limit:
+            values = {"layer": layer, "count": count, "percent": round(percent, 1), "limit": limit}
+            concerns.append(Concern(f"too_many_{key}", values))
+    return concerns
 
-    What is live with the same shape was accepted before, and is no concern any more.
+
+def _exceeded_area(connection: Connection, guard: Guard, staged: Staged) -> list[Concern]:
+    percent = _changed_area_percent(connection, staged)
+    if percent <= guard.area_percent:
+        return []
+    values = {"layer": staged.layer, "percent": round(percent, 1), "limit": guard.area_percent}
+    return [Concern("too_much_area", values)]
+
+
+def _find_claimed_land(connection: Connection, staged: Staged, source: str) -> list[Concern]:
+    """Return a concern for each source whose communities new or redrawn ones overlap.
+
+    A community that is live with the same shape was accepted before.
     """
     if staged.layer != "region" or not {"level", "geom"} <= {*staged.columns}:
         return []
@@ -116,16 +106,16 @@ def claimed_land(connection: Connection, staged: Staged, source: str) -> list[Co
     ]
 
 
-def guard_of(settings: Settings, limits: Limits | None = None) -> Guard:
-    """Return the guard of an installation, with a source's own limits."""
-    own = {} if limits is None else limits.model_dump(exclude_none=True)
+def guard_from_settings(settings: Settings, limits: Limits | None = None) -> Guard:
+    """Return the guard of the installation, with the limits of the source where it has any."""
+    source_limits = {} if limits is None else limits.model_dump(exclude_none=True)
     names = ("removed_percent", "changed_percent", "area_percent", "rejected_percent")
-    chosen = {name: own.get(name, getattr(settings, f"guard_{name}")) for name in names}
-    return Guard(**chosen, few=settings.guard_few)
+    percents = {name: source_limits.get(name, getattr(settings, f"guard_{name}")) for name in names}
+    return Guard(**percents, few=settings.guard_few)
 
 
-def changed_area_percent(connection: Connection, staged: Staged) -> float:
-    """Return what share of the live area changes hands, in percent."""
+def _changed_area_percent(connection: Connection, staged: Staged) -> float:
+    """Return the share of the live area that changes, in percent."""
     lowest = "AND level = 'community'" if staged.layer == "region" else ""
     moved = connection.execute(
         text(

@@ -1,105 +1,46 @@
-"""Settling a delivery: compared with what is live, then published, held, or found the same.
+"""Writing a delivery into the live tables: layer locks, the changes themselves, and clean-up.
 
-A source owns its features: what it no longer holds is removed, what did not change is not
-written, and a feature of another source is never touched. The run's record, the layers' revision
-and what was refused are written in the publishing transaction itself.
+A source owns its features: what its delivery no longer holds is removed, what did not change is
+not written, and a feature of another source is never touched. The record of the run, the revision
+of the layers and the rejected features are written in the publishing transaction itself.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, Engine, RootTransaction, delete, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import Connection, RootTransaction, delete, func, select, text
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from etl.input.layer_columns import REGISTER
-from etl.pipeline import deferred_indexes, diff, row_digests
-from etl.pipeline.delivery import Delivery, Outcome
-from etl.pipeline.diff import Counts
-from etl.pipeline.guard import Concern, claimed_land
-from etl.pipeline.merge import write_all
+from etl.pipeline import cascade, deferred_indexes, staging
+from etl.pipeline.delivery import Counts, Delivery, Outcome
+from etl.pipeline.diff import delta_name
+from etl.pipeline.staging import Staged
 from etl.runs import run_records
-from etl.runs.outcomes import finish, refuse_resolved
-from etl.runs.run_records import Run
+from etl.runs.run_records import Run, set_layer_revision
 from geo import locks
+from geo.errors import InputError
 from geo.locks import Lock
-from geo.model import ImportRun
-from geo.model.run import RunStatus
-from geo.progress import Progress, silent
+from geo.model import ImportRun, RunChange
+from geo.model.run import REVISIONS, RunStatus
+from geo.plans import store
+from geo.progress import Progress
 
-_SIGNS_IN_PLACE = text(
+GENERATIONS = 30
+"""Publications of a source that can be rolled back."""
+
+_MERGE_PENDING_NAMES = text(
     "SELECT gin_clean_pending_list(indexrelid) FROM pg_index "
     "JOIN pg_class ON pg_class.oid = indexrelid JOIN pg_am ON pg_am.oid = relam "
     "WHERE indrelid = CAST(:name AS regclass) AND amname = 'gin'"
 )
-"""Brings what waits beside an index of names into it (etl.pipeline.bulk_load lets it wait)."""
+"""Merges the pending list of a name index, which bulk writes fill, into the index."""
 
-_FEW_ROWS = 1000
-_MUCH = 0.1  # of the rows that stayed; PostgreSQL's own autovacuum_analyze_scale_factor
-
-
-def settle(
-    engine: Engine, run: Run, delivery: Delivery, progress: Progress = silent, *, dry: bool = False
-) -> Outcome:
-    """Compare staged layers with what is live, and publish them, hold them, or find them the same.
-
-    Parameters
-    ----------
-    dry
-        Roll everything back at the end: the outcome says what would have happened.
-    """
-
-    def decide(transaction: RootTransaction) -> Outcome:
-        outcome = compare_and_publish(run, delivery, progress)
-        if dry:
-            transaction.rollback()
-        return outcome
-
-    with lock_layers(run, [*delivery.staged]):
-        outcome = run.transact(decide)
-        clean_up(run, outcome, dry=dry)
-    return outcome
-
-
-def compare_and_publish(run: Run, delivery: Delivery, progress: Progress = silent) -> Outcome:
-    """Compare and publish, hold, or find the same, in the transaction that is open."""
-    with run.timed("diff"):
-        row_digests.confirm(run, delivery)
-        refuse_resolved(run, delivery)
-        if delivery.same is not None:
-            return finish(run, delivery, delivery.same, RunStatus.UNCHANGED, None)
-        counts = _compare_layers(run, delivery)
-        concerns = delivery.concerns + _concerns(run.connection, delivery, counts)
-    touched = [name for name in delivery.staged if counts[name].touched]
-    if concerns and delivery.guard is not None:
-        return _hold(run, delivery, counts, concerns)
-    if not touched:
-        return finish(run, delivery, counts, RunStatus.UNCHANGED, None)
-    return write_all(run, delivery, counts, touched, progress)
-
-
-def clean_up(run: Run, outcome: Outcome, *, dry: bool = False) -> None:
-    """Drop what is not needed any more once a run was decided, and look anew at what it changed."""
-
-    def clear(_: RootTransaction) -> None:
-        if dry:
-            run.connection.execute(delete(ImportRun).where(ImportRun.id == run.number))
-        if dry or outcome.status is not RunStatus.HELD:
-            run_records.drop_staged(run.connection, run.number)
-
-    run.transact(clear)
-    if not dry and outcome.status is RunStatus.PUBLISHED:
-        _analyse(run.connection, outcome.counts)
-
-
-def _analyse(connection: Connection, counts: Mapping[str, Counts]) -> None:
-    """Have the server look anew at layers of which much changed: what asks next is planned well."""
-    with connection.begin():
-        for name, count in counts.items():
-            if count.touched > max(_FEW_ROWS, count.unchanged * _MUCH):
-                connection.execute(text(f"ANALYZE {name}"))
-                connection.execute(_SIGNS_IN_PLACE, {"name": name})
+_ANALYZE_ROWS = 1000
+_ANALYZE_SHARE = 0.1  # of the unchanged rows; PostgreSQL's own autovacuum_analyze_scale_factor
 
 
 @contextmanager
@@ -126,7 +67,7 @@ def lock_layers(run: Run, delivered: Sequence[str]) -> Iterator[None]:
             locks.acquire_for_session(run.connection, Lock.LAYER, key)
     try:
         with run.connection.begin():
-            deferred_indexes.put_up(run.connection, sorted(layers))
+            deferred_indexes.restore_indexes(run.connection, sorted(layers))
         yield
     finally:
         # A session that broke has released them by itself.
@@ -135,52 +76,160 @@ def lock_layers(run: Run, delivered: Sequence[str]) -> Iterator[None]:
                 locks.release(run.connection, Lock.LAYER, key)
 
 
-def _compare_layers(run: Run, delivery: Delivery) -> dict[str, Counts]:
-    kept: list[dict[str, Any]] = []
-    counts = {}
-    for name, staged in delivery.staged.items():
-        if delivery.written is not None:
-            counts[name] = diff.all_added(run.connection, staged)
-            continue
-        kept += diff.keep_corrections(run.connection, staged)
-        run.report["register_kept"] = run.report.get("register_kept", 0) + (
-            0 if delivery.scope.fields_only else diff.keep_register(run.connection, staged)
-        )
-        counts[name] = diff.compare(run.connection, staged, delivery.scope, delivery.rejected)
-    run.report["corrections_kept"] = kept
-    run.report |= diff.describe_changes(run.connection, delivery.staged, counts)
-    return counts
+def write_changes(
+    run: Run, delivery: Delivery, counts: Mapping[str, Counts], progress: Progress
+) -> int:
+    """Write the differences into the live tables, in the open transaction; return the revision.
+
+    What depends on them is noted before, for :func:`etl.pipeline.cascade.apply_cascade`.
+    """
+    connection, source = run.connection, delivery.scope.source
+    touched = [name for name in delivery.staged if counts[name].touched]
+    revision = delivery.written or next_revision(connection)
+    if "region" in counts and counts["region"].removed:
+        store.lock_all(connection)  # plans name the regions that are deleted
+    with run.timed("publish"):
+        cascade.note_affected(connection, delivery.staged)
+        for done, name in enumerate(touched):
+            progress("publish", done, len(touched))
+            if delivery.written is None:
+                _write_layer(connection, delivery.staged[name], counts[name], source, revision)
+            _record_changes(connection, run.number, delivery.staged[name])
+            set_layer_revision(connection, name, revision, run.number)
+        progress("publish", len(touched), len(touched))
+        _prune_recorded_changes(connection, source)
+    return revision
 
 
-def _concerns(
-    connection: Connection, delivery: Delivery, counts: dict[str, Counts]
-) -> list[Concern]:
-    if delivery.guard is None:
-        return []
-    found = []
-    for name, staged in delivery.staged.items():
-        live = (
-            0
-            if delivery.written is not None
-            else diff.live_count(connection, name, delivery.scope.source)
-        )
-        refused = connection.execute(
-            text(f"SELECT count(*) FROM {delivery.rejected} WHERE layer = :layer"), {"layer": name}
-        ).scalar_one()
-        found += delivery.guard.judge(connection, staged, counts[name], live, refused)
-        found += claimed_land(connection, staged, delivery.scope.source)
-    return found
+def next_revision(connection: Connection) -> int:
+    """Take the next revision from its sequence."""
+    return int(connection.execute(select(REVISIONS.next_value())).scalar_one())
 
 
-def _hold(
-    run: Run, delivery: Delivery, counts: dict[str, Counts], concerns: Sequence[Concern]
-) -> Outcome:
-    """Keep a delivery staged, through a crash too, until somebody approves it."""
-    run.report["concerns"] = [asdict(concern) for concern in concerns]
+def keep_staged(run: Run, delivery: Delivery) -> None:
+    """Make the staging tables of a held run survive a crash of the server."""
     run.report["held"] = {
         "scope": asdict(delivery.scope),
         "columns": {name: staged.columns for name, staged in delivery.staged.items()},
     }
     for table in [*(one.table for one in delivery.staged.values()), delivery.rejected]:
         run.connection.execute(text(f"ALTER TABLE {table} SET LOGGED"))
-    return finish(run, delivery, counts, RunStatus.HELD, None)
+
+
+def clean_up(run: Run, outcome: Outcome, *, dry: bool = False) -> None:
+    """Drop the staging tables of a run that ended, and ANALYZE heavily changed layers.
+
+    A held run keeps its staging tables; a dry run leaves no record.
+    """
+
+    def drop(_: RootTransaction) -> None:
+        if dry:
+            run.connection.execute(delete(ImportRun).where(ImportRun.id == run.number))
+        if dry or outcome.status is not RunStatus.HELD:
+            run_records.drop_staging_tables(run.connection, run.number)
+
+    run.transact(drop)
+    if not dry and outcome.status is RunStatus.PUBLISHED:
+        _analyze(run.connection, outcome.counts)
+
+
+def _analyze(connection: Connection, counts: Mapping[str, Counts]) -> None:
+    """ANALYZE heavily changed layers so that later queries are planned well."""
+    with connection.begin():
+        for name, count in counts.items():
+            if count.touched > max(_ANALYZE_ROWS, count.unchanged * _ANALYZE_SHARE):
+                connection.execute(text(f"ANALYZE {name}"))
+                connection.execute(_MERGE_PENDING_NAMES, {"name": name})
+
+
+def _write_layer(
+    connection: Connection, staged: Staged, counts: Counts, source: str, revision: int
+) -> None:
+    """Remove, change and add the features of a layer that differ."""
+    name, delta = staged.layer, delta_name(staged.layer)
+    columns = [f'"{column}"' for column in staged.columns if column != "code"]
+    assigned = "".join(f"{column} = staged.{column}, " for column in columns)
+    insert_into = insert_sql(staged)
+    # Added in the order of the file: rows that are close in the table are close in its indexes.
+    statements = [
+        f"DELETE FROM {name} live USING {delta} delta "
+        "WHERE delta.code = live.code AND fate = 'removed'",
+        f"UPDATE {name} live SET {assigned}revision = :revision "
+        f"FROM {staged.table} staged JOIN {delta} USING (code) "
+        "WHERE staged.code = live.code AND fate = 'changed'",
+        f"{insert_into} JOIN {delta} USING (code) WHERE fate = 'added' ORDER BY {staging.ROW}",
+    ]
+    if counts.is_all_added:
+        statements = [insert_into]  # a first delivery is in the order of the file already
+    for statement in statements:
+        connection.execute(text(statement), {"source": source, "revision": revision})
+
+
+def insert_sql(staged: Staged) -> str:
+    """Return the statement that adds the staged rows to their layer; a condition may follow."""
+    listed = "".join(f', "{column}"' for column in staged.columns if column != "code")
+    return (
+        f"INSERT INTO {staged.layer} (code{listed}, source, revision) "
+        f"SELECT code{listed}, :source, :revision FROM {staged.table}"
+    )
+
+
+def _record_changes(connection: Connection, run: int, staged: Staged) -> None:
+    """Record the codes that a run changes in a layer, for its roll-back."""
+    of = "coalesce(array_agg(code) FILTER (WHERE fate = '{}'), '{{}}')"
+    fates = ", ".join(of.format(fate) for fate in ("added", "changed", "removed"))
+    connection.execute(
+        text(
+            "INSERT INTO run_change (run_id, layer, columns, added, changed, removed) "
+            f"SELECT :run, :layer, :columns, {fates} FROM {delta_name(staged.layer)}"
+        ),
+        {"run": run, "layer": staged.layer, "columns": staged.columns},
+    )
+
+
+def _prune_recorded_changes(connection: Connection, source: str) -> None:
+    """Delete the recorded changes of runs that are too old to be rolled back."""
+    kept = (
+        select(ImportRun.revision)
+        .where(ImportRun.source == source, ImportRun.status == RunStatus.PUBLISHED)
+        .order_by(ImportRun.revision.desc())
+        .limit(GENERATIONS)
+    )
+    oldest = connection.execute(select(func.min(kept.subquery().c.revision))).scalar()
+    if oldest is not None:
+        of_source = select(ImportRun.id).where(
+            ImportRun.source == source, ImportRun.revision < oldest
+        )
+        connection.execute(delete(RunChange).where(RunChange.run_id.in_(of_source)))
+
+
+def verify_references(run: Run) -> None:
+    """Check the deferred foreign keys now.
+
+    Raises
+    ------
+    InputError
+        If a feature names another one that does not exist.
+    """
+    try:
+        with run.timed("publish"):
+            run.connection.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
+    except IntegrityError as error:
+        raise _reference_error(error) from error
+
+
+def _reference_error(error: IntegrityError) -> InputError:
+    """Return the error for a feature that names another one that does not exist."""
+    diagnostics: Any = getattr(error.orig, "diag", None)
+    detail = diagnostics.message_detail or ""
+    # Key (building_code)=(b1) is not present in table "building".
+    # Key (code)=(b1) is still referenced from table "building_unit".
+    parts = re.search(r"\((\w+)\)=\((.*)\).*\"(\w+)\"", detail)
+    if parts is None:
+        return InputError("reference_broken", layer=diagnostics.table_name, detail=detail)
+    column, code, other = parts.groups()
+    if column == "code":
+        return InputError("feature_in_use", layer=diagnostics.table_name, code=code, other=other)
+    return InputError(
+        "reference_dangling", layer=diagnostics.table_name, column=column, code=code, other=other
+    )

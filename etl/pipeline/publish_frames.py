@@ -1,4 +1,4 @@
-"""Publishing frames whose features must all be right: what the program itself makes."""
+"""Publishing data frames that the program itself produces, all of whose features must be valid."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,14 +12,13 @@ from etl.checks.values import Fault, KnownValues, check_batch
 from etl.input.feature_batch import Batch, batches_of
 from etl.input.layer_columns import deliverable_columns
 from etl.pipeline import staging
-from etl.pipeline.delivery import Delivery, Outcome
-from etl.pipeline.diff import Counts, Scope
-from etl.pipeline.guard import Guard
-from etl.pipeline.publish import settle
+from etl.pipeline.delivery import Counts, Delivery, Guard, Outcome, Scope
+from etl.pipeline.run import publish_delivery
 from etl.pipeline.staging import Rejected, Staged
 from etl.runs import run_records
 from etl.runs.failures import run_with_failure_record
 from etl.runs.run_records import Run
+from geo import crs
 from geo.errors import InputError
 from geo.model import LAYERS
 from geo.progress import Progress, silent
@@ -38,7 +37,7 @@ def publish(
     guard: Guard | None = None,
     progress: Progress = silent,
 ) -> dict[str, Counts]:
-    """Make the live features of a source those of a set of frames, which must all be right.
+    """Replace the live features of a source by those of data frames, which must all be valid.
 
     Parameters
     ----------
@@ -49,20 +48,19 @@ def publish(
     source
         Name of the source, one for every delivery of it.
     rejected
-        What the delivery held that can't be published; it is kept in quarantine with the run,
-        unless it is there already.
+        Features of the delivery that can't be published; they are quarantined with the run,
+        unless they already are.
 
     Returns
     -------
     dict
-        Counts by layer. If none of them is touched, no feature was written and the run is kept
-        as unchanged.
+        Counts by layer. If nothing changes, no feature is written and the run ends as unchanged.
 
     Raises
     ------
     InputError
-        If a value is outside its domain, a code is there twice, a feature names another that is
-        not there, or a code belongs to another source; nothing is changed.
+        If a value is outside its domain, a code is there twice, a feature names one that does
+        not exist, or a code belongs to another source; nothing is changed.
     """
     return publish_frames(
         engine, layers, source, rejected=rejected, guard=guard, progress=progress
@@ -81,30 +79,30 @@ def publish_frames(
     share_codes: bool = False,
     **report: Any,
 ) -> Outcome:
-    """Publish a set of frames; return how the run ended (see :func:`publish`).
+    """Publish data frames as :func:`publish` does; return how the run ended.
 
     Parameters
     ----------
     dry
-        Say what would happen, and change nothing.
+        Report what would happen, and change nothing.
     share_codes
-        Sources may hold the same objects by the same codes: what another one has, regions aside,
-        stays its, and is refused by feature.
+        Quarantine features whose code belongs to another source, regions aside, instead of refusing
+        the whole delivery.
     **report
-        What else its report tells.
+        Further entries of the report.
     """
-    chosen = {name: layers[name] for name in LAYERS if name in layers}
-    with run_records.start_run(engine, ", ".join(chosen), source, **report) as run:
+    ordered = {name: layers[name] for name in LAYERS if name in layers}
+    with run_records.start_run(engine, ", ".join(ordered), source, **report) as run:
 
-        def work() -> Outcome:
+        def stage_and_publish() -> Outcome:
             with run.timed("stage"):
                 delivery = _stage_frames(
-                    engine, run, chosen, source, rejected, progress, share_codes=share_codes
+                    engine, run, ordered, source, rejected, progress, share_codes=share_codes
                 )
                 delivery.guard = guard
-            return settle(engine, run, delivery, progress, dry=dry)
+            return publish_delivery(run, delivery, progress, dry=dry)
 
-        return run_with_failure_record(engine, run, work)
+        return run_with_failure_record(engine, run, stage_and_publish)
 
 
 def _stage_frames(
@@ -117,60 +115,58 @@ def _stage_frames(
     *,
     share_codes: bool,
 ) -> Delivery:
-    """Stage frames, all of whose features must be right."""
+    """Stage frames, all of whose features must be valid."""
     total, done = sum(map(len, layers.values())), 0
     progress("stage", 0, total)
     staged: dict[str, Staged] = {}
     with run.connection.begin():
-        refused = staging.create_rejected(run.connection, run.number)
+        refused = staging.create_rejected_table(run.connection, run.number)
         staging.copy_rejected(run.connection, refused, rejected)
         for name, frame in layers.items():
             columns = [
                 c for c in deliverable_columns(name) if c in {"code", "geom"} or c in frame.columns
             ]
             columns += [c for c in deliverable_columns(name) if c not in columns]
-            staged[name] = staging.create(run.connection, run.number, name, columns)
-    with staging.writing(engine, refused) as writer:
+            staged[name] = staging.create_staging_table(run.connection, run.number, name, columns)
+    with staging.open_writer(engine, refused) as writer:
         for name, frame in layers.items():
-            for batch in batches_of(_in_degrees(frame)):
-                writer.copy(staged[name], _right(batch, name, staged[name].columns))
+            for batch in batches_of(_to_storage_crs(frame)):
+                writer.copy(staged[name], _validate_batch(batch, name, staged[name].columns))
                 done += len(batch)
                 progress("stage", done, total)
     with run.connection.begin():
         for one in staged.values():
             run.connection.execute(text(f"ANALYZE {one.table}"))
             if share_codes and one.layer != "region":
-                integrity.set_aside_foreign(run.connection, one, refused, source)
-            integrity.refuse_strictly(run.connection, one, source)
+                integrity.reject_foreign_codes(run.connection, one, refused, source)
+            integrity.raise_on_invalid_rows(run.connection, one, source)
     return Delivery(staged, refused, Scope(source))
 
 
-def _in_degrees(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
-    from geo import crs
-
+def _to_storage_crs(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     if frame.crs is not None and frame.crs != crs.STORAGE:
         return frame.to_crs(crs.STORAGE)
     return frame
 
 
-def _right(batch: Batch, layer: str, columns: Sequence[str]) -> Batch:
-    """Return a batch with the table's kinds of values, if they all fit.
+def _validate_batch(batch: Batch, layer: str, columns: Sequence[str]) -> Batch:
+    """Return a batch with the types of the table's columns.
 
     Raises
     ------
     InputError
-        Naming the first feature and value that does not.
+        If a value is invalid; names the first feature and value.
     """
-    whole, faults = check_batch(batch, layer, KnownValues(_LATEST_YEAR))
+    checked, faults = check_batch(batch, layer, KnownValues(_LATEST_YEAR))
     for fault in faults:
-        raise _refusal(whole, layer, fault, batch)
-    nothing = pa.nulls(len(whole))
-    return whole.having(
-        **{name: nothing for name in columns if name != "geom" and name not in whole.columns}
+        raise _fault_error(layer, fault, batch)
+    nulls = pa.nulls(len(checked))
+    return checked.having(
+        **{name: nulls for name in columns if name != "geom" and name not in checked.columns}
     )
 
 
-def _refusal(batch: Batch, layer: str, fault: Fault, raw: Batch) -> InputError:
+def _fault_error(layer: str, fault: Fault, raw: Batch) -> InputError:
     row = int(fault.rows.argmax())
     code = raw.columns["code"][row].as_py() if "code" in raw.columns else None
     return InputError(

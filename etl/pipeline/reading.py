@@ -1,4 +1,4 @@
-"""Reading a file's layers into staging: mapped, placed, mended, checked a batch at a time."""
+"""Reading the layers of a file into staging tables: map, georeference, repair, validate."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -12,31 +12,31 @@ import pyarrow as pa
 from sqlalchemy import Connection, Engine, select, text
 
 from etl.checks import plausibility
-from etl.checks.geometry_repair import Repairs, in_single_lines, repair_batch
+from etl.checks.geometry_repair import Repairs, repair_batch, split_multilines
 from etl.checks.values import Fault, KnownValues, check_batch
 from etl.input.feature_batch import Batch, ahead
 from etl.input.georeference import Georeference, finite, likely_system, system_of
 from etl.input.layer_columns import EXTRAS, REGISTER, deliverable_columns, table_of
 from etl.input.mapping import Mapping, apply_mapping
 from etl.input.source import Source
-from etl.pipeline import row_digests, staging
-from etl.pipeline.deferred_indexes import FEWEST_ROWS
-from etl.pipeline.delivery import Delivery
-from etl.pipeline.diff import Scope
-from etl.pipeline.guard import Concern
-from etl.pipeline.row_digests import KnownRows, add_digests, key_of, may_pass
+from etl.pipeline import staging
+from etl.pipeline.deferred_indexes import MIN_ROWS
+from etl.pipeline.delivery import Concern, Delivery, Scope
+from etl.pipeline.parts import OpenedFile, Part
 from etl.pipeline.staging import Rejected, Staged, Writer
-from etl.runs.run_records import Run, State
+from etl.runs.run_records import Run
 from geo import clock
 from geo.codes import DIGITS, code_prefix, parent_code
 from geo.errors import InputError
 from geo.model import Region
 from geo.progress import Progress
 
+Bounds = np.ndarray[Any, np.dtype[np.float64]]
+
 
 @dataclass
-class Found:
-    """What was met on the way, for the report."""
+class Findings:
+    """What reading and cross-checks found, for the report."""
 
     repairs: dict[str, Repairs] = field(default_factory=dict)
     rows: Counter[str] = field(default_factory=Counter)
@@ -44,47 +44,38 @@ class Found:
     concerns: list[Concern] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class Part:
-    """A layer of a file, opened, with its mapping."""
-
-    mapping: Mapping
-    source: Source
-
-    @property
-    def layer(self) -> str:
-        """Return the table that the features go to."""
-        return self.mapping.table
-
-
 @dataclass
 class Reader:
-    """The layers of a file, and the delivery that is made of them.
+    """The opened layers of a file, and the delivery that is read from them.
 
     Attributes
     ----------
+    opened
+        The opened file.
     delivery
-        Its staging tables, empty until all is read.
-    found
-        What was met on the way.
+        Its staging tables, empty until the file is read.
+    findings
+        What reading found.
+    known_values
+        Values to validate against, by layer.
+    city_bounds
+        float64 array of shape (n, 4): west, south, east, north of the live cities in degrees.
     is_done
-        Whether all is read.
+        Whether the whole file is read.
     """
 
-    parts: list[Part]
-    file: Path
+    opened: OpenedFile
     delivery: Delivery
-    found: Found
-    known: dict[str, KnownValues]
-    passed: dict[str, KnownRows]
-    cities: np.ndarray[Any, np.dtype[np.float64]] | None
+    findings: Findings
+    known_values: dict[str, KnownValues]
+    city_bounds: Bounds | None
     is_done: bool = False
 
     @property
     def is_large(self) -> bool:
-        """Return whether an index is sooner built at once than row by row."""
-        counts = [part.source.count for part in self.parts]
-        return any(count is None or count > FEWEST_ROWS for count in counts)
+        """Return whether an index is built faster at once than row by row."""
+        counts = [part.source.count for part in self.opened.parts]
+        return any(count is None or count > MIN_ROWS for count in counts)
 
     def read(
         self,
@@ -93,95 +84,84 @@ class Reader:
         progress: Progress,
         after_batch: Callable[[Staged, Batch, Future[None]], None] = lambda *_: None,
     ) -> None:
-        """Read, mend and check every feature, and stage those that pass."""
-        found, staged = self.found, self.delivery.staged
-        total = sum(part.source.count or 0 for part in self.parts)
-        with run.timed("stage"), staging.writing(engine, self.delivery.rejected) as writer:
-            for part in self.parts:
-                layer = part.layer
-                reading = Reading(
-                    part,
-                    self.file,
-                    self.known[layer],
-                    self.passed[layer],
-                    staged[layer],
-                    self.cities,
-                    found,
-                )
-                for batch in reading.batches(writer):
-                    copied = writer.copy(staged[layer], batch)
-                    after_batch(staged[layer], batch, copied)
-                    found.rows[layer] += len(batch)
-                    progress("stage", found.rows.total(), max(total, found.rows.total()))
+        """Read, repair and validate every feature, and stage those that pass.
+
+        Parameters
+        ----------
+        after_batch
+            Called with each staged batch; its future ends when the batch is committed.
+
+        Raises
+        ------
+        InputError
+            If a layer is empty, or as a whole is not what its mapping says.
+        """
+        rows, tables = self.findings.rows, self.delivery.staged
+        total = sum(part.source.count or 0 for part in self.opened.parts)
+        with run.timed("stage"), staging.open_writer(engine, self.delivery.rejected) as writer:
+            for part in self.opened.parts:
+                staged = tables[part.layer]
+                for batch in self._layer_reader(part).read_batches(writer):
+                    after_batch(staged, batch, writer.copy(staged, batch))
+                    rows[part.layer] += len(batch)
+                    progress("stage", rows.total(), max(total, rows.total()))
         self.is_done = True
 
+    def _layer_reader(self, part: Part) -> "LayerReader":
+        repairs = self.findings.repairs.setdefault(part.layer, Repairs())
+        known = self.known_values[part.layer]
+        return LayerReader(part, self.opened.path, known, self.city_bounds, repairs)
 
-def prepare_reader(
-    run: Run, parts: list[Part], file: Path, *, partial: bool, trusting: bool = True
-) -> Reader:
-    """Make the staging tables of a file's layers.
 
-    Parameters
-    ----------
-    trusting
-        Rows that passed before are passed over.
-    """
+def prepare_reader(run: Run, opened: OpenedFile, mapping: Mapping | None) -> Reader:
+    """Create the staging tables of the layers of a file, and read what to validate against."""
     staged: dict[str, Staged] = {}
+    known = {}
     with run.connection.begin():
-        rejected = staging.create_rejected(run.connection, run.number)
-        for part in parts:
-            columns = _columns(part)
-            staged[part.layer] = staging.create(run.connection, run.number, part.layer, columns)
-        known = {
-            part.layer: _read_known_values(run.connection, part.layer, run.source) for part in parts
-        }
-        cities = _cities(run.connection)
-        trusted = {
-            part.layer: _read_row_digests(run, part, trusting and not partial) for part in parts
-        }
-    scope = Scope(run.source, partial, fields_only=REGISTER in staged)
-    return Reader(parts, file, Delivery(staged, rejected, scope), Found(), known, trusted, cities)
-
-
-def _read_row_digests(run: Run, part: Part, trusting: bool) -> KnownRows:
-    state: State | None = run.report.get("state")
-    if state is None or not (trusting and may_pass(part.layer, partial=False)):
-        return KnownRows()
-    return row_digests.read_known_rows(run.connection, part.layer, run.source, state)
+        rejected = staging.create_rejected_table(run.connection, run.number)
+        for part in opened.parts:
+            staged[part.layer] = staging.create_staging_table(
+                run.connection, run.number, part.layer, _columns(part)
+            )
+            known[part.layer] = _read_known_values(run.connection, part.layer, run.source)
+        city_bounds = _read_city_bounds(run.connection)
+    is_partial = bool(mapping and mapping.partial)
+    scope = Scope(run.source, is_partial, fields_only=REGISTER in staged)
+    return Reader(opened, Delivery(staged, rejected, scope), Findings(), known, city_bounds)
 
 
 def _columns(part: Part) -> list[str]:
     """Return the columns that a delivery fills."""
-    wide = (*deliverable_columns(part.layer), *EXTRAS.get(part.layer, ()))
-    rules = {*part.mapping.columns, *part.mapping.constants}
-    probe = apply_mapping(part.mapping, _empty(part.source))
-    given = {*rules, *probe.columns}
+    possible = (*deliverable_columns(part.layer), *EXTRAS.get(part.layer, ()))
+    mapped = {*part.mapping.columns, *part.mapping.constants}
+    probe = apply_mapping(part.mapping, _empty_batch(part.source))
+    filled = {*mapped, *probe.columns}
     if part.source.has_place or part.layer == "building_unit":
-        given.add("geom")
+        filled.add("geom")
     if part.layer == "region":
-        given |= {"level", "parent_code"}
+        filled |= {"level", "parent_code"}
     if part.layer == "building_unit":
-        given.add("building_code")
-    return [name for name in wide if name in given]
+        filled.add("building_code")
+    return [name for name in possible if name in filled]
 
 
-def _empty(source: Source) -> Batch:
+def _empty_batch(source: Source) -> Batch:
     nothing = pa.array([], pa.string())
     geometry = np.empty(0, dtype=object)
     return Batch(dict.fromkeys(source.fields, nothing), geometry, np.empty(0, dtype=np.int64))
 
 
 def _read_known_values(connection: Connection, layer: str, source: str) -> KnownValues:
-    own = select(Region.code).where(Region.source == source, Region.level == "city")
+    city_codes = select(Region.code).where(Region.source == source, Region.level == "city")
     cities = (
-        tuple(code_prefix(code) for code in connection.scalars(own)) if layer == "region" else ()
+        tuple(code_prefix(code) for code in connection.scalars(city_codes)) if layer == "region" else ()
     )
     regions = frozenset(connection.scalars(select(Region.code).where(Region.level == "community")))
     return KnownValues(clock.today().year, regions, cities)
 
 
-def _cities(connection: Connection) -> np.ndarray[Any, np.dtype[np.float64]] | None:
-    """Return the bounds of the cities that are live, one a row."""
+def _read_city_bounds(connection: Connection) -> Bounds | None:
+    """Return the bounds of the live cities, one a row."""
     rows = connection.execute(
         text(
             "SELECT ST_XMin(e), ST_YMin(e), ST_XMax(e), ST_YMax(e) FROM ("
@@ -192,94 +172,79 @@ def _cities(connection: Connection) -> np.ndarray[Any, np.dtype[np.float64]] | N
     return np.array([tuple(row) for row in rows], dtype=np.float64) if rows else None
 
 
-@dataclass
-class Reading:
-    """One layer of a file on its way through the checks of a batch by itself."""
+@dataclass(frozen=True)
+class LayerReader:
+    """One layer of a file, whose batches are validated one by one."""
 
     part: Part
-    file: Path
+    path: Path
     known: KnownValues
-    passed: KnownRows
-    staged: Staged
-    cities: np.ndarray[Any, np.dtype[np.float64]] | None
-    found: Found
+    city_bounds: Bounds | None
+    repairs: Repairs
 
-    def batches(self, writer: Writer) -> Iterator[Batch]:
+    def read_batches(self, writer: Writer) -> Iterator[Batch]:
         """Yield the features that pass; hand the others to the writer."""
         source, layer = self.part.source, self.part.layer
-        placing = self._placing() if source.has_place else None
-        repairs = self.found.repairs.setdefault(layer, Repairs())
+        georeference = self._georeference() if source.has_place else None
         if not source.has_place and not _may_lack_place(layer):
-            raise InputError("no_geometry", file=self.file, layer=source.layer)
-        key = key_of(self.part.mapping, source.crs)
-        seen = 0
-        for read in ahead(source.batches()):
-            if seen == 0:
-                self._doubt(read, placing)
-            seen += len(read)
-            raw = self._new(add_digests(read, key), writer)
-            ours = self._ours(raw)
-            yield self._good(raw, placing.place(ours) if placing else ours, repairs, writer)
-        if seen == 0:
-            raise InputError("layer_empty", file=self.file, layer=source.layer)
+            raise InputError("no_geometry", file=self.path, layer=source.layer)
+        count = 0
+        for raw in ahead(source.batches()):
+            mapped = add_derived_columns(apply_mapping(self.part.mapping, raw), layer)
+            placed = georeference.place(mapped) if georeference else mapped
+            if count == 0:
+                self._refuse_implausible(raw, mapped, placed, georeference)
+            count += len(raw)
+            yield self._validate(raw, placed, writer)
+        if count == 0:
+            raise InputError("layer_empty", file=self.path, layer=source.layer)
 
-    def _ours(self, raw: Batch) -> Batch:
-        return add_derived_columns(apply_mapping(self.part.mapping, raw), self.part.layer)
-
-    def _doubt(self, raw: Batch, placing: Georeference | None) -> None:
-        """Refuse a layer whose first batch shows that it is not what it says."""
+    def _refuse_implausible(
+        self, raw: Batch, mapped: Batch, placed: Batch, georeference: Georeference | None
+    ) -> None:
+        """Refuse a layer whose first batch contradicts its encoding, system or units."""
         layer = self.part.source.layer
         if len(raw):
-            plausibility.refuse_garbled(raw, self.file, layer)
-        ours = self._ours(raw)
-        if placing is not None:
-            placing.refuse_misplaced(ours, placing.place(ours))
-        plausibility.refuse_other_unit(ours, layer, self.file)
+            plausibility.refuse_garbled(raw, self.path, layer)
+        if georeference is not None:
+            georeference.refuse_misplaced(mapped, placed)
+        plausibility.refuse_other_unit(mapped, layer, self.path)
 
-    def _new(self, raw: Batch, writer: Writer) -> Batch:
-        """Return the rows that did not pass before; note the others."""
-        known, codes = self.passed.of(raw, self.part.mapping)
-        if raw.marks is None or not known.any():
-            return raw
-        writer.keep(self.staged, codes, raw.numbers[known], raw.marks[known])
-        self.found.rows[self.part.layer] += len(codes)
-        return raw.take(~known)
-
-    def _placing(self) -> Georeference:
-        how, source = self.part.mapping.coordinates, self.part.source
-        crs = system_of(source.crs, how, self.file, source.layer, self._likely_system)
-        expected = None if self.part.layer == "region" else self.cities
-        return Georeference(self.file, source.layer, crs, how, expected)
+    def _georeference(self) -> Georeference:
+        coordinates, source = self.part.mapping.coordinates, self.part.source
+        crs = system_of(source.crs, coordinates, self.path, source.layer, self._likely_system)
+        expected = None if self.part.layer == "region" else self.city_bounds
+        return Georeference(self.path, source.layer, crs, coordinates, expected)
 
     def _likely_system(self) -> str | None:
         first = next(iter(self.part.source.batches()), None)
-        return None if first is None else likely_system(finite(first.geometry), self.cities)
+        return None if first is None else likely_system(finite(first.geometry), self.city_bounds)
 
-    def _good(self, raw: Batch, ours: Batch, repairs: Repairs, writer: Writer) -> Batch:
-        """Return the features of a batch that pass its checks."""
+    def _validate(self, raw: Batch, placed: Batch, writer: Writer) -> Batch:
+        """Return the features of a batch that pass its checks, repaired where they have to be."""
         layer = self.part.layer
-        fixed, doubtful = repair_batch(ours, layer, repairs)
-        whole, faults = check_batch(fixed, layer, self.known, doubtful)
+        repaired, doubtful = repair_batch(placed, layer, self.repairs)
+        checked, faults = check_batch(repaired, layer, self.known, doubtful)
         for extra in EXTRAS.get(layer, ()):
-            if extra in ours.columns:
-                whole = whole.having(**{extra: ours.columns[extra].cast(pa.string())})
+            if extra in placed.columns:
+                checked = checked.having(**{extra: placed.columns[extra].cast(pa.string())})
         bad = np.zeros(len(raw), dtype=bool)
         for fault in faults:
             bad |= fault.rows
-        writer.refuse(
-            [_reject(raw, ours, layer, faults, row) for row in np.flatnonzero(bad).tolist()]
+        writer.reject(
+            [_rejected(raw, placed, layer, faults, row) for row in np.flatnonzero(bad).tolist()]
         )
-        return in_single_lines(whole.take(~bad), layer, repairs)
+        return split_multilines(checked.take(~bad), layer, self.repairs)
 
 
 def _may_lack_place(layer: str) -> bool:
     return layer == "building_unit" or bool(table_of(layer).c.geom.nullable)
 
 
-def _reject(raw: Batch, ours: Batch, layer: str, faults: list[Fault], row: int) -> Rejected:
-    """Return a feature that failed, as it came, with the first reason."""
+def _rejected(raw: Batch, placed: Batch, layer: str, faults: list[Fault], row: int) -> Rejected:
+    """Return a feature that failed as delivered, with the first reason."""
     fault = next(fault for fault in faults if fault.rows[row])
-    code = ours.columns["code"][row].as_py() if "code" in ours.columns else None
+    code = placed.columns["code"][row].as_py() if "code" in placed.columns else None
     original = raw.geometry[row] if raw.wkb is None else raw.wkb[row]
     detail = {"row": int(raw.numbers[row]), **fault.detail(row)}
     return Rejected(
@@ -289,7 +254,7 @@ def _reject(raw: Batch, ours: Batch, layer: str, faults: list[Fault], row: int) 
         raw.row(int(row)),
         original,
         detail,
-        ours.geometry[row],
+        placed.geometry[row],
     )
 
 

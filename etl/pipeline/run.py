@@ -1,36 +1,41 @@
-"""One file into one layer, the way of every import.
+"""The import of one file: every stage, in order.
 
-read -> map -> coordinates -> repair -> check -> stage -> relations -> diff -> guard -> publish ->
-consequences -> report
+:func:`run_import` opens the file, skips it if it is unchanged, reads it (map, georeference,
+repair, validate) into staging tables and cross-checks these; :func:`publish_delivery` compares
+them with the live tables, asks the guard, publishes, cascades and writes the report.
 """
 
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, ExitStack
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, RootTransaction
+from sqlalchemy.exc import DBAPIError
 
-from etl.input.layer_columns import REGISTER
-from etl.input.mapping import SETS, Mapping, guess_mapping, refuse_missing
-from etl.input.mapping import validate_mapping as checked_mapping
-from etl.input.source import layer_names, open_dataset, open_layer
-from etl.linking import join
-from etl.pipeline import bulk_load, row_digests
-from etl.pipeline.cross_checks import LOCATED, relate, tell
+from etl.input.mapping import Mapping
+from etl.pipeline.bulk_load import can_bulk_load, start_bulk_load
+from etl.pipeline.cascade import apply_cascade
+from etl.pipeline.cross_checks import cross_check
 from etl.pipeline.delivery import Delivery, Outcome
-from etl.pipeline.guard import guard_of
-from etl.pipeline.publish import clean_up, compare_and_publish, lock_layers, settle
-from etl.pipeline.reading import Part, Reader, prepare_reader
-from etl.pipeline.row_digests import LayersChangedError
-from etl.pipeline.unchanged import fingerprint, skip_if_unchanged
+from etl.pipeline.diff import compare_layers
+from etl.pipeline.guard import find_concerns, guard_from_settings
+from etl.pipeline.parts import OpenedFile, open_file
+from etl.pipeline.publish import (
+    clean_up,
+    keep_staged,
+    lock_layers,
+    verify_references,
+    write_changes,
+)
+from etl.pipeline.reading import Reader, prepare_reader
+from etl.pipeline.unchanged import forget_outdated_state, skip_if_unchanged
 from etl.runs import run_records
 from etl.runs.failures import run_with_failure_record
+from etl.runs.outcomes import finish_run, lock_replayed_features
 from etl.runs.run_records import Run
-from geo.errors import InputError
-from geo.model import LAYERS
+from geo.db import is_conflict
 from geo.model.run import RunStatus
 from geo.progress import Progress, silent
 from geo.settings import Settings
@@ -38,16 +43,16 @@ from geo.settings import Settings
 
 @dataclass(frozen=True)
 class Request:
-    """What a person or a night asks for.
+    """An import that a person or the nightly run asks for.
 
     Attributes
     ----------
     layer
         A layer, ``community``, ``hydrant``, ``register``, ``pipe`` or ``city``.
     file
-        What to read.
+        The file to read.
     mapping
-        How; guessed from the file's columns without one.
+        How to read it; guessed from the columns of the file if None.
     dry
         Report what would change, and change nothing.
     again
@@ -70,7 +75,7 @@ class Request:
 def import_file(
     engine: Engine, request: Request, settings: Settings, progress: Progress = silent
 ) -> Outcome:
-    """Bring a file into its layer.
+    """Import a file, and record how the run ended.
 
     Returns
     -------
@@ -80,223 +85,156 @@ def import_file(
     Raises
     ------
     InputError
-        If the file as a whole can't be used; the run is kept as rejected, nothing is changed.
+        If the file as a whole can't be used; the run is recorded as rejected, nothing is changed.
     SetupError
-        If the database or its disk gives way; the run is kept as failed, nothing is changed.
+        If the database or its disk gives way; the run is recorded as failed, nothing is changed.
     """
-    said = {"file": str(request.file), "dry": request.dry}
-    with run_records.start_run(engine, request.layer, request.source, **said) as run:
+    about = {"file": str(request.file), "dry": request.dry}
+    with run_records.start_run(engine, request.layer, request.source, **about) as run:
+        source = open_file(run, request.file, request.layer, request.mapping)
         return run_with_failure_record(
-            engine, run, lambda: _import_file(engine, run, request, settings, progress)
+            engine, run, lambda: run_import(engine, run, request, source, settings, progress)
         )
-
-
-def _import_file(
-    engine: Engine, run: Run, request: Request, settings: Settings, progress: Progress
-) -> Outcome:
-    with ExitStack() as stack:
-        with run.timed("open"):
-            data = stack.enter_context(open_dataset(request.file))
-            mark = fingerprint(data)
-            parts = _parts(data, request)
-            run.report |= _about(data, mark, parts)
-            with run.connection.begin():
-                run.report["state"] = run_records.layer_versions(
-                    run.connection, [p.layer for p in parts]
-                )
-        same = None if request.again or request.dry else skip_if_unchanged(run)
-        if same is not None:
-            return same
-
-        def unchanged() -> None:
-            if fingerprint(data) != mark:
-                raise InputError("file_changed", file=request.file)
-
-        return run_import(engine, run, request, parts, settings, progress, after_reading=unchanged)
 
 
 def run_import(
     engine: Engine,
     run: Run,
     request: Request,
-    parts: list[Part],
+    source: AbstractContextManager[OpenedFile],
     settings: Settings,
     progress: Progress = silent,
     replayed: Sequence[int] = (),
-    after_reading: Callable[[], None] = lambda: None,
 ) -> Outcome:
-    """Bring opened layers all the way.
+    """Run every stage of an import.
 
     Parameters
     ----------
+    source
+        Opens the file, or the features from the quarantine.
     replayed
-        Numbers of refused features that they bring again.
-    after_reading
-        Called when all is read, before anything is compared.
-    """
-    for trusting in (True, False):
-        reader = _reader(run, request, parts, settings, replayed, trusting=trusting)
-        with suppress(LayersChangedError):
-            return _import_opened_file(engine, run, request, reader, progress, after_reading)
-        with run.connection.begin():  # somebody published the layer meanwhile: all is read again
-            run_records.drop_staged(run.connection, run.number)
-        run.report.pop("passed_over", None)
-    raise AssertionError  # a reader that trusts nothing is never moved
-
-
-def _reader(
-    run: Run,
-    request: Request,
-    parts: list[Part],
-    settings: Settings,
-    replayed: Sequence[int],
-    *,
-    trusting: bool,
-) -> Reader:
-    partial = bool(request.mapping and request.mapping.partial)
-    reader = prepare_reader(run, parts, request.file, partial=partial, trusting=trusting)
-    delivery = reader.delivery
-    delivery.guard = guard_of(settings, request.mapping.guard if request.mapping else None)
-    delivery.replayed = replayed
-    return reader
-
-
-def _import_opened_file(
-    engine: Engine,
-    run: Run,
-    request: Request,
-    reader: Reader,
-    progress: Progress,
-    after_reading: Callable[[], None],
-) -> Outcome:
-    """Read a delivery, and bring it all the way.
+        Numbers of the features from the quarantine that the source delivers again.
 
     Raises
     ------
-    MovedError
-        If a layer moved under rows that were passed over.
+    InputError
+        If the file as a whole can't be used, or changes while it is read.
+    ConflictError
+        If a replayed feature has left the quarantine since it was read.
     """
-    delivery = reader.delivery
-    if not request.dry and _can_bulk_load(run, delivery):
-        with suppress(bulk_load.BulkLoadAbandonedError):
-            return _bulk_load(engine, run, reader, progress, after_reading)
-    if not reader.is_done:
-        reader.read(engine, run, progress)
-        after_reading()
-    with lock_layers(
-        run, [*delivery.staged]
-    ):  # features are related to what they will be live with
-        with run.connection.begin():
-            with run.timed("check"):
-                row_digests.rejoin(run, delivery)
-            if delivery.same is None:
-                relate(run, delivery, reader.found)
-            else:
-                tell(run, reader.found)
-        return settle(engine, run, delivery, progress, dry=request.dry)
-
-
-def _can_bulk_load(run: Run, delivery: Delivery) -> bool:
-    """Return whether a delivery is a source's first, and no community need be found for any."""
-    with run.connection.begin():
-        homeless = any(
-            join.without_communities(run.connection, one)
-            for name, one in delivery.staged.items()
-            if name in LOCATED
+    with ExitStack() as stack:
+        with run.timed("open"):
+            opened = stack.enter_context(source)  # open
+        may_skip = not (request.again or request.dry)
+        if may_skip and (unchanged := skip_if_unchanged(run)):  # skip if unchanged
+            return unchanged
+        reader = prepare_reader(run, opened, request.mapping)
+        delivery = reader.delivery
+        delivery.guard = guard_from_settings(
+            settings, request.mapping.guard if request.mapping else None
         )
-        return not homeless and bulk_load.may_be(run.connection, [*delivery.staged], run.source)
+        delivery.replayed = replayed
+        if not request.dry and can_bulk_load(run, delivery):  # all stages to the report at once
+            published = _bulk_load(engine, run, opened, reader, progress)
+            if published is not None:
+                return published  # None: rolled back, the stages follow one after the other
+        if not reader.is_done:
+            reader.read(engine, run, progress)  # read and stage
+            opened.verify_unchanged()
+    with lock_layers(run, [*delivery.staged]):
+        with run.connection.begin():
+            cross_check(run, delivery, reader.findings)  # cross-check
+        # diff, guard, publish, cascade, report
+        return publish_delivery(run, delivery, progress, dry=request.dry)
+
+
+def publish_delivery(
+    run: Run, delivery: Delivery, progress: Progress = silent, *, dry: bool = False
+) -> Outcome:
+    """Publish staged layers, hold them, or find them unchanged, in a transaction of its own.
+
+    Parameters
+    ----------
+    dry
+        Roll everything back at the end: the outcome says what would have happened.
+
+    Raises
+    ------
+    InputError
+        If a feature names another one that does not exist.
+    ConflictError
+        If a replayed feature has left the quarantine since it was read.
+    """
+
+    def publish(transaction: RootTransaction) -> Outcome:
+        outcome = _run_publishing_stages(run, delivery, progress)
+        if dry:
+            transaction.rollback()
+        return outcome
+
+    with lock_layers(run, [*delivery.staged]):
+        outcome = run.transact(publish)
+        clean_up(run, outcome, dry=dry)
+    return outcome
+
+
+def _run_publishing_stages(run: Run, delivery: Delivery, progress: Progress) -> Outcome:
+    """Run the stages from the diff to the report in the open transaction."""
+    with run.timed("diff"):
+        forget_outdated_state(run)
+        lock_replayed_features(run, delivery)
+        counts = compare_layers(run, delivery)  # diff
+        concerns = find_concerns(run.connection, delivery, counts)  # guard
+    if concerns:
+        run.report["concerns"] = [asdict(concern) for concern in concerns]
+        keep_staged(run, delivery)
+        return finish_run(run, delivery, counts, RunStatus.HELD)
+    if not any(count.touched for count in counts.values()):
+        return finish_run(run, delivery, counts, RunStatus.UNCHANGED)
+    revision = write_changes(run, delivery, counts, progress)  # publish
+    apply_cascade(run, delivery.staged, revision)  # cascade
+    verify_references(run)
+    return finish_run(run, delivery, counts, RunStatus.PUBLISHED, revision)  # report
 
 
 def _bulk_load(
-    engine: Engine,
-    run: Run,
-    reader: Reader,
-    progress: Progress,
-    after_reading: Callable[[], None],
-) -> Outcome:
-    """Bring a first delivery all the way while it is read.
+    engine: Engine, run: Run, opened: OpenedFile, reader: Reader, progress: Progress
+) -> Outcome | None:
+    """Write a first delivery into the live tables while it is read, and publish it.
 
-    Raises
-    ------
-    LostError
-        If the checks changed it; it is staged as if this had not been tried.
+    Returns
+    -------
+    Outcome or None
+        None if the checks changed the delivery, the guard would hold it, the live tables refused
+        it, or another run published the source meanwhile: the live tables are rolled back, and
+        what was read stays staged.
     """
-    staged = [*reader.delivery.staged.values()]
-    with bulk_load.start_bulk_load(run, staged, is_large=reader.is_large) as head:
-        reader.read(engine, run, progress, head.follow)
-        after_reading()
-        delivery, found = deepcopy((reader.delivery, reader.found))
-        with run.timed("publish"):
-            head.finish()
-        delivery.written = head.revision
-        relate(run, delivery, found)
-        head.confirm([*delivery.staged.values()])
-        outcome = compare_and_publish(run, delivery, progress)
-        if outcome.status is RunStatus.HELD:
-            raise bulk_load.BulkLoadAbandonedError
+    try:
+        with start_bulk_load(run, reader.delivery, is_large=reader.is_large) as load:
+            if load is None:
+                return None
+            reader.read(engine, run, progress, load.append)  # read and stage
+            opened.verify_unchanged()
+            with run.timed("publish"):
+                is_written = load.finish()
+            # The checks change both; the ordinary way starts from what was staged.
+            delivery, findings = deepcopy((reader.delivery, reader.findings))
+            delivery.written = load.revision
+            if is_written:
+                cross_check(run, delivery, findings)  # cross-check
+            if not is_written or not load.matches(delivery):
+                load.roll_back()
+                return None
+            outcome = _run_publishing_stages(run, delivery, progress)
+            if outcome.status is RunStatus.HELD:
+                load.roll_back()
+                return None
+    except DBAPIError as error:
+        if reader.is_done and is_conflict(error):
+            return None
+        raise
     clean_up(run, outcome)
     return outcome
 
 
-def _parts(data: Path, request: Request) -> list[Part]:
-    """Return the layers of a file that are asked for, parents before children."""
-    if request.layer in SETS:
-        parts = _parts_by_layer_name(data, request)
-    elif request.mapping is not None:
-        parts = [_part(data, one, one.file_layer) for one in _mappings(request.mapping)]
-    else:
-        parts = [_part(data, request.layer, _layer_in(data, request.layer))]
-    order = [*LAYERS, REGISTER]
-    return sorted(parts, key=lambda part: order.index(part.layer))
-
-
-def _mappings(mapping: Mapping) -> list[Mapping]:
-    return [mapping, *mapping.also]
-
-
-def _parts_by_layer_name(data: Path, request: Request) -> list[Part]:
-    """Return the layers of a file that are called like ours, each as its columns' names say."""
-    names, ours = layer_names(data), SETS[request.layer]
-    wanted = [name for name in ours if name in names]
-    if not wanted:
-        raise InputError(
-            "no_layer_of_ours", file=data, layers=", ".join(names), ours=", ".join(ours)
-        )
-    told = request.mapping or checked_mapping({"layer": request.layer}, str(data))
-    return [_part(data, told.model_copy(update={"layer": name}), name) for name in wanted]
-
-
-def _layer_in(data: Path, layer: str) -> str | None:
-    """Return the layer of a file to read: the one called like ours, if there are several."""
-    if data.suffix.lower() in (".csv", ".parquet", ".xlsx"):
-        return None
-    names = layer_names(data)
-    return layer if layer in names else None
-
-
-def _part(data: Path, how: Mapping | str, layer: str | None) -> Part:
-    if isinstance(how, str):
-        source = open_layer(data, layer)
-        mapping = checked_mapping({"layer": how}, str(data))
-        return Part(guess_mapping(mapping.layer, source.fields, mapping.source), source)
-    source = open_layer(data, layer, encoding=how.encoding, place=how.coordinates.place())
-    if not how.columns:
-        proposal = guess_mapping(how.layer, source.fields, how.source)
-        how = how.model_copy(update={"columns": proposal.columns})
-    refuse_missing(how, source.fields, data, source.layer)
-    return Part(how, source)
-
-
-def _about(data: Path, mark: str, parts: list[Part]) -> dict[str, Any]:
-    return {
-        "data": data.name,
-        "digest": mark,
-        "crs": {part.layer: part.source.crs.to_string() for part in parts if part.source.crs},
-        "mapping": [
-            part.mapping.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-            for part in parts
-        ],
-    }
-
-
-__all__ = ["Outcome", "Request", "fingerprint", "import_file"]
+__all__ = ["Outcome", "Request", "import_file", "publish_delivery", "run_import"]

@@ -1,7 +1,7 @@
-"""Staging: a delivery is copied beside the live tables, in batches, before anything is compared.
+"""Staging tables: a delivery is copied into them, in batches, before anything is compared.
 
-Staging tables are unlogged and a run's own; what was refused on the way goes to one of them too, so
-that a run that dies leaves nothing behind but what the next run drops.
+They are unlogged, and belong to one run. One of them takes the rejected features, so that a run
+that dies leaves nothing behind but tables that the next run drops.
 """
 
 import binascii
@@ -25,27 +25,29 @@ from etl.input.layer_columns import EXTRAS, declared_type, kind_of, table_of
 from geo.model import STORAGE_SRID
 from geo.model.run import STAGING_SCHEMA
 
-_WAITING = 2
-"""Batches that wait to be written: reading and checking go on while the server takes them."""
+_QUEUE_BATCHES = 2
+"""Batches that may wait to be written, while later ones are read and checked."""
 
-_LITTLE = b"\x01"
-_ONE_POLYGON = b"\x01\x06\x00\x00\x00\x01\x00\x00\x00"
-"""What stands before the WKB of a polygon in that of a multipolygon of it alone."""
+_LITTLE_ENDIAN = b"\x01"
+_MULTIPOLYGON_OF_ONE = b"\x01\x06\x00\x00\x00\x01\x00\x00\x00"
+"""The WKB prefix that makes a multipolygon of the polygon that follows."""
 
 ROW = "_row"
 """Column of a staging table: the feature's number in its file."""
 
-MARK = "_mark"
-"""Column of a staging table: the mark of a row that is as it came (see
-:mod:`etl.pipeline.row_digests`)."""
-
 
 @dataclass(frozen=True)
 class Rejected:
-    """A feature that can't be used: its layer and code, why (a key), what came with it.
+    """A feature that can't be used, with the reason and its properties as delivered.
 
-    ``detail`` has the fields of the reason's text; ``place`` is the geometry in longitude and
-    latitude, where it can be shown on a map.
+    Attributes
+    ----------
+    reason
+        Key of the message catalogue, whose fields ``detail`` fills.
+    geometry
+        As delivered, in the coordinates of the file.
+    place
+        Geometry in longitude and latitude, None where it can't be shown on a map.
     """
 
     layer: str
@@ -64,15 +66,13 @@ class Staged:
     Attributes
     ----------
     layer, table
-        Its layer, and its name with its schema.
+        Its layer, and its own name with the schema.
     columns
-        Columns that the delivery fills; the others keep what is live, or get the default.
+        Columns that the delivery fills; the others keep their live value, or get the default.
     extras
-        Columns for joining that are not kept.
+        Columns that only serve to join other layers.
     rows
         Rows copied so far.
-    kept
-        Rows passed over so far: their codes are in ``kept_table``.
     """
 
     layer: str
@@ -80,12 +80,6 @@ class Staged:
     columns: list[str]
     extras: list[str] = field(default_factory=list)
     rows: int = 0
-    kept: int = 0
-
-    @property
-    def kept_table(self) -> str:
-        """Return the table of the rows that passed before and are not copied again."""
-        return f"{self.table}_kept"
 
 
 def table_name(number: int, layer: str) -> str:
@@ -93,17 +87,19 @@ def table_name(number: int, layer: str) -> str:
     return f"{STAGING_SCHEMA}.run_{number}_{layer}"
 
 
-def create(connection: Connection, number: int, layer: str, columns: Sequence[str]) -> Staged:
-    """Make the staging table of a layer."""
+def create_staging_table(
+    connection: Connection, number: int, layer: str, columns: Sequence[str]
+) -> Staged:
+    """Create the staging table of a layer."""
     name = table_name(number, layer)
     listed = "".join(f'"{column}" {declared_type(layer, column)}, ' for column in columns)
-    connection.execute(text(f"CREATE UNLOGGED TABLE {name} ({listed}{ROW} bigint, {MARK} bigint)"))
+    connection.execute(text(f"CREATE UNLOGGED TABLE {name} ({listed}{ROW} bigint)"))
     extras = [column for column in columns if column in EXTRAS.get(layer, ())]
     return Staged(layer, name, [c for c in columns if c not in extras], extras)
 
 
-def create_rejected(connection: Connection, number: int) -> str:
-    """Make the table of what a run refuses; return its name."""
+def create_rejected_table(connection: Connection, number: int) -> str:
+    """Create the table of the features that a run rejects; return its name."""
     name = table_name(number, "rejected")
     connection.execute(
         text(
@@ -115,51 +111,41 @@ def create_rejected(connection: Connection, number: int) -> str:
 
 
 class Writer:
-    """Copies batches and refused features into staging tables, in a thread and session of its own.
+    """A background thread with a session of its own that copies features into staging tables.
 
-    An error of the server's comes up in the next call, or when the block of :func:`writing` ends.
+    A database error is raised by the next call, or at the end of the block of :func:`open_writer`.
     """
 
     def __init__(self, connection: Connection, rejected: str) -> None:
         self._connection = connection
         self._rejected = rejected
         self._pool = ThreadPoolExecutor(1)
-        self._waiting: list[Future[None]] = []
+        self._pending: list[Future[None]] = []
 
     def copy(self, staged: Staged, batch: Batch) -> Future[None]:
-        """Copy the features of a batch; return what ends when all others can see them."""
+        """Copy the features of a batch; the future ends when their transaction is committed."""
         staged.rows += len(batch)
-        return self._later(self._copy, staged, batch)
+        return self._submit(self._copy, staged, batch)
 
-    def keep(
-        self, staged: Staged, codes: pa.Array, numbers: NDArray[np.int64], marks: NDArray[np.int64]
-    ) -> None:
-        """Note rows that are passed over."""
-        if len(codes):
-            if not staged.kept:
-                self._later(self._make_kept, staged)
-            staged.kept += len(codes)
-            self._later(self._keep, staged, pa.table([codes, numbers, marks], ["code", ROW, MARK]))
-
-    def refuse(self, rejected: Sequence[Rejected]) -> None:
-        """Copy what was refused."""
+    def reject(self, rejected: Sequence[Rejected]) -> None:
+        """Copy rejected features."""
         if rejected:
-            self._later(self._refuse, list(rejected))
+            self._submit(self._copy_rejected, list(rejected))
 
     def finish(self) -> None:
         """Wait until all is written."""
-        while self._waiting:
-            self._waiting.pop(0).result()
+        while self._pending:
+            self._pending.pop(0).result()
 
     def close(self) -> None:
         """End the thread."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def _later(self, work: Any, *arguments: Any) -> Future[None]:
-        if len(self._waiting) >= _WAITING:
-            self._waiting.pop(0).result()
-        self._waiting.append(self._pool.submit(work, *arguments))
-        return self._waiting[-1]
+    def _submit(self, task: Any, *arguments: Any) -> Future[None]:
+        if len(self._pending) >= _QUEUE_BATCHES:
+            self._pending.pop(0).result()
+        self._pending.append(self._pool.submit(task, *arguments))
+        return self._pending[-1]
 
     def _copy(self, staged: Staged, batch: Batch) -> None:
         listed = ", ".join(f'"{name}"' for name in _copied_columns(staged))
@@ -167,27 +153,14 @@ class Writer:
         with self._connection.begin():
             _copy_in(self._connection, statement, _encode_rows(staged, batch))
 
-    def _make_kept(self, staged: Staged) -> None:
-        made = f"CREATE UNLOGGED TABLE {staged.kept_table} (code text, {ROW} bigint, {MARK} bigint)"
-        with self._connection.begin():
-            self._connection.execute(text(made))
-
-    def _keep(self, staged: Staged, rows: pa.Table) -> None:
-        with self._connection.begin():
-            _copy_in(
-                self._connection,
-                f"COPY {staged.kept_table} FROM STDIN (FORMAT csv)",
-                _as_csv(rows),
-            )
-
-    def _refuse(self, rejected: list[Rejected]) -> None:
+    def _copy_rejected(self, rejected: list[Rejected]) -> None:
         with self._connection.begin():
             copy_rejected(self._connection, self._rejected, rejected)
 
 
 @contextmanager
-def writing(engine: Engine, rejected: str) -> Iterator[Writer]:
-    """Open a writer; after the block all that it was given is written."""
+def open_writer(engine: Engine, rejected: str) -> Iterator[Writer]:
+    """Open a writer; all of its copies are committed when the block ends."""
     with engine.connect() as connection:
         writer = Writer(connection, rejected)
         try:
@@ -204,13 +177,13 @@ def _copy_in(connection: Connection, statement: str, content: memoryview) -> Non
 
 
 def _encode_rows(staged: Staged, batch: Batch) -> memoryview:
-    """Return the rows of a batch as CSV, in which nothing between two commas is null."""
+    """Return the rows of a batch as CSV; an empty field is null."""
     names = _copied_columns(staged)
     return _as_csv(pa.table([_column(staged.layer, name, batch) for name in names], names))
 
 
 def _copied_columns(staged: Staged) -> list[str]:
-    return [*staged.columns, *staged.extras, ROW, MARK]
+    return [*staged.columns, *staged.extras, ROW]
 
 
 def _as_csv(rows: pa.Table) -> memoryview:
@@ -220,18 +193,15 @@ def _as_csv(rows: pa.Table) -> memoryview:
 
 
 def _column(layer: str, name: str, batch: Batch) -> pa.Array:
-    """Return a column as the database takes it; what is missing gets the table's default."""
+    """Return a column as COPY takes it; missing values get the default of the live table."""
     if name == ROW:
         return pa.array(batch.numbers)
-    if name == MARK:
-        marks = np.zeros(len(batch), np.int64) if batch.marks is None else batch.marks
-        return pa.array(marks, mask=marks == 0)
     if name == "geom":
         return hex_wkb(batch, kind_of(layer))
     values = batch.columns[name]
     if name in EXTRAS.get(layer, ()):
         return values
-    default = default_of(table_of(layer).c[name])
+    default = column_default(table_of(layer).c[name])
     return values if default is None else _fill_nulls(values, default)
 
 
@@ -245,7 +215,7 @@ def _fill_nulls(values: pa.Array, default: str) -> pa.Array:
     return values.fill_null(pa.scalar(default).cast(values.type))
 
 
-def default_of(column: Column[Any]) -> str | None:
+def column_default(column: Column[Any]) -> str | None:
     """Return a column's default as text."""
     if isinstance(column.server_default, DefaultClause):
         return str(column.server_default.arg)
@@ -253,22 +223,22 @@ def default_of(column: Column[Any]) -> str | None:
 
 
 def hex_wkb(batch: Batch, kind: str) -> pa.Array:
-    """Return geometries as the database takes them, polygons as multipolygons where it wants.
+    """Return geometries as hexadecimal WKB, polygons as multipolygons if the layer holds those.
 
-    Geometry that is still as it came is not written anew.
+    The WKB of unchanged geometry is passed on as delivered.
     """
     values = batch.geometry
     wkb: NDArray[Any] = np.full(len(batch), None) if batch.wkb is None else batch.wkb.copy()
-    anew = np.fromiter((one is None or one[:1] != _LITTLE for one in wkb), bool, len(wkb))
-    wkb[anew] = shapely.to_wkb(values[anew], byte_order=1)
+    encode = np.fromiter((one is None or one[:1] != _LITTLE_ENDIAN for one in wkb), bool, len(wkb))
+    wkb[encode] = shapely.to_wkb(values[encode], byte_order=1)
     if kind == "MULTIPOLYGON":
         for row in np.flatnonzero(shapely.get_type_id(values) == shapely.GeometryType.POLYGON):
-            wkb[row] = _ONE_POLYGON + wkb[row]
+            wkb[row] = _MULTIPOLYGON_OF_ONE + wkb[row]
     return _hex(pa.array(wkb, pa.large_binary()))
 
 
 def _hex(values: pa.Array) -> pa.Array:
-    """Return bytes as hexadecimal texts, all at once."""
+    """Return bytes as hexadecimal texts."""
     missing, offsets, content = values.buffers()
     ends = np.frombuffer(offsets, np.int64)[: len(values) + 1]
     digits = b"" if content is None else binascii.hexlify(memoryview(content)[: ends[-1]])
@@ -278,29 +248,29 @@ def _hex(values: pa.Array) -> pa.Array:
 
 
 def copy_rejected(connection: Connection, table: str, rejected: Sequence[Rejected]) -> None:
-    """Copy refused features into a table with the columns of the quarantine."""
+    """Copy rejected features into a table with the columns of the quarantine."""
     driver: Any = connection.connection.driver_connection
     statement = f"COPY {table} (layer, code, reason, detail, properties, original, geom) FROM STDIN"
     with driver.cursor() as cursor, cursor.copy(statement) as copy:
-        for one in rejected:
+        for feature in rejected:
             copy.write_row(
                 (
-                    one.layer,
-                    _clean(one.code),
-                    one.reason,
-                    _json(one.detail),
-                    _json(one.properties),
-                    original_of(one),
-                    _map_place(one.place),
+                    feature.layer,
+                    _clean(feature.code),
+                    feature.reason,
+                    _json(feature.detail),
+                    _json(feature.properties),
+                    original_wkb(feature),
+                    _map_place(feature.place),
                 )
             )
 
 
-def original_of(one: Rejected) -> bytes | None:
-    """Return the geometry of a refused feature as it came."""
-    if isinstance(one.geometry, bytes):
-        return one.geometry
-    return None if one.geometry is None else shapely.to_wkb(one.geometry)
+def original_wkb(feature: Rejected) -> bytes | None:
+    """Return the WKB of a rejected feature as delivered."""
+    if isinstance(feature.geometry, bytes):
+        return feature.geometry
+    return None if feature.geometry is None else shapely.to_wkb(feature.geometry)
 
 
 def _json(values: dict[str, Any]) -> str:
@@ -324,7 +294,7 @@ def _clean(value: str | None) -> str | None:
 
 
 def _map_place(place: Any) -> str | None:
-    """Return where a feature is, if that is somewhere on the earth."""
+    """Return the place of a feature as EWKB, None if it is not on the earth."""
     if place is None or place.is_empty:
         return None
     bounds = np.array(place.bounds)

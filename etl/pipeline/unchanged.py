@@ -1,4 +1,4 @@
-"""The same file again: known by its digest, and not read a second time."""
+"""Skipping a file that is unchanged since the last run of its source, by its digest."""
 
 import hashlib
 from pathlib import Path
@@ -6,17 +6,16 @@ from typing import Any
 
 from sqlalchemy import select
 
-from etl.pipeline.delivery import Outcome
-from etl.pipeline.diff import Counts
+from etl.pipeline.delivery import Counts, Outcome
 from etl.runs import run_records
 from etl.runs.run_records import Run, State
 from geo.model import ImportRun
 from geo.model.run import RunStatus
 
-_HASHED = 2**20
+_CHUNK_BYTES = 2**20
 
 
-def fingerprint(data: Path) -> str:
+def file_digest(data: Path) -> str:
     """Return a digest of a data set: of every file of a folder or of a shapefile."""
     files = sorted(data.rglob("*")) if data.is_dir() else sorted(data.parent.glob(f"{data.stem}.*"))
     if not data.is_dir() and data.suffix.lower() != ".shp":
@@ -27,16 +26,21 @@ def fingerprint(data: Path) -> str:
             continue
         digest.update(file.name.encode())
         with file.open("rb") as content:
-            while chunk := content.read(_HASHED):
+            while chunk := content.read(_CHUNK_BYTES):
                 digest.update(chunk)
     return digest.hexdigest()
 
 
 def skip_if_unchanged(run: Run) -> Outcome | None:
-    """Return the outcome of a file that was read before, if nothing changed since.
+    """Close the run as unchanged if reading its file again would find what the last run found.
 
-    The same bytes and mapping, and no layer was published since: then reading it again would find
-    what the last run found.
+    That is so if the bytes and the mapping are the same, nothing was rejected, and no layer that
+    the checks read has changed since.
+
+    Returns
+    -------
+    Outcome or None
+        None if the file has to be read.
     """
     with run.connection.begin():
         last = run.connection.execute(
@@ -50,8 +54,8 @@ def skip_if_unchanged(run: Run) -> Outcome | None:
     if last is None or last.status not in ("published", "unchanged"):
         return None
     keys = ("digest", "mapping")
-    alike = all(last.report.get(key) == run.report[key] for key in keys)
-    if not alike or last.report.get("state_after") != now or last.report.get("rejected"):
+    is_same_file = all(last.report.get(key) == run.report[key] for key in keys)
+    if not is_same_file or last.report.get("state_after") != now or last.report.get("rejected"):
         return None
     return _close_as_unchanged(run, last.id, last.counts, now)
 
@@ -63,7 +67,7 @@ def _close_as_unchanged(run: Run, before: int, counts: dict[str, Any], state: St
     }
     run.report |= {"same_as": before, "state_after": state, "rejected": {}}
     with run.connection.begin():
-        run_records.close(
+        run_records.close_run(
             run.connection,
             run.number,
             RunStatus.UNCHANGED,
@@ -72,3 +76,14 @@ def _close_as_unchanged(run: Run, before: int, counts: dict[str, Any], state: St
             timings=run.timings,
         )
     return Outcome(run.number, RunStatus.UNCHANGED, figures, run.report)
+
+
+def forget_outdated_state(run: Run) -> None:
+    """Forget the state that a run began with if its layers, now locked, have changed since.
+
+    What the run finds then says nothing about the state that it ends with: the same file will be
+    read again.
+    """
+    began: State | None = run.report.get("state")
+    if began is not None and run_records.layer_versions(run.connection, began) != began:
+        del run.report["state"]

@@ -1,17 +1,16 @@
-"""Approving a held run: what it staged is compared anew with what is live, and published."""
+"""Approving or rejecting a held run. Approval compares its staged rows again, and publishes."""
 
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, func, select, text, update
 
 from etl.pipeline import staging
-from etl.pipeline.delivery import Delivery, Outcome
-from etl.pipeline.diff import Scope
-from etl.pipeline.publish import settle
+from etl.pipeline.delivery import Delivery, Outcome, Scope
+from etl.pipeline.run import publish_delivery
 from etl.pipeline.staging import Staged
 from etl.runs import run_records
 from etl.runs.failures import run_with_failure_record
-from etl.runs.outcomes import recorder
+from etl.runs.outcomes import audit_on_finish
 from etl.runs.run_records import OnFinish, Run
 from geo import locks
 from geo.errors import ConflictError, NotFoundError
@@ -29,7 +28,7 @@ def approve(
     progress: Progress = silent,
     on_finish: OnFinish | None = None,
 ) -> Outcome:
-    """Publish a held run without asking the guard again.
+    """Publish a held run without the guard.
 
     Parameters
     ----------
@@ -45,19 +44,19 @@ def approve(
     ConflictError
         If it is not held.
     """
-    with run_records.session(engine) as connection:
+    with run_records.open_session(engine) as connection:
         row = _claim_run(connection, number)
-        report, until = dict(row.report), dict(row.timings)
-        told = report | {"approved_by": actor, "timings_until_held": until}
-        record = recorder("approve", actor, number, on_finish)
-        run = Run(number, row.source, connection, report=told, on_finish=record)
+        report = dict(row.report)
+        extended = report | {"approved_by": actor, "timings_until_held": dict(row.timings)}
+        record = audit_on_finish("approve", actor, number, on_finish)
+        run = Run(number, row.source, connection, report=extended, on_finish=record)
         return run_with_failure_record(
-            engine, run, lambda: settle(engine, run, _delivery(run, report), progress)
+            engine, run, lambda: publish_delivery(run, _staged_delivery(run, report), progress)
         )
 
 
-def dismiss(engine: Engine, number: int, *, actor: str = "") -> None:
-    """Give a held run up: what it staged is dropped, what it refused waits no longer.
+def reject(engine: Engine, number: int, *, actor: str = "") -> None:
+    """Reject a held run: drop its staged rows, and resolve its quarantined features.
 
     Raises
     ------
@@ -66,17 +65,17 @@ def dismiss(engine: Engine, number: int, *, actor: str = "") -> None:
     ConflictError
         If it is not held.
     """
-    with run_records.session(engine) as connection:
+    with run_records.open_session(engine) as connection:
         row = _claim_run(connection, number)
         run = Run(number, row.source, connection, report=row.report | {"dismissed_by": actor})
         run.transact(lambda _: _drop_held(run))
 
 
 def _drop_held(run: Run) -> None:
-    run_records.close(run.connection, run.number, RunStatus.REJECTED, run.report)
-    run_records.drop_staged(run.connection, run.number)
-    recorder("dismiss", run.report["dismissed_by"], run.number)(run.connection, run.number)
-    # What is given up needs no mending any more.
+    run_records.close_run(run.connection, run.number, RunStatus.REJECTED, run.report)
+    run_records.drop_staging_tables(run.connection, run.number)
+    audit_on_finish("dismiss", run.report["dismissed_by"], run.number)(run.connection, run.number)
+    # The features of a rejected run need no correction any more.
     run.connection.execute(
         update(Quarantine)
         .where(Quarantine.run_id == run.number, Quarantine.resolved_at.is_(None))
@@ -85,7 +84,7 @@ def _drop_held(run: Run) -> None:
 
 
 def _claim_run(connection: Connection, number: int) -> Row[Any]:
-    """Take a held run over: nobody else can approve it meanwhile."""
+    """Lock a held run, so that nobody else can approve it meanwhile."""
     with connection.begin():
         row = connection.execute(
             select(ImportRun.status, ImportRun.report, ImportRun.source, ImportRun.timings)
@@ -101,7 +100,7 @@ def _claim_run(connection: Connection, number: int) -> Row[Any]:
     return row
 
 
-def _delivery(run: Run, report: dict[str, Any]) -> Delivery:
+def _staged_delivery(run: Run, report: dict[str, Any]) -> Delivery:
     held = report["held"]
     with run.connection.begin():
         staged = {
@@ -113,5 +112,5 @@ def _delivery(run: Run, report: dict[str, Any]) -> Delivery:
             count = text(f"SELECT count(*) FROM {one.table}")
             one.rows = run.connection.execute(count).scalar_one()
     rejected = staging.table_name(run.number, "rejected")
-    # What it brings again has left quarantine when it was held.
+    # Replayed features have left the quarantine when the run was held.
     return Delivery(staged, rejected, Scope(**held["scope"]))

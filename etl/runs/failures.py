@@ -1,4 +1,4 @@
-"""How a run fails: what is kept of it, and what is said of a server that gave way."""
+"""Recording how a run failed, and the errors of a database that was lost or is full."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -7,8 +7,7 @@ import psycopg
 from sqlalchemy import Engine, select
 from sqlalchemy.exc import DBAPIError
 
-from etl.pipeline.delivery import Outcome
-from etl.pipeline.diff import Counts
+from etl.pipeline.delivery import Counts, Outcome
 from etl.runs import run_records
 from etl.runs.run_records import Run
 from geo.errors import ConflictError, InputError, NotFoundError, SetupError
@@ -16,58 +15,60 @@ from geo.model import ImportRun
 from geo.model.run import RunStatus
 
 
-def run_with_failure_record(engine: Engine, run: Run, work: Callable[[], Outcome]) -> Outcome:
-    """Do the work of a run, and keep the record of how it failed, if it does.
+def run_with_failure_record(engine: Engine, run: Run, task: Callable[[], Outcome]) -> Outcome:
+    """Run the task of a run; if it fails, record how, and raise the error again.
 
     Raises
     ------
     SetupError
-        If the database went away or its disk is full; the live data are as they were.
+        If the connection was lost or the disk of the database is full; nothing was published.
     """
     try:
-        return work()
+        return task()
     except (InputError, ConflictError, NotFoundError) as error:
         _fail(engine, run, RunStatus.REJECTED, error.message("en"), error.message("zh"))
         raise
     except (DBAPIError, psycopg.Error) as error:
-        found = _committed(engine, run)
-        if found is not None:
-            return found
-        wrapped = _of_server(error)
+        committed = _read_committed_outcome(engine, run)
+        if committed is not None:
+            return committed
+        wrapped = _database_error(error)
         _fail(engine, run, RunStatus.FAILED, wrapped.message("en"), wrapped.message("zh"))
         raise wrapped from error
     except BaseException as error:
-        said = f"{type(error).__name__}: {error}"
-        _fail(engine, run, RunStatus.FAILED, said, said)
+        message = f"{type(error).__name__}: {error}"
+        _fail(engine, run, RunStatus.FAILED, message, message)
         raise
 
 
-def _of_server(error: DBAPIError | psycopg.Error) -> SetupError:
-    """Return what is said of a server that went away or has no room."""
+def _database_error(error: DBAPIError | psycopg.Error) -> SetupError:
+    """Return the error for a lost connection or a full disk."""
     cause = error.orig if isinstance(error, DBAPIError) else error
-    said = " ".join(str(cause).split())[:300]
+    reason = " ".join(str(cause).split())[:300]
     state = getattr(cause, "sqlstate", None) or ""
-    if state in {"53100", "58030"} or "No space left" in said or "File too large" in said:
-        return SetupError("database_full", said=said)
-    return SetupError("database_lost", said=said)
+    if state in {"53100", "58030"} or "No space left" in reason or "File too large" in reason:
+        return SetupError("database_full", said=reason)
+    return SetupError("database_lost", said=reason)
 
 
 def _fail(engine: Engine, run: Run, status: RunStatus, english: str, chinese: str) -> None:
-    """Record a failure and drop what was staged, if the database can be reached."""
-    with suppress(DBAPIError):  # what can't be reached now, the next run finds dead
+    """Record a failure and drop the staging tables, if the database can be reached."""
+    with suppress(DBAPIError):  # if it can't, the next run closes this one as dead
         run.connection.rollback()
-    with suppress(DBAPIError), run_records.session(engine) as connection, connection.begin():
-        said = run.report | {"failure": english, "failure_zh": chinese}
+    with suppress(DBAPIError), run_records.open_session(engine) as connection, connection.begin():
+        report = run.report | {"failure": english, "failure_zh": chinese}
         # A held run stays held if its approval fails, so that it can be approved again.
         of = (RunStatus.RUNNING,) if status is RunStatus.FAILED else run_records.OPEN
-        if run_records.close(connection, run.number, status, said, of=of, timings=run.timings):
-            run_records.drop_staged(connection, run.number)
+        if run_records.close_run(
+            connection, run.number, status, report, of=of, timings=run.timings
+        ):
+            run_records.drop_staging_tables(connection, run.number)
 
 
-def _committed(engine: Engine, run: Run) -> Outcome | None:
-    """Return the outcome of a run that failed after the server had committed it."""
+def _read_committed_outcome(engine: Engine, run: Run) -> Outcome | None:
+    """Return the outcome of a run whose connection failed after the commit, None otherwise."""
     try:
-        with run_records.session(engine) as connection:
+        with run_records.open_session(engine) as connection:
             row = connection.execute(
                 select(ImportRun.status, ImportRun.counts, ImportRun.report).where(
                     ImportRun.id == run.number

@@ -1,7 +1,7 @@
-"""The night's work: every mapping file of a folder with the newest file that it is for.
+"""The nightly import: for every mapping file of a folder, the newest file that matches it.
 
-Nobody watches: each file is a run of its own, what one night can't bring is told in the log and by
-the exit code, and the other files go on.
+Each file is a run of its own. A file that fails is reported in the log and by the exit code, and
+the others are imported.
 """
 
 import io
@@ -28,21 +28,21 @@ from geo.progress import Progress, silent
 from geo.settings import Settings
 
 EXIT = {"published": 0, "unchanged": 0, "held": 3, "rejected": 2, "failed": 1}
-"""Exit codes by how a run ended; of several the worst counts: failed, rejected, held."""
+"""Exit codes by status; of several the worst counts: failed, rejected, held."""
 
 _WORST_FIRST = (1, 2, 3, 0)
 
 
 @dataclass(frozen=True)
 class NightlyResult:
-    """How one file of a night went.
+    """How the import of one file ended.
 
     Attributes
     ----------
     said
         Why it was not imported.
     warning
-        What could not be written of a run that ended as ``status`` says: its report.
+        Why the report of the run could not be written; the run stays as ``status`` says.
     """
 
     mapping: Path
@@ -55,14 +55,14 @@ class NightlyResult:
 
 
 class NightLog(io.TextIOBase):
-    """A log that may fail: the first line that can't be written is a warning, the night goes on.
+    """A log whose first failed write is a warning; the imports continue.
 
     Parameters
     ----------
     sink
-        Where the lines go.
+        Receives the lines.
     warn
-        Gets the warning.
+        Receives the warning.
     """
 
     def __init__(self, sink: TextIO, warn: Callable[[str], None]) -> None:
@@ -71,7 +71,7 @@ class NightLog(io.TextIOBase):
         self._has_warned = False
 
     def write(self, line: str) -> int:
-        """Write a line through to the disk."""
+        """Write a line and flush it."""
         try:
             self._sink.write(line)
             self._sink.flush()
@@ -85,7 +85,7 @@ class NightLog(io.TextIOBase):
 Log = TextIO | NightLog
 
 
-def nightly(
+def run_nightly(
     engine: Engine,
     folder: Path,
     settings: Settings,
@@ -94,16 +94,16 @@ def nightly(
     log: Log | None = None,
     progress: Progress = silent,
 ) -> list[NightlyResult]:
-    """Import what lies in a folder; return how each file went.
+    """Import the files of a folder; return how each ended.
 
     Parameters
     ----------
     folder
         Files and their mappings (``*.toml``, each with ``file = "pattern"``).
     reports
-        Where reports are written.
+        Folder for the reports.
     log
-        Gets one JSON object a line.
+        Receives one JSON object a line.
 
     Raises
     ------
@@ -113,26 +113,26 @@ def nightly(
     mappings = sorted(folder.glob("*.toml"))
     if not mappings:
         raise InputError("nightly_no_mapping", folder=folder)
-    nights = [
-        _one(engine, folder, path, settings, reports, log, progress)
+    results = [
+        _import_mapped_file(engine, folder, path, settings, reports, log, progress)
         for path in _sort_mappings(mappings)
     ]
-    _note(log, event="night", status=max(nights, key=_badness).status, files=len(nights))
-    return nights
+    _write_log(log, event="night", status=max(results, key=_severity).status, files=len(results))
+    return results
 
 
-def exit_code(nights: list[NightlyResult]) -> int:
-    """Return the worst exit code of a night."""
-    codes = {EXIT[night.status] for night in nights}
+def exit_code(results: list[NightlyResult]) -> int:
+    """Return the worst exit code of the results."""
+    codes = {EXIT[result.status] for result in results}
     return next((code for code in _WORST_FIRST if code in codes), 0)
 
 
-def _badness(night: NightlyResult) -> int:
-    return -_WORST_FIRST.index(EXIT[night.status])
+def _severity(result: NightlyResult) -> int:
+    return -_WORST_FIRST.index(EXIT[result.status])
 
 
 def _sort_mappings(paths: list[Path]) -> list[Path]:
-    """Return mapping files with parents before children: a wrong one comes last."""
+    """Sort mapping files, parents before children; an invalid one comes last."""
     order = [*LAYERS, REGISTER]
 
     def place(path: Path) -> tuple[int, str]:
@@ -146,7 +146,7 @@ def _sort_mappings(paths: list[Path]) -> list[Path]:
     return sorted(paths, key=place)
 
 
-def _one(
+def _import_mapped_file(
     engine: Engine,
     folder: Path,
     path: Path,
@@ -160,67 +160,70 @@ def _one(
     try:
         mapping = read_mapping(path)
         layer = mapping.layer
-        file = newest(folder, path, mapping)
-        _note(log, event="start", mapping=path.name, file=str(file), layer=layer)
-        named = mapping if mapping.source else mapping.model_copy(update={"source": path.stem})
-        outcome = import_file(engine, Request(layer, file, named), settings, progress)
-        night = NightlyResult(path, file, layer, str(outcome.status), "", outcome.run)
-        _note_outcome(log, night, outcome)
-        night = _with_report(engine, night, outcome.run, reports, log)
+        file = newest_file(folder, path, mapping)
+        _write_log(log, event="start", mapping=path.name, file=str(file), layer=layer)
+        if not mapping.source:
+            mapping = mapping.model_copy(update={"source": path.stem})
+        outcome = import_file(engine, Request(layer, file, mapping), settings, progress)
+        result = NightlyResult(path, file, layer, str(outcome.status), "", outcome.run)
+        _log_outcome(log, result, outcome)
+        result = _write_report(engine, result, outcome.run, reports, log)
     except GridatlasError as error:
         status = "rejected" if error.exit_code == EXIT["rejected"] else "failed"
-        night = NightlyResult(path, file, layer, status, error.message())
-        _note(log, event="end", mapping=path.name, file=str(file), layer=layer, status=status)
-        _note(log, event="error", mapping=path.name, key=error.key, said=error.message("en"))
-    except Exception as error:  # whatever happens to one file, the others go on
-        night = NightlyResult(path, file, layer, "failed", f"{type(error).__name__}: {error}")
-        _note(log, event="end", mapping=path.name, layer=layer, status="failed", said=night.said)
-    return night
+        result = NightlyResult(path, file, layer, status, error.message())
+        _write_log(log, event="end", mapping=path.name, file=str(file), layer=layer, status=status)
+        _write_log(log, event="error", mapping=path.name, key=error.key, said=error.message("en"))
+    except Exception as error:  # whatever happens to one file, the others are imported
+        result = NightlyResult(path, file, layer, "failed", f"{type(error).__name__}: {error}")
+        _write_log(
+            log, event="end", mapping=path.name, layer=layer, status="failed", said=result.said
+        )
+    return result
 
 
-def _with_report(
-    engine: Engine, night: NightlyResult, run: int, reports: Path, log: Log | None
+def _write_report(
+    engine: Engine, result: NightlyResult, run: int, reports: Path, log: Log | None
 ) -> NightlyResult:
-    """Write the report of a run; one that can't be written is a warning, the run stays as it is."""
+    """Write the report of a run; add a warning to the result if that fails."""
     try:
         write_report(engine, run, reports)
     except InputError as error:
-        _note(log, event="warning", key=error.key, said=error.message("en"), run=run)
-        return replace(night, warning=error.message())
-    return night
+        _write_log(log, event="warning", key=error.key, said=error.message("en"), run=run)
+        return replace(result, warning=error.message())
+    return result
 
 
-def newest(folder: Path, path: Path, mapping: Mapping) -> Path:
-    """Return the newest file that a mapping is for.
+def newest_file(folder: Path, path: Path, mapping: Mapping) -> Path:
+    """Return the newest file that matches a mapping.
 
     Raises
     ------
     InputError
-        If there is none, or it is a link that leads out of the folder.
+        If there is none, or it is a link to a place outside the folder.
     """
     pattern = mapping.file or f"{path.stem}.*"
-    found = [
+    candidates = [
         file for file in folder.glob(pattern) if file.suffix.lower() in ENDINGS and file != path
     ]
-    if not found:
+    if not candidates:
         raise InputError("nightly_no_file", mapping=path.name, folder=folder, pattern=pattern)
-    file = max(found, key=lambda one: (one.lstat().st_mtime_ns, one.name))
-    for one in companions(file):
-        if not one.resolve().is_relative_to(folder.resolve()):
-            raise InputError("file_outside", file=one, folder=folder)
+    file = max(candidates, key=lambda path: (path.lstat().st_mtime_ns, path.name))
+    for companion in companions(file):
+        if not companion.resolve().is_relative_to(folder.resolve()):
+            raise InputError("file_outside", file=companion, folder=folder)
     return file
 
 
-def _note_outcome(log: Log | None, night: NightlyResult, outcome: Outcome) -> None:
+def _log_outcome(log: Log | None, result: NightlyResult, outcome: Outcome) -> None:
     counts = {name: vars(count) for name, count in outcome.counts.items()}
-    _note(
+    _write_log(
         log,
         event="end",
-        mapping=night.mapping.name,
-        file=str(night.file),
-        layer=night.layer,
-        status=night.status,
-        run=night.run,
+        mapping=result.mapping.name,
+        file=str(result.file),
+        layer=result.layer,
+        status=result.status,
+        run=result.run,
         counts=counts,
         rejected=outcome.report.get("rejected", {}),
         concerns=outcome.report.get("concerns", []),
@@ -228,8 +231,8 @@ def _note_outcome(log: Log | None, night: NightlyResult, outcome: Outcome) -> No
     )
 
 
-def _note(log: Log | None, **values: Any) -> None:
-    """Write one line of the log, at once: the next may never come."""
+def _write_log(log: Log | None, **values: Any) -> None:
+    """Write one line of the log, and flush it in case the process dies."""
     if log is None:
         return
     moment = datetime.now(UTC).isoformat(timespec="milliseconds")

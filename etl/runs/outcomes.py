@@ -1,12 +1,10 @@
-"""The record of a run that was settled, and what it refused, kept in quarantine."""
+"""The end of a run: its record, the quarantine of what it rejected, its audit entry."""
 
 from dataclasses import asdict
 
 from sqlalchemy import Connection, func, insert, select, text, update
 
-from etl.pipeline import row_digests
-from etl.pipeline.delivery import Delivery, Outcome
-from etl.pipeline.diff import Counts
+from etl.pipeline.delivery import Counts, Delivery, Outcome
 from etl.runs import run_records
 from etl.runs.run_records import OnFinish, Run, State
 from geo.errors import ConflictError
@@ -14,17 +12,17 @@ from geo.model import AuditEvent, Quarantine
 from geo.model.run import RunStatus
 
 
-def finish(
+def finish_run(
     run: Run,
     delivery: Delivery,
     counts: dict[str, Counts],
     status: RunStatus,
-    revision: int | None,
+    revision: int | None = None,
 ) -> Outcome:
-    """Write the record of a run, and what it refused."""
-    _remember(run, delivery, status)
-    run.report["rejected"] = _quarantine(run.connection, run.number, delivery)
-    run_records.close(
+    """Close a run in the open transaction, with its report and its rejected features."""
+    _record_state(run, delivery, status)
+    run.report["rejected"] = _quarantine_rejected(run.connection, run.number, delivery)
+    run_records.close_run(
         run.connection,
         run.number,
         status,
@@ -38,13 +36,13 @@ def finish(
     return Outcome(run.number, status, counts, run.report)
 
 
-def refuse_resolved(run: Run, delivery: Delivery) -> None:
-    """Refuse to bring features again that no longer wait in quarantine, now that it is locked.
+def lock_replayed_features(run: Run, delivery: Delivery) -> None:
+    """Lock the replayed features in the quarantine, in which they must still wait.
 
     Raises
     ------
     ConflictError
-        If another run or person has dealt with any of them since they were read.
+        If another run or person has resolved any of them since they were read.
     """
     if not delivery.replayed:
         return
@@ -57,15 +55,17 @@ def refuse_resolved(run: Run, delivery: Delivery) -> None:
         raise ConflictError("quarantine_resolved", run=run.number, count=resolved)
 
 
-def recorder(action: str, actor: str, number: int, on_finish: OnFinish | None = None) -> OnFinish:
-    """Return what puts an action on a run into the audit trail as the run ends.
+def audit_on_finish(
+    action: str, actor: str, number: int, on_finish: OnFinish | None = None
+) -> OnFinish:
+    """Return the function that writes an action on a run to the audit trail as the run ends.
 
     Parameters
     ----------
     action
         A verb: ``approve``, ``dismiss``, ``roll_back``, ``replay``.
     number
-        The run that it is done to; the run that does it stands in the detail, if it is another.
+        The run that the action is on; if another run carries it out, that one is in the detail.
     on_finish
         Is called after it, in the same transaction.
     """
@@ -86,23 +86,24 @@ def recorder(action: str, actor: str, number: int, on_finish: OnFinish | None = 
     return record
 
 
-def _remember(run: Run, delivery: Delivery, status: RunStatus) -> None:
-    """Write down at which state the file was found right, and which of its rows were."""
+def _record_state(run: Run, delivery: Delivery, status: RunStatus) -> None:
+    """Record at which state of the layers the same file needs not be read again."""
     began: State | None = run.report.get("state")
     if began is None or status is RunStatus.HELD:
         return
     ended = run_records.layer_versions(run.connection, began)
-    own = {*delivery.staged, *run.report.get("also_changed", {})}
-    # What others published while it was read, it has not looked at.
-    state = {name: (ended if name in own else began)[name] for name in began}
-    run.report["state_after"] = state
-    row_digests.record(run.connection, delivery, state)
+    written = {*delivery.staged, *run.report.get("also_changed", {})}
+    # The run has not seen what others published into other layers while it read.
+    run.report["state_after"] = {
+        name: (ended if name in written else began)[name] for name in began
+    }
 
 
-def _quarantine(connection: Connection, run: int, delivery: Delivery) -> dict[str, int]:
-    """Keep what was refused, once for as long as nobody has dealt with it; count the reasons.
+def _quarantine_rejected(connection: Connection, run: int, delivery: Delivery) -> dict[str, int]:
+    """Move the rejected features to the quarantine; return how many by reason.
 
-    What was refused before and is right now, or replayed, is dealt with.
+    A feature that waits there already is not added again; one that is accepted now, or replayed,
+    is resolved.
     """
     for name, staged in delivery.staged.items():
         connection.execute(

@@ -1,8 +1,8 @@
-"""What imports refused: listed, taken out as a file, mended and brought again."""
+"""The quarantine of rejected features: list, export, and replay them after correction."""
 
 import warnings
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,12 @@ from etl.checks.values import format_value
 from etl.input.feature_batch import Batch, array_of
 from etl.input.mapping import Mapping, columns_of, validate_mapping
 from etl.input.source import Source, open_dataset, open_layer
-from etl.pipeline import reading
-from etl.pipeline import run as import_run
 from etl.pipeline.delivery import Outcome
+from etl.pipeline.parts import OpenedFile, Part
+from etl.pipeline.run import Request, run_import
 from etl.runs import run_records
 from etl.runs.failures import run_with_failure_record
-from etl.runs.outcomes import recorder
+from etl.runs.outcomes import audit_on_finish
 from etl.runs.report import reason_text
 from etl.runs.run_records import OnFinish
 from geo.crs import STORAGE
@@ -36,11 +36,14 @@ from geo.spreadsheet import csv_cell, unescape_cell
 ENDINGS = {".gpkg": "GPKG", ".geojson": "GeoJSON", ".csv": "CSV"}
 IDENTITY, REASON = "quarantine_id", "quarantine_reason"
 
+Corrections = dict[int, tuple[dict[str, Any], Any]]
+"""Properties and geometry of corrected features by their number in the quarantine."""
 
-def waiting(
+
+def waiting_features(
     connection: Connection, *, run: int | None = None, layer: str = "", limit: int | None = 100
 ) -> Sequence[Row[Any]]:
-    """Return what waits in quarantine, with the source of its run."""
+    """Return the features that wait in quarantine, with the source of their run."""
     statement = (
         select(
             Quarantine.id,
@@ -62,15 +65,13 @@ def waiting(
 
 
 def count_waiting(connection: Connection, *, run: int | None = None, layer: str = "") -> int:
-    """Count what waits in quarantine."""
-    found: int = connection.execute(
-        select(func.count()).select_from(Quarantine).where(run_or_layer_condition(run, layer))
-    ).scalar_one()
-    return found
+    """Count the features that wait in quarantine."""
+    count = select(func.count()).select_from(Quarantine).where(run_or_layer_condition(run, layer))
+    return int(connection.execute(count).scalar_one())
 
 
 def run_or_layer_condition(run: int | None, layer: str) -> ColumnElement[bool]:
-    """Return the condition on what waits, of a run or a layer."""
+    """Return the condition on waiting features, of a run or a layer."""
     conditions: list[ColumnElement[bool]] = [Quarantine.resolved_at.is_(None)]
     if run is not None:
         conditions.append(Quarantine.run_id == run)
@@ -80,24 +81,24 @@ def run_or_layer_condition(run: int | None, layer: str) -> ColumnElement[bool]:
 
 
 def export(engine: Engine, file: Path, *, run: int | None = None, layer: str = "") -> int:
-    """Write what waits in quarantine to a file to be mended; return the number of features.
+    """Write the waiting features to a file to be corrected; return their number.
 
-    Properties are as they came, geometry too, in its own coordinates; cells that a spreadsheet
-    would take for formulas are marked as texts in CSV.
+    Properties and geometry are as delivered, in the coordinates of the file; cells that a
+    spreadsheet would take for formulas are marked as texts in CSV.
 
     Raises
     ------
     InputError
-        If nothing waits, or the ending says no format that can be written.
+        If nothing waits, or the extension is not a format that can be written.
     """
     driver = ENDINGS.get(file.suffix.lower())
     if driver is None:
         raise InputError("export_format", file=file, formats=", ".join(ENDINGS))
     with engine.connect() as connection:
-        rows = waiting(connection, run=run, layer=layer, limit=None)
+        rows = waiting_features(connection, run=run, layer=layer, limit=None)
     if not rows:
         raise InputError("quarantine_empty")
-    # Kept as they are until each column's kind is known: gaps would make figures of whole numbers.
+    # Objects until the type of each column is known: gaps would turn integers into floats.
     frame = pd.DataFrame([_describe_row(row) for row in rows], dtype=object).convert_dtypes()
     wkb = np.array([row.original for row in rows], dtype=object)
     shapes = shapely.from_wkb(wkb, on_invalid="fix")
@@ -107,21 +108,21 @@ def export(engine: Engine, file: Path, *, run: int | None = None, layer: str = "
         frame.map(csv_cell).to_csv(file, index=False, encoding="utf-8-sig")
     else:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # of features that have no system
+            warnings.simplefilter("ignore", UserWarning)  # of features without a coordinate system
             data = gpd.GeoDataFrame(frame, geometry=shapes, crs=_common_crs(rows))
             data.to_file(file, driver=driver, engine="pyogrio")
     return len(rows)
 
 
 def _common_crs(rows: Sequence[Row[Any]]) -> str | None:
-    """Return the system of the refused features' files, if it is one."""
-    found = {STORAGE if _is_mapped(row) else (row.crs or {}).get(row.layer) for row in rows}
-    return found.pop() if len(found) == 1 else None
+    """Return the coordinate system of the features, None if it is not the same for all."""
+    systems = {STORAGE if _is_mapped(row) else (row.crs or {}).get(row.layer) for row in rows}
+    return systems.pop() if len(systems) == 1 else None
 
 
 def _describe_row(row: Row[Any]) -> dict[str, Any]:
-    said = reason_text(row.reason, row.detail)
-    return {IDENTITY: row.id, REASON: said, **row.properties}
+    reason = reason_text(row.reason, row.detail)
+    return {IDENTITY: row.id, REASON: reason, **row.properties}
 
 
 def replay(
@@ -134,27 +135,28 @@ def replay(
     progress: Progress = silent,
     on_finish: OnFinish | None = None,
 ) -> list[Outcome]:
-    """Bring refused features again, as they came or mended in a file; one run a source and layer.
+    """Import rejected features again, as delivered or corrected in a file.
 
-    Those that pass are published and leave quarantine; the others stay in it.
+    Each combination of run and layer is a run of its own. Features that pass are published and
+    leave the quarantine; the others stay.
 
     Parameters
     ----------
     actor
         Who asks for it, for the audit trail.
     on_finish
-        Is called in the transaction that ends each run (:class:`etl.runs.run_records.Run`).
+        Called in the transaction that ends each run (:class:`etl.runs.run_records.Run`).
 
     Raises
     ------
     InputError
-        If nothing waits, or the file is none that :func:`export` wrote.
+        If nothing waits, or the file was not written by :func:`export`.
     """
     with engine.connect() as connection:
-        rows = waiting(connection, run=run, limit=None)
-    mended = None if file is None else _read_corrections(file)
-    if mended is not None:
-        rows = [row for row in rows if row.id in mended]
+        rows = waiting_features(connection, run=run, limit=None)
+    corrections = None if file is None else _read_corrections(file)
+    if corrections is not None:
+        rows = [row for row in rows if row.id in corrections]
     if not rows:
         if file is not None:
             raise InputError("quarantine_not_waiting", file=file)
@@ -163,37 +165,37 @@ def replay(
     for row in rows:
         groups.setdefault((row.source, row.run_id, row.layer, _is_mapped(row)), []).append(row)
     return [
-        _again(engine, settings, group, mended, progress, actor, on_finish)
+        _replay_group(engine, settings, group, corrections, progress, actor, on_finish)
         for group in groups.values()
     ]
 
 
 def _is_mapped(row: Row[Any]) -> bool:
-    """Return whether a feature was refused after its columns had become ours."""
+    """Return whether a feature was rejected after its columns had been mapped."""
     return bool(row.detail.get("mapped"))
 
 
-def _read_corrections(file: Path) -> dict[int, tuple[dict[str, Any], Any]]:
-    """Return properties and geometry by the number that an exported file gives each feature."""
+def _read_corrections(file: Path) -> Corrections:
+    """Read the corrected features from a file that :func:`export` wrote."""
     with open_dataset(file) as data:
         source = open_layer(data)
         if IDENTITY not in source.fields:
             raise InputError("quarantine_no_id", file=file)
-        found: dict[int, tuple[dict[str, Any], Any]] = {}
+        corrections: Corrections = {}
         for batch in source.batches():
             for row in range(len(batch)):
                 values = batch.row(row)
                 if not values:
-                    continue  # a spreadsheet's empty line
+                    continue  # an empty line of a spreadsheet
                 number = _identity(values.pop(IDENTITY, None), int(batch.numbers[row]), file)
                 values.pop(REASON, None)
                 plain = {name: unescape_cell(value) for name, value in values.items()}
-                found[number] = plain, batch.geometry[row]
-        return found
+                corrections[number] = plain, batch.geometry[row]
+        return corrections
 
 
 def _identity(value: Any, row: int, file: Path) -> int:
-    """Return the number that an exported file gives a feature; a spreadsheet may write 12.0."""
+    """Return the number of a feature in an exported file; a spreadsheet may write 12.0."""
     with suppress(TypeError, ValueError):
         number = float(value)
         if number.is_integer():
@@ -201,67 +203,71 @@ def _identity(value: Any, row: int, file: Path) -> int:
     raise InputError("quarantine_id_wrong", file=file, row=row, value=format_value(value))
 
 
-def _again(
+def _replay_group(
     engine: Engine,
     settings: Settings,
     rows: Sequence[Row[Any]],
-    mended: dict[int, tuple[dict[str, Any], Any]] | None,
+    corrections: Corrections | None,
     progress: Progress,
     actor: str,
     on_finish: OnFinish | None,
 ) -> Outcome:
-    """Bring the refused features of one layer of one run again."""
+    """Import the rejected features of one layer of one run again."""
     first = rows[0]
     with engine.connect() as connection:
         report = connection.execute(
             select(ImportRun.report).where(ImportRun.id == first.run_id)
         ).scalar_one()
-    mapping, crs = _as_it_was(report, first)
-    source = _source(rows, mended, mapping, crs)
-    request = import_run.Request(first.layer, Path(report.get("file", "quarantine")), mapping)
+    mapping, crs = _original_mapping(report, first)
+    source = _quarantine_source(rows, corrections, mapping, crs)
+    file = Path(report.get("file", "quarantine"))
+    request = Request(first.layer, file, mapping, again=True)
+    opened = OpenedFile(file, [Part(mapping, source)])
     numbers = [row.id for row in rows]
     with run_records.start_run(engine, first.layer, first.source, replays=numbers) as run:
-        run.on_finish = recorder("replay", actor, run.number, on_finish)
+        run.on_finish = audit_on_finish("replay", actor, run.number, on_finish)
 
-        def work() -> Outcome:
-            part = reading.Part(mapping, source)
-            run.report |= {key: report[key] for key in ("mapping", "crs") if key in report}
-            return import_run.run_import(engine, run, request, [part], settings, progress, numbers)
+        run.report |= {key: report[key] for key in ("mapping", "crs") if key in report}
+        return run_with_failure_record(
+            engine,
+            run,
+            lambda: run_import(
+                engine, run, request, nullcontext(opened), settings, progress, numbers
+            ),
+        )
 
-        return run_with_failure_record(engine, run, work)
 
-
-def _as_it_was(report: dict[str, Any], row: Row[Any]) -> tuple[Mapping, pyproj.CRS | None]:
-    """Return the mapping of a run's layer, and the system of its file."""
-    told = [validate_mapping(one, "run") for one in report.get("mapping", [])]
-    found = next((one for one in told if one.table == row.layer), None)
-    if _is_mapped(row) or found is None:
+def _original_mapping(report: dict[str, Any], row: Row[Any]) -> tuple[Mapping, pyproj.CRS | None]:
+    """Return the mapping that a layer was imported with, and the system of its file."""
+    mappings = [validate_mapping(one, "run") for one in report.get("mapping", [])]
+    original = next((one for one in mappings if one.table == row.layer), None)
+    if _is_mapped(row) or original is None:
         names = columns_of(row.layer)
         columns = {name: name for name in row.properties if name in names}
         plain = validate_mapping({"layer": row.layer, "columns": columns, "partial": True}, "run")
         return plain.model_copy(update={"source": row.source}), pyproj.CRS(STORAGE)
-    said = report.get("crs", {}).get(row.layer)
+    crs = report.get("crs", {}).get(row.layer)
     update = {"partial": True, "source": row.source, "also": []}
-    return found.model_copy(update=update), pyproj.CRS(said) if said else None
+    return original.model_copy(update=update), pyproj.CRS(crs) if crs else None
 
 
-def _source(
+def _quarantine_source(
     rows: Sequence[Row[Any]],
-    mended: dict[int, tuple[dict[str, Any], Any]] | None,
+    corrections: Corrections | None,
     mapping: Mapping,
     crs: pyproj.CRS | None,
 ) -> Source:
-    """Return refused features as a layer that can be read."""
-    told = [row.properties if mended is None else mended[row.id][0] for row in rows]
+    """Return rejected features as a layer that can be read."""
+    properties = [row.properties if corrections is None else corrections[row.id][0] for row in rows]
     wkb = np.array([row.original for row in rows], dtype=object)
-    if mended is None:
+    if corrections is None:
         shapes = shapely.from_wkb(wkb, on_invalid="fix")
     else:
-        shapes = np.array([mended[row.id][1] for row in rows], dtype=object)
+        shapes = np.array([corrections[row.id][1] for row in rows], dtype=object)
     needed = [rule.source for rule in mapping.columns.values() if rule.source] + mapping.key
-    names = list(dict.fromkeys([*(name for one in told for name in one), *needed]))
+    names = list(dict.fromkeys([*(name for one in properties for name in one), *needed]))
     columns: dict[str, pa.Array] = {
-        name: array_of(pd.Series([one.get(name) for one in told])) for name in names
+        name: array_of(pd.Series([one.get(name) for one in properties])) for name in names
     }
     numbers = np.arange(1, len(rows) + 1, dtype=np.int64)
     batch = Batch(columns, shapes, numbers)

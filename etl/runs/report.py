@@ -1,4 +1,4 @@
-"""The report of a run: lines for the terminal, JSON for machines, a page with a small map."""
+"""The report of a run: lines for the terminal, JSON, and an HTML page with a small map."""
 
 import json
 from collections.abc import Iterator
@@ -17,81 +17,79 @@ from etl.pipeline.delivery import Outcome
 from geo import clock
 from geo.errors import InputError, NotFoundError
 from geo.messages import Language, catalogue, language
-from geo.messages import text as said
+from geo.messages import text as message
 from geo.model import ImportRun, Quarantine
 
 MAP_PIXELS = (720, 460)
 STEPS = ("open", "stage", "check", "wait", "diff", "publish", "consequences")
 FATES = ("added", "changed", "removed")
-_REFUSED_SHOWN = 100
-_AROUND = 0.15
-_LEAST_DEGREES = 0.002
-_BACKGROUND = 400
+_MAX_REJECTED = 100
+_MARGIN_SHARE = 0.15
+_MIN_WIDTH_DEGREES = 0.002
+_MAX_BORDERS = 400
 
 _PAGES = jinja2.Environment(
     loader=jinja2.PackageLoader("etl"), autoescape=True, trim_blocks=True, lstrip_blocks=True
 )
 
 
-def lines(outcome: Outcome) -> Iterator[str]:
-    """Yield what a person should read on the terminal about a run."""
+def terminal_lines(outcome: Outcome) -> Iterator[str]:
+    """Yield the lines about a run for the terminal."""
     report = outcome.report
     if report.get("same_as"):
-        yield said("import.same_as", run=report["same_as"])
+        yield message("import.same_as", run=report["same_as"])
     for concern in report.get("concerns", []):
         yield "! " + concern_text(concern)
     for layer, repairs in report.get("repairs", {}).items():
         for what, count in repairs.items():
-            yield f"  {layer}: {count} × {said(f'repair.{what}')}"
+            yield f"  {layer}: {count} × {message(f'repair.{what}')}"
     for reason, count in report.get("rejected", {}).items():
         yield f"  {count} × {reason_text(reason)}"
     yield from _network_lines(report.get("network", {}))
     topology = report.get("topology", {})
     if any(topology.values()):
         healed, left = (len(topology.get(key, [])) for key in ("healed", "breaches"))
-        yield said("import.topology", healed=healed, breaches=left)
-    for layer, count in report.get("passed_over", {}).items():
-        yield said("import.passed_over", layer=said(f"layer.{layer}"), count=f"{count:,}")
+        yield message("import.topology", healed=healed, breaches=left)
     if report.get("corrections_kept"):
-        yield said("import.corrections_kept", count=len(report["corrections_kept"]))
+        yield message("import.corrections_kept", count=len(report["corrections_kept"]))
     if report.get("register_kept"):
-        yield said("import.register_kept", count=report["register_kept"])
+        yield message("import.register_kept", count=report["register_kept"])
     if report.get("moved_count"):
-        yield said("import.moved", count=report["moved_count"])
+        yield message("import.moved", count=report["moved_count"])
     for what in ("units_removed", "ends_loosened"):
         if report.get(what):
             codes = ", ".join(one["code"] for one in report[what][:5])
-            yield said(f"import.{what}", count=report[f"{what}_count"], codes=codes)
+            yield message(f"import.{what}", count=report[f"{what}_count"], codes=codes)
     if report.get("stale"):
-        yield said("import.stale", count=len(report["stale"]))
+        yield message("import.stale", count=len(report["stale"]))
     for community in report.get("proposals", []):
-        yield said("import.proposal", community=community)
+        yield message("import.proposal", community=community)
 
 
-def _network_lines(found: dict[str, Any]) -> Iterator[str]:
-    if found.get("made"):
-        yield said("import.nodes_made", count=found["made"])
+def _network_lines(network: dict[str, Any]) -> Iterator[str]:
+    if network.get("made"):
+        yield message("import.nodes_made", count=network["made"])
     for what in ("loose_ends", "near_misses", "reversed", "far_ends"):
-        if found.get(what):
-            codes = ", ".join(str(one["code"]) for one in found[what][:5])
-            yield said(f"import.{what}", count=len(found[what]), codes=codes)
+        if network.get(what):
+            codes = ", ".join(str(one["code"]) for one in network[what][:5])
+            yield message(f"import.{what}", count=len(network[what]), codes=codes)
 
 
 def concern_text(concern: dict[str, Any], lang: Language | None = None) -> str:
     """Return why a run is held."""
-    return said(f"guard.{concern['key']}", lang=lang, **concern["values"])
+    return message(f"guard.{concern['key']}", lang=lang, **concern["values"])
 
 
 def reason_text(reason: str, detail: dict[str, Any] | None = None) -> str:
-    """Return why a feature was refused; without its detail, in general."""
+    """Return why a feature was rejected; without its detail, in general terms."""
     key = f"quarantine.{reason}"
     if detail is not None and f"{key}_detail" in catalogue("en"):
-        return said(f"{key}_detail", **detail)
-    return said(key)
+        return message(f"{key}_detail", **detail)
+    return message(key)
 
 
 def run_report(connection: Connection, number: int) -> dict[str, Any]:
-    """Return all that is known of a run, as plain values.
+    """Return the record of a run as plain values.
 
     Raises
     ------
@@ -101,7 +99,7 @@ def run_report(connection: Connection, number: int) -> dict[str, Any]:
     row = connection.execute(select(ImportRun.__table__).where(ImportRun.id == number)).first()
     if row is None:
         raise NotFoundError("no_such_run", run=number)
-    return _plain(row) | {"refused": _count_rejections(connection, number)}
+    return _plain(row) | {"refused": _read_rejections(connection, number)}
 
 
 def _plain(row: Row[Any]) -> dict[str, Any]:
@@ -111,14 +109,14 @@ def _plain(row: Row[Any]) -> dict[str, Any]:
     return values
 
 
-def _count_rejections(connection: Connection, number: int) -> list[dict[str, Any]]:
+def _read_rejections(connection: Connection, number: int) -> list[dict[str, Any]]:
     rows = connection.execute(
         select(
             Quarantine.id, Quarantine.layer, Quarantine.code, Quarantine.reason, Quarantine.detail
         )
         .where(Quarantine.run_id == number)
         .order_by(Quarantine.id)
-        .limit(_REFUSED_SHOWN)
+        .limit(_MAX_REJECTED)
     )
     return [dict(row._mapping) | {"said": reason_text(row.reason, row.detail)} for row in rows]
 
@@ -129,11 +127,11 @@ def write_report(engine: Engine, number: int, folder: Path) -> Path:
     Raises
     ------
     InputError
-        If they can't be written there; what the run did is not changed by that.
+        If they can't be written there; the run itself is not affected.
     """
     with engine.connect() as connection:
         run = run_report(connection, number)
-        content = page_of(connection, number)
+        content = html_page(connection, number)
     plain = json.dumps(run, ensure_ascii=False, indent=1, default=str)
     page = folder / f"run-{number}.html"
     try:
@@ -141,7 +139,7 @@ def write_report(engine: Engine, number: int, folder: Path) -> Path:
         _write_whole(page.with_suffix(".json"), plain)
         _write_whole(page, content)
     except OSError as error:
-        status, reason = said(f"status.{run['status']}"), error.strerror or error
+        status, reason = message(f"status.{run['status']}"), error.strerror or error
         raise InputError(
             "report_unwritable", run=number, status=status, folder=folder, said=reason
         ) from error
@@ -160,8 +158,8 @@ def _write_whole(file: Path, content: str) -> None:
         raise
 
 
-def page_of(connection: Connection, number: int) -> str:
-    """Return the page of a run, which needs nothing else to be shown.
+def html_page(connection: Connection, number: int) -> str:
+    """Return the self-contained HTML page of a run.
 
     Raises
     ------
@@ -169,7 +167,7 @@ def page_of(connection: Connection, number: int) -> str:
         If there is no such run.
     """
     run = run_report(connection, number)
-    return _page(run, map_of(connection, run["report"]))
+    return _page(run, changes_map(connection, run["report"]))
 
 
 def _page(run: dict[str, Any], picture: "Picture | None") -> str:
@@ -178,7 +176,7 @@ def _page(run: dict[str, Any], picture: "Picture | None") -> str:
         run=run,
         report=report,
         map=picture,
-        say=said,
+        say=message,
         lang=language(),
         concerns=[concern_text(one) for one in report.get("concerns", [])],
         reasons={key: reason_text(key) for key in report.get("rejected", {})},
@@ -192,7 +190,7 @@ def _page(run: dict[str, Any], picture: "Picture | None") -> str:
 
 @dataclass(frozen=True)
 class Picture:
-    """A map as SVG paths: backdrop, density and outlines of what changed by fate, and points."""
+    """A map as SVG paths: borders, density and outlines of the changes by fate, and points."""
 
     backdrop: list[str]
     cells: list[dict[str, Any]]
@@ -200,7 +198,7 @@ class Picture:
     points: list[dict[str, Any]]
 
 
-def map_of(connection: Connection, report: dict[str, Any]) -> Picture | None:
+def changes_map(connection: Connection, report: dict[str, Any]) -> Picture | None:
     """Return the map of what a run changed; None if nothing has a place."""
     shown = [
         (layer, one["fate"], one["code"], shapely.from_geojson(json.dumps(one["shape"])))
@@ -228,10 +226,10 @@ def map_of(connection: Connection, report: dict[str, Any]) -> Picture | None:
 
 
 def _cells(report: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield the cells of the densities: what becomes of how many, how dense beside the densest."""
-    for layer, found in report.get("density", {}).items():
-        wide, most = found["cell"], max(one["count"] for one in found["cells"])
-        for one in found["cells"]:
+    """Yield the cells of the densities, with their share of the densest cell."""
+    for layer, density in report.get("density", {}).items():
+        wide, most = density["cell"], max(one["count"] for one in density["cells"])
+        for one in density["cells"]:
             west, south = one["lon"], one["lat"]
             yield {
                 "layer": layer,
@@ -244,36 +242,36 @@ def _cells(report: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _map_shares(run: dict[str, Any]) -> list[str]:
     """Return, for each layer, how many of its differences the map shows one by one."""
-    counts, said_of = run["counts"], run["report"].get("differences", {})
+    counts, listed = run["counts"], run["report"].get("differences", {})
     return [
-        said(
+        message(
             "report.shown_of",
-            layer=said(f"layer.{layer}"),
-            shown=f"{len(found):,}",
+            layer=message(f"layer.{layer}"),
+            shown=f"{len(features):,}",
             count=f"{sum(counts[layer][fate] for fate in FATES):,}",
         )
-        for layer, found in said_of.items()
+        for layer, features in listed.items()
         if layer in counts
     ]
 
 
 def _points(report: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the places of breaches, loose ends and turned lines."""
+    """Return the places of breaches, loose ends and far ends."""
     network, topology = report.get("network", {}), report.get("topology", {})
     return [
         {"kind": kind, "lon": one["lon"], "lat": one["lat"]}
-        for kind, found in (
+        for kind, places in (
             ("breach", topology.get("breaches", [])),
             ("loose", network.get("loose_ends", [])),
             ("loose", network.get("far_ends", [])),
         )
-        for one in found
+        for one in places
     ]
 
 
 @dataclass(frozen=True)
 class _View:
-    """What a map shows: west, south, degrees a pixel in both directions."""
+    """The extent of a map: west and north in degrees, and degrees a pixel in both directions."""
 
     west: float
     north: float
@@ -285,7 +283,7 @@ class _View:
         west, south, east, north = shapely.total_bounds(shapes)
         squeeze = np.cos(np.radians((south + north) / 2))
         width = max((east - west) * squeeze, (north - south) * MAP_PIXELS[0] / MAP_PIXELS[1])
-        width = max(width, _LEAST_DEGREES) * (1 + 2 * _AROUND)
+        width = max(width, _MIN_WIDTH_DEGREES) * (1 + 2 * _MARGIN_SHARE)
         scale = width / MAP_PIXELS[0]
         centre = (west + east) / 2, (south + north) / 2
         left = centre[0] - width / squeeze / 2
@@ -325,7 +323,7 @@ def _communities(connection: Connection, view: _View) -> list[shapely.Geometry]:
         text(
             "SELECT ST_AsBinary(ST_Simplify(geom, 0.00005, true)) FROM region "
             "WHERE level = 'community' AND geom && ST_MakeEnvelope(:w, :s, :e, :n, 4490) "
-            f"LIMIT {_BACKGROUND}"
+            f"LIMIT {_MAX_BORDERS}"
         ),
         {
             "w": view.west,

@@ -1,7 +1,7 @@
-"""Taking a published run back: its features are again as they were before it.
+"""Rolling a published run back: restore its features as they were before it.
 
-What the run wrote is known from its record, what was there before from the layers' history. A
-roll-back is a run like any other: published in one transaction, and can be rolled back itself.
+The codes that a run wrote come from its record, their state before from the history of the layers.
+A roll-back is a run like any other: published in one transaction, and can be rolled back itself.
 """
 
 from collections.abc import Sequence
@@ -10,14 +10,14 @@ from sqlalchemy import Connection, Engine, select, text, update
 
 from etl.input.layer_columns import deliverable_columns
 from etl.pipeline import diff, staging
-from etl.pipeline.delivery import Delivery, Outcome
-from etl.pipeline.diff import Counts, Scope, delta_name
-from etl.pipeline.merge import GENERATIONS, write_all
-from etl.pipeline.publish import lock_layers
+from etl.pipeline.cascade import apply_cascade
+from etl.pipeline.delivery import Counts, Delivery, Outcome, Scope
+from etl.pipeline.diff import delta_name
+from etl.pipeline.publish import GENERATIONS, lock_layers, verify_references, write_changes
 from etl.pipeline.staging import Staged
 from etl.runs import run_records
 from etl.runs.failures import run_with_failure_record
-from etl.runs.outcomes import recorder
+from etl.runs.outcomes import audit_on_finish, finish_run
 from etl.runs.run_records import OnFinish, Run
 from geo.errors import ConflictError, InputError, NotFoundError
 from geo.model import LAYERS, ImportRun, RunChange
@@ -34,12 +34,12 @@ def roll_back(
     progress: Progress = silent,
     on_finish: OnFinish | None = None,
 ) -> Outcome:
-    """Take a run back.
+    """Roll a run back.
 
     Parameters
     ----------
     with_later
-        Take back later runs of its source too: they stand on it.
+        Roll back later runs of its source too, which build on it.
     actor
         Who asks for it, for the report and the audit trail.
     on_finish
@@ -50,24 +50,24 @@ def roll_back(
     NotFoundError
         If there is no such run.
     ConflictError
-        If it published nothing, or later runs of its source stand on it.
+        If it published nothing, or later runs of its source build on it.
     InputError
-        If what it changed is no longer on record.
+        If the record of its changes has been deleted.
     """
     with engine.connect() as connection:
-        _choose(connection, number, with_later)  # so that a plain mistake leaves no run
+        _runs_to_roll_back(connection, number, with_later)  # a mistake by the user leaves no run
         source, layer = connection.execute(
             select(ImportRun.source, ImportRun.layer).where(ImportRun.id == number)
         ).one()
     with run_records.start_run(engine, layer, source, rolls_back=[number], actor=actor) as run:
-        run.on_finish = recorder("roll_back", actor, number, on_finish)
+        run.on_finish = audit_on_finish("roll_back", actor, number, on_finish)
         return run_with_failure_record(
             engine, run, lambda: _undo(run, number, with_later, progress)
         )
 
 
-def _choose(connection: Connection, number: int, with_later: bool) -> list[int]:
-    """Return the numbers of the runs to take back, the last published first."""
+def _runs_to_roll_back(connection: Connection, number: int, with_later: bool) -> list[int]:
+    """Return the numbers of the runs to roll back, the last published first."""
     row = connection.execute(
         select(
             ImportRun.source,
@@ -86,7 +86,7 @@ def _choose(connection: Connection, number: int, with_later: bool) -> list[int]:
     if not layers:
         raise InputError("run_too_old", run=number, generations=GENERATIONS)
     # Numbers are given when runs begin, revisions when they publish.
-    wrote_the_same = (
+    wrote_same_layer = (
         select(RunChange.run_id)
         .where(RunChange.run_id == ImportRun.id, RunChange.layer.in_(layers))
         .exists()
@@ -94,7 +94,7 @@ def _choose(connection: Connection, number: int, with_later: bool) -> list[int]:
     later = connection.scalars(
         select(ImportRun.id)
         .where(ImportRun.source == row.source, ImportRun.revision > row.revision)
-        .where(ImportRun.status == RunStatus.PUBLISHED, wrote_the_same)
+        .where(ImportRun.status == RunStatus.PUBLISHED, wrote_same_layer)
         .order_by(ImportRun.revision.desc())
     ).all()
     if later and not with_later:
@@ -104,28 +104,27 @@ def _choose(connection: Connection, number: int, with_later: bool) -> list[int]:
 
 
 def _undo(run: Run, number: int, with_later: bool, progress: Progress) -> Outcome:
-    """Lock the layers that are taken back, choose the runs anew, and take them back.
+    """Lock the layers, choose the runs again, and roll them back.
 
-    What is published while this waits for the locks may stand on the run, or be the roll-back of
-    the same run.
+    A run published while this waits for the locks may build on the run, or be a roll-back of it.
     """
     connection = run.connection
     with connection.begin():
-        layers = _layers(connection, _choose(connection, number, with_later))
+        layers = _layers(connection, _runs_to_roll_back(connection, number, with_later))
     with lock_layers(run, layers):
         with connection.begin():
-            numbers = _choose(connection, number, with_later)
+            numbers = _runs_to_roll_back(connection, number, with_later)
             is_locked = _layers(connection, numbers) == layers
         if is_locked:
             run.report["rolls_back"] = numbers
             outcome = run.transact(lambda _: _publish_before(run, numbers, layers, progress))
-            run.transact(lambda _: run_records.drop_staged(connection, run.number))
+            run.transact(lambda _: run_records.drop_staging_tables(connection, run.number))
             return outcome
     return _undo(run, number, with_later, progress)  # a later run wrote further layers meanwhile
 
 
 def _layers(connection: Connection, numbers: Sequence[int]) -> list[str]:
-    """Return the layers that some runs wrote, parents before children."""
+    """Return the layers that the runs wrote, parents before children."""
     written = connection.scalars(
         select(RunChange.layer).where(RunChange.run_id.in_(numbers)).distinct()
     ).all()
@@ -135,23 +134,26 @@ def _layers(connection: Connection, numbers: Sequence[int]) -> list[str]:
 def _publish_before(
     run: Run, numbers: Sequence[int], layers: Sequence[str], progress: Progress
 ) -> Outcome:
-    """Stage what was there before some runs, layer by layer, and publish it."""
+    """Stage the state before the runs, layer by layer, and publish it."""
     connection = run.connection
     staged = {
-        name: staging.create(connection, run.number, name, deliverable_columns(name))
+        name: staging.create_staging_table(connection, run.number, name, deliverable_columns(name))
         for name in layers
     }
-    rejected = staging.create_rejected(connection, run.number)
+    rejected = staging.create_rejected_table(connection, run.number)
     delivery = Delivery(staged, rejected, Scope(run.source))
     for one in staged.values():
         _stage_before(connection, one, numbers)
         diff.keep_corrections(connection, one)
-    counts = {name: _compare(connection, one, numbers) for name, one in staged.items()}
-    touched = [name for name in staged if counts[name].touched]
+    counts = {name: _compare_with_live(connection, one, numbers) for name, one in staged.items()}
     run.report |= diff.describe_changes(connection, staged, counts)
-    outcome = write_all(run, delivery, counts, touched, progress)
-    for name in touched:
-        _give_back(connection, name, run.number)
+    revision = write_changes(run, delivery, counts, progress)
+    apply_cascade(run, staged, revision)
+    verify_references(run)
+    outcome = finish_run(run, delivery, counts, RunStatus.PUBLISHED, revision)
+    for name in staged:
+        if counts[name].touched:
+            _restore_sources(connection, name, run.number)
     connection.execute(
         update(ImportRun)
         .where(ImportRun.id.in_(numbers))
@@ -212,8 +214,8 @@ def _stage_before(connection: Connection, staged: Staged, numbers: Sequence[int]
     ).rowcount
 
 
-def _give_back(connection: Connection, layer: str, run: int) -> None:
-    """Have what came back belong to whom it belonged before: a run removes others' units too."""
+def _restore_sources(connection: Connection, layer: str, run: int) -> None:
+    """Give restored features their former source: a run removes the units of other sources too."""
     connection.execute(
         text(
             f"UPDATE {layer} live SET source = was.source FROM ("
@@ -227,8 +229,8 @@ def _give_back(connection: Connection, layer: str, run: int) -> None:
     )
 
 
-def _compare(connection: Connection, staged: Staged, numbers: Sequence[int]) -> Counts:
-    """Write what a roll-back changes into the layer's table of differences."""
+def _compare_with_live(connection: Connection, staged: Staged, numbers: Sequence[int]) -> Counts:
+    """Write the changes of a roll-back into the table of differences of the layer."""
     layer = staged.layer
     connection.execute(
         text(
@@ -236,7 +238,7 @@ def _compare(connection: Connection, staged: Staged, numbers: Sequence[int]) -> 
             "SELECT staged.code, "
             "CASE WHEN live.code IS NULL THEN 'added' ELSE 'changed' END AS fate "
             f"FROM {staged.table} staged LEFT JOIN {layer} live USING (code) "
-            f"WHERE live.code IS NULL OR {diff.differs(staged)} "
+            f"WHERE live.code IS NULL OR {diff.differs_sql(staged)} "
             f"UNION ALL SELECT code, 'removed' FROM did_{layer} JOIN {layer} USING (code) "
             "WHERE fate = 'added'"
         )

@@ -1,7 +1,7 @@
 """The records of runs: opened before a file is read, closed in the publishing transaction.
 
-A run holds a lock of its own for as long as its process lives, so that the next one can tell a run
-that works from one that died.
+A run holds an advisory lock of its own while its process lives, by which the next run tells a
+working run from a dead one.
 """
 
 import time
@@ -29,20 +29,20 @@ from geo.model import ImportRun, LayerChange, LayerRevision
 from geo.model.run import STAGING_SCHEMA, RunStatus
 
 OnFinish = Callable[[Connection, int], None]
-"""Writes what must be written with the end of a run or not at all: audit trail, job."""
+"""Called in the transaction that ends a run, to write an audit entry or a job with it."""
 
 State = dict[str, list[int]]
 """Revision and number of changes of layers by name, and the year: all that a file is checked
-against. The database counts changes, in plain SQL too."""
+against. The database counts the changes, also those made by plain SQL."""
 
 YEAR = "year"
 
-LOOKS_AT = {
+READ_LAYERS = {
     "building_unit": ("building",),
     "register": ("building", "building_unit"),
     "pipe_segment": ("pipe_node",),
 }
-"""Layers in which those of a delivery look up what they name, besides the regions."""
+"""Layers that the checks of a layer read, besides the regions."""
 
 OPEN = (RunStatus.RUNNING, RunStatus.HELD)
 
@@ -51,20 +51,20 @@ _Result = TypeVar("_Result")
 
 @dataclass
 class Run:
-    """A run on its way.
+    """A running import run.
 
     Attributes
     ----------
     number, source
-        Its number and its source.
+        Its number and source.
     connection
         The session that holds its lock, and publishes.
     timings
-        Seconds a step.
+        Seconds by step.
     report
-        What is told of it (see ``docs/imports.md``).
+        Its report (see ``docs/imports.md``).
     on_finish
-        Is called in the transaction that ends the run, with its connection and the run's number.
+        Called in the transaction that ends the run, with its connection and the run's number.
     """
 
     number: int
@@ -74,20 +74,20 @@ class Run:
     report: dict[str, Any] = field(default_factory=dict)
     on_finish: OnFinish | None = None
 
-    def transact(self, work: Callable[[RootTransaction], _Result]) -> _Result:
-        """Do some work in a transaction; repeat it from the same report if it loses a conflict."""
+    def transact(self, task: Callable[[RootTransaction], _Result]) -> _Result:
+        """Run a task in a transaction; repeat it from the same report after a conflict."""
         report = deepcopy(self.report)
 
         def attempt() -> _Result:
             self.report = deepcopy(report)
             with self.connection.begin() as transaction:
-                return work(transaction)
+                return task(transaction)
 
         return db.retry_conflicts(attempt)
 
     @contextmanager
     def timed(self, step: str) -> Iterator[None]:
-        """Add the seconds of the block to a step."""
+        """Add the duration of the block to the timing of a step."""
         began = time.monotonic()
         try:
             yield
@@ -98,12 +98,12 @@ class Run:
 
 @contextmanager
 def start_run(engine: Engine, layers: str, source: str, **report: Any) -> Iterator[Run]:
-    """Open a run, and the session that publishes it; both end with the block.
+    """Open a run and the session that publishes it; the session ends with the block.
 
-    Runs whose process died are closed first.
+    Dead runs are closed first.
     """
-    with session(engine) as connection:
-        sweep(connection)
+    with open_session(engine) as connection:
+        close_dead_runs(connection)
         with connection.begin():
             number: int = connection.execute(
                 insert(ImportRun)
@@ -116,8 +116,8 @@ def start_run(engine: Engine, layers: str, source: str, **report: Any) -> Iterat
 
 
 @contextmanager
-def session(engine: Engine) -> Iterator[Connection]:
-    """Open a session of its own: its locks end with it, whatever happens."""
+def open_session(engine: Engine) -> Iterator[Connection]:
+    """Open a session whose advisory locks end with the block, whatever happens."""
     with engine.connect() as connection:
         try:
             yield connection
@@ -129,17 +129,16 @@ def session(engine: Engine) -> Iterator[Connection]:
             connection.invalidate()
 
 
-def sweep(connection: Connection) -> list[int]:
-    """Close the runs whose process died, and drop what nobody will publish."""
+def close_dead_runs(connection: Connection) -> list[int]:
+    """Close the runs whose process died, and drop staging tables without an open run."""
     with connection.begin():
         running = connection.scalars(
             select(ImportRun.id).where(ImportRun.status == RunStatus.RUNNING).order_by(ImportRun.id)
         ).all()
         dead = [number for number in running if _close_dead(connection, number)]
     with connection.begin():
-        tables = _list_staging_tables(
-            connection
-        )  # before the runs: a table's run is there before the table
+        # Listed before the runs: a run exists before its tables.
+        tables = _list_staging_tables(connection)
         is_open = select(ImportRun.id).where(ImportRun.status.in_(OPEN))
         open_runs = set(connection.scalars(is_open))
         _drop(connection, [table for table, number in tables if number not in open_runs])
@@ -147,9 +146,9 @@ def sweep(connection: Connection) -> list[int]:
 
 
 def _close_dead(connection: Connection, number: int) -> bool:
-    """Close a run if nobody works on it; one that ended since it was listed stays as it is."""
+    """Close a run if no process holds its lock; a run that has ended since stays as it is."""
     died, running = {"failure": "died"}, (RunStatus.RUNNING,)
-    return locks.try_acquire(connection, Lock.IMPORT_RUN, number) and close(
+    return locks.try_acquire(connection, Lock.IMPORT_RUN, number) and close_run(
         connection, number, RunStatus.FAILED, died, of=running
     )
 
@@ -163,7 +162,7 @@ def _list_staging_tables(connection: Connection) -> list[tuple[str, int]]:
     return [(name, int(name.split("_")[1])) for name in names]
 
 
-def drop_staged(connection: Connection, number: int) -> None:
+def drop_staging_tables(connection: Connection, number: int) -> None:
     """Drop the staging tables of a run."""
     _drop(
         connection, [table for table, owner in _list_staging_tables(connection) if owner == number]
@@ -171,12 +170,12 @@ def drop_staged(connection: Connection, number: int) -> None:
 
 
 def _drop(connection: Connection, tables: Sequence[str]) -> None:
-    """Drop staging tables, which another session may be dropping too."""
+    """Drop staging tables that another session may be dropping too."""
     for table in tables:
         connection.execute(text(f"DROP TABLE IF EXISTS {STAGING_SCHEMA}.{table}"))
 
 
-def close(
+def close_run(
     connection: Connection,
     number: int,
     status: RunStatus,
@@ -185,12 +184,12 @@ def close(
     of: Collection[RunStatus] = OPEN,
     **values: Any,
 ) -> bool:
-    """Write how a run ended, if it stands as it should; return whether it did.
+    """Record how a run ended, if it has an expected status; return whether it had.
 
     Parameters
     ----------
     of
-        How it should stand: what is published stays published.
+        The expected statuses: a published run stays published.
     """
     closed = connection.execute(
         update(ImportRun)
@@ -205,22 +204,37 @@ def close(
     return closed.rowcount > 0
 
 
-def status_of(engine: Engine, number: int) -> str:
-    """Return how a run stands, asked in a new session."""
-    with session(engine) as connection:
+def run_status(engine: Engine, number: int) -> str:
+    """Return the status of a run, read in a new session."""
+    with open_session(engine) as connection:
         return str(
             connection.execute(select(ImportRun.status).where(ImportRun.id == number)).scalar_one()
         )
 
 
 def layer_versions(connection: Connection, layers: Iterable[str]) -> State:
-    """Return what layers and those that their checks look at stand at, and the year."""
-    asked = set(layers) - {YEAR}
-    names = {"region", *asked, *(other for name in asked for other in LOOKS_AT.get(name, ()))}
+    """Return the versions of layers and of those that their checks read, and the year."""
+    checked = set(layers) - {YEAR}
+    names = {
+        "region",
+        *checked,
+        *(other for name in checked for other in READ_LAYERS.get(name, ())),
+    }
     rows = connection.execute(
         select(LayerRevision.layer, LayerRevision.revision, LayerChange.changes)
         .join(LayerChange, LayerChange.layer == LayerRevision.layer, isouter=True)
         .where(LayerRevision.layer.in_(names))
     )
-    found = {row.layer: [row.revision, row.changes or 0] for row in rows}
-    return {YEAR: [clock.today().year]} | {name: found.get(name, []) for name in sorted(names)}
+    versions = {row.layer: [row.revision, row.changes or 0] for row in rows}
+    return {YEAR: [clock.today().year]} | {name: versions.get(name, []) for name in sorted(names)}
+
+
+def set_layer_revision(connection: Connection, layer: str, revision: int, run: int | None) -> None:
+    """Record the revision of a layer, and the run that published it."""
+    updated = connection.execute(
+        update(LayerRevision)
+        .where(LayerRevision.layer == layer)
+        .values(revision=revision, run_id=run, published_at=func.now())
+    )
+    if updated.rowcount == 0:
+        connection.execute(insert(LayerRevision).values(layer=layer, revision=revision, run_id=run))

@@ -145,7 +145,6 @@ RULES: dict[str, Rule] = {
     "import_run": Rule(read=EDITORS | _rows(ALL_ROWS, "publisher"), write=EDITORS),
     "run_change": Rule(read=EDITORS, write=EDITORS),
     "index_left_off": Rule(read=EDITORS, write=EDITORS),
-    "passed_rows": Rule(read=EDITORS, write=EDITORS),
     "correction": Rule(read=EDITORS, write=EDITORS),
     "quarantine": Rule(read=EDITORS, write=EDITORS),
     "layer_revision": Rule(read=_ALL, write=EDITORS),

@@ -30,7 +30,6 @@ from geo.model.run import (
     IndexLeftOff,
     LayerChange,
     LayerRevision,
-    PassedRows,
     Quarantine,
     RunChange,
 )
@@ -85,7 +84,6 @@ __all__ = [
     "Job",
     "LayerChange",
     "LayerRevision",
-    "PassedRows",
     "PipeNode",
     "PipeSegment",
     "PlanEdit",

@@ -90,21 +90,6 @@ class Correction(Base):
     at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
 
 
-class PassedRows(Base):
-    """Digests of the rows of a source's last file that passed every check.
-
-    ``marks`` are the concatenated digests of 8 bytes each; ``state`` holds the layers' revisions.
-    """
-
-    __tablename__ = "passed_rows"
-
-    source: Mapped[str] = mapped_column(Text, primary_key=True)
-    layer: Mapped[str] = mapped_column(Text, primary_key=True)
-    part: Mapped[int] = mapped_column(BigInteger, primary_key=True)
-    state: Mapped[dict[str, list[int]]] = mapped_column(JSONB)
-    marks: Mapped[bytes] = mapped_column(LargeBinary)
-
-
 class IndexLeftOff(Base):
     """An index of an empty layer that is dropped until its first delivery is imported."""
 

@@ -130,7 +130,7 @@ def firsts(url: str, file: Path, wrong: list[str]) -> int:
     The layer is empty until one comes in, and without its indexes meanwhile.
     """
     engine, moment = engine_of(url), 0
-    reading.FEWEST_ROWS = 0
+    reading.MIN_ROWS = 0
     before = indexes(engine)
     while True:
         moment += 1

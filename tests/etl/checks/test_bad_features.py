@@ -45,8 +45,8 @@ def star(corners: int) -> shapely.Polygon:
 
 
 DOUBTFUL = (
-    "The outline can be read in two ways with different areas: it crosses itself, or its rings lie "
-    "within or across each other. Draw it anew."
+    "The outline is ambiguous: it crosses itself, or its rings lie within or across each other, "
+    "and can be read with two different areas. Draw it again."
 )
 
 FEATURES: dict[str, tuple[dict[str, object], object, str]] = {
@@ -55,12 +55,12 @@ FEATURES: dict[str, tuple[dict[str, object], object, str]] = {
     "point for a polygon": (
         {"code": "x"},
         point(0, 0),
-        "The geometry is a Point, where a MULTIPOLYGON belongs.",
+        "The geometry is a Point; the layer holds MULTIPOLYGON.",
     ),
     "line for a polygon": (
         {"code": "x"},
         shapely.LineString([point(0, 0), point(10, 0)]),
-        "The geometry is a LineString, where a MULTIPOLYGON belongs.",
+        "The geometry is a LineString; the layer holds MULTIPOLYGON.",
     ),
     "no area": (
         {"code": "x"},
@@ -93,12 +93,12 @@ FEATURES: dict[str, tuple[dict[str, object], object, str]] = {
     "a million corners": (
         {"code": "x"},
         star(1_000_000),
-        "The geometry has 1000001 corners, more than 500000.",
+        "The geometry has 1000001 vertices, more than 500000.",
     ),
     "far away point": (
         {"code": "x"},
         shapely.box(500, 32, 501, 33),
-        "It lies at 501 32, which is no longitude and latitude.",
+        "501 32 is not a valid longitude and latitude.",
     ),
     "negative households": (
         {"code": "x", "households": -3},
@@ -108,17 +108,17 @@ FEATURES: dict[str, tuple[dict[str, object], object, str]] = {
     "half a household": (
         {"code": "x", "households": 2.5},
         box(0, 0),
-        "households = 2.5 is no whole number that fits.",
+        "households = 2.5 is not a whole number in range.",
     ),
     "text for a number": (
         {"code": "x", "storeys": "many"},
         box(0, 0),
-        "storeys_above = many is no whole number that fits.",
+        "storeys_above = many is not a whole number in range.",
     ),
     "year to come": (
         {"code": "x", "year": 2190},
         box(0, 0),
-        "year_built = 2190 lies after {year}.",
+        "year_built = 2190 is after {year}.",
     ),
     "unknown use": (
         {"code": "x", "use": "castle"},
@@ -135,7 +135,7 @@ FEATURES: dict[str, tuple[dict[str, object], object, str]] = {
     "garbled text": (
         {"code": "x", "name": "楼\ufffd"},
         box(0, 0),
-        "name = 楼� holds characters that are none; check the encoding.",
+        "name = 楼� contains invalid characters; check the encoding.",
     ),
     "endless text": (
         {"code": "x", "name": "楼" * 3000},
@@ -145,9 +145,9 @@ FEATURES: dict[str, tuple[dict[str, object], object, str]] = {
     "twice the same code": (
         {"code": "b001"},
         box(0, 0),
-        "The code b001 stands there more than once, with different contents.",
+        "The code b001 occurs more than once, with different values.",
     ),
-    "twice the same shape": ({"code": "x"}, box(0, 0), "It has the very shape of b000."),
+    "twice the same shape": ({"code": "x"}, box(0, 0), "b000 has exactly the same shape."),
 }
 
 
@@ -219,12 +219,18 @@ def test_divisions_without_parent_or_of_another_city_are_set_aside(database, tmp
     bring(database, "region", write(data, tmp_path / "b.gpkg"), how)
     found = rows(database, "SELECT code, reason, detail FROM quarantine ORDER BY code")
     assert [(code, reason_text(reason, detail)) for code, reason, detail in found] == [
-        ("110101001001", "The code 110101001001 is of another city; ours begin with 4206."),
+        (
+            "110101001001",
+            "The code 110101001001 belongs to another city; codes of this city begin with 4206.",
+        ),
         (
             "420602001002",
-            "Its code does not begin with the digits of the division above, 420602000000.",
+            "The code does not begin with the digits of the parent division 420602000000.",
         ),
-        ("420602077001", "parent_code names 420602077000, which layer region does not hold."),
+        (
+            "420602077001",
+            "parent_code refers to 420602077000, which does not exist in layer region.",
+        ),
     ] or found
 
 
@@ -263,8 +269,8 @@ def test_points_lines_and_collections_among_polygons_are_set_aside_one_by_one(da
     bring(database, "building", file, mapping(guard={"rejected_percent": 50}))
     found = rows(database, "SELECT code, reason, detail FROM quarantine ORDER BY code")
     assert {code: reason_text(reason, detail) for code, reason, detail in found} == {
-        "p": "The geometry is a Point, where a MULTIPOLYGON belongs.",
-        "l": "The geometry is a LineString, where a MULTIPOLYGON belongs.",
+        "p": "The geometry is a Point; the layer holds MULTIPOLYGON.",
+        "l": "The geometry is a LineString; the layer holds MULTIPOLYGON.",
         "c": "The geometry is a GeometryCollection, where a MULTIPOLYGON belongs.",
     }
     assert rows(database, "SELECT count(*) FROM building") == [(9,)]

@@ -18,7 +18,7 @@ from sqlalchemy import Engine
 from etl.input.mapping import validate_mapping
 from etl.input.source import layer_names, open_dataset, open_layer
 from etl.input.vector import read_vector
-from etl.runs.nightly import nightly
+from etl.runs.nightly import run_nightly
 from geo.errors import InputError
 from geo.settings import Settings
 from tests.etl.attacks import MARK, attack_files, listening, secret_file
@@ -69,7 +69,7 @@ def test_nightly_import_of_attacks_reaches_nothing(database, attacks, listener, 
     folder = attacks[0].parent
     for file in attacks:
         (folder / f"{file.name}.toml").write_text(f'layer = "building"\nfile = "{file.name}"')
-    nights = nightly(database, folder, Settings(), reports=tmp_path / "reports")
+    nights = run_nightly(database, folder, Settings(), reports=tmp_path / "reports")
     assert len(nights) == len(attacks)
     assert not [(night.file, night.said) for night in nights if night.status == "failed"]
     assert not listener.heard

@@ -1,15 +1,26 @@
-"""What follows from a new border: slivers healed, breaches held, buildings moved, plans stale."""
+"""The cascade of a publication: healed slivers, moved buildings, stale plans, dependents."""
 
 import pytest
 import shapely
 from sqlalchemy import text
 
-from etl.checks.topology import breaches
+from etl.checks.topology import find_breaches
 from etl.runs.approve import approve
 from etl.runs.rollback import roll_back
 from geo.db.overrides import clear_override, set_override
 from geo.model import GridPlan
-from tests.etl.delivery import STREET, box, bring, divisions, frame, houses, mapping, rows, write
+from tests.etl.delivery import (
+    STREET,
+    box,
+    bring,
+    divisions,
+    frame,
+    houses,
+    mapping,
+    point,
+    rows,
+    write,
+)
 
 A, B, C = "420602001001", "420602001002", "420602001003"
 THREE = ((A, box(0, 0, 400, 400)), (B, box(400, 0, 400, 400)), (C, box(800, 0, 400, 400)))
@@ -74,7 +85,7 @@ def test_land_outside_the_street_is_a_breach():
         level=["street", "community"],
         parent_code=["d", "s"],
     ).to_crs("EPSG:4546")
-    found = {breach.kind: round(breach.shape.area, -2) for breach in breaches(both, {"c"})}
+    found = {breach.kind: round(breach.shape.area, -2) for breach in find_breaches(both, {"c"})}
     assert found == {"gap": 5000.0, "outside": 5000.0}
 
 
@@ -164,3 +175,61 @@ def test_removed_and_added_communities_are_compared_by_area(database, tmp_path):
     assert approve(database, outcome.run).status == "published"
     with database.connect() as connection:
         assert connection.execute(text("SELECT count(*) FROM run_change")).scalar_one() >= 3
+
+
+BUILDINGS = mapping(source="survey")
+UNITS = mapping("building_unit", source="police")
+NODES = mapping("pipe_node", source="water works")
+PIPES = mapping("pipe_segment", source="survey of pipes")
+
+
+def units(folder):
+    data = frame([point(5, 5), point(55, 5)], code=["u0", "u1"], building_code=["b000", "b001"])
+    return write(data, folder / "units.gpkg")
+
+
+def nodes(folder, count):
+    codes = [f"n{i}" for i in range(count)]
+    data = frame(
+        [point(100 * i, 0) for i in range(count)],
+        code=codes,
+        network=["water"] * count,
+        kind=["junction"] * count,
+    )
+    return write(data, folder / f"nodes{count}.gpkg")
+
+
+def pipes(folder):
+    line = shapely.LineString([point(100, 0), point(200, 0)])
+    data = frame([line], code=["p"], network=["water"])
+    return write(data, folder / "pipes.gpkg")
+
+
+def test_units_of_a_removed_building_are_removed_and_listed(database, tmp_path):
+    bring(database, "building", write(houses(12), tmp_path / "a.gpkg"), BUILDINGS)
+    bring(database, "building_unit", units(tmp_path), UNITS)
+    rest = write(houses(12).iloc[1:], tmp_path / "b.gpkg")
+    done = bring(database, "building", rest, BUILDINGS)
+    assert done.status == "published"
+    assert done.report["units_removed"] == [
+        {"code": "u0", "building": "b000", "households": 0, "source": "police"}
+    ]
+    assert rows(database, "SELECT code FROM building_unit") == [("u1",)]
+    roll_back(database, done.run)
+    assert rows(database, "SELECT code, source, building_code FROM building_unit ORDER BY 1") == [
+        ("u0", "police", "b000"),
+        ("u1", "police", "b001"),
+    ]
+    assert rows(database, "SELECT source FROM building WHERE code = 'b000'") == [("survey",)]
+
+
+def test_pipe_whose_node_is_removed_has_a_loose_end(database, tmp_path):
+    bring(database, "pipe_node", nodes(tmp_path, 3), NODES)
+    bring(database, "pipe_segment", pipes(tmp_path), PIPES)
+    joined = "SELECT from_node, to_node, source FROM pipe_segment"
+    assert rows(database, joined) == [("n1", "n2", "survey of pipes")]
+    done = bring(database, "pipe_node", nodes(tmp_path, 2), NODES)
+    assert done.report["ends_loosened"] == [{"code": "p", "source": "survey of pipes"}]
+    assert rows(database, joined) == [("n1", None, "survey of pipes")]
+    roll_back(database, done.run)
+    assert rows(database, joined) == [("n1", "n2", "survey of pipes")]

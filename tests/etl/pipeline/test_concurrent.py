@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import event, text
 
 from etl.runs import quarantine, run_records
-from etl.runs.approve import approve, dismiss
+from etl.runs.approve import approve, reject
 from etl.runs.rollback import roll_back
 from geo.db import overrides
 from geo.errors import ConflictError, InputError, SetupError
@@ -184,7 +184,7 @@ def test_held_run_is_decided_once(database, tmp_path):
     with holding_layer(database, "building"):
         approving = Task(lambda: approve(database, held.run))
         wait_for_waiting(database)
-        for decide in (approve, dismiss):
+        for decide in (approve, reject):
             with pytest.raises(ConflictError):
                 decide(database, held.run)
     assert approving.end().status == "published"
@@ -289,13 +289,13 @@ def test_run_that_ends_while_the_dead_are_looked_for_stays_published(database, t
         def end(*_):
             """End the run after the list of running ones was read, before its lock is tried."""
             with connection.begin():
-                run_records.close(connection, run.number, run_records.RunStatus.PUBLISHED, {})
+                run_records.close_run(connection, run.number, run_records.RunStatus.PUBLISHED, {})
             run_records.locks.release_all(connection)
             connection.rollback()
 
-        with run_records.session(database) as other:
+        with run_records.open_session(database) as other:
             event.listen(database, "after_cursor_execute", end, once=True)
-            assert run_records.sweep(other) == []
+            assert run_records.close_dead_runs(other) == []
     assert statuses(database, run.number) == ["published"]
 
 

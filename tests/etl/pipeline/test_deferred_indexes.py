@@ -13,7 +13,7 @@ HOW = mapping(guard={"changed_percent": 100})
 
 @pytest.fixture(autouse=True)
 def few_are_many(monkeypatch):
-    monkeypatch.setattr(reading, "FEWEST_ROWS", 0)
+    monkeypatch.setattr(reading, "MIN_ROWS", 0)
 
 
 def indexes(engine) -> set[str]:

@@ -98,7 +98,7 @@ def test_server_killed_during_a_first_delivery_leaves_nothing_of_it(own_cluster,
             os.kill(postmaster(own_cluster), signal.SIGKILL)
 
     request = Request("building", named("new", tmp_path), ALL)
-    with pytest.raises(SetupError, match="The connection to the database broke"):
+    with pytest.raises(SetupError, match="The connection to the database was lost"):
         import_file(engine, request, Settings(), kill)
     local_server.ensure_running(own_cluster)
     assert names(engine) == set()
@@ -117,7 +117,7 @@ def test_server_killed_in_the_middle_comes_back_with_the_old_state(own_cluster, 
             os.kill(postmaster(own_cluster), signal.SIGKILL)
 
     request = Request("building", named("new", tmp_path), ALL)
-    with pytest.raises(SetupError, match="The connection to the database broke"):
+    with pytest.raises(SetupError, match="The connection to the database was lost"):
         import_file(engine, request, Settings(), kill)
     local_server.ensure_running(own_cluster)
     assert names(engine) == {"old"}
@@ -167,7 +167,7 @@ def test_full_disk_at_staging_changes_nothing(own_cluster, tmp_path):
     shapes = [shapely.Polygon(circle + np.array([112.2 + i / 300, 32.1])) for i in range(160)]
     large = write(frame(shapes, code=[f"c{i}" for i in range(160)]), tmp_path / "large.gpkg")
     with little_room(own_cluster, engine) as how:
-        with pytest.raises(SetupError, match="The database has no room left") as error:
+        with pytest.raises(SetupError, match="The database has run out of space") as error:
             bring(engine, "building", large, ALL)
         if how == "the disk is full":
             assert "No space left on device" in str(error.value)
@@ -193,7 +193,7 @@ def test_connection_lost_at_commit_is_found_out(database, home, tmp_path, cut):
         if cut == "after":
             assert import_file(engine, request, Settings(), arm).status == "published"
         else:
-            with pytest.raises(SetupError, match="The connection to the database broke"):
+            with pytest.raises(SetupError, match="The connection to the database was lost"):
                 import_file(engine, request, Settings(), arm)
         assert line.cut is None
     assert names(database) == ({"new"} if cut == "after" else {"old"})

@@ -167,12 +167,14 @@ def test_value_that_does_not_fit_is_named(shared_database, frame, said):
 
 
 def test_values_arrive_as_the_files_hold_them(database):
-    frame = buildings("a", name="楼\t'\\N\n", households="24", high_rise="True", height_m=None)
+    values = {"name": "楼'\\N", "address": "路\t'\\N\n1"}
+    frame = buildings("a", **values, households="24", high_rise="True", height_m=None)
     publish(database, {"building": frame.to_crs(4546)}, "s")
     with database.connect() as connection:
         row = read_layer(connection, "building").iloc[0]
         history = connection.execute(HISTORY["building"].select()).all()
-    assert (row["name"], row["households"], row["high_rise"]) == ("楼\t'\\N\n", 24, True)
+    assert {column: row[column] for column in values} == values
+    assert (row["households"], row["high_rise"]) == (24, True)
     assert row["height_m"] is None or row["height_m"] != row["height_m"]
     assert row["geom"].equals_exact(shapely.multipolygons([frame.geom[0]]), 1e-9, normalize=True)
     assert history == []

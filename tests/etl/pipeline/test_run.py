@@ -8,8 +8,8 @@ import openpyxl
 import pytest
 import shapely
 
-from etl.runs.approve import approve, dismiss
-from etl.runs.report import page_of
+from etl.runs.approve import approve, reject
+from etl.runs.report import html_page
 from etl.runs.rollback import roll_back
 from geo import crs
 from geo.errors import ConflictError
@@ -208,7 +208,7 @@ def test_held_run_can_be_given_up(database, tmp_path):
     held = bring(database, "building", write(data, tmp_path / "b.gpkg"))
     waiting = "SELECT code FROM quarantine WHERE resolved_at IS NULL"
     assert rows(database, waiting) == [("b003",)]
-    dismiss(database, held.run)
+    reject(database, held.run)
     assert rows(database, waiting) == []
     assert rows(database, "SELECT status FROM import_run ORDER BY id") == [
         ("published",),
@@ -258,7 +258,7 @@ def test_any_run_can_be_rolled_back_and_the_roll_back_too(database, tmp_path):
     ]
     roll_back(database, back.run)
     assert everything(database) == two
-    with pytest.raises(ConflictError, match="was rolled back already"):
+    with pytest.raises(ConflictError, match="has already been rolled back"):
         roll_back(database, second.run)
     with pytest.raises(ConflictError, match="Later runs"):
         roll_back(database, first.run)
@@ -422,7 +422,7 @@ def test_many_differences_are_told_as_a_density(database, tmp_path):
     assert (later.status, {fate for fate, _ in fates}) == ("held", {"removed"})
     assert sum(count for _, count in fates) == 260
     with database.connect() as connection:
-        page = page_of(connection, later.run)
+        page = html_page(connection, later.run)
     assert "200 of 260 outlined" in page
     assert page.count('class="cell removed"') == len(fates)
 

@@ -12,7 +12,7 @@ import pytest
 
 from etl.input.mapping import validate_mapping, with_options
 from etl.input.suggest import suggest_mapping
-from etl.runs.nightly import exit_code, nightly
+from etl.runs.nightly import exit_code, run_nightly
 from etl.runs.quarantine import export, replay
 from geo.errors import InputError
 from geo.settings import Settings
@@ -32,7 +32,7 @@ def gridatlas(*words: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]
 
 def night(database, folder: Path) -> tuple[list[str], int, list[dict[str, object]]]:
     with (folder / "log.jsonl").open("w+", encoding="utf-8") as log:
-        nights = nightly(database, folder, Settings(), reports=folder / "reports", log=log)
+        nights = run_nightly(database, folder, Settings(), reports=folder / "reports", log=log)
         log.seek(0)
         return [one.status for one in nights], exit_code(nights), [json.loads(line) for line in log]
 
@@ -79,7 +79,7 @@ def test_link_out_of_the_folder_is_not_followed(database, tmp_path):
     (folder / "building.toml").write_text(MAPPING)
     states, code, log = night(database, folder)
     assert (states, code) == (["rejected"], 2)
-    assert "is a link that leads out of" in str(log[-2]["said"])
+    assert "is a link to a place outside" in str(log[-2]["said"])
 
 
 def test_commands_show_runs_and_leave_with_their_codes(database, tmp_path):
@@ -171,7 +171,7 @@ def test_refused_features_are_brought_again_when_what_they_need_is_there(databas
     bring(database, "building", write(houses(), tmp_path / "a.gpkg"))
     replay(database, Settings())
     assert rows(database, "SELECT code, households FROM building_unit") == [("u1", 5)]
-    with pytest.raises(InputError, match="nothing in quarantine"):
+    with pytest.raises(InputError, match="quarantine is empty"):
         replay(database, Settings())
 
 

@@ -1,0 +1,143 @@
+"""The layers of a file that an import reads, each with its mapping."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from etl.input.layer_columns import REGISTER
+from etl.input.mapping import SETS, Mapping, guess_mapping, refuse_missing, validate_mapping
+from etl.input.source import Source, layer_names, open_dataset, open_layer
+from etl.pipeline.unchanged import file_digest
+from etl.runs.run_records import Run, layer_versions
+from geo.errors import InputError
+from geo.model import LAYERS
+
+
+@dataclass(frozen=True)
+class Part:
+    """One opened layer of a file, with its mapping."""
+
+    mapping: Mapping
+    source: Source
+
+    @property
+    def layer(self) -> str:
+        """Return the table that the features go to."""
+        return self.mapping.table
+
+
+@dataclass(frozen=True)
+class OpenedFile:
+    """The opened layers of a file.
+
+    Attributes
+    ----------
+    path
+        The file, as error messages name it.
+    parts
+        Its layers, parents before children.
+    data
+        The data set on disk (unpacked, for an archive); None for features from the quarantine.
+    digest
+        Digest of the data set.
+    """
+
+    path: Path
+    parts: list[Part]
+    data: Path | None = None
+    digest: str = ""
+
+    def verify_unchanged(self) -> None:
+        """Raise if the data set has changed since it was opened.
+
+        Raises
+        ------
+        InputError
+            If its digest is no longer the same.
+        """
+        if self.data is not None and file_digest(self.data) != self.digest:
+            raise InputError("file_changed", file=self.path)
+
+
+@contextmanager
+def open_file(run: Run, path: Path, layer: str, mapping: Mapping | None) -> Iterator[OpenedFile]:
+    """Open the requested layers of a file, and note them in the report of the run.
+
+    Parameters
+    ----------
+    layer
+        A layer, or a set of layers such as ``city``.
+    mapping
+        Guessed from the columns of the file if None.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be opened, or lacks the layer or a mapped column.
+    """
+    with open_dataset(path) as data:
+        opened = OpenedFile(path, _open_parts(data, layer, mapping), data, file_digest(data))
+        parts = opened.parts
+        run.report |= {
+            "data": data.name,
+            "digest": opened.digest,
+            "crs": {part.layer: part.source.crs.to_string() for part in parts if part.source.crs},
+            "mapping": [
+                part.mapping.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+                for part in parts
+            ],
+        }
+        with run.connection.begin():
+            run.report["state"] = layer_versions(run.connection, [p.layer for p in parts])
+        yield opened
+
+
+def _open_parts(data: Path, layer: str, mapping: Mapping | None) -> list[Part]:
+    """Open the requested layers of a data set, parents before children."""
+    if layer in SETS:
+        parts = _open_set(data, layer, mapping)
+    elif mapping is not None:
+        parts = [_open_part(data, one, one.file_layer) for one in (mapping, *mapping.also)]
+    else:
+        parts = [_open_part(data, layer, _choose_file_layer(data, layer))]
+    order = [*LAYERS, REGISTER]
+    return sorted(parts, key=lambda part: order.index(part.layer))
+
+
+def _open_set(data: Path, layer_set: str, mapping: Mapping | None) -> list[Part]:
+    """Open the layers of a data set that are named like the layers of a set."""
+    file_layers, set_layers = layer_names(data), SETS[layer_set]
+    layers = [name for name in set_layers if name in file_layers]
+    if not layers:
+        raise InputError(
+            "no_layer_of_ours",
+            file=data,
+            layers=", ".join(file_layers),
+            ours=", ".join(set_layers),
+        )
+    base = mapping or validate_mapping({"layer": layer_set}, str(data))
+    return [_open_part(data, base.model_copy(update={"layer": name}), name) for name in layers]
+
+
+def _choose_file_layer(data: Path, layer: str) -> str | None:
+    """Return the layer of a file that is named like ours, None to take the only one."""
+    if data.suffix.lower() in (".csv", ".parquet", ".xlsx"):
+        return None
+    return layer if layer in layer_names(data) else None
+
+
+def _open_part(data: Path, mapping: Mapping | str, file_layer: str | None) -> Part:
+    """Open a layer of a data set; a layer name instead of a mapping has the mapping guessed."""
+    if isinstance(mapping, str):
+        source = open_layer(data, file_layer)
+        valid = validate_mapping({"layer": mapping}, str(data))
+        return Part(guess_mapping(valid.layer, source.fields, valid.source), source)
+    source = open_layer(
+        data, file_layer, encoding=mapping.encoding, place=mapping.coordinates.place()
+    )
+    if not mapping.columns:
+        guess = guess_mapping(mapping.layer, source.fields, mapping.source)
+        mapping = mapping.model_copy(update={"columns": guess.columns})
+    refuse_missing(mapping, source.fields, data, source.layer)
+    return Part(mapping, source)
