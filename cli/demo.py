@@ -40,14 +40,14 @@ def register(app: typer.Typer) -> None:
 def load() -> None:
     """Bring the sample city that ships with the project into the database."""
     from etl.pipeline.publish_frames import publish
-    from etl.sample.city import SHIPPED, read_sample
+    from etl.sample.city import SAMPLE_FILE, read_sample
     from geo import db
 
     with console.progress() as progress:
         progress("database", 0, 1)
         db.upgrade()
         progress("database", 1, 1)
-        layers = read_sample(SHIPPED)
+        layers = read_sample(SAMPLE_FILE)
         counts = publish(db.get_engine(), layers, SOURCE, progress=progress)
     written = sum(count.touched for count in counts.values())
     console.out.print(text("demo.loaded" if written else "demo.loaded_before", count=written))
@@ -75,10 +75,10 @@ def plan_all() -> None:
 
 def staff() -> None:
     """Give the grids invented managers, so that cards and notice boards have somebody to show."""
-    from etl.sample.sample_staff import appoint
+    from etl.sample.sample_staff import appoint_managers
     from geo import db
 
-    db.run_in_transaction(db.get_engine(), lambda connection: appoint(connection, CITY))
+    db.run_in_transaction(db.get_engine(), lambda connection: appoint_managers(connection, CITY))
 
 
 def let_in() -> None:

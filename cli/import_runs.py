@@ -369,7 +369,7 @@ def _add_mapping(app: typer.Typer) -> None:
         out: Annotated[Path | None, typer.Option(help="Write it there.")] = None,
     ) -> None:
         """Propose a mapping from a file's header and values."""
-        from etl.input.suggest import suggest_mapping
+        from etl.input.mapping_proposal import suggest_mapping
 
         proposal = suggest_mapping(file, layer)
         if out is None:

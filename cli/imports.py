@@ -80,11 +80,11 @@ def _importing(layer: str) -> Callable[..., None]:
 
 def _mapping(layer: str, file: Path | None, crs: str, source: str, partial: bool) -> Any:
     """Return the mapping that the options make, None if they say nothing."""
-    from etl.input.mapping import read_mapping, with_options
+    from etl.input.mapping import merge_options, read_mapping
 
     if file is None and not (crs or source or partial):
         return None
-    return with_options(read_mapping(file) if file else None, layer, crs, source, partial)
+    return merge_options(read_mapping(file) if file else None, layer, crs, source, partial)
 
 
 def _tell(outcome: "Outcome", report: Path | None, dry: bool) -> None:

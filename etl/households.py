@@ -6,7 +6,7 @@ import pandas as pd
 
 from geo.settings import Settings
 
-DWELT_IN = {"residential": 1.0, "mixed": 0.8}
+DWELLING_SHARE = {"residential": 1.0, "mixed": 0.8}
 """Share of the floor that is dwelt in, by use; an unknown use counts as residential."""
 
 
@@ -24,11 +24,11 @@ def estimate_households(buildings: gpd.GeoDataFrame, settings: Settings) -> gpd.
     The buildings; ``households_source`` says which figures are estimated.
     """
     unknown = buildings["households"].isna()
-    share = buildings["use"].map(DWELT_IN).where(buildings["use"].notna(), 1.0).fillna(0.0)
+    share = buildings["use"].map(DWELLING_SHARE).where(buildings["use"].notna(), 1.0).fillna(0.0)
     footprint = buildings.geometry.area
     hall = buildings["use"].isna() & (footprint > settings.estimate_max_footprint_m2)
     share = share.mask(hall, 0.0)
-    floor = footprint * storeys(buildings, settings) * share
+    floor = footprint * estimate_storeys(buildings, settings) * share
     figure = (floor / settings.estimate_m2_per_household).round()
     figure = figure.where(footprint >= settings.estimate_min_footprint_m2, 0.0)
     households = buildings["households"].where(~unknown, figure).astype(np.int64)
@@ -36,7 +36,7 @@ def estimate_households(buildings: gpd.GeoDataFrame, settings: Settings) -> gpd.
     return buildings.assign(households=households, households_source=source)
 
 
-def storeys(buildings: gpd.GeoDataFrame, settings: Settings) -> pd.Series:
+def estimate_storeys(buildings: gpd.GeoDataFrame, settings: Settings) -> pd.Series:
     """Return storeys, where unknown by height (3 m a storey) or by the type of building."""
     by_type = buildings["kind"].map(
         {

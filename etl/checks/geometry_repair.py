@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import shapely
 
 from etl.input.feature_batch import Batch, Flags, Geometries
-from etl.input.layer_columns import kind_of
+from etl.input.layer_columns import geometry_kind
 
 AREA_TOLERANCE = 0.01
 """Share of a polygon's area on which the two ways to read a crossing outline may differ."""
@@ -48,7 +48,7 @@ class Repairs:
 def repair_batch(batch: Batch, layer: str, repairs: Repairs) -> tuple[Batch, Flags]:
     """Return a batch with its geometry mended, and which outlines can be read in two ways."""
     geometry = batch.geometry.copy()
-    kind = kind_of(layer)
+    kind = geometry_kind(layer)
     changed = np.zeros(len(batch), dtype=bool)
     doubtful = np.zeros(len(batch), dtype=bool)
     if batch.broken is not None:
@@ -63,7 +63,7 @@ def repair_batch(batch: Batch, layer: str, repairs: Repairs) -> tuple[Batch, Fla
         doubtful, mended = _validate(geometry, areal, repairs)
         changed |= doubtful | mended
         changed |= _order(geometry, areal & _is_areal(geometry), repairs)
-    return batch.at(geometry, changed).unmarked(changed), doubtful
+    return batch.with_geometry(geometry, changed).unmarked(changed), doubtful
 
 
 def _unwrap(geometry: Geometries, kind: str) -> Flags:
@@ -256,7 +256,7 @@ def _is_usable(geometry: Geometries) -> Flags:
 
 def in_single_lines(batch: Batch, layer: str, repairs: Repairs) -> Batch:
     """Return a batch in which a line of several parts is several features, numbered by code."""
-    if kind_of(layer) != "LINESTRING":
+    if geometry_kind(layer) != "LINESTRING":
         return batch
     several = shapely.get_type_id(batch.geometry) == _MULTILINE
     if not several.any():

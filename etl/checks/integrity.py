@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from etl.checks.values import domains, format_value
-from etl.input.layer_columns import required_columns, rules
+from etl.input.layer_columns import check_constraints, required_columns
 from etl.pipeline.staging import MARK, ROW, Staged
 from geo.codes import DIGITS
 from geo.errors import InputError
@@ -146,7 +146,7 @@ def _applicable(staged: Staged, *, of_batches: bool = True) -> list[str]:
     done = {rule for _, rule, _ in domains(staged.layer)}
     return [
         rule
-        for rule in rules(staged.layer)
+        for rule in check_constraints(staged.layer)
         if set(_sample_codes(staged, rule)) & {*staged.columns} and (of_batches or rule not in done)
     ]
 

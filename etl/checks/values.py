@@ -21,14 +21,14 @@ from sqlalchemy import Column, SmallInteger
 from etl.checks.geometry_repair import MOST_VERTICES
 from etl.input.feature_batch import Batch, Flags
 from etl.input.layer_columns import (
-    JOINED,
+    INFERRED_COLUMNS,
+    check_constraints,
     deliverable_columns,
-    kind_of,
+    geometry_kind,
     required_columns,
-    rules,
     table_of,
 )
-from etl.input.synonyms import FALSE, TRUE
+from etl.input.synonyms import FALSE_WORDS, TRUE_WORDS
 
 _LARGEST = 2**31 - 1
 _LARGEST_SMALL = 2**15 - 1
@@ -152,8 +152,8 @@ def _truths(values: pa.Array, column: Column[Any], faults: list[Fault]) -> pa.Ar
         return values
     missing = _is_null(values)
     words = pc.utf8_lower(values.cast(pa.string()))
-    true = pc.is_in(words, pa.array(TRUE))
-    known = np.asarray(pc.or_(true, pc.is_in(words, pa.array(FALSE))))
+    true = pc.is_in(words, pa.array(TRUE_WORDS))
+    known = np.asarray(pc.or_(true, pc.is_in(words, pa.array(FALSE_WORDS))))
     faults.append(_fault("value_not_truth", ~missing & ~known, column.name, values))
     return pa.array(np.asarray(true), mask=missing)
 
@@ -181,7 +181,7 @@ def _missing(batch: Batch, layer: str) -> list[Fault]:
     """Find features without a value that every one of their layer has."""
     faults = []
     for column in required_columns(layer):
-        if column.name == "geom" or column.name in JOINED.get(layer, ()):
+        if column.name == "geom" or column.name in INFERRED_COLUMNS.get(layer, ()):
             continue
         if column.name not in batch.columns:
             rows = np.ones(len(batch), dtype=bool)
@@ -202,7 +202,7 @@ def _absent(rows: Flags, column: str) -> Fault:
 def domains(layer: str) -> list[tuple[str, str, Any]]:
     """Return column, rule and either its bounds or its list, of the rules of a layer."""
     found: list[tuple[str, str, Any]] = []
-    for rule in rules(layer):
+    for rule in check_constraints(layer):
         if parts := _RANGE.fullmatch(rule):
             found.append((parts[1], rule, (float(parts[2]), float(parts[3]))))
         elif parts := _LIST.fullmatch(rule):
@@ -263,8 +263,8 @@ def _geometry(batch: Batch, layer: str) -> list[Fault]:
     """Find geometry that its layer can't hold."""
     values = batch.geometry
     there = ~shapely.is_missing(values)
-    nullable = table_of(layer).c.geom.nullable or "geom" in JOINED.get(layer, ())
-    kind = kind_of(layer)
+    nullable = table_of(layer).c.geom.nullable or "geom" in INFERRED_COLUMNS.get(layer, ())
+    kind = geometry_kind(layer)
     kinds = list(_KINDS.get(kind, shapely.GeometryType))
     wrong = there & ~np.isin(shapely.get_type_id(values), kinds)
     empty = there & shapely.is_empty(values)

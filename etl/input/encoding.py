@@ -24,7 +24,7 @@ def dbf_encoding(path: Path) -> str | None:
     said = _read_declaration(path)
     if said and _is_in(texts, said):
         return said
-    return encoding_of(texts)
+    return detect_encoding(texts)
 
 
 def _beside(path: Path, ending: str) -> Path | None:
@@ -46,7 +46,7 @@ def _read_declaration(path: Path) -> str:
 def _is_in(texts: bytes, encoding: str) -> bool:
     """Return whether texts can be in an encoding; Latin ones fit everything and prove nothing."""
     if encoding.startswith(("ISO-8859", "LATIN", "WINDOWS-125", "125")) and not texts.isascii():
-        return encoding_of(texts) not in (UTF8, GB18030, BIG5)
+        return detect_encoding(texts) not in (UTF8, GB18030, BIG5)
     try:
         texts.decode(encoding)
     except (UnicodeDecodeError, LookupError):
@@ -64,7 +64,7 @@ def _records(table: Path) -> bytes:
         return file.read(whole).rstrip(b"\x1a")
 
 
-def encoding_of(texts: bytes) -> str:
+def detect_encoding(texts: bytes) -> str:
     """Return UTF-8, GB18030 or Big5, whichever texts are in.
 
     What is UTF-8 but for characters cut off at a column's width is that and nothing else. Most

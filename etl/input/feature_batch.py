@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-SIZE = 20_000
+BATCH_ROWS = 20_000
 """Features in a batch: enough for vectorised work, and some 100 MB at most."""
 
 _AHEAD = 2
@@ -66,11 +66,11 @@ class Batch:
             None if self.marks is None else self.marks[rows],
         )
 
-    def having(self, **columns: pa.Array) -> "Batch":
+    def with_columns(self, **columns: pa.Array) -> "Batch":
         """Return the batch with some columns set."""
         return replace(self, columns={**self.columns, **columns})
 
-    def at(self, geometry: Geometries, changed: Flags | None = None) -> "Batch":
+    def with_geometry(self, geometry: Geometries, changed: Flags | None = None) -> "Batch":
         """Return the batch with other geometry, in some rows or in all."""
         if changed is None or self.wkb is None:
             return replace(self, geometry=geometry, wkb=None)
@@ -96,7 +96,7 @@ class Batch:
         return {name: value for name, value in values.items() if value is not None}
 
 
-def ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
+def read_ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
     """Yield batches which a thread of its own reads while the one before is worked on."""
     with ThreadPoolExecutor(1) as reader:
         waiting = deque(reader.submit(next, batches, None) for _ in range(_AHEAD))
@@ -105,24 +105,24 @@ def ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
             yield batch
 
 
-def batches_of(frame: gpd.GeoDataFrame, size: int = SIZE) -> Iterator[Batch]:
+def split_frame(frame: gpd.GeoDataFrame, size: int = BATCH_ROWS) -> Iterator[Batch]:
     """Yield the batches of a frame, at least one."""
     for start in range(0, max(len(frame), 1), size):
         part = frame.iloc[start : start + size]
         plain = pd.DataFrame(part.drop(columns=part.geometry.name))
-        columns = {str(name): array_of(plain[name]) for name in plain.columns}
+        columns = {str(name): to_arrow_array(plain[name]) for name in plain.columns}
         numbers = np.arange(start + 1, start + len(part) + 1, dtype=np.int64)
         yield Batch(columns, part.geometry.to_numpy(), numbers)
 
 
-def array_of(values: Any) -> pa.Array:
+def to_arrow_array(values: Any) -> pa.Array:
     """Return values of one kind as an Arrow array, of several kinds as their texts."""
     try:
         return pa.Array.from_pandas(values)
     except (pa.ArrowInvalid, pa.ArrowTypeError):
-        return texts(values)
+        return to_text_array(values)
 
 
-def texts(values: Any) -> pa.Array:
+def to_text_array(values: Any) -> pa.Array:
     """Return values as texts, missing ones as null."""
     return pa.array([None if pd.isna(value) else str(value) for value in values], pa.string())

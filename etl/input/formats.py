@@ -17,13 +17,13 @@ DRIVERS = {
 }
 """The one driver of GDAL's that may open a suffix."""
 
-VECTOR = tuple(DRIVERS)
-TABLES = (".csv", ".xlsx", ".parquet")
-ENDINGS = (*VECTOR, *TABLES, ".zip")
-PLANS = (".shp", ".gpkg", ".geojson", ".json", ".kml")
+VECTOR_SUFFIXES = tuple(DRIVERS)
+TABLE_SUFFIXES = (".csv", ".xlsx", ".parquet")
+DATASET_SUFFIXES = (*VECTOR_SUFFIXES, *TABLE_SUFFIXES, ".zip")
+POLYGON_SUFFIXES = (".shp", ".gpkg", ".geojson", ".json", ".kml")
 """What is read as polygons of communities or grids."""
 
-GEOMETRY = "gridatlas geometry"
+GEOMETRY_COLUMN = "gridatlas geometry"
 """Column with the geometry, as well-known binary, of every table that is read and has one."""
 
 _HEAD_BYTES = 4096
@@ -55,7 +55,7 @@ def check_file(path: Path, *suffixes: str) -> Path:
         its suffix says, or a file that belongs to it is a link that leads out of its folder.
         Virtual paths of GDAL's and addresses are no files.
     """
-    suffixes = suffixes or PLANS
+    suffixes = suffixes or POLYGON_SUFFIXES
     try:
         exists = path.exists()
     except OSError:  # a name too long for the system, or one in a closed folder
@@ -86,14 +86,14 @@ def check_content(path: Path) -> None:
             if not _SIGNATURES[suffix](file.read(_HEAD_BYTES)):
                 raise InputError("file_unreadable", file=path, format=path.suffix)
     folder = path.resolve() if path.is_dir() else path.resolve().parent
-    for part in companions(path.resolve()):
+    for part in dataset_files(path.resolve()):
         if not part.resolve().is_relative_to(folder):
             raise InputError("file_outside", file=part, folder=folder)
     if suffix == ".kml":
         _refuse_declarations(path)
 
 
-def companions(path: Path) -> Iterator[Path]:
+def dataset_files(path: Path) -> Iterator[Path]:
     """Yield a data set and all that belongs to it: parts of a folder, a shapefile, a GeoPackage."""
     yield path
     if path.is_dir():

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from etl.input.feature_batch import Batch, Geometries
 from etl.input.mapping import Coordinates
-from etl.input.vector import crs_named
 from geo import crs as systems
 from geo.errors import InputError
 
@@ -52,7 +51,7 @@ class Georeference:
     how: Coordinates
     city: Bounds | None
 
-    def place(self, batch: Batch) -> Batch:
+    def to_storage(self, batch: Batch) -> Batch:
         """Return a batch in longitude and latitude."""
         how, geometry = self.how, batch.geometry
         raised = shapely.has_z(geometry)
@@ -69,7 +68,7 @@ class Georeference:
         if how.shift:
             geometry = systems.shift(geometry, _SHIFTS[how.shift])
         everywhere = moves or how.swap_axes or how.shift or how.unit != "m"
-        return batch.at(geometry, None if everywhere else raised)
+        return batch.with_geometry(geometry, None if everywhere else raised)
 
     def refuse_misplaced(self, before: Batch, after: Batch) -> None:
         """Refuse a layer whose features can't be where its coordinates say.
@@ -79,7 +78,7 @@ class Georeference:
         InputError
             With what is the likely cause: another unit, zone, order of axes.
         """
-        raw, placed = finite(before.geometry), finite(after.geometry)
+        raw, placed = finite_coordinates(before.geometry), finite_coordinates(after.geometry)
         if len(raw) == 0:
             return
         self._refuse_degrees(raw)
@@ -124,7 +123,7 @@ class Georeference:
         points = np.asarray(shapely.points(plain), dtype=object)
         for west, south, east, north in self.city:
             zone = systems.metric_crs((west + east) / 2, (south + north) / 2)
-            found = finite(_transform(points, zone))
+            found = finite_coordinates(_transform(points, zone))
             if len(found) and self._outside(found).mean() <= _MOST_OUTSIDE:
                 return zone
         return None
@@ -132,7 +131,7 @@ class Georeference:
     def fits(self, raw: Bounds) -> bool:
         """Return whether coordinates, read in the file's system, lie where they are expected."""
         points = np.asarray(shapely.points(raw), dtype=object)
-        placed = finite(_transform(points, self.crs))
+        placed = finite_coordinates(_transform(points, self.crs))
         if len(placed) == 0 or (np.abs(placed) > [180.0, 90.0]).any(axis=1).mean() > _MOST_OUTSIDE:
             return False
         return self.city is None or bool(self._outside(placed).mean() <= _MOST_OUTSIDE)
@@ -149,7 +148,7 @@ class Georeference:
         return {"file": self.path, "layer": self.layer}
 
 
-def system_of(
+def resolve_crs(
     said: pyproj.CRS | None,
     how: Coordinates,
     path: Path,
@@ -175,16 +174,30 @@ def system_of(
             if likely := guess():
                 raise InputError("no_crs_but_likely", file=path, layer=layer, crs=likely)
             raise InputError("no_crs", file=path, layer=layer)
-        return crs_named(how.crs)
+        return parse_crs(how.crs)
     if how.crs is None:
         return said
-    named = crs_named(how.crs)
+    named = parse_crs(how.crs)
     if how.override or named.equals(said, ignore_axis_order=True):
         return named
     raise InputError("crs_contradicts", file=path, layer=layer, said=said.name, crs=how.crs)
 
 
-def likely_system(points: Bounds, city: Bounds | None) -> str | None:
+def parse_crs(name: str) -> pyproj.CRS:
+    """Return the coordinate system of a name such as ``EPSG:4490``.
+
+    Raises
+    ------
+    InputError
+        If there is no such system.
+    """
+    try:
+        return pyproj.CRS.from_user_input(name)
+    except pyproj.exceptions.CRSError as error:
+        raise InputError("unknown_crs", crs=name) from error
+
+
+def guess_crs(points: Bounds, city: Bounds | None) -> str | None:
     """Return the system in which coordinates without one make sense, None if none does.
 
     Parameters
@@ -218,7 +231,7 @@ def _transform(geometry: Geometries, source: pyproj.CRS) -> Geometries:
     return moved
 
 
-def finite(geometry: Geometries) -> Bounds:
+def finite_coordinates(geometry: Geometries) -> Bounds:
     """Return the finite corners of geometries."""
     corners = shapely.get_coordinates(geometry)
     return corners[np.isfinite(corners).all(axis=1)]

@@ -22,16 +22,16 @@ _REGISTER = Table(
     Column("geom", Geometry("POINT", srid=STORAGE_SRID, spatial_index=False)),
 )
 
-EXTRAS = {"building_unit": ("address",)}
+MATCHING_COLUMNS = {"building_unit": ("address",)}
 """Columns that a delivery may bring for joining, and that are not kept."""
 
-JOINED = {"building_unit": ("building_code", "geom")}
+INFERRED_COLUMNS = {"building_unit": ("building_code", "geom")}
 """Columns that may be found by joining, after a delivery is staged."""
 
-JOINED_LATER = frozenset({"region", REGISTER, "building_unit", "pipe_segment"})
+LAYERS_JOINED_LATER = frozenset({"region", REGISTER, "building_unit", "pipe_segment"})
 """Layers on which others depend, or that are joined to others once all is read."""
 
-KEPT_BY_DATABASE = {"valid_from", "valid_to", "revision", "source"}
+DATABASE_COLUMNS = {"valid_from", "valid_to", "revision", "source"}
 
 
 @cache
@@ -46,19 +46,19 @@ def deliverable_columns(layer: str) -> tuple[str, ...]:
     return tuple(
         column.name
         for column in table_of(layer).columns
-        if not isinstance(column.server_default, Computed) and column.name not in KEPT_BY_DATABASE
+        if not isinstance(column.server_default, Computed) and column.name not in DATABASE_COLUMNS
     )
 
 
 @cache
-def rules(layer: str) -> tuple[str, ...]:
+def check_constraints(layer: str) -> tuple[str, ...]:
     """Return the check constraints of a layer, as SQL."""
     constraints = table_of(layer).constraints
     return tuple(str(c.sqltext) for c in constraints if isinstance(c, CheckConstraint))
 
 
 @cache
-def kind_of(layer: str) -> str:
+def geometry_kind(layer: str) -> str:
     """Return the kind of geometry that a layer holds."""
     return str(getattr(table_of(layer).c.geom.type, "geometry_type", ""))
 
@@ -76,7 +76,7 @@ def required_columns(layer: str) -> list[Column[object]]:
 
 def declared_type(layer: str, column: str) -> str:
     """Return the kind of a column, as the database declares it."""
-    if column in EXTRAS.get(layer, ()):
+    if column in MATCHING_COLUMNS.get(layer, ()):
         return "text"
     kind = table_of(layer).c[column].type
     return str(kind.compile(dialect=postgresql.dialect()))  # type: ignore[no-untyped-call]

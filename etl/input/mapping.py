@@ -17,19 +17,19 @@ import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from etl.input import synonyms
-from etl.input.feature_batch import Batch, texts
-from etl.input.layer_columns import EXTRAS, REGISTER, deliverable_columns
-from etl.input.tabular import Place
+from etl.input.feature_batch import Batch, to_text_array
+from etl.input.layer_columns import MATCHING_COLUMNS, REGISTER, deliverable_columns
+from etl.input.tabular import CoordinateColumns
 from geo.errors import InputError
 from geo.model import LAYERS
 
-ALIASES = {"community": "region", "hydrant": "pipe_node"}
+LAYER_ALIASES = {"community": "region", "hydrant": "pipe_node"}
 """Names on the command line for a part of a layer."""
 
-SETS = {"pipe": ("pipe_node", "pipe_segment"), "city": tuple(LAYERS)}
+LAYER_SETS = {"pipe": ("pipe_node", "pipe_segment"), "city": tuple(LAYERS)}
 """Names for every layer of one file that is called like one of ours."""
 
-IMPLIED: dict[str, dict[str, str]] = {
+IMPLIED_VALUES: dict[str, dict[str, str]] = {
     "community": {"level": "community"},
     "hydrant": {"kind": "hydrant", "network": "water"},
 }
@@ -46,13 +46,13 @@ UNITS |= {"_mpa": _UNIT_MPA, "_l_s": _UNIT_L_S, "_t": _UNIT_T}
 Shift = Literal["gcj02", "bd09"]
 
 
-class Strict(BaseModel):
+class StrictModel(BaseModel):
     """Settings in which a misspelt name is an error."""
 
     model_config = ConfigDict(extra="forbid")
 
 
-class Column(Strict):
+class ColumnRule(StrictModel):
     """Where a column of ours comes from.
 
     ``source`` is the name in the file; ``unit`` what its figures are in; ``values`` translates;
@@ -66,7 +66,7 @@ class Column(Strict):
     default: str | int | float | bool | None = None
 
 
-class Coordinates(Strict):
+class Coordinates(StrictModel):
     """The system of the coordinates, where the file does not say it or says it wrongly."""
 
     crs: str | None = None
@@ -78,13 +78,13 @@ class Coordinates(Strict):
     lat: str | None = None
     wkt: str | None = None
 
-    def place(self) -> Place | None:
+    def columns(self) -> CoordinateColumns | None:
         """Return the columns that say where, if they are named."""
         named = self.wkt or (self.lon and self.lat)
-        return Place(self.lon, self.lat, self.wkt) if named else None
+        return CoordinateColumns(self.lon, self.lat, self.wkt) if named else None
 
 
-class Limits(Strict):
+class GuardLimits(StrictModel):
     """The guard's limits for this source, in place of the installation's."""
 
     removed_percent: float | None = None
@@ -93,7 +93,7 @@ class Limits(Strict):
     rejected_percent: float | None = None
 
 
-class Mapping(Strict):
+class Mapping(StrictModel):
     """A mapping file."""
 
     layer: str
@@ -104,10 +104,10 @@ class Mapping(Strict):
     partial: bool = False
     code_prefix: str = ""
     key: list[str] = []
-    columns: dict[str, Annotated[Column, Field()]] = {}
+    columns: dict[str, Annotated[ColumnRule, Field()]] = {}
     constants: dict[str, str | int | float | bool] = {}
     coordinates: Coordinates = Coordinates()
-    guard: Limits = Limits()
+    guard: GuardLimits = GuardLimits()
     also: list["Mapping"] = []
 
     @model_validator(mode="before")
@@ -125,7 +125,7 @@ class Mapping(Strict):
     @property
     def table(self) -> str:
         """Return the table that the layer's features go to."""
-        return ALIASES.get(self.layer, self.layer)
+        return LAYER_ALIASES.get(self.layer, self.layer)
 
 
 def read_mapping(path: Path) -> Mapping:
@@ -145,7 +145,7 @@ def read_mapping(path: Path) -> Mapping:
         raise InputError("mapping_no_toml", file=path, said=error) from error
 
 
-def with_options(
+def merge_options(
     mapping: Mapping | None, layer: str, crs: str, source: str, partial: bool
 ) -> Mapping:
     """Return a mapping with what the command line says besides.
@@ -186,27 +186,27 @@ def validate_mapping(data: dict[str, Any], name: str) -> Mapping:
 
 
 def _check(mapping: Mapping, name: str) -> None:
-    if mapping.layer in SETS:
+    if mapping.layer in LAYER_SETS:
         if mapping.columns or mapping.constants or mapping.key:
-            layers = ", ".join(SETS[mapping.layer])
+            layers = ", ".join(LAYER_SETS[mapping.layer])
             raise InputError("mapping_of_set", file=name, layer=mapping.layer, layers=layers)
         return
     if mapping.table not in synonyms.COLUMNS:
-        layers = ", ".join([*synonyms.COLUMNS, *ALIASES, *SETS])
+        layers = ", ".join([*synonyms.COLUMNS, *LAYER_ALIASES, *LAYER_SETS])
         raise InputError("no_such_layer", layer=mapping.layer, layers=layers)
-    known = columns_of(mapping.table)
+    known = mappable_columns(mapping.table)
     for column in (*mapping.columns, *mapping.constants):
         if column not in known:
             raise InputError("mapping_column", file=name, column=column, columns=", ".join(known))
     _check_units(mapping, name)
 
 
-def columns_of(table: str) -> dict[str, str]:
+def mappable_columns(table: str) -> dict[str, str]:
     """Return the columns that a mapping can fill, with the names that they go by."""
     named = synonyms.COLUMNS[table]
     if table == REGISTER:
         return named
-    columns = (*deliverable_columns(table), *EXTRAS.get(table, ()))
+    columns = (*deliverable_columns(table), *MATCHING_COLUMNS.get(table, ()))
     return {column: named.get(column, "") for column in columns if column != "geom"}
 
 
@@ -224,20 +224,20 @@ def units_of(column: str) -> dict[str, float]:
 
 def guess_mapping(layer: str, fields: Sequence[str], source: str) -> Mapping:
     """Return the mapping that a file's column names suggest."""
-    table = ALIASES.get(layer, layer)
-    plain = {synonyms.plain(name): name for name in reversed(fields)}
-    columns: dict[str, Column] = {}
+    table = LAYER_ALIASES.get(layer, layer)
+    plain = {synonyms.normalize_name(name): name for name in reversed(fields)}
+    columns: dict[str, ColumnRule] = {}
     taken: set[str] = set()
-    for column, words in columns_of(table).items():
-        names = (synonyms.plain(column), *words.split())
+    for column, words in mappable_columns(table).items():
+        names = (synonyms.normalize_name(column), *words.split())
         found = next((plain[name] for name in names if name in plain), None)
         if found is not None and found not in taken:
-            columns[column] = Column.model_validate({"from": found})
+            columns[column] = ColumnRule.model_validate({"from": found})
             taken.add(found)
     return Mapping(layer=layer, source=source, columns=columns)
 
 
-def refuse_missing(mapping: Mapping, fields: Sequence[str], path: Path, layer: str) -> None:
+def refuse_missing_columns(mapping: Mapping, fields: Sequence[str], path: Path, layer: str) -> None:
     """Refuse a file without a column that its mapping names."""
     wanted = [rule.source for rule in mapping.columns.values() if rule.source]
     for name in (*wanted, *mapping.key):
@@ -256,7 +256,7 @@ def apply_mapping(mapping: Mapping, batch: Batch) -> Batch:
     columns: dict[str, pa.Array] = {}
     for name, rule in mapping.columns.items():
         columns[name] = _column(name, rule, mapping.table, batch)
-    said = IMPLIED.get(mapping.layer, {}) | mapping.constants
+    said = IMPLIED_VALUES.get(mapping.layer, {}) | mapping.constants
     for name, value in said.items():
         columns[name] = pa.array([value] * len(batch))
     if mapping.key:
@@ -270,7 +270,7 @@ def apply_mapping(mapping: Mapping, batch: Batch) -> Batch:
     return replace(batch, columns=columns)
 
 
-def _column(name: str, rule: Column, layer: str, batch: Batch) -> pa.Array:
+def _column(name: str, rule: ColumnRule, layer: str, batch: Batch) -> pa.Array:
     if rule.source is None:
         return pa.array([rule.default] * len(batch))
     values = batch.columns[rule.source]
@@ -280,7 +280,7 @@ def _column(name: str, rule: Column, layer: str, batch: Batch) -> pa.Array:
         values = values.cast(pa.string())
     if pa.types.is_string(values.type):
         values = _trim(values)
-    known = synonyms.by_value(name, layer) | rule.values
+    known = synonyms.value_translations(name, layer) | rule.values
     if known:
         values = _translate(values, known, rule.otherwise)
     if rule.unit:
@@ -318,7 +318,7 @@ def _convert_units(values: pa.Array, factor: float) -> pa.Array:
     if not bad.any():
         return pa.array(ours, from_pandas=True)
     raw = values.to_pylist()
-    return texts([raw[i] if bad[i] else ours[i] for i in range(len(raw))])
+    return to_text_array([raw[i] if bad[i] else ours[i] for i in range(len(raw))])
 
 
 def _key(batch: Batch, names: list[str]) -> pa.Array:

@@ -1,9 +1,9 @@
-"""Read every untrusted file in a process of its own that can reach nothing else.
+"""Read every delivered file in a process of its own that has access to nothing else.
 
 A server process without threads has the libraries loaded. For each request it forks a child, which
-confines itself to one data set (:mod:`etl.input.confinement`), removes all drivers of GDAL's but
-the one of the file's suffix, and does one task of :mod:`etl.input.raw`. What comes back is JSON and
-Arrow, never pickled: a child that a file has taken over can't take over its parent.
+confines itself to one data set (:mod:`etl.input.confinement`), removes all GDAL drivers but the one
+for the suffix, and runs one task of :mod:`etl.input.format_readers`. Results come back as JSON and
+Arrow, never pickled, so that a file which takes over the child can't take over the parent.
 """
 
 import atexit
@@ -28,7 +28,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from etl.input.formats import DRIVERS, companions
+from etl.input.formats import DRIVERS, dataset_files
 from geo.errors import GridatlasError, InputError
 
 _VALUE, _TABLE, _ERROR, _END = b"V", b"T", b"E", b"Z"
@@ -37,8 +37,8 @@ _MISREAD = re.compile(r"[!;?#:*]")
 """Signs that make pyogrio take a path for an address or an archive."""
 
 
-def ask(path: Path, task: str, **arguments: Any) -> Any:
-    """Return what a task of :mod:`etl.input.raw` says of a data set.
+def run_task(path: Path, task: str, **arguments: Any) -> Any:
+    """Return what a task of :mod:`etl.input.format_readers` says of a data set.
 
     Raises
     ------
@@ -49,8 +49,8 @@ def ask(path: Path, task: str, **arguments: Any) -> Any:
         return next(json.loads(content) for kind, content in messages if kind == _VALUE)
 
 
-def stream(path: Path, task: str, **arguments: Any) -> Iterator[pa.Table]:
-    """Yield the tables that a task of :mod:`etl.input.raw` reads from a data set.
+def stream_task(path: Path, task: str, **arguments: Any) -> Iterator[pa.Table]:
+    """Yield the tables that a task of :mod:`etl.input.format_readers` reads from a data set.
 
     Raises
     ------
@@ -167,12 +167,12 @@ def _serve(control: socket.socket) -> None:
 
 def _answer(connection: Connection) -> None:
     """Do one task, confined to its data set."""
-    from etl.input import raw
+    from etl.input import format_readers
 
     request = json.loads(connection.recv_bytes())
     path, scratch = Path(request["path"]), Path(request["scratch"])
     try:
-        task = raw.TASKS[request["task"]]
+        task = format_readers.TASKS[request["task"]]
         result = task(_confined(path, scratch), **request["arguments"])
         if isinstance(result, Iterator):
             for table in result:
@@ -196,7 +196,7 @@ def _confined(path: Path, scratch: Path) -> Path:
     """Confine this process to a data set; return the path under which it can be opened."""
     from etl.input.confinement import confine
 
-    parts = [part for part in companions(path) if part.is_file()]
+    parts = [part for part in dataset_files(path) if part.is_file()]
     # SQLite reads a write-ahead log only where it can lock it.
     shared = [path.parent] if any(part.name.endswith("-wal") for part in parts) else []
     plain = _plain_path(path, parts, scratch)
@@ -253,7 +253,7 @@ def _send(connection: Connection, kind: bytes, content: Any) -> None:
 
 def main() -> None:
     """Serve the process whose socket's number is the argument."""
-    from etl.input import confinement, raw  # noqa: F401 -- loaded once, before the first fork
+    from etl.input import confinement, format_readers  # noqa: F401 -- loaded once, before the first fork
 
     logging.getLogger("pyogrio").setLevel(logging.CRITICAL)
     warnings.simplefilter("ignore")

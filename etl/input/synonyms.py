@@ -240,16 +240,16 @@ VALUES: dict[str, dict[str, str]] = {
 }
 """Values in use by column (``column@layer`` where layers differ) and by our own."""
 
-TRUE = ("true", "1", "1.0", "yes", "y", "t", "是", "有", "真", "开", "在用", "完好")
-FALSE = ("false", "0", "0.0", "no", "n", "f", "否", "无", "假", "关", "停用", "损坏")
+TRUE_WORDS = ("true", "1", "1.0", "yes", "y", "t", "是", "有", "真", "开", "在用", "完好")
+FALSE_WORDS = ("false", "0", "0.0", "no", "n", "f", "否", "无", "假", "关", "停用", "损坏")
 
 
-def plain(name: str) -> str:
+def normalize_name(name: str) -> str:
     """Return a name without case, blanks and punctuation."""
     return "".join(sign for sign in name.lower() if sign.isalnum())
 
 
-def by_value(column: str, layer: str) -> dict[str, str]:
+def value_translations(column: str, layer: str) -> dict[str, str]:
     """Return our value by each of theirs, and by itself; empty for a column without a list."""
     table = VALUES.get(f"{column}@{layer}") or VALUES.get(column, {})
     return {theirs: ours for ours, words in table.items() for theirs in (*words.split(), ours)}

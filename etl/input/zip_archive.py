@@ -11,9 +11,9 @@ from pathlib import Path, PurePosixPath
 
 from geo.errors import InputError
 
-MOST_BYTES = 8 * 2**30
-MOST_FILES = 2_000
-MOST_RATIO = 200
+MAX_UNPACKED_BYTES = 8 * 2**30
+MAX_FILES = 2_000
+MAX_COMPRESSION_RATIO = 200
 """Deflate makes texts and coordinates 3 to 30 times smaller; a bomb some 1,000 times."""
 _RATIO_COUNTS_FROM = 10 * 2**20  # a small file of one repeated byte harms nobody
 _CHUNK = 2**20
@@ -41,34 +41,34 @@ def unpack(path: Path) -> Iterator[Path]:
 
 
 def _unpack(path: Path, archive: zipfile.ZipFile, place: Path) -> None:
-    entries = look_through(path, archive)
-    budget = MOST_BYTES
+    entries = check_entries(path, archive)
+    budget = MAX_UNPACKED_BYTES
     for entry in entries:
-        target = place / name_of(entry)
+        target = place / entry_name(entry)
         target.parent.mkdir(parents=True, exist_ok=True)
         with archive.open(entry) as source, target.open("wb") as copy:
             # A header can lie about the size: what comes out is counted too.
             while chunk := source.read(_CHUNK):
                 budget -= len(chunk)
                 if budget < 0:
-                    raise InputError("zip_too_large", file=path, limit=MOST_BYTES // 2**30)
+                    raise InputError("zip_too_large", file=path, limit=MAX_UNPACKED_BYTES // 2**30)
                 copy.write(chunk)
 
 
-def look_through(path: Path, archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+def check_entries(path: Path, archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
     """Return the files of an archive, if all of it is harmless."""
     entries = [entry for entry in archive.infolist() if not entry.is_dir()]
-    if len(entries) > MOST_FILES:
-        raise InputError("zip_too_many", file=path, count=len(entries), limit=MOST_FILES)
-    if sum(entry.file_size for entry in entries) > MOST_BYTES:
-        raise InputError("zip_too_large", file=path, limit=MOST_BYTES // 2**30)
+    if len(entries) > MAX_FILES:
+        raise InputError("zip_too_many", file=path, count=len(entries), limit=MAX_FILES)
+    if sum(entry.file_size for entry in entries) > MAX_UNPACKED_BYTES:
+        raise InputError("zip_too_large", file=path, limit=MAX_UNPACKED_BYTES // 2**30)
     for entry in entries:
         _refuse_harmful(path, entry)
     return entries
 
 
 def _refuse_harmful(path: Path, entry: zipfile.ZipInfo) -> None:
-    name = name_of(entry)
+    name = entry_name(entry)
     parts = PurePosixPath(name).parts
     if name.startswith("/") or ".." in parts or ":" in name.split("/")[0] or "\0" in name:
         raise InputError("zip_path", file=path, name=name)
@@ -76,12 +76,12 @@ def _refuse_harmful(path: Path, entry: zipfile.ZipInfo) -> None:
         raise InputError("zip_link", file=path, name=name)
     if entry.flag_bits & 1:
         raise InputError("zip_encrypted", file=path)
-    dense = entry.file_size > MOST_RATIO * max(entry.compress_size, 1)
+    dense = entry.file_size > MAX_COMPRESSION_RATIO * max(entry.compress_size, 1)
     if dense and entry.file_size > _RATIO_COUNTS_FROM:
-        raise InputError("zip_bomb", file=path, name=name, ratio=MOST_RATIO)
+        raise InputError("zip_bomb", file=path, name=name, ratio=MAX_COMPRESSION_RATIO)
 
 
-def name_of(entry: zipfile.ZipInfo) -> str:
+def entry_name(entry: zipfile.ZipInfo) -> str:
     """Return the name of an entry; Chinese Windows writes it in GBK without saying so."""
     name = entry.filename
     if not entry.flag_bits & _UTF8_NAMES:
@@ -90,7 +90,7 @@ def name_of(entry: zipfile.ZipInfo) -> str:
     return name.replace("\\", "/")
 
 
-def members(place: Path, endings: tuple[str, ...]) -> list[Path]:
+def find_datasets(place: Path, endings: tuple[str, ...]) -> list[Path]:
     """Return the data sets in an unpacked archive: files with some endings, and FileGDB folders."""
     found = []
     for file in sorted(place.rglob("*")):

@@ -11,13 +11,13 @@ BUILT_UP_M = 30.0
 """Land this near to a building is built-up; gaps up to twice this wide between it are closed."""
 
 STREET_MARGIN_M = 8.0
-LEAST_PIECE_M2 = 20_000.0
+MIN_PIECE_M2 = 20_000.0
 
 NODE_M = 0.0001
 """Lines are noded to this grid, so that one that ends on another by calculation does meet it."""
 
 
-def built_up_extent(
+def build_extent(
     buildings: gpd.GeoSeries,
     streets: gpd.GeoSeries,
     sea: shapely.Geometry,
@@ -32,7 +32,7 @@ def built_up_extent(
     joined = shapely.union(near, shapely.intersection(lanes, shapely.buffer(near, BUILT_UP_M)))
     closed = shapely.buffer(shapely.buffer(joined, BUILT_UP_M), -2 * BUILT_UP_M + STREET_MARGIN_M)
     pieces = shapely.get_parts(shapely.difference(closed, sea))
-    is_kept = shapely.area(pieces) >= min(LEAST_PIECE_M2, shapely.area(pieces).max())
+    is_kept = shapely.area(pieces) >= min(MIN_PIECE_M2, shapely.area(pieces).max())
     is_kept[shapely.STRtree(pieces).query(inhabited, predicate="intersects")[1]] = True
     pieces = pieces[is_kept]
     filled = [shapely.Polygon(piece.exterior) for piece in pieces]
@@ -41,7 +41,7 @@ def built_up_extent(
     return smooth
 
 
-def within_borders(
+def clip_to_borders(
     extent: shapely.Geometry, borders: Geometries, places: Geometries
 ) -> shapely.Geometry:
     """Return an extent without the parts that a border divides from all places.
@@ -66,7 +66,7 @@ def within_borders(
     if len(borders) == 0 or len(places) == 0:
         return extent
     # To the last digit: where a border follows a street, the two must stay one line.
-    pieces = cut(shapely.get_parts(extent), borders, node_m=0.0)
+    pieces = cut_polygons(shapely.get_parts(extent), borders, node_m=0.0)
     has_place = np.zeros(len(pieces), dtype=bool)
     has_place[shapely.STRtree(pieces).query(places, predicate="intersects")[1]] = True
     if not has_place.any():
@@ -87,7 +87,7 @@ def within_borders(
     return own_land
 
 
-def around_buildings(extent: shapely.Geometry, buildings: Geometries) -> shapely.Geometry:
+def fit_to_buildings(extent: shapely.Geometry, buildings: Geometries) -> shapely.Geometry:
     """Return an extent that cuts no building: each is inside where most of it is, else outside."""
     shapely.prepare(extent)
     on_edge = buildings[
@@ -102,7 +102,7 @@ def around_buildings(extent: shapely.Geometry, buildings: Geometries) -> shapely
     return flat
 
 
-def cut(polygons: Geometries, lines: Geometries, *, node_m: float = NODE_M) -> Geometries:
+def cut_polygons(polygons: Geometries, lines: Geometries, *, node_m: float = NODE_M) -> Geometries:
     """Return the pieces into which lines cut polygons; together they are a coverage."""
     # A line shorter than the grid becomes a point, and GEOS can underflow on the way.
     lines = lines[shapely.length(lines) > node_m]
@@ -115,7 +115,7 @@ def cut(polygons: Geometries, lines: Geometries, *, node_m: float = NODE_M) -> G
     return found
 
 
-def sea_beside(coastline: Geometries, area: shapely.Geometry) -> shapely.Geometry:
+def build_sea(coastline: Geometries, area: shapely.Geometry) -> shapely.Geometry:
     """Return the sea within an area: what lies to the right of the coastline (OSM's rule).
 
     Where an extract breaks the coastline off, it is taken on straight to the area's edge.

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components, dijkstra
 
-from etl.osm.built_up_area import cut
+from etl.osm.built_up_area import cut_polygons
 from geo.geometry.shared_borders import Floats, borders
 from geo.partition.cells.barriers import ROAD_KIND, Barriers, Kind, kinds_of, within
 
@@ -26,18 +26,18 @@ LARGE_BLOCK_M2, LONG_BLOCK_M = 60_000.0, 450.0
 HUGE_BLOCK_M2, ENDLESS_BLOCK_M = 150_000.0, 900.0
 """A block larger or longer than this, paths or not, is divided half-way between places."""
 
-LEAST_HOUSEHOLDS = 300
+MIN_HOUSEHOLDS = 300
 """A community with fewer could not fill one grid; it joins a neighbour."""
 
 CROSSING_M = {Kind.ARTERIAL: 300.0, Kind.RAILWAY: 400.0, Kind.RIVER: 400.0, Kind.STREET: 40.0}
 """Metres that crossing a barrier counts for when a block looks for its nearest place."""
 
 SMOOTHING_ROUNDS = 6
-UNCUT_ROUNDS = 4
+BORDER_ROUNDS = 4
 
 
 @dataclass(frozen=True)
-class MadeCommunities:
+class CommunitySet:
     """Communities and how they came about.
 
     Attributes
@@ -63,13 +63,13 @@ class MadeCommunities:
     merged: list[str] = field(default_factory=list)
 
 
-def communities_from_places(
+def build_communities(
     places: gpd.GeoDataFrame,
     barriers: Barriers,
     extent: shapely.Geometry,
     buildings: gpd.GeoDataFrame,
     paths: Geometries,
-) -> MadeCommunities:
+) -> CommunitySet:
     """Return communities around places: whole street blocks, each in one piece with its place.
 
     Each block goes to the place that is nearest over neighbouring blocks, where crossing an
@@ -90,19 +90,19 @@ def communities_from_places(
         Lines that divide a large block: footpaths, service roads.
     """
     cut_barriers = within(barriers, extent)
-    whole = cut(shapely.get_parts(extent), cut_barriers.lines)
+    whole = cut_polygons(shapely.get_parts(extent), cut_barriers.lines)
     if len(places) == 0:
         frame = {"name": [""], "geom": [shapely.union_all(shapely.get_parts(extent))]}
-        return MadeCommunities(
-            gpd.GeoDataFrame(frame, geometry="geom", crs=places.crs), 0, len(whole)
-        )
+        return CommunitySet(gpd.GeoDataFrame(frame, geometry="geom", crs=places.crs), 0, len(whole))
     blocks = _divide_blocks(whole, places.geometry.to_numpy(), paths)
     home, names, without = _homes(blocks, places)
     label = _smooth(blocks, _nearest_home(blocks, home, cut_barriers), home)
-    land, moved, left = uncut(_dissolve_blocks(blocks, label), buildings.geometry.to_numpy())
+    land, moved, left = move_borders_around_buildings(
+        _dissolve_blocks(blocks, label), buildings.geometry.to_numpy()
+    )
     frame = gpd.GeoDataFrame({"name": names, "geom": land}, geometry="geom", crs=places.crs)
     frame, merged = _with_enough_households(frame, buildings)
-    return MadeCommunities(frame, len(places), len(whole), moved, left, [*without, *merged])
+    return CommunitySet(frame, len(places), len(whole), moved, left, [*without, *merged])
 
 
 def _homes(blocks: Geometries, places: gpd.GeoDataFrame) -> tuple[Ints, list[str], list[str]]:
@@ -146,7 +146,7 @@ def _with_large_cut(
         return blocks
     at, line = shapely.STRtree(lines).query(blocks[large], predicate="intersects")
     pieces = shapely.intersection(lines[line], blocks[large][at])
-    return cut(blocks, pieces[shapely.get_dimensions(pieces) == 1])
+    return cut_polygons(blocks, pieces[shapely.get_dimensions(pieces) == 1])
 
 
 @dataclass(frozen=True)
@@ -252,7 +252,9 @@ def reattach_pieces(pairs: Ints, length: NDArray[np.float64], label: Ints, home:
     return np.where(now < 0, label, now)
 
 
-def uncut(land: Geometries, buildings: Geometries) -> tuple[Geometries, int, int]:
+def move_borders_around_buildings(
+    land: Geometries, buildings: Geometries
+) -> tuple[Geometries, int, int]:
     """Return polygons of a coverage with borders moved around the buildings that they cut.
 
     Returns
@@ -260,7 +262,7 @@ def uncut(land: Geometries, buildings: Geometries) -> tuple[Geometries, int, int
     The polygons, the number of buildings around which a border moved, and of those still cut.
     """
     moved: set[int] = set()
-    for _ in range(UNCUT_ROUNDS):
+    for _ in range(BORDER_ROUNDS):
         crossing = _cut_buildings(land, buildings)
         if len(crossing) == 0 or set(crossing.tolist()) <= moved:
             break
@@ -285,7 +287,7 @@ def _route_around_buildings(land: Geometries, crossing: Geometries) -> Geometrie
         shapely.Polygon(part.exterior) for part in shapely.get_parts(shapely.union_all(crossing))
     ]
     blobs: Geometries = np.asarray(outlines, dtype=object)
-    faces = cut(land, shapely.boundary(blobs))
+    faces = cut_polygons(land, shapely.boundary(blobs))
     point = shapely.point_on_surface(faces)
     owner = np.full(len(faces), -1, dtype=np.int64)
     face, place = shapely.STRtree(land).query(point, predicate="within")
@@ -321,7 +323,7 @@ def _with_enough_households(
     beside = _neighbours(land)
     root, merged = np.arange(len(land)), list[str]()
     for small in np.argsort(count, kind="stable"):
-        if count[small] >= LEAST_HOUSEHOLDS:
+        if count[small] >= MIN_HOUSEHOLDS:
             continue
         table = _border_by_label(beside, root, len(land)).tocsr()
         shared = table[np.flatnonzero(root == small)].sum(axis=0)
@@ -338,7 +340,7 @@ def _with_enough_households(
     return gpd.GeoDataFrame(frame, geometry="geom", crs=communities.crs), merged
 
 
-def barriers_from(layers: dict[str, gpd.GeoDataFrame]) -> Barriers:
+def community_barriers(layers: dict[str, gpd.GeoDataFrame]) -> Barriers:
     """Return what borders of communities follow, of layers in metres: streets, rails, waters."""
     roads = layers["road"]
     roads = roads[roads["road_class"].isin(ROAD_KIND) & ~roads["tunnel"].astype(bool)]
@@ -358,14 +360,14 @@ def barriers_from(layers: dict[str, gpd.GeoDataFrame]) -> Barriers:
     return Barriers(np.concatenate(lines), np.concatenate(kinds), np.empty(0, dtype=object))
 
 
-def paths_from(roads: gpd.GeoDataFrame) -> Geometries:
+def dividing_paths(roads: gpd.GeoDataFrame) -> Geometries:
     """Return the roads that are no barriers: they divide a block where it is too large."""
     minor = ~roads["road_class"].isin(ROAD_KIND) & ~roads["tunnel"].astype(bool)
     lines: Geometries = roads.geometry[minor].to_numpy()
     return lines
 
 
-def community_of(footprints: gpd.GeoSeries, communities: gpd.GeoDataFrame) -> pd.Series:
+def assign_communities(footprints: gpd.GeoSeries, communities: gpd.GeoDataFrame) -> pd.Series:
     """Return the code of the community that holds most of each footprint or point.
 
     None for what lies outside all, at least for the greater part.

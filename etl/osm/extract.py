@@ -11,12 +11,12 @@ import pyproj
 
 from etl.households import estimate_households
 from etl.input.formats import check_file
-from etl.input.vector import plausible
+from etl.input.vector import refuse_off_globe
 from etl.osm import features as made_of
-from etl.osm.communities import MadeCommunities, community_of
-from etl.osm.reader import Source, read_source
-from etl.osm.region_codes import communities as communities_of
-from etl.osm.region_codes import district_code, read_communities, regions
+from etl.osm.communities import CommunitySet, assign_communities
+from etl.osm.reader import ExtractFeatures, read_features
+from etl.osm.region_codes import build_regions, district_code, read_communities
+from etl.osm.region_codes import find_communities as communities_of
 from etl.pipeline.staging import Rejected
 from geo import crs as systems
 from geo.errors import InputError
@@ -27,7 +27,7 @@ STEPS = 5
 
 
 @dataclass(frozen=True)
-class Figures:
+class ExtractCounts:
     """Counts for the report.
 
     Attributes
@@ -81,7 +81,7 @@ class Extract:
 
     layers: dict[str, gpd.GeoDataFrame]
     rejected: list[Rejected]
-    figures: Figures
+    figures: ExtractCounts
     merged: list[str]
 
 
@@ -120,7 +120,7 @@ def read_osm(
     progress("osm", 0, STEPS)
     given = None if communities is None else read_communities(communities, crs)
     code = code or district_code(path)
-    source = read_source(check_file(path, ".pbf"))
+    source = read_features(check_file(path, ".pbf"))
     progress("osm", 1, STEPS)
     layers, doubtful = _layers(source, path, code)
     rejected = [*source.rejected, *doubtful]
@@ -129,11 +129,11 @@ def read_osm(
     progress("osm", 2, STEPS)
     made = _communities(source, layers, metric, given)
     progress("osm", 3, STEPS)
-    divisions = regions(made.communities, code, path)
+    divisions = build_regions(made.communities, code, path)
     local = divisions[divisions["level"] == "community"]
     for name in ("building", "facility"):
         shapes = layers[name].to_crs(metric).geometry
-        layers[name]["region_code"] = community_of(shapes, local)
+        layers[name]["region_code"] = assign_communities(shapes, local)
     progress("osm", 4, STEPS)
     figures = _figures(source, len(rejected), layers["building"], made)
     if communities and figures.outside == len(layers["building"]):
@@ -145,13 +145,13 @@ def read_osm(
 
 
 def _layers(
-    source: Source, path: Path, district: str
+    source: ExtractFeatures, path: Path, district: str
 ) -> tuple[dict[str, gpd.GeoDataFrame], list[Rejected]]:
     """Return the layers of an extract, and the buildings set aside."""
     buildings, rejected = made_of.buildings(source)
     if buildings.empty:
         raise InputError("no_buildings", file=path)
-    plausible(buildings, path, "building")
+    refuse_off_globe(buildings, path, "building")
     layers = {
         "building": buildings,
         "road": made_of.roads(source),
@@ -164,14 +164,14 @@ def _layers(
 
 
 def _communities(
-    source: Source,
+    source: ExtractFeatures,
     layers: dict[str, gpd.GeoDataFrame],
     metric: pyproj.CRS,
     given: gpd.GeoDataFrame | None,
-) -> MadeCommunities:
+) -> CommunitySet:
     """Return communities in metres: given, or found in the file."""
     if given is not None:
-        return MadeCommunities(given.to_crs(metric))
+        return CommunitySet(given.to_crs(metric))
     needed = ("building", "road", "railway", "water")
     in_metres = {name: layers[name].to_crs(metric) for name in needed}
     return communities_of(
@@ -183,11 +183,11 @@ def _communities(
 
 
 def _figures(
-    source: Source, rejected: int, buildings: gpd.GeoDataFrame, made: MadeCommunities
-) -> Figures:
+    source: ExtractFeatures, rejected: int, buildings: gpd.GeoDataFrame, made: CommunitySet
+) -> ExtractCounts:
     inside = buildings[buildings["region_code"].notna()]
     guessed = inside["households_source"] == "estimated"
-    return Figures(
+    return ExtractCounts(
         repaired=source.repaired,
         rejected=rejected,
         communities=len(made.communities),

@@ -34,7 +34,7 @@ from etl.pipeline.staging import Rejected
 from geo import crs as systems
 from geo.errors import InputError
 
-Run = list[tuple[float, float]]
+Coordinates = list[tuple[float, float]]
 """Longitudes and latitudes of successive nodes."""
 
 NEEDS_SORTING = ("out of order", "twice in input")
@@ -46,7 +46,7 @@ of nodes with negative ids. OpenStreetMap's own ids are below 2**34."""
 
 
 @dataclass(frozen=True)
-class Source:
+class ExtractFeatures:
     """What an extract holds, in longitude and latitude.
 
     Attributes
@@ -69,7 +69,7 @@ class Source:
     rejected: list[Rejected]
     unread: Counter[str] = field(default_factory=Counter)
 
-    def figures(
+    def read_figures(
         self, rows: gpd.GeoDataFrame, key: str, read: Callable[[str], float | None]
     ) -> pd.Series:
         """Return a tag's figures in some rows; count those that could not be read."""
@@ -135,7 +135,7 @@ class _Contents:
         return not (self.rejected or self.outlines or any(self.unbuilt()))
 
 
-def read_source(path: Path) -> Source:
+def read_features(path: Path) -> ExtractFeatures:
     """Read the points, lines and areas of an extract.
 
     Parameters
@@ -304,9 +304,9 @@ def _linestring(way: Way, factory: Any) -> str | None:
     return wkb
 
 
-def _runs(way: Way) -> list[Run]:
+def _runs(way: Way) -> list[Coordinates]:
     """Return the parts of a way between nodes that are not in the file, of two points or more."""
-    runs: list[Run] = [[]]
+    runs: list[Coordinates] = [[]]
     for node in way.nodes:
         if not node.location.valid():
             runs.append([])
@@ -315,7 +315,7 @@ def _runs(way: Way) -> list[Run]:
     return [run for run in runs if len(run) > 1]
 
 
-def _multiline(runs: list[Run]) -> shapely.Geometry | None:
+def _multiline(runs: list[Coordinates]) -> shapely.Geometry | None:
     return shapely.MultiLineString(runs) if runs else None
 
 
@@ -330,7 +330,7 @@ def _add_relation(contents: _Contents, relation: Relation) -> None:
         ]
 
 
-def _build_source(contents: _Contents) -> Source:
+def _build_source(contents: _Contents) -> ExtractFeatures:
     """Return frames of what was collected, and what could not be built."""
     areas = _frame(_merge_outer_ways(contents))
     shapes = areas.geometry.to_numpy().copy()
@@ -343,7 +343,7 @@ def _build_source(contents: _Contents) -> Source:
         *(relation.reject("rings_not_closed") for relation in contents.unbuilt()),
     ]
     points, lines = _frame(contents.points), _frame(contents.lines)
-    return Source(points, lines, areas, int(invalid.sum()), rejected)
+    return ExtractFeatures(points, lines, areas, int(invalid.sum()), rejected)
 
 
 def _merge_outer_ways(contents: _Contents) -> list[_Feature]:

@@ -14,16 +14,16 @@ import shapely
 from sqlalchemy import Connection, func, select
 
 from etl.input.vector import polygonal, read_vector
-from etl.osm.built_up_area import around_buildings, built_up_extent, within_borders
-from etl.osm.communities import MadeCommunities, barriers_from, communities_from_places, paths_from
+from etl.osm.built_up_area import build_extent, clip_to_borders, fit_to_buildings
+from etl.osm.communities import CommunitySet, build_communities, community_barriers, dividing_paths
 from geo.codes import parent
 from geo.errors import InputError
 from geo.model import Region
 
-ENOUGH = 0.95
+MIN_BUILDING_SHARE = 0.95
 """Polygons in the file that hold this share of the buildings are its communities."""
 
-PER_STREET = 999
+COMMUNITIES_PER_STREET = 999
 CITY_DIGITS = 4
 NAME_COLUMN = re.compile(r"name|名称|社区|社区名称|社区名|mc|sqmc|xqmc|zjmc", re.IGNORECASE)
 CODE_COLUMN = re.compile(r"code|编码|代码|区划代码|社区代码|dm|sqdm|xzqdm|zddm", re.IGNORECASE)
@@ -99,12 +99,12 @@ def _column(frame: gpd.GeoDataFrame, pattern: re.Pattern[str]) -> pd.Series:
     return found
 
 
-def communities(
+def find_communities(
     layers: dict[str, gpd.GeoDataFrame],
     places: gpd.GeoDataFrame,
     polygons: gpd.GeoDataFrame,
     borders: gpd.GeoSeries,
-) -> MadeCommunities:
+) -> CommunitySet:
     """Return the communities of an extract: its own polygons, else made around its places.
 
     Parameters
@@ -117,16 +117,16 @@ def communities(
     buildings = layers["building"]
     own = _complete(polygons, buildings)
     if own is not None:
-        return MadeCommunities(own.assign(code=""))
+        return CommunitySet(own.assign(code=""))
     streets = layers["road"][layers["road"]["road_class"] != "path"]
     sea = layers["water"][layers["water"]["kind"] == "sea"].geometry.union_all()
     inhabited = buildings.geometry[buildings["households"] > 0].to_numpy()
-    extent = built_up_extent(buildings.geometry, streets.geometry, sea, inhabited)
-    extent = within_borders(extent, borders.to_numpy(), places.geometry.to_numpy())
-    extent = around_buildings(extent, buildings.geometry.to_numpy())
+    extent = build_extent(buildings.geometry, streets.geometry, sea, inhabited)
+    extent = clip_to_borders(extent, borders.to_numpy(), places.geometry.to_numpy())
+    extent = fit_to_buildings(extent, buildings.geometry.to_numpy())
     inside = places[shapely.dwithin(extent, places.geometry.to_numpy(), 500.0)]
-    paths = paths_from(layers["road"])
-    made = communities_from_places(inside, barriers_from(layers), extent, buildings, paths)
+    paths = dividing_paths(layers["road"])
+    made = build_communities(inside, community_barriers(layers), extent, buildings, paths)
     return replace(made, communities=made.communities.assign(code=""))
 
 
@@ -136,12 +136,12 @@ def _complete(polygons: gpd.GeoDataFrame, buildings: gpd.GeoDataFrame) -> gpd.Ge
     for _, level in polygons.groupby("admin_level"):
         land = level.geometry.to_numpy()
         held = np.unique(shapely.STRtree(land).query(middle, predicate="within")[0])
-        if len(held) >= ENOUGH * len(buildings):
+        if len(held) >= MIN_BUILDING_SHARE * len(buildings):
             return level[["name", "geom"]].reset_index(drop=True)
     return None
 
 
-def regions(local: gpd.GeoDataFrame, code: str, path: Path) -> gpd.GeoDataFrame:
+def build_regions(local: gpd.GeoDataFrame, code: str, path: Path) -> gpd.GeoDataFrame:
     """Return all four levels with codes, communities last.
 
     Parameters
@@ -167,7 +167,10 @@ def regions(local: gpd.GeoDataFrame, code: str, path: Path) -> gpd.GeoDataFrame:
 
 def _numbers(count: int, code: str) -> list[str]:
     """Return codes of communities, 999 to a street."""
-    return [f"{code}{1 + i // PER_STREET:03d}{1 + i % PER_STREET:03d}" for i in range(count)]
+    return [
+        f"{code}{1 + i // COMMUNITIES_PER_STREET:03d}{1 + i % COMMUNITIES_PER_STREET:03d}"
+        for i in range(count)
+    ]
 
 
 def _above(below: gpd.GeoDataFrame, level: str, name: str) -> gpd.GeoDataFrame:

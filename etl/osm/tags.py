@@ -50,7 +50,7 @@ COMMUNITY_LEVELS = ("9", "10", "11")
 BORDER_LEVELS = ("2", "3", "4", "5", "6", "7", "8")
 """Values of ``admin_level`` of borders above communities; the highest level of a file ends it."""
 
-USE = {
+USE_BY_BUILDING = {
     "residential": "apartments house detached semidetached_house terrace residential dormitory "
     "bungalow farm houseboat static_caravan villa cabin",
     "commercial": "commercial retail supermarket kiosk hotel shop mall",
@@ -169,7 +169,7 @@ OUT_OF_SERVICE = (
 NOT_LIVED_IN = ("construction", "ruins")
 """Values of ``building`` whose flats nobody lives in."""
 
-YES = ("yes", "true", "1", "viaduct", "building_passage", "culvert", "covered", "movable")
+YES_VALUES = ("yes", "true", "1", "viaduct", "building_passage", "culvert", "covered", "movable")
 
 
 CATEGORY_TAGS = {
@@ -224,18 +224,18 @@ def layer_of(tags: Mapping[str, str]) -> str:
     return "railway" if tags.get("railway") in RAILWAYS else "facility"
 
 
-def by_value(table: dict[str, str]) -> dict[str, str]:
+def invert_table(table: dict[str, str]) -> dict[str, str]:
     """Return our value by each of theirs."""
     return {theirs: ours for ours, values in table.items() for theirs in values.split()}
 
 
-def percent(text: str) -> float | None:
+def parse_percent(text: str) -> float | None:
     """Return a slope in percent; one in degrees or without a sign is not read."""
     figure = re.fullmatch(r"([-+]?\d+(?:[.,]\d+)?)\s*%", text.strip())
     return float(figure[1].replace(",", ".")) if figure else None
 
 
-def year(text: str) -> int | None:
+def parse_year(text: str) -> int | None:
     """Return the year of a date, the first of a range; one to come is not read."""
     date = re.fullmatch(r"(\d{4})(?:-\d\d(?:-\d\d)?)?(?:\.\..*)?", text.strip())
     found = int(date[1]) if date else 0

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, select, text
 from sqlalchemy.exc import DBAPIError
 
 from etl.input.feature_batch import Batch
-from etl.input.layer_columns import JOINED_LATER
+from etl.input.layer_columns import LAYERS_JOINED_LATER
 from etl.pipeline import deferred_indexes
 from etl.pipeline.merge import insertion
 from etl.pipeline.publish import lock_layers
@@ -128,7 +128,7 @@ def may_be(connection: Connection, layers: Sequence[str], source: str) -> bool:
 
     Nothing of it is live or corrected, and there are no plans that its buildings would make stale.
     """
-    if JOINED_LATER & set(layers):
+    if LAYERS_JOINED_LATER & set(layers):
         return False
     live = "".join(
         f" OR EXISTS (SELECT FROM {layer} WHERE source = :source)" for layer in sorted(layers)

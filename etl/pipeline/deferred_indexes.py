@@ -12,9 +12,9 @@ from psycopg.errors import InsufficientPrivilege, LockNotAvailable
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from etl.input.feature_batch import SIZE
+from etl.input.feature_batch import BATCH_ROWS
 
-FEWEST_ROWS = SIZE
+FEWEST_ROWS = BATCH_ROWS
 """A smaller delivery gains nothing."""
 
 _PATIENCE = "500ms"

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from etl.input.mapping import Limits
+from etl.input.mapping import GuardLimits
 from etl.pipeline.diff import Counts, delta_name
 from etl.pipeline.staging import Staged
 from geo.settings import Settings
@@ -116,7 +116,7 @@ def claimed_land(connection: Connection, staged: Staged, source: str) -> list[Co
     ]
 
 
-def guard_of(settings: Settings, limits: Limits | None = None) -> Guard:
+def guard_of(settings: Settings, limits: GuardLimits | None = None) -> Guard:
     """Return the guard of an installation, with a source's own limits."""
     own = {} if limits is None else limits.model_dump(exclude_none=True)
     names = ("removed_percent", "changed_percent", "area_percent", "rejected_percent")

@@ -9,7 +9,7 @@ from sqlalchemy import Engine, text
 
 from etl.checks import integrity
 from etl.checks.values import Fault, KnownValues, check_batch
-from etl.input.feature_batch import Batch, batches_of
+from etl.input.feature_batch import Batch, split_frame
 from etl.input.layer_columns import deliverable_columns
 from etl.pipeline import staging
 from etl.pipeline.delivery import Delivery, Outcome
@@ -132,7 +132,7 @@ def _stage_frames(
             staged[name] = staging.create(run.connection, run.number, name, columns)
     with staging.writing(engine, refused) as writer:
         for name, frame in layers.items():
-            for batch in batches_of(_in_degrees(frame)):
+            for batch in split_frame(_in_degrees(frame)):
                 writer.copy(staged[name], _right(batch, name, staged[name].columns))
                 done += len(batch)
                 progress("stage", done, total)
@@ -165,7 +165,7 @@ def _right(batch: Batch, layer: str, columns: Sequence[str]) -> Batch:
     for fault in faults:
         raise _refusal(whole, layer, fault, batch)
     nothing = pa.nulls(len(whole))
-    return whole.having(
+    return whole.with_columns(
         **{name: nothing for name in columns if name != "geom" and name not in whole.columns}
     )
 

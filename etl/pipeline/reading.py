@@ -14,9 +14,9 @@ from sqlalchemy import Connection, Engine, select, text
 from etl.checks import plausibility
 from etl.checks.geometry_repair import Repairs, in_single_lines, repair_batch
 from etl.checks.values import Fault, KnownValues, check_batch
-from etl.input.feature_batch import Batch, ahead
-from etl.input.georeference import Georeference, finite, likely_system, system_of
-from etl.input.layer_columns import EXTRAS, REGISTER, deliverable_columns, table_of
+from etl.input.feature_batch import Batch, read_ahead
+from etl.input.georeference import Georeference, finite_coordinates, guess_crs, resolve_crs
+from etl.input.layer_columns import MATCHING_COLUMNS, REGISTER, deliverable_columns, table_of
 from etl.input.mapping import Mapping, apply_mapping
 from etl.input.source import Source
 from etl.pipeline import row_digests, staging
@@ -152,7 +152,7 @@ def _read_row_digests(run: Run, part: Part, trusting: bool) -> KnownRows:
 
 def _columns(part: Part) -> list[str]:
     """Return the columns that a delivery fills."""
-    wide = (*deliverable_columns(part.layer), *EXTRAS.get(part.layer, ()))
+    wide = (*deliverable_columns(part.layer), *MATCHING_COLUMNS.get(part.layer, ()))
     rules = {*part.mapping.columns, *part.mapping.constants}
     probe = apply_mapping(part.mapping, _empty(part.source))
     given = {*rules, *probe.columns}
@@ -211,13 +211,13 @@ class Reading:
             raise InputError("no_geometry", file=self.file, layer=source.layer)
         key = key_of(self.part.mapping, source.crs)
         seen = 0
-        for read in ahead(source.batches()):
+        for read in read_ahead(source.batches()):
             if seen == 0:
                 self._doubt(read, placing)
             seen += len(read)
             raw = self._new(add_digests(read, key), writer)
             ours = self._ours(raw)
-            yield self._good(raw, placing.place(ours) if placing else ours, repairs, writer)
+            yield self._good(raw, placing.to_storage(ours) if placing else ours, repairs, writer)
         if seen == 0:
             raise InputError("layer_empty", file=self.file, layer=source.layer)
 
@@ -231,7 +231,7 @@ class Reading:
             plausibility.refuse_garbled(raw, self.file, layer)
         ours = self._ours(raw)
         if placing is not None:
-            placing.refuse_misplaced(ours, placing.place(ours))
+            placing.refuse_misplaced(ours, placing.to_storage(ours))
         plausibility.refuse_other_unit(ours, layer, self.file)
 
     def _new(self, raw: Batch, writer: Writer) -> Batch:
@@ -245,22 +245,22 @@ class Reading:
 
     def _placing(self) -> Georeference:
         how, source = self.part.mapping.coordinates, self.part.source
-        crs = system_of(source.crs, how, self.file, source.layer, self._likely_system)
+        crs = resolve_crs(source.crs, how, self.file, source.layer, self._likely_system)
         expected = None if self.part.layer == "region" else self.cities
         return Georeference(self.file, source.layer, crs, how, expected)
 
     def _likely_system(self) -> str | None:
         first = next(iter(self.part.source.batches()), None)
-        return None if first is None else likely_system(finite(first.geometry), self.cities)
+        return None if first is None else guess_crs(finite_coordinates(first.geometry), self.cities)
 
     def _good(self, raw: Batch, ours: Batch, repairs: Repairs, writer: Writer) -> Batch:
         """Return the features of a batch that pass its checks."""
         layer = self.part.layer
         fixed, doubtful = repair_batch(ours, layer, repairs)
         whole, faults = check_batch(fixed, layer, self.known, doubtful)
-        for extra in EXTRAS.get(layer, ()):
+        for extra in MATCHING_COLUMNS.get(layer, ()):
             if extra in ours.columns:
-                whole = whole.having(**{extra: ours.columns[extra].cast(pa.string())})
+                whole = whole.with_columns(**{extra: ours.columns[extra].cast(pa.string())})
         bad = np.zeros(len(raw), dtype=bool)
         for fault in faults:
             bad |= fault.rows
@@ -298,7 +298,7 @@ def add_derived_columns(batch: Batch, layer: str) -> Batch:
     """
     if layer != "region" or "code" not in batch.columns:
         if layer == "building_unit" and "building_code" not in batch.columns:
-            return batch.having(building_code=pa.nulls(len(batch), pa.string()))
+            return batch.with_columns(building_code=pa.nulls(len(batch), pa.string()))
         return batch
     codes = batch.columns["code"].to_pylist()
     by_digits = {digits: str(level) for level, digits in DIGITS.items()}
@@ -306,5 +306,5 @@ def add_derived_columns(batch: Batch, layer: str) -> Batch:
     parents = [parent(code) if code and len(code) == 12 else None for code in codes]
     for name, values in (("level", levels), ("parent_code", parents)):
         if name not in batch.columns:
-            batch = batch.having(**{name: pa.array(values, pa.string())})
+            batch = batch.with_columns(**{name: pa.array(values, pa.string())})
     return batch

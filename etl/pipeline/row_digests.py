@@ -25,8 +25,8 @@ from sqlalchemy import Connection, bindparam, delete, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from etl.input.feature_batch import Batch, Flags
-from etl.input.layer_columns import JOINED_LATER, REGISTER
-from etl.input.mapping import Column, apply_mapping
+from etl.input.layer_columns import LAYERS_JOINED_LATER, REGISTER
+from etl.input.mapping import ColumnRule, apply_mapping
 from etl.input.mapping import Mapping as Way
 from etl.pipeline.delivery import Delivery
 from etl.pipeline.diff import Counts, live_count
@@ -90,7 +90,7 @@ class KnownRows:
 
 
 def _only_code(how: Way) -> Way:
-    columns: dict[str, Column] = {n: c for n, c in how.columns.items() if n == "code"}
+    columns: dict[str, ColumnRule] = {n: c for n, c in how.columns.items() if n == "code"}
     return how.model_copy(update={"columns": columns, "constants": {}})
 
 
@@ -99,7 +99,7 @@ def may_pass(layer: str, *, partial: bool) -> bool:
 
     Not where they are joined to others once all is read, and not where what the file lacks stays.
     """
-    return not partial and layer != REGISTER and layer not in JOINED_LATER
+    return not partial and layer != REGISTER and layer not in LAYERS_JOINED_LATER
 
 
 def read_known_rows(connection: Connection, layer: str, source: str, state: State) -> KnownRows:

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Engine
 
 from etl.input.layer_columns import REGISTER
-from etl.input.mapping import SETS, Mapping, guess_mapping, refuse_missing
+from etl.input.mapping import LAYER_SETS, Mapping, guess_mapping, refuse_missing_columns
 from etl.input.mapping import validate_mapping as checked_mapping
 from etl.input.source import layer_names, open_dataset, open_layer
 from etl.linking import join
@@ -240,7 +240,7 @@ def _bulk_load(
 
 def _parts(data: Path, request: Request) -> list[Part]:
     """Return the layers of a file that are asked for, parents before children."""
-    if request.layer in SETS:
+    if request.layer in LAYER_SETS:
         parts = _parts_by_layer_name(data, request)
     elif request.mapping is not None:
         parts = [_part(data, one, one.file_layer) for one in _mappings(request.mapping)]
@@ -256,7 +256,7 @@ def _mappings(mapping: Mapping) -> list[Mapping]:
 
 def _parts_by_layer_name(data: Path, request: Request) -> list[Part]:
     """Return the layers of a file that are called like ours, each as its columns' names say."""
-    names, ours = layer_names(data), SETS[request.layer]
+    names, ours = layer_names(data), LAYER_SETS[request.layer]
     wanted = [name for name in ours if name in names]
     if not wanted:
         raise InputError(
@@ -279,11 +279,11 @@ def _part(data: Path, how: Mapping | str, layer: str | None) -> Part:
         source = open_layer(data, layer)
         mapping = checked_mapping({"layer": how}, str(data))
         return Part(guess_mapping(mapping.layer, source.fields, mapping.source), source)
-    source = open_layer(data, layer, encoding=how.encoding, place=how.coordinates.place())
+    source = open_layer(data, layer, encoding=how.encoding, coordinates=how.coordinates.columns())
     if not how.columns:
         proposal = guess_mapping(how.layer, source.fields, how.source)
         how = how.model_copy(update={"columns": proposal.columns})
-    refuse_missing(how, source.fields, data, source.layer)
+    refuse_missing_columns(how, source.fields, data, source.layer)
     return Part(how, source)
 
 

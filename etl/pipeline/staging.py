@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Column, Connection, DefaultClause, Engine, text
 
 from etl.input.feature_batch import Batch
-from etl.input.layer_columns import EXTRAS, declared_type, kind_of, table_of
+from etl.input.layer_columns import MATCHING_COLUMNS, declared_type, geometry_kind, table_of
 from geo.model import STORAGE_SRID
 from geo.model.run import STAGING_SCHEMA
 
@@ -98,7 +98,7 @@ def create(connection: Connection, number: int, layer: str, columns: Sequence[st
     name = table_name(number, layer)
     listed = "".join(f'"{column}" {declared_type(layer, column)}, ' for column in columns)
     connection.execute(text(f"CREATE UNLOGGED TABLE {name} ({listed}{ROW} bigint, {MARK} bigint)"))
-    extras = [column for column in columns if column in EXTRAS.get(layer, ())]
+    extras = [column for column in columns if column in MATCHING_COLUMNS.get(layer, ())]
     return Staged(layer, name, [c for c in columns if c not in extras], extras)
 
 
@@ -227,9 +227,9 @@ def _column(layer: str, name: str, batch: Batch) -> pa.Array:
         marks = np.zeros(len(batch), np.int64) if batch.marks is None else batch.marks
         return pa.array(marks, mask=marks == 0)
     if name == "geom":
-        return hex_wkb(batch, kind_of(layer))
+        return hex_wkb(batch, geometry_kind(layer))
     values = batch.columns[name]
-    if name in EXTRAS.get(layer, ()):
+    if name in MATCHING_COLUMNS.get(layer, ()):
         return values
     default = default_of(table_of(layer).c[name])
     return values if default is None else _fill_nulls(values, default)

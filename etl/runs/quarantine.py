@@ -15,8 +15,8 @@ import shapely
 from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, func, select
 
 from etl.checks.values import format_value
-from etl.input.feature_batch import Batch, array_of
-from etl.input.mapping import Mapping, columns_of, validate_mapping
+from etl.input.feature_batch import Batch, to_arrow_array
+from etl.input.mapping import Mapping, mappable_columns, validate_mapping
 from etl.input.source import Source, open_dataset, open_layer
 from etl.pipeline import reading
 from etl.pipeline import run as import_run
@@ -236,7 +236,7 @@ def _as_it_was(report: dict[str, Any], row: Row[Any]) -> tuple[Mapping, pyproj.C
     told = [validate_mapping(one, "run") for one in report.get("mapping", [])]
     found = next((one for one in told if one.table == row.layer), None)
     if _is_mapped(row) or found is None:
-        names = columns_of(row.layer)
+        names = mappable_columns(row.layer)
         columns = {name: name for name in row.properties if name in names}
         plain = validate_mapping({"layer": row.layer, "columns": columns, "partial": True}, "run")
         return plain.model_copy(update={"source": row.source}), pyproj.CRS(STORAGE)
@@ -261,7 +261,7 @@ def _source(
     needed = [rule.source for rule in mapping.columns.values() if rule.source] + mapping.key
     names = list(dict.fromkeys([*(name for one in told for name in one), *needed]))
     columns: dict[str, pa.Array] = {
-        name: array_of(pd.Series([one.get(name) for one in told])) for name in names
+        name: to_arrow_array(pd.Series([one.get(name) for one in told])) for name in names
     }
     numbers = np.arange(1, len(rows) + 1, dtype=np.int64)
     batch = Batch(columns, shapes, numbers)

@@ -13,20 +13,20 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from etl.sample import pipe_networks, planted_faults, quarters, street_plan, streets
-from etl.sample.street_plan import CITY, CITY_NAME, METRIC, OFFICE, Office
+from etl.sample.street_plan import CITY, CITY_NAME, METRIC, OFFICE_BLOCKS, Office
 from geo import crs
 from geo.errors import InputError
 from geo.progress import Progress, silent
 
 LayerSet = dict[str, gpd.GeoDataFrame]
 
-SHIPPED = street_plan.SAMPLES / "sample_s.gpkg"
+SAMPLE_FILE = street_plan.SAMPLES / "sample_s.gpkg"
 """Size S with seed 1."""
 
-PARK = (4, 0)
+PARK_BLOCK = (4, 0)
 """Which block of an office is the park where faults are planted."""
 
-ANSWER = ("kind", "rule", "code", "other", "measured", "required")
+ANSWER_COLUMNS = ("kind", "rule", "code", "other", "measured", "required")
 """Columns of the layer ``planted``: the right answers of the fire overlays."""
 
 HIGH_RISE_M = 24.0
@@ -168,15 +168,17 @@ def _office(office: Office, places: set[tuple[int, int]], seed: int, source: str
     rows = _Rows(office)
     kinds = _kinds(office, random)
     for i, j in office.blocks():
-        for number, land in enumerate(streets.land(office, i, j)):
+        for number, land in enumerate(streets.block_land(office, i, j)):
             kind = kinds[(i, j)] if number == 0 or kinds[(i, j)] != "giant" else "slabs"
-            rows.place(i, j, quarters.fill(land, kind, random), random)
+            rows.place(i, j, quarters.fill_block(land, kind, random), random)
     rows.public_houses()
     rows.leave_gaps(random)
-    planted_faults.spoil([lane for lane in rows.lanes if lane["road_class"] == "internal"], random)
+    planted_faults.obstruct_lanes(
+        [lane for lane in rows.lanes if lane["road_class"] == "internal"], random
+    )
     rows.plant()
     corners = _corners_of_office(office, east=east, north=north)
-    laid = pipe_networks.lay(office, edges, corners, rows.taps, random)
+    laid = pipe_networks.lay_networks(office, edges, corners, rows.taps, random)
     return _layers(office, rows, edges, laid, source)
 
 
@@ -188,7 +190,7 @@ def _kinds(office: Office, random: np.random.Generator) -> dict[tuple[int, int],
     if (office.column + office.row) % 2 == 0:
         kinds[(west + 6, south + 1)] = "giant"
     kinds |= {(west + 1, south): "alleys", (west, south): "alleys"}
-    kinds |= {(west + PARK[0], south + PARK[1]): "park"}
+    kinds |= {(west + PARK_BLOCK[0], south + PARK_BLOCK[1]): "park"}
     return kinds
 
 
@@ -197,8 +199,8 @@ def _corners_of_office(office: Office, *, east: bool, north: bool) -> list[tuple
     top = north or office.row == -1
     return [
         (i, j)
-        for i in range(west0, west0 + OFFICE[0] + (1 if east else 0))
-        for j in range(south0, south0 + OFFICE[1] + (1 if top else 0))
+        for i in range(west0, west0 + OFFICE_BLOCKS[0] + (1 if east else 0))
+        for j in range(south0, south0 + OFFICE_BLOCKS[1] + (1 if top else 0))
     ]
 
 
@@ -216,10 +218,12 @@ class _Rows:
         self.taps: dict[Any, list[tuple[str, BaseGeometry]]] = defaultdict(list)
         self._serial: dict[str, int] = defaultdict(int)
 
-    def place(self, i: int, j: int, built: quarters.Built, random: np.random.Generator) -> None:
+    def place(
+        self, i: int, j: int, built: quarters.BlockContent, random: np.random.Generator
+    ) -> None:
         """Add what stands in a block."""
         community = self.office.community_of(i, j)
-        sides = streets.sides(self.office, i, j)
+        sides = streets.block_sides(self.office, i, j)
         compound = self._compound(community, built)
         self._door = int(random.integers(1, 199))
         for number, building in enumerate(built.buildings, start=1):
@@ -232,7 +236,7 @@ class _Rows:
 
     def _lane(self, i: int, j: int, lane: dict[str, Any]) -> None:
         """Add a lane of a block, no farther than the middle of the streets around it."""
-        around = shapely.Polygon(street_plan.block(self.office, i, j))
+        around = shapely.Polygon(street_plan.block_corners(self.office, i, j))
         line = shapely.intersection(lane["geom"], around)
         usual = {"name": "", "bridge": False, "surface": "concrete"}
         self.lanes.append(usual | lane | {"geom": line})
@@ -241,7 +245,7 @@ class _Rows:
         self._serial[community + letter] += 1
         return f"{community}{letter}{self._serial[community + letter]:0{digits}d}"
 
-    def _compound(self, community: str, built: quarters.Built) -> str | None:
+    def _compound(self, community: str, built: quarters.BlockContent) -> str | None:
         if built.compound is None:
             return None
         code = self._code(community, "C", 2)
@@ -253,7 +257,7 @@ class _Rows:
         self,
         community: str,
         compound: str | None,
-        built: quarters.Built,
+        built: quarters.BlockContent,
         building: dict[str, Any],
         number: int,
         sides: list[streets.Edge],
@@ -319,10 +323,10 @@ class _Rows:
 
     def plant(self) -> None:
         """Plant faults in the office's park, with their right answers."""
-        i, j = self.office.corner[0] + PARK[0], self.office.corner[1] + PARK[1]
-        land = streets.land(self.office, i, j)[0]
+        i, j = self.office.corner[0] + PARK_BLOCK[0], self.office.corner[1] + PARK_BLOCK[1]
+        land = streets.block_land(self.office, i, j)[0]
         standing = [b["geom"] for b in self.buildings if b["geom"].within(land)]
-        found = planted_faults.plant(land, quarters.angle_of(land), standing)
+        found = planted_faults.plant_faults(land, quarters.angle_of(land), standing)
         community = self.office.community_of(i, j)
         codes = {}
         for number, building in enumerate(found.buildings, start=1):
@@ -386,7 +390,8 @@ def _layers(
     frames = {name: _frame(found, source) for name, found in layers.items() if found}
     where = {row["code"]: row["geom"] for row in (*roads, *rows.buildings, *laid.nodes)}
     marked = [
-        {name: row.get(name) for name in ANSWER} | {"geom": where[row["code"]]} for row in planted
+        {name: row.get(name) for name in ANSWER_COLUMNS} | {"geom": where[row["code"]]}
+        for row in planted
     ]
     return frames | {"planted": _frame(marked, source)}
 

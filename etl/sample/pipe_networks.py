@@ -10,7 +10,7 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from etl.sample import planted_faults
-from etl.sample.street_plan import Office, place
+from etl.sample.street_plan import Office, corner_point
 from etl.sample.streets import Edge, crossing_widths
 
 HYDRANT_SPACING_M = 90.0
@@ -19,13 +19,13 @@ HYDRANT_CLEAR_M = 8.0
 """Beyond the edge of a street that crosses, at least."""
 
 KERB_M = 1.0
-MISPLACED = (3.5, -1.0)
+MISPLACED_KERB_M = (3.5, -1.0)
 """Metres from the kerb of two hydrants of an office: too far off, and in the carriageway."""
 
-VALVE_M = 8.0
+VALVE_FROM_CORNER_M = 8.0
 MANHOLE_SPACING_M = 50.0
 
-MAIN = {
+MAIN_DIAMETER_MM = {
     "water": {"arterial": 600, "secondary": 400, "local": 200},
     "gas": {"arterial": 315, "secondary": 200, "local": 160},
     "sewage": {"arterial": 1000, "secondary": 800, "local": 400},
@@ -41,8 +41,8 @@ MATERIAL = {
     "power": "copper",
     "telecom": "fibre",
 }
-DEPTH = {"water": 1.2, "gas": 1.0, "sewage": 2.6, "storm": 2.0, "power": 0.8, "telecom": 0.7}
-PRESSURE = {"water": 0.35, "gas": 0.3}
+DEPTH_M = {"water": 1.2, "gas": 1.0, "sewage": 2.6, "storm": 2.0, "power": 0.8, "telecom": 0.7}
+PRESSURE_MPA = {"water": 0.35, "gas": 0.3}
 OFFSET_M = {"water": 3.0, "gas": -3.0, "sewage": 0.0, "storm": 5.0, "power": -5.0, "telecom": -6.5}
 """Metres to the left of the street's middle."""
 
@@ -62,7 +62,7 @@ class Pipes:
     ) -> str:
         """Add a node and return its code."""
         code = code or f"{self.prefix}-{network}-{len(self.nodes):05d}"
-        depth = DEPTH[network]
+        depth = DEPTH_M[network]
         self.nodes.append(
             {"code": code, "network": network, "kind": kind, "geom": geom, "burial_depth_m": depth}
             | {"in_service": True}
@@ -83,8 +83,8 @@ class Pipes:
                 "geom": shapely.LineString(points),
                 "diameter_mm": float(diameter),
                 "material": MATERIAL[network],
-                "burial_depth_m": DEPTH[network],
-                "pressure_mpa": PRESSURE.get(network),
+                "burial_depth_m": DEPTH_M[network],
+                "pressure_mpa": PRESSURE_MPA.get(network),
                 "year_built": self.year,
             }
         )
@@ -95,7 +95,7 @@ def corner_code(network: str, corner: tuple[int, int], north: bool) -> str:
     return f"{network}-{'N' if north else 'S'}{corner[0]:+04d}{corner[1]:+04d}"
 
 
-def lay(
+def lay_networks(
     office: Office,
     edges: list[Edge],
     corners: list[tuple[int, int]],
@@ -117,13 +117,15 @@ def lay(
         for corner in corners:
             _corner(pipes, network, corner, office, north)
     dry = set(random.choice(len(edges), size=3, replace=False).tolist())
-    misplaced = dict(zip([n for n in range(len(edges)) if n not in dry], MISPLACED, strict=False))
+    misplaced = dict(
+        zip([n for n in range(len(edges)) if n not in dry], MISPLACED_KERB_M, strict=False)
+    )
     for number, edge in enumerate(edges):
         supplied = taps.get((edge.start, edge.end), [])
         stops = [] if number in dry else _hydrants(pipes, edge, misplaced.get(number), random)
         _water(pipes, edge, supplied, stops)
         if number in dry:
-            gap = planted_faults.answer("hydrant_gap", "hydrant_spacing", None, 120.0)
+            gap = planted_faults.build_answer("hydrant_gap", "hydrant_spacing", None, 120.0)
             pipes.planted.append(gap | {"code": f"{pipes.prefix}R{number:04d}"})
         _gas(pipes, edge, supplied)
         _drain(pipes, "sewage", edge)
@@ -148,7 +150,7 @@ def _corner(
         "power": "substation" if own else "cabinet",
         "telecom": "cabinet" if own else "manhole",
     }[network]
-    x, y = place(*corner, north)
+    x, y = corner_point(*corner, north)
     shift = OFFSET_M[network]
     point = shapely.Point(x + shift, y + shift)
     pipes.node(network, kind, point, corner_code(network, corner, north))
@@ -157,7 +159,10 @@ def _corner(
 def _course(edge: Edge, network: str) -> shapely.LineString:
     """Return the line of a main between the nodes of its corners."""
     shift = OFFSET_M[network]
-    ends = [place(*edge.start, edge.north) + shift, place(*edge.end, edge.north) + shift]
+    ends = [
+        corner_point(*edge.start, edge.north) + shift,
+        corner_point(*edge.end, edge.north) + shift,
+    ]
     return shapely.LineString(ends)
 
 
@@ -188,7 +193,7 @@ def _chain(
 
 def _valves(pipes: Pipes, network: str, course: shapely.LineString) -> list[tuple[float, str]]:
     """Add a valve near each end of a main."""
-    at = (VALVE_M, course.length - VALVE_M)
+    at = (VALVE_FROM_CORNER_M, course.length - VALVE_FROM_CORNER_M)
     return [(d, pipes.node(network, "valve", course.interpolate(d), is_open=True)) for d in at]
 
 
@@ -201,7 +206,7 @@ def _services(
 ) -> list[tuple[float, str]]:
     """Branch off to each building; return the tees on the main."""
     stops: list[tuple[float, str]] = []
-    low, high = VALVE_M + 2, course.length - VALVE_M - 2
+    low, high = VALVE_FROM_CORNER_M + 2, course.length - VALVE_FROM_CORNER_M - 2
     # Straight from the main and in their order along it, so that no two cross.
     fronts = [
         course.project(shapely.get_point(shapely.shortest_line(course, footprint), 0))
@@ -233,7 +238,9 @@ def _water(
     course = _course(edge, "water")
     stops = _valves(pipes, "water", course)
     stops += _services(pipes, "water", course, supplied, 100.0)
-    _chain(pipes, "water", edge, course, stops + hydrants, MAIN["water"][edge.road_class])
+    _chain(
+        pipes, "water", edge, course, stops + hydrants, MAIN_DIAMETER_MM["water"][edge.road_class]
+    )
 
 
 def _hydrants(
@@ -270,12 +277,19 @@ def _hydrant(
         pressure_mpa=float(np.round(random.uniform(0.14, 0.35), 2)),
     )
     if not works:
-        out = planted_faults.answer("hydrant_out_of_service", "hydrant_out")
+        out = planted_faults.build_answer("hydrant_out_of_service", "hydrant_out")
         pipes.planted.append(out | {"code": code})
     if kerb_m != KERB_M:
         pipes.planted.append(_off_its_place(kerb_m) | {"code": code})
     course = _course(edge, "water")
-    along = float(np.clip(course.project(at), VALVE_M + 1, course.length - VALVE_M - 1)) + 0.005
+    along = (
+        float(
+            np.clip(
+                course.project(at), VALVE_FROM_CORNER_M + 1, course.length - VALVE_FROM_CORNER_M - 1
+            )
+        )
+        + 0.005
+    )
     tee_at = course.interpolate(along)
     tee = pipes.node("water", "junction", tee_at)
     pipes.segment("water", (tee, code), [tee_at, at], 100.0)
@@ -285,15 +299,17 @@ def _hydrant(
 def _off_its_place(kerb_m: float) -> dict[str, Any]:
     """Return the right answer about a hydrant that does not stand 0.5 to 2 m from the kerb."""
     if kerb_m < 0:
-        return planted_faults.answer("hydrant_in_carriageway", "hydrant_kerb_least", kerb_m, 0.5)
-    return planted_faults.answer("hydrant_off_kerb", "hydrant_kerb_most", kerb_m, 2.0)
+        return planted_faults.build_answer(
+            "hydrant_in_carriageway", "hydrant_kerb_least", kerb_m, 0.5
+        )
+    return planted_faults.build_answer("hydrant_off_kerb", "hydrant_kerb_most", kerb_m, 2.0)
 
 
 def _gas(pipes: Pipes, edge: Edge, supplied: list[tuple[str, BaseGeometry]]) -> None:
     course = _course(edge, "gas")
     stops = _valves(pipes, "gas", course)
     stops += _services(pipes, "gas", course, supplied, 63.0)
-    _chain(pipes, "gas", edge, course, stops, MAIN["gas"][edge.road_class])
+    _chain(pipes, "gas", edge, course, stops, MAIN_DIAMETER_MM["gas"][edge.road_class])
 
 
 def _drain(pipes: Pipes, network: str, edge: Edge) -> None:
@@ -323,5 +339,7 @@ def _drain(pipes: Pipes, network: str, edge: Edge) -> None:
         else:
             at = course.interpolate(number * course.length / (count + 1))
             code = pipes.node(network, "manhole", at)
-        pipes.segment(network, (code, last), [at, last_at], MAIN[network][edge.road_class])
+        pipes.segment(
+            network, (code, last), [at, last_at], MAIN_DIAMETER_MM[network][edge.road_class]
+        )
         last, last_at = code, at

@@ -11,7 +11,7 @@ import numpy as np
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-APART_M = 15.0
+PLOT_SPACING_M = 15.0
 """Between two plots: more than the largest separation distance (14 m)."""
 
 MARGIN_M = 8.0
@@ -63,11 +63,11 @@ class Faults:
         other: str = "",
     ) -> None:
         """Add the right answer about a building or a lane."""
-        right = answer(kind, rule, measured, required)
+        right = build_answer(kind, rule, measured, required)
         self.answers.append(right | {"tag": tag, "other": other})
 
 
-def plant(land: BaseGeometry, angle: float, standing: list[BaseGeometry]) -> Faults:
+def plant_faults(land: BaseGeometry, angle: float, standing: list[BaseGeometry]) -> Faults:
     """Return faults in a park.
 
     Parameters
@@ -83,7 +83,7 @@ def plant(land: BaseGeometry, angle: float, standing: list[BaseGeometry]) -> Fau
     turned = shapely.affinity.rotate(land, -angle, origin=pivot)
     built = shapely.affinity.rotate(shapely.union_all(standing), -angle, origin=pivot)
     free = shapely.difference(
-        shapely.buffer(turned, -MARGIN_M, join_style="mitre"), shapely.buffer(built, APART_M)
+        shapely.buffer(turned, -MARGIN_M, join_style="mitre"), shapely.buffer(built, PLOT_SPACING_M)
     )
     west, south, east, north = free.bounds
     faults = Faults()
@@ -110,7 +110,7 @@ def _beside(
             room = heights[shapely.within(plot, free)]
             if len(room):
                 make(faults, float(at), float(room[0]))
-                x = float(at) + wide + APART_M
+                x = float(at) + wide + PLOT_SPACING_M
                 break
 
 
@@ -184,23 +184,23 @@ _NORTH = (
 """Plots of the two strips: how wide, how deep, and what stands there."""
 
 
-def spoil(lanes: list[dict[str, Any]], random: np.random.Generator) -> None:
+def obstruct_lanes(lanes: list[dict[str, Any]], random: np.random.Generator) -> None:
     """Make a few of a city's own lanes too narrow or too low for an engine."""
     chosen = random.choice(len(lanes), size=min(5, len(lanes)), replace=False)
     for number, index in enumerate(chosen):
         lane = lanes[int(index)]
         if number < _NARROW:
             lane["width_m"] = 3.0
-            lane["planted"] = [answer("narrow_lane", "lane_width", 3.0, 4.0)]
+            lane["planted"] = [build_answer("narrow_lane", "lane_width", 3.0, 4.0)]
         else:
             lane["clear_height_m"] = 3.2
-            lane["planted"] = [answer("low_arch", "lane_height", 3.2, 4.0)]
+            lane["planted"] = [build_answer("low_arch", "lane_height", 3.2, 4.0)]
 
 
 _NARROW = 3
 
 
-def answer(
+def build_answer(
     kind: str, rule: str, measured: float | None = None, required: float | None = None
 ) -> dict[str, Any]:
     """Return a right answer: the rule that is broken, what is to be measured, what is required."""

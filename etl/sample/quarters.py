@@ -23,7 +23,7 @@ SUNLIGHT = 1.15
 
 
 @dataclass
-class Built:
+class BlockContent:
     """What a block holds, in metres of its own frame until it is placed."""
 
     compound: BaseGeometry | None = None
@@ -40,15 +40,15 @@ class Built:
         return building
 
 
-KINDS: dict[str, tuple[float, Callable[[BaseGeometry, Random], Built]]]
+BLOCK_KINDS: dict[str, tuple[float, Callable[[BaseGeometry, Random], BlockContent]]]
 
 
-def fill(land: BaseGeometry, kind: str, random: Random) -> Built:
+def fill_block(land: BaseGeometry, kind: str, random: Random) -> BlockContent:
     """Return what stands on a block's land (without its streets) for a kind of block."""
     angle = angle_of(land)
     pivot = land.centroid
     turned = shapely.affinity.rotate(land, -angle, origin=pivot)
-    built = KINDS[kind][1](turned, random)
+    built = BLOCK_KINDS[kind][1](turned, random)
 
     def back(geometry: Any) -> Any:
         return shapely.affinity.rotate(geometry, angle, origin=pivot)
@@ -96,7 +96,7 @@ def _clear(strip: BaseGeometry, y: float, depth: float) -> Iterator[tuple[float,
 
 
 def _slab(
-    built: Built, x: float, y: float, units: int, storeys: int, depth: float, random: Random
+    built: BlockContent, x: float, y: float, units: int, storeys: int, depth: float, random: Random
 ) -> float:
     """Add a slab of stairwell units, two households a floor, and return its length."""
     wide = 13.0 if storeys <= 7 else 16.0
@@ -125,12 +125,12 @@ def _unit(
     )
 
 
-def _compound(land: BaseGeometry, random: Random, *, gated: bool = True) -> Built:
-    return Built(compound=land, compound_name=names.compound(random), gated=gated)
+def _compound(land: BaseGeometry, random: Random, *, gated: bool = True) -> BlockContent:
+    return BlockContent(compound=land, compound_name=names.compound(random), gated=gated)
 
 
 def _lanes_between(
-    built: Built, land: BaseGeometry, rows: list[float], width: float, *, spine: bool = True
+    built: BlockContent, land: BaseGeometry, rows: list[float], width: float, *, spine: bool = True
 ) -> None:
     """Add the internal lanes of a compound: one north to south, one along every second row."""
     west, south, east, north = land.bounds
@@ -148,7 +148,7 @@ def _lanes_between(
                 built.lanes.append({"geom": part, "road_class": "internal", "width_m": width})
 
 
-def slabs(land: BaseGeometry, random: Random) -> Built:
+def slabs(land: BaseGeometry, random: Random) -> BlockContent:
     """Return a gated compound of slab blocks, five to seven storeys."""
     built = _compound(land, random)
     storeys = int(random.integers(5, 8))
@@ -171,7 +171,7 @@ def slabs(land: BaseGeometry, random: Random) -> Built:
     return built
 
 
-def towers(land: BaseGeometry, random: Random) -> Built:
+def towers(land: BaseGeometry, random: Random) -> BlockContent:
     """Return a gated compound of towers, 18 to 33 storeys, one to three units each."""
     built = _compound(land, random)
     inner, lanes = shapely.buffer(land, -14, join_style="mitre"), []
@@ -189,7 +189,9 @@ def towers(land: BaseGeometry, random: Random) -> Built:
     return built
 
 
-def _tower(built: Built, x: float, y: float, units: int, storeys: int, random: Random) -> None:
+def _tower(
+    built: BlockContent, x: float, y: float, units: int, storeys: int, random: Random
+) -> None:
     a_floor = int(random.choice([2, 4, 4, 6]))
     tower = built.add(
         shapely.box(x, y, x + units * 26.0, y + 18.0),
@@ -204,7 +206,7 @@ def _tower(built: Built, x: float, y: float, units: int, storeys: int, random: R
         _unit(tower, x + (number + 0.5) * 26.0, y, storeys, a_floor, random)
 
 
-def giant(land: BaseGeometry, random: Random) -> Built:
+def giant(land: BaseGeometry, random: Random) -> BlockContent:
     """Return a compound with two long towers of over 500 households, one without units."""
     built = _compound(land, random)
     inner = shapely.buffer(land, -14, join_style="mitre")
@@ -229,7 +231,7 @@ def giant(land: BaseGeometry, random: Random) -> Built:
     return built
 
 
-def _guard_house(built: Built, land: BaseGeometry) -> None:
+def _guard_house(built: BlockContent, land: BaseGeometry) -> None:
     """Add the guard house at the gate, where nothing else stands."""
     west, _, east, _ = land.bounds
     x = (west + east) / 2 + 4
@@ -239,9 +241,9 @@ def _guard_house(built: Built, land: BaseGeometry) -> None:
         built.add(house, use="ancillary", storeys_above=1, structure="brick_concrete", fire_class=2)
 
 
-def alleys(land: BaseGeometry, random: Random) -> Built:
+def alleys(land: BaseGeometry, random: Random) -> BlockContent:
     """Return an old quarter: brick houses of one or two storeys along alleys."""
-    built = Built()
+    built = BlockContent()
     west0, _, east0, _ = land.bounds
     for number, (y, west, east) in enumerate(_rows(land, 20.0, 24.0)):
         if number:
@@ -258,7 +260,7 @@ def alleys(land: BaseGeometry, random: Random) -> Built:
     return built
 
 
-def _old_house(built: Built, x: float, y: float, length: float, random: Random) -> None:
+def _old_house(built: BlockContent, x: float, y: float, length: float, random: Random) -> None:
     built.add(
         shapely.box(x, y, x + length, y + 9.0),
         use="residential" if random.random() < 0.85 else "mixed",
@@ -270,9 +272,9 @@ def _old_house(built: Built, x: float, y: float, length: float, random: Random) 
     )
 
 
-def village(land: BaseGeometry, random: Random) -> Built:
+def village(land: BaseGeometry, random: Random) -> BlockContent:
     """Return an urban village: self-built houses of three to five storeys, close together."""
-    built = Built(compound=land, compound_name=names.village(random), gated=False)
+    built = BlockContent(compound=land, compound_name=names.village(random), gated=False)
     inner = shapely.buffer(land, -3, join_style="mitre")
     west0, _, east0, _ = land.bounds
     for number, (y, west, east) in enumerate(_rows(inner, 24.0, 28.5)):
@@ -297,9 +299,9 @@ def village(land: BaseGeometry, random: Random) -> Built:
     return built
 
 
-def shops(land: BaseGeometry, random: Random) -> Built:
+def shops(land: BaseGeometry, random: Random) -> BlockContent:
     """Return shops and flats above them along the streets, offices behind."""
-    built = Built()
+    built = BlockContent()
     rows = list(_rows(shapely.buffer(land, -3, join_style="mitre"), 16.0, 52.0))
     for number, (y, west, east) in enumerate(rows):
         x = west
@@ -322,13 +324,13 @@ def shops(land: BaseGeometry, random: Random) -> Built:
     return built
 
 
-def _grounds(land: BaseGeometry, category: str, name: str) -> Built:
-    built = Built()
+def _grounds(land: BaseGeometry, category: str, name: str) -> BlockContent:
+    built = BlockContent()
     built.facilities.append({"geom": land, "category": category, "name": name})
     return built
 
 
-def school(land: BaseGeometry, random: Random) -> Built:
+def school(land: BaseGeometry, random: Random) -> BlockContent:
     """Return a school: teaching wings and a running track, in a wall."""
     name = names.school(random)
     built = _grounds(land, "school", name)
@@ -347,7 +349,7 @@ def school(land: BaseGeometry, random: Random) -> Built:
     return built
 
 
-def hospital(land: BaseGeometry, random: Random) -> Built:
+def hospital(land: BaseGeometry, random: Random) -> BlockContent:
     """Return a hospital: a tall ward, an outpatient house."""
     name = names.hospital(random)
     built = _grounds(land, "hospital", name)
@@ -365,7 +367,7 @@ def hospital(land: BaseGeometry, random: Random) -> Built:
     return built
 
 
-def market(land: BaseGeometry, random: Random) -> Built:
+def market(land: BaseGeometry, random: Random) -> BlockContent:
     """Return a market hall with dwellings beside it."""
     built = shops(land, random)
     halls = [b for b in built.buildings if b["use"] in {"commercial", "office"}][:1]
@@ -377,7 +379,7 @@ def market(land: BaseGeometry, random: Random) -> Built:
     return built
 
 
-def park(land: BaseGeometry, random: Random) -> Built:
+def park(land: BaseGeometry, random: Random) -> BlockContent:
     """Return a park with a pavilion and a toilet."""
     built = _grounds(land, "park", names.park(random))
     x, y = land.centroid.x, land.centroid.y
@@ -395,7 +397,7 @@ def park(land: BaseGeometry, random: Random) -> Built:
     return built
 
 
-def works(land: BaseGeometry, random: Random) -> Built:
+def works(land: BaseGeometry, random: Random) -> BlockContent:
     """Return a works: halls and a store in a wall, and its dwellings."""
     built = _compound(land, random)
     built.compound_name = names.works(random)
@@ -420,7 +422,7 @@ def works(land: BaseGeometry, random: Random) -> Built:
     return built
 
 
-KINDS = {
+BLOCK_KINDS = {
     "slabs": (0.40, slabs),
     "towers": (0.10, towers),
     "alleys": (0.14, alleys),
@@ -438,6 +440,6 @@ KINDS = {
 
 def draw_kind(random: Random) -> str:
     """Return a kind of block by its share."""
-    kinds = list(KINDS)
-    shares = np.array([KINDS[kind][0] for kind in kinds])
+    kinds = list(BLOCK_KINDS)
+    shares = np.array([BLOCK_KINDS[kind][0] for kind in kinds])
     return str(random.choice(kinds, p=shares / shares.sum()))

@@ -10,7 +10,7 @@ from geo.model import Grid, GridManager, GridPlan
 DUTIES = "信息采集、矛盾排查、政策宣传、便民服务"
 
 
-def appoint(connection: Connection, region: str) -> int:
+def appoint_managers(connection: Connection, region: str) -> int:
     """Give every grid in force of a region that has no manager one; return how many got one.
 
     Parameters

@@ -10,15 +10,15 @@ import shapely
 from etl.sample import names
 from etl.sample.street_plan import (
     BANK_M,
-    OFFICE,
-    ORIGIN,
+    OFFICE_BLOCKS,
+    ORIGIN_M,
     RIVER_M,
     Office,
-    bend,
-    block,
+    bend_points,
+    block_corners,
+    corner_point,
     line_x,
     line_y,
-    place,
 )
 
 SIDEWALK_M = 4.0
@@ -28,7 +28,7 @@ CANAL_M, RAIL_M = 8.0, 16.0
 CANAL_COLUMN, RAIL_ROW = 3, 4
 """The block column that the canal runs through, the block row of the railway."""
 
-WIDTH = {"arterial": 40.0, "secondary": 28.0, "local": 16.0}
+WIDTH_M = {"arterial": 40.0, "secondary": 28.0, "local": 16.0}
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,9 @@ class Edge:
     @property
     def line(self) -> shapely.LineString:
         """Return the centreline."""
-        return shapely.LineString([place(*self.start, self.north), place(*self.end, self.north)])
+        return shapely.LineString(
+            [corner_point(*self.start, self.north), corner_point(*self.end, self.north)]
+        )
 
     @property
     def along(self) -> bool:
@@ -65,10 +67,10 @@ def edges_of_office(office: Office, *, east: bool, north: bool) -> list[Edge]:
     bank = office.row >= 0
     # South of the river the rim by the water is the top line of the row below it.
     top = north or office.row == -1
-    rows = range(south0, south0 + OFFICE[1] + (1 if top else 0))
-    columns = range(west0, west0 + OFFICE[0] + (1 if east else 0))
-    along = [_edge((i, j), (i + 1, j), bank) for j in rows for i in columns[: OFFICE[0]]]
-    across = [_edge((i, j), (i, j + 1), bank) for i in columns for j in rows[: OFFICE[1]]]
+    rows = range(south0, south0 + OFFICE_BLOCKS[1] + (1 if top else 0))
+    columns = range(west0, west0 + OFFICE_BLOCKS[0] + (1 if east else 0))
+    along = [_edge((i, j), (i + 1, j), bank) for j in rows for i in columns[: OFFICE_BLOCKS[0]]]
+    across = [_edge((i, j), (i, j + 1), bank) for i in columns for j in rows[: OFFICE_BLOCKS[1]]]
     return along + across
 
 
@@ -93,7 +95,7 @@ def crossing_widths(edge: Edge) -> tuple[float, float]:
 def _street_class_and_width(line: int, along: bool) -> tuple[str, float]:
     """Return class and width of the streets on a line of the lattice."""
     road_class = _road_class(line, along)
-    return road_class, WIDTH[road_class] - (6.0 if road_class == "local" and line % 2 else 0.0)
+    return road_class, WIDTH_M[road_class] - (6.0 if road_class == "local" and line % 2 else 0.0)
 
 
 def _road_class(line: int, along: bool) -> str:
@@ -102,7 +104,7 @@ def _road_class(line: int, along: bool) -> str:
     return "arterial" if line % 8 == 0 else "secondary" if line % 8 == 4 else "local"
 
 
-def sides(office: Office, i: int, j: int) -> list[Edge]:
+def block_sides(office: Office, i: int, j: int) -> list[Edge]:
     """Return the streets around a block: south, east, north, west."""
     north = office.row >= 0
     ends = [((i, j), (i + 1, j)), ((i + 1, j), (i + 1, j + 1))]
@@ -110,11 +112,11 @@ def sides(office: Office, i: int, j: int) -> list[Edge]:
     return [_edge(a, b, north) for a, b in ends]
 
 
-def land(office: Office, i: int, j: int) -> list[shapely.Polygon]:
+def block_land(office: Office, i: int, j: int) -> list[shapely.Polygon]:
     """Return the land of a block between its streets, cut by canal and railway where they pass."""
     around = [
         shapely.buffer(edge.line, edge.width / 2 + SIDEWALK_M, cap_style="square")
-        for edge in sides(office, i, j)
+        for edge in block_sides(office, i, j)
     ]
     through = [
         shapely.buffer(line, wide)
@@ -122,7 +124,7 @@ def land(office: Office, i: int, j: int) -> list[shapely.Polygon]:
         if line is not None
     ]
     free = shapely.difference(
-        shapely.Polygon(block(office, i, j)), shapely.union_all(around + through)
+        shapely.Polygon(block_corners(office, i, j)), shapely.union_all(around + through)
     )
     return [part for part in shapely.get_parts(free) if part.area > 2500]
 
@@ -139,33 +141,33 @@ def railway(office: Office) -> shapely.LineString | None:
     if office.row % 3:
         return None
     y = line_y(office.corner[1] + RAIL_ROW + 0.5, office.row >= 0)
-    west, east = line_x(office.corner[0]), line_x(office.corner[0] + OFFICE[0])
+    west, east = line_x(office.corner[0]), line_x(office.corner[0] + OFFICE_BLOCKS[0])
     return _bend_line([(x, y) for x in np.linspace(west, east, 41)])
 
 
 def _reach(office: Office) -> tuple[float, float]:
     """Return the southern and northern side of an office before bending."""
     south, north = office.corner[1], office.row >= 0
-    return line_y(south, north), line_y(south + OFFICE[1], north)
+    return line_y(south, north), line_y(south + OFFICE_BLOCKS[1], north)
 
 
 def river(office: Office) -> shapely.Polygon:
     """Return the river beside an office of the first row, between the banks."""
-    x = np.linspace(line_x(office.corner[0]), line_x(office.corner[0] + OFFICE[0]), 41)
+    x = np.linspace(line_x(office.corner[0]), line_x(office.corner[0] + OFFICE_BLOCKS[0]), 41)
     half = RIVER_M / 2 - BANK_M
     north = np.column_stack([x, np.full_like(x, half)])
     south = np.column_stack([x, np.full_like(x, -half)])
-    return shapely.Polygon(ORIGIN + bend(np.concatenate([south, north[::-1]])))
+    return shapely.Polygon(ORIGIN_M + bend_points(np.concatenate([south, north[::-1]])))
 
 
 def bridge(office: Office) -> shapely.LineString:
     """Return the bridge from an office of the first row to the other bank."""
     i = office.corner[0] + 4
-    return shapely.LineString([place(i, 0, True), place(i, 0, False)])
+    return shapely.LineString([corner_point(i, 0, True), corner_point(i, 0, False)])
 
 
 def _bend_line(points: list[tuple[float, float]]) -> shapely.LineString:
-    return shapely.LineString(ORIGIN + bend(np.array(points)))
+    return shapely.LineString(ORIGIN_M + bend_points(np.array(points)))
 
 
 def road_rows(office: Office, edges: list[Edge]) -> Iterator[dict[str, Any]]:

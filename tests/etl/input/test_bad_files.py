@@ -360,10 +360,10 @@ def test_locked_geopackage_is_told(town, tmp_path):
 
 def test_archive_with_too_many_files_or_bytes_is_refused(town, tmp_path, monkeypatch):
     file = zipped(tmp_path / "a.zip", **{f"{i}.txt": b"x" for i in range(4)})
-    monkeypatch.setattr(zip_archive, "MOST_FILES", 3)
+    monkeypatch.setattr(zip_archive, "MAX_FILES", 3)
     with pytest.raises(InputError, match="holds 4 files, more than 3"):
         bring(town, "building", file)
-    monkeypatch.setattr(zip_archive, "MOST_BYTES", 3)
-    monkeypatch.setattr(zip_archive, "MOST_FILES", 4)
+    monkeypatch.setattr(zip_archive, "MAX_UNPACKED_BYTES", 3)
+    monkeypatch.setattr(zip_archive, "MAX_FILES", 4)
     with pytest.raises(InputError, match="unpacks to more than 0 GB"):
         bring(town, "building", file)

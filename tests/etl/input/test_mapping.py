@@ -3,7 +3,7 @@
 import pytest
 
 from etl.input.mapping import read_mapping
-from etl.input.suggest import suggest_mapping
+from etl.input.mapping_proposal import suggest_mapping
 from geo.errors import InputError
 from tests.etl.delivery import houses, made, write
 

@@ -151,8 +151,8 @@ def test_file_that_needs_more_memory_than_its_size_allows_is_refused(database, t
 def test_readers_end_with_the_process_that_asked(tmp_path):
     file = write(houses(3), tmp_path / "a.gpkg")
     script = (
-        "import os, sys; from pathlib import Path; from etl.input.vector import layers_in\n"
-        "print(layers_in(Path(sys.argv[1])), flush=True); sys.stdin.read()"
+        "import os, sys; from pathlib import Path; from etl.input.source import layer_names\n"
+        "print(layer_names(Path(sys.argv[1])), flush=True); sys.stdin.read()"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", script, os.fspath(file)],

@@ -10,8 +10,8 @@ from pathlib import Path
 import geopandas as gpd
 import pytest
 
-from etl.input.mapping import validate_mapping, with_options
-from etl.input.suggest import suggest_mapping
+from etl.input.mapping import merge_options, validate_mapping
+from etl.input.mapping_proposal import suggest_mapping
 from etl.runs.nightly import exit_code, nightly
 from etl.runs.quarantine import export, replay
 from geo.errors import InputError
@@ -193,4 +193,4 @@ def test_suggested_mapping_can_be_used_as_it_is(database, tmp_path):
 
 def test_mapping_of_another_layer_is_refused(tmp_path):
     with pytest.raises(InputError, match="for the layer building, not for road"):
-        with_options(mapping(), "road", "", "", False)
+        merge_options(mapping(), "road", "", "", False)

@@ -21,8 +21,8 @@ from openpyxl.utils.exceptions import InvalidFileException
 from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, GeometryError
 
 from etl.input import encoding as encodings
-from etl.input.formats import GEOMETRY
-from etl.input.zip_archive import look_through
+from etl.input.formats import GEOMETRY_COLUMN
+from etl.input.zip_archive import check_entries
 from geo.errors import InputError
 
 _UNREADABLE = (
@@ -33,7 +33,7 @@ _SNIFFED_BYTES = 2**16
 _CSV_BLOCK_BYTES = 8 * 2**20
 
 
-def unreadable(path: Path, error: Exception) -> InputError:
+def _unreadable(path: Path, error: Exception) -> InputError:
     """Return the refusal of a file that can't be read to its end."""
     if "locked" in str(error):
         return InputError("file_locked", file=path)
@@ -51,7 +51,7 @@ def layer_names(path: Path) -> list[str]:
     try:
         return [str(name) for name, _ in pyogrio.list_layers(path)]
     except _UNREADABLE as error:
-        raise unreadable(path, error) from error
+        raise _unreadable(path, error) from error
 
 
 def layer_information(path: Path, layer: str, encoding: str | None) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def layer_information(path: Path, layer: str, encoding: str | None) -> dict[str,
     try:
         found = pyogrio.read_info(path, layer=layer, encoding=encoding, force_feature_count=False)
     except _UNREADABLE as error:
-        raise unreadable(path, error) from error
+        raise _unreadable(path, error) from error
     return {
         "fields": [str(name) for name in found["fields"]],
         "crs": found["crs"],
@@ -83,42 +83,30 @@ def read_records(path: Path, layer: str, encoding: str | None, size: int) -> Ite
             for record in reader:
                 yield _with_geometry(pa.Table.from_batches([record]), column)
     except _UNREADABLE as error:
-        raise unreadable(path, error) from error
+        raise _unreadable(path, error) from error
 
 
-def read_pages(path: Path, layer: str, encoding: str | None, size: int) -> Iterator[pa.Table]:
-    """Yield the features of a layer with arcs, which this way of GDAL's draws as lines."""
+def read_curves(path: Path, layer: str, encoding: str | None, size: int) -> Iterator[pa.Table]:
+    """Yield the features of a layer with arcs, which this interface of GDAL turns into lines."""
     for start in itertools.count(0, size):
-        how = {"encoding": encoding, "skip_features": start, "max_features": size}
-        table = _features(path, layer, how)
+        try:
+            meta, _, wkb, values = pyogrio.raw.read(
+                path, layer=layer, encoding=encoding, skip_features=start, max_features=size
+            )
+        except _UNREADABLE as error:
+            raise _unreadable(path, error) from error
+        columns = {
+            str(name): pa.Array.from_pandas(column)
+            for name, column in zip(meta["fields"], values, strict=True)
+        }
+        table = pa.table(columns | {GEOMETRY_COLUMN: pa.array(list(wkb), pa.binary())})
         yield table
         if table.num_rows < size:
             return
 
 
-def read_features(path: Path, layer: str, size: int, encoding: str | None) -> Iterator[pa.Table]:
-    """Yield the features of a layer; the schema's metadata has the CRS."""
-    how = {"encoding": encoding}
-    table = _features(path, layer, how)
-    for start in range(0, max(table.num_rows, 1), size):
-        yield table.slice(start, size)
-
-
-def _features(path: Path, layer: str, how: dict[str, Any]) -> pa.Table:
-    try:
-        meta, _, wkb, values = pyogrio.raw.read(path, layer=layer, **how)
-    except _UNREADABLE as error:
-        raise unreadable(path, error) from error
-    names = [str(name) for name in meta["fields"]]
-    columns = [pa.Array.from_pandas(value) for value in values]
-    if wkb is not None:
-        names.append(GEOMETRY)
-        columns.append(pa.array(list(wkb), pa.binary()))
-    return pa.table(columns, names).replace_schema_metadata({"crs": meta["crs"] or ""})
-
-
 def _with_geometry(table: pa.Table, column: str) -> pa.Table:
-    names = [GEOMETRY if name == column else name for name in table.column_names]
+    names = [GEOMETRY_COLUMN if name == column else name for name in table.column_names]
     return table.rename_columns(names)
 
 
@@ -137,7 +125,7 @@ def read_csv(path: Path, encoding: str | None = None) -> Iterator[pa.Table]:
     """
     with path.open("rb") as file:
         start = file.read(_SNIFFED_BYTES)
-    encoding = encoding or encodings.encoding_of(start[: start.rfind(b"\n") + 1] or start)
+    encoding = encoding or encodings.detect_encoding(start[: start.rfind(b"\n") + 1] or start)
     if b"\0" in start:
         raise InputError("file_unreadable", file=path, format=path.suffix)
     sample = start.decode(encoding, "replace").lstrip("\ufeff")
@@ -214,7 +202,7 @@ def _workbook(path: Path) -> Any:
     """Return a workbook, if it is one and no bomb; what other workbooks hold is not looked for."""
     try:
         with zipfile.ZipFile(path) as archive:
-            look_through(path, archive)
+            check_entries(path, archive)
         return openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)
     except (zipfile.BadZipFile, InvalidFileException, KeyError, ValueError, OSError) as error:
         raise InputError("file_unreadable", file=path, format=path.suffix) from error
@@ -297,6 +285,6 @@ TASKS: dict[str, Callable[..., Any]] = {
     task.__name__: task
     for task in (
         *(layer_names, layer_information, text_encoding, parquet_information),
-        *(read_records, read_pages, read_features, read_csv, read_xlsx, read_parquet),
+        *(read_records, read_curves, read_csv, read_xlsx, read_parquet),
     )
 }

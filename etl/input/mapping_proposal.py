@@ -9,8 +9,8 @@ import pyarrow as pa
 from etl.checks.plausibility import PLAUSIBLE, fitting_unit
 from etl.input import synonyms
 from etl.input.feature_batch import Batch
-from etl.input.georeference import finite, likely_system
-from etl.input.mapping import columns_of, guess_mapping
+from etl.input.georeference import finite_coordinates, guess_crs
+from etl.input.mapping import guess_mapping, mappable_columns
 from etl.input.source import Source, layer_names, open_dataset, open_layer
 
 _VALUES = 40
@@ -34,13 +34,13 @@ def suggest_mapping(file: Path, layer: str = "") -> str:
         names = layer_names(data)
         source = open_layer(data, names[0] if len(names) > 1 else None)
         batch = next(iter(source.batches()))
-        chosen = layer or likely_layer(source, batch, file)
+        chosen = layer or guess_layer(source, batch, file)
         return "\n".join(_lines(file, source, batch, chosen, names)) + "\n"
 
 
-def likely_layer(source: Source, batch: Batch, file: Path) -> str:
+def guess_layer(source: Source, batch: Batch, file: Path) -> str:
     """Return the layer that a file's names and geometry fit best."""
-    stem = synonyms.plain(file.stem)
+    stem = synonyms.normalize_name(file.stem)
 
     def fit(layer: str) -> tuple[int, int]:
         mapping = guess_mapping(layer, source.fields, "")
@@ -52,12 +52,12 @@ def likely_layer(source: Source, batch: Batch, file: Path) -> str:
 
 
 def _fits(layer: str, kinds: set[str | None]) -> bool:
-    from etl.input.layer_columns import kind_of
+    from etl.input.layer_columns import geometry_kind
 
     known = kinds - {None}
-    if not known or kind_of(layer) == "GEOMETRY":
+    if not known or geometry_kind(layer) == "GEOMETRY":
         return True
-    word = {"MULTIPOLYGON": "Polygon", "LINESTRING": "Line", "POINT": "Point"}[kind_of(layer)]
+    word = {"MULTIPOLYGON": "Polygon", "LINESTRING": "Line", "POINT": "Point"}[geometry_kind(layer)]
     return all(kind is not None and word in kind for kind in known)
 
 
@@ -65,7 +65,7 @@ def _lines(file: Path, source: Source, batch: Batch, layer: str, names: list[str
     mapping = guess_mapping(layer, source.fields, "")
     yield f"# {file.name}: {', '.join(source.fields)}"
     yield f"layer = {_quote(layer)}"
-    yield f"source = {_quote(synonyms.plain(file.stem) or layer)}"
+    yield f"source = {_quote(synonyms.normalize_name(file.stem) or layer)}"
     yield f"file = {_quote(_every_night(file))}"
     if len(names) > 1:
         yield f"file_layer = {_quote(source.layer)}  # of: {', '.join(names)}"
@@ -76,7 +76,7 @@ def _lines(file: Path, source: Source, batch: Batch, layer: str, names: list[str
         name = rule.source or ""
         used.add(name)
         yield f"{column} = {_rule(column, layer, name, batch)}"
-    for column in columns_of(layer):
+    for column in mappable_columns(layer):
         if column not in mapping.columns:
             yield f"# {column} = "
     unused = [name for name in source.fields if name not in used]
@@ -86,7 +86,7 @@ def _lines(file: Path, source: Source, batch: Batch, layer: str, names: list[str
         yield ""
         yield "[coordinates]"
         if source.crs is None:
-            likely = likely_system(finite(batch.geometry), None)
+            likely = guess_crs(finite_coordinates(batch.geometry), None)
             yield f'# crs = "{likely or "EPSG:4546"}"  # the file does not say its system'
             if likely is None:
                 yield "# metres: EPSG:4534 (75 E), every 3 degrees one more, to EPSG:4554 (135 E)"
@@ -107,7 +107,7 @@ def _rule(column: str, layer: str, name: str, batch: Batch) -> str:
     unit = fitting_unit(column, values) if column in PLAUSIBLE else None
     if unit:
         parts.append(f"unit = {_quote(unit)}")
-    known = synonyms.by_value(column, layer)
+    known = synonyms.value_translations(column, layer)
     if known:
         words = [str(v) for v in pa.compute.unique(values).to_pylist() if v is not None][:_VALUES]
         foreign = [word for word in words if word.strip() not in known]
