@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from sqlalchemy import Connection, text
 
 from etl.input.feature_batch import Batch
-from etl.input.mapping import units_of
+from etl.input.units import units_of_column
 from etl.pipeline.guard import Concern
 from etl.pipeline.staging import Staged
 from geo import crs
@@ -88,7 +88,7 @@ def fitting_unit(column: str, values: pa.Array) -> str | None:
     figures = _figures(values)
     if len(figures) < _FEWEST or ((figures >= low) & (figures <= high)).mean() > _MOST:
         return None
-    for unit, factor in units_of(column).items():
+    for unit, factor in units_of_column(column).items():
         fits = ((figures * factor >= low) & (figures * factor <= high)).mean()
         if unit in ("mm", "cm", "m") and factor != 1.0 and fits > _NEARLY_ALL:
             return unit

@@ -84,4 +84,5 @@ def _build_geometry(columns: dict[str, pa.Array], coordinates: CoordinateColumns
 
 def _parse_numbers(column: pa.Array) -> NDArray[np.float64]:
     """Return the numbers of a column, NaN for what is none."""
-    return pd.to_numeric(column.to_pandas(), errors="coerce").to_numpy(dtype=np.float64)
+    numbers = pd.to_numeric(column.to_pandas(), errors="coerce")
+    return np.asarray(numbers.to_numpy(dtype=np.float64))

@@ -14,7 +14,13 @@ from typing import Any
 from sqlalchemy import Engine
 
 from etl.input.layer_columns import REGISTER
-from etl.input.mapping import LAYER_SETS, Mapping, guess_mapping, refuse_missing_columns
+from etl.input.mapping import (
+    LAYER_SETS,
+    Mapping,
+    guess_mapping,
+    refuse_missing_columns,
+    unused_columns,
+)
 from etl.input.mapping import validate_mapping as checked_mapping
 from etl.input.source import layer_names, open_dataset, open_layer
 from etl.linking import join
@@ -292,6 +298,11 @@ def _about(data: Path, mark: str, parts: list[Part]) -> dict[str, Any]:
         "data": data.name,
         "digest": mark,
         "crs": {part.layer: part.source.crs.to_string() for part in parts if part.source.crs},
+        "unused_columns": {
+            part.layer: unused
+            for part in parts
+            if (unused := unused_columns(part.mapping, part.source.fields))
+        },
         "mapping": [
             part.mapping.model_dump(mode="json", by_alias=True, exclude_defaults=True)
             for part in parts
