@@ -1,4 +1,4 @@
-"""A piece of a layer on its way in: columns as Arrow arrays, geometry as shapely's."""
+"""Batches of features: columns as Arrow arrays, geometry as arrays of shapely geometries."""
 
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -13,9 +13,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 BATCH_ROWS = 20_000
-"""Features in a batch: enough for vectorised work, and some 100 MB at most."""
+"""Features of a batch: enough for vectorized work, and at most some 100 MB."""
 
-_AHEAD = 2
+_READ_AHEAD_BATCHES = 2
 
 Geometries = NDArray[np.object_]
 Flags = NDArray[np.bool_]
@@ -23,22 +23,22 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Batch:
-    """Features of a layer, one after the other.
+    """Successive features of a layer.
 
     Attributes
     ----------
     columns
-        Arrow arrays of one length by name.
+        Arrow arrays of length n, by name.
     geometry
-        Shapely geometries, None where a feature has none.
+        (n,) shapely geometries, None where a feature has none.
     numbers
-        Of the features in their file, from 1.
+        (n,) int64, numbers of the features in their file, from 1.
     wkb
-        Geometry as it came, None where ``geometry`` has been changed since.
+        (n,) delivered geometry as well-known binary, None where ``geometry`` differs from it.
     broken
-        Features whose geometry could not be built as it came.
+        (n,) bool, features whose geometry could not be built as delivered.
     marks
-        Digests of the rows as they came, 0 for one that has been changed since (see
+        (n,) int64, digests of the delivered rows, 0 for a row that was changed (see
         :mod:`etl.pipeline.row_digests`).
     """
 
@@ -53,7 +53,7 @@ class Batch:
         return len(self.geometry)
 
     def take(self, rows: Flags) -> "Batch":
-        """Return the features of some rows."""
+        """Return the features of the rows that are set in an (n,) bool array."""
         if rows.all():
             return self
         mask = pa.array(rows)
@@ -67,11 +67,11 @@ class Batch:
         )
 
     def with_columns(self, **columns: pa.Array) -> "Batch":
-        """Return the batch with some columns set."""
+        """Return the batch with some columns added or replaced."""
         return replace(self, columns={**self.columns, **columns})
 
     def with_geometry(self, geometry: Geometries, changed: Flags | None = None) -> "Batch":
-        """Return the batch with other geometry, in some rows or in all."""
+        """Return the batch with new geometry; ``changed`` are the rows that differ, by default all."""
         if changed is None or self.wkb is None:
             return replace(self, geometry=geometry, wkb=None)
         if not changed.any():
@@ -81,42 +81,42 @@ class Batch:
         return replace(self, geometry=geometry, wkb=wkb)
 
     def with_marks(self, marks: NDArray[np.int64] | None) -> "Batch":
-        """Return the batch with the marks of its rows."""
+        """Return the batch with digests of its rows."""
         return replace(self, marks=marks)
 
     def unmarked(self, rows: Flags) -> "Batch":
-        """Return the batch without the marks of rows that were changed."""
+        """Return the batch without the digests of rows that were changed."""
         if self.marks is None or not rows.any():
             return self
         return replace(self, marks=np.where(rows, 0, self.marks))
 
     def row(self, index: int) -> dict[str, Any]:
-        """Return the values of one feature, without those that are missing."""
+        """Return the values of a feature that are not missing."""
         values = {name: column[index].as_py() for name, column in self.columns.items()}
         return {name: value for name, value in values.items() if value is not None}
 
 
 def read_ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
-    """Yield batches which a thread of its own reads while the one before is worked on."""
+    """Yield batches that a thread reads while the caller works on the previous one."""
     with ThreadPoolExecutor(1) as reader:
-        waiting = deque(reader.submit(next, batches, None) for _ in range(_AHEAD))
-        while (batch := waiting.popleft().result()) is not None:
-            waiting.append(reader.submit(next, batches, None))
+        futures = deque(reader.submit(next, batches, None) for _ in range(_READ_AHEAD_BATCHES))
+        while (batch := futures.popleft().result()) is not None:
+            futures.append(reader.submit(next, batches, None))
             yield batch
 
 
 def split_frame(frame: gpd.GeoDataFrame, size: int = BATCH_ROWS) -> Iterator[Batch]:
-    """Yield the batches of a frame, at least one."""
+    """Yield a frame in batches, at least one."""
     for start in range(0, max(len(frame), 1), size):
         part = frame.iloc[start : start + size]
-        plain = pd.DataFrame(part.drop(columns=part.geometry.name))
-        columns = {str(name): to_arrow_array(plain[name]) for name in plain.columns}
+        attributes = pd.DataFrame(part.drop(columns=part.geometry.name))
+        columns = {str(name): to_arrow_array(attributes[name]) for name in attributes.columns}
         numbers = np.arange(start + 1, start + len(part) + 1, dtype=np.int64)
         yield Batch(columns, part.geometry.to_numpy(), numbers)
 
 
 def to_arrow_array(values: Any) -> pa.Array:
-    """Return values of one kind as an Arrow array, of several kinds as their texts."""
+    """Return values as an Arrow array, as texts if they are of several types."""
     try:
         return pa.Array.from_pandas(values)
     except (pa.ArrowInvalid, pa.ArrowTypeError):
@@ -124,5 +124,5 @@ def to_arrow_array(values: Any) -> pa.Array:
 
 
 def to_text_array(values: Any) -> pa.Array:
-    """Return values as texts, missing ones as null."""
+    """Return values as an Arrow array of texts, with null for missing ones."""
     return pa.array([None if pd.isna(value) else str(value) for value in values], pa.string())

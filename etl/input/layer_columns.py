@@ -1,4 +1,4 @@
-"""The columns of the layers, as imports see them."""
+"""The columns of the layers that imports fill, with their types and constraints."""
 
 from functools import cache
 
@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql
 from geo.model import STORAGE_SRID, Base
 
 REGISTER = "register"
-"""Rows of a household register: no layer of their own, they are joined to buildings and units."""
+"""Rows of a household register, which are joined to buildings and units and are no layer."""
 
 _REGISTER = Table(
     REGISTER,
@@ -23,15 +23,16 @@ _REGISTER = Table(
 )
 
 MATCHING_COLUMNS = {"building_unit": ("address",)}
-"""Columns that a delivery may bring for joining, and that are not kept."""
+"""Delivered columns that serve only to match features, and are not stored."""
 
 INFERRED_COLUMNS = {"building_unit": ("building_code", "geom")}
-"""Columns that may be found by joining, after a delivery is staged."""
+"""Columns that matching can fill after a delivery is staged."""
 
 LAYERS_JOINED_LATER = frozenset({"region", REGISTER, "building_unit", "pipe_segment"})
-"""Layers on which others depend, or that are joined to others once all is read."""
+"""Layers on which others depend, or that are matched with others after staging."""
 
 DATABASE_COLUMNS = {"valid_from", "valid_to", "revision", "source"}
+"""Columns that the database fills."""
 
 
 @cache
@@ -59,7 +60,7 @@ def check_constraints(layer: str) -> tuple[str, ...]:
 
 @cache
 def geometry_kind(layer: str) -> str:
-    """Return the kind of geometry that a layer holds."""
+    """Return the geometry type of a layer, such as ``MULTIPOLYGON``."""
     return str(getattr(table_of(layer).c.geom.type, "geometry_type", ""))
 
 
@@ -75,7 +76,7 @@ def required_columns(layer: str) -> list[Column[object]]:
 
 
 def declared_type(layer: str, column: str) -> str:
-    """Return the kind of a column, as the database declares it."""
+    """Return the type of a column in SQL."""
     if column in MATCHING_COLUMNS.get(layer, ()):
         return "text"
     kind = table_of(layer).c[column].type

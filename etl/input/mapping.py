@@ -45,7 +45,7 @@ IMPLIED_VALUES: dict[str, dict[str, str]] = {
 Shift = Literal["gcj02", "bd09"]
 
 _MIN_PREFIX_LENGTH = 2
-"""Characters that a header must share with a known name for it to be proposed."""
+"""Characters of a header from which on it may be the beginning of a known name."""
 
 
 class StrictModel(BaseModel):
@@ -274,12 +274,12 @@ def unused_columns(mapping: Mapping, fields: Sequence[str]) -> dict[str, str | N
 
 
 def _similar_column(header: str, columns: dict[str, str]) -> str | None:
-    """Return the first column with a name that begins like a header, or with which it begins."""
+    """Return the first column with a name of which a header is the beginning, or nearly all."""
     stem = synonyms.normalize_name(split_header(header)[0])
     for column, words in columns.items():
         for name in (synonyms.normalize_name(column), *words.split()):
-            is_similar = name.startswith(stem) or stem.startswith(name)
-            if is_similar and min(len(name), len(stem)) >= _MIN_PREFIX_LENGTH:
+            is_beginning = len(stem) >= _MIN_PREFIX_LENGTH and name.startswith(stem)
+            if is_beginning or (stem.startswith(name) and 2 * len(name) > len(stem)):
                 return column
     return None
 
