@@ -71,7 +71,7 @@ class Batch:
         return replace(self, columns={**self.columns, **columns})
 
     def with_geometry(self, geometry: Geometries, changed: Flags | None = None) -> "Batch":
-        """Return the batch with new geometry; ``changed`` are the rows that differ, by default all."""
+        """Return the batch with new geometry, which differs in some rows or in all."""
         if changed is None or self.wkb is None:
             return replace(self, geometry=geometry, wkb=None)
         if not changed.any():

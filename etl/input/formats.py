@@ -42,7 +42,7 @@ _SIGNATURES: dict[str, Callable[[bytes], bool]] = {
     ".xlsx": lambda head: head.startswith(b"PK\x03\x04"),
     ".parquet": lambda head: head.startswith(b"PAR1"),
 }
-"""Test of a file's first bytes by suffix. Archives are checked on unpacking; CSV has no signature."""
+"""Test of the first bytes by suffix; archives are checked on unpacking, CSV has no signature."""
 
 
 def check_file(path: Path, *suffixes: str) -> Path:
