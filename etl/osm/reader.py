@@ -72,7 +72,7 @@ class ExtractFeatures:
     def read_figures(
         self, rows: gpd.GeoDataFrame, key: str, read: Callable[[str], float | None]
     ) -> pd.Series:
-        """Return the figures of a tag as floats; count those that could not be read in ``unread``."""
+        """Return the figures of a tag as floats; add those that were not read to ``unread``."""
         texts = rows[key.replace(":", "_")]
         figures = {text: read(text) for text in texts.dropna().unique()}
         values: pd.Series = texts.map(figures).astype(float)

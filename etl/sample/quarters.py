@@ -1,6 +1,6 @@
-"""What stands in a block: compounds, old alleys, the urban village, schools, parks, shops.
+"""Buildings of a block: compounds, old alleys, urban villages, schools, parks, shops.
 
-A block is filled in a frame of its own that looks south: houses stand in rows, as sunlight asks.
+A block is filled in a local frame that faces south, with rows of houses spaced for sunlight.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,12 +19,12 @@ Random = np.random.Generator
 
 STOREY_M = 3.0
 SUNLIGHT = 1.15
-"""Distance of a row from the one south of it, in heights of that one."""
+"""Distance between rows, in heights of the southern one."""
 
 
 @dataclass
 class BlockContent:
-    """What a block holds, in metres of its own frame until it is placed."""
+    """Content of a block, in metres."""
 
     compound: BaseGeometry | None = None
     compound_name: str = ""
@@ -44,7 +44,7 @@ BLOCK_KINDS: dict[str, tuple[float, Callable[[BaseGeometry, Random], BlockConten
 
 
 def fill_block(land: BaseGeometry, kind: str, random: Random) -> BlockContent:
-    """Return what stands on a block's land (without its streets) for a kind of block."""
+    """Build the content of a block of some kind on its land, which excludes the streets."""
     angle = angle_of(land)
     pivot = land.centroid
     turned = shapely.affinity.rotate(land, -angle, origin=pivot)
@@ -62,7 +62,7 @@ def fill_block(land: BaseGeometry, kind: str, random: Random) -> BlockContent:
 
 
 def angle_of(land: BaseGeometry) -> float:
-    """Return by how much the block's southern side is turned, degrees, at most ten."""
+    """Return the rotation of the southern side of a block in degrees, at most ten."""
     coords = shapely.get_coordinates(land)
     south = coords[np.argsort(coords[:, 1])[:2]]
     along = south[south[:, 0].argmax()] - south[south[:, 0].argmin()]
@@ -70,7 +70,7 @@ def angle_of(land: BaseGeometry) -> float:
 
 
 def _rows(land: BaseGeometry, depth: float, pitch: float) -> Iterator[tuple[float, float, float]]:
-    """Return south edge, west and east end of each row of a depth that fits into the land."""
+    """Yield south edge, west and east end of each row of some depth that fits on the land."""
     _, south, _, north = land.bounds
     y = south + 1.0
     while y + depth <= north - 1.0:
@@ -81,7 +81,7 @@ def _rows(land: BaseGeometry, depth: float, pitch: float) -> Iterator[tuple[floa
 
 
 def _clear(strip: BaseGeometry, y: float, depth: float) -> Iterator[tuple[float, float]]:
-    """Return the spans over which a strip is open in its whole depth."""
+    """Yield the spans in which a strip has its full depth."""
     for part in shapely.get_parts(strip):
         ends = []
         for level in (y + 0.01, y + depth / 2, y + depth - 0.01):
@@ -95,10 +95,10 @@ def _clear(strip: BaseGeometry, y: float, depth: float) -> Iterator[tuple[float,
                 yield west, east
 
 
-def _slab(
+def _add_slab(
     built: BlockContent, x: float, y: float, units: int, storeys: int, depth: float, random: Random
 ) -> float:
-    """Add a slab of stairwell units, two households a floor, and return its length."""
+    """Add a slab of stairwell units with two households a floor; return its length in metres."""
     wide = 13.0 if storeys <= 7 else 16.0
     year = int(random.integers(1985, 2004) if storeys <= 7 else random.integers(2004, 2021))
     slab = built.add(
@@ -111,14 +111,14 @@ def _slab(
         year_built=year,
     )
     for number in range(units):
-        _unit(slab, x + (number + 0.5) * wide, y + depth, storeys, 2, random)
+        _add_unit(slab, x + (number + 0.5) * wide, y + depth, storeys, 2, random)
     return units * wide
 
 
-def _unit(
+def _add_unit(
     building: dict[str, Any], x: float, y: float, storeys: int, a_floor: int, random: Random
 ) -> None:
-    """Add a stairwell with the households that a register would list: a tenth stands empty."""
+    """Add a stairwell unit with its households; a tenth of the dwellings are empty."""
     households = int(random.binomial(storeys * a_floor, 0.9))
     building["units"].append(
         {"geom": shapely.Point(x, y), "storeys": storeys, "households": households}
@@ -129,7 +129,7 @@ def _compound(land: BaseGeometry, random: Random, *, gated: bool = True) -> Bloc
     return BlockContent(compound=land, compound_name=names.compound(random), gated=gated)
 
 
-def _lanes_between(
+def _add_lanes(
     built: BlockContent, land: BaseGeometry, rows: list[float], width: float, *, spine: bool = True
 ) -> None:
     """Add the internal lanes of a compound: one north to south, one along every second row."""
@@ -165,9 +165,9 @@ def slabs(land: BaseGeometry, random: Random) -> BlockContent:
                     units = int((high - x) // 13.0)
                 if units < 2:
                     break
-                x += _slab(built, x, y, units, storeys, depth, random) + 10.0
-    _lanes_between(built, land, lanes[:-1], 5.0)
-    _guard_house(built, land)
+                x += _add_slab(built, x, y, units, storeys, depth, random) + 10.0
+    _add_lanes(built, land, lanes[:-1], 5.0)
+    _add_guard_house(built, land)
     return built
 
 
@@ -182,14 +182,14 @@ def towers(land: BaseGeometry, random: Random) -> BlockContent:
             x = low
             while x + 26.0 <= high:
                 units = 1 if x + 52.0 > high else int(random.choice([1, 2], p=[0.6, 0.4]))
-                _tower(built, x, y, units, int(random.choice([18, 24, 26, 33])), random)
+                _add_tower(built, x, y, units, int(random.choice([18, 24, 26, 33])), random)
                 x += units * 26.0 + 22.0
-    _lanes_between(built, land, lanes[:-1], 6.0)
-    _guard_house(built, land)
+    _add_lanes(built, land, lanes[:-1], 6.0)
+    _add_guard_house(built, land)
     return built
 
 
-def _tower(
+def _add_tower(
     built: BlockContent, x: float, y: float, units: int, storeys: int, random: Random
 ) -> None:
     a_floor = int(random.choice([2, 4, 4, 6]))
@@ -203,7 +203,7 @@ def _tower(
         year_built=int(random.integers(2006, 2024)),
     )
     for number in range(units):
-        _unit(tower, x + (number + 0.5) * 26.0, y, storeys, a_floor, random)
+        _add_unit(tower, x + (number + 0.5) * 26.0, y, storeys, a_floor, random)
 
 
 def giant(land: BaseGeometry, random: Random) -> BlockContent:
@@ -222,16 +222,16 @@ def giant(land: BaseGeometry, random: Random) -> BlockContent:
             year_built=2018,
         )
         for unit in range(3):
-            _unit(tower, west + 8 + (unit + 0.5) * 26, y, 33, 6, random)
+            _add_unit(tower, west + 8 + (unit + 0.5) * 26, y, 33, 6, random)
         if number == 1:
             tower["households"] = sum(unit["households"] for unit in tower["units"])
             tower["units"] = []
-    _lanes_between(built, land, [row[0] + 36 for row in rows[:-1]], 6.0, spine=False)
-    _guard_house(built, land)
+    _add_lanes(built, land, [row[0] + 36 for row in rows[:-1]], 6.0, spine=False)
+    _add_guard_house(built, land)
     return built
 
 
-def _guard_house(built: BlockContent, land: BaseGeometry) -> None:
+def _add_guard_house(built: BlockContent, land: BaseGeometry) -> None:
     """Add the guard house at the gate, where nothing else stands."""
     west, _, east, _ = land.bounds
     x = (west + east) / 2 + 4
@@ -255,12 +255,12 @@ def alleys(land: BaseGeometry, random: Random) -> BlockContent:
             while x + 8.0 < east:
                 length = min(float(random.uniform(8, 15)), east - x)
                 if random.random() < 0.93:
-                    _old_house(built, x, y + side, length, random)
+                    _add_old_house(built, x, y + side, length, random)
                 x += length + float(random.choice([0.0, 1.2], p=[0.5, 0.5]))
     return built
 
 
-def _old_house(built: BlockContent, x: float, y: float, length: float, random: Random) -> None:
+def _add_old_house(built: BlockContent, x: float, y: float, length: float, random: Random) -> None:
     built.add(
         shapely.box(x, y, x + length, y + 9.0),
         use="residential" if random.random() < 0.85 else "mixed",
@@ -319,7 +319,7 @@ def shops(land: BaseGeometry, random: Random) -> BlockContent:
             )
             if dwelt:
                 for unit in range(int(length // 18)):
-                    _unit(shop, x + (unit + 0.5) * 18, y + 16.0, storeys - 1, 2, random)
+                    _add_unit(shop, x + (unit + 0.5) * 18, y + 16.0, storeys - 1, 2, random)
             x += length + 9.0
     return built
 
@@ -405,7 +405,7 @@ def works(land: BaseGeometry, random: Random) -> BlockContent:
     for number, (y, west, east) in enumerate(_rows(inner, 28.0, 44.0)):
         if number >= 2:
             if y + 12 < inner.bounds[3]:
-                _slab(built, west, y, max(2, int((east - west) // 26)), 5, 12.0, random)
+                _add_slab(built, west, y, max(2, int((east - west) // 26)), 5, 12.0, random)
             continue
         x = west
         while x + 40 <= east:
@@ -435,11 +435,11 @@ BLOCK_KINDS = {
     "hospital": (0.0, hospital),
     "giant": (0.0, giant),
 }
-"""Share of each kind of block, and what makes it; the last two are put in place."""
+"""Share of each kind of block, and the function that builds it; the last two are placed by hand."""
 
 
 def draw_kind(random: Random) -> str:
-    """Return a kind of block by its share."""
+    """Draw a kind of block by its share."""
     kinds = list(BLOCK_KINDS)
     shares = np.array([BLOCK_KINDS[kind][0] for kind in kinds])
     return str(random.choice(kinds, p=shares / shares.sum()))

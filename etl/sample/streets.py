@@ -1,4 +1,4 @@
-"""The lattice's streets, the river with its bridges, the canal and the railway."""
+"""Streets of the lattice, the river with its bridges, the canal and the railway."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,17 +23,17 @@ from etl.sample.street_plan import (
 
 SIDEWALK_M = 4.0
 CANAL_M, RAIL_M = 8.0, 16.0
-"""Land kept free to each side of the canal and of the railway."""
+"""Width of free land on each side of the canal and of the railway."""
 
 CANAL_COLUMN, RAIL_ROW = 3, 4
-"""The block column that the canal runs through, the block row of the railway."""
+"""Column of blocks with the canal, row of blocks with the railway."""
 
 WIDTH_M = {"arterial": 40.0, "secondary": 28.0, "local": 16.0}
 
 
 @dataclass(frozen=True)
 class Edge:
-    """A piece of street between two corners of the lattice."""
+    """A section of a street between two corners of the lattice."""
 
     start: tuple[int, int]
     end: tuple[int, int]
@@ -56,16 +56,16 @@ class Edge:
 
 
 def edges_of_office(office: Office, *, east: bool, north: bool) -> list[Edge]:
-    """Return the streets south and west of an office's blocks, and those on its outer rim.
+    """Return the streets south and west of an office's blocks, and those on the edge of the city.
 
     Parameters
     ----------
     east, north
-        Whether no office of the city lies on that side, so that its rim is this one's.
+        Whether there is no other office on that side.
     """
     west0, south0 = office.corner
     bank = office.row >= 0
-    # South of the river the rim by the water is the top line of the row below it.
+    # South of the river, the street along the water is the top line of the first row.
     top = north or office.row == -1
     rows = range(south0, south0 + OFFICE_BLOCKS[1] + (1 if top else 0))
     columns = range(west0, west0 + OFFICE_BLOCKS[0] + (1 if east else 0))
@@ -86,14 +86,14 @@ def _edge(start: tuple[int, int], end: tuple[int, int], north: bool) -> Edge:
 
 
 def crossing_widths(edge: Edge) -> tuple[float, float]:
-    """Return the widths of the streets that cross a street at its two corners."""
+    """Return the widths in metres of the streets that cross a street at its two corners."""
     lines = (edge.start[0], edge.end[0]) if edge.along else (edge.start[1], edge.end[1])
     first, last = (_street_class_and_width(line, not edge.along)[1] for line in lines)
     return first, last
 
 
 def _street_class_and_width(line: int, along: bool) -> tuple[str, float]:
-    """Return class and width of the streets on a line of the lattice."""
+    """Return class and width in metres of the street on a line of the lattice."""
     road_class = _road_class(line, along)
     return road_class, WIDTH_M[road_class] - (6.0 if road_class == "local" and line % 2 else 0.0)
 
@@ -113,7 +113,7 @@ def block_sides(office: Office, i: int, j: int) -> list[Edge]:
 
 
 def block_land(office: Office, i: int, j: int) -> list[shapely.Polygon]:
-    """Return the land of a block between its streets, cut by canal and railway where they pass."""
+    """Return the land of a block without its streets, cut by the canal and the railway."""
     around = [
         shapely.buffer(edge.line, edge.width / 2 + SIDEWALK_M, cap_style="square")
         for edge in block_sides(office, i, j)
@@ -130,14 +130,14 @@ def block_land(office: Office, i: int, j: int) -> list[shapely.Polygon]:
 
 
 def canal(office: Office) -> shapely.LineString:
-    """Return the canal of an office: from its far side to the river, or to the next office."""
+    """Return the canal through an office, from its far side to the river or the next office."""
     x = line_x(office.corner[0] + CANAL_COLUMN + 0.5)
-    low, high = _reach(office)
+    low, high = _y_range(office)
     return _bend_line([(x, y) for y in np.linspace(low, high, 25)])
 
 
 def railway(office: Office) -> shapely.LineString | None:
-    """Return the railway through an office: every third row of offices has one."""
+    """Return the railway through an office; every third row of offices has one."""
     if office.row % 3:
         return None
     y = line_y(office.corner[1] + RAIL_ROW + 0.5, office.row >= 0)
@@ -145,8 +145,8 @@ def railway(office: Office) -> shapely.LineString | None:
     return _bend_line([(x, y) for x in np.linspace(west, east, 41)])
 
 
-def _reach(office: Office) -> tuple[float, float]:
-    """Return the southern and northern side of an office before bending."""
+def _y_range(office: Office) -> tuple[float, float]:
+    """Return the y of the southern and northern side of an office before bending."""
     south, north = office.corner[1], office.row >= 0
     return line_y(south, north), line_y(south + OFFICE_BLOCKS[1], north)
 
@@ -171,7 +171,7 @@ def _bend_line(points: list[tuple[float, float]]) -> shapely.LineString:
 
 
 def road_rows(office: Office, edges: list[Edge]) -> Iterator[dict[str, Any]]:
-    """Return the rows of an office's streets and its bridge."""
+    """Yield the rows of an office's streets and its bridge."""
     for edge in edges:
         yield {
             "geom": edge.line,
