@@ -27,26 +27,26 @@ MAPPINGS = {
 
 
 @pytest.mark.parametrize("case", MAPPINGS)
-def test_wrong_mapping_is_told_with_its_place(tmp_path, case):
-    content, said = MAPPINGS[case]
+def test_wrong_mapping_is_reported_with_its_place(tmp_path, case):
+    content, expected = MAPPINGS[case]
     with pytest.raises(InputError) as refused:
         read_mapping(made(tmp_path / "m.toml", content.encode()))
-    assert said in refused.value.message("en")
+    assert expected in refused.value.message("en")
 
 
 @pytest.mark.parametrize(
-    ("system", "said"),
+    ("system", "expected"),
     [
         ("EPSG:4490", 'crs = "EPSG:4490"'),
         ("EPSG:4525", 'crs = "EPSG:4525"'),  # the number of the zone stands before the eastings
         ("EPSG:4546", "# metres: EPSG:4534 (75 E)"),
     ],
 )
-def test_suggestion_names_the_system_that_coordinates_tell(tmp_path, system, said):
+def test_proposal_names_the_system_in_which_coordinates_make_sense(tmp_path, system, expected):
     file = write(houses().to_crs(system), tmp_path / "楼栋_20261124.shp")
     file.with_suffix(".prj").unlink()
     proposal = suggest_mapping(file)
-    assert said in proposal
+    assert expected in proposal
     assert 'file = "楼栋*.shp"' in proposal
 
 

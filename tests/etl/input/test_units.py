@@ -1,4 +1,4 @@
-"""Figures as people write them: what is read, and what is left alone because it says two things."""
+"""Figures with units: what is read, and what is not because it can be read in two ways."""
 
 import pytest
 
