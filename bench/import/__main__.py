@@ -40,10 +40,10 @@ import json, re, sys, time
 from pathlib import Path
 from sqlalchemy import NullPool, create_engine
 from etl.pipeline.run import Request, import_file
-from etl.input.mapping import checked
+from etl.input.mapping import validate_mapping
 from geo.settings import Settings
 url, layer, file, again = sys.argv[1:]
-how = checked({"layer": layer, "source": "bench"}, "bench")
+how = validate_mapping({"layer": layer, "source": "bench"}, "bench")
 began = time.monotonic()
 engine = create_engine(url, poolclass=NullPool)
 done = import_file(engine, Request(layer, Path(file), how, again=again == "again"), Settings())

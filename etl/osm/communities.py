@@ -160,29 +160,29 @@ class _Neighbours:
 
     pairs: Ints
     length: NDArray[np.float64]
-    one: Ints
-    other: Ints
+    left: Ints
+    right: Ints
     middles: Floats
 
 
 def _neighbours(blocks: Geometries) -> _Neighbours:
     shared = borders(blocks)
     inner = shared.left >= 0
-    one, other = shared.left[inner], shared.right[inner]
-    pairs, pair = np.unique(np.stack([one, other], axis=1), axis=0, return_inverse=True)
+    left, right = shared.left[inner], shared.right[inner]
+    pairs, pair = np.unique(np.stack([left, right], axis=1), axis=0, return_inverse=True)
     length = np.zeros(len(pairs))
     np.add.at(length, pair.ravel(), shared.length[inner])
-    return _Neighbours(pairs, length, one, other, shared.midpoints()[inner])
+    return _Neighbours(pairs, length, left, right, shared.midpoints()[inner])
 
 
 def _nearest_home(blocks: Geometries, home: Ints, barriers: Barriers) -> Ints:
     """Return for each block the index of its nearest home block, over neighbouring blocks."""
-    beside = _neighbours(blocks)
-    kind = kinds_of(beside.middles, barriers)
+    neighbours = _neighbours(blocks)
+    kind = kinds_of(neighbours.middles, barriers)
     detour = np.array([CROSSING_M.get(k, 0.0) for k in Kind])[kind]
     centre = shapely.get_coordinates(shapely.centroid(blocks))
-    step = np.hypot(*(centre[beside.one] - centre[beside.other]).T) + detour + 1.0
-    segments = np.stack([beside.one, beside.other], axis=1)
+    step = np.hypot(*(centre[neighbours.left] - centre[neighbours.right]).T) + detour + 1.0
+    segments = np.stack([neighbours.left, neighbours.right], axis=1)
     pairs, pair = np.unique(segments, axis=0, return_inverse=True)
     least = np.full(len(pairs), np.inf)
     np.minimum.at(least, pair.ravel(), step)
@@ -203,31 +203,33 @@ def _nearest_home(blocks: Geometries, home: Ints, barriers: Barriers) -> Ints:
     return nearest
 
 
-def _border_by_label(beside: _Neighbours, label: Ints, count: int) -> coo_array:
+def _border_by_label(neighbours: _Neighbours, label: Ints, count: int) -> coo_array:
     """Return the length of border that each block has with the blocks of each label."""
-    one, other = beside.pairs.T
-    rows = np.concatenate([one, other])
-    columns = np.concatenate([label[other], label[one]])
+    left, right = neighbours.pairs.T
+    rows = np.concatenate([left, right])
+    columns = np.concatenate([label[right], label[left]])
     known = columns >= 0
-    values = np.concatenate([beside.length, beside.length])
+    values = np.concatenate([neighbours.length, neighbours.length])
     shape = (len(label), count)
     return coo_array((values[known], (rows[known], columns[known])), shape=shape)
 
 
 def _smooth(blocks: Geometries, label: Ints, home: Ints) -> Ints:
     """Relabel blocks that have twice as much border with another label; return the labels."""
-    beside = _neighbours(blocks)
+    neighbours = _neighbours(blocks)
     for _ in range(SMOOTHING_ROUNDS):
-        table = _border_by_label(beside, label, len(home)).tocsr()
+        table = _border_by_label(neighbours, label, len(home)).tocsr()
         best = np.asarray(table.argmax(axis=1)).ravel()
         rows = np.arange(len(label))
         most = np.asarray(table[rows, best]).ravel()
-        own = np.asarray(table[rows, label]).ravel()
-        moving = most > 2.0 * own
+        current = np.asarray(table[rows, label]).ravel()
+        moving = most > 2.0 * current
         moving[home] = False
         if not moving.any():
             break
-        label = reattach_pieces(beside.pairs, beside.length, np.where(moving, best, label), home)
+        label = reattach_pieces(
+            neighbours.pairs, neighbours.length, np.where(moving, best, label), home
+        )
     return label
 
 
@@ -248,13 +250,13 @@ def reattach_pieces(pairs: Ints, length: NDArray[np.float64], label: Ints, home:
     ndarray of int
         (n,) label of each piece. A piece without neighbours keeps its label.
     """
-    beside = _Neighbours(pairs, length, np.empty(0, int), np.empty(0, int), np.empty(0, object))
+    neighbours = _Neighbours(pairs, length, np.empty(0, int), np.empty(0, int), np.empty(0, object))
     same = label[pairs[:, 0]] == label[pairs[:, 1]]
     graph = coo_array((np.ones(same.sum()), pairs[same].T), shape=(len(label), len(label)))
     part = connected_components(graph, directed=False)[1]
     now = np.where(part == part[home[label]], label, -1)
     while (now < 0).any():
-        table = _border_by_label(beside, now, len(home)).tocsr()
+        table = _border_by_label(neighbours, now, len(home)).tocsr()
         best = np.asarray(table.argmax(axis=1)).ravel()
         reached = (now < 0) & (np.asarray(table[np.arange(len(now)), best]).ravel() > 0)
         if not reached.any():
@@ -312,11 +314,11 @@ def _route_around_buildings(land: Geometries, crossing: Geometries) -> Geometrie
     owner[face] = place
     in_blob, blob = shapely.STRtree(blobs).query(point, predicate="within")
     owner[in_blob] = _holder(blobs, land)[blob]
-    beside = _neighbours(faces)
+    neighbours = _neighbours(faces)
     size = pd.Series(shapely.area(faces)).groupby(owner).idxmax()
     if len(size) < len(land):
         return land
-    label = reattach_pieces(beside.pairs, beside.length, owner, size.to_numpy())
+    label = reattach_pieces(neighbours.pairs, neighbours.length, owner, size.to_numpy())
     return _dissolve_blocks(faces, label)
 
 
@@ -338,12 +340,12 @@ def _with_enough_households(
     holder = _holder(buildings.geometry.to_numpy(), land)
     held = holder >= 0
     count = np.bincount(holder[held], buildings["households"].to_numpy()[held], minlength=len(land))
-    beside = _neighbours(land)
+    neighbours = _neighbours(land)
     root, merged = np.arange(len(land)), list[str]()
     for small in np.argsort(count, kind="stable"):
         if count[small] >= MIN_HOUSEHOLDS:
             continue
-        table = _border_by_label(beside, root, len(land)).tocsr()
+        table = _border_by_label(neighbours, root, len(land)).tocsr()
         shared = table[np.flatnonzero(root == small)].sum(axis=0)
         shared = np.asarray(shared).ravel()
         shared[small] = 0.0

@@ -119,7 +119,7 @@ def read_osm(
         If the file is no extract or has no building, or no building lies in the given communities.
     """
     progress("osm", 0, STEPS)
-    given = None if communities is None else read_communities(communities, crs)
+    given_communities = None if communities is None else read_communities(communities, crs)
     code = code or district_code(path)
     source = read_features(check_file(path, ".pbf"))
     progress("osm", 1, STEPS)
@@ -128,7 +128,7 @@ def read_osm(
     metric = systems.metric_crs_of(layers["building"])
     layers["building"] = estimate_households(layers["building"].to_crs(metric), settings)
     progress("osm", 2, STEPS)
-    community_set = _communities(source, layers, metric, given)
+    community_set = _communities(source, layers, metric, given_communities)
     progress("osm", 3, STEPS)
     divisions = build_regions(community_set.communities, code, path)
     local = divisions[divisions["level"] == "community"]
@@ -168,11 +168,11 @@ def _communities(
     source: ExtractFeatures,
     layers: dict[str, gpd.GeoDataFrame],
     metric: pyproj.CRS,
-    given: gpd.GeoDataFrame | None,
+    given_communities: gpd.GeoDataFrame | None,
 ) -> CommunitySet:
     """Return communities in metres, given ones or those of the extract."""
-    if given is not None:
-        return CommunitySet(given.to_crs(metric))
+    if given_communities is not None:
+        return CommunitySet(given_communities.to_crs(metric))
     needed = ("building", "road", "railway", "water")
     in_metres = {name: layers[name].to_crs(metric) for name in needed}
     return find_communities(

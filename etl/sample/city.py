@@ -287,9 +287,13 @@ class _OfficeRows:
         }
         self.buildings.append({**building, **row})
         for serial, unit in enumerate(units, start=1):
-            own = {"code": f"{code}U{serial:02d}", "building_code": code, "name": f"{serial}单元"}
+            identity = {
+                "code": f"{code}U{serial:02d}",
+                "building_code": code,
+                "name": f"{serial}单元",
+            }
             people = int(random.poisson(unit["households"] * 2.5))
-            self.units.append(unit | own | {"population": people})
+            self.units.append(unit | identity | {"population": people})
         # Old houses share a standpipe: one in four has a service of its own.
         if households and (building["storeys_above"] > 2 or number % 4 == 0):
             self.taps[(edge.start, edge.end)].append((code, building["geom"]))
@@ -304,8 +308,8 @@ class _OfficeRows:
             building["name"] = f"{self.office.name}{name}"
             self._add_facility(building, category, building["name"])
         for code, name in self.office.communities:
-            own = [b for b in self.buildings if b["region_code"] == code]
-            shops = [b for b in own if b["use"] in {"commercial", "office", "mixed"}] or own
+            local = [b for b in self.buildings if b["region_code"] == code]
+            shops = [b for b in local if b["use"] in {"commercial", "office", "mixed"}] or local
             self._add_facility(shops[0], "service_station", f"{name}党群服务中心")
 
     def _add_facility(self, building: dict[str, Any], category: str, name: str) -> None:

@@ -142,16 +142,16 @@ def lay_networks(
 def _add_corner(
     pipes: Pipes, network: str, corner: tuple[int, int], office: Office, north: bool
 ) -> None:
-    """Add the node at a corner: source or outfall at the office's own, else a junction."""
-    own = corner == (office.corner[0] + 1, office.corner[1] + 1)
+    """Add the node at a corner: source or outfall at the main corner, else a junction."""
+    is_main = corner == (office.corner[0] + 1, office.corner[1] + 1)
     by_river = corner[1] == 0
     kind = {
-        "water": "source" if own else "junction",
-        "gas": "regulator" if own else "junction",
+        "water": "source" if is_main else "junction",
+        "gas": "regulator" if is_main else "junction",
         "sewage": "outfall" if by_river else "manhole",
         "storm": "outfall" if by_river else "manhole",
-        "power": "substation" if own else "cabinet",
-        "telecom": "cabinet" if own else "manhole",
+        "power": "substation" if is_main else "cabinet",
+        "telecom": "cabinet" if is_main else "manhole",
     }[network]
     x, y = corner_point(*corner, north)
     shift = OFFSET_M[network]

@@ -139,22 +139,22 @@ def offices(size: str) -> list[Office]:
     """Return the street offices of a city of some size, the first office first."""
     columns, north, south = SIZE_OFFICES[size]
     rows = [*range(north), *range(-1, -south - 1, -1)]
-    return [_office(column, row) for row in rows for column in range(columns)]
+    return [_build_office(column, row) for row in rows for column in range(columns)]
 
 
-def _office(column: int, row: int) -> Office:
+def _build_office(column: int, row: int) -> Office:
     district = XIANGCHENG if row < 0 else FANCHENG if column < 3 else XIANGZHOU
     number = _number(column, row)
     code, name, real = _street(district, number)
-    wanted = (OFFICE_BLOCKS[0] // COMMUNITY_BLOCKS[0]) * (OFFICE_BLOCKS[1] // COMMUNITY_BLOCKS[1])
-    made = [
+    count = (OFFICE_BLOCKS[0] // COMMUNITY_BLOCKS[0]) * (OFFICE_BLOCKS[1] // COMMUNITY_BLOCKS[1])
+    invented = [
         (f"{code[:9]}{900 + n:03d}", f"{_NEW_NAMES[n % len(_NEW_NAMES)]}社区")
-        for n in range(1, wanted + 1)
+        for n in range(1, count + 1)
     ]
-    return Office(column, row, district, code, name, tuple((real + made)[:wanted]))
+    return Office(column, row, district, code, name, tuple((real + invented)[:count]))
 
 
-_NEW_NAMES = (
+_NEW_NAMES = [
     "和平",
     "建设",
     "春园",
@@ -167,7 +167,7 @@ _NEW_NAMES = (
     "新华",
     "光彩",
     "汉江",
-)
+]
 
 
 def _number(column: int, row: int) -> int:
