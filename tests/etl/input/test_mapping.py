@@ -111,3 +111,12 @@ def test_own_unit_of_a_value_prevails_over_the_unit_of_the_mapping(database, tmp
     live = rows(database, "SELECT code, height_m FROM building ORDER BY code")
     expected = {"b000": 8, "b001": 12, "b002": 9, "b003": 9.505}
     assert {code: pytest.approx(height) for code, height in live} == expected
+
+
+def test_proposal_keeps_the_unit_of_a_header_and_names_similar_columns(tmp_path):
+    table = "编码,高度（cm）,人口(万人),备注,经度,纬度\nb1,800,3,好,112.142,32.038\n"
+    proposal = suggest_mapping(made(tmp_path / "楼栋.csv", table.encode()), "building")
+    assert 'height_m = { from = "高度（cm）", unit = "cm" }' in proposal
+    assert "# not used: 人口(万人), 备注" in proposal
+    assert '# perhaps: population = "人口(万人)"' in proposal
+    assert read_mapping(made(tmp_path / "m.toml", proposal.encode())).layer == "building"
