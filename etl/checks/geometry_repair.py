@@ -63,7 +63,7 @@ def repair_batch(batch: Batch, layer: str, repairs: Repairs) -> tuple[Batch, Fla
         doubtful, mended = _validate(geometry, areal, repairs)
         changed |= doubtful | mended
         changed |= _order(geometry, areal & _is_areal(geometry), repairs)
-    return batch.with_geometry(geometry, changed).unmarked(changed), doubtful
+    return batch.with_geometry(geometry, changed).without_marks(changed), doubtful
 
 
 def _unwrap(geometry: Geometries, kind: str) -> Flags:

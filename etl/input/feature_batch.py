@@ -84,7 +84,7 @@ class Batch:
         """Return the batch with digests of its rows."""
         return replace(self, marks=marks)
 
-    def unmarked(self, rows: Flags) -> "Batch":
+    def without_marks(self, rows: Flags) -> "Batch":
         """Return the batch without the digests of rows that were changed."""
         if self.marks is None or not rows.any():
             return self

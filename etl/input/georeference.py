@@ -95,28 +95,31 @@ class Georeference:
     def _refuse_degrees(self, raw: Bounds) -> None:
         """Refuse degrees in a system whose unit is the metre."""
         if self.crs.is_projected and (np.abs(raw) <= [180.0, 90.0]).all():
-            raise InputError("degrees_as_metres", **self._named(), crs=self.crs.name)
+            raise InputError("degrees_as_metres", **self._message_fields(), crs=self.crs.name)
 
     def _off_the_globe(self, raw: Bounds) -> InputError:
         swapped = (np.abs(raw[:, ::-1]) <= [180.0, 90.0]).all(axis=1).mean()
         if self.crs.is_geographic and swapped > _MAX_OUTSIDE:
-            return InputError("axes_swapped", **self._named())
+            return InputError("axes_swapped", **self._message_fields())
         for unit in ("mm", "cm"):
             if self.crs.is_projected and self.fits(raw * _UNIT_M[unit]):
-                return InputError("coordinates_unit", **self._named(), unit=unit)
+                return InputError("coordinates_unit", **self._message_fields(), unit=unit)
         bounds = ", ".join(f"{value:.0f}" for value in (*raw.min(axis=0), *raw.max(axis=0)))
-        return InputError("out_of_range", **self._named(), bounds=bounds)
+        return InputError("out_of_range", **self._message_fields(), bounds=bounds)
 
     def _elsewhere(self, raw: Bounds, placed: Bounds) -> InputError:
         if self.fits(raw[:, ::-1]):
-            return InputError("axes_swapped", **self._named())
+            return InputError("axes_swapped", **self._message_fields())
         zone = self._fitting_zone(raw)
         if zone is not None:
             return InputError(
-                "wrong_zone", **self._named(), crs=self.crs.name, zone=f"EPSG:{zone.to_epsg()}"
+                "wrong_zone",
+                **self._message_fields(),
+                crs=self.crs.name,
+                zone=f"EPSG:{zone.to_epsg()}",
             )
         lon, lat = np.median(placed, axis=0)
-        return InputError("elsewhere", **self._named(), place=f"{lon:.3f}, {lat:.3f}")
+        return InputError("elsewhere", **self._message_fields(), place=f"{lon:.3f}, {lat:.3f}")
 
     def _fitting_zone(self, raw: Bounds) -> pyproj.CRS | None:
         """Return the zone of a live city in which the coordinates lie there, None if none fits."""
@@ -148,7 +151,7 @@ class Georeference:
             outside &= np.asarray(((placed < low) | (placed > high)).any(axis=1))
         return outside
 
-    def _named(self) -> dict[str, object]:
+    def _message_fields(self) -> dict[str, object]:
         return {"file": self.path, "layer": self.layer}
 
 
