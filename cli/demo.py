@@ -39,14 +39,14 @@ def demo(
 def load_city() -> None:
     """Load the sample city that ships with the project."""
     from etl.pipeline.publish_frames import publish
-    from etl.sample.city import SHIPPED, read_sample
+    from etl.sample.city import SAMPLE_FILE, read_sample
     from geo import db
 
     with console.progress() as progress:
         progress("database", 0, 1)
         db.upgrade()
         progress("database", 1, 1)
-        layers = read_sample(SHIPPED)
+        layers = read_sample(SAMPLE_FILE)
         counts = publish(db.get_engine(), layers, SOURCE, progress=progress)
     written = sum(count.touched for count in counts.values())
     console.out.print(text("demo.loaded" if written else "demo.loaded_before", count=written))

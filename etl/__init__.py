@@ -1,3 +1,3 @@
-"""Files in: readers, repair, checks, publish, the sample city."""
+"""Import and export of files: readers, checks, publication, OpenStreetMap, the sample city."""
 
 import geo  # noqa: F401 -- sets GDAL's options before anything here loads it

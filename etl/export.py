@@ -1,4 +1,4 @@
-"""Layers as files that other programs open."""
+"""Write layers as files for other programs."""
 
 import tempfile
 from datetime import datetime
@@ -25,40 +25,39 @@ DRIVERS = {".gpkg": "GPKG", ".geojson": "GeoJSON", ".json": "GeoJSON"}
 
 
 def write_layer(frame: gpd.GeoDataFrame, layer: str, file: Path, crs: str | None = None) -> None:
-    """Write a layer in one piece: the file is there whole, or as it was.
+    """Write a layer to a file, which is replaced only when all is written.
 
     Parameters
     ----------
     frame
-        The layer.
+        Features of the layer.
     layer
-        Its name in the file.
+        Name of the layer in the file.
     file
-        Ends in ``.gpkg`` or ``.geojson``.
+        Path ending in ``.gpkg``, ``.geojson`` or ``.json``.
     crs
-        System of the coordinates; by default the frame's. GeoJSON without it is WGS 84 in
-        longitude and latitude (RFC 7946, section 4), to which CGCS2000 is equal within
-        decimetres.
+        Coordinate system; by default that of the frame. GeoJSON without one is in longitude and
+        latitude of WGS 84 (RFC 7946, section 4), which equals CGCS2000 within decimetres.
 
     Raises
     ------
     InputError
-        If the ending or the system is unknown, the layer is empty, or the file can't be written.
+        If the suffix or the system is unknown, the layer is empty, or the file can't be written.
     """
     if file.suffix.lower() not in DRIVERS:
         raise InputError("export_format", file=file, formats=", ".join(DRIVERS))
     if frame.empty:
         raise InputError("export_empty", layer=layer)
     driver = DRIVERS[file.suffix.lower()]
-    placed = _transform(frame, crs)
+    transformed = _transform(frame, crs)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=file.parent, prefix=".gridatlas-") as folder:
-            whole = Path(folder) / f"layer{file.suffix.lower()}"
-            _cast_columns(placed, layer).to_file(
-                whole, layer=layer, driver=driver, engine="pyogrio"
+            part = Path(folder) / f"layer{file.suffix.lower()}"
+            _cast_columns(transformed, layer).to_file(
+                part, layer=layer, driver=driver, engine="pyogrio"
             )
-            whole.replace(file)
+            part.replace(file)
     except OSError as error:
         raise InputError("export_unwritable", file=file, said=error.strerror or error) from error
 
@@ -74,20 +73,19 @@ def _transform(frame: gpd.GeoDataFrame, crs: str | None) -> gpd.GeoDataFrame:
 
 
 def _cast_columns(frame: gpd.GeoDataFrame, layer: str) -> gpd.GeoDataFrame:
-    """Return the frame with the kinds of the layer's columns, whatever they happen to hold.
+    """Return the frame with the column types of the table.
 
-    A frame knows no kind of a column that is empty, and holds yes and no with gaps as objects,
-    which a file would get as text.
+    Otherwise an empty column would have no type, and a boolean one with gaps would become text.
     """
     typed = frame.copy()
-    for name, kind in _kinds(layer).items():
+    for name, kind in _python_types(layer).items():
         if name in typed.columns:
-            typed[name] = _column(typed[name], kind)
+            typed[name] = _cast_column(typed[name], kind)
     return typed
 
 
-def _kinds(layer: str) -> dict[str, type]:
-    """Return what a layer's columns hold; a grid is told with its plan."""
+def _python_types(layer: str) -> dict[str, type]:
+    """Return the types of a layer's columns; grids have the columns of their plan too."""
     tables = {"grid": ("grid_plan", "grid")}.get(layer, ("region" if layer in LEVELS else layer,))
     return {
         column.name: column.type.python_type
@@ -97,7 +95,7 @@ def _kinds(layer: str) -> dict[str, type]:
     }
 
 
-def _column(column: pd.Series, kind: type) -> pd.Series:
+def _cast_column(column: pd.Series, kind: type) -> pd.Series:
     if kind is datetime:
         return pd.to_datetime(column, utc=True)
     return column.astype(_DTYPES[kind]) if kind in _DTYPES else column

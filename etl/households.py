@@ -1,4 +1,4 @@
-"""Households where no register exists, estimated from footprint and storeys."""
+"""Estimate households from footprint and storeys, where there is no register."""
 
 import geopandas as gpd
 import numpy as np
@@ -6,38 +6,39 @@ import pandas as pd
 
 from geo.settings import Settings
 
-DWELT_IN = {"residential": 1.0, "mixed": 0.8}
-"""Share of the floor that is dwelt in, by use; an unknown use counts as residential."""
+DWELLING_SHARE = {"residential": 1.0, "mixed": 0.8}
+"""Residential share of the floor area by use; an unknown use counts as residential."""
 
 
 def estimate_households(buildings: gpd.GeoDataFrame, settings: Settings) -> gpd.GeoDataFrame:
-    """Return buildings with households where they had none.
+    """Estimate the households of buildings that have none.
 
     Parameters
     ----------
     buildings
-        Footprints in metres with ``use``, ``storeys_above``, ``households`` (missing where
-        unknown) and ``kind``, the building's type as the source calls it.
+        Footprints in metres with ``use``, ``storeys_above``, ``height_m``, ``households`` (missing
+        where unknown) and ``kind``, the type of building in the source.
 
     Returns
     -------
-    The buildings; ``households_source`` says which figures are estimated.
+    geopandas.GeoDataFrame
+        The buildings; ``households_source`` is ``estimated`` or ``survey``.
     """
-    unknown = buildings["households"].isna()
-    share = buildings["use"].map(DWELT_IN).where(buildings["use"].notna(), 1.0).fillna(0.0)
+    is_unknown = buildings["households"].isna()
+    share = buildings["use"].map(DWELLING_SHARE).where(buildings["use"].notna(), 1.0).fillna(0.0)
     footprint = buildings.geometry.area
-    hall = buildings["use"].isna() & (footprint > settings.estimate_max_footprint_m2)
-    share = share.mask(hall, 0.0)
-    floor = footprint * storeys(buildings, settings) * share
-    figure = (floor / settings.estimate_m2_per_household).round()
-    figure = figure.where(footprint >= settings.estimate_min_footprint_m2, 0.0)
-    households = buildings["households"].where(~unknown, figure).astype(np.int64)
-    source = pd.Series(np.where(unknown, "estimated", "survey"), index=buildings.index)
+    is_hall = buildings["use"].isna() & (footprint > settings.estimate_max_footprint_m2)
+    share = share.mask(is_hall, 0.0)
+    floor_m2 = footprint * estimate_storeys(buildings, settings) * share
+    estimate = (floor_m2 / settings.estimate_m2_per_household).round()
+    estimate = estimate.where(footprint >= settings.estimate_min_footprint_m2, 0.0)
+    households = buildings["households"].where(~is_unknown, estimate).astype(np.int64)
+    source = pd.Series(np.where(is_unknown, "estimated", "survey"), index=buildings.index)
     return buildings.assign(households=households, households_source=source)
 
 
-def storeys(buildings: gpd.GeoDataFrame, settings: Settings) -> pd.Series:
-    """Return storeys, where unknown by height (3 m a storey) or by the type of building."""
+def estimate_storeys(buildings: gpd.GeoDataFrame, settings: Settings) -> pd.Series:
+    """Return storeys; unknown ones by height (3 m a storey), type of building or setting."""
     by_type = buildings["kind"].map(
         {
             "apartments": settings.estimate_storeys_apartments,

@@ -16,7 +16,7 @@ from sqlalchemy import Engine, create_engine, text
 from etl.households import estimate_households
 from etl.osm import read_osm
 from etl.pipeline.publish_frames import LayerSet, publish
-from etl.sample.city import SHIPPED, read_sample
+from etl.sample.city import SAMPLE_FILE, read_sample
 from geo import db
 from geo.db import local_server
 from geo.partition.community import Community
@@ -79,7 +79,7 @@ def database() -> Iterator[Engine]:
 
 def sample() -> Place:
     """Return the sample city's street office."""
-    return _published("sample", read_sample(SHIPPED))
+    return _published("sample", read_sample(SAMPLE_FILE))
 
 
 def extract(path: Path) -> Place:

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import shapely
 
 from etl.input.feature_batch import Batch, Flags, Geometries
-from etl.input.layer_columns import kind_of
+from etl.input.layer_columns import geometry_kind
 
 AREA_TOLERANCE = 0.01
 """Share of the area by which the two readings of a self-crossing outline may differ."""
@@ -54,7 +54,7 @@ def repair_batch(batch: Batch, layer: str, repairs: Repairs) -> tuple[Batch, Fla
         The batch, and a bool array of shape (n,): which outlines are ambiguous.
     """
     geometry = batch.geometry.copy()
-    kind = kind_of(layer)
+    kind = geometry_kind(layer)
     changed = np.zeros(len(batch), dtype=bool)
     doubtful = np.zeros(len(batch), dtype=bool)
     if batch.broken is not None:

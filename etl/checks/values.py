@@ -21,14 +21,14 @@ from sqlalchemy import Column, SmallInteger
 from etl.checks.geometry_repair import MAX_VERTICES
 from etl.input.feature_batch import Batch, Flags
 from etl.input.layer_columns import (
-    JOINED,
+    INFERRED_COLUMNS,
+    check_constraints,
     deliverable_columns,
-    kind_of,
+    geometry_kind,
     required_columns,
-    rules,
     table_of,
 )
-from etl.input.synonyms import FALSE, TRUE
+from etl.input.synonyms import FALSE_WORDS, TRUE_WORDS
 
 _MAX_INTEGER = 2**31 - 1
 _MAX_SMALLINT = 2**15 - 1
@@ -152,8 +152,8 @@ def _to_booleans(values: pa.Array, column: Column[Any], faults: list[Fault]) -> 
         return values
     missing = _is_null(values)
     words = pc.utf8_lower(values.cast(pa.string()))
-    true = pc.is_in(words, pa.array(TRUE))
-    known = np.asarray(pc.or_(true, pc.is_in(words, pa.array(FALSE))))
+    true = pc.is_in(words, pa.array(TRUE_WORDS))
+    known = np.asarray(pc.or_(true, pc.is_in(words, pa.array(FALSE_WORDS))))
     faults.append(_fault("value_not_truth", ~missing & ~known, column.name, values))
     return pa.array(np.asarray(true), mask=missing)
 
@@ -179,7 +179,7 @@ def _missing_value_faults(batch: Batch, layer: str) -> list[Fault]:
     """Find features without a required value."""
     faults = []
     for column in required_columns(layer):
-        if column.name == "geom" or column.name in JOINED.get(layer, ()):
+        if column.name == "geom" or column.name in INFERRED_COLUMNS.get(layer, ()):
             continue
         if column.name not in batch.columns:
             rows = np.ones(len(batch), dtype=bool)

@@ -1,7 +1,7 @@
-"""Confine a process to one data set: no network, no other files, bounded memory and time.
+"""Confine a process to one data set: no network, no other files, limited memory and time.
 
-Linux alone has the means: Landlock (https://docs.kernel.org/userspace-api/landlock.html) for files
-and seccomp, by libseccomp, for system calls. Elsewhere the limits of POSIX remain.
+On Linux Landlock (https://docs.kernel.org/userspace-api/landlock.html) restricts files and seccomp
+(through libseccomp) system calls. Elsewhere only the POSIX limits apply.
 """
 
 import ctypes
@@ -16,7 +16,7 @@ from typing import ClassVar
 
 BASE_MEMORY_BYTES = 2 * 2**30
 MEMORY_PER_BYTE = 40
-"""Memory for each byte of a data set: a workbook's texts are some 30 times as large unpacked."""
+"""Memory for each byte of a data set: the texts of a workbook unpack to some 30 times its size."""
 BASE_CPU_S = 300
 CPU_PER_MB_S = 10
 MAX_OPEN_FILES = 512
@@ -77,14 +77,14 @@ _seccomp = _load_seccomp()
 
 
 def confine(size_bytes: int, readable: Iterable[Path], writable: Iterable[Path]) -> None:
-    """Confine this process for good, as far as the platform can.
+    """Confine this process irrevocably, as far as the platform can.
 
     Parameters
     ----------
     size_bytes
-        Of the data set: memory and time are in proportion to it.
+        Size of the data set, to which the limits of memory and time are proportional.
     readable, writable
-        Files and folders, beside Python itself and its libraries, which can be read.
+        Files and folders that may be used; Python and its libraries may always be read.
     """
     _limit(resource.RLIMIT_DATA, BASE_MEMORY_BYTES + MEMORY_PER_BYTE * size_bytes)
     _limit(resource.RLIMIT_CPU, BASE_CPU_S + CPU_PER_MB_S * size_bytes // 2**20)
@@ -94,19 +94,19 @@ def confine(size_bytes: int, readable: Iterable[Path], writable: Iterable[Path])
     if sys.platform != "linux":
         return
     _libc.prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0)
-    rights = dict.fromkeys([*_own_files(), *readable], _READ) | dict.fromkeys(writable, _WRITE)
+    rights = dict.fromkeys([*_runtime_files(), *readable], _READ) | dict.fromkeys(writable, _WRITE)
     _restrict_files(rights)
     _restrict_calls()
 
 
 def _limit(kind: int, value: int) -> None:
     _, hard = resource.getrlimit(kind)
-    most = value if hard == resource.RLIM_INFINITY else min(value, hard)
-    resource.setrlimit(kind, (most, most))
+    limit = value if hard == resource.RLIM_INFINITY else min(value, hard)
+    resource.setrlimit(kind, (limit, limit))
 
 
-def _own_files() -> list[Path]:
-    """Return what Python, its libraries and the C library load while they run."""
+def _runtime_files() -> list[Path]:
+    """Return the files and folders that Python and its libraries load at run time."""
     packages = Path(__file__).parents[1], Path(__file__).parents[2] / "geo"
     installed = Path(sys.prefix), Path(sys.base_prefix), Path("/usr/lib"), Path("/usr/share")
     system = Path("/lib"), Path("/lib64"), Path("/etc/ld.so.cache"), Path("/etc/localtime")
@@ -114,7 +114,7 @@ def _own_files() -> list[Path]:
 
 
 def _restrict_files(rights: Mapping[Path, int]) -> None:
-    """Let Landlock refuse all files but some; a kernel without it refuses none."""
+    """Restrict access to files with Landlock; without it in the kernel, do nothing."""
     abi = _libc.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), 1)
     if abi < 1:
         return
@@ -124,9 +124,9 @@ def _restrict_files(rights: Mapping[Path, int]) -> None:
     ruleset = _libc.syscall(_CREATE_RULESET, attributes, ctypes.c_size_t(len(attributes)), 0)
     if ruleset < 0:
         return
-    for path, wanted in rights.items():
+    for path, path_rights in rights.items():
         with suppress(OSError):  # not every system has every folder
-            _allow(ruleset, path, wanted & handled)
+            _allow(ruleset, path, path_rights & handled)
     _libc.syscall(_RESTRICT_SELF, ruleset, 0)
     os.close(ruleset)
 
@@ -141,15 +141,15 @@ def _allow(ruleset: int, path: Path, rights: int) -> None:
 
 
 def _restrict_calls() -> None:
-    """Let seccomp refuse network, programs and other processes, if the system has libseccomp."""
+    """Refuse network, programs and other processes with seccomp, if libseccomp is installed."""
     if _seccomp is None:
         return
     context = _seccomp.seccomp_init(ctypes.c_uint32(_ALLOW))
     for name in _REFUSED_CALLS:
         number = _seccomp.seccomp_syscall_resolve_name(name.encode())
         _seccomp.seccomp_rule_add_array(context, _FAIL_WITH_EPERM, number, 0, None)
-    # Threads, but no processes. What clone3 is asked for can't be seen: the C library then takes
-    # clone, of which it can.
+    # Allow threads but no processes. seccomp can't see the flags of clone3; where that is missing,
+    # the C library calls clone, whose flags it can see.
     number = _seccomp.seccomp_syscall_resolve_name(b"clone3")
     _seccomp.seccomp_rule_add_array(context, _FAIL_WITH_ENOSYS, number, 0, None)
     number = _seccomp.seccomp_syscall_resolve_name(b"clone")

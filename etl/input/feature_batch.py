@@ -1,4 +1,4 @@
-"""A piece of a layer on its way in: columns as Arrow arrays, geometry as shapely's."""
+"""Batches of features: columns as Arrow arrays, geometry as arrays of shapely geometries."""
 
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -12,10 +12,10 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-SIZE = 20_000
-"""Features in a batch: enough for vectorised work, and some 100 MB at most."""
+BATCH_ROWS = 20_000
+"""Features of a batch: enough for vectorized work, and at most some 100 MB."""
 
-_AHEAD = 2
+_READ_AHEAD_BATCHES = 2
 
 Geometries = NDArray[np.object_]
 Flags = NDArray[np.bool_]
@@ -23,20 +23,20 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Batch:
-    """Features of a layer, one after the other.
+    """Successive features of a layer.
 
     Attributes
     ----------
     columns
-        Arrow arrays of one length by name.
+        Arrow arrays of length n, by name.
     geometry
-        Shapely geometries, None where a feature has none.
+        (n,) shapely geometries, None where a feature has none.
     numbers
-        Of the features in their file, from 1.
+        (n,) int64, numbers of the features in their file, from 1.
     wkb
-        Geometry as it came, None where ``geometry`` has been changed since.
+        (n,) delivered geometry as well-known binary, None where ``geometry`` differs from it.
     broken
-        Features whose geometry could not be built as it came.
+        (n,) bool, features whose geometry could not be built as delivered.
     """
 
     columns: Mapping[str, pa.Array]
@@ -49,7 +49,7 @@ class Batch:
         return len(self.geometry)
 
     def take(self, rows: Flags) -> "Batch":
-        """Return the features of some rows."""
+        """Return the features of the rows that are set in an (n,) bool array."""
         if rows.all():
             return self
         mask = pa.array(rows)
@@ -61,12 +61,12 @@ class Batch:
             None if self.broken is None else self.broken[rows],
         )
 
-    def having(self, **columns: pa.Array) -> "Batch":
-        """Return the batch with some columns set."""
+    def with_columns(self, **columns: pa.Array) -> "Batch":
+        """Return the batch with some columns added or replaced."""
         return replace(self, columns={**self.columns, **columns})
 
-    def at(self, geometry: Geometries, changed: Flags | None = None) -> "Batch":
-        """Return the batch with other geometry, in some rows or in all."""
+    def with_geometry(self, geometry: Geometries, changed: Flags | None = None) -> "Batch":
+        """Return the batch with new geometry, which differs in some rows or in all."""
         if changed is None or self.wkb is None:
             return replace(self, geometry=geometry, wkb=None)
         if not changed.any():
@@ -76,38 +76,38 @@ class Batch:
         return replace(self, geometry=geometry, wkb=wkb)
 
     def row(self, index: int) -> dict[str, Any]:
-        """Return the values of one feature, without those that are missing."""
+        """Return the values of a feature that are not missing."""
         values = {name: column[index].as_py() for name, column in self.columns.items()}
         return {name: value for name, value in values.items() if value is not None}
 
 
-def ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
-    """Yield batches which a thread of its own reads while the one before is worked on."""
+def read_ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """Yield batches that a thread reads while the caller works on the previous one."""
     with ThreadPoolExecutor(1) as reader:
-        waiting = deque(reader.submit(next, batches, None) for _ in range(_AHEAD))
-        while (batch := waiting.popleft().result()) is not None:
-            waiting.append(reader.submit(next, batches, None))
+        futures = deque(reader.submit(next, batches, None) for _ in range(_READ_AHEAD_BATCHES))
+        while (batch := futures.popleft().result()) is not None:
+            futures.append(reader.submit(next, batches, None))
             yield batch
 
 
-def batches_of(frame: gpd.GeoDataFrame, size: int = SIZE) -> Iterator[Batch]:
-    """Yield the batches of a frame, at least one."""
+def split_frame(frame: gpd.GeoDataFrame, size: int = BATCH_ROWS) -> Iterator[Batch]:
+    """Yield a frame in batches, at least one."""
     for start in range(0, max(len(frame), 1), size):
         part = frame.iloc[start : start + size]
-        plain = pd.DataFrame(part.drop(columns=part.geometry.name))
-        columns = {str(name): array_of(plain[name]) for name in plain.columns}
+        attributes = pd.DataFrame(part.drop(columns=part.geometry.name))
+        columns = {str(name): to_arrow_array(attributes[name]) for name in attributes.columns}
         numbers = np.arange(start + 1, start + len(part) + 1, dtype=np.int64)
         yield Batch(columns, part.geometry.to_numpy(), numbers)
 
 
-def array_of(values: Any) -> pa.Array:
-    """Return values of one kind as an Arrow array, of several kinds as their texts."""
+def to_arrow_array(values: Any) -> pa.Array:
+    """Return values as an Arrow array, as texts if they are of several types."""
     try:
         return pa.Array.from_pandas(values)
     except (pa.ArrowInvalid, pa.ArrowTypeError):
-        return texts(values)
+        return to_text_array(values)
 
 
-def texts(values: Any) -> pa.Array:
-    """Return values as texts, missing ones as null."""
+def to_text_array(values: Any) -> pa.Array:
+    """Return values as an Arrow array of texts, with null for missing ones."""
     return pa.array([None if pd.isna(value) else str(value) for value in values], pa.string())

@@ -1,4 +1,4 @@
-"""Formats of delivered files: suffix, driver, signature, and which files belong together."""
+"""Formats of delivered files: suffix, GDAL driver, signature, and the files of a data set."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -15,50 +15,54 @@ DRIVERS = {
     ".kml": "LIBKML",
     ".dxf": "DXF",
 }
-"""The one driver of GDAL's that may open a suffix."""
+"""The only GDAL driver that may open a suffix."""
 
-VECTOR = tuple(DRIVERS)
-TABLES = (".csv", ".xlsx", ".parquet")
-ENDINGS = (*VECTOR, *TABLES, ".zip")
-PLANS = (".shp", ".gpkg", ".geojson", ".json", ".kml")
-"""What is read as polygons of communities or grids."""
+VECTOR_SUFFIXES = tuple(DRIVERS)
+TABLE_SUFFIXES = (".csv", ".xlsx", ".parquet")
+DATASET_SUFFIXES = (*VECTOR_SUFFIXES, *TABLE_SUFFIXES, ".zip")
+POLYGON_SUFFIXES = (".shp", ".gpkg", ".geojson", ".json", ".kml")
+"""Formats for polygons of communities, grids or plans."""
 
-GEOMETRY = "gridatlas geometry"
-"""Column with the geometry, as well-known binary, of every table that is read and has one."""
+GEOMETRY_COLUMN = "gridatlas geometry"
+"""Name of the column with the geometry, as well-known binary, in tables of the readers."""
 
 _HEAD_BYTES = 4096
-_BLANK = b"\xef\xbb\xbf\xff\xfe \t\r\n\0"  # byte order marks, and what UTF-16 puts between letters
+_BLANKS = b"\xef\xbb\xbf\xff\xfe \t\r\n\0"  # byte order marks, and the zero bytes of UTF-16
 _XML_CHUNK_BYTES = 2**20
 _DECLARATIONS = (b"<!DOCTYPE", b"<!ENTITY")
 
 _SIGNATURES: dict[str, Callable[[bytes], bool]] = {
     ".shp": lambda head: head.startswith(b"\x00\x00\x27\x0a"),
     ".gpkg": lambda head: head.startswith(b"SQLite format 3\0"),
-    ".geojson": lambda head: head.lstrip(_BLANK).startswith(b"{"),
-    ".json": lambda head: head.lstrip(_BLANK).startswith(b"{"),
-    ".kml": lambda head: head.lstrip(_BLANK).startswith(b"<"),
-    ".dxf": lambda head: re.match(rb"\s*(0|999)\s*\n", head.lstrip(_BLANK)) is not None,
+    ".geojson": lambda head: head.lstrip(_BLANKS).startswith(b"{"),
+    ".json": lambda head: head.lstrip(_BLANKS).startswith(b"{"),
+    ".kml": lambda head: head.lstrip(_BLANKS).startswith(b"<"),
+    ".dxf": lambda head: re.match(rb"\s*(0|999)\s*\n", head.lstrip(_BLANKS)) is not None,
     ".pbf": lambda head: b"OSMHeader" in head[:64],
     ".xlsx": lambda head: head.startswith(b"PK\x03\x04"),
     ".parquet": lambda head: head.startswith(b"PAR1"),
 }
-"""How a file of a suffix begins; an archive is checked by whoever unpacks it, a CSV has no sign."""
+"""Test of the first bytes by suffix; archives are checked on unpacking, CSV has no signature."""
 
 
 def check_file(path: Path, *suffixes: str) -> Path:
-    """Return a file that exists, is not empty, and begins as its suffix says.
+    """Return the path of a file, if it exists and has the content that its suffix promises.
+
+    Parameters
+    ----------
+    suffixes
+        Accepted suffixes, by default :data:`POLYGON_SUFFIXES`.
 
     Raises
     ------
     InputError
-        If it is missing, a folder, empty, has no suffix that is read here, begins otherwise than
-        its suffix says, or a file that belongs to it is a link that leads out of its folder.
-        Virtual paths of GDAL's and addresses are no files.
+        If it is missing, a folder, empty, of another suffix or signature, or if a file of the data
+        set is a link out of its folder. GDAL's virtual paths and URLs count as missing.
     """
-    suffixes = suffixes or PLANS
+    suffixes = suffixes or POLYGON_SUFFIXES
     try:
         exists = path.exists()
-    except OSError:  # a name too long for the system, or one in a closed folder
+    except OSError:  # the name is too long, or the folder is not accessible
         exists = False
     if not exists:
         raise InputError("file_missing", file=path)
@@ -73,12 +77,12 @@ def check_file(path: Path, *suffixes: str) -> Path:
 
 
 def check_content(path: Path) -> None:
-    """Refuse a data set that begins otherwise than its suffix says, or leads elsewhere.
+    """Refuse a data set with the wrong signature, links out of its folder, or XML entities.
 
     Raises
     ------
     InputError
-        If a signature or a link is wrong, or XML declares entities.
+        With the reason.
     """
     suffix = path.suffix.lower()
     if not path.is_dir() and suffix in _SIGNATURES:
@@ -86,31 +90,33 @@ def check_content(path: Path) -> None:
             if not _SIGNATURES[suffix](file.read(_HEAD_BYTES)):
                 raise InputError("file_unreadable", file=path, format=path.suffix)
     folder = path.resolve() if path.is_dir() else path.resolve().parent
-    for part in companions(path.resolve()):
+    for part in dataset_files(path.resolve()):
         if not part.resolve().is_relative_to(folder):
             raise InputError("file_outside", file=part, folder=folder)
     if suffix == ".kml":
         _refuse_declarations(path)
 
 
-def companions(path: Path) -> Iterator[Path]:
-    """Yield a data set and all that belongs to it: parts of a folder, a shapefile, a GeoPackage."""
+def dataset_files(path: Path) -> Iterator[Path]:
+    """Yield the path of a data set and of all files that belong to it."""
     yield path
     if path.is_dir():
         yield from path.rglob("*")
     elif path.suffix.lower() == ".shp":
-        yield from (one for one in path.parent.iterdir() if one.stem == path.stem and one != path)
+        yield from (
+            file for file in path.parent.iterdir() if file.stem == path.stem and file != path
+        )
     elif path.suffix.lower() == ".gpkg":
-        beside = (path.with_name(f"{path.name}-{end}") for end in ("wal", "shm", "journal"))
-        yield from (one for one in beside if one.exists())
+        logs = (path.with_name(f"{path.name}-{end}") for end in ("wal", "shm", "journal"))
+        yield from (log for log in logs if log.exists())
 
 
 def _refuse_declarations(path: Path) -> None:
-    """Refuse XML that declares entities, which a reader would expand; no KML needs any."""
+    """Refuse XML that declares entities, which a parser would expand; KML needs none."""
     tail = b""
     with path.open("rb") as file:
         while chunk := file.read(_XML_CHUNK_BYTES):
-            seen = (tail + chunk).replace(b"\0", b"")  # UTF-16 too
-            if any(word in seen.upper() for word in _DECLARATIONS):
+            text = (tail + chunk).replace(b"\0", b"").upper()  # of UTF-16 too
+            if any(word in text for word in _DECLARATIONS):
                 raise InputError("xml_entities", file=path)
             tail = chunk[-32:]

@@ -1,4 +1,4 @@
-"""The columns of the layers, as imports see them."""
+"""The columns of the layers that imports fill, with their types and constraints."""
 
 from functools import cache
 
@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql
 from geo.model import STORAGE_SRID, Base
 
 REGISTER = "register"
-"""Rows of a household register: no layer of their own, they are joined to buildings and units."""
+"""Rows of a household register, which are joined to buildings and units and are no layer."""
 
 _REGISTER = Table(
     REGISTER,
@@ -22,16 +22,17 @@ _REGISTER = Table(
     Column("geom", Geometry("POINT", srid=STORAGE_SRID, spatial_index=False)),
 )
 
-EXTRAS = {"building_unit": ("address",)}
-"""Columns that a delivery may bring for joining, and that are not kept."""
+MATCHING_COLUMNS = {"building_unit": ("address",)}
+"""Delivered columns that serve only to match features, and are not stored."""
 
-JOINED = {"building_unit": ("building_code", "geom")}
-"""Columns that may be found by joining, after a delivery is staged."""
+INFERRED_COLUMNS = {"building_unit": ("building_code", "geom")}
+"""Columns that matching can fill after a delivery is staged."""
 
-JOINED_LATER = frozenset({"region", REGISTER, "building_unit", "pipe_segment"})
-"""Layers on which others depend, or that are joined to others once all is read."""
+LAYERS_JOINED_LATER = frozenset({"region", REGISTER, "building_unit", "pipe_segment"})
+"""Layers on which others depend, or that are matched with others after staging."""
 
-KEPT_BY_DATABASE = {"valid_from", "valid_to", "revision", "source"}
+DATABASE_COLUMNS = {"valid_from", "valid_to", "revision", "source"}
+"""Columns that the database fills."""
 
 
 @cache
@@ -46,20 +47,20 @@ def deliverable_columns(layer: str) -> tuple[str, ...]:
     return tuple(
         column.name
         for column in table_of(layer).columns
-        if not isinstance(column.server_default, Computed) and column.name not in KEPT_BY_DATABASE
+        if not isinstance(column.server_default, Computed) and column.name not in DATABASE_COLUMNS
     )
 
 
 @cache
-def rules(layer: str) -> tuple[str, ...]:
+def check_constraints(layer: str) -> tuple[str, ...]:
     """Return the check constraints of a layer, as SQL."""
     constraints = table_of(layer).constraints
     return tuple(str(c.sqltext) for c in constraints if isinstance(c, CheckConstraint))
 
 
 @cache
-def kind_of(layer: str) -> str:
-    """Return the kind of geometry that a layer holds."""
+def geometry_kind(layer: str) -> str:
+    """Return the geometry type of a layer, such as ``MULTIPOLYGON``."""
     return str(getattr(table_of(layer).c.geom.type, "geometry_type", ""))
 
 
@@ -75,8 +76,8 @@ def required_columns(layer: str) -> list[Column[object]]:
 
 
 def declared_type(layer: str, column: str) -> str:
-    """Return the kind of a column, as the database declares it."""
-    if column in EXTRAS.get(layer, ()):
+    """Return the type of a column in SQL."""
+    if column in MATCHING_COLUMNS.get(layer, ()):
         return "text"
     kind = table_of(layer).c[column].type
     return str(kind.compile(dialect=postgresql.dialect()))  # type: ignore[no-untyped-call]

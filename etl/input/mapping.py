@@ -1,7 +1,7 @@
-"""Mapping files: how a source's columns, values, units and coordinates become ours.
+"""Mapping files: how the columns, values, units and coordinates of a source become ours.
 
-One TOML file a source (``docs/imports.md``); :func:`guessed` makes one from the names that a file's
-columns have.
+One TOML file a source (``docs/imports.md``); :func:`guess_mapping` makes one from the column names
+of a file.
 """
 
 import tomllib
@@ -17,46 +17,48 @@ import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from etl.input import synonyms
-from etl.input.feature_batch import Batch, texts
-from etl.input.layer_columns import EXTRAS, REGISTER, deliverable_columns
-from etl.input.tabular import Place
+from etl.input.feature_batch import Batch, to_text_array
+from etl.input.layer_columns import MATCHING_COLUMNS, REGISTER, deliverable_columns
+from etl.input.tabular import CoordinateColumns
+from etl.input.units import (
+    convert_figure,
+    has_figures,
+    split_header,
+    unit_factor,
+    units_of_column,
+)
 from geo.errors import InputError
 from geo.model import LAYERS
 
-ALIASES = {"community": "region", "hydrant": "pipe_node"}
+LAYER_ALIASES = {"community": "region", "hydrant": "pipe_node"}
 """Names on the command line for a part of a layer."""
 
-SETS = {"pipe": ("pipe_node", "pipe_segment"), "city": tuple(LAYERS)}
-"""Names for every layer of one file that is called like one of ours."""
+LAYER_SETS = {"pipe": ("pipe_node", "pipe_segment"), "city": tuple(LAYERS)}
+"""Names for all layers of a file that have the name of one of these layers."""
 
-IMPLIED: dict[str, dict[str, str]] = {
+IMPLIED_VALUES: dict[str, dict[str, str]] = {
     "community": {"level": "community"},
     "hydrant": {"kind": "hydrant", "network": "water"},
 }
-"""What such a name says of every feature."""
-
-_UNIT_M = {"mm": 0.001, "cm": 0.01, "dm": 0.1, "m": 1.0, "km": 1000.0, "ft": 0.3048}
-_UNIT_MPA = {"mpa": 1.0, "kpa": 0.001, "bar": 0.1, "pa": 1e-6}
-_UNIT_L_S = {"l/s": 1.0, "m3/h": 1 / 3.6, "l/min": 1 / 60, "m3/s": 1000.0}
-_UNIT_T = {"t": 1.0, "kg": 0.001}
-UNITS = {"_mm": {unit: factor * 1000 for unit, factor in _UNIT_M.items()}, "_m": _UNIT_M}
-UNITS |= {"_mpa": _UNIT_MPA, "_l_s": _UNIT_L_S, "_t": _UNIT_T}
-"""Factors from a unit to ours, by the ending of our column."""
+"""Values of every feature that follow from such a name."""
 
 Shift = Literal["gcj02", "bd09"]
 
+_MIN_PREFIX_LENGTH = 2
+"""Characters of a header from which on it may be the beginning of a known name."""
 
-class Strict(BaseModel):
-    """Settings in which a misspelt name is an error."""
+
+class StrictModel(BaseModel):
+    """Settings in which an unknown name is an error."""
 
     model_config = ConfigDict(extra="forbid")
 
 
-class Column(Strict):
-    """Where a column of ours comes from.
+class ColumnRule(StrictModel):
+    """How a column of ours is filled.
 
-    ``source`` is the name in the file; ``unit`` what its figures are in; ``values`` translates;
-    ``otherwise`` stands for a value that has no translation, ``default`` for none at all.
+    ``source`` is the name in the file and ``unit`` the unit of its figures; ``values`` translates;
+    ``otherwise`` replaces a value without translation, ``default`` a missing one.
     """
 
     source: str | None = Field(default=None, alias="from")
@@ -66,8 +68,8 @@ class Column(Strict):
     default: str | int | float | bool | None = None
 
 
-class Coordinates(Strict):
-    """The system of the coordinates, where the file does not say it or says it wrongly."""
+class Coordinates(StrictModel):
+    """The coordinate system, where the file does not name it or names a wrong one."""
 
     crs: str | None = None
     override: bool = False
@@ -78,14 +80,14 @@ class Coordinates(Strict):
     lat: str | None = None
     wkt: str | None = None
 
-    def place(self) -> Place | None:
-        """Return the columns that say where, if they are named."""
-        named = self.wkt or (self.lon and self.lat)
-        return Place(self.lon, self.lat, self.wkt) if named else None
+    def columns(self) -> CoordinateColumns | None:
+        """Return the columns with the coordinates, if the mapping names them."""
+        is_named = self.wkt or (self.lon and self.lat)
+        return CoordinateColumns(self.lon, self.lat, self.wkt) if is_named else None
 
 
-class Limits(Strict):
-    """The guard's limits for this source, in place of the installation's."""
+class GuardLimits(StrictModel):
+    """Limits of the guard for this source, in place of those of the installation."""
 
     removed_percent: float | None = None
     changed_percent: float | None = None
@@ -93,7 +95,7 @@ class Limits(Strict):
     rejected_percent: float | None = None
 
 
-class Mapping(Strict):
+class Mapping(StrictModel):
     """A mapping file."""
 
     layer: str
@@ -104,16 +106,16 @@ class Mapping(Strict):
     partial: bool = False
     code_prefix: str = ""
     key: list[str] = []
-    columns: dict[str, Annotated[Column, Field()]] = {}
+    columns: dict[str, Annotated[ColumnRule, Field()]] = {}
     constants: dict[str, str | int | float | bool] = {}
     coordinates: Coordinates = Coordinates()
-    guard: Limits = Limits()
+    guard: GuardLimits = GuardLimits()
     also: list["Mapping"] = []
 
     @model_validator(mode="before")
     @classmethod
-    def _short_forms(cls, data: Any) -> Any:
-        """Let ``name = "MC"`` stand for ``name = { from = "MC" }``, and a key be one name."""
+    def _expand_short_forms(cls, data: Any) -> Any:
+        """Expand ``name = "MC"`` to ``name = { from = "MC" }``, and a key of one name to a list."""
         if not isinstance(data, dict):
             return data
         columns = data.get("columns", {})
@@ -124,17 +126,17 @@ class Mapping(Strict):
 
     @property
     def table(self) -> str:
-        """Return the table that the layer's features go to."""
-        return ALIASES.get(self.layer, self.layer)
+        """Return the table that the features go to."""
+        return LAYER_ALIASES.get(self.layer, self.layer)
 
 
 def read_mapping(path: Path) -> Mapping:
-    """Return a mapping file.
+    """Read a mapping file.
 
     Raises
     ------
     InputError
-        If it is no TOML, or a name or value in it is none that is known.
+        If it is missing or no TOML, or has an unknown name or a wrong value.
     """
     try:
         with path.open("rb") as file:
@@ -145,15 +147,15 @@ def read_mapping(path: Path) -> Mapping:
         raise InputError("mapping_no_toml", file=path, said=error) from error
 
 
-def with_options(
+def merge_options(
     mapping: Mapping | None, layer: str, crs: str, source: str, partial: bool
 ) -> Mapping:
-    """Return a mapping with what the command line says besides.
+    """Return a mapping with the options of the command line added.
 
     Raises
     ------
     InputError
-        If the mapping is of another layer.
+        If the mapping is for another layer.
     """
     if mapping is None:
         mapping = validate_mapping({"layer": layer}, layer)
@@ -172,75 +174,126 @@ def with_options(
 
 
 def validate_mapping(data: dict[str, Any], name: str) -> Mapping:
-    """Return a mapping from its values, if they are ones."""
+    """Return the mapping that a parsed TOML document describes.
+
+    Parameters
+    ----------
+    name
+        Name of the document, for messages.
+
+    Raises
+    ------
+    InputError
+        If a name is unknown or a value is wrong.
+    """
     try:
         mapping = Mapping.model_validate(data)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise InputError("mapping_wrong", file=name, where=where, said=first["msg"]) from error
-    _check(mapping, name)
-    for other in mapping.also:
-        _check(other, name)
+    for part in (mapping, *mapping.also):
+        _check_names(part, name)
     return mapping
 
 
-def _check(mapping: Mapping, name: str) -> None:
-    if mapping.layer in SETS:
+def _check_names(mapping: Mapping, name: str) -> None:
+    """Refuse a mapping with a layer, column or unit that does not exist."""
+    if mapping.layer in LAYER_SETS:
         if mapping.columns or mapping.constants or mapping.key:
-            layers = ", ".join(SETS[mapping.layer])
+            layers = ", ".join(LAYER_SETS[mapping.layer])
             raise InputError("mapping_of_set", file=name, layer=mapping.layer, layers=layers)
         return
     if mapping.table not in synonyms.COLUMNS:
-        layers = ", ".join([*synonyms.COLUMNS, *ALIASES, *SETS])
+        layers = ", ".join([*synonyms.COLUMNS, *LAYER_ALIASES, *LAYER_SETS])
         raise InputError("no_such_layer", layer=mapping.layer, layers=layers)
-    known = columns_of(mapping.table)
+    known = mappable_columns(mapping.table)
     for column in (*mapping.columns, *mapping.constants):
         if column not in known:
             raise InputError("mapping_column", file=name, column=column, columns=", ".join(known))
-    _check_units(mapping, name)
-
-
-def columns_of(table: str) -> dict[str, str]:
-    """Return the columns that a mapping can fill, with the names that they go by."""
-    named = synonyms.COLUMNS[table]
-    if table == REGISTER:
-        return named
-    columns = (*deliverable_columns(table), *EXTRAS.get(table, ()))
-    return {column: named.get(column, "") for column in columns if column != "geom"}
-
-
-def _check_units(mapping: Mapping, name: str) -> None:
     for column, rule in mapping.columns.items():
-        if rule.unit is not None and rule.unit.lower() not in units_of(column):
-            units = ", ".join(units_of(column)) or "-"
+        if rule.unit is not None and unit_factor(column, rule.unit) is None:
+            units = ", ".join(units_of_column(column)) or "-"
             raise InputError("mapping_unit", file=name, column=column, unit=rule.unit, units=units)
 
 
-def units_of(column: str) -> dict[str, float]:
-    """Return the units that a column's figures can be given in, with their factors."""
-    return next((table for ending, table in UNITS.items() if column.endswith(ending)), {})
+def mappable_columns(table: str) -> dict[str, str]:
+    """Return the columns that a mapping can fill, each with its synonyms in one text."""
+    named = synonyms.COLUMNS[table]
+    if table == REGISTER:
+        return named
+    columns = (*deliverable_columns(table), *MATCHING_COLUMNS.get(table, ()))
+    return {column: named.get(column, "") for column in columns if column != "geom"}
 
 
 def guess_mapping(layer: str, fields: Sequence[str], source: str) -> Mapping:
-    """Return the mapping that a file's column names suggest."""
-    table = ALIASES.get(layer, layer)
-    plain = {synonyms.plain(name): name for name in reversed(fields)}
-    columns: dict[str, Column] = {}
+    """Return the mapping that the column names of a file suggest.
+
+    A header may have a unit of its column in brackets: ``高度（cm）``. A header without brackets
+    takes precedence.
+    """
+    headers = [(name, *split_header(name)) for name in fields]
+    plain = {
+        synonyms.normalize_name(name): name
+        for name, stem, unit in reversed(headers)
+        # not where the unit is a sign, such as ‰, which the normalized name lacks
+        if not unit or synonyms.normalize_name(name) != synonyms.normalize_name(stem)
+    }
+    columns: dict[str, ColumnRule] = {}
     taken: set[str] = set()
-    for column, words in columns_of(table).items():
-        names = (synonyms.plain(column), *words.split())
-        found = next((plain[name] for name in names if name in plain), None)
-        if found is not None and found not in taken:
-            columns[column] = Column.model_validate({"from": found})
-            taken.add(found)
+    for column, words in mappable_columns(LAYER_ALIASES.get(layer, layer)).items():
+        names = (synonyms.normalize_name(column), *words.split())
+        field = next((plain[name] for name in names if name in plain), None)
+        unit = None
+        if field is None:
+            with_unit = (
+                (name, unit)
+                for synonym in names
+                for name, stem, unit in headers
+                if synonyms.normalize_name(stem) == synonym and unit_factor(column, unit)
+            )
+            field, unit = next(with_unit, (None, None))
+        if field is not None and field not in taken:
+            columns[column] = ColumnRule.model_validate({"from": field, "unit": unit})
+            taken.add(field)
     return Mapping(layer=layer, source=source, columns=columns)
 
 
-def refuse_missing(mapping: Mapping, fields: Sequence[str], path: Path, layer: str) -> None:
-    """Refuse a file without a column that its mapping names."""
-    wanted = [rule.source for rule in mapping.columns.values() if rule.source]
-    for name in (*wanted, *mapping.key):
+def unused_columns(mapping: Mapping, fields: Sequence[str]) -> dict[str, str | None]:
+    """Return the columns of a file that a mapping does not use.
+
+    Returns
+    -------
+    dict
+        The column of ours that each resembles, None if it resembles none that is still empty.
+    """
+    used = {rule.source for rule in mapping.columns.values()} | {*mapping.key}
+    known = mappable_columns(mapping.table)
+    empty = {column: known[column] for column in known if column not in mapping.columns}
+    return {name: _similar_column(name, empty) for name in fields if name not in used}
+
+
+def _similar_column(header: str, columns: dict[str, str]) -> str | None:
+    """Return the first column with a name of which a header is the beginning, or nearly all."""
+    stem = synonyms.normalize_name(split_header(header)[0])
+    for column, words in columns.items():
+        for name in (synonyms.normalize_name(column), *words.split()):
+            is_beginning = len(stem) >= _MIN_PREFIX_LENGTH and name.startswith(stem)
+            if is_beginning or (stem.startswith(name) and 2 * len(name) > len(stem)):
+                return column
+    return None
+
+
+def refuse_missing_columns(mapping: Mapping, fields: Sequence[str], path: Path, layer: str) -> None:
+    """Refuse a file that lacks a column which its mapping names.
+
+    Raises
+    ------
+    InputError
+        With the first such column.
+    """
+    required = [rule.source for rule in mapping.columns.values() if rule.source]
+    for name in (*required, *mapping.key):
         if name not in fields:
             raise InputError(
                 "mapped_column_missing",
@@ -252,17 +305,18 @@ def refuse_missing(mapping: Mapping, fields: Sequence[str], path: Path, layer: s
 
 
 def apply_mapping(mapping: Mapping, batch: Batch) -> Batch:
-    """Return a batch with our columns in place of the file's."""
+    """Return a batch with our columns in place of those of the file."""
     columns: dict[str, pa.Array] = {}
     for name, rule in mapping.columns.items():
-        columns[name] = _column(name, rule, mapping.table, batch)
-    said = IMPLIED.get(mapping.layer, {}) | mapping.constants
-    for name, value in said.items():
+        columns[name] = _fill_column(name, rule, mapping.table, batch)
+    constants = IMPLIED_VALUES.get(mapping.layer, {}) | mapping.constants
+    for name, value in constants.items():
         columns[name] = pa.array([value] * len(batch))
     if mapping.key:
-        columns["code"] = _key(batch, mapping.key)
+        parts = [batch.columns[name].cast(pa.string()) for name in mapping.key]
+        columns["code"] = pc.binary_join_element_wise(*parts, "-")
     if "code" in columns:
-        columns["code"] = _code(columns["code"], mapping.code_prefix)
+        columns["code"] = _code_texts(columns["code"], mapping.code_prefix)
     if "households" in columns and mapping.table == "building":
         survey = pa.array(["survey"] * len(batch), pa.string())
         known = pc.if_else(columns["households"].is_valid(), survey, pa.scalar(None, pa.string()))
@@ -270,7 +324,7 @@ def apply_mapping(mapping: Mapping, batch: Batch) -> Batch:
     return replace(batch, columns=columns)
 
 
-def _column(name: str, rule: Column, layer: str, batch: Batch) -> pa.Array:
+def _fill_column(name: str, rule: ColumnRule, layer: str, batch: Batch) -> pa.Array:
     if rule.source is None:
         return pa.array([rule.default] * len(batch))
     values = batch.columns[rule.source]
@@ -279,59 +333,61 @@ def _column(name: str, rule: Column, layer: str, batch: Batch) -> pa.Array:
     if pa.types.is_large_string(values.type):
         values = values.cast(pa.string())
     if pa.types.is_string(values.type):
-        values = _trim(values)
-    known = synonyms.by_value(name, layer) | rule.values
-    if known:
-        values = _translate(values, known, rule.otherwise)
-    if rule.unit:
-        values = _convert_units(values, units_of(name)[rule.unit.lower()])
+        trimmed = pc.utf8_trim_whitespace(values)
+        values = pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, pa.string()), trimmed)
+    translations = synonyms.value_translations(name, layer) | rule.values
+    if translations:
+        values = _translate(values, translations, rule.otherwise)
+    if has_figures(name):
+        values = _convert_figures(name, values, rule.unit)
     if rule.default is not None:
-        values = pc.fill_null(values, pa.scalar(rule.default, _kind(values, rule.default)))
+        is_text = pa.types.is_string(values.type)
+        kind = pa.string() if is_text else pa.scalar(rule.default).type
+        values = pc.fill_null(values, pa.scalar(rule.default, kind))
     return values
 
 
-def _kind(values: pa.Array, default: object) -> pa.DataType:
-    return pa.string() if pa.types.is_string(values.type) else pa.scalar(default).type
-
-
-def _trim(values: pa.Array) -> pa.Array:
-    """Return texts without blanks around them; an empty one is none."""
-    trimmed = pc.utf8_trim_whitespace(values)
-    return pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, pa.string()), trimmed)
-
-
-def _translate(values: pa.Array, known: dict[str, Any], otherwise: Any) -> pa.Array:
-    """Return values in our terms; one without a translation stays, for the checks to name."""
+def _translate(values: pa.Array, translations: dict[str, Any], otherwise: Any) -> pa.Array:
+    """Return values in our terms; one without a translation stays, for the checks to report."""
     codes = values.cast(pa.string()).dictionary_encode()
     ours = []
     for word in codes.dictionary.to_pylist():
         fallback = word if otherwise is None else str(otherwise)
-        ours.append(str(known.get(word, known.get(word.lower(), fallback))))
+        ours.append(str(translations.get(word, translations.get(word.lower(), fallback))))
     return pa.array(ours, pa.string()).take(codes.indices)
 
 
-def _convert_units(values: pa.Array, factor: float) -> pa.Array:
-    """Return figures in our unit; what is no figure stays, for the checks to name."""
-    figures = pd.to_numeric(values.to_pandas(), errors="coerce").to_numpy(dtype=np.float64)
-    ours = figures * factor
-    bad = np.isnan(figures) & ~np.asarray(values.is_null())
-    if not bad.any():
-        return pa.array(ours, from_pandas=True)
-    raw = values.to_pylist()
-    return texts([raw[i] if bad[i] else ours[i] for i in range(len(raw))])
+def _convert_figures(column: str, values: pa.Array, unit: str | None) -> pa.Array:
+    """Return figures in the unit of our column; what is no figure stays, for the checks to report.
+
+    A figure with a unit of its own is converted from that, any other from the column's.
+    """
+    factor = (unit_factor(column, unit) if unit else None) or 1.0
+    if factor == 1.0 and (pa.types.is_integer(values.type) or pa.types.is_floating(values.type)):
+        return values
+    numbers = pd.to_numeric(values.to_pandas(), errors="coerce").to_numpy(dtype=np.float64)
+    unread = np.flatnonzero(np.isnan(numbers) & ~np.asarray(values.is_null(nan_is_null=True)))
+    if factor == 1.0 and len(unread) == 0:
+        return values
+    figures = numbers * factor
+    texts: dict[int, str] = {}
+    for row in unread.tolist():
+        text = str(values[row].as_py())
+        figure = convert_figure(column, text, factor)
+        if figure is None:
+            texts[row] = text
+        else:
+            figures[row] = figure
+    if not texts:
+        return pa.array(figures, from_pandas=True)
+    return to_text_array([texts.get(row, figure) for row, figure in enumerate(figures.tolist())])
 
 
-def _key(batch: Batch, names: list[str]) -> pa.Array:
-    """Return a code of several columns, joined by hyphens."""
-    parts = [batch.columns[name].cast(pa.string()) for name in names]
-    return parts[0] if len(parts) == 1 else pc.binary_join_element_wise(*parts, "-")
-
-
-def _code(codes: pa.Array, prefix: str) -> pa.Array:
-    """Return codes as texts; a code that a spreadsheet made a figure of is one again."""
+def _code_texts(codes: pa.Array, prefix: str) -> pa.Array:
+    """Return codes as texts; a code that a spreadsheet made a float of loses its fraction."""
     if pa.types.is_floating(codes.type):
         whole = codes.to_pandas()
         known = whole.notna()
         codes = pa.array([f"{v:.0f}" if k else None for v, k in zip(whole, known, strict=True)])
-    said = codes.cast(pa.string())
-    return pc.binary_join_element_wise(pa.scalar(prefix), said, "") if prefix else said
+    texts = codes.cast(pa.string())
+    return pc.binary_join_element_wise(pa.scalar(prefix), texts, "") if prefix else texts

@@ -1,9 +1,9 @@
-"""Read every untrusted file in a process of its own that can reach nothing else.
+"""Read every delivered file in a process of its own that has access to nothing else.
 
 A server process without threads has the libraries loaded. For each request it forks a child, which
-confines itself to one data set (:mod:`etl.input.confinement`), removes all drivers of GDAL's but
-the one of the file's suffix, and does one task of :mod:`etl.input.raw`. What comes back is JSON and
-Arrow, never pickled: a child that a file has taken over can't take over its parent.
+confines itself to one data set (:mod:`etl.input.confinement`), removes all GDAL drivers but the one
+for the suffix, and runs one task of :mod:`etl.input.format_readers`. Results come back as JSON and
+Arrow, never pickled, so that a file which takes over the child can't take over the parent.
 """
 
 import atexit
@@ -28,34 +28,34 @@ from typing import Any
 
 import pyarrow as pa
 
-from etl.input.formats import DRIVERS, companions
+from etl.input.formats import DRIVERS, dataset_files
 from geo.errors import GridatlasError, InputError
 
 _VALUE, _TABLE, _ERROR, _END = b"V", b"T", b"E", b"Z"
 _MAX_MESSAGE_BYTES = 2**31 - 1
 _MISREAD = re.compile(r"[!;?#:*]")
-"""Signs that make pyogrio take a path for an address or an archive."""
+"""Characters for which pyogrio takes a path for a URL or an archive."""
 
 
-def ask(path: Path, task: str, **arguments: Any) -> Any:
-    """Return what a task of :mod:`etl.input.raw` says of a data set.
+def run_task(path: Path, task: str, **arguments: Any) -> Any:
+    """Return the result of a task of :mod:`etl.input.format_readers` on a data set.
 
     Raises
     ------
     InputError
-        If the task refuses the data set, or can't be done within the limits.
+        If the task refuses the data set or exceeds the limits.
     """
     with _request(path, task, arguments) as messages:
         return next(json.loads(content) for kind, content in messages if kind == _VALUE)
 
 
-def stream(path: Path, task: str, **arguments: Any) -> Iterator[pa.Table]:
-    """Yield the tables that a task of :mod:`etl.input.raw` reads from a data set.
+def stream_task(path: Path, task: str, **arguments: Any) -> Iterator[pa.Table]:
+    """Yield the tables that a task of :mod:`etl.input.format_readers` reads from a data set.
 
     Raises
     ------
     InputError
-        If the task refuses the data set, or can't be done within the limits.
+        If the task refuses the data set or exceeds the limits.
     """
     with _request(path, task, arguments) as messages:
         for kind, content in messages:
@@ -85,7 +85,7 @@ def _request(
 
 
 def _messages(connection: Connection, path: Path) -> Iterator[tuple[bytes, bytes]]:
-    """Yield what a child sends, until it says that it is done."""
+    """Yield the messages of a child until its end message."""
     try:
         while (kind := connection.recv_bytes(1)) != _END:
             content = connection.recv_bytes(_MAX_MESSAGE_BYTES)
@@ -98,7 +98,7 @@ def _messages(connection: Connection, path: Path) -> Iterator[tuple[bytes, bytes
 
 
 class _Server:
-    """The process that forks readers, for as long as this process lives."""
+    """The process that forks readers as long as this process runs."""
 
     def __init__(self) -> None:
         self.owner = os.getpid()
@@ -115,7 +115,7 @@ class _Server:
         atexit.register(self.close)
 
     def connect(self) -> Connection:
-        """Return the near end of a pipe to a new child."""
+        """Return our end of a pipe to a new child."""
         ours, theirs = Pipe()
         with theirs:
             try:
@@ -126,20 +126,20 @@ class _Server:
         return ours
 
     def close(self) -> None:
-        """End the process, if it is of this process."""
+        """Close the connection; wait for the server if this process started it."""
         self._control.close()
         if self.owner == os.getpid():
             self._process.wait()
 
 
 _server: _Server | None = None
-_starting = threading.Lock()
+_start_lock = threading.Lock()
 
 
 def _connect() -> Connection:
-    """Return a pipe to a new child; start the server where there is none, or it was killed."""
+    """Return a pipe to a new child; start the server if it does not run."""
     global _server
-    with _starting:
+    with _start_lock:
         if _server is not None and _server.owner == os.getpid():
             with suppress(OSError):
                 return _server.connect()
@@ -150,12 +150,12 @@ def _connect() -> Connection:
 
 
 def _serve(control: socket.socket) -> None:
-    """Fork a child for each pipe that comes, until the parent is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, whose end ends this
+    """Fork a child for each pipe that is received, until the parent ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the parent, which ends this
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # children leave no zombies
     while True:
-        said, files, _, _ = socket.recv_fds(control, 1, 1)
-        if not said:
+        message, files, _, _ = socket.recv_fds(control, 1, 1)
+        if not message:
             return
         if os.fork() == 0:
             control.close()
@@ -166,17 +166,17 @@ def _serve(control: socket.socket) -> None:
 
 
 def _answer(connection: Connection) -> None:
-    """Do one task, confined to its data set."""
-    from etl.input import raw
+    """Run one task, confined to its data set, and send the result."""
+    from etl.input import format_readers
 
     request = json.loads(connection.recv_bytes())
     path, scratch = Path(request["path"]), Path(request["scratch"])
     try:
-        task = raw.TASKS[request["task"]]
-        result = task(_confined(path, scratch), **request["arguments"])
+        task = format_readers.TASKS[request["task"]]
+        result = task(_confine_to(path, scratch), **request["arguments"])
         if isinstance(result, Iterator):
             for table in result:
-                _send(connection, _TABLE, _packed(table))
+                _send(connection, _TABLE, _serialize(table))
         else:
             _send(connection, _VALUE, json.dumps(result).encode())
         connection.send_bytes(_END)
@@ -187,39 +187,39 @@ def _answer(connection: Connection) -> None:
         _send(connection, _ERROR, json.dumps(["file_beyond_limits", {}]).encode())
     except BrokenPipeError:
         raise
-    except Exception:  # libraries raise anything for a file that somebody has broken on purpose
+    except Exception:  # for a file made to do harm, libraries raise anything
         refusal = ["file_unreadable", {"format": path.suffix}]
         _send(connection, _ERROR, json.dumps(refusal).encode())
 
 
-def _confined(path: Path, scratch: Path) -> Path:
-    """Confine this process to a data set; return the path under which it can be opened."""
+def _confine_to(path: Path, scratch: Path) -> Path:
+    """Confine this process to a data set; return the path that opens it."""
     from etl.input.confinement import confine
 
-    parts = [part for part in companions(path) if part.is_file()]
-    # SQLite reads a write-ahead log only where it can lock it.
+    parts = [part for part in dataset_files(path) if part.is_file()]
+    # SQLite reads a write-ahead log only in a folder where it can lock it.
     shared = [path.parent] if any(part.name.endswith("-wal") for part in parts) else []
-    plain = _plain_path(path, parts, scratch)
+    link = _link_if_misread(path, parts, scratch)
     for variable in ("TMPDIR", "SQLITE_TMPDIR", "CPL_TMPDIR"):
         os.environ[variable] = str(scratch)
     tempfile.tempdir = str(scratch)
-    _keep_driver(DRIVERS.get(path.suffix.lower()))
+    _deregister_drivers_except(DRIVERS.get(path.suffix.lower()))
     size = sum(part.stat().st_size for part in parts)
-    _silence()
+    _discard_output()
     confine(size, [path] if path.is_dir() else parts, [scratch, *shared])
-    return plain
+    return link
 
 
-def _silence() -> None:
-    """Let what libraries print about a file go nowhere: a file could choose the words."""
+def _discard_output() -> None:
+    """Discard what libraries print, because a file could choose the words."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream_number in (1, 2):
         os.dup2(nowhere, stream_number)
     os.close(nowhere)
 
 
-def _plain_path(path: Path, parts: list[Path], scratch: Path) -> Path:
-    """Return a path that pyogrio takes for a file: the own one, or a link of a plain name."""
+def _link_if_misread(path: Path, parts: list[Path], scratch: Path) -> Path:
+    """Return the path, or a link to it if pyogrio would take its name for a URL or an archive."""
     if not _MISREAD.search(str(path)):
         return path
     for part in {path, *(part for part in parts if part.parent == path.parent)}:
@@ -227,8 +227,8 @@ def _plain_path(path: Path, parts: list[Path], scratch: Path) -> Path:
     return scratch / _MISREAD.sub("_", path.name)
 
 
-def _keep_driver(driver: str | None) -> None:
-    """Remove all drivers of GDAL's but one, or all: pyogrio can't name one in its calls."""
+def _deregister_drivers_except(driver: str | None) -> None:
+    """Deregister all GDAL drivers but one, because pyogrio can't choose a driver on reading."""
     import pyogrio
 
     gdal = ctypes.CDLL(pyogrio._ogr.__file__)
@@ -239,7 +239,7 @@ def _keep_driver(driver: str | None) -> None:
             gdal.GDALDeregisterDriver(gdal.GDALGetDriverByName(name.encode()))
 
 
-def _packed(table: pa.Table) -> pa.Buffer:
+def _serialize(table: pa.Table) -> pa.Buffer:
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
@@ -252,8 +252,8 @@ def _send(connection: Connection, kind: bytes, content: Any) -> None:
 
 
 def main() -> None:
-    """Serve the process whose socket's number is the argument."""
-    from etl.input import confinement, raw  # noqa: F401 -- loaded once, before the first fork
+    """Serve the process on the socket whose number is the argument."""
+    from etl.input import confinement, format_readers  # noqa: F401 -- loaded once, before the first fork
 
     logging.getLogger("pyogrio").setLevel(logging.CRITICAL)
     warnings.simplefilter("ignore")

@@ -1,9 +1,14 @@
-"""Opening a delivered file of any format as a stream of batches, with its fields and its system."""
+"""Open a layer of a delivered file, of any format, as a stream of batches.
+
+This is the only way in which files are read: :mod:`etl.input.sandbox` runs the reader of the
+format (:mod:`etl.input.format_readers`) in a confined process, and its tables become batches here.
+"""
 
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +18,20 @@ import pyproj
 import shapely
 
 from etl.input import sandbox, tabular, zip_archive
-from etl.input.feature_batch import SIZE, Batch
-from etl.input.formats import ENDINGS, GEOMETRY, TABLES, VECTOR, check_content, check_file
-from etl.input.vector import only_layer
+from etl.input.feature_batch import BATCH_ROWS, Batch
+from etl.input.formats import (
+    DATASET_SUFFIXES,
+    GEOMETRY_COLUMN,
+    TABLE_SUFFIXES,
+    VECTOR_SUFFIXES,
+    check_content,
+    check_file,
+)
+from etl.input.tabular import CoordinateColumns
 from geo.errors import InputError
 
-_CURVES = ("Curve", "Surface", "Circular", "Compound")
+_CURVE_WORDS = ("Curve", "Surface", "Circular", "Compound")
+"""Words in the geometry types of OGR that can hold arcs."""
 
 Batches = Callable[[], Iterator[Batch]]
 
@@ -30,17 +43,17 @@ class Source:
     Attributes
     ----------
     path, layer
-        Where it is, for messages.
+        File and name of the layer, for messages.
     fields
-        Names of its columns, without those that say where.
+        Names of the columns, without those that hold the geometry.
     crs
-        Its system, None if it does not say.
+        Coordinate system, None if the file does not name it.
     has_place
-        Whether its features say where they are.
+        Whether the features have geometry.
     batches
-        Starts reading from the first feature.
+        Function that reads the features from the first one on.
     count
-        Number of features that it says to hold, None if it does not.
+        Number of features that the file declares, None if it declares none.
     """
 
     path: Path
@@ -54,39 +67,46 @@ class Source:
 
 @contextmanager
 def open_dataset(path: Path) -> Iterator[Path]:
-    """Yield the data set that a file is or, as an archive, holds.
+    """Yield the path of a data set: the file itself or, of an archive, its unpacked content.
 
     Raises
     ------
     InputError
-        If it is missing, empty, of no format that is read, begins otherwise than its suffix says,
-        or is an archive that holds none or several.
+        If the file is missing, empty, or of no supported format, if its content is not what its
+        suffix says, or if an archive holds no data set or several.
     """
     if path.suffix.lower() == ".gdb" and path.is_dir():
         check_content(path)
         yield path
         return
-    check_file(path, *ENDINGS)
+    check_file(path, *DATASET_SUFFIXES)
     if path.suffix.lower() != ".zip":
         _refuse_locked(path)
         yield path
         return
     with zip_archive.unpack(path) as folder:
-        found = zip_archive.members(folder, (*VECTOR, *TABLES))
-        if not found:
-            raise InputError("zip_without_data", file=path, formats=", ".join(VECTOR + TABLES))
-        if len(found) > 1:
-            names = ", ".join(str(one.relative_to(folder)) for one in found)
+        suffixes = (*VECTOR_SUFFIXES, *TABLE_SUFFIXES)
+        datasets = zip_archive.find_datasets(folder, suffixes)
+        if not datasets:
+            raise InputError("zip_without_data", file=path, formats=", ".join(suffixes))
+        if len(datasets) > 1:
+            names = ", ".join(str(dataset.relative_to(folder)) for dataset in datasets)
             raise InputError("zip_several", file=path, files=names)
-        check_content(found[0])
-        yield found[0]
+        check_content(datasets[0])
+        yield datasets[0]
 
 
 def layer_names(path: Path) -> list[str]:
-    """Return the names of the layers of a data set."""
+    """Return the names of the layers of a data set.
+
+    Raises
+    ------
+    InputError
+        If it can't be read.
+    """
     if path.suffix.lower() in (".csv", ".parquet"):
         return [path.stem]
-    names: list[str] = sandbox.ask(path, "layer_names")
+    names: list[str] = sandbox.run_task(path, "layer_names")
     return names
 
 
@@ -95,130 +115,133 @@ def open_layer(
     layer: str | None = None,
     *,
     encoding: str | None = None,
-    place: tabular.Place | None = None,
+    coordinates: CoordinateColumns | None = None,
 ) -> Source:
-    """Open a layer of a data set, the only one by default.
+    """Open a layer of a data set.
 
     Parameters
     ----------
+    layer
+        Name of the layer; by default the only one.
     encoding
-        Of its texts, if the file says it wrongly.
-    place
-        Columns that say where, for a table whose names don't tell.
+        Encoding of the texts, where the file declares a wrong one.
+    coordinates
+        Columns of a table that hold the coordinates; by default they are found by their names.
 
     Raises
     ------
     InputError
-        If it can't be read, or there are several layers.
+        If the layer can't be read, or there are several and none is named.
     """
-    ending = path.suffix.lower()
-    if ending == ".parquet":
-        return _parquet(path)
-    if ending == ".csv":
-        how: dict[str, Any] = {"encoding": encoding}
-        return _table(path, path.stem, lambda: sandbox.stream(path, "read_csv", **how), place)
-    if ending == ".xlsx":
-        how = {"sheet": layer, "size": SIZE}
+    suffix = path.suffix.lower()
+    if suffix == ".parquet":
+        return _open_parquet(path)
+    if suffix == ".csv":
+        return _open_table(path, path.stem, coordinates, "read_csv", encoding=encoding)
+    if suffix == ".xlsx":
         name = layer or path.stem
-        return _table(path, name, lambda: sandbox.stream(path, "read_xlsx", **how), place)
-    texts = encoding or sandbox.ask(path, "text_encoding") if ending == ".shp" else encoding
-    return _vector(path, layer or only_layer(path), texts)
+        return _open_table(path, name, coordinates, "read_xlsx", sheet=layer, size=BATCH_ROWS)
+    if suffix == ".shp" and not encoding:
+        encoding = sandbox.run_task(path, "text_encoding")
+    return _open_vector(path, layer or _only_layer(path), encoding)
+
+
+def _only_layer(path: Path) -> str:
+    names = layer_names(path)
+    if not names:
+        raise InputError("file_without_layer", file=path)
+    if len(names) > 1:
+        raise InputError("several_layers", file=path, layers=", ".join(names))
+    return names[0]
 
 
 def _refuse_locked(path: Path) -> None:
-    """Refuse a GeoPackage that somebody writes to, which GDAL takes for no GeoPackage."""
+    """Refuse a GeoPackage that another program is writing, which GDAL reports as damaged."""
     if path.suffix.lower() != ".gpkg":
         return
+    address = f"{path.absolute().as_uri()}?mode=ro"
     try:
-        with closing(
-            sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=1)
-        ) as file:
+        with closing(sqlite3.connect(address, uri=True, timeout=1)) as file:
             file.execute("PRAGMA schema_version")
     except sqlite3.OperationalError as error:
         if "locked" in str(error):
             raise InputError("file_locked", file=path) from error
     except sqlite3.DatabaseError:
-        return  # no GeoPackage at all: GDAL tells
+        return  # not an SQLite file: GDAL reports it
 
 
-def _table(
-    path: Path, layer: str, read: Callable[[], Iterator[pa.Table]], place: tabular.Place | None
+def _open_table(
+    path: Path, layer: str, coordinates: CoordinateColumns | None, task: str, **arguments: Any
 ) -> Source:
-    first = next(read(), None)
+    first = next(sandbox.stream_task(path, task, **arguments), None)
     header = first.column_names if first is not None else []
-    known = place or tabular.place_in(header)
-    missing = [name for name in (known.columns if known else []) if name not in header]
-    if missing:
-        raise InputError("column_missing", file=path, layer=layer, column=missing[0])
+    place = coordinates or tabular.find_coordinate_columns(header)
+    place_names = place.names if place else []
+    for name in place_names:
+        if name not in header:
+            raise InputError("column_missing", file=path, layer=layer, column=name)
 
-    def batches() -> Iterator[Batch]:
+    def read_batches() -> Iterator[Batch]:
         start = 1
-        for table in read():
-            for offset in range(0, max(table.num_rows, 1), SIZE):
-                yield tabular.place_rows(table.slice(offset, SIZE), known, start + offset)
+        for table in sandbox.stream_task(path, task, **arguments):
+            for offset in range(0, max(table.num_rows, 1), BATCH_ROWS):
+                yield tabular.build_batch(table.slice(offset, BATCH_ROWS), place, start + offset)
             start += table.num_rows
 
-    fields = [name for name in header if known is None or name not in known.columns]
-    return Source(path, layer, fields, None, known is not None, batches)
+    fields = [name for name in header if name not in place_names]
+    return Source(path, layer, fields, None, place is not None, read_batches)
 
 
-def _parquet(path: Path) -> Source:
-    info = sandbox.ask(path, "parquet_information")
+def _open_parquet(path: Path) -> Source:
+    info = sandbox.run_task(path, "parquet_information")
     crs = None if info["crs"] is None else pyproj.CRS.from_user_input(info["crs"])
-    batches = _batches(path, "read_parquet")
+    batches = partial(_read_batches, path, "read_parquet")
     return Source(path, path.stem, info["fields"], crs, True, batches, info["features"])
 
 
-def _vector(path: Path, layer: str, encoding: str | None) -> Source:
-    info = sandbox.ask(path, "layer_information", layer=layer, encoding=encoding)
+def _open_vector(path: Path, layer: str, encoding: str | None) -> Source:
+    info = sandbox.run_task(path, "layer_information", layer=layer, encoding=encoding)
     kind, count = info["geometry_type"], info["features"]
-    is_curved = kind is not None and any(word in kind for word in _CURVES)
-    task = "read_pages" if is_curved else "read_records"
-    batches = _batches(path, task, layer=layer, encoding=encoding)
-    source = Source(
-        path,
-        layer,
-        info["fields"],
-        pyproj.CRS.from_user_input(info["crs"]) if info["crs"] else None,
-        kind is not None,
-        lambda: _complete(batches(), path, layer, count),
-        count if count >= 0 else None,
-    )
-    return replace(source, crs=None) if path.suffix.lower() == ".dxf" else source
+    is_curved = kind is not None and any(word in kind for word in _CURVE_WORDS)
+    task = "read_curves" if is_curved else "read_records"
+
+    def read_batches() -> Iterator[Batch]:
+        rows = 0
+        for batch in _read_batches(path, task, layer=layer, encoding=encoding):
+            rows += len(batch)
+            yield batch
+        if 0 <= rows < count:
+            raise InputError("file_cut_off", file=path, layer=layer, count=count, found=rows)
+
+    has_crs = info["crs"] and path.suffix.lower() != ".dxf"  # a drawing names no usable system
+    crs = pyproj.CRS.from_user_input(info["crs"]) if has_crs else None
+    declared = count if count >= 0 else None
+    return Source(path, layer, info["fields"], crs, kind is not None, read_batches, declared)
 
 
-def _batches(path: Path, task: str, **arguments: Any) -> Batches:
-    def batches() -> Iterator[Batch]:
-        start = 1
-        for table in sandbox.stream(path, task, size=SIZE, **arguments):
-            yield _build_batch(table, start)
-            start += table.num_rows
-
-    return batches
+def _read_batches(path: Path, task: str, **arguments: Any) -> Iterator[Batch]:
+    start = 1
+    for table in sandbox.stream_task(path, task, size=BATCH_ROWS, **arguments):
+        yield _build_batch(table, start)
+        start += table.num_rows
 
 
 def _build_batch(table: pa.Table, start: int) -> Batch:
-    """Return a block with its geometry built; what can't be built is kept as it came."""
+    """Return a table as a batch; ``broken`` marks the geometries that had to be rebuilt."""
     numbers = np.arange(start, start + table.num_rows, dtype=np.int64)
-    columns = {name: tabular.whole(table[name]) for name in table.column_names if name != GEOMETRY}
-    if GEOMETRY not in table.column_names:
+    columns = {
+        name: tabular.to_single_array(table[name])
+        for name in table.column_names
+        if name != GEOMETRY_COLUMN
+    }
+    if GEOMETRY_COLUMN not in table.column_names:
         return Batch(columns, np.full(table.num_rows, None, dtype=object), numbers)
-    wkb = table[GEOMETRY].to_numpy(zero_copy_only=False)
-    with np.errstate(invalid="ignore"):  # coordinates that are no numbers are for the checks
+    wkb = table[GEOMETRY_COLUMN].to_numpy(zero_copy_only=False)
+    with np.errstate(invalid="ignore"):  # NaN coordinates are reported by the checks
         geometry = shapely.from_wkb(wkb, on_invalid="ignore")
-    present = np.asarray(table[GEOMETRY].is_valid())
-    broken = present & shapely.is_missing(geometry)
+    has_wkb = np.asarray(table[GEOMETRY_COLUMN].is_valid())
+    broken = has_wkb & shapely.is_missing(geometry)
     if not broken.any():
         return Batch(columns, geometry, numbers, wkb)
     geometry[broken] = shapely.from_wkb(wkb[broken], on_invalid="fix")
     return Batch(columns, geometry, numbers, wkb, broken)
-
-
-def _complete(batches: Iterator[Batch], path: Path, layer: str, count: int) -> Iterator[Batch]:
-    """Pass batches on; refuse a file that ends before what it says to hold."""
-    seen = 0
-    for batch in batches:
-        seen += len(batch)
-        yield batch
-    if 0 <= seen < count:
-        raise InputError("file_cut_off", file=path, layer=layer, count=count, found=seen)

@@ -1,7 +1,7 @@
-"""What surveying bureaus, mapping companies and street offices call our columns and values.
+"""Synonyms of our columns and values in the files of bureaus, companies and street offices.
 
-Names are compared without case, blanks and punctuation. Ten-letter ones are what a shapefile leaves
-of a longer name; capital abbreviations are initials of the pinyin, as surveyors write them.
+Names are compared without case, blanks and punctuation. Names of ten letters are what a shapefile
+keeps of longer ones; short ones such as ``gd`` are initials of the pinyin.
 """
 
 COLUMNS: dict[str, dict[str, str]] = {
@@ -33,7 +33,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         "jcnf jcnd jznd jznf",
         "high_rise": "highrise 高层 是否高层 sfgc",
         "households": "households 户数 总户数 住户数 居民户数 hs zhs",
-        "population": "population 人口 人口数 总人口 rk rks",
+        "population": "population 人口 人口数 总人口 居住人口 rk rks",
         "compound_code": "compoundcode 小区编码 小区代码 xqbm",
         "region_code": "regioncode community communityc 社区代码 社区编码 所属社区代码 sqdm sqbm",
     },
@@ -114,7 +114,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         "population": "population 人口 人口数 人数 rk rks",
     },
 }
-"""Names in use by layer and column."""
+"""Synonyms of each column, by layer."""
 
 VALUES: dict[str, dict[str, str]] = {
     "use": {
@@ -238,18 +238,18 @@ VALUES: dict[str, dict[str, str]] = {
         "community": "社区 村 居委会 社区村",
     },
 }
-"""Values in use by column (``column@layer`` where layers differ) and by our own."""
+"""Synonyms of each of our values, by column (``column@layer`` where layers differ)."""
 
-TRUE = ("true", "1", "1.0", "yes", "y", "t", "是", "有", "真", "开", "在用", "完好")
-FALSE = ("false", "0", "0.0", "no", "n", "f", "否", "无", "假", "关", "停用", "损坏")
+TRUE_WORDS = ("true", "1", "1.0", "yes", "y", "t", "是", "有", "真", "开", "在用", "完好")
+FALSE_WORDS = ("false", "0", "0.0", "no", "n", "f", "否", "无", "假", "关", "停用", "损坏")
 
 
-def plain(name: str) -> str:
+def normalize_name(name: str) -> str:
     """Return a name without case, blanks and punctuation."""
-    return "".join(sign for sign in name.lower() if sign.isalnum())
+    return "".join(character for character in name.lower() if character.isalnum())
 
 
-def by_value(column: str, layer: str) -> dict[str, str]:
-    """Return our value by each of theirs, and by itself; empty for a column without a list."""
+def value_translations(column: str, layer: str) -> dict[str, str]:
+    """Return our value by each of its synonyms and by itself; empty for a column without a list."""
     table = VALUES.get(f"{column}@{layer}") or VALUES.get(column, {})
-    return {theirs: ours for ours, words in table.items() for theirs in (*words.split(), ours)}
+    return {word: ours for ours, words in table.items() for word in (*words.split(), ours)}

@@ -1,87 +1,88 @@
-"""Tables whose places are columns: CSV and XLSX with coordinates or WKT."""
+"""Tables with coordinates in columns: which columns they are, and the geometry that they give."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import shapely
+from numpy.typing import NDArray
 
 from etl.input.feature_batch import Batch, Geometries
 
-LONGITUDE = (
-    "lon",
-    "lng",
-    "long",
-    "longitude",
-    "x",
-    "经度",
-    "东坐标",
-    "横坐标",
-    "x坐标",
-    "east",
-    "easting",
+LONGITUDE_NAMES = (
+    *("lon", "lng", "long", "longitude", "x", "经度", "东坐标", "横坐标", "x坐标"),
+    *("east", "easting"),
 )
-LATITUDE = ("lat", "latitude", "y", "纬度", "北坐标", "纵坐标", "y坐标", "north", "northing")
-SHAPE = ("wkt", "geometry", "geom", "shape", "the_geom", "几何", "坐标串", "空间坐标")
+LATITUDE_NAMES = (
+    *("lat", "latitude", "y", "纬度", "北坐标", "纵坐标", "y坐标", "north", "northing"),
+)
+WKT_NAMES = ("wkt", "geometry", "geom", "shape", "the_geom", "几何", "坐标串", "空间坐标")
 
 
 @dataclass(frozen=True)
-class Place:
-    """Columns of a table that say where a feature is: two coordinates, or WKT."""
+class CoordinateColumns:
+    """Names of a table's columns that hold the coordinates: two numbers, or WKT."""
 
     lon: str | None = None
     lat: str | None = None
     wkt: str | None = None
 
     @property
-    def columns(self) -> list[str]:
+    def names(self) -> list[str]:
         """Return the names of the columns."""
         return [name for name in (self.lon, self.lat, self.wkt) if name]
 
 
-def place_in(header: Iterable[str]) -> Place | None:
-    """Return which columns say where, by their names, None if none does."""
-    names = {name.strip().lower(): name for name in header}
-    found = [next((names[n] for n in known if n in names), None) for known in (LONGITUDE, LATITUDE)]
-    wkt = next((names[n] for n in SHAPE if n in names), None)
+def find_coordinate_columns(header: Iterable[str]) -> CoordinateColumns | None:
+    """Return the columns that hold coordinates by their names, None if there are none."""
+    columns = {name.strip().lower(): name for name in header}
+    wkt, lon, lat = (
+        next((columns[name] for name in names if name in columns), None)
+        for names in (WKT_NAMES, LONGITUDE_NAMES, LATITUDE_NAMES)
+    )
     if wkt:
-        return Place(wkt=wkt)
-    return Place(*found) if all(found) else None
+        return CoordinateColumns(wkt=wkt)
+    return CoordinateColumns(lon, lat) if lon and lat else None
 
 
-def place_rows(table: pa.Table, place: Place | None, start: int) -> Batch:
-    """Return a block of a table as a batch; what says no place gets no geometry."""
-    columns = {name: whole(table[name]) for name in table.column_names}
+def build_batch(table: pa.Table, coordinates: CoordinateColumns | None, start: int) -> Batch:
+    """Return a table as a batch; a row without coordinates gets no geometry.
+
+    Parameters
+    ----------
+    start
+        Number of the first row in the file.
+    """
+    columns = {name: to_single_array(table[name]) for name in table.column_names}
     numbers = np.arange(start, start + table.num_rows, dtype=np.int64)
-    geometry = np.full(table.num_rows, None, dtype=object)
-    if place is not None:
-        geometry = _geometry(columns, place)
-    left = {name: c for name, c in columns.items() if place is None or name not in place.columns}
-    return Batch(left, geometry, numbers)
+    if coordinates is None:
+        return Batch(columns, np.full(table.num_rows, None, dtype=object), numbers)
+    geometry = _build_geometry(columns, coordinates)
+    others = {name: column for name, column in columns.items() if name not in coordinates.names}
+    return Batch(others, geometry, numbers)
 
 
-def whole(column: pa.ChunkedArray) -> pa.Array:
+def to_single_array(column: pa.ChunkedArray) -> pa.Array:
     """Return a column in one piece."""
     joined = column.combine_chunks()
     return joined.chunk(0) if isinstance(joined, pa.ChunkedArray) else joined
 
 
-def _geometry(columns: dict[str, pa.Array], place: Place) -> Geometries:
-    if place.wkt:
-        texts = columns[place.wkt].to_numpy(zero_copy_only=False)
+def _build_geometry(columns: dict[str, pa.Array], coordinates: CoordinateColumns) -> Geometries:
+    if coordinates.wkt:
+        texts = columns[coordinates.wkt].to_numpy(zero_copy_only=False)
         geometry: Geometries = shapely.from_wkt(texts, on_invalid="ignore")
         return geometry
-    x, y = (_numbers(columns[str(name)]) for name in (place.lon, place.lat))
-    there = ~(np.isnan(x) | np.isnan(y))
+    x, y = (_parse_numbers(columns[str(name)]) for name in (coordinates.lon, coordinates.lat))
+    is_complete = ~(np.isnan(x) | np.isnan(y))
     geometry = np.full(len(x), None, dtype=object)
-    geometry[there] = shapely.points(x[there], y[there])
+    geometry[is_complete] = shapely.points(x[is_complete], y[is_complete])
     return geometry
 
 
-def _numbers(column: pa.Array) -> Any:
-    import pandas as pd
-
-    values = column.to_pandas()
-    return pd.to_numeric(values, errors="coerce").to_numpy(dtype=np.float64)
+def _parse_numbers(column: pa.Array) -> NDArray[np.float64]:
+    """Return the numbers of a column, NaN for what is none."""
+    numbers = pd.to_numeric(column.to_pandas(), errors="coerce")
+    return np.asarray(numbers.to_numpy(dtype=np.float64))

@@ -1,7 +1,7 @@
-"""Figures as people write them, with or without a unit: ``12,5 m``, ``40'6"``, ``6层``.
+"""Read figures with units: ``12,5 m``, ``40'6"``, ``6层``; and know the unit of every column.
 
-What can be read in two ways is not read: ``1.000`` may be one or a thousand, and a gallon is
-American or imperial. pint knows how the units convert.
+What can be read in two ways is not read: ``1,000`` may be one or a thousand, and a gallon is
+American or imperial. pint converts the units.
 """
 
 import re
@@ -13,28 +13,59 @@ if TYPE_CHECKING:
     import pint
 
 UNITS = {
-    **{unit: unit for unit in ("m", "cm", "mm", "km", "ft", "in", "t", "kg", "lb")},
+    **{unit: unit for unit in ("m", "dm", "cm", "mm", "km", "ft", "in", "t", "kg", "lb")},
     **{unit: unit for unit in ("l/s", "l/min", "l/h", "bar", "mbar", "Pa", "kPa", "MPa", "psi")},
     **dict.fromkeys(("metre", "metres", "meter", "meters", "米"), "m"),
     **dict.fromkeys(("feet", "foot", "英尺", "'"), "ft"),
     **dict.fromkeys(("inch", "inches", '"'), "in"),
     **dict.fromkeys(("tonne", "tonnes", "吨"), "t"),
     **dict.fromkeys(("L/s", "升/秒"), "l/s"),
-    **dict.fromkeys(("L/min", "lpm", "升/分"), "l/min"),
-    **dict.fromkeys(("m3/h", "m^3/h", "立方米/小时"), "m**3/h"),
-    **{"厘米": "cm", "毫米": "mm", "公斤": "kg", "m3/s": "m**3/s", "m3/min": "m**3/min"},
-    **{"Bar": "bar", "kpa": "kPa", "Mpa": "MPa", "千帕": "kPa", "兆帕": "MPa"},
+    **dict.fromkeys(("L/min", "lpm", "升/分", "升/分钟"), "l/min"),
+    **dict.fromkeys(("m3/h", "m^3/h", "立方米/小时", "方/小时"), "m**3/h"),
+    **{"m3/s": "m**3/s", "m3/min": "m**3/min", "立方米/秒": "m**3/s"},
+    **{"厘米": "cm", "毫米": "mm", "分米": "dm", "公里": "km", "千米": "km"},
+    **dict.fromkeys(("公斤", "千克"), "kg"),
+    **{"Bar": "bar", "巴": "bar", "帕": "Pa", "kpa": "kPa", "千帕": "kPa", "Mpa": "MPa"},
+    **{"兆帕": "MPa", "%": "percent", "‰": "permille"},
 }
 """Spellings of units in pint's terms. What is not here is not read: ``st`` (stone or short ton),
 ``gpm`` (American or imperial), ``mpa`` (milli or mega)."""
 
+COLUMN_UNITS = {
+    "_mm": ("mm", "cm", "dm", "m", "km", "ft"),
+    "_m": ("mm", "cm", "dm", "m", "km", "ft"),
+    "_mpa": ("MPa", "kPa", "bar", "Pa"),
+    "_l_s": ("l/s", "m3/h", "l/min", "m3/s"),
+    "_t": ("t", "kg"),
+    "_percent": ("%", "‰"),
+}
+"""Usual units of a column by the ending of its name. In a column these are read in any case: its
+``mpa`` is no millipascal."""
+
+_TARGET_UNITS = {
+    **{"_mm": "mm", "_m": "m", "_mpa": "MPa", "_l_s": "l/s", "_t": "t", "_percent": "percent"}
+}
+"""Unit in which a column is stored, by the ending of its name."""
+
 COUNTERS = ("层", "户", "level", "levels", "storey", "storeys", "floor", "floors", "flats")
 """What may stand after a number of things."""
+
+COLUMN_COUNTERS = {
+    "storeys_above": ("层", "f"),
+    "storeys_below": ("层", "f"),
+    "storeys": ("层", "f"),
+    "households": ("户",),
+    "population": ("人", "口"),
+    "lanes": ("条", "车道"),
+    "year_built": ("年",),
+}
+"""What may stand after the whole numbers of a column, or in brackets in its header."""
 
 _NUMBER = r"\d+(?:[.,]\d+)?"
 _FIGURE = re.compile(rf"([-+]?)({_NUMBER})\s*([^\d\s].*)?")
 _FEET_AND_INCHES = re.compile(rf"({_NUMBER})\s*(?:'|ft|feet)\s*({_NUMBER})\s*(?:\"|''|in)")
 _TWO_READINGS = re.compile(r"[1-9]\d{0,2}[.,]\d{3}")
+_HEADER = re.compile(r"(.+?)\s*[(\[【]\s*([^()\[\]【】]+?)\s*[)\]】]")
 
 
 def read_quantity(
@@ -45,32 +76,32 @@ def read_quantity(
     Parameters
     ----------
     text
-        What somebody wrote.
+        The figure as it was written.
     unit
-        The unit wanted, in pint's terms.
+        Unit of the result, in pint's terms.
     low, high
-        The smallest and the largest figure that can be true, in that unit.
+        Smallest and largest possible figure, in that unit.
     default
-        The unit of a figure without one; None if there is no such convention.
+        Unit of a figure without one; None if there is no such convention.
 
     Returns
     -------
     float or None
-        The figure; None if it can't be true, can't be read, or can be read in more than one way.
+        The figure; None if it is impossible, unreadable, or can be read in more than one way.
     """
-    text = _plain(text)
-    if split := _FEET_AND_INCHES.fullmatch(text):
-        feet, inches = (_readings(number) for number in split.groups())
+    text = _normalize(text)
+    if parts := _FEET_AND_INCHES.fullmatch(text):
+        feet, inches = (_readings(number) for number in parts.groups())
         readings = [(a + b / 12) * _factor("ft", unit) for a in feet for b in inches]
         return _only(readings, low, high)
     figure = _FIGURE.fullmatch(text)
     if figure is None:
         return None
-    sign, number, written = figure.groups()
-    given = UNITS.get(written) if written else default
-    if given is None:
+    sign, number, spelling = figure.groups()
+    written_unit = UNITS.get(spelling) if spelling else default
+    if written_unit is None:
         return None
-    factor = _factor(given, unit) * (-1 if sign == "-" else 1)
+    factor = _factor(written_unit, unit) * (-1 if sign == "-" else 1)
     return _only([reading * factor for reading in _readings(number)], low, high)
 
 
@@ -82,21 +113,93 @@ def read_count(text: str, low: int, high: int) -> int | None:
     int or None
         The number; None under the same conditions as for :func:`read_quantity`.
     """
-    figure = _FIGURE.fullmatch(_plain(text))
+    figure = _FIGURE.fullmatch(_normalize(text))
     if figure is None or figure[1] == "-" or (figure[3] and figure[3] not in COUNTERS):
         return None
     count = _only([int(reading + 0.5) for reading in _readings(figure[2])], low, high)
     return None if count is None else int(count)
 
 
-def _plain(text: str) -> str:
-    """Return a text with full-width signs, primes and cubes as plain ones."""
-    plain = unicodedata.normalize("NFKC", text).strip()
-    return plain.replace("′", "'").replace("″", '"').replace("\N{DEGREE SIGN}", "deg")
+def units_of_column(column: str) -> dict[str, float]:
+    """Return the usual units of a column's figures, each with its factor to the stored unit."""
+    ending = _ending(column)
+    if ending is None:
+        return {}
+    return {unit: _factor(UNITS[unit], _TARGET_UNITS[ending]) for unit in COLUMN_UNITS[ending]}
+
+
+def unit_factor(column: str, spelling: str) -> float | None:
+    """Return the factor from a unit to that in which a column is stored.
+
+    Returns
+    -------
+    float or None
+        The factor; None if the unit is unknown or measures something else. A counter such as
+        ``户`` has the factor 1 in the columns that it counts.
+    """
+    spelling = _normalize(spelling)
+    if spelling.lower() in COLUMN_COUNTERS.get(column, ()):
+        return 1.0
+    ending = _ending(column)
+    if ending is None:
+        return None
+    usual = {unit.lower(): unit for unit in COLUMN_UNITS[ending]}
+    unit = UNITS.get(usual.get(spelling.lower(), spelling))
+    if unit is None or not _registry().Unit(unit).is_compatible_with(_TARGET_UNITS[ending]):
+        return None
+    return _factor(unit, _TARGET_UNITS[ending])
+
+
+def split_header(header: str) -> tuple[str, str]:
+    """Return a header's name and the text in brackets after it: ``高度（米）`` is 高度 and 米."""
+    parts = _HEADER.fullmatch(_normalize(header))
+    return (parts[1], parts[2]) if parts else (header, "")
+
+
+def has_figures(column: str) -> bool:
+    """Return whether a column holds figures that may be written with a unit or a counter."""
+    return column in COLUMN_COUNTERS or _ending(column) is not None
+
+
+def convert_figure(column: str, text: str, factor: float = 1.0) -> float | None:
+    """Read a column's figure with its unit: ``60 m3/h``, ``0.4 MPa``, ``DN200``, ``24户``.
+
+    A dot is the decimal point, as in the same column's figures without a unit.
+
+    Parameters
+    ----------
+    factor
+        Factor to the column's unit of a figure without one.
+
+    Returns
+    -------
+    float or None
+        The figure in the column's unit; None if it can't be read, or in more than one way.
+    """
+    text = _normalize(text)
+    if column == "diameter_mm" and re.match(r"DN\s*\d", text, re.IGNORECASE):
+        text = f"{text[2:].strip()} mm"  # a nominal size is in millimetres
+    figure = _FIGURE.fullmatch(text)
+    if figure is None or ("," in figure[2] and _TWO_READINGS.fullmatch(figure[2])):
+        return None
+    own_factor = unit_factor(column, figure[3]) if figure[3] else factor
+    if own_factor is None:
+        return None
+    return float(figure[1] + figure[2].replace(",", ".")) * own_factor
+
+
+def _ending(column: str) -> str | None:
+    return next((ending for ending in COLUMN_UNITS if column.endswith(ending)), None)
+
+
+def _normalize(text: str) -> str:
+    """Return a text with full-width signs, primes and superscripts as ASCII."""
+    ascii_text = unicodedata.normalize("NFKC", text).strip()
+    return ascii_text.replace("′", "'").replace("″", '"').replace("\N{DEGREE SIGN}", "deg")
 
 
 def _readings(number: str) -> list[float]:
-    """Return what a number can mean: a sign before three digits may group thousands."""
+    """Return what a number can mean: a dot or comma before three digits may group thousands."""
     readings = [float(number.replace(",", "."))]
     if _TWO_READINGS.fullmatch(number):
         readings.append(float(re.sub("[.,]", "", number)))
@@ -104,19 +207,19 @@ def _readings(number: str) -> list[float]:
 
 
 def _only(readings: list[float], low: float, high: float) -> float | None:
-    """Return the one reading that can be true."""
+    """Return the one possible reading, None if there are none or several."""
     possible = {reading for reading in readings if low <= reading <= high}
     return possible.pop() if len(possible) == 1 else None
 
 
 @cache
-def _factor(given: str, wanted: str) -> float:
-    """Return by what a figure is multiplied to be in the unit wanted."""
-    return float(_registry().Quantity(1.0, given).to(wanted).magnitude)
+def _factor(unit: str, target: str) -> float:
+    """Return by what a figure is multiplied to convert it from a unit to another."""
+    return float(_registry().Quantity(1.0, unit).to(target).magnitude)
 
 
 @cache
 def _registry() -> "pint.UnitRegistry[float]":
-    import pint  # half a second, which commands that read no units need not wait
+    import pint  # takes half a second, which commands that read no units need not wait
 
     return pint.UnitRegistry()

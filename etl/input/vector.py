@@ -1,157 +1,117 @@
-"""Vector files in, with one clear word for what is wrong with them."""
+"""Read a whole layer of a vector file as a GeoDataFrame in longitude and latitude.
+
+The features come from :func:`etl.input.source.open_layer`, as in every import.
+"""
 
 from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
 import numpy as np
-import pyarrow as pa
-import pyproj
+import pandas as pd
 import shapely
 
-from etl.input import sandbox
-from etl.input.feature_batch import SIZE
-from etl.input.formats import GEOMETRY, check_file
+from etl.input.feature_batch import Geometries
+from etl.input.formats import check_file
+from etl.input.georeference import parse_crs
+from etl.input.source import Source, open_layer
 from geo import crs as systems
 from geo.errors import InputError
-
-
-def layers_in(path: Path) -> list[str]:
-    """Return the names of the layers of a file.
-
-    Raises
-    ------
-    InputError
-        If it is not what its name says.
-    """
-    names: list[str] = sandbox.ask(path, "layer_names")
-    return names
 
 
 def read_vector(
     path: Path, layer: str | None = None, *, crs: str | None = None, encoding: str | None = None
 ) -> gpd.GeoDataFrame:
-    """Return a layer in longitude and latitude of the storage system.
+    """Read a layer and transform it to the storage system.
 
     Parameters
     ----------
     path
-        A file in one of :data:`etl.input.formats.PLANS`.
+        A file with one of :data:`etl.input.formats.POLYGON_SUFFIXES`.
     layer
-        Its layer, the only one by default.
+        Name of the layer; by default the only one of the file.
     crs
-        System of a file that does not say its own.
+        Coordinate system of a file that does not name its own.
     encoding
-        Of texts that are not in what the file says.
+        Encoding of the texts, where the file declares a wrong one.
+
+    Returns
+    -------
+    geopandas.GeoDataFrame
+        Valid geometries, None where there is none. The column ``repaired`` is true for those that
+        had to be repaired.
 
     Raises
     ------
     InputError
-        If the file is not what it says, is empty, has no system, or lies nowhere plausible.
+        If the file can't be read to its end, is empty, has no geometry or no coordinate system, or
+        has coordinates off the globe.
     """
-    layer = layer or only_layer(check_file(path))
-    frame = read_raw(path, layer, encoding=encoding or sandbox.ask(path, "text_encoding"))
+    source = open_layer(check_file(path), layer, encoding=encoding)
+    frame = _concatenate(source)
     if frame.empty:
-        raise InputError("layer_empty", file=path, layer=layer)
+        raise InputError("layer_empty", file=path, layer=source.layer)
     if frame.crs is None:
         if crs is None:
-            raise InputError("no_crs", file=path, layer=layer)
-        frame = frame.set_crs(crs_named(crs))
-    return plausible(frame.to_crs(systems.STORAGE), path, layer)
+            raise InputError("no_crs", file=path, layer=source.layer)
+        frame = frame.set_crs(parse_crs(crs))
+    frame = frame.to_crs(systems.STORAGE)
+    refuse_off_globe(frame, path, source.layer)
+    return frame
 
 
-def only_layer(path: Path) -> str:
-    """Return the name of the only layer of a file.
-
-    Raises
-    ------
-    InputError
-        If there is none, or several.
-    """
-    names = layers_in(path)
-    if not names:
-        raise InputError("file_without_layer", file=path)
-    if len(names) > 1:
-        raise InputError("several_layers", file=path, layers=", ".join(names))
-    return names[0]
-
-
-def read_raw(path: Path, layer: str, *, encoding: str | None = None) -> gpd.GeoDataFrame:
-    """Return a layer as the file has it, in the file's own system.
-
-    A geometry that can't be built or is invalid is repaired where its parts allow it (column
-    ``repaired``), else None.
-
-    Raises
-    ------
-    InputError
-        If the file or the layer can't be read to its end.
-    """
-    tables = sandbox.stream(path, "read_features", layer=layer, size=SIZE, encoding=encoding)
-    table = pa.concat_tables(tables)
-    if GEOMETRY not in table.column_names:
-        raise InputError("no_geometry", file=path, layer=layer)
-    wkb = table[GEOMETRY].to_numpy()
-    plain = table.drop_columns(GEOMETRY).to_pandas()
-    crs = (table.schema.metadata or {}).get(b"crs", b"").decode()
-    geometry, repaired = _build_geometries(wkb)
-    frame = gpd.GeoDataFrame(plain, geometry=geometry, crs=crs or None)
-    return frame.assign(repaired=repaired)
-
-
-def _build_geometries(wkb: Any) -> tuple[Any, Any]:
-    """Return geometries from WKB, valid ones, and which had to be repaired."""
-    geometry = shapely.from_wkb(wkb, on_invalid="ignore")
-    present = np.array([item is not None for item in wkb], dtype=bool)
-    broken = present & shapely.is_missing(geometry)
-    geometry[broken] = shapely.from_wkb(wkb[broken], on_invalid="fix")
+def _concatenate(source: Source) -> gpd.GeoDataFrame:
+    """Return the features of all batches, with invalid geometries repaired."""
+    if not source.has_place:
+        raise InputError("no_geometry", file=source.path, layer=source.layer)
+    batches = list(source.batches())
+    columns = [
+        pd.DataFrame({name: values.to_pandas() for name, values in batch.columns.items()})
+        for batch in batches
+    ]
+    frame = pd.concat(columns, ignore_index=True) if columns else pd.DataFrame()
+    geometry = np.concatenate([np.empty(0, object), *(batch.geometry for batch in batches)])
+    rebuilt = [np.zeros(len(b), bool) if b.broken is None else b.broken for b in batches]
+    repaired = np.concatenate([np.empty(0, bool), *rebuilt])
     invalid = ~shapely.is_valid(geometry) & ~shapely.is_missing(geometry)
     geometry[invalid] = shapely.make_valid(geometry[invalid])
-    return geometry, broken | invalid
+    return gpd.GeoDataFrame(
+        frame.assign(repaired=repaired | invalid), geometry=geometry, crs=source.crs
+    )
 
 
-def polygonal(geometry: Any) -> Any:
-    """Return the polygons of geometries that repair made collections of, None for none."""
+def polygonal(geometry: Geometries) -> Geometries:
+    """Return the polygons of geometries, without the lines and points that a repair left.
+
+    Parameters
+    ----------
+    geometry
+        (n,) geometries of any kind.
+
+    Returns
+    -------
+    ndarray of object
+        (n,) polygons and multipolygons, None where a geometry has no polygon.
+    """
     flat = geometry.copy()
     mixed = shapely.get_type_id(geometry) == shapely.GeometryType.GEOMETRYCOLLECTION
     flat[mixed] = [
-        shapely.union_all([part for part in shapely.get_parts(one) if part.area > 0])
-        for one in geometry[mixed]
+        shapely.union_all([part for part in shapely.get_parts(collection) if part.area > 0])
+        for collection in geometry[mixed]
     ]
     flat[shapely.get_dimensions(flat) != 2] = None
     return flat
 
 
-def plausible(frame: gpd.GeoDataFrame, path: Path, layer: str) -> gpd.GeoDataFrame:
-    """Return a frame in longitude and latitude, if that is what it can be.
+def refuse_off_globe(frame: gpd.GeoDataFrame, path: Path, layer: str) -> None:
+    """Refuse a frame whose coordinates are no longitude and latitude.
 
     Raises
     ------
     InputError
-        If coordinates are not finite or lie off the globe.
+        If a coordinate is not finite or lies off the globe.
     """
-    west, south, east, north = frame.total_bounds
-    inside = np.isfinite(frame.total_bounds).all() and west >= -180 and east <= 180
-    if not (inside and south >= -90 and north <= 90):
-        raise InputError(
-            "out_of_range", file=path, layer=layer, bounds=_format_bounds(frame.total_bounds)
-        )
-    return frame
-
-
-def _format_bounds(bounds: Any) -> str:
-    return ", ".join(f"{value:.0f}" for value in bounds)
-
-
-def crs_named(name: str) -> pyproj.CRS:
-    """Return the system of a name such as ``EPSG:4490``.
-
-    Raises
-    ------
-    InputError
-        If there is none.
-    """
-    try:
-        return pyproj.CRS.from_user_input(name)
-    except pyproj.exceptions.CRSError as error:
-        raise InputError("unknown_crs", crs=name) from error
+    bounds: Any = frame.total_bounds
+    if not (np.abs(bounds) <= [180.0, 90.0, 180.0, 90.0]).all():  # not true of NaN either
+        shown = ", ".join(f"{value:.0f}" for value in bounds)
+        raise InputError("out_of_range", file=path, layer=layer, bounds=shown)

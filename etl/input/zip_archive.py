@@ -1,6 +1,5 @@
-"""Zip archives from strangers: looked through before a byte is unpacked, and bounded while."""
+"""Unpack untrusted zip archives: entries are checked first, and the unpacked size is limited."""
 
-import shutil
 import stat
 import tempfile
 import zipfile
@@ -11,64 +10,69 @@ from pathlib import Path, PurePosixPath
 
 from geo.errors import InputError
 
-MOST_BYTES = 8 * 2**30
-MOST_FILES = 2_000
-MOST_RATIO = 200
-"""Deflate makes texts and coordinates 3 to 30 times smaller; a bomb some 1,000 times."""
-_RATIO_COUNTS_FROM = 10 * 2**20  # a small file of one repeated byte harms nobody
-_CHUNK = 2**20
+MAX_UNPACKED_BYTES = 8 * 2**30
+MAX_FILES = 2_000
+MAX_COMPRESSION_RATIO = 200
+"""Deflate makes texts and coordinates 3 to 30 times smaller, a zip bomb some 1,000 times."""
+_MIN_BOMB_BYTES = 10 * 2**20  # a small file of one repeated byte does no harm
+_CHUNK_BYTES = 2**20
 _UTF8_NAMES = 0x800  # flag of a zip entry whose name is in UTF-8
 
 
 @contextmanager
 def unpack(path: Path) -> Iterator[Path]:
-    """Unpack an archive into a folder of its own, which is gone after the block.
+    """Unpack an archive into a temporary folder, which is removed after the block.
 
     Raises
     ------
     InputError
-        If it is no zip archive or cut off, too large, too dense, of too many files, encrypted, or
-        names a path outside the folder or a link.
+        If it is damaged or no zip archive, has too many or too large files, is compressed too
+        much or encrypted, or has a link or a path out of the folder.
     """
-    with tempfile.TemporaryDirectory(prefix="gridatlas-zip-") as folder:
-        place = Path(folder)
+    with tempfile.TemporaryDirectory(prefix="gridatlas-zip-") as name:
+        folder = Path(name)
         try:
             with zipfile.ZipFile(path) as archive:
-                _unpack(path, archive, place)
+                _unpack_into(folder, path, archive)
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
             raise InputError("zip_unreadable", file=path) from error
-        yield place
+        yield folder
 
 
-def _unpack(path: Path, archive: zipfile.ZipFile, place: Path) -> None:
-    entries = look_through(path, archive)
-    budget = MOST_BYTES
-    for entry in entries:
-        target = place / name_of(entry)
+def _unpack_into(folder: Path, path: Path, archive: zipfile.ZipFile) -> None:
+    budget = MAX_UNPACKED_BYTES
+    for entry in check_entries(path, archive):
+        target = folder / entry_name(entry)
         target.parent.mkdir(parents=True, exist_ok=True)
         with archive.open(entry) as source, target.open("wb") as copy:
-            # A header can lie about the size: what comes out is counted too.
-            while chunk := source.read(_CHUNK):
+            # The size in the header can be wrong, so the unpacked bytes are counted too.
+            while chunk := source.read(_CHUNK_BYTES):
                 budget -= len(chunk)
                 if budget < 0:
-                    raise InputError("zip_too_large", file=path, limit=MOST_BYTES // 2**30)
+                    raise InputError("zip_too_large", file=path, limit=MAX_UNPACKED_BYTES // 2**30)
                 copy.write(chunk)
 
 
-def look_through(path: Path, archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
-    """Return the files of an archive, if all of it is harmless."""
+def check_entries(path: Path, archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+    """Return the files of an archive.
+
+    Raises
+    ------
+    InputError
+        If there are too many, they are too large, or one of them is harmful.
+    """
     entries = [entry for entry in archive.infolist() if not entry.is_dir()]
-    if len(entries) > MOST_FILES:
-        raise InputError("zip_too_many", file=path, count=len(entries), limit=MOST_FILES)
-    if sum(entry.file_size for entry in entries) > MOST_BYTES:
-        raise InputError("zip_too_large", file=path, limit=MOST_BYTES // 2**30)
+    if len(entries) > MAX_FILES:
+        raise InputError("zip_too_many", file=path, count=len(entries), limit=MAX_FILES)
+    if sum(entry.file_size for entry in entries) > MAX_UNPACKED_BYTES:
+        raise InputError("zip_too_large", file=path, limit=MAX_UNPACKED_BYTES // 2**30)
     for entry in entries:
         _refuse_harmful(path, entry)
     return entries
 
 
 def _refuse_harmful(path: Path, entry: zipfile.ZipInfo) -> None:
-    name = name_of(entry)
+    name = entry_name(entry)
     parts = PurePosixPath(name).parts
     if name.startswith("/") or ".." in parts or ":" in name.split("/")[0] or "\0" in name:
         raise InputError("zip_path", file=path, name=name)
@@ -76,13 +80,13 @@ def _refuse_harmful(path: Path, entry: zipfile.ZipInfo) -> None:
         raise InputError("zip_link", file=path, name=name)
     if entry.flag_bits & 1:
         raise InputError("zip_encrypted", file=path)
-    dense = entry.file_size > MOST_RATIO * max(entry.compress_size, 1)
-    if dense and entry.file_size > _RATIO_COUNTS_FROM:
-        raise InputError("zip_bomb", file=path, name=name, ratio=MOST_RATIO)
+    is_dense = entry.file_size > MAX_COMPRESSION_RATIO * max(entry.compress_size, 1)
+    if is_dense and entry.file_size > _MIN_BOMB_BYTES:
+        raise InputError("zip_bomb", file=path, name=name, ratio=MAX_COMPRESSION_RATIO)
 
 
-def name_of(entry: zipfile.ZipInfo) -> str:
-    """Return the name of an entry; Chinese Windows writes it in GBK without saying so."""
+def entry_name(entry: zipfile.ZipInfo) -> str:
+    """Return the name of an entry; Chinese Windows writes it in GBK without declaring it."""
     name = entry.filename
     if not entry.flag_bits & _UTF8_NAMES:
         with suppress(UnicodeError):
@@ -90,22 +94,17 @@ def name_of(entry: zipfile.ZipInfo) -> str:
     return name.replace("\\", "/")
 
 
-def members(place: Path, endings: tuple[str, ...]) -> list[Path]:
-    """Return the data sets in an unpacked archive: files with some endings, and FileGDB folders."""
-    found = []
-    for file in sorted(place.rglob("*")):
-        inside_gdb = any(parent.suffix.lower() == ".gdb" for parent in file.parents)
-        if file.suffix.lower() in endings and not inside_gdb and not _is_shadow(file, place):
-            found.append(file)
-    return found
+def find_datasets(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
+    """Return the files of some suffixes and the FileGDB folders in an unpacked archive."""
+    return [
+        file
+        for file in sorted(folder.rglob("*"))
+        if file.suffix.lower() in suffixes
+        and not any(parent.suffix.lower() == ".gdb" for parent in file.parents)
+        and not _is_macos_metadata(file.relative_to(folder))
+    ]
 
 
-def _is_shadow(file: Path, place: Path) -> bool:
-    """Return whether a file is what macOS puts beside the real ones."""
-    relative = file.relative_to(place)
-    return "__MACOSX" in relative.parts or file.name.startswith("._")
-
-
-def copy_of(path: Path, folder: Path) -> Path:
-    """Return a private copy of a file."""
-    return Path(shutil.copy2(path, folder))
+def _is_macos_metadata(file: Path) -> bool:
+    """Return whether macOS added a file to the archive for itself."""
+    return "__MACOSX" in file.parts or file.name.startswith("._")

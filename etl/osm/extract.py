@@ -1,6 +1,7 @@
-"""From an extract's file to layers that can be published.
+"""Convert an OpenStreetMap extract to layers that can be published.
 
-read -> layers -> households -> communities -> codes
+:func:`read_osm` reads the file, builds the layers, estimates households, finds or builds
+communities, and assigns codes.
 """
 
 from dataclasses import dataclass
@@ -11,12 +12,11 @@ import pyproj
 
 from etl.households import estimate_households
 from etl.input.formats import check_file
-from etl.input.vector import plausible
-from etl.osm import features as made_of
-from etl.osm.communities import MadeCommunities, community_of
-from etl.osm.reader import Source, read_source
-from etl.osm.region_codes import communities as communities_of
-from etl.osm.region_codes import district_code, read_communities, regions
+from etl.input.vector import refuse_off_globe
+from etl.osm import features
+from etl.osm.communities import CommunitySet, assign_communities
+from etl.osm.reader import ExtractFeatures, read_features
+from etl.osm.region_codes import build_regions, district_code, find_communities, read_communities
 from etl.pipeline.staging import Rejected
 from geo import crs as systems
 from geo.errors import InputError
@@ -27,7 +27,7 @@ STEPS = 5
 
 
 @dataclass(frozen=True)
-class Figures:
+class ExtractCounts:
     """Counts for the report.
 
     Attributes
@@ -35,16 +35,16 @@ class Figures:
     repaired, rejected
         Geometries that were repaired; features in quarantine.
     communities, places, blocks
-        Communities, the place nodes that they are made around, and the street blocks that they
-        are made of (0 where they were given).
+        Communities, and the place nodes and street blocks that they were built from (0 for given
+        communities).
     moved_around, cut
-        Buildings around which a border was moved, and those that one cuts still.
+        Buildings around which a border was moved, and those that a border still cuts.
     outside
         Buildings outside every community.
     outside_households
         Households in the buildings outside.
     unread
-        Number of values by tag that are no figure, or could mean several.
+        Number of values by tag that are no figure, or can be read in several ways.
     households, estimated
         Households in the communities, and those of them that are estimated.
     """
@@ -65,14 +65,14 @@ class Figures:
 
 @dataclass(frozen=True)
 class Extract:
-    """What an extract gave.
+    """Result of reading an extract.
 
     Attributes
     ----------
     layers
         Layers by table name, in longitude and latitude.
     rejected
-        What could not be used, and why.
+        Features that could not be used, with the reason.
     figures
         Counts for the report.
     merged
@@ -81,12 +81,12 @@ class Extract:
 
     layers: dict[str, gpd.GeoDataFrame]
     rejected: list[Rejected]
-    figures: Figures
+    figures: ExtractCounts
     merged: list[str]
 
 
 def source_name(path: Path) -> str:
-    """Return the source of a file's features."""
+    """Return the name of the source that a file stands for."""
     return f"osm:{path.name}"
 
 
@@ -99,105 +99,106 @@ def read_osm(
     code: str | None = None,
     progress: Progress = silent,
 ) -> Extract:
-    """Return the layers of an OpenStreetMap extract.
+    """Read the layers of an OpenStreetMap extract.
 
     Parameters
     ----------
     path
         A PBF file.
     communities
-        Polygons of communities; by default they are the file's own, or made from its place nodes.
+        File with polygons of communities; by default those of the extract are taken, or built from
+        its place nodes.
     crs
-        System of the polygons, if their file does not say it.
+        Coordinate system of that file, if it does not name it.
     code
-        First six digits of the division codes to give.
+        First six digits of the division codes to assign.
 
     Raises
     ------
     InputError
-        If the file is no extract, holds no building, or the polygons don't fit.
+        If the file is no extract or has no building, or no building lies in the given communities.
     """
     progress("osm", 0, STEPS)
-    given = None if communities is None else read_communities(communities, crs)
+    given_communities = None if communities is None else read_communities(communities, crs)
     code = code or district_code(path)
-    source = read_source(check_file(path, ".pbf"))
+    source = read_features(check_file(path, ".pbf"))
     progress("osm", 1, STEPS)
-    layers, doubtful = _layers(source, path, code)
-    rejected = [*source.rejected, *doubtful]
+    layers, rejected_buildings = _build_layers(source, path, code)
+    rejected = [*source.rejected, *rejected_buildings]
     metric = systems.metric_crs_of(layers["building"])
     layers["building"] = estimate_households(layers["building"].to_crs(metric), settings)
     progress("osm", 2, STEPS)
-    made = _communities(source, layers, metric, given)
+    community_set = _communities(source, layers, metric, given_communities)
     progress("osm", 3, STEPS)
-    divisions = regions(made.communities, code, path)
+    divisions = build_regions(community_set.communities, code, path)
     local = divisions[divisions["level"] == "community"]
     for name in ("building", "facility"):
         shapes = layers[name].to_crs(metric).geometry
-        layers[name]["region_code"] = community_of(shapes, local)
+        layers[name]["region_code"] = assign_communities(shapes, local)
     progress("osm", 4, STEPS)
-    figures = _figures(source, len(rejected), layers["building"], made)
+    figures = _figures(source, len(rejected), layers["building"], community_set)
     if communities and figures.outside == len(layers["building"]):
         raise InputError("communities_elsewhere", file=communities, osm=path)
     layers["building"] = layers["building"].drop(columns="kind").to_crs(systems.STORAGE)
     layers["region"] = divisions.to_crs(systems.STORAGE)
     progress("osm", STEPS, STEPS)
-    return Extract(layers, rejected, figures, made.merged)
+    return Extract(layers, rejected, figures, community_set.merged)
 
 
-def _layers(
-    source: Source, path: Path, district: str
+def _build_layers(
+    source: ExtractFeatures, path: Path, district: str
 ) -> tuple[dict[str, gpd.GeoDataFrame], list[Rejected]]:
-    """Return the layers of an extract, and the buildings set aside."""
-    buildings, rejected = made_of.buildings(source)
+    """Return the layers of an extract, and the rejected buildings."""
+    buildings, rejected = features.buildings(source)
     if buildings.empty:
         raise InputError("no_buildings", file=path)
-    plausible(buildings, path, "building")
+    refuse_off_globe(buildings, path, "building")
     layers = {
         "building": buildings,
-        "road": made_of.roads(source),
-        "railway": made_of.railways(source),
-        "water": made_of.waters(source, buildings, district),
-        "facility": made_of.facilities(source),
-        "pipe_node": made_of.hydrants(source),
+        "road": features.roads(source),
+        "railway": features.railways(source),
+        "water": features.waters(source, buildings, district),
+        "facility": features.facilities(source),
+        "pipe_node": features.hydrants(source),
     }
     return layers, rejected
 
 
 def _communities(
-    source: Source,
+    source: ExtractFeatures,
     layers: dict[str, gpd.GeoDataFrame],
     metric: pyproj.CRS,
-    given: gpd.GeoDataFrame | None,
-) -> MadeCommunities:
-    """Return communities in metres: given, or found in the file."""
-    if given is not None:
-        return MadeCommunities(given.to_crs(metric))
+    given_communities: gpd.GeoDataFrame | None,
+) -> CommunitySet:
+    """Return communities in metres, given ones or those of the extract."""
+    if given_communities is not None:
+        return CommunitySet(given_communities.to_crs(metric))
     needed = ("building", "road", "railway", "water")
     in_metres = {name: layers[name].to_crs(metric) for name in needed}
-    return communities_of(
+    return find_communities(
         in_metres,
-        made_of.places(source).to_crs(metric),
-        made_of.community_polygons(source).to_crs(metric),
-        made_of.border_lines(source).to_crs(metric),
+        features.places(source).to_crs(metric),
+        features.community_polygons(source).to_crs(metric),
+        features.border_lines(source).to_crs(metric),
     )
 
 
 def _figures(
-    source: Source, rejected: int, buildings: gpd.GeoDataFrame, made: MadeCommunities
-) -> Figures:
+    source: ExtractFeatures, rejected: int, buildings: gpd.GeoDataFrame, community_set: CommunitySet
+) -> ExtractCounts:
     inside = buildings[buildings["region_code"].notna()]
-    guessed = inside["households_source"] == "estimated"
-    return Figures(
+    is_estimated = inside["households_source"] == "estimated"
+    return ExtractCounts(
         repaired=source.repaired,
         rejected=rejected,
-        communities=len(made.communities),
-        places=made.places,
-        blocks=made.blocks,
-        moved_around=made.moved_around,
-        cut=made.cut,
+        communities=len(community_set.communities),
+        places=community_set.places,
+        blocks=community_set.blocks,
+        moved_around=community_set.moved_around,
+        cut=community_set.cut,
         outside=len(buildings) - len(inside),
         households=int(inside["households"].sum()),
         outside_households=int(buildings["households"].sum() - inside["households"].sum()),
-        estimated=int(inside.loc[guessed, "households"].sum()),
+        estimated=int(inside.loc[is_estimated, "households"].sum()),
         unread={key: count for key, count in sorted(source.unread.items()) if count},
     )

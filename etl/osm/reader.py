@@ -1,7 +1,7 @@
 """Read an extract with osmium: points, lines and areas with the tags that layers use.
 
-osmium assembles areas from closed ways and multipolygon relations. What should have become a line
-or an area and could not is listed with its reason.
+osmium assembles areas from closed ways and multipolygon relations. Objects that can't become a line
+or an area are rejected with the reason.
 """
 
 import tempfile
@@ -34,11 +34,11 @@ from etl.pipeline.staging import Rejected
 from geo import crs as systems
 from geo.errors import InputError
 
-Run = list[tuple[float, float]]
+Coordinates = list[tuple[float, float]]
 """Longitudes and latitudes of successive nodes."""
 
 NEEDS_SORTING = ("out of order", "twice in input")
-"""What osmium says of a file that it can only read after sorting."""
+"""Words in osmium's messages on a file that must be sorted first."""
 
 RENUMBERED_FROM = 2**40
 """Negative ids are moved above this number while a file is read, because osmium keeps no locations
@@ -46,8 +46,8 @@ of nodes with negative ids. OpenStreetMap's own ids are below 2**34."""
 
 
 @dataclass(frozen=True)
-class Source:
-    """What an extract holds, in longitude and latitude.
+class ExtractFeatures:
+    """Features of an extract, in longitude and latitude.
 
     Attributes
     ----------
@@ -57,9 +57,9 @@ class Source:
     repaired
         Number of areas that had to be repaired.
     rejected
-        What could not be built.
+        Objects that could not become a line or an area.
     unread
-        Number of values by tag that say no figure, or could mean several.
+        Number of values by tag that are no figure, or can be read in several ways.
     """
 
     points: gpd.GeoDataFrame
@@ -69,21 +69,21 @@ class Source:
     rejected: list[Rejected]
     unread: Counter[str] = field(default_factory=Counter)
 
-    def figures(
+    def read_figures(
         self, rows: gpd.GeoDataFrame, key: str, read: Callable[[str], float | None]
     ) -> pd.Series:
-        """Return a tag's figures in some rows; count those that could not be read."""
+        """Return the figures of a tag as floats; add those that were not read to ``unread``."""
         texts = rows[key.replace(":", "_")]
         figures = {text: read(text) for text in texts.dropna().unique()}
-        found: pd.Series = texts.map(figures).astype(float)
+        values: pd.Series = texts.map(figures).astype(float)
         has_digit = texts.dropna().astype(str).str.contains(r"\d")
-        self.unread[key] += int((has_digit & found[has_digit.index].isna()).sum())
-        return found
+        self.unread[key] += int((has_digit & values[has_digit.index].isna()).sum())
+        return values
 
 
 @dataclass(frozen=True)
 class _Feature:
-    """An object of a file; ``kind`` is n, w or r, ``wkb`` its geometry in hexadecimal WKB."""
+    """An OSM object; ``kind`` is n, w or r, ``wkb`` its geometry in hexadecimal WKB."""
 
     kind: str
     number: int
@@ -101,16 +101,16 @@ class _Feature:
 
 @dataclass
 class _Contents:
-    """What one pass over a file collects.
+    """Objects collected in one pass over a file.
 
     Attributes
     ----------
     points, lines, ways, relations
         Points, lines, areas of closed ways by id, areas of relations by id.
     outlines
-        Closed ways by id for which no area was assembled.
+        Closed ways by id for which osmium assembled no area.
     declared, outer
-        Relations by id that stand for an area, and the ways that form their outer rings.
+        Multipolygon relations by id, and the ids of the ways of their outer rings.
     rejected
         Ways that can't become a line or an area.
     """
@@ -125,7 +125,7 @@ class _Contents:
     rejected: list[Rejected] = field(default_factory=list)
 
     def unbuilt(self) -> Iterator[_Feature]:
-        """Yield the relations with tags of an area that became none."""
+        """Yield the relations with the tags of an area for which osmium assembled none."""
         for number, relation in self.declared.items():
             if number not in self.relations and is_area(relation.tags):
                 yield relation
@@ -135,7 +135,7 @@ class _Contents:
         return not (self.rejected or self.outlines or any(self.unbuilt()))
 
 
-def read_source(path: Path) -> Source:
+def read_features(path: Path) -> ExtractFeatures:
     """Read the points, lines and areas of an extract.
 
     Parameters
@@ -147,7 +147,7 @@ def read_source(path: Path) -> Source:
     Raises
     ------
     InputError
-        If it is no extract, is cut off, or is compressed in a way that osmium does not read.
+        If it is no extract, is cut off, or has a compression that osmium does not read.
     """
     try:
         return _build_source(_read_contents(path))
@@ -160,7 +160,7 @@ def read_source(path: Path) -> Source:
 
 
 def _read_contents(path: Path) -> _Contents:
-    """Collect the contents of a file, or of a sorted copy where osmium needs one."""
+    """Collect the objects of a file, or of a sorted copy if osmium needs one."""
     try:
         contents = _collect(path)
     except RuntimeError as error:
@@ -178,7 +178,7 @@ def _has_negative_ids(path: Path) -> bool:
 
 
 def _sort(path: Path, folder: Path) -> Path:
-    """Write a copy in order, each object once in its last version, without negative ids."""
+    """Write a sorted copy without negative ids, each object once in its last version."""
     renumbered, ordered = folder / "renumbered.osm.pbf", folder / "ordered.osm.pbf"
     with osmium.SimpleWriter(renumbered) as writer:
         for element in osmium.FileProcessor(path):
@@ -189,7 +189,7 @@ def _sort(path: Path, folder: Path) -> Path:
                 refs = [_positive(node.ref) for node in element.nodes]
                 writer.add_way(element.replace(id=number, nodes=refs))
             elif isinstance(element, Relation):
-                members = [(one.type, _positive(one.ref), one.role) for one in element.members]
+                members = [(m.type, _positive(m.ref), m.role) for m in element.members]
                 writer.add_relation(element.replace(id=number, members=members))
     unordered = osmium.MergeInputReader()
     unordered.add_file(str(renumbered))
@@ -203,7 +203,7 @@ def _positive(number: int) -> int:
 
 
 def _collect(path: Path) -> _Contents:
-    """Collect from a sorted file without negative ids what layers use."""
+    """Collect the objects that layers use from a sorted file without negative ids."""
     contents = _Contents()
     factory = osmium.geom.WKBFactory()
     processor = (
@@ -226,14 +226,14 @@ def _collect(path: Path) -> _Contents:
 
 
 def _key_filter(keys: Sequence[str], entities: osm_entity_bits) -> KeyFilter:
-    """Return a filter that leaves out objects of a kind with none of some keys."""
+    """Return a filter that skips objects of a kind without any of some keys."""
     chosen = KeyFilter(*keys)
     chosen.enable_for(entities)
     return chosen
 
 
 def _add_area(contents: _Contents, area: Area, factory: Any) -> None:
-    """Add an area; osmium gives one that it can't assemble without any ring."""
+    """Add an area; one that osmium could not assemble has no ring."""
     tags, number = dict(area.tags), area.orig_id()
     if area.num_rings()[0] == 0:
         return
@@ -264,7 +264,7 @@ def _add_way(contents: _Contents, way: Way, factory: Any) -> None:
 
 
 def _is_closed(way: Way) -> bool:
-    """Return whether a way ends where it begins, at the same node or at another one there."""
+    """Return whether a way ends where it begins, at the same node or one at the same place."""
     if way.is_closed() or len(way.nodes) < 2:
         return way.is_closed()
     first, last = way.nodes[0].location, way.nodes[-1].location
@@ -272,7 +272,7 @@ def _is_closed(way: Way) -> bool:
 
 
 def _add_outline(contents: _Contents, outline: _Feature, way: Way, factory: Any) -> None:
-    """Keep a closed way until its area comes."""
+    """Add a closed way to those that wait for their area, or reject it."""
     wkb = _linestring(way, factory)
     if wkb is not None:
         contents.outlines[way.id] = _Feature("w", way.id, outline.tags, wkb)
@@ -283,7 +283,7 @@ def _add_outline(contents: _Contents, outline: _Feature, way: Way, factory: Any)
 
 
 def _add_line(contents: _Contents, line: _Feature, way: Way, factory: Any) -> None:
-    """Add a line; of one that the extract cuts, the part inside if that is in one piece."""
+    """Add a line; of one cut by the edge of the extract, the part inside if it is in one piece."""
     wkb = _linestring(way, factory)
     if wkb is None:
         runs = _runs(way)
@@ -296,7 +296,7 @@ def _add_line(contents: _Contents, line: _Feature, way: Way, factory: Any) -> No
 
 
 def _linestring(way: Way, factory: Any) -> str | None:
-    """Return a way in hexadecimal WKB, None where nodes are missing or it has no length."""
+    """Return a way in hexadecimal WKB, None if nodes are missing or it has no length."""
     try:
         wkb: str = factory.create_linestring(way)
     except (RuntimeError, osmium.InvalidLocationError):
@@ -304,9 +304,9 @@ def _linestring(way: Way, factory: Any) -> str | None:
     return wkb
 
 
-def _runs(way: Way) -> list[Run]:
-    """Return the parts of a way between nodes that are not in the file, of two points or more."""
-    runs: list[Run] = [[]]
+def _runs(way: Way) -> list[Coordinates]:
+    """Return the parts of a way between missing nodes, of two points or more."""
+    runs: list[Coordinates] = [[]]
     for node in way.nodes:
         if not node.location.valid():
             runs.append([])
@@ -315,7 +315,7 @@ def _runs(way: Way) -> list[Run]:
     return [run for run in runs if len(run) > 1]
 
 
-def _multiline(runs: list[Run]) -> shapely.Geometry | None:
+def _multiline(runs: list[Coordinates]) -> shapely.Geometry | None:
     return shapely.MultiLineString(runs) if runs else None
 
 
@@ -326,12 +326,14 @@ def _add_relation(contents: _Contents, relation: Relation) -> None:
     if is_area(tags) or _is_untagged(tags):
         contents.declared[relation.id] = _Feature("r", relation.id, tags)
         contents.outer[relation.id] = [
-            one.ref for one in relation.members if one.type == "w" and one.role != "inner"
+            member.ref
+            for member in relation.members
+            if member.type == "w" and member.role != "inner"
         ]
 
 
-def _build_source(contents: _Contents) -> Source:
-    """Return frames of what was collected, and what could not be built."""
+def _build_source(contents: _Contents) -> ExtractFeatures:
+    """Return the collected objects as frames, and those that could not be built."""
     areas = _frame(_merge_outer_ways(contents))
     shapes = areas.geometry.to_numpy().copy()
     invalid = ~shapely.is_valid(shapes)
@@ -343,15 +345,14 @@ def _build_source(contents: _Contents) -> Source:
         *(relation.reject("rings_not_closed") for relation in contents.unbuilt()),
     ]
     points, lines = _frame(contents.points), _frame(contents.lines)
-    return Source(points, lines, areas, int(invalid.sum()), rejected)
+    return ExtractFeatures(points, lines, areas, int(invalid.sum()), rejected)
 
 
 def _merge_outer_ways(contents: _Contents) -> list[_Feature]:
-    """Return the areas, each once: a relation takes the place of the ways that outline it.
+    """Return the areas, each once: a relation replaces the ways of its outer rings.
 
-    Where both are tagged as the same thing, tags that the relation lacks are those of its only
-    outer way. A relation without tags of its own gives its holes to what its outer ways are tagged
-    as (multipolygons as they were mapped until 2017).
+    If both are tagged as the same thing, the relation takes missing tags from its only outer way. A
+    relation without tags takes those of its outer ways (the way of mapping until 2017).
     """
     ways, merged = dict(contents.ways), list[_Feature]()
     for number, relation in sorted(contents.relations.items()):
@@ -377,13 +378,13 @@ def _frame(features: Sequence[_Feature]) -> gpd.GeoDataFrame:
     for key in COLUMNS:
         columns[key.replace(":", "_")] = [feature.tags.get(key) for feature in features]
     shapes = shapely.from_wkb(np.asarray([feature.wkb for feature in features], dtype=object))
-    # OSM's WGS 84 and CGCS2000 agree to centimetres, less than either is surveyed to.
+    # OSM's WGS 84 and CGCS2000 agree to centimetres, better than the data.
     frame = pd.DataFrame(columns, dtype=object)
     return gpd.GeoDataFrame(frame, geometry=shapes, crs=systems.STORAGE).rename_geometry("geom")
 
 
 def _reject_outline(outline: _Feature) -> Rejected:
-    """Return a closed way that is no outline, with the reason."""
+    """Reject a closed way without area, with the reason."""
     line = shapely.from_wkb(outline.wkb)
     ring = shapely.get_coordinates(line)
     area = shapely.make_valid(shapely.Polygon(ring)).area if len(ring) > 3 else 0.0

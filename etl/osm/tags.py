@@ -1,4 +1,4 @@
-"""What OpenStreetMap's tags mean in the tables' terms (values as its wiki defines them)."""
+"""Meaning of OpenStreetMap's tags in terms of our tables (values as its wiki defines them)."""
 
 import re
 from collections.abc import Mapping
@@ -18,10 +18,10 @@ FACILITY_KEYS = (
 POINT_KEYS = ("place", *FACILITY_KEYS)
 LINE_KEYS = ("highway", "waterway", "railway", "natural", "boundary")
 AREA_KEYS = ("building", "building:part", "natural", "waterway", "boundary", *FACILITY_KEYS)
-"""Keys of what is read as points, as lines and as areas."""
+"""Keys of objects that are read as points, lines and areas."""
 
 NOTE_KEYS = {"type", "source", "note", "fixme", "created_by"}
-"""Keys that say nothing about what an object is."""
+"""Keys that do not tell what an object is."""
 
 COLUMNS = (
     *("name", "name:zh", "phone", "contact:phone", "addr:street", "addr:housenumber"),
@@ -42,15 +42,15 @@ COLUMNS = (
 """Tags that become columns."""
 
 PLACES = ("quarter", "suburb", "neighbourhood", "village")
-"""Values of ``place`` around which a community is made."""
+"""Values of ``place`` around which a community is built."""
 
 COMMUNITY_LEVELS = ("9", "10", "11")
-"""Values of ``admin_level`` that stand for communities (China: 10)."""
+"""Values of ``admin_level`` of communities (China: 10)."""
 
 BORDER_LEVELS = ("2", "3", "4", "5", "6", "7", "8")
-"""Values of ``admin_level`` of borders above communities; the highest level of a file ends it."""
+"""Values of ``admin_level`` above communities; the highest of a file limits its extent."""
 
-USE = {
+USE_BY_BUILDING = {
     "residential": "apartments house detached semidetached_house terrace residential dormitory "
     "bungalow farm houseboat static_caravan villa cabin",
     "commercial": "commercial retail supermarket kiosk hotel shop mall",
@@ -67,7 +67,7 @@ USE = {
     "ancillary": "garage garages shed roof carport greenhouse hut construction ruins barn sty "
     "stable tent farm_auxiliary",
 }
-"""Our use by the values of ``building``; ``yes`` says nothing."""
+"""Our use by values of ``building``; ``yes`` has no meaning."""
 
 USE_BY_AMENITY = {
     "education": "school kindergarten university college",
@@ -86,7 +86,7 @@ STRUCTURE = {
     "wood": "wood timber timber_framing",
     "other": "glass plaster mud adobe tin tiles sandstone limestone",
 }
-"""Our structure by the values of ``building:material``, which names the walls."""
+"""Our structure by values of ``building:material``, the material of the walls."""
 
 ROAD_CLASS = {
     "expressway": "motorway motorway_link trunk trunk_link",
@@ -150,10 +150,10 @@ CATEGORY = {
     "railway": {"transport": "station halt"},
     "office": {"government": "government"},
 }
-"""Our category by key and values, the first key that has one."""
+"""Our category by key and values; the first key with one counts."""
 
 OPEN_WATERS = ("pond", "lake", "river", "stream", "canal", "sea", "cistern", "tank", "water_tank")
-"""Values of ``water_source`` that are no mains."""
+"""Values of ``water_source`` other than mains."""
 
 OUT_OF_SERVICE = (
     "broken",
@@ -164,12 +164,12 @@ OUT_OF_SERVICE = (
     "non_operational",
     "no",
 )
-"""Values of ``operational_status`` of what does not work."""
+"""Values of ``operational_status`` of hydrants that do not work."""
 
 NOT_LIVED_IN = ("construction", "ruins")
-"""Values of ``building`` whose flats nobody lives in."""
+"""Values of ``building`` where nobody lives."""
 
-YES = ("yes", "true", "1", "viaduct", "building_passage", "culvert", "covered", "movable")
+YES_VALUES = ("yes", "true", "1", "viaduct", "building_passage", "culvert", "covered", "movable")
 
 
 CATEGORY_TAGS = {
@@ -178,11 +178,11 @@ CATEGORY_TAGS = {
     for values in table.values()
     for value in values.split()
 }
-"""Tags that make a facility."""
+"""Tags of facilities."""
 
 
 def is_hydrant(emergency: str | None) -> bool:
-    """Return whether a value of ``emergency``, of several parted by semicolons, names a hydrant."""
+    """Return whether one of the values of ``emergency``, separated by semicolons, is a hydrant."""
     return "fire_hydrant" in (emergency or "").split(";")
 
 
@@ -210,7 +210,7 @@ def is_area(tags: Mapping[str, str]) -> bool:
 
 
 def layer_of(tags: Mapping[str, str]) -> str:
-    """Return the layer of what is tagged so."""
+    """Return the layer of an object with some tags."""
     if tags.get("building", "no") != "no" or tags.get("building:part", "no") != "no":
         return "building"
     if is_hydrant(tags.get("emergency")):
@@ -224,29 +224,29 @@ def layer_of(tags: Mapping[str, str]) -> str:
     return "railway" if tags.get("railway") in RAILWAYS else "facility"
 
 
-def by_value(table: dict[str, str]) -> dict[str, str]:
-    """Return our value by each of theirs."""
-    return {theirs: ours for ours, values in table.items() for theirs in values.split()}
+def invert_table(table: dict[str, str]) -> dict[str, str]:
+    """Return our value by each OSM value."""
+    return {value: ours for ours, values in table.items() for value in values.split()}
 
 
-def percent(text: str) -> float | None:
-    """Return a slope in percent; one in degrees or without a sign is not read."""
+def parse_percent(text: str) -> float | None:
+    """Return a slope in percent, None if it is in another unit or has none."""
     figure = re.fullmatch(r"([-+]?\d+(?:[.,]\d+)?)\s*%", text.strip())
     return float(figure[1].replace(",", ".")) if figure else None
 
 
-def year(text: str) -> int | None:
-    """Return the year of a date, the first of a range; one to come is not read."""
+def parse_year(text: str) -> int | None:
+    """Return the year of a date, the first of a range, None for a year in the future."""
     date = re.fullmatch(r"(\d{4})(?:-\d\d(?:-\d\d)?)?(?:\.\..*)?", text.strip())
-    found = int(date[1]) if date else 0
-    return found if 500 <= found <= datetime.now().year else None
+    year = int(date[1]) if date else 0
+    return year if 500 <= year <= datetime.now().year else None
 
 
 def is_below_ground(tags: Mapping[str, Any]) -> bool:
-    """Return whether a building is said to lie under the ground.
+    """Return whether a building is tagged as lying below ground.
 
-    ``layer`` and ``level`` alone say less: with flats it is a building that a bridge crosses, or a
-    slip.
+    A negative ``layer`` or ``level`` does not count for a building with flats: a bridge crosses it,
+    or the tag is an error.
     """
     if tags["location"] == "underground" or tags["parking"] == "underground":
         return True
@@ -256,21 +256,21 @@ def is_below_ground(tags: Mapping[str, Any]) -> bool:
 
 
 def _is_negative(value: str | None) -> bool:
-    """Return whether a number, or every one of several, is below zero."""
+    """Return whether a number, or each of several, is below zero."""
     return value is not None and bool(
         re.fullmatch(r"\s*-\d+(\.\d+)?(\s*[;-]\s*-\d+(\.\d+)?)*\s*", value)
     )
 
 
 def is_intake(tags: Mapping[str, Any]) -> bool:
-    """Return whether a hydrant is one without pressure: water is drawn from a pond or a tank."""
+    """Return whether a hydrant has no pressure, because it draws from a pond or a tank."""
     if tags["fire_hydrant_pressure"] == "suction" or tags["fire_hydrant_type"] == "pond":
         return True
-    is_under_pressure = any(sign.isdigit() for sign in tags["fire_hydrant_pressure"] or "")
+    is_under_pressure = any(char.isdigit() for char in tags["fire_hydrant_pressure"] or "")
     return tags["water_source"] in OPEN_WATERS and not is_under_pressure
 
 
 def is_out_of_service(tags: Mapping[str, Any]) -> bool:
-    """Return whether a hydrant is said not to work."""
-    is_given_up = tags["disused"] == "yes" or tags["abandoned"] == "yes"
-    return is_given_up or tags["operational_status"] in OUT_OF_SERVICE
+    """Return whether a hydrant is tagged as not working."""
+    is_abandoned = tags["disused"] == "yes" or tags["abandoned"] == "yes"
+    return is_abandoned or tags["operational_status"] in OUT_OF_SERVICE

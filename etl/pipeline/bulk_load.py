@@ -135,7 +135,7 @@ def _adds_only(connection: Connection, layers: Sequence[str], source: str) -> bo
 
     Nothing of it is live or corrected, and there are no plans that its buildings would make stale.
     """
-    if JOINED_LATER & set(layers):
+    if LAYERS_JOINED_LATER & set(layers):
         return False
     live = "".join(
         f" OR EXISTS (SELECT FROM {layer} WHERE source = :source)" for layer in sorted(layers)

@@ -12,7 +12,7 @@ from psycopg.errors import InsufficientPrivilege, LockNotAvailable
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from etl.input.feature_batch import SIZE
+from etl.input.feature_batch import BATCH_ROWS
 
 MIN_ROWS = SIZE
 """A smaller delivery gains nothing."""

@@ -83,6 +83,11 @@ def open_file(run: Run, path: Path, layer: str, mapping: Mapping | None) -> Iter
             "data": data.name,
             "digest": opened.digest,
             "crs": {part.layer: part.source.crs.to_string() for part in parts if part.source.crs},
+            "unused_columns": {
+                part.layer: unused
+                for part in parts
+                if (unused := unused_columns(part.mapping, part.source.fields))
+            },
             "mapping": [
                 part.mapping.model_dump(mode="json", by_alias=True, exclude_defaults=True)
                 for part in parts

@@ -9,7 +9,7 @@ from sqlalchemy import Engine, text
 
 from etl.checks import integrity
 from etl.checks.values import Fault, KnownValues, check_batch
-from etl.input.feature_batch import Batch, batches_of
+from etl.input.feature_batch import Batch, split_frame
 from etl.input.layer_columns import deliverable_columns
 from etl.pipeline import staging
 from etl.pipeline.delivery import Counts, Delivery, Guard, Outcome, Scope

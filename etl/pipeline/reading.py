@@ -14,9 +14,9 @@ from sqlalchemy import Connection, Engine, select, text
 from etl.checks import plausibility
 from etl.checks.geometry_repair import Repairs, repair_batch, split_multilines
 from etl.checks.values import Fault, KnownValues, check_batch
-from etl.input.feature_batch import Batch, ahead
-from etl.input.georeference import Georeference, finite, likely_system, system_of
-from etl.input.layer_columns import EXTRAS, REGISTER, deliverable_columns, table_of
+from etl.input.feature_batch import Batch, read_ahead
+from etl.input.georeference import Georeference, finite_coordinates, guess_crs, resolve_crs
+from etl.input.layer_columns import MATCHING_COLUMNS, REGISTER, deliverable_columns, table_of
 from etl.input.mapping import Mapping, apply_mapping
 from etl.input.source import Source
 from etl.pipeline import staging
@@ -265,7 +265,7 @@ def add_derived_columns(batch: Batch, layer: str) -> Batch:
     """
     if layer != "region" or "code" not in batch.columns:
         if layer == "building_unit" and "building_code" not in batch.columns:
-            return batch.having(building_code=pa.nulls(len(batch), pa.string()))
+            return batch.with_columns(building_code=pa.nulls(len(batch), pa.string()))
         return batch
     codes = batch.columns["code"].to_pylist()
     by_digits = {digits: str(level) for level, digits in DIGITS.items()}
@@ -273,5 +273,5 @@ def add_derived_columns(batch: Batch, layer: str) -> Batch:
     parents = [parent_code(code) if code and len(code) == 12 else None for code in codes]
     for name, values in (("level", levels), ("parent_code", parents)):
         if name not in batch.columns:
-            batch = batch.having(**{name: pa.array(values, pa.string())})
+            batch = batch.with_columns(**{name: pa.array(values, pa.string())})
     return batch

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Column, Connection, DefaultClause, Engine, text
 
 from etl.input.feature_batch import Batch
-from etl.input.layer_columns import EXTRAS, declared_type, kind_of, table_of
+from etl.input.layer_columns import MATCHING_COLUMNS, declared_type, geometry_kind, table_of
 from geo.model import STORAGE_SRID
 from geo.model.run import STAGING_SCHEMA
 
@@ -197,9 +197,9 @@ def _column(layer: str, name: str, batch: Batch) -> pa.Array:
     if name == ROW:
         return pa.array(batch.numbers)
     if name == "geom":
-        return hex_wkb(batch, kind_of(layer))
+        return hex_wkb(batch, geometry_kind(layer))
     values = batch.columns[name]
-    if name in EXTRAS.get(layer, ()):
+    if name in MATCHING_COLUMNS.get(layer, ()):
         return values
     default = column_default(table_of(layer).c[name])
     return values if default is None else _fill_nulls(values, default)

@@ -15,9 +15,9 @@ from typing import Any, TextIO
 
 from sqlalchemy import Engine
 
-from etl.input.formats import ENDINGS, companions
+from etl.input.formats import DATASET_SUFFIXES, dataset_files
 from etl.input.layer_columns import REGISTER
-from etl.input.mapping import SETS, Mapping, read_mapping
+from etl.input.mapping import LAYER_SETS, Mapping, read_mapping
 from etl.pipeline.delivery import Outcome
 from etl.pipeline.run import Request, import_file
 from etl.runs.report import write_report
@@ -138,7 +138,7 @@ def _sort_mappings(paths: list[Path]) -> list[Path]:
     def place(path: Path) -> tuple[int, str]:
         try:
             mapping = read_mapping(path)
-            first = SETS.get(mapping.layer, (mapping.table,))[0]
+            first = LAYER_SETS.get(mapping.layer, (mapping.table,))[0]
             return order.index(first), path.name
         except GridatlasError:
             return len(order), path.name

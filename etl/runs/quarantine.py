@@ -15,8 +15,8 @@ import shapely
 from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, func, select
 
 from etl.checks.values import format_value
-from etl.input.feature_batch import Batch, array_of
-from etl.input.mapping import Mapping, columns_of, validate_mapping
+from etl.input.feature_batch import Batch, to_arrow_array
+from etl.input.mapping import Mapping, mappable_columns, validate_mapping
 from etl.input.source import Source, open_dataset, open_layer
 from etl.pipeline.delivery import Outcome
 from etl.pipeline.parts import OpenedFile, Part

@@ -40,6 +40,12 @@ def terminal_lines(outcome: Outcome) -> Iterator[str]:
         yield message("import.same_as", run=report["same_as"])
     for concern in report.get("concerns", []):
         yield "! " + concern_text(concern)
+    for layer, unused in report.get("unused_columns", {}).items():
+        columns = ", ".join(
+            said("import.similar_column", name=name, column=similar) if similar else name
+            for name, similar in unused.items()
+        )
+        yield said("import.unused_columns", layer=layer, columns=columns)
     for layer, repairs in report.get("repairs", {}).items():
         for what, count in repairs.items():
             yield f"  {layer}: {count} × {message(f'repair.{what}')}"

@@ -1,1 +1,1 @@
-"""The sample city: real division codes and names of Xiangyang, geometry made up."""
+"""The sample city: division codes and names of Xiangyang with invented geometry."""

@@ -1,4 +1,4 @@
-"""The sample city, one street office at a time."""
+"""Build the sample city, one street office at a time."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -13,21 +13,21 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from etl.sample import pipe_networks, planted_faults, quarters, street_plan, streets
-from etl.sample.street_plan import CITY, CITY_NAME, METRIC, OFFICE, Office
+from etl.sample.street_plan import CITY, CITY_NAME, METRIC, OFFICE_BLOCKS, Office
 from geo import crs
 from geo.errors import InputError
 from geo.progress import Progress, silent
 
 LayerSet = dict[str, gpd.GeoDataFrame]
 
-SHIPPED = street_plan.SAMPLES / "sample_s.gpkg"
-"""Size S with seed 1."""
+SAMPLE_FILE = street_plan.SAMPLES / "sample_s.gpkg"
+"""The city of size S with seed 1."""
 
-PARK = (4, 0)
-"""Which block of an office is the park where faults are planted."""
+PARK_BLOCK = (4, 0)
+"""Block of an office that is the park with the planted faults."""
 
-ANSWER = ("kind", "rule", "code", "other", "measured", "required")
-"""Columns of the layer ``planted``: the right answers of the fire overlays."""
+ANSWER_COLUMNS = ("kind", "rule", "code", "other", "measured", "required")
+"""Columns of the layer ``planted``, the right answers for the fire overlays."""
 
 HIGH_RISE_M = 24.0
 
@@ -38,20 +38,22 @@ _INTEGERS = (
 
 
 def sample_offices(size: str, seed: int) -> Iterator[tuple[Office, LayerSet]]:
-    """Return the layers of each street office; the first brings the regions above it.
+    """Yield the layers of each street office; the first includes the divisions above it.
 
-    Each office depends only on the seed and its place, so that they can be made in any order. They
-    come from the north-east on: pipes end in nodes of the offices east and north of theirs.
+    Each office depends only on the seed and its place. They come from the north-east on, because
+    pipes end in nodes of the offices to the east and north.
 
     Parameters
     ----------
     size
         S (one office), M (25) or L (256).
+    seed
+        Seed of the random numbers.
     """
-    offices = sorted(street_plan.offices(size), key=lambda one: (-one.row, -one.column))
+    offices = sorted(street_plan.offices(size), key=lambda office: (-office.row, -office.column))
     places = {(office.column, office.row) for office in offices}
     for office in offices:
-        layers = _office(office, places, seed, f"sample:{size}:{seed}")
+        layers = _build_office(office, places, seed, f"sample:{size}:{seed}")
         if office is offices[0]:
             above = _regions_above(offices, f"sample:{size}:{seed}")
             layers["region"] = _concat_frames([above, layers["region"]])
@@ -59,7 +61,7 @@ def sample_offices(size: str, seed: int) -> Iterator[tuple[Office, LayerSet]]:
 
 
 def sample_city(size: str, seed: int, progress: Progress = silent) -> LayerSet:
-    """Return the layers of a whole city that fits into memory (S or M)."""
+    """Build the layers of a whole city, which must fit into memory (S or M)."""
     total = len(street_plan.offices(size))
     parts: dict[str, list[gpd.GeoDataFrame]] = defaultdict(list)
     for done, (_, layers) in enumerate(sample_offices(size, seed)):
@@ -71,17 +73,17 @@ def sample_city(size: str, seed: int, progress: Progress = silent) -> LayerSet:
 
 
 def write_geopackage(layers: LayerSet, file: Path) -> None:
-    """Write layers as a GeoPackage, in place of one that is there."""
+    """Write layers as a GeoPackage, which is replaced only when all is written."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    whole = file.with_suffix(".part.gpkg")
-    whole.unlink(missing_ok=True)
+    part = file.with_suffix(".part.gpkg")
+    part.unlink(missing_ok=True)
     for name, frame in layers.items():
-        frame.to_file(whole, layer=name, driver="GPKG", SPATIAL_INDEX="NO")
-    whole.replace(file)
+        frame.to_file(part, layer=name, driver="GPKG", SPATIAL_INDEX="NO")
+    part.replace(file)
 
 
 def write_parquet(size: str, seed: int, folder: Path, progress: Progress = silent) -> None:
-    """Write a city as GeoParquet, one file a layer and office, holding one office at a time."""
+    """Write a city as GeoParquet, one file for each layer and office, one office at a time."""
     total = len(street_plan.offices(size))
     for done, (office, layers) in enumerate(sample_offices(size, seed)):
         progress("sample", done, total)
@@ -93,12 +95,12 @@ def write_parquet(size: str, seed: int, folder: Path, progress: Progress = silen
 
 
 def read_sample(path: Path) -> LayerSet:
-    """Return the layers of a GeoPackage or a GeoParquet folder that was written here.
+    """Read the layers of a GeoPackage or a GeoParquet folder written by this module.
 
     Raises
     ------
     InputError
-        If there is nothing of the kind.
+        If the path is neither.
     """
     if path.is_file():
         names = [str(name) for name, _ in pyogrio.list_layers(path)]
@@ -117,12 +119,12 @@ def read_sample(path: Path) -> LayerSet:
 def _concat_frames(frames: list[gpd.GeoDataFrame]) -> gpd.GeoDataFrame:
     if len(frames) == 1:
         return frames[0]
-    whole = pd.concat(frames, ignore_index=True)
-    return gpd.GeoDataFrame(whole, geometry="geom", crs=frames[0].crs)
+    rows = pd.concat(frames, ignore_index=True)
+    return gpd.GeoDataFrame(rows, geometry="geom", crs=frames[0].crs)
 
 
 def _regions_above(offices: list[Office], source: str) -> gpd.GeoDataFrame:
-    """Return city, districts and streets with the land of their communities."""
+    """Return the city, its districts and streets, each with the land of its communities."""
     by_street = {office.code: _office_land(office) for office in offices}
     names = street_plan.district_names()
     districts = sorted({office.district for office in offices})
@@ -135,7 +137,7 @@ def _regions_above(offices: list[Office], source: str) -> gpd.GeoDataFrame:
     ]
     rows += [_region(c, names[c], "district", CITY, land) for c, land in by_district.items()]
     rows += [_region(o.code, o.name, "street", o.district, by_street[o.code]) for o in offices]
-    return _frame(rows, source)
+    return _build_frame(rows, source)
 
 
 def _region(
@@ -149,7 +151,7 @@ def _office_land(office: Office) -> shapely.Geometry:
     return shapely.union_all([street_plan.community_polygon(office, n) for n in range(count)])
 
 
-def _frame(rows: list[dict[str, Any]], source: str) -> gpd.GeoDataFrame:
+def _build_frame(rows: list[dict[str, Any]], source: str) -> gpd.GeoDataFrame:
     """Return rows with geometry in metres as a layer in longitude and latitude."""
     frame = gpd.GeoDataFrame(rows, geometry="geom", crs=METRIC).to_crs(crs.STORAGE)
     frame["geom"] = shapely.set_precision(frame.geometry.to_numpy(), 1e-9, mode="pointwise")
@@ -159,36 +161,38 @@ def _frame(rows: list[dict[str, Any]], source: str) -> gpd.GeoDataFrame:
     return frame.assign(source=source)
 
 
-def _office(office: Office, places: set[tuple[int, int]], seed: int, source: str) -> LayerSet:
-    """Return the layers of one office."""
+def _build_office(office: Office, places: set[tuple[int, int]], seed: int, source: str) -> LayerSet:
+    """Build the layers of one office."""
     random = np.random.default_rng([seed, office.column + 1000, office.row + 1000])
     east = (office.column + 1, office.row) not in places
     north = (office.column, office.row + 1) not in places
     edges = streets.edges_of_office(office, east=east, north=north)
-    rows = _Rows(office)
-    kinds = _kinds(office, random)
+    rows = _OfficeRows(office)
+    kinds = _draw_kinds(office, random)
     for i, j in office.blocks():
-        for number, land in enumerate(streets.land(office, i, j)):
+        for number, land in enumerate(streets.block_land(office, i, j)):
             kind = kinds[(i, j)] if number == 0 or kinds[(i, j)] != "giant" else "slabs"
-            rows.place(i, j, quarters.fill(land, kind, random), random)
-    rows.public_houses()
-    rows.leave_gaps(random)
-    planted_faults.spoil([lane for lane in rows.lanes if lane["road_class"] == "internal"], random)
-    rows.plant()
+            rows.add_block(i, j, quarters.fill_block(land, kind, random), random)
+    rows.assign_public_buildings()
+    rows.clear_some_attributes(random)
+    planted_faults.obstruct_lanes(
+        [lane for lane in rows.lanes if lane["road_class"] == "internal"], random
+    )
+    rows.add_planted_faults()
     corners = _corners_of_office(office, east=east, north=north)
-    laid = pipe_networks.lay(office, edges, corners, rows.taps, random)
-    return _layers(office, rows, edges, laid, source)
+    laid = pipe_networks.lay_networks(office, edges, corners, rows.taps, random)
+    return _build_layers(office, rows, edges, laid, source)
 
 
-def _kinds(office: Office, random: np.random.Generator) -> dict[tuple[int, int], str]:
-    """Return the kind of each block; every office has a hospital, some a giant compound."""
+def _draw_kinds(office: Office, random: np.random.Generator) -> dict[tuple[int, int], str]:
+    """Draw the kind of each block; every office has a hospital, some have a giant compound."""
     kinds = {place: quarters.draw_kind(random) for place in office.blocks()}
     west, south = office.corner
     kinds[(west + 5, south + 3)] = "hospital"
     if (office.column + office.row) % 2 == 0:
         kinds[(west + 6, south + 1)] = "giant"
     kinds |= {(west + 1, south): "alleys", (west, south): "alleys"}
-    kinds |= {(west + PARK[0], south + PARK[1]): "park"}
+    kinds |= {(west + PARK_BLOCK[0], south + PARK_BLOCK[1]): "park"}
     return kinds
 
 
@@ -197,13 +201,13 @@ def _corners_of_office(office: Office, *, east: bool, north: bool) -> list[tuple
     top = north or office.row == -1
     return [
         (i, j)
-        for i in range(west0, west0 + OFFICE[0] + (1 if east else 0))
-        for j in range(south0, south0 + OFFICE[1] + (1 if top else 0))
+        for i in range(west0, west0 + OFFICE_BLOCKS[0] + (1 if east else 0))
+        for j in range(south0, south0 + OFFICE_BLOCKS[1] + (1 if top else 0))
     ]
 
 
-class _Rows:
-    """The rows of an office's layers as its blocks are placed."""
+class _OfficeRows:
+    """Rows of the layers of an office, block by block."""
 
     def __init__(self, office: Office) -> None:
         self.office = office
@@ -216,51 +220,53 @@ class _Rows:
         self.taps: dict[Any, list[tuple[str, BaseGeometry]]] = defaultdict(list)
         self._serial: dict[str, int] = defaultdict(int)
 
-    def place(self, i: int, j: int, built: quarters.Built, random: np.random.Generator) -> None:
-        """Add what stands in a block."""
+    def add_block(
+        self, i: int, j: int, built: quarters.BlockContent, random: np.random.Generator
+    ) -> None:
+        """Add the content of a block."""
         community = self.office.community_of(i, j)
-        sides = streets.sides(self.office, i, j)
-        compound = self._compound(community, built)
-        self._door = int(random.integers(1, 199))
+        sides = streets.block_sides(self.office, i, j)
+        compound = self._add_compound(community, built)
+        self._house_number = int(random.integers(1, 199))
         for number, building in enumerate(built.buildings, start=1):
-            self._building(community, compound, built, building, number, sides, random)
+            self._add_building(community, compound, built, building, number, sides, random)
         for facility in built.facilities:
-            code = self._code(community, "F", 3)
+            code = self._next_code(community, "F", 3)
             self.facilities.append(facility | {"code": code, "region_code": community})
         for lane in built.lanes:
-            self._lane(i, j, lane)
+            self._add_lane(i, j, lane)
 
-    def _lane(self, i: int, j: int, lane: dict[str, Any]) -> None:
-        """Add a lane of a block, no farther than the middle of the streets around it."""
-        around = shapely.Polygon(street_plan.block(self.office, i, j))
+    def _add_lane(self, i: int, j: int, lane: dict[str, Any]) -> None:
+        """Add a lane of a block, cut at the middle of the streets around it."""
+        around = shapely.Polygon(street_plan.block_corners(self.office, i, j))
         line = shapely.intersection(lane["geom"], around)
         usual = {"name": "", "bridge": False, "surface": "concrete"}
         self.lanes.append(usual | lane | {"geom": line})
 
-    def _code(self, community: str, letter: str, digits: int) -> str:
+    def _next_code(self, community: str, letter: str, digits: int) -> str:
         self._serial[community + letter] += 1
         return f"{community}{letter}{self._serial[community + letter]:0{digits}d}"
 
-    def _compound(self, community: str, built: quarters.Built) -> str | None:
+    def _add_compound(self, community: str, built: quarters.BlockContent) -> str | None:
         if built.compound is None:
             return None
-        code = self._code(community, "C", 2)
+        code = self._next_code(community, "C", 2)
         row = {"code": code, "name": built.compound_name, "gated": built.gated}
         self.compounds.append(row | {"region_code": community, "geom": built.compound})
         return code
 
-    def _building(
+    def _add_building(
         self,
         community: str,
         compound: str | None,
-        built: quarters.Built,
+        built: quarters.BlockContent,
         building: dict[str, Any],
         number: int,
         sides: list[streets.Edge],
         random: np.random.Generator,
     ) -> None:
         units = building.pop("units")
-        code = self._code(community, "B", 4)
+        code = self._next_code(community, "B", 4)
         edge = min(sides, key=lambda side: side.line.distance(building["geom"]))
         households = building.get("households", sum(unit["households"] for unit in units))
         height = building["storeys_above"] * quarters.STOREY_M + 1.2
@@ -270,7 +276,7 @@ class _Rows:
         row = {
             "code": code,
             "name": building.get("name") or called,
-            "address": f"{edge.name}{self._door}号{place}",
+            "address": f"{edge.name}{self._house_number}号{place}",
             "height_m": round(height, 1),
             "high_rise": height > (27.0 if dwelt else HIGH_RISE_M),
             "households": households,
@@ -281,58 +287,61 @@ class _Rows:
         }
         self.buildings.append({**building, **row})
         for serial, unit in enumerate(units, start=1):
-            own = {"code": f"{code}U{serial:02d}", "building_code": code, "name": f"{serial}单元"}
+            identity = {
+                "code": f"{code}U{serial:02d}",
+                "building_code": code,
+                "name": f"{serial}单元",
+            }
             people = int(random.poisson(unit["households"] * 2.5))
-            self.units.append(unit | own | {"population": people})
+            self.units.append(unit | identity | {"population": people})
         # Old houses share a standpipe: one in four has a service of its own.
         if households and (building["storeys_above"] > 2 or number % 4 == 0):
             self.taps[(edge.start, edge.end)].append((code, building["geom"]))
 
-    def public_houses(self) -> None:
-        """Turn houses without dwellings into the office's fire and police stations, and give
-        every community its service station."""
+    def assign_public_buildings(self) -> None:
+        """Turn buildings without dwellings into fire, police and service stations."""
         free = [b for b in self.buildings if b["use"] in {"commercial", "office"}]
         for building, category, name in zip(
             free, ("fire_station", "police"), ("消防救援站", "派出所"), strict=False
         ):
             building |= {"use": "public", "storeys_above": 3, "height_m": 10.2, "high_rise": False}
             building["name"] = f"{self.office.name}{name}"
-            self._facility(building, category, building["name"])
+            self._add_facility(building, category, building["name"])
         for code, name in self.office.communities:
-            own = [b for b in self.buildings if b["region_code"] == code]
-            shops = [b for b in own if b["use"] in {"commercial", "office", "mixed"}] or own
-            self._facility(shops[0], "service_station", f"{name}党群服务中心")
+            local = [b for b in self.buildings if b["region_code"] == code]
+            shops = [b for b in local if b["use"] in {"commercial", "office", "mixed"}] or local
+            self._add_facility(shops[0], "service_station", f"{name}党群服务中心")
 
-    def _facility(self, building: dict[str, Any], category: str, name: str) -> None:
+    def _add_facility(self, building: dict[str, Any], category: str, name: str) -> None:
         community = building["region_code"]
-        row = {"code": self._code(community, "F", 3), "category": category, "name": name}
+        row = {"code": self._next_code(community, "F", 3), "category": category, "name": name}
         row |= {"address": building["address"], "region_code": community}
         self.facilities.append(row | {"geom": building["geom"].centroid})
 
-    def leave_gaps(self, random: np.random.Generator) -> None:
-        """Forget some attributes, as registers do: 4 % of classes, 3 % of years."""
+    def clear_some_attributes(self, random: np.random.Generator) -> None:
+        """Clear 4 % of the fire classes and 3 % of the years, which registers often lack."""
         for building in self.buildings:
             if random.random() < 0.04:
                 building["fire_class"] = None
             if random.random() < 0.03:
                 building["year_built"] = None
 
-    def plant(self) -> None:
-        """Plant faults in the office's park, with their right answers."""
-        i, j = self.office.corner[0] + PARK[0], self.office.corner[1] + PARK[1]
-        land = streets.land(self.office, i, j)[0]
+    def add_planted_faults(self) -> None:
+        """Plant faults in the park of the office, with their right answers."""
+        i, j = self.office.corner[0] + PARK_BLOCK[0], self.office.corner[1] + PARK_BLOCK[1]
+        land = streets.block_land(self.office, i, j)[0]
         standing = [b["geom"] for b in self.buildings if b["geom"].within(land)]
-        found = planted_faults.plant(land, quarters.angle_of(land), standing)
+        faults = planted_faults.plant_faults(land, quarters.angle_of(land), standing)
         community = self.office.community_of(i, j)
         codes = {}
-        for number, building in enumerate(found.buildings, start=1):
-            codes[building.pop("tag")] = code = self._code(community, "B", 4)
+        for number, building in enumerate(faults.buildings, start=1):
+            codes[building.pop("tag")] = code = self._next_code(community, "B", 4)
             self.buildings.append(building | _drill_house(building, code, community, number))
-        for lane in found.lanes:
+        for lane in faults.lanes:
             tag = lane.pop("tag")
-            lane["planted"] = [right for right in found.answers if right["tag"] == tag]
-            self._lane(i, j, lane)
-        for right in found.answers:
+            lane["planted"] = [right for right in faults.answers if right["tag"] == tag]
+            self._add_lane(i, j, lane)
+        for right in faults.answers:
             if code := codes.get(right["tag"], ""):
                 self.planted.append(right | {"code": code, "other": codes.get(right["other"], "")})
 
@@ -340,7 +349,7 @@ class _Rows:
 def _drill_house(
     building: dict[str, Any], code: str, community: str, number: int
 ) -> dict[str, Any]:
-    """Return the attributes of a building where the fire service trains; nobody lives there."""
+    """Return the attributes of a training building of the fire service, where nobody lives."""
     height = building["storeys_above"] * quarters.STOREY_M + 1.2
     return {
         "code": code,
@@ -357,8 +366,12 @@ def _drill_house(
     }
 
 
-def _layers(
-    office: Office, rows: _Rows, edges: list[streets.Edge], laid: pipe_networks.Pipes, source: str
+def _build_layers(
+    office: Office,
+    rows: _OfficeRows,
+    edges: list[streets.Edge],
+    laid: pipe_networks.Pipes,
+    source: str,
 ) -> LayerSet:
     roads = [*streets.road_rows(office, edges), *rows.lanes]
     planted = [*rows.planted, *laid.planted]
@@ -383,12 +396,13 @@ def _layers(
         "pipe_node": laid.nodes,
         "pipe_segment": laid.segments,
     }
-    frames = {name: _frame(found, source) for name, found in layers.items() if found}
-    where = {row["code"]: row["geom"] for row in (*roads, *rows.buildings, *laid.nodes)}
+    frames = {name: _build_frame(features, source) for name, features in layers.items() if features}
+    geometry_by_code = {row["code"]: row["geom"] for row in (*roads, *rows.buildings, *laid.nodes)}
     marked = [
-        {name: row.get(name) for name in ANSWER} | {"geom": where[row["code"]]} for row in planted
+        {name: row.get(name) for name in ANSWER_COLUMNS} | {"geom": geometry_by_code[row["code"]]}
+        for row in planted
     ]
-    return frames | {"planted": _frame(marked, source)}
+    return frames | {"planted": _build_frame(marked, source)}
 
 
 def _railway(office: Office) -> list[dict[str, Any]]:

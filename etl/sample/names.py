@@ -1,4 +1,4 @@
-"""Names as Chinese cities give them: data of the sample, not text of the program."""
+"""Chinese names for the sample city: data, not texts of the program."""
 
 import numpy as np
 
@@ -20,43 +20,43 @@ _GIVEN = (
 ).split(" ")
 
 
-def _of(words: list[str], random: Random) -> str:
+def _choose(words: list[str], random: Random) -> str:
     return words[int(random.integers(len(words)))]
 
 
 def compound(random: Random) -> str:
     """Return the name of a residential quarter."""
-    return _of(_FIRST, random) + _of(_SECOND, random)
+    return _choose(_FIRST, random) + _choose(_SECOND, random)
 
 
 def village(random: Random) -> str:
     """Return the name of an urban village."""
-    return _of(_VILLAGE, random) + "村"
+    return _choose(_VILLAGE, random) + "村"
 
 
 def school(random: Random) -> str:
     """Return the name of a school."""
-    return f"襄阳市{_of(_STREET, random)}路{_of(['小学', '中学'], random)}"
+    return f"襄阳市{_choose(_STREET, random)}路{_choose(['小学', '中学'], random)}"
 
 
 def hospital(random: Random) -> str:
     """Return the name of a hospital."""
-    return f"襄阳市{_of(['第一', '第二', '中医', '中心'], random)}医院"
+    return f"襄阳市{_choose(['第一', '第二', '中医', '中心'], random)}医院"
 
 
 def market(random: Random) -> str:
     """Return the name of a market."""
-    return f"{_of(_STREET, random)}农贸市场"
+    return f"{_choose(_STREET, random)}农贸市场"
 
 
 def park(random: Random) -> str:
     """Return the name of a park."""
-    return f"{_of(_FIRST, random)}公园"
+    return f"{_choose(_FIRST, random)}公园"
 
 
 def works(random: Random) -> str:
     """Return the name of a works."""
-    return f"襄阳{_of(['轴承', '棉纺织', '内燃机', '化纤', '水泵'], random)}厂"
+    return f"襄阳{_choose(['轴承', '棉纺织', '内燃机', '化纤', '水泵'], random)}厂"
 
 
 def street(number: int, along: bool) -> str:
@@ -69,4 +69,4 @@ def street(number: int, along: bool) -> str:
 
 def person(random: Random) -> str:
     """Return the name of a person."""
-    return _of(_FAMILY, random) + _of(_GIVEN, random)
+    return _choose(_FAMILY, random) + _choose(_GIVEN, random)

@@ -1,5 +1,8 @@
-"""Underground networks along the streets: looped water mains with valves and hydrants, gas,
-sewage and storm drains that run to the river, power and telecom."""
+"""Pipe networks of the sample city along its streets.
+
+Water mains form loops with valves and hydrants; sewage and storm drains run to the river; there are
+gas, power and telecom networks too.
+"""
 
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -10,22 +13,22 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from etl.sample import planted_faults
-from etl.sample.street_plan import Office, place
+from etl.sample.street_plan import Office, corner_point
 from etl.sample.streets import Edge, crossing_widths
 
 HYDRANT_SPACING_M = 90.0
 HYDRANT_FROM_CORNER_M = 18.0
 HYDRANT_CLEAR_M = 8.0
-"""Beyond the edge of a street that crosses, at least."""
+"""Smallest distance of a hydrant from the edge of a crossing street."""
 
 KERB_M = 1.0
-MISPLACED = (3.5, -1.0)
-"""Metres from the kerb of two hydrants of an office: too far off, and in the carriageway."""
+MISPLACED_KERB_M = (3.5, -1.0)
+"""Distance from the kerb of two hydrants of an office: too far off, and in the carriageway."""
 
-VALVE_M = 8.0
+VALVE_FROM_CORNER_M = 8.0
 MANHOLE_SPACING_M = 50.0
 
-MAIN = {
+MAIN_DIAMETER_MM = {
     "water": {"arterial": 600, "secondary": 400, "local": 200},
     "gas": {"arterial": 315, "secondary": 200, "local": 160},
     "sewage": {"arterial": 1000, "secondary": 800, "local": 400},
@@ -41,15 +44,15 @@ MATERIAL = {
     "power": "copper",
     "telecom": "fibre",
 }
-DEPTH = {"water": 1.2, "gas": 1.0, "sewage": 2.6, "storm": 2.0, "power": 0.8, "telecom": 0.7}
-PRESSURE = {"water": 0.35, "gas": 0.3}
+DEPTH_M = {"water": 1.2, "gas": 1.0, "sewage": 2.6, "storm": 2.0, "power": 0.8, "telecom": 0.7}
+PRESSURE_MPA = {"water": 0.35, "gas": 0.3}
 OFFSET_M = {"water": 3.0, "gas": -3.0, "sewage": 0.0, "storm": 5.0, "power": -5.0, "telecom": -6.5}
-"""Metres to the left of the street's middle."""
+"""Offset of a main to the left of the centreline of its street, in metres."""
 
 
 @dataclass
 class Pipes:
-    """Nodes and segments as they are laid."""
+    """Nodes, segments and planted faults of an office."""
 
     prefix: str
     year: int
@@ -57,12 +60,12 @@ class Pipes:
     segments: list[dict[str, Any]] = field(default_factory=list)
     planted: list[dict[str, Any]] = field(default_factory=list)
 
-    def node(
+    def add_node(
         self, network: str, kind: str, geom: shapely.Point, code: str = "", **more: Any
     ) -> str:
         """Add a node and return its code."""
         code = code or f"{self.prefix}-{network}-{len(self.nodes):05d}"
-        depth = DEPTH[network]
+        depth = DEPTH_M[network]
         self.nodes.append(
             {"code": code, "network": network, "kind": kind, "geom": geom, "burial_depth_m": depth}
             | {"in_service": True}
@@ -70,7 +73,7 @@ class Pipes:
         )
         return code
 
-    def segment(
+    def add_segment(
         self, network: str, ends: tuple[str, str], points: list[Any], diameter: float
     ) -> None:
         """Add a segment between two nodes."""
@@ -83,19 +86,19 @@ class Pipes:
                 "geom": shapely.LineString(points),
                 "diameter_mm": float(diameter),
                 "material": MATERIAL[network],
-                "burial_depth_m": DEPTH[network],
-                "pressure_mpa": PRESSURE.get(network),
+                "burial_depth_m": DEPTH_M[network],
+                "pressure_mpa": PRESSURE_MPA.get(network),
                 "year_built": self.year,
             }
         )
 
 
 def corner_code(network: str, corner: tuple[int, int], north: bool) -> str:
-    """Return the code of the node at a street corner, the same for every office."""
+    """Return the code of the node at a street corner, which neighbouring offices share."""
     return f"{network}-{'N' if north else 'S'}{corner[0]:+04d}{corner[1]:+04d}"
 
 
-def lay(
+def lay_networks(
     office: Office,
     edges: list[Edge],
     corners: list[tuple[int, int]],
@@ -107,57 +110,62 @@ def lay(
     Parameters
     ----------
     edges, corners
-        Streets and corners that are this office's.
+        Streets and corners that belong to this office.
     taps
-        Buildings to be supplied from each street: code and footprint.
+        Code and footprint of the buildings that are supplied from each street.
     """
     pipes = Pipes(office.code[:9], int(random.integers(1998, 2018)))
     north = office.row >= 0
     for network in MATERIAL:
         for corner in corners:
-            _corner(pipes, network, corner, office, north)
+            _add_corner(pipes, network, corner, office, north)
     dry = set(random.choice(len(edges), size=3, replace=False).tolist())
-    misplaced = dict(zip([n for n in range(len(edges)) if n not in dry], MISPLACED, strict=False))
+    misplaced = dict(
+        zip([n for n in range(len(edges)) if n not in dry], MISPLACED_KERB_M, strict=False)
+    )
     for number, edge in enumerate(edges):
         supplied = taps.get((edge.start, edge.end), [])
-        stops = [] if number in dry else _hydrants(pipes, edge, misplaced.get(number), random)
-        _water(pipes, edge, supplied, stops)
+        stops = [] if number in dry else _add_hydrants(pipes, edge, misplaced.get(number), random)
+        _add_water(pipes, edge, supplied, stops)
         if number in dry:
-            gap = planted_faults.answer("hydrant_gap", "hydrant_spacing", None, 120.0)
+            gap = planted_faults.build_answer("hydrant_gap", "hydrant_spacing", None, 120.0)
             pipes.planted.append(gap | {"code": f"{pipes.prefix}R{number:04d}"})
-        _gas(pipes, edge, supplied)
-        _drain(pipes, "sewage", edge)
-        _drain(pipes, "storm", edge)
+        _add_gas(pipes, edge, supplied)
+        _add_drain(pipes, "sewage", edge)
+        _add_drain(pipes, "storm", edge)
         for network, diameter in (("power", 150.0), ("telecom", 110.0)):
             if edge.along or edge.start[0] == office.corner[0]:
-                _straight(pipes, network, edge, diameter)
+                _add_main(pipes, network, edge, diameter)
     return pipes
 
 
-def _corner(
+def _add_corner(
     pipes: Pipes, network: str, corner: tuple[int, int], office: Office, north: bool
 ) -> None:
-    """Add the node at a corner: a source or outfall at the office's own, else what joins there."""
-    own = corner == (office.corner[0] + 1, office.corner[1] + 1)
+    """Add the node at a corner: source or outfall at the main corner, else a junction."""
+    is_main = corner == (office.corner[0] + 1, office.corner[1] + 1)
     by_river = corner[1] == 0
     kind = {
-        "water": "source" if own else "junction",
-        "gas": "regulator" if own else "junction",
+        "water": "source" if is_main else "junction",
+        "gas": "regulator" if is_main else "junction",
         "sewage": "outfall" if by_river else "manhole",
         "storm": "outfall" if by_river else "manhole",
-        "power": "substation" if own else "cabinet",
-        "telecom": "cabinet" if own else "manhole",
+        "power": "substation" if is_main else "cabinet",
+        "telecom": "cabinet" if is_main else "manhole",
     }[network]
-    x, y = place(*corner, north)
+    x, y = corner_point(*corner, north)
     shift = OFFSET_M[network]
     point = shapely.Point(x + shift, y + shift)
-    pipes.node(network, kind, point, corner_code(network, corner, north))
+    pipes.add_node(network, kind, point, corner_code(network, corner, north))
 
 
 def _course(edge: Edge, network: str) -> shapely.LineString:
-    """Return the line of a main between the nodes of its corners."""
+    """Return the line of a main between the nodes at its corners."""
     shift = OFFSET_M[network]
-    ends = [place(*edge.start, edge.north) + shift, place(*edge.end, edge.north) + shift]
+    ends = [
+        corner_point(*edge.start, edge.north) + shift,
+        corner_point(*edge.end, edge.north) + shift,
+    ]
     return shapely.LineString(ends)
 
 
@@ -165,12 +173,12 @@ def _ends(edge: Edge, network: str) -> tuple[str, str]:
     return corner_code(network, edge.start, edge.north), corner_code(network, edge.end, edge.north)
 
 
-def _straight(pipes: Pipes, network: str, edge: Edge, diameter: float) -> None:
+def _add_main(pipes: Pipes, network: str, edge: Edge, diameter: float) -> None:
     course = _course(edge, network)
-    pipes.segment(network, _ends(edge, network), list(course.coords), diameter)
+    pipes.add_segment(network, _ends(edge, network), list(course.coords), diameter)
 
 
-def _chain(
+def _add_chain(
     pipes: Pipes,
     network: str,
     edge: Edge,
@@ -178,31 +186,31 @@ def _chain(
     stops: list[tuple[float, str]],
     diameter: float,
 ) -> None:
-    """Lay a main from corner to corner over nodes at some distances along it."""
+    """Add a main from corner to corner through nodes at some distances along it."""
     first, last = _ends(edge, network)
     chain = [(0.0, first), *sorted(stops), (course.length, last)]
     for (a, start), (b, end) in pairwise(chain):
         points = [course.interpolate(a), course.interpolate(b)]
-        pipes.segment(network, (start, end), points, diameter)
+        pipes.add_segment(network, (start, end), points, diameter)
 
 
-def _valves(pipes: Pipes, network: str, course: shapely.LineString) -> list[tuple[float, str]]:
+def _add_valves(pipes: Pipes, network: str, course: shapely.LineString) -> list[tuple[float, str]]:
     """Add a valve near each end of a main."""
-    at = (VALVE_M, course.length - VALVE_M)
-    return [(d, pipes.node(network, "valve", course.interpolate(d), is_open=True)) for d in at]
+    at = (VALVE_FROM_CORNER_M, course.length - VALVE_FROM_CORNER_M)
+    return [(d, pipes.add_node(network, "valve", course.interpolate(d), is_open=True)) for d in at]
 
 
-def _services(
+def _add_services(
     pipes: Pipes,
     network: str,
     course: shapely.LineString,
     supplied: list[tuple[str, BaseGeometry]],
     diameter: float,
 ) -> list[tuple[float, str]]:
-    """Branch off to each building; return the tees on the main."""
+    """Add a service pipe to each building; return the distances and codes of its tees."""
     stops: list[tuple[float, str]] = []
-    low, high = VALVE_M + 2, course.length - VALVE_M - 2
-    # Straight from the main and in their order along it, so that no two cross.
+    low, high = VALVE_FROM_CORNER_M + 2, course.length - VALVE_FROM_CORNER_M - 2
+    # Perpendicular to the main and in their order along it, so that no two cross.
     fronts = [
         course.project(shapely.get_point(shapely.shortest_line(course, footprint), 0))
         for _, footprint in supplied
@@ -214,54 +222,57 @@ def _services(
         tee_at = course.interpolate(d)
         end_at = shapely.get_point(shapely.shortest_line(footprint, tee_at), 0)
         if end_at.distance(tee_at) < 0.01:  # the wall stands on the main
-            at_wall = pipes.node(network, "consumer", tee_at, building_code=code)
+            at_wall = pipes.add_node(network, "consumer", tee_at, building_code=code)
             stops.append((d, at_wall))
             continue
-        tee = pipes.node(network, "junction", tee_at)
-        end = pipes.node(network, "consumer", end_at, building_code=code)
-        pipes.segment(network, (tee, end), [tee_at, end_at], diameter)
+        tee = pipes.add_node(network, "junction", tee_at)
+        end = pipes.add_node(network, "consumer", end_at, building_code=code)
+        pipes.add_segment(network, (tee, end), [tee_at, end_at], diameter)
         stops.append((d, tee))
     return stops
 
 
-def _water(
+def _add_water(
     pipes: Pipes,
     edge: Edge,
     supplied: list[tuple[str, BaseGeometry]],
     hydrants: list[tuple[float, str]],
 ) -> None:
     course = _course(edge, "water")
-    stops = _valves(pipes, "water", course)
-    stops += _services(pipes, "water", course, supplied, 100.0)
-    _chain(pipes, "water", edge, course, stops + hydrants, MAIN["water"][edge.road_class])
+    stops = _add_valves(pipes, "water", course)
+    stops += _add_services(pipes, "water", course, supplied, 100.0)
+    _add_chain(
+        pipes, "water", edge, course, stops + hydrants, MAIN_DIAMETER_MM["water"][edge.road_class]
+    )
 
 
-def _hydrants(
+def _add_hydrants(
     pipes: Pipes, edge: Edge, misplaced: float | None, random: np.random.Generator
 ) -> list[tuple[float, str]]:
-    """Stand hydrants along a street, clear of those that cross it; return their tees."""
+    """Add hydrants along a street, away from crossing streets; return their tees."""
     near, far = (
         max(HYDRANT_FROM_CORNER_M, width / 2 + HYDRANT_CLEAR_M) for width in crossing_widths(edge)
     )
     count = int(np.ceil((edge.line.length - near - far) / HYDRANT_SPACING_M)) + 1
     places = np.linspace(near, edge.line.length - far, count)
-    # The one in the middle may stand off its place: no other street's kerb is near it there.
+    # The middle hydrant may be misplaced, since no kerb of another street is near it.
     kerbs = [KERB_M] * count
     if misplaced is not None:
         kerbs[count // 2] = misplaced
     return [
-        _hydrant(pipes, edge, float(d), kerb, random) for d, kerb in zip(places, kerbs, strict=True)
+        _add_hydrant(pipes, edge, float(d), kerb, random)
+        for d, kerb in zip(places, kerbs, strict=True)
     ]
 
 
-def _hydrant(
+def _add_hydrant(
     pipes: Pipes, edge: Edge, d: float, kerb_m: float, random: np.random.Generator
 ) -> tuple[float, str]:
-    """Stand a hydrant behind the kerb and return its tee on the main."""
+    """Add a hydrant behind the kerb; return its tee on the main."""
     kerb = edge.line.offset_curve(edge.width / 2 + kerb_m)
     at = kerb.interpolate(d / edge.line.length, normalized=True)
     works = bool(random.random() > 0.02)
-    code = pipes.node(
+    code = pipes.add_node(
         "water",
         "hydrant",
         at,
@@ -270,43 +281,52 @@ def _hydrant(
         pressure_mpa=float(np.round(random.uniform(0.14, 0.35), 2)),
     )
     if not works:
-        out = planted_faults.answer("hydrant_out_of_service", "hydrant_out")
+        out = planted_faults.build_answer("hydrant_out_of_service", "hydrant_out")
         pipes.planted.append(out | {"code": code})
     if kerb_m != KERB_M:
-        pipes.planted.append(_off_its_place(kerb_m) | {"code": code})
+        pipes.planted.append(_misplaced_hydrant(kerb_m) | {"code": code})
     course = _course(edge, "water")
-    along = float(np.clip(course.project(at), VALVE_M + 1, course.length - VALVE_M - 1)) + 0.005
+    along = (
+        float(
+            np.clip(
+                course.project(at), VALVE_FROM_CORNER_M + 1, course.length - VALVE_FROM_CORNER_M - 1
+            )
+        )
+        + 0.005
+    )
     tee_at = course.interpolate(along)
-    tee = pipes.node("water", "junction", tee_at)
-    pipes.segment("water", (tee, code), [tee_at, at], 100.0)
+    tee = pipes.add_node("water", "junction", tee_at)
+    pipes.add_segment("water", (tee, code), [tee_at, at], 100.0)
     return along, tee
 
 
-def _off_its_place(kerb_m: float) -> dict[str, Any]:
-    """Return the right answer about a hydrant that does not stand 0.5 to 2 m from the kerb."""
+def _misplaced_hydrant(kerb_m: float) -> dict[str, Any]:
+    """Return the right answer for a hydrant that is not 0.5 to 2 m from the kerb."""
     if kerb_m < 0:
-        return planted_faults.answer("hydrant_in_carriageway", "hydrant_kerb_least", kerb_m, 0.5)
-    return planted_faults.answer("hydrant_off_kerb", "hydrant_kerb_most", kerb_m, 2.0)
+        return planted_faults.build_answer(
+            "hydrant_in_carriageway", "hydrant_kerb_least", kerb_m, 0.5
+        )
+    return planted_faults.build_answer("hydrant_off_kerb", "hydrant_kerb_most", kerb_m, 2.0)
 
 
-def _gas(pipes: Pipes, edge: Edge, supplied: list[tuple[str, BaseGeometry]]) -> None:
+def _add_gas(pipes: Pipes, edge: Edge, supplied: list[tuple[str, BaseGeometry]]) -> None:
     course = _course(edge, "gas")
-    stops = _valves(pipes, "gas", course)
-    stops += _services(pipes, "gas", course, supplied, 63.0)
-    _chain(pipes, "gas", edge, course, stops, MAIN["gas"][edge.road_class])
+    stops = _add_valves(pipes, "gas", course)
+    stops += _add_services(pipes, "gas", course, supplied, 63.0)
+    _add_chain(pipes, "gas", edge, course, stops, MAIN_DIAMETER_MM["gas"][edge.road_class])
 
 
-def _drain(pipes: Pipes, network: str, edge: Edge) -> None:
-    """Lay a drain: across the city towards the river, along the streets to the west.
+def _add_drain(pipes: Pipes, network: str, edge: Edge) -> None:
+    """Add a drain towards the river or, along the river, to the west.
 
-    A tree: a street along the river bank drains nothing, its corners are outfalls.
+    The drains form trees; the corners at the river bank are outfalls, with no drain between them.
     """
     if edge.along and edge.start[1] == 0:
         return
     towards_river = abs(edge.start[1]) < abs(edge.end[1])
     backwards = edge.along or towards_river
     if edge.along:
-        # Only the streets' own catchment: it joins the western corner from a manhole of its own.
+        # It drains only its street and ends in a manhole before the eastern corner.
         edge_start, edge_end = edge.start, None
     else:
         edge_start, edge_end = (edge.start, edge.end) if backwards else (edge.end, edge.start)
@@ -322,6 +342,8 @@ def _drain(pipes: Pipes, network: str, edge: Edge) -> None:
             at, code = course.interpolate(course.length), corner_code(network, edge_end, edge.north)
         else:
             at = course.interpolate(number * course.length / (count + 1))
-            code = pipes.node(network, "manhole", at)
-        pipes.segment(network, (code, last), [at, last_at], MAIN[network][edge.road_class])
+            code = pipes.add_node(network, "manhole", at)
+        pipes.add_segment(
+            network, (code, last), [at, last_at], MAIN_DIAMETER_MM[network][edge.road_class]
+        )
         last, last_at = code, at

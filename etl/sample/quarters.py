@@ -1,6 +1,6 @@
-"""What stands in a block: compounds, old alleys, the urban village, schools, parks, shops.
+"""Buildings of a block: compounds, old alleys, urban villages, schools, parks, shops.
 
-A block is filled in a frame of its own that looks south: houses stand in rows, as sunlight asks.
+A block is filled in a local frame that faces south, with rows of houses spaced for sunlight.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,12 +19,12 @@ Random = np.random.Generator
 
 STOREY_M = 3.0
 SUNLIGHT = 1.15
-"""Distance of a row from the one south of it, in heights of that one."""
+"""Distance between rows, in heights of the southern one."""
 
 
 @dataclass
-class Built:
-    """What a block holds, in metres of its own frame until it is placed."""
+class BlockContent:
+    """Content of a block, in metres."""
 
     compound: BaseGeometry | None = None
     compound_name: str = ""
@@ -40,15 +40,15 @@ class Built:
         return building
 
 
-KINDS: dict[str, tuple[float, Callable[[BaseGeometry, Random], Built]]]
+BLOCK_KINDS: dict[str, tuple[float, Callable[[BaseGeometry, Random], BlockContent]]]
 
 
-def fill(land: BaseGeometry, kind: str, random: Random) -> Built:
-    """Return what stands on a block's land (without its streets) for a kind of block."""
+def fill_block(land: BaseGeometry, kind: str, random: Random) -> BlockContent:
+    """Build the content of a block of some kind on its land, which excludes the streets."""
     angle = angle_of(land)
     pivot = land.centroid
     turned = shapely.affinity.rotate(land, -angle, origin=pivot)
-    built = KINDS[kind][1](turned, random)
+    built = BLOCK_KINDS[kind][1](turned, random)
 
     def back(geometry: Any) -> Any:
         return shapely.affinity.rotate(geometry, angle, origin=pivot)
@@ -62,7 +62,7 @@ def fill(land: BaseGeometry, kind: str, random: Random) -> Built:
 
 
 def angle_of(land: BaseGeometry) -> float:
-    """Return by how much the block's southern side is turned, degrees, at most ten."""
+    """Return the rotation of the southern side of a block in degrees, at most ten."""
     coords = shapely.get_coordinates(land)
     south = coords[np.argsort(coords[:, 1])[:2]]
     along = south[south[:, 0].argmax()] - south[south[:, 0].argmin()]
@@ -70,7 +70,7 @@ def angle_of(land: BaseGeometry) -> float:
 
 
 def _rows(land: BaseGeometry, depth: float, pitch: float) -> Iterator[tuple[float, float, float]]:
-    """Return south edge, west and east end of each row of a depth that fits into the land."""
+    """Yield south edge, west and east end of each row of some depth that fits on the land."""
     _, south, _, north = land.bounds
     y = south + 1.0
     while y + depth <= north - 1.0:
@@ -81,7 +81,7 @@ def _rows(land: BaseGeometry, depth: float, pitch: float) -> Iterator[tuple[floa
 
 
 def _clear(strip: BaseGeometry, y: float, depth: float) -> Iterator[tuple[float, float]]:
-    """Return the spans over which a strip is open in its whole depth."""
+    """Yield the spans in which a strip has its full depth."""
     for part in shapely.get_parts(strip):
         ends = []
         for level in (y + 0.01, y + depth / 2, y + depth - 0.01):
@@ -95,10 +95,10 @@ def _clear(strip: BaseGeometry, y: float, depth: float) -> Iterator[tuple[float,
                 yield west, east
 
 
-def _slab(
-    built: Built, x: float, y: float, units: int, storeys: int, depth: float, random: Random
+def _add_slab(
+    built: BlockContent, x: float, y: float, units: int, storeys: int, depth: float, random: Random
 ) -> float:
-    """Add a slab of stairwell units, two households a floor, and return its length."""
+    """Add a slab of stairwell units with two households a floor; return its length in metres."""
     wide = 13.0 if storeys <= 7 else 16.0
     year = int(random.integers(1985, 2004) if storeys <= 7 else random.integers(2004, 2021))
     slab = built.add(
@@ -111,26 +111,26 @@ def _slab(
         year_built=year,
     )
     for number in range(units):
-        _unit(slab, x + (number + 0.5) * wide, y + depth, storeys, 2, random)
+        _add_unit(slab, x + (number + 0.5) * wide, y + depth, storeys, 2, random)
     return units * wide
 
 
-def _unit(
+def _add_unit(
     building: dict[str, Any], x: float, y: float, storeys: int, a_floor: int, random: Random
 ) -> None:
-    """Add a stairwell with the households that a register would list: a tenth stands empty."""
+    """Add a stairwell unit with its households; a tenth of the dwellings are empty."""
     households = int(random.binomial(storeys * a_floor, 0.9))
     building["units"].append(
         {"geom": shapely.Point(x, y), "storeys": storeys, "households": households}
     )
 
 
-def _compound(land: BaseGeometry, random: Random, *, gated: bool = True) -> Built:
-    return Built(compound=land, compound_name=names.compound(random), gated=gated)
+def _compound(land: BaseGeometry, random: Random, *, gated: bool = True) -> BlockContent:
+    return BlockContent(compound=land, compound_name=names.compound(random), gated=gated)
 
 
-def _lanes_between(
-    built: Built, land: BaseGeometry, rows: list[float], width: float, *, spine: bool = True
+def _add_lanes(
+    built: BlockContent, land: BaseGeometry, rows: list[float], width: float, *, spine: bool = True
 ) -> None:
     """Add the internal lanes of a compound: one north to south, one along every second row."""
     west, south, east, north = land.bounds
@@ -148,7 +148,7 @@ def _lanes_between(
                 built.lanes.append({"geom": part, "road_class": "internal", "width_m": width})
 
 
-def slabs(land: BaseGeometry, random: Random) -> Built:
+def slabs(land: BaseGeometry, random: Random) -> BlockContent:
     """Return a gated compound of slab blocks, five to seven storeys."""
     built = _compound(land, random)
     storeys = int(random.integers(5, 8))
@@ -165,13 +165,13 @@ def slabs(land: BaseGeometry, random: Random) -> Built:
                     units = int((high - x) // 13.0)
                 if units < 2:
                     break
-                x += _slab(built, x, y, units, storeys, depth, random) + 10.0
-    _lanes_between(built, land, lanes[:-1], 5.0)
-    _guard_house(built, land)
+                x += _add_slab(built, x, y, units, storeys, depth, random) + 10.0
+    _add_lanes(built, land, lanes[:-1], 5.0)
+    _add_guard_house(built, land)
     return built
 
 
-def towers(land: BaseGeometry, random: Random) -> Built:
+def towers(land: BaseGeometry, random: Random) -> BlockContent:
     """Return a gated compound of towers, 18 to 33 storeys, one to three units each."""
     built = _compound(land, random)
     inner, lanes = shapely.buffer(land, -14, join_style="mitre"), []
@@ -182,14 +182,16 @@ def towers(land: BaseGeometry, random: Random) -> Built:
             x = low
             while x + 26.0 <= high:
                 units = 1 if x + 52.0 > high else int(random.choice([1, 2], p=[0.6, 0.4]))
-                _tower(built, x, y, units, int(random.choice([18, 24, 26, 33])), random)
+                _add_tower(built, x, y, units, int(random.choice([18, 24, 26, 33])), random)
                 x += units * 26.0 + 22.0
-    _lanes_between(built, land, lanes[:-1], 6.0)
-    _guard_house(built, land)
+    _add_lanes(built, land, lanes[:-1], 6.0)
+    _add_guard_house(built, land)
     return built
 
 
-def _tower(built: Built, x: float, y: float, units: int, storeys: int, random: Random) -> None:
+def _add_tower(
+    built: BlockContent, x: float, y: float, units: int, storeys: int, random: Random
+) -> None:
     a_floor = int(random.choice([2, 4, 4, 6]))
     tower = built.add(
         shapely.box(x, y, x + units * 26.0, y + 18.0),
@@ -201,10 +203,10 @@ def _tower(built: Built, x: float, y: float, units: int, storeys: int, random: R
         year_built=int(random.integers(2006, 2024)),
     )
     for number in range(units):
-        _unit(tower, x + (number + 0.5) * 26.0, y, storeys, a_floor, random)
+        _add_unit(tower, x + (number + 0.5) * 26.0, y, storeys, a_floor, random)
 
 
-def giant(land: BaseGeometry, random: Random) -> Built:
+def giant(land: BaseGeometry, random: Random) -> BlockContent:
     """Return a compound with two long towers of over 500 households, one without units."""
     built = _compound(land, random)
     inner = shapely.buffer(land, -14, join_style="mitre")
@@ -220,16 +222,16 @@ def giant(land: BaseGeometry, random: Random) -> Built:
             year_built=2018,
         )
         for unit in range(3):
-            _unit(tower, west + 8 + (unit + 0.5) * 26, y, 33, 6, random)
+            _add_unit(tower, west + 8 + (unit + 0.5) * 26, y, 33, 6, random)
         if number == 1:
             tower["households"] = sum(unit["households"] for unit in tower["units"])
             tower["units"] = []
-    _lanes_between(built, land, [row[0] + 36 for row in rows[:-1]], 6.0, spine=False)
-    _guard_house(built, land)
+    _add_lanes(built, land, [row[0] + 36 for row in rows[:-1]], 6.0, spine=False)
+    _add_guard_house(built, land)
     return built
 
 
-def _guard_house(built: Built, land: BaseGeometry) -> None:
+def _add_guard_house(built: BlockContent, land: BaseGeometry) -> None:
     """Add the guard house at the gate, where nothing else stands."""
     west, _, east, _ = land.bounds
     x = (west + east) / 2 + 4
@@ -239,9 +241,9 @@ def _guard_house(built: Built, land: BaseGeometry) -> None:
         built.add(house, use="ancillary", storeys_above=1, structure="brick_concrete", fire_class=2)
 
 
-def alleys(land: BaseGeometry, random: Random) -> Built:
+def alleys(land: BaseGeometry, random: Random) -> BlockContent:
     """Return an old quarter: brick houses of one or two storeys along alleys."""
-    built = Built()
+    built = BlockContent()
     west0, _, east0, _ = land.bounds
     for number, (y, west, east) in enumerate(_rows(land, 20.0, 24.0)):
         if number:
@@ -253,12 +255,12 @@ def alleys(land: BaseGeometry, random: Random) -> Built:
             while x + 8.0 < east:
                 length = min(float(random.uniform(8, 15)), east - x)
                 if random.random() < 0.93:
-                    _old_house(built, x, y + side, length, random)
+                    _add_old_house(built, x, y + side, length, random)
                 x += length + float(random.choice([0.0, 1.2], p=[0.5, 0.5]))
     return built
 
 
-def _old_house(built: Built, x: float, y: float, length: float, random: Random) -> None:
+def _add_old_house(built: BlockContent, x: float, y: float, length: float, random: Random) -> None:
     built.add(
         shapely.box(x, y, x + length, y + 9.0),
         use="residential" if random.random() < 0.85 else "mixed",
@@ -270,9 +272,9 @@ def _old_house(built: Built, x: float, y: float, length: float, random: Random) 
     )
 
 
-def village(land: BaseGeometry, random: Random) -> Built:
+def village(land: BaseGeometry, random: Random) -> BlockContent:
     """Return an urban village: self-built houses of three to five storeys, close together."""
-    built = Built(compound=land, compound_name=names.village(random), gated=False)
+    built = BlockContent(compound=land, compound_name=names.village(random), gated=False)
     inner = shapely.buffer(land, -3, join_style="mitre")
     west0, _, east0, _ = land.bounds
     for number, (y, west, east) in enumerate(_rows(inner, 24.0, 28.5)):
@@ -297,9 +299,9 @@ def village(land: BaseGeometry, random: Random) -> Built:
     return built
 
 
-def shops(land: BaseGeometry, random: Random) -> Built:
+def shops(land: BaseGeometry, random: Random) -> BlockContent:
     """Return shops and flats above them along the streets, offices behind."""
-    built = Built()
+    built = BlockContent()
     rows = list(_rows(shapely.buffer(land, -3, join_style="mitre"), 16.0, 52.0))
     for number, (y, west, east) in enumerate(rows):
         x = west
@@ -317,18 +319,18 @@ def shops(land: BaseGeometry, random: Random) -> Built:
             )
             if dwelt:
                 for unit in range(int(length // 18)):
-                    _unit(shop, x + (unit + 0.5) * 18, y + 16.0, storeys - 1, 2, random)
+                    _add_unit(shop, x + (unit + 0.5) * 18, y + 16.0, storeys - 1, 2, random)
             x += length + 9.0
     return built
 
 
-def _grounds(land: BaseGeometry, category: str, name: str) -> Built:
-    built = Built()
+def _grounds(land: BaseGeometry, category: str, name: str) -> BlockContent:
+    built = BlockContent()
     built.facilities.append({"geom": land, "category": category, "name": name})
     return built
 
 
-def school(land: BaseGeometry, random: Random) -> Built:
+def school(land: BaseGeometry, random: Random) -> BlockContent:
     """Return a school: teaching wings and a running track, in a wall."""
     name = names.school(random)
     built = _grounds(land, "school", name)
@@ -347,7 +349,7 @@ def school(land: BaseGeometry, random: Random) -> Built:
     return built
 
 
-def hospital(land: BaseGeometry, random: Random) -> Built:
+def hospital(land: BaseGeometry, random: Random) -> BlockContent:
     """Return a hospital: a tall ward, an outpatient house."""
     name = names.hospital(random)
     built = _grounds(land, "hospital", name)
@@ -365,7 +367,7 @@ def hospital(land: BaseGeometry, random: Random) -> Built:
     return built
 
 
-def market(land: BaseGeometry, random: Random) -> Built:
+def market(land: BaseGeometry, random: Random) -> BlockContent:
     """Return a market hall with dwellings beside it."""
     built = shops(land, random)
     halls = [b for b in built.buildings if b["use"] in {"commercial", "office"}][:1]
@@ -377,7 +379,7 @@ def market(land: BaseGeometry, random: Random) -> Built:
     return built
 
 
-def park(land: BaseGeometry, random: Random) -> Built:
+def park(land: BaseGeometry, random: Random) -> BlockContent:
     """Return a park with a pavilion and a toilet."""
     built = _grounds(land, "park", names.park(random))
     x, y = land.centroid.x, land.centroid.y
@@ -395,7 +397,7 @@ def park(land: BaseGeometry, random: Random) -> Built:
     return built
 
 
-def works(land: BaseGeometry, random: Random) -> Built:
+def works(land: BaseGeometry, random: Random) -> BlockContent:
     """Return a works: halls and a store in a wall, and its dwellings."""
     built = _compound(land, random)
     built.compound_name = names.works(random)
@@ -403,7 +405,7 @@ def works(land: BaseGeometry, random: Random) -> Built:
     for number, (y, west, east) in enumerate(_rows(inner, 28.0, 44.0)):
         if number >= 2:
             if y + 12 < inner.bounds[3]:
-                _slab(built, west, y, max(2, int((east - west) // 26)), 5, 12.0, random)
+                _add_slab(built, west, y, max(2, int((east - west) // 26)), 5, 12.0, random)
             continue
         x = west
         while x + 40 <= east:
@@ -420,7 +422,7 @@ def works(land: BaseGeometry, random: Random) -> Built:
     return built
 
 
-KINDS = {
+BLOCK_KINDS = {
     "slabs": (0.40, slabs),
     "towers": (0.10, towers),
     "alleys": (0.14, alleys),
@@ -433,11 +435,11 @@ KINDS = {
     "hospital": (0.0, hospital),
     "giant": (0.0, giant),
 }
-"""Share of each kind of block, and what makes it; the last two are put in place."""
+"""Share of each kind of block, and the function that builds it; the last two are placed by hand."""
 
 
 def draw_kind(random: Random) -> str:
-    """Return a kind of block by its share."""
-    kinds = list(KINDS)
-    shares = np.array([KINDS[kind][0] for kind in kinds])
+    """Draw a kind of block by its share."""
+    kinds = list(BLOCK_KINDS)
+    shares = np.array([BLOCK_KINDS[kind][0] for kind in kinds])
     return str(random.choice(kinds, p=shares / shares.sum()))

@@ -1,4 +1,4 @@
-"""Invented managers for the grids of the sample city, with numbers that no telephone has."""
+"""Invented managers for the grids of the sample city, with impossible telephone numbers."""
 
 import numpy as np
 from sqlalchemy import Connection, select
@@ -10,13 +10,13 @@ from geo.model import Grid, GridManager, GridPlan
 DUTIES = "信息采集、矛盾排查、政策宣传、便民服务"
 
 
-def appoint(connection: Connection, region: str) -> int:
-    """Give every grid in force of a region that has no manager one; return how many got one.
+def appoint_managers(connection: Connection, region: str) -> int:
+    """Appoint a manager for every published grid of a region without one; return their number.
 
     Parameters
     ----------
     region
-        Leading digits of its code.
+        Leading digits of the region's code.
     """
     in_charge = select(GridManager.grid_code).where(GridManager.valid_to.is_(None))
     vacant = (

@@ -1,4 +1,4 @@
-"""The lattice's streets, the river with its bridges, the canal and the railway."""
+"""Streets of the lattice, the river with its bridges, the canal and the railway."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,30 +10,30 @@ import shapely
 from etl.sample import names
 from etl.sample.street_plan import (
     BANK_M,
-    OFFICE,
-    ORIGIN,
+    OFFICE_BLOCKS,
+    ORIGIN_M,
     RIVER_M,
     Office,
-    bend,
-    block,
+    bend_points,
+    block_corners,
+    corner_point,
     line_x,
     line_y,
-    place,
 )
 
 SIDEWALK_M = 4.0
 CANAL_M, RAIL_M = 8.0, 16.0
-"""Land kept free to each side of the canal and of the railway."""
+"""Width of free land on each side of the canal and of the railway."""
 
 CANAL_COLUMN, RAIL_ROW = 3, 4
-"""The block column that the canal runs through, the block row of the railway."""
+"""Column of blocks with the canal, row of blocks with the railway."""
 
-WIDTH = {"arterial": 40.0, "secondary": 28.0, "local": 16.0}
+WIDTH_M = {"arterial": 40.0, "secondary": 28.0, "local": 16.0}
 
 
 @dataclass(frozen=True)
 class Edge:
-    """A piece of street between two corners of the lattice."""
+    """A section of a street between two corners of the lattice."""
 
     start: tuple[int, int]
     end: tuple[int, int]
@@ -45,7 +45,9 @@ class Edge:
     @property
     def line(self) -> shapely.LineString:
         """Return the centreline."""
-        return shapely.LineString([place(*self.start, self.north), place(*self.end, self.north)])
+        return shapely.LineString(
+            [corner_point(*self.start, self.north), corner_point(*self.end, self.north)]
+        )
 
     @property
     def along(self) -> bool:
@@ -54,21 +56,21 @@ class Edge:
 
 
 def edges_of_office(office: Office, *, east: bool, north: bool) -> list[Edge]:
-    """Return the streets south and west of an office's blocks, and those on its outer rim.
+    """Return the streets south and west of an office's blocks, and those on the edge of the city.
 
     Parameters
     ----------
     east, north
-        Whether no office of the city lies on that side, so that its rim is this one's.
+        Whether there is no other office on that side.
     """
     west0, south0 = office.corner
     bank = office.row >= 0
-    # South of the river the rim by the water is the top line of the row below it.
+    # South of the river, the street along the water is the top line of the first row.
     top = north or office.row == -1
-    rows = range(south0, south0 + OFFICE[1] + (1 if top else 0))
-    columns = range(west0, west0 + OFFICE[0] + (1 if east else 0))
-    along = [_edge((i, j), (i + 1, j), bank) for j in rows for i in columns[: OFFICE[0]]]
-    across = [_edge((i, j), (i, j + 1), bank) for i in columns for j in rows[: OFFICE[1]]]
+    rows = range(south0, south0 + OFFICE_BLOCKS[1] + (1 if top else 0))
+    columns = range(west0, west0 + OFFICE_BLOCKS[0] + (1 if east else 0))
+    along = [_edge((i, j), (i + 1, j), bank) for j in rows for i in columns[: OFFICE_BLOCKS[0]]]
+    across = [_edge((i, j), (i, j + 1), bank) for i in columns for j in rows[: OFFICE_BLOCKS[1]]]
     return along + across
 
 
@@ -84,16 +86,16 @@ def _edge(start: tuple[int, int], end: tuple[int, int], north: bool) -> Edge:
 
 
 def crossing_widths(edge: Edge) -> tuple[float, float]:
-    """Return the widths of the streets that cross a street at its two corners."""
+    """Return the widths in metres of the streets that cross a street at its two corners."""
     lines = (edge.start[0], edge.end[0]) if edge.along else (edge.start[1], edge.end[1])
     first, last = (_street_class_and_width(line, not edge.along)[1] for line in lines)
     return first, last
 
 
 def _street_class_and_width(line: int, along: bool) -> tuple[str, float]:
-    """Return class and width of the streets on a line of the lattice."""
+    """Return class and width in metres of the street on a line of the lattice."""
     road_class = _road_class(line, along)
-    return road_class, WIDTH[road_class] - (6.0 if road_class == "local" and line % 2 else 0.0)
+    return road_class, WIDTH_M[road_class] - (6.0 if road_class == "local" and line % 2 else 0.0)
 
 
 def _road_class(line: int, along: bool) -> str:
@@ -102,7 +104,7 @@ def _road_class(line: int, along: bool) -> str:
     return "arterial" if line % 8 == 0 else "secondary" if line % 8 == 4 else "local"
 
 
-def sides(office: Office, i: int, j: int) -> list[Edge]:
+def block_sides(office: Office, i: int, j: int) -> list[Edge]:
     """Return the streets around a block: south, east, north, west."""
     north = office.row >= 0
     ends = [((i, j), (i + 1, j)), ((i + 1, j), (i + 1, j + 1))]
@@ -110,11 +112,11 @@ def sides(office: Office, i: int, j: int) -> list[Edge]:
     return [_edge(a, b, north) for a, b in ends]
 
 
-def land(office: Office, i: int, j: int) -> list[shapely.Polygon]:
-    """Return the land of a block between its streets, cut by canal and railway where they pass."""
+def block_land(office: Office, i: int, j: int) -> list[shapely.Polygon]:
+    """Return the land of a block without its streets, cut by the canal and the railway."""
     around = [
         shapely.buffer(edge.line, edge.width / 2 + SIDEWALK_M, cap_style="square")
-        for edge in sides(office, i, j)
+        for edge in block_sides(office, i, j)
     ]
     through = [
         shapely.buffer(line, wide)
@@ -122,54 +124,54 @@ def land(office: Office, i: int, j: int) -> list[shapely.Polygon]:
         if line is not None
     ]
     free = shapely.difference(
-        shapely.Polygon(block(office, i, j)), shapely.union_all(around + through)
+        shapely.Polygon(block_corners(office, i, j)), shapely.union_all(around + through)
     )
     return [part for part in shapely.get_parts(free) if part.area > 2500]
 
 
 def canal(office: Office) -> shapely.LineString:
-    """Return the canal of an office: from its far side to the river, or to the next office."""
+    """Return the canal through an office, from its far side to the river or the next office."""
     x = line_x(office.corner[0] + CANAL_COLUMN + 0.5)
-    low, high = _reach(office)
+    low, high = _y_range(office)
     return _bend_line([(x, y) for y in np.linspace(low, high, 25)])
 
 
 def railway(office: Office) -> shapely.LineString | None:
-    """Return the railway through an office: every third row of offices has one."""
+    """Return the railway through an office; every third row of offices has one."""
     if office.row % 3:
         return None
     y = line_y(office.corner[1] + RAIL_ROW + 0.5, office.row >= 0)
-    west, east = line_x(office.corner[0]), line_x(office.corner[0] + OFFICE[0])
+    west, east = line_x(office.corner[0]), line_x(office.corner[0] + OFFICE_BLOCKS[0])
     return _bend_line([(x, y) for x in np.linspace(west, east, 41)])
 
 
-def _reach(office: Office) -> tuple[float, float]:
-    """Return the southern and northern side of an office before bending."""
+def _y_range(office: Office) -> tuple[float, float]:
+    """Return the y of the southern and northern side of an office before bending."""
     south, north = office.corner[1], office.row >= 0
-    return line_y(south, north), line_y(south + OFFICE[1], north)
+    return line_y(south, north), line_y(south + OFFICE_BLOCKS[1], north)
 
 
 def river(office: Office) -> shapely.Polygon:
     """Return the river beside an office of the first row, between the banks."""
-    x = np.linspace(line_x(office.corner[0]), line_x(office.corner[0] + OFFICE[0]), 41)
+    x = np.linspace(line_x(office.corner[0]), line_x(office.corner[0] + OFFICE_BLOCKS[0]), 41)
     half = RIVER_M / 2 - BANK_M
     north = np.column_stack([x, np.full_like(x, half)])
     south = np.column_stack([x, np.full_like(x, -half)])
-    return shapely.Polygon(ORIGIN + bend(np.concatenate([south, north[::-1]])))
+    return shapely.Polygon(ORIGIN_M + bend_points(np.concatenate([south, north[::-1]])))
 
 
 def bridge(office: Office) -> shapely.LineString:
     """Return the bridge from an office of the first row to the other bank."""
     i = office.corner[0] + 4
-    return shapely.LineString([place(i, 0, True), place(i, 0, False)])
+    return shapely.LineString([corner_point(i, 0, True), corner_point(i, 0, False)])
 
 
 def _bend_line(points: list[tuple[float, float]]) -> shapely.LineString:
-    return shapely.LineString(ORIGIN + bend(np.array(points)))
+    return shapely.LineString(ORIGIN_M + bend_points(np.array(points)))
 
 
 def road_rows(office: Office, edges: list[Edge]) -> Iterator[dict[str, Any]]:
-    """Return the rows of an office's streets and its bridge."""
+    """Yield the rows of an office's streets and its bridge."""
     for edge in edges:
         yield {
             "geom": edge.line,

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from etl.pipeline.publish_frames import publish
-from etl.sample.city import SHIPPED, read_sample
+from etl.sample.city import SAMPLE_FILE, read_sample
 from geo.db.layer_frames import read_layer
 from geo.errors import GridatlasError
 from geo.model import GridPlan
@@ -23,7 +23,7 @@ QUICK = ("--seconds", "5")
 
 @pytest.fixture(scope="module")
 def city(shared_database):
-    publish(shared_database, read_sample(SHIPPED), "sample:S:1")
+    publish(shared_database, read_sample(SAMPLE_FILE), "sample:S:1")
     return shared_database
 
 

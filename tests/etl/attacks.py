@@ -1,4 +1,4 @@
-"""Files that try to reach a listener or another file of the machine, in every format."""
+"""Files of every format that try to connect to a listener or to open another file."""
 
 import json
 import shutil
@@ -19,7 +19,7 @@ SUFFIXES = ("gpkg", "geojson", "json", "kml", "dxf", "shp", "csv", "xlsx", "parq
 
 
 class Listener:
-    """A server on the loopback interface that counts who calls."""
+    """A server on the loopback interface that records every connection."""
 
     def __init__(self) -> None:
         self._socket = socket.create_server(("127.0.0.1", 0))

@@ -1,4 +1,4 @@
-"""Layers as files: whole or not at all, with the kinds of their columns, read again by GDAL."""
+"""Layers written as files: complete or not at all, and with the types of their columns."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -27,7 +27,7 @@ def layer(engine: Engine, name: str, **choice: object) -> gpd.GeoDataFrame:
 
 
 @pytest.mark.parametrize("suffix", ["gpkg", "geojson"])
-def test_what_is_written_is_what_is_read(filled, tmp_path, suffix):
+def test_written_layer_can_be_read_back(filled, tmp_path, suffix):
     frame = layer(filled, "building")
     file = tmp_path / f"buildings.{suffix}"
     write_layer(frame, "building", file)
@@ -71,7 +71,7 @@ def test_grids_are_placed_in_the_system_asked_for(filled, tmp_path):
         ("file/a.gpkg", None, "can't be written"),
     ],
 )
-def test_file_that_can_not_be_written_is_said(filled, tmp_path, file, crs, said):
+def test_file_that_can_not_be_written_is_reported(filled, tmp_path, file, crs, said):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(InputError, match=said):
         write_layer(layer(filled, "compound"), "compound", tmp_path / file, crs)

@@ -35,14 +35,14 @@ UNREADABLE = (
 )
 
 
-def zipped(path: Path, **entries: bytes) -> Path:
+def write_zip(path: Path, **entries: bytes) -> Path:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
         for name, content in entries.items():
             file.writestr(name, content)
     return path
 
 
-def with_entry(path: Path, name: str, mode: int = 0o644, content: bytes = b"x") -> Path:
+def write_zip_entry(path: Path, name: str, mode: int = 0o644, content: bytes = b"x") -> Path:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
         entry = zipfile.ZipInfo(name)
         entry.external_attr = mode << 16
@@ -51,20 +51,20 @@ def with_entry(path: Path, name: str, mode: int = 0o644, content: bytes = b"x") 
     return path
 
 
-def encrypted(path: Path) -> Path:
-    content = bytearray(zipped(path, **{"a.gpkg": b"x"}).read_bytes())
+def write_encrypted_zip(path: Path) -> Path:
+    content = bytearray(write_zip(path, **{"a.gpkg": b"x"}).read_bytes())
     central = content.index(b"PK\x01\x02")
     content[6] |= 1
     content[central + 8] |= 1
     return made(path, bytes(content))
 
 
-def cut(path: Path, keep: float) -> Path:
+def truncate(path: Path, keep: float) -> Path:
     content = path.read_bytes()
     return made(path, content[: int(len(content) * keep)])
 
 
-def workbook(path: Path, *lines: tuple[object, ...], merged: str = "") -> Path:
+def write_workbook(path: Path, *lines: tuple[object, ...], merged: str = "") -> Path:
     book = openpyxl.Workbook()
     for line in lines:
         book.active.append(line)
@@ -74,30 +74,30 @@ def workbook(path: Path, *lines: tuple[object, ...], merged: str = "") -> Path:
     return path
 
 
-def gdb_without_a_part(path: Path) -> Path:
+def write_incomplete_gdb(path: Path) -> Path:
     write(houses(), path, driver="OpenFileGDB")
     max(path.glob("a*.gdbtable"), key=lambda file: file.stat().st_size).unlink()
     return path
 
 
-def shp_without(path: Path, ending: str) -> Path:
+def write_shapefile_without(path: Path, ending: str) -> Path:
     write(houses(), path).with_suffix(ending).unlink()
     return path
 
 
-def swapped(path: Path) -> Path:
+def write_swapped_axes(path: Path) -> Path:
     data = houses()
     data["geometry"] = shapely.transform(data.geometry.to_numpy(), lambda xy: xy[:, ::-1])
     return write(data, path)
 
 
-def said_to_be(path: Path, crs: str, actual: str, factor: float = 1.0) -> Path:
+def write_with_wrong_crs(path: Path, crs: str, actual: str, factor: float = 1.0) -> Path:
     data = houses().to_crs(actual)
     data["geometry"] = shapely.transform(data.geometry.to_numpy(), lambda xy: xy * factor)
     return write(data.set_crs(crs, allow_override=True), path)
 
 
-WHOLE: dict[str, tuple[Callable[[Path], Path], Mapping | None, str]] = {
+BAD_FILES: dict[str, tuple[Callable[[Path], Path], Mapping | None, str]] = {
     "missing": (
         lambda d: d / "none.gpkg",
         None,
@@ -122,68 +122,68 @@ WHOLE: dict[str, tuple[Callable[[Path], Path], Mapping | None, str]] = {
     ),
     "wrong ending": (lambda d: made(d / "a.gpkg", b"%PDF-1.7"), None, UNREADABLE),
     "truncated zip": (
-        lambda d: cut(zipped(d / "a.zip", **{"a.gpkg": b"x" * 999}), 0.5),
+        lambda d: truncate(write_zip(d / "a.zip", **{"a.gpkg": b"x" * 999}), 0.5),
         None,
         "{file} is no zip archive, or is cut off or damaged. Fetch it again.",
     ),
     "zip bomb": (
-        lambda d: zipped(d / "a.zip", **{"a.csv": bytes(20 * 2**20)}),
+        lambda d: write_zip(d / "a.zip", **{"a.csv": bytes(20 * 2**20)}),
         None,
         "{file}: the entry a.csv unpacks to more than 200 times its size, which no map data do. "
         "Nothing was unpacked.",
     ),
     "path traversal": (
-        lambda d: with_entry(d / "a.zip", "../../etc/a.gpkg"),
+        lambda d: write_zip_entry(d / "a.zip", "../../etc/a.gpkg"),
         None,
         "{file}: the entry ../../etc/a.gpkg leads out of the archive's folder. Nothing was "
         "unpacked; pack it anew with plain names.",
     ),
     "absolute path": (
-        lambda d: with_entry(d / "a.zip", "/etc/a.gpkg"),
+        lambda d: write_zip_entry(d / "a.zip", "/etc/a.gpkg"),
         None,
         "{file}: the entry /etc/a.gpkg leads out of the archive's folder. Nothing was unpacked; "
         "pack it anew with plain names.",
     ),
     "link in a zip": (
-        lambda d: with_entry(d / "a.zip", "a.gpkg", stat.S_IFLNK | 0o777, b"/etc/passwd"),
+        lambda d: write_zip_entry(d / "a.zip", "a.gpkg", stat.S_IFLNK | 0o777, b"/etc/passwd"),
         None,
         "{file}: the entry a.gpkg is a link. Nothing was unpacked; pack the file itself.",
     ),
     "password": (
-        lambda d: encrypted(d / "a.zip"),
+        lambda d: write_encrypted_zip(d / "a.zip"),
         None,
         "{file} is protected by a password. Pack it without one.",
     ),
     "zip of zips": (
-        lambda d: zipped(d / "a.zip", **{"b.zip": b"PK"}),
+        lambda d: write_zip(d / "a.zip", **{"b.zip": b"PK"}),
         None,
         "{file} holds no file of a format that is read here: .shp, .gpkg, .geojson, .json, .gdb, "
         ".kml, .dxf, .csv, .xlsx, .parquet",
     ),
     "several in a zip": (
-        lambda d: zipped(d / "a.zip", **{"a.csv": b"a", "b.csv": b"b"}),
+        lambda d: write_zip(d / "a.zip", **{"a.csv": b"a", "b.csv": b"b"}),
         None,
         "{file} holds several data sets: a.csv, b.csv. Pack each by itself.",
     ),
     "truncated geopackage": (
-        lambda d: cut(write(houses(300), d / "a.gpkg"), 0.6),
+        lambda d: truncate(write(houses(300), d / "a.gpkg"), 0.6),
         None,
         UNREADABLE,
     ),
     "shapefile without .shx": (
-        lambda d: cut(shp_without(d / "a.shp", ".shx"), 0.5),
+        lambda d: truncate(write_shapefile_without(d / "a.shp", ".shx"), 0.5),
         None,
         UNREADABLE,
     ),
     "shapefile without .prj": (
-        lambda d: shp_without(d / "a.shp", ".prj"),
+        lambda d: write_shapefile_without(d / "a.shp", ".prj"),
         None,
         "{file}, layer a: it does not say its coordinate system (a shapefile needs its .prj). Its "
         "coordinates make sense as EPSG:4490: if that is right, give --crs EPSG:4490. A map taken "
         'from the web is shifted: say so in a mapping (shift = "gcj02" or "bd09").',
     ),
     "FileGDB with a missing part": (
-        lambda d: gdb_without_a_part(d / "a.gdb"),
+        lambda d: write_incomplete_gdb(d / "a.gdb"),
         None,
         UNREADABLE,
     ),
@@ -193,7 +193,7 @@ WHOLE: dict[str, tuple[Callable[[Path], Path], Mapping | None, str]] = {
         "{file}, layer a: there is no feature in it. Export it again with its features.",
     ),
     "no geometry column": (
-        lambda d: workbook(d / "a.xlsx", ("编码", "名称"), ("b1", "一号楼")),
+        lambda d: write_workbook(d / "a.xlsx", ("编码", "名称"), ("b1", "一号楼")),
         None,
         "{file}, layer a: it has no geometry. Export it again as points, lines or polygons.",
     ),
@@ -214,13 +214,13 @@ WHOLE: dict[str, tuple[Callable[[Path], Path], Mapping | None, str]] = {
         "it anew from the program that made it.",
     ),
     "axes swapped": (
-        lambda d: swapped(d / "a.gpkg"),
+        lambda d: write_swapped_axes(d / "a.gpkg"),
         None,
         "{file}, layer a: its coordinates make sense only with latitude and longitude exchanged. "
         "Set swap_axes = true in a mapping, or export it with longitude first.",
     ),
     "wrong zone": (
-        lambda d: said_to_be(d / "a.gpkg", "EPSG:4547", "EPSG:4546"),
+        lambda d: write_with_wrong_crs(d / "a.gpkg", "EPSG:4547", "EPSG:4546"),
         None,
         "{file}, layer a: in CGCS2000 / 3-degree Gauss-Kruger CM 114E it lies far outside the "
         "city; "
@@ -228,20 +228,20 @@ WHOLE: dict[str, tuple[Callable[[Path], Path], Mapping | None, str]] = {
         "override = true in a mapping.",
     ),
     "millimetres": (
-        lambda d: said_to_be(d / "a.gpkg", "EPSG:4546", "EPSG:4546", 1000.0),
+        lambda d: write_with_wrong_crs(d / "a.gpkg", "EPSG:4546", "EPSG:4546", 1000.0),
         None,
         '{file}, layer a: its coordinates are in mm, not metres. Set unit = "mm" under '
         "[coordinates] in a mapping.",
     ),
     "degrees as metres": (
-        lambda d: said_to_be(d / "a.gpkg", "EPSG:4546", "EPSG:4490"),
+        lambda d: write_with_wrong_crs(d / "a.gpkg", "EPSG:4546", "EPSG:4490"),
         None,
         "{file}, layer a: its coordinates are degrees, but its system CGCS2000 / 3-degree "
         "Gauss-Kruger CM 111E is in metres. Give the right one with --crs, for example --crs "
         "EPSG:4490, and override = true in a mapping.",
     ),
     "metres as degrees": (
-        lambda d: said_to_be(d / "a.gpkg", "EPSG:4490", "EPSG:4546"),
+        lambda d: write_with_wrong_crs(d / "a.gpkg", "EPSG:4490", "EPSG:4546"),
         None,
         "{file}, layer a: its coordinates (607678, 3546856, 608249, 3546874) lie off the globe. "
         "Its coordinate system is wrong: give the right one with --crs.",
@@ -259,7 +259,7 @@ WHOLE: dict[str, tuple[Callable[[Path], Path], Mapping | None, str]] = {
         "says EPSG:4546. If the file is wrong, set override = true under [coordinates].",
     ),
     "unknown system": (
-        lambda d: shp_without(d / "a.shp", ".prj"),
+        lambda d: write_shapefile_without(d / "a.shp", ".prj"),
         mapping(coordinates={"crs": "EPSG:1"}),
         "EPSG:1 is no coordinate system that is known. Write it like EPSG:4490.",
     ),
@@ -280,7 +280,7 @@ WHOLE: dict[str, tuple[Callable[[Path], Path], Mapping | None, str]] = {
         "encoding in a mapping, for Chinese most often GB18030.",
     ),
     "merged header": (
-        lambda d: workbook(
+        lambda d: write_workbook(
             d / "a.xlsx", ("编码", "坐标", None), ("b1", 112.1, 32.0), merged="B1:C1"
         ),
         None,
@@ -288,7 +288,7 @@ WHOLE: dict[str, tuple[Callable[[Path], Path], Mapping | None, str]] = {
         "and name every column in one row.",
     ),
     "no header": (
-        lambda d: workbook(d / "a.xlsx", (None, None), ("b1", 112.1)),
+        lambda d: write_workbook(d / "a.xlsx", (None, None), ("b1", 112.1)),
         None,
         "{file}: the first row is empty. Begin the sheet with one row of column names.",
     ),
@@ -323,9 +323,9 @@ def town(shared_database, tmp_path_factory):
     return shared_database
 
 
-@pytest.mark.parametrize("case", WHOLE)
+@pytest.mark.parametrize("case", BAD_FILES)
 def test_file_that_cannot_be_used_is_refused_with_one_line(town, tmp_path, case):
-    make, how, english = WHOLE[case]
+    make, how, english = BAD_FILES[case]
     file = make(tmp_path)
     with pytest.raises(InputError) as refused:
         bring(town, "building", file, how)
@@ -345,7 +345,7 @@ sys.stdin.read()
 """
 
 
-def test_locked_geopackage_is_told(town, tmp_path):
+def test_locked_geopackage_is_reported(town, tmp_path):
     file = write(houses(), tmp_path / "a.gpkg")
     command = [sys.executable, "-c", HOLD, str(file)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
@@ -359,11 +359,11 @@ def test_locked_geopackage_is_told(town, tmp_path):
 
 
 def test_archive_with_too_many_files_or_bytes_is_refused(town, tmp_path, monkeypatch):
-    file = zipped(tmp_path / "a.zip", **{f"{i}.txt": b"x" for i in range(4)})
-    monkeypatch.setattr(zip_archive, "MOST_FILES", 3)
+    file = write_zip(tmp_path / "a.zip", **{f"{i}.txt": b"x" for i in range(4)})
+    monkeypatch.setattr(zip_archive, "MAX_FILES", 3)
     with pytest.raises(InputError, match="holds 4 files, more than 3"):
         bring(town, "building", file)
-    monkeypatch.setattr(zip_archive, "MOST_BYTES", 3)
-    monkeypatch.setattr(zip_archive, "MOST_FILES", 4)
+    monkeypatch.setattr(zip_archive, "MAX_UNPACKED_BYTES", 3)
+    monkeypatch.setattr(zip_archive, "MAX_FILES", 4)
     with pytest.raises(InputError, match="unpacks to more than 0 GB"):
         bring(town, "building", file)

@@ -1,11 +1,12 @@
-"""Mapping files: what is wrong with one is told with its place; suggested ones can be used."""
+"""Mapping files: errors name their place, headers and units are understood, proposals work."""
 
 import pytest
 
-from etl.input.mapping import read_mapping
-from etl.input.suggest import suggest_mapping
+from etl.input.mapping import guess_mapping, read_mapping, unused_columns
+from etl.input.mapping_proposal import suggest_mapping
+from etl.runs.report import lines
 from geo.errors import InputError
-from tests.etl.delivery import houses, made, write
+from tests.etl.delivery import ANYTHING, bring, houses, made, mapping, rows, write
 
 MAPPINGS = {
     "no TOML": ("layer = ", "is no TOML file"),
@@ -26,24 +27,96 @@ MAPPINGS = {
 
 
 @pytest.mark.parametrize("case", MAPPINGS)
-def test_wrong_mapping_is_told_with_its_place(tmp_path, case):
-    content, said = MAPPINGS[case]
+def test_wrong_mapping_is_reported_with_its_place(tmp_path, case):
+    content, expected = MAPPINGS[case]
     with pytest.raises(InputError) as refused:
         read_mapping(made(tmp_path / "m.toml", content.encode()))
-    assert said in refused.value.message("en")
+    assert expected in refused.value.message("en")
 
 
 @pytest.mark.parametrize(
-    ("system", "said"),
+    ("system", "expected"),
     [
         ("EPSG:4490", 'crs = "EPSG:4490"'),
         ("EPSG:4525", 'crs = "EPSG:4525"'),  # the number of the zone stands before the eastings
         ("EPSG:4546", "# metres: EPSG:4534 (75 E)"),
     ],
 )
-def test_suggestion_names_the_system_that_coordinates_tell(tmp_path, system, said):
+def test_proposal_names_the_system_in_which_coordinates_make_sense(tmp_path, system, expected):
     file = write(houses().to_crs(system), tmp_path / "楼栋_20261124.shp")
     file.with_suffix(".prj").unlink()
     proposal = suggest_mapping(file)
-    assert said in proposal
+    assert expected in proposal
     assert 'file = "楼栋*.shp"' in proposal
+
+
+@pytest.mark.parametrize(
+    ("layer", "header", "column", "unit"),
+    [
+        ("building", "户数(户)", "households", "户"),
+        ("building", "高度（米）", "height_m", "米"),
+        ("building", "建筑高度(cm)", "height_m", "cm"),
+        ("pipe_node", "流量(L/s)", "flow_l_s", "L/s"),
+        ("pipe_node", "压力(bar)", "pressure_mpa", "bar"),
+        ("pipe_node", "压力（MPa）", "pressure_mpa", "MPa"),
+        ("road", "坡度(‰)", "slope_percent", "‰"),
+    ],
+)
+def test_header_with_a_unit_in_brackets_is_recognized(layer, header, column, unit):
+    [(guessed, rule)] = guess_mapping(layer, [header], "").columns.items()
+    assert (guessed, rule.source, rule.unit) == (column, header, unit)
+
+
+@pytest.mark.parametrize(
+    ("layer", "header", "similar"),
+    [
+        ("building", "高度(尺)", "height_m"),
+        ("building", "人口(万人)", "population"),
+        ("building", "高度(bar)", "height_m"),
+        ("building", "建筑高", "height_m"),
+        ("road", "坡度(°)", "slope_percent"),
+        ("building", "备注", None),
+    ],
+)
+def test_header_that_is_not_understood_is_unused_and_a_column_proposed(layer, header, similar):
+    mapping = guess_mapping(layer, ["编码", header], "")
+    assert [*mapping.columns] == ["code"]
+    assert unused_columns(mapping, ["编码", header]) == {header: similar}
+
+
+def test_units_of_headers_and_values_are_converted_and_unused_columns_reported(database, tmp_path):
+    table = (
+        "管点编号,管线类型,附属物,流量(L/min),压力（bar）,备注,经度,纬度\n"
+        "n1,给水,消火栓,900,3,好,112.142,32.038\n"
+        "n2,给水,消火栓,15 L/s,0.4 MPa,,112.143,32.038\n"
+        "n3,给水,消火栓,60m³/h,40 m,,112.144,32.038\n"
+    )
+    file = made(tmp_path / "消火栓.csv", table.encode())
+    how = mapping("pipe_node", coordinates={"crs": "EPSG:4490"}, guard=ANYTHING)
+    outcome = bring(database, "pipe_node", file, how)
+    live = rows(database, "SELECT code, flow_l_s, pressure_mpa FROM pipe_node ORDER BY code")
+    assert live == [("n1", pytest.approx(15), pytest.approx(0.3)), ("n2", 15, pytest.approx(0.4))]
+    refused = rows(database, "SELECT code, reason, detail->>'value' FROM quarantine")
+    assert refused == [("n3", "value_not_number", "40 m")]
+    assert outcome.report["unused_columns"] == {"pipe_node": {"备注": None}}
+    assert any("备注" in line for line in lines(outcome))
+
+
+def test_own_unit_of_a_value_prevails_over_the_unit_of_the_mapping(database, tmp_path):
+    file = write(
+        houses(6, height_m=["800 cm", "12m", "900", "950,5", "1,200", "?"]), tmp_path / "a.gpkg"
+    )
+    columns = {"code": "code", "height_m": {"from": "height_m", "unit": "cm"}}
+    bring(database, "building", file, mapping(columns=columns, guard=ANYTHING))
+    live = rows(database, "SELECT code, height_m FROM building ORDER BY code")
+    expected = {"b000": 8, "b001": 12, "b002": 9, "b003": 9.505}
+    assert {code: pytest.approx(height) for code, height in live} == expected
+
+
+def test_proposal_keeps_the_unit_of_a_header_and_names_similar_columns(tmp_path):
+    table = "编码,高度（cm）,人口(万人),备注,经度,纬度\nb1,800,3,好,112.142,32.038\n"
+    proposal = suggest_mapping(made(tmp_path / "楼栋.csv", table.encode()), "building")
+    assert 'height_m = { from = "高度（cm）", unit = "cm" }' in proposal
+    assert "# not used: 人口(万人), 备注" in proposal
+    assert '# perhaps: population = "人口(万人)"' in proposal
+    assert read_mapping(made(tmp_path / "m.toml", proposal.encode())).layer == "building"

@@ -1,8 +1,8 @@
-"""Figures as people write them: what is read, and what is left alone because it says two things."""
+"""Figures with units: what is read, and what is not because it can be read in two ways."""
 
 import pytest
 
-from etl.input.units import read_count, read_quantity
+from etl.input.units import convert_figure, read_count, read_quantity, split_header
 
 
 @pytest.mark.parametrize(
@@ -99,3 +99,54 @@ def test_sign_before_three_digits_means_what_can_be_true(text, thousands):
 )
 def test_counts(text, count):
     assert read_count(text, 1, 200) == count
+
+
+@pytest.mark.parametrize(
+    ("column", "text", "figure"),
+    [
+        ("flow_l_s", "60 m3/h", 60 / 3.6),
+        ("flow_l_s", "15L/s", 15),
+        ("pressure_mpa", "0.4 MPa", 0.4),
+        ("pressure_mpa", "4 bar", 0.4),
+        ("pressure_mpa", "0.4mpa", 0.4),
+        ("height_m", "800 cm", 8),
+        ("height_m", "12m", 12),
+        ("height_m", "1.200 m", 1.2),
+        ("height_m", "１２米", 12),
+        ("diameter_mm", "DN200", 200),
+        ("diameter_mm", "20 cm", 200),
+        ("slope_percent", "8%", 8),
+        ("slope_percent", "80‰", 8),
+        ("households", "24户", 24),
+        ("storeys_above", "6F", 6),
+        ("year_built", "1998年", 1998),
+        ("height_m", "1,200 m", None),
+        ("height_m", "12 yd", None),
+        ("height_m", "4 bar", None),
+        ("height_m", "24户", None),
+        ("population", "3万人", None),
+        ("pressure_mpa", "400 mbar/s", None),
+        ("flow_l_s", "500 gpm", None),
+    ],
+)
+def test_figure_of_a_column_is_converted_from_its_own_unit(column, text, figure):
+    assert convert_figure(column, text) == (None if figure is None else pytest.approx(figure))
+
+
+def test_figure_without_unit_is_in_the_unit_of_its_header():
+    assert convert_figure("height_m", "12,5", 0.01) == pytest.approx(0.125)
+    assert convert_figure("height_m", "8 m", 0.01) == 8
+
+
+@pytest.mark.parametrize(
+    ("header", "parts"),
+    [
+        ("高度（米）", ("高度", "米")),
+        ("流量 (L/s)", ("流量", "L/s")),
+        ("压力【bar】", ("压力", "bar")),
+        ("高度", ("高度", "")),
+        ("(m)", ("(m)", "")),
+    ],
+)
+def test_unit_in_brackets_is_split_from_a_header(header, parts):
+    assert split_header(header) == parts

@@ -1,4 +1,4 @@
-"""Files that try to reach other files or addresses: the listener hears nothing, nothing leaks."""
+"""Files that try to open other files or addresses: no connection is made and nothing leaks."""
 
 import json
 import os
@@ -29,8 +29,8 @@ ROOT = Path(__file__).parents[3]
 
 @pytest.fixture
 def listener():
-    with listening() as found:
-        yield found
+    with listening() as listener:
+        yield listener
 
 
 @pytest.fixture
@@ -148,11 +148,11 @@ def test_file_that_needs_more_memory_than_its_size_allows_is_refused(database, t
     assert refused.value.message("zh") != refused.value.message("en")
 
 
-def test_readers_end_with_the_process_that_asked(tmp_path):
+def test_readers_end_with_the_process_that_started_them(tmp_path):
     file = write(houses(3), tmp_path / "a.gpkg")
     script = (
-        "import os, sys; from pathlib import Path; from etl.input.vector import layers_in\n"
-        "print(layers_in(Path(sys.argv[1])), flush=True); sys.stdin.read()"
+        "import os, sys; from pathlib import Path; from etl.input.source import layer_names\n"
+        "print(layer_names(Path(sys.argv[1])), flush=True); sys.stdin.read()"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", script, os.fspath(file)],

@@ -1,4 +1,4 @@
-"""Vector files in: what is read, and the one line for each thing that is wrong with a file."""
+"""Whole vector layers as frames, and the one line for each thing that is wrong with a file."""
 
 import json
 import os

@@ -10,8 +10,19 @@ from hypothesis import strategies as st
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from etl.osm.built_up_area import around_buildings, built_up_extent, cut, sea_beside, within_borders
-from etl.osm.communities import communities_from_places, community_of, reattach_pieces, uncut
+from etl.osm.built_up_area import (
+    build_extent,
+    build_sea,
+    clip_to_borders,
+    cut_polygons,
+    fit_to_buildings,
+)
+from etl.osm.communities import (
+    assign_communities,
+    build_communities,
+    move_borders_around_buildings,
+    reattach_pieces,
+)
 from geo.partition.cells.barriers import Barriers, Kind
 
 METRIC = 32632
@@ -57,9 +68,7 @@ def land_of(frame: gpd.GeoDataFrame) -> dict[str, shapely.Geometry]:
 def test_communities_tile_the_extent_in_whole_blocks_each_in_one_piece(spots):
     extent = shapely.box(0, 0, 800, 800)
     named = {f"p{i}": spot for i, spot in enumerate(spots)}
-    made = communities_from_places(
-        places(**named), raster(800, 100), extent, houses(800, 100), NO_PATHS
-    )
+    made = build_communities(places(**named), raster(800, 100), extent, houses(800, 100), NO_PATHS)
     land = made.communities.geometry.to_numpy()
     assert shapely.coverage_is_valid(land)
     assert shapely.area(land).sum() == pytest.approx(extent.area)
@@ -79,14 +88,14 @@ def test_block_goes_to_the_place_on_its_side_of_the_railway():
     extent = shapely.box(0, 0, 800, 100)
     homes = buildings(*[(x + 10, 10, x + 90, 90) for x in range(0, 800, 100)])
     spots = places(far=(150, 50), near=(550, 50))
-    made = communities_from_places(spots, both, extent, homes, NO_PATHS)
+    made = build_communities(spots, both, extent, homes, NO_PATHS)
     assert land_of(made.communities)["far"].bounds == pytest.approx((0, 0, 500, 100))
 
 
 def test_border_runs_around_a_building_over_the_street():
     halves = np.asarray([shapely.box(0, 0, 100, 100), shapely.box(100, 0, 200, 100)])
     bridge = np.asarray([shapely.box(70, 40, 110, 60), shapely.box(10, 10, 20, 20)])
-    land, moved, left = uncut(halves, bridge)
+    land, moved, left = move_borders_around_buildings(halves, bridge)
     assert (moved, left) == (1, 0)
     assert shapely.coverage_is_valid(land)
     assert land[0].contains(bridge[0])
@@ -97,7 +106,7 @@ def test_border_around_a_building_that_parts_a_community_hands_over_the_rest():
     """The building spans the whole width of the right half: what lies beyond it changes sides."""
     land = np.asarray([shapely.box(0, 0, 100, 100), shapely.box(100, 0, 120, 100)])
     wall = np.asarray([shapely.box(40, 80, 120, 90)])
-    moved, _, left = uncut(land, wall)
+    moved, _, left = move_borders_around_buildings(land, wall)
     assert left == 0
     assert (shapely.get_num_geometries(moved) == 1).all()
     assert shapely.area(moved) == pytest.approx([10_400, 1_600])
@@ -114,7 +123,7 @@ def test_borders_move_around_any_buildings_and_stay_a_coverage(boxes):
     land = np.asarray([shapely.box(x, 0, x + 100, 200) for x in (0, 100, 200)])
     whole = shapely.box(0, 0, 300, 200)
     feet = [shapely.box(x, y, x + w, y + h).intersection(whole) for x, y, w, h in boxes]
-    moved, count, left = uncut(land, np.asarray(feet, dtype=object))
+    moved, count, left = move_borders_around_buildings(land, np.asarray(feet, dtype=object))
     assert shapely.coverage_is_valid(moved)
     assert shapely.area(moved).sum() == pytest.approx(whole.area)
     assert (shapely.get_num_geometries(moved) == 1).all()
@@ -143,16 +152,14 @@ def test_place_without_households_is_told_and_joined_to_a_neighbour():
     homes = houses(400, 100)
     homes.loc[homes.geometry.centroid.x > 200, "households"] = 5
     spots = places(west=(50, 50), east=(350, 350))
-    made = communities_from_places(
-        spots, raster(400, 100), shapely.box(0, 0, 400, 400), homes, NO_PATHS
-    )
+    made = build_communities(spots, raster(400, 100), shapely.box(0, 0, 400, 400), homes, NO_PATHS)
     assert made.communities["name"].tolist() == ["west"]
     assert made.merged == ["east"]
     assert made.communities.geometry[0].area == pytest.approx(160_000)
 
 
 def test_extent_without_places_is_one_community():
-    made = communities_from_places(
+    made = build_communities(
         places(), raster(400, 100), shapely.box(0, 0, 400, 400), houses(400, 100), NO_PATHS
     )
     assert made.communities.geometry.area.tolist() == [pytest.approx(160_000)]
@@ -174,14 +181,14 @@ def test_community_of_a_building_is_where_most_of_it_lies():
             shapely.Point(50, 5),
         ]
     )
-    assert community_of(feet, land).tolist() == ["A", "B", "B", None, None, "B", None]
+    assert assign_communities(feet, land).tolist() == ["A", "B", "B", None, None, "B", None]
 
 
 def test_extent_holds_buildings_and_leaves_out_the_sea():
     homes = houses(400, 100).geometry
     sea = shapely.box(300, -100, 900, 900)
     street = gpd.GeoSeries([shapely.LineString([(0, 0), (9, 9)])])
-    extent = built_up_extent(homes, street, sea, homes.to_numpy())
+    extent = build_extent(homes, street, sea, homes.to_numpy())
     assert extent.geom_type == "Polygon"
     assert not extent.interiors
     assert extent.intersection(sea).area < 1
@@ -192,7 +199,7 @@ def test_lone_house_belongs_to_the_extent_if_somebody_lives_there():
     homes = gpd.GeoSeries(
         [shapely.box(0, 0, 300, 300), *(shapely.box(x, 0, x + 9, 9) for x in (1000, 2000))]
     )
-    extent = built_up_extent(homes, gpd.GeoSeries([]), shapely.Polygon(), homes.to_numpy()[:2])
+    extent = build_extent(homes, gpd.GeoSeries([]), shapely.Polygon(), homes.to_numpy()[:2])
     assert [extent.intersects(home) for home in homes] == [True, True, False]
 
 
@@ -206,7 +213,7 @@ def test_land_without_a_place_stays_unless_a_border_parts_it_from_one():
     whole = shapely.union_all([town, village, beyond])
     place = np.asarray([shapely.Point(10, 10)], dtype=object)
     through_town = lines([(60, -5), (60, 55)])
-    assert within_borders(whole, through_town, place).equals(
+    assert clip_to_borders(whole, through_town, place).equals(
         shapely.union_all([shapely.box(0, 0, 60, 50), village])
     )
 
@@ -216,7 +223,7 @@ def test_border_that_is_whole_keeps_all_within_and_nothing_beyond():
     town = shapely.box(0, 0, 40, 50)
     place = np.asarray([shapely.Point(10, 10)], dtype=object)
     ring = lines([(-9, -9), (150, -9), (150, 99), (-9, 99), (-9, -9)])
-    kept = within_borders(shapely.union_all([town, inside, beyond]), ring, place)
+    kept = clip_to_borders(shapely.union_all([town, inside, beyond]), ring, place)
     assert kept.equals(shapely.union_all([town, inside]))
 
 
@@ -224,17 +231,17 @@ def test_extent_stops_at_the_border_of_the_place():
     extent = shapely.box(0, 0, 100, 50)
     frontier = np.asarray([shapely.LineString([(60, -5), (60, 55)])], dtype=object)
     place = np.asarray([shapely.Point(10, 10)], dtype=object)
-    assert within_borders(extent, frontier, place).bounds == (0, 0, 60, 50)
+    assert clip_to_borders(extent, frontier, place).bounds == (0, 0, 60, 50)
     beyond = np.asarray([shapely.Point(500, 500)], dtype=object)
-    assert within_borders(extent, frontier, beyond).equals(extent)
+    assert clip_to_borders(extent, frontier, beyond).equals(extent)
     broken_off = np.asarray([shapely.LineString([(60, -5), (60, 25)])], dtype=object)
-    assert within_borders(extent, broken_off, place).equals(extent)
+    assert clip_to_borders(extent, broken_off, place).equals(extent)
 
 
 def test_extent_takes_in_a_building_or_leaves_it_out_whole():
     mostly_in, mostly_out = shapely.box(90, 10, 105, 20), shapely.box(98, 30, 110, 40)
     feet = np.asarray([mostly_in, mostly_out, shapely.box(10, 10, 20, 20)])
-    extent = around_buildings(shapely.box(0, 0, 100, 50), feet)
+    extent = fit_to_buildings(shapely.box(0, 0, 100, 50), feet)
     assert extent.contains(mostly_in)
     assert extent.intersection(mostly_out).area == 0
 
@@ -244,7 +251,7 @@ def test_cut_pieces_are_a_coverage_of_the_whole(ends):
     pairs = [pair for pair in zip(ends[::2], ends[1::2], strict=False) if pair[0] != pair[1]]
     lines = np.asarray([shapely.LineString(pair) for pair in pairs], dtype=object)
     square = np.asarray([shapely.box(0, 0, 100, 100)], dtype=object)
-    pieces = cut(square, lines)
+    pieces = cut_polygons(square, lines)
     assert shapely.coverage_is_valid(pieces)
     assert shapely.area(pieces).sum() == pytest.approx(10_000)
 
@@ -252,21 +259,21 @@ def test_cut_pieces_are_a_coverage_of_the_whole(ends):
 def test_sea_is_right_of_the_coastline():
     around = shapely.box(0, 0, 100, 100)
     northward = np.asarray([shapely.LineString([(40, 5), (40, 60), (45, 95)])], dtype=object)
-    east = sea_beside(northward, around)
+    east = build_sea(northward, around)
     assert east.contains(shapely.Point(80, 50))
     assert not east.contains(shapely.Point(20, 50))
-    west = sea_beside(shapely.reverse(northward), around)
+    west = build_sea(shapely.reverse(northward), around)
     assert west.area + east.area == pytest.approx(10_000)
     island = shapely.LineString([(40, 40), (60, 40), (60, 60), (40, 60), (40, 40)])
-    assert sea_beside(np.asarray([island], dtype=object), around).area == pytest.approx(9_600)
-    assert sea_beside(NO_PATHS, around).is_empty
+    assert build_sea(np.asarray([island], dtype=object), around).area == pytest.approx(9_600)
+    assert build_sea(NO_PATHS, around).is_empty
 
 
 def test_islands_keep_their_buildings():
     """A second piece of land without a place goes to the place nearest as the crow flies."""
     extent = shapely.union(shapely.box(0, 0, 100, 100), shapely.box(150, 0, 250, 100))
     homes = buildings((10, 10, 90, 90), (160, 10, 240, 90))
-    made = communities_from_places(
+    made = build_communities(
         places(only=(50, 50)), streets([(-9, 50), (259, 50)]), extent, homes, NO_PATHS
     )
     assert pd.Series(made.communities.geometry.area).tolist() == [pytest.approx(20_000)]

@@ -599,11 +599,11 @@ def test_place_with_too_few_households_joins_its_neighbour(tmp_path):
 
 @pytest.mark.parametrize("count", [999, 1000])
 def test_a_street_holds_999_communities(count):
-    from etl.osm.region_codes import regions
+    from etl.osm.region_codes import build_regions
 
     squares = [shapely.box(i, 0, i + 1, 1) for i in range(count)]
     frame = gpd.GeoDataFrame({"name": "", "code": "", "geom": squares}, geometry="geom", crs=32632)
-    made = regions(frame, "990001", Path("town.osm.pbf"))
+    made = build_regions(frame, "990001", Path("town.osm.pbf"))
     streets = made[made["level"] == "street"]["code"].tolist()
     assert streets == ["990001001000", "990001002000"][: 1 + count // 1000]
     assert made["code"].is_unique

@@ -10,7 +10,7 @@ import pytest
 import shapely
 
 from etl.sample import street_plan
-from etl.sample.city import SHIPPED, read_sample, sample_city, sample_offices, write_parquet
+from etl.sample.city import SAMPLE_FILE, read_sample, sample_city, sample_offices, write_parquet
 from geo import crs
 
 
@@ -30,7 +30,7 @@ def metric(frame: gpd.GeoDataFrame) -> np.ndarray:
 
 
 def test_shipped_city_is_what_the_generator_makes(city):
-    shipped = read_sample(SHIPPED)
+    shipped = read_sample(SAMPLE_FILE)
     assert set(shipped) == set(city)
     for name, frame in city.items():
         assert shipped[name]["code"].tolist() == frame["code"].tolist(), name
@@ -39,7 +39,7 @@ def test_shipped_city_is_what_the_generator_makes(city):
         )
         assert same.all(), name
     assert (shipped["building"]["households"] == city["building"]["households"]).all()
-    assert SHIPPED.stat().st_size < 5_000_000
+    assert SAMPLE_FILE.stat().st_size < 5_000_000
 
 
 def test_another_seed_makes_another_city(city):

@@ -4,7 +4,7 @@ import geopandas as gpd
 import pandas as pd
 import pytest
 
-from etl.sample.city import SHIPPED, read_sample
+from etl.sample.city import SAMPLE_FILE, read_sample
 from geo.fire import rules
 from geo.fire.rules import Rules
 from geo.fire.snapshot import COLUMNS, CitySnapshot, of_frames
@@ -47,7 +47,7 @@ def in_force() -> Rules:
 @pytest.fixture(scope="session")
 def sample() -> dict[str, gpd.GeoDataFrame]:
     """Return the layers of the sample city in metres."""
-    return {name: frame.to_crs(METRIC) for name, frame in read_sample(SHIPPED).items()}
+    return {name: frame.to_crs(METRIC) for name, frame in read_sample(SAMPLE_FILE).items()}
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from etl.pipeline.publish_frames import publish
-from etl.sample.city import SHIPPED, read_sample
+from etl.sample.city import SAMPLE_FILE, read_sample
 from geo.errors import InputError, NotFoundError, SetupError
 from geo.partition.constraints import Area, Constraints
 from geo.partition.scoring.objective import Limits
@@ -25,14 +25,14 @@ from geo.plans import draw_runs, store
 from geo.plans.batch import draw_communities, draw_community
 from geo.plans.draw_runs import DrawOrder
 
-ROOT = SHIPPED.parents[2]
+ROOT = SAMPLE_FILE.parents[2]
 COMMUNITY = "420606007001"
 QUICK = Constraints(effort=Effort(generations=1, moves_per_node=100))
 
 
 @pytest.fixture(scope="module")
 def city(shared_database: Engine) -> Engine:
-    publish(shared_database, read_sample(SHIPPED), "sample:S:1")
+    publish(shared_database, read_sample(SAMPLE_FILE), "sample:S:1")
     return shared_database
 
 

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select, text
 
 from etl.pipeline.publish_frames import publish
-from etl.sample.city import SHIPPED, read_sample
+from etl.sample.city import SAMPLE_FILE, read_sample
 from geo.db.layer_frames import read_layer
 from geo.errors import InputError, NotFoundError
 from geo.model import Grid, GridPlan
@@ -23,7 +23,7 @@ QUICK = Constraints(effort=Effort(generations=1, moves_per_node=100))
 
 @pytest.fixture(scope="module")
 def city(shared_database):
-    publish(shared_database, read_sample(SHIPPED), "sample:S:1")
+    publish(shared_database, read_sample(SAMPLE_FILE), "sample:S:1")
     return shared_database
 
 

@@ -1,6 +1,6 @@
-"""Read delivered files, in the confined process of :mod:`etl.input.sandbox` alone.
+"""Readers of the file formats, which run only in the confined process of the sandbox.
 
-Each function of :data:`TASKS` gets a path and returns what JSON can say, or yields Arrow tables.
+Each function in :data:`TASKS` takes a path, and returns values for JSON or yields Arrow tables.
 """
 
 import csv
@@ -21,8 +21,8 @@ from openpyxl.utils.exceptions import InvalidFileException
 from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, GeometryError
 
 from etl.input import encoding as encodings
-from etl.input.formats import GEOMETRY
-from etl.input.zip_archive import look_through
+from etl.input.formats import GEOMETRY_COLUMN
+from etl.input.zip_archive import check_entries
 from geo.errors import InputError
 
 _UNREADABLE = (
@@ -33,8 +33,8 @@ _SNIFFED_BYTES = 2**16
 _CSV_BLOCK_BYTES = 8 * 2**20
 
 
-def unreadable(path: Path, error: Exception) -> InputError:
-    """Return the refusal of a file that can't be read to its end."""
+def _unreadable(path: Path, error: Exception) -> InputError:
+    """Return the error of a file that can't be read to its end."""
     if "locked" in str(error):
         return InputError("file_locked", file=path)
     return InputError("file_unreadable", file=path, format=path.suffix)
@@ -51,25 +51,25 @@ def layer_names(path: Path) -> list[str]:
     try:
         return [str(name) for name, _ in pyogrio.list_layers(path)]
     except _UNREADABLE as error:
-        raise unreadable(path, error) from error
+        raise _unreadable(path, error) from error
 
 
 def layer_information(path: Path, layer: str, encoding: str | None) -> dict[str, Any]:
-    """Return the fields, system, kind of geometry and number of features of a vector layer."""
+    """Return the fields, coordinate system, geometry type and feature count of a vector layer."""
     try:
-        found = pyogrio.read_info(path, layer=layer, encoding=encoding, force_feature_count=False)
+        info = pyogrio.read_info(path, layer=layer, encoding=encoding, force_feature_count=False)
     except _UNREADABLE as error:
-        raise unreadable(path, error) from error
+        raise _unreadable(path, error) from error
     return {
-        "fields": [str(name) for name in found["fields"]],
-        "crs": found["crs"],
-        "geometry_type": found["geometry_type"],
-        "features": int(found["features"]),
+        "fields": [str(name) for name in info["fields"]],
+        "crs": info["crs"],
+        "geometry_type": info["geometry_type"],
+        "features": int(info["features"]),
     }
 
 
 def read_records(path: Path, layer: str, encoding: str | None, size: int) -> Iterator[pa.Table]:
-    """Yield the features of a layer through Arrow, which copies none by itself."""
+    """Yield the features of a layer through the Arrow interface of GDAL."""
     try:
         with pyogrio.open_arrow(
             path,
@@ -83,42 +83,30 @@ def read_records(path: Path, layer: str, encoding: str | None, size: int) -> Ite
             for record in reader:
                 yield _with_geometry(pa.Table.from_batches([record]), column)
     except _UNREADABLE as error:
-        raise unreadable(path, error) from error
+        raise _unreadable(path, error) from error
 
 
-def read_pages(path: Path, layer: str, encoding: str | None, size: int) -> Iterator[pa.Table]:
-    """Yield the features of a layer with arcs, which this way of GDAL's draws as lines."""
+def read_curves(path: Path, layer: str, encoding: str | None, size: int) -> Iterator[pa.Table]:
+    """Yield the features of a layer with arcs, which this interface of GDAL turns into lines."""
     for start in itertools.count(0, size):
-        how = {"encoding": encoding, "skip_features": start, "max_features": size}
-        table = _features(path, layer, how)
+        try:
+            meta, _, wkb, values = pyogrio.raw.read(
+                path, layer=layer, encoding=encoding, skip_features=start, max_features=size
+            )
+        except _UNREADABLE as error:
+            raise _unreadable(path, error) from error
+        columns = {
+            str(name): pa.Array.from_pandas(column)
+            for name, column in zip(meta["fields"], values, strict=True)
+        }
+        table = pa.table(columns | {GEOMETRY_COLUMN: pa.array(list(wkb), pa.binary())})
         yield table
         if table.num_rows < size:
             return
 
 
-def read_features(path: Path, layer: str, size: int, encoding: str | None) -> Iterator[pa.Table]:
-    """Yield the features of a layer; the schema's metadata has the CRS."""
-    how = {"encoding": encoding}
-    table = _features(path, layer, how)
-    for start in range(0, max(table.num_rows, 1), size):
-        yield table.slice(start, size)
-
-
-def _features(path: Path, layer: str, how: dict[str, Any]) -> pa.Table:
-    try:
-        meta, _, wkb, values = pyogrio.raw.read(path, layer=layer, **how)
-    except _UNREADABLE as error:
-        raise unreadable(path, error) from error
-    names = [str(name) for name in meta["fields"]]
-    columns = [pa.Array.from_pandas(value) for value in values]
-    if wkb is not None:
-        names.append(GEOMETRY)
-        columns.append(pa.array(list(wkb), pa.binary()))
-    return pa.table(columns, names).replace_schema_metadata({"crs": meta["crs"] or ""})
-
-
 def _with_geometry(table: pa.Table, column: str) -> pa.Table:
-    names = [GEOMETRY if name == column else name for name in table.column_names]
+    names = [GEOMETRY_COLUMN if name == column else name for name in table.column_names]
     return table.rename_columns(names)
 
 
@@ -133,11 +121,12 @@ def read_csv(path: Path, encoding: str | None = None) -> Iterator[pa.Table]:
     Raises
     ------
     InputError
-        If a row has more or fewer cells than the header, or a column has no or another's name.
+        If a row is longer or shorter than the header, a column has no name or that of another, or
+        the texts are not in one encoding.
     """
     with path.open("rb") as file:
         start = file.read(_SNIFFED_BYTES)
-    encoding = encoding or encodings.encoding_of(start[: start.rfind(b"\n") + 1] or start)
+    encoding = encoding or encodings.detect_encoding(start[: start.rfind(b"\n") + 1] or start)
     if b"\0" in start:
         raise InputError("file_unreadable", file=path, format=path.suffix)
     sample = start.decode(encoding, "replace").lstrip("\ufeff")
@@ -158,13 +147,10 @@ def read_csv(path: Path, encoding: str | None = None) -> Iterator[pa.Table]:
         for record in reader:
             yield pa.Table.from_batches([record])
     except pa.ArrowInvalid as error:
-        raise InputError("csv_ragged", file=path, said=_first_line(error)) from error
+        reason = str(error).split("\n", 1)[0][:200]
+        raise InputError("csv_ragged", file=path, said=reason) from error
     except UnicodeDecodeError as error:
         raise InputError("csv_encoding", file=path, encoding=encoding) from error
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).split("\n", 1)[0][:200]
 
 
 def _delimiter(sample: str) -> str:
@@ -177,24 +163,24 @@ def _refuse_bad_header(path: Path, header: list[str]) -> None:
     unnamed = [str(i) for i, name in enumerate(names, 1) if not name]
     if unnamed:
         raise InputError("header_gap", file=path, columns=", ".join(unnamed))
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise InputError("header_twice", file=path, columns=", ".join(twice))
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise InputError("header_twice", file=path, columns=", ".join(repeated))
 
 
 def read_xlsx(path: Path, sheet: str | None, size: int) -> Iterator[pa.Table]:
-    """Yield the rows of a sheet as texts, in blocks; formulas give the values last computed.
+    """Yield the rows of a sheet as texts, in blocks; formulas give their last computed values.
 
     Raises
     ------
     InputError
-        If it is no workbook, a bomb, or its first row is no header with a name for every column.
+        If it is no workbook or a zip bomb, or its first row does not name every column.
     """
     book = _workbook(path)
-    page = book[sheet] if sheet else book.worksheets[0]
-    rows = page.iter_rows(values_only=True)
+    worksheet = book[sheet] if sheet else book.worksheets[0]
+    rows = worksheet.iter_rows(values_only=True)
     try:
-        header = _header(path, next(rows, ()))
+        header = _read_header(path, next(rows, ()))
         block: list[tuple[Any, ...]] = []
         for row in rows:
             if any(cell is not None for cell in row[len(header) :]):
@@ -202,48 +188,47 @@ def read_xlsx(path: Path, sheet: str | None, size: int) -> Iterator[pa.Table]:
             if any(cell is not None for cell in row):
                 block.append(row)
             if len(block) == size:
-                yield _table(header, block)
+                yield _build_table(header, block)
                 block = []
-        yield _table(header, block)
+        yield _build_table(header, block)
     finally:
-        rows.close()  # it holds the file open
+        rows.close()  # the iterator keeps the file open
         book.close()
 
 
 def _workbook(path: Path) -> Any:
-    """Return a workbook, if it is one and no bomb; what other workbooks hold is not looked for."""
+    """Open a workbook without its links to others, if it is one and no zip bomb."""
     try:
         with zipfile.ZipFile(path) as archive:
-            look_through(path, archive)
+            check_entries(path, archive)
         return openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)
     except (zipfile.BadZipFile, InvalidFileException, KeyError, ValueError, OSError) as error:
         raise InputError("file_unreadable", file=path, format=path.suffix) from error
 
 
-def _header(path: Path, row: tuple[Any, ...]) -> list[str]:
+def _read_header(path: Path, row: tuple[Any, ...]) -> list[str]:
     names = ["" if cell is None else str(cell).strip() for cell in row]
     while names and not names[-1]:
         names.pop()
     if not names:
         raise InputError("header_missing", file=path)
     if "" in names:
-        # Merged cells leave all but the first of their columns without a name.
+        # Of merged cells, only the first column keeps a name.
         raise InputError("header_merged", file=path, column=names.index("") + 1)
     _refuse_bad_header(path, names)
     return names
 
 
-def _table(header: list[str], rows: list[tuple[Any, ...]]) -> pa.Table:
+def _build_table(header: list[str], rows: list[tuple[Any, ...]]) -> pa.Table:
     width = len(header)
     padded = [tuple(row[:width]) + (None,) * (width - len(row)) for row in rows]
     columns = zip(*padded, strict=True) if padded else [()] * width
-    return pa.table(
-        [pa.array([_cell(c) for c in column], pa.string()) for column in columns], header
-    )
+    texts = [pa.array(map(_cell_text, column), pa.string()) for column in columns]
+    return pa.table(texts, header)
 
 
-def _cell(value: Any) -> str | None:
-    """Return what a cell shows: 3.0 is 3, a date is a day."""
+def _cell_text(value: Any) -> str | None:
+    """Return the text of a cell: 3.0 as 3, a date without its time."""
     if value is None or value == "":
         return None
     if isinstance(value, float) and value.is_integer():
@@ -254,41 +239,41 @@ def _cell(value: Any) -> str | None:
 
 
 def parquet_information(path: Path) -> dict[str, Any]:
-    """Return the fields, system (as JSON) and number of rows of a GeoParquet file.
+    """Return the fields, coordinate system (as JSON) and number of rows of a GeoParquet file.
 
-    Version 1: geometry in WKB, its system as PROJJSON. Without the key the system is OGC:CRS84,
-    null means unknown (GeoParquet 1.1, crs).
+    Without a key ``crs`` the system is OGC:CRS84; null means unknown (GeoParquet 1.1).
 
     Raises
     ------
     InputError
-        If it is none.
+        If it is no GeoParquet file, or its geometry is not in WKB.
     """
-    file, column, about = _parquet(path)
-    if about.get("encoding") != "WKB":
-        raise InputError("parquet_encoding", file=path, encoding=about.get("encoding"))
+    file, column, metadata = _open_parquet(path)
+    if metadata.get("encoding") != "WKB":
+        raise InputError("parquet_encoding", file=path, encoding=metadata.get("encoding"))
     return {
         "fields": [name for name in file.schema_arrow.names if name != column],
-        "crs": about.get("crs", "OGC:CRS84"),
+        "crs": metadata.get("crs", "OGC:CRS84"),
         "features": file.metadata.num_rows,
     }
 
 
 def read_parquet(path: Path, size: int) -> Iterator[pa.Table]:
     """Yield the rows of a GeoParquet file."""
-    file, column, _ = _parquet(path)
+    file, column, _ = _open_parquet(path)
     for record in file.iter_batches(size):
         yield _with_geometry(pa.Table.from_batches([record]), column)
 
 
-def _parquet(path: Path) -> tuple[parquet.ParquetFile, str, dict[str, Any]]:
+def _open_parquet(path: Path) -> tuple[parquet.ParquetFile, str, dict[str, Any]]:
+    """Open a GeoParquet file; return it, its geometry column and that column's metadata."""
     try:
         file = parquet.ParquetFile(path)
-        said = json.loads((file.schema_arrow.metadata or {}).get(b"geo", b"{}"))
-        column = said.get("primary_column")
+        metadata = json.loads((file.schema_arrow.metadata or {}).get(b"geo", b"{}"))
+        column = metadata.get("primary_column")
         if column is None:
             raise InputError("no_geometry", file=path, layer=path.stem)
-        return file, column, said["columns"][column]
+        return file, column, metadata["columns"][column]
     except (pa.ArrowInvalid, OSError, ValueError, LookupError, AttributeError) as error:
         raise InputError("file_unreadable", file=path, format=path.suffix) from error
 
@@ -297,6 +282,6 @@ TASKS: dict[str, Callable[..., Any]] = {
     task.__name__: task
     for task in (
         *(layer_names, layer_information, text_encoding, parquet_information),
-        *(read_records, read_pages, read_features, read_csv, read_xlsx, read_parquet),
+        *(read_records, read_curves, read_csv, read_xlsx, read_parquet),
     )
 }
