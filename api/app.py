@@ -35,19 +35,19 @@ from api.networks import networks
 from api.ogc.ogc import create_ogc
 from api.plans import comparison, drawing, edits, jobs, plan_grids, plans
 from api.public import (
-    browse,
     exports,
-    find,
-    grid_cards,
+    grid_detail,
+    grid_staff,
     grids,
     health,
+    layer_features,
     pages,
-    people,
     prints,
     regions,
+    search,
 )
 from api.tiles import tile_archive, tiles
-from api.tiles.colouring import Colourings
+from api.tiles.area_colours import ColourCache
 from geo import db
 from geo.errors import InputError
 from geo.fire.context import FireContexts
@@ -56,9 +56,9 @@ from geo.model.job import IMPORT_KINDS, PLAN_KINDS
 from geo.settings import settings
 
 RESOURCES = (
-    *(sign_in, health, regions, find, grid_cards, grids, people, plans, plan_grids),
+    *(sign_in, health, regions, search, grid_detail, grids, grid_staff, plans, plan_grids),
     *(drawing, comparison, edits, jobs),
-    *(imports, exports, browse, prints, tiles, tile_archive),
+    *(imports, exports, layer_features, prints, tiles, tile_archive),
     *(fire_tiles, fire, inspections, networks, pages),
 )
 """In this order: the first path that fits answers."""
@@ -89,7 +89,7 @@ def create_app(engine: Engine | None = None) -> FastAPI:
     """
     app = FastAPI(title="Gridatlas", version=_version(), openapi_url=None, lifespan=_life)
     app.state.engine = engine or db.api_engine()
-    app.state.colourings = Colourings()
+    app.state.colourings = ColourCache()
     app.state.desks = FireContexts()
     app.state.workshop = JobWorker(app.state.engine, PLAN_KINDS, "api.background.worker_process")
     app.state.import_workshop = JobWorker(app.state.engine, IMPORT_KINDS, "api.imports.import_jobs")
@@ -147,7 +147,7 @@ def _rounds(app: FastAPI) -> Iterator[PeriodicTasks]:
     look = FireRefresh(engine, here.desks).look
     yield PeriodicTasks("firewatch", fire_refresh.POLL_INTERVAL_S, look, at_once=True)
     yield PeriodicTasks(
-        "baker", tile_archive.POLL_INTERVAL_S, partial(tile_archive.keep_baked, engine)
+        "baker", tile_archive.POLL_INTERVAL_S, partial(tile_archive.bake_if_stale, engine)
     )
     yield PeriodicTasks(
         "reads", read_audit.POLL_INTERVAL_S, lambda _: here.reads.write(everything=False)

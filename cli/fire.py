@@ -58,14 +58,14 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Write the one-page sheet of a building."""
         from geo import db
-        from maps.paper import document
+        from maps.paper import pdf as paper_pdf
 
         if out.suffix.lower() != ".pdf":
             raise InputError("sheet_not_pdf", file=out)
         db.upgrade()
         with db.get_engine().connect() as connection:
             pdf = _sheet(connection, code, _language(lang))
-        document.write(pdf, out)
+        paper_pdf.write_file(pdf, out)
         console.out.print(text("fire_report.sheet_written", code=code, file=out), highlight=False)
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from maps.paper.book import Document
+    from maps.paper.map_documents import PrintedDocument
 
 
 class Format(StrEnum):
@@ -62,7 +62,7 @@ def register(app: typer.Typer) -> None:
         lang: Words = None,
     ) -> None:
         """Print the map sheet of a community at a true scale."""
-        from maps.paper.book import community_sheet
+        from maps.paper.map_documents import community_sheet
         from maps.paper.page_layout import PAPERS
 
         with _database() as connection:
@@ -84,7 +84,7 @@ def register(app: typer.Typer) -> None:
         lang: Words = None,
     ) -> None:
         """Print the atlas of a street as one PDF with contents."""
-        from maps.paper.book import street_atlas
+        from maps.paper.map_documents import street_atlas
         from maps.paper.page_layout import PAPERS
 
         with _database() as connection, console.progress() as progress:
@@ -124,10 +124,12 @@ def register(app: typer.Typer) -> None:
         community: Community, plan: Plan = None, out: Out = None, lang: Words = None
     ) -> None:
         """Write which building and unit belongs to which grid, as XLSX."""
-        from maps.paper.assignment import assignment_list
+        from maps.paper.assignment import assignment_workbook
 
         with _database() as connection:
-            book = assignment_list(connection, community, plan=plan, lang=_output_language(lang))
+            book = assignment_workbook(
+                connection, community, plan=plan, lang=_output_language(lang)
+            )
         _write(book, out or Path("out") / f"assignment_{community}.xlsx")
 
 
@@ -145,7 +147,7 @@ def _output_language(lang: Lang | None) -> Language:
     return next((one for one in LANGUAGES if lang == one), language())
 
 
-def _keep(made: "Document", out: Path) -> None:
+def _keep(made: "PrintedDocument", out: Path) -> None:
     """Write a document and say how its communities are laid."""
     for community, layout in made.layouts.items():
         said = text(
@@ -164,6 +166,6 @@ def _keep(made: "Document", out: Path) -> None:
 
 
 def _write(content: bytes, out: Path) -> None:
-    from maps.paper.document import write
+    from maps.paper.pdf import write_file
 
-    console.out.print(text("paper.written", file=write(content, out)), highlight=False)
+    console.out.print(text("paper.written", file=write_file(content, out)), highlight=False)

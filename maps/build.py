@@ -21,7 +21,7 @@ from geo.progress import Progress, silent
 
 WEB = Path(__file__).parent / "web"
 DIST = WEB / "dist"
-PACKED = ".gz"
+GZIP_SUFFIX = ".gz"
 _STAMP = "stamp"
 _LOCK = WEB / "package-lock.json"
 _INSTALLED = WEB / "node_modules" / _STAMP
@@ -29,7 +29,7 @@ _NOT_SOURCES = {"node_modules", "dist", "generated", "tests"}
 _STEPS = 3
 
 
-def dist() -> Path:
+def dist_folder() -> Path:
     """Return the folder of the built page.
 
     Raises
@@ -55,7 +55,7 @@ def build(progress: Progress = silent) -> Path:
         If npm or Vite fail; the message holds what they said. If the folder can't be written.
     """
     if not _LOCK.exists():
-        return dist()
+        return dist_folder()
     with _alone():
         wanted = _digest(_sources())
         if not _is_stamped(DIST / _STAMP, wanted):
@@ -88,7 +88,7 @@ def _pack(folder: Path) -> None:
     for file in folder.iterdir():
         packed = gzip.compress(file.read_bytes(), 9, mtime=0)
         if len(packed) < file.stat().st_size * 0.9:
-            file.with_name(file.name + PACKED).write_bytes(packed)
+            file.with_name(file.name + GZIP_SUFFIX).write_bytes(packed)
 
 
 def install_tools() -> None:

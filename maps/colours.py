@@ -21,23 +21,23 @@ protanopia, deuteranopia and tritanopia (Machado, Oliveira and Fernandes 2009): 
 first six, 13 among all eight, where 2.3 is just noticeable.
 """
 
-USUAL = 6
+PREFERRED_COLOURS = 6
 """Colours taken first. A map in the plane never needs more (its graph is 5-degenerate); the
 last two serve where many areas meet at one corner, or where an area is in several parts."""
 
-UNHOUSED = "#e3e1da"
+UNINHABITED_FILL = "#e3e1da"
 """Of a building in which nobody lives."""
 
 Edges = tuple[NDArray[np.intp], NDArray[np.intp]]
 
 
-def darker(fill: str, share: float = 0.76) -> str:
+def darken(fill: str, share: float = 0.76) -> str:
     """Return a colour (``#rrggbb``) with only a share of its light."""
     parts = (round(int(fill[i : i + 2], 16) * share) for i in (1, 3, 5))
     return "#" + "".join(f"{part:02x}" for part in parts)
 
 
-def neighbours(areas: NDArray[np.object_], gap: float) -> Edges:
+def touching_pairs(areas: NDArray[np.object_], gap: float) -> Edges:
     """Return the pairs of areas that touch, at a border or at a corner.
 
     Parameters
@@ -58,7 +58,7 @@ def neighbours(areas: NDArray[np.object_], gap: float) -> Edges:
     return left[once], right[once]
 
 
-def colour(count: int, edges: Edges) -> NDArray[np.intp]:
+def colour_areas(count: int, edges: Edges) -> NDArray[np.intp]:
     """Return an index into :data:`PALETTE` for each area such that neighbours differ.
 
     Areas are taken in smallest-last order (Matula and Beck 1983), which needs at most six
@@ -112,7 +112,7 @@ def _smallest_last(around: list[set[int]]) -> list[int]:
 
 def _free_colour(taken: NDArray[np.intp], used: NDArray[np.intp]) -> int:
     clashes = np.bincount(taken[taken >= 0], minlength=len(PALETTE))
-    for choice in (np.arange(USUAL), np.arange(len(PALETTE))):
+    for choice in (np.arange(PREFERRED_COLOURS), np.arange(len(PALETTE))):
         free = choice[clashes[choice] == 0]
         if len(free):
             return int(free[used[free].argmin()])

@@ -13,11 +13,13 @@ from maps.colours import PALETTE
 
 LAYER = "gridatlas"
 POINT, LINE, AREA = "0", "1", "2"
-STRETCH = 1.18
+MERCATOR_SCALE_FACTOR = 1.18
 """Metres of Web Mercator for a metre on the ground at 32 degrees north."""
 
 
-def project(site: str, max_zoom: int, lang: Language, extent: tuple[float, ...] | None) -> bytes:
+def build_project(
+    site: str, max_zoom: int, lang: Language, extent: tuple[float, ...] | None
+) -> bytes:
     """Return a project (``.qgs``) that opens the published map of a server.
 
     Parameters
@@ -85,10 +87,10 @@ def _areas() -> Iterator[Element]:
         only = f'"colour" = {colour}'
         yield _style("community", AREA, _fill(fill, style.FILL_OPACITY), only, most=12)
         yield _style("grid", AREA, _fill(fill, style.FILL_OPACITY), only, least=13)
-    green = ", ".join(f"'{category}'" for category in style.GREEN)
+    green = ", ".join(f"'{category}'" for category in style.GREEN_CATEGORIES)
     parks = f'"category" IN ({green})'
     yield _style("facility", AREA, _fill(style.PARK, 0.65), parks, least=13)
-    yield _style("facility", AREA, _fill(style.GROUNDS, 0.65), f"NOT {parks}", least=13)
+    yield _style("facility", AREA, _fill(style.FACILITY_GROUNDS, 0.65), f"NOT {parks}", least=13)
     yield _style("water", AREA, _fill(style.WATER, 1.0), "_geom_type = 'Polygon'")
     yield _style("water", LINE, _line(style.WATER, 0.5), "_geom_type = 'LineString'")
     edge = style.BUILDING_EDGE
@@ -98,7 +100,7 @@ def _areas() -> Iterator[Element]:
 def _lines() -> Iterator[Element]:
     for casing in (True, False):
         for name, symbol in style.ROADS.items():
-            width = symbol.width_m * STRETCH * (1.25 if casing else 1.0)
+            width = symbol.width_m * MERCATOR_SCALE_FACTOR * (1.25 if casing else 1.0)
             colour = symbol.casing if casing else symbol.fill
             drawn = _line(colour, width, unit="MapUnit")
             yield _style("road", LINE, drawn, f"\"road_class\" = '{name}'", least=symbol.from_zoom)

@@ -14,11 +14,11 @@ from geo.messages import Language, text
 from maps.colours import PALETTE
 
 INK = "#26323d"
-GROUND = "#f5f4ef"
+BACKGROUND = "#f5f4ef"
 WATER = "#bfd7e6"
 WATER_INK = "#3f6f92"
 PARK = "#cfe3c4"
-GROUNDS = "#ece5d8"
+FACILITY_GROUNDS = "#ece5d8"
 BUILDING = "#ffffff"
 BUILDING_EDGE = "#7d858c"
 RAILWAY = "#6b7280"
@@ -58,10 +58,10 @@ ROADS: dict[str, RoadSymbol] = {
 }
 """Roads by class, drawn in this order."""
 
-GREEN = ("park", "sport")
+GREEN_CATEGORIES = ("park", "sport")
 """Categories of facility whose grounds are green."""
 
-LINE_WATERS = {"river": 20.0, "canal": 8.0, "stream": 3.0}
+LINE_WATER_WIDTHS_M = {"river": 20.0, "canal": 8.0, "stream": 3.0}
 """Width in metres of waters known by their centreline only, where none is given."""
 
 Style = dict[str, Any]
@@ -142,7 +142,7 @@ def _base(source: str) -> Layer:
 
 
 def _ground() -> list[Layer]:
-    return [{"id": "ground", "type": "background", "paint": {"background-color": GROUND}}]
+    return [{"id": "ground", "type": "background", "paint": {"background-color": BACKGROUND}}]
 
 
 def _areas() -> list[Layer]:
@@ -339,11 +339,11 @@ def _fonts_of_weight(weight: str) -> tuple[str, ...]:
 def _by_colour() -> list[object]:
     """Return the fill of an area by its colour index."""
     cases = [part for index, fill in enumerate(PALETTE) for part in (index, fill)]
-    return ["match", ["get", "colour"], *cases, GROUND]
+    return ["match", ["get", "colour"], *cases, BACKGROUND]
 
 
 def _grounds_colour() -> list[object]:
-    return ["match", ["get", "category"], list(GREEN), PARK, GROUNDS]
+    return ["match", ["get", "category"], list(GREEN_CATEGORIES), PARK, FACILITY_GROUNDS]
 
 
 def _by_zoom(stops: dict[float, float]) -> list[object]:

@@ -17,14 +17,14 @@ from starlette.concurrency import run_in_threadpool
 from api.core.caller import Caller, acting
 from api.core.connection_pool import UnreachableError
 from api.plans.edits import Assign, edit
-from api.tiles.tile_layers import in_force_prepared, parameters, tile_at
-from api.tiles.tiles import MADE_TO_ZOOM
+from api.tiles.tile_layers import prepared_tile_query, tile_at, tile_parameters
+from api.tiles.tiles import MAX_SOURCE_ZOOM
 from geo.model import Grid, GridMember, GridPlan, Role
 from geo.plans import edits
 
 REHEARSER = Caller(role=Role.ADMIN.value, name="gridatlas")
 
-ZOOMS = range(10, MADE_TO_ZOOM + 1)
+ZOOMS = range(10, MAX_SOURCE_ZOOM + 1)
 """Of the tiles that a planner works with."""
 
 _TYPICAL = 15
@@ -95,15 +95,15 @@ async def rehearse_tiles(here: Any) -> bool:
             return False
         west, south, east, north = colours.communities.boxes[0].tolist()
         tile = tile_at((west + east) / 2, (south + north) / 2, _TYPICAL)
-        query = await run_in_threadpool(in_force_prepared, tile.z, frozenset())
-        arguments = query.arguments(**parameters(tile, colours))
+        query = await run_in_threadpool(prepared_tile_query, tile.z, frozenset())
+        arguments = query.arguments(**tile_parameters(tile, colours))
 
         async def make(connection: asyncpg.Connection) -> None:
             await connection.fetchrow(query.sql, *arguments)
 
         await here.pool.warm(make)
         for zoom in ZOOMS:
-            await run_in_threadpool(in_force_prepared, zoom, frozenset())
+            await run_in_threadpool(prepared_tile_query, zoom, frozenset())
     except (SQLAlchemyError, UnreachableError, asyncpg.PostgresError) as error:
         _log.info("no tile was rehearsed: %s", error)
         return False

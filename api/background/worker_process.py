@@ -132,7 +132,7 @@ def _close(connection: Connection, job: int, made: list[int]) -> None:
 
 
 def wishes_of(asked: dict[str, Any], kind: str) -> Constraints:
-    """Return the wishes that a request names (:class:`api.plans.drawing.Ask`)."""
+    """Return the wishes that a request names (:class:`api.plans.drawing.DrawRequest`)."""
     said = {name: value for name, value in asked.items() if name in DrawOptions.model_fields}
     areas = tuple(Area(**area) for area in said.pop("areas", ()))
     said["lock"] = asked.get("locked", ())

@@ -60,21 +60,21 @@ async def submit(
 
     def add() -> int:
         with acting(engine, caller) as connection:
-            return int(jobs.ask(connection, caller, kind, "", parameters, upload)["id"])
+            return int(jobs.enqueue_job(connection, caller, kind, "", parameters, upload)["id"])
 
     def look() -> jobs.JobResponse:
         with acting(engine, caller, readonly=True) as connection:
             row = connection.execute(_OUTCOME, {"job": number}).mappings().one()
             if row["status"] == "failed":
                 raise _error_of(row["problem"])
-            return jobs.read(connection, number, lang)
+            return jobs.read_job(connection, number, lang)
 
     number = await run_in_threadpool(add)
     request.app.state.import_workshop.wake()
     deadline = time.monotonic() + WAIT_S
     while True:
         job = await run_in_threadpool(look)
-        if job.status not in jobs.OPEN or time.monotonic() > deadline:
+        if job.status not in jobs.OPEN_STATUSES or time.monotonic() > deadline:
             return job
         await asyncio.sleep(POLL_INTERVAL_S)
 

@@ -21,18 +21,18 @@ from api.core.audit import record_async
 from api.core.caller import ANYONE, Caller
 from api.core.public_layers import LAYERS, Layer, kind_of, source_name
 from api.core.read_audit import Reads
-from api.ogc.cql import Filter
+from api.ogc.cql import FilterWriter
 from api.tiles.tile_layers import Tile
 from geo.errors import InputError, NotFoundError
 from geo.model import STORAGE_SRID
 
 MOST_FEATURES, USUAL_FEATURES = 10_000, 100
-MOST_TILE_FEATURES = 20_000
+MAX_TILE_FEATURES = 20_000
 COUNTED_EXACTLY = 100_000
-GEO_PLACES = {True: 9, False: 3}
+DECIMALS_BY_DEGREES = {True: 9, False: 3}
 """Decimals by whether the unit is a degree."""
 
-caller_now: ContextVar[Caller] = ContextVar("caller", default=ANYONE)
+current_caller: ContextVar[Caller] = ContextVar("caller", default=ANYONE)
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class CollectionQuery:
     filter_crs: str = coordinates.CRS84
 
 
-class Bound:
+class BoundValues:
     """The literals of a query, each named where it stands by its number."""
 
     def __init__(self) -> None:
@@ -94,7 +94,7 @@ class LayerCollection(PgCollection):
         if cql is not None:
             columns = {c.name: f'"{c.name}"' for c in self.layer.columns()} | {"geom": "geom"}
             system = coordinates.SYSTEMS[self.asked.filter_crs]
-            writer = Filter(
+            writer = FilterWriter(
                 columns, "geom", 4490, 4490 if system in coordinates.LIKE_STORAGE else system, bind
             )
             parts.append(writer.condition(cql))
@@ -161,7 +161,7 @@ class LayerCollection(PgCollection):
     ) -> dict[str, Any]:
         """Return a page of features, how many there are in all, and where the pages around are."""
         limit, offset = min(limit or USUAL_FEATURES, MOST_FEATURES), offset or 0
-        bound = Bound()
+        bound = BoundValues()
         where = self._condition(
             bound,
             ids=ids_filter,
@@ -176,7 +176,7 @@ class LayerCollection(PgCollection):
         written = (
             f"ST_AsText({shape})"
             if geom_as_wkt
-            else f"ST_AsGeoJSON({shape}, {GEO_PLACES[degrees]}, 0)"
+            else f"ST_AsGeoJSON({shape}, {DECIMALS_BY_DEGREES[degrees]}, 0)"
         )
         columns = ", ".join([*shown, '"code" AS tipg_id', f"{written} AS tipg_geom"])
         rows = await conn.fetch(
@@ -186,7 +186,7 @@ class LayerCollection(PgCollection):
         )
         if self.layer.protected:
             await record_async(
-                conn, caller_now.get(), "read", self.layer.name, "", {"ogc": len(rows)}
+                conn, current_caller.get(), "read", self.layer.name, "", {"ogc": len(rows)}
             )
         items = [_feature(dict(row), as_text=geom_as_wkt) for row in rows]
         after = offset + len(items)
@@ -244,7 +244,7 @@ class LayerCollection(PgCollection):
         """Return a tile of Web Mercator; each geometry is kept in that system already."""
         if max(tile.x, tile.y) >= 2**tile.z or min(tile) < 0 or tile.z > 22:
             raise NotFoundError("no_such_tile", z=tile.z, x=tile.x, y=tile.y)
-        bound = Bound()
+        bound = BoundValues()
         where = self._condition(
             bound,
             ids=ids_filter,
@@ -258,7 +258,7 @@ class LayerCollection(PgCollection):
         box = ", ".join(bound(side, "double precision") for side in here)
         shown = [f'"{name}"' for name in self._shown(properties)]
         drawn = f"ST_AsMVTGeom(geom_3857, {square}) AS shape"
-        count = min(limit or MOST_TILE_FEATURES, MOST_TILE_FEATURES)
+        count = min(limit or MAX_TILE_FEATURES, MAX_TILE_FEATURES)
         body: bytes | None = await conn.fetchval(
             f"WITH drawn AS (SELECT {', '.join([*shown, drawn])} FROM {self._qualified_name} "
             f"WHERE geom && ST_MakeEnvelope({box}, {STORAGE_SRID}) AND {where} LIMIT {count}) "
@@ -266,7 +266,7 @@ class LayerCollection(PgCollection):
             *bound.values,
         )
         if self.layer.protected and self.reads is not None:
-            self.reads.note(caller_now.get(), [self.layer.name], here)
+            self.reads.note(current_caller.get(), [self.layer.name], here)
         return bytes(body or b"")
 
 

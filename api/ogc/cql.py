@@ -64,7 +64,7 @@ def parse_filter(filter: str) -> Any:
         raise InputError("filter_unreadable", said=said) from None
 
 
-class Filter:
+class FilterWriter:
     """Writes one filter as SQL.
 
     Parameters

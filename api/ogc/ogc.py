@@ -33,14 +33,14 @@ from api.ogc.collections import (
     MOST_FEATURES,
     CollectionQuery,
     LayerCollection,
-    caller_now,
+    current_caller,
 )
 from api.ogc.cql import parse_filter
 from geo.errors import InputError, NotFoundError, NotSignedInError
 from geo.messages import text
 from geo.spreadsheet import csv_cell
 
-CONFORMS = [
+CONFORMANCE_CLASSES = [
     f"http://www.opengis.net/spec/{part}"
     for part in (
         "ogcapi-common-1/1.0/conf/core",
@@ -73,10 +73,10 @@ class CallerPool:
 
     def acquire(self) -> AbstractAsyncContextManager[asyncpg.Connection]:
         """Lend a connection in a transaction under the caller's role and scope."""
-        return self.plain.acting(caller_now.get())
+        return self.plain.acting(current_caller.get())
 
 
-class Features(OGCFeaturesFactory):
+class FeaturesFactory(OGCFeaturesFactory):
     """tipg's routes, with the two links that each feature has made without its search of routes."""
 
     def url_for(self, request: Request, name: str, **path_params: Any) -> str:
@@ -115,7 +115,7 @@ def _collection(
     bbox_crs: Annotated[str | None, Query(alias="bbox-crs", max_length=200)] = None,
     filter_crs: Annotated[str | None, Query(alias="filter-crs", max_length=200)] = None,
 ) -> LayerCollection:
-    layer = layer_of(collectionId, caller_now.get().role)
+    layer = layer_of(collectionId, current_caller.get().role)
     if request.url.path.endswith("/items"):
         _check_parameters(request, layer)
     given = {"crs": crs, "bbox_crs": bbox_crs, "filter_crs": filter_crs}
@@ -184,8 +184,8 @@ def create_ogc(pool: Pool, reads: Reads) -> FastAPI:
     app.dependency_overrides |= {bbox_query: _bbox, filter_query: _filter}
     app.add_middleware(CallerRoleMiddleware)
     _own_routes(app)
-    for kind in (Features, OGCTilesFactory):
-        more = {} if kind is Features else {"with_viewer": False, "supported_tms": _TMS}
+    for kind in (FeaturesFactory, OGCTilesFactory):
+        more = {} if kind is FeaturesFactory else {"with_viewer": False, "supported_tms": _TMS}
         made = kind(
             collection_dependency=_collection,
             router_prefix="ogc",
@@ -214,7 +214,7 @@ class CallerRoleMiddleware:
         try:
             scope = _as_taken(scope)
             request = Request(scope)
-            caller_now.set(await _who(request))
+            current_caller.set(await _who(request))
         except (InputError, NotSignedInError) as error:
             request = Request(scope)
             await problems.of_gridatlas(request, error)(scope, receive, send)
@@ -319,14 +319,14 @@ def _own_routes(app: FastAPI) -> None:
 
     @app.get("/conformance")
     def conformance() -> JSONResponse:
-        return JSONResponse({"conformsTo": CONFORMS})
+        return JSONResponse({"conformsTo": CONFORMANCE_CLASSES})
 
     @app.get("/collections")
     async def collections(request: Request) -> JSONResponse:
         base, extent = f"{request.base_url}ogc", await _extent(request)
         shown = [
             _describe_collection(base, name, extent)
-            for name in layers_for_role(caller_now.get().role)
+            for name in layers_for_role(current_caller.get().role)
         ]
         links = [_link("self", f"{base}/collections", "Collections")]
         body = {"links": links, "collections": shown, "numberMatched": len(shown)}

@@ -13,7 +13,7 @@ from api.core.caller import PLANNERS
 from api.core.parameters import Connection, Number, Page
 from api.core.read_audit import reading
 from api.core.responses import AreaCollection, GeoJson, collection, etag_response
-from api.plans.plans import check_community, plan_of
+from api.plans.plans import check_community, read_plan
 from geo.errors import NotFoundError
 from geo.plans import store
 from geo.plans.comparison import compare_plans
@@ -21,7 +21,7 @@ from geo.plans.comparison import compare_plans
 router = APIRouter(tags=["plans"])
 
 
-class Balance(BaseModel):
+class GridBalanceResponse(BaseModel):
     """Households of a grid in the other plan and in this one, come and gone."""
 
     code: str
@@ -42,10 +42,10 @@ class ComparisonResponse(BaseModel):
     moved_buildings: int
     border_added_m: float
     border_removed_m: float
-    grids: list[Balance]
+    grids: list[GridBalanceResponse]
 
 
-class Moved(BaseModel):
+class MovedAtomResponse(BaseModel):
     """An atom whose grid differs between two plans."""
 
     model_config = ConfigDict(populate_by_name=True)
@@ -83,7 +83,7 @@ def comparison(
         moved_buildings=int(moved["building_code"].nunique()),
         border_added_m=round(found.added_m, 1),
         border_removed_m=round(found.removed_m, 1),
-        grids=[Balance.model_validate(row) for row in found.grids.to_dict("records")],
+        grids=[GridBalanceResponse.model_validate(row) for row in found.grids.to_dict("records")],
     )
     return etag_response(request, shown.model_dump_json(by_alias=True).encode(), "application/json")
 
@@ -92,7 +92,7 @@ def comparison(
     "/plans/{number}/comparison/layer",
     response_class=GeoJson,
     dependencies=[PLANNERS, reading("grid_member")],
-    responses={200: {"model": AreaCollection[Moved]}, **problems.PROTECTED},
+    responses={200: {"model": AreaCollection[MovedAtomResponse]}, **problems.PROTECTED},
 )
 def comparison_layer(
     request: Request, connection: Connection, number: Number, other: Other = None
@@ -121,7 +121,7 @@ def comparison_layer(
 
 def _other(connection: Database, number: int, other: int | None) -> int:
     """Return the plan to compare with: the one given, else the one in force."""
-    found = plan_of(connection, number)
+    found = read_plan(connection, number)
     if other is None:
         other = store.in_force(connection, found.community_code)
         if other is None:

@@ -13,7 +13,7 @@ from api.core.caller import PLANNERS, Asker
 from api.core.parameters import ONE_LINE, Code12, Lang, Number, Writing, retry_conflicts
 from api.core.responses import ArealGeometry, DescribedBy
 from api.plans import jobs
-from api.plans.plans import check_community, plan_of, require_community
+from api.plans.plans import check_community, read_plan, require_community
 from geo.errors import InputError, NotFoundError
 from geo.model.facility import Category
 from geo.model.job import JobKind
@@ -23,11 +23,11 @@ router = APIRouter(tags=["plans"])
 
 FeatureCode = Annotated[str, Field(min_length=1, max_length=100)]
 
-Fault = Literal["limit", "balance", "border", "compactness", "compound", "moved"]
+CostTerm = Literal["limit", "balance", "border", "compactness", "compound", "moved"]
 """What a drawing is charged for (:class:`geo.partition.scoring.objective.Weights`)."""
 
 
-class AreaAsked(BaseModel):
+class AreaRequest(BaseModel):
     """A polygon (GeoJSON, CGCS2000) that is to be a grid of its own."""
 
     model_config = ConfigDict(extra="forbid")
@@ -54,7 +54,7 @@ class AreaAsked(BaseModel):
         return shape
 
 
-class Ask(BaseModel):
+class DrawRequest(BaseModel):
     """How to draw: limits, the seed, what each fault costs, how many seconds it may take, and what
     has to be together, apart or left alone."""
 
@@ -65,14 +65,14 @@ class Ask(BaseModel):
     upper: int = Field(500, ge=1, le=100_000)
     seed: int = Field(1, ge=0, le=2**31 - 1)
     seconds: float | None = Field(None, ge=1, le=600)
-    weights: dict[Fault, Annotated[float, Field(ge=0, le=1e9)]] = Field(default_factory=dict)
+    weights: dict[CostTerm, Annotated[float, Field(ge=0, le=1e9)]] = Field(default_factory=dict)
     fresh: bool = False
     before: int | None = Field(None, ge=1, le=2**53)
     locked: list[FeatureCode] = Field(default_factory=list, max_length=1000)
     together: list[list[FeatureCode]] = Field(default_factory=list, max_length=1000)
     apart: list[tuple[FeatureCode, FeatureCode]] = Field(default_factory=list, max_length=1000)
     dedicated: list[Category] = Field(default_factory=list, max_length=30)
-    areas: list[AreaAsked] = Field(default_factory=list, max_length=50)
+    areas: list[AreaRequest] = Field(default_factory=list, max_length=50)
     whole_compounds: bool = False
     only_touched: bool = False
     complete: bool = False
@@ -93,13 +93,13 @@ def draw(
     asker: Asker,
     lang: Lang,
     code: Code12,
-    ask: Annotated[Ask, Body()],
+    ask: Annotated[DrawRequest, Body()],
 ) -> jobs.JobResponse:
     """Draw the grids of a community, or several drawings that differ: a job."""
     require_community(connection, code)
     if not ask.lower <= ask.target <= ask.upper:
         raise InputError("limits_disordered", lower=ask.lower, target=ask.target, upper=ask.upper)
-    if not asker_may_draw(asker.scope, asker.role, code):
+    if not is_in_scope(asker.scope, asker.role, code):
         raise NotFoundError("no_such_community", code=code)
     if ask.before is not None:
         check_community(connection, ask.before, code)
@@ -112,7 +112,7 @@ def draw(
     return _submit_job(request, response, connection, asker, lang, kind, code, asked)
 
 
-def asker_may_draw(scope: str, role: str, code: str) -> bool:
+def is_in_scope(scope: str, role: str, code: str) -> bool:
     """Return whether a community is in a planner's scope."""
     return role == "admin" or (bool(scope) and code.startswith(scope))
 
@@ -133,7 +133,7 @@ def complete(
     number: Number,
 ) -> jobs.JobResponse:
     """Repair or finish a plan with the least change that meets its limits: a job."""
-    found = plan_of(connection, number)
+    found = read_plan(connection, number)
     asked = found.limits.model_dump() | {"before": number}
     kind = JobKind.COMPLETE
     return _submit_job(
@@ -151,6 +151,6 @@ def _submit_job(
     code: str,
     asked: dict[str, Any],
 ) -> jobs.JobResponse:
-    made = jobs.ask(connection, asker, kind, code, asked)
+    made = jobs.enqueue_job(connection, asker, kind, code, asked)
     response.headers["Location"] = f"/jobs/{made['id']}"
     return jobs.describe_job(made, lang)

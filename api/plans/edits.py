@@ -24,7 +24,7 @@ from api.core.parameters import (
 )
 from api.core.responses import AreaFeature, Listing, listing, revision_etag_response
 from api.plans import jobs
-from api.plans.plan_grids import GridCode, PlanGrid, grid_features
+from api.plans.plan_grids import GridCode, PlanGridResponse, grid_features
 from geo.errors import InputError, NotFoundError
 from geo.messages import Language, text
 from geo.model import Grid, GridPlan, PlanEdit
@@ -34,9 +34,9 @@ from geo.plans.validation import breaches, limits_of
 
 router = APIRouter(prefix="/plans/{number}", tags=["edits"])
 
-MOST = 20_000
+MAX_ATOMS = 20_000
 
-Atoms = Annotated[list[int], Field(max_length=MOST)]
+Atoms = Annotated[list[int], Field(max_length=MAX_ATOMS)]
 
 
 class _Edit(BaseModel):
@@ -47,7 +47,7 @@ class Assign(_Edit):
     """Move atoms to a grid, or with null to a new one."""
 
     kind: Literal["assign"]
-    atoms: Annotated[list[int], Field(min_length=1, max_length=MOST)]
+    atoms: Annotated[list[int], Field(min_length=1, max_length=MAX_ATOMS)]
     grid: GridCode | None
 
 
@@ -82,7 +82,7 @@ class Rename(_Edit):
     name: Annotated[str, Field(max_length=100, pattern=ONE_LINE)]
 
 
-class Rededicate(_Edit):
+class ChangeKind(_Edit):
     """Make a grid general or dedicated; it gets another code."""
 
     kind: Literal["kind"]
@@ -90,7 +90,7 @@ class Rededicate(_Edit):
     to: GridKind
 
 
-Edit = Annotated[Assign | Split | Merge | Lock | Rename | Rededicate, Body(discriminator="kind")]
+Edit = Annotated[Assign | Split | Merge | Lock | Rename | ChangeKind, Body(discriminator="kind")]
 
 
 class BreachResponse(BaseModel):
@@ -103,7 +103,7 @@ class BreachResponse(BaseModel):
     detail: str
 
 
-class Validation(BaseModel):
+class ValidationResponse(BaseModel):
     """What is wrong with a plan; ``within`` of its ``grids`` are within the limits."""
 
     plan: int
@@ -114,24 +114,24 @@ class Validation(BaseModel):
     problems: list[BreachResponse]
 
 
-class Moves(BaseModel):
+class MovesResponse(BaseModel):
     """How many households changed their grid."""
 
     moved: int
 
 
-class Edited(BaseModel):
+class EditResultResponse(BaseModel):
     """What an edit did: the changed grids, those that are no more, and what is wrong now."""
 
     plan: int
     revision: int
     undo: int
     redo: int
-    changed: list[AreaFeature[PlanGrid]]
+    changed: list[AreaFeature[PlanGridResponse]]
     removed: list[str]
     atoms: dict[int, str]
     problems: list[BreachResponse]
-    households: Moves
+    households: MovesResponse
 
 
 class EditResponse(BaseModel):
@@ -144,10 +144,13 @@ class EditResponse(BaseModel):
     undone: bool
 
 
-ANSWER: dict[int | str, dict[str, Any]] = {200: {"model": Edited}, **problems.CHANGING}
+EDIT_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {"model": EditResultResponse},
+    **problems.CHANGING,
+}
 
 
-@router.post("/edits", dependencies=[PLANNERS], response_class=Response, responses=ANSWER)
+@router.post("/edits", dependencies=[PLANNERS], response_class=Response, responses=EDIT_RESPONSES)
 @retry_conflicts
 def edit(
     connection: Writing,
@@ -164,7 +167,7 @@ def edit(
     return _answer_edit(connection, asker, lang, draft, change, asked.kind)
 
 
-@router.post("/undo", dependencies=[PLANNERS], response_class=Response, responses=ANSWER)
+@router.post("/undo", dependencies=[PLANNERS], response_class=Response, responses=EDIT_RESPONSES)
 @retry_conflicts
 def undo(
     connection: Writing,
@@ -177,7 +180,7 @@ def undo(
     return _step_history(connection, asker, lang, number, seen, "undo")
 
 
-@router.post("/redo", dependencies=[PLANNERS], response_class=Response, responses=ANSWER)
+@router.post("/redo", dependencies=[PLANNERS], response_class=Response, responses=EDIT_RESPONSES)
 @retry_conflicts
 def redo(
     connection: Writing,
@@ -210,7 +213,7 @@ def history(request: Request, connection: Connection, number: Number, page: Pagi
 @router.get(
     "/validation",
     response_class=Response,
-    responses={200: {"model": Validation}, **problems.DOCUMENTED},
+    responses={200: {"model": ValidationResponse}, **problems.DOCUMENTED},
 )
 def validation(request: Request, connection: Connection, lang: Lang, number: Number) -> Response:
     """Tell what is wrong with a plan."""
@@ -219,7 +222,7 @@ def validation(request: Request, connection: Connection, lang: Lang, number: Num
     grids = select(func.count()).select_from(Grid).where(Grid.plan_id == number)
     total = connection.execute(grids).scalar_one()
     outside = {one.grid for one in problems_now if one.kind != "not_contiguous"}
-    shown = Validation(
+    shown = ValidationResponse(
         plan=number,
         revision=revision,
         valid=not problems_now,
@@ -256,7 +259,7 @@ def _change(connection: Database, draft: edits.Draft, asked: Any) -> edits.Chang
             return edits.with_attributes(draft, codes, locked=asked.locked)
         case Rename():
             return edits.with_attributes(draft, [asked.grid], name=asked.name.strip())
-        case Rededicate():
+        case ChangeKind():
             return edits.of_kind(draft, asked.grid, asked.to.value)
     raise InputError("edit_unknown")
 
@@ -286,7 +289,7 @@ def _answer_edit(
         "problems": [one.model_dump() for one in _problems(connection, number, lang)],
         "households": {"moved": sum(draft.households[atom] for atom in change.members)},
     }
-    jobs.rescore(connection, asker, draft.community, number)
+    jobs.enqueue_rescoring(connection, asker, draft.community, number)
     record(connection, asker, "edit", "grid_plan", str(number), {"kind": kind, "to": revision})
     headers = {"ETag": f'"{revision}"', "Cache-Control": "no-store"}
     return Response(orjson.dumps(shown), media_type="application/json", headers=headers)

@@ -30,17 +30,17 @@ router = APIRouter(tags=["jobs"], dependencies=[allow("planner", "importer", "ad
 POLL_INTERVAL_S = 0.25
 """Between two looks at a job whose progress is followed."""
 
-MOST_OPEN = 20
+MAX_OPEN_JOBS = 20
 """Jobs that one account may have in the queue."""
 
-OPEN = ("queued", "running")
+OPEN_STATUSES = ("queued", "running")
 
 COLUMNS = tuple(column for column in Job.__table__.c if column.name != "upload")
 
 Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
 
 
-class JobProblem(BaseModel):
+class JobProblemResponse(BaseModel):
     """Why nothing came of a job."""
 
     title: str
@@ -64,13 +64,13 @@ class JobResponse(BaseModel):
     plans: list[int]
     runs: list[int]
     wanted: int
-    problem: JobProblem | None
+    problem: JobProblemResponse | None
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
 
 
-def ask(
+def enqueue_job(
     connection: Database,
     caller: Caller,
     kind: JobKind,
@@ -93,11 +93,13 @@ def ask(
         If the account has too many in it.
     """
     mine = Job.caller["account"].as_integer() == caller.account
-    waiting = select(func.count()).where(mine, Job.status.in_(OPEN), Job.kind != JobKind.SCORE)
-    if connection.execute(waiting).scalar_one() >= MOST_OPEN:
-        raise ConflictError("too_many_jobs", most=MOST_OPEN)
+    waiting = select(func.count()).where(
+        mine, Job.status.in_(OPEN_STATUSES), Job.kind != JobKind.SCORE
+    )
+    if connection.execute(waiting).scalar_one() >= MAX_OPEN_JOBS:
+        raise ConflictError("too_many_jobs", most=MAX_OPEN_JOBS)
     row: dict[str, Any] = {"kind": kind, "community_code": community, "parameters": asked}
-    row |= {"caller": whose(caller), "upload": upload}
+    row |= {"caller": caller_record(caller), "upload": upload}
     made = connection.execute(insert(Job).values(row).returning(*COLUMNS)).mappings().one()
     if kind in PLAN_KINDS:  # what is done to a run is recorded when it is done
         record(connection, caller, f"ask_{kind}", "community", community, asked)
@@ -110,15 +112,15 @@ _RESCORE = sql(
 )
 
 
-def rescore(connection: Database, caller: Caller, community: str, plan: int) -> None:
+def enqueue_rescoring(connection: Database, caller: Caller, community: str, plan: int) -> None:
     """Have a plan scored anew a while after its last edit: one job, however many edits."""
     asked = {"plan": plan}
     if connection.execute(_RESCORE, {"asked": orjson.dumps(asked).decode()}).first() is None:
         row = {"kind": JobKind.SCORE, "community_code": community, "parameters": asked}
-        connection.execute(insert(Job).inline(), row | {"caller": whose(caller)})
+        connection.execute(insert(Job).inline(), row | {"caller": caller_record(caller)})
 
 
-def whose(caller: Caller) -> dict[str, Any]:
+def caller_record(caller: Caller) -> dict[str, Any]:
     """Return whose rights a job works under, as its row keeps it."""
     return {
         "role": caller.role,
@@ -198,7 +200,7 @@ async def _follow_job(
     now, said = first, ""
     while True:
         data = now.model_dump_json()
-        over = now.status not in OPEN
+        over = now.status not in OPEN_STATUSES
         if data != said:
             said = data
             yield ServerSentEvent(data, event=now.status if over else "progress")
@@ -210,10 +212,10 @@ async def _follow_job(
 
 def _look(request: Request, caller: Caller, number: int, lang: Language) -> JobResponse:
     with acting(request.app.state.engine, caller, readonly=True) as connection:
-        return read(connection, number, lang)
+        return read_job(connection, number, lang)
 
 
-def read(connection: Database, number: int, lang: Language) -> JobResponse:
+def read_job(connection: Database, number: int, lang: Language) -> JobResponse:
     """Return a job as the caller may see it.
 
     Raises
@@ -241,6 +243,6 @@ def describe_job(row: Any, lang: Language) -> JobResponse:
             known, lang, **{"job": row["id"], **row["problem"]["values"]}
         )
         title = "problem.import_job" if row["kind"] in IMPORT_KINDS else "problem.job"
-        problem = JobProblem(title=text(title, lang=lang), detail=detail)
+        problem = JobProblemResponse(title=text(title, lang=lang), detail=detail)
     wanted = row["parameters"].get("alternatives", 1)
     return JobResponse.model_validate({**row, "wanted": wanted, "problem": problem})

@@ -14,23 +14,23 @@ from api.core.audit import record
 from api.core.caller import Asker, allow
 from api.core.parameters import Connection, Number, Page, Rows
 from api.core.responses import AreaCollection, GeoJson, collection, feature
-from api.plans.plans import plan_of
-from api.public.regions import geojson, sides
-from api.tiles.colouring import GAP_DEGREES
+from api.plans.plans import read_plan
+from api.public.regions import bounds_columns, geojson_column
+from api.tiles.area_colours import TOUCHING_GAP_DEGREES
 from geo.errors import NotFoundError
 from geo.model import Building, Grid, GridMember, GridPlan
 from geo.model.grid import GridKind
 from geo.plans.validation import apart, atoms_in, limits_of
-from maps.colours import colour, neighbours
+from maps.colours import colour_areas, touching_pairs
 
 router = APIRouter(tags=["plans"])
 
 GridCode = Annotated[str, Field(pattern="^[0-9]{15}$")]
 
-MOST_ATOMS = 20_000
+MAX_ATOMS = 20_000
 
 
-class PlanGrid(BaseModel):
+class PlanGridResponse(BaseModel):
     """A grid of a plan; ``colour`` is its index in the palette of the style."""
 
     code: str
@@ -62,7 +62,7 @@ class AtomResponse(BaseModel):
 @router.get(
     "/plans/{number}/grids",
     response_class=GeoJson,
-    responses={200: {"model": AreaCollection[PlanGrid]}, **problems.DOCUMENTED},
+    responses={200: {"model": AreaCollection[PlanGridResponse]}, **problems.DOCUMENTED},
 )
 def grids_of_plan(request: Request, connection: Connection, number: Number) -> Response:
     """Return the grids of a plan."""
@@ -81,11 +81,11 @@ def atoms_of_plan(
     connection: Connection,
     asker: Asker,
     number: Number,
-    limit: Annotated[int, Query(ge=1, le=MOST_ATOMS)] = 10_000,
+    limit: Annotated[int, Query(ge=1, le=MAX_ATOMS)] = 10_000,
     offset: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
 ) -> Response:
     """Return the atoms of a plan: buildings and units with their land and households."""
-    plan_of(connection, number)
+    read_plan(connection, number)
     page = Page(limit, offset)
     count = select(func.count()).select_from(GridMember).where(GridMember.plan_id == number)
     matched = connection.execute(count).scalar_one()
@@ -111,8 +111,8 @@ def grid_features(
             Grid.households,
             Grid.locked,
             func.ST_NumGeometries(Grid.geom).label("pieces"),
-            geojson(Grid.geom),
-            *sides(Grid.geom),
+            geojson_column(Grid.geom),
+            *bounds_columns(Grid.geom),
         )
         .where(Grid.plan_id == number)
         .order_by(Grid.code)
@@ -153,7 +153,7 @@ def _colours(connection: Database, number: int) -> dict[str, int]:
     if not rows:
         return {}
     polygons = shapely.from_wkb(np.array([row[1] for row in rows], dtype=object))
-    colours = colour(len(rows), neighbours(polygons, GAP_DEGREES))
+    colours = colour_areas(len(rows), touching_pairs(polygons, TOUCHING_GAP_DEGREES))
     return dict(zip([row[0] for row in rows], colours.tolist(), strict=True))
 
 
@@ -179,8 +179,8 @@ def _atoms(number: int) -> Rows:
             GridMember.households,
             func.ST_X(middle).label("lon"),
             func.ST_Y(middle).label("lat"),
-            geojson(GridMember.geom),
-            *sides(GridMember.geom),
+            geojson_column(GridMember.geom),
+            *bounds_columns(GridMember.geom),
         )
         .join(Grid, Grid.id == GridMember.grid_id)
         .outerjoin(Building, Building.code == GridMember.building_code)

@@ -89,7 +89,7 @@ class PlanResponse(BaseModel):
     redo: int
 
 
-class Said(BaseModel):
+class NoteRequest(BaseModel):
     """What is said of a step, for those who come after."""
 
     model_config = ConfigDict(extra="forbid")
@@ -117,7 +117,7 @@ def plans_of(
     matched = connection.execute(count).scalar_one()
     if matched == 0:
         require_community(connection, code)
-    statement = page.of(plans_shown().where(*wanted).order_by(GridPlan.version.desc()))
+    statement = page.of(select_plans().where(*wanted).order_by(GridPlan.version.desc()))
     found = [describe_plan(connection, row) for row in connection.execute(statement).mappings()]
     return listing(request, found, page, matched)
 
@@ -129,7 +129,7 @@ def plans_of(
 )
 def plan(request: Request, connection: Connection, number: Number) -> Response:
     """Return a plan; its ETag is what edits name in ``If-Match``."""
-    found = plan_of(connection, number)
+    found = read_plan(connection, number)
     return revision_etag_response(request, found.model_dump_json().encode(), found.revision)
 
 
@@ -145,7 +145,7 @@ def copy(response: Response, connection: Writing, asker: Asker, number: Number) 
     made = edits.copy_as_draft(connection, number, asker.name)
     record(connection, asker, "copy", "grid_plan", str(made), {"from": number})
     response.headers["Location"] = f"/plans/{made}"
-    return with_tag(response, plan_of(connection, made))
+    return set_etag(response, read_plan(connection, made))
 
 
 @router.post("/plans/{number}/publish", dependencies=[PLANNERS], responses=problems.CHANGING)
@@ -156,7 +156,7 @@ def publish(
     asker: Asker,
     number: Number,
     seen: IfMatch,
-    said: Annotated[Said | None, Body()] = None,
+    said: Annotated[NoteRequest | None, Body()] = None,
 ) -> PlanResponse:
     """Put a draft in force; the plan in force before is archived in the same transaction."""
     found = edits.lock_plan(connection, number, seen)
@@ -165,7 +165,7 @@ def publish(
     superseded = store.publish(connection, number)
     detail = {"supersedes": superseded, **_save_note(connection, number, said)}
     record(connection, asker, "publish", "grid_plan", str(number), detail)
-    return with_tag(response, plan_of(connection, number))
+    return set_etag(response, read_plan(connection, number))
 
 
 @router.post("/plans/{number}/archive", dependencies=[PLANNERS], responses=problems.CHANGING)
@@ -176,7 +176,7 @@ def archive(
     asker: Asker,
     number: Number,
     seen: IfMatch,
-    said: Annotated[Said | None, Body()] = None,
+    said: Annotated[NoteRequest | None, Body()] = None,
 ) -> PlanResponse:
     """Archive a plan: a draft that is not wanted, or the one in force with nothing in its place."""
     found = edits.lock_plan(connection, number, seen)
@@ -190,10 +190,10 @@ def archive(
     connection.execute(ended.values(valid_to=moment))
     detail = _save_note(connection, number, said)
     record(connection, asker, "archive", "grid_plan", str(number), detail)
-    return with_tag(response, plan_of(connection, number))
+    return set_etag(response, read_plan(connection, number))
 
 
-def _save_note(connection: Database, number: int, said: Said | None) -> dict[str, str]:
+def _save_note(connection: Database, number: int, said: NoteRequest | None) -> dict[str, str]:
     """Keep what was said of a plan, if anything was; return it for the trail."""
     if said is None or not said.note.strip():
         return {}
@@ -215,7 +215,7 @@ def discard(connection: Writing, asker: Asker, number: Number, seen: IfMatch) ->
     record(connection, asker, "delete", "grid_plan", str(number))
 
 
-def plans_shown() -> Rows:
+def select_plans() -> Rows:
     columns = [column for column in GridPlan.__table__.c if column.name not in {"parent_id"}]
     return select(
         *columns,
@@ -224,8 +224,8 @@ def plans_shown() -> Rows:
     ).outerjoin(Region, Region.code == GridPlan.community_code)
 
 
-def plan_of(connection: Database, number: int) -> PlanResponse:
-    row = connection.execute(plans_shown().where(GridPlan.id == number)).mappings().first()
+def read_plan(connection: Database, number: int) -> PlanResponse:
+    row = connection.execute(select_plans().where(GridPlan.id == number)).mappings().first()
     if row is None:
         raise NotFoundError("no_plan_here", plan=number)
     return describe_plan(connection, row)
@@ -240,7 +240,7 @@ def describe_plan(connection: Database, row: Any) -> PlanResponse:
     return PlanResponse.model_validate({**row, **figures})
 
 
-def with_tag(response: Response, found: PlanResponse) -> PlanResponse:
+def set_etag(response: Response, found: PlanResponse) -> PlanResponse:
     response.headers["ETag"] = f'"{found.revision}"'
     return found
 
@@ -252,5 +252,5 @@ def require_community(connection: Database, code: str) -> None:
 
 
 def check_community(connection: Database, number: int, code: str) -> None:
-    if plan_of(connection, number).community_code != code:
+    if read_plan(connection, number).community_code != code:
         raise NotFoundError("no_such_plan", plan=number, community=code)

@@ -20,24 +20,24 @@ from sqlalchemy import BigInteger, Boolean, Column, DateTime, Float, Integer
 from api.core.public_layers import Layer
 
 DBF_NAME_BYTES = 10
-AT_ONCE = 2_000
+BATCH_ROWS = 2_000
 """Features of a batch."""
 
-DRIVERS = {"gpkg": "GPKG", "kml": "KML"}
+GDAL_DRIVERS = {"gpkg": "GPKG", "kml": "KML"}
 
-KINDS = ("Point", "MultiLineString", "MultiPolygon")
+SHAPEFILE_KINDS = ("Point", "MultiLineString", "MultiPolygon")
 """Of shapefiles, by dimension: one file holds one."""
 
-GEOPARQUET = "1.1.0"
+GEOPARQUET_VERSION = "1.1.0"
 
-Rows = Generator[tuple[list[Any], shapely.Geometry | None], None, None]
+FeatureRows = Generator[tuple[list[Any], shapely.Geometry | None], None, None]
 
 
 def write_layer(
     folder: Path,
     layer: Layer,
     fields: dict[str, Column[Any]],
-    rows: Callable[[], Rows],
+    rows: Callable[[], FeatureRows],
     format: str,
     system: int,
 ) -> Path:
@@ -63,7 +63,7 @@ def write_layer(
         return _shapefiles(folder, layer, fields, rows, system)
     else:
         shown = _batches(fields, rows())
-        how = {"layer": layer.name, "driver": DRIVERS[format]}
+        how = {"layer": layer.name, "driver": GDAL_DRIVERS[format]}
         _write(file, _schema(fields), shown, _kind(layer), system, **how)
     return file
 
@@ -95,11 +95,11 @@ def _arrow(column: Column[Any], text_times: bool) -> pa.DataType:
 
 
 def _batches(
-    fields: dict[str, Column[Any]], rows: Rows, *, text_times: bool = False
+    fields: dict[str, Column[Any]], rows: FeatureRows, *, text_times: bool = False
 ) -> Iterator[pa.RecordBatch]:
     """Yield the rows some at a time."""
     schema = _schema(fields, text_times=text_times)
-    while part := list(islice(rows, AT_ONCE)):
+    while part := list(islice(rows, BATCH_ROWS)):
         shapes = shapely.to_wkb(np.array([shape for _, shape in part], dtype=object))
         columns = list(zip(*(values for values, _ in part), strict=True))
         made = [
@@ -131,10 +131,14 @@ def _write(
     pyogrio.write_arrow(reader, file, **where, **how)
 
 
-def _parquet(file: Path, fields: dict[str, Column[Any]], rows: Rows, system: int) -> None:
+def _parquet(file: Path, fields: dict[str, Column[Any]], rows: FeatureRows, system: int) -> None:
     """Write GeoParquet: the geometry as well-known binary, its system as PROJJSON."""
     shape = {"encoding": "WKB", "geometry_types": [], "crs": pyproj.CRS(system).to_json_dict()}
-    said = {"version": GEOPARQUET, "primary_column": "geometry", "columns": {"geometry": shape}}
+    said = {
+        "version": GEOPARQUET_VERSION,
+        "primary_column": "geometry",
+        "columns": {"geometry": shape},
+    }
     own = _schema(fields).remove_metadata().with_metadata({"geo": json.dumps(said)})
     plain = pa.schema([field.remove_metadata() for field in own], metadata=own.metadata)
     with parquet.ParquetWriter(file, plain) as writer:
@@ -142,7 +146,7 @@ def _parquet(file: Path, fields: dict[str, Column[Any]], rows: Rows, system: int
             writer.write_batch(batch.cast(plain))
 
 
-def _dxf(file: Path, name: str, rows: Rows, system: int) -> None:
+def _dxf(file: Path, name: str, rows: FeatureRows, system: int) -> None:
     """Write a drawing, which knows layers and shapes and no attributes.
 
     Its driver takes all shapes at once: they are held in their shortest form.
@@ -157,7 +161,7 @@ def _shapefiles(
     folder: Path,
     layer: Layer,
     fields: dict[str, Column[Any]],
-    rows: Callable[[], Rows],
+    rows: Callable[[], FeatureRows],
     system: int,
 ) -> Path:
     """Write shapefiles, one a kind of geometry, with field names as DBF allows, into a zip.
@@ -176,7 +180,9 @@ def _shapefiles(
         end = f"_{('point', 'line', 'polygon')[dimension]}" if len(dimensions) > 1 else ""
         batches = _batches(legal, own, text_times=True)
         how = {"driver": "ESRI Shapefile", "encoding": "UTF-8"}
-        _write(shapes / f"{name}{end}.shp", schema, batches, KINDS[dimension], system, **how)
+        _write(
+            shapes / f"{name}{end}.shp", schema, batches, SHAPEFILE_KINDS[dimension], system, **how
+        )
     file = folder / f"{name}.zip"
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for one in sorted(shapes.iterdir()):

@@ -24,7 +24,7 @@ from api.core.caller import Asker, Caller, acting
 from api.core.parameters import Page
 from api.core.public_layers import layer_of, layers_for_role
 from api.core.responses import Listing, listing
-from api.public.export_files import AT_ONCE, Rows, write_layer
+from api.public.export_files import BATCH_ROWS, FeatureRows, write_layer
 from geo.db.views import grids_of
 from geo.disk import require_room
 from geo.errors import InputError, NotFoundError, TooLargeError
@@ -44,7 +44,7 @@ FORMATS: dict[str, str] = {
     "parquet": "application/vnd.apache.parquet",
     "csv": "text/csv; charset=utf-8",
 }
-MOST_ROWS = 500_000
+MAX_ROWS = 500_000
 
 
 class ExportResponse(BaseModel):
@@ -113,7 +113,7 @@ def export(
         "Cache-Control": "no-store",
     }
 
-    def rows() -> Rows:
+    def rows() -> FeatureRows:
         return _rows(engine, asker, source, fields, region, coordinates.SYSTEMS[uri])
 
     # The file is complete before the first byte is sent: a status of 200 can be relied on.
@@ -154,8 +154,8 @@ def _count_rows(connection: Any, source: FromClause, region: str | None, plan: i
             raise NotFoundError("no_plan_here", plan=plan)
     wanted = select(func.count()).select_from(source).where(*_in(source, region))
     count = int(connection.execute(wanted).scalar_one())
-    if count > MOST_ROWS:
-        raise TooLargeError("export_too_large", rows=count, most=MOST_ROWS)
+    if count > MAX_ROWS:
+        raise TooLargeError("export_too_large", rows=count, most=MAX_ROWS)
     return count
 
 
@@ -175,7 +175,7 @@ def _rows(
     fields: list[str],
     region: str | None,
     system: int,
-) -> Rows:
+) -> FeatureRows:
     """Yield attributes and geometry of a layer, some at a time from a cursor of the server."""
     shape: Any = source.c.geom
     if system not in coordinates.LIKE_STORAGE:
@@ -185,7 +185,7 @@ def _rows(
         select(*columns, func.ST_AsBinary(shape, type_=LargeBinary).label("shape_"))
         .where(*_in(source, region))
         .order_by(source.c.code)
-        .execution_options(yield_per=AT_ONCE)
+        .execution_options(yield_per=BATCH_ROWS)
     )
     with (
         acting(engine, caller, readonly=True) as connection,
@@ -197,7 +197,7 @@ def _rows(
                 yield list(row[:-1]), geometry
 
 
-def _geojson(rows: Rows, titles: list[str], system: int) -> Iterator[bytes]:
+def _geojson(rows: FeatureRows, titles: list[str], system: int) -> Iterator[bytes]:
     """Yield a feature collection; a system that is not longitude and latitude is named in it."""
     named = ""
     if system not in coordinates.LIKE_STORAGE:
@@ -214,7 +214,7 @@ def _geojson(rows: Rows, titles: list[str], system: int) -> Iterator[bytes]:
     yield b"\n]}\n"
 
 
-def _csv(rows: Rows, titles: list[str], system: int) -> Iterator[bytes]:
+def _csv(rows: FeatureRows, titles: list[str], system: int) -> Iterator[bytes]:
     """Yield a table with the geometry as well-known text; spreadsheets know UTF-8 by its mark."""
     buffer = io.StringIO()
     writer = csv.writer(buffer)
@@ -228,7 +228,7 @@ def _csv(rows: Rows, titles: list[str], system: int) -> Iterator[bytes]:
         yield buffer.getvalue().encode()
 
 
-LINE_WRITERS: dict[str, Callable[[Rows, list[str], int], Iterator[bytes]]] = {
+LINE_WRITERS: dict[str, Callable[[FeatureRows, list[str], int], Iterator[bytes]]] = {
     "geojson": _geojson,
     "csv": _csv,
 }

@@ -15,7 +15,7 @@ from api.core.caller import Asker, Caller, acting
 from api.core.connection_pool import Prepared, prepare
 from api.core.parameters import Bbox, Box, Page, Paging, Rows, Shown
 from api.core.responses import Collection, GeoJson, collection, feature
-from api.public.regions import geojson, sides, simplify_column
+from api.public.regions import bounds_columns, geojson_column, simplify_column
 from geo.db.views import Status, grids_shown
 from geo.errors import InputError, NotFoundError
 from geo.model.base import STORAGE_SRID
@@ -24,7 +24,7 @@ from geo.model.grid import GridKind, PlanStatus
 router = APIRouter(tags=["grids"])
 
 
-class GridProperties(BaseModel):
+class GridResponse(BaseModel):
     """What is told of a grid; ``colour`` is its index in the palette of the style."""
 
     code: str
@@ -42,7 +42,7 @@ class GridProperties(BaseModel):
     status: PlanStatus
 
 
-_SHOWN = {"id", *GridProperties.model_fields} - {"serial", "colour"}
+_SHOWN = {"id", *GridResponse.model_fields} - {"serial", "colour"}
 
 Longitude = Annotated[float | None, Query(ge=-180, le=180, allow_inf_nan=False)]
 Latitude = Annotated[float | None, Query(ge=-90, le=90, allow_inf_nan=False)]
@@ -51,7 +51,7 @@ Latitude = Annotated[float | None, Query(ge=-90, le=90, allow_inf_nan=False)]
 @router.get(
     "/grids",
     response_class=GeoJson,
-    responses={200: {"model": Collection[GridProperties]}, **problems.DOCUMENTED},
+    responses={200: {"model": Collection[GridResponse]}, **problems.DOCUMENTED},
 )
 async def grids(
     request: Request,
@@ -134,7 +134,7 @@ def _place(
 
 
 def _properties(row: Any, colour: int) -> dict[str, Any]:
-    own = GridProperties.model_validate({**row, "colour": colour, "serial": int(row["code"][-3:])})
+    own = GridResponse.model_validate({**row, "colour": colour, "serial": int(row["code"][-3:])})
     return own.model_dump()
 
 
@@ -153,14 +153,18 @@ def _filter_conditions(
 
 
 def _totals(wanted: list[ColumnElement[bool]], grids: FromClause) -> Rows:
-    count = select(func.count().label("matched"), *sides(func.ST_Extent(grids.c.geom)))
+    count = select(func.count().label("matched"), *bounds_columns(func.ST_Extent(grids.c.geom)))
     return count.select_from(grids).where(*wanted)
 
 
 def _grids(wanted: list[ColumnElement[bool]], simplify: float, grids: FromClause) -> Rows:
     shown = [column for column in grids.c if column.name in _SHOWN]
     return (
-        select(*shown, geojson(simplify_column(grids.c.geom, simplify)), *sides(grids.c.geom))
+        select(
+            *shown,
+            geojson_column(simplify_column(grids.c.geom, simplify)),
+            *bounds_columns(grids.c.geom),
+        )
         .where(*wanted)
         .order_by(grids.c.code)
     )

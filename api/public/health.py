@@ -18,7 +18,7 @@ _STATE = text(
 )
 
 
-class Database(BaseModel):
+class DatabaseResponse(BaseModel):
     """The server's versions, and the migration its tables are at."""
 
     postgresql: str
@@ -26,33 +26,35 @@ class Database(BaseModel):
     migration: str
 
 
-class Health(BaseModel):
+class HealthResponse(BaseModel):
     """The application's version and the state of its database."""
 
     status: str
     version: str
-    database: Database
+    database: DatabaseResponse
 
 
 @router.get("/health")
-def health(request: Request, connection: Connection) -> Health:
+def health(request: Request, connection: Connection) -> HealthResponse:
     """Tell whether the database answers, and with what; 503 when it does not."""
     state = connection.execute(_STATE).mappings().one()
-    return Health(status="ok", version=request.app.version, database=Database(**state))
+    return HealthResponse(
+        status="ok", version=request.app.version, database=DatabaseResponse(**state)
+    )
 
 
-class Ready(BaseModel):
+class ReadyResponse(BaseModel):
     """Whether requests can be answered now."""
 
     ready: bool
 
 
 @router.get("/ready")
-def ready(connection: Connection) -> Ready:
+def ready(connection: Connection) -> ReadyResponse:
     """Tell a balancer whether to send requests here: the database answers and is up to date."""
     if not db.is_current_on(connection):
         raise SetupError("tables_behind")
-    return Ready(ready=True)
+    return ReadyResponse(ready=True)
 
 
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})

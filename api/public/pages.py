@@ -14,26 +14,26 @@ from starlette.types import Scope
 from api.core.parameters import Connection, Shown
 from api.core.responses import etag_response
 from api.tiles.tile_archive import current_file
-from api.tiles.tiles import MADE_TO_ZOOM
+from api.tiles.tiles import MAX_SOURCE_ZOOM
 from geo.messages import Language, catalogue
 from geo.model import Region
 from geo.settings import settings
 from maps import build
 from maps.attribution import attributions
-from maps.qgis import project
+from maps.qgis import build_project
 from maps.style import maplibre_style
 
 router = APIRouter(tags=["page"])
 
-Desk = Literal["public", "plan", "fire", "data", "session"]
+PageName = Literal["public", "plan", "fire", "data", "session"]
 
-CODED = (
+CODED_VALUE_SECTIONS = (
     *("use.", "structure.", "category.", "households_source.", "kind.", "level.", "material."),
     *("network.", "oneway.", "road_class.", "surface."),
 )
 """Where the words for the values of coded columns stand: a section for a column."""
 
-SECTIONS: dict[Desk, tuple[str, ...]] = {
+SECTIONS: dict[PageName, tuple[str, ...]] = {
     "public": ("page.", "legend.", "tour."),
     "plan": (
         "page.",
@@ -55,20 +55,20 @@ SECTIONS: dict[Desk, tuple[str, ...]] = {
         "data.",
         "quarantine.",
         "field.",
-        *CODED,
+        *CODED_VALUE_SECTIONS,
     ),
     "session": ("page.", "session."),
 }
 """What of the catalogues each page needs."""
 
-A_YEAR_S = 31_536_000
+YEAR_S = 31_536_000
 
 
 class _Assets(StaticFiles):
     """Built files; those with a hash in their name never change, and lie there compressed too."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
-        packed = f"{path}{build.PACKED}"
+        packed = f"{path}{build.GZIP_SUFFIX}"
         takes = "gzip" in Headers(scope=scope).get("accept-encoding", "")
         if takes and self.lookup_path(packed)[1]:
             response = await super().get_response(packed, scope)
@@ -80,7 +80,7 @@ class _Assets(StaticFiles):
             response = await super().get_response(path, scope)
         response.headers["Vary"] = "Accept-Encoding"
         lasting = path.startswith("assets/") and response.status_code == 200
-        fresh = f"public, max-age={A_YEAR_S}, immutable" if lasting else "no-cache"
+        fresh = f"public, max-age={YEAR_S}, immutable" if lasting else "no-cache"
         response.headers["Cache-Control"] = fresh
         return response
 
@@ -123,7 +123,7 @@ def signed_in_page() -> Response:
 
 
 def _html(name: str) -> Response:
-    return FileResponse(build.dist() / name, headers={"Cache-Control": "no-cache"})
+    return FileResponse(build.dist_folder() / name, headers={"Cache-Control": "no-cache"})
 
 
 @router.get("/favicon.ico", include_in_schema=False)
@@ -150,7 +150,7 @@ def style(
     tiles = f"{site}/tiles/{{z}}/{{x}}/{{y}}?status={status}"
     key = "" if absolute else settings().tianditu_key
     credits = attributions(connection, lang)
-    made = maplibre_style(tiles, MADE_TO_ZOOM, lang, credits, tianditu_key=key)
+    made = maplibre_style(tiles, MAX_SOURCE_ZOOM, lang, credits, tianditu_key=key)
     name = current_file(connection) if archive and status == "published" else None
     if name:
         made["sources"]["city"] |= {"tiles": [f"pmtiles:///baked/{name}/{{z}}/{{x}}/{{y}}"]}
@@ -166,14 +166,14 @@ def qgis_project(
     sides = (func.ST_XMin(shape), func.ST_YMin(shape), func.ST_XMax(shape), func.ST_YMax(shape))
     row = connection.execute(select(*sides).where(Region.level == "community")).one()
     extent = tuple(row) if row[0] is not None else None
-    made = project(str(request.base_url), MADE_TO_ZOOM, lang, extent)
+    made = build_project(str(request.base_url), MAX_SOURCE_ZOOM, lang, extent)
     answer = etag_response(request, made, "application/x-qgis-project")
     answer.headers["Content-Disposition"] = 'attachment; filename="gridatlas.qgs"'
     return answer
 
 
 @router.get("/locale/{lang}", response_class=Response, responses={200: {"model": dict[str, str]}})
-def words(request: Request, lang: Language, page: Desk = "public") -> Response:
+def words(request: Request, lang: Language, page: PageName = "public") -> Response:
     """Return the words of a page in a language."""
     wanted = SECTIONS[page]
     shown = {key: text for key, text in catalogue(lang).items() if key.startswith(wanted)}

@@ -13,8 +13,8 @@ from api.core.read_audit import reading
 from geo.errors import NotFoundError
 from geo.messages import Language
 from geo.model import GridPlan
-from maps.paper.assignment import assignment_list
-from maps.paper.book import community_sheet
+from maps.paper.assignment import assignment_workbook
+from maps.paper.map_documents import community_sheet
 from maps.paper.notice import contact_cards, notice_boards
 from maps.paper.page_layout import PAPERS
 
@@ -50,7 +50,7 @@ def plan_sheet(
 def plan_assignment(connection: Connection, plan: Number, lang: Words = "zh") -> Response:
     """Return which building and unit belongs to which grid of a plan."""
     community = _community(connection, plan)
-    book = assignment_list(connection, community, plan=plan, lang=lang)
+    book = assignment_workbook(connection, community, plan=plan, lang=lang)
     return _file(book, XLSX, f"{community}.xlsx")
 
 

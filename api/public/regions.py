@@ -20,11 +20,11 @@ router = APIRouter(tags=["regions"])
 METRES_PER_DEGREE = 111_320.0
 """Along a meridian; enough to say how coarse a simplified border may be."""
 
-DIGITS = 7
+COORDINATE_DECIMALS = 7
 """Decimals of a degree in answers: about a centimetre."""
 
 
-class RegionProperties(BaseModel):
+class RegionResponse(BaseModel):
     """What is told of a region; ``grids`` and ``households`` are of its plan, if it has one."""
 
     code: str
@@ -38,7 +38,7 @@ class RegionProperties(BaseModel):
 @router.get(
     "/regions",
     response_class=GeoJson,
-    responses={200: {"model": Collection[RegionProperties]}, **problems.DOCUMENTED},
+    responses={200: {"model": Collection[RegionResponse]}, **problems.DOCUMENTED},
 )
 def regions(
     request: Request,
@@ -57,7 +57,7 @@ def regions(
     totals = connection.execute(_totals(wanted)).mappings().one()
     rows = connection.execute(page.of(_regions(wanted, simplify, status))).mappings()
     features = [
-        feature(row, RegionProperties.model_validate(row).model_dump(), id=row["code"])
+        feature(row, RegionResponse.model_validate(row).model_dump(), id=row["code"])
         for row in rows
     ]
     return collection(request, features, page, totals["matched"], totals)
@@ -79,7 +79,7 @@ def _filter_conditions(
 
 def _totals(wanted: list[ColumnElement[bool]]) -> Rows:
     extent = func.ST_Extent(Region.geom)
-    return select(func.count().label("matched"), *sides(extent)).where(*wanted)
+    return select(func.count().label("matched"), *bounds_columns(extent)).where(*wanted)
 
 
 def _regions(wanted: list[ColumnElement[bool]], simplify: float, status: Status) -> Rows:
@@ -92,8 +92,8 @@ def _regions(wanted: list[ColumnElement[bool]], simplify: float, status: Status)
             Region.parent_code,
             drawn.c.grids,
             drawn.c.households,
-            geojson(simplify_column(Region.geom, simplify)),
-            *sides(Region.geom),
+            geojson_column(simplify_column(Region.geom, simplify)),
+            *bounds_columns(Region.geom),
         )
         .outerjoin(drawn, drawn.c.community_code == Region.code)
         .where(*wanted)
@@ -118,15 +118,15 @@ def simplify_column(geometry: Any, metres: float) -> Any:
     return func.ST_SimplifyPreserveTopology(geometry, metres / METRES_PER_DEGREE)
 
 
-def geojson(geometry: Any) -> ColumnElement[str]:
+def geojson_column(geometry: Any) -> ColumnElement[str]:
     """Return a geometry column as the text of GeoJSON, polygons as RFC 7946 turns them."""
     polygonal = case(
         (func.ST_Dimension(geometry) == 2, func.ST_ForcePolygonCCW(geometry)), else_=geometry
     )
-    return func.ST_AsGeoJSON(polygonal, DIGITS, 0).label("geojson")
+    return func.ST_AsGeoJSON(polygonal, COORDINATE_DECIMALS, 0).label("geojson")
 
 
-def sides(geometry: Any) -> list[ColumnElement[float]]:
+def bounds_columns(geometry: Any) -> list[ColumnElement[float]]:
     """Return the sides of a geometry's box as columns."""
     return [
         func.ST_XMin(geometry).label("west"),

@@ -29,9 +29,9 @@ from starlette.responses import FileResponse, Response
 from api.background import orphan_guard
 from api.core import problems
 from api.core.caller import ANYONE, acting
-from api.tiles.colouring import Colourings
+from api.tiles.area_colours import ColourCache
 from api.tiles.tile_layers import Tile, tile_at
-from api.tiles.tiles import MADE_TO_ZOOM, encode_public_tile
+from api.tiles.tiles import MAX_SOURCE_ZOOM, encode_public_tile
 from geo import db, locks
 from geo.db.views import GRIDS
 from geo.errors import NotFoundError
@@ -46,29 +46,29 @@ MEDIA_TYPE = "application/vnd.pmtiles"
 CACHE_VERSION = 1
 """Which way of making tiles; another number bakes everything anew."""
 
-AROUND_M = 600.0
+MARGIN_M = 600.0
 """Ground baked around the communities."""
 
 POLL_INTERVAL_S = 20.0
 """How often the baker looks whether the file is still what is in force."""
 
-PAUSE_S = 0.2
-NICE = 10
+CHILD_POLL_INTERVAL_S = 0.2
+NICENESS = 10
 RANGE = re.compile(r"bytes=(\d{1,15})-(\d{1,15})")
-MOST_BYTES = 4_000_000
+MAX_RANGE_BYTES = 4_000_000
 """A longer piece goes out as the file is read."""
 
-KEPT_YEAR = "public, max-age=31536000, immutable"
+CACHE_CONTROL = "public, max-age=31536000, immutable"
 
 _log = logging.getLogger(__name__)
 
 
-def folder() -> Path:
+def archive_folder() -> Path:
     """Return where baked files are."""
     return settings().home / "tiles"
 
 
-def digest(connection: Connection) -> str:
+def state_digest(connection: Connection) -> str:
     """Return of which database and what state of it the public tiles are."""
     grids = select(func.count(), func.max(GRIDS.c.id), func.sum(GRIDS.c.id), func.sum(GRIDS.c.plan))
     changes = select(LayerChange.layer, LayerChange.changes).where(LayerChange.layer.in_(LAYERS))
@@ -88,8 +88,8 @@ def _digest(said: str) -> str:
 
 def current_file(connection: Connection) -> str | None:
     """Return the name of the file that holds what is in force, or None while there is none."""
-    name = f"city-{digest(connection)}.pmtiles"
-    return name if (folder() / name).exists() else None
+    name = f"city-{state_digest(connection)}.pmtiles"
+    return name if (archive_folder() / name).exists() else None
 
 
 @router.get("/baked/{name}", response_class=Response, responses=problems.DOCUMENTED)
@@ -98,15 +98,15 @@ async def archive(request: Request, name: str) -> Response:
 
     A range lies in the machine's memory and is read faster than a thread takes it over.
     """
-    found = folder() / Path(name).name
+    found = archive_folder() / Path(name).name
     if found.suffix != ".pmtiles" or not found.is_file():
         raise NotFoundError("no_such_archive", name=name)
     # Its tiles are compressed already, and a range is of the file as it is.
-    headers = {"Cache-Control": KEPT_YEAR, "Content-Encoding": "identity"}
+    headers = {"Cache-Control": CACHE_CONTROL, "Content-Encoding": "identity"}
     size = found.stat().st_size
     piece = RANGE.fullmatch(request.headers.get("range", ""))
     first, last = (int(side) for side in piece.groups()) if piece else (0, size)
-    if not first <= last < first + MOST_BYTES or first >= size:
+    if not first <= last < first + MAX_RANGE_BYTES or first >= size:
         return FileResponse(found, media_type=MEDIA_TYPE, headers=headers)
     with found.open("rb") as file:
         file.seek(first)
@@ -128,27 +128,29 @@ def bake(engine: Engine, progress: Progress = silent) -> Path | None:
     """
     snapshot = engine.execution_options(isolation_level="REPEATABLE READ")
     with acting(snapshot, ANYONE, readonly=True) as connection:
-        name = f"city-{digest(connection)}.pmtiles"
+        name = f"city-{state_digest(connection)}.pmtiles"
         extents = _extents(connection)
         if not len(extents):
             return None
-        folder().mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=folder(), prefix=".baking-", delete=False) as file:
+        archive_folder().mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(
+            dir=archive_folder(), prefix=".baking-", delete=False
+        ) as file:
             try:
                 _write(connection, file, extents, progress)
             except BaseException:
                 Path(file.name).unlink()
                 raise
     Path(file.name).chmod(0o644)
-    Path(file.name).replace(folder() / name)
+    Path(file.name).replace(archive_folder() / name)
     _clear(name)
-    return folder() / name
+    return archive_folder() / name
 
 
 def _write(connection: Connection, file: Any, extents: Any, progress: Progress) -> None:
-    colours = Colourings().published(connection)
+    colours = ColourCache().published(connection)
     writer = Writer(file)
-    wanted = sorted(tiles_over(extents), key=lambda tile: zxy_to_tileid(tile.z, tile.x, tile.y))
+    wanted = sorted(tiles_covering(extents), key=lambda tile: zxy_to_tileid(tile.z, tile.x, tile.y))
     try:
         for done, tile in enumerate(wanted):
             progress("bake", done, len(wanted))
@@ -184,16 +186,16 @@ def _header(extents: Any) -> dict[str, Any]:
 
 def _extents(connection: Connection) -> Any:
     """Return west, south, east, north of each community and the ground around it."""
-    around = func.ST_Expand(Region.geom_3857, AROUND_M)
+    around = func.ST_Expand(Region.geom_3857, MARGIN_M)
     box = func.ST_Transform(func.ST_Envelope(around), 4490)
     sides = (func.ST_XMin(box), func.ST_YMin(box), func.ST_XMax(box), func.ST_YMax(box))
     here = (Region.level == "community") & Region.geom.is_not(None)
     return np.array([tuple(row) for row in connection.execute(select(*sides).where(here))])
 
 
-def tiles_over(extents: Any) -> Iterator[Tile]:
+def tiles_covering(extents: Any) -> Iterator[Tile]:
     """Yield the tiles over boxes of west, south, east, north, each once, of every zoom."""
-    for zoom in range(MADE_TO_ZOOM + 1):
+    for zoom in range(MAX_SOURCE_ZOOM + 1):
         found: set[tuple[int, int]] = set()
         for west, south, east, north in extents.tolist():
             first, last = tile_at(west, north, zoom), tile_at(east, south, zoom)
@@ -205,12 +207,12 @@ def tiles_over(extents: Any) -> Iterator[Tile]:
 def _clear(name: str) -> None:
     """Take away what was baked before the file before this one."""
     ours = "-".join(name.split("-")[:2])
-    others = [file for file in folder().glob(f"{ours}-*.pmtiles") if file.name != name]
+    others = [file for file in archive_folder().glob(f"{ours}-*.pmtiles") if file.name != name]
     for file in sorted(others, key=lambda one: one.stat().st_mtime)[:-1]:
         file.unlink(missing_ok=True)
 
 
-def keep_baked(engine: Engine, closing: threading.Event) -> None:
+def bake_if_stale(engine: Engine, closing: threading.Event) -> None:
     """Have the tiles baked anew if what is in force has changed.
 
     A process of its own bakes, behind all others: baking takes a processor for a while. A file
@@ -224,7 +226,7 @@ def keep_baked(engine: Engine, closing: threading.Event) -> None:
         assert child.stdin is not None  # noqa: S101
         child.stdin.write(engine.url.render_as_string(hide_password=False).encode())
         child.stdin.close()
-        while child.poll() is None and not closing.wait(PAUSE_S):
+        while child.poll() is None and not closing.wait(CHILD_POLL_INTERVAL_S):
             pass
         child.terminate()
 
@@ -232,7 +234,7 @@ def keep_baked(engine: Engine, closing: threading.Event) -> None:
 def main() -> None:
     """Bake for a server, unless another process does already."""
     orphan_guard.end_with_parent(int(sys.argv[1]))
-    os.nice(NICE)
+    os.nice(NICENESS)
     engine = db.api_engine(make_url(sys.stdin.read()))
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as session:
         if locks.try_acquire_for_session(session, Lock.BAKING):

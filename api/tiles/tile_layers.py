@@ -35,7 +35,7 @@ from api.core.caller import Caller
 from api.core.connection_pool import Prepared, prepare
 from api.core.parameters import Rows
 from api.core.public_layers import LAYERS
-from api.tiles.colouring import Colours
+from api.tiles.area_colours import MapColours
 from geo.db.views import GRIDS, OUTLINES
 from geo.model import (
     STORAGE_SRID,
@@ -55,13 +55,13 @@ from maps.style import ROADS
 EXTENT = 4096
 BUFFER = 64
 SIDES = ("west", "south", "east", "north")
-DETAIL_FROM = 14
+DETAIL_MIN_ZOOM = 14
 """The zoom from which protected layers are shown."""
 
-NARROW = ("canal", "stream", "pond")
+NARROW_WATERS = ("canal", "stream", "pond")
 """Waters left out of the far zooms."""
 
-PYRAMID = morecantile.tms.get("WebMercatorQuad")
+TILE_MATRIX_SET = morecantile.tms.get("WebMercatorQuad")
 TO_DEGREES = pyproj.Transformer.from_crs(3857, 4326, always_xy=True)
 
 _outline = OUTLINES.c
@@ -97,13 +97,15 @@ class Tile:
     @property
     def exists(self) -> bool:
         """Return whether the pyramid has such a tile."""
-        return PYRAMID.is_valid(morecantile.Tile(self.x, self.y, self.z))
+        return TILE_MATRIX_SET.is_valid(morecantile.Tile(self.x, self.y, self.z))
 
     def degrees(self) -> tuple[float, float, float, float]:
         """Return west, south, east, north of the tile with its buffer, within the pyramid."""
-        left, bottom, right, top = PYRAMID.xy_bounds(morecantile.Tile(self.x, self.y, self.z))
+        left, bottom, right, top = TILE_MATRIX_SET.xy_bounds(
+            morecantile.Tile(self.x, self.y, self.z)
+        )
         buffer = (right - left) * BUFFER / EXTENT
-        whole = PYRAMID.xy_bbox
+        whole = TILE_MATRIX_SET.xy_bbox
         (west, east), (south, north) = TO_DEGREES.transform(
             (max(left - buffer, whole.left), min(right + buffer, whole.right)),
             (bottom - buffer, top + buffer),
@@ -113,7 +115,7 @@ class Tile:
 
 def tile_at(lon: float, lat: float, z: int) -> Tile:
     """Return the tile of a zoom that holds a place in degrees."""
-    tile = PYRAMID.tile(lon, lat, z, truncate=True)
+    tile = TILE_MATRIX_SET.tile(lon, lat, z, truncate=True)
     return Tile(z, tile.x, tile.y)
 
 
@@ -145,7 +147,7 @@ class Source:
     point: bool = False
 
 
-def parameters(tile: Tile, colours: Colours) -> dict[str, Any]:
+def tile_parameters(tile: Tile, colours: MapColours) -> dict[str, Any]:
     """Return the parameters of a tile's query."""
     degrees = tile.degrees()
     sides = dict(zip(SIDES, degrees, strict=True))
@@ -154,13 +156,15 @@ def parameters(tile: Tile, colours: Colours) -> dict[str, Any]:
 
 def protected_layers(z: int, caller: Caller) -> frozenset[str]:
     """Return which layers of a zoom a caller is shown that not everyone may see."""
-    if z < DETAIL_FROM or caller.role == Role.PUBLIC:
+    if z < DETAIL_MIN_ZOOM or caller.role == Role.PUBLIC:
         return frozenset()
     return frozenset(name for name in _inner() if caller.role in LAYERS[name].roles)
 
 
 @cache
-def in_force(z: int, inner: frozenset[str], without: frozenset[str] = frozenset()) -> Rows:
+def published_tile_query(
+    z: int, inner: frozenset[str], without: frozenset[str] = frozenset()
+) -> Rows:
     """Return the query of any tile of a zoom, with the grids in force.
 
     Parameters
@@ -170,18 +174,18 @@ def in_force(z: int, inner: frozenset[str], without: frozenset[str] = frozenset(
     without
         Layers to leave out.
     """
-    return layers_of(z, GRIDS.alias("shown"), inner, without)
+    return tile_query(z, GRIDS.alias("shown"), inner, without)
 
 
 @cache
-def in_force_prepared(
+def prepared_tile_query(
     z: int, inner: frozenset[str], without: frozenset[str] = frozenset()
 ) -> Prepared:
     """Return the same for asyncpg."""
-    return prepare(in_force(z, inner, without))
+    return prepare(published_tile_query(z, inner, without))
 
 
-def layers_of(
+def tile_query(
     z: int, grids: FromClause, inner: frozenset[str], without: Iterable[str] = ()
 ) -> Rows:
     """Return the query of any tile of a zoom: a column of bytes for each layer."""
@@ -192,14 +196,14 @@ def layers_of(
         sources |= _grids(grids)
     tile = Tile(z, 0, 0)
     parts: list[Any] = [
-        func.coalesce(layer(name, source, tile), b"")
+        func.coalesce(layer_query(name, source, tile), b"")
         for name, source in sources.items()
         if name not in without
     ]
     return select(*parts or [literal(b"", LargeBinary)])
 
 
-def layer(name: str, source: Source, tile: Tile) -> ColumnElement[bytes]:
+def layer_query(name: str, source: Source, tile: Tile) -> ColumnElement[bytes]:
     """Return the query for one layer of a tile, encoded."""
     geometry = func.ST_PointOnSurface(source.geometry) if source.point else source.geometry
     drawn = func.ST_AsMVTGeom(
@@ -264,7 +268,7 @@ def _inner() -> dict[str, Source]:
 
 def _water(z: int) -> Source:
     open_to_the_sky = ~Water.covered
-    wanted = open_to_the_sky if z >= 12 else open_to_the_sky & Water.kind.not_in(NARROW)
+    wanted = open_to_the_sky if z >= 12 else open_to_the_sky & Water.kind.not_in(NARROW_WATERS)
     return Source([Water.kind, Water.name, Water.width_m], Water.geom_3857, wanted)
 
 

@@ -18,14 +18,14 @@ from api.core.caller import ANYONE, Asker, Caller, acting
 from api.core.connection_pool import UnreachableError
 from api.core.parameters import Shown
 from api.core.responses import etag_response, is_known, knows
-from api.tiles.colouring import Colours
+from api.tiles.area_colours import MapColours
 from api.tiles.tile_layers import (
     Tile,
-    in_force,
-    in_force_prepared,
-    layers_of,
-    parameters,
+    prepared_tile_query,
     protected_layers,
+    published_tile_query,
+    tile_parameters,
+    tile_query,
 )
 from geo.db.views import grids_of, grids_shown
 from geo.errors import NotFoundError
@@ -34,7 +34,7 @@ router = APIRouter(tags=["tiles"])
 
 MEDIA_TYPE = "application/vnd.mapbox-vector-tile"
 MAX_ZOOM = 22
-MADE_TO_ZOOM = 16
+MAX_SOURCE_ZOOM = 16
 """The last zoom that the page asks for; nearer ones are this one magnified."""
 
 CACHE_VERSION = 1
@@ -43,22 +43,26 @@ CACHE_VERSION = 1
 MOST_MS, MOST_BYTES = 3_000, 2_000_000
 """What making a tile may take, and how large it may be."""
 
-DETAIL = "X-Gridatlas-Detail"
-DROPPED = frozenset({"building_detail", "pipe_segment", "pipe_node", "building", "compound"})
+DETAIL_HEADER = "X-Gridatlas-Detail"
+OPTIONAL_LAYERS = frozenset(
+    {"building_detail", "pipe_segment", "pipe_node", "building", "compound"}
+)
 """What is least missed."""
 
-LEAST_TO_PACK = 500
+MIN_GZIP_BYTES = 500
 
 _ADDRESS = re.compile(r"/tiles/([0-9]{1,2})/([0-9]{1,8})/([0-9]{1,8})")
 
-TILE: dict[int | str, dict[str, Any]] = {
+TILE_RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"content": {MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}}},
     204: {"description": "There is nothing here"},
     304: {"description": "The caller has it already"},
 }
 
 
-@router.get("/tiles/{z}/{x}/{y}", response_class=Response, responses=TILE | problems.DOCUMENTED)
+@router.get(
+    "/tiles/{z}/{x}/{y}", response_class=Response, responses=TILE_RESPONSES | problems.DOCUMENTED
+)
 async def tile(
     request: Request,
     asker: Asker,
@@ -83,10 +87,10 @@ async def tile(
         if is_known(request, known):
             return Response(status_code=304, headers=_headers(known))
     body, reduced = await _within_limits(request, state, asked, asker)
-    headers = _headers(tag) | ({DETAIL: "reduced"} if reduced else {})
+    headers = _headers(tag) | ({DETAIL_HEADER: "reduced"} if reduced else {})
     if not body:
         return Response(status_code=204, headers=headers)
-    if "gzip" in request.headers.get("accept-encoding", "") and len(body) > LEAST_TO_PACK:
+    if "gzip" in request.headers.get("accept-encoding", "") and len(body) > MIN_GZIP_BYTES:
         body = gzip.compress(body, 1, mtime=0)
         headers |= {"Content-Encoding": "gzip", "ETag": _compressed_tag(tag)}
     return Response(body, media_type=MEDIA_TYPE, headers=headers)
@@ -160,19 +164,19 @@ async def _within_limits(
             return body, False
     except asyncpg.QueryCanceledError:
         pass
-    return await _make_tile(request, asked, asker, colours, DROPPED), True
+    return await _make_tile(request, asked, asker, colours, OPTIONAL_LAYERS), True
 
 
 async def _make_tile(
     request: Request,
     asked: Tile,
     asker: Caller,
-    colours: Colours,
+    colours: MapColours,
     without: frozenset[str] = frozenset(),
 ) -> bytes:
     inner = protected_layers(asked.z, asker)
-    query = in_force_prepared(asked.z, inner, without)
-    arguments = query.arguments(**parameters(asked, colours))
+    query = prepared_tile_query(asked.z, inner, without)
+    arguments = query.arguments(**tile_parameters(asked, colours))
     async with request.app.state.pool.acting(asker, most_ms=MOST_MS) as connection:
         row = await connection.fetchrow(query.sql, *arguments)
     request.app.state.reads.note(asker, inner, asked.degrees())
@@ -186,14 +190,18 @@ def _of_plans(request: Request, asked: Tile, asker: Caller, plan: int | None) ->
     colourings = request.app.state.colourings
     with acting(request.app.state.engine, asker, readonly=True) as connection:
         grids = colourings.shown(connection, ("draft", plan, asker.role, asker.scope), shown)
-        colours = Colours(grids, colourings.communities(connection))
-        rows = connection.execute(layers_of(asked.z, shown, inner), parameters(asked, colours))
+        colours = MapColours(grids, colourings.communities(connection))
+        rows = connection.execute(
+            tile_query(asked.z, shown, inner), tile_parameters(asked, colours)
+        )
         body = b"".join(rows.one())
     request.app.state.reads.note(asker, inner, asked.degrees())
     return body
 
 
-def encode_public_tile(connection: Database, colours: Colours, asked: Tile) -> bytes:
+def encode_public_tile(connection: Database, colours: MapColours, asked: Tile) -> bytes:
     """Return a tile as anyone may see it, empty where there is nothing."""
-    rows = connection.execute(in_force(asked.z, frozenset()), parameters(asked, colours))
+    rows = connection.execute(
+        published_tile_query(asked.z, frozenset()), tile_parameters(asked, colours)
+    )
     return b"".join(rows.one())

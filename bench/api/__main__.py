@@ -22,8 +22,8 @@ from urllib.parse import urlsplit
 import numpy as np
 from sqlalchemy import text
 
-from bench.api.editing import edits
-from bench.api.finding import questions
+from bench.api.edit_latency import measure_edits
+from bench.api.search_queries import search_paths
 from geo import db
 
 LAYERS = ("building", "road", "water", "facility", "grid")
@@ -105,7 +105,7 @@ async def at_rate(client: Client, paths: Sequence[str], rate: float, seconds: fl
     return Result(taken, failed, time.perf_counter() - began)
 
 
-async def flat_out(
+async def at_full_load(
     client: Client, paths: Sequence[str], headers: str, at_once: int, seconds: float
 ) -> Result:
     """Ask as often as answers come, some requests at once."""
@@ -126,7 +126,7 @@ async def flat_out(
     return Result(taken, failed, time.perf_counter() - began)
 
 
-def places(count: int) -> list[tuple[float, float]]:
+def random_places(count: int) -> list[tuple[float, float]]:
     """Return places within the communities that have grids."""
     with db.get_engine().connect() as connection:
         rows = connection.execute(
@@ -193,13 +193,13 @@ def serve_tipg(port: int) -> tuple[subprocess.Popen[str], str]:
     return running, f"http://127.0.0.1:{port}"
 
 
-def memory(process: int) -> float:
+def resident_memory_mb(process: int) -> float:
     """Return the resident memory of a process in MB."""
     pages = Path(f"/proc/{process}/statm").read_text(encoding="ascii").split()[1]
     return int(pages) * os.sysconf("SC_PAGESIZE") / 1e6
 
 
-async def answering(client: Client, path: str) -> None:
+async def wait_until_ready(client: Client, path: str) -> None:
     """Wait until a server answers."""
     for _ in range(300):
         try:
@@ -212,24 +212,24 @@ async def answering(client: Client, path: str) -> None:
 
 async def measure(seconds: float) -> None:
     """Print the figures."""
-    where = places(500)
+    where = random_places(500)
     tiles = list(dict.fromkeys(f"/tiles/{tile_of(*place, ZOOM)}" for place in where))
     running, base = serve()
     try:
         client = Client(base)
-        await answering(client, "/health")
+        await wait_until_ready(client, "/health")
         for path in tiles[:20]:
             await client.get(path)
-        before = memory(running.pid)
+        before = resident_memory_mb(running.pid)
         print(
             (await at_rate(client, tiles, 50, seconds)).row("tile, 5+ layers, 50/s (p95 <= 60 ms)")
         )
-        ours = await flat_out(client, tiles, "", 4, seconds)
+        ours = await at_full_load(client, tiles, "", 4, seconds)
         print(ours.row("tile, 5+ layers, flat out"))
         _, head = await client.get(tiles[0])
         found = re.search(r"(?i)etag: (\S+)", head)
         tag = found[1] if found else ""
-        known = await flat_out(client, tiles[:1], f"If-None-Match: {tag}\r\n", 16, seconds)
+        known = await at_full_load(client, tiles[:1], f"If-None-Match: {tag}\r\n", 16, seconds)
         print(known.row("tile with If-None-Match (>= 2,000/s)"))
         asked = [f"/grids?lon={x:.6f}&lat={y:.6f}" for x, y in where]
         print(
@@ -244,12 +244,15 @@ async def measure(seconds: float) -> None:
                 "/ogc items, bbox, 1,000 (p95 <= 150 ms)"
             )
         )
-        for kind, sought in questions().items():
+        for kind, sought in search_paths().items():
             found = await at_rate(client, sought, 20, seconds)
             print(found.row(f"/search, {kind}, 20/s (p95 <= 20 ms)"))
-        print(f"memory of the worker: {before:.0f} MB before, {memory(running.pid):.0f} MB after")
+        print(
+            f"memory of the worker: {before:.0f} MB before, "
+            f"{resident_memory_mb(running.pid):.0f} MB after"
+        )
         began = time.perf_counter()
-        buildings, taken = await asyncio.to_thread(edits, base, EDITS)
+        buildings, taken = await asyncio.to_thread(measure_edits, base, EDITS)
         name = f"edit, {buildings} buildings (<= 100 ms)"
         print(Result(taken, 0, time.perf_counter() - began).row(name))
     finally:
@@ -258,13 +261,13 @@ async def measure(seconds: float) -> None:
     peer, base = serve_tipg(8123)
     try:
         client = Client(base)
-        await answering(client, "/healthz")
+        await wait_until_ready(client, "/healthz")
         five = [
             f"/collections/public.{name}/tiles/WebMercatorQuad/{path.removeprefix('/tiles/')}"
             for path in tiles
             for name in LAYERS
         ]
-        theirs = await flat_out(client, five, "", 4, seconds)
+        theirs = await at_full_load(client, five, "", 4, seconds)
         print(theirs.row("tipg alone, one layer a tile"))
         ratio = (len(ours.seconds) / ours.took) / (len(theirs.seconds) / theirs.took / len(LAYERS))
         print(f"tiles of 5 layers a second against tipg: {ratio:.1f} x (>= 2 x)")

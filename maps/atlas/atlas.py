@@ -18,8 +18,8 @@ from sqlalchemy import Engine
 from geo.errors import InputError, NotFoundError
 from geo.messages import LANGUAGES, text
 from geo.progress import Progress, silent
-from maps.atlas import leaflet, page
-from maps.atlas.sheet import Entry, contents, read_sheet
+from maps.atlas import offline_map, sheet_map
+from maps.atlas.sheet import AtlasEntry, read_entries, read_sheet
 from maps.attribution import attributions
 
 INDEX = "index.html"
@@ -62,7 +62,7 @@ def write_atlas(
     if out.exists() and not out.is_dir():
         raise InputError("atlas_folder_taken", folder=out)
     with engine.connect() as connection:
-        entries = contents(connection, region)
+        entries = read_entries(connection, region)
         credits = [name for lang in LANGUAGES for name in attributions(connection, lang)]
         if not entries:
             raise NotFoundError("nothing_to_map", region=region or "*")
@@ -72,7 +72,7 @@ def write_atlas(
             for done, entry in enumerate(entries):
                 progress("atlas", done, len(entries))
                 html = _community_page(
-                    page.of_sheet(read_sheet(connection, entry)), entries, entry, credits
+                    sheet_map.draw_sheet_map(read_sheet(connection, entry)), entries, entry, credits
                 )
                 (fresh / f"{entry.code}.html").write_text(html, encoding="utf-8")
             (fresh / INDEX).write_text(_index_page(entries, credits), encoding="utf-8")
@@ -83,7 +83,7 @@ def write_atlas(
 
 
 def _community_page(
-    made: page.Page, entries: Sequence[Entry], entry: Entry, credits: list[str]
+    made: sheet_map.SheetMap, entries: Sequence[AtlasEntry], entry: AtlasEntry, credits: list[str]
 ) -> str:
     place = entries.index(entry)
     around = {
@@ -95,26 +95,26 @@ def _community_page(
     return _page("community.html", made.drawn, title, entry=entry, **made.words, **around)
 
 
-def _index_page(entries: Sequence[Entry], credits: list[str]) -> str:
+def _index_page(entries: Sequence[AtlasEntry], credits: list[str]) -> str:
     totals = {
         "communities": len(entries),
         "grids": sum(entry.grids for entry in entries),
         "households": f"{sum(entry.households for entry in entries):,}",
     }
-    drawn = page.overview(entries)
+    drawn = sheet_map.draw_overview_map(entries)
     city = entries[0].city
     title = city + text("atlas.title", lang="zh")
     words = {"city": city, "totals": totals, "streets": _streets(entries), "credits": credits}
     return _page("index.html", drawn, title, **words)
 
 
-def _page(template: str, drawn: leaflet.OfflineMap, title: str, **words: object) -> str:
+def _page(template: str, drawn: offline_map.OfflineMap, title: str, **words: object) -> str:
     """Return a page: the template sets what stands before and after the map."""
     around = vars(_templates.get_template(template).make_module(words))
-    return leaflet.write(drawn, title, around["before"], around["after"])
+    return offline_map.render_page(drawn, title, around["before"], around["after"])
 
 
-def _streets(entries: Sequence[Entry]) -> list[dict[str, Any]]:
+def _streets(entries: Sequence[AtlasEntry]) -> list[dict[str, Any]]:
     """Return the communities of each street with their figures."""
     found = []
     for _, group in groupby(entries, key=lambda entry: entry.street_code):
@@ -130,7 +130,7 @@ def _streets(entries: Sequence[Entry]) -> list[dict[str, Any]]:
     return found
 
 
-def _row(entry: Entry) -> dict[str, Any]:
+def _row(entry: AtlasEntry) -> dict[str, Any]:
     within = entry.score.get("within_limits")
     return {
         "code": entry.code,

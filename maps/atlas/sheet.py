@@ -26,10 +26,10 @@ from geo.model import (
     Water,
 )
 
-AROUND_DEGREES = 0.0008
+SURROUNDINGS_DEG = 0.0008
 """How much of the surroundings a sheet shows beyond its community: some 80 m."""
 
-LOWER, UPPER = 300, 500
+DEFAULT_LOWER_HOUSEHOLDS, DEFAULT_UPPER_HOUSEHOLDS = 300, 500
 """Households of a grid where a plan has no limits of its own."""
 
 LANDMARKS = (
@@ -48,11 +48,11 @@ LANDMARKS = (
 """Facilities named on a sheet."""
 
 Rows = Select[*tuple[Any, ...]]
-Edge = tuple[float, float, float, float]
+Bounds = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
-class Entry:
+class AtlasEntry:
     """A community that has grids, and the plan of it that is shown: the one in force, else the
     newest draft."""
 
@@ -96,8 +96,8 @@ class Sheet:
         West, south, east, north of the sheet.
     """
 
-    entry: Entry
-    edge: Edge
+    entry: AtlasEntry
+    edge: Bounds
     grids: gpd.GeoDataFrame
     buildings: gpd.GeoDataFrame
     roads: gpd.GeoDataFrame
@@ -109,9 +109,9 @@ class Sheet:
     facilities: gpd.GeoDataFrame
 
 
-def contents(
+def read_entries(
     connection: Connection, region: str | None = None, chosen: int | None = None
-) -> list[Entry]:
+) -> list[AtlasEntry]:
     """Return the communities with grids in the order of their codes.
 
     Parameters
@@ -135,8 +135,8 @@ def contents(
             plan.c.status,
             func.coalesce(plan.c.published_at, plan.c.created_at).label("dated"),
             plan.c.score,
-            _limit(plan.c.parameters, "lower", LOWER),
-            _limit(plan.c.parameters, "upper", UPPER),
+            _limit(plan.c.parameters, "lower", DEFAULT_LOWER_HOUSEHOLDS),
+            _limit(plan.c.parameters, "upper", DEFAULT_UPPER_HOUSEHOLDS),
             figures.c.grids,
             figures.c.households,
             wkb(community.geom).label("land"),
@@ -151,7 +151,7 @@ def contents(
     return [_entry(row) for row in connection.execute(statement)]
 
 
-def read_sheet(connection: Connection, entry: Entry, edge: Edge | None = None) -> Sheet:
+def read_sheet(connection: Connection, entry: AtlasEntry, edge: Bounds | None = None) -> Sheet:
     """Return what the sheet of a community shows.
 
     Parameters
@@ -160,7 +160,7 @@ def read_sheet(connection: Connection, entry: Entry, edge: Edge | None = None) -
         West, south, east, north of the sheet in degrees; a little more than the community by
         default.
     """
-    around = shapely.buffer(entry.land, AROUND_DEGREES)
+    around = shapely.buffer(entry.land, SURROUNDINGS_DEG)
     wanted = shapely.box(*edge) if edge else around
     edge = edge or tuple(shapely.bounds(around).tolist())
     box = func.ST_MakeEnvelope(*edge, STORAGE_SRID)
@@ -231,8 +231,8 @@ def _city(code: Any) -> ColumnElement[str]:
     return select(func.coalesce(func.max(city.name), "")).where(of_it).scalar_subquery()
 
 
-def _entry(row: Row[*tuple[Any, ...]]) -> Entry:
-    return Entry(**{**row._mapping, "land": shapely.from_wkb(row.land)})
+def _entry(row: Row[*tuple[Any, ...]]) -> AtlasEntry:
+    return AtlasEntry(**{**row._mapping, "land": shapely.from_wkb(row.land)})
 
 
 def _grids(plan: int) -> Rows:

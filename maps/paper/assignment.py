@@ -16,9 +16,9 @@ from geo.errors import InputError
 from geo.messages import Language, text
 from geo.model import Building, BuildingUnit, Grid, GridMember
 from geo.spreadsheet import is_formula
-from maps.atlas.page import serial
-from maps.paper.book import one_entry
-from maps.paper.map_sheets import edition
+from maps.atlas.sheet_map import grid_serial
+from maps.paper.map_documents import read_entry
+from maps.paper.map_sheets import edition_text
 
 COLUMNS = {
     "grid": 8,
@@ -39,7 +39,7 @@ SUMMARY = {"grid": 8, "grid_code": 18, "buildings": 10, "households": 10}
 """The same of the grids' sums."""
 
 
-def assignment_list(
+def assignment_workbook(
     connection: Connection, community: str, *, plan: int | None = None, lang: Language = "zh"
 ) -> bytes:
     """Return the buildings and units of each grid of a community, a row each, as XLSX.
@@ -53,9 +53,9 @@ def assignment_list(
     NotFoundError
         If the community has no grids.
     """
-    entry = one_entry(connection, community, plan)
+    entry = read_entry(connection, community, plan)
     rows = _rows(connection, entry.plan)
-    title = f"{entry.name} {edition(entry, lang)}"
+    title = f"{entry.name} {edition_text(entry, lang)}"
     book = Workbook(write_only=True)
     _table(book, "assignment", COLUMNS, rows, title, lang)
     _table(book, "summary", SUMMARY, _by_grid(rows), title, lang)
@@ -82,9 +82,9 @@ def _table(
         sheet.column_dimensions[get_column_letter(place + 1)].width = width
     _set_up(sheet, title, across=sum(columns.values()) > 90)
     heads = (text(f"paper.column_{key}", lang=lang) for key in columns)
-    sheet.append([as_cell(sheet, head, bold=True) for head in heads])
+    sheet.append([text_cell(sheet, head, bold=True) for head in heads])
     for row in rows:
-        sheet.append([as_cell(sheet, value) for value in row])
+        sheet.append([text_cell(sheet, value) for value in row])
     sheet.auto_filter.ref = f"A1:{last}{len(rows) + 1}"
 
 
@@ -135,7 +135,7 @@ def _rows(connection: Connection, plan: int) -> list[list[Any]]:
     )
     return [
         [
-            int(serial(row.code)),
+            int(grid_serial(row.code)),
             row.code,
             row.name or "",
             row.building_code,
@@ -147,7 +147,7 @@ def _rows(connection: Connection, plan: int) -> list[list[Any]]:
     ]
 
 
-def as_cell(sheet: Any, value: str | float, *, bold: bool = False) -> Cell:
+def text_cell(sheet: Any, value: str | float, *, bold: bool = False) -> Cell:
     """Return a cell whose text is text, whatever sign it begins with."""
     cell = WriteOnlyCell(sheet, value)
     if isinstance(value, str):
@@ -160,7 +160,7 @@ def as_cell(sheet: Any, value: str | float, *, bold: bool = False) -> Cell:
     return cell
 
 
-def save(book: Workbook, out: Path) -> None:
+def save_workbook(book: Workbook, out: Path) -> None:
     """Write a workbook, whole or not at all."""
     part = out.with_name(f".{out.name}.part")
     try:

@@ -14,39 +14,41 @@ import shapely
 from numpy.typing import NDArray
 
 from geo.messages import Language, text
-from maps.atlas.page import serial
 from maps.atlas.sheet import Sheet
-from maps.paper.svg_map import Canvas, road_mm
+from maps.atlas.sheet_map import grid_serial
+from maps.paper.svg_map import Canvas, road_width_mm
 
 MM_PER_PT = 25.4 / 72
 CJK_EM, LATIN_EM, LINE_EM = 1.0, 0.58, 1.0
 """Width of a Chinese and a Latin letter and height of a line, in parts of the size."""
 
-DISC_MM = 3.5
+DISC_RADIUS_MM = 3.5
 """Radius of the disc behind a grid's number."""
 
-DOT_MM = 1.7
+SYMBOL_SIDE_MM = 1.7
 """Side of a facility's sign."""
 
-SIDEWAYS_MM = (
+SYMBOL_OFFSETS_MM = (
     (0.0, 0.0),
     *((dx, dy) for far in (2.2, 3.4) for dx, dy in ((far, 0), (-far, 0), (0, far), (0, -far))),
 )
 """Where a sign stands: on its place, else so far from it that what is written there is read."""
 
-AGAIN_MM = 110.0
+STREET_NAME_INTERVAL_MM = 110.0
 """How far along a street its name is repeated."""
 
-STEEP = 50.0
+VERTICAL_FROM_DEG = 50.0
 """Degrees from which a Chinese street name is written downwards, letter under letter."""
 
 SIZES_PT = {"grid": 12.0, "households": 7.0, "neighbour": 9.0, "facility": 5.5}
-BUILDING_PT = (6.0, 5.0, 4.2, 3.7)
-STREET_PT = {"expressway": 9.0, "arterial": 8.5, "secondary": 7.5}
+BUILDING_SIZES_PT = (6.0, 5.0, 4.2, 3.7)
+STREET_SIZES_PT = {"expressway": 9.0, "arterial": 8.5, "secondary": 7.5}
 OTHER_STREET_PT = 6.5
 
-NUMBER = re.compile(r"(\d+[A-Za-z]?)\s*(?:号楼|栋|幢|座|#)|(\d+[A-Za-z]?)\s*号?$|^(\d+[A-Za-z]?)\b")
-LONGEST_NAME = 4
+HOUSE_NUMBER = re.compile(
+    r"(\d+[A-Za-z]?)\s*(?:号楼|栋|幢|座|#)|(\d+[A-Za-z]?)\s*号?$|^(\d+[A-Za-z]?)\b"
+)
+MAX_NAME_LENGTH = 4
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ class LabelPlacer:
         """
         second: tuple[Label, shapely.Geometry] | None = None
         for letters in candidates:
-            room = outline(letters)
+            room = label_extent(letters)
             if self._is_free(room):
                 if len(self._shunned.query(room, predicate="intersects")) == 0:
                     return self._put(letters, room)
@@ -89,7 +91,7 @@ class LabelPlacer:
 
     def has_room(self, letters: Label) -> bool:
         """Return whether letters would stand on the paper and on no others."""
-        return self._is_free(outline(letters))
+        return self._is_free(label_extent(letters))
 
     def shun(self, shapes: Any) -> None:
         """Keep later letters off some shapes where there is another place for them."""
@@ -108,7 +110,7 @@ class LabelPlacer:
         return not self._taken or not shapely.intersects(room, np.array(self._taken)).any()
 
 
-def letter(sheet: Sheet, canvas: Canvas, lang: Language, chosen: str = "") -> LabelPlacer:
+def place_labels(sheet: Sheet, canvas: Canvas, lang: Language, chosen: str = "") -> LabelPlacer:
     """Place the letters of a sheet, whose frames are in metres.
 
     Parameters
@@ -129,19 +131,19 @@ def letter(sheet: Sheet, canvas: Canvas, lang: Language, chosen: str = "") -> La
     return made
 
 
-def outline(letters: Label) -> shapely.Geometry:
+def label_extent(letters: Label) -> shapely.Geometry:
     """Return the room that letters take on the paper."""
     if letters.kind == "grid":
-        wide, high = DISC_MM, DISC_MM
+        wide, high = DISC_RADIUS_MM, DISC_RADIUS_MM
         low = high
         if letters.below:
-            wide = max(wide, width_mm(letters.below, SIZES_PT["households"]) / 2)
+            wide = max(wide, text_width_mm(letters.below, SIZES_PT["households"]) / 2)
             low = high + SIZES_PT["households"] * MM_PER_PT * 1.25
         return shapely.box(letters.x - wide, letters.y - high, letters.x + wide, letters.y + low)
     if letters.kind == "dot":
-        half = DOT_MM / 2
+        half = SYMBOL_SIDE_MM / 2
         return shapely.box(letters.x - half, letters.y - half, letters.x + half, letters.y + half)
-    along = width_mm(letters.words, letters.size) / 2
+    along = text_width_mm(letters.words, letters.size) / 2
     across = letters.size * MM_PER_PT * LINE_EM / 2
     if letters.upright:
         along, across = across, letters.size * MM_PER_PT * 1.08 * len(letters.words) / 2
@@ -151,7 +153,7 @@ def outline(letters: Label) -> shapely.Geometry:
     return shapely.transform(room, lambda xy: xy @ rotation + (letters.x, letters.y))
 
 
-def width_mm(words: str, size: float) -> float:
+def text_width_mm(words: str, size: float) -> float:
     """Return how wide words of a size in points are."""
     ems = sum(CJK_EM if ord(one) > 0x2E7F else LATIN_EM for one in words)
     return ems * size * MM_PER_PT
@@ -164,9 +166,9 @@ def building_number(name: str, address: str) -> str:
     ('10', '181')
     """
     for words in (name, address):
-        if found := list(NUMBER.finditer(words or "")):
+        if found := list(HOUSE_NUMBER.finditer(words or "")):
             return next(number for number in found[-1].groups() if number)
-    return name if name and len(name) <= LONGEST_NAME else ""
+    return name if name and len(name) <= MAX_NAME_LENGTH else ""
 
 
 def _borders(sheet: Sheet, canvas: Canvas) -> NDArray[np.object_]:
@@ -187,7 +189,7 @@ def _grid_numbers(
         households = text("atlas.households_unit", lang=lang, households=row.households)
         shown = canvas.clip([row.geom], 0.0)
         for area in shown[shapely.get_dimensions(shown) == 2][:1]:
-            number, places = serial(row.code), _roomy_places(area, buildings)
+            number, places = grid_serial(row.code), _roomy_places(area, buildings)
             for below in (households, ""):
                 numbers = (
                     Label("grid", number, *at, SIZES_PT["grid"], below=below) for at in places
@@ -246,13 +248,13 @@ def _numbers_on(footprint: shapely.Geometry, words: str) -> Iterator[Label]:
     """Yield a number inside a footprint, as large as it can be; then the smallest over its edge."""
     places = _places_in(footprint)
     ground = shapely.buffer(footprint, 0.35)
-    for size in BUILDING_PT:
+    for size in BUILDING_SIZES_PT:
         for x, y in places:
             number = Label("building", words, x, y, size)
-            if shapely.contains(ground, outline(number)):
+            if shapely.contains(ground, label_extent(number)):
                 yield number
     for x, y in places:
-        yield Label("building", words, x, y, BUILDING_PT[-1])
+        yield Label("building", words, x, y, BUILDING_SIZES_PT[-1])
 
 
 def _places_in(footprint: shapely.Geometry) -> list[tuple[float, float]]:
@@ -270,18 +272,18 @@ def _places_in(footprint: shapely.Geometry) -> list[tuple[float, float]]:
 
 def _streets(made: LabelPlacer, sheet: Sheet, canvas: Canvas) -> None:
     named = sheet.roads[sheet.roads["name"].fillna("") != ""]
-    order = {name: place for place, name in enumerate(STREET_PT)}
+    order = {name: place for place, name in enumerate(STREET_SIZES_PT)}
     streets = [
         (order.get(kind, len(order)), name, kind, canvas.clip(rows.geometry, 0.0))
         for (name, kind), rows in named.groupby(["name", "road_class"])
     ]
     for _, name, kind, shapes in sorted(streets, key=lambda street: street[:2]):
-        size = STREET_PT.get(kind, OTHER_STREET_PT)
+        size = STREET_SIZES_PT.get(kind, OTHER_STREET_PT)
         lines = shapely.get_parts(shapely.line_merge(shapely.union_all(shapes)))
-        along(made, name, size, lines, road_mm(kind, canvas))
+        place_street_name(made, name, size, lines, road_width_mm(kind, canvas))
 
 
-def along(
+def place_street_name(
     made: LabelPlacer,
     name: str,
     size: float,
@@ -295,7 +297,7 @@ def along(
     road
         Width of the street on the paper; letters may also stand beside it.
     """
-    need = width_mm(name, size)
+    need = text_width_mm(name, size)
     last: list[shapely.Geometry] = []
     high = size * MM_PER_PT
     shifts = (0.0, 0.8 * high, -0.8 * high, road / 2 + 0.6 * high, -road / 2 - 0.6 * high)
@@ -306,7 +308,9 @@ def along(
         room = length - need
         for start in _spread(room, max(3.0, need / 3)):
             chord = _straight(line, start, start + need, size)
-            if chord is None or any(shapely.distance(one, chord) < AGAIN_MM for one in last):
+            if chord is None or any(
+                shapely.distance(one, chord) < STREET_NAME_INTERVAL_MM for one in last
+            ):
                 continue
             if made.place(_letter_along(name, size, chord, shift) for shift in shifts):
                 last.append(chord)
@@ -336,7 +340,7 @@ def _letter_along(name: str, size: float, chord: shapely.Geometry, shift: float)
     angle = float(np.degrees(np.arctan2(y2 - y1, x2 - x1)))
     angle = (angle + 90) % 180 - 90
     chinese = any(ord(one) > 0x2E7F for one in name)
-    upright = bool(chinese and abs(angle) > STEEP)
+    upright = bool(chinese and abs(angle) > VERTICAL_FROM_DEG)
     if upright:
         angle = angle - 90 if angle > 0 else angle + 90
     normal = np.radians(angle + (0 if upright else 90))
@@ -351,7 +355,9 @@ def _facilities(made: LabelPlacer, sheet: Sheet, canvas: Canvas) -> None:
         shown = canvas.clip([shapely.point_on_surface(row.geom)], 0.0)
         for place in shown:
             x, y = _middle(place)
-            signs = (Label("dot", _sign_of(row), x + dx, y + dy, size) for dx, dy in SIDEWAYS_MM)
+            signs = (
+                Label("dot", _sign_of(row), x + dx, y + dy, size) for dx, dy in SYMBOL_OFFSETS_MM
+            )
             sign = next((one for one in signs if made.has_room(one)), None)
             if sign and made.place(_beside(sign, row.name)):
                 made.place([sign])
@@ -359,8 +365,8 @@ def _facilities(made: LabelPlacer, sheet: Sheet, canvas: Canvas) -> None:
 
 def _beside(sign: Label, name: str) -> Iterator[Label]:
     """Yield places of a facility's name around its sign."""
-    gap = sign.size * MM_PER_PT + DOT_MM / 2
-    aside = width_mm(name, sign.size) / 2 + DOT_MM
+    gap = sign.size * MM_PER_PT + SYMBOL_SIDE_MM / 2
+    aside = text_width_mm(name, sign.size) / 2 + SYMBOL_SIDE_MM
     for dx, dy in ((0.0, gap), (0.0, -gap), (aside, 0.0), (-aside, 0.0)):
         yield Label("facility", name, sign.x + dx, sign.y + dy, sign.size)
 

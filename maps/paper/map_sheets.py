@@ -13,25 +13,25 @@ from sqlalchemy import Connection
 from geo import clock
 from geo import crs as systems
 from geo.messages import Language, text
-from maps.atlas.page import TOUCHING_DEGREES, serial
-from maps.atlas.sheet import Edge, Entry, Sheet, read_sheet
+from maps.atlas.sheet import AtlasEntry, Bounds, Sheet, read_sheet
+from maps.atlas.sheet_map import TOUCHING_DEGREES, grid_serial
 from maps.attribution import attributions
-from maps.colours import colour, neighbours
+from maps.colours import colour_areas, touching_pairs
 from maps.paper import svg_map
-from maps.paper.labels import Label, LabelPlacer, letter
-from maps.paper.page_layout import Layout, Paper, Tile, lay_out
+from maps.paper.labels import Label, LabelPlacer, place_labels
+from maps.paper.page_layout import Layout, Paper, SheetTile, choose_layout
 from maps.paper.staff import Manager, read_staff
 from maps.paper.svg_map import Canvas
 from maps.style import ROADS
 
-BARS_M = {500: 5, 1000: 10, 2000: 20, 3000: 25}
+SCALE_BAR_PART_M = {500: 5, 1000: 10, 2000: 20, 3000: 25}
 """Metres of one of the four parts of a scale bar, by scale."""
 
 Page = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Laid:
+class CommunityLayout:
     """A community ready to be drawn: its layout, and its sheet in metres."""
 
     layout: Layout
@@ -41,7 +41,7 @@ class Laid:
 
 
 @dataclass
-class Folio:
+class PageSet:
     """Pages and the pictures they name."""
 
     pages: list[Page]
@@ -53,31 +53,35 @@ class Folio:
         return name
 
 
-def lay(connection: Connection, entry: Entry, paper: Paper, scale: int | None = None) -> Laid:
+def lay_out_community(
+    connection: Connection, entry: AtlasEntry, paper: Paper, scale: int | None = None
+) -> CommunityLayout:
     """Lay a community on paper and read what its sheets show."""
     system = systems.metric_crs_of(gpd.GeoSeries([entry.land], crs=systems.STORAGE))
     land = systems.transform(entry.land, systems.STORAGE, system)
-    layout = lay_out(land, paper, scale)
+    layout = choose_layout(land, paper, scale)
     boxes = [shapely.box(*layout.box(tile)) for tile in layout.tiles]
-    edge = edge_of(shapely.union_all(boxes), system)
+    edge = bounds_in_degrees(shapely.union_all(boxes), system)
     read = read_sheet(connection, entry, edge)
     areas = read.grids.geometry.to_numpy()
-    fills = colour(len(areas), neighbours(areas, TOUCHING_DEGREES)).tolist()
-    return Laid(
+    fills = colour_areas(len(areas), touching_pairs(areas, TOUCHING_DEGREES)).tolist()
+    return CommunityLayout(
         layout,
-        in_metres(read, system),
+        project_sheet(read, system),
         system,
         dict(zip(read.grids["code"], fills, strict=True)),
     )
 
 
-def around(connection: Connection, entry: Entry, laid: Laid, ground: shapely.Geometry) -> Laid:
+def with_sheet_of_area(
+    connection: Connection, entry: AtlasEntry, laid: CommunityLayout, ground: shapely.Geometry
+) -> CommunityLayout:
     """Return a laid community with what stands on other ground, in its metres."""
-    sheet = read_sheet(connection, entry, edge_of(ground, laid.crs))
-    return replace(laid, sheet=in_metres(sheet, laid.crs))
+    sheet = read_sheet(connection, entry, bounds_in_degrees(ground, laid.crs))
+    return replace(laid, sheet=project_sheet(sheet, laid.crs))
 
 
-def edge_of(ground: shapely.Geometry, system: pyproj.CRS) -> Edge:
+def bounds_in_degrees(ground: shapely.Geometry, system: pyproj.CRS) -> Bounds:
     """Return west, south, east, north in degrees around ground in metres."""
     outline = shapely.segmentize(shapely.boundary(shapely.envelope(ground)), 200.0)
     west, south, east, north = shapely.bounds(
@@ -86,7 +90,7 @@ def edge_of(ground: shapely.Geometry, system: pyproj.CRS) -> Edge:
     return west, south, east, north
 
 
-def in_metres(sheet: Sheet, system: pyproj.CRS) -> Sheet:
+def project_sheet(sheet: Sheet, system: pyproj.CRS) -> Sheet:
     """Return a sheet with its frames and its community in a metric system."""
     frames = {
         one.name: getattr(sheet, one.name).to_crs(system)
@@ -97,8 +101,8 @@ def in_metres(sheet: Sheet, system: pyproj.CRS) -> Sheet:
     return replace(sheet, entry=replace(sheet.entry, land=land), **frames)
 
 
-def add_community(
-    folio: Folio, connection: Connection, entry: Entry, laid: Laid, lang: Language
+def add_community_pages(
+    folio: PageSet, connection: Connection, entry: AtlasEntry, laid: CommunityLayout, lang: Language
 ) -> list[str]:
     """Add the sheets of a community to a folio, an index sheet first where there are several.
 
@@ -128,8 +132,8 @@ def add_community(
 
 
 def _common(
-    laid: Laid,
-    entry: Entry,
+    laid: CommunityLayout,
+    entry: AtlasEntry,
     managers: dict[str, Manager],
     credits: list[str],
     lang: Language,
@@ -145,9 +149,9 @@ def _common(
         "title": text("paper.title", lang=lang, community=entry.name),
         "place": " ".join(name for name in (entry.city, entry.street) if name),
         "scale": layout.scale,
-        "bar_m": BARS_M.get(layout.scale, max(5, layout.scale // 100)),
-        "convergence": convergence(laid),
-        "edition": edition(entry, lang),
+        "bar_m": SCALE_BAR_PART_M.get(layout.scale, max(5, layout.scale // 100)),
+        "convergence": meridian_convergence(laid),
+        "edition": edition_text(entry, lang),
         "dated": clock.format_day(entry.dated),
         "system": laid.crs.name,
         "credits": " · ".join(credits),
@@ -166,7 +170,7 @@ def _paper(layout: Layout) -> tuple[float, float]:
     return wide, high
 
 
-def convergence(laid: Laid) -> float:
+def meridian_convergence(laid: CommunityLayout) -> float:
     """Return by how many degrees true north leans from the top of the sheet."""
     west, north = laid.layout.tiles[0].west, laid.layout.tiles[0].north
     to_degrees = pyproj.Transformer.from_crs(laid.crs, systems.STORAGE, always_xy=True)
@@ -174,17 +178,19 @@ def convergence(laid: Laid) -> float:
     return float(-factors.meridian_convergence)
 
 
-def edition(entry: Entry, lang: Language) -> str:
+def edition_text(entry: AtlasEntry, lang: Language) -> str:
     key = "version" if entry.status == "published" else "version_draft"
     return text(f"atlas.{key}", lang=lang, version=entry.version)
 
 
-def _grid_rows(laid: Laid, entry: Entry, managers: dict[str, Manager]) -> Iterator[Page]:
+def _grid_rows(
+    laid: CommunityLayout, entry: AtlasEntry, managers: dict[str, Manager]
+) -> Iterator[Page]:
     for row in laid.sheet.grids.itertuples():
         manager = managers.get(row.code)
         outside = row.kind == "general" and not entry.lower <= row.households <= entry.upper
         yield {
-            "serial": serial(row.code),
+            "serial": grid_serial(row.code),
             "households": row.households,
             "buildings": row.buildings,
             "manager": manager.name if manager else "",
@@ -194,26 +200,26 @@ def _grid_rows(laid: Laid, entry: Entry, managers: dict[str, Manager]) -> Iterat
 
 
 def _sheet_page(
-    folio: Folio, laid: Laid, entry: Entry, tile: Tile, lang: Language
+    folio: PageSet, laid: CommunityLayout, entry: AtlasEntry, tile: SheetTile, lang: Language
 ) -> tuple[Page, LabelPlacer]:
     canvas = Canvas(laid.layout.box(tile), laid.layout.scale)
     name = f"map-{entry.code}-{tile.label}.svg"
-    folio.add_picture(name, svg_map.draw(laid.sheet, canvas, laid.colours))
-    lettering = letter(laid.sheet, canvas, lang)
+    folio.add_picture(name, svg_map.draw_sheet(laid.sheet, canvas, laid.colours))
+    lettering = place_labels(laid.sheet, canvas, lang)
     around = list(_joins(laid.layout, tile, lang))
     return {
         "map": name,
         "sheet": tile.label,
-        "letters": [as_words(one) for one in lettering.placed],
+        "letters": [label_fields(one) for one in lettering.placed],
         "joins": around,
     }, lettering
 
 
-def as_words(letters: Label) -> Page:
+def label_fields(letters: Label) -> Page:
     return {one.name: getattr(letters, one.name) for one in fields(letters)}
 
 
-def _joins(layout: Layout, tile: Tile, lang: Language) -> Iterator[Page]:
+def _joins(layout: Layout, tile: SheetTile, lang: Language) -> Iterator[Page]:
     """Yield which sheet goes on at each side."""
     wide, high = layout.ground
     sides = {"left": (-1, 0), "right": (1, 0), "top": (0, 1), "bottom": (0, -1)}
@@ -225,7 +231,7 @@ def _joins(layout: Layout, tile: Tile, lang: Language) -> Iterator[Page]:
                 yield {"side": side, "words": text("paper.goes_on", lang=lang, sheet=other.label)}
 
 
-def _index(folio: Folio, laid: Laid, entry: Entry) -> Page:
+def _index(folio: PageSet, laid: CommunityLayout, entry: AtlasEntry) -> Page:
     """Return the index sheet: the whole community with the frames of its sheets."""
     canvas = _whole(laid, laid.layout.frame)
     frames = [laid.layout.box(tile) for tile in laid.layout.tiles]
@@ -245,7 +251,7 @@ def _index(folio: Folio, laid: Laid, entry: Entry) -> Page:
     }
 
 
-def _key_map(folio: Folio, laid: Laid, entry: Entry, tile: Tile) -> Page:
+def _key_map(folio: PageSet, laid: CommunityLayout, entry: AtlasEntry, tile: SheetTile) -> Page:
     """Return the small map of the panel that says where in the community a sheet lies."""
     canvas = _whole(laid, (50.0, 34.0))
     frame = [laid.layout.box(tile)]
@@ -256,7 +262,7 @@ def _key_map(folio: Folio, laid: Laid, entry: Entry, tile: Tile) -> Page:
     return {"map": name, "letters": _frame_labels(laid, canvas, "sheet", 8.0)}
 
 
-def _whole(laid: Laid, size: tuple[float, float]) -> Canvas:
+def _whole(laid: CommunityLayout, size: tuple[float, float]) -> Canvas:
     """Return a canvas of a size in millimetres with all sheets of a community on it."""
     frames = [shapely.box(*laid.layout.box(tile)) for tile in laid.layout.tiles]
     west, south, east, north = shapely.total_bounds(frames).tolist()
@@ -267,32 +273,32 @@ def _whole(laid: Laid, size: tuple[float, float]) -> Canvas:
     return Canvas((x, y, x + wide, y + high), scale)
 
 
-def _frame_labels(laid: Laid, canvas: Canvas, kind: str, size: float) -> list[Page]:
+def _frame_labels(laid: CommunityLayout, canvas: Canvas, kind: str, size: float) -> list[Page]:
     found = []
     for tile in laid.layout.tiles:
         west, south, east, north = laid.layout.box(tile)
         place = shapely.Point(west + (east - west) * 0.2, north - (north - south) * 0.2)
         x, y = shapely.get_coordinates(canvas.to_paper(place))[0].tolist()
-        found.append(as_words(Label(kind, tile.label, x, y, size)))
+        found.append(label_fields(Label(kind, tile.label, x, y, size)))
     return found
 
 
-def _grid_labels(laid: Laid, canvas: Canvas) -> Iterator[Page]:
+def _grid_labels(laid: CommunityLayout, canvas: Canvas) -> Iterator[Page]:
     for row in laid.sheet.grids.itertuples():
         place = canvas.to_paper(shapely.point_on_surface(row.geom))
         x, y = shapely.get_coordinates(place)[0].tolist()
-        yield as_words(Label("plain", serial(row.code), x, y, 9.0))
+        yield label_fields(Label("plain", grid_serial(row.code), x, y, 9.0))
 
 
-def _legend(folio: Folio, sheet: Sheet, lang: Language) -> Iterator[dict[str, str]]:
+def _legend(folio: PageSet, sheet: Sheet, lang: Language) -> Iterator[dict[str, str]]:
     """Yield the signs that are on the sheet, and no more."""
 
     def sign(key: str, svg: str) -> dict[str, str]:
         name = folio.add_picture(f"sign-{key}.svg", svg)
         return {"picture": name, "words": text(f"sign.{key}", lang=lang)}
 
-    yield sign("grid", svg_map.swatch(1))
-    yield sign("building_plain", svg_map.swatch(0, built=True))
+    yield sign("grid", svg_map.fill_swatch(1))
+    yield sign("building_plain", svg_map.fill_swatch(0, built=True))
     present = set(sheet.roads["road_class"])
     keys = ["no_households"] if not sheet.buildings["households"].all() else []
     keys += ["grid_border", "community_border"]
@@ -304,4 +310,4 @@ def _legend(folio: Folio, sheet: Sheet, lang: Language) -> Iterator[dict[str, st
         "wall": sheet.walls,
     }
     for key in keys + [key for key, frame in extras.items() if len(frame)]:
-        yield sign(key, svg_map.line_sign(key))
+        yield sign(key, svg_map.legend_symbol(key))

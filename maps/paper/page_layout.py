@@ -10,17 +10,17 @@ import shapely
 SCALES = (500, 1000, 2000, 3000)
 """Scales of a community's sheet, the most detailed first."""
 
-ON_SEVERAL = 2000
+MULTI_SHEET_SCALE = 2000
 """Scale of a community too large for one sheet: building numbers are still easy to read."""
 
-MOST_SHEETS = 9
+MAX_SHEETS = 9
 """More sheets than this at :data:`ON_SEVERAL`, and the smallest scale is taken."""
 
 MARGIN_MM = 8.0
 TITLE_MM = 15.0
 PANEL_MM = 58.0
 GUTTER_MM = 3.0
-CLEAR_MM = 6.0
+CLEARANCE_MM = 6.0
 """Ground shown around a community at least; neighbouring sheets overlap by twice as much."""
 
 
@@ -42,7 +42,7 @@ PAPERS = {
 
 
 @dataclass(frozen=True)
-class Tile:
+class SheetTile:
     """The ground of one sheet: its label (empty for an only sheet), west and north in metres."""
 
     label: str
@@ -71,20 +71,20 @@ class Layout:
     landscape: bool
     scale: int
     frame: tuple[float, float]
-    tiles: tuple[Tile, ...]
+    tiles: tuple[SheetTile, ...]
 
     @property
     def ground(self) -> tuple[float, float]:
         """Width and height of the ground on a sheet in metres."""
         return self.frame[0] * self.scale / 1000, self.frame[1] * self.scale / 1000
 
-    def box(self, tile: Tile) -> tuple[float, float, float, float]:
+    def box(self, tile: SheetTile) -> tuple[float, float, float, float]:
         """Return west, south, east, north of a sheet's ground in metres."""
         wide, high = self.ground
         return tile.west, tile.north - high, tile.west + wide, tile.north
 
 
-def lay_out(land: shapely.Geometry, paper: Paper, scale: int | None = None) -> Layout:
+def choose_layout(land: shapely.Geometry, paper: Paper, scale: int | None = None) -> Layout:
     """Lay a community on paper at the most detailed scale at which it fits one sheet.
 
     One that fits at none of :data:`SCALES` takes several sheets, as does one that is too large
@@ -106,9 +106,9 @@ def lay_out(land: shapely.Geometry, paper: Paper, scale: int | None = None) -> L
             frame = _frame(paper, lies)
             middle = (west + east) / 2, (south + north) / 2
             corner = _corner(middle, frame, candidate)
-            return Layout(paper, lies, candidate, frame, (Tile("", *corner),))
-    several = _several(land, paper, scale or ON_SEVERAL)
-    if scale is None and len(several.tiles) > MOST_SHEETS:
+            return Layout(paper, lies, candidate, frame, (SheetTile("", *corner),))
+    several = _several(land, paper, scale or MULTI_SHEET_SCALE)
+    if scale is None and len(several.tiles) > MAX_SHEETS:
         return _several(land, paper, SCALES[-1])
     return several
 
@@ -123,7 +123,7 @@ def _frame(paper: Paper, landscape: bool) -> tuple[float, float]:
 def _room(size: tuple[float, float], paper: Paper, landscape: bool, scale: int) -> float:
     """Return how many times a community fits into a sheet's map; below 1 it does not."""
     frame = _frame(paper, landscape)
-    inside = ((side - 2 * CLEAR_MM) * scale / 1000 for side in frame)
+    inside = ((side - 2 * CLEARANCE_MM) * scale / 1000 for side in frame)
     return min(room / max(side, 1e-9) for room, side in zip(inside, size, strict=True))
 
 
@@ -143,24 +143,24 @@ def _several(land: shapely.Geometry, paper: Paper, scale: int) -> Layout:
     return min(layouts, key=lambda layout: len(layout.tiles))
 
 
-def _tiles(land: shapely.Geometry, frame: tuple[float, float], scale: int) -> tuple[Tile, ...]:
+def _tiles(land: shapely.Geometry, frame: tuple[float, float], scale: int) -> tuple[SheetTile, ...]:
     """Return the sheets that hold land, in reading order, labelled A1, A2, ... B1, ..."""
     west, south, east, north = shapely.bounds(land).tolist()
     metres = scale / 1000
-    steps = [(side - 2 * CLEAR_MM) * metres for side in frame]
+    steps = [(side - 2 * CLEARANCE_MM) * metres for side in frame]
     columns = max(1, math.ceil((east - west) / steps[0]))
     rows = max(1, math.ceil((north - south) / steps[1]))
-    left = (west + east - columns * steps[0]) / 2 - CLEAR_MM * metres
-    top = (south + north + rows * steps[1]) / 2 + CLEAR_MM * metres
+    left = (west + east - columns * steps[0]) / 2 - CLEARANCE_MM * metres
+    top = (south + north + rows * steps[1]) / 2 + CLEARANCE_MM * metres
 
-    def found() -> Iterator[Tile]:
+    def found() -> Iterator[SheetTile]:
         for row in range(rows):
             for column in range(columns):
                 x, y = left + column * steps[0], top - row * steps[1]
-                clear = CLEAR_MM * metres
+                clear = CLEARANCE_MM * metres
                 own = shapely.box(x + clear, y - clear - steps[1], x + clear + steps[0], y - clear)
                 if shapely.intersects(own, land):
-                    yield Tile(f"{_letters(row)}{column + 1}", x, y)
+                    yield SheetTile(f"{_letters(row)}{column + 1}", x, y)
 
     return tuple(found())
 

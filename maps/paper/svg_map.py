@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 
 from maps import style
 from maps.atlas.sheet import Sheet
-from maps.colours import PALETTE, UNHOUSED, darker
+from maps.colours import PALETTE, UNINHABITED_FILL, darken
 
 Box = tuple[float, float, float, float]
 Shapes = NDArray[np.object_]
 
 INK = "#1d262e"
 PATTERN_INK = "#5b6670"
-BUILDING = "#ffffff"
+BUILDING_FILL = "#ffffff"
 
 PATTERNS = (
     "",
@@ -35,7 +35,7 @@ PATTERNS = (
 )
 """A pattern for each fill of the palette, in a square of 2.6 mm."""
 
-LEAST_MM = {"path": 0.25, "internal": 0.4, "alley": 0.45, "local": 0.8}
+MIN_ROAD_WIDTH_MM = {"path": 0.25, "internal": 0.4, "alley": 0.45, "local": 0.8}
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Canvas:
         return kept
 
 
-def draw(sheet: Sheet, canvas: Canvas, colours: dict[str, int], chosen: str = "") -> str:
+def draw_sheet(sheet: Sheet, canvas: Canvas, colours: dict[str, int], chosen: str = "") -> str:
     """Return the map of a sheet, whose frames are in metres, as SVG.
 
     Parameters
@@ -84,7 +84,7 @@ def draw(sheet: Sheet, canvas: Canvas, colours: dict[str, int], chosen: str = ""
         *_veil(sheet, canvas, chosen),
         *_borders(sheet, canvas, chosen),
     ]
-    return document(canvas.size, parts)
+    return svg_document(canvas.size, parts)
 
 
 def draw_overview(
@@ -93,25 +93,25 @@ def draw_overview(
     """Return areas with their borders, and the frames of sheets over them, as SVG."""
     parts = [*_draw_areas(zip(lands, colours, strict=True), canvas)]
     outlines = canvas.clip(shapely.boundary(lands))
-    parts.append(path(outlines, stroke=style.COMMUNITY_BORDER, width=0.35))
+    parts.append(path_element(outlines, stroke=style.COMMUNITY_BORDER, width=0.35))
     boxes = canvas.to_paper(np.array([shapely.box(*frame) for frame in frames], dtype=object))
     if len(boxes):
-        parts.append(path(boxes, stroke=INK, width=0.35, extra='stroke-dasharray="2 1"'))
-    return document(canvas.size, parts)
+        parts.append(path_element(boxes, stroke=INK, width=0.35, extra='stroke-dasharray="2 1"'))
+    return svg_document(canvas.size, parts)
 
 
-def swatch(index: int, *, built: bool = False) -> str:
+def fill_swatch(index: int, *, built: bool = False) -> str:
     """Return a sign of the legend: a fill with its pattern, or a building on it."""
     area = np.array([shapely.box(0, 0, 8, 4.4)], dtype=object)
-    parts = [path(area, fill=PALETTE[index]), path(area, fill=f"url(#p{index})")]
+    parts = [path_element(area, fill=PALETTE[index]), path_element(area, fill=f"url(#p{index})")]
     if built:
         house = np.array([shapely.box(2, 1.1, 6, 3.3)], dtype=object)
-        parts.append(path(house, fill=BUILDING, stroke=INK, width=0.18))
-    parts.append(path(area, stroke=INK, width=0.2))
-    return document((8, 4.4), parts)
+        parts.append(path_element(house, fill=BUILDING_FILL, stroke=INK, width=0.18))
+    parts.append(path_element(area, stroke=INK, width=0.2))
+    return svg_document((8, 4.4), parts)
 
 
-def line_sign(kind: str) -> str:
+def legend_symbol(kind: str) -> str:
     """Return the sign of a line or an area for the legend, 8 x 4.4 mm."""
     line = np.array([shapely.LineString([(0, 2.2), (8, 2.2)])], dtype=object)
     area = np.array([shapely.box(0, 0, 8, 4.4)], dtype=object)
@@ -121,22 +121,22 @@ def line_sign(kind: str) -> str:
     elif kind == "railway":
         parts = list(_rail(line))
     elif kind == "water":
-        parts = [path(area, fill=style.WATER)]
+        parts = [path_element(area, fill=style.WATER)]
     elif kind == "park":
-        parts = [path(area, fill=style.PARK)]
+        parts = [path_element(area, fill=style.PARK)]
     elif kind == "no_households":
         house = np.array([shapely.box(1.5, 0.9, 6.5, 3.5)], dtype=object)
-        parts = [path(house, fill=UNHOUSED, stroke=INK, width=0.18)]
+        parts = [path_element(house, fill=UNINHABITED_FILL, stroke=INK, width=0.18)]
     elif kind == "wall":
         parts = [_wall(line)]
     elif kind == "grid_border":
         parts = list(_grid_border(line))
     else:
         parts = list(_community_border(line))
-    return document((8, 4.4), parts)
+    return svg_document((8, 4.4), parts)
 
 
-def document(size: tuple[float, float], parts: Iterable[str]) -> str:
+def svg_document(size: tuple[float, float], parts: Iterable[str]) -> str:
     wide, high = size
     patterns = "".join(
         f'<pattern id="p{index}" width="2.6" height="2.6" patternUnits="userSpaceOnUse">'
@@ -154,29 +154,31 @@ def document(size: tuple[float, float], parts: Iterable[str]) -> str:
 
 
 def _grounds(sheet: Sheet, canvas: Canvas, colours: dict[str, int]) -> Iterator[str]:
-    yield f'<rect width="100%" height="100%" fill="{style.GROUND}"/>'
+    yield f'<rect width="100%" height="100%" fill="{style.BACKGROUND}"/>'
     grids = zip(sheet.grids.geometry, (colours[code] for code in sheet.grids["code"]), strict=True)
     yield from _draw_areas(grids, canvas)
-    yield path(canvas.clip(sheet.parks.geometry), fill=style.PARK, extra='fill-opacity="0.75"')
+    yield path_element(
+        canvas.clip(sheet.parks.geometry), fill=style.PARK, extra='fill-opacity="0.75"'
+    )
 
 
 def _draw_areas(areas: Iterable[tuple[shapely.Geometry, int]], canvas: Canvas) -> Iterator[str]:
     for area, index in areas:
         shapes = canvas.clip([area])
-        yield path(shapes, fill=PALETTE[index])
+        yield path_element(shapes, fill=PALETTE[index])
         if PATTERNS[index]:
-            yield path(shapes, fill=f"url(#p{index})")
+            yield path_element(shapes, fill=f"url(#p{index})")
 
 
 def _waters(sheet: Sheet, canvas: Canvas) -> Iterator[str]:
     waters = sheet.waters
     areas = shapely.get_dimensions(waters.geometry.to_numpy()) == 2
-    yield path(canvas.clip(waters.geometry[areas]), fill=style.WATER)
+    yield path_element(canvas.clip(waters.geometry[areas]), fill=style.WATER)
     for row in waters[~areas].itertuples():
         known = row.width_m == row.width_m and row.width_m is not None
-        width = row.width_m if known else style.LINE_WATERS.get(row.kind, 3.0)
+        width = row.width_m if known else style.LINE_WATER_WIDTHS_M.get(row.kind, 3.0)
         shapes = canvas.clip([row.geom])
-        yield path(shapes, stroke=style.WATER, width=max(width * 1000 / canvas.scale, 0.4))
+        yield path_element(shapes, stroke=style.WATER, width=max(width * 1000 / canvas.scale, 0.4))
 
 
 def _roads(sheet: Sheet, canvas: Canvas) -> Iterator[str]:
@@ -186,7 +188,7 @@ def _roads(sheet: Sheet, canvas: Canvas) -> Iterator[str]:
         for name in style.ROADS
     ]
     drawn = [
-        (shapes, list(_road(shapes, name, road_mm(name, canvas))))
+        (shapes, list(_road(shapes, name, road_width_mm(name, canvas))))
         for name, shapes in found
         if len(shapes)
     ]
@@ -197,32 +199,32 @@ def _roads(sheet: Sheet, canvas: Canvas) -> Iterator[str]:
     yield _wall(canvas.clip(walls))
 
 
-def road_mm(name: str, canvas: Canvas) -> float:
+def road_width_mm(name: str, canvas: Canvas) -> float:
     """Return the width of a class of road on the paper."""
-    return max(style.ROADS[name].width_m * 1000 / canvas.scale, LEAST_MM.get(name, 1.0))
+    return max(style.ROADS[name].width_m * 1000 / canvas.scale, MIN_ROAD_WIDTH_MM.get(name, 1.0))
 
 
 def _road(shapes: Shapes, name: str, width: float) -> Iterator[str]:
     symbol = style.ROADS[name]
     ends = 'stroke-linecap="round"'
-    yield path(shapes, stroke=darker(symbol.casing, 0.72), width=width + 0.3, extra=ends)
-    yield path(shapes, stroke=symbol.fill, width=width, extra=ends)
+    yield path_element(shapes, stroke=darken(symbol.casing, 0.72), width=width + 0.3, extra=ends)
+    yield path_element(shapes, stroke=symbol.fill, width=width, extra=ends)
 
 
 def _rail(shapes: Shapes) -> Iterator[str]:
-    yield path(shapes, stroke=INK, width=0.8)
-    yield path(shapes, stroke="#ffffff", width=0.5, extra='stroke-dasharray="2.4 2.4"')
+    yield path_element(shapes, stroke=INK, width=0.8)
+    yield path_element(shapes, stroke="#ffffff", width=0.5, extra='stroke-dasharray="2.4 2.4"')
 
 
 def _wall(shapes: Shapes) -> str:
-    return path(shapes, stroke=style.WALL, width=0.25, extra='stroke-dasharray="1.6 0.6"')
+    return path_element(shapes, stroke=style.WALL, width=0.25, extra='stroke-dasharray="1.6 0.6"')
 
 
 def _buildings(sheet: Sheet, canvas: Canvas) -> Iterator[str]:
     housed = (sheet.buildings["households"].fillna(0) > 0).to_numpy()
     shapes = sheet.buildings.geometry.to_numpy()
-    yield path(canvas.clip(shapes[~housed]), fill=UNHOUSED, stroke=INK, width=0.12)
-    yield path(canvas.clip(shapes[housed]), fill=BUILDING, stroke=INK, width=0.16)
+    yield path_element(canvas.clip(shapes[~housed]), fill=UNINHABITED_FILL, stroke=INK, width=0.12)
+    yield path_element(canvas.clip(shapes[housed]), fill=BUILDING_FILL, stroke=INK, width=0.16)
 
 
 def _veil(sheet: Sheet, canvas: Canvas, chosen: str) -> Iterator[str]:
@@ -230,31 +232,33 @@ def _veil(sheet: Sheet, canvas: Canvas, chosen: str) -> Iterator[str]:
     lands = sheet.grids.geometry[sheet.grids["code"] == chosen] if chosen else [sheet.entry.land]
     around = shapely.difference(shapely.box(*canvas.box), shapely.union_all(list(lands)))
     strength = 0.5 if chosen else 0.66
-    yield path(canvas.clip([around]), fill="#ffffff", extra=f'fill-opacity="{strength}"')
+    yield path_element(canvas.clip([around]), fill="#ffffff", extra=f'fill-opacity="{strength}"')
 
 
 def _borders(sheet: Sheet, canvas: Canvas, chosen: str) -> Iterator[str]:
     others = canvas.clip(shapely.boundary(sheet.neighbours.geometry.to_numpy()))
-    yield path(others, stroke="#8d7a7d", width=0.3, extra='stroke-dasharray="2.4 0.8 0.5 0.8"')
+    yield path_element(
+        others, stroke="#8d7a7d", width=0.3, extra='stroke-dasharray="2.4 0.8 0.5 0.8"'
+    )
     yield from _grid_border(canvas.clip(shapely.boundary(sheet.grids.geometry.to_numpy())))
     yield from _community_border(canvas.clip([shapely.boundary(sheet.entry.land)]))
     if chosen:
         grid = sheet.grids.geometry[sheet.grids["code"] == chosen].to_numpy()
-        yield path(canvas.clip(shapely.boundary(grid)), stroke=style.SELECTED, width=1.2)
+        yield path_element(canvas.clip(shapely.boundary(grid)), stroke=style.SELECTED, width=1.2)
 
 
 def _grid_border(shapes: Shapes) -> Iterator[str]:
-    yield path(shapes, stroke="#ffffff", width=1.1)
-    yield path(shapes, stroke=INK, width=0.55)
+    yield path_element(shapes, stroke="#ffffff", width=1.1)
+    yield path_element(shapes, stroke=INK, width=0.55)
 
 
 def _community_border(shapes: Shapes) -> Iterator[str]:
-    yield path(shapes, stroke="#ffffff", width=1.7)
+    yield path_element(shapes, stroke="#ffffff", width=1.7)
     dashes = 'stroke-dasharray="4 1.1 0.9 1.1"'
-    yield path(shapes, stroke=style.COMMUNITY_BORDER, width=0.95, extra=dashes)
+    yield path_element(shapes, stroke=style.COMMUNITY_BORDER, width=0.95, extra=dashes)
 
 
-def path(
+def path_element(
     shapes: Shapes, *, fill: str = "none", stroke: str = "", width: float = 0.0, extra: str = ""
 ) -> str:
     """Return shapes in millimetres as one path."""

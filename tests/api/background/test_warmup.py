@@ -12,8 +12,8 @@ from api.app import create_app, warm
 from api.background.warmup import rehearse, rehearse_tiles
 from api.core.caller import ANYONE
 from api.core.connection_pool import WARM, Pool, State
-from api.tiles.colouring import Colourings
-from api.tiles.tile_layers import in_force_prepared
+from api.tiles.area_colours import ColourCache
+from api.tiles.tile_layers import prepared_tile_query
 from geo import db
 
 COUNTED = text(
@@ -62,7 +62,7 @@ def tiles_rehearsed(engine, url=None):
 
     async def made():
         pool, state = Pool(url or signed_in.url), State(url or signed_in.url)
-        here = SimpleNamespace(engine=signed_in, colourings=Colourings(), pool=pool, state=state)
+        here = SimpleNamespace(engine=signed_in, colourings=ColourCache(), pool=pool, state=state)
         known = []
 
         async def count(connection):
@@ -99,7 +99,7 @@ def test_first_tile_of_a_connection_costs_little_more_than_the_next(town):
 
     async def spent():
         pool = Pool(db.api_url(town.url))
-        query = in_force_prepared(15, frozenset())
+        query = prepared_tile_query(15, frozenset())
         sides = dict.fromkeys(("west", "south", "east", "north"), 0.0)
         async with pool.acting(ANYONE) as connection:
             await connection.fetchrow(query.sql, *query.arguments(x=0, y=0, **sides))

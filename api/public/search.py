@@ -9,14 +9,14 @@ from starlette.responses import Response
 
 from api.core.parameters import Connection
 from api.core.responses import etag_response
-from api.public import gazetteer
+from api.public import name_search
 
 router = APIRouter(tags=["find"])
 
 Kind = Literal["region", "grid", "building", "facility", "road", "compound"]
 
 
-class FoundBuilding(BaseModel):
+class SearchHitResponse(BaseModel):
     """A thing found: where it is, and the grid in force there."""
 
     kind: Kind
@@ -32,15 +32,15 @@ class FoundBuilding(BaseModel):
     rank: int
 
 
-class FoundList(BaseModel):
+class SearchResponse(BaseModel):
     """What was found, the best first."""
 
     numberReturned: int  # noqa: N815 (as in the other lists)
-    items: list[FoundBuilding]
+    items: list[SearchHitResponse]
 
 
-@router.get("/search", response_class=Response, responses={200: {"model": FoundList}})
-@router.get("/grids/search", response_class=Response, responses={200: {"model": FoundList}})
+@router.get("/search", response_class=Response, responses={200: {"model": SearchResponse}})
+@router.get("/grids/search", response_class=Response, responses={200: {"model": SearchResponse}})
 def search(
     request: Request,
     connection: Connection,
@@ -55,11 +55,13 @@ def search(
     into runs of digits and of other signs, in whatever order they stand; where that finds nothing,
     the signs are looked for in any order, and at last most of them are enough, and every number.
     """
-    items = [_describe_hit(row) for row in gazetteer.search_names(connection, q, kind or "", limit)]
+    items = [
+        _describe_hit(row) for row in name_search.search_names(connection, q, kind or "", limit)
+    ]
     body = {"numberReturned": len(items), "items": items}
     return etag_response(request, orjson.dumps(body), "application/json")
 
 
 def _describe_hit(row: Any) -> dict[str, Any]:
     box = [round(row[side], 7) for side in ("west", "south", "east", "north")]
-    return FoundBuilding.model_validate({**row, "bbox": box}).model_dump()
+    return SearchHitResponse.model_validate({**row, "bbox": box}).model_dump()

@@ -22,17 +22,17 @@ from api.core.parameters import Rows
 from geo.db.layer_frames import wkb
 from geo.db.views import Status, grids_shown
 from geo.model import Region
-from maps.colours import colour, neighbours
+from maps.colours import colour_areas, touching_pairs
 
-GAP_DEGREES = 1e-5
+TOUCHING_GAP_DEGREES = 1e-5
 """About a metre: borders of neighbouring communities may come from two surveys."""
 
-MOST_KEPT = 64
+MAX_ENTRIES = 64
 """Colourings of drafts and plans; the one longest unused goes first."""
 
 
 @dataclass(frozen=True)
-class Colouring:
+class AreaColours:
     """Colours of areas.
 
     Attributes
@@ -62,11 +62,11 @@ class Colouring:
 
 
 @dataclass(frozen=True)
-class Colours:
+class MapColours:
     """The colours of grids and of communities."""
 
-    grids: Colouring
-    communities: Colouring
+    grids: AreaColours
+    communities: AreaColours
 
     def within(self, box: tuple[float, float, float, float]) -> dict[str, Any]:
         """Return keys and colours of the areas in a box in degrees, by their names in queries."""
@@ -79,15 +79,15 @@ class Colours:
         }
 
 
-class Colourings:
+class ColourCache:
     """The colourings in use, one for each kind of area; safe to use from many threads."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[Hashable, tuple[Hashable, Colouring]] = OrderedDict()
-        self._in_force: tuple[int, Colours] | None = None
+        self._kept: OrderedDict[Hashable, tuple[Hashable, AreaColours]] = OrderedDict()
+        self._in_force: tuple[int, MapColours] | None = None
         self._lock = threading.Lock()
 
-    async def in_force(self, engine: Engine, state: int) -> Colours:
+    async def in_force(self, engine: Engine, state: int) -> MapColours:
         """Return the colours of what is in force, made once for a state.
 
         Parameters
@@ -101,28 +101,28 @@ class Colourings:
             self._in_force = kept
         return kept[1]
 
-    def _now(self, engine: Engine) -> Colours:
+    def _now(self, engine: Engine) -> MapColours:
         with acting(engine, ANYONE, readonly=True) as connection:
             return self.published(connection)
 
-    def published(self, connection: Connection) -> Colours:
+    def published(self, connection: Connection) -> MapColours:
         """Return the colours of what a connection sees in force."""
         grids = self.grids(connection, "published", ANYONE)
-        return Colours(grids, self.communities(connection))
+        return MapColours(grids, self.communities(connection))
 
-    def grids(self, connection: Connection, status: Status, caller: Caller) -> Colouring:
+    def grids(self, connection: Connection, status: Status, caller: Caller) -> AreaColours:
         """Return the colours of the grids that a caller is shown, by grid id."""
         whose = (caller.role, caller.scope) if status == "draft" else ()
         return self.shown(connection, (status, *whose), grids_shown(status))
 
-    def shown(self, connection: Connection, whose: Hashable, grids: FromClause) -> Colouring:
+    def shown(self, connection: Connection, whose: Hashable, grids: FromClause) -> AreaColours:
         """Return the colours of some grids, by grid id, kept under a name."""
         grid = grids.c
         areas = select(grid.id, wkb(grid.geom)).order_by(grid.code)
         state = select(func.count(), func.max(grid.id), func.sum(grid.id), func.max(grid.revision))
         return self._get(connection, whose, state, areas)
 
-    def communities(self, connection: Connection) -> Colouring:
+    def communities(self, connection: Connection) -> AreaColours:
         """Return the colours of the communities, by code."""
         drawn = (Region.level == "community") & Region.geom.is_not(None)
         areas = select(Region.code, wkb(Region.geom)).where(drawn).order_by(Region.code)
@@ -135,27 +135,27 @@ class Colourings:
         kind: Hashable,
         state: Rows,
         areas: Rows,
-    ) -> Colouring:
+    ) -> AreaColours:
         now = tuple(connection.execute(state).one())
         return self._kept_or_made(kind, now, lambda: _colour_areas(connection, areas))
 
     def _kept_or_made(
-        self, kind: Hashable, state: Hashable, make: Callable[[], Colouring]
-    ) -> Colouring:
+        self, kind: Hashable, state: Hashable, make: Callable[[], AreaColours]
+    ) -> AreaColours:
         with self._lock:
             kept = self._kept.get(kind)
             if kept is None or kept[0] != state:
                 kept = (state, make())
                 self._kept[kind] = kept
             self._kept.move_to_end(kind)
-            while len(self._kept) > MOST_KEPT:
+            while len(self._kept) > MAX_ENTRIES:
                 self._kept.popitem(last=False)
             return kept[1]
 
 
-def _colour_areas(connection: Connection, areas: Rows) -> Colouring:
+def _colour_areas(connection: Connection, areas: Rows) -> AreaColours:
     rows = connection.execute(areas).all()
     keys = np.array([row[0] for row in rows])
     polygons = shapely.from_wkb(np.array([row[1] for row in rows], dtype=object))
-    colours = colour(len(rows), neighbours(polygons, GAP_DEGREES))
-    return Colouring(keys, colours, shapely.bounds(polygons).reshape(-1, 4))
+    colours = colour_areas(len(rows), touching_pairs(polygons, TOUCHING_GAP_DEGREES))
+    return AreaColours(keys, colours, shapely.bounds(polygons).reshape(-1, 4))

@@ -41,7 +41,7 @@ Phone = Annotated[str, Field(max_length=40, pattern=r"^[0-9+()\- ]*$")]
 Name = Annotated[str, Field(min_length=1, max_length=60, pattern=ONE_LINE)]
 
 
-class Card(BaseModel):
+class ManagerResponse(BaseModel):
     """What the contact card of a grid prints."""
 
     name: str
@@ -50,7 +50,7 @@ class Card(BaseModel):
     photo: str | None
 
 
-class Manager(BaseModel):
+class ManagerRequest(BaseModel):
     """The one manager of a grid."""
 
     model_config = ConfigDict(extra="forbid")
@@ -60,7 +60,7 @@ class Manager(BaseModel):
     duties: Annotated[str, Field(max_length=2000)] = ""
 
 
-class Informant(BaseModel):
+class InformantRequest(BaseModel):
     """An informant, with the households under their care."""
 
     model_config = ConfigDict(extra="forbid")
@@ -70,7 +70,7 @@ class Informant(BaseModel):
     households: int = Field(0, ge=0, le=10_000)
 
 
-class InformantResponse(Informant):
+class InformantResponse(InformantRequest):
     """An informant with their number."""
 
     model_config = ConfigDict(extra="ignore")
@@ -79,7 +79,7 @@ class InformantResponse(Informant):
     grid_code: str
 
 
-class PeopleBreach(BaseModel):
+class StaffingBreachResponse(BaseModel):
     """Where a grid's people are not as the programme asks."""
 
     kind: Literal[
@@ -99,7 +99,7 @@ class PeopleBreach(BaseModel):
     "/grids/{code}/manager",
     dependencies=[STAFF],
     response_class=Response,
-    responses={200: {"model": Card}, **problems.PROTECTED},
+    responses={200: {"model": ManagerResponse}, **problems.PROTECTED},
 )
 def manager(request: Request, connection: Connection, asker: Asker, code: Code15) -> Response:
     """Return the manager of a grid."""
@@ -111,7 +111,7 @@ def manager(request: Request, connection: Connection, asker: Asker, code: Code15
         raise NotFoundError("no_manager", grid=code)
     record(connection, asker, "read", "grid_manager", code)
     picture = f"/grids/{code}/manager/photo" if row.has_photo else None
-    found = Card(name=row.name, phone=row.phone, duties=row.duties, photo=picture)
+    found = ManagerResponse(name=row.name, phone=row.phone, duties=row.duties, photo=picture)
     return etag_response(request, found.model_dump_json().encode(), JSON)
 
 
@@ -122,8 +122,8 @@ def manager(request: Request, connection: Connection, asker: Asker, code: Code15
 )
 @retry_conflicts
 def put_manager(
-    connection: Writing, asker: Asker, code: Code15, given: Annotated[Manager, Body()]
-) -> Manager:
+    connection: Writing, asker: Asker, code: Code15, given: Annotated[ManagerRequest, Body()]
+) -> ManagerRequest:
     """Give a grid its manager; the one before is kept in the past."""
     locks.acquire(connection, Lock.STAFF, code)
     ended = update(GridManager).where(GridManager.grid_code == code, GridManager.valid_to.is_(None))
@@ -250,7 +250,7 @@ _INFORMANT = (
 )
 @retry_conflicts
 def add_informant(
-    connection: Writing, asker: Asker, code: Code15, given: Annotated[Informant, Body()]
+    connection: Writing, asker: Asker, code: Code15, given: Annotated[InformantRequest, Body()]
 ) -> InformantResponse:
     """Add an informant to a grid."""
     row = {"grid_code": code, **given.model_dump()}
@@ -265,7 +265,7 @@ def add_informant(
 )
 @retry_conflicts
 def put_informant(
-    connection: Writing, asker: Asker, number: Number, given: Annotated[Informant, Body()]
+    connection: Writing, asker: Asker, number: Number, given: Annotated[InformantRequest, Body()]
 ) -> InformantResponse:
     """Change an informant."""
     changed = update(GridInformant).where(GridInformant.id == number).values(given.model_dump())
@@ -295,7 +295,7 @@ def remove_informant(connection: Writing, asker: Asker, number: Number) -> None:
     "/people/breaches",
     response_class=Response,
     dependencies=[PLANNERS],
-    responses={200: {"model": Listing[PeopleBreach]}, **problems.PROTECTED},
+    responses={200: {"model": Listing[StaffingBreachResponse]}, **problems.PROTECTED},
 )
 def breaches(
     request: Request,
@@ -314,7 +314,7 @@ def breaches(
         "high": MOST_HOUSEHOLDS,
     }
     found = connection.execute(_BREACHES, asked).mappings().all()
-    shown = [PeopleBreach.model_validate(row) for row in found]
+    shown = [StaffingBreachResponse.model_validate(row) for row in found]
     record(connection, asker, "read", "grid_informant", region, {"breaches": len(shown)})
     part = shown[page.offset : page.offset + page.limit]
     return listing(request, part, page, len(shown))

@@ -12,12 +12,20 @@ from markupsafe import escape
 
 from geo.messages import LANGUAGES, text
 from maps import style
-from maps.atlas.leaflet import Card, OfflineMap, feature, label, label_point, layer, new_map
-from maps.atlas.sheet import Entry, Sheet
-from maps.colours import PALETTE, UNHOUSED, colour, darker, neighbours
+from maps.atlas.offline_map import (
+    OfflineMap,
+    PopupCard,
+    create_map,
+    geojson_feature,
+    geojson_layer,
+    label_point,
+    text_label,
+)
+from maps.atlas.sheet import AtlasEntry, Sheet
+from maps.colours import PALETTE, UNINHABITED_FILL, colour_areas, darken, touching_pairs
 
 TOUCHING_DEGREES = 1e-6
-SCORES: dict[str, str] = {
+SCORE_FORMATS: dict[str, str] = {
     "grids": "{:d}",
     "households": "{:,d}",
     "within_limits": "{:.0%}",
@@ -50,19 +58,19 @@ NO_STROKE: dict[str, Any] = {"stroke": False, "fillOpacity": 1.0}
 
 
 @dataclass(frozen=True)
-class Page:
+class SheetMap:
     """A drawn map and the words around it."""
 
     drawn: OfflineMap
     words: dict[str, Any]
 
 
-def of_sheet(sheet: Sheet) -> Page:
+def draw_sheet_map(sheet: Sheet) -> SheetMap:
     """Draw the sheet of a community."""
     entry = sheet.entry
     colours = _colours(sheet.grids.geometry.to_numpy())
     fills = dict(zip(sheet.grids["code"], (PALETTE[index] for index in colours), strict=True))
-    drawn = new_map(tuple(shapely.bounds(entry.land).tolist()))
+    drawn = create_map(tuple(shapely.bounds(entry.land).tolist()))
     for made in (_grids(sheet, fills), _grounds(sheet)):
         made.add_to(drawn)
     _group("buildings", [_buildings(sheet, fills)]).add_to(drawn)
@@ -71,23 +79,23 @@ def of_sheet(sheet: Sheet) -> Page:
         made.add_to(drawn)
     _group("labels", _labels(sheet)).add_to(drawn)
     folium.LayerControl(position="topright", collapsed=True).add_to(drawn)
-    return Page(drawn, _words(sheet, fills))
+    return SheetMap(drawn, _words(sheet, fills))
 
 
-def overview(entries: Sequence[Entry]) -> OfflineMap:
+def draw_overview_map(entries: Sequence[AtlasEntry]) -> OfflineMap:
     """Draw the communities of an atlas, each leading to its page."""
     lands = np.array([entry.land for entry in entries], dtype=object)
-    drawn = new_map(tuple(shapely.total_bounds(lands).tolist()))
+    drawn = create_map(tuple(shapely.total_bounds(lands).tolist()))
     looks = {str(index): {"fillColor": fill} for index, fill in enumerate(PALETTE)}
     features = [
-        feature(entry.land, str(index), _entry_card(entry))
+        geojson_feature(entry.land, str(index), _entry_card(entry))
         for entry, index in zip(entries, _colours(lands), strict=True)
     ]
     border = {"color": style.COMMUNITY_BORDER, "weight": 1.4, "fillOpacity": style.FILL_OPACITY}
-    layer(features, "areas", border, fills=looks, interactive=True).add_to(drawn)
+    geojson_layer(features, "areas", border, fills=looks, interactive=True).add_to(drawn)
     for entry in entries:
         name = f"<b>{escape(entry.name)}</b>"
-        label(label_point(entry.land), name, "place-label").add_to(drawn)
+        text_label(label_point(entry.land), name, "place-label").add_to(drawn)
     return drawn
 
 
@@ -100,50 +108,55 @@ def _group(name: str, layers: Iterable[Any]) -> folium.FeatureGroup:
 
 def _grounds(sheet: Sheet) -> folium.GeoJson:
     green = {"fillColor": style.PARK, "stroke": False, "fillOpacity": 0.6}
-    return layer([feature(park) for park in sheet.parks.geometry], "grounds", green)
+    return geojson_layer([geojson_feature(park) for park in sheet.parks.geometry], "grounds", green)
 
 
 def _grids(sheet: Sheet, fills: dict[str, str]) -> folium.GeoJson:
     rows = sheet.grids.itertuples()
     features = [
-        feature(row.geom, row.code, Card(_title(row), _grid_rows(row), row.code)) for row in rows
+        geojson_feature(row.geom, row.code, PopupCard(_title(row), _grid_rows(row), row.code))
+        for row in rows
     ]
     border = {"color": style.GRID_BORDER, "weight": 1.4, "fillOpacity": style.FILL_OPACITY}
     looks = {code: {"fillColor": fill} for code, fill in fills.items()}
-    return layer(features, "areas", border, fills=looks, interactive=True)
+    return geojson_layer(features, "areas", border, fills=looks, interactive=True)
 
 
 def _buildings(sheet: Sheet, fills: dict[str, str]) -> folium.GeoJson:
-    looks = {code: {"fillColor": darker(fill)} for code, fill in fills.items()}
+    looks = {code: {"fillColor": darken(fill)} for code, fill in fills.items()}
     features = [
-        feature(
+        geojson_feature(
             row.geom,
             row.grids[0] if row.grids and row.households else "",
-            Card(_building_title(row), _building_rows(row)),
+            PopupCard(_building_title(row), _building_rows(row)),
         )
         for row in sheet.buildings.itertuples()
     ]
     plain = {
         "color": style.BUILDING_EDGE,
         "weight": 0.6,
-        "fillColor": UNHOUSED,
+        "fillColor": UNINHABITED_FILL,
         "fillOpacity": 0.95,
     }
-    return layer(features, "buildings", plain, fills=looks, interactive=True)
+    return geojson_layer(features, "buildings", plain, fills=looks, interactive=True)
 
 
 def _waters(sheet: Sheet) -> Iterator[folium.GeoJson]:
     areas = shapely.get_dimensions(sheet.waters.geometry.to_numpy()) == 2
     surface = {"fillColor": style.WATER, **NO_STROKE}
-    yield layer([feature(water) for water in sheet.waters.geometry[areas]], "lines", surface)
+    yield geojson_layer(
+        [geojson_feature(water) for water in sheet.waters.geometry[areas]], "lines", surface
+    )
     line = {"color": style.WATER, "weight": 4, "fill": False}
-    yield layer([feature(water) for water in sheet.waters.geometry[~areas]], "lines", line)
+    yield geojson_layer(
+        [geojson_feature(water) for water in sheet.waters.geometry[~areas]], "lines", line
+    )
 
 
 def _roads(sheet: Sheet) -> Iterator[folium.GeoJson]:
     """Yield the roads, all casings below all fills, so that crossings are open."""
     found = [
-        feature(road.geom, road.road_class)
+        geojson_feature(road.geom, road.road_class)
         for name in ROAD_PIXELS
         for road in sheet.roads[sheet.roads["road_class"] == name].itertuples()
     ]
@@ -156,33 +169,39 @@ def _roads(sheet: Sheet) -> Iterator[folium.GeoJson]:
             }
             for name, symbol in style.ROADS.items()
         }
-        yield layer([dict(one) for one in found], "lines", common, fills=looks)
+        yield geojson_layer([dict(one) for one in found], "lines", common, fills=looks)
 
 
 def _rails(sheet: Sheet) -> Iterator[folium.GeoJson]:
-    lines = [feature(rail) for rail in sheet.railways.geometry]
-    yield layer(lines, "lines", {"color": style.RAILWAY, "weight": 3, "fill": False})
+    lines = [geojson_feature(rail) for rail in sheet.railways.geometry]
+    yield geojson_layer(lines, "lines", {"color": style.RAILWAY, "weight": 3, "fill": False})
     ties = {"color": "#ffffff", "weight": 1.6, "fill": False, "dashArray": "7 7"}
-    yield layer([dict(one) for one in lines], "lines", ties)
+    yield geojson_layer([dict(one) for one in lines], "lines", ties)
 
 
 def _walls(sheet: Sheet) -> folium.GeoJson:
     look = {"color": style.WALL, "weight": 1.3, "fill": False, "dashArray": "5 2"}
-    return layer([feature(wall) for wall in _outlines(sheet.walls, sheet)], "lines", look)
+    return geojson_layer(
+        [geojson_feature(wall) for wall in _outlines(sheet.walls, sheet)], "lines", look
+    )
 
 
 def _borders(sheet: Sheet) -> Iterator[folium.GeoJson]:
     """Yield a veil over the surroundings, and the borders above everything."""
     land = sheet.entry.land
     around = shapely.box(*shapely.bounds(shapely.buffer(land, 0.05)))
-    veil = {"fillColor": style.GROUND, "stroke": False, "fillOpacity": 0.62}
-    yield layer([feature(shapely.difference(around, land))], "veil", veil)
+    veil = {"fillColor": style.BACKGROUND, "stroke": False, "fillOpacity": 0.62}
+    yield geojson_layer([geojson_feature(shapely.difference(around, land))], "veil", veil)
     others = {"color": style.COMMUNITY_BORDER, "weight": 1, "opacity": 0.5, "fill": False}
-    yield layer([feature(other) for other in _outlines(sheet.neighbours, sheet)], "borders", others)
+    yield geojson_layer(
+        [geojson_feature(other) for other in _outlines(sheet.neighbours, sheet)], "borders", others
+    )
     inner = {"color": style.GRID_BORDER, "weight": 1.4, "fill": False}
-    yield layer([feature(grid) for grid in sheet.grids.geometry.boundary], "borders", inner)
+    yield geojson_layer(
+        [geojson_feature(grid) for grid in sheet.grids.geometry.boundary], "borders", inner
+    )
     outer = {"color": style.COMMUNITY_BORDER, "weight": 2.2, "fill": False, "dashArray": "9 3 2 3"}
-    yield layer([feature(shapely.boundary(land))], "borders", outer)
+    yield geojson_layer([geojson_feature(shapely.boundary(land))], "borders", outer)
 
 
 def _outlines(areas: gpd.GeoDataFrame, sheet: Sheet) -> Any:
@@ -194,12 +213,12 @@ def _outlines(areas: gpd.GeoDataFrame, sheet: Sheet) -> Any:
 def _labels(sheet: Sheet) -> Iterator[folium.Marker]:
     for grid in sheet.grids.itertuples():
         households = text("atlas.households_unit", lang="zh", households=grid.households)
-        html = f"<b>{serial(grid.code)}</b><span>{escape(households)}</span>"
-        yield label(label_point(grid.geom), html, "grid-label")
+        html = f"<b>{grid_serial(grid.code)}</b><span>{escape(households)}</span>"
+        yield text_label(label_point(grid.geom), html, "grid-label")
     outside = sheet.neighbours.geometry.clip_by_rect(*sheet.edge).difference(sheet.entry.land)
     for name, land in zip(sheet.neighbours["name"], outside, strict=True):
         if not land.is_empty and shapely.get_dimensions(land) == 2:
-            yield label(label_point(land), str(escape(name)), "place-label")
+            yield text_label(label_point(land), str(escape(name)), "place-label")
 
 
 def _words(sheet: Sheet, fills: dict[str, str]) -> dict[str, Any]:
@@ -214,14 +233,14 @@ def _words(sheet: Sheet, fills: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def _grid_line(row: Any, fill: str, entry: Entry) -> dict[str, Any]:
+def _grid_line(row: Any, fill: str, entry: AtlasEntry) -> dict[str, Any]:
     outside = row.kind == "general" and not entry.lower <= row.households <= entry.upper
     figures = {"households": row.households, "buildings": row.buildings, "outside": outside}
-    return {"code": row.code, "title": serial(row.code), "fill": fill} | figures
+    return {"code": row.code, "title": grid_serial(row.code), "fill": fill} | figures
 
 
 def _scores(score: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    for key, how in SCORES.items():
+    for key, how in SCORE_FORMATS.items():
         value = score.get(key)
         if isinstance(value, bool):
             yield key, _both("atlas.yes" if value else "atlas.no")
@@ -237,10 +256,10 @@ def _signs(sheet: Sheet) -> Iterator[dict[str, str]]:
     """Yield the legend: what is on the sheet, and no more."""
     first = PALETTE[0]
     yield _sign("grid", f"background: {first}; border-color: {style.GRID_BORDER}", area=True)
-    shade = f"background: {darker(first)}; border-color: {style.BUILDING_EDGE}"
+    shade = f"background: {darken(first)}; border-color: {style.BUILDING_EDGE}"
     yield _sign("building", shade, area=True)
     if not sheet.buildings["households"].all():
-        plain = f"background: {UNHOUSED}; border-color: {style.BUILDING_EDGE}"
+        plain = f"background: {UNINHABITED_FILL}; border-color: {style.BUILDING_EDGE}"
         yield _sign("no_households", plain, area=True)
     yield _sign("grid_border", f"border-color: {style.GRID_BORDER}")
     yield _sign(
@@ -265,13 +284,13 @@ def _sign(key: str, css: str, *, area: bool = False) -> dict[str, str]:
     return {"key": key, "css": css, "kind": "area" if area else "line"}
 
 
-def serial(code: str) -> str:
+def grid_serial(code: str) -> str:
     """Return the number of a grid as people say it: 3, not 003."""
     return str(int(code[-3:]))
 
 
 def _colours(areas: Any) -> list[int]:
-    found: list[int] = colour(len(areas), neighbours(areas, TOUCHING_DEGREES)).tolist()
+    found: list[int] = colour_areas(len(areas), touching_pairs(areas, TOUCHING_DEGREES)).tolist()
     return found
 
 
@@ -282,7 +301,7 @@ def _both(key: str, **fields: object) -> str:
 
 
 def _title(row: Any) -> str:
-    return row.name or _both("atlas.grid_name", serial=serial(row.code))
+    return row.name or _both("atlas.grid_name", serial=grid_serial(row.code))
 
 
 def _grid_rows(row: Any) -> list[tuple[str, str]]:
@@ -298,20 +317,20 @@ def _building_title(row: Any) -> str:
     return row.name or row.address or _both("atlas.building_name", code=row.code)
 
 
-def _entry_card(entry: Entry) -> Card:
+def _entry_card(entry: AtlasEntry) -> PopupCard:
     rows = [
         (_both("atlas.grids"), str(entry.grids)),
         (_both("atlas.households"), f"{entry.households:,}"),
     ]
     page = f"{entry.code}.html"
-    return Card(entry.name, rows, entry.code, page, _both("atlas.open"))
+    return PopupCard(entry.name, rows, entry.code, page, _both("atlas.open"))
 
 
 def _building_rows(row: Any) -> list[tuple[str, str]]:
     households = str(row.households)
     if row.estimated:
         households += f" ({_both('atlas.estimated')})"
-    grids = ", ".join(serial(code) for code in row.grids or ())
+    grids = ", ".join(grid_serial(code) for code in row.grids or ())
     known = [
         ("atlas.of_grid", grids),
         ("atlas.households", households),

@@ -1,4 +1,4 @@
--- What a reading of a question finds, the best first (api/public/gazetteer.py gives the parameters).
+-- What a reading of a question finds, the best first (api/public/name_search.py gives the parameters).
 -- Each arm is served by one index; a question that fits more than :seen of a kind says too little
 -- to rank them all. Parameters that do not apply are null, and their arms fold away.
 WITH named AS (

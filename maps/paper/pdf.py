@@ -17,7 +17,7 @@ import typst
 from geo.errors import InputError, SetupError
 from maps.style import FONTS
 
-CHINESE = ("Noto Sans CJK SC", "Source Han Sans SC", "PingFang SC", "Microsoft YaHei")
+CHINESE_FONTS = ("Noto Sans CJK SC", "Source Han Sans SC", "PingFang SC", "Microsoft YaHei")
 TEMPLATES = files("maps").joinpath("templates", "paper")
 
 
@@ -60,7 +60,7 @@ def compile_pdf(
         )
 
 
-def write(pdf: bytes, out: Path) -> Path:
+def write_file(pdf: bytes, out: Path) -> Path:
     """Write a document, whole or not at all.
 
     Raises
@@ -82,7 +82,7 @@ def write(pdf: bytes, out: Path) -> Path:
 def chinese_font() -> str:
     """Return the first family of the machine that has Chinese letters."""
     families = set(_fonts().families())
-    for family in (*CHINESE, *FONTS):
+    for family in (*CHINESE_FONTS, *FONTS):
         if family in families and family != "sans-serif":
             return family
     raise SetupError("no_chinese_font")

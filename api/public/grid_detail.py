@@ -12,8 +12,8 @@ from api.core import problems
 from api.core.caller import ANYONE
 from api.core.parameters import Connection
 from api.core.responses import GEOJSON, Feature, GeoJson, etag_response, feature
-from api.public.grids import GridProperties
-from api.public.regions import geojson, sides
+from api.public.grids import GridResponse
+from api.public.regions import bounds_columns, geojson_column
 from geo.db.views import GRIDS
 from geo.errors import NotFoundError
 from geo.model import STORAGE_SRID, Facility, Region
@@ -39,7 +39,7 @@ _OF_GRID = (
 )
 
 
-class Manager(BaseModel):
+class ManagerResponse(BaseModel):
     """Who looks after a grid, as its contact card prints it."""
 
     name: str
@@ -48,7 +48,7 @@ class Manager(BaseModel):
     photo: str | None
 
 
-class Station(BaseModel):
+class StationResponse(BaseModel):
     """The service station of a community."""
 
     name: str
@@ -56,29 +56,33 @@ class Station(BaseModel):
     address: str
 
 
-class GridWithPeople(GridProperties):
+class GridDetailResponse(GridResponse):
     """A grid in force with its manager and its community's service station."""
 
-    manager: Manager | None
-    station: Station | None
+    manager: ManagerResponse | None
+    station: StationResponse | None
 
 
 @router.get(
     "/grids/{code}",
     response_class=GeoJson,
-    responses={200: {"model": Feature[GridWithPeople]}, **problems.DOCUMENTED},
+    responses={200: {"model": Feature[GridDetailResponse]}, **problems.DOCUMENTED},
 )
 def grid(request: Request, connection: Connection, code: Code) -> Response:
     """Return a grid in force with its manager and its community's service station."""
     shown = GRIDS.c
-    columns = [*(shown[name] for name in _OF_GRID), geojson(shown.geom), *sides(shown.geom)]
+    columns = [
+        *(shown[name] for name in _OF_GRID),
+        geojson_column(shown.geom),
+        *bounds_columns(shown.geom),
+    ]
     row = connection.execute(select(*columns).where(shown.code == code)).mappings().first()
     if row is None:
         raise NotFoundError("no_such_grid", grid=code)
     colours = request.app.state.colourings.grids(connection, "published", ANYONE).by_key
     people = {"manager": _manager(connection, code), "station": _station(connection, row)}
     own = {"serial": int(code[-3:]), "colour": colours.get(row["id"], 0)}
-    properties = GridWithPeople.model_validate({**row, **own, **people}).model_dump()
+    properties = GridDetailResponse.model_validate({**row, **own, **people}).model_dump()
     return etag_response(request, orjson.dumps(feature(row, properties, id=code)), GEOJSON)
 
 

@@ -16,20 +16,20 @@ from geo import crs as systems
 from geo.errors import NotFoundError
 from geo.messages import Language, catalogue, text
 from geo.progress import Progress, silent
-from maps.atlas.page import TOUCHING_DEGREES
-from maps.atlas.sheet import Entry, contents
+from maps.atlas.sheet import AtlasEntry, read_entries
+from maps.atlas.sheet_map import TOUCHING_DEGREES
 from maps.attribution import attributions
-from maps.colours import colour, neighbours
+from maps.colours import colour_areas, touching_pairs
 from maps.paper import svg_map
-from maps.paper.document import compile_pdf
 from maps.paper.labels import Label, LabelPlacer
-from maps.paper.map_sheets import Folio, add_community, lay
+from maps.paper.map_sheets import PageSet, add_community_pages, lay_out_community
 from maps.paper.page_layout import MARGIN_MM, TITLE_MM, Layout, Paper
+from maps.paper.pdf import compile_pdf
 from maps.paper.svg_map import Canvas
 
 
 @dataclass(frozen=True)
-class Document:
+class PrintedDocument:
     """A PDF, how its communities are laid, and whose buildings found no room for a number."""
 
     pdf: bytes
@@ -45,7 +45,7 @@ def community_sheet(
     scale: int | None = None,
     plan: int | None = None,
     lang: Language = "zh",
-) -> Document:
+) -> PrintedDocument:
     """Return the map sheet of a community; several sheets where one does not hold it.
 
     Parameters
@@ -58,14 +58,14 @@ def community_sheet(
     NotFoundError
         If the community has no grids.
     """
-    entry = one_entry(connection, community, plan)
-    laid = lay(connection, entry, paper, scale)
-    folio = Folio([], {})
-    left_out = add_community(folio, connection, entry, laid, lang)
+    entry = read_entry(connection, community, plan)
+    laid = lay_out_community(connection, entry, paper, scale)
+    folio = PageSet([], {})
+    left_out = add_community_pages(folio, connection, entry, laid, lang)
     title = folio.pages[0]["title"]
-    data = {"lang": lang, "title": title, "words": words(lang), "pages": folio.pages}
+    data = {"lang": lang, "title": title, "words": template_texts(lang), "pages": folio.pages}
     pdf = compile_pdf("sheets", data, folio.pictures, entry.dated)
-    return Document(pdf, {entry.code: laid.layout}, left_out)
+    return PrintedDocument(pdf, {entry.code: laid.layout}, left_out)
 
 
 def street_atlas(
@@ -75,7 +75,7 @@ def street_atlas(
     *,
     lang: Language = "zh",
     progress: Progress = silent,
-) -> Document:
+) -> PrintedDocument:
     """Return the communities of a street (or of any region) as one document with contents.
 
     Raises
@@ -83,24 +83,24 @@ def street_atlas(
     NotFoundError
         If no community there has grids.
     """
-    folio, layouts, left_out = Folio([], {}), dict[str, Layout](), list[str]()
-    entries = contents(connection, region)
+    folio, layouts, left_out = PageSet([], {}), dict[str, Layout](), list[str]()
+    entries = read_entries(connection, region)
     if not entries:
         raise NotFoundError("nothing_to_map", region=region or "*")
     for done, entry in enumerate(entries):
         progress("paper", done, len(entries) + 1)
-        laid = lay(connection, entry, paper)
+        laid = lay_out_community(connection, entry, paper)
         layouts[entry.code] = laid.layout
-        left_out += add_community(folio, connection, entry, laid, lang)
+        left_out += add_community_pages(folio, connection, entry, laid, lang)
     progress("paper", len(entries), len(entries) + 1)
     credits = " · ".join(attributions(connection, lang))
     data = _front(entries, layouts, folio, paper, lang) | {"credits": credits}
     pdf = compile_pdf("book", data, folio.pictures, _newest(entries))
     progress("paper", len(entries) + 1, len(entries) + 1)
-    return Document(pdf, layouts, left_out)
+    return PrintedDocument(pdf, layouts, left_out)
 
 
-def one_entry(connection: Connection, community: str, plan: int | None = None) -> Entry:
+def read_entry(connection: Connection, community: str, plan: int | None = None) -> AtlasEntry:
     """Return a community with its plan.
 
     Raises
@@ -108,13 +108,13 @@ def one_entry(connection: Connection, community: str, plan: int | None = None) -
     NotFoundError
         If it has no grids.
     """
-    entries = contents(connection, community, plan)
+    entries = read_entries(connection, community, plan)
     if len(community) != 12 or not entries:
         raise NotFoundError("nothing_to_map", region=community)
     return entries[0]
 
 
-def words(lang: Language) -> dict[str, str]:
+def template_texts(lang: Language) -> dict[str, str]:
     """Return the words that stand in the templates."""
     section = "paper."
     own = {
@@ -126,14 +126,14 @@ def words(lang: Language) -> dict[str, str]:
     return {key: text(f"atlas.{key}", lang=lang) for key in shared} | own
 
 
-def _newest(entries: Sequence[Entry]) -> datetime:
+def _newest(entries: Sequence[AtlasEntry]) -> datetime:
     return max(entry.dated for entry in entries)
 
 
 def _front(
-    entries: Sequence[Entry],
+    entries: Sequence[AtlasEntry],
     layouts: dict[str, Layout],
-    folio: Folio,
+    folio: PageSet,
     paper: Paper,
     lang: Language,
 ) -> dict[str, Any]:
@@ -150,7 +150,7 @@ def _front(
     return {
         "lang": lang,
         "title": f"{place} {cover}",
-        "words": words(lang),
+        "words": template_texts(lang),
         "paper": [paper.width_mm, paper.height_mm],
         "place": place,
         "cover": cover,
@@ -162,7 +162,7 @@ def _front(
     }
 
 
-def _line(entry: Entry, layout: Layout) -> dict[str, Any]:
+def _line(entry: AtlasEntry, layout: Layout) -> dict[str, Any]:
     return {
         "code": entry.code,
         "name": entry.name,
@@ -172,7 +172,7 @@ def _line(entry: Entry, layout: Layout) -> dict[str, Any]:
     }
 
 
-def _overview(entries: Sequence[Entry], folio: Folio, paper: Paper) -> dict[str, Any]:
+def _overview(entries: Sequence[AtlasEntry], folio: PageSet, paper: Paper) -> dict[str, Any]:
     """Return the map of all communities, at a round scale on which they fit one page."""
     degrees = gpd.GeoSeries([entry.land for entry in entries], crs=systems.STORAGE)
     system = systems.metric_crs_of(degrees)
@@ -186,7 +186,7 @@ def _overview(entries: Sequence[Entry], folio: Folio, paper: Paper) -> dict[str,
     wide, high = (side * scale / 1000 for side in frame)
     x, y = (west + east - wide) / 2, (south + north - high) / 2
     canvas = Canvas((x, y, x + wide, y + high), scale)
-    fills = colour(len(lands), neighbours(lands, TOUCHING_DEGREES * 1e5)).tolist()
+    fills = colour_areas(len(lands), touching_pairs(lands, TOUCHING_DEGREES * 1e5)).tolist()
     svg = svg_map.draw_overview(lands, canvas, fills)
     return {
         "map": folio.add_picture("overview.svg", svg),
@@ -205,7 +205,7 @@ def _lean(system: pyproj.CRS, lands: gpd.GeoSeries) -> float:
     return float(-factors.meridian_convergence)
 
 
-def _names(entries: Sequence[Entry], lands: Any, canvas: Canvas) -> list[dict[str, Any]]:
+def _names(entries: Sequence[AtlasEntry], lands: Any, canvas: Canvas) -> list[dict[str, Any]]:
     """Return the names of communities, smaller where they would meet."""
     made = LabelPlacer(canvas.size)
     for entry, land in zip(entries, lands, strict=True):

@@ -12,12 +12,12 @@ from geo import db
 from geo.db import accounts
 from geo.model import Account
 
-NAME = "bench-editor"
-WANTED = 500
+ACCOUNT_NAME = "bench-editor"
+TARGET_BUILDINGS = 500
 """Buildings of the community."""
 
 
-def edits(base: str, count: int) -> tuple[int, list[float]]:
+def measure_edits(base: str, count: int) -> tuple[int, list[float]]:
     """Return how many buildings the community has, and the seconds of each edit's answer."""
     plan, buildings = _plan()
     with _signed_in(base) as client:
@@ -54,7 +54,7 @@ def _plan() -> tuple[int, int]:
         "GROUP BY p.id ORDER BY abs(count(DISTINCT building_code) - :wanted) LIMIT 1"
     )
     with db.get_engine().connect() as connection:
-        row = connection.execute(statement, {"wanted": WANTED}).one()
+        row = connection.execute(statement, {"wanted": TARGET_BUILDINGS}).one()
     return int(row.id), int(row.buildings)
 
 
@@ -62,11 +62,11 @@ def _plan() -> tuple[int, int]:
 def _signed_in(base: str) -> Iterator[httpx.Client]:
     """Sign in as an account made for the while."""
     password = secrets.token_hex(16)
-    forget = delete(Account).where(Account.name == NAME)
+    forget = delete(Account).where(Account.name == ACCOUNT_NAME)
     with db.get_engine().begin() as connection:
         connection.execute(forget)
-        accounts.add(connection, NAME, "admin", password)
-    form = {"grant_type": "password", "username": NAME, "password": password}
+        accounts.add(connection, ACCOUNT_NAME, "admin", password)
+    form = {"grant_type": "password", "username": ACCOUNT_NAME, "password": password}
     try:
         with httpx.Client(base_url=base, timeout=60) as client:
             tokens = client.post("/auth/token", data=form).raise_for_status().json()

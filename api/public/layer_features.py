@@ -20,7 +20,7 @@ from api.core.caller import Asker, allow
 from api.core.parameters import Bbox, Connection, Paging
 from api.core.public_layers import kind_of
 from api.core.responses import Collection, GeoJson, Geometry, Listing, collection, feature, listing
-from api.public.regions import geojson, sides
+from api.public.regions import bounds_columns, geojson_column
 from geo.errors import NotFoundError
 from geo.model import LAYERS, STORAGE_SRID, Base
 from geo.model.history import HISTORY
@@ -30,8 +30,8 @@ router = APIRouter(tags=["layers"], dependencies=[allow("importer", "admin")])
 Name = Annotated[str, Path(max_length=40)]
 Code = Annotated[str, Path(min_length=1, max_length=100)]
 
-SOUGHT = ("code", "name", "address")
-MOST_VERSIONS = 200
+SEARCHED_COLUMNS = ("code", "name", "address")
+MAX_VERSIONS = 200
 _OF_VERSION = {"code", "source", "valid_from", "valid_to", "revision"}
 
 
@@ -43,7 +43,7 @@ class LayerResponse(BaseModel):
     columns: dict[str, str]
 
 
-class Version(BaseModel):
+class VersionResponse(BaseModel):
     """A feature as it was for a while; ``changed`` are the columns that differ from before.
 
     ``valid_to`` is null while it is live.
@@ -92,12 +92,12 @@ def features(
     table = _table(layer)
     wanted: list[ColumnElement[bool]] = []
     if q.strip():
-        sought = (table.c[name] for name in SOUGHT if name in table.c)
+        sought = (table.c[name] for name in SEARCHED_COLUMNS if name in table.c)
         wanted.append(or_(*(column.icontains(q.strip(), autoescape=True) for column in sought)))
     if bbox is not None:
         wanted.append(table.c.geom.op("&&")(func.ST_MakeEnvelope(*bbox, STORAGE_SRID)))
     count = select(func.count()).select_from(table).where(*wanted)
-    columns = (*_attributes(table), geojson(table.c.geom), *sides(table.c.geom))
+    columns = (*_attributes(table), geojson_column(table.c.geom), *bounds_columns(table.c.geom))
     rows = connection.execute(page.of(select(*columns).where(*wanted).order_by(table.c.code)))
     names = [column.name for column in _attributes(table)]
     found = [
@@ -110,7 +110,7 @@ def features(
 @router.get(
     "/layers/{layer}/features/{code}/history",
     response_class=Response,
-    responses={200: {"model": Listing[Version]}, **problems.problem_responses(403, 404)},
+    responses={200: {"model": Listing[VersionResponse]}, **problems.problem_responses(403, 404)},
 )
 def history(
     request: Request, connection: Connection, asker: Asker, layer: Name, code: Code, page: Paging
@@ -121,13 +121,13 @@ def history(
         column.name for column in past.columns if not isinstance(column.type, GeometryColumn)
     ]
     of_both = (
-        select(*(table.c[name] for name in columns), geojson(table.c.geom)).where(
+        select(*(table.c[name] for name in columns), geojson_column(table.c.geom)).where(
             table.c.code == code
         )
         for table in (live, past)
     )
     versions = union_all(*of_both).subquery()
-    newest = select(versions).order_by(versions.c.valid_from.desc()).limit(MOST_VERSIONS)
+    newest = select(versions).order_by(versions.c.valid_from.desc()).limit(MAX_VERSIONS)
     rows = connection.execute(newest).mappings().all()
     if not rows:
         raise NotFoundError("no_such_feature", layer=layer, code=code)
@@ -136,10 +136,10 @@ def history(
     return listing(request, shown[page.offset : page.offset + page.limit], page, len(shown))
 
 
-def _version(row: RowMapping, before: RowMapping | None) -> Version:
+def _version(row: RowMapping, before: RowMapping | None) -> VersionResponse:
     own = [name for name in row if name not in _OF_VERSION]
     changed = [] if before is None else [name for name in own if row[name] != before[name]]
-    return Version(
+    return VersionResponse(
         **{name: row[name] for name in _OF_VERSION - {"code"}},
         changed=["geom" if name == "geojson" else name for name in changed],
         properties={name: row[name] for name in own if name != "geojson"},

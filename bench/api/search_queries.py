@@ -13,7 +13,7 @@ _ROWS = text(
 )
 
 
-def questions() -> dict[str, list[str]]:
+def search_paths() -> dict[str, list[str]]:
     """Return addresses of ``/search`` by what is asked for."""
     chance = random.Random(1)
     with db.get_engine().connect() as connection:

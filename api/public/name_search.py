@@ -17,24 +17,24 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, text
 
-MOST_WORDS = 5
+MAX_WORDS = 5
 """Words of a question that are looked for; all must be there."""
 
 MOST_PIECES, MOST_SIGNS = 12, 24
-LEAST_SHARE = 0.7
+MIN_SHARE = 0.7
 """Of the question's signs that a name or address must hold to fit in part."""
 
-MOST_WAYS = 40
+MAX_COMBINATIONS = 40
 """Ways to leave signs out that are looked up in the index, each by itself."""
 
-MOST_SEEN = 1_000
+MAX_RANKED = 1_000
 """Things of a kind that are ranked: a question that fits more says too little to rank them all."""
 
 CODE = re.compile(r"[0-9a-z_-]{3,}")
 CODE_PART = re.compile(r"[0-9a-z]{5,}")
 """What may stand in the middle of a code; a house has a shorter number."""
 
-_FOUND = text(Path(__file__).with_name("gazetteer.sql").read_text(encoding="utf-8"))
+_FOUND = text(Path(__file__).with_name("name_search.sql").read_text(encoding="utf-8"))
 """What a reading of a question finds, with its place and the grid in force there."""
 
 _APART = "\x1f"
@@ -42,7 +42,7 @@ _APART = "\x1f"
 
 
 @dataclass(frozen=True)
-class Reading:
+class Interpretation:
     """A way to read a question.
 
     Attributes
@@ -74,7 +74,7 @@ class Reading:
         return given | {
             "kind": kind,
             "limit": limit,
-            "seen": MOST_SEEN,
+            "seen": MAX_RANKED,
             "whole": whole,
             "holds": f"%{_plain(whole)}%",
             "patterns": [f"%{_plain(word)}%" for word in self.words],
@@ -86,7 +86,7 @@ class Reading:
 
     def _ways(self) -> Iterator[str]:
         """Yield what the index must hold of a name, in one way or another."""
-        keys = [key for word in self.words for key in signs_of(word)]
+        keys = [key for word in self.words for key in index_keys(word)]
         for signs in combinations(self.signs, len(self.signs) - self.spared):
             yield _APART.join(dict.fromkeys([*keys, *signs]))
 
@@ -96,7 +96,7 @@ def _plain(said: str) -> str:
     return re.sub(r"([%_\\])", r"\\\1", said)
 
 
-def signs_of(word: str) -> list[str]:
+def index_keys(word: str) -> list[str]:
     """Return the signs of a word, as the index holds them.
 
     >>> signs_of("长虹路")
@@ -105,7 +105,7 @@ def signs_of(word: str) -> list[str]:
     return list(word.lower())
 
 
-def pieces(question: str) -> list[str]:
+def split_runs(question: str) -> list[str]:
     """Return the runs of digits, of Latin letters and of other signs, half-width.
 
     >>> pieces("胜利街１２号 3单元")
@@ -119,40 +119,42 @@ def search_names(
     connection: Connection, question: str, kind: str, limit: int
 ) -> Sequence[RowMapping]:
     """Return what the strictest reading of a question that finds anything finds, the best first."""
-    for reading in readings(question):
+    for reading in interpretations(question):
         rows = connection.execute(_FOUND, reading.parameters(kind, limit)).mappings().all()
         if rows:
             return rows
     return []
 
 
-def readings(question: str) -> Iterator[Reading]:
+def interpretations(question: str) -> Iterator[Interpretation]:
     """Yield ways to read a question, the strictest first."""
-    words = tuple(question.split()[:MOST_WORDS])
-    yield Reading(words)
+    words = tuple(question.split()[:MAX_WORDS])
+    yield Interpretation(words)
     if set(question) & set("_%\\"):  # signs that nobody types by mistake
         return
-    runs = pieces(question)[:MOST_PIECES]
+    runs = split_runs(question)[:MOST_PIECES]
     if runs and tuple(runs) != words:
-        yield Reading(tuple(runs))
+        yield Interpretation(tuple(runs))
     yield from _unordered_readings(runs)
     if any(CODE_PART.search(word.lower()) for word in words):
-        yield Reading(words, through=True)
-        yield Reading(tuple(runs), through=True)
+        yield Interpretation(words, through=True)
+        yield Interpretation(tuple(runs), through=True)
 
 
-def _unordered_readings(runs: list[str]) -> Iterator[Reading]:
+def _unordered_readings(runs: list[str]) -> Iterator[Interpretation]:
     """Yield readings in which every number is there, and the signs in any order: all, or most."""
     numbers = tuple(run for run in runs if run.isdigit())
     signs = dict.fromkeys(sign for run in runs if not run.isdigit() for sign in run)
     known = tuple(signs)[:MOST_SIGNS]
     if len(known) < 2:
         return
-    yield Reading(numbers, known)
-    most = len(known) - math.ceil(LEAST_SHARE * len(known))
-    ways = (spared for spared in range(most, 0, -1) if math.comb(len(known), spared) <= MOST_WAYS)
+    yield Interpretation(numbers, known)
+    most = len(known) - math.ceil(MIN_SHARE * len(known))
+    ways = (
+        spared for spared in range(most, 0, -1) if math.comb(len(known), spared) <= MAX_COMBINATIONS
+    )
     spared = next(ways, 0)
     if spared:
-        yield Reading(numbers, known, spared)
+        yield Interpretation(numbers, known, spared)
     if spared < most:
-        yield Reading(numbers, known, most, through=True)
+        yield Interpretation(numbers, known, most, through=True)

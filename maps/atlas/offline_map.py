@@ -53,12 +53,12 @@ class InitScript(MacroElement):
 
     _template = Template(
         "{% macro script(this, kwargs) %}"
-        "gridatlas.tie({{ this._parent.get_name() }});"
+        "gridatlas.connectTable({{ this._parent.get_name() }});"
         "{% endmacro %}"
     )
 
 
-def new_map(bounds: tuple[float, float, float, float]) -> OfflineMap:
+def create_map(bounds: tuple[float, float, float, float]) -> OfflineMap:
     """Return an empty map that shows a box of west, south, east, north."""
     west, south, east, north = bounds
     drawn = OfflineMap(
@@ -76,7 +76,7 @@ def new_map(bounds: tuple[float, float, float, float]) -> OfflineMap:
 
 
 @dataclass(frozen=True)
-class Card:
+class PopupCard:
     """What the popup of a feature says: a title, rows of label and value, a link."""
 
     title: str
@@ -93,7 +93,9 @@ class Card:
         return {"title": _escape_braces(self.title), "rows": rows, **filled}
 
 
-def feature(geometry: shapely.Geometry, look: str = "", card: Card | None = None) -> Feature:
+def geojson_feature(
+    geometry: shapely.Geometry, look: str = "", card: PopupCard | None = None
+) -> Feature:
     """Return a GeoJSON feature with coordinates to the centimetre.
 
     Parameters
@@ -117,7 +119,7 @@ def _escape_braces(name: str) -> str:
     return name.replace("{", "\x01")
 
 
-def layer(
+def geojson_layer(
     features: list[Feature],
     pane: str,
     style: Style,
@@ -153,7 +155,7 @@ def layer(
     )
 
 
-def label(place: tuple[float, float], html: str, name: str) -> folium.Marker:
+def text_label(place: tuple[float, float], html: str, name: str) -> folium.Marker:
     """Return a text at a place (longitude, latitude); ``html`` must be safe."""
     icon = folium.DivIcon(
         html=html.replace("{", "&#123;"), icon_size=(120, 40), icon_anchor=(60, 20), class_name=name
@@ -167,7 +169,7 @@ def label(place: tuple[float, float], html: str, name: str) -> folium.Marker:
     )
 
 
-def write(drawn: OfflineMap, title: str, before: Markup, after: Markup) -> str:
+def render_page(drawn: OfflineMap, title: str, before: Markup, after: Markup) -> str:
     """Return the page of a map: head and tables around it, and everything it needs inside."""
     drawn.add_child(InitScript())
     figure = cast(Figure, drawn.get_root())
@@ -197,7 +199,7 @@ def label_point(area: shapely.Geometry) -> tuple[float, float]:
 
 
 def _inline_assets() -> str:
-    folder = build.dist() / "atlas"
+    folder = build.dist_folder() / "atlas"
     style = (folder / "atlas.css").read_text(encoding="utf-8")
     script = (folder / "atlas.js").read_text(encoding="utf-8").replace("</script", "<\\/script")
     return f"<style>{style}</style><script>{script}</script>"
