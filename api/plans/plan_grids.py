@@ -1,4 +1,4 @@
-"""``/plans/{id}/grids`` and ``/atoms``: what a plan is made of."""
+"""``/plans/{id}/grids`` and ``/plans/{id}/atoms``: grids and atoms of a plan."""
 
 from typing import Annotated, Any
 
@@ -46,7 +46,7 @@ class PlanGridResponse(BaseModel):
 
 
 class AtomResponse(BaseModel):
-    """An atom: a building or unit with its land. ``lon``, ``lat`` is where the building stands."""
+    """An atom: a building or unit with its land; ``lon`` and ``lat`` locate the building."""
 
     atom: int
     grid: str
@@ -66,8 +66,8 @@ class AtomResponse(BaseModel):
 )
 def grids_of_plan(request: Request, connection: Connection, number: Number) -> Response:
     """Return the grids of a plan."""
-    found = grid_features(connection, number, None)
-    return collection(request, found, Page(max(len(found), 1), 0), len(found))
+    features = grid_features(connection, number, None)
+    return collection(request, features, Page(max(len(features), 1), 0), len(features))
 
 
 @router.get(
@@ -84,7 +84,7 @@ def atoms_of_plan(
     limit: Annotated[int, Query(ge=1, le=MAX_ATOMS)] = 10_000,
     offset: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
 ) -> Response:
-    """Return the atoms of a plan: buildings and units with their land and households."""
+    """List the atoms of a plan: buildings and units with their land and households."""
     read_plan(connection, number)
     page = Page(limit, offset)
     count = select(func.count()).select_from(GridMember).where(GridMember.plan_id == number)
@@ -101,7 +101,18 @@ def atoms_of_plan(
 def grid_features(
     connection: Database, number: int, codes: list[str] | None
 ) -> list[dict[str, Any]]:
-    """Return grids of a plan as features: all of them with colours, or some without."""
+    """Return the grids of a plan as GeoJSON features.
+
+    Parameters
+    ----------
+    codes
+        Codes of the grids to return, without colours; None returns all of them with colours.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such plan.
+    """
     limits = limits_of(_parameters(connection, number))
     grid = (
         select(
@@ -120,7 +131,7 @@ def grid_features(
     if codes is not None:
         grid = grid.where(Grid.code.in_(codes))
     rows = connection.execute(grid).mappings().all()
-    broken = apart(connection, number, [row["code"] for row in rows if row["pieces"] != 1])
+    not_contiguous = apart(connection, number, [row["code"] for row in rows if row["pieces"] != 1])
     atoms = atoms_in(connection, number)
     colours = _colours(connection, number) if codes is None else {}
     return [
@@ -135,7 +146,7 @@ def grid_features(
                 "atoms": atoms.get(row["code"], 0),
                 "within": row["kind"] == GridKind.DEDICATED
                 or limits.lower <= row["households"] <= limits.upper,
-                "contiguous": row["code"] not in broken,
+                "contiguous": row["code"] not in not_contiguous,
                 "locked": row["locked"],
                 "colour": colours.get(row["code"]),
             },
@@ -146,7 +157,7 @@ def grid_features(
 
 
 def _colours(connection: Database, number: int) -> dict[str, int]:
-    """Return the colour of each grid of a plan, neighbours in different ones."""
+    """Return the palette index of each grid of a plan by its code; neighbours differ."""
     shape = func.ST_AsBinary(Grid.geom, type_=LargeBinary)
     statement = select(Grid.code, shape).where(Grid.plan_id == number).order_by(Grid.code)
     rows = connection.execute(statement).all()
@@ -158,14 +169,15 @@ def _colours(connection: Database, number: int) -> dict[str, int]:
 
 
 def _parameters(connection: Database, number: int) -> dict[str, Any]:
-    found = connection.execute(select(GridPlan.parameters).where(GridPlan.id == number)).scalar()
-    if found is None:
+    statement = select(GridPlan.parameters).where(GridPlan.id == number)
+    parameters = connection.execute(statement).scalar()
+    if parameters is None:
         raise NotFoundError("no_plan_here", plan=number)
-    return dict(found)
+    return dict(parameters)
 
 
 def _atoms(number: int) -> Rows:
-    middle = func.ST_PointOnSurface(Building.geom)
+    point = func.ST_PointOnSurface(Building.geom)
     return (
         select(
             GridMember.id.label("atom"),
@@ -177,8 +189,8 @@ def _atoms(number: int) -> Rows:
             ).label("name"),
             Building.compound_code.label("compound"),
             GridMember.households,
-            func.ST_X(middle).label("lon"),
-            func.ST_Y(middle).label("lat"),
+            func.ST_X(point).label("lon"),
+            func.ST_Y(point).label("lat"),
             geojson_column(GridMember.geom),
             *bounds_columns(GridMember.geom),
         )

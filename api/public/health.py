@@ -1,4 +1,4 @@
-"""``/health``: whether the application can work."""
+"""``/health``, ``/ready`` and ``/metrics``: state of the application for monitoring."""
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
@@ -19,7 +19,7 @@ _STATE = text(
 
 
 class DatabaseResponse(BaseModel):
-    """The server's versions, and the migration its tables are at."""
+    """Versions of PostgreSQL and PostGIS, and the current migration."""
 
     postgresql: str
     postgis: str
@@ -36,7 +36,7 @@ class HealthResponse(BaseModel):
 
 @router.get("/health")
 def health(request: Request, connection: Connection) -> HealthResponse:
-    """Tell whether the database answers, and with what; 503 when it does not."""
+    """Return the versions of the application and its database; 503 if the database is down."""
     state = connection.execute(_STATE).mappings().one()
     return HealthResponse(
         status="ok", version=request.app.version, database=DatabaseResponse(**state)
@@ -44,14 +44,14 @@ def health(request: Request, connection: Connection) -> HealthResponse:
 
 
 class ReadyResponse(BaseModel):
-    """Whether requests can be answered now."""
+    """Whether this server can answer requests."""
 
     ready: bool
 
 
 @router.get("/ready")
 def ready(connection: Connection) -> ReadyResponse:
-    """Tell a balancer whether to send requests here: the database answers and is up to date."""
+    """Return whether a load balancer may send requests: the database is up and migrated."""
     if not db.is_current_on(connection):
         raise SetupError("tables_behind")
     return ReadyResponse(ready=True)
@@ -59,6 +59,6 @@ def ready(connection: Connection) -> ReadyResponse:
 
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
 def metrics() -> Response:
-    """Return the figures of this server for Prometheus."""
+    """Return the metrics of this server for Prometheus."""
     body, kind = request_log.figures()
     return Response(body, media_type=kind)

@@ -1,9 +1,8 @@
-"""``/layers``: every live feature with all that is known of it, and what it was before.
+"""``/layers``: the live features of every layer with all attributes, and their history.
 
-For the data desk: protected layers are among them, and reading them leaves a trace.
+For the data page. Protected layers are included; each read is recorded in the audit log.
 """
 
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -32,11 +31,11 @@ Code = Annotated[str, Path(min_length=1, max_length=100)]
 
 SEARCHED_COLUMNS = ("code", "name", "address")
 MAX_VERSIONS = 200
-_OF_VERSION = {"code", "source", "valid_from", "valid_to", "revision"}
+_VERSION_COLUMNS = {"code", "source", "valid_from", "valid_to", "revision"}
 
 
 class LayerResponse(BaseModel):
-    """A layer: how many live features it has, and its columns with their types."""
+    """A layer: its number of live features, and its columns with their types."""
 
     layer: str
     features: int
@@ -44,9 +43,9 @@ class LayerResponse(BaseModel):
 
 
 class VersionResponse(BaseModel):
-    """A feature as it was for a while; ``changed`` are the columns that differ from before.
+    """A version of a feature; ``changed`` lists the columns that differ from the one before.
 
-    ``valid_to`` is null while it is live.
+    ``valid_to`` is null while the version is live.
     """
 
     revision: int
@@ -65,13 +64,13 @@ class VersionResponse(BaseModel):
 )
 def layers(request: Request, connection: Connection, page: Paging) -> Response:
     """List the layers with their columns."""
-    shown = []
+    summaries = []
     for name in list(LAYERS)[page.offset : page.offset + page.limit]:
         table = _table(name)
         count = connection.execute(select(func.count()).select_from(table)).scalar_one()
         columns = {column.name: kind_of(column) for column in _attributes(table)}
-        shown.append(LayerResponse(layer=name, features=count, columns=columns))
-    return listing(request, shown, page, len(LAYERS))
+        summaries.append(LayerResponse(layer=name, features=count, columns=columns))
+    return listing(request, summaries, page, len(LAYERS))
 
 
 @router.get(
@@ -86,25 +85,28 @@ def features(
     layer: Name,
     page: Paging,
     bbox: Bbox,
-    q: Annotated[str, Query(max_length=100, description="in its code, name or address")] = "",
+    q: Annotated[str, Query(max_length=100, description="text in its code, name or address")] = "",
 ) -> Response:
-    """List the live features of a layer in the order of their codes, with every attribute."""
+    """List the live features of a layer, ordered by code, with every attribute."""
     table = _table(layer)
-    wanted: list[ColumnElement[bool]] = []
+    conditions: list[ColumnElement[bool]] = []
     if q.strip():
-        sought = (table.c[name] for name in SEARCHED_COLUMNS if name in table.c)
-        wanted.append(or_(*(column.icontains(q.strip(), autoescape=True) for column in sought)))
+        searched = (table.c[name] for name in SEARCHED_COLUMNS if name in table.c)
+        conditions.append(
+            or_(*(column.icontains(q.strip(), autoescape=True) for column in searched))
+        )
     if bbox is not None:
-        wanted.append(table.c.geom.op("&&")(func.ST_MakeEnvelope(*bbox, STORAGE_SRID)))
-    count = select(func.count()).select_from(table).where(*wanted)
-    columns = (*_attributes(table), geojson_column(table.c.geom), *bounds_columns(table.c.geom))
-    rows = connection.execute(page.of(select(*columns).where(*wanted).order_by(table.c.code)))
-    names = [column.name for column in _attributes(table)]
-    found = [
+        conditions.append(table.c.geom.op("&&")(func.ST_MakeEnvelope(*bbox, STORAGE_SRID)))
+    count = select(func.count()).select_from(table).where(*conditions)
+    attributes = _attributes(table)
+    columns = (*attributes, geojson_column(table.c.geom), *bounds_columns(table.c.geom))
+    rows = connection.execute(page.of(select(*columns).where(*conditions).order_by(table.c.code)))
+    names = [column.name for column in attributes]
+    items = [
         feature(row, {name: row[name] for name in names}, id=row["code"]) for row in rows.mappings()
     ]
-    record(connection, asker, "read", layer, "", {"features": len(found)})
-    return collection(request, found, page, connection.execute(count).scalar_one())
+    record(connection, asker, "read", layer, "", {"features": len(items)})
+    return collection(request, items, page, connection.execute(count).scalar_one())
 
 
 @router.get(
@@ -115,34 +117,37 @@ def features(
 def history(
     request: Request, connection: Connection, asker: Asker, layer: Name, code: Code, page: Paging
 ) -> Response:
-    """List what a feature is and was, the newest first; a feature taken away still has a past."""
-    live, past = _table(layer), HISTORY[layer]
+    """List the versions of a feature, the newest first; a deleted feature keeps its history."""
+    live, archived = _table(layer), HISTORY[layer]
     columns = [
-        column.name for column in past.columns if not isinstance(column.type, GeometryColumn)
+        column.name for column in archived.columns if not isinstance(column.type, GeometryColumn)
     ]
-    of_both = (
+    selects = (
         select(*(table.c[name] for name in columns), geojson_column(table.c.geom)).where(
             table.c.code == code
         )
-        for table in (live, past)
+        for table in (live, archived)
     )
-    versions = union_all(*of_both).subquery()
+    versions = union_all(*selects).subquery()
     newest = select(versions).order_by(versions.c.valid_from.desc()).limit(MAX_VERSIONS)
     rows = connection.execute(newest).mappings().all()
     if not rows:
         raise NotFoundError("no_such_feature", layer=layer, code=code)
     record(connection, asker, "read", layer, code, {"versions": len(rows)})
-    shown = [_version(row, before) for row, before in zip(rows, [*rows[1:], None], strict=True)]
-    return listing(request, shown[page.offset : page.offset + page.limit], page, len(shown))
+    versions_newest_first = [
+        _version(row, previous) for row, previous in zip(rows, [*rows[1:], None], strict=True)
+    ]
+    part = versions_newest_first[page.offset : page.offset + page.limit]
+    return listing(request, part, page, len(rows))
 
 
-def _version(row: RowMapping, before: RowMapping | None) -> VersionResponse:
-    own = [name for name in row if name not in _OF_VERSION]
-    changed = [] if before is None else [name for name in own if row[name] != before[name]]
+def _version(row: RowMapping, previous: RowMapping | None) -> VersionResponse:
+    names = [name for name in row if name not in _VERSION_COLUMNS]
+    changed = [] if previous is None else [name for name in names if row[name] != previous[name]]
     return VersionResponse(
-        **{name: row[name] for name in _OF_VERSION - {"code"}},
+        **{name: row[name] for name in _VERSION_COLUMNS - {"code"}},
         changed=["geom" if name == "geojson" else name for name in changed],
-        properties={name: row[name] for name in own if name != "geojson"},
+        properties={name: row[name] for name in names if name != "geojson"},
         geometry=orjson.loads(row["geojson"]) if row["geojson"] else None,
     )
 
@@ -153,14 +158,15 @@ def _table(layer: str) -> Table:
     Raises
     ------
     NotFoundError
-        If there is no such layer.
+        If no layer has this name.
     """
     if layer not in LAYERS:
         raise NotFoundError("no_layer_here", layer=layer, layers=", ".join(LAYERS))
     return Base.metadata.tables[layer]
 
 
-def _attributes(table: Table) -> Iterable[Any]:
+def _attributes(table: Table) -> list[Any]:
+    """Return the columns of a table without its geometries and ``valid_to``."""
     return [
         column
         for column in table.columns

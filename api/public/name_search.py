@@ -1,9 +1,9 @@
-"""The city's names, and the ways in which a question for one can be read.
+"""Search of names, addresses and codes, from exact matches to partial ones.
 
-Buildings, facilities, roads and compounds are found by an index of the signs in their names and
-addresses (``signs_of`` in the database). So one sign of Chinese finds as quickly as a whole
-address, and signs in any order as quickly as in the right one.
-All of it is what anyone may see; the rows are read under the caller's role all the same.
+An inverted index of the characters in names and addresses (``signs_of`` in the database) finds
+buildings, facilities, roads and compounds, so that one Chinese character is found as fast as a
+whole address, in any order. Everything searched is public; the query still runs under the
+caller's role.
 """
 
 import math
@@ -18,143 +18,143 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, text
 
 MAX_WORDS = 5
-"""Words of a question that are looked for; all must be there."""
+"""Words of a query that are searched; all must match."""
 
-MOST_PIECES, MOST_SIGNS = 12, 24
+MAX_RUNS, MAX_CHARACTERS = 12, 24
 MIN_SHARE = 0.7
-"""Of the question's signs that a name or address must hold to fit in part."""
+"""Share of the query's characters that a partial match must contain."""
 
 MAX_COMBINATIONS = 40
-"""Ways to leave signs out that are looked up in the index, each by itself."""
+"""Combinations of characters to leave out that are looked up in the index, one by one."""
 
 MAX_RANKED = 1_000
-"""Things of a kind that are ranked: a question that fits more says too little to rank them all."""
+"""Matches of a kind that are ranked: a query with more is too vague for a useful order."""
 
 CODE = re.compile(r"[0-9a-z_-]{3,}")
 CODE_PART = re.compile(r"[0-9a-z]{5,}")
-"""What may stand in the middle of a code; a house has a shorter number."""
+"""Text that may stand inside a code; house numbers are shorter."""
 
-_FOUND = text(Path(__file__).with_name("name_search.sql").read_text(encoding="utf-8"))
-"""What a reading of a question finds, with its place and the grid in force there."""
+_SEARCH = text(Path(__file__).with_name("name_search.sql").read_text(encoding="utf-8"))
 
-_APART = "\x1f"
-"""Between the signs of a way: nobody types it."""
+_SEPARATOR = "\x1f"
+"""Between the characters of a combination; not part of any name."""
 
 
 @dataclass(frozen=True)
 class Interpretation:
-    """A way to read a question.
+    """A way to interpret a query.
 
     Attributes
     ----------
     words
-        All must be there as they are.
-    signs
-        Must be there in any order, save ``spared`` of them.
-    through
-        Whether every row is looked at, its code too, instead of the index.
+        Texts that must all occur unchanged.
+    characters
+        Characters that must occur in any order, except ``omitted`` of them.
+    omitted
+        Number of characters that may be absent.
+    scan
+        Whether to scan every row, codes included, instead of using the index.
     """
 
     words: tuple[str, ...]
-    signs: tuple[str, ...] = ()
-    spared: int = 0
-    through: bool = False
+    characters: tuple[str, ...] = ()
+    omitted: int = 0
+    scan: bool = False
 
     def parameters(self, kind: str, limit: int) -> dict[str, Any]:
-        """Return the parameters of the query; of all kinds where none is given."""
-        whole = " ".join(self.words)
-        lower = whole.lower()
-        given: dict[str, Any] = dict.fromkeys(("begins", "code_begins", "code_ends", "code_holds"))
-        if not self.signs:
-            given["begins"] = f"{_plain(whole)}%"
-        if not self.signs and CODE.fullmatch(lower):
-            given["code_begins"] = f"{_plain(lower)}%"
-            given["code_ends"] = f"{_plain(lower[::-1])}%"
-            given["code_holds"] = f"%{_plain(lower)}%"
-        return given | {
+        """Return the parameters of ``name_search.sql``; an empty kind means all kinds."""
+        query = " ".join(self.words)
+        lower = query.lower()
+        prefixes: dict[str, Any] = dict.fromkeys(
+            ("begins", "code_begins", "code_ends", "code_holds")
+        )
+        if not self.characters:
+            prefixes["begins"] = f"{_escape_like(query)}%"
+        if not self.characters and CODE.fullmatch(lower):
+            prefixes["code_begins"] = f"{_escape_like(lower)}%"
+            prefixes["code_ends"] = f"{_escape_like(lower[::-1])}%"
+            prefixes["code_holds"] = f"%{_escape_like(lower)}%"
+        return prefixes | {
             "kind": kind,
             "limit": limit,
-            "seen": MAX_RANKED,
-            "whole": whole,
-            "holds": f"%{_plain(whole)}%",
-            "patterns": [f"%{_plain(word)}%" for word in self.words],
-            "ways": [] if self.through else list(self._ways()),
-            "through": self.through,
-            "signs": list(self.signs),
-            "least": len(self.signs) - self.spared,
+            "max_ranked": MAX_RANKED,
+            "query": query,
+            "holds": f"%{_escape_like(query)}%",
+            "patterns": [f"%{_escape_like(word)}%" for word in self.words],
+            "combinations": [] if self.scan else list(self._combinations()),
+            "scan": self.scan,
+            "characters": list(self.characters),
+            "min_characters": len(self.characters) - self.omitted,
         }
 
-    def _ways(self) -> Iterator[str]:
-        """Yield what the index must hold of a name, in one way or another."""
+    def _combinations(self) -> Iterator[str]:
+        """Yield the sets of characters of which the index must contain one."""
         keys = [key for word in self.words for key in index_keys(word)]
-        for signs in combinations(self.signs, len(self.signs) - self.spared):
-            yield _APART.join(dict.fromkeys([*keys, *signs]))
+        for characters in combinations(self.characters, len(self.characters) - self.omitted):
+            yield _SEPARATOR.join(dict.fromkeys([*keys, *characters]))
 
 
-def _plain(said: str) -> str:
-    """Return what stands for itself in a pattern."""
-    return re.sub(r"([%_\\])", r"\\\1", said)
+def _escape_like(literal: str) -> str:
+    return re.sub(r"([%_\\])", r"\\\1", literal)
 
 
 def index_keys(word: str) -> list[str]:
-    """Return the signs of a word, as the index holds them.
+    """Return the characters of a word as the index holds them.
 
-    >>> signs_of("长虹路")
+    >>> index_keys("长虹路")
     ['长', '虹', '路']
     """
     return list(word.lower())
 
 
-def split_runs(question: str) -> list[str]:
-    """Return the runs of digits, of Latin letters and of other signs, half-width.
+def split_runs(query: str) -> list[str]:
+    """Return the runs of digits, of Latin letters and of other characters, in half width.
 
-    >>> pieces("胜利街１２号 3单元")
+    >>> split_runs("胜利街１２号 3单元")
     ['胜利街', '12', '号', '3', '单元']
     """
-    plain = unicodedata.normalize("NFKC", question).lower()
+    plain = unicodedata.normalize("NFKC", query).lower()
     return re.findall(r"[0-9]+|[a-z]+|[^\W0-9a-z_]+", plain)
 
 
-def search_names(
-    connection: Connection, question: str, kind: str, limit: int
-) -> Sequence[RowMapping]:
-    """Return what the strictest reading of a question that finds anything finds, the best first."""
-    for reading in interpretations(question):
-        rows = connection.execute(_FOUND, reading.parameters(kind, limit)).mappings().all()
+def search_names(connection: Connection, query: str, kind: str, limit: int) -> Sequence[RowMapping]:
+    """Return the matches of the strictest interpretation that has any, the best first."""
+    for interpretation in interpretations(query):
+        parameters = interpretation.parameters(kind, limit)
+        rows = connection.execute(_SEARCH, parameters).mappings().all()
         if rows:
             return rows
     return []
 
 
-def interpretations(question: str) -> Iterator[Interpretation]:
-    """Yield ways to read a question, the strictest first."""
-    words = tuple(question.split()[:MAX_WORDS])
+def interpretations(query: str) -> Iterator[Interpretation]:
+    """Yield ways to interpret a query, the strictest first."""
+    words = tuple(query.split()[:MAX_WORDS])
     yield Interpretation(words)
-    if set(question) & set("_%\\"):  # signs that nobody types by mistake
+    if set(query) & set("_%\\"):  # characters that nobody types by mistake
         return
-    runs = split_runs(question)[:MOST_PIECES]
+    runs = split_runs(query)[:MAX_RUNS]
     if runs and tuple(runs) != words:
         yield Interpretation(tuple(runs))
-    yield from _unordered_readings(runs)
+    yield from _unordered_interpretations(runs)
     if any(CODE_PART.search(word.lower()) for word in words):
-        yield Interpretation(words, through=True)
-        yield Interpretation(tuple(runs), through=True)
+        yield Interpretation(words, scan=True)
+        yield Interpretation(tuple(runs), scan=True)
 
 
-def _unordered_readings(runs: list[str]) -> Iterator[Interpretation]:
-    """Yield readings in which every number is there, and the signs in any order: all, or most."""
+def _unordered_interpretations(runs: list[str]) -> Iterator[Interpretation]:
+    """Yield interpretations with every number, and all or most characters in any order."""
     numbers = tuple(run for run in runs if run.isdigit())
-    signs = dict.fromkeys(sign for run in runs if not run.isdigit() for sign in run)
-    known = tuple(signs)[:MOST_SIGNS]
-    if len(known) < 2:
+    distinct = dict.fromkeys(char for run in runs if not run.isdigit() for char in run)
+    characters = tuple(distinct)[:MAX_CHARACTERS]
+    count = len(characters)
+    if count < 2:
         return
-    yield Interpretation(numbers, known)
-    most = len(known) - math.ceil(MIN_SHARE * len(known))
-    ways = (
-        spared for spared in range(most, 0, -1) if math.comb(len(known), spared) <= MAX_COMBINATIONS
-    )
-    spared = next(ways, 0)
-    if spared:
-        yield Interpretation(numbers, known, spared)
-    if spared < most:
-        yield Interpretation(numbers, known, most, through=True)
+    yield Interpretation(numbers, characters)
+    most = count - math.ceil(MIN_SHARE * count)
+    indexed = (n for n in range(most, 0, -1) if math.comb(count, n) <= MAX_COMBINATIONS)
+    omitted = next(indexed, 0)
+    if omitted:
+        yield Interpretation(numbers, characters, omitted)
+    if omitted < most:
+        yield Interpretation(numbers, characters, most, scan=True)

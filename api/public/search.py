@@ -1,4 +1,4 @@
-"""Finding things: by words over everything that has a name or an address."""
+"""``/search``: find regions, grids, buildings, facilities, roads and compounds by text."""
 
 from typing import Annotated, Any, Literal
 
@@ -17,7 +17,7 @@ Kind = Literal["region", "grid", "building", "facility", "road", "compound"]
 
 
 class SearchHitResponse(BaseModel):
-    """A thing found: where it is, and the grid in force there."""
+    """A search result: its position, and the grid of the plan in force there."""
 
     kind: Kind
     code: str
@@ -33,7 +33,7 @@ class SearchHitResponse(BaseModel):
 
 
 class SearchResponse(BaseModel):
-    """What was found, the best first."""
+    """Search results, the best match first."""
 
     numberReturned: int  # noqa: N815 (as in the other lists)
     items: list[SearchHitResponse]
@@ -50,10 +50,10 @@ def search(
 ) -> Response:
     """Find regions, grids, buildings, facilities, roads and compounds by name, address or code.
 
-    All words must be in the name or the address. Names that are the question come first, then
-    those that begin with it, then the shortest. Where nothing has them all, the question is cut
-    into runs of digits and of other signs, in whatever order they stand; where that finds nothing,
-    the signs are looked for in any order, and at last most of them are enough, and every number.
+    All words must occur in the name or the address. Exact matches come first, then names that
+    begin with the query, then the shortest. If nothing contains all words, the query is split into
+    runs of digits and runs of other characters, which may occur in any order; then its characters
+    may occur in any order; at last most of them suffice, with every number.
     """
     items = [
         _describe_hit(row) for row in name_search.search_names(connection, q, kind or "", limit)
@@ -63,5 +63,5 @@ def search(
 
 
 def _describe_hit(row: Any) -> dict[str, Any]:
-    box = [round(row[side], 7) for side in ("west", "south", "east", "north")]
-    return SearchHitResponse.model_validate({**row, "bbox": box}).model_dump()
+    bbox = [round(row[side], 7) for side in ("west", "south", "east", "north")]
+    return SearchHitResponse.model_validate({**row, "bbox": bbox}).model_dump()

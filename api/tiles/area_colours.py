@@ -1,12 +1,12 @@
-"""The colour of each grid and community, so that neighbours differ across the whole city.
+"""Map colouring of grids and communities, cached: neighbours differ across the whole city.
 
-A colouring depends on all areas at once, so it is made once for a state of the plans and kept
-until that state changes.
+A colouring depends on all areas, so it is computed once for a state of the plans and cached until
+that state changes.
 """
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -25,24 +25,24 @@ from geo.model import Region
 from maps.colours import colour_areas, touching_pairs
 
 TOUCHING_GAP_DEGREES = 1e-5
-"""About a metre: borders of neighbouring communities may come from two surveys."""
+"""About a metre: borders of neighbouring communities may come from different surveys."""
 
 MAX_ENTRIES = 64
-"""Colourings of drafts and plans; the one longest unused goes first."""
+"""Cached colourings of drafts and plans; the least recently used is evicted first."""
 
 
 @dataclass(frozen=True)
 class AreaColours:
-    """Colours of areas.
+    """Colours of areas of one kind.
 
     Attributes
     ----------
     keys
-        (n,) grid ids or community codes.
+        Grid ids or community codes, shape (n,).
     colours
-        (n,) indices into the palette.
+        Indices into the palette, shape (n,).
     boxes
-        (n, 4) west, south, east, north in degrees.
+        Bounding boxes (west, south, east, north) in degrees, shape (n, 4).
     """
 
     keys: NDArray[Any]
@@ -50,7 +50,7 @@ class AreaColours:
     boxes: NDArray[np.float64]
 
     def within(self, box: tuple[float, float, float, float]) -> tuple[list[Any], list[int]]:
-        """Return keys and colours of the areas whose boxes touch a box in degrees."""
+        """Return keys and colours of the areas whose bounding boxes touch a box in degrees."""
         west, south, east, north = self.boxes.T
         near = (west <= box[2]) & (east >= box[0]) & (south <= box[3]) & (north >= box[1])
         return self.keys[near].tolist(), self.colours[near].tolist()
@@ -63,13 +63,13 @@ class AreaColours:
 
 @dataclass(frozen=True)
 class MapColours:
-    """The colours of grids and of communities."""
+    """Colours of grids and of communities."""
 
     grids: AreaColours
     communities: AreaColours
 
     def within(self, box: tuple[float, float, float, float]) -> dict[str, Any]:
-        """Return keys and colours of the areas in a box in degrees, by their names in queries."""
+        """Return keys and colours of the areas in a box in degrees, by query parameter."""
         grids, communities = self.grids.within(box), self.communities.within(box)
         return {
             "grid_keys": grids[0],
@@ -80,77 +80,71 @@ class MapColours:
 
 
 class ColourCache:
-    """The colourings in use, one for each kind of area; safe to use from many threads."""
+    """Cache of colourings, one for each kind of area; thread-safe."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[Hashable, tuple[Hashable, AreaColours]] = OrderedDict()
+        self._entries: OrderedDict[Hashable, tuple[Hashable, AreaColours]] = OrderedDict()
         self._in_force: tuple[int, MapColours] | None = None
         self._lock = threading.Lock()
 
     async def in_force(self, engine: Engine, state: int) -> MapColours:
-        """Return the colours of what is in force, made once for a state.
+        """Return the colours of the plans in force, computed once for a database state.
 
         Parameters
         ----------
-        engine, state
-            The API's; and the state that it was in a moment ago: what is read is that or newer.
+        engine
+            The engine of the API.
+        state
+            The state of the database as read before this call; the colours are of this state or
+            a newer one.
         """
-        kept = self._in_force
-        if kept is None or kept[0] != state:
-            kept = (state, await run_in_threadpool(self._now, engine))
-            self._in_force = kept
-        return kept[1]
+        entry = self._in_force
+        if entry is None or entry[0] != state:
+            entry = (state, await run_in_threadpool(self._read_published, engine))
+            self._in_force = entry
+        return entry[1]
 
-    def _now(self, engine: Engine) -> MapColours:
+    def _read_published(self, engine: Engine) -> MapColours:
         with acting(engine, ANYONE, readonly=True) as connection:
             return self.published(connection)
 
     def published(self, connection: Connection) -> MapColours:
-        """Return the colours of what a connection sees in force."""
+        """Return the colours of the plans in force that a connection sees."""
         grids = self.grids(connection, "published", ANYONE)
         return MapColours(grids, self.communities(connection))
 
     def grids(self, connection: Connection, status: Status, caller: Caller) -> AreaColours:
-        """Return the colours of the grids that a caller is shown, by grid id."""
-        whose = (caller.role, caller.scope) if status == "draft" else ()
-        return self.shown(connection, (status, *whose), grids_shown(status))
+        """Return the colours of the grids that a caller may see, by grid id."""
+        viewer = (caller.role, caller.scope) if status == "draft" else ()
+        return self.grids_of(connection, (status, *viewer), grids_shown(status))
 
-    def shown(self, connection: Connection, whose: Hashable, grids: FromClause) -> AreaColours:
-        """Return the colours of some grids, by grid id, kept under a name."""
+    def grids_of(self, connection: Connection, key: Hashable, grids: FromClause) -> AreaColours:
+        """Return the colours of a selection of grids, by grid id, cached under a key."""
         grid = grids.c
         areas = select(grid.id, wkb(grid.geom)).order_by(grid.code)
         state = select(func.count(), func.max(grid.id), func.sum(grid.id), func.max(grid.revision))
-        return self._get(connection, whose, state, areas)
+        return self._get(connection, key, state, areas)
 
     def communities(self, connection: Connection) -> AreaColours:
         """Return the colours of the communities, by code."""
-        drawn = (Region.level == "community") & Region.geom.is_not(None)
-        areas = select(Region.code, wkb(Region.geom)).where(drawn).order_by(Region.code)
+        is_mapped = (Region.level == "community") & Region.geom.is_not(None)
+        areas = select(Region.code, wkb(Region.geom)).where(is_mapped).order_by(Region.code)
         state = select(func.count(), func.max(Region.valid_from), func.max(Region.revision))
-        return self._get(connection, "community", state.where(drawn), areas)
+        return self._get(connection, "community", state.where(is_mapped), areas)
 
     def _get(
-        self,
-        connection: Connection,
-        kind: Hashable,
-        state: Rows,
-        areas: Rows,
+        self, connection: Connection, key: Hashable, state_query: Rows, areas: Rows
     ) -> AreaColours:
-        now = tuple(connection.execute(state).one())
-        return self._kept_or_made(kind, now, lambda: _colour_areas(connection, areas))
-
-    def _kept_or_made(
-        self, kind: Hashable, state: Hashable, make: Callable[[], AreaColours]
-    ) -> AreaColours:
+        state = tuple(connection.execute(state_query).one())
         with self._lock:
-            kept = self._kept.get(kind)
-            if kept is None or kept[0] != state:
-                kept = (state, make())
-                self._kept[kind] = kept
-            self._kept.move_to_end(kind)
-            while len(self._kept) > MAX_ENTRIES:
-                self._kept.popitem(last=False)
-            return kept[1]
+            entry = self._entries.get(key)
+            if entry is None or entry[0] != state:
+                entry = (state, _colour_areas(connection, areas))
+                self._entries[key] = entry
+            self._entries.move_to_end(key)
+            while len(self._entries) > MAX_ENTRIES:
+                self._entries.popitem(last=False)
+            return entry[1]
 
 
 def _colour_areas(connection: Connection, areas: Rows) -> AreaColours:

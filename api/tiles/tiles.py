@@ -1,4 +1,4 @@
-"""``/tiles``: the city as vector tiles, several layers in one, straight from PostGIS."""
+"""``/tiles``: vector tiles with all layers of the city map, encoded by PostGIS."""
 
 import gzip
 import hashlib
@@ -35,19 +35,19 @@ router = APIRouter(tags=["tiles"])
 MEDIA_TYPE = "application/vnd.mapbox-vector-tile"
 MAX_ZOOM = 22
 MAX_SOURCE_ZOOM = 16
-"""The last zoom that the page asks for; nearer ones are this one magnified."""
+"""Highest zoom that pages request; they magnify its tiles beyond it."""
 
 CACHE_VERSION = 1
-"""Which way of making tiles; another number makes every tag another."""
+"""Version of the tile encoding; increase it to change all ETags."""
 
-MOST_MS, MOST_BYTES = 3_000, 2_000_000
-"""What making a tile may take, and how large it may be."""
+TIMEOUT_MS, MAX_BYTES = 3_000, 2_000_000
+"""Limits of a tile's query and size; beyond them :data:`OPTIONAL_LAYERS` are left out."""
 
 DETAIL_HEADER = "X-Gridatlas-Detail"
 OPTIONAL_LAYERS = frozenset(
     {"building_detail", "pipe_segment", "pipe_node", "building", "compound"}
 )
-"""What is least missed."""
+"""Layers left out of a tile that exceeds the limits."""
 
 MIN_GZIP_BYTES = 500
 
@@ -55,8 +55,8 @@ _ADDRESS = re.compile(r"/tiles/([0-9]{1,2})/([0-9]{1,8})/([0-9]{1,8})")
 
 TILE_RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"content": {MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}}},
-    204: {"description": "There is nothing here"},
-    304: {"description": "The caller has it already"},
+    204: {"description": "The tile is empty"},
+    304: {"description": "The cached tile is current"},
 }
 
 
@@ -73,20 +73,20 @@ async def tile(
     plan: Annotated[int | None, Query(ge=1, lt=2**63, description="the grids of one plan")] = None,
 ) -> Response:
     """Return a tile with the layers water, railway, road, compound, building, facility,
-    community and grid, and the points of the labels; 204 where there is nothing."""
-    asked = Tile(z, x, y)
-    if not asked.exists:
+    community and grid, and label points; 204 if it is empty."""
+    requested = Tile(z, x, y)
+    if not requested.exists:
         raise NotFoundError("no_such_tile", z=z, x=x, y=y)
     if plan is not None or status == "draft":
-        body = await run_in_threadpool(_of_plans, request, asked, asker, plan)
+        body = await run_in_threadpool(_encode_plan_tile, request, requested, asker, plan)
         return etag_response(request, body, MEDIA_TYPE)
-    # The state is read before the tile: what changes in between makes the tile newer than its tag.
+    # Read the state before the tile: after a change in between, the tile is newer than its tag.
     state = await request.app.state.state.now()
-    tag = _tag(state, asker, asked)
+    tag = _tag(state, asker, requested)
     for known in (tag, _compressed_tag(tag)):
         if is_known(request, known):
             return Response(status_code=304, headers=_headers(known))
-    body, reduced = await _within_limits(request, state, asked, asker)
+    body, reduced = await _encode_within_limits(request, state, requested, asker)
     headers = _headers(tag) | ({DETAIL_HEADER: "reduced"} if reduced else {})
     if not body:
         return Response(status_code=204, headers=headers)
@@ -97,41 +97,44 @@ async def tile(
 
 
 class TileNotModifiedMiddleware:
-    """Answers who has a tile already, before a place at the gate or a connection is taken."""
+    """Answer 304 for cached public tiles before the concurrency limit and without a connection."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer 304 if what the public has is what is in force, and pass on all else."""
+        """Answer 304 if an anonymous caller's cached tile is current; else pass the request on."""
         if scope["type"] == "http":
-            tag = await _tag_known(scope)
+            tag = await _current_public_tag(scope)
             if tag is not None:
                 await Response(status_code=304, headers=_headers(tag))(scope, receive, send)
                 return
         await self.app(scope, receive, send)
 
 
-async def _tag_known(scope: Scope) -> str | None:
-    """Return the tag that a caller without a token gave, if it is the tile's."""
+async def _current_public_tag(scope: Scope) -> str | None:
+    """Return the tag that an anonymous caller sent if it is the tile's current tag."""
     address = _ADDRESS.fullmatch(scope["path"])
     if address is None or scope["query_string"] or scope["method"] != "GET":
         return None
     headers = Headers(scope=scope)
-    given = headers.get("if-none-match")
-    asked = Tile(*map(int, address.groups()))
-    if given is None or "authorization" in headers or asked.z > MAX_ZOOM or not asked.exists:
+    cached_tags = headers.get("if-none-match")
+    requested = Tile(*map(int, address.groups()))
+    if cached_tags is None or "authorization" in headers:
+        return None
+    if requested.z > MAX_ZOOM or not requested.exists:
         return None
     try:
         state = await scope["app"].state.state.now()
     except UnreachableError:
-        return None  # who answers all else says so
-    tag = _tag(state, ANYONE, asked)
-    return next((known for known in (tag, _compressed_tag(tag)) if knows(given, known)), None)
+        return None  # the route reports it
+    tag = _tag(state, ANYONE, requested)
+    tags = (tag, _compressed_tag(tag))
+    return next((known for known in tags if knows(cached_tags, known)), None)
 
 
 def _compressed_tag(tag: str) -> str:
-    """Return the tag of the same tile compressed: other bytes have another strong tag."""
+    """Return the strong tag of the compressed tile, which differs since its bytes do."""
     return f'{tag[:-1]}-gzip"'
 
 
@@ -140,68 +143,69 @@ def _headers(tag: str) -> dict[str, str]:
 
 
 def _tag(state: int, asker: Caller, tile: Tile) -> str:
-    """Return the strong tag of a tile: of the state that is published, of who asks, of the place.
+    """Return the strong tag of a tile, a digest of the database state, the caller and the tile.
 
-    The state moves in the transaction that changes a layer.
+    The state changes in the transaction that changes a layer.
     """
-    whose = (asker.role, asker.scope, *asker.networks)
-    known = repr((CACHE_VERSION, state, whose, (tile.z, tile.x, tile.y))).encode()
-    return f'"{hashlib.blake2b(known, digest_size=12).hexdigest()}"'
+    viewer = (asker.role, asker.scope, *asker.networks)
+    content = repr((CACHE_VERSION, state, viewer, (tile.z, tile.x, tile.y))).encode()
+    return f'"{hashlib.blake2b(content, digest_size=12).hexdigest()}"'
 
 
-async def _within_limits(
-    request: Request, state: int, asked: Tile, asker: Caller
+async def _encode_within_limits(
+    request: Request, state: int, tile: Tile, asker: Caller
 ) -> tuple[bytes, bool]:
-    """Return a tile that takes no more than some time and size, and whether detail was dropped.
+    """Return a tile within the time and size limits, and whether layers were left out.
 
-    Where it would, it is made anew without what is least missed: buildings, compounds, pipes.
+    A tile beyond the limits is encoded again without :data:`OPTIONAL_LAYERS`.
     """
-    here = request.app.state
-    colours = await here.colourings.in_force(here.engine, state)
+    app_state = request.app.state
+    colours = await app_state.colourings.in_force(app_state.engine, state)
     try:
-        body = await _make_tile(request, asked, asker, colours)
-        if len(body) <= MOST_BYTES:
+        body = await _encode_tile(request, tile, asker, colours)
+        if len(body) <= MAX_BYTES:
             return body, False
     except asyncpg.QueryCanceledError:
         pass
-    return await _make_tile(request, asked, asker, colours, OPTIONAL_LAYERS), True
+    return await _encode_tile(request, tile, asker, colours, OPTIONAL_LAYERS), True
 
 
-async def _make_tile(
+async def _encode_tile(
     request: Request,
-    asked: Tile,
+    tile: Tile,
     asker: Caller,
     colours: MapColours,
     without: frozenset[str] = frozenset(),
 ) -> bytes:
-    inner = protected_layers(asked.z, asker)
-    query = prepared_tile_query(asked.z, inner, without)
-    arguments = query.arguments(**tile_parameters(asked, colours))
-    async with request.app.state.pool.acting(asker, most_ms=MOST_MS) as connection:
+    protected = protected_layers(tile.z, asker)
+    query = prepared_tile_query(tile.z, protected, without)
+    arguments = query.arguments(**tile_parameters(tile, colours))
+    async with request.app.state.pool.acting(asker, most_ms=TIMEOUT_MS) as connection:
         row = await connection.fetchrow(query.sql, *arguments)
-    request.app.state.reads.note(asker, inner, asked.degrees())
+    request.app.state.reads.note(asker, protected, tile.degrees())
     return b"".join(row)
 
 
-def _of_plans(request: Request, asked: Tile, asker: Caller, plan: int | None) -> bytes:
-    """Return a tile with the grids of one plan, or of each community's newest draft."""
-    shown = grids_shown("draft") if plan is None else grids_of(plan)
-    inner = protected_layers(asked.z, asker)
+def _encode_plan_tile(request: Request, tile: Tile, asker: Caller, plan: int | None) -> bytes:
+    """Return a tile with the grids of one plan, or of the newest draft of each community."""
+    grids = grids_shown("draft") if plan is None else grids_of(plan)
+    protected = protected_layers(tile.z, asker)
     colourings = request.app.state.colourings
     with acting(request.app.state.engine, asker, readonly=True) as connection:
-        grids = colourings.shown(connection, ("draft", plan, asker.role, asker.scope), shown)
-        colours = MapColours(grids, colourings.communities(connection))
-        rows = connection.execute(
-            tile_query(asked.z, shown, inner), tile_parameters(asked, colours)
+        key = ("draft", plan, asker.role, asker.scope)
+        colours = MapColours(
+            colourings.grids_of(connection, key, grids), colourings.communities(connection)
         )
+        query = tile_query(tile.z, grids, protected)
+        rows = connection.execute(query, tile_parameters(tile, colours))
         body = b"".join(rows.one())
-    request.app.state.reads.note(asker, inner, asked.degrees())
+    request.app.state.reads.note(asker, protected, tile.degrees())
     return body
 
 
-def encode_public_tile(connection: Database, colours: MapColours, asked: Tile) -> bytes:
-    """Return a tile as anyone may see it, empty where there is nothing."""
+def encode_public_tile(connection: Database, colours: MapColours, tile: Tile) -> bytes:
+    """Return a tile with public data only, as bytes; empty if it has no features."""
     rows = connection.execute(
-        published_tile_query(asked.z, frozenset()), tile_parameters(asked, colours)
+        published_tile_query(tile.z, frozenset()), tile_parameters(tile, colours)
     )
     return b"".join(rows.one())
