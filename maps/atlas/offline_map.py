@@ -1,4 +1,4 @@
-"""Folium pages that carry everything inside: no address is ever asked."""
+"""Self-contained folium maps: scripts, styles and data are inlined, so no network is needed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,24 +17,24 @@ from markupsafe import Markup, escape
 from maps import build
 
 DECIMALS = 7
-"""Of a degree: about a centimetre."""
+"""Decimals of degrees in the pages: about a centimetre."""
 
 Feature = dict[str, Any]
 Style = dict[str, Any]
 
 PANES = {"areas": 401, "grounds": 402, "buildings": 403, "lines": 404, "veil": 405, "borders": 406}
-"""Panes of a page from the bottom up, by their CSS z-index (Leaflet's overlays lie at 400)."""
+"""CSS z-index of each pane, from the bottom up (Leaflet's overlays are at 400)."""
 
 
 class OfflineMap(folium.Map):
-    """A folium map without folium's scripts from elsewhere."""
+    """A folium map without links to scripts and styles on other hosts."""
 
     default_js: list[tuple[str, str]] = []  # noqa: RUF012 (folium's own attribute)
     default_css: list[tuple[str, str]] = []  # noqa: RUF012
 
 
 class RawHtml(Element):
-    """A text that goes into a page as it is: folium's own takes every text for a template."""
+    """An element whose HTML is inserted unchanged; folium's own treats it as a template."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -46,7 +46,7 @@ class RawHtml(Element):
 
 
 class InitScript(MacroElement):
-    """The call that ties the tables of a page to its map, made when the map is whole."""
+    """Script at the end of a page that connects its tables to its map."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -59,9 +59,15 @@ class InitScript(MacroElement):
 
 
 def create_map(bounds: tuple[float, float, float, float]) -> OfflineMap:
-    """Return an empty map that shows a box of west, south, east, north."""
+    """Return an empty map of an area.
+
+    Parameters
+    ----------
+    bounds
+        West, south, east, north in degrees.
+    """
     west, south, east, north = bounds
-    drawn = OfflineMap(
+    offline_map = OfflineMap(
         location=[(south + north) / 2, (west + east) / 2],
         tiles=None,
         zoom_start=16,
@@ -70,14 +76,14 @@ def create_map(bounds: tuple[float, float, float, float]) -> OfflineMap:
         zoom_delta=0.5,
     )
     for name, level in PANES.items():
-        folium.map.CustomPane(name, z_index=level, pointer_events=True).add_to(drawn)
-    drawn.fit_bounds([[south, west], [north, east]], padding=(12, 12))
-    return drawn
+        folium.map.CustomPane(name, z_index=level, pointer_events=True).add_to(offline_map)
+    offline_map.fit_bounds([[south, west], [north, east]], padding=(12, 12))
+    return offline_map
 
 
 @dataclass(frozen=True)
 class PopupCard:
-    """What the popup of a feature says: a title, rows of label and value, a link."""
+    """Content of a feature's popup: a title, rows of label and value, a link."""
 
     title: str
     rows: Sequence[tuple[str, str]]
@@ -86,37 +92,37 @@ class PopupCard:
     link: str = ""
 
     def properties(self) -> dict[str, Any]:
-        """Return the card as properties of a feature."""
+        """Return the content as properties of a GeoJSON feature."""
         rows = [(_escape_braces(name), _escape_braces(value)) for name, value in self.rows]
-        given = {"code": self.code, "href": self.href, "link": self.link}
-        filled = {key: value for key, value in given.items() if value}
-        return {"title": _escape_braces(self.title), "rows": rows, **filled}
+        optional = {"code": self.code, "href": self.href, "link": self.link}
+        present = {key: value for key, value in optional.items() if value}
+        return {"title": _escape_braces(self.title), "rows": rows, **present}
 
 
 def geojson_feature(
     geometry: shapely.Geometry, look: str = "", card: PopupCard | None = None
 ) -> Feature:
-    """Return a GeoJSON feature with coordinates to the centimetre.
+    """Return a GeoJSON feature with coordinates rounded to :data:`DECIMALS`.
 
     Parameters
     ----------
     look
-        Which of a layer's styles it has.
+        Key of its style among the styles of its layer.
     card
-        What its popup says.
+        Content of its popup.
     """
-    rounded = shapely.transform(geometry, lambda places: np.round(places, DECIMALS))
+    rounded = shapely.transform(geometry, lambda coordinates: np.round(coordinates, DECIMALS))
     properties = {"look": look} | (card.properties() if card else {})
     shape = orjson.loads(shapely.to_geojson(rounded))
     return {"type": "Feature", "geometry": shape, "properties": properties}
 
 
-def _escape_braces(name: str) -> str:
-    """Return a text without braces; the page puts them back.
+def _escape_braces(content: str) -> str:
+    """Replace opening braces, which the page's script restores.
 
-    folium takes the scripts that it has written, names in them and all, for templates once more.
+    folium renders generated scripts, including the names in them, as templates again.
     """
-    return name.replace("{", "\x01")
+    return content.replace("{", "\x01")
 
 
 def geojson_layer(
@@ -127,26 +133,26 @@ def geojson_layer(
     fills: dict[str, Style] | None = None,
     interactive: bool = False,
 ) -> folium.GeoJson:
-    """Return features as a layer in a pane.
+    """Return features as a map layer in a pane.
 
     Parameters
     ----------
     style
-        Leaflet path options of all of them.
+        Leaflet path options of all features.
     fills
-        Further options by a feature's look.
+        Additional options by the ``look`` of a feature.
     interactive
-        Whether a click on one opens its popup.
+        Whether a click on a feature opens its popup.
     """
-    for number, one in enumerate(features):
-        one["id"] = str(number)
+    for number, feature in enumerate(features):
+        feature["id"] = str(number)
 
-    def styled(one: Feature) -> Style:
-        return style | (fills or {}).get(one["properties"].get("look", ""), {})
+    def style_of(feature: Feature) -> Style:
+        return style | (fills or {}).get(feature["properties"].get("look", ""), {})
 
     return folium.GeoJson(
         {"type": "FeatureCollection", "features": features},
-        style_function=styled,
+        style_function=style_of,
         on_each_feature=JsCode("gridatlas.card") if interactive else None,
         control=False,
         smooth_factor=0.5,
@@ -155,12 +161,15 @@ def geojson_layer(
     )
 
 
-def text_label(place: tuple[float, float], html: str, name: str) -> folium.Marker:
-    """Return a text at a place (longitude, latitude); ``html`` must be safe."""
+def text_label(point: tuple[float, float], html: str, class_name: str) -> folium.Marker:
+    """Return a label at a point (longitude, latitude); ``html`` must be escaped."""
     icon = folium.DivIcon(
-        html=html.replace("{", "&#123;"), icon_size=(120, 40), icon_anchor=(60, 20), class_name=name
+        html=html.replace("{", "&#123;"),
+        icon_size=(120, 40),
+        icon_anchor=(60, 20),
+        class_name=class_name,
     )
-    lon, lat = place
+    lon, lat = point
     return folium.Marker(
         (round(lat, DECIMALS), round(lon, DECIMALS)),
         icon=icon,
@@ -169,23 +178,24 @@ def text_label(place: tuple[float, float], html: str, name: str) -> folium.Marke
     )
 
 
-def render_page(drawn: OfflineMap, title: str, before: Markup, after: Markup) -> str:
-    """Return the page of a map: head and tables around it, and everything it needs inside."""
-    drawn.add_child(InitScript())
-    figure = cast(Figure, drawn.get_root())
+def render_page(offline_map: OfflineMap, title: str, before: Markup, after: Markup) -> str:
+    """Return the self-contained page of a map, with HTML before and after it."""
+    offline_map.add_child(InitScript())
+    figure = cast(Figure, offline_map.get_root())
     figure.title = escape(title)
     figure.header.add_child(RawHtml(_inline_assets()), name="assets")
     figure.html.add_child(RawHtml(before), name="before", index=0)
     figure.html.add_child(RawHtml(after), name="after")
-    _number(figure)
+    _assign_sequential_ids(figure)
     page: str = figure.render()
     return page.replace("<html>", '<html lang="zh-CN">', 1)
 
 
 def label_point(area: shapely.Geometry) -> tuple[float, float]:
-    """Return where a label has most room in an area: the middle of the largest circle in it.
+    """Return the point (longitude, latitude) in an area with most room for a label.
 
-    The centroid serves, and looks better, where it has nearly as much room.
+    This is the centre of the largest inscribed circle, or the centroid, which looks better, if it
+    has at least 80 % of that room.
     """
     parts = shapely.get_parts(area)
     largest = parts[shapely.area(parts).argmax()]
@@ -193,8 +203,8 @@ def label_point(area: shapely.Geometry) -> tuple[float, float]:
     radius = shapely.maximum_inscribed_circle(largest, tolerance=tolerance)
     centre = shapely.centroid(largest)
     room = shapely.distance(centre, shapely.boundary(largest))
-    roomy = shapely.covers(largest, centre) and room >= 0.8 * shapely.length(radius)
-    lon, lat = shapely.get_coordinates(centre if roomy else radius)[0]
+    has_room = shapely.covers(largest, centre) and room >= 0.8 * shapely.length(radius)
+    lon, lat = shapely.get_coordinates(centre if has_room else radius)[0]
     return float(lon), float(lat)
 
 
@@ -205,16 +215,16 @@ def _inline_assets() -> str:
     return f"<style>{style}</style><script>{script}</script>"
 
 
-def _number(figure: Figure) -> None:
-    """Name every element by a running number, so that the same map is the same text.
+def _assign_sequential_ids(figure: Figure) -> None:
+    """Give every element a sequential id, so that the same map gives the same page.
 
-    folium names them at random. The attribute is not public; there is no other way.
+    folium assigns random ids, and sets them in a private attribute only.
     """
-    running = count()
-    waiting: list[Element] = [figure, figure.header, figure.html, figure.script]
-    while waiting:
-        element = waiting.pop()
-        element._id = f"{next(running)}"
-        waiting += element._children.values()
+    numbers = count()
+    queue: list[Element] = [figure, figure.header, figure.html, figure.script]
+    while queue:
+        element = queue.pop()
+        element._id = f"{next(numbers)}"
+        queue += element._children.values()
         if icon := getattr(element, "icon", None):
-            icon._id = f"{next(running)}"
+            icon._id = f"{next(numbers)}"
