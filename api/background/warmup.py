@@ -75,7 +75,7 @@ def _warm_up_edits(engine: Engine) -> bool:
             lang="zh",
             number=made,
             seen=0,
-            asked=Assign(kind="assign", atoms=[atom], grid=to),
+            requested=Assign(kind="assign", atoms=[atom], grid=to),
         )
         connection.rollback()
     return True
