@@ -1,4 +1,4 @@
-"""Edits of a draft as a planner makes them: an atom moved to a neighbour's grid and back."""
+"""Measure the latency of plan edits: move an atom to another grid and back."""
 
 import secrets
 import time
@@ -14,57 +14,57 @@ from geo.model import Account
 
 ACCOUNT_NAME = "bench-editor"
 TARGET_BUILDINGS = 500
-"""Buildings of the community."""
+"""Number of buildings of the community to edit; the closest one is used."""
 
 
 def measure_edits(base: str, count: int) -> tuple[int, list[float]]:
-    """Return how many buildings the community has, and the seconds of each edit's answer."""
-    plan, buildings = _plan()
-    with _signed_in(base) as client:
+    """Return the number of buildings of the community, and the latency of each edit in seconds."""
+    plan, buildings = _select_plan()
+    with _sign_in(base) as client:
         draft = client.post(f"/plans/{plan}/copy").raise_for_status().json()["id"]
         try:
-            return buildings, _edited(client, draft, count)
+            return buildings, _time_edits(client, draft, count)
         finally:
-            seen = client.get(f"/plans/{draft}").headers["etag"]
-            client.delete(f"/plans/{draft}", headers={"If-Match": seen}).raise_for_status()
+            etag = client.get(f"/plans/{draft}").headers["etag"]
+            client.delete(f"/plans/{draft}", headers={"If-Match": etag}).raise_for_status()
 
 
-def _edited(client: httpx.Client, draft: int, count: int) -> list[float]:
+def _time_edits(client: httpx.Client, draft: int, count: int) -> list[float]:
     atoms = client.get(f"/plans/{draft}/atoms", params={"limit": 20_000}).json()["features"]
-    grid_of = {int(one["id"]): one["properties"]["grid"] for one in atoms}
-    moving = next(iter(grid_of))
-    homes = [next(code for code in grid_of.values() if code != grid_of[moving]), grid_of[moving]]
-    taken = []
+    grid_of = {int(atom["id"]): atom["properties"]["grid"] for atom in atoms}
+    atom, home = next(iter(grid_of.items()))
+    targets = [next(code for code in grid_of.values() if code != home), home]
+    latencies_s = []
     for number in range(count):
-        body = {"kind": "assign", "atoms": [moving], "grid": homes[number % 2]}
+        body = {"kind": "assign", "atoms": [atom], "grid": targets[number % 2]}
         began = time.perf_counter()
-        answer = client.post(
+        response = client.post(
             f"/plans/{draft}/edits", json=body, headers={"If-Match": f'"{number}"'}
         )
-        taken.append(time.perf_counter() - began)
-        answer.raise_for_status()
-    return taken
+        latencies_s.append(time.perf_counter() - began)
+        response.raise_for_status()
+    return latencies_s
 
 
-def _plan() -> tuple[int, int]:
-    """Return the plan in force whose community is nearest to 500 buildings, and its number."""
+def _select_plan() -> tuple[int, int]:
+    """Return the plan in force closest to :data:`TARGET_BUILDINGS`, and its number of buildings."""
     statement = text(
         "SELECT p.id, count(DISTINCT building_code) AS buildings FROM grid_plan p "
         "JOIN grid_member m ON m.plan_id = p.id WHERE status = 'published' "
-        "GROUP BY p.id ORDER BY abs(count(DISTINCT building_code) - :wanted) LIMIT 1"
+        "GROUP BY p.id ORDER BY abs(count(DISTINCT building_code) - :target) LIMIT 1"
     )
     with db.get_engine().connect() as connection:
-        row = connection.execute(statement, {"wanted": TARGET_BUILDINGS}).one()
+        row = connection.execute(statement, {"target": TARGET_BUILDINGS}).one()
     return int(row.id), int(row.buildings)
 
 
 @contextmanager
-def _signed_in(base: str) -> Iterator[httpx.Client]:
-    """Sign in as an account made for the while."""
+def _sign_in(base: str) -> Iterator[httpx.Client]:
+    """Yield a client signed in with a temporary account."""
     password = secrets.token_hex(16)
-    forget = delete(Account).where(Account.name == ACCOUNT_NAME)
+    remove = delete(Account).where(Account.name == ACCOUNT_NAME)
     with db.get_engine().begin() as connection:
-        connection.execute(forget)
+        connection.execute(remove)
         accounts.add(connection, ACCOUNT_NAME, "admin", password)
     form = {"grant_type": "password", "username": ACCOUNT_NAME, "password": password}
     try:
@@ -74,4 +74,4 @@ def _signed_in(base: str) -> Iterator[httpx.Client]:
             yield client
     finally:
         with db.get_engine().begin() as connection:
-            connection.execute(forget)
+            connection.execute(remove)
