@@ -38,28 +38,28 @@ from api.networks import networks
 from api.ogc.ogc import create_ogc
 from api.plans import comparison, drawing, edits, jobs, plan_grids, plans
 from api.public import (
-    browse,
     exports,
-    find,
-    grid_cards,
+    grid_detail,
+    grid_staff,
     grids,
     health,
+    layer_features,
     pages,
-    people,
     prints,
     regions,
+    search,
 )
 from api.tiles import tile_archive, tiles
-from api.tiles.colouring import Colourings
+from api.tiles.area_colours import ColourCache
 from geo import db
 from geo.fire.context import FireContexts
 from geo.messages import LANGUAGES, catalogue
 from geo.model.job import IMPORT_KINDS, PLAN_KINDS
 
 RESOURCES = (
-    *(sign_in, health, regions, find, grid_cards, grids, people, plans, plan_grids),
+    *(sign_in, health, regions, search, grid_detail, grids, grid_staff, plans, plan_grids),
     *(drawing, comparison, edits, jobs),
-    *(imports, exports, browse, prints, tiles, tile_archive),
+    *(imports, exports, layer_features, prints, tiles, tile_archive),
     *(fire_tiles, fire, inspections, networks, pages),
 )
 """In this order: the first route whose path matches answers."""

@@ -101,7 +101,7 @@ def write_maps() -> None:
     from geo import db
     from maps import build
     from maps.atlas.atlas import write_atlas
-    from maps.paper.book import street_atlas
+    from maps.paper.map_documents import street_atlas
     from maps.paper.page_layout import PAPERS
 
     with console.progress() as progress:

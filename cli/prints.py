@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from maps.paper.book import Document
+    from maps.paper.map_documents import PrintedDocument
 
 
 class Format(StrEnum):
@@ -167,6 +167,6 @@ def _write_document(document: "Document", out: Path) -> None:
 
 
 def _write(content: bytes, out: Path) -> None:
-    from maps.paper.document import write
+    from maps.paper.pdf import write_file
 
-    console.out.print(text("paper.written", file=write(content, out)), highlight=False)
+    console.out.print(text("paper.written", file=write_file(content, out)), highlight=False)

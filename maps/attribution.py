@@ -1,4 +1,4 @@
-"""Who made the data that a map shows, as their licences ask it to be said."""
+"""Attribution of the data on a map, as its licences require."""
 
 from sqlalchemy import Connection, select
 
@@ -7,10 +7,10 @@ from geo.messages import Language, catalogue
 
 
 def attributions(connection: Connection, lang: Language) -> list[str]:
-    """Return the names of the makers of what has been imported, each once.
+    """Return the attribution of each kind of imported source, without duplicates.
 
-    A source is known by what its name begins with (``osm:town.osm.pbf``); of one that the
-    catalogue's section ``attribution`` does not know nothing is said.
+    The kind is the prefix of a source name (``osm`` in ``osm:town.osm.pbf``). Kinds without an
+    entry in the section ``attribution`` of the catalogue need none.
     """
     kinds = set(connection.scalars(select(SOURCES.c.kind)))
     texts = catalogue(lang)

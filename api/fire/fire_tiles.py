@@ -11,8 +11,8 @@ from api.core import problems
 from api.core.caller import Asker, Caller, allow
 from api.core.parameters import Connection
 from api.core.responses import etag_response
-from api.tiles.tile_layers import Source, Tile, layer
-from api.tiles.tiles import MAX_ZOOM, MEDIA_TYPE, TILE
+from api.tiles.tile_layers import Source, Tile, layer_query
+from api.tiles.tiles import MAX_ZOOM, MEDIA_TYPE, TILE_RESPONSES
 from geo import clock
 from geo.db.security import RULES
 from geo.errors import NotFoundError
@@ -41,7 +41,7 @@ Place = Annotated[int, Path(ge=0)]
 @router.get(
     "/fire/tiles/{z}/{x}/{y}",
     response_class=Response,
-    responses=TILE | problems.DOCUMENTED,
+    responses=TILE_RESPONSES | problems.DOCUMENTED,
     dependencies=[allow("fire", "admin")],
 )
 def fire_tile(
@@ -56,7 +56,7 @@ def fire_tile(
 @router.get(
     "/networks/tiles/{z}/{x}/{y}",
     response_class=Response,
-    responses=TILE | problems.DOCUMENTED,
+    responses=TILE_RESPONSES | problems.DOCUMENTED,
     dependencies=[allow("fire", "utility", "admin")],
 )
 def network_tile(
@@ -84,7 +84,9 @@ def _tile(z: int, x: int, y: int) -> Tile:
 def _answer(
     request: Request, connection: Any, asker: Caller, tile: Tile, sources: dict[str, Source]
 ) -> Response:
-    parts = [func.coalesce(layer(name, source, tile), b"") for name, source in sources.items()]
+    parts = [
+        func.coalesce(layer_query(name, source, tile), b"") for name, source in sources.items()
+    ]
     body = b"".join(connection.execute(select(*parts)).one()) if parts else b""
     tables = {source.geometry.expression.table.name for source in sources.values()}
     protected = {name for name in tables if Role.PUBLIC not in RULES[name].read}

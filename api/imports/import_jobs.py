@@ -67,7 +67,7 @@ async def submit(
             row = connection.execute(_OUTCOME, {"job": number}).mappings().one()
             if row["status"] == "failed":
                 raise _error_of(row["problem"])
-            return jobs.read(connection, number, lang)
+            return jobs.read_job(connection, number, lang)
 
     number = await run_in_threadpool(queue)
     request.app.state.import_worker.wake()

@@ -1,7 +1,7 @@
-"""The layers as collections of tipg, with queries of our own: every literal is bound.
+"""Layers as tipg collections whose SQL is written here, with every literal as a bound parameter.
 
-What reaches the database is written here: filters (:mod:`api.ogc.cql`), coordinate systems, which
-tipg leaves out, and limits.
+Filters (:mod:`api.ogc.cql`), limits, and coordinate systems, which tipg does not support, are
+applied in these queries.
 """
 
 from collections.abc import Callable
@@ -19,55 +19,55 @@ from tipg.collections import PgCollection
 from api.core import coordinates
 from api.core.audit import record_async
 from api.core.caller import ANYONE, Caller
-from api.core.public_layers import LAYERS, Layer, postgres_type, qualified_name
-from api.core.read_audit import ReadAudit
-from api.ogc.cql import Filter
+from api.core.public_layers import LAYERS, Layer, kind_of, source_name
+from api.core.read_audit import Reads
+from api.ogc.cql import FilterWriter
 from api.tiles.tile_layers import Tile
 from geo.errors import InputError, NotFoundError
 from geo.model import STORAGE_SRID
 
-MOST_FEATURES, USUAL_FEATURES = 10_000, 100
-MOST_TILE_FEATURES = 20_000
-COUNTED_EXACTLY = 100_000
-GEO_PLACES = {True: 9, False: 3}
-"""Decimals by whether the unit is a degree."""
+MAX_FEATURES, DEFAULT_FEATURES = 10_000, 100
+MAX_TILE_FEATURES = 20_000
+MAX_EXACT_COUNT = 100_000
+DECIMALS_BY_DEGREES = {True: 9, False: 3}
+"""Decimals of coordinates by whether their unit is a degree."""
 
-caller_now: ContextVar[Caller] = ContextVar("caller", default=ANYONE)
+current_caller: ContextVar[Caller] = ContextVar("caller", default=ANYONE)
 
 
 @dataclass(frozen=True)
 class CollectionQuery:
-    """In which systems the answer, the box and the filter are, by their URIs."""
+    """URIs of the coordinate systems of the response, the ``bbox`` and the ``filter``."""
 
     crs: str = coordinates.CRS84
     bbox_crs: str = coordinates.CRS84
     filter_crs: str = coordinates.CRS84
 
 
-class Bound:
-    """The literals of a query, each named where it stands by its number."""
+class BoundValues:
+    """Bound parameters of a query, referenced by number."""
 
     def __init__(self) -> None:
         self.values: list[Any] = []
 
     def __call__(self, value: Any, kind: str) -> str:
-        """Bind a value, and return what stands for it in the query."""
+        """Bind a value and return its placeholder."""
         self.values.append(value)
         return f"CAST(${len(self.values)} AS {kind})"
 
 
 class LayerCollection(PgCollection):
-    """A layer as tipg's collection, with queries of our own."""
+    """A layer as a tipg collection that overrides tipg's queries."""
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
     layer: Layer
-    asked: CollectionQuery = CollectionQuery()
-    reads: ReadAudit | None = None
+    systems: CollectionQuery = CollectionQuery()
+    reads: Reads | None = None
 
     @property
     def crs(self) -> str:
-        """Return the system it is stored in."""
+        """The storage coordinate system."""
         return coordinates.STORAGE
 
     def _condition(
@@ -80,12 +80,12 @@ class LayerCollection(PgCollection):
         properties: list[tuple[str, str]] | None,
         cql: Any,
     ) -> str:
-        """Return what rows are wanted; every literal is bound."""
+        """Return the WHERE condition, with every literal bound."""
         parts = ["true"]
         if ids:
             parts.append(f'"code" = ANY({bind(ids, "text[]")})')
         for name, value in properties or []:
-            parts.append(f'CAST("{self._known(name)}" AS text) = {bind(value, "text")}')
+            parts.append(f'CAST("{self._known_column(name)}" AS text) = {bind(value, "text")}')
         if bbox is not None:
             shape = self._box(bbox, bind)
             parts.append(f"geom && {shape} AND ST_Intersects(geom, {shape})")
@@ -93,30 +93,26 @@ class LayerCollection(PgCollection):
             parts.append(self._during(datetime, bind))
         if cql is not None:
             columns = {c.name: f'"{c.name}"' for c in self.layer.columns()} | {"geom": "geom"}
-            system = coordinates.EPSG_BY_URI[self.asked.filter_crs]
-            writer = Filter(
-                columns,
-                "geom",
-                4490,
-                4490 if system in coordinates.SAME_AS_STORAGE else system,
-                bind,
+            system = coordinates.SYSTEMS[self.systems.filter_crs]
+            writer = FilterWriter(
+                columns, "geom", 4490, 4490 if system in coordinates.LIKE_STORAGE else system, bind
             )
             parts.append(writer.condition(cql))
         return " AND ".join(parts)
 
-    def _known(self, name: str) -> str:
+    def _known_column(self, name: str) -> str:
         if name not in {column.name for column in self.layer.columns()}:
             raise InputError("filter_unknown_property", property=name[:80])
         return name
 
     def _box(self, bbox: list[float], bind: Callable[[Any, str], str]) -> str:
-        system = coordinates.EPSG_BY_URI[self.asked.bbox_crs]
-        if coordinates.is_northing_first(self.asked.bbox_crs):
+        system = coordinates.SYSTEMS[self.systems.bbox_crs]
+        if coordinates.is_northing_first(self.systems.bbox_crs):
             bbox = [bbox[1], bbox[0], bbox[3], bbox[2]]
-        sides = ", ".join(bind(side, "double precision") for side in bbox)
-        if system in coordinates.SAME_AS_STORAGE:
-            return f"ST_MakeEnvelope({sides}, 4490)"
-        return f"ST_Transform(ST_MakeEnvelope({sides}, {system}), 4490)"
+        bounds = ", ".join(bind(side, "double precision") for side in bbox)
+        if system in coordinates.LIKE_STORAGE:
+            return f"ST_MakeEnvelope({bounds}, 4490)"
+        return f"ST_Transform(ST_MakeEnvelope({bounds}, {system}), 4490)"
 
     def _during(self, datetime: list[str], bind: Callable[[Any, str], str]) -> str:
         if self.datetime_column is None:
@@ -134,13 +130,13 @@ class LayerCollection(PgCollection):
         return " AND ".join(ends)
 
     def _geometry(self, simplify: float | None, bbox_only: bool | None) -> str:
-        system = coordinates.EPSG_BY_URI[self.asked.crs]
-        shape = "geom" if system in coordinates.SAME_AS_STORAGE else f"ST_Transform(geom, {system})"
+        system = coordinates.SYSTEMS[self.systems.crs]
+        shape = "geom" if system in coordinates.LIKE_STORAGE else f"ST_Transform(geom, {system})"
         if bbox_only:
             shape = f"ST_Envelope({shape})"
         elif simplify:
             shape = f"ST_SimplifyPreserveTopology({shape}, {abs(float(simplify))!r})"
-        if coordinates.is_northing_first(self.asked.crs):
+        if coordinates.is_northing_first(self.systems.crs):
             shape = f"ST_FlipCoordinates({shape})"
         return shape
 
@@ -163,9 +159,9 @@ class LayerCollection(PgCollection):
         geom_as_wkt: bool = False,
         **_: Any,
     ) -> dict[str, Any]:
-        """Return a page of features, how many there are in all, and where the pages around are."""
-        limit, offset = min(limit or USUAL_FEATURES, MOST_FEATURES), offset or 0
-        bound = Bound()
+        """Return a page of features, the number of all matches, and the neighbouring offsets."""
+        limit, offset = min(limit or DEFAULT_FEATURES, MAX_FEATURES), offset or 0
+        bound = BoundValues()
         where = self._condition(
             bound,
             ids=ids_filter,
@@ -174,15 +170,15 @@ class LayerCollection(PgCollection):
             properties=properties_filter,
             cql=cql_filter,
         )
-        degrees = coordinates.EPSG_BY_URI[self.asked.crs] in coordinates.SAME_AS_STORAGE
-        shown = [f'"{name}"' for name in self._shown(properties)]
+        is_in_degrees = coordinates.SYSTEMS[self.systems.crs] in coordinates.LIKE_STORAGE
+        attributes = [f'"{name}"' for name in self._selected(properties)]
         shape = self._geometry(simplify, bbox_only)
-        written = (
+        encoded = (
             f"ST_AsText({shape})"
             if geom_as_wkt
-            else f"ST_AsGeoJSON({shape}, {GEO_PLACES[degrees]}, 0)"
+            else f"ST_AsGeoJSON({shape}, {DECIMALS_BY_DEGREES[is_in_degrees]}, 0)"
         )
-        columns = ", ".join([*shown, '"code" AS tipg_id', f"{written} AS tipg_geom"])
+        columns = ", ".join([*attributes, '"code" AS tipg_id', f"{encoded} AS tipg_geom"])
         rows = await conn.fetch(
             f"SELECT {columns} FROM {self._qualified_name} WHERE {where} "
             f"ORDER BY {self._order(sortby)} LIMIT {limit} OFFSET {offset}",
@@ -190,32 +186,32 @@ class LayerCollection(PgCollection):
         )
         if self.layer.protected:
             await record_async(
-                conn, caller_now.get(), "read", self.layer.name, "", {"ogc": len(rows)}
+                conn, current_caller.get(), "read", self.layer.name, "", {"ogc": len(rows)}
             )
         items = [_feature(dict(row), as_text=geom_as_wkt) for row in rows]
-        after = offset + len(items)
+        end = offset + len(items)
         is_last = len(items) < limit and (items or not offset)
-        matched = after if is_last else await self._matched(conn, where, bound.values)
+        matched = end if is_last else await self._matched(conn, where, bound.values)
         return {
             "items": items,
             "matched": matched,
-            "next": after if after < matched and items else None,
+            "next": end if end < matched and items else None,
             "prev": max(offset - limit, 0) if offset else None,
         }
 
     async def _matched(self, conn: asyncpg.Connection, where: str, values: list[Any]) -> int:
-        """Return how many rows are wanted: exactly up to a limit, beyond it the planner's guess."""
+        """Return the number of matches: exact up to a limit, beyond it the planner's estimate."""
         rows = f"FROM {self._qualified_name} WHERE {where}"
         count: int = await conn.fetchval(
-            f"SELECT count(*) FROM (SELECT 1 {rows} LIMIT {COUNTED_EXACTLY + 1}) counted",
+            f"SELECT count(*) FROM (SELECT 1 {rows} LIMIT {MAX_EXACT_COUNT + 1}) counted",
             *values,
         )
-        if count <= COUNTED_EXACTLY:
+        if count <= MAX_EXACT_COUNT:
             return count
         plan = await conn.fetchval(f"EXPLAIN (FORMAT JSON) SELECT 1 {rows}", *values)
         return max(count, int(plan[0]["Plan"]["Plan Rows"]))
 
-    def _shown(self, properties: list[str] | None) -> list[str]:
+    def _selected(self, properties: list[str] | None) -> list[str]:
         known = [column.name for column in self.layer.columns()]
         if properties is None:
             return known
@@ -227,7 +223,7 @@ class LayerCollection(PgCollection):
             name = word.strip().lstrip("+-")
             if name:
                 down = " DESC" if word.strip().startswith("-") else ""
-                parts.append(f'"{self._known(name)}"{down}')
+                parts.append(f'"{self._known_column(name)}"{down}')
         return ", ".join([*parts, '"code"'])
 
     async def get_tile(
@@ -245,10 +241,10 @@ class LayerCollection(PgCollection):
         limit: int | None = None,
         **_: Any,
     ) -> bytes:
-        """Return a tile of Web Mercator; each geometry is kept in that system already."""
+        """Return a Web Mercator tile; layers store their geometry in that system too."""
         if max(tile.x, tile.y) >= 2**tile.z or min(tile) < 0 or tile.z > 22:
             raise NotFoundError("no_such_tile", z=tile.z, x=tile.x, y=tile.y)
-        bound = Bound()
+        bound = BoundValues()
         where = self._condition(
             bound,
             ids=ids_filter,
@@ -257,35 +253,34 @@ class LayerCollection(PgCollection):
             properties=properties_filter,
             cql=cql_filter,
         )
-        here = Tile(tile.z, tile.x, tile.y).degrees()
+        bounds = Tile(tile.z, tile.x, tile.y).degrees()
         square = f"ST_TileEnvelope({tile.z}, {tile.x}, {tile.y})"
-        box = ", ".join(bound(side, "double precision") for side in here)
-        shown = [f'"{name}"' for name in self._shown(properties)]
-        drawn = f"ST_AsMVTGeom(geom_3857, {square}) AS shape"
-        count = min(limit or MOST_TILE_FEATURES, MOST_TILE_FEATURES)
+        box = ", ".join(bound(side, "double precision") for side in bounds)
+        attributes = [f'"{name}"' for name in self._selected(properties)]
+        clipped = f"ST_AsMVTGeom(geom_3857, {square}) AS shape"
+        columns = ", ".join([*attributes, clipped])
+        count = min(limit or MAX_TILE_FEATURES, MAX_TILE_FEATURES)
         body: bytes | None = await conn.fetchval(
-            f"WITH drawn AS (SELECT {', '.join([*shown, drawn])} FROM {self._qualified_name} "
+            f"WITH drawn AS (SELECT {columns} FROM {self._qualified_name} "
             f"WHERE geom && ST_MakeEnvelope({box}, {STORAGE_SRID}) AND {where} LIMIT {count}) "
             f"SELECT ST_AsMVT(drawn, {bound(self.id, 'text')}, 4096, 'shape') FROM drawn",
             *bound.values,
         )
         if self.layer.protected and self.reads is not None:
-            self.reads.note(caller_now.get(), [self.layer.name], here)
+            self.reads.note(current_caller.get(), [self.layer.name], bounds)
         return bytes(body or b"")
 
 
 def _feature(row: dict[str, Any], *, as_text: bool) -> dict[str, Any]:
-    """Return a row as a feature; GeoJSON as the database wrote it goes into the answer as it is."""
-    geometry, number = row.pop("tipg_geom"), row.pop("tipg_id")
+    """Return a row as a GeoJSON feature with the database's geometry text inserted unchanged."""
+    geometry, code = row.pop("tipg_geom"), row.pop("tipg_id")
     shape = geometry if as_text or geometry is None else orjson.Fragment(geometry)
-    return {"type": "Feature", "geometry": shape, "id": number, "properties": row}
+    return {"type": "Feature", "geometry": shape, "id": code, "properties": row}
 
 
 def _make_collection(layer: Layer) -> LayerCollection:
-    """Return a layer as tipg's collection."""
-    columns = [
-        TipgColumn(name=column.name, type=postgres_type(column)) for column in layer.columns()
-    ]
+    """Return a layer as a tipg collection."""
+    columns = [TipgColumn(name=column.name, type=kind_of(column)) for column in layer.columns()]
     kind = next(
         column.type.geometry_type
         for column in layer.source.columns

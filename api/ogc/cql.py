@@ -1,8 +1,8 @@
-"""CQL2 filters as SQL with every literal bound (OGC 21-065r2).
+"""Translate CQL2 filters (OGC 21-065r2) to SQL with bound parameters.
 
-The text is parsed by the ``cql2`` library; what it parsed is written as SQL here and nowhere else:
-operators come from a list, property names from the collection's own columns, literals go as
-parameters. cql2's own SQL would call any function that a filter names.
+The ``cql2`` library parses a filter; only this module writes SQL from the result. Operators come
+from a fixed list, property names from the columns of the collection, and literals become bound
+parameters. The library's own SQL would call any function that a filter names.
 """
 
 import json
@@ -13,8 +13,8 @@ from cql2 import Expr
 
 from geo.errors import InputError
 
-MOST_BYTES, MOST_DEPTH, MOST_NODES = 8_000, 40, 1_000
-"""Measured before anything is parsed, and on what was parsed: nesting costs memory."""
+MAX_BYTES, MAX_DEPTH, MAX_NODES = 8_000, 40, 1_000
+"""Checked before and after parsing, since nesting costs memory."""
 
 COMPARISONS = {"=": "=", "<>": "<>", "<": "<", ">": ">", "<=": "<=", ">=": ">="}
 ARITHMETIC = {"+": "+", "-": "-", "*": "*", "/": "/", "%": "%"}
@@ -28,7 +28,7 @@ SPATIAL = {
     "s_overlaps": "ST_Overlaps",
     "s_equals": "ST_Equals",
 }
-_BY_BOX = {"s_intersects", "s_within", "s_contains", "s_touches", "s_crosses", "s_overlaps"}
+_INDEXED = {"s_intersects", "s_within", "s_contains", "s_touches", "s_crosses", "s_overlaps"}
 _GEOMETRIES = {
     "Point",
     "MultiPoint",
@@ -41,44 +41,44 @@ _GEOMETRIES = {
 
 
 def parse_filter(filter: str) -> Any:
-    """Return a filter, in either of its languages, as CQL2 JSON.
+    """Parse a filter in CQL2 text or CQL2 JSON and return it as CQL2 JSON.
 
     Raises
     ------
     InputError
-        If it is too large or can't be understood.
+        If it is too large, too deep, or not valid CQL2.
     """
-    if len(filter.encode()) > MOST_BYTES:
-        raise InputError("filter_too_large", most=MOST_BYTES)
+    if len(filter.encode()) > MAX_BYTES:
+        raise InputError("filter_too_large", most=MAX_BYTES)
     depth = deepest = 0
     for letter in filter:
         depth += (letter in "([{") - (letter in ")]}")
         deepest = max(deepest, depth)
     words = filter.lower().split()
-    if deepest > MOST_DEPTH or words.count("not") > MOST_DEPTH or len(words) > MOST_NODES:
-        raise InputError("filter_too_deep", most=MOST_DEPTH)
+    if deepest > MAX_DEPTH or words.count("not") > MAX_DEPTH or len(words) > MAX_NODES:
+        raise InputError("filter_too_deep", most=MAX_DEPTH)
     try:
         return Expr(filter).to_json()
     except Exception as error:  # the library raises nothing narrower
-        said = " ".join(str(error).split())[:200]
-        raise InputError("filter_unreadable", said=said) from None
+        message = " ".join(str(error).split())[:200]
+        raise InputError("filter_unreadable", said=message) from None
 
 
-class Filter:
-    """Writes one filter as SQL.
+class FilterWriter:
+    """Translator of one filter to SQL.
 
     Parameters
     ----------
     columns
-        SQL of each property by its name; nothing else can be named.
+        SQL expression of each property that a filter may name.
     geometry
         Name of the geometry property.
     srid
-        System of the column.
+        EPSG code of the geometry column.
     literal_srid
-        System of the geometries in the filter.
+        EPSG code of the geometries in the filter.
     bind
-        Takes a value and its type, returns the placeholder.
+        Function that binds a value of an SQL type and returns its placeholder.
     """
 
     def __init__(
@@ -97,12 +97,12 @@ class Filter:
         self._nodes = 0
 
     def condition(self, node: Any, depth: int = 0) -> str:
-        """Return a condition.
+        """Return the SQL condition for a node.
 
         Raises
         ------
         InputError
-            If the node is none, or names an operator or property that is not there.
+            If the node is not a condition, or names an unknown operator or property.
         """
         self._count(depth)
         if isinstance(node, bool):
@@ -122,27 +122,33 @@ class Filter:
 
     def _scalar_condition(self, op: str, args: list[Any], depth: int) -> str:
         if op in COMPARISONS and len(args) == 2:
-            one, other = self._pair(args, depth)
-            return f"({one} {COMPARISONS[op]} {other})"
+            left, right = self._pair(args, depth)
+            return f"({left} {COMPARISONS[op]} {right})"
         if op == "isnull" and len(args) == 1:
             return f"({self.value(args[0], depth + 1)} IS NULL)"
         if op == "like" and len(args) == 2:
-            one, other = self._pair(args, depth)
-            return f"({one} LIKE {other})"
+            text, pattern = self._pair(args, depth)
+            return f"({text} LIKE {pattern})"
         if op == "between" and len(args) == 3:
-            one, low, high = (self.value(arg, depth + 1) for arg in args)
-            return f"({one} BETWEEN {low} AND {high})"
+            operand, low, high = (self.value(arg, depth + 1) for arg in args)
+            return f"({operand} BETWEEN {low} AND {high})"
         if op == "in" and len(args) == 2 and isinstance(args[1], list) and args[1]:
-            shown = [self.value(item, depth + 1) for item in args[1]]
-            return f"({self.value(args[0], depth + 1)} IN ({', '.join(shown)}))"
+            items = [self.value(item, depth + 1) for item in args[1]]
+            return f"({self.value(args[0], depth + 1)} IN ({', '.join(items)}))"
         raise InputError("filter_unknown_operator", operator=op[:40])
 
     def _pair(self, args: list[Any], depth: int) -> tuple[str, str]:
-        one, other = (self.value(arg, depth + 1) for arg in args)
-        return one, other
+        left, right = (self.value(arg, depth + 1) for arg in args)
+        return left, right
 
     def value(self, node: Any, depth: int) -> str:
-        """Return an operand: a property, a literal, a sum."""
+        """Return the SQL of an operand: a property, a literal, or an arithmetic expression.
+
+        Raises
+        ------
+        InputError
+            If the node is none of these.
+        """
         self._count(depth)
         if isinstance(node, bool):
             return self._bind(node, "boolean")
@@ -158,10 +164,10 @@ class Filter:
                     return f"CAST({self._bind(node[kind], 'text')} AS {sql})"
             op, args = str(node.get("op", "")).lower(), node.get("args") or []
             if op in ARITHMETIC and len(args) == 2:
-                one, other = self._pair(args, depth)
-                if op == "%":  # PostgreSQL has a remainder of exact numbers only
-                    return f"(CAST({one} AS numeric) % CAST({other} AS numeric))"
-                return f"({one} {ARITHMETIC[op]} {other})"
+                left, right = self._pair(args, depth)
+                if op == "%":  # PostgreSQL defines it for exact numbers only
+                    return f"(CAST({left} AS numeric) % CAST({right} AS numeric))"
+                return f"({left} {ARITHMETIC[op]} {right})"
             if op == "casei" and len(args) == 1:
                 return f"lower({self.value(args[0], depth + 1)})"
         raise InputError("filter_unknown_operand", part=json.dumps(node)[:80])
@@ -173,22 +179,22 @@ class Filter:
         return self._columns[name]
 
     def _spatial(self, op: str, args: list[Any], depth: int) -> str:
-        one, other = (self._shape(arg, depth + 1) for arg in args)
-        box = f"{one} && {other} AND " if op in _BY_BOX else ""
-        return f"({box}{SPATIAL[op]}({one}, {other}))"
+        left, right = (self._shape(arg, depth + 1) for arg in args)
+        box = f"{left} && {right} AND " if op in _INDEXED else ""
+        return f"({box}{SPATIAL[op]}({left}, {right}))"
 
     def _shape(self, node: Any, depth: int) -> str:
         self._count(depth)
         if isinstance(node, dict) and node.get("property") == self._geometry and self._geometry:
             return self._columns[self._geometry]
         if isinstance(node, dict) and node.get("type") in _GEOMETRIES:
-            made = f"ST_GeomFromGeoJSON({self._bind(json.dumps(node), 'text')})"
-            return self._in_column_system(made)
+            geometry = self._bind(json.dumps(node), "text")
+            return self._in_column_system(f"ST_GeomFromGeoJSON({geometry})")
         if isinstance(node, dict) and isinstance(node.get("bbox"), list):
             sides = node["bbox"]
             if len(sides) == 4 and all(isinstance(side, int | float) for side in sides):
-                listed = ", ".join(self._bind(float(s), "double precision") for s in sides)
-                return self._in_column_system(f"ST_MakeEnvelope({listed}, 0)")
+                bounds = ", ".join(self._bind(float(s), "double precision") for s in sides)
+                return self._in_column_system(f"ST_MakeEnvelope({bounds}, 0)")
         raise InputError("filter_unknown_shape", part=json.dumps(node)[:80])
 
     def _in_column_system(self, shape: str) -> str:
@@ -199,5 +205,5 @@ class Filter:
 
     def _count(self, depth: int) -> None:
         self._nodes += 1
-        if depth > MOST_DEPTH or self._nodes > MOST_NODES:
-            raise InputError("filter_too_deep", most=MOST_DEPTH)
+        if depth > MAX_DEPTH or self._nodes > MAX_NODES:
+            raise InputError("filter_too_deep", most=MAX_DEPTH)

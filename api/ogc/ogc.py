@@ -1,6 +1,6 @@
-"""``/ogc``: OGC API Features (parts 1, 2 and 3) and Tiles, by tipg, under the caller's role.
+"""``/ogc``: OGC API Features (parts 1, 2 and 3) and Tiles, with tipg, under the caller's role.
 
-tipg cuts the answers; what reaches the database is written in :mod:`api.ogc.collections`.
+tipg formats the responses; :mod:`api.ogc.collections` writes the SQL.
 """
 
 import csv
@@ -29,14 +29,14 @@ from api.ogc.collections import (
     COLLECTIONS,
     CollectionQuery,
     LayerCollection,
-    caller_now,
+    current_caller,
 )
 from api.ogc.cql import parse_filter
 from geo.errors import InputError, NotFoundError
 from geo.messages import text
 from geo.spreadsheet import csv_cell
 
-CONFORMS = [
+CONFORMANCE_CLASSES = [
     f"http://www.opengis.net/spec/{part}"
     for part in (
         "ogcapi-common-1/1.0/conf/core",
@@ -56,27 +56,30 @@ CONFORMS = [
         "ogcapi-tiles-1/1.0/conf/mvt",
     )
 ]
-"""Only what the tests prove."""
+"""Conformance classes covered by tests."""
 
 _TMS = TileMatrixSets({"WebMercatorQuad": all_tms.get("WebMercatorQuad")})
 
 
 class CallerPool:
-    """The pool as tipg takes its connections from it: under the role of who asks."""
+    """Adapter through which tipg takes connections under the role of the caller."""
 
     def __init__(self, pool: AsyncPool) -> None:
         self.plain = pool
 
     def acquire(self) -> AbstractAsyncContextManager[asyncpg.Connection]:
-        """Lend a connection in a transaction under the caller's role and scope."""
-        return self.plain.transaction_as(caller_now.get())
+        """Return a context with a connection in a transaction under the caller's role and scope."""
+        return self.plain.transaction_as(current_caller.get())
 
 
-class Features(OGCFeaturesFactory):
-    """tipg's routes, with the two links that each feature has made without its search of routes."""
+class FeaturesFactory(OGCFeaturesFactory):
+    """tipg's routes, with faster generation of the two links that each feature has.
+
+    tipg would search all routes for each link.
+    """
 
     def url_for(self, request: Request, name: str, **path_params: Any) -> str:
-        """Return the address of a route."""
+        """Return the URL of a route."""
         if name not in {"collection", "item"}:
             return str(super().url_for(request, name, **path_params))
         address = f"{request.base_url}ogc/collections/{path_params['collectionId']}"
@@ -86,7 +89,7 @@ class Features(OGCFeaturesFactory):
 
 
 def _csv_lines(data: Iterable[dict[Any, Any]]) -> Generator[str, None, None]:
-    """Yield the lines of a CSV file, its cells escaped as in every other."""
+    """Yield the lines of a CSV file, with cells escaped as in the other exports."""
     buffer = io.StringIO()
     writer: csv.DictWriter[str] | None = None
     for row in data:
@@ -99,7 +102,7 @@ def _csv_lines(data: Iterable[dict[Any, Any]]) -> Generator[str, None, None]:
         buffer.truncate()
 
 
-factory.create_csv_rows = _csv_lines  # tipg has no hook for it, and fails without rows
+factory.create_csv_rows = _csv_lines  # tipg has no hook for it, and its own fails without rows
 
 _CRS = Query(max_length=200, description="URI of a coordinate system")
 
@@ -111,16 +114,16 @@ def _collection(
     bbox_crs: Annotated[str | None, Query(alias="bbox-crs", max_length=200)] = None,
     filter_crs: Annotated[str | None, Query(alias="filter-crs", max_length=200)] = None,
 ) -> LayerCollection:
-    layer = readable_layer(collectionId, caller_now.get().role)
+    layer = readable_layer(collectionId, current_caller.get().role)
     if request.url.path.endswith("/items"):
         _check_parameters(request, layer)
-    given = {"crs": crs, "bbox_crs": bbox_crs, "filter_crs": filter_crs}
-    asked = CollectionQuery(
-        **{name: coordinates.crs_uri(value) for name, value in given.items() if value}
+    names = {"crs": crs, "bbox_crs": bbox_crs, "filter_crs": filter_crs}
+    systems = CollectionQuery(
+        **{name: coordinates.crs_uri(value) for name, value in names.items() if value}
     )
-    request.state.crs = asked.crs
-    more = {"asked": asked, "reads": request.app.state.read_audit}
-    return COLLECTIONS[layer.name].model_copy(update=more)
+    request.state.crs = systems.crs
+    update = {"systems": systems, "reads": request.app.state.read_audit}
+    return COLLECTIONS[layer.name].model_copy(update=update)
 
 
 _PARAMETERS = (
@@ -131,30 +134,30 @@ _PARAMETERS = (
 
 
 def _check_parameters(request: Request, layer: Layer) -> None:
-    """Refuse parameters that mean nothing (OGC 17-069r4, /req/core/query-param-unknown)."""
+    """Refuse unknown query parameters (OGC 17-069r4, /req/core/query-param-unknown)."""
     names = {*_PARAMETERS, *(column.name for column in layer.columns())}
     for name in request.query_params:
         if name.lower() not in names:
-            listed = ", ".join(sorted(names))
-            raise InputError("parameter_unknown", name=name[:80], names=listed)
+            known = ", ".join(sorted(names))
+            raise InputError("parameter_unknown", name=name[:80], names=known)
 
 
 def _bbox(
     bbox: Annotated[str | None, Query(max_length=200, description="Spatial filter.")] = None,
 ) -> list[float] | None:
-    """Return a box; six numbers have heights, which are left out."""
+    """Parse a bounding box; of six numbers, the two heights are ignored."""
     if not bbox:
         return None
     try:
-        sides = [float(part) for part in bbox.split(",")]
+        bounds = [float(part) for part in bbox.split(",")]
     except ValueError:
         raise InputError("bad_bbox", bbox=bbox) from None
-    if len(sides) == 6:
-        sides = [*sides[:2], *sides[3:5]]
-    finite = all(abs(side) < 1e9 for side in sides)
-    if len(sides) != 4 or not finite or sides[0] > sides[2] or sides[1] > sides[3]:
+    if len(bounds) == 6:
+        bounds = [*bounds[:2], *bounds[3:5]]
+    is_finite = all(abs(side) < 1e9 for side in bounds)
+    if len(bounds) != 4 or not is_finite or bounds[0] > bounds[2] or bounds[1] > bounds[3]:
         raise InputError("bad_bbox", bbox=bbox)
-    return sides
+    return bounds
 
 
 def _filter(
@@ -166,42 +169,42 @@ def _filter(
     return None if query is None else parse_filter(query)
 
 
-_OWN = {"/collections", "/collections/{collectionId}"}
+_OVERRIDDEN = {"/collections", "/collections/{collectionId}"}
 
 
 def create_ogc(pool: AsyncPool, reads: ReadAudit) -> FastAPI:
-    """Return the application to be mounted at ``/ogc``."""
+    """Return the application to mount at ``/ogc``."""
     app = FastAPI(title="Gridatlas OGC API", docs_url=None, redoc_url=None, openapi_url="/api")
     app.state.pool = CallerPool(pool)
     app.state.read_audit = reads
     problems.install_handlers(app)
-    app.exception_handler(TiPgError)(_of_tipg)
-    app.exception_handler(asyncpg.PostgresError)(_of_database)
+    app.exception_handler(TiPgError)(_handle_tipg_error)
+    app.exception_handler(asyncpg.PostgresError)(_handle_database_error)
     app.dependency_overrides |= {bbox_query: _bbox, filter_query: _filter}
     app.add_middleware(CallerRoleMiddleware)
-    _own_routes(app)
-    for kind in (Features, OGCTilesFactory):
-        more = {} if kind is Features else {"with_viewer": False, "supported_tms": _TMS}
-        made = kind(
+    _add_routes(app)
+    for kind in (FeaturesFactory, OGCTilesFactory):
+        options = {} if kind is FeaturesFactory else {"with_viewer": False, "supported_tms": _TMS}
+        routes = kind(
             collection_dependency=_collection,
             router_prefix="ogc",
             with_common=False,
-            **more,  # type: ignore[arg-type]
+            **options,  # type: ignore[arg-type]
         )
-        for route in made.router.routes:  # tipg makes links by their names
-            if getattr(route, "path", "") in _OWN:
+        for route in routes.router.routes:  # kept, since tipg generates links by route name
+            if getattr(route, "path", "") in _OVERRIDDEN:
                 route.include_in_schema = False  # type: ignore[attr-defined]
-        app.include_router(made.router)
+        app.include_router(routes.router)
     openapi_schema.extend_openapi(app, 404)
     return app
 
 
-def _of_tipg(request: Request, error: Exception) -> Response:
+def _handle_tipg_error(request: Request, error: Exception) -> Response:
     return problems.problem(request, 404 if "NotFound" in type(error).__name__ else 400, str(error))
 
 
-def _of_database(request: Request, error: Exception) -> Response:
-    """Answer for what the database refused: a filter whose types don't fit is the caller's."""
+def _handle_database_error(request: Request, error: Exception) -> Response:
+    """Return the response to a database error; mismatched types in a filter are a client error."""
     state = getattr(error, "sqlstate", None) or ""
     if state == "42501":
         return problems.problem_from_error(
@@ -214,8 +217,8 @@ def _of_database(request: Request, error: Exception) -> Response:
     return problems.database_problem(request, error)
 
 
-def _own_routes(app: FastAPI) -> None:
-    """Add what tipg would tell otherwise: the entrance, conformance, and the collections."""
+def _add_routes(app: FastAPI) -> None:
+    """Add the landing page, conformance and collections in place of tipg's."""
 
     @app.get("/")
     def landing(request: Request) -> JSONResponse:
@@ -242,27 +245,27 @@ def _own_routes(app: FastAPI) -> None:
 
     @app.get("/conformance")
     def conformance() -> JSONResponse:
-        return JSONResponse({"conformsTo": CONFORMS})
+        return JSONResponse({"conformsTo": CONFORMANCE_CLASSES})
 
     @app.get("/collections")
     async def collections(request: Request) -> JSONResponse:
         base, extent = f"{request.base_url}ogc", await _extent(request)
-        shown = [
+        items = [
             _describe_collection(base, name, extent)
-            for name in layers_for_role(caller_now.get().role)
+            for name in layers_for_role(current_caller.get().role)
         ]
         links = [_link("self", f"{base}/collections", "Collections")]
-        body = {"links": links, "collections": shown, "numberMatched": len(shown)}
-        body |= {"numberReturned": len(shown), "crs": list(coordinates.EPSG_BY_URI)}
+        body = {"links": links, "collections": items, "numberMatched": len(items)}
+        body |= {"numberReturned": len(items), "crs": list(coordinates.EPSG_BY_URI)}
         return JSONResponse(body)
 
     @app.get("/collections/{collectionId}")
     async def collection(
-        request: Request, found: Annotated[LayerCollection, Depends(_collection)]
+        request: Request, layer: Annotated[LayerCollection, Depends(_collection)]
     ) -> JSONResponse:
         request.state.crs = None
         extent = await _extent(request)
-        return JSONResponse(_describe_collection(f"{request.base_url}ogc", found.id, extent))
+        return JSONResponse(_describe_collection(f"{request.base_url}ogc", layer.id, extent))
 
 
 _EXTENT = (
@@ -274,32 +277,32 @@ _EXTENT = (
 
 
 async def _extent(request: Request) -> dict[str, Any]:
-    """Return the box of the installation's land, to which clients zoom."""
+    """Return the extent of the installation's regions, to which clients zoom."""
     async with request.app.state.pool.acquire() as connection:
-        sides = await connection.fetchrow(_EXTENT)
-    if sides[0] is None:
+        bounds = await connection.fetchrow(_EXTENT)
+    if bounds[0] is None:
         return {}
-    return {"extent": {"spatial": {"bbox": [list(sides)], "crs": coordinates.CRS84}}}
+    return {"extent": {"spatial": {"bbox": [list(bounds)], "crs": coordinates.CRS84}}}
 
 
 def _describe_collection(base: str, name: str, extent: dict[str, Any]) -> dict[str, Any]:
-    here = f"{base}/collections/{name}"
+    url = f"{base}/collections/{name}"
     return {
         "id": name,
         "title": text(f"layer.{name}"),
         **extent,
         "itemType": "feature",
         "links": [
-            _link("self", here, name),
-            _link("items", f"{here}/items", "Items", "application/geo+json"),
+            _link("self", url, name),
+            _link("items", f"{url}/items", "Items", "application/geo+json"),
             _link(
                 "http://www.opengis.net/def/rel/ogc/1.0/queryables",
-                f"{here}/queryables",
+                f"{url}/queryables",
                 "Queryables",
                 "application/schema+json",
             ),
             _link(
-                "http://www.opengis.net/def/rel/ogc/1.0/tilesets-vector", f"{here}/tiles", "Tiles"
+                "http://www.opengis.net/def/rel/ogc/1.0/tilesets-vector", f"{url}/tiles", "Tiles"
             ),
         ],
         "crs": list(coordinates.EPSG_BY_URI),

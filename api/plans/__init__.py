@@ -1,1 +1,1 @@
-"""Routes of grid plans: drafts, edits, jobs."""
+"""Routes for grid plans: drawing, drafts, edits, comparison, jobs."""

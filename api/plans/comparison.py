@@ -1,4 +1,4 @@
-"""``/plans/{id}/comparison``: a plan beside another of its community."""
+"""``/plans/{id}/comparison``: differences between two plans of a community."""
 
 from typing import Annotated
 
@@ -13,7 +13,7 @@ from api.core.caller import PLANNERS
 from api.core.parameters import Connection, Number, Page
 from api.core.read_audit import audit_reads
 from api.core.responses import AreaCollection, GeoJson, collection, etag_response
-from api.plans.plans import check_community, plan_of
+from api.plans.plans import check_community, read_plan
 from geo.errors import NotFoundError
 from geo.plans import store
 from geo.plans.comparison import compare_plans
@@ -21,8 +21,8 @@ from geo.plans.comparison import compare_plans
 router = APIRouter(tags=["plans"])
 
 
-class Balance(BaseModel):
-    """Households of a grid in the other plan and in this one, come and gone."""
+class GridBalanceResponse(BaseModel):
+    """Households of a grid before (other plan) and after (this plan), gained and lost."""
 
     code: str
     before: int
@@ -32,7 +32,7 @@ class Balance(BaseModel):
 
 
 class ComparisonResponse(BaseModel):
-    """A plan beside another of its community."""
+    """Differences between a plan and another of its community."""
 
     model_config = ConfigDict(populate_by_name=True)
 
@@ -42,10 +42,10 @@ class ComparisonResponse(BaseModel):
     moved_buildings: int
     border_added_m: float
     border_removed_m: float
-    grids: list[Balance]
+    grids: list[GridBalanceResponse]
 
 
-class Moved(BaseModel):
+class MovedAtomResponse(BaseModel):
     """An atom whose grid differs between two plans."""
 
     model_config = ConfigDict(populate_by_name=True)
@@ -72,33 +72,35 @@ Other = Annotated[
 def comparison(
     request: Request, connection: Connection, number: Number, other: Other = None
 ) -> Response:
-    """Compare a plan with another of its community: who moves, which borders go and come."""
-    with_ = _other(connection, number, other)
-    found = compare_plans(connection, number, with_)
-    moved = found.moved()
-    shown = ComparisonResponse(
+    """Compare a plan with another of its community: moved households, changed borders."""
+    other = _other_plan(connection, number, other)
+    difference = compare_plans(connection, number, other)
+    moved = difference.moved()
+    body = ComparisonResponse(
         plan=number,
-        other=with_,
+        other=other,
         moved_households=int(moved["households"].sum()),
         moved_buildings=int(moved["building_code"].nunique()),
-        border_added_m=round(found.added_m, 1),
-        border_removed_m=round(found.removed_m, 1),
-        grids=[Balance.model_validate(row) for row in found.grids.to_dict("records")],
+        border_added_m=round(difference.added_m, 1),
+        border_removed_m=round(difference.removed_m, 1),
+        grids=[
+            GridBalanceResponse.model_validate(row) for row in difference.grids.to_dict("records")
+        ],
     )
-    return etag_response(request, shown.model_dump_json(by_alias=True).encode(), "application/json")
+    return etag_response(request, body.model_dump_json(by_alias=True).encode(), "application/json")
 
 
 @router.get(
     "/plans/{number}/comparison/layer",
     response_class=GeoJson,
-    dependencies=[PLANNERS, audit_reads("grid_member")],
-    responses={200: {"model": AreaCollection[Moved]}, **problems.PROTECTED},
+    dependencies=[PLANNERS, reading("grid_member")],
+    responses={200: {"model": AreaCollection[MovedAtomResponse]}, **problems.PROTECTED},
 )
 def comparison_layer(
     request: Request, connection: Connection, number: Number, other: Other = None
 ) -> Response:
-    """Return the atoms whose grid differs, with their land."""
-    moved = compare_plans(connection, number, _other(connection, number, other)).moved()
+    """Return the atoms whose grid differs, as polygons."""
+    moved = compare_plans(connection, number, _other_plan(connection, number, other)).moved()
     shapes = shapely.to_geojson(moved.geometry.to_numpy())
     features = [
         {
@@ -119,12 +121,18 @@ def comparison_layer(
     return collection(request, features, Page(max(len(features), 1), 0), len(features))
 
 
-def _other(connection: Database, number: int, other: int | None) -> int:
-    """Return the plan to compare with: the one given, else the one in force."""
-    found = plan_of(connection, number)
+def _other_plan(connection: Database, number: int, other: int | None) -> int:
+    """Return the number of the plan to compare with, by default the plan in force.
+
+    Raises
+    ------
+    NotFoundError
+        If there is none, or it is of another community.
+    """
+    community = read_plan(connection, number).community_code
     if other is None:
-        other = store.plan_in_force(connection, found.community_code)
+        other = store.in_force(connection, community)
         if other is None:
-            raise NotFoundError("nothing_in_force", community=found.community_code)
-    check_community(connection, other, found.community_code)
+            raise NotFoundError("nothing_in_force", community=community)
+    check_community(connection, other, community)
     return other

@@ -1,4 +1,4 @@
-"""Asking for drawings: a community drawn anew, or a plan finished; each is a job."""
+"""Routes that start drawing jobs: draw a community, or repair and complete a plan."""
 
 from typing import Annotated, Any, Literal
 
@@ -13,7 +13,7 @@ from api.core.caller import PLANNERS, Asker
 from api.core.parameters import ONE_LINE, Code12, Lang, Number, Writing, retry_conflicts
 from api.core.responses import ArealGeometry, DescribedBy
 from api.plans import jobs
-from api.plans.plans import check_community, plan_of, require_community
+from api.plans.plans import check_community, read_plan, require_community
 from geo.errors import InputError, NotFoundError
 from geo.model.facility import Category
 from geo.model.job import JobKind
@@ -23,12 +23,12 @@ router = APIRouter(tags=["plans"])
 
 FeatureCode = Annotated[str, Field(min_length=1, max_length=100)]
 
-Fault = Literal["limit", "balance", "border", "compactness", "compound", "moved"]
-"""What a drawing is charged for (:class:`geo.partition.scoring.objective.Weights`)."""
+CostTerm = Literal["limit", "balance", "border", "compactness", "compound", "moved"]
+"""Terms of the objective of a drawing (:class:`geo.partition.scoring.objective.Weights`)."""
 
 
-class AreaAsked(BaseModel):
-    """A polygon (GeoJSON, CGCS2000) that is to be a grid of its own."""
+class AreaRequest(BaseModel):
+    """A polygon (GeoJSON, CGCS2000) that must become a grid of its own."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -41,7 +41,7 @@ class AreaAsked(BaseModel):
         Raises
         ------
         InputError
-            If it is none, or crosses itself.
+            If the geometry is not a polygon, is empty, or is invalid.
         """
         try:
             shape = shapely.from_geojson(orjson.dumps(self.geometry))
@@ -54,9 +54,9 @@ class AreaAsked(BaseModel):
         return shape
 
 
-class Ask(BaseModel):
-    """How to draw: limits, the seed, what each fault costs, how many seconds it may take, and what
-    has to be together, apart or left alone."""
+class DrawRequest(BaseModel):
+    """Options of a drawing: limits, seed, weights of the objective, time limit in seconds, and
+    constraints on what is kept together, kept apart or left unchanged."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -65,14 +65,14 @@ class Ask(BaseModel):
     upper: int = Field(500, ge=1, le=100_000)
     seed: int = Field(1, ge=0, le=2**31 - 1)
     seconds: float | None = Field(None, ge=1, le=600)
-    weights: dict[Fault, Annotated[float, Field(ge=0, le=1e9)]] = Field(default_factory=dict)
+    weights: dict[CostTerm, Annotated[float, Field(ge=0, le=1e9)]] = Field(default_factory=dict)
     fresh: bool = False
     before: int | None = Field(None, ge=1, le=2**53)
     locked: list[FeatureCode] = Field(default_factory=list, max_length=1000)
     together: list[list[FeatureCode]] = Field(default_factory=list, max_length=1000)
     apart: list[tuple[FeatureCode, FeatureCode]] = Field(default_factory=list, max_length=1000)
     dedicated: list[Category] = Field(default_factory=list, max_length=30)
-    areas: list[AreaAsked] = Field(default_factory=list, max_length=50)
+    areas: list[AreaRequest] = Field(default_factory=list, max_length=50)
     whole_compounds: bool = False
     only_touched: bool = False
     complete: bool = False
@@ -93,27 +93,29 @@ def draw(
     asker: Asker,
     lang: Lang,
     code: Code12,
-    ask: Annotated[Ask, Body()],
+    options: Annotated[DrawRequest, Body()],
 ) -> jobs.JobResponse:
-    """Draw the grids of a community, or several drawings that differ: a job."""
+    """Start a job that draws the grids of a community, or several alternatives."""
     require_community(connection, code)
-    if not ask.lower <= ask.target <= ask.upper:
-        raise InputError("limits_disordered", lower=ask.lower, target=ask.target, upper=ask.upper)
-    if not asker_may_draw(asker.scope, asker.role, code):
+    if not options.lower <= options.target <= options.upper:
+        raise InputError(
+            "limits_disordered", lower=options.lower, target=options.target, upper=options.upper
+        )
+    if not is_in_scope(asker.scope, asker.role, code):
         raise NotFoundError("no_such_community", code=code)
-    if ask.before is not None:
-        check_community(connection, ask.before, code)
+    if options.before is not None:
+        check_community(connection, options.before, code)
     areas = [
         {"name": area.name, "wkt": shapely.to_wkt(area.shape(), rounding_precision=9)}
-        for area in ask.areas
+        for area in options.areas
     ]
-    kind = JobKind.ALTERNATIVES if ask.alternatives > 1 else JobKind.DRAW
-    asked = ask.model_dump() | {"areas": areas}
-    return _submit_job(request, response, connection, asker, lang, kind, code, asked)
+    kind = JobKind.ALTERNATIVES if options.alternatives > 1 else JobKind.DRAW
+    parameters = options.model_dump() | {"areas": areas}
+    return _submit_job(request, response, connection, asker, lang, kind, code, parameters)
 
 
-def asker_may_draw(scope: str, role: str, code: str) -> bool:
-    """Return whether a community is in a planner's scope."""
+def is_in_scope(scope: str, role: str, code: str) -> bool:
+    """Return whether a community lies in the scope of a planner; all do for an administrator."""
     return role == "admin" or (bool(scope) and code.startswith(scope))
 
 
@@ -132,12 +134,12 @@ def complete(
     lang: Lang,
     number: Number,
 ) -> jobs.JobResponse:
-    """Repair or finish a plan with the least change that meets its limits: a job."""
-    found = plan_of(connection, number)
-    asked = found.limits.model_dump() | {"before": number}
+    """Start a job that repairs or completes a plan with as few changes as possible."""
+    plan = read_plan(connection, number)
+    parameters = plan.limits.model_dump() | {"before": number}
     kind = JobKind.COMPLETE
     return _submit_job(
-        request, response, connection, asker, lang, kind, found.community_code, asked
+        request, response, connection, asker, lang, kind, plan.community_code, parameters
     )
 
 
@@ -149,8 +151,8 @@ def _submit_job(
     lang: Any,
     kind: JobKind,
     code: str,
-    asked: dict[str, Any],
+    parameters: dict[str, Any],
 ) -> jobs.JobResponse:
-    made = jobs.ask(connection, asker, kind, code, asked)
-    response.headers["Location"] = f"/jobs/{made['id']}"
-    return jobs.describe_job(made, lang)
+    job = jobs.enqueue_job(connection, asker, kind, code, parameters)
+    response.headers["Location"] = f"/jobs/{job['id']}"
+    return jobs.describe_job(job, lang)

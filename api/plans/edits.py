@@ -1,4 +1,4 @@
-"""``/plans/{id}/edits``: moving buildings between grids, undo and redo, and what is wrong now."""
+"""``/plans/{id}/edits``: edit the grids of a draft, undo, redo, and validate a plan."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -24,7 +24,7 @@ from api.core.parameters import (
 )
 from api.core.responses import AreaFeature, Listing, listing, revision_etag_response
 from api.plans import jobs
-from api.plans.plan_grids import GridCode, PlanGrid, grid_features
+from api.plans.plan_grids import GridCode, PlanGridResponse, grid_features
 from geo.errors import InputError, NotFoundError
 from geo.messages import Language, text
 from geo.model import Grid, GridPlan, PlanEdit
@@ -34,9 +34,9 @@ from geo.plans.validation import limits_from_parameters, validate_plan
 
 router = APIRouter(prefix="/plans/{number}", tags=["edits"])
 
-MOST = 20_000
+MAX_ATOMS = 20_000
 
-Atoms = Annotated[list[int], Field(max_length=MOST)]
+Atoms = Annotated[list[int], Field(max_length=MAX_ATOMS)]
 
 
 class _Edit(BaseModel):
@@ -44,15 +44,15 @@ class _Edit(BaseModel):
 
 
 class Assign(_Edit):
-    """Move atoms to a grid, or with null to a new one."""
+    """Move atoms to a grid, or to a new one if ``grid`` is null."""
 
     kind: Literal["assign"]
-    atoms: Annotated[list[int], Field(min_length=1, max_length=MOST)]
+    atoms: Annotated[list[int], Field(min_length=1, max_length=MAX_ATOMS)]
     grid: GridCode | None
 
 
 class Split(_Edit):
-    """Make some atoms of a grid a new one; without atoms the grid is halved."""
+    """Move some atoms of a grid to a new one; without atoms, split the grid in two halves."""
 
     kind: Literal["split"]
     grid: GridCode
@@ -60,14 +60,14 @@ class Split(_Edit):
 
 
 class Merge(_Edit):
-    """Make several grids the first of them."""
+    """Merge several grids into the first of them."""
 
     kind: Literal["merge"]
     grids: Annotated[list[GridCode], Field(min_length=2, max_length=1000)]
 
 
 class Lock(_Edit):
-    """Lock grids, or unlock them: a locked one neither gains nor loses atoms."""
+    """Lock or unlock grids; a locked grid neither gains nor loses atoms."""
 
     kind: Literal["lock"]
     grids: Annotated[list[GridCode], Field(max_length=1000)] | Literal["all"]
@@ -82,19 +82,19 @@ class Rename(_Edit):
     name: Annotated[str, Field(max_length=100, pattern=ONE_LINE)]
 
 
-class Rededicate(_Edit):
-    """Make a grid general or dedicated; it gets another code."""
+class ChangeKind(_Edit):
+    """Make a grid general or dedicated, which changes its code."""
 
     kind: Literal["kind"]
     grid: GridCode
     to: GridKind
 
 
-Edit = Annotated[Assign | Split | Merge | Lock | Rename | Rededicate, Body(discriminator="kind")]
+Edit = Annotated[Assign | Split | Merge | Lock | Rename | ChangeKind, Body(discriminator="kind")]
 
 
 class BreachResponse(BaseModel):
-    """A grid that is not as it should be, in words too."""
+    """A grid that breaks a rule, with an explanation in the caller's language."""
 
     kind: Literal["below", "above", "empty", "not_contiguous"]
     grid: str
@@ -103,8 +103,8 @@ class BreachResponse(BaseModel):
     detail: str
 
 
-class Validation(BaseModel):
-    """What is wrong with a plan; ``within`` of its ``grids`` are within the limits."""
+class ValidationResponse(BaseModel):
+    """Problems of a plan; ``within`` of its ``grids`` are within the limits."""
 
     plan: int
     revision: int
@@ -114,28 +114,28 @@ class Validation(BaseModel):
     problems: list[BreachResponse]
 
 
-class Moves(BaseModel):
-    """How many households changed their grid."""
+class MovesResponse(BaseModel):
+    """Number of households whose grid changed."""
 
     moved: int
 
 
-class Edited(BaseModel):
-    """What an edit did: the changed grids, those that are no more, and what is wrong now."""
+class EditResultResponse(BaseModel):
+    """Result of an edit: changed and removed grids, moved atoms, remaining problems."""
 
     plan: int
     revision: int
     undo: int
     redo: int
-    changed: list[AreaFeature[PlanGrid]]
+    changed: list[AreaFeature[PlanGridResponse]]
     removed: list[str]
     atoms: dict[int, str]
     problems: list[BreachResponse]
-    households: Moves
+    households: MovesResponse
 
 
 class EditResponse(BaseModel):
-    """An edit that was made."""
+    """An edit in the history of a plan."""
 
     revision: int
     kind: str
@@ -144,10 +144,13 @@ class EditResponse(BaseModel):
     undone: bool
 
 
-ANSWER: dict[int | str, dict[str, Any]] = {200: {"model": Edited}, **problems.CHANGING}
+EDIT_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {"model": EditResultResponse},
+    **problems.CHANGING,
+}
 
 
-@router.post("/edits", dependencies=[PLANNERS], response_class=Response, responses=ANSWER)
+@router.post("/edits", dependencies=[PLANNERS], response_class=Response, responses=EDIT_RESPONSES)
 @retry_conflicts
 def edit(
     connection: Writing,
@@ -155,16 +158,16 @@ def edit(
     lang: Lang,
     number: Number,
     seen: IfMatch,
-    asked: Edit,
+    requested: Edit,
 ) -> Response:
-    """Edit a draft from the revision named in ``If-Match``; tell the changed grids' figures."""
+    """Edit a draft at the revision in ``If-Match``; return the changed grids."""
     draft = edits.lock_draft(connection, number, seen)
-    change = _change(connection, draft, asked)
-    edits.apply_edit(connection, draft, asked.kind, change, asker.name)
-    return _answer_edit(connection, asker, lang, draft, change, asked.kind)
+    change = _change(connection, draft, requested)
+    edits.apply_edit(connection, draft, requested.kind, change, asker.name)
+    return _answer_edit(connection, asker, lang, draft, change, requested.kind)
 
 
-@router.post("/undo", dependencies=[PLANNERS], response_class=Response, responses=ANSWER)
+@router.post("/undo", dependencies=[PLANNERS], response_class=Response, responses=EDIT_RESPONSES)
 @retry_conflicts
 def undo(
     connection: Writing,
@@ -173,11 +176,12 @@ def undo(
     number: Number,
     seen: IfMatch,
 ) -> Response:
-    """Take the last edit back."""
-    return _step_history(connection, asker, lang, number, seen, "undo")
+    """Undo the last edit."""
+    draft = edits.lock_draft(connection, number, seen)
+    return _answer_edit(connection, asker, lang, draft, edits.undo(connection, draft), "undo")
 
 
-@router.post("/redo", dependencies=[PLANNERS], response_class=Response, responses=ANSWER)
+@router.post("/redo", dependencies=[PLANNERS], response_class=Response, responses=EDIT_RESPONSES)
 @retry_conflicts
 def redo(
     connection: Writing,
@@ -186,8 +190,9 @@ def redo(
     number: Number,
     seen: IfMatch,
 ) -> Response:
-    """Make the edit again that was taken back last."""
-    return _step_history(connection, asker, lang, number, seen, "redo")
+    """Redo the edit that was undone last."""
+    draft = edits.lock_draft(connection, number, seen)
+    return _answer_edit(connection, asker, lang, draft, edits.redo(connection, draft), "redo")
 
 
 @router.get(
@@ -210,54 +215,41 @@ def history(request: Request, connection: Connection, number: Number, page: Pagi
 @router.get(
     "/validation",
     response_class=Response,
-    responses={200: {"model": Validation}, **problems.DOCUMENTED},
+    responses={200: {"model": ValidationResponse}, **problems.DOCUMENTED},
 )
 def validation(request: Request, connection: Connection, lang: Lang, number: Number) -> Response:
-    """Tell what is wrong with a plan."""
+    """Return the problems of a plan: grids outside the limits, empty or not contiguous."""
     revision = _revision(connection, number)
-    problems_now = _problems(connection, number, lang)
+    breaches_now = _breaches(connection, number, lang)
     grids = select(func.count()).select_from(Grid).where(Grid.plan_id == number)
     total = connection.execute(grids).scalar_one()
-    outside = {one.grid for one in problems_now if one.kind != "not_contiguous"}
-    shown = Validation(
+    outside = {breach.grid for breach in breaches_now if breach.kind != "not_contiguous"}
+    body = ValidationResponse(
         plan=number,
         revision=revision,
-        valid=not problems_now,
+        valid=not breaches_now,
         grids=total,
         within=total - len(outside),
-        problems=problems_now,
+        problems=breaches_now,
     )
-    return revision_etag_response(request, shown.model_dump_json().encode(), revision)
+    return revision_etag_response(request, body.model_dump_json().encode(), revision)
 
 
-def _step_history(
-    connection: Database,
-    asker: Caller,
-    lang: Language,
-    number: int,
-    seen: int | None,
-    way: Literal["undo", "redo"],
-) -> Response:
-    draft = edits.lock_draft(connection, number, seen)
-    turn = edits.undo if way == "undo" else edits.redo
-    return _answer_edit(connection, asker, lang, draft, turn(connection, draft), way)
-
-
-def _change(connection: Database, draft: edits.Draft, asked: Any) -> edits.Change:
-    match asked:
+def _change(connection: Database, draft: edits.Draft, edit: Any) -> edits.Change:
+    match edit:
         case Assign():
-            return edits.move_atoms(draft, asked.atoms, asked.grid)
+            return edits.move_atoms(draft, edit.atoms, edit.grid)
         case Split():
-            return edits.split_grid(connection, draft, asked.grid, asked.atoms)
+            return edits.split(connection, draft, edit.grid, edit.atoms)
         case Merge():
-            return edits.merge_grids(draft, asked.grids)
+            return edits.merge_grids(draft, edit.grids)
         case Lock():
-            codes = sorted(draft.grids) if asked.grids == "all" else asked.grids
-            return edits.change_attributes(draft, codes, locked=asked.locked)
+            codes = sorted(draft.grids) if edit.grids == "all" else edit.grids
+            return edits.with_attributes(draft, codes, locked=edit.locked)
         case Rename():
-            return edits.change_attributes(draft, [asked.grid], name=asked.name.strip())
-        case Rededicate():
-            return edits.change_kind(draft, asked.grid, asked.to.value)
+            return edits.with_attributes(draft, [edit.grid], name=edit.name.strip())
+        case ChangeKind():
+            return edits.of_kind(draft, edit.grid, edit.to.value)
     raise InputError("edit_unknown")
 
 
@@ -269,42 +261,43 @@ def _answer_edit(
     change: edits.Change,
     kind: str,
 ) -> Response:
-    """Return what an edit did, and record it."""
+    """Record an edit, schedule rescoring, and return the result."""
     number = draft.number
     touched = change.touched() | set(change.grids)
-    stay = sorted(code for code in touched if code in draft.grids)
+    remaining = sorted(code for code in touched if code in draft.grids)
     revision = _revision(connection, number)
-    undo_count, redo_count = edits.count_undo_redo(connection, number)
-    shown = {
+    undo_count, redo_count = edits.steps(connection, number)
+    body = {
         "plan": number,
         "revision": revision,
         "undo": undo_count,
         "redo": redo_count,
-        "changed": grid_features(connection, number, stay),
-        "removed": sorted(touched - set(stay)),
+        "changed": grid_features(connection, number, remaining),
+        "removed": sorted(touched - set(remaining)),
         "atoms": {str(atom): after for atom, (_, after) in change.members.items()},
-        "problems": [one.model_dump() for one in _problems(connection, number, lang)],
+        "problems": [breach.model_dump() for breach in _breaches(connection, number, lang)],
         "households": {"moved": sum(draft.households[atom] for atom in change.members)},
     }
-    jobs.rescore(connection, asker, draft.community, number)
+    jobs.enqueue_rescoring(connection, asker, draft.community, number)
     record(connection, asker, "edit", "grid_plan", str(number), {"kind": kind, "to": revision})
     headers = {"ETag": f'"{revision}"', "Cache-Control": "no-store"}
-    return Response(orjson.dumps(shown), media_type="application/json", headers=headers)
+    return Response(orjson.dumps(body), media_type="application/json", headers=headers)
 
 
 def _revision(connection: Database, number: int) -> int:
-    found = connection.execute(select(GridPlan.revision).where(GridPlan.id == number)).scalar()
-    if found is None:
+    statement = select(GridPlan.revision).where(GridPlan.id == number)
+    revision = connection.execute(statement).scalar()
+    if revision is None:
         raise NotFoundError("no_plan_here", plan=number)
-    return int(found)
+    return int(revision)
 
 
-def _problems(connection: Database, number: int, lang: Language) -> list[BreachResponse]:
+def _breaches(connection: Database, number: int, lang: Language) -> list[BreachResponse]:
     parameters = select(GridPlan.parameters).where(GridPlan.id == number)
     limits = limits_from_parameters(connection.execute(parameters).scalar_one())
     return [
         BreachResponse.model_validate(
-            vars(one) | {"detail": text(f"breach.{one.kind}", lang=lang, **vars(one))}
+            vars(breach) | {"detail": text(f"breach.{breach.kind}", lang=lang, **vars(breach))}
         )
-        for one in validate_plan(connection, number, limits)
+        for breach in breaches(connection, number, limits)
     ]

@@ -1,4 +1,4 @@
-"""``/jobs``: drawings and publications of imports: their progress, and stopping them."""
+"""``/jobs``: queue, progress and cancellation of background jobs (drawings, imports)."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -28,30 +28,30 @@ from geo.model.job import IMPORT_KINDS, PLAN_KINDS, JobKind, JobStatus
 router = APIRouter(tags=["jobs"], dependencies=[allow("planner", "importer", "admin")])
 
 POLL_INTERVAL_S = 0.25
-"""Between two looks at a job whose progress is followed."""
+"""Interval at which the event stream reads a job."""
 
-MOST_OPEN = 20
-"""Jobs that one account may have in the queue."""
+MAX_OPEN_JOBS = 20
+"""Jobs that an account may have queued or running."""
 
-OPEN = ("queued", "running")
+OPEN_STATUSES = ("queued", "running")
 
 COLUMNS = tuple(column for column in Job.__table__.c if column.name != "upload")
 
 Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
 
 
-class JobProblem(BaseModel):
-    """Why nothing came of a job."""
+class JobProblemResponse(BaseModel):
+    """Why a job failed."""
 
     title: str
     detail: str
 
 
 class JobResponse(BaseModel):
-    """A job: ``done`` of ``total`` steps, the one it is at, and the plans or runs that it made.
+    """A job: ``done`` of ``total`` steps, the current step, and the plans or runs it created.
 
-    ``wanted`` is how many drawings were asked for; there are fewer ``plans`` where no more good
-    ones were found that differ.
+    ``wanted`` is the number of alternatives requested; there are fewer ``plans`` if no further good
+    alternatives exist.
     """
 
     id: int
@@ -64,62 +64,70 @@ class JobResponse(BaseModel):
     plans: list[int]
     runs: list[int]
     wanted: int
-    problem: JobProblem | None
+    problem: JobProblemResponse | None
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
 
 
-def ask(
+def enqueue_job(
     connection: Database,
     caller: Caller,
     kind: JobKind,
     community: str,
-    asked: dict[str, Any],
+    parameters: dict[str, Any],
     upload: bytes | None = None,
 ) -> Any:
-    """Put a job into the queue; return its row.
+    """Add a job to the queue and return its row.
 
     Parameters
     ----------
     community
-        Code of the community, empty for jobs of imports.
+        Code of the community, empty for import jobs.
     upload
         A file that the job reads.
 
     Raises
     ------
     ConflictError
-        If the account has too many in it.
+        If the account has :data:`MAX_OPEN_JOBS` open jobs.
     """
-    mine = Job.caller["account"].as_integer() == caller.account
-    waiting = select(func.count()).where(mine, Job.status.in_(OPEN), Job.kind != JobKind.SCORE)
-    if connection.execute(waiting).scalar_one() >= MOST_OPEN:
-        raise ConflictError("too_many_jobs", most=MOST_OPEN)
-    row: dict[str, Any] = {"kind": kind, "community_code": community, "parameters": asked}
-    row |= {"caller": whose(caller), "upload": upload}
-    made = connection.execute(insert(Job).values(row).returning(*COLUMNS)).mappings().one()
-    if kind in PLAN_KINDS:  # what is done to a run is recorded when it is done
-        record(connection, caller, f"ask_{kind}", "community", community, asked)
-    return made
+    is_own = Job.caller["account"].as_integer() == caller.account
+    open_jobs = select(func.count()).where(
+        is_own, Job.status.in_(OPEN_STATUSES), Job.kind != JobKind.SCORE
+    )
+    if connection.execute(open_jobs).scalar_one() >= MAX_OPEN_JOBS:
+        raise ConflictError("too_many_jobs", most=MAX_OPEN_JOBS)
+    row: dict[str, Any] = {"kind": kind, "community_code": community, "parameters": parameters}
+    row |= {"caller": caller_record(caller), "upload": upload}
+    job = connection.execute(insert(Job).values(row).returning(*COLUMNS)).mappings().one()
+    if kind in PLAN_KINDS:  # import jobs are recorded when they are done
+        record(connection, caller, f"ask_{kind}", "community", community, parameters)
+    return job
 
 
-_RESCORE = sql(
+_POSTPONE_SCORING = sql(
     "UPDATE job SET created_at = now() WHERE kind = 'score' AND status = 'queued' "
-    "AND parameters @> CAST(:asked AS jsonb) RETURNING id"
+    "AND parameters @> CAST(:parameters AS jsonb) RETURNING id"
 )
 
 
-def rescore(connection: Database, caller: Caller, community: str, plan: int) -> None:
-    """Have a plan scored anew a while after its last edit: one job, however many edits."""
-    asked = {"plan": plan}
-    if connection.execute(_RESCORE, {"asked": orjson.dumps(asked).decode()}).first() is None:
-        row = {"kind": JobKind.SCORE, "community_code": community, "parameters": asked}
-        connection.execute(insert(Job).inline(), row | {"caller": whose(caller)})
+def enqueue_rescoring(connection: Database, caller: Caller, community: str, plan: int) -> None:
+    """Queue one job that scores a plan some time after its last edit.
+
+    A job already queued for the plan is postponed instead.
+    """
+    parameters = {"plan": plan}
+    postponed = connection.execute(
+        _POSTPONE_SCORING, {"parameters": orjson.dumps(parameters).decode()}
+    )
+    if postponed.first() is None:
+        row = {"kind": JobKind.SCORE, "community_code": community, "parameters": parameters}
+        connection.execute(insert(Job).inline(), row | {"caller": caller_record(caller)})
 
 
-def whose(caller: Caller) -> dict[str, Any]:
-    """Return whose rights a job works under, as its row keeps it."""
+def caller_record(caller: Caller) -> dict[str, Any]:
+    """Return the caller under whose rights a job runs, as stored in its row."""
     return {
         "role": caller.role,
         "scope": caller.scope,
@@ -135,10 +143,12 @@ def whose(caller: Caller) -> dict[str, Any]:
     responses={200: {"model": Listing[JobResponse]}, **problems.PROTECTED},
 )
 def jobs(request: Request, connection: Connection, page: Paging, lang: Lang) -> Response:
-    """List the jobs that were asked for, the newest first."""
-    asked = Job.kind != JobKind.SCORE
-    matched = connection.execute(select(func.count()).select_from(Job).where(asked)).scalar_one()
-    newest = select(*COLUMNS).where(asked).order_by(Job.id.desc())
+    """List the jobs that users started, the newest first."""
+    is_listed = Job.kind != JobKind.SCORE
+    matched = connection.execute(
+        select(func.count()).select_from(Job).where(is_listed)
+    ).scalar_one()
+    newest = select(*COLUMNS).where(is_listed).order_by(Job.id.desc())
     rows = connection.execute(page.of(newest)).mappings()
     return listing(request, [describe_job(row, lang) for row in rows], page, matched)
 
@@ -150,8 +160,8 @@ def jobs(request: Request, connection: Connection, page: Paging, lang: Lang) -> 
 )
 def job(request: Request, connection: Connection, number: Number, lang: Lang) -> Response:
     """Return a job."""
-    found = describe_job(_get_job(connection, number), lang)
-    return etag_response(request, found.model_dump_json().encode(), JSON)
+    body = read_job(connection, number, lang)
+    return etag_response(request, body.model_dump_json().encode(), JSON)
 
 
 @router.delete(
@@ -161,15 +171,15 @@ def job(request: Request, connection: Connection, number: Number, lang: Lang) ->
 def cancel(
     request: Request, connection: Writing, asker: Asker, number: Number, lang: Lang
 ) -> JobResponse:
-    """Stop a job; what it would have made is not stored.
+    """Cancel a job; its result is not stored.
 
-    A job of an import can be stopped until it begins: then it publishes in one transaction.
+    An import job can be cancelled only before it starts, since it publishes in one transaction.
     """
     _get_job(connection, number)
-    stop = {"status": "cancelled", "finished_at": func.now(), "upload": None}
-    can_stop = (Job.status == "queued") | ((Job.status == "running") & Job.kind.in_(PLAN_KINDS))
-    stopped = update(Job).where(Job.id == number, can_stop).values(stop)
-    row = connection.execute(stopped.returning(*COLUMNS)).mappings().first()
+    changes = {"status": "cancelled", "finished_at": func.now(), "upload": None}
+    can_cancel = (Job.status == "queued") | ((Job.status == "running") & Job.kind.in_(PLAN_KINDS))
+    cancelled = update(Job).where(Job.id == number, can_cancel).values(changes)
+    row = connection.execute(cancelled.returning(*COLUMNS)).mappings().first()
     if row is None:
         is_running = _get_job(connection, number)["status"] == "running"
         raise ConflictError("job_publishing" if is_running else "job_over", job=number)
@@ -187,39 +197,39 @@ def cancel(
     },
 )
 async def events(request: Request, asker: Asker, number: Number, lang: Lang) -> Response:
-    """Follow a job: events ``progress``, and at the end ``done``, ``failed`` or ``cancelled``."""
-    first = await run_in_threadpool(_look, request, asker, number, lang)
+    """Stream a job: events ``progress``, then one of ``done``, ``failed`` or ``cancelled``."""
+    first = await run_in_threadpool(_read_current, request, asker, number, lang)
     return EventSourceResponse(_follow_job(request, asker, number, lang, first), ping=15)
 
 
 async def _follow_job(
     request: Request, caller: Caller, number: int, lang: Language, first: JobResponse
 ) -> AsyncIterator[ServerSentEvent]:
-    now, said = first, ""
+    job, sent = first, ""
     while True:
-        data = now.model_dump_json()
-        over = now.status not in OPEN
-        if data != said:
-            said = data
-            yield ServerSentEvent(data, event=now.status if over else "progress")
-        if over:
+        data = job.model_dump_json()
+        is_finished = job.status not in OPEN_STATUSES
+        if data != sent:
+            sent = data
+            yield ServerSentEvent(data, event=job.status if is_finished else "progress")
+        if is_finished:
             return
         await asyncio.sleep(POLL_INTERVAL_S)
-        now = await run_in_threadpool(_look, request, caller, number, lang)
+        job = await run_in_threadpool(_read_current, request, caller, number, lang)
 
 
-def _look(request: Request, caller: Caller, number: int, lang: Language) -> JobResponse:
-    with transaction_as(request.app.state.engine, caller, readonly=True) as connection:
-        return read(connection, number, lang)
+def _read_current(request: Request, caller: Caller, number: int, lang: Language) -> JobResponse:
+    with acting(request.app.state.engine, caller, readonly=True) as connection:
+        return read_job(connection, number, lang)
 
 
-def read(connection: Database, number: int, lang: Language) -> JobResponse:
-    """Return a job as the caller may see it.
+def read_job(connection: Database, number: int, lang: Language) -> JobResponse:
+    """Return a job.
 
     Raises
     ------
     NotFoundError
-        If there is none, or it is not the caller's to see.
+        If there is none, or the caller may not see it.
     """
     return describe_job(_get_job(connection, number), lang)
 
@@ -232,15 +242,15 @@ def _get_job(connection: Database, number: int) -> Any:
 
 
 def describe_job(row: Any, lang: Language) -> JobResponse:
-    """Return a job as it is told, its problem in the caller's language."""
+    """Return the response for a row, with the problem in the caller's language."""
     problem = None
     if row["problem"] is not None:
         key = row["problem"]["key"]
-        known = key if f"error.{key}" in catalogue(lang) else "job_failed"
+        message_key = key if f"error.{key}" in catalogue(lang) else "job_failed"
         detail = problems.message_text(
-            known, lang, **{"job": row["id"], **row["problem"]["values"]}
+            message_key, lang, **{"job": row["id"], **row["problem"]["values"]}
         )
         title = "problem.import_job" if row["kind"] in IMPORT_KINDS else "problem.job"
-        problem = JobProblem(title=text(title, lang=lang), detail=detail)
+        problem = JobProblemResponse(title=text(title, lang=lang), detail=detail)
     wanted = row["parameters"].get("alternatives", 1)
     return JobResponse.model_validate({**row, "wanted": wanted, "problem": problem})

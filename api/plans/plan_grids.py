@@ -1,4 +1,4 @@
-"""``/plans/{id}/grids`` and ``/atoms``: what a plan is made of."""
+"""``/plans/{id}/grids`` and ``/plans/{id}/atoms``: grids and atoms of a plan."""
 
 from typing import Annotated, Any
 
@@ -14,23 +14,23 @@ from api.core.audit import record
 from api.core.caller import Asker, allow
 from api.core.parameters import Connection, Number, Page, Rows
 from api.core.responses import AreaCollection, GeoJson, collection, feature
-from api.plans.plans import plan_of
-from api.public.regions import geojson, sides
-from api.tiles.colouring import GAP_DEGREES
+from api.plans.plans import read_plan
+from api.public.regions import bounds_columns, geojson_column
+from api.tiles.area_colours import TOUCHING_GAP_DEGREES
 from geo.errors import NotFoundError
 from geo.model import Building, Grid, GridMember, GridPlan
 from geo.model.grid import GridKind
-from geo.plans.validation import count_atoms, disconnected_grids, limits_from_parameters
-from maps.colours import colour, neighbours
+from geo.plans.validation import apart, atoms_in, limits_of
+from maps.colours import colour_areas, touching_pairs
 
 router = APIRouter(tags=["plans"])
 
 GridCode = Annotated[str, Field(pattern="^[0-9]{15}$")]
 
-MOST_ATOMS = 20_000
+MAX_ATOMS = 20_000
 
 
-class PlanGrid(BaseModel):
+class PlanGridResponse(BaseModel):
     """A grid of a plan; ``colour`` is its index in the palette of the style."""
 
     code: str
@@ -46,7 +46,7 @@ class PlanGrid(BaseModel):
 
 
 class AtomResponse(BaseModel):
-    """An atom: a building or unit with its land. ``lon``, ``lat`` is where the building stands."""
+    """An atom: a building or unit with its land; ``lon`` and ``lat`` locate the building."""
 
     atom: int
     grid: str
@@ -62,12 +62,12 @@ class AtomResponse(BaseModel):
 @router.get(
     "/plans/{number}/grids",
     response_class=GeoJson,
-    responses={200: {"model": AreaCollection[PlanGrid]}, **problems.DOCUMENTED},
+    responses={200: {"model": AreaCollection[PlanGridResponse]}, **problems.DOCUMENTED},
 )
 def grids_of_plan(request: Request, connection: Connection, number: Number) -> Response:
     """Return the grids of a plan."""
-    found = grid_features(connection, number, None)
-    return collection(request, found, Page(max(len(found), 1), 0), len(found))
+    features = grid_features(connection, number, None)
+    return collection(request, features, Page(max(len(features), 1), 0), len(features))
 
 
 @router.get(
@@ -81,11 +81,11 @@ def atoms_of_plan(
     connection: Connection,
     asker: Asker,
     number: Number,
-    limit: Annotated[int, Query(ge=1, le=MOST_ATOMS)] = 10_000,
+    limit: Annotated[int, Query(ge=1, le=MAX_ATOMS)] = 10_000,
     offset: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
 ) -> Response:
-    """Return the atoms of a plan: buildings and units with their land and households."""
-    plan_of(connection, number)
+    """List the atoms of a plan: buildings and units with their land and households."""
+    read_plan(connection, number)
     page = Page(limit, offset)
     count = select(func.count()).select_from(GridMember).where(GridMember.plan_id == number)
     matched = connection.execute(count).scalar_one()
@@ -101,8 +101,19 @@ def atoms_of_plan(
 def grid_features(
     connection: Database, number: int, codes: list[str] | None
 ) -> list[dict[str, Any]]:
-    """Return grids of a plan as features: all of them with colours, or some without."""
-    limits = limits_from_parameters(_parameters(connection, number))
+    """Return the grids of a plan as GeoJSON features.
+
+    Parameters
+    ----------
+    codes
+        Codes of the grids to return, without colours; None returns all of them with colours.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such plan.
+    """
+    limits = limits_of(_parameters(connection, number))
     grid = (
         select(
             Grid.code,
@@ -111,8 +122,8 @@ def grid_features(
             Grid.households,
             Grid.locked,
             func.ST_NumGeometries(Grid.geom).label("pieces"),
-            geojson(Grid.geom),
-            *sides(Grid.geom),
+            geojson_column(Grid.geom),
+            *bounds_columns(Grid.geom),
         )
         .where(Grid.plan_id == number)
         .order_by(Grid.code)
@@ -120,10 +131,8 @@ def grid_features(
     if codes is not None:
         grid = grid.where(Grid.code.in_(codes))
     rows = connection.execute(grid).mappings().all()
-    broken = disconnected_grids(
-        connection, number, [row["code"] for row in rows if row["pieces"] != 1]
-    )
-    atoms = count_atoms(connection, number)
+    not_contiguous = apart(connection, number, [row["code"] for row in rows if row["pieces"] != 1])
+    atoms = atoms_in(connection, number)
     colours = _colours(connection, number) if codes is None else {}
     return [
         feature(
@@ -137,7 +146,7 @@ def grid_features(
                 "atoms": atoms.get(row["code"], 0),
                 "within": row["kind"] == GridKind.DEDICATED
                 or limits.lower <= row["households"] <= limits.upper,
-                "contiguous": row["code"] not in broken,
+                "contiguous": row["code"] not in not_contiguous,
                 "locked": row["locked"],
                 "colour": colours.get(row["code"]),
             },
@@ -148,26 +157,27 @@ def grid_features(
 
 
 def _colours(connection: Database, number: int) -> dict[str, int]:
-    """Return the colour of each grid of a plan, neighbours in different ones."""
+    """Return the palette index of each grid of a plan by its code; neighbours differ."""
     shape = func.ST_AsBinary(Grid.geom, type_=LargeBinary)
     statement = select(Grid.code, shape).where(Grid.plan_id == number).order_by(Grid.code)
     rows = connection.execute(statement).all()
     if not rows:
         return {}
     polygons = shapely.from_wkb(np.array([row[1] for row in rows], dtype=object))
-    colours = colour(len(rows), neighbours(polygons, GAP_DEGREES))
+    colours = colour_areas(len(rows), touching_pairs(polygons, TOUCHING_GAP_DEGREES))
     return dict(zip([row[0] for row in rows], colours.tolist(), strict=True))
 
 
 def _parameters(connection: Database, number: int) -> dict[str, Any]:
-    found = connection.execute(select(GridPlan.parameters).where(GridPlan.id == number)).scalar()
-    if found is None:
+    statement = select(GridPlan.parameters).where(GridPlan.id == number)
+    parameters = connection.execute(statement).scalar()
+    if parameters is None:
         raise NotFoundError("no_plan_here", plan=number)
-    return dict(found)
+    return dict(parameters)
 
 
 def _atoms(number: int) -> Rows:
-    middle = func.ST_PointOnSurface(Building.geom)
+    point = func.ST_PointOnSurface(Building.geom)
     return (
         select(
             GridMember.id.label("atom"),
@@ -179,10 +189,10 @@ def _atoms(number: int) -> Rows:
             ).label("name"),
             Building.compound_code.label("compound"),
             GridMember.households,
-            func.ST_X(middle).label("lon"),
-            func.ST_Y(middle).label("lat"),
-            geojson(GridMember.geom),
-            *sides(GridMember.geom),
+            func.ST_X(point).label("lon"),
+            func.ST_Y(point).label("lat"),
+            geojson_column(GridMember.geom),
+            *bounds_columns(GridMember.geom),
         )
         .join(Grid, Grid.id == GridMember.grid_id)
         .outerjoin(Building, Building.code == GridMember.building_code)

@@ -1,4 +1,4 @@
-"""``/plans``: the drawings of a community; publishing, archiving, copying, discarding."""
+"""``/plans``: list, publish, archive, copy and delete the plans of a community."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -32,7 +32,7 @@ router = APIRouter(tags=["plans"])
 
 
 class LimitsResponse(BaseModel):
-    """Households of a grid: aimed at, at least, at most."""
+    """Households of a grid: target, lower limit, upper limit."""
 
     target: int
     lower: int
@@ -40,7 +40,7 @@ class LimitsResponse(BaseModel):
 
 
 class ScoreResponse(BaseModel):
-    """Figures of a plan (:class:`geo.partition.scoring.score_card.ScoreCard`); none before it is
+    """Score card of a plan (:class:`geo.partition.scoring.score_card.ScoreCard`); null before it is
     scored."""
 
     grids: int | None = None
@@ -68,7 +68,7 @@ class ScoreResponse(BaseModel):
 
 
 class PlanResponse(BaseModel):
-    """A plan. ``revision`` counts its edits; ``undo`` and ``redo`` say how many there are."""
+    """A plan. ``revision`` counts its edits; ``undo`` and ``redo`` are the available steps."""
 
     id: int
     community_code: str
@@ -89,8 +89,8 @@ class PlanResponse(BaseModel):
     redo: int
 
 
-class Said(BaseModel):
-    """What is said of a step, for those who come after."""
+class NoteRequest(BaseModel):
+    """A note on a step in the life of a plan, kept for later readers."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -110,16 +110,16 @@ def plans_of(
     status: PlanStatus | None = None,
 ) -> Response:
     """List the plans of a community that the caller may see, the newest first."""
-    wanted = [GridPlan.community_code == code]
+    conditions = [GridPlan.community_code == code]
     if status is not None:
-        wanted.append(GridPlan.status == status)
-    count = select(func.count()).select_from(GridPlan).where(*wanted)
+        conditions.append(GridPlan.status == status)
+    count = select(func.count()).select_from(GridPlan).where(*conditions)
     matched = connection.execute(count).scalar_one()
     if matched == 0:
         require_community(connection, code)
-    statement = page.of(plans_shown().where(*wanted).order_by(GridPlan.version.desc()))
-    found = [describe_plan(connection, row) for row in connection.execute(statement).mappings()]
-    return listing(request, found, page, matched)
+    statement = page.of(select_plans().where(*conditions).order_by(GridPlan.version.desc()))
+    items = [describe_plan(connection, row) for row in connection.execute(statement).mappings()]
+    return listing(request, items, page, matched)
 
 
 @router.get(
@@ -128,9 +128,9 @@ def plans_of(
     responses={200: {"model": PlanResponse}, **problems.DOCUMENTED},
 )
 def plan(request: Request, connection: Connection, number: Number) -> Response:
-    """Return a plan; its ETag is what edits name in ``If-Match``."""
-    found = plan_of(connection, number)
-    return revision_etag_response(request, found.model_dump_json().encode(), found.revision)
+    """Return a plan; edits send its ETag in ``If-Match``."""
+    body = read_plan(connection, number)
+    return revision_etag_response(request, body.model_dump_json().encode(), body.revision)
 
 
 @router.post(
@@ -141,11 +141,11 @@ def plan(request: Request, connection: Connection, number: Number) -> Response:
 )
 @retry_conflicts
 def copy(response: Response, connection: Writing, asker: Asker, number: Number) -> PlanResponse:
-    """Make a draft that begins as another plan is."""
-    made = edits.copy_as_draft(connection, number, asker.name)
-    record(connection, asker, "copy", "grid_plan", str(made), {"from": number})
-    response.headers["Location"] = f"/plans/{made}"
-    return with_tag(response, plan_of(connection, made))
+    """Create a draft as a copy of a plan."""
+    draft = edits.copy_as_draft(connection, number, asker.name)
+    record(connection, asker, "copy", "grid_plan", str(draft), {"from": number})
+    response.headers["Location"] = f"/plans/{draft}"
+    return set_etag(response, read_plan(connection, draft))
 
 
 @router.post("/plans/{number}/publish", dependencies=[PLANNERS], responses=problems.CHANGING)
@@ -156,16 +156,16 @@ def publish(
     asker: Asker,
     number: Number,
     seen: IfMatch,
-    said: Annotated[Said | None, Body()] = None,
+    note: Annotated[NoteRequest | None, Body()] = None,
 ) -> PlanResponse:
     """Put a draft in force; the plan in force before is archived in the same transaction."""
-    found = edits.lock_plan(connection, number, seen)
-    if found["status"] != PlanStatus.DRAFT:
-        raise ConflictError("plan_not_draft", plan=number, status=found["status"])
+    locked = edits.lock_plan(connection, number, seen)
+    if locked["status"] != PlanStatus.DRAFT:
+        raise ConflictError("plan_not_draft", plan=number, status=locked["status"])
     superseded = store.publish(connection, number)
-    detail = {"supersedes": superseded, **_save_note(connection, number, said)}
+    detail = {"supersedes": superseded, **_save_note(connection, number, note)}
     record(connection, asker, "publish", "grid_plan", str(number), detail)
-    return with_tag(response, plan_of(connection, number))
+    return set_etag(response, read_plan(connection, number))
 
 
 @router.post("/plans/{number}/archive", dependencies=[PLANNERS], responses=problems.CHANGING)
@@ -176,30 +176,30 @@ def archive(
     asker: Asker,
     number: Number,
     seen: IfMatch,
-    said: Annotated[Said | None, Body()] = None,
+    note: Annotated[NoteRequest | None, Body()] = None,
 ) -> PlanResponse:
-    """Archive a plan: a draft that is not wanted, or the one in force with nothing in its place."""
-    found = edits.lock_plan(connection, number, seen)
-    if found["status"] == PlanStatus.ARCHIVED:
+    """Archive a draft, or the plan in force without a successor."""
+    locked = edits.lock_plan(connection, number, seen)
+    if locked["status"] == PlanStatus.ARCHIVED:
         raise ConflictError("plan_archived", plan=number)
-    # Not the time at which the transaction began: it may have waited for the plan's publication.
+    # Not the start of the transaction, which may have waited for the plan's publication.
     moment = connection.execute(select(func.clock_timestamp())).scalar_one()
     archived = {"status": PlanStatus.ARCHIVED, "archived_at": moment}
     connection.execute(update(GridPlan).where(GridPlan.id == number).values(archived))
     ended = update(Grid).where(Grid.plan_id == number, Grid.valid_from.is_not(None))
     connection.execute(ended.values(valid_to=moment))
-    detail = _save_note(connection, number, said)
+    detail = _save_note(connection, number, note)
     record(connection, asker, "archive", "grid_plan", str(number), detail)
-    return with_tag(response, plan_of(connection, number))
+    return set_etag(response, read_plan(connection, number))
 
 
-def _save_note(connection: Database, number: int, said: Said | None) -> dict[str, str]:
-    """Keep what was said of a plan, if anything was; return it for the trail."""
-    if said is None or not said.note.strip():
+def _save_note(connection: Database, number: int, note: NoteRequest | None) -> dict[str, str]:
+    """Store a note with a plan unless it is blank; return it for the audit log."""
+    content = {"note": note.note.strip()} if note else {}
+    if not any(content.values()):
         return {}
-    note = said.note.strip()
-    connection.execute(update(GridPlan).where(GridPlan.id == number).values(note=note))
-    return {"note": note}
+    connection.execute(update(GridPlan).where(GridPlan.id == number).values(content))
+    return content
 
 
 @router.delete(
@@ -207,15 +207,16 @@ def _save_note(connection: Database, number: int, said: Said | None) -> dict[str
 )
 @retry_conflicts
 def discard(connection: Writing, asker: Asker, number: Number, seen: IfMatch) -> None:
-    """Delete a draft for good."""
-    found = edits.lock_plan(connection, number, seen)
-    if found["status"] != PlanStatus.DRAFT:
-        raise ConflictError("plan_not_draft", plan=number, status=found["status"])
+    """Delete a draft permanently."""
+    locked = edits.lock_plan(connection, number, seen)
+    if locked["status"] != PlanStatus.DRAFT:
+        raise ConflictError("plan_not_draft", plan=number, status=locked["status"])
     connection.execute(delete(GridPlan).where(GridPlan.id == number))
     record(connection, asker, "delete", "grid_plan", str(number))
 
 
-def plans_shown() -> Rows:
+def select_plans() -> Rows:
+    """Return the query for the plans that a caller may see, with the community's name."""
     columns = [column for column in GridPlan.__table__.c if column.name not in {"parent_id"}]
     return select(
         *columns,
@@ -224,15 +225,23 @@ def plans_shown() -> Rows:
     ).outerjoin(Region, Region.code == GridPlan.community_code)
 
 
-def plan_of(connection: Database, number: int) -> PlanResponse:
-    row = connection.execute(plans_shown().where(GridPlan.id == number)).mappings().first()
+def read_plan(connection: Database, number: int) -> PlanResponse:
+    """Return a plan.
+
+    Raises
+    ------
+    NotFoundError
+        If there is none, or the caller may not see it.
+    """
+    row = connection.execute(select_plans().where(GridPlan.id == number)).mappings().first()
     if row is None:
         raise NotFoundError("no_plan_here", plan=number)
     return describe_plan(connection, row)
 
 
 def describe_plan(connection: Database, row: Any) -> PlanResponse:
-    limits = limits_from_parameters(row["parameters"])
+    """Return the response for a row of :func:`select_plans`."""
+    limits = limits_of(row["parameters"])
     undo, redo = (0, 0)
     if row["status"] == PlanStatus.DRAFT:
         undo, redo = edits.count_undo_redo(connection, row["id"])
@@ -240,17 +249,20 @@ def describe_plan(connection: Database, row: Any) -> PlanResponse:
     return PlanResponse.model_validate({**row, **figures})
 
 
-def with_tag(response: Response, found: PlanResponse) -> PlanResponse:
-    response.headers["ETag"] = f'"{found.revision}"'
-    return found
+def set_etag(response: Response, plan: PlanResponse) -> PlanResponse:
+    """Set the ETag of a response to the revision of its plan; return the plan."""
+    response.headers["ETag"] = f'"{plan.revision}"'
+    return plan
 
 
 def require_community(connection: Database, code: str) -> None:
-    known = select(Region.code).where(Region.code == code, Region.level == "community")
-    if connection.execute(known).first() is None:
+    """Raise NotFoundError unless a community has this code."""
+    communities = select(Region.code).where(Region.code == code, Region.level == "community")
+    if connection.execute(communities).first() is None:
         raise NotFoundError("no_such_community", code=code)
 
 
 def check_community(connection: Database, number: int, code: str) -> None:
-    if plan_of(connection, number).community_code != code:
+    """Raise NotFoundError unless a plan is of this community."""
+    if read_plan(connection, number).community_code != code:
         raise NotFoundError("no_such_plan", plan=number, community=code)

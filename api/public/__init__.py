@@ -1,1 +1,1 @@
-"""Pages, and routes that every role may use."""
+"""Web pages, and routes for regions, grids, search, exports and staff."""

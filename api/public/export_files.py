@@ -1,4 +1,4 @@
-"""Layers as files that must be written whole: batch by batch, never a layer in memory."""
+"""Write a layer to a file with GDAL or Arrow, in batches, so that memory use stays bounded."""
 
 import json
 import re
@@ -20,35 +20,35 @@ from sqlalchemy import BigInteger, Boolean, Column, DateTime, Float, Integer
 from api.core.public_layers import Layer
 
 DBF_NAME_BYTES = 10
-AT_ONCE = 2_000
-"""Features of a batch."""
+BATCH_ROWS = 2_000
+"""Features in a batch."""
 
-DRIVERS = {"gpkg": "GPKG", "kml": "KML"}
+GDAL_DRIVERS = {"gpkg": "GPKG", "kml": "KML"}
 
-KINDS = ("Point", "MultiLineString", "MultiPolygon")
-"""Of shapefiles, by dimension: one file holds one."""
+SHAPEFILE_TYPES = ("Point", "MultiLineString", "MultiPolygon")
+"""Geometry types of shapefiles by dimension: a file holds one type."""
 
-GEOPARQUET = "1.1.0"
+GEOPARQUET_VERSION = "1.1.0"
 
-Rows = Generator[tuple[list[Any], shapely.Geometry | None], None, None]
+FeatureRows = Generator[tuple[list[Any], shapely.Geometry | None], None, None]
 
 
 def write_layer(
     folder: Path,
     layer: Layer,
     fields: dict[str, Column[Any]],
-    rows: Callable[[], Rows],
+    rows: Callable[[], FeatureRows],
     format: str,
     system: int,
 ) -> Path:
-    """Write a layer into a folder; return the file.
+    """Write a layer into a folder and return the file.
 
     Parameters
     ----------
     fields
-        Columns by the names that they have in the file.
+        Columns by their names in the file.
     rows
-        Begins to read the layer: values and geometry of each feature.
+        Start reading the layer; yields values and geometry of each feature.
     format
         ``gpkg``, ``kml``, ``shp`` (as a zip), ``dxf`` or ``parquet``.
     system
@@ -62,55 +62,64 @@ def write_layer(
     elif format == "shp":
         return _shapefiles(folder, layer, fields, rows, system)
     else:
-        shown = _batches(fields, rows())
-        how = {"layer": layer.name, "driver": DRIVERS[format]}
-        _write(file, _schema(fields), shown, _kind(layer), system, **how)
+        options = {"layer": layer.name, "driver": GDAL_DRIVERS[format]}
+        _write(
+            file,
+            _schema(fields),
+            _batches(fields, rows()),
+            _geometry_type(layer),
+            system,
+            **options,
+        )
     return file
 
 
-def _kind(layer: Layer) -> str:
-    """Return GDAL's name of the geometries of a layer."""
-    column = next(one for one in layer.source.columns if one.name == "geom")
-    kind = column.type.geometry_type if isinstance(column.type, Geometry) else "GEOMETRY"
+def _geometry_type(layer: Layer) -> str:
+    """Return GDAL's name for the geometry type of a layer."""
+    column = layer.source.c["geom"]
+    geometry_type = column.type.geometry_type if isinstance(column.type, Geometry) else "GEOMETRY"
     names = {"POINT": "Point", "LINESTRING": "LineString", "MULTIPOLYGON": "MultiPolygon"}
-    return names.get(kind or "", "Unknown")
+    return names.get(geometry_type or "", "Unknown")
 
 
 def _schema(fields: dict[str, Column[Any]], *, text_times: bool = False) -> pa.Schema:
-    """Return the fields and the geometry, as well-known binary, in Arrow's types."""
-    own = [pa.field(name, _arrow(column, text_times)) for name, column in fields.items()]
-    said = {"ARROW:extension:name": "geoarrow.wkb"}
-    return pa.schema([*own, pa.field("geometry", pa.binary(), metadata=said)])
+    """Return the Arrow schema of the fields and the geometry as well-known binary."""
+    attributes = [
+        pa.field(name, _arrow_type(column, text_times)) for name, column in fields.items()
+    ]
+    metadata = {"ARROW:extension:name": "geoarrow.wkb"}
+    return pa.schema([*attributes, pa.field("geometry", pa.binary(), metadata=metadata)])
 
 
-def _arrow(column: Column[Any], text_times: bool) -> pa.DataType:
-    kinds: tuple[tuple[type, pa.DataType], ...] = (
+def _arrow_type(column: Column[Any], text_times: bool) -> pa.DataType:
+    types: tuple[tuple[type, pa.DataType], ...] = (
         (BigInteger, pa.int64()),
         (Integer, pa.int32()),
         (Boolean, pa.bool_()),
         (Float, pa.float64()),
         (DateTime, pa.string() if text_times else pa.timestamp("ms", tz="UTC")),
     )
-    return next((found for kind, found in kinds if isinstance(column.type, kind)), pa.string())
+    matches = (arrow for sql, arrow in types if isinstance(column.type, sql))
+    return next(matches, pa.string())
 
 
 def _batches(
-    fields: dict[str, Column[Any]], rows: Rows, *, text_times: bool = False
+    fields: dict[str, Column[Any]], rows: FeatureRows, *, text_times: bool = False
 ) -> Iterator[pa.RecordBatch]:
-    """Yield the rows some at a time."""
+    """Yield the rows in record batches of :data:`BATCH_ROWS`."""
     schema = _schema(fields, text_times=text_times)
-    while part := list(islice(rows, AT_ONCE)):
+    while part := list(islice(rows, BATCH_ROWS)):
         shapes = shapely.to_wkb(np.array([shape for _, shape in part], dtype=object))
         columns = list(zip(*(values for values, _ in part), strict=True))
-        made = [
+        arrays = [
             pa.array([_plain(value, field.type) for value in column], field.type)
             for field, column in zip(schema, columns, strict=False)
         ]
-        yield pa.record_batch([*made, pa.array(shapes.tolist(), pa.binary())], schema=schema)
+        yield pa.record_batch([*arrays, pa.array(shapes.tolist(), pa.binary())], schema=schema)
 
 
 def _plain(value: Any, kind: pa.DataType) -> Any:
-    """Return a value as its field takes it: lists and times become text where there are no such."""
+    """Return a value that its field accepts: lists and times become text in text fields."""
     if value is None or not pa.types.is_string(kind) or isinstance(value, str):
         return value
     if isinstance(value, list):
@@ -122,85 +131,102 @@ def _write(
     file: Path,
     schema: pa.Schema,
     batches: Iterator[pa.RecordBatch],
-    kind: str,
+    geometry_type: str,
     system: int,
-    **how: Any,
+    **options: Any,
 ) -> None:
     reader = pa.RecordBatchReader.from_batches(schema, batches)
-    where = {"geometry_name": "geometry", "geometry_type": kind, "crs": f"EPSG:{system}"}
-    pyogrio.write_arrow(reader, file, **where, **how)
+    pyogrio.write_arrow(
+        reader,
+        file,
+        geometry_name="geometry",
+        geometry_type=geometry_type,
+        crs=f"EPSG:{system}",
+        **options,
+    )
 
 
-def _parquet(file: Path, fields: dict[str, Column[Any]], rows: Rows, system: int) -> None:
-    """Write GeoParquet: the geometry as well-known binary, its system as PROJJSON."""
-    shape = {"encoding": "WKB", "geometry_types": [], "crs": pyproj.CRS(system).to_json_dict()}
-    said = {"version": GEOPARQUET, "primary_column": "geometry", "columns": {"geometry": shape}}
-    own = _schema(fields).remove_metadata().with_metadata({"geo": json.dumps(said)})
-    plain = pa.schema([field.remove_metadata() for field in own], metadata=own.metadata)
-    with parquet.ParquetWriter(file, plain) as writer:
+def _parquet(file: Path, fields: dict[str, Column[Any]], rows: FeatureRows, system: int) -> None:
+    """Write GeoParquet: geometry as well-known binary, coordinate system as PROJJSON."""
+    geometry = {"encoding": "WKB", "geometry_types": [], "crs": pyproj.CRS(system).to_json_dict()}
+    metadata = {
+        "version": GEOPARQUET_VERSION,
+        "primary_column": "geometry",
+        "columns": {"geometry": geometry},
+    }
+    plain_fields = [field.remove_metadata() for field in _schema(fields)]
+    schema = pa.schema(plain_fields, metadata={"geo": json.dumps(metadata)})
+    with parquet.ParquetWriter(file, schema) as writer:
         for batch in _batches(fields, rows):
-            writer.write_batch(batch.cast(plain))
+            writer.write_batch(batch.cast(schema))
 
 
-def _dxf(file: Path, name: str, rows: Rows, system: int) -> None:
-    """Write a drawing, which knows layers and shapes and no attributes.
+def _dxf(file: Path, name: str, rows: FeatureRows, system: int) -> None:
+    """Write a DXF drawing, which has layers and shapes but no attributes.
 
-    Its driver takes all shapes at once: they are held in their shortest form.
+    Its driver writes all shapes at once, so they are kept in memory as well-known binary.
     """
     shapes = np.array([shapely.to_wkb(shape) for _, shape in rows], dtype=object)
     layers = np.full(len(shapes), name, dtype=object)
-    where = {"geometry_type": "Unknown", "crs": f"EPSG:{system}"}
-    pyogrio.raw.write(file, shapes, [layers], ["Layer"], driver="DXF", **where)
+    pyogrio.raw.write(
+        file,
+        shapes,
+        [layers],
+        ["Layer"],
+        driver="DXF",
+        geometry_type="Unknown",
+        crs=f"EPSG:{system}",
+    )
 
 
 def _shapefiles(
     folder: Path,
     layer: Layer,
     fields: dict[str, Column[Any]],
-    rows: Callable[[], Rows],
+    rows: Callable[[], FeatureRows],
     system: int,
 ) -> Path:
-    """Write shapefiles, one a kind of geometry, with field names as DBF allows, into a zip.
+    """Write a zip with one shapefile for each geometry dimension, with field names valid in DBF.
 
-    Where there is nothing, one is empty: of polygons, if the layer may hold several kinds.
+    An empty layer gives one empty shapefile, of polygons if the layer may hold several types.
     """
-    name = layer.name
-    legal = dict(zip(dbf_names(list(fields)), fields.values(), strict=True))
-    schema = _schema(legal, text_times=True)
+    dbf_fields = dict(zip(dbf_names(list(fields)), fields.values(), strict=True))
+    schema = _schema(dbf_fields, text_times=True)
     shapes = folder / "shp"
     shapes.mkdir()
-    found = {int(shapely.get_dimensions(shape)) for _, shape in rows()} - {-1}
-    dimensions = sorted(found) or [{"Point": 0, "LineString": 1}.get(_kind(layer), 2)]
+    present = {int(shapely.get_dimensions(shape)) for _, shape in rows()} - {-1}
+    dimensions = sorted(present) or [{"Point": 0, "LineString": 1}.get(_geometry_type(layer), 2)]
     for dimension in dimensions:
-        own = (row for row in rows() if shapely.get_dimensions(row[1]) == dimension)
-        end = f"_{('point', 'line', 'polygon')[dimension]}" if len(dimensions) > 1 else ""
-        batches = _batches(legal, own, text_times=True)
-        how = {"driver": "ESRI Shapefile", "encoding": "UTF-8"}
-        _write(shapes / f"{name}{end}.shp", schema, batches, KINDS[dimension], system, **how)
-    file = folder / f"{name}.zip"
+        matching = (row for row in rows() if shapely.get_dimensions(row[1]) == dimension)
+        suffix = f"_{('point', 'line', 'polygon')[dimension]}" if len(dimensions) > 1 else ""
+        batches = _batches(dbf_fields, matching, text_times=True)
+        options = {"driver": "ESRI Shapefile", "encoding": "UTF-8"}
+        shapefile = shapes / f"{layer.name}{suffix}.shp"
+        _write(shapefile, schema, batches, SHAPEFILE_TYPES[dimension], system, **options)
+    file = folder / f"{layer.name}.zip"
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        for one in sorted(shapes.iterdir()):
-            archive.write(one, one.name)
+        for part in sorted(shapes.iterdir()):
+            archive.write(part, part.name)
     return file
 
 
 def dbf_names(names: list[str]) -> list[str]:
-    """Return names that a DBF table can have: 10 bytes, each once.
+    """Return unique field names of at most 10 bytes, as DBF requires.
 
     >>> dbf_names(["households_source", "households"])
     ['households', 'househol_1']
     """
-    found: list[str] = []
+    unique: list[str] = []
     for name in names:
-        plain = _cut(re.sub(r"[^\w]", "_", name), DBF_NAME_BYTES)
+        plain = _truncate(re.sub(r"[^\w]", "_", name), DBF_NAME_BYTES)
         number = 0
-        while plain in found:
+        while plain in unique:
             number += 1
-            end = f"_{number}"
-            plain = _cut(name, DBF_NAME_BYTES - len(end)) + end
-        found.append(plain)
-    return found
+            suffix = f"_{number}"
+            plain = _truncate(name, DBF_NAME_BYTES - len(suffix)) + suffix
+        unique.append(plain)
+    return unique
 
 
-def _cut(name: str, most: int) -> str:
-    return name.encode()[:most].decode(errors="ignore")
+def _truncate(name: str, max_bytes: int) -> str:
+    return name.encode()[:max_bytes].decode(errors="ignore")

@@ -1,4 +1,4 @@
-"""``/exports``: layers as files, in the formats that other programs open."""
+"""``/exports``: download layers as GeoJSON, GeoPackage, shapefile, KML, DXF, Parquet or CSV."""
 
 import csv
 import io
@@ -24,8 +24,8 @@ from api.core.caller import Asker, Caller, transaction_as
 from api.core.parameters import Page
 from api.core.public_layers import layers_for_role, readable_layer
 from api.core.responses import Listing, listing
-from api.public.export_files import AT_ONCE, Rows, write_layer
-from geo.db.views import grids_of_plan
+from api.public.export_files import BATCH_ROWS, FeatureRows, write_layer
+from geo.db.views import grids_of
 from geo.disk import require_room
 from geo.errors import InputError, NotFoundError, TooLargeError
 from geo.messages import catalogue
@@ -44,11 +44,11 @@ FORMATS: dict[str, str] = {
     "parquet": "application/vnd.apache.parquet",
     "csv": "text/csv; charset=utf-8",
 }
-MOST_ROWS = 500_000
+MAX_ROWS = 500_000
 
 
 class ExportResponse(BaseModel):
-    """A layer that can be exported, and how."""
+    """A layer that the caller may export, with its formats and coordinate systems."""
 
     layer: str
     formats: list[str]
@@ -61,13 +61,13 @@ class ExportResponse(BaseModel):
     responses={200: {"model": Listing[ExportResponse]}, **problems.problem_responses()},
 )
 def exports(request: Request, asker: Asker) -> Response:
-    """List what the caller may export."""
+    """List the layers that the caller may export."""
     systems = ["CRS84", *(f"EPSG:{code}" for code in (4490, 4326, 4546, 3857))]
-    shown = [
+    items = [
         ExportResponse(layer=name, formats=list(FORMATS), crs=systems)
         for name in layers_for_role(asker.role)
     ]
-    return listing(request, shown, Page(len(shown), 0), len(shown))
+    return listing(request, items, Page(len(items), 0), len(items))
 
 
 @router.get(
@@ -90,15 +90,15 @@ def export(
         Literal["plain", "zh"], Query(description="names of the fields: as in the API, or Chinese")
     ] = "plain",
 ) -> Response:
-    """Download a layer. A shapefile comes as a zip; KML is always in longitude and latitude."""
-    chosen = readable_layer(layer, asker.role)
-    uri = coordinates.crs_uri(crs)
-    if format == "kml" and coordinates.EPSG_BY_URI[uri] not in coordinates.SAME_AS_STORAGE:
+    """Download a layer. Shapefiles are zipped; KML is always in longitude and latitude."""
+    layer_definition = layer_of(layer, asker.role)
+    system = coordinates.SYSTEMS[coordinates.uri_of(crs)]
+    if format == "kml" and system not in coordinates.LIKE_STORAGE:
         raise InputError("kml_crs", crs=crs)
-    if plan is not None and chosen.name != "grid":
+    if plan is not None and layer_definition.name != "grid":
         raise InputError("plan_of_grids_only", layer=layer)
-    source: FromClause = chosen.source if plan is None else grids_of_plan(plan)
-    columns = [column for column in chosen.columns() if column.name in source.c]
+    source: FromClause = layer_definition.source if plan is None else grids_of(plan)
+    columns = [column for column in layer_definition.columns() if column.name in source.c]
     fields = [str(column.name) for column in columns]
     titles = _titles(fields, names)
     engine = request.app.state.engine
@@ -113,32 +113,29 @@ def export(
         "Cache-Control": "no-store",
     }
 
-    def rows() -> Rows:
-        return _rows(engine, asker, source, fields, region, coordinates.EPSG_BY_URI[uri])
+    def rows() -> FeatureRows:
+        return _rows(engine, asker, source, fields, region, system)
 
-    # The file is complete before the first byte is sent: a status of 200 can be relied on.
+    # Finish the file before sending the first byte, so that an error is never a truncated 200.
     folder = Path(tempfile.mkdtemp(prefix="gridatlas-export-"))
     try:
         with require_room(folder):
             if format in LINE_WRITERS:
                 file = folder / filename
-                with closing(rows()) as found, file.open("wb") as out:
-                    system = coordinates.EPSG_BY_URI[uri]
-                    out.writelines(LINE_WRITERS[format](found, titles, system))
+                with closing(rows()) as features, file.open("wb") as out:
+                    out.writelines(LINE_WRITERS[format](features, titles, system))
             else:
                 named = dict(zip(titles, columns, strict=True))
-                file = write_layer(
-                    folder, chosen, named, rows, format, coordinates.EPSG_BY_URI[uri]
-                )
+                file = write_layer(folder, layer_definition, named, rows, format, system)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    clean = BackgroundTask(shutil.rmtree, folder, ignore_errors=True)
-    return FileResponse(file, media_type=FORMATS[format], headers=headers, background=clean)
+    cleanup = BackgroundTask(shutil.rmtree, folder, ignore_errors=True)
+    return FileResponse(file, media_type=FORMATS[format], headers=headers, background=cleanup)
 
 
 def _titles(fields: list[str], names: str) -> list[str]:
-    """Return the names that the fields have in the file."""
+    """Return the names of the fields in the file."""
     if names == "plain":
         return fields
     texts = catalogue("zh")
@@ -146,28 +143,37 @@ def _titles(fields: list[str], names: str) -> list[str]:
 
 
 def _count_rows(connection: Any, source: FromClause, region: str | None, plan: int | None) -> int:
+    """Return the number of rows to export.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such region or plan.
+    TooLargeError
+        If there are more than :data:`MAX_ROWS`.
+    """
     if region is not None:
-        known = select(Region.code).where(Region.code == region, Region.geom.is_not(None))
-        if connection.execute(known).first() is None:
+        regions = select(Region.code).where(Region.code == region, Region.geom.is_not(None))
+        if connection.execute(regions).first() is None:
             raise NotFoundError("no_such_region", region=region)
     if plan is not None:
-        known_plan = select(GridPlan.id).where(GridPlan.id == plan)
-        if connection.execute(known_plan).first() is None:
+        plans = select(GridPlan.id).where(GridPlan.id == plan)
+        if connection.execute(plans).first() is None:
             raise NotFoundError("no_plan_here", plan=plan)
-    wanted = select(func.count()).select_from(source).where(*_in(source, region))
-    count = int(connection.execute(wanted).scalar_one())
-    if count > MOST_ROWS:
-        raise TooLargeError("export_too_large", rows=count, most=MOST_ROWS)
+    statement = select(func.count()).select_from(source).where(*_is_in_region(source, region))
+    count = int(connection.execute(statement).scalar_one())
+    if count > MAX_ROWS:
+        raise TooLargeError("export_too_large", rows=count, most=MAX_ROWS)
     return count
 
 
-def _in(source: FromClause, region: str | None) -> list[ColumnElement[bool]]:
-    """Return the condition that a feature lies mostly in a region."""
+def _is_in_region(source: FromClause, region: str | None) -> list[ColumnElement[bool]]:
+    """Return the condition that a point on a feature's surface lies in a region."""
     if region is None:
         return []
     land = select(Region.geom).where(Region.code == region).scalar_subquery()
-    middle = func.ST_PointOnSurface(source.c.geom)
-    return [source.c.geom.op("&&")(land), func.ST_Intersects(middle, land)]
+    point = func.ST_PointOnSurface(source.c.geom)
+    return [source.c.geom.op("&&")(land), func.ST_Intersects(point, land)]
 
 
 def _rows(
@@ -177,17 +183,17 @@ def _rows(
     fields: list[str],
     region: str | None,
     system: int,
-) -> Rows:
-    """Yield attributes and geometry of a layer, some at a time from a cursor of the server."""
+) -> FeatureRows:
+    """Yield attributes and geometry of each feature, read in batches from a server-side cursor."""
     shape: Any = source.c.geom
     if system not in coordinates.SAME_AS_STORAGE:
         shape = func.ST_Transform(func.ST_SetSRID(shape, STORAGE_SRID), system)
     columns = [source.c[name] for name in fields]
     statement = (
         select(*columns, func.ST_AsBinary(shape, type_=LargeBinary).label("shape_"))
-        .where(*_in(source, region))
+        .where(*_is_in_region(source, region))
         .order_by(source.c.code)
-        .execution_options(yield_per=AT_ONCE)
+        .execution_options(yield_per=BATCH_ROWS)
     )
     with (
         transaction_as(engine, caller, readonly=True) as connection,
@@ -199,25 +205,28 @@ def _rows(
                 yield list(row[:-1]), geometry
 
 
-def _geojson(rows: Rows, titles: list[str], system: int) -> Iterator[bytes]:
-    """Yield a feature collection; a system that is not longitude and latitude is named in it."""
-    named = ""
-    if system not in coordinates.SAME_AS_STORAGE:
+def _geojson(rows: FeatureRows, titles: list[str], system: int) -> Iterator[bytes]:
+    """Yield a feature collection; it names its system unless that is longitude and latitude."""
+    crs_member = ""
+    if system not in coordinates.LIKE_STORAGE:
         name = {"type": "name", "properties": {"name": f"urn:ogc:def:crs:EPSG::{system}"}}
-        named = f'"crs":{orjson.dumps(name).decode()},'
-    yield f'{{"type":"FeatureCollection",{named}"features":['.encode()
-    before = b"\n"
+        crs_member = f'"crs":{orjson.dumps(name).decode()},'
+    yield f'{{"type":"FeatureCollection",{crs_member}"features":['.encode()
+    separator = b"\n"
     for values, geometry in rows:
         shape = orjson.Fragment(shapely.to_geojson(geometry)) if geometry is not None else None
         properties = dict(zip(titles, values, strict=True))
         feature = {"type": "Feature", "geometry": shape, "properties": properties}
-        yield before + orjson.dumps(feature)
-        before = b",\n"
+        yield separator + orjson.dumps(feature)
+        separator = b",\n"
     yield b"\n]}\n"
 
 
-def _csv(rows: Rows, titles: list[str], system: int) -> Iterator[bytes]:
-    """Yield a table with the geometry as well-known text; spreadsheets know UTF-8 by its mark."""
+def _csv(rows: FeatureRows, titles: list[str], system: int) -> Iterator[bytes]:
+    """Yield a table with the geometry as well-known text.
+
+    It starts with a byte order mark, by which spreadsheet programs recognise UTF-8.
+    """
     buffer = io.StringIO()
     writer = csv.writer(buffer)
     writer.writerow([*titles, "WKT"])
@@ -230,8 +239,8 @@ def _csv(rows: Rows, titles: list[str], system: int) -> Iterator[bytes]:
         yield buffer.getvalue().encode()
 
 
-LINE_WRITERS: dict[str, Callable[[Rows, list[str], int], Iterator[bytes]]] = {
+LINE_WRITERS: dict[str, Callable[[FeatureRows, list[str], int], Iterator[bytes]]] = {
     "geojson": _geojson,
     "csv": _csv,
 }
-"""Formats that are written feature by feature without GDAL."""
+"""Formats written feature by feature, without GDAL."""

@@ -1,4 +1,4 @@
-"""``/grids``: the grids of the plans in force, and the one at a place."""
+"""``/grids``: the grids of the plans in force, and the grid at a point."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -15,8 +15,8 @@ from api.core.caller import Asker, Caller, transaction_as
 from api.core.connection_pool import PreparedQuery, prepare_query
 from api.core.parameters import Bbox, Box, Page, Paging, Rows, Shown
 from api.core.responses import Collection, GeoJson, collection, feature
-from api.public.regions import geojson, sides, simplify_column
-from geo.db.views import Status, grids_by_status
+from api.public.regions import bounds_columns, geojson_column, simplify_column
+from geo.db.views import Status, grids_shown
 from geo.errors import InputError, NotFoundError
 from geo.model.base import STORAGE_SRID
 from geo.model.grid import GridKind, PlanStatus
@@ -24,8 +24,8 @@ from geo.model.grid import GridKind, PlanStatus
 router = APIRouter(tags=["grids"])
 
 
-class GridProperties(BaseModel):
-    """What is told of a grid; ``colour`` is its index in the palette of the style."""
+class GridResponse(BaseModel):
+    """Properties of a grid; ``colour`` is its index in the palette of the style."""
 
     code: str
     serial: int
@@ -42,7 +42,7 @@ class GridProperties(BaseModel):
     status: PlanStatus
 
 
-_SHOWN = {"id", *GridProperties.model_fields} - {"serial", "colour"}
+_COLUMNS = {"id", *GridResponse.model_fields} - {"serial", "colour"}
 
 Longitude = Annotated[float | None, Query(ge=-180, le=180, allow_inf_nan=False)]
 Latitude = Annotated[float | None, Query(ge=-90, le=90, allow_inf_nan=False)]
@@ -51,7 +51,7 @@ Latitude = Annotated[float | None, Query(ge=-90, le=90, allow_inf_nan=False)]
 @router.get(
     "/grids",
     response_class=GeoJson,
-    responses={200: {"model": Collection[GridProperties]}, **problems.DOCUMENTED},
+    responses={200: {"model": Collection[GridResponse]}, **problems.DOCUMENTED},
 )
 async def grids(
     request: Request,
@@ -66,64 +66,77 @@ async def grids(
     ] = 0,
     status: Shown = "published",
 ) -> Response:
-    """List grids in the order of their codes, or tell which grid a place is in.
+    """List grids ordered by code, or return the grid that contains a point.
 
-    With ``lon`` and ``lat`` the list has one grid, and a place without one answers 404.
+    With ``lon`` and ``lat`` the list has one grid; a point in no grid answers 404.
     """
-    at = _place(lon, lat, bbox, community)
-    if at is not None and status == "published" and not simplify:
-        return await _in_force_at(request, asker, at)
-    shown = grids_by_status(status)
-    wanted = _filter_conditions(shown, community, bbox, at)
-    page = Page(1, 0) if at else page
+    point = _point(lon, lat, bbox, community)
+    if point is not None and status == "published" and not simplify:
+        return await _published_grid_at(request, asker, point)
+    shown = grids_shown(status)
+    conditions = _filter_conditions(shown, community, bbox, point)
+    page = Page(1, 0) if point else page
     rows, matched, extent, colours = await run_in_threadpool(
-        _read, request, asker, status, _grids(wanted, simplify, shown), _totals(wanted, shown), page
+        _read,
+        request,
+        asker,
+        status,
+        _grids(conditions, simplify, shown),
+        _totals(conditions, shown),
+        page,
     )
-    if at and not rows:
-        raise NotFoundError("no_grid_here", lon=at[0], lat=at[1])
+    if point and not rows:
+        raise NotFoundError("no_grid_here", lon=point[0], lat=point[1])
     features = [_feature(row, colours) for row in rows]
-    return collection(request, features, page, 1 if at else matched, extent)
+    return collection(request, features, page, 1 if point else matched, extent)
 
 
-async def _in_force_at(request: Request, asker: Caller, at: tuple[float, float]) -> Response:
-    """Answer which grid in force a place is in: asked most often, so without a thread."""
-    query = _at_place()
-    here = request.app.state
-    colours = await here.colourings.in_force(here.engine, await here.layer_state.now())
-    async with here.pool.transaction_as(asker) as connection:
-        row = await connection.fetchrow(query.sql, *query.arguments(lon=at[0], lat=at[1]))
+async def _published_grid_at(
+    request: Request, asker: Caller, point: tuple[float, float]
+) -> Response:
+    """Return the grid in force at a point.
+
+    This is the most frequent query, so it runs in the event loop instead of a thread.
+    """
+    query = _point_query()
+    state = request.app.state
+    colours = await state.colourings.in_force(state.engine, await state.state.now())
+    async with state.pool.acting(asker) as connection:
+        row = await connection.fetchrow(query.sql, *query.arguments(lon=point[0], lat=point[1]))
     if row is None:
-        raise NotFoundError("no_grid_here", lon=at[0], lat=at[1])
-    found = [_feature(row, colours.grids.by_key)]
-    return collection(request, found, Page(1, 0), 1, row)
+        raise NotFoundError("no_grid_here", lon=point[0], lat=point[1])
+    features = [_feature(row, colours.grids.by_key)]
+    return collection(request, features, Page(1, 0), 1, row)
 
 
 @cache
-def _at_place() -> PreparedQuery:
-    shown = grids_by_status("published")
-    place = func.ST_MakePoint(bindparam("lon", 0.0, Double), bindparam("lat", 0.0, Double))
-    wanted = func.ST_Intersects(shown.c.geom, func.ST_SetSRID(place, STORAGE_SRID))
-    return prepare_query(_grids([wanted], 0, shown).limit(1))
+def _point_query() -> Prepared:
+    shown = grids_shown("published")
+    point = func.ST_MakePoint(bindparam("lon", 0.0, Double), bindparam("lat", 0.0, Double))
+    contains_point = func.ST_Intersects(shown.c.geom, func.ST_SetSRID(point, STORAGE_SRID))
+    return prepare(_grids([contains_point], 0, shown).limit(1))
 
 
 def _read(
     request: Request, asker: Caller, status: Status, grids: Rows, totals: Rows, page: Page
 ) -> tuple[Sequence[RowMapping], int, RowMapping, dict[Any, int]]:
-    """Return a page of rows, how many there are, over what extent, and the colours."""
-    with transaction_as(request.app.state.engine, asker, readonly=True) as connection:
-        whole = connection.execute(totals).mappings().one()
-        if not whole["matched"]:  # of drafts the public may not even read the members
-            return [], 0, whole, {}
+    """Return a page of rows, the number of all matches, their extent, and colours by grid id."""
+    with acting(request.app.state.engine, asker, readonly=True) as connection:
+        summary = connection.execute(totals).mappings().one()
+        if not summary["matched"]:  # the public may not read members of drafts for the colours
+            return [], 0, summary, {}
         rows = connection.execute(page.of(grids)).mappings().all()
         colours = request.app.state.colourings.grids(connection, status, asker).by_key
-    return rows, whole["matched"], whole, colours
+    return rows, summary["matched"], summary, colours
 
 
 def _feature(row: Any, colours: dict[Any, int]) -> dict[str, Any]:
-    return feature(row, _properties(row, colours.get(row["id"], 0)), id=row["code"])
+    code, colour = row["code"], colours.get(row["id"], 0)
+    grid = GridResponse.model_validate({**row, "colour": colour, "serial": int(code[-3:])})
+    return feature(row, grid.model_dump(), id=code)
 
 
-def _place(
+def _point(
     lon: float | None, lat: float | None, bbox: Box | None, community: str | None
 ) -> tuple[float, float] | None:
     if lon is None and lat is None:
@@ -133,34 +146,35 @@ def _place(
     return lon, lat
 
 
-def _properties(row: Any, colour: int) -> dict[str, Any]:
-    own = GridProperties.model_validate({**row, "colour": colour, "serial": int(row["code"][-3:])})
-    return own.model_dump()
-
-
 def _filter_conditions(
-    grids: FromClause, community: str | None, bbox: Box | None, at: tuple[float, float] | None
+    grids: FromClause, community: str | None, bbox: Box | None, point: tuple[float, float] | None
 ) -> list[ColumnElement[bool]]:
-    wanted: list[ColumnElement[bool]] = []
+    conditions: list[ColumnElement[bool]] = []
     if community is not None:
-        wanted.append(grids.c.community_code == community)
+        conditions.append(grids.c.community_code == community)
     if bbox is not None:
-        wanted.append(func.ST_Intersects(grids.c.geom, func.ST_MakeEnvelope(*bbox, STORAGE_SRID)))
-    if at is not None:
-        place = func.ST_SetSRID(func.ST_MakePoint(*at), STORAGE_SRID)
-        wanted.append(func.ST_Intersects(grids.c.geom, place))
-    return wanted
+        conditions.append(
+            func.ST_Intersects(grids.c.geom, func.ST_MakeEnvelope(*bbox, STORAGE_SRID))
+        )
+    if point is not None:
+        location = func.ST_SetSRID(func.ST_MakePoint(*point), STORAGE_SRID)
+        conditions.append(func.ST_Intersects(grids.c.geom, location))
+    return conditions
 
 
-def _totals(wanted: list[ColumnElement[bool]], grids: FromClause) -> Rows:
-    count = select(func.count().label("matched"), *sides(func.ST_Extent(grids.c.geom)))
-    return count.select_from(grids).where(*wanted)
+def _totals(conditions: list[ColumnElement[bool]], grids: FromClause) -> Rows:
+    count = select(func.count().label("matched"), *bounds_columns(func.ST_Extent(grids.c.geom)))
+    return count.select_from(grids).where(*conditions)
 
 
-def _grids(wanted: list[ColumnElement[bool]], simplify: float, grids: FromClause) -> Rows:
-    shown = [column for column in grids.c if column.name in _SHOWN]
+def _grids(conditions: list[ColumnElement[bool]], simplify: float, grids: FromClause) -> Rows:
+    columns = [column for column in grids.c if column.name in _COLUMNS]
     return (
-        select(*shown, geojson(simplify_column(grids.c.geom, simplify)), *sides(grids.c.geom))
-        .where(*wanted)
+        select(
+            *columns,
+            geojson_column(simplify_column(grids.c.geom, simplify)),
+            *bounds_columns(grids.c.geom),
+        )
+        .where(*conditions)
         .order_by(grids.c.code)
     )

@@ -1,4 +1,4 @@
-"""``/health``: whether the application can work."""
+"""``/health``, ``/ready`` and ``/metrics``: state of the application for monitoring."""
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
@@ -18,45 +18,47 @@ _STATE = text(
 )
 
 
-class Database(BaseModel):
-    """The server's versions, and the migration its tables are at."""
+class DatabaseResponse(BaseModel):
+    """Versions of PostgreSQL and PostGIS, and the current migration."""
 
     postgresql: str
     postgis: str
     migration: str
 
 
-class Health(BaseModel):
+class HealthResponse(BaseModel):
     """The application's version and the state of its database."""
 
     status: str
     version: str
-    database: Database
+    database: DatabaseResponse
 
 
 @router.get("/health")
-def health(request: Request, connection: Connection) -> Health:
-    """Tell whether the database answers, and with what; 503 when it does not."""
+def health(request: Request, connection: Connection) -> HealthResponse:
+    """Return the versions of the application and its database; 503 if the database is down."""
     state = connection.execute(_STATE).mappings().one()
-    return Health(status="ok", version=request.app.version, database=Database(**state))
+    return HealthResponse(
+        status="ok", version=request.app.version, database=DatabaseResponse(**state)
+    )
 
 
-class Ready(BaseModel):
-    """Whether requests can be answered now."""
+class ReadyResponse(BaseModel):
+    """Whether this server can answer requests."""
 
     ready: bool
 
 
 @router.get("/ready")
-def ready(connection: Connection) -> Ready:
-    """Tell a balancer whether to send requests here: the database answers and is up to date."""
+def ready(connection: Connection) -> ReadyResponse:
+    """Return whether a load balancer may send requests: the database is up and migrated."""
     if not db.is_current_on(connection):
         raise SetupError("tables_behind")
-    return Ready(ready=True)
+    return ReadyResponse(ready=True)
 
 
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
 def metrics() -> Response:
-    """Return the figures of this server for Prometheus."""
-    body, kind = request_log.render_metrics()
+    """Return the metrics of this server for Prometheus."""
+    body, kind = request_log.figures()
     return Response(body, media_type=kind)

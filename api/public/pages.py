@@ -1,4 +1,4 @@
-"""The pages at ``/``, ``/plan``, ``/fire`` and ``/data``: their assets, style and words."""
+"""The web pages at ``/``, ``/plan``, ``/fire`` and ``/data``: HTML, assets, map style and texts."""
 
 from mimetypes import guess_type
 from typing import Annotated, Any, Literal
@@ -13,27 +13,28 @@ from starlette.types import Scope
 
 from api.core.parameters import Connection, Shown
 from api.core.responses import etag_response
+from api.public.regions import bounds_columns
 from api.tiles.tile_archive import current_file
-from api.tiles.tiles import MADE_TO_ZOOM
+from api.tiles.tiles import MAX_SOURCE_ZOOM
 from geo.messages import Language, catalogue
 from geo.model import Region
 from geo.settings import settings
 from maps import build
 from maps.attribution import attributions
-from maps.qgis import project
+from maps.qgis import build_project
 from maps.style import maplibre_style
 
 router = APIRouter(tags=["page"])
 
-Desk = Literal["public", "plan", "fire", "data", "session"]
+PageName = Literal["public", "plan", "fire", "data", "session"]
 
-CODED = (
+CODED_VALUE_SECTIONS = (
     *("use.", "structure.", "category.", "households_source.", "kind.", "level.", "material."),
     *("network.", "oneway.", "road_class.", "surface."),
 )
-"""Where the words for the values of coded columns stand: a section for a column."""
+"""Sections of the catalogue with the texts of coded values, one for each column."""
 
-SECTIONS: dict[Desk, tuple[str, ...]] = {
+SECTIONS: dict[PageName, tuple[str, ...]] = {
     "public": ("page.", "legend.", "tour."),
     "plan": (
         "page.",
@@ -55,23 +56,23 @@ SECTIONS: dict[Desk, tuple[str, ...]] = {
         "data.",
         "quarantine.",
         "field.",
-        *CODED,
+        *CODED_VALUE_SECTIONS,
     ),
     "session": ("page.", "session."),
 }
-"""What of the catalogues each page needs."""
+"""Sections of the catalogue that each page loads."""
 
-A_YEAR_S = 31_536_000
+YEAR_S = 31_536_000
 
 
 class _Assets(StaticFiles):
-    """Built files; those with a hash in their name never change, and lie there compressed too."""
+    """Serve built files: precompressed if possible, cached for a year if the name has a hash."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
-        packed = f"{path}{build.PACKED}"
-        takes = "gzip" in Headers(scope=scope).get("accept-encoding", "")
-        if takes and self.lookup_path(packed)[1]:
-            response = await super().get_response(packed, scope)
+        compressed = f"{path}{build.GZIP_SUFFIX}"
+        accepts_gzip = "gzip" in Headers(scope=scope).get("accept-encoding", "")
+        if accepts_gzip and self.lookup_path(compressed)[1]:
+            response = await super().get_response(compressed, scope)
             response.headers["Content-Encoding"] = "gzip"
             kind = guess_type(path)[0] or "application/octet-stream"
             charset = "; charset=utf-8" if kind.startswith("text/") else ""
@@ -79,9 +80,9 @@ class _Assets(StaticFiles):
         else:
             response = await super().get_response(path, scope)
         response.headers["Vary"] = "Accept-Encoding"
-        lasting = path.startswith("assets/") and response.status_code == 200
-        fresh = f"public, max-age={A_YEAR_S}, immutable" if lasting else "no-cache"
-        response.headers["Cache-Control"] = fresh
+        is_hashed = path.startswith("assets/") and response.status_code == 200
+        policy = f"public, max-age={YEAR_S}, immutable" if is_hashed else "no-cache"
+        response.headers["Cache-Control"] = policy
         return response
 
 
@@ -99,36 +100,36 @@ def page() -> Response:
 @router.get("/plan", response_class=FileResponse, include_in_schema=False)
 @router.get("/plan/{place:path}", response_class=FileResponse, include_in_schema=False)
 def planner(place: str = "") -> Response:
-    """Return the planner, which reads its place from the address."""
+    """Return the planner page, which reads its view from the path."""
     return _html("plan.html")
 
 
 @router.get("/fire", response_class=FileResponse, include_in_schema=False)
 def fire_desk() -> Response:
-    """Return the fire desk."""
+    """Return the page of the fire service."""
     return _html("fire.html")
 
 
 @router.get("/data", response_class=FileResponse, include_in_schema=False)
 @router.get("/data/{place:path}", response_class=FileResponse, include_in_schema=False)
 def data_desk(place: str = "") -> Response:
-    """Return the data desk, which reads its place from the address."""
+    """Return the data page, which reads its view from the path."""
     return _html("data.html")
 
 
 @router.get("/signed-in", response_class=FileResponse, include_in_schema=False)
 def signed_in_page() -> Response:
-    """Return the page to which an identity provider sends who has signed in there."""
+    """Return the page to which the identity provider redirects after sign-in."""
     return _html("signed-in.html")
 
 
 def _html(name: str) -> Response:
-    return FileResponse(build.dist() / name, headers={"Cache-Control": "no-cache"})
+    return FileResponse(build.dist_folder() / name, headers={"Cache-Control": "no-cache"})
 
 
 @router.get("/favicon.ico", include_in_schema=False)
 def favicon() -> Response:
-    """Return nothing: the page names its icon."""
+    """Return nothing: the pages link their own icon."""
     return Response(status_code=204)
 
 
@@ -139,42 +140,38 @@ def style(
     lang: Annotated[Language, Query()] = "zh",
     status: Shown = "published",
     archive: Annotated[
-        bool, Query(description="read the tiles from one file (PMTiles), if it is there")
+        bool, Query(description="read the tiles from the PMTiles file, if it is available")
     ] = False,
-    absolute: Annotated[
-        bool, Query(description="write whole addresses, for other programs")
-    ] = False,
+    absolute: Annotated[bool, Query(description="absolute URLs, for other programs")] = False,
 ) -> Response:
     """Return the MapLibre style of the city map."""
     site = str(request.base_url).rstrip("/") if absolute else ""
     tiles = f"{site}/tiles/{{z}}/{{x}}/{{y}}?status={status}"
     key = "" if absolute else settings().tianditu_key
     credits = attributions(connection, lang)
-    made = maplibre_style(tiles, MADE_TO_ZOOM, lang, credits, tianditu_key=key)
+    style = maplibre_style(tiles, MAX_SOURCE_ZOOM, lang, credits, tianditu_key=key)
     name = current_file(connection) if archive and status == "published" else None
     if name:
-        made["sources"]["city"] |= {"tiles": [f"pmtiles:///baked/{name}/{{z}}/{{x}}/{{y}}"]}
-    return etag_response(request, orjson.dumps(made), "application/json")
+        style["sources"]["city"] |= {"tiles": [f"pmtiles:///baked/{name}/{{z}}/{{x}}/{{y}}"]}
+    return etag_response(request, orjson.dumps(style), "application/json")
 
 
 @router.get("/gridatlas.qgs", response_class=Response)
 def qgis_project(
     request: Request, connection: Connection, lang: Annotated[Language, Query()] = "zh"
 ) -> Response:
-    """Return a project of QGIS that opens the published map with our symbols."""
-    shape = func.ST_Extent(Region.geom_3857)
-    sides = (func.ST_XMin(shape), func.ST_YMin(shape), func.ST_XMax(shape), func.ST_YMax(shape))
-    row = connection.execute(select(*sides).where(Region.level == "community")).one()
+    """Return a QGIS project that opens the published map with the project's symbols."""
+    bounds = bounds_columns(func.ST_Extent(Region.geom_3857))
+    row = connection.execute(select(*bounds).where(Region.level == "community")).one()
     extent = tuple(row) if row[0] is not None else None
-    made = project(str(request.base_url), MADE_TO_ZOOM, lang, extent)
-    answer = etag_response(request, made, "application/x-qgis-project")
-    answer.headers["Content-Disposition"] = 'attachment; filename="gridatlas.qgs"'
-    return answer
+    project = build_project(str(request.base_url), MAX_SOURCE_ZOOM, lang, extent)
+    response = etag_response(request, project, "application/x-qgis-project")
+    response.headers["Content-Disposition"] = 'attachment; filename="gridatlas.qgs"'
+    return response
 
 
 @router.get("/locale/{lang}", response_class=Response, responses={200: {"model": dict[str, str]}})
-def words(request: Request, lang: Language, page: Desk = "public") -> Response:
-    """Return the words of a page in a language."""
-    wanted = SECTIONS[page]
-    shown = {key: text for key, text in catalogue(lang).items() if key.startswith(wanted)}
-    return etag_response(request, orjson.dumps(shown), "application/json")
+def words(request: Request, lang: Language, page: PageName = "public") -> Response:
+    """Return the texts of a page in a language."""
+    texts = {key: text for key, text in catalogue(lang).items() if key.startswith(SECTIONS[page])}
+    return etag_response(request, orjson.dumps(texts), "application/json")

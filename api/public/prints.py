@@ -1,4 +1,4 @@
-"""The grids on paper: map sheets, cards and boards as PDF, the assignment list as XLSX."""
+"""Printable documents: map sheets, contact cards and notice boards (PDF), assignments (XLSX)."""
 
 from typing import Annotated, Literal
 
@@ -13,8 +13,8 @@ from api.core.read_audit import audit_reads
 from geo.errors import NotFoundError
 from geo.messages import Language
 from geo.model import GridPlan
-from maps.paper.assignment import assignment_list
-from maps.paper.book import community_sheet
+from maps.paper.assignment import assignment_workbook
+from maps.paper.map_documents import community_sheet
 from maps.paper.notice import contact_cards, notice_boards
 from maps.paper.page_layout import PAPERS
 
@@ -28,8 +28,10 @@ router = APIRouter(
     default_response_class=Response,
 )
 
-Words = Annotated[Language, Query(description="language on the paper")]
-Scale = Annotated[int | None, Query(ge=100, le=20_000, description="1:scale; the fitting one")]
+PaperLanguage = Annotated[Language, Query(description="language on the paper")]
+Scale = Annotated[
+    int | None, Query(ge=100, le=20_000, description="1:scale; by default the one that fits")
+]
 
 
 @router.get("/plans/{plan}/sheet.pdf")
@@ -38,25 +40,27 @@ def plan_sheet(
     plan: Number,
     paper: Literal["A4", "A3", "8K"] = "A3",
     scale: Scale = None,
-    lang: Words = "zh",
+    lang: PaperLanguage = "zh",
 ) -> Response:
-    """Return the map sheet of a plan's community at a true scale."""
+    """Return the map sheet of a plan's community at a standard scale."""
     community = _community(connection, plan)
-    made = community_sheet(connection, community, PAPERS[paper], scale=scale, plan=plan, lang=lang)
-    return _file(made.pdf, PDF, f"{community}.pdf")
+    document = community_sheet(
+        connection, community, PAPERS[paper], scale=scale, plan=plan, lang=lang
+    )
+    return _file(document.pdf, PDF, f"{community}.pdf")
 
 
 @router.get("/plans/{plan}/assignment.xlsx")
-def plan_assignment(connection: Connection, plan: Number, lang: Words = "zh") -> Response:
-    """Return which building and unit belongs to which grid of a plan."""
+def plan_assignment(connection: Connection, plan: Number, lang: PaperLanguage = "zh") -> Response:
+    """Return the list of buildings and units with their grids in a plan."""
     community = _community(connection, plan)
-    book = assignment_list(connection, community, plan=plan, lang=lang)
-    return _file(book, XLSX, f"{community}.xlsx")
+    workbook = assignment_workbook(connection, community, plan=plan, lang=lang)
+    return _file(workbook, XLSX, f"{community}.xlsx")
 
 
 @router.get("/communities/{community}/cards.pdf")
 def cards(
-    request: Request, connection: Connection, community: Code12, lang: Words = "zh"
+    request: Request, connection: Connection, community: Code12, lang: PaperLanguage = "zh"
 ) -> Response:
     """Return the contact cards of a community's grids."""
     pdf = contact_cards(connection, community, site=str(request.base_url), lang=lang)
@@ -69,9 +73,9 @@ def boards(
     connection: Connection,
     community: Code12,
     grid: Annotated[str, Query(pattern="^([0-9]{15})?$")] = "",
-    lang: Words = "zh",
+    lang: PaperLanguage = "zh",
 ) -> Response:
-    """Return the notice boards of a community's grids, or of one."""
+    """Return the notice boards of all grids of a community, or of one grid."""
     site = str(request.base_url)
     pdf = notice_boards(connection, community, grid=grid, site=site, lang=lang)
     return _file(pdf, PDF, f"notice-{grid or community}.pdf")
@@ -86,5 +90,5 @@ def _community(connection: Connection, plan: int) -> str:
 
 
 def _file(content: bytes, media_type: str, name: str) -> Response:
-    named = {"Content-Disposition": f'inline; filename="{name}"', "Cache-Control": "no-store"}
-    return Response(content, media_type=media_type, headers=named)
+    headers = {"Content-Disposition": f'inline; filename="{name}"', "Cache-Control": "no-store"}
+    return Response(content, media_type=media_type, headers=headers)

@@ -18,14 +18,14 @@ from geo.model.region import Level
 router = APIRouter(tags=["regions"])
 
 METRES_PER_DEGREE = 111_320.0
-"""Along a meridian; enough to say how coarse a simplified border may be."""
+"""Along a meridian; exact enough for a simplification tolerance."""
 
-DIGITS = 7
-"""Decimals of a degree in answers: about a centimetre."""
+COORDINATE_DECIMALS = 7
+"""Decimals of degrees in responses: about a centimetre."""
 
 
-class RegionProperties(BaseModel):
-    """What is told of a region; ``grids`` and ``households`` are of its plan, if it has one."""
+class RegionResponse(BaseModel):
+    """Properties of a region; ``grids`` and ``households`` are null without a plan."""
 
     code: str
     name: str
@@ -38,7 +38,7 @@ class RegionProperties(BaseModel):
 @router.get(
     "/regions",
     response_class=GeoJson,
-    responses={200: {"model": Collection[RegionProperties]}, **problems.DOCUMENTED},
+    responses={200: {"model": Collection[RegionResponse]}, **problems.DOCUMENTED},
 )
 def regions(
     request: Request,
@@ -52,12 +52,12 @@ def regions(
     ] = 0,
     status: Shown = "published",
 ) -> Response:
-    """List regions in the order of their codes."""
-    wanted = _filter_conditions(level, parent, bbox)
-    totals = connection.execute(_totals(wanted)).mappings().one()
-    rows = connection.execute(page.of(_regions(wanted, simplify, status))).mappings()
+    """List regions ordered by code."""
+    conditions = _filter_conditions(level, parent, bbox)
+    totals = connection.execute(_totals(conditions)).mappings().one()
+    rows = connection.execute(page.of(_regions(conditions, simplify, status))).mappings()
     features = [
-        feature(row, RegionProperties.model_validate(row).model_dump(), id=row["code"])
+        feature(row, RegionResponse.model_validate(row).model_dump(), id=row["code"])
         for row in rows
     ]
     return collection(request, features, page, totals["matched"], totals)
@@ -66,44 +66,46 @@ def regions(
 def _filter_conditions(
     level: Level | None, parent: str | None, bbox: Box | None
 ) -> list[ColumnElement[bool]]:
-    wanted: list[ColumnElement[bool]] = []
+    conditions: list[ColumnElement[bool]] = []
     if level is not None:
-        wanted.append(Region.level == level)
+        conditions.append(Region.level == level)
     if parent is not None:
-        wanted.append(Region.parent_code == parent)
+        conditions.append(Region.parent_code == parent)
     if bbox is not None:
-        wanted.append(Region.geom.op("&&")(func.ST_MakeEnvelope(*bbox, STORAGE_SRID)))
-        wanted.append(func.ST_Intersects(Region.geom, func.ST_MakeEnvelope(*bbox, STORAGE_SRID)))
-    return wanted
+        conditions.append(Region.geom.op("&&")(func.ST_MakeEnvelope(*bbox, STORAGE_SRID)))
+        conditions.append(
+            func.ST_Intersects(Region.geom, func.ST_MakeEnvelope(*bbox, STORAGE_SRID))
+        )
+    return conditions
 
 
-def _totals(wanted: list[ColumnElement[bool]]) -> Rows:
+def _totals(conditions: list[ColumnElement[bool]]) -> Rows:
     extent = func.ST_Extent(Region.geom)
-    return select(func.count().label("matched"), *sides(extent)).where(*wanted)
+    return select(func.count().label("matched"), *bounds_columns(extent)).where(*conditions)
 
 
-def _regions(wanted: list[ColumnElement[bool]], simplify: float, status: Status) -> Rows:
-    drawn = _count_drawn(status).subquery("drawn")
+def _regions(conditions: list[ColumnElement[bool]], simplify: float, status: Status) -> Rows:
+    figures = _plan_figures(status).subquery("figures")
     return (
         select(
             Region.code,
             Region.name,
             Region.level,
             Region.parent_code,
-            drawn.c.grids,
-            drawn.c.households,
-            geojson(simplify_column(Region.geom, simplify)),
-            *sides(Region.geom),
+            figures.c.grids,
+            figures.c.households,
+            geojson_column(simplify_column(Region.geom, simplify)),
+            *bounds_columns(Region.geom),
         )
-        .outerjoin(drawn, drawn.c.community_code == Region.code)
-        .where(*wanted)
+        .outerjoin(figures, figures.c.community_code == Region.code)
+        .where(*conditions)
         .order_by(Region.code)
     )
 
 
-def _count_drawn(status: Status) -> Rows:
-    """Return grids and households of the plan of each community that has one."""
-    grid = grids_by_status(status).c
+def _plan_figures(status: Status) -> Rows:
+    """Return the query for the number of grids and households of each community with a plan."""
+    grid = grids_shown(status).c
     return select(
         grid.community_code,
         func.count().label("grids"),
@@ -112,22 +114,22 @@ def _count_drawn(status: Status) -> Rows:
 
 
 def simplify_column(geometry: Any, metres: float) -> Any:
-    """Return a geometry column with detail under some metres left out."""
+    """Return a geometry column simplified to a tolerance in metres."""
     if metres == 0:
         return geometry
     return func.ST_SimplifyPreserveTopology(geometry, metres / METRES_PER_DEGREE)
 
 
-def geojson(geometry: Any) -> ColumnElement[str]:
-    """Return a geometry column as the text of GeoJSON, polygons as RFC 7946 turns them."""
+def geojson_column(geometry: Any) -> ColumnElement[str]:
+    """Return a geometry column as GeoJSON text, with polygons oriented as RFC 7946 asks."""
     polygonal = case(
         (func.ST_Dimension(geometry) == 2, func.ST_ForcePolygonCCW(geometry)), else_=geometry
     )
-    return func.ST_AsGeoJSON(polygonal, DIGITS, 0).label("geojson")
+    return func.ST_AsGeoJSON(polygonal, COORDINATE_DECIMALS, 0).label("geojson")
 
 
-def sides(geometry: Any) -> list[ColumnElement[float]]:
-    """Return the sides of a geometry's box as columns."""
+def bounds_columns(geometry: Any) -> list[ColumnElement[float]]:
+    """Return the bounding box of a geometry as columns ``west``, ``south``, ``east``, ``north``."""
     return [
         func.ST_XMin(geometry).label("west"),
         func.ST_YMin(geometry).label("south"),

@@ -1,9 +1,9 @@
-"""The public tiles baked into one file (PMTiles, version 3), which is served by ranges.
+"""Bake the public tiles into one PMTiles file (version 3) and serve it by byte ranges.
 
-A page that reads the file asks the database nothing. The file's name holds a digest of what it was
-made from, so that a browser keeps it for ever and never shows what is no longer in force: when a
-plan is published or a layer imported, the name changes, and until the new file is there pages take
-the tiles straight from the database.
+A page that reads the file needs no database query. The file name contains a digest of the state it
+was made from, so browsers may cache it without limit and never show outdated data: publishing a
+plan or importing a layer changes the name, and until the new file is complete, pages read tiles
+from the database.
 """
 
 import gzip
@@ -28,10 +28,11 @@ from starlette.responses import FileResponse, Response
 
 from api.background import orphan_guard
 from api.core import problems
-from api.core.caller import ANYONE, transaction_as
-from api.tiles.colouring import Colourings
+from api.core.caller import ANYONE, acting
+from api.public.regions import bounds_columns
+from api.tiles.area_colours import ColourCache
 from api.tiles.tile_layers import Tile, tile_at
-from api.tiles.tiles import MADE_TO_ZOOM, encode_public_tile
+from api.tiles.tiles import MAX_SOURCE_ZOOM, encode_public_tile
 from geo import db, locks
 from geo.db.views import GRIDS
 from geo.errors import NotFoundError
@@ -44,122 +45,116 @@ router = APIRouter(tags=["tiles"])
 
 MEDIA_TYPE = "application/vnd.pmtiles"
 CACHE_VERSION = 1
-"""Which way of making tiles; another number bakes everything anew."""
+"""Version of the tile encoding; increase it to bake everything again."""
 
-AROUND_M = 600.0
-"""Ground baked around the communities."""
+MARGIN_M = 600.0
+"""Width of the surroundings baked around the communities."""
 
 POLL_INTERVAL_S = 20.0
-"""How often the baker looks whether the file is still what is in force."""
+"""Interval at which the periodic job checks whether the file is current."""
 
-PAUSE_S = 0.2
-NICE = 10
+CHILD_POLL_INTERVAL_S = 0.2
+NICENESS = 10
 RANGE = re.compile(r"bytes=(\d{1,15})-(\d{1,15})")
-MOST_BYTES = 4_000_000
-"""A longer piece goes out as the file is read."""
+MAX_RANGE_BYTES = 4_000_000
+"""Longer ranges are streamed from the file."""
 
-KEPT_YEAR = "public, max-age=31536000, immutable"
+CACHE_CONTROL = "public, max-age=31536000, immutable"
 
 _log = logging.getLogger(__name__)
 
 
-def folder() -> Path:
-    """Return where baked files are."""
+def archive_folder() -> Path:
+    """Return the folder of the baked files."""
     return settings().home / "tiles"
 
 
-def digest(connection: Connection) -> str:
-    """Return of which database and what state of it the public tiles are."""
+def state_digest(connection: Connection) -> str:
+    """Return a digest of the database and of the state of its public tiles."""
     grids = select(func.count(), func.max(GRIDS.c.id), func.sum(GRIDS.c.id), func.sum(GRIDS.c.plan))
     changes = select(LayerChange.layer, LayerChange.changes).where(LayerChange.layer.in_(LAYERS))
-    made_from = [*connection.execute(grids), *connection.execute(changes.order_by("layer"))]
-    said = repr([CACHE_VERSION, *map(tuple, made_from)])
-    return f"{_database(connection)}-{_digest(said)}"
+    rows = [*connection.execute(grids), *connection.execute(changes.order_by("layer"))]
+    # An installation folder may serve several databases, one after another.
+    database = _digest(str(connection.execute(select(func.current_database())).scalar()))[:6]
+    return f"{database}-{_digest(repr([CACHE_VERSION, *map(tuple, rows)]))}"
 
 
-def _database(connection: Connection) -> str:
-    """Return which database the tiles are of: a home may serve one after another."""
-    return _digest(str(connection.execute(select(func.current_database())).scalar()))[:6]
-
-
-def _digest(said: str) -> str:
-    return hashlib.blake2b(said.encode(), digest_size=6).hexdigest()
+def _digest(content: str) -> str:
+    return hashlib.blake2b(content.encode(), digest_size=6).hexdigest()
 
 
 def current_file(connection: Connection) -> str | None:
-    """Return the name of the file that holds what is in force, or None while there is none."""
-    name = f"city-{digest(connection)}.pmtiles"
-    return name if (folder() / name).exists() else None
+    """Return the name of the file with the current tiles, or None while there is none."""
+    name = f"city-{state_digest(connection)}.pmtiles"
+    return name if (archive_folder() / name).exists() else None
 
 
 @router.get("/baked/{name}", response_class=Response, responses=problems.DOCUMENTED)
 async def archive(request: Request, name: str) -> Response:
-    """Return a baked file, or the range of it that is asked for.
+    """Return a baked file, or the requested range of it.
 
-    A range lies in the machine's memory and is read faster than a thread takes it over.
+    The page cache of the operating system holds the file, so reading a range takes less time than
+    handing it to a thread.
     """
-    found = folder() / Path(name).name
-    if found.suffix != ".pmtiles" or not found.is_file():
+    file = archive_folder() / Path(name).name
+    if file.suffix != ".pmtiles" or not file.is_file():
         raise NotFoundError("no_such_archive", name=name)
-    # Its tiles are compressed already, and a range is of the file as it is.
-    headers = {"Cache-Control": KEPT_YEAR, "Content-Encoding": "identity"}
-    size = found.stat().st_size
-    piece = RANGE.fullmatch(request.headers.get("range", ""))
-    first, last = (int(side) for side in piece.groups()) if piece else (0, size)
-    if not first <= last < first + MOST_BYTES or first >= size:
-        return FileResponse(found, media_type=MEDIA_TYPE, headers=headers)
-    with found.open("rb") as file:
-        file.seek(first)
-        body = file.read(last - first + 1)
+    # Tiles are already compressed, and ranges refer to the uncompressed file.
+    headers = {"Cache-Control": CACHE_CONTROL, "Content-Encoding": "identity"}
+    size = file.stat().st_size
+    requested = RANGE.fullmatch(request.headers.get("range", ""))
+    first, last = (int(end) for end in requested.groups()) if requested else (0, size)
+    if not first <= last < first + MAX_RANGE_BYTES or first >= size:
+        return FileResponse(file, media_type=MEDIA_TYPE, headers=headers)
+    with file.open("rb") as stream:
+        stream.seek(first)
+        body = stream.read(last - first + 1)
     headers["Content-Range"] = f"bytes {first}-{first + len(body) - 1}/{size}"
     return Response(body, 206, headers | {"Accept-Ranges": "bytes"}, MEDIA_TYPE)
 
 
 def bake(engine: Engine, progress: Progress = silent) -> Path | None:
-    """Bake what anyone may see now; return the file, None where there is no community yet.
+    """Bake the current public tiles and return the file; None if there is no community yet.
 
-    Everything is read in one transaction of the public's own role. Files of before are taken away,
-    save the last, which open pages still read.
-
-    Parameters
-    ----------
-    engine
-        The API's.
+    Everything is read in one transaction under the public role. Older files are deleted except
+    the latest of them, which open pages still read.
     """
     snapshot = engine.execution_options(isolation_level="REPEATABLE READ")
-    with transaction_as(snapshot, ANYONE, readonly=True) as connection:
-        name = f"city-{digest(connection)}.pmtiles"
+    with acting(snapshot, ANYONE, readonly=True) as connection:
+        name = f"city-{state_digest(connection)}.pmtiles"
         extents = _extents(connection)
         if not len(extents):
             return None
-        folder().mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=folder(), prefix=".baking-", delete=False) as file:
+        archive_folder().mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(
+            dir=archive_folder(), prefix=".baking-", delete=False
+        ) as file:
             try:
                 _write(connection, file, extents, progress)
             except BaseException:
                 Path(file.name).unlink()
                 raise
     Path(file.name).chmod(0o644)
-    Path(file.name).replace(folder() / name)
-    _clear(name)
-    return folder() / name
+    Path(file.name).replace(archive_folder() / name)
+    _delete_older_files(name)
+    return archive_folder() / name
 
 
 def _write(connection: Connection, file: Any, extents: Any, progress: Progress) -> None:
-    colours = Colourings().published(connection)
+    colours = ColourCache().published(connection)
     writer = Writer(file)
-    wanted = sorted(tiles_over(extents), key=lambda tile: zxy_to_tileid(tile.z, tile.x, tile.y))
+    tiles = sorted(tiles_covering(extents), key=lambda tile: zxy_to_tileid(tile.z, tile.x, tile.y))
     try:
-        for done, tile in enumerate(wanted):
-            progress("bake", done, len(wanted))
+        for done, tile in enumerate(tiles):
+            progress("bake", done, len(tiles))
             body = encode_public_tile(connection, colours, tile)
             if body:
                 number = zxy_to_tileid(tile.z, tile.x, tile.y)
                 writer.write_tile(number, gzip.compress(body, 6, mtime=0))
-        progress("bake", len(wanted), len(wanted))
+        progress("bake", len(tiles), len(tiles))
         writer.finalize(_header(extents), {"name": "gridatlas", "vector_layers": []})
     finally:
-        writer.tile_f.close()  # the library closes its file only at the end
+        writer.tile_f.close()  # the library closes it only in finalize()
 
 
 def _header(extents: Any) -> dict[str, Any]:
@@ -183,62 +178,68 @@ def _header(extents: Any) -> dict[str, Any]:
 
 
 def _extents(connection: Connection) -> Any:
-    """Return west, south, east, north of each community and the ground around it."""
-    around = func.ST_Expand(Region.geom_3857, AROUND_M)
+    """Return the box of each community with its margin in degrees, shape (n, 4)."""
+    around = func.ST_Expand(Region.geom_3857, MARGIN_M)
     box = func.ST_Transform(func.ST_Envelope(around), 4490)
-    sides = (func.ST_XMin(box), func.ST_YMin(box), func.ST_XMax(box), func.ST_YMax(box))
-    here = (Region.level == "community") & Region.geom.is_not(None)
-    return np.array([tuple(row) for row in connection.execute(select(*sides).where(here))])
+    is_mapped = (Region.level == "community") & Region.geom.is_not(None)
+    return np.array(
+        [tuple(row) for row in connection.execute(select(*bounds_columns(box)).where(is_mapped))]
+    )
 
 
-def tiles_over(extents: Any) -> Iterator[Tile]:
-    """Yield the tiles over boxes of west, south, east, north, each once, of every zoom."""
-    for zoom in range(MADE_TO_ZOOM + 1):
-        found: set[tuple[int, int]] = set()
+def tiles_covering(extents: Any) -> Iterator[Tile]:
+    """Yield each tile of every zoom that touches one of the boxes.
+
+    Parameters
+    ----------
+    extents
+        Boxes of west, south, east, north in degrees, shape (n, 4), dtype float64.
+    """
+    for zoom in range(MAX_SOURCE_ZOOM + 1):
+        covered: set[tuple[int, int]] = set()
         for west, south, east, north in extents.tolist():
             first, last = tile_at(west, north, zoom), tile_at(east, south, zoom)
             columns, rows = range(first.x, last.x + 1), range(first.y, last.y + 1)
-            found |= {(x, y) for x in columns for y in rows}
-        yield from (Tile(zoom, x, y) for x, y in sorted(found))
+            covered |= {(x, y) for x in columns for y in rows}
+        yield from (Tile(zoom, x, y) for x, y in sorted(covered))
 
 
-def _clear(name: str) -> None:
-    """Take away what was baked before the file before this one."""
-    ours = "-".join(name.split("-")[:2])
-    others = [file for file in folder().glob(f"{ours}-*.pmtiles") if file.name != name]
-    for file in sorted(others, key=lambda one: one.stat().st_mtime)[:-1]:
+def _delete_older_files(name: str) -> None:
+    """Delete the files of the same database except the named one and the latest other one."""
+    database = "-".join(name.split("-")[:2])
+    others = [file for file in archive_folder().glob(f"{database}-*.pmtiles") if file.name != name]
+    for file in sorted(others, key=lambda file: file.stat().st_mtime)[:-1]:
         file.unlink(missing_ok=True)
 
 
-def keep_baked(engine: Engine, closing: threading.Event) -> None:
-    """Have the tiles baked anew if what is in force has changed.
+def bake_if_stale(engine: Engine, closing: threading.Event) -> None:
+    """Bake the tiles in a separate process if the current state has no file.
 
-    A process of its own bakes, behind all others: baking takes a processor for a while. A file
-    half baked when no more is wanted is left for the next time.
+    The process runs at low priority, since baking keeps a processor busy for a while. It is
+    terminated when ``closing`` is set; the next server then starts again.
     """
     with transaction_as(engine, ANYONE, readonly=True) as connection:
         if current_file(connection):
             return
-    baker = [sys.executable, "-m", "api.tiles.tile_archive", str(os.getpid())]
-    with subprocess.Popen(baker, stdin=subprocess.PIPE) as child:
+    command = [sys.executable, "-m", "api.tiles.tile_archive", str(os.getpid())]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as child:
         assert child.stdin is not None  # noqa: S101
         child.stdin.write(engine.url.render_as_string(hide_password=False).encode())
         child.stdin.close()
-        while child.poll() is None and not closing.wait(PAUSE_S):
+        while child.poll() is None and not closing.wait(CHILD_POLL_INTERVAL_S):
             pass
         child.terminate()
 
 
 def main() -> None:
-    """Bake for a server, unless another process does already."""
+    """Bake for the parent server, unless another process is already baking."""
     orphan_guard.end_with_parent(int(sys.argv[1]))
-    os.nice(NICE)
+    os.nice(NICENESS)
     engine = db.api_engine(make_url(sys.stdin.read()))
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as session:
         if locks.try_acquire_for_session(session, Lock.BAKING):
-            made = bake(engine)
-            _log.info("baked %s", made)
-            session.invalidate()  # and with it the lock
+            _log.info("baked %s", bake(engine))
+            session.invalidate()  # releases the lock
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""What a vector tile holds by zoom: its layers, and the one query that makes them all.
+"""Layers of the vector tiles by zoom, and the single query that encodes a tile.
 
-Tiles hold what anyone may see: of a building its outline, use, storeys and name, and of plans
-the grids with their households; near the ground, what only some roles may see.
+Tiles contain public data: outline, use, storeys and name of buildings, and the grids of plans with
+their households. At high zooms they also contain the protected layers that the caller may see.
 """
 
 from collections.abc import Iterable
@@ -35,7 +35,7 @@ from api.core.caller import Caller
 from api.core.connection_pool import PreparedQuery, prepare_query
 from api.core.parameters import Rows
 from api.core.public_layers import LAYERS
-from api.tiles.colouring import Colours
+from api.tiles.area_colours import MapColours
 from geo.db.views import GRIDS, OUTLINES
 from geo.model import (
     STORAGE_SRID,
@@ -55,13 +55,13 @@ from maps.style import ROADS
 EXTENT = 4096
 BUFFER = 64
 SIDES = ("west", "south", "east", "north")
-DETAIL_FROM = 14
-"""The zoom from which protected layers are shown."""
+DETAIL_MIN_ZOOM = 14
+"""Lowest zoom with protected layers."""
 
-NARROW = ("canal", "stream", "pond")
-"""Waters left out of the far zooms."""
+NARROW_WATERS = ("canal", "stream", "pond")
+"""Kinds of water omitted at low zooms."""
 
-PYRAMID = morecantile.tms.get("WebMercatorQuad")
+TILE_MATRIX_SET = morecantile.tms.get("WebMercatorQuad")
 TO_DEGREES = pyproj.Transformer.from_crs(3857, 4326, always_xy=True)
 
 _outline = OUTLINES.c
@@ -69,25 +69,25 @@ _outline = OUTLINES.c
 
 @dataclass(frozen=True)
 class Tile:
-    """A tile of the usual pyramid of Web Mercator."""
+    """A tile of the Web Mercator tile pyramid."""
 
     z: int
     x: int
     y: int
 
     def envelope(self) -> ColumnElement[Any]:
-        """Return the tile's square.
+        """Return the square of the tile in Web Mercator.
 
-        Column and row are parameters, so that one query serves every tile of a zoom.
+        Column and row are parameters, so that one query serves all tiles of a zoom.
         """
-        place = bindparam("x", self.x, Integer), bindparam("y", self.y, Integer)
-        return func.ST_TileEnvelope(self.z, *place)
+        position = bindparam("x", self.x, Integer), bindparam("y", self.y, Integer)
+        return func.ST_TileEnvelope(self.z, *position)
 
     def box(self) -> ColumnElement[Any]:
-        """Return what the tile with its buffer covers, in degrees: four parameters too.
+        """Return the box of the tile with its buffer in degrees, as four parameters.
 
-        They are reckoned here because the first ``ST_Transform`` of a connection of PostgreSQL
-        takes 0.2 s of a processor: PROJ looks for the best of all ways between two systems.
+        They are computed here because the first ``ST_Transform`` of a PostgreSQL connection takes
+        0.2 s of processor time, in which PROJ selects a transformation.
         """
         sides = zip(SIDES, self.degrees(), strict=True)
         return func.ST_MakeEnvelope(
@@ -96,14 +96,16 @@ class Tile:
 
     @property
     def exists(self) -> bool:
-        """Return whether the pyramid has such a tile."""
-        return PYRAMID.is_valid(morecantile.Tile(self.x, self.y, self.z))
+        """Whether the pyramid has this tile."""
+        return TILE_MATRIX_SET.is_valid(morecantile.Tile(self.x, self.y, self.z))
 
     def degrees(self) -> tuple[float, float, float, float]:
-        """Return west, south, east, north of the tile with its buffer, within the pyramid."""
-        left, bottom, right, top = PYRAMID.xy_bounds(morecantile.Tile(self.x, self.y, self.z))
+        """Return west, south, east, north of the tile with its buffer in degrees."""
+        left, bottom, right, top = TILE_MATRIX_SET.xy_bounds(
+            morecantile.Tile(self.x, self.y, self.z)
+        )
         buffer = (right - left) * BUFFER / EXTENT
-        whole = PYRAMID.xy_bbox
+        whole = TILE_MATRIX_SET.xy_bbox
         (west, east), (south, north) = TO_DEGREES.transform(
             (max(left - buffer, whole.left), min(right + buffer, whole.right)),
             (bottom - buffer, top + buffer),
@@ -112,8 +114,8 @@ class Tile:
 
 
 def tile_at(lon: float, lat: float, z: int) -> Tile:
-    """Return the tile of a zoom that holds a place in degrees."""
-    tile = PYRAMID.tile(lon, lat, z, truncate=True)
+    """Return the tile of a zoom that contains a point in degrees."""
+    tile = TILE_MATRIX_SET.tile(lon, lat, z, truncate=True)
     return Tile(z, tile.x, tile.y)
 
 
@@ -122,20 +124,21 @@ Shape = InstrumentedAttribute[Any] | ColumnElement[Any]
 
 @dataclass(frozen=True)
 class Source:
-    """What a layer of a tile is made from.
+    """The query of one layer of a tile.
 
     Attributes
     ----------
     columns
-        Its attributes.
+        Attributes of the features.
     geometry
-        Its geometry in Web Mercator; its table has the same as ``geom`` in degrees, with an index.
+        Geometry in Web Mercator; the table also has an indexed ``geom`` in degrees.
     where
-        Which rows.
+        Condition that selects the rows.
     join
-        Rows joined to it, and on what.
+        A table to join, and the join condition.
     point
-        Whether each is shown as one point inside it, for a label, in one tile only.
+        Whether to encode a point on the surface in place of the shape, so that a label is in one
+        tile only.
     """
 
     columns: list[Any]
@@ -145,114 +148,113 @@ class Source:
     point: bool = False
 
 
-def parameters(tile: Tile, colours: Colours) -> dict[str, Any]:
+def tile_parameters(tile: Tile, colours: MapColours) -> dict[str, Any]:
     """Return the parameters of a tile's query."""
     degrees = tile.degrees()
-    sides = dict(zip(SIDES, degrees, strict=True))
-    return {"x": tile.x, "y": tile.y, **sides, **colours.within(degrees)}
+    bounds = dict(zip(SIDES, degrees, strict=True))
+    return {"x": tile.x, "y": tile.y, **bounds, **colours.within(degrees)}
 
 
 def protected_layers(z: int, caller: Caller) -> frozenset[str]:
-    """Return which layers of a zoom a caller is shown that not everyone may see."""
-    if z < DETAIL_FROM or caller.role == Role.PUBLIC:
+    """Return the names of the protected layers that a caller may see at a zoom."""
+    if z < DETAIL_MIN_ZOOM or caller.role == Role.PUBLIC:
         return frozenset()
-    return frozenset(name for name in _inner() if caller.role in LAYERS[name].roles)
+    return frozenset(name for name in _protected_sources() if caller.role in LAYERS[name].roles)
 
 
 @cache
-def in_force(z: int, inner: frozenset[str], without: frozenset[str] = frozenset()) -> Rows:
-    """Return the query of any tile of a zoom, with the grids in force.
+def published_tile_query(
+    z: int, protected: frozenset[str], without: frozenset[str] = frozenset()
+) -> Rows:
+    """Return the query for any tile of a zoom with the grids in force.
 
     Parameters
     ----------
-    inner
-        The protected layers in it.
+    protected
+        Names of the protected layers to include.
     without
-        Layers to leave out.
+        Names of layers to leave out.
     """
-    return layers_of(z, GRIDS.alias("shown"), inner, without)
+    return tile_query(z, GRIDS.alias("shown"), protected, without)
 
 
 @cache
-def in_force_prepared(
-    z: int, inner: frozenset[str], without: frozenset[str] = frozenset()
-) -> PreparedQuery:
-    """Return the same for asyncpg."""
-    return prepare_query(in_force(z, inner, without))
+def prepared_tile_query(
+    z: int, protected: frozenset[str], without: frozenset[str] = frozenset()
+) -> Prepared:
+    """Return :func:`published_tile_query` prepared for asyncpg."""
+    return prepare(published_tile_query(z, protected, without))
 
 
-def layers_of(
-    z: int, grids: FromClause, inner: frozenset[str], without: Iterable[str] = ()
+def tile_query(
+    z: int, grids: FromClause, protected: frozenset[str], without: Iterable[str] = ()
 ) -> Rows:
-    """Return the query of any tile of a zoom: a column of bytes for each layer."""
-    sources = _base(z) | {name: source for name, source in _inner().items() if name in inner}
+    """Return the query for any tile of a zoom, with one column of bytes for each layer."""
+    sources = _base_sources(z)
+    sources |= {name: source for name, source in _protected_sources().items() if name in protected}
     if z >= 7:
-        sources |= _communities(grids)
+        sources |= _community_sources(grids)
     if z >= 12:
-        sources |= _grids(grids)
+        sources |= _grid_sources(grids)
     tile = Tile(z, 0, 0)
     parts: list[Any] = [
-        func.coalesce(layer(name, source, tile), b"")
+        func.coalesce(layer_query(name, source, tile), b"")
         for name, source in sources.items()
         if name not in without
     ]
     return select(*parts or [literal(b"", LargeBinary)])
 
 
-def layer(name: str, source: Source, tile: Tile) -> ColumnElement[bytes]:
-    """Return the query for one layer of a tile, encoded."""
+def layer_query(name: str, source: Source, tile: Tile) -> ColumnElement[bytes]:
+    """Return the query that encodes one layer of a tile."""
     geometry = func.ST_PointOnSurface(source.geometry) if source.point else source.geometry
-    drawn = func.ST_AsMVTGeom(
+    clipped = func.ST_AsMVTGeom(
         geometry, tile.envelope(), EXTENT, 0 if source.point else BUFFER, type_=LargeBinary
     )
-    rows = select(*source.columns, drawn.label("geom")).where(
-        _intersects_tile(source.geometry, tile), source.where
-    )
+    # The index is on the geometry in degrees.
+    is_near = source.geometry.expression.table.c.geom.op("&&")(tile.box())
+    rows = select(*source.columns, clipped.label("geom")).where(is_near, source.where)
     if source.join:
         rows = rows.join(*source.join)
-    shown = rows.subquery(f"{name}_rows")
+    subquery = rows.subquery(f"{name}_rows")
     encoded = func.ST_AsMVT(literal_column(f"{name}_rows"), name, EXTENT, "geom", type_=LargeBinary)
-    return select(encoded).select_from(shown).scalar_subquery()
+    return select(encoded).select_from(subquery).scalar_subquery()
 
 
-def _intersects_tile(geometry: Shape, tile: Tile) -> ColumnElement[bool]:
-    """Return the condition that a row's box meets a tile's, in degrees: there is the index."""
-    met: ColumnElement[bool] = geometry.expression.table.c.geom.op("&&")(tile.box())
-    return met
-
-
-def _base(z: int) -> dict[str, Source]:
-    """Return the layers of the ground that a zoom has room for."""
-    found: dict[str, Source] = {}
+def _base_sources(z: int) -> dict[str, Source]:
+    """Return the layers of the base map at a zoom."""
+    sources: dict[str, Source] = {}
     if z >= 8:
-        found["water"] = _water(z)
-        found["road"] = _road(z)
+        sources["water"] = _water(z)
+        sources["road"] = _road(z)
     if z >= 10:
-        found["railway"] = Source([Railway.name], Railway.geom_3857, ~Railway.tunnel)
+        sources["railway"] = Source([Railway.name], Railway.geom_3857, ~Railway.tunnel)
     if z >= 11:
         named = (Water.name != "") & (func.ST_Dimension(Water.geom) == 2) & ~Water.covered
-        found["water_label"] = Source([Water.name], Water.geom_3857, named, point=True)
+        sources["water_label"] = Source([Water.name], Water.geom_3857, named, point=True)
     if z >= 13:
         grounds = func.ST_Dimension(Facility.geom) == 2
-        found["facility"] = Source([Facility.category], Facility.geom_3857, grounds)
-        found["building"] = Source(
+        sources["facility"] = Source([Facility.category], Facility.geom_3857, grounds)
+        sources["building"] = Source(
             [_outline.name, _outline.use, _outline.storeys_above], _outline.geom_3857, true()
         )
     if z >= 15:
-        walls = [Compound.name, Compound.gated]
+        compound = [Compound.name, Compound.gated]
         names = [Facility.category, Facility.name]
-        found["compound"] = Source(walls, Compound.geom_3857, true())
-        found["facility_label"] = Source(names, Facility.geom_3857, Facility.name != "", point=True)
-    return found
+        sources["compound"] = Source(compound, Compound.geom_3857, true())
+        sources["facility_label"] = Source(
+            names, Facility.geom_3857, Facility.name != "", point=True
+        )
+    return sources
 
 
-def _inner() -> dict[str, Source]:
-    """Return what only some may see; of it the rules of its table show each its rows."""
-    inner = [Building.code, Building.households, Building.storeys_above, Building.structure]
-    inner += [Building.fire_class, Building.high_rise]
+def _protected_sources() -> dict[str, Source]:
+    """Return the protected layers; row-level security selects the rows that a caller sees."""
+    building = [Building.code, Building.households, Building.storeys_above, Building.structure]
+    building += [Building.fire_class, Building.high_rise]
     segment, node = PipeSegment, PipeNode
     return {
-        "building_detail": Source(inner, Building.geom_3857, true()),
+        "building_detail": Source(building, Building.geom_3857, true()),
         "pipe_segment": Source(
             [segment.code, segment.network, segment.diameter_mm], segment.geom_3857, true()
         ),
@@ -263,9 +265,10 @@ def _inner() -> dict[str, Source]:
 
 
 def _water(z: int) -> Source:
-    open_to_the_sky = ~Water.covered
-    wanted = open_to_the_sky if z >= 12 else open_to_the_sky & Water.kind.not_in(NARROW)
-    return Source([Water.kind, Water.name, Water.width_m], Water.geom_3857, wanted)
+    is_shown = ~Water.covered
+    if z < 12:
+        is_shown &= Water.kind.not_in(NARROW_WATERS)
+    return Source([Water.kind, Water.name, Water.width_m], Water.geom_3857, is_shown)
 
 
 def _road(z: int) -> Source:
@@ -275,9 +278,9 @@ def _road(z: int) -> Source:
     )
 
 
-def _communities(grids: FromClause) -> dict[str, Source]:
-    """Return communities with their colours, and the points of their names."""
-    colour = _colours("community", Text())
+def _community_sources(grids: FromClause) -> dict[str, Source]:
+    """Return the layers of communities with their colours, and of their label points."""
+    colour = _colour_table("community", Text())
     count = (
         select(func.nullif(func.count(), 0))
         .select_from(grids)
@@ -287,16 +290,18 @@ def _communities(grids: FromClause) -> dict[str, Source]:
     )
     area = [Region.code, Region.name, colour.c.colour]
     label = [Region.code, Region.name, count.label("grids")]
-    here = Region.level == literal("community")
+    is_community = Region.level == literal("community")
     return {
-        "community": Source(area, Region.geom_3857, here, (colour, colour.c.key == Region.code)),
-        "community_label": Source(label, Region.geom_3857, here, point=True),
+        "community": Source(
+            area, Region.geom_3857, is_community, (colour, colour.c.key == Region.code)
+        ),
+        "community_label": Source(label, Region.geom_3857, is_community, point=True),
     }
 
 
-def _grids(grids: FromClause) -> dict[str, Source]:
-    """Return grids with their colours, and the points of their numbers."""
-    colour, grid = _colours("grid", BigInteger()), grids.c
+def _grid_sources(grids: FromClause) -> dict[str, Source]:
+    """Return the layers of grids with their colours, and of their label points."""
+    colour, grid = _colour_table("grid", BigInteger()), grids.c
     serial = cast(func.substr(grid.code, 13), Integer).label("serial")
     area = [grid.code, serial, grid.kind, grid.households, colour.c.colour]
     label = [grid.code, serial, grid.households]
@@ -306,9 +311,9 @@ def _grids(grids: FromClause) -> dict[str, Source]:
     }
 
 
-def _colours(name: str, key: TypeEngine[Any]) -> FromClause:
-    """Return the colours of the areas in a tile, which are parameters, as rows to join."""
+def _colour_table(name: str, key: TypeEngine[Any]) -> FromClause:
+    """Return the colours of the areas in a tile, passed as array parameters, as a table to join."""
     keys = bindparam(f"{name}_keys", [], type_=ARRAY(key))
     colours = bindparam(f"{name}_colours", [], type_=ARRAY(Integer))
     unnested = func.unnest(keys, colours).table_valued("key", "colour")
-    return unnested.render_derived(name=f"{name}_painted")
+    return unnested.render_derived(name=f"{name}_colour")

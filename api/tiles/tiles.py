@@ -1,4 +1,4 @@
-"""``/tiles``: the city as vector tiles, several layers in one, straight from PostGIS."""
+"""``/tiles``: vector tiles with all layers of the city map, encoded by PostGIS."""
 
 import gzip
 import hashlib
@@ -14,14 +14,14 @@ from api.core import problems
 from api.core.caller import Asker, Caller, transaction_as
 from api.core.parameters import Shown
 from api.core.responses import etag_response, is_not_modified
-from api.tiles.colouring import Colours
+from api.tiles.area_colours import MapColours
 from api.tiles.tile_layers import (
     Tile,
-    in_force,
-    in_force_prepared,
-    layers_of,
-    parameters,
+    prepared_tile_query,
     protected_layers,
+    published_tile_query,
+    tile_parameters,
+    tile_query,
 )
 from geo.db.views import grids_by_status, grids_of_plan
 from geo.errors import NotFoundError
@@ -30,29 +30,33 @@ router = APIRouter(tags=["tiles"])
 
 MEDIA_TYPE = "application/vnd.mapbox-vector-tile"
 MAX_ZOOM = 22
-MADE_TO_ZOOM = 16
-"""The last zoom that the page asks for; nearer ones are this one magnified."""
+MAX_SOURCE_ZOOM = 16
+"""Highest zoom that pages request; they magnify its tiles beyond it."""
 
 CACHE_VERSION = 1
-"""Which way of making tiles; another number makes every tag another."""
+"""Version of the tile encoding; increase it to change all ETags."""
 
-MOST_MS, MOST_BYTES = 3_000, 2_000_000
-"""What making a tile may take, and how large it may be."""
+TIMEOUT_MS, MAX_BYTES = 3_000, 2_000_000
+"""Limits of a tile's query and size; beyond them :data:`OPTIONAL_LAYERS` are left out."""
 
-DETAIL = "X-Gridatlas-Detail"
-DROPPED = frozenset({"building_detail", "pipe_segment", "pipe_node", "building", "compound"})
-"""What is least missed."""
+DETAIL_HEADER = "X-Gridatlas-Detail"
+OPTIONAL_LAYERS = frozenset(
+    {"building_detail", "pipe_segment", "pipe_node", "building", "compound"}
+)
+"""Layers left out of a tile that exceeds the limits."""
 
-LEAST_TO_PACK = 500
+MIN_GZIP_BYTES = 500
 
-TILE: dict[int | str, dict[str, Any]] = {
+TILE_RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"content": {MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}}},
-    204: {"description": "There is nothing here"},
-    304: {"description": "The caller has it already"},
+    204: {"description": "The tile is empty"},
+    304: {"description": "The cached tile is current"},
 }
 
 
-@router.get("/tiles/{z}/{x}/{y}", response_class=Response, responses=TILE | problems.DOCUMENTED)
+@router.get(
+    "/tiles/{z}/{x}/{y}", response_class=Response, responses=TILE_RESPONSES | problems.DOCUMENTED
+)
 async def tile(
     request: Request,
     asker: Asker,
@@ -63,31 +67,31 @@ async def tile(
     plan: Annotated[int | None, Query(ge=1, lt=2**63, description="the grids of one plan")] = None,
 ) -> Response:
     """Return a tile with the layers water, railway, road, compound, building, facility,
-    community and grid, and the points of the labels; 204 where there is nothing."""
-    asked = Tile(z, x, y)
-    if not asked.exists:
+    community and grid, and label points; 204 if it is empty."""
+    requested = Tile(z, x, y)
+    if not requested.exists:
         raise NotFoundError("no_such_tile", z=z, x=x, y=y)
     if plan is not None or status == "draft":
-        body = await run_in_threadpool(_of_plans, request, asked, asker, plan)
+        body = await run_in_threadpool(_encode_plan_tile, request, requested, asker, plan)
         return etag_response(request, body, MEDIA_TYPE)
-    # The state is read before the tile: what changes in between makes the tile newer than its tag.
+    # Read the state before the tile: after a change in between, the tile is newer than its tag.
     state = await request.app.state.layer_state.now()
-    tag = tile_etag(state, asker, asked)
+    tag = tile_etag(state, asker, requested)
     for known in (tag, compressed_etag(tag)):
         if is_not_modified(request, known):
             return Response(status_code=304, headers=etag_headers(known))
-    body, reduced = await _within_limits(request, state, asked, asker)
-    headers = etag_headers(tag) | ({DETAIL: "reduced"} if reduced else {})
+    body, reduced = await _encode_within_limits(request, state, requested, asker)
+    headers = etag_headers(tag) | ({DETAIL_HEADER: "reduced"} if reduced else {})
     if not body:
         return Response(status_code=204, headers=headers)
-    if "gzip" in request.headers.get("accept-encoding", "") and len(body) > LEAST_TO_PACK:
+    if "gzip" in request.headers.get("accept-encoding", "") and len(body) > MIN_GZIP_BYTES:
         body = gzip.compress(body, 1, mtime=0)
         headers |= {"Content-Encoding": "gzip", "ETag": compressed_etag(tag)}
     return Response(body, media_type=MEDIA_TYPE, headers=headers)
 
 
 def compressed_etag(tag: str) -> str:
-    """Return the tag of the same tile compressed: other bytes have another strong tag."""
+    """Return the strong tag of the compressed tile, which differs since its bytes do."""
     return f'{tag[:-1]}-gzip"'
 
 
@@ -97,64 +101,69 @@ def etag_headers(tag: str) -> dict[str, str]:
 
 
 def tile_etag(state: int, asker: Caller, tile: Tile) -> str:
-    """Return the strong tag of a tile: of the state that is published, of who asks, of the place.
+    """Return the strong tag of a tile, a digest of the database state, the caller and the tile.
 
-    The state moves in the transaction that changes a layer.
+    The state changes in the transaction that changes a layer.
     """
-    whose = (asker.role, asker.scope, *asker.networks)
-    known = repr((CACHE_VERSION, state, whose, (tile.z, tile.x, tile.y))).encode()
-    return f'"{hashlib.blake2b(known, digest_size=12).hexdigest()}"'
+    viewer = (asker.role, asker.scope, *asker.networks)
+    content = repr((CACHE_VERSION, state, viewer, (tile.z, tile.x, tile.y))).encode()
+    return f'"{hashlib.blake2b(content, digest_size=12).hexdigest()}"'
 
 
-async def _within_limits(
-    request: Request, state: int, asked: Tile, asker: Caller
+async def _encode_within_limits(
+    request: Request, state: int, tile: Tile, asker: Caller
 ) -> tuple[bytes, bool]:
-    """Return a tile that takes no more than some time and size, and whether detail was dropped.
+    """Return a tile within the time and size limits, and whether layers were left out.
 
-    Where it would, it is made anew without what is least missed: buildings, compounds, pipes.
+    A tile beyond the limits is encoded again without :data:`OPTIONAL_LAYERS`.
     """
-    here = request.app.state
-    colours = await here.colourings.in_force(here.engine, state)
+    app_state = request.app.state
+    colours = await app_state.colourings.in_force(app_state.engine, state)
     try:
-        body = await _make_tile(request, asked, asker, colours)
-        if len(body) <= MOST_BYTES:
+        body = await _encode_tile(request, tile, asker, colours)
+        if len(body) <= MAX_BYTES:
             return body, False
     except asyncpg.QueryCanceledError:
         pass
-    return await _make_tile(request, asked, asker, colours, DROPPED), True
+    return await _encode_tile(request, tile, asker, colours, OPTIONAL_LAYERS), True
 
 
-async def _make_tile(
+async def _encode_tile(
     request: Request,
-    asked: Tile,
+    tile: Tile,
     asker: Caller,
-    colours: Colours,
+    colours: MapColours,
     without: frozenset[str] = frozenset(),
 ) -> bytes:
-    inner = protected_layers(asked.z, asker)
-    query = in_force_prepared(asked.z, inner, without)
-    arguments = query.arguments(**parameters(asked, colours))
-    async with request.app.state.pool.transaction_as(asker, timeout_ms=MOST_MS) as connection:
+    protected = protected_layers(tile.z, asker)
+    query = prepared_tile_query(tile.z, protected, without)
+    arguments = query.arguments(**tile_parameters(tile, colours))
+    async with request.app.state.pool.transaction_as(asker, most_ms=TIMEOUT_MS) as connection:
         row = await connection.fetchrow(query.sql, *arguments)
-    request.app.state.read_audit.note(asker, inner, asked.degrees())
+    request.app.state.read_audit.note(asker, protected, tile.degrees())
     return b"".join(row)
 
 
-def _of_plans(request: Request, asked: Tile, asker: Caller, plan: int | None) -> bytes:
-    """Return a tile with the grids of one plan, or of each community's newest draft."""
-    shown = grids_by_status("draft") if plan is None else grids_of_plan(plan)
-    inner = protected_layers(asked.z, asker)
+def _encode_plan_tile(request: Request, tile: Tile, asker: Caller, plan: int | None) -> bytes:
+    """Return a tile with the grids of one plan, or of the newest draft of each community."""
+    grids = grids_shown("draft") if plan is None else grids_of(plan)
+    protected = protected_layers(tile.z, asker)
     colourings = request.app.state.colourings
-    with transaction_as(request.app.state.engine, asker, readonly=True) as connection:
-        grids = colourings.shown(connection, ("draft", plan, asker.role, asker.scope), shown)
-        colours = Colours(grids, colourings.communities(connection))
-        rows = connection.execute(layers_of(asked.z, shown, inner), parameters(asked, colours))
+    with acting(request.app.state.engine, asker, readonly=True) as connection:
+        key = ("draft", plan, asker.role, asker.scope)
+        colours = MapColours(
+            colourings.grids_of(connection, key, grids), colourings.communities(connection)
+        )
+        query = tile_query(tile.z, grids, protected)
+        rows = connection.execute(query, tile_parameters(tile, colours))
         body = b"".join(rows.one())
-    request.app.state.read_audit.note(asker, inner, asked.degrees())
+    request.app.state.read_audit.note(asker, protected, tile.degrees())
     return body
 
 
-def encode_public_tile(connection: Database, colours: Colours, asked: Tile) -> bytes:
-    """Return a tile as anyone may see it, empty where there is nothing."""
-    rows = connection.execute(in_force(asked.z, frozenset()), parameters(asked, colours))
+def encode_public_tile(connection: Database, colours: MapColours, tile: Tile) -> bytes:
+    """Return a tile with public data only, as bytes; empty if it has no features."""
+    rows = connection.execute(
+        published_tile_query(tile.z, frozenset()), tile_parameters(tile, colours)
+    )
     return b"".join(rows.one())

@@ -1,1 +1,1 @@
-"""The API under load, against tipg alone on the same tables."""
+"""Load benchmark of the API, compared with tipg alone on the same tables."""

@@ -39,7 +39,7 @@ from geo.plans import store
 from geo.plans.batch import draw_communities
 from geo.plans.draw_runs import DrawOrder
 from maps import build
-from maps.paper.book import street_atlas
+from maps.paper.map_documents import street_atlas
 from maps.paper.page_layout import PAPERS
 from tests.e2e.conftest import CHROMIUM, FLAGS
 

@@ -1,7 +1,7 @@
-"""The grid atlas: one page a community and a page of contents, each whole in one file.
+"""Write the grid atlas: an HTML page for each community and an index page.
 
-The pages ask nothing of any network, so that the atlas can be mailed or carried on a stick, and
-an unchanged plan gives the same page to the byte.
+Pages are self-contained and need no network, so that the atlas can be mailed or copied to a USB
+stick. An unchanged plan gives a byte-identical page.
 """
 
 import json
@@ -18,8 +18,8 @@ from sqlalchemy import Engine
 from geo.errors import InputError, NotFoundError
 from geo.messages import LANGUAGES, text
 from geo.progress import Progress, silent
-from maps.atlas import leaflet, page
-from maps.atlas.sheet import Entry, contents, read_sheet
+from maps.atlas import offline_map, sheet_map
+from maps.atlas.sheet import AtlasEntry, read_entries, read_sheet
 from maps.attribution import attributions
 
 INDEX = "index.html"
@@ -36,90 +36,92 @@ def write_atlas(
 ) -> list[Path]:
     """Write the atlas of a region into a folder.
 
-    Every page is made before the first is put in its place; a page that did not change is left
-    alone, and pages of an earlier atlas that are no longer in it are taken away. Other files in
-    the folder are not touched.
+    All pages are rendered before the first is replaced. Unchanged pages are not rewritten, pages
+    of an earlier atlas that are no longer part of it are deleted, and other files are kept.
 
     Parameters
     ----------
     out
-        Folder, made if it is not there.
+        Folder, created if it does not exist.
     region
-        Code of a region, or the digits it begins with; everything by default.
+        Code of a region or its first digits; all regions by default.
 
     Returns
     -------
     list of Path
-        The page of contents, then the communities' pages in the order of their codes.
+        The index page, then the pages of the communities, ordered by code.
 
     Raises
     ------
     NotFoundError
         If no community there has grids.
     InputError
-        If the folder can't be one.
+        If ``out`` is a file.
     """
     if out.exists() and not out.is_dir():
         raise InputError("atlas_folder_taken", folder=out)
     with engine.connect() as connection:
-        entries = contents(connection, region)
+        entries = read_entries(connection, region)
         credits = [name for lang in LANGUAGES for name in attributions(connection, lang)]
         if not entries:
             raise NotFoundError("nothing_to_map", region=region or "*")
         out.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".atlas-", dir=out) as folder:
-            fresh = Path(folder)
+            new_pages = Path(folder)
             for done, entry in enumerate(entries):
                 progress("atlas", done, len(entries))
                 html = _community_page(
-                    page.of_sheet(read_sheet(connection, entry)), entries, entry, credits
+                    sheet_map.draw_sheet_map(read_sheet(connection, entry)), entries, entry, credits
                 )
-                (fresh / f"{entry.code}.html").write_text(html, encoding="utf-8")
-            (fresh / INDEX).write_text(_index_page(entries, credits), encoding="utf-8")
+                (new_pages / f"{entry.code}.html").write_text(html, encoding="utf-8")
+            (new_pages / INDEX).write_text(_index_page(entries, credits), encoding="utf-8")
             names = [f"{entry.code}.html" for entry in entries] + [INDEX]
-            _put_in_place(fresh, out, names)
+            _replace_changed(new_pages, out, names)
     progress("atlas", len(entries), len(entries))
     return [out / INDEX, *(out / name for name in names[:-1])]
 
 
 def _community_page(
-    made: page.Page, entries: Sequence[Entry], entry: Entry, credits: list[str]
+    drawing: sheet_map.SheetMap,
+    entries: Sequence[AtlasEntry],
+    entry: AtlasEntry,
+    credits: list[str],
 ) -> str:
-    place = entries.index(entry)
-    around = {
+    position = entries.index(entry)
+    navigation = {
         "credits": credits,
-        "previous": entries[place - 1] if place else None,
-        "next": entries[place + 1] if place + 1 < len(entries) else None,
+        "previous": entries[position - 1] if position else None,
+        "next": entries[position + 1] if position + 1 < len(entries) else None,
     }
     title = text("atlas.community_map", lang="zh", name=entry.name)
-    return _page("community.html", made.drawn, title, entry=entry, **made.words, **around)
+    return _page("community.html", drawing.map, title, entry=entry, **drawing.texts, **navigation)
 
 
-def _index_page(entries: Sequence[Entry], credits: list[str]) -> str:
+def _index_page(entries: Sequence[AtlasEntry], credits: list[str]) -> str:
     totals = {
         "communities": len(entries),
         "grids": sum(entry.grids for entry in entries),
         "households": f"{sum(entry.households for entry in entries):,}",
     }
-    drawn = page.overview(entries)
+    overview = sheet_map.draw_overview_map(entries)
     city = entries[0].city
     title = city + text("atlas.title", lang="zh")
-    words = {"city": city, "totals": totals, "streets": _streets(entries), "credits": credits}
-    return _page("index.html", drawn, title, **words)
+    texts = {"city": city, "totals": totals, "streets": _streets(entries), "credits": credits}
+    return _page("index.html", overview, title, **texts)
 
 
-def _page(template: str, drawn: leaflet.OfflineMap, title: str, **words: object) -> str:
-    """Return a page: the template sets what stands before and after the map."""
-    around = vars(_templates.get_template(template).make_module(words))
-    return leaflet.write(drawn, title, around["before"], around["after"])
+def _page(template: str, drawing: offline_map.OfflineMap, title: str, **texts: object) -> str:
+    """Return a page whose template defines the HTML before and after the map."""
+    parts = vars(_templates.get_template(template).make_module(texts))
+    return offline_map.render_page(drawing, title, parts["before"], parts["after"])
 
 
-def _streets(entries: Sequence[Entry]) -> list[dict[str, Any]]:
+def _streets(entries: Sequence[AtlasEntry]) -> list[dict[str, Any]]:
     """Return the communities of each street with their figures."""
-    found = []
+    streets = []
     for _, group in groupby(entries, key=lambda entry: entry.street_code):
         members = list(group)
-        found.append(
+        streets.append(
             {
                 "name": members[0].street,
                 "grids": sum(entry.grids for entry in members),
@@ -127,10 +129,10 @@ def _streets(entries: Sequence[Entry]) -> list[dict[str, Any]]:
                 "rows": [_row(entry) for entry in members],
             }
         )
-    return found
+    return streets
 
 
-def _row(entry: Entry) -> dict[str, Any]:
+def _row(entry: AtlasEntry) -> dict[str, Any]:
     within = entry.score.get("within_limits")
     return {
         "code": entry.code,
@@ -144,20 +146,19 @@ def _row(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _put_in_place(fresh: Path, out: Path, names: list[str]) -> None:
-    """Replace the pages that changed, the page of contents last, and take away the stale ones."""
+def _replace_changed(new_pages: Path, out: Path, names: list[str]) -> None:
+    """Replace the pages that changed, the index page last, and delete obsolete pages."""
     manifest = out / _MANIFEST
-    before = json.loads(manifest.read_text(encoding="utf-8")) if manifest.exists() else []
+    previous_names = json.loads(manifest.read_text(encoding="utf-8")) if manifest.exists() else []
     for name in names:
-        if not _same(fresh / name, out / name):
-            (fresh / name).replace(out / name)
-    for name in set(before) - set(names):
+        _replace_if_changed(new_pages / name, out / name)
+    for name in set(previous_names) - set(names):
         (out / Path(name).name).unlink(missing_ok=True)
-    listed = fresh / _MANIFEST
-    listed.write_text(json.dumps(names, indent=0) + "\n", encoding="utf-8")
-    if not _same(listed, manifest):
-        listed.replace(manifest)
+    new_manifest = new_pages / _MANIFEST
+    new_manifest.write_text(json.dumps(names, indent=0) + "\n", encoding="utf-8")
+    _replace_if_changed(new_manifest, manifest)
 
 
-def _same(one: Path, other: Path) -> bool:
-    return other.exists() and one.read_bytes() == other.read_bytes()
+def _replace_if_changed(new: Path, current: Path) -> None:
+    if not current.exists() or new.read_bytes() != current.read_bytes():
+        new.replace(current)

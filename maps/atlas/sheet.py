@@ -1,4 +1,4 @@
-"""What a map sheet of one community shows, read from the database."""
+"""Read the contents of a community's map sheet from the database."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,11 +26,11 @@ from geo.model import (
     Water,
 )
 
-AROUND_DEGREES = 0.0008
-"""How much of the surroundings a sheet shows beyond its community: some 80 m."""
+SURROUNDINGS_DEG = 0.0008
+"""Width of the surroundings shown around a community: about 80 m."""
 
-LOWER, UPPER = 300, 500
-"""Households of a grid where a plan has no limits of its own."""
+DEFAULT_LOWER_HOUSEHOLDS, DEFAULT_UPPER_HOUSEHOLDS = 300, 500
+"""Limits on the households of a grid, for plans that store none."""
 
 LANDMARKS = (
     "service_station",
@@ -45,16 +45,15 @@ LANDMARKS = (
     "fire_station",
     "market",
 )
-"""Facilities named on a sheet."""
+"""Categories of facility labelled on a sheet."""
 
 Rows = Select[*tuple[Any, ...]]
-Edge = tuple[float, float, float, float]
+Bounds = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
-class Entry:
-    """A community that has grids, and the plan of it that is shown: the one in force, else the
-    newest draft."""
+class AtlasEntry:
+    """A community with grids, and its plan to show: the one in force, else the newest draft."""
 
     code: str
     name: str
@@ -75,29 +74,29 @@ class Entry:
 
 @dataclass(frozen=True)
 class Sheet:
-    """A community and its surroundings; every frame in longitude and latitude.
+    """Contents of a map sheet: a community and its surroundings, in longitude and latitude.
 
     Attributes
     ----------
     entry
         The community and its plan.
     grids
-        ``code``, ``kind``, ``name``, ``households``, ``buildings`` (their number).
+        Grids with ``code``, ``kind``, ``name``, ``households``, ``buildings`` (count).
     buildings
-        Buildings on the sheet; ``grids`` lists the codes of the grids that each belongs to, None
-        beyond the community.
+        Buildings on the sheet; ``grids`` lists the codes of their grids, None outside the
+        community.
     roads, railways, waters, parks
-        What lies on the sheet, cut at its edge.
+        Features clipped to the bounds of the sheet.
     walls, neighbours
-        Gated compounds and other communities that reach into it, whole.
+        Gated compounds and other communities on the sheet, not clipped.
     facilities
-        Named places that people look for: ``code``, ``category``, ``name``.
-    edge
+        Landmarks with ``code``, ``category``, ``name``.
+    bounds
         West, south, east, north of the sheet.
     """
 
-    entry: Entry
-    edge: Edge
+    entry: AtlasEntry
+    bounds: Bounds
     grids: gpd.GeoDataFrame
     buildings: gpd.GeoDataFrame
     roads: gpd.GeoDataFrame
@@ -109,19 +108,19 @@ class Sheet:
     facilities: gpd.GeoDataFrame
 
 
-def contents(
-    connection: Connection, region: str | None = None, chosen: int | None = None
-) -> list[Entry]:
-    """Return the communities with grids in the order of their codes.
+def read_entries(
+    connection: Connection, region: str | None = None, plan: int | None = None
+) -> list[AtlasEntry]:
+    """Return the communities with grids, ordered by code.
 
     Parameters
     ----------
     region
-        Code of a region, or the digits it begins with; everything by default.
-    chosen
-        Number of a plan to show instead.
+        Code of a region or its first digits; all regions by default.
+    plan
+        Number of the only plan to include.
     """
-    plan, figures = _shown_plans(chosen), _figures()
+    shown, figures = _shown_plans(plan), _figures()
     community, street = aliased(Region), aliased(Region)
     statement = (
         select(
@@ -130,19 +129,19 @@ def contents(
             func.coalesce(street.code, "").label("street_code"),
             func.coalesce(street.name, "").label("street"),
             _city(community.code).label("city"),
-            plan.c.id.label("plan"),
-            plan.c.version,
-            plan.c.status,
-            func.coalesce(plan.c.published_at, plan.c.created_at).label("dated"),
-            plan.c.score,
-            _limit(plan.c.parameters, "lower", LOWER),
-            _limit(plan.c.parameters, "upper", UPPER),
+            shown.c.id.label("plan"),
+            shown.c.version,
+            shown.c.status,
+            func.coalesce(shown.c.published_at, shown.c.created_at).label("dated"),
+            shown.c.score,
+            _limit(shown.c.parameters, "lower", DEFAULT_LOWER_HOUSEHOLDS),
+            _limit(shown.c.parameters, "upper", DEFAULT_UPPER_HOUSEHOLDS),
             figures.c.grids,
             figures.c.households,
             wkb(community.geom).label("land"),
         )
-        .join(plan, plan.c.community_code == community.code)
-        .join(figures, figures.c.plan_id == plan.c.id)
+        .join(shown, shown.c.community_code == community.code)
+        .join(figures, figures.c.plan_id == shown.c.id)
         .outerjoin(street, street.code == community.parent_code)
         .where(community.code.startswith(code_prefix(region or ""), autoescape=True))
         .where(community.geom.is_not(None))
@@ -151,25 +150,25 @@ def contents(
     return [_entry(row) for row in connection.execute(statement)]
 
 
-def read_sheet(connection: Connection, entry: Entry, edge: Edge | None = None) -> Sheet:
-    """Return what the sheet of a community shows.
+def read_sheet(connection: Connection, entry: AtlasEntry, bounds: Bounds | None = None) -> Sheet:
+    """Return the contents of a community's sheet.
 
     Parameters
     ----------
-    edge
-        West, south, east, north of the sheet in degrees; a little more than the community by
-        default.
+    bounds
+        West, south, east, north of the sheet in degrees; by default the community with
+        :data:`SURROUNDINGS_DEG` around it.
     """
-    around = shapely.buffer(entry.land, AROUND_DEGREES)
-    wanted = shapely.box(*edge) if edge else around
-    edge = edge or tuple(shapely.bounds(around).tolist())
-    box = func.ST_MakeEnvelope(*edge, STORAGE_SRID)
+    around = shapely.buffer(entry.land, SURROUNDINGS_DEG)
+    area = shapely.box(*bounds) if bounds else around
+    bounds = bounds or tuple(shapely.bounds(around).tolist())
+    box = func.ST_MakeEnvelope(*bounds, STORAGE_SRID)
 
-    def whole(statement: Rows, geometry: Any) -> gpd.GeoDataFrame:
+    def read_whole(statement: Rows, geometry: Any) -> gpd.GeoDataFrame:
         return read_frame(connection, statement.where(geometry.op("&&")(box)))
 
-    def near(statement: Rows, geometry: Any) -> gpd.GeoDataFrame:
-        return _cut(whole(statement, geometry), edge)
+    def read_clipped(statement: Rows, geometry: Any) -> gpd.GeoDataFrame:
+        return _clip(read_whole(statement, geometry), bounds)
 
     roads = select(Road.code, Road.road_class, Road.name, Road.bridge, wkb(Road.geom))
     rails = select(Railway.code, Railway.name, wkb(Railway.geom))
@@ -179,23 +178,23 @@ def read_sheet(connection: Connection, entry: Entry, edge: Edge | None = None) -
     others = select(Region.code, Region.name, wkb(Region.geom))
     return Sheet(
         entry,
-        edge,
+        bounds,
         read_frame(connection, _grids(entry.plan)),
-        _missing_as_none(_only_in(near(_buildings(entry.plan), Building.geom), wanted)),
-        near(roads.where(~Road.tunnel).order_by(Road.code), Road.geom),
-        near(rails.where(~Railway.tunnel).order_by(Railway.code), Railway.geom),
-        near(waters.where(~Water.covered).order_by(Water.code), Water.geom),
-        whole(walls.where(Compound.gated.is_(True)).order_by(Compound.code), Compound.geom),
-        near(parks.where(_is_grounds()).order_by(Facility.code), Facility.geom),
-        whole(others.where(_is_other(entry.code)).order_by(Region.code), Region.geom),
-        near(parks.where(_is_landmark()).order_by(Facility.code), Facility.geom),
+        _missing_as_none(_buildings_in(read_clipped(_buildings(entry.plan), Building.geom), area)),
+        read_clipped(roads.where(~Road.tunnel).order_by(Road.code), Road.geom),
+        read_clipped(rails.where(~Railway.tunnel).order_by(Railway.code), Railway.geom),
+        read_clipped(waters.where(~Water.covered).order_by(Water.code), Water.geom),
+        read_whole(walls.where(Compound.gated.is_(True)).order_by(Compound.code), Compound.geom),
+        read_clipped(parks.where(_is_grounds()).order_by(Facility.code), Facility.geom),
+        read_whole(others.where(_is_other(entry.code)).order_by(Region.code), Region.geom),
+        read_clipped(parks.where(_is_landmark()).order_by(Facility.code), Facility.geom),
     )
 
 
-def _shown_plans(chosen: int | None) -> Any:
-    """Return the plan shown of each community."""
-    if chosen is not None:
-        return select(GridPlan).where(GridPlan.id == chosen).subquery("plan")
+def _shown_plans(number: int | None) -> Any:
+    """Return the plan to show for each community, or only the one with a number."""
+    if number is not None:
+        return select(GridPlan).where(GridPlan.id == number).subquery("plan")
     in_force = (GridPlan.status == "published").desc()
     return (
         select(GridPlan)
@@ -206,10 +205,9 @@ def _shown_plans(chosen: int | None) -> Any:
     )
 
 
-def _limit(parameters: Any, name: str, usual: int) -> ColumnElement[int]:
-    """Return a limit of a plan, the usual one where the plan does not say."""
-    own = parameters["limits"][name].as_integer()
-    return func.coalesce(own, usual).label(name)
+def _limit(parameters: Any, name: str, default: int) -> ColumnElement[int]:
+    """Return a limit of a plan, or the default if the plan stores none."""
+    return func.coalesce(parameters["limits"][name].as_integer(), default).label(name)
 
 
 def _figures() -> Any:
@@ -225,14 +223,14 @@ def _figures() -> Any:
 
 
 def _city(code: Any) -> ColumnElement[str]:
-    """Return the name of the city that a code belongs to."""
+    """Return the name of the city of a region."""
     city = aliased(Region)
-    of_it = (city.level == "city") & (func.left(city.code, 4) == func.left(code, 4))
-    return select(func.coalesce(func.max(city.name), "")).where(of_it).scalar_subquery()
+    is_parent = (city.level == "city") & (func.left(city.code, 4) == func.left(code, 4))
+    return select(func.coalesce(func.max(city.name), "")).where(is_parent).scalar_subquery()
 
 
-def _entry(row: Row[*tuple[Any, ...]]) -> Entry:
-    return Entry(**{**row._mapping, "land": shapely.from_wkb(row.land)})
+def _entry(row: Row[*tuple[Any, ...]]) -> AtlasEntry:
+    return AtlasEntry(**{**row._mapping, "land": shapely.from_wkb(row.land)})
 
 
 def _grids(plan: int) -> Rows:
@@ -247,7 +245,7 @@ def _grids(plan: int) -> Rows:
 
 
 def _buildings(plan: int) -> Rows:
-    """Return buildings with the codes of the plan's grids that they belong to."""
+    """Return the query for buildings with the codes of their grids in a plan."""
     member = (
         select(GridMember.building_code, func.array_agg(Grid.code.distinct()).label("grids"))
         .join(Grid, Grid.id == GridMember.grid_id)
@@ -286,23 +284,23 @@ def _is_other(community: str) -> ColumnElement[bool]:
     return (Region.level == "community") & (Region.code != community) & Region.geom.is_not(None)
 
 
-def _cut(frame: gpd.GeoDataFrame, edge: Any) -> gpd.GeoDataFrame:
-    """Cut what crosses the sheet's edge; what only touched the box goes."""
+def _clip(frame: gpd.GeoDataFrame, bounds: Any) -> gpd.GeoDataFrame:
+    """Clip features to the bounds of a sheet; drop those that only touch them."""
     geometry = frame.geometry.to_numpy()
-    crossing = ~shapely.covers(shapely.box(*edge), geometry)
-    geometry[crossing] = shapely.clip_by_rect(geometry[crossing], *edge)
+    crossing = ~shapely.covers(shapely.box(*bounds), geometry)
+    geometry[crossing] = shapely.clip_by_rect(geometry[crossing], *bounds)
     return frame.set_geometry(geometry, crs=frame.crs)[~shapely.is_empty(geometry)]
 
 
-def _only_in(buildings: gpd.GeoDataFrame, wanted: shapely.Geometry) -> gpd.GeoDataFrame:
-    """Keep the community's buildings and those in the wanted surroundings."""
-    shapely.prepare(wanted)
-    there = shapely.intersects(wanted, buildings.geometry.to_numpy())
-    return buildings[there | buildings["grids"].notna().to_numpy()]
+def _buildings_in(buildings: gpd.GeoDataFrame, area: shapely.Geometry) -> gpd.GeoDataFrame:
+    """Return the buildings of the community and those that intersect an area."""
+    shapely.prepare(area)
+    is_inside = shapely.intersects(area, buildings.geometry.to_numpy())
+    return buildings[is_inside | buildings["grids"].notna().to_numpy()]
 
 
 def _missing_as_none(buildings: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
-    """Return a frame where None, and nothing else, stands for what is not known."""
+    """Return a frame in which every missing attribute is None."""
     attributes = buildings.drop(columns="geom").astype(object)
-    known = attributes.where(attributes.notna(), None)
-    return gpd.GeoDataFrame(known.assign(geom=buildings["geom"]), geometry="geom")
+    with_none = attributes.where(attributes.notna(), None)
+    return gpd.GeoDataFrame(with_none.assign(geom=buildings["geom"]), geometry="geom")

@@ -66,7 +66,7 @@ def write(report: Report, out: Path, lang: Language) -> Path:
     _findings(book, report, lang)
     _blocks(book, report, lang)
     _missing(book, report, lang)
-    assignment.save(book, out)
+    assignment.save_workbook(book, out)
     return out
 
 
@@ -154,7 +154,7 @@ def _label(name: str, lang: Language) -> str:
 
 def _cells(sheet: Any, values: Iterable[Any], *, bold: bool = False) -> list[Any]:
     empty = ("" if value is None else value for value in values)
-    return [assignment.as_cell(sheet, value, bold=bold) for value in empty]
+    return [assignment.text_cell(sheet, value, bold=bold) for value in empty]
 
 
 def _row(sheet: Any, values: Iterable[Any], *, bold: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""The assignment list: which building and unit belongs to which grid, as a workbook."""
+"""The assignment list: buildings and units with their grids, as an XLSX workbook."""
 
 import io
 from pathlib import Path
@@ -12,13 +12,14 @@ from openpyxl.worksheet.properties import PageSetupProperties
 from openpyxl.worksheet.worksheet import Worksheet
 from sqlalchemy import Connection, select
 
-from geo.errors import InputError
 from geo.messages import Language, text
 from geo.model import Building, BuildingUnit, Grid, GridMember
 from geo.spreadsheet import is_formula
-from maps.atlas.page import serial
-from maps.paper.book import one_entry
-from maps.paper.map_sheets import edition
+from maps.atlas.sheet_map import grid_serial
+from maps.paper.labels import is_wide
+from maps.paper.map_documents import read_entry
+from maps.paper.map_sheets import edition_text
+from maps.paper.pdf import write_file
 
 COLUMNS = {
     "grid": 8,
@@ -29,39 +30,34 @@ COLUMNS = {
     "unit": 12,
     "households": 10,
 }
-"""Columns of the list and their least widths in characters."""
+"""Columns of the list and their minimum widths in characters."""
 
-MOST_LETTERS = 60
-LAST_NARROW = 0x2E7F
-"""The last letter before the Chinese ones."""
+MAX_COLUMN_WIDTH = 60
+"""In characters."""
 
 SUMMARY = {"grid": 8, "grid_code": 18, "buildings": 10, "households": 10}
-"""The same of the grids' sums."""
+"""Columns of the summary and their minimum widths in characters."""
 
 
-def assignment_list(
+def assignment_workbook(
     connection: Connection, community: str, *, plan: int | None = None, lang: Language = "zh"
 ) -> bytes:
-    """Return the buildings and units of each grid of a community, a row each, as XLSX.
+    """Return a workbook with a row for each building or unit of a community, and its grid.
 
-    A second sheet has the sums of each grid.
-
-    Words that look like a formula are kept as words: nothing in the list is ever reckoned.
+    A second sheet has the totals of each grid. Text that looks like a formula is written as text.
 
     Raises
     ------
     NotFoundError
         If the community has no grids.
     """
-    entry = one_entry(connection, community, plan)
+    entry = read_entry(connection, community, plan)
     rows = _rows(connection, entry.plan)
-    title = f"{entry.name} {edition(entry, lang)}"
+    title = f"{entry.name} {edition_text(entry, lang)}"
     book = Workbook(write_only=True)
     _table(book, "assignment", COLUMNS, rows, title, lang)
     _table(book, "summary", SUMMARY, _by_grid(rows), title, lang)
-    kept = io.BytesIO()
-    book.save(kept)
-    return kept.getvalue()
+    return _workbook_bytes(book)
 
 
 def _table(
@@ -72,26 +68,26 @@ def _table(
     title: str,
     lang: Language,
 ) -> None:
-    """Write a sheet with a head that stays, made to be printed upright or across on A4."""
+    """Add a sheet with a frozen header row, set up for printing on A4."""
     sheet = book.create_sheet(text(f"paper.{name}", lang=lang))
     sheet.freeze_panes = "A2"
     last = get_column_letter(len(columns))
-    for place, least in enumerate(columns.values()):
-        needed = max((_letters(row[place]) for row in rows), default=0)
-        width = min(max(least, needed + 1), MOST_LETTERS)
-        sheet.column_dimensions[get_column_letter(place + 1)].width = width
-    _set_up(sheet, title, across=sum(columns.values()) > 90)
-    heads = (text(f"paper.column_{key}", lang=lang) for key in columns)
-    sheet.append([as_cell(sheet, head, bold=True) for head in heads])
+    for index, min_width in enumerate(columns.values()):
+        needed = max((_display_width(row[index]) for row in rows), default=0)
+        width = min(max(min_width, needed + 1), MAX_COLUMN_WIDTH)
+        sheet.column_dimensions[get_column_letter(index + 1)].width = width
+    _set_up_printing(sheet, title, landscape=sum(columns.values()) > 90)
+    headers = (text(f"paper.column_{key}", lang=lang) for key in columns)
+    sheet.append([text_cell(sheet, header, bold=True) for header in headers])
     for row in rows:
-        sheet.append([as_cell(sheet, value) for value in row])
+        sheet.append([text_cell(sheet, value) for value in row])
     sheet.auto_filter.ref = f"A1:{last}{len(rows) + 1}"
 
 
-def _set_up(sheet: Any, title: str, *, across: bool) -> None:
-    """Let a sheet fill the width of A4 pages, each with the title, the head and its number."""
+def _set_up_printing(sheet: Any, title: str, *, landscape: bool) -> None:
+    """Fit a sheet to the width of A4 pages with title, header row and page number."""
     sheet.page_setup.paperSize = Worksheet.PAPERSIZE_A4
-    sheet.page_setup.orientation = "landscape" if across else "portrait"
+    sheet.page_setup.orientation = "landscape" if landscape else "portrait"
     sheet.page_setup.fitToWidth, sheet.page_setup.fitToHeight = 1, 0
     sheet.sheet_properties.pageSetUpPr = PageSetupProperties(fitToPage=True)
     sheet.print_title_rows = "1:1"
@@ -99,25 +95,25 @@ def _set_up(sheet: Any, title: str, *, across: bool) -> None:
     sheet.oddFooter.center.text = "&P / &N"
 
 
-def _letters(value: Any) -> int:
-    """Return how many Latin letters are as wide as what a cell shows; a Chinese one is as two."""
-    return sum(2 if ord(one) > LAST_NARROW else 1 for one in str(value))
+def _display_width(value: Any) -> int:
+    """Return the width of a value in Latin characters; a Chinese character counts as two."""
+    return sum(2 if is_wide(char) else 1 for char in str(value))
 
 
 def _by_grid(rows: list[list[Any]]) -> list[list[Any]]:
-    """Return each grid with how many buildings and households it has."""
-    found: dict[str, list[Any]] = {}
+    """Return serial number, code, number of buildings and of households of each grid."""
+    totals: dict[str, list[Any]] = {}
     buildings: dict[str, set[str]] = {}
     for number, code, _, building, _, _, households in rows:
-        own = found.setdefault(code, [number, code, 0, 0])
+        total = totals.setdefault(code, [number, code, 0, 0])
         buildings.setdefault(code, set()).add(building)
-        own[2] = len(buildings[code])
-        own[3] += households
-    return list(found.values())
+        total[2] = len(buildings[code])
+        total[3] += households
+    return list(totals.values())
 
 
 def _rows(connection: Connection, plan: int) -> list[list[Any]]:
-    found = connection.execute(
+    result = connection.execute(
         select(
             Grid.code,
             Building.name,
@@ -135,7 +131,7 @@ def _rows(connection: Connection, plan: int) -> list[list[Any]]:
     )
     return [
         [
-            int(serial(row.code)),
+            int(grid_serial(row.code)),
             row.code,
             row.name or "",
             row.building_code,
@@ -143,12 +139,12 @@ def _rows(connection: Connection, plan: int) -> list[list[Any]]:
             row.unit or row.unit_code or "",
             row.households,
         ]
-        for row in found
+        for row in result
     ]
 
 
-def as_cell(sheet: Any, value: str | float, *, bold: bool = False) -> Cell:
-    """Return a cell whose text is text, whatever sign it begins with."""
+def text_cell(sheet: Any, value: str | float, *, bold: bool = False) -> Cell:
+    """Return a cell whose text is never interpreted as a formula."""
     cell = WriteOnlyCell(sheet, value)
     if isinstance(value, str):
         cell.data_type = "s"
@@ -160,12 +156,18 @@ def as_cell(sheet: Any, value: str | float, *, bold: bool = False) -> Cell:
     return cell
 
 
-def save(book: Workbook, out: Path) -> None:
-    """Write a workbook, whole or not at all."""
-    part = out.with_name(f".{out.name}.part")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        book.save(part)
-        part.replace(out)
-    except OSError as error:
-        raise InputError("export_unwritable", file=out, said=error.strerror or error) from error
+def save_workbook(book: Workbook, out: Path) -> None:
+    """Write a workbook to a file, completely or not at all.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written.
+    """
+    write_file(_workbook_bytes(book), out)
+
+
+def _workbook_bytes(book: Workbook) -> bytes:
+    content = io.BytesIO()
+    book.save(content)
+    return content.getvalue()

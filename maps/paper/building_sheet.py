@@ -13,8 +13,8 @@ from geo import clock
 from geo.fire.briefing import Shown, surroundings
 from geo.fire.context import FireContext
 from geo.messages import Language, text
-from maps.paper.document import compile_pdf
-from maps.paper.svg_map import Canvas, document, path
+from maps.paper.pdf import compile_pdf
+from maps.paper.svg_map import Canvas, path_element, svg_document
 
 PLAN_MM = (190.0, 146.0)
 SCALES = (300, 500, 750, 1000, 1500, 2000, 3000)
@@ -93,7 +93,7 @@ def sheet_pdf(shown: Shown, around: Surroundings, dated: datetime, lang: Languag
     """
     box, scale = plan_box(shown)
     canvas = Canvas(box, scale)
-    drawn = document(canvas.size, list(_plan(shown, around, canvas)))
+    drawn = svg_document(canvas.size, list(_plan(shown, around, canvas)))
     data = {
         "lang": lang,
         "title": f"{shown['name'] or shown['address'] or shown['code']}",
@@ -126,17 +126,19 @@ def _plan(shown: Shown, around: Surroundings, canvas: Canvas) -> Iterator[str]:
     yield '<rect width="100%" height="100%" fill="#ffffff"/>'
     roads = [shapely.buffer(line, width / 2, cap_style="flat") for line, width, _ in around.roads]
     surface = canvas.clip([shapely.union_all(roads)])
-    yield path(surface, fill="#f2f2f2", stroke="#9a9a9a", width=0.2)
-    yield path(canvas.clip(around.walls), stroke=SOFT, width=0.3, extra='stroke-dasharray="1.6 .8"')
+    yield path_element(surface, fill="#f2f2f2", stroke="#9a9a9a", width=0.2)
+    yield path_element(
+        canvas.clip(around.walls), stroke=SOFT, width=0.3, extra='stroke-dasharray="1.6 .8"'
+    )
     others = [outline for outline, _ in around.buildings]
-    yield path(canvas.clip(others), fill=PALE, stroke=SOFT, width=0.2)
+    yield path_element(canvas.clip(others), fill=PALE, stroke=SOFT, width=0.2)
     areas = shown["ladder"]["areas"]
-    yield path(
+    yield path_element(
         canvas.clip(areas), fill="none", stroke=INK, width=0.4, extra='stroke-dasharray="0.4 0.9"'
     )
     yield from _this(shown["geometry"], canvas)
     close = [one["line"] for one in shown["neighbours"] if one["too_close"]]
-    yield path(canvas.clip(close), stroke=INK, width=0.7)
+    yield path_element(canvas.clip(close), stroke=INK, width=0.7)
     yield from _ways(shown, canvas)
     yield from _signs(shown, canvas)
 
@@ -151,19 +153,19 @@ def _this(wall: shapely.Geometry, canvas: Canvas) -> Iterator[str]:
     lines = np.asarray(shapely.linestrings(np.stack([ends, levels], axis=-1)), dtype=object)
     hatch = np.asarray(shapely.intersection(lines, wall), dtype=object)
     lined = hatch[shapely.get_dimensions(hatch) == 1]
-    yield path(canvas.clip([wall]), fill="#ffffff")
-    yield path(canvas.clip(lined), stroke=SOFT, width=0.15)
-    yield path(canvas.clip([wall]), stroke=INK, width=0.9)
+    yield path_element(canvas.clip([wall]), fill="#ffffff")
+    yield path_element(canvas.clip(lined), stroke=SOFT, width=0.15)
+    yield path_element(canvas.clip([wall]), stroke=INK, width=0.9)
 
 
 def _ways(shown: Shown, canvas: Canvas) -> Iterator[str]:
     """Yield the hose routes, dashed, and the way of the engine, in a heavy dash and dot."""
     hoses = [one["route"] for one in shown["hydrants"] if one["route"] is not None]
-    yield path(canvas.clip(hoses), stroke=INK, width=0.45, extra='stroke-dasharray="1.8 1"')
+    yield path_element(canvas.clip(hoses), stroke=INK, width=0.45, extra='stroke-dasharray="1.8 1"')
     drives = [one["route"] for one in shown["stations"][:1] if one["route"] is not None]
     placed = canvas.clip(drives)
-    yield path(placed, stroke="#ffffff", width=1.6)
-    yield path(placed, stroke=INK, width=0.9, extra='stroke-dasharray="4 1 0.9 1"')
+    yield path_element(placed, stroke="#ffffff", width=1.6)
+    yield path_element(placed, stroke=INK, width=0.9, extra='stroke-dasharray="4 1 0.9 1"')
 
 
 def _signs(shown: Shown, canvas: Canvas) -> Iterator[str]:

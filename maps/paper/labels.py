@@ -1,7 +1,7 @@
-"""Where the letters of a map sheet stand: none on another, none off the paper.
+"""Place the labels of a map sheet so that none overlap and none cross its edge.
 
-Letters are placed in the order of their weight: numbers of grids and buildings, names of
-neighbours, streets, facilities. Each takes the first of its places that is free.
+Labels are placed in order of importance: numbers of grids and buildings, names of neighbouring
+communities, streets, facilities. Each takes the first free of its candidate positions.
 """
 
 import re
@@ -14,44 +14,52 @@ import shapely
 from numpy.typing import NDArray
 
 from geo.messages import Language, text
-from maps.atlas.page import serial
 from maps.atlas.sheet import Sheet
-from maps.paper.svg_map import Canvas, road_mm
+from maps.atlas.sheet_map import grid_serial
+from maps.paper.svg_map import Canvas, road_width_mm
 
 MM_PER_PT = 25.4 / 72
 CJK_EM, LATIN_EM, LINE_EM = 1.0, 0.58, 1.0
-"""Width of a Chinese and a Latin letter and height of a line, in parts of the size."""
+"""Width of a Chinese and a Latin character and height of a line, in em."""
 
-DISC_MM = 3.5
-"""Radius of the disc behind a grid's number."""
+LAST_NARROW_CODE_POINT = 0x2E7F
+"""Characters after it are Chinese."""
 
-DOT_MM = 1.7
-"""Side of a facility's sign."""
+DISC_RADIUS_MM = 3.5
+"""Radius of the disc behind the number of a grid."""
 
-SIDEWAYS_MM = (
+SYMBOL_SIDE_MM = 1.7
+"""Side of the symbol of a facility."""
+
+SYMBOL_OFFSETS_MM = (
     (0.0, 0.0),
     *((dx, dy) for far in (2.2, 3.4) for dx, dy in ((far, 0), (-far, 0), (0, far), (0, -far))),
 )
-"""Where a sign stands: on its place, else so far from it that what is written there is read."""
+"""Candidate offsets of a facility symbol: none, else far enough to keep other labels legible."""
 
-AGAIN_MM = 110.0
-"""How far along a street its name is repeated."""
+STREET_NAME_INTERVAL_MM = 110.0
+"""Minimum distance between two repetitions of a street name."""
 
-STEEP = 50.0
-"""Degrees from which a Chinese street name is written downwards, letter under letter."""
+VERTICAL_FROM_DEG = 50.0
+"""Angle from which a Chinese street name is written vertically."""
 
 SIZES_PT = {"grid": 12.0, "households": 7.0, "neighbour": 9.0, "facility": 5.5}
-BUILDING_PT = (6.0, 5.0, 4.2, 3.7)
-STREET_PT = {"expressway": 9.0, "arterial": 8.5, "secondary": 7.5}
+BUILDING_SIZES_PT = (6.0, 5.0, 4.2, 3.7)
+STREET_SIZES_PT = {"expressway": 9.0, "arterial": 8.5, "secondary": 7.5}
 OTHER_STREET_PT = 6.5
 
-NUMBER = re.compile(r"(\d+[A-Za-z]?)\s*(?:号楼|栋|幢|座|#)|(\d+[A-Za-z]?)\s*号?$|^(\d+[A-Za-z]?)\b")
-LONGEST_NAME = 4
+HOUSE_NUMBER = re.compile(
+    r"(\d+[A-Za-z]?)\s*(?:号楼|栋|幢|座|#)|(\d+[A-Za-z]?)\s*号?$|^(\d+[A-Za-z]?)\b"
+)
+MAX_NAME_LENGTH = 4
 
 
 @dataclass(frozen=True)
 class Label:
-    """Words on the paper: their middle in millimetres, size, turn, and what they name."""
+    """A label: text, centre in millimetres, size in points, angle in degrees, kind of feature.
+
+    ``upright`` text is written vertically, character below character; ``below`` is a second line.
+    """
 
     kind: str
     words: str
@@ -65,119 +73,124 @@ class Label:
 
 @dataclass
 class LabelPlacer:
-    """The letters placed so far on a paper of ``size`` millimetres, and what was left out."""
+    """The labels placed on a map of ``size`` millimetres, and the codes of those without room."""
 
     size: tuple[float, float]
     placed: list[Label] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     _taken: list[shapely.Geometry] = field(default_factory=list)
-    _shunned: shapely.STRtree = field(default_factory=lambda: shapely.STRtree([]))
+    _avoided: shapely.STRtree = field(default_factory=lambda: shapely.STRtree([]))
 
     def place(self, candidates: Iterable[Label]) -> bool:
-        """Place the first of some candidates that is on the paper and free; tell whether.
+        """Place the first candidate that is free; return whether one was placed.
 
-        A place free of what is shunned too comes before all others.
+        Candidates that also keep off the shapes given to :meth:`avoid` come first.
         """
-        second: tuple[Label, shapely.Geometry] | None = None
-        for letters in candidates:
-            room = outline(letters)
-            if self._is_free(room):
-                if len(self._shunned.query(room, predicate="intersects")) == 0:
-                    return self._put(letters, room)
-                second = second or (letters, room)
-        return self._put(*second) if second else False
+        fallback: tuple[Label, shapely.Geometry] | None = None
+        for label in candidates:
+            extent = label_extent(label)
+            if self._is_free(extent):
+                if len(self._avoided.query(extent, predicate="intersects")) == 0:
+                    return self._add(label, extent)
+                fallback = fallback or (label, extent)
+        return self._add(*fallback) if fallback else False
 
-    def has_room(self, letters: Label) -> bool:
-        """Return whether letters would stand on the paper and on no others."""
-        return self._is_free(outline(letters))
+    def has_room(self, label: Label) -> bool:
+        """Return whether a label would be inside the map and overlap no other."""
+        return self._is_free(label_extent(label))
 
-    def shun(self, shapes: Any) -> None:
-        """Keep later letters off some shapes where there is another place for them."""
-        self._shunned = shapely.STRtree(np.asarray(shapes, dtype=object))
+    def avoid(self, shapes: Any) -> None:
+        """Keep later labels off shapes if they have another free candidate."""
+        self._avoided = shapely.STRtree(np.asarray(shapes, dtype=object))
 
-    def _put(self, letters: Label, room: shapely.Geometry) -> bool:
-        self._taken.append(room)
-        self.placed.append(letters)
+    def _add(self, label: Label, extent: shapely.Geometry) -> bool:
+        self._taken.append(extent)
+        self.placed.append(label)
         return True
 
-    def _is_free(self, room: shapely.Geometry) -> bool:
-        wide, high = self.size
-        west, south, east, north = shapely.bounds(room).tolist()
-        if min(west, south) < 0.5 or east > wide - 0.5 or north > high - 0.5:
+    def _is_free(self, extent: shapely.Geometry) -> bool:
+        width, height = self.size
+        left, top, right, bottom = shapely.bounds(extent).tolist()
+        if min(left, top) < 0.5 or right > width - 0.5 or bottom > height - 0.5:
             return False
-        return not self._taken or not shapely.intersects(room, np.array(self._taken)).any()
+        return not self._taken or not shapely.intersects(extent, np.array(self._taken)).any()
 
 
-def letter(sheet: Sheet, canvas: Canvas, lang: Language, chosen: str = "") -> LabelPlacer:
-    """Place the letters of a sheet, whose frames are in metres.
+def place_labels(sheet: Sheet, canvas: Canvas, lang: Language, only_grid: str = "") -> LabelPlacer:
+    """Place the labels of a sheet, whose frames are in metres.
 
     Parameters
     ----------
-    chosen
+    only_grid
         Code of the only grid whose buildings are numbered, on a notice board.
     """
-    made = LabelPlacer(canvas.size)
+    placer = LabelPlacer(canvas.size)
     buildings = canvas.clip(sheet.buildings.geometry, 0.0)
-    made.shun(buildings)
-    _grid_numbers(made, sheet, canvas, shapely.union_all(buildings), lang)
-    made.shun([])
-    _building_numbers(made, sheet, canvas, chosen)
-    made.shun(np.concatenate([buildings, _borders(sheet, canvas)]))
-    _neighbours(made, sheet, canvas)
-    _streets(made, sheet, canvas)
-    _facilities(made, sheet, canvas)
-    return made
+    placer.avoid(buildings)
+    _grid_numbers(placer, sheet, canvas, shapely.union_all(buildings), lang)
+    placer.avoid([])
+    _building_numbers(placer, sheet, canvas, only_grid)
+    placer.avoid(np.concatenate([buildings, _borders(sheet, canvas)]))
+    _neighbours(placer, sheet, canvas)
+    _streets(placer, sheet, canvas)
+    _facilities(placer, sheet, canvas)
+    return placer
 
 
-def outline(letters: Label) -> shapely.Geometry:
-    """Return the room that letters take on the paper."""
-    if letters.kind == "grid":
-        wide, high = DISC_MM, DISC_MM
+def label_extent(label: Label) -> shapely.Geometry:
+    """Return the rectangle that a label covers on the map, in millimetres."""
+    if label.kind == "grid":
+        wide, high = DISC_RADIUS_MM, DISC_RADIUS_MM
         low = high
-        if letters.below:
-            wide = max(wide, width_mm(letters.below, SIZES_PT["households"]) / 2)
+        if label.below:
+            wide = max(wide, text_width_mm(label.below, SIZES_PT["households"]) / 2)
             low = high + SIZES_PT["households"] * MM_PER_PT * 1.25
-        return shapely.box(letters.x - wide, letters.y - high, letters.x + wide, letters.y + low)
-    if letters.kind == "dot":
-        half = DOT_MM / 2
-        return shapely.box(letters.x - half, letters.y - half, letters.x + half, letters.y + half)
-    along = width_mm(letters.words, letters.size) / 2
-    across = letters.size * MM_PER_PT * LINE_EM / 2
-    if letters.upright:
-        along, across = across, letters.size * MM_PER_PT * 1.08 * len(letters.words) / 2
+        return shapely.box(label.x - wide, label.y - high, label.x + wide, label.y + low)
+    if label.kind == "dot":
+        half = SYMBOL_SIDE_MM / 2
+        return shapely.box(label.x - half, label.y - half, label.x + half, label.y + half)
+    along = text_width_mm(label.words, label.size) / 2
+    across = label.size * MM_PER_PT * LINE_EM / 2
+    if label.upright:
+        along, across = across, label.size * MM_PER_PT * 1.08 * len(label.words) / 2
     room = shapely.box(-along - 0.25, -across, along + 0.25, across)
-    turn = np.radians(letters.angle)
+    turn = np.radians(label.angle)
     rotation = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
-    return shapely.transform(room, lambda xy: xy @ rotation + (letters.x, letters.y))
+    return shapely.transform(room, lambda xy: xy @ rotation + (label.x, label.y))
 
 
-def width_mm(words: str, size: float) -> float:
-    """Return how wide words of a size in points are."""
-    ems = sum(CJK_EM if ord(one) > 0x2E7F else LATIN_EM for one in words)
+def is_wide(char: str) -> bool:
+    """Return whether a character is as wide as a Chinese one."""
+    return ord(char) > LAST_NARROW_CODE_POINT
+
+
+def text_width_mm(words: str, size: float) -> float:
+    """Return the width in millimetres of a text with a size in points."""
+    ems = sum(CJK_EM if is_wide(char) else LATIN_EM for char in words)
     return ems * size * MM_PER_PT
 
 
 def building_number(name: str, address: str) -> str:
-    """Return what is written on a building: its number, else a short name.
+    """Return the label of a building: its number, else a short name, else an empty text.
 
     >>> building_number("松鹤村10栋", "长虹路56号松鹤村10栋"), building_number("", "建设街181号")
     ('10', '181')
     """
     for words in (name, address):
-        if found := list(NUMBER.finditer(words or "")):
-            return next(number for number in found[-1].groups() if number)
-    return name if name and len(name) <= LONGEST_NAME else ""
+        if matches := list(HOUSE_NUMBER.finditer(words or "")):
+            return next(number for number in matches[-1].groups() if number)
+    return name if name and len(name) <= MAX_NAME_LENGTH else ""
 
 
 def _borders(sheet: Sheet, canvas: Canvas) -> NDArray[np.object_]:
-    """Return the lines of borders, as broad as they are drawn."""
+    """Return the borders of grids and communities as polygons of their drawn width."""
     areas = [*sheet.grids.geometry, *sheet.neighbours.geometry, sheet.entry.land]
     lines = shapely.get_parts(canvas.clip(shapely.boundary(np.array(areas, dtype=object)), 0.0))
     return shapely.buffer(lines, 0.5)
 
 
 def _grid_numbers(
-    made: LabelPlacer,
+    placer: LabelPlacer,
     sheet: Sheet,
     canvas: Canvas,
     buildings: shapely.Geometry,
@@ -185,38 +198,38 @@ def _grid_numbers(
 ) -> None:
     for row in sheet.grids.itertuples():
         households = text("atlas.households_unit", lang=lang, households=row.households)
-        shown = canvas.clip([row.geom], 0.0)
-        for area in shown[shapely.get_dimensions(shown) == 2][:1]:
-            number, places = serial(row.code), _roomy_places(area, buildings)
+        clipped = canvas.clip([row.geom], 0.0)
+        for area in clipped[shapely.get_dimensions(clipped) == 2][:1]:
+            number, points = grid_serial(row.code), _open_points(area, buildings)
             for below in (households, ""):
                 numbers = (
-                    Label("grid", number, *at, SIZES_PT["grid"], below=below) for at in places
+                    Label("grid", number, *point, SIZES_PT["grid"], below=below) for point in points
                 )
-                if made.place(numbers):
+                if placer.place(numbers):
                     break
 
 
-def _roomy_places(area: shapely.Geometry, obstacles: shapely.Geometry) -> list[tuple[float, float]]:
-    """Return places in an area: where nothing stands, then the middle, then anywhere."""
-    found = []
-    for ground in (shapely.difference(area, obstacles), area):
-        parts = shapely.get_parts(ground)
+def _open_points(area: shapely.Geometry, obstacles: shapely.Geometry) -> list[tuple[float, float]]:
+    """Return points in an area: first clear of obstacles, then central ones, then a grid."""
+    points = []
+    for region in (shapely.difference(area, obstacles), area):
+        parts = shapely.get_parts(region)
         largest = sorted(parts[shapely.area(parts) > 4], key=shapely.area, reverse=True)[:2]
         circles = (shapely.maximum_inscribed_circle(part, tolerance=0.5) for part in largest)
-        found += [_middle(circle) for circle in circles]
-    found.append(_middle(shapely.point_on_surface(area)))
+        points += [_first_point(circle) for circle in circles]
+    points.append(_first_point(shapely.point_on_surface(area)))
     west, south, east, north = shapely.bounds(area).tolist()
     spread = np.linspace(0.1, 0.9, 11).tolist()
     grid = [(west + u * (east - west), south + v * (north - south)) for u in spread for v in spread]
-    return found + [place for place in grid if shapely.contains_xy(area, *place)]
+    return points + [point for point in grid if shapely.contains_xy(area, *point)]
 
 
-def _middle(shape: shapely.Geometry) -> tuple[float, float]:
+def _first_point(shape: shapely.Geometry) -> tuple[float, float]:
     x, y = shapely.get_coordinates(shape)[0].tolist()
     return x, y
 
 
-def _neighbours(made: LabelPlacer, sheet: Sheet, canvas: Canvas) -> None:
+def _neighbours(placer: LabelPlacer, sheet: Sheet, canvas: Canvas) -> None:
     land = canvas.to_paper(sheet.entry.land)
     for name, area in zip(sheet.neighbours["name"], sheet.neighbours.geometry, strict=True):
         for outside in shapely.difference(canvas.clip([area], 0.0), land):
@@ -224,106 +237,118 @@ def _neighbours(made: LabelPlacer, sheet: Sheet, canvas: Canvas) -> None:
             if shapely.area(parts).max(initial=0) < 60:
                 continue
             largest = parts[shapely.area(parts).argmax()]
-            places = _roomy_places(largest, shapely.Polygon())
+            points = _open_points(largest, shapely.Polygon())
             size = SIZES_PT["neighbour"]
-            made.place(Label("neighbour", name, x, y, size) for x, y in places)
+            placer.place(Label("neighbour", name, x, y, size) for x, y in points)
 
 
-def _building_numbers(made: LabelPlacer, sheet: Sheet, canvas: Canvas, chosen: str) -> None:
+def _building_numbers(placer: LabelPlacer, sheet: Sheet, canvas: Canvas, only_grid: str) -> None:
     rows = sheet.buildings[sheet.buildings["grids"].notna()]
     for row in rows.itertuples():
         words = building_number(row.name, row.address)
-        if not words or (chosen and chosen not in row.grids):
+        if not words or (only_grid and only_grid not in row.grids):
             continue
-        shown = canvas.clip([row.geom], 0.0)
-        if not len(shown):
+        clipped = canvas.clip([row.geom], 0.0)
+        if not len(clipped):
             continue
-        if not made.place(_numbers_on(shown[0], words)):
-            made.left_out.append(row.code)
+        if not placer.place(_number_candidates(clipped[0], words)):
+            placer.left_out.append(row.code)
 
 
-def _numbers_on(footprint: shapely.Geometry, words: str) -> Iterator[Label]:
-    """Yield a number inside a footprint, as large as it can be; then the smallest over its edge."""
-    places = _places_in(footprint)
-    ground = shapely.buffer(footprint, 0.35)
-    for size in BUILDING_PT:
-        for x, y in places:
+def _number_candidates(footprint: shapely.Geometry, words: str) -> Iterator[Label]:
+    """Yield a number inside a footprint, the largest first, then the smallest across its edge."""
+    points = _points_in(footprint)
+    room = shapely.buffer(footprint, 0.35)
+    for size in BUILDING_SIZES_PT:
+        for x, y in points:
             number = Label("building", words, x, y, size)
-            if shapely.contains(ground, outline(number)):
+            if shapely.contains(room, label_extent(number)):
                 yield number
-    for x, y in places:
-        yield Label("building", words, x, y, BUILDING_PT[-1])
+    for x, y in points:
+        yield Label("building", words, x, y, BUILDING_SIZES_PT[-1])
 
 
-def _places_in(footprint: shapely.Geometry) -> list[tuple[float, float]]:
-    """Return the middle of a footprint, then places along it."""
-    middle = _middle(shapely.point_on_surface(footprint))
-    centre = _middle(shapely.centroid(footprint))
-    first = centre if shapely.contains_xy(footprint, *centre) else middle
+def _points_in(footprint: shapely.Geometry) -> list[tuple[float, float]]:
+    """Return the centre of a footprint, then points along its axes."""
+    surface_point = _first_point(shapely.point_on_surface(footprint))
+    centre = _first_point(shapely.centroid(footprint))
+    first = centre if shapely.contains_xy(footprint, *centre) else surface_point
     west, south, east, north = shapely.bounds(footprint).tolist()
     steps = (0.3, 0.7, 0.15, 0.85)
     along = [(west + share * (east - west), first[1]) for share in steps]
     across = [(first[0], south + share * (north - south)) for share in steps]
-    sides = [place for place in along + across if shapely.contains_xy(footprint, *place)]
-    return [first, middle, *sides]
+    others = [point for point in along + across if shapely.contains_xy(footprint, *point)]
+    return [first, surface_point, *others]
 
 
-def _streets(made: LabelPlacer, sheet: Sheet, canvas: Canvas) -> None:
+def _streets(placer: LabelPlacer, sheet: Sheet, canvas: Canvas) -> None:
     named = sheet.roads[sheet.roads["name"].fillna("") != ""]
-    order = {name: place for place, name in enumerate(STREET_PT)}
+    order = {name: rank for rank, name in enumerate(STREET_SIZES_PT)}
     streets = [
         (order.get(kind, len(order)), name, kind, canvas.clip(rows.geometry, 0.0))
         for (name, kind), rows in named.groupby(["name", "road_class"])
     ]
     for _, name, kind, shapes in sorted(streets, key=lambda street: street[:2]):
-        size = STREET_PT.get(kind, OTHER_STREET_PT)
+        size = STREET_SIZES_PT.get(kind, OTHER_STREET_PT)
         lines = shapely.get_parts(shapely.line_merge(shapely.union_all(shapes)))
-        along(made, name, size, lines, road_mm(kind, canvas))
+        place_street_name(placer, name, size, lines, road_width_mm(kind, canvas))
 
 
-def along(
-    made: LabelPlacer,
+def place_street_name(
+    placer: LabelPlacer,
     name: str,
     size: float,
     lines: NDArray[np.object_],
-    road: float,
+    road_width: float,
 ) -> None:
-    """Write a street's name along its lines, again every :data:`AGAIN_MM`.
+    """Place a street name along its lines, at least :data:`STREET_NAME_INTERVAL_MM` apart.
 
     Parameters
     ----------
-    road
-        Width of the street on the paper; letters may also stand beside it.
+    size
+        Text size in points.
+    lines
+        Centrelines in millimetres, shape (n,), dtype object.
+    road_width
+        Width of the street on the map in millimetres; the name may also stand beside it.
     """
-    need = width_mm(name, size)
-    last: list[shapely.Geometry] = []
-    high = size * MM_PER_PT
-    shifts = (0.0, 0.8 * high, -0.8 * high, road / 2 + 0.6 * high, -road / 2 - 0.6 * high)
+    width = text_width_mm(name, size)
+    labelled: list[shapely.Geometry] = []
+    height = size * MM_PER_PT
+    shifts = (
+        0.0,
+        0.8 * height,
+        -0.8 * height,
+        road_width / 2 + 0.6 * height,
+        -road_width / 2 - 0.6 * height,
+    )
     for line in sorted(lines, key=shapely.length, reverse=True):
         length = shapely.length(line)
-        if length < need * 1.05:
+        if length < width * 1.05:
             continue
-        room = length - need
-        for start in _spread(room, max(3.0, need / 3)):
-            chord = _straight(line, start, start + need, size)
-            if chord is None or any(shapely.distance(one, chord) < AGAIN_MM for one in last):
+        free = length - width
+        for start in _spread(free, max(3.0, width / 3)):
+            chord = _straight_chord(line, start, start + width, size)
+            if chord is None or any(
+                shapely.distance(other, chord) < STREET_NAME_INTERVAL_MM for other in labelled
+            ):
                 continue
-            if made.place(_letter_along(name, size, chord, shift) for shift in shifts):
-                last.append(chord)
+            if placer.place(_label_along(name, size, chord, shift) for shift in shifts):
+                labelled.append(chord)
 
 
-def _spread(room: float, step: float) -> Iterator[float]:
-    """Yield places along a line from its middle outwards."""
-    yield room / 2
-    for offset in np.arange(step, room / 2 + 1e-9, step):
-        yield room / 2 + offset
-        yield room / 2 - offset
+def _spread(free: float, step: float) -> Iterator[float]:
+    """Yield start positions along a free length, from its middle outwards."""
+    yield free / 2
+    for offset in np.arange(step, free / 2 + 1e-9, step):
+        yield free / 2 + offset
+        yield free / 2 - offset
 
 
-def _straight(
+def _straight_chord(
     line: shapely.LineString, start: float, end: float, size: float
 ) -> shapely.Geometry | None:
-    """Return the chord of a piece of a line if the piece keeps near to it."""
+    """Return the chord of a section of a line if the section is nearly straight."""
     piece = shapely.line_interpolate_point(line, np.linspace(start, end, 9))
     places = shapely.get_coordinates(piece)
     chord = shapely.LineString(places[[0, -1]])
@@ -331,12 +356,11 @@ def _straight(
     return chord if bend <= size * MM_PER_PT * 0.4 and chord.length > 0.9 * (end - start) else None
 
 
-def _letter_along(name: str, size: float, chord: shapely.Geometry, shift: float) -> Label:
+def _label_along(name: str, size: float, chord: shapely.Geometry, shift: float) -> Label:
     (x1, y1), (x2, y2) = shapely.get_coordinates(chord).tolist()
     angle = float(np.degrees(np.arctan2(y2 - y1, x2 - x1)))
     angle = (angle + 90) % 180 - 90
-    chinese = any(ord(one) > 0x2E7F for one in name)
-    upright = bool(chinese and abs(angle) > STEEP)
+    upright = bool(any(map(is_wide, name)) and abs(angle) > VERTICAL_FROM_DEG)
     if upright:
         angle = angle - 90 if angle > 0 else angle + 90
     normal = np.radians(angle + (0 if upright else 90))
@@ -345,25 +369,24 @@ def _letter_along(name: str, size: float, chord: shapely.Geometry, shift: float)
     return Label("street", name, x, y, size, angle, upright)
 
 
-def _facilities(made: LabelPlacer, sheet: Sheet, canvas: Canvas) -> None:
+def _facilities(placer: LabelPlacer, sheet: Sheet, canvas: Canvas) -> None:
     size = SIZES_PT["facility"]
     for row in sheet.facilities.itertuples():
-        shown = canvas.clip([shapely.point_on_surface(row.geom)], 0.0)
-        for place in shown:
-            x, y = _middle(place)
-            signs = (Label("dot", _sign_of(row), x + dx, y + dy, size) for dx, dy in SIDEWAYS_MM)
-            sign = next((one for one in signs if made.has_room(one)), None)
-            if sign and made.place(_beside(sign, row.name)):
-                made.place([sign])
+        clipped = canvas.clip([shapely.point_on_surface(row.geom)], 0.0)
+        for point in clipped:
+            x, y = _first_point(point)
+            symbols = (
+                Label("dot", str(row.category), x + dx, y + dy, size)
+                for dx, dy in SYMBOL_OFFSETS_MM
+            )
+            symbol = next((label for label in symbols if placer.has_room(label)), None)
+            if symbol and placer.place(_name_candidates(symbol, row.name)):
+                placer.place([symbol])
 
 
-def _beside(sign: Label, name: str) -> Iterator[Label]:
-    """Yield places of a facility's name around its sign."""
-    gap = sign.size * MM_PER_PT + DOT_MM / 2
-    aside = width_mm(name, sign.size) / 2 + DOT_MM
+def _name_candidates(symbol: Label, name: str) -> Iterator[Label]:
+    """Yield positions of a facility's name around its symbol."""
+    gap = symbol.size * MM_PER_PT + SYMBOL_SIDE_MM / 2
+    aside = text_width_mm(name, symbol.size) / 2 + SYMBOL_SIDE_MM
     for dx, dy in ((0.0, gap), (0.0, -gap), (aside, 0.0), (-aside, 0.0)):
-        yield Label("facility", name, sign.x + dx, sign.y + dy, sign.size)
-
-
-def _sign_of(row: Any) -> str:
-    return str(row.category)
+        yield Label("facility", name, symbol.x + dx, symbol.y + dy, symbol.size)

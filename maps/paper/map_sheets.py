@@ -1,7 +1,7 @@
-"""The map sheets of a community: what stands on each page, ready for the template."""
+"""Build the template data and pictures of the map sheets of a community."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import geopandas as gpd
@@ -13,26 +13,26 @@ from sqlalchemy import Connection
 from geo import clock
 from geo import crs as systems
 from geo.messages import Language, text
-from maps.atlas.page import TOUCHING_DEGREES, serial
-from maps.atlas.sheet import Edge, Entry, Sheet, read_sheet
+from maps.atlas.sheet import AtlasEntry, Bounds, Sheet, read_sheet
+from maps.atlas.sheet_map import TOUCHING_DEGREES, grid_serial
 from maps.attribution import attributions
-from maps.colours import colour, neighbours
+from maps.colours import colour_areas, touching_pairs
 from maps.paper import svg_map
-from maps.paper.labels import Label, LabelPlacer, letter
-from maps.paper.page_layout import Layout, Paper, Tile, lay_out
+from maps.paper.labels import Label, LabelPlacer, place_labels
+from maps.paper.page_layout import Layout, Paper, SheetTile, choose_layout
 from maps.paper.staff import Manager, read_staff
 from maps.paper.svg_map import Canvas
 from maps.style import ROADS
 
-BARS_M = {500: 5, 1000: 10, 2000: 20, 3000: 25}
-"""Metres of one of the four parts of a scale bar, by scale."""
+SCALE_BAR_PART_M = {500: 5, 1000: 10, 2000: 20, 3000: 25}
+"""Length on the ground of one of the four parts of a scale bar, by scale."""
 
 Page = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Laid:
-    """A community ready to be drawn: its layout, and its sheet in metres."""
+class CommunityLayout:
+    """A community with its page layout, and its sheet in a metric coordinate system."""
 
     layout: Layout
     sheet: Sheet
@@ -41,101 +41,108 @@ class Laid:
 
 
 @dataclass
-class Folio:
-    """Pages and the pictures they name."""
+class PageSet:
+    """Template data of pages, and the pictures they name."""
 
     pages: list[Page]
     pictures: dict[str, bytes]
 
-    def add_picture(self, name: str, svg: str) -> str:
-        """Keep a picture; return its name."""
-        self.pictures[name] = svg.encode()
+    def add_picture(self, name: str, content: bytes) -> str:
+        """Add a picture file and return its name."""
+        self.pictures[name] = content
         return name
 
 
-def lay(connection: Connection, entry: Entry, paper: Paper, scale: int | None = None) -> Laid:
-    """Lay a community on paper and read what its sheets show."""
+def lay_out_community(
+    connection: Connection, entry: AtlasEntry, paper: Paper, scale: int | None = None
+) -> CommunityLayout:
+    """Choose the page layout of a community and read the contents of its sheets."""
     system = systems.metric_crs_of(gpd.GeoSeries([entry.land], crs=systems.STORAGE))
     land = systems.transform(entry.land, systems.STORAGE, system)
-    layout = lay_out(land, paper, scale)
+    layout = choose_layout(land, paper, scale)
     boxes = [shapely.box(*layout.box(tile)) for tile in layout.tiles]
-    edge = edge_of(shapely.union_all(boxes), system)
-    read = read_sheet(connection, entry, edge)
-    areas = read.grids.geometry.to_numpy()
-    fills = colour(len(areas), neighbours(areas, TOUCHING_DEGREES)).tolist()
-    return Laid(
+    sheet = read_sheet(connection, entry, bounds_in_degrees(shapely.union_all(boxes), system))
+    areas = sheet.grids.geometry.to_numpy()
+    fills = colour_areas(len(areas), touching_pairs(areas, TOUCHING_DEGREES)).tolist()
+    return CommunityLayout(
         layout,
-        in_metres(read, system),
+        project_sheet(sheet, system),
         system,
-        dict(zip(read.grids["code"], fills, strict=True)),
+        dict(zip(sheet.grids["code"], fills, strict=True)),
     )
 
 
-def around(connection: Connection, entry: Entry, laid: Laid, ground: shapely.Geometry) -> Laid:
-    """Return a laid community with what stands on other ground, in its metres."""
-    sheet = read_sheet(connection, entry, edge_of(ground, laid.crs))
-    return replace(laid, sheet=in_metres(sheet, laid.crs))
+def with_sheet_of_area(
+    connection: Connection, entry: AtlasEntry, community: CommunityLayout, area: shapely.Geometry
+) -> CommunityLayout:
+    """Return the layout with the sheet of another area, given in its metric system."""
+    sheet = read_sheet(connection, entry, bounds_in_degrees(area, community.crs))
+    return replace(community, sheet=project_sheet(sheet, community.crs))
 
 
-def edge_of(ground: shapely.Geometry, system: pyproj.CRS) -> Edge:
-    """Return west, south, east, north in degrees around ground in metres."""
-    outline = shapely.segmentize(shapely.boundary(shapely.envelope(ground)), 200.0)
+def bounds_in_degrees(area: shapely.Geometry, system: pyproj.CRS) -> Bounds:
+    """Return west, south, east, north in degrees of an area in a metric system."""
+    outline = shapely.segmentize(shapely.boundary(shapely.envelope(area)), 200.0)
     west, south, east, north = shapely.bounds(
         systems.transform(outline, system, systems.STORAGE)
     ).tolist()
     return west, south, east, north
 
 
-def in_metres(sheet: Sheet, system: pyproj.CRS) -> Sheet:
-    """Return a sheet with its frames and its community in a metric system."""
+def project_sheet(sheet: Sheet, system: pyproj.CRS) -> Sheet:
+    """Return a sheet with its frames and its community projected to a metric system."""
     frames = {
-        one.name: getattr(sheet, one.name).to_crs(system)
-        for one in fields(sheet)
-        if isinstance(getattr(sheet, one.name), gpd.GeoDataFrame)
+        name: value.to_crs(system)
+        for name, value in vars(sheet).items()
+        if isinstance(value, gpd.GeoDataFrame)
     }
     land = systems.transform(sheet.entry.land, systems.STORAGE, system)
     return replace(sheet, entry=replace(sheet.entry, land=land), **frames)
 
 
-def add_community(
-    folio: Folio, connection: Connection, entry: Entry, laid: Laid, lang: Language
+def add_community_pages(
+    page_set: PageSet,
+    connection: Connection,
+    entry: AtlasEntry,
+    community: CommunityLayout,
+    lang: Language,
 ) -> list[str]:
-    """Add the sheets of a community to a folio, an index sheet first where there are several.
+    """Add the sheets of a community to the pages, with an index sheet first if there are several.
 
     Returns
     -------
     list of str
-        Codes of buildings whose number found no room.
+        Codes of the buildings whose number fits on none of the sheets.
     """
     staff = read_staff(connection, entry.code)
     credits = attributions(connection, lang)
-    common = _common(laid, entry, staff.managers, credits, lang)
-    common["legend"] = list(_legend(folio, laid.sheet, lang))
-    layout, left_out = laid.layout, set[str]()
-    index = _index(folio, laid, entry) if len(layout.tiles) > 1 else None
+    common = _common(community, entry, staff.managers, credits, lang)
+    common["legend"] = list(_legend(page_set, community.sheet, lang))
+    tiles = community.layout.tiles
+    index = _index(page_set, community, entry) if len(tiles) > 1 else None
     if index:
-        folio.pages.append(common | index | {"sheet": "", "kind": "index", "first": True})
-    missed = []
-    for place, tile in enumerate(layout.tiles):
-        page, lettering = _sheet_page(folio, laid, entry, tile, lang)
-        missed.append(set(lettering.left_out))
-        small = {"key": _key_map(folio, laid, entry, tile)} if index else {"key": None}
-        first = {"first": not index and place == 0}
-        folio.pages.append(common | page | small | first)
-    if missed:
-        left_out = set.intersection(*missed)
-    return sorted(left_out)
+        page_set.pages.append(common | index | {"sheet": "", "kind": "index", "first": True})
+    left_out = []
+    for number, tile in enumerate(tiles):
+        page, labels = _sheet_page(page_set, community, entry, tile, lang)
+        left_out.append(set(labels.left_out))
+        page |= {
+            "key": _key_map(page_set, community, entry, tile) if index else None,
+            "first": not index and number == 0,
+        }
+        page_set.pages.append(common | page)
+    return sorted(set.intersection(*left_out)) if left_out else []
 
 
 def _common(
-    laid: Laid,
-    entry: Entry,
+    community: CommunityLayout,
+    entry: AtlasEntry,
     managers: dict[str, Manager],
     credits: list[str],
     lang: Language,
 ) -> Page:
-    """Return what all sheets of a community say."""
-    layout = laid.layout
+    """Return the template data that all sheets of a community share."""
+    layout = community.layout
     return {
         "kind": "map",
         "paper": _paper(layout),
@@ -145,154 +152,166 @@ def _common(
         "title": text("paper.title", lang=lang, community=entry.name),
         "place": " ".join(name for name in (entry.city, entry.street) if name),
         "scale": layout.scale,
-        "bar_m": BARS_M.get(layout.scale, max(5, layout.scale // 100)),
-        "convergence": convergence(laid),
-        "edition": edition(entry, lang),
+        "bar_m": SCALE_BAR_PART_M.get(layout.scale, max(5, layout.scale // 100)),
+        "convergence": meridian_convergence(community),
+        "edition": edition_text(entry, lang),
         "dated": clock.format_day(entry.dated),
-        "system": laid.crs.name,
+        "system": community.crs.name,
         "credits": " · ".join(credits),
-        "grids": list(_grid_rows(laid, entry, managers)),
+        "grids": list(_grid_rows(community, entry, managers)),
         "totals": {
             "grids": entry.grids,
             "households": entry.households,
-            "buildings": int(laid.sheet.buildings["grids"].notna().sum()),
+            "buildings": int(community.sheet.buildings["grids"].notna().sum()),
         },
     }
 
 
 def _paper(layout: Layout) -> tuple[float, float]:
     size = layout.paper.width_mm, layout.paper.height_mm
-    wide, high = sorted(size, reverse=layout.landscape)
-    return wide, high
+    width, height = sorted(size, reverse=layout.landscape)
+    return width, height
 
 
-def convergence(laid: Laid) -> float:
-    """Return by how many degrees true north leans from the top of the sheet."""
-    west, north = laid.layout.tiles[0].west, laid.layout.tiles[0].north
-    to_degrees = pyproj.Transformer.from_crs(laid.crs, systems.STORAGE, always_xy=True)
-    factors = pyproj.Proj(laid.crs).get_factors(*to_degrees.transform(west, north))
+def meridian_convergence(community: CommunityLayout) -> float:
+    """Return the angle in degrees from grid north (the top of the sheet) to true north."""
+    west, north = community.layout.tiles[0].west, community.layout.tiles[0].north
+    to_degrees = pyproj.Transformer.from_crs(community.crs, systems.STORAGE, always_xy=True)
+    factors = pyproj.Proj(community.crs).get_factors(*to_degrees.transform(west, north))
     return float(-factors.meridian_convergence)
 
 
-def edition(entry: Entry, lang: Language) -> str:
+def edition_text(entry: AtlasEntry, lang: Language) -> str:
+    """Return the version of a plan as printed, marked if it is a draft."""
     key = "version" if entry.status == "published" else "version_draft"
     return text(f"atlas.{key}", lang=lang, version=entry.version)
 
 
-def _grid_rows(laid: Laid, entry: Entry, managers: dict[str, Manager]) -> Iterator[Page]:
-    for row in laid.sheet.grids.itertuples():
+def _grid_rows(
+    community: CommunityLayout, entry: AtlasEntry, managers: dict[str, Manager]
+) -> Iterator[Page]:
+    for row in community.sheet.grids.itertuples():
         manager = managers.get(row.code)
         outside = row.kind == "general" and not entry.lower <= row.households <= entry.upper
         yield {
-            "serial": serial(row.code),
+            "serial": grid_serial(row.code),
             "households": row.households,
             "buildings": row.buildings,
             "manager": manager.name if manager else "",
-            "fill": laid.colours[row.code],
+            "fill": community.colours[row.code],
             "outside": outside,
         }
 
 
 def _sheet_page(
-    folio: Folio, laid: Laid, entry: Entry, tile: Tile, lang: Language
+    page_set: PageSet,
+    community: CommunityLayout,
+    entry: AtlasEntry,
+    tile: SheetTile,
+    lang: Language,
 ) -> tuple[Page, LabelPlacer]:
-    canvas = Canvas(laid.layout.box(tile), laid.layout.scale)
-    name = f"map-{entry.code}-{tile.label}.svg"
-    folio.add_picture(name, svg_map.draw(laid.sheet, canvas, laid.colours))
-    lettering = letter(laid.sheet, canvas, lang)
-    around = list(_joins(laid.layout, tile, lang))
+    canvas = Canvas(community.layout.box(tile), community.layout.scale)
+    svg = svg_map.draw_sheet(community.sheet, canvas, community.colours)
+    labels = place_labels(community.sheet, canvas, lang)
     return {
-        "map": name,
+        "map": page_set.add_picture(f"map-{entry.code}-{tile.label}.svg", svg.encode()),
         "sheet": tile.label,
-        "letters": [as_words(one) for one in lettering.placed],
-        "joins": around,
-    }, lettering
+        "letters": [label_fields(label) for label in labels.placed],
+        "joins": list(_joins(community.layout, tile, lang)),
+    }, labels
 
 
-def as_words(letters: Label) -> Page:
-    return {one.name: getattr(letters, one.name) for one in fields(letters)}
+def label_fields(label: Label) -> Page:
+    """Return a label as template data."""
+    return dict(vars(label))
 
 
-def _joins(layout: Layout, tile: Tile, lang: Language) -> Iterator[Page]:
-    """Yield which sheet goes on at each side."""
-    wide, high = layout.ground
+def _joins(layout: Layout, tile: SheetTile, lang: Language) -> Iterator[Page]:
+    """Yield the adjacent sheet at each side."""
+    width, height = layout.area_size
     sides = {"left": (-1, 0), "right": (1, 0), "top": (0, 1), "bottom": (0, -1)}
     for side, (across, up) in sides.items():
         for other in layout.tiles:
             east, north = other.west - tile.west, other.north - tile.north
-            beside = abs(east - across * wide) < wide / 4 and abs(north - up * high) < high / 4
-            if other is not tile and beside:
+            is_adjacent = (
+                abs(east - across * width) < width / 4 and abs(north - up * height) < height / 4
+            )
+            if other is not tile and is_adjacent:
                 yield {"side": side, "words": text("paper.goes_on", lang=lang, sheet=other.label)}
 
 
-def _index(folio: Folio, laid: Laid, entry: Entry) -> Page:
-    """Return the index sheet: the whole community with the frames of its sheets."""
-    canvas = _whole(laid, laid.layout.frame)
-    frames = [laid.layout.box(tile) for tile in laid.layout.tiles]
-    grids = laid.sheet.grids
-    fills = [laid.colours[code] for code in grids["code"]]
-    svg = svg_map.draw_overview(grids.geometry.to_numpy(), canvas, fills, frames)
+def _index(page_set: PageSet, community: CommunityLayout, entry: AtlasEntry) -> Page:
+    """Return the template data of the index sheet: the community with the frames of its sheets."""
+    canvas = _community_canvas(community, community.layout.frame)
+    svg = _draw_frames(community, canvas, community.layout.tiles)
     return {
-        "map": folio.add_picture(f"index-{entry.code}.svg", svg),
+        "map": page_set.add_picture(f"index-{entry.code}.svg", svg),
         "scale": canvas.scale,
         "bar_m": max(10, round(canvas.scale / 100, -1)),
         "letters": [
-            *_frame_labels(laid, canvas, "sheet", 14.0),
-            *_grid_labels(laid, canvas),
+            *_frame_labels(community, canvas, "sheet", 14.0),
+            *_grid_labels(community, canvas),
         ],
         "joins": [],
         "key": None,
     }
 
 
-def _key_map(folio: Folio, laid: Laid, entry: Entry, tile: Tile) -> Page:
-    """Return the small map of the panel that says where in the community a sheet lies."""
-    canvas = _whole(laid, (50.0, 34.0))
-    frame = [laid.layout.box(tile)]
-    grids = laid.sheet.grids
-    fills = [laid.colours[code] for code in grids["code"]]
-    svg = svg_map.draw_overview(grids.geometry.to_numpy(), canvas, fills, frame)
-    name = folio.add_picture(f"key-{entry.code}-{tile.label}.svg", svg)
-    return {"map": name, "letters": _frame_labels(laid, canvas, "sheet", 8.0)}
+def _key_map(
+    page_set: PageSet, community: CommunityLayout, entry: AtlasEntry, tile: SheetTile
+) -> Page:
+    """Return the template data of the key map, which shows the position of a sheet."""
+    canvas = _community_canvas(community, (50.0, 34.0))
+    svg = _draw_frames(community, canvas, [tile])
+    name = page_set.add_picture(f"key-{entry.code}-{tile.label}.svg", svg)
+    return {"map": name, "letters": _frame_labels(community, canvas, "sheet", 8.0)}
 
 
-def _whole(laid: Laid, size: tuple[float, float]) -> Canvas:
-    """Return a canvas of a size in millimetres with all sheets of a community on it."""
-    frames = [shapely.box(*laid.layout.box(tile)) for tile in laid.layout.tiles]
+def _draw_frames(community: CommunityLayout, canvas: Canvas, tiles: Sequence[SheetTile]) -> bytes:
+    """Return the SVG of the grids of a community with the frames of sheets."""
+    grids = community.sheet.grids
+    fills = [community.colours[code] for code in grids["code"]]
+    frames = [community.layout.box(tile) for tile in tiles]
+    return svg_map.draw_overview(grids.geometry.to_numpy(), canvas, fills, frames).encode()
+
+
+def _community_canvas(community: CommunityLayout, size: tuple[float, float]) -> Canvas:
+    """Return a canvas of a size in millimetres that shows all sheets of a community."""
+    frames = [shapely.box(*community.layout.box(tile)) for tile in community.layout.tiles]
     west, south, east, north = shapely.total_bounds(frames).tolist()
     needed = max((east - west) / size[0], (north - south) / size[1]) * 1000 * 1.02
     scale = int(np.ceil(needed / 250) * 250)
-    wide, high = size[0] * scale / 1000, size[1] * scale / 1000
-    x, y = (west + east - wide) / 2, (south + north - high) / 2
-    return Canvas((x, y, x + wide, y + high), scale)
+    width, height = size[0] * scale / 1000, size[1] * scale / 1000
+    x, y = (west + east - width) / 2, (south + north - height) / 2
+    return Canvas((x, y, x + width, y + height), scale)
 
 
-def _frame_labels(laid: Laid, canvas: Canvas, kind: str, size: float) -> list[Page]:
-    found = []
-    for tile in laid.layout.tiles:
-        west, south, east, north = laid.layout.box(tile)
+def _frame_labels(community: CommunityLayout, canvas: Canvas, kind: str, size: float) -> list[Page]:
+    labels = []
+    for tile in community.layout.tiles:
+        west, south, east, north = community.layout.box(tile)
         place = shapely.Point(west + (east - west) * 0.2, north - (north - south) * 0.2)
         x, y = shapely.get_coordinates(canvas.to_paper(place))[0].tolist()
-        found.append(as_words(Label(kind, tile.label, x, y, size)))
-    return found
+        labels.append(label_fields(Label(kind, tile.label, x, y, size)))
+    return labels
 
 
-def _grid_labels(laid: Laid, canvas: Canvas) -> Iterator[Page]:
-    for row in laid.sheet.grids.itertuples():
+def _grid_labels(community: CommunityLayout, canvas: Canvas) -> Iterator[Page]:
+    for row in community.sheet.grids.itertuples():
         place = canvas.to_paper(shapely.point_on_surface(row.geom))
         x, y = shapely.get_coordinates(place)[0].tolist()
-        yield as_words(Label("plain", serial(row.code), x, y, 9.0))
+        yield label_fields(Label("plain", grid_serial(row.code), x, y, 9.0))
 
 
-def _legend(folio: Folio, sheet: Sheet, lang: Language) -> Iterator[dict[str, str]]:
-    """Yield the signs that are on the sheet, and no more."""
+def _legend(page_set: PageSet, sheet: Sheet, lang: Language) -> Iterator[dict[str, str]]:
+    """Yield the legend entries of what is on the sheet."""
 
-    def sign(key: str, svg: str) -> dict[str, str]:
-        name = folio.add_picture(f"sign-{key}.svg", svg)
+    def entry(key: str, svg: str) -> dict[str, str]:
+        name = page_set.add_picture(f"sign-{key}.svg", svg.encode())
         return {"picture": name, "words": text(f"sign.{key}", lang=lang)}
 
-    yield sign("grid", svg_map.swatch(1))
-    yield sign("building_plain", svg_map.swatch(0, built=True))
+    yield entry("grid", svg_map.fill_swatch(1))
+    yield entry("building_plain", svg_map.fill_swatch(0, with_building=True))
     present = set(sheet.roads["road_class"])
     keys = ["no_households"] if not sheet.buildings["households"].all() else []
     keys += ["grid_border", "community_border"]
@@ -304,4 +323,4 @@ def _legend(folio: Folio, sheet: Sheet, lang: Language) -> Iterator[dict[str, st
         "wall": sheet.walls,
     }
     for key in keys + [key for key, frame in extras.items() if len(frame)]:
-        yield sign(key, svg_map.line_sign(key))
+        yield entry(key, svg_map.legend_symbol(key))

@@ -1,4 +1,4 @@
-"""What hangs by the door and what goes into the letter box: notice boards and contact cards."""
+"""Notice boards and contact cards of the grids of a community, as PDF."""
 
 import io
 from collections.abc import Iterator
@@ -12,24 +12,33 @@ from sqlalchemy import Connection
 from geo import clock
 from geo.errors import NotFoundError
 from geo.messages import Language, text
-from maps.atlas.page import serial
-from maps.atlas.sheet import Entry
+from maps.atlas.sheet import AtlasEntry
+from maps.atlas.sheet_map import grid_serial
 from maps.paper import svg_map
-from maps.paper.book import one_entry, words
-from maps.paper.document import compile_pdf
-from maps.paper.labels import letter
-from maps.paper.map_sheets import Folio, Laid, around, as_words, convergence, edition, lay
+from maps.paper.labels import place_labels
+from maps.paper.map_documents import read_entry, template_texts
+from maps.paper.map_sheets import (
+    CommunityLayout,
+    PageSet,
+    edition_text,
+    label_fields,
+    lay_out_community,
+    meridian_convergence,
+    with_sheet_of_area,
+)
 from maps.paper.page_layout import PAPERS
-from maps.paper.staff import Staff, read_staff
+from maps.paper.pdf import compile_pdf
+from maps.paper.staff import Manager, read_staff
 from maps.paper.svg_map import Canvas
 
 BOARD_MM = (165.0, 159.0)
-"""The map on a notice board, which is set twice as large: letters are read from afar."""
+"""Width and height of the map on a notice board, before :data:`BOARD_ENLARGEMENT`."""
 
-BOARD_ENLARGED = 2
+BOARD_ENLARGEMENT = 2
+"""Factor by which boards are enlarged, so that they can be read from a distance."""
 
 BOARD_SCALES = (200, 250, 500, 750, 1000, 1500, 2000, 3000, 5000)
-AROUND = 1.15
+BOARD_MARGIN_FACTOR = 1.15
 
 
 def notice_boards(
@@ -40,67 +49,72 @@ def notice_boards(
     site: str = "",
     lang: Language = "zh",
 ) -> bytes:
-    """Return the notice boards of a community's grids, an A2 page each, as PDF.
+    """Return the notice boards of a community's grids as PDF, an A2 page each.
 
     Parameters
     ----------
     grid
         Code of the only grid to print.
     site
-        Address of the public page, which the code to scan leads to.
+        URL of the public page, to which the QR code links.
 
     Raises
     ------
     NotFoundError
-        If the community has no grids, or not this one.
+        If the community has no grids, or not the given one.
     """
-    entry = one_entry(connection, community)
-    laid = lay(connection, entry, PAPERS["A2"])
-    shown = {row.code: _board_extent(row.geom) for row in laid.sheet.grids.itertuples()}
-    ground = shapely.union_all([shapely.box(*box) for box, _ in shown.values()])
-    laid = around(connection, entry, laid, ground)
-    folio = Folio([], {})
-    for page in _people(connection, entry, laid, folio, site, lang):
+    entry = read_entry(connection, community)
+    layout = lay_out_community(connection, entry, PAPERS["A2"])
+    extents = {row.code: _board_extent(row.geom) for row in layout.sheet.grids.itertuples()}
+    area = shapely.union_all([shapely.box(*box) for box, _ in extents.values()])
+    layout = with_sheet_of_area(connection, entry, layout, area)
+    page_set = PageSet([], {})
+    for page in _grid_pages(connection, entry, layout, page_set, site, lang):
         if grid in ("", page["code"]):
-            board = _board(laid, page["code"], shown[page["code"]], folio, lang)
-            folio.pages.append(page | board)
-    if not folio.pages:
+            board = _board(layout, page["code"], extents[page["code"]], page_set, lang)
+            page_set.pages.append(page | board)
+    if not page_set.pages:
         raise NotFoundError("no_such_grid", grid=grid)
-    return _compile_template("notice", folio, entry, lang)
+    return _compile_template("notice", page_set, entry, lang)
 
 
 def contact_cards(
     connection: Connection, community: str, *, site: str = "", lang: Language = "zh"
 ) -> bytes:
-    """Return the contact cards of a community's grids, ten to an A4 page, as PDF.
+    """Return the contact cards of a community's grids as PDF, ten on an A4 page.
 
     Raises
     ------
     NotFoundError
         If the community has no grids.
     """
-    entry = one_entry(connection, community)
-    laid = lay(connection, entry, PAPERS["A3"])
-    folio = Folio([], {})
-    folio.pages += _people(connection, entry, laid, folio, site, lang)
-    return _compile_template("cards", folio, entry, lang)
+    entry = read_entry(connection, community)
+    layout = lay_out_community(connection, entry, PAPERS["A3"])
+    page_set = PageSet([], {})
+    page_set.pages += _grid_pages(connection, entry, layout, page_set, site, lang)
+    return _compile_template("cards", page_set, entry, lang)
 
 
-def _compile_template(template: str, folio: Folio, entry: Entry, lang: Language) -> bytes:
+def _compile_template(template: str, page_set: PageSet, entry: AtlasEntry, lang: Language) -> bytes:
     title = text(f"paper.{template}_title", lang=lang, community=entry.name)
-    data = {"lang": lang, "title": title, "words": words(lang), "pages": folio.pages}
-    return compile_pdf(template, data, folio.pictures, entry.dated)
+    data = {"lang": lang, "title": title, "words": template_texts(lang), "pages": page_set.pages}
+    return compile_pdf(template, data, page_set.pictures, entry.dated)
 
 
-def _people(
-    connection: Connection, entry: Entry, laid: Laid, folio: Folio, site: str, lang: Language
+def _grid_pages(
+    connection: Connection,
+    entry: AtlasEntry,
+    layout: CommunityLayout,
+    page_set: PageSet,
+    site: str,
+    lang: Language,
 ) -> Iterator[dict[str, Any]]:
-    """Yield what board and card say of each grid."""
+    """Yield the texts and pictures of each grid for its board and card."""
     staff = read_staff(connection, entry.code)
-    for row in laid.sheet.grids.itertuples():
+    for row in layout.sheet.grids.itertuples():
         manager = staff.managers.get(row.code)
-        title = row.name or text("page.grid_number", lang=lang, serial=serial(row.code))
-        address = f"{site.rstrip('/')}/?grid={row.code}"
+        title = row.name or text("page.grid_number", lang=lang, serial=grid_serial(row.code))
+        url = f"{site.rstrip('/')}/?grid={row.code}"
         yield {
             "code": row.code,
             "title": f"{entry.name} {title}",
@@ -110,60 +124,59 @@ def _people(
             "manager": manager.name if manager else "",
             "phone": manager.phone if manager else "",
             "duties": (manager.duties if manager else "") or text("paper.usual_duties", lang=lang),
-            "photo": _photo(staff, row.code, folio),
+            "photo": _add_photo(manager, row.code, page_set),
             "informants": staff.informants.get(row.code, []),
             "station": staff.station,
-            "address": address,
-            "qr": _qr(address, row.code, folio),
-            "edition": edition(entry, lang),
+            "address": url,
+            "qr": _add_qr_code(url, row.code, page_set),
+            "edition": edition_text(entry, lang),
             "dated": clock.format_day(entry.dated),
         }
 
 
-def _photo(staff: Staff, code: str, folio: Folio) -> str:
-    """Keep a manager's photo, brought to JPEG; return its name, empty where there is none."""
-    manager = staff.managers.get(code)
+def _add_photo(manager: Manager | None, code: str, page_set: PageSet) -> str:
+    """Add a manager's photo as JPEG and return its name; empty without a photo."""
     if manager is None or not manager.photo:
         return ""
-    kept = io.BytesIO()
-    Image.open(io.BytesIO(manager.photo)).convert("RGB").save(kept, "JPEG", quality=90)
-    folio.pictures[f"photo-{code}.jpg"] = kept.getvalue()
-    return f"photo-{code}.jpg"
+    jpeg = io.BytesIO()
+    Image.open(io.BytesIO(manager.photo)).convert("RGB").save(jpeg, "JPEG", quality=90)
+    return page_set.add_picture(f"photo-{code}.jpg", jpeg.getvalue())
 
 
-def _qr(address: str, code: str, folio: Folio) -> str:
-    kept = io.BytesIO()
-    segno.make(address, error="m", micro=False).save(kept, kind="svg", border=2, scale=4)
-    folio.pictures[f"qr-{code}.svg"] = kept.getvalue()
-    return f"qr-{code}.svg"
+def _add_qr_code(url: str, code: str, page_set: PageSet) -> str:
+    svg = io.BytesIO()
+    segno.make(url, error="m", micro=False).save(svg, kind="svg", border=2, scale=4)
+    return page_set.add_picture(f"qr-{code}.svg", svg.getvalue())
 
 
 Box = tuple[float, float, float, float]
 
 
 def _board_extent(area: shapely.Geometry) -> tuple[Box, int]:
-    """Return what the board of a grid shows, in metres, and its scale: the most detailed one."""
+    """Return the area of a grid's board in metres and the most detailed scale that fits."""
     west, south, east, north = shapely.bounds(area).tolist()
-    wide, high = (side * BOARD_ENLARGED for side in BOARD_MM)
-    needed = max((east - west) / wide, (north - south) / high) * 1000 * AROUND
-    scale = next((one for one in BOARD_SCALES if one >= needed), int(needed // 500 + 1) * 500)
+    wide, high = (side * BOARD_ENLARGEMENT for side in BOARD_MM)
+    needed = max((east - west) / wide, (north - south) / high) * 1000 * BOARD_MARGIN_FACTOR
+    scale = next((scale for scale in BOARD_SCALES if scale >= needed), int(needed // 500 + 1) * 500)
     wide, high = (side * scale / 1000 for side in (wide, high))
     x, y = (west + east - wide) / 2, (south + north - high) / 2
     return (x, y, x + wide, y + high), scale
 
 
 def _board(
-    laid: Laid, code: str, shown: tuple[Box, int], folio: Folio, lang: Language
+    layout: CommunityLayout, code: str, extent: tuple[Box, int], page_set: PageSet, lang: Language
 ) -> dict[str, Any]:
-    """Return the map of a board."""
-    box, scale = shown
-    canvas = Canvas(box, scale * BOARD_ENLARGED)
-    svg = svg_map.draw(laid.sheet, canvas, laid.colours, chosen=code)
+    """Return the template data of the map on a board."""
+    box, scale = extent
+    canvas = Canvas(box, scale * BOARD_ENLARGEMENT)
+    svg = svg_map.draw_sheet(layout.sheet, canvas, layout.colours, highlighted=code)
     return {
-        "map": folio.add_picture(f"board-{code}.svg", svg),
+        "map": page_set.add_picture(f"board-{code}.svg", svg.encode()),
         "frame": BOARD_MM,
         "scale": scale,
         "bar_m": max(5, round(scale / 50, -1)),
-        "convergence": convergence(laid),
-        "letters": [as_words(one) for one in letter(laid.sheet, canvas, lang, code).placed],
+        "convergence": meridian_convergence(layout),
+        "letters": [
+            label_fields(label) for label in place_labels(layout.sheet, canvas, lang, code).placed
+        ],
     }

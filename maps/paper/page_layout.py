@@ -1,32 +1,32 @@
-"""How a community is laid on paper: formats, true scales, one sheet or several."""
+"""Choose paper orientation, scale and number of sheets for the map of a community."""
 
+import itertools
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from string import ascii_uppercase
 
 import shapely
 
 SCALES = (500, 1000, 2000, 3000)
-"""Scales of a community's sheet, the most detailed first."""
+"""Scales of a single sheet, the most detailed first."""
 
-ON_SEVERAL = 2000
-"""Scale of a community too large for one sheet: building numbers are still easy to read."""
+MULTI_SHEET_SCALE = 2000
+"""Scale of a community on several sheets; building numbers are still legible."""
 
-MOST_SHEETS = 9
-"""More sheets than this at :data:`ON_SEVERAL`, and the smallest scale is taken."""
+MAX_SHEETS = 9
+"""If :data:`MULTI_SHEET_SCALE` needs more sheets, the smallest scale is used."""
 
 MARGIN_MM = 8.0
 TITLE_MM = 15.0
 PANEL_MM = 58.0
 GUTTER_MM = 3.0
-CLEAR_MM = 6.0
-"""Ground shown around a community at least; neighbouring sheets overlap by twice as much."""
+CLEARANCE_MM = 6.0
+"""Minimum margin around a community on paper; adjacent sheets overlap by twice as much."""
 
 
 @dataclass(frozen=True)
 class Paper:
-    """A paper format, upright."""
+    """A paper format in portrait orientation."""
 
     name: str
     width_mm: float
@@ -42,8 +42,8 @@ PAPERS = {
 
 
 @dataclass(frozen=True)
-class Tile:
-    """The ground of one sheet: its label (empty for an only sheet), west and north in metres."""
+class SheetTile:
+    """The area of one sheet: its label (empty for a single sheet), west and north in metres."""
 
     label: str
     west: float
@@ -52,15 +52,15 @@ class Tile:
 
 @dataclass(frozen=True)
 class Layout:
-    """Sheets of one format and scale that show a community whole.
+    """Sheets of one format and scale that cover a community.
 
     Attributes
     ----------
     scale
-        Denominator: 1000 for 1:1000.
+        Denominator of the scale: 1000 for 1:1000.
     landscape
-        Whether sheets lie on their long side; the panel then stands at the right of the map,
-        else below it.
+        Whether sheets are in landscape orientation, with the panel to the right of the map instead
+        of below it.
     frame
         Width and height of the map in millimetres.
     tiles
@@ -71,101 +71,101 @@ class Layout:
     landscape: bool
     scale: int
     frame: tuple[float, float]
-    tiles: tuple[Tile, ...]
+    tiles: tuple[SheetTile, ...]
 
     @property
-    def ground(self) -> tuple[float, float]:
-        """Width and height of the ground on a sheet in metres."""
+    def area_size(self) -> tuple[float, float]:
+        """Width and height of the area on a sheet in metres."""
         return self.frame[0] * self.scale / 1000, self.frame[1] * self.scale / 1000
 
-    def box(self, tile: Tile) -> tuple[float, float, float, float]:
-        """Return west, south, east, north of a sheet's ground in metres."""
-        wide, high = self.ground
-        return tile.west, tile.north - high, tile.west + wide, tile.north
+    def box(self, tile: SheetTile) -> tuple[float, float, float, float]:
+        """Return west, south, east, north of a sheet's area in metres."""
+        width, height = self.area_size
+        return tile.west, tile.north - height, tile.west + width, tile.north
 
 
-def lay_out(land: shapely.Geometry, paper: Paper, scale: int | None = None) -> Layout:
-    """Lay a community on paper at the most detailed scale at which it fits one sheet.
+def choose_layout(land: shapely.Geometry, paper: Paper, scale: int | None = None) -> Layout:
+    """Choose the most detailed scale at which a community fits on one sheet.
 
-    One that fits at none of :data:`SCALES` takes several sheets, as does one that is too large
-    for a given scale.
+    A community that fits at none of :data:`SCALES`, or not at the given scale, gets several sheets.
 
     Parameters
     ----------
     land
-        The community in metres.
+        The community in a metric coordinate system.
     scale
-        Denominator to keep to.
+        Denominator of a fixed scale.
     """
     west, south, east, north = shapely.bounds(land).tolist()
     size = east - west, north - south
     for candidate in (scale,) if scale else SCALES:
-        roomy = [lies for lies in (True, False) if _room(size, paper, lies, candidate) >= 1]
-        if roomy:
-            lies = max(roomy, key=lambda lies: _room(size, paper, lies, candidate))
-            frame = _frame(paper, lies)
-            middle = (west + east) / 2, (south + north) / 2
-            corner = _corner(middle, frame, candidate)
-            return Layout(paper, lies, candidate, frame, (Tile("", *corner),))
-    several = _several(land, paper, scale or ON_SEVERAL)
-    if scale is None and len(several.tiles) > MOST_SHEETS:
-        return _several(land, paper, SCALES[-1])
-    return several
+        ratios = {
+            landscape: _fit_ratio(size, paper, landscape, candidate) for landscape in (True, False)
+        }
+        landscape = max(ratios, key=lambda orientation: ratios[orientation])
+        if ratios[landscape] >= 1:
+            frame = _frame(paper, landscape)
+            left = (west + east) / 2 - frame[0] * candidate / 2000
+            top = (south + north) / 2 + frame[1] * candidate / 2000
+            return Layout(paper, landscape, candidate, frame, (SheetTile("", left, top),))
+    layout = _multi_sheet_layout(land, paper, scale or MULTI_SHEET_SCALE)
+    if scale is None and len(layout.tiles) > MAX_SHEETS:
+        return _multi_sheet_layout(land, paper, SCALES[-1])
+    return layout
 
 
 def _frame(paper: Paper, landscape: bool) -> tuple[float, float]:
-    wide, high = sorted((paper.width_mm, paper.height_mm), reverse=landscape)
-    across, down = wide - 2 * MARGIN_MM, high - 2 * MARGIN_MM - TITLE_MM
+    """Return width and height of the map on a sheet in millimetres."""
+    page_width, page_height = sorted((paper.width_mm, paper.height_mm), reverse=landscape)
+    width, height = page_width - 2 * MARGIN_MM, page_height - 2 * MARGIN_MM - TITLE_MM
     panel = PANEL_MM + GUTTER_MM
-    return (across - panel, down) if landscape else (across, down - panel)
+    return (width - panel, height) if landscape else (width, height - panel)
 
 
-def _room(size: tuple[float, float], paper: Paper, landscape: bool, scale: int) -> float:
-    """Return how many times a community fits into a sheet's map; below 1 it does not."""
+def _fit_ratio(size: tuple[float, float], paper: Paper, landscape: bool, scale: int) -> float:
+    """Return the ratio of a sheet's map to the size of a community; below 1 it does not fit."""
     frame = _frame(paper, landscape)
-    inside = ((side - 2 * CLEAR_MM) * scale / 1000 for side in frame)
+    inside = ((side - 2 * CLEARANCE_MM) * scale / 1000 for side in frame)
     return min(room / max(side, 1e-9) for room, side in zip(inside, size, strict=True))
 
 
-def _corner(
-    middle: tuple[float, float], frame: tuple[float, float], scale: int
-) -> tuple[float, float]:
-    """Return west and north of a frame around a place."""
-    return middle[0] - frame[0] * scale / 2000, middle[1] + frame[1] * scale / 2000
-
-
-def _several(land: shapely.Geometry, paper: Paper, scale: int) -> Layout:
-    """Lay a community on as few sheets as may be."""
+def _multi_sheet_layout(land: shapely.Geometry, paper: Paper, scale: int) -> Layout:
+    """Return the layout of the orientation that needs fewer sheets."""
     layouts = (
-        Layout(paper, lies, scale, _frame(paper, lies), _tiles(land, _frame(paper, lies), scale))
-        for lies in (True, False)
+        Layout(
+            paper,
+            landscape,
+            scale,
+            _frame(paper, landscape),
+            _tiles(land, _frame(paper, landscape), scale),
+        )
+        for landscape in (True, False)
     )
     return min(layouts, key=lambda layout: len(layout.tiles))
 
 
-def _tiles(land: shapely.Geometry, frame: tuple[float, float], scale: int) -> tuple[Tile, ...]:
-    """Return the sheets that hold land, in reading order, labelled A1, A2, ... B1, ..."""
+def _tiles(land: shapely.Geometry, frame: tuple[float, float], scale: int) -> tuple[SheetTile, ...]:
+    """Return the sheets that cover land, in reading order, labelled A1, A2, ... B1, ..."""
     west, south, east, north = shapely.bounds(land).tolist()
     metres = scale / 1000
-    steps = [(side - 2 * CLEAR_MM) * metres for side in frame]
-    columns = max(1, math.ceil((east - west) / steps[0]))
-    rows = max(1, math.ceil((north - south) / steps[1]))
-    left = (west + east - columns * steps[0]) / 2 - CLEAR_MM * metres
-    top = (south + north + rows * steps[1]) / 2 + CLEAR_MM * metres
+    clearance = CLEARANCE_MM * metres
+    width, height = ((side - 2 * CLEARANCE_MM) * metres for side in frame)
+    columns = max(1, math.ceil((east - west) / width))
+    rows = max(1, math.ceil((north - south) / height))
+    left = (west + east - columns * width) / 2 - clearance
+    top = (south + north + rows * height) / 2 + clearance
+    tiles = []
+    for row, column in itertools.product(range(rows), range(columns)):
+        x, y = left + column * width, top - row * height
+        inner = shapely.box(
+            x + clearance, y - clearance - height, x + clearance + width, y - clearance
+        )
+        if shapely.intersects(inner, land):
+            tiles.append(SheetTile(f"{_row_letters(row)}{column + 1}", x, y))
+    return tuple(tiles)
 
-    def found() -> Iterator[Tile]:
-        for row in range(rows):
-            for column in range(columns):
-                x, y = left + column * steps[0], top - row * steps[1]
-                clear = CLEAR_MM * metres
-                own = shapely.box(x + clear, y - clear - steps[1], x + clear + steps[0], y - clear)
-                if shapely.intersects(own, land):
-                    yield Tile(f"{_letters(row)}{column + 1}", x, y)
 
-    return tuple(found())
-
-
-def _letters(row: int) -> str:
+def _row_letters(row: int) -> str:
     """Return A, B, ... Z, AA, AB, ..."""
     first, last = divmod(row, len(ascii_uppercase))
-    return (_letters(first - 1) if first else "") + ascii_uppercase[last]
+    return (_row_letters(first - 1) if first else "") + ascii_uppercase[last]

@@ -1,4 +1,4 @@
-"""The people and places that paper names: managers, informants, service stations."""
+"""Read managers, informants and the service station of a community for printing."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,7 @@ from geo.model.facility import Category
 
 @dataclass(frozen=True)
 class Manager:
-    """The manager of a grid, as the notice board and the card print them."""
+    """The manager of a grid as printed on the notice board and the contact card."""
 
     name: str
     phone: str
@@ -21,16 +21,16 @@ class Manager:
 
 @dataclass(frozen=True)
 class Staff:
-    """Who looks after the grids of a community.
+    """Staff of the grids of a community.
 
     Attributes
     ----------
     managers
-        By the grid's code.
+        Managers by grid code.
     informants
-        By the grid's code: names, phones and households.
+        Informants by grid code: name, phone and households of each.
     station
-        Name, phone and address of the community's service station; empty where not known.
+        Name, phone and address of the community's service station; empty if there is none.
     """
 
     managers: dict[str, Manager]
@@ -40,39 +40,40 @@ class Staff:
 
 def read_staff(connection: Connection, community: str) -> Staff:
     """Return the staff of a community's grids."""
-    ours = GridManager.grid_code.startswith(community) & GridManager.valid_to.is_(None)
-    of_manager = GridManager.__table__.c
-    columns = (of_manager[name] for name in ("grid_code", "name", "phone", "duties", "photo"))
+    is_current_manager = GridManager.grid_code.startswith(community) & GridManager.valid_to.is_(
+        None
+    )
+    table = GridManager.__table__.c
+    columns = (table[name] for name in ("grid_code", "name", "phone", "duties", "photo"))
     managers = {
         row.grid_code: Manager(row.name, row.phone, row.duties, row.photo)
-        for row in connection.execute(select(*columns).where(ours))
+        for row in connection.execute(select(*columns).where(is_current_manager))
     }
     informants: dict[str, list[dict[str, Any]]] = {}
-    current = GridInformant.grid_code.startswith(community) & GridInformant.valid_to.is_(None)
-    for one in connection.execute(
+    is_current_informant = GridInformant.grid_code.startswith(
+        community
+    ) & GridInformant.valid_to.is_(None)
+    for row in connection.execute(
         select(
             GridInformant.grid_code,
             GridInformant.name,
             GridInformant.phone,
             GridInformant.households,
         )
-        .where(current)
+        .where(is_current_informant)
         .order_by(GridInformant.grid_code, GridInformant.name)
     ).mappings():
-        informants.setdefault(one["grid_code"], []).append(dict(one))
+        informants.setdefault(row["grid_code"], []).append(dict(row))
     return Staff(managers, informants, _station(connection, community))
 
 
 def _station(connection: Connection, community: str) -> dict[str, str]:
-    found = (
-        connection.execute(
-            select(Facility.name, Facility.phone, Facility.address)
-            .where(Facility.category == Category.SERVICE_STATION)
-            .where(func.coalesce(Facility.region_code, "") == community)
-            .order_by(Facility.code)
-            .limit(1)
-        )
-        .mappings()
-        .first()
+    statement = (
+        select(Facility.name, Facility.phone, Facility.address)
+        .where(Facility.category == Category.SERVICE_STATION)
+        .where(func.coalesce(Facility.region_code, "") == community)
+        .order_by(Facility.code)
+        .limit(1)
     )
-    return dict(found) if found else {"name": "", "phone": "", "address": ""}
+    row = connection.execute(statement).mappings().first()
+    return dict(row) if row else {"name": "", "phone": "", "address": ""}

@@ -1,7 +1,7 @@
-"""The lines and areas of a map sheet as SVG, in millimetres on the paper; letters are not here.
+"""Draw the lines and areas of a map sheet as SVG, in millimetres; labels are placed separately.
 
-Areas keep apart without colour too: each of the palette's fills has a pattern of its own, and
-grids have a border of black on white.
+The map is legible without colour: each fill of the palette has a pattern of its own, and borders
+of grids are black on white.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 
 from maps import style
 from maps.atlas.sheet import Sheet
-from maps.colours import PALETTE, UNHOUSED, darker
+from maps.colours import PALETTE, UNINHABITED_FILL, darken
 
 Box = tuple[float, float, float, float]
 Shapes = NDArray[np.object_]
 
 INK = "#1d262e"
 PATTERN_INK = "#5b6670"
-BUILDING = "#ffffff"
+BUILDING_FILL = "#ffffff"
 
 PATTERNS = (
     "",
@@ -33,14 +33,14 @@ PATTERNS = (
     "M1.1 1.3H1.5",
     "M0.3 0.6H1.1M1.6 1.9H2.4",
 )
-"""A pattern for each fill of the palette, in a square of 2.6 mm."""
+"""SVG path of the pattern for each fill of the palette, in a square of 2.6 mm."""
 
-LEAST_MM = {"path": 0.25, "internal": 0.4, "alley": 0.45, "local": 0.8}
+MIN_ROAD_WIDTH_MM = {"path": 0.25, "internal": 0.4, "alley": 0.45, "local": 0.8}
 
 
 @dataclass(frozen=True)
 class Canvas:
-    """The paper of one map: the ground it shows, in metres, and its scale."""
+    """The frame of one map: the area it shows, in metres, and its scale denominator."""
 
     box: Box
     scale: int
@@ -52,67 +52,85 @@ class Canvas:
         return (east - west) * 1000 / self.scale, (north - south) * 1000 / self.scale
 
     def to_paper(self, shapes: Any) -> Any:
-        """Return shapes in metres as shapes in millimetres from the top left corner, downwards."""
+        """Transform shapes in metres to millimetres from the top left corner, with y downwards."""
         west, _, _, north = self.box
         factor = 1000 / self.scale
         return shapely.transform(shapes, lambda xy: (xy - (west, north)) * (factor, -factor))
 
     def clip(self, shapes: Any, margin: float = 2.0) -> Shapes:
-        """Return the parts of shapes on the paper, in millimetres; empty ones are left out."""
-        wide, high = self.size
-        placed = self.to_paper(np.asarray(shapes, dtype=object))
-        cut = shapely.clip_by_rect(placed, -margin, -margin, wide + margin, high + margin)
-        kept: Shapes = cut[~(shapely.is_empty(cut) | shapely.is_missing(cut))]
-        return kept
+        """Return the parts of shapes inside the map in millimetres, without empty ones.
+
+        Parameters
+        ----------
+        shapes
+            Geometries in metres, shape (n,), dtype object.
+        margin
+            Width around the map, in millimetres, in which parts are kept.
+        """
+        width, height = self.size
+        scaled = self.to_paper(np.asarray(shapes, dtype=object))
+        clipped = shapely.clip_by_rect(scaled, -margin, -margin, width + margin, height + margin)
+        parts: Shapes = clipped[~(shapely.is_empty(clipped) | shapely.is_missing(clipped))]
+        return parts
 
 
-def draw(sheet: Sheet, canvas: Canvas, colours: dict[str, int], chosen: str = "") -> str:
-    """Return the map of a sheet, whose frames are in metres, as SVG.
+def draw_sheet(sheet: Sheet, canvas: Canvas, colours: dict[str, int], highlighted: str = "") -> str:
+    """Draw the map of a sheet, whose frames are in metres, as SVG.
 
     Parameters
     ----------
     colours
-        Index into the palette for each grid's code.
-    chosen
-        Code of a grid to bring out, on a notice board.
+        Palette index by grid code.
+    highlighted
+        Code of the grid to highlight on a notice board.
     """
     parts = [
-        *_grounds(sheet, canvas, colours),
+        *_background(sheet, canvas, colours),
         *_waters(sheet, canvas),
         *_roads(sheet, canvas),
         *_buildings(sheet, canvas),
-        *_veil(sheet, canvas, chosen),
-        *_borders(sheet, canvas, chosen),
+        *_surroundings_cover(sheet, canvas, highlighted),
+        *_borders(sheet, canvas, highlighted),
     ]
-    return document(canvas.size, parts)
+    return svg_document(canvas.size, parts)
 
 
 def draw_overview(
     lands: Shapes, canvas: Canvas, colours: Iterable[int], frames: Iterable[Box] = ()
 ) -> str:
-    """Return areas with their borders, and the frames of sheets over them, as SVG."""
+    """Draw areas with their borders, and the frames of sheets above them, as SVG.
+
+    Parameters
+    ----------
+    lands
+        Polygons in metres, shape (n,), dtype object.
+    colours
+        Palette index of each area.
+    frames
+        West, south, east, north of each sheet in metres.
+    """
     parts = [*_draw_areas(zip(lands, colours, strict=True), canvas)]
     outlines = canvas.clip(shapely.boundary(lands))
-    parts.append(path(outlines, stroke=style.COMMUNITY_BORDER, width=0.35))
+    parts.append(path_element(outlines, stroke=style.COMMUNITY_BORDER, width=0.35))
     boxes = canvas.to_paper(np.array([shapely.box(*frame) for frame in frames], dtype=object))
     if len(boxes):
-        parts.append(path(boxes, stroke=INK, width=0.35, extra='stroke-dasharray="2 1"'))
-    return document(canvas.size, parts)
+        parts.append(path_element(boxes, stroke=INK, width=0.35, extra='stroke-dasharray="2 1"'))
+    return svg_document(canvas.size, parts)
 
 
-def swatch(index: int, *, built: bool = False) -> str:
-    """Return a sign of the legend: a fill with its pattern, or a building on it."""
+def fill_swatch(index: int, *, with_building: bool = False) -> str:
+    """Return the legend symbol of a fill with its pattern, optionally with a building on it."""
     area = np.array([shapely.box(0, 0, 8, 4.4)], dtype=object)
-    parts = [path(area, fill=PALETTE[index]), path(area, fill=f"url(#p{index})")]
-    if built:
+    parts = [path_element(area, fill=PALETTE[index]), path_element(area, fill=f"url(#p{index})")]
+    if with_building:
         house = np.array([shapely.box(2, 1.1, 6, 3.3)], dtype=object)
-        parts.append(path(house, fill=BUILDING, stroke=INK, width=0.18))
-    parts.append(path(area, stroke=INK, width=0.2))
-    return document((8, 4.4), parts)
+        parts.append(path_element(house, fill=BUILDING_FILL, stroke=INK, width=0.18))
+    parts.append(path_element(area, stroke=INK, width=0.2))
+    return svg_document((8, 4.4), parts)
 
 
-def line_sign(kind: str) -> str:
-    """Return the sign of a line or an area for the legend, 8 x 4.4 mm."""
+def legend_symbol(kind: str) -> str:
+    """Return the legend symbol of a line or an area, 8 x 4.4 mm."""
     line = np.array([shapely.LineString([(0, 2.2), (8, 2.2)])], dtype=object)
     area = np.array([shapely.box(0, 0, 8, 4.4)], dtype=object)
     if kind in style.ROADS:
@@ -121,23 +139,24 @@ def line_sign(kind: str) -> str:
     elif kind == "railway":
         parts = list(_rail(line))
     elif kind == "water":
-        parts = [path(area, fill=style.WATER)]
+        parts = [path_element(area, fill=style.WATER)]
     elif kind == "park":
-        parts = [path(area, fill=style.PARK)]
+        parts = [path_element(area, fill=style.PARK)]
     elif kind == "no_households":
         house = np.array([shapely.box(1.5, 0.9, 6.5, 3.5)], dtype=object)
-        parts = [path(house, fill=UNHOUSED, stroke=INK, width=0.18)]
+        parts = [path_element(house, fill=UNINHABITED_FILL, stroke=INK, width=0.18)]
     elif kind == "wall":
         parts = [_wall(line)]
     elif kind == "grid_border":
         parts = list(_grid_border(line))
     else:
         parts = list(_community_border(line))
-    return document((8, 4.4), parts)
+    return svg_document((8, 4.4), parts)
 
 
-def document(size: tuple[float, float], parts: Iterable[str]) -> str:
-    wide, high = size
+def svg_document(size: tuple[float, float], parts: Iterable[str]) -> str:
+    """Return an SVG document of a size in millimetres with the palette's patterns."""
+    width, height = size
     patterns = "".join(
         f'<pattern id="p{index}" width="2.6" height="2.6" patternUnits="userSpaceOnUse">'
         f'<path d="{path}" stroke="{PATTERN_INK}" stroke-width="0.08" stroke-opacity="0.55" '
@@ -146,48 +165,50 @@ def document(size: tuple[float, float], parts: Iterable[str]) -> str:
         if path
     )
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{wide:.3f}mm" height="{high:.3f}mm" '
-        f'viewBox="0 0 {wide:.3f} {high:.3f}"><defs>{patterns}'
-        f'<clipPath id="c"><rect width="{wide:.3f}" height="{high:.3f}"/></clipPath></defs>'
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.3f}mm" height="{height:.3f}mm" '
+        f'viewBox="0 0 {width:.3f} {height:.3f}"><defs>{patterns}'
+        f'<clipPath id="c"><rect width="{width:.3f}" height="{height:.3f}"/></clipPath></defs>'
         f'<g clip-path="url(#c)" stroke-linejoin="round">{"".join(parts)}</g></svg>'
     )
 
 
-def _grounds(sheet: Sheet, canvas: Canvas, colours: dict[str, int]) -> Iterator[str]:
-    yield f'<rect width="100%" height="100%" fill="{style.GROUND}"/>'
+def _background(sheet: Sheet, canvas: Canvas, colours: dict[str, int]) -> Iterator[str]:
+    yield f'<rect width="100%" height="100%" fill="{style.BACKGROUND}"/>'
     grids = zip(sheet.grids.geometry, (colours[code] for code in sheet.grids["code"]), strict=True)
     yield from _draw_areas(grids, canvas)
-    yield path(canvas.clip(sheet.parks.geometry), fill=style.PARK, extra='fill-opacity="0.75"')
+    yield path_element(
+        canvas.clip(sheet.parks.geometry), fill=style.PARK, extra='fill-opacity="0.75"'
+    )
 
 
 def _draw_areas(areas: Iterable[tuple[shapely.Geometry, int]], canvas: Canvas) -> Iterator[str]:
     for area, index in areas:
         shapes = canvas.clip([area])
-        yield path(shapes, fill=PALETTE[index])
+        yield path_element(shapes, fill=PALETTE[index])
         if PATTERNS[index]:
-            yield path(shapes, fill=f"url(#p{index})")
+            yield path_element(shapes, fill=f"url(#p{index})")
 
 
 def _waters(sheet: Sheet, canvas: Canvas) -> Iterator[str]:
     waters = sheet.waters
     areas = shapely.get_dimensions(waters.geometry.to_numpy()) == 2
-    yield path(canvas.clip(waters.geometry[areas]), fill=style.WATER)
+    yield path_element(canvas.clip(waters.geometry[areas]), fill=style.WATER)
     for row in waters[~areas].itertuples():
-        known = row.width_m == row.width_m and row.width_m is not None
-        width = row.width_m if known else style.LINE_WATERS.get(row.kind, 3.0)
+        is_known = row.width_m == row.width_m and row.width_m is not None
+        width = row.width_m if is_known else style.LINE_WATER_WIDTHS_M.get(row.kind, 3.0)
         shapes = canvas.clip([row.geom])
-        yield path(shapes, stroke=style.WATER, width=max(width * 1000 / canvas.scale, 0.4))
+        yield path_element(shapes, stroke=style.WATER, width=max(width * 1000 / canvas.scale, 0.4))
 
 
 def _roads(sheet: Sheet, canvas: Canvas) -> Iterator[str]:
-    """Yield the roads, all casings below all fills, so that crossings are open."""
-    found = [
+    """Yield the roads: all casings below all fills, so that casings do not cut junctions."""
+    clipped = [
         (name, canvas.clip(sheet.roads.geometry[sheet.roads["road_class"] == name]))
         for name in style.ROADS
     ]
     drawn = [
-        (shapes, list(_road(shapes, name, road_mm(name, canvas))))
-        for name, shapes in found
+        (shapes, list(_road(shapes, name, road_width_mm(name, canvas))))
+        for name, shapes in clipped
         if len(shapes)
     ]
     yield from (parts[0] for _, parts in drawn)
@@ -197,79 +218,100 @@ def _roads(sheet: Sheet, canvas: Canvas) -> Iterator[str]:
     yield _wall(canvas.clip(walls))
 
 
-def road_mm(name: str, canvas: Canvas) -> float:
-    """Return the width of a class of road on the paper."""
-    return max(style.ROADS[name].width_m * 1000 / canvas.scale, LEAST_MM.get(name, 1.0))
+def road_width_mm(name: str, canvas: Canvas) -> float:
+    """Return the width of a class of road on the map in millimetres."""
+    return max(style.ROADS[name].width_m * 1000 / canvas.scale, MIN_ROAD_WIDTH_MM.get(name, 1.0))
 
 
 def _road(shapes: Shapes, name: str, width: float) -> Iterator[str]:
     symbol = style.ROADS[name]
-    ends = 'stroke-linecap="round"'
-    yield path(shapes, stroke=darker(symbol.casing, 0.72), width=width + 0.3, extra=ends)
-    yield path(shapes, stroke=symbol.fill, width=width, extra=ends)
+    caps = 'stroke-linecap="round"'
+    yield path_element(shapes, stroke=darken(symbol.casing, 0.72), width=width + 0.3, extra=caps)
+    yield path_element(shapes, stroke=symbol.fill, width=width, extra=caps)
 
 
 def _rail(shapes: Shapes) -> Iterator[str]:
-    yield path(shapes, stroke=INK, width=0.8)
-    yield path(shapes, stroke="#ffffff", width=0.5, extra='stroke-dasharray="2.4 2.4"')
+    yield path_element(shapes, stroke=INK, width=0.8)
+    yield path_element(shapes, stroke="#ffffff", width=0.5, extra='stroke-dasharray="2.4 2.4"')
 
 
 def _wall(shapes: Shapes) -> str:
-    return path(shapes, stroke=style.WALL, width=0.25, extra='stroke-dasharray="1.6 0.6"')
+    return path_element(shapes, stroke=style.WALL, width=0.25, extra='stroke-dasharray="1.6 0.6"')
 
 
 def _buildings(sheet: Sheet, canvas: Canvas) -> Iterator[str]:
-    housed = (sheet.buildings["households"].fillna(0) > 0).to_numpy()
+    is_inhabited = (sheet.buildings["households"].fillna(0) > 0).to_numpy()
     shapes = sheet.buildings.geometry.to_numpy()
-    yield path(canvas.clip(shapes[~housed]), fill=UNHOUSED, stroke=INK, width=0.12)
-    yield path(canvas.clip(shapes[housed]), fill=BUILDING, stroke=INK, width=0.16)
+    yield path_element(
+        canvas.clip(shapes[~is_inhabited]), fill=UNINHABITED_FILL, stroke=INK, width=0.12
+    )
+    yield path_element(
+        canvas.clip(shapes[is_inhabited]), fill=BUILDING_FILL, stroke=INK, width=0.16
+    )
 
 
-def _veil(sheet: Sheet, canvas: Canvas, chosen: str) -> Iterator[str]:
-    """Yield a veil over what does not belong to the sheet."""
-    lands = sheet.grids.geometry[sheet.grids["code"] == chosen] if chosen else [sheet.entry.land]
+def _surroundings_cover(sheet: Sheet, canvas: Canvas, highlighted: str) -> Iterator[str]:
+    """Yield a translucent cover of everything outside the community or the highlighted grid."""
+    lands = (
+        sheet.grids.geometry[sheet.grids["code"] == highlighted]
+        if highlighted
+        else [sheet.entry.land]
+    )
     around = shapely.difference(shapely.box(*canvas.box), shapely.union_all(list(lands)))
-    strength = 0.5 if chosen else 0.66
-    yield path(canvas.clip([around]), fill="#ffffff", extra=f'fill-opacity="{strength}"')
+    opacity = 0.5 if highlighted else 0.66
+    yield path_element(canvas.clip([around]), fill="#ffffff", extra=f'fill-opacity="{opacity}"')
 
 
-def _borders(sheet: Sheet, canvas: Canvas, chosen: str) -> Iterator[str]:
+def _borders(sheet: Sheet, canvas: Canvas, highlighted: str) -> Iterator[str]:
     others = canvas.clip(shapely.boundary(sheet.neighbours.geometry.to_numpy()))
-    yield path(others, stroke="#8d7a7d", width=0.3, extra='stroke-dasharray="2.4 0.8 0.5 0.8"')
+    yield path_element(
+        others, stroke="#8d7a7d", width=0.3, extra='stroke-dasharray="2.4 0.8 0.5 0.8"'
+    )
     yield from _grid_border(canvas.clip(shapely.boundary(sheet.grids.geometry.to_numpy())))
     yield from _community_border(canvas.clip([shapely.boundary(sheet.entry.land)]))
-    if chosen:
-        grid = sheet.grids.geometry[sheet.grids["code"] == chosen].to_numpy()
-        yield path(canvas.clip(shapely.boundary(grid)), stroke=style.SELECTED, width=1.2)
+    if highlighted:
+        grid = sheet.grids.geometry[sheet.grids["code"] == highlighted].to_numpy()
+        yield path_element(canvas.clip(shapely.boundary(grid)), stroke=style.SELECTED, width=1.2)
 
 
 def _grid_border(shapes: Shapes) -> Iterator[str]:
-    yield path(shapes, stroke="#ffffff", width=1.1)
-    yield path(shapes, stroke=INK, width=0.55)
+    yield path_element(shapes, stroke="#ffffff", width=1.1)
+    yield path_element(shapes, stroke=INK, width=0.55)
 
 
 def _community_border(shapes: Shapes) -> Iterator[str]:
-    yield path(shapes, stroke="#ffffff", width=1.7)
+    yield path_element(shapes, stroke="#ffffff", width=1.7)
     dashes = 'stroke-dasharray="4 1.1 0.9 1.1"'
-    yield path(shapes, stroke=style.COMMUNITY_BORDER, width=0.95, extra=dashes)
+    yield path_element(shapes, stroke=style.COMMUNITY_BORDER, width=0.95, extra=dashes)
 
 
-def path(
+def path_element(
     shapes: Shapes, *, fill: str = "none", stroke: str = "", width: float = 0.0, extra: str = ""
 ) -> str:
-    """Return shapes in millimetres as one path."""
+    """Return shapes in millimetres as one SVG path element; empty without shapes.
+
+    Parameters
+    ----------
+    shapes
+        Lines or polygons in millimetres, shape (n,), dtype object.
+    width
+        Stroke width in millimetres.
+    extra
+        Further attributes.
+    """
     if not len(shapes):
         return ""
     line = f' stroke="{stroke}" stroke-width="{width:.3f}"' if stroke else ""
-    return f'<path d="{"".join(_moves(shapes))}" fill="{fill}" fill-rule="evenodd"{line} {extra}/>'
+    commands = "".join(_path_commands(shapes))
+    return f'<path d="{commands}" fill="{fill}" fill-rule="evenodd"{line} {extra}/>'
 
 
-def _moves(shapes: Shapes) -> Iterator[str]:
+def _path_commands(shapes: Shapes) -> Iterator[str]:
     parts = shapely.get_parts(shapely.get_parts(np.asarray(shapes, dtype=object)))
     areas = shapely.get_dimensions(parts) == 2
     rings = shapely.get_rings(parts[areas])
     for lines, end in ((rings, "Z"), (parts[shapely.get_dimensions(parts) == 1], "")):
-        places, owners = shapely.get_coordinates(lines, return_index=True)
-        for piece in np.split(places, np.flatnonzero(np.diff(owners)) + 1):
-            if len(piece):
-                yield "M" + "L".join(f"{x:.2f} {y:.2f}" for x, y in piece.tolist()) + end
+        coordinates, owners = shapely.get_coordinates(lines, return_index=True)
+        for line in np.split(coordinates, np.flatnonzero(np.diff(owners)) + 1):
+            if len(line):
+                yield "M" + "L".join(f"{x:.2f} {y:.2f}" for x, y in line.tolist()) + end

@@ -13,7 +13,7 @@ from api.middleware.security_headers import SecurityHeadersMiddleware
 from geo.model import Base
 from geo.settings import settings
 from tests import town as t
-from tests.api.public.test_people import picture
+from tests.api.public.test_grid_staff import picture
 from tests.api.test_resilience import connected, ended
 from tests.server import serving
 

@@ -48,4 +48,4 @@ def test_failure_is_one_message_with_what_was_said(tmp_path):
 def test_page_that_was_never_built_says_how(monkeypatch, tmp_path):
     monkeypatch.setattr(build, "DIST", tmp_path / "dist")
     with pytest.raises(SetupError, match=r"maps\.build"):
-        build.dist()
+        build.dist_folder()

@@ -6,7 +6,7 @@ import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maps.colours import PALETTE, USUAL, colour, neighbours
+from maps.colours import PALETTE, PREFERRED_COLOURS, colour_areas, touching_pairs
 
 # Machado, Oliveira and Fernandes 2009, severity 1.0, on linear RGB
 VISION = {
@@ -49,7 +49,7 @@ def test_colours_stay_apart_for_every_kind_of_sight(vision):
     seen = lab(np.clip(linear(PALETTE) @ np.transpose(VISION[vision]), 0, 1))
     apart = {(i, j): np.linalg.norm(seen[i] - seen[j]) for i, j in combinations(range(8), 2)}
     assert min(apart.values()) > 10
-    assert min(d for (i, j), d in apart.items() if max(i, j) < USUAL) > 17
+    assert min(d for (i, j), d in apart.items() if max(i, j) < PREFERRED_COLOURS) > 17
 
 
 def test_dark_numbers_can_be_read_on_every_colour():
@@ -65,42 +65,42 @@ def voronoi(points):
 @given(st.integers(0, 2**32 - 1), st.integers(3, 150))
 def test_neighbours_of_any_plane_map_differ_in_the_usual_colours(seed, count):
     cells = voronoi(np.random.default_rng(seed).random((count, 2)))
-    edges = neighbours(cells, 1e-9)
-    colours = colour(len(cells), edges)
+    edges = touching_pairs(cells, 1e-9)
+    colours = colour_areas(len(cells), edges)
     assert (colours[edges[0]] != colours[edges[1]]).all()
     assert colours.max() < len(PALETTE)
 
 
 def test_squares_meeting_at_corners_differ_too():
     squares = shapely.box(*np.array([(x, y, x + 1, y + 1) for x in range(9) for y in range(9)]).T)
-    edges = neighbours(squares, 1e-9)
-    colours = colour(81, edges)
+    edges = touching_pairs(squares, 1e-9)
+    colours = colour_areas(81, edges)
     assert (colours[edges[0]] != colours[edges[1]]).all()
     assert len(edges[0]) == 2 * 9 * 8 + 2 * 8 * 8
 
 
 def test_surveys_that_leave_a_gap_still_make_neighbours():
     two = shapely.box([0, 1.0001], 0, [1, 2], 1)
-    assert len(neighbours(two, 0.001)[0]) == 1
-    assert len(neighbours(two, 0.00001)[0]) == 0
+    assert len(touching_pairs(two, 0.001)[0]) == 1
+    assert len(touching_pairs(two, 0.00001)[0]) == 0
 
 
 def test_colouring_is_the_same_every_time_and_uses_all_colours_alike():
     cells = voronoi(np.random.default_rng(7).random((600, 2)))
-    edges = neighbours(cells, 1e-9)
-    first, second = colour(len(cells), edges), colour(len(cells), edges)
+    edges = touching_pairs(cells, 1e-9)
+    first, second = colour_areas(len(cells), edges), colour_areas(len(cells), edges)
     assert (first == second).all()
-    used = np.bincount(first, minlength=USUAL)[:USUAL]
+    used = np.bincount(first, minlength=PREFERRED_COLOURS)[:PREFERRED_COLOURS]
     assert used.min() > 0.5 * used.max()
 
 
 def test_nothing_and_one_and_missing_areas_have_colours():
     none = np.array([], dtype=object)
-    assert len(colour(0, neighbours(none, 1))) == 0
+    assert len(colour_areas(0, touching_pairs(none, 1))) == 0
     odd = np.array([shapely.box(0, 0, 1, 1), None, shapely.Polygon()], dtype=object)
-    assert sorted(colour(3, neighbours(odd, 1))) == [0, 1, 2]
+    assert sorted(colour_areas(3, touching_pairs(odd, 1))) == [0, 1, 2]
 
 
 def test_more_neighbours_than_colours_is_no_fault():
     left, right = np.array(list(combinations(range(12), 2))).T
-    assert colour(12, (left, right)).max() < len(PALETTE)
+    assert colour_areas(12, (left, right)).max() < len(PALETTE)

@@ -4,13 +4,13 @@ import pytest
 from defusedxml.ElementTree import fromstring
 
 from maps.colours import PALETTE
-from maps.qgis import project
+from maps.qgis import build_project
 from maps.style import ROADS
 
 
 @pytest.fixture(scope="module", params=["zh", "en"])
 def root(request):
-    made = project("https://grid.example/", 16, request.param, (1.0, 2.0, 3.0, 4.0))
+    made = build_project("https://grid.example/", 16, request.param, (1.0, 2.0, 3.0, 4.0))
     assert made.startswith(b"<!DOCTYPE qgis>")
     return fromstring(made.split(b"\n", 1)[1])
 

@@ -12,7 +12,7 @@ from sqlalchemy import select, text
 
 import api
 from api.core.parameters import Writing
-from api.plans.edits import Edited
+from api.plans.edits import EditResultResponse
 from geo.model import GridPlan
 from geo.plans import store
 from tests import town as t
@@ -121,7 +121,7 @@ def test_edit_tells_the_figures_of_the_grids_that_changed(planner, draft):
     answer = edit(planner, draft, 0, kind="assign", atoms=moving, grid=target)
     assert answer.headers["etag"] == '"1"'
     body = answer.json()
-    Edited.model_validate(body)
+    EditResultResponse.model_validate(body)
     assert {one["id"] for one in body["changed"]} == {DRAFT, target}
     assert body["atoms"] == {str(atom): target for atom in moving}
     _, figures, members = state(planner, draft)

@@ -2,7 +2,7 @@ import pytest
 import shapely
 
 from api.core.responses import Collection
-from api.public.grids import GridProperties
+from api.public.grids import GridResponse
 from tests import town as t
 
 
@@ -44,7 +44,7 @@ def test_draft_is_told_only_to_planners_who_ask_for_it(client, planner):
 
 def test_list_is_as_described_and_narrowed_by_community(client):
     answer = client.get("/grids", params={"community": t.DRUM_TOWER, "limit": 4}).json()
-    Collection[GridProperties].model_validate(answer)
+    Collection[GridResponse].model_validate(answer)
     assert answer["numberMatched"] == 6
     assert answer["numberReturned"] == 4
     assert all(one["id"].startswith(t.DRUM_TOWER) for one in answer["features"])

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import insert
 
 from api.core.responses import Collection
-from api.public.regions import RegionProperties
+from api.public.regions import RegionResponse
 from geo.model import Region
 from tests import town as t
 
@@ -38,7 +38,7 @@ def test_newest_drafts_are_shown_to_planners_who_ask_for_them(client, planner):
 def test_answer_is_geojson_as_described(client):
     answer = client.get("/regions")
     assert answer.headers["content-type"] == "application/geo+json"
-    Collection[RegionProperties].model_validate(answer.json())
+    Collection[RegionResponse].model_validate(answer.json())
     west, south, east, north = answer.json()["bbox"]
     assert (west, south) == pytest.approx(t.degrees(0, 0), abs=1e-6)
     assert (east, north) == pytest.approx(t.degrees(1200, 700), abs=1e-6)

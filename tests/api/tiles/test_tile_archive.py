@@ -41,7 +41,7 @@ def test_file_holds_the_same_tiles_as_the_database_answers(made, client):
     reader = Reader(MemorySource(made.read_bytes()))
     assert reader.header()["max_zoom"] == 16
     compared = 0
-    for tile in tile_archive.tiles_over(_extents(client)):
+    for tile in tile_archive.tiles_covering(_extents(client)):
         if tile.z not in (9, 14, 16):
             continue
         live = client.get(f"/tiles/{tile.z}/{tile.x}/{tile.y}").content
@@ -102,5 +102,5 @@ def test_nothing_but_archives_is_served(client, name):
 
 def test_process_bakes_what_is_missing(made, engine):
     made.unlink()
-    tile_archive.keep_baked(engine, threading.Event())
+    tile_archive.bake_if_stale(engine, threading.Event())
     assert current(engine) == made.name

@@ -176,7 +176,7 @@ def test_each_role_has_the_layers_and_the_tags_of_its_own(client, signed_in, rea
 def test_tile_that_would_be_too_large_drops_detail_and_says_so(client, monkeypatch, town):
     from api.tiles import tiles
 
-    monkeypatch.setattr(tiles, "MOST_BYTES", 2_000)
+    monkeypatch.setattr(tiles, "MAX_BYTES", 2_000)
     answer = fetched(client)
     assert answer.status_code == 200
     assert answer.headers["x-gridatlas-detail"] == "reduced"

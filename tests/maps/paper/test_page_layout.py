@@ -5,7 +5,7 @@ import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maps.paper.page_layout import CLEAR_MM, PAPERS, SCALES, lay_out
+from maps.paper.page_layout import CLEARANCE_MM, PAPERS, SCALES, choose_layout
 
 
 def land(wide, high, west=500_000.0, south=3_540_000.0):
@@ -19,7 +19,7 @@ FORMATS = st.sampled_from(["A4", "A3", "8K"])
 @given(SIDES, SIDES, FORMATS)
 def test_sheets_hold_the_whole_community(wide, high, name):
     ground = land(wide, high)
-    layout = lay_out(ground, PAPERS[name])
+    layout = choose_layout(ground, PAPERS[name])
     sheets = shapely.union_all([shapely.box(*layout.box(tile)) for tile in layout.tiles])
     assert shapely.covers(shapely.buffer(sheets, 1e-6), ground)
     assert layout.scale in SCALES
@@ -28,11 +28,11 @@ def test_sheets_hold_the_whole_community(wide, high, name):
 
 @given(SIDES, SIDES, FORMATS)
 def test_one_sheet_has_the_most_detailed_scale_at_which_it_holds(wide, high, name):
-    layout = lay_out(land(wide, high), PAPERS[name])
+    layout = choose_layout(land(wide, high), PAPERS[name])
     if len(layout.tiles) > 1:
         return
     for finer in (scale for scale in SCALES if scale < layout.scale):
-        assert len(lay_out(land(wide, high), PAPERS[name], finer).tiles) > 1
+        assert len(choose_layout(land(wide, high), PAPERS[name], finer).tiles) > 1
 
 
 @pytest.mark.parametrize(("name", "size"), [("A4", (210, 297)), ("A3", (297, 420))])
@@ -41,19 +41,19 @@ def test_formats_have_their_standard_sizes(name, size):
 
 
 def test_neighbouring_sheets_overlap_so_that_nothing_falls_between():
-    layout = lay_out(land(900, 300), PAPERS["A4"], 500)
+    layout = choose_layout(land(900, 300), PAPERS["A4"], 500)
     first, second = layout.tiles[:2]
     assert (first.label, second.label) == ("A1", "A2")
     overlap = layout.box(first)[2] - layout.box(second)[0]
-    assert overlap == pytest.approx(2 * CLEAR_MM * 0.5)
+    assert overlap == pytest.approx(2 * CLEARANCE_MM * 0.5)
 
 
 def test_long_community_lies_on_its_side():
-    assert lay_out(land(600, 200), PAPERS["A3"]).landscape
-    assert not lay_out(land(200, 600), PAPERS["A3"]).landscape
+    assert choose_layout(land(600, 200), PAPERS["A3"]).landscape
+    assert not choose_layout(land(200, 600), PAPERS["A3"]).landscape
 
 
 def test_sheets_without_land_are_left_out():
     corner = shapely.union_all([land(1200, 100), land(100, 1200)])
-    layout = lay_out(corner, PAPERS["A4"], 500)
-    assert len(layout.tiles) < len(lay_out(land(1200, 1200), PAPERS["A4"], 500).tiles)
+    layout = choose_layout(corner, PAPERS["A4"], 500)
+    assert len(layout.tiles) < len(choose_layout(land(1200, 1200), PAPERS["A4"], 500).tiles)

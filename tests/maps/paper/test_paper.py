@@ -14,15 +14,15 @@ from sqlalchemy import insert, update
 
 from geo.errors import InputError, NotFoundError
 from geo.model import Building, Facility, GridInformant, GridManager
-from maps.atlas.sheet import contents
-from maps.colours import PALETTE, neighbours
-from maps.paper.assignment import assignment_list
-from maps.paper.book import community_sheet, one_entry, street_atlas
-from maps.paper.document import write
-from maps.paper.labels import building_number, letter, outline
-from maps.paper.map_sheets import around, lay
+from maps.atlas.sheet import read_entries
+from maps.colours import PALETTE, touching_pairs
+from maps.paper.assignment import assignment_workbook
+from maps.paper.labels import building_number, label_extent, place_labels
+from maps.paper.map_documents import community_sheet, read_entry, street_atlas
+from maps.paper.map_sheets import lay_out_community, with_sheet_of_area
 from maps.paper.notice import contact_cards, notice_boards
 from maps.paper.page_layout import PAPERS
+from maps.paper.pdf import write_file
 from maps.paper.svg_map import PATTERNS, Canvas
 from tests import town as t
 
@@ -127,7 +127,9 @@ def test_scale_bar_is_as_long_as_it_says(sheet):
 def test_ground_is_at_the_scale(staffed):
     """A building 30 m by 13 m is drawn that large."""
     with staffed.connect() as connection:
-        laid = lay(connection, contents(connection, t.NORTH_GATE)[0], PAPERS["A3"])
+        laid = lay_out_community(
+            connection, read_entries(connection, t.NORTH_GATE)[0], PAPERS["A3"]
+        )
     layout = laid.layout
     canvas = Canvas(layout.box(layout.tiles[0]), layout.scale)
     drawn = canvas.to_paper(laid.sheet.buildings.geometry.iloc[0])
@@ -138,12 +140,12 @@ def test_ground_is_at_the_scale(staffed):
 
 def test_no_letter_stands_on_another_and_all_are_on_the_paper(staffed):
     with staffed.connect() as connection:
-        for entry in contents(connection, t.DISTRICT):
-            laid = lay(connection, entry, PAPERS["A4"])
+        for entry in read_entries(connection, t.DISTRICT):
+            laid = lay_out_community(connection, entry, PAPERS["A4"])
             for tile in laid.layout.tiles:
                 canvas = Canvas(laid.layout.box(tile), laid.layout.scale)
-                placed = letter(laid.sheet, canvas, "zh").placed
-                rooms = np.array([outline(one) for one in placed])
+                placed = place_labels(laid.sheet, canvas, "zh").placed
+                rooms = np.array([label_extent(one) for one in placed])
                 left, _ = shapely.STRtree(rooms).query(rooms, predicate="overlaps")
                 assert len(left) == 0, [placed[place] for place in left]
                 paper = shapely.box(0, 0, *canvas.size)
@@ -155,9 +157,11 @@ def test_neighbours_differ_without_colour(staffed):
     """Two grids side by side never share both tone and pattern: each fill has its own pattern."""
     assert len(set(PATTERNS)) == len(PATTERNS) == len(PALETTE)
     with staffed.connect() as connection:
-        laid = lay(connection, contents(connection, t.NORTH_GATE)[0], PAPERS["A3"])
+        laid = lay_out_community(
+            connection, read_entries(connection, t.NORTH_GATE)[0], PAPERS["A3"]
+        )
     areas = laid.sheet.grids.geometry.to_numpy()
-    for one, other in zip(*neighbours(areas, 0.5), strict=True):
+    for one, other in zip(*touching_pairs(areas, 0.5), strict=True):
         left, right = (laid.colours[laid.sheet.grids["code"][index]] for index in (one, other))
         assert PATTERNS[left] != PATTERNS[right]
 
@@ -240,10 +244,10 @@ def test_codes_on_boards_and_cards_lead_to_the_grids_public_page(connection):
 
 def test_board_shows_what_stands_around_its_grid(connection):
     """A grid at the community's edge: the buildings beyond are drawn too."""
-    entry = one_entry(connection, t.NORTH_GATE)
-    laid = lay(connection, entry, PAPERS["A2"])
+    entry = read_entry(connection, t.NORTH_GATE)
+    laid = lay_out_community(connection, entry, PAPERS["A2"])
     wide = shapely.buffer(laid.sheet.entry.land, 300.0)
-    widened = around(connection, entry, laid, wide)
+    widened = with_sheet_of_area(connection, entry, laid, wide)
     far = widened.sheet.buildings.distance(laid.sheet.entry.land) > 150
     assert far.sum() > 10
     assert len(widened.sheet.buildings) > len(laid.sheet.buildings)
@@ -264,7 +268,7 @@ def test_list_holds_every_building_and_no_formula(staffed):
     with staffed.begin() as connection:
         ours = Building.code == code
         connection.execute(update(Building).where(ours).values(name='=HYPERLINK("http://x")'))
-        book = assignment_list(connection, t.DRUM_TOWER)
+        book = assignment_workbook(connection, t.DRUM_TOWER)
     opened = openpyxl.load_workbook(io.BytesIO(book))
     rows = list(opened.active.iter_rows())
     assert len(rows) == 1 + len(t.buildings(t.DRUM_TOWER))
@@ -281,7 +285,7 @@ def test_list_holds_every_building_and_no_formula(staffed):
 
 def test_assignment_list_is_ready_to_be_printed(town):
     with town.connect() as connection:
-        book = openpyxl.load_workbook(io.BytesIO(assignment_list(connection, t.DRUM_TOWER)))
+        book = openpyxl.load_workbook(io.BytesIO(assignment_workbook(connection, t.DRUM_TOWER)))
     for sheet, across in zip(book, ("landscape", "portrait"), strict=True):
         assert sheet.freeze_panes == "A2"
         assert sheet.print_title_rows == "$1:$1"
@@ -320,4 +324,4 @@ def test_unknown_community_and_unwritable_place_are_said(connection, tmp_path):
         notice_boards(connection, t.NORTH_GATE, grid="420602001001099")
     (tmp_path / "file").touch()
     with pytest.raises(InputError):
-        write(b"", tmp_path / "file" / "x.pdf")
+        write_file(b"", tmp_path / "file" / "x.pdf")

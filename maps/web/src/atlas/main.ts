@@ -46,7 +46,7 @@ function connectTable(map: L.Map): void {
   map.on("zoomend", () => map.getContainer().classList.toggle("far", map.getZoom() < fitted - 0.5));
 }
 
-/** Restore braces, which come as U+0001 because folium would interpret them (maps/leaflet.py). */
+/** Restore braces, which come as U+0001 because folium would interpret them (maps/atlas/offline_map.py). */
 function restoreBraces(name: string): string {
   return name.replaceAll("\u0001", "{");
 }
@@ -72,4 +72,4 @@ function popupContent(about: Card): HTMLElement {
   return box;
 }
 
-Object.assign(window, { L, gridatlas: { card, tie: connectTable } });
+Object.assign(window, { L, gridatlas: { card, connectTable } });

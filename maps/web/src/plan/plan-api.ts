@@ -16,14 +16,14 @@ export type Breach = Answer<"/plans/{number}/validation">["problems"][number];
 export type EditAnswer = Answer<"/plans/{number}/edits", "post">;
 export type Job = Answer<"/jobs/{number}">;
 export type Community = Answer<"/regions">["features"][number]["properties"];
-export type DrawRequest = components["schemas"]["Ask"];
+export type DrawRequest = components["schemas"]["DrawRequest"];
 export type Edit =
   | components["schemas"]["Assign"]
   | components["schemas"]["Split"]
   | components["schemas"]["Merge"]
   | components["schemas"]["Lock"]
   | components["schemas"]["Rename"]
-  | components["schemas"]["Rededicate"];
+  | components["schemas"]["ChangeKind"];
 
 export type Areas<Properties> = FeatureCollection<Polygon | MultiPolygon, Properties>;
 

@@ -1,4 +1,4 @@
-"""Map sheets of one community, and the atlas of a street as one document."""
+"""Printable PDF documents: the map sheets of a community, and the atlas of a street."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,21 +16,24 @@ from geo import crs as systems
 from geo.errors import NotFoundError
 from geo.messages import Language, catalogue, text
 from geo.progress import Progress, silent
-from maps.atlas.page import TOUCHING_DEGREES
-from maps.atlas.sheet import Entry, contents
+from maps.atlas.sheet import AtlasEntry, read_entries
+from maps.atlas.sheet_map import TOUCHING_DEGREES
 from maps.attribution import attributions
-from maps.colours import colour, neighbours
+from maps.colours import colour_areas, touching_pairs
 from maps.paper import svg_map
-from maps.paper.document import compile_pdf
 from maps.paper.labels import Label, LabelPlacer
-from maps.paper.map_sheets import Folio, add_community, lay
+from maps.paper.map_sheets import PageSet, add_community_pages, lay_out_community
 from maps.paper.page_layout import MARGIN_MM, TITLE_MM, Layout, Paper
+from maps.paper.pdf import compile_pdf
 from maps.paper.svg_map import Canvas
 
 
 @dataclass(frozen=True)
-class Document:
-    """A PDF, how its communities are laid, and whose buildings found no room for a number."""
+class PrintedDocument:
+    """A PDF with the layout of each community by code.
+
+    ``left_out`` lists the codes of buildings whose number did not fit.
+    """
 
     pdf: bytes
     layouts: dict[str, Layout]
@@ -45,27 +48,29 @@ def community_sheet(
     scale: int | None = None,
     plan: int | None = None,
     lang: Language = "zh",
-) -> Document:
-    """Return the map sheet of a community; several sheets where one does not hold it.
+) -> PrintedDocument:
+    """Return the map of a community as PDF, on several sheets if one is too small.
 
     Parameters
     ----------
+    scale
+        Denominator of the scale; by default the most detailed one that fits.
     plan
-        Number of the plan to show; the one in force, else the newest draft, by default.
+        Number of the plan to show; by default the one in force, else the newest draft.
 
     Raises
     ------
     NotFoundError
         If the community has no grids.
     """
-    entry = one_entry(connection, community, plan)
-    laid = lay(connection, entry, paper, scale)
-    folio = Folio([], {})
-    left_out = add_community(folio, connection, entry, laid, lang)
-    title = folio.pages[0]["title"]
-    data = {"lang": lang, "title": title, "words": words(lang), "pages": folio.pages}
-    pdf = compile_pdf("sheets", data, folio.pictures, entry.dated)
-    return Document(pdf, {entry.code: laid.layout}, left_out)
+    entry = read_entry(connection, community, plan)
+    community_layout = lay_out_community(connection, entry, paper, scale)
+    page_set = PageSet([], {})
+    left_out = add_community_pages(page_set, connection, entry, community_layout, lang)
+    title = page_set.pages[0]["title"]
+    data = {"lang": lang, "title": title, "words": template_texts(lang), "pages": page_set.pages}
+    pdf = compile_pdf("sheets", data, page_set.pictures, entry.dated)
+    return PrintedDocument(pdf, {entry.code: community_layout.layout}, left_out)
 
 
 def street_atlas(
@@ -75,69 +80,69 @@ def street_atlas(
     *,
     lang: Language = "zh",
     progress: Progress = silent,
-) -> Document:
-    """Return the communities of a street (or of any region) as one document with contents.
+) -> PrintedDocument:
+    """Return the maps of all communities of a street or other region as one PDF with contents.
 
     Raises
     ------
     NotFoundError
-        If no community there has grids.
+        If no community of the region has grids.
     """
-    folio, layouts, left_out = Folio([], {}), dict[str, Layout](), list[str]()
-    entries = contents(connection, region)
+    page_set, layouts, left_out = PageSet([], {}), dict[str, Layout](), list[str]()
+    entries = read_entries(connection, region)
     if not entries:
         raise NotFoundError("nothing_to_map", region=region or "*")
     for done, entry in enumerate(entries):
         progress("paper", done, len(entries) + 1)
-        laid = lay(connection, entry, paper)
-        layouts[entry.code] = laid.layout
-        left_out += add_community(folio, connection, entry, laid, lang)
+        community_layout = lay_out_community(connection, entry, paper)
+        layouts[entry.code] = community_layout.layout
+        left_out += add_community_pages(page_set, connection, entry, community_layout, lang)
     progress("paper", len(entries), len(entries) + 1)
     credits = " · ".join(attributions(connection, lang))
-    data = _front(entries, layouts, folio, paper, lang) | {"credits": credits}
-    pdf = compile_pdf("book", data, folio.pictures, _newest(entries))
+    data = _front_matter(entries, layouts, page_set, paper, lang) | {"credits": credits}
+    pdf = compile_pdf("book", data, page_set.pictures, _newest(entries))
     progress("paper", len(entries) + 1, len(entries) + 1)
-    return Document(pdf, layouts, left_out)
+    return PrintedDocument(pdf, layouts, left_out)
 
 
-def one_entry(connection: Connection, community: str, plan: int | None = None) -> Entry:
-    """Return a community with its plan.
+def read_entry(connection: Connection, community: str, plan: int | None = None) -> AtlasEntry:
+    """Return a community with its plan to show.
 
     Raises
     ------
     NotFoundError
         If it has no grids.
     """
-    entries = contents(connection, community, plan)
+    entries = read_entries(connection, community, plan)
     if len(community) != 12 or not entries:
         raise NotFoundError("nothing_to_map", region=community)
     return entries[0]
 
 
-def words(lang: Language) -> dict[str, str]:
-    """Return the words that stand in the templates."""
+def template_texts(lang: Language) -> dict[str, str]:
+    """Return the texts that the templates use."""
     section = "paper."
-    own = {
+    texts = {
         key.removeprefix(section): value
         for key, value in catalogue(lang).items()
         if key.startswith(section)
     }
     shared = ("grids", "households", "buildings", "legend", "code", "community", "number")
-    return {key: text(f"atlas.{key}", lang=lang) for key in shared} | own
+    return {key: text(f"atlas.{key}", lang=lang) for key in shared} | texts
 
 
-def _newest(entries: Sequence[Entry]) -> datetime:
+def _newest(entries: Sequence[AtlasEntry]) -> datetime:
     return max(entry.dated for entry in entries)
 
 
-def _front(
-    entries: Sequence[Entry],
+def _front_matter(
+    entries: Sequence[AtlasEntry],
     layouts: dict[str, Layout],
-    folio: Folio,
+    page_set: PageSet,
     paper: Paper,
     lang: Language,
 ) -> dict[str, Any]:
-    """Return what stands before the sheets: cover, contents, overview."""
+    """Return the template data of the pages before the sheets: cover, contents, overview map."""
     streets = {entry.street for entry in entries if entry.street}
     names = {entry.city for entry in entries if entry.city}
     totals = {
@@ -150,19 +155,19 @@ def _front(
     return {
         "lang": lang,
         "title": f"{place} {cover}",
-        "words": words(lang),
+        "words": template_texts(lang),
         "paper": [paper.width_mm, paper.height_mm],
         "place": place,
         "cover": cover,
         "totals": text("atlas.totals", lang=lang, **totals),
         "dated": clock.format_day(_newest(entries)),
-        "contents": [_line(entry, layouts[entry.code]) for entry in entries],
-        "overview": _overview(entries, folio, paper),
-        "pages": folio.pages,
+        "contents": [_contents_row(entry, layouts[entry.code]) for entry in entries],
+        "overview": _overview(entries, page_set, paper),
+        "pages": page_set.pages,
     }
 
 
-def _line(entry: Entry, layout: Layout) -> dict[str, Any]:
+def _contents_row(entry: AtlasEntry, layout: Layout) -> dict[str, Any]:
     return {
         "code": entry.code,
         "name": entry.name,
@@ -172,49 +177,49 @@ def _line(entry: Entry, layout: Layout) -> dict[str, Any]:
     }
 
 
-def _overview(entries: Sequence[Entry], folio: Folio, paper: Paper) -> dict[str, Any]:
-    """Return the map of all communities, at a round scale on which they fit one page."""
+def _overview(entries: Sequence[AtlasEntry], page_set: PageSet, paper: Paper) -> dict[str, Any]:
+    """Return the template data of the map of all communities, at a round scale that fits a page."""
     degrees = gpd.GeoSeries([entry.land for entry in entries], crs=systems.STORAGE)
     system = systems.metric_crs_of(degrees)
     lands = degrees.to_crs(system).to_numpy()
     west, south, east, north = shapely.total_bounds(lands).tolist()
-    lies = east - west > north - south
-    sides = sorted((paper.width_mm, paper.height_mm), reverse=lies)
+    is_landscape = east - west > north - south
+    sides = sorted((paper.width_mm, paper.height_mm), reverse=is_landscape)
     frame = sides[0] - 2 * MARGIN_MM, sides[1] - 2 * MARGIN_MM - TITLE_MM - 21
     needed = max((east - west) / frame[0], (north - south) / frame[1]) * 1060
     scale = int(np.ceil(needed / 500) * 500)
-    wide, high = (side * scale / 1000 for side in frame)
-    x, y = (west + east - wide) / 2, (south + north - high) / 2
-    canvas = Canvas((x, y, x + wide, y + high), scale)
-    fills = colour(len(lands), neighbours(lands, TOUCHING_DEGREES * 1e5)).tolist()
+    width, height = (side * scale / 1000 for side in frame)
+    x, y = (west + east - width) / 2, (south + north - height) / 2
+    canvas = Canvas((x, y, x + width, y + height), scale)
+    fills = colour_areas(len(lands), touching_pairs(lands, TOUCHING_DEGREES * 1e5)).tolist()
     svg = svg_map.draw_overview(lands, canvas, fills)
     return {
-        "map": folio.add_picture("overview.svg", svg),
+        "map": page_set.add_picture("overview.svg", svg.encode()),
         "paper": sides,
         "frame": frame,
         "scale": scale,
         "bar_m": max(50, round(scale / 60, -2)),
-        "convergence": _lean(system, degrees),
+        "convergence": _convergence_degrees(system, degrees),
         "letters": _names(entries, lands, canvas),
     }
 
 
-def _lean(system: pyproj.CRS, lands: gpd.GeoSeries) -> float:
+def _convergence_degrees(system: pyproj.CRS, lands: gpd.GeoSeries) -> float:
     west, south, east, north = lands.total_bounds
     factors = pyproj.Proj(system).get_factors((west + east) / 2, (south + north) / 2)
     return float(-factors.meridian_convergence)
 
 
-def _names(entries: Sequence[Entry], lands: Any, canvas: Canvas) -> list[dict[str, Any]]:
-    """Return the names of communities, smaller where they would meet."""
-    made = LabelPlacer(canvas.size)
+def _names(entries: Sequence[AtlasEntry], lands: Any, canvas: Canvas) -> list[dict[str, Any]]:
+    """Return the labels with the names of communities, smaller where they would overlap."""
+    placer = LabelPlacer(canvas.size)
     for entry, land in zip(entries, lands, strict=True):
         circle = shapely.maximum_inscribed_circle(canvas.to_paper(land), tolerance=0.5)
         x, y = shapely.get_coordinates(circle)[0].tolist()
         shifts = (0.0, 4.0, -4.0, 8.0, -8.0)
-        made.place(
+        placer.place(
             Label("plain", entry.name, x, y + shift, size)
             for size in (10.0, 8.0, 6.5)
             for shift in shifts
         )
-    return [vars(letters) for letters in made.placed]
+    return [vars(label) for label in placer.placed]

@@ -9,7 +9,7 @@ from PIL import Image
 from sqlalchemy import insert, text
 
 from api.core.caller import ACT_AS, Caller
-from api.public.gazetteer import signs_of
+from api.public.name_search import index_keys
 from geo.db.security import ROLES
 from geo.model import Building, Facility, GridManager
 from tests import town as t
@@ -195,7 +195,7 @@ def test_every_role_finds_by_the_index(client, street, role):
 def test_signs_are_cut_here_as_in_the_database(signs_in_database, said):
     said = said.replace("\0", "")
     if said.lower() == said:  # letters that the two lower otherwise are not what anyone types
-        assert signs_in_database(said) == sorted(signs_of(said))
+        assert signs_in_database(said) == sorted(index_keys(said))
 
 
 @pytest.fixture(scope="module")

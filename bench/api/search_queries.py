@@ -1,4 +1,4 @@
-"""Questions as people type them, made from the city's own names, addresses and codes."""
+"""Search queries as users type them, generated from the city's names, addresses and codes."""
 
 import random
 import re
@@ -13,24 +13,24 @@ _ROWS = text(
 )
 
 
-def questions() -> dict[str, list[str]]:
-    """Return addresses of ``/search`` by what is asked for."""
-    chance = random.Random(1)
+def search_paths() -> dict[str, list[str]]:
+    """Return paths of ``/search`` by kind of query."""
+    rng = random.Random(1)
     with db.get_engine().connect() as connection:
         rows = connection.execute(_ROWS).all()
     addresses = [row.address for row in rows]
-    asked = {
+    queries = {
         "addresses": addresses,
         "parts of addresses": [address[: max(4, len(address) // 2)] for address in addresses],
-        "misordered addresses": [_misordered(address, chance) for address in addresses],
+        "misordered addresses": [_shuffle_parts(address, rng) for address in addresses],
         "names": [row.name for row in rows if row.name],
         "codes": [row.code for row in rows] + [row.code[-8:] for row in rows],
     }
-    return {kind: [f"/search?q={quote(q)}" for q in found] for kind, found in asked.items()}
+    return {kind: [f"/search?q={quote(q)}" for q in texts] for kind, texts in queries.items()}
 
 
-def _misordered(address: str, chance: random.Random) -> str:
-    """Return an address with its parts in another order; numbers keep what they count."""
+def _shuffle_parts(address: str, rng: random.Random) -> str:
+    """Return an address with its parts in random order; numbers keep their unit."""
     parts = re.findall(r"\d+\D|[^\d]{2,}?(?=\d|$)|\D", address)
-    chance.shuffle(parts)
+    rng.shuffle(parts)
     return "".join(parts)

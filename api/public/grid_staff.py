@@ -1,4 +1,4 @@
-"""Grid managers and informants, their photos, and where there are too few or too many."""
+"""Managers and informants of grids: appointments, photos, and staffing breaches."""
 
 import io
 from typing import Annotated, Any, Literal
@@ -25,14 +25,16 @@ router = APIRouter(tags=["people"])
 
 STAFF = allow("planner", "fire", "admin")
 
-FEWEST, MOST = 6, 8
+MIN_INFORMANTS, MAX_INFORMANTS = 6, 8
 """Informants of a grid (the city's programme of 2011)."""
 
-FEWEST_HOUSEHOLDS, MOST_HOUSEHOLDS = 50, 100
-"""Households under one informant's care (the same)."""
+MIN_HOUSEHOLDS, MAX_HOUSEHOLDS = 50, 100
+"""Households for which one informant is responsible (the same programme)."""
 
-PHOTO_BYTES, PHOTO_PIXELS, PHOTO_SIDE = 5_000_000, 40_000_000, 800
-"""What is taken of a photo, and how large it is kept."""
+MAX_PHOTO_BYTES, MAX_PHOTO_PIXELS = 5_000_000, 40_000_000
+
+PHOTO_SIDE_PIXELS = 800
+"""Longest side of a stored photo."""
 
 PHOTO_FORMATS = ("JPEG", "PNG", "WEBP")
 
@@ -41,8 +43,8 @@ Phone = Annotated[str, Field(max_length=40, pattern=r"^[0-9+()\- ]*$")]
 Name = Annotated[str, Field(min_length=1, max_length=60, pattern=ONE_LINE)]
 
 
-class Card(BaseModel):
-    """What the contact card of a grid prints."""
+class ManagerResponse(BaseModel):
+    """The manager of a grid as the contact card prints it."""
 
     name: str
     phone: str
@@ -50,8 +52,8 @@ class Card(BaseModel):
     photo: str | None
 
 
-class Manager(BaseModel):
-    """The one manager of a grid."""
+class ManagerRequest(BaseModel):
+    """The manager to appoint for a grid; a grid has one."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -60,8 +62,8 @@ class Manager(BaseModel):
     duties: Annotated[str, Field(max_length=2000)] = ""
 
 
-class Informant(BaseModel):
-    """An informant, with the households under their care."""
+class InformantRequest(BaseModel):
+    """An informant, with the number of households they are responsible for."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -70,7 +72,7 @@ class Informant(BaseModel):
     households: int = Field(0, ge=0, le=10_000)
 
 
-class InformantResponse(Informant):
+class InformantResponse(InformantRequest):
     """An informant with their number."""
 
     model_config = ConfigDict(extra="ignore")
@@ -79,8 +81,8 @@ class InformantResponse(Informant):
     grid_code: str
 
 
-class PeopleBreach(BaseModel):
-    """Where a grid's people are not as the programme asks."""
+class StaffingBreachResponse(BaseModel):
+    """A grid or informant outside the staffing limits of the programme."""
 
     kind: Literal[
         "no_manager",
@@ -99,7 +101,7 @@ class PeopleBreach(BaseModel):
     "/grids/{code}/manager",
     dependencies=[STAFF],
     response_class=Response,
-    responses={200: {"model": Card}, **problems.PROTECTED},
+    responses={200: {"model": ManagerResponse}, **problems.PROTECTED},
 )
 def manager(request: Request, connection: Connection, asker: Asker, code: Code15) -> Response:
     """Return the manager of a grid."""
@@ -111,8 +113,8 @@ def manager(request: Request, connection: Connection, asker: Asker, code: Code15
         raise NotFoundError("no_manager", grid=code)
     record(connection, asker, "read", "grid_manager", code)
     picture = f"/grids/{code}/manager/photo" if row.has_photo else None
-    found = Card(name=row.name, phone=row.phone, duties=row.duties, photo=picture)
-    return etag_response(request, found.model_dump_json().encode(), JSON)
+    body = ManagerResponse(name=row.name, phone=row.phone, duties=row.duties, photo=picture)
+    return etag_response(request, body.model_dump_json().encode(), JSON)
 
 
 @router.put(
@@ -122,17 +124,17 @@ def manager(request: Request, connection: Connection, asker: Asker, code: Code15
 )
 @retry_conflicts
 def put_manager(
-    connection: Writing, asker: Asker, code: Code15, given: Annotated[Manager, Body()]
-) -> Manager:
-    """Give a grid its manager; the one before is kept in the past."""
+    connection: Writing, asker: Asker, code: Code15, manager: Annotated[ManagerRequest, Body()]
+) -> ManagerRequest:
+    """Appoint the manager of a grid; the previous manager's term ends and stays on record."""
     locks.acquire(connection, Lock.STAFF, code)
     ended = update(GridManager).where(GridManager.grid_code == code, GridManager.valid_to.is_(None))
     connection.execute(ended.values(valid_to=func.now()))
-    row = {"grid_code": code, **given.model_dump()}
+    row = {"grid_code": code, **manager.model_dump()}
     connection.execute(insert(GridManager).inline(), row)
     _check_grid(connection, code)
-    record(connection, asker, "appoint", "grid_manager", code, {"name": given.name})
-    return given
+    record(connection, asker, "appoint", "grid_manager", code, {"name": manager.name})
+    return manager
 
 
 @router.delete(
@@ -143,7 +145,7 @@ def put_manager(
 )
 @retry_conflicts
 def end_manager(connection: Writing, asker: Asker, code: Code15) -> None:
-    """End a manager's term."""
+    """End the term of a grid's manager."""
     current = (GridManager.grid_code == code, GridManager.valid_to.is_(None))
     ended = connection.execute(update(GridManager).where(*current).values(valid_to=func.now()))
     if ended.rowcount == 0:
@@ -161,51 +163,53 @@ def end_manager(connection: Writing, asker: Asker, code: Code15) -> None:
 def put_photo(
     connection: Writing, asker: Asker, code: Code15, photo: Annotated[UploadFile, File()]
 ) -> None:
-    """Give a manager a photo; it is checked and made anew, so that nothing rides along in it."""
+    """Set the photo of a manager; it is re-encoded, which removes metadata and embedded files."""
     photo.file.seek(0)
-    given = photo.file.read(PHOTO_BYTES + 1)
-    if len(given) > PHOTO_BYTES:
-        raise TooLargeError("photo_too_large", most=PHOTO_BYTES // 1_000_000)
+    upload = photo.file.read(MAX_PHOTO_BYTES + 1)
+    if len(upload) > MAX_PHOTO_BYTES:
+        raise TooLargeError("photo_too_large", most=MAX_PHOTO_BYTES // 1_000_000)
     current = (GridManager.grid_code == code, GridManager.valid_to.is_(None))
-    made = reencode_photo(given)
-    changed = connection.execute(update(GridManager).where(*current).values(photo=made))
+    stored = reencode_photo(upload)
+    changed = connection.execute(update(GridManager).where(*current).values(photo=stored))
     if changed.rowcount == 0:
         raise NotFoundError("no_manager", grid=code)
-    record(connection, asker, "photo", "grid_manager", code, {"bytes": len(made)})
+    record(connection, asker, "photo", "grid_manager", code, {"bytes": len(stored)})
 
 
 def _check_grid(connection: Database, code: str) -> None:
-    """Refuse people for a grid that stands in no plan which the caller may see.
+    """Require that a grid is in a plan that the caller may see.
 
     Raises
     ------
     NotFoundError
-        If there is none.
+        If no such plan contains the grid.
     """
-    known = (
+    grids = (
         select(Grid.code)
         .join(GridPlan, GridPlan.id == Grid.plan_id)
         .where(Grid.code == code, GridPlan.status != PlanStatus.ARCHIVED)
     )
-    if connection.execute(known.limit(1)).first() is None:
+    if connection.execute(grids.limit(1)).first() is None:
         raise NotFoundError("no_grid_to_staff", grid=code)
 
 
-def reencode_photo(given: bytes) -> bytes:
-    """Return a photo as a JPEG of our own making, upright and no larger than is printed.
+def reencode_photo(photo: bytes) -> bytes:
+    """Re-encode a photo as a JPEG: upright, without metadata, at the size that is printed.
 
     Raises
     ------
-    InputError, TooLargeError
-        If it is no picture of a kind that is taken, or has too many pixels.
+    InputError
+        If it is not a readable picture in one of :data:`PHOTO_FORMATS`.
+    TooLargeError
+        If it has more than :data:`MAX_PHOTO_PIXELS`.
     """
     try:
-        with Image.open(io.BytesIO(given), formats=PHOTO_FORMATS) as picture:
-            if picture.width * picture.height > PHOTO_PIXELS:
-                raise TooLargeError("photo_pixels", most=PHOTO_PIXELS // 1_000_000)
-            picture.draft("RGB", (PHOTO_SIDE, PHOTO_SIDE))
+        with Image.open(io.BytesIO(photo), formats=PHOTO_FORMATS) as picture:
+            if picture.width * picture.height > MAX_PHOTO_PIXELS:
+                raise TooLargeError("photo_pixels", most=MAX_PHOTO_PIXELS // 1_000_000)
+            picture.draft("RGB", (PHOTO_SIDE_PIXELS, PHOTO_SIDE_PIXELS))
             upright = ImageOps.exif_transpose(picture).convert("RGB")
-            upright.thumbnail((PHOTO_SIDE, PHOTO_SIDE))
+            upright.thumbnail((PHOTO_SIDE_PIXELS, PHOTO_SIDE_PIXELS))
             upright.info.clear()
             out = io.BytesIO()
             upright.save(out, "JPEG", quality=85)
@@ -250,14 +254,14 @@ _INFORMANT = (
 )
 @retry_conflicts
 def add_informant(
-    connection: Writing, asker: Asker, code: Code15, given: Annotated[Informant, Body()]
+    connection: Writing, asker: Asker, code: Code15, informant: Annotated[InformantRequest, Body()]
 ) -> InformantResponse:
     """Add an informant to a grid."""
-    row = {"grid_code": code, **given.model_dump()}
-    made = connection.execute(insert(GridInformant).returning(*_INFORMANT), row).mappings().one()
+    row = {"grid_code": code, **informant.model_dump()}
+    added = connection.execute(insert(GridInformant).returning(*_INFORMANT), row).mappings().one()
     _check_grid(connection, code)
-    record(connection, asker, "appoint", "grid_informant", str(made["id"]), {"grid": code})
-    return InformantResponse.model_validate(made)
+    record(connection, asker, "appoint", "grid_informant", str(added["id"]), {"grid": code})
+    return InformantResponse.model_validate(added)
 
 
 @router.put(
@@ -265,10 +269,13 @@ def add_informant(
 )
 @retry_conflicts
 def put_informant(
-    connection: Writing, asker: Asker, number: Number, given: Annotated[Informant, Body()]
+    connection: Writing,
+    asker: Asker,
+    number: Number,
+    informant: Annotated[InformantRequest, Body()],
 ) -> InformantResponse:
     """Change an informant."""
-    changed = update(GridInformant).where(GridInformant.id == number).values(given.model_dump())
+    changed = update(GridInformant).where(GridInformant.id == number).values(informant.model_dump())
     row = connection.execute(changed.returning(*_INFORMANT)).mappings().first()
     if row is None:
         raise NotFoundError("no_informant", informant=number)
@@ -285,8 +292,8 @@ def put_informant(
 @retry_conflicts
 def remove_informant(connection: Writing, asker: Asker, number: Number) -> None:
     """Remove an informant."""
-    gone = connection.execute(delete(GridInformant).where(GridInformant.id == number))
-    if gone.rowcount == 0:
+    deleted = connection.execute(delete(GridInformant).where(GridInformant.id == number))
+    if deleted.rowcount == 0:
         raise NotFoundError("no_informant", informant=number)
     record(connection, asker, "dismiss", "grid_informant", str(number))
 
@@ -295,7 +302,7 @@ def remove_informant(connection: Writing, asker: Asker, number: Number) -> None:
     "/people/breaches",
     response_class=Response,
     dependencies=[PLANNERS],
-    responses={200: {"model": Listing[PeopleBreach]}, **problems.PROTECTED},
+    responses={200: {"model": Listing[StaffingBreachResponse]}, **problems.PROTECTED},
 )
 def breaches(
     request: Request,
@@ -304,46 +311,50 @@ def breaches(
     page: Paging,
     region: Annotated[str, Query(pattern="^[0-9]{0,12}$")] = "",
 ) -> Response:
-    """List where the grids in force have too few or too many people, or these households."""
-    asked = {
-        "stem": code_prefix(region),
+    """List grids in force without a manager or outside the limits for informants."""
+    parameters = {
+        "stem": stem(region),
         "scope": asker.scope,
-        "fewest": FEWEST,
-        "most": MOST,
-        "low": FEWEST_HOUSEHOLDS,
-        "high": MOST_HOUSEHOLDS,
+        "min_informants": MIN_INFORMANTS,
+        "max_informants": MAX_INFORMANTS,
+        "min_households": MIN_HOUSEHOLDS,
+        "max_households": MAX_HOUSEHOLDS,
     }
-    found = connection.execute(_BREACHES, asked).mappings().all()
-    shown = [PeopleBreach.model_validate(row) for row in found]
-    record(connection, asker, "read", "grid_informant", region, {"breaches": len(shown)})
-    part = shown[page.offset : page.offset + page.limit]
-    return listing(request, part, page, len(shown))
+    rows = connection.execute(_BREACHES, parameters).mappings().all()
+    record(connection, asker, "read", "grid_informant", region, {"breaches": len(rows)})
+    part = rows[page.offset : page.offset + page.limit]
+    items = [StaffingBreachResponse.model_validate(row) for row in part]
+    return listing(request, items, page, len(rows))
 
 
 _BREACHES: Any = text(
     """
-    WITH wanted AS (
+    WITH grid AS (
         SELECT code FROM published.grid
         WHERE kind = 'general' AND starts_with(code, :stem) AND starts_with(code, :scope)
-    ), own AS (
+    ), informant AS (
         SELECT grid_code, name, households FROM grid_informant WHERE valid_to IS NULL
     ), counted AS (
-        SELECT wanted.code, count(own.grid_code)::integer AS people
-        FROM wanted LEFT JOIN own ON own.grid_code = wanted.code GROUP BY wanted.code
+        SELECT grid.code, count(informant.grid_code)::integer AS informants
+        FROM grid LEFT JOIN informant ON informant.grid_code = grid.code GROUP BY grid.code
     )
     SELECT 'no_manager' AS kind, code AS grid, NULL AS informant, 0 AS figure, 1 AS limit
-    FROM wanted WHERE NOT EXISTS (
-        SELECT FROM grid_manager m WHERE m.grid_code = wanted.code AND m.valid_to IS NULL)
+    FROM grid WHERE NOT EXISTS (
+        SELECT FROM grid_manager m WHERE m.grid_code = grid.code AND m.valid_to IS NULL)
     UNION ALL
-    SELECT 'too_few_informants', code, NULL, people, :fewest FROM counted WHERE people < :fewest
+    SELECT 'too_few_informants', code, NULL, informants, :min_informants
+    FROM counted WHERE informants < :min_informants
     UNION ALL
-    SELECT 'too_many_informants', code, NULL, people, :most FROM counted WHERE people > :most
+    SELECT 'too_many_informants', code, NULL, informants, :max_informants
+    FROM counted WHERE informants > :max_informants
     UNION ALL
-    SELECT 'too_few_households', grid_code, name, households, :low
-    FROM own JOIN wanted ON wanted.code = own.grid_code WHERE households < :low
+    SELECT 'too_few_households', grid_code, name, households, :min_households
+    FROM informant JOIN grid ON grid.code = informant.grid_code
+    WHERE households < :min_households
     UNION ALL
-    SELECT 'too_many_households', grid_code, name, households, :high
-    FROM own JOIN wanted ON wanted.code = own.grid_code WHERE households > :high
+    SELECT 'too_many_households', grid_code, name, households, :max_households
+    FROM informant JOIN grid ON grid.code = informant.grid_code
+    WHERE households > :max_households
     ORDER BY grid, kind, informant
     """
 )

@@ -1,4 +1,4 @@
-"""The card of a grid: the grid in force, who looks after it, and its service station."""
+"""``/grids/{code}``: one grid in force with its manager and service station."""
 
 from typing import Annotated, Any
 
@@ -12,8 +12,9 @@ from api.core import problems
 from api.core.caller import ANYONE
 from api.core.parameters import Connection
 from api.core.responses import GEOJSON, Feature, GeoJson, etag_response, feature
-from api.public.grids import GridProperties
-from api.public.regions import geojson, sides
+from api.public.grid_staff import ManagerResponse
+from api.public.grids import GridResponse
+from api.public.regions import bounds_columns, geojson_column
 from geo.db.views import GRIDS
 from geo.errors import NotFoundError
 from geo.model import STORAGE_SRID, Facility, Region
@@ -23,7 +24,7 @@ router = APIRouter(tags=["grids"])
 
 Code = Annotated[str, Path(pattern="^[0-9]{15}$")]
 
-_OF_GRID = (
+_GRID_COLUMNS = (
     "id",
     "code",
     "name",
@@ -39,16 +40,7 @@ _OF_GRID = (
 )
 
 
-class Manager(BaseModel):
-    """Who looks after a grid, as its contact card prints it."""
-
-    name: str
-    phone: str
-    duties: str
-    photo: str | None
-
-
-class Station(BaseModel):
+class StationResponse(BaseModel):
     """The service station of a community."""
 
     name: str
@@ -56,29 +48,36 @@ class Station(BaseModel):
     address: str
 
 
-class GridWithPeople(GridProperties):
+class GridDetailResponse(GridResponse):
     """A grid in force with its manager and its community's service station."""
 
-    manager: Manager | None
-    station: Station | None
+    manager: ManagerResponse | None
+    station: StationResponse | None
 
 
 @router.get(
     "/grids/{code}",
     response_class=GeoJson,
-    responses={200: {"model": Feature[GridWithPeople]}, **problems.DOCUMENTED},
+    responses={200: {"model": Feature[GridDetailResponse]}, **problems.DOCUMENTED},
 )
 def grid(request: Request, connection: Connection, code: Code) -> Response:
     """Return a grid in force with its manager and its community's service station."""
-    shown = GRIDS.c
-    columns = [*(shown[name] for name in _OF_GRID), geojson(shown.geom), *sides(shown.geom)]
-    row = connection.execute(select(*columns).where(shown.code == code)).mappings().first()
+    grid = GRIDS.c
+    columns = (grid[name] for name in _GRID_COLUMNS)
+    statement = select(*columns, geojson_column(grid.geom), *bounds_columns(grid.geom))
+    row = connection.execute(statement.where(grid.code == code)).mappings().first()
     if row is None:
         raise NotFoundError("no_such_grid", grid=code)
     colours = request.app.state.colourings.grids(connection, "published", ANYONE).by_key
-    people = {"manager": _manager(connection, code), "station": _station(connection, row)}
-    own = {"serial": int(code[-3:]), "colour": colours.get(row["id"], 0)}
-    properties = GridWithPeople.model_validate({**row, **own, **people}).model_dump()
+    properties = GridDetailResponse.model_validate(
+        {
+            **row,
+            "serial": int(code[-3:]),
+            "colour": colours.get(row["id"], 0),
+            "manager": _manager(connection, code),
+            "station": _station(connection, row["community_code"]),
+        }
+    ).model_dump()
     return etag_response(request, orjson.dumps(feature(row, properties, id=code)), GEOJSON)
 
 
@@ -105,23 +104,20 @@ def _manager(connection: Connection, code: str) -> dict[str, Any] | None:
     return {"name": row["name"], "phone": row["phone"], "duties": row["duties"], "photo": photo}
 
 
-def _station(connection: Connection, grid: Any) -> dict[str, Any] | None:
-    """Return the service station that says it is the community's, else the one on its land."""
-    land = select(Region.geom).where(Region.code == grid["community_code"]).scalar_subquery()
-    own = Facility.region_code == grid["community_code"]
-    there = func.ST_Intersects(Facility.geom, func.coalesce(land, _nowhere()))
+def _station(connection: Connection, community: str) -> dict[str, Any] | None:
+    """Return the service station registered for a community, else one that lies inside it."""
+    land = select(Region.geom).where(Region.code == community).scalar_subquery()
+    is_registered = Facility.region_code == community
+    nowhere = func.ST_GeomFromText("POINT EMPTY", STORAGE_SRID)
+    is_inside = func.ST_Intersects(Facility.geom, func.coalesce(land, nowhere))
     statement = (
         select(Facility.name, Facility.phone, Facility.address)
-        .where(Facility.category == Category.SERVICE_STATION, or_(own, there))
-        .order_by(own.desc().nulls_last(), Facility.code)
+        .where(Facility.category == Category.SERVICE_STATION, or_(is_registered, is_inside))
+        .order_by(is_registered.desc().nulls_last(), Facility.code)
         .limit(1)
     )
     row = connection.execute(statement).mappings().first()
     return dict(row) if row else None
-
-
-def _nowhere() -> Any:
-    return func.ST_GeomFromText("POINT EMPTY", STORAGE_SRID)
 
 
 def _image_type(picture: bytes) -> str:

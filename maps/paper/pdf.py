@@ -1,6 +1,6 @@
-"""PDF by typst: a template, its data as JSON, pictures beside it; fonts of the machine embedded.
+"""Compile typst templates to PDF, with data as JSON, pictures as files and system fonts.
 
-Data reach the template as data alone, so that no name in the database is ever read as markup.
+Templates read values from JSON, so that no text of the database is interpreted as markup.
 """
 
 import tempfile
@@ -17,30 +17,30 @@ import typst
 from geo.errors import InputError, SetupError
 from maps.style import FONTS
 
-CHINESE = ("Noto Sans CJK SC", "Source Han Sans SC", "PingFang SC", "Microsoft YaHei")
+CHINESE_FONTS = ("Noto Sans CJK SC", "Source Han Sans SC", "PingFang SC", "Microsoft YaHei")
 TEMPLATES = files("maps").joinpath("templates", "paper")
 
 
 def compile_pdf(
     template: str, data: Mapping[str, Any], pictures: Mapping[str, bytes], dated: datetime
 ) -> bytes:
-    """Return a PDF.
+    """Compile a template to a PDF.
 
     Parameters
     ----------
     template
-        Name of a template in ``maps/templates/paper``, without its ending.
+        Name of a template in ``maps/templates/paper``, without its suffix.
     data
-        What the template reads as ``data.json``.
+        Content of ``data.json``, which the template reads.
     pictures
-        Files that the data name, SVG, PNG or JPEG.
+        Contents of the SVG, PNG or JPEG files named in the data, by file name.
     dated
-        The date of the document: the same data of the same date give the same file.
+        Date of the document; the same data and date give the same file.
 
     Raises
     ------
     SetupError
-        If the machine has no Chinese font to embed.
+        If the system has no Chinese font to embed.
     """
     with tempfile.TemporaryDirectory(prefix="gridatlas-paper-") as folder:
         root = Path(folder)
@@ -48,8 +48,8 @@ def compile_pdf(
             (root / source.name).write_bytes(source.read_bytes())
         for name, content in pictures.items():
             (root / name).write_bytes(content)
-        shown = {"fonts": [chinese_font()]} | dict(data)
-        (root / "data.json").write_bytes(orjson.dumps(shown, option=orjson.OPT_SERIALIZE_NUMPY))
+        values = {"fonts": [chinese_font()]} | dict(data)
+        (root / "data.json").write_bytes(orjson.dumps(values, option=orjson.OPT_SERIALIZE_NUMPY))
         return typst.compile(
             root / f"{template}.typ",
             root=root,
@@ -60,18 +60,18 @@ def compile_pdf(
         )
 
 
-def write(pdf: bytes, out: Path) -> Path:
-    """Write a document, whole or not at all.
+def write_file(content: bytes, out: Path) -> Path:
+    """Write a file, completely or not at all.
 
     Raises
     ------
     InputError
-        If the place can't be written to.
+        If the file cannot be written.
     """
     part = out.with_name(f".{out.name}.part")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(pdf)
+        part.write_bytes(content)
         part.replace(out)
     except OSError as error:
         raise InputError("export_unwritable", file=out, said=error.strerror or error) from error
@@ -80,9 +80,15 @@ def write(pdf: bytes, out: Path) -> Path:
 
 @cache
 def chinese_font() -> str:
-    """Return the first family of the machine that has Chinese letters."""
+    """Return the preferred Chinese font family of the system.
+
+    Raises
+    ------
+    SetupError
+        If there is none.
+    """
     families = set(_fonts().families())
-    for family in (*CHINESE, *FONTS):
+    for family in (*CHINESE_FONTS, *FONTS):
         if family in families and family != "sans-serif":
             return family
     raise SetupError("no_chinese_font")

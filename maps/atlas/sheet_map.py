@@ -1,4 +1,4 @@
-"""Drawing a sheet as a folium map, with the words of its tables."""
+"""Draw the sheet of a community, and the overview of an atlas, as interactive maps."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,12 +12,20 @@ from markupsafe import escape
 
 from geo.messages import LANGUAGES, text
 from maps import style
-from maps.atlas.leaflet import Card, OfflineMap, feature, label, label_point, layer, new_map
-from maps.atlas.sheet import Entry, Sheet
-from maps.colours import PALETTE, UNHOUSED, colour, darker, neighbours
+from maps.atlas.offline_map import (
+    OfflineMap,
+    PopupCard,
+    create_map,
+    geojson_feature,
+    geojson_layer,
+    label_point,
+    text_label,
+)
+from maps.atlas.sheet import AtlasEntry, Sheet
+from maps.colours import PALETTE, UNINHABITED_FILL, colour_areas, darken, touching_pairs
 
 TOUCHING_DEGREES = 1e-6
-SCORES: dict[str, str] = {
+SCORE_FORMATS: dict[str, str] = {
     "grids": "{:d}",
     "households": "{:,d}",
     "within_limits": "{:.0%}",
@@ -33,7 +41,7 @@ SCORES: dict[str, str] = {
     "polsby_popper": "{:.2f}",
     "walk_m": "{:.0f}",
 }
-"""Figures of the score card that a page prints, and how."""
+"""Figures of the score card that a page shows, with their formats."""
 
 ROAD_PIXELS = {
     "path": 1.0,
@@ -44,106 +52,113 @@ ROAD_PIXELS = {
     "arterial": 6.5,
     "expressway": 7.5,
 }
-"""Width of each class of road on a screen, from the narrowest to the widest."""
+"""Width of each class of road on a screen, from narrow to wide."""
 
 NO_STROKE: dict[str, Any] = {"stroke": False, "fillOpacity": 1.0}
 
 
 @dataclass(frozen=True)
-class Page:
-    """A drawn map and the words around it."""
+class SheetMap:
+    """A map and the template variables of its page."""
 
-    drawn: OfflineMap
-    words: dict[str, Any]
+    map: OfflineMap
+    texts: dict[str, Any]
 
 
-def of_sheet(sheet: Sheet) -> Page:
-    """Draw the sheet of a community."""
+def draw_sheet_map(sheet: Sheet) -> SheetMap:
+    """Draw the sheet of a community as an interactive map."""
     entry = sheet.entry
     colours = _colours(sheet.grids.geometry.to_numpy())
     fills = dict(zip(sheet.grids["code"], (PALETTE[index] for index in colours), strict=True))
-    drawn = new_map(tuple(shapely.bounds(entry.land).tolist()))
-    for made in (_grids(sheet, fills), _grounds(sheet)):
-        made.add_to(drawn)
-    _group("buildings", [_buildings(sheet, fills)]).add_to(drawn)
-    _group("roads", [*_waters(sheet), *_roads(sheet), *_rails(sheet), _walls(sheet)]).add_to(drawn)
-    for made in _borders(sheet):
-        made.add_to(drawn)
-    _group("labels", _labels(sheet)).add_to(drawn)
-    folium.LayerControl(position="topright", collapsed=True).add_to(drawn)
-    return Page(drawn, _words(sheet, fills))
+    sheet_map = create_map(tuple(shapely.bounds(entry.land).tolist()))
+    for layer in (_grids(sheet, fills), _grounds(sheet)):
+        layer.add_to(sheet_map)
+    _group("buildings", [_buildings(sheet, fills)]).add_to(sheet_map)
+    _group("roads", [*_waters(sheet), *_roads(sheet), *_rails(sheet), _walls(sheet)]).add_to(
+        sheet_map
+    )
+    for layer in _borders(sheet):
+        layer.add_to(sheet_map)
+    _group("labels", _labels(sheet)).add_to(sheet_map)
+    folium.LayerControl(position="topright", collapsed=True).add_to(sheet_map)
+    return SheetMap(sheet_map, _texts(sheet, fills))
 
 
-def overview(entries: Sequence[Entry]) -> OfflineMap:
-    """Draw the communities of an atlas, each leading to its page."""
+def draw_overview_map(entries: Sequence[AtlasEntry]) -> OfflineMap:
+    """Draw the communities of an atlas, each with a link to its page."""
     lands = np.array([entry.land for entry in entries], dtype=object)
-    drawn = new_map(tuple(shapely.total_bounds(lands).tolist()))
+    overview = create_map(tuple(shapely.total_bounds(lands).tolist()))
     looks = {str(index): {"fillColor": fill} for index, fill in enumerate(PALETTE)}
     features = [
-        feature(entry.land, str(index), _entry_card(entry))
+        geojson_feature(entry.land, str(index), _entry_card(entry))
         for entry, index in zip(entries, _colours(lands), strict=True)
     ]
     border = {"color": style.COMMUNITY_BORDER, "weight": 1.4, "fillOpacity": style.FILL_OPACITY}
-    layer(features, "areas", border, fills=looks, interactive=True).add_to(drawn)
+    geojson_layer(features, "areas", border, fills=looks, interactive=True).add_to(overview)
     for entry in entries:
         name = f"<b>{escape(entry.name)}</b>"
-        label(label_point(entry.land), name, "place-label").add_to(drawn)
-    return drawn
+        text_label(label_point(entry.land), name, "place-label").add_to(overview)
+    return overview
 
 
 def _group(name: str, layers: Iterable[Any]) -> folium.FeatureGroup:
     group = folium.FeatureGroup(name=_both(f"atlas.layer_{name}"))
-    for made in layers:
-        made.add_to(group)
+    for layer in layers:
+        layer.add_to(group)
     return group
 
 
 def _grounds(sheet: Sheet) -> folium.GeoJson:
     green = {"fillColor": style.PARK, "stroke": False, "fillOpacity": 0.6}
-    return layer([feature(park) for park in sheet.parks.geometry], "grounds", green)
+    return geojson_layer([geojson_feature(park) for park in sheet.parks.geometry], "grounds", green)
 
 
 def _grids(sheet: Sheet, fills: dict[str, str]) -> folium.GeoJson:
     rows = sheet.grids.itertuples()
     features = [
-        feature(row.geom, row.code, Card(_title(row), _grid_rows(row), row.code)) for row in rows
+        geojson_feature(row.geom, row.code, PopupCard(_title(row), _grid_rows(row), row.code))
+        for row in rows
     ]
     border = {"color": style.GRID_BORDER, "weight": 1.4, "fillOpacity": style.FILL_OPACITY}
     looks = {code: {"fillColor": fill} for code, fill in fills.items()}
-    return layer(features, "areas", border, fills=looks, interactive=True)
+    return geojson_layer(features, "areas", border, fills=looks, interactive=True)
 
 
 def _buildings(sheet: Sheet, fills: dict[str, str]) -> folium.GeoJson:
-    looks = {code: {"fillColor": darker(fill)} for code, fill in fills.items()}
+    looks = {code: {"fillColor": darken(fill)} for code, fill in fills.items()}
     features = [
-        feature(
+        geojson_feature(
             row.geom,
             row.grids[0] if row.grids and row.households else "",
-            Card(_building_title(row), _building_rows(row)),
+            PopupCard(_building_title(row), _building_rows(row)),
         )
         for row in sheet.buildings.itertuples()
     ]
     plain = {
         "color": style.BUILDING_EDGE,
         "weight": 0.6,
-        "fillColor": UNHOUSED,
+        "fillColor": UNINHABITED_FILL,
         "fillOpacity": 0.95,
     }
-    return layer(features, "buildings", plain, fills=looks, interactive=True)
+    return geojson_layer(features, "buildings", plain, fills=looks, interactive=True)
 
 
 def _waters(sheet: Sheet) -> Iterator[folium.GeoJson]:
     areas = shapely.get_dimensions(sheet.waters.geometry.to_numpy()) == 2
     surface = {"fillColor": style.WATER, **NO_STROKE}
-    yield layer([feature(water) for water in sheet.waters.geometry[areas]], "lines", surface)
+    yield geojson_layer(
+        [geojson_feature(water) for water in sheet.waters.geometry[areas]], "lines", surface
+    )
     line = {"color": style.WATER, "weight": 4, "fill": False}
-    yield layer([feature(water) for water in sheet.waters.geometry[~areas]], "lines", line)
+    yield geojson_layer(
+        [geojson_feature(water) for water in sheet.waters.geometry[~areas]], "lines", line
+    )
 
 
 def _roads(sheet: Sheet) -> Iterator[folium.GeoJson]:
-    """Yield the roads, all casings below all fills, so that crossings are open."""
-    found = [
-        feature(road.geom, road.road_class)
+    """Yield the roads: all casings below all fills, so that casings do not cut junctions."""
+    features = [
+        geojson_feature(road.geom, road.road_class)
         for name in ROAD_PIXELS
         for road in sheet.roads[sheet.roads["road_class"] == name].itertuples()
     ]
@@ -156,133 +171,147 @@ def _roads(sheet: Sheet) -> Iterator[folium.GeoJson]:
             }
             for name, symbol in style.ROADS.items()
         }
-        yield layer([dict(one) for one in found], "lines", common, fills=looks)
+        yield geojson_layer([dict(feature) for feature in features], "lines", common, fills=looks)
 
 
 def _rails(sheet: Sheet) -> Iterator[folium.GeoJson]:
-    lines = [feature(rail) for rail in sheet.railways.geometry]
-    yield layer(lines, "lines", {"color": style.RAILWAY, "weight": 3, "fill": False})
+    lines = [geojson_feature(rail) for rail in sheet.railways.geometry]
+    yield geojson_layer(lines, "lines", {"color": style.RAILWAY, "weight": 3, "fill": False})
     ties = {"color": "#ffffff", "weight": 1.6, "fill": False, "dashArray": "7 7"}
-    yield layer([dict(one) for one in lines], "lines", ties)
+    yield geojson_layer([dict(line) for line in lines], "lines", ties)
 
 
 def _walls(sheet: Sheet) -> folium.GeoJson:
     look = {"color": style.WALL, "weight": 1.3, "fill": False, "dashArray": "5 2"}
-    return layer([feature(wall) for wall in _outlines(sheet.walls, sheet)], "lines", look)
+    return geojson_layer(
+        [geojson_feature(wall) for wall in _outlines(sheet.walls, sheet)], "lines", look
+    )
 
 
 def _borders(sheet: Sheet) -> Iterator[folium.GeoJson]:
-    """Yield a veil over the surroundings, and the borders above everything."""
+    """Yield a translucent cover of the surroundings, and the borders above it."""
     land = sheet.entry.land
     around = shapely.box(*shapely.bounds(shapely.buffer(land, 0.05)))
-    veil = {"fillColor": style.GROUND, "stroke": False, "fillOpacity": 0.62}
-    yield layer([feature(shapely.difference(around, land))], "veil", veil)
+    cover = {"fillColor": style.BACKGROUND, "stroke": False, "fillOpacity": 0.62}
+    yield geojson_layer([geojson_feature(shapely.difference(around, land))], "veil", cover)
     others = {"color": style.COMMUNITY_BORDER, "weight": 1, "opacity": 0.5, "fill": False}
-    yield layer([feature(other) for other in _outlines(sheet.neighbours, sheet)], "borders", others)
+    yield geojson_layer(
+        [geojson_feature(other) for other in _outlines(sheet.neighbours, sheet)], "borders", others
+    )
     inner = {"color": style.GRID_BORDER, "weight": 1.4, "fill": False}
-    yield layer([feature(grid) for grid in sheet.grids.geometry.boundary], "borders", inner)
+    yield geojson_layer(
+        [geojson_feature(grid) for grid in sheet.grids.geometry.boundary], "borders", inner
+    )
     outer = {"color": style.COMMUNITY_BORDER, "weight": 2.2, "fill": False, "dashArray": "9 3 2 3"}
-    yield layer([feature(shapely.boundary(land))], "borders", outer)
+    yield geojson_layer([geojson_feature(shapely.boundary(land))], "borders", outer)
 
 
 def _outlines(areas: gpd.GeoDataFrame, sheet: Sheet) -> Any:
-    """Return the outlines of areas as far as they run on the sheet."""
-    lines = shapely.clip_by_rect(areas.geometry.boundary.to_numpy(), *sheet.edge)
+    """Return the outlines of areas clipped to the sheet."""
+    lines = shapely.clip_by_rect(areas.geometry.boundary.to_numpy(), *sheet.bounds)
     return lines[~shapely.is_empty(lines)]
 
 
 def _labels(sheet: Sheet) -> Iterator[folium.Marker]:
     for grid in sheet.grids.itertuples():
         households = text("atlas.households_unit", lang="zh", households=grid.households)
-        html = f"<b>{serial(grid.code)}</b><span>{escape(households)}</span>"
-        yield label(label_point(grid.geom), html, "grid-label")
-    outside = sheet.neighbours.geometry.clip_by_rect(*sheet.edge).difference(sheet.entry.land)
+        html = f"<b>{grid_serial(grid.code)}</b><span>{escape(households)}</span>"
+        yield text_label(label_point(grid.geom), html, "grid-label")
+    outside = sheet.neighbours.geometry.clip_by_rect(*sheet.bounds).difference(sheet.entry.land)
     for name, land in zip(sheet.neighbours["name"], outside, strict=True):
         if not land.is_empty and shapely.get_dimensions(land) == 2:
-            yield label(label_point(land), str(escape(name)), "place-label")
+            yield text_label(label_point(land), str(escape(name)), "place-label")
 
 
-def _words(sheet: Sheet, fills: dict[str, str]) -> dict[str, Any]:
+def _texts(sheet: Sheet, fills: dict[str, str]) -> dict[str, Any]:
     entry = sheet.entry
-    kept = "version" if entry.status == "published" else "version_draft"
+    key = "version" if entry.status == "published" else "version_draft"
     return {
-        "edition": text(f"atlas.{kept}", lang="zh", version=entry.version),
+        "edition": text(f"atlas.{key}", lang="zh", version=entry.version),
         "grids": [_grid_line(row, fills[row.code], entry) for row in sheet.grids.itertuples()],
         "scores": list(_scores(entry.score)),
         "reasons": [_reason(key, fields) for key, fields in entry.score.get("reasons", ())],
-        "signs": list(_signs(sheet)),
+        "signs": list(_legend(sheet)),
     }
 
 
-def _grid_line(row: Any, fill: str, entry: Entry) -> dict[str, Any]:
+def _grid_line(row: Any, fill: str, entry: AtlasEntry) -> dict[str, Any]:
     outside = row.kind == "general" and not entry.lower <= row.households <= entry.upper
     figures = {"households": row.households, "buildings": row.buildings, "outside": outside}
-    return {"code": row.code, "title": serial(row.code), "fill": fill} | figures
+    return {"code": row.code, "title": grid_serial(row.code), "fill": fill} | figures
 
 
 def _scores(score: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    for key, how in SCORES.items():
+    for key, template in SCORE_FORMATS.items():
         value = score.get(key)
         if isinstance(value, bool):
             yield key, _both("atlas.yes" if value else "atlas.no")
         elif value is not None:
-            yield key, how.format(value)
+            yield key, template.format(value)
 
 
 def _reason(key: str, fields: dict[str, Any]) -> dict[str, str]:
     return {lang: text(f"reason.{key}", lang=lang, **fields) for lang in LANGUAGES}
 
 
-def _signs(sheet: Sheet) -> Iterator[dict[str, str]]:
-    """Yield the legend: what is on the sheet, and no more."""
+def _legend(sheet: Sheet) -> Iterator[dict[str, str]]:
+    """Yield the legend entries of what is on the sheet."""
     first = PALETTE[0]
-    yield _sign("grid", f"background: {first}; border-color: {style.GRID_BORDER}", area=True)
-    shade = f"background: {darker(first)}; border-color: {style.BUILDING_EDGE}"
-    yield _sign("building", shade, area=True)
+    yield _legend_entry(
+        "grid", f"background: {first}; border-color: {style.GRID_BORDER}", area=True
+    )
+    shade = f"background: {darken(first)}; border-color: {style.BUILDING_EDGE}"
+    yield _legend_entry("building", shade, area=True)
     if not sheet.buildings["households"].all():
-        plain = f"background: {UNHOUSED}; border-color: {style.BUILDING_EDGE}"
-        yield _sign("no_households", plain, area=True)
-    yield _sign("grid_border", f"border-color: {style.GRID_BORDER}")
-    yield _sign(
+        plain = f"background: {UNINHABITED_FILL}; border-color: {style.BUILDING_EDGE}"
+        yield _legend_entry("no_households", plain, area=True)
+    yield _legend_entry("grid_border", f"border-color: {style.GRID_BORDER}")
+    yield _legend_entry(
         "community_border", f"border: 0 dashed {style.COMMUNITY_BORDER}; border-top-width: 2px"
     )
     present = set(sheet.roads["road_class"])
     for name, symbol in reversed(style.ROADS.items()):
         if name in present:
             css = f"height: {ROAD_PIXELS[name]:.0f}px; background: {symbol.fill}"
-            yield _sign(name, f"{css}; border: 0 solid {symbol.casing}; border-width: 1px 0")
+            yield _legend_entry(
+                name, f"{css}; border: 0 solid {symbol.casing}; border-width: 1px 0"
+            )
     if len(sheet.railways):
-        yield _sign("railway", f"border: 0 dashed {style.RAILWAY}; border-top-width: 3px")
+        yield _legend_entry("railway", f"border: 0 dashed {style.RAILWAY}; border-top-width: 3px")
     if len(sheet.waters):
-        yield _sign("water", f"background: {style.WATER}; border-color: {style.WATER}", area=True)
+        yield _legend_entry(
+            "water", f"background: {style.WATER}; border-color: {style.WATER}", area=True
+        )
     if len(sheet.parks):
-        yield _sign("park", f"background: {style.PARK}; border-color: {style.PARK}", area=True)
+        yield _legend_entry(
+            "park", f"background: {style.PARK}; border-color: {style.PARK}", area=True
+        )
     if len(sheet.walls):
-        yield _sign("wall", f"border: 0 dashed {style.WALL}; border-top-width: 1.5px")
+        yield _legend_entry("wall", f"border: 0 dashed {style.WALL}; border-top-width: 1.5px")
 
 
-def _sign(key: str, css: str, *, area: bool = False) -> dict[str, str]:
+def _legend_entry(key: str, css: str, *, area: bool = False) -> dict[str, str]:
     return {"key": key, "css": css, "kind": "area" if area else "line"}
 
 
-def serial(code: str) -> str:
-    """Return the number of a grid as people say it: 3, not 003."""
+def grid_serial(code: str) -> str:
+    """Return the serial number of a grid without leading zeros: 3, not 003."""
     return str(int(code[-3:]))
 
 
 def _colours(areas: Any) -> list[int]:
-    found: list[int] = colour(len(areas), neighbours(areas, TOUCHING_DEGREES)).tolist()
-    return found
+    colours: list[int] = colour_areas(len(areas), touching_pairs(areas, TOUCHING_DEGREES)).tolist()
+    return colours
 
 
 def _both(key: str, **fields: object) -> str:
-    """Return a text in Chinese, then in English; once where they are the same."""
+    """Return a text in Chinese and English; once if they are the same."""
     chinese, english = (text(key, lang=lang, **fields) for lang in ("zh", "en"))
     return chinese if chinese == english else f"{chinese} {english}"
 
 
 def _title(row: Any) -> str:
-    return row.name or _both("atlas.grid_name", serial=serial(row.code))
+    return row.name or _both("atlas.grid_name", serial=grid_serial(row.code))
 
 
 def _grid_rows(row: Any) -> list[tuple[str, str]]:
@@ -298,21 +327,21 @@ def _building_title(row: Any) -> str:
     return row.name or row.address or _both("atlas.building_name", code=row.code)
 
 
-def _entry_card(entry: Entry) -> Card:
+def _entry_card(entry: AtlasEntry) -> PopupCard:
     rows = [
         (_both("atlas.grids"), str(entry.grids)),
         (_both("atlas.households"), f"{entry.households:,}"),
     ]
     page = f"{entry.code}.html"
-    return Card(entry.name, rows, entry.code, page, _both("atlas.open"))
+    return PopupCard(entry.name, rows, entry.code, page, _both("atlas.open"))
 
 
 def _building_rows(row: Any) -> list[tuple[str, str]]:
     households = str(row.households)
     if row.estimated:
         households += f" ({_both('atlas.estimated')})"
-    grids = ", ".join(serial(code) for code in row.grids or ())
-    known = [
+    grids = ", ".join(grid_serial(code) for code in row.grids or ())
+    fields = [
         ("atlas.of_grid", grids),
         ("atlas.households", households),
         ("atlas.address", row.address if row.name else ""),
@@ -320,7 +349,7 @@ def _building_rows(row: Any) -> list[tuple[str, str]]:
         ("atlas.structure", _value("structure", row.structure)),
         ("atlas.storeys", _number(row.storeys_above)),
     ]
-    return [(_both(key), value) for key, value in known if value]
+    return [(_both(key), value) for key, value in fields if value]
 
 
 def _value(domain: str, value: str | None) -> str:
