@@ -300,7 +300,7 @@ def _plan_in(file: Path, community: str, crs: str) -> tuple[PreviousPlan, str]:
     """
     from cli.score import plans_in
     from geo import db
-    from geo.partition.plan_from_polygons import plan_of
+    from geo.partition.plan_from_polygons import plan_from_polygons
     from geo.plans import store
 
     with db.get_engine().connect() as connection:
@@ -310,7 +310,9 @@ def _plan_in(file: Path, community: str, crs: str) -> tuple[PreviousPlan, str]:
         community = community or next(iter(found))
         if community not in found:
             raise InputError("plan_elsewhere", file=file, community=community)
-        return plan_of(found[community], store.read_community(connection, community)), community
+        return plan_from_polygons(
+            found[community], store.read_community(connection, community)
+        ), community
 
 
 def _all(

@@ -16,7 +16,7 @@ from geo.errors import InputError, NotFoundError
 from geo.messages import text
 from geo.partition.constraints import Area, Constraints
 from geo.partition.options import CommunityDrawOptions, DrawOptions
-from geo.partition.plan_from_polygons import owners
+from geo.partition.plan_from_polygons import assign_to_communities
 from geo.plans import store
 
 OF_ONE = ("together", "apart", "lock")
@@ -31,14 +31,14 @@ def combine_requests(options: Mapping[str, Any], file: Path | None) -> Community
     InputError
         If the file is no TOML, or anything is not what is wanted there.
     """
-    given = CommunityDrawOptions.of(options, text("wanted.options"))
+    given = CommunityDrawOptions.from_document(options, text("wanted.options"))
     if file is None:
         return given
     try:
         document = tomllib.loads(check_file(file, ".toml").read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError("wishes_no_toml", file=file, said=str(error)) from None
-    written = CommunityDrawOptions.of(document, str(file))
+    written = CommunityDrawOptions.from_document(document, str(file))
     folder = file.parent
     everywhere = given.everywhere()
     sections = {
@@ -92,7 +92,7 @@ def codes(option: str, given: Sequence[str], exactly: int = 0) -> list[list[str]
 def of_one(wanted: CommunityDrawOptions, code: str, crs: str | None) -> Constraints:
     """Return what is wished for in one community."""
     section = wanted.community.get(code, wanted.everywhere())
-    return section.wishes(_areas(section.areas, crs))
+    return section.to_constraints(_areas(section.areas, crs))
 
 
 def of_many(
@@ -120,8 +120,8 @@ def of_many(
     for code in {*wanted.community, *areas} & set(codes):
         section = wanted.community.get(code, everywhere)
         more = tuple(name for name in section.areas if name not in everywhere.areas)
-        own[code] = section.wishes((*areas.get(code, ()), *_areas(more, crs)))
-    return everywhere.wishes(), own
+        own[code] = section.to_constraints((*areas.get(code, ()), *_areas(more, crs)))
+    return everywhere.to_constraints(), own
 
 
 def _areas(files: Sequence[str], crs: str | None) -> tuple[Area, ...]:
@@ -158,7 +158,7 @@ def _by_community(connection: Connection, areas: Sequence[Area]) -> dict[str, tu
         return {}
     shapes = gpd.GeoSeries.from_wkt([area.wkt for area in areas])
     near = store.communities_at(connection, shapes)
-    owner = owners(shapes.to_numpy(), near.geometry.to_numpy())
+    owner = assign_to_communities(shapes.to_numpy(), near.geometry.to_numpy())
     found: dict[str, tuple[Area, ...]] = {}
     for area, row in zip(areas, owner, strict=True):
         if row < 0:

@@ -89,12 +89,12 @@ def plans_in(
         If the file can't be read, holds no polygons, or touches no community.
     """
     from cli.draw_request import polygons_of
-    from geo.partition.plan_from_polygons import owners
+    from geo.partition.plan_from_polygons import assign_to_communities
     from geo.plans import store
 
     frame = polygons_of(file, crs, layer)
     near = store.communities_at(connection, frame.geometry)
-    owner = owners(frame.geometry.to_numpy(), near.geometry.to_numpy())
+    owner = assign_to_communities(frame.geometry.to_numpy(), near.geometry.to_numpy())
     if (owner < 0).all():
         raise InputError("plan_nowhere", file=file)
     if lost := int((owner < 0).sum()):
@@ -111,16 +111,16 @@ def build_score_card(
 ) -> DrawResult:
     """Return the score card of polygons as a plan of a community."""
     from geo.partition.draw import lower_bound_for_redraw
-    from geo.partition.plan_from_polygons import plan_of
-    from geo.partition.proof.optimality import with_bound
+    from geo.partition.plan_from_polygons import plan_from_polygons
+    from geo.partition.proof.optimality import add_bound
     from geo.partition.scoring.review import review_plan
     from geo.plans import store
     from geo.plans.batch import DrawResult
 
     community = store.read_community(connection, code)
-    plan = plan_of(polygons, community)
+    plan = plan_from_polygons(polygons, community)
     before = None if against is None else store.before(connection, community, against)
     card = review_plan(community, plan, wishes.limits, wishes.weights, before)
     if wishes.prove:
-        card = with_bound(card, lower_bound_for_redraw(community, plan, wishes))
+        card = add_bound(card, lower_bound_for_redraw(community, plan, wishes))
     return DrawResult(code, community.name, None, card.as_json())

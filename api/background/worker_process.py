@@ -19,7 +19,7 @@ from geo.partition.options import DrawOptions
 from geo.partition.previous_plan import PreviousPlan
 from geo.partition.scoring.objective import Weights
 from geo.partition.scoring.review import review_plan
-from geo.partition.search.alternatives import alternatives
+from geo.partition.search.alternatives import find_alternatives
 from geo.plans import store
 from geo.plans.validation import limits_of
 from geo.progress import Progress
@@ -67,7 +67,7 @@ def do(engine: Engine, job: dict[str, Any], begin: Callable[[str], None]) -> lis
         wishes = _with_locks(connection, wishes, before)
     begin("draw")
     if job["kind"] == "alternatives":
-        drawings = alternatives(community, wishes, asked["alternatives"], before)
+        drawings = find_alternatives(community, wishes, asked["alternatives"], before)
     else:
         drawings = [draw(community, wishes, before)]
     begin("keep")
@@ -137,7 +137,7 @@ def wishes_of(asked: dict[str, Any], kind: str) -> Constraints:
     areas = tuple(Area(**area) for area in said.pop("areas", ()))
     said["lock"] = asked.get("locked", ())
     completes = {"complete": True} if kind == "complete" else {}
-    return DrawOptions.model_validate(said | completes).wishes(areas)
+    return DrawOptions.model_validate(said | completes).to_constraints(areas)
 
 
 def _with_locks(

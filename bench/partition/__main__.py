@@ -69,7 +69,7 @@ def _quality(known: list[Place], options: argparse.Namespace) -> dict[str, Any]:
             "card": whole.drawing.score.as_json(),
         }
         if options.best_seconds:
-            best = quality.best_of(whole.ready, options.best_seconds)
+            best = quality.best_of(whole.problem, options.best_seconds)
             ours = whole.objective("gridatlas") or 0.0
             report[place.name]["best"] = {"objective": best, "ratio": ours / best}
     return report

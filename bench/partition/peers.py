@@ -23,11 +23,11 @@ from gerrychain.tree import bipartition_tree
 from libpysal.graph import Graph as Weights
 from spopt.region import MaxPHeuristic, Skater
 
-from geo.geometry.shared_borders import Ints, Polygons
 from geo.partition.cells.graph import Graph
 from geo.partition.scoring.objective import Limits, cost
 from geo.partition.scoring.objective import Weights as Objective
-from geo.partition.search.initial_partition import metis_parts, repair_labels
+from geo.partition.search.initial_partition import partition_with_metis, repair_labels
+from geo.types import Ints, Polygons
 
 LIMITS, WEIGHTS = Limits(), Objective()
 EPSILONS = (0.05, 0.15, 0.25, 0.5, 0.9)
@@ -86,7 +86,7 @@ def metis(graph: Graph, grids: int) -> Ints:
     """Return the better of METIS's cuts, k-way and recursive, stray pieces given to neighbours."""
     if grids == 1:
         return np.zeros(len(graph), dtype=np.int64)
-    cuts = (metis_parts(graph, grids, 1, recursive=way) for way in (False, True))
+    cuts = (partition_with_metis(graph, grids, 1, recursive=way) for way in (False, True))
     drawn = [repair_labels(graph, cut, grids) for cut in cuts]
     return min(drawn, key=lambda one: cost(graph, one, Limits(), Objective()).total)
 

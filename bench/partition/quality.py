@@ -14,14 +14,14 @@ from matplotlib.path import Path as Outline
 
 from bench.partition import peers
 from bench.partition.peers import LIMITS, WEIGHTS, Attempt
-from geo.geometry.shared_borders import Ints, Polygons
-from geo.partition import draw, problem
+from geo.partition import draw
 from geo.partition.community import Community
 from geo.partition.constraints import Constraints
 from geo.partition.draw import Drawing
-from geo.partition.problem import Problem
+from geo.partition.problem import Problem, build_problem
 from geo.partition.scoring.objective import cost
 from geo.partition.search.strategy import Effort
+from geo.types import Ints, Polygons
 
 LEAST_SECONDS, TIMES = 2.0, 10.0
 """GerryChain may search ten times as long as we did, and this long at the least."""
@@ -49,7 +49,7 @@ class Row:
 class Comparison:
     """All tools on one community."""
 
-    ready: Problem
+    problem: Problem
     drawing: Drawing
     labels: dict[str, Ints] = field(default_factory=dict)
     rows: list[Row] = field(default_factory=list)
@@ -61,14 +61,14 @@ class Comparison:
 
 def compared(community: Community, name: str) -> Comparison:
     """Draw a community with every tool."""
-    wishes = Constraints()
-    ready = problem.build_problem(community, wishes, None)
-    graph, cells = ready.graph, ready.cells.polygons[ready.land]
+    constraints = Constraints()
+    problem = build_problem(community, constraints, None)
+    graph, cells = problem.graph, problem.cells.polygons[problem.cell_of_node]
     began = time.perf_counter()
-    ours = draw.search_labels(ready)
+    ours = draw.search_labels(problem)
     seconds = time.perf_counter() - began
-    drawing = draw.build_drawing(ready, ours, time.monotonic())
-    result = Comparison(ready, drawing)
+    drawing = draw.build_drawing(problem, ours, time.monotonic())
+    result = Comparison(problem, drawing)
     _add(result, name, "gridatlas", Attempt(ours, "", seconds))
     grids = int(ours.max()) + 1
     longer = max(TIMES * seconds, LEAST_SECONDS)
@@ -84,7 +84,7 @@ def compared(community: Community, name: str) -> Comparison:
 
 
 def _add(result: Comparison, name: str, tool: str, made: Attempt) -> None:
-    graph, label = result.ready.graph, made.label
+    graph, label = result.problem.graph, made.label
     if label is None:
         result.rows.append(Row(name, tool, 0, 0, False, 0, 0, made.seconds, made.said))
         return
@@ -107,13 +107,15 @@ def _add(result: Comparison, name: str, tool: str, made: Attempt) -> None:
     )
 
 
-def best_of(ready: Problem, seconds: float) -> float:
+def best_of(problem: Problem, seconds: float) -> float:
     """Return the best objective that our search finds in some time."""
-    graph, seed, best = ready.graph, 100, np.inf
+    graph, seed, best = problem.graph, 100, np.inf
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         effort = Effort(generations=30, moves_per_node=1000, seconds=until - time.monotonic())
-        label = draw.search_labels(replace(ready, wishes=Constraints(effort=effort, seed=seed)))
+        label = draw.search_labels(
+            replace(problem, constraints=Constraints(effort=effort, seed=seed))
+        )
         best = min(best, cost(graph, label, LIMITS, WEIGHTS).total)
         seed += 1
     return best
@@ -139,7 +141,7 @@ def picture(results: list[Comparison], file: Path) -> None:
 
 
 def _draw_cells(axis: plt.Axes, result: Comparison, label: Ints) -> None:
-    cells: Polygons = result.ready.cells.polygons[result.ready.land]
+    cells: Polygons = result.problem.cells.polygons[result.problem.cell_of_node]
     hue = plt.get_cmap("tab20")(label * 7 % 20)
     patches = [PathPatch(_outline(cell)) for cell in cells]
     axis.add_collection(PatchCollection(patches, facecolor=hue, edgecolor="none"))
@@ -147,7 +149,7 @@ def _draw_cells(axis: plt.Axes, result: Comparison, label: Ints) -> None:
         border = shapely.boundary(shapely.coverage_union_all(cells[label == grid]))
         for line in shapely.get_parts(border):
             axis.plot(*shapely.get_coordinates(line).T, color="black", linewidth=0.9)
-    feet = [PathPatch(_outline(foot)) for foot in result.ready.atoms.footprints]
+    feet = [PathPatch(_outline(foot)) for foot in result.problem.atoms.footprints]
     axis.add_collection(PatchCollection(feet, facecolor="#00000033", edgecolor="none"))
 
 

@@ -12,8 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import shapely
 
-from etl.input.feature_batch import Batch, Flags, Geometries
+from etl.input.feature_batch import Batch, Flags
 from etl.input.layer_columns import kind_of
+from geo.types import Geometries
 
 AREA_TOLERANCE = 0.01
 """Share of a polygon's area on which the two ways to read a crossing outline may differ."""

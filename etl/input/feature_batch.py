@@ -12,12 +12,13 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from geo.types import Geometries
+
 SIZE = 20_000
 """Features in a batch: enough for vectorised work, and some 100 MB at most."""
 
 _AHEAD = 2
 
-Geometries = NDArray[np.object_]
 Flags = NDArray[np.bool_]
 
 

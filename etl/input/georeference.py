@@ -12,11 +12,12 @@ import pyproj
 import shapely
 from numpy.typing import NDArray
 
-from etl.input.feature_batch import Batch, Geometries
+from etl.input.feature_batch import Batch
 from etl.input.mapping import Coordinates
 from etl.input.vector import crs_named
 from geo import crs as systems
 from geo.errors import InputError
+from geo.types import Geometries
 
 Move = Callable[[Geometries], Geometries]
 Bounds = NDArray[np.float64]

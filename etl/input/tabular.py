@@ -8,7 +8,8 @@ import numpy as np
 import pyarrow as pa
 import shapely
 
-from etl.input.feature_batch import Batch, Geometries
+from etl.input.feature_batch import Batch
+from geo.types import Geometries
 
 LONGITUDE = (
     "lon",

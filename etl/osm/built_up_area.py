@@ -3,9 +3,8 @@
 import geopandas as gpd
 import numpy as np
 import shapely
-from numpy.typing import NDArray
 
-Geometries = NDArray[np.object_]
+from geo.types import Geometries
 
 BUILT_UP_M = 30.0
 """Land this near to a building is built-up; gaps up to twice this wide between it are closed."""

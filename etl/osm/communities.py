@@ -14,11 +14,15 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components, dijkstra
 
 from etl.osm.built_up_area import cut
-from geo.geometry.shared_borders import Floats, borders
-from geo.partition.cells.barriers import ROAD_KIND, Barriers, Kind, kinds_of, within
-
-Geometries = NDArray[np.object_]
-Ints = NDArray[np.int64]
+from geo.geometry.shared_borders import find_borders
+from geo.partition.cells.barriers import (
+    ROAD_KIND,
+    Barriers,
+    Kind,
+    clip_barriers,
+    find_barrier_kinds,
+)
+from geo.types import Floats, Geometries, Ints
 
 LARGE_BLOCK_M2, LONG_BLOCK_M = 60_000.0, 450.0
 """A block larger or longer than this is divided along paths."""
@@ -89,7 +93,7 @@ def communities_from_places(
     paths
         Lines that divide a large block: footpaths, service roads.
     """
-    cut_barriers = within(barriers, extent)
+    cut_barriers = clip_barriers(barriers, extent)
     whole = cut(shapely.get_parts(extent), cut_barriers.lines)
     if len(places) == 0:
         frame = {"name": [""], "geom": [shapely.union_all(shapely.get_parts(extent))]}
@@ -161,7 +165,7 @@ class _Neighbours:
 
 
 def _neighbours(blocks: Geometries) -> _Neighbours:
-    shared = borders(blocks)
+    shared = find_borders(blocks)
     inner = shared.left >= 0
     one, other = shared.left[inner], shared.right[inner]
     pairs, pair = np.unique(np.stack([one, other], axis=1), axis=0, return_inverse=True)
@@ -173,7 +177,7 @@ def _neighbours(blocks: Geometries) -> _Neighbours:
 def _nearest_home(blocks: Geometries, home: Ints, barriers: Barriers) -> Ints:
     """Return for each block the number of its nearest home block, by a walk over blocks."""
     beside = _neighbours(blocks)
-    kind = kinds_of(beside.middles, barriers)
+    kind = find_barrier_kinds(beside.middles, barriers)
     detour = np.array([CROSSING_M.get(k, 0.0) for k in Kind])[kind]
     centre = shapely.get_coordinates(shapely.centroid(blocks))
     step = np.hypot(*(centre[beside.one] - centre[beside.other]).T) + detour + 1.0

@@ -9,8 +9,8 @@ short and no round meets the worst case of points in a row.
 import numpy as np
 from numba import njit
 
-from geo.geometry.shared_borders import Floats, Ints
-from geo.partition.search.kernel import COMPILED, HOT
+from geo.geometry.compile import COMPILED, INLINED
+from geo.types import Floats, Ints
 
 COARSEST = 16
 """The first round adds every sixteenth point."""
@@ -58,7 +58,7 @@ def triangulate(points: Floats) -> tuple[Ints, Ints]:
     return corners, beyond
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def _turn(points: Floats, a: int, b: int, c: int) -> float:
     """Return twice the area of a triangle, positive where it is counter-clockwise."""
     ux, uy = points[b, 0] - points[a, 0], points[b, 1] - points[a, 1]
@@ -66,7 +66,7 @@ def _turn(points: Floats, a: int, b: int, c: int) -> float:
     return ux * vy - uy * vx
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def _holding(
     points: Floats, corners: Ints, beyond: Ints, count: int, start: int, point: int
 ) -> int:
@@ -85,7 +85,7 @@ def _holding(
     return _holding_of_all(points, corners, count, point)  # rounding led in a circle
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def _holding_of_all(points: Floats, corners: Ints, count: int, point: int) -> int:
     """Return the triangle that holds a point, or is least beside it."""
     best, found = -np.inf, 0
@@ -99,7 +99,7 @@ def _holding_of_all(points: Floats, corners: Ints, count: int, point: int) -> in
     return found
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def _divide(corners: Ints, beyond: Ints, count: int, at: int, point: int) -> None:
     """Divide a triangle into three at a point, which becomes the last corner of each."""
     a, b, c = corners[at, 0], corners[at, 1], corners[at, 2]
@@ -112,7 +112,7 @@ def _divide(corners: Ints, beyond: Ints, count: int, at: int, point: int) -> Non
     _point_back(beyond, over_b, at, third)
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def _set(
     corners: Ints,
     beyond: Ints,
@@ -128,7 +128,7 @@ def _set(
     beyond[at, 0], beyond[at, 1], beyond[at, 2] = over_a, over_b, over_c
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def _point_back(beyond: Ints, at: int, before: int, now: int) -> None:
     """Let a triangle know that another one lies across the edge to one before."""
     if at >= 0:
@@ -138,7 +138,7 @@ def _point_back(beyond: Ints, at: int, before: int, now: int) -> None:
                 return
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def _exchange(
     points: Floats, corners: Ints, beyond: Ints, open_edges: Ints, open_count: int
 ) -> None:
@@ -166,7 +166,7 @@ def _exchange(
         open_count += 2
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def _in_circle(points: Floats, a: int, b: int, c: int, d: int) -> bool:
     """Return whether a point lies surely within the circle through three others."""
     ax, ay = points[a, 0] - points[d, 0], points[a, 1] - points[d, 1]

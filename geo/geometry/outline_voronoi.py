@@ -6,10 +6,10 @@ import numpy as np
 import shapely
 from numba import njit
 
+from geo.geometry.compile import COMPILED, INLINED
 from geo.geometry.delaunay import triangulate
-from geo.geometry.point_bins import gaps_to_others, nearest_in_room
-from geo.geometry.shared_borders import Floats, Ints, Polygons
-from geo.partition.search.kernel import COMPILED, HOT
+from geo.geometry.point_bins import find_nearest_in_room, measure_gaps
+from geo.types import Floats, Ints, Polygons
 
 SHRINK_M = 0.4
 """Outlines are drawn in by this before sampling, so that a shared wall has two sides."""
@@ -52,7 +52,7 @@ def sample_outlines(footprints: Polygons, room: Ints) -> tuple[Floats, Ints]:
     # Nothing is left of a kiosk: its own corners stand for it.
     points, owner, corner_m = _candidates(np.where(shapely.is_empty(plain), drawn_in, plain))
     enough, reach = (spacing**2 / (8 * TOLERANCE_M) for spacing in (CANDIDATE_M, FARTHEST_M))
-    gap = gaps_to_others(points, owner, room[owner], enough, reach)
+    gap = measure_gaps(points, owner, room[owner], enough, reach)
     spacing = np.clip(np.sqrt(8 * TOLERANCE_M * gap), CANDIDATE_M, FARTHEST_M)
     steps = np.floor(np.cumsum(CANDIDATE_M / spacing) + 0.5)
     kept = np.diff(steps, prepend=-1.0) > 0
@@ -94,7 +94,7 @@ class Sites:
     room: Ints
 
 
-def ridges(sites: Sites) -> tuple[Polygons, Ints]:
+def trace_ridges(sites: Sites) -> tuple[Polygons, Ints]:
     """Return the Voronoi borders between different footprints of one room as lines.
 
     Returns
@@ -228,7 +228,7 @@ def _chains(corners: Ints, beyond: Ints, owners: Ints) -> tuple[Ints, Ints]:
     return triangle[:count], line[:count]
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def _circumcentre(points: Floats, corners: Ints) -> tuple[float, float]:
     """Return the centre of the circle through a triangle's corners."""
     x, y = points[corners[0], 0], points[corners[0], 1]
@@ -239,7 +239,7 @@ def _circumcentre(points: Floats, corners: Ints) -> tuple[float, float]:
     return x + (qy * pp - py * qq) / twice, y + (px * qq - qx * pp) / twice
 
 
-def nearest(sites: Sites, points: Floats, room: Ints) -> Ints:
+def find_nearest_footprints(sites: Sites, points: Floats, room: Ints) -> Ints:
     """Return the footprint of its room that is nearest to each of (m, 2) points."""
-    found: Ints = sites.owner[nearest_in_room(sites.points, sites.room, points, room)]
+    found: Ints = sites.owner[find_nearest_in_room(sites.points, sites.room, points, room)]
     return found

@@ -12,12 +12,13 @@ import numpy as np
 import shapely
 from numba import njit
 
-from geo.geometry.shared_borders import Floats, Ints, Mask, Polygons, inner_points
-from geo.partition.search.kernel import COMPILED
+from geo.geometry.compile import COMPILED
+from geo.geometry.shared_borders import inner_points
+from geo.types import Bools, Floats, Ints, Polygons
 
 
 @dataclass(frozen=True)
-class Lines:
+class NodedLines:
     """Lines that meet in their ends only.
 
     Attributes
@@ -80,16 +81,16 @@ class Faces:
     right: Ints
 
 
-def faces_within(lines: Lines, area: shapely.Geometry) -> Faces:
+def build_faces_within(lines: NodedLines, area: shapely.Geometry) -> Faces:
     """Return the faces of lines that lie within an area whose outline is among the lines."""
-    found = faces(lines)
+    found = build_faces(lines)
     shapely.prepare(area)
     inside = shapely.contains(area, inner_points(found.polygons))
     number = np.append(np.where(inside, np.cumsum(inside) - 1, -1), -1)
     return Faces(found.polygons[inside], number[found.left], number[found.right])
 
 
-def merge_faces(lines: Lines, parts: Faces, label: Ints) -> Polygons:
+def merge_faces(lines: NodedLines, parts: Faces, label: Ints) -> Polygons:
     """Return the union of the faces of each label, without the lines between them.
 
     Parameters
@@ -105,7 +106,7 @@ def merge_faces(lines: Lines, parts: Faces, label: Ints) -> Polygons:
     """
     label = np.append(label, -1)
     left, right = label[parts.left], label[parts.right]
-    whole = faces(lines, left != right)
+    whole = build_faces(lines, left != right)
     of = np.empty(len(whole.polygons), dtype=np.int64)
     for side, named in ((whole.left, left), (whole.right, right)):
         of[side[side >= 0]] = named[side >= 0]
@@ -120,15 +121,15 @@ def merge_faces(lines: Lines, parts: Faces, label: Ints) -> Polygons:
     return polygons
 
 
-def node_lines(geometries: Polygons) -> Lines:
+def node_lines(geometries: Polygons) -> NodedLines:
     """Return lines cut wherever they meet."""
     parts = shapely.get_parts(shapely.union_all(geometries))
     coords, line = shapely.get_coordinates(parts, return_index=True)
     first = np.append(np.flatnonzero(np.diff(line, prepend=-1)), len(coords))
-    return Lines(coords, first)
+    return NodedLines(coords, first)
 
 
-def faces(lines: Lines, kept: Mask | None = None) -> Faces:
+def build_faces(lines: NodedLines, kept: Bools | None = None) -> Faces:
     """Return the faces of lines, or of some of them.
 
     Parameters
@@ -159,7 +160,7 @@ def faces(lines: Lines, kept: Mask | None = None) -> Faces:
 
 
 @njit(**COMPILED)
-def _drop_dangles(ends: Ints, kept: Mask) -> None:
+def _drop_dangles(ends: Ints, kept: Bools) -> None:
     """Take away lines that end in nothing, and those that then do."""
     degree = np.zeros(ends.max() + 1 if len(ends) else 0, np.int64)
     for line in np.flatnonzero(kept):
@@ -175,7 +176,7 @@ def _drop_dangles(ends: Ints, kept: Mask) -> None:
                 degree[ends[line, 1]] -= 1
 
 
-def _following(lines: Lines, kept: Mask) -> Ints:
+def _following(lines: NodedLines, kept: Bools) -> Ints:
     """Return the (2m,) side that follows each side around its face, -1 where there is none.
 
     Side 2k runs along line k, side 2k + 1 against it; each leaves the node it begins in. The one

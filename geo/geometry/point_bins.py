@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from geo.geometry.shared_borders import Floats, Ints
-from geo.partition.search.kernel import COMPILED, HOT
+from geo.geometry.compile import COMPILED, INLINED
+from geo.types import Floats, Ints
 
 FEWEST_M = 9.0
 MOST_BINS = 4_000_000
@@ -43,7 +43,7 @@ def _sort_into_bins(bins: Ints, count: int) -> tuple[Ints, Ints]:
 
 
 @njit(**COMPILED)
-def gaps_to_others(points: Floats, owner: Ints, room: Ints, enough: float, reach: float) -> Floats:
+def measure_gaps(points: Floats, owner: Ints, room: Ints, enough: float, reach: float) -> Floats:
     """Return how far each point is from the nearest of another owner in its room.
 
     Parameters
@@ -87,7 +87,7 @@ def gaps_to_others(points: Floats, owner: Ints, room: Ints, enough: float, reach
 
 
 @njit(**COMPILED)
-def nearest_in_room(points: Floats, room: Ints, asked: Floats, asked_room: Ints) -> Ints:
+def find_nearest_in_room(points: Floats, room: Ints, asked: Floats, asked_room: Ints) -> Ints:
     """Return which point of its room is nearest to each place asked for.
 
     Parameters
@@ -134,7 +134,7 @@ def nearest_in_room(points: Floats, room: Ints, asked: Floats, asked_room: Ints)
 
 
 @njit(**COMPILED)
-def strongest_at(points: Floats, ends: Floats, kinds: Ints, near: float) -> Ints:
+def find_strongest_kinds(points: Floats, ends: Floats, kinds: Ints, near: float) -> Ints:
     """Return the highest kind of the segments that run near each point, 0 where none does.
 
     Parameters
@@ -188,7 +188,7 @@ def _bins_along(ends: Floats, low: Floats, shape: Ints, side: float) -> tuple[In
     return place[:count], segment[:count]
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def _piece(ends: Floats, step: int, steps: int, low: float, side: float) -> tuple[Any, Any]:
     """Return the first and last column (or row) that one of the pieces of a segment is beside."""
     a = ends[0] + (ends[1] - ends[0]) * step / steps - low
@@ -200,7 +200,7 @@ def _piece(ends: Floats, step: int, steps: int, low: float, side: float) -> tupl
     )
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def _is_near(points: Floats, p: int, ends: Floats, s: int, near: float) -> bool:
     """Return whether a point lies near a segment."""
     x, y = points[p, 0] - ends[s, 0, 0], points[p, 1] - ends[s, 0, 1]

@@ -6,11 +6,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-Polygons = NDArray[np.object_]
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
-Mask = NDArray[np.bool_]
-
+from geo.types import Floats, Ints, Polygons
 
 HAIR_M = 1e-6
 """Half the width of what is no land but rounding."""
@@ -91,7 +87,7 @@ def _hashes(ends: Floats) -> NDArray[np.uint64]:
     return total
 
 
-def borders(polygons: Polygons) -> Borders:
+def find_borders(polygons: Polygons) -> Borders:
     """Return the segments that polygons of a coverage share, and those on its outline.
 
     Parameters

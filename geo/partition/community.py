@@ -9,8 +9,8 @@ import shapely
 from numpy.typing import NDArray
 
 from geo.errors import InputError
-from geo.geometry.shared_borders import Mask, Polygons
 from geo.partition.cells.barriers import ROAD_KIND, Barriers, Kind
+from geo.types import Bools, Polygons
 
 SURFACES = {"river", "canal", "lake", "sea"}
 STREAMS = {"river", "canal"}
@@ -49,7 +49,7 @@ class Community:
     facilities: gpd.GeoDataFrame
 
 
-def check(community: Community) -> None:
+def validate_community(community: Community) -> None:
     """Refuse a community that there is nothing to draw in.
 
     Raises
@@ -63,7 +63,7 @@ def check(community: Community) -> None:
         raise InputError("community_without_buildings", code=community.code, name=community.name)
 
 
-def barriers_of(community: Community, walls: Polygons | None = None) -> Barriers:
+def build_barriers(community: Community, walls: Polygons | None = None) -> Barriers:
     """Return what cuts a community: its roads, railways, waters and compound walls.
 
     Tunnels cut nothing, and a bridge nothing but the water that it crosses.
@@ -110,8 +110,8 @@ def _roads(roads: gpd.GeoDataFrame) -> tuple[Polygons, NDArray[np.int8]]:
     return roads.geometry.to_numpy()[cuts], kinds
 
 
-def _above_ground(ways: gpd.GeoDataFrame) -> Mask:
-    above: Mask = ~ways["tunnel"].to_numpy(dtype=bool)
+def _above_ground(ways: gpd.GeoDataFrame) -> Bools:
+    above: Bools = ~ways["tunnel"].to_numpy(dtype=bool)
     return above
 
 
@@ -122,7 +122,7 @@ def _compounds_with_walls(compounds: gpd.GeoDataFrame) -> Polygons:
     return walled
 
 
-def _one_of(names: Polygons, wanted: Collection[str]) -> Mask:
+def _one_of(names: Polygons, wanted: Collection[str]) -> Bools:
     return np.array([name in wanted for name in names], dtype=bool)
 
 

@@ -8,15 +8,15 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components, shortest_path
 
 from geo.errors import InputError
-from geo.geometry.shared_borders import Ints, Polygons
 from geo.partition.cells.atoms import Atoms
 from geo.partition.cells.graph import Graph
 from geo.partition.community import Community
 from geo.partition.scoring.objective import Limits, Weights
 from geo.partition.search.chains import Pairs
 from geo.partition.search.strategy import Effort
+from geo.types import Ints, Polygons
 
-LEAST_GROUNDS_M2 = 2000.0
+MIN_DEDICATED_M2 = 2000.0
 """Grounds of a facility smaller than this (a kiosk, a clinic in a house) make no grid."""
 
 
@@ -73,31 +73,31 @@ class Constraints:
     prove: float = 0.0
 
 
-def grounds(
-    community: Community, wishes: Constraints, areas: Polygons
+def dedicated_areas(
+    community: Community, constraints: Constraints, areas: Polygons
 ) -> tuple[list[str], Polygons]:
     """Return names and polygons, in metres, of what is to be a dedicated grid.
 
     Parameters
     ----------
     areas
-        The polygons of ``wishes.areas`` in the community's metres.
+        The polygons of ``constraints.areas`` in the community's metres.
 
     Notes
     -----
     Polygons of the planner come first; a facility whose grounds they cover already is left out.
     A facility that is a point takes the compound around it, if that holds nobody.
     """
-    names, polygons = [area.name for area in wishes.areas], list(areas)
-    if not wishes.dedicated:
+    names, polygons = [area.name for area in constraints.areas], list(areas)
+    if not constraints.dedicated:
         return names, areas
     found = community.facilities
-    chosen = found[found["category"].isin(wishes.dedicated)]
+    chosen = found[found["category"].isin(constraints.dedicated)]
     shapes = [_grounds_of(shape, community) for shape in chosen.geometry]
     for name, shape in zip(chosen["name"], shapes, strict=True):
         own = shapely.intersection(shape, community.polygon)
         free = shapely.difference(own, shapely.union_all(np.array(polygons, dtype=object)))
-        if shapely.area(free) >= LEAST_GROUNDS_M2:
+        if shapely.area(free) >= MIN_DEDICATED_M2:
             names.append(name)
             polygons.append(free)
     return names, np.array(polygons, dtype=object)
@@ -113,7 +113,7 @@ def _grounds_of(shape: shapely.Geometry, community: Community) -> shapely.Geomet
     return around.geometry.iloc[0] if len(around) else shapely.Polygon()
 
 
-def nodes_of(code: str, wish: str, community: Community, atoms: Atoms, node: Ints) -> Ints:
+def nodes_with_code(code: str, wish: str, community: Community, atoms: Atoms, node: Ints) -> Ints:
     """Return the nodes of a building, a unit or a compound.
 
     Parameters
@@ -180,8 +180,8 @@ def _link_pieces(graph: Graph, group: Ints) -> Ints:
     return np.flatnonzero(inside)
 
 
-def pairs_apart(
-    wishes: Constraints, community: Community, atoms: Atoms, node: Ints, group: Ints
+def cannot_link_pairs(
+    constraints: Constraints, community: Community, atoms: Atoms, node: Ints, group: Ints
 ) -> Pairs:
     """Return the pairs of groups that are to be kept apart.
 
@@ -191,9 +191,9 @@ def pairs_apart(
         If a pair is to be together too, or is one building on one cell.
     """
     found = []
-    for one, other in wishes.apart:
-        first = group[nodes_of(one, "apart", community, atoms, node)]
-        second = group[nodes_of(other, "apart", community, atoms, node)]
+    for one, other in constraints.apart:
+        first = group[nodes_with_code(one, "apart", community, atoms, node)]
+        second = group[nodes_with_code(other, "apart", community, atoms, node)]
         first, second = first[first >= 0], second[second >= 0]
         if np.intersect1d(first, second).size:
             raise InputError("wishes_contradict", one=one, other=other)

@@ -1,4 +1,4 @@
-"""What a planner writes down - options, a wishes file, a request - checked, before it is wished.
+"""Options of a drawing as people write them (command line, constraints file, request), validated.
 
 Everything is optional; what is left out is what the programme asks for. Asked of several
 communities, each may have a section of its own.
@@ -66,7 +66,7 @@ class DrawOptions(BaseModel):
     complete: bool | None = None
 
     def over(self, other: "DrawOptions") -> "DrawOptions":
-        """Return the other's wishes with these on top: single values replace, lists add up."""
+        """Return the other's constraints with these on top: single values replace, lists add up."""
         own, base = self.model_dump(exclude_none=True), other.model_dump(exclude_none=True)
         merged = base | {key: value for key, value in own.items() if value != ()}
         for key in ("together", "apart", "lock", "dedicated", "areas"):
@@ -74,7 +74,7 @@ class DrawOptions(BaseModel):
         merged["weights"] = base["weights"] | own["weights"]
         return DrawOptions(**merged)
 
-    def wishes(self, areas: tuple[Area, ...] = ()) -> Constraints:
+    def to_constraints(self, areas: tuple[Area, ...] = ()) -> Constraints:
         """Return what is wished for.
 
         Parameters
@@ -113,7 +113,7 @@ class CommunityDrawOptions(DrawOptions):
     community: dict[CommunityCode, DrawOptions] = {}
 
     @classmethod
-    def of(cls, document: Mapping[str, Any], source: str) -> Self:
+    def from_document(cls, document: Mapping[str, Any], source: str) -> Self:
         """Return a document, checked.
 
         Parameters

@@ -5,15 +5,15 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from geo.geometry.shared_borders import Ints, Polygons
 from geo.partition.community import Community
 from geo.partition.previous_plan import PreviousPlan
 from geo.partition.scoring.numbering import FIRST_DEDICATED, serial_of
+from geo.types import Ints, Polygons
 
 MEMBER_COLUMNS = ("grid", "building_code", "unit_code", "households")
 
 
-def plan_of(polygons: gpd.GeoDataFrame, community: Community) -> PreviousPlan:
+def plan_from_polygons(polygons: gpd.GeoDataFrame, community: Community) -> PreviousPlan:
     """Return polygons as a plan of a community.
 
     Parameters
@@ -55,7 +55,7 @@ def _texts(frame: gpd.GeoDataFrame, column: str) -> pd.Series:
     return texts
 
 
-def owners(polygons: Polygons, communities: Polygons) -> Ints:
+def assign_to_communities(polygons: Polygons, communities: Polygons) -> Ints:
     """Return the community in which most of each polygon lies, -1 for none.
 
     Parameters

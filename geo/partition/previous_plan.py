@@ -8,9 +8,9 @@ import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
-from geo.geometry.shared_borders import Floats, Ints, Polygons
 from geo.partition.cells.atoms import Atoms
 from geo.partition.scoring.numbering import serial_of
+from geo.types import Floats, Ints, Polygons
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def locate_atoms(plan: PreviousPlan, atoms: Atoms) -> AtomLocations:
     before = unit.map(of_unit["households"])
     before = before.where(unit.notna(), building.map(total)).fillna(pd.Series(atoms.households))
     known = grid.to_numpy(dtype=np.int64) >= 0
-    lies = rows_at(plan.grids.geometry.to_numpy(), shapely.centroid(atoms.footprints))
+    lies = locate_points(plan.grids.geometry.to_numpy(), shapely.centroid(atoms.footprints))
     return AtomLocations(
         np.where(known, grid.to_numpy(dtype=np.int64), lies),
         known if len(members) else lies >= 0,
@@ -81,7 +81,7 @@ def locate_atoms(plan: PreviousPlan, atoms: Atoms) -> AtomLocations:
     )
 
 
-def rows_at(polygons: Polygons, points: Polygons) -> Ints:
+def locate_points(polygons: Polygons, points: Polygons) -> Ints:
     """Return which of some polygons each point lies in, -1 for none."""
     found = np.full(len(points), -1, dtype=np.int64)
     point, polygon = shapely.STRtree(polygons).query(points, predicate="intersects")
@@ -89,7 +89,7 @@ def rows_at(polygons: Polygons, points: Polygons) -> Ints:
     return found
 
 
-def nodes_before(
+def locate_nodes(
     plan: PreviousPlan, where: AtomLocations, atoms: Atoms, node: Ints, points: Polygons
 ) -> tuple[Ints, NDArray[np.bool_]]:
     """Return the grid before of each node, and whether leaving it counts as a move.
@@ -101,7 +101,7 @@ def nodes_before(
     points
         (n,) a point of each node.
     """
-    label = rows_at(plan.grids.geometry.to_numpy(), points)
+    label = locate_points(plan.grids.geometry.to_numpy(), points)
     counted = np.zeros(len(points), dtype=bool)
     order = np.lexsort((atoms.households, where.known))
     order = order[(node[order] >= 0) & (where.grid[order] >= 0)]
@@ -166,7 +166,7 @@ def match_to_previous_grids(
     return rows
 
 
-def serials_before(plan: PreviousPlan, rows: Ints, community: str) -> Ints:
+def previous_serials(plan: PreviousPlan, rows: Ints, community: str) -> Ints:
     """Return the serial of the grid before at each row, 0 for none."""
     serial = np.array([serial_of(code, community) for code in plan.grids["code"]], dtype=np.int64)
     return np.where(rows >= 0, np.append(serial, 0)[rows], 0)

@@ -20,7 +20,7 @@ from geo.messages import text
 from geo.partition.constraints import Constraints
 from geo.partition.draw import draw
 from geo.partition.previous_plan import PreviousPlan
-from geo.partition.search.alternatives import alternatives
+from geo.partition.search.alternatives import find_alternatives
 from geo.plans import store as plans_store
 from geo.plans.draw_runs import DrawOrder
 
@@ -91,7 +91,7 @@ def draw_one(
             before = plans_store.before(connection, community, before)
     known = before if isinstance(before, PreviousPlan) else None
     if count > 1:
-        drawings = alternatives(community, wishes, count, known)
+        drawings = find_alternatives(community, wishes, count, known)
     else:
         drawings = [draw(community, wishes, known)]
 

@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 
 from geo.errors import ConflictError, InputError, NotFoundError, StaleError, UnconditionalError
-from geo.geometry.shared_borders import borders
+from geo.geometry.shared_borders import find_borders
 from geo.model import STORAGE_SRID, Grid, GridMember, GridPlan, PlanEdit
 from geo.partition.scoring.numbering import FIRST_DEDICATED, SERIAL_DIGITS, grid_codes
 from geo.plans import store
@@ -515,7 +515,7 @@ def _half(connection: Connection, draft: Draft, atoms: Sequence[int]) -> list[in
     if sum(weight > 0 for weight in weights) < 2:
         raise InputError("grid_indivisible")
     cells = cells_of(connection, atoms)
-    shared = borders(np.array([cells[atom] for atom in atoms], dtype=object))
+    shared = find_borders(np.array([cells[atom] for atom in atoms], dtype=object))
     beside: list[set[int]] = [set() for _ in atoms]
     for one, other in zip(shared.left.tolist(), shared.right.tolist(), strict=True):
         if one >= 0 and one != other:

@@ -250,7 +250,7 @@ def store(
         .values(
             community_code=drawing.community,
             version=(newest or 0) + 1,
-            parameters=asdict(drawing.wishes),
+            parameters=asdict(drawing.constraints),
             score=drawing.score.as_json(),
             author=author,
             parent_id=_parent(connection, drawing),

@@ -10,7 +10,7 @@ import shapely
 from sqlalchemy import Connection, LargeBinary, Row, func, select
 
 from geo.model import Grid, GridMember, Road
-from geo.partition.scoring.checks import in_one_piece
+from geo.partition.scoring.checks import is_in_one_piece
 from geo.partition.scoring.objective import Limits
 
 
@@ -81,7 +81,7 @@ def apart(connection: Connection, plan: int, codes: Sequence[str]) -> set[str]:
     return {
         code
         for code, shape in shapes
-        if not in_one_piece(shapely.from_wkb(shape), _ways(connection, shape))
+        if not is_in_one_piece(shapely.from_wkb(shape), _ways(connection, shape))
     }
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from geo.geometry.shared_borders import Floats, Ints, Polygons
+from geo.types import Floats, Ints, Polygons
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Atoms:
         return np.where(whole, self.building, self.unit)
 
 
-def atoms_of(buildings: gpd.GeoDataFrame, units: gpd.GeoDataFrame, upper: int) -> Atoms:
+def build_atoms(buildings: gpd.GeoDataFrame, units: gpd.GeoDataFrame, upper: int) -> Atoms:
     """Return the atoms of a community's buildings.
 
     Parameters

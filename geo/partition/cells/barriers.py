@@ -10,7 +10,8 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from geo.geometry.shared_borders import Floats, Ints, Polygons, clip
+from geo.geometry.shared_borders import clip
+from geo.types import Floats, Ints, Polygons
 
 LOOSE_END_M = 8.0
 """A street's loose end this near to another barrier is joined to it: a digitising gap."""
@@ -67,7 +68,7 @@ class Barriers:
         return cls(np.empty(0, object), np.empty(0, np.int8), np.empty(0, object))
 
 
-def within(barriers: Barriers, area: shapely.Geometry) -> Barriers:
+def clip_barriers(barriers: Barriers, area: shapely.Geometry) -> Barriers:
     """Return the barriers cut to an area, as single LineStrings, loose ends joined."""
     shapely.prepare(area)
     touched = np.flatnonzero(shapely.intersects(area, barriers.lines))
@@ -134,27 +135,31 @@ def _overshot(lines: Polygons, kinds: NDArray[np.int8]) -> tuple[Polygons, NDArr
     return np.append(lines, added), np.append(kinds, np.tile(kinds, 2)[alone])
 
 
-def kinds_of(points: Floats, barriers: Barriers) -> NDArray[np.int8]:
+def find_barrier_kinds(points: Floats, barriers: Barriers) -> NDArray[np.int8]:
     """Return what lies at each of (n, 2) points: the strongest barrier there, else open ground."""
-    from geo.geometry.point_bins import strongest_at  # and with it a compiler, only where one draws
+    from geo.geometry.point_bins import (
+        find_strongest_kinds,  # and with it a compiler, only where one draws
+    )
 
     coords, line = shapely.get_coordinates(barriers.lines, return_index=True)
     inner = np.flatnonzero(line[1:] == line[:-1])
     ends = np.stack([coords[inner], coords[inner + 1]], axis=1)
     kinds = barriers.kinds[line[inner]].astype(np.int64)
-    strongest: NDArray[np.int8] = strongest_at(points, ends, kinds, ON_BARRIER_M).astype(np.int8)
+    strongest: NDArray[np.int8] = find_strongest_kinds(points, ends, kinds, ON_BARRIER_M).astype(
+        np.int8
+    )
     return strongest
 
 
-def rooms(area: shapely.Geometry, barriers: Barriers) -> Polygons:
+def build_rooms(area: shapely.Geometry, barriers: Barriers) -> Polygons:
     """Return the faces that barriers cut an area into."""
-    from geo.geometry.planar_faces import faces_within, node_lines  # and with it a compiler
+    from geo.geometry.planar_faces import build_faces_within, node_lines  # and with it a compiler
 
     outline = np.asarray(shapely.boundary(area), dtype=object)
-    return faces_within(node_lines(np.append(barriers.lines, outline)), area).polygons
+    return build_faces_within(node_lines(np.append(barriers.lines, outline)), area).polygons
 
 
-def room_of(buildings: Polygons, faces: Polygons) -> Ints:
+def locate_buildings(buildings: Polygons, faces: Polygons) -> Ints:
     """Return for each building the face that holds most of its footprint (-1 for none)."""
     found = np.full(len(buildings), -1, dtype=np.int64)
     face, building = shapely.STRtree(buildings).query(faces, predicate="intersects")

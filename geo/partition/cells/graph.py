@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from geo.geometry.shared_borders import Floats, Ints, Polygons, inner_points
+from geo.geometry.shared_borders import inner_points
 from geo.partition.cells.barriers import Kind
+from geo.types import Floats, Ints, Polygons
 
 if TYPE_CHECKING:
     from geo.partition.cells.tessellation import Cells
@@ -146,7 +147,7 @@ class Graph:
         )
 
 
-def graph_of(cells: "Cells", households: Ints, compound: Ints) -> tuple[Graph, Ints]:
+def build_graph(cells: "Cells", households: Ints, compound: Ints) -> tuple[Graph, Ints]:
     """Return the graph of the land cells of a community.
 
     Parameters
@@ -163,11 +164,9 @@ def graph_of(cells: "Cells", households: Ints, compound: Ints) -> tuple[Graph, I
     cell
         (n,) the cell of each node.
     """
-    from geo.partition.cells.tessellation import (
-        cell_borders,  # and with it a compiler, only where one draws
-    )
+    from geo.partition.cells.tessellation import find_cell_borders
 
-    shared, kind = cell_borders(cells)
+    shared, kind = find_cell_borders(cells)
     land = np.flatnonzero(~cells.water)
     node = np.full(len(cells.polygons) + 1, -1, dtype=np.int64)
     node[land] = np.arange(len(land))

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from geo.errors import InputError
-from geo.geometry.shared_borders import Floats, Ints
 from geo.partition.cells.barriers import Kind
 from geo.partition.cells.graph import CUT_FACTOR, INSIDE_FACTOR, Graph
+from geo.types import Floats, Ints
 
 _KINDS = {kind.name.lower(): kind for kind in Kind}
 

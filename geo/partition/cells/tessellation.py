@@ -11,10 +11,22 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from geo.geometry.outline_voronoi import Sites, nearest, ridges, sample_outlines
-from geo.geometry.planar_faces import Faces, Lines, faces_within, merge_faces, node_lines
-from geo.geometry.shared_borders import Borders, Ints, Polygons, borders, clip, inner_points
-from geo.partition.cells.barriers import Barriers, kinds_of, room_of, rooms, within
+from geo.geometry.outline_voronoi import (
+    Sites,
+    find_nearest_footprints,
+    sample_outlines,
+    trace_ridges,
+)
+from geo.geometry.planar_faces import Faces, NodedLines, build_faces_within, merge_faces, node_lines
+from geo.geometry.shared_borders import Borders, clip, find_borders, inner_points
+from geo.partition.cells.barriers import (
+    Barriers,
+    build_rooms,
+    clip_barriers,
+    find_barrier_kinds,
+    locate_buildings,
+)
+from geo.types import Ints, Polygons
 
 THIN_ROOM_M = 20.0
 """A room without buildings that is narrower than this is shared out among its neighbours."""
@@ -55,7 +67,7 @@ class Cells:
     barriers: Barriers
 
 
-def draw_cells(community: shapely.Geometry, footprints: Polygons, barriers: Barriers) -> Cells:
+def build_cells(community: shapely.Geometry, footprints: Polygons, barriers: Barriers) -> Cells:
     """Share out the land of a community among its buildings.
 
     Parameters
@@ -72,13 +84,13 @@ def draw_cells(community: shapely.Geometry, footprints: Polygons, barriers: Barr
     Cells
         A valid coverage of the community in which no footprint is cut.
     """
-    barriers = within(barriers, community)
+    barriers = clip_barriers(barriers, community)
     feet, foot_of_building = _separate(clip(footprints, community))
-    faces = rooms(community, barriers)
+    faces = build_rooms(community, barriers)
     is_water = _inside_any(faces, barriers.water)
     sites, has_site = _sites(feet, faces, is_water, barriers)
     lines = _arrangement(community, barriers, _ridge_lines(sites, faces), feet)
-    pieces = faces_within(lines, community)
+    pieces = build_faces_within(lines, community)
     label, room, has_foot = _labels(pieces.polygons, feet, faces, sites, has_site)
     label = _make_labels_connected(
         lines, pieces, label, room, has_foot, len(feet), is_water, barriers
@@ -125,7 +137,7 @@ def _sites(
     feet: Polygons, faces: Polygons, is_water: NDArray[np.bool_], barriers: Barriers
 ) -> tuple[Sites, NDArray[np.bool_]]:
     """Return sample points of the buildings that share out each room, and which rooms have any."""
-    home = room_of(feet, faces)
+    home = locate_buildings(feet, faces)
     adopter, foot = _share_thin_rooms(home, faces, is_water, barriers)
     near = _near(faces[adopter], feet[foot], adopter)
     adopter, foot = adopter[near], foot[near]
@@ -152,8 +164,8 @@ def _share_thin_rooms(
     empty = np.bincount(home, minlength=len(faces)) == 0
     width = 2 * shapely.area(faces) / shapely.length(faces)
     thin = empty & ~is_water & (width < THIN_ROOM_M)
-    shared = borders(faces)
-    kind = kinds_of(shared.midpoints(), barriers)
+    shared = find_borders(faces)
+    kind = find_barrier_kinds(shared.midpoints(), barriers)
     inner = shared.left >= 0
     one = np.concatenate([shared.left[inner], shared.right[inner]])
     other = np.concatenate([shared.right[inner], shared.left[inner]])
@@ -182,7 +194,7 @@ def _near(faces: Polygons, feet: Polygons, room: Ints) -> NDArray[np.bool_]:
 
 def _ridge_lines(sites: Sites, faces: Polygons) -> Polygons:
     """Return the Voronoi borders between buildings as lines cut to their rooms."""
-    lines, room = ridges(sites)
+    lines, room = trace_ridges(sites)
     if len(lines) == 0:
         return lines
     lines = shapely.simplify(lines, RIDGE_SIMPLIFY_M, preserve_topology=False)
@@ -201,7 +213,7 @@ def _ridge_lines(sites: Sites, faces: Polygons) -> Polygons:
 
 def _arrangement(
     community: shapely.Geometry, barriers: Barriers, ridge_lines: Polygons, feet: Polygons
-) -> Lines:
+) -> NodedLines:
     """Return all lines noded together."""
     lines = np.concatenate([barriers.lines, ridge_lines])
     crossed = shapely.STRtree(lines).query(feet, predicate="intersects")[0]
@@ -226,7 +238,9 @@ def _labels(
     room[lost] = shapely.STRtree(faces).nearest(inner[lost])
     label = room + len(feet)
     served = has_site[room]
-    label[served] = nearest(sites, shapely.get_coordinates(inner[served]), room[served])
+    label[served] = find_nearest_footprints(
+        sites, shapely.get_coordinates(inner[served]), room[served]
+    )
     has_foot = np.zeros(len(pieces), dtype=bool)
     foot, piece = shapely.STRtree(inner).query(feet, predicate="contains")
     # Where outlines touch noding leaves slits of no area, which may lie apart from the rest.
@@ -238,7 +252,7 @@ def _labels(
 
 
 def _make_labels_connected(
-    lines: Lines,
+    lines: NodedLines,
     pieces: Faces,
     label: Ints,
     room: Ints,
@@ -253,7 +267,7 @@ def _make_labels_connected(
     """
     inner = (pieces.left >= 0) & (pieces.right >= 0)
     one, other, length = pieces.left[inner], pieces.right[inner], lines.lengths()[inner]
-    kind = kinds_of(lines.midpoints()[inner], barriers)
+    kind = find_barrier_kinds(lines.midpoints()[inner], barriers)
     barred = (kind > 0) & (room[one] == room[other]) & ~(has_foot[one] & has_foot[other])
     area = shapely.area(pieces.polygons)
     total = np.bincount(label, weights=area)
@@ -310,7 +324,7 @@ def _spread(
 
 
 def _merge_pieces(
-    lines: Lines,
+    lines: NodedLines,
     pieces: Faces,
     label: Ints,
     room: Ints,
@@ -334,7 +348,7 @@ def _merge_pieces(
     return Cells(polygons, placed, room[main], water, barriers)
 
 
-def cell_borders(cells: Cells) -> tuple[Borders, NDArray[np.int8]]:
+def find_cell_borders(cells: Cells) -> tuple[Borders, NDArray[np.int8]]:
     """Return the borders between cells and the kind of barrier on each segment."""
-    shared = borders(cells.polygons)
-    return shared, kinds_of(shared.midpoints(), cells.barriers)
+    shared = find_borders(cells.polygons)
+    return shared, find_barrier_kinds(shared.midpoints(), cells.barriers)

@@ -17,19 +17,20 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from geo.geometry.shared_borders import Floats, Ints
-from geo.partition.search.kernel import COMPILED, FOUR_PI, HOT
+from geo.geometry.compile import COMPILED, INLINED
+from geo.partition.search.kernel import FOUR_PI
+from geo.types import Floats, Ints
 
-SLOTS = 20
+MAX_FRONTIER = 20
 """Most nodes of a frontier."""
 
-OPEN = 12
+MAX_OPEN_GRIDS = 12
 """Most grids that reach a frontier."""
 
-CHOICES = 6
+MAX_HANDED_OVER = 6
 """So many open grids are handed over or not one by one when the rest is bounded."""
 
-NO = np.uint8(255)
+NONE = np.uint8(255)
 
 Bytes = NDArray[np.uint8]
 Words = NDArray[np.int32]
@@ -101,20 +102,20 @@ class Coarseness(NamedTuple):
     area: int
 
 
-def empty_states(count: int) -> States:
+def allocate_states(count: int) -> States:
     """Return room for states."""
 
     def sums() -> Words:
-        return np.zeros((count, OPEN), np.int32)
+        return np.zeros((count, MAX_OPEN_GRIDS), np.int32)
 
     return States(
-        np.full((count, SLOTS), NO, np.uint8),
-        np.full((count, SLOTS), NO, np.uint8),
+        np.full((count, MAX_FRONTIER), NONE, np.uint8),
+        np.full((count, MAX_FRONTIER), NONE, np.uint8),
         sums(),
         sums(),
         sums(),
         sums(),
-        np.zeros((count, OPEN), np.uint64),
+        np.zeros((count, MAX_OPEN_GRIDS), np.uint64),
         np.zeros(count),
         np.zeros(count),
         np.zeros(count, np.int32),
@@ -123,52 +124,52 @@ def empty_states(count: int) -> States:
     )
 
 
-@njit(**HOT)
-def own_cost(r: Rules, low: float, high: float) -> float:
+@njit(**INLINED)
+def households_cost(r: Rules, low: float, high: float) -> float:
     """Return the least that a grid of ``low`` to ``high`` households costs by their number."""
     h = min(max(r.target, low), high)
     off = (h - r.target) / 100.0
     return r.limit * (max(h - r.upper, 0.0) + max(r.lower - h, 0.0)) + r.balance * off * off
 
 
-@njit(**HOT)
-def round_cost(r: Rules, outline: float, area: float) -> float:
+@njit(**INLINED)
+def roundness_cost(r: Rules, outline: float, area: float) -> float:
     """Return the least that a grid of at least this outline and at most this area costs."""
     p, a = outline * r.metres, area * r.square_metres
     return max(r.compactness * (p * p / (FOUR_PI * max(a, 1e-9)) - 1.0), 0.0)
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def _mix_hash(mark: np.uint64, value: np.uint64) -> np.uint64:
     mark = (mark ^ value) * np.uint64(0x9E3779B97F4A7C15)
     return mark ^ (mark >> np.uint64(29))
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def _open_grids(s: States, i: int) -> int:
     count = 0
-    for k in range(SLOTS):
-        if s.label[i, k] != NO:
+    for k in range(MAX_FRONTIER):
+        if s.label[i, k] != NONE:
             count = max(count, s.label[i, k] + 1)
     return count
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def _copy(a: States, i: int, b: States, j: int) -> None:
-    for k in range(SLOTS):
+    for k in range(MAX_FRONTIER):
         b.label[j, k], b.piece[j, k] = a.label[i, k], a.piece[i, k]
-    for g in range(OPEN):
+    for g in range(MAX_OPEN_GRIDS):
         b.low[j, g], b.high[j, g] = a.low[i, g], a.high[i, g]
         b.outline[j, g], b.area[j, g] = a.outline[i, g], a.area[i, g]
         b.compounds[j, g] = a.compounds[i, g]
     b.cost[j] = a.cost[i]
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def _place(step: Step, s: States, j: int, g: int) -> None:
     """Put the step's node into grid ``g`` of state ``j``: sums, costs and connections."""
     label, piece = s.label[j], s.piece[j]
-    fresh = np.uint8(SLOTS)
+    fresh = np.uint8(MAX_FRONTIER)
     for k in range(len(step.beside)):
         at = step.beside[k]
         q = label[at]
@@ -176,7 +177,7 @@ def _place(step: Step, s: States, j: int, g: int) -> None:
             s.cost[j] += step.same[k]
             if step.linked[k] and piece[at] != fresh:
                 old = piece[at]
-                for i in range(SLOTS):
+                for i in range(MAX_FRONTIER):
                     if label[i] == g and piece[i] == old:
                         piece[i] = fresh
         else:
@@ -195,11 +196,11 @@ def _place(step: Step, s: States, j: int, g: int) -> None:
             s.cost[j] += step.compound_cost
     if step.retired >= 0:
         others = ~(np.uint64(1) << np.uint64(step.retired))
-        for q in range(OPEN):
+        for q in range(MAX_OPEN_GRIDS):
             s.compounds[j, q] &= others
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def _leave(r: Rules, step: Step, s: States, j: int) -> bool:
     """Take leaving nodes off the frontier; return whether every grid can still hang together.
 
@@ -209,9 +210,9 @@ def _leave(r: Rules, step: Step, s: States, j: int) -> bool:
     for k in range(len(step.leaving)):
         at = step.leaving[k]
         g, own = label[at], piece[at]
-        label[at], piece[at] = NO, NO
+        label[at], piece[at] = NONE, NONE
         same, other = False, False
-        for i in range(SLOTS):
+        for i in range(MAX_FRONTIER):
             if label[i] == g:
                 same = same or piece[i] == own
                 other = other or piece[i] != own
@@ -219,50 +220,50 @@ def _leave(r: Rules, step: Step, s: States, j: int) -> bool:
             continue
         if other:
             return False
-        s.cost[j] += own_cost(r, s.low[j, g], s.high[j, g])
-        s.cost[j] += round_cost(r, s.outline[j, g], s.area[j, g])
+        s.cost[j] += households_cost(r, s.low[j, g], s.high[j, g])
+        s.cost[j] += roundness_cost(r, s.outline[j, g], s.area[j, g])
     return True
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def _renumber(s: States, j: int, spare: States) -> int:
     """Number grids and pieces in the order of the slots; return the number of open grids."""
     _copy(s, j, spare, 0)
     grid = np.int64(0)
-    for g in range(OPEN):
-        spare.choice[g] = NO
-    for p in range(SLOTS + 1):
-        spare.mark[p] = np.uint64(NO)
+    for g in range(MAX_OPEN_GRIDS):
+        spare.choice[g] = NONE
+    for p in range(MAX_FRONTIER + 1):
+        spare.mark[p] = np.uint64(NONE)
     pieces = np.uint64(0)
-    for k in range(SLOTS):
+    for k in range(MAX_FRONTIER):
         g = spare.label[0, k]
-        if g == NO:
+        if g == NONE:
             continue
-        if spare.choice[g] == NO:
+        if spare.choice[g] == NONE:
             spare.choice[g] = grid
             s.low[j, grid], s.high[j, grid] = spare.low[0, g], spare.high[0, g]
             s.outline[j, grid], s.area[j, grid] = spare.outline[0, g], spare.area[0, g]
             s.compounds[j, grid] = spare.compounds[0, g]
             grid += 1
         p = spare.piece[0, k]
-        if spare.mark[p] == np.uint64(NO):
+        if spare.mark[p] == np.uint64(NONE):
             spare.mark[p] = pieces
             pieces += np.uint64(1)
         s.label[j, k], s.piece[j, k] = spare.choice[g], spare.mark[p]
-    for g in range(grid, OPEN):
+    for g in range(grid, MAX_OPEN_GRIDS):
         s.low[j, g], s.high[j, g], s.outline[j, g], s.area[j, g] = 0, 0, 0, 0
         s.compounds[j, g] = 0
     return int(grid)
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def _bound(r: Rules, step: Step, s: States, j: int, grids: int, ceiling: float) -> float:
     """Return what no completion of a state costs less than."""
     own, roundness = 0.0, 0.0
     low, high, missing = 0, 0, 0.0
     for g in range(grids):
-        own += own_cost(r, max(s.low[j, g], r.target), 1e9)
-        roundness += round_cost(r, s.outline[j, g], s.area[j, g] + step.area_to_come)
+        own += households_cost(r, max(s.low[j, g], r.target), 1e9)
+        roundness += roundness_cost(r, s.outline[j, g], s.area[j, g] + step.area_to_come)
         low += s.low[j, g]
         high += s.high[j, g]
         missing += max(r.lower - s.high[j, g], 0.0)
@@ -282,10 +283,10 @@ def _bound(r: Rules, step: Step, s: States, j: int, grids: int, ceiling: float) 
     return cost + max(best, least)
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def _hash_state(s: States, j: int, grids: int, c: Coarseness) -> np.uint64:
     mark = np.uint64(1469598103934665603)
-    for k in range(SLOTS):
+    for k in range(MAX_FRONTIER):
         mark = _mix_hash(mark, np.uint64(s.label[j, k]) * np.uint64(256) + np.uint64(s.piece[j, k]))
     for g in range(grids):
         mark = _mix_hash(mark, np.uint64(s.low[j, g] >> c.households))
@@ -295,7 +296,7 @@ def _hash_state(s: States, j: int, grids: int, c: Coarseness) -> np.uint64:
     return mark
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def expand_states(
     r: Rules, step: Step, before: States, ceiling: float, after: States, spare: States
 ) -> tuple[int, float]:
@@ -312,7 +313,7 @@ def expand_states(
     for i in range(len(before.cost)):
         grids = _open_grids(before, i)
         for g in range(grids + 1):
-            if g == OPEN or count == len(after.cost):
+            if g == MAX_OPEN_GRIDS or count == len(after.cost):
                 lost = min(lost, before.bound[i])
                 continue
             _copy(before, i, after, count)
@@ -327,19 +328,19 @@ def expand_states(
     return count, lost
 
 
-@njit(**HOT)
-def mark_all(s: States, count: int, c: Coarseness) -> None:
+@njit(**INLINED)
+def hash_states(s: States, count: int, c: Coarseness) -> None:
     """Hash what has to agree for states to be merged."""
     for j in range(count):
         s.mark[j] = _hash_state(s, j, _open_grids(s, j), c)
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def _agree(s: States, i: int, j: int, c: Coarseness) -> bool:
-    for k in range(SLOTS):
+    for k in range(MAX_FRONTIER):
         if s.label[i, k] != s.label[j, k] or s.piece[i, k] != s.piece[j, k]:
             return False
-    for g in range(OPEN):
+    for g in range(MAX_OPEN_GRIDS):
         if (
             s.low[i, g] >> c.households != s.low[j, g] >> c.households
             or s.outline[i, g] >> c.outline != s.outline[j, g] >> c.outline
@@ -350,7 +351,7 @@ def _agree(s: States, i: int, j: int, c: Coarseness) -> bool:
     return True
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def merge_states(s: States, order: Ints, c: Coarseness, kept: Ints) -> int:
     """Keep the cheapest of the states that agree, with the best of all their sums.
 
@@ -382,7 +383,7 @@ def merge_states(s: States, order: Ints, c: Coarseness, kept: Ints) -> int:
         if s.cost[i] < s.cost[j]:
             kept[at], i, j = i, j, i
         s.bound[j] = min(s.bound[i], s.bound[j])
-        for g in range(OPEN):
+        for g in range(MAX_OPEN_GRIDS):
             s.low[j, g] = min(s.low[i, g], s.low[j, g])
             s.high[j, g] = max(s.high[i, g], s.high[j, g])
             s.outline[j, g] = min(s.outline[i, g], s.outline[j, g])
@@ -390,7 +391,7 @@ def merge_states(s: States, order: Ints, c: Coarseness, kept: Ints) -> int:
     return count
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def _least_settled(r: Rules, s: States, i: int) -> float:
     """Return the cost of a state without what whoever draws the rest may count too."""
     cost = s.cost[i]
@@ -402,14 +403,16 @@ def _least_settled(r: Rules, s: States, i: int) -> float:
     return cost
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def _alone(r: Rules, s: States, i: int, g: int) -> float:
     """Return the least that an open grid costs if nothing more is added to it."""
-    return own_cost(r, s.low[i, g], s.high[i, g]) + round_cost(r, s.outline[i, g], s.area[i, g])
+    return households_cost(r, s.low[i, g], s.high[i, g]) + roundness_cost(
+        r, s.outline[i, g], s.area[i, g]
+    )
 
 
 @njit(**COMPILED)
-def completion(r: Rules, s: States, households: int) -> Floats:
+def completion_costs(r: Rules, s: States, households: int) -> Floats:
     """Return the least cost of the states, by the households that grids of the rest may take over.
 
     An open grid either is complete, though it touches the rest, or is part of a grid of the rest.
@@ -422,15 +425,15 @@ def completion(r: Rules, s: States, households: int) -> Floats:
     least = np.full(households + 1, np.inf)
     for i in range(len(s.cost)):
         settled, grids = _least_settled(r, s, i), _open_grids(s, i)
-        several = min(grids, CHOICES)
+        several = min(grids, MAX_HANDED_OVER)
         for g in range(several, grids):
-            settled += min(_alone(r, s, i, g), own_cost(r, max(s.low[i, g], r.target), 1e9))
+            settled += min(_alone(r, s, i, g), households_cost(r, max(s.low[i, g], r.target), 1e9))
         for handed in range(1 << several):
             held, cost = 0, settled
             for g in range(several):
                 if handed >> g & 1:
                     held += s.low[i, g]
-                    cost += own_cost(r, max(s.low[i, g], r.target), 1e9)
+                    cost += households_cost(r, max(s.low[i, g], r.target), 1e9)
                 else:
                     cost += _alone(r, s, i, g)
             least[held] = min(least[held], cost)

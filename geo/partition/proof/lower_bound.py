@@ -13,21 +13,21 @@ from functools import cache
 
 import numpy as np
 
-from geo.geometry.shared_borders import Floats, Ints
 from geo.partition.cells.graph import Graph
 from geo.partition.cells.graph_arrays import graph_from_arrays
 from geo.partition.proof import frontier
-from geo.partition.proof.frontier import SLOTS, Coarseness, Rules, States, Step
+from geo.partition.proof.frontier import MAX_FRONTIER, Coarseness, Rules, States, Step
 from geo.partition.scoring.objective import Limits, Weights, cost
 from geo.partition.search.chains import Pairs, PreviousLabels
+from geo.types import Floats, Ints
 
 FIRST_WIDTH, GROWTH, WIDEST = 2_000, 3, 200_000
 """States kept after a step in the first pass; every second pass has more."""
 
-ROOM = 8
+ROOM_WIDTHS = 8
 """Room for states before merging, in widths."""
 
-LADDER = tuple(
+COARSENESS_LEVELS = tuple(
     Coarseness(*bits)
     for bits in (
         (0, 0, 0),
@@ -50,10 +50,10 @@ SHARE_OF_AREA, SHARE_OF_LENGTH = 2.0**-24, 2.0**-30
 TOLERANCE = 1e-5
 """A drawing cheaper by less than this share counts as no cheaper."""
 
-NEVER = 1e9
+FORBIDDEN_COST = 1e9
 """Cost of what may not be."""
 
-STARTS = 24
+START_NODES = 24
 """Nodes from which an order is tried."""
 
 
@@ -165,10 +165,14 @@ class _Piece:
         together, away = (pairs[(pairs >= 0).all(axis=1)] for pairs in (together, away))
         self.edges = np.concatenate([self.graph.edges, together, away])
         extra, none = np.zeros(len(together) + len(away)), np.zeros(len(together))
-        dear = np.full(len(away), NEVER)
+        dear = np.full(len(away), FORBIDDEN_COST)
         self.same = np.concatenate([weights.border * self.graph.inside, none, dear])
         self.differ = np.concatenate(
-            [weights.border * self.graph.cut, np.full(len(together), NEVER), np.zeros(len(away))]
+            [
+                weights.border * self.graph.cut,
+                np.full(len(together), FORBIDDEN_COST),
+                np.zeros(len(away)),
+            ]
         )
         self.linked = np.append(np.ones(len(self.graph.edges), bool), extra > 0)
         self.order = order_nodes(len(nodes), self.edges)
@@ -180,8 +184,8 @@ class _Piece:
     def cost(self, label: Ints) -> float:
         """Return what a drawing costs, NEVER if a pair is not as it has to be."""
         one, other = label[self.edges].T
-        wrong = (np.where(one == other, self.same, self.differ) >= NEVER).any()
-        return NEVER if wrong else cost(self.graph, label, self.limits, self.weights).total
+        wrong = (np.where(one == other, self.same, self.differ) >= FORBIDDEN_COST).any()
+        return FORBIDDEN_COST if wrong else cost(self.graph, label, self.limits, self.weights).total
 
 
 def _pairs_of_locked_nodes(before: PreviousLabels | None) -> tuple[Pairs, Pairs]:
@@ -244,9 +248,9 @@ def order_nodes(nodes: int, edges: Ints) -> Ints:
     for one, other in edges.tolist():
         beside[one].add(other)
         beside[other].add(one)
-    starts = np.unique(np.linspace(0, nodes - 1, min(STARTS, nodes)).astype(np.int64))
+    starts = np.unique(np.linspace(0, nodes - 1, min(START_NODES, nodes)).astype(np.int64))
     ranked = sorted(
-        np.argsort([len(near) for near in beside], kind="stable").tolist()[:STARTS]
+        np.argsort([len(near) for near in beside], kind="stable").tolist()[:START_NODES]
         + starts.tolist()
     )
     orders = [_order_from(start, beside) for start in dict.fromkeys(ranked)]
@@ -300,7 +304,7 @@ class _Pass:
     label
         (n,) the cheapest way through, None if there was none.
     rest
-        Table (:func:`geo.partition.proof.frontier.completion`) after each number of nodes.
+        Table (:func:`geo.partition.proof.frontier.completion_costs`) after each number of nodes.
     """
 
     bound: float
@@ -351,7 +355,7 @@ def _steps(piece: _Piece, order: Ints, rest: list[Floats]) -> list[Step] | None:
     area = np.ceil(piece.graph.area / piece.rules.square_metres).astype(np.int64)
     outline = np.floor(piece.graph.outline / piece.rules.metres).astype(np.int64)
     slot = np.full(n, -1, dtype=np.int64)
-    free = list(range(SLOTS))
+    free = list(range(MAX_FRONTIER))
     households_to_come, area_to_come = int(piece.graph.households.sum()), int(area.sum())
     steps = []
     for t, node in enumerate(order):
@@ -413,7 +417,7 @@ def _compound_bits(compound: Ints) -> list[tuple[int, bool, bool]] | None:
 def _start(piece: _Piece) -> States:
     """Return the one state with nothing drawn: compounds are paid for grid by grid, less what
     each needs at the least."""
-    states = frontier.empty_states(1)
+    states = frontier.allocate_states(1)
     compounds = np.unique(piece.graph.compound[piece.graph.compound >= 0])
     several = piece.needed[compounds][piece.needed[compounds] > 1]
     states.cost[0] = -piece.weights.compound * float(several.sum())
@@ -426,9 +430,9 @@ def _search_in_order(
 ) -> _Pass:
     """Draw all nodes in an order, keeping at most ``width`` states after each."""
     rules = piece.rules
-    states, room = _start(piece), frontier.empty_states(ROOM * width)
+    states, room = _start(piece), frontier.allocate_states(ROOM_WIDTHS * width)
     paid = float(states.cost[0])
-    spare = frontier.empty_states(SLOTS + 1)
+    spare = frontier.allocate_states(MAX_FRONTIER + 1)
     households = int(piece.graph.households.sum())
     lost, exact = np.inf, True
     rest, trail = [np.zeros(households + 1)], []
@@ -440,7 +444,7 @@ def _search_in_order(
         lost = min(lost, missed, dropped.bound.min(initial=np.inf))
         exact &= not merged and np.isinf(lost)
         trail.append(states)
-        table = frontier.completion(rules, states, households) - paid
+        table = frontier.completion_costs(rules, states, households) - paid
         # What was let go may have cost nothing at this end: then only that is known of it.
         rest.append(table if np.isinf(lost) else np.minimum(table, 0.0))
     label = _trace_labels(trail, steps, order) if len(states.cost) else None
@@ -451,9 +455,9 @@ def _select_states(room: States, count: int, width: int) -> tuple[States, bool, 
     """Return the states to go on with, whether unlike ones were merged, and those let go."""
     kept = np.empty(count, dtype=np.int64)
     found, unlike = 0, False
-    for coarseness in LADDER:
-        unlike = coarseness is not LADDER[0]
-        frontier.mark_all(room, count, coarseness)
+    for coarseness in COARSENESS_LEVELS:
+        unlike = coarseness is not COARSENESS_LEVELS[0]
+        frontier.hash_states(room, count, coarseness)
         order = np.argsort(room.mark[:count], kind="stable")
         found = frontier.merge_states(room, order, coarseness, kept)
         if found <= width:
@@ -473,8 +477,8 @@ def _trace_labels(trail: list[States], steps: list[Step], order: Ints) -> Ints:
     for states in trail[:0:-1]:
         path.append(int(states.parent[path[-1]]))
     label = np.empty(len(order), dtype=np.int64)
-    grid_at = np.full(SLOTS, -1, dtype=np.int64)
-    fresh, before = 0, frontier.empty_states(1).label[0]
+    grid_at = np.full(MAX_FRONTIER, -1, dtype=np.int64)
+    fresh, before = 0, frontier.allocate_states(1).label[0]
     for t, (state, step) in enumerate(zip(path[::-1], steps, strict=True)):
         choice = trail[t].choice[state]
         same = np.flatnonzero(before == choice)

@@ -8,22 +8,22 @@ import shapely
 from numpy.typing import NDArray
 
 from geo import crs
-from geo.geometry.shared_borders import Ints, Polygons
 from geo.partition.cells.graph import Graph, join_islands_by_ways
+from geo.types import Ints, Polygons
 
 Faults = list[tuple[str, dict[str, Any]]]
 
-AREA_M2 = 0.01
+MIN_FAULT_M2 = 0.01
 """Gaps and overlaps smaller than this are rounding."""
 
-NAMED = 5
+MAX_NAMED = 5
 """So many overlaps, or buildings cut, are named one by one."""
 
-CUT_M2 = 1.0
+MIN_CUT_M2 = 1.0
 """A building with less of its footprint than this in another grid is drawn a little off."""
 
 
-def in_one_piece(polygon: shapely.Geometry, ways: Polygons) -> bool:
+def is_in_one_piece(polygon: shapely.Geometry, ways: Polygons) -> bool:
     """Return whether a polygon's pieces hang together, by themselves or by ways between them."""
     pieces = shapely.get_parts(polygon)
     n = len(pieces)
@@ -37,7 +37,7 @@ def in_one_piece(polygon: shapely.Geometry, ways: Polygons) -> bool:
     return join_islands_by_ways(graph, pieces, ways).components()[0] == 1
 
 
-def pieces(polygons: Polygons, whole: NDArray[np.bool_]) -> Faults:
+def find_grids_in_pieces(polygons: Polygons, whole: NDArray[np.bool_]) -> Faults:
     """Return the grids whose pieces nothing joins.
 
     Parameters
@@ -51,19 +51,19 @@ def pieces(polygons: Polygons, whole: NDArray[np.bool_]) -> Faults:
     ]
 
 
-def overlaps(polygons: Polygons) -> Faults:
+def find_overlaps(polygons: Polygons) -> Faults:
     """Return the pairs of grids that overlap, the largest overlaps first."""
     one, other = shapely.STRtree(polygons).query(polygons, predicate="intersects")
     one, other = one[one < other], other[one < other]
     area = shapely.area(shapely.intersection(polygons[one], polygons[other]))
-    order = np.argsort(-area, kind="stable")[:NAMED]
+    order = np.argsort(-area, kind="stable")[:MAX_NAMED]
     return [
         ("grids_overlap", {"grid": int(one[n]), "other": int(other[n]), "area": float(area[n])})
-        for n in order[area[order] > AREA_M2]
+        for n in order[area[order] > MIN_FAULT_M2]
     ]
 
 
-def gap(missing: shapely.Geometry, system: object) -> Faults:
+def describe_gap(missing: shapely.Geometry, system: object) -> Faults:
     """Return the land in no grid, and where most of it is.
 
     Parameters
@@ -75,7 +75,7 @@ def gap(missing: shapely.Geometry, system: object) -> Faults:
     return [("land_in_no_grid", {"area": float(shapely.area(missing)), **where})]
 
 
-def beyond(outside: shapely.Geometry, system: object) -> Faults:
+def describe_land_outside(outside: shapely.Geometry, system: object) -> Faults:
     """Return the land of grids that lies outside the community, and where most of it is."""
     where = _place(outside, system)
     return [("grids_beyond", {"area": float(shapely.area(outside)), **where})]
@@ -90,7 +90,7 @@ def _place(shape: shapely.Geometry, system: object) -> dict[str, float]:
     return {"lon": lon, "lat": lat}
 
 
-def cuts(polygons: Polygons, grounds: Polygons, names: Polygons) -> Faults:
+def find_cut_buildings(polygons: Polygons, grounds: Polygons, names: Polygons) -> Faults:
     """Return the buildings through which a border runs, those most cut first.
 
     Parameters
@@ -100,7 +100,7 @@ def cuts(polygons: Polygons, grounds: Polygons, names: Polygons) -> Faults:
     """
     building, grid = shapely.STRtree(polygons).query(grounds, predicate="intersects")
     area = shapely.area(shapely.intersection(grounds[building], polygons[grid]))
-    building, area = building[area > CUT_M2], area[area > CUT_M2]
+    building, area = building[area > MIN_CUT_M2], area[area > MIN_CUT_M2]
     count = np.bincount(building, minlength=len(grounds))
     largest = np.zeros(len(grounds))
     np.maximum.at(largest, building, area)
@@ -108,14 +108,14 @@ def cuts(polygons: Polygons, grounds: Polygons, names: Polygons) -> Faults:
     cut = np.flatnonzero(count > 1)
     order = cut[np.argsort(-lesser[cut], kind="stable")]
     found: Faults = [
-        ("building_cut", {"name": str(names[n]), "count": int(count[n])}) for n in order[:NAMED]
+        ("building_cut", {"name": str(names[n]), "count": int(count[n])}) for n in order[:MAX_NAMED]
     ]
-    if len(order) > NAMED:
-        found.append(("more_buildings_cut", {"count": len(order) - NAMED}))
+    if len(order) > MAX_NAMED:
+        found.append(("more_buildings_cut", {"count": len(order) - MAX_NAMED}))
     return found
 
 
-def homeless(grid: Ints, households: Ints, names: Polygons) -> Faults:
+def find_households_without_grid(grid: Ints, households: Ints, names: Polygons) -> Faults:
     """Return the households whose building lies in no grid."""
     lost = np.flatnonzero((grid < 0) & (households > 0))
     if len(lost) == 0:
@@ -127,7 +127,7 @@ def homeless(grid: Ints, households: Ints, names: Polygons) -> Faults:
             {
                 "households": int(households[lost].sum()),
                 "count": len(lost),
-                "names": ", ".join(str(names[n]) for n in order[:NAMED]),
+                "names": ", ".join(str(names[n]) for n in order[:MAX_NAMED]),
             },
         )
     ]

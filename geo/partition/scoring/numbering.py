@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from geo.geometry.shared_borders import Floats, Ints
+from geo.types import Floats, Ints
 
 SERIAL_DIGITS = 3
 
@@ -37,7 +37,7 @@ def reading_order(xy: Floats, area: Floats) -> Ints:
     return order
 
 
-def serials(
+def assign_serials(
     xy: Floats, area: Floats, dedicated: NDArray[np.bool_], kept: Ints | None = None
 ) -> Ints:
     """Return the serial of each grid.

@@ -8,8 +8,8 @@ from dataclasses import asdict, astuple, dataclass
 
 import numpy as np
 
-from geo.geometry.shared_borders import Floats, Ints
 from geo.partition.cells.graph import Graph
+from geo.types import Floats, Ints
 
 
 @dataclass(frozen=True)

@@ -5,24 +5,28 @@ from dataclasses import replace
 import numpy as np
 import shapely
 
-from geo.geometry.shared_borders import Ints, Polygons
-from geo.partition import previous_plan, problem
+from geo.partition import previous_plan
 from geo.partition.cells.atoms import Atoms
 from geo.partition.cells.tessellation import Cells
 from geo.partition.community import Community
 from geo.partition.constraints import Constraints
 from geo.partition.previous_plan import PreviousPlan
-from geo.partition.problem import Problem
+from geo.partition.problem import Problem, build_problem
 from geo.partition.scoring import checks
-from geo.partition.scoring.explanations import across_the_border, explain, with_codes
+from geo.partition.scoring.explanations import (
+    explain_reasons,
+    find_buildings_across_border,
+    replace_numbers_by_codes,
+)
 from geo.partition.scoring.objective import Limits, Weights
 from geo.partition.scoring.score_card import Members, ScoreCard, score
+from geo.types import Ints, Polygons
 
 TRACE_M2 = 1e-6
 """A building with less ground than this is taken to be where its cell is."""
 
 
-PLACE_M = 0.01
+STAND_IN_RADIUS_M = 0.01
 """Radius of a place that stands for a building."""
 
 
@@ -42,36 +46,36 @@ def review_plan(
     before
         The plan against which households that moved are counted.
     """
-    wishes = Constraints(limits=limits or Limits(), weights=weights or Weights(), fresh=True)
-    ready = problem.build_problem(community, wishes, None)
+    constraints = Constraints(limits=limits or Limits(), weights=weights or Weights(), fresh=True)
+    problem = build_problem(community, constraints, None)
     polygons = plan.grids.geometry.to_numpy()
-    grounds = grounds_of(ready.atoms, ready.cells)
-    grid = grids_of(grounds, polygons)
+    grounds = undisputed_footprints(problem.atoms, problem.cells)
+    grid = locate_in_grids(grounds, polygons)
     card = score(
         polygons,
-        members_of(ready.atoms, grid),
+        build_members(problem.atoms, grid),
         community,
-        ready.cells,
-        wishes.limits,
-        wishes.weights,
+        problem.cells,
+        constraints.limits,
+        constraints.weights,
         ~plan.general(),
-        None if before is None else _count_moved_households(before, plan, ready.atoms, grid),
+        None if before is None else _count_moved_households(before, plan, problem.atoms, grid),
     )
     found = [
-        *explain(card.reasons, ready, _of_nodes(ready, grid, polygons)),
-        *checks.cuts(polygons, grounds, ready.atoms.names()),
-        *across_the_border(ready),
+        *explain_reasons(card.reasons, problem, _of_nodes(problem, grid, polygons)),
+        *checks.find_cut_buildings(polygons, grounds, problem.atoms.names()),
+        *find_buildings_across_border(problem),
     ]
-    return replace(card, reasons=with_codes(tuple(found), list(plan.grids["code"])))
+    return replace(card, reasons=replace_numbers_by_codes(tuple(found), list(plan.grids["code"])))
 
 
-def members_of(atoms: Atoms, grid: Ints) -> Members:
+def build_members(atoms: Atoms, grid: Ints) -> Members:
     """Return the atoms as members of grids, for the score card."""
     centres = shapely.get_coordinates(shapely.centroid(atoms.footprints))
     return Members(grid, atoms.households, centres, atoms.compound, atoms.names())
 
 
-def grounds_of(atoms: Atoms, cells: Cells) -> Polygons:
+def undisputed_footprints(atoms: Atoms, cells: Cells) -> Polygons:
     """Return the ground on which each atom stands: what of its footprint is its own.
 
     Where two footprints overlap the ground is the larger one's; where a footprint has no ground
@@ -83,11 +87,11 @@ def grounds_of(atoms: Atoms, cells: Cells) -> Polygons:
     centres, own = shapely.centroid(atoms.footprints[none]), cells.polygons[cell[none]]
     nearest = shapely.get_point(shapely.shortest_line(own, centres), 0)
     # It lies on the cell's border: what of the place is beyond is another's.
-    grounds[none] = shapely.intersection(shapely.buffer(nearest, PLACE_M), own)
+    grounds[none] = shapely.intersection(shapely.buffer(nearest, STAND_IN_RADIUS_M), own)
     return grounds
 
 
-def grids_of(grounds: Polygons, polygons: Polygons) -> Ints:
+def locate_in_grids(grounds: Polygons, polygons: Polygons) -> Ints:
     """Return the grid in which most of each ground lies, -1 for none."""
     found = np.full(len(grounds), -1, dtype=np.int64)
     ground, grid = shapely.STRtree(polygons).query(grounds, predicate="intersects")
@@ -97,14 +101,14 @@ def grids_of(grounds: Polygons, polygons: Polygons) -> Ints:
     return found
 
 
-def _of_nodes(ready: Problem, grid: Ints, polygons: Polygons) -> Ints:
+def _of_nodes(problem: Problem, grid: Ints, polygons: Polygons) -> Ints:
     """Return the grid of each node: that of its building, else that of its land."""
-    label = previous_plan.rows_at(
-        polygons, np.asarray(shapely.points(ready.graph.xy), dtype=object)
+    label = previous_plan.locate_points(
+        polygons, np.asarray(shapely.points(problem.graph.xy), dtype=object)
     )
-    order = np.argsort(ready.atoms.households, kind="stable")
-    order = order[ready.node[order] >= 0]
-    label[ready.node[order]] = grid[order]
+    order = np.argsort(problem.atoms.households, kind="stable")
+    order = order[problem.node_of_atom[order] >= 0]
+    label[problem.node_of_atom[order]] = grid[order]
     return label
 
 

@@ -8,21 +8,22 @@ import shapely
 from numpy.typing import NDArray
 from shapely import coverage_clean  # type: ignore[attr-defined]
 
-from geo.geometry.shared_borders import Floats, Ints, Polygons, borders
-from geo.partition.cells.barriers import Kind, kinds_of
+from geo.geometry.shared_borders import find_borders
+from geo.partition.cells.barriers import Kind, find_barrier_kinds
 from geo.partition.cells.graph import CUT_FACTOR, INSIDE_FACTOR, find_populated_rooms
-from geo.partition.cells.tessellation import Cells, cell_borders
+from geo.partition.cells.tessellation import Cells, find_cell_borders
 from geo.partition.community import Community
 from geo.partition.scoring.checks import (
-    AREA_M2,
-    beyond,
-    gap,
-    homeless,
-    in_one_piece,
-    overlaps,
-    pieces,
+    MIN_FAULT_M2,
+    describe_gap,
+    describe_land_outside,
+    find_grids_in_pieces,
+    find_households_without_grid,
+    find_overlaps,
+    is_in_one_piece,
 )
 from geo.partition.scoring.objective import Limits, Weights
+from geo.types import Floats, Ints, Polygons
 
 ON_BORDER_M = 0.02
 """A point this near to a border lies on it."""
@@ -181,12 +182,17 @@ def score(
     straddled = _straddled_length(healed, cells, members.households)
     ways = community.roads.geometry.to_numpy()
     whole = np.array(
-        [in_one_piece(polygon, ways) for polygon in _join_touching_parts(polygons)], dtype=bool
+        [is_in_one_piece(polygon, ways) for polygon in _join_touching_parts(polygons)], dtype=bool
     )
-    faults = [*pieces(polygons, whole), *homeless(members.grid, members.households, members.names)]
-    faults += gap(missing, community.buildings.crs) if gap_m2 > AREA_M2 else []
-    faults += overlaps(polygons) if overlap > AREA_M2 else []
-    faults += beyond(outside, community.buildings.crs) if beyond_m2 > AREA_M2 else []
+    faults = [
+        *find_grids_in_pieces(polygons, whole),
+        *find_households_without_grid(members.grid, members.households, members.names),
+    ]
+    faults += describe_gap(missing, community.buildings.crs) if gap_m2 > MIN_FAULT_M2 else []
+    faults += find_overlaps(polygons) if overlap > MIN_FAULT_M2 else []
+    faults += (
+        describe_land_outside(outside, community.buildings.crs) if beyond_m2 > MIN_FAULT_M2 else []
+    )
     return ScoreCard(
         grids=grids,
         households=int(households.sum()),
@@ -222,7 +228,7 @@ def _outside(
     union: shapely.Geometry, community: shapely.Geometry, missing: shapely.Geometry
 ) -> shapely.Geometry:
     """Return the land of grids beyond the border; the areas say first whether there is any."""
-    if shapely.area(union) - shapely.area(community) + shapely.area(missing) < AREA_M2 / 10:
+    if shapely.area(union) - shapely.area(community) + shapely.area(missing) < MIN_FAULT_M2 / 10:
         return shapely.Polygon()
     return shapely.difference(union, community)
 
@@ -264,10 +270,10 @@ def _inner_borders(
     A border along or in a water is nobody's: what lies there is not walked. Grounds that are a
     grid of their own have a wall around them.
     """
-    shared = borders(polygons)
+    shared = find_borders(polygons)
     inner = shared.left >= 0
     middles, length = shared.midpoints()[inner], shared.length[inner]
-    kind = kinds_of(middles, cells.barriers)
+    kind = find_barrier_kinds(middles, cells.barriers)
     walled = dedicated[shared.left[inner]] | dedicated[shared.right[inner]]
     kind[walled & (kind == Kind.OPEN)] = Kind.WALL
     share = float(length[kind > 0].sum() / length.sum()) if length.sum() else 1.0
@@ -279,7 +285,7 @@ def _inner_borders(
 
 def _straddled_length(polygons: Polygons, cells: Cells, households: Ints) -> float:
     """Return the metres of arterial, railway and river inside a grid, households on both sides."""
-    shared, kind = cell_borders(cells)
+    shared, kind = find_cell_borders(cells)
     populated = find_populated_rooms(cells, households)
     one, other = cells.room[shared.left], cells.room[shared.right]
     wide = np.isin(kind, [int(k) for k in INSIDE_FACTOR]) & (shared.left >= 0) & (one != other)

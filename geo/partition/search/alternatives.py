@@ -5,24 +5,23 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from geo.geometry.shared_borders import Floats, Ints
-from geo.partition import problem
 from geo.partition.cells.graph import Graph
 from geo.partition.community import Community
 from geo.partition.constraints import Constraints
 from geo.partition.draw import Drawing, build_drawing, search_labels
 from geo.partition.previous_plan import PreviousPlan
-from geo.partition.problem import Problem
+from geo.partition.problem import Problem, build_problem
 from geo.partition.scoring.objective import Weights, cost
 from geo.partition.scoring.score_card import ScoreCard
+from geo.types import Floats, Ints
 
-APART_SHARE = 0.15
+MIN_DIFFERENCE_SHARE = 0.15
 """Two drawings differ if this share of the households is in another grid."""
 
-AS_GOOD = 1.25
+MAX_COST_RATIO = 1.25
 """A drawing that costs more than the best by more than this is no alternative."""
 
-LEANINGS: tuple[dict[str, float], ...] = (
+WEIGHT_FACTORS: tuple[dict[str, float], ...] = (
     {},
     {"balance": 4.0},
     {"border": 2.0},
@@ -33,10 +32,10 @@ LEANINGS: tuple[dict[str, float], ...] = (
 )
 """Factors on the weights that lead a search elsewhere."""
 
-ROUNDS = 12
+MAX_PENALTY_ROUNDS = 12
 """How often a search is sent away from the borders of what was found, where that is not enough."""
 
-AVOIDED = 0.5
+PENALTY_SHARE = 0.5
 """Share by which a border gets dearer each time: the penalty method of alternative routes (Bader
 and others, Alternative route graphs in road networks, 2011), for borders."""
 
@@ -58,8 +57,8 @@ class _Candidate:
     objective: float
 
 
-def alternatives(
-    community: Community, wishes: Constraints, count: int, before: PreviousPlan | None = None
+def find_alternatives(
+    community: Community, constraints: Constraints, count: int, before: PreviousPlan | None = None
 ) -> list[Drawing]:
     """Return up to ``count`` drawings, the cheapest first, each unlike the ones before it.
 
@@ -70,9 +69,9 @@ def alternatives(
         in :data:`APART_SHARE` of the households.
     """
     began = time.monotonic()
-    ready = problem.build_problem(community, wishes, before)
-    chosen = _choose_distinct(_candidates(ready, count), ready.graph.households, count)
-    drawings = [build_drawing(ready, one.label, began) for one in chosen]
+    problem = build_problem(community, constraints, before)
+    chosen = _choose_distinct(_candidates(problem, count), problem.graph.households, count)
+    drawings = [build_drawing(problem, one.label, began) for one in chosen]
     traits = _traits([drawing.score for drawing in drawings])
     return [
         replace(drawing, score=replace(drawing.score, traits=own))
@@ -80,24 +79,26 @@ def alternatives(
     ]
 
 
-def _candidates(ready: Problem, count: int) -> list[_Candidate]:
+def _candidates(problem: Problem, count: int) -> list[_Candidate]:
     """Return drawings of searches that lean, and of searches sent away from what was found."""
-    wishes, graph = ready.wishes, ready.graph
+    constraints, graph = problem.constraints, problem.graph
     found: list[_Candidate] = []
-    if len(ready.free) == 0:
-        return [_Candidate(search_labels(ready), 0.0)]
+    if len(problem.free) == 0:
+        return [_Candidate(search_labels(problem), 0.0)]
 
     def add(label: Ints) -> None:
-        found.append(_Candidate(label, cost(graph, label, wishes.limits, wishes.weights).total))
+        found.append(
+            _Candidate(label, cost(graph, label, constraints.limits, constraints.weights).total)
+        )
 
-    for leaning in LEANINGS:
-        add(search_labels(ready, _leaning(wishes.weights, leaning)))
+    for leaning in WEIGHT_FACTORS:
+        add(search_labels(problem, _leaning(constraints.weights, leaning)))
     times = _is_cut(graph, min(found, key=lambda one: one.objective).label)
-    for number in range(ROUNDS):
+    for number in range(MAX_PENALTY_ROUNDS):
         if len(_choose_distinct(found, graph.households, count)) == count:
             break
-        dearer = replace(graph, cut=graph.cut * (1.0 + AVOIDED * times))
-        add(search_labels(replace(ready, graph=dearer), seed=wishes.seed + number))
+        dearer = replace(graph, cut=graph.cut * (1.0 + PENALTY_SHARE * times))
+        add(search_labels(replace(problem, graph=dearer), seed=constraints.seed + number))
         times += _is_cut(graph, found[-1].label)
     return found
 
@@ -121,14 +122,17 @@ def _choose_distinct(
     ranked = sorted(candidates, key=lambda one: one.objective)
     chosen: list[_Candidate] = []
     for one in ranked:
-        if len(chosen) == count or one.objective > ranked[0].objective * AS_GOOD:
+        if len(chosen) == count or one.objective > ranked[0].objective * MAX_COST_RATIO:
             break
-        if all(differing(one.label, other.label, households) >= APART_SHARE for other in chosen):
+        if all(
+            difference_share(one.label, other.label, households) >= MIN_DIFFERENCE_SHARE
+            for other in chosen
+        ):
             chosen.append(one)
     return chosen
 
 
-def differing(one: Ints, other: Ints, households: Ints) -> float:
+def difference_share(one: Ints, other: Ints, households: Ints) -> float:
     """Return the share of the households that are in another grid, grids matched at best."""
     shared: Floats = np.zeros((int(one.max()) + 1, int(other.max()) + 1))
     np.add.at(shared, (one, other), households)

@@ -11,26 +11,25 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from geo.geometry.shared_borders import Floats, Ints
+from geo.geometry.compile import COMPILED, INLINED
 from geo.partition.search.kernel import (
     BORDER,
     COMPACT,
-    COMPILED,
     COMPOUND,
-    HOT,
     KernelProblem,
     KernelState,
-    below,
+    build_state,
     grid_cost,
-    move,
     move_cost,
-    new_state,
+    move_node,
     perimeters_after,
+    random_below,
+    random_uniform,
     shared_cost_change,
     stays_connected,
     total_cost,
-    uniform,
 )
+from geo.types import Floats, Ints
 
 SWAP_SHARE, RECUT_SHARE = 0.1, 0.002
 
@@ -107,7 +106,7 @@ def anneal(
     stop
         (1,) another thread sets it to 1 to end the search with the best so far.
     """
-    s = new_state(p, label, grids, seed)
+    s = build_state(p, label, grids, seed)
     tree = _new_tree(len(label), len(p.edges))
     now = total_cost(p, s)
     best, best_label = now, label.copy()
@@ -117,7 +116,7 @@ def anneal(
         heat *= cooling
         if s.cuts[0] == 0 or stop[0]:
             break
-        pick = uniform(s)
+        pick = random_uniform(s)
         if pick < RECUT_SHARE:
             now += _recut(p, s, tree, heat)
         elif pick < RECUT_SHARE + SWAP_SHARE:
@@ -130,20 +129,20 @@ def anneal(
     return best_label, best
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def _accepts(s: KernelState, change: float, heat: float) -> bool:
-    return change <= 0.0 or uniform(s) < np.exp(-change / heat)
+    return change <= 0.0 or random_uniform(s) < np.exp(-change / heat)
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def _random_border_node(p: KernelProblem, s: KernelState) -> tuple[int, int]:
     """Return a node on a border and the grid across it."""
-    end = below(s, 2 * s.cuts[0])
+    end = random_below(s, 2 * s.cuts[0])
     e, side = s.cut_edges[end >> 1], end & 1
     return p.edges[e, side], s.label[p.edges[e, 1 - side]]
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def _step(p: KernelProblem, s: KernelState, heat: float) -> float:
     u, b = _random_border_node(p, s)
     if p.locked[u]:
@@ -151,11 +150,11 @@ def _step(p: KernelProblem, s: KernelState, heat: float) -> float:
     change = move_cost(p, s, u, b)
     if not _accepts(s, change, heat) or not stays_connected(p, s, u):
         return 0.0
-    move(p, s, u, b)
+    move_node(p, s, u, b)
     return change
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def _exchange(p: KernelProblem, s: KernelState, heat: float) -> float:
     """Move a node over a border and another one back over the same border."""
     u, b = _random_border_node(p, s)
@@ -163,20 +162,20 @@ def _exchange(p: KernelProblem, s: KernelState, heat: float) -> float:
     if p.locked[u] or not stays_connected(p, s, u):
         return 0.0
     change = move_cost(p, s, u, b)
-    move(p, s, u, b)
+    move_node(p, s, u, b)
     for _ in range(12):
         v, g = _random_border_node(p, s)
         if s.label[v] == b and g == a and v != u and not p.locked[v]:
             both = change + move_cost(p, s, v, a)
             if _accepts(s, both, heat) and stays_connected(p, s, v):
-                move(p, s, v, a)
+                move_node(p, s, v, a)
                 return both
             break
-    move(p, s, u, a)
+    move_node(p, s, u, a)
     return 0.0
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def _recut(p: KernelProblem, s: KernelState, t: Tree, heat: float) -> float:
     """Join two neighbouring grids and cut them anew along a random spanning tree."""
     u, b = _random_border_node(p, s)
@@ -194,7 +193,7 @@ def _recut(p: KernelProblem, s: KernelState, t: Tree, heat: float) -> float:
     return _relabel(p, s, t, n, top, a, b, heat)
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def _join(p: KernelProblem, s: KernelState, t: Tree, first: int, a: int, b: int) -> int:
     """Queue the nodes of two adjacent grids; return how many, 0 where one is locked."""
     s.stamp[0] += 2
@@ -216,7 +215,7 @@ def _join(p: KernelProblem, s: KernelState, t: Tree, first: int, a: int, b: int)
     return tail
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def _grow(p: KernelProblem, s: KernelState, t: Tree, n: int) -> None:
     """Grow a random spanning tree over the nodes queued, parents before their children.
 
@@ -224,7 +223,7 @@ def _grow(p: KernelProblem, s: KernelState, t: Tree, n: int) -> None:
     tree is thin where a cut is cheap.
     """
     stamp = s.stamp[0]
-    first = s.queue[below(s, n)]
+    first = s.queue[random_below(s, n)]
     t.via[first], t.key[first] = -1, 0.0
     t.heap_key[0], t.heap[0], waiting, step = 0.0, first, 1, 0
     while waiting > 0:
@@ -239,14 +238,14 @@ def _grow(p: KernelProblem, s: KernelState, t: Tree, n: int) -> None:
             w = p.neighbour[i]
             if s.mark[w] == stamp and t.rank[w] < 0:
                 glue = max(p.shore[i, 1], 0.05 * p.shore[i, 0]) + 0.1
-                key = uniform(s) / glue
+                key = random_uniform(s) / glue
                 if key < t.key[w]:
                     t.key[w], t.via[w] = key, u
                     _push(t, waiting, key, w)
                     waiting += 1
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def _push(t: Tree, size: int, key: float, node: int) -> None:
     """Put a node into the binary heap."""
     i = size
@@ -256,7 +255,7 @@ def _push(t: Tree, size: int, key: float, node: int) -> None:
     t.heap_key[i], t.heap[i] = key, node
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def _pop_heap(t: Tree, size: int) -> int:
     """Take the node with the least key from the binary heap."""
     top, key, node = t.heap[0], t.heap_key[size - 1], t.heap[size - 1]
@@ -272,7 +271,7 @@ def _pop_heap(t: Tree, size: int) -> int:
     return top
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def _put_in_preorder(t: Tree, n: int) -> None:
     """Number the tree anew, each subtree in one piece; ``rank`` then tells a node's place."""
     for i in range(n):
@@ -291,13 +290,13 @@ def _put_in_preorder(t: Tree, n: int) -> None:
         t.above[at] = t.place[t.parent[i]] if i else -1
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def _by_households(p: KernelProblem, one: float, other: float) -> float:
     """Return what two grids cost by their households alone."""
     return grid_cost(p, one, 1.0, 0.0) + grid_cost(p, other, 1.0, 0.0) + 2.0 * p.weights[COMPACT]
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def _best_tree_edge(p: KernelProblem, s: KernelState, t: Tree, n: int) -> tuple[int, float, float]:
     """Return the place under which the cheapest cut lies, by limits, balance and border.
 
@@ -344,7 +343,7 @@ def _best_tree_edge(p: KernelProblem, s: KernelState, t: Tree, n: int) -> tuple[
     return best, least, now
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def _relabel(
     p: KernelProblem, s: KernelState, t: Tree, n: int, top: int, a: int, b: int, heat: float
 ) -> float:
@@ -362,11 +361,11 @@ def _relabel(
         if new != s.label[u]:
             border = perimeters_after(p, s, u, new)[2]
             change += shared_cost_change(p, s, u, new, border)
-            move(p, s, u, new)
+            move_node(p, s, u, new)
     change += s.cost[a] + s.cost[b]
     if _accepts(s, change, heat):
         return change
     for i in range(n):
         if s.label[t.order[i]] != t.old[i]:
-            move(p, s, t.order[i], t.old[i])
+            move_node(p, s, t.order[i], t.old[i])
     return 0.0

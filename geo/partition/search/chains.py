@@ -6,29 +6,29 @@ from functools import cache, cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from geo.geometry.shared_borders import Ints
 from geo.partition.cells.graph import Graph
 from geo.partition.scoring.objective import Limits, Weights
 from geo.partition.search.annealing import anneal
-from geo.partition.search.initial_partition import continue_previous_plan, first_drawing
+from geo.partition.search.initial_partition import build_initial_partition, continue_previous_plan
 from geo.partition.search.kernel import LIMIT, KernelProblem
+from geo.types import Ints
 
-HOT = (60.0, 200.0)
+START_TEMPERATURES = (60.0, 200.0)
 """First temperatures of the chains in turn: what a bad border costs; more where a few large
 buildings must be packed, which a cooler chain solves in one run of three and this one in nearly
 every (measured on Monaco; the cooler chain draws the better borders)."""
 
-COLD = 0.5
+END_TEMPERATURE = 0.5
 """Last temperature, less than any move that matters."""
 
-WARM = (10.0, 40.0)
+RESUME_TEMPERATURES = (10.0, 40.0)
 """First temperatures of the chains that begin from the plan before."""
 
-SOFTENED = (0.01, 0.1, 1.0)
+LIMIT_WEIGHT_SHARES = (0.01, 0.1, 1.0)
 """Shares of the weight of the limits, one stage of a chain after the other: a large building can
 change sides only while the limits are soft."""
 
-LEAST_MOVES = 20_000
+MIN_MOVES = 20_000
 
 Pairs = NDArray[np.int64]
 
@@ -57,7 +57,7 @@ class PreviousLabels:
 
 
 @dataclass(frozen=True)
-class Case:
+class SearchProblem:
     """What is to be drawn: a connected graph and all that is asked of its drawing."""
 
     graph: Graph
@@ -109,8 +109,8 @@ class SearchResult:
     label: Ints
 
 
-def run_chain(
-    case: Case,
+def anneal_labels(
+    case: SearchProblem,
     start: Ints,
     moves: int,
     hot: float,
@@ -131,23 +131,25 @@ def run_chain(
     """
     used = np.bincount(start) > 0
     name, label = np.flatnonzero(used), (np.cumsum(used) - 1)[start]
-    problem = compile_case(case, name, softness)
-    label, cost = anneal(problem, label, len(name), moves, hot, COLD, seed % 2**31, stop)
+    problem = to_kernel_problem(case, name, softness)
+    label, cost = anneal(problem, label, len(name), moves, hot, END_TEMPERATURE, seed % 2**31, stop)
     return SearchResult(cost, name[label])
 
 
 @cache
-def warm_up() -> None:
+def compile_search() -> None:
     """Have the annealing compiled: that may take a minute, which no search is to lose."""
     one, two = np.ones(1), np.ones(2)
     households, nobody = np.ones(2, dtype=np.int64), np.full(2, -1)
     edges = np.array([[0, 1]])
     graph = Graph(households, edges, one, one, one, two, two, np.zeros((2, 2)), nobody)
-    case = Case(graph, Limits(), Weights(), None, np.empty((0, 2), dtype=np.int64))
-    run_chain(case, np.arange(2), 1, COLD, 1, np.zeros(1, dtype=np.int64))
+    case = SearchProblem(graph, Limits(), Weights(), None, np.empty((0, 2), dtype=np.int64))
+    anneal_labels(case, np.arange(2), 1, END_TEMPERATURE, 1, np.zeros(1, dtype=np.int64))
 
 
-def chain(case: Case, count: int, number: int, moves: int, seed: int, stop: Ints) -> SearchResult:
+def run_chain(
+    case: SearchProblem, count: int, number: int, moves: int, seed: int, stop: Ints
+) -> SearchResult:
     """Return what a chain of annealing ends with.
 
     Parameters
@@ -161,22 +163,26 @@ def chain(case: Case, count: int, number: int, moves: int, seed: int, stop: Ints
     """
     seed = seed * 1_000_003 + number * 1009 + count
     label, hot = _begin(case, count, number, seed)
-    stage = max(LEAST_MOVES, moves * len(case.graph)) // len(SOFTENED)
+    stage = max(MIN_MOVES, moves * len(case.graph)) // len(LIMIT_WEIGHT_SHARES)
     found = SearchResult(np.inf, label)
-    for softness in SOFTENED:
-        found = run_chain(case, found.label, stage, hot, seed, stop, softness)
+    for softness in LIMIT_WEIGHT_SHARES:
+        found = anneal_labels(case, found.label, stage, hot, seed, stop, softness)
     return found
 
 
-def _begin(case: Case, count: int, number: int, seed: int) -> tuple[Ints, float]:
+def _begin(case: SearchProblem, count: int, number: int, seed: int) -> tuple[Ints, float]:
     """Return the drawing a chain begins with and its first temperature."""
-    graph, before, hot = case.graph, case.before, HOT[number % len(HOT)]
+    graph, before, hot = (
+        case.graph,
+        case.before,
+        START_TEMPERATURES[number % len(START_TEMPERATURES)],
+    )
     if before is None:
-        return first_drawing(graph, count, seed), hot
-    if number < len(WARM) or before.locked.any():
+        return build_initial_partition(graph, count, seed), hot
+    if number < len(RESUME_TEMPERATURES) or before.locked.any():
         label = continue_previous_plan(graph, before.label, before.locked, count, case.limits, seed)
-        return label, WARM[number % len(WARM)]
-    return _match_labels(graph, first_drawing(graph, count, seed), before.label), hot
+        return label, RESUME_TEMPERATURES[number % len(RESUME_TEMPERATURES)]
+    return _match_labels(graph, build_initial_partition(graph, count, seed), before.label), hot
 
 
 def _match_labels(graph: Graph, label: Ints, before: Ints) -> Ints:
@@ -195,7 +201,7 @@ def _match_labels(graph: Graph, label: Ints, before: Ints) -> Ints:
     return renamed
 
 
-def compile_case(case: Case, name: Ints, softness: float = 1.0) -> KernelProblem:
+def to_kernel_problem(case: SearchProblem, name: Ints, softness: float = 1.0) -> KernelProblem:
     """Return a case in the form of the compiled kernel; ``name`` are the grids' numbers."""
     weights = case.problem.weights.copy()
     weights[LIMIT] *= softness

@@ -6,22 +6,22 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import breadth_first_order, dijkstra
 
-from geo.geometry.shared_borders import Floats, Ints
 from geo.partition.cells.graph import Graph
 from geo.partition.scoring.objective import Limits
 from geo.partition.search.kernel import label_components
+from geo.types import Floats, Ints
 
-SMALL = 6
+MIN_NODES_PER_GRID = 6
 """With fewer nodes a grid than this METIS has nothing to do and says so on the terminal."""
 
 
-def first_drawing(graph: Graph, count: int, seed: int) -> Ints:
+def build_initial_partition(graph: Graph, count: int, seed: int) -> Ints:
     """Return a contiguous assignment of a connected graph to ``count`` grids to start from."""
     if count == 1:
         return np.zeros(len(graph), dtype=np.int64)
-    if len(graph) < SMALL * count:
+    if len(graph) < MIN_NODES_PER_GRID * count:
         return repair_labels(graph, _nearest_centres(graph, count, seed), count)
-    return repair_labels(graph, metis_parts(graph, count, seed), count)
+    return repair_labels(graph, partition_with_metis(graph, count, seed), count)
 
 
 def continue_previous_plan(
@@ -50,7 +50,7 @@ def continue_previous_plan(
     fresh = _fill_large_gaps(graph, label, limits, fresh, seed)
     _share_out(graph, label, label < 0)
     if (label < 0).any():  # nothing was drawn before
-        return first_drawing(graph, count, seed) + fresh
+        return build_initial_partition(graph, count, seed) + fresh
     while len(used := np.unique(label)) > count and _dissolve(graph, label, locked, used):
         pass
     while len(np.unique(label)) < count and _split(graph, label, locked, fresh, seed):
@@ -108,7 +108,7 @@ def _fill_large_gaps(graph: Graph, label: Ints, limits: Limits, fresh: int, seed
     for number in np.flatnonzero(households >= limits.lower):
         nodes = free[gap == number]
         count = max(1, min(len(nodes), round(households[number] / limits.target)))
-        label[nodes] = fresh + first_drawing(graph.subgraph(nodes), count, seed)
+        label[nodes] = fresh + build_initial_partition(graph.subgraph(nodes), count, seed)
         fresh += count
     return fresh
 
@@ -135,11 +135,11 @@ def _split(graph: Graph, label: Ints, locked: NDArray[np.bool_], fresh: int, see
     if len(able) == 0:
         return False
     nodes = np.flatnonzero(label == able[households[able].argmax()])
-    label[nodes[first_drawing(graph.subgraph(nodes), 2, seed) == 1]] = fresh
+    label[nodes[build_initial_partition(graph.subgraph(nodes), 2, seed) == 1]] = fresh
     return True
 
 
-def metis_parts(graph: Graph, count: int, seed: int, *, recursive: bool = True) -> Ints:
+def partition_with_metis(graph: Graph, count: int, seed: int, *, recursive: bool = True) -> Ints:
     """Return METIS's cut, which need not be contiguous.
 
     By recursive bisection it takes a third of the time of METIS's k-way cut, and a search that

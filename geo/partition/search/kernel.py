@@ -5,62 +5,19 @@ as much as the node has neighbours. Every function here is compiled by Numba and
 threads run.
 """
 
-import hashlib
-import os
-import tempfile
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import numba
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from geo.geometry.shared_borders import Floats, Ints
-from geo.settings import settings as configuration
-
-
-def _set_cache(*folders: Path) -> bool:
-    """Let what is compiled be found again by the same sources only; return whether it can be kept.
-
-    Numba looks at the file of a function, not at those of the functions that it calls: after a
-    change in one file, machine code of two versions would run together. It is kept beside the
-    sources, or in the installation's home where those can't be written to (a read-only checkout, a
-    package of the system's); where neither can, each process compiles anew.
-    """
-    files = sorted(file for folder in folders for file in folder.rglob("*.py"))
-    sources = [file.read_bytes() for file in files]
-    compiled = hashlib.sha256(b"".join(text for text in sources if b"njit" in text))
-    settings: Any = numba.config
-    name = f"compiled-{compiled.hexdigest()[:12]}"
-    chosen = [Path(settings.CACHE_DIR)] if settings.CACHE_DIR else []
-    for within in (*chosen, folders[0] / "__pycache__", configuration().home.absolute() / "cache"):
-        if _can_write(within / name):
-            settings.CACHE_DIR = os.fspath(within / name)
-            return True
-    return False
-
-
-def _can_write(folder: Path) -> bool:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()
-    except OSError:
-        return False
-    return True
-
-
-_PARTITION = Path(__file__).parents[1]
-_HAS_CACHE = _set_cache(_PARTITION, _PARTITION.with_name("geometry"))
-COMPILED: dict[str, Any] = {"cache": _HAS_CACHE, "nogil": True, "error_model": "numpy"}
-HOT: dict[str, Any] = {**COMPILED, "_nrt": False, "forceinline": True}
-"""Options of functions that allocate nothing: without reference counts on every array that they
-pass on, a move costs a sixth (0.28 against 1.7 microseconds)."""
+from geo.geometry.compile import COMPILED, INLINED
+from geo.types import Floats, Ints
 
 FOUR_PI = 4.0 * np.pi
 LIMIT, BALANCE, BORDER, COMPACT, COMPOUND, MOVED = range(6)
 
-APART = 100_000.0
+APART_COST = 100_000.0
 """Cost of a pair in one grid that is to be kept apart: more than all else can gain."""
 
 
@@ -109,7 +66,7 @@ class KernelState(NamedTuple):
     chance: NDArray[np.uint64]  # (1,) state of the random numbers, not 0
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def grid_cost(p: KernelProblem, households: float, area: float, perimeter: float) -> float:
     """Return what one grid costs by itself: limits, balance, compactness."""
     off = (households - p.target) / 100.0
@@ -121,7 +78,7 @@ def grid_cost(p: KernelProblem, households: float, area: float, perimeter: float
 
 
 @njit(**COMPILED)
-def new_state(p: KernelProblem, label: Ints, grids: int, seed: int) -> KernelState:
+def build_state(p: KernelProblem, label: Ints, grids: int, seed: int) -> KernelState:
     """Return the state of an assignment; ``seed`` is from 0 to 2**31."""
     n, m, compounds = len(p.households), len(p.edges), len(p.needed)
     state = KernelState(
@@ -161,7 +118,7 @@ def new_state(p: KernelProblem, label: Ints, grids: int, seed: int) -> KernelSta
     return state
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def _seed_state(seed: np.uint64) -> np.uint64:
     """Return 64 bits, not all 0, that differ much for seeds that differ little (SplitMix64)."""
     x = seed + np.uint64(0x9E3779B97F4A7C15)
@@ -170,7 +127,7 @@ def _seed_state(seed: np.uint64) -> np.uint64:
     return (x ^ (x >> np.uint64(31))) | np.uint64(1)
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def _next_random(s: KernelState) -> np.uint64:
     """Return 64 random bits, and go on.
 
@@ -185,19 +142,19 @@ def _next_random(s: KernelState) -> np.uint64:
     return x * np.uint64(0x2545F4914F6CDD1D)
 
 
-@njit(**HOT)
-def uniform(s: KernelState) -> float:
+@njit(**INLINED)
+def random_uniform(s: KernelState) -> float:
     """Return a random number from 0 to below 1."""
     return (_next_random(s) >> np.uint64(11)) * (1.0 / 9007199254740992.0)
 
 
-@njit(**HOT)
-def below(s: KernelState, count: int) -> int:
+@njit(**INLINED)
+def random_below(s: KernelState, count: int) -> int:
     """Return a random whole number from 0 to below ``count``, which is less than 2**32."""
     return int(((_next_random(s) >> np.uint64(32)) * np.uint64(count)) >> np.uint64(32))
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def total_cost(p: KernelProblem, s: KernelState) -> float:
     """Return the objective of a state."""
     cost = 0.0
@@ -212,32 +169,32 @@ def total_cost(p: KernelProblem, s: KernelState) -> float:
         if p.previous[u] >= 0 and p.previous[u] != s.label[u]:
             cost += p.weights[MOVED] * p.households[u]
         for i in range(p.apart_start[u], p.apart_start[u + 1]):
-            cost += 0.5 * APART * (s.label[p.apart[i]] == s.label[u])
+            cost += 0.5 * APART_COST * (s.label[p.apart[i]] == s.label[u])
     return cost
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def _swap_edges(s: KernelState, e: int, place: int) -> None:
     at, other = s.position[e], s.cut_edges[place]
     s.cut_edges[place], s.cut_edges[at] = e, other
     s.position[e], s.position[other] = place, at
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def _set_cut(s: KernelState, e: int) -> None:
     if s.position[e] >= s.cuts[0]:
         _swap_edges(s, e, s.cuts[0])
         s.cuts[0] += 1
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def _set_joined(s: KernelState, e: int) -> None:
     if s.position[e] < s.cuts[0]:
         s.cuts[0] -= 1
         _swap_edges(s, e, s.cuts[0])
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def perimeters_after(
     p: KernelProblem, s: KernelState, u: int, b: int
 ) -> tuple[float, float, float]:
@@ -254,7 +211,7 @@ def perimeters_after(
     return perimeter_a, perimeter_b, border
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def shared_cost_change(p: KernelProblem, s: KernelState, u: int, b: int, border: float) -> float:
     """Return the change of what grids share (border, compounds, moved) if ``u`` went to ``b``."""
     a = s.label[u]
@@ -269,11 +226,11 @@ def shared_cost_change(p: KernelProblem, s: KernelState, u: int, b: int, border:
         change += p.weights[MOVED] * p.households[u] * ((before != b) - (before != a))
     for i in range(p.apart_start[u], p.apart_start[u + 1]):
         g = s.label[p.apart[i]]
-        change += APART * ((g == b) - (g == a))
+        change += APART_COST * ((g == b) - (g == a))
     return change
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def move_cost(p: KernelProblem, s: KernelState, u: int, b: int) -> float:
     """Return by how much the objective changes if node ``u`` goes to grid ``b``."""
     a, h = s.label[u], p.households[u]
@@ -284,8 +241,8 @@ def move_cost(p: KernelProblem, s: KernelState, u: int, b: int) -> float:
     return change - s.cost[a] - s.cost[b]
 
 
-@njit(**HOT)
-def move(p: KernelProblem, s: KernelState, u: int, b: int) -> None:
+@njit(**INLINED)
+def move_node(p: KernelProblem, s: KernelState, u: int, b: int) -> None:
     """Put node ``u`` into grid ``b``."""
     a = s.label[u]
     s.perimeter[a], s.perimeter[b], _ = perimeters_after(p, s, u, b)
@@ -308,7 +265,7 @@ def move(p: KernelProblem, s: KernelState, u: int, b: int) -> None:
             _set_cut(s, p.edge[i])
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def stays_connected(p: KernelProblem, s: KernelState, u: int) -> bool:
     """Return whether the grid of node ``u`` hangs together, and is not empty, without it.
 

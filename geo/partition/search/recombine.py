@@ -10,19 +10,19 @@ from dataclasses import replace
 
 import numpy as np
 
-from geo.geometry.shared_borders import Ints
-from geo.partition.search.chains import Case, PreviousLabels, SearchResult, run_chain
+from geo.partition.search.chains import PreviousLabels, SearchProblem, SearchResult, anneal_labels
 from geo.partition.search.kernel import label_components
+from geo.types import Ints
 
-HOT, MOVES_PER_PIECE, LEAST_MOVES = 60.0, 1000, 5_000
+PIECE_TEMPERATURE, MOVES_PER_PIECE, MIN_MOVES = 60.0, 1000, 5_000
 """First temperature of the pieces, and moves made with them."""
 
-LUKEWARM = 10.0
+NODE_TEMPERATURE = 10.0
 """First temperature of the nodes in the drawing that comes of it: borders may move, not grids."""
 
 
 def recombine(
-    case: Case, one: SearchResult, other: SearchResult, moves: int, seed: int, stop: Ints
+    case: SearchProblem, one: SearchResult, other: SearchResult, moves: int, seed: int, stop: Ints
 ) -> SearchResult:
     """Return the better of two drawings, or one that is better still.
 
@@ -32,19 +32,19 @@ def recombine(
         For each node, after the pieces were annealed.
     """
     best = min(one, other, key=lambda found: found.cost)
-    piece = pieces(case, one.label, other.label)
+    piece = common_pieces(case, one.label, other.label)
     small = _contract_case(case, piece)
     if len(small.graph) == len(np.unique(best.label)):  # the same drawing twice
         return best
     start = np.empty(len(small.graph), dtype=np.int64)
     start[piece] = best.label
-    tries = max(LEAST_MOVES, MOVES_PER_PIECE * len(small.graph))
-    joined = run_chain(small, start, tries, HOT, seed, stop).label[piece]
-    child = run_chain(case, joined, moves * len(case.graph), LUKEWARM, seed + 1, stop)
+    tries = max(MIN_MOVES, MOVES_PER_PIECE * len(small.graph))
+    joined = anneal_labels(small, start, tries, PIECE_TEMPERATURE, seed, stop).label[piece]
+    child = anneal_labels(case, joined, moves * len(case.graph), NODE_TEMPERATURE, seed + 1, stop)
     return min(best, child, key=lambda found: found.cost)
 
 
-def pieces(case: Case, one: Ints, other: Ints) -> Ints:
+def common_pieces(case: SearchProblem, one: Ints, other: Ints) -> Ints:
     """Return the piece of each node: connected, in one grid in both drawings, and of one kind.
 
     Nodes of one piece are in one compound, and alike in the plan before.
@@ -60,7 +60,7 @@ def pieces(case: Case, one: Ints, other: Ints) -> Ints:
     return piece
 
 
-def _contract_case(case: Case, piece: Ints) -> Case:
+def _contract_case(case: SearchProblem, piece: Ints) -> SearchProblem:
     """Return the case in which each piece is one node."""
     first = np.unique(piece, return_index=True)[1]
     apart = piece[case.apart]

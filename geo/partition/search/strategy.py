@@ -9,16 +9,23 @@ from functools import partial, reduce
 
 import numpy as np
 
-from geo.geometry.shared_borders import Ints
 from geo.partition.cells.graph import Graph
 from geo.partition.scoring.objective import Limits, Weights
-from geo.partition.search.chains import Case, Pairs, PreviousLabels, SearchResult, chain, warm_up
+from geo.partition.search.chains import (
+    Pairs,
+    PreviousLabels,
+    SearchProblem,
+    SearchResult,
+    compile_search,
+    run_chain,
+)
 from geo.partition.search.recombine import recombine
+from geo.types import Ints
 
 GENERATIONS = 10
 MOVES_PER_NODE = 100
 
-PATIENCE = 2
+MAX_IDLE_GENERATIONS = 2
 """So many generations that find nothing better end the search."""
 
 CONVERGED_CHAINS = 3
@@ -31,7 +38,7 @@ PRUNE_RATIOS = (1.05, 1.02, 1.01)
 """A number of grids whose best drawing costs so much more than the best is tried no further: after
 the first generation, the second, and later ones."""
 
-SAME = 1.0005
+EQUAL_COST_RATIO = 1.0005
 """Two drawings that cost so nearly the same are the same, or as good."""
 
 
@@ -93,8 +100,8 @@ def search(
     if before is None and (counts == [1] or len(graph) == 1):
         return np.zeros(len(graph), dtype=np.int64)
     apart = np.empty((0, 2), dtype=np.int64) if apart is None else apart
-    case = Case(graph, limits, weights, before, apart)
-    warm_up()
+    case = SearchProblem(graph, limits, weights, before, apart)
+    compile_search()
     with _deadline(effort.seconds) as stop, ThreadPoolExecutor(effort.threads) as pool:
         return _search_generations(_Run(case, effort, seed, stop, pool), counts).label
 
@@ -103,7 +110,7 @@ def search(
 class _Run:
     """A search under way."""
 
-    case: Case
+    case: SearchProblem
     effort: Effort
     seed: int
     stop: Ints
@@ -129,10 +136,10 @@ def _search_generations(run: _Run, counts: list[int]) -> SearchResult:
         kin = run.pool.map(partial(_survivors, run, generation), map(alive.get, counts))
         alive = dict(zip(counts, kin, strict=True))
         before, champion = champion, min((kin[0] for kin in alive.values()), key=_cost)
-        idle = idle + 1 if champion.cost * SAME >= before.cost else 0
+        idle = idle + 1 if champion.cost * EQUAL_COST_RATIO >= before.cost else 0
         met = _meets_limits(run.case, champion)
-        agreed = sum(end <= champion.cost * SAME for end in ends)
-        if run.stop[0] or idle == PATIENCE or (met and agreed >= CONVERGED_CHAINS):
+        agreed = sum(end <= champion.cost * EQUAL_COST_RATIO for end in ends)
+        if run.stop[0] or idle == MAX_IDLE_GENERATIONS or (met and agreed >= CONVERGED_CHAINS):
             break
         if met:
             hopeless = champion.cost * PRUNE_RATIOS[min(generation, len(PRUNE_RATIOS) - 1)]
@@ -145,7 +152,7 @@ def _cost(found: SearchResult) -> float:
 
 
 def _chain(run: _Run, count: int, number: int) -> SearchResult:
-    return chain(run.case, count, number, run.effort.moves_per_node, run.seed, run.stop)
+    return run_chain(run.case, count, number, run.effort.moves_per_node, run.seed, run.stop)
 
 
 def _child(run: _Run, number: int, one: SearchResult, other: SearchResult) -> SearchResult:
@@ -159,7 +166,7 @@ def _survivors(run: _Run, generation: int, kin: list[SearchResult]) -> list[Sear
     return [reduce(partial(_child, run, generation), ranked), *ranked[:SURVIVORS]]
 
 
-def _meets_limits(case: Case, found: SearchResult) -> bool:
+def _meets_limits(case: SearchProblem, found: SearchResult) -> bool:
     """Return whether a drawing is within the limits wherever nodes allow.
 
     A node above the upper limit fills a grid by itself: no drawing can do better there.

@@ -51,7 +51,7 @@ def test_neighbours_are_kept_apart():
 
 
 @pytest.mark.parametrize(
-    ("wishes", "key"),
+    ("constraints", "key"),
     [
         (
             {"together": (("b00000", "b00001"),), "apart": (("b00000", "b00001"),)},
@@ -64,9 +64,9 @@ def test_neighbours_are_kept_apart():
         ({"areas": (Area("x", "POLYGON (("),)}, "area_unreadable"),
     ],
 )
-def test_wish_that_can_not_be_is_refused(wishes, key):
+def test_wish_that_can_not_be_is_refused(constraints, key):
     with pytest.raises(InputError) as refused:
-        draw(village(), replace(QUICK, **wishes))
+        draw(village(), replace(QUICK, **constraints))
     assert refused.value.key == key
     assert str(refused.value)
 
@@ -146,14 +146,14 @@ def test_any_wishes_are_met_or_told(seed, data):
     code = st.sampled_from(sorted(place.buildings["code"]))
     groups = data.draw(st.lists(st.lists(code, min_size=2, max_size=3, unique=True), max_size=2))
     pairs = data.draw(st.lists(st.tuples(code, code), max_size=2))
-    wishes = Constraints(
+    constraints = Constraints(
         limits=Limits(200, 100, 300),
         effort=Effort(generations=1, moves_per_node=100),
         together=tuple(map(tuple, groups)),
         apart=tuple(pairs),
     )
     try:
-        drawing = draw(place, wishes)
+        drawing = draw(place, constraints)
     except InputError as error:
         assert error.key == "wishes_contradict"  # noqa: PT017 - a refusal is one right answer
         return

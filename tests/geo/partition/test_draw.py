@@ -9,16 +9,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geo.errors import InputError
-from geo.partition.cells.graph import Graph, graph_of
-from geo.partition.cells.tessellation import draw_cells
-from geo.partition.community import barriers_of
+from geo.partition.cells.graph import Graph, build_graph
+from geo.partition.cells.tessellation import build_cells
+from geo.partition.community import build_barriers
 from geo.partition.constraints import Constraints
 from geo.partition.draw import Drawing, draw
 from geo.partition.scoring.objective import Limits, Weights, cost
-from geo.partition.search.chains import Case, PreviousLabels, compile_case, run_chain
+from geo.partition.search.chains import (
+    PreviousLabels,
+    SearchProblem,
+    anneal_labels,
+    to_kernel_problem,
+)
 from geo.partition.search.initial_partition import repair_labels
-from geo.partition.search.kernel import move, new_state, total_cost
-from geo.partition.search.recombine import pieces, recombine
+from geo.partition.search.kernel import build_state, move_node, total_cost
+from geo.partition.search.recombine import common_pieces, recombine
 from geo.partition.search.strategy import Effort, plausible_counts, search, search_parts
 from tests.geo.partition.places import community, house, rows_of_houses, scattered
 
@@ -237,11 +242,11 @@ def test_cost_of_the_kernel_equals_the_objective(seed, moves):
     known = np.ones(42, dtype=bool)
     before = PreviousLabels(previous, counted=known, locked=~known)
     none = np.empty((0, 2), dtype=np.int64)
-    problem = compile_case(Case(graph, limits, weights, before, none), np.arange(4))
-    state = new_state(problem, label, 4, 1)
+    problem = to_kernel_problem(SearchProblem(graph, limits, weights, before, none), np.arange(4))
+    state = build_state(problem, label, 4, 1)
     for node, grid in zip(random.integers(0, 42, moves), random.integers(0, 4, moves), strict=True):
         if state.label[node] != grid:
-            move(problem, state, int(node), int(grid))
+            move_node(problem, state, int(node), int(grid))
     if len(set(state.label)) == 4:
         expected = cost(graph, state.label, limits, weights, previous).total
         assert total_cost(problem, state) == pytest.approx(expected, rel=1e-9)
@@ -257,17 +262,17 @@ def test_what_comes_of_two_drawings_is_contiguous_and_no_dearer(seed, one, other
     before = PreviousLabels(
         repair_labels(graph, random.integers(0, one, 42), one), counted=~locked, locked=locked
     )
-    case = Case(graph, Limits(), Weights(), before, apart[apart[:, 0] != apart[:, 1]])
+    case = SearchProblem(graph, Limits(), Weights(), before, apart[apart[:, 0] != apart[:, 1]])
     label = repair_labels(graph, random.integers(0, other, 42), other)
-    parents = [run_chain(case, start, 1, 1.0, seed, stop) for start in (before.label, label)]
+    parents = [anneal_labels(case, start, 1, 1.0, seed, stop) for start in (before.label, label)]
     child = recombine(case, *parents, 20, seed, stop)
     assert is_contiguous(graph, child.label)
     assert child.cost <= min(parent.cost for parent in parents)
     name, number = np.unique(child.label, return_inverse=True)
-    problem = compile_case(case, name)
-    again = total_cost(problem, new_state(problem, number.ravel(), len(name), 1))
+    problem = to_kernel_problem(case, name)
+    again = total_cost(problem, build_state(problem, number.ravel(), len(name), 1))
     assert again == pytest.approx(child.cost)
-    piece = pieces(case, *(parent.label for parent in parents))
+    piece = common_pieces(case, *(parent.label for parent in parents))
     assert is_contiguous(graph, piece)
     for values in (graph.compound, locked, *(parent.label for parent in parents)):
         assert all(len(np.unique(values[piece == p])) == 1 for p in np.unique(piece))
@@ -326,8 +331,8 @@ def test_twenty_thousand_buildings_in_one_community():
     rows = rows_of_houses(160, 125, 1, pitch=20.0, side=10.0)
     land = shapely.box(0, 0, 3200, 2500)
     place = community(land, rows)
-    cells = draw_cells(land, place.buildings.geometry.to_numpy(), barriers_of(place))
-    graph, _ = graph_of(cells, np.ones(len(rows), np.int64), np.full(len(rows), -1))
+    cells = build_cells(land, place.buildings.geometry.to_numpy(), build_barriers(place))
+    graph, _ = build_graph(cells, np.ones(len(rows), np.int64), np.full(len(rows), -1))
     label = search(graph, effort=Effort(generations=1, moves_per_node=10))
     assert is_contiguous(graph, label)
     assert len(np.unique(label)) >= 40

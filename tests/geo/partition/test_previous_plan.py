@@ -14,7 +14,7 @@ from geo.errors import InputError
 from geo.partition.community import Community
 from geo.partition.constraints import Area, Constraints
 from geo.partition.draw import Drawing, draw
-from geo.partition.plan_from_polygons import plan_of
+from geo.partition.plan_from_polygons import plan_from_polygons
 from geo.partition.previous_plan import PreviousPlan
 from geo.partition.scoring.objective import Limits
 from geo.partition.search.strategy import Effort
@@ -173,8 +173,8 @@ def test_locked_grid_and_building_stay():
     code = first.grids["code"].iloc[1]
     pinned = "b00000"
     more = with_more(place, shapely.box(0, 0, 350, 175), 6)
-    wishes = replace(QUICK, locked=(code, pinned))
-    again = draw(more, wishes, as_before(first))
+    constraints = replace(QUICK, locked=(code, pinned))
+    again = draw(more, constraints, as_before(first))
     assert_whole(again, more)
     assert shapely.equals(
         again.grids.set_index("code").geom[code], first.grids.set_index("code").geom[code]
@@ -210,8 +210,8 @@ def test_half_drawn_plan_is_finished_and_what_is_locked_is_untouched():
     first = draw(place, QUICK)
     half = half_of(first)
     code = half["code"].iloc[0]
-    wishes = replace(QUICK, complete=True, locked=(code,))
-    finished = draw(place, wishes, plan_of(half, place))
+    constraints = replace(QUICK, complete=True, locked=(code,))
+    finished = draw(place, constraints, plan_from_polygons(half, place))
     assert_whole(finished, place)
     assert finished.score.within_limits == 1.0
     assert finished.score.moved <= 0.05 * 196 * 8
@@ -228,7 +228,7 @@ def test_grid_in_two_pieces_and_too_large_is_repaired_with_little_change():
         *thirds[1:3],
         thirds[3].difference(shapely.box(0, 262.5, 60, 350)),
     ]
-    plan = plan_of(gpd.GeoDataFrame(geometry=torn, crs=CRS), place)
+    plan = plan_from_polygons(gpd.GeoDataFrame(geometry=torn, crs=CRS), place)
     repaired = draw(place, replace(QUICK, complete=True), plan)
     assert_whole(repaired, place)
     assert repaired.score.within_limits == 1.0
@@ -262,8 +262,8 @@ def test_any_plan_spoiled_by_hand_is_made_whole(seed, spoiled, dropped, lock):
         members[~members["grid"].isin(gone)],
         1,
     )
-    wishes = replace(quick, complete=True, locked=locked if lock else ())
-    repaired = draw(place, wishes, plan)
+    constraints = replace(quick, complete=True, locked=locked if lock else ())
+    repaired = draw(place, constraints, plan)
     assert_whole(repaired, place)
     if lock and len(locked) == 2:
         assert len({grid_of(repaired)[code] for code in locked}) == 1
@@ -287,7 +287,7 @@ def test_grid_before_that_lies_on_several_islands_goes_on_on_one(reach):
     one = gpd.GeoDataFrame(
         {"code": ["420606007001005"]}, geometry=[shapely.box(0, 0, reach, 250)], crs=CRS
     )
-    drawing = draw(place, QUICK, plan_of(one, place))
+    drawing = draw(place, QUICK, plan_from_polygons(one, place))
     assert_whole(drawing, place)
     assert len(drawing.grids) == 3
     assert list(drawing.grids["code"]).count("420606007001005") == 1
@@ -305,8 +305,8 @@ def test_locked_grid_stays_where_an_area_is_wished_for_and_that_is_told():
         as_area(locked.geom.buffer(-20), "inside"),
         as_area(first.grids.iloc[-1].geom.centroid.buffer(40), "elsewhere"),
     )
-    wishes = replace(QUICK, locked=(locked.code,), areas=areas)
-    again = draw(place, wishes, as_before(first))
+    constraints = replace(QUICK, locked=(locked.code,), areas=areas)
+    again = draw(place, constraints, as_before(first))
     assert_whole(again, place)
     assert list(again.grids.loc[again.grids["kind"] == "dedicated", "name"]) == ["elsewhere"]
     assert shapely.equals(again.grids.set_index("code").geom[locked.code], locked.geom)
@@ -318,8 +318,8 @@ def test_locked_building_that_is_wished_for_elsewhere_is_told():
     first = draw(place, QUICK)
     home = grid_of(first)
     far = next(code for code in home if home[code] != home["b00000"])
-    wishes = replace(QUICK, locked=("b00000", far), together=(("b00000", far),))
-    again = draw(place, wishes, as_before(first))
+    constraints = replace(QUICK, locked=("b00000", far), together=(("b00000", far),))
+    again = draw(place, constraints, as_before(first))
     (left,) = [fields["name"] for key, fields in again.score.reasons if key == "lock_unmet"]
     (stays,) = {"b00000", far} - {left}
     assert grid_of(again)[stays] == home[stays]
