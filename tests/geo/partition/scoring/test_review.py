@@ -145,8 +145,8 @@ def test_households_moved_are_counted_against_another_plan():
     after = plan_from_polygons(
         plan(shapely.box(0, 0, 150, 250), shapely.box(150, 0, 250, 250)), place
     )
-    assert review_plan(place, after, before=before).moved == 10 * 8
-    assert review_plan(place, before, before=before).moved == 0
+    assert review_plan(place, after, previous=before).moved == 10 * 8
+    assert review_plan(place, before, previous=before).moved == 0
 
 
 def test_codes_that_are_missing_or_twice_are_replaced():
