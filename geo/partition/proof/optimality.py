@@ -1,4 +1,4 @@
-"""How far a drawing is from the best possible, and the best itself where it is found."""
+"""Gap between a drawing and the best possible one, and the optimum where it is found."""
 
 from dataclasses import dataclass, replace
 
@@ -13,42 +13,43 @@ from geo.types import Ints
 
 @dataclass(frozen=True)
 class ProvenDrawing:
-    """The best drawing known, and by how much another may be cheaper, at most."""
+    """The best known labels, and how much cheaper others can be at most."""
 
     label: Ints
     slack: float
 
 
 def prove_drawing(problem: Problem, label: Ints) -> ProvenDrawing:
-    """Return what can be proved of a drawing in the seconds wished for.
+    """Bound the cost of every drawing from below within the time of the constraints.
 
-    What is fixed costs the same in every drawing, so only the free part is bounded. Households
-    that move cost nothing there: going on from a plan the bound holds, but the drawing is kept.
+    The fixed part costs the same in every drawing, so only the free part is bounded. Households
+    that move cost nothing in the bound: with a previous plan it is valid, but the given drawing is
+    returned.
 
     Parameters
     ----------
     label
-        (n,) grid of each node.
+        (n,) int64 grid of each node.
     """
     constraints = problem.constraints
     if len(problem.free) == 0:
         return ProvenDrawing(label, 0.0)
     part = free_subproblem(problem)
-    own = label[problem.free[np.unique(part.group, return_index=True)[1]]]
-    own = np.unique(own, return_inverse=True)[1].ravel().astype(np.int64)
+    label_of_group = label[problem.free[np.unique(part.group, return_index=True)[1]]]
+    label_of_group = np.unique(label_of_group, return_inverse=True)[1].ravel().astype(np.int64)
     proof = prove(
         part.graph,
-        own,
+        label_of_group,
         constraints.limits,
         constraints.weights,
         before=part.before,
         apart=part.apart,
         seconds=constraints.prove,
     )
-    best = own if problem.previous else proof.label
-    found = cost(part.graph, best, constraints.limits, constraints.weights).total
+    best = label_of_group if problem.previous else proof.label
+    best_cost = cost(part.graph, best, constraints.limits, constraints.weights).total
     slack = (
-        max(found - proof.bound, 0.0)
+        max(best_cost - proof.bound, 0.0)
         + _count_shared_compounds(problem) * constraints.weights.compound
     )
     return ProvenDrawing(
@@ -57,14 +58,14 @@ def prove_drawing(problem: Problem, label: Ints) -> ProvenDrawing:
 
 
 def _count_shared_compounds(problem: Problem) -> int:
-    """Return how many compounds lie partly in fixed grids: what these cost is not bounded."""
+    """Return the number of compounds partly in fixed grids; their cost is not bounded."""
     compound = problem.graph.compound
-    held = (problem.fixed >= 0) & (compound >= 0)
-    return len(np.intersect1d(compound[held], compound[problem.free]))
+    fixed = (problem.fixed >= 0) & (compound >= 0)
+    return len(np.intersect1d(compound[fixed], compound[problem.free]))
 
 
 def add_bound(card: ScoreCard, bound: float) -> ScoreCard:
-    """Return a score card with the bound on every drawing, and the gap to it."""
+    """Return a score card with a lower bound on the cost of every drawing, and the gap to it."""
     bound = min(max(bound, 0.0), card.objective)
     gap = 1.0 - bound / card.objective if card.objective > 0 else 0.0
     return replace(card, bound=bound, gap=gap)

@@ -65,7 +65,7 @@ def find_alternatives(
     Parameters
     ----------
     count
-        How many are wanted; fewer are returned where no more good ones were found that differ
+        Maximum number; there are fewer where no more good ones were found that differ
         in :data:`APART_SHARE` of the households.
     """
     started = time.monotonic()
