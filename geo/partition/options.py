@@ -89,8 +89,6 @@ class DrawOptions(BaseModel):
         """
         values = self.model_dump(exclude_none=True)
         limits = Limits(**(asdict(Limits()) | _select(values, "target", "lower", "upper")))
-        if not limits.lower <= limits.target <= limits.upper:
-            raise InputError("limits_disordered", **asdict(limits))
         need_plan = [name for name in ("lock", "only_touched", "complete") if values.get(name)]
         if self.fresh and need_plan:
             raise InputError("fresh_excludes", wish=need_plan[0].replace("_", "-"))

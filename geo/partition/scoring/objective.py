@@ -11,6 +11,7 @@ from dataclasses import asdict, astuple, dataclass
 
 import numpy as np
 
+from geo.errors import InputError
 from geo.partition.cells.graph import Graph
 from geo.types import Bools, Floats, Ints
 
@@ -22,6 +23,17 @@ class Limits:
     target: int = 400
     lower: int = 300
     upper: int = 500
+
+    def __post_init__(self) -> None:
+        """Validate the order.
+
+        Raises
+        ------
+        InputError
+            If not 0 < lower <= target <= upper.
+        """
+        if not 0 < self.lower <= self.target <= self.upper:
+            raise InputError("limits_disordered", **asdict(self))
 
 
 @dataclass(frozen=True)
@@ -50,6 +62,18 @@ class Weights:
     compactness: float = 15.0
     compound: float = 60.0
     moved: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Validate the values.
+
+        Raises
+        ------
+        InputError
+            If a weight is negative or not finite.
+        """
+        for name, value in asdict(self).items():
+            if not 0 <= value < np.inf:
+                raise InputError("weight_invalid", name=name, value=value)
 
     def array(self) -> Floats:
         """Return (6,) float64 weights in the order of the search kernel."""

@@ -185,18 +185,24 @@ def _squared_distances(graph: Graph, centres: list[int]) -> Floats:
 
 
 def repair_labels(graph: Graph, label: Ints, count: int) -> Ints:
-    """Return an assignment made contiguous, with no grid empty.
+    """Return labels made contiguous, with none of ``count`` grids empty.
 
-    Every piece of a grid but its largest goes to the neighbour it shares most border with; an
-    empty grid takes the node that is farthest from the centre of the largest one.
+    Every piece of a grid but its largest goes to the neighbour with which it shares most border. A
+    piece that nothing connects to a main piece becomes a grid of its own, numbered from ``count``.
+
+    Parameters
+    ----------
+    label
+        (n,) int64 grid of each node, from 0 to ``count`` - 1.
     """
     label = label.copy()
     while True:
         piece, main = _pieces(graph, label, np.zeros(len(graph), dtype=bool))
-        lost = ~main[piece]
-        if not lost.any():
+        stray = ~main[piece]
+        if not stray.any():
             break
-        _assign_outermost(graph, label, lost)
+        if len(_assign_outermost(graph, label, stray)) == 0:
+            label[stray] = count + np.unique(piece[stray], return_inverse=True)[1].ravel()
     return _without_empty(graph, label, count)
 
 

@@ -288,6 +288,21 @@ def test_any_assignment_can_be_repaired(seed, count):
     assert set(label) == set(range(count))
 
 
+@given(seed=st.integers(0, 10_000), count=st.integers(1, 5))
+@settings(max_examples=20, deadline=None)
+def test_labels_of_a_disconnected_graph_are_repaired(seed, count):
+    random = np.random.default_rng(seed)
+    half = np.arange(36) % 6 < 3
+    whole = grid_graph(6, 6, random)
+    inside = half[whole.edges[:, 0]] == half[whole.edges[:, 1]]
+    edges = {name: getattr(whole, name)[inside] for name in ("edges", "cut", "inside", "length")}
+    graph = replace(whole, **edges)
+    label = repair_labels(graph, random.integers(0, count, 36), count)
+    assert graph.components()[0] == 2
+    assert is_contiguous(graph, label)
+    assert set(range(count)) <= set(label)
+
+
 def test_search_stops_in_time_with_an_answer():
     graph = grid_graph(30, 30, np.random.default_rng(1))
     label = search(graph, effort=Effort(generations=50, moves_per_node=50, seconds=0.0))
