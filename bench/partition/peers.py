@@ -1,4 +1,4 @@
-"""The other tools, on the same graph: each returns a grid for every node, or None if it fails."""
+"""Other tools on the same graph: each returns the grid of every node, or None if it fails."""
 
 import logging
 import multiprocessing
@@ -41,10 +41,10 @@ TREES = 200
 
 @dataclass(frozen=True)
 class Attempt:
-    """What a tool made of a graph: its drawing, None if it failed, why, and its seconds."""
+    """Result of a tool: its labels (None if it failed), its error, and its seconds."""
 
     label: Ints | None
-    said: str
+    error: str
     seconds: float
 
 
@@ -58,28 +58,28 @@ def attempt(tool: Callable[[], Ints], limit: float) -> Attempt:
     """
     ours, theirs = multiprocessing.Pipe(duplex=False)
     process = multiprocessing.get_context("fork").Process(target=_answer, args=(tool, theirs))
-    began = time.perf_counter()
+    started = time.perf_counter()
     process.start()
     theirs.close()
     try:
-        label, said, seconds = ours.recv() if ours.poll(limit) else (None, "", limit)
+        label, error, seconds = ours.recv() if ours.poll(limit) else (None, "", limit)
     except EOFError:
-        label, said, seconds = None, "the process died", time.perf_counter() - began
+        label, error, seconds = None, "the process died", time.perf_counter() - started
     process.kill()
     process.join()
-    if label is None and not said:
-        said = f"no answer in {limit:.0f} s"
-    return Attempt(label, said, seconds)
+    if label is None and not error:
+        error = f"no answer in {limit:.0f} s"
+    return Attempt(label, error, seconds)
 
 
 def _answer(tool: Callable[[], Ints], to: Connection) -> None:
     warnings.simplefilter("ignore")
-    began = time.perf_counter()
+    started = time.perf_counter()
     try:
-        label, said = tool(), ""
-    except Exception as error:  # whatever a peer raises is its answer
-        label, said = None, f"{type(error).__name__}: {error}"[:200]
-    to.send((label, said, time.perf_counter() - began))
+        label, error = tool(), ""
+    except Exception as failure:  # whatever a peer raises is its answer
+        label, error = None, f"{type(failure).__name__}: {failure}"[:200]
+    to.send((label, error, time.perf_counter() - started))
 
 
 def metis(graph: Graph, grids: int) -> Ints:

@@ -1,4 +1,4 @@
-"""Drawings beside those of other tools: the same cells, objective and limits."""
+"""Drawings compared with those of other tools: the same cells, objective and limits."""
 
 import time
 from collections.abc import Callable
@@ -23,11 +23,11 @@ from geo.partition.scoring.objective import cost
 from geo.partition.search.strategy import Effort
 from geo.types import Ints, Polygons
 
-LEAST_SECONDS, TIMES = 2.0, 10.0
-"""GerryChain may search ten times as long as we did, and this long at the least."""
+MIN_GERRYCHAIN_S, GERRYCHAIN_TIMES = 2.0, 10.0
+"""GerryChain may search ten times as long as Gridatlas, and at least this long."""
 
-PATIENCE = 60.0
-"""After so many seconds a tool without a time limit of its own is ended."""
+TIMEOUT_S = 60.0
+"""A tool without a time limit of its own is stopped after this time."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Row:
     objective: float
     border_cost: float
     seconds: float
-    said: str = ""
+    error: str = ""
 
 
 @dataclass
@@ -56,37 +56,39 @@ class Comparison:
 
     def objective(self, tool: str) -> float | None:
         """Return a tool's objective, None if it has no drawing."""
-        return next((row.objective for row in self.rows if row.tool == tool and not row.said), None)
+        return next(
+            (row.objective for row in self.rows if row.tool == tool and not row.error), None
+        )
 
 
-def compared(community: Community, name: str) -> Comparison:
+def compare_tools(community: Community, name: str) -> Comparison:
     """Draw a community with every tool."""
     constraints = Constraints()
     problem = build_problem(community, constraints, None)
     graph, cells = problem.graph, problem.cells.polygons[problem.cell_of_node]
-    began = time.perf_counter()
+    started = time.perf_counter()
     ours = draw.search_labels(problem)
-    seconds = time.perf_counter() - began
+    seconds = time.perf_counter() - started
     drawing = draw.build_drawing(problem, ours, time.monotonic())
     result = Comparison(problem, drawing)
     _add(result, name, "gridatlas", Attempt(ours, "", seconds))
     grids = int(ours.max()) + 1
-    longer = max(TIMES * seconds, LEAST_SECONDS)
+    longer = max(GERRYCHAIN_TIMES * seconds, MIN_GERRYCHAIN_S)
     tools: dict[str, tuple[Callable[[], Ints], float]] = {
-        "pymetis": (lambda: peers.metis(graph, grids), PATIENCE),
-        "gerrychain": (lambda: peers.gerrychain(graph, grids, longer), longer + PATIENCE),
-        "spopt max-p": (lambda: peers.max_p(graph, cells), PATIENCE),
-        "spopt skater": (lambda: peers.skater(graph, cells, grids), PATIENCE),
+        "pymetis": (lambda: peers.metis(graph, grids), TIMEOUT_S),
+        "gerrychain": (lambda: peers.gerrychain(graph, grids, longer), longer + TIMEOUT_S),
+        "spopt max-p": (lambda: peers.max_p(graph, cells), TIMEOUT_S),
+        "spopt skater": (lambda: peers.skater(graph, cells, grids), TIMEOUT_S),
     }
     for tool, (call, limit) in tools.items():
         _add(result, name, tool, peers.attempt(call, limit))
     return result
 
 
-def _add(result: Comparison, name: str, tool: str, made: Attempt) -> None:
-    graph, label = result.problem.graph, made.label
+def _add(result: Comparison, name: str, tool: str, attempt: Attempt) -> None:
+    graph, label = result.problem.graph, attempt.label
     if label is None:
-        result.rows.append(Row(name, tool, 0, 0, False, 0, 0, made.seconds, made.said))
+        result.rows.append(Row(name, tool, 0, 0, False, 0, 0, attempt.seconds, attempt.error))
         return
     households = np.bincount(label, graph.households)
     inside = (households >= LIMITS.lower) & (households <= LIMITS.upper)
@@ -102,13 +104,13 @@ def _add(result: Comparison, name: str, tool: str, made: Attempt) -> None:
             max(pieces) == 1,
             figures.total,
             figures.border / WEIGHTS.border,
-            made.seconds,
+            attempt.seconds,
         )
     )
 
 
 def best_of(problem: Problem, seconds: float) -> float:
-    """Return the best objective that our search finds in some time."""
+    """Return the best objective that the search finds in a given time."""
     graph, seed, best = problem.graph, 100, np.inf
     until = time.monotonic() + seconds
     while time.monotonic() < until:

@@ -1,4 +1,4 @@
-"""Our cells beside momepy's enclosed tessellation, one process each."""
+"""Our cells compared with momepy's enclosed tessellation, one process each."""
 
 import time
 import warnings
@@ -42,7 +42,7 @@ class Tessellation:
         return self.momepy_s / self.ours_s
 
 
-def tessellated(community: Community) -> Tessellation:
+def compare_tessellations(community: Community) -> Tessellation:
     """Draw the cells of a community both ways, momepy's within our blocks."""
     feet = community.buildings.geometry.to_numpy()
     barriers = build_barriers(community)
@@ -83,9 +83,9 @@ def _seconds(work: Callable[[], object]) -> float:
     """Return the least processor time of some runs: other processes don't count in it."""
     took = []
     for _ in range(TIMES):
-        began = time.process_time()
+        started = time.process_time()
         work()
-        took.append(time.process_time() - began)
+        took.append(time.process_time() - started)
     return min(took)
 
 
@@ -113,9 +113,8 @@ def _off(
     """Return how far points of their borders are from our border of the same two buildings.
 
     Buildings that cross a barrier are left out (momepy cuts them, we don't), and those that overlap
-    another (whose the common ground is, is nobody's to say), and what of a border
-    is nearer to a barrier (a dead-end street is one for us), or to a third building, than to the
-    two.
+    another (their common ground belongs to neither by definition), and parts of a border
+    nearer to a barrier (including dead-end streets), or to a third building, than to the two.
     """
     walls = shapely.union_all(np.concatenate([shapely.boundary(blocks), lines]))
     shapely.prepare(walls)

@@ -42,7 +42,7 @@ def test_faces_are_those_that_geos_finds(paths):
         (["0 0, 2 0, 2 2, 0 2, 0 0", "2 1, 5 1", "5 0, 7 0, 7 2, 5 2, 5 0"], [4, 4], 0),  # a bridge
     ],
 )
-def test_faces_of_ugly_lines(wkt, areas, holes):
+def test_faces_of_irregular_lines(wkt, areas, holes):
     found = build_faces(node_lines(lines_of(*wkt)))
     assert sorted(shapely.area(found.polygons)) == areas
     assert shapely.get_num_interior_rings(found.polygons).sum() == holes
@@ -69,10 +69,10 @@ def test_merged_faces_are_a_coverage_with_the_unions_of_geos(pairs, random):
 @settings(deadline=None)
 @given(st.integers(1, 400), st.integers(0, 2**32 - 1), st.booleans())
 def test_triangles_are_those_that_qhull_finds(count, seed, rows):
-    chance = np.random.default_rng(seed)
-    points = chance.uniform(-200, 200, (count, 2))
+    random_numbers = np.random.default_rng(seed)
+    points = random_numbers.uniform(-200, 200, (count, 2))
     if rows:  # houses in rows: points in a row, and four on a circle, but for a hair
-        points = points.round(-1) + chance.uniform(-1e-3, 1e-3, points.shape)
+        points = points.round(-1) + random_numbers.uniform(-1e-3, 1e-3, points.shape)
     fenced = np.concatenate([points, SQUARE])
     corners, beyond = triangulate(fenced)
     assert len(corners) == 2 * count + 2
@@ -116,11 +116,11 @@ def test_strongest_kind_is_that_of_all_segments(places, segments):
     ]
 
 
-def test_point_inside_a_polygon_is_not_in_its_hair():
+def test_point_inside_a_polygon_is_not_in_its_spike():
     # The corner of a footprint cut to the border, a rounding error off it.
     corners = [(62.17933521164, 23.484010549), (63.83411168965, 24.520407756)]
     corners += [(62.9824395689, 23.987), (62.17933521164, 23.987)]
-    hairy = shapely.Polygon(np.add(corners, (512_400.0, 3_543_200.0)))
-    (point,) = inner_points(np.array([hairy], dtype=object))
-    assert hairy.boundary.distance(point) > 0.05
-    assert hairy.contains(point)
+    spiked = shapely.Polygon(np.add(corners, (512_400.0, 3_543_200.0)))
+    (point,) = inner_points(np.array([spiked], dtype=object))
+    assert spiked.boundary.distance(point) > 0.05
+    assert spiked.contains(point)

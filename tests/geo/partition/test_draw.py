@@ -1,4 +1,4 @@
-"""Drawings: within the limits wherever that can be, contiguous, complete, the same every time."""
+"""Drawings are within the limits where possible, contiguous, complete and reproducible."""
 
 from dataclasses import replace
 
@@ -55,7 +55,7 @@ def test_even_rows_become_grids_within_the_limits():
 
 @given(seed=st.integers(0, 10_000), count=st.integers(2, 60))
 @settings(max_examples=25, deadline=None)
-def test_any_community_is_covered_and_its_households_kept(seed, count):
+def test_any_community_is_covered_with_all_households(seed, count):
     land = shapely.box(0, 0, 400, 400)
     rows = scattered(seed, count)
     drawing = draw(
@@ -131,7 +131,7 @@ def test_tower_without_area_is_in_its_units_grids_all_the_same():
     assert fields["of_it"] == 900
 
 
-def test_tower_over_limit_without_units_is_said():
+def test_tower_over_limit_without_units_is_reported():
     rows = [{"code": "T12", "geom": house(100, 100, 30), "households": 2000}]
     rows += rows_of_houses(3, 3, 40)
     drawing = draw(community(shapely.box(0, 0, 200, 200), rows))
@@ -141,7 +141,7 @@ def test_tower_over_limit_without_units_is_said():
     assert fields["of_it"] == 2000
 
 
-def test_few_households_behind_a_large_building_are_said():
+def test_few_households_behind_a_large_building_are_reported():
     rows = [{"code": "gate", "geom": shapely.box(130, 0, 160, 60), "households": 420}]
     rows += [{"geom": house(x, 20), "households": 50} for x in (20, 60, 100)]
     rows += [{"geom": house(x, 20), "households": 100} for x in (180, 220, 260, 300)]
@@ -152,7 +152,7 @@ def test_few_households_behind_a_large_building_are_said():
     assert (fields["name"], fields["of_it"], fields["behind"]) == ("gate", 420, 150)
 
 
-def test_total_that_does_not_divide_is_said():
+def test_total_that_does_not_divide_is_reported():
     drawing = draw(community(shapely.box(0, 0, 250, 300), rows_of_houses(5, 11, 10)))
     assert {key for key, _ in drawing.score.reasons} == {"total_does_not_divide"}
 
@@ -167,7 +167,7 @@ def test_total_that_does_not_divide_is_said():
     ],
     ids=["one building", "nobody lives there", "all in one corner", "one tower among empty houses"],
 )
-def test_ugly_communities_are_drawn(rows):
+def test_irregular_communities_are_drawn(rows):
     land = shapely.box(0, 0, 250, 250)
     drawing = draw(community(land, rows), QUICK)
     check(drawing, land, sum(row["households"] for row in rows))
@@ -190,7 +190,7 @@ def test_community_in_three_parts_and_a_ring():
         (None, [{"geom": house(1, 1)}], "community_without_border"),
     ],
 )
-def test_nothing_to_draw_is_said(land, rows, key):
+def test_nothing_to_draw_is_refused(land, rows, key):
     with pytest.raises(InputError) as refused:
         draw(community(land, rows))
     assert refused.value.key == key
@@ -254,7 +254,7 @@ def test_cost_of_the_kernel_equals_the_objective(seed, moves):
 
 @given(seed=st.integers(0, 10_000), one=st.integers(2, 6), other=st.integers(2, 6))
 @settings(max_examples=40, deadline=None)
-def test_what_comes_of_two_drawings_is_contiguous_and_no_dearer(seed, one, other):
+def test_recombined_drawing_is_contiguous_and_no_more_expensive(seed, one, other):
     random = np.random.default_rng(seed)
     graph = replace(grid_graph(7, 6, random), compound=np.repeat(random.integers(-1, 3, 21), 2))
     apart, stop = random.integers(0, 42, (3, 2)), np.zeros(1, dtype=np.int64)
@@ -262,17 +262,17 @@ def test_what_comes_of_two_drawings_is_contiguous_and_no_dearer(seed, one, other
     before = PreviousLabels(
         repair_labels(graph, random.integers(0, one, 42), one), counted=~locked, locked=locked
     )
-    case = SearchProblem(graph, Limits(), Weights(), before, apart[apart[:, 0] != apart[:, 1]])
+    problem = SearchProblem(graph, Limits(), Weights(), before, apart[apart[:, 0] != apart[:, 1]])
     label = repair_labels(graph, random.integers(0, other, 42), other)
-    parents = [anneal_labels(case, start, 1, 1.0, seed, stop) for start in (before.label, label)]
-    child = recombine(case, *parents, 20, seed, stop)
+    parents = [anneal_labels(problem, start, 1, 1.0, seed, stop) for start in (before.label, label)]
+    child = recombine(problem, *parents, 20, seed, stop)
     assert is_contiguous(graph, child.label)
     assert child.cost <= min(parent.cost for parent in parents)
     name, number = np.unique(child.label, return_inverse=True)
-    problem = to_kernel_problem(case, name)
-    again = total_cost(problem, build_state(problem, number.ravel(), len(name), 1))
+    kernel_problem = to_kernel_problem(problem, name)
+    again = total_cost(kernel_problem, build_state(kernel_problem, number.ravel(), len(name), 1))
     assert again == pytest.approx(child.cost)
-    piece = common_pieces(case, *(parent.label for parent in parents))
+    piece = common_pieces(problem, *(parent.label for parent in parents))
     assert is_contiguous(graph, piece)
     for values in (graph.compound, locked, *(parent.label for parent in parents)):
         assert all(len(np.unique(values[piece == p])) == 1 for p in np.unique(piece))
@@ -309,17 +309,17 @@ def test_search_stops_in_time_with_an_answer():
     assert is_contiguous(graph, label)
 
 
-def test_pieces_that_nothing_joins_are_drawn_by_themselves():
+def test_disconnected_components_are_drawn_by_themselves():
     graph = grid_graph(8, 4, np.random.default_rng(1))
     apart = graph.edges[:, 0] % 8 == 3
     apart &= graph.edges[:, 1] == graph.edges[:, 0] + 1
-    kept = ~apart
+    inside = ~apart
     pieces = Graph(
         graph.households,
-        graph.edges[kept],
-        graph.cut[kept],
-        graph.inside[kept],
-        graph.length[kept],
+        graph.edges[inside],
+        graph.cut[inside],
+        graph.inside[inside],
+        graph.length[inside],
         graph.area,
         graph.outline,
         graph.xy,
@@ -333,7 +333,7 @@ def test_pieces_that_nothing_joins_are_drawn_by_themselves():
     ("households", "counts"),
     [(1200, [3, 4]), (400, [1]), (550, [1, 2]), (80, [1]), (2000, [5, 4, 6])],
 )
-def test_numbers_of_grids_that_are_tried(households, counts):
+def test_plausible_numbers_of_grids(households, counts):
     nodes = np.full(10, households // 10)
     assert plausible_counts(nodes, Limits()) == counts
 

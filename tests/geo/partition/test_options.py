@@ -1,4 +1,4 @@
-"""What a planner writes down: refused with the place and what is wanted, or wished for."""
+"""Options as people write them: validated, or refused with the place of the error."""
 
 import pytest
 
@@ -27,7 +27,7 @@ CODE = "420606007001"
         ({"community": {CODE: {"community": {}}}}, "wishes_unknown_name", f"community.{CODE}.comm"),
     ],
 )
-def test_mistake_is_refused_by_its_place(document, key, place):
+def test_invalid_document_is_refused_with_the_place(document, key, place):
     with pytest.raises(InputError) as refused:
         CommunityDrawOptions.from_document(document, "w.toml")
     assert refused.value.key == key
@@ -46,7 +46,7 @@ def test_section_replaces_values_and_adds_to_lists():
     assert (constraints.weights.border, constraints.weights.balance) == (2.0, 30.0)
 
 
-def test_section_can_take_back_what_is_asked_everywhere():
+def test_section_overrides_an_option_for_all_communities():
     assert not DrawOptions(fresh=False).over(DrawOptions(fresh=True)).to_constraints().fresh
 
 
@@ -56,8 +56,8 @@ def test_limits_out_of_order_are_refused_against_the_defaults():
     assert refused.value.values == {"target": 600, "lower": 300, "upper": 500}
 
 
-@pytest.mark.parametrize("wish", [{"lock": ("a",)}, {"only_touched": True}, {"complete": True}])
-def test_forgetting_a_plan_and_going_on_from_it_exclude_each_other(wish):
+@pytest.mark.parametrize("option", [{"lock": ("a",)}, {"only_touched": True}, {"complete": True}])
+def test_starting_from_scratch_excludes_options_of_a_plan(option):
     with pytest.raises(InputError) as refused:
-        DrawOptions(fresh=True, **wish).to_constraints()
+        DrawOptions(fresh=True, **option).to_constraints()
     assert refused.value.key == "fresh_excludes"

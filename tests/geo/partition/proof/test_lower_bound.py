@@ -1,4 +1,4 @@
-"""The proof: the bound of every drawing, against all drawings of small graphs one by one."""
+"""The lower bound, compared with all drawings of small graphs, enumerated one by one."""
 
 from collections.abc import Iterator
 

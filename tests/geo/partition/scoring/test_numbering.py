@@ -1,4 +1,4 @@
-"""Grid codes: reading order, kept serials, dedicated grids."""
+"""Grid codes: reading order, serials kept from the previous plan, dedicated grids."""
 
 import numpy as np
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Alternatives really differ, none is much worse than the best, and each is told apart."""
+"""Alternatives clearly differ, none is much worse than the best, and each has its strengths."""
 
 from itertools import combinations
 
