@@ -62,24 +62,8 @@ def find_overlaps(polygons: Polygons) -> Faults:
     ]
 
 
-def describe_gap(missing: shapely.Geometry, system: object) -> Faults:
-    """Return the fault of land in no grid, if there is any: its area and where most of it is.
-
-    Parameters
-    ----------
-    missing
-        The land, in metres of the system.
-    """
-    return _describe_land("land_in_no_grid", missing, system)
-
-
-def describe_land_outside(outside: shapely.Geometry, system: object) -> Faults:
-    """Return the fault of land of grids outside the community, if there is any."""
-    return _describe_land("grids_beyond", outside, system)
-
-
-def _describe_land(key: str, shape: shapely.Geometry, system: object) -> Faults:
-    """Return the area of a shape, and a point in its largest part in longitude and latitude."""
+def describe_land(key: str, shape: shapely.Geometry, system: object) -> Faults:
+    """Return land as a fault, if there is any: its area and a point in its largest part."""
     area = float(shapely.area(shape))
     if area <= MIN_FAULT_M2:
         return []

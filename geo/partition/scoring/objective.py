@@ -25,13 +25,7 @@ class Limits:
     upper: int = 500
 
     def __post_init__(self) -> None:
-        """Validate the order.
-
-        Raises
-        ------
-        InputError
-            If not 0 < lower <= target <= upper.
-        """
+        """Raise :class:`InputError` if not 0 < lower <= target <= upper."""
         if not 0 < self.lower <= self.target <= self.upper:
             raise InputError("limits_disordered", **asdict(self))
 
@@ -64,13 +58,7 @@ class Weights:
     moved: float = 1.0
 
     def __post_init__(self) -> None:
-        """Validate the values.
-
-        Raises
-        ------
-        InputError
-            If a weight is negative or not finite.
-        """
+        """Raise :class:`InputError` if a weight is negative or not finite."""
         for name, value in asdict(self).items():
             if not 0 <= value < np.inf:
                 raise InputError("weight_invalid", name=name, value=value)
@@ -115,9 +103,7 @@ def cost(
     """
     grids = int(label.max(initial=-1)) + 1
     area: Floats = np.bincount(label, weights=graph.area, minlength=grids).astype(np.float64)
-    moved = 0
-    if previous is not None:
-        moved = int(graph.households[(previous >= 0) & (label != previous)].sum())
+    previous = np.full(len(graph), -1) if previous is None else previous
     return weighted_cost(
         limits,
         weights,
@@ -126,7 +112,7 @@ def cost(
         area=area,
         perimeter=_perimeters(graph, label),
         extra_grids=int(count_extra_grids(graph.compound, graph.households, label, limits).sum()),
-        moved=moved,
+        moved=int(graph.households[(previous >= 0) & (label != previous)].sum()),
     )
 
 

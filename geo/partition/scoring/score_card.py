@@ -14,8 +14,7 @@ from geo.partition.cells.tessellation import Cells, find_cell_borders
 from geo.partition.community import Community
 from geo.partition.scoring.checks import (
     MIN_FAULT_M2,
-    describe_gap,
-    describe_land_outside,
+    describe_land,
     find_grids_in_pieces,
     find_households_without_grid,
     find_overlaps,
@@ -206,9 +205,9 @@ def score(
     faults = [
         *find_grids_in_pieces(polygons, whole),
         *find_households_without_grid(members.grid, members.households, members.names),
-        *describe_gap(missing, community.buildings.crs),
+        *describe_land("land_in_no_grid", missing, community.buildings.crs),
         *(find_overlaps(polygons) if overlap > MIN_FAULT_M2 else []),
-        *describe_land_outside(outside, community.buildings.crs),
+        *describe_land("grids_beyond", outside, community.buildings.crs),
     ]
     return ScoreCard(
         grids=grids,

@@ -7,6 +7,7 @@ partitioning, 2012), with annealing instead of its multilevel search.
 """
 
 from dataclasses import replace
+from operator import attrgetter
 
 import numpy as np
 
@@ -38,7 +39,7 @@ def recombine(
     stop
         (1,) int64; another thread sets it to 1 to end the search.
     """
-    best = min(one, other, key=lambda drawing: drawing.cost)
+    best = min(one, other, key=attrgetter("cost"))
     piece = common_pieces(problem, one.label, other.label)
     small = _contract(problem, piece)
     if len(small.graph) == len(np.unique(best.label)):  # both drawings are the same
@@ -50,7 +51,7 @@ def recombine(
     child = anneal_labels(
         problem, label, moves * len(problem.graph), NODE_TEMPERATURE, seed + 1, stop
     )
-    return min(best, child, key=lambda drawing: drawing.cost)
+    return min(best, child, key=attrgetter("cost"))
 
 
 def common_pieces(problem: SearchProblem, one: Ints, other: Ints) -> Ints:

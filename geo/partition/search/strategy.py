@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial, reduce
+from operator import attrgetter
 
 import numpy as np
 
@@ -136,7 +137,10 @@ def _search_generations(run: _Run, counts: list[int]) -> SearchResult:
             alive[count].append(child)
         kin = run.pool.map(partial(_survivors, run, generation), map(alive.get, counts))
         alive = dict(zip(counts, kin, strict=True))
-        previous_champion, champion = champion, min((kin[0] for kin in alive.values()), key=_cost)
+        previous_champion, champion = (
+            champion,
+            min((kin[0] for kin in alive.values()), key=attrgetter("cost")),
+        )
         idle = idle + 1 if champion.cost * EQUAL_COST_RATIO >= previous_champion.cost else 0
         meets_limits = _meets_limits(run.problem, champion)
         converged = sum(end <= champion.cost * EQUAL_COST_RATIO for end in chain_costs)
@@ -152,10 +156,6 @@ def _search_generations(run: _Run, counts: list[int]) -> SearchResult:
     return champion
 
 
-def _cost(drawing: SearchResult) -> float:
-    return drawing.cost
-
-
 def _chain(run: _Run, count: int, number: int) -> SearchResult:
     return run_chain(run.problem, count, number, run.effort.moves_per_node, run.seed, run.stop)
 
@@ -167,7 +167,7 @@ def _child(run: _Run, number: int, one: SearchResult, other: SearchResult) -> Se
 
 def _survivors(run: _Run, generation: int, kin: list[SearchResult]) -> list[SearchResult]:
     """Return the recombination of all drawings, best first, and the best of them."""
-    ranked = sorted(kin, key=_cost)
+    ranked = sorted(kin, key=attrgetter("cost"))
     return [reduce(partial(_child, run, generation), ranked), *ranked[:SURVIVORS]]
 
 
