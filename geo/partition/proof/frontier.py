@@ -45,13 +45,13 @@ class States(NamedTuple):
     households, ``outline`` and ``area`` in the units of :class:`Rules`.
     """
 
-    label: Bytes  # (s, SLOTS) grid of each node of the frontier
-    piece: Bytes  # (s, SLOTS) connected piece of that grid
-    low: Words  # (s, OPEN)
-    high: Words  # (s, OPEN)
-    outline: Words  # (s, OPEN) at least
-    area: Words  # (s, OPEN) at most
-    compounds: Bits  # (s, OPEN) unfinished compounds with a node in the grid
+    label: Bytes  # (s, MAX_FRONTIER) grid of each node of the frontier
+    piece: Bytes  # (s, MAX_FRONTIER) connected piece of that grid
+    low: Words  # (s, MAX_OPEN_GRIDS)
+    high: Words  # (s, MAX_OPEN_GRIDS)
+    outline: Words  # (s, MAX_OPEN_GRIDS) lower bound
+    area: Words  # (s, MAX_OPEN_GRIDS) upper bound
+    compounds: Bits  # (s, MAX_OPEN_GRIDS) unfinished compounds with a node in the grid
     cost: Floats  # (s,) final part of the cost
     bound: Floats  # (s,) lower bound on completions
     parent: Words  # (s,) state in the previous step

@@ -66,7 +66,7 @@ def find_alternatives(
     ----------
     count
         Maximum number; there are fewer where no more good ones were found that differ
-        in :data:`APART_SHARE` of the households.
+        in :data:`MIN_DIFFERENCE_SHARE` of the households.
     """
     started = time.monotonic()
     problem = build_problem(community, constraints, previous)
