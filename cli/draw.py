@@ -254,7 +254,7 @@ def _read_plan(file: Path, community: str, crs: str) -> tuple["PreviousPlan", st
     """
     from cli import draw_request
     from geo import db
-    from geo.partition.plan_from_polygons import plan_of
+    from geo.partition.plan_from_polygons import plan_from_polygons
     from geo.plans import store
 
     with db.get_engine().connect() as connection:

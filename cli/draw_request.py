@@ -17,7 +17,7 @@ from geo.errors import InputError, NotFoundError
 from geo.messages import text
 from geo.partition.constraints import Area, Constraints
 from geo.partition.options import CommunityDrawOptions, DrawOptions
-from geo.partition.plan_from_polygons import owners
+from geo.partition.plan_from_polygons import assign_to_communities
 from geo.plans import store
 
 PROOF_TIME_S = 60.0

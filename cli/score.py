@@ -109,8 +109,8 @@ def _score_plan(
 ) -> "DrawResult":
     """Return the score card of polygons as a plan of a community."""
     from geo.partition.draw import lower_bound_for_redraw
-    from geo.partition.plan_from_polygons import plan_of
-    from geo.partition.proof.optimality import with_bound
+    from geo.partition.plan_from_polygons import plan_from_polygons
+    from geo.partition.proof.optimality import add_bound
     from geo.partition.scoring.review import review_plan
     from geo.plans import store
     from geo.plans.batch import DrawResult

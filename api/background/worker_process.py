@@ -19,7 +19,7 @@ from geo.partition.options import DrawOptions
 from geo.partition.previous_plan import PreviousPlan
 from geo.partition.scoring.objective import Weights
 from geo.partition.scoring.review import review_plan
-from geo.partition.search.alternatives import alternatives
+from geo.partition.search.alternatives import find_alternatives
 from geo.plans import store
 from geo.plans.validation import limits_from_parameters
 from geo.progress import Progress
@@ -140,7 +140,7 @@ def constraints_from_request(parameters: dict[str, Any], kind: str) -> Constrain
     options["lock"] = parameters.get("locked", ())
     if kind == "complete":
         options["complete"] = True
-    return DrawOptions.model_validate(options).wishes(areas)
+    return DrawOptions.model_validate(options).to_constraints(areas)
 
 
 def _add_locked_grids(

@@ -37,9 +37,9 @@ from geo.model import Region as RegionTable
 from geo.model.pipe import Network
 from geo.network import clearance, shutoff, trace
 from geo.network.isolation import Sectors
-from geo.network.noding import Ints
 from geo.network.pipes import PipeGraph
 from geo.network.trace import Direction
+from geo.types import Ints
 
 router = APIRouter(
     prefix="/networks",

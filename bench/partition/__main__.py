@@ -57,11 +57,11 @@ def _places(extract: Path | None) -> list[Place]:
 def _quality(known: list[Place], options: argparse.Namespace) -> dict[str, Any]:
     report: dict[str, Any] = {}
     for place in known:
-        whole = quality.compared(place.whole(), place.name)
+        whole = quality.compare_tools(place.whole(), place.name)
         quality.picture([whole], options.out / f"{place.name}.png")
         each = []
         if not options.whole_only and len(place.communities) > 1:
-            each = [quality.compared(one, one.name) for one in place.communities]
+            each = [quality.compare_tools(one, one.name) for one in place.communities]
             quality.picture(each, options.out / f"{place.name}_communities.png")
         report[place.name] = {
             "whole": quality.as_rows([whole]),
@@ -69,7 +69,7 @@ def _quality(known: list[Place], options: argparse.Namespace) -> dict[str, Any]:
             "card": whole.drawing.score.as_json(),
         }
         if options.best_seconds:
-            best = quality.best_of(whole.ready, options.best_seconds)
+            best = quality.best_of(whole.problem, options.best_seconds)
             ours = whole.objective("gridatlas") or 0.0
             report[place.name]["best"] = {"objective": best, "ratio": ours / best}
     return report
@@ -77,7 +77,7 @@ def _quality(known: list[Place], options: argparse.Namespace) -> dict[str, Any]:
 
 def _cells(known: list[Place], options: argparse.Namespace) -> dict[str, Any]:
     part = places.about(known[0], CELLS)
-    timed = tessellation.tessellated(part)
+    timed = tessellation.compare_tessellations(part)
     return {**asdict(timed), "times_faster": timed.times_faster}
 
 
@@ -107,7 +107,7 @@ def _speed(known: list[Place], options: argparse.Namespace) -> dict[str, Any]:
 
 def _redraw(known: list[Place], options: argparse.Namespace) -> dict[str, Any]:
     found = {
-        one.name: speed.redrawn(one)
+        one.name: speed.redraw_after_growth(one)
         for place in known
         for one in place.communities
         if one.buildings["compound_code"].notna().any()

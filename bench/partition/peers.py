@@ -1,4 +1,4 @@
-"""The other tools, on the same graph: each returns a grid for every node, or None if it fails."""
+"""Other tools on the same graph: each returns the grid of every node, or None if it fails."""
 
 import logging
 import multiprocessing
@@ -23,11 +23,11 @@ from gerrychain.tree import bipartition_tree
 from libpysal.graph import Graph as Weights
 from spopt.region import MaxPHeuristic, Skater
 
-from geo.geometry.shared_borders import Ints, Polygons
 from geo.partition.cells.graph import Graph
 from geo.partition.scoring.objective import Limits, cost
 from geo.partition.scoring.objective import Weights as Objective
-from geo.partition.search.initial_partition import metis_parts, repair_labels
+from geo.partition.search.initial_partition import partition_with_metis, repair_labels
+from geo.types import Ints, Polygons
 
 LIMITS, WEIGHTS = Limits(), Objective()
 EPSILONS = (0.05, 0.15, 0.25, 0.5, 0.9)
@@ -41,10 +41,10 @@ TREES = 200
 
 @dataclass(frozen=True)
 class Attempt:
-    """What a tool made of a graph: its drawing, None if it failed, why, and its seconds."""
+    """Result of a tool: its labels (None if it failed), its error, and its seconds."""
 
     label: Ints | None
-    said: str
+    error: str
     seconds: float
 
 
@@ -58,35 +58,35 @@ def attempt(tool: Callable[[], Ints], limit: float) -> Attempt:
     """
     ours, theirs = multiprocessing.Pipe(duplex=False)
     process = multiprocessing.get_context("fork").Process(target=_answer, args=(tool, theirs))
-    began = time.perf_counter()
+    started = time.perf_counter()
     process.start()
     theirs.close()
     try:
-        label, said, seconds = ours.recv() if ours.poll(limit) else (None, "", limit)
+        label, error, seconds = ours.recv() if ours.poll(limit) else (None, "", limit)
     except EOFError:
-        label, said, seconds = None, "the process died", time.perf_counter() - began
+        label, error, seconds = None, "the process died", time.perf_counter() - started
     process.kill()
     process.join()
-    if label is None and not said:
-        said = f"no answer in {limit:.0f} s"
-    return Attempt(label, said, seconds)
+    if label is None and not error:
+        error = f"no answer in {limit:.0f} s"
+    return Attempt(label, error, seconds)
 
 
 def _answer(tool: Callable[[], Ints], to: Connection) -> None:
     warnings.simplefilter("ignore")
-    began = time.perf_counter()
+    started = time.perf_counter()
     try:
-        label, said = tool(), ""
-    except Exception as error:  # whatever a peer raises is its answer
-        label, said = None, f"{type(error).__name__}: {error}"[:200]
-    to.send((label, said, time.perf_counter() - began))
+        label, error = tool(), ""
+    except Exception as failure:  # whatever a peer raises is its answer
+        label, error = None, f"{type(failure).__name__}: {failure}"[:200]
+    to.send((label, error, time.perf_counter() - started))
 
 
 def metis(graph: Graph, grids: int) -> Ints:
     """Return the better of METIS's cuts, k-way and recursive, stray pieces given to neighbours."""
     if grids == 1:
         return np.zeros(len(graph), dtype=np.int64)
-    cuts = (metis_parts(graph, grids, 1, recursive=way) for way in (False, True))
+    cuts = (partition_with_metis(graph, grids, 1, recursive=way) for way in (False, True))
     drawn = [repair_labels(graph, cut, grids) for cut in cuts]
     return min(drawn, key=lambda one: cost(graph, one, Limits(), Objective()).total)
 

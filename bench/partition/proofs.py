@@ -4,14 +4,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from geo.geometry.shared_borders import Ints
-from geo.partition import problem
 from geo.partition.cells.graph import Graph
 from geo.partition.community import Community
 from geo.partition.constraints import Constraints
+from geo.partition.problem import build_problem
 from geo.partition.proof.lower_bound import prove
 from geo.partition.scoring.objective import Limits, Weights, cost
 from geo.partition.search.strategy import search
+from geo.types import Ints
 
 LEAST_HOUSEHOLDS = 600
 """With fewer, one grid is the answer and there is nothing to prove."""
@@ -33,9 +33,7 @@ class Proven:
 
 def proven(communities: list[Community], atoms: int, seconds: float) -> list[Proven]:
     """Return the proofs of contiguous pieces of some atoms, from two corners of each community."""
-    graphs = [
-        (one.name, problem.build_problem(one, Constraints(), None).graph) for one in communities
-    ]
+    graphs = [(one.name, build_problem(one, Constraints(), None).graph) for one in communities]
     return [
         _proven(name, piece, seconds)
         for name, graph in graphs

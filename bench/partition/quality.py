@@ -1,4 +1,4 @@
-"""Drawings beside those of other tools: the same cells, objective and limits."""
+"""Drawings compared with those of other tools: the same cells, objective and limits."""
 
 import time
 from collections.abc import Callable
@@ -14,20 +14,20 @@ from matplotlib.path import Path as Outline
 
 from bench.partition import peers
 from bench.partition.peers import LIMITS, WEIGHTS, Attempt
-from geo.geometry.shared_borders import Ints, Polygons
-from geo.partition import draw, problem
+from geo.partition import draw
 from geo.partition.community import Community
 from geo.partition.constraints import Constraints
 from geo.partition.draw import Drawing
-from geo.partition.problem import Problem
+from geo.partition.problem import Problem, build_problem
 from geo.partition.scoring.objective import cost
 from geo.partition.search.strategy import Effort
+from geo.types import Ints, Polygons
 
-LEAST_SECONDS, TIMES = 2.0, 10.0
-"""GerryChain may search ten times as long as we did, and this long at the least."""
+MIN_GERRYCHAIN_S, GERRYCHAIN_TIMES = 2.0, 10.0
+"""GerryChain may search ten times as long as Gridatlas, and at least this long."""
 
-PATIENCE = 60.0
-"""After so many seconds a tool without a time limit of its own is ended."""
+TIMEOUT_S = 60.0
+"""A tool without a time limit of its own is stopped after this time."""
 
 
 @dataclass(frozen=True)
@@ -42,51 +42,53 @@ class Row:
     objective: float
     border_cost: float
     seconds: float
-    said: str = ""
+    error: str = ""
 
 
 @dataclass
 class Comparison:
     """All tools on one community."""
 
-    ready: Problem
+    problem: Problem
     drawing: Drawing
     labels: dict[str, Ints] = field(default_factory=dict)
     rows: list[Row] = field(default_factory=list)
 
     def objective(self, tool: str) -> float | None:
         """Return a tool's objective, None if it has no drawing."""
-        return next((row.objective for row in self.rows if row.tool == tool and not row.said), None)
+        return next(
+            (row.objective for row in self.rows if row.tool == tool and not row.error), None
+        )
 
 
-def compared(community: Community, name: str) -> Comparison:
+def compare_tools(community: Community, name: str) -> Comparison:
     """Draw a community with every tool."""
-    wishes = Constraints()
-    ready = problem.build_problem(community, wishes, None)
-    graph, cells = ready.graph, ready.cells.polygons[ready.land]
-    began = time.perf_counter()
-    ours = draw.search_labels(ready)
-    seconds = time.perf_counter() - began
-    drawing = draw.build_drawing(ready, ours, time.monotonic())
-    result = Comparison(ready, drawing)
+    constraints = Constraints()
+    problem = build_problem(community, constraints, None)
+    graph, cells = problem.graph, problem.cells.polygons[problem.cell_of_node]
+    started = time.perf_counter()
+    ours = draw.search_labels(problem)
+    seconds = time.perf_counter() - started
+    drawing = draw.build_drawing(problem, ours, time.monotonic())
+    result = Comparison(problem, drawing)
     _add(result, name, "gridatlas", Attempt(ours, "", seconds))
     grids = int(ours.max()) + 1
-    longer = max(TIMES * seconds, LEAST_SECONDS)
+    longer = max(GERRYCHAIN_TIMES * seconds, MIN_GERRYCHAIN_S)
     tools: dict[str, tuple[Callable[[], Ints], float]] = {
-        "pymetis": (lambda: peers.metis(graph, grids), PATIENCE),
-        "gerrychain": (lambda: peers.gerrychain(graph, grids, longer), longer + PATIENCE),
-        "spopt max-p": (lambda: peers.max_p(graph, cells), PATIENCE),
-        "spopt skater": (lambda: peers.skater(graph, cells, grids), PATIENCE),
+        "pymetis": (lambda: peers.metis(graph, grids), TIMEOUT_S),
+        "gerrychain": (lambda: peers.gerrychain(graph, grids, longer), longer + TIMEOUT_S),
+        "spopt max-p": (lambda: peers.max_p(graph, cells), TIMEOUT_S),
+        "spopt skater": (lambda: peers.skater(graph, cells, grids), TIMEOUT_S),
     }
     for tool, (call, limit) in tools.items():
         _add(result, name, tool, peers.attempt(call, limit))
     return result
 
 
-def _add(result: Comparison, name: str, tool: str, made: Attempt) -> None:
-    graph, label = result.ready.graph, made.label
+def _add(result: Comparison, name: str, tool: str, attempt: Attempt) -> None:
+    graph, label = result.problem.graph, attempt.label
     if label is None:
-        result.rows.append(Row(name, tool, 0, 0, False, 0, 0, made.seconds, made.said))
+        result.rows.append(Row(name, tool, 0, 0, False, 0, 0, attempt.seconds, attempt.error))
         return
     households = np.bincount(label, graph.households)
     inside = (households >= LIMITS.lower) & (households <= LIMITS.upper)
@@ -102,18 +104,20 @@ def _add(result: Comparison, name: str, tool: str, made: Attempt) -> None:
             max(pieces) == 1,
             figures.total,
             figures.border / WEIGHTS.border,
-            made.seconds,
+            attempt.seconds,
         )
     )
 
 
-def best_of(ready: Problem, seconds: float) -> float:
-    """Return the best objective that our search finds in some time."""
-    graph, seed, best = ready.graph, 100, np.inf
+def best_of(problem: Problem, seconds: float) -> float:
+    """Return the best objective that the search finds in a given time."""
+    graph, seed, best = problem.graph, 100, np.inf
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         effort = Effort(generations=30, moves_per_node=1000, seconds=until - time.monotonic())
-        label = draw.search_labels(replace(ready, wishes=Constraints(effort=effort, seed=seed)))
+        label = draw.search_labels(
+            replace(problem, constraints=Constraints(effort=effort, seed=seed))
+        )
         best = min(best, cost(graph, label, LIMITS, WEIGHTS).total)
         seed += 1
     return best
@@ -139,7 +143,7 @@ def picture(results: list[Comparison], file: Path) -> None:
 
 
 def _draw_cells(axis: plt.Axes, result: Comparison, label: Ints) -> None:
-    cells: Polygons = result.ready.cells.polygons[result.ready.land]
+    cells: Polygons = result.problem.cells.polygons[result.problem.cell_of_node]
     hue = plt.get_cmap("tab20")(label * 7 % 20)
     patches = [PathPatch(_outline(cell)) for cell in cells]
     axis.add_collection(PatchCollection(patches, facecolor=hue, edgecolor="none"))
@@ -147,7 +151,7 @@ def _draw_cells(axis: plt.Axes, result: Comparison, label: Ints) -> None:
         border = shapely.boundary(shapely.coverage_union_all(cells[label == grid]))
         for line in shapely.get_parts(border):
             axis.plot(*shapely.get_coordinates(line).T, color="black", linewidth=0.9)
-    feet = [PathPatch(_outline(foot)) for foot in result.ready.atoms.footprints]
+    feet = [PathPatch(_outline(foot)) for foot in result.problem.atoms.footprints]
     axis.add_collection(PatchCollection(feet, facecolor="#00000033", edgecolor="none"))
 
 

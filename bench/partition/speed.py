@@ -1,4 +1,4 @@
-"""How long drawings take: one community, a first drawing, whole cities; and redrawing."""
+"""Duration of drawings (one community, the first one, whole cities), and moves of a redraw."""
 
 import os
 import subprocess
@@ -24,7 +24,7 @@ from geo.partition.scoring.objective import Weights
 TIMES = 5
 MORE_HOUSEHOLDS = 0.03
 
-MOST_MOVED = 0.10
+MAX_MOVED_SHARE = 0.10
 """Share of the households that should change grid at most."""
 
 LIMITS_AND_MOVES = Weights(balance=0, border=0, compactness=0, compound=0)
@@ -33,7 +33,7 @@ LIMITS_AND_MOVES = Weights(balance=0, border=0, compactness=0, compound=0)
 
 @dataclass(frozen=True)
 class Timed:
-    """What something took, in seconds and, of all processes together, in MB at the most."""
+    """Seconds, and peak memory of all processes together in MB."""
 
     households: int
     grids: int
@@ -45,9 +45,9 @@ def one_community(community: Community) -> Timed:
     """Return the least time of a drawing with its cells, after a first one to warm up."""
     drawing, seconds = draw(community), np.inf
     for _ in range(TIMES):
-        began = time.perf_counter()
+        started = time.perf_counter()
         drawing = draw(community)
-        seconds = min(seconds, time.perf_counter() - began)
+        seconds = min(seconds, time.perf_counter() - started)
     return Timed(drawing.score.households, drawing.score.grids, seconds)
 
 
@@ -78,10 +78,10 @@ def _command(engine: Engine, *words: str) -> Timed:
     url = engine.url.render_as_string(hide_password=False)
     command = [sys.executable, "-m", "cli.main", *words]
     environment = {**os.environ, "DATABASE_URL": url, "PYTHONPATH": os.fspath(Path.cwd())}
-    began = time.perf_counter()
+    started = time.perf_counter()
     with _watched(command, environment) as memory:
         pass
-    seconds = time.perf_counter() - began
+    seconds = time.perf_counter() - started
     with engine.connect() as connection:
         counts = "SELECT coalesce(sum(households), 0), count(*) FROM grid WHERE plan_id IN (%s)"
         newest = "SELECT max(id) FROM grid_plan GROUP BY community_code"
@@ -117,14 +117,14 @@ def _memory(process: psutil.Process) -> float:
 class Redrawn:
     """Shares of the households that change grid, and the least found within the limits.
 
-    The least is looked for only where more than MOST_MOVED change.
+    The least is looked for only where more than MAX_MOVED_SHARE change.
     """
 
     share: float
     least: float | None
 
 
-def redrawn(community: Community) -> Redrawn | None:
+def redraw_after_growth(community: Community) -> Redrawn | None:
     """Redraw a community after growth in its largest compound.
 
     The community's households grow by 3 %, all of them in this one compound. None where no
@@ -142,11 +142,11 @@ def redrawn(community: Community) -> Redrawn | None:
     np.add.at(households, where[np.arange(more) % len(where)], 1)
     now = replace(community, buildings=buildings.assign(households=households))
     members = pd.DataFrame(first.members.drop(columns="geom"))
-    before = PreviousPlan(first.grids, members)
+    previous = PreviousPlan(first.grids, members)
 
     def moved(weights: Weights) -> float:
-        again = draw(now, Constraints(weights=weights), before)
+        again = draw(now, Constraints(weights=weights), previous)
         return float(again.score.moved or 0) / float(households.sum())
 
     share = moved(Weights())
-    return Redrawn(share, moved(LIMITS_AND_MOVES) if share > MOST_MOVED else None)
+    return Redrawn(share, moved(LIMITS_AND_MOVES) if share > MAX_MOVED_SHARE else None)

@@ -1,4 +1,4 @@
-"""Our cells beside momepy's enclosed tessellation, one process each."""
+"""Our cells compared with momepy's enclosed tessellation, one process each."""
 
 import time
 import warnings
@@ -10,10 +10,10 @@ import momepy
 import numpy as np
 import shapely
 
-from geo.geometry.shared_borders import Floats, Polygons
-from geo.partition.cells.barriers import rooms, within
-from geo.partition.cells.tessellation import draw_cells
-from geo.partition.community import Community, barriers_of
+from geo.partition.cells.barriers import build_rooms, clip_barriers
+from geo.partition.cells.tessellation import build_cells
+from geo.partition.community import Community, build_barriers
+from geo.types import Floats, Polygons
 
 SPACING_M, FINE_M = 1.0, 0.5
 TIMES = 3
@@ -42,11 +42,11 @@ class Tessellation:
         return self.momepy_s / self.ours_s
 
 
-def tessellated(community: Community) -> Tessellation:
+def compare_tessellations(community: Community) -> Tessellation:
     """Draw the cells of a community both ways, momepy's within our blocks."""
     feet = community.buildings.geometry.to_numpy()
-    barriers = barriers_of(community)
-    blocks = rooms(community.polygon, within(barriers, community.polygon))
+    barriers = build_barriers(community)
+    blocks = build_rooms(community.polygon, clip_barriers(barriers, community.polygon))
     crs = community.buildings.crs
     enclosures = gpd.GeoDataFrame({"eID": np.arange(len(blocks))}, geometry=list(blocks), crs=crs)
 
@@ -57,7 +57,7 @@ def tessellated(community: Community) -> Tessellation:
                 community.buildings.geometry, enclosures.geometry, segment=spacing, n_jobs=1
             )
 
-    ours = draw_cells(community.polygon, feet, barriers)
+    ours = build_cells(community.polygon, feet, barriers)
     owner = np.full(len(ours.polygons), -1)
     owner[ours.cell_of_building] = np.arange(len(feet))
     fine = peer(FINE_M)
@@ -71,7 +71,7 @@ def tessellated(community: Community) -> Tessellation:
     )
     return Tessellation(
         len(feet),
-        _seconds(lambda: draw_cells(community.polygon, feet, barriers)),
+        _seconds(lambda: build_cells(community.polygon, feet, barriers)),
         _seconds(lambda: peer(SPACING_M)),
         float(np.quantile(off, 0.99)),
         float(off.max()),
@@ -83,9 +83,9 @@ def _seconds(work: Callable[[], object]) -> float:
     """Return the least processor time of some runs: other processes don't count in it."""
     took = []
     for _ in range(TIMES):
-        began = time.process_time()
+        started = time.process_time()
         work()
-        took.append(time.process_time() - began)
+        took.append(time.process_time() - started)
     return min(took)
 
 
@@ -113,9 +113,8 @@ def _off(
     """Return how far points of their borders are from our border of the same two buildings.
 
     Buildings that cross a barrier are left out (momepy cuts them, we don't), and those that overlap
-    another (whose the common ground is, is nobody's to say), and what of a border
-    is nearer to a barrier (a dead-end street is one for us), or to a third building, than to the
-    two.
+    another (their common ground belongs to neither by definition), and parts of a border
+    nearer to a barrier (including dead-end streets), or to a third building, than to the two.
     """
     walls = shapely.union_all(np.concatenate([shapely.boundary(blocks), lines]))
     shapely.prepare(walls)

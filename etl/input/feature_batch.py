@@ -17,7 +17,6 @@ BATCH_ROWS = 20_000
 
 _READ_AHEAD_BATCHES = 2
 
-Geometries = NDArray[np.object_]
 Flags = NDArray[np.bool_]
 
 

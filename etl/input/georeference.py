@@ -12,10 +12,11 @@ import pyproj
 import shapely
 from numpy.typing import NDArray
 
-from etl.input.feature_batch import Batch, Geometries
+from etl.input.feature_batch import Batch
 from etl.input.mapping import Coordinates
 from geo import crs as systems
 from geo.errors import InputError
+from geo.types import Geometries
 
 Bounds = NDArray[np.float64]
 

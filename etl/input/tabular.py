@@ -9,7 +9,8 @@ import pyarrow as pa
 import shapely
 from numpy.typing import NDArray
 
-from etl.input.feature_batch import Batch, Geometries
+from etl.input.feature_batch import Batch
+from geo.types import Geometries
 
 LONGITUDE_NAMES = (
     *("lon", "lng", "long", "longitude", "x", "经度", "东坐标", "横坐标", "x坐标"),

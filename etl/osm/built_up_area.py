@@ -3,9 +3,8 @@
 import geopandas as gpd
 import numpy as np
 import shapely
-from numpy.typing import NDArray
 
-Geometries = NDArray[np.object_]
+from geo.types import Geometries
 
 BUILT_UP_M = 30.0
 """Land within this distance of a building is built-up; gaps up to twice as wide are closed."""

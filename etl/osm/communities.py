@@ -166,7 +166,7 @@ class _Neighbours:
 
 
 def _neighbours(blocks: Geometries) -> _Neighbours:
-    shared = borders(blocks)
+    shared = find_borders(blocks)
     inner = shared.left >= 0
     left, right = shared.left[inner], shared.right[inner]
     pairs, pair = np.unique(np.stack([left, right], axis=1), axis=0, return_inverse=True)

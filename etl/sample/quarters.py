@@ -9,12 +9,10 @@ from typing import Any
 
 import numpy as np
 import shapely
-from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from etl.sample import names
 
-Floats = NDArray[np.float64]
 Random = np.random.Generator
 
 STOREY_M = 3.0

@@ -13,9 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import shapely
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from geo.types import Floats
 
 _ETL = Path(__file__).resolve().parents[1]
 SAMPLES = next(

@@ -18,8 +18,8 @@ from geo.fire.vehicle_access import VehicleReach
 from geo.model.pipe import Network
 from geo.network import isolation, pipes
 from geo.network.isolation import Sectors
-from geo.network.noding import Bools
 from geo.network.roads import Vehicle
+from geo.types import Bools
 
 Stamp = tuple[int | None, int | None]
 

@@ -39,8 +39,8 @@ from geo.fire.snapshot import INSPECTION, CitySnapshot, data_age
 from geo.locks import Lock
 from geo.model import STORAGE_SRID, FireArea, FireFinding, FireOverlay
 from geo.model.history import HISTORY
-from geo.network.noding import Bools, Ints
 from geo.progress import Progress, silent
+from geo.types import Bools, Ints
 
 MINUTES = (2.0, 3.0, 4.0, 5.0)
 """Response areas that are kept for the map, minutes from the call."""

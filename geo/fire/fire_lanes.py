@@ -11,8 +11,8 @@ from geo.fire.finding import Finding
 from geo.fire.rules import GIVE_M, Rules, Severity
 from geo.fire.snapshot import CitySnapshot
 from geo.fire.vehicle_access import is_free, obstacles, vehicle_from_settings
-from geo.network.noding import Bools, Floats, Geometries, Ints
 from geo.network.roads import RoadGraph, Vehicle, widths
+from geo.types import Bools, Floats, Geometries, Ints
 
 NARROW = ("local", "alley", "internal")
 """Classes that an engine needs on its way to a building and that may be too narrow."""

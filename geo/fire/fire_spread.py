@@ -14,7 +14,7 @@ from scipy.sparse.csgraph import connected_components
 
 from geo.fire.briefing import Shown
 from geo.fire.snapshot import CitySnapshot
-from geo.network.noding import Ints
+from geo.types import Ints
 
 LEAST = 3
 """Two buildings are a pair, and listed as one."""

@@ -11,8 +11,9 @@ from geo.fire.finding import Finding, Missing
 from geo.fire.rules import GIVE_M, Rules, Severity
 from geo.fire.snapshot import CitySnapshot
 from geo.network import isochrones, routing
-from geo.network.noding import Bools, Floats, Geometries, Ints, substrings
+from geo.network.noding import substrings
 from geo.network.roads import widths
+from geo.types import Bools, Floats, Geometries, Ints
 
 ROUTE_LIMIT_M = 2000.0
 """Beyond this a hose route is not looked for."""

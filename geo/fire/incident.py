@@ -15,7 +15,7 @@ from geo.fire.context import FireContext
 from geo.fire.finding import Missing
 from geo.messages import Language, text
 from geo.model import STORAGE_SRID, BuildingUnit, Facility, PipeNode
-from geo.network.noding import Ints
+from geo.types import Ints
 
 CRITICAL = (
     *("school", "kindergarten", "university", "hospital", "clinic", "elderly_care", "fuel"),

@@ -16,7 +16,7 @@ from geo.fire import separation
 from geo.fire.finding import Finding
 from geo.fire.rules import Rules, Severity
 from geo.fire.snapshot import CitySnapshot
-from geo.network.noding import Floats, Geometries, Ints
+from geo.types import Floats, Geometries, Ints
 
 _STEP_M = 1.0
 _STRAIGHT_DEGREES = 12.0

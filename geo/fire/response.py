@@ -13,8 +13,8 @@ from geo.fire.finding import Finding, Missing
 from geo.fire.rules import Rules, Severity
 from geo.fire.snapshot import CitySnapshot
 from geo.network import isochrones, routing
-from geo.network.noding import Bools, Floats, Geometries, Ints
 from geo.network.roads import RoadGraph
+from geo.types import Bools, Floats, Geometries, Ints
 
 WALK_PACE = 1.0
 """Seconds a metre from where the engine stops to the door: men with hoses, 1 m/s."""

@@ -7,8 +7,8 @@ import numpy as np
 import shapely
 from scipy.sparse import csr_array
 
-from geo.network.noding import Bools, Floats, Geometries, Ints
 from geo.network.roads import RoadGraph, split
+from geo.types import Bools, Floats, Geometries, Ints
 
 FARTHEST_M = 500.0
 """A building without a road this near has none."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from geo.fire.finding import Finding, Missing
 from geo.fire.rules import GIVE_M, HIGH_RISE_M, STOREY_M, Rules, Severity
 from geo.fire.snapshot import CitySnapshot
-from geo.network.noding import Bools, Floats, Ints
+from geo.types import Bools, Floats, Ints
 
 HIGH = "high"
 GROUPED = ("residential", "office")

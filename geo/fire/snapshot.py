@@ -24,8 +24,8 @@ from geo.fire.road_access import Access, Anchors, Spots
 from geo.model import STORAGE_SRID, Base, Building, LayerChange, LayerRevision, Region
 from geo.model.fire import HydrantInspection
 from geo.network import roads as road_graph
-from geo.network.noding import Geometries, Ints
 from geo.network.roads import RoadGraph
+from geo.types import Geometries, Ints
 
 Box = tuple[float, float, float, float]
 

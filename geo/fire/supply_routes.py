@@ -9,7 +9,7 @@ from geo.fire.context import FireContext
 from geo.fire.hydrants import ROUTE_LIMIT_M
 from geo.fire.response import WALK_PACE
 from geo.network import routing
-from geo.network.noding import Floats, Ints
+from geo.types import Floats, Ints
 
 DRIVE_LIMIT_S = 3600.0
 NEAR_S = 180.0

@@ -15,9 +15,9 @@ from geo.fire.road_access import FARTHEST_M
 from geo.fire.rules import GIVE_M, Rules, Severity
 from geo.fire.snapshot import CitySnapshot
 from geo.network import routing
-from geo.network.noding import Bools, Floats, Ints
 from geo.network.roads import WIDE, RoadGraph, Vehicle, vehicle
 from geo.settings import settings
+from geo.types import Bools, Floats, Ints
 
 HOSE_LIMIT_M = 2000.0
 

@@ -1,1 +1,1 @@
-"""Geometry that no library has: planar faces, shared borders, Voronoi cells of outlines."""
+"""Geometry that no library has: planar faces, shared borders, Voronoi borders of outlines."""

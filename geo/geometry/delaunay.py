@@ -1,22 +1,26 @@
 """Delaunay triangulation of points in a plane, compiled.
 
-Points are added one at a time (Lawson 1977): the triangle that holds a point is found by walking
-from the last one, divided, and edges are exchanged until every circle is empty. They are added in
-rounds, each twice as dense as the one before (Amenta, Choi and Rote 2003), so that walks are
-short and no round meets the worst case of points in a row.
+Points are added one at a time (Lawson 1977): the triangle that contains a point is found by
+walking from the last one and divided, and edges are flipped until every circumcircle is empty.
+They are added in rounds, each twice as dense as the previous one (Amenta, Choi and Rote 2003), so
+that walks are short and no round meets the worst case of points in a row.
+
+Own code because with :class:`scipy.spatial.Delaunay`, called room by room, the whole drawing of a
+community takes 20 % more processor time (four communities of Monaco with 103 to 160 buildings:
+0.56 s instead of 0.46 s; the same drawings).
 """
 
 import numpy as np
 from numba import njit
 
-from geo.geometry.shared_borders import Floats, Ints
-from geo.partition.search.kernel import COMPILED, HOT
+from geo.geometry.compile import COMPILED, INLINED
+from geo.types import Floats, Ints
 
 COARSEST = 16
 """The first round adds every sixteenth point."""
 
 ROUNDING = 1e-15
-"""An edge is exchanged only where rounding can't have decided it, so that exchanges end."""
+"""An edge is flipped only where rounding can't have decided it, so that flips end."""
 
 
 @njit(**COMPILED)
@@ -26,15 +30,15 @@ def triangulate(points: Floats) -> tuple[Ints, Ints]:
     Parameters
     ----------
     points
-        (n + 4, 2) coordinates; the last four are the square's corners, counter-clockwise, and all
-        others lie within.
+        (n + 4, 2) float64 coordinates; the last four are the square's corners,
+        counter-clockwise, and all others lie within.
 
     Returns
     -------
     corners
-        (t, 3) points of each triangle, counter-clockwise.
+        (t, 3) int64 points of each triangle, counter-clockwise.
     beyond
-        (t, 3) triangle across the edge opposite each corner, -1 for none.
+        (t, 3) int64 triangle across the edge opposite each corner, -1 for none.
     """
     inner = len(points) - 4
     corners = np.empty((2 * inner + 2, 3), np.int64)
@@ -46,11 +50,11 @@ def triangulate(points: Floats) -> tuple[Ints, Ints]:
     count, at, first, step = 2, 0, 0, COARSEST
     while True:
         for point in range(first, inner, step):
-            at = _holding(points, corners, beyond, count, at, point)
+            at = _find_triangle(points, corners, beyond, count, at, point)
             _divide(corners, beyond, count, at, point)
             open_edges[0], open_edges[1], open_edges[2] = at, count, count + 1
             count += 2
-            _exchange(points, corners, beyond, open_edges, 3)
+            _flip_edges(points, corners, beyond, open_edges, 3)
         if first == 1:
             break
         first = first // 2 if first else COARSEST // 2
@@ -58,48 +62,50 @@ def triangulate(points: Floats) -> tuple[Ints, Ints]:
     return corners, beyond
 
 
-@njit(**HOT)
-def _turn(points: Floats, a: int, b: int, c: int) -> float:
+@njit(**INLINED)
+def _signed_area(points: Floats, a: int, b: int, c: int) -> float:
     """Return twice the area of a triangle, positive where it is counter-clockwise."""
     ux, uy = points[b, 0] - points[a, 0], points[b, 1] - points[a, 1]
     vx, vy = points[c, 0] - points[a, 0], points[c, 1] - points[a, 1]
     return ux * vy - uy * vx
 
 
-@njit(**HOT)
-def _holding(
+@njit(**INLINED)
+def _find_triangle(
     points: Floats, corners: Ints, beyond: Ints, count: int, start: int, point: int
 ) -> int:
-    """Return the triangle that holds a point, walking from another one."""
+    """Return the triangle that contains a point, walking from another one."""
     at = start
     for _ in range(count + 8):
         out = -1
         for k in range(3):
             a, b = corners[at, (k + 1) % 3], corners[at, (k + 2) % 3]
-            if beyond[at, k] >= 0 and _turn(points, a, b, point) < 0:
+            if beyond[at, k] >= 0 and _signed_area(points, a, b, point) < 0:
                 out = beyond[at, k]
                 break
         if out < 0:
             return at
         at = out
-    return _holding_of_all(points, corners, count, point)  # rounding led in a circle
+    return _find_triangle_exhaustively(
+        points, corners, count, point
+    )  # rounding made the walk circular
 
 
-@njit(**HOT)
-def _holding_of_all(points: Floats, corners: Ints, count: int, point: int) -> int:
-    """Return the triangle that holds a point, or is least beside it."""
-    best, found = -np.inf, 0
+@njit(**INLINED)
+def _find_triangle_exhaustively(points: Floats, corners: Ints, count: int, point: int) -> int:
+    """Return the triangle that contains a point, or is nearest to that."""
+    best, nearest = -np.inf, 0
     for at in range(count):
         least = np.inf
         for k in range(3):
-            turn = _turn(points, corners[at, (k + 1) % 3], corners[at, (k + 2) % 3], point)
+            turn = _signed_area(points, corners[at, (k + 1) % 3], corners[at, (k + 2) % 3], point)
             least = min(least, turn)
         if least > best:
-            best, found = least, at
-    return found
+            best, nearest = least, at
+    return nearest
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def _divide(corners: Ints, beyond: Ints, count: int, at: int, point: int) -> None:
     """Divide a triangle into three at a point, which becomes the last corner of each."""
     a, b, c = corners[at, 0], corners[at, 1], corners[at, 2]
@@ -108,11 +114,11 @@ def _divide(corners: Ints, beyond: Ints, count: int, at: int, point: int) -> Non
     _set(corners, beyond, at, a, b, point, second, third, over_c)
     _set(corners, beyond, second, b, c, point, third, at, over_a)
     _set(corners, beyond, third, c, a, point, at, second, over_b)
-    _point_back(beyond, over_a, at, second)
-    _point_back(beyond, over_b, at, third)
+    _replace_neighbour(beyond, over_a, at, second)
+    _replace_neighbour(beyond, over_b, at, third)
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def _set(
     corners: Ints,
     beyond: Ints,
@@ -128,9 +134,9 @@ def _set(
     beyond[at, 0], beyond[at, 1], beyond[at, 2] = over_a, over_b, over_c
 
 
-@njit(**HOT)
-def _point_back(beyond: Ints, at: int, before: int, now: int) -> None:
-    """Let a triangle know that another one lies across the edge to one before."""
+@njit(**INLINED)
+def _replace_neighbour(beyond: Ints, at: int, before: int, now: int) -> None:
+    """Replace a neighbour of a triangle by another one."""
     if at >= 0:
         for k in range(3):
             if beyond[at, k] == before:
@@ -138,11 +144,11 @@ def _point_back(beyond: Ints, at: int, before: int, now: int) -> None:
                 return
 
 
-@njit(**HOT)
-def _exchange(
+@njit(**INLINED)
+def _flip_edges(
     points: Floats, corners: Ints, beyond: Ints, open_edges: Ints, open_count: int
 ) -> None:
-    """Exchange edges opposite the last corner of triangles until every circle is empty."""
+    """Flip edges opposite the last corner of triangles until every circumcircle is empty."""
     while open_count:
         open_count -= 1
         at = open_edges[open_count]
@@ -160,15 +166,15 @@ def _exchange(
         far_x, far_y = beyond[over, (k + 1) % 3], beyond[over, (k + 2) % 3]
         _set(corners, beyond, at, x, far, point, over, over_y, far_x)
         _set(corners, beyond, over, far, y, point, over_x, at, far_y)
-        _point_back(beyond, far_x, over, at)
-        _point_back(beyond, over_x, at, over)
+        _replace_neighbour(beyond, far_x, over, at)
+        _replace_neighbour(beyond, over_x, at, over)
         open_edges[open_count], open_edges[open_count + 1] = at, over
         open_count += 2
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def _in_circle(points: Floats, a: int, b: int, c: int, d: int) -> bool:
-    """Return whether a point lies surely within the circle through three others."""
+    """Return whether a point is certainly within the circle through three others."""
     ax, ay = points[a, 0] - points[d, 0], points[a, 1] - points[d, 1]
     bx, by = points[b, 0] - points[d, 0], points[b, 1] - points[d, 1]
     cx, cy = points[c, 0] - points[d, 0], points[c, 1] - points[d, 1]

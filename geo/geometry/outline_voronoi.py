@@ -1,4 +1,4 @@
-"""Voronoi borders between building outlines, each site kept to a room of its own."""
+"""Voronoi borders between building outlines, room by room."""
 
 from dataclasses import dataclass
 
@@ -6,13 +6,13 @@ import numpy as np
 import shapely
 from numba import njit
 
+from geo.geometry.compile import COMPILED, INLINED
 from geo.geometry.delaunay import triangulate
-from geo.geometry.point_bins import gaps_to_others, nearest_in_room
-from geo.geometry.shared_borders import Floats, Ints, Polygons
-from geo.partition.search.kernel import COMPILED, HOT
+from geo.geometry.point_bins import find_nearest_in_room, measure_gaps
+from geo.types import Floats, Ints, Lines, Polygons
 
 SHRINK_M = 0.4
-"""Outlines are drawn in by this before sampling, so that a shared wall has two sides."""
+"""Outlines are shrunk by this before sampling, so that a shared wall has two sides."""
 
 TOLERANCE_M = 0.2
 """How far a border may stray from the true middle between two outlines."""
@@ -21,14 +21,15 @@ CANDIDATE_M = 1.2
 FARTHEST_M = 6.0
 """Spacing of sample points: where outlines nearly touch, and where nothing is near."""
 
-STIR_M = 1e-4
+JITTER_M = 1e-4
+"""Points are moved at random by at most this: collinear and cocircular points cause errors."""
 
 WALL_GAP_M = 0.2
 """A gap up to this is a shared wall: the border follows the outlines, samples mark its ends."""
 
 
 def sample_outlines(footprints: Polygons, room: Ints) -> tuple[Floats, Ints]:
-    """Return points along the outlines of footprints, and the footprint each is of.
+    """Return points along the outlines of footprints, and the footprint of each.
 
     The spacing follows the gap to the nearest other footprint of the room: the border between two
     rows of points a gap ``d`` apart strays from the middle by at most ``s**2 / (8 d)`` at spacing
@@ -39,30 +40,30 @@ def sample_outlines(footprints: Polygons, room: Ints) -> tuple[Floats, Ints]:
     footprints
         (n,) valid polygons in metres.
     room
-        (n,) room in which each lies.
+        (n,) int64 room in which each lies.
 
     Returns
     -------
     points, owner
-        (m, 2) coordinates and (m,) indices of footprints.
+        (m, 2) float64 coordinates in metres and (m,) int64 indices of footprints.
     """
-    drawn_in = shapely.buffer(footprints, -SHRINK_M, join_style="mitre")
-    drawn_in = np.where(shapely.is_empty(drawn_in), footprints, drawn_in)
-    plain = shapely.simplify(drawn_in, TOLERANCE_M / 2, preserve_topology=False)
-    # Nothing is left of a kiosk: its own corners stand for it.
-    points, owner, corner_m = _candidates(np.where(shapely.is_empty(plain), drawn_in, plain))
+    shrunk = shapely.buffer(footprints, -SHRINK_M, join_style="mitre")
+    shrunk = np.where(shapely.is_empty(shrunk), footprints, shrunk)
+    simple = shapely.simplify(shrunk, TOLERANCE_M / 2, preserve_topology=False)
+    # Nothing is left of a kiosk: its own corners are used.
+    points, owner, corner_m = _candidates(np.where(shapely.is_empty(simple), shrunk, simple))
     enough, reach = (spacing**2 / (8 * TOLERANCE_M) for spacing in (CANDIDATE_M, FARTHEST_M))
-    gap = gaps_to_others(points, owner, room[owner], enough, reach)
+    gap = measure_gaps(points, owner, room[owner], enough, reach)
     spacing = np.clip(np.sqrt(8 * TOLERANCE_M * gap), CANDIDATE_M, FARTHEST_M)
     steps = np.floor(np.cumsum(CANDIDATE_M / spacing) + 0.5)
-    kept = np.diff(steps, prepend=-1.0) > 0
-    kept &= (gap > 2 * SHRINK_M + WALL_GAP_M) | (corner_m < 2 * CANDIDATE_M)
-    kept |= corner_m == 0
-    return points[kept], owner[kept]
+    chosen = np.diff(steps, prepend=-1.0) > 0
+    chosen &= (gap > 2 * SHRINK_M + WALL_GAP_M) | (corner_m < 2 * CANDIDATE_M)
+    chosen |= corner_m == 0
+    return points[chosen], owner[chosen]
 
 
 def _candidates(polygons: Polygons) -> tuple[Floats, Ints, Floats]:
-    """Return points every CANDIDATE_M along outlines, their polygon, metres to a corner."""
+    """Return points every CANDIDATE_M along outlines, their polygon, and metres to a corner."""
     rings, polygon_of_ring = shapely.get_rings(shapely.get_parts(polygons), return_index=True)
     _, polygon_of_part = shapely.get_parts(polygons, return_index=True)
     coords, ring = shapely.get_coordinates(rings, return_index=True)
@@ -85,8 +86,8 @@ class Sites:
     Attributes
     ----------
     points, owner, room
-        (n, 2) coordinates in metres, (n,) footprint and (n,) room of each point, in the order
-        of rooms. A footprint may have points in several rooms.
+        (n, 2) float64 coordinates in metres, (n,) int64 footprint and (n,) int64 room of each
+        point, ordered by room. A footprint may have points in several rooms.
     """
 
     points: Floats
@@ -94,23 +95,24 @@ class Sites:
     room: Ints
 
 
-def ridges(sites: Sites) -> tuple[Polygons, Ints]:
-    """Return the Voronoi borders between different footprints of one room as lines.
+def trace_ridges(sites: Sites) -> tuple[Lines, Ints]:
+    """Trace the Voronoi borders between different footprints of one room as lines.
 
     Returns
     -------
     lines
         (m,) LineStrings, each between the same two footprints all along.
     room
-        (m,) room of each line.
+        (m,) int64 room of each line.
     """
     starts = np.append(np.flatnonzero(np.diff(sites.room, prepend=-1)), len(sites.room))
-    # Points in a row, and four on one circle, are what triangulation errs at: stir them.
-    stirred = sites.points + np.random.default_rng(0).uniform(-STIR_M, STIR_M, sites.points.shape)
-    centre, line, room_of_line = _trace_borders(stirred, sites.owner, starts)
+    jittered = sites.points + np.random.default_rng(0).uniform(
+        -JITTER_M, JITTER_M, sites.points.shape
+    )
+    centre, line, room_of_line = _trace_borders(jittered, sites.owner, starts)
     if len(room_of_line) == 0:
         return np.empty(0, dtype=object), np.empty(0, dtype=np.int64)
-    lines: Polygons = np.asarray(shapely.linestrings(centre, indices=line), dtype=object)
+    lines: Lines = np.asarray(shapely.linestrings(centre, indices=line), dtype=object)
     return lines, sites.room[starts[room_of_line]]
 
 
@@ -141,13 +143,13 @@ def _trace_borders(points: Floats, owner: Ints, starts: Ints) -> tuple[Floats, I
         here = owner[first:stop]
         if (here == here[0]).all():
             continue
-        fenced, origin = _add_outer_square(points[first:stop])
-        corners, beyond = triangulate(fenced)
-        owners = np.full(len(fenced), -1, np.int64)
+        enclosed, origin = _add_outer_square(points[first:stop])
+        corners, beyond = triangulate(enclosed)
+        owners = np.full(len(enclosed), -1, np.int64)
         owners[:-4] = here
-        order, of_line = _chains(corners, beyond, owners)
+        order, of_line = _trace_chains(corners, beyond, owners)
         for k in range(len(order)):
-            x, y = _circumcentre(fenced, corners[order[k]])
+            x, y = _circumcentre(enclosed, corners[order[k]])
             centre[count, 0], centre[count, 1] = x + origin[0], y + origin[1]
             line[count] = lines + of_line[k]
             count += 1
@@ -160,31 +162,31 @@ def _trace_borders(points: Floats, owner: Ints, starts: Ints) -> tuple[Floats, I
 
 @njit(**COMPILED)
 def _add_outer_square(points: Floats) -> tuple[Floats, Floats]:
-    """Return points about their middle with a square's corners far around, and that middle.
+    """Return points relative to their centroid with corners of a large square, and the centroid.
 
-    The square closes every cell; what borders it lies outside any room.
+    The square closes every cell; its own borders lie outside any room.
     """
     origin = np.array([points[:, 0].mean(), points[:, 1].mean()])
-    fenced = np.empty((len(points) + 4, 2))
-    fenced[:-4] = points - origin
-    far = 20.0 * np.abs(fenced[:-4]).max() + 1000.0
-    fenced[-4:] = np.array([[-far, -far], [far, -far], [far, far], [-far, far]])
-    return fenced, origin
+    enclosed = np.empty((len(points) + 4, 2))
+    enclosed[:-4] = points - origin
+    far = 20.0 * np.abs(enclosed[:-4]).max() + 1000.0
+    enclosed[-4:] = np.array([[-far, -far], [far, -far], [far, far], [-far, far]])
+    return enclosed, origin
 
 
 @njit(**COMPILED)
-def _chains(corners: Ints, beyond: Ints, owners: Ints) -> tuple[Ints, Ints]:
-    """Walk from triangle to triangle over the edges between the same two owners.
+def _trace_chains(corners: Ints, beyond: Ints, owners: Ints) -> tuple[Ints, Ints]:
+    """Trace borders from triangle to triangle over the edges between the same two owners.
 
-    Where a triangle's corners are of two owners, the border between them enters over one edge and
-    leaves over the other; where they are of three, three borders end.
+    Where the corners of a triangle have two owners, the border between them enters over one edge
+    and leaves over the other; where they have three, three borders end.
 
     Parameters
     ----------
     corners, beyond
         As :func:`~geo.geometry.delaunay.triangulate` returns them.
     owners
-        (n,) owner of each point, -1 for the fence.
+        (n,) owner of each point, -1 for the square.
 
     Returns
     -------
@@ -199,9 +201,9 @@ def _chains(corners: Ints, beyond: Ints, owners: Ints) -> tuple[Ints, Ints]:
     for ends_only in (True, False):
         for t in range(len(owner)):
             three = owner[t, 0] != owner[t, 1] != owner[t, 2] != owner[t, 0]
-            fenced = owner[t, 0] < 0 or owner[t, 1] < 0 or owner[t, 2] < 0
-            if ends_only and not three and not fenced:
-                continue  # begin where lines end; what is left afterwards are rings
+            enclosed = owner[t, 0] < 0 or owner[t, 1] < 0 or owner[t, 2] < 0
+            if ends_only and not three and not enclosed:
+                continue  # start at ends of lines; the rest are rings
             for side in range(3):
                 a, b = owner[t, (side + 1) % 3], owner[t, (side + 2) % 3]
                 if a == b or a < 0 or b < 0 or walked[t, side] or beyond[t, side] < 0:
@@ -228,7 +230,7 @@ def _chains(corners: Ints, beyond: Ints, owners: Ints) -> tuple[Ints, Ints]:
     return triangle[:count], line[:count]
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def _circumcentre(points: Floats, corners: Ints) -> tuple[float, float]:
     """Return the centre of the circle through a triangle's corners."""
     x, y = points[corners[0], 0], points[corners[0], 1]
@@ -239,7 +241,7 @@ def _circumcentre(points: Floats, corners: Ints) -> tuple[float, float]:
     return x + (qy * pp - py * qq) / twice, y + (px * qq - qx * pp) / twice
 
 
-def nearest(sites: Sites, points: Floats, room: Ints) -> Ints:
-    """Return the footprint of its room that is nearest to each of (m, 2) points."""
-    found: Ints = sites.owner[nearest_in_room(sites.points, sites.room, points, room)]
-    return found
+def find_nearest_footprints(sites: Sites, points: Floats, room: Ints) -> Ints:
+    """Return (m,) int64 the nearest footprint of the same room for (m, 2) points in (m,) rooms."""
+    footprint: Ints = sites.owner[find_nearest_in_room(sites.points, sites.room, points, room)]
+    return footprint

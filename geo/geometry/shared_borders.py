@@ -1,4 +1,4 @@
-"""Polygon coverages: who borders whom, exactly, by the segments they share."""
+"""Polygons that divide an area: shared borders, clipping, points inside, overlaps."""
 
 from dataclasses import dataclass
 
@@ -6,14 +6,10 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-Polygons = NDArray[np.object_]
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
-Mask = NDArray[np.bool_]
+from geo.types import Floats, Ints, Polygons
 
-
-HAIR_M = 1e-6
-"""Half the width of what is no land but rounding."""
+SPIKE_M = 1e-6
+"""Half the width of a part of a polygon that is only rounding."""
 
 
 @dataclass(frozen=True)
@@ -23,12 +19,12 @@ class Borders:
     Attributes
     ----------
     left, right
-        (n,) indices of the polygons on either side, ``left < right``; ``left`` is -1 where
-        nothing lies on one side.
+        (n,) int64 indices of the polygons on either side, ``left < right``; ``left`` is -1 where
+        there is a polygon on one side only.
     ends
-        (n, 2, 2) coordinates of the segments' ends.
+        (n, 2, 2) float64 coordinates of the ends of each segment.
     length
-        (n,) lengths in the coordinates' unit.
+        (n,) float64 lengths in the unit of the coordinates.
     """
 
     left: Ints
@@ -43,7 +39,7 @@ class Borders:
 
 
 def clip(geometries: Polygons, area: shapely.Geometry) -> Polygons:
-    """Return (n,) geometries cut to an area; most lie within it and are left as they are."""
+    """Return (n,) geometries clipped to an area; those inside it are returned unchanged."""
     shapely.prepare(area)
     cut = geometries.copy()
     beyond = ~shapely.contains_properly(area, geometries)
@@ -54,19 +50,19 @@ def clip(geometries: Polygons, area: shapely.Geometry) -> Polygons:
 def inner_points(polygons: Polygons) -> Polygons:
     """Return a point inside each of (n,) polygons.
 
-    The point of :func:`shapely.point_on_surface` lies on the outline where it falls into a hair
-    of the polygon; there the middle of the largest triangle stands for it.
+    The point of :func:`shapely.point_on_surface` lies on the outline where it falls into a spike
+    of rounding width; there the centroid of the largest triangle is returned.
     """
     points: Polygons = shapely.point_on_surface(polygons)
-    for one in np.flatnonzero(shapely.dwithin(shapely.boundary(polygons), points, HAIR_M)):
-        triangles = shapely.get_parts(shapely.constrained_delaunay_triangles(polygons[one]))
+    for polygon in np.flatnonzero(shapely.dwithin(shapely.boundary(polygons), points, SPIKE_M)):
+        triangles = shapely.get_parts(shapely.constrained_delaunay_triangles(polygons[polygon]))
         if len(triangles):
-            points[one] = shapely.centroid(triangles[shapely.area(triangles).argmax()])
+            points[polygon] = shapely.centroid(triangles[shapely.area(triangles).argmax()])
     return points
 
 
 def _segments(polygons: Polygons) -> tuple[Floats, Ints]:
-    """Return every ring segment, its ends in a canonical order, and the polygon it is of."""
+    """Return every ring segment with its ends in a canonical order, and the polygon it is of."""
     parts, polygon_of_part = shapely.get_parts(polygons, return_index=True)
     rings, part_of_ring = shapely.get_rings(parts, return_index=True)
     coords, ring = shapely.get_coordinates(rings, return_index=True)
@@ -80,7 +76,7 @@ def _segments(polygons: Polygons) -> tuple[Floats, Ints]:
 
 
 def _hashes(ends: Floats) -> NDArray[np.uint64]:
-    """Return one number a segment, equal where both ends are equal."""
+    """Return a hash of each segment, equal where both ends are equal."""
     bits = (np.ascontiguousarray(ends.reshape(-1, 4)) + 0.0).view(np.uint64)
     factors = np.array(
         [0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0x27D4EB2F165667C5],
@@ -91,8 +87,8 @@ def _hashes(ends: Floats) -> NDArray[np.uint64]:
     return total
 
 
-def borders(polygons: Polygons) -> Borders:
-    """Return the segments that polygons of a coverage share, and those on its outline.
+def find_borders(polygons: Polygons) -> Borders:
+    """Find the segments that polygons of a coverage share, and those on its outline.
 
     Parameters
     ----------
@@ -114,7 +110,28 @@ def borders(polygons: Polygons) -> Borders:
     low = np.concatenate([np.minimum(owner[pair], owner[pair + 1]), np.full(alone.sum(), -1)])
     high = np.concatenate([np.maximum(owner[pair], owner[pair + 1]), owner[alone]])
     ends = np.concatenate([ends[pair], ends[alone]])
-    kept = low != high
-    ends = ends[kept]
+    between = low != high
+    ends = ends[between]
     length = np.hypot(*(ends[:, 1] - ends[:, 0]).T)
-    return Borders(low[kept], high[kept], ends, length)
+    return Borders(low[between], high[between], ends, length)
+
+
+def locate_by_overlap(geometries: Polygons, areas: Polygons) -> Ints:
+    """Return (n,) int64 the area that shares most land with each geometry, -1 for none.
+
+    Parameters
+    ----------
+    geometries
+        (n,) polygons; most of them intersect one area only.
+    areas
+        (k,) polygons. Of areas that share equally much the first is returned.
+    """
+    location = np.full(len(geometries), -1, dtype=np.int64)
+    area, geometry = shapely.STRtree(geometries).query(areas, predicate="intersects")
+    several = np.bincount(geometry, minlength=len(geometries))[geometry] > 1
+    location[geometry[~several]] = area[~several]
+    area, geometry = area[several], geometry[several]
+    shared_m2 = shapely.area(shapely.intersection(geometries[geometry], areas[area]))
+    order = np.lexsort((-area, shared_m2))
+    location[geometry[order]] = area[order]
+    return location

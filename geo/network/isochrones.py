@@ -3,8 +3,9 @@
 import numpy as np
 import shapely
 
-from geo.network.noding import Bools, Floats, Geometries, substrings
+from geo.network.noding import substrings
 from geo.network.roads import RoadGraph
+from geo.types import Bools, Floats, Geometries
 
 BESIDE_M = 45.0
 """How far beside a road land counts as reached from it: the depth of a row of plots."""

@@ -13,8 +13,8 @@ import numpy as np
 from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import breadth_first_order, connected_components, maximum_flow
 
-from geo.network.noding import Bools, Ints
 from geo.network.pipes import PipeGraph
+from geo.types import Bools, Ints
 
 UNCUT = 1_000_000
 """Capacity of what can't be cut: more than any network has valves."""

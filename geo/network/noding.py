@@ -8,15 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import shapely
-from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
-Geometries = NDArray[np.object_]
+from geo.types import Bools, Floats, Geometries, Ints
 
 SAME_M = 0.05
 """Two points closer than this are one node."""

@@ -20,7 +20,7 @@ from geo.db.layer_frames import read_frame, read_table, wkb
 from geo.errors import InputError
 from geo.model import STORAGE_SRID, PipeNode, PipeSegment
 from geo.model.pipe import Network
-from geo.network.noding import Bools, Floats, Geometries, Ints
+from geo.types import Bools, Floats, Geometries, Ints
 
 SAME_M = 0.1
 """Two ends closer than this are one, where no node is named."""

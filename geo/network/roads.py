@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
-from geo.network.noding import Bools, Floats, Geometries, Ints, node, substrings
+from geo.network.noding import node, substrings
 from geo.settings import Settings
+from geo.types import Bools, Floats, Geometries, Ints
 
 SPEED_KMH = {
     "expressway": 60.0,

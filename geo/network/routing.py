@@ -4,7 +4,7 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import dijkstra
 
-from geo.network.noding import Floats, Ints
+from geo.types import Floats, Ints
 
 NOWHERE = np.inf
 START = -9999

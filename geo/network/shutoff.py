@@ -19,8 +19,8 @@ from geo.model import STORAGE_SRID, Building, Facility
 from geo.model.pipe import Network
 from geo.network import isolation
 from geo.network.isolation import Cut, Sectors
-from geo.network.noding import Bools, Ints
 from geo.network.pipes import PipeGraph
+from geo.types import Bools, Ints
 
 CRITICAL = ("hospital", "clinic", "elderly_care", "school", "kindergarten")
 """Sites that can't do without supply."""

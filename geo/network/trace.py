@@ -9,9 +9,9 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import breadth_first_order
 
 from geo.network import routing
-from geo.network.noding import Bools, Floats, Ints
 from geo.network.pipes import GRAVITY, PipeGraph
 from geo.network.roads import matrix
+from geo.types import Bools, Floats, Ints
 
 
 class Direction(StrEnum):

@@ -1,6 +1,5 @@
-"""A community as its layers give it, in metres."""
+"""A community: its layers in metres, and the barriers among them."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 
 import geopandas as gpd
@@ -9,31 +8,31 @@ import shapely
 from numpy.typing import NDArray
 
 from geo.errors import InputError
-from geo.geometry.shared_borders import Mask, Polygons
 from geo.partition.cells.barriers import ROAD_KIND, Barriers, Kind
+from geo.types import Bools, Polygons
 
-SURFACES = {"river", "canal", "lake", "sea"}
-STREAMS = {"river", "canal"}
-"""Kinds of water that part a community: those with a surface on the map, and those without."""
+SURFACE_KINDS = ["river", "canal", "lake", "sea"]
+STREAM_KINDS = ["river", "canal"]
+"""Kinds of water that are barriers: as surfaces, and as lines."""
 
 
 @dataclass(frozen=True)
 class Community:
-    """A community and what lies in and around it, in metres.
+    """A community with the layers in and around it, in metres.
 
     Attributes
     ----------
     code, name
-        12 digits, and what people call it.
+        12 digits, and its name.
     polygon
         Its land.
     buildings
-        Its own: ``code``, ``name``, ``households``, ``compound_code``; as in their table, like all
-        columns of the layers.
+        Its buildings: ``code``, ``name``, ``households``, ``compound_code``; all columns of the
+        layers are named as in their tables.
     units
-        Of its buildings: ``code``, ``building_code``, ``households``.
+        The units of its buildings: ``code``, ``building_code``, ``households``.
     compounds, roads, railways, waters, facilities
-        In it and around: ``code``, and ``gated``; ``road_class`` and ``tunnel``; ``tunnel``;
+        In and around it: ``code``, and ``gated``; ``road_class`` and ``tunnel``; ``tunnel``;
         ``kind`` and ``covered``; ``category`` and ``name``.
     """
 
@@ -49,13 +48,13 @@ class Community:
     facilities: gpd.GeoDataFrame
 
 
-def check(community: Community) -> None:
-    """Refuse a community that there is nothing to draw in.
+def validate_community(community: Community) -> None:
+    """Raise an error if there is nothing to draw in a community.
 
     Raises
     ------
     InputError
-        If it has no land or no building.
+        If it has no polygon or no building.
     """
     if community.polygon is None or shapely.is_empty(community.polygon):
         raise InputError("community_without_border", code=community.code, name=community.name)
@@ -63,15 +62,15 @@ def check(community: Community) -> None:
         raise InputError("community_without_buildings", code=community.code, name=community.name)
 
 
-def barriers_of(community: Community, walls: Polygons | None = None) -> Barriers:
-    """Return what cuts a community: its roads, railways, waters and compound walls.
+def build_barriers(community: Community, walls: Polygons | None = None) -> Barriers:
+    """Return the barriers of a community: its roads, railways, waters and compound walls.
 
-    Tunnels cut nothing, and a bridge nothing but the water that it crosses.
+    Tunnels are no barriers, nor are bridges where they cross a water.
 
     Parameters
     ----------
     walls
-        Further polygons whose outline cuts like a wall: areas to be drawn as grids.
+        (w,) further polygons whose outline is a barrier like a wall: areas that become grids.
     """
     surfaces, streams = _waters(community.waters)
     wet = shapely.union_all(surfaces)
@@ -92,42 +91,38 @@ def barriers_of(community: Community, walls: Polygons | None = None) -> Barriers
 
 
 def _waters(waters: gpd.GeoDataFrame) -> tuple[Polygons, Polygons]:
-    """Return the surfaces of waters, and the streams that are lines."""
+    """Return the polygons of waters, and the lines of streams that are not covered."""
     kind, shape = waters["kind"].to_numpy(), waters.geometry.to_numpy()
     dimensions = shapely.get_dimensions(shape)
-    seen = ~waters["covered"].to_numpy(dtype=bool)
+    is_open = ~waters["covered"].to_numpy(dtype=bool)
     return (
-        shape[_one_of(kind, SURFACES) & (dimensions == 2)],
-        shape[_one_of(kind, STREAMS) & (dimensions == 1) & seen],
+        shape[np.isin(kind, SURFACE_KINDS) & (dimensions == 2)],
+        shape[np.isin(kind, STREAM_KINDS) & (dimensions == 1) & is_open],
     )
 
 
 def _roads(roads: gpd.GeoDataFrame) -> tuple[Polygons, NDArray[np.int8]]:
-    """Return the roads that cut, and their kinds."""
+    """Return the roads that are barriers, and their kinds."""
     road_class = roads["road_class"].to_numpy()
-    cuts = _one_of(road_class, ROAD_KIND) & _above_ground(roads)
+    cuts = np.isin(road_class, list(ROAD_KIND)) & _above_ground(roads)
     kinds = np.array([ROAD_KIND[name] for name in road_class[cuts]], dtype=np.int8)
     return roads.geometry.to_numpy()[cuts], kinds
 
 
-def _above_ground(ways: gpd.GeoDataFrame) -> Mask:
-    above: Mask = ~ways["tunnel"].to_numpy(dtype=bool)
+def _above_ground(ways: gpd.GeoDataFrame) -> Bools:
+    above: Bools = ~ways["tunnel"].to_numpy(dtype=bool)
     return above
 
 
 def _compounds_with_walls(compounds: gpd.GeoDataFrame) -> Polygons:
-    """Return the compounds with a wall: all that are not known to have none."""
+    """Return the compounds with a wall: all except those known to have none."""
     gated = compounds["gated"].fillna(True).to_numpy(dtype=bool)
     walled: Polygons = compounds.geometry.to_numpy()[gated]
     return walled
 
 
-def _one_of(names: Polygons, wanted: Collection[str]) -> Mask:
-    return np.array([name in wanted for name in names], dtype=bool)
-
-
 def _outside(lines: Polygons, area: shapely.Geometry) -> Polygons:
-    """Return what of some lines lies beyond an area; most of them do not touch it."""
+    """Return the parts of lines outside an area; most of the lines do not touch it."""
     shapely.prepare(area)
     outside, wet = lines.copy(), shapely.intersects(area, lines)
     outside[wet] = shapely.difference(lines[wet], area)

@@ -1,4 +1,4 @@
-"""What a planner asks for: limits, weights, and what has to be together, apart or left alone."""
+"""Constraints of a drawing: limits, weights, must-link and cannot-link, locks, required areas."""
 
 from dataclasses import dataclass, field
 
@@ -8,21 +8,21 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components, shortest_path
 
 from geo.errors import InputError
-from geo.geometry.shared_borders import Ints, Polygons
 from geo.partition.cells.atoms import Atoms
 from geo.partition.cells.graph import Graph
 from geo.partition.community import Community
 from geo.partition.scoring.objective import Limits, Weights
 from geo.partition.search.chains import Pairs
 from geo.partition.search.strategy import Effort
+from geo.types import Ints, Polygons
 
-LEAST_GROUNDS_M2 = 2000.0
-"""Grounds of a facility smaller than this (a kiosk, a clinic in a house) make no grid."""
+MIN_DEDICATED_M2 = 2000.0
+"""Land of a facility smaller than this (a kiosk, a clinic in a house) does not become a grid."""
 
 
 @dataclass(frozen=True)
 class Area:
-    """A polygon in EPSG:4490 that is to be a dedicated grid, as well-known text."""
+    """A polygon in EPSG:4490, as well-known text, that becomes a dedicated grid."""
 
     name: str
     wkt: str
@@ -30,29 +30,29 @@ class Area:
 
 @dataclass(frozen=True)
 class Constraints:
-    """What a planner asks for.
+    """Constraints of a drawing.
 
     Attributes
     ----------
     together
-        Groups of codes (buildings, units, compounds) that are to be in one grid.
+        Must-link: groups of codes (buildings, units, compounds) that must be in one grid.
     apart
-        Pairs of codes that are not to be in one grid.
+        Cannot-link: pairs of codes that must not be in one grid.
     locked
-        Codes of grids of the plan before that stay as they are, and of buildings or units that
+        Codes of grids of the previous plan that stay unchanged, and of buildings or units that
         stay in their grid.
     dedicated
-        Categories of facility whose grounds become grids of their own.
+        Categories of facility whose land becomes grids of their own.
     areas
         Polygons that become grids of their own.
     whole_compounds
-        Whether a compound is kept in one grid by force, wherever it is within the upper limit.
+        Whether every compound within the upper limit must be in one grid.
     fresh
-        Whether to forget the plan before.
+        Whether to ignore the previous plan (``--from-scratch``).
     only_touched
-        Whether only the grids in which something changed are drawn anew.
+        Whether to redraw only the grids in which something changed.
     complete
-        Whether to finish or repair the plan before with the least change.
+        Whether to finish or repair the previous plan with the least change (``--repair``).
     prove
         Seconds to spend on a lower bound of the objective, 0 for none.
     """
@@ -73,38 +73,38 @@ class Constraints:
     prove: float = 0.0
 
 
-def grounds(
-    community: Community, wishes: Constraints, areas: Polygons
+def dedicated_areas(
+    community: Community, constraints: Constraints, areas: Polygons
 ) -> tuple[list[str], Polygons]:
-    """Return names and polygons, in metres, of what is to be a dedicated grid.
+    """Return names and polygons, in metres, of the areas that become dedicated grids.
 
     Parameters
     ----------
     areas
-        The polygons of ``wishes.areas`` in the community's metres.
+        The polygons of ``constraints.areas`` in the community's metres.
 
     Notes
     -----
-    Polygons of the planner come first; a facility whose grounds they cover already is left out.
-    A facility that is a point takes the compound around it, if that holds nobody.
+    Areas of the constraints take precedence; a facility whose land they cover is left out. A
+    facility that is a point takes the compound around it, if that is uninhabited.
     """
-    names, polygons = [area.name for area in wishes.areas], list(areas)
-    if not wishes.dedicated:
+    names, polygons = [area.name for area in constraints.areas], list(areas)
+    if not constraints.dedicated:
         return names, areas
-    found = community.facilities
-    chosen = found[found["category"].isin(wishes.dedicated)]
-    shapes = [_grounds_of(shape, community) for shape in chosen.geometry]
+    facilities = community.facilities
+    chosen = facilities[facilities["category"].isin(constraints.dedicated)]
+    shapes = [_facility_land(shape, community) for shape in chosen.geometry]
     for name, shape in zip(chosen["name"], shapes, strict=True):
-        own = shapely.intersection(shape, community.polygon)
-        free = shapely.difference(own, shapely.union_all(np.array(polygons, dtype=object)))
-        if shapely.area(free) >= LEAST_GROUNDS_M2:
+        inside = shapely.intersection(shape, community.polygon)
+        free = shapely.difference(inside, shapely.union_all(np.array(polygons, dtype=object)))
+        if shapely.area(free) >= MIN_DEDICATED_M2:
             names.append(name)
             polygons.append(free)
     return names, np.array(polygons, dtype=object)
 
 
-def _grounds_of(shape: shapely.Geometry, community: Community) -> shapely.Geometry:
-    """Return the grounds of a facility: its polygon, or the uninhabited compound around it."""
+def _facility_land(shape: shapely.Geometry, community: Community) -> shapely.Geometry:
+    """Return the land of a facility: its polygon, or the uninhabited compound around it."""
     if shapely.get_dimensions(shape) == 2:
         return shape
     inhabited = community.buildings.loc[community.buildings["households"] > 0, "compound_code"]
@@ -113,43 +113,44 @@ def _grounds_of(shape: shapely.Geometry, community: Community) -> shapely.Geomet
     return around.geometry.iloc[0] if len(around) else shapely.Polygon()
 
 
-def nodes_of(code: str, wish: str, community: Community, atoms: Atoms, node: Ints) -> Ints:
+def nodes_with_code(
+    code: str, constraint: str, community: Community, atoms: Atoms, node: Ints
+) -> Ints:
     """Return the nodes of a building, a unit or a compound.
 
     Parameters
     ----------
-    wish
-        Name of the wish for the error.
+    constraint
+        Name of the constraint, for the error.
     node
-        (a,) node of each atom.
+        (a,) int64 node of each atom, -1 for none.
 
     Raises
     ------
     InputError
-        If the community has none of this code.
+        If the community has nothing with this code.
     """
     buildings = community.buildings
-    own = buildings.loc[buildings["compound_code"] == code, "code"]
-    hit = (atoms.building == code) | (atoms.unit == code) | np.isin(atoms.building, own)
-    if not hit.any():
-        key = "lock_unknown_code" if wish == "lock" else "wish_unknown_code"
-        raise InputError(key, code=code, wish=wish, community=community.code)
-    found: Ints = np.unique(node[hit])
-    return found[found >= 0]
+    of_compound = buildings.loc[buildings["compound_code"] == code, "code"]
+    has_code = (atoms.building == code) | (atoms.unit == code)
+    has_code |= np.isin(atoms.building, of_compound)
+    if not has_code.any():
+        key = "lock_unknown_code" if constraint == "lock" else "wish_unknown_code"
+        raise InputError(key, code=code, wish=constraint, community=community.code)
+    nodes: Ints = np.unique(node[has_code])
+    return nodes[nodes >= 0]
 
 
 def group_must_link(graph: Graph, groups: list[Ints]) -> Ints:
-    """Return the group of each node, numbered from 0, where some nodes have to be in one.
+    """Return (n,) int64 the must-link group of each node, numbered from 0.
 
-    Nodes of a group that do not touch are joined along the path with the fewest households;
-    groups that share a node are one.
+    Nodes of a group that are not adjacent are linked along the path with the fewest households;
+    groups that share a node are merged; every other node is a group of its own.
 
     Parameters
     ----------
-    graph
-        The graph.
     groups
-        Nodes that have to be together.
+        (k,) int64 nodes of each group.
     """
     n = len(graph)
     ends = [graph.edges[:0]]
@@ -162,7 +163,7 @@ def group_must_link(graph: Graph, groups: list[Ints]) -> Ints:
 
 
 def _link_pieces(graph: Graph, group: Ints) -> Ints:
-    """Return a group with the nodes that link its pieces."""
+    """Return a group with the nodes on the paths that link its pieces."""
     if len(group) < 2:
         return group
     n = len(graph)
@@ -172,7 +173,7 @@ def _link_pieces(graph: Graph, group: Ints) -> Ints:
     weight = into.sum(axis=1) + 1.0
     matrix = coo_array((weight, graph.edges.T), shape=(n, n)).tocsr()
     _, via = shortest_path(matrix, directed=False, indices=int(group[0]), return_predecessors=True)
-    inside[group[1:][via[group[1:]] < 0]] = False  # nothing leads there
+    inside[group[1:][via[group[1:]] < 0]] = False  # no path leads there
     for node in np.flatnonzero(inside):
         while via[node] >= 0 and not inside[via[node]]:
             node = via[node]
@@ -180,22 +181,22 @@ def _link_pieces(graph: Graph, group: Ints) -> Ints:
     return np.flatnonzero(inside)
 
 
-def pairs_apart(
-    wishes: Constraints, community: Community, atoms: Atoms, node: Ints, group: Ints
+def cannot_link_pairs(
+    constraints: Constraints, community: Community, atoms: Atoms, node: Ints, group: Ints
 ) -> Pairs:
-    """Return the pairs of groups that are to be kept apart.
+    """Return (p, 2) int64 pairs of groups that must not be in one grid.
 
     Raises
     ------
     InputError
-        If a pair is to be together too, or is one building on one cell.
+        If both codes of a pair are in one group, or on one cell.
     """
-    found = []
-    for one, other in wishes.apart:
-        first = group[nodes_of(one, "apart", community, atoms, node)]
-        second = group[nodes_of(other, "apart", community, atoms, node)]
+    pairs: list[tuple[int, int]] = []
+    for one, other in constraints.apart:
+        first = group[nodes_with_code(one, "apart", community, atoms, node)]
+        second = group[nodes_with_code(other, "apart", community, atoms, node)]
         first, second = first[first >= 0], second[second >= 0]
         if np.intersect1d(first, second).size:
             raise InputError("wishes_contradict", one=one, other=other)
-        found += [(a, b) for a in first for b in second]
-    return np.unique(np.array(found, dtype=np.int64).reshape(-1, 2), axis=0)
+        pairs += [(a, b) for a in first for b in second]
+    return np.unique(np.array(pairs, dtype=np.int64).reshape(-1, 2), axis=0)

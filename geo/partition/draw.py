@@ -1,6 +1,6 @@
-"""Drawing the grids of a community, from its layers to polygons with codes and a score card.
+"""Draw the grids of a community: from its layers to polygons with codes and a score card.
 
-task (atoms -> cells -> graph, wishes, plan before) -> search -> polygons -> score
+build problem (atoms -> cells -> graph, constraints, previous plan) -> search -> polygons -> score
 """
 
 import time
@@ -11,33 +11,43 @@ import numpy as np
 import pandas as pd
 import shapely
 from geopandas.array import GeometryArray
-from numpy.typing import NDArray
 
 from geo.crs import STORAGE
-from geo.geometry.shared_borders import Floats, Ints, Polygons, borders
-from geo.partition import previous_plan, problem
-from geo.partition.cells.atoms import Atoms
+from geo.geometry.shared_borders import find_borders
+from geo.partition import previous_plan
 from geo.partition.cells.tessellation import Cells
 from geo.partition.community import Community
 from geo.partition.constraints import Area, Constraints
 from geo.partition.previous_plan import PreviousPlan
-from geo.partition.problem import Problem
-from geo.partition.proof.optimality import prove_drawing, with_bound
-from geo.partition.scoring.explanations import across_the_border, explain, unmet, with_codes
-from geo.partition.scoring.numbering import grid_codes, serials
+from geo.partition.problem import (
+    Problem,
+    build_problem,
+    free_subproblem,
+    merge_fixed,
+    release_grids,
+)
+from geo.partition.proof.optimality import add_bound, prove_drawing
+from geo.partition.scoring.explanations import (
+    explain_reasons,
+    find_buildings_across_border,
+    find_unmet_constraints,
+    replace_numbers_by_codes,
+)
+from geo.partition.scoring.numbering import assign_serials, grid_codes
 from geo.partition.scoring.objective import Weights
-from geo.partition.scoring.review import members_of
+from geo.partition.scoring.review import build_members
 from geo.partition.scoring.score_card import ScoreCard, score
 from geo.partition.search.strategy import search_parts
+from geo.types import Bools, Floats, Ints, Polygons
 
-REPAIR_LIMIT, REPAIR_MOVED = 20_000.0, 50.0
-"""Weights for repairing a plan: the limits before all, then as few households moved as can be."""
+REPAIR_LIMIT_WEIGHT, REPAIR_MOVED_WEIGHT = 20_000.0, 50.0
+"""Weights for repairing a plan: the limits have priority, then as few moves as possible."""
 
-LOCKED = 10**9
-"""What is locked outweighs all households where it is asked which grid goes on."""
+LOCKED_HOUSEHOLDS = 10**9
+"""Weight of a locked atom when grids are matched to those of the previous plan: it decides."""
 
-RELEASES = 4
-"""How often the neighbours of grids that can't be redrawn alone are released."""
+MAX_RELEASES = 4
+"""Times that the neighbours of grids that can't be redrawn by themselves are released."""
 
 
 @dataclass(frozen=True)
@@ -47,249 +57,272 @@ class Drawing:
     Attributes
     ----------
     grids
-        ``code``, ``name``, ``kind``, ``households`` and polygons in metres, in the order of codes.
+        ``code``, ``name``, ``kind``, ``households`` and polygons in metres, ordered by code.
     members
-        One row a cell: ``grid`` (its code), ``building_code``, ``unit_code`` (None where there is
-        none), ``households`` and the cell's polygon in metres. Two buildings on one cell are two
-        rows, the land with the first.
+        One row per cell: ``grid`` (its code), ``building_code``, ``unit_code`` (None where there
+        is none), ``households`` and the cell's polygon in metres. Two buildings on one cell are
+        two rows, of which the first has the polygon.
     score
         The score card.
+    constraints
+        The constraints it was drawn under.
     parent
-        Number of the plan that it goes on from.
+        Number of the previous plan that it starts from.
     """
 
     community: str
     grids: gpd.GeoDataFrame
     members: gpd.GeoDataFrame
     score: ScoreCard
-    wishes: Constraints
+    constraints: Constraints
     parent: int | None = None
 
 
 def draw(
-    community: Community, wishes: Constraints | None = None, before: PreviousPlan | None = None
+    community: Community,
+    constraints: Constraints | None = None,
+    previous: PreviousPlan | None = None,
 ) -> Drawing:
     """Draw the grids of a community.
 
     Parameters
     ----------
-    before
-        The plan to go on from: few households move, grids keep their numbers and names.
+    previous
+        The plan to start from: few households move, grids keep their numbers and names.
 
     Raises
     ------
     InputError
-        If there is nothing to draw, or a wish can't be understood.
+        If there is nothing to draw, or a constraint names something unknown or contradicts
+        another.
     """
-    began = time.monotonic()
-    ready = problem.build_problem(community, wishes or Constraints(), before)
-    label = search_labels(ready)
-    for _ in range(RELEASES):
-        rows = _neighbours_to_release(ready, label)
+    started = time.monotonic()
+    problem = build_problem(community, constraints or Constraints(), previous)
+    label = search_labels(problem)
+    for _ in range(MAX_RELEASES):
+        rows = _neighbours_to_release(problem, label)
         if len(rows) == 0:
             break
-        ready = problem.release_grids(ready, rows)
-        label = search_labels(ready)
-    if ready.wishes.prove:
-        proof = prove_drawing(ready, label)
-        return build_drawing(ready, proof.label, began, proof.slack)
-    return build_drawing(ready, label, began)
+        problem = release_grids(problem, rows)
+        label = search_labels(problem)
+    if problem.constraints.prove:
+        proof = prove_drawing(problem, label)
+        return build_drawing(problem, proof.label, started, proof.slack)
+    return build_drawing(problem, label, started)
 
 
 def lower_bound_for_redraw(
-    community: Community, before: PreviousPlan, wishes: Constraints
+    community: Community, previous: PreviousPlan, constraints: Constraints
 ) -> float:
-    """Return what no drawing costs less than that has the dedicated grids of a plan.
+    """Return a lower bound on the cost of every drawing with the dedicated grids of a plan.
 
-    It does not depend on the plan's other grids: the proof starts from the best drawing known.
+    The plan's other grids do not matter: the proof starts from the best drawing found.
 
     Parameters
     ----------
-    wishes
+    constraints
         With the seconds that the proof may take.
     """
-    kept = before.grids[~before.general()].to_crs(STORAGE)
-    areas = tuple(map(Area, kept["name"], kept.geometry.to_wkt()))
-    return draw(community, replace(wishes, fresh=True, areas=areas)).score.bound or 0.0
+    dedicated = previous.grids[~previous.general()].to_crs(STORAGE)
+    areas = tuple(map(Area, dedicated["name"], dedicated.geometry.to_wkt()))
+    return draw(community, replace(constraints, fresh=True, areas=areas)).score.bound or 0.0
 
 
-def search_labels(ready: Problem, weights: Weights | None = None, seed: int | None = None) -> Ints:
-    """Return the grid of each node: those of the search first, the fixed ones after them.
+def search_labels(
+    problem: Problem, weights: Weights | None = None, seed: int | None = None
+) -> Ints:
+    """Search the grid of each node.
 
     Parameters
     ----------
     weights, seed
-        Other than those wished for.
+        Instead of those of the constraints.
+
+    Returns
+    -------
+    label
+        (n,) int64, numbered from 0: the grids of the search first, then the fixed ones.
     """
-    wishes = ready.wishes
-    if len(ready.free) == 0:
-        return problem.merge_fixed(ready, np.empty(0, dtype=np.int64))
-    part = problem.free_subproblem(ready)
-    found = search_parts(
+    constraints = problem.constraints
+    if len(problem.free) == 0:
+        return merge_fixed(problem, np.empty(0, dtype=np.int64))
+    if weights is None:
+        weights = constraints.weights
+        if constraints.complete:
+            weights = replace(weights, limit=REPAIR_LIMIT_WEIGHT, moved=REPAIR_MOVED_WEIGHT)
+    part = free_subproblem(problem)
+    label_of_group = search_parts(
         part.graph,
-        wishes.limits,
-        weights or _weights(wishes),
+        constraints.limits,
+        weights,
         before=part.before,
         apart=part.apart,
-        seed=wishes.seed if seed is None else seed,
-        effort=wishes.effort,
+        seed=constraints.seed if seed is None else seed,
+        effort=constraints.effort,
     )
-    return problem.merge_fixed(ready, found[part.group])
+    return merge_fixed(problem, label_of_group[part.group])
 
 
-def _weights(wishes: Constraints) -> Weights:
-    if wishes.complete:
-        return replace(wishes.weights, limit=REPAIR_LIMIT, moved=REPAIR_MOVED)
-    return wishes.weights
-
-
-def _neighbours_to_release(ready: Problem, label: Ints) -> Ints:
-    """Return the grids left as they were that border on a redrawn one outside the limits."""
-    if not ready.wishes.only_touched or ready.past is None:
+def _neighbours_to_release(problem: Problem, label: Ints) -> Ints:
+    """Return the rows of kept grids that border on a redrawn one outside the limits."""
+    if not problem.constraints.only_touched or problem.previous is None:
         return np.empty(0, dtype=np.int64)
-    limits, graph = ready.wishes.limits, ready.graph
+    limits, graph = problem.constraints.limits, problem.graph
     grids = int(label.max()) + 1
-    first_fixed = grids - len(ready.grids)
+    first_fixed = grids - len(problem.fixed_grids)
     households = np.bincount(label, graph.households, grids)
-    bad = (households < limits.lower) | (households > limits.upper)
-    bad[first_fixed:] = False
+    outside = (households < limits.lower) | (households > limits.upper)
+    outside[first_fixed:] = False
     ends = np.concatenate([label[graph.edges], label[graph.edges][:, ::-1]])
-    beside = np.unique(ends[bad[ends[:, 0]], 1])
+    adjacent = np.unique(ends[outside[ends[:, 0]], 1])
     rows = [
-        ready.grids[number].row
-        for number in beside[beside >= first_fixed] - first_fixed
-        if ready.grids[number].kind == "general"
+        problem.fixed_grids[number].row
+        for number in adjacent[adjacent >= first_fixed] - first_fixed
+        if problem.fixed_grids[number].kind == "general"
     ]
-    locked = set(ready.wishes.locked)
-    codes = ready.past.plan.grids["code"]
+    codes = problem.previous.plan.grids["code"]
+    locked = set(problem.constraints.locked)
     return np.array([row for row in rows if codes.iloc[row] not in locked], dtype=np.int64)
 
 
-def build_drawing(ready: Problem, label: Ints, began: float, slack: float | None = None) -> Drawing:
-    """Return the drawing with some assignment of nodes to grids.
+def build_drawing(
+    problem: Problem, label: Ints, started: float, slack: float | None = None
+) -> Drawing:
+    """Build the drawing of an assignment of nodes to grids.
 
     Parameters
     ----------
     label
-        (n,) grid of each node, as :func:`searched` numbers them.
-    began
-        When the work began, for the score card.
+        (n,) int64 grid of each node, numbered as by :func:`search_labels`.
+    started
+        :func:`time.monotonic` at the start, for the duration on the score card.
     slack
-        By how much another drawing may be cheaper, at most, where that is known.
+        How much cheaper another drawing can be at most, None if unknown.
     """
-    community, wishes, atoms, cells = (
-        ready.community,
-        ready.wishes,
-        ready.atoms,
-        ready.cells,
-    )
-    grid_of_cell = _with_waters(cells, ready.land, label)
-    polygons = _polygons(cells.polygons, grid_of_cell)
+    cells, system = problem.cells, problem.community.buildings.crs
+    grid_of_cell = _assign_waters(cells, problem.cell_of_node, label)
+    polygons = _unite_cells(cells.polygons, grid_of_cell)
     grid = grid_of_cell[cells.cell_of_building]
-    first_fixed = len(polygons) - len(ready.grids)
-    kinds = ["general"] * first_fixed + [fixed.kind for fixed in ready.grids]
-    dedicated = np.array([kind == "dedicated" for kind in kinds], dtype=bool)
-    rows = _origin(ready, grid, dedicated)
-    codes, names = _assign_codes_and_names(ready, polygons, dedicated, rows)
-    moved = None
-    if ready.past is not None:
-        moved = previous_plan.count_moved_households(
-            ready.past.placed, atoms.households, rows[grid]
-        )
-    card = score(
-        polygons,
-        members_of(atoms, grid),
-        community,
-        ready.plain,
-        wishes.limits,
-        wishes.weights,
-        dedicated,
-        moved,
+    searched = len(polygons) - len(problem.fixed_grids)
+    kinds = np.array(["general"] * searched + [fixed.kind for fixed in problem.fixed_grids])
+    rows = _match_previous_grids(problem, grid, kinds == "dedicated")
+    codes, names = _assign_codes_and_names(problem, polygons, kinds == "dedicated", rows)
+    card = _score_drawing(problem, label, polygons, grid, kinds == "dedicated", rows)
+    card = replace(
+        card,
+        reasons=replace_numbers_by_codes(card.reasons, codes),
+        seconds=time.monotonic() - started,
     )
-    reasons = explain(card.reasons, ready, label)
-    reasons += unmet(ready, label, rows) + across_the_border(ready)
-    said = with_codes(reasons, codes)
-    card = replace(card, reasons=said, seconds=time.monotonic() - began)
     if slack is not None:
-        unmoved = card.objective - wishes.weights.moved * (card.moved or 0)
-        card = with_bound(card, unmoved - slack)
-    households = np.bincount(grid, atoms.households, len(codes)).astype(np.int64)
+        unmoved = card.objective - problem.constraints.weights.moved * (card.moved or 0)
+        card = add_bound(card, unmoved - slack)
+    households = np.bincount(grid, problem.atoms.households, len(codes)).astype(np.int64)
     order = np.argsort(codes)
     grids = gpd.GeoDataFrame(
         {
             "code": np.array(codes)[order],
             "name": np.array(names)[order],
-            "kind": np.array(kinds)[order],
+            "kind": kinds[order],
             "households": households[order],
-            "geom": GeometryArray(polygons[order], crs=community.buildings.crs),
+            "geom": GeometryArray(polygons[order], crs=system),
         },
         geometry="geom",
     )
-    return Drawing(
-        community.code,
-        grids,
-        _member_frame(codes, atoms, cells, grid_of_cell, community.buildings.crs),
-        card,
-        wishes,
-        None if ready.past is None else ready.past.plan.number,
+    members = _member_frame(problem, codes, grid_of_cell)
+    parent = None if problem.previous is None else problem.previous.plan.number
+    return Drawing(problem.community.code, grids, members, card, problem.constraints, parent)
+
+
+def _score_drawing(
+    problem: Problem, label: Ints, polygons: Polygons, grid: Ints, dedicated: Bools, rows: Ints
+) -> ScoreCard:
+    """Score a drawing; its reasons name grids by their numbers.
+
+    Parameters
+    ----------
+    label, grid
+        (n,) grid of each node, (a,) grid of each atom.
+    polygons, dedicated, rows
+        (g,) grids, which are dedicated, and their rows in the previous plan.
+    """
+    constraints, previous = problem.constraints, problem.previous
+    moved = None
+    if previous is not None:
+        moved = previous_plan.count_moved_households(
+            previous.locations, problem.atoms.households, rows[grid]
+        )
+    card = score(
+        polygons,
+        build_members(problem.atoms, grid),
+        problem.community,
+        problem.unwalled_cells,
+        constraints.limits,
+        constraints.weights,
+        dedicated,
+        moved,
     )
+    reasons = explain_reasons(card.reasons, problem, label)
+    reasons += find_unmet_constraints(problem, label, rows)
+    return replace(card, reasons=reasons + find_buildings_across_border(problem))
 
 
-def _origin(ready: Problem, grid: Ints, dedicated: NDArray[np.bool_]) -> Ints:
-    """Return the row of the grid before that each grid goes on from, -1 for a new one."""
+def _match_previous_grids(problem: Problem, grid: Ints, dedicated: Bools) -> Ints:
+    """Return the row in the previous plan of each grid, -1 for a new one."""
     rows = np.full(len(dedicated), -1, dtype=np.int64)
-    if ready.past is None:
+    if problem.previous is None:
         return rows
-    past = ready.past
-    # A grid with something that is locked in it is the grid that it is locked in.
-    locked = np.append(past.before.locked, False)[ready.node]  # an atom on water has no node
-    weight = np.where(locked, LOCKED, ready.atoms.households)
-    rows = previous_plan.match_to_previous_grids(past.plan, past.placed, weight, grid, dedicated)
-    own = np.array([fixed.row for fixed in ready.grids], dtype=np.int64)
-    known = np.flatnonzero(own >= 0)
-    rows[np.isin(rows, own[known])] = -1
-    rows[len(rows) - len(own) + known] = own[known]
+    previous = problem.previous
+    # An atom on water has no node. A grid with a locked atom is the grid the atom is locked in.
+    locked = np.append(previous.labels.locked, False)[problem.node_of_atom]
+    weight = np.where(locked, LOCKED_HOUSEHOLDS, problem.atoms.households)
+    rows = previous_plan.match_to_previous_grids(
+        previous.plan, previous.locations, weight, grid, dedicated
+    )
+    fixed_rows = np.array([fixed.row for fixed in problem.fixed_grids], dtype=np.int64)
+    kept = np.flatnonzero(fixed_rows >= 0)
+    rows[np.isin(rows, fixed_rows[kept])] = -1
+    rows[len(rows) - len(fixed_rows) + kept] = fixed_rows[kept]
     return rows
 
 
 def _assign_codes_and_names(
-    ready: Problem, polygons: Polygons, dedicated: NDArray[np.bool_], rows: Ints
+    problem: Problem, polygons: Polygons, dedicated: Bools, rows: Ints
 ) -> tuple[list[str], list[str]]:
-    """Return the code and the name of each grid; one that goes on from another keeps them."""
+    """Return the code and the name of each grid; one of the previous plan keeps them."""
     centres: Floats = shapely.get_coordinates(shapely.centroid(polygons))
-    kept = None
-    names = [""] * (len(polygons) - len(ready.grids)) + [fixed.name for fixed in ready.grids]
-    if ready.past is not None:
-        plan = ready.past.plan
-        kept = previous_plan.serials_before(plan, rows, ready.community.code)
-        old = np.append(plan.grids["name"].to_numpy(dtype=object), "")[rows]
-        names = [name or before for name, before in zip(names, old, strict=True)]
-    serial = serials(centres, shapely.area(polygons), dedicated, kept)
-    return grid_codes(ready.community.code, serial), names
+    community, fixed_grids = problem.community.code, problem.fixed_grids
+    kept_serials = None
+    names = [""] * (len(polygons) - len(fixed_grids)) + [fixed.name for fixed in fixed_grids]
+    if problem.previous is not None:
+        plan = problem.previous.plan
+        kept_serials = previous_plan.previous_serials(plan, rows, community)
+        previous_names = np.append(plan.grids["name"].to_numpy(dtype=object), "")[rows]
+        names = [name or previous for name, previous in zip(names, previous_names, strict=True)]
+    serials = assign_serials(centres, shapely.area(polygons), dedicated, kept_serials)
+    return grid_codes(community, serials), names
 
 
-def _with_waters(cells: Cells, land: Ints, label: Ints) -> Ints:
+def _assign_waters(cells: Cells, cell_of_node: Ints, label: Ints) -> Ints:
     """Return the grid of each cell: a water goes to the grid with which it shares most shore."""
     grid = np.full(len(cells.polygons), -1, dtype=np.int64)
-    grid[land] = label
-    shared = borders(cells.polygons)
+    grid[cell_of_node] = label
+    shared = find_borders(cells.polygons)
     while (grid < 0).any():
-        one, other = shared.left, shared.right
-        one_wet, other_wet = grid[one] < 0, grid[other] < 0
-        shore = (one >= 0) & (one_wet != other_wet)
+        left_wet, right_wet = grid[shared.left] < 0, grid[shared.right] < 0
+        shore = (shared.left >= 0) & (left_wet != right_wet)
         if not shore.any():
             grid[grid < 0] = 0
             break
-        wet = np.where(one_wet, one, other)[shore]
-        dry = np.where(one_wet, other, one)[shore]
-        claims = pd.DataFrame({"cell": wet, "grid": grid[dry], "length": shared.length[shore]})
-        longest = claims.groupby(["cell", "grid"], as_index=False).sum()
-        longest = longest.sort_values(["cell", "length"]).drop_duplicates("cell", keep="last")
+        wet = np.where(left_wet, shared.left, shared.right)[shore]
+        dry = np.where(left_wet, shared.right, shared.left)[shore]
+        shores = pd.DataFrame({"cell": wet, "grid": grid[dry], "length": shared.length[shore]})
+        shores = shores.groupby(["cell", "grid"], as_index=False).sum()
+        longest = shores.sort_values(["cell", "length"]).drop_duplicates("cell", keep="last")
         grid[longest["cell"]] = longest["grid"]
     return grid
 
 
-def _polygons(cells: Polygons, grid: Ints) -> Polygons:
+def _unite_cells(cells: Polygons, grid: Ints) -> Polygons:
     """Return the union of the cells of each grid."""
     order = np.argsort(grid, kind="stable")
     groups = np.split(cells[order], np.cumsum(np.bincount(grid))[:-1])
@@ -298,23 +331,23 @@ def _polygons(cells: Polygons, grid: Ints) -> Polygons:
     return polygons
 
 
-def _member_frame(
-    codes: list[str], atoms: Atoms, cells: Cells, grid_of_cell: Ints, crs: object
-) -> gpd.GeoDataFrame:
+def _member_frame(problem: Problem, codes: list[str], grid_of_cell: Ints) -> gpd.GeoDataFrame:
+    """Return one row per atom, and one per cell without a building."""
+    atoms, cells = problem.atoms, problem.cells
     empty = np.setdiff1d(np.arange(len(cells.polygons)), cells.cell_of_building)
     cell = np.concatenate([cells.cell_of_building, empty])
-    nobody = np.full(len(empty), None, dtype=object)
+    no_codes = np.full(len(empty), None, dtype=object)
     land = np.full(len(cell), shapely.MultiPolygon(), dtype=object)
     first = np.unique(cell, return_index=True)[1]
     land[first] = cells.polygons[cell[first]]
     return gpd.GeoDataFrame(
         {
-            # As objects: pandas makes NaN of None among texts.
-            "building_code": pd.Series(np.append(atoms.building, nobody), dtype=object),
-            "unit_code": pd.Series(np.append(atoms.unit, nobody), dtype=object),
+            # As objects: pandas turns None among strings into NaN.
+            "building_code": pd.Series(np.append(atoms.building, no_codes), dtype=object),
+            "unit_code": pd.Series(np.append(atoms.unit, no_codes), dtype=object),
             "households": np.append(atoms.households, np.zeros(len(empty), dtype=np.int64)),
             "grid": np.array(codes)[grid_of_cell[cell]],
-            "geom": GeometryArray(land, crs=crs),
+            "geom": GeometryArray(land, crs=problem.community.buildings.crs),
         },
         geometry="geom",
     )

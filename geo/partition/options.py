@@ -1,7 +1,7 @@
-"""What a planner writes down - options, a wishes file, a request - checked, before it is wished.
+"""Options of a drawing as people write them (command line, constraints file, request), validated.
 
-Everything is optional; what is left out is what the programme asks for. Asked of several
-communities, each may have a section of its own.
+Everything is optional and has a default. For several communities each may have a section of its
+own.
 """
 
 import json
@@ -66,44 +66,44 @@ class DrawOptions(BaseModel):
     complete: bool | None = None
 
     def over(self, other: "DrawOptions") -> "DrawOptions":
-        """Return the other's wishes with these on top: single values replace, lists add up."""
-        own, base = self.model_dump(exclude_none=True), other.model_dump(exclude_none=True)
-        merged = base | {key: value for key, value in own.items() if value != ()}
+        """Return other options overridden by these: single values replace, lists are combined."""
+        above, base = self.model_dump(exclude_none=True), other.model_dump(exclude_none=True)
+        merged = base | {key: value for key, value in above.items() if value != ()}
         for key in ("together", "apart", "lock", "dedicated", "areas"):
-            merged[key] = tuple(dict.fromkeys((*base[key], *own[key])))
-        merged["weights"] = base["weights"] | own["weights"]
+            merged[key] = tuple(dict.fromkeys((*base[key], *above[key])))
+        merged["weights"] = base["weights"] | above["weights"]
         return DrawOptions(**merged)
 
-    def wishes(self, areas: tuple[Area, ...] = ()) -> Constraints:
-        """Return what is wished for.
+    def to_constraints(self, areas: tuple[Area, ...] = ()) -> Constraints:
+        """Return the options as constraints.
 
         Parameters
         ----------
         areas
-            The polygons of the files.
+            The polygons of the files in ``areas``.
 
         Raises
         ------
         InputError
-            If one wish contradicts another.
+            If one option contradicts another.
         """
-        given = self.model_dump(exclude_none=True)
-        limits = Limits(**(asdict(Limits()) | _some(given, "target", "lower", "upper")))
-        if not limits.lower <= limits.target <= limits.upper:
-            raise InputError("limits_disordered", **asdict(limits))
-        goes_on = [name for name in ("lock", "only_touched", "complete") if given.get(name)]
-        if self.fresh and goes_on:
-            raise InputError("fresh_excludes", wish=goes_on[0].replace("_", "-"))
+        values = self.model_dump(exclude_none=True)
+        limits = Limits(**(asdict(Limits()) | _select(values, "target", "lower", "upper")))
+        need_plan = [name for name in ("lock", "only_touched", "complete") if values.get(name)]
+        if self.fresh and need_plan:
+            raise InputError("fresh_excludes", wish=need_plan[0].replace("_", "-"))
         return Constraints(
             limits=limits,
-            weights=Weights(**(asdict(Weights()) | given["weights"])),
-            effort=Effort(**_some(given, "seconds")),
+            weights=Weights(**(asdict(Weights()) | values["weights"])),
+            effort=Effort(**_select(values, "seconds")),
             together=self.together,
             apart=self.apart,
             locked=self.lock,
             dedicated=tuple(category.value for category in self.dedicated),
             areas=areas,
-            **_some(given, "seed", "prove", "whole_compounds", "fresh", "only_touched", "complete"),
+            **_select(
+                values, "seed", "prove", "whole_compounds", "fresh", "only_touched", "complete"
+            ),
         )
 
 
@@ -113,20 +113,20 @@ class CommunityDrawOptions(DrawOptions):
     community: dict[CommunityCode, DrawOptions] = {}
 
     @classmethod
-    def of(cls, document: Mapping[str, Any], source: str) -> Self:
-        """Return a document, checked.
+    def from_document(cls, document: Mapping[str, Any], source: str) -> Self:
+        """Validate a document.
 
         Parameters
         ----------
         document
-            Tables as TOML or JSON has them.
+            Tables as in TOML or JSON.
         source
-            Where it comes from, for the error.
+            Name of its file or origin, for the error.
 
         Raises
         ------
         InputError
-            If it names something unknown, or a value is not what is wanted there.
+            If it names something unknown, or a value is not valid.
         """
         try:
             return cls.model_validate_json(json.dumps(document, default=str), strict=True)
@@ -134,16 +134,16 @@ class CommunityDrawOptions(DrawOptions):
             raise _first_error(error, source) from None
 
     def everywhere(self) -> DrawOptions:
-        """Return what is asked of every community."""
+        """Return the options for all communities."""
         return DrawOptions(**self.model_dump(exclude={"community"}))
 
 
-def _some(given: dict[str, Any], *names: str) -> dict[str, Any]:
-    return {name: given[name] for name in names if name in given}
+def _select(values: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {name: values[name] for name in names if name in values}
 
 
 def _first_error(error: ValidationError, source: str) -> InputError:
-    """Return the first thing that is wrong with a document, told by its place."""
+    """Return the first error of a document, with its place."""
     first = error.errors()[0]
     path = [part for part in first["loc"] if part != "[key]"]
     place = ".".join(str(part) for part in path)

@@ -1,4 +1,4 @@
-"""The plan before: which of its grids a node was in, and which of them something has changed."""
+"""The previous plan: the grids of atoms and nodes in it, and the grids that changed since."""
 
 from dataclasses import dataclass
 
@@ -6,24 +6,23 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
-from numpy.typing import NDArray
 
-from geo.geometry.shared_borders import Floats, Ints, Polygons
 from geo.partition.cells.atoms import Atoms
 from geo.partition.scoring.numbering import serial_of
+from geo.types import Bools, Floats, Ints, Points, Polygons
 
 
 @dataclass(frozen=True)
 class PreviousPlan:
-    """A plan to start from: the one in force, a draft half done, or polygons from a file.
+    """A plan to start from: the one in force, an unfinished draft, or polygons from a file.
 
     Attributes
     ----------
     grids
         ``code``, ``name``, ``kind`` and polygons in the community's metres.
     members
-        ``grid`` (its code), ``building_code``, ``unit_code`` and ``households`` when it was
-        drawn; no rows where only polygons are known.
+        ``grid`` (its code), ``building_code``, ``unit_code`` and ``households`` at that time;
+        no rows where only polygons are known.
     number
         Number of the plan in the database.
     """
@@ -32,131 +31,133 @@ class PreviousPlan:
     members: pd.DataFrame
     number: int | None = None
 
-    def general(self) -> NDArray[np.bool_]:
-        """Return which grids hold households on purpose."""
-        general: NDArray[np.bool_] = (self.grids["kind"] == "general").to_numpy(dtype=bool)
+    def general(self) -> Bools:
+        """Return (g,) bool, which grids are general, that is, not dedicated."""
+        general: Bools = (self.grids["kind"] == "general").to_numpy(dtype=bool)
         return general
 
 
 @dataclass(frozen=True)
 class AtomLocations:
-    """Where the plan before had the atoms of today.
+    """The grids of the previous plan in which today's atoms lie.
 
     Attributes
     ----------
     grid
-        (a,) row of the grid before, -1 where it had none.
+        (a,) int64 row of the previous grid, -1 for none.
     known
-        (a,) whether the plan named the atom; else it lies on the grid's land.
+        (a,) bool, whether the plan lists the atom; otherwise its position decides.
     households
-        (a,) households it had then, today's where that is not known.
+        (a,) int64 previous households, today's where those are unknown.
     """
 
     grid: Ints
-    known: NDArray[np.bool_]
+    known: Bools
     households: Ints
 
 
 def locate_atoms(plan: PreviousPlan, atoms: Atoms) -> AtomLocations:
-    """Return the grid before of each atom: that of its unit, its building, or its place."""
+    """Find the previous grid of each atom: that of its unit, its building, or its position."""
     row = {code: number for number, code in enumerate(plan.grids["code"])}
     members = plan.members[plan.members["building_code"].notna()]
     members = members.assign(row=members["grid"].map(row))
     of_unit = members[members["unit_code"].notna()].set_index("unit_code")
-    main = members.sort_values("households", kind="stable").drop_duplicates(
+    largest = members.sort_values("households", kind="stable").drop_duplicates(
         "building_code", keep="last"
     )
-    of_building = main.set_index("building_code")
+    of_building = largest.set_index("building_code")
     total = members.groupby("building_code")["households"].sum()
     unit, building = pd.Series(atoms.unit), pd.Series(atoms.building)
     grid = unit.map(of_unit["row"]).fillna(building.map(of_building["row"])).fillna(-1)
-    before = unit.map(of_unit["households"])
-    before = before.where(unit.notna(), building.map(total)).fillna(pd.Series(atoms.households))
+    households = unit.map(of_unit["households"]).where(unit.notna(), building.map(total))
+    households = households.fillna(pd.Series(atoms.households))
     known = grid.to_numpy(dtype=np.int64) >= 0
-    lies = rows_at(plan.grids.geometry.to_numpy(), shapely.centroid(atoms.footprints))
+    at_position = locate_points(plan.grids.geometry.to_numpy(), shapely.centroid(atoms.footprints))
     return AtomLocations(
-        np.where(known, grid.to_numpy(dtype=np.int64), lies),
-        known if len(members) else lies >= 0,
-        before.to_numpy(dtype=np.int64),
+        np.where(known, grid.to_numpy(dtype=np.int64), at_position),
+        known if len(members) else at_position >= 0,
+        households.to_numpy(dtype=np.int64),
     )
 
 
-def rows_at(polygons: Polygons, points: Polygons) -> Ints:
-    """Return which of some polygons each point lies in, -1 for none."""
-    found = np.full(len(points), -1, dtype=np.int64)
+def locate_points(polygons: Polygons, points: Points) -> Ints:
+    """Return (n,) int64 the polygon in which each point lies, -1 for none."""
+    location = np.full(len(points), -1, dtype=np.int64)
     point, polygon = shapely.STRtree(polygons).query(points, predicate="intersects")
-    found[point[::-1]] = polygon[::-1]
-    return found
+    location[point[::-1]] = polygon[::-1]
+    return location
 
 
-def nodes_before(
-    plan: PreviousPlan, where: AtomLocations, atoms: Atoms, node: Ints, points: Polygons
-) -> tuple[Ints, NDArray[np.bool_]]:
-    """Return the grid before of each node, and whether leaving it counts as a move.
+def locate_nodes(
+    plan: PreviousPlan, locations: AtomLocations, atoms: Atoms, node: Ints, points: Points
+) -> tuple[Ints, Bools]:
+    """Find (n,) the previous grid of each node, and whether leaving it counts as a move.
 
     Parameters
     ----------
     node
-        (a,) node of each atom, -1 for none.
+        (a,) int64 node of each atom, -1 for none.
     points
         (n,) a point of each node.
     """
-    label = rows_at(plan.grids.geometry.to_numpy(), points)
+    label = locate_points(plan.grids.geometry.to_numpy(), points)
     counted = np.zeros(len(points), dtype=bool)
-    order = np.lexsort((atoms.households, where.known))
-    order = order[(node[order] >= 0) & (where.grid[order] >= 0)]
-    label[node[order]] = where.grid[order]
-    counted[node[order]] = where.known[order]
+    order = np.lexsort((atoms.households, locations.known))
+    order = order[(node[order] >= 0) & (locations.grid[order] >= 0)]
+    label[node[order]] = locations.grid[order]
+    counted[node[order]] = locations.known[order]
     return label, counted
 
 
-def find_changed_grids(plan: PreviousPlan, where: AtomLocations, atoms: Atoms) -> NDArray[np.bool_]:
-    """Return in which grids before a building is new, gone, or has other households."""
-    found = np.zeros(len(plan.grids), dtype=bool)
-    changed = (where.grid >= 0) & (~where.known | (where.households != atoms.households))
-    found[where.grid[changed]] = True
-    gone = ~plan.members["building_code"].isin(atoms.building)
-    gone &= plan.members["building_code"].notna()
-    found[plan.grids["code"].isin(plan.members.loc[gone, "grid"]).to_numpy()] = True
-    return found
+def find_changed_grids(plan: PreviousPlan, locations: AtomLocations, atoms: Atoms) -> Bools:
+    """Return (g,) bool, in which grids a building was added, removed, or changed households."""
+    is_changed = np.zeros(len(plan.grids), dtype=bool)
+    changed = (locations.grid >= 0) & (
+        ~locations.known | (locations.households != atoms.households)
+    )
+    is_changed[locations.grid[changed]] = True
+    removed = ~plan.members["building_code"].isin(atoms.building)
+    removed &= plan.members["building_code"].notna()
+    is_changed[plan.grids["code"].isin(plan.members.loc[removed, "grid"]).to_numpy()] = True
+    return is_changed
 
 
-def count_moved_households(where: AtomLocations, households: Ints, same: Ints) -> int:
-    """Return the households that are in another grid than before.
+def count_moved_households(locations: AtomLocations, households: Ints, row: Ints) -> int:
+    """Return the households that are in another grid than in the previous plan.
 
     Parameters
     ----------
-    same
-        (a,) row of the grid before that each atom's grid goes on from, -1 for a new grid.
+    row
+        (a,) int64 row of each atom's grid in the previous plan, -1 for a new grid.
     """
-    counted = where.known & (where.grid >= 0) & (where.grid != same)
+    counted = locations.known & (locations.grid >= 0) & (locations.grid != row)
     return int(households[counted].sum())
 
 
 def match_to_previous_grids(
     plan: PreviousPlan,
-    where: AtomLocations,
+    locations: AtomLocations,
     households: Ints,
     grid: Ints,
-    dedicated: NDArray[np.bool_],
+    dedicated: Bools,
 ) -> Ints:
-    """Return the grid before that each grid goes on from: the one it shares most households with.
+    """Match grids to those of the previous plan with which they share most households.
 
     Parameters
     ----------
     grid
-        (a,) grid of each atom, numbered from 0.
+        (a,) int64 grid of each atom, numbered from 0.
     dedicated
-        (g,) which grids are dedicated; these go on from dedicated ones.
+        (g,) bool, which grids are dedicated; they match dedicated ones only.
 
     Returns
     -------
     rows
-        (g,) rows of ``plan.grids``, -1 for a new grid; no row twice.
+        (g,) int64 rows of ``plan.grids``, -1 for a new grid; no row twice.
     """
     shared: Floats = np.zeros((len(dedicated), len(plan.grids)))
-    inside = where.grid >= 0
-    np.add.at(shared, (grid[inside], where.grid[inside]), households[inside] + 1e-3)
+    inside = locations.grid >= 0
+    np.add.at(shared, (grid[inside], locations.grid[inside]), households[inside] + 1e-3)
     shared[dedicated[:, None] == plan.general()[None]] = 0.0
     from scipy.optimize import linear_sum_assignment  # a third of a second to import
 
@@ -166,7 +167,7 @@ def match_to_previous_grids(
     return rows
 
 
-def serials_before(plan: PreviousPlan, rows: Ints, community: str) -> Ints:
-    """Return the serial of the grid before at each row, 0 for none."""
+def previous_serials(plan: PreviousPlan, rows: Ints, community: str) -> Ints:
+    """Return (g,) int64 the serial of the grid in each row of the previous plan, 0 for none."""
     serial = np.array([serial_of(code, community) for code in plan.grids["code"]], dtype=np.int64)
     return np.where(rows >= 0, np.append(serial, 0)[rows], 0)

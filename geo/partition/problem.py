@@ -1,4 +1,4 @@
-"""What is to be drawn: the graph, what of it is fixed beforehand, and what hangs together."""
+"""The partition problem of a community: its graph, its fixed grids and its constraints."""
 
 from dataclasses import dataclass, replace
 
@@ -7,29 +7,35 @@ import shapely
 
 from geo import crs
 from geo.errors import InputError
-from geo.geometry.shared_borders import Ints, Mask, Polygons
-from geo.partition import constraints, previous_plan
-from geo.partition.cells.atoms import Atoms, atoms_of
-from geo.partition.cells.graph import Graph, graph_of, join_islands_by_ways
-from geo.partition.cells.tessellation import Cells, draw_cells
-from geo.partition.community import Community, barriers_of, check
-from geo.partition.constraints import Constraints
+from geo.partition import previous_plan
+from geo.partition.cells.atoms import Atoms, build_atoms
+from geo.partition.cells.graph import Graph, build_graph, join_islands_by_ways
+from geo.partition.cells.tessellation import Cells, build_cells
+from geo.partition.community import Community, build_barriers, validate_community
+from geo.partition.constraints import (
+    Constraints,
+    cannot_link_pairs,
+    dedicated_areas,
+    group_must_link,
+    nodes_with_code,
+)
 from geo.partition.previous_plan import AtomLocations, PreviousPlan
-from geo.partition.scoring.checks import AREA_M2
+from geo.partition.scoring.checks import MIN_FAULT_M2
 from geo.partition.search.chains import Pairs, PreviousLabels
 from geo.partition.search.kernel import label_components
+from geo.types import Bools, Ints, Points, Polygons
 
 
 @dataclass(frozen=True)
-class Fixed:
-    """A grid that is drawn before the search: dedicated, or left as it was.
+class FixedGrid:
+    """A grid that the search does not change: dedicated, or kept from the previous plan.
 
     Attributes
     ----------
     kind, name
         As in the table of grids.
     row
-        The grid before that it is, -1 for a new one.
+        Row of this grid in the previous plan, -1 for a new grid.
     """
 
     kind: str
@@ -38,282 +44,269 @@ class Fixed:
 
 
 @dataclass(frozen=True)
-class Past:
-    """The plan before, where it had the atoms of today, and its grid of every node."""
+class PreviousAssignment:
+    """The previous plan, the grid in which it has each of today's atoms, and that of each node."""
 
     plan: PreviousPlan
-    placed: AtomLocations
-    before: PreviousLabels
+    locations: AtomLocations
+    labels: PreviousLabels
 
 
 @dataclass(frozen=True)
 class Problem:
-    """A community made ready for the search.
+    """A partition problem.
 
     Attributes
     ----------
-    community, wishes, atoms, cells
-        What is drawn, how, and of what.
-    plain
-        The cells as they are without the walls of the areas asked for: by these a plan is
-        scored, whoever drew it.
-    graph, land
-        The graph of the land cells, and the cell of each of its nodes.
-    node
-        (a,) node of each atom.
-    fixed, grids
-        (n,) number of the fixed grid a node is in, -1 for none; the fixed grids.
-    past
-        What it goes on from.
-    lacking
-        Names of grounds asked for that lack land, or all of it.
+    community, constraints, atoms, cells
+        What is divided, under which constraints, and into which smallest units.
+    unwalled_cells
+        The cells without the outlines of required areas as barriers: every plan is scored on
+        these, whoever drew it.
+    graph, cell_of_node
+        The graph of the land cells, and (n,) the cell of each of its nodes.
+    node_of_atom
+        (a,) node of each atom, -1 for none.
+    fixed, fixed_grids
+        (n,) number of the fixed grid of each node, -1 for none; the fixed grids.
+    previous
+        The previous plan, None where there is none or it is ignored.
+    incomplete_areas
+        Names of the required areas that get no land, or not all of theirs.
     """
 
     community: Community
-    wishes: Constraints
+    constraints: Constraints
     atoms: Atoms
     cells: Cells
-    plain: Cells
+    unwalled_cells: Cells
     graph: Graph
-    land: Ints
-    node: Ints
+    cell_of_node: Ints
+    node_of_atom: Ints
     fixed: Ints
-    grids: tuple[Fixed, ...]
-    past: Past | None
-    lacking: tuple[str, ...] = ()
+    fixed_grids: tuple[FixedGrid, ...]
+    previous: PreviousAssignment | None
+    incomplete_areas: tuple[str, ...] = ()
 
     @property
     def free(self) -> Ints:
-        """Return the nodes that are left to the search."""
+        """Return the nodes that the search assigns to grids."""
         return np.flatnonzero(self.fixed < 0)
 
 
-def build_problem(community: Community, asked: Constraints, plan: PreviousPlan | None) -> Problem:
-    """Return what is to be drawn.
+def build_problem(
+    community: Community, constraints: Constraints, plan: PreviousPlan | None
+) -> Problem:
+    """Build the partition problem of a community.
+
+    Parameters
+    ----------
+    plan
+        The previous plan; it is ignored if the constraints are to start from scratch.
 
     Raises
     ------
     InputError
-        If there is nothing to draw, or a wish names what is not there or contradicts another.
+        If there is nothing to draw, or a constraint names something unknown or contradicts
+        another.
     """
-    check(community)
-    plan = None if asked.fresh else plan
-    if plan is None and (asked.locked or asked.only_touched or asked.complete):
+    validate_community(community)
+    plan = None if constraints.fresh else plan
+    if plan is None and (constraints.locked or constraints.only_touched or constraints.complete):
         raise InputError("wish_without_plan", code=community.code, name=community.name)
-    names, areas = constraints.grounds(community, asked, _in_metres(asked, community))
-    atoms = atoms_of(community.buildings, community.units, asked.limits.upper)
-    plain = cells = _cells_of(community, atoms)
-    if plan is None:
-        walls = areas
-    else:
-        where = previous_plan.locate_atoms(plan, atoms)
-        kept = _find_fixed_grids(plan, where, atoms, asked)
-        walls = np.append(areas, plan.grids.geometry.iloc[kept])
-    walls = walls[_cut_through(walls, plain.polygons)]
+    names, areas = dedicated_areas(
+        community, constraints, _to_community_metres(constraints, community)
+    )
+    atoms = build_atoms(community.buildings, community.units, constraints.limits.upper)
+    unwalled_cells = cells = _build_cells(community, atoms)
+    walls, kept_rows = areas, np.empty(0, dtype=np.int64)
+    if plan is not None:
+        locations = previous_plan.locate_atoms(plan, atoms)
+        kept_rows = _find_kept_grids(plan, locations, atoms, constraints)
+        walls = np.append(areas, plan.grids.geometry.iloc[kept_rows])
+    walls = walls[_cut_cells(walls, unwalled_cells.polygons)]
     if len(walls):
-        cells = _cells_of(community, atoms, walls)
-    graph, land = graph_of(cells, atoms.households, atoms.compound)
-    graph = join_islands_by_ways(graph, cells.polygons[land], community.roads.geometry.to_numpy())
+        cells = _build_cells(community, atoms, walls)
+    graph, cell_of_node = build_graph(cells, atoms.households, atoms.compound)
+    ways = community.roads.geometry.to_numpy()
+    graph = join_islands_by_ways(graph, cells.polygons[cell_of_node], ways)
     node_of_cell = np.full(len(cells.polygons), -1, dtype=np.int64)
-    node_of_cell[land] = np.arange(len(land))
-    node = node_of_cell[cells.cell_of_building]
-    fixed = previous_plan.rows_at(areas, _points(graph)) if len(areas) else np.full(len(land), -1)
-    task = Problem(
+    node_of_cell[cell_of_node] = np.arange(len(graph))
+    problem = Problem(
         community,
-        asked,
+        constraints,
         atoms,
         cells,
-        plain,
+        unwalled_cells,
         graph,
-        land,
-        node,
-        fixed.astype(np.int64),
-        tuple(Fixed("dedicated", name) for name in names),
+        cell_of_node,
+        node_of_cell[cells.cell_of_building],
+        previous_plan.locate_points(areas, node_points(graph)),
+        tuple(FixedGrid("dedicated", name) for name in names),
         None,
     )
-    return _without_empty(task if plan is None else _continuing(task, plan, where, kept))
+    if plan is not None:
+        problem = _start_from_plan(problem, plan, locations, kept_rows)
+    return _drop_empty_fixed_grids(problem)
 
 
-def _in_metres(asked: Constraints, community: Community) -> Polygons:
-    """Return the areas asked for in the community's metres."""
+def _to_community_metres(constraints: Constraints, community: Community) -> Polygons:
+    """Return the required areas clipped to the community, in its metres."""
     try:
-        shapes = shapely.from_wkt(np.array([area.wkt for area in asked.areas], dtype=object))
+        shapes = shapely.from_wkt(np.array([area.wkt for area in constraints.areas], dtype=object))
     except shapely.GEOSException as error:
         raise InputError("area_unreadable", said=str(error)) from None
     areas = crs.transform(shapes, crs.STORAGE, community.buildings.crs)
     inside: Polygons = shapely.intersection(areas, community.polygon)
-    for area, shape in zip(asked.areas, inside, strict=True):
+    for area, shape in zip(constraints.areas, inside, strict=True):
         if shapely.area(shape) == 0:
             raise InputError("area_outside", name=area.name, community=community.name)
     return inside
 
 
-def _cut_through(areas: Polygons, cells: Polygons) -> Mask:
-    """Return which areas are not made of whole cells."""
+def _cut_cells(areas: Polygons, cells: Polygons) -> Bools:
+    """Return which areas consist not only of whole cells."""
     area, cell = shapely.STRtree(cells).query(areas, predicate="intersects")
     inside = shapely.area(shapely.intersection(areas[area], cells[cell]))
-    parted = (inside > AREA_M2) & (inside < shapely.area(cells[cell]) - AREA_M2)
-    found = np.zeros(len(areas), dtype=bool)
-    found[area[parted]] = True
-    return found
+    is_cut = (inside > MIN_FAULT_M2) & (inside < shapely.area(cells[cell]) - MIN_FAULT_M2)
+    cuts = np.zeros(len(areas), dtype=bool)
+    cuts[area[is_cut]] = True
+    return cuts
 
 
-def _points(graph: Graph) -> Polygons:
-    points: Polygons = np.asarray(shapely.points(graph.xy), dtype=object)
+def node_points(graph: Graph) -> Points:
+    """Return (n,) a point of each node."""
+    points: Points = np.asarray(shapely.points(graph.xy), dtype=object)
     return points
 
 
-def _cells_of(community: Community, atoms: Atoms, walls: Polygons | None = None) -> Cells:
-    """Return cells that house every atom: one beyond the community takes the nearest land cell."""
-    cells = draw_cells(community.polygon, atoms.footprints, barriers_of(community, walls))
-    lost = np.flatnonzero(cells.cell_of_building < 0)
+def _build_cells(community: Community, atoms: Atoms, walls: Polygons | None = None) -> Cells:
+    """Build the cells; an atom outside the community is put on the nearest land cell."""
+    cells = build_cells(community.polygon, atoms.footprints, build_barriers(community, walls))
+    outside = np.flatnonzero(cells.cell_of_building < 0)
     land = np.flatnonzero(~cells.water)
-    if len(lost) == 0 or len(land) == 0:
+    if len(outside) == 0 or len(land) == 0:
         return cells
-    centres = shapely.centroid(atoms.footprints[lost])
-    cell = cells.cell_of_building.copy()
-    cell[lost] = land[shapely.STRtree(cells.polygons[land]).nearest(centres)]
-    return replace(cells, cell_of_building=cell)
+    centres = shapely.centroid(atoms.footprints[outside])
+    cell_of_building = cells.cell_of_building.copy()
+    cell_of_building[outside] = land[shapely.STRtree(cells.polygons[land]).nearest(centres)]
+    return replace(cells, cell_of_building=cell_of_building)
 
 
-def _find_fixed_grids(
-    plan: PreviousPlan, where: AtomLocations, atoms: Atoms, asked: Constraints
+def _find_kept_grids(
+    plan: PreviousPlan, locations: AtomLocations, atoms: Atoms, constraints: Constraints
 ) -> Ints:
-    """Return the grids of a plan that stay as they are, outline and all."""
-    kept = ~plan.general() | plan.grids["code"].isin(asked.locked).to_numpy()
-    if asked.only_touched:
-        kept |= ~previous_plan.find_changed_grids(plan, where, atoms)
+    """Return the rows of the grids of a plan that stay unchanged with their outline."""
+    kept = ~plan.general() | plan.grids["code"].isin(constraints.locked).to_numpy()
+    if constraints.only_touched:
+        kept |= ~previous_plan.find_changed_grids(plan, locations, atoms)
     return np.flatnonzero(kept)
 
 
-def _continuing(task: Problem, plan: PreviousPlan, where: AtomLocations, kept: Ints) -> Problem:
-    """Return the task that goes on from a plan: its dedicated and locked grids are fixed."""
-    asked, atoms = task.wishes, task.atoms
-    label, counted = previous_plan.nodes_before(plan, where, atoms, task.node, _points(task.graph))
-    named = plan.grids["code"].isin(asked.locked).to_numpy()
+def _start_from_plan(
+    problem: Problem, plan: PreviousPlan, locations: AtomLocations, kept_rows: Ints
+) -> Problem:
+    """Return the problem with the labels of a plan and the kept grids fixed."""
+    constraints, atoms = problem.constraints, problem.atoms
+    label, counted = previous_plan.locate_nodes(
+        plan, locations, atoms, problem.node_of_atom, node_points(problem.graph)
+    )
     locked = np.zeros(len(label), dtype=bool)
-    for code in set(asked.locked) - set(plan.grids["code"]):
-        locked[constraints.nodes_of(code, "lock", task.community, atoms, task.node)] = True
-    past = Past(plan, where, PreviousLabels(label, counted, locked))
-    return _keeping(task, past, kept, named)
+    for code in set(constraints.locked) - set(plan.grids["code"]):
+        nodes = nodes_with_code(code, "lock", problem.community, atoms, problem.node_of_atom)
+        locked[nodes] = True
+    previous = PreviousAssignment(plan, locations, PreviousLabels(label, counted, locked))
+    is_locked_grid = plan.grids["code"].isin(constraints.locked).to_numpy()
+    return _fix_grids(problem, previous, kept_rows, is_locked_grid)
 
 
-def _keeping(task: Problem, past: Past, rows: Ints, named: Mask) -> Problem:
-    """Return the task that goes on from a plan, some grids of which are fixed.
+def _fix_grids(
+    problem: Problem, previous: PreviousAssignment, rows: Ints, is_locked_grid: Bools
+) -> Problem:
+    """Return the problem with some grids of the previous plan fixed.
 
     Parameters
     ----------
-    rows, named
-        The grids to be kept, and (g,) which are locked by their code: these are kept before all
-        else, and in pieces if need be.
+    rows
+        Rows of the grids to fix.
+    is_locked_grid
+        (g,) grids locked by their code: these take precedence over required areas, and stay even
+        where they lie in several pieces.
     """
-    number = np.full(len(past.plan.grids) + 1, -1, dtype=np.int64)
-    number[rows] = len(task.grids) + np.arange(len(rows))
-    old = past.plan.grids.iloc[rows]
-    grids = [
-        Fixed(kind, name, int(row))
-        for kind, name, row in zip(old["kind"], old["name"], rows, strict=True)
+    number = np.full(len(previous.plan.grids) + 1, -1, dtype=np.int64)
+    number[rows] = len(problem.fixed_grids) + np.arange(len(rows))
+    grids = previous.plan.grids.iloc[rows]
+    fixed_grids = [
+        FixedGrid(kind, name, int(row))
+        for kind, name, row in zip(grids["kind"], grids["name"], rows, strict=True)
     ]
-    held = np.append(named, False)[past.before.label]
-    kept = number[past.before.label]
-    if task.wishes.complete:
-        kept[~held & _lesser_piece(task.graph, kept)] = -1
-    lost = np.unique(task.fixed[held & (task.fixed >= 0)])
+    locked = np.append(is_locked_grid, False)[previous.labels.label]
+    fixed = number[previous.labels.label]
+    if problem.constraints.complete:
+        fixed[~locked & _lies_in_smaller_piece(problem.graph, fixed)] = -1
+    displaced = np.unique(problem.fixed[locked & (problem.fixed >= 0)])
     return replace(
-        task,
-        fixed=np.where((task.fixed >= 0) & ~held, task.fixed, kept),
-        grids=(*task.grids, *grids),
-        past=past,
-        lacking=tuple(task.grids[grid].name for grid in lost),
+        problem,
+        fixed=np.where((problem.fixed >= 0) & ~locked, problem.fixed, fixed),
+        fixed_grids=(*problem.fixed_grids, *fixed_grids),
+        previous=previous,
+        incomplete_areas=tuple(problem.fixed_grids[grid].name for grid in displaced),
     )
 
 
-def _lesser_piece(graph: Graph, grid: Ints) -> Mask:
-    """Return which nodes are in a piece of their grid that has not the most land of it."""
+def _lies_in_smaller_piece(graph: Graph, grid: Ints) -> Bools:
+    """Return which nodes lie in a piece of their grid that is not its largest by area."""
     piece = label_components(*graph.rows[:2], grid)
     area = np.bincount(piece, graph.area)[piece]
-    most = np.zeros(int(grid.max(initial=-1)) + 2)  # the last is of those in none
-    np.maximum.at(most, grid, area)
-    lesser: Mask = (grid >= 0) & (area < most[grid])
-    return lesser
+    largest = np.zeros(int(grid.max(initial=-1)) + 2)  # the last entry is for nodes without grid
+    np.maximum.at(largest, grid, area)
+    smaller: Bools = (grid >= 0) & (area < largest[grid])
+    return smaller
 
 
-def release_grids(task: Problem, rows: Ints) -> Problem:
-    """Return the task with some grids of the plan before no longer fixed."""
-    gone = np.array([grid.row in set(rows.tolist()) for grid in task.grids], dtype=bool)
-    fixed = np.where((task.fixed >= 0) & np.append(gone, False)[task.fixed], -1, task.fixed)
-    return _without_empty(replace(task, fixed=fixed))
+def release_grids(problem: Problem, rows: Ints) -> Problem:
+    """Return the problem with some grids of the previous plan no longer fixed.
+
+    Parameters
+    ----------
+    rows
+        Rows of these grids in the previous plan.
+    """
+    is_released = np.isin([grid.row for grid in problem.fixed_grids], rows)
+    fixed = np.where(
+        (problem.fixed >= 0) & np.append(is_released, False)[problem.fixed], -1, problem.fixed
+    )
+    return _drop_empty_fixed_grids(replace(problem, fixed=fixed))
 
 
-def _without_empty(task: Problem) -> Problem:
-    """Return the task without fixed grids that have no land."""
-    used, number = np.unique(task.fixed[task.fixed >= 0], return_inverse=True)
-    fixed = task.fixed.copy()
+def _drop_empty_fixed_grids(problem: Problem) -> Problem:
+    """Return the problem without fixed grids that have no land, renumbered."""
+    used, number = np.unique(problem.fixed[problem.fixed >= 0], return_inverse=True)
+    fixed = problem.fixed.copy()
     fixed[fixed >= 0] = number
-    gone = [grid.name for n, grid in enumerate(task.grids) if n not in used and grid.row < 0]
+    landless = [
+        grid.name
+        for grid_number, grid in enumerate(problem.fixed_grids)
+        if grid_number not in used and grid.row < 0
+    ]
     return replace(
-        task,
+        problem,
         fixed=fixed,
-        grids=tuple(task.grids[i] for i in used),
-        lacking=tuple(dict.fromkeys((*task.lacking, *gone))),
+        fixed_grids=tuple(problem.fixed_grids[grid] for grid in used),
+        incomplete_areas=tuple(dict.fromkeys((*problem.incomplete_areas, *landless))),
     )
-
-
-def groups(task: Problem) -> Ints:
-    """Return the group of each free node: what the planner wants together, compounds by force."""
-    graph = task.graph.subgraph(task.free)
-    place = np.full(len(task.graph), -1, dtype=np.int64)
-    place[task.free] = np.arange(len(task.free))
-    together = []
-    for codes in task.wishes.together:
-        named = [
-            constraints.nodes_of(code, "together", task.community, task.atoms, task.node)
-            for code in codes
-        ]
-        together.append(place[np.concatenate(named)])
-    if task.wishes.whole_compounds:
-        held = np.bincount(graph.compound + 1, graph.households)[1:]
-        fits = np.flatnonzero((held > 0) & (held <= task.wishes.limits.upper))
-        together += [np.flatnonzero(graph.compound == compound) for compound in fits]
-    return constraints.group_must_link(graph, [np.unique(nodes[nodes >= 0]) for nodes in together])
-
-
-def apart(task: Problem, group: Ints) -> Pairs:
-    """Return the pairs of groups to be kept apart."""
-    of_node = np.full(len(task.graph) + 1, -1, dtype=np.int64)
-    of_node[task.free] = group
-    return constraints.pairs_apart(task.wishes, task.community, task.atoms, task.node, of_node)
-
-
-def before_of(task: Problem, group: Ints) -> PreviousLabels | None:
-    """Return the plan before of each group of free nodes: that of its most households."""
-    if task.past is None:
-        return None
-    own = task.past.before.of(task.free)
-    general = np.append(task.past.plan.general(), False)
-    label = np.where(general[own.label], own.label, -1)
-    households = task.graph.households[task.free]
-    order = np.lexsort((households, own.counted, own.locked, label >= 0))
-    groups = int(group.max(initial=-1)) + 1
-    found = PreviousLabels(
-        np.full(groups, -1, dtype=np.int64), np.zeros(groups, bool), np.zeros(groups, bool)
-    )
-    found.label[group[order]] = label[order]
-    found.counted[group[order]] = own.counted[order]
-    found.locked[group[order]] = own.locked[order] & (label[order] >= 0)
-    return found
 
 
 @dataclass(frozen=True)
 class Subproblem:
-    """What of a task is left to the search: nodes that have to be together are one.
+    """The part of a problem that is left to the search; nodes of a must-link group are one.
 
     Attributes
     ----------
     graph, group
-        The graph of the groups, and the group of each free node.
+        The graph of the groups, and (f,) the group of each free node.
     before, apart
-        Of the groups.
+        Previous labels and cannot-link pairs of the groups.
     """
 
     graph: Graph
@@ -322,24 +315,72 @@ class Subproblem:
     apart: Pairs
 
 
-def free_subproblem(task: Problem) -> Subproblem:
-    """Return the free part of a task as a problem of its own."""
-    group = groups(task)
-    graph = task.graph.subgraph(task.free).contracted(group)
-    return Subproblem(graph, group, before_of(task, group), apart(task, group))
+def free_subproblem(problem: Problem) -> Subproblem:
+    """Return the part of a problem that is not fixed."""
+    graph = problem.graph.subgraph(problem.free)
+    group = _must_link_groups(problem, graph)
+    group_of_node = np.full(len(problem.graph) + 1, -1, dtype=np.int64)
+    group_of_node[problem.free] = group
+    apart = cannot_link_pairs(
+        problem.constraints,
+        problem.community,
+        problem.atoms,
+        problem.node_of_atom,
+        group_of_node,
+    )
+    before = _previous_labels_of_groups(problem, group)
+    return Subproblem(graph.contracted(group), group, before, apart)
 
 
-def merge_fixed(task: Problem, own: Ints) -> Ints:
-    """Return the grid of each node, numbered from 0: the free nodes' grids, then the fixed ones.
+def _must_link_groups(problem: Problem, graph: Graph) -> Ints:
+    """Return the group of each free node; compounds are groups where they must stay whole."""
+    place = np.full(len(problem.graph), -1, dtype=np.int64)
+    place[problem.free] = np.arange(len(problem.free))
+    atoms, node_of_atom = problem.atoms, problem.node_of_atom
+    together = []
+    for codes in problem.constraints.together:
+        nodes = [
+            nodes_with_code(code, "together", problem.community, atoms, node_of_atom)
+            for code in codes
+        ]
+        together.append(place[np.concatenate(nodes)])
+    if problem.constraints.whole_compounds:
+        households = np.bincount(graph.compound + 1, graph.households)[1:]
+        fits = (households > 0) & (households <= problem.constraints.limits.upper)
+        together += [np.flatnonzero(graph.compound == number) for number in np.flatnonzero(fits)]
+    return group_must_link(graph, [np.unique(nodes[nodes >= 0]) for nodes in together])
+
+
+def _previous_labels_of_groups(problem: Problem, group: Ints) -> PreviousLabels | None:
+    """Return the previous grid of each group: that of its member with the most households."""
+    if problem.previous is None:
+        return None
+    labels = problem.previous.labels.of(problem.free)
+    is_general = np.append(problem.previous.plan.general(), False)
+    label = np.where(is_general[labels.label], labels.label, -1)
+    households = problem.graph.households[problem.free]
+    order = np.lexsort((households, labels.counted, labels.locked, label >= 0))
+    groups = int(group.max(initial=-1)) + 1
+    of_groups = PreviousLabels(
+        np.full(groups, -1, dtype=np.int64), np.zeros(groups, bool), np.zeros(groups, bool)
+    )
+    of_groups.label[group[order]] = label[order]
+    of_groups.counted[group[order]] = labels.counted[order]
+    of_groups.locked[group[order]] = labels.locked[order] & (label[order] >= 0)
+    return of_groups
+
+
+def merge_fixed(problem: Problem, label_of_free: Ints) -> Ints:
+    """Return the grid of each node, numbered from 0: searched grids first, then the fixed ones.
 
     Parameters
     ----------
-    own
+    label_of_free
         (f,) grid of each free node.
     """
-    label = np.zeros(len(task.graph), dtype=np.int64)
-    names, number = np.unique(own, return_inverse=True)
-    label[task.free] = number.ravel()
-    held = task.fixed >= 0
-    label[held] = len(names) + task.fixed[held]
+    label = np.zeros(len(problem.graph), dtype=np.int64)
+    grids, number = np.unique(label_of_free, return_inverse=True)
+    label[problem.free] = number.ravel()
+    is_fixed = problem.fixed >= 0
+    label[is_fixed] = len(grids) + problem.fixed[is_fixed]
     return label

@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 
 from geo.errors import ConflictError, InputError, NotFoundError, StaleError, UnconditionalError
-from geo.geometry.shared_borders import borders
+from geo.geometry.shared_borders import find_borders
 from geo.model import STORAGE_SRID, Grid, GridMember, GridPlan, PlanEdit
 from geo.partition.scoring.numbering import FIRST_DEDICATED, SERIAL_DIGITS, grid_codes
 from geo.plans import store

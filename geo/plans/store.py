@@ -260,7 +260,7 @@ def store_drawing(
         .values(
             community_code=drawing.community,
             version=(last_version or 0) + 1,
-            parameters=asdict(drawing.wishes),
+            parameters=asdict(drawing.constraints),
             score=drawing.score.as_json(),
             author=author,
             parent_id=_parent(connection, drawing),

@@ -134,8 +134,8 @@ def test_unwritable_file_is_reported_in_one_line(database, tmp_path):
 
 COMPILE = """
 import numpy as np
-from geo.geometry.point_bins import strongest_at
-from geo.partition.search.kernel import COMPILED
+from geo.geometry.point_bins import find_strongest_kinds
+from geo.geometry.compile import COMPILED
 import numba
 print(COMPILED["cache"], numba.config.CACHE_DIR)
 """

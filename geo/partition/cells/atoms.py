@@ -1,4 +1,4 @@
-"""Atoms: what is never cut. Buildings; the units of a building above the upper limit."""
+"""Atoms, the smallest units of a plan: buildings, or units of buildings over the upper limit."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from geo.geometry.shared_borders import Floats, Ints, Polygons
+from geo.types import Floats, Ints, Polygons, Strings
 
 
 @dataclass(frozen=True)
@@ -21,27 +21,27 @@ class Atoms:
     footprints
         (a,) polygons in metres: of a building, or of a unit's share of one.
     households
-        (a,) households.
+        (a,) int64 households.
     building, unit
-        (a,) codes; unit is None where the building is whole.
+        (a,) codes; unit is None where the building is not split.
     compound
-        (a,) number of the residential compound, -1 for none.
+        (a,) int64 number of the residential compound, -1 for none.
     """
 
     footprints: Polygons
     households: Ints
-    building: Polygons
-    unit: Polygons
+    building: Strings
+    unit: Strings
     compound: Ints
 
-    def names(self) -> Polygons:
-        """Return what to call each atom: the code of its unit or building."""
+    def names(self) -> Strings:
+        """Return (a,) the code of the unit or building of each atom."""
         whole = np.array([unit is None for unit in self.unit], dtype=bool)
         return np.where(whole, self.building, self.unit)
 
 
-def atoms_of(buildings: gpd.GeoDataFrame, units: gpd.GeoDataFrame, upper: int) -> Atoms:
-    """Return the atoms of a community's buildings.
+def build_atoms(buildings: gpd.GeoDataFrame, units: gpd.GeoDataFrame, upper: int) -> Atoms:
+    """Build the atoms of a community's buildings.
 
     Parameters
     ----------
@@ -50,22 +50,22 @@ def atoms_of(buildings: gpd.GeoDataFrame, units: gpd.GeoDataFrame, upper: int) -
     units
         ``code``, ``building_code``, ``households`` and points in metres.
     upper
-        A building with more households than this is split into its units, where it has any with
-        households; its footprint is divided across its long axis in proportion to them.
+        A building with more households than this is split into its units with households, if it
+        has any; its footprint is divided across its long axis in proportion to them.
     """
     codes, people = buildings["code"].to_numpy(), buildings["households"].to_numpy()
-    feet, compound = buildings.geometry.to_numpy(), pd.factorize(buildings["compound_code"])[0]
+    polygons, compound = buildings.geometry.to_numpy(), pd.factorize(buildings["compound_code"])[0]
     points, counts = units.geometry.to_numpy(), units["households"].to_numpy(dtype=np.int64)
-    units_of = _units_of(units["building_code"].to_numpy(), counts, set(codes[people > upper]))
+    units_of = _find_units(units["building_code"].to_numpy(), counts, set(codes[people > upper]))
     split = np.array([code in units_of for code in codes], dtype=bool)
     row = [*np.flatnonzero(~split)]
-    footprints, households, unit = [*feet[row]], [*people[row]], [None] * len(row)
+    footprints, households, unit = [*polygons[row]], [*people[row]], [None] * len(row)
     for building in np.flatnonzero(split):
         own = units_of[codes[building]]
         at, shares = shapely.get_coordinates(points[own]), counts[own]
-        pieces, order = divide_footprint(feet[building], at, shares)
+        pieces, order = divide_footprint(polygons[building], at, shares)
         footprints += [*pieces]
-        households += _spread(int(people[building]), shares[order])
+        households += _apportion(int(people[building]), shares[order])
         unit += [*units["code"].to_numpy()[own][order]]
         row += [building] * len(own)
     return Atoms(
@@ -77,17 +77,17 @@ def atoms_of(buildings: gpd.GeoDataFrame, units: gpd.GeoDataFrame, upper: int) -
     )
 
 
-def _units_of(building: Polygons, households: Ints, large: set[str]) -> dict[str, list[int]]:
-    """Return the units with households of each large building that has any."""
-    found: dict[str, list[int]] = {}
+def _find_units(building: Strings, households: Ints, large: set[str]) -> dict[str, list[int]]:
+    """Return the units with households of each large building that has such units."""
+    units: dict[str, list[int]] = {}
     for unit in np.flatnonzero(households > 0) if large else ():
         if building[unit] in large:
-            found.setdefault(building[unit], []).append(int(unit))
-    return found
+            units.setdefault(building[unit], []).append(int(unit))
+    return units
 
 
-def _spread(total: int, counts: Ints) -> list[int]:
-    """Return the building's households over its units, in whole numbers that add up to it."""
+def _apportion(total: int, counts: Ints) -> list[int]:
+    """Distribute a building's households over its units in whole numbers."""
     exact = np.cumsum(counts) * (total / counts.sum())
     return [int(n) for n in np.diff(np.round(exact), prepend=0)]
 
@@ -102,15 +102,15 @@ def divide_footprint(
     footprint
         Polygon in metres.
     points
-        (k, 2) where the units are; they are served in order along the axis.
+        (k, 2) float64 positions of the units, metres; they are served in order along the axis.
     shares
-        (k,) positive weights.
+        (k,) int64 positive weights.
 
     Returns
     -------
     pieces, order
-        (k,) polygons along the axis, and which unit each is of. A footprint without area is
-        not divided: each unit has all of it.
+        (k,) polygons along the axis, and (k,) int64 the unit of each. A footprint without area is
+        not divided: each unit gets all of it.
     """
     if shapely.area(footprint) == 0:
         return np.full(len(points), footprint, dtype=object), np.arange(len(points))
@@ -133,15 +133,15 @@ def divide_footprint(
         return piece
 
     low, high = float(along.min()) - 1.0, float(along.max()) + 1.0
-    cuts = [low, *(_position(strip, low, high, g) for g in goal[:-1]), high]
+    cuts = [low, *(_find_cut(strip, low, high, g) for g in goal[:-1]), high]
     pieces = [strip(a, b) for a, b in pairwise(cuts)]
     return np.array(pieces, dtype=object), order
 
 
-def _position(
+def _find_cut(
     strip: Callable[[float, float], shapely.Geometry], low: float, high: float, area: float
 ) -> float:
-    """Return how far along the axis the strip from ``low`` holds an area, to a millimetre."""
+    """Return how far along the axis the strip from ``low`` has an area, to a millimetre."""
     near, far = low, high
     while far - near > 1e-3:
         middle = (near + far) / 2

@@ -1,6 +1,6 @@
-"""The graph of a community: what its cells hold, who borders whom, and what a cut costs.
+"""The dual graph of a community's cells: households, adjacency, and the cost of a cut.
 
-Plain arrays, so that people with a graph of their own can draw grids without any geometry.
+It consists of plain arrays, so that people with a graph of their own need no geometry.
 """
 
 from collections.abc import Mapping
@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import shapely
-from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from geo.geometry.shared_borders import Floats, Ints, Polygons, inner_points
+from geo.geometry.shared_borders import inner_points
 from geo.partition.cells.barriers import Kind
+from geo.types import Bools, Floats, Ints, Lines, Polygons
 
 if TYPE_CHECKING:
     from geo.partition.cells.tessellation import Cells
@@ -29,7 +29,7 @@ CUT_FACTOR: Mapping[Kind, float] = {
     Kind.RIVER: 0.2,
     Kind.WALL: 0.2,
 }
-"""Cost of a metre of border between two grids, by what lies on it (design, section 4)."""
+"""Cost of a metre of border between two grids, by the barrier on it (design, section 4)."""
 
 INSIDE_FACTOR: Mapping[Kind, float] = {Kind.ARTERIAL: 1.0, Kind.RAILWAY: 1.0, Kind.RIVER: 1.0}
 """Cost of a metre of barrier left inside one grid with households on both sides."""
@@ -42,21 +42,21 @@ class Graph:
     Attributes
     ----------
     households
-        (n,) households of each node.
+        (n,) int64 households of each node.
     edges
-        (m, 2) nodes that share a border, each pair once.
+        (m, 2) int64 nodes that share a border, each pair once.
     cut
-        (m,) cost in metres when the two nodes are in different grids.
+        (m,) float64 cost in metres when the two nodes are in different grids.
     inside
-        (m,) cost in metres when they are in the same grid.
+        (m,) float64 cost in metres when they are in the same grid.
     length
-        (m,) metres of shared border.
+        (m,) float64 shared border, metres.
     area, outline
-        (n,) m2, and metres of border on the community's outline.
+        (n,) float64 m2, and metres of border on the community's outline.
     xy
-        (n, 2) a point of each node, metres.
+        (n, 2) float64 a point of each node, metres.
     compound
-        (n,) number of the residential compound a node belongs to, -1 for none.
+        (n,) int64 number of the residential compound of a node, -1 for none.
     """
 
     households: Ints
@@ -85,16 +85,16 @@ class Graph:
         return start, target[order], edge[order]
 
     def components(self) -> tuple[int, Ints]:
-        """Return the number of connected parts and the part of each node."""
+        """Return the number of connected components and (n,) the component of each node."""
         n = len(self)
         matrix = coo_array((np.ones(len(self.edges)), self.edges.T), shape=(n, n))
         count, part = connected_components(matrix, directed=False)
         return int(count), part.astype(np.int64)
 
     def subgraph(self, nodes: Ints) -> "Graph":
-        """Return the graph of some nodes, numbered in their order.
+        """Return the graph of (k,) nodes, renumbered in their order.
 
-        The borders with the others become outline.
+        Their borders with the other nodes become outline.
         """
         number = np.full(len(self), -1, dtype=np.int64)
         number[nodes] = np.arange(len(nodes))
@@ -115,12 +115,12 @@ class Graph:
         )
 
     def contracted(self, group: Ints) -> "Graph":
-        """Return the graph in which the nodes of a group are one.
+        """Return the graph in which the nodes of each group are merged into one.
 
         Parameters
         ----------
         group
-            (n,) group of each node, numbered from 0. What lies inside a group costs nothing more.
+            (n,) int64 group of each node, numbered from 0. Edges inside a group are dropped.
         """
         groups = int(group.max(initial=-1)) + 1
         ends = np.sort(group[self.edges], axis=1)
@@ -146,7 +146,7 @@ class Graph:
         )
 
 
-def graph_of(cells: "Cells", households: Ints, compound: Ints) -> tuple[Graph, Ints]:
+def build_graph(cells: "Cells", households: Ints, compound: Ints) -> tuple[Graph, Ints]:
     """Return the graph of the land cells of a community.
 
     Parameters
@@ -154,20 +154,18 @@ def graph_of(cells: "Cells", households: Ints, compound: Ints) -> tuple[Graph, I
     cells
         Cells of the community.
     households, compound
-        (b,) households and compound number (-1 for none) of each building.
+        (b,) int64 households and compound number (-1 for none) of each building.
 
     Returns
     -------
     graph
-        The graph; waters are no nodes, so a river is crossed only where it is joined.
+        The graph; waters are no nodes, so a grid crosses a river only where a way does.
     cell
-        (n,) the cell of each node.
+        (n,) int64 cell of each node.
     """
-    from geo.partition.cells.tessellation import (
-        cell_borders,  # and with it a compiler, only where one draws
-    )
+    from geo.partition.cells.tessellation import find_cell_borders
 
-    shared, kind = cell_borders(cells)
+    shared, kind = find_cell_borders(cells)
     land = np.flatnonzero(~cells.water)
     node = np.full(len(cells.polygons) + 1, -1, dtype=np.int64)
     node[land] = np.arange(len(land))
@@ -191,10 +189,10 @@ def graph_of(cells: "Cells", households: Ints, compound: Ints) -> tuple[Graph, I
     outline: Floats = np.bincount(
         np.maximum(left, right)[outer], weights=shared.length[outer], minlength=len(land)
     ).astype(np.float64)
-    placed = cells.cell_of_building >= 0
-    at = node[cells.cell_of_building[placed]]
+    has_cell = cells.cell_of_building >= 0
+    at = node[cells.cell_of_building[has_cell]]
     graph = Graph(
-        households=np.bincount(at, weights=households[placed], minlength=len(land)).astype(
+        households=np.bincount(at, weights=households[has_cell], minlength=len(land)).astype(
             np.int64
         ),
         edges=edges.astype(np.int64),
@@ -203,22 +201,22 @@ def graph_of(cells: "Cells", households: Ints, compound: Ints) -> tuple[Graph, I
         length=total(shared.length),
         area=shapely.area(cells.polygons[land]),
         outline=outline,
-        xy=_points(cells, land),
-        compound=_compound_of_nodes(at, compound[placed], len(land)),
+        xy=shapely.get_coordinates(inner_points(cells.polygons[land])),
+        compound=_compound_of_nodes(at, compound[has_cell], len(land)),
     )
     return graph, land
 
 
-def join_islands_by_ways(graph: Graph, cells: Polygons, ways: Polygons) -> Graph:
-    """Return the graph with its islands joined where a bridge or path leads across.
+def join_islands_by_ways(graph: Graph, cells: Polygons, ways: Lines) -> Graph:
+    """Return the graph with its components joined where a bridge or path connects them.
 
     Parameters
     ----------
     cells
         (n,) polygons of the nodes.
     ways
-        Lines of roads, bridges and paths. The cells of different pieces that a line enters one
-        after the other become neighbours, with no border and no cost.
+        (w,) lines of roads, bridges and paths. Cells of different components that a line enters
+        one after the other become adjacent, without border and without cost.
     """
     parts, part = graph.components()
     if parts == 1 or len(ways) == 0:
@@ -231,42 +229,37 @@ def join_islands_by_ways(graph: Graph, cells: Polygons, ways: Polygons) -> Graph
     leads = (way[1:] == way[:-1]) & (part[cell[1:]] != part[cell[:-1]])
     pairs = np.sort(np.stack([cell[:-1][leads], cell[1:][leads]], axis=1), axis=1)
     pairs = np.unique(pairs, axis=0)
-    nothing = np.zeros(len(pairs))
+    zeros = np.zeros(len(pairs))
     return replace(
         graph,
         edges=np.concatenate([graph.edges, pairs]).astype(np.int64),
-        cut=np.append(graph.cut, nothing),
-        inside=np.append(graph.inside, nothing),
-        length=np.append(graph.length, nothing),
+        cut=np.append(graph.cut, zeros),
+        inside=np.append(graph.inside, zeros),
+        length=np.append(graph.length, zeros),
     )
 
 
-def find_populated_rooms(cells: "Cells", households: Ints) -> NDArray[np.bool_]:
-    """Return which rooms hold a household."""
-    placed = cells.cell_of_building >= 0
-    room = cells.room[cells.cell_of_building[placed]]
-    total = np.bincount(room, weights=households[placed], minlength=int(cells.room.max()) + 1)
+def find_populated_rooms(cells: "Cells", households: Ints) -> Bools:
+    """Return (r,) bool, which rooms have a household."""
+    has_cell = cells.cell_of_building >= 0
+    room = cells.room[cells.cell_of_building[has_cell]]
+    total = np.bincount(room, weights=households[has_cell], minlength=int(cells.room.max()) + 1)
     return total > 0
-
-
-def _points(cells: "Cells", land: Ints) -> Floats:
-    """Return a point inside each land cell."""
-    return shapely.get_coordinates(inner_points(cells.polygons[land]))
 
 
 def _compound_of_nodes(node: Ints, compound: Ints, nodes: int) -> Ints:
     """Return the compound of each node: that of the first of its buildings that has one."""
-    found = np.full(nodes, -1, dtype=np.int64)
+    compound_of_node = np.full(nodes, -1, dtype=np.int64)
     known = np.flatnonzero(compound >= 0)[::-1]
-    found[node[known]] = compound[known]
-    return found
+    compound_of_node[node[known]] = compound[known]
+    return compound_of_node
 
 
 def count_forced_households(graph: Graph, node: int, lower: int) -> int:
-    """Return the households that can be in no grid but the node's.
+    """Return the number of households that can only be in the grid of a node.
 
-    They live in pieces that hang together with the rest only past this node, each too small for
-    a grid of its own.
+    They live in components that are connected to the rest only through this node, each too small
+    for a grid of its own.
     """
     if len(graph) == 1:
         return 0

@@ -1,8 +1,8 @@
-"""Cells: the land of each building, tiling the community exactly.
+"""Cells: the land of each building, which together tile the community exactly.
 
-The barriers' lines, the Voronoi borders between buildings and, where these touch a building, its
-outline are noded into one arrangement of lines; its faces are handed to buildings and merged. All
-cells come from one arrangement, so neighbours share their vertices and nothing is left over.
+The lines of the barriers, the Voronoi borders between buildings and, where these touch a building,
+its outline are noded into one arrangement of lines; its faces are assigned to buildings and merged.
+All cells come from one arrangement, so neighbours share their vertices and no gap is left.
 """
 
 from dataclasses import dataclass
@@ -11,13 +11,24 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from geo.geometry.outline_voronoi import Sites, nearest, ridges, sample_outlines
-from geo.geometry.planar_faces import Faces, Lines, faces_within, merge_faces, node_lines
-from geo.geometry.shared_borders import Borders, Ints, Polygons, borders, clip, inner_points
-from geo.partition.cells.barriers import Barriers, kinds_of, room_of, rooms, within
+from geo.geometry.outline_voronoi import (
+    Sites,
+    find_nearest_footprints,
+    sample_outlines,
+    trace_ridges,
+)
+from geo.geometry.planar_faces import Faces, NodedLines, build_faces_within, merge_faces, node_lines
+from geo.geometry.shared_borders import Borders, clip, find_borders, inner_points, locate_by_overlap
+from geo.partition.cells.barriers import (
+    Barriers,
+    build_rooms,
+    clip_barriers,
+    find_barrier_kinds,
+)
+from geo.types import Bools, Floats, Ints, Lines, Polygons
 
 THIN_ROOM_M = 20.0
-"""A room without buildings that is narrower than this is shared out among its neighbours."""
+"""A room without buildings that is narrower than this is divided among its neighbours."""
 
 TRACE_M2 = 1e-3
 """A piece of a footprint that is smaller than this goes with the land around it."""
@@ -26,7 +37,9 @@ SLIVER_M2 = 50.0
 """Land without buildings that is smaller than this joins a neighbour's."""
 
 RIDGE_SIMPLIFY_M = 0.3
+
 OVERSHOOT_M = 0.05
+"""Voronoi borders extend this far beyond their room, so that they cross its outline."""
 
 
 @dataclass(frozen=True)
@@ -36,27 +49,27 @@ class Cells:
     Attributes
     ----------
     polygons
-        (n,) polygons in metres; together they are the community.
+        (n,) polygons in metres that together tile the community.
     cell_of_building
-        (b,) cell on which each building stands. Two buildings share a cell where the footprint
-        of one lies within the other's. -1 where a footprint lies outside the community.
+        (b,) int64 cell on which each building stands. Two buildings share a cell where one
+        footprint lies within the other. -1 where a footprint lies outside the community.
     room
-        (n,) room in which a cell mostly lies, see :mod:`geo.partition.cells.barriers`.
+        (n,) int64 room in which most of a cell lies, see :mod:`geo.partition.cells.barriers`.
     water
-        (n,) whether a cell is the surface of a water.
+        (n,) bool, whether a cell is a water surface.
     barriers
-        The barriers as they were cut to the community.
+        The barriers, clipped to the community.
     """
 
     polygons: Polygons
     cell_of_building: Ints
     room: Ints
-    water: NDArray[np.bool_]
+    water: Bools
     barriers: Barriers
 
 
-def draw_cells(community: shapely.Geometry, footprints: Polygons, barriers: Barriers) -> Cells:
-    """Share out the land of a community among its buildings.
+def build_cells(community: shapely.Geometry, footprints: Polygons, barriers: Barriers) -> Cells:
+    """Divide the land of a community among its buildings.
 
     Parameters
     ----------
@@ -72,22 +85,22 @@ def draw_cells(community: shapely.Geometry, footprints: Polygons, barriers: Barr
     Cells
         A valid coverage of the community in which no footprint is cut.
     """
-    barriers = within(barriers, community)
-    feet, foot_of_building = _separate(clip(footprints, community))
-    faces = rooms(community, barriers)
-    is_water = _inside_any(faces, barriers.water)
-    sites, has_site = _sites(feet, faces, is_water, barriers)
-    lines = _arrangement(community, barriers, _ridge_lines(sites, faces), feet)
-    pieces = faces_within(lines, community)
-    label, room, has_foot = _labels(pieces.polygons, feet, faces, sites, has_site)
+    barriers = clip_barriers(barriers, community)
+    feet, foot_of_building = _resolve_overlaps(clip(footprints, community))
+    rooms = build_rooms(community, barriers)
+    is_water = _lie_in_any(rooms, barriers.water)
+    sites, has_site = _sample_sites(feet, rooms, is_water, barriers)
+    lines = _node_arrangement(community, barriers, _clip_ridges(sites, rooms), feet)
+    pieces = build_faces_within(lines, community)
+    label, room, has_foot = _label_pieces(pieces.polygons, feet, rooms, sites, has_site)
     label = _make_labels_connected(
         lines, pieces, label, room, has_foot, len(feet), is_water, barriers
     )
     return _merge_pieces(lines, pieces, label, room, foot_of_building, is_water, barriers)
 
 
-def _separate(footprints: Polygons) -> tuple[Polygons, Ints]:
-    """Return footprints with overlaps given to the larger one, and the foot of each building."""
+def _resolve_overlaps(footprints: Polygons) -> tuple[Polygons, Ints]:
+    """Return footprints without overlaps (the larger one keeps them), and that of each building."""
     feet = footprints.copy()
     foot_of = np.arange(len(feet))
     area = shapely.area(feet)
@@ -113,123 +126,130 @@ def _separate(footprints: Polygons) -> tuple[Polygons, Ints]:
     return feet[own], np.where(foot_of >= 0, number[foot_of], -1)
 
 
-def _inside_any(faces: Polygons, areas: Polygons) -> NDArray[np.bool_]:
-    """Return which faces lie within one of some areas."""
-    inside = np.zeros(len(faces), dtype=bool)
-    points = inner_points(faces)
+def _lie_in_any(rooms: Polygons, areas: Polygons) -> Bools:
+    """Return which rooms lie within one of some areas."""
+    inside = np.zeros(len(rooms), dtype=bool)
+    points = inner_points(rooms)
     inside[shapely.STRtree(areas).query(points, predicate="within")[0]] = True
     return inside
 
 
-def _sites(
-    feet: Polygons, faces: Polygons, is_water: NDArray[np.bool_], barriers: Barriers
-) -> tuple[Sites, NDArray[np.bool_]]:
-    """Return sample points of the buildings that share out each room, and which rooms have any."""
-    home = room_of(feet, faces)
-    adopter, foot = _share_thin_rooms(home, faces, is_water, barriers)
-    near = _near(faces[adopter], feet[foot], adopter)
-    adopter, foot = adopter[near], foot[near]
+def _sample_sites(
+    feet: Polygons, rooms: Polygons, is_water: Bools, barriers: Barriers
+) -> tuple[Sites, Bools]:
+    """Return sample points of the buildings that divide each room, and which rooms have any."""
+    home = locate_by_overlap(feet, rooms)
+    thin_room, foot = _divide_thin_rooms(home, rooms, is_water, barriers)
+    near = _are_near(rooms[thin_room], feet[foot], thin_room)
+    thin_room, foot = thin_room[near], foot[near]
     points, owner = sample_outlines(feet, home)
     start = np.searchsorted(owner, foot)
     count = np.searchsorted(owner, foot, side="right") - start
-    again = np.repeat(start - (np.cumsum(count) - count), count) + np.arange(count.sum())
-    room = np.concatenate([home[owner], np.repeat(adopter, count)])
+    again = _ranges(start, count)
+    room = np.concatenate([home[owner], np.repeat(thin_room, count)])
     points, owner = np.concatenate([points, points[again]]), np.concatenate([owner, owner[again]])
-    has_site = np.zeros(len(faces), dtype=bool)
+    has_site = np.zeros(len(rooms), dtype=bool)
     has_site[room] = True
     order = np.argsort(room, kind="stable")
     return Sites(points[order], owner[order], room[order]), has_site
 
 
-def _share_thin_rooms(
-    home: Ints, faces: Polygons, is_water: NDArray[np.bool_], barriers: Barriers
+def _divide_thin_rooms(
+    home: Ints, rooms: Polygons, is_water: Bools, barriers: Barriers
 ) -> tuple[Ints, Ints]:
-    """Return pairs (thin room, foot) for the rooms shared out among the buildings next to them.
+    """Return pairs (thin room, footprint) of rooms divided among the buildings next to them.
 
-    A strip between a wall and a street, or between two carriageways, is no place of its own: it
-    goes to the buildings behind the weakest barrier that has any.
+    A strip between a wall and a street, or between two carriageways, goes to the buildings behind
+    the weakest barrier that has any.
     """
-    empty = np.bincount(home, minlength=len(faces)) == 0
-    width = 2 * shapely.area(faces) / shapely.length(faces)
+    empty = np.bincount(home, minlength=len(rooms)) == 0
+    width = 2 * shapely.area(rooms) / shapely.length(rooms)
     thin = empty & ~is_water & (width < THIN_ROOM_M)
-    shared = borders(faces)
-    kind = kinds_of(shared.midpoints(), barriers)
+    shared = find_borders(rooms)
+    kind = find_barrier_kinds(shared.midpoints(), barriers)
     inner = shared.left >= 0
     one = np.concatenate([shared.left[inner], shared.right[inner]])
     other = np.concatenate([shared.right[inner], shared.left[inner]])
     kind = np.tile(kind[inner], 2)
     useful = thin[one] & ~empty[other]
     one, other, kind = one[useful], other[useful], kind[useful]
-    weakest = np.full(len(faces), 127, dtype=np.int8)
+    weakest = np.full(len(rooms), 127, dtype=np.int8)
     np.minimum.at(weakest, one, kind)
     behind = kind == weakest[one]
     pairs = np.unique(np.stack([one[behind], other[behind]], axis=1), axis=0)
     by_room = np.argsort(home, kind="stable")
     start = np.searchsorted(home[by_room], pairs[:, 1])
     count = np.searchsorted(home[by_room], pairs[:, 1], side="right") - start
-    which = np.repeat(start - (np.cumsum(count) - count), count) + np.arange(count.sum())
-    return np.repeat(pairs[:, 0], count), by_room[which]
+    return np.repeat(pairs[:, 0], count), by_room[_ranges(start, count)]
 
 
-def _near(faces: Polygons, feet: Polygons, room: Ints) -> NDArray[np.bool_]:
-    """Return which feet are near enough to their room to be nearest to some of it."""
-    distance = shapely.distance(faces, feet)
+def _ranges(start: Ints, count: Ints) -> Ints:
+    """Return the numbers ``start .. start + count - 1`` of each entry, one after the other."""
+    numbers: Ints = np.repeat(start - (np.cumsum(count) - count), count) + np.arange(count.sum())
+    return numbers
+
+
+def _are_near(rooms: Polygons, feet: Polygons, room: Ints) -> Bools:
+    """Return which footprints are near enough to be the nearest to a part of their room."""
+    distance = shapely.distance(rooms, feet)
     least = np.full(room.max(initial=-1) + 1, np.inf)
     np.minimum.at(least, room, distance)
-    near: NDArray[np.bool_] = distance <= least[room] + 2 * THIN_ROOM_M
+    near: Bools = distance <= least[room] + 2 * THIN_ROOM_M
     return near
 
 
-def _ridge_lines(sites: Sites, faces: Polygons) -> Polygons:
-    """Return the Voronoi borders between buildings as lines cut to their rooms."""
-    lines, room = ridges(sites)
+def _clip_ridges(sites: Sites, rooms: Polygons) -> Lines:
+    """Return the Voronoi borders between buildings as lines clipped to their rooms."""
+    lines, room = trace_ridges(sites)
     if len(lines) == 0:
         return lines
     lines = shapely.simplify(lines, RIDGE_SIMPLIFY_M, preserve_topology=False)
-    # A little beyond the room, so that each line surely crosses its outline and is noded there.
-    reach = shapely.buffer(faces, OVERSHOOT_M, join_style="mitre")
+    # Clipped beyond the room, so that each line crosses its outline and is noded there.
+    reach = shapely.buffer(rooms, OVERSHOOT_M, join_style="mitre")
     shapely.prepare(reach)
     outside = ~shapely.contains_properly(reach[room], lines)
-    # All lines of a room are cut at once: its outline is gone through once, not for each line.
+    # All lines of a room are clipped at once: its outline is traversed once, not for each line.
     crossed, number = np.unique(room[outside], return_inverse=True)
     order = np.argsort(number, kind="stable")
     beyond = shapely.multilinestrings(lines[outside][order], indices=number[order])
     cut = shapely.intersection(np.asarray(beyond, dtype=object).reshape(-1), reach[crossed])
-    kept: Polygons = np.append(lines[~outside], cut[~shapely.is_empty(cut)])
-    return kept
+    clipped: Lines = np.append(lines[~outside], cut[~shapely.is_empty(cut)])
+    return clipped
 
 
-def _arrangement(
-    community: shapely.Geometry, barriers: Barriers, ridge_lines: Polygons, feet: Polygons
-) -> Lines:
+def _node_arrangement(
+    community: shapely.Geometry, barriers: Barriers, ridge_lines: Lines, feet: Polygons
+) -> NodedLines:
     """Return all lines noded together."""
     lines = np.concatenate([barriers.lines, ridge_lines])
     crossed = shapely.STRtree(lines).query(feet, predicate="intersects")[0]
-    # Between two that share a wall there may be no border to be found but the wall.
+    # Between two buildings that share a wall the wall may be the only border.
     one, other = shapely.STRtree(feet).query(feet, predicate="intersects")
     touched = np.union1d(crossed, one[one != other])
     outlines = shapely.boundary(feet[touched])
     return node_lines(np.concatenate([lines, outlines, [shapely.boundary(community)]]))
 
 
-def _labels(
-    pieces: Polygons, feet: Polygons, faces: Polygons, sites: Sites, has_site: NDArray[np.bool_]
-) -> tuple[Ints, Ints, NDArray[np.bool_]]:
-    """Return each piece's building (or number of buildings + room), room, and whether it holds
-    the building's footprint or lies in it."""
+def _label_pieces(
+    pieces: Polygons, feet: Polygons, rooms: Polygons, sites: Sites, has_site: Bools
+) -> tuple[Ints, Ints, Bools]:
+    """Return the building of each piece (or number of buildings + room), its room, and whether it
+    contains the building's footprint or lies in it."""
     inner = inner_points(pieces)
     room = np.full(len(pieces), -1, dtype=np.int64)
-    # The few large polygons are asked for the many points: what is asked is prepared.
-    face, piece = shapely.STRtree(inner).query(faces, predicate="intersects")
-    room[piece] = face
-    lost = room < 0
-    room[lost] = shapely.STRtree(faces).nearest(inner[lost])
+    # The few large polygons are passed as query: GEOS prepares what is passed.
+    within, piece = shapely.STRtree(inner).query(rooms, predicate="intersects")
+    room[piece] = within
+    missed = room < 0
+    room[missed] = shapely.STRtree(rooms).nearest(inner[missed])
     label = room + len(feet)
     served = has_site[room]
-    label[served] = nearest(sites, shapely.get_coordinates(inner[served]), room[served])
+    label[served] = find_nearest_footprints(
+        sites, shapely.get_coordinates(inner[served]), room[served]
+    )
     has_foot = np.zeros(len(pieces), dtype=bool)
     foot, piece = shapely.STRtree(inner).query(feet, predicate="contains")
-    # Where outlines touch noding leaves slits of no area, which may lie apart from the rest.
+    # Where outlines touch, noding leaves slits without area, which may be disconnected.
     label[piece], has_foot[piece] = foot, shapely.area(pieces[piece]) > TRACE_M2
     foot, piece = shapely.STRtree(pieces).query(inner_points(feet), predicate="within")
     alone = ~has_foot[piece]
@@ -238,22 +258,23 @@ def _labels(
 
 
 def _make_labels_connected(
-    lines: Lines,
+    lines: NodedLines,
     pieces: Faces,
     label: Ints,
     room: Ints,
-    has_foot: NDArray[np.bool_],
+    has_foot: Bools,
     feet: int,
-    is_water: NDArray[np.bool_],
+    is_water: Bools,
     barriers: Barriers,
 ) -> Ints:
-    """Give pieces that their building can't reach, and slivers, to the neighbour they border most.
+    """Assign pieces not connected to their building, and slivers, to the adjacent label.
 
-    Within a room a piece behind a dead-end street or loose wall is out of reach.
+    Each goes to the neighbour with which it shares most border. A dead-end street or a wall
+    within a room disconnects the pieces on both sides of it.
     """
     inner = (pieces.left >= 0) & (pieces.right >= 0)
     one, other, length = pieces.left[inner], pieces.right[inner], lines.lengths()[inner]
-    kind = kinds_of(lines.midpoints()[inner], barriers)
+    kind = find_barrier_kinds(lines.midpoints()[inner], barriers)
     barred = (kind > 0) & (room[one] == room[other]) & ~(has_foot[one] & has_foot[other])
     area = shapely.area(pieces.polygons)
     total = np.bincount(label, weights=area)
@@ -268,16 +289,15 @@ def _make_labels_connected(
     rooted |= empty & (area == largest[label]) & ((total[label] >= SLIVER_M2) | wet)
     if not rooted.any():
         rooted[:] = True
-    across = 1e-2 / (1.0 + kind)  # sooner over a wall than over an arterial
+    across = 1e-2 / (1.0 + kind)  # rather over a wall than over an arterial
     weight = length * np.where(barred, 1e-3, 1.0) * np.where(room[one] == room[other], 1.0, across)
     while True:
-        _spread(rooted, label, one, other, barred)
-        lone = ~rooted
-        edge = lone[one] != lone[other]
+        _spread_roots(rooted, label, one, other, barred)
+        edge = rooted[one] != rooted[other]
         if not edge.any():
             return label
-        orphan = np.where(lone[one[edge]], one[edge], other[edge])
-        host = np.where(lone[one[edge]], other[edge], one[edge])
+        orphan = np.where(rooted[one[edge]], other[edge], one[edge])
+        host = np.where(rooted[one[edge]], one[edge], other[edge])
         claim, number = np.unique(
             np.stack([orphan, label[host]], axis=1), axis=0, return_inverse=True
         )
@@ -288,17 +308,15 @@ def _make_labels_connected(
         rooted[orphan] = True
 
 
-def _largest(area: NDArray[np.float64], label: Ints) -> Ints:
-    """Return the largest piece of each label, in the labels' order."""
+def _largest(area: Floats, label: Ints) -> Ints:
+    """Return the largest piece of each label, ordered by label."""
     by_area = np.lexsort((-area, label))
     largest: Ints = by_area[np.unique(label[by_area], return_index=True)[1]]
     return largest
 
 
-def _spread(
-    rooted: NDArray[np.bool_], label: Ints, one: Ints, other: Ints, barred: NDArray[np.bool_]
-) -> None:
-    """Mark as rooted every piece that a rooted one of the same label reaches."""
+def _spread_roots(rooted: Bools, label: Ints, one: Ints, other: Ints, barred: Bools) -> None:
+    """Mark every piece connected to a rooted one of the same label as rooted."""
     open_edge = (label[one] == label[other]) & ~barred
     one, other = one[open_edge], other[open_edge]
     while True:
@@ -310,15 +328,15 @@ def _spread(
 
 
 def _merge_pieces(
-    lines: Lines,
+    lines: NodedLines,
     pieces: Faces,
     label: Ints,
     room: Ints,
     foot_of_building: Ints,
-    is_water: NDArray[np.bool_],
+    is_water: Bools,
     barriers: Barriers,
 ) -> Cells:
-    """Return the cells: pieces of one label as one polygon."""
+    """Return the cells: the union of the pieces of each label."""
     labels, cell = np.unique(label, return_inverse=True)
     polygons = merge_faces(lines, pieces, cell)
     area = shapely.area(pieces.polygons)
@@ -327,14 +345,14 @@ def _merge_pieces(
     cell_of_foot = np.where(
         np.isin(np.arange(feet), labels), np.searchsorted(labels, np.arange(feet)), -1
     )
-    placed = np.append(cell_of_foot, -1)[foot_of_building]
+    cell_of_building = np.append(cell_of_foot, -1)[foot_of_building]
     empty = labels >= feet
     water = np.zeros(len(labels), dtype=bool)
     water[empty] = is_water[labels[empty] - feet]
-    return Cells(polygons, placed, room[main], water, barriers)
+    return Cells(polygons, cell_of_building, room[main], water, barriers)
 
 
-def cell_borders(cells: Cells) -> tuple[Borders, NDArray[np.int8]]:
+def find_cell_borders(cells: Cells) -> tuple[Borders, NDArray[np.int8]]:
     """Return the borders between cells and the kind of barrier on each segment."""
-    shared = borders(cells.polygons)
-    return shared, kinds_of(shared.midpoints(), cells.barriers)
+    shared = find_borders(cells.polygons)
+    return shared, find_barrier_kinds(shared.midpoints(), cells.barriers)

@@ -1,1 +1,1 @@
-"""Lower bounds and proven optima."""
+"""Lower bounds on the objective, and proven optima."""

@@ -1,9 +1,9 @@
 """The compiled inner loop of the proof: all drawings at once, one node after the other.
 
-Nodes are taken in an order that keeps the *frontier* small: the nodes drawn so far that still have
-a neighbour to come. Drawings that agree on the frontier (which of its nodes are in one grid, and
-which of them hang together already) and on the sums of the grids that reach it have the same
-futures, so that only the cheapest of them is kept (Kawahara, Inoue, Iwashita, Minato,
+Nodes are processed in an order that keeps the *frontier* small: the nodes assigned so far that
+still have a neighbour to come. Drawings that agree on the frontier (which of its nodes are in one
+grid, and which of them are connected already) and on the sums of the grids that reach it have the
+same completions, so that only the cheapest of them is kept (Kawahara, Inoue, Iwashita, Minato,
 "Frontier-based search for enumerating all constrained subgraphs with compressed representation",
 IEICE Transactions E100-A(9), 2017). Where too many remain, those that agree on rounded sums are
 merged into one that is as good as the best of them in every respect: what follows is then a lower
@@ -17,19 +17,21 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from geo.geometry.shared_borders import Floats, Ints
-from geo.partition.search.kernel import COMPILED, FOUR_PI, HOT
+from geo.geometry.compile import COMPILED, INLINED
+from geo.partition.search.kernel import FOUR_PI, households_cost
+from geo.types import Bools, Floats, Ints
 
-SLOTS = 20
-"""Most nodes of a frontier."""
+MAX_FRONTIER = 20
+"""Maximum number of nodes on the frontier."""
 
-OPEN = 12
-"""Most grids that reach a frontier."""
+MAX_OPEN_GRIDS = 12
+"""Maximum number of grids that reach the frontier."""
 
-CHOICES = 6
-"""So many open grids are handed over or not one by one when the rest is bounded."""
+MAX_HANDED_OVER = 6
+"""Open grids for which the bound of the rest tries both to end and to continue them."""
 
-NO = np.uint8(255)
+NONE = np.uint8(255)
+"""Label of an empty slot."""
 
 Bytes = NDArray[np.uint8]
 Words = NDArray[np.int32]
@@ -37,35 +39,35 @@ Bits = NDArray[np.uint64]
 
 
 class States(NamedTuple):
-    """Partial drawings; a grid's sums are of what is drawn of it so far.
+    """Partial drawings; the sums of a grid are over its nodes assigned so far.
 
     Grids are numbered in the order of the slots of the frontier. ``low`` and ``high`` are
     households, ``outline`` and ``area`` in the units of :class:`Rules`.
     """
 
-    label: Bytes  # (s, SLOTS) grid of each node of the frontier
-    piece: Bytes  # (s, SLOTS) connected piece of that grid
-    low: Words  # (s, OPEN)
-    high: Words  # (s, OPEN)
-    outline: Words  # (s, OPEN) at least
-    area: Words  # (s, OPEN) at most
-    compounds: Bits  # (s, OPEN) compounds under way that the grid has a node of
-    cost: Floats  # (s,) of what is settled
-    bound: Floats  # (s,) no completion costs less
-    parent: Words  # (s,) state of the step before
-    choice: Bytes  # (s,) grid that the step's node went to, in the parent's numbers
-    mark: Bits  # (s,) hash of what has to agree
+    label: Bytes  # (s, MAX_FRONTIER) grid of each node of the frontier
+    piece: Bytes  # (s, MAX_FRONTIER) connected piece of that grid
+    low: Words  # (s, MAX_OPEN_GRIDS)
+    high: Words  # (s, MAX_OPEN_GRIDS)
+    outline: Words  # (s, MAX_OPEN_GRIDS) lower bound
+    area: Words  # (s, MAX_OPEN_GRIDS) upper bound
+    compounds: Bits  # (s, MAX_OPEN_GRIDS) unfinished compounds with a node in the grid
+    cost: Floats  # (s,) final part of the cost
+    bound: Floats  # (s,) lower bound on completions
+    parent: Words  # (s,) state in the previous step
+    choice: Bytes  # (s,) grid of the step's node, in the parent's numbers
+    mark: Bits  # (s,) hash of the part that has to agree
 
 
 class Step(NamedTuple):
-    """One node, and what becomes settled with it."""
+    """One node, and the costs that become final with it."""
 
     slot: int
-    beside: Ints  # (k,) slots of neighbours drawn before
+    beside: Ints  # (k,) slots of neighbours assigned before
     same: Floats  # (k,) cost if in one grid with it
     differ: Floats  # (k,) cost if not
     length: Ints  # (k,) of the shared border
-    linked: NDArray[np.bool_]  # (k,) whether they hang together
+    linked: Bools  # (k,) whether the edge connects them
     households: int
     outline: int
     area: int
@@ -79,7 +81,7 @@ class Step(NamedTuple):
 
 
 class Rules(NamedTuple):
-    """The objective; ``least`` is the least cost of so many households in any number of grids."""
+    """The objective; ``least[h]`` is the least cost of h households in any number of grids."""
 
     target: float
     lower: float
@@ -101,20 +103,20 @@ class Coarseness(NamedTuple):
     area: int
 
 
-def empty_states(count: int) -> States:
-    """Return room for states."""
+def allocate_states(count: int) -> States:
+    """Allocate arrays for ``count`` states."""
 
     def sums() -> Words:
-        return np.zeros((count, OPEN), np.int32)
+        return np.zeros((count, MAX_OPEN_GRIDS), np.int32)
 
     return States(
-        np.full((count, SLOTS), NO, np.uint8),
-        np.full((count, SLOTS), NO, np.uint8),
+        np.full((count, MAX_FRONTIER), NONE, np.uint8),
+        np.full((count, MAX_FRONTIER), NONE, np.uint8),
         sums(),
         sums(),
         sums(),
         sums(),
-        np.zeros((count, OPEN), np.uint64),
+        np.zeros((count, MAX_OPEN_GRIDS), np.uint64),
         np.zeros(count),
         np.zeros(count),
         np.zeros(count, np.int32),
@@ -123,67 +125,66 @@ def empty_states(count: int) -> States:
     )
 
 
-@njit(**HOT)
-def own_cost(r: Rules, low: float, high: float) -> float:
-    """Return the least that a grid of ``low`` to ``high`` households costs by their number."""
+@njit(**INLINED)
+def least_households_cost(r: Rules, low: float, high: float) -> float:
+    """Return the least cost by households of a grid with ``low`` to ``high`` of them."""
     h = min(max(r.target, low), high)
-    off = (h - r.target) / 100.0
-    return r.limit * (max(h - r.upper, 0.0) + max(r.lower - h, 0.0)) + r.balance * off * off
+    return households_cost(h, r.target, r.lower, r.upper, r.limit, r.balance)
 
 
-@njit(**HOT)
-def round_cost(r: Rules, outline: float, area: float) -> float:
-    """Return the least that a grid of at least this outline and at most this area costs."""
+@njit(**INLINED)
+def roundness_cost(r: Rules, outline: float, area: float) -> float:
+    """Return the compactness cost of a grid with at least this outline and at most this area."""
     p, a = outline * r.metres, area * r.square_metres
     return max(r.compactness * (p * p / (FOUR_PI * max(a, 1e-9)) - 1.0), 0.0)
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def _mix_hash(mark: np.uint64, value: np.uint64) -> np.uint64:
     mark = (mark ^ value) * np.uint64(0x9E3779B97F4A7C15)
     return mark ^ (mark >> np.uint64(29))
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def _open_grids(s: States, i: int) -> int:
     count = 0
-    for k in range(SLOTS):
-        if s.label[i, k] != NO:
+    for k in range(MAX_FRONTIER):
+        if s.label[i, k] != NONE:
             count = max(count, s.label[i, k] + 1)
     return count
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def _copy(a: States, i: int, b: States, j: int) -> None:
-    for k in range(SLOTS):
+    for k in range(MAX_FRONTIER):
         b.label[j, k], b.piece[j, k] = a.label[i, k], a.piece[i, k]
-    for g in range(OPEN):
+    for g in range(MAX_OPEN_GRIDS):
         b.low[j, g], b.high[j, g] = a.low[i, g], a.high[i, g]
         b.outline[j, g], b.area[j, g] = a.outline[i, g], a.area[i, g]
         b.compounds[j, g] = a.compounds[i, g]
     b.cost[j] = a.cost[i]
 
 
-@njit(**HOT)
-def _place(step: Step, s: States, j: int, g: int) -> None:
-    """Put the step's node into grid ``g`` of state ``j``: sums, costs and connections."""
+@njit(**INLINED)
+def _assign_node(step: Step, s: States, j: int, g: int) -> None:
+    """Assign the step's node to grid ``g`` of state ``j``: sums, costs and connections."""
     label, piece = s.label[j], s.piece[j]
-    fresh = np.uint8(SLOTS)
+    new_piece = np.uint8(MAX_FRONTIER)
     for k in range(len(step.beside)):
         at = step.beside[k]
         q = label[at]
         if q == g:
             s.cost[j] += step.same[k]
-            if step.linked[k] and piece[at] != fresh:
+            if step.linked[k] and piece[at] != new_piece:
                 old = piece[at]
-                for i in range(SLOTS):
+                for i in range(MAX_FRONTIER):
                     if label[i] == g and piece[i] == old:
-                        piece[i] = fresh
+                        piece[i] = new_piece
         else:
             s.cost[j] += step.differ[k]
             s.outline[j, g] += step.length[k]
             s.outline[j, q] += step.length[k]
-    label[step.slot], piece[step.slot] = g, fresh
+    label[step.slot], piece[step.slot] = g, new_piece
     s.low[j, g] += step.households
     s.high[j, g] += step.households
     s.outline[j, g] += step.outline
@@ -195,79 +196,79 @@ def _place(step: Step, s: States, j: int, g: int) -> None:
             s.cost[j] += step.compound_cost
     if step.retired >= 0:
         others = ~(np.uint64(1) << np.uint64(step.retired))
-        for q in range(OPEN):
+        for q in range(MAX_OPEN_GRIDS):
             s.compounds[j, q] &= others
 
 
-@njit(**HOT)
-def _leave(r: Rules, step: Step, s: States, j: int) -> bool:
-    """Take leaving nodes off the frontier; return whether every grid can still hang together.
+@njit(**INLINED)
+def _retire_nodes(r: Rules, step: Step, s: States, j: int) -> bool:
+    """Remove leaving nodes from the frontier; return whether every grid can still be connected.
 
-    A grid that no longer reaches the frontier is complete, and its cost is settled.
+    A grid that no longer reaches the frontier is complete, and its cost is final.
     """
     label, piece = s.label[j], s.piece[j]
     for k in range(len(step.leaving)):
         at = step.leaving[k]
-        g, own = label[at], piece[at]
-        label[at], piece[at] = NO, NO
+        g, own_piece = label[at], piece[at]
+        label[at], piece[at] = NONE, NONE
         same, other = False, False
-        for i in range(SLOTS):
+        for i in range(MAX_FRONTIER):
             if label[i] == g:
-                same = same or piece[i] == own
-                other = other or piece[i] != own
+                same = same or piece[i] == own_piece
+                other = other or piece[i] != own_piece
         if same:
             continue
         if other:
             return False
-        s.cost[j] += own_cost(r, s.low[j, g], s.high[j, g])
-        s.cost[j] += round_cost(r, s.outline[j, g], s.area[j, g])
+        s.cost[j] += least_households_cost(r, s.low[j, g], s.high[j, g])
+        s.cost[j] += roundness_cost(r, s.outline[j, g], s.area[j, g])
     return True
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def _renumber(s: States, j: int, spare: States) -> int:
     """Number grids and pieces in the order of the slots; return the number of open grids."""
     _copy(s, j, spare, 0)
     grid = np.int64(0)
-    for g in range(OPEN):
-        spare.choice[g] = NO
-    for p in range(SLOTS + 1):
-        spare.mark[p] = np.uint64(NO)
+    for g in range(MAX_OPEN_GRIDS):
+        spare.choice[g] = NONE
+    for p in range(MAX_FRONTIER + 1):
+        spare.mark[p] = np.uint64(NONE)
     pieces = np.uint64(0)
-    for k in range(SLOTS):
+    for k in range(MAX_FRONTIER):
         g = spare.label[0, k]
-        if g == NO:
+        if g == NONE:
             continue
-        if spare.choice[g] == NO:
+        if spare.choice[g] == NONE:
             spare.choice[g] = grid
             s.low[j, grid], s.high[j, grid] = spare.low[0, g], spare.high[0, g]
             s.outline[j, grid], s.area[j, grid] = spare.outline[0, g], spare.area[0, g]
             s.compounds[j, grid] = spare.compounds[0, g]
             grid += 1
         p = spare.piece[0, k]
-        if spare.mark[p] == np.uint64(NO):
+        if spare.mark[p] == np.uint64(NONE):
             spare.mark[p] = pieces
             pieces += np.uint64(1)
         s.label[j, k], s.piece[j, k] = spare.choice[g], spare.mark[p]
-    for g in range(grid, OPEN):
+    for g in range(grid, MAX_OPEN_GRIDS):
         s.low[j, g], s.high[j, g], s.outline[j, g], s.area[j, g] = 0, 0, 0, 0
         s.compounds[j, g] = 0
     return int(grid)
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def _bound(r: Rules, step: Step, s: States, j: int, grids: int, ceiling: float) -> float:
-    """Return what no completion of a state costs less than."""
+    """Return a lower bound on the cost of the completions of a state."""
     own, roundness = 0.0, 0.0
     low, high, missing = 0, 0, 0.0
     for g in range(grids):
-        own += own_cost(r, max(s.low[j, g], r.target), 1e9)
-        roundness += round_cost(r, s.outline[j, g], s.area[j, g] + step.area_to_come)
+        own += least_households_cost(r, max(s.low[j, g], r.target), 1e9)
+        roundness += roundness_cost(r, s.outline[j, g], s.area[j, g] + step.area_to_come)
         low += s.low[j, g]
         high += s.high[j, g]
         missing += max(r.lower - s.high[j, g], 0.0)
     cost = s.cost[j] + roundness
-    # No grid of a drawing cheaper than the ceiling has more households than this.
+    # No grid of a drawing below the ceiling has more households than this.
     most = r.upper + max(ceiling - cost, 0.0) / max(r.limit, 1e-9)
     shared = 0.0
     for g in range(grids):
@@ -282,10 +283,10 @@ def _bound(r: Rules, step: Step, s: States, j: int, grids: int, ceiling: float) 
     return cost + max(best, least)
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def _hash_state(s: States, j: int, grids: int, c: Coarseness) -> np.uint64:
     mark = np.uint64(1469598103934665603)
-    for k in range(SLOTS):
+    for k in range(MAX_FRONTIER):
         mark = _mix_hash(mark, np.uint64(s.label[j, k]) * np.uint64(256) + np.uint64(s.piece[j, k]))
     for g in range(grids):
         mark = _mix_hash(mark, np.uint64(s.low[j, g] >> c.households))
@@ -295,29 +296,29 @@ def _hash_state(s: States, j: int, grids: int, c: Coarseness) -> np.uint64:
     return mark
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def expand_states(
     r: Rules, step: Step, before: States, ceiling: float, after: States, spare: States
 ) -> tuple[int, float]:
-    """Draw one more node in every way that may lead below the ceiling.
+    """Assign one more node in every way that may lead to a cost below the ceiling.
 
     Returns
     -------
     count
         States written to ``after``.
     lost
-        Least bound of the states that found no room there.
+        Least bound of the states for which there was no room.
     """
     count, lost = 0, np.inf
     for i in range(len(before.cost)):
         grids = _open_grids(before, i)
         for g in range(grids + 1):
-            if g == OPEN or count == len(after.cost):
+            if g == MAX_OPEN_GRIDS or count == len(after.cost):
                 lost = min(lost, before.bound[i])
                 continue
             _copy(before, i, after, count)
-            _place(step, after, count, g)
-            if after.cost[count] >= ceiling or not _leave(r, step, after, count):
+            _assign_node(step, after, count, g)
+            if after.cost[count] >= ceiling or not _retire_nodes(r, step, after, count):
                 continue
             now = _renumber(after, count, spare)
             after.bound[count] = max(before.bound[i], _bound(r, step, after, count, now, ceiling))
@@ -327,19 +328,19 @@ def expand_states(
     return count, lost
 
 
-@njit(**HOT)
-def mark_all(s: States, count: int, c: Coarseness) -> None:
-    """Hash what has to agree for states to be merged."""
+@njit(**INLINED)
+def hash_states(s: States, count: int, c: Coarseness) -> None:
+    """Hash the parts of states that have to agree for a merge."""
     for j in range(count):
         s.mark[j] = _hash_state(s, j, _open_grids(s, j), c)
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def _agree(s: States, i: int, j: int, c: Coarseness) -> bool:
-    for k in range(SLOTS):
+    for k in range(MAX_FRONTIER):
         if s.label[i, k] != s.label[j, k] or s.piece[i, k] != s.piece[j, k]:
             return False
-    for g in range(OPEN):
+    for g in range(MAX_OPEN_GRIDS):
         if (
             s.low[i, g] >> c.households != s.low[j, g] >> c.households
             or s.outline[i, g] >> c.outline != s.outline[j, g] >> c.outline
@@ -350,21 +351,21 @@ def _agree(s: States, i: int, j: int, c: Coarseness) -> bool:
     return True
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def merge_states(s: States, order: Ints, c: Coarseness, kept: Ints) -> int:
-    """Keep the cheapest of the states that agree, with the best of all their sums.
+    """Merge the states that agree into the cheapest of them, with the best of all their sums.
 
     Parameters
     ----------
     order
-        The states in the order of their marks.
+        (s,) int64 states in the order of their hashes.
     kept
-        Room for the numbers of the states that are kept.
+        (s,) int64 output: the numbers of the merged states.
 
     Returns
     -------
     count
-        How many are kept.
+        Number of merged states.
     """
     count, first = 0, 0
     for n in range(len(order)):
@@ -382,7 +383,7 @@ def merge_states(s: States, order: Ints, c: Coarseness, kept: Ints) -> int:
         if s.cost[i] < s.cost[j]:
             kept[at], i, j = i, j, i
         s.bound[j] = min(s.bound[i], s.bound[j])
-        for g in range(OPEN):
+        for g in range(MAX_OPEN_GRIDS):
             s.low[j, g] = min(s.low[i, g], s.low[j, g])
             s.high[j, g] = max(s.high[i, g], s.high[j, g])
             s.outline[j, g] = min(s.outline[i, g], s.outline[j, g])
@@ -390,9 +391,9 @@ def merge_states(s: States, order: Ints, c: Coarseness, kept: Ints) -> int:
     return count
 
 
-@njit(**HOT)
-def _least_settled(r: Rules, s: States, i: int) -> float:
-    """Return the cost of a state without what whoever draws the rest may count too."""
+@njit(**INLINED)
+def _least_final_cost(r: Rules, s: States, i: int) -> float:
+    """Return the cost of a state without compound costs that the rest may count too."""
     cost = s.cost[i]
     for g in range(_open_grids(s, i)):
         bits = s.compounds[i, g]
@@ -402,37 +403,43 @@ def _least_settled(r: Rules, s: States, i: int) -> float:
     return cost
 
 
-@njit(**HOT)
-def _alone(r: Rules, s: States, i: int, g: int) -> float:
-    """Return the least that an open grid costs if nothing more is added to it."""
-    return own_cost(r, s.low[i, g], s.high[i, g]) + round_cost(r, s.outline[i, g], s.area[i, g])
+@njit(**INLINED)
+def _cost_if_complete(r: Rules, s: States, i: int, g: int) -> float:
+    """Return the least cost of an open grid if nothing more is added to it."""
+    return least_households_cost(r, s.low[i, g], s.high[i, g]) + roundness_cost(
+        r, s.outline[i, g], s.area[i, g]
+    )
 
 
 @njit(**COMPILED)
-def completion(r: Rules, s: States, households: int) -> Floats:
-    """Return the least cost of the states, by the households that grids of the rest may take over.
+def completion_costs(r: Rules, s: States, households: int) -> Floats:
+    """Return the least cost of the states by the households that continue in grids of the rest.
 
     An open grid either is complete, though it touches the rest, or is part of a grid of the rest.
 
     Returns
     -------
     least
-        (households + 1,) for each number the least of the states that hand over no more.
+        (households + 1,) float64, for each number of households the least cost of the states
+        in which at most so many continue.
     """
     least = np.full(households + 1, np.inf)
     for i in range(len(s.cost)):
-        settled, grids = _least_settled(r, s, i), _open_grids(s, i)
-        several = min(grids, CHOICES)
+        settled, grids = _least_final_cost(r, s, i), _open_grids(s, i)
+        several = min(grids, MAX_HANDED_OVER)
         for g in range(several, grids):
-            settled += min(_alone(r, s, i, g), own_cost(r, max(s.low[i, g], r.target), 1e9))
+            settled += min(
+                _cost_if_complete(r, s, i, g),
+                least_households_cost(r, max(s.low[i, g], r.target), 1e9),
+            )
         for handed in range(1 << several):
             held, cost = 0, settled
             for g in range(several):
                 if handed >> g & 1:
                     held += s.low[i, g]
-                    cost += own_cost(r, max(s.low[i, g], r.target), 1e9)
+                    cost += least_households_cost(r, max(s.low[i, g], r.target), 1e9)
                 else:
-                    cost += _alone(r, s, i, g)
+                    cost += _cost_if_complete(r, s, i, g)
             least[held] = min(least[held], cost)
     for h in range(1, households + 1):
         least[h] = min(least[h], least[h - 1])

@@ -1,10 +1,9 @@
-"""What no drawing can be cheaper than, and the proven optimum where a community is small enough.
+"""A lower bound on the cost of every drawing, and the optimum where a community is small enough.
 
 All drawings are followed at once along an order of the nodes with a small frontier
-(:mod:`geo.partition.proof.frontier`). Passes go to and fro with more and more states: what a pass
-found
-about its end of the graph tells the next one, from the other end, which states can't lead below
-the best drawing known.
+(:mod:`geo.partition.proof.frontier`). Passes alternate between both directions with more and more
+states: the costs that a pass finds for its end of the graph tell the next one, from the other end,
+which states can't lead below the cost of the best known drawing.
 """
 
 import time
@@ -13,21 +12,27 @@ from functools import cache
 
 import numpy as np
 
-from geo.geometry.shared_borders import Floats, Ints
 from geo.partition.cells.graph import Graph
 from geo.partition.cells.graph_arrays import graph_from_arrays
 from geo.partition.proof import frontier
-from geo.partition.proof.frontier import SLOTS, Coarseness, Rules, States, Step
-from geo.partition.scoring.objective import Limits, Weights, cost
+from geo.partition.proof.frontier import MAX_FRONTIER, Coarseness, Rules, States, Step
+from geo.partition.scoring.objective import (
+    Limits,
+    Weights,
+    cost,
+    count_needed_grids,
+    household_terms,
+)
 from geo.partition.search.chains import Pairs, PreviousLabels
+from geo.types import Floats, Ints
 
 FIRST_WIDTH, GROWTH, WIDEST = 2_000, 3, 200_000
 """States kept after a step in the first pass; every second pass has more."""
 
-ROOM = 8
-"""Room for states before merging, in widths."""
+ROOM_WIDTHS = 8
+"""States before merging, as a multiple of the width."""
 
-LADDER = tuple(
+COARSENESS_LEVELS = tuple(
     Coarseness(*bits)
     for bits in (
         (0, 0, 0),
@@ -42,35 +47,35 @@ LADDER = tuple(
         (20, 31, 31),
     )
 )
-"""How coarsely sums are compared, step by step, until the states fit."""
+"""Coarseness of the comparison of sums: the first level at which the states fit is used."""
 
 SHARE_OF_AREA, SHARE_OF_LENGTH = 2.0**-24, 2.0**-30
-"""Units of sums, as shares of the whole: rounding them is far below TOLERANCE."""
+"""Units of sums, as shares of the total: the rounding error is far below TOLERANCE."""
 
 TOLERANCE = 1e-5
 """A drawing cheaper by less than this share counts as no cheaper."""
 
-NEVER = 1e9
-"""Cost of what may not be."""
+FORBIDDEN_COST = 1e9
+"""Cost of a forbidden combination."""
 
-STARTS = 24
-"""Nodes from which an order is tried."""
+START_NODES = 24
+"""Start nodes from which an order is tried."""
 
 
 @dataclass(frozen=True)
 class Proof:
-    """What is known of the optimum.
+    """A lower bound and the best known drawing.
 
     Attributes
     ----------
     bound
-        No drawing costs less (households that move are left out of it).
+        No drawing costs less; the cost of moved households is left out.
     label
-        (n,) the best drawing known: the one given, or a better one that was come across.
+        (n,) int64 the best known drawing: the given one, or a better one found by the proof.
     gap
-        How far above the bound its cost is, as a share of the cost; 0.0 where it is optimal.
+        Difference between its cost and the bound, as a share of the cost; 0.0 if it is optimal.
     seconds
-        What it took.
+        Duration of the proof.
     """
 
     bound: float
@@ -99,19 +104,19 @@ def prove(
     Parameters
     ----------
     graph
-        May be in several pieces; each is bounded by itself.
+        A graph of any number of components; each is bounded by itself.
     label
-        (n,) a drawing to start from: the better it is, the quicker is the proof.
+        (n,) int64 a drawing to start from: the better it is, the faster is the proof.
     before
-        Its locked nodes stay in their grids; households moved cost nothing here, so that with a
-        plan before the bound is valid but seldom tight.
+        Its locked nodes stay in their grids. Moved households cost nothing here, so that with a
+        previous plan the bound is valid but seldom tight.
     apart
-        (p, 2) nodes that must not be in one grid.
+        (p, 2) int64 pairs of nodes that must not be in one grid.
     seconds
-        After this time the bound so far is returned.
+        Time limit, after which the bound so far is returned.
     """
-    _warm_up()
-    began = time.monotonic()
+    _compile_proof()
+    started = time.monotonic()
     limits, weights = limits or Limits(), weights or Weights()
     pairs = np.empty((0, 2), dtype=np.int64) if apart is None else apart
     best = np.unique(label, return_inverse=True)[1].ravel().astype(np.int64)
@@ -119,20 +124,20 @@ def prove(
     bound = 0.0
     for number in range(parts):
         nodes = np.flatnonzero(part == number)
-        left = max(began + seconds - time.monotonic(), 0.0) / (parts - number)
+        left = max(started + seconds - time.monotonic(), 0.0) / (parts - number)
         piece = _Piece(graph, nodes, limits, weights, before, pairs)
-        own, drawn = _prove_piece(piece, best[nodes], time.monotonic() + left)
-        bound += own
-        best[nodes] = drawn + len(graph) * (number + 1)
+        piece_bound, piece_label = _prove_piece(piece, best[nodes], time.monotonic() + left)
+        bound += piece_bound
+        best[nodes] = piece_label + len(graph) * (number + 1)
     best = np.unique(best, return_inverse=True)[1].ravel().astype(np.int64)
-    found = cost(graph, best, limits, weights).total
-    gap = max(1.0 - float(bound) / found, 0.0) if found > 0 else 0.0
-    return Proof(min(float(bound), found), best, gap, time.monotonic() - began)
+    best_cost = cost(graph, best, limits, weights).total
+    gap = max(1.0 - float(bound) / best_cost, 0.0) if best_cost > 0 else 0.0
+    return Proof(min(float(bound), best_cost), best, gap, time.monotonic() - started)
 
 
 @cache
-def _warm_up() -> None:
-    """Have the loops compiled: that may take a minute, which no proof is to lose."""
+def _compile_proof() -> None:
+    """Compile the loops, so that their minute does not count in the time limit of a proof."""
     graph = graph_from_arrays([200, 180, 210, 190], [(0, 1), (1, 2), (2, 3)], [30.0, 30.0, 30.0])
     pairs = np.empty((0, 2), dtype=np.int64)
     piece = _Piece(graph, np.arange(4), Limits(), Weights(compactness=0.0), None, pairs)
@@ -140,9 +145,9 @@ def _warm_up() -> None:
 
 
 class _Piece:
-    """A connected graph in an order, ready to be gone through from either end.
+    """A connected graph with an order of its nodes, processed from either end.
 
-    Pairs that are to be apart or together are edges too, but link nothing.
+    Cannot-link and must-link pairs are edges too, but do not connect their nodes.
     """
 
     def __init__(
@@ -159,33 +164,38 @@ class _Piece:
         self.limits, self.weights = limits, weights
         place = np.full(len(graph), -1, dtype=np.int64)
         place[nodes] = np.arange(len(nodes))
-        wanted, forbidden = _pairs_of_locked_nodes(before)
-        together = place[wanted]
-        away = np.concatenate([place[apart], place[forbidden]])
-        together, away = (pairs[(pairs >= 0).all(axis=1)] for pairs in (together, away))
+        must_link, cannot_link = _pairs_of_locked_nodes(before)
+        cannot_link = np.concatenate([apart, cannot_link])
+        together, away = (
+            place[pairs][(place[pairs] >= 0).all(axis=1)] for pairs in (must_link, cannot_link)
+        )
         self.edges = np.concatenate([self.graph.edges, together, away])
         extra, none = np.zeros(len(together) + len(away)), np.zeros(len(together))
-        dear = np.full(len(away), NEVER)
-        self.same = np.concatenate([weights.border * self.graph.inside, none, dear])
+        forbidden = np.full(len(away), FORBIDDEN_COST)
+        self.same = np.concatenate([weights.border * self.graph.inside, none, forbidden])
         self.differ = np.concatenate(
-            [weights.border * self.graph.cut, np.full(len(together), NEVER), np.zeros(len(away))]
+            [
+                weights.border * self.graph.cut,
+                np.full(len(together), FORBIDDEN_COST),
+                np.zeros(len(away)),
+            ]
         )
         self.linked = np.append(np.ones(len(self.graph.edges), bool), extra > 0)
         self.order = order_nodes(len(nodes), self.edges)
-        self.needed = _grids_needed(self.graph, limits)
-        self.rules = _rules(self.graph, limits, weights)
+        self.needed = count_needed_grids(self.graph.compound, self.graph.households, limits)
+        self.rules = _build_rules(self.graph, limits, weights)
         length = np.append(self.graph.length, extra)
         self.length = np.floor(length / self.rules.metres).astype(np.int64)
 
     def cost(self, label: Ints) -> float:
-        """Return what a drawing costs, NEVER if a pair is not as it has to be."""
+        """Return the cost of a drawing, FORBIDDEN_COST if it violates a pair."""
         one, other = label[self.edges].T
-        wrong = (np.where(one == other, self.same, self.differ) >= NEVER).any()
-        return NEVER if wrong else cost(self.graph, label, self.limits, self.weights).total
+        wrong = (np.where(one == other, self.same, self.differ) >= FORBIDDEN_COST).any()
+        return FORBIDDEN_COST if wrong else cost(self.graph, label, self.limits, self.weights).total
 
 
 def _pairs_of_locked_nodes(before: PreviousLabels | None) -> tuple[Pairs, Pairs]:
-    """Return which locked nodes are to be in one grid, and which are not to."""
+    """Return the must-link and the cannot-link pairs of locked nodes."""
     none = np.empty((0, 2), dtype=np.int64)
     if before is None or not before.locked.any():
         return none, none
@@ -198,16 +208,8 @@ def _pairs_of_locked_nodes(before: PreviousLabels | None) -> tuple[Pairs, Pairs]
     return chained, np.stack([first[one], first[other]], axis=1)
 
 
-def _grids_needed(graph: Graph, limits: Limits) -> Ints:
-    """Return how many grids each compound needs at the least."""
-    inside = graph.compound >= 0
-    held = np.bincount(graph.compound[inside], graph.households[inside])
-    needed: Ints = np.maximum(np.ceil(held / limits.upper), 1).astype(np.int64)
-    return needed
-
-
-def _rules(graph: Graph, limits: Limits, weights: Weights) -> Rules:
-    rules = Rules(  # a whole number among them would have everything compiled once more
+def _build_rules(graph: Graph, limits: Limits, weights: Weights) -> Rules:
+    rules = Rules(  # all floats: an int among them would compile everything once more
         target=float(limits.target),
         lower=float(limits.lower),
         upper=float(limits.upper),
@@ -219,61 +221,65 @@ def _rules(graph: Graph, limits: Limits, weights: Weights) -> Rules:
         square_metres=max(float(graph.area.sum()) * SHARE_OF_AREA, 1e-9),
         least=np.zeros(1),
     )
-    return rules._replace(least=_least_costs(rules, int(graph.households.sum())))
+    return rules._replace(least=_least_costs(rules, limits, int(graph.households.sum())))
 
 
-def _least_costs(rules: Rules, households: int) -> Floats:
-    """Return the least that 0 .. ``households`` cost by number alone, in any number of grids.
+def _least_costs(rules: Rules, limits: Limits, households: int) -> Floats:
+    """Return (households + 1,) the least cost of 0 .. ``households`` in any number of grids.
 
     The cost of a grid is convex in its households, so equal grids are the cheapest.
     """
     total = np.arange(households + 1, dtype=np.float64)
     least = np.full(households + 1, np.inf)
     for grids in range(1, int(households / max(rules.target, 1.0)) + 3):
-        even = total / grids
-        excess = np.maximum(even - rules.upper, 0) + np.maximum(rules.lower - even, 0)
-        off = (even - rules.target) / 100.0
-        least = np.minimum(least, grids * (rules.limit * excess + rules.balance * off * off))
-    least[0] = 0.0  # nothing left needs no grid
+        excess, imbalance = household_terms(total / grids, limits)
+        least = np.minimum(least, grids * (rules.limit * excess + rules.balance * imbalance))
+    least[0] = 0.0  # no households need no grid
     return least
 
 
 def order_nodes(nodes: int, edges: Ints) -> Ints:
-    """Return an order of the nodes in which few at a time have neighbours on both sides of it."""
-    beside: list[set[int]] = [set() for _ in range(nodes)]
+    """Return (n,) int64 an order in which few nodes at a time have neighbours on both sides.
+
+    Parameters
+    ----------
+    nodes, edges
+        Number of nodes, and (m, 2) int64 edges.
+    """
+    neighbours: list[set[int]] = [set() for _ in range(nodes)]
     for one, other in edges.tolist():
-        beside[one].add(other)
-        beside[other].add(one)
-    starts = np.unique(np.linspace(0, nodes - 1, min(STARTS, nodes)).astype(np.int64))
+        neighbours[one].add(other)
+        neighbours[other].add(one)
+    starts = np.unique(np.linspace(0, nodes - 1, min(START_NODES, nodes)).astype(np.int64))
     ranked = sorted(
-        np.argsort([len(near) for near in beside], kind="stable").tolist()[:STARTS]
+        np.argsort([len(near) for near in neighbours], kind="stable").tolist()[:START_NODES]
         + starts.tolist()
     )
-    orders = [_order_from(start, beside) for start in dict.fromkeys(ranked)]
+    orders = [_order_from(start, neighbours) for start in dict.fromkeys(ranked)]
     return np.array(min(orders)[1], dtype=np.int64)
 
 
-def _order_from(start: int, beside: list[set[int]]) -> tuple[float, list[int]]:
-    """Return the greedy order from a node, and how large its frontiers are from either end, as a
-    sum of 3**size."""
-    left = [len(near) for near in beside]
+def _order_from(start: int, neighbours: list[set[int]]) -> tuple[float, list[int]]:
+    """Return the greedy order from a node, and its effort: the sum of 3**size over the frontiers
+    from either end."""
+    left = [len(near) for near in neighbours]
     when = dict[int, int]()
     front, beyond = set[int](), {start}
     order, effort = list[int](), 0.0
-    while len(order) < len(beside):
-        beyond = beyond or {next(v for v in range(len(beside)) if v not in when)}
+    while len(order) < len(neighbours):
+        beyond = beyond or {next(v for v in range(len(neighbours)) if v not in when)}
 
         def rank(v: int) -> tuple[int, int, int, int]:
-            drawn = [u for u in beside[v] if u in when]
+            drawn = [u for u in neighbours[v] if u in when]
             closed = sum(left[u] == 1 for u in drawn)
-            opens = len(drawn) < len(beside[v])
+            opens = len(drawn) < len(neighbours[v])
             return opens - closed, -len(drawn), min((when[u] for u in drawn), default=0), v
 
         node = min(beyond, key=rank)
         when[node] = len(order)
         order.append(node)
         beyond.discard(node)
-        for near in beside[node]:
+        for near in neighbours[node]:
             if near in when:
                 left[near] -= 1
                 left[node] -= 1
@@ -289,18 +295,19 @@ def _order_from(start: int, beside: list[set[int]]) -> tuple[float, list[int]]:
 
 @dataclass(frozen=True)
 class _Pass:
-    """What going once through the nodes has shown.
+    """The result of one pass through the nodes.
 
     Attributes
     ----------
     bound
-        No drawing cheaper than the ceiling costs less.
+        No drawing below the ceiling costs less.
     exact
         Whether the cheapest drawing below the ceiling, if there is one, was found.
     label
-        (n,) the cheapest way through, None if there was none.
+        (n,) int64 the cheapest drawing found, None if there was none.
     rest
-        Table (:func:`geo.partition.proof.frontier.completion`) after each number of nodes.
+        Tables of :func:`geo.partition.proof.frontier.completion_costs` after each number of
+        nodes.
     """
 
     bound: float
@@ -310,31 +317,33 @@ class _Pass:
 
 
 def _prove_piece(piece: _Piece, label: Ints, until: float) -> tuple[float, Ints]:
-    """Return the best bound reached until some time, and the best drawing."""
-    found = piece.cost(label)
+    """Return the best bound reached until a point in time, and the best drawing."""
+    best_cost = piece.cost(label)
     bound = float(piece.rules.least[-1])
     rest: list[Floats] = []
     width, backwards = FIRST_WIDTH, False
-    able = [_steps(piece, order, []) is not None for order in (piece.order, piece.order[::-1])]
-    while any(able) and bound < found * (1 - TOLERANCE) and time.monotonic() < until:
-        if not able[backwards]:
+    feasible = [
+        _build_steps(piece, order, []) is not None for order in (piece.order, piece.order[::-1])
+    ]
+    while any(feasible) and bound < best_cost * (1 - TOLERANCE) and time.monotonic() < until:
+        if not feasible[backwards]:
             backwards, rest = not backwards, []
         order = piece.order[::-1] if backwards else piece.order
-        steps = _steps(piece, order, rest) or []
-        went = _search_in_order(piece, order, steps, found * (1 - TOLERANCE), width, until)
-        if went.label is not None and (cheaper := piece.cost(went.label)) < found:
-            found, label = cheaper, went.label
-        bound = max(bound, min(went.bound, found))
-        if went.exact or (width == WIDEST and backwards):
+        steps = _build_steps(piece, order, rest) or []
+        result = _search_in_order(piece, order, steps, best_cost * (1 - TOLERANCE), width, until)
+        if result.label is not None and (cheaper := piece.cost(result.label)) < best_cost:
+            best_cost, label = cheaper, result.label
+        bound = max(bound, min(result.bound, best_cost))
+        if result.exact or (width == WIDEST and backwards):
             break
-        rest = went.rest if len(went.rest) == len(order) + 1 else []
-        width = min(width * GROWTH, WIDEST) if backwards or not all(able) else width
+        rest = result.rest if len(result.rest) == len(order) + 1 else []
+        width = min(width * GROWTH, WIDEST) if backwards or not all(feasible) else width
         backwards = not backwards
-    return min(bound, found), label
+    return min(bound, best_cost), label
 
 
-def _steps(piece: _Piece, order: Ints, rest: list[Floats]) -> list[Step] | None:
-    """Return the steps along an order, None if more nodes lie open than there are slots.
+def _build_steps(piece: _Piece, order: Ints, rest: list[Floats]) -> list[Step] | None:
+    """Return the steps along an order, None if the frontier needs more nodes than there are slots.
 
     Parameters
     ----------
@@ -351,7 +360,7 @@ def _steps(piece: _Piece, order: Ints, rest: list[Floats]) -> list[Step] | None:
     area = np.ceil(piece.graph.area / piece.rules.square_metres).astype(np.int64)
     outline = np.floor(piece.graph.outline / piece.rules.metres).astype(np.int64)
     slot = np.full(n, -1, dtype=np.int64)
-    free = list(range(SLOTS))
+    free = list(range(MAX_FRONTIER))
     households_to_come, area_to_come = int(piece.graph.households.sum()), int(area.sum())
     steps = []
     for t, node in enumerate(order):
@@ -390,13 +399,13 @@ def _steps(piece: _Piece, order: Ints, rest: list[Floats]) -> list[Step] | None:
 
 
 def _compound_bits(compound: Ints) -> list[tuple[int, bool, bool]] | None:
-    """Return for each node in order the bit of its compound (-1 for none), whether a node before
-    it was in the compound, and whether none after it is; None if too many are under way."""
+    """Return for each node in order the bit of its compound (-1 for none), whether an earlier node
+    is in the compound, and whether no later one is; None if too many are unfinished at once."""
     last = {int(c): t for t, c in enumerate(compound)}
-    free, bits, found = list(range(63, -1, -1)), dict[int, int](), []
+    free, bits, steps = list(range(63, -1, -1)), dict[int, int](), []
     for t, number in enumerate(compound.tolist()):
         if number < 0:
-            found.append((-1, True, False))
+            steps.append((-1, True, False))
             continue
         known = number in bits
         if not known:
@@ -406,14 +415,14 @@ def _compound_bits(compound: Ints) -> list[tuple[int, bool, bool]] | None:
         bit = bits[number]
         if last[number] == t:
             free.append(bits.pop(number))
-        found.append((bit, known, last[number] == t))
-    return found
+        steps.append((bit, known, last[number] == t))
+    return steps
 
 
-def _start(piece: _Piece) -> States:
-    """Return the one state with nothing drawn: compounds are paid for grid by grid, less what
-    each needs at the least."""
-    states = frontier.empty_states(1)
+def _initial_state(piece: _Piece) -> States:
+    """Return the state without assigned nodes. Compounds are charged grid by grid, minus the
+    number that each needs at least."""
+    states = frontier.allocate_states(1)
     compounds = np.unique(piece.graph.compound[piece.graph.compound >= 0])
     several = piece.needed[compounds][piece.needed[compounds] > 1]
     states.cost[0] = -piece.weights.compound * float(several.sum())
@@ -424,11 +433,11 @@ def _start(piece: _Piece) -> States:
 def _search_in_order(
     piece: _Piece, order: Ints, steps: list[Step], ceiling: float, width: int, until: float
 ) -> _Pass:
-    """Draw all nodes in an order, keeping at most ``width`` states after each."""
+    """Assign all nodes in an order, keeping at most ``width`` states after each."""
     rules = piece.rules
-    states, room = _start(piece), frontier.empty_states(ROOM * width)
-    paid = float(states.cost[0])
-    spare = frontier.empty_states(SLOTS + 1)
+    states, room = _initial_state(piece), frontier.allocate_states(ROOM_WIDTHS * width)
+    credit = float(states.cost[0])
+    spare = frontier.allocate_states(MAX_FRONTIER + 1)
     households = int(piece.graph.households.sum())
     lost, exact = np.inf, True
     rest, trail = [np.zeros(households + 1)], []
@@ -440,48 +449,48 @@ def _search_in_order(
         lost = min(lost, missed, dropped.bound.min(initial=np.inf))
         exact &= not merged and np.isinf(lost)
         trail.append(states)
-        table = frontier.completion(rules, states, households) - paid
-        # What was let go may have cost nothing at this end: then only that is known of it.
+        table = frontier.completion_costs(rules, states, households) - credit
+        # Dropped states may have cost nothing at this end, so that is the bound for them.
         rest.append(table if np.isinf(lost) else np.minimum(table, 0.0))
     label = _trace_labels(trail, steps, order) if len(states.cost) else None
     return _Pass(min(lost, states.cost.min(initial=np.inf)), exact, label, rest)
 
 
 def _select_states(room: States, count: int, width: int) -> tuple[States, bool, States]:
-    """Return the states to go on with, whether unlike ones were merged, and those let go."""
+    """Return the selected states, whether unlike ones were merged, and the dropped states."""
     kept = np.empty(count, dtype=np.int64)
-    found, unlike = 0, False
-    for coarseness in LADDER:
-        unlike = coarseness is not LADDER[0]
-        frontier.mark_all(room, count, coarseness)
+    merged, unlike = 0, False
+    for coarseness in COARSENESS_LEVELS:
+        unlike = coarseness is not COARSENESS_LEVELS[0]
+        frontier.hash_states(room, count, coarseness)
         order = np.argsort(room.mark[:count], kind="stable")
-        found = frontier.merge_states(room, order, coarseness, kept)
-        if found <= width:
+        merged = frontier.merge_states(room, order, coarseness, kept)
+        if merged <= width:
             break
-    kept = kept[:found]
+    kept = kept[:merged]
     kept = kept[np.argsort(room.bound[kept], kind="stable")]
-    return _some(room, kept[:width]), unlike, _some(room, kept[width:])
+    return _take(room, kept[:width]), unlike, _take(room, kept[width:])
 
 
-def _some(states: States, numbers: Ints) -> States:
+def _take(states: States, numbers: Ints) -> States:
     return States._make(field[numbers] for field in states)
 
 
 def _trace_labels(trail: list[States], steps: list[Step], order: Ints) -> Ints:
-    """Return the drawing that led to the cheapest of the last states."""
+    """Return (n,) the labels that led to the cheapest of the last states."""
     path = [int(trail[-1].cost.argmin())]
     for states in trail[:0:-1]:
         path.append(int(states.parent[path[-1]]))
     label = np.empty(len(order), dtype=np.int64)
-    grid_at = np.full(SLOTS, -1, dtype=np.int64)
-    fresh, before = 0, frontier.empty_states(1).label[0]
+    grid_at = np.full(MAX_FRONTIER, -1, dtype=np.int64)
+    next_grid, before = 0, frontier.allocate_states(1).label[0]
     for t, (state, step) in enumerate(zip(path[::-1], steps, strict=True)):
         choice = trail[t].choice[state]
         same = np.flatnonzero(before == choice)
         if len(same):
             grid_at[step.slot] = grid_at[same[0]]
         else:
-            grid_at[step.slot], fresh = fresh, fresh + 1
+            grid_at[step.slot], next_grid = next_grid, next_grid + 1
         label[order[t]] = grid_at[step.slot]
         before = trail[t].label[state]
     return label

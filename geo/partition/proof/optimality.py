@@ -1,68 +1,71 @@
-"""How far a drawing is from the best possible, and the best itself where it is found."""
+"""Gap between a drawing and the best possible one, and the optimum where it is found."""
 
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from geo.geometry.shared_borders import Ints
-from geo.partition import problem
-from geo.partition.problem import Problem
+from geo.partition.problem import Problem, free_subproblem, merge_fixed
 from geo.partition.proof.lower_bound import prove
 from geo.partition.scoring.objective import cost
 from geo.partition.scoring.score_card import ScoreCard
+from geo.types import Ints
 
 
 @dataclass(frozen=True)
 class ProvenDrawing:
-    """The best drawing known, and by how much another may be cheaper, at most."""
+    """The best known labels, and how much cheaper others can be at most."""
 
     label: Ints
     slack: float
 
 
-def prove_drawing(ready: Problem, label: Ints) -> ProvenDrawing:
-    """Return what can be proved of a drawing in the seconds wished for.
+def prove_drawing(problem: Problem, label: Ints) -> ProvenDrawing:
+    """Bound the cost of every drawing from below within the time of the constraints.
 
-    What is fixed costs the same in every drawing, so only the free part is bounded. Households
-    that move cost nothing there: going on from a plan the bound holds, but the drawing is kept.
+    The fixed part costs the same in every drawing, so only the free part is bounded. Households
+    that move cost nothing in the bound: with a previous plan it is valid, but the given drawing is
+    returned.
 
     Parameters
     ----------
     label
-        (n,) grid of each node.
+        (n,) int64 grid of each node.
     """
-    wishes = ready.wishes
-    if len(ready.free) == 0:
+    constraints = problem.constraints
+    if len(problem.free) == 0:
         return ProvenDrawing(label, 0.0)
-    part = problem.free_subproblem(ready)
-    own = label[ready.free[np.unique(part.group, return_index=True)[1]]]
-    own = np.unique(own, return_inverse=True)[1].ravel().astype(np.int64)
+    part = free_subproblem(problem)
+    label_of_group = label[problem.free[np.unique(part.group, return_index=True)[1]]]
+    label_of_group = np.unique(label_of_group, return_inverse=True)[1].ravel().astype(np.int64)
     proof = prove(
         part.graph,
-        own,
-        wishes.limits,
-        wishes.weights,
+        label_of_group,
+        constraints.limits,
+        constraints.weights,
         before=part.before,
         apart=part.apart,
-        seconds=wishes.prove,
+        seconds=constraints.prove,
     )
-    best = own if ready.past else proof.label
-    found = cost(part.graph, best, wishes.limits, wishes.weights).total
-    slack = max(found - proof.bound, 0.0) + _count_shared_compounds(ready) * wishes.weights.compound
+    best = label_of_group if problem.previous else proof.label
+    best_cost = cost(part.graph, best, constraints.limits, constraints.weights).total
+    slack = (
+        max(best_cost - proof.bound, 0.0)
+        + _count_shared_compounds(problem) * constraints.weights.compound
+    )
     return ProvenDrawing(
-        label if ready.past else problem.merge_fixed(ready, best[part.group]), slack
+        label if problem.previous else merge_fixed(problem, best[part.group]), slack
     )
 
 
-def _count_shared_compounds(ready: Problem) -> int:
-    """Return how many compounds lie partly in fixed grids: what these cost is not bounded."""
-    compound = ready.graph.compound
-    held = (ready.fixed >= 0) & (compound >= 0)
-    return len(np.intersect1d(compound[held], compound[ready.free]))
+def _count_shared_compounds(problem: Problem) -> int:
+    """Return the number of compounds partly in fixed grids; their cost is not bounded."""
+    compound = problem.graph.compound
+    fixed = (problem.fixed >= 0) & (compound >= 0)
+    return len(np.intersect1d(compound[fixed], compound[problem.free]))
 
 
-def with_bound(card: ScoreCard, bound: float) -> ScoreCard:
-    """Return a score card with the bound on every drawing, and the gap to it."""
+def add_bound(card: ScoreCard, bound: float) -> ScoreCard:
+    """Return a score card with a lower bound on the cost of every drawing, and the gap to it."""
     bound = min(max(bound, 0.0), card.objective)
     gap = 1.0 - bound / card.objective if card.objective > 0 else 0.0
     return replace(card, bound=bound, gap=gap)

@@ -1,1 +1,1 @@
-"""What a plan is worth: objective, score card, checks, explanations."""
+"""Quality of a plan: objective, score card, checks, explanations, numbering."""

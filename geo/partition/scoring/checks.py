@@ -1,30 +1,29 @@
-"""What is wrong with the polygons of a plan, place by place."""
+"""Faults of the polygons of a plan, each with its place."""
 
 from typing import Any
 
 import numpy as np
 import pyproj
 import shapely
-from numpy.typing import NDArray
 
 from geo import crs
-from geo.geometry.shared_borders import Ints, Polygons
 from geo.partition.cells.graph import Graph, join_islands_by_ways
+from geo.types import Bools, Ints, Polygons, Strings
 
 Faults = list[tuple[str, dict[str, Any]]]
 
-AREA_M2 = 0.01
+MIN_FAULT_M2 = 0.01
 """Gaps and overlaps smaller than this are rounding."""
 
-NAMED = 5
-"""So many overlaps, or buildings cut, are named one by one."""
+MAX_NAMED = 5
+"""Overlaps, or cut buildings, that are named one by one."""
 
-CUT_M2 = 1.0
-"""A building with less of its footprint than this in another grid is drawn a little off."""
+MIN_CUT_M2 = 1.0
+"""A building with less of its footprint than this in another grid counts as inaccurately drawn."""
 
 
-def in_one_piece(polygon: shapely.Geometry, ways: Polygons) -> bool:
-    """Return whether a polygon's pieces hang together, by themselves or by ways between them."""
+def is_in_one_piece(polygon: shapely.Geometry, ways: Polygons) -> bool:
+    """Return whether a polygon's pieces are connected, directly or by ways between them."""
     pieces = shapely.get_parts(polygon)
     n = len(pieces)
     if n < 2:
@@ -37,13 +36,13 @@ def in_one_piece(polygon: shapely.Geometry, ways: Polygons) -> bool:
     return join_islands_by_ways(graph, pieces, ways).components()[0] == 1
 
 
-def pieces(polygons: Polygons, whole: NDArray[np.bool_]) -> Faults:
-    """Return the grids whose pieces nothing joins.
+def find_grids_in_pieces(polygons: Polygons, whole: Bools) -> Faults:
+    """Return the grids whose pieces nothing connects.
 
     Parameters
     ----------
     polygons, whole
-        (g,) grids, and whether each hangs together.
+        (g,) grids, and whether each is connected.
     """
     return [
         ("grid_in_pieces", {"grid": int(grid), "count": len(shapely.get_parts(polygons[grid]))})
@@ -51,83 +50,68 @@ def pieces(polygons: Polygons, whole: NDArray[np.bool_]) -> Faults:
     ]
 
 
-def overlaps(polygons: Polygons) -> Faults:
+def find_overlaps(polygons: Polygons) -> Faults:
     """Return the pairs of grids that overlap, the largest overlaps first."""
     one, other = shapely.STRtree(polygons).query(polygons, predicate="intersects")
     one, other = one[one < other], other[one < other]
     area = shapely.area(shapely.intersection(polygons[one], polygons[other]))
-    order = np.argsort(-area, kind="stable")[:NAMED]
+    order = np.argsort(-area, kind="stable")[:MAX_NAMED]
     return [
         ("grids_overlap", {"grid": int(one[n]), "other": int(other[n]), "area": float(area[n])})
-        for n in order[area[order] > AREA_M2]
+        for n in order[area[order] > MIN_FAULT_M2]
     ]
 
 
-def gap(missing: shapely.Geometry, system: object) -> Faults:
-    """Return the land in no grid, and where most of it is.
-
-    Parameters
-    ----------
-    missing
-        The land, in metres of the system.
-    """
-    where = _place(missing, system)
-    return [("land_in_no_grid", {"area": float(shapely.area(missing)), **where})]
-
-
-def beyond(outside: shapely.Geometry, system: object) -> Faults:
-    """Return the land of grids that lies outside the community, and where most of it is."""
-    where = _place(outside, system)
-    return [("grids_beyond", {"area": float(shapely.area(outside)), **where})]
-
-
-def _place(shape: shapely.Geometry, system: object) -> dict[str, float]:
-    """Return longitude and latitude of a point in the largest part of a shape."""
+def describe_land(key: str, shape: shapely.Geometry, system: object) -> Faults:
+    """Return land as a fault, if there is any: its area and a point in its largest part."""
+    area = float(shapely.area(shape))
+    if area <= MIN_FAULT_M2:
+        return []
     parts = shapely.get_parts(shape)
     point = shapely.point_on_surface(parts[shapely.area(parts).argmax()])
     lonlat = pyproj.Transformer.from_crs(system, crs.STORAGE, always_xy=True)
     lon, lat = lonlat.transform(point.x, point.y)
-    return {"lon": lon, "lat": lat}
+    return [(key, {"area": area, "lon": lon, "lat": lat})]
 
 
-def cuts(polygons: Polygons, grounds: Polygons, names: Polygons) -> Faults:
+def find_cut_buildings(polygons: Polygons, footprints: Polygons, names: Strings) -> Faults:
     """Return the buildings through which a border runs, those most cut first.
 
     Parameters
     ----------
-    grounds, names
-        (a,) ground on which each building stands, and what to call it.
+    footprints, names
+        (a,) footprint of each building, without what another one has of it, and its name.
     """
-    building, grid = shapely.STRtree(polygons).query(grounds, predicate="intersects")
-    area = shapely.area(shapely.intersection(grounds[building], polygons[grid]))
-    building, area = building[area > CUT_M2], area[area > CUT_M2]
-    count = np.bincount(building, minlength=len(grounds))
-    largest = np.zeros(len(grounds))
+    building, grid = shapely.STRtree(polygons).query(footprints, predicate="intersects")
+    area = shapely.area(shapely.intersection(footprints[building], polygons[grid]))
+    building, area = building[area > MIN_CUT_M2], area[area > MIN_CUT_M2]
+    count = np.bincount(building, minlength=len(footprints))
+    largest = np.zeros(len(footprints))
     np.maximum.at(largest, building, area)
-    lesser = np.bincount(building, area, len(grounds)) - largest
+    lesser = np.bincount(building, area, len(footprints)) - largest
     cut = np.flatnonzero(count > 1)
     order = cut[np.argsort(-lesser[cut], kind="stable")]
-    found: Faults = [
-        ("building_cut", {"name": str(names[n]), "count": int(count[n])}) for n in order[:NAMED]
+    faults: Faults = [
+        ("building_cut", {"name": str(names[n]), "count": int(count[n])}) for n in order[:MAX_NAMED]
     ]
-    if len(order) > NAMED:
-        found.append(("more_buildings_cut", {"count": len(order) - NAMED}))
-    return found
+    if len(order) > MAX_NAMED:
+        faults.append(("more_buildings_cut", {"count": len(order) - MAX_NAMED}))
+    return faults
 
 
-def homeless(grid: Ints, households: Ints, names: Polygons) -> Faults:
+def find_households_without_grid(grid: Ints, households: Ints, names: Strings) -> Faults:
     """Return the households whose building lies in no grid."""
-    lost = np.flatnonzero((grid < 0) & (households > 0))
-    if len(lost) == 0:
+    homeless = np.flatnonzero((grid < 0) & (households > 0))
+    if len(homeless) == 0:
         return []
-    order = lost[np.argsort(-households[lost], kind="stable")]
+    order = homeless[np.argsort(-households[homeless], kind="stable")]
     return [
         (
             "households_in_no_grid",
             {
-                "households": int(households[lost].sum()),
-                "count": len(lost),
-                "names": ", ".join(str(names[n]) for n in order[:NAMED]),
+                "households": int(households[homeless].sum()),
+                "count": len(homeless),
+                "names": ", ".join(str(names[n]) for n in order[:MAX_NAMED]),
             },
         )
     ]

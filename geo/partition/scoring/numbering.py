@@ -1,71 +1,67 @@
 """Grid codes: the community's 12 digits and a serial of 3."""
 
 import numpy as np
-from numpy.typing import NDArray
 
-from geo.geometry.shared_borders import Floats, Ints
+from geo.types import Bools, Floats, Ints
 
 SERIAL_DIGITS = 3
 
 FIRST_DEDICATED = 901
 """Serial of the first dedicated grid (design, section 3)."""
 
-
-ROW_SHARE = 0.6
+ROW_HEIGHT_SHARE = 0.6
+"""A new row of the reading order begins this share of a row's height below the first place."""
 
 
 def reading_order(xy: Floats, area: Floats) -> Ints:
-    """Return the order of places from the north-west, row by row like a page.
+    """Return the order of places in which a page is read: row by row from the north-west.
 
     Parameters
     ----------
     xy
-        (g, 2) centres, metres.
+        (g, 2) float64 centres, metres.
     area
-        (g,) m2; a row is as high as a middling grid.
+        (g,) float64 m2; a row is as high as the median grid.
     """
     row_height = max(float(np.sqrt(np.median(area))), 1.0)
     southwards = np.lexsort((xy[:, 0], -xy[:, 1]))
     row = np.zeros(len(xy), dtype=np.int64)
     top, number = xy[southwards[0], 1], 0
     for place in southwards:
-        # A row begins where a place lies most of a grid's height below the last row's first.
-        if top - xy[place, 1] > ROW_SHARE * row_height:
+        if top - xy[place, 1] > ROW_HEIGHT_SHARE * row_height:
             top, number = xy[place, 1], number + 1
         row[place] = number
     order: Ints = np.lexsort((xy[:, 0], row))
     return order
 
 
-def serials(
-    xy: Floats, area: Floats, dedicated: NDArray[np.bool_], kept: Ints | None = None
-) -> Ints:
-    """Return the serial of each grid.
+def assign_serials(xy: Floats, area: Floats, dedicated: Bools, kept: Ints | None = None) -> Ints:
+    """Assign a serial to each grid.
 
     Parameters
     ----------
     xy, area, dedicated
-        (g,) grids: centre, m2, whether dedicated.
+        (g, 2) centres in metres, (g,) m2, and (g,) whether a grid is dedicated.
     kept
-        (g,) serial that a grid keeps from the plan before, 0 for a new one.
+        (g,) int64 serial that a grid keeps from the previous plan, 0 for a new one.
 
     Returns
     -------
     serials
-        (g,) numbers from 1 in reading order, dedicated grids from 901, new grids filling the
+        (g,) int64 numbers from 1 in reading order, dedicated grids from 901; new grids fill the
         numbers that no grid keeps.
     """
     number = np.zeros(len(xy), dtype=np.int64) if kept is None else kept.copy()
     taken = set(number[number > 0].tolist())
-    following = {False: 1, True: FIRST_DEDICATED}
+    next_serial = {False: 1, True: FIRST_DEDICATED}
     for grid in reading_order(xy, area):
         if number[grid] > 0:
             continue
         kind = bool(dedicated[grid])
-        while following[kind] in taken:
-            following[kind] += 1
-        number[grid] = following[kind]
-        taken.add(following[kind])
+        while next_serial[kind] in taken:
+            next_serial[kind] += 1
+        number[grid] = next_serial[kind]
+        taken.add(next_serial[kind])
     return number
 
 

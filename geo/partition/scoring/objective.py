@@ -1,15 +1,19 @@
-"""What a good drawing is: the weights, the limits, and the cost of an assignment.
+"""The objective: limits, weights, and what an assignment of cells to grids costs.
 
-All costs are in metres of border through open ground, so that a weight says how many metres of
-such a border a planner would accept to be rid of one unit of the fault.
+All costs are in metres of border through open ground: a weight says how many metres of such a
+border a planner would accept to remove one unit of the fault.
+
+The formula stands in this module alone. :mod:`geo.partition.search.kernel` has its compiled,
+incremental form (the change of cost when one node moves); the tests compare the two.
 """
 
 from dataclasses import asdict, astuple, dataclass
 
 import numpy as np
 
-from geo.geometry.shared_borders import Floats, Ints
+from geo.errors import InputError
 from geo.partition.cells.graph import Graph
+from geo.types import Bools, Floats, Ints
 
 
 @dataclass(frozen=True)
@@ -20,10 +24,15 @@ class Limits:
     lower: int = 300
     upper: int = 500
 
+    def __post_init__(self) -> None:
+        """Raise :class:`InputError` if not 0 < lower <= target <= upper."""
+        if not 0 < self.lower <= self.target <= self.upper:
+            raise InputError("limits_disordered", **asdict(self))
+
 
 @dataclass(frozen=True)
 class Weights:
-    """How much each fault costs.
+    """Cost of one unit of each fault.
 
     Attributes
     ----------
@@ -36,9 +45,9 @@ class Weights:
     compactness
         One unit of perimeter**2 / (4 pi area) - 1, which is 0 for a circle, 0.27 for a square.
     compound
-        A compound in one grid more than it need be.
+        A compound in one grid more than necessary.
     moved
-        A household in another grid than before.
+        A household in another grid than in the previous plan.
     """
 
     limit: float = 200.0
@@ -48,14 +57,20 @@ class Weights:
     compound: float = 60.0
     moved: float = 1.0
 
+    def __post_init__(self) -> None:
+        """Raise :class:`InputError` if a weight is negative or not finite."""
+        for name, value in asdict(self).items():
+            if not 0 <= value < np.inf:
+                raise InputError("weight_invalid", name=name, value=value)
+
     def array(self) -> Floats:
-        """Return the weights in the order of the search kernel."""
+        """Return (6,) float64 weights in the order of the search kernel."""
         return np.array(astuple(self), dtype=np.float64)
 
 
 @dataclass(frozen=True)
 class Cost:
-    """The parts of an objective, each already weighted."""
+    """The weighted terms of the objective, metres of border through open ground."""
 
     limit: float
     balance: float
@@ -82,58 +97,132 @@ def cost(
     Parameters
     ----------
     label
-        (n,) grid of each node, numbered from 0.
+        (n,) int64 grid of each node, numbered from 0.
     previous
-        (n,) grid of each node in the plan before, in the same numbers; -1 where it had none.
+        (n,) int64 grid of each node in the previous plan, in the same numbers; -1 for none.
     """
     grids = int(label.max(initial=-1)) + 1
-    households = np.bincount(label, weights=graph.households, minlength=grids)
-    excess = np.maximum(households - limits.upper, 0) + np.maximum(limits.lower - households, 0)
-    off = (households - limits.target) / 100.0
-    apart = label[graph.edges[:, 0]] != label[graph.edges[:, 1]]
-    moved = 0.0
-    if previous is not None:
-        moved = float(graph.households[(previous >= 0) & (label != previous)].sum())
+    area: Floats = np.bincount(label, weights=graph.area, minlength=grids).astype(np.float64)
+    previous = np.full(len(graph), -1) if previous is None else previous
+    return weighted_cost(
+        limits,
+        weights,
+        households=np.bincount(label, weights=graph.households, minlength=grids),
+        border=border_cost(graph, label),
+        area=area,
+        perimeter=_perimeters(graph, label),
+        extra_grids=int(count_extra_grids(graph.compound, graph.households, label, limits).sum()),
+        moved=int(graph.households[(previous >= 0) & (label != previous)].sum()),
+    )
+
+
+def weighted_cost(
+    limits: Limits,
+    weights: Weights,
+    *,
+    households: Floats | Ints,
+    border: float,
+    area: Floats,
+    perimeter: Floats,
+    extra_grids: int,
+    moved: int,
+) -> Cost:
+    """Return the objective from the figures of a plan.
+
+    Parameters
+    ----------
+    households
+        (k,) households of each grid that has to be within the limits.
+    border
+        Border cost, metres.
+    area, perimeter
+        (g,) float64 land of each grid, m2, and the length of its outline, metres.
+    extra_grids
+        Grids in which compounds lie beyond the least necessary number.
+    moved
+        Households in another grid than in the previous plan.
+    """
+    excess, imbalance = household_terms(households, limits)
+    roundness = perimeter**2 / (4 * np.pi * np.maximum(area, 1e-9)) - 1
     return Cost(
         limit=weights.limit * float(excess.sum()),
-        balance=weights.balance * float((off**2).sum()),
-        border=weights.border * border_cost(graph, label),
-        compactness=weights.compactness * float((_roundness(graph, label, apart) - 1).sum()),
-        compound=weights.compound * float(split_compounds(graph, label, limits).sum()),
-        moved=weights.moved * moved,
+        balance=weights.balance * float(imbalance.sum()),
+        border=weights.border * border,
+        compactness=weights.compactness * float(roundness.sum()),
+        compound=weights.compound * float(extra_grids),
+        moved=weights.moved * float(moved),
     )
+
+
+def household_terms(households: Floats | Ints, limits: Limits) -> tuple[Floats, Floats]:
+    """Return (k,) households outside the limits and (k,) squared hundreds off the target.
+
+    Parameters
+    ----------
+    households
+        (k,) households of each grid.
+    """
+    excess = np.maximum(households - limits.upper, 0) + np.maximum(limits.lower - households, 0)
+    off = (households - limits.target) / 100.0
+    return excess.astype(np.float64), off**2
 
 
 def border_cost(graph: Graph, label: Ints) -> float:
-    """Return the border cost of a drawing in metres (design, section 4)."""
-    apart = label[graph.edges[:, 0]] != label[graph.edges[:, 1]]
-    return float(np.where(apart, graph.cut, graph.inside).sum())
+    """Return the border cost of (n,) labels in metres (design, section 4)."""
+    return float(np.where(_is_cut(graph, label), graph.cut, graph.inside).sum())
 
 
-def _roundness(
-    graph: Graph, label: Ints, apart: np.ndarray[tuple[int], np.dtype[np.bool_]]
-) -> Floats:
-    """Return perimeter**2 / (4 pi area) of each grid."""
-    grids = int(label.max(initial=-1)) + 1
-    area = np.bincount(label, weights=graph.area, minlength=grids)
-    perimeter = np.bincount(label, weights=graph.outline, minlength=grids)
+def _is_cut(graph: Graph, label: Ints) -> Bools:
+    """Return (m,) whether the nodes of an edge are in different grids."""
+    is_cut: Bools = label[graph.edges[:, 0]] != label[graph.edges[:, 1]]
+    return is_cut
+
+
+def _perimeters(graph: Graph, label: Ints) -> Floats:
+    """Return (g,) the length of the outline of each grid, metres."""
+    grids, is_cut = int(label.max(initial=-1)) + 1, _is_cut(graph, label)
+    perimeter: Floats = np.bincount(label, graph.outline, grids).astype(np.float64)
     for end in (0, 1):
-        perimeter += np.bincount(
-            label[graph.edges[apart, end]], weights=graph.length[apart], minlength=grids
-        )
-    roundness: Floats = perimeter**2 / (4 * np.pi * np.maximum(area, 1e-9))
-    return roundness
+        ends = label[graph.edges[is_cut, end]]
+        perimeter += np.bincount(ends, weights=graph.length[is_cut], minlength=grids)
+    return perimeter
 
 
-def split_compounds(graph: Graph, label: Ints, limits: Limits) -> Ints:
-    """Return for each compound in how many grids more than it needs it lies."""
-    inside = graph.compound >= 0
-    count = int(graph.compound.max(initial=-1)) + 1
-    pairs = np.unique(np.stack([graph.compound[inside], label[inside]], axis=1), axis=0)
-    parts = np.bincount(pairs[:, 0], minlength=count)
-    households = np.bincount(
-        graph.compound[inside], weights=graph.households[inside], minlength=count
-    )
-    needed = np.maximum(np.ceil(households / limits.upper), 1)
-    extra: Ints = np.maximum(parts - needed, 0).astype(np.int64)
+def count_needed_grids(compound: Ints, households: Ints, limits: Limits) -> Ints:
+    """Return (c,) int64 how many grids each compound needs at least.
+
+    Parameters
+    ----------
+    compound, households
+        (n,) compound of each item (node or atom), -1 for none, and its households.
+    """
+    inside = compound >= 0
+    total = np.bincount(compound[inside], households[inside], int(compound.max(initial=-1)) + 1)
+    needed: Ints = np.maximum(np.ceil(total / limits.upper), 1).astype(np.int64)
+    return needed
+
+
+def count_compound_grids(compound: Ints, grid: Ints) -> Ints:
+    """Return (c,) int64 in how many grids each compound lies.
+
+    Parameters
+    ----------
+    compound, grid
+        (n,) compound of each item, -1 for none, and its grid.
+    """
+    inside = compound >= 0
+    pairs = np.unique(np.stack([compound[inside], grid[inside]], axis=1), axis=0)
+    return np.bincount(pairs[:, 0], minlength=int(compound.max(initial=-1)) + 1)
+
+
+def count_extra_grids(compound: Ints, households: Ints, grid: Ints, limits: Limits) -> Ints:
+    """Return (c,) int64 in how many grids each compound lies beyond the least necessary number.
+
+    Parameters
+    ----------
+    compound, households, grid
+        (n,) compound of each item, -1 for none, its households and its grid.
+    """
+    needed = count_needed_grids(compound, households, limits)
+    extra: Ints = np.maximum(count_compound_grids(compound, grid) - needed, 0)
     return extra

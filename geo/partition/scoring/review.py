@@ -5,25 +5,30 @@ from dataclasses import replace
 import numpy as np
 import shapely
 
-from geo.geometry.shared_borders import Ints, Polygons
-from geo.partition import previous_plan, problem
+from geo.geometry.shared_borders import locate_by_overlap
+from geo.partition import previous_plan
 from geo.partition.cells.atoms import Atoms
 from geo.partition.cells.tessellation import Cells
 from geo.partition.community import Community
 from geo.partition.constraints import Constraints
 from geo.partition.previous_plan import PreviousPlan
-from geo.partition.problem import Problem
+from geo.partition.problem import Problem, build_problem, node_points
 from geo.partition.scoring import checks
-from geo.partition.scoring.explanations import across_the_border, explain, with_codes
+from geo.partition.scoring.explanations import (
+    explain_reasons,
+    find_buildings_across_border,
+    replace_numbers_by_codes,
+)
 from geo.partition.scoring.objective import Limits, Weights
 from geo.partition.scoring.score_card import Members, ScoreCard, score
+from geo.types import Ints, Polygons
 
 TRACE_M2 = 1e-6
-"""A building with less ground than this is taken to be where its cell is."""
+"""A building with a smaller footprint of its own than this is located by its cell."""
 
 
-PLACE_M = 0.01
-"""Radius of a place that stands for a building."""
+STAND_IN_RADIUS_M = 0.01
+"""Radius of the disc that stands in for such a building."""
 
 
 def review_plan(
@@ -31,94 +36,81 @@ def review_plan(
     plan: PreviousPlan,
     limits: Limits | None = None,
     weights: Weights | None = None,
-    before: PreviousPlan | None = None,
+    previous: PreviousPlan | None = None,
 ) -> ScoreCard:
-    """Return the score card of a plan, with all that is wrong with it.
+    """Score a plan of polygons and list its faults.
 
     Parameters
     ----------
     plan
-        Its polygons; members are found anew, by where the buildings stand.
-    before
-        The plan against which households that moved are counted.
+        Its polygons; members are determined from where the buildings stand.
+    previous
+        The plan against which moved households are counted.
     """
-    wishes = Constraints(limits=limits or Limits(), weights=weights or Weights(), fresh=True)
-    ready = problem.build_problem(community, wishes, None)
+    constraints = Constraints(limits=limits or Limits(), weights=weights or Weights(), fresh=True)
+    problem = build_problem(community, constraints, None)
     polygons = plan.grids.geometry.to_numpy()
-    grounds = grounds_of(ready.atoms, ready.cells)
-    grid = grids_of(grounds, polygons)
+    footprints = undisputed_footprints(problem.atoms, problem.cells)
+    grid = locate_by_overlap(footprints, polygons)
     card = score(
         polygons,
-        members_of(ready.atoms, grid),
+        build_members(problem.atoms, grid),
         community,
-        ready.cells,
-        wishes.limits,
-        wishes.weights,
+        problem.cells,
+        constraints.limits,
+        constraints.weights,
         ~plan.general(),
-        None if before is None else _count_moved_households(before, plan, ready.atoms, grid),
+        None if previous is None else _count_moved_households(previous, plan, problem.atoms, grid),
     )
-    found = [
-        *explain(card.reasons, ready, _of_nodes(ready, grid, polygons)),
-        *checks.cuts(polygons, grounds, ready.atoms.names()),
-        *across_the_border(ready),
+    reasons = [
+        *explain_reasons(card.reasons, problem, _grids_of_nodes(problem, grid, polygons)),
+        *checks.find_cut_buildings(polygons, footprints, problem.atoms.names()),
+        *find_buildings_across_border(problem),
     ]
-    return replace(card, reasons=with_codes(tuple(found), list(plan.grids["code"])))
+    return replace(card, reasons=replace_numbers_by_codes(tuple(reasons), list(plan.grids["code"])))
 
 
-def members_of(atoms: Atoms, grid: Ints) -> Members:
+def build_members(atoms: Atoms, grid: Ints) -> Members:
     """Return the atoms as members of grids, for the score card."""
     centres = shapely.get_coordinates(shapely.centroid(atoms.footprints))
     return Members(grid, atoms.households, centres, atoms.compound, atoms.names())
 
 
-def grounds_of(atoms: Atoms, cells: Cells) -> Polygons:
-    """Return the ground on which each atom stands: what of its footprint is its own.
+def undisputed_footprints(atoms: Atoms, cells: Cells) -> Polygons:
+    """Return the footprint of each atom without what a larger one overlaps.
 
-    Where two footprints overlap the ground is the larger one's; where a footprint has no ground
-    at all, the place of its cell that is nearest to it stands for it.
+    Where nothing is left, a small disc at the nearest place of its cell stands in for it.
     """
     cell = cells.cell_of_building
-    grounds: Polygons = shapely.intersection(atoms.footprints, cells.polygons[cell])
-    none = shapely.area(grounds) < TRACE_M2
-    centres, own = shapely.centroid(atoms.footprints[none]), cells.polygons[cell[none]]
-    nearest = shapely.get_point(shapely.shortest_line(own, centres), 0)
-    # It lies on the cell's border: what of the place is beyond is another's.
-    grounds[none] = shapely.intersection(shapely.buffer(nearest, PLACE_M), own)
-    return grounds
+    own: Polygons = shapely.intersection(atoms.footprints, cells.polygons[cell])
+    none = shapely.area(own) < TRACE_M2
+    centres, land = shapely.centroid(atoms.footprints[none]), cells.polygons[cell[none]]
+    nearest = shapely.get_point(shapely.shortest_line(land, centres), 0)
+    # The point is on the cell's border: the part of the disc outside belongs to another cell.
+    own[none] = shapely.intersection(shapely.buffer(nearest, STAND_IN_RADIUS_M), land)
+    return own
 
 
-def grids_of(grounds: Polygons, polygons: Polygons) -> Ints:
-    """Return the grid in which most of each ground lies, -1 for none."""
-    found = np.full(len(grounds), -1, dtype=np.int64)
-    ground, grid = shapely.STRtree(polygons).query(grounds, predicate="intersects")
-    shared = shapely.area(shapely.intersection(grounds[ground], polygons[grid]))
-    order = np.lexsort((-grid, shared))
-    found[ground[order]] = grid[order]
-    return found
-
-
-def _of_nodes(ready: Problem, grid: Ints, polygons: Polygons) -> Ints:
+def _grids_of_nodes(problem: Problem, grid: Ints, polygons: Polygons) -> Ints:
     """Return the grid of each node: that of its building, else that of its land."""
-    label = previous_plan.rows_at(
-        polygons, np.asarray(shapely.points(ready.graph.xy), dtype=object)
-    )
-    order = np.argsort(ready.atoms.households, kind="stable")
-    order = order[ready.node[order] >= 0]
-    label[ready.node[order]] = grid[order]
+    label = previous_plan.locate_points(polygons, node_points(problem.graph))
+    order = np.argsort(problem.atoms.households, kind="stable")
+    order = order[problem.node_of_atom[order] >= 0]
+    label[problem.node_of_atom[order]] = grid[order]
     return label
 
 
 def _count_moved_households(
-    before: PreviousPlan, plan: PreviousPlan, atoms: Atoms, grid: Ints
+    previous: PreviousPlan, plan: PreviousPlan, atoms: Atoms, grid: Ints
 ) -> int:
-    """Return the households in another grid than before."""
-    where = previous_plan.locate_atoms(before, atoms)
+    """Return the households in another grid than in the previous plan."""
+    locations = previous_plan.locate_atoms(previous, atoms)
     inside = grid >= 0
-    there = previous_plan.AtomLocations(
-        where.grid[inside], where.known[inside], where.households[inside]
+    locations = previous_plan.AtomLocations(
+        locations.grid[inside], locations.known[inside], locations.households[inside]
     )
     households = atoms.households[inside]
     rows = previous_plan.match_to_previous_grids(
-        before, there, households, grid[inside], ~plan.general()
+        previous, locations, households, grid[inside], ~plan.general()
     )
-    return previous_plan.count_moved_households(there, households, rows[grid[inside]])
+    return previous_plan.count_moved_households(locations, households, rows[grid[inside]])

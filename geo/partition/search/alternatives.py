@@ -1,28 +1,27 @@
-"""Several good drawings of a community that really differ, and what sets them apart."""
+"""Alternatives: several good drawings of a community that clearly differ, and their strengths."""
 
 import time
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from geo.geometry.shared_borders import Floats, Ints
-from geo.partition import problem
 from geo.partition.cells.graph import Graph
 from geo.partition.community import Community
 from geo.partition.constraints import Constraints
 from geo.partition.draw import Drawing, build_drawing, search_labels
 from geo.partition.previous_plan import PreviousPlan
-from geo.partition.problem import Problem
+from geo.partition.problem import Problem, build_problem
 from geo.partition.scoring.objective import Weights, cost
 from geo.partition.scoring.score_card import ScoreCard
+from geo.types import Floats, Ints
 
-APART_SHARE = 0.15
-"""Two drawings differ if this share of the households is in another grid."""
+MIN_DIFFERENCE_SHARE = 0.15
+"""Two drawings differ if at least this share of the households is in another grid."""
 
-AS_GOOD = 1.25
-"""A drawing that costs more than the best by more than this is no alternative."""
+MAX_COST_RATIO = 1.25
+"""A drawing is an alternative only if it costs at most this many times the best."""
 
-LEANINGS: tuple[dict[str, float], ...] = (
+WEIGHT_FACTORS: tuple[dict[str, float], ...] = (
     {},
     {"balance": 4.0},
     {"border": 2.0},
@@ -31,14 +30,14 @@ LEANINGS: tuple[dict[str, float], ...] = (
     {"balance": 0.25},
     {"compactness": 0.0},
 )
-"""Factors on the weights that lead a search elsewhere."""
+"""Factors on the weights that lead searches to different drawings."""
 
-ROUNDS = 12
-"""How often a search is sent away from the borders of what was found, where that is not enough."""
+MAX_PENALTY_ROUNDS = 12
+"""Further searches, with a penalty on the borders of the drawings found so far."""
 
-AVOIDED = 0.5
-"""Share by which a border gets dearer each time: the penalty method of alternative routes (Bader
-and others, Alternative route graphs in road networks, 2011), for borders."""
+PENALTY_SHARE = 0.5
+"""Share added to the cost of a border each time: the penalty method of alternative routes (Bader
+and others, Alternative route graphs in road networks, 2011), applied to borders."""
 
 TRAITS = {
     "border_on_barrier": -1,
@@ -49,7 +48,7 @@ TRAITS = {
     "border_cost": 1,
     "moved": 1,
 }
-"""Figures of the score card by which drawings are told apart; 1 where less is better."""
+"""Figures of the score card by which drawings are compared; 1 where less is better, else -1."""
 
 
 @dataclass(frozen=True)
@@ -58,57 +57,59 @@ class _Candidate:
     objective: float
 
 
-def alternatives(
-    community: Community, wishes: Constraints, count: int, before: PreviousPlan | None = None
+def find_alternatives(
+    community: Community, constraints: Constraints, count: int, previous: PreviousPlan | None = None
 ) -> list[Drawing]:
-    """Return up to ``count`` drawings, the cheapest first, each unlike the ones before it.
+    """Find up to ``count`` drawings, the cheapest first, that differ from each other.
 
     Parameters
     ----------
     count
-        How many are wanted; fewer are returned where no more good ones were found that differ
-        in :data:`APART_SHARE` of the households.
+        Maximum number; there are fewer where no more good ones were found that differ
+        in :data:`MIN_DIFFERENCE_SHARE` of the households.
     """
-    began = time.monotonic()
-    ready = problem.build_problem(community, wishes, before)
-    chosen = _choose_distinct(_candidates(ready, count), ready.graph.households, count)
-    drawings = [build_drawing(ready, one.label, began) for one in chosen]
-    traits = _traits([drawing.score for drawing in drawings])
+    started = time.monotonic()
+    problem = build_problem(community, constraints, previous)
+    chosen = _choose_distinct(_find_candidates(problem, count), problem.graph.households, count)
+    drawings = [build_drawing(problem, candidate.label, started) for candidate in chosen]
+    traits = _find_traits([drawing.score for drawing in drawings])
     return [
-        replace(drawing, score=replace(drawing.score, traits=own))
-        for drawing, own in zip(drawings, traits, strict=True)
+        replace(drawing, score=replace(drawing.score, traits=its_traits))
+        for drawing, its_traits in zip(drawings, traits, strict=True)
     ]
 
 
-def _candidates(ready: Problem, count: int) -> list[_Candidate]:
-    """Return drawings of searches that lean, and of searches sent away from what was found."""
-    wishes, graph = ready.wishes, ready.graph
-    found: list[_Candidate] = []
-    if len(ready.free) == 0:
-        return [_Candidate(search_labels(ready), 0.0)]
+def _find_candidates(problem: Problem, count: int) -> list[_Candidate]:
+    """Search with different weights, then with penalties on borders found before."""
+    constraints, graph = problem.constraints, problem.graph
+    candidates: list[_Candidate] = []
+    if len(problem.free) == 0:
+        return [_Candidate(search_labels(problem), 0.0)]
 
     def add(label: Ints) -> None:
-        found.append(_Candidate(label, cost(graph, label, wishes.limits, wishes.weights).total))
+        candidates.append(
+            _Candidate(label, cost(graph, label, constraints.limits, constraints.weights).total)
+        )
 
-    for leaning in LEANINGS:
-        add(search_labels(ready, _leaning(wishes.weights, leaning)))
-    times = _is_cut(graph, min(found, key=lambda one: one.objective).label)
-    for number in range(ROUNDS):
-        if len(_choose_distinct(found, graph.households, count)) == count:
+    for factors in WEIGHT_FACTORS:
+        add(search_labels(problem, _scale(constraints.weights, factors)))
+    times = _cut_edges(graph, min(candidates, key=lambda candidate: candidate.objective).label)
+    for number in range(MAX_PENALTY_ROUNDS):
+        if len(_choose_distinct(candidates, graph.households, count)) == count:
             break
-        dearer = replace(graph, cut=graph.cut * (1.0 + AVOIDED * times))
-        add(search_labels(replace(ready, graph=dearer), seed=wishes.seed + number))
-        times += _is_cut(graph, found[-1].label)
-    return found
+        penalised = replace(graph, cut=graph.cut * (1.0 + PENALTY_SHARE * times))
+        add(search_labels(replace(problem, graph=penalised), seed=constraints.seed + number))
+        times += _cut_edges(graph, candidates[-1].label)
+    return candidates
 
 
-def _is_cut(graph: Graph, label: Ints) -> Floats:
-    """Return 1.0 for each edge between two grids, 0.0 for the others."""
-    apart: Floats = (label[graph.edges[:, 0]] != label[graph.edges[:, 1]]).astype(np.float64)
-    return apart
+def _cut_edges(graph: Graph, label: Ints) -> Floats:
+    """Return (m,) 1.0 for each edge between two grids, 0.0 for the others."""
+    is_cut: Floats = (label[graph.edges[:, 0]] != label[graph.edges[:, 1]]).astype(np.float64)
+    return is_cut
 
 
-def _leaning(weights: Weights, factors: dict[str, float]) -> Weights:
+def _scale(weights: Weights, factors: dict[str, float]) -> Weights:
     return replace(
         weights, **{name: getattr(weights, name) * factor for name, factor in factors.items()}
     )
@@ -117,19 +118,28 @@ def _leaning(weights: Weights, factors: dict[str, float]) -> Weights:
 def _choose_distinct(
     candidates: list[_Candidate], households: Ints, count: int
 ) -> list[_Candidate]:
-    """Return the best candidates that differ from one another."""
-    ranked = sorted(candidates, key=lambda one: one.objective)
+    """Return the best candidates that differ from each other."""
+    ranked = sorted(candidates, key=lambda candidate: candidate.objective)
     chosen: list[_Candidate] = []
-    for one in ranked:
-        if len(chosen) == count or one.objective > ranked[0].objective * AS_GOOD:
+    for candidate in ranked:
+        if len(chosen) == count or candidate.objective > ranked[0].objective * MAX_COST_RATIO:
             break
-        if all(differing(one.label, other.label, households) >= APART_SHARE for other in chosen):
-            chosen.append(one)
+        shares = [difference_share(candidate.label, other.label, households) for other in chosen]
+        if min(shares, default=1.0) >= MIN_DIFFERENCE_SHARE:
+            chosen.append(candidate)
     return chosen
 
 
-def differing(one: Ints, other: Ints, households: Ints) -> float:
-    """Return the share of the households that are in another grid, grids matched at best."""
+def difference_share(one: Ints, other: Ints, households: Ints) -> float:
+    """Return the share of households in another grid under the best matching of grids.
+
+    Parameters
+    ----------
+    one, other
+        (n,) int64 labels of two drawings.
+    households
+        (n,) int64 households of each node.
+    """
     shared: Floats = np.zeros((int(one.max()) + 1, int(other.max()) + 1))
     np.add.at(shared, (one, other), households)
     from scipy.optimize import linear_sum_assignment  # a third of a second to import
@@ -138,16 +148,16 @@ def differing(one: Ints, other: Ints, households: Ints) -> float:
     return 1.0 - float(shared[left, right].sum()) / max(float(households.sum()), 1.0)
 
 
-def _traits(cards: list[ScoreCard]) -> list[tuple[str, ...]]:
-    """Return in what each drawing is better than all the others."""
-    found: list[list[str]] = [[] for _ in cards]
+def _find_traits(cards: list[ScoreCard]) -> list[tuple[str, ...]]:
+    """Return in which figures each drawing is better than all the others."""
+    traits: list[list[str]] = [[] for _ in cards]
     if cards:
-        found[0].append("best")
+        traits[0].append("best")
     for name, sign in TRAITS.items():
         figures = [getattr(card, name) for card in cards]
         if None in figures or len(cards) < 2:
             continue
         ranked = np.sort(np.array(figures, dtype=np.float64) * sign)
         if ranked[1] > ranked[0]:
-            found[int(np.argmin(np.array(figures) * sign))].append(name)
-    return [tuple(traits) for traits in found]
+            traits[int(np.argmin(np.array(figures) * sign))].append(name)
+    return [tuple(names) for names in traits]

@@ -1,7 +1,7 @@
 """Simulated annealing over contiguous drawings, compiled by Numba.
 
-Moves: one node to a neighbouring grid; two nodes exchanged; two neighbouring grids cut anew along
-a random spanning tree, at the edge where the cut is best (ReCom: DeFord, Duchin, Solomon,
+Moves: one node to a neighbouring grid; an exchange of two nodes; a recut of two neighbouring grids
+along a random spanning tree, at the edge where the cut is best (ReCom: DeFord, Duchin, Solomon,
 "Recombination: a family of Markov chains for redistricting", Harvard Data Science Review 3(1),
 2021).
 """
@@ -11,53 +11,52 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from geo.geometry.shared_borders import Floats, Ints
+from geo.geometry.compile import COMPILED, INLINED
 from geo.partition.search.kernel import (
     BORDER,
     COMPACT,
-    COMPILED,
     COMPOUND,
-    HOT,
     KernelProblem,
     KernelState,
-    below,
+    build_state,
     grid_cost,
-    move,
     move_cost,
-    new_state,
+    move_node,
     perimeters_after,
+    random_below,
+    random_uniform,
     shared_cost_change,
     stays_connected,
     total_cost,
-    uniform,
 )
+from geo.types import Floats, Ints
 
 SWAP_SHARE, RECUT_SHARE = 0.1, 0.002
 
 PRUNE_RATIO = 8.0
-"""What costs so many temperatures more is accepted once in three thousand times: not tried."""
+"""A recut that costs this many temperatures more is not tried: one in 3,000 would be accepted."""
 
 
 class Tree(NamedTuple):
-    """A spanning tree of two grids: room for it, used again and again."""
+    """Buffers for a spanning tree of two grids, reused for every recut."""
 
-    rank: Ints  # (n,) where a node stands, -1 before it is reached
-    via: Ints  # (n,) the node by which it is reached
+    rank: Ints  # (n,) place of a node, -1 before it is reached
+    via: Ints  # (n,) the node from which it is reached
     key: Floats  # (n,)
-    heap: Ints  # (2m + 1,) nodes that wait, some of them twice
+    heap: Ints  # (2m + 1,) queued nodes, some of them twice
     heap_key: Floats
-    reached: Ints  # (n,) nodes in the order in which they were reached; by that:
+    reached: Ints  # (n,) nodes in the order in which they were reached; in this order:
     parent: Ints
     weight: Ints  # nodes of the subtree
     place: Ints  # in preorder
     free: Ints  # the next place under a node
-    order: Ints  # (n,) nodes in preorder; by that:
+    order: Ints  # (n,) nodes in preorder; in this order:
     above: Ints  # the parent
-    up: Ints  # some node above
+    up: Ints  # an ancestor
     size: Ints
     old: Ints  # grid before the cut
     households: Floats  # of the subtree
-    border: Floats  # what cutting it off costs
+    border: Floats  # border cost of cutting it off
 
 
 @njit(**COMPILED)
@@ -94,68 +93,68 @@ def anneal(
     seed: int,
     stop: Ints,
 ) -> tuple[Ints, float]:
-    """Return the best assignment met and its objective.
+    """Return the best assignment visited and its objective.
 
     Parameters
     ----------
     label
-        (n,) contiguous assignment to start from, grids numbered 0 .. grids - 1.
+        (n,) int64 contiguous labels to start from, numbered 0 .. grids - 1.
     moves
         Number of moves tried.
     hot, cold
-        First and last temperature in the objective's unit.
+        First and last temperature in the unit of the objective.
     stop
-        (1,) another thread sets it to 1 to end the search with the best so far.
+        (1,) int64; another thread sets it to 1 to end the search with the best so far.
     """
-    s = new_state(p, label, grids, seed)
+    s = build_state(p, label, grids, seed)
     tree = _new_tree(len(label), len(p.edges))
-    now = total_cost(p, s)
-    best, best_label = now, label.copy()
+    current = total_cost(p, s)
+    best, best_label = current, label.copy()
     cooling = (cold / hot) ** (1.0 / max(moves, 1))
     heat = hot
     for _ in range(moves):
         heat *= cooling
         if s.cuts[0] == 0 or stop[0]:
             break
-        pick = uniform(s)
+        pick = random_uniform(s)
         if pick < RECUT_SHARE:
-            now += _recut(p, s, tree, heat)
+            current += _recut(p, s, tree, heat)
         elif pick < RECUT_SHARE + SWAP_SHARE:
-            now += _exchange(p, s, heat)
+            current += _exchange(p, s, heat)
         else:
-            now += _step(p, s, heat)
-        if now < best - 1e-9:
-            best = now
+            current += _move_one(p, s, heat)
+        if current < best - 1e-9:
+            best = current
             best_label[:] = s.label
     return best_label, best
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def _accepts(s: KernelState, change: float, heat: float) -> bool:
-    return change <= 0.0 or uniform(s) < np.exp(-change / heat)
+    return change <= 0.0 or random_uniform(s) < np.exp(-change / heat)
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def _random_border_node(p: KernelProblem, s: KernelState) -> tuple[int, int]:
     """Return a node on a border and the grid across it."""
-    end = below(s, 2 * s.cuts[0])
+    end = random_below(s, 2 * s.cuts[0])
     e, side = s.cut_edges[end >> 1], end & 1
     return p.edges[e, side], s.label[p.edges[e, 1 - side]]
 
 
-@njit(**HOT)
-def _step(p: KernelProblem, s: KernelState, heat: float) -> float:
+@njit(**INLINED)
+def _move_one(p: KernelProblem, s: KernelState, heat: float) -> float:
     u, b = _random_border_node(p, s)
     if p.locked[u]:
         return 0.0
     change = move_cost(p, s, u, b)
     if not _accepts(s, change, heat) or not stays_connected(p, s, u):
         return 0.0
-    move(p, s, u, b)
+    move_node(p, s, u, b)
     return change
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def _exchange(p: KernelProblem, s: KernelState, heat: float) -> float:
     """Move a node over a border and another one back over the same border."""
     u, b = _random_border_node(p, s)
@@ -163,40 +162,40 @@ def _exchange(p: KernelProblem, s: KernelState, heat: float) -> float:
     if p.locked[u] or not stays_connected(p, s, u):
         return 0.0
     change = move_cost(p, s, u, b)
-    move(p, s, u, b)
+    move_node(p, s, u, b)
     for _ in range(12):
         v, g = _random_border_node(p, s)
         if s.label[v] == b and g == a and v != u and not p.locked[v]:
             both = change + move_cost(p, s, v, a)
             if _accepts(s, both, heat) and stays_connected(p, s, v):
-                move(p, s, v, a)
+                move_node(p, s, v, a)
                 return both
             break
-    move(p, s, u, a)
+    move_node(p, s, u, a)
     return 0.0
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def _recut(p: KernelProblem, s: KernelState, t: Tree, heat: float) -> float:
-    """Join two neighbouring grids and cut them anew along a random spanning tree."""
+    """Merge two neighbouring grids and cut them again along a random spanning tree."""
     u, b = _random_border_node(p, s)
     a = s.label[u]
-    n = _join(p, s, t, u, a, b)
+    n = _collect_nodes(p, s, t, u, a, b)
     if n == 0:
         return 0.0
-    _grow(p, s, t, n)
+    _grow_tree(p, s, t, n)
     _put_in_preorder(t, n)
-    top, cost, now = _best_tree_edge(p, s, t, n)
-    # What the tree does not tell: grids may become rounder, and a compound whole.
-    untold = s.cost[a] + s.cost[b] - _by_households(p, s.households[a], s.households[b])
-    if top < 0 or cost - now > untold + p.weights[COMPOUND] + PRUNE_RATIO * heat:
+    top, cost, current = _best_tree_edge(p, s, t, n)
+    # The tree ignores that grids may become rounder, and compounds whole.
+    ignored = s.cost[a] + s.cost[b] - _by_households(p, s.households[a], s.households[b])
+    if top < 0 or cost - current > ignored + p.weights[COMPOUND] + PRUNE_RATIO * heat:
         return 0.0
     return _relabel(p, s, t, n, top, a, b, heat)
 
 
-@njit(**HOT)
-def _join(p: KernelProblem, s: KernelState, t: Tree, first: int, a: int, b: int) -> int:
-    """Queue the nodes of two adjacent grids; return how many, 0 where one is locked."""
+@njit(**INLINED)
+def _collect_nodes(p: KernelProblem, s: KernelState, t: Tree, first: int, a: int, b: int) -> int:
+    """Queue the nodes of two adjacent grids; return their number, 0 if one is locked."""
     s.stamp[0] += 2
     stamp = s.stamp[0]
     s.queue[0], s.mark[first] = first, stamp
@@ -216,20 +215,20 @@ def _join(p: KernelProblem, s: KernelState, t: Tree, first: int, a: int, b: int)
     return tail
 
 
-@njit(**HOT)
-def _grow(p: KernelProblem, s: KernelState, t: Tree, n: int) -> None:
-    """Grow a random spanning tree over the nodes queued, parents before their children.
+@njit(**INLINED)
+def _grow_tree(p: KernelProblem, s: KernelState, t: Tree, n: int) -> None:
+    """Grow a random spanning tree over the queued nodes, parents before their children.
 
-    Prim's algorithm on random edge keys: edges dear to cut come into the tree early, so that the
-    tree is thin where a cut is cheap.
+    Prim's algorithm on random edge keys: edges that are expensive to cut enter the tree early, so
+    that the tree has few edges where a cut is cheap.
     """
     stamp = s.stamp[0]
-    first = s.queue[below(s, n)]
+    first = s.queue[random_below(s, n)]
     t.via[first], t.key[first] = -1, 0.0
-    t.heap_key[0], t.heap[0], waiting, step = 0.0, first, 1, 0
-    while waiting > 0:
-        u = _pop_heap(t, waiting)
-        waiting -= 1
+    t.heap_key[0], t.heap[0], queued, step = 0.0, first, 1, 0
+    while queued > 0:
+        u = _pop_heap(t, queued)
+        queued -= 1
         if t.rank[u] >= 0:
             continue
         t.reached[step], t.rank[u] = u, step
@@ -238,17 +237,17 @@ def _grow(p: KernelProblem, s: KernelState, t: Tree, n: int) -> None:
         for i in range(p.start[u], p.start[u + 1]):
             w = p.neighbour[i]
             if s.mark[w] == stamp and t.rank[w] < 0:
-                glue = max(p.shore[i, 1], 0.05 * p.shore[i, 0]) + 0.1
-                key = uniform(s) / glue
+                tie = max(p.shore[i, 1], 0.05 * p.shore[i, 0]) + 0.1
+                key = random_uniform(s) / tie
                 if key < t.key[w]:
                     t.key[w], t.via[w] = key, u
-                    _push(t, waiting, key, w)
-                    waiting += 1
+                    _push_heap(t, queued, key, w)
+                    queued += 1
 
 
-@njit(**HOT)
-def _push(t: Tree, size: int, key: float, node: int) -> None:
-    """Put a node into the binary heap."""
+@njit(**INLINED)
+def _push_heap(t: Tree, size: int, key: float, node: int) -> None:
+    """Push a node onto the binary heap."""
     i = size
     while i > 0 and t.heap_key[(i - 1) >> 1] > key:
         t.heap_key[i], t.heap[i] = t.heap_key[(i - 1) >> 1], t.heap[(i - 1) >> 1]
@@ -256,9 +255,9 @@ def _push(t: Tree, size: int, key: float, node: int) -> None:
     t.heap_key[i], t.heap[i] = key, node
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def _pop_heap(t: Tree, size: int) -> int:
-    """Take the node with the least key from the binary heap."""
+    """Pop the node with the least key from the binary heap."""
     top, key, node = t.heap[0], t.heap_key[size - 1], t.heap[size - 1]
     i, child = 0, 1
     while child < size - 1:
@@ -272,9 +271,9 @@ def _pop_heap(t: Tree, size: int) -> int:
     return top
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def _put_in_preorder(t: Tree, n: int) -> None:
-    """Number the tree anew, each subtree in one piece; ``rank`` then tells a node's place."""
+    """Renumber the tree in preorder, with contiguous subtrees; ``rank`` becomes the place."""
     for i in range(n):
         t.weight[i] = 1
     for i in range(n - 1, 0, -1):
@@ -291,33 +290,34 @@ def _put_in_preorder(t: Tree, n: int) -> None:
         t.above[at] = t.place[t.parent[i]] if i else -1
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def _by_households(p: KernelProblem, one: float, other: float) -> float:
-    """Return what two grids cost by their households alone."""
+    """Return the cost of two grids by their households alone."""
     return grid_cost(p, one, 1.0, 0.0) + grid_cost(p, other, 1.0, 0.0) + 2.0 * p.weights[COMPACT]
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def _best_tree_edge(p: KernelProblem, s: KernelState, t: Tree, n: int) -> tuple[int, float, float]:
-    """Return the place under which the cheapest cut lies, by limits, balance and border.
+    """Return the cheapest cut of the tree by limits, balance and border.
 
-    The border cost of cutting under a node is a sum over its subtree: each graph edge counts at
-    both ends and is taken off twice where its ends meet. In preorder that is the first node above
-    the later end that does not come after the other; the way up is shortened as one goes.
+    The border cost of cutting off a subtree is a sum over its nodes: each graph edge counts at
+    both ends and is subtracted twice at their lowest common ancestor. In preorder that is the first
+    ancestor of the later end that does not come after the other; paths upwards are shortened on
+    the way.
 
     Returns
     -------
-    top, cost, now
-        The place, -1 for none; what the cut costs, and what that between the grids of now does.
+    top, cost, current
+        Place of the root of the subtree, -1 for none; cost of this cut, and of the present one.
     """
-    first, own, now = s.label[t.order[0]], 0.0, 0.0
+    first, households, current = s.label[t.order[0]], 0.0, 0.0
     for i in range(n):
         t.border[i], t.up[i] = 0.0, t.above[i]
     for i in range(n - 1, -1, -1):
         u = t.order[i]
         t.households[i] = p.households[u]
         if s.label[u] == first:
-            own += p.households[u]
+            households += p.households[u]
         for k in range(p.start[u], p.start[u + 1]):
             w = p.neighbour[k]
             if s.mark[w] != s.stamp[0] or t.rank[w] <= i:
@@ -326,7 +326,7 @@ def _best_tree_edge(p: KernelProblem, s: KernelState, t: Tree, n: int) -> tuple[
             t.border[i] += gain
             t.border[j] += gain
             if s.label[w] != s.label[u]:
-                now += gain
+                current += gain
             while j > i:
                 if t.up[j] > i:
                     t.up[j] = t.up[t.up[j]]
@@ -335,25 +335,25 @@ def _best_tree_edge(p: KernelProblem, s: KernelState, t: Tree, n: int) -> tuple[
     for i in range(n - 1, 0, -1):
         t.households[t.above[i]] += t.households[i]
         t.border[t.above[i]] += t.border[i]
-    now += _by_households(p, own, t.households[0] - own)
+    current += _by_households(p, households, t.households[0] - households)
     best, least = -1, np.inf
     for i in range(1, n):
         cost = t.border[i] + _by_households(p, t.households[i], t.households[0] - t.households[i])
         if cost < least:
             best, least = i, cost
-    return best, least, now
+    return best, least, current
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def _relabel(
     p: KernelProblem, s: KernelState, t: Tree, n: int, top: int, a: int, b: int, heat: float
 ) -> float:
-    """Give the subtree under ``top`` to one grid and the rest to the other, if accepted."""
-    end, kept = top + t.size[top], 0
+    """Assign the subtree of ``top`` to one grid and the rest to the other, if accepted."""
+    end, unmoved = top + t.size[top], 0
     for i in range(n):
         u = t.order[i]
-        kept += p.households[u] * (1 if (top <= i < end) == (s.label[u] == a) else -1)
-    inner, outer = (a, b) if kept >= 0 else (b, a)
+        unmoved += p.households[u] * (1 if (top <= i < end) == (s.label[u] == a) else -1)
+    inner, outer = (a, b) if unmoved >= 0 else (b, a)
     change = -s.cost[a] - s.cost[b]
     for i in range(n):
         u = t.order[i]
@@ -362,11 +362,11 @@ def _relabel(
         if new != s.label[u]:
             border = perimeters_after(p, s, u, new)[2]
             change += shared_cost_change(p, s, u, new, border)
-            move(p, s, u, new)
+            move_node(p, s, u, new)
     change += s.cost[a] + s.cost[b]
     if _accepts(s, change, heat):
         return change
     for i in range(n):
         if s.label[t.order[i]] != t.old[i]:
-            move(p, s, t.order[i], t.old[i])
+            move_node(p, s, t.order[i], t.old[i])
     return 0.0

@@ -1,4 +1,4 @@
-"""Chains of annealing: what they are given, where they begin, how they cool."""
+"""Annealing chains: their input, initial partitions and temperatures."""
 
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -6,45 +6,45 @@ from functools import cache, cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from geo.geometry.shared_borders import Ints
 from geo.partition.cells.graph import Graph
-from geo.partition.scoring.objective import Limits, Weights
+from geo.partition.scoring.objective import Limits, Weights, count_needed_grids
 from geo.partition.search.annealing import anneal
-from geo.partition.search.initial_partition import continue_previous_plan, first_drawing
+from geo.partition.search.initial_partition import build_initial_partition, continue_previous_plan
 from geo.partition.search.kernel import LIMIT, KernelProblem
+from geo.types import Ints
 
-HOT = (60.0, 200.0)
-"""First temperatures of the chains in turn: what a bad border costs; more where a few large
-buildings must be packed, which a cooler chain solves in one run of three and this one in nearly
-every (measured on Monaco; the cooler chain draws the better borders)."""
+START_TEMPERATURES = (60.0, 200.0)
+"""Start temperatures, which the chains use in turn. The cooler one draws the better borders; the
+hotter one packs few large buildings into grids in nearly every run, the cooler in one of three
+(measured on Monaco)."""
 
-COLD = 0.5
-"""Last temperature, less than any move that matters."""
+END_TEMPERATURE = 0.5
+"""Last temperature, below the cost of any relevant move."""
 
-WARM = (10.0, 40.0)
-"""First temperatures of the chains that begin from the plan before."""
+RESUME_TEMPERATURES = (10.0, 40.0)
+"""Start temperatures of the chains that start from the previous plan."""
 
-SOFTENED = (0.01, 0.1, 1.0)
-"""Shares of the weight of the limits, one stage of a chain after the other: a large building can
-change sides only while the limits are soft."""
+LIMIT_WEIGHT_SHARES = (0.01, 0.1, 1.0)
+"""Share of the weight of the limits in each stage of a chain: a large building can change its grid
+only while the limits are soft."""
 
-LEAST_MOVES = 20_000
+MIN_MOVES = 20_000
 
 Pairs = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class PreviousLabels:
-    """The plan that a search starts from, and what of it has to stay.
+    """The previous grids of nodes, and which nodes must keep theirs.
 
     Attributes
     ----------
     label
-        (n,) grid of each node, numbered from 0; -1 where it has none.
+        (n,) int64 grid of each node, numbered from 0; -1 for none.
     counted
-        (n,) whether it counts as a move when the node changes grid.
+        (n,) bool, whether it counts as a move when the node changes its grid.
     locked
-        (n,) nodes that stay in their grid.
+        (n,) bool, nodes that stay in their grid.
     """
 
     label: Ints
@@ -52,13 +52,13 @@ class PreviousLabels:
     locked: NDArray[np.bool_]
 
     def of(self, nodes: Ints) -> "PreviousLabels":
-        """Return the plan of some nodes."""
+        """Return the labels of (k,) nodes."""
         return PreviousLabels(self.label[nodes], self.counted[nodes], self.locked[nodes])
 
 
 @dataclass(frozen=True)
-class Case:
-    """What is to be drawn: a connected graph and all that is asked of its drawing."""
+class SearchProblem:
+    """A connected graph with limits, weights, previous labels and cannot-link pairs."""
 
     graph: Graph
     limits: Limits
@@ -67,14 +67,11 @@ class Case:
     apart: Pairs
 
     @cached_property
-    def problem(self) -> KernelProblem:
-        """Return the case in the form of the compiled kernel, as if there were no plan before."""
+    def kernel_problem(self) -> KernelProblem:
+        """Return the arrays for the compiled kernel, without previous labels."""
         graph, limits = self.graph, self.limits
         n = len(graph)
         start, neighbour, edge = graph.rows
-        inside = graph.compound >= 0
-        compounds = int(graph.compound.max(initial=-1)) + 1
-        held = np.bincount(graph.compound[inside], graph.households[inside], minlength=compounds)
         apart_start, other = _apart_rows(self.apart, n)
         return KernelProblem(
             graph.households.astype(np.int64),
@@ -89,7 +86,7 @@ class Case:
             graph.area,
             graph.outline,
             graph.compound.astype(np.int64),
-            np.maximum(np.ceil(held / limits.upper), 1).astype(np.int64),
+            count_needed_grids(graph.compound, graph.households, limits),
             np.full(n, -1, dtype=np.int64),
             np.zeros(n, np.int64) if self.before is None else self.before.locked.astype(np.int64),
             apart_start,
@@ -103,14 +100,14 @@ class Case:
 
 @dataclass(frozen=True)
 class SearchResult:
-    """A drawing: the grid of each node, and what it costs."""
+    """A drawing: its cost and (n,) the grid of each node."""
 
     cost: float
     label: Ints
 
 
-def run_chain(
-    case: Case,
+def anneal_labels(
+    problem: SearchProblem,
     start: Ints,
     moves: int,
     hot: float,
@@ -118,69 +115,83 @@ def run_chain(
     stop: Ints,
     softness: float = 1.0,
 ) -> SearchResult:
-    """Return the best drawing met on the way from one at some temperature to the cold.
+    """Anneal labels from a start temperature to the last one; return the best drawing visited.
 
     Parameters
     ----------
     start
-        (n,) contiguous grids; those of the plan before have its numbers.
+        (n,) int64 contiguous labels; grids of the previous plan have its numbers.
+    moves, hot
+        Number of moves and start temperature.
     stop
-        (1,) another thread sets it to 1 to end the chain with its best so far.
+        (1,) int64; another thread sets it to 1 to end the chain with its best so far.
     softness
-        Share of the weight of the limits.
+        Share of the weight of the limits that is applied.
     """
     used = np.bincount(start) > 0
     name, label = np.flatnonzero(used), (np.cumsum(used) - 1)[start]
-    problem = compile_case(case, name, softness)
-    label, cost = anneal(problem, label, len(name), moves, hot, COLD, seed % 2**31, stop)
+    kernel_problem = to_kernel_problem(problem, name, softness)
+    label, cost = anneal(
+        kernel_problem, label, len(name), moves, hot, END_TEMPERATURE, seed % 2**31, stop
+    )
     return SearchResult(cost, name[label])
 
 
 @cache
-def warm_up() -> None:
-    """Have the annealing compiled: that may take a minute, which no search is to lose."""
+def compile_search() -> None:
+    """Compile the annealing, so that its minute does not count in the time limit of a search."""
     one, two = np.ones(1), np.ones(2)
-    households, nobody = np.ones(2, dtype=np.int64), np.full(2, -1)
+    households, no_compound = np.ones(2, dtype=np.int64), np.full(2, -1)
     edges = np.array([[0, 1]])
-    graph = Graph(households, edges, one, one, one, two, two, np.zeros((2, 2)), nobody)
-    case = Case(graph, Limits(), Weights(), None, np.empty((0, 2), dtype=np.int64))
-    run_chain(case, np.arange(2), 1, COLD, 1, np.zeros(1, dtype=np.int64))
+    graph = Graph(households, edges, one, one, one, two, two, np.zeros((2, 2)), no_compound)
+    problem = SearchProblem(graph, Limits(), Weights(), None, np.empty((0, 2), dtype=np.int64))
+    anneal_labels(problem, np.arange(2), 1, END_TEMPERATURE, 1, np.zeros(1, dtype=np.int64))
 
 
-def chain(case: Case, count: int, number: int, moves: int, seed: int, stop: Ints) -> SearchResult:
-    """Return what a chain of annealing ends with.
+def run_chain(
+    problem: SearchProblem, count: int, number: int, moves: int, seed: int, stop: Ints
+) -> SearchResult:
+    """Run one annealing chain and return its best drawing.
 
     Parameters
     ----------
     count
-        Number of grids it begins with.
+        Number of grids at the start.
     number
-        Which chain it is: they begin in different ways.
+        Number of the chain: chains start in different ways.
     moves
-        For each node.
+        Moves per node.
     """
     seed = seed * 1_000_003 + number * 1009 + count
-    label, hot = _begin(case, count, number, seed)
-    stage = max(LEAST_MOVES, moves * len(case.graph)) // len(SOFTENED)
-    found = SearchResult(np.inf, label)
-    for softness in SOFTENED:
-        found = run_chain(case, found.label, stage, hot, seed, stop, softness)
-    return found
+    label, hot = _start_of_chain(problem, count, number, seed)
+    stage = max(MIN_MOVES, moves * len(problem.graph)) // len(LIMIT_WEIGHT_SHARES)
+    best = SearchResult(np.inf, label)
+    for softness in LIMIT_WEIGHT_SHARES:
+        best = anneal_labels(problem, best.label, stage, hot, seed, stop, softness)
+    return best
 
 
-def _begin(case: Case, count: int, number: int, seed: int) -> tuple[Ints, float]:
-    """Return the drawing a chain begins with and its first temperature."""
-    graph, before, hot = case.graph, case.before, HOT[number % len(HOT)]
+def _start_of_chain(
+    problem: SearchProblem, count: int, number: int, seed: int
+) -> tuple[Ints, float]:
+    """Return the labels that a chain starts from and its start temperature."""
+    graph, before, hot = (
+        problem.graph,
+        problem.before,
+        START_TEMPERATURES[number % len(START_TEMPERATURES)],
+    )
     if before is None:
-        return first_drawing(graph, count, seed), hot
-    if number < len(WARM) or before.locked.any():
-        label = continue_previous_plan(graph, before.label, before.locked, count, case.limits, seed)
-        return label, WARM[number % len(WARM)]
-    return _match_labels(graph, first_drawing(graph, count, seed), before.label), hot
+        return build_initial_partition(graph, count, seed), hot
+    if number < len(RESUME_TEMPERATURES) or before.locked.any():
+        label = continue_previous_plan(
+            graph, before.label, before.locked, count, problem.limits, seed
+        )
+        return label, RESUME_TEMPERATURES[number % len(RESUME_TEMPERATURES)]
+    return _match_labels(graph, build_initial_partition(graph, count, seed), before.label), hot
 
 
 def _match_labels(graph: Graph, label: Ints, before: Ints) -> Ints:
-    """Return a drawing whose grids have the numbers of the grids before that they resemble."""
+    """Return labels renumbered so that grids have the numbers of similar previous grids."""
     known = before >= 0
     most = int(before.max(initial=-1)) + 1
     count = int(label.max()) + 1
@@ -195,16 +206,16 @@ def _match_labels(graph: Graph, label: Ints, before: Ints) -> Ints:
     return renamed
 
 
-def compile_case(case: Case, name: Ints, softness: float = 1.0) -> KernelProblem:
-    """Return a case in the form of the compiled kernel; ``name`` are the grids' numbers."""
-    weights = case.problem.weights.copy()
+def to_kernel_problem(problem: SearchProblem, name: Ints, softness: float = 1.0) -> KernelProblem:
+    """Return the arrays for the compiled kernel; ``name`` has the numbers of the grids."""
+    weights = problem.kernel_problem.weights.copy()
     weights[LIMIT] *= softness
-    previous = _previous(case.before, name, len(case.graph))
-    return case.problem._replace(previous=previous, weights=weights)
+    previous = _previous_places(problem.before, name, len(problem.graph))
+    return problem.kernel_problem._replace(previous=previous, weights=weights)
 
 
-def _previous(before: PreviousLabels | None, name: Ints, n: int) -> Ints:
-    """Return the grid before of each node by its place in ``name``, past the end if it is gone."""
+def _previous_places(before: PreviousLabels | None, name: Ints, n: int) -> Ints:
+    """Return (n,) the place of each node's previous grid in ``name``, its length if not there."""
     previous = np.full(n, -1, dtype=np.int64)
     if before is None:
         return previous
@@ -216,7 +227,7 @@ def _previous(before: PreviousLabels | None, name: Ints, n: int) -> Ints:
 
 
 def _apart_rows(apart: Pairs, n: int) -> tuple[Ints, Ints]:
-    """Return whom each node is to be kept apart from, in compressed rows."""
+    """Return the cannot-link pairs of each node in compressed rows."""
     both = np.concatenate([apart, apart[:, ::-1]])
     both = both[np.argsort(both[:, 0], kind="stable")]
     start = np.zeros(n + 1, dtype=np.int64)

@@ -1,153 +1,156 @@
-"""Where a search begins: a fresh cut, or the plan before, made whole."""
+"""Initial partitions of a search: a METIS cut, or the previous plan completed and repaired."""
 
 import numpy as np
 import pymetis
-from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import breadth_first_order, dijkstra
 
-from geo.geometry.shared_borders import Floats, Ints
 from geo.partition.cells.graph import Graph
 from geo.partition.scoring.objective import Limits
 from geo.partition.search.kernel import label_components
+from geo.types import Bools, Floats, Ints
 
-SMALL = 6
-"""With fewer nodes a grid than this METIS has nothing to do and says so on the terminal."""
+MIN_NODES_PER_GRID = 6
+"""With fewer nodes per grid than this METIS prints warnings; nearest centres are used instead."""
 
 
-def first_drawing(graph: Graph, count: int, seed: int) -> Ints:
-    """Return a contiguous assignment of a connected graph to ``count`` grids to start from."""
+def build_initial_partition(graph: Graph, count: int, seed: int) -> Ints:
+    """Return (n,) int64 contiguous labels of a connected graph with ``count`` grids."""
     if count == 1:
         return np.zeros(len(graph), dtype=np.int64)
-    if len(graph) < SMALL * count:
+    if len(graph) < MIN_NODES_PER_GRID * count:
         return repair_labels(graph, _nearest_centres(graph, count, seed), count)
-    return repair_labels(graph, metis_parts(graph, count, seed), count)
+    return repair_labels(graph, partition_with_metis(graph, count, seed), count)
 
 
 def continue_previous_plan(
     graph: Graph,
     before: Ints,
-    locked: NDArray[np.bool_],
+    locked: Bools,
     count: int,
     limits: Limits,
     seed: int,
 ) -> Ints:
-    """Return a plan made whole: every node in a contiguous grid, ``count`` grids if it can be.
+    """Complete a plan: every node gets a contiguous grid, ``count`` grids if possible.
 
     Parameters
     ----------
     graph
         A connected graph.
     before
-        (n,) grid of each node, -1 for none.
+        (n,) int64 previous grid of each node, -1 for none.
     locked
-        (n,) nodes that keep their grid.
+        (n,) bool, nodes that keep their grid.
+
+    Returns
+    -------
+    label
+        (n,) int64; new grids are numbered after the last of ``before``.
     """
     label = before.copy()
-    fresh = int(before.max(initial=-1)) + 1
+    next_grid = int(before.max(initial=-1)) + 1
     _link_locked(graph, label, locked)
-    label[_astray(graph, label, locked)] = -1
-    fresh = _fill_large_gaps(graph, label, limits, fresh, seed)
-    _share_out(graph, label, label < 0)
-    if (label < 0).any():  # nothing was drawn before
-        return first_drawing(graph, count, seed) + fresh
+    label[_lie_in_stray_piece(graph, label, locked)] = -1
+    next_grid = _fill_large_gaps(graph, label, limits, next_grid, seed)
+    _assign_to_neighbours(graph, label, label < 0)
+    if (label < 0).any():  # no node had a grid
+        return build_initial_partition(graph, count, seed) + next_grid
     while len(used := np.unique(label)) > count and _dissolve(graph, label, locked, used):
         pass
-    while len(np.unique(label)) < count and _split(graph, label, locked, fresh, seed):
-        fresh += 1
+    while len(np.unique(label)) < count and _split(graph, label, locked, next_grid, seed):
+        next_grid += 1
     return label
 
 
-def _link_locked(graph: Graph, label: Ints, locked: NDArray[np.bool_]) -> None:
-    """Join the locked nodes of a grid that lie apart by what moves the fewest households.
+def _link_locked(graph: Graph, label: Ints, locked: Bools) -> None:
+    """Link disconnected locked nodes of a grid by paths that move the fewest households.
 
-    What is locked elsewhere, or links another grid, is in the way; if there is no way round it, the
-    grid stays in pieces.
+    Nodes locked in another grid, or linking one, block the paths; where no path is left, the grid
+    stays in pieces.
     """
     held = locked & (label >= 0)
     ends = np.concatenate([graph.edges, graph.edges[:, ::-1]])
     for grid in np.unique(label[held]):
-        open_to = ends[~(held & (label != grid))[ends].any(axis=1)]
+        passable = ends[~(held & (label != grid))[ends].any(axis=1)]
         while True:
             nodes = np.flatnonzero(label == grid)
             piece, main = _pieces(graph.subgraph(nodes), label[nodes], locked[nodes])
             apart = nodes[locked[nodes] & ~main[piece]]
             if len(apart) == 0:
                 break
-            dear = np.where(label == grid, 1e-3, graph.households + 1.0)[open_to[:, 1]]
-            matrix = csr_array((dear, open_to.T), shape=(len(graph), len(graph)))
-            cost, back, _ = dijkstra(
+            weight = np.where(label == grid, 1e-3, graph.households + 1.0)[passable[:, 1]]
+            matrix = csr_array((weight, passable.T), shape=(len(graph), len(graph)))
+            cost, predecessor, _ = dijkstra(
                 matrix, indices=nodes[main[piece]], min_only=True, return_predecessors=True
             )
             node = apart[cost[apart].argmin()]
             if not np.isfinite(cost[node]):
                 break
-            while back[node] >= 0:
+            while predecessor[node] >= 0:
                 label[node], held[node] = grid, True
-                node = back[node]
+                node = predecessor[node]
 
 
-def _astray(graph: Graph, label: Ints, locked: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return the nodes in a piece of a grid that is not its largest and holds nothing locked."""
+def _lie_in_stray_piece(graph: Graph, label: Ints, locked: Bools) -> Bools:
+    """Return the nodes in a piece of a grid that is not its main one, without the locked nodes."""
     drawn = np.flatnonzero(label >= 0)
-    astray = np.zeros(len(graph), dtype=bool)
+    stray = np.zeros(len(graph), dtype=bool)
     if len(drawn):
         piece, main = _pieces(graph.subgraph(drawn), label[drawn], locked[drawn])
-        astray[drawn] = ~main[piece] & ~locked[drawn]
-    return astray
+        stray[drawn] = ~main[piece] & ~locked[drawn]
+    return stray
 
 
-def _fill_large_gaps(graph: Graph, label: Ints, limits: Limits, fresh: int, seed: int) -> int:
-    """Draw new grids in connected gaps that have households enough; return the next number."""
+def _fill_large_gaps(graph: Graph, label: Ints, limits: Limits, next_grid: int, seed: int) -> int:
+    """Draw new grids in connected gaps with enough households; return the next grid number."""
     free = np.flatnonzero(label < 0)
     if len(free) == 0:
-        return fresh
+        return next_grid
     gaps = graph.subgraph(free)
     _, gap = gaps.components()
     households = np.bincount(gap, weights=gaps.households)
     for number in np.flatnonzero(households >= limits.lower):
         nodes = free[gap == number]
         count = max(1, min(len(nodes), round(households[number] / limits.target)))
-        label[nodes] = fresh + first_drawing(graph.subgraph(nodes), count, seed)
-        fresh += count
-    return fresh
+        label[nodes] = next_grid + build_initial_partition(graph.subgraph(nodes), count, seed)
+        next_grid += count
+    return next_grid
 
 
-def _dissolve(graph: Graph, label: Ints, locked: NDArray[np.bool_], used: Ints) -> bool:
-    """Share the grid with the fewest households out among its neighbours, if one may go."""
-    held = np.unique(label[locked])
-    free = used[~np.isin(used, held)]
+def _dissolve(graph: Graph, label: Ints, locked: Bools, used: Ints) -> bool:
+    """Dissolve the unlocked grid with the fewest households; return whether there was one."""
+    free = used[~np.isin(used, label[locked])]
     if len(free) == 0 or len(used) < 2:
         return False
     households = np.bincount(label, weights=graph.households)
-    gone = label == free[households[free].argmin()]
-    label[gone] = -1
-    _share_out(graph, label, gone)
+    dissolved = label == free[households[free].argmin()]
+    label[dissolved] = -1
+    _assign_to_neighbours(graph, label, dissolved)
     return True
 
 
-def _split(graph: Graph, label: Ints, locked: NDArray[np.bool_], fresh: int, seed: int) -> bool:
-    """Cut the grid with the most households in two, if one can be; ``fresh`` is the new one."""
+def _split(graph: Graph, label: Ints, locked: Bools, next_grid: int, seed: int) -> bool:
+    """Cut the unlocked grid with the most households in two; return whether there was one."""
     nodes_of = np.bincount(label)
     households = np.bincount(label, weights=graph.households)
     held = np.bincount(label, weights=locked) > 0
-    able = np.flatnonzero((nodes_of > 1) & ~held)
-    if len(able) == 0:
+    divisible = np.flatnonzero((nodes_of > 1) & ~held)
+    if len(divisible) == 0:
         return False
-    nodes = np.flatnonzero(label == able[households[able].argmax()])
-    label[nodes[first_drawing(graph.subgraph(nodes), 2, seed) == 1]] = fresh
+    nodes = np.flatnonzero(label == divisible[households[divisible].argmax()])
+    label[nodes[build_initial_partition(graph.subgraph(nodes), 2, seed) == 1]] = next_grid
     return True
 
 
-def metis_parts(graph: Graph, count: int, seed: int, *, recursive: bool = True) -> Ints:
-    """Return METIS's cut, which need not be contiguous.
+def partition_with_metis(graph: Graph, count: int, seed: int, *, recursive: bool = True) -> Ints:
+    """Return (n,) int64 labels of a METIS partition, which may be disconnected.
 
-    By recursive bisection it takes a third of the time of METIS's k-way cut, and a search that
-    begins with it ends no worse.
+    Recursive bisection takes a third of the time of METIS's k-way partition, and a search that
+    starts from it ends no worse.
     """
-    glue = np.maximum(graph.cut - graph.inside, 0.02 * graph.length) + 0.1
+    tie = np.maximum(graph.cut - graph.inside, 0.02 * graph.length) + 0.1
     start, neighbour, edge = graph.rows
-    weight = np.maximum(1, np.round(glue * 10)).astype(np.int64)
+    weight = np.maximum(1, np.round(tie * 10)).astype(np.int64)
     _, part = pymetis.part_graph(
         count,
         adjacency=pymetis.CSRAdjacency(start.tolist(), neighbour.tolist()),
@@ -160,7 +163,7 @@ def metis_parts(graph: Graph, count: int, seed: int, *, recursive: bool = True) 
 
 
 def _nearest_centres(graph: Graph, count: int, seed: int) -> Ints:
-    """Return the nearest of ``count`` centres, chosen far apart (k-means++) among households."""
+    """Return (n,) the nearest of ``count`` centres, chosen among households by k-means++."""
     random = np.random.default_rng(seed)
     weight = graph.households + 1e-3
     centres = [int(random.choice(len(graph), p=weight / weight.sum()))]
@@ -175,40 +178,46 @@ def _nearest_centres(graph: Graph, count: int, seed: int) -> Ints:
 
 
 def _squared_distances(graph: Graph, centres: list[int]) -> Floats:
-    """Return (n, k) squared distances to some nodes."""
+    """Return (n, k) squared distances to k nodes, m2."""
     away = graph.xy[:, None, :] - graph.xy[centres][None]
     squared: Floats = (away**2).sum(axis=2)
     return squared
 
 
 def repair_labels(graph: Graph, label: Ints, count: int) -> Ints:
-    """Return an assignment made contiguous, with no grid empty.
+    """Return labels made contiguous, with none of ``count`` grids empty.
 
-    Every piece of a grid but its largest goes to the neighbour it shares most border with; an
-    empty grid takes the node that is farthest from the centre of the largest one.
+    Every piece of a grid but its largest goes to the neighbour with which it shares most border. A
+    piece that nothing connects to a main piece becomes a grid of its own, numbered from ``count``.
+
+    Parameters
+    ----------
+    label
+        (n,) int64 grid of each node, from 0 to ``count`` - 1.
     """
     label = label.copy()
     while True:
         piece, main = _pieces(graph, label, np.zeros(len(graph), dtype=bool))
-        lost = ~main[piece]
-        if not lost.any():
+        stray = ~main[piece]
+        if not stray.any():
             break
-        _claim(graph, label, lost)
+        if len(_assign_outermost(graph, label, stray)) == 0:
+            label[stray] = count + np.unique(piece[stray], return_inverse=True)[1].ravel()
     return _without_empty(graph, label, count)
 
 
-def _share_out(graph: Graph, label: Ints, free: NDArray[np.bool_]) -> None:
-    """Give free nodes, from the outside in, to the grid that they share most border with."""
+def _assign_to_neighbours(graph: Graph, label: Ints, free: Bools) -> None:
+    """Assign free nodes, from the outside in, to the grid with which they share most border."""
     free = free.copy()
     while free.any():
-        taken = _claim(graph, label, free)
+        taken = _assign_outermost(graph, label, free)
         if len(taken) == 0:
             return
         free[taken] = False
 
 
-def _claim(graph: Graph, label: Ints, free: NDArray[np.bool_]) -> Ints:
-    """Give the free nodes beside others to the grid that they share most border with."""
+def _assign_outermost(graph: Graph, label: Ints, free: Bools) -> Ints:
+    """Assign free nodes next to others to the grid with most shared border; return these nodes."""
     ends = np.concatenate([graph.edges, graph.edges[:, ::-1]])
     length = np.tile(graph.length, 2)
     out = free[ends[:, 0]] & ~free[ends[:, 1]]
@@ -221,9 +230,9 @@ def _claim(graph: Graph, label: Ints, free: NDArray[np.bool_]) -> Ints:
     return node
 
 
-def _pieces(graph: Graph, label: Ints, locked: NDArray[np.bool_]) -> tuple[Ints, NDArray[np.bool_]]:
-    """Return the piece of each node and whether a piece is the main one of its grid: the one with
-    the most that is locked, then with the most households."""
+def _pieces(graph: Graph, label: Ints, locked: Bools) -> tuple[Ints, Bools]:
+    """Return the connected piece of each node, and whether each piece is the main one of its grid:
+    that with the most locked nodes, then with the most households."""
     piece = label_components(*graph.rows[:2], label)
     pieces = int(piece.max(initial=-1)) + 1
     households = np.bincount(piece, weights=graph.households + 1e-6, minlength=pieces)
@@ -237,7 +246,7 @@ def _pieces(graph: Graph, label: Ints, locked: NDArray[np.bool_]) -> tuple[Ints,
 
 
 def _without_empty(graph: Graph, label: Ints, count: int) -> Ints:
-    """Split the largest grids until none of ``count`` grids is empty."""
+    """Move nodes from the largest grids to empty ones until none of ``count`` grids is empty."""
     for empty in np.flatnonzero(np.bincount(label, minlength=count) == 0):
         nodes = np.bincount(label, minlength=count)
         households = np.bincount(label, weights=graph.households, minlength=count)
@@ -248,7 +257,7 @@ def _without_empty(graph: Graph, label: Ints, count: int) -> Ints:
 
 
 def _leaf(graph: Graph, nodes: Ints) -> int:
-    """Return a node of a connected set without which the set stays connected."""
+    """Return a node without which a connected set stays connected."""
     part = graph.subgraph(nodes)
     n = len(part)
     matrix = coo_array((np.ones(len(part.edges)), part.edges.T), shape=(n, n)).tocsr()

@@ -1,77 +1,34 @@
-"""The compiled inner loop of the search: states, moves and what they cost.
+"""The compiled inner loop of the search: states, moves, and the change of cost of a move.
 
-A state keeps, for every grid, the sums from which its cost follows, so that moving one node costs
-as much as the node has neighbours. Every function here is compiled by Numba and lets other
-threads run.
+The costs are the incremental form of the objective in :mod:`geo.partition.scoring.objective`: a
+state holds, for every grid, the sums that determine its cost, so that the time of a move is
+proportional to the number of neighbours of the node. The tests compare both forms.
 """
 
-import hashlib
-import os
-import tempfile
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import numba
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from geo.geometry.shared_borders import Floats, Ints
-from geo.settings import settings as configuration
-
-
-def _set_cache(*folders: Path) -> bool:
-    """Let what is compiled be found again by the same sources only; return whether it can be kept.
-
-    Numba looks at the file of a function, not at those of the functions that it calls: after a
-    change in one file, machine code of two versions would run together. It is kept beside the
-    sources, or in the installation's home where those can't be written to (a read-only checkout, a
-    package of the system's); where neither can, each process compiles anew.
-    """
-    files = sorted(file for folder in folders for file in folder.rglob("*.py"))
-    sources = [file.read_bytes() for file in files]
-    compiled = hashlib.sha256(b"".join(text for text in sources if b"njit" in text))
-    settings: Any = numba.config
-    name = f"compiled-{compiled.hexdigest()[:12]}"
-    chosen = [Path(settings.CACHE_DIR)] if settings.CACHE_DIR else []
-    for within in (*chosen, folders[0] / "__pycache__", configuration().home.absolute() / "cache"):
-        if _can_write(within / name):
-            settings.CACHE_DIR = os.fspath(within / name)
-            return True
-    return False
-
-
-def _can_write(folder: Path) -> bool:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()
-    except OSError:
-        return False
-    return True
-
-
-_PARTITION = Path(__file__).parents[1]
-_HAS_CACHE = _set_cache(_PARTITION, _PARTITION.with_name("geometry"))
-COMPILED: dict[str, Any] = {"cache": _HAS_CACHE, "nogil": True, "error_model": "numpy"}
-HOT: dict[str, Any] = {**COMPILED, "_nrt": False, "forceinline": True}
-"""Options of functions that allocate nothing: without reference counts on every array that they
-pass on, a move costs a sixth (0.28 against 1.7 microseconds)."""
+from geo.geometry.compile import COMPILED, INLINED
+from geo.types import Floats, Ints
 
 FOUR_PI = 4.0 * np.pi
 LIMIT, BALANCE, BORDER, COMPACT, COMPOUND, MOVED = range(6)
 
-APART = 100_000.0
-"""Cost of a pair in one grid that is to be kept apart: more than all else can gain."""
+APART_COST = 100_000.0
+"""Cost of a cannot-link pair in one grid: more than anything else can gain."""
 
 
 class KernelProblem(NamedTuple):
-    """What does not change during a search; neighbours in compressed rows."""
+    """The constant input of a search; neighbours in compressed rows."""
 
     households: Ints
     start: Ints  # (n + 1,) first neighbour of each node
     neighbour: Ints  # (2m,)
     edge: Ints  # (2m,) edge of each neighbour
-    shore: Floats  # (2m, 2) of each neighbour's edge: its length, and what it costs more to cut it
+    shore: Floats  # (2m, 2) of each neighbour's edge: length, and cost of cutting it
     edges: Ints  # (m, 2)
     cut: Floats
     inside: Floats
@@ -79,11 +36,11 @@ class KernelProblem(NamedTuple):
     area: Floats
     outline: Floats
     compound: Ints
-    needed: Ints  # grids a compound needs at the least
-    previous: Ints  # (n,) grid before, -1 for none
+    needed: Ints  # grids that a compound needs at least
+    previous: Ints  # (n,) previous grid, -1 for none
     locked: Ints  # (n,) 1 where the node may not move
-    apart_start: Ints  # (n + 1,) first node that each node is to be kept apart from
-    apart: Ints
+    apart_start: Ints  # (n + 1,) first cannot-link partner of each node
+    apart: Ints  # the partners
     weights: Floats
     target: float
     lower: float
@@ -91,13 +48,13 @@ class KernelProblem(NamedTuple):
 
 
 class KernelState(NamedTuple):
-    """An assignment with the sums per grid that its cost is made of."""
+    """An assignment with the sums per grid that determine its cost."""
 
     label: Ints
     households: Floats
     area: Floats
     perimeter: Floats
-    cost: Floats  # of each grid by itself
+    cost: Floats  # (grids,) limits, balance and compactness of each grid
     compound: Ints  # (compounds, grids) nodes of a compound in a grid
     parts: Ints  # (compounds,) grids a compound lies in
     cut_edges: Ints  # (m,) the edges between grids come first
@@ -106,23 +63,32 @@ class KernelState(NamedTuple):
     mark: Ints  # (n,) scratch of the contiguity check
     stamp: Ints  # (1,)
     queue: Ints  # (n,) scratch
-    chance: NDArray[np.uint64]  # (1,) state of the random numbers, not 0
+    random: NDArray[np.uint64]  # (1,) state of the random numbers, not 0
 
 
-@njit(**HOT)
+@njit(**INLINED)
+def households_cost(
+    households: float, target: float, lower: float, upper: float, limit: float, balance: float
+) -> float:
+    """Return the cost of one grid by its households: limits and balance."""
+    off = (households - target) / 100.0
+    excess = max(households - upper, 0.0) + max(lower - households, 0.0)
+    return limit * excess + balance * off * off
+
+
+@njit(**INLINED)
 def grid_cost(p: KernelProblem, households: float, area: float, perimeter: float) -> float:
     """Return what one grid costs by itself: limits, balance, compactness."""
-    off = (households - p.target) / 100.0
-    excess = max(households - p.upper, 0.0) + max(p.lower - households, 0.0)
     roundness = perimeter * perimeter / (FOUR_PI * max(area, 1e-9)) - 1.0
-    return (
-        p.weights[LIMIT] * excess + p.weights[BALANCE] * off * off + p.weights[COMPACT] * roundness
+    by_households = households_cost(
+        households, p.target, p.lower, p.upper, p.weights[LIMIT], p.weights[BALANCE]
     )
+    return by_households + p.weights[COMPACT] * roundness
 
 
 @njit(**COMPILED)
-def new_state(p: KernelProblem, label: Ints, grids: int, seed: int) -> KernelState:
-    """Return the state of an assignment; ``seed`` is from 0 to 2**31."""
+def build_state(p: KernelProblem, label: Ints, grids: int, seed: int) -> KernelState:
+    """Build the state of (n,) int64 labels; ``seed`` is from 0 to 2**31."""
     n, m, compounds = len(p.households), len(p.edges), len(p.needed)
     state = KernelState(
         label.copy(),
@@ -161,43 +127,43 @@ def new_state(p: KernelProblem, label: Ints, grids: int, seed: int) -> KernelSta
     return state
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def _seed_state(seed: np.uint64) -> np.uint64:
-    """Return 64 bits, not all 0, that differ much for seeds that differ little (SplitMix64)."""
+    """Return 64 bits, not all 0, that are very different even for similar seeds (SplitMix64)."""
     x = seed + np.uint64(0x9E3779B97F4A7C15)
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return (x ^ (x >> np.uint64(31))) | np.uint64(1)
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def _next_random(s: KernelState) -> np.uint64:
-    """Return 64 random bits, and go on.
+    """Return 64 random bits and advance the generator.
 
     Xorshift64* (Vigna, "An experimental exploration of Marsaglia's xorshift generators, scrambled",
     ACM TOMS 42(4), 2016). Numba's own generator takes a quarter of a move's time.
     """
-    x = s.chance[0]
+    x = s.random[0]
     x ^= x >> np.uint64(12)
     x ^= x << np.uint64(25)
     x ^= x >> np.uint64(27)
-    s.chance[0] = x
+    s.random[0] = x
     return x * np.uint64(0x2545F4914F6CDD1D)
 
 
-@njit(**HOT)
-def uniform(s: KernelState) -> float:
-    """Return a random number from 0 to below 1."""
+@njit(**INLINED)
+def random_uniform(s: KernelState) -> float:
+    """Return a random float in [0, 1)."""
     return (_next_random(s) >> np.uint64(11)) * (1.0 / 9007199254740992.0)
 
 
-@njit(**HOT)
-def below(s: KernelState, count: int) -> int:
-    """Return a random whole number from 0 to below ``count``, which is less than 2**32."""
+@njit(**INLINED)
+def random_below(s: KernelState, count: int) -> int:
+    """Return a random integer in [0, count); ``count`` is less than 2**32."""
     return int(((_next_random(s) >> np.uint64(32)) * np.uint64(count)) >> np.uint64(32))
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def total_cost(p: KernelProblem, s: KernelState) -> float:
     """Return the objective of a state."""
     cost = 0.0
@@ -212,36 +178,36 @@ def total_cost(p: KernelProblem, s: KernelState) -> float:
         if p.previous[u] >= 0 and p.previous[u] != s.label[u]:
             cost += p.weights[MOVED] * p.households[u]
         for i in range(p.apart_start[u], p.apart_start[u + 1]):
-            cost += 0.5 * APART * (s.label[p.apart[i]] == s.label[u])
+            cost += 0.5 * APART_COST * (s.label[p.apart[i]] == s.label[u])
     return cost
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def _swap_edges(s: KernelState, e: int, place: int) -> None:
     at, other = s.position[e], s.cut_edges[place]
     s.cut_edges[place], s.cut_edges[at] = e, other
     s.position[e], s.position[other] = place, at
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def _set_cut(s: KernelState, e: int) -> None:
     if s.position[e] >= s.cuts[0]:
         _swap_edges(s, e, s.cuts[0])
         s.cuts[0] += 1
 
 
-@njit(**HOT)
-def _set_joined(s: KernelState, e: int) -> None:
+@njit(**INLINED)
+def _set_uncut(s: KernelState, e: int) -> None:
     if s.position[e] < s.cuts[0]:
         s.cuts[0] -= 1
         _swap_edges(s, e, s.cuts[0])
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def perimeters_after(
     p: KernelProblem, s: KernelState, u: int, b: int
 ) -> tuple[float, float, float]:
-    """Return both grids' perimeters and the change of border cost if ``u`` went to ``b``."""
+    """Return both grids' perimeters and the change of border cost if ``u`` moves to ``b``."""
     a = s.label[u]
     perimeter_a = s.perimeter[a] - p.outline[u]
     perimeter_b = s.perimeter[b] + p.outline[u]
@@ -254,9 +220,9 @@ def perimeters_after(
     return perimeter_a, perimeter_b, border
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def shared_cost_change(p: KernelProblem, s: KernelState, u: int, b: int, border: float) -> float:
-    """Return the change of what grids share (border, compounds, moved) if ``u`` went to ``b``."""
+    """Return the change of all costs but those of single grids if ``u`` moves to ``b``."""
     a = s.label[u]
     change = p.weights[BORDER] * border
     c = p.compound[u]
@@ -269,13 +235,13 @@ def shared_cost_change(p: KernelProblem, s: KernelState, u: int, b: int, border:
         change += p.weights[MOVED] * p.households[u] * ((before != b) - (before != a))
     for i in range(p.apart_start[u], p.apart_start[u + 1]):
         g = s.label[p.apart[i]]
-        change += APART * ((g == b) - (g == a))
+        change += APART_COST * ((g == b) - (g == a))
     return change
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def move_cost(p: KernelProblem, s: KernelState, u: int, b: int) -> float:
-    """Return by how much the objective changes if node ``u`` goes to grid ``b``."""
+    """Return the change of the objective if node ``u`` moves to grid ``b``."""
     a, h = s.label[u], p.households[u]
     perimeter_a, perimeter_b, border = perimeters_after(p, s, u, b)
     change = shared_cost_change(p, s, u, b, border)
@@ -284,9 +250,9 @@ def move_cost(p: KernelProblem, s: KernelState, u: int, b: int) -> float:
     return change - s.cost[a] - s.cost[b]
 
 
-@njit(**HOT)
-def move(p: KernelProblem, s: KernelState, u: int, b: int) -> None:
-    """Put node ``u`` into grid ``b``."""
+@njit(**INLINED)
+def move_node(p: KernelProblem, s: KernelState, u: int, b: int) -> None:
+    """Move node ``u`` to grid ``b``."""
     a = s.label[u]
     s.perimeter[a], s.perimeter[b], _ = perimeters_after(p, s, u, b)
     s.households[a] -= p.households[u]
@@ -303,27 +269,26 @@ def move(p: KernelProblem, s: KernelState, u: int, b: int) -> None:
     s.label[u] = b
     for i in range(p.start[u], p.start[u + 1]):
         if s.label[p.neighbour[i]] == b:
-            _set_joined(s, p.edge[i])
+            _set_uncut(s, p.edge[i])
         else:
             _set_cut(s, p.edge[i])
 
 
-@njit(**HOT)
+@njit(**INLINED)
 def stays_connected(p: KernelProblem, s: KernelState, u: int) -> bool:
-    """Return whether the grid of node ``u`` hangs together, and is not empty, without it.
+    """Return whether the grid of node ``u`` stays connected, and not empty, without it.
 
-    Walks first along the ring of u's own neighbours, which settles most cases, then through the
-    whole grid.
+    The search visits first the neighbours of ``u``, which decides most cases, then the whole grid.
     """
     a = s.label[u]
     s.stamp[0] += 2
-    wanted, seen = s.stamp[0], s.stamp[0] + 1
+    neighbour, seen = s.stamp[0], s.stamp[0] + 1
     missing, first = 0, -1
     for i in range(p.start[u], p.start[u + 1]):
         if s.label[p.neighbour[i]] == a:
             missing += 1
             first = p.neighbour[i]
-            s.mark[first] = wanted
+            s.mark[first] = neighbour
     if missing <= 1:
         return missing == 1
     s.mark[first] = seen
@@ -334,7 +299,7 @@ def stays_connected(p: KernelProblem, s: KernelState, u: int) -> bool:
         head += 1
         for i in range(p.start[v], p.start[v + 1]):
             w = p.neighbour[i]
-            if s.mark[w] == wanted:
+            if s.mark[w] == neighbour:
                 s.mark[w] = seen
                 s.queue[tail] = w
                 tail += 1
@@ -349,7 +314,7 @@ def stays_connected(p: KernelProblem, s: KernelState, u: int) -> bool:
         for i in range(p.start[v], p.start[v + 1]):
             w = p.neighbour[i]
             if s.label[w] == a and s.mark[w] != seen:
-                if s.mark[w] == wanted:
+                if s.mark[w] == neighbour:
                     missing -= 1
                     if missing == 0:
                         return True
@@ -361,9 +326,16 @@ def stays_connected(p: KernelProblem, s: KernelState, u: int) -> bool:
 
 @njit(**COMPILED)
 def label_components(start: Ints, neighbour: Ints, label: Ints) -> Ints:
-    """Return the piece of each node: nodes of one label that hang together.
+    """Return (n,) int64 the connected piece of each node: connected nodes of one label.
 
     Pieces are numbered by their first nodes.
+
+    Parameters
+    ----------
+    start, neighbour
+        (n + 1,) and (2m,) int64 neighbours in compressed rows.
+    label
+        (n,) int64 labels.
     """
     n = len(label)
     piece, queue = np.full(n, -1, np.int64), np.empty(n, np.int64)

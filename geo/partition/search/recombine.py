@@ -1,73 +1,83 @@
-"""Two drawings crossed into one that is as good as either, and often better.
+"""Recombine two drawings into one that is as good as either, and often better.
 
-What both drawings have in one grid stays together, and the pieces are annealed anew: a small
-problem, in which a single move does what takes many on the whole graph. The combine operator of
-evolutionary graph partitioning (Sanders and Schulz, Distributed evolutionary graph partitioning,
-2012), with annealing in place of its multilevel search.
+What both drawings have in one grid stays together, and the pieces are annealed again: a small
+problem, in which one move does what takes many moves on the whole graph. This is the combine
+operator of evolutionary graph partitioning (Sanders and Schulz, Distributed evolutionary graph
+partitioning, 2012), with annealing instead of its multilevel search.
 """
 
 from dataclasses import replace
+from operator import attrgetter
 
 import numpy as np
 
-from geo.geometry.shared_borders import Ints
-from geo.partition.search.chains import Case, PreviousLabels, SearchResult, run_chain
+from geo.partition.search.chains import PreviousLabels, SearchProblem, SearchResult, anneal_labels
 from geo.partition.search.kernel import label_components
+from geo.types import Ints
 
-HOT, MOVES_PER_PIECE, LEAST_MOVES = 60.0, 1000, 5_000
-"""First temperature of the pieces, and moves made with them."""
+PIECE_TEMPERATURE, MOVES_PER_PIECE, MIN_MOVES = 60.0, 1000, 5_000
+"""Start temperature of the pieces, moves per piece, and least number of moves."""
 
-LUKEWARM = 10.0
-"""First temperature of the nodes in the drawing that comes of it: borders may move, not grids."""
+NODE_TEMPERATURE = 10.0
+"""Start temperature of the nodes afterwards: borders may move, whole grids not."""
 
 
 def recombine(
-    case: Case, one: SearchResult, other: SearchResult, moves: int, seed: int, stop: Ints
+    problem: SearchProblem,
+    one: SearchResult,
+    other: SearchResult,
+    moves: int,
+    seed: int,
+    stop: Ints,
 ) -> SearchResult:
-    """Return the better of two drawings, or one that is better still.
+    """Return the better of two drawings, or their recombination if that is better still.
 
     Parameters
     ----------
     moves
-        For each node, after the pieces were annealed.
+        Moves per node after the pieces were annealed.
+    stop
+        (1,) int64; another thread sets it to 1 to end the search.
     """
-    best = min(one, other, key=lambda found: found.cost)
-    piece = pieces(case, one.label, other.label)
-    small = _contract_case(case, piece)
-    if len(small.graph) == len(np.unique(best.label)):  # the same drawing twice
+    best = min(one, other, key=attrgetter("cost"))
+    piece = common_pieces(problem, one.label, other.label)
+    small = _contract(problem, piece)
+    if len(small.graph) == len(np.unique(best.label)):  # both drawings are the same
         return best
     start = np.empty(len(small.graph), dtype=np.int64)
     start[piece] = best.label
-    tries = max(LEAST_MOVES, MOVES_PER_PIECE * len(small.graph))
-    joined = run_chain(small, start, tries, HOT, seed, stop).label[piece]
-    child = run_chain(case, joined, moves * len(case.graph), LUKEWARM, seed + 1, stop)
-    return min(best, child, key=lambda found: found.cost)
+    piece_moves = max(MIN_MOVES, MOVES_PER_PIECE * len(small.graph))
+    label = anneal_labels(small, start, piece_moves, PIECE_TEMPERATURE, seed, stop).label[piece]
+    child = anneal_labels(
+        problem, label, moves * len(problem.graph), NODE_TEMPERATURE, seed + 1, stop
+    )
+    return min(best, child, key=attrgetter("cost"))
 
 
-def pieces(case: Case, one: Ints, other: Ints) -> Ints:
-    """Return the piece of each node: connected, in one grid in both drawings, and of one kind.
+def common_pieces(problem: SearchProblem, one: Ints, other: Ints) -> Ints:
+    """Return (n,) int64 the piece of each node: connected, and in one grid in both drawings.
 
-    Nodes of one piece are in one compound, and alike in the plan before.
+    Nodes of one piece are also in one compound, and have equal labels in the previous plan.
     """
-    graph, before = case.graph, case.before
-    alike = [one, other, graph.compound]
+    graph, before = problem.graph, problem.before
+    attributes = [one, other, graph.compound]
     if before is not None:
-        alike += [before.label, 2 * before.counted + before.locked.astype(np.int64)]
+        attributes += [before.label, 2 * before.counted + before.locked.astype(np.int64)]
     kind = np.zeros(len(graph), dtype=np.int64)
-    for labels in alike:
+    for labels in attributes:
         kind = kind * (int(labels.max()) + 2) + labels + 1
     piece: Ints = label_components(*graph.rows[:2], kind)
     return piece
 
 
-def _contract_case(case: Case, piece: Ints) -> Case:
-    """Return the case in which each piece is one node."""
+def _contract(problem: SearchProblem, piece: Ints) -> SearchProblem:
+    """Return the problem in which each piece is one node."""
     first = np.unique(piece, return_index=True)[1]
-    apart = piece[case.apart]
-    before: PreviousLabels | None = None if case.before is None else case.before.of(first)
+    apart = piece[problem.apart]
+    before: PreviousLabels | None = None if problem.before is None else problem.before.of(first)
     return replace(
-        case,
-        graph=case.graph.contracted(piece),
+        problem,
+        graph=problem.graph.contracted(piece),
         before=before,
         apart=apart[apart[:, 0] != apart[:, 1]],
     )

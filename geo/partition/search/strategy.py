@@ -1,4 +1,4 @@
-"""The search: how many grids, chains of annealing, and what comes of crossing their drawings."""
+"""The search strategy: numbers of grids to try, annealing chains, and their recombination."""
 
 import threading
 from collections.abc import Iterator
@@ -6,48 +6,58 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial, reduce
+from operator import attrgetter
 
 import numpy as np
 
-from geo.geometry.shared_borders import Ints
 from geo.partition.cells.graph import Graph
 from geo.partition.scoring.objective import Limits, Weights
-from geo.partition.search.chains import Case, Pairs, PreviousLabels, SearchResult, chain, warm_up
+from geo.partition.search.chains import (
+    Pairs,
+    PreviousLabels,
+    SearchProblem,
+    SearchResult,
+    compile_search,
+    run_chain,
+)
 from geo.partition.search.recombine import recombine
+from geo.types import Ints
 
 GENERATIONS = 10
 MOVES_PER_NODE = 100
 
-PATIENCE = 2
-"""So many generations that find nothing better end the search."""
+MAX_IDLE_GENERATIONS = 2
+"""The search ends after this many generations without a better drawing."""
 
 CONVERGED_CHAINS = 3
-"""So many chains that end with the best drawing, each by itself, leave little to be found."""
+"""The search ends when this many independent chains have ended with the best drawing."""
 
 SURVIVORS = 2
-"""Parents that live on beside their best child, for each number of grids."""
+"""Parents that survive beside their best child, for each number of grids."""
 
 PRUNE_RATIOS = (1.05, 1.02, 1.01)
-"""A number of grids whose best drawing costs so much more than the best is tried no further: after
+"""A number of grids is dropped if its best drawing costs this many times the overall best: after
 the first generation, the second, and later ones."""
 
-SAME = 1.0005
-"""Two drawings that cost so nearly the same are the same, or as good."""
+EQUAL_COST_RATIO = 1.0005
+"""Two drawings whose costs differ by less than this ratio count as equally good."""
 
 
 @dataclass(frozen=True)
 class Effort:
-    """How long to search. The answer depends on these and the seed, never on the clock, unless
-    ``seconds`` runs out first.
+    """Effort of a search.
+
+    The result depends on it and the seed, but on the speed of the machine only if ``seconds`` run
+    out.
 
     Attributes
     ----------
     generations
-        How often chains are begun anew and crossed, for each number of grids, at most.
+        Maximum rounds of new chains and recombination, for each number of grids.
     moves_per_node
-        Moves of a chain for each node of the graph.
+        Moves of a chain per node of the graph.
     seconds
-        After this many seconds the best drawing so far is the answer.
+        Time limit, after which the best drawing so far is returned.
     threads
         Chains run at once.
     """
@@ -68,42 +78,41 @@ def search(
     seed: int = 1,
     effort: Effort | None = None,
 ) -> Ints:
-    """Return a grid for every node: contiguous, and as cheap as found.
+    """Search contiguous grids of low cost for a connected graph.
 
     Parameters
     ----------
     graph
-        A connected graph; draw the parts of a graph in several pieces one by one
-        (:func:`search_parts`).
+        A connected graph; for others use :func:`search_parts`.
     before
-        The plan to start from.
+        The previous plan to start from.
     apart
-        (p, 2) nodes that must not be in one grid.
+        (p, 2) int64 pairs of nodes that must not be in one grid.
 
     Returns
     -------
     label
-        (n,) numbers of grids: from 0 with none left out, or those of the plan before, new grids
-        numbered on from its last.
+        (n,) int64 grid of each node: numbered from 0 without gaps, or, with a previous plan, by
+        its numbers, with new grids after its last.
     """
     limits, weights, effort = limits or Limits(), weights or Weights(), effort or Effort()
     counts = plausible_counts(graph.households, limits)
-    if before is not None and (kept := len(np.unique(before.label[before.label >= 0]))):
-        counts = list(dict.fromkeys([min(kept, len(graph)), *counts]))
+    if before is not None and (grids := len(np.unique(before.label[before.label >= 0]))):
+        counts = list(dict.fromkeys([min(grids, len(graph)), *counts]))
     if before is None and (counts == [1] or len(graph) == 1):
         return np.zeros(len(graph), dtype=np.int64)
     apart = np.empty((0, 2), dtype=np.int64) if apart is None else apart
-    case = Case(graph, limits, weights, before, apart)
-    warm_up()
+    problem = SearchProblem(graph, limits, weights, before, apart)
+    compile_search()
     with _deadline(effort.seconds) as stop, ThreadPoolExecutor(effort.threads) as pool:
-        return _search_generations(_Run(case, effort, seed, stop, pool), counts).label
+        return _search_generations(_Run(problem, effort, seed, stop, pool), counts).label
 
 
 @dataclass(frozen=True)
 class _Run:
-    """A search under way."""
+    """A running search."""
 
-    case: Case
+    problem: SearchProblem
     effort: Effort
     seed: int
     stop: Ints
@@ -113,62 +122,65 @@ class _Run:
 def _search_generations(run: _Run, counts: list[int]) -> SearchResult:
     """Return the best drawing of several generations."""
     alive: dict[int, list[SearchResult]] = {count: [] for count in counts}
-    ends: list[float] = []
+    chain_costs: list[float] = []
     champion, idle = SearchResult(np.inf, np.empty(0, dtype=np.int64)), 0
     for generation in range(run.effort.generations):
-        # Two families at once where one number of grids is left.
+        # Two pairs of chains at once where only one number of grids is left.
         numbers = range(2 * generation, 2 * generation + (1 if len(counts) > 1 else 2))
         families = [(count, number) for count in counts for number in numbers]
         parents = [(count, 2 * number + side) for count, number in families for side in (0, 1)]
-        ended = list(run.pool.map(partial(_chain, run), *zip(*parents, strict=True)))
-        ends += [parent.cost for parent in ended]
+        chains = list(run.pool.map(partial(_chain, run), *zip(*parents, strict=True)))
+        chain_costs += [parent.cost for parent in chains]
         number = [number for _, number in families]
-        children = run.pool.map(partial(_child, run), number, ended[::2], ended[1::2])
+        children = run.pool.map(partial(_child, run), number, chains[::2], chains[1::2])
         for (count, _), child in zip(families, children, strict=True):
             alive[count].append(child)
         kin = run.pool.map(partial(_survivors, run, generation), map(alive.get, counts))
         alive = dict(zip(counts, kin, strict=True))
-        before, champion = champion, min((kin[0] for kin in alive.values()), key=_cost)
-        idle = idle + 1 if champion.cost * SAME >= before.cost else 0
-        met = _meets_limits(run.case, champion)
-        agreed = sum(end <= champion.cost * SAME for end in ends)
-        if run.stop[0] or idle == PATIENCE or (met and agreed >= CONVERGED_CHAINS):
+        previous_champion, champion = (
+            champion,
+            min((kin[0] for kin in alive.values()), key=attrgetter("cost")),
+        )
+        idle = idle + 1 if champion.cost * EQUAL_COST_RATIO >= previous_champion.cost else 0
+        meets_limits = _meets_limits(run.problem, champion)
+        converged = sum(end <= champion.cost * EQUAL_COST_RATIO for end in chain_costs)
+        if (
+            run.stop[0]
+            or idle == MAX_IDLE_GENERATIONS
+            or (meets_limits and converged >= CONVERGED_CHAINS)
+        ):
             break
-        if met:
-            hopeless = champion.cost * PRUNE_RATIOS[min(generation, len(PRUNE_RATIOS) - 1)]
-            counts = [count for count in counts if alive[count][0].cost <= hopeless]
+        if meets_limits:
+            most = champion.cost * PRUNE_RATIOS[min(generation, len(PRUNE_RATIOS) - 1)]
+            counts = [count for count in counts if alive[count][0].cost <= most]
     return champion
 
 
-def _cost(found: SearchResult) -> float:
-    return found.cost
-
-
 def _chain(run: _Run, count: int, number: int) -> SearchResult:
-    return chain(run.case, count, number, run.effort.moves_per_node, run.seed, run.stop)
+    return run_chain(run.problem, count, number, run.effort.moves_per_node, run.seed, run.stop)
 
 
 def _child(run: _Run, number: int, one: SearchResult, other: SearchResult) -> SearchResult:
     moves = run.effort.moves_per_node // 4
-    return recombine(run.case, one, other, moves, run.seed + number, run.stop)
+    return recombine(run.problem, one, other, moves, run.seed + number, run.stop)
 
 
 def _survivors(run: _Run, generation: int, kin: list[SearchResult]) -> list[SearchResult]:
-    """Return what comes of crossing the best of some drawings with the others, and the best."""
-    ranked = sorted(kin, key=_cost)
+    """Return the recombination of all drawings, best first, and the best of them."""
+    ranked = sorted(kin, key=attrgetter("cost"))
     return [reduce(partial(_child, run, generation), ranked), *ranked[:SURVIVORS]]
 
 
-def _meets_limits(case: Case, found: SearchResult) -> bool:
-    """Return whether a drawing is within the limits wherever nodes allow.
+def _meets_limits(problem: SearchProblem, drawing: SearchResult) -> bool:
+    """Return whether a drawing is within the limits wherever the nodes permit.
 
     A node above the upper limit fills a grid by itself: no drawing can do better there.
     """
-    limits, people = case.limits, case.graph.households
-    largest = np.zeros(int(found.label.max()) + 1, dtype=np.int64)
-    np.maximum.at(largest, found.label, people)
-    grids = np.unique(found.label)
-    households = np.bincount(found.label, weights=people)[grids]
+    limits, households_of_node = problem.limits, problem.graph.households
+    largest = np.zeros(int(drawing.label.max()) + 1, dtype=np.int64)
+    np.maximum.at(largest, drawing.label, households_of_node)
+    grids = np.unique(drawing.label)
+    households = np.bincount(drawing.label, weights=households_of_node)[grids]
     fits = households <= np.maximum(limits.upper, largest[grids])
     return bool((fits & (households >= limits.lower)).all())
 
@@ -178,10 +190,10 @@ def _deadline(seconds: float) -> Iterator[Ints]:
     """Yield a flag that becomes 1 when the time is up."""
     stop = np.zeros(1, dtype=np.int64)
 
-    def ring() -> None:
+    def set_stop() -> None:
         stop[0] = 1
 
-    timer = threading.Timer(seconds, ring)
+    timer = threading.Timer(seconds, set_stop)
     timer.daemon = True
     timer.start()
     try:
@@ -200,43 +212,44 @@ def search_parts(
     seed: int = 1,
     effort: Effort | None = None,
 ) -> Ints:
-    """Return a grid for every node of a graph in several pieces, each drawn by itself.
+    """Search grids for a graph of several components, each by itself.
 
-    A grid before that lies in several pieces goes on in one of them.
+    Parameters and result are those of :func:`search`. A previous grid that lies in several
+    components continues in one of them.
     """
     parts, part = graph.components()
     if parts == 1:
         return search(graph, limits, weights, before=before, apart=apart, seed=seed, effort=effort)
-    before = None if before is None else _going_on_once(graph, part, before)
+    before = None if before is None else _split_by_component(graph, part, before)
     label = np.zeros(len(graph), dtype=np.int64)
-    used = 0 if before is None else int(before.label.max(initial=-1)) + 1
+    next_grid = 0 if before is None else int(before.label.max(initial=-1)) + 1
     for number in range(parts):
         nodes = np.flatnonzero(part == number)
-        own_before = None if before is None else before.of(nodes)
-        own = search(
+        part_before = None if before is None else before.of(nodes)
+        part_label = search(
             graph.subgraph(nodes),
             limits,
             weights,
-            before=own_before,
-            apart=_within(apart, nodes, len(graph)),
+            before=part_before,
+            apart=_pairs_within(apart, nodes, len(graph)),
             seed=seed,
             effort=effort,
         )
-        grids, grid = np.unique(own, return_inverse=True)
-        fresh = np.ones(len(grids), bool)
-        if own_before is not None:
-            fresh = ~np.isin(grids, own_before.label)
-        grids[fresh] = used + np.arange(int(fresh.sum()))
+        grids, grid = np.unique(part_label, return_inverse=True)
+        is_new = np.ones(len(grids), bool)
+        if part_before is not None:
+            is_new = ~np.isin(grids, part_before.label)
+        grids[is_new] = next_grid + np.arange(int(is_new.sum()))
         label[nodes] = grids[grid.ravel()]
-        used += int(fresh.sum())
+        next_grid += int(is_new.sum())
     return label
 
 
-def _going_on_once(graph: Graph, part: Ints, before: PreviousLabels) -> PreviousLabels:
-    """Return a plan with a new grid for each piece of one that parts of the graph divide.
+def _split_by_component(graph: Graph, part: Ints, before: PreviousLabels) -> PreviousLabels:
+    """Return previous labels in which no grid lies in two components of the graph.
 
-    The old one is the piece with the most that is locked, then with the most households; a piece
-    that holds something locked stays it too.
+    The part with the most locked nodes, then with the most households, keeps the number of the
+    grid, as does every part with a locked node; the others are new grids.
     """
     drawn = np.flatnonzero(before.label >= 0)
     shares, share = np.unique(
@@ -244,44 +257,44 @@ def _going_on_once(graph: Graph, part: Ints, before: PreviousLabels) -> Previous
     )
     share = share.ravel()
     households = np.bincount(share, graph.households[drawn], len(shares))
-    held = np.bincount(share, before.locked[drawn], len(shares))
-    order = np.lexsort((-households, -held, shares[:, 0]))
-    goes_on = held > 0
-    goes_on[order[np.unique(shares[order, 0], return_index=True)[1]]] = True
+    locked = np.bincount(share, before.locked[drawn], len(shares))
+    order = np.lexsort((-households, -locked, shares[:, 0]))
+    keeps = locked > 0
+    keeps[order[np.unique(shares[order, 0], return_index=True)[1]]] = True
     number = shares[:, 0].copy()
-    number[~goes_on] = before.label.max(initial=-1) + 1 + np.arange(int((~goes_on).sum()))
+    number[~keeps] = before.label.max(initial=-1) + 1 + np.arange(int((~keeps).sum()))
     label = before.label.copy()
     label[drawn] = number[share]
     return replace(before, label=label)
 
 
-def _within(apart: Pairs | None, nodes: Ints, total: int) -> Pairs | None:
-    """Return the pairs among some nodes, in the numbers of their subgraph."""
+def _pairs_within(apart: Pairs | None, nodes: Ints, total: int) -> Pairs | None:
+    """Return the pairs within (k,) nodes, in the numbers of their subgraph."""
     if apart is None:
         return None
     number = np.full(total, -1, dtype=np.int64)
     number[nodes] = np.arange(len(nodes))
     pairs = number[apart]
-    kept: Pairs = pairs[(pairs >= 0).all(axis=1)]
-    return kept
+    inner: Pairs = pairs[(pairs >= 0).all(axis=1)]
+    return inner
 
 
 def plausible_counts(households: Ints, limits: Limits) -> list[int]:
-    """Return the numbers of grids worth trying, the likeliest first.
+    """Return the numbers of grids to try, the most likely first.
 
-    A node above the upper limit fills a grid by itself; the others are shared out.
+    A node above the upper limit fills a grid by itself; the others share the remaining ones.
 
     Parameters
     ----------
     households
-        (n,) households of each node.
+        (n,) int64 households of each node.
     """
     over = households > limits.upper
     rest = int(households[~over].sum())
     likely = max(0 if over.any() else 1, round(rest / limits.target))
     low, high = -(-rest // limits.upper), rest // limits.lower
     fitting = [count for count in (likely, likely - 1, likely + 1) if low <= count <= high]
-    # No number fits (say 550 households): too few large grids or too many small ones.
+    # If no number fits (for example 550 households), try too few large and too many small grids.
     counts = fitting or sorted({high, low})
     most = max(int((households > 0).sum()), 1)
     return list(dict.fromkeys(min(max(count + int(over.sum()), 1), most) for count in counts))

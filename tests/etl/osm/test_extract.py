@@ -14,7 +14,7 @@ import shapely
 from etl.osm import Extract, read_osm
 from geo import crs
 from geo.errors import InputError
-from geo.geometry.shared_borders import borders
+from geo.geometry.shared_borders import find_borders
 from geo.model import LAYERS
 from geo.settings import Settings
 from tests.etl.pbf import Extract as Pbf
@@ -342,7 +342,7 @@ def test_communities_of_monaco_follow_streets(monaco):
     region = monaco.layers["region"]
     metric = crs.metric_crs_of(region)
     land = region[region["level"] == "community"].to_crs(metric).geometry.to_numpy()
-    shared = borders(land)
+    shared = find_borders(land)
     inner = shared.left >= 0
     lines = [monaco.layers[name].to_crs(metric).geometry for name in ("road", "railway")]
     walls = monaco.layers["building"].to_crs(metric).geometry.boundary

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from scipy.spatial import Delaunay
 
 from geo.geometry.delaunay import triangulate
-from geo.geometry.planar_faces import faces, faces_within, merge_faces, node_lines
-from geo.geometry.point_bins import gaps_to_others, nearest_in_room, strongest_at
+from geo.geometry.planar_faces import build_faces, build_faces_within, merge_faces, node_lines
+from geo.geometry.point_bins import find_nearest_in_room, find_strongest_kinds, measure_gaps
 from geo.geometry.shared_borders import inner_points
 
 HUNDREDTHS = st.integers(0, 4000).map(lambda n: n / 100)
@@ -28,7 +28,7 @@ def same(polygons, others):
 def test_faces_are_those_that_geos_finds(paths):
     lines = np.array([shapely.LineString(one) for one in paths if len(set(one)) > 1], dtype=object)
     known = shapely.get_parts(shapely.polygonize([shapely.union_all(lines)]))
-    found = faces(node_lines(lines))
+    found = build_faces(node_lines(lines))
     assert same(found.polygons, known)
 
 
@@ -42,8 +42,8 @@ def test_faces_are_those_that_geos_finds(paths):
         (["0 0, 2 0, 2 2, 0 2, 0 0", "2 1, 5 1", "5 0, 7 0, 7 2, 5 2, 5 0"], [4, 4], 0),  # a bridge
     ],
 )
-def test_faces_of_ugly_lines(wkt, areas, holes):
-    found = faces(node_lines(lines_of(*wkt)))
+def test_faces_of_irregular_lines(wkt, areas, holes):
+    found = build_faces(node_lines(lines_of(*wkt)))
     assert sorted(shapely.area(found.polygons)) == areas
     assert shapely.get_num_interior_rings(found.polygons).sum() == holes
     assert shapely.is_valid(found.polygons).all()
@@ -57,7 +57,7 @@ def test_merged_faces_are_a_coverage_with_the_unions_of_geos(pairs, random):
     land = shapely.box(0, 0, 40, 40)
     cuts = [shapely.LineString(pair) for pair in pairs if pair[0] != pair[1]]
     lines = node_lines(np.array([land.exterior, *cuts], dtype=object))
-    parts = faces_within(lines, land)
+    parts = build_faces_within(lines, land)
     _, label = np.unique([random.randrange(4) for _ in parts.polygons], return_inverse=True)
     found = merge_faces(lines, parts, label)
     assert shapely.coverage_is_valid(found)
@@ -69,10 +69,10 @@ def test_merged_faces_are_a_coverage_with_the_unions_of_geos(pairs, random):
 @settings(deadline=None)
 @given(st.integers(1, 400), st.integers(0, 2**32 - 1), st.booleans())
 def test_triangles_are_those_that_qhull_finds(count, seed, rows):
-    chance = np.random.default_rng(seed)
-    points = chance.uniform(-200, 200, (count, 2))
+    random_numbers = np.random.default_rng(seed)
+    points = random_numbers.uniform(-200, 200, (count, 2))
     if rows:  # houses in rows: points in a row, and four on a circle, but for a hair
-        points = points.round(-1) + chance.uniform(-1e-3, 1e-3, points.shape)
+        points = points.round(-1) + random_numbers.uniform(-1e-3, 1e-3, points.shape)
     fenced = np.concatenate([points, SQUARE])
     corners, beyond = triangulate(fenced)
     assert len(corners) == 2 * count + 2
@@ -93,9 +93,9 @@ def test_gaps_and_nearest_are_those_of_all_pairs(rows):
     away = np.hypot(*(points[:, None] - points[None]).transpose(2, 0, 1))
     other = (owner[:, None] != owner) & (room[:, None] == room)
     least = np.where(other, away, np.inf).min(axis=1)
-    assert gaps_to_others(points, owner, room, 0.0, 15.0) == pytest.approx(np.minimum(least, 15.0))
+    assert measure_gaps(points, owner, room, 0.0, 15.0) == pytest.approx(np.minimum(least, 15.0))
     asked = points[::-1] + 3.0
-    nearest = nearest_in_room(points, room, asked, room)
+    nearest = find_nearest_in_room(points, room, asked, room)
     away = np.hypot(*(asked[:, None] - points[None]).transpose(2, 0, 1))
     away[room[:, None] != room] = np.inf
     assert away[np.arange(len(asked)), nearest] == pytest.approx(away.min(axis=1))
@@ -111,14 +111,16 @@ def test_strongest_kind_is_that_of_all_segments(places, segments):
         [k for k, one in zip(kinds, lines, strict=True) if one.dwithin(shapely.Point(p), 0.5)]
         for p in points
     ]
-    assert list(strongest_at(points, ends, kinds, 0.5)) == [max(found, default=0) for found in near]
+    assert list(find_strongest_kinds(points, ends, kinds, 0.5)) == [
+        max(found, default=0) for found in near
+    ]
 
 
-def test_point_inside_a_polygon_is_not_in_its_hair():
+def test_point_inside_a_polygon_is_not_in_its_spike():
     # The corner of a footprint cut to the border, a rounding error off it.
     corners = [(62.17933521164, 23.484010549), (63.83411168965, 24.520407756)]
     corners += [(62.9824395689, 23.987), (62.17933521164, 23.987)]
-    hairy = shapely.Polygon(np.add(corners, (512_400.0, 3_543_200.0)))
-    (point,) = inner_points(np.array([hairy], dtype=object))
-    assert hairy.boundary.distance(point) > 0.05
-    assert hairy.contains(point)
+    spiked = shapely.Polygon(np.add(corners, (512_400.0, 3_543_200.0)))
+    (point,) = inner_points(np.array([spiked], dtype=object))
+    assert spiked.boundary.distance(point) > 0.05
+    assert spiked.contains(point)

@@ -1,4 +1,4 @@
-"""Little communities for the tests of the drawing engine, laid out in metres."""
+"""Small communities, in metres, and graphs for the tests of the partition."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ import geopandas as gpd
 import numpy as np
 import shapely
 
+from geo.partition.cells.graph import Graph
 from geo.partition.community import Community
 
 CRS = "EPSG:4546"
@@ -68,3 +69,30 @@ def scattered(seed: int, count: int, size: float = 400.0) -> list[dict[str, Any]
         turned = shapely.affinity.rotate(shape, random.uniform(0, 90))
         found.append({"geom": turned, "households": int(random.integers(0, 60))})
     return found
+
+
+def grid_graph(columns: int, rows: int, random: np.random.Generator) -> Graph:
+    """Return the graph of a chessboard with random households and border costs."""
+    number = np.arange(columns * rows).reshape(rows, columns)
+    edges = [(number[:, :-1], number[:, 1:]), (number[:-1], number[1:])]
+    pairs = np.concatenate([np.stack([a.ravel(), b.ravel()], axis=1) for a, b in edges])
+    n, m = columns * rows, len(pairs)
+    x, y = np.meshgrid(np.arange(columns) * 20.0, np.arange(rows) * 20.0)
+    inside = np.where(random.random(m) < 0.1, 20.0, 0.0)
+    return Graph(
+        households=random.integers(0, 40, n),
+        edges=pairs.astype(np.int64),
+        cut=random.uniform(2, 20, m),
+        inside=inside,
+        length=np.full(m, 20.0),
+        area=np.full(n, 400.0),
+        outline=np.zeros(n),
+        xy=np.column_stack([x.ravel(), y.ravel()]),
+        compound=random.integers(-1, 4, n),
+    )
+
+
+def is_contiguous(graph: Graph, label: np.ndarray) -> bool:
+    return all(
+        graph.subgraph(np.flatnonzero(label == g)).components()[0] == 1 for g in np.unique(label)
+    )

@@ -1,4 +1,4 @@
-"""Wishes: met, or refused, or told as not met."""
+"""Constraints are met, refused before drawing, or reported as not met."""
 
 from dataclasses import replace
 
@@ -29,20 +29,20 @@ def grid_of(drawing: Drawing) -> dict[str, str]:
     return dict(zip(housed["building_code"], housed["grid"], strict=True))
 
 
-def told(drawing: Drawing) -> dict[str, dict[str, object]]:
+def reasons_of(drawing: Drawing) -> dict[str, dict[str, object]]:
     return dict(drawing.score.reasons)
 
 
-def test_houses_far_from_each_other_are_brought_together():
+def test_distant_houses_are_drawn_into_one_grid():
     corners = ("b00000", "b00009")
     assert len({grid_of(draw(village(), QUICK))[code] for code in corners}) == 2
     drawing = draw(village(), replace(QUICK, together=(corners,)))
     assert len({grid_of(drawing)[code] for code in corners}) == 1
     assert drawing.score.contiguous
-    assert "together_unmet" not in told(drawing)
+    assert "together_unmet" not in reasons_of(drawing)
 
 
-def test_neighbours_are_kept_apart():
+def test_neighbours_that_must_be_apart_are_in_different_grids():
     pair = ("b00044", "b00045")
     drawing = draw(village(), replace(QUICK, apart=(pair,)))
     assert grid_of(drawing)[pair[0]] != grid_of(drawing)[pair[1]]
@@ -51,7 +51,7 @@ def test_neighbours_are_kept_apart():
 
 
 @pytest.mark.parametrize(
-    ("wishes", "key"),
+    ("constraints", "key"),
     [
         (
             {"together": (("b00000", "b00001"),), "apart": (("b00000", "b00001"),)},
@@ -64,36 +64,36 @@ def test_neighbours_are_kept_apart():
         ({"areas": (Area("x", "POLYGON (("),)}, "area_unreadable"),
     ],
 )
-def test_wish_that_can_not_be_is_refused(wishes, key):
+def test_impossible_constraint_is_refused(constraints, key):
     with pytest.raises(InputError) as refused:
-        draw(village(), replace(QUICK, **wishes))
+        draw(village(), replace(QUICK, **constraints))
     assert refused.value.key == key
     assert str(refused.value)
 
 
-def test_group_too_large_for_a_grid_is_told():
+def test_group_over_the_limit_is_reported():
     row = tuple(f"b{n:05d}" for n in range(50))
     drawing = draw(village(), replace(QUICK, together=(row,)))
-    assert told(drawing)["together_over_limit"]["households"] == 600
+    assert reasons_of(drawing)["together_over_limit"]["households"] == 600
     assert len({grid_of(drawing)[code] for code in row}) == 1
 
 
-def test_compound_is_whole_by_force_whatever_it_costs():
+def test_compound_is_whole_by_constraint_at_any_cost():
     strip = shapely.box(0, 110, 250, 150)
     rows = rows_of_houses(10, 10, 12)
     for row in rows:
         row["compound_code"] = "c1" if row["geom"].intersects(strip) else None
     place = community(LAND, rows, compounds=[{"code": "c1", "gated": False, "geom": strip}])
-    dear = replace(QUICK, weights=replace(QUICK.weights, compound=0.0))
-    assert draw(place, dear).score.compounds_split == 1
-    assert draw(place, replace(dear, whole_compounds=True)).score.compounds_split == 0
+    cheap_split = replace(QUICK, weights=replace(QUICK.weights, compound=0.0))
+    assert draw(place, cheap_split).score.compounds_split == 1
+    assert draw(place, replace(cheap_split, whole_compounds=True)).score.compounds_split == 0
 
 
-def test_compound_too_large_to_be_whole_is_told():
+def test_compound_over_the_limit_is_reported():
     rows = [row | {"compound_code": "c1"} for row in rows_of_houses(10, 10, 12)]
     walls = [{"code": "c1", "gated": True, "geom": LAND.buffer(-1)}]
     drawing = draw(community(LAND, rows, compounds=walls), replace(QUICK, whole_compounds=True))
-    assert told(drawing)["compound_over_limit"]["households"] == 1200
+    assert reasons_of(drawing)["compound_over_limit"]["households"] == 1200
     assert drawing.score.within_limits == 1.0
 
 
@@ -129,7 +129,7 @@ def test_hospital_that_is_a_point_takes_the_empty_compound_around_it():
     assert special["geom"].iloc[0].symmetric_difference(walls).area < 0.01
 
 
-def test_area_of_a_planner_comes_before_facilities():
+def test_required_area_becomes_a_grid():
     park = gpd.GeoSeries([shapely.box(0, 0, 80, 80)], crs=CRS)
     area = Area("park", park.to_crs("EPSG:4490").iloc[0].wkt)
     drawing = draw(village(), replace(QUICK, areas=(area,)))
@@ -141,32 +141,32 @@ def test_area_of_a_planner_comes_before_facilities():
 
 @given(seed=st.integers(0, 10_000), data=st.data())
 @settings(max_examples=10, deadline=None)
-def test_any_wishes_are_met_or_told(seed, data):
+def test_any_constraints_are_met_or_reported(seed, data):
     place = community(shapely.box(0, 0, 400, 400), scattered(seed, 40))
     code = st.sampled_from(sorted(place.buildings["code"]))
     groups = data.draw(st.lists(st.lists(code, min_size=2, max_size=3, unique=True), max_size=2))
     pairs = data.draw(st.lists(st.tuples(code, code), max_size=2))
-    wishes = Constraints(
+    constraints = Constraints(
         limits=Limits(200, 100, 300),
         effort=Effort(generations=1, moves_per_node=100),
         together=tuple(map(tuple, groups)),
         apart=tuple(pairs),
     )
     try:
-        drawing = draw(place, wishes)
+        drawing = draw(place, constraints)
     except InputError as error:
         assert error.key == "wishes_contradict"  # noqa: PT017 - a refusal is one right answer
         return
     assert drawing.score.contiguous
     assert drawing.score.gap_m2 < 0.01
-    found, unmet = grid_of(drawing), [key for key, _ in drawing.score.reasons]
+    grid, unmet = grid_of(drawing), [key for key, _ in drawing.score.reasons]
     for group in groups:
-        assert len({found[one] for one in group}) == 1 or "together_unmet" in unmet
+        assert len({grid[code] for code in group}) == 1 or "together_unmet" in unmet
     for one, other in pairs:
-        assert found[one] != found[other] or "apart_unmet" in unmet
+        assert grid[one] != grid[other] or "apart_unmet" in unmet
 
 
-UGLY = {
+IRREGULAR = {
     "two buildings overlapping": [house(50, 50, 30), house(70, 60, 30), house(120, 120)],
     "a building twice": [house(50, 50, 30), house(50, 50, 30), house(120, 120)],
     "one inside another": [house(50, 50, 60), house(60, 60, 10), house(160, 160)],
@@ -180,12 +180,12 @@ UGLY = {
 }
 
 
-@pytest.mark.parametrize("name", UGLY)
-def test_ugly_buildings_are_drawn_and_nobody_is_lost(name):
-    rows = [{"geom": shape, "households": 150} for shape in UGLY[name]]
+@pytest.mark.parametrize("name", IRREGULAR)
+def test_irregular_buildings_are_drawn_with_all_households(name):
+    rows = [{"geom": shape, "households": 150} for shape in IRREGULAR[name]]
     drawing = draw(community(LAND, rows), QUICK)
     assert drawing.grids["households"].sum() == 150 * len(rows)
     assert drawing.score.gap_m2 < 0.01
     assert drawing.score.overlap_m2 < 0.01
     assert drawing.members["building_code"].notna().sum() == len(rows)
-    assert ("crosses_border" in told(drawing)) == ("border" in name)
+    assert ("crosses_border" in reasons_of(drawing)) == ("border" in name)

@@ -1,6 +1,4 @@
-"""Drawings: within the limits wherever that can be, contiguous, complete, the same every time."""
-
-from dataclasses import replace
+"""Drawings are within the limits where possible, contiguous, complete and reproducible."""
 
 import numpy as np
 import pytest
@@ -9,18 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geo.errors import InputError
-from geo.partition.cells.graph import Graph, graph_of
-from geo.partition.cells.tessellation import draw_cells
-from geo.partition.community import barriers_of
+from geo.partition.cells.graph import build_graph
+from geo.partition.cells.tessellation import build_cells
+from geo.partition.community import build_barriers
 from geo.partition.constraints import Constraints
 from geo.partition.draw import Drawing, draw
-from geo.partition.scoring.objective import Limits, Weights, cost
-from geo.partition.search.chains import Case, PreviousLabels, compile_case, run_chain
-from geo.partition.search.initial_partition import repair_labels
-from geo.partition.search.kernel import move, new_state, total_cost
-from geo.partition.search.recombine import pieces, recombine
-from geo.partition.search.strategy import Effort, plausible_counts, search, search_parts
-from tests.geo.partition.places import community, house, rows_of_houses, scattered
+from geo.partition.search.strategy import Effort, search
+from tests.geo.partition.places import community, house, is_contiguous, rows_of_houses, scattered
 
 QUICK = Constraints(effort=Effort(generations=1, moves_per_node=200))
 
@@ -50,7 +43,7 @@ def test_even_rows_become_grids_within_the_limits():
 
 @given(seed=st.integers(0, 10_000), count=st.integers(2, 60))
 @settings(max_examples=25, deadline=None)
-def test_any_community_is_covered_and_its_households_kept(seed, count):
+def test_any_community_is_covered_with_all_households(seed, count):
     land = shapely.box(0, 0, 400, 400)
     rows = scattered(seed, count)
     drawing = draw(
@@ -126,7 +119,7 @@ def test_tower_without_area_is_in_its_units_grids_all_the_same():
     assert fields["of_it"] == 900
 
 
-def test_tower_over_limit_without_units_is_said():
+def test_tower_over_limit_without_units_is_reported():
     rows = [{"code": "T12", "geom": house(100, 100, 30), "households": 2000}]
     rows += rows_of_houses(3, 3, 40)
     drawing = draw(community(shapely.box(0, 0, 200, 200), rows))
@@ -136,7 +129,7 @@ def test_tower_over_limit_without_units_is_said():
     assert fields["of_it"] == 2000
 
 
-def test_few_households_behind_a_large_building_are_said():
+def test_few_households_behind_a_large_building_are_reported():
     rows = [{"code": "gate", "geom": shapely.box(130, 0, 160, 60), "households": 420}]
     rows += [{"geom": house(x, 20), "households": 50} for x in (20, 60, 100)]
     rows += [{"geom": house(x, 20), "households": 100} for x in (180, 220, 260, 300)]
@@ -147,7 +140,7 @@ def test_few_households_behind_a_large_building_are_said():
     assert (fields["name"], fields["of_it"], fields["behind"]) == ("gate", 420, 150)
 
 
-def test_total_that_does_not_divide_is_said():
+def test_total_that_does_not_divide_is_reported():
     drawing = draw(community(shapely.box(0, 0, 250, 300), rows_of_houses(5, 11, 10)))
     assert {key for key, _ in drawing.score.reasons} == {"total_does_not_divide"}
 
@@ -162,7 +155,7 @@ def test_total_that_does_not_divide_is_said():
     ],
     ids=["one building", "nobody lives there", "all in one corner", "one tower among empty houses"],
 )
-def test_ugly_communities_are_drawn(rows):
+def test_irregular_communities_are_drawn(rows):
     land = shapely.box(0, 0, 250, 250)
     drawing = draw(community(land, rows), QUICK)
     check(drawing, land, sum(row["households"] for row in rows))
@@ -185,149 +178,18 @@ def test_community_in_three_parts_and_a_ring():
         (None, [{"geom": house(1, 1)}], "community_without_border"),
     ],
 )
-def test_nothing_to_draw_is_said(land, rows, key):
+def test_nothing_to_draw_is_refused(land, rows, key):
     with pytest.raises(InputError) as refused:
         draw(community(land, rows))
     assert refused.value.key == key
-
-
-def grid_graph(columns: int, rows: int, random: np.random.Generator) -> Graph:
-    """Return the graph of a chessboard with random households and border costs."""
-    number = np.arange(columns * rows).reshape(rows, columns)
-    edges = [(number[:, :-1], number[:, 1:]), (number[:-1], number[1:])]
-    pairs = np.concatenate([np.stack([a.ravel(), b.ravel()], axis=1) for a, b in edges])
-    n, m = columns * rows, len(pairs)
-    x, y = np.meshgrid(np.arange(columns) * 20.0, np.arange(rows) * 20.0)
-    inside = np.where(random.random(m) < 0.1, 20.0, 0.0)
-    return Graph(
-        households=random.integers(0, 40, n),
-        edges=pairs.astype(np.int64),
-        cut=random.uniform(2, 20, m),
-        inside=inside,
-        length=np.full(m, 20.0),
-        area=np.full(n, 400.0),
-        outline=np.zeros(n),
-        xy=np.column_stack([x.ravel(), y.ravel()]),
-        compound=random.integers(-1, 4, n),
-    )
-
-
-def is_contiguous(graph: Graph, label: np.ndarray) -> bool:
-    return all(
-        graph.subgraph(np.flatnonzero(label == g)).components()[0] == 1 for g in np.unique(label)
-    )
-
-
-@given(seed=st.integers(0, 10_000), columns=st.integers(2, 9), rows=st.integers(2, 9))
-@settings(max_examples=40, deadline=None)
-def test_search_on_plain_arrays_keeps_contiguity(seed, columns, rows):
-    graph = grid_graph(columns, rows, np.random.default_rng(seed))
-    label = search(graph, effort=Effort(generations=1, moves_per_node=100), seed=seed)
-    assert is_contiguous(graph, label)
-    assert set(label) == set(range(label.max() + 1))
-
-
-@given(seed=st.integers(0, 10_000), moves=st.integers(1, 60))
-@settings(max_examples=40, deadline=None)
-def test_cost_of_the_kernel_equals_the_objective(seed, moves):
-    random = np.random.default_rng(seed)
-    graph = grid_graph(7, 6, random)
-    label, previous = random.integers(0, 4, 42), random.integers(-1, 4, 42)
-    limits, weights = Limits(), Weights()
-    known = np.ones(42, dtype=bool)
-    before = PreviousLabels(previous, counted=known, locked=~known)
-    none = np.empty((0, 2), dtype=np.int64)
-    problem = compile_case(Case(graph, limits, weights, before, none), np.arange(4))
-    state = new_state(problem, label, 4, 1)
-    for node, grid in zip(random.integers(0, 42, moves), random.integers(0, 4, moves), strict=True):
-        if state.label[node] != grid:
-            move(problem, state, int(node), int(grid))
-    if len(set(state.label)) == 4:
-        expected = cost(graph, state.label, limits, weights, previous).total
-        assert total_cost(problem, state) == pytest.approx(expected, rel=1e-9)
-
-
-@given(seed=st.integers(0, 10_000), one=st.integers(2, 6), other=st.integers(2, 6))
-@settings(max_examples=40, deadline=None)
-def test_what_comes_of_two_drawings_is_contiguous_and_no_dearer(seed, one, other):
-    random = np.random.default_rng(seed)
-    graph = replace(grid_graph(7, 6, random), compound=np.repeat(random.integers(-1, 3, 21), 2))
-    apart, stop = random.integers(0, 42, (3, 2)), np.zeros(1, dtype=np.int64)
-    locked = random.random(42) < 0.1
-    before = PreviousLabels(
-        repair_labels(graph, random.integers(0, one, 42), one), counted=~locked, locked=locked
-    )
-    case = Case(graph, Limits(), Weights(), before, apart[apart[:, 0] != apart[:, 1]])
-    label = repair_labels(graph, random.integers(0, other, 42), other)
-    parents = [run_chain(case, start, 1, 1.0, seed, stop) for start in (before.label, label)]
-    child = recombine(case, *parents, 20, seed, stop)
-    assert is_contiguous(graph, child.label)
-    assert child.cost <= min(parent.cost for parent in parents)
-    name, number = np.unique(child.label, return_inverse=True)
-    problem = compile_case(case, name)
-    again = total_cost(problem, new_state(problem, number.ravel(), len(name), 1))
-    assert again == pytest.approx(child.cost)
-    piece = pieces(case, *(parent.label for parent in parents))
-    assert is_contiguous(graph, piece)
-    for values in (graph.compound, locked, *(parent.label for parent in parents)):
-        assert all(len(np.unique(values[piece == p])) == 1 for p in np.unique(piece))
-
-
-@given(seed=st.integers(0, 10_000), count=st.integers(1, 12))
-@settings(max_examples=40, deadline=None)
-def test_any_assignment_can_be_repaired(seed, count):
-    random = np.random.default_rng(seed)
-    graph = grid_graph(6, 6, random)
-    label = repair_labels(graph, random.integers(0, count, 36), count)
-    assert is_contiguous(graph, label)
-    assert set(label) == set(range(count))
-
-
-def test_search_stops_in_time_with_an_answer():
-    graph = grid_graph(30, 30, np.random.default_rng(1))
-    label = search(graph, effort=Effort(generations=50, moves_per_node=50, seconds=0.0))
-    assert is_contiguous(graph, label)
-
-
-def test_pieces_that_nothing_joins_are_drawn_by_themselves():
-    graph = grid_graph(8, 4, np.random.default_rng(1))
-    apart = graph.edges[:, 0] % 8 == 3
-    apart &= graph.edges[:, 1] == graph.edges[:, 0] + 1
-    kept = ~apart
-    pieces = Graph(
-        graph.households,
-        graph.edges[kept],
-        graph.cut[kept],
-        graph.inside[kept],
-        graph.length[kept],
-        graph.area,
-        graph.outline,
-        graph.xy,
-        graph.compound,
-    )
-    label = search_parts(pieces, effort=Effort(generations=1, moves_per_node=50))
-    assert is_contiguous(pieces, label)
-
-
-@pytest.mark.parametrize(
-    ("households", "counts"),
-    [(1200, [3, 4]), (400, [1]), (550, [1, 2]), (80, [1]), (2000, [5, 4, 6])],
-)
-def test_numbers_of_grids_that_are_tried(households, counts):
-    nodes = np.full(10, households // 10)
-    assert plausible_counts(nodes, Limits()) == counts
-
-
-def test_node_over_the_limit_counts_as_a_grid():
-    assert plausible_counts(np.array([2000, 200, 160, 0]), Limits()) == [2]
 
 
 def test_twenty_thousand_buildings_in_one_community():
     rows = rows_of_houses(160, 125, 1, pitch=20.0, side=10.0)
     land = shapely.box(0, 0, 3200, 2500)
     place = community(land, rows)
-    cells = draw_cells(land, place.buildings.geometry.to_numpy(), barriers_of(place))
-    graph, _ = graph_of(cells, np.ones(len(rows), np.int64), np.full(len(rows), -1))
+    cells = build_cells(land, place.buildings.geometry.to_numpy(), build_barriers(place))
+    graph, _ = build_graph(cells, np.ones(len(rows), np.int64), np.full(len(rows), -1))
     label = search(graph, effort=Effort(generations=1, moves_per_node=10))
     assert is_contiguous(graph, label)
     assert len(np.unique(label)) >= 40

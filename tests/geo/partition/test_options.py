@@ -1,4 +1,4 @@
-"""What a planner writes down: refused with the place and what is wanted, or wished for."""
+"""Options as people write them: validated, or refused with the place of the error."""
 
 import pytest
 
@@ -27,9 +27,9 @@ CODE = "420606007001"
         ({"community": {CODE: {"community": {}}}}, "wishes_unknown_name", f"community.{CODE}.comm"),
     ],
 )
-def test_mistake_is_refused_by_its_place(document, key, place):
+def test_invalid_document_is_refused_with_the_place(document, key, place):
     with pytest.raises(InputError) as refused:
-        CommunityDrawOptions.of(document, "w.toml")
+        CommunityDrawOptions.from_document(document, "w.toml")
     assert refused.value.key == key
     assert refused.value.values["place"].startswith(place)
     assert "w.toml" in refused.value.message("zh")
@@ -39,25 +39,25 @@ def test_mistake_is_refused_by_its_place(document, key, place):
 def test_section_replaces_values_and_adds_to_lists():
     base = DrawOptions(target=350, lower=250, lock=("a",), dedicated=("school",))
     own = DrawOptions(target=380, lock=("b",), weights={"border": 2.0})
-    wishes = own.over(base).wishes()
-    assert wishes.limits == Limits(380, 250, 500)
-    assert wishes.locked == ("a", "b")
-    assert wishes.dedicated == ("school",)
-    assert (wishes.weights.border, wishes.weights.balance) == (2.0, 30.0)
+    constraints = own.over(base).to_constraints()
+    assert constraints.limits == Limits(380, 250, 500)
+    assert constraints.locked == ("a", "b")
+    assert constraints.dedicated == ("school",)
+    assert (constraints.weights.border, constraints.weights.balance) == (2.0, 30.0)
 
 
-def test_section_can_take_back_what_is_asked_everywhere():
-    assert not DrawOptions(fresh=False).over(DrawOptions(fresh=True)).wishes().fresh
+def test_section_overrides_an_option_for_all_communities():
+    assert not DrawOptions(fresh=False).over(DrawOptions(fresh=True)).to_constraints().fresh
 
 
 def test_limits_out_of_order_are_refused_against_the_defaults():
     with pytest.raises(InputError) as refused:
-        DrawOptions(target=600).wishes()
+        DrawOptions(target=600).to_constraints()
     assert refused.value.values == {"target": 600, "lower": 300, "upper": 500}
 
 
-@pytest.mark.parametrize("wish", [{"lock": ("a",)}, {"only_touched": True}, {"complete": True}])
-def test_forgetting_a_plan_and_going_on_from_it_exclude_each_other(wish):
+@pytest.mark.parametrize("option", [{"lock": ("a",)}, {"only_touched": True}, {"complete": True}])
+def test_starting_from_scratch_excludes_options_of_a_plan(option):
     with pytest.raises(InputError) as refused:
-        DrawOptions(fresh=True, **wish).wishes()
+        DrawOptions(fresh=True, **option).to_constraints()
     assert refused.value.key == "fresh_excludes"

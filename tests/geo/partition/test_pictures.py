@@ -1,7 +1,7 @@
-"""Drawings that are known to be the best: their pictures in ``pictures/`` are looked at by people.
+"""Drawings known to be optimal; people check their pictures in ``pictures/``.
 
 A picture holds the grid of every building. After a change that is meant to change a drawing, run
-with ``GRIDATLAS_PICTURES=new``, look at the pictures, and commit them.
+with ``GRIDATLAS_PICTURES=new``, check the pictures, and commit them.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Going on from a plan: few move, what is locked stays, what is half done is finished."""
+"""Redrawing from a plan: few households move, locks hold, unfinished plans are completed."""
 
 from dataclasses import replace
 
@@ -14,7 +14,7 @@ from geo.errors import InputError
 from geo.partition.community import Community
 from geo.partition.constraints import Area, Constraints
 from geo.partition.draw import Drawing, draw
-from geo.partition.plan_from_polygons import plan_of
+from geo.partition.plan_from_polygons import plan_from_polygons
 from geo.partition.previous_plan import PreviousPlan
 from geo.partition.scoring.objective import Limits
 from geo.partition.search.strategy import Effort
@@ -32,7 +32,7 @@ def town(households: int = 8) -> Community:
     return community(shapely.box(0, 0, 350, 350), rows_of_houses(14, 14, households), roads=streets)
 
 
-def as_before(drawing: Drawing) -> PreviousPlan:
+def as_previous(drawing: Drawing) -> PreviousPlan:
     columns = ["grid", "building_code", "unit_code", "households"]
     return PreviousPlan(drawing.grids, drawing.members[columns], 7)
 
@@ -61,7 +61,7 @@ def grid_of(drawing: Drawing) -> dict[str, str]:
 def test_drawing_again_with_nothing_changed_moves_nobody():
     place = town()
     first = draw(place, QUICK)
-    again = draw(place, replace(QUICK, seed=5), as_before(first))
+    again = draw(place, replace(QUICK, seed=5), as_previous(first))
     assert again.score.moved == 0
     assert again.grids.equals(first.grids)
     assert again.parent == 7
@@ -71,26 +71,26 @@ def test_three_percent_more_households_in_one_corner_move_at_most_a_tenth():
     place = town()
     first = draw(place, QUICK)
     more = with_more(place, shapely.box(0, 0, 100, 75), 4)
-    again = draw(more, QUICK, as_before(first))
+    again = draw(more, QUICK, as_previous(first))
     assert_whole(again, more)
     total = int(more.buildings["households"].sum())
     assert total == 196 * 8 + 48
     assert again.score.moved <= total / 10
     assert again.score.within_limits == 1.0
-    kept = [grid_of(again)[code] == grid for code, grid in grid_of(first).items()]
-    assert np.mean(kept) >= 0.9
+    same = [grid_of(again)[code] == grid for code, grid in grid_of(first).items()]
+    assert np.mean(same) >= 0.9
 
 
-def test_dear_moves_move_fewer():
+def test_higher_weight_of_moves_moves_fewer():
     first = draw(town(), QUICK)
     grown = with_more(town(), shapely.box(0, 0, 350, 100), 12)
-    cheap, dear = (
+    moved_at_0, moved_at_5 = (
         draw(
-            grown, replace(QUICK, weights=replace(QUICK.weights, moved=weight)), as_before(first)
+            grown, replace(QUICK, weights=replace(QUICK.weights, moved=weight)), as_previous(first)
         ).score.moved
         for weight in (0.0, 5.0)
     )
-    assert dear <= cheap
+    assert moved_at_5 <= moved_at_0
 
 
 def test_only_touched_leaves_the_other_grids_as_they_were_to_the_vertex():
@@ -98,7 +98,7 @@ def test_only_touched_leaves_the_other_grids_as_they_were_to_the_vertex():
     first = draw(place, QUICK)
     home = grid_of(first)["b00090"]
     more = with_more(place, house(156, 156).buffer(1), 20)
-    again = draw(more, replace(QUICK, only_touched=True), as_before(first))
+    again = draw(more, replace(QUICK, only_touched=True), as_previous(first))
     assert_whole(again, more)
     others = first.grids[first.grids["code"] != home]
     now = again.grids.set_index("code")
@@ -121,7 +121,7 @@ def test_new_building_changes_only_its_own_grid():
         geometry=gpd.GeoSeries([new], crs=CRS),
     ).rename_geometry("geom")
     grown = replace(place, buildings=pd.concat([place.buildings, rows], ignore_index=True))
-    again = draw(grown, replace(QUICK, only_touched=True), as_before(first))
+    again = draw(grown, replace(QUICK, only_touched=True), as_previous(first))
     assert_whole(again, grown)
     old = first.grids.set_index("code")
     changed = [
@@ -159,8 +159,8 @@ def test_new_building_beside_a_border_moves_no_border_of_others(off):
     grown = replace(place, buildings=pd.concat([place.buildings, rows], ignore_index=True))
     old = first.grids.set_index("code")["geom"]
     others = old[[geom is not one for geom in grids]]
-    for wish in ({"only_touched": True}, {"locked": tuple(others.index)}):
-        again = draw(grown, replace(QUICK, **wish), as_before(first))
+    for option in ({"only_touched": True}, {"locked": tuple(others.index)}):
+        again = draw(grown, replace(QUICK, **option), as_previous(first))
         assert_whole(again, grown)
         now = again.grids.set_index("code")["geom"]
         for code, geom in others.items():
@@ -173,8 +173,8 @@ def test_locked_grid_and_building_stay():
     code = first.grids["code"].iloc[1]
     pinned = "b00000"
     more = with_more(place, shapely.box(0, 0, 350, 175), 6)
-    wishes = replace(QUICK, locked=(code, pinned))
-    again = draw(more, wishes, as_before(first))
+    constraints = replace(QUICK, locked=(code, pinned))
+    again = draw(more, constraints, as_previous(first))
     assert_whole(again, more)
     assert shapely.equals(
         again.grids.set_index("code").geom[code], first.grids.set_index("code").geom[code]
@@ -195,7 +195,7 @@ def test_units_of_a_tower_stay_in_their_grids():
     ]
     place = community(shapely.box(0, 0, 200, 200), [tower], units=units)
     first = draw(place, QUICK)
-    again = draw(place, QUICK, as_before(first))
+    again = draw(place, QUICK, as_previous(first))
     assert again.score.moved == 0
     assert again.members["unit_code"].tolist() == first.members["unit_code"].tolist()
 
@@ -205,13 +205,13 @@ def half_of(drawing: Drawing) -> gpd.GeoDataFrame:
     return drawing.grids.iloc[::2][["code", "name", "kind", "geom"]]
 
 
-def test_half_drawn_plan_is_finished_and_what_is_locked_is_untouched():
+def test_half_drawn_plan_is_completed_and_locked_grids_stay():
     place = town()
     first = draw(place, QUICK)
     half = half_of(first)
     code = half["code"].iloc[0]
-    wishes = replace(QUICK, complete=True, locked=(code,))
-    finished = draw(place, wishes, plan_of(half, place))
+    constraints = replace(QUICK, complete=True, locked=(code,))
+    finished = draw(place, constraints, plan_from_polygons(half, place))
     assert_whole(finished, place)
     assert finished.score.within_limits == 1.0
     assert finished.score.moved <= 0.05 * 196 * 8
@@ -228,11 +228,11 @@ def test_grid_in_two_pieces_and_too_large_is_repaired_with_little_change():
         *thirds[1:3],
         thirds[3].difference(shapely.box(0, 262.5, 60, 350)),
     ]
-    plan = plan_of(gpd.GeoDataFrame(geometry=torn, crs=CRS), place)
+    plan = plan_from_polygons(gpd.GeoDataFrame(geometry=torn, crs=CRS), place)
     repaired = draw(place, replace(QUICK, complete=True), plan)
     assert_whole(repaired, place)
     assert repaired.score.within_limits == 1.0
-    assert repaired.score.moved <= 100  # the piece that is cut off holds 64
+    assert repaired.score.moved <= 100  # the piece that is cut off has 64
 
 
 @given(
@@ -241,9 +241,9 @@ def test_grid_in_two_pieces_and_too_large_is_repaired_with_little_change():
     dropped=st.sampled_from([0, 1, 2]),
     lock=st.booleans(),
 )
-@example(seed=277, spoiled=6, dropped=0, lock=True)  # what joined the locked two was given away
+@example(seed=277, spoiled=6, dropped=0, lock=True)  # the link of the locked two had moved
 @settings(max_examples=10, deadline=None)
-def test_any_plan_spoiled_by_hand_is_made_whole(seed, spoiled, dropped, lock):
+def test_any_damaged_plan_is_repaired(seed, spoiled, dropped, lock):
     random = np.random.default_rng(seed)
     place = community(shapely.box(0, 0, 400, 400), scattered(seed, 50))
     quick = Constraints(
@@ -262,8 +262,8 @@ def test_any_plan_spoiled_by_hand_is_made_whole(seed, spoiled, dropped, lock):
         members[~members["grid"].isin(gone)],
         1,
     )
-    wishes = replace(quick, complete=True, locked=locked if lock else ())
-    repaired = draw(place, wishes, plan)
+    constraints = replace(quick, complete=True, locked=locked if lock else ())
+    repaired = draw(place, constraints, plan)
     assert_whole(repaired, place)
     if lock and len(locked) == 2:
         assert len({grid_of(repaired)[code] for code in locked}) == 1
@@ -282,12 +282,12 @@ def islands() -> Community:
 
 
 @pytest.mark.parametrize("reach", [125, 260, 395])
-def test_grid_before_that_lies_on_several_islands_goes_on_on_one(reach):
+def test_previous_grid_on_several_islands_continues_on_one(reach):
     place = islands()
     one = gpd.GeoDataFrame(
         {"code": ["420606007001005"]}, geometry=[shapely.box(0, 0, reach, 250)], crs=CRS
     )
-    drawing = draw(place, QUICK, plan_of(one, place))
+    drawing = draw(place, QUICK, plan_from_polygons(one, place))
     assert_whole(drawing, place)
     assert len(drawing.grids) == 3
     assert list(drawing.grids["code"]).count("420606007001005") == 1
@@ -297,7 +297,7 @@ def as_area(shape: shapely.Geometry, name: str) -> Area:
     return Area(name, gpd.GeoSeries([shape], crs=CRS).to_crs(4490).to_wkt().iloc[0])
 
 
-def test_locked_grid_stays_where_an_area_is_wished_for_and_that_is_told():
+def test_locked_grid_precedes_a_required_area_and_that_is_reported():
     place = town()
     first = draw(place, QUICK)
     locked = first.grids.iloc[0]
@@ -305,21 +305,21 @@ def test_locked_grid_stays_where_an_area_is_wished_for_and_that_is_told():
         as_area(locked.geom.buffer(-20), "inside"),
         as_area(first.grids.iloc[-1].geom.centroid.buffer(40), "elsewhere"),
     )
-    wishes = replace(QUICK, locked=(locked.code,), areas=areas)
-    again = draw(place, wishes, as_before(first))
+    constraints = replace(QUICK, locked=(locked.code,), areas=areas)
+    again = draw(place, constraints, as_previous(first))
     assert_whole(again, place)
     assert list(again.grids.loc[again.grids["kind"] == "dedicated", "name"]) == ["elsewhere"]
     assert shapely.equals(again.grids.set_index("code").geom[locked.code], locked.geom)
     assert ("ground_lacking", {"name": "inside"}) in again.score.reasons
 
 
-def test_locked_building_that_is_wished_for_elsewhere_is_told():
+def test_locked_building_that_another_constraint_moves_is_reported():
     place = town()
     first = draw(place, QUICK)
     home = grid_of(first)
     far = next(code for code in home if home[code] != home["b00000"])
-    wishes = replace(QUICK, locked=("b00000", far), together=(("b00000", far),))
-    again = draw(place, wishes, as_before(first))
+    constraints = replace(QUICK, locked=("b00000", far), together=(("b00000", far),))
+    again = draw(place, constraints, as_previous(first))
     (left,) = [fields["name"] for key, fields in again.score.reasons if key == "lock_unmet"]
     (stays,) = {"b00000", far} - {left}
     assert grid_of(again)[stays] == home[stays]
@@ -330,16 +330,16 @@ def test_dedicated_grid_in_pieces_is_repaired():
     park = as_area(shapely.box(0, 0, 120, 90), "park")
     first = draw(place, replace(QUICK, areas=(park,)))
     (code,) = first.grids.loc[first.grids["kind"] == "dedicated", "code"]
-    before = as_before(first)
+    before = as_previous(first)
     before.members.loc[before.members["building_code"] == "b00195", "grid"] = code
     repaired = draw(place, replace(QUICK, complete=True), before)
     assert_whole(repaired, place)
     assert grid_of(repaired)["b00195"] != code
 
 
-@pytest.mark.parametrize("wish", ["only_touched", "complete"])
-def test_going_on_from_nothing_is_refused(wish):
+@pytest.mark.parametrize("option", ["only_touched", "complete"])
+def test_options_of_a_plan_without_a_plan_are_refused(option):
     with pytest.raises(InputError) as refused:
-        draw(town(), replace(QUICK, **{wish: True}))
+        draw(town(), replace(QUICK, **{option: True}))
     assert refused.value.key == "wish_without_plan"
     assert str(refused.value)

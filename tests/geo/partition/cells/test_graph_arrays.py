@@ -45,17 +45,49 @@ def test_any_tree_with_more_edges_is_drawn_contiguously(seed, count):
         ({"households": [1.5, 2]}, "array_not_whole"),
         ({"households": [-1, 2]}, "array_negative"),
         ({"lengths": [-3.0]}, "array_negative"),
-        ({"lengths": [np.nan]}, "array_negative"),
+        ({"lengths": [np.nan]}, "array_not_finite"),
+        ({"edges": [(0, 1, 1)]}, "arrays_unlike"),
+        ({"households": [[300, 300]]}, "arrays_unlike"),
+        ({"households": [np.nan, 2]}, "array_not_whole"),
+        ({"area": [9.0, 9.0]}, "array_missing"),
+        ({"outline": [9.0, 9.0]}, "array_missing"),
+        ({"area": [np.nan, 9.0], "outline": [9.0, 9.0]}, "array_not_finite"),
+        ({"area": [9.0, 9.0], "outline": [9.0, -9.0]}, "array_negative"),
+        ({"xy": [(0.0, 0.0), (np.inf, 0.0)]}, "array_not_finite"),
+        ({"compound": [1]}, "arrays_unlike"),
         ({"lengths": [1.0, 2.0]}, "arrays_unlike"),
         ({"edges": [(0, 2)]}, "edge_impossible"),
         ({"edges": [(1, 1)]}, "edge_impossible"),
         ({"kinds": ["canyon"]}, "unknown_kind"),
         ({"kinds": []}, "arrays_unlike"),
-        ({"area": [1.0]}, "arrays_unlike"),
+        ({"area": [1.0], "outline": [1.0, 1.0]}, "arrays_unlike"),
     ],
 )
-def test_wrong_arrays_are_said(wrong, key):
+def test_invalid_arrays_are_refused(wrong, key):
     with pytest.raises(InputError) as refused:
         graph_from_arrays(**(ROW | wrong))
     assert refused.value.key == key
     assert refused.value.message("zh")
+    assert refused.value.message("en")
+
+
+@pytest.mark.parametrize(
+    "limits", [{"lower": 0}, {"lower": -1}, {"lower": 450}, {"upper": 350}, {"lower": 600}]
+)
+def test_limits_out_of_order_are_refused(limits):
+    with pytest.raises(InputError) as refused:
+        Limits(**limits)
+    assert refused.value.key == "limits_disordered"
+
+
+@pytest.mark.parametrize("value", [-1.0, np.nan, np.inf])
+def test_invalid_weights_are_refused(value):
+    with pytest.raises(InputError) as refused:
+        Weights(border=value)
+    assert refused.value.key == "weight_invalid"
+    assert "border" in refused.value.message("en")
+
+
+def test_compounds_with_large_numbers_are_renumbered():
+    graph = graph_from_arrays(**ROW, compound=[10**7, -5])
+    assert graph.compound.tolist() == [0, -1]

@@ -6,8 +6,8 @@ import shapely
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from geo.partition.cells.barriers import Barriers, Kind, rooms, within
-from geo.partition.cells.tessellation import Cells, draw_cells
+from geo.partition.cells.barriers import Barriers, Kind, build_rooms, clip_barriers
+from geo.partition.cells.tessellation import Cells, build_cells
 from tests.geo.partition.places import house, scattered
 
 LAND = shapely.box(0, 0, 400, 400)
@@ -49,7 +49,7 @@ metres = st.floats(-50, 450).map(lambda value: round(value, 3))
 def test_cells_tile_any_community_and_cut_no_building(seed, count, streets):
     buildings = [row["geom"] for row in scattered(seed, count)]
     cut = barriers(*(([a, b], kind) for a, b, kind in streets if a != b))
-    cells = draw_cells(LAND, feet_of(*buildings), cut)
+    cells = build_cells(LAND, feet_of(*buildings), cut)
     check_tiling(cells, LAND)
     placed = cells.cell_of_building
     assert (placed >= 0).all()
@@ -68,7 +68,7 @@ def test_cells_tile_any_community_and_cut_no_building(seed, count, streets):
 def test_cell_of_footprints_that_touch_or_overlap_is_in_one_piece(seed, count):
     # A slit without area where outlines touch; a footprint that two larger ones all but part.
     buildings = [row["geom"] for row in scattered(seed, count)]
-    cells = draw_cells(LAND, feet_of(*buildings), barriers())
+    cells = build_cells(LAND, feet_of(*buildings), barriers())
     assert (shapely.get_num_geometries(cells.polygons) == 1).all()
 
 
@@ -84,7 +84,7 @@ def test_every_building_of_a_turned_community_stands_on_its_own_cell(seed):
         *(shapely.affinity.translate(row["geom"], *corner) for row in scattered(seed, 30, 200))
     )
     ends = np.array(corner) + random.uniform(0, 200, (4, 2, 2))
-    cells = draw_cells(land, feet, barriers(*((list(pair), Kind.STREET) for pair in ends)))
+    cells = build_cells(land, feet, barriers(*((list(pair), Kind.STREET) for pair in ends)))
     check_tiling(cells, land)
     inside = shapely.area(shapely.intersection(feet, land)) > 0.01
     own = cells.polygons[cells.cell_of_building[inside]]
@@ -98,11 +98,11 @@ def test_any_street_across_the_community_cuts_it_in_two(angle, turn, off):
     middle = np.array([land.centroid.x + off, land.centroid.y])
     reach = 900 * np.array([np.cos(angle), np.sin(angle)])
     street = barriers(([tuple(middle - reach), tuple(middle + reach)], Kind.STREET))
-    assert len(rooms(land, within(street, land))) == 2
+    assert len(build_rooms(land, clip_barriers(street, land))) == 2
 
 
 def test_border_runs_half_way_between_two_buildings():
-    cells = draw_cells(LAND, feet_of(house(100, 190), house(200, 190)), barriers())
+    cells = build_cells(LAND, feet_of(house(100, 190), house(200, 190)), barriers())
     border = shapely.intersection(*cells.polygons)
     middle = (112 + 200) / 2
     reach = shapely.box(0, 180, 400, 210)
@@ -116,14 +116,14 @@ def test_border_runs_half_way_between_two_buildings():
 
 def test_border_follows_a_street_that_is_not_half_way():
     street = ([(120, -10), (120, 410)], Kind.STREET)
-    cells = draw_cells(LAND, feet_of(house(90, 190), house(300, 190)), barriers(street))
+    cells = build_cells(LAND, feet_of(house(90, 190), house(300, 190)), barriers(street))
     assert cells.polygons[cells.cell_of_building[0]].bounds[2] == pytest.approx(120)
 
 
 def test_building_across_a_street_is_whole_on_the_side_of_most_of_it():
     street = ([(105, -10), (105, 410)], Kind.STREET)
     feet = feet_of(house(100, 190), house(40, 190), house(300, 190))
-    cells = draw_cells(LAND, feet, barriers(street))
+    cells = build_cells(LAND, feet, barriers(street))
     check_tiling(cells, LAND)
     own = cells.polygons[cells.cell_of_building[0]]
     assert feet[0].difference(own).area < 1e-9
@@ -132,18 +132,18 @@ def test_building_across_a_street_is_whole_on_the_side_of_most_of_it():
 
 def test_building_twice_and_building_in_building_share_a_cell():
     feet = feet_of(house(100, 100, 30), house(100, 100, 30), house(110, 110, 5), house(300, 300))
-    cells = draw_cells(LAND, feet, barriers())
+    cells = build_cells(LAND, feet, barriers())
     assert cells.cell_of_building[0] == cells.cell_of_building[1] == cells.cell_of_building[2]
     check_tiling(cells, LAND)
 
 
 def test_zero_area_and_outside_footprints_have_no_cell():
     feet = feet_of(house(100, 100), shapely.Polygon([(1, 1), (2, 2), (1, 1)]), house(500, 500))
-    assert draw_cells(LAND, feet, barriers()).cell_of_building.tolist() == [0, -1, -1]
+    assert build_cells(LAND, feet, barriers()).cell_of_building.tolist() == [0, -1, -1]
 
 
 def test_community_all_of_whose_buildings_lie_outside_is_one_cell():
-    cells = draw_cells(LAND, feet_of(house(500, 500)), barriers())
+    cells = build_cells(LAND, feet_of(house(500, 500)), barriers())
     check_tiling(cells, LAND)
     assert cells.cell_of_building.tolist() == [-1]
 
@@ -151,7 +151,7 @@ def test_community_all_of_whose_buildings_lie_outside_is_one_cell():
 def test_community_in_parts_with_a_hole_is_tiled():
     ring = shapely.box(0, 0, 200, 200).difference(shapely.box(80, 80, 120, 120))
     land = shapely.MultiPolygon([ring, shapely.box(250, 0, 400, 200)])
-    cells = draw_cells(land, feet_of(house(10, 10), house(150, 150), house(300, 50)), barriers())
+    cells = build_cells(land, feet_of(house(10, 10), house(150, 150), house(300, 50)), barriers())
     check_tiling(cells, land)
 
 
@@ -159,7 +159,7 @@ def test_strip_between_wall_and_street_goes_to_those_behind_the_wall():
     wall = ([(10, 10), (190, 10), (190, 390), (10, 390), (10, 10)], Kind.WALL)
     street = ([(200, -10), (200, 410)], Kind.STREET)
     feet = feet_of(house(170, 200), house(206, 200))
-    cells = draw_cells(LAND, feet, barriers(wall, street))
+    cells = build_cells(LAND, feet, barriers(wall, street))
     behind = cells.polygons[cells.cell_of_building[0]]
     assert behind.bounds[2] == pytest.approx(200)
     check_tiling(cells, LAND)
@@ -169,7 +169,7 @@ def test_water_is_a_cell_of_its_own():
     river = shapely.box(180, 0, 220, 400)
     shores = [(list(river.exterior.coords), Kind.RIVER)]
     feet = feet_of(house(100, 190), house(300, 190))
-    cells = draw_cells(LAND, feet, barriers(*shores, water=[river]))
+    cells = build_cells(LAND, feet, barriers(*shores, water=[river]))
     assert cells.water.sum() == 1
     assert cells.polygons[cells.water][0].equals(river)
 
@@ -177,7 +177,7 @@ def test_water_is_a_cell_of_its_own():
 def test_dead_end_street_divides_as_far_as_it_goes():
     lane = ([(200, -10), (200, 250)], Kind.ALLEY)
     feet = feet_of(house(120, 100), house(205, 100), house(120, 320), house(250, 320))
-    cells = draw_cells(LAND, feet, barriers(lane))
+    cells = build_cells(LAND, feet, barriers(lane))
     check_tiling(cells, LAND)
     one, other = (
         cells.polygons[cells.cell_of_building[0]],

@@ -1,4 +1,4 @@
-"""The proof: the bound of every drawing, against all drawings of small graphs one by one."""
+"""The lower bound, compared with all drawings of small graphs, enumerated one by one."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geo.partition.cells.graph import Graph
-from geo.partition.proof.lower_bound import NEVER, prove
+from geo.partition.proof.lower_bound import FORBIDDEN_COST, prove
 from geo.partition.scoring.objective import Limits, Weights, cost
 from geo.partition.search.chains import PreviousLabels
 from geo.partition.search.strategy import Effort, search
@@ -54,7 +54,7 @@ def drawings_of(graph: Graph) -> Iterator[np.ndarray]:
 
 def cheapest(graph: Graph, weights: Weights, allowed=lambda label: True) -> float:
     costs = (cost(graph, one, LIMITS, weights).total for one in drawings_of(graph) if allowed(one))
-    return min(costs, default=NEVER)
+    return min(costs, default=FORBIDDEN_COST)
 
 
 @given(seed=st.integers(0, 10_000), shape=st.sampled_from([(2, 2), (3, 2), (6, 1)]))
@@ -85,7 +85,7 @@ def test_locked_nodes_and_pairs_apart_hold_in_the_proof(seed, pair):
     start = np.array([0, 0, 1, 2, 3, 4])
     proof = prove(graph, start, LIMITS, weights, before=before, apart=apart)
     assert proof.bound <= expected * (1 + 1e-9)
-    if expected < NEVER:
+    if expected < FORBIDDEN_COST:
         assert cost(graph, proof.label, LIMITS, weights).total == pytest.approx(expected, rel=1e-5)
         assert allowed(proof.label)
 

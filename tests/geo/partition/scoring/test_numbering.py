@@ -1,17 +1,17 @@
-"""Grid codes: reading order, kept serials, dedicated grids."""
+"""Grid codes: reading order, serials kept from the previous plan, dedicated grids."""
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geo.partition.scoring.numbering import grid_codes, serials
+from geo.partition.scoring.numbering import assign_serials, grid_codes
 
 
 def numbered(places, dedicated=(), kept=None):
     xy = np.array(places, dtype=float)
     special = np.isin(np.arange(len(xy)), dedicated)
     before = None if kept is None else np.array(kept)
-    return serials(xy, np.full(len(xy), 10_000.0), special, before).tolist()
+    return assign_serials(xy, np.full(len(xy), 10_000.0), special, before).tolist()
 
 
 def test_serials_run_from_the_north_west_in_reading_order():

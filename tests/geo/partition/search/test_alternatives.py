@@ -1,4 +1,4 @@
-"""Alternatives really differ, none is much worse than the best, and each is told apart."""
+"""Alternatives clearly differ, none is much worse than the best, and each has its strengths."""
 
 from itertools import combinations
 
@@ -10,7 +10,12 @@ from hypothesis import strategies as st
 
 from geo.partition.constraints import Constraints
 from geo.partition.draw import Drawing
-from geo.partition.search.alternatives import APART_SHARE, AS_GOOD, alternatives, differing
+from geo.partition.search.alternatives import (
+    MAX_COST_RATIO,
+    MIN_DIFFERENCE_SHARE,
+    difference_share,
+    find_alternatives,
+)
 from geo.partition.search.strategy import Effort
 from tests.geo.partition.places import community, rows_of_houses
 
@@ -24,14 +29,14 @@ def labels(drawing: Drawing) -> np.ndarray:
 
 def test_alternatives_differ_by_a_seventh_of_the_households_and_are_nearly_as_good():
     place = community(shapely.box(0, 0, 300, 200), rows_of_houses(12, 8, 14))
-    drawings = alternatives(place, QUICK, 3)
+    drawings = find_alternatives(place, QUICK, 3)
     assert len(drawings) == 3
     households = np.full(96, 14)
     for one, other in combinations(drawings, 2):
-        assert differing(labels(one), labels(other), households) >= APART_SHARE
+        assert difference_share(labels(one), labels(other), households) >= MIN_DIFFERENCE_SHARE
     objectives = [drawing.score.objective for drawing in drawings]
     assert objectives == sorted(objectives)
-    assert objectives[-1] <= objectives[0] * AS_GOOD + 1e-6
+    assert objectives[-1] <= objectives[0] * MAX_COST_RATIO + 1e-6
     assert drawings[0].score.traits[0] == "best"
     assert all(drawing.score.contiguous for drawing in drawings)
     assert all(drawing.score.within_limits == 1.0 for drawing in drawings)
@@ -39,16 +44,16 @@ def test_alternatives_differ_by_a_seventh_of_the_households_and_are_nearly_as_go
 
 def test_one_grid_has_no_alternative():
     place = community(shapely.box(0, 0, 100, 100), rows_of_houses(4, 4, 20))
-    assert len(alternatives(place, QUICK, 3)) == 1
+    assert len(find_alternatives(place, QUICK, 3)) == 1
 
 
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=30), st.permutations(range(5)))
 def test_drawings_that_differ_in_their_numbers_alone_do_not_differ(label, names):
     one = np.array(label)
     households = np.arange(len(one)) + 1
-    assert differing(one, np.array(names)[one], households) == 0.0
+    assert difference_share(one, np.array(names)[one], households) == 0.0
 
 
 def test_share_of_households_in_another_grid_is_counted_at_best_match():
     one, other = np.array([0, 0, 0, 1]), np.array([1, 1, 0, 0])
-    assert differing(one, other, np.array([10, 10, 5, 75])) == pytest.approx(0.05)
+    assert difference_share(one, other, np.array([10, 10, 5, 75])) == pytest.approx(0.05)

@@ -1,0 +1,141 @@
+"""The search: contiguous labels, the cost of the kernel, recombination, repair, counts."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from geo.partition.cells.graph import Graph
+from geo.partition.scoring.objective import Limits, Weights, cost
+from geo.partition.search.chains import (
+    PreviousLabels,
+    SearchProblem,
+    anneal_labels,
+    to_kernel_problem,
+)
+from geo.partition.search.initial_partition import repair_labels
+from geo.partition.search.kernel import build_state, move_node, total_cost
+from geo.partition.search.recombine import common_pieces, recombine
+from geo.partition.search.strategy import Effort, plausible_counts, search, search_parts
+from tests.geo.partition.places import grid_graph, is_contiguous
+
+
+@given(seed=st.integers(0, 10_000), columns=st.integers(2, 9), rows=st.integers(2, 9))
+@settings(max_examples=40, deadline=None)
+def test_search_on_plain_arrays_keeps_contiguity(seed, columns, rows):
+    graph = grid_graph(columns, rows, np.random.default_rng(seed))
+    label = search(graph, effort=Effort(generations=1, moves_per_node=100), seed=seed)
+    assert is_contiguous(graph, label)
+    assert set(label) == set(range(label.max() + 1))
+
+
+@given(seed=st.integers(0, 10_000), moves=st.integers(1, 60))
+@settings(max_examples=40, deadline=None)
+def test_cost_of_the_kernel_equals_the_objective(seed, moves):
+    random = np.random.default_rng(seed)
+    graph = grid_graph(7, 6, random)
+    label, previous = random.integers(0, 4, 42), random.integers(-1, 4, 42)
+    limits, weights = Limits(), Weights()
+    known = np.ones(42, dtype=bool)
+    before = PreviousLabels(previous, counted=known, locked=~known)
+    none = np.empty((0, 2), dtype=np.int64)
+    problem = to_kernel_problem(SearchProblem(graph, limits, weights, before, none), np.arange(4))
+    state = build_state(problem, label, 4, 1)
+    for node, grid in zip(random.integers(0, 42, moves), random.integers(0, 4, moves), strict=True):
+        if state.label[node] != grid:
+            move_node(problem, state, int(node), int(grid))
+    if len(set(state.label)) == 4:
+        expected = cost(graph, state.label, limits, weights, previous).total
+        assert total_cost(problem, state) == pytest.approx(expected, rel=1e-9)
+
+
+@given(seed=st.integers(0, 10_000), one=st.integers(2, 6), other=st.integers(2, 6))
+@settings(max_examples=40, deadline=None)
+def test_recombined_drawing_is_contiguous_and_no_more_expensive(seed, one, other):
+    random = np.random.default_rng(seed)
+    graph = replace(grid_graph(7, 6, random), compound=np.repeat(random.integers(-1, 3, 21), 2))
+    apart, stop = random.integers(0, 42, (3, 2)), np.zeros(1, dtype=np.int64)
+    locked = random.random(42) < 0.1
+    before = PreviousLabels(
+        repair_labels(graph, random.integers(0, one, 42), one), counted=~locked, locked=locked
+    )
+    problem = SearchProblem(graph, Limits(), Weights(), before, apart[apart[:, 0] != apart[:, 1]])
+    label = repair_labels(graph, random.integers(0, other, 42), other)
+    parents = [anneal_labels(problem, start, 1, 1.0, seed, stop) for start in (before.label, label)]
+    child = recombine(problem, *parents, 20, seed, stop)
+    assert is_contiguous(graph, child.label)
+    assert child.cost <= min(parent.cost for parent in parents)
+    name, number = np.unique(child.label, return_inverse=True)
+    kernel_problem = to_kernel_problem(problem, name)
+    again = total_cost(kernel_problem, build_state(kernel_problem, number.ravel(), len(name), 1))
+    assert again == pytest.approx(child.cost)
+    piece = common_pieces(problem, *(parent.label for parent in parents))
+    assert is_contiguous(graph, piece)
+    for values in (graph.compound, locked, *(parent.label for parent in parents)):
+        assert all(len(np.unique(values[piece == p])) == 1 for p in np.unique(piece))
+
+
+@given(seed=st.integers(0, 10_000), count=st.integers(1, 12))
+@settings(max_examples=40, deadline=None)
+def test_any_assignment_can_be_repaired(seed, count):
+    random = np.random.default_rng(seed)
+    graph = grid_graph(6, 6, random)
+    label = repair_labels(graph, random.integers(0, count, 36), count)
+    assert is_contiguous(graph, label)
+    assert set(label) == set(range(count))
+
+
+@given(seed=st.integers(0, 10_000), count=st.integers(1, 5))
+@settings(max_examples=20, deadline=None)
+def test_labels_of_a_disconnected_graph_are_repaired(seed, count):
+    random = np.random.default_rng(seed)
+    half = np.arange(36) % 6 < 3
+    whole = grid_graph(6, 6, random)
+    inside = half[whole.edges[:, 0]] == half[whole.edges[:, 1]]
+    edges = {name: getattr(whole, name)[inside] for name in ("edges", "cut", "inside", "length")}
+    graph = replace(whole, **edges)
+    label = repair_labels(graph, random.integers(0, count, 36), count)
+    assert graph.components()[0] == 2
+    assert is_contiguous(graph, label)
+    assert set(range(count)) <= set(label)
+
+
+def test_search_stops_in_time_with_an_answer():
+    graph = grid_graph(30, 30, np.random.default_rng(1))
+    label = search(graph, effort=Effort(generations=50, moves_per_node=50, seconds=0.0))
+    assert is_contiguous(graph, label)
+
+
+def test_disconnected_components_are_drawn_by_themselves():
+    graph = grid_graph(8, 4, np.random.default_rng(1))
+    apart = graph.edges[:, 0] % 8 == 3
+    apart &= graph.edges[:, 1] == graph.edges[:, 0] + 1
+    inside = ~apart
+    pieces = Graph(
+        graph.households,
+        graph.edges[inside],
+        graph.cut[inside],
+        graph.inside[inside],
+        graph.length[inside],
+        graph.area,
+        graph.outline,
+        graph.xy,
+        graph.compound,
+    )
+    label = search_parts(pieces, effort=Effort(generations=1, moves_per_node=50))
+    assert is_contiguous(pieces, label)
+
+
+@pytest.mark.parametrize(
+    ("households", "counts"),
+    [(1200, [3, 4]), (400, [1]), (550, [1, 2]), (80, [1]), (2000, [5, 4, 6])],
+)
+def test_plausible_numbers_of_grids(households, counts):
+    nodes = np.full(10, households // 10)
+    assert plausible_counts(nodes, Limits()) == counts
+
+
+def test_node_over_the_limit_counts_as_a_grid():
+    assert plausible_counts(np.array([2000, 200, 160, 0]), Limits()) == [2]
