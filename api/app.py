@@ -50,7 +50,7 @@ from api.tiles import tile_archive, tiles
 from api.tiles.colouring import Colourings
 from geo import db
 from geo.errors import InputError
-from geo.fire.context import FireContexts
+from geo.fire.context import FireContextCache
 from geo.messages import LANGUAGES, catalogue, speaking
 from geo.model.job import IMPORT_KINDS, PLAN_KINDS
 from geo.settings import settings
@@ -90,7 +90,7 @@ def create_app(engine: Engine | None = None) -> FastAPI:
     app = FastAPI(title="Gridatlas", version=_version(), openapi_url=None, lifespan=_life)
     app.state.engine = engine or db.api_engine()
     app.state.colourings = Colourings()
-    app.state.desks = FireContexts()
+    app.state.fire_contexts = FireContextCache()
     app.state.workshop = JobWorker(app.state.engine, PLAN_KINDS, "api.background.worker_process")
     app.state.import_workshop = JobWorker(app.state.engine, IMPORT_KINDS, "api.imports.import_jobs")
     app.state.reads = read_audit.Reads(app.state.engine)
@@ -144,7 +144,7 @@ def warm(app: FastAPI) -> None:
 def _rounds(app: FastAPI) -> Iterator[PeriodicTasks]:
     """Yield what is done beside the requests."""
     engine, here = app.state.engine, app.state
-    look = FireRefresh(engine, here.desks).look
+    look = FireRefresh(engine, here.fire_contexts).look
     yield PeriodicTasks("firewatch", fire_refresh.POLL_INTERVAL_S, look, at_once=True)
     yield PeriodicTasks(
         "baker", tile_archive.POLL_INTERVAL_S, partial(tile_archive.keep_baked, engine)

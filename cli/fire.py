@@ -1,7 +1,7 @@
 """``gridatlas fire``: the district's report, and the sheet of a building."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -27,28 +27,30 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Check a region against the fire rules and write the report."""
         from geo import db
-        from geo.fire import findings
-        from geo.fire.context import FireContexts
-        from geo.fire.snapshot import city_of
+        from geo.fire import finding_refresh
+        from geo.fire.cities import city_of_code
+        from geo.fire.context import FireContextCache
         from maps.fire_report import content, html, workbook
 
         if out.exists() and not out.is_dir():
             raise InputError("report_folder_taken", folder=out)
         db.upgrade()
-        engine, said = db.get_engine(), _language(lang)
+        engine, report_lang = db.get_engine(), _language(lang)
         with engine.connect() as connection:
-            city = city_of(connection, region.ljust(12, "0"))
-        desks = FireContexts()
+            city = city_of_code(connection, region.ljust(12, "0"))
+        contexts = FireContextCache()
         with console.progress() as progress:
-            written = findings.refresh(engine, desks, city, progress)
-        _say(written)
+            counts = finding_refresh.refresh_findings(engine, contexts, city, progress)
+        _report_refresh(counts)
         with engine.connect() as connection:
-            report = content.read(connection, desks.of(connection, city), region, site, said)
-        page = html.write(report, out / "fire.html", said)
-        book = workbook.write(report, out / "fire.xlsx", said)
-        listed = f"{page}, {book}"
-        shown = text("fire_report.written", region=region, count=len(report.rows), files=listed)
-        console.out.print(shown, highlight=False)
+            report = content.read_report(
+                connection, contexts.context_of(connection, city), region, site, report_lang
+            )
+        page = html.write_html(report, out / "fire.html", report_lang)
+        book = workbook.write_workbook(report, out / "fire.xlsx", report_lang)
+        files = f"{page}, {book}"
+        message = text("fire_report.written", region=region, count=len(report.rows), files=files)
+        console.out.print(message, highlight=False)
 
     @group.command()
     def sheet(
@@ -58,41 +60,29 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Write the one-page sheet of a building."""
         from geo import db
-        from maps.paper import document
+        from geo.fire.briefing import building_briefing
+        from geo.fire.context import FireContextCache
+        from maps.paper import building_sheet, document
 
         if out.suffix.lower() != ".pdf":
             raise InputError("sheet_not_pdf", file=out)
         db.upgrade()
         with db.get_engine().connect() as connection:
-            pdf = _sheet(connection, code, _language(lang))
-        document.write(pdf, out)
+            sheet_lang = _language(lang)
+            briefing = building_briefing(connection, FireContextCache(), code, sheet_lang)
+        document.write(building_sheet.sheet_of_briefing(briefing, sheet_lang), out)
         console.out.print(text("fire_report.sheet_written", code=code, file=out), highlight=False)
 
 
 def _language(lang: Lang | None) -> Language:
-    wanted = lang.value if lang else language()
-    return next(known for known in LANGUAGES if known == wanted)
+    code = lang.value if lang else language()
+    return next(known for known in LANGUAGES if known == code)
 
 
-def _say(written: dict[str, int]) -> None:
-    """Tell what was checked anew."""
-    if not written:
+def _report_refresh(counts: dict[str, int]) -> None:
+    """Print how many findings were recomputed."""
+    if not counts:
         console.out.print(text("fire_report.unchanged"), highlight=False)
         return
-    listed = ", ".join(f"{text(f'overlay.{key}')} {count}" for key, count in written.items())
+    listed = ", ".join(f"{text(f'overlay.{key}')} {count}" for key, count in counts.items())
     console.out.print(text("fire_report.recomputed", listed=listed), highlight=False)
-
-
-def _sheet(connection: Any, code: str, lang: Language) -> bytes:
-    from geo.fire import briefing, finding_text
-    from geo.fire.context import FireContexts
-    from geo.fire.snapshot import city_of, data_age
-    from geo.network import shutoff
-    from maps.paper import building_sheet
-
-    desks = FireContexts()
-    desk = desks.of(connection, city_of(connection, code))
-    shown = briefing.layout(connection, desk, code, lang)
-    shown |= shutoff.of_building(connection, desks, desk.ground.city, code, lang)
-    shown["missing"] = finding_text.missing(shown["missing"], lang)
-    return building_sheet.of_layout(desk, shown, data_age(connection, briefing.RESTS_ON), lang)

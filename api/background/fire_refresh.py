@@ -12,8 +12,9 @@ import threading
 from sqlalchemy import Engine, text
 
 from api.core.caller import KEEPER, Caller, acting
-from geo.fire.context import FireContexts
-from geo.fire.snapshot import changes, cities
+from geo.fire.cities import list_cities
+from geo.fire.context import FireContextCache
+from geo.fire.layer_state import read_layer_changes
 from geo.model import Role
 
 POLL_INTERVAL_S = 2.0
@@ -32,7 +33,7 @@ _log = logging.getLogger(__name__)
 class FireRefresh:
     """Keeps the cities of an installation in its desks."""
 
-    def __init__(self, engine: Engine, desks: FireContexts) -> None:
+    def __init__(self, engine: Engine, desks: FireContextCache) -> None:
         self._engine, self._desks = engine, desks
         self._seen: dict[str, int] = {}
 
@@ -41,10 +42,10 @@ class FireRefresh:
         if not (self._desks.are_used() or _is_anyone_signed_in(self._engine)):
             return
         with acting(self._engine, WATCH, readonly=True) as connection:
-            state = changes(connection)
+            state = read_layer_changes(connection)
             if state == self._seen:
                 return
-            for city in cities(connection):
+            for city in list_cities(connection):
                 if closing.is_set():
                     return
                 self._desks.prepare(connection, city, state)

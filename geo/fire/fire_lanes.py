@@ -8,13 +8,13 @@ import shapely
 
 from geo.fire import separation
 from geo.fire.finding import Finding
-from geo.fire.rules import GIVE_M, Rules, Severity
+from geo.fire.rules import TOLERANCE_M, Rules, Severity
 from geo.fire.snapshot import CitySnapshot
-from geo.fire.vehicle_access import is_free, obstacles, vehicle_from_settings
+from geo.fire.vehicle_access import classify_obstacles, is_free, vehicle_from_settings
 from geo.network.noding import Bools, Floats, Geometries, Ints
-from geo.network.roads import RoadGraph, Vehicle, widths
+from geo.network.roads import RoadGraph, Vehicle, road_widths
 
-NARROW = ("local", "alley", "internal")
+CHECKED_ROAD_CLASSES = ("local", "alley", "internal")
 """Classes that an engine needs on its way to a building and that may be too narrow."""
 
 _STEP_M = 3.0
@@ -22,8 +22,8 @@ _ANGLES = (0.0, 45.0)
 _NEAR_HIGH_M = 20.0
 
 
-def find(
-    ground: CitySnapshot, rules: Rules, roads: Ints | None = None, buildings: Ints | None = None
+def check_fire_lanes(
+    snapshot: CitySnapshot, rules: Rules, roads: Ints | None = None, buildings: Ints | None = None
 ) -> list[Finding]:
     """Return what is wrong with the lanes that engines need.
 
@@ -32,26 +32,26 @@ def find(
     roads, buildings
         Rows to look at; all by default.
     """
-    rows = np.arange(len(ground.road)) if roads is None else roads
+    rows = np.arange(len(snapshot.road)) if roads is None else roads
     return [
-        *attributes(ground, rules, rows),
-        *walls(ground, rules, rows),
-        *dead_ends(ground, rules, rows),
-        *spacing(ground, rules, buildings),
+        *check_lane_attributes(snapshot, rules, rows),
+        *check_wall_distance(snapshot, rules, rows),
+        *check_dead_ends(snapshot, rules, rows),
+        *check_lane_spacing(snapshot, rules, buildings),
     ]
 
 
 def _lanes(roads: gpd.GeoDataFrame) -> Bools:
     """Return which roads are lanes: fire lanes by record, and what leads to buildings."""
-    narrow: Bools = roads["road_class"].isin(NARROW).to_numpy()
+    narrow: Bools = roads["road_class"].isin(CHECKED_ROAD_CLASSES).to_numpy()
     return _fire_lanes(roads) | narrow
 
 
-def attributes(ground: CitySnapshot, rules: Rules, rows: Ints) -> list[Finding]:
+def check_lane_attributes(snapshot: CitySnapshot, rules: Rules, rows: Ints) -> list[Finding]:
     """Return lanes that are too narrow, too low or too steep, or of which that is not known."""
     found = []
-    for row in rows[_lanes(ground.road)[rows]]:
-        found += _attributes(rules, ground.road.iloc[row])
+    for row in rows[_lanes(snapshot.road)[rows]]:
+        found += _attributes(rules, snapshot.road.iloc[row])
     return found
 
 
@@ -94,61 +94,61 @@ def _lane(
     )
 
 
-def walls(ground: CitySnapshot, rules: Rules, rows: Ints) -> list[Finding]:
+def check_wall_distance(snapshot: CitySnapshot, rules: Rules, rows: Ints) -> list[Finding]:
     """Return recorded fire lanes whose edge comes too near to a wall."""
-    roads = ground.road
+    roads = snapshot.road
     figure = rules.figure("lane_wall")
-    wide = widths(roads)
+    wide = road_widths(roads)
     rows = rows[_fire_lanes(roads)[rows]]
     lines = roads.geometry.to_numpy()
     found = []
     for row in rows:
-        near = ground.wall_tree.query(
+        near = snapshot.wall_tree.query(
             lines[row], predicate="dwithin", distance=wide[row] / 2 + figure
         )
         if not len(near):
             continue
-        apart = shapely.distance(ground.walls[near], lines[row]) - wide[row] / 2
+        apart = shapely.distance(snapshot.walls[near], lines[row]) - wide[row] / 2
         k = int(apart.argmin())
-        if apart[k] < figure - GIVE_M:
+        if apart[k] < figure - TOLERANCE_M:
             found.append(
                 Finding(
                     "lane_wall",
                     Severity.LOW,
                     "road",
                     str(roads["code"].iloc[row]),
-                    shapely.shortest_line(lines[row], ground.walls[near[k]]),
+                    shapely.shortest_line(lines[row], snapshot.walls[near[k]]),
                     measured=max(float(apart[k]), 0.0),
                     required=figure,
                     shortfall=figure - max(float(apart[k]), 0.0),
-                    other=str(ground.building["code"].iloc[near[k]]),
+                    other=str(snapshot.building["code"].iloc[near[k]]),
                     detail={"kind": "lane", "name": roads["name"].iloc[row]},
                 )
             )
     return found
 
 
-def dead_ends(
-    ground: CitySnapshot, rules: Rules, rows: Ints, engine: Vehicle | None = None
+def check_dead_ends(
+    snapshot: CitySnapshot, rules: Rules, rows: Ints, engine: Vehicle | None = None
 ) -> list[Finding]:
     """Return dead ends that an engine drives into and can't turn at.
 
     A turning place is at least as long as the engine.
     """
     engine = engine or vehicle_from_settings(rules)
-    graph = ground.graph
-    high = ground.walls[separation.bodies(ground).high]
+    graph = snapshot.graph
+    high = snapshot.walls[separation.fire_properties(snapshot).high]
     high_tree = shapely.STRtree(high)
     found = []
-    for node, pieces in _blind(ground, rules, rows, engine):
+    for node, pieces in _blind(snapshot, rules, rows, engine):
         lines = graph.lines[pieces]
         near_high = bool(len(high_tree.query(lines, predicate="dwithin", distance=_NEAR_HIGH_M)[0]))
         name = "lane_turning_high" if near_high else "lane_turning"
         wanted = max(rules.figure(name), engine.length_m)
-        side = _largest_square(ground, graph.xy[node], lines, wanted)
+        side = _largest_square(snapshot, graph.xy[node], lines, wanted)
         if side >= wanted:
             continue
-        road = ground.road.iloc[int(graph.road[pieces[0]])]
+        road = snapshot.road.iloc[int(graph.road[pieces[0]])]
         found.append(
             Finding(
                 name,
@@ -170,28 +170,28 @@ def dead_ends(
 
 
 def _blind(
-    ground: CitySnapshot, rules: Rules, rows: Ints, engine: Vehicle
+    snapshot: CitySnapshot, rules: Rules, rows: Ints, engine: Vehicle
 ) -> list[tuple[int, list[int]]]:
     """Return dead ends of roads with the pieces back to the last junction, long enough to need a
     turn."""
-    graph = ground.graph
-    near = np.flatnonzero(np.isin(graph.blind_road, rows))
-    roads = ground.road.iloc[graph.blind_road[near]]
-    ends = graph.blind[near[_lanes(roads) & is_free(obstacles(roads, engine))]]
+    graph = snapshot.graph
+    near = np.flatnonzero(np.isin(graph.dead_end_roads, rows))
+    roads = snapshot.road.iloc[graph.dead_end_roads[near]]
+    ends = graph.dead_ends[near[_lanes(roads) & is_free(classify_obstacles(roads, engine))]]
     found = []
-    for node in ends[_in_land(ground, ends)].tolist():
+    for node in ends[_in_land(snapshot, ends)].tolist():
         pieces = _branch(graph, node)
         if graph.length[pieces].sum() >= rules.figure("lane_dead_end"):
             found.append((node, pieces))
     return found
 
 
-def _in_land(ground: CitySnapshot, nodes: Ints) -> Bools:
+def _in_land(snapshot: CitySnapshot, nodes: Ints) -> Bools:
     """Return which nodes lie in a community: beyond, roads end because the data does."""
-    if ground.region.empty:
+    if snapshot.region.empty:
         return np.ones(len(nodes), dtype=bool)
-    points = np.asarray(shapely.points(ground.graph.xy[nodes]), dtype=object)
-    regions = ground.region_of(points)
+    points = np.asarray(shapely.points(snapshot.graph.xy[nodes]), dtype=object)
+    regions = snapshot.community_of(points)
     return np.array([region is not None for region in regions], dtype=bool)
 
 
@@ -202,7 +202,7 @@ def _fire_lanes(roads: gpd.GeoDataFrame) -> Bools:
 
 def _branch(graph: RoadGraph, node: int) -> list[int]:
     """Return the pieces from a dead end back to the first junction."""
-    at = graph.driven_at
+    at = graph.vehicle_pieces_at
     pieces = [at[node][0]]
     while True:
         first, second = graph.ends[pieces[-1]].tolist()
@@ -213,9 +213,9 @@ def _branch(graph: RoadGraph, node: int) -> list[int]:
         pieces.append(onward[0])
 
 
-def _largest_square(ground: CitySnapshot, end: Floats, lines: Geometries, wanted: float) -> float:
+def _largest_square(snapshot: CitySnapshot, end: Floats, lines: Geometries, wanted: float) -> float:
     """Return the side of the largest free square at a dead end, up to the one that is wanted."""
-    obstacles = _standing_around(ground, end, 2 * wanted)
+    obstacles = _standing_around(snapshot, end, 2 * wanted)
     line = lines[0]
     angle = _heading(line, end)
     for side in (wanted, 12.0, 10.0, 8.0, 6.0, 4.0):
@@ -224,11 +224,11 @@ def _largest_square(ground: CitySnapshot, end: Floats, lines: Geometries, wanted
     return 0.0
 
 
-def _standing_around(ground: CitySnapshot, end: Floats, radius: float) -> Geometries:
+def _standing_around(snapshot: CitySnapshot, end: Floats, radius: float) -> Geometries:
     """Return what a turning engine would hit: walls, open water, the walls of compounds."""
     near = shapely.box(*(end - radius), *(end + radius))
-    walls = ground.walls[ground.wall_tree.query(near)]
-    hard = ground.hard[ground.hard_tree.query(near)]
+    walls = snapshot.walls[snapshot.wall_tree.query(near)]
+    hard = snapshot.barriers[snapshot.barrier_tree.query(near)]
     everything = np.concatenate([walls, hard])
     return everything[shapely.intersects(everything, near)]
 
@@ -269,30 +269,32 @@ def _rotate_and_move(shapes: Geometries, degrees: float, origin: Floats) -> Geom
     return turned
 
 
-def spacing(ground: CitySnapshot, rules: Rules, only: Ints | None = None) -> list[Finding]:
+def check_lane_spacing(
+    snapshot: CitySnapshot, rules: Rules, only: Ints | None = None
+) -> list[Finding]:
     """Return buildings farther from any lane than lanes at most 160 m apart would leave them."""
     figure = rules.figure("lane_spacing") / 2
-    passable = is_free(obstacles(ground.road, vehicle_from_settings(rules)))
-    lines = ground.road.geometry.to_numpy()[passable]
-    rows = np.arange(len(ground.walls)) if only is None else only
+    passable = is_free(classify_obstacles(snapshot.road, vehicle_from_settings(rules)))
+    lines = snapshot.road.geometry.to_numpy()[passable]
+    rows = np.arange(len(snapshot.walls)) if only is None else only
     if not len(lines) or not len(rows):
         return []
     (row, _), apart = shapely.STRtree(lines).query_nearest(
-        ground.walls[rows], return_distance=True, all_matches=False
+        snapshot.walls[rows], return_distance=True, all_matches=False
     )
-    codes = ground.building["code"].to_numpy()
+    codes = snapshot.building["code"].to_numpy()
     return [
         Finding(
             "lane_spacing",
             Severity.MEDIUM,
             "building",
             str(codes[rows[k]]),
-            ground.walls[rows[k]],
+            snapshot.walls[rows[k]],
             measured=float(far),
             required=figure,
             shortfall=float(far - figure),
             detail={"kind": "far"},
         )
         for k, far in zip(row, apart, strict=True)
-        if far > figure + GIVE_M
+        if far > figure + TOLERANCE_M
     ]

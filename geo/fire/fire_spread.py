@@ -12,18 +12,18 @@ import shapely
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from geo.fire.briefing import Shown
+from geo.fire.building_record import Details
 from geo.fire.snapshot import CitySnapshot
 from geo.network.noding import Ints
 
-LEAST = 3
+MIN_BUILDINGS = 3
 """Two buildings are a pair, and listed as one."""
 
 ADJOINING_M = 0.1
 
 
 @dataclass(frozen=True)
-class Block:
+class FireBlock:
     """A block: rows of its buildings, how many pairs stand too close, how many of them adjoin."""
 
     rows: Ints
@@ -32,9 +32,9 @@ class Block:
     outline: shapely.Geometry
 
 
-def find(
-    ground: CitySnapshot, pairs: list[tuple[str, str, float]], least: int = LEAST
-) -> list[Block]:
+def find_fire_blocks(
+    snapshot: CitySnapshot, pairs: list[tuple[str, str, float]], least: int = MIN_BUILDINGS
+) -> list[FireBlock]:
     """Return the blocks that pairs join, those with most households first.
 
     Parameters
@@ -42,12 +42,12 @@ def find(
     pairs
         Codes of two buildings, and the metres between them.
     """
-    row_of = ground.row_of
+    row_of = snapshot.row_of
     known = [(row_of[a], row_of[b], far) for a, b, far in pairs if a in row_of and b in row_of]
     if not known:
         return []
     one, other, apart = (np.array(column) for column in zip(*known, strict=True))
-    shape = (len(ground.building),) * 2
+    shape = (len(snapshot.building),) * 2
     count, label = connected_components(coo_array((np.ones(len(one)), (one, other)), shape=shape))
     sizes = np.bincount(label, minlength=count)
     of_pair = label[one]
@@ -56,24 +56,24 @@ def find(
     order = np.argsort(label, kind="stable")
     starts = np.concatenate([[0], np.cumsum(sizes)])
     blocks = [
-        Block(rows, int(pairs_of[k]), int(adjoin[k]), _outline(ground, rows))
+        FireBlock(rows, int(pairs_of[k]), int(adjoin[k]), _outline(snapshot, rows))
         for k in np.flatnonzero(sizes >= least)
         for rows in [order[starts[k] : starts[k + 1]]]
     ]
-    households = ground.building["households"].to_numpy(dtype=float)
+    households = snapshot.building["households"].to_numpy(dtype=float)
     return sorted(blocks, key=lambda block: (-households[block.rows].sum(), -len(block.rows)))
 
 
-def _outline(ground: CitySnapshot, rows: Ints) -> shapely.Geometry:
+def _outline(snapshot: CitySnapshot, rows: Ints) -> shapely.Geometry:
     """Return the land of a block, its gaps closed."""
-    closed = shapely.buffer(shapely.union_all(shapely.buffer(ground.walls[rows], 7.0)), -6.0)
+    closed = shapely.buffer(shapely.union_all(shapely.buffer(snapshot.walls[rows], 7.0)), -6.0)
     outline: shapely.Geometry = shapely.simplify(closed, 1.0)
     return outline
 
 
-def describe_block(ground: CitySnapshot, block: Block) -> Shown:
+def describe_block(snapshot: CitySnapshot, block: FireBlock) -> Details:
     """Return a block as it is shown, geometry in metres."""
-    frame = ground.building.iloc[block.rows]
+    frame = snapshot.building.iloc[block.rows]
     known = frame["fire_class"].to_numpy(dtype=float)
     classes = Counter("" if np.isnan(value) else f"{value:.0f}" for value in known)
     regions = Counter(code for code in frame["region_code"] if isinstance(code, str))
@@ -85,7 +85,7 @@ def describe_block(ground: CitySnapshot, block: Block) -> Shown:
         "pairs": block.pairs,
         "adjoining": block.adjoining,
         "classes": dict(sorted(classes.items())),
-        "footprint_m2": round(float(shapely.area(ground.walls[block.rows]).sum())),
+        "footprint_m2": round(float(shapely.area(snapshot.walls[block.rows]).sum())),
         "region": regions.most_common(1)[0][0] if regions else None,
         "codes": frame["code"].tolist(),
         "geometry": block.outline,

@@ -24,7 +24,7 @@ _STRAIGHT_DEGREES = 12.0
 
 
 @dataclass(frozen=True)
-class Areas:
+class LadderAreas:
     """The ladder areas of one building.
 
     Attributes
@@ -49,18 +49,20 @@ class Areas:
     side: shapely.LineString
 
 
-def find(ground: CitySnapshot, rules: Rules, only: Ints | None = None) -> list[Finding]:
+def check_ladder_areas(
+    snapshot: CitySnapshot, rules: Rules, only: Ints | None = None
+) -> list[Finding]:
     """Return the high-rises beside which no ladder engine can stand as the code asks."""
-    body = separation.bodies(ground)
+    body = separation.fire_properties(snapshot)
     rows = np.flatnonzero(body.high) if only is None else only[body.high[only]]
     found = []
-    codes = ground.building["code"].to_numpy()
+    codes = snapshot.building["code"].to_numpy()
     for row in rows:
         tall = bool(np.nan_to_num(body.height[row]) > rules.figure("ladder_tall"))
         if np.isnan(body.height[row]):
-            found.append(_unknown(ground, int(row)))
+            found.append(_unknown(snapshot, int(row)))
             continue
-        areas = areas_of(ground, rules, int(row), tall=tall)
+        areas = find_best_ladder_areas(snapshot, rules, int(row), tall=tall)
         if areas.reason is None:
             continue
         others = [str(codes[other]) for other in areas.blocked_by]
@@ -81,29 +83,31 @@ def find(ground: CitySnapshot, rules: Rules, only: Ints | None = None) -> list[F
     return found
 
 
-def _unknown(ground: CitySnapshot, row: int) -> Finding:
+def _unknown(snapshot: CitySnapshot, row: int) -> Finding:
     return Finding(
         "ladder_area",
         Severity.MISSING,
         "building",
-        str(ground.building["code"].iloc[row]),
-        ground.walls[row],
+        str(snapshot.building["code"].iloc[row]),
+        snapshot.walls[row],
         detail={"kind": "no_height"},
     )
 
 
-def areas_of(ground: CitySnapshot, rules: Rules, row: int, *, tall: bool) -> Areas:
+def find_best_ladder_areas(
+    snapshot: CitySnapshot, rules: Rules, row: int, *, tall: bool
+) -> LadderAreas:
     """Return the best ladder areas beside a building."""
-    wall = ground.walls[row]
+    wall = snapshot.walls[row]
     sides = _sides(wall)
     long_side = max(side.length for side in sides)
     quarter = shapely.length(shapely.boundary(wall)) / 4
     required = max(long_side, min(quarter, long_side)) if len(sides) <= 4 else max(quarter, 1.0)
     least = rules.figure("ladder_area_tall" if tall else "ladder_area")
     required = max(required, least)
-    best: Areas | None = None
+    best: LadderAreas | None = None
     for side in sides:
-        areas = _beside(ground, rules, row, side, required, least, tall=tall)
+        areas = _beside(snapshot, rules, row, side, required, least, tall=tall)
         if best is None or areas.found > best.found + 0.1:
             best = areas
         if best.reason is None:
@@ -124,7 +128,7 @@ def _sides(wall: shapely.Geometry) -> list[shapely.LineString]:
 
 
 def _beside(
-    ground: CitySnapshot,
+    snapshot: CitySnapshot,
     rules: Rules,
     row: int,
     side: shapely.LineString,
@@ -132,18 +136,18 @@ def _beside(
     least: float,
     *,
     tall: bool,
-) -> Areas:
+) -> LadderAreas:
     """Return the free rectangles along one side at the best distance from it."""
     near, far = rules.figure("ladder_near"), rules.figure("ladder_far")
     width = rules.figure("ladder_width")
     frame = _Frame.of(side)
     around = shapely.buffer(side, far + width + 1.0)
-    rows = ground.wall_tree.query(around, predicate="intersects")
+    rows = snapshot.wall_tree.query(around, predicate="intersects")
     rows = rows[rows != row]
-    walls = frame.into(ground.walls[rows])
-    fixed = ground.hard[ground.hard_tree.query(around, predicate="intersects")]
+    walls = frame.into(snapshot.walls[rows])
+    fixed = snapshot.barriers[snapshot.barrier_tree.query(around, predicate="intersects")]
     hard = np.concatenate([walls, frame.into(fixed)])
-    best = Areas(required, 0.0, [], "blocked", [], side)
+    best = LadderAreas(required, 0.0, [], "blocked", [], side)
     in_way: list[int] = []
     for offset in np.arange(near, far + 0.01, _STEP_M):
         taken, blockers = _blocked_spans(hard, frame.length, float(offset), width, len(rows))
@@ -152,11 +156,11 @@ def _beside(
         found = _usable_length(spans, rules.figure("ladder_gap"), tall=tall)
         if found > best.found + 1e-6:
             rectangles = [frame.back(shapely.box(a, -offset - width, b, -offset)) for a, b in spans]
-            best = Areas(required, found, rectangles, "too_short", [], side)
+            best = LadderAreas(required, found, rectangles, "too_short", [], side)
         if best.found >= required - 0.1:
-            return Areas(required, best.found, best.rectangles, None, [], side)
+            return LadderAreas(required, best.found, best.rectangles, None, [], side)
     blocked_by = list(dict.fromkeys(in_way))[:5]
-    return Areas(required, best.found, best.rectangles, best.reason, blocked_by, side)
+    return LadderAreas(required, best.found, best.rectangles, best.reason, blocked_by, side)
 
 
 @dataclass(frozen=True)

@@ -8,19 +8,19 @@ import shapely
 from scipy.sparse import csr_array
 
 from geo.network.noding import Bools, Floats, Geometries, Ints
-from geo.network.roads import RoadGraph, split
+from geo.network.roads import RoadGraph, split_at_places
 
-FARTHEST_M = 500.0
+MAX_ROAD_DISTANCE_M = 500.0
 """A building without a road this near has none."""
 
-OTHER_WAYS_M = 120.0
+OPEN_WAY_RADIUS_M = 120.0
 """How far around a building that stands behind others an open way is looked for."""
 
 _THROUGH_M = 0.3  # a way that cuts less than this off a corner still passes it
 
 
 @dataclass(frozen=True)
-class Access:
+class RoadAccess:
     """Places on the road graph.
 
     Attributes
@@ -45,13 +45,13 @@ class Access:
     station_gap: Floats
 
     @cached_property
-    def walk(self) -> csr_array:
+    def walking_costs(self) -> csr_array:
         """Return metres from node to node along roads, either way."""
-        return self.graph.walk()
+        return self.graph.walking_costs()
 
 
 @dataclass(frozen=True)
-class Anchors:
+class BuildingAnchors:
     """Where buildings are reached from, before the graph is cut there.
 
     Attributes
@@ -71,7 +71,7 @@ class Anchors:
 
 
 @dataclass(frozen=True)
-class Spots:
+class RoadPositions:
     """Where points are reached from: a piece of the road graph (-1: none), metres along it, gap."""
 
     piece: Ints
@@ -79,33 +79,42 @@ class Spots:
     gap: Floats
 
 
-def spots(graph: RoadGraph, points: Geometries) -> Spots:
+def locate_points(graph: RoadGraph, points: Geometries) -> RoadPositions:
     """Return where points are reached from."""
     piece, gap = _nearest(graph, points)
-    return Spots(piece, _offset(graph, piece, points), gap)
+    return RoadPositions(piece, _offset(graph, piece, points), gap)
 
 
-ANCHORED = ("piece", "offset", "gap", "behind")
+def nearest_node(graph: RoadGraph, point: shapely.Point) -> tuple[int, float]:
+    """Return the nearer end of the nearest piece of road, and the metres to it; -1 for none."""
+    pieces = graph.tree.query_nearest(point, max_distance=MAX_ROAD_DISTANCE_M, all_matches=False)
+    if not len(pieces):
+        return -1, np.inf
+    ends = graph.ends[int(pieces[0])]
+    distances = np.hypot(*(graph.xy[ends] - shapely.get_coordinates(point)[0]).T)
+    return int(ends[distances.argmin()]), float(distances.min())
 
 
-def find(graph: RoadGraph, anchors: Anchors, hydrants: Spots, stations: Spots) -> Access:
+def build_road_access(
+    graph: RoadGraph, anchors: BuildingAnchors, hydrants: RoadPositions, stations: RoadPositions
+) -> RoadAccess:
     """Return the node of every building, hydrant and station."""
     placed = (anchors, hydrants, stations)
     piece = np.concatenate([one.piece for one in placed])
     offset = np.concatenate([one.offset for one in placed])
     gaps = [one.gap for one in placed]
     there = piece >= 0
-    whole, node = split(graph, piece[there], offset[there])
+    whole, node = split_at_places(graph, piece[there], offset[there])
     found = np.full(len(there), -1, dtype=np.int64)
     found[there] = node
     ends = np.cumsum([len(gap) for gap in gaps])
     building, hydrant, station = found[: ends[0]], found[ends[0] : ends[1]], found[ends[1] :]
-    return Access(whole, building, gaps[0], anchors.behind, hydrant, gaps[1], station, gaps[2])
+    return RoadAccess(whole, building, gaps[0], anchors.behind, hydrant, gaps[1], station, gaps[2])
 
 
-def anchor(
+def anchor_buildings(
     graph: RoadGraph, walls: Geometries, tree: shapely.STRtree, rows: Ints | None = None
-) -> Anchors:
+) -> BuildingAnchors:
     """Return where buildings are reached from, all of them or those of some rows.
 
     An open way is preferred to a shorter one through another building.
@@ -120,7 +129,7 @@ def anchor(
     behind[shut] = other < 0
     freed = other >= 0
     piece[shut[freed]], gap[shut[freed]] = other[freed], apart[freed]
-    return Anchors(piece, _offset(graph, piece, walls[rows]), gap, behind)
+    return BuildingAnchors(piece, _offset(graph, piece, walls[rows]), gap, behind)
 
 
 def _nearest(graph: RoadGraph, places: Geometries) -> tuple[Ints, Floats]:
@@ -129,7 +138,7 @@ def _nearest(graph: RoadGraph, places: Geometries) -> tuple[Ints, Floats]:
     gap = np.full(len(places), np.inf)
     if len(places) and len(graph.lines):
         (place, near), apart = graph.tree.query_nearest(
-            places, max_distance=FARTHEST_M, return_distance=True, all_matches=False
+            places, max_distance=MAX_ROAD_DISTANCE_M, return_distance=True, all_matches=False
         )
         piece[place], gap[place] = near, apart
     return piece, gap
@@ -164,7 +173,7 @@ def _open_ways(
     All buildings try their nearest piece at once, then those still without a way their next one.
     """
     found, gap = np.full(len(rows), -1, dtype=np.int64), np.full(len(rows), np.inf)
-    at, near = graph.tree.query(walls[rows], predicate="dwithin", distance=OTHER_WAYS_M)
+    at, near = graph.tree.query(walls[rows], predicate="dwithin", distance=OPEN_WAY_RADIUS_M)
     apart = shapely.distance(graph.lines[near], walls[rows[at]])
     order = np.lexsort((apart, at))
     at, near, apart = at[order], near[order], apart[order]

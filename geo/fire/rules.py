@@ -62,7 +62,7 @@ _STANDING, _LANE, _REACH = Overlay.HYDRANT_STANDING, Overlay.FIRE_LANE, Overlay.
 _APART, _LADDER, _RESPONSE = Overlay.SEPARATION, Overlay.LADDER, Overlay.RESPONSE
 _HIGH, _LOW = Severity.HIGH, Severity.LOW
 
-DEFAULTS: tuple[Rule, ...] = (
+DEFAULT_RULES: tuple[Rule, ...] = (
     Rule("hydrant_radius", _COVERAGE, 150, "m", WATER, "7.2.5", _HIGH),
     Rule("hydrant_route", _COVERAGE, 150, "m", WATER, "7.2.5"),
     Rule("hydrant_spacing", _SPACING, 120, "m", WATER, "7.2.5"),
@@ -118,7 +118,7 @@ HIGH_RISE_M = {"residential": 27.0, "other": 24.0}
 CACHE_VERSION = "2"
 """Which way of finding; another one finds everything anew after an update of the program."""
 
-GIVE_M = 0.01
+TOLERANCE_M = 0.01
 """Missing a figure by less is no finding: no wall is surveyed better, and degrees are rounded."""
 
 STOREY_M = 3.0
@@ -145,7 +145,7 @@ class Rules:
         return ",".join([CACHE_VERSION, *(f"{name}={self.figure(name):g}" for name in changed)])
 
 
-def in_force(figures: Mapping[str, float] | None = None) -> Rules:
+def rules_in_force(figures: Mapping[str, float] | None = None) -> Rules:
     """Return the rules with a city's own figures, those of the settings by default.
 
     Raises
@@ -153,7 +153,7 @@ def in_force(figures: Mapping[str, float] | None = None) -> Rules:
     InputError
         If there is no such rule, or a figure is below nought.
     """
-    by_id = {rule.id: rule for rule in DEFAULTS}
+    by_id = {rule.id: rule for rule in DEFAULT_RULES}
     for name, figure in (settings().fire_figures if figures is None else figures).items():
         if name not in by_id:
             raise InputError("no_such_rule", rule=name, rules=", ".join(by_id))

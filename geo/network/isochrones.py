@@ -16,7 +16,7 @@ _SIMPLE_M = 0.5
 _NOTHING = shapely.Polygon()
 
 
-def stretches(
+def reached_stretches(
     graph: RoadGraph, cost: Floats, limit: float, pace: Floats, without: Bools | None = None
 ) -> tuple[Geometries, Bools]:
     """Return the parts of pieces that are reached within a limit.
@@ -56,15 +56,15 @@ def stretches(
     return np.concatenate(lines), whole
 
 
-def land(
+def reached_land(
     graph: RoadGraph, cost: Floats, limit: float, pace: Floats | None = None
 ) -> shapely.Geometry:
     """Return the land beside what is reached within a limit, small holes closed."""
     pace = np.ones(len(graph.ends)) if pace is None else pace
-    return around(stretches(graph, cost, limit, pace)[0])
+    return land_beside(reached_stretches(graph, cost, limit, pace)[0])
 
 
-def around(lines: Geometries, before: shapely.Geometry = _NOTHING) -> shapely.Geometry:
+def land_beside(lines: Geometries, before: shapely.Geometry = _NOTHING) -> shapely.Geometry:
     """Return the land beside lines, with the land that was reached before, as clean polygons."""
     joined = shapely.line_merge(shapely.MultiLineString(list(lines)))
     courses = shapely.simplify(shapely.get_parts(joined), _SIMPLE_M)

@@ -72,12 +72,12 @@ class Sectors:
         return chosen[:, 0], chosen[:, 1], np.concatenate(values)[first].astype(np.int32)
 
 
-def sectors(graph: PipeGraph) -> Sectors:
+def build_sectors(graph: PipeGraph) -> Sectors:
     """Return the sectors of a network; a closed valve parts them for good."""
     valve = graph.is_kind("valve")
-    parts = valve | graph.one_way
+    parts = valve | graph.is_one_way
     count, label = _components(graph, parts)
-    open_valves = np.flatnonzero(valve & ~graph.closed & (graph.degree > 0))
+    open_valves = np.flatnonzero(valve & ~graph.is_closed & (graph.degree > 0))
     row_of = np.full(len(graph.xy), -1, dtype=np.int64)
     row_of[open_valves] = np.arange(len(open_valves))
     ends = graph.ends
@@ -85,7 +85,7 @@ def sectors(graph: PipeGraph) -> Sectors:
         np.column_stack([row_of[ends[:, side]], label])[row_of[ends[:, side]] >= 0]
         for side in (0, 1)
     ]
-    feeding = graph.source[ends].any(axis=1)
+    feeding = graph.is_source[ends].any(axis=1)
     return Sectors(
         graph,
         label,
@@ -117,8 +117,8 @@ def _components(graph: PipeGraph, parts: Bools) -> tuple[int, Ints]:
 
 def _arrows(graph: PipeGraph, label: Ints) -> Ints:
     """Return the sectors that one-way devices lead from and to."""
-    into = np.flatnonzero(graph.one_way[graph.ends[:, 1]])
-    out = np.flatnonzero(graph.one_way[graph.ends[:, 0]])
+    into = np.flatnonzero(graph.is_one_way[graph.ends[:, 1]])
+    out = np.flatnonzero(graph.is_one_way[graph.ends[:, 0]])
     by_node: dict[int, list[int]] = {}
     for row in into:
         by_node.setdefault(int(graph.ends[row, 1]), []).append(int(label[row]))
@@ -131,7 +131,7 @@ def _arrows(graph: PipeGraph, label: Ints) -> Ints:
 
 
 @dataclass(frozen=True)
-class Cut:
+class ValveCut:
     """The valves to close around a sector.
 
     Attributes
@@ -154,7 +154,7 @@ class Cut:
         return self.possible and len(self.valves) == self.bound
 
 
-def cut(parts: Sectors, sector: int, stuck: Ints | None = None) -> Cut:
+def find_valve_cut(parts: Sectors, sector: int, stuck: Ints | None = None) -> ValveCut:
     """Return the fewest valves that cut a sector off from every source.
 
     Parameters
@@ -164,9 +164,9 @@ def cut(parts: Sectors, sector: int, stuck: Ints | None = None) -> Cut:
     """
     nothing = np.empty(0, dtype=np.int64)
     if sector in parts.fed:
-        return Cut(nothing, UNCUT, possible=False)
+        return ValveCut(nothing, UNCUT, possible=False)
     if not len(parts.fed):
-        return Cut(nothing, 0, possible=True)
+        return ValveCut(nothing, 0, possible=True)
     flow = parts.flow.copy()
     if stuck is not None and len(stuck):
         _set(flow, parts.count + stuck, UNCUT)
@@ -174,8 +174,8 @@ def cut(parts: Sectors, sector: int, stuck: Ints | None = None) -> Cut:
     result = maximum_flow(flow, start, sector)
     bound = int(result.flow_value)
     if bound >= UNCUT:
-        return Cut(nothing, bound, possible=False)
-    return Cut(_nearest(parts, flow, result.flow, sector), bound, possible=True)
+        return ValveCut(nothing, bound, possible=False)
+    return ValveCut(_nearest(parts, flow, result.flow, sector), bound, possible=True)
 
 
 def _set(flow: csr_array, rows: Ints, value: int) -> None:

@@ -26,7 +26,7 @@ SNAP_M = 0.5
 
 
 @dataclass(frozen=True)
-class Noded:
+class NodedLines:
     """Lines cut where they meet.
 
     Attributes
@@ -53,7 +53,7 @@ class Noded:
     dropped: Ints
 
 
-def node(lines: Geometries, raised: Bools, reach: Floats) -> Noded:
+def node_lines(lines: Geometries, raised: Bools, reach: Floats) -> NodedLines:
     """Return lines cut at their meetings.
 
     Parameters
@@ -77,7 +77,7 @@ def node(lines: Geometries, raised: Bools, reach: Floats) -> Noded:
     loop = (ends[:, 0] == ends[:, 1]) & (shapely.length(pieces) <= SAME_M)
     dropped = np.flatnonzero(~has_length)
     kept_links = int((~loop[len(loop) - len(links) :]).sum()) if len(links) else 0
-    return Noded(xy, ends[~loop], pieces[~loop], whole[parent[~loop]], kept_links, dropped)
+    return NodedLines(xy, ends[~loop], pieces[~loop], whole[parent[~loop]], kept_links, dropped)
 
 
 def _links(lines: Geometries, raised: Bools, reach: Floats) -> tuple[Geometries, Ints]:

@@ -25,10 +25,10 @@ from geo.network.noding import Bools, Floats, Geometries, Ints
 SAME_M = 0.1
 """Two ends closer than this are one, where no node is named."""
 
-GRAVITY = (Network.SEWAGE, Network.STORM)
+GRAVITY_NETWORKS = (Network.SEWAGE, Network.STORM)
 """Networks that flow along the direction in which their segments are drawn."""
 
-SOURCES: dict[str, tuple[str, ...]] = {
+SOURCE_KINDS: dict[str, tuple[str, ...]] = {
     Network.WATER: ("source",),
     Network.GAS: ("source",),
     Network.HEAT: ("source",),
@@ -37,13 +37,13 @@ SOURCES: dict[str, tuple[str, ...]] = {
     Network.SEWAGE: (),
     Network.STORM: (),
 }
-SECOND_SOURCES = {Network.GAS: ("regulator",), Network.WATER: ("pump",)}
+FALLBACK_SOURCE_KINDS = {Network.GAS: ("regulator",), Network.WATER: ("pump",)}
 """What feeds a network in which nothing is marked as its source."""
 
-ONE_WAY = ("check_valve", "regulator", "pump")
+ONE_WAY_KINDS = ("check_valve", "regulator", "pump")
 """Devices that let flow through from the segments drawn into them to those drawn out of them."""
 
-MAY_END = (
+END_KINDS = (
     *("consumer", "hydrant", "source", "end", "outfall", "regulator", "substation", "cabinet"),
     *("manhole", "pump"),
 )
@@ -57,7 +57,7 @@ _NODE = ("code", "kind", "name", "is_open", "in_service", "building_code", "buri
 
 
 @dataclass(frozen=True)
-class Fault:
+class NetworkFault:
     """What is wrong with a network at a place.
 
     ``kind`` is ``loose_end``, ``missing_node``, ``island``, ``crossing`` or ``zero_length``.
@@ -121,7 +121,7 @@ class PipeGraph:
         return found
 
     @cached_property
-    def lacking(self) -> dict[str, int]:
+    def missing_counts(self) -> dict[str, int]:
         """Return how often the data lacks something, by what."""
         valves = self.nodes[self.nodes["kind"] == "valve"]
         nameless = self.segments["from_node"].isna() | self.segments["to_node"].isna()
@@ -130,7 +130,7 @@ class PipeGraph:
             "pipe_no_ends": int(nameless.sum()),
             "pipe_no_depth": int(self.segments["burial_depth_m"].isna().sum()),
             "no_consumers": int(not self.is_kind("consumer").any()),
-            "no_source": int(not self.source.any()),
+            "no_source": int(not self.is_source.any()),
         }
 
     @cached_property
@@ -155,7 +155,7 @@ class PipeGraph:
         return found
 
     @cached_property
-    def closed(self) -> Bools:
+    def is_closed(self) -> Bools:
         """Return which nodes are valves that are closed already."""
         found = np.zeros(len(self.xy), dtype=bool)
         shut = self.nodes["is_open"].eq(False).to_numpy(dtype=bool)
@@ -163,17 +163,17 @@ class PipeGraph:
         return found
 
     @cached_property
-    def source(self) -> Bools:
+    def is_source(self) -> Bools:
         """Return which nodes feed the network."""
-        first = self.is_kind(*SOURCES[self.network])
-        if first.any() or self.network not in SECOND_SOURCES:
+        first = self.is_kind(*SOURCE_KINDS[self.network])
+        if first.any() or self.network not in FALLBACK_SOURCE_KINDS:
             return first
-        return self.is_kind(*SECOND_SOURCES[Network(self.network)])
+        return self.is_kind(*FALLBACK_SOURCE_KINDS[Network(self.network)])
 
     @cached_property
-    def one_way(self) -> Bools:
+    def is_one_way(self) -> Bools:
         """Return which nodes are devices that let flow through one way."""
-        return self.is_kind(*ONE_WAY) & ~self.source
+        return self.is_kind(*ONE_WAY_KINDS) & ~self.is_source
 
     @cached_property
     def degree(self) -> Ints:
@@ -189,7 +189,7 @@ class PipeGraph:
         return label.astype(np.int64)
 
     @cached_property
-    def faults(self) -> list[Fault]:
+    def faults(self) -> list[NetworkFault]:
         """Return what is wrong with the network."""
         return [
             *_zero_length(self),
@@ -204,7 +204,7 @@ class PipeGraph:
         return shapely.STRtree([fault.geometry for fault in self.faults])
 
 
-def build(
+def build_pipe_graph(
     network: str, crs: pyproj.CRS, nodes: pd.DataFrame, xy: Floats, segments: gpd.GeoDataFrame
 ) -> PipeGraph:
     """Return the graph of a table of nodes, their (n, 2) places in metres, and metric segments."""
@@ -238,18 +238,18 @@ def _join_ends_to_nodes(xy: Floats, flat: Ints, places: Floats) -> tuple[Floats,
     return np.concatenate([xy, places[nameless][first]]), flat
 
 
-def _zero_length(graph: PipeGraph) -> list[Fault]:
+def _zero_length(graph: PipeGraph) -> list[NetworkFault]:
     codes = graph.segments["code"].to_numpy()
     return [
-        Fault("zero_length", str(codes[row]), shapely.get_point(graph.lines[row], 0))
+        NetworkFault("zero_length", str(codes[row]), shapely.get_point(graph.lines[row], 0))
         for row in np.flatnonzero(graph.length <= 1e-6)
     ]
 
 
-def _loose_ends(graph: PipeGraph) -> list[Fault]:
+def _loose_ends(graph: PipeGraph) -> list[NetworkFault]:
     """Return ends at which a network does not rightly end, and joints without a node."""
     made = np.arange(len(graph.xy)) >= len(graph.nodes)
-    loose = (graph.degree == 1) & (made | ~graph.is_kind(*MAY_END))
+    loose = (graph.degree == 1) & (made | ~graph.is_kind(*END_KINDS))
     flat = graph.ends.ravel()
     at = np.flatnonzero(loose[flat])
     found = _faults(graph, "loose_end", at // 2, flat[at])
@@ -261,16 +261,18 @@ def _loose_ends(graph: PipeGraph) -> list[Fault]:
     return [*found, *_faults(graph, "missing_node", of_node[joints], joints)]
 
 
-def _faults(graph: PipeGraph, kind: str, segments: Ints, nodes: Ints) -> list[Fault]:
+def _faults(graph: PipeGraph, kind: str, segments: Ints, nodes: Ints) -> list[NetworkFault]:
     """Return a fault at each of some nodes, told of a segment that ends there."""
     codes = graph.segments["code"].to_numpy()[segments].tolist()
     places = graph.xy[nodes]
-    return [Fault(kind, code, shapely.Point(at)) for code, at in zip(codes, places, strict=True)]
+    return [
+        NetworkFault(kind, code, shapely.Point(at)) for code, at in zip(codes, places, strict=True)
+    ]
 
 
-def _islands(graph: PipeGraph) -> list[Fault]:
+def _islands(graph: PipeGraph) -> list[NetworkFault]:
     """Return the parts of a network that nothing feeds (or, of drains, that drain nowhere)."""
-    feeds = graph.is_kind("outfall") if graph.network in GRAVITY else graph.source
+    feeds = graph.is_kind("outfall") if graph.network in GRAVITY_NETWORKS else graph.is_source
     if not feeds.any():
         return []
     fed = np.isin(graph.part, np.unique(graph.part[feeds]))
@@ -280,11 +282,11 @@ def _islands(graph: PipeGraph) -> list[Fault]:
         rows = np.flatnonzero(of_segment == part)
         if len(rows):
             shape = shapely.multilinestrings(list(graph.lines[rows]))
-            found.append(Fault("island", str(graph.segments["code"].iloc[rows[0]]), shape))
+            found.append(NetworkFault("island", str(graph.segments["code"].iloc[rows[0]]), shape))
     return found
 
 
-def _crossings(graph: PipeGraph) -> list[Fault]:
+def _crossings(graph: PipeGraph) -> list[NetworkFault]:
     """Return places where two segments of a network cross and no node joins them."""
     one, other = graph.tree.query(graph.lines, predicate="intersects")
     kept = one < other
@@ -294,12 +296,14 @@ def _crossings(graph: PipeGraph) -> list[Fault]:
     met = shapely.intersection(graph.lines[one], graph.lines[other])
     codes = graph.segments["code"].to_numpy()
     return [
-        Fault("crossing", str(codes[row]), shapely.point_on_surface(place))
+        NetworkFault("crossing", str(codes[row]), shapely.point_on_surface(place))
         for row, place in zip(one, met, strict=True)
     ]
 
 
-def read(connection: Connection, network: str, box: tuple[float, float, float, float]) -> PipeGraph:
+def read_pipe_graph(
+    connection: Connection, network: str, box: tuple[float, float, float, float]
+) -> PipeGraph:
     """Return the graph of a network within a box of degrees.
 
     Raises
@@ -319,7 +323,7 @@ def read(connection: Connection, network: str, box: tuple[float, float, float, f
     metres = pyproj.Transformer.from_crs(systems.STORAGE, crs, always_xy=True).transform(lon, lat)
     shapes = systems.transform(segments.geometry.to_numpy(), systems.STORAGE, crs)
     segments = segments.set_geometry(gpd.GeoSeries(shapes, index=segments.index, crs=crs))
-    return build(network, crs, nodes, np.column_stack(metres), segments)
+    return build_pipe_graph(network, crs, nodes, np.column_stack(metres), segments)
 
 
 _PLACE = func.ST_X(PipeNode.geom).label("x"), func.ST_Y(PipeNode.geom).label("y")

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
-from geo.network.noding import Bools, Floats, Geometries, Ints, node, substrings
-from geo.settings import Settings
+from geo.network.noding import Bools, Floats, Geometries, Ints, node_lines, substrings
 
 SPEED_KMH = {
     "expressway": 60.0,
@@ -38,7 +37,7 @@ USUAL_WIDTH_M = {
 }
 """Width that a road of a class is drawn with where none is on record (CJJ 37-2012)."""
 
-WIDE = ("expressway", "arterial", "secondary", "local")
+WIDE_CLASSES = ("expressway", "arterial", "secondary", "local")
 """Classes that an engine drives on even if no width is on record."""
 
 
@@ -56,17 +55,6 @@ class Vehicle:
     def lane_m(self) -> float:
         """Return the width of the lane it needs."""
         return self.width_m + 2 * self.margin_m
-
-
-def vehicle(installed: Settings, margin_m: float) -> Vehicle:
-    """Return the engine of an installation."""
-    return Vehicle(
-        installed.engine_width_m,
-        installed.engine_height_m,
-        installed.engine_length_m,
-        installed.engine_weight_t,
-        margin_m,
-    )
 
 
 @dataclass(frozen=True)
@@ -116,31 +104,31 @@ class RoadGraph:
         return values
 
     @cached_property
-    def driven(self) -> Bools:
+    def is_for_vehicles(self) -> Bools:
         """Return (e,) pieces of what is made for vehicles: all but paths, fire lanes among them."""
         lane = self.roads["fire_lane"].eq(True).to_numpy(dtype=bool)
         return np.asarray(((self.roads["road_class"] != "path").to_numpy() | lane)[self.road])
 
     @cached_property
-    def driven_at(self) -> dict[int, list[int]]:
+    def vehicle_pieces_at(self) -> dict[int, list[int]]:
         """Return the pieces made for vehicles at each node."""
         found: dict[int, list[int]] = {}
-        rows = np.flatnonzero(self.driven)
+        rows = np.flatnonzero(self.is_for_vehicles)
         for piece, ends in zip(rows.tolist(), self.ends[rows].tolist(), strict=True):
             for end in ends:
                 found.setdefault(end, []).append(piece)
         return found
 
     @cached_property
-    def blind(self) -> Ints:
+    def dead_ends(self) -> Ints:
         """Return the nodes at which what is made for vehicles ends."""
-        degree = np.bincount(self.ends[self.driven].ravel(), minlength=self.nodes)
+        degree = np.bincount(self.ends[self.is_for_vehicles].ravel(), minlength=self.nodes)
         return np.flatnonzero(degree == 1)
 
     @cached_property
-    def blind_road(self) -> Ints:
+    def dead_end_roads(self) -> Ints:
         """Return the row of the road that ends at each of those nodes."""
-        last = [self.driven_at[node][0] for node in self.blind.tolist()]
+        last = [self.vehicle_pieces_at[node][0] for node in self.dead_ends.tolist()]
         return self.road[np.array(last, dtype=np.int64)]
 
     @cached_property
@@ -150,27 +138,27 @@ class RoadGraph:
         return np.asarray(self.length / speed[self.road])
 
     @cached_property
-    def between(self) -> dict[tuple[int, int], int]:
+    def piece_between(self) -> dict[tuple[int, int], int]:
         """Return the shortest piece by its two nodes, the lower first."""
         order = np.argsort(-self.length, kind="stable")
         low, high = self.ends.min(axis=1)[order], self.ends.max(axis=1)[order]
         pairs = zip(low.tolist(), high.tolist(), strict=True)
         return dict(zip(pairs, order.tolist(), strict=True))
 
-    def along(self, nodes: list[int]) -> list[int]:
+    def pieces_along(self, nodes: list[int]) -> list[int]:
         """Return the shortest piece between each two nodes of a way."""
-        return [self.between[min(pair), max(pair)] for pair in pairwise(nodes)]
+        return [self.piece_between[min(pair), max(pair)] for pair in pairwise(nodes)]
 
-    def islands(self) -> tuple[int, Ints]:
+    def connected_parts(self) -> tuple[int, Ints]:
         """Return how many parts the network has, and (n,) which part each node is of."""
-        count, label = connected_components(self.walk(), directed=False)
+        count, label = connected_components(self.walking_costs(), directed=False)
         return int(count), label.astype(np.int64)
 
-    def walk(self) -> csr_array:
+    def walking_costs(self) -> csr_array:
         """Return metres from node to node on foot: any road either way."""
-        return matrix(self.nodes, self.ends, self.length)
+        return cost_matrix(self.nodes, self.ends, self.length)
 
-    def drive(self, passable: Bools) -> csr_array:
+    def driving_costs(self, passable: Bools) -> csr_array:
         """Return seconds from node to node for an engine.
 
         Parameters
@@ -183,10 +171,10 @@ class RoadGraph:
         back = passable & (oneway != "forward")
         ends = np.concatenate([self.ends[there], self.ends[back][:, ::-1]])
         cost = np.concatenate([self.seconds[there], self.seconds[back]])
-        return matrix(self.nodes, ends, cost, directed=True)
+        return cost_matrix(self.nodes, ends, cost, directed=True)
 
 
-def matrix(nodes: int, ends: Ints, cost: Floats, *, directed: bool = False) -> csr_array:
+def cost_matrix(nodes: int, ends: Ints, cost: Floats, *, directed: bool = False) -> csr_array:
     """Return a sparse matrix of costs; of two pieces between the same nodes the cheaper counts."""
     if not directed:
         ends, cost = np.concatenate([ends, ends[:, ::-1]]), np.concatenate([cost, cost])
@@ -200,11 +188,11 @@ def matrix(nodes: int, ends: Ints, cost: Floats, *, directed: bool = False) -> c
     return csr_array((cheap, (ends[kept, 0], ends[kept, 1])), shape=(nodes, nodes))
 
 
-def build(roads: gpd.GeoDataFrame) -> RoadGraph:
+def build_road_graph(roads: gpd.GeoDataFrame) -> RoadGraph:
     """Return the graph of a frame of roads in metres."""
     lines = roads.geometry.to_numpy()
     raised = (roads["bridge"] | roads["tunnel"]).to_numpy(dtype=bool)
-    noded = node(lines, raised, widths(roads) / 2)
+    noded = node_lines(lines, raised, road_widths(roads) / 2)
     return RoadGraph(
         roads,
         noded.xy,
@@ -217,14 +205,14 @@ def build(roads: gpd.GeoDataFrame) -> RoadGraph:
     )
 
 
-def widths(roads: gpd.GeoDataFrame) -> Floats:
+def road_widths(roads: gpd.GeoDataFrame) -> Floats:
     """Return the width of each road, the usual one of its class where none is on record."""
     usual = roads["road_class"].map(USUAL_WIDTH_M).to_numpy(dtype=float)
     known = roads["width_m"].to_numpy(dtype=float)
     return np.asarray(np.where(np.isnan(known), usual, known))
 
 
-def split(graph: RoadGraph, piece: Ints, offset: Floats) -> tuple[RoadGraph, Ints]:
+def split_at_places(graph: RoadGraph, piece: Ints, offset: Floats) -> tuple[RoadGraph, Ints]:
     """Return a graph with nodes put in at places along its pieces, and the node of each place.
 
     Parameters

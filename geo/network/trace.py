@@ -10,8 +10,8 @@ from scipy.sparse.csgraph import breadth_first_order
 
 from geo.network import routing
 from geo.network.noding import Bools, Floats, Ints
-from geo.network.pipes import GRAVITY, PipeGraph
-from geo.network.roads import matrix
+from geo.network.pipes import GRAVITY_NETWORKS, PipeGraph
+from geo.network.roads import cost_matrix
 
 
 class Direction(StrEnum):
@@ -23,35 +23,35 @@ class Direction(StrEnum):
 
 
 @dataclass(frozen=True)
-class Traced:
+class TraceResult:
     """What was traced: segments, and the nodes at their ends."""
 
     segments: Ints
     nodes: Ints
 
 
-def arcs(graph: PipeGraph) -> tuple[Ints, Floats]:
+def flow_arcs(graph: PipeGraph) -> tuple[Ints, Floats]:
     """Return (k, 2) nodes that flow can pass between, and the metres.
 
     A closed valve lets nothing through, a one-way device only what comes by the segments drawn into
     it, a drain only what comes from upstream.
     """
     a, b = graph.ends.T
-    way = ~graph.closed[a] & ~graph.closed[b]
-    back = way & ~graph.one_way[a] & ~graph.one_way[b]
-    if graph.network in GRAVITY:
+    way = ~graph.is_closed[a] & ~graph.is_closed[b]
+    back = way & ~graph.is_one_way[a] & ~graph.is_one_way[b]
+    if graph.network in GRAVITY_NETWORKS:
         back = np.zeros_like(way)
     ends = np.concatenate([graph.ends[way], graph.ends[back][:, ::-1]])
     return ends, np.concatenate([graph.length[way], graph.length[back]])
 
 
 def _costs(graph: PipeGraph, without: Ints) -> csr_array:
-    ends, metres = arcs(graph)
+    ends, metres = flow_arcs(graph)
     kept = ~np.isin(ends, without).any(axis=1)
-    return matrix(len(graph.xy), ends[kept], metres[kept], directed=True)
+    return cost_matrix(len(graph.xy), ends[kept], metres[kept], directed=True)
 
 
-def trace(graph: PipeGraph, start: Ints, direction: Direction) -> Traced:
+def trace_network(graph: PipeGraph, start: Ints, direction: Direction) -> TraceResult:
     """Return what lies in a direction of some nodes.
 
     Upstream under pressure is the shortest way from a source, in drains all that drains into the
@@ -64,7 +64,7 @@ def trace(graph: PipeGraph, start: Ints, direction: Direction) -> Traced:
     """
     if direction is Direction.CONNECTED:
         return _within(graph, _either_way(graph, start))
-    if graph.network in GRAVITY:
+    if graph.network in GRAVITY_NETWORKS:
         costs = _costs(graph, np.empty(0, dtype=np.int64))
         if direction is Direction.UPSTREAM:
             costs = csr_array(costs.T)
@@ -82,38 +82,38 @@ def _find_reachable(costs: csr_array, start: Ints) -> Bools:
 
 
 def _either_way(graph: PipeGraph, start: Ints) -> Bools:
-    ends, metres = arcs(graph)
-    return _find_reachable(matrix(len(graph.xy), ends, metres), start)
+    ends, metres = flow_arcs(graph)
+    return _find_reachable(cost_matrix(len(graph.xy), ends, metres), start)
 
 
-def _within(graph: PipeGraph, nodes: Bools) -> Traced:
+def _within(graph: PipeGraph, nodes: Bools) -> TraceResult:
     """Return the segments between nodes that were reached."""
     inside = nodes[graph.ends].all(axis=1)
-    return Traced(np.flatnonzero(inside), np.flatnonzero(nodes))
+    return TraceResult(np.flatnonzero(inside), np.flatnonzero(nodes))
 
 
-def _way_from_source(graph: PipeGraph, start: Ints) -> Traced:
+def _way_from_source(graph: PipeGraph, start: Ints) -> TraceResult:
     costs = _costs(graph, np.empty(0, dtype=np.int64))
-    metres, before, _ = routing.from_nearest(costs, np.flatnonzero(graph.source))
+    metres, before, _ = routing.shortest_from_nearest(costs, np.flatnonzero(graph.is_source))
     node = int(start[np.argmin(metres[start])])
     if not np.isfinite(metres[node]):
-        return Traced(np.empty(0, dtype=np.int64), np.array([node]))
-    nodes = routing.nodes_back(before, node)
+        return TraceResult(np.empty(0, dtype=np.int64), np.array([node]))
+    nodes = routing.path_to_start(before, node)
     held = np.zeros(len(graph.xy), dtype=bool)
     held[nodes] = True
     step = {frozenset(pair) for pair in pairwise(nodes)}
     inside = np.flatnonzero(held[graph.ends].all(axis=1))
     on = [row for row in inside if frozenset(graph.ends[row].tolist()) in step]
-    return Traced(np.array(on, dtype=np.int64), np.array(nodes))
+    return TraceResult(np.array(on, dtype=np.int64), np.array(nodes))
 
 
-def _depending(graph: PipeGraph, start: Ints) -> Traced:
-    sources = np.flatnonzero(graph.source)
+def _depending(graph: PipeGraph, start: Ints) -> TraceResult:
+    sources = np.flatnonzero(graph.is_source)
     nothing = np.empty(0, dtype=np.int64)
-    before = np.isfinite(routing.from_nearest(_costs(graph, nothing), sources)[0])
+    before = np.isfinite(routing.shortest_from_nearest(_costs(graph, nothing), sources)[0])
     rest = np.setdiff1d(sources, start)
-    after = np.isfinite(routing.from_nearest(_costs(graph, start), rest)[0])
+    after = np.isfinite(routing.shortest_from_nearest(_costs(graph, start), rest)[0])
     dry = before & ~after
     dry[start] = True
     inside = dry[graph.ends].all(axis=1)
-    return Traced(np.flatnonzero(inside), np.flatnonzero(dry))
+    return TraceResult(np.flatnonzero(inside), np.flatnonzero(dry))

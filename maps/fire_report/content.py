@@ -18,19 +18,19 @@ from sqlalchemy import Connection, func, select
 from geo import clock
 from geo.codes import stem
 from geo.errors import NotFoundError
-from geo.fire import finding_queries, finding_text, findings, fire_spread
+from geo.fire import finding_queries, finding_refresh, finding_text, fire_spread
 from geo.fire.context import FireContext
-from geo.fire.finding import Missing
-from geo.fire.finding_queries import FindingQuery
-from geo.fire.findings import RESTS_ON
-from geo.fire.rules import Overlay, in_force
-from geo.fire.snapshot import INSPECTION, data_age
+from geo.fire.finding_queries import FindingFilter
+from geo.fire.finding_refresh import OVERLAY_LAYERS
+from geo.fire.layer_state import INSPECTION, read_data_age
+from geo.fire.rules import Overlay, rules_in_force
 from geo.messages import Language, text
+from geo.missing_data import MissingData, describe_missing
 from geo.model import FireFinding, Region
 
 
 @dataclass(frozen=True)
-class Report:
+class FireReport:
     """What the report of a region holds.
 
     Attributes
@@ -71,9 +71,9 @@ class Report:
         return {code: block["number"] for block in self.blocks for code in block["codes"]}
 
 
-def read(
-    connection: Connection, desk: FireContext, region: str, site: str, lang: Language
-) -> Report:
+def read_report(
+    connection: Connection, context: FireContext, region: str, site: str, lang: Language
+) -> FireReport:
     """Return the report of a region.
 
     Raises
@@ -81,18 +81,18 @@ def read(
     NotFoundError
         If there is no such region.
     """
-    city = desk.ground.city
+    city = context.snapshot.city
     name, land = _region(connection, region)
-    states = finding_queries.states(connection, city)
-    rows = list(_rows(connection, desk, region, site, lang))
-    return Report(
+    states = finding_queries.read_overlay_states(connection, city)
+    rows = list(_rows(connection, context, region, site, lang))
+    return FireReport(
         region,
         text("fire_report.title", lang=lang, region=name),
-        finding_queries.counts(connection, city, region),
-        _count_affected(desk, rows),
+        finding_queries.count_findings(connection, city, region),
+        _count_affected(context, rows),
         rows,
-        list(_blocks(connection, desk, region, site, lang)),
-        finding_text.missing(_missing(desk, region), lang),
+        list(_blocks(connection, context, region, site, lang)),
+        describe_missing(_missing(context, region), lang),
         _ages(connection, lang),
         max((state["computed_at"] for state in states.values()), default=None),
         land,
@@ -100,10 +100,14 @@ def read(
     )
 
 
-def _missing(desk: FireContext, region: str) -> list[Missing]:
+def _missing(context: FireContext, region: str) -> list[MissingData]:
     """Return what the data of a region lacks, each thing once."""
     own = stem(region)
-    found = [one for overlay in Overlay for one in findings.missing(desk.ground, overlay, own)]
+    found = [
+        one
+        for overlay in Overlay
+        for one in finding_refresh.missing_overlay_data(context.snapshot, overlay, own)
+    ]
     return list({one.key: one for one in found}.values())
 
 
@@ -131,17 +135,21 @@ def _parts(connection: Connection, region: str) -> list[tuple[str, shapely.Geome
 
 
 def _rows(
-    connection: Connection, desk: FireContext, region: str, site: str, lang: Language
+    connection: Connection, context: FireContext, region: str, site: str, lang: Language
 ) -> Iterator[dict[str, Any]]:
     point = func.ST_PointOnSurface(FireFinding.geom)
     columns = [c for c in FireFinding.__table__.c if c.name not in {"geom", "geom_3857"}]
     places = func.ST_X(point).label("lon"), func.ST_Y(point).label("lat")
-    statement = finding_queries.query(desk.ground.city, FindingQuery(region=region))
+    statement = finding_queries.select_findings(context.snapshot.city, FindingFilter(region=region))
     statement = statement.with_only_columns(*columns, *places)
-    rules = in_force()
-    order = FireFinding.overlay, finding_queries.GRAVITY, FireFinding.shortfall.desc().nulls_last()
+    rules = rules_in_force()
+    order = (
+        FireFinding.overlay,
+        finding_queries.SEVERITY_ORDER,
+        FireFinding.shortfall.desc().nulls_last(),
+    )
     for row in connection.execute(statement.order_by(*order, FireFinding.id)).mappings():
-        shown = finding_text.properties(dict(row), lang)
+        shown = finding_text.finding_properties(dict(row), lang)
         place = {"lon": round(row["lon"], 6), "lat": round(row["lat"], 6)}
         named = {"building": row["feature"]} if row["layer"] == "building" else {}
         yield (
@@ -151,21 +159,21 @@ def _rows(
                 "map": f"{site}/fire?{urlencode(place | named)}",
                 "overlay_text": shown["title"],
                 "rule_text": rules[shown["rule"]].text(lang),
-                "name": _name(desk, row["layer"], row["feature"]),
+                "name": _name(context, row["layer"], row["feature"]),
             }
         )
 
 
-def _name(desk: FireContext, layer: str, code: str) -> str:
+def _name(context: FireContext, layer: str, code: str) -> str:
     """Return what people call a feature: a building's address, a road's name; else nothing."""
-    ground = desk.ground
-    if layer == "building" and code in ground.row_of:
-        own = ground.building.iloc[ground.row_of[code]]
+    snapshot = context.snapshot
+    if layer == "building" and code in snapshot.row_of:
+        own = snapshot.building.iloc[snapshot.row_of[code]]
         return str(own["address"] or own["name"] or "")
-    return desk.road_names.get(code, "") if layer == "road" else ""
+    return context.road_names.get(code, "") if layer == "road" else ""
 
 
-def _count_affected(desk: FireContext, rows: list[dict[str, Any]]) -> dict[str, tuple[int, int]]:
+def _count_affected(context: FireContext, rows: list[dict[str, Any]]) -> dict[str, tuple[int, int]]:
     """Return how many buildings, and households in them, the findings of each overlay are about."""
     codes: dict[str, set[str]] = defaultdict(set)
     for row in rows:
@@ -173,8 +181,8 @@ def _count_affected(desk: FireContext, rows: list[dict[str, Any]]) -> dict[str, 
             codes[row["overlay"]].add(row["feature"])
             if row["overlay"] == Overlay.SEPARATION:
                 codes[row["overlay"]].add(row["other"])
-    households = desk.ground.building["households"].to_numpy(dtype=float)
-    row_of = desk.ground.row_of
+    households = context.snapshot.building["households"].to_numpy(dtype=float)
+    row_of = context.snapshot.row_of
     found = {}
     for overlay, of_overlay in codes.items():
         there = np.array([row_of[code] for code in of_overlay if code in row_of], dtype=int)
@@ -183,21 +191,21 @@ def _count_affected(desk: FireContext, rows: list[dict[str, Any]]) -> dict[str, 
 
 
 def _blocks(
-    connection: Connection, desk: FireContext, region: str, site: str, lang: Language
+    connection: Connection, context: FireContext, region: str, site: str, lang: Language
 ) -> Iterator[dict[str, Any]]:
-    ground = desk.ground
-    pairs = finding_queries.close_pairs(connection, ground.city, region)
-    names = dict(zip(ground.region["code"], ground.region["name"], strict=True))
-    for number, block in enumerate(fire_spread.find(ground, pairs), start=1):
-        shown = fire_spread.describe_block(ground, block)
-        place = ground.to_degrees(shown["point"])
+    snapshot = context.snapshot
+    pairs = finding_queries.read_close_pairs(connection, snapshot.city, region)
+    names = dict(zip(snapshot.region["code"], snapshot.region["name"], strict=True))
+    for number, block in enumerate(fire_spread.find_fire_blocks(snapshot, pairs), start=1):
+        shown = fire_spread.describe_block(snapshot, block)
+        place = snapshot.to_degrees(shown["point"])
         where = {"lon": round(place.x, 6), "lat": round(place.y, 6)}
         yield shown | {
             "number": number,
             "community": names.get(shown["region"], ""),
             "class_text": _classes(shown["classes"], lang),
             "map": f"{site}/fire?{urlencode(where | {'building': shown['codes'][0]})}",
-            "land": ground.to_degrees(block.outline),
+            "land": snapshot.to_degrees(block.outline),
         }
 
 
@@ -210,12 +218,12 @@ def _classes(counted: dict[str, int], lang: Language) -> str:
 
 def _ages(connection: Connection, lang: Language) -> list[dict[str, Any]]:
     """Return how old each layer is that the findings rest on."""
-    layers = sorted({layer for rests in RESTS_ON.values() for layer in rests} - {INSPECTION})
+    layers = sorted({layer for rests in OVERLAY_LAYERS.values() for layer in rests} - {INSPECTION})
     return [
         {
             "layer": text(f"layer.{layer}", lang=lang),
             "date": None if when is None else clock.format_time(when),
             "days": None if when is None else (datetime.now(UTC) - when).days,
         }
-        for layer, when in data_age(connection, layers)["layers"].items()
+        for layer, when in read_data_age(connection, layers)["layers"].items()
     ]

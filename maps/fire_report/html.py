@@ -12,7 +12,7 @@ from geo import clock
 from geo.errors import InputError
 from geo.fire.rules import Overlay, Severity
 from geo.messages import Language, text
-from maps.fire_report.content import Report
+from maps.fire_report.content import FireReport
 
 LISTED = 100
 """Findings of an overlay that the page lists, the gravest; the workbook has all."""
@@ -34,7 +34,7 @@ _templates = Environment(
 )
 
 
-def html(report: Report, lang: Language) -> str:
+def render_html(report: FireReport, lang: Language) -> str:
     """Return the report as a page."""
     return _templates.get_template("fire_report.html").render(
         lang=lang,
@@ -50,7 +50,7 @@ def html(report: Report, lang: Language) -> str:
     )
 
 
-def _overlay(report: Report, overlay: Overlay, lang: Language) -> dict[str, Any]:
+def _overlay(report: FireReport, overlay: Overlay, lang: Language) -> dict[str, Any]:
     """Return an overlay's part of the page; pairs that a fire block holds are counted there."""
     own = [row for row in report.rows if row["overlay"] == overlay]
     by_rule: dict[str, Counter[str]] = defaultdict(Counter)
@@ -73,13 +73,13 @@ def _overlay(report: Report, overlay: Overlay, lang: Language) -> dict[str, Any]
     }
 
 
-def _in_block(report: Report, row: dict[str, Any]) -> bool:
+def _in_block(report: FireReport, row: dict[str, Any]) -> bool:
     """Return whether a finding is one of the pairs that make up a fire block."""
     close = row["overlay"] == Overlay.SEPARATION and row["severity"] != Severity.MISSING
     return close and row["feature"] in report.block_of
 
 
-def _map(report: Report) -> dict[str, Any]:
+def _map(report: FireReport) -> dict[str, Any]:
     """Return the overview in pixels: communities with names, fire blocks, dots of findings."""
     points = shapely.points([(row["lon"], row["lat"]) for row in report.rows])
     lands = [land for _, land in report.parts]
@@ -119,7 +119,7 @@ def _path(shape: shapely.Geometry) -> str:
     return "".join(f"M{line}Z" for line in lines)
 
 
-def write(report: Report, out: Path, lang: Language) -> Path:
+def write_html(report: FireReport, out: Path, lang: Language) -> Path:
     """Write the page; return its file.
 
     Raises
@@ -129,7 +129,7 @@ def write(report: Report, out: Path, lang: Language) -> Path:
     """
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(html(report, lang), encoding="utf-8")
+        out.write_text(render_html(report, lang), encoding="utf-8")
     except OSError as error:
         raise InputError("export_unwritable", file=out, said=error.strerror or error) from error
     return out

@@ -11,7 +11,7 @@ from openpyxl.utils import get_column_letter
 from geo import clock
 from geo.fire.rules import Overlay, Severity
 from geo.messages import Language, text
-from maps.fire_report.content import Report
+from maps.fire_report.content import FireReport
 from maps.fire_report.html import INKS
 from maps.paper import assignment
 
@@ -53,7 +53,7 @@ BLOCK_COLUMNS = {
 _LINK = Font(color="1C5D8C", underline="single")
 
 
-def write(report: Report, out: Path, lang: Language) -> Path:
+def write_workbook(report: FireReport, out: Path, lang: Language) -> Path:
     """Write the workbook, whole or not at all; return its file.
 
     Raises
@@ -70,7 +70,7 @@ def write(report: Report, out: Path, lang: Language) -> Path:
     return out
 
 
-def _summary(book: Workbook, report: Report, lang: Language) -> None:
+def _summary(book: Workbook, report: FireReport, lang: Language) -> None:
     sheet = _sheet(book, "summary", (24, *(11,) * 7), lang)
     _row(sheet, (report.title,), bold=True)
     checked = "" if report.checked is None else clock.format_time(report.checked)
@@ -93,7 +93,7 @@ def _summary(book: Workbook, report: Report, lang: Language) -> None:
     _row(sheet, (_label("standards", lang),))
 
 
-def _findings(book: Workbook, report: Report, lang: Language) -> None:
+def _findings(book: Workbook, report: FireReport, lang: Language) -> None:
     sheet = _sheet(book, "findings", tuple(COLUMNS.values()), lang)
     sheet.freeze_panes = "A2"
     sheet.auto_filter.ref = f"A1:{get_column_letter(len(COLUMNS))}{len(report.rows) + 1}"
@@ -113,7 +113,7 @@ def _findings(book: Workbook, report: Report, lang: Language) -> None:
         sheet.append(cells)
 
 
-def _blocks(book: Workbook, report: Report, lang: Language) -> None:
+def _blocks(book: Workbook, report: FireReport, lang: Language) -> None:
     sheet = _sheet(book, "block", tuple(BLOCK_COLUMNS.values()), lang)
     sheet.freeze_panes = "A2"
     _row(sheet, (_label(name, lang) for name in BLOCK_COLUMNS), bold=True)
@@ -130,7 +130,7 @@ def _blocks(book: Workbook, report: Report, lang: Language) -> None:
         sheet.append(cells)
 
 
-def _missing(book: Workbook, report: Report, lang: Language) -> None:
+def _missing(book: Workbook, report: FireReport, lang: Language) -> None:
     sheet = _sheet(book, "missing", (70, 10), lang)
     for one in report.missing:
         _row(sheet, (one["text"], one["count"]))

@@ -8,15 +8,16 @@ import shapely
 from scipy.sparse import csr_array
 
 from geo.errors import InputError, NotFoundError
-from geo.fire import vehicle_access
-from geo.fire.finding import Finding, Missing
+from geo.fire import road_access, vehicle_access
+from geo.fire.finding import Finding
 from geo.fire.rules import Rules, Severity
 from geo.fire.snapshot import CitySnapshot
+from geo.missing_data import MissingData
 from geo.network import isochrones, routing
 from geo.network.noding import Bools, Floats, Geometries, Ints
 from geo.network.roads import RoadGraph
 
-WALK_PACE = 1.0
+HOSE_PACE_S_PER_M = 1.0
 """Seconds a metre from where the engine stops to the door: men with hoses, 1 m/s."""
 
 
@@ -24,7 +25,7 @@ _STUB = np.array([0.5, 0.0])
 
 
 @dataclass(frozen=True)
-class Drive:
+class DrivingTimes:
     """Driving from the stations over the access graph.
 
     Attributes
@@ -42,69 +43,77 @@ class Drive:
     pace: Floats
 
 
-def drive(ground: CitySnapshot, rules: Rules, stations: Ints | None = None) -> Drive:
+def driving_times(
+    snapshot: CitySnapshot, rules: Rules, stations: Ints | None = None
+) -> DrivingTimes:
     """Return driving times from the stations, all of them by default."""
-    access = ground.access
+    access = snapshot.access
     graph = access.graph
-    rows = np.arange(len(ground.station)) if stations is None else stations
+    rows = np.arange(len(snapshot.station)) if stations is None else stations
     rows = rows[access.station[rows] >= 0]
-    matrix, pace = driving(ground, rules)
-    seconds, _, source = routing.from_nearest(matrix, access.station[rows])
+    matrix, pace = driving_costs(snapshot, rules)
+    seconds, _, source = routing.shortest_from_nearest(matrix, access.station[rows])
     row_at = np.full(graph.nodes + 1, -1, dtype=np.int64)
     row_at[access.station[rows]] = rows
     station = np.where(np.isfinite(seconds), row_at[np.where(source >= 0, source, -1)], -1)
-    return Drive(seconds, station, pace)
+    return DrivingTimes(seconds, station, pace)
 
 
-def driving(ground: CitySnapshot, rules: Rules) -> tuple[csr_array, Floats]:
+def driving_costs(snapshot: CitySnapshot, rules: Rules) -> tuple[csr_array, Floats]:
     """Return the matrix of driving times, and the seconds a metre of each piece."""
-    graph = ground.access.graph
-    free = passable(ground, rules, graph)
+    graph = snapshot.access.graph
+    free = is_passable(snapshot, rules, graph)
     pace = np.where(free, graph.seconds / np.maximum(graph.length, 1e-9), np.inf)
-    return graph.drive(free), pace
+    return graph.driving_costs(free), pace
 
 
-def passable(ground: CitySnapshot, rules: Rules, graph: RoadGraph) -> Bools:
+def is_passable(snapshot: CitySnapshot, rules: Rules, graph: RoadGraph) -> Bools:
     """Return the pieces of a graph that the engine can pass."""
-    obstacle = vehicle_access.obstacles(ground.road, vehicle_access.vehicle_from_settings(rules))
+    obstacle = vehicle_access.classify_obstacles(
+        snapshot.road, vehicle_access.vehicle_from_settings(rules)
+    )
     return vehicle_access.is_free(obstacle)[graph.road]
 
 
-def to_buildings(ground: CitySnapshot, driven: Drive, found: vehicle_access.VehicleReach) -> Floats:
+def seconds_to_buildings(
+    snapshot: CitySnapshot, driven: DrivingTimes, found: vehicle_access.VehicleReach
+) -> Floats:
     """Return seconds from leaving the station to the wall of each building.
 
     Where the engine stops short, the rest is walked; beyond the reach of the hoses it is infinite.
     """
-    access = ground.access
+    access = snapshot.access
     node = access.building
     direct = np.where(node >= 0, driven.seconds[node], np.inf)
     stop = np.where(node >= 0, found.stop[node], -1)
-    walked = np.where(stop >= 0, driven.seconds[stop] + found.metres[node] * WALK_PACE, np.inf)
+    walked = np.where(
+        stop >= 0, driven.seconds[stop] + found.metres[node] * HOSE_PACE_S_PER_M, np.inf
+    )
     return np.where(access.behind, np.inf, np.minimum(direct, walked))
 
 
-def find(
-    ground: CitySnapshot,
+def check_response_times(
+    snapshot: CitySnapshot,
     rules: Rules,
     only: Ints | None = None,
     found: vehicle_access.VehicleReach | None = None,
 ) -> list[Finding]:
     """Return the buildings that no station reaches in time."""
-    if ground.station.empty:
+    if snapshot.station.empty:
         return []
-    found = found or vehicle_access.find_reached_edges(
-        ground, vehicle_access.vehicle_from_settings(rules)
+    found = found or vehicle_access.find_vehicle_reach(
+        snapshot, vehicle_access.vehicle_from_settings(rules)
     )
-    driven = drive(ground, rules)
+    driven = driving_times(snapshot, rules)
     turnout, limit = rules.figure("response_turnout"), rules.figure("response_time")
-    seconds = to_buildings(ground, driven, found) + turnout
+    seconds = seconds_to_buildings(snapshot, driven, found) + turnout
     rows = np.arange(len(seconds)) if only is None else only
-    codes = ground.building["code"].to_numpy()
-    stations = ground.station["name"].to_numpy()
+    codes = snapshot.building["code"].to_numpy()
+    stations = snapshot.station["name"].to_numpy()
     late = []
     for row in rows[seconds[rows] > limit + 1e-6]:
         measured = float(seconds[row]) if np.isfinite(seconds[row]) else None
-        node = ground.access.building[row]
+        node = snapshot.access.building[row]
         nearest = driven.station[node] if node >= 0 else -1
         late.append(
             Finding(
@@ -112,7 +121,7 @@ def find(
                 Severity.HIGH if measured is None else Severity.MEDIUM,
                 "building",
                 str(codes[row]),
-                ground.walls[row],
+                snapshot.walls[row],
                 measured=measured,
                 required=limit,
                 shortfall=None if measured is None else measured - limit,
@@ -125,8 +134,8 @@ def find(
     return late
 
 
-def areas(
-    ground: CitySnapshot, rules: Rules, minutes: list[float], stations: Ints | None = None
+def compute_response_areas(
+    snapshot: CitySnapshot, rules: Rules, minutes: list[float], stations: Ints | None = None
 ) -> list[shapely.Geometry]:
     """Return the land reached within minutes of a call, growing and nested.
 
@@ -135,34 +144,34 @@ def areas(
     minutes
         From the call, in growing order; the first minute is the turnout.
     """
-    driven = drive(ground, rules, stations)
+    driven = driving_times(snapshot, rules, stations)
     turnout = rules.figure("response_turnout")
-    graph = ground.graph
+    graph = snapshot.graph
     # Places put into the graph cut it finely; the land is that of the streets without them.
-    seconds, pace = driven.seconds[: graph.nodes], _pace(ground, rules, graph)
-    starts = _starts(ground, stations)
+    seconds, pace = driven.seconds[: graph.nodes], _pace(snapshot, rules, graph)
+    starts = _starts(snapshot, stations)
     found: list[shapely.Geometry] = []
     area: shapely.Geometry = shapely.Polygon()
     covered = np.zeros(len(graph.ends), dtype=bool)
     for limit in minutes:
         left = limit * 60 - turnout
         if left > 0:
-            lines, whole = isochrones.stretches(graph, seconds, left, pace, covered)
-            area = isochrones.around(np.concatenate([lines, starts]), area)
+            lines, whole = isochrones.reached_stretches(graph, seconds, left, pace, covered)
+            area = isochrones.land_beside(np.concatenate([lines, starts]), area)
             covered |= whole
         found.append(area)
     return found
 
 
-def _pace(ground: CitySnapshot, rules: Rules, graph: RoadGraph) -> Floats:
-    free = passable(ground, rules, graph)
+def _pace(snapshot: CitySnapshot, rules: Rules, graph: RoadGraph) -> Floats:
+    free = is_passable(snapshot, rules, graph)
     return np.where(free, graph.seconds / np.maximum(graph.length, 1e-9), np.inf)
 
 
-def _starts(ground: CitySnapshot, stations: Ints | None) -> Geometries:
+def _starts(snapshot: CitySnapshot, stations: Ints | None) -> Geometries:
     """Return a short line at each station, so that even a minute's land holds its own door."""
-    access = ground.access
-    rows = np.arange(len(ground.station)) if stations is None else stations
+    access = snapshot.access
+    rows = np.arange(len(snapshot.station)) if stations is None else stations
     rows = rows[access.station[rows] >= 0]
     nodes = access.graph.xy[access.station[rows]]
     stubs = shapely.linestrings(np.stack([nodes - _STUB, nodes + _STUB], axis=1))
@@ -170,7 +179,7 @@ def _starts(ground: CitySnapshot, stations: Ints | None) -> Geometries:
 
 
 @dataclass(frozen=True)
-class Candidate:
+class StationCandidate:
     """What one more station at a place would bring."""
 
     name: str
@@ -180,9 +189,9 @@ class Candidate:
     on_network: bool
 
 
-def candidates(
-    ground: CitySnapshot, rules: Rules, names: list[str], places: Geometries
-) -> list[Candidate]:
+def rank_station_candidates(
+    snapshot: CitySnapshot, rules: Rules, names: list[str], places: Geometries
+) -> list[StationCandidate]:
     """Return candidate places for one more station, the best first.
 
     Parameters
@@ -197,24 +206,26 @@ def candidates(
     """
     if not len(places):
         raise InputError("no_candidates")
-    found = vehicle_access.find_reached_edges(ground, vehicle_access.vehicle_from_settings(rules))
+    found = vehicle_access.find_vehicle_reach(snapshot, vehicle_access.vehicle_from_settings(rules))
     limit = rules.figure("response_time") - rules.figure("response_turnout")
-    before = to_buildings(ground, drive(ground, rules), found)
+    before = seconds_to_buildings(snapshot, driving_times(snapshot, rules), found)
     late = before > limit
-    households = ground.building["households"].to_numpy(dtype=int)
-    matrix, pace = driving(ground, rules)
+    households = snapshot.building["households"].to_numpy(dtype=int)
+    matrix, pace = driving_costs(snapshot, rules)
     listed = []
     for name, place in zip(names, places, strict=True):
-        node = _node_near(ground, place)
-        if node is None:
-            listed.append(Candidate(name, 0, 0, int(households[late].sum()), on_network=False))
+        node, _ = road_access.nearest_node(snapshot.access.graph, place)
+        if node < 0:
+            listed.append(
+                StationCandidate(name, 0, 0, int(households[late].sum()), on_network=False)
+            )
             continue
-        seconds, _ = routing.from_one(matrix, node, limit)
-        there = Drive(seconds, np.zeros(len(seconds), dtype=np.int64), pace)
-        gained = late & (to_buildings(ground, there, found) <= limit)
+        seconds, _ = routing.shortest_from_node(matrix, node, limit)
+        there = DrivingTimes(seconds, np.zeros(len(seconds), dtype=np.int64), pace)
+        gained = late & (seconds_to_buildings(snapshot, there, found) <= limit)
         rest = late & ~gained
         listed.append(
-            Candidate(
+            StationCandidate(
                 name,
                 int(gained.sum()),
                 int(households[gained].sum()),
@@ -225,27 +236,19 @@ def candidates(
     return sorted(listed, key=lambda one: (-one.gained_households, -one.gained_buildings, one.name))
 
 
-def _node_near(ground: CitySnapshot, place: shapely.Point) -> int | None:
-    """Return the nearer end of the nearest piece of road to a place."""
-    graph = ground.access.graph
-    found = graph.tree.query_nearest(place, max_distance=500.0, all_matches=False)
-    if not len(found):
-        return None
-    ends = graph.ends[int(found[0])]
-    apart = np.hypot(*(graph.xy[ends] - shapely.get_coordinates(place)[0]).T)
-    return int(ends[apart.argmin()])
-
-
-def missing(ground: CitySnapshot) -> list[Missing]:
+def missing_response_data(snapshot: CitySnapshot) -> list[MissingData]:
     """Return what the data lacks for the stations' response and the engines' ways."""
-    off = int((ground.access.station < 0).sum())
-    counts = {"no_stations": int(ground.station.empty), "station_off_roads": off}
-    own = [Missing(key, count) for key, count in counts.items() if count]
-    return [*own, *vehicle_access.missing(ground.road, ground.under)]
+    off = int((snapshot.access.station < 0).sum())
+    counts = {"no_stations": int(snapshot.station.empty), "station_off_roads": off}
+    own = [MissingData(key, count) for key, count in counts.items() if count]
+    return [
+        *own,
+        *vehicle_access.missing_road_data(snapshot.road, snapshot.roads_through_buildings),
+    ]
 
 
-def overview(
-    ground: CitySnapshot, rules: Rules, minutes: list[float], station: str | None
+def response_overview(
+    snapshot: CitySnapshot, rules: Rules, minutes: list[float], station: str | None
 ) -> dict[str, Any]:
     """Return the land reached within minutes of a call, and the buildings outside the last.
 
@@ -254,22 +257,24 @@ def overview(
     NotFoundError
         If there is no such station.
     """
-    frame, stations = ground.station, None
+    frame, stations = snapshot.station, None
     if station is not None:
         stations = np.flatnonzero((frame["code"] == station).to_numpy())
         if not len(stations):
             raise NotFoundError("no_such_station", code=station)
-    found = vehicle_access.find_reached_edges(ground, vehicle_access.vehicle_from_settings(rules))
-    seconds = to_buildings(ground, drive(ground, rules, stations), found)
+    found = vehicle_access.find_vehicle_reach(snapshot, vehicle_access.vehicle_from_settings(rules))
+    seconds = seconds_to_buildings(snapshot, driving_times(snapshot, rules, stations), found)
     seconds = seconds + rules.figure("response_turnout")
-    households = ground.building["households"].to_numpy(dtype=int)
+    households = snapshot.building["households"].to_numpy(dtype=int)
     late = seconds > minutes[-1] * 60
-    on = ground.access.station >= 0
+    on = snapshot.access.station >= 0
     return {
         "type": "FeatureCollection",
         "features": [
             _area(limit, area, seconds <= limit * 60, households)
-            for limit, area in zip(minutes, areas(ground, rules, minutes, stations), strict=True)
+            for limit, area in zip(
+                minutes, compute_response_areas(snapshot, rules, minutes, stations), strict=True
+            )
         ],
         "outside": {"buildings": int(late.sum()), "households": int(households[late].sum())},
         "stations": [
@@ -281,7 +286,7 @@ def overview(
             }
             for row in range(len(frame))
         ],
-        "missing": missing(ground),
+        "missing": missing_response_data(snapshot),
     }
 
 

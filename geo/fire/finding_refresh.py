@@ -30,22 +30,24 @@ from sqlalchemy import (
 
 from geo import db, locks
 from geo.db.layer_frames import wkb
-from geo.fire import fire_lanes, hydrants, ladder_areas, response, separation
+from geo.fire import fire_lanes, hydrants, ladder_areas, separation, station_response
 from geo.fire import vehicle_access as engines
-from geo.fire.context import FireContext, FireContexts
-from geo.fire.finding import Finding, Missing
-from geo.fire.rules import Overlay, Rules, in_force
-from geo.fire.snapshot import INSPECTION, CitySnapshot, data_age
+from geo.fire.context import FireContext, FireContextCache
+from geo.fire.finding import Finding
+from geo.fire.layer_state import INSPECTION, read_data_age
+from geo.fire.rules import Overlay, Rules, rules_in_force
+from geo.fire.snapshot import CitySnapshot
 from geo.locks import Lock
+from geo.missing_data import MissingData
 from geo.model import STORAGE_SRID, FireArea, FireFinding, FireOverlay
 from geo.model.history import HISTORY
 from geo.network.noding import Bools, Ints
 from geo.progress import Progress, silent
 
-MINUTES = (2.0, 3.0, 4.0, 5.0)
+RESPONSE_AREA_MINUTES = (2.0, 3.0, 4.0, 5.0)
 """Response areas that are kept for the map, minutes from the call."""
 
-RESTS_ON: dict[Overlay, tuple[str, ...]] = {
+OVERLAY_LAYERS: dict[Overlay, tuple[str, ...]] = {
     Overlay.HYDRANT_COVERAGE: ("building", "pipe_node", "road", INSPECTION),
     Overlay.HYDRANT_SPACING: ("pipe_node", "road", INSPECTION),
     Overlay.HYDRANT_STANDING: ("building", "pipe_node", "road", INSPECTION),
@@ -57,7 +59,7 @@ RESTS_ON: dict[Overlay, tuple[str, ...]] = {
 }
 """Layers whose change may change an overlay."""
 
-AROUND_M: dict[Overlay, float] = {
+RECHECK_RADIUS_M: dict[Overlay, float] = {
     Overlay.SEPARATION: 15.0,
     Overlay.LADDER: 25.0,
     Overlay.FIRE_LANE: 45.0,
@@ -73,7 +75,7 @@ _SLACK = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
-class Scope:
+class RecheckScope:
     """What is looked at again: rows of buildings, hydrants and roads, and codes that are gone."""
 
     building: Ints
@@ -82,8 +84,8 @@ class Scope:
     gone: list[str]
 
 
-def refresh(
-    bind: Engine, desks: FireContexts, city: str, progress: Progress = silent
+def refresh_findings(
+    bind: Engine, contexts: FireContextCache, city: str, progress: Progress = silent
 ) -> dict[str, int]:
     """Bring the findings of a city up to date; return how many each overlay wrote anew.
 
@@ -92,11 +94,11 @@ def refresh(
 
     def work(connection: Connection) -> dict[str, int]:
         locks.acquire(connection, Lock.FIRE_FINDINGS)
-        desk = desks.of(connection, city)
+        context = contexts.context_of(connection, city)
         written: dict[str, int] = {}
         for done, overlay in enumerate(Overlay):
             progress("fire", done, len(Overlay))
-            count = _refresh(connection, desk, overlay)
+            count = _refresh(connection, context, overlay)
             if count is not None:
                 written[overlay.value] = count
         return written
@@ -119,12 +121,12 @@ def is_stale(row: Mapping[str, Any] | None, known: Mapping[str, int], overlay: O
     if row is None:
         return True
     found_from = row["revisions"], row["figures"]
-    return found_from != (_stamp(known, overlay), in_force().stamp)
+    return found_from != (_stamp(known, overlay), rules_in_force().stamp)
 
 
 def _stamp(known: Mapping[str, int], overlay: Overlay) -> dict[str, int]:
     """Return how often what an overlay rests on was changed."""
-    return {layer: known[layer] for layer in RESTS_ON[overlay] if layer in known}
+    return {layer: known[layer] for layer in OVERLAY_LAYERS[overlay] if layer in known}
 
 
 def _state(connection: Connection, city: str, overlay: str) -> Any:
@@ -135,108 +137,123 @@ def _state(connection: Connection, city: str, overlay: str) -> Any:
     ).first()
 
 
-def _refresh(connection: Connection, desk: FireContext, overlay: Overlay) -> int | None:
+def _refresh(connection: Connection, context: FireContext, overlay: Overlay) -> int | None:
     """Find an overlay anew where it must be; None where nothing changed."""
-    ground, rules = desk.ground, desk.rules
+    snapshot, rules = context.snapshot, context.rules
     began = time.monotonic()
-    stamp = _stamp(ground.changes, overlay)
-    row = _state(connection, ground.city, overlay)
+    stamp = _stamp(snapshot.layer_changes, overlay)
+    row = _state(connection, snapshot.city, overlay)
     same_figures = row is not None and row.figures == rules.stamp
     if row is not None and same_figures and row.revisions == stamp:
         return None
     moved = set() if row is None else {k for k in stamp if stamp[k] != row.revisions.get(k)}
     if row is not None and same_figures and moved == {"building"}:
-        scope = _scope(connection, ground, overlay, row)
-        found = _find(desk, overlay, scope)
-        _forget(connection, ground, overlay, scope)
+        scope = _scope(connection, snapshot, overlay, row)
+        found = _find(context, overlay, scope)
+        _forget(connection, snapshot, overlay, scope)
     else:
-        found = _find(desk, overlay, None)
+        found = _find(context, overlay, None)
         connection.execute(
             delete(FireFinding).where(
-                FireFinding.city == ground.city, FireFinding.overlay == overlay.value
+                FireFinding.city == snapshot.city, FireFinding.overlay == overlay.value
             )
         )
-        _areas(connection, ground, rules, overlay)
-    _write(connection, ground, overlay, found)
-    lacking = missing(ground, overlay)
+        _areas(connection, snapshot, rules, overlay)
+    _write(connection, snapshot, overlay, found)
+    lacking = missing_overlay_data(snapshot, overlay)
     seconds = time.monotonic() - began
-    _remember(connection, ground.city, overlay.value, stamp, rules, lacking, seconds)
+    _remember(connection, snapshot.city, overlay.value, stamp, rules, lacking, seconds)
     return len(found)
 
 
-def _scope(connection: Connection, ground: CitySnapshot, overlay: Overlay, row: Any) -> Scope:
+def _scope(
+    connection: Connection, snapshot: CitySnapshot, overlay: Overlay, row: Any
+) -> RecheckScope:
     """Return what stands near a building that changed since an overlay was found."""
     since = row.computed_at - _SLACK
-    changed = np.flatnonzero((ground.building["valid_from"] >= since).to_numpy())
+    changed = np.flatnonzero((snapshot.building["valid_from"] >= since).to_numpy())
     history = HISTORY["building"]
     before = connection.execute(
         select(history.c.code, wkb(history.c.geom)).where(history.c.valid_to >= since)
     ).all()
-    outlines = ground.to_metres(shapely.from_wkb([item.geom for item in before]))
-    places = np.concatenate([ground.walls[changed], np.atleast_1d(outlines)])
-    radius = AROUND_M[overlay]
+    outlines = snapshot.to_metres(shapely.from_wkb([item.geom for item in before]))
+    places = np.concatenate([snapshot.walls[changed], np.atleast_1d(outlines)])
+    radius = RECHECK_RADIUS_M[overlay]
 
     def near(tree: shapely.STRtree) -> Ints:
         return np.unique(tree.query(places, predicate="dwithin", distance=radius)[1])
 
-    gone = [item.code for item in before if item.code not in ground.row_of]
-    hydrant = near(shapely.STRtree(ground.hydrant.geometry.to_numpy()))
-    road = near(shapely.STRtree(ground.road.geometry.to_numpy()))
-    return Scope(near(ground.wall_tree), hydrant, road, gone)
+    gone = [item.code for item in before if item.code not in snapshot.row_of]
+    hydrant = near(shapely.STRtree(snapshot.hydrant.geometry.to_numpy()))
+    road = near(shapely.STRtree(snapshot.road.geometry.to_numpy()))
+    return RecheckScope(near(snapshot.wall_tree), hydrant, road, gone)
 
 
-def _find(desk: FireContext, overlay: Overlay, scope: Scope | None) -> list[Finding]:
+def _find(context: FireContext, overlay: Overlay, scope: RecheckScope | None) -> list[Finding]:
     """Return the findings of an overlay, of all the city or of a scope."""
-    ground, rules = desk.ground, desk.rules
+    snapshot, rules = context.snapshot, context.rules
     buildings = None if scope is None else scope.building
     by_overlay: dict[Overlay, Callable[[], list[Finding]]] = {
-        Overlay.HYDRANT_COVERAGE: lambda: hydrants.coverage(ground, rules, buildings),
-        Overlay.HYDRANT_SPACING: lambda: hydrants.spacing(ground, rules),
-        Overlay.HYDRANT_STANDING: lambda: hydrants.standing(
-            ground, rules, None if scope is None else scope.hydrant
+        Overlay.HYDRANT_COVERAGE: lambda: hydrants.check_hydrant_coverage(
+            snapshot, rules, buildings
         ),
-        Overlay.FIRE_LANE: lambda: fire_lanes.find(
-            ground, rules, None if scope is None else scope.road, buildings
+        Overlay.HYDRANT_SPACING: lambda: hydrants.check_hydrant_spacing(snapshot, rules),
+        Overlay.HYDRANT_STANDING: lambda: hydrants.check_hydrant_positions(
+            snapshot, rules, None if scope is None else scope.hydrant
         ),
-        Overlay.FIRE_REACH: lambda: engines.find(ground, rules, buildings, desk.reached),
-        Overlay.SEPARATION: lambda: separation.find(ground, rules, buildings),
-        Overlay.LADDER: lambda: ladder_areas.find(ground, rules, buildings),
-        Overlay.RESPONSE: lambda: response.find(ground, rules, buildings, desk.reached),
+        Overlay.FIRE_LANE: lambda: fire_lanes.check_fire_lanes(
+            snapshot, rules, None if scope is None else scope.road, buildings
+        ),
+        Overlay.FIRE_REACH: lambda: engines.check_vehicle_reach(
+            snapshot, rules, buildings, context.vehicle_reach
+        ),
+        Overlay.SEPARATION: lambda: separation.check_separation(snapshot, rules, buildings),
+        Overlay.LADDER: lambda: ladder_areas.check_ladder_areas(snapshot, rules, buildings),
+        Overlay.RESPONSE: lambda: station_response.check_response_times(
+            snapshot, rules, buildings, context.vehicle_reach
+        ),
     }
     return by_overlay[overlay]()
 
 
-def _forget(connection: Connection, ground: CitySnapshot, overlay: Overlay, scope: Scope) -> None:
+def _forget(
+    connection: Connection, snapshot: CitySnapshot, overlay: Overlay, scope: RecheckScope
+) -> None:
     """Delete the findings that a scope's new ones replace."""
     codes = {
-        *ground.building["code"].to_numpy()[scope.building].tolist(),
-        *ground.hydrant["code"].to_numpy()[scope.hydrant].tolist(),
-        *ground.road["code"].to_numpy()[scope.road].tolist(),
+        *snapshot.building["code"].to_numpy()[scope.building].tolist(),
+        *snapshot.hydrant["code"].to_numpy()[scope.hydrant].tolist(),
+        *snapshot.road["code"].to_numpy()[scope.road].tolist(),
         *scope.gone,
     }
     listed = any_(cast(list(codes), ARRAY(Text)))
-    mine = FireFinding.city == ground.city, FireFinding.overlay == overlay.value
+    mine = FireFinding.city == snapshot.city, FireFinding.overlay == overlay.value
     touched = FireFinding.feature == listed
     if overlay is Overlay.SEPARATION:
         touched = or_(touched, (FireFinding.other == listed) & (FireFinding.severity != "missing"))
     connection.execute(delete(FireFinding).where(*mine, touched))
 
 
-def _areas(connection: Connection, ground: CitySnapshot, rules: Rules, overlay: Overlay) -> None:
+def _areas(connection: Connection, snapshot: CitySnapshot, rules: Rules, overlay: Overlay) -> None:
     """Keep the land that an overlay covers, for the map."""
     kept: list[tuple[str, float | None, shapely.Geometry]] = []
     if overlay is Overlay.RESPONSE:
-        areas = response.areas(ground, rules, list(MINUTES))
-        kept = [("response", m, area) for m, area in zip(MINUTES, areas, strict=True)]
+        areas = station_response.compute_response_areas(
+            snapshot, rules, list(RESPONSE_AREA_MINUTES)
+        )
+        kept = [("response", m, area) for m, area in zip(RESPONSE_AREA_MINUTES, areas, strict=True)]
     elif overlay is Overlay.HYDRANT_COVERAGE:
-        kept = [(how, None, area) for how, area in hydrants.compute_coverage(ground, rules).items()]
+        kept = [
+            (how, None, area)
+            for how, area in hydrants.compute_covered_land(snapshot, rules).items()
+        ]
     else:
         return
     kinds = {kind for kind, _, _ in kept}
-    mine = FireArea.city == ground.city
+    mine = FireArea.city == snapshot.city
     connection.execute(delete(FireArea).where(mine, FireArea.kind.in_(kinds)))
     rows = [
-        {"city": ground.city, "kind": kind, "minutes": minutes, "geom": _ewkb(ground, area)}
+        {"city": snapshot.city, "kind": kind, "minutes": minutes, "geom": _ewkb(snapshot, area)}
         for kind, minutes, area in kept
         if not shapely.is_empty(area)
     ]
@@ -244,26 +261,26 @@ def _areas(connection: Connection, ground: CitySnapshot, rules: Rules, overlay: 
         connection.execute(insert(FireArea), rows)
 
 
-def _ewkb(ground: CitySnapshot, geometry: shapely.Geometry) -> str:
-    shown = shapely.set_srid(ground.to_degrees(geometry), STORAGE_SRID)
+def _ewkb(snapshot: CitySnapshot, geometry: shapely.Geometry) -> str:
+    shown = shapely.set_srid(snapshot.to_degrees(geometry), STORAGE_SRID)
     hexed: str = shapely.to_wkb(shown, hex=True, include_srid=True)
     return hexed
 
 
 def _write(
-    connection: Connection, ground: CitySnapshot, overlay: Overlay, found: list[Finding]
+    connection: Connection, snapshot: CitySnapshot, overlay: Overlay, found: list[Finding]
 ) -> None:
     """Write findings with COPY."""
     if not found:
         return
     shapes = np.array([one.geometry for one in found], dtype=object)
-    regions = regions_of(ground, found)
-    shown = shapely.set_srid(ground.to_degrees(shapes), STORAGE_SRID)
+    regions = communities_of_findings(snapshot, found)
+    shown = shapely.set_srid(snapshot.to_degrees(shapes), STORAGE_SRID)
     hexed = shapely.to_wkb(shown, hex=True, include_srid=True)
-    revision = data_age(connection, RESTS_ON[overlay])["revision"]
+    revision = read_data_age(connection, OVERLAY_LAYERS[overlay])["revision"]
     rows = (
         (
-            *(ground.city, overlay.value, one.rule, one.severity.value, one.layer, one.feature),
+            *(snapshot.city, overlay.value, one.rule, one.severity.value, one.layer, one.feature),
             *(one.other, region, one.measured, one.required, one.shortfall),
             *(json.dumps(one.detail, ensure_ascii=False), revision, shape),
         )
@@ -295,12 +312,12 @@ def _copy(connection: Connection, rows: Iterable[tuple[Any, ...]]) -> None:
         cursor.execute("DROP TABLE fresh")
 
 
-def regions_of(ground: CitySnapshot, found: list[Finding]) -> list[str | None]:
+def communities_of_findings(snapshot: CitySnapshot, found: list[Finding]) -> list[str | None]:
     """Return the community of each finding: its building's own, else the one it lies in."""
-    own = np.array(ground.building["region_code"].tolist(), dtype=object)
-    regions = ground.region_of(np.array([one.geometry for one in found], dtype=object))
+    own = np.array(snapshot.building["region_code"].tolist(), dtype=object)
+    regions = snapshot.community_of(np.array([one.geometry for one in found], dtype=object))
     for k, one in enumerate(found):
-        if one.layer == "building" and (code := own[ground.row_of[one.feature]]):
+        if one.layer == "building" and (code := own[snapshot.row_of[one.feature]]):
             regions[k] = code
     listed: list[str | None] = regions.tolist()
     return listed
@@ -312,7 +329,7 @@ def _remember(
     name: str,
     stamp: Mapping[str, Any],
     rules: Rules,
-    lacking: list[Missing],
+    lacking: list[MissingData],
     seconds: float,
 ) -> None:
     """Keep from what an overlay was found."""
@@ -337,7 +354,9 @@ _AS_OF = text(
 """The time whose data findings rest on: what transactions begun since then wrote may be missing."""
 
 
-def missing(ground: CitySnapshot, overlay: Overlay, region: str = "") -> list[Missing]:
+def missing_overlay_data(
+    snapshot: CitySnapshot, overlay: Overlay, region: str = ""
+) -> list[MissingData]:
     """Return what the data lacks for an overlay, in a region's own land or in all that was read.
 
     Parameters
@@ -345,24 +364,24 @@ def missing(ground: CitySnapshot, overlay: Overlay, region: str = "") -> list[Mi
     region
         The digits that the codes of its communities begin with.
     """
-    building, road, hydrant = ground.building, ground.road, ground.hydrant
-    under = ground.under
+    building, road, hydrant = snapshot.building, snapshot.road, snapshot.hydrant
+    under = snapshot.roads_through_buildings
     if region:
         building = building[building["region_code"].fillna("").str.startswith(region).to_numpy()]
-        hydrant = hydrant[_inside(ground, hydrant, region)]
-        there = _inside(ground, road, region)
+        hydrant = hydrant[_inside(snapshot, hydrant, region)]
+        there = _inside(snapshot, road, region)
         road, under = road[there], under[there]
     if overlay in _OF_HYDRANTS:
-        return hydrants.missing(hydrant)
+        return hydrants.missing_hydrant_data(hydrant)
     if overlay in {Overlay.FIRE_LANE, Overlay.FIRE_REACH}:
-        return engines.missing(road, under)
+        return engines.missing_road_data(road, under)
     if overlay is Overlay.RESPONSE:
-        return response.missing(ground)
-    return separation.missing(building, classes=overlay is Overlay.SEPARATION)
+        return station_response.missing_response_data(snapshot)
+    return separation.missing_building_data(building, classes=overlay is Overlay.SEPARATION)
 
 
-def _inside(ground: CitySnapshot, frame: gpd.GeoDataFrame, region: str) -> Bools:
-    codes = ground.region_of(frame.geometry.to_numpy())
+def _inside(snapshot: CitySnapshot, frame: gpd.GeoDataFrame, region: str) -> Bools:
+    codes = snapshot.community_of(frame.geometry.to_numpy())
     return np.array([code is not None and code.startswith(region) for code in codes], dtype=bool)
 
 
