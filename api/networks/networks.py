@@ -41,9 +41,9 @@ from geo.messages import text
 from geo.model import PipeNode, PipeSegment
 from geo.model.pipe import Network
 from geo.network import shutoff, trace
-from geo.network.noding import Ints
 from geo.network.pipes import PipeGraph
 from geo.network.trace import Direction
+from geo.types import Ints
 
 router = APIRouter(
     prefix="/networks",

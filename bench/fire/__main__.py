@@ -25,9 +25,9 @@ from geo.fire.cities import list_cities
 from geo.fire.context import FireContext, FireContextCache
 from geo.network import isolation, pipes, routing, shutoff
 from geo.network.isolation import Sectors
-from geo.network.noding import Bools
 from geo.network.pipes import PipeGraph
 from geo.network.roads import RoadGraph
+from geo.types import Bools
 
 DRIVING_DISTANCE = text(
     "SELECT node, min(agg_cost) FROM pgr_drivingDistance("

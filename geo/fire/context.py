@@ -20,8 +20,8 @@ from geo.fire.vehicle_access import VehicleReach
 from geo.model.pipe import Network
 from geo.network import isolation, pipes
 from geo.network.isolation import Sectors
-from geo.network.noding import Bools
 from geo.network.roads import Vehicle
+from geo.types import Bools
 
 PipeVersion = tuple[int | None, int | None]
 """Change counts of the layers of pipe nodes and pipe segments."""

@@ -1,7 +1,7 @@
-"""Findings kept in the database: found anew only where the data changed.
+"""Recomputation of the stored findings, only where the data has changed.
 
-Each overlay remembers how often the layers it was found from had been changed. Where nothing but
-buildings changed, only what stands near a changed one is looked at again.
+Each overlay stores the change counts of the layers it was computed from. Where only buildings have
+changed, only features near a changed building are checked again.
 """
 
 import json
@@ -30,8 +30,14 @@ from sqlalchemy import (
 
 from geo import db, locks
 from geo.db.layer_frames import wkb
-from geo.fire import fire_lanes, hydrants, ladder_areas, separation, station_response
-from geo.fire import vehicle_access as engines
+from geo.fire import (
+    fire_lanes,
+    hydrants,
+    ladder_areas,
+    separation,
+    station_response,
+    vehicle_access,
+)
 from geo.fire.context import FireContext, FireContextCache
 from geo.fire.finding import Finding
 from geo.fire.layer_state import INSPECTION, read_data_age
@@ -41,11 +47,11 @@ from geo.locks import Lock
 from geo.missing_data import MissingData
 from geo.model import STORAGE_SRID, FireArea, FireFinding, FireOverlay
 from geo.model.history import HISTORY
-from geo.network.noding import Bools, Ints
 from geo.progress import Progress, silent
+from geo.types import Bools, Ints
 
 RESPONSE_AREA_MINUTES = (2.0, 3.0, 4.0, 5.0)
-"""Response areas that are kept for the map, minutes from the call."""
+"""Response areas stored for the map, minutes from the call."""
 
 OVERLAY_LAYERS: dict[Overlay, tuple[str, ...]] = {
     Overlay.HYDRANT_COVERAGE: ("building", "pipe_node", "road", INSPECTION),
@@ -68,15 +74,15 @@ RECHECK_RADIUS_M: dict[Overlay, float] = {
     Overlay.FIRE_REACH: 125.0,
     Overlay.RESPONSE: 125.0,
 }
-"""How far the change of a building is felt."""
+"""Features within this distance of a changed building are checked again."""
 
 _SLACK = timedelta(minutes=1)
-"""Longest transaction of the API's, which the owner may not see running."""
+"""Longest transaction of the API, which the owner of the database may not see running."""
 
 
 @dataclass(frozen=True)
 class RecheckScope:
-    """What is looked at again: rows of buildings, hydrants and roads, and codes that are gone."""
+    """What is checked again: rows of buildings, hydrants, roads, and codes of removed buildings."""
 
     building: Ints
     hydrant: Ints
@@ -87,9 +93,9 @@ class RecheckScope:
 def refresh_findings(
     bind: Engine, contexts: FireContextCache, city: str, progress: Progress = silent
 ) -> dict[str, int]:
-    """Bring the findings of a city up to date; return how many each overlay wrote anew.
+    """Bring the findings of a city up to date; return how many each changed overlay stored.
 
-    Two at once are safe: the second waits, and finds nothing left to do.
+    Two calls at once are safe: the second waits, then has nothing left to do.
     """
 
     def work(connection: Connection) -> dict[str, int]:
@@ -108,28 +114,32 @@ def refresh_findings(
     return written
 
 
-def is_stale(row: Mapping[str, Any] | None, known: Mapping[str, int], overlay: Overlay) -> bool:
-    """Return whether an overlay was found from older data or by other figures, or never.
+def is_stale(
+    row: Mapping[str, Any] | None, layer_changes: Mapping[str, int], overlay: Overlay
+) -> bool:
+    """Return whether an overlay was computed from older data, by other figures, or never.
 
     Parameters
     ----------
     row
-        The kept state of the overlay, of :func:`states`.
+        The stored state of the overlay (:func:`finding_queries.read_overlay_states`).
     known
         How often the layers were changed.
     """
     if row is None:
         return True
     found_from = row["revisions"], row["figures"]
-    return found_from != (_stamp(known, overlay), rules_in_force().stamp)
+    return found_from != (_stamp(layer_changes, overlay), rules_in_force().stamp)
 
 
-def _stamp(known: Mapping[str, int], overlay: Overlay) -> dict[str, int]:
-    """Return how often what an overlay rests on was changed."""
-    return {layer: known[layer] for layer in OVERLAY_LAYERS[overlay] if layer in known}
+def _stamp(layer_changes: Mapping[str, int], overlay: Overlay) -> dict[str, int]:
+    """Return the change counts of an overlay's layers."""
+    return {
+        layer: layer_changes[layer] for layer in OVERLAY_LAYERS[overlay] if layer in layer_changes
+    }
 
 
-def _state(connection: Connection, city: str, overlay: str) -> Any:
+def _read_state(connection: Connection, city: str, overlay: str) -> Any:
     return connection.execute(
         select(FireOverlay.revisions, FireOverlay.figures, FireOverlay.computed_at).where(
             FireOverlay.city == city, FireOverlay.overlay == overlay
@@ -138,38 +148,40 @@ def _state(connection: Connection, city: str, overlay: str) -> Any:
 
 
 def _refresh(connection: Connection, context: FireContext, overlay: Overlay) -> int | None:
-    """Find an overlay anew where it must be; None where nothing changed."""
+    """Recompute an overlay as far as necessary; return the number stored, None if up to date."""
     snapshot, rules = context.snapshot, context.rules
-    began = time.monotonic()
+    started = time.monotonic()
     stamp = _stamp(snapshot.layer_changes, overlay)
-    row = _state(connection, snapshot.city, overlay)
+    row = _read_state(connection, snapshot.city, overlay)
     same_figures = row is not None and row.figures == rules.stamp
     if row is not None and same_figures and row.revisions == stamp:
         return None
-    moved = set() if row is None else {k for k in stamp if stamp[k] != row.revisions.get(k)}
-    if row is not None and same_figures and moved == {"building"}:
+    changed_layers = (
+        set() if row is None else {k for k in stamp if stamp[k] != row.revisions.get(k)}
+    )
+    if row is not None and same_figures and changed_layers == {"building"}:
         scope = _scope(connection, snapshot, overlay, row)
-        found = _find(context, overlay, scope)
-        _forget(connection, snapshot, overlay, scope)
+        findings = _check(context, overlay, scope)
+        _delete_replaced(connection, snapshot, overlay, scope)
     else:
-        found = _find(context, overlay, None)
+        findings = _check(context, overlay, None)
         connection.execute(
             delete(FireFinding).where(
                 FireFinding.city == snapshot.city, FireFinding.overlay == overlay.value
             )
         )
-        _areas(connection, snapshot, rules, overlay)
-    _write(connection, snapshot, overlay, found)
-    lacking = missing_overlay_data(snapshot, overlay)
-    seconds = time.monotonic() - began
-    _remember(connection, snapshot.city, overlay.value, stamp, rules, lacking, seconds)
-    return len(found)
+        _store_areas(connection, snapshot, rules, overlay)
+    _write(connection, snapshot, overlay, findings)
+    missing = missing_overlay_data(snapshot, overlay)
+    seconds = time.monotonic() - started
+    _store_state(connection, snapshot.city, overlay.value, stamp, rules, missing, seconds)
+    return len(findings)
 
 
 def _scope(
     connection: Connection, snapshot: CitySnapshot, overlay: Overlay, row: Any
 ) -> RecheckScope:
-    """Return what stands near a building that changed since an overlay was found."""
+    """Return what stands near a building that changed since an overlay was computed."""
     since = row.computed_at - _SLACK
     changed = np.flatnonzero((snapshot.building["valid_from"] >= since).to_numpy())
     history = HISTORY["building"]
@@ -189,8 +201,8 @@ def _scope(
     return RecheckScope(near(snapshot.wall_tree), hydrant, road, gone)
 
 
-def _find(context: FireContext, overlay: Overlay, scope: RecheckScope | None) -> list[Finding]:
-    """Return the findings of an overlay, of all the city or of a scope."""
+def _check(context: FireContext, overlay: Overlay, scope: RecheckScope | None) -> list[Finding]:
+    """Return the findings of an overlay, of the whole city or of a scope."""
     snapshot, rules = context.snapshot, context.rules
     buildings = None if scope is None else scope.building
     by_overlay: dict[Overlay, Callable[[], list[Finding]]] = {
@@ -204,7 +216,7 @@ def _find(context: FireContext, overlay: Overlay, scope: RecheckScope | None) ->
         Overlay.FIRE_LANE: lambda: fire_lanes.check_fire_lanes(
             snapshot, rules, None if scope is None else scope.road, buildings
         ),
-        Overlay.FIRE_REACH: lambda: engines.check_vehicle_reach(
+        Overlay.FIRE_REACH: lambda: vehicle_access.check_vehicle_reach(
             snapshot, rules, buildings, context.vehicle_reach
         ),
         Overlay.SEPARATION: lambda: separation.check_separation(snapshot, rules, buildings),
@@ -216,10 +228,10 @@ def _find(context: FireContext, overlay: Overlay, scope: RecheckScope | None) ->
     return by_overlay[overlay]()
 
 
-def _forget(
+def _delete_replaced(
     connection: Connection, snapshot: CitySnapshot, overlay: Overlay, scope: RecheckScope
 ) -> None:
-    """Delete the findings that a scope's new ones replace."""
+    """Delete the stored findings that the new ones of a scope replace."""
     codes = {
         *snapshot.building["code"].to_numpy()[scope.building].tolist(),
         *snapshot.hydrant["code"].to_numpy()[scope.hydrant].tolist(),
@@ -227,34 +239,40 @@ def _forget(
         *scope.gone,
     }
     listed = any_(cast(list(codes), ARRAY(Text)))
-    mine = FireFinding.city == snapshot.city, FireFinding.overlay == overlay.value
-    touched = FireFinding.feature == listed
+    is_own = FireFinding.city == snapshot.city, FireFinding.overlay == overlay.value
+    is_replaced = FireFinding.feature == listed
     if overlay is Overlay.SEPARATION:
-        touched = or_(touched, (FireFinding.other == listed) & (FireFinding.severity != "missing"))
-    connection.execute(delete(FireFinding).where(*mine, touched))
+        is_replaced = or_(
+            is_replaced, (FireFinding.other == listed) & (FireFinding.severity != "missing")
+        )
+    connection.execute(delete(FireFinding).where(*is_own, is_replaced))
 
 
-def _areas(connection: Connection, snapshot: CitySnapshot, rules: Rules, overlay: Overlay) -> None:
-    """Keep the land that an overlay covers, for the map."""
-    kept: list[tuple[str, float | None, shapely.Geometry]] = []
+def _store_areas(
+    connection: Connection, snapshot: CitySnapshot, rules: Rules, overlay: Overlay
+) -> None:
+    """Store the areas of an overlay for the map, if it has any."""
+    areas_by_kind: list[tuple[str, float | None, shapely.Geometry]] = []
     if overlay is Overlay.RESPONSE:
         areas = station_response.compute_response_areas(
             snapshot, rules, list(RESPONSE_AREA_MINUTES)
         )
-        kept = [("response", m, area) for m, area in zip(RESPONSE_AREA_MINUTES, areas, strict=True)]
+        areas_by_kind = [
+            ("response", m, area) for m, area in zip(RESPONSE_AREA_MINUTES, areas, strict=True)
+        ]
     elif overlay is Overlay.HYDRANT_COVERAGE:
-        kept = [
+        areas_by_kind = [
             (how, None, area)
             for how, area in hydrants.compute_covered_land(snapshot, rules).items()
         ]
     else:
         return
-    kinds = {kind for kind, _, _ in kept}
-    mine = FireArea.city == snapshot.city
-    connection.execute(delete(FireArea).where(mine, FireArea.kind.in_(kinds)))
+    kinds = {kind for kind, _, _ in areas_by_kind}
+    is_own = FireArea.city == snapshot.city
+    connection.execute(delete(FireArea).where(is_own, FireArea.kind.in_(kinds)))
     rows = [
         {"city": snapshot.city, "kind": kind, "minutes": minutes, "geom": _ewkb(snapshot, area)}
-        for kind, minutes, area in kept
+        for kind, minutes, area in areas_by_kind
         if not shapely.is_empty(area)
     ]
     if rows:
@@ -262,29 +280,36 @@ def _areas(connection: Connection, snapshot: CitySnapshot, rules: Rules, overlay
 
 
 def _ewkb(snapshot: CitySnapshot, geometry: shapely.Geometry) -> str:
-    shown = shapely.set_srid(snapshot.to_degrees(geometry), STORAGE_SRID)
-    hexed: str = shapely.to_wkb(shown, hex=True, include_srid=True)
-    return hexed
+    degrees = shapely.set_srid(snapshot.to_degrees(geometry), STORAGE_SRID)
+    hex_ewkb: str = shapely.to_wkb(degrees, hex=True, include_srid=True)
+    return hex_ewkb
 
 
 def _write(
-    connection: Connection, snapshot: CitySnapshot, overlay: Overlay, found: list[Finding]
+    connection: Connection, snapshot: CitySnapshot, overlay: Overlay, findings: list[Finding]
 ) -> None:
-    """Write findings with COPY."""
-    if not found:
+    """Store findings."""
+    if not findings:
         return
-    shapes = np.array([one.geometry for one in found], dtype=object)
-    regions = communities_of_findings(snapshot, found)
-    shown = shapely.set_srid(snapshot.to_degrees(shapes), STORAGE_SRID)
-    hexed = shapely.to_wkb(shown, hex=True, include_srid=True)
+    shapes = np.array([finding.geometry for finding in findings], dtype=object)
+    regions = communities_of_findings(snapshot, findings)
+    degrees = shapely.set_srid(snapshot.to_degrees(shapes), STORAGE_SRID)
+    hex_ewkb = shapely.to_wkb(degrees, hex=True, include_srid=True)
     revision = read_data_age(connection, OVERLAY_LAYERS[overlay])["revision"]
     rows = (
         (
-            *(snapshot.city, overlay.value, one.rule, one.severity.value, one.layer, one.feature),
-            *(one.other, region, one.measured, one.required, one.shortfall),
-            *(json.dumps(one.detail, ensure_ascii=False), revision, shape),
+            *(
+                snapshot.city,
+                overlay.value,
+                finding.rule,
+                finding.severity.value,
+                finding.layer,
+                finding.feature,
+            ),
+            *(finding.other, region, finding.measured, finding.required, finding.shortfall),
+            *(json.dumps(finding.detail, ensure_ascii=False), revision, shape),
         )
-        for one, region, shape in zip(found, regions, hexed, strict=True)
+        for finding, region, shape in zip(findings, regions, hex_ewkb, strict=True)
     )
     _copy(connection, rows)
 
@@ -296,68 +321,71 @@ _COLUMNS = (
 
 
 def _copy(connection: Connection, rows: Iterable[tuple[Any, ...]]) -> None:
-    """Add findings.
+    """Insert rows of findings.
 
-    COPY does not work on a table with row-level security, so the rows go through a temporary table.
+    COPY does not work on a table with row-level security: the rows go through a temporary table.
     """
     raw: Any = connection.connection.driver_connection
     with raw.cursor() as cursor:
         cursor.execute(
-            f"CREATE TEMP TABLE fresh ON COMMIT DROP AS SELECT {_COLUMNS} FROM fire_finding LIMIT 0"
+            "CREATE TEMP TABLE new_finding ON COMMIT DROP AS "
+            f"SELECT {_COLUMNS} FROM fire_finding LIMIT 0"
         )
-        with cursor.copy(f"COPY fresh ({_COLUMNS}) FROM STDIN") as stream:
+        with cursor.copy(f"COPY new_finding ({_COLUMNS}) FROM STDIN") as stream:
             for row in rows:
                 stream.write_row(row)
-        cursor.execute(f"INSERT INTO fire_finding ({_COLUMNS}) SELECT {_COLUMNS} FROM fresh")
-        cursor.execute("DROP TABLE fresh")
+        cursor.execute(f"INSERT INTO fire_finding ({_COLUMNS}) SELECT {_COLUMNS} FROM new_finding")
+        cursor.execute("DROP TABLE new_finding")
 
 
-def communities_of_findings(snapshot: CitySnapshot, found: list[Finding]) -> list[str | None]:
-    """Return the community of each finding: its building's own, else the one it lies in."""
+def communities_of_findings(snapshot: CitySnapshot, findings: list[Finding]) -> list[str | None]:
+    """Return the community of each finding: of its building, else the one it lies in."""
     own = np.array(snapshot.building["region_code"].tolist(), dtype=object)
-    regions = snapshot.community_of(np.array([one.geometry for one in found], dtype=object))
-    for k, one in enumerate(found):
-        if one.layer == "building" and (code := own[snapshot.row_of[one.feature]]):
+    regions = snapshot.community_of(
+        np.array([finding.geometry for finding in findings], dtype=object)
+    )
+    for k, finding in enumerate(findings):
+        if finding.layer == "building" and (code := own[snapshot.row_of[finding.feature]]):
             regions[k] = code
     listed: list[str | None] = regions.tolist()
     return listed
 
 
-def _remember(
+def _store_state(
     connection: Connection,
     city: str,
     name: str,
     stamp: Mapping[str, Any],
     rules: Rules,
-    lacking: list[MissingData],
+    missing: list[MissingData],
     seconds: float,
 ) -> None:
-    """Keep from what an overlay was found."""
+    """Store what an overlay was computed from."""
     values = {
         "city": city,
         "overlay": name,
         "revisions": dict(stamp),
         "figures": rules.stamp,
-        "missing": [[one.key, one.count] for one in lacking],
+        "missing": [[item.key, item.count] for item in missing],
         "seconds": seconds,
-        "computed_at": _AS_OF,
+        "computed_at": _DATA_TIME,
     }
-    mine = FireOverlay.city == city, FireOverlay.overlay == name
-    connection.execute(delete(FireOverlay).where(*mine))
+    is_own = FireOverlay.city == city, FireOverlay.overlay == name
+    connection.execute(delete(FireOverlay).where(*is_own))
     connection.execute(insert(FireOverlay).values(**values))
 
 
-_AS_OF = text(
+_DATA_TIME = text(
     "(SELECT least(now(), min(xact_start)) FROM pg_stat_activity "
     "WHERE datname = current_database() AND backend_type = 'client backend')"
 )
-"""The time whose data findings rest on: what transactions begun since then wrote may be missing."""
+"""The time of the data: rows of transactions that began later may be missing."""
 
 
 def missing_overlay_data(
     snapshot: CitySnapshot, overlay: Overlay, region: str = ""
 ) -> list[MissingData]:
-    """Return what the data lacks for an overlay, in a region's own land or in all that was read.
+    """Return what data is missing for an overlay, in a region or in all that was read.
 
     Parameters
     ----------
@@ -371,10 +399,10 @@ def missing_overlay_data(
         hydrant = hydrant[_inside(snapshot, hydrant, region)]
         there = _inside(snapshot, road, region)
         road, under = road[there], under[there]
-    if overlay in _OF_HYDRANTS:
+    if overlay in _HYDRANT_OVERLAYS:
         return hydrants.missing_hydrant_data(hydrant)
     if overlay in {Overlay.FIRE_LANE, Overlay.FIRE_REACH}:
-        return engines.missing_road_data(road, under)
+        return vehicle_access.missing_road_data(road, under)
     if overlay is Overlay.RESPONSE:
         return station_response.missing_response_data(snapshot)
     return separation.missing_building_data(building, classes=overlay is Overlay.SEPARATION)
@@ -385,4 +413,4 @@ def _inside(snapshot: CitySnapshot, frame: gpd.GeoDataFrame, region: str) -> Boo
     return np.array([code is not None and code.startswith(region) for code in codes], dtype=bool)
 
 
-_OF_HYDRANTS = {Overlay.HYDRANT_COVERAGE, Overlay.HYDRANT_SPACING, Overlay.HYDRANT_STANDING}
+_HYDRANT_OVERLAYS = {Overlay.HYDRANT_COVERAGE, Overlay.HYDRANT_SPACING, Overlay.HYDRANT_STANDING}

@@ -1,7 +1,7 @@
-"""Blocks over which a fire spreads: buildings joined by walls that stand too close.
+"""Fire blocks: groups of buildings within which a fire can spread from wall to wall.
 
-In an old quarter nearly every house stands too close to the next. Pair by pair nobody can work
-through that; the block is what is cleared, parted by a fire break, or given hydrants and a station.
+In an old quarter nearly every house stands too close to the next: too many pairs to deal with one
+by one. A block is what is cleared, divided by a fire break, or given hydrants and a station.
 """
 
 from collections import Counter
@@ -14,17 +14,17 @@ from scipy.sparse.csgraph import connected_components
 
 from geo.fire.building_record import Details
 from geo.fire.snapshot import CitySnapshot
-from geo.network.noding import Ints
+from geo.types import Ints
 
 MIN_BUILDINGS = 3
-"""Two buildings are a pair, and listed as one."""
+"""Two buildings are a pair, which the findings list already."""
 
 ADJOINING_M = 0.1
 
 
 @dataclass(frozen=True)
 class FireBlock:
-    """A block: rows of its buildings, how many pairs stand too close, how many of them adjoin."""
+    """A block: rows of its buildings, numbers of close and of adjoining pairs, and its outline."""
 
     rows: Ints
     pairs: int
@@ -35,7 +35,7 @@ class FireBlock:
 def find_fire_blocks(
     snapshot: CitySnapshot, pairs: list[tuple[str, str, float]], least: int = MIN_BUILDINGS
 ) -> list[FireBlock]:
-    """Return the blocks that pairs join, those with most households first.
+    """Return the connected groups of close pairs, those with most households first.
 
     Parameters
     ----------
@@ -65,14 +65,14 @@ def find_fire_blocks(
 
 
 def _outline(snapshot: CitySnapshot, rows: Ints) -> shapely.Geometry:
-    """Return the land of a block, its gaps closed."""
+    """Return the area of a block with the gaps between buildings closed."""
     closed = shapely.buffer(shapely.union_all(shapely.buffer(snapshot.walls[rows], 7.0)), -6.0)
     outline: shapely.Geometry = shapely.simplify(closed, 1.0)
     return outline
 
 
 def describe_block(snapshot: CitySnapshot, block: FireBlock) -> Details:
-    """Return a block as it is shown, geometry in metres."""
+    """Return the figures of a block for an answer, geometry in metres."""
     frame = snapshot.building.iloc[block.rows]
     known = frame["fire_class"].to_numpy(dtype=float)
     classes = Counter("" if np.isnan(value) else f"{value:.0f}" for value in known)

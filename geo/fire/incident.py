@@ -14,8 +14,8 @@ from geo.fire.context import FireContext
 from geo.messages import Language, text
 from geo.missing_data import MissingData, list_missing
 from geo.model import STORAGE_SRID, BuildingUnit, Facility, PipeNode
-from geo.network.noding import Floats, Ints
 from geo.plans.building_grids import grids_of_buildings
+from geo.types import Floats, Ints
 
 CRITICAL_CATEGORIES = (
     *("school", "kindergarten", "university", "hospital", "clinic", "elderly_care", "fuel"),

@@ -1,4 +1,4 @@
-"""Ladder operating areas of high-rises: free rectangles on the ground beside them.
+"""Checks of ladder operating areas: free rectangles on the ground beside high-rises.
 
 GB 50016-2014, 7.2.1 and 7.2.2: along one long side, or a quarter of the perimeter that is no
 shorter than a long side; 15 x 10 m at least (20 x 10 m above 50 m), the near edge 5 to 10 m from
@@ -16,7 +16,7 @@ from geo.fire import separation
 from geo.fire.finding import Finding
 from geo.fire.rules import Rules, Severity
 from geo.fire.snapshot import CitySnapshot
-from geo.network.noding import Floats, Geometries, Ints
+from geo.types import Floats, Geometries, Ints
 
 _STEP_M = 1.0
 _STRAIGHT_DEGREES = 12.0
@@ -30,15 +30,15 @@ class LadderAreas:
     Attributes
     ----------
     required, found
-        Metres along the wall that are asked for, and that were found at the best side.
+        Metres along the wall: what the code requires, and what there is on the best side.
     rectangles
         The free rectangles, metres.
     reason
-        Why it is not enough: ``too_short`` or ``blocked``; None where it is.
+        Why they do not suffice: ``too_short`` or ``blocked``; None where they do.
     blocked_by
-        Rows of the buildings in the way.
+        Rows of up to five buildings in the way.
     side
-        The wall that was best.
+        The side with the longest areas.
     """
 
     required: float
@@ -52,14 +52,14 @@ class LadderAreas:
 def check_ladder_areas(
     snapshot: CitySnapshot, rules: Rules, only: Ints | None = None
 ) -> list[Finding]:
-    """Return the high-rises beside which no ladder engine can stand as the code asks."""
-    body = separation.fire_properties(snapshot)
-    rows = np.flatnonzero(body.high) if only is None else only[body.high[only]]
+    """Return findings of high-rises without the ladder operating areas that the code requires."""
+    properties = separation.fire_properties(snapshot)
+    rows = np.flatnonzero(properties.high) if only is None else only[properties.high[only]]
     found = []
     codes = snapshot.building["code"].to_numpy()
     for row in rows:
-        tall = bool(np.nan_to_num(body.height[row]) > rules.figure("ladder_tall"))
-        if np.isnan(body.height[row]):
+        tall = bool(np.nan_to_num(properties.height[row]) > rules.figure("ladder_tall"))
+        if np.isnan(properties.height[row]):
             found.append(_unknown(snapshot, int(row)))
             continue
         areas = find_best_ladder_areas(snapshot, rules, int(row), tall=tall)
@@ -97,7 +97,13 @@ def _unknown(snapshot: CitySnapshot, row: int) -> Finding:
 def find_best_ladder_areas(
     snapshot: CitySnapshot, rules: Rules, row: int, *, tall: bool
 ) -> LadderAreas:
-    """Return the best ladder areas beside a building."""
+    """Return the longest ladder areas along any side of a building.
+
+    Parameters
+    ----------
+    tall
+        Whether the building is over 50 m high.
+    """
     wall = snapshot.walls[row]
     sides = _sides(wall)
     long_side = max(side.length for side in sides)
@@ -117,9 +123,9 @@ def find_best_ladder_areas(
 
 
 def _sides(wall: shapely.Geometry) -> list[shapely.LineString]:
-    """Return the sides of a building's hull in the order of their length, the longest first.
+    """Return the sides of a building's convex hull, the longest first.
 
-    An engine stands outside the hull: a corner that turns inwards is no place for a ladder.
+    An engine stands outside the hull: a re-entrant corner has no room for a ladder.
     """
     hull = shapely.simplify(shapely.convex_hull(wall), 1.0)
     ring = shapely.get_coordinates(shapely.orient_polygons(hull))
@@ -191,9 +197,9 @@ class _Frame:
 def _blocked_spans(
     hard: Geometries, length: float, offset: float, width: float, buildings: int
 ) -> tuple[list[tuple[float, float]], list[int]]:
-    """Return the spans along a side that are not free at an offset, and which buildings take them.
+    """Return the blocked spans along a side at an offset, and the buildings that block them.
 
-    The strip reaches beyond both ends of the side, since an area may stick out there.
+    The strip extends beyond both ends of the side, as an area may.
     """
     strip = shapely.box(-length, -offset - width, 2 * length, -offset)
     cut = shapely.intersection(hard, strip)
@@ -211,9 +217,9 @@ def _blocked_spans(
 def _free(
     taken: list[tuple[float, float]], length: float, required: float, least: float
 ) -> list[tuple[float, float]]:
-    """Return the free spans of at least a length, between what is taken.
+    """Return the free spans between blocked ones, of at least a length.
 
-    A side shorter than an area may be overshot: the area is centred on it.
+    An area longer than the side may extend beyond it: it is centred on the side.
     """
     over = max(0.0, (max(required, least) - length) / 2)
     at, end = -over, length + over
@@ -228,7 +234,7 @@ def _free(
 
 
 def _usable_length(spans: list[tuple[float, float]], gap: float, *, tall: bool) -> float:
-    """Return the metres that count: one span above 50 m, else spans with small gaps between."""
+    """Return the usable metres: one span for tall buildings, else spans with small gaps."""
     if tall or not spans:
         return max((b - a for a, b in spans), default=0.0)
     best = total = spans[0][1] - spans[0][0]

@@ -23,8 +23,8 @@ from geo.fire.layer_state import INSPECTION, read_layer_changes
 from geo.fire.road_access import BuildingAnchors, RoadAccess, RoadPositions
 from geo.model import STORAGE_SRID, Base
 from geo.network import roads as road_graph
-from geo.network.noding import Bools, Geometries, Ints
 from geo.network.roads import RoadGraph
+from geo.types import Bools, Geometries, Ints
 
 LAYER_COLUMNS: dict[str, tuple[str, ...]] = {
     "building": (

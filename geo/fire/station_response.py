@@ -1,4 +1,4 @@
-"""Response of the fire stations: what an engine reaches within minutes of a call."""
+"""Response times of the fire stations: what an engine reaches within minutes of a call."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,16 +12,16 @@ from geo.fire import road_access, vehicle_access
 from geo.fire.finding import Finding
 from geo.fire.rules import Rules, Severity
 from geo.fire.snapshot import CitySnapshot
-from geo.missing_data import MissingData
+from geo.missing_data import MissingData, list_missing
 from geo.network import isochrones, routing
-from geo.network.noding import Bools, Floats, Geometries, Ints
 from geo.network.roads import RoadGraph
+from geo.types import Bools, Floats, Geometries, Ints
 
 HOSE_PACE_S_PER_M = 1.0
-"""Seconds a metre from where the engine stops to the door: men with hoses, 1 m/s."""
+"""Seconds a metre from where the engine stops to the building: a crew with hoses, 1 m/s."""
 
 
-_STUB = np.array([0.5, 0.0])
+_HALF_STUB_M = np.array([0.5, 0.0])
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class DrivingTimes:
 def driving_times(
     snapshot: CitySnapshot, rules: Rules, stations: Ints | None = None
 ) -> DrivingTimes:
-    """Return driving times from the stations, all of them by default."""
+    """Return the driving times from stations, given by their rows; from all by default."""
     access = snapshot.access
     graph = access.graph
     rows = np.arange(len(snapshot.station)) if stations is None else stations
@@ -60,15 +60,19 @@ def driving_times(
 
 
 def driving_costs(snapshot: CitySnapshot, rules: Rules) -> tuple[csr_array, Floats]:
-    """Return the matrix of driving times, and the seconds a metre of each piece."""
+    """Return the (n, n) driving seconds between nodes, and the (e,) seconds a metre of a piece."""
     graph = snapshot.access.graph
-    free = is_passable(snapshot, rules, graph)
-    pace = np.where(free, graph.seconds / np.maximum(graph.length, 1e-9), np.inf)
-    return graph.driving_costs(free), pace
+    passable = is_passable(snapshot, rules, graph)
+    return graph.driving_costs(passable), _pace(graph, passable)
+
+
+def _pace(graph: RoadGraph, passable: Bools) -> Floats:
+    """Return (e,) seconds a metre of each piece, infinite where the engine can't pass."""
+    return np.where(passable, graph.seconds / np.maximum(graph.length, 1e-9), np.inf)
 
 
 def is_passable(snapshot: CitySnapshot, rules: Rules, graph: RoadGraph) -> Bools:
-    """Return the pieces of a graph that the engine can pass."""
+    """Return (e,) whether the engine can pass each piece of a graph."""
     obstacle = vehicle_access.classify_obstacles(
         snapshot.road, vehicle_access.vehicle_from_settings(rules)
     )
@@ -76,18 +80,18 @@ def is_passable(snapshot: CitySnapshot, rules: Rules, graph: RoadGraph) -> Bools
 
 
 def seconds_to_buildings(
-    snapshot: CitySnapshot, driven: DrivingTimes, found: vehicle_access.VehicleReach
+    snapshot: CitySnapshot, driving: DrivingTimes, reach: vehicle_access.VehicleReach
 ) -> Floats:
-    """Return seconds from leaving the station to the wall of each building.
+    """Return (b,) seconds from leaving the station to the wall of each building.
 
-    Where the engine stops short, the rest is walked; beyond the reach of the hoses it is infinite.
+    Where the engine stops short the crew walks the rest; infinite beyond the reach of hoses.
     """
     access = snapshot.access
     node = access.building
-    direct = np.where(node >= 0, driven.seconds[node], np.inf)
-    stop = np.where(node >= 0, found.stop[node], -1)
+    direct = np.where(node >= 0, driving.seconds[node], np.inf)
+    stop = np.where(node >= 0, reach.stop[node], -1)
     walked = np.where(
-        stop >= 0, driven.seconds[stop] + found.metres[node] * HOSE_PACE_S_PER_M, np.inf
+        stop >= 0, driving.seconds[stop] + reach.metres[node] * HOSE_PACE_S_PER_M, np.inf
     )
     return np.where(access.behind, np.inf, np.minimum(direct, walked))
 
@@ -96,26 +100,34 @@ def check_response_times(
     snapshot: CitySnapshot,
     rules: Rules,
     only: Ints | None = None,
-    found: vehicle_access.VehicleReach | None = None,
+    reach: vehicle_access.VehicleReach | None = None,
 ) -> list[Finding]:
-    """Return the buildings that no station reaches in time."""
+    """Return findings of buildings that no station reaches in time.
+
+    Parameters
+    ----------
+    only
+        Rows of buildings; all by default.
+    reach
+        Where the engine gets to; that of the settings' engine by default.
+    """
     if snapshot.station.empty:
         return []
-    found = found or vehicle_access.find_vehicle_reach(
+    reach = reach or vehicle_access.find_vehicle_reach(
         snapshot, vehicle_access.vehicle_from_settings(rules)
     )
-    driven = driving_times(snapshot, rules)
+    driving = driving_times(snapshot, rules)
     turnout, limit = rules.figure("response_turnout"), rules.figure("response_time")
-    seconds = seconds_to_buildings(snapshot, driven, found) + turnout
+    seconds = seconds_to_buildings(snapshot, driving, reach) + turnout
     rows = np.arange(len(seconds)) if only is None else only
     codes = snapshot.building["code"].to_numpy()
     stations = snapshot.station["name"].to_numpy()
-    late = []
+    findings = []
     for row in rows[seconds[rows] > limit + 1e-6]:
         measured = float(seconds[row]) if np.isfinite(seconds[row]) else None
         node = snapshot.access.building[row]
-        nearest = driven.station[node] if node >= 0 else -1
-        late.append(
+        nearest = driving.station[node] if node >= 0 else -1
+        findings.append(
             Finding(
                 "response_time",
                 Severity.HIGH if measured is None else Severity.MEDIUM,
@@ -131,56 +143,61 @@ def check_response_times(
                 },
             )
         )
-    return late
+    return findings
 
 
 def compute_response_areas(
     snapshot: CitySnapshot, rules: Rules, minutes: list[float], stations: Ints | None = None
 ) -> list[shapely.Geometry]:
-    """Return the land reached within minutes of a call, growing and nested.
+    """Return the areas reached within minutes of a call, each within the next.
 
     Parameters
     ----------
     minutes
-        From the call, in growing order; the first minute is the turnout.
+        (k,) from the call, in ascending order; they include the turnout.
+    stations
+        Rows of the stations; all by default.
+
+    Returns
+    -------
+    list
+        (k,) polygons, metres.
     """
-    driven = driving_times(snapshot, rules, stations)
+    driving = driving_times(snapshot, rules, stations)
     turnout = rules.figure("response_turnout")
     graph = snapshot.graph
-    # Places put into the graph cut it finely; the land is that of the streets without them.
-    seconds, pace = driven.seconds[: graph.nodes], _pace(snapshot, rules, graph)
+    # The access graph is cut at every building; areas need only the pieces between junctions.
+    seconds, pace = (
+        driving.seconds[: graph.nodes],
+        _pace(graph, is_passable(snapshot, rules, graph)),
+    )
     starts = _starts(snapshot, stations)
-    found: list[shapely.Geometry] = []
+    areas: list[shapely.Geometry] = []
     area: shapely.Geometry = shapely.Polygon()
     covered = np.zeros(len(graph.ends), dtype=bool)
     for limit in minutes:
-        left = limit * 60 - turnout
-        if left > 0:
-            lines, whole = isochrones.reached_stretches(graph, seconds, left, pace, covered)
+        seconds_left = limit * 60 - turnout
+        if seconds_left > 0:
+            lines, whole = isochrones.reached_stretches(graph, seconds, seconds_left, pace, covered)
             area = isochrones.land_beside(np.concatenate([lines, starts]), area)
             covered |= whole
-        found.append(area)
-    return found
-
-
-def _pace(snapshot: CitySnapshot, rules: Rules, graph: RoadGraph) -> Floats:
-    free = is_passable(snapshot, rules, graph)
-    return np.where(free, graph.seconds / np.maximum(graph.length, 1e-9), np.inf)
+        areas.append(area)
+    return areas
 
 
 def _starts(snapshot: CitySnapshot, stations: Ints | None) -> Geometries:
-    """Return a short line at each station, so that even a minute's land holds its own door."""
+    """Return a short line at each station, so that even the smallest area contains it."""
     access = snapshot.access
     rows = np.arange(len(snapshot.station)) if stations is None else stations
     rows = rows[access.station[rows] >= 0]
     nodes = access.graph.xy[access.station[rows]]
-    stubs = shapely.linestrings(np.stack([nodes - _STUB, nodes + _STUB], axis=1))
+    stubs = shapely.linestrings(np.stack([nodes - _HALF_STUB_M, nodes + _HALF_STUB_M], axis=1))
     return np.asarray(stubs, dtype=object)
 
 
 @dataclass(frozen=True)
 class StationCandidate:
-    """What one more station at a place would bring."""
+    """What one more station at a place would gain."""
 
     name: str
     gained_buildings: int
@@ -192,12 +209,12 @@ class StationCandidate:
 def rank_station_candidates(
     snapshot: CitySnapshot, rules: Rules, names: list[str], places: Geometries
 ) -> list[StationCandidate]:
-    """Return candidate places for one more station, the best first.
+    """Return what one more station at each of some places would gain, the best first.
 
     Parameters
     ----------
-    places
-        (k,) points in metres.
+    names, places
+        (k,) names, and points in metres.
 
     Raises
     ------
@@ -206,25 +223,25 @@ def rank_station_candidates(
     """
     if not len(places):
         raise InputError("no_candidates")
-    found = vehicle_access.find_vehicle_reach(snapshot, vehicle_access.vehicle_from_settings(rules))
+    reach = vehicle_access.find_vehicle_reach(snapshot, vehicle_access.vehicle_from_settings(rules))
     limit = rules.figure("response_time") - rules.figure("response_turnout")
-    before = seconds_to_buildings(snapshot, driving_times(snapshot, rules), found)
+    before = seconds_to_buildings(snapshot, driving_times(snapshot, rules), reach)
     late = before > limit
     households = snapshot.building["households"].to_numpy(dtype=int)
     matrix, pace = driving_costs(snapshot, rules)
-    listed = []
+    candidates = []
     for name, place in zip(names, places, strict=True):
         node, _ = road_access.nearest_node(snapshot.access.graph, place)
         if node < 0:
-            listed.append(
+            candidates.append(
                 StationCandidate(name, 0, 0, int(households[late].sum()), on_network=False)
             )
             continue
         seconds, _ = routing.shortest_from_node(matrix, node, limit)
         there = DrivingTimes(seconds, np.zeros(len(seconds), dtype=np.int64), pace)
-        gained = late & (seconds_to_buildings(snapshot, there, found) <= limit)
+        gained = late & (seconds_to_buildings(snapshot, there, reach) <= limit)
         rest = late & ~gained
-        listed.append(
+        candidates.append(
             StationCandidate(
                 name,
                 int(gained.sum()),
@@ -233,16 +250,17 @@ def rank_station_candidates(
                 on_network=True,
             )
         )
-    return sorted(listed, key=lambda one: (-one.gained_households, -one.gained_buildings, one.name))
+    return sorted(
+        candidates, key=lambda item: (-item.gained_households, -item.gained_buildings, item.name)
+    )
 
 
 def missing_response_data(snapshot: CitySnapshot) -> list[MissingData]:
-    """Return what the data lacks for the stations' response and the engines' ways."""
+    """Return what is missing to judge response times and where engines pass."""
     off = int((snapshot.access.station < 0).sum())
     counts = {"no_stations": int(snapshot.station.empty), "station_off_roads": off}
-    own = [MissingData(key, count) for key, count in counts.items() if count]
     return [
-        *own,
+        *list_missing(counts),
         *vehicle_access.missing_road_data(snapshot.road, snapshot.roads_through_buildings),
     ]
 
@@ -250,7 +268,7 @@ def missing_response_data(snapshot: CitySnapshot) -> list[MissingData]:
 def response_overview(
     snapshot: CitySnapshot, rules: Rules, minutes: list[float], station: str | None
 ) -> dict[str, Any]:
-    """Return the land reached within minutes of a call, and the buildings outside the last.
+    """Return the areas reached within minutes of a call, and how many buildings lie outside.
 
     Raises
     ------
@@ -262,8 +280,8 @@ def response_overview(
         stations = np.flatnonzero((frame["code"] == station).to_numpy())
         if not len(stations):
             raise NotFoundError("no_such_station", code=station)
-    found = vehicle_access.find_vehicle_reach(snapshot, vehicle_access.vehicle_from_settings(rules))
-    seconds = seconds_to_buildings(snapshot, driving_times(snapshot, rules, stations), found)
+    reach = vehicle_access.find_vehicle_reach(snapshot, vehicle_access.vehicle_from_settings(rules))
+    seconds = seconds_to_buildings(snapshot, driving_times(snapshot, rules, stations), reach)
     seconds = seconds + rules.figure("response_turnout")
     households = snapshot.building["households"].to_numpy(dtype=int)
     late = seconds > minutes[-1] * 60

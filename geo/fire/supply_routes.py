@@ -13,7 +13,7 @@ from geo.fire.context import FireContext
 from geo.fire.hydrants import ROUTE_LIMIT_M
 from geo.fire.station_response import HOSE_PACE_S_PER_M
 from geo.network import routing
-from geo.network.noding import Floats, Ints
+from geo.types import Floats, Ints
 
 DRIVE_LIMIT_S = 3600.0
 NEAR_S = 180.0

@@ -1,4 +1,4 @@
-"""Where a fire engine gets to, and what stops it."""
+"""Where a fire engine gets to from the main streets, and what stops it on the way."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ from geo.fire.finding import Finding
 from geo.fire.road_access import MAX_ROAD_DISTANCE_M
 from geo.fire.rules import TOLERANCE_M, Rules, Severity
 from geo.fire.snapshot import CitySnapshot
-from geo.missing_data import MissingData
+from geo.missing_data import MissingData, list_missing
 from geo.network import routing
-from geo.network.noding import Bools, Floats, Ints
 from geo.network.roads import WIDE_CLASSES, RoadGraph, Vehicle
 from geo.settings import settings
+from geo.types import Bools, Floats, Ints
 
 HOSE_LIMIT_M = 2000.0
 
@@ -27,18 +27,18 @@ WIDTH, HEIGHT, WEIGHT, FOOTPATH = "too_narrow", "too_low", "too_weak", "footpath
 
 @dataclass(frozen=True)
 class VehicleReach:
-    """Where an engine gets to from the town's streets.
+    """Where an engine gets to from the city's streets.
 
     Attributes
     ----------
     obstacle
-        (r,) what stops it on each road: None, or one of the kinds above.
+        (r,) what stops it on each road: one of the kinds above, or None.
     node
         (n,) whether it gets to a node of the access graph.
     metres, stop
-        (n,) hose from the nearest place it gets to, and which node that is; -1 for none.
+        (n,) metres of hose from the nearest node it gets to, and that node; -1 for none.
     before
-        (n,) the node before each one on that way, -9999 where it starts.
+        (n,) node before each one on that hose route, -9999 where it starts.
     """
 
     vehicle: Vehicle
@@ -61,43 +61,48 @@ def vehicle_from_settings(rules: Rules) -> Vehicle:
     )
 
 
-def classify_obstacles(roads: Any, engine: Vehicle) -> NDArray[np.object_]:
+def classify_obstacles(roads: Any, vehicle: Vehicle) -> NDArray[np.object_]:
     """Return what stops an engine on each road of a frame, None where it passes.
 
-    A width or height that is not on record stops nothing: that is a finding of its own.
+    A width or height that is not on record stops nothing: a finding of its own reports it.
+
+    Returns
+    -------
+    ndarray of object
+        (r,) one of the kinds above, or None.
     """
     kind = np.full(len(roads), None, dtype=object)
     width = roads["width_m"].to_numpy(dtype=float)
     height = roads["clear_height_m"].to_numpy(dtype=float)
     weight = roads["max_weight_t"].to_numpy(dtype=float)
     lane = roads["fire_lane"].eq(True).to_numpy(dtype=bool)
-    kind[weight < engine.weight_t] = WEIGHT
-    kind[height < engine.height_m] = HEIGHT
-    kind[width < engine.lane_m - 1e-9] = WIDTH
+    kind[weight < vehicle.weight_t] = WEIGHT
+    kind[height < vehicle.height_m] = HEIGHT
+    kind[width < vehicle.lane_m - 1e-9] = WIDTH
     kind[(roads["road_class"] == "path").to_numpy() & ~lane] = FOOTPATH
     return kind
 
 
 def is_free(obstacle: NDArray[np.object_]) -> Bools:
-    """Return where nothing stops an engine."""
+    """Return a boolean array of the same shape: where nothing stops an engine."""
     return np.array([kind is None for kind in obstacle], dtype=bool)
 
 
-def find_vehicle_reach(snapshot: CitySnapshot, engine: Vehicle) -> VehicleReach:
-    """Return where an engine gets to from the largest connected part of the streets."""
+def find_vehicle_reach(snapshot: CitySnapshot, vehicle: Vehicle) -> VehicleReach:
+    """Return where an engine gets to from the largest strongly connected part of the streets."""
     access = snapshot.access
     graph = access.graph
-    obstacle = classify_obstacles(snapshot.road, engine)
+    obstacle = classify_obstacles(snapshot.road, vehicle)
     passable = is_free(obstacle)[graph.road]
     node = _from_main_streets(graph, passable)
     metres, before, stop = routing.shortest_from_nearest(
         access.walking_costs, np.flatnonzero(node), HOSE_LIMIT_M
     )
-    return VehicleReach(engine, obstacle, node, metres, np.maximum(stop, -1), before)
+    return VehicleReach(vehicle, obstacle, node, metres, np.maximum(stop, -1), before)
 
 
 def _from_main_streets(graph: RoadGraph, passable: Bools) -> Bools:
-    """Return the nodes that an engine gets to from the largest part where it can go round."""
+    """Return (n,) whether an engine gets to each node from the largest part it can circulate in."""
     drive = graph.driving_costs(passable)
     _, label = connected_components(drive, directed=True, connection="strong")
     inside = passable & (label[graph.ends[:, 0]] == label[graph.ends[:, 1]])
@@ -108,45 +113,47 @@ def _from_main_streets(graph: RoadGraph, passable: Bools) -> Bools:
     return np.isfinite(routing.shortest_from_node(drive, start)[0])
 
 
-def hose_gaps(snapshot: CitySnapshot, found: VehicleReach) -> Floats:
-    """Return metres of hose from where the engine stops to the wall of each building."""
+def hose_gaps(snapshot: CitySnapshot, reach: VehicleReach) -> Floats:
+    """Return (b,) metres of hose from where the engine stops to the wall of each building."""
     access = snapshot.access
     node = access.building
-    there = np.where(node >= 0, found.metres[node], np.inf)
+    there = np.where(node >= 0, reach.metres[node], np.inf)
     return np.where(access.behind, np.inf, there) + access.building_gap
 
 
-def hose_path(snapshot: CitySnapshot, found: VehicleReach, row: int) -> tuple[list[int], list[int]]:
-    """Return the pieces from where the engine stops to a building, and its nodes in order."""
+def hose_path(snapshot: CitySnapshot, reach: VehicleReach, row: int) -> tuple[list[int], list[int]]:
+    """Return the pieces and the nodes, in order, from where the engine stops to a building."""
     node = int(snapshot.access.building[row])
-    nodes = routing.path_to_start(found.before, node)[::-1]
+    nodes = routing.path_to_start(reach.before, node)[::-1]
     return snapshot.access.graph.pieces_along(nodes), nodes
 
 
-def find_obstacles(snapshot: CitySnapshot, found: VehicleReach, row: int) -> list[dict[str, Any]]:
-    """Return what stops the engine on the way to a building, the first obstacle first."""
+def find_obstacles(snapshot: CitySnapshot, reach: VehicleReach, row: int) -> list[dict[str, Any]]:
+    """Return what stops the engine on the way to a building, in the order of the way."""
     if snapshot.access.building[row] < 0:
         return []
-    pieces, _ = hose_path(snapshot, found, row)
-    graph, listed, seen = snapshot.access.graph, [], set()
+    pieces, _ = hose_path(snapshot, reach, row)
+    graph, obstacles, seen = snapshot.access.graph, [], set()
     for piece in pieces:
         road = int(graph.road[piece])
-        kind = found.obstacle[road]
+        kind = reach.obstacle[road]
         if kind is not None and road not in seen:
             seen.add(road)
-            listed.append(_obstacle(snapshot, found.vehicle, road, str(kind), graph.lines[piece]))
-    return listed
+            obstacles.append(
+                _obstacle(snapshot, reach.vehicle, road, str(kind), graph.lines[piece])
+            )
+    return obstacles
 
 
 def _obstacle(
-    snapshot: CitySnapshot, engine: Vehicle, road: int, kind: str, line: shapely.LineString
+    snapshot: CitySnapshot, vehicle: Vehicle, road: int, kind: str, line: shapely.LineString
 ) -> dict[str, Any]:
     row = snapshot.road.iloc[road]
     column, needed = {
-        WIDTH: ("width_m", engine.lane_m),
-        HEIGHT: ("clear_height_m", engine.height_m),
-        WEIGHT: ("max_weight_t", engine.weight_t),
-        FOOTPATH: ("width_m", engine.lane_m),
+        WIDTH: ("width_m", vehicle.lane_m),
+        HEIGHT: ("clear_height_m", vehicle.height_m),
+        WEIGHT: ("max_weight_t", vehicle.weight_t),
+        FOOTPATH: ("width_m", vehicle.lane_m),
     }[kind]
     measured = row[column]
     return {
@@ -163,22 +170,30 @@ def check_vehicle_reach(
     snapshot: CitySnapshot,
     rules: Rules,
     only: Ints | None = None,
-    found: VehicleReach | None = None,
+    reach: VehicleReach | None = None,
 ) -> list[Finding]:
-    """Return the buildings that the engine does not get near enough to."""
-    found = found or find_vehicle_reach(snapshot, vehicle_from_settings(rules))
+    """Return findings of buildings that the engine does not get near enough to.
+
+    Parameters
+    ----------
+    only
+        Rows of buildings; all by default.
+    reach
+        Where the engine gets to; that of the settings' engine by default.
+    """
+    reach = reach or find_vehicle_reach(snapshot, vehicle_from_settings(rules))
     figure = rules.figure("engine_reach")
-    gap = hose_gaps(snapshot, found)
+    gap = hose_gaps(snapshot, reach)
     rows = np.arange(len(gap)) if only is None else only
     return [
-        _finding(snapshot, rules, found, int(row), float(gap[row]))
+        _finding(snapshot, rules, reach, int(row), float(gap[row]))
         for row in rows
         if gap[row] > figure + TOLERANCE_M
     ]
 
 
 def reach_overview(
-    snapshot: CitySnapshot, rules: Rules, engine: Vehicle, region: str
+    snapshot: CitySnapshot, rules: Rules, vehicle: Vehicle, region: str
 ) -> dict[str, Any]:
     """Return which buildings of a region an engine does not get near enough to, and why.
 
@@ -187,24 +202,24 @@ def reach_overview(
     region
         The digits that the codes of its communities begin with; empty for the whole city.
     """
-    own = snapshot.building["region_code"].fillna("").str.startswith(region).to_numpy()
-    rows = np.flatnonzero(own)
-    late = check_vehicle_reach(snapshot, rules, rows, find_vehicle_reach(snapshot, engine))
+    is_in_region = snapshot.building["region_code"].fillna("").str.startswith(region).to_numpy()
+    rows = np.flatnonzero(is_in_region)
+    unreached = check_vehicle_reach(snapshot, rules, rows, find_vehicle_reach(snapshot, vehicle))
     households = snapshot.building["households"].to_numpy(dtype=int)
-    there = np.array([snapshot.row_of[one.feature] for one in late], dtype=int)
+    there = np.array([snapshot.row_of[finding.feature] for finding in unreached], dtype=int)
     return {
-        "engine": vars(engine) | {"lane_m": engine.lane_m},
+        "engine": vars(vehicle) | {"lane_m": vehicle.lane_m},
         "buildings": len(rows),
         "households": int(households[rows].sum()),
-        "unreached": {"buildings": len(late), "households": int(households[there].sum())},
-        "stopped_by": dict(Counter(one.detail["kind"] for one in late).most_common()),
-        "findings": late,
+        "unreached": {"buildings": len(unreached), "households": int(households[there].sum())},
+        "stopped_by": dict(Counter(finding.detail["kind"] for finding in unreached).most_common()),
+        "findings": unreached,
         "missing": missing_road_data(snapshot.road, snapshot.roads_through_buildings),
     }
 
 
 def _finding(
-    snapshot: CitySnapshot, rules: Rules, found: VehicleReach, row: int, gap: float
+    snapshot: CitySnapshot, rules: Rules, reach: VehicleReach, row: int, gap: float
 ) -> Finding:
     code = str(snapshot.building["code"].iloc[row])
     wall = snapshot.walls[row]
@@ -220,18 +235,18 @@ def _finding(
             required=min(rules.figure("road_within"), MAX_ROAD_DISTANCE_M),
             detail={"kind": "no_road"},
         )
-    listed = find_obstacles(snapshot, found, row)
+    obstacles = find_obstacles(snapshot, reach, row)
     measured = gap if np.isfinite(gap) else None
     kind = "behind" if snapshot.access.behind[row] else "island" if measured is None else "far"
-    if kind == "far" and listed:
-        kind = str(listed[0]["kind"])
-    first = {k: v for k, v in listed[0].items() if k != "point"} if listed else {}
+    if kind == "far" and obstacles:
+        kind = str(obstacles[0]["kind"])
+    first = {k: v for k, v in obstacles[0].items() if k != "point"} if obstacles else {}
     return Finding(
         "engine_reach",
         Severity.HIGH,
         "building",
         code,
-        _path_to_wall(snapshot, found, row),
+        _path_to_wall(snapshot, reach, row),
         measured=measured,
         required=rules.figure("engine_reach"),
         shortfall=None if measured is None else measured - rules.figure("engine_reach"),
@@ -239,31 +254,33 @@ def _finding(
     )
 
 
-def _path_to_wall(snapshot: CitySnapshot, found: VehicleReach, row: int) -> shapely.Geometry:
-    """Return the way from where the engine stops to the wall, or the building where none is."""
+def _path_to_wall(snapshot: CitySnapshot, reach: VehicleReach, row: int) -> shapely.Geometry:
+    """Return the line from where the engine stops to the wall, or the building if unreachable."""
     access = snapshot.access
     wall: shapely.Geometry = snapshot.walls[row]
-    if access.behind[row] or not np.isfinite(found.metres[access.building[row]]):
+    if access.behind[row] or not np.isfinite(reach.metres[access.building[row]]):
         return wall
-    pieces, nodes = hose_path(snapshot, found, row)
+    pieces, nodes = hose_path(snapshot, reach, row)
     place = shapely.Point(access.graph.xy[nodes[-1]])
     lines = [*access.graph.lines[pieces], shapely.shortest_line(place, wall)]
-    shown: shapely.Geometry = shapely.union_all(lines)
-    return shown
+    path: shapely.Geometry = shapely.union_all(lines)
+    return path
 
 
-def missing_road_data(roads: gpd.GeoDataFrame, under: Bools) -> list[MissingData]:
-    """Return what a frame of roads lacks for the engine's ways.
+def missing_road_data(roads: gpd.GeoDataFrame, through_building: Bools) -> list[MissingData]:
+    """Return what is missing from a frame of roads to judge where an engine passes.
 
     Parameters
     ----------
-    under
-        Which of them pass through a building.
+    through_building
+        (r,) whether each of them passes through a building.
     """
     narrow = ~roads["road_class"].isin([*WIDE_CLASSES, "path"])
     counts = {
         "no_roads": int(roads.empty),
         "road_no_width": int((roads["width_m"].isna() & narrow).sum()),
-        "road_no_height": int((roads["clear_height_m"].isna() & (roads["tunnel"] | under)).sum()),
+        "road_no_height": int(
+            (roads["clear_height_m"].isna() & (roads["tunnel"] | through_building)).sum()
+        ),
     }
-    return [MissingData(key, count) for key, count in counts.items() if count]
+    return list_missing(counts)

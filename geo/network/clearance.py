@@ -12,8 +12,8 @@ import numpy as np
 import shapely
 
 from geo.model.pipe import Network
-from geo.network.noding import Bools, Floats, Ints
 from geo.network.pipes import PipeGraph
+from geo.types import Bools, Floats, Ints
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,9 @@ from geo.model import STORAGE_SRID, Building, Facility
 from geo.model.pipe import Network
 from geo.network import isolation
 from geo.network.isolation import Sectors, ValveCut
-from geo.network.noding import Bools, Ints
 from geo.network.pipes import PipeGraph
 from geo.plans.building_grids import grids_of_buildings
+from geo.types import Bools, Ints
 
 Details = dict[str, Any]
 """Named values of a thing for an answer; geometry is in metres."""
