@@ -1,4 +1,4 @@
-"""What the fire report of a region holds: findings, fire blocks, what data is missing, its age.
+"""The content of a region's fire report: findings, fire blocks, missing data, age of the data.
 
 :mod:`maps.fire_report.html` and :mod:`maps.fire_report.workbook` write it.
 """
@@ -31,32 +31,32 @@ from geo.model import FireFinding, Region
 
 @dataclass(frozen=True)
 class FireReport:
-    """What the report of a region holds.
+    """The content of the fire report of a region.
 
     Attributes
     ----------
     counts
         Findings by overlay and severity.
-    touched
-        Buildings that the findings of each overlay are about, and their households.
+    affected
+        Numbers of buildings with findings, and of their households, by overlay.
     rows
-        The findings as they are shown.
+        The findings, the most severe of each overlay first.
     blocks
-        Blocks over which a fire spreads, most households first.
+        Blocks within which a fire can spread, most households first.
     missing
-        What the data lacks, in words.
+        Missing data, in words.
     ages
-        Layers the findings rest on: name, date of the last publication and days since, or None.
+        Layers of the findings: name, day of the last publication and days since, or None.
     checked
-        Whose data's time the findings rest on.
+        Time of the data that the findings were computed from.
     parts
-        Names and land of the communities.
+        Names and outlines of the communities.
     """
 
     region: str
     title: str
     counts: dict[str, dict[str, int]]
-    touched: dict[str, tuple[int, int]]
+    affected: dict[str, tuple[int, int]]
     rows: list[dict[str, Any]]
     blocks: list[dict[str, Any]]
     missing: list[dict[str, Any]]
@@ -67,14 +67,14 @@ class FireReport:
 
     @cached_property
     def block_of(self) -> dict[str, int]:
-        """Return the number of the fire block that each building stands in."""
+        """Number of the fire block of each building, by its code."""
         return {code: block["number"] for block in self.blocks for code in block["codes"]}
 
 
 def read_report(
     connection: Connection, context: FireContext, region: str, site: str, lang: Language
 ) -> FireReport:
-    """Return the report of a region.
+    """Read the report of a region.
 
     Raises
     ------
@@ -101,22 +101,22 @@ def read_report(
 
 
 def _missing(context: FireContext, region: str) -> list[MissingData]:
-    """Return what the data of a region lacks, each thing once."""
-    own = stem(region)
-    found = [
-        one
+    """Return the missing data of a region, each kind once."""
+    region_stem = stem(region)
+    items = [
+        item
         for overlay in Overlay
-        for one in finding_refresh.missing_overlay_data(context.snapshot, overlay, own)
+        for item in finding_refresh.missing_overlay_data(context.snapshot, overlay, region_stem)
     ]
-    return list({one.key: one for one in found}.values())
+    return list({item.key: item for item in items}.values())
 
 
 def _region(connection: Connection, region: str) -> tuple[str, shapely.Geometry | None]:
     code = region.ljust(12, "0")
     statement = select(Region.name, func.ST_AsBinary(Region.geom)).where(Region.code == code)
-    found = connection.execute(statement).first()
-    if found is not None:
-        return found[0], None if found[1] is None else shapely.from_wkb(bytes(found[1]))
+    row = connection.execute(statement).first()
+    if row is not None:
+        return row[0], None if row[1] is None else shapely.from_wkb(bytes(row[1]))
     below = select(Region.code).where(Region.code.startswith(stem(region), autoescape=True))
     if connection.execute(below.limit(1)).first() is None:
         raise NotFoundError("no_such_region", region=region)
@@ -149,32 +149,32 @@ def _rows(
         FireFinding.shortfall.desc().nulls_last(),
     )
     for row in connection.execute(statement.order_by(*order, FireFinding.id)).mappings():
-        shown = finding_text.finding_properties(dict(row), lang)
+        properties = finding_text.finding_properties(dict(row), lang)
         place = {"lon": round(row["lon"], 6), "lat": round(row["lat"], 6)}
-        named = {"building": row["feature"]} if row["layer"] == "building" else {}
+        building = {"building": row["feature"]} if row["layer"] == "building" else {}
         yield (
-            shown
+            properties
             | place
             | {
-                "map": f"{site}/fire?{urlencode(place | named)}",
-                "overlay_text": shown["title"],
-                "rule_text": rules[shown["rule"]].text(lang),
+                "map": f"{site}/fire?{urlencode(place | building)}",
+                "overlay_text": properties["title"],
+                "rule_text": rules[properties["rule"]].text(lang),
                 "name": _name(context, row["layer"], row["feature"]),
             }
         )
 
 
 def _name(context: FireContext, layer: str, code: str) -> str:
-    """Return what people call a feature: a building's address, a road's name; else nothing."""
+    """Return the address of a building or the name of a road; an empty text for other features."""
     snapshot = context.snapshot
     if layer == "building" and code in snapshot.row_of:
-        own = snapshot.building.iloc[snapshot.row_of[code]]
-        return str(own["address"] or own["name"] or "")
+        record = snapshot.building.iloc[snapshot.row_of[code]]
+        return str(record["address"] or record["name"] or "")
     return context.road_names.get(code, "") if layer == "road" else ""
 
 
 def _count_affected(context: FireContext, rows: list[dict[str, Any]]) -> dict[str, tuple[int, int]]:
-    """Return how many buildings, and households in them, the findings of each overlay are about."""
+    """Return by overlay how many buildings have findings, and the households in them."""
     codes: dict[str, set[str]] = defaultdict(set)
     for row in rows:
         if row["layer"] == "building" and row["severity"] != "missing":
@@ -183,11 +183,13 @@ def _count_affected(context: FireContext, rows: list[dict[str, Any]]) -> dict[st
                 codes[row["overlay"]].add(row["other"])
     households = context.snapshot.building["households"].to_numpy(dtype=float)
     row_of = context.snapshot.row_of
-    found = {}
+    affected = {}
     for overlay, of_overlay in codes.items():
-        there = np.array([row_of[code] for code in of_overlay if code in row_of], dtype=int)
-        found[overlay] = len(there), int(np.nansum(households[there]))
-    return found
+        rows_of_overlay = np.array(
+            [row_of[code] for code in of_overlay if code in row_of], dtype=int
+        )
+        affected[overlay] = len(rows_of_overlay), int(np.nansum(households[rows_of_overlay]))
+    return affected
 
 
 def _blocks(
@@ -197,28 +199,28 @@ def _blocks(
     pairs = finding_queries.read_close_pairs(connection, snapshot.city, region)
     names = dict(zip(snapshot.region["code"], snapshot.region["name"], strict=True))
     for number, block in enumerate(fire_spread.find_fire_blocks(snapshot, pairs), start=1):
-        shown = fire_spread.describe_block(snapshot, block)
-        place = snapshot.to_degrees(shown["point"])
-        where = {"lon": round(place.x, 6), "lat": round(place.y, 6)}
-        yield shown | {
+        figures = fire_spread.describe_block(snapshot, block)
+        place = snapshot.to_degrees(figures["point"])
+        link = {"lon": round(place.x, 6), "lat": round(place.y, 6)}
+        yield figures | {
             "number": number,
-            "community": names.get(shown["region"], ""),
-            "class_text": _classes(shown["classes"], lang),
-            "map": f"{site}/fire?{urlencode(where | {'building': shown['codes'][0]})}",
+            "community": names.get(figures["region"], ""),
+            "class_text": _classes(figures["classes"], lang),
+            "map": f"{site}/fire?{urlencode(link | {'building': figures['codes'][0]})}",
             "land": snapshot.to_degrees(block.outline),
         }
 
 
-def _classes(counted: dict[str, int], lang: Language) -> str:
-    """Return how many buildings there are of each class, in words."""
+def _classes(counts: dict[str, int], lang: Language) -> str:
+    """Return the number of buildings of each fire class, in words."""
     unknown = text("fire_report.unknown", lang=lang)
-    named = {key: text(f"fire_class.{key}", lang=lang) if key else unknown for key in counted}
-    return " · ".join(f"{named[key]} {count}" for key, count in counted.items())
+    names = {key: text(f"fire_class.{key}", lang=lang) if key else unknown for key in counts}
+    return " · ".join(f"{names[key]} {count}" for key, count in counts.items())
 
 
 def _ages(connection: Connection, lang: Language) -> list[dict[str, Any]]:
-    """Return how old each layer is that the findings rest on."""
-    layers = sorted({layer for rests in OVERLAY_LAYERS.values() for layer in rests} - {INSPECTION})
+    """Return the age of each layer that the findings are computed from."""
+    layers = sorted({layer for names in OVERLAY_LAYERS.values() for layer in names} - {INSPECTION})
     return [
         {
             "layer": text(f"layer.{layer}", lang=lang),
