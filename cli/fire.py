@@ -1,14 +1,14 @@
 """``gridatlas fire``: the report of a region and the sheet of a building."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from cli import console
 from cli.prints import SITE, Lang, output_language
 from geo.errors import InputError
-from geo.messages import Language, text
+from geo.messages import text
 
 app = typer.Typer(help="Check fire safety rules.", no_args_is_help=True)
 
@@ -24,9 +24,9 @@ def check(
 ) -> None:
     """Check a region against the fire rules and write the report."""
     from geo import db
-    from geo.fire import findings
-    from geo.fire.context import FireContexts
-    from geo.fire.snapshot import city_of
+    from geo.fire import finding_refresh
+    from geo.fire.cities import city_of_code
+    from geo.fire.context import FireContextCache
     from maps.fire_report import content, html, workbook
 
     if out.exists() and not out.is_dir():
@@ -34,17 +34,17 @@ def check(
     db.upgrade()
     engine, report_language = db.get_engine(), output_language(lang)
     with engine.connect() as connection:
-        city = city_of(connection, region.ljust(12, "0"))
-    contexts = FireContexts()
+        city = city_of_code(connection, region.ljust(12, "0"))
+    contexts = FireContextCache()
     with console.progress() as progress:
-        counts = findings.refresh(engine, contexts, city, progress)
+        counts = finding_refresh.refresh_findings(engine, contexts, city, progress)
     _show_recomputed(counts)
     with engine.connect() as connection:
-        report = content.read(
-            connection, contexts.of(connection, city), region, site, report_language
+        report = content.read_report(
+            connection, contexts.context_of(connection, city), region, site, report_language
         )
-    page = html.write(report, out / "fire.html", report_language)
-    book = workbook.write(report, out / "fire.xlsx", report_language)
+    page = html.write_html(report, out / "fire.html", report_language)
+    book = workbook.write_workbook(report, out / "fire.xlsx", report_language)
     message = text(
         "fire_report.written", region=region, count=len(report.rows), files=f"{page}, {book}"
     )
@@ -59,14 +59,17 @@ def sheet(
 ) -> None:
     """Write the one-page sheet of a building."""
     from geo import db
-    from maps.paper import document
+    from geo.fire.briefing import building_briefing
+    from geo.fire.context import FireContextCache
+    from maps.paper import building_sheet, document
 
     if out.suffix.lower() != ".pdf":
         raise InputError("sheet_not_pdf", file=out)
     db.upgrade()
+    sheet_language = output_language(lang)
     with db.get_engine().connect() as connection:
-        pdf = _build_sheet(connection, code, output_language(lang))
-    document.write(pdf, out)
+        briefing = building_briefing(connection, FireContextCache(), code, sheet_language)
+    document.write(building_sheet.sheet_of_briefing(briefing, sheet_language), out)
     console.out.print(text("fire_report.sheet_written", code=code, file=out), highlight=False)
 
 
@@ -77,18 +80,3 @@ def _show_recomputed(counts: dict[str, int]) -> None:
         return
     listed = ", ".join(f"{text(f'overlay.{key}')} {count}" for key, count in counts.items())
     console.out.print(text("fire_report.recomputed", listed=listed), highlight=False)
-
-
-def _build_sheet(connection: Any, code: str, lang: Language) -> bytes:
-    from geo.fire import briefing, finding_text
-    from geo.fire.context import FireContexts
-    from geo.fire.snapshot import city_of, data_age
-    from geo.network import shutoff
-    from maps.paper import building_sheet
-
-    contexts = FireContexts()
-    context = contexts.of(connection, city_of(connection, code))
-    layout = briefing.layout(connection, context, code, lang)
-    layout |= shutoff.of_building(connection, contexts, context.ground.city, code, lang)
-    layout["missing"] = finding_text.missing(layout["missing"], lang)
-    return building_sheet.of_layout(context, layout, data_age(connection, briefing.RESTS_ON), lang)

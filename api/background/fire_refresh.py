@@ -41,7 +41,7 @@ class FireRefresh:
             state = changes(connection)
             if state == self._last_changes:
                 return
-            for city in cities(connection):
+            for city in list_cities(connection):
                 if closing.is_set():
                     return
                 self._contexts.prepare(connection, city, state)

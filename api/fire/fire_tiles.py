@@ -4,7 +4,6 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
 from sqlalchemy import ColumnElement, and_, case, func, literal, select, true
-from sqlalchemy.dialects.postgresql import distinct_on
 from starlette.responses import Response
 
 from api.core import problems
@@ -17,13 +16,13 @@ from geo import clock
 from geo.db.security import RULES
 from geo.errors import NotFoundError
 from geo.fire import vehicle_access
-from geo.fire.rules import in_force
+from geo.fire.reviews import last_inspections
+from geo.fire.rules import rules_in_force
 from geo.model import (
     BuildingUnit,
     Facility,
     FireArea,
     FireFinding,
-    HydrantInspection,
     PipeNode,
     PipeSegment,
     Road,
@@ -70,8 +69,8 @@ def network_tile(
 ) -> Response:
     """Return a tile with the layers pipe and pipe_node of some networks, all by default."""
     tile = _tile(z, x, y)
-    wanted = [name for name in network.split(",") if name] or [name.value for name in Network]
-    return _answer(request, connection, asker, tile, _pipe_layers(tile, wanted))
+    networks = [name for name in network.split(",") if name] or [name.value for name in Network]
+    return _answer(request, connection, asker, tile, _pipe_layers(tile, networks))
 
 
 def _tile(z: int, x: int, y: int) -> Tile:
@@ -95,53 +94,46 @@ def _answer(
 
 
 def _fire_layers(tile: Tile) -> dict[str, Source]:
-    """Return the layers that a zoom has room for."""
-    found: dict[str, Source] = {}
-    marks: list[Any] = [FireFinding.overlay, FireFinding.rule, FireFinding.severity]
-    marks += [FireFinding.feature, FireFinding.other]
+    """Return the layers of a tile; details only at the higher zooms."""
+    sources: dict[str, Source] = {}
+    finding_columns: list[Any] = [FireFinding.overlay, FireFinding.rule, FireFinding.severity]
+    finding_columns += [FireFinding.feature, FireFinding.other]
     if tile.z >= 9:
         is_response = FireArea.kind == "response"
-        found["response"] = Source([FireArea.minutes], FireArea.geom_3857, is_response)
+        sources["response"] = Source([FireArea.minutes], FireArea.geom_3857, is_response)
         station = Facility.category == "fire_station"
-        found["station"] = Source(
+        sources["station"] = Source(
             [Facility.code, Facility.name], Facility.geom_3857, station, point=True
         )
     if tile.z >= 12:
         land = FireArea.kind.in_(["straight", "route"])
         how = FireArea.kind.label("how")
-        found["hydrant_area"] = Source([how], FireArea.geom_3857, land)
-        found["finding_point"] = Source(marks, FireFinding.geom_3857, true(), point=True)
+        sources["hydrant_area"] = Source([how], FireArea.geom_3857, land)
+        sources["finding_point"] = Source(
+            finding_columns, FireFinding.geom_3857, true(), point=True
+        )
     if tile.z >= 13:
-        found["finding"] = Source(marks, FireFinding.geom_3857, true())
-        found["hydrant"] = _hydrants()
-        found["lane"] = _lanes()
+        sources["finding"] = Source(finding_columns, FireFinding.geom_3857, true())
+        sources["hydrant"] = _hydrants()
+        sources["lane"] = _lanes()
     if tile.z >= 16:
-        own: list[Any] = [BuildingUnit.code, BuildingUnit.building_code.label("building")]
-        own += [BuildingUnit.name, BuildingUnit.households]
-        found["entrance"] = Source(own, BuildingUnit.geom_3857, true())
-    return found
+        unit: list[Any] = [BuildingUnit.code, BuildingUnit.building_code.label("building")]
+        unit += [BuildingUnit.name, BuildingUnit.households]
+        sources["entrance"] = Source(unit, BuildingUnit.geom_3857, true())
+    return sources
 
 
 def _hydrants() -> Source:
     """Return hydrants with their state: out, failed, due for inspection, or ok."""
-    last = (
-        select(HydrantInspection.hydrant_code, HydrantInspection.passed, HydrantInspection.due_on)
-        .ext(distinct_on(HydrantInspection.hydrant_code))
-        .order_by(
-            HydrantInspection.hydrant_code,
-            HydrantInspection.inspected_on.desc(),
-            HydrantInspection.id.desc(),
-        )
-        .subquery("last_inspection")
-    )
+    last = last_inspections()
 
-    def of_last(column: Any) -> ColumnElement[Any]:
+    def last_inspection(column: Any) -> ColumnElement[Any]:
         return select(column).where(last.c.hydrant_code == PipeNode.code).scalar_subquery()
 
     state = case(
         (PipeNode.in_service.is_(False), "out"),
-        (of_last(last.c.passed).is_(False), "failed"),
-        (of_last(last.c.due_on) < clock.today_in_sql(), "due"),
+        (last_inspection(last.c.passed).is_(False), "failed"),
+        (last_inspection(last.c.due_on) < clock.today_in_sql(), "due"),
         else_="ok",
     )
     columns = [PipeNode.code, PipeNode.in_service, PipeNode.flow_l_s, state.label("state")]
@@ -152,7 +144,7 @@ def _hydrants() -> Source:
 def _lanes() -> Source:
     """Return roads with whether the engine of the settings passes along them."""
     columns = [Road.code, Road.road_class, Road.width_m, Road.clear_height_m, Road.fire_lane]
-    passes = _passes(vehicle_access.vehicle_from_settings(in_force())).label("reached")
+    passes = _passes(vehicle_access.vehicle_from_settings(rules_in_force())).label("reached")
     return Source([*columns, passes], Road.geom_3857, true())
 
 
@@ -167,15 +159,15 @@ def _passes(vehicle: Vehicle) -> ColumnElement[bool]:
 
 
 def _pipe_layers(tile: Tile, networks: list[str]) -> dict[str, Source]:
-    found: dict[str, Source] = {}
+    sources: dict[str, Source] = {}
     if tile.z >= 13:
         pipe: list[Any] = [PipeSegment.code, PipeSegment.network, PipeSegment.diameter_mm]
         pipe += [PipeSegment.material, PipeSegment.burial_depth_m]
         of_kind = PipeSegment.network.in_(networks)
-        found["pipe"] = Source(pipe, PipeSegment.geom_3857, of_kind)
+        sources["pipe"] = Source(pipe, PipeSegment.geom_3857, of_kind)
     if tile.z >= 15:
         node: list[Any] = [PipeNode.code, PipeNode.network, PipeNode.kind, PipeNode.is_open]
         node += [PipeNode.in_service]
         shown = PipeNode.network.in_(networks) & (PipeNode.kind != "junction")
-        found["pipe_node"] = Source(node, PipeNode.geom_3857, shown)
-    return found
+        sources["pipe_node"] = Source(node, PipeNode.geom_3857, shown)
+    return sources

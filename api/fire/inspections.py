@@ -1,4 +1,4 @@
-"""``/fire/reviews`` and ``/fire/inspections``: sheets of buildings checked, hydrants inspected."""
+"""``/fire/reviews`` and ``/fire/inspections``: reviews of building sheets, hydrant inspections."""
 
 from datetime import date
 from typing import Annotated, Any, Literal
@@ -14,21 +14,19 @@ from api.core.caller import Asker, allow
 from api.core.parameters import Connection, Page, Paging, Writing, retry_conflicts
 from api.core.read_audit import audit_reads
 from api.core.responses import etag_response
-from api.fire.fire import JSON, Code, ok_response
-from api.fire.fire_responses import (
+from api.fire.fire_dependencies import JSON, Code, ok_response
+from api.fire.inspection_responses import (
     InspectionResponse,
     InspectionsResponse,
     ReviewResponse,
     ReviewsResponse,
 )
-from geo.fire import (
-    reviews,
-)
+from geo.fire import reviews
 
 router = APIRouter(prefix="/fire", tags=["fire"], dependencies=[allow("fire", "admin")])
 
 
-class Review(BaseModel):
+class ReviewRequest(BaseModel):
     """A review of a building's sheet."""
 
     state: Literal["draft", "checked"]
@@ -36,7 +34,7 @@ class Review(BaseModel):
     note: str = Field(default="", max_length=4000)
 
 
-class Inspection(BaseModel):
+class InspectionRequest(BaseModel):
     """An inspection of a hydrant."""
 
     hydrant: str = Field(max_length=64)
@@ -78,7 +76,7 @@ def _page(
 )
 def review(request: Request, connection: Connection, code: Code) -> Response:
     """Return the review of a building's sheet."""
-    return etag_response(request, orjson.dumps(reviews.of(connection, code)), JSON)
+    return etag_response(request, orjson.dumps(reviews.read_review(connection, code)), JSON)
 
 
 @router.get(
@@ -94,7 +92,7 @@ def list_inspections(
     due: bool = False,
 ) -> Response:
     """List inspections of hydrants, the latest first, or the last ones that are overdue."""
-    total, rows = reviews.inspections(
+    total, rows = reviews.list_inspections(
         connection, hydrant, due=due, limit=page.limit, offset=page.offset
     )
     return _page(request, "inspections", total, rows, page)
@@ -102,18 +100,22 @@ def list_inspections(
 
 @router.put("/reviews/{code}", responses=problems.DOCUMENTED)
 @retry_conflicts
-def record_review(connection: Writing, asker: Asker, code: Code, asked: Review) -> ReviewResponse:
-    """Keep the review of a building's sheet."""
-    reviews.record(connection, code, asked.state, asked.checker, asked.note)
+def record_review(
+    connection: Writing, asker: Asker, code: Code, asked: ReviewRequest
+) -> ReviewResponse:
+    """Store the review of a building's sheet."""
+    reviews.record_review(connection, code, asked.state, asked.checker, asked.note)
     record(connection, asker, "review", "building", code, {"state": asked.state})
-    return ReviewResponse.model_validate(reviews.of(connection, code))
+    return ReviewResponse.model_validate(reviews.read_review(connection, code))
 
 
 @router.post("/inspections", status_code=201, responses=problems.DOCUMENTED)
 @retry_conflicts
-def record_inspection(connection: Writing, asker: Asker, asked: Inspection) -> InspectionResponse:
-    """Keep an inspection of a hydrant; a failed one does not count as working any more."""
-    made = reviews.inspect(
+def record_inspection(
+    connection: Writing, asker: Asker, asked: InspectionRequest
+) -> InspectionResponse:
+    """Store an inspection of a hydrant; a hydrant that failed no longer counts as working."""
+    inspection = reviews.record_inspection(
         connection,
         asked.hydrant,
         passed=asked.passed,
@@ -123,4 +125,4 @@ def record_inspection(connection: Writing, asker: Asker, asked: Inspection) -> I
         inspected_on=asked.inspected_on,
     )
     record(connection, asker, "inspect", "pipe_node", asked.hydrant, {"passed": asked.passed})
-    return InspectionResponse.model_validate(made)
+    return InspectionResponse.model_validate(inspection)

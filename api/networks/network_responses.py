@@ -6,10 +6,10 @@ Geometry is GeoJSON in CGCS2000 (longitude first), distances are metres.
 from typing import Literal
 
 from api.core.responses import Geometry
-from api.fire.fire_responses import Age, Answer, GridOf, StrictModel
+from api.fire.response_parts import DataAge, DatedResponse, GridContact, StrictModel
 
 
-class NetworkResponse(StrictModel):
+class NetworkSummary(StrictModel):
     """A network with its size and how many faults of each kind it has."""
 
     network: str
@@ -25,11 +25,11 @@ class NetworkResponse(StrictModel):
 class NetworksResponse(StrictModel):
     """The networks that the caller may see."""
 
-    networks: list[NetworkResponse]
-    data: Age
+    networks: list[NetworkSummary]
+    data: DataAge
 
 
-class Buried(StrictModel):
+class BuriedPipe(StrictModel):
     """A pipe under a place, and how dangerous it is to dig near it."""
 
     code: str
@@ -45,10 +45,10 @@ class Buried(StrictModel):
     geometry: Geometry
 
 
-class BurialResponse(Answer):
+class BurialResponse(DatedResponse):
     """The pipes under a place, the nearest first."""
 
-    pipes: list[Buried]
+    pipes: list[BuriedPipe]
     text: str
 
 
@@ -66,7 +66,7 @@ class Conflict(StrictModel):
     text: str
 
 
-class ConflictShape(StrictModel):
+class ConflictFeature(StrictModel):
     """The same as a GeoJSON feature."""
 
     type: Literal["Feature"]
@@ -74,16 +74,16 @@ class ConflictShape(StrictModel):
     properties: Conflict
 
 
-class ConflictsResponse(Answer):
+class ConflictsResponse(DatedResponse):
     """A page of places, the worst first."""
 
     type: Literal["FeatureCollection"]
     numberMatched: int  # noqa: N815 (the standard's spelling)
     numberReturned: int  # noqa: N815
-    features: list[ConflictShape]
+    features: list[ConflictFeature]
 
 
-class Segment(StrictModel):
+class NearestSegment(StrictModel):
     """A segment, and how far it is."""
 
     code: str
@@ -98,10 +98,10 @@ class Segment(StrictModel):
     distance_m: float
 
 
-class NearestResponse(Answer):
+class NearestResponse(DatedResponse):
     """The segment nearest to a place."""
 
-    segment: Segment
+    segment: NearestSegment
 
 
 class ValveToClose(StrictModel):
@@ -117,7 +117,7 @@ class ValveToClose(StrictModel):
     instead_isolable: bool
 
 
-class HydrantLost(StrictModel):
+class DryHydrant(StrictModel):
     """A hydrant that goes dry."""
 
     code: str
@@ -125,7 +125,7 @@ class HydrantLost(StrictModel):
     lat: float
 
 
-class BuildingLost(StrictModel):
+class UnsuppliedBuilding(StrictModel):
     """A building that loses supply."""
 
     code: str
@@ -137,13 +137,13 @@ class BuildingLost(StrictModel):
     lat: float
 
 
-class GridLost(GridOf):
+class UnsuppliedGrid(GridContact):
     """A grid with buildings that lose supply."""
 
     buildings: int
 
 
-class CriticalLost(StrictModel):
+class UnsuppliedFacility(StrictModel):
     """A hospital or school that loses supply."""
 
     code: str
@@ -155,21 +155,21 @@ class CriticalLost(StrictModel):
     lat: float
 
 
-class Lost(StrictModel):
+class LostSupply(StrictModel):
     """What loses supply."""
 
     segments: list[str]
     geometry: Geometry | None
     length_m: float
-    hydrants: list[HydrantLost]
-    buildings: list[BuildingLost]
+    hydrants: list[DryHydrant]
+    buildings: list[UnsuppliedBuilding]
     households: int
     population: int | None
-    grids: list[GridLost]
-    critical: list[CriticalLost]
+    grids: list[UnsuppliedGrid]
+    critical: list[UnsuppliedFacility]
 
 
-class Affected(StrictModel):
+class PeopleNearLeak(StrictModel):
     """Who is near a gas leak."""
 
     radius_m: float
@@ -179,7 +179,7 @@ class Affected(StrictModel):
     area: Geometry
 
 
-class Warned(StrictModel):
+class FaultWarning(StrictModel):
     """A fault of the network because of which a result is not guaranteed."""
 
     key: str
@@ -189,32 +189,32 @@ class Warned(StrictModel):
     lat: float
 
 
-class Broken(StrictModel):
+class BrokenSegment(StrictModel):
     """The segment that broke."""
 
     code: str
     geometry: Geometry
 
 
-class IsolationResponse(Answer):
+class IsolationResponse(DatedResponse):
     """The fewest valves that cut a segment off, and what loses supply."""
 
     network: str
-    segment: Broken
+    segment: BrokenSegment
     isolable: bool
     text: str
     valves: list[ValveToClose]
     already_closed: list[str]
     bound: int | None
     proven: bool
-    lost: Lost
-    affected: Affected | None
+    lost: LostSupply
+    affected: PeopleNearLeak | None
     sources: list[str]
     guaranteed: bool
-    warnings: list[Warned]
+    warnings: list[FaultWarning]
 
 
-class Traced(StrictModel):
+class TracedNodes(StrictModel):
     """The nodes of a trace by kind, consumers by their number."""
 
     source: list[str]
@@ -225,18 +225,18 @@ class Traced(StrictModel):
     consumer: int
 
 
-class TraceResponse(Answer):
+class TraceResponse(DatedResponse):
     """What lies up, down or is connected."""
 
     segments: list[str]
     geometry: Geometry
-    nodes: Traced
+    nodes: TracedNodes
     length_m: float
     guaranteed: bool
-    warnings: list[Warned]
+    warnings: list[FaultWarning]
 
 
-class Fault(StrictModel):
+class NetworkFault(StrictModel):
     """A fault of a network."""
 
     kind: str
@@ -244,18 +244,18 @@ class Fault(StrictModel):
     text: str
 
 
-class FaultShape(StrictModel):
+class FaultFeature(StrictModel):
     """The same as a GeoJSON feature."""
 
     type: Literal["Feature"]
     geometry: Geometry | None
-    properties: Fault
+    properties: NetworkFault
 
 
-class FaultsResponse(Answer):
+class FaultsResponse(DatedResponse):
     """A page of faults."""
 
     type: Literal["FeatureCollection"]
     numberMatched: int  # noqa: N815
     numberReturned: int  # noqa: N815
-    features: list[FaultShape]
+    features: list[FaultFeature]

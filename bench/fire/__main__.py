@@ -20,9 +20,9 @@ from sqlalchemy import Connection, Engine, text
 from bench.fire import served
 from geo import db
 from geo.db import local_server
-from geo.fire import briefing, findings, hydrants, incident, response
-from geo.fire.context import FireContext, FireContexts
-from geo.fire.snapshot import cities
+from geo.fire import briefing, finding_refresh, hydrants, incident, station_response
+from geo.fire.cities import list_cities
+from geo.fire.context import FireContext, FireContextCache
 from geo.network import isolation, pipes, routing, shutoff
 from geo.network.isolation import Sectors
 from geo.network.pipes import PipeGraph
@@ -70,21 +70,21 @@ def _load_city() -> None:
 
 
 def _measure(engine: Engine) -> None:
-    desks = FireContexts()
+    contexts = FireContextCache()
     with engine.connect() as connection:
-        city = cities(connection)[0]
+        city = list_cities(connection)[0]
         began = time.perf_counter()
-        desk = desks.of(connection, city)
-        _ = desk.reached, desk.towards, desk.high
+        context = contexts.context_of(connection, city)
+        _ = context.vehicle_reach, context.costs_to_stations, context.is_high_rise
         show("reading city M once", time.perf_counter() - began, None, "s")
-    _all_overlays(engine, desks, city)
+    _all_overlays(engine, contexts, city)
     with engine.connect() as connection:
-        desk = desks.of(connection, city)
-        _calls(connection, desks, desk)
-        _isolation(connection, desks, city)
-        _response(connection, desk)
-        _routes(desk)
-    _over_http(engine, desks, desk)
+        context = contexts.context_of(connection, city)
+        _calls(connection, contexts, context)
+        _isolation(connection, contexts, city)
+        _response(connection, context)
+        _routes(context)
+    _over_http(engine, contexts, context)
 
 
 def show(name: str, value: float, required: float | None, unit: str) -> None:
@@ -104,19 +104,19 @@ def p95(name: str, calls: list[Callable[[], object]], required: float) -> None:
     show(f"{name}, p95 of {len(calls)}", float(np.percentile(times, 95)), required, "ms")
 
 
-def _all_overlays(engine: Engine, desks: FireContexts, city: str) -> None:
+def _all_overlays(engine: Engine, contexts: FireContextCache, city: str) -> None:
     with engine.begin() as connection:
         for table in ("fire_finding", "fire_area", "fire_overlay"):
             connection.execute(text(f"TRUNCATE {table}"))
     began = time.perf_counter()
-    written = findings.refresh(engine, desks, city)
+    written = finding_refresh.refresh_findings(engine, contexts, city)
     show("all overlays of the city from nothing", time.perf_counter() - began, 120, "s")
     print("   ", ", ".join(f"{name} {count}" for name, count in written.items()))
     times = []
     for _ in range(5):
         _change_one_building(engine)
         began = time.perf_counter()
-        findings.refresh(engine, desks, city)
+        finding_refresh.refresh_findings(engine, contexts, city)
         times.append(time.perf_counter() - began)
     show("after one building changed, median of 5", float(np.median(times)), 1, "s")
 
@@ -137,37 +137,32 @@ def _change_one_building(engine: Engine) -> None:
         )
 
 
-def _calls(connection: Connection, desks: FireContexts, desk: FireContext) -> None:
+def _calls(connection: Connection, contexts: FireContextCache, context: FireContext) -> None:
     random = np.random.default_rng(SEED)
-    ground = desk.ground
-    rows = random.choice(len(ground.building), ROUNDS, replace=False)
-    codes = ground.building["code"].to_numpy()[rows]
+    snapshot = context.snapshot
+    rows = random.choice(len(snapshot.building), ROUNDS, replace=False)
+    codes = snapshot.building["code"].to_numpy()[rows]
 
-    def of_building(code: str) -> Callable[[], object]:
-        def call() -> object:
-            own = desks.of(connection, ground.city)
-            shown = briefing.layout(connection, own, code, "zh")
-            return shown | shutoff.of_building(connection, desks, ground.city, code, "zh")
+    def brief(code: str) -> Callable[[], object]:
+        return lambda: briefing.building_briefing(connection, contexts, code, "zh")
 
-        return call
-
-    p95("building layout, one call", [of_building(code) for code in codes], 60)
-    middles = ground.to_degrees(shapely.centroid(ground.walls[rows]))
+    p95("building briefing, one call", [brief(code) for code in codes], 60)
+    middles = snapshot.to_degrees(shapely.centroid(snapshot.walls[rows]))
 
     def at(place: shapely.Point) -> Callable[[], object]:
         def call() -> object:
-            own = desks.of(connection, ground.city)
-            return incident.incident(connection, own, place.x, place.y, 300.0, "zh")
+            own = contexts.context_of(connection, snapshot.city)
+            return incident.incident_briefing(connection, own, place.x, place.y, 300.0, "zh")
 
         return call
 
     p95("incident view, 300 m", [at(place) for place in middles], 80)
 
 
-def _isolation(connection: Connection, desks: FireContexts, city: str) -> None:
+def _isolation(connection: Connection, contexts: FireContextCache, city: str) -> None:
     """Isolate on city M's water network and a copy of it: over 100,000 segments."""
-    graph = desks.pipes(connection, city, "water").graph
-    twice = isolation.sectors(_twice(graph))
+    graph = contexts.pipe_sectors(connection, city, "water").graph
+    twice = isolation.build_sectors(_twice(graph))
     _ = twice.flow, twice.graph.faults
     random = np.random.default_rng(SEED)
     codes = twice.graph.segment_codes[random.choice(len(graph.ends), ROUNDS, replace=False)]
@@ -177,7 +172,7 @@ def _isolation(connection: Connection, desks: FireContexts, city: str) -> None:
 
 
 def _isolate(connection: Connection, parts: Sectors, code: str) -> Callable[[], object]:
-    return lambda: shutoff.shutoff(connection, parts, code, lang="zh")
+    return lambda: shutoff.plan_shutoff(connection, parts, code, lang="zh")
 
 
 def _twice(graph: PipeGraph) -> PipeGraph:
@@ -196,19 +191,19 @@ def _twice(graph: PipeGraph) -> PipeGraph:
     segments.loc[away.index, "geom"] = away
     own = graph.xy[: len(graph.nodes)]
     xy = np.concatenate([own, own + np.array([30_000.0, 0.0])])
-    return pipes.build(graph.network, graph.crs, nodes, xy, segments)
+    return pipes.build_pipe_graph(graph.network, graph.crs, nodes, xy, segments)
 
 
-def _response(connection: Connection, desk: FireContext) -> None:
-    ground, rules = desk.ground, desk.rules
+def _response(connection: Connection, context: FireContext) -> None:
+    snapshot, rules = context.snapshot, context.rules
     began = time.perf_counter()
-    response.areas(ground, rules, [2.0, 3.0, 4.0, 5.0])
-    show(f"response areas of {len(ground.station)} stations", time.perf_counter() - began, 5, "s")
-    graph = ground.graph
-    passable = response.passable(ground, rules, graph)
-    drive = graph.drive(passable)
-    near = shapely.STRtree(shapely.points(graph.xy)).nearest(ground.station.geometry.to_numpy())
-    ours, seconds = best_of(lambda: routing.from_nearest(drive, np.unique(near), 240.0)[0])
+    station_response.compute_response_areas(snapshot, rules, [2.0, 3.0, 4.0, 5.0])
+    show(f"response areas of {len(snapshot.station)} stations", time.perf_counter() - began, 5, "s")
+    graph = snapshot.graph
+    passable = station_response.is_passable(snapshot, rules, graph)
+    drive = graph.driving_costs(passable)
+    near = shapely.STRtree(shapely.points(graph.xy)).nearest(snapshot.station.geometry.to_numpy())
+    ours, seconds = best_of(lambda: routing.shortest_from_nearest(drive, np.unique(near), 240.0)[0])
     show("driving times in memory", seconds * 1000, None, "ms")
     if not _has_pgrouting(connection):
         print("pgr_drivingDistance: left out, pgRouting is not on this server")
@@ -251,28 +246,31 @@ def _write_edges(connection: Connection, graph: RoadGraph, passable: Bools) -> N
         cursor.execute("ANALYZE road_edge")
 
 
-def _over_http(engine: Engine, desks: FireContexts, desk: FireContext) -> None:
+def _over_http(engine: Engine, contexts: FireContextCache, context: FireContext) -> None:
     """Ask a served worker: the first call after its start, then calls in turn."""
-    ground = desk.ground
+    snapshot = context.snapshot
     random = np.random.default_rng(SEED + 1)
-    rows = random.choice(len(ground.building), ROUNDS, replace=False)
-    codes = ground.codes[rows].tolist()
-    middles = ground.to_degrees(shapely.centroid(ground.walls[rows]))
+    rows = random.choice(len(snapshot.building), ROUNDS, replace=False)
+    codes = snapshot.codes[rows].tolist()
+    middles = snapshot.to_degrees(shapely.centroid(snapshot.walls[rows]))
     with engine.connect() as connection:
-        pipe = desks.pipes(connection, ground.city, "water").graph.segment_codes
+        pipe = contexts.pipe_sectors(connection, snapshot.city, "water").graph.segment_codes
     broken = pipe[random.choice(len(pipe), ROUNDS, replace=False)].tolist()
-    layouts = [f"/fire/buildings/{code}" for code in codes]
+    briefings = [f"/fire/buildings/{code}" for code in codes]
     incidents = [f"/fire/incident?lon={at.x:.6f}&lat={at.y:.6f}&radius=300" for at in middles]
     shut = [f"/networks/water/segments/{code}/isolation" for code in broken]
     with served.caller(engine) as caller:
         began = time.perf_counter()
-        caller.get(layouts[0])
+        caller.get(briefings[0])
         show(
-            "first layout after the server's start, waiting", time.perf_counter() - began, None, "s"
+            "first briefing after the server's start, waiting",
+            time.perf_counter() - began,
+            None,
+            "s",
         )
         caller.rest(served.READY_S)
         for name, asked, required in (
-            ("building layout over HTTP", layouts, 60),
+            ("building briefing over HTTP", briefings, 60),
             ("incident view over HTTP, 300 m", incidents, 80),
             (f"isolation over HTTP, {len(pipe):,} segments", shut, 60),
         ):
@@ -289,18 +287,18 @@ def best_of(call: Callable[[], object], times: int = 3) -> tuple[object, float]:
     return found, best
 
 
-def _routes(desk: FireContext) -> None:
+def _routes(context: FireContext) -> None:
     """Hold hose routes against networkx over the same pieces of road."""
-    ground, access = desk.ground, desk.ground.access
+    snapshot, access = context.snapshot, context.snapshot.access
     graph = networkx.Graph()
     for (a, b), far in zip(access.graph.ends.tolist(), access.graph.length.tolist(), strict=True):
         if a != b and far < graph.get_edge_data(a, b, {"weight": np.inf})["weight"]:
             graph.add_edge(a, b, weight=far)
-    use = np.flatnonzero(ground.working & (access.hydrant >= 0))
+    use = np.flatnonzero(snapshot.hydrant_works & (access.hydrant >= 0))
     for row in use.tolist():
         graph.add_edge(("hydrant", row), int(access.hydrant[row]), weight=access.hydrant_gap[row])
-    metres, _ = hydrants.routes(ground)
-    rows = np.random.default_rng(SEED).choice(len(ground.building), 200, replace=False)
+    metres, _ = hydrants.hose_routes(snapshot)
+    rows = np.random.default_rng(SEED).choice(len(snapshot.building), 200, replace=False)
     worst = 0.0
     for row in rows.tolist():
         limit = hydrants.ROUTE_LIMIT_M

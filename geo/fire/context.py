@@ -1,4 +1,4 @@
-"""What the fire desk holds ready for a city: its ground, the rules, and the engine's ways."""
+"""What fire queries about a city share: its snapshot, the rules in force, the engine's reach."""
 
 import threading
 from collections.abc import Mapping
@@ -11,9 +11,11 @@ from scipy.sparse import csr_array
 from sqlalchemy import Connection
 
 from geo.errors import InputError
-from geo.fire import response, separation, vehicle_access
-from geo.fire.rules import Rules, in_force
-from geo.fire.snapshot import CitySnapshot, SnapshotCache, changes, extent
+from geo.fire import separation, station_response, vehicle_access
+from geo.fire.cities import city_extent
+from geo.fire.layer_state import read_layer_changes
+from geo.fire.rules import Rules, rules_in_force
+from geo.fire.snapshot import CitySnapshot, SnapshotCache
 from geo.fire.vehicle_access import VehicleReach
 from geo.model.pipe import Network
 from geo.network import isolation, pipes
@@ -21,96 +23,115 @@ from geo.network.isolation import Sectors
 from geo.network.roads import Vehicle
 from geo.types import Bools
 
-Stamp = tuple[int | None, int | None]
+PipeVersion = tuple[int | None, int | None]
+"""Change counts of the layers of pipe nodes and pipe segments."""
 
 
 @dataclass(frozen=True)
 class FireContext:
-    """A city's ground with the rules in force and its engine."""
+    """A city's snapshot with the rules in force and the fire engine of the settings."""
 
-    ground: CitySnapshot
+    snapshot: CitySnapshot
     rules: Rules
     vehicle: Vehicle
 
     @cached_property
-    def reached(self) -> VehicleReach:
-        """Return where the engine gets to."""
-        return vehicle_access.find_reached_edges(self.ground, self.vehicle)
+    def vehicle_reach(self) -> VehicleReach:
+        """Where the engine gets to."""
+        return vehicle_access.find_vehicle_reach(self.snapshot, self.vehicle)
 
     @cached_property
-    def towards(self) -> csr_array:
-        """Return the driving times against the direction of travel: from a place to stations."""
-        matrix, _ = response.driving(self.ground, self.rules)
-        return csr_array(matrix.T)
+    def costs_to_stations(self) -> csr_array:
+        """(n, n) driving seconds with every edge reversed, to search from a place to stations."""
+        costs, _ = station_response.driving_costs(self.snapshot, self.rules)
+        return csr_array(costs.T)
 
     @cached_property
-    def high(self) -> Bools:
-        """Return which buildings are high-rises."""
-        return np.asarray(separation.bodies(self.ground).high)
+    def is_high_rise(self) -> Bools:
+        """(b,) whether each building is a high-rise."""
+        return np.asarray(separation.fire_properties(self.snapshot).high)
 
     @cached_property
     def road_names(self) -> dict[str, str]:
-        """Return the names of the roads that have one, by code."""
-        roads = self.ground.road
+        """Names of the roads that have one, by code."""
+        roads = self.snapshot.road
         pairs = zip(roads["code"].tolist(), roads["name"].tolist(), strict=True)
         return {code: name for code, name in pairs if name}
 
 
-class FireContexts:
-    """The desks of an installation's cities, made anew when data or rules changed."""
+class FireContextCache:
+    """The fire contexts and pipe networks of all cities, rebuilt when data or rules change."""
 
     def __init__(self) -> None:
-        self.grounds = SnapshotCache()
-        self._held: dict[str, FireContext] = {}
+        self.snapshots = SnapshotCache()
+        self._contexts: dict[str, FireContext] = {}
         self._lock = threading.Lock()
-        self._pipes: dict[tuple[str, str], tuple[Stamp, Sectors]] = {}
+        self._pipes: dict[tuple[str, str], tuple[PipeVersion, Sectors]] = {}
         self._pipe_locks = {network.value: threading.Lock() for network in Network}
 
     def are_used(self) -> bool:
         """Return whether any city was asked for."""
-        return bool(self._held or self._pipes)
+        return bool(self._contexts or self._pipes)
 
-    def pipes(
+    def pipe_sectors(
         self,
         connection: Connection,
         city: str,
         network: str,
-        state: Mapping[str, int] | None = None,
+        layer_changes: Mapping[str, int] | None = None,
     ) -> Sectors:
-        """Return a network of a city as it is now, cut at its valves.
+        """Return the current sectors of a city's pipe network.
+
+        Parameters
+        ----------
+        layer_changes
+            Change counts of the layers; read from the database by default.
 
         Raises
         ------
         InputError
-            If the network has no segments there.
+            If the network has no segments in the city.
         """
-        known = changes(connection) if state is None else state
-        stamp = known.get("pipe_node"), known.get("pipe_segment")
+        counts = read_layer_changes(connection) if layer_changes is None else layer_changes
+        version = counts.get("pipe_node"), counts.get("pipe_segment")
         with self._pipe_locks[network]:
-            held = self._pipes.get((city, network))
-            if held is None or held[0] != stamp:
-                graph = pipes.read(connection, network, extent(connection, city))
-                held = stamp, isolation.sectors(graph)
-                self._pipes[city, network] = held
-            return held[1]
+            cached = self._pipes.get((city, network))
+            if cached is None or cached[0] != version:
+                graph = pipes.read_pipe_graph(connection, network, city_extent(connection, city))
+                cached = version, isolation.build_sectors(graph)
+                self._pipes[city, network] = cached
+            return cached[1]
 
-    def of(
-        self, connection: Connection, city: str, state: Mapping[str, int] | None = None
+    def context_of(
+        self, connection: Connection, city: str, layer_changes: Mapping[str, int] | None = None
     ) -> FireContext:
-        """Return the desk of a city as it is now; ``state`` as in :meth:`Grounds.of`."""
-        ground, rules = self.grounds.of(connection, city, state), in_force()
-        vehicle = vehicle_access.vehicle_from_settings(rules)
-        with self._lock:
-            held = self._held.get(city)
-            if held is None or held.ground is not ground or held.rules != rules:
-                held = self._held[city] = FireContext(ground, rules, vehicle)
-            return held
+        """Return the current context of a city.
 
-    def prepare(self, connection: Connection, city: str, state: Mapping[str, int]) -> None:
-        """Read a city and its networks, and work out what the first answer would wait for."""
-        desk = self.of(connection, city, state)
-        _ = desk.reached, desk.towards, desk.high, desk.ground.hard_tree
+        Parameters
+        ----------
+        layer_changes
+            Change counts of the layers; read from the database by default.
+
+        Raises
+        ------
+        NotFoundError
+            If the city has no regions, buildings or roads.
+        """
+        snapshot = self.snapshots.snapshot_of(connection, city, layer_changes)
+        rules = rules_in_force()
+        with self._lock:
+            context = self._contexts.get(city)
+            if context is None or context.snapshot is not snapshot or context.rules != rules:
+                vehicle = vehicle_access.vehicle_from_settings(rules)
+                context = self._contexts[city] = FireContext(snapshot, rules, vehicle)
+            return context
+
+    def prepare(self, connection: Connection, city: str, layer_changes: Mapping[str, int]) -> None:
+        """Read a city and its networks, and compute what its first request would wait for."""
+        context = self.context_of(connection, city, layer_changes)
+        _ = context.vehicle_reach, context.costs_to_stations, context.is_high_rise
+        _ = context.snapshot.barrier_tree
         for network in Network:
             with suppress(InputError):  # a network that the city does not have
-                parts = self.pipes(connection, city, network.value, state)
-                _ = parts.flow, parts.graph.fault_tree, parts.graph.lacking
+                sectors = self.pipe_sectors(connection, city, network.value, layer_changes)
+                _ = sectors.flow, sectors.graph.fault_tree, sectors.graph.missing_counts

@@ -1,4 +1,4 @@
-"""A finding: a feature that breaks a rule, by how much, and the geometry that shows it."""
+"""The record of one finding: a feature that breaks a fire rule, and by how much."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,25 +10,23 @@ from geo.fire.rules import Severity
 
 @dataclass(frozen=True)
 class Finding:
-    """A feature that breaks a rule, or that the data can't judge.
+    """A feature that breaks a rule, or that can't be judged because data is missing.
 
     Attributes
     ----------
     rule
         Id of the rule.
     layer, feature
-        What breaks it.
-    other
-        The other building of a pair.
-    measured, required
-        In the rule's unit; None where there is nothing to measure.
-    shortfall
-        By how much; None where there is nothing to measure.
+        Layer and code of the feature.
     geometry
-        What shows it, in metres.
+        Where the rule is broken, in the city's metric system.
+    measured, required, shortfall
+        In the rule's unit; None where there is nothing to measure.
+    other
+        Code of the other building, for rules about pairs.
     detail
-        Fields of its text; ``kind`` chooses the text where a rule has several, ``proof`` names
-        what would settle it.
+        Values of its text: ``kind`` chooses the text where a rule has several, ``proof`` names the
+        evidence that would settle it.
     """
 
     rule: str
@@ -41,11 +39,3 @@ class Finding:
     shortfall: float | None = None
     other: str | None = None
     detail: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Missing:
-    """What the data lacks: a key of the catalogue's ``missing`` section, and how often."""
-
-    key: str
-    count: int

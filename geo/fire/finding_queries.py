@@ -1,18 +1,34 @@
-"""Kept findings as they are asked for: by overlay, region, building, rule, severity, place."""
+"""Queries of stored findings: by overlay, region, building, rule, severity and place."""
 
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, case, func, or_, select
 
-from geo.codes import code_prefix
+from geo.codes import stem
+from geo.fire.finding_text import finding_properties
 from geo.fire.rules import Overlay, Severity
+from geo.messages import Language
 from geo.model import STORAGE_SRID, FireFinding, FireOverlay, Grid, GridMember, GridPlan
+
+COLUMNS = tuple(c for c in FireFinding.__table__.c if c.name not in {"geom", "geom_3857"})
+"""Columns of a finding without its geometry."""
+
+SEVERITY_ORDER = case(
+    (FireFinding.severity == "high", 0),
+    (FireFinding.severity == "medium", 1),
+    (FireFinding.severity == "low", 2),
+    else_=3,
+)
+"""Sort key of findings, the most severe first."""
+
+_GRID_CODE_DIGITS = 15
+_MAX_BUILDING_FINDINGS = 50
 
 
 @dataclass(frozen=True)
-class FindingQuery:
-    """Which findings are asked for; None and empty mean all."""
+class FindingFilter:
+    """Which findings are selected; None and empty mean all."""
 
     overlay: str | None = None
     region: str | None = None
@@ -22,74 +38,75 @@ class FindingQuery:
     box: tuple[float, float, float, float] | None = None
 
 
-def query(city: str, wanted: FindingQuery) -> Select[*tuple[Any, ...]]:
-    """Return the query for findings, the gravest first."""
+def select_findings(city: str, filters: FindingFilter) -> Select[*tuple[Any, ...]]:
+    """Return the statement that selects the findings of a city that pass the filters."""
     statement = select(FireFinding).where(FireFinding.city == city)
-    equal = {
-        FireFinding.overlay: wanted.overlay,
-        FireFinding.rule: wanted.rule,
-        FireFinding.severity: wanted.severity,
+    exact = {
+        FireFinding.overlay: filters.overlay,
+        FireFinding.rule: filters.rule,
+        FireFinding.severity: filters.severity,
     }
-    for column, value in equal.items():
+    for column, value in exact.items():
         if value is not None:
             statement = statement.where(column == value)
-    if wanted.building is not None:
-        either = FireFinding.feature == wanted.building, FireFinding.other == wanted.building
-        statement = statement.where(or_(*either))
-    if wanted.region:
-        statement = statement.where(_in_region(wanted.region))
-    if wanted.box is not None:
-        box = func.ST_MakeEnvelope(*wanted.box, STORAGE_SRID)
+    if filters.building is not None:
+        code = filters.building
+        statement = statement.where(or_(FireFinding.feature == code, FireFinding.other == code))
+    if filters.region:
+        statement = statement.where(_is_in_region(filters.region))
+    if filters.box is not None:
+        box = func.ST_MakeEnvelope(*filters.box, STORAGE_SRID)
         statement = statement.where(FireFinding.geom.op("&&")(box))
     return statement
 
 
-def _in_region(region: str) -> ColumnElement[bool]:
+def _is_in_region(region: str) -> ColumnElement[bool]:
     """Return the condition that a finding lies in a region, or in a grid (15 digits)."""
-    if len(region) != _GRID_DIGITS:
-        return FireFinding.region_code.startswith(code_prefix(region), autoescape=True)
-    shown = select(Grid.id).join(GridPlan, GridPlan.id == Grid.plan_id)
-    shown = shown.where(Grid.code == region, GridPlan.status == "published")
-    members = select(GridMember.building_code).where(GridMember.grid_id.in_(shown))
-    land = select(func.ST_Union(Grid.geom)).where(Grid.id.in_(shown)).scalar_subquery()
+    if len(region) != _GRID_CODE_DIGITS:
+        return FireFinding.region_code.startswith(stem(region), autoescape=True)
+    grid = select(Grid.id).join(GridPlan, GridPlan.id == Grid.plan_id)
+    grid = grid.where(Grid.code == region, GridPlan.status == "published")
+    members = select(GridMember.building_code).where(GridMember.grid_id.in_(grid))
+    land = select(func.ST_Union(Grid.geom)).where(Grid.id.in_(grid)).scalar_subquery()
     of_building = (FireFinding.layer == "building") & FireFinding.feature.in_(members)
     elsewhere = (FireFinding.layer != "building") & func.ST_Intersects(FireFinding.geom, land)
     return or_(of_building, elsewhere)
 
 
-_GRID_DIGITS = 15
-
-GRAVITY = case(
-    (FireFinding.severity == "high", 0),
-    (FireFinding.severity == "medium", 1),
-    (FireFinding.severity == "low", 2),
-    else_=3,
-)
-"""Order of findings: the gravest first."""
-
-
-def counts(connection: Connection, city: str, region: str | None) -> dict[str, dict[str, int]]:
-    """Return how many findings of each severity each overlay has."""
-    own = query(city, FindingQuery(region=region)).subquery("own")
-    statement = select(own.c.overlay, own.c.severity, func.count().label("count"))
-    found = {overlay.value: dict.fromkeys(map(str, Severity), 0) for overlay in Overlay}
-    for row in connection.execute(statement.group_by(own.c.overlay, own.c.severity)):
-        found[row.overlay][row.severity] = row[2]
-    return found
+def list_building_findings(
+    connection: Connection, city: str, code: str, lang: Language
+) -> list[dict[str, Any]]:
+    """Return the properties of a building's findings, the 50 most severe."""
+    statement = select_findings(city, FindingFilter(building=code)).with_only_columns(*COLUMNS)
+    statement = statement.order_by(SEVERITY_ORDER, FireFinding.id).limit(_MAX_BUILDING_FINDINGS)
+    rows = connection.execute(statement).mappings()
+    return [finding_properties(dict(row), lang) for row in rows]
 
 
-def states(connection: Connection, city: str) -> dict[str, Any]:
-    """Return the kept state of each overlay of a city that was ever checked."""
+def count_findings(
+    connection: Connection, city: str, region: str | None
+) -> dict[str, dict[str, int]]:
+    """Return the number of findings by overlay and severity."""
+    findings = select_findings(city, FindingFilter(region=region)).subquery("finding")
+    statement = select(findings.c.overlay, findings.c.severity, func.count().label("number"))
+    counts = {overlay.value: dict.fromkeys(map(str, Severity), 0) for overlay in Overlay}
+    for row in connection.execute(statement.group_by(findings.c.overlay, findings.c.severity)):
+        counts[row.overlay][row.severity] = row.number
+    return counts
+
+
+def read_overlay_states(connection: Connection, city: str) -> dict[str, Any]:
+    """Return the stored state of each overlay of a city that was ever checked, by its name."""
     rows = connection.execute(select(FireOverlay).where(FireOverlay.city == city)).mappings()
     return {row["overlay"]: row for row in rows}
 
 
-def close_pairs(
+def read_close_pairs(
     connection: Connection, city: str, region: str | None
 ) -> list[tuple[str, str, float]]:
     """Return the pairs of buildings that stand too close, and the metres between them."""
-    wanted = FindingQuery(overlay=Overlay.SEPARATION.value, region=region)
+    filters = FindingFilter(overlay=Overlay.SEPARATION.value, region=region)
     columns = FireFinding.feature, FireFinding.other, FireFinding.measured
-    statement = query(city, wanted).where(FireFinding.severity != Severity.MISSING.value)
+    statement = select_findings(city, filters).where(FireFinding.severity != Severity.MISSING.value)
     rows = connection.execute(statement.with_only_columns(*columns))
     return [(row.feature, row.other, row.measured) for row in rows]

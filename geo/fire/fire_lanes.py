@@ -1,4 +1,4 @@
-"""Fire lanes: their width, height, slope, distance from walls, and turning places at dead ends."""
+"""Checks of fire lanes: width, height, slope, distance from walls, turning places, spacing."""
 
 from typing import Any
 
@@ -8,51 +8,51 @@ import shapely
 
 from geo.fire import separation
 from geo.fire.finding import Finding
-from geo.fire.rules import GIVE_M, Rules, Severity
+from geo.fire.rules import TOLERANCE_M, Rules, Severity
 from geo.fire.snapshot import CitySnapshot
-from geo.fire.vehicle_access import is_free, obstacles, vehicle_from_settings
-from geo.network.roads import RoadGraph, Vehicle, widths
+from geo.fire.vehicle_access import classify_obstacles, is_free, vehicle_from_settings
+from geo.network.roads import RoadGraph, Vehicle, road_widths
 from geo.types import Bools, Floats, Geometries, Ints
 
-NARROW = ("local", "alley", "internal")
-"""Classes that an engine needs on its way to a building and that may be too narrow."""
+CHECKED_ROAD_CLASSES = ("local", "alley", "internal")
+"""Classes of road that lead to buildings and may be too narrow for an engine."""
 
 _STEP_M = 3.0
 _ANGLES = (0.0, 45.0)
-_NEAR_HIGH_M = 20.0
+_HIGH_RISE_DISTANCE_M = 20.0
 
 
-def find(
-    ground: CitySnapshot, rules: Rules, roads: Ints | None = None, buildings: Ints | None = None
+def check_fire_lanes(
+    snapshot: CitySnapshot, rules: Rules, roads: Ints | None = None, buildings: Ints | None = None
 ) -> list[Finding]:
-    """Return what is wrong with the lanes that engines need.
+    """Return all findings about fire lanes.
 
     Parameters
     ----------
     roads, buildings
-        Rows to look at; all by default.
+        Rows to check; all by default.
     """
-    rows = np.arange(len(ground.road)) if roads is None else roads
+    rows = np.arange(len(snapshot.road)) if roads is None else roads
     return [
-        *attributes(ground, rules, rows),
-        *walls(ground, rules, rows),
-        *dead_ends(ground, rules, rows),
-        *spacing(ground, rules, buildings),
+        *check_lane_attributes(snapshot, rules, rows),
+        *check_wall_distance(snapshot, rules, rows),
+        *check_dead_ends(snapshot, rules, rows),
+        *check_lane_spacing(snapshot, rules, buildings),
     ]
 
 
 def _lanes(roads: gpd.GeoDataFrame) -> Bools:
-    """Return which roads are lanes: fire lanes by record, and what leads to buildings."""
-    narrow: Bools = roads["road_class"].isin(NARROW).to_numpy()
+    """Return (r,) which roads are checked: recorded fire lanes and roads to buildings."""
+    narrow: Bools = roads["road_class"].isin(CHECKED_ROAD_CLASSES).to_numpy()
     return _fire_lanes(roads) | narrow
 
 
-def attributes(ground: CitySnapshot, rules: Rules, rows: Ints) -> list[Finding]:
-    """Return lanes that are too narrow, too low or too steep, or of which that is not known."""
-    found = []
-    for row in rows[_lanes(ground.road)[rows]]:
-        found += _attributes(rules, ground.road.iloc[row])
-    return found
+def check_lane_attributes(snapshot: CitySnapshot, rules: Rules, rows: Ints) -> list[Finding]:
+    """Return findings of lanes that are too narrow, low or steep, or whose width is unknown."""
+    findings = []
+    for row in rows[_lanes(snapshot.road)[rows]]:
+        findings += _attributes(rules, snapshot.road.iloc[row])
+    return findings
 
 
 def _attributes(rules: Rules, road: Any) -> list[Finding]:
@@ -61,18 +61,18 @@ def _attributes(rules: Rules, road: Any) -> list[Finding]:
         ("lane_height", _float_or_none(road["clear_height_m"]), -1),
         ("lane_slope", _float_or_none(abs(road["slope_percent"] or 0.0)), 1),
     )
-    found = []
+    findings = []
     for name, measured, sign in checks:
         rule = rules[name]
         if measured is None:
             if name == "lane_width":
-                found.append(_lane(rule.id, Severity.MISSING, road, {"kind": "no_width"}))
+                findings.append(_lane(rule.id, Severity.MISSING, road, {"kind": "no_width"}))
             continue
         excess = sign * (measured - rule.figure)
         if excess > 1e-9:
             detail = {"kind": "lane", "name": road["name"]}
-            found.append(_lane(name, rule.severity, road, detail, measured, rule.figure, excess))
-    return found
+            findings.append(_lane(name, rule.severity, road, detail, measured, rule.figure, excess))
+    return findings
 
 
 def _float_or_none(value: Any) -> float | None:
@@ -94,62 +94,71 @@ def _lane(
     )
 
 
-def walls(ground: CitySnapshot, rules: Rules, rows: Ints) -> list[Finding]:
-    """Return recorded fire lanes whose edge comes too near to a wall."""
-    roads = ground.road
+def check_wall_distance(snapshot: CitySnapshot, rules: Rules, rows: Ints) -> list[Finding]:
+    """Return findings of recorded fire lanes whose edge comes too near to a wall."""
+    roads = snapshot.road
     figure = rules.figure("lane_wall")
-    wide = widths(roads)
+    width = road_widths(roads)
     rows = rows[_fire_lanes(roads)[rows]]
     lines = roads.geometry.to_numpy()
-    found = []
+    findings = []
     for row in rows:
-        near = ground.wall_tree.query(
-            lines[row], predicate="dwithin", distance=wide[row] / 2 + figure
+        near = snapshot.wall_tree.query(
+            lines[row], predicate="dwithin", distance=width[row] / 2 + figure
         )
         if not len(near):
             continue
-        apart = shapely.distance(ground.walls[near], lines[row]) - wide[row] / 2
+        apart = shapely.distance(snapshot.walls[near], lines[row]) - width[row] / 2
         k = int(apart.argmin())
-        if apart[k] < figure - GIVE_M:
-            found.append(
+        if apart[k] < figure - TOLERANCE_M:
+            findings.append(
                 Finding(
                     "lane_wall",
                     Severity.LOW,
                     "road",
                     str(roads["code"].iloc[row]),
-                    shapely.shortest_line(lines[row], ground.walls[near[k]]),
+                    shapely.shortest_line(lines[row], snapshot.walls[near[k]]),
                     measured=max(float(apart[k]), 0.0),
                     required=figure,
                     shortfall=figure - max(float(apart[k]), 0.0),
-                    other=str(ground.building["code"].iloc[near[k]]),
+                    other=str(snapshot.building["code"].iloc[near[k]]),
                     detail={"kind": "lane", "name": roads["name"].iloc[row]},
                 )
             )
-    return found
+    return findings
 
 
-def dead_ends(
-    ground: CitySnapshot, rules: Rules, rows: Ints, engine: Vehicle | None = None
+def check_dead_ends(
+    snapshot: CitySnapshot, rules: Rules, rows: Ints, vehicle: Vehicle | None = None
 ) -> list[Finding]:
-    """Return dead ends that an engine drives into and can't turn at.
+    """Return findings of dead ends that an engine drives into and can't turn at.
 
-    A turning place is at least as long as the engine.
+    A turning place must be at least as long as the engine.
+
+    Parameters
+    ----------
+    rows
+        (k,) rows of the roads to check.
+    vehicle
+        The engine; that of the settings by default.
     """
-    engine = engine or vehicle_from_settings(rules)
-    graph = ground.graph
-    high = ground.walls[separation.bodies(ground).high]
+    vehicle = vehicle or vehicle_from_settings(rules)
+    graph = snapshot.graph
+    high = snapshot.walls[separation.fire_properties(snapshot).high]
     high_tree = shapely.STRtree(high)
-    found = []
-    for node, pieces in _blind(ground, rules, rows, engine):
+    findings = []
+    for node, pieces in _long_dead_ends(snapshot, rules, rows, vehicle):
         lines = graph.lines[pieces]
-        near_high = bool(len(high_tree.query(lines, predicate="dwithin", distance=_NEAR_HIGH_M)[0]))
-        name = "lane_turning_high" if near_high else "lane_turning"
-        wanted = max(rules.figure(name), engine.length_m)
-        side = _largest_square(ground, graph.xy[node], lines, wanted)
-        if side >= wanted:
+        is_near_high_rise = bool(
+            len(high_tree.query(lines, predicate="dwithin", distance=_HIGH_RISE_DISTANCE_M)[0])
+        )
+        name = "lane_turning_high" if is_near_high_rise else "lane_turning"
+        required_side = max(rules.figure(name), vehicle.length_m)
+        side = _largest_square(snapshot, graph.xy[node], lines, required_side)
+        if side >= required_side:
             continue
-        road = ground.road.iloc[int(graph.road[pieces[0]])]
-        found.append(
+        road = snapshot.road.iloc[int(graph.road[pieces[0]])]
+        findings.append(
             Finding(
                 name,
                 Severity.MEDIUM,
@@ -157,8 +166,8 @@ def dead_ends(
                 str(road["code"]),
                 shapely.Point(graph.xy[node]),
                 measured=side,
-                required=wanted,
-                shortfall=wanted - side,
+                required=required_side,
+                shortfall=required_side - side,
                 detail={
                     "kind": "dead_end",
                     "name": road["name"],
@@ -166,32 +175,32 @@ def dead_ends(
                 },
             )
         )
-    return found
+    return findings
 
 
-def _blind(
-    ground: CitySnapshot, rules: Rules, rows: Ints, engine: Vehicle
+def _long_dead_ends(
+    snapshot: CitySnapshot, rules: Rules, rows: Ints, vehicle: Vehicle
 ) -> list[tuple[int, list[int]]]:
-    """Return dead ends of roads with the pieces back to the last junction, long enough to need a
-    turn."""
-    graph = ground.graph
-    near = np.flatnonzero(np.isin(graph.blind_road, rows))
-    roads = ground.road.iloc[graph.blind_road[near]]
-    ends = graph.blind[near[_lanes(roads) & is_free(obstacles(roads, engine))]]
-    found = []
-    for node in ends[_in_land(ground, ends)].tolist():
+    """Return the node of each dead end that needs a turning place, and its pieces up to the
+    junction."""
+    graph = snapshot.graph
+    near = np.flatnonzero(np.isin(graph.dead_end_roads, rows))
+    roads = snapshot.road.iloc[graph.dead_end_roads[near]]
+    ends = graph.dead_ends[near[_lanes(roads) & is_free(classify_obstacles(roads, vehicle))]]
+    dead_ends = []
+    for node in ends[_is_in_community(snapshot, ends)].tolist():
         pieces = _branch(graph, node)
         if graph.length[pieces].sum() >= rules.figure("lane_dead_end"):
-            found.append((node, pieces))
-    return found
+            dead_ends.append((node, pieces))
+    return dead_ends
 
 
-def _in_land(ground: CitySnapshot, nodes: Ints) -> Bools:
-    """Return which nodes lie in a community: beyond, roads end because the data does."""
-    if ground.region.empty:
+def _is_in_community(snapshot: CitySnapshot, nodes: Ints) -> Bools:
+    """Return which nodes lie in a community; outside, roads end where the data ends."""
+    if snapshot.region.empty:
         return np.ones(len(nodes), dtype=bool)
-    points = np.asarray(shapely.points(ground.graph.xy[nodes]), dtype=object)
-    regions = ground.region_of(points)
+    points = np.asarray(shapely.points(snapshot.graph.xy[nodes]), dtype=object)
+    regions = snapshot.community_of(points)
     return np.array([region is not None for region in regions], dtype=bool)
 
 
@@ -202,7 +211,7 @@ def _fire_lanes(roads: gpd.GeoDataFrame) -> Bools:
 
 def _branch(graph: RoadGraph, node: int) -> list[int]:
     """Return the pieces from a dead end back to the first junction."""
-    at = graph.driven_at
+    at = graph.vehicle_pieces_at
     pieces = [at[node][0]]
     while True:
         first, second = graph.ends[pieces[-1]].tolist()
@@ -213,28 +222,30 @@ def _branch(graph: RoadGraph, node: int) -> list[int]:
         pieces.append(onward[0])
 
 
-def _largest_square(ground: CitySnapshot, end: Floats, lines: Geometries, wanted: float) -> float:
-    """Return the side of the largest free square at a dead end, up to the one that is wanted."""
-    obstacles = _standing_around(ground, end, 2 * wanted)
+def _largest_square(
+    snapshot: CitySnapshot, end: Floats, lines: Geometries, required_side: float
+) -> float:
+    """Return the side of the largest free square at a dead end, up to the required one."""
+    obstacles = _obstacles_around(snapshot, end, 2 * required_side)
     line = lines[0]
     angle = _heading(line, end)
-    for side in (wanted, 12.0, 10.0, 8.0, 6.0, 4.0):
-        if side <= wanted and _fits(obstacles, end, line, angle, side):
+    for side in (required_side, 12.0, 10.0, 8.0, 6.0, 4.0):
+        if side <= required_side and _fits(obstacles, end, line, angle, side):
             return side
     return 0.0
 
 
-def _standing_around(ground: CitySnapshot, end: Floats, radius: float) -> Geometries:
-    """Return what a turning engine would hit: walls, open water, the walls of compounds."""
+def _obstacles_around(snapshot: CitySnapshot, end: Floats, radius: float) -> Geometries:
+    """Return what a turning engine would hit: buildings, open water, fences of compounds."""
     near = shapely.box(*(end - radius), *(end + radius))
-    walls = ground.walls[ground.wall_tree.query(near)]
-    hard = ground.hard[ground.hard_tree.query(near)]
+    walls = snapshot.walls[snapshot.wall_tree.query(near)]
+    hard = snapshot.barriers[snapshot.barrier_tree.query(near)]
     everything = np.concatenate([walls, hard])
     return everything[shapely.intersects(everything, near)]
 
 
 def _heading(line: shapely.Geometry, end: Floats) -> float:
-    """Return the direction in which a line comes to its end, degrees."""
+    """Return the direction of a line at its end, degrees."""
     coords = shapely.get_coordinates(line)
     if np.hypot(*(coords[0] - end)) < np.hypot(*(coords[-1] - end)):
         coords = coords[::-1]
@@ -245,7 +256,7 @@ def _heading(line: shapely.Geometry, end: Floats) -> float:
 def _fits(
     obstacles: Geometries, end: Floats, line: shapely.Geometry, angle: float, side: float
 ) -> bool:
-    """Return whether a free square of a side lies at the end of a lane."""
+    """Return whether a free square with a side in metres touches the end of a lane."""
     steps = np.arange(-side, side + 0.1, _STEP_M)
     x, y = (axis.ravel() for axis in np.meshgrid(steps, steps))
     half = side / 2
@@ -262,37 +273,39 @@ def _fits(
 
 
 def _rotate_and_move(shapes: Geometries, degrees: float, origin: Floats) -> Geometries:
-    """Return shapes turned around nought and moved to a place."""
+    """Return shapes rotated around the origin and moved to a place."""
     c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
     turn = np.array([[c, s], [-s, c]])
     turned: Geometries = shapely.transform(shapes, lambda xy: xy @ turn + origin)
     return turned
 
 
-def spacing(ground: CitySnapshot, rules: Rules, only: Ints | None = None) -> list[Finding]:
-    """Return buildings farther from any lane than lanes at most 160 m apart would leave them."""
+def check_lane_spacing(
+    snapshot: CitySnapshot, rules: Rules, buildings: Ints | None = None
+) -> list[Finding]:
+    """Return findings of buildings too far from any lane: over half the spacing of lanes."""
     figure = rules.figure("lane_spacing") / 2
-    passable = is_free(obstacles(ground.road, vehicle_from_settings(rules)))
-    lines = ground.road.geometry.to_numpy()[passable]
-    rows = np.arange(len(ground.walls)) if only is None else only
+    is_passable = is_free(classify_obstacles(snapshot.road, vehicle_from_settings(rules)))
+    lines = snapshot.road.geometry.to_numpy()[is_passable]
+    rows = np.arange(len(snapshot.walls)) if buildings is None else buildings
     if not len(lines) or not len(rows):
         return []
     (row, _), apart = shapely.STRtree(lines).query_nearest(
-        ground.walls[rows], return_distance=True, all_matches=False
+        snapshot.walls[rows], return_distance=True, all_matches=False
     )
-    codes = ground.building["code"].to_numpy()
+    codes = snapshot.building["code"].to_numpy()
     return [
         Finding(
             "lane_spacing",
             Severity.MEDIUM,
             "building",
             str(codes[rows[k]]),
-            ground.walls[rows[k]],
+            snapshot.walls[rows[k]],
             measured=float(far),
             required=figure,
             shortfall=float(far - figure),
             detail={"kind": "far"},
         )
         for k, far in zip(row, apart, strict=True)
-        if far > figure + GIVE_M
+        if far > figure + TOLERANCE_M
     ]

@@ -1,7 +1,7 @@
-"""Blocks over which a fire spreads: buildings joined by walls that stand too close.
+"""Fire blocks: groups of buildings within which a fire can spread from wall to wall.
 
-In an old quarter nearly every house stands too close to the next. Pair by pair nobody can work
-through that; the block is what is cleared, parted by a fire break, or given hydrants and a station.
+In an old quarter nearly every house stands too close to the next: too many pairs to deal with one
+by one. A block is what is cleared, divided by a fire break, or given hydrants and a station.
 """
 
 from collections import Counter
@@ -12,19 +12,19 @@ import shapely
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from geo.fire.briefing import Shown
+from geo.fire.building_record import Details
 from geo.fire.snapshot import CitySnapshot
 from geo.types import Ints
 
-LEAST = 3
-"""Two buildings are a pair, and listed as one."""
+MIN_BUILDINGS = 3
+"""Two buildings are a pair, which the findings list already."""
 
 ADJOINING_M = 0.1
 
 
 @dataclass(frozen=True)
-class Block:
-    """A block: rows of its buildings, how many pairs stand too close, how many of them adjoin."""
+class FireBlock:
+    """A block: rows of its buildings, numbers of close and of adjoining pairs, and its outline."""
 
     rows: Ints
     pairs: int
@@ -32,22 +32,22 @@ class Block:
     outline: shapely.Geometry
 
 
-def find(
-    ground: CitySnapshot, pairs: list[tuple[str, str, float]], least: int = LEAST
-) -> list[Block]:
-    """Return the blocks that pairs join, those with most households first.
+def find_fire_blocks(
+    snapshot: CitySnapshot, pairs: list[tuple[str, str, float]], least: int = MIN_BUILDINGS
+) -> list[FireBlock]:
+    """Return the connected groups of close pairs, those with most households first.
 
     Parameters
     ----------
     pairs
         Codes of two buildings, and the metres between them.
     """
-    row_of = ground.row_of
+    row_of = snapshot.row_of
     known = [(row_of[a], row_of[b], far) for a, b, far in pairs if a in row_of and b in row_of]
     if not known:
         return []
     one, other, apart = (np.array(column) for column in zip(*known, strict=True))
-    shape = (len(ground.building),) * 2
+    shape = (len(snapshot.building),) * 2
     count, label = connected_components(coo_array((np.ones(len(one)), (one, other)), shape=shape))
     sizes = np.bincount(label, minlength=count)
     of_pair = label[one]
@@ -56,24 +56,24 @@ def find(
     order = np.argsort(label, kind="stable")
     starts = np.concatenate([[0], np.cumsum(sizes)])
     blocks = [
-        Block(rows, int(pairs_of[k]), int(adjoin[k]), _outline(ground, rows))
+        FireBlock(rows, int(pairs_of[k]), int(adjoin[k]), _outline(snapshot, rows))
         for k in np.flatnonzero(sizes >= least)
         for rows in [order[starts[k] : starts[k + 1]]]
     ]
-    households = ground.building["households"].to_numpy(dtype=float)
+    households = snapshot.building["households"].to_numpy(dtype=float)
     return sorted(blocks, key=lambda block: (-households[block.rows].sum(), -len(block.rows)))
 
 
-def _outline(ground: CitySnapshot, rows: Ints) -> shapely.Geometry:
-    """Return the land of a block, its gaps closed."""
-    closed = shapely.buffer(shapely.union_all(shapely.buffer(ground.walls[rows], 7.0)), -6.0)
+def _outline(snapshot: CitySnapshot, rows: Ints) -> shapely.Geometry:
+    """Return the area of a block with the gaps between buildings closed."""
+    closed = shapely.buffer(shapely.union_all(shapely.buffer(snapshot.walls[rows], 7.0)), -6.0)
     outline: shapely.Geometry = shapely.simplify(closed, 1.0)
     return outline
 
 
-def describe_block(ground: CitySnapshot, block: Block) -> Shown:
-    """Return a block as it is shown, geometry in metres."""
-    frame = ground.building.iloc[block.rows]
+def describe_block(snapshot: CitySnapshot, block: FireBlock) -> Details:
+    """Return the figures of a block for an answer, geometry in metres."""
+    frame = snapshot.building.iloc[block.rows]
     known = frame["fire_class"].to_numpy(dtype=float)
     classes = Counter("" if np.isnan(value) else f"{value:.0f}" for value in known)
     regions = Counter(code for code in frame["region_code"] if isinstance(code, str))
@@ -85,7 +85,7 @@ def describe_block(ground: CitySnapshot, block: Block) -> Shown:
         "pairs": block.pairs,
         "adjoining": block.adjoining,
         "classes": dict(sorted(classes.items())),
-        "footprint_m2": round(float(shapely.area(ground.walls[block.rows]).sum())),
+        "footprint_m2": round(float(shapely.area(snapshot.walls[block.rows]).sum())),
         "region": regions.most_common(1)[0][0] if regions else None,
         "codes": frame["code"].tolist(),
         "geometry": block.outline,

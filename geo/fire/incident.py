@@ -1,6 +1,5 @@
-"""The incident view: everything within a radius of a place."""
+"""The briefing of an incident: everything within a radius of a place."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,217 +9,229 @@ from sqlalchemy import ARRAY, Connection, Text, any_, cast, func, select
 
 from geo.db.layer_frames import wkb
 from geo.fire import supply_routes
-from geo.fire.briefing import Shown, grids_of, stations
+from geo.fire.building_record import Details
 from geo.fire.context import FireContext
-from geo.fire.finding import Missing
 from geo.messages import Language, text
+from geo.missing_data import MissingData, list_missing
 from geo.model import STORAGE_SRID, BuildingUnit, Facility, PipeNode
-from geo.types import Ints
+from geo.plans.building_grids import grids_of_buildings
+from geo.types import Floats, Ints
 
-CRITICAL = (
+CRITICAL_CATEGORIES = (
     *("school", "kindergarten", "university", "hospital", "clinic", "elderly_care", "fuel"),
     *("market", "transport", "culture", "shelter"),
 )
-"""Facilities whose people can't help themselves, are many, or that burn."""
+"""Facilities with many people, with people who need help to leave, or with fuel."""
 
-CLOSES = ("valve", "regulator")
-VALVES_OF = ("gas", "water")
+VALVE_KINDS = ("valve", "regulator")
+VALVE_NETWORKS = ("gas", "water")
 
 
-def incident(
-    connection: Connection, desk: FireContext, lon: float, lat: float, radius: float, lang: Language
-) -> Shown:
+def incident_briefing(
+    connection: Connection,
+    context: FireContext,
+    lon: float,
+    lat: float,
+    radius_m: float,
+    lang: Language,
+) -> Details:
     """Return what stands within a radius of a place; geometry is in metres."""
-    ground = desk.ground
-    centre = ground.place(lon, lat)
-    rows = ground.wall_tree.query(centre, predicate="dwithin", distance=radius)
-    apart = shapely.distance(ground.walls[rows], centre)
-    order = np.argsort(apart, kind="stable")
-    rows, apart = rows[order], apart[order]
-    area = shapely.buffer(centre, radius, quad_segs=16)
-    grids, outside = _people(connection, desk, rows)
+    snapshot = context.snapshot
+    centre = snapshot.to_metric_point(lon, lat)
+    rows = snapshot.wall_tree.query(centre, predicate="dwithin", distance=radius_m)
+    distances = shapely.distance(snapshot.walls[rows], centre)
+    order = np.argsort(distances, kind="stable")
+    rows, distances = rows[order], distances[order]
+    area = shapely.buffer(centre, radius_m, quad_segs=16)
+    grids, outside = _count_people_by_grid(connection, context, rows)
+    destination = supply_routes.point_destination(context, centre)
     return {
-        "radius_m": radius,
+        "radius_m": radius_m,
         "point": centre,
         "area": area,
-        "totals": _totals(connection, desk, rows),
+        "totals": _count_totals(connection, context, rows),
         "grids": grids,
         "outside_grids": outside,
-        "buildings": _buildings(desk, rows, apart, lang),
-        "critical": _critical(connection, desk, area, centre, lang),
-        "hydrants": _hydrants(desk, centre, radius),
-        "valves": _valves(connection, desk, area, centre),
-        "stations": stations(desk, supply_routes.to_point(desk, centre)),
-        "missing": _missing(desk, rows, grids),
+        "buildings": _describe_buildings(context, rows, distances, lang),
+        "critical": _critical_facilities(connection, context, area, centre, lang),
+        "hydrants": _describe_hydrants(context, destination, radius_m),
+        "valves": _valves(connection, context, area, centre),
+        "stations": supply_routes.describe_nearest_stations(context, destination),
+        "missing": _missing_data(context, rows, grids),
     }
 
 
-def _totals(connection: Connection, desk: FireContext, rows: Ints) -> dict[str, int]:
-    frame = desk.ground.building
-    codes = desk.ground.codes[rows].tolist()
-    wanted = BuildingUnit.building_code == any_(cast(codes, ARRAY(Text)))
-    counted = select(func.count()).where(wanted)
+def _count_totals(connection: Connection, context: FireContext, rows: Ints) -> dict[str, int]:
+    frame = context.snapshot.building
+    codes = context.snapshot.codes[rows].tolist()
+    units = select(func.count()).where(BuildingUnit.building_code == any_(cast(codes, ARRAY(Text))))
     return {
         "buildings": len(rows),
-        "households": sum(value or 0 for value in _values(frame, "households", rows)),
-        "population": sum(value or 0 for value in _values(frame, "population", rows)),
-        "high_rise": int(desk.high[rows].sum()),
-        "units": int(connection.execute(counted).scalar_one()),
+        "households": sum(value or 0 for value in _plain_column(frame, "households", rows)),
+        "population": sum(value or 0 for value in _plain_column(frame, "population", rows)),
+        "high_rise": int(context.is_high_rise[rows].sum()),
+        "units": int(connection.execute(units).scalar_one()),
     }
 
 
-def _people(connection: Connection, desk: FireContext, rows: Ints) -> tuple[list[Shown], Shown]:
+def _count_people_by_grid(
+    connection: Connection, context: FireContext, rows: Ints
+) -> tuple[list[Details], Details]:
     """Return the people to be moved by grid, and those in no grid.
 
-    A building that is shared between grids brings each its own households, and people in
-    proportion.
+    A building shared between grids counts in each with the households there, and with people in
+    proportion to them.
     """
-    frame, codes = desk.ground.building, desk.ground.codes[rows].tolist()
-    people = [value or 0 for value in _values(frame, "population", rows)]
-    homes = [value or 0 for value in _values(frame, "households", rows)]
-    columns = zip(codes, homes, people, strict=True)
-    members = grids_of(connection, codes)
-    found: dict[str, Shown] = {}
+    frame, codes = context.snapshot.building, context.snapshot.codes[rows].tolist()
+    population = [value or 0 for value in _plain_column(frame, "population", rows)]
+    households = [value or 0 for value in _plain_column(frame, "households", rows)]
+    grids_by_building = grids_of_buildings(connection, codes)
+    totals: dict[str, Details] = {}
     outside = {"households": 0, "population": 0, "buildings": 0}
-    for code, households, population in columns:
-        own = members.get(code, [])
-        if not own:
-            outside["households"] += int(households)
-            outside["population"] += int(population)
+    for code, homes, people in zip(codes, households, population, strict=True):
+        grids = grids_by_building.get(code, [])
+        if not grids:
+            outside["households"] += int(homes)
+            outside["population"] += int(people)
             outside["buildings"] += 1
-        for grid in own:
-            share = int(grid["households"]) / households if households else 1 / len(own)
-            held = found.setdefault(
+        for grid in grids:
+            share = int(grid["households"]) / homes if homes else 1 / len(grids)
+            total = totals.setdefault(
                 grid["code"], grid | {"households": 0, "population": 0, "buildings": 0}
             )
-            held["households"] += int(grid["households"])
-            held["population"] += round(population * share)
-            held["buildings"] += 1
-    return sorted(found.values(), key=lambda grid: -int(grid["population"])), outside
+            total["households"] += int(grid["households"])
+            total["population"] += round(people * share)
+            total["buildings"] += 1
+    return sorted(totals.values(), key=lambda grid: -int(grid["population"])), outside
 
 
-def _buildings(desk: FireContext, rows: Ints, apart: Any, lang: Language) -> list[Shown]:
-    ground = desk.ground
-    middles = shapely.centroid(ground.walls[rows])
-    columns = (
+def _describe_buildings(
+    context: FireContext, rows: Ints, distances: Floats, lang: Language
+) -> list[Details]:
+    snapshot = context.snapshot
+    centroids = shapely.centroid(snapshot.walls[rows])
+    names = (
         *("code", "name", "address", "use", "storeys_above", "fire_class"),
         *("households", "population"),
     )
-    listed = []
-    values = (_values(ground.building, name, rows) for name in columns)
-    for k, own in enumerate(zip(*values, strict=True)):
-        shown: Shown = dict(zip(columns, own, strict=True))
-        shown["use_text"] = None if shown["use"] is None else text(f"use.{shown['use']}", lang=lang)
-        shown["high_rise"] = bool(desk.high[rows[k]])
-        listed.append(shown | {"distance_m": round(float(apart[k]), 1), "point": middles[k]})
-    return listed
+    columns = (_plain_column(snapshot.building, name, rows) for name in names)
+    buildings = []
+    for k, values in enumerate(zip(*columns, strict=True)):
+        building: Details = dict(zip(names, values, strict=True))
+        use = building["use"]
+        building["use_text"] = None if use is None else text(f"use.{use}", lang=lang)
+        building["high_rise"] = bool(context.is_high_rise[rows[k]])
+        building["distance_m"] = round(float(distances[k]), 1)
+        building["point"] = centroids[k]
+        buildings.append(building)
+    return buildings
 
 
-def _values(frame: Any, name: str, rows: Ints) -> list[Any]:
-    """Return a column of some rows as Python has it: whole numbers, None where it is missing."""
+def _plain_column(frame: Any, name: str, rows: Ints) -> list[Any]:
+    """Return a column of some rows as Python types: numbers as int, missing values as None.
+
+    Per column, not per value: an incident lists hundreds of buildings.
+    """
     values = frame[name].array[rows]
-    known = ~np.asarray(values.isna() if hasattr(values, "isna") else pd.isna(values))
-    plain = values.tolist()
-    if getattr(values.dtype, "kind", "O") in "iuf":
-        return [int(value) if there else None for value, there in zip(plain, known, strict=True)]
-    return [value if there else None for value, there in zip(plain, known, strict=True)]
+    is_known = ~np.asarray(values.isna() if hasattr(values, "isna") else pd.isna(values))
+    is_number = getattr(values.dtype, "kind", "O") in "iuf"
+    pairs = zip(values.tolist(), is_known, strict=True)
+    return [(int(value) if is_number else value) if known else None for value, known in pairs]
 
 
-def _critical(
-    connection: Connection, desk: FireContext, area: Any, centre: shapely.Point, lang: Language
-) -> list[Shown]:
-    statement = select(
-        Facility.code, Facility.name, Facility.category, Facility.phone, wkb(Facility.geom)
-    ).where(Facility.category.in_(CRITICAL), _inside(desk, Facility.geom, area))
-    found = [
-        {
-            **row,
-            "category_text": text(f"category.{row['category']}", lang=lang),
-            "distance_m": round(float(shapely.distance(shape, centre)), 1),
-            "point": shapely.point_on_surface(shape),
-        }
-        for row, shape in _iterate_with_geometry(connection, desk, statement)
+def _critical_facilities(
+    connection: Connection,
+    context: FireContext,
+    area: shapely.Geometry,
+    centre: shapely.Point,
+    lang: Language,
+) -> list[Details]:
+    columns = Facility.code, Facility.name, Facility.category, Facility.phone, wkb(Facility.geom)
+    statement = select(*columns).where(
+        Facility.category.in_(CRITICAL_CATEGORIES), _intersects(context, Facility.geom, area)
+    )
+    return [
+        row | {"category_text": text(f"category.{row['category']}", lang=lang)}
+        for row in _rows_by_distance(connection, context, statement, centre)
     ]
-    return sorted(found, key=lambda one: float(one["distance_m"]))
 
 
-def _iterate_with_geometry(
-    connection: Connection, desk: FireContext, statement: Any
-) -> Iterator[tuple[Shown, Any]]:
-    """Yield rows with their geometry in metres."""
+def _valves(
+    connection: Connection, context: FireContext, area: shapely.Geometry, centre: shapely.Point
+) -> list[Details]:
+    statement = select(
+        PipeNode.code, PipeNode.network, PipeNode.kind, PipeNode.is_open, wkb(PipeNode.geom)
+    ).where(
+        PipeNode.network.in_(VALVE_NETWORKS),
+        PipeNode.kind.in_(VALVE_KINDS),
+        _intersects(context, PipeNode.geom, area),
+    )
+    return _rows_by_distance(connection, context, statement, centre)
+
+
+def _rows_by_distance(
+    connection: Connection, context: FireContext, statement: Any, centre: shapely.Point
+) -> list[Details]:
+    """Return rows with their point in metres and their distance from a centre, nearest first."""
     rows = [dict(row) for row in connection.execute(statement).mappings()]
     shapes = shapely.from_wkb(np.array([row.pop("geom") for row in rows], dtype=object))
-    yield from zip(rows, desk.ground.to_metres(shapes), strict=True)
+    metric = context.snapshot.to_metres(shapes)
+    for row, shape in zip(rows, metric, strict=True):
+        row["distance_m"] = round(float(shapely.distance(shape, centre)), 1)
+        row["point"] = shapely.point_on_surface(shape)
+    return sorted(rows, key=lambda row: float(row["distance_m"]))
 
 
-def _inside(desk: FireContext, column: Any, area: shapely.Geometry) -> Any:
-    """Return the condition that a geometry touches an area given in metres."""
-    shown = shapely.to_wkb(desk.ground.to_degrees(area))
-    return func.ST_Intersects(column, func.ST_GeomFromWKB(shown, STORAGE_SRID))
+def _intersects(context: FireContext, column: Any, area: shapely.Geometry) -> Any:
+    """Return the condition that a geometry intersects an area given in metres."""
+    degrees = shapely.to_wkb(context.snapshot.to_degrees(area))
+    return func.ST_Intersects(column, func.ST_GeomFromWKB(degrees, STORAGE_SRID))
 
 
-def _hydrants(desk: FireContext, centre: shapely.Point, radius: float) -> list[Shown]:
-    ground = desk.ground
-    frame = ground.hydrant
+def _describe_hydrants(
+    context: FireContext, destination: supply_routes.Destination, radius_m: float
+) -> list[Details]:
+    snapshot = context.snapshot
+    frame = snapshot.hydrant
     points = frame.geometry.to_numpy()
-    apart = shapely.distance(points, centre)
-    metres, _ = supply_routes.hose_metres(desk, supply_routes.to_point(desk, centre))
-    rows = np.flatnonzero(apart <= radius)
-    codes = frame["code"].to_numpy()[rows]
+    distances = shapely.distance(points, destination.shape)
+    lengths, _ = supply_routes.hose_lengths(context, destination)
+    rows = np.flatnonzero(distances <= radius_m)
     figures = [
         [None if value != value else float(value) for value in column[rows].tolist()]
         for column in (
-            np.where(np.isfinite(metres), metres, np.nan),
+            np.where(np.isfinite(lengths), lengths, np.nan),
             frame["flow_l_s"].to_numpy(dtype=float),
             frame["pressure_mpa"].to_numpy(dtype=float),
         )
     ]
-    found = [
+    codes = frame["code"].to_numpy()
+    hydrants = [
         {
-            "code": str(code),
+            "code": str(codes[row]),
             "route_m": None if route is None else round(route, 1),
-            "straight_m": round(float(far), 1),
-            "distance_m": round(float(far), 1),
+            "straight_m": round(float(distances[row]), 1),
+            "distance_m": round(float(distances[row]), 1),
             "flow_l_s": flow,
             "pressure_mpa": pressure,
-            "in_service": bool(works),
-            "point": point,
+            "in_service": bool(snapshot.hydrant_works[row]),
+            "point": points[row],
         }
-        for code, far, route, flow, pressure, works, point in zip(
-            codes, apart[rows], *figures, ground.working[rows], points[rows], strict=True
-        )
+        for row, route, flow, pressure in zip(rows.tolist(), *figures, strict=True)
     ]
-    return sorted(found, key=lambda one: (one["route_m"] is None, one["route_m"] or 0))
+    return sorted(hydrants, key=lambda item: (item["route_m"] is None, item["route_m"] or 0))
 
 
-def _valves(
-    connection: Connection, desk: FireContext, area: shapely.Geometry, centre: shapely.Point
-) -> list[Shown]:
-    statement = select(
-        PipeNode.code, PipeNode.network, PipeNode.kind, PipeNode.is_open, wkb(PipeNode.geom)
-    ).where(
-        PipeNode.network.in_(VALVES_OF),
-        PipeNode.kind.in_(CLOSES),
-        _inside(desk, PipeNode.geom, area),
-    )
-    found = [
-        {
-            **row,
-            "distance_m": round(float(shapely.distance(point, centre)), 1),
-            "point": point,
-        }
-        for row, point in _iterate_with_geometry(connection, desk, statement)
-    ]
-    return sorted(found, key=lambda one: float(one["distance_m"]))
-
-
-def _missing(desk: FireContext, rows: Ints, grids: list[Shown]) -> list[Missing]:
-    asked = {"no_population": "population", "no_fire_class": "fire_class", "no_use": "use"}
-    frame = desk.ground.building
+def _missing_data(context: FireContext, rows: Ints, grids: list[Details]) -> list[MissingData]:
+    columns = {"no_population": "population", "no_fire_class": "fire_class", "no_use": "use"}
+    snapshot = context.snapshot
     counts = {
-        **{key: _values(frame, name, rows).count(None) for key, name in asked.items()},
-        "no_manager": sum(grid["manager"] is None for grid in grids),
-        "no_hydrants": int(desk.ground.hydrant.empty),
-        "no_stations": int(desk.ground.station.empty),
+        key: _plain_column(snapshot.building, name, rows).count(None)
+        for key, name in columns.items()
     }
-    return [Missing(key, count) for key, count in counts.items() if count]
+    counts |= {
+        "no_manager": sum(grid["manager"] is None for grid in grids),
+        "no_hydrants": int(snapshot.hydrant.empty),
+        "no_stations": int(snapshot.station.empty),
+    }
+    return list_missing(counts)

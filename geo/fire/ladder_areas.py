@@ -1,4 +1,4 @@
-"""Ladder operating areas of high-rises: free rectangles on the ground beside them.
+"""Checks of ladder operating areas: free rectangles on the ground beside high-rises.
 
 GB 50016-2014, 7.2.1 and 7.2.2: along one long side, or a quarter of the perimeter that is no
 shorter than a long side; 15 x 10 m at least (20 x 10 m above 50 m), the near edge 5 to 10 m from
@@ -24,21 +24,21 @@ _STRAIGHT_DEGREES = 12.0
 
 
 @dataclass(frozen=True)
-class Areas:
+class LadderAreas:
     """The ladder areas of one building.
 
     Attributes
     ----------
     required, found
-        Metres along the wall that are asked for, and that were found at the best side.
+        Metres along the wall: what the code requires, and what there is on the best side.
     rectangles
         The free rectangles, metres.
     reason
-        Why it is not enough: ``too_short`` or ``blocked``; None where it is.
+        Why they do not suffice: ``too_short`` or ``blocked``; None where they do.
     blocked_by
-        Rows of the buildings in the way.
+        Rows of up to five buildings in the way.
     side
-        The wall that was best.
+        The side with the longest areas.
     """
 
     required: float
@@ -49,18 +49,20 @@ class Areas:
     side: shapely.LineString
 
 
-def find(ground: CitySnapshot, rules: Rules, only: Ints | None = None) -> list[Finding]:
-    """Return the high-rises beside which no ladder engine can stand as the code asks."""
-    body = separation.bodies(ground)
-    rows = np.flatnonzero(body.high) if only is None else only[body.high[only]]
+def check_ladder_areas(
+    snapshot: CitySnapshot, rules: Rules, only: Ints | None = None
+) -> list[Finding]:
+    """Return findings of high-rises without the ladder operating areas that the code requires."""
+    properties = separation.fire_properties(snapshot)
+    rows = np.flatnonzero(properties.high) if only is None else only[properties.high[only]]
     found = []
-    codes = ground.building["code"].to_numpy()
+    codes = snapshot.building["code"].to_numpy()
     for row in rows:
-        tall = bool(np.nan_to_num(body.height[row]) > rules.figure("ladder_tall"))
-        if np.isnan(body.height[row]):
-            found.append(_unknown(ground, int(row)))
+        tall = bool(np.nan_to_num(properties.height[row]) > rules.figure("ladder_tall"))
+        if np.isnan(properties.height[row]):
+            found.append(_unknown(snapshot, int(row)))
             continue
-        areas = areas_of(ground, rules, int(row), tall=tall)
+        areas = find_best_ladder_areas(snapshot, rules, int(row), tall=tall)
         if areas.reason is None:
             continue
         others = [str(codes[other]) for other in areas.blocked_by]
@@ -81,29 +83,37 @@ def find(ground: CitySnapshot, rules: Rules, only: Ints | None = None) -> list[F
     return found
 
 
-def _unknown(ground: CitySnapshot, row: int) -> Finding:
+def _unknown(snapshot: CitySnapshot, row: int) -> Finding:
     return Finding(
         "ladder_area",
         Severity.MISSING,
         "building",
-        str(ground.building["code"].iloc[row]),
-        ground.walls[row],
+        str(snapshot.building["code"].iloc[row]),
+        snapshot.walls[row],
         detail={"kind": "no_height"},
     )
 
 
-def areas_of(ground: CitySnapshot, rules: Rules, row: int, *, tall: bool) -> Areas:
-    """Return the best ladder areas beside a building."""
-    wall = ground.walls[row]
+def find_best_ladder_areas(
+    snapshot: CitySnapshot, rules: Rules, row: int, *, tall: bool
+) -> LadderAreas:
+    """Return the longest ladder areas along any side of a building.
+
+    Parameters
+    ----------
+    tall
+        Whether the building is over 50 m high.
+    """
+    wall = snapshot.walls[row]
     sides = _sides(wall)
     long_side = max(side.length for side in sides)
     quarter = shapely.length(shapely.boundary(wall)) / 4
     required = max(long_side, min(quarter, long_side)) if len(sides) <= 4 else max(quarter, 1.0)
     least = rules.figure("ladder_area_tall" if tall else "ladder_area")
     required = max(required, least)
-    best: Areas | None = None
+    best: LadderAreas | None = None
     for side in sides:
-        areas = _beside(ground, rules, row, side, required, least, tall=tall)
+        areas = _beside(snapshot, rules, row, side, required, least, tall=tall)
         if best is None or areas.found > best.found + 0.1:
             best = areas
         if best.reason is None:
@@ -113,9 +123,9 @@ def areas_of(ground: CitySnapshot, rules: Rules, row: int, *, tall: bool) -> Are
 
 
 def _sides(wall: shapely.Geometry) -> list[shapely.LineString]:
-    """Return the sides of a building's hull in the order of their length, the longest first.
+    """Return the sides of a building's convex hull, the longest first.
 
-    An engine stands outside the hull: a corner that turns inwards is no place for a ladder.
+    An engine stands outside the hull: a re-entrant corner has no room for a ladder.
     """
     hull = shapely.simplify(shapely.convex_hull(wall), 1.0)
     ring = shapely.get_coordinates(shapely.orient_polygons(hull))
@@ -124,7 +134,7 @@ def _sides(wall: shapely.Geometry) -> list[shapely.LineString]:
 
 
 def _beside(
-    ground: CitySnapshot,
+    snapshot: CitySnapshot,
     rules: Rules,
     row: int,
     side: shapely.LineString,
@@ -132,18 +142,18 @@ def _beside(
     least: float,
     *,
     tall: bool,
-) -> Areas:
+) -> LadderAreas:
     """Return the free rectangles along one side at the best distance from it."""
     near, far = rules.figure("ladder_near"), rules.figure("ladder_far")
     width = rules.figure("ladder_width")
     frame = _Frame.of(side)
     around = shapely.buffer(side, far + width + 1.0)
-    rows = ground.wall_tree.query(around, predicate="intersects")
+    rows = snapshot.wall_tree.query(around, predicate="intersects")
     rows = rows[rows != row]
-    walls = frame.into(ground.walls[rows])
-    fixed = ground.hard[ground.hard_tree.query(around, predicate="intersects")]
+    walls = frame.into(snapshot.walls[rows])
+    fixed = snapshot.barriers[snapshot.barrier_tree.query(around, predicate="intersects")]
     hard = np.concatenate([walls, frame.into(fixed)])
-    best = Areas(required, 0.0, [], "blocked", [], side)
+    best = LadderAreas(required, 0.0, [], "blocked", [], side)
     in_way: list[int] = []
     for offset in np.arange(near, far + 0.01, _STEP_M):
         taken, blockers = _blocked_spans(hard, frame.length, float(offset), width, len(rows))
@@ -152,11 +162,11 @@ def _beside(
         found = _usable_length(spans, rules.figure("ladder_gap"), tall=tall)
         if found > best.found + 1e-6:
             rectangles = [frame.back(shapely.box(a, -offset - width, b, -offset)) for a, b in spans]
-            best = Areas(required, found, rectangles, "too_short", [], side)
+            best = LadderAreas(required, found, rectangles, "too_short", [], side)
         if best.found >= required - 0.1:
-            return Areas(required, best.found, best.rectangles, None, [], side)
+            return LadderAreas(required, best.found, best.rectangles, None, [], side)
     blocked_by = list(dict.fromkeys(in_way))[:5]
-    return Areas(required, best.found, best.rectangles, best.reason, blocked_by, side)
+    return LadderAreas(required, best.found, best.rectangles, best.reason, blocked_by, side)
 
 
 @dataclass(frozen=True)
@@ -187,9 +197,9 @@ class _Frame:
 def _blocked_spans(
     hard: Geometries, length: float, offset: float, width: float, buildings: int
 ) -> tuple[list[tuple[float, float]], list[int]]:
-    """Return the spans along a side that are not free at an offset, and which buildings take them.
+    """Return the blocked spans along a side at an offset, and the buildings that block them.
 
-    The strip reaches beyond both ends of the side, since an area may stick out there.
+    The strip extends beyond both ends of the side, as an area may.
     """
     strip = shapely.box(-length, -offset - width, 2 * length, -offset)
     cut = shapely.intersection(hard, strip)
@@ -207,9 +217,9 @@ def _blocked_spans(
 def _free(
     taken: list[tuple[float, float]], length: float, required: float, least: float
 ) -> list[tuple[float, float]]:
-    """Return the free spans of at least a length, between what is taken.
+    """Return the free spans between blocked ones, of at least a length.
 
-    A side shorter than an area may be overshot: the area is centred on it.
+    An area longer than the side may extend beyond it: it is centred on the side.
     """
     over = max(0.0, (max(required, least) - length) / 2)
     at, end = -over, length + over
@@ -224,7 +234,7 @@ def _free(
 
 
 def _usable_length(spans: list[tuple[float, float]], gap: float, *, tall: bool) -> float:
-    """Return the metres that count: one span above 50 m, else spans with small gaps between."""
+    """Return the usable metres: one span for tall buildings, else spans with small gaps."""
     if tall or not spans:
         return max((b - a for a, b in spans), default=0.0)
     best = total = spans[0][1] - spans[0][0]

@@ -1,9 +1,9 @@
-"""Reviews of building sheets and inspections of hydrants: who checked, when, and when again."""
+"""Reviews of building sheets and inspections of hydrants: who checked, when, and when it is due."""
 
 from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, insert, select
+from sqlalchemy import ColumnElement, Connection, Select, Subquery, func, insert, select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.dialects.postgresql import insert as upsert
 
@@ -13,26 +13,24 @@ from geo.errors import InputError, NotFoundError
 from geo.model import Building, BuildingReview, HydrantInspection, PipeNode
 from geo.model.fire import ReviewState
 
-AGAIN_DAYS = 365
-"""After this a sheet, and a hydrant, is to be checked again."""
+REVIEW_INTERVAL_DAYS = 365
+"""After this time a sheet or a hydrant is due for another check."""
 
 DUE = "due"
 
 
-def of(connection: Connection, code: str, today: date | None = None) -> dict[str, Any]:
-    """Return the review of a building: a draft where there is none."""
+def read_review(connection: Connection, code: str) -> dict[str, Any]:
+    """Return the review of a building; a draft where there is none."""
     statement = (
         select(*BuildingReview.__table__.columns, Building.valid_from)
         .outerjoin(Building, Building.code == BuildingReview.building_code)
         .where(BuildingReview.building_code == code)
     )
-    row = connection.execute(statement).mappings().first()
-    return _describe_review(code, row, None if row is None else row["valid_from"], today)
+    return _describe_review(code, connection.execute(statement).mappings().first())
 
 
-def _describe_review(building: str, row: Any, changed: Any, today: date | None) -> dict[str, Any]:
-    """Return a review as of a day: due when its date is past, or the building changed since."""
-    today = today or clock.today()
+def _describe_review(building: str, row: Any) -> dict[str, Any]:
+    """Return a review; it is due when its date is past or the building has changed since."""
     if row is None:
         return {
             "building": building,
@@ -42,18 +40,12 @@ def _describe_review(building: str, row: Any, changed: Any, today: date | None) 
             "due_on": None,
             "note": "",
         }
-    state = row["state"]
-    outdated = changed is not None and row["updated_at"] < changed
-    if state == ReviewState.CHECKED and (row["due_on"] < today or outdated):
+    state, valid_from = row["state"], row["valid_from"]
+    is_outdated = valid_from is not None and row["updated_at"] < valid_from
+    if state == ReviewState.CHECKED and (row["due_on"] < clock.today() or is_outdated):
         state = DUE
-    return {
-        "building": building,
-        "state": state,
-        "checker": row["checker"],
-        "checked_on": row["checked_on"],
-        "due_on": row["due_on"],
-        "note": row["note"],
-    }
+    names = ("checker", "checked_on", "due_on", "note")
+    return {"building": building, "state": state, **{name: row[name] for name in names}}
 
 
 def list_reviews(
@@ -63,43 +55,41 @@ def list_reviews(
 
     Buildings without a review are drafts.
     """
-    due = (BuildingReview.state == ReviewState.CHECKED) & (
+    is_due = (BuildingReview.state == ReviewState.CHECKED) & (
         (BuildingReview.due_on < clock.today_in_sql())
         | (BuildingReview.updated_at < Building.valid_from)
     )
-    drafts = func.coalesce(BuildingReview.state, ReviewState.DRAFT.value)
-    wanted = {
+    state_or_draft = func.coalesce(BuildingReview.state, ReviewState.DRAFT.value)
+    condition = {
         None: BuildingReview.building_code.is_not(None),
-        DUE: due,
-        ReviewState.CHECKED.value: (BuildingReview.state == ReviewState.CHECKED) & ~due,
-        ReviewState.DRAFT.value: drafts == ReviewState.DRAFT.value,
+        DUE: is_due,
+        ReviewState.CHECKED.value: (BuildingReview.state == ReviewState.CHECKED) & ~is_due,
+        ReviewState.DRAFT.value: state_or_draft == ReviewState.DRAFT.value,
     }[state]
-    joined = (
+    statement = (
         select(Building.code, Building.name, Building.valid_from, *BuildingReview.__table__.columns)
         .outerjoin(BuildingReview, BuildingReview.building_code == Building.code)
-        .where(wanted)
+        .where(condition)
     )
     if region:
-        joined = joined.where(Building.region_code.startswith(code_prefix(region), autoescape=True))
-    total = _count(connection, joined)
-    page = joined.order_by(BuildingReview.due_on.nulls_last(), Building.code)
+        statement = statement.where(Building.region_code.startswith(stem(region), autoescape=True))
+    page = statement.order_by(BuildingReview.due_on.nulls_last(), Building.code)
     rows = connection.execute(page.limit(limit).offset(offset)).mappings()
-    found = []
-    for row in rows:
-        own = None if row["building_code"] is None else row
-        found.append(
-            _describe_review(row["code"], own, row["valid_from"], None) | {"name": row["name"]}
-        )
-    return total, found
+    reviews = [
+        _describe_review(row["code"], None if row["building_code"] is None else row)
+        | {"name": row["name"]}
+        for row in rows
+    ]
+    return _count(connection, statement), reviews
 
 
 def _count(connection: Connection, statement: Select[*tuple[Any, ...]]) -> int:
-    counted = select(func.count()).select_from(statement.subquery("counted"))
-    return int(connection.execute(counted).scalar_one())
+    count = select(func.count()).select_from(statement.subquery("counted"))
+    return int(connection.execute(count).scalar_one())
 
 
-def record(connection: Connection, code: str, state: str, checker: str, note: str) -> None:
-    """Keep the review of a building; a checked one is due again after a year.
+def record_review(connection: Connection, code: str, state: str, checker: str, note: str) -> None:
+    """Store the review of a building; a checked one is due again after a year.
 
     Raises
     ------
@@ -118,7 +108,7 @@ def record(connection: Connection, code: str, state: str, checker: str, note: st
         "state": state,
         "checker": checker.strip(),
         "checked_on": today if checked else None,
-        "due_on": today + timedelta(days=AGAIN_DAYS) if checked else None,
+        "due_on": today + timedelta(days=REVIEW_INTERVAL_DAYS) if checked else None,
         "note": note,
         "updated_at": func.clock_timestamp(),
     }
@@ -128,7 +118,7 @@ def record(connection: Connection, code: str, state: str, checker: str, note: st
     )
 
 
-def inspect(
+def record_inspection(
     connection: Connection,
     hydrant: str,
     *,
@@ -138,14 +128,14 @@ def inspect(
     inspector: str,
     inspected_on: date,
 ) -> dict[str, Any]:
-    """Keep an inspection of a hydrant and return it; the next one is due after a year.
+    """Store an inspection of a hydrant and return it; the next one is due after a year.
 
     Raises
     ------
     NotFoundError
         If there is no such hydrant.
     InputError
-        If it failed for no reason, or lies in the future.
+        If it failed and no reason is given, or its day lies in the future.
     """
     known = select(PipeNode.code).where(PipeNode.code == hydrant, PipeNode.kind == "hydrant")
     if not connection.execute(known).first():
@@ -161,43 +151,53 @@ def inspect(
         "flow_l_s": flow_l_s,
         "inspector": inspector.strip(),
         "inspected_on": inspected_on,
-        "due_on": inspected_on + timedelta(days=AGAIN_DAYS),
+        "due_on": inspected_on + timedelta(days=REVIEW_INTERVAL_DAYS),
     }
-    made = insert(HydrantInspection).values(**values).returning(HydrantInspection.id)
-    return _inspection({"id": connection.execute(made).scalar_one()} | values)
+    statement = insert(HydrantInspection).values(**values).returning(HydrantInspection.id)
+    number = connection.execute(statement).scalar_one()
+    return _describe_inspection({"id": number} | values)
 
 
-def inspections(
+def last_inspections() -> Subquery:
+    """Return the subquery of each hydrant's last inspection."""
+    statement = (
+        select(HydrantInspection)
+        .ext(distinct_on(HydrantInspection.hydrant_code))
+        .order_by(
+            HydrantInspection.hydrant_code,
+            HydrantInspection.inspected_on.desc(),
+            HydrantInspection.id.desc(),
+        )
+    )
+    return statement.subquery("last_inspection")
+
+
+def list_inspections(
     connection: Connection, hydrant: str | None, *, due: bool, limit: int, offset: int
 ) -> tuple[int, list[dict[str, Any]]]:
     """Return how many inspections there are, and a page of them, the latest first.
 
     Parameters
     ----------
+    hydrant
+        Code of a hydrant; all hydrants by default.
     due
-        Only the last inspection of each hydrant whose next one is overdue.
+        Whether to list only the last inspection of each hydrant whose next one is overdue.
     """
-    statement = select(HydrantInspection)
     if due:
-        last = (
-            select(HydrantInspection)
-            .ext(distinct_on(HydrantInspection.hydrant_code))
-            .order_by(
-                HydrantInspection.hydrant_code,
-                HydrantInspection.inspected_on.desc(),
-                HydrantInspection.id.desc(),
-            )
-            .subquery("last")
-        )
-        statement = select(last).where(last.c.due_on < clock.today_in_sql())
+        last = last_inspections().c
+        statement = select(*last).where(last.due_on < clock.today_in_sql())
+        code: ColumnElement[str] = last.hydrant_code
+        order: ColumnElement[date] = last.due_on
+    else:
+        statement = select(*HydrantInspection.__table__.columns)
+        table = HydrantInspection.__table__.c
+        code, order = table.hydrant_code, table.inspected_on.desc()
     if hydrant:
-        column = last.c.hydrant_code if due else HydrantInspection.hydrant_code
-        statement = statement.where(column == hydrant)
-    total = _count(connection, statement)
-    order = last.c.due_on if due else HydrantInspection.inspected_on.desc()
+        statement = statement.where(code == hydrant)
     rows = connection.execute(statement.order_by(order).limit(limit).offset(offset)).mappings()
-    return total, [_inspection(dict(row)) for row in rows]
+    return _count(connection, statement), [_describe_inspection(dict(row)) for row in rows]
 
 
-def _inspection(row: dict[str, Any]) -> dict[str, Any]:
-    return {"hydrant": row["hydrant_code"]} | {k: v for k, v in row.items() if k != "hydrant_code"}
+def _describe_inspection(row: dict[str, Any]) -> dict[str, Any]:
+    return {"hydrant": row.pop("hydrant_code"), **row}

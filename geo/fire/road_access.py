@@ -1,4 +1,4 @@
-"""How buildings, hydrants and stations stand to the roads: where each is reached from."""
+"""Where buildings, hydrants and stations are reached from the roads."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -7,21 +7,22 @@ import numpy as np
 import shapely
 from scipy.sparse import csr_array
 
-from geo.network.roads import RoadGraph, split
+from geo.network.roads import RoadGraph, split_at_places
 from geo.types import Bools, Floats, Geometries, Ints
 
-FARTHEST_M = 500.0
-"""A building without a road this near has none."""
+MAX_ROAD_DISTANCE_M = 500.0
+"""A building farther than this from every road is not reached by any."""
 
-OTHER_WAYS_M = 120.0
-"""How far around a building that stands behind others an open way is looked for."""
+OPEN_WAY_RADIUS_M = 120.0
+"""Within this distance an open way to a building that stands behind others is searched for."""
 
-_THROUGH_M = 0.3  # a way that cuts less than this off a corner still passes it
+_CORNER_TOLERANCE_M = 0.3
+"""A way may cut this much of a building's corner."""
 
 
 @dataclass(frozen=True)
-class Access:
-    """Places on the road graph.
+class RoadAccess:
+    """The road graph with a node for every building, hydrant and station.
 
     Attributes
     ----------
@@ -32,7 +33,7 @@ class Access:
     building_gap, hydrant_gap, station_gap
         Metres from the place (a building's wall) to its node; infinite where no road is near.
     behind
-        Which buildings have no way from a road that is not through another building.
+        (b,) whether every straight way from a road leads through another building.
     """
 
     graph: RoadGraph
@@ -45,14 +46,14 @@ class Access:
     station_gap: Floats
 
     @cached_property
-    def walk(self) -> csr_array:
-        """Return metres from node to node along roads, either way."""
-        return self.graph.walk()
+    def walking_costs(self) -> csr_array:
+        """(n, n) metres between nodes along roads, in both directions."""
+        return self.graph.walking_costs()
 
 
 @dataclass(frozen=True)
-class Anchors:
-    """Where buildings are reached from, before the graph is cut there.
+class BuildingAnchors:
+    """Where buildings are reached from, before the graph gets nodes is_near.
 
     Attributes
     ----------
@@ -71,86 +72,112 @@ class Anchors:
 
 
 @dataclass(frozen=True)
-class Spots:
-    """Where points are reached from: a piece of the road graph (-1: none), metres along it, gap."""
+class RoadPositions:
+    """Where points are reached from.
+
+    Attributes
+    ----------
+    piece
+        (k,) piece of the road graph; -1 where none is near.
+    offset, gap
+        (k,) metres along the piece, and from it to the point.
+    """
 
     piece: Ints
     offset: Floats
     gap: Floats
 
 
-def spots(graph: RoadGraph, points: Geometries) -> Spots:
-    """Return where points are reached from."""
+def locate_points(graph: RoadGraph, points: Geometries) -> RoadPositions:
+    """Return where (k,) points in metres are reached from."""
     piece, gap = _nearest(graph, points)
-    return Spots(piece, _offset(graph, piece, points), gap)
+    return RoadPositions(piece, _offset(graph, piece, points), gap)
 
 
-ANCHORED = ("piece", "offset", "gap", "behind")
+def nearest_node(graph: RoadGraph, point: shapely.Point) -> tuple[int, float]:
+    """Return the nearer end of the nearest piece of road, and the metres to it; -1 for none."""
+    pieces = graph.tree.query_nearest(point, max_distance=MAX_ROAD_DISTANCE_M, all_matches=False)
+    if not len(pieces):
+        return -1, np.inf
+    ends = graph.ends[int(pieces[0])]
+    distances = np.hypot(*(graph.xy[ends] - shapely.get_coordinates(point)[0]).T)
+    return int(ends[distances.argmin()]), float(distances.min())
 
 
-def find(graph: RoadGraph, anchors: Anchors, hydrants: Spots, stations: Spots) -> Access:
-    """Return the node of every building, hydrant and station."""
-    placed = (anchors, hydrants, stations)
-    piece = np.concatenate([one.piece for one in placed])
-    offset = np.concatenate([one.offset for one in placed])
-    gaps = [one.gap for one in placed]
-    there = piece >= 0
-    whole, node = split(graph, piece[there], offset[there])
-    found = np.full(len(there), -1, dtype=np.int64)
-    found[there] = node
+def build_road_access(
+    graph: RoadGraph, anchors: BuildingAnchors, hydrants: RoadPositions, stations: RoadPositions
+) -> RoadAccess:
+    """Return the graph with nodes for all places, cut at their positions."""
+    positions = (anchors, hydrants, stations)
+    piece = np.concatenate([places.piece for places in positions])
+    offset = np.concatenate([places.offset for places in positions])
+    gaps = [places.gap for places in positions]
+    is_near = piece >= 0
+    whole, node = split_at_places(graph, piece[is_near], offset[is_near])
+    found = np.full(len(is_near), -1, dtype=np.int64)
+    found[is_near] = node
     ends = np.cumsum([len(gap) for gap in gaps])
     building, hydrant, station = found[: ends[0]], found[ends[0] : ends[1]], found[ends[1] :]
-    return Access(whole, building, gaps[0], anchors.behind, hydrant, gaps[1], station, gaps[2])
+    return RoadAccess(whole, building, gaps[0], anchors.behind, hydrant, gaps[1], station, gaps[2])
 
 
-def anchor(
+def anchor_buildings(
     graph: RoadGraph, walls: Geometries, tree: shapely.STRtree, rows: Ints | None = None
-) -> Anchors:
-    """Return where buildings are reached from, all of them or those of some rows.
+) -> BuildingAnchors:
+    """Return where buildings are reached from.
 
     An open way is preferred to a shorter one through another building.
+
+    Parameters
+    ----------
+    walls
+        (b,) outlines, metres.
+    tree
+        Spatial index of the outlines.
+    rows
+        (k,) rows of buildings; all by default.
     """
     rows = np.arange(len(walls)) if rows is None else rows
     piece, gap = _nearest(graph, walls[rows])
-    there = np.flatnonzero(piece >= 0)
-    ways = shapely.shortest_line(graph.lines[piece[there]], walls[rows[there]])
+    is_near = np.flatnonzero(piece >= 0)
+    ways = shapely.shortest_line(graph.lines[piece[is_near]], walls[rows[is_near]])
     behind = np.zeros(len(rows), dtype=bool)
-    shut = there[_is_blocked(ways, rows[there], walls, tree)]
-    other, apart = _open_ways(graph, rows[shut], walls, tree)
-    behind[shut] = other < 0
+    blocked_rows = is_near[_is_blocked(ways, rows[is_near], walls, tree)]
+    other, apart = _open_ways(graph, rows[blocked_rows], walls, tree)
+    behind[blocked_rows] = other < 0
     freed = other >= 0
-    piece[shut[freed]], gap[shut[freed]] = other[freed], apart[freed]
-    return Anchors(piece, _offset(graph, piece, walls[rows]), gap, behind)
+    piece[blocked_rows[freed]], gap[blocked_rows[freed]] = other[freed], apart[freed]
+    return BuildingAnchors(piece, _offset(graph, piece, walls[rows]), gap, behind)
 
 
 def _nearest(graph: RoadGraph, places: Geometries) -> tuple[Ints, Floats]:
-    """Return the nearest piece of each place, -1 for none, and how far it is."""
+    """Return the (k,) nearest piece of each place, -1 for none, and its distance in metres."""
     piece = np.full(len(places), -1, dtype=np.int64)
     gap = np.full(len(places), np.inf)
     if len(places) and len(graph.lines):
         (place, near), apart = graph.tree.query_nearest(
-            places, max_distance=FARTHEST_M, return_distance=True, all_matches=False
+            places, max_distance=MAX_ROAD_DISTANCE_M, return_distance=True, all_matches=False
         )
         piece[place], gap[place] = near, apart
     return piece, gap
 
 
 def _offset(graph: RoadGraph, piece: Ints, places: Geometries) -> Floats:
-    """Return how far along its piece each place is nearest to it."""
+    """Return (k,) metres along its piece to the point nearest to each place."""
     offset = np.zeros(len(piece))
-    there = np.flatnonzero(piece >= 0)
-    lines = graph.lines[piece[there]]
-    at = shapely.get_point(shapely.shortest_line(lines, places[there]), 0)
-    offset[there] = shapely.line_locate_point(lines, at)
+    is_near = np.flatnonzero(piece >= 0)
+    lines = graph.lines[piece[is_near]]
+    at = shapely.get_point(shapely.shortest_line(lines, places[is_near]), 0)
+    offset[is_near] = shapely.line_locate_point(lines, at)
     return offset
 
 
 def _is_blocked(ways: Geometries, owner: Ints, walls: Geometries, tree: shapely.STRtree) -> Bools:
-    """Return which ways lead through a building that is not their own."""
+    """Return (k,) whether each way leads through a building other than its own."""
     way, wall = tree.query(ways, predicate="intersects")
     others = wall != owner[way]
     way, wall = way[others], wall[others]
-    through = shapely.length(shapely.intersection(ways[way], walls[wall])) > _THROUGH_M
+    through = shapely.length(shapely.intersection(ways[way], walls[wall])) > _CORNER_TOLERANCE_M
     blocked = np.zeros(len(ways), dtype=bool)
     blocked[way[through]] = True
     return blocked
@@ -159,19 +186,19 @@ def _is_blocked(ways: Geometries, owner: Ints, walls: Geometries, tree: shapely.
 def _open_ways(
     graph: RoadGraph, rows: Ints, walls: Geometries, tree: shapely.STRtree
 ) -> tuple[Ints, Floats]:
-    """Return the nearest piece with an open way to each building, -1 for none, and how far it is.
+    """Return the (k,) nearest piece with an open way to each building, -1 for none, and metres.
 
-    All buildings try their nearest piece at once, then those still without a way their next one.
+    Vectorised by rank: the nearest pieces of all buildings first, then the next ones of the rest.
     """
-    found, gap = np.full(len(rows), -1, dtype=np.int64), np.full(len(rows), np.inf)
-    at, near = graph.tree.query(walls[rows], predicate="dwithin", distance=OTHER_WAYS_M)
-    apart = shapely.distance(graph.lines[near], walls[rows[at]])
-    order = np.lexsort((apart, at))
-    at, near, apart = at[order], near[order], apart[order]
+    piece, gap = np.full(len(rows), -1, dtype=np.int64), np.full(len(rows), np.inf)
+    at, near = graph.tree.query(walls[rows], predicate="dwithin", distance=OPEN_WAY_RADIUS_M)
+    distance = shapely.distance(graph.lines[near], walls[rows[at]])
+    order = np.lexsort((distance, at))
+    at, near, distance = at[order], near[order], distance[order]
     rank = np.arange(len(at)) - np.searchsorted(at, at)
-    for turn in range(int(rank.max(initial=-1)) + 1):
-        now = np.flatnonzero((rank == turn) & (found[at] < 0))
-        ways = shapely.shortest_line(graph.lines[near[now]], walls[rows[at[now]]])
-        free = now[~_is_blocked(ways, rows[at[now]], walls, tree)]
-        found[at[free]], gap[at[free]] = near[free], apart[free]
-    return found, gap
+    for round_ in range(int(rank.max(initial=-1)) + 1):
+        current = np.flatnonzero((rank == round_) & (piece[at] < 0))
+        ways = shapely.shortest_line(graph.lines[near[current]], walls[rows[at[current]]])
+        free = current[~_is_blocked(ways, rows[at[current]], walls, tree)]
+        piece[at[free]], gap[at[free]] = near[free], distance[free]
+    return piece, gap

@@ -1,7 +1,7 @@
-"""The rules as data: figure, unit, standard and clause; a city overrides figures in its settings.
+"""The fire rules: figure, unit, standard and clause; settings override a figure for a city.
 
-What a rule says is in the catalogues under ``rule.<id>``. How far each clause was checked, and
-which were not verified, is in ``docs/decisions/clauses-of-the-fire-rules.md``.
+The text of a rule is in the catalogues under ``rule.<id>``. How far each clause was verified is in
+``docs/decisions/clauses-of-the-fire-rules.md``.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from geo.settings import settings
 
 
 class Overlay(StrEnum):
-    """What the city is checked for."""
+    """The subjects that the city is checked for, each a layer on the map."""
 
     HYDRANT_COVERAGE = "hydrant_coverage"
     HYDRANT_SPACING = "hydrant_spacing"
@@ -27,7 +27,7 @@ class Overlay(StrEnum):
 
 
 class Severity(StrEnum):
-    """How much a finding matters; ``missing`` says that the data can't tell."""
+    """How severe a finding is; ``missing`` where data is missing to judge."""
 
     HIGH = "high"
     MEDIUM = "medium"
@@ -37,7 +37,7 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True)
 class Rule:
-    """A figure of a standard, or of ours where ``standard`` is empty."""
+    """A figure of a standard, or of this program where ``standard`` is empty."""
 
     id: str
     overlay: Overlay
@@ -49,7 +49,7 @@ class Rule:
     overridden: bool = False
 
     def text(self, lang: Language | None = None) -> str:
-        """Return what the rule says."""
+        """Return the text of the rule."""
         return text(f"rule.{self.id}", lang=lang, figure=self.figure, unit=self.unit)
 
 
@@ -62,7 +62,7 @@ _STANDING, _LANE, _REACH = Overlay.HYDRANT_STANDING, Overlay.FIRE_LANE, Overlay.
 _APART, _LADDER, _RESPONSE = Overlay.SEPARATION, Overlay.LADDER, Overlay.RESPONSE
 _HIGH, _LOW = Severity.HIGH, Severity.LOW
 
-DEFAULTS: tuple[Rule, ...] = (
+DEFAULT_RULES: tuple[Rule, ...] = (
     Rule("hydrant_radius", _COVERAGE, 150, "m", WATER, "7.2.5", _HIGH),
     Rule("hydrant_route", _COVERAGE, 150, "m", WATER, "7.2.5"),
     Rule("hydrant_spacing", _SPACING, 120, "m", WATER, "7.2.5"),
@@ -116,10 +116,10 @@ HIGH_RISE_M = {"residential": 27.0, "other": 24.0}
 """Height above which a building is a high-rise (GB 50016-2014, 2.1.1)."""
 
 CACHE_VERSION = "2"
-"""Which way of finding; another one finds everything anew after an update of the program."""
+"""Version of the checks; a new one makes all stored findings stale after an update."""
 
-GIVE_M = 0.01
-"""Missing a figure by less is no finding: no wall is surveyed better, and degrees are rounded."""
+TOLERANCE_M = 0.01
+"""A shortfall below this is no finding: walls are not surveyed better, degrees are rounded."""
 
 STOREY_M = 3.0
 """Height of a storey where a building's height is not on record."""
@@ -140,20 +140,20 @@ class Rules:
 
     @property
     def stamp(self) -> str:
-        """Return what tells one set of figures from another."""
+        """Version of the checks and the overridden figures, to tell whether findings are stale."""
         changed = sorted(rule.id for rule in self.by_id.values() if rule.overridden)
         return ",".join([CACHE_VERSION, *(f"{name}={self.figure(name):g}" for name in changed)])
 
 
-def in_force(figures: Mapping[str, float] | None = None) -> Rules:
-    """Return the rules with a city's own figures, those of the settings by default.
+def rules_in_force(figures: Mapping[str, float] | None = None) -> Rules:
+    """Return the rules with the overridden figures, those of the settings by default.
 
     Raises
     ------
     InputError
-        If there is no such rule, or a figure is below nought.
+        If there is no such rule, or a figure is negative.
     """
-    by_id = {rule.id: rule for rule in DEFAULTS}
+    by_id = {rule.id: rule for rule in DEFAULT_RULES}
     for name, figure in (settings().fire_figures if figures is None else figures).items():
         if name not in by_id:
             raise InputError("no_such_rule", rule=name, rules=", ".join(by_id))

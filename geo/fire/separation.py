@@ -7,33 +7,37 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from geo.fire.finding import Finding, Missing
-from geo.fire.rules import GIVE_M, HIGH_RISE_M, STOREY_M, Rules, Severity
+from geo.fire.finding import Finding
+from geo.fire.rules import HIGH_RISE_M, STOREY_M, TOLERANCE_M, Rules, Severity
 from geo.fire.snapshot import CitySnapshot
+from geo.missing_data import MissingData, list_missing
 from geo.types import Bools, Floats, Ints
 
 HIGH = "high"
-GROUPED = ("residential", "office")
-WORKS = ("industrial", "warehouse")
-"""Uses for which table 3.4.1 asks for more, by a hazard category that is not in the data."""
+NEIGHBOUR_RADIUS_M = 14.0
+"""The largest distance of the table: between a high-rise and a building of class 4."""
+
+GROUP_USES = ("residential", "office")
+INDUSTRIAL_USES = ("industrial", "warehouse")
+"""Uses for which table 3.4.1 may ask for more, by a hazard category that no register holds."""
 
 
 @dataclass(frozen=True)
-class Bodies:
-    """What the table asks of each building.
+class FireProperties:
+    """What table 5.2.2 needs to know of each building.
 
     Attributes
     ----------
     height
-        Metres; from the storeys where no height is on record, NaN where neither is.
+        (b,) metres; from the storeys where no height is on record, NaN where neither is.
     high
-        Whether it is a high-rise.
+        (b,) whether it is a high-rise.
     fire_class
-        2 to 4 (1 counts as 2), NaN where not on record.
+        (b,) 2 to 4 (1 counts as 2), NaN where not on record.
     groups
-        Whether it is of a use that may stand in groups (5.2.4).
+        (b,) whether its use allows it to stand in a group (5.2.4).
     footprint
-        Square metres.
+        (b,) square metres.
     """
 
     height: Floats
@@ -43,80 +47,98 @@ class Bodies:
     footprint: Floats
 
 
-def bodies(ground: CitySnapshot) -> Bodies:
-    """Return height, kind and class of every building."""
-    held: Bodies | None = ground.__dict__.get("bodies")
+def fire_properties(snapshot: CitySnapshot) -> FireProperties:
+    """Return the fire properties of all buildings, computed once for each snapshot."""
+    held: FireProperties | None = snapshot.__dict__.get("bodies")
     if held is None:
-        held = ground.__dict__["bodies"] = _bodies(ground)
+        held = snapshot.__dict__["bodies"] = _bodies(snapshot)
     return held
 
 
-def _bodies(ground: CitySnapshot) -> Bodies:
-    frame = ground.building
+def _bodies(snapshot: CitySnapshot) -> FireProperties:
+    frame = snapshot.building
     height = frame["height_m"].to_numpy(dtype=float)
     storeys = frame["storeys_above"].to_numpy(dtype=float)
     height = np.where(np.isnan(height), storeys * STOREY_M, height)
-    dwelt = (frame["use"] == "residential").to_numpy(dtype=bool)
-    limit = np.where(dwelt, HIGH_RISE_M["residential"], HIGH_RISE_M["other"])
-    tall = (np.nan_to_num(height) > limit) & ~((storeys == 1) & ~dwelt)
-    said = frame["high_rise"].to_numpy(dtype=object)
-    known = np.array([flag is not None for flag in said], dtype=bool)
-    high = np.where(known, said == True, tall)  # noqa: E712
+    is_residential = (frame["use"] == "residential").to_numpy(dtype=bool)
+    limit = np.where(is_residential, HIGH_RISE_M["residential"], HIGH_RISE_M["other"])
+    is_tall = (np.nan_to_num(height) > limit) & ~((storeys == 1) & ~is_residential)
+    recorded = frame["high_rise"].to_numpy(dtype=object)
+    is_known = np.array([flag is not None for flag in recorded], dtype=bool)
+    high = np.where(is_known, recorded == True, is_tall)  # noqa: E712
     fire_class = np.maximum(frame["fire_class"].to_numpy(dtype=float), 2.0)
-    groups = frame["use"].isin(GROUPED).to_numpy(dtype=bool)
-    return Bodies(height, high, fire_class, groups, np.asarray(shapely.area(ground.walls)))
+    groups = frame["use"].isin(GROUP_USES).to_numpy(dtype=bool)
+    return FireProperties(
+        height, high, fire_class, groups, np.asarray(shapely.area(snapshot.walls))
+    )
 
 
-def find(ground: CitySnapshot, rules: Rules, only: Ints | None = None) -> list[Finding]:
-    """Return the pairs of buildings that stand closer than the table allows.
+def check_separation(
+    snapshot: CitySnapshot, rules: Rules, only: Ints | None = None
+) -> list[Finding]:
+    """Return findings of pairs of buildings that stand closer than the table allows.
 
     Parameters
     ----------
     only
-        Rows of the buildings to look at with all their neighbours; every building by default.
+        Rows of the buildings to check against all their neighbours; all by default.
     """
-    body = bodies(ground)
-    farthest = max(rule.figure for name, rule in rules.by_id.items() if _is_table(name))
-    one, other = _pairs(ground, farthest, only)
-    apart = shapely.distance(ground.walls[one], ground.walls[other])
-    known = ~np.isnan(body.fire_class[one]) & ~np.isnan(body.fire_class[other])
-    # Where a class is not known the mildest figure is certain to hold.
-    names = _rules(body, one, other)
+    properties = fire_properties(snapshot)
+    search_radius = max(rule.figure for name, rule in rules.by_id.items() if _is_table(name))
+    one, other = _pairs(snapshot, search_radius, only)
+    distance = shapely.distance(snapshot.walls[one], snapshot.walls[other])
+    is_known = ~np.isnan(properties.fire_class[one]) & ~np.isnan(properties.fire_class[other])
+    # Where a class is not on record, the lowest figure applies whatever the class is.
+    names = _rules(properties, one, other)
     required = np.array([rules.figure(name) for name in names], dtype=float)
-    broken = np.flatnonzero(apart < required - GIVE_M)
-    lines = shapely.shortest_line(ground.walls[one[broken]], ground.walls[other[broken]])
-    pairs = zip(one[broken].tolist(), other[broken].tolist(), strict=True)
-    figures = zip(apart[broken].tolist(), names[broken].tolist(), strict=True)
-    found = [
-        _finding(ground, rules, body, pair, line, *figure)
+    too_close = np.flatnonzero(distance < required - TOLERANCE_M)
+    lines = shapely.shortest_line(snapshot.walls[one[too_close]], snapshot.walls[other[too_close]])
+    pairs = zip(one[too_close].tolist(), other[too_close].tolist(), strict=True)
+    figures = zip(distance[too_close].tolist(), names[too_close].tolist(), strict=True)
+    findings = [
+        _finding(snapshot, rules, properties, pair, line, *figure)
         for pair, line, figure in zip(pairs, lines, figures, strict=True)
     ]
-    asked = set(range(len(ground.walls)) if only is None else only.tolist())
-    return found + _unknown(ground, rules, body, one, other, apart, known, asked)
+    asked_rows = set(range(len(snapshot.walls)) if only is None else only.tolist())
+    return findings + _unknown(
+        snapshot, rules, properties, one, other, distance, is_known, asked_rows
+    )
 
 
-def neighbours(ground: CitySnapshot, rules: Rules, row: int) -> list[tuple[int, float, str]]:
-    """Return the buildings for which the table has a say about a building, the nearest first.
+def find_neighbours(snapshot: CitySnapshot, rules: Rules, row: int) -> list[tuple[int, float, str]]:
+    """Return the buildings within the reach of the table around a building, the nearest first.
 
     Returns
     -------
     list
         Row, distance in metres, rule.
     """
-    body = bodies(ground)
-    one, other = _pairs(ground, 14.0, np.array([row]))
+    properties = fire_properties(snapshot)
+    one, other = _pairs(snapshot, NEIGHBOUR_RADIUS_M, np.array([row]))
     rest = np.where(one == row, other, one)
-    apart = shapely.distance(ground.walls[row], ground.walls[rest])
-    names = _rules(body, np.full(len(rest), row), rest)
-    order = np.argsort(apart)
-    return [(int(rest[k]), float(apart[k]), str(names[k])) for k in order]
+    distance = shapely.distance(snapshot.walls[row], snapshot.walls[rest])
+    names = _rules(properties, np.full(len(rest), row), rest)
+    order = np.argsort(distance)
+    return [(int(rest[k]), float(distance[k]), str(names[k])) for k in order]
 
 
-def proof(
-    ground: CitySnapshot, rules: Rules, one: int, other: int, apart: float, required: float
+def required_proof(
+    snapshot: CitySnapshot,
+    rules: Rules,
+    pair: tuple[int, int],
+    distance: float,
+    required: float,
 ) -> str | None:
-    """Return what would settle a pair that stands too close, None where nothing can."""
-    return _proof(rules, bodies(ground), one, other, apart, required)
+    """Return which evidence would allow a pair that stands too close, None where none would.
+
+    Parameters
+    ----------
+    pair
+        Rows of the two buildings.
+    distance, required
+        Metres.
+    """
+    return _required_proof(rules, fire_properties(snapshot), pair, distance, required)
 
 
 def _is_table(name: str) -> bool:
@@ -132,10 +154,10 @@ _TABLE = {
 }
 
 
-def _pairs(ground: CitySnapshot, farthest: float, only: Ints | None) -> tuple[Ints, Ints]:
-    """Return pairs of rows of buildings within a distance, each pair once, the lower row first."""
-    walls = ground.walls if only is None else ground.walls[only]
-    one, other = ground.wall_tree.query(walls, predicate="dwithin", distance=farthest)
+def _pairs(snapshot: CitySnapshot, search_radius: float, only: Ints | None) -> tuple[Ints, Ints]:
+    """Return the two (k,) rows of pairs within a distance, each pair once, the lower row first."""
+    walls = snapshot.walls if only is None else snapshot.walls[only]
+    one, other = snapshot.wall_tree.query(walls, predicate="dwithin", distance=search_radius)
     if only is not None:
         one = only[one]
     low, high = np.minimum(one, other), np.maximum(one, other)
@@ -143,52 +165,52 @@ def _pairs(ground: CitySnapshot, farthest: float, only: Ints | None) -> tuple[In
     return pairs[:, 0], pairs[:, 1]
 
 
-def _rules(body: Bodies, one: Ints, other: Ints) -> NDArray[np.object_]:
-    """Return the rule of each pair; a class that is not on record is taken as the mildest."""
-    first, second = _kinds(body, one), _kinds(body, other)
+def _rules(properties: FireProperties, one: Ints, other: Ints) -> NDArray[np.object_]:
+    """Return (k,) the rule of each pair; a class not on record counts as the mildest."""
+    first, second = _kinds(properties, one), _kinds(properties, other)
     swap = (second == HIGH) | ((first != HIGH) & (second < first))
     first, second = np.where(swap, second, first), np.where(swap, first, second)
     names = [f"separation_{a}_{b}" for a, b in zip(first, second, strict=True)]
     return np.array(names, dtype=object)
 
 
-def _kinds(body: Bodies, rows: Ints) -> NDArray[np.object_]:
-    """Return what a building is in the table: a high-rise, or its class."""
-    classes = np.nan_to_num(body.fire_class[rows], nan=2.0).astype(int).astype(str)
-    kinds: NDArray[np.object_] = np.where(body.high[rows], HIGH, classes).astype(object)
+def _kinds(properties: FireProperties, rows: Ints) -> NDArray[np.object_]:
+    """Return (k,) the table's category of each building: high-rise, or its class."""
+    classes = np.nan_to_num(properties.fire_class[rows], nan=2.0).astype(int).astype(str)
+    kinds: NDArray[np.object_] = np.where(properties.high[rows], HIGH, classes).astype(object)
     return kinds
 
 
 def _finding(
-    ground: CitySnapshot,
+    snapshot: CitySnapshot,
     rules: Rules,
-    body: Bodies,
+    properties: FireProperties,
     pair: tuple[int, int],
     line: shapely.Geometry,
-    apart: float,
+    distance: float,
     name: str,
 ) -> Finding:
     one, other = pair
     required = rules.figure(name)
-    adjoining = apart <= rules.figure("separation_adjoining")
-    proof = _proof(rules, body, one, other, apart, required)
+    adjoining = distance <= rules.figure("separation_adjoining")
+    proof = _required_proof(rules, properties, pair, distance, required)
     severity = _SEVERITY.get(proof, Severity.MEDIUM)
     return Finding(
         "separation_adjoining" if adjoining else name,
         severity,
         "building",
-        ground.codes[one],
+        snapshot.codes[one],
         line,
-        measured=apart,
+        measured=distance,
         required=required,
-        shortfall=required - apart,
-        other=ground.codes[other],
+        shortfall=required - distance,
+        other=snapshot.codes[other],
         detail={
             "kind": "adjoining" if adjoining else "close",
             "table": name,
             "proof": proof,
-            "classes": [_class(body, one), _class(body, other)],
-            "high": [bool(body.high[one]), bool(body.high[other])],
+            "classes": [_class(properties, one), _class(properties, other)],
+            "high": [bool(properties.high[one]), bool(properties.high[other])],
         },
     )
 
@@ -196,14 +218,18 @@ def _finding(
 _SEVERITY = {None: Severity.HIGH, "openings": Severity.LOW, "group": Severity.LOW}
 
 
-def _class(body: Bodies, row: int) -> int | None:
-    return None if np.isnan(body.fire_class[row]) else int(body.fire_class[row])
+def _class(properties: FireProperties, row: int) -> int | None:
+    return None if np.isnan(properties.fire_class[row]) else int(properties.fire_class[row])
 
 
-def _proof(
-    rules: Rules, body: Bodies, one: int, other: int, apart: float, required: float
+def _required_proof(
+    rules: Rules,
+    properties: FireProperties,
+    pair: tuple[int, int],
+    distance: float,
+    required: float,
 ) -> str | None:
-    """Return what would settle a pair that stands too close, None where nothing can.
+    """Return which evidence would allow a pair that stands too close, None where none would.
 
     Notes to table 5.2.2. Note 1: multi-storey buildings with unprotected openings up to 5 % of each
     wall, a quarter less. 5.2.4: a group of dwellings or offices of class 2 or better that cover no
@@ -211,96 +237,99 @@ def _proof(
     protected, 3.5 m (4 m by high-rises). Notes 2 and 3: a fire wall, no distance at all. Above
     100 m nothing is reduced (5.2.6).
     """
-    first, second = (_float_or_zero(float(body.height[row])) for row in (one, other))
+    one, other = pair
+    first, second = (_float_or_zero(float(properties.height[row])) for row in (one, other))
     if max(first, second) > rules.figure("separation_no_reduction"):
         return None
-    highs = bool(body.high[one] or body.high[other])
+    is_any_high = bool(properties.high[one] or properties.high[other])
     share = 1 - rules.figure("separation_openings_share") / 100
-    if not highs and apart >= required * share:
+    if not is_any_high and distance >= required * share:
         return "openings"
-    if not highs and _is_group(rules, body, one, other, apart):
+    if not is_any_high and _is_group(rules, properties, one, other, distance):
         return "group"
-    least = rules.figure("separation_protected_high" if highs else "separation_protected")
+    least = rules.figure("separation_protected_high" if is_any_high else "separation_protected")
     lower = one if first <= second else other
-    if apart >= least and body.fire_class[lower] <= 2:
+    if distance >= least and properties.fire_class[lower] <= 2:
         return "protected"
-    return _fire_wall(body, one, other, abs(first - second))
+    return _fire_wall(properties, one, other, abs(first - second))
 
 
-def _is_group(rules: Rules, body: Bodies, one: int, other: int, apart: float) -> bool:
+def _is_group(
+    rules: Rules, properties: FireProperties, one: int, other: int, distance: float
+) -> bool:
     """Return whether two buildings may stand as a group (5.2.4)."""
-    sound = body.fire_class[one] <= 2 and body.fire_class[other] <= 2
-    covers = body.footprint[one] + body.footprint[other]
+    sound = properties.fire_class[one] <= 2 and properties.fire_class[other] <= 2
+    covers = properties.footprint[one] + properties.footprint[other]
     small = covers <= rules.figure("separation_group_area")
-    grouped = body.groups[one] and body.groups[other]
-    return bool(sound and small and grouped and apart >= rules.figure("separation_group"))
+    grouped = properties.groups[one] and properties.groups[other]
+    return bool(sound and small and grouped and distance >= rules.figure("separation_group"))
 
 
-def _fire_wall(body: Bodies, one: int, other: int, higher: float) -> str:
-    """Return which fire wall would do: that of the higher one, or either if they are as high.
+def _fire_wall(properties: FireProperties, one: int, other: int, higher: float) -> str:
+    """Return which fire wall would suffice: of the higher building, or of either if equally high.
 
-    Note 3 asks class 2 of both for the latter; for worse ones the table names no way.
+    Note 3 requires class 2 of both for the latter; for lower classes the table allows nothing.
     """
-    if higher > _AS_HIGH_M or np.isnan(body.height[[one, other]]).any():
+    if higher > _EQUAL_HEIGHT_M or np.isnan(properties.height[[one, other]]).any():
         return "fire_wall"
-    sound = body.fire_class[one] <= 2 and body.fire_class[other] <= 2
+    sound = properties.fire_class[one] <= 2 and properties.fire_class[other] <= 2
     return "fire_wall_equal" if sound else "fire_wall_low_class"
 
 
-_AS_HIGH_M = 0.5
-"""Heights on record that differ by less count as the same."""
+_EQUAL_HEIGHT_M = 0.5
+"""Heights that differ by less count as equal."""
 
 
 def _float_or_zero(value: float) -> float:
-    """Return a figure, nought where it is not on record."""
+    """Return a figure, zero where it is NaN."""
     return 0.0 if value != value else value
 
 
 def _unknown(
-    ground: CitySnapshot,
+    snapshot: CitySnapshot,
     rules: Rules,
-    body: Bodies,
+    properties: FireProperties,
     one: Ints,
     other: Ints,
-    apart: Floats,
-    known: Bools,
-    wanted: set[int],
+    distance: Floats,
+    is_known: Bools,
+    listed_rows: set[int],
 ) -> list[Finding]:
-    """Return the buildings without a class that have a neighbour near enough to ask."""
+    """Return findings of buildings whose class is unknown but matters for a neighbour."""
     worst = np.where(
-        body.high[one] | body.high[other],
+        properties.high[one] | properties.high[other],
         rules.figure("separation_high_4"),
         rules.figure("separation_4_4"),
     )
-    asked = np.flatnonzero(~known & (apart < worst))
+    asked_rows = np.flatnonzero(~is_known & (distance < worst))
     nearest: dict[int, int] = {}
-    for k in asked[np.argsort(apart[asked])]:
+    for k in asked_rows[np.argsort(distance[asked_rows])]:
         for row in (int(one[k]), int(other[k])):
-            if np.isnan(body.fire_class[row]) and row in wanted:
+            if np.isnan(properties.fire_class[row]) and row in listed_rows:
                 nearest.setdefault(row, int(k))
-    found = []
+    findings = []
     for row, k in nearest.items():
         rest = int(other[k]) if int(one[k]) == row else int(one[k])
-        found.append(
+        findings.append(
             Finding(
-                "separation_4_4" if not body.high[row] else "separation_high_4",
+                "separation_4_4" if not properties.high[row] else "separation_high_4",
                 Severity.MISSING,
                 "building",
-                ground.codes[row],
-                shapely.shortest_line(ground.walls[row], ground.walls[rest]),
-                measured=float(apart[k]),
-                other=ground.codes[rest],
+                snapshot.codes[row],
+                shapely.shortest_line(snapshot.walls[row], snapshot.walls[rest]),
+                measured=float(distance[k]),
+                other=snapshot.codes[rest],
                 detail={"kind": "no_class"},
             )
         )
-    return found
+    return findings
 
 
-def missing(buildings: gpd.GeoDataFrame, *, classes: bool) -> list[Missing]:
-    """Return what a frame of buildings lacks; of their classes too, if they matter."""
+def missing_building_data(buildings: gpd.GeoDataFrame, *, classes: bool) -> list[MissingData]:
+    """Return what is missing from a frame of buildings, with their fire classes on request."""
     no_height = buildings["height_m"].isna() & buildings["storeys_above"].isna()
     counts = {"no_height": int(no_height.sum())}
     if classes:
         counts["no_fire_class"] = int(buildings["fire_class"].isna().sum())
-        counts["no_hazard_category"] = int(buildings["use"].isin(WORKS).sum())
-    return [Missing(key, count) for key, count in counts.items() if count]
+        counts["no_hazard_category"] = int(buildings["use"].isin(INDUSTRIAL_USES).sum())
+    return list_missing(counts)

@@ -1,9 +1,9 @@
-"""The ground of one city in memory, in metres: read once, and again only where it changed."""
+"""A snapshot of one city's layers in memory, in metres; only changed layers are read again."""
 
+import dataclasses
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
@@ -13,26 +13,20 @@ import pandas as pd
 import pyproj
 import shapely
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, Connection, Text, cast, func, literal, literal_column, select
-from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy import ColumnElement, Connection, Text, cast, func, literal_column, select
 
 from geo import crs as systems
 from geo.db.layer_frames import read_frame, wkb
-from geo.errors import NotFoundError
-from geo.fire import road_access
-from geo.fire.road_access import Access, Anchors, Spots
-from geo.model import STORAGE_SRID, Base, Building, LayerChange, LayerRevision, Region
-from geo.model.fire import HydrantInspection
+from geo.fire import reviews, road_access
+from geo.fire.cities import Box, city_extent
+from geo.fire.layer_state import INSPECTION, read_layer_changes
+from geo.fire.road_access import BuildingAnchors, RoadAccess, RoadPositions
+from geo.model import STORAGE_SRID, Base
 from geo.network import roads as road_graph
 from geo.network.roads import RoadGraph
-from geo.types import Geometries, Ints
+from geo.types import Bools, Geometries, Ints
 
-Box = tuple[float, float, float, float]
-
-AROUND_DEGREES = 0.03
-"""How far beyond its border a city's roads and hydrants are read: some 3 km."""
-
-COLUMNS: dict[str, tuple[str, ...]] = {
+LAYER_COLUMNS: dict[str, tuple[str, ...]] = {
     "building": (
         *("name", "address", "use", "storeys_above", "storeys_below", "height_m", "structure"),
         *("fire_class", "year_built", "high_rise", "households", "population"),
@@ -48,31 +42,34 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "pipe_node": ("network", "kind", "in_service", "flow_l_s", "pressure_mpa"),
     "region": ("name", "level"),
 }
-"""What is read of each layer; of nodes only hydrants, of regions communities."""
+"""Columns read of each layer; of pipe nodes only hydrants, of regions only communities."""
 
 
 @dataclass(frozen=True)
 class CitySnapshot:
-    """A city's layers as metric frames sorted by code, and what follows from them.
+    """A city's layers as metric frames sorted by code, and what is derived from them.
+
+    Rows of ``building``, ``hydrant``, ``road`` and ``station`` are numbered from 0; other arrays of
+    the fire package refer to features by these rows.
 
     Attributes
     ----------
     city
         The four digits that the codes of its regions begin with; empty where no region is known.
-    changes
-        How often each layer had changed when this was read.
+    layer_changes
+        Change counts of the layers when this was read.
     horizon
-        Number of a transaction: what those before it wrote was read, what this one and later ones
+        Number of a transaction: what earlier ones wrote was read, what this one and later ones
         wrote may not have been.
-    failed
+    failed_hydrants
         Codes of hydrants whose last inspection failed.
     """
 
     city: str
     crs: pyproj.CRS
-    changes: Mapping[str, int]
+    layer_changes: Mapping[str, int]
     horizon: str
-    failed: frozenset[str]
+    failed_hydrants: frozenset[str]
     building: gpd.GeoDataFrame
     facility: gpd.GeoDataFrame
     road: gpd.GeoDataFrame
@@ -81,74 +78,79 @@ class CitySnapshot:
     hydrant: gpd.GeoDataFrame
     region: gpd.GeoDataFrame
     graph: RoadGraph
-    anchors: Anchors
-    hydrant_spots: Spots
+    anchors: BuildingAnchors
+    hydrant_positions: RoadPositions
 
     @cached_property
-    def walls(self) -> NDArray[np.object_]:
-        """Return the outlines of the buildings."""
-        outlines: NDArray[np.object_] = self.building.geometry.to_numpy()
+    def walls(self) -> Geometries:
+        """(b,) prepared outlines of the buildings."""
+        outlines: Geometries = self.building.geometry.to_numpy()
         shapely.prepare(outlines)
         return outlines
 
     @cached_property
     def wall_tree(self) -> shapely.STRtree:
-        """Return the index of the buildings."""
+        """Spatial index of the buildings' outlines."""
         return shapely.STRtree(self.walls)
 
     @cached_property
     def codes(self) -> NDArray[np.object_]:
-        """Return the codes of the buildings."""
+        """(b,) codes of the buildings."""
         return np.array(self.building["code"].tolist(), dtype=object)
 
     @cached_property
-    def hard(self) -> Geometries:
-        """Return what an engine can't drive over, buildings aside: open water, fences."""
-        water = self.water[~self.water["covered"].to_numpy(dtype=bool)]
-        half = water["width_m"].to_numpy(dtype=float, na_value=0.0) / 2
-        wet = shapely.buffer(water.geometry.to_numpy(), half)
+    def compound_fences(self) -> Geometries:
+        """Boundaries of the gated compounds."""
         gated = self.compound[self.compound["gated"].eq(True).to_numpy(dtype=bool)]
-        fences = shapely.boundary(gated.geometry.to_numpy())
-        return np.concatenate([wet, fences])
+        return np.asarray(shapely.boundary(gated.geometry.to_numpy()), dtype=object)
 
     @cached_property
-    def hard_tree(self) -> shapely.STRtree:
-        """Return the index of what an engine can't drive over."""
-        return shapely.STRtree(self.hard)
+    def barriers(self) -> Geometries:
+        """What an engine can't drive over apart from buildings: open water and fences."""
+        water = self.water[~self.water["covered"].to_numpy(dtype=bool)]
+        half_width = water["width_m"].to_numpy(dtype=float, na_value=0.0) / 2
+        wet = shapely.buffer(water.geometry.to_numpy(), half_width)
+        return np.concatenate([wet, self.compound_fences])
 
     @cached_property
-    def under(self) -> NDArray[np.bool_]:
-        """Return which roads pass through a building."""
+    def barrier_tree(self) -> shapely.STRtree:
+        """Spatial index of the barriers."""
+        return shapely.STRtree(self.barriers)
+
+    @cached_property
+    def roads_through_buildings(self) -> Bools:
+        """(r,) whether each road passes through a building."""
         lines = self.road.geometry.to_numpy()
-        found = np.zeros(len(lines), dtype=bool)
+        crosses = np.zeros(len(lines), dtype=bool)
         if len(self.walls) and len(lines):
-            found[self.wall_tree.query(lines, predicate="crosses")[0]] = True
-        return found
+            crosses[self.wall_tree.query(lines, predicate="crosses")[0]] = True
+        return crosses
 
     @cached_property
     def row_of(self) -> dict[str, int]:
-        """Return the row of each building by its code."""
+        """Row of each building by its code."""
         return {code: row for row, code in enumerate(self.codes.tolist())}
 
     @cached_property
-    def working(self) -> NDArray[np.bool_]:
-        """Return which hydrants can be used: not out of service, last inspection not failed."""
+    def hydrant_works(self) -> Bools:
+        """(h,) whether each hydrant can be used: in service, and its last inspection not failed."""
         out = self.hydrant["in_service"].eq(False).to_numpy(dtype=bool)
-        failed: NDArray[np.bool_] = self.hydrant["code"].isin(self.failed).to_numpy()
+        failed: Bools = self.hydrant["code"].isin(self.failed_hydrants).to_numpy()
         return np.asarray(~out & ~failed)
 
     @cached_property
-    def access(self) -> Access:
-        """Return how places stand to the roads."""
-        stations = road_access.spots(self.graph, self.station.geometry.to_numpy())
-        return road_access.find(self.graph, self.anchors, self.hydrant_spots, stations)
+    def access(self) -> RoadAccess:
+        """Where buildings, hydrants and stations are reached from the roads."""
+        stations = road_access.locate_points(self.graph, self.station.geometry.to_numpy())
+        positions = self.anchors, self.hydrant_positions, stations
+        return road_access.build_road_access(self.graph, *positions)
 
     @cached_property
     def station(self) -> gpd.GeoDataFrame:
-        """Return the fire stations as points."""
-        found = self.facility[self.facility["category"] == "fire_station"]
-        points = shapely.centroid(found.geometry.to_numpy())
-        return found.set_geometry(points, crs=found.crs).reset_index(drop=True)
+        """The fire stations as points."""
+        stations = self.facility[self.facility["category"] == "fire_station"]
+        points = shapely.centroid(stations.geometry.to_numpy())
+        return stations.set_geometry(points, crs=stations.crs).reset_index(drop=True)
 
     def to_degrees(self, geometries: Any) -> Any:
         """Return geometries in longitude and latitude."""
@@ -158,266 +160,189 @@ class CitySnapshot:
         """Return geometries in the city's metric system."""
         return systems.transform(geometries, systems.STORAGE, self.crs)
 
-    def place(self, lon: float, lat: float) -> shapely.Point:
-        """Return a place in metres."""
+    def to_metric_point(self, lon: float, lat: float) -> shapely.Point:
+        """Return a place given in degrees as a point in metres."""
         point: shapely.Point = self.to_metres(shapely.Point(lon, lat))
         return point
 
-    def region_of(self, geometries: NDArray[np.object_]) -> NDArray[np.object_]:
-        """Return the code of the community that each geometry's middle lies in, or None."""
-        found = np.full(len(geometries), None, dtype=object)
-        land = self.region.geometry.to_numpy()
+    def community_of(self, geometries: Geometries) -> NDArray[np.object_]:
+        """Return the code of the community that a point of each geometry lies in, or None.
+
+        Parameters
+        ----------
+        geometries
+            (k,) object array of geometries, metres.
+        """
+        codes = np.full(len(geometries), None, dtype=object)
         points = shapely.point_on_surface(geometries)
-        which, where = shapely.STRtree(land).query(points, predicate="intersects")
-        found[which[::-1]] = self.region["code"].to_numpy()[where[::-1]]
-        return found
+        communities = shapely.STRtree(self.region.geometry.to_numpy())
+        which, where = communities.query(points, predicate="intersects")
+        codes[which[::-1]] = self.region["code"].to_numpy()[where[::-1]]
+        return codes
 
 
-def _anchors(before: CitySnapshot | None, building: gpd.GeoDataFrame, graph: RoadGraph) -> Anchors:
-    """Return where buildings are reached from; what has not changed around them is kept."""
+def _anchor_buildings(
+    previous: CitySnapshot | None, building: gpd.GeoDataFrame, graph: RoadGraph
+) -> BuildingAnchors:
+    """Return where buildings are reached from, computed again only near changed buildings."""
     walls = building.geometry.to_numpy()
     tree = shapely.STRtree(walls)
-    if before is None or before.graph is not graph:
-        return road_access.anchor(graph, walls, tree)
-    if before.building is building:
-        return before.anchors
-    held_row, rows, outlines = _diff_buildings(before, building)
-    near = tree.query(outlines, predicate="dwithin", distance=road_access.OTHER_WAYS_M)[1]
-    rows = np.unique(np.concatenate([rows, near]))
-    fresh = road_access.anchor(graph, walls, tree, rows)
-    kept = [getattr(before.anchors, name)[held_row] for name in road_access.ANCHORED]
-    for values, name in zip(kept, road_access.ANCHORED, strict=True):
-        values[rows] = getattr(fresh, name)
-    return Anchors(*kept)
+    if previous is None or previous.graph is not graph:
+        return road_access.anchor_buildings(graph, walls, tree)
+    if previous.building is building:
+        return previous.anchors
+    previous_row, changed, outlines = _diff_buildings(previous, building)
+    near = tree.query(outlines, predicate="dwithin", distance=road_access.OPEN_WAY_RADIUS_M)[1]
+    rows = np.unique(np.concatenate([changed, near]))
+    updates = road_access.anchor_buildings(graph, walls, tree, rows)
+    columns = {}
+    for field in dataclasses.fields(BuildingAnchors):
+        values = getattr(previous.anchors, field.name)[previous_row]
+        values[rows] = getattr(updates, field.name)
+        columns[field.name] = values
+    return BuildingAnchors(**columns)
 
 
-def _diff_buildings(before: CitySnapshot, now: gpd.GeoDataFrame) -> tuple[Ints, Ints, Geometries]:
+def _diff_buildings(
+    previous: CitySnapshot, building: gpd.GeoDataFrame
+) -> tuple[Ints, Ints, Geometries]:
     """Return how buildings changed.
 
     Returns
     -------
-    held_row
-        Row that each building had before, -1 for none.
-    rows
-        Rows of those that are new or changed.
+    previous_row
+        (b,) row of each building in the previous snapshot, -1 for none.
+    changed
+        Rows of the new and changed buildings.
     outlines
-        Those of the new, the changed and the gone ones, then and now.
+        Outlines of new, changed and removed buildings, before and after.
     """
-    held_row = np.array([before.row_of.get(code, -1) for code in now["code"].tolist()], dtype=int)
-    held = before.building["valid_from"].to_numpy()
-    same = (held_row >= 0) & (held[held_row] == now["valid_from"].to_numpy())
-    rows = np.flatnonzero(~same)
-    gone = np.ones(len(held), dtype=bool)
-    gone[held_row[same]] = False
-    return held_row, rows, np.concatenate([now.geometry.to_numpy()[rows], before.walls[gone]])
+    rows = (previous.row_of.get(code, -1) for code in building["code"].tolist())
+    previous_row = np.fromiter(rows, dtype=np.int64, count=len(building))
+    valid_from = previous.building["valid_from"].to_numpy()
+    same = (previous_row >= 0) & (valid_from[previous_row] == building["valid_from"].to_numpy())
+    changed = np.flatnonzero(~same)
+    is_gone = np.ones(len(valid_from), dtype=bool)
+    is_gone[previous_row[same]] = False
+    after = building.geometry.to_numpy()[changed]
+    return previous_row, changed, np.concatenate([after, previous.walls[is_gone]])
 
 
-_REPLACED = {"pipe_node": "hydrant"}
-"""Layers whose frame has another name here."""
-
-
-def city_of(connection: Connection, code: str) -> str:
-    """Return the city of a region, grid or building by its code: its first four digits."""
-    known = select(Region.code).where(Region.code == f"{code[:4]}00000000").limit(1)
-    if code[:4].isdecimal() and connection.execute(known).first():
-        return code[:4]
-    own = select(Building.region_code).where(Building.code == code)
-    region = connection.execute(own).scalar()
-    return region[:4] if region else ""
-
-
-def city_at(connection: Connection, lon: float, lat: float) -> str:
-    """Return the city whose land a place lies in, or is nearest to."""
-    point = func.ST_SetSRID(func.ST_MakePoint(lon, lat), STORAGE_SRID)
-    nearest = (
-        select(Region.code)
-        .where(Region.geom.is_not(None), Region.level == "city")
-        .order_by(Region.geom.op("<->")(point))
-        .limit(1)
-    )
-    code = connection.execute(nearest).scalar()
-    return code[:4] if code else ""
-
-
-def cities(connection: Connection) -> list[str]:
-    """Return the cities with buildings, each by its first four digits."""
-    statement = select(Region.code).where(Region.level == "city", Region.geom.is_not(None))
-    found = [code[:4] for code in connection.execute(statement.order_by(Region.code)).scalars()]
-    return found or [""]
-
-
-INSPECTION = "inspection"
-"""What stands among the changes for the hydrants' inspections: the last one's number."""
-
-
-def changes(connection: Connection) -> dict[str, int]:
-    """Return how often each layer was changed, by whatever way, and the inspections' last number.
-
-    The database counts: imports, corrections and edits written in plain SQL are all noticed.
-    """
-    last = func.coalesce(func.max(HydrantInspection.id), 0)
-    statement = select(LayerChange.layer, LayerChange.changes).union_all(
-        select(literal(INSPECTION), last)
-    )
-    return {row.layer: row.changes for row in connection.execute(statement)}
-
-
-def data_age(connection: Connection, layers: Sequence[str]) -> dict[str, Any]:
-    """Return how old the data of some layers is; the oldest decides.
-
-    In whole minutes, so that an answer's entity tag holds for one.
-    """
-    columns = LayerRevision.layer, LayerRevision.revision, LayerRevision.published_at
-    rows = connection.execute(select(*columns).where(LayerRevision.layer.in_(layers))).all()
-    times = {row.layer: row.published_at.astimezone(UTC) for row in rows}
-    oldest = min(times.values(), default=None)
-    age = None if oldest is None else (datetime.now(UTC) - oldest) // timedelta(minutes=1) * 60
-    return {
-        "revision": max((row.revision for row in rows), default=0),
-        "published_at": oldest,
-        "age_s": age,
-        "layers": {layer: times.get(layer) for layer in layers},
-    }
-
-
-def load(connection: Connection, city: str, before: CitySnapshot | None = None) -> CitySnapshot:
-    """Return the ground of a city; layers that did not change since ``before`` are kept.
+def load_snapshot(
+    connection: Connection, city: str, previous: CitySnapshot | None = None
+) -> CitySnapshot:
+    """Read a city; layers that have not changed since a previous snapshot are taken from it.
 
     Raises
     ------
     NotFoundError
-        If the city has no buildings and no roads.
+        If there are no regions, buildings or roads.
     """
-    state, horizon = changes(connection), _horizon(connection)
-    box = extent(connection, city)
-    crs = before.crs if before else systems.metric_crs((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
+    layer_changes, horizon = read_layer_changes(connection), _horizon(connection)
+    box = city_extent(connection, city)
+    if previous is None:
+        crs = systems.metric_crs((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
+    else:
+        crs = previous.crs
     frames = {}
-    for layer in COLUMNS:
-        name = _REPLACED.get(layer, layer)
-        same = before is not None and before.changes.get(layer) == state.get(layer)
-        if same:
-            frames[name] = getattr(before, name)
-        elif before is not None and layer == "building":
-            frames[name] = _read_changes(connection, before, box)
+    for layer in LAYER_COLUMNS:
+        name = _FRAME_NAMES.get(layer, layer)
+        if previous is None:
+            frames[name] = _read_layer(connection, layer, box, crs)
+        elif previous.layer_changes.get(layer) == layer_changes.get(layer):
+            frames[name] = getattr(previous, name)
+        elif layer == "building":
+            frames[name] = _read_changed_buildings(connection, previous, box)
         else:
-            frames[name] = _read(connection, layer, box, crs)
-    failed = frozenset(connection.execute(_failed_inspection_query()).scalars())
-    return of_frames(city, crs, frames, state, horizon, failed, before)
+            frames[name] = _read_layer(connection, layer, box, crs)
+    last = reviews.last_inspections()
+    failing = select(last.c.hydrant_code).where(~last.c.passed)
+    failed = frozenset(connection.execute(failing).scalars())
+    return snapshot_from_frames(city, crs, frames, layer_changes, horizon, failed, previous)
+
+
+_FRAME_NAMES = {"pipe_node": "hydrant"}
+"""Names of frames that differ from their layer's."""
 
 
 def _horizon(connection: Connection) -> str:
-    """Return the oldest transaction that may still write unseen."""
+    """Return the oldest transaction whose rows may still be invisible."""
     oldest = func.pg_snapshot_xmin(func.pg_current_snapshot())
     return connection.execute(select(cast(oldest, Text))).scalar_one()
 
 
-def of_frames(
+def snapshot_from_frames(
     city: str,
     crs: pyproj.CRS,
     frames: Mapping[str, gpd.GeoDataFrame],
-    state: Mapping[str, int],
+    layer_changes: Mapping[str, int],
     horizon: str = "0",
-    failed: frozenset[str] = frozenset(),
-    before: CitySnapshot | None = None,
+    failed_hydrants: frozenset[str] = frozenset(),
+    previous: CitySnapshot | None = None,
 ) -> CitySnapshot:
-    """Return the ground that metric frames make, by the names of the attributes."""
-    if before is not None and frames["road"] is before.road:
-        graph = before.graph
+    """Return the snapshot of metric frames, given by the names of the snapshot's attributes."""
+    if previous is not None and frames["road"] is previous.road:
+        graph = previous.graph
     else:
-        graph = road_graph.build(frames["road"])
-    anchors = _anchors(before, frames["building"], graph)
-    if before is not None and graph is before.graph and frames["hydrant"] is before.hydrant:
-        spots = before.hydrant_spots
+        graph = road_graph.build_road_graph(frames["road"])
+    anchors = _anchor_buildings(previous, frames["building"], graph)
+    if previous is not None and graph is previous.graph and frames["hydrant"] is previous.hydrant:
+        positions = previous.hydrant_positions
     else:
-        spots = road_access.spots(graph, frames["hydrant"].geometry.to_numpy())
+        positions = road_access.locate_points(graph, frames["hydrant"].geometry.to_numpy())
     return CitySnapshot(
         city,
         crs,
-        state,
+        layer_changes,
         horizon,
-        failed,
+        failed_hydrants,
         graph=graph,
         anchors=anchors,
-        hydrant_spots=spots,
+        hydrant_positions=positions,
         **frames,
     )
 
 
-def _failed_inspection_query() -> Any:
-    """Return the query for hydrants whose last inspection failed."""
-    last = (
-        select(HydrantInspection.hydrant_code, HydrantInspection.passed)
-        .ext(distinct_on(HydrantInspection.hydrant_code))
-        .order_by(
-            HydrantInspection.hydrant_code,
-            HydrantInspection.inspected_on.desc(),
-            HydrantInspection.id.desc(),
-        )
-        .subquery("last")
-    )
-    return select(last.c.hydrant_code).where(~last.c.passed)
-
-
-def extent(connection: Connection, city: str) -> Box:
-    """Return the box that a city is read in: its regions' land, else all buildings and roads."""
-    land = Region.geom.is_not(None) & Region.code.startswith(city or "#")
-    sides = _sides(connection, select(func.ST_Extent(Region.geom).label("box")).where(land))
-    if sides is None:
-        for table in (Building.__table__, Base.metadata.tables["road"]):
-            sides = _sides(connection, select(func.ST_Extent(table.c.geom).label("box")))
-            if sides is not None:
-                break
-    if sides is None:
-        raise NotFoundError("no_ground", city=city or "*")
-    west, south, east, north = sides
-    around = AROUND_DEGREES
-    return west - around, south - around, east + around, north + around
-
-
-def _sides(connection: Connection, extent: Any) -> Box | None:
-    box = extent.subquery("extent").c.box
-    sides = func.ST_XMin(box), func.ST_YMin(box), func.ST_XMax(box), func.ST_YMax(box)
-    found = connection.execute(select(*sides)).one()
-    return None if found[0] is None else tuple(found)
-
-
-def _read_changes(connection: Connection, before: CitySnapshot, box: Box) -> gpd.GeoDataFrame:
-    """Return the buildings as they are, reading only those written since they were read before."""
+def _read_changed_buildings(
+    connection: Connection, previous: CitySnapshot, box: Box
+) -> gpd.GeoDataFrame:
+    """Return the current buildings, reading only rows written since the previous snapshot."""
     table = Base.metadata.tables["building"]
     inside = table.c.geom.op("&&")(func.ST_MakeEnvelope(*box, STORAGE_SRID))
     written = func.age(literal_column("building.xmin"))
-    since = func.age(func.xid(cast(before.horizon, Text)))
-    fresh = _read(connection, "building", box, before.crs, written <= since)
-    held = before.building
-    kept = np.ones(len(held), dtype=bool)
-    kept[[before.row_of[code] for code in fresh["code"] if code in before.row_of]] = False
+    since = func.age(func.xid(cast(previous.horizon, Text)))
+    fresh = _read_layer(connection, "building", box, previous.crs, written <= since)
+    before, row_of = previous.building, previous.row_of
+    unchanged = np.ones(len(before), dtype=bool)
+    unchanged[[row_of[code] for code in fresh["code"] if code in row_of]] = False
     count = connection.execute(select(func.count()).select_from(table).where(inside)).scalar_one()
-    if count != kept.sum() + len(fresh):  # some are gone: only then are all codes read
+    if count != unchanged.sum() + len(fresh):  # only where rows are gone are all codes read
         codes = connection.execute(select(table.c.code).where(inside)).scalars().all()
-        kept &= held["code"].isin(codes).to_numpy()
-    whole = pd.DataFrame(
-        {name: _concat_series(held[name][kept], fresh[name]) for name in held.columns}
+        unchanged &= before["code"].isin(codes).to_numpy()
+    merged = pd.DataFrame(
+        {name: _concat_series(before[name][unchanged], fresh[name]) for name in before.columns}
     )
-    return gpd.GeoDataFrame(whole.sort_values("code", ignore_index=True), geometry="geom")
+    return gpd.GeoDataFrame(merged.sort_values("code", ignore_index=True), geometry="geom")
 
 
-def _concat_series(kept: pd.Series, fresh: pd.Series) -> pd.Series:
-    """Return values that were held and those read since, typed as if all were read at once."""
-    if kept.dtype.kind in "iub" and fresh.isna().any():
-        return pd.Series([*kept.tolist(), *fresh.tolist()])
-    typed = fresh if fresh.dtype == kept.dtype else fresh.astype(kept.dtype)
-    return pd.concat([kept, typed], ignore_index=True)
+def _concat_series(before: pd.Series, fresh: pd.Series) -> pd.Series:
+    """Return two series as one, with the type it would have if all were read at once."""
+    if before.dtype.kind in "iub" and fresh.isna().any():
+        return pd.Series([*before.tolist(), *fresh.tolist()])
+    typed = fresh if fresh.dtype == before.dtype else fresh.astype(before.dtype)
+    return pd.concat([before, typed], ignore_index=True)
 
 
-def _read(
+def _read_layer(
     connection: Connection,
     layer: str,
     box: Box,
     crs: pyproj.CRS,
     condition: ColumnElement[bool] | None = None,
 ) -> gpd.GeoDataFrame:
+    """Return a layer's columns within a box as a metric frame sorted by code."""
     table = Base.metadata.tables[layer]
-    columns = [table.c[name] for name in ("code", *COLUMNS[layer])]
+    columns = [table.c[name] for name in ("code", *LAYER_COLUMNS[layer])]
     statement = select(*columns, wkb(table.c.geom)).where(
         table.c.geom.op("&&")(func.ST_MakeEnvelope(*box, STORAGE_SRID))
     )
@@ -433,32 +358,38 @@ def _read(
 
 
 class SnapshotCache:
-    """The grounds of an installation's cities, each read anew when a layer was changed."""
+    """The snapshots of all cities, each read again when a layer has changed."""
 
     def __init__(self) -> None:
-        self._held: dict[str, CitySnapshot] = {}
+        self._snapshots: dict[str, CitySnapshot] = {}
         self._lock = threading.Lock()
 
-    def of(
-        self, connection: Connection, city: str, state: Mapping[str, int] | None = None
+    def snapshot_of(
+        self, connection: Connection, city: str, layer_changes: Mapping[str, int] | None = None
     ) -> CitySnapshot:
-        """Return the ground of a city as it is now.
+        """Return the current snapshot of a city.
 
         Parameters
         ----------
-        state
-            How often the layers were changed, if that is known.
-        """
-        state = changes(connection) if state is None else state
-        held = self._held.get(city)
-        if held is not None and self._is_current(state, held):
-            return held
-        with self._lock:
-            held = self._held.get(city)
-            if held is None or not self._is_current(state, held):
-                held = load(connection, city, held)
-                self._held[city] = held
-            return held
+        layer_changes
+            Change counts of the layers; read from the database by default.
 
-    def _is_current(self, state: Mapping[str, int], held: CitySnapshot) -> bool:
-        return all(state.get(name) == held.changes.get(name) for name in (*COLUMNS, INSPECTION))
+        Raises
+        ------
+        NotFoundError
+            If there are no regions, buildings or roads.
+        """
+        counts = read_layer_changes(connection) if layer_changes is None else layer_changes
+        snapshot = self._snapshots.get(city)
+        if snapshot is not None and _is_current(snapshot, counts):
+            return snapshot
+        with self._lock:
+            snapshot = self._snapshots.get(city)
+            if snapshot is None or not _is_current(snapshot, counts):
+                snapshot = self._snapshots[city] = load_snapshot(connection, city, snapshot)
+            return snapshot
+
+
+def _is_current(snapshot: CitySnapshot, layer_changes: Mapping[str, int]) -> bool:
+    names = (*LAYER_COLUMNS, INSPECTION)
+    return all(layer_changes.get(name) == snapshot.layer_changes.get(name) for name in names)

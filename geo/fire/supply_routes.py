@@ -1,23 +1,27 @@
-"""Ways to a place: hoses from hydrants, engines from stations."""
+"""Routes to a place: hoses from hydrants, engines from fire stations."""
 
 from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
 import shapely
+from sqlalchemy import Connection, select
 
+from geo.fire import reviews, road_access
+from geo.fire.building_record import Details, plain_value
 from geo.fire.context import FireContext
 from geo.fire.hydrants import ROUTE_LIMIT_M
-from geo.fire.response import WALK_PACE
+from geo.fire.station_response import HOSE_PACE_S_PER_M
 from geo.network import routing
 from geo.types import Floats, Ints
 
 DRIVE_LIMIT_S = 3600.0
 NEAR_S = 180.0
-"""Stations this near are looked for first; where there are too few, all the city is searched."""
+"""Stations this near are searched first; only where there are too few is the whole city."""
 
 
 @dataclass(frozen=True)
-class Place:
+class Destination:
     """A place that hoses and engines go to.
 
     Attributes
@@ -36,122 +40,203 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Hose:
-    """A hose route from a hydrant: its row, its length in metres, and its line."""
+class HoseRoute:
+    """A hose route from a hydrant.
+
+    Attributes
+    ----------
+    hydrant
+        Row of the hydrant.
+    length, straight
+        Metres along the route and in a straight line.
+    """
 
     hydrant: int
-    metres: float
+    length: float
     straight: float
     line: shapely.Geometry | None
 
 
 @dataclass(frozen=True)
-class Drive:
-    """A way from a station: its row, seconds of driving, metres, its line, hose for the rest."""
+class DriveRoute:
+    """A drive from a fire station.
+
+    Attributes
+    ----------
+    station
+        Row of the station.
+    seconds
+        Driving time, and walking time for the rest.
+    length
+        Metres of the drive.
+    stops_short
+        Metres of hose from where the engine stops.
+    """
 
     station: int
     seconds: float
-    metres: float
+    length: float
     line: shapely.Geometry | None
     stops_short: float
 
 
-def to_building(desk: FireContext, row: int) -> Place:
-    """Return a building as a place to go to."""
-    access = desk.ground.access
+def building_destination(context: FireContext, row: int) -> Destination:
+    """Return a building as a destination."""
+    access = context.snapshot.access
     gap = float(access.building_gap[row])
-    return Place(int(access.building[row]), gap, desk.ground.walls[row])
+    return Destination(int(access.building[row]), gap, context.snapshot.walls[row])
 
 
-def to_point(desk: FireContext, point: shapely.Point) -> Place:
-    """Return a point as a place to go to: from the nearer end of the nearest piece of road."""
-    graph = desk.ground.access.graph
-    found = graph.tree.query_nearest(point, max_distance=500.0, all_matches=False)
-    if not len(found):
-        return Place(-1, np.inf, point)
-    ends = graph.ends[int(found[0])]
-    apart = np.hypot(*(graph.xy[ends] - shapely.get_coordinates(point)[0]).T)
-    return Place(int(ends[apart.argmin()]), float(apart.min()), point)
+def point_destination(context: FireContext, point: shapely.Point) -> Destination:
+    """Return a point in metres as a destination."""
+    node, gap = road_access.nearest_node(context.snapshot.access.graph, point)
+    return Destination(node, gap, point)
 
 
-def hoses(desk: FireContext, place: Place, most: int = 3) -> list[Hose]:
-    """Return the nearest working hydrants by hose route, the nearest first."""
-    ground, access = desk.ground, desk.ground.access
-    total, before = hose_metres(desk, place)
-    rows = np.argsort(total, kind="stable")[:most]
-    points = ground.hydrant.geometry.to_numpy()
+def nearest_hose_routes(
+    context: FireContext, destination: Destination, count: int = 3
+) -> list[HoseRoute]:
+    """Return the routes from the nearest working hydrants by hose, the nearest first."""
+    snapshot, access = context.snapshot, context.snapshot.access
+    lengths, predecessors = hose_lengths(context, destination)
+    points = snapshot.hydrant.geometry.to_numpy()
+    shape = destination.shape
     return [
-        Hose(
+        HoseRoute(
             int(row),
-            float(total[row]),
-            float(shapely.distance(points[row], place.shape)),
-            _line(desk, before, int(access.hydrant[row]), points[row], place.shape),
+            float(lengths[row]),
+            float(shapely.distance(points[row], shape)),
+            _route_line(context, predecessors, int(access.hydrant[row]), points[row], shape),
         )
-        for row in rows
-        if np.isfinite(total[row])
+        for row in np.argsort(lengths, kind="stable")[:count]
+        if np.isfinite(lengths[row])
     ]
 
 
-def hose_metres(desk: FireContext, place: Place) -> tuple[Floats, Ints]:
-    """Return (h,) hose from each hydrant to a place, infinite from one that doesn't work, and the
-    node before each node on the ways."""
-    ground, access = desk.ground, desk.ground.access
-    if place.node < 0:
-        return np.full(len(ground.hydrant), np.inf), np.full(access.graph.nodes, routing.START)
-    metres, before = routing.from_one(access.walk, place.node, ROUTE_LIMIT_M)
-    usable = ground.working & (access.hydrant >= 0)
-    total = metres[access.hydrant] + access.hydrant_gap + place.gap
-    return np.where(usable, total, np.inf), before
+def hose_lengths(context: FireContext, destination: Destination) -> tuple[Floats, Ints]:
+    """Return the length of hose from every hydrant to a destination.
 
-
-def drives(desk: FireContext, place: Place, most: int = 2) -> list[Drive]:
-    """Return the nearest stations by an engine's driving time, the nearest first.
-
-    Where the engine stops short of the place, the seconds hold the walk from there.
+    Returns
+    -------
+    lengths
+        (h,) metres; infinite where the hydrant does not work or no route leads.
+    predecessors
+        (n,) node before each node of the access graph on the route from the destination.
     """
-    ground, access, reached = desk.ground, desk.ground.access, desk.reached
-    if place.node < 0 or ground.station.empty:
+    snapshot, access = context.snapshot, context.snapshot.access
+    if destination.node < 0:
+        nowhere = np.full(access.graph.nodes, routing.NO_PREDECESSOR)
+        return np.full(len(snapshot.hydrant), np.inf), nowhere
+    metres, predecessors = routing.shortest_from_node(
+        access.walking_costs, destination.node, ROUTE_LIMIT_M
+    )
+    lengths = metres[access.hydrant] + access.hydrant_gap + destination.gap
+    usable = snapshot.hydrant_works & (access.hydrant >= 0)
+    return np.where(usable, lengths, np.inf), predecessors
+
+
+def nearest_drive_routes(
+    context: FireContext, destination: Destination, count: int = 2
+) -> list[DriveRoute]:
+    """Return the drives from the nearest stations by an engine's driving time, the nearest first.
+
+    Where the engine stops short of the place, the seconds include the walk from there.
+    """
+    snapshot, access, reach = context.snapshot, context.snapshot.access, context.vehicle_reach
+    if destination.node < 0 or snapshot.station.empty:
         return []
-    stop = int(reached.stop[place.node])
+    stop = int(reach.stop[destination.node])
     if stop < 0:
         return []
-    short = float(reached.metres[place.node])
-    there = access.station >= 0
+    stops_short = float(reach.metres[destination.node])
+    is_on_network = access.station >= 0
     for limit in (NEAR_S, DRIVE_LIMIT_S):
-        seconds, before = routing.from_one(desk.towards, stop, limit)
-        total = np.where(there, seconds[access.station] + short * WALK_PACE, np.inf)
-        if np.isfinite(total).sum() >= most:
+        driving, predecessors = routing.shortest_from_node(context.costs_to_stations, stop, limit)
+        seconds = driving[access.station] + stops_short * HOSE_PACE_S_PER_M
+        seconds = np.where(is_on_network, seconds, np.inf)
+        if np.isfinite(seconds).sum() >= count:
             break
-    points = ground.station.geometry.to_numpy()
-    found = []
-    for row in np.argsort(total, kind="stable")[:most]:
-        if not np.isfinite(total[row]):
+    points = snapshot.station.geometry.to_numpy()
+    routes = []
+    for row in np.argsort(seconds, kind="stable")[:count]:
+        if not np.isfinite(seconds[row]):
             continue
-        node = int(access.station[row])
-        line = _line(desk, before, node, points[row], None)
+        line = _route_line(context, predecessors, int(access.station[row]), points[row], None)
         length = 0.0 if line is None else float(shapely.length(line))
-        found.append(Drive(int(row), float(total[row]), length, line, short))
-    return found
+        routes.append(DriveRoute(int(row), float(seconds[row]), length, line, stops_short))
+    return routes
 
 
-def _line(
-    desk: FireContext,
-    before: Ints,
+def _route_line(
+    context: FireContext,
+    predecessors: Ints,
     node: int,
     start: shapely.Point,
     end: shapely.Geometry | None,
 ) -> shapely.Geometry | None:
-    """Return the line from a point over a way to the place that the way was searched from."""
-    graph = desk.ground.access.graph
-    nodes = routing.nodes_back(before, node)
+    """Return the line from a point along a route to its destination, None if it has no length."""
+    graph = context.snapshot.access.graph
+    nodes = routing.path_to_start(predecessors, node)
     coords: list[Floats] = [shapely.get_coordinates(start), graph.xy[[nodes[0]]]]
-    for piece, at in zip(graph.along(nodes), nodes[:-1], strict=True):
+    for piece, from_node in zip(graph.pieces_along(nodes), nodes[:-1], strict=True):
         part = shapely.get_coordinates(graph.lines[piece])
-        coords.append(part if graph.ends[piece, 0] == at else part[::-1])
+        coords.append(part if graph.ends[piece, 0] == from_node else part[::-1])
     if end is not None:
         last = shapely.Point(graph.xy[nodes[-1]])
         coords.append(shapely.get_coordinates(shapely.shortest_line(last, end)))
     line = np.concatenate(coords)
-    moved = np.ones(len(line), dtype=bool)
-    moved[1:] = (np.abs(np.diff(line, axis=0)) > 1e-6).any(axis=1)
-    return shapely.LineString(line[moved]) if moved.sum() > 1 else None
+    differs = np.ones(len(line), dtype=bool)
+    differs[1:] = (np.abs(np.diff(line, axis=0)) > 1e-6).any(axis=1)
+    return shapely.LineString(line[differs]) if differs.sum() > 1 else None
+
+
+def describe_nearest_hydrants(
+    connection: Connection, context: FireContext, destination: Destination
+) -> list[Details]:
+    """Return the three nearest working hydrants by hose route, with their last inspection."""
+    frame = context.snapshot.hydrant
+    routes = nearest_hose_routes(context, destination)
+    codes = [str(frame["code"].iloc[route.hydrant]) for route in routes]
+    inspected_on = _last_inspection_days(connection, codes)
+    points = frame.geometry.to_numpy()
+    return [
+        {
+            "code": code,
+            "route_m": round(route.length, 1),
+            "straight_m": round(route.straight, 1),
+            "flow_l_s": plain_value(frame["flow_l_s"].iloc[route.hydrant]),
+            "pressure_mpa": plain_value(frame["pressure_mpa"].iloc[route.hydrant]),
+            "last_inspection": inspected_on.get(code),
+            "point": points[route.hydrant],
+            "route": route.line,
+        }
+        for code, route in zip(codes, routes, strict=True)
+    ]
+
+
+def _last_inspection_days(connection: Connection, codes: list[str]) -> dict[str, date]:
+    last = reviews.last_inspections()
+    columns = last.c.hydrant_code, last.c.inspected_on
+    rows = connection.execute(select(*columns).where(last.c.hydrant_code.in_(codes)))
+    return {row.hydrant_code: row.inspected_on for row in rows}
+
+
+def describe_nearest_stations(context: FireContext, destination: Destination) -> list[Details]:
+    """Return the two nearest fire stations by driving time."""
+    frame, rules = context.snapshot.station, context.rules
+    turnout = rules.figure("response_turnout")
+    return [
+        {
+            "code": frame["code"].iloc[route.station],
+            "name": frame["name"].iloc[route.station],
+            "phone": frame["phone"].iloc[route.station],
+            "drive_s": round(route.seconds, 1),
+            "response_s": round(route.seconds + turnout, 1),
+            "reached": route.seconds + turnout <= rules.figure("response_time"),
+            "distance_m": round(route.length, 1),
+            "stops_short_m": round(route.stops_short, 1),
+            "point": frame.geometry.iloc[route.station],
+            "route": route.line,
+        }
+        for route in nearest_drive_routes(context, destination)
+    ]

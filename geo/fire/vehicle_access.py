@@ -1,4 +1,4 @@
-"""Where a fire engine gets to, and what stops it."""
+"""Where a fire engine gets to from the main streets, and what stops it on the way."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -10,12 +10,13 @@ import shapely
 from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 
-from geo.fire.finding import Finding, Missing
-from geo.fire.road_access import FARTHEST_M
-from geo.fire.rules import GIVE_M, Rules, Severity
+from geo.fire.finding import Finding
+from geo.fire.road_access import MAX_ROAD_DISTANCE_M
+from geo.fire.rules import TOLERANCE_M, Rules, Severity
 from geo.fire.snapshot import CitySnapshot
+from geo.missing_data import MissingData, list_missing
 from geo.network import routing
-from geo.network.roads import WIDE, RoadGraph, Vehicle, vehicle
+from geo.network.roads import WIDE_CLASSES, RoadGraph, Vehicle
 from geo.settings import settings
 from geo.types import Bools, Floats, Ints
 
@@ -26,18 +27,18 @@ WIDTH, HEIGHT, WEIGHT, FOOTPATH = "too_narrow", "too_low", "too_weak", "footpath
 
 @dataclass(frozen=True)
 class VehicleReach:
-    """Where an engine gets to from the town's streets.
+    """Where an engine gets to from the city's streets.
 
     Attributes
     ----------
     obstacle
-        (r,) what stops it on each road: None, or one of the kinds above.
+        (r,) what stops it on each road: one of the kinds above, or None.
     node
         (n,) whether it gets to a node of the access graph.
     metres, stop
-        (n,) hose from the nearest place it gets to, and which node that is; -1 for none.
+        (n,) metres of hose from the nearest node it gets to, and that node; -1 for none.
     before
-        (n,) the node before each one on that way, -9999 where it starts.
+        (n,) node before each one on that hose route, -9999 where it starts.
     """
 
     vehicle: Vehicle
@@ -49,94 +50,110 @@ class VehicleReach:
 
 
 def vehicle_from_settings(rules: Rules) -> Vehicle:
-    """Return the engine of the settings."""
-    return vehicle(settings(), rules.figure("engine_margin"))
+    """Return the fire engine of the settings."""
+    current = settings()
+    return Vehicle(
+        current.engine_width_m,
+        current.engine_height_m,
+        current.engine_length_m,
+        current.engine_weight_t,
+        rules.figure("engine_margin"),
+    )
 
 
-def obstacles(roads: Any, engine: Vehicle) -> NDArray[np.object_]:
+def classify_obstacles(roads: Any, vehicle: Vehicle) -> NDArray[np.object_]:
     """Return what stops an engine on each road of a frame, None where it passes.
 
-    A width or height that is not on record stops nothing: that is a finding of its own.
+    A width or height that is not on record stops nothing: a finding of its own reports it.
+
+    Returns
+    -------
+    ndarray of object
+        (r,) one of the kinds above, or None.
     """
     kind = np.full(len(roads), None, dtype=object)
     width = roads["width_m"].to_numpy(dtype=float)
     height = roads["clear_height_m"].to_numpy(dtype=float)
     weight = roads["max_weight_t"].to_numpy(dtype=float)
     lane = roads["fire_lane"].eq(True).to_numpy(dtype=bool)
-    kind[weight < engine.weight_t] = WEIGHT
-    kind[height < engine.height_m] = HEIGHT
-    kind[width < engine.lane_m - 1e-9] = WIDTH
+    kind[weight < vehicle.weight_t] = WEIGHT
+    kind[height < vehicle.height_m] = HEIGHT
+    kind[width < vehicle.lane_m - 1e-9] = WIDTH
     kind[(roads["road_class"] == "path").to_numpy() & ~lane] = FOOTPATH
     return kind
 
 
 def is_free(obstacle: NDArray[np.object_]) -> Bools:
-    """Return where nothing stops an engine."""
+    """Return a boolean array of the same shape: where nothing stops an engine."""
     return np.array([kind is None for kind in obstacle], dtype=bool)
 
 
-def find_reached_edges(ground: CitySnapshot, engine: Vehicle) -> VehicleReach:
-    """Return where an engine gets to from the largest connected part of the streets."""
-    access = ground.access
+def find_vehicle_reach(snapshot: CitySnapshot, vehicle: Vehicle) -> VehicleReach:
+    """Return where an engine gets to from the largest strongly connected part of the streets."""
+    access = snapshot.access
     graph = access.graph
-    obstacle = obstacles(ground.road, engine)
+    obstacle = classify_obstacles(snapshot.road, vehicle)
     passable = is_free(obstacle)[graph.road]
     node = _from_main_streets(graph, passable)
-    metres, before, stop = routing.from_nearest(access.walk, np.flatnonzero(node), HOSE_LIMIT_M)
-    return VehicleReach(engine, obstacle, node, metres, np.maximum(stop, -1), before)
+    metres, before, stop = routing.shortest_from_nearest(
+        access.walking_costs, np.flatnonzero(node), HOSE_LIMIT_M
+    )
+    return VehicleReach(vehicle, obstacle, node, metres, np.maximum(stop, -1), before)
 
 
 def _from_main_streets(graph: RoadGraph, passable: Bools) -> Bools:
-    """Return the nodes that an engine gets to from the largest part where it can go round."""
-    drive = graph.drive(passable)
+    """Return (n,) whether an engine gets to each node from the largest part it can circulate in."""
+    drive = graph.driving_costs(passable)
     _, label = connected_components(drive, directed=True, connection="strong")
     inside = passable & (label[graph.ends[:, 0]] == label[graph.ends[:, 1]])
     if not inside.any():
         return np.zeros(graph.nodes, dtype=bool)
     by_part = np.bincount(label[graph.ends[inside, 0]], weights=graph.length[inside])
     start = int(np.flatnonzero(label == by_part.argmax())[0])
-    return np.isfinite(routing.from_one(drive, start)[0])
+    return np.isfinite(routing.shortest_from_node(drive, start)[0])
 
 
-def gaps(ground: CitySnapshot, found: VehicleReach) -> Floats:
-    """Return metres of hose from where the engine stops to the wall of each building."""
-    access = ground.access
+def hose_gaps(snapshot: CitySnapshot, reach: VehicleReach) -> Floats:
+    """Return (b,) metres of hose from where the engine stops to the wall of each building."""
+    access = snapshot.access
     node = access.building
-    there = np.where(node >= 0, found.metres[node], np.inf)
+    there = np.where(node >= 0, reach.metres[node], np.inf)
     return np.where(access.behind, np.inf, there) + access.building_gap
 
 
-def way(ground: CitySnapshot, found: VehicleReach, row: int) -> tuple[list[int], list[int]]:
-    """Return the pieces from where the engine stops to a building, and its nodes in order."""
-    node = int(ground.access.building[row])
-    nodes = routing.nodes_back(found.before, node)[::-1]
-    return ground.access.graph.along(nodes), nodes
+def hose_path(snapshot: CitySnapshot, reach: VehicleReach, row: int) -> tuple[list[int], list[int]]:
+    """Return the pieces and the nodes, in order, from where the engine stops to a building."""
+    node = int(snapshot.access.building[row])
+    nodes = routing.path_to_start(reach.before, node)[::-1]
+    return snapshot.access.graph.pieces_along(nodes), nodes
 
 
-def find_obstacles(ground: CitySnapshot, found: VehicleReach, row: int) -> list[dict[str, Any]]:
-    """Return what stops the engine on the way to a building, the first obstacle first."""
-    if ground.access.building[row] < 0:
+def find_obstacles(snapshot: CitySnapshot, reach: VehicleReach, row: int) -> list[dict[str, Any]]:
+    """Return what stops the engine on the way to a building, in the order of the way."""
+    if snapshot.access.building[row] < 0:
         return []
-    pieces, _ = way(ground, found, row)
-    graph, listed, seen = ground.access.graph, [], set()
+    pieces, _ = hose_path(snapshot, reach, row)
+    graph, obstacles, seen = snapshot.access.graph, [], set()
     for piece in pieces:
         road = int(graph.road[piece])
-        kind = found.obstacle[road]
+        kind = reach.obstacle[road]
         if kind is not None and road not in seen:
             seen.add(road)
-            listed.append(_obstacle(ground, found.vehicle, road, str(kind), graph.lines[piece]))
-    return listed
+            obstacles.append(
+                _obstacle(snapshot, reach.vehicle, road, str(kind), graph.lines[piece])
+            )
+    return obstacles
 
 
 def _obstacle(
-    ground: CitySnapshot, engine: Vehicle, road: int, kind: str, line: shapely.LineString
+    snapshot: CitySnapshot, vehicle: Vehicle, road: int, kind: str, line: shapely.LineString
 ) -> dict[str, Any]:
-    row = ground.road.iloc[road]
+    row = snapshot.road.iloc[road]
     column, needed = {
-        WIDTH: ("width_m", engine.lane_m),
-        HEIGHT: ("clear_height_m", engine.height_m),
-        WEIGHT: ("max_weight_t", engine.weight_t),
-        FOOTPATH: ("width_m", engine.lane_m),
+        WIDTH: ("width_m", vehicle.lane_m),
+        HEIGHT: ("clear_height_m", vehicle.height_m),
+        WEIGHT: ("max_weight_t", vehicle.weight_t),
+        FOOTPATH: ("width_m", vehicle.lane_m),
     }[kind]
     measured = row[column]
     return {
@@ -149,22 +166,35 @@ def _obstacle(
     }
 
 
-def find(
-    ground: CitySnapshot, rules: Rules, only: Ints | None = None, found: VehicleReach | None = None
+def check_vehicle_reach(
+    snapshot: CitySnapshot,
+    rules: Rules,
+    only: Ints | None = None,
+    reach: VehicleReach | None = None,
 ) -> list[Finding]:
-    """Return the buildings that the engine does not get near enough to."""
-    found = found or find_reached_edges(ground, vehicle_from_settings(rules))
+    """Return findings of buildings that the engine does not get near enough to.
+
+    Parameters
+    ----------
+    only
+        Rows of buildings; all by default.
+    reach
+        Where the engine gets to; that of the settings' engine by default.
+    """
+    reach = reach or find_vehicle_reach(snapshot, vehicle_from_settings(rules))
     figure = rules.figure("engine_reach")
-    gap = gaps(ground, found)
+    gap = hose_gaps(snapshot, reach)
     rows = np.arange(len(gap)) if only is None else only
     return [
-        _finding(ground, rules, found, int(row), float(gap[row]))
+        _finding(snapshot, rules, reach, int(row), float(gap[row]))
         for row in rows
-        if gap[row] > figure + GIVE_M
+        if gap[row] > figure + TOLERANCE_M
     ]
 
 
-def overview(ground: CitySnapshot, rules: Rules, engine: Vehicle, region: str) -> dict[str, Any]:
+def reach_overview(
+    snapshot: CitySnapshot, rules: Rules, vehicle: Vehicle, region: str
+) -> dict[str, Any]:
     """Return which buildings of a region an engine does not get near enough to, and why.
 
     Parameters
@@ -172,29 +202,29 @@ def overview(ground: CitySnapshot, rules: Rules, engine: Vehicle, region: str) -
     region
         The digits that the codes of its communities begin with; empty for the whole city.
     """
-    own = ground.building["region_code"].fillna("").str.startswith(region).to_numpy()
-    rows = np.flatnonzero(own)
-    late = find(ground, rules, rows, find_reached_edges(ground, engine))
-    households = ground.building["households"].to_numpy(dtype=int)
-    there = np.array([ground.row_of[one.feature] for one in late], dtype=int)
+    is_in_region = snapshot.building["region_code"].fillna("").str.startswith(region).to_numpy()
+    rows = np.flatnonzero(is_in_region)
+    unreached = check_vehicle_reach(snapshot, rules, rows, find_vehicle_reach(snapshot, vehicle))
+    households = snapshot.building["households"].to_numpy(dtype=int)
+    there = np.array([snapshot.row_of[finding.feature] for finding in unreached], dtype=int)
     return {
-        "engine": vars(engine) | {"lane_m": engine.lane_m},
+        "engine": vars(vehicle) | {"lane_m": vehicle.lane_m},
         "buildings": len(rows),
         "households": int(households[rows].sum()),
-        "unreached": {"buildings": len(late), "households": int(households[there].sum())},
-        "stopped_by": dict(Counter(one.detail["kind"] for one in late).most_common()),
-        "findings": late,
-        "missing": missing(ground.road, ground.under),
+        "unreached": {"buildings": len(unreached), "households": int(households[there].sum())},
+        "stopped_by": dict(Counter(finding.detail["kind"] for finding in unreached).most_common()),
+        "findings": unreached,
+        "missing": missing_road_data(snapshot.road, snapshot.roads_through_buildings),
     }
 
 
 def _finding(
-    ground: CitySnapshot, rules: Rules, found: VehicleReach, row: int, gap: float
+    snapshot: CitySnapshot, rules: Rules, reach: VehicleReach, row: int, gap: float
 ) -> Finding:
-    code = str(ground.building["code"].iloc[row])
-    wall = ground.walls[row]
-    if ground.access.building[row] < 0 or (
-        ground.access.building_gap[row] > rules.figure("road_within")
+    code = str(snapshot.building["code"].iloc[row])
+    wall = snapshot.walls[row]
+    if snapshot.access.building[row] < 0 or (
+        snapshot.access.building_gap[row] > rules.figure("road_within")
     ):
         return Finding(
             "road_within",
@@ -202,21 +232,21 @@ def _finding(
             "building",
             code,
             wall,
-            required=min(rules.figure("road_within"), FARTHEST_M),
+            required=min(rules.figure("road_within"), MAX_ROAD_DISTANCE_M),
             detail={"kind": "no_road"},
         )
-    listed = find_obstacles(ground, found, row)
+    obstacles = find_obstacles(snapshot, reach, row)
     measured = gap if np.isfinite(gap) else None
-    kind = "behind" if ground.access.behind[row] else "island" if measured is None else "far"
-    if kind == "far" and listed:
-        kind = str(listed[0]["kind"])
-    first = {k: v for k, v in listed[0].items() if k != "point"} if listed else {}
+    kind = "behind" if snapshot.access.behind[row] else "island" if measured is None else "far"
+    if kind == "far" and obstacles:
+        kind = str(obstacles[0]["kind"])
+    first = {k: v for k, v in obstacles[0].items() if k != "point"} if obstacles else {}
     return Finding(
         "engine_reach",
         Severity.HIGH,
         "building",
         code,
-        _path_to_wall(ground, found, row),
+        _path_to_wall(snapshot, reach, row),
         measured=measured,
         required=rules.figure("engine_reach"),
         shortfall=None if measured is None else measured - rules.figure("engine_reach"),
@@ -224,31 +254,33 @@ def _finding(
     )
 
 
-def _path_to_wall(ground: CitySnapshot, found: VehicleReach, row: int) -> shapely.Geometry:
-    """Return the way from where the engine stops to the wall, or the building where none is."""
-    access = ground.access
-    wall: shapely.Geometry = ground.walls[row]
-    if access.behind[row] or not np.isfinite(found.metres[access.building[row]]):
+def _path_to_wall(snapshot: CitySnapshot, reach: VehicleReach, row: int) -> shapely.Geometry:
+    """Return the line from where the engine stops to the wall, or the building if unreachable."""
+    access = snapshot.access
+    wall: shapely.Geometry = snapshot.walls[row]
+    if access.behind[row] or not np.isfinite(reach.metres[access.building[row]]):
         return wall
-    pieces, nodes = way(ground, found, row)
+    pieces, nodes = hose_path(snapshot, reach, row)
     place = shapely.Point(access.graph.xy[nodes[-1]])
     lines = [*access.graph.lines[pieces], shapely.shortest_line(place, wall)]
-    shown: shapely.Geometry = shapely.union_all(lines)
-    return shown
+    path: shapely.Geometry = shapely.union_all(lines)
+    return path
 
 
-def missing(roads: gpd.GeoDataFrame, under: Bools) -> list[Missing]:
-    """Return what a frame of roads lacks for the engine's ways.
+def missing_road_data(roads: gpd.GeoDataFrame, through_building: Bools) -> list[MissingData]:
+    """Return what is missing from a frame of roads to judge where an engine passes.
 
     Parameters
     ----------
-    under
-        Which of them pass through a building.
+    through_building
+        (r,) whether each of them passes through a building.
     """
-    narrow = ~roads["road_class"].isin([*WIDE, "path"])
+    narrow = ~roads["road_class"].isin([*WIDE_CLASSES, "path"])
     counts = {
         "no_roads": int(roads.empty),
         "road_no_width": int((roads["width_m"].isna() & narrow).sum()),
-        "road_no_height": int((roads["clear_height_m"].isna() & (roads["tunnel"] | under)).sum()),
+        "road_no_height": int(
+            (roads["clear_height_m"].isna() & (roads["tunnel"] | through_building)).sum()
+        ),
     }
-    return [Missing(key, count) for key, count in counts.items() if count]
+    return list_missing(counts)

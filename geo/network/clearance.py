@@ -44,8 +44,8 @@ CLEARANCES: dict[tuple[str, str], Clearance] = {
 }
 """Pairs that are dangerous to each other: what burns or heats, and what sparks."""
 
-HIGH_DANGER = (Network.GAS, Network.POWER)
-WIDE_MM = 300.0
+HIGH_DANGER_NETWORKS = (Network.GAS, Network.POWER)
+WIDE_MAIN_MM = 300.0
 """A water or heat main of this diameter floods or scalds when it is hit."""
 
 
@@ -75,7 +75,7 @@ class Conflicts:
     places: np.ndarray
 
 
-def conflicts(first: PipeGraph, second: PipeGraph, clearance: Clearance) -> Conflicts:
+def find_conflicts(first: PipeGraph, second: PipeGraph, clearance: Clearance) -> Conflicts:
     """Return where two networks come closer than they may, or where depths are not on record."""
     one, other = second.tree.query(
         first.lines, predicate="dwithin", distance=max(clearance.horizontal) + 1.0
@@ -119,11 +119,11 @@ def _vertical(first: PipeGraph, second: PipeGraph, one: Ints, other: Ints) -> Fl
     return np.maximum(between, 0.0)
 
 
-def danger(network: str, diameter_mm: float | None, pressure_mpa: float | None) -> str:
+def digging_danger(network: str, diameter_mm: float | None, pressure_mpa: float | None) -> str:
     """Return how dangerous it is to dig near a pipe: high, medium or low."""
-    if network in HIGH_DANGER:
+    if network in HIGH_DANGER_NETWORKS:
         return "high"
-    wide = diameter_mm is not None and diameter_mm >= WIDE_MM
+    wide = diameter_mm is not None and diameter_mm >= WIDE_MAIN_MM
     if network in {Network.HEAT, Network.WATER} and (wide or pressure_mpa is not None):
         return "medium"
     return "low"

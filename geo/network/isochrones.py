@@ -1,4 +1,4 @@
-"""What is reached of a road graph within a limit, as land: isochrones as clean nested polygons."""
+"""Isochrones: the area reached on a road graph within a limit, as valid nested polygons."""
 
 import numpy as np
 import shapely
@@ -8,19 +8,19 @@ from geo.network.roads import RoadGraph
 from geo.types import Bools, Floats, Geometries
 
 BESIDE_M = 45.0
-"""How far beside a road land counts as reached from it: the depth of a row of plots."""
+"""Land up to this far beside a reached road counts as reached: the depth of a row of plots."""
 
 HOLE_M2 = 20_000.0
-"""Gaps within reached land that are smaller than this are closed: blocks between its streets."""
+"""Holes smaller than this are filled: they are blocks between reached streets."""
 
 _SIMPLE_M = 0.5
 _NOTHING = shapely.Polygon()
 
 
-def stretches(
+def reached_stretches(
     graph: RoadGraph, cost: Floats, limit: float, pace: Floats, without: Bools | None = None
 ) -> tuple[Geometries, Bools]:
-    """Return the parts of pieces that are reached within a limit.
+    """Return the parts of the graph's pieces that are reached within a limit.
 
     Parameters
     ----------
@@ -29,48 +29,58 @@ def stretches(
     pace
         (e,) cost of a metre of each piece; infinite where it can't be passed.
     without
-        (e,) pieces to leave out.
+        (e,) which pieces to leave out.
 
     Returns
     -------
     lines
-        The parts.
+        (k,) the parts, metres.
     whole
-        (e,) pieces that are reached in their whole length.
+        (e,) whether each piece is reached in its whole length.
     """
-    rest = np.nan_to_num(np.clip(limit - cost[graph.ends], 0.0, None), neginf=0.0)
-    left = np.minimum(rest / pace[:, None], graph.length[:, None])
-    whole = left.sum(axis=1) >= graph.length
-    wanted = np.ones(len(whole), dtype=bool) if without is None else ~without
-    from_start = np.flatnonzero(wanted & ~whole & (left[:, 0] > 0.1))
-    from_end = np.flatnonzero(wanted & ~whole & (left[:, 1] > 0.1))
+    remaining = np.nan_to_num(np.clip(limit - cost[graph.ends], 0.0, None), neginf=0.0)
+    reached_length = np.minimum(remaining / pace[:, None], graph.length[:, None])
+    whole = reached_length.sum(axis=1) >= graph.length
+    is_included = np.ones(len(whole), dtype=bool) if without is None else ~without
+    from_start = np.flatnonzero(is_included & ~whole & (reached_length[:, 0] > 0.1))
+    from_end = np.flatnonzero(is_included & ~whole & (reached_length[:, 1] > 0.1))
     lines = [
-        graph.lines[wanted & whole],
-        substrings(graph.lines, from_start, np.zeros(len(from_start)), left[from_start, 0]),
+        graph.lines[is_included & whole],
+        substrings(
+            graph.lines, from_start, np.zeros(len(from_start)), reached_length[from_start, 0]
+        ),
         substrings(
             graph.lines,
             from_end,
-            graph.length[from_end] - left[from_end, 1],
+            graph.length[from_end] - reached_length[from_end, 1],
             graph.length[from_end],
         ),
     ]
     return np.concatenate(lines), whole
 
 
-def land(
+def reached_land(
     graph: RoadGraph, cost: Floats, limit: float, pace: Floats | None = None
 ) -> shapely.Geometry:
-    """Return the land beside what is reached within a limit, small holes closed."""
+    """Return the area beside the pieces reached within a limit, small holes filled.
+
+    Parameters
+    ----------
+    cost
+        (n,) cost of reaching each node.
+    pace
+        (e,) cost of a metre of each piece; 1 by default.
+    """
     pace = np.ones(len(graph.ends)) if pace is None else pace
-    return around(stretches(graph, cost, limit, pace)[0])
+    return land_beside(reached_stretches(graph, cost, limit, pace)[0])
 
 
-def around(lines: Geometries, before: shapely.Geometry = _NOTHING) -> shapely.Geometry:
-    """Return the land beside lines, with the land that was reached before, as clean polygons."""
+def land_beside(lines: Geometries, previous: shapely.Geometry = _NOTHING) -> shapely.Geometry:
+    """Return the area beside (k,) lines in metres, joined with a previous area."""
     joined = shapely.line_merge(shapely.MultiLineString(list(lines)))
-    courses = shapely.simplify(shapely.get_parts(joined), _SIMPLE_M)
-    beside = shapely.buffer(courses, BESIDE_M, quad_segs=2)
-    whole = shapely.union_all(np.append(beside, shapely.get_parts(before)))
+    simplified = shapely.simplify(shapely.get_parts(joined), _SIMPLE_M)
+    beside = shapely.buffer(simplified, BESIDE_M, quad_segs=2)
+    whole = shapely.union_all(np.append(beside, shapely.get_parts(previous)))
     parts = [_fill_small_holes(part) for part in shapely.get_parts(whole)]
     if not parts:
         return _NOTHING

@@ -1,9 +1,9 @@
-"""Isolation: the fewest valves that cut a broken segment off, and what loses supply.
+"""Isolation of a broken segment: the fewest valves to close, and what loses supply.
 
-Segments that no valve parts form a *sector*. Valves join sectors; closing one costs 1, everything
-else can't be cut. The least cut between the sources and the broken sector is a set of valves; by
-duality it is as large as the largest flow, which proves that no smaller set does it. Of the least
-cuts the one nearest to the break is taken: it leaves most of the network supplied.
+Segments that no valve separates form a *sector*. Valves join sectors; closing one costs 1, nothing
+else can be cut. A minimum cut between the sources and the broken sector is a set of valves. It is
+as large as the maximum flow, which proves that no smaller set suffices. Of the minimum cuts the one
+nearest to the break is taken: it leaves most of the network supplied.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from geo.network.pipes import PipeGraph
 from geo.types import Bools, Ints
 
 UNCUT = 1_000_000
-"""Capacity of what can't be cut: more than any network has valves."""
+"""Capacity of what can't be cut: larger than the number of valves of any network."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Sectors:
     count
         How many sectors there are.
     valves
-        (v,) nodes of the open valves that part or join sectors.
+        (v,) nodes of the open valves that join sectors.
     links
         (k, 2) row in ``valves`` and sector, one for each segment at an open valve.
     arrows
@@ -52,32 +52,32 @@ class Sectors:
 
     @cached_property
     def flow(self) -> csr_array:
-        """Return the capacities: the source, sectors, entries and exits of valves."""
+        """Capacities between sectors, entries of valves, exits of valves, and the common source."""
         rows, columns, values = self._arcs
         size = self.count + 2 * len(self.valves) + 1
         return csr_array(coo_array((values, (rows, columns)), shape=(size, size)))
 
     @cached_property
     def _arcs(self) -> tuple[Ints, Ints, Ints]:
-        enter = self.count + np.arange(len(self.valves))
-        leave = enter + len(self.valves)
+        entry = self.count + np.arange(len(self.valves))
+        exit_ = entry + len(self.valves)
         start = self.count + 2 * len(self.valves)
         valve, sector = self.links.T
-        rows = [enter, sector, leave[valve], self.arrows[:, 0], np.full(len(self.fed), start)]
-        columns = [leave, enter[valve], sector, self.arrows[:, 1], self.fed]
-        values = [np.ones(len(enter)), *(np.full(len(part), UNCUT) for part in rows[1:])]
+        rows = [entry, sector, exit_[valve], self.arrows[:, 0], np.full(len(self.fed), start)]
+        columns = [exit_, entry[valve], sector, self.arrows[:, 1], self.fed]
+        values = [np.ones(len(entry)), *(np.full(len(part), UNCUT) for part in rows[1:])]
         pairs = np.column_stack([np.concatenate(rows), np.concatenate(columns)])
         _, first = np.unique(pairs, axis=0, return_index=True)
         chosen = pairs[first]
         return chosen[:, 0], chosen[:, 1], np.concatenate(values)[first].astype(np.int32)
 
 
-def sectors(graph: PipeGraph) -> Sectors:
-    """Return the sectors of a network; a closed valve parts them for good."""
+def build_sectors(graph: PipeGraph) -> Sectors:
+    """Return the sectors of a network; a closed valve separates them and does not join them."""
     valve = graph.is_kind("valve")
-    parts = valve | graph.one_way
-    count, label = _components(graph, parts)
-    open_valves = np.flatnonzero(valve & ~graph.closed & (graph.degree > 0))
+    separates = valve | graph.is_one_way
+    count, label = _components(graph, separates)
+    open_valves = np.flatnonzero(valve & ~graph.is_closed & (graph.degree > 0))
     row_of = np.full(len(graph.xy), -1, dtype=np.int64)
     row_of[open_valves] = np.arange(len(open_valves))
     ends = graph.ends
@@ -85,7 +85,7 @@ def sectors(graph: PipeGraph) -> Sectors:
         np.column_stack([row_of[ends[:, side]], label])[row_of[ends[:, side]] >= 0]
         for side in (0, 1)
     ]
-    feeding = graph.source[ends].any(axis=1)
+    feeding = graph.is_source[ends].any(axis=1)
     return Sectors(
         graph,
         label,
@@ -97,51 +97,51 @@ def sectors(graph: PipeGraph) -> Sectors:
     )
 
 
-def _components(graph: PipeGraph, parts: Bools) -> tuple[int, Ints]:
-    """Return how many sectors there are and which each segment is of.
+def _components(graph: PipeGraph, separates: Bools) -> tuple[int, Ints]:
+    """Return the number of sectors, and (s,) the sector of each segment.
 
-    Segments are joined by the nodes they share, unless a node parts them.
+    Segments that share a node belong together, unless the node separates them.
     """
     total = len(graph.ends)
     node = graph.ends.ravel()
     segment = np.repeat(np.arange(total), 2)
-    joining = ~parts[node]
+    is_joint = ~separates[node]
     shape = (total + len(graph.xy),) * 2
-    joined = coo_array(
-        (np.ones(int(joining.sum())), (segment[joining], total + node[joining])), shape=shape
+    adjacency = coo_array(
+        (np.ones(int(is_joint.sum())), (segment[is_joint], total + node[is_joint])), shape=shape
     )
-    label = connected_components(joined, directed=False)[1][:total]
+    label = connected_components(adjacency, directed=False)[1][:total]
     found, number = np.unique(label, return_inverse=True)
     return len(found), number.astype(np.int64)
 
 
 def _arrows(graph: PipeGraph, label: Ints) -> Ints:
-    """Return the sectors that one-way devices lead from and to."""
-    into = np.flatnonzero(graph.one_way[graph.ends[:, 1]])
-    out = np.flatnonzero(graph.one_way[graph.ends[:, 0]])
+    """Return (a, 2) the sectors that one-way devices lead from and to."""
+    inflow = np.flatnonzero(graph.is_one_way[graph.ends[:, 1]])
+    outflow = np.flatnonzero(graph.is_one_way[graph.ends[:, 0]])
     by_node: dict[int, list[int]] = {}
-    for row in into:
+    for row in inflow:
         by_node.setdefault(int(graph.ends[row, 1]), []).append(int(label[row]))
     pairs = [
         (start, int(label[row]))
-        for row in out
+        for row in outflow
         for start in by_node.get(int(graph.ends[row, 0]), [])
     ]
     return np.array(sorted(set(pairs)), dtype=np.int64).reshape(-1, 2)
 
 
 @dataclass(frozen=True)
-class Cut:
+class ValveCut:
     """The valves to close around a sector.
 
     Attributes
     ----------
     valves
-        Rows in ``Sectors.valves``.
+        (k,) rows in ``Sectors.valves``.
     bound
-        The largest flow from the sources: no smaller set of valves cuts the sector off.
+        The maximum flow from the sources: no smaller set of valves isolates the sector.
     possible
-        Whether valves can cut it off at all.
+        Whether valves can isolate it at all.
     """
 
     valves: Ints
@@ -150,76 +150,82 @@ class Cut:
 
     @property
     def proven(self) -> bool:
-        """Return whether the set is as small as its bound."""
+        """Whether the set is as small as its bound."""
         return self.possible and len(self.valves) == self.bound
 
 
-def cut(parts: Sectors, sector: int, stuck: Ints | None = None) -> Cut:
-    """Return the fewest valves that cut a sector off from every source.
+def find_valve_cut(sectors: Sectors, sector: int, stuck: Ints | None = None) -> ValveCut:
+    """Return the fewest valves that isolate a sector from every source.
 
     Parameters
     ----------
     stuck
-        Rows of valves that can't be closed.
+        (k,) rows of valves that can't be closed.
     """
     nothing = np.empty(0, dtype=np.int64)
-    if sector in parts.fed:
-        return Cut(nothing, UNCUT, possible=False)
-    if not len(parts.fed):
-        return Cut(nothing, 0, possible=True)
-    flow = parts.flow.copy()
+    if sector in sectors.fed:
+        return ValveCut(nothing, UNCUT, possible=False)
+    if not len(sectors.fed):
+        return ValveCut(nothing, 0, possible=True)
+    flow = sectors.flow.copy()
     if stuck is not None and len(stuck):
-        _set(flow, parts.count + stuck, UNCUT)
+        _set_capacity(flow, sectors.count + stuck, UNCUT)
     start = flow.shape[0] - 1
     result = maximum_flow(flow, start, sector)
     bound = int(result.flow_value)
     if bound >= UNCUT:
-        return Cut(nothing, bound, possible=False)
-    return Cut(_nearest(parts, flow, result.flow, sector), bound, possible=True)
+        return ValveCut(nothing, bound, possible=False)
+    return ValveCut(_nearest(sectors, flow, result.flow, sector), bound, possible=True)
 
 
-def _set(flow: csr_array, rows: Ints, value: int) -> None:
-    """Set the capacity of valves, each the only entry of its row."""
+def _set_capacity(flow: csr_array, rows: Ints, value: int) -> None:
+    """Set the capacity of valves; each is the only entry of its row."""
     flow.data[flow.indptr[rows]] = value
 
 
-def _nearest(parts: Sectors, flow: csr_array, used: csr_array, sector: int) -> Ints:
-    """Return the valves of the least cut nearest to a sector.
+def _nearest(sectors: Sectors, flow: csr_array, used: csr_array, sector: int) -> Ints:
+    """Return the valves of the minimum cut nearest to a sector.
 
-    They lead into what can still reach the sector over what is left of the capacities.
+    They lead into nodes that can still reach the sector over the residual capacities.
     """
-    left = csr_array(flow - used)
-    left.data[left.data <= 0] = 0
-    left.eliminate_zeros()
-    back = csr_array(left.T)
+    residual = csr_array(flow - used)
+    residual.data[residual.data <= 0] = 0
+    residual.eliminate_zeros()
+    back = csr_array(residual.T)
     reaching = np.zeros(flow.shape[0], dtype=bool)
     reaching[breadth_first_order(back, sector, return_predecessors=False)] = True
-    enter = parts.count + np.arange(len(parts.valves))
-    leave = enter + len(parts.valves)
-    return np.flatnonzero(~reaching[enter] & reaching[leave])
+    entry = sectors.count + np.arange(len(sectors.valves))
+    exit_ = entry + len(sectors.valves)
+    return np.flatnonzero(~reaching[entry] & reaching[exit_])
 
 
-def find_supplied_sectors(parts: Sectors, shut: Ints) -> Bools:
-    """Return which sectors a source supplies with some valves closed.
+def find_supplied_sectors(sectors: Sectors, shut: Ints) -> Bools:
+    """Return (count,) which sectors a source supplies with some valves closed.
 
     Parameters
     ----------
     shut
-        Rows of the valves that are closed.
+        (k,) rows of the closed valves.
     """
-    flow = parts.flow.copy()
-    _set(flow, parts.count + shut, 0)
+    flow = sectors.flow.copy()
+    _set_capacity(flow, sectors.count + shut, 0)
     flow.eliminate_zeros()
     reached = np.zeros(flow.shape[0], dtype=bool)
     start = flow.shape[0] - 1
     reached[breadth_first_order(flow, start, return_predecessors=False)] = True
-    return reached[: parts.count]
+    return reached[: sectors.count]
 
 
-def find_lost_segments(parts: Sectors, sector: int, shut: Ints) -> Bools:
-    """Return which segments lose supply: the broken sector and what was only fed through it."""
-    before = find_supplied_sectors(parts, np.empty(0, dtype=np.int64))
-    after = find_supplied_sectors(parts, shut)
-    gone = before & ~after
-    gone[sector] = True
-    return gone[parts.sector]
+def find_lost_segments(sectors: Sectors, sector: int, shut: Ints) -> Bools:
+    """Return (s,) which segments lose supply: the broken sector and what depends on it.
+
+    Parameters
+    ----------
+    shut
+        (k,) rows of the closed valves.
+    """
+    before = find_supplied_sectors(sectors, np.empty(0, dtype=np.int64))
+    after = find_supplied_sectors(sectors, shut)
+    is_lost = before & ~after
+    is_lost[sector] = True
+    return is_lost[sectors.sector]

@@ -1,7 +1,7 @@
-"""Noding of centrelines: where roads meet at grade, and where a bridge only passes over.
+"""Noding of road centrelines: cut where roads meet at grade, not where a bridge passes over.
 
-Two lines that cross are joined if both lie on the ground; a bridge or a tunnel is joined at its
-ends alone. An end that stops short of a line, inside that road's carriageway, reaches it by a link.
+Two lines that cross are joined if neither is a bridge or a tunnel; those are joined only at their
+ends. An end that stops short of a line, inside that road's carriageway, is joined by a link.
 """
 
 from dataclasses import dataclass
@@ -18,23 +18,23 @@ SAME_M = 0.05
 """Two points closer than this are one node."""
 
 SNAP_M = 0.5
-"""An end this close to a line was meant to touch it, however narrow the road."""
+"""An end this close to a line is joined to it, however narrow the road."""
 
 
 @dataclass(frozen=True)
-class Noded:
-    """Lines cut where they meet.
+class NodedLines:
+    """Pieces of lines between their nodes.
 
     Attributes
     ----------
     xy
-        (n, 2) places of the nodes, metres.
+        (n, 2) nodes, metres.
     ends
         (e, 2) nodes at the start and the end of each piece.
     lines
-        (e,) the pieces; links come last.
+        (e,) the pieces, metres; links come last.
     parent
-        (e,) index of the line that each piece is of; a link is of the line whose end it carries.
+        (e,) index of the line that each piece is part of; for a link, of the line it extends.
     links
         How many of the pieces are links.
     dropped
@@ -49,8 +49,8 @@ class Noded:
     dropped: Ints
 
 
-def node(lines: Geometries, raised: Bools, reach: Floats) -> Noded:
-    """Return lines cut at their meetings.
+def node_lines(lines: Geometries, raised: Bools, reach: Floats) -> NodedLines:
+    """Cut lines at their nodes.
 
     Parameters
     ----------
@@ -59,29 +59,30 @@ def node(lines: Geometries, raised: Bools, reach: Floats) -> Noded:
     raised
         (n,) whether a line is a bridge or a tunnel.
     reach
-        (n,) how far from its middle a line still is road: half its width, metres.
+        (n,) half the width of each road, metres.
     """
     has_length = shapely.length(lines) > SAME_M
     whole = np.flatnonzero(has_length)
-    own = lines[whole]
-    links, carried = _links(own, raised[whole], np.maximum(reach[whole], SNAP_M))
-    cuts = np.concatenate([_crossings(own, raised[whole]), _touches(own, raised[whole], links)])
-    pieces, parent = _pieces(own, cuts)
+    kept_lines = lines[whole]
+    links, extended = _links(kept_lines, raised[whole], np.maximum(reach[whole], SNAP_M))
+    cuts = np.concatenate(
+        [_crossings(kept_lines, raised[whole]), _touches(kept_lines, raised[whole], links)]
+    )
+    pieces, parent = _pieces(kept_lines, cuts)
     pieces = np.concatenate([pieces, links])
-    parent = np.concatenate([parent, carried])
+    parent = np.concatenate([parent, extended])
     xy, ends = _merge_end_points(pieces)
     loop = (ends[:, 0] == ends[:, 1]) & (shapely.length(pieces) <= SAME_M)
     dropped = np.flatnonzero(~has_length)
     kept_links = int((~loop[len(loop) - len(links) :]).sum()) if len(links) else 0
-    return Noded(xy, ends[~loop], pieces[~loop], whole[parent[~loop]], kept_links, dropped)
+    return NodedLines(xy, ends[~loop], pieces[~loop], whole[parent[~loop]], kept_links, dropped)
 
 
 def _links(lines: Geometries, raised: Bools, reach: Floats) -> tuple[Geometries, Ints]:
-    """Return lines from ends that stop short to the road they stop at, and whose ends they are."""
+    """Return (k,) links from ends that stop short of a road, and the line of each end."""
     owner = np.repeat(np.arange(len(lines)), 2)
     ends = shapely.get_point(lines[owner], np.tile([0, -1], len(lines)))
     tree = shapely.STRtree(lines)
-    # One query for the narrow roads and one for the rest, so that an avenue costs the city little.
     end, near = tree.query(ends, predicate="dwithin", distance=float(reach.max(initial=SNAP_M)))
     apart = shapely.distance(ends[end], lines[near])
     near_end = shapely.distance(ends[end], shapely.boundary(lines[near])) <= apart + SAME_M
@@ -92,16 +93,16 @@ def _links(lines: Geometries, raised: Bools, reach: Floats) -> tuple[Geometries,
     short = short[np.lexsort((apart[short], end[short]))]
     _, first = np.unique(end[short], return_index=True)
     chosen = short[first]
-    made: Geometries = shapely.shortest_line(ends[end[chosen]], lines[near[chosen]])
-    return made, owner[end[chosen]]
+    links: Geometries = shapely.shortest_line(ends[end[chosen]], lines[near[chosen]])
+    return links, owner[end[chosen]]
 
 
 def _crossings(lines: Geometries, raised: Bools) -> Floats:
-    """Return (k, 2) line and offset of the places where two lines on the ground meet."""
-    ground = np.flatnonzero(~raised)
-    one, other = shapely.STRtree(lines[ground]).query(lines[ground], predicate="intersects")
+    """Return (k, 2) line and offset of the places where two lines cross at grade."""
+    at_grade = np.flatnonzero(~raised)
+    one, other = shapely.STRtree(lines[at_grade]).query(lines[at_grade], predicate="intersects")
     apart = one < other
-    one, other = ground[one[apart]], ground[other[apart]]
+    one, other = at_grade[one[apart]], at_grade[other[apart]]
     points, pair = shapely.get_coordinates(
         shapely.intersection(lines[one], lines[other]), return_index=True
     )
@@ -110,7 +111,7 @@ def _crossings(lines: Geometries, raised: Bools) -> Floats:
 
 
 def _touches(lines: Geometries, raised: Bools, links: Geometries) -> Floats:
-    """Return (k, 2) line and offset of the places where ends, and links, touch a line."""
+    """Return (k, 2) line and offset of the places where ends or links touch a line."""
     ends = np.concatenate([shapely.get_point(lines, 0), shapely.get_point(lines, -1)])
     ends = np.concatenate([ends, shapely.get_point(links, -1)])
     end, near = shapely.STRtree(lines).query(ends, predicate="dwithin", distance=SAME_M)
@@ -126,7 +127,7 @@ def _cut(lines: Geometries, line: Ints, at: Geometries) -> Floats:
 
 
 def _pieces(lines: Geometries, cuts: Floats) -> tuple[Geometries, Ints]:
-    """Return the pieces of lines between cuts, in order, and the line that each is of."""
+    """Return (e,) pieces of lines between cuts, in order, and the index of the line of each."""
     length = shapely.length(lines)
     line = cuts[:, 0].astype(np.int64)
     inner = (cuts[:, 1] > SAME_M) & (cuts[:, 1] < length[line] - SAME_M)
@@ -144,7 +145,7 @@ def _pieces(lines: Geometries, cuts: Floats) -> tuple[Geometries, Ints]:
 
 
 def substrings(lines: Geometries, line: Ints, start: Floats, end: Floats) -> Geometries:
-    """Return the parts of lines between two offsets.
+    """Return (k,) parts of lines between two offsets.
 
     Parameters
     ----------
@@ -155,15 +156,15 @@ def substrings(lines: Geometries, line: Ints, start: Floats, end: Floats) -> Geo
     start, end
         (k,) offsets along it, start before end; metres.
     """
-    made = np.empty(len(line), dtype=object)
+    parts = np.empty(len(line), dtype=object)
     straight = (shapely.get_num_coordinates(lines) == 2)[line]
-    made[straight] = _straight(lines[line[straight]], start[straight], end[straight])
+    parts[straight] = _straight(lines[line[straight]], start[straight], end[straight])
     coords, owner = shapely.get_coordinates(lines, return_index=True)
     first = np.searchsorted(owner, np.arange(len(lines) + 1))
     for k in np.flatnonzero(~straight).tolist():
         points = coords[first[line[k]] : first[line[k] + 1]]
-        made[k] = shapely.LineString(_part(points, float(start[k]), float(end[k])))
-    return made
+        parts[k] = shapely.LineString(_part(points, float(start[k]), float(end[k])))
+    return parts
 
 
 def _straight(lines: Geometries, start: Floats, end: Floats) -> Geometries:
@@ -183,7 +184,7 @@ def _part(points: Floats, low: float, high: float) -> Floats:
 
 
 def _merge_end_points(pieces: Geometries) -> tuple[Floats, Ints]:
-    """Return the nodes at the ends of pieces, points as good as equal taken as one."""
+    """Return (n, 2) nodes at the ends of pieces, and (e, 2) the nodes of each piece."""
     count = len(pieces)
     points = np.concatenate(
         [

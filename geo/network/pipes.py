@@ -1,4 +1,4 @@
-"""A pipe network as a graph: segments joined at nodes, and what is wrong with it."""
+"""A pipe network as a graph of segments joined at nodes, and its faults."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,12 +23,12 @@ from geo.model.pipe import Network
 from geo.types import Bools, Floats, Geometries, Ints
 
 SAME_M = 0.1
-"""Two ends closer than this are one, where no node is named."""
+"""Ends closer than this are joined where a segment names no node."""
 
-GRAVITY = (Network.SEWAGE, Network.STORM)
-"""Networks that flow along the direction in which their segments are drawn."""
+GRAVITY_NETWORKS = (Network.SEWAGE, Network.STORM)
+"""Networks that flow by gravity in the direction in which their segments are drawn."""
 
-SOURCES: dict[str, tuple[str, ...]] = {
+SOURCE_KINDS: dict[str, tuple[str, ...]] = {
     Network.WATER: ("source",),
     Network.GAS: ("source",),
     Network.HEAT: ("source",),
@@ -37,17 +37,17 @@ SOURCES: dict[str, tuple[str, ...]] = {
     Network.SEWAGE: (),
     Network.STORM: (),
 }
-SECOND_SOURCES = {Network.GAS: ("regulator",), Network.WATER: ("pump",)}
-"""What feeds a network in which nothing is marked as its source."""
+FALLBACK_SOURCE_KINDS = {Network.GAS: ("regulator",), Network.WATER: ("pump",)}
+"""Kinds of node that feed a network without any source on record."""
 
-ONE_WAY = ("check_valve", "regulator", "pump")
-"""Devices that let flow through from the segments drawn into them to those drawn out of them."""
+ONE_WAY_KINDS = ("check_valve", "regulator", "pump")
+"""Devices that pass flow only from the segments drawn into them to those drawn out of them."""
 
-MAY_END = (
+END_KINDS = (
     *("consumer", "hydrant", "source", "end", "outfall", "regulator", "substation", "cabinet"),
     *("manhole", "pump"),
 )
-"""Kinds of node at which a network rightly ends."""
+"""Kinds of node at which a network may end."""
 
 _SEGMENT = (
     *("code", "from_node", "to_node", "diameter_mm", "material", "burial_depth_m"),
@@ -57,8 +57,8 @@ _NODE = ("code", "kind", "name", "is_open", "in_service", "building_code", "buri
 
 
 @dataclass(frozen=True)
-class Fault:
-    """What is wrong with a network at a place.
+class NetworkFault:
+    """A fault of a network at a place.
 
     ``kind`` is ``loose_end``, ``missing_node``, ``island``, ``crossing`` or ``zero_length``.
     """
@@ -79,7 +79,7 @@ class PipeGraph:
     segments
         Frame of the segments, metric.
     xy
-        (n, 2) nodes, those on record and those made where an end names none, metres.
+        (n, 2) nodes on record, then those created where an end names none, metres.
     ends
         (s, 2) nodes of each segment.
     """
@@ -93,104 +93,104 @@ class PipeGraph:
 
     @cached_property
     def length(self) -> Floats:
-        """Return the length of each segment, metres."""
+        """(s,) lengths of the segments, metres."""
         return np.asarray(shapely.length(self.lines))
 
     @cached_property
     def lines(self) -> Geometries:
-        """Return the lines of the segments."""
+        """(s,) lines of the segments."""
         return np.asarray(self.segments.geometry.to_numpy(), dtype=object)
 
     @cached_property
     def node_codes(self) -> NDArray[np.object_]:
-        """Return the codes of the nodes on record."""
+        """Codes of the nodes on record."""
         return np.array(self.nodes["code"].tolist(), dtype=object)
 
     @cached_property
     def segment_codes(self) -> NDArray[np.object_]:
-        """Return the codes of the segments."""
+        """(s,) codes of the segments."""
         return np.array(self.segments["code"].tolist(), dtype=object)
 
     @cached_property
     def nodes_of_building(self) -> dict[str, list[int]]:
-        """Return the nodes that supply each building."""
-        found: dict[str, list[int]] = {}
+        """Nodes that supply each building, by its code."""
+        nodes: dict[str, list[int]] = {}
         for row, code in enumerate(self.nodes["building_code"]):
             if isinstance(code, str):
-                found.setdefault(code, []).append(row)
-        return found
+                nodes.setdefault(code, []).append(row)
+        return nodes
 
     @cached_property
-    def lacking(self) -> dict[str, int]:
-        """Return how often the data lacks something, by what."""
+    def missing_counts(self) -> dict[str, int]:
+        """Counts of missing data, by key of the catalogue's section ``missing``."""
         valves = self.nodes[self.nodes["kind"] == "valve"]
-        nameless = self.segments["from_node"].isna() | self.segments["to_node"].isna()
+        unnamed = self.segments["from_node"].isna() | self.segments["to_node"].isna()
         return {
             "valve_no_state": int(valves["is_open"].isna().sum()),
-            "pipe_no_ends": int(nameless.sum()),
+            "pipe_no_ends": int(unnamed.sum()),
             "pipe_no_depth": int(self.segments["burial_depth_m"].isna().sum()),
             "no_consumers": int(not self.is_kind("consumer").any()),
-            "no_source": int(not self.source.any()),
+            "no_source": int(not self.is_source.any()),
         }
 
     @cached_property
     def tree(self) -> shapely.STRtree:
-        """Return the index of the segments."""
+        """Spatial index of the segments."""
         return shapely.STRtree(self.lines)
 
     @cached_property
     def row_of(self) -> dict[str, int]:
-        """Return the row of each segment by its code."""
+        """Row of each segment by its code."""
         return {code: row for row, code in enumerate(self.segments["code"])}
 
     @cached_property
     def node_of(self) -> dict[str, int]:
-        """Return the row of each node by its code."""
+        """Row of each node by its code."""
         return {code: row for row, code in enumerate(self.nodes["code"])}
 
     def is_kind(self, *kinds: str) -> Bools:
-        """Return which of all nodes are of some kinds."""
-        found = np.zeros(len(self.xy), dtype=bool)
-        found[: len(self.nodes)] = self.nodes["kind"].isin(kinds).to_numpy()
-        return found
+        """Return (n,) whether each node is of one of some kinds."""
+        mask = np.zeros(len(self.xy), dtype=bool)
+        mask[: len(self.nodes)] = self.nodes["kind"].isin(kinds).to_numpy()
+        return mask
 
     @cached_property
-    def closed(self) -> Bools:
-        """Return which nodes are valves that are closed already."""
-        found = np.zeros(len(self.xy), dtype=bool)
-        shut = self.nodes["is_open"].eq(False).to_numpy(dtype=bool)
-        found[: len(self.nodes)] = shut & (self.nodes["kind"] == "valve").to_numpy()
-        return found
+    def is_closed(self) -> Bools:
+        """(n,) whether each node is a closed valve."""
+        mask = np.zeros(len(self.xy), dtype=bool)
+        is_shut = self.nodes["is_open"].eq(False).to_numpy(dtype=bool)
+        mask[: len(self.nodes)] = is_shut & (self.nodes["kind"] == "valve").to_numpy()
+        return mask
 
     @cached_property
-    def source(self) -> Bools:
-        """Return which nodes feed the network."""
-        first = self.is_kind(*SOURCES[self.network])
-        if first.any() or self.network not in SECOND_SOURCES:
+    def is_source(self) -> Bools:
+        """(n,) whether each node feeds the network."""
+        first = self.is_kind(*SOURCE_KINDS[self.network])
+        if first.any() or self.network not in FALLBACK_SOURCE_KINDS:
             return first
-        return self.is_kind(*SECOND_SOURCES[Network(self.network)])
+        return self.is_kind(*FALLBACK_SOURCE_KINDS[Network(self.network)])
 
     @cached_property
-    def one_way(self) -> Bools:
-        """Return which nodes are devices that let flow through one way."""
-        return self.is_kind(*ONE_WAY) & ~self.source
+    def is_one_way(self) -> Bools:
+        """(n,) whether each node is a one-way device."""
+        return self.is_kind(*ONE_WAY_KINDS) & ~self.is_source
 
     @cached_property
     def degree(self) -> Ints:
-        """Return how many segments end at each node."""
+        """(n,) number of segments that end at each node."""
         return np.bincount(self.ends.ravel(), minlength=len(self.xy))
 
     @cached_property
     def part(self) -> Ints:
-        """Return (n,) which connected part of the network each node is of."""
+        """(n,) connected part of the network that each node belongs to."""
         shape = (len(self.xy),) * 2
         joined = coo_array((np.ones(len(self.ends)), self.ends.T), shape=shape)
         _, label = connected_components(joined, directed=False)
         return label.astype(np.int64)
 
     @cached_property
-    def faults(self) -> list[Fault]:
-        """Return what is wrong with the network."""
+    def faults(self) -> list[NetworkFault]:
+        """Faults of the network."""
         return [
             *_zero_length(self),
             *_loose_ends(self),
@@ -200,11 +200,11 @@ class PipeGraph:
 
     @cached_property
     def fault_tree(self) -> shapely.STRtree:
-        """Return the index of the faults."""
+        """Spatial index of the faults."""
         return shapely.STRtree([fault.geometry for fault in self.faults])
 
 
-def build(
+def build_pipe_graph(
     network: str, crs: pyproj.CRS, nodes: pd.DataFrame, xy: Floats, segments: gpd.GeoDataFrame
 ) -> PipeGraph:
     """Return the graph of a table of nodes, their (n, 2) places in metres, and metric segments."""
@@ -219,87 +219,91 @@ def build(
 
 
 def _join_ends_to_nodes(xy: Floats, flat: Ints, places: Floats) -> tuple[Floats, Ints]:
-    """Return nodes and ends, ends that name no node joined to what is at their place."""
-    nameless = np.flatnonzero(flat < 0)
-    if not len(nameless):
+    """Return nodes and ends, with ends that name no node joined to the node at their place."""
+    unnamed = np.flatnonzero(flat < 0)
+    if not len(unnamed):
         return xy, flat
     if len(xy):
-        apart, near = cKDTree(xy).query(places[nameless])
+        apart, near = cKDTree(xy).query(places[unnamed])
         close = apart <= SAME_M
-        flat[nameless[close]] = np.asarray(near)[close]
-        nameless = nameless[~close]
-    if not len(nameless):
+        flat[unnamed[close]] = np.asarray(near)[close]
+        unnamed = unnamed[~close]
+    if not len(unnamed):
         return xy, flat
-    pairs = cKDTree(places[nameless]).query_pairs(SAME_M, output_type="ndarray")
-    shape = (len(nameless),) * 2
+    pairs = cKDTree(places[unnamed]).query_pairs(SAME_M, output_type="ndarray")
+    shape = (len(unnamed),) * 2
     same = connected_components(coo_array((np.ones(len(pairs)), pairs.T), shape=shape), False)[1]
     _, first, number = np.unique(same, return_index=True, return_inverse=True)
-    flat[nameless] = len(xy) + number
-    return np.concatenate([xy, places[nameless][first]]), flat
+    flat[unnamed] = len(xy) + number
+    return np.concatenate([xy, places[unnamed][first]]), flat
 
 
-def _zero_length(graph: PipeGraph) -> list[Fault]:
+def _zero_length(graph: PipeGraph) -> list[NetworkFault]:
     codes = graph.segments["code"].to_numpy()
     return [
-        Fault("zero_length", str(codes[row]), shapely.get_point(graph.lines[row], 0))
+        NetworkFault("zero_length", str(codes[row]), shapely.get_point(graph.lines[row], 0))
         for row in np.flatnonzero(graph.length <= 1e-6)
     ]
 
 
-def _loose_ends(graph: PipeGraph) -> list[Fault]:
-    """Return ends at which a network does not rightly end, and joints without a node."""
-    made = np.arange(len(graph.xy)) >= len(graph.nodes)
-    loose = (graph.degree == 1) & (made | ~graph.is_kind(*MAY_END))
+def _loose_ends(graph: PipeGraph) -> list[NetworkFault]:
+    """Return ends at which a network may not end, and joints without a node on record."""
+    is_created = np.arange(len(graph.xy)) >= len(graph.nodes)
+    loose = (graph.degree == 1) & (is_created | ~graph.is_kind(*END_KINDS))
     flat = graph.ends.ravel()
     at = np.flatnonzero(loose[flat])
-    found = _faults(graph, "loose_end", at // 2, flat[at])
-    joint = made & (graph.degree > 1)
+    faults = _faults(graph, "loose_end", at // 2, flat[at])
+    joint = is_created & (graph.degree > 1)
     at = np.flatnonzero(joint[flat])
     of_node = np.zeros(len(graph.xy), dtype=np.int64)
     of_node[flat[at]] = at // 2
     joints = np.flatnonzero(joint)
-    return [*found, *_faults(graph, "missing_node", of_node[joints], joints)]
+    return [*faults, *_faults(graph, "missing_node", of_node[joints], joints)]
 
 
-def _faults(graph: PipeGraph, kind: str, segments: Ints, nodes: Ints) -> list[Fault]:
-    """Return a fault at each of some nodes, told of a segment that ends there."""
+def _faults(graph: PipeGraph, kind: str, segments: Ints, nodes: Ints) -> list[NetworkFault]:
+    """Return a fault at each of some nodes, with the code of a segment that ends there."""
     codes = graph.segments["code"].to_numpy()[segments].tolist()
     places = graph.xy[nodes]
-    return [Fault(kind, code, shapely.Point(at)) for code, at in zip(codes, places, strict=True)]
+    return [
+        NetworkFault(kind, code, shapely.Point(at)) for code, at in zip(codes, places, strict=True)
+    ]
 
 
-def _islands(graph: PipeGraph) -> list[Fault]:
-    """Return the parts of a network that nothing feeds (or, of drains, that drain nowhere)."""
-    feeds = graph.is_kind("outfall") if graph.network in GRAVITY else graph.source
-    if not feeds.any():
+def _islands(graph: PipeGraph) -> list[NetworkFault]:
+    """Return the parts of a network that nothing feeds, or of drains, that have no outfall."""
+    is_feeding = graph.is_kind("outfall") if graph.network in GRAVITY_NETWORKS else graph.is_source
+    if not is_feeding.any():
         return []
-    fed = np.isin(graph.part, np.unique(graph.part[feeds]))
-    found = []
+    is_fed = np.isin(graph.part, np.unique(graph.part[is_feeding]))
+    faults = []
     of_segment = graph.part[graph.ends[:, 0]]
-    for part in np.unique(graph.part[~fed]):
+    for part in np.unique(graph.part[~is_fed]):
         rows = np.flatnonzero(of_segment == part)
         if len(rows):
             shape = shapely.multilinestrings(list(graph.lines[rows]))
-            found.append(Fault("island", str(graph.segments["code"].iloc[rows[0]]), shape))
-    return found
+            faults.append(NetworkFault("island", str(graph.segments["code"].iloc[rows[0]]), shape))
+    return faults
 
 
-def _crossings(graph: PipeGraph) -> list[Fault]:
+def _crossings(graph: PipeGraph) -> list[NetworkFault]:
     """Return places where two segments of a network cross and no node joins them."""
     one, other = graph.tree.query(graph.lines, predicate="intersects")
     kept = one < other
     one, other = one[kept], other[kept]
     shared = (graph.ends[one][:, :, None] == graph.ends[other][:, None, :]).any(axis=(1, 2))
     one, other = one[~shared], other[~shared]
-    met = shapely.intersection(graph.lines[one], graph.lines[other])
+    crossings = shapely.intersection(graph.lines[one], graph.lines[other])
     codes = graph.segments["code"].to_numpy()
     return [
-        Fault("crossing", str(codes[row]), shapely.point_on_surface(place))
-        for row, place in zip(one, met, strict=True)
+        NetworkFault("crossing", str(codes[row]), shapely.point_on_surface(place))
+        for row, place in zip(one, crossings, strict=True)
     ]
 
 
-def read(connection: Connection, network: str, box: tuple[float, float, float, float]) -> PipeGraph:
+def read_pipe_graph(
+    connection: Connection, network: str, box: tuple[float, float, float, float]
+) -> PipeGraph:
     """Return the graph of a network within a box of degrees.
 
     Raises
@@ -319,7 +323,7 @@ def read(connection: Connection, network: str, box: tuple[float, float, float, f
     metres = pyproj.Transformer.from_crs(systems.STORAGE, crs, always_xy=True).transform(lon, lat)
     shapes = systems.transform(segments.geometry.to_numpy(), systems.STORAGE, crs)
     segments = segments.set_geometry(gpd.GeoSeries(shapes, index=segments.index, crs=crs))
-    return build(network, crs, nodes, np.column_stack(metres), segments)
+    return build_pipe_graph(network, crs, nodes, np.column_stack(metres), segments)
 
 
 _PLACE = func.ST_X(PipeNode.geom).label("x"), func.ST_Y(PipeNode.geom).label("y")

@@ -1,4 +1,4 @@
-"""The road network as a graph: what a fire engine may drive, and what hoses are laid along."""
+"""The road network as a graph, for driving engines and for laying hoses."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
-from geo.network.noding import node, substrings
-from geo.settings import Settings
+from geo.network.noding import node_lines, substrings
 from geo.types import Bools, Floats, Geometries, Ints
 
 SPEED_KMH = {
@@ -37,10 +36,10 @@ USUAL_WIDTH_M = {
     "internal": 4.0,
     "path": 2.0,
 }
-"""Width that a road of a class is drawn with where none is on record (CJJ 37-2012)."""
+"""Width assumed for a road where none is on record (CJJ 37-2012)."""
 
-WIDE = ("expressway", "arterial", "secondary", "local")
-"""Classes that an engine drives on even if no width is on record."""
+WIDE_CLASSES = ("expressway", "arterial", "secondary", "local")
+"""Classes whose width need not be on record: an engine always passes."""
 
 
 @dataclass(frozen=True)
@@ -55,24 +54,13 @@ class Vehicle:
 
     @property
     def lane_m(self) -> float:
-        """Return the width of the lane it needs."""
+        """Width of the lane it needs."""
         return self.width_m + 2 * self.margin_m
-
-
-def vehicle(installed: Settings, margin_m: float) -> Vehicle:
-    """Return the engine of an installation."""
-    return Vehicle(
-        installed.engine_width_m,
-        installed.engine_height_m,
-        installed.engine_length_m,
-        installed.engine_weight_t,
-        margin_m,
-    )
 
 
 @dataclass(frozen=True)
 class RoadGraph:
-    """Pieces of road between nodes.
+    """A graph of pieces of road between nodes.
 
     Attributes
     ----------
@@ -87,9 +75,9 @@ class RoadGraph:
     road
         (e,) row in ``roads``.
     links
-        How many pieces, the last ones, only join an end to the carriageway it stops in.
+        How many of the pieces are links from an end to the carriageway it stops in; they come last.
     zero_length
-        Codes of roads without length, which are left out.
+        Codes of roads without length, which the graph leaves out.
     """
 
     roads: gpd.GeoDataFrame
@@ -103,92 +91,100 @@ class RoadGraph:
 
     @property
     def nodes(self) -> int:
-        """Return the number of nodes."""
+        """Number of nodes."""
         return len(self.xy)
 
     @cached_property
     def tree(self) -> shapely.STRtree:
-        """Return the index of the pieces."""
+        """Spatial index of the pieces."""
         return shapely.STRtree(self.lines)
 
     def column(self, name: str) -> NDArray[Any]:
-        """Return an attribute of the roads, a value a piece."""
+        """Return (e,) an attribute of the road of each piece."""
         values: NDArray[Any] = self.roads[name].to_numpy()[self.road]
         return values
 
     @cached_property
-    def driven(self) -> Bools:
-        """Return (e,) pieces of what is made for vehicles: all but paths, fire lanes among them."""
+    def is_for_vehicles(self) -> Bools:
+        """(e,) whether each piece is built for vehicles: not a path, or a fire lane."""
         lane = self.roads["fire_lane"].eq(True).to_numpy(dtype=bool)
         return np.asarray(((self.roads["road_class"] != "path").to_numpy() | lane)[self.road])
 
     @cached_property
-    def driven_at(self) -> dict[int, list[int]]:
-        """Return the pieces made for vehicles at each node."""
+    def vehicle_pieces_at(self) -> dict[int, list[int]]:
+        """Pieces built for vehicles at each node."""
         found: dict[int, list[int]] = {}
-        rows = np.flatnonzero(self.driven)
+        rows = np.flatnonzero(self.is_for_vehicles)
         for piece, ends in zip(rows.tolist(), self.ends[rows].tolist(), strict=True):
             for end in ends:
                 found.setdefault(end, []).append(piece)
         return found
 
     @cached_property
-    def blind(self) -> Ints:
-        """Return the nodes at which what is made for vehicles ends."""
-        degree = np.bincount(self.ends[self.driven].ravel(), minlength=self.nodes)
+    def dead_ends(self) -> Ints:
+        """(d,) nodes at which only one piece built for vehicles ends."""
+        degree = np.bincount(self.ends[self.is_for_vehicles].ravel(), minlength=self.nodes)
         return np.flatnonzero(degree == 1)
 
     @cached_property
-    def blind_road(self) -> Ints:
-        """Return the row of the road that ends at each of those nodes."""
-        last = [self.driven_at[node][0] for node in self.blind.tolist()]
+    def dead_end_roads(self) -> Ints:
+        """(d,) row of the road that ends at each dead end."""
+        last = [self.vehicle_pieces_at[node][0] for node in self.dead_ends.tolist()]
         return self.road[np.array(last, dtype=np.int64)]
 
     @cached_property
     def seconds(self) -> Floats:
-        """Return (e,) driving time of each piece."""
+        """(e,) driving seconds of each piece."""
         speed = self.roads["road_class"].map(SPEED_KMH).to_numpy(dtype=float) / 3.6
         return np.asarray(self.length / speed[self.road])
 
     @cached_property
-    def between(self) -> dict[tuple[int, int], int]:
-        """Return the shortest piece by its two nodes, the lower first."""
+    def piece_between(self) -> dict[tuple[int, int], int]:
+        """Shortest piece between two nodes, by the nodes, the lower first."""
         order = np.argsort(-self.length, kind="stable")
         low, high = self.ends.min(axis=1)[order], self.ends.max(axis=1)[order]
         pairs = zip(low.tolist(), high.tolist(), strict=True)
         return dict(zip(pairs, order.tolist(), strict=True))
 
-    def along(self, nodes: list[int]) -> list[int]:
-        """Return the shortest piece between each two nodes of a way."""
-        return [self.between[min(pair), max(pair)] for pair in pairwise(nodes)]
+    def pieces_along(self, nodes: list[int]) -> list[int]:
+        """Return the shortest piece between each two successive nodes of a path."""
+        return [self.piece_between[min(pair), max(pair)] for pair in pairwise(nodes)]
 
-    def islands(self) -> tuple[int, Ints]:
-        """Return how many parts the network has, and (n,) which part each node is of."""
-        count, label = connected_components(self.walk(), directed=False)
+    def connected_parts(self) -> tuple[int, Ints]:
+        """Return the number of connected parts, and (n,) the part of each node."""
+        count, label = connected_components(self.walking_costs(), directed=False)
         return int(count), label.astype(np.int64)
 
-    def walk(self) -> csr_array:
-        """Return metres from node to node on foot: any road either way."""
-        return matrix(self.nodes, self.ends, self.length)
+    def walking_costs(self) -> csr_array:
+        """Return (n, n) metres between nodes on foot: any road, in both directions."""
+        return cost_matrix(self.nodes, self.ends, self.length)
 
-    def drive(self, passable: Bools) -> csr_array:
-        """Return seconds from node to node for an engine.
+    def driving_costs(self, passable: Bools) -> csr_array:
+        """Return (n, n) driving seconds between nodes.
 
         Parameters
         ----------
         passable
-            (e,) pieces that the engine can pass.
+            (e,) whether the engine can pass each piece.
         """
         oneway = self.column("oneway")
         there = passable & (oneway != "backward")
         back = passable & (oneway != "forward")
         ends = np.concatenate([self.ends[there], self.ends[back][:, ::-1]])
         cost = np.concatenate([self.seconds[there], self.seconds[back]])
-        return matrix(self.nodes, ends, cost, directed=True)
+        return cost_matrix(self.nodes, ends, cost, directed=True)
 
 
-def matrix(nodes: int, ends: Ints, cost: Floats, *, directed: bool = False) -> csr_array:
-    """Return a sparse matrix of costs; of two pieces between the same nodes the cheaper counts."""
+def cost_matrix(nodes: int, ends: Ints, cost: Floats, *, directed: bool = False) -> csr_array:
+    """Return the sparse (n, n) matrix of edge costs; of parallel edges the cheapest counts.
+
+    Parameters
+    ----------
+    ends
+        (e, 2) nodes of each edge.
+    cost
+        (e,) cost of each edge.
+    """
     if not directed:
         ends, cost = np.concatenate([ends, ends[:, ::-1]]), np.concatenate([cost, cost])
     order = np.lexsort((cost, ends[:, 1], ends[:, 0]))
@@ -196,16 +192,16 @@ def matrix(nodes: int, ends: Ints, cost: Floats, *, directed: bool = False) -> c
     kept = np.ones(len(ends), dtype=bool)
     kept[1:] = (ends[1:] != ends[:-1]).any(axis=1)
     kept &= ends[:, 0] != ends[:, 1]
-    # A piece of no cost would read as no piece.
+    # A stored zero would count as no edge.
     cheap = np.maximum(cost[kept], 1e-9)
     return csr_array((cheap, (ends[kept, 0], ends[kept, 1])), shape=(nodes, nodes))
 
 
-def build(roads: gpd.GeoDataFrame) -> RoadGraph:
+def build_road_graph(roads: gpd.GeoDataFrame) -> RoadGraph:
     """Return the graph of a frame of roads in metres."""
     lines = roads.geometry.to_numpy()
     raised = (roads["bridge"] | roads["tunnel"]).to_numpy(dtype=bool)
-    noded = node(lines, raised, widths(roads) / 2)
+    noded = node_lines(lines, raised, road_widths(roads) / 2)
     return RoadGraph(
         roads,
         noded.xy,
@@ -218,15 +214,15 @@ def build(roads: gpd.GeoDataFrame) -> RoadGraph:
     )
 
 
-def widths(roads: gpd.GeoDataFrame) -> Floats:
-    """Return the width of each road, the usual one of its class where none is on record."""
+def road_widths(roads: gpd.GeoDataFrame) -> Floats:
+    """Return (r,) metres: the width of each road, or the usual width of its class."""
     usual = roads["road_class"].map(USUAL_WIDTH_M).to_numpy(dtype=float)
     known = roads["width_m"].to_numpy(dtype=float)
     return np.asarray(np.where(np.isnan(known), usual, known))
 
 
-def split(graph: RoadGraph, piece: Ints, offset: Floats) -> tuple[RoadGraph, Ints]:
-    """Return a graph with nodes put in at places along its pieces, and the node of each place.
+def split_at_places(graph: RoadGraph, piece: Ints, offset: Floats) -> tuple[RoadGraph, Ints]:
+    """Return a graph with additional nodes at places along its pieces, and (k,) the node of each.
 
     Parameters
     ----------

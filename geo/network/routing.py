@@ -1,4 +1,4 @@
-"""Shortest ways over a sparse matrix of costs (Dijkstra, scipy.sparse.csgraph)."""
+"""Shortest paths over a sparse matrix of costs (Dijkstra, ``scipy.sparse.csgraph``)."""
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -6,35 +6,65 @@ from scipy.sparse.csgraph import dijkstra
 
 from geo.types import Floats, Ints
 
-NOWHERE = np.inf
-START = -9999
-"""What stands before the node that a way starts at."""
+UNREACHABLE = np.inf
+NO_PREDECESSOR = -9999
+"""Predecessor of the node that a path starts at, and of unreachable nodes."""
 
 
-def from_one(costs: csr_array, node: int, limit: float = NOWHERE) -> tuple[Floats, Ints]:
-    """Return (n,) cost of every node from one, and the node before each on the way."""
+def shortest_from_node(
+    costs: csr_array, node: int, limit: float = UNREACHABLE
+) -> tuple[Floats, Ints]:
+    """Return (n,) cost of every node from a start node, and (n,) its predecessor on the path.
+
+    Parameters
+    ----------
+    costs
+        (n, n) cost of each edge.
+    limit
+        Nodes that cost more are not reached: their cost is infinite.
+    """
     metres, before = dijkstra(costs, True, np.array([node]), True, limit=limit)
     return metres[0], before[0].astype(np.int64)
 
 
-def from_nearest(
-    costs: csr_array, nodes: Ints, limit: float = NOWHERE
+def shortest_from_nearest(
+    costs: csr_array, nodes: Ints, limit: float = UNREACHABLE
 ) -> tuple[Floats, Ints, Ints]:
-    """Return (n,) cost of every node from the nearest of some, the node before, and which it is.
+    """Return the cost of every node from the nearest of several start nodes.
 
-    Where no way leads the cost is infinite and the other two are negative.
+    Parameters
+    ----------
+    costs
+        (n, n) cost of each edge.
+    nodes
+        (k,) start nodes.
+    limit
+        Nodes that cost more are not reached.
+
+    Returns
+    -------
+    cost
+        (n,) infinite where no path leads.
+    predecessor, source
+        (n,) previous node on the path, and the start node; negative where no path leads.
     """
     if not len(nodes):
         count = costs.shape[0]
-        nothing = np.full(count, START, dtype=np.int64)
-        return np.full(count, NOWHERE), nothing, nothing
+        nothing = np.full(count, NO_PREDECESSOR, dtype=np.int64)
+        return np.full(count, UNREACHABLE), nothing, nothing
     cost, before, source = dijkstra(costs, True, nodes, True, limit=limit, min_only=True)
     return cost, before.astype(np.int64), source.astype(np.int64)
 
 
-def nodes_back(before: Ints, node: int) -> list[int]:
-    """Return the nodes from one back to where its way started."""
-    found = [node]
-    while before[found[-1]] >= 0:
-        found.append(int(before[found[-1]]))
-    return found
+def path_to_start(before: Ints, node: int) -> list[int]:
+    """Return the nodes of a path, from a node back to the start.
+
+    Parameters
+    ----------
+    before
+        (n,) predecessor of each node.
+    """
+    path = [node]
+    while before[path[-1]] >= 0:
+        path.append(int(before[path[-1]]))
+    return path

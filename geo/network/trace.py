@@ -1,4 +1,4 @@
-"""Traces: what feeds a place of a network, what depends on it, what it is connected to."""
+"""Traces of a pipe network: what feeds a node, what depends on it, what it is connected to."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -9,13 +9,13 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import breadth_first_order
 
 from geo.network import routing
-from geo.network.pipes import GRAVITY, PipeGraph
-from geo.network.roads import matrix
+from geo.network.pipes import GRAVITY_NETWORKS, PipeGraph
+from geo.network.roads import cost_matrix
 from geo.types import Bools, Floats, Ints
 
 
 class Direction(StrEnum):
-    """Where to trace to."""
+    """The direction of a trace."""
 
     UPSTREAM = "upstream"
     DOWNSTREAM = "downstream"
@@ -23,97 +23,98 @@ class Direction(StrEnum):
 
 
 @dataclass(frozen=True)
-class Traced:
-    """What was traced: segments, and the nodes at their ends."""
+class TraceResult:
+    """(k,) rows of the traced segments, and (m,) nodes at their ends."""
 
     segments: Ints
     nodes: Ints
 
 
-def arcs(graph: PipeGraph) -> tuple[Ints, Floats]:
-    """Return (k, 2) nodes that flow can pass between, and the metres.
+def flow_arcs(graph: PipeGraph) -> tuple[Ints, Floats]:
+    """Return (k, 2) the nodes that flow can pass between, in order, and (k,) the metres.
 
-    A closed valve lets nothing through, a one-way device only what comes by the segments drawn into
-    it, a drain only what comes from upstream.
+    Nothing passes a closed valve. A one-way device passes flow from the segments drawn into it to
+    those drawn out of it, a gravity network only downstream.
     """
     a, b = graph.ends.T
-    way = ~graph.closed[a] & ~graph.closed[b]
-    back = way & ~graph.one_way[a] & ~graph.one_way[b]
-    if graph.network in GRAVITY:
-        back = np.zeros_like(way)
-    ends = np.concatenate([graph.ends[way], graph.ends[back][:, ::-1]])
-    return ends, np.concatenate([graph.length[way], graph.length[back]])
+    forward = ~graph.is_closed[a] & ~graph.is_closed[b]
+    backward = forward & ~graph.is_one_way[a] & ~graph.is_one_way[b]
+    if graph.network in GRAVITY_NETWORKS:
+        backward = np.zeros_like(forward)
+    ends = np.concatenate([graph.ends[forward], graph.ends[backward][:, ::-1]])
+    return ends, np.concatenate([graph.length[forward], graph.length[backward]])
 
 
 def _costs(graph: PipeGraph, without: Ints) -> csr_array:
-    ends, metres = arcs(graph)
-    kept = ~np.isin(ends, without).any(axis=1)
-    return matrix(len(graph.xy), ends[kept], metres[kept], directed=True)
+    ends, metres = flow_arcs(graph)
+    is_open = ~np.isin(ends, without).any(axis=1)
+    return cost_matrix(len(graph.xy), ends[is_open], metres[is_open], directed=True)
 
 
-def trace(graph: PipeGraph, start: Ints, direction: Direction) -> Traced:
-    """Return what lies in a direction of some nodes.
+def trace_network(graph: PipeGraph, start: Ints, direction: Direction) -> TraceResult:
+    """Return what lies in a direction from some nodes.
 
-    Upstream under pressure is the shortest way from a source, in drains all that drains into the
-    nodes. Downstream is what loses supply if the nodes are shut, in drains the way to an outfall.
+    Under pressure, upstream is the shortest path from a source, and downstream what loses supply if
+    the nodes are shut. In a gravity network they are all that drains into the nodes, and the path
+    to an outfall.
 
     Parameters
     ----------
     start
-        Nodes.
+        (k,) nodes.
     """
     if direction is Direction.CONNECTED:
-        return _within(graph, _either_way(graph, start))
-    if graph.network in GRAVITY:
+        return _result_of_nodes(graph, _find_connected(graph, start))
+    if graph.network in GRAVITY_NETWORKS:
         costs = _costs(graph, np.empty(0, dtype=np.int64))
         if direction is Direction.UPSTREAM:
             costs = csr_array(costs.T)
-        return _within(graph, _find_reachable(costs, start))
+        return _result_of_nodes(graph, _find_reachable(costs, start))
     if direction is Direction.UPSTREAM:
-        return _way_from_source(graph, start)
-    return _depending(graph, start)
+        return _path_from_source(graph, start)
+    return _find_dependents(graph, start)
 
 
 def _find_reachable(costs: csr_array, start: Ints) -> Bools:
-    found = np.zeros(costs.shape[0], dtype=bool)
+    is_reached = np.zeros(costs.shape[0], dtype=bool)
     for node in start:
-        found[breadth_first_order(costs, node, return_predecessors=False)] = True
-    return found
+        is_reached[breadth_first_order(costs, node, return_predecessors=False)] = True
+    return is_reached
 
 
-def _either_way(graph: PipeGraph, start: Ints) -> Bools:
-    ends, metres = arcs(graph)
-    return _find_reachable(matrix(len(graph.xy), ends, metres), start)
+def _find_connected(graph: PipeGraph, start: Ints) -> Bools:
+    ends, metres = flow_arcs(graph)
+    return _find_reachable(cost_matrix(len(graph.xy), ends, metres), start)
 
 
-def _within(graph: PipeGraph, nodes: Bools) -> Traced:
-    """Return the segments between nodes that were reached."""
+def _result_of_nodes(graph: PipeGraph, nodes: Bools) -> TraceResult:
+    """Return the reached nodes and the segments between them."""
     inside = nodes[graph.ends].all(axis=1)
-    return Traced(np.flatnonzero(inside), np.flatnonzero(nodes))
+    return TraceResult(np.flatnonzero(inside), np.flatnonzero(nodes))
 
 
-def _way_from_source(graph: PipeGraph, start: Ints) -> Traced:
+def _path_from_source(graph: PipeGraph, start: Ints) -> TraceResult:
     costs = _costs(graph, np.empty(0, dtype=np.int64))
-    metres, before, _ = routing.from_nearest(costs, np.flatnonzero(graph.source))
+    metres, before, _ = routing.shortest_from_nearest(costs, np.flatnonzero(graph.is_source))
     node = int(start[np.argmin(metres[start])])
     if not np.isfinite(metres[node]):
-        return Traced(np.empty(0, dtype=np.int64), np.array([node]))
-    nodes = routing.nodes_back(before, node)
-    held = np.zeros(len(graph.xy), dtype=bool)
-    held[nodes] = True
+        return TraceResult(np.empty(0, dtype=np.int64), np.array([node]))
+    nodes = routing.path_to_start(before, node)
+    is_on_path = np.zeros(len(graph.xy), dtype=bool)
+    is_on_path[nodes] = True
     step = {frozenset(pair) for pair in pairwise(nodes)}
-    inside = np.flatnonzero(held[graph.ends].all(axis=1))
+    inside = np.flatnonzero(is_on_path[graph.ends].all(axis=1))
     on = [row for row in inside if frozenset(graph.ends[row].tolist()) in step]
-    return Traced(np.array(on, dtype=np.int64), np.array(nodes))
+    return TraceResult(np.array(on, dtype=np.int64), np.array(nodes))
 
 
-def _depending(graph: PipeGraph, start: Ints) -> Traced:
-    sources = np.flatnonzero(graph.source)
+def _find_dependents(graph: PipeGraph, start: Ints) -> TraceResult:
+    sources = np.flatnonzero(graph.is_source)
     nothing = np.empty(0, dtype=np.int64)
-    before = np.isfinite(routing.from_nearest(_costs(graph, nothing), sources)[0])
+    before = np.isfinite(routing.shortest_from_nearest(_costs(graph, nothing), sources)[0])
     rest = np.setdiff1d(sources, start)
-    after = np.isfinite(routing.from_nearest(_costs(graph, start), rest)[0])
-    dry = before & ~after
-    dry[start] = True
-    inside = dry[graph.ends].all(axis=1)
-    return Traced(np.flatnonzero(inside), np.flatnonzero(dry))
+    after = np.isfinite(routing.shortest_from_nearest(_costs(graph, start), rest)[0])
+    is_lost = before & ~after
+    is_lost[start] = True
+    inside = is_lost[graph.ends].all(axis=1)
+    return TraceResult(np.flatnonzero(inside), np.flatnonzero(is_lost))

@@ -1,4 +1,4 @@
-"""What the fire report of a region holds: findings, fire blocks, what data is missing, its age.
+"""The content of a region's fire report: findings, fire blocks, missing data, age of the data.
 
 :mod:`maps.fire_report.html` and :mod:`maps.fire_report.workbook` write it.
 """
@@ -18,45 +18,45 @@ from sqlalchemy import Connection, func, select
 from geo import clock
 from geo.codes import code_prefix
 from geo.errors import NotFoundError
-from geo.fire import finding_queries, finding_text, findings, fire_spread
+from geo.fire import finding_queries, finding_refresh, finding_text, fire_spread
 from geo.fire.context import FireContext
-from geo.fire.finding import Missing
-from geo.fire.finding_queries import FindingQuery
-from geo.fire.findings import RESTS_ON
-from geo.fire.rules import Overlay, in_force
-from geo.fire.snapshot import INSPECTION, data_age
+from geo.fire.finding_queries import FindingFilter
+from geo.fire.finding_refresh import OVERLAY_LAYERS
+from geo.fire.layer_state import INSPECTION, read_data_age
+from geo.fire.rules import Overlay, rules_in_force
 from geo.messages import Language, text
+from geo.missing_data import MissingData, describe_missing
 from geo.model import FireFinding, Region
 
 
 @dataclass(frozen=True)
-class Report:
-    """What the report of a region holds.
+class FireReport:
+    """The content of the fire report of a region.
 
     Attributes
     ----------
     counts
         Findings by overlay and severity.
-    touched
-        Buildings that the findings of each overlay are about, and their households.
+    affected
+        Numbers of buildings with findings, and of their households, by overlay.
     rows
-        The findings as they are shown.
+        The findings, the most severe of each overlay first.
     blocks
-        Blocks over which a fire spreads, most households first.
+        Blocks within which a fire can spread, most households first.
     missing
-        What the data lacks, in words.
+        Missing data, in words.
     ages
-        Layers the findings rest on: name, date of the last publication and days since, or None.
+        Layers of the findings: name, day of the last publication and days since, or None.
     checked
-        Whose data's time the findings rest on.
+        Time of the data that the findings were computed from.
     parts
-        Names and land of the communities.
+        Names and outlines of the communities.
     """
 
     region: str
     title: str
     counts: dict[str, dict[str, int]]
-    touched: dict[str, tuple[int, int]]
+    affected: dict[str, tuple[int, int]]
     rows: list[dict[str, Any]]
     blocks: list[dict[str, Any]]
     missing: list[dict[str, Any]]
@@ -67,32 +67,32 @@ class Report:
 
     @cached_property
     def block_of(self) -> dict[str, int]:
-        """Return the number of the fire block that each building stands in."""
+        """Number of the fire block of each building, by its code."""
         return {code: block["number"] for block in self.blocks for code in block["codes"]}
 
 
-def read(
-    connection: Connection, desk: FireContext, region: str, site: str, lang: Language
-) -> Report:
-    """Return the report of a region.
+def read_report(
+    connection: Connection, context: FireContext, region: str, site: str, lang: Language
+) -> FireReport:
+    """Read the report of a region.
 
     Raises
     ------
     NotFoundError
         If there is no such region.
     """
-    city = desk.ground.city
+    city = context.snapshot.city
     name, land = _region(connection, region)
-    states = finding_queries.states(connection, city)
-    rows = list(_rows(connection, desk, region, site, lang))
-    return Report(
+    states = finding_queries.read_overlay_states(connection, city)
+    rows = list(_rows(connection, context, region, site, lang))
+    return FireReport(
         region,
         text("fire_report.title", lang=lang, region=name),
-        finding_queries.counts(connection, city, region),
-        _count_affected(desk, rows),
+        finding_queries.count_findings(connection, city, region),
+        _count_affected(context, rows),
         rows,
-        list(_blocks(connection, desk, region, site, lang)),
-        finding_text.missing(_missing(desk, region), lang),
+        list(_blocks(connection, context, region, site, lang)),
+        describe_missing(_missing(context, region), lang),
         _ages(connection, lang),
         max((state["computed_at"] for state in states.values()), default=None),
         land,
@@ -100,20 +100,24 @@ def read(
     )
 
 
-def _missing(desk: FireContext, region: str) -> list[Missing]:
-    """Return what the data of a region lacks, each thing once."""
-    own = code_prefix(region)
-    found = [one for overlay in Overlay for one in findings.missing(desk.ground, overlay, own)]
-    return list({one.key: one for one in found}.values())
+def _missing(context: FireContext, region: str) -> list[MissingData]:
+    """Return the missing data of a region, each kind once."""
+    region_stem = stem(region)
+    items = [
+        item
+        for overlay in Overlay
+        for item in finding_refresh.missing_overlay_data(context.snapshot, overlay, region_stem)
+    ]
+    return list({item.key: item for item in items}.values())
 
 
 def _region(connection: Connection, region: str) -> tuple[str, shapely.Geometry | None]:
     code = region.ljust(12, "0")
     statement = select(Region.name, func.ST_AsBinary(Region.geom)).where(Region.code == code)
-    found = connection.execute(statement).first()
-    if found is not None:
-        return found[0], None if found[1] is None else shapely.from_wkb(bytes(found[1]))
-    below = select(Region.code).where(Region.code.startswith(code_prefix(region), autoescape=True))
+    row = connection.execute(statement).first()
+    if row is not None:
+        return row[0], None if row[1] is None else shapely.from_wkb(bytes(row[1]))
+    below = select(Region.code).where(Region.code.startswith(stem(region), autoescape=True))
     if connection.execute(below.limit(1)).first() is None:
         raise NotFoundError("no_such_region", region=region)
     return region, None
@@ -131,91 +135,97 @@ def _parts(connection: Connection, region: str) -> list[tuple[str, shapely.Geome
 
 
 def _rows(
-    connection: Connection, desk: FireContext, region: str, site: str, lang: Language
+    connection: Connection, context: FireContext, region: str, site: str, lang: Language
 ) -> Iterator[dict[str, Any]]:
     point = func.ST_PointOnSurface(FireFinding.geom)
     columns = [c for c in FireFinding.__table__.c if c.name not in {"geom", "geom_3857"}]
     places = func.ST_X(point).label("lon"), func.ST_Y(point).label("lat")
-    statement = finding_queries.query(desk.ground.city, FindingQuery(region=region))
+    statement = finding_queries.select_findings(context.snapshot.city, FindingFilter(region=region))
     statement = statement.with_only_columns(*columns, *places)
-    rules = in_force()
-    order = FireFinding.overlay, finding_queries.GRAVITY, FireFinding.shortfall.desc().nulls_last()
+    rules = rules_in_force()
+    order = (
+        FireFinding.overlay,
+        finding_queries.SEVERITY_ORDER,
+        FireFinding.shortfall.desc().nulls_last(),
+    )
     for row in connection.execute(statement.order_by(*order, FireFinding.id)).mappings():
-        shown = finding_text.properties(dict(row), lang)
+        properties = finding_text.finding_properties(dict(row), lang)
         place = {"lon": round(row["lon"], 6), "lat": round(row["lat"], 6)}
-        named = {"building": row["feature"]} if row["layer"] == "building" else {}
+        building = {"building": row["feature"]} if row["layer"] == "building" else {}
         yield (
-            shown
+            properties
             | place
             | {
-                "map": f"{site}/fire?{urlencode(place | named)}",
-                "overlay_text": shown["title"],
-                "rule_text": rules[shown["rule"]].text(lang),
-                "name": _name(desk, row["layer"], row["feature"]),
+                "map": f"{site}/fire?{urlencode(place | building)}",
+                "overlay_text": properties["title"],
+                "rule_text": rules[properties["rule"]].text(lang),
+                "name": _name(context, row["layer"], row["feature"]),
             }
         )
 
 
-def _name(desk: FireContext, layer: str, code: str) -> str:
-    """Return what people call a feature: a building's address, a road's name; else nothing."""
-    ground = desk.ground
-    if layer == "building" and code in ground.row_of:
-        own = ground.building.iloc[ground.row_of[code]]
-        return str(own["address"] or own["name"] or "")
-    return desk.road_names.get(code, "") if layer == "road" else ""
+def _name(context: FireContext, layer: str, code: str) -> str:
+    """Return the address of a building or the name of a road; an empty text for other features."""
+    snapshot = context.snapshot
+    if layer == "building" and code in snapshot.row_of:
+        record = snapshot.building.iloc[snapshot.row_of[code]]
+        return str(record["address"] or record["name"] or "")
+    return context.road_names.get(code, "") if layer == "road" else ""
 
 
-def _count_affected(desk: FireContext, rows: list[dict[str, Any]]) -> dict[str, tuple[int, int]]:
-    """Return how many buildings, and households in them, the findings of each overlay are about."""
+def _count_affected(context: FireContext, rows: list[dict[str, Any]]) -> dict[str, tuple[int, int]]:
+    """Return by overlay how many buildings have findings, and the households in them."""
     codes: dict[str, set[str]] = defaultdict(set)
     for row in rows:
         if row["layer"] == "building" and row["severity"] != "missing":
             codes[row["overlay"]].add(row["feature"])
             if row["overlay"] == Overlay.SEPARATION:
                 codes[row["overlay"]].add(row["other"])
-    households = desk.ground.building["households"].to_numpy(dtype=float)
-    row_of = desk.ground.row_of
-    found = {}
+    households = context.snapshot.building["households"].to_numpy(dtype=float)
+    row_of = context.snapshot.row_of
+    affected = {}
     for overlay, of_overlay in codes.items():
-        there = np.array([row_of[code] for code in of_overlay if code in row_of], dtype=int)
-        found[overlay] = len(there), int(np.nansum(households[there]))
-    return found
+        rows_of_overlay = np.array(
+            [row_of[code] for code in of_overlay if code in row_of], dtype=int
+        )
+        affected[overlay] = len(rows_of_overlay), int(np.nansum(households[rows_of_overlay]))
+    return affected
 
 
 def _blocks(
-    connection: Connection, desk: FireContext, region: str, site: str, lang: Language
+    connection: Connection, context: FireContext, region: str, site: str, lang: Language
 ) -> Iterator[dict[str, Any]]:
-    ground = desk.ground
-    pairs = finding_queries.close_pairs(connection, ground.city, region)
-    names = dict(zip(ground.region["code"], ground.region["name"], strict=True))
-    for number, block in enumerate(fire_spread.find(ground, pairs), start=1):
-        shown = fire_spread.describe_block(ground, block)
-        place = ground.to_degrees(shown["point"])
-        where = {"lon": round(place.x, 6), "lat": round(place.y, 6)}
-        yield shown | {
+    snapshot = context.snapshot
+    pairs = finding_queries.read_close_pairs(connection, snapshot.city, region)
+    names = dict(zip(snapshot.region["code"], snapshot.region["name"], strict=True))
+    for number, block in enumerate(fire_spread.find_fire_blocks(snapshot, pairs), start=1):
+        figures = fire_spread.describe_block(snapshot, block)
+        place = snapshot.to_degrees(figures["point"])
+        link = {"lon": round(place.x, 6), "lat": round(place.y, 6)}
+        yield figures | {
             "number": number,
-            "community": names.get(shown["region"], ""),
-            "class_text": _classes(shown["classes"], lang),
-            "map": f"{site}/fire?{urlencode(where | {'building': shown['codes'][0]})}",
-            "land": ground.to_degrees(block.outline),
+            "community": names.get(figures["region"], ""),
+            "class_text": _classes(figures["classes"], lang),
+            "map": f"{site}/fire?{urlencode(link | {'building': figures['codes'][0]})}",
+            "land": snapshot.to_degrees(block.outline),
         }
 
 
-def _classes(counted: dict[str, int], lang: Language) -> str:
-    """Return how many buildings there are of each class, in words."""
+def _classes(counts: dict[str, int], lang: Language) -> str:
+    """Return the number of buildings of each fire class, in words."""
     unknown = text("fire_report.unknown", lang=lang)
-    named = {key: text(f"fire_class.{key}", lang=lang) if key else unknown for key in counted}
-    return " · ".join(f"{named[key]} {count}" for key, count in counted.items())
+    names = {key: text(f"fire_class.{key}", lang=lang) if key else unknown for key in counts}
+    return " · ".join(f"{names[key]} {count}" for key, count in counts.items())
 
 
 def _ages(connection: Connection, lang: Language) -> list[dict[str, Any]]:
-    """Return how old each layer is that the findings rest on."""
-    layers = sorted({layer for rests in RESTS_ON.values() for layer in rests} - {INSPECTION})
+    """Return the age of each layer that the findings are computed from."""
+    layers = sorted({layer for names in OVERLAY_LAYERS.values() for layer in names} - {INSPECTION})
     return [
         {
             "layer": text(f"layer.{layer}", lang=lang),
             "date": None if when is None else clock.format_time(when),
             "days": None if when is None else (datetime.now(UTC) - when).days,
         }
-        for layer, when in data_age(connection, layers)["layers"].items()
+        for layer, when in read_data_age(connection, layers)["layers"].items()
     ]

@@ -1,4 +1,4 @@
-"""The fire report of a region as a workbook: summary, findings, fire blocks, what is missing."""
+"""The fire report of a region as a workbook: summary, findings, fire blocks, missing data."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,7 +11,7 @@ from openpyxl.utils import get_column_letter
 from geo import clock
 from geo.fire.rules import Overlay, Severity
 from geo.messages import Language, text
-from maps.fire_report.content import Report
+from maps.fire_report.content import FireReport
 from maps.fire_report.html import INKS
 from maps.paper import assignment
 
@@ -53,8 +53,8 @@ BLOCK_COLUMNS = {
 _LINK = Font(color="1C5D8C", underline="single")
 
 
-def write(report: Report, out: Path, lang: Language) -> Path:
-    """Write the workbook, whole or not at all; return its file.
+def write_workbook(report: FireReport, out: Path, lang: Language) -> Path:
+    """Write the workbook atomically; return its path.
 
     Raises
     ------
@@ -70,70 +70,70 @@ def write(report: Report, out: Path, lang: Language) -> Path:
     return out
 
 
-def _summary(book: Workbook, report: Report, lang: Language) -> None:
+def _summary(book: Workbook, report: FireReport, lang: Language) -> None:
     sheet = _sheet(book, "summary", (24, *(11,) * 7), lang)
     _row(sheet, (report.title,), bold=True)
     checked = "" if report.checked is None else clock.format_time(report.checked)
     _row(sheet, (_label("checked", lang), checked))
     _row(sheet, ())
-    heads = [text(f"severity.{one}", lang=lang) for one in Severity]
-    more = [_label(name, lang) for name in ("total", "buildings", "households")]
-    _row(sheet, (_label("kind", lang), *heads, *more), bold=True)
+    heads = [text(f"severity.{severity}", lang=lang) for severity in Severity]
+    totals = [_label(name, lang) for name in ("total", "buildings", "households")]
+    _row(sheet, (_label("kind", lang), *heads, *totals), bold=True)
     for overlay in Overlay:
         counts = report.counts[overlay.value]
-        figures = [counts[str(one)] for one in Severity]
-        touched = report.touched.get(overlay.value, (0, 0))
+        figures = [counts[str(severity)] for severity in Severity]
+        affected = report.affected.get(overlay.value, (0, 0))
         name = text(f"overlay.{overlay}", lang=lang)
-        _row(sheet, (name, *figures, sum(figures), *touched))
+        _row(sheet, (name, *figures, sum(figures), *affected))
     _row(sheet, ())
     _row(sheet, (_label(name, lang) for name in ("layer", "published", "days")), bold=True)
-    for one in report.ages:
-        _row(sheet, (one["layer"], one["date"] or _label("never", lang), one["days"]))
+    for age in report.ages:
+        _row(sheet, (age["layer"], age["date"] or _label("never", lang), age["days"]))
     _row(sheet, ())
     _row(sheet, (_label("standards", lang),))
 
 
-def _findings(book: Workbook, report: Report, lang: Language) -> None:
+def _findings(book: Workbook, report: FireReport, lang: Language) -> None:
     sheet = _sheet(book, "findings", tuple(COLUMNS.values()), lang)
     sheet.freeze_panes = "A2"
     sheet.auto_filter.ref = f"A1:{get_column_letter(len(COLUMNS))}{len(report.rows) + 1}"
     _row(sheet, (_label(name, lang) for name in COLUMNS), bold=True)
     fills = {name: PatternFill("solid", fgColor=ink[1:]) for name, ink in INKS.items()}
     for row in report.rows:
-        pair = row["overlay"] == Overlay.SEPARATION
-        own = row | {
+        is_pair = row["overlay"] == Overlay.SEPARATION
+        values = row | {
             "severity": row["severity_text"],
             "overlay": row["overlay_text"],
             "clause": f"{row['standard']} {row['clause']}".strip(),
-            "block": report.block_of.get(row["feature"]) if pair else None,
+            "block": report.block_of.get(row["feature"]) if is_pair else None,
         }
-        cells = _cells(sheet, (own[name] for name in COLUMNS))
+        cells = _cells(sheet, (values[name] for name in COLUMNS))
         cells[0].fill, cells[0].font = fills[row["severity"]], Font(color="FFFFFF")
-        _link(cells[-1], own["map"], lang)
+        _link(cells[-1], values["map"], lang)
         sheet.append(cells)
 
 
-def _blocks(book: Workbook, report: Report, lang: Language) -> None:
+def _blocks(book: Workbook, report: FireReport, lang: Language) -> None:
     sheet = _sheet(book, "block", tuple(BLOCK_COLUMNS.values()), lang)
     sheet.freeze_panes = "A2"
     _row(sheet, (_label(name, lang) for name in BLOCK_COLUMNS), bold=True)
     for block in report.blocks:
-        own = block | {
+        values = block | {
             "block": block["number"],
             "people": block["population"],
             "class_count": block["class_text"],
             "footprint": block["footprint_m2"],
             "codes": " ".join(block["codes"]),
         }
-        cells = _cells(sheet, (own[name] for name in BLOCK_COLUMNS))
-        _link(cells[-2], own["map"], lang)
+        cells = _cells(sheet, (values[name] for name in BLOCK_COLUMNS))
+        _link(cells[-2], values["map"], lang)
         sheet.append(cells)
 
 
-def _missing(book: Workbook, report: Report, lang: Language) -> None:
+def _missing(book: Workbook, report: FireReport, lang: Language) -> None:
     sheet = _sheet(book, "missing", (70, 10), lang)
-    for one in report.missing:
-        _row(sheet, (one["text"], one["count"]))
+    for item in report.missing:
+        _row(sheet, (item["text"], item["count"]))
     if not report.missing:
         _row(sheet, (_label("none", lang),))
 
@@ -162,5 +162,5 @@ def _row(sheet: Any, values: Iterable[Any], *, bold: bool = False) -> None:
 
 
 def _link(cell: Any, address: str, lang: Language) -> None:
-    """Make a cell lead to the map."""
+    """Turn a cell into a link to the map."""
     cell.value, cell.hyperlink, cell.font = _label("map", lang), address, _LINK

@@ -1,6 +1,7 @@
-"""The sheet of a building: one page that a crew reads in the engine, in black and white."""
+"""The fire sheet of a building: its briefing on one page, in black and white."""
 
-from collections.abc import Iterable, Iterator
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -10,23 +11,29 @@ import pyproj
 import shapely
 
 from geo import clock
-from geo.fire.briefing import Shown, surroundings
+from geo.fire.briefing import BuildingBriefing
+from geo.fire.building_record import Details, plain_value
 from geo.fire.context import FireContext
 from geo.messages import Language, text
-from maps.paper.pdf import compile_pdf
-from maps.paper.svg_map import Canvas, path_element, svg_document
+from geo.network.roads import road_widths
+from maps.paper.document import compile_pdf
+from maps.paper.svg_map import Canvas, document, path
 
 PLAN_MM = (190.0, 146.0)
 SCALES = (300, 500, 750, 1000, 1500, 2000, 3000)
-AROUND_M = 18.0
+MARGIN_M = 18.0
+ROAD_MARGIN_M = 30.0
+"""Roads this far outside the plan are drawn as well: half their width may reach into it."""
+
 INK, SOFT, PALE = "#000000", "#666666", "#d9d9d9"
-BAR_M = {300: 5, 500: 10, 750: 10, 1000: 20, 1500: 20, 2000: 50, 3000: 50}
-FARTHEST_SHOWN_M = 200.0
-"""A hydrant farther than this does not make the plan smaller."""
+SCALE_BAR_M = {300: 5, 500: 10, 750: 10, 1000: 20, 1500: 20, 2000: 50, 3000: 50}
+MAX_HYDRANT_DISTANCE_M = 200.0
+"""The plan is not made smaller to show a hydrant farther away than this."""
 
-LABELLED = 3
-"""Neighbours whose distance is written on the plan, the nearest; the table has more."""
+MAX_DISTANCE_LABELS = 3
+"""Nearest neighbours whose distance is written on the plan; the table lists more."""
 
+Bounds = tuple[float, float, float, float]
 Label = dict[str, Any]
 
 
@@ -41,76 +48,86 @@ class Surroundings:
     roads
         (line, width in metres, name).
     walls
-        Lines of the walls of gated compounds.
-    lean
+        Boundaries of gated compounds.
+    convergence
         Degrees from the grid's north to true north, clockwise.
     """
 
     buildings: list[tuple[shapely.Geometry, int | None]]
     roads: list[tuple[shapely.Geometry, float, str]]
     walls: list[shapely.Geometry]
-    lean: float
+    convergence: float
 
 
-def plan_box(shown: Shown) -> tuple[tuple[float, float, float, float], int]:
-    """Return the ground that a building's plan shows, in metres, and its scale."""
-    wall = shown["geometry"]
-    points = [h["point"] for h in shown["hydrants"] if h["straight_m"] <= FARTHEST_SHOWN_M]
+def plan_box(content: Details) -> tuple[Bounds, int]:
+    """Return the bounds of a building's plan in metres, and its scale.
+
+    Parameters
+    ----------
+    content
+        The content of the building's briefing.
+    """
+    wall = content["geometry"]
+    hydrants = content["hydrants"]
+    points = [h["point"] for h in hydrants if h["straight_m"] <= MAX_HYDRANT_DISTANCE_M]
     west, south, east, north = shapely.total_bounds([wall, *points])
-    wide, high = east - west + 2 * AROUND_M, north - south + 2 * AROUND_M
-    fits = (s for s in SCALES if wide <= PLAN_MM[0] * s / 1000 and high <= PLAN_MM[1] * s / 1000)
+    width, height = east - west + 2 * MARGIN_M, north - south + 2 * MARGIN_M
+    fits = (
+        scale
+        for scale in SCALES
+        if width <= PLAN_MM[0] * scale / 1000 and height <= PLAN_MM[1] * scale / 1000
+    )
     scale = next(fits, SCALES[-1])
     x, y = (west + east) / 2, (south + north) / 2
     half_x, half_y = PLAN_MM[0] * scale / 2000, PLAN_MM[1] * scale / 2000
     return (x - half_x, y - half_y, x + half_x, y + half_y), scale
 
 
-def of_layout(desk: FireContext, shown: Shown, data: Shown, lang: Language) -> bytes:
-    """Return the sheet of a layout as PDF.
-
-    Parameters
-    ----------
-    shown
-        The layout of a building (``geo.fire.briefing``) with its valves, what is missing in words.
-    data
-        How old its data is.
-    """
-    box, _ = plan_box(shown)
-    lon, lat = shapely.get_coordinates(desk.ground.to_degrees(shown["point"]))[0]
-    lean = -pyproj.Proj(desk.ground.crs).get_factors(lon, lat).meridian_convergence
-    around = Surroundings(**surroundings(desk, shown["code"], box), lean=lean)
-    dated = data["published_at"] or datetime.now(UTC)
-    return sheet_pdf(shown | {"data": data}, around, dated, lang)
-
-
-def sheet_pdf(shown: Shown, around: Surroundings, dated: datetime, lang: Language) -> bytes:
-    """Return the sheet of a building as PDF.
-
-    Parameters
-    ----------
-    shown
-        Its layout (``geo.fire.briefing``) with ``valves``, ``missing`` in words, ``data``.
-    """
-    box, scale = plan_box(shown)
+def sheet_of_briefing(briefing: BuildingBriefing, lang: Language) -> bytes:
+    """Return the sheet of a building as PDF."""
+    content = briefing.content
+    box, scale = plan_box(content)
     canvas = Canvas(box, scale)
-    drawn = svg_document(canvas.size, list(_plan(shown, around, canvas)))
+    around = _find_surroundings(briefing.context, content, box)
+    plan = document(canvas.size, list(_draw_plan(content, around, canvas)))
     data = {
         "lang": lang,
-        "title": f"{shown['name'] or shown['address'] or shown['code']}",
-        "words": words(lang),
+        "title": _display_name(content),
+        "words": sheet_words(lang),
         "size": canvas.size,
         "scale": scale,
-        "bar_m": BAR_M[scale],
-        "lean": around.lean,
+        "bar_m": SCALE_BAR_M[scale],
+        "lean": around.convergence,
         "map": "plan.svg",
-        "labels": [*_labels(shown, around, canvas)],
-        **_tables(shown, lang),
+        "labels": [*_labels(content, around, canvas)],
+        **_tables(content, lang),
     }
-    return compile_pdf("building", data, {"plan.svg": drawn.encode()}, dated)
+    dated = content["data"]["published_at"] or datetime.now(UTC)
+    return compile_pdf("building", data, {"plan.svg": plan.encode()}, dated)
 
 
-def words(lang: Language) -> dict[str, str]:
-    """Return the fixed words of a sheet."""
+def _find_surroundings(context: FireContext, content: Details, box: Bounds) -> Surroundings:
+    """Return what stands within a box around a building."""
+    snapshot = context.snapshot
+    area = shapely.box(*box)
+    own_row = snapshot.row_of[content["code"]]
+    rows = snapshot.wall_tree.query(area, predicate="intersects").tolist()
+    storeys = snapshot.building["storeys_above"]
+    roads = snapshot.road
+    lines, widths, names = roads.geometry.to_numpy(), road_widths(roads), roads["name"].to_numpy()
+    near = np.flatnonzero(shapely.intersects(lines, shapely.buffer(area, ROAD_MARGIN_M)))
+    fences = snapshot.compound_fences
+    lon, lat = shapely.get_coordinates(snapshot.to_degrees(content["point"]))[0]
+    return Surroundings(
+        [(snapshot.walls[k], plain_value(storeys.iloc[k])) for k in rows if k != own_row],
+        [(lines[k], float(widths[k]), str(names[k])) for k in near.tolist()],
+        list(fences[shapely.intersects(fences, area)]),
+        -pyproj.Proj(snapshot.crs).get_factors(lon, lat).meridian_convergence,
+    )
+
+
+def sheet_words(lang: Language) -> dict[str, str]:
+    """Return the fixed texts of a sheet by name."""
     names = (
         *("heading", "north", "address", "use", "storeys", "height", "structure", "fire_class"),
         *("households", "hydrants", "stations", "entrances", "neighbours", "valves", "contacts"),
@@ -121,8 +138,8 @@ def words(lang: Language) -> dict[str, str]:
     return {name: text(f"building_sheet.{name}", lang=lang) for name in names}
 
 
-def _plan(shown: Shown, around: Surroundings, canvas: Canvas) -> Iterator[str]:
-    """Yield the parts of the plan from the ground up."""
+def _draw_plan(content: Details, around: Surroundings, canvas: Canvas) -> Iterator[str]:
+    """Yield the SVG parts of the plan, the lowest first."""
     yield '<rect width="100%" height="100%" fill="#ffffff"/>'
     roads = [shapely.buffer(line, width / 2, cap_style="flat") for line, width, _ in around.roads]
     surface = canvas.clip([shapely.union_all(roads)])
@@ -131,20 +148,20 @@ def _plan(shown: Shown, around: Surroundings, canvas: Canvas) -> Iterator[str]:
         canvas.clip(around.walls), stroke=SOFT, width=0.3, extra='stroke-dasharray="1.6 .8"'
     )
     others = [outline for outline, _ in around.buildings]
-    yield path_element(canvas.clip(others), fill=PALE, stroke=SOFT, width=0.2)
-    areas = shown["ladder"]["areas"]
-    yield path_element(
+    yield path(canvas.clip(others), fill=PALE, stroke=SOFT, width=0.2)
+    areas = content["ladder"]["areas"]
+    yield path(
         canvas.clip(areas), fill="none", stroke=INK, width=0.4, extra='stroke-dasharray="0.4 0.9"'
     )
-    yield from _this(shown["geometry"], canvas)
-    close = [one["line"] for one in shown["neighbours"] if one["too_close"]]
-    yield path_element(canvas.clip(close), stroke=INK, width=0.7)
-    yield from _ways(shown, canvas)
-    yield from _signs(shown, canvas)
+    yield from _draw_building(content["geometry"], canvas)
+    close = [other["line"] for other in content["neighbours"] if other["too_close"]]
+    yield path(canvas.clip(close), stroke=INK, width=0.7)
+    yield from _draw_routes(content, canvas)
+    yield from _draw_symbols(content, canvas)
 
 
-def _this(wall: shapely.Geometry, canvas: Canvas) -> Iterator[str]:
-    """Yield the building itself: hatched, in a heavy line."""
+def _draw_building(wall: shapely.Geometry, canvas: Canvas) -> Iterator[str]:
+    """Yield the building of the sheet: hatched, with a heavy outline."""
     west, south, east, north = shapely.bounds(wall)
     step = 1.6 * canvas.scale / 1000
     starts = np.arange(west - (north - south), east, step)
@@ -158,30 +175,30 @@ def _this(wall: shapely.Geometry, canvas: Canvas) -> Iterator[str]:
     yield path_element(canvas.clip([wall]), stroke=INK, width=0.9)
 
 
-def _ways(shown: Shown, canvas: Canvas) -> Iterator[str]:
-    """Yield the hose routes, dashed, and the way of the engine, in a heavy dash and dot."""
-    hoses = [one["route"] for one in shown["hydrants"] if one["route"] is not None]
-    yield path_element(canvas.clip(hoses), stroke=INK, width=0.45, extra='stroke-dasharray="1.8 1"')
-    drives = [one["route"] for one in shown["stations"][:1] if one["route"] is not None]
+def _draw_routes(content: Details, canvas: Canvas) -> Iterator[str]:
+    """Yield the hose routes, dashed, and the nearest engine's route, in heavy dashes and dots."""
+    hoses = [item["route"] for item in content["hydrants"] if item["route"] is not None]
+    yield path(canvas.clip(hoses), stroke=INK, width=0.45, extra='stroke-dasharray="1.8 1"')
+    drives = [item["route"] for item in content["stations"][:1] if item["route"] is not None]
     placed = canvas.clip(drives)
     yield path_element(placed, stroke="#ffffff", width=1.6)
     yield path_element(placed, stroke=INK, width=0.9, extra='stroke-dasharray="4 1 0.9 1"')
 
 
-def _signs(shown: Shown, canvas: Canvas) -> Iterator[str]:
+def _draw_symbols(content: Details, canvas: Canvas) -> Iterator[str]:
     """Yield entrances as triangles, hydrants as discs, valves as diamonds, obstacles as crosses."""
-    for unit in shown["units"]:
+    for unit in content["units"]:
         x, y = _at(unit["point"], canvas)
         yield f'<path d="M{x} {y - 1.3}L{x + 1.3} {y + 1}L{x - 1.3} {y + 1}Z" fill="{INK}"/>'
-    for hydrant in shown["hydrants"]:
+    for hydrant in content["hydrants"]:
         x, y = _at(hydrant["point"], canvas)
         disc = f'<circle cx="{x}" cy="{y}" r="2.1" fill="#ffffff" stroke="{INK}"'
         yield f'{disc} stroke-width="0.6"/>'
-    for valve in _valves(shown):
+    for valve in itertools.chain(*content["valves"].values()):
         x, y = _at(valve["point"], canvas)
         diamond = f"M{x} {y - 1.5}L{x + 1.5} {y}L{x} {y + 1.5}L{x - 1.5} {y}Z"
         yield f'<path d="{diamond}" fill="#ffffff" stroke="{INK}" stroke-width="0.4"/>'
-    for obstacle in shown["fire_lane"]["obstacles"]:
+    for obstacle in content["fire_lane"]["obstacles"]:
         x, y = _at(obstacle["point"], canvas)
         cross = f"M{x - 1.6} {y - 1.6}L{x + 1.6} {y + 1.6}M{x - 1.6} {y + 1.6}L{x + 1.6} {y - 1.6}"
         yield f'<path d="{cross}" stroke="{INK}" stroke-width="0.9"/>'
@@ -192,50 +209,46 @@ def _at(point: shapely.Geometry, canvas: Canvas) -> tuple[float, float]:
     return round(float(x), 2), round(float(y), 2)
 
 
-def _valves(shown: Shown) -> Iterator[Shown]:
-    for network, valves in shown.get("valves", {}).items():
-        for valve in valves:
-            yield valve | {"network": network}
-
-
-def _labels(shown: Shown, around: Surroundings, canvas: Canvas) -> Iterator[Label]:
-    """Yield the words on the plan, those outside it left out."""
-    for label in _every_label(shown, around, canvas):
+def _labels(content: Details, around: Surroundings, canvas: Canvas) -> Iterator[Label]:
+    """Yield the labels on the plan, without those outside it."""
+    for label in _every_label(content, around, canvas):
         wide, high = canvas.size
         if 2 < label["x"] < wide - 2 and 2 < label["y"] < high - 2:
             yield label
 
 
-def _every_label(shown: Shown, around: Surroundings, canvas: Canvas) -> Iterator[Label]:
+def _every_label(content: Details, around: Surroundings, canvas: Canvas) -> Iterator[Label]:
     for outline, storeys in around.buildings:
         middle = canvas.clip([outline])
         if storeys is not None and len(middle) and shapely.area(middle[0]) > 12:
             yield _label(shapely.point_on_surface(middle[0]), str(storeys), 6, box=False)
     for name, place in _street_names(around, canvas).items():
         yield _label(place, name, 7, box=True)
-    for number, hydrant in enumerate(shown["hydrants"], start=1):
+    for number, hydrant in enumerate(content["hydrants"], start=1):
         yield _label(canvas.to_paper(hydrant["point"]), str(number), 7, box=False, bold=True)
-    for unit in shown["units"]:
+    for unit in content["units"]:
         x, y = _at(unit["point"], canvas)
         yield _label(shapely.Point(x, y - 2.9), unit["name"], 6, box=True)
-    near = [one for one in shown["neighbours"] if one["too_close"]]
-    for one in near[:LABELLED]:
-        if shapely.length(one["line"]) > 0:
-            middle = shapely.centroid(canvas.to_paper(one["line"]))
-            yield _label(middle, f"{one['distance_m']:.1f}", 6, box=True)
-    storeys = shown["attributes"]["storeys_above"]
+    close = [other for other in content["neighbours"] if other["too_close"]]
+    for other in close[:MAX_DISTANCE_LABELS]:
+        if shapely.length(other["line"]) > 0:
+            middle = shapely.centroid(canvas.to_paper(other["line"]))
+            yield _label(middle, f"{other['distance_m']:.1f}", 6, box=True)
+    storeys = content["attributes"]["storeys_above"]
     if storeys is not None:
-        inside = shapely.point_on_surface(canvas.to_paper(shown["geometry"]))
+        inside = shapely.point_on_surface(canvas.to_paper(content["geometry"]))
         yield _label(inside, str(storeys), 11, box=True, bold=True)
 
 
-def _label(at: shapely.Geometry, said: str, size: float, *, box: bool, bold: bool = False) -> Label:
+def _label(
+    at: shapely.Geometry, label: str, size: float, *, box: bool, bold: bool = False
+) -> Label:
     x, y = shapely.get_coordinates(at)[0].tolist()
-    return {"x": x, "y": y, "text": said, "size": size, "box": box, "bold": bold}
+    return {"x": x, "y": y, "text": label, "size": size, "box": box, "bold": bold}
 
 
 def _street_names(around: Surroundings, canvas: Canvas) -> dict[str, shapely.Geometry]:
-    """Return where the name of each street stands: in the middle of its longest stretch shown."""
+    """Return the place of each street name: the middle of its longest part on the plan."""
     best: dict[str, tuple[float, shapely.Geometry]] = {}
     for line, _, name in around.roads:
         for piece in canvas.clip([line], margin=-4):
@@ -246,94 +259,91 @@ def _street_names(around: Surroundings, canvas: Canvas) -> dict[str, shapely.Geo
     return {name: place for name, (_, place) in best.items()}
 
 
-def _tables(shown: Shown, lang: Language) -> dict[str, Any]:
+def _tables(content: Details, lang: Language) -> dict[str, Any]:
     """Return the tables beside and below the plan."""
-    own = shown["attributes"]
-    storeys = f"{_or(own['storeys_above'])} / -{_or(own['storeys_below'])}"
-    households, people = own["households"], own["population"]
-    units = shown["units"]
-    region = shown["region"] or {"name": "", "street": ""}
+    attributes = content["attributes"]
+    published = content["data"]["published_at"]
+    above, below = attributes["storeys_above"], attributes["storeys_below"]
+    households, people = attributes["households"], attributes["population"]
+    region = content["region"] or {"name": "", "street": ""}
     return {
-        "code": shown["code"],
+        "code": content["code"],
         "place": f"{region['street'] or ''} {region['name']}".strip(),
-        "address": shown["address"],
-        "high_rise": own["high_rise"],
+        "address": content["address"],
+        "high_rise": attributes["high_rise"],
         "facts": [
-            ["use", own["use_text"] or "?"],
-            ["storeys", storeys],
-            ["height", f"{_or(own['height_m'])} m"],
-            ["structure", own["structure_text"] or "?"],
-            ["fire_class", own["fire_class_text"] or "?"],
-            ["households", f"{households} / {_or(people)}"],
+            ["use", attributes["use_text"] or "?"],
+            ["storeys", f"{_or_unknown(above)} / -{_or_unknown(below)}"],
+            ["height", f"{_or_unknown(attributes['height_m'])} m"],
+            ["structure", attributes["structure_text"] or "?"],
+            ["fire_class", attributes["fire_class_text"] or "?"],
+            ["households", f"{households} / {_or_unknown(people)}"],
         ],
         "hydrants": [
-            [number, f"{one['route_m']:.0f} m", f"{one['straight_m']:.0f} m", _flow(one)]
-            for number, one in enumerate(shown["hydrants"], start=1)
+            [number, f"{item['route_m']:.0f} m", f"{item['straight_m']:.0f} m", _format_flow(item)]
+            for number, item in enumerate(content["hydrants"], start=1)
         ],
         "stations": [
             [
-                one["name"],
-                f"{one['response_s'] / 60:.1f} min",
-                f"{one['distance_m']:.0f} m",
-                _or(one["phone"] or None),
+                item["name"],
+                f"{item['response_s'] / 60:.1f} min",
+                f"{item['distance_m']:.0f} m",
+                _or_unknown(item["phone"] or None),
             ]
-            for one in shown["stations"]
+            for item in content["stations"]
         ],
         "entrances": [
-            f"{unit['name']} {_or(unit['storeys'])}F {unit['households']}" for unit in units[:12]
+            f"{unit['name']} {_or_unknown(unit['storeys'])}F {unit['households']}"
+            for unit in content["units"][:12]
         ],
         "neighbours": [
             [
-                one["name"] or one["address"] or one["code"],
-                f"{one['distance_m']:.1f} m",
-                f"{one['required_m']:g} m",
+                item["name"] or item["address"] or item["code"],
+                f"{item['distance_m']:.1f} m",
+                f"{item['required_m']:g} m",
             ]
-            for one in shown["neighbours"]
-            if one["too_close"]
+            for item in content["neighbours"]
+            if item["too_close"]
         ][:5],
         "contacts": [
-            [grid["code"][-3:], _or(grid["manager"]), _or(grid["phone"])] for grid in shown["grids"]
+            [grid["code"][-3:], _or_unknown(grid["manager"]), _or_unknown(grid["phone"])]
+            for grid in content["grids"]
         ][:4],
-        "valves": list(_valve_lines(shown, lang)),
+        "valves": list(_valve_lines(content, lang)),
         "fire_lane": [
-            shown["fire_lane"]["text"],
-            *(one["text"] for one in shown["fire_lane"]["obstacles"][:2]),
+            content["fire_lane"]["text"],
+            *(item["text"] for item in content["fire_lane"]["obstacles"][:2]),
         ],
-        "ladder": shown["ladder"]["text"],
-        "missing": [one["text"] for one in shown["missing"]],
-        "review": _review(shown["review"], lang),
-        "data_of": _day(shown["data"]["published_at"]),
+        "ladder": content["ladder"]["text"],
+        "missing": [item["text"] for item in content["missing"]],
+        "review": _review_text(content["review"], lang),
+        "data_of": "?" if published is None else clock.format_day(published),
         "printed": clock.today().isoformat(),
     }
 
 
-def _display_name(building: Shown) -> str:
+def _display_name(building: Details) -> str:
     return str(building["name"] or building["address"] or building["code"])
 
 
-def _or(value: object) -> str:
+def _or_unknown(value: object) -> str:
     return "?" if value is None else f"{value}"
 
 
-def _flow(hydrant: Shown) -> str:
+def _format_flow(hydrant: Details) -> str:
     flow, pressure = hydrant["flow_l_s"], hydrant["pressure_mpa"]
-    return f"{_or(flow)} L/s · {_or(pressure)} MPa"
+    return f"{_or_unknown(flow)} L/s · {_or_unknown(pressure)} MPa"
 
 
-def _day(when: datetime | None) -> str:
-    return "?" if when is None else clock.format_day(when)
-
-
-def _valve_lines(shown: Shown, lang: Language) -> Iterable[str]:
-    notes = shown.get("valve_notes", {})
-    for network, valves in shown.get("valves", {}).items():
+def _valve_lines(content: Details, lang: Language) -> Iterator[str]:
+    for network, valves in content["valves"].items():
         name = text(f"network.{network}", lang=lang)
-        listed = "、".join(f"{one['code']} ({one['distance_m']:.0f} m)" for one in valves[:3])
-        yield f"{name}：{listed or notes.get(network) or '?'}"
+        listed = "、".join(f"{valve['code']} ({valve['distance_m']:.0f} m)" for valve in valves[:3])
+        yield f"{name}：{listed or content['valve_notes'][network] or '?'}"
 
 
-def _review(review: Shown, lang: Language) -> str:
-    said = text(f"review.{review['state']}", lang=lang)
+def _review_text(review: Details, lang: Language) -> str:
+    state = text(f"review.{review['state']}", lang=lang)
     if review["checked_on"] is None:
-        return said
-    return f"{said} · {review['checker']} · {review['checked_on']}"
+        return state
+    return f"{state} · {review['checker']} · {review['checked_on']}"

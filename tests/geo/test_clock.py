@@ -139,7 +139,7 @@ def test_review_is_due_by_the_citys_date(database, in_zone):
     for zone, state in ((WEST, "checked"), (EAST, "due")):
         in_zone(zone)
         with database.connect() as connection:
-            assert reviews.of(connection, "b001-001")["state"] == state
+            assert reviews.read_review(connection, "b001-001")["state"] == state
             assert reviews.list_reviews(connection, state, "", 10, 0)[0] == 1
 
 

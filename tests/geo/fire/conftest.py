@@ -7,7 +7,7 @@ import pytest
 from etl.sample.city import SAMPLE_FILE, read_sample
 from geo.fire import rules
 from geo.fire.rules import Rules
-from geo.fire.snapshot import COLUMNS, CitySnapshot, of_frames
+from geo.fire.snapshot import LAYER_COLUMNS, CitySnapshot, snapshot_from_frames
 
 METRIC = "EPSG:4546"
 EAST, NORTH = 606_000.0, 3_546_000.0
@@ -17,7 +17,7 @@ USUAL = {"bridge": False, "tunnel": False, "covered": False, "oneway": "no", "va
 
 def frame_of(layer: str, rows: list[dict[str, object]] | gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     """Return rows in metres as the ground has them: every column, missing values None."""
-    columns = ["code", *COLUMNS[layer]]
+    columns = ["code", *LAYER_COLUMNS[layer]]
     if isinstance(rows, gpd.GeoDataFrame):
         made, shapes = pd.DataFrame(rows.drop(columns="geom")), rows.geometry
     else:
@@ -33,15 +33,15 @@ def frame_of(layer: str, rows: list[dict[str, object]] | gpd.GeoDataFrame) -> gp
     return gpd.GeoDataFrame(made, geometry=list(shapes), crs=METRIC).rename_geometry("geom")
 
 
-def ground_of(**layers: list[dict[str, object]] | gpd.GeoDataFrame) -> CitySnapshot:
+def snapshot_of(**layers: list[dict[str, object]] | gpd.GeoDataFrame) -> CitySnapshot:
     """Return the ground of some layers; the others are empty."""
-    frames = {NAMES.get(name, name): frame_of(name, layers.get(name, [])) for name in COLUMNS}
-    return of_frames("4206", frames["building"].crs, frames, {})
+    frames = {NAMES.get(name, name): frame_of(name, layers.get(name, [])) for name in LAYER_COLUMNS}
+    return snapshot_from_frames("4206", frames["building"].crs, frames, {})
 
 
 @pytest.fixture(scope="session")
 def in_force() -> Rules:
-    return rules.in_force({})
+    return rules.rules_in_force({})
 
 
 @pytest.fixture(scope="session")
@@ -52,8 +52,8 @@ def sample() -> dict[str, gpd.GeoDataFrame]:
 
 @pytest.fixture(scope="session")
 def city(sample) -> CitySnapshot:
-    layers = {name: sample[name].sort_values("code") for name in COLUMNS if name in sample}
+    layers = {name: sample[name].sort_values("code") for name in LAYER_COLUMNS if name in sample}
     nodes = layers["pipe_node"]
     layers["pipe_node"] = nodes[(nodes["kind"] == "hydrant") & (nodes["network"] == "water")]
     layers["region"] = layers["region"][layers["region"]["level"] == "community"]
-    return ground_of(**layers)
+    return snapshot_of(**layers)

@@ -6,7 +6,7 @@ import rustworkx
 import shapely
 
 from geo.fire import hydrants
-from tests.geo.fire.conftest import ground_of
+from tests.geo.fire.conftest import snapshot_of
 
 
 def street(code: str, *points: tuple[float, float], **more: object) -> dict[str, object]:
@@ -28,62 +28,64 @@ def rules_of(found):
 
 
 def test_house_beyond_the_radius_is_found_with_the_part_that_is_bare(in_force):
-    ground = ground_of(
+    snapshot = snapshot_of(
         building=[house("near", 20, 10), house("far", 145, 10)],
         road=[street("r", (0, 0), (400, 0))],
         pipe_node=[hydrant("h", 0, 6)],
     )
-    straight = [f for f in hydrants.coverage(ground, in_force) if f.rule == "hydrant_radius"]
+    straight = [
+        f for f in hydrants.check_hydrant_coverage(snapshot, in_force) if f.rule == "hydrant_radius"
+    ]
     assert [f.feature for f in straight] == ["far"]
     assert straight[0].measured == pytest.approx(np.hypot(155, 14))
     assert 0 < straight[0].geometry.area < 100
 
 
 def test_hose_goes_round_where_the_straight_line_would_do(in_force):
-    ground = ground_of(
+    snapshot = snapshot_of(
         building=[house("b", 45, 100)],
         road=[street("a", (0, 0), (100, 0)), street("b", (100, 0), (100, 95), (0, 95))],
         pipe_node=[hydrant("h", 50, 6)],
     )
-    found = hydrants.coverage(ground, in_force)
+    found = hydrants.check_hydrant_coverage(snapshot, in_force)
     assert [f.rule for f in found] == ["hydrant_route"]
-    metres, _ = hydrants.routes(ground)
+    metres, _ = hydrants.hose_routes(snapshot)
     # 6 to the road, 50 to the corner, 95 up, 45 along to the corner of the house, 5 to its wall.
     assert metres[0] == pytest.approx(6 + 50 + 95 + 45 + 5, abs=10.1)
     assert found[0].shortfall == pytest.approx(metres[0] - 150)
 
 
 def test_hydrant_out_of_service_or_failed_covers_nothing(in_force):
-    ground = ground_of(
+    snapshot = snapshot_of(
         building=[house("b", 20, 12)],
         road=[street("r", (0, 0), (400, 0))],
         pipe_node=[hydrant("h", 30, 6, in_service=False)],
     )
-    found = hydrants.coverage(ground, in_force)
+    found = hydrants.check_hydrant_coverage(snapshot, in_force)
     assert {f.rule for f in found} == {"hydrant_radius", "hydrant_route"}
     assert all(f.measured is None for f in found)
-    assert [f.rule for f in hydrants.standing(ground, in_force)] == ["hydrant_out"]
+    assert [f.rule for f in hydrants.check_hydrant_positions(snapshot, in_force)] == ["hydrant_out"]
 
 
 def test_gap_along_a_street_spans_its_pieces(in_force):
     pieces = [street(f"r{k}", (100 * k, 0), (100 * (k + 1), 0)) for k in range(3)]
-    ground = ground_of(road=pieces, pipe_node=[hydrant("a", 50, 6), hydrant("b", 250, -6)])
-    found = hydrants.spacing(ground, in_force)
+    snapshot = snapshot_of(road=pieces, pipe_node=[hydrant("a", 50, 6), hydrant("b", 250, -6)])
+    found = hydrants.check_hydrant_spacing(snapshot, in_force)
     assert [(f.feature, f.measured) for f in found] == [("r1", pytest.approx(200))]
     assert shapely.length(found[0].geometry) == pytest.approx(200)
 
 
 def test_wide_street_needs_hydrants_on_both_sides(in_force):
     nodes = [hydrant(f"h{x}", x, 32) for x in range(0, 301, 100)]
-    ground = ground_of(road=[street("r", (0, 0), (300, 0), width_m=61.0)], pipe_node=nodes)
-    found = hydrants.spacing(ground, in_force)
+    snapshot = snapshot_of(road=[street("r", (0, 0), (300, 0), width_m=61.0)], pipe_node=nodes)
+    found = hydrants.check_hydrant_spacing(snapshot, in_force)
     assert [f.detail["kind"] for f in found] == ["right"]
-    narrower = ground_of(road=[street("r", (0, 0), (300, 0), width_m=60.0)], pipe_node=nodes)
-    assert hydrants.spacing(narrower, in_force) == []
+    narrower = snapshot_of(road=[street("r", (0, 0), (300, 0), width_m=60.0)], pipe_node=nodes)
+    assert hydrants.check_hydrant_spacing(narrower, in_force) == []
 
 
 def test_hydrant_inside_a_building_and_in_the_carriageway_is_found(in_force):
-    ground = ground_of(
+    snapshot = snapshot_of(
         building=[house("b", 20, 8)],
         road=[street("r", (0, 0), (100, 0))],
         pipe_node=[
@@ -91,7 +93,7 @@ def test_hydrant_inside_a_building_and_in_the_carriageway_is_found(in_force):
             *(hydrant("right", 80, 6), hydrant("off", 90, 8)),
         ],
     )
-    found = hydrants.standing(ground, in_force)
+    found = hydrants.check_hydrant_positions(snapshot, in_force)
     assert rules_of(found) == [
         ("hydrant_kerb_least", "carriageway"),
         ("hydrant_kerb_most", "inside"),
@@ -103,9 +105,11 @@ def test_hydrant_inside_a_building_and_in_the_carriageway_is_found(in_force):
 
 
 def test_no_hydrants_at_all_is_said(in_force):
-    ground = ground_of(building=[house("b", 0, 10)], road=[street("r", (0, 0), (100, 0))])
-    assert {f.detail["kind"] for f in hydrants.coverage(ground, in_force)} == {"none"}
-    assert [one.key for one in hydrants.missing(ground.hydrant)] == ["no_hydrants"]
+    snapshot = snapshot_of(building=[house("b", 0, 10)], road=[street("r", (0, 0), (100, 0))])
+    assert {f.detail["kind"] for f in hydrants.check_hydrant_coverage(snapshot, in_force)} == {
+        "none"
+    }
+    assert [one.key for one in hydrants.missing_hydrant_data(snapshot.hydrant)] == ["no_hydrants"]
 
 
 def test_hose_routes_of_the_sample_are_those_of_an_independent_search(city):
@@ -114,9 +118,9 @@ def test_hose_routes_of_the_sample_are_those_of_an_independent_search(city):
     graph.add_nodes_from(range(access.graph.nodes))
     for (a, b), far in zip(access.graph.ends.tolist(), access.graph.length.tolist(), strict=True):
         graph.add_edge(a, b, far)
-    metres, hydrant_row = hydrants.routes(city)
+    metres, hydrant_row = hydrants.hose_routes(city)
     rows = np.random.default_rng(5).choice(len(city.building), 60, replace=False)
-    use = np.flatnonzero(city.working & (access.hydrant >= 0))
+    use = np.flatnonzero(city.hydrant_works & (access.hydrant >= 0))
     for row in rows:
         node = int(access.building[row])
         far = dict(rustworkx.dijkstra_shortest_path_lengths(graph, node, float)) | {node: 0.0}

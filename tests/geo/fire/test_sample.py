@@ -11,12 +11,29 @@ import pytest
 import shapely
 from shapely.ops import substring
 
-from geo.fire import fire_lanes, hydrants, ladder_areas, response, separation, vehicle_access
+from geo.fire import (
+    fire_lanes,
+    hydrants,
+    ladder_areas,
+    separation,
+    station_response,
+    vehicle_access,
+)
 from geo.fire.finding import Finding
 
 OVERLAYS = (
-    *(hydrants.coverage, hydrants.spacing, hydrants.standing, fire_lanes.find),
-    *(vehicle_access.find, separation.find, ladder_areas.find, response.find),
+    *(
+        hydrants.check_hydrant_coverage,
+        hydrants.check_hydrant_spacing,
+        hydrants.check_hydrant_positions,
+        fire_lanes.check_fire_lanes,
+    ),
+    *(
+        vehicle_access.check_vehicle_reach,
+        separation.check_separation,
+        ladder_areas.check_ladder_areas,
+        station_response.check_response_times,
+    ),
 )
 KINDS = {
     *("hemmed_tower", "courtyard", "close_walls", "adjoining_walls", "unknown_class"),
@@ -94,7 +111,9 @@ def test_hydrants_near_a_wall_are_those_a_plain_search_finds(city, found):
 
 
 def test_planted_lanes_stop_the_engine(city, answers, in_force):
-    kinds = vehicle_access.obstacles(city.road, vehicle_access.vehicle_from_settings(in_force))
+    kinds = vehicle_access.classify_obstacles(
+        city.road, vehicle_access.vehicle_from_settings(in_force)
+    )
     stopped = dict(zip(city.road["code"], kinds, strict=True))
     by_kind = answers.groupby("kind")["code"].apply(list)
     assert {stopped[code] for code in by_kind["narrow_lane"]} == {vehicle_access.WIDTH}
@@ -112,7 +131,7 @@ def test_findings_say_why(found, answers):
 
 
 def test_streets_planted_dry_are_gaps_and_every_gap_is_truly_dry(sample, city, in_force):
-    gaps = hydrants.spacing(city, in_force)
+    gaps = hydrants.check_hydrant_spacing(city, in_force)
     planted = sample["planted"]
     streets = sample["road"].set_index("code").geometry
     for code in planted.loc[planted["kind"] == "hydrant_gap", "code"]:
@@ -163,7 +182,7 @@ def test_every_pair_of_the_sample_that_is_too_close_is_found_and_no_other(sample
 
 
 def test_land_reached_within_minutes_grows_and_is_clean(city, in_force):
-    areas = response.areas(city, in_force, [2.0, 3.0, 4.0, 5.0])
+    areas = station_response.compute_response_areas(city, in_force, [2.0, 3.0, 4.0, 5.0])
     for smaller, larger in pairwise(areas):
         assert shapely.is_valid(larger)
         assert shapely.difference(smaller, larger).area < 0.01

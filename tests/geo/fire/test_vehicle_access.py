@@ -7,13 +7,13 @@ import pytest
 import shapely
 
 from geo.fire import fire_lanes, vehicle_access
-from tests.geo.fire.conftest import ground_of
+from tests.geo.fire.conftest import snapshot_of
 from tests.geo.fire.test_hydrants import house, street
 
 
 def town(**lane: object):
     usual = {"road_class": "internal", "width_m": 5.0, "name": "巷"}
-    return ground_of(
+    return snapshot_of(
         building=[house("b", 195, 300, households=3)],
         road=[street("r", (0, 0), (400, 0)), street("lane", (200, 0), (200, 295), **usual | lane)],
     )
@@ -30,13 +30,13 @@ def town(**lane: object):
 def test_engine_passes_up_to_its_measures_and_is_told_what_stops_it(
     in_force, lane, small, large, kind
 ):
-    ground, usual = (
+    snapshot, usual = (
         town(**lane),
         replace(vehicle_access.vehicle_from_settings(in_force), width_m=2.0),
     )
-    passed = vehicle_access.overview(ground, in_force, replace(usual, **small), "")
+    passed = vehicle_access.reach_overview(snapshot, in_force, replace(usual, **small), "")
     assert passed["unreached"] == {"buildings": 0, "households": 0}
-    stopped = vehicle_access.overview(ground, in_force, replace(usual, **large), "")
+    stopped = vehicle_access.reach_overview(snapshot, in_force, replace(usual, **large), "")
     assert stopped["unreached"] == {"buildings": 1, "households": 3}
     assert stopped["stopped_by"] == {kind: 1}
     one = stopped["findings"][0]
@@ -47,7 +47,7 @@ def test_engine_passes_up_to_its_measures_and_is_told_what_stops_it(
 def test_longer_engine_needs_a_larger_place_to_turn(in_force):
     sides = {"w": (170, 20, 192.4, 340), "e": (207.6, 20, 230, 340), "n": (190, 310, 210, 330)}
     walls = [house(code, 0, 0, geom=shapely.box(*side)) for code, side in sides.items()]
-    ground = ground_of(
+    snapshot = snapshot_of(
         building=walls,
         road=[
             street("r", (0, 0), (400, 0)),
@@ -56,16 +56,16 @@ def test_longer_engine_needs_a_larger_place_to_turn(in_force):
     )
     usual = vehicle_access.vehicle_from_settings(in_force)
     rows = np.arange(2)
-    assert fire_lanes.dead_ends(ground, in_force, rows, usual) == []
-    found = fire_lanes.dead_ends(ground, in_force, rows, replace(usual, length_m=16.0))
+    assert fire_lanes.check_dead_ends(snapshot, in_force, rows, usual) == []
+    found = fire_lanes.check_dead_ends(snapshot, in_force, rows, replace(usual, length_m=16.0))
     assert [(one.feature, one.required) for one in found] == [("lane", 16.0)]
 
 
 def test_region_is_looked_at_by_itself(in_force):
-    ground = town(width_m=2.0)
+    snapshot = town(width_m=2.0)
     assert (
-        vehicle_access.overview(
-            ground, in_force, vehicle_access.vehicle_from_settings(in_force), "4206"
+        vehicle_access.reach_overview(
+            snapshot, in_force, vehicle_access.vehicle_from_settings(in_force), "4206"
         )["buildings"]
         == 0
     )

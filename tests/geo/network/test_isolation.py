@@ -35,7 +35,7 @@ def network(
     ]
     frames = [gpd.GeoDataFrame(one, geometry="geom", crs="EPSG:4546") for one in (rows, lines)]
     table, xy = frames[0].drop(columns="geom"), frames[0].get_coordinates().to_numpy()
-    return pipes.build("water", frames[0].crs, table, xy, frames[1])
+    return pipes.build_pipe_graph("water", frames[0].crs, table, xy, frames[1])
 
 
 def codes(parts: isolation.Sectors, valves: np.ndarray) -> set[str]:
@@ -46,7 +46,7 @@ def shut_off(graph: PipeGraph, segment: int, shut: set[str]) -> bool:
     """Return, by walking from the sources, whether no water gets to a segment."""
     kind = dict(zip(graph.nodes["code"], graph.nodes["kind"], strict=True))
     names = graph.nodes["code"].tolist()
-    barred = shut | {names[n] for n in np.flatnonzero(graph.closed)}
+    barred = shut | {names[n] for n in np.flatnonzero(graph.is_closed)}
     ends = [(names[a], names[b]) for a, b in graph.ends]
     wet_nodes = {code for code in names if kind[code] == "source"}
     wet_segments: set[int] = set()
@@ -94,10 +94,10 @@ def networks(draw):
 def test_cut_is_as_small_as_brute_force_finds(case):
     nodes, segments, closed, segment, stuck = case
     graph = network(nodes, segments, closed)
-    parts = isolation.sectors(graph)
+    parts = isolation.build_sectors(graph)
     names = graph.nodes["code"].to_numpy()
     held = np.flatnonzero(np.isin(names[parts.valves], list(stuck)))
-    found = isolation.cut(parts, int(parts.sector[segment]), held)
+    found = isolation.find_valve_cut(parts, int(parts.sector[segment]), held)
     free = [code for code in names[parts.valves] if code not in stuck]
     sets = (set(c) for size in range(len(free) + 1) for c in combinations(free, size))
     best = next((s for s in sets if shut_off(graph, segment, s)), None)
@@ -114,8 +114,8 @@ def test_cut_is_as_small_as_brute_force_finds(case):
 def test_what_loses_supply_is_what_water_no_longer_gets_to(case):
     nodes, segments, closed, segment, _ = case
     graph = network(nodes, segments, closed)
-    parts = isolation.sectors(graph)
-    found = isolation.cut(parts, int(parts.sector[segment]))
+    parts = isolation.build_sectors(graph)
+    found = isolation.find_valve_cut(parts, int(parts.sector[segment]))
     if not found.possible:
         return
     dry = isolation.find_lost_segments(parts, int(parts.sector[segment]), found.valves)
@@ -132,8 +132,8 @@ def test_ring_with_one_source_needs_both_sides_closed():
         {"s": "source", "v1": "valve", "a": "junction", "v2": "valve"},
         [("s", "v1"), ("v1", "a"), ("a", "v2"), ("v2", "s")],
     )
-    parts = isolation.sectors(graph)
-    found = isolation.cut(parts, int(parts.sector[1]))
+    parts = isolation.build_sectors(graph)
+    found = isolation.find_valve_cut(parts, int(parts.sector[1]))
     assert codes(parts, found.valves) == {"v1", "v2"}
     assert found.proven
 
@@ -141,19 +141,19 @@ def test_ring_with_one_source_needs_both_sides_closed():
 def test_stuck_valve_widens_the_ring():
     nodes = {"s": "source", "v1": "valve", "a": "junction", "v2": "valve", "b": "junction"}
     graph = network(nodes, [("s", "v1"), ("v1", "a"), ("a", "v2"), ("v2", "b")])
-    parts = isolation.sectors(graph)
+    parts = isolation.build_sectors(graph)
     sector = int(parts.sector[3])
-    near = isolation.cut(parts, sector)
+    near = isolation.find_valve_cut(parts, sector)
     assert codes(parts, near.valves) == {"v2"}
-    ring = isolation.cut(parts, sector, near.valves)
+    ring = isolation.find_valve_cut(parts, sector, near.valves)
     assert codes(parts, ring.valves) == {"v1"}
 
 
 def test_least_cut_nearest_to_the_break_is_taken():
     nodes = {"s": "source", "v1": "valve", "a": "hydrant", "v2": "valve", "b": "end"}
     graph = network(nodes, [("s", "v1"), ("v1", "a"), ("a", "v2"), ("v2", "b")])
-    parts = isolation.sectors(graph)
-    found = isolation.cut(parts, int(parts.sector[3]))
+    parts = isolation.build_sectors(graph)
+    found = isolation.find_valve_cut(parts, int(parts.sector[3]))
     assert isolation.find_lost_segments(parts, int(parts.sector[3]), found.valves).tolist() == [
         *(False, False, False, True)
     ]
@@ -163,24 +163,24 @@ def test_check_valve_holds_back_without_being_closed():
     nodes = {"s": "source", "v": "valve", "a": "junction", "c": "check_valve", "t": "source"}
     segments = [("s", "v"), ("v", "a"), ("a", "c"), ("c", "t")]
     graph = network(nodes, segments)
-    parts = isolation.sectors(graph)
+    parts = isolation.build_sectors(graph)
     # The device lets flow from a to t alone: the second source can't feed a.
-    found = isolation.cut(parts, int(parts.sector[1]))
+    found = isolation.find_valve_cut(parts, int(parts.sector[1]))
     assert codes(parts, found.valves) == {"v"}
 
 
 def test_valve_at_a_dead_end_is_never_closed():
     nodes = {"s": "source", "v": "valve", "a": "junction", "dead": "valve"}
     graph = network(nodes, [("s", "v"), ("v", "a"), ("a", "dead")])
-    parts = isolation.sectors(graph)
-    assert codes(parts, isolation.cut(parts, int(parts.sector[1])).valves) == {"v"}
+    parts = isolation.build_sectors(graph)
+    assert codes(parts, isolation.find_valve_cut(parts, int(parts.sector[1])).valves) == {"v"}
 
 
 def test_networks_of_one_kind_that_touch_nowhere_don_t_mix():
     nodes = {"s": "source", "v": "valve", "a": "end", "t": "source", "w": "valve", "b": "end"}
     graph = network(nodes, [("s", "v"), ("v", "a"), ("t", "w"), ("w", "b")])
-    parts = isolation.sectors(graph)
-    found = isolation.cut(parts, int(parts.sector[1]))
+    parts = isolation.build_sectors(graph)
+    found = isolation.find_valve_cut(parts, int(parts.sector[1]))
     assert codes(parts, found.valves) == {"v"}
     dry = isolation.find_lost_segments(parts, int(parts.sector[1]), found.valves)
     assert dry.tolist() == [False, True, False, False]
@@ -188,15 +188,15 @@ def test_networks_of_one_kind_that_touch_nowhere_don_t_mix():
 
 def test_segment_without_a_valve_to_its_source_can_t_be_isolated():
     graph = network({"s": "source", "a": "junction", "b": "end"}, [("s", "a"), ("a", "b")])
-    parts = isolation.sectors(graph)
-    assert not isolation.cut(parts, int(parts.sector[1])).possible
+    parts = isolation.build_sectors(graph)
+    assert not isolation.find_valve_cut(parts, int(parts.sector[1])).possible
 
 
 def test_part_that_no_source_feeds_needs_nothing_closed_and_is_named():
     nodes = {"s": "source", "a": "end", "b": "junction", "v": "valve"}
     graph = network(nodes, [("s", "a"), ("b", "v")])
-    parts = isolation.sectors(graph)
-    found = isolation.cut(parts, int(parts.sector[1]))
+    parts = isolation.build_sectors(graph)
+    found = isolation.find_valve_cut(parts, int(parts.sector[1]))
     assert found.possible
     assert len(found.valves) == 0
     kinds = {fault.kind for fault in graph.faults}
@@ -211,7 +211,7 @@ def test_loose_ends_crossings_and_nothings_are_named():
         {"code": "nothing", "geom": shapely.LineString([(500, 500), (500, 500)])},
     ]
     segments = gpd.GeoDataFrame([*lines.to_dict("records"), *extra], geometry="geom", crs=lines.crs)
-    graph = pipes.build("water", lines.crs, nodes, frames.xy, segments)
+    graph = pipes.build_pipe_graph("water", lines.crs, nodes, frames.xy, segments)
     kinds = {(fault.kind, fault.code) for fault in graph.faults}
     assert ("loose_end", "across") in kinds
     assert ("zero_length", "nothing") in kinds
@@ -229,7 +229,7 @@ def test_ends_at_one_place_are_joined_without_a_node():
     segments = gpd.GeoDataFrame(rows, geometry="geom", crs=frames.crs)
     for name in ("to_node", "from_node", "diameter_mm", "burial_depth_m"):
         segments[name] = segments.get(name)
-    graph = pipes.build("water", frames.crs, frames.nodes, at, segments)
+    graph = pipes.build_pipe_graph("water", frames.crs, frames.nodes, at, segments)
     assert graph.ends[0, 1] == graph.ends[1, 0] == len(frames.nodes)
     assert [fault.kind for fault in graph.faults] == ["missing_node"]
     assert graph.length.sum() == pytest.approx(200, abs=30)

@@ -16,12 +16,12 @@ def network(*rows: tuple[list[tuple[float, float]], dict[str, object]]) -> roads
     usual |= {"tunnel": False, "clear_height_m": None, "max_weight_t": None, "fire_lane": None}
     made = [usual | {"code": f"r{k}"} | more for k, (_, more) in enumerate(rows)]
     lines = [shapely.LineString(points) for points, _ in rows]
-    return roads.build(gpd.GeoDataFrame(made, geometry=lines, crs="EPSG:4546"))
+    return roads.build_road_graph(gpd.GeoDataFrame(made, geometry=lines, crs="EPSG:4546"))
 
 
 def metres(graph: roads.RoadGraph, start: tuple[float, float], end: tuple[float, float]) -> float:
     at = [int(np.hypot(*(graph.xy - place).T).argmin()) for place in (start, end)]
-    return float(routing.from_one(graph.walk(), at[0])[0][at[1]])
+    return float(routing.shortest_from_node(graph.walking_costs(), at[0])[0][at[1]])
 
 
 def test_roads_that_cross_at_grade_are_joined():
@@ -58,24 +58,27 @@ def test_end_inside_a_carriageway_reaches_that_road():
 def test_road_without_length_is_left_out_and_named():
     graph = network(([(0, 0), (100, 0)], {}), ([(50, 0), (50, 0)], {"code": "nothing"}))
     assert graph.zero_length == ["nothing"]
-    assert graph.islands()[0] == 1
+    assert graph.connected_parts()[0] == 1
 
 
 def test_one_way_road_is_driven_one_way_and_walked_both():
     graph = network(([(0, 0), (100, 0)], {"oneway": "forward"}))
-    drive = graph.drive(np.ones(1, dtype=bool))
+    drive = graph.driving_costs(np.ones(1, dtype=bool))
     start, end = graph.ends[0]
-    assert np.isfinite(routing.from_one(drive, int(start))[0][end])
-    assert np.isinf(routing.from_one(drive, int(end))[0][start])
+    assert np.isfinite(routing.shortest_from_node(drive, int(start))[0][end])
+    assert np.isinf(routing.shortest_from_node(drive, int(end))[0][start])
     assert metres(graph, (100, 0), (0, 0)) == pytest.approx(100)
 
 
 def test_dead_end_is_driven_into_and_out_of_again():
     graph = network(([(0, 0), (100, 0)], {}), ([(50, 0), (50, 60)], {"road_class": "internal"}))
-    drive = graph.drive(np.ones(len(graph.ends), dtype=bool))
+    drive = graph.driving_costs(np.ones(len(graph.ends), dtype=bool))
     end = int(np.hypot(*(graph.xy - (50, 60)).T).argmin())
     west = int(np.hypot(*(graph.xy - (0, 0)).T).argmin())
-    there, back = routing.from_one(drive, west)[0][end], routing.from_one(drive, end)[0][west]
+    there, back = (
+        routing.shortest_from_node(drive, west)[0][end],
+        routing.shortest_from_node(drive, end)[0][west],
+    )
     assert there == pytest.approx(50 / (30 / 3.6) + 60 / (15 / 3.6))
     assert back == pytest.approx(there)
 
@@ -85,19 +88,21 @@ def test_one_way_dead_end_is_a_trap_that_no_engine_is_led_through():
         ([(0, 0), (100, 0)], {}),
         ([(50, 0), (50, 60)], {"oneway": "forward"}),
     )
-    drive = graph.drive(np.ones(len(graph.ends), dtype=bool))
+    drive = graph.driving_costs(np.ones(len(graph.ends), dtype=bool))
     end = int(np.hypot(*(graph.xy - (50, 60)).T).argmin())
-    assert np.isfinite(routing.from_one(drive, 0)[0][end])
-    assert np.isinf(routing.from_one(drive, end)[0]).sum() == graph.nodes - 1
+    assert np.isfinite(routing.shortest_from_node(drive, 0)[0][end])
+    assert np.isinf(routing.shortest_from_node(drive, end)[0]).sum() == graph.nodes - 1
 
 
 def test_places_become_nodes_of_their_own():
     graph = network(([(0, 0), (100, 0)], {}), ([(100, 0), (100, 80)], {}))
-    whole, node = roads.split(graph, np.array([0, 1, 0, 0]), np.array([30.0, 40.0, 0.0, 30.0]))
+    whole, node = roads.split_at_places(
+        graph, np.array([0, 1, 0, 0]), np.array([30.0, 40.0, 0.0, 30.0])
+    )
     assert node[0] == node[3]
     assert whole.xy[node[0]] == pytest.approx((30, 0))
     assert whole.xy[node[2]] == pytest.approx((0, 0))
-    walk = routing.from_one(whole.walk(), int(node[0]))[0]
+    walk = routing.shortest_from_node(whole.walking_costs(), int(node[0]))[0]
     assert walk[node[1]] == pytest.approx(110)
     assert whole.length.sum() == pytest.approx(graph.length.sum())
 
@@ -116,9 +121,9 @@ def test_ways_over_any_streets_are_those_of_an_independent_graph(pairs):
     other.add_nodes_from(range(graph.nodes))
     for (a, b), far in zip(graph.ends.tolist(), graph.length.tolist(), strict=True):
         other.add_edge(a, b, far)
-    walk = graph.walk()
+    walk = graph.walking_costs()
     expected = rustworkx.dijkstra_shortest_path_lengths(other, 0, float)
-    found = routing.from_one(walk, 0)[0]
+    found = routing.shortest_from_node(walk, 0)[0]
     reached = {node: value for node, value in enumerate(found) if np.isfinite(value) and node}
     assert reached == pytest.approx(dict(expected))
 
@@ -137,4 +142,4 @@ def test_streets_on_the_ground_are_joined_exactly_where_they_touch(pairs):
                 together.add_edge(a, b, None)
     apart = [d for a in lines for b in lines if 0 < (d := a.distance(b)) < 0.6]
     if not apart:
-        assert graph.islands()[0] == len(rustworkx.connected_components(together))
+        assert graph.connected_parts()[0] == len(rustworkx.connected_components(together))

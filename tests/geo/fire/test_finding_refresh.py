@@ -1,11 +1,11 @@
-"""Findings that are kept: found anew only where the data changed, and then as if from nothing."""
+"""Stored findings: recomputed only where data changed, with the result of a full check."""
 
 import numpy as np
 import pytest
 from sqlalchemy import Engine, insert, select, text
 
-from geo.fire import findings
-from geo.fire.context import FireContexts
+from geo.fire import finding_refresh
+from geo.fire.context import FireContextCache
 from geo.model import Facility, FireFinding, PipeNode
 from tests import town as little_town
 
@@ -35,10 +35,10 @@ def town(shared_database: Engine) -> Engine:
 
 
 @pytest.fixture(scope="module")
-def desks(town: Engine) -> FireContexts:
-    held = FireContexts()
-    findings.refresh(town, held, CITY)
-    return held
+def contexts(town: Engine) -> FireContextCache:
+    cache = FireContextCache()
+    finding_refresh.refresh_findings(town, cache, CITY)
+    return cache
 
 
 def point(x: float, y: float) -> str:
@@ -50,7 +50,7 @@ def hydrant(code: str, x: float, y: float) -> dict[str, object]:
     return row | {"geom": point(x, y)}
 
 
-def kept(town: Engine) -> dict[tuple[object, ...], float | None]:
+def stored_findings(town: Engine) -> dict[tuple[object, ...], float | None]:
     names = ("overlay", "rule", "severity", "layer", "feature", "other", "region_code", "detail")
     columns = [getattr(FireFinding, name) for name in names]
     with town.connect() as connection:
@@ -59,33 +59,35 @@ def kept(town: Engine) -> dict[tuple[object, ...], float | None]:
 
 
 @pytest.mark.parametrize("edit", EDITS)
-def test_findings_after_an_edit_in_plain_sql_are_those_found_from_nothing(town, desks, edit):
+def test_findings_after_an_edit_in_plain_sql_equal_those_of_a_full_check(town, contexts, edit):
     with town.begin() as connection:
-        own = "SELECT code FROM building WHERE code LIKE 'b001%' ORDER BY code"
-        codes = connection.execute(text(own)).scalars().all()
+        statement = "SELECT code FROM building WHERE code LIKE 'b001%' ORDER BY code"
+        codes = connection.execute(text(statement)).scalars().all()
         connection.execute(text(EDITS[edit]), {"code": codes[len(edit) * 7 % len(codes)]})
-    assert "separation" in findings.refresh(town, desks, CITY)
-    found = kept(town)
+    assert "separation" in finding_refresh.refresh_findings(town, contexts, CITY)
+    incremental = stored_findings(town)
     with town.begin() as connection:
         connection.execute(text("TRUNCATE fire_finding, fire_overlay"))
-    findings.refresh(town, FireContexts(), CITY)
-    expected = kept(town)
-    assert found.keys() == expected.keys()
+    finding_refresh.refresh_findings(town, FireContextCache(), CITY)
+    expected = stored_findings(town)
+    assert incremental.keys() == expected.keys()
     for key, measured in expected.items():
-        assert found[key] == (None if measured is None else pytest.approx(measured)), key
+        assert incremental[key] == (None if measured is None else pytest.approx(measured)), key
 
 
-def test_nothing_changed_is_nothing_done(town, desks):
-    findings.refresh(town, desks, CITY)
-    before = desks.grounds._held[CITY]
-    assert findings.refresh(town, desks, CITY) == {}
-    assert desks.grounds._held[CITY] is before
+def test_unchanged_data_is_neither_read_nor_checked_again(town, contexts):
+    finding_refresh.refresh_findings(town, contexts, CITY)
+    with town.connect() as connection:
+        before = contexts.context_of(connection, CITY)
+    assert finding_refresh.refresh_findings(town, contexts, CITY) == {}
+    with town.connect() as connection:
+        assert contexts.context_of(connection, CITY) is before
 
 
-def test_change_of_hydrants_leaves_the_walls_alone(town, desks):
-    findings.refresh(town, desks, CITY)
+def test_change_of_hydrants_refreshes_only_the_overlays_about_hydrants(town, contexts):
+    finding_refresh.refresh_findings(town, contexts, CITY)
     with town.begin() as connection:
         connection.execute(text("UPDATE pipe_node SET in_service = false WHERE code = 'h1'"))
-    written = findings.refresh(town, desks, CITY)
+    written = finding_refresh.refresh_findings(town, contexts, CITY)
     assert set(written) == {"hydrant_coverage", "hydrant_spacing", "hydrant_standing"}
-    assert np.sum([key[1] == "hydrant_out" for key in kept(town)]) == 1
+    assert np.sum([key[1] == "hydrant_out" for key in stored_findings(town)]) == 1

@@ -1,0 +1,179 @@
+"""Responses of ``/fire/buildings``."""
+
+from datetime import date
+from typing import Literal
+
+from api.core.responses import Geometry
+from api.fire.finding_responses import FindingResponse
+from api.fire.inspection_responses import ReviewResponse
+from api.fire.response_parts import (
+    DatedResponse,
+    GridContact,
+    NamedPlace,
+    StationRoute,
+    StrictModel,
+)
+
+
+class BuildingsResponse(DatedResponse):
+    """Buildings by name, address, code or place."""
+
+    buildings: list[NamedPlace]
+
+
+class BuildingAttributes(StrictModel):
+    """A building's attributes."""
+
+    use: str | None
+    use_text: str | None
+    storeys_above: int | None
+    storeys_below: int | None
+    height_m: float | None
+    structure: str | None
+    structure_text: str | None
+    fire_class: int | None
+    fire_class_text: str | None
+    high_rise: bool | None
+    year_built: int | None
+    households: int
+    population: int | None
+    households_source: str | None
+    footprint_m2: float
+
+
+class Compound(StrictModel):
+    """The residential compound of a building."""
+
+    code: str
+    name: str
+    gated: bool | None
+
+
+class Community(StrictModel):
+    """The community of a building, and its street."""
+
+    code: str
+    name: str
+    street: str | None
+
+
+class BuildingUnit(StrictModel):
+    """A unit of a building, at its entrance."""
+
+    code: str
+    name: str
+    storeys: int | None
+    households: int
+    population: int | None
+    lon: float
+    lat: float
+
+
+class Neighbour(StrictModel):
+    """A building nearby; ``line`` is the gap between the walls."""
+
+    code: str
+    name: str
+    address: str
+    distance_m: float
+    required_m: float | None
+    too_close: bool
+    rule: str | None
+    text: str
+    proof: str | None
+    line: Geometry | None
+    fire_class: int | None
+    storeys_above: int | None
+
+
+class HydrantRoute(StrictModel):
+    """A working hydrant, with the route of the hose."""
+
+    code: str
+    route_m: float
+    straight_m: float
+    flow_l_s: float | None
+    pressure_mpa: float | None
+    last_inspection: date | None
+    lon: float
+    lat: float
+    route: Geometry
+
+
+class ApproachRoad(StrictModel):
+    """A road from which a building is reached."""
+
+    road: str
+    name: str
+    distance_m: float
+
+
+class Obstacle(StrictModel):
+    """What stops the engine on a road."""
+
+    road: str
+    name: str
+    kind: str
+    measured: float | None
+    required: float | None
+    lon: float
+    lat: float
+    text: str
+
+
+class FireLaneAccess(StrictModel):
+    """Whether an engine reaches a building, by which roads, and what stops it."""
+
+    reached: bool
+    gap_m: float | None
+    by: list[ApproachRoad]
+    obstacles: list[Obstacle]
+    text: str
+
+
+class LadderAccess(StrictModel):
+    """LadderAccess operating areas of a building; lengths only for a high-rise."""
+
+    required: bool
+    found: bool
+    areas: list[Geometry]
+    text: str
+    required_length_m: float | None = None
+    found_length_m: float | None = None
+    required_width_m: float | None = None
+
+
+class ShutoffValve(StrictModel):
+    """A valve that shuts a building off."""
+
+    code: str
+    name: str
+    is_open: bool | None
+    distance_m: float
+    lon: float
+    lat: float
+
+
+class BuildingBriefingResponse(DatedResponse):
+    """All that a crew needs to know before it arrives."""
+
+    code: str
+    name: str
+    address: str
+    attributes: BuildingAttributes
+    geometry: Geometry
+    lon: float
+    lat: float
+    compound: Compound | None
+    region: Community | None
+    units: list[BuildingUnit]
+    grids: list[GridContact]
+    neighbours: list[Neighbour]
+    hydrants: list[HydrantRoute]
+    stations: list[StationRoute]
+    fire_lane: FireLaneAccess
+    ladder: LadderAccess
+    review: ReviewResponse
+    valves: dict[Literal["gas", "water"], list[ShutoffValve]]
+    valve_notes: dict[Literal["gas", "water"], str | None]
+    findings: list["FindingResponse"]

@@ -1,0 +1,105 @@
+"""Response of ``/fire/incident``."""
+
+from api.core.responses import Geometry
+from api.fire.response_parts import (
+    DatedResponse,
+    GridContact,
+    NamedPlace,
+    StationRoute,
+    StrictModel,
+)
+
+
+class IncidentTotals(StrictModel):
+    """Counts within a radius."""
+
+    buildings: int
+    households: int
+    population: int | None
+    high_rise: int
+    units: int
+
+
+class GridEvacuation(GridContact):
+    """A grid with the people within a radius, who are to be moved."""
+
+    population: int | None
+    buildings: int
+
+
+class PeopleOutsideGrids(StrictModel):
+    """People within a radius who are in no grid."""
+
+    households: int
+    population: int | None
+    buildings: int
+
+
+class BuildingInRange(NamedPlace):
+    """A building within a radius."""
+
+    use: str | None
+    use_text: str | None
+    storeys_above: int | None
+    fire_class: int | None
+    high_rise: bool | None
+    households: int
+    population: int | None
+    distance_m: float
+
+
+class CriticalFacility(StrictModel):
+    """A facility with many people, with people who need help, or with fuel."""
+
+    code: str
+    name: str
+    category: str
+    category_text: str
+    phone: str
+    distance_m: float
+    lon: float
+    lat: float
+
+
+class HydrantInRange(StrictModel):
+    """A hydrant within a radius."""
+
+    code: str
+    route_m: float | None
+    straight_m: float
+    distance_m: float
+    flow_l_s: float | None
+    pressure_mpa: float | None
+    in_service: bool | None
+    lon: float
+    lat: float
+
+
+class ValveInRange(StrictModel):
+    """A valve within a radius."""
+
+    code: str
+    network: str
+    kind: str
+    is_open: bool | None
+    distance_m: float
+    lon: float
+    lat: float
+
+
+class IncidentResponse(DatedResponse):
+    """Everything within a radius of a place."""
+
+    centre: tuple[float, float]
+    radius_m: float
+    lon: float
+    lat: float
+    area: Geometry
+    totals: IncidentTotals
+    grids: list[GridEvacuation]
+    outside_grids: PeopleOutsideGrids
+    buildings: list[BuildingInRange]
+    critical: list[CriticalFacility]
+    hydrants: list[HydrantInRange]
+    valves: list[ValveInRange]
+    stations: list[StationRoute]

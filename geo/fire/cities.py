@@ -1,0 +1,75 @@
+"""Which city a code or a place belongs to, and the box that a city's data is read in.
+
+A city is named by the four digits that the codes of its regions begin with, or by an empty string
+where no region is known.
+"""
+
+from typing import Any
+
+from sqlalchemy import Connection, func, select
+
+from geo.errors import NotFoundError
+from geo.model import STORAGE_SRID, Base, Building, Region
+
+Box = tuple[float, float, float, float]
+"""West, south, east, north in degrees."""
+
+MARGIN_DEGREES = 0.03
+"""How far beyond a city's border its roads and hydrants are read: about 3 km."""
+
+
+def city_of_code(connection: Connection, code: str) -> str:
+    """Return the city of a region, grid or building by its code."""
+    regions = select(Region.code).where(Region.code == f"{code[:4]}00000000").limit(1)
+    if code[:4].isdecimal() and connection.execute(regions).first():
+        return code[:4]
+    of_building = select(Building.region_code).where(Building.code == code)
+    region = connection.execute(of_building).scalar()
+    return region[:4] if region else ""
+
+
+def city_at(connection: Connection, lon: float, lat: float) -> str:
+    """Return the city that contains a place, or the nearest one."""
+    point = func.ST_SetSRID(func.ST_MakePoint(lon, lat), STORAGE_SRID)
+    nearest = (
+        select(Region.code)
+        .where(Region.geom.is_not(None), Region.level == "city")
+        .order_by(Region.geom.op("<->")(point))
+        .limit(1)
+    )
+    code = connection.execute(nearest).scalar()
+    return code[:4] if code else ""
+
+
+def list_cities(connection: Connection) -> list[str]:
+    """Return the cities whose outline is on record; one empty string where there is none."""
+    statement = select(Region.code).where(Region.level == "city", Region.geom.is_not(None))
+    codes = connection.execute(statement.order_by(Region.code)).scalars()
+    return [code[:4] for code in codes] or [""]
+
+
+def city_extent(connection: Connection, city: str) -> Box:
+    """Return the box that a city is read in: its regions, else all buildings, else all roads.
+
+    Raises
+    ------
+    NotFoundError
+        If there are no regions, buildings or roads.
+    """
+    land = Region.geom.is_not(None) & Region.code.startswith(city or "#")
+    bounds = _bounds(connection, select(func.ST_Extent(Region.geom).label("box")).where(land))
+    for table in (Building.__table__, Base.metadata.tables["road"]):
+        if bounds is None:
+            bounds = _bounds(connection, select(func.ST_Extent(table.c.geom).label("box")))
+    if bounds is None:
+        raise NotFoundError("no_ground", city=city or "*")
+    west, south, east, north = bounds
+    margin = MARGIN_DEGREES
+    return west - margin, south - margin, east + margin, north + margin
+
+
+def _bounds(connection: Connection, extent: Any) -> Box | None:
+    box = extent.subquery("extent").c.box
+    sides = func.ST_XMin(box), func.ST_YMin(box), func.ST_XMax(box), func.ST_YMax(box)
+    row = connection.execute(select(*sides)).one()
+    return None if row[0] is None else tuple(row)
