@@ -231,9 +231,9 @@ def upgrade(bind: Engine | None = None, revision: str = "head") -> None:
         _check_owner(connection, url)
         locks.acquire(connection, Lock.MIGRATION)
         _refuse_newer_revision(connection, url)
-        if revision != "head" or not _is_at_head(connection):
+        if revision != "head" or not is_current_on(connection):
             _alembic("upgrade", connection, revision)
-        if _is_at_head(connection):
+        if is_current_on(connection):
             security.apply_rules(connection)
 
     try:
@@ -275,15 +275,11 @@ def is_known_revision(revision: str) -> bool:
 def is_current(bind: Engine) -> bool:
     """Return whether a database is at the newest revision."""
     with bind.connect() as connection:
-        return _is_at_head(connection)
+        return is_current_on(connection)
 
 
 def is_current_on(connection: Connection) -> bool:
     """Return whether the database of a connection is at the newest revision."""
-    return _is_at_head(connection)
-
-
-def _is_at_head(connection: Connection) -> bool:
     return _revisions(connection) == (max(_revision_ids()),)
 
 

@@ -1,4 +1,4 @@
-"""Signing in, staying in, signing out; and every way to forge a token."""
+"""Sign-in, refresh and sign-out; forged tokens; the identity provider."""
 
 import base64
 import hashlib
@@ -41,7 +41,7 @@ def forgiving(town):
         connection.execute(text("DELETE FROM sign_in_attempt"))
 
 
-def test_nobody_is_the_public(client):
+def test_caller_without_a_token_is_the_public(client):
     assert client.get("/auth/me").json()["role"] == "public"
 
 
@@ -51,14 +51,14 @@ def test_password_opens_a_session_with_role_and_scope(client):
     assert me(client, said["access_token"]).json()["name"] == "planner"
 
 
-def test_wrong_password_and_unknown_name_are_told_the_same(client):
+def test_wrong_password_and_unknown_name_get_the_same_response(client):
     answers = [sign_in(client, name, "wrong wrong wrong") for name in ("planner", "nobody")]
     assert [answer.status_code for answer in answers] == [401, 401]
     assert answers[0].json()["detail"] == answers[1].json()["detail"]
     assert answers[0].headers["www-authenticate"] == "Bearer"
 
 
-def test_passwords_cannot_be_tried_for_long(client):
+def test_failed_passwords_are_rate_limited(client):
     for _ in range(5):
         assert sign_in(client, "planner", "wrong wrong wrong").status_code == 401
     refused = sign_in(client, "planner")
@@ -76,7 +76,7 @@ def test_wrong_passwords_count_for_all_workers_and_right_ones_do_not(client, tow
         assert sign_in(client, "planner").status_code == 429
 
 
-def test_passwords_tried_at_once_are_counted_too(client):
+def test_simultaneous_attempts_are_counted(client):
     with ThreadPoolExecutor(12) as pool:
         tries = pool.map(lambda n: sign_in(client, "planner", f"guess number {n}"), range(12))
         statuses = sorted(answer.status_code for answer in tries)
@@ -113,14 +113,14 @@ def test_signing_out_is_in_the_audit_trail_with_the_end_of_the_session(client, t
         assert connection.execute(text(ended), {"name": "utility"}).scalar() == 1
 
 
-def test_signing_out_voids_the_access_token_at_once(client):
+def test_sign_out_revokes_the_access_token_at_once(client):
     opened = sign_in(client, "fire").json()
     assert client.post("/auth/revoke", data={"token": opened["refresh_token"]}).status_code == 204
     assert me(client, opened["access_token"]).status_code == 401
     assert client.post("/auth/revoke", data={"token": "no such"}).status_code == 204
 
 
-def test_disabled_account_is_out_at_once(client, town, address):
+def test_disabled_account_is_refused_at_once(client, town, address):
     with town.begin() as connection:
         accounts.add_account(connection, "leaver", "fire", PASSWORD)
     headers = bearer(address, "leaver")
@@ -173,12 +173,12 @@ def test_sign_ins_are_in_the_audit_trail(client, town):
         assert found.scalars().first() == "sign_in_failed"
 
 
-def test_answer_with_a_token_is_not_kept_by_caches(client):
+def test_response_with_a_token_is_not_cached(client):
     assert sign_in(client, "admin").headers["cache-control"] == "no-store"
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # within the provider
-def test_identity_provider_vouches_for_those_who_have_an_account(client, town, monkeypatch):
+def test_id_token_signs_in_existing_accounts_only(client, town, monkeypatch):
     from oidc_provider_mock import run_server_in_thread
 
     from geo.settings import settings
@@ -197,7 +197,7 @@ def test_identity_provider_vouches_for_those_who_have_an_account(client, town, m
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_provider_that_is_away_is_no_fault_of_the_token(client, monkeypatch):
+def test_unreachable_provider_is_503_not_401(client, monkeypatch):
     from oidc_provider_mock import run_server_in_thread
 
     from geo.settings import settings
@@ -248,7 +248,7 @@ def by_code(client, subject, **given):
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("kept", ["", "a secret"])
-def test_code_of_the_provider_opens_a_session_of_ours(client, town, identity, kept, monkeypatch):
+def test_code_of_the_provider_opens_a_session(client, town, identity, kept, monkeypatch):
     from geo.settings import settings
 
     monkeypatch.setattr(settings(), "oidc_client_secret", kept)
@@ -282,14 +282,14 @@ def test_code_of_the_provider_opens_a_session_of_ours(client, town, identity, ke
         {"nonce": ""},
     ],
 )
-def test_code_of_another_sign_in_opens_none(client, town, identity, given):
+def test_code_of_another_sign_in_is_refused(client, town, identity, given):
     answer = by_code(client, "admin", **given)
     assert answer.status_code == 401
     assert "access_token" not in answer.text
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_provider_vouches_in_vain_for_who_has_no_account_or_no_longer(client, town, identity):
+def test_code_of_missing_or_disabled_account_is_refused(client, town, identity):
     with town.begin() as connection:
         accounts.add_account(connection, "sun", "fire", None)
         connection.execute(text("UPDATE account SET active = false WHERE name = 'sun'"))
@@ -304,7 +304,7 @@ def test_wrong_codes_are_counted_like_wrong_passwords(client, identity):
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_provider_that_went_away_is_told(client, identity, monkeypatch):
+def test_unreachable_provider_is_named_in_the_problem(client, identity, monkeypatch):
     from geo.settings import settings
 
     gone = "http://localhost:9"
@@ -315,13 +315,13 @@ def test_provider_that_went_away_is_told(client, identity, monkeypatch):
         assert gone in answer.json()["detail"]
 
 
-def test_without_a_provider_there_is_no_entrance(client):
+def test_without_a_provider_its_sign_in_is_refused(client):
     assert client.get("/auth/entrance").status_code == 404
     form = {"grant_type": "authorization_code", "code": "c"}
     assert client.post("/auth/token", data=form).status_code == 400
 
 
-def test_provider_named_by_half_is_told_before_anything_is_served(monkeypatch):
+def test_provider_without_client_is_refused_at_the_start(monkeypatch):
     from geo.settings import settings
 
     monkeypatch.setattr(settings(), "oidc_issuer", "https://id.example")

@@ -1,4 +1,4 @@
-"""The data desk: runs, what is held and refused, and what people corrected."""
+"""Runs, held and rejected data, and corrections over HTTP."""
 
 import io
 import os
@@ -23,7 +23,7 @@ from tests.etl.delivery import houses, mapping, rows, write
 
 @pytest.fixture(autouse=True)
 def patient(monkeypatch):
-    """Have requests wait for their jobs as long as a busy machine may take."""
+    """Let requests wait longer for their jobs, since the machine may be busy."""
     monkeypatch.setattr(import_jobs, "TIMEOUT_S", 25.0)
 
 
@@ -36,7 +36,7 @@ def desk(signed_in):
 
 @pytest.fixture(scope="module")
 def published(town, tmp_path_factory):
-    """Return the run that brought some buildings, two of which were refused."""
+    """Return a published run of buildings, two of which were rejected."""
     folder = tmp_path_factory.mktemp("desk")
     data = houses(40, code=[f"d{i:03d}" for i in range(40)])
     data.loc[3, "households"], data.loc[5, "households"] = -1, -2
@@ -53,13 +53,13 @@ def delivered(town, tmp_path, count):
 
 
 @pytest.mark.parametrize("path", ["/imports/runs", "/imports/quarantine", "/imports/corrections"])
-def test_only_the_data_desk_comes_in(client, signed_in, path):
+def test_only_importers_read_imports(client, signed_in, path):
     assert client.get(path).status_code == 401
     for role in ("planner", "fire", "utility"):
         assert signed_in(role).get(path).status_code == 403
 
 
-def test_runs_are_listed_and_told(desk, published):
+def test_runs_are_listed_with_their_reports(desk, published):
     listed = desk.get("/imports/runs", params={"source": "desk", "status": "published"}).json()
     found = {run["id"]: run for run in listed["items"]}
     assert found[published]["counts"]["building"]["added"] == 38
@@ -72,7 +72,7 @@ def test_runs_are_listed_and_told(desk, published):
     assert desk.get("/imports/runs/999999").status_code == 404
 
 
-def test_refused_features_are_seen_mended_and_brought_again(desk, town, published):
+def test_rejected_features_are_exported_corrected_and_replayed(desk, town, published):
     listed = desk.get("/imports/quarantine", params={"run": published}).json()
     assert listed["numberMatched"] == 2
     assert listed["items"][0]["geometry"]["type"] in ("Polygon", "MultiPolygon")
@@ -90,7 +90,7 @@ def test_refused_features_are_seen_mended_and_brought_again(desk, town, publishe
     assert [run["status"] for run in again.json()["runs"]] == ["unchanged"]
 
 
-def test_held_run_is_approved_and_taken_back(desk, town, published, tmp_path):
+def test_held_run_is_approved_and_rolled_back(desk, town, published, tmp_path):
     held = delivered(town, tmp_path, 20)
     assert held.status == "held"
     concerns = desk.get(f"/imports/runs/{held.run}").json()["concerns"]
@@ -158,7 +158,7 @@ def test_long_approval_is_a_job_and_publishes_all_or_nothing(desk, town, tmp_pat
     assert desk.get(f"/imports/runs/{held.run}").json()["status"] == "published"
 
 
-def test_nothing_is_published_without_its_audit_row(desk, town, tmp_path):
+def test_nothing_is_published_without_its_audit_event(desk, town, tmp_path):
     held = delivered(town, tmp_path, 15)
     before = rows(town, "SELECT code, revision FROM building ORDER BY code")
     refuse = (
@@ -187,14 +187,14 @@ def followed(desk, answer):
     return desk.get(answer.headers["location"])
 
 
-def test_jobs_of_imports_are_for_the_data_desk_alone(desk, signed_in):
+def test_only_importers_read_jobs_of_imports(desk, signed_in):
     kinds = {job["kind"] for job in desk.get("/jobs").json()["items"]}
     assert kinds == {"approve", "roll_back", "replay"}
     planner = signed_in("planner").get("/jobs").json()["items"]
     assert kinds.isdisjoint(job["kind"] for job in planner)
 
 
-def test_correction_is_kept_from_imports(desk, town, published):
+def test_correction_is_not_overwritten_by_imports(desk, town, published):
     path = "/imports/corrections/building/d001"
     assert desk.put(path, json={"households": 77}).status_code == 200
     assert rows(town, "SELECT households FROM building WHERE code = 'd001'") == [(77,)]
@@ -208,7 +208,7 @@ def test_correction_is_kept_from_imports(desk, town, published):
     assert desk.delete(path).status_code == 404
 
 
-def test_mended_file_that_points_elsewhere_reaches_nothing(desk, town, published, tmp_path):
+def test_uploaded_file_that_references_others_reads_nothing(desk, town, published, tmp_path):
     folder = tmp_path / "sent"
     folder.mkdir()
     with listening() as listener:
