@@ -4,7 +4,7 @@ from geo.model import ImportRun
 from maps.attribution import attributions
 
 
-def test_makers_of_live_data_are_named_once_and_no_others(database: Engine):
+def test_sources_of_live_data_are_attributed_once(database: Engine):
     runs = [
         ("osm:town.osm.pbf", "published"),
         ("osm:other.osm.pbf", "unchanged"),

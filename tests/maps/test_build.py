@@ -9,7 +9,7 @@ from geo.errors import SetupError
 from maps import build
 
 
-def test_unchanged_tree_builds_nothing():
+def test_unchanged_sources_are_not_built_again():
     folder = build.build()
     stamp = (folder / "stamp").stat().st_mtime_ns
     began = time.monotonic()
@@ -35,7 +35,7 @@ def test_build_installs_neither_type_checker_nor_linter_nor_test_runner():
     assert not development & {"node_modules/vite", "node_modules/openapi-fetch"}
 
 
-def test_failure_is_one_message_with_what_was_said(tmp_path):
+def test_build_failure_reports_the_error_output(tmp_path):
     script = tmp_path / "fails.js"
     script.write_text("console.error('npm warn aside'); console.error('bad'); process.exit(3)")
     with pytest.raises(SetupError) as failure:
@@ -45,7 +45,7 @@ def test_failure_is_one_message_with_what_was_said(tmp_path):
     assert "aside" not in str(failure.value)
 
 
-def test_page_that_was_never_built_says_how(monkeypatch, tmp_path):
+def test_unbuilt_page_error_names_the_command(monkeypatch, tmp_path):
     monkeypatch.setattr(build, "DIST", tmp_path / "dist")
     with pytest.raises(SetupError, match=r"maps\.build"):
         build.dist_folder()

@@ -45,14 +45,14 @@ def lab(rgb):
 
 
 @pytest.mark.parametrize("vision", VISION)
-def test_colours_stay_apart_for_every_kind_of_sight(vision):
+def test_colours_differ_with_every_colour_vision(vision):
     seen = lab(np.clip(linear(PALETTE) @ np.transpose(VISION[vision]), 0, 1))
     apart = {(i, j): np.linalg.norm(seen[i] - seen[j]) for i, j in combinations(range(8), 2)}
     assert min(apart.values()) > 10
     assert min(d for (i, j), d in apart.items() if max(i, j) < PREFERRED_COLOURS) > 17
 
 
-def test_dark_numbers_can_be_read_on_every_colour():
+def test_dark_text_has_contrast_on_every_colour():
     luminance = linear([*PALETTE, "#26323d"]) @ [0.2126, 0.7152, 0.0722]
     contrast = (luminance[:-1] + 0.05) / (luminance[-1] + 0.05)
     assert contrast.min() > 4.5  # WCAG AA
@@ -63,7 +63,7 @@ def voronoi(points):
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(3, 150))
-def test_neighbours_of_any_plane_map_differ_in_the_usual_colours(seed, count):
+def test_neighbours_of_any_planar_map_differ(seed, count):
     cells = voronoi(np.random.default_rng(seed).random((count, 2)))
     edges = touching_pairs(cells, 1e-9)
     colours = colour_areas(len(cells), edges)
@@ -79,13 +79,13 @@ def test_squares_meeting_at_corners_differ_too():
     assert len(edges[0]) == 2 * 9 * 8 + 2 * 8 * 8
 
 
-def test_surveys_that_leave_a_gap_still_make_neighbours():
+def test_areas_within_the_gap_are_neighbours():
     two = shapely.box([0, 1.0001], 0, [1, 2], 1)
     assert len(touching_pairs(two, 0.001)[0]) == 1
     assert len(touching_pairs(two, 0.00001)[0]) == 0
 
 
-def test_colouring_is_the_same_every_time_and_uses_all_colours_alike():
+def test_colouring_is_deterministic_and_balanced():
     cells = voronoi(np.random.default_rng(7).random((600, 2)))
     edges = touching_pairs(cells, 1e-9)
     first, second = colour_areas(len(cells), edges), colour_areas(len(cells), edges)
@@ -94,13 +94,13 @@ def test_colouring_is_the_same_every_time_and_uses_all_colours_alike():
     assert used.min() > 0.5 * used.max()
 
 
-def test_nothing_and_one_and_missing_areas_have_colours():
+def test_empty_and_missing_areas_have_colours():
     none = np.array([], dtype=object)
     assert len(colour_areas(0, touching_pairs(none, 1))) == 0
     odd = np.array([shapely.box(0, 0, 1, 1), None, shapely.Polygon()], dtype=object)
     assert sorted(colour_areas(3, touching_pairs(odd, 1))) == [0, 1, 2]
 
 
-def test_more_neighbours_than_colours_is_no_fault():
+def test_more_neighbours_than_colours_is_accepted():
     left, right = np.array(list(combinations(range(12), 2))).T
     assert colour_areas(12, (left, right)).max() < len(PALETTE)

@@ -15,7 +15,7 @@ def root(request):
     return fromstring(made.split(b"\n", 1)[1])
 
 
-def test_tiles_are_the_servers(root):
+def test_project_uses_the_tiles_of_the_server(root):
     source = root.findtext(".//maplayer/datasource")
     assert "url=https://grid.example/tiles/%7Bz%7D/%7Bx%7D/%7By%7D" in source
     assert "zmax=16" in source
@@ -31,7 +31,7 @@ def test_every_colour_and_every_road_has_its_symbol(root):
     assert roads == {f"\"road_class\" = '{name}'" for name in ROADS}
 
 
-def test_labels_are_in_the_language(root):
+def test_labels_are_localized(root):
     fields = [one.get("fieldName") for one in root.iter("text-style")]
     assert any("户" in field or "households'" in field for field in fields)
     assert '"name"' in fields

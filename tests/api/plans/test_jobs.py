@@ -48,7 +48,7 @@ def until(caller, job, *statuses):
     raise AssertionError(found)
 
 
-def test_drawing_is_followed_to_the_plan_it_makes(planner, drawn):
+def test_drawing_job_is_followed_to_its_plan(planner, drawn):
     names = [name for name, _ in drawn]
     assert set(names[:-1]) == {"progress"}
     assert names[-1] == "done"
@@ -61,7 +61,7 @@ def test_drawing_is_followed_to_the_plan_it_makes(planner, drawn):
     assert planner.get(f"/plans/{plan}/validation").json()["grids"] > 1
 
 
-def test_weights_and_seconds_that_were_asked_for_are_those_it_was_drawn_with(town, planner):
+def test_drawing_uses_the_requested_weights_and_time_limit(town, planner):
     asked = LIMITS | {"weights": {"compound": 500, "border": 0.5}, "seconds": 2, "seed": 7}
     job = planner.post(f"/communities/{t.DRUM_TOWER}/plans", json=asked).headers["location"]
     (plan,) = until(planner, job, "done", "failed")["plans"]
@@ -82,7 +82,7 @@ def square(west, south, east, north):
     return {"type": "Polygon", "coordinates": [ring]}
 
 
-def test_area_drawn_by_the_planner_becomes_a_dedicated_grid(planner):
+def test_requested_area_becomes_a_dedicated_grid(planner):
     area = {"name": "鼓楼广场", "geometry": square(805, 205, 995, 395)}
     asked = LIMITS | {"areas": [area], "fresh": True, "seconds": 2}
     job = planner.post(f"/communities/{t.DRUM_TOWER}/plans", json=asked).headers["location"]
@@ -100,14 +100,14 @@ def test_area_drawn_by_the_planner_becomes_a_dedicated_grid(planner):
         {"type": "Polygon", "coordinates": "everywhere"},
     ],
 )
-def test_area_that_is_no_polygon_is_refused_at_once(planner, geometry):
+def test_invalid_area_is_refused_at_once(planner, geometry):
     asked = LIMITS | {"areas": [{"name": "x", "geometry": geometry}]}
     refused = planner.post(f"/communities/{t.DRUM_TOWER}/plans", json=asked)
     assert refused.status_code in (400, 422)
     assert "不是" in refused.json()["detail"] or "polygon" in refused.json()["detail"]
 
 
-def test_score_card_follows_the_edits(planner, client, drawn, monkeypatch):
+def test_score_card_is_updated_after_edits(planner, client, drawn, monkeypatch):
     monkeypatch.setattr("api.background.job_worker.DEBOUNCE_S", 0.5)
     (plan,) = drawn[-1][1]["plans"]
     before = planner.get(f"/plans/{plan}").json()
@@ -126,7 +126,7 @@ def test_score_card_follows_the_edits(planner, client, drawn, monkeypatch):
     assert all(job["kind"] != "score" for job in planner.get("/jobs").json()["items"])
 
 
-def test_jobs_are_not_for_the_public_nor_for_other_streets(client, signed_in, planner, drawn):
+def test_jobs_are_hidden_from_the_public_and_other_streets(client, signed_in, planner, drawn):
     job = f"/jobs/{drawn[-1][1]['id']}"
     assert client.get(job).status_code == 401
     assert signed_in("fire").get(job).status_code == 403
@@ -135,7 +135,7 @@ def test_jobs_are_not_for_the_public_nor_for_other_streets(client, signed_in, pl
     assert planner.get("/jobs/99999").status_code == 404
 
 
-def test_wish_that_cannot_be_met_is_told_by_the_job(planner, drawn):
+def test_unsatisfiable_constraint_is_reported_by_the_job(planner, drawn):
     asked = planner.post(
         f"/communities/{t.DRUM_TOWER}/plans", json=LIMITS | {"together": [["no such", "x"]]}
     )
@@ -153,12 +153,12 @@ def test_cancelled_job_leaves_no_plan(planner, drawn):
     assert planner.get(f"/communities/{t.DRUM_TOWER}/plans").json()["numberMatched"] == before
 
 
-def test_limits_in_disorder_are_refused_at_once(planner):
+def test_inconsistent_limits_are_refused_at_once(planner):
     asked = {"target": 100, "lower": 300, "upper": 500}
     assert planner.post(f"/communities/{t.DRUM_TOWER}/plans", json=asked).status_code == 400
 
 
-def test_job_whose_server_died_is_begun_again_and_given_up_the_second_time(town, planner):
+def test_job_of_a_killed_server_is_retried_once(town, planner):
     """What a killed server leaves: a running job on which nobody holds the lock."""
     row = text(
         "INSERT INTO job (kind, status, community_code, caller, attempts) VALUES ('draw', "
@@ -175,7 +175,7 @@ def test_job_whose_server_died_is_begun_again_and_given_up_the_second_time(town,
     assert until(planner, f"/jobs/{broken}", "done")["plans"]
 
 
-def test_server_that_stops_puts_its_job_back(town, planner):
+def test_stopping_server_requeues_its_job(town, planner):
     with serving(town) as other:
         assert other
     listed = planner.get("/jobs").json()["items"]
@@ -193,7 +193,7 @@ time.sleep(600)
 """
 
 
-def test_drawing_ends_with_its_worker_however_busy_it_is(town):
+def test_drawing_process_ends_with_its_worker(town):
     url = db.api_url(town.url).render_as_string(hide_password=False)
     worker = subprocess.Popen(
         [sys.executable, "-c", WORKER, url], stdout=subprocess.PIPE, text=True

@@ -102,20 +102,20 @@ def test_plans_of_a_community_are_listed_newest_first(planner, client, draft):
     assert client.get("/communities/420602001999/plans").status_code == 404
 
 
-def test_draft_is_not_there_for_others(client, signed_in, draft):
+def test_draft_is_hidden_from_others(client, signed_in, draft):
     for who in (client, signed_in("fire"), signed_in("utility")):
         assert who.get(f"/plans/{draft}").status_code == 404
         assert who.get(f"/plans/{draft}/grids").status_code == 404
 
 
-def test_plan_is_told_under_its_revision(planner, draft):
+def test_plan_has_its_revision_as_etag(planner, draft):
     answer = planner.get(f"/plans/{draft}")
     assert answer.headers["etag"] == '"0"'
     again = planner.get(f"/plans/{draft}", headers={"If-None-Match": '"0"'})
     assert again.status_code == 304
 
 
-def test_edit_tells_the_figures_of_the_grids_that_changed(planner, draft):
+def test_edit_returns_the_changed_grids(planner, draft):
     moving = atoms(planner, draft, DRAFT)[:3]
     target = f"{t.RIVERSIDE}002"
     answer = edit(planner, draft, 0, kind="assign", atoms=moving, grid=target)
@@ -130,7 +130,7 @@ def test_edit_tells_the_figures_of_the_grids_that_changed(planner, draft):
     assert all(members[str(atom)] == target for atom in moving)
 
 
-def test_land_stays_covered_whatever_is_edited(planner, draft):
+def test_grids_cover_the_community_after_any_edit(planner, draft):
     before, _, _ = state(planner, draft)
     moving = atoms(planner, draft, DRAFT)
     steps = [
@@ -149,7 +149,7 @@ def test_land_stays_covered_whatever_is_edited(planner, draft):
     assert before
 
 
-def test_undo_brings_back_everything_and_redo_does_it_again(planner, draft):
+def test_undo_restores_everything_and_redo_repeats_it(planner, draft):
     moving = atoms(planner, draft, DRAFT)
     steps = [
         {"kind": "assign", "atoms": moving[:2], "grid": f"{t.RIVERSIDE}002"},
@@ -177,7 +177,7 @@ def test_undo_brings_back_everything_and_redo_does_it_again(planner, draft):
     assert refused.status_code == 409
 
 
-def test_new_edit_forgets_what_was_undone(planner, draft):
+def test_new_edit_discards_undone_edits(planner, draft):
     first, second = atoms(planner, draft, DRAFT)[:2]
     edit(planner, draft, 0, kind="assign", atoms=[first], grid=f"{t.RIVERSIDE}002")
     planner.post(f"/plans/{draft}/undo", headers=seen(1))
@@ -187,7 +187,7 @@ def test_new_edit_forgets_what_was_undone(planner, draft):
     assert [(one["kind"], one["undone"]) for one in history] == [("assign", False)]
 
 
-def test_edit_of_what_another_has_changed_is_refused_and_explained(planner, signed_in, draft):
+def test_edit_of_a_stale_revision_is_refused_and_explained(planner, signed_in, draft):
     moving = atoms(planner, draft, DRAFT)
     edit(signed_in("admin"), draft, 0, kind="assign", atoms=moving[:1], grid=None)
     answer = edit(planner, draft, 0, kind="assign", atoms=moving[1:2], grid=None)
@@ -200,7 +200,7 @@ def test_edit_of_what_another_has_changed_is_refused_and_explained(planner, sign
     assert planner.post(f"/plans/{draft}/undo", headers={"If-Match": "x"}).status_code == 400
 
 
-def test_of_two_planners_who_edit_at_once_one_wins(planner, signed_in, draft):
+def test_one_of_two_concurrent_edits_succeeds(planner, signed_in, draft):
     moving = atoms(planner, draft, DRAFT)
     answers = []
     start = threading.Barrier(2)
@@ -229,7 +229,7 @@ def test_locked_grid_neither_gains_nor_loses(planner, draft):
     assert edit(planner, draft, 1, kind="merge", grids=[DRAFT, f"{t.RIVERSIDE}002"]).is_error
 
 
-def test_mistakes_are_told_and_change_nothing(planner, draft):
+def test_invalid_edits_are_refused_and_change_nothing(planner, draft):
     before = state(planner, draft)
     other = atoms(planner, draft, f"{t.RIVERSIDE}002")[0]
     mistakes = [
@@ -261,7 +261,7 @@ def test_validation_names_each_grid_outside_the_limits(planner, draft):
     assert "户" in found["problems"][0]["detail"]
 
 
-def test_piece_that_hangs_on_nothing_is_told(planner, draft):
+def test_disconnected_grid_is_reported(planner, draft):
     """A building in the far corner, given to a grid at the other end."""
     far = atoms(planner, draft, f"{t.RIVERSIDE}005")[-1:]
     body = edit(planner, draft, 0, kind="assign", atoms=far, grid=DRAFT).json()
@@ -271,7 +271,7 @@ def test_piece_that_hangs_on_nothing_is_told(planner, draft):
     ]
 
 
-def test_comparison_tells_who_moves(planner, draft):
+def test_comparison_lists_moved_households(planner, draft):
     moving = atoms(planner, draft, DRAFT)[:3]
     copy = planner.post(f"/plans/{draft}/copy").json()["id"]
     edit(planner, draft, 0, kind="assign", atoms=moving, grid=f"{t.RIVERSIDE}002")
@@ -289,7 +289,7 @@ def test_comparison_tells_who_moves(planner, draft):
     assert planner.get(f"/plans/{draft}/comparison").status_code == 404, "none is in force"
 
 
-def test_publishing_supersedes_in_one_step_and_is_seen_by_all(planner, client, signed_in, town):
+def test_publishing_supersedes_atomically_and_is_public(planner, client, signed_in, town):
     (old,) = planner.get(
         f"/communities/{t.NORTH_GATE}/plans", params={"status": "published"}
     ).json()["items"]
@@ -351,7 +351,7 @@ def at_once(count, call):
         return list(threads.map(go, range(count)))
 
 
-def test_copies_made_at_once_are_plans_of_their_own(planner, town, draft):
+def test_concurrent_copies_are_separate_plans(planner, town, draft):
     with town.begin() as connection:
         store.lock_community(connection, t.RIVERSIDE)  # until all but the latest wait
         copying = Task(lambda: at_once(12, lambda _: planner.post(f"/plans/{draft}/copy")))
@@ -362,7 +362,7 @@ def test_copies_made_at_once_are_plans_of_their_own(planner, town, draft):
     assert versions == list(range(versions[0], versions[0] + 12))
 
 
-def test_edit_that_waits_too_long_is_told_why(planner, town, draft):
+def test_edit_that_times_out_on_a_lock_is_explained(planner, town, draft):
     with town.begin() as connection:
         store.lock_all_communities(connection)  # as an import does
         answer = planner.post(f"/plans/{draft}/copy", headers={"Accept-Language": "en"})
@@ -370,7 +370,7 @@ def test_edit_that_waits_too_long_is_told_why(planner, town, draft):
     assert answer.json()["detail"].startswith("Somebody else is changing the same data.")
 
 
-def test_plans_published_at_once_supersede_each_other_in_turn(planner, town, draft):
+def test_concurrent_publications_are_serialized(planner, town, draft):
     copies = [planner.post(f"/plans/{draft}/copy").json()["id"] for _ in range(4)]
     with town.begin() as connection:
         store.lock_community(connection, t.RIVERSIDE)
@@ -395,7 +395,7 @@ def test_plans_published_at_once_supersede_each_other_in_turn(planner, town, dra
             connection.execute(text(gone), {"plans": copies})
 
 
-def test_draft_published_twice_at_once_is_published_once(planner, town, draft):
+def test_draft_published_twice_concurrently_is_published_once(planner, town, draft):
     with town.begin() as connection:
         store.lock_community(connection, t.RIVERSIDE)
 
@@ -411,7 +411,7 @@ def test_draft_published_twice_at_once_is_published_once(planner, town, draft):
             connection.execute(text("DELETE FROM grid_plan WHERE id = :plan"), {"plan": draft})
 
 
-def test_every_endpoint_that_writes_repeats_a_transaction_that_lost():
+def test_every_writing_endpoint_retries_conflicts():
     """Checked where each endpoint is declared: what depends on a writing transaction is wrapped."""
     declared = [
         (name, one)
@@ -437,7 +437,7 @@ def test_archived_and_discarded_drafts(planner, draft):
     assert planner.delete(f"/plans/{draft}", headers=seen(0)).status_code == 409
 
 
-def test_planner_of_another_street_has_no_say(planner, address, town, draft):
+def test_planner_of_another_street_is_refused(planner, address, town, draft):
     from geo.db import accounts
 
     with town.begin() as connection:
@@ -453,7 +453,7 @@ def test_planner_of_another_street_has_no_say(planner, address, town, draft):
         assert other.get(f"/communities/{t.RIVERSIDE}/plans").json()["items"] == []
 
 
-def test_every_edit_is_in_the_audit_trail(planner, town, draft):
+def test_every_edit_is_in_the_audit_log(planner, town, draft):
     edit(planner, draft, 0, kind="lock", grids=[DRAFT], locked=True)
     with town.connect() as connection:
         newest = connection.execute(

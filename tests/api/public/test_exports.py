@@ -46,7 +46,7 @@ def opened(client, tmp_path):
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_every_format_is_opened_again_with_every_feature(opened, format):
+def test_every_format_contains_every_feature(opened, format):
     frame = opened("building", format=format)
     assert len(frame) == sum(len(t.buildings(code)) for code in t.COMMUNITIES)
     assert frame.total_bounds[:2] == pytest.approx(t.degrees(15, 25), abs=1e-6)
@@ -54,7 +54,7 @@ def test_every_format_is_opened_again_with_every_feature(opened, format):
 
 @pytest.mark.parametrize("format", ["geojson", "gpkg", "shp", "parquet", "csv", "dxf"])
 @pytest.mark.parametrize("crs", ["EPSG:4546", "EPSG:3857"])
-def test_coordinates_are_in_the_system_that_was_asked_for(opened, format, crs):
+def test_coordinates_are_in_the_requested_system(opened, format, crs):
     frame = opened("grid", format=format, crs=crs)
     import pyproj
 
@@ -72,7 +72,7 @@ def test_chinese_names_and_values_survive(opened, format):
         assert set(frame["社区"]) == {"北门社区", "钟鼓楼社区"}
 
 
-def test_shapefile_names_are_legal_and_differ():
+def test_shapefile_field_names_are_valid_and_unique():
     names = ["households_source", "households", "社区编码社区编码", "社区编码社", "a-b", "a_b"]
     legal = dbf_names(names)
     assert len(set(legal)) == len(names)
@@ -90,7 +90,7 @@ def test_draft_is_exported_to_its_planner_only(opened, client, planner):
     assert client.get("/exports/grid", params={"plan": plan}).status_code == 404
 
 
-def test_every_role_exports_what_it_may_read_and_no_more(client, signed_in):
+def test_each_role_exports_only_layers_it_may_read(client, signed_in):
     for role in ("public", "planner", "fire", "utility", "importer", "admin"):
         who = client if role == "public" else signed_in(role)
         offered = {one["layer"] for one in who.get("/exports").json()["items"]}
@@ -101,7 +101,7 @@ def test_every_role_exports_what_it_may_read_and_no_more(client, signed_in):
             assert status == (200 if allowed else 404), (role, name)
 
 
-def test_mistakes_are_told(client):
+def test_invalid_requests_are_explained(client):
     for asked, status in (
         ({"format": "exe"}, 422),
         ({"crs": "EPSG:2154"}, 400),
@@ -113,7 +113,7 @@ def test_mistakes_are_told(client):
     assert client.get("/exports/..%2f..%2fetc%2fpasswd").status_code == 404
 
 
-def test_formulas_are_disarmed_in_tables(client, town):
+def test_formulas_are_escaped_in_csv(client, town):
     from sqlalchemy import text
 
     change = "UPDATE facility SET phone = :p WHERE code = 'park'"
@@ -126,10 +126,8 @@ def test_formulas_are_disarmed_in_tables(client, town):
 
 
 @pytest.mark.parametrize("format", ["gpkg", "shp", "parquet", "kml", "dxf"])
-def test_file_of_many_batches_has_every_feature_once_and_in_its_place(
-    opened, monkeypatch, format, client
-):
-    monkeypatch.setattr(export_files, "AT_ONCE", 7)
+def test_file_of_many_batches_has_every_feature_once_in_order(opened, monkeypatch, format, client):
+    monkeypatch.setattr(export_files, "BATCH_ROWS", 7)
     frame = opened("building", format=format)
     plain = client.get("/exports/building?format=geojson").json()["features"]
     assert len(frame) == len(plain) > 3 * 7
@@ -152,7 +150,7 @@ def test_kinds_of_values_survive(opened):
 
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("layer", ["building", "facility", "road"])
-def test_export_of_nothing_is_an_empty_file_with_its_fields(opened, empty_region, layer, format):
+def test_empty_export_is_a_file_with_fields(opened, empty_region, layer, format):
     frame = opened(layer, format=format, region=empty_region)
     assert len(frame) == 0
     if format not in {"geojson", "dxf"}:  # which say nothing of fields without features
@@ -206,7 +204,7 @@ def assert_no_room(answer):
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_full_disk_is_told_before_anything_is_sent(client, tmp_path, monkeypatch, format):
+def test_full_disk_is_reported_before_the_response_starts(client, tmp_path, monkeypatch, format):
     asked = {"params": {"format": format}}
     whole = client.get("/exports/building", **asked)
     with full_disk(tmp_path / "disk"):
@@ -218,7 +216,7 @@ def test_full_disk_is_told_before_anything_is_sent(client, tmp_path, monkeypatch
     assert len(client.get("/exports/building", **asked).content) == len(whole.content)
 
 
-def test_full_disk_is_told_for_prints_and_uploads_too(planner, tmp_path, monkeypatch):
+def test_full_disk_is_reported_for_prints_and_uploads(planner, tmp_path, monkeypatch):
     [plan, *_] = planner.get(f"/communities/{t.RIVERSIDE}/plans").json()["items"]
     with full_disk(tmp_path / "disk"):
         monkeypatch.setattr(tempfile, "tempdir", os.fspath(tmp_path / "disk"))
@@ -234,7 +232,7 @@ FORMULAS = ("=1+1", "+1", "-1", "@SUM(A1)", "\t=1")
 @pytest.mark.parametrize(
     "path", ["/exports/compound?format=csv", "/ogc/collections/compound/items?f=csv"]
 )
-def test_no_cell_of_a_table_is_taken_for_a_formula(client, town, path):
+def test_no_csv_cell_is_interpreted_as_a_formula(client, town, path):
     add = text(
         "INSERT INTO compound (code, name, geom) "
         "SELECT 'formula' || :n, :name, geom FROM region WHERE level = 'community' LIMIT 1"
@@ -251,6 +249,6 @@ def test_no_cell_of_a_table_is_taken_for_a_formula(client, town, path):
     assert sorted(names) == sorted(f"'{name}" for name in FORMULAS)
 
 
-def test_table_of_nothing_is_an_answer(client):
+def test_empty_csv_is_valid(client):
     answer = client.get("/ogc/collections/building/items?f=csv&code=none")
     assert (answer.status_code, answer.text) == (200, "")

@@ -30,7 +30,7 @@ def manager(planner):
     assert planner.put(f"/grids/{GRID}/manager", json=MANAGER).status_code == 200
 
 
-def test_card_tells_anyone_what_it_prints_and_nothing_more(client, planner):
+def test_public_card_has_printed_fields_only(client, planner):
     told = client.get(f"/grids/{GRID}").json()["properties"]["manager"]
     assert told == MANAGER | {"photo": None}
     assert client.get(f"/grids/{GRID}/manager").status_code == 401
@@ -39,7 +39,7 @@ def test_card_tells_anyone_what_it_prints_and_nothing_more(client, planner):
     assert client.get("/grids/search", params={"q": MANAGER["phone"]}).json()["items"] == []
 
 
-def test_new_manager_follows_the_old_one_who_is_kept_in_the_past(planner, town):
+def test_new_manager_replaces_the_previous_who_stays_in_history(planner, town):
     planner.put(f"/grids/{GRID}/manager", json=MANAGER | {"name": "李强"})
     assert planner.get(f"/grids/{GRID}/manager").json()["name"] == "李强"
     with town.connect() as connection:
@@ -50,7 +50,7 @@ def test_new_manager_follows_the_old_one_who_is_kept_in_the_past(planner, town):
         assert "王芳" in names.all()
 
 
-def test_managers_appointed_at_once_follow_each_other(planner, town):
+def test_concurrent_appointments_are_serialized(planner, town):
     with town.begin() as connection:
         locks.acquire(connection, Lock.STAFF, GRID)
         tasks = []
@@ -62,7 +62,7 @@ def test_managers_appointed_at_once_follow_each_other(planner, town):
     assert planner.get(f"/grids/{GRID}/manager").json()["name"] == "王三"
 
 
-def test_photo_is_made_anew_small_and_upright_with_nothing_riding_along(client, planner):
+def test_photo_is_reencoded_small_upright_and_without_metadata(client, planner):
     exif = Image.Exif()
     exif[0x0112] = 6  # lies on its side
     exif[0x010E] = "secret place"
@@ -88,11 +88,11 @@ def test_photo_is_made_anew_small_and_upright_with_nothing_riding_along(client, 
         picture()[:500],
     ],
 )
-def test_what_is_no_photo_is_refused(planner, content):
+def test_invalid_photo_is_refused(planner, content):
     assert send(planner, content).status_code in (400, 422)
 
 
-def test_bombs_are_refused_before_they_go_off(planner):
+def test_decompression_bombs_are_refused(planner):
     bomb = io.BytesIO()
     Image.new("1", (30_000, 30_000)).save(bomb, "PNG")
     assert len(bomb.getvalue()) < 1_000_000
@@ -100,12 +100,12 @@ def test_bombs_are_refused_before_they_go_off(planner):
     assert send(planner, bytes(5_000_001)).status_code == 413
 
 
-def test_names_of_files_are_never_used(planner):
+def test_upload_file_names_are_ignored(planner):
     named = {"photo": ("../../etc/passwd\r\nX: y", picture())}
     assert planner.put(f"/grids/{GRID}/manager/photo", files=named).status_code == 204
 
 
-def test_informants_come_and_go(planner):
+def test_informants_are_added_changed_and_removed(planner):
     made = planner.post(f"/grids/{GRID}/informants", json={"name": "赵六", "households": 60})
     assert made.status_code == 201
     one = f"/informants/{made.json()['id']}"
@@ -134,20 +134,20 @@ def test_breaches_are_listed(planner):
     }
 
 
-def test_others_may_not_change_people(client, signed_in):
+def test_other_roles_cannot_change_staff(client, signed_in):
     for who, status in ((client, 401), (signed_in("fire"), 403), (signed_in("utility"), 403)):
         assert who.put(f"/grids/{GRID}/manager", json=MANAGER).status_code == status
         assert who.post(f"/grids/{GRID}/informants", json={"name": "x"}).status_code == status
     assert signed_in("fire").get(f"/grids/{GRID}/manager").status_code == 200
 
 
-def test_planner_appoints_nobody_beyond_the_scope(planner):
+def test_planner_cannot_appoint_outside_their_scope(planner):
     outside = "420606007001001"
     assert planner.put(f"/grids/{outside}/manager", json=MANAGER).status_code == 403
     assert planner.post(f"/grids/{outside}/informants", json={"name": "x"}).status_code == 403
 
 
-def test_nobody_is_appointed_in_a_grid_that_does_not_exist(planner, town):
+def test_appointment_in_unknown_grid_is_refused(planner, town):
     nowhere = f"{t.NORTH_GATE}899"
     informant = {"name": "李强", "households": 60}
     assert planner.put(f"/grids/{nowhere}/manager", json=MANAGER).status_code == 404

@@ -11,7 +11,7 @@ def at(client, x, y, **more):
     return client.get("/grids", params={"lon": lon, "lat": lat, **more})
 
 
-def test_place_tells_its_grid_with_community_and_street(client):
+def test_point_returns_its_grid_with_community_and_street(client):
     found = at(client, 450, 150).json()["features"]
     assert [one["id"] for one in found] == [f"{t.NORTH_GATE}006"]
     grid = found[0]["properties"]
@@ -20,12 +20,12 @@ def test_place_tells_its_grid_with_community_and_street(client):
     assert (grid["version"], grid["status"]) == (2, "published")
 
 
-def test_corner_of_four_grids_always_tells_the_same_one(client):
+def test_corner_of_four_grids_always_returns_the_same_one(client):
     answers = {at(client, 200, 200).json()["features"][0]["id"] for _ in range(5)}
     assert answers == {f"{t.NORTH_GATE}001"}
 
 
-def test_place_without_a_grid_is_a_problem_in_the_callers_language(client):
+def test_point_without_grid_is_404_in_the_callers_language(client):
     nowhere = at(client, -500, 0)
     assert nowhere.status_code == 404
     assert nowhere.headers["content-type"] == "application/problem+json"
@@ -35,7 +35,7 @@ def test_place_without_a_grid_is_a_problem_in_the_callers_language(client):
     assert english.json()["detail"].startswith("There is no grid")
 
 
-def test_draft_is_told_only_to_planners_who_ask_for_it(client, planner):
+def test_draft_grids_are_returned_only_to_planners_on_request(client, planner):
     assert at(planner, 100, 500).status_code == 404
     assert at(client, 100, 500, status="draft").status_code == 404
     draft = at(planner, 100, 500, status="draft").json()["features"][0]["properties"]
@@ -95,7 +95,7 @@ def test_simplified_answer_is_smaller(client):
         ("status=archived", 422),
     ],
 )
-def test_bad_parameter_is_a_problem_never_a_fault(client, query, status):
+def test_invalid_parameter_is_a_client_error(client, query, status):
     answer = client.get(f"/grids?{query}")
     assert answer.status_code == status
     problem = answer.json()

@@ -16,7 +16,7 @@ def test_health_names_the_versions_and_the_migration(client, town):
     assert state["database"]["postgis"] >= "3.3"
 
 
-def test_database_that_is_gone_is_503_and_says_when_to_try_again():
+def test_missing_database_answers_503_with_retry_after():
     nobody = create_engine("postgresql+psycopg://nobody@/none?host=/nowhere")
     with serving(nobody) as address:
         english = {"Accept-Language": "en"}
@@ -27,13 +27,13 @@ def test_database_that_is_gone_is_503_and_says_when_to_try_again():
     assert answer.json()["title"] == "Temporarily unavailable"
 
 
-def test_ready_and_figures(client):
+def test_ready_and_metrics(client):
     assert client.get("/ready").json() == {"ready": True}
     text = client.get("/metrics").text
     assert 'gridatlas_requests_total{method="GET",route="/ready",status="200"}' in text
 
 
-def test_every_answer_has_the_number_of_its_request(client):
+def test_every_response_has_a_request_id(client):
     assert len(client.get("/health").headers["x-request-id"]) == 16
     named = client.get("/health", headers={"X-Request-Id": "abc-1"})
     assert named.headers["x-request-id"] == "abc-1"
@@ -53,7 +53,7 @@ def test_more_requests_than_connections_are_all_answered(address):
     assert answers.count(200) > 60
 
 
-def test_connections_opened_and_left_do_not_keep_others_out(client, address):
+def test_abandoned_connections_do_not_block_others(client, address):
     host, port = httpx.URL(address).host, httpx.URL(address).port
     left = [socket.create_connection((host, port)) for _ in range(300)]
     try:

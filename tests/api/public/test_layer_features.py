@@ -32,7 +32,7 @@ def versions(desk, code):
     return desk.get(f"/layers/building/features/{code}/history").json()["items"]
 
 
-def test_only_the_data_desk_looks(client, signed_in):
+def test_only_importers_and_administrators_may_read(client, signed_in):
     for path in ("/layers", "/layers/building/features", "/layers/building/features/x/history"):
         assert client.get(path).status_code == 401
         assert signed_in("planner").get(path).status_code == 403
@@ -46,7 +46,7 @@ def test_layers_are_listed_with_their_columns(desk, changed):
     assert "geom" not in listed["building"]["columns"]
 
 
-def test_features_are_found_by_words_and_by_place(desk, changed):
+def test_features_are_filtered_by_text_and_box(desk, changed):
     found = desk.get("/layers/building/features", params={"q": "h00"}).json()
     assert found["numberMatched"] == 9
     first = found["features"][0]
@@ -60,7 +60,7 @@ def test_features_are_found_by_words_and_by_place(desk, changed):
     assert desk.get("/layers/grid_manager/features").status_code == 404
 
 
-def test_history_says_what_changed_and_what_was_before(desk, changed):
+def test_history_lists_versions_with_changed_columns(desk, changed):
     now, before = versions(desk, "h002")
     assert (now["changed"], before["changed"]) == (["households"], [])
     assert (now["properties"]["households"], before["properties"]["households"]) == (99, 22)
@@ -71,7 +71,7 @@ def test_history_says_what_changed_and_what_was_before(desk, changed):
     assert len(versions(desk, "h001")) == 1
 
 
-def test_feature_taken_away_has_a_past_and_an_unknown_one_none(desk, changed):
+def test_deleted_feature_has_history_and_unknown_one_is_404(desk, changed):
     [last] = versions(desk, "h004")
     assert last["valid_to"] is not None
     assert last["geometry"]["coordinates"]

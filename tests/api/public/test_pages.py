@@ -21,7 +21,7 @@ def built():
     build.build()
 
 
-def test_page_names_only_files_of_this_server(client):
+def test_page_references_only_files_of_this_server(client):
     html = client.get("/").text
     named = re.findall(r'(?:src|href)="([^"]+)"', html)
     assert len(named) >= 3
@@ -30,19 +30,19 @@ def test_page_names_only_files_of_this_server(client):
         assert client.get(address).status_code == 200
 
 
-def test_hashed_files_are_kept_for_ever_and_the_page_is_not(client):
+def test_hashed_files_are_cached_and_the_page_is_not(client):
     script = re.search(r'src="([^"]+\.js)"', client.get("/").text)[1]
     assert "immutable" in client.get(script).headers["cache-control"]
     assert client.get("/").headers["cache-control"] == "no-cache"
 
 
-def test_browser_is_told_to_talk_to_nobody_else(client):
+def test_content_security_policy_allows_no_other_host(client):
     policy = client.get("/").headers["content-security-policy"]
     assert policy.startswith("default-src 'self'")
     assert "http" not in policy
 
 
-def test_scripts_are_sent_as_small_as_they_were_packed(client):
+def test_scripts_are_sent_precompressed(client):
     address = re.search(r'src="([^"]+\.js)"', client.get("/").text)[1]
     packed = client.get(address, headers={"Accept-Encoding": "gzip"})
     plain = client.get(address, headers={"Accept-Encoding": "identity"})
@@ -53,7 +53,7 @@ def test_scripts_are_sent_as_small_as_they_were_packed(client):
     assert int(packed.headers["content-length"]) < len(plain.content) * 0.9
 
 
-def test_tianditu_is_asked_only_with_a_key(client, monkeypatch):
+def test_tianditu_is_used_only_with_a_key(client, monkeypatch):
     assert "tianditu" not in client.get("/style.json").text
     monkeypatch.setenv("GRIDATLAS_TIANDITU_KEY", "0123abcd")
     settings.cache_clear()
@@ -71,13 +71,13 @@ def test_tianditu_is_asked_only_with_a_key(client, monkeypatch):
     assert "tianditu" not in content_security_policy()
 
 
-def test_no_way_out_of_the_folder_of_assets(client):
+def test_asset_paths_cannot_leave_their_folder(client):
     for path in ("/static/../build.py", "/static/%2e%2e/build.py", "/static/..%2fbuild.py"):
         assert client.get(path).status_code == 404
 
 
 @pytest.mark.parametrize("lang", ["zh", "en"])
-def test_style_asks_no_other_server_and_speaks_the_language(client, lang):
+def test_style_names_no_other_server_and_is_localized(client, lang):
     style = client.get("/style.json", params={"lang": lang}).json()
     assert "glyphs" not in style
     assert "sprite" not in style
@@ -87,7 +87,7 @@ def test_style_asks_no_other_server_and_speaks_the_language(client, lang):
     assert (" households" in label) == (lang == "en")
 
 
-def test_style_paints_every_colour_index(client):
+def test_style_has_a_fill_for_every_colour_index(client):
     layers = client.get("/style.json").json()["layers"]
     fill = next(layer for layer in layers if layer["id"] == "grid-fill")["paint"]["fill-color"]
     assert fill[2:-1] == [part for pair in enumerate(PALETTE) for part in pair]
@@ -99,7 +99,7 @@ FOLDERS = {"public": "public", "plan": "plan", "fire": "fire", "data": "data"}
 
 
 @pytest.mark.parametrize("page", FOLDERS)
-def test_words_hold_every_key_that_a_page_uses(client, page):
+def test_locale_has_every_key_that_a_page_uses(client, page):
     files = [*SHARED, *(build.WEB / "src" / FOLDERS[page]).glob("*.ts")]
     sources = {file: KEY.findall(file.read_text(encoding="utf-8")) for file in files}
     own = {key for file, keys in sources.items() if file not in SHARED for key in keys}
@@ -126,13 +126,13 @@ CODED = {
 
 
 @pytest.mark.parametrize("lang", ["zh", "en"])
-def test_data_desk_has_words_for_every_coded_value(client, lang):
+def test_data_page_has_texts_for_every_coded_value(client, lang):
     words = client.get(f"/locale/{lang}", params={"page": "data"}).json()
     values = [f"{column}.{value}" for column, kinds in CODED.items() for k in kinds for value in k]
     assert [value for value in values if value not in words] == []
 
 
-def test_every_page_is_served_at_each_of_its_places(client):
+def test_every_page_is_served_at_each_of_its_paths(client):
     for place in ("/", "/plan", "/plan/p/7/compare/3", "/fire", "/data", "/data/runs/4"):
         answer = client.get(place)
         assert answer.status_code == 200
@@ -155,7 +155,7 @@ def test_unknown_language_and_path_are_problems(client):
     assert lost.json()["title"] == "未找到"
 
 
-def test_other_programs_get_whole_addresses_and_a_project(client):
+def test_absolute_style_and_qgis_project_for_other_programs(client):
     style = client.get("/style.json", params={"absolute": True}).json()
     assert style["sources"]["city"]["tiles"][0].startswith(str(client.base_url))
     answer = client.get("/gridatlas.qgs")

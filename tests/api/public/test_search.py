@@ -34,7 +34,7 @@ def find(client, words, **more):
     return client.get("/search", params={"q": words, **more}).json()["items"]
 
 
-def test_building_is_found_with_the_grid_it_stands_in(client):
+def test_building_is_found_with_its_grid(client):
     first = find(client, "7号楼", kind="building")[0]
     assert first["name"] == "7号楼"
     assert first["rank"] == 0
@@ -53,7 +53,7 @@ def test_building_is_found_with_the_grid_it_stands_in(client):
         ("江滨<社区>", "region", "江滨<社区>"),
     ],
 )
-def test_everything_with_a_name_is_found(client, words, kind, name):
+def test_every_kind_of_named_feature_is_found(client, words, kind, name):
     first = find(client, words)[0]
     assert (first["kind"], first["name"]) == (kind, name)
     west, south, east, north = first["bbox"]
@@ -61,7 +61,7 @@ def test_everything_with_a_name_is_found(client, words, kind, name):
     assert south - 1e-6 <= first["lat"] <= north + 1e-6
 
 
-def test_every_word_must_be_there_and_signs_of_patterns_are_only_signs(client):
+def test_all_words_must_match_and_wildcards_are_literal(client):
     assert find(client, "北门 社区")[0]["code"] == t.NORTH_GATE
     assert find(client, "北门 东门") == []
     assert find(client, "%") == []
@@ -69,7 +69,7 @@ def test_every_word_must_be_there_and_signs_of_patterns_are_only_signs(client):
     assert find(client, "'; DROP TABLE region; --") == []
 
 
-def test_card_of_a_grid_has_manager_and_station(client):
+def test_grid_detail_has_manager_and_station(client):
     card = client.get(f"/grids/{GRID}").json()["properties"]
     photo = f"/grids/{GRID}/manager/photo"
     assert card["manager"] == {"name": "王秀兰", "phone": "139", "duties": "走访", "photo": photo}
@@ -81,7 +81,7 @@ def test_card_of_a_grid_has_manager_and_station(client):
     assert picture.content.startswith(b"\x89PNG")
 
 
-def test_grid_without_manager_says_so_and_a_draft_is_not_there(client):
+def test_grid_without_manager_has_null_and_draft_grid_is_404(client):
     assert client.get(f"/grids/{t.NORTH_GATE}002").json()["properties"]["manager"] is None
     assert client.get(f"/grids/{t.NORTH_GATE}002/manager/photo").status_code == 404
     assert client.get(f"/grids/{t.RIVERSIDE}001").status_code == 404
@@ -102,7 +102,7 @@ def addressed(town):
 @pytest.mark.parametrize(
     "words", ["胜利街12号", "12号胜利街", "胜利 12号", "１２号 胜利街", "胜利街12", "12号胜街"]
 )
-def test_address_is_found_in_any_order_and_in_pieces(client, addressed, words):
+def test_address_is_found_in_any_order_and_in_parts(client, addressed, words):
     first = find(client, words, kind="building")[0]
     assert first["address"] in {"胜利街12号", "胜利街112号", "胜利街120号"}
     assert first["grid"].startswith(t.NORTH_GATE)
@@ -112,12 +112,12 @@ def test_address_is_found_in_any_order_and_in_pieces(client, addressed, words):
     ("words", "name"),
     [("荆州小学", "荆州街小学"), ("檀西小区", "檀溪小区"), ("北们社区", "北门社区")],
 )
-def test_wrong_or_missing_sign_is_forgiven(client, words, name):
+def test_wrong_or_missing_character_still_matches(client, words, name):
     assert name in {one["name"] for one in find(client, words)}
 
 
 @pytest.mark.parametrize("words", ["' OR 1=1 --", "\\", "()", "啊" * 100, "☃", "%%%"])
-def test_odd_questions_break_nothing(client, words):
+def test_unusual_queries_return_nothing(client, words):
     assert find(client, words) == []
 
 
@@ -161,7 +161,7 @@ def test_house_is_found_by_any_part_of_its_address_or_code(client, street, words
     assert find(client, words)[0]["name"] == name
 
 
-def test_name_itself_comes_before_what_begins_with_it_and_what_holds_it(client, street):
+def test_exact_name_ranks_before_prefix_and_substring(client, street):
     found = find(client, "阳光花园1栋", limit=50)
     assert (found[0]["name"], found[0]["rank"]) == ("阳光花园1栋", 0)
     ranks = [one["rank"] for one in find(client, "阳光", limit=50)]
@@ -172,7 +172,7 @@ def test_name_itself_comes_before_what_begins_with_it_and_what_holds_it(client, 
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_every_role_finds_by_the_index(client, street, role):
+def test_search_uses_the_index_under_every_role(client, street, role):
     """Row-level security keeps other operators from an index; behind ``true`` it does not."""
     caller = Caller(role, "4206", ("gas",), role)
     with street.connect() as connection:
@@ -192,7 +192,7 @@ def test_every_role_finds_by_the_index(client, street, role):
 
 @given(st.text(max_size=12))
 @settings(max_examples=60, deadline=None)
-def test_signs_are_cut_here_as_in_the_database(signs_in_database, said):
+def test_index_keys_equal_those_of_the_database(signs_in_database, said):
     said = said.replace("\0", "")
     if said.lower() == said:  # letters that the two lower otherwise are not what anyone types
         assert signs_in_database(said) == sorted(index_keys(said))

@@ -37,7 +37,7 @@ def current(engine):
         return tile_archive.current_file(connection)
 
 
-def test_file_holds_the_same_tiles_as_the_database_answers(made, client):
+def test_archive_has_the_same_tiles_as_the_database(made, client):
     reader = Reader(MemorySource(made.read_bytes()))
     assert reader.header()["max_zoom"] == 16
     compared = 0
@@ -56,7 +56,7 @@ def _extents(client):
     return tile_archive.np.array([box])
 
 
-def test_page_reads_it_by_ranges_and_keeps_it_for_ever(made, client):
+def test_archive_is_served_by_ranges_and_cached(made, client):
     style = client.get("/style.json", params={"archive": True}).json()
     (tiles,) = style["sources"]["city"]["tiles"]
     assert tiles == f"pmtiles:///baked/{made.name}/{{z}}/{{x}}/{{y}}"
@@ -80,7 +80,7 @@ def test_other_clients_get_plain_tiles(made, client):
     assert "pmtiles" not in draft.text
 
 
-def test_file_of_before_is_not_named_once_a_plan_is_no_longer_in_force(made, engine, town, client):
+def test_outdated_archive_is_not_used(made, engine, town, client):
     assert current(engine) == made.name
     ours = GridPlan.community_code == t.NORTH_GATE
     with town.begin() as connection:
@@ -96,11 +96,11 @@ def test_file_of_before_is_not_named_once_a_plan_is_no_longer_in_force(made, eng
 
 
 @pytest.mark.parametrize("name", ["city-000.pmtiles", "..%2f..%2fpg", "secret.key"])
-def test_nothing_but_archives_is_served(client, name):
+def test_only_archives_are_served(client, name):
     assert client.get(f"/baked/{name}").status_code == 404
 
 
-def test_process_bakes_what_is_missing(made, engine):
+def test_missing_archive_is_baked_by_a_process(made, engine):
     made.unlink()
     tile_archive.bake_if_stale(engine, threading.Event())
     assert current(engine) == made.name

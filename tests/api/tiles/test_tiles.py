@@ -31,14 +31,14 @@ def read(client, tmp_path):
     return read
 
 
-def test_tile_holds_the_layers_of_the_map(read):
+def test_tile_contains_the_layers_of_the_map(read):
     layers = read(15)
     wanted = {"water", "road", "railway", "compound", "building", "facility", "community", "grid"}
     assert wanted <= set(layers)
     assert set(layers["road"]["road_class"]) >= {"arterial", "local", "alley"}
 
 
-def test_building_shows_only_what_anyone_may_see(read):
+def test_buildings_in_tiles_have_public_attributes_only(read):
     assert set(read(15)["building"].columns) == {
         "mvt_id",
         "name",
@@ -48,7 +48,7 @@ def test_building_shows_only_what_anyone_may_see(read):
     }
 
 
-def test_grids_carry_colour_and_figures_and_drafts_come_only_to_planners(read, planner):
+def test_grids_have_colour_and_figures_and_drafts_need_a_planner(read, planner):
     grids = read(14)["grid"]
     assert set(grids["code"].str[:12]) == {t.NORTH_GATE, t.DRUM_TOWER}
     assert grids["colour"].between(0, 7).all()
@@ -75,7 +75,7 @@ def test_each_label_is_in_one_tile_only(client, tmp_path):
     assert len(set(seen)) == 12
 
 
-def test_far_tiles_leave_out_what_they_have_no_room_for(read):
+def test_low_zooms_leave_out_detail(read):
     assert set(read(9)) <= {"water", "road", "community", "community_label"}
     assert set(read(9)["road"]["road_class"]) == {"arterial"}
 
@@ -87,7 +87,7 @@ def test_empty_tile_is_204_and_one_outside_the_pyramid_404(client):
     assert client.get("/tiles/1/-1/0").status_code == 422
 
 
-def test_tile_is_not_sent_twice_to_who_has_it(client):
+def test_cached_tile_answers_304(client):
     column, row = tile_of(300, 350, 15)
     first = client.get(f"/tiles/15/{column}/{row}")
     again = client.get(
@@ -118,7 +118,7 @@ def fetched(caller, **headers):
     return caller.get(f"/tiles/15/{column}/{row}", headers=headers)
 
 
-def test_tag_is_strong_and_moves_with_what_is_published(client, town):
+def test_etag_is_strong_and_changes_with_publication(client, town):
     first = fetched(client)
     assert first.headers["etag"].startswith('"')
     assert fetched(client).headers["etag"] == first.headers["etag"]
@@ -131,7 +131,7 @@ def test_tag_is_strong_and_moves_with_what_is_published(client, town):
         connection.execute(text("UPDATE road SET name = '胜利街' WHERE name = '新胜利街'"))
 
 
-def test_packed_tile_holds_the_same_under_a_tag_of_its_own(client):
+def test_compressed_tile_is_equal_and_has_its_own_etag(client):
     plain = fetched(client, **{"Accept-Encoding": "identity"})
     packed = fetched(client, **{"Accept-Encoding": "gzip"})
     assert packed.headers["content-encoding"] == "gzip"
@@ -142,7 +142,7 @@ def test_packed_tile_holds_the_same_under_a_tag_of_its_own(client):
         assert again.status_code == 304
 
 
-def test_each_role_has_the_layers_and_the_tags_of_its_own(client, signed_in, read, town):
+def test_each_role_has_its_own_layers_and_etags(client, signed_in, read, town):
     with town.begin() as connection:
         lon, lat = t.degrees(300, 350)
         for network in ("gas", "power"):
@@ -173,7 +173,7 @@ def test_each_role_has_the_layers_and_the_tags_of_its_own(client, signed_in, rea
     assert len(tags) == len(expected)
 
 
-def test_tile_that_would_be_too_large_drops_detail_and_says_so(client, monkeypatch, town):
+def test_too_large_tile_leaves_out_detail_and_is_marked(client, monkeypatch, town):
     from api.tiles import tiles
 
     monkeypatch.setattr(tiles, "MAX_BYTES", 2_000)

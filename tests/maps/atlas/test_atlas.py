@@ -24,7 +24,7 @@ def pages(town, tmp_path_factory):
     return write_atlas(town, tmp_path_factory.mktemp("atlas"))
 
 
-def test_a_page_a_community_after_the_page_of_contents(pages):
+def test_index_page_comes_before_a_page_for_each_community(pages):
     names = [page.name for page in pages]
     assert names == ["index.html", *(f"{code}.html" for code in t.COMMUNITIES)]
     index = pages[0].read_text(encoding="utf-8")
@@ -33,7 +33,7 @@ def test_a_page_a_community_after_the_page_of_contents(pages):
     assert "昭明街道" in index
 
 
-def test_pages_name_nothing_outside_themselves(pages):
+def test_pages_are_self_contained(pages):
     for page in pages:
         html = page.read_text(encoding="utf-8")
         assert re.findall(r"<(?:script|link|img)[^>]+(?:src|href)=", html) == []
@@ -42,7 +42,7 @@ def test_pages_name_nothing_outside_themselves(pages):
         assert page.stat().st_size < 2_000_000
 
 
-def test_page_holds_grids_buildings_and_barriers(pages):
+def test_page_has_grids_buildings_and_barriers(pages):
     html = pages[1].read_text(encoding="utf-8")
     collections = data_of(html)
     codes = [
@@ -61,14 +61,14 @@ def test_page_holds_grids_buildings_and_barriers(pages):
     assert r"398 \u6237" in html
 
 
-def test_names_are_text_never_markup(pages):
+def test_names_are_escaped(pages):
     for page in pages:
         html = page.read_text(encoding="utf-8")
         assert "江滨<社区>" not in html
     assert "江滨&lt;社区&gt;" in pages[0].read_text(encoding="utf-8")
 
 
-def test_template_marks_in_a_name_stay_what_they_are(town, tmp_path):
+def test_template_syntax_in_a_name_is_literal(town, tmp_path):
     odd = "{{ 7 * 7 }}{% endraw %}`${1}"
     with town.begin() as connection:
         connection.execute(update(Region).where(Region.code == t.DRUM_TOWER).values(name=odd))
@@ -81,7 +81,7 @@ def test_template_marks_in_a_name_stay_what_they_are(town, tmp_path):
     assert odd in index
 
 
-def test_unchanged_plan_gives_the_same_page_and_leaves_the_file_alone(town, tmp_path):
+def test_unchanged_plan_gives_the_same_page_and_is_not_rewritten(town, tmp_path):
     first = write_atlas(town, tmp_path / "one")
     again = write_atlas(town, tmp_path / "two")
     assert [p.read_bytes() for p in first] == [p.read_bytes() for p in again]
@@ -106,7 +106,7 @@ def test_page_changes_only_where_the_plan_does(town, tmp_path):
     assert '<td class="off">512</td>' in (tmp_path / f"{t.DRUM_TOWER}.html").read_text()
 
 
-def test_only_pages_of_an_earlier_atlas_are_taken_away(town, tmp_path):
+def test_only_obsolete_pages_are_deleted(town, tmp_path):
     write_atlas(town, tmp_path)
     (tmp_path / "notes.html").write_text("mine")
     left = write_atlas(town, tmp_path, region=t.RIVERSIDE)
@@ -119,7 +119,7 @@ def test_only_pages_of_an_earlier_atlas_are_taken_away(town, tmp_path):
     }
 
 
-def test_what_is_not_met_is_said_in_both_languages(pages):
+def test_unmet_requirements_are_in_both_languages(pages):
     html = pages[1].read_text(encoding="utf-8")
     assert "未达标说明" in html
     for lang in ("zh", "en"):
@@ -127,19 +127,19 @@ def test_what_is_not_met_is_said_in_both_languages(pages):
         assert text("reason.outside_limits", lang=lang, **fields) in html
 
 
-def test_draft_is_called_one(pages):
+def test_draft_is_marked(pages):
     assert "第 1 版（草案）" in pages[3].read_text(encoding="utf-8")
     assert "第 2 版 " in pages[1].read_text(encoding="utf-8")
 
 
-def test_nothing_to_map_leaves_no_folder(town, tmp_path):
+def test_empty_region_creates_no_folder(town, tmp_path):
     with pytest.raises(NotFoundError) as refusal:
         write_atlas(town, tmp_path / "none", region="99")
     assert "99" in str(refusal.value)
     assert not (tmp_path / "none").exists()
 
 
-def test_file_in_the_way_is_refused(town, tmp_path):
+def test_existing_file_as_folder_is_refused(town, tmp_path):
     (tmp_path / "atlas").write_text("")
     with pytest.raises(InputError):
         write_atlas(town, tmp_path / "atlas")

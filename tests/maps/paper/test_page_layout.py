@@ -17,7 +17,7 @@ FORMATS = st.sampled_from(["A4", "A3", "8K"])
 
 
 @given(SIDES, SIDES, FORMATS)
-def test_sheets_hold_the_whole_community(wide, high, name):
+def test_sheets_cover_the_community(wide, high, name):
     ground = land(wide, high)
     layout = choose_layout(ground, PAPERS[name])
     sheets = shapely.union_all([shapely.box(*layout.box(tile)) for tile in layout.tiles])
@@ -27,7 +27,7 @@ def test_sheets_hold_the_whole_community(wide, high, name):
 
 
 @given(SIDES, SIDES, FORMATS)
-def test_one_sheet_has_the_most_detailed_scale_at_which_it_holds(wide, high, name):
+def test_single_sheet_has_the_most_detailed_scale_that_fits(wide, high, name):
     layout = choose_layout(land(wide, high), PAPERS[name])
     if len(layout.tiles) > 1:
         return
@@ -40,7 +40,7 @@ def test_formats_have_their_standard_sizes(name, size):
     assert (PAPERS[name].width_mm, PAPERS[name].height_mm) == size
 
 
-def test_neighbouring_sheets_overlap_so_that_nothing_falls_between():
+def test_adjacent_sheets_overlap():
     layout = choose_layout(land(900, 300), PAPERS["A4"], 500)
     first, second = layout.tiles[:2]
     assert (first.label, second.label) == ("A1", "A2")
@@ -48,7 +48,7 @@ def test_neighbouring_sheets_overlap_so_that_nothing_falls_between():
     assert overlap == pytest.approx(2 * CLEARANCE_MM * 0.5)
 
 
-def test_long_community_lies_on_its_side():
+def test_wide_community_is_printed_in_landscape():
     assert choose_layout(land(600, 200), PAPERS["A3"]).landscape
     assert not choose_layout(land(200, 600), PAPERS["A3"]).landscape
 

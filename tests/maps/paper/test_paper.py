@@ -83,7 +83,7 @@ def rectangles(page):
         yield left, top, right - left, top - bottom
 
 
-def test_sheet_has_the_papers_size_and_says_what_it_is(sheet):
+def test_sheet_has_paper_size_and_title(sheet):
     printed, pdf = sheet
     assert [round(side / MM) for side in pdf[0].get_size()] == [420, 297]
     said = run_on(pdf[0])
@@ -113,7 +113,7 @@ def test_every_grid_and_building_is_numbered(sheet):
     assert sum("户" in word for word in said) >= 6
 
 
-def test_scale_bar_is_as_long_as_it_says(sheet):
+def test_scale_bar_has_its_stated_length(sheet):
     """Its four parts, each with a hairline of 0.28 mm around it, follow one on another."""
     printed, pdf = sheet
     scale = printed.layouts[t.NORTH_GATE].scale
@@ -124,7 +124,7 @@ def test_scale_bar_is_as_long_as_it_says(sheet):
     assert f"{round(metres) * 4} m" in words(pdf[0])
 
 
-def test_ground_is_at_the_scale(staffed):
+def test_map_is_drawn_to_scale(staffed):
     """A building 30 m by 13 m is drawn that large."""
     with staffed.connect() as connection:
         laid = lay_out_community(
@@ -138,7 +138,7 @@ def test_ground_is_at_the_scale(staffed):
     assert canvas.size == pytest.approx(layout.frame)
 
 
-def test_no_letter_stands_on_another_and_all_are_on_the_paper(staffed):
+def test_labels_do_not_overlap_and_stay_inside_the_map(staffed):
     with staffed.connect() as connection:
         for entry in read_entries(connection, t.DISTRICT):
             laid = lay_out_community(connection, entry, PAPERS["A4"])
@@ -166,7 +166,7 @@ def test_neighbours_differ_without_colour(staffed):
         assert PATTERNS[left] != PATTERNS[right]
 
 
-def test_fonts_are_embedded_and_nothing_is_a_picture(sheet):
+def test_fonts_are_embedded_and_the_map_is_vector(sheet):
     _, pdf = sheet
     kinds = {one.type for one in pdf[0].get_objects(max_depth=6)}
     assert pdfium_c.FPDF_PAGEOBJ_IMAGE not in kinds
@@ -180,7 +180,7 @@ def test_same_plan_gives_the_same_file(connection):
     assert one == other
 
 
-def test_what_one_sheet_does_not_hold_takes_several_with_an_index(connection):
+def test_large_community_has_several_sheets_with_an_index(connection):
     printed = community_sheet(connection, t.NORTH_GATE, PAPERS["A4"], scale=1000, lang="en")
     pdf = pdfium.PdfDocument(printed.pdf)
     tiles = printed.layouts[t.NORTH_GATE].tiles
@@ -210,7 +210,7 @@ def test_atlas_has_cover_contents_overview_and_every_community(connection):
     ]
 
 
-def test_board_is_a2_with_photo_and_code_to_scan(connection):
+def test_board_is_a2_with_photo_and_qr_code(connection):
     grid = f"{t.NORTH_GATE}001"
     board = notice_boards(connection, t.NORTH_GATE, grid=grid, site="https://grid.example")
     pdf = pdfium.PdfDocument(board)
@@ -233,7 +233,7 @@ def scanned(page, scale=2):
     return [one.text for one in found if one.format == zxingcpp.BarcodeFormat.QRCode]
 
 
-def test_codes_on_boards_and_cards_lead_to_the_grids_public_page(connection):
+def test_qr_codes_link_to_the_public_page_of_the_grid(connection):
     site = "https://grid.example/"
     grids = [f"{t.NORTH_GATE}{serial:03d}" for serial in range(1, 7)]
     boards = pdfium.PdfDocument(notice_boards(connection, t.NORTH_GATE, site=site))
@@ -242,7 +242,7 @@ def test_codes_on_boards_and_cards_lead_to_the_grids_public_page(connection):
     assert sorted(scanned(cards[0], 4)) == [f"{site}?grid={grid}" for grid in grids]
 
 
-def test_board_shows_what_stands_around_its_grid(connection):
+def test_board_shows_the_surroundings_of_its_grid(connection):
     """A grid at the community's edge: the buildings beyond are drawn too."""
     entry = read_entry(connection, t.NORTH_GATE)
     laid = lay_out_community(connection, entry, PAPERS["A2"])
@@ -263,7 +263,7 @@ def test_cards_are_ninety_by_fifty_four(connection):
     assert any(box[3] == pytest.approx(54, abs=0.6) for box in cards)
 
 
-def test_list_holds_every_building_and_no_formula(staffed):
+def test_assignment_list_has_every_building_and_no_formula(staffed):
     code = t.buildings(t.DRUM_TOWER)[0]["code"]
     with staffed.begin() as connection:
         ours = Building.code == code
@@ -283,7 +283,7 @@ def test_list_holds_every_building_and_no_formula(staffed):
     assert sum(row[2] for row in sums) >= len({row[3].value for row in rows[1:]})
 
 
-def test_assignment_list_is_ready_to_be_printed(town):
+def test_assignment_list_is_set_up_for_printing(town):
     with town.connect() as connection:
         book = openpyxl.load_workbook(io.BytesIO(assignment_workbook(connection, t.DRUM_TOWER)))
     for sheet, across in zip(book, ("landscape", "portrait"), strict=True):
@@ -317,7 +317,7 @@ def test_number_of_a_building(name, address, number):
     assert building_number(name, address) == number
 
 
-def test_unknown_community_and_unwritable_place_are_said(connection, tmp_path):
+def test_unknown_community_and_unwritable_path_are_reported(connection, tmp_path):
     with pytest.raises(NotFoundError):
         community_sheet(connection, "420602001099", PAPERS["A4"])
     with pytest.raises(NotFoundError):
