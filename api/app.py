@@ -52,7 +52,7 @@ from api.public import (
 from api.tiles import tile_archive, tiles
 from api.tiles.area_colours import ColourCache
 from geo import db
-from geo.fire.context import FireContexts
+from geo.fire.context import FireContextCache
 from geo.messages import LANGUAGES, catalogue
 from geo.model.job import IMPORT_KINDS, PLAN_KINDS
 
@@ -116,13 +116,13 @@ def _create_state(app: FastAPI, engine: Engine) -> None:
     state.engine = engine
     state.pool = AsyncPool(engine.url)
     state.layer_state = LayerState(engine.url)
-    state.colourings = Colourings()
-    state.fire_contexts = FireContexts()
+    state.colourings = ColourCache()
+    state.fire_contexts = FireContextCache()
     state.read_audit = read_audit.ReadAudit(engine)
     state.plan_worker = JobWorker(engine, PLAN_KINDS, "api.background.worker_process")
     state.import_worker = JobWorker(engine, IMPORT_KINDS, "api.imports.import_jobs")
     refresh_fire = FireRefresh(engine, state.fire_contexts).refresh
-    bake = partial(tile_archive.keep_baked, engine)
+    bake = partial(tile_archive.bake_if_stale, engine)
     state.periodic_tasks = (
         PeriodicTask("fire refresh", fire_refresh.POLL_INTERVAL_S, refresh_fire, at_once=True),
         PeriodicTask("tile archive", tile_archive.POLL_INTERVAL_S, bake),

@@ -19,7 +19,7 @@ def start() -> None:
     from geo import db
 
     db.upgrade()
-    address = db.address(db.get_engine().url)
+    address = db.printable_url(db.get_engine().url)
     console.out.print(text("cli.database_ready", url=address), highlight=False)
 
 

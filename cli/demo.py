@@ -78,7 +78,7 @@ def appoint_managers() -> None:
     from geo import db
 
     db.run_in_transaction(
-        db.get_engine(), lambda connection: sample_staff.appoint(connection, CITY)
+        db.get_engine(), lambda connection: sample_staff.appoint_managers(connection, CITY)
     )
 
 

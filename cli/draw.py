@@ -264,7 +264,9 @@ def _read_plan(file: Path, community: str, crs: str) -> tuple["PreviousPlan", st
         community = community or next(iter(plans))
         if community not in plans:
             raise InputError("plan_elsewhere", file=file, community=community)
-        return plan_of(plans[community], store.read_community(connection, community)), community
+        return plan_from_polygons(
+            plans[community], store.read_community(connection, community)
+        ), community
 
 
 def _draw_region(options: CommandOptions, requested: "CommunityDrawOptions") -> list["DrawResult"]:
@@ -277,7 +279,7 @@ def _draw_region(options: CommandOptions, requested: "CommunityDrawOptions") -> 
 
     db.upgrade()
     with db.get_engine().connect() as connection:
-        communities = store.list_communities(connection, stem(options.region))
+        communities = store.list_communities(connection, code_prefix(options.region))
         if not communities:
             raise InputError("nothing_to_draw", region=options.region or "*")
         constraints, exceptions = draw_request.constraints_of_communities(

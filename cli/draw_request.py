@@ -41,14 +41,14 @@ def combine_options(options: Mapping[str, Any], file: Path | None) -> CommunityD
         If the file is not TOML, or a name or value is not valid.
     """
     present = {name: value for name, value in options.items() if value is not None}
-    requested = CommunityDrawOptions.of(present, text("wanted.options"))
+    requested = CommunityDrawOptions.from_document(present, text("wanted.options"))
     if file is None:
         return requested
     try:
         document = tomllib.loads(check_file(file, ".toml").read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError("wishes_no_toml", file=file, said=str(error)) from None
-    from_file = CommunityDrawOptions.of(document, str(file))
+    from_file = CommunityDrawOptions.from_document(document, str(file))
     overrides = requested.everywhere()
     defaults = _resolve_area_files(from_file.everywhere(), file.parent)
     sections = {
@@ -117,7 +117,7 @@ def constraints_of_community(
 ) -> Constraints:
     """Return the constraints of one community."""
     section = requested.community.get(code, requested.everywhere())
-    return section.wishes(_read_areas(section.areas, crs))
+    return section.to_constraints(_read_areas(section.areas, crs))
 
 
 def constraints_of_communities(
@@ -145,8 +145,8 @@ def constraints_of_communities(
     for code in {*requested.community, *areas} & set(codes):
         section = requested.community.get(code, everywhere)
         more = tuple(name for name in section.areas if name not in everywhere.areas)
-        exceptions[code] = section.wishes((*areas.get(code, ()), *_read_areas(more, crs)))
-    return everywhere.wishes(), exceptions
+        exceptions[code] = section.to_constraints((*areas.get(code, ()), *_read_areas(more, crs)))
+    return everywhere.to_constraints(), exceptions
 
 
 def _read_areas(files: Sequence[str], crs: str | None) -> tuple[Area, ...]:
@@ -199,7 +199,7 @@ def read_plans(
 def _community_codes(connection: Connection, polygons: gpd.GeoSeries) -> list[str | None]:
     """Return the code of the community in which most of each polygon lies, None outside all."""
     near = store.communities_near(connection, polygons)
-    rows = owners(polygons.to_numpy(), near.geometry.to_numpy())
+    rows = assign_to_communities(polygons.to_numpy(), near.geometry.to_numpy())
     return [near["code"].iloc[row] if row >= 0 else None for row in rows]
 
 

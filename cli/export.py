@@ -32,7 +32,7 @@ def export(
 
     db.upgrade()
     with db.get_engine().connect() as connection:
-        when = clock.in_city(at) if at else None
+        when = clock.city_time_to_utc(at) if at else None
         frame = read_layer(connection, layer, region=region or None, as_of=when)
     write_layer(frame, layer, file, crs or None)
     console.out.print(text("cli.exported", count=len(frame), layer=layer, file=file))

@@ -61,7 +61,7 @@ def sheet(
     from geo import db
     from geo.fire.briefing import building_briefing
     from geo.fire.context import FireContextCache
-    from maps.paper import building_sheet, document
+    from maps.paper import building_sheet, pdf
 
     if out.suffix.lower() != ".pdf":
         raise InputError("sheet_not_pdf", file=out)
@@ -69,7 +69,7 @@ def sheet(
     sheet_language = output_language(lang)
     with db.get_engine().connect() as connection:
         briefing = building_briefing(connection, FireContextCache(), code, sheet_language)
-    document.write(building_sheet.sheet_of_briefing(briefing, sheet_language), out)
+    pdf.write_file(building_sheet.sheet_of_briefing(briefing, sheet_language), out)
     console.out.print(text("fire_report.sheet_written", code=code, file=out), highlight=False)
 
 

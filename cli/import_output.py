@@ -17,11 +17,11 @@ EXIT_HELD = 3
 
 def show_outcome(outcome: "Outcome") -> None:
     """Print what a run changed and found, and whether it is held."""
-    from etl.runs.report import lines
+    from etl.runs.report import terminal_lines
 
     with console.best_effort():
         show_counts(outcome.counts)
-        for line in lines(outcome):
+        for line in terminal_lines(outcome):
             console.out.print(line, highlight=False, markup=False)
         if outcome.status == "held":
             console.out.print(text("import.held", run=outcome.run), highlight=False)

@@ -58,8 +58,7 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="Print the run as JSON.")] = False,
 ) -> None:
     """Show a run and write its report."""
-    from etl.pipeline.delivery import Outcome
-    from etl.pipeline.diff import Counts
+    from etl.pipeline.delivery import Counts, Outcome
     from etl.runs.report import run_report, write_report
     from geo import db
     from geo.model.run import RunStatus
@@ -99,7 +98,7 @@ def reject(number: Number) -> None:
     from etl.runs import approve as held_runs
     from geo import db
 
-    held_runs.dismiss(db.get_engine(), number, actor=getpass.getuser())
+    held_runs.reject(db.get_engine(), number, actor=getpass.getuser())
     console.out.print(text("import.dismissed", run=number), highlight=False)
 
 

@@ -85,7 +85,7 @@ def _import_command(layer: str) -> Callable[..., None]:
         overrides = (options.crs, options.source, options.partial)
         if options.mapping or any(overrides):
             file = mappings.read_mapping(options.mapping) if options.mapping else None
-            mapping = mappings.with_options(file, layer, *overrides)
+            mapping = mappings.merge_options(file, layer, *overrides)
         is_forced = options.force or options.again
         request = Request(layer, options.file, mapping, options.dry_run, is_forced)
         db.upgrade()

@@ -28,7 +28,7 @@ def suggest(
     ] = None,
 ) -> None:
     """Suggest a mapping from the header and the values of a file."""
-    from etl.input.suggest import suggest_mapping
+    from etl.input.mapping_proposal import suggest_mapping
 
     proposal = suggest_mapping(file, layer)
     if out is None:

@@ -35,7 +35,7 @@ def nightly(
     home = settings().home
     db.upgrade()
     with _open_log(None if to_stdout else log or home / "imports.log") as sink:
-        results = nightly_runs.nightly(
+        results = nightly_runs.run_nightly(
             db.get_engine(), folder, settings(), reports=reports or home / "reports", log=sink
         )
     for result in results:

@@ -31,7 +31,9 @@ def set_values(
     fields = dict(_parse_assignment(value) for value in values)
     db.run_in_transaction(
         db.get_engine(),
-        lambda connection: overrides.correct(connection, layer, code, fields, getpass.getuser()),
+        lambda connection: overrides.set_override(
+            connection, layer, code, fields, getpass.getuser()
+        ),
     )
     console.out.print(text("import.corrected", layer=layer, code=code), highlight=False)
 
@@ -45,7 +47,7 @@ def clear_values(layer: Layer, code: Code) -> None:
 
     fields = db.run_in_transaction(
         db.get_engine(),
-        lambda connection: overrides.release(connection, layer, code, getpass.getuser()),
+        lambda connection: overrides.clear_override(connection, layer, code, getpass.getuser()),
     )
     console.out.print(
         text("import.released", layer=layer, code=code, columns=", ".join(fields)), highlight=False

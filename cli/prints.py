@@ -61,7 +61,7 @@ def sheet(
     lang: Words = None,
 ) -> None:
     """Print the map sheet of a community at a true scale."""
-    from maps.paper.book import community_sheet
+    from maps.paper.map_documents import community_sheet
     from maps.paper.page_layout import PAPERS
 
     with _database() as connection:
@@ -84,7 +84,7 @@ def atlas(
     lang: Words = None,
 ) -> None:
     """Print the atlas of a street as one PDF with a table of contents."""
-    from maps.paper.book import street_atlas
+    from maps.paper.map_documents import street_atlas
     from maps.paper.page_layout import PAPERS
 
     with _database() as connection, console.progress() as progress:
@@ -127,10 +127,10 @@ def assignment(
     community: Community, plan: Plan = None, out: Out = None, lang: Words = None
 ) -> None:
     """Write the list of buildings and units by grid, as XLSX."""
-    from maps.paper.assignment import assignment_list
+    from maps.paper.assignment import assignment_workbook
 
     with _database() as connection:
-        book = assignment_list(connection, community, plan=plan, lang=output_language(lang))
+        book = assignment_workbook(connection, community, plan=plan, lang=output_language(lang))
     _write(book, out or Path("out") / f"assignment_{community}.xlsx")
 
 
@@ -148,7 +148,7 @@ def output_language(lang: Lang | None) -> Language:
     return next((known for known in LANGUAGES if lang == known), language())
 
 
-def _write_document(document: "Document", out: Path) -> None:
+def _write_document(document: "PrintedDocument", out: Path) -> None:
     """Write a document; print paper size, scale and sheets of each community."""
     for community, layout in document.layouts.items():
         message = text(

@@ -24,12 +24,12 @@ def list_features(
     limit: Annotated[int, typer.Option(help="Number of features to list.")] = 50,
 ) -> None:
     """List the features in quarantine."""
-    from etl.runs.quarantine import count_waiting, waiting
+    from etl.runs.quarantine import count_waiting, waiting_features
     from etl.runs.report import reason_text
     from geo import db
 
     with db.get_engine().connect() as connection:
-        rows = waiting(connection, run=run, layer=layer, limit=limit)
+        rows = waiting_features(connection, run=run, layer=layer, limit=limit)
         count = count_waiting(connection, run=run, layer=layer)
     if not rows:
         console.out.print(text("import.quarantine_none"))

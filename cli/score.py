@@ -116,11 +116,11 @@ def _score_plan(
     from geo.plans.batch import DrawResult
 
     community = store.read_community(connection, code)
-    plan = plan_of(polygons, community)
+    plan = plan_from_polygons(polygons, community)
     previous = None
     if against is not None:
         previous = store.read_previous_plan(connection, community, against)
     card = review_plan(community, plan, constraints.limits, constraints.weights, previous)
     if constraints.prove:
-        card = with_bound(card, lower_bound_for_redraw(community, plan, constraints))
+        card = add_bound(card, lower_bound_for_redraw(community, plan, constraints))
     return DrawResult(code, community.name, None, card.as_json())

@@ -58,7 +58,7 @@ def run(host: str, port: int, *, workers: int = 1, log: bool = False) -> None:
     with console.progress() as progress:
         build.build(progress)
     secret()  # warns of a weak secret before anything is served
-    identity_provider.check()
+    identity_provider.check_settings()
     db.upgrade()
     db.ensure_login()
     _allow_many_connections()
@@ -117,7 +117,7 @@ def create_worker_app() -> "FastAPI":
 @contextmanager
 def _supervised_database(is_stopping: Callable[[], bool]) -> Iterator[None]:
     """Restart the private database if its server dies, until this server stops."""
-    from api.background.periodic import PeriodicTasks
+    from api.background.periodic import PeriodicTask
     from geo.db import local_server
     from geo.settings import settings
 

@@ -37,7 +37,7 @@ def add(
     db.upgrade()
     network_names = [name for name in networks.split(",") if name]
     with db.get_engine().begin() as connection:
-        accounts.add(connection, name, role, password, scope=scope, networks=network_names)
+        accounts.add_account(connection, name, role, password, scope=scope, networks=network_names)
     console.out.print(text("user.added", name=name, role=role), highlight=False)
 
 
@@ -75,7 +75,7 @@ def disable(name: Name) -> None:
     from geo import db
     from geo.db import accounts
 
-    _change_account(name, lambda: accounts.disable(db.get_engine(), name))
+    _change_account(name, lambda: accounts.disable_account(db.get_engine(), name))
 
 
 def _change_account(name: str, change: Callable[[], bool]) -> None:

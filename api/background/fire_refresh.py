@@ -10,8 +10,9 @@ import threading
 from sqlalchemy import Engine, text
 
 from api.core.caller import KEEPER, Caller, transaction_as
-from geo.fire.context import FireContexts
-from geo.fire.snapshot import changes, cities
+from geo.fire.cities import list_cities
+from geo.fire.context import FireContextCache
+from geo.fire.layer_state import read_layer_changes
 from geo.model import Role
 
 POLL_INTERVAL_S = 2.0
@@ -29,7 +30,7 @@ _log = logging.getLogger(__name__)
 class FireRefresh:
     """Keep the fire contexts of this process equal to the database."""
 
-    def __init__(self, engine: Engine, contexts: FireContexts) -> None:
+    def __init__(self, engine: Engine, contexts: FireContextCache) -> None:
         self._engine, self._contexts = engine, contexts
         self._last_changes: dict[str, int] = {}
 
@@ -38,7 +39,7 @@ class FireRefresh:
         if not (self._contexts.are_used() or self._is_anyone_signed_in()):
             return
         with transaction_as(self._engine, _CALLER, readonly=True) as connection:
-            state = changes(connection)
+            state = read_layer_changes(connection)
             if state == self._last_changes:
                 return
             for city in list_cities(connection):

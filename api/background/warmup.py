@@ -13,10 +13,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
 from api.core.connection_pool import UnreachableError
-from api.tiles.tile_layers import in_force_prepared, parameters, tile_at
-from api.tiles.tiles import MADE_TO_ZOOM
+from api.tiles.tile_layers import prepared_tile_query, tile_at, tile_parameters
+from api.tiles.tiles import MAX_SOURCE_ZOOM
 
-ZOOMS = range(10, MADE_TO_ZOOM + 1)
+ZOOMS = range(10, MAX_SOURCE_ZOOM + 1)
 """Zooms whose queries are compiled."""
 
 _ZOOM = 15
@@ -39,8 +39,8 @@ async def warm_up_tiles(state: Any) -> bool:
             return False
         west, south, east, north = colours.communities.boxes[0].tolist()
         tile = tile_at((west + east) / 2, (south + north) / 2, _ZOOM)
-        query = await run_in_threadpool(in_force_prepared, tile.z, frozenset())
-        arguments = query.arguments(**parameters(tile, colours))
+        query = await run_in_threadpool(prepared_tile_query, tile.z, frozenset())
+        arguments = query.arguments(**tile_parameters(tile, colours))
 
         async def make_tile(connection: asyncpg.Connection) -> None:
             await connection.fetchrow(query.sql, *arguments)

@@ -63,11 +63,11 @@ def run_plan_job(engine: Engine, job: dict[str, Any], begin: Callable[[str], Non
         constraints = constraints_from_request(parameters, job["kind"])
         previous = None
         if not constraints.fresh:
-            previous = store.before(connection, community, parameters.get("before"))
+            previous = store.read_previous_plan(connection, community, parameters.get("before"))
         constraints = _add_locked_grids(connection, constraints, previous)
     begin("draw")
     if job["kind"] == "alternatives":
-        drawings = alternatives(community, constraints, parameters["alternatives"], previous)
+        drawings = find_alternatives(community, constraints, parameters["alternatives"], previous)
     else:
         drawings = [draw(community, constraints, previous)]
     begin("keep")
@@ -94,11 +94,13 @@ def _score_plan(
         community = store.read_community(connection, job["community_code"])
         plan = store.read_previous_plan(connection, community, number)
         parent = row.parent_id
-        previous = None if parent is None else store.before(connection, community, parent)
+        previous = (
+            None if parent is None else store.read_previous_plan(connection, community, parent)
+        )
     begin("draw")
     assert plan is not None  # noqa: S101 (its row was there in the same snapshot)
     weights = Weights(**(asdict(Weights()) | (row.parameters.get("weights") or {})))
-    card = review_plan(community, plan, limits_of(row.parameters), weights, previous)
+    card = review_plan(community, plan, limits_from_parameters(row.parameters), weights, previous)
     bound = row.score.get("bound")
     if bound is not None:  # the lower bound of a drawing holds after edits too
         card = replace(card, bound=bound, gap=1.0 - bound / max(card.objective, bound, 1e-9))
@@ -119,7 +121,7 @@ def _store_drawings(
     connection: Connection, caller: Caller, job: int, drawings: list[Drawing]
 ) -> list[int]:
     """Store the drawings and finish the job in one transaction, unless it was cancelled."""
-    plans = [store.store(connection, drawing, caller.name) for drawing in drawings]
+    plans = [store.store_drawing(connection, drawing, caller.name) for drawing in drawings]
     _finish_job(connection, job, plans)
     for plan in plans:
         record(connection, caller, "draw", "grid_plan", str(plan), {"job": job})

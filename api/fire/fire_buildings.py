@@ -14,7 +14,7 @@ from api.core.audit import record
 from api.core.caller import Asker
 from api.core.geojson import encode
 from api.core.parameters import Connection, Lang
-from api.core.read_audit import reading
+from api.core.read_audit import audit_reads
 from api.core.responses import etag_response
 from api.fire.building_responses import BuildingBriefingResponse, BuildingsResponse
 from api.fire.fire_dependencies import (
@@ -27,7 +27,7 @@ from api.fire.fire_dependencies import (
     snapshot_response,
 )
 from api.fire.incident_responses import IncidentResponse
-from api.public import gazetteer
+from api.public import name_search
 from geo.errors import NotFoundError
 from geo.fire.briefing import BRIEFING_LAYERS, building_briefing
 from geo.fire.cities import city_at
@@ -44,7 +44,7 @@ _METRES_PER_DEGREE = 80_000
 
 
 @router.get(
-    "/buildings", responses=ok_response(BuildingsResponse), dependencies=[reading("building")]
+    "/buildings", responses=ok_response(BuildingsResponse), dependencies=[audit_reads("building")]
 )
 def find_buildings(
     request: Request,
@@ -59,7 +59,7 @@ def find_buildings(
     if lon is not None and lat is not None:
         rows = [_building_at(connection, lon, lat)]
     else:
-        matches = gazetteer.search_names(connection, q or "", "building", limit)
+        matches = name_search.search_names(connection, q or "", "building", limit)
         rows = [dict(row) for row in matches]
     names = ("code", "name", "address", "lon", "lat")
     body = {

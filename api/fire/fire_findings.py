@@ -13,7 +13,7 @@ from api.core import problems
 from api.core.audit import record
 from api.core.caller import Asker
 from api.core.parameters import Bbox, Box, Connection, Lang, Paging, Writing, retry_conflicts
-from api.core.read_audit import reading
+from api.core.read_audit import audit_reads
 from api.core.responses import Collection, GeoJson, collection, etag_response, feature
 from api.fire.finding_responses import (
     BlocksResponse,
@@ -31,7 +31,7 @@ from api.fire.fire_dependencies import (
     region_context,
     snapshot_response,
 )
-from api.public.regions import geojson, sides
+from api.public.regions import bounds_columns, geojson_column
 from geo import db
 from geo.fire import finding_queries, finding_refresh, finding_text, fire_spread
 from geo.fire.briefing import BRIEFING_LAYERS
@@ -67,7 +67,7 @@ def list_rules(request: Request, lang: Lang) -> Response:
 
 
 @router.get(
-    "/overlays", responses=ok_response(OverlaysResponse), dependencies=[reading("fire_finding")]
+    "/overlays", responses=ok_response(OverlaysResponse), dependencies=[audit_reads("fire_finding")]
 )
 def list_overlays(
     request: Request, connection: Connection, lang: Lang, region: Region = None
@@ -105,7 +105,7 @@ def list_overlays(
     "/findings",
     response_class=GeoJson,
     responses={200: {"model": Collection[FindingResponse]}, **problems.DOCUMENTED},
-    dependencies=[reading("fire_finding")],
+    dependencies=[audit_reads("fire_finding")],
 )
 def list_findings(
     request: Request,
@@ -126,7 +126,11 @@ def list_findings(
     matched = connection.execute(
         select(func.count()).select_from(statement.subquery("finding"))
     ).scalar_one()
-    columns = *finding_queries.COLUMNS, geojson(FireFinding.geom), *sides(FireFinding.geom)
+    columns = (
+        *finding_queries.COLUMNS,
+        geojson_column(FireFinding.geom),
+        *bounds_columns(FireFinding.geom),
+    )
     order = (
         *(finding_queries.SEVERITY_ORDER, FireFinding.shortfall.desc().nulls_last()),
         FireFinding.id,
@@ -153,7 +157,9 @@ def _city_of_filters(
 
 
 @router.get(
-    "/separation/blocks", responses=ok_response(BlocksResponse), dependencies=[reading("building")]
+    "/separation/blocks",
+    responses=ok_response(BlocksResponse),
+    dependencies=[audit_reads("building")],
 )
 def list_fire_blocks(
     request: Request, connection: Connection, lang: Lang, page: Paging, region: Region = None

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from api.core.parameters import Connection, Lang, Paging
-from api.core.read_audit import reading
+from api.core.read_audit import audit_reads
 from api.fire.coverage_responses import (
     ReachResponse,
     StationAreasResponse,
@@ -23,7 +23,7 @@ from api.fire.fire_dependencies import (
     region_context,
     snapshot_response,
 )
-from geo.codes import stem
+from geo.codes import code_prefix
 from geo.fire import finding_text, station_response, vehicle_access
 from geo.fire.cities import city_at
 
@@ -32,7 +32,7 @@ router = APIRouter()
 MAX_MINUTES = 60.0
 
 
-@router.get("/reach", responses=ok_response(ReachResponse), dependencies=[reading("building")])
+@router.get("/reach", responses=ok_response(ReachResponse), dependencies=[audit_reads("building")])
 def list_unreached_buildings(
     request: Request,
     connection: Connection,
@@ -56,7 +56,7 @@ def list_unreached_buildings(
         "weight_t": weight_t,
     }
     vehicle = replace(context.vehicle, **{k: v for k, v in measures.items() if v is not None})
-    snapshot, region_stem = context.snapshot, stem((region or "")[:12])
+    snapshot, region_stem = context.snapshot, code_prefix((region or "")[:12])
     body = vehicle_access.reach_overview(snapshot, context.rules, vehicle, region_stem)
     findings = body.pop("findings")
     listed = findings[page.offset : page.offset + page.limit]
@@ -77,7 +77,9 @@ def list_unreached_buildings(
 
 
 @router.get(
-    "/response", responses=ok_response(StationAreasResponse), dependencies=[reading("fire_area")]
+    "/response",
+    responses=ok_response(StationAreasResponse),
+    dependencies=[audit_reads("fire_area")],
 )
 def get_response_areas(
     request: Request,
@@ -113,7 +115,7 @@ class CandidatesRequest(BaseModel):
 @router.post(
     "/response/candidates",
     responses=ok_response(StationCandidatesResponse),
-    dependencies=[reading("building")],
+    dependencies=[audit_reads("building")],
 )
 def rank_candidates(
     request: Request, connection: Connection, lang: Lang, asked: CandidatesRequest

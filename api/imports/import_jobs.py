@@ -60,7 +60,7 @@ async def submit(
 
     def queue() -> int:
         with transaction_as(engine, caller) as connection:
-            return int(jobs.ask(connection, caller, kind, "", parameters, upload)["id"])
+            return int(jobs.enqueue_job(connection, caller, kind, "", parameters, upload)["id"])
 
     def read_job() -> jobs.JobResponse:
         with transaction_as(engine, caller, readonly=True) as connection:
@@ -74,7 +74,7 @@ async def submit(
     deadline = time.monotonic() + TIMEOUT_S
     while True:
         job = await run_in_threadpool(read_job)
-        if job.status not in jobs.OPEN or time.monotonic() > deadline:
+        if job.status not in jobs.OPEN_STATUSES or time.monotonic() > deadline:
             return job
         await asyncio.sleep(POLL_INTERVAL_S)
 

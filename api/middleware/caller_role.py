@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.core import problems
 from api.core.caller import ANYONE, Caller, caller_from_token
-from api.ogc.collections import MOST_FEATURES, caller_now
+from api.ogc.collections import MAX_FEATURES, current_caller
 from geo.errors import InputError, NotSignedInError
 
 _LIMIT = re.compile(rb"(?<![^&])limit=([0-9]+)(?![^&])")
@@ -28,7 +28,7 @@ class CallerRoleMiddleware:
             return
         try:
             scope = _adapt_to_tipg(scope)
-            caller_now.set(await _identify_caller(Request(scope)))
+            current_caller.set(await _identify_caller(Request(scope)))
         except (InputError, NotSignedInError) as error:
             await problems.problem_from_error(Request(scope), error)(scope, receive, send)
             return
@@ -62,7 +62,7 @@ def _adapt_to_tipg(scope: Scope) -> Scope:
         limit = int(match[1][:18])
         if not limit:
             raise InputError("limit_of_nothing")
-        return b"limit=%d" % min(limit, MOST_FEATURES)
+        return b"limit=%d" % min(limit, MAX_FEATURES)
 
     query = _LIMIT.sub(bound_limit, scope["query_string"])
     if b"f=html" in query.split(b"&"):

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from api.core.audit import record
 from api.core.caller import Asker, allow
 from api.core.parameters import Connection, Lang, Paging
-from api.core.read_audit import reading
+from api.core.read_audit import audit_reads
 from api.core.responses import etag_response
 from api.fire.fire_dependencies import (
     JSON,

@@ -19,8 +19,8 @@ from tipg.collections import PgCollection
 from api.core import coordinates
 from api.core.audit import record_async
 from api.core.caller import ANYONE, Caller
-from api.core.public_layers import LAYERS, Layer, kind_of, source_name
-from api.core.read_audit import Reads
+from api.core.public_layers import LAYERS, Layer, postgres_type, qualified_name
+from api.core.read_audit import ReadAudit
 from api.ogc.cql import FilterWriter
 from api.tiles.tile_layers import Tile
 from geo.errors import InputError, NotFoundError
@@ -63,7 +63,7 @@ class LayerCollection(PgCollection):
 
     layer: Layer
     systems: CollectionQuery = CollectionQuery()
-    reads: Reads | None = None
+    reads: ReadAudit | None = None
 
     @property
     def crs(self) -> str:
@@ -93,9 +93,13 @@ class LayerCollection(PgCollection):
             parts.append(self._during(datetime, bind))
         if cql is not None:
             columns = {c.name: f'"{c.name}"' for c in self.layer.columns()} | {"geom": "geom"}
-            system = coordinates.SYSTEMS[self.systems.filter_crs]
+            system = coordinates.EPSG_BY_URI[self.systems.filter_crs]
             writer = FilterWriter(
-                columns, "geom", 4490, 4490 if system in coordinates.LIKE_STORAGE else system, bind
+                columns,
+                "geom",
+                4490,
+                4490 if system in coordinates.SAME_AS_STORAGE else system,
+                bind,
             )
             parts.append(writer.condition(cql))
         return " AND ".join(parts)
@@ -106,11 +110,11 @@ class LayerCollection(PgCollection):
         return name
 
     def _box(self, bbox: list[float], bind: Callable[[Any, str], str]) -> str:
-        system = coordinates.SYSTEMS[self.systems.bbox_crs]
+        system = coordinates.EPSG_BY_URI[self.systems.bbox_crs]
         if coordinates.is_northing_first(self.systems.bbox_crs):
             bbox = [bbox[1], bbox[0], bbox[3], bbox[2]]
         bounds = ", ".join(bind(side, "double precision") for side in bbox)
-        if system in coordinates.LIKE_STORAGE:
+        if system in coordinates.SAME_AS_STORAGE:
             return f"ST_MakeEnvelope({bounds}, 4490)"
         return f"ST_Transform(ST_MakeEnvelope({bounds}, {system}), 4490)"
 
@@ -130,8 +134,8 @@ class LayerCollection(PgCollection):
         return " AND ".join(ends)
 
     def _geometry(self, simplify: float | None, bbox_only: bool | None) -> str:
-        system = coordinates.SYSTEMS[self.systems.crs]
-        shape = "geom" if system in coordinates.LIKE_STORAGE else f"ST_Transform(geom, {system})"
+        system = coordinates.EPSG_BY_URI[self.systems.crs]
+        shape = "geom" if system in coordinates.SAME_AS_STORAGE else f"ST_Transform(geom, {system})"
         if bbox_only:
             shape = f"ST_Envelope({shape})"
         elif simplify:
@@ -170,7 +174,7 @@ class LayerCollection(PgCollection):
             properties=properties_filter,
             cql=cql_filter,
         )
-        is_in_degrees = coordinates.SYSTEMS[self.systems.crs] in coordinates.LIKE_STORAGE
+        is_in_degrees = coordinates.EPSG_BY_URI[self.systems.crs] in coordinates.SAME_AS_STORAGE
         attributes = [f'"{name}"' for name in self._selected(properties)]
         shape = self._geometry(simplify, bbox_only)
         encoded = (
@@ -280,7 +284,9 @@ def _feature(row: dict[str, Any], *, as_text: bool) -> dict[str, Any]:
 
 def _make_collection(layer: Layer) -> LayerCollection:
     """Return a layer as a tipg collection."""
-    columns = [TipgColumn(name=column.name, type=kind_of(column)) for column in layer.columns()]
+    columns = [
+        TipgColumn(name=column.name, type=postgres_type(column)) for column in layer.columns()
+    ]
     kind = next(
         column.type.geometry_type
         for column in layer.source.columns

@@ -93,7 +93,7 @@ def comparison(
 @router.get(
     "/plans/{number}/comparison/layer",
     response_class=GeoJson,
-    dependencies=[PLANNERS, reading("grid_member")],
+    dependencies=[PLANNERS, audit_reads("grid_member")],
     responses={200: {"model": AreaCollection[MovedAtomResponse]}, **problems.PROTECTED},
 )
 def comparison_layer(
@@ -131,7 +131,7 @@ def _other_plan(connection: Database, number: int, other: int | None) -> int:
     """
     community = read_plan(connection, number).community_code
     if other is None:
-        other = store.in_force(connection, community)
+        other = store.plan_in_force(connection, community)
         if other is None:
             raise NotFoundError("nothing_in_force", community=community)
     check_community(connection, other, community)

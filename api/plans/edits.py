@@ -240,16 +240,16 @@ def _change(connection: Database, draft: edits.Draft, edit: Any) -> edits.Change
         case Assign():
             return edits.move_atoms(draft, edit.atoms, edit.grid)
         case Split():
-            return edits.split(connection, draft, edit.grid, edit.atoms)
+            return edits.split_grid(connection, draft, edit.grid, edit.atoms)
         case Merge():
             return edits.merge_grids(draft, edit.grids)
         case Lock():
             codes = sorted(draft.grids) if edit.grids == "all" else edit.grids
-            return edits.with_attributes(draft, codes, locked=edit.locked)
+            return edits.change_attributes(draft, codes, locked=edit.locked)
         case Rename():
-            return edits.with_attributes(draft, [edit.grid], name=edit.name.strip())
+            return edits.change_attributes(draft, [edit.grid], name=edit.name.strip())
         case ChangeKind():
-            return edits.of_kind(draft, edit.grid, edit.to.value)
+            return edits.change_kind(draft, edit.grid, edit.to.value)
     raise InputError("edit_unknown")
 
 
@@ -266,7 +266,7 @@ def _answer_edit(
     touched = change.touched() | set(change.grids)
     remaining = sorted(code for code in touched if code in draft.grids)
     revision = _revision(connection, number)
-    undo_count, redo_count = edits.steps(connection, number)
+    undo_count, redo_count = edits.count_undo_redo(connection, number)
     body = {
         "plan": number,
         "revision": revision,
@@ -299,5 +299,5 @@ def _breaches(connection: Database, number: int, lang: Language) -> list[BreachR
         BreachResponse.model_validate(
             vars(breach) | {"detail": text(f"breach.{breach.kind}", lang=lang, **vars(breach))}
         )
-        for breach in breaches(connection, number, limits)
+        for breach in validate_plan(connection, number, limits)
     ]

@@ -219,7 +219,7 @@ async def _follow_job(
 
 
 def _read_current(request: Request, caller: Caller, number: int, lang: Language) -> JobResponse:
-    with acting(request.app.state.engine, caller, readonly=True) as connection:
+    with transaction_as(request.app.state.engine, caller, readonly=True) as connection:
         return read_job(connection, number, lang)
 
 

@@ -20,7 +20,7 @@ from api.tiles.area_colours import TOUCHING_GAP_DEGREES
 from geo.errors import NotFoundError
 from geo.model import Building, Grid, GridMember, GridPlan
 from geo.model.grid import GridKind
-from geo.plans.validation import apart, atoms_in, limits_of
+from geo.plans.validation import count_atoms, disconnected_grids, limits_from_parameters
 from maps.colours import colour_areas, touching_pairs
 
 router = APIRouter(tags=["plans"])
@@ -113,7 +113,7 @@ def grid_features(
     NotFoundError
         If there is no such plan.
     """
-    limits = limits_of(_parameters(connection, number))
+    limits = limits_from_parameters(_parameters(connection, number))
     grid = (
         select(
             Grid.code,
@@ -131,8 +131,10 @@ def grid_features(
     if codes is not None:
         grid = grid.where(Grid.code.in_(codes))
     rows = connection.execute(grid).mappings().all()
-    not_contiguous = apart(connection, number, [row["code"] for row in rows if row["pieces"] != 1])
-    atoms = atoms_in(connection, number)
+    not_contiguous = disconnected_grids(
+        connection, number, [row["code"] for row in rows if row["pieces"] != 1]
+    )
+    atoms = count_atoms(connection, number)
     colours = _colours(connection, number) if codes is None else {}
     return [
         feature(

@@ -241,7 +241,7 @@ def read_plan(connection: Database, number: int) -> PlanResponse:
 
 def describe_plan(connection: Database, row: Any) -> PlanResponse:
     """Return the response for a row of :func:`select_plans`."""
-    limits = limits_of(row["parameters"])
+    limits = limits_from_parameters(row["parameters"])
     undo, redo = (0, 0)
     if row["status"] == PlanStatus.DRAFT:
         undo, redo = edits.count_undo_redo(connection, row["id"])

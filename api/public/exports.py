@@ -25,7 +25,7 @@ from api.core.parameters import Page
 from api.core.public_layers import layers_for_role, readable_layer
 from api.core.responses import Listing, listing
 from api.public.export_files import BATCH_ROWS, FeatureRows, write_layer
-from geo.db.views import grids_of
+from geo.db.views import grids_of_plan
 from geo.disk import require_room
 from geo.errors import InputError, NotFoundError, TooLargeError
 from geo.messages import catalogue
@@ -91,13 +91,13 @@ def export(
     ] = "plain",
 ) -> Response:
     """Download a layer. Shapefiles are zipped; KML is always in longitude and latitude."""
-    layer_definition = layer_of(layer, asker.role)
-    system = coordinates.SYSTEMS[coordinates.uri_of(crs)]
-    if format == "kml" and system not in coordinates.LIKE_STORAGE:
+    layer_definition = readable_layer(layer, asker.role)
+    system = coordinates.EPSG_BY_URI[coordinates.crs_uri(crs)]
+    if format == "kml" and system not in coordinates.SAME_AS_STORAGE:
         raise InputError("kml_crs", crs=crs)
     if plan is not None and layer_definition.name != "grid":
         raise InputError("plan_of_grids_only", layer=layer)
-    source: FromClause = layer_definition.source if plan is None else grids_of(plan)
+    source: FromClause = layer_definition.source if plan is None else grids_of_plan(plan)
     columns = [column for column in layer_definition.columns() if column.name in source.c]
     fields = [str(column.name) for column in columns]
     titles = _titles(fields, names)
@@ -208,7 +208,7 @@ def _rows(
 def _geojson(rows: FeatureRows, titles: list[str], system: int) -> Iterator[bytes]:
     """Yield a feature collection; it names its system unless that is longitude and latitude."""
     crs_member = ""
-    if system not in coordinates.LIKE_STORAGE:
+    if system not in coordinates.SAME_AS_STORAGE:
         name = {"type": "name", "properties": {"name": f"urn:ogc:def:crs:EPSG::{system}"}}
         crs_member = f'"crs":{orjson.dumps(name).decode()},'
     yield f'{{"type":"FeatureCollection",{crs_member}"features":['.encode()

@@ -16,7 +16,7 @@ from api.core.connection_pool import PreparedQuery, prepare_query
 from api.core.parameters import Bbox, Box, Page, Paging, Rows, Shown
 from api.core.responses import Collection, GeoJson, collection, feature
 from api.public.regions import bounds_columns, geojson_column, simplify_column
-from geo.db.views import Status, grids_shown
+from geo.db.views import Status, grids_by_status
 from geo.errors import InputError, NotFoundError
 from geo.model.base import STORAGE_SRID
 from geo.model.grid import GridKind, PlanStatus
@@ -73,7 +73,7 @@ async def grids(
     point = _point(lon, lat, bbox, community)
     if point is not None and status == "published" and not simplify:
         return await _published_grid_at(request, asker, point)
-    shown = grids_shown(status)
+    shown = grids_by_status(status)
     conditions = _filter_conditions(shown, community, bbox, point)
     page = Page(1, 0) if point else page
     rows, matched, extent, colours = await run_in_threadpool(
@@ -110,18 +110,18 @@ async def _published_grid_at(
 
 
 @cache
-def _point_query() -> Prepared:
-    shown = grids_shown("published")
+def _point_query() -> PreparedQuery:
+    shown = grids_by_status("published")
     point = func.ST_MakePoint(bindparam("lon", 0.0, Double), bindparam("lat", 0.0, Double))
     contains_point = func.ST_Intersects(shown.c.geom, func.ST_SetSRID(point, STORAGE_SRID))
-    return prepare(_grids([contains_point], 0, shown).limit(1))
+    return prepare_query(_grids([contains_point], 0, shown).limit(1))
 
 
 def _read(
     request: Request, asker: Caller, status: Status, grids: Rows, totals: Rows, page: Page
 ) -> tuple[Sequence[RowMapping], int, RowMapping, dict[Any, int]]:
     """Return a page of rows, the number of all matches, their extent, and colours by grid id."""
-    with acting(request.app.state.engine, asker, readonly=True) as connection:
+    with transaction_as(request.app.state.engine, asker, readonly=True) as connection:
         summary = connection.execute(totals).mappings().one()
         if not summary["matched"]:  # the public may not read members of drafts for the colours
             return [], 0, summary, {}

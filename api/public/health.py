@@ -60,5 +60,5 @@ def ready(connection: Connection) -> ReadyResponse:
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
 def metrics() -> Response:
     """Return the metrics of this server for Prometheus."""
-    body, kind = request_log.figures()
+    body, kind = request_log.render_metrics()
     return Response(body, media_type=kind)

@@ -68,7 +68,7 @@ def layers(request: Request, connection: Connection, page: Paging) -> Response:
     for name in list(LAYERS)[page.offset : page.offset + page.limit]:
         table = _table(name)
         count = connection.execute(select(func.count()).select_from(table)).scalar_one()
-        columns = {column.name: kind_of(column) for column in _attributes(table)}
+        columns = {column.name: postgres_type(column) for column in _attributes(table)}
         summaries.append(LayerResponse(layer=name, features=count, columns=columns))
     return listing(request, summaries, page, len(LAYERS))
 

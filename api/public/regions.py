@@ -105,7 +105,7 @@ def _regions(conditions: list[ColumnElement[bool]], simplify: float, status: Sta
 
 def _plan_figures(status: Status) -> Rows:
     """Return the query for the number of grids and households of each community with a plan."""
-    grid = grids_shown(status).c
+    grid = grids_by_status(status).c
     return select(
         grid.community_code,
         func.count().label("grids"),

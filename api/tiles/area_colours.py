@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, Engine, FromClause, func, select
 from starlette.concurrency import run_in_threadpool
 
-from api.core.caller import ANYONE, Caller, acting
+from api.core.caller import ANYONE, Caller, transaction_as
 from api.core.parameters import Rows
 from geo.db.layer_frames import wkb
-from geo.db.views import Status, grids_shown
+from geo.db.views import Status, grids_by_status
 from geo.model import Region
 from maps.colours import colour_areas, touching_pairs
 
@@ -105,7 +105,7 @@ class ColourCache:
         return entry[1]
 
     def _read_published(self, engine: Engine) -> MapColours:
-        with acting(engine, ANYONE, readonly=True) as connection:
+        with transaction_as(engine, ANYONE, readonly=True) as connection:
             return self.published(connection)
 
     def published(self, connection: Connection) -> MapColours:
@@ -116,7 +116,7 @@ class ColourCache:
     def grids(self, connection: Connection, status: Status, caller: Caller) -> AreaColours:
         """Return the colours of the grids that a caller may see, by grid id."""
         viewer = (caller.role, caller.scope) if status == "draft" else ()
-        return self.grids_of(connection, (status, *viewer), grids_shown(status))
+        return self.grids_of(connection, (status, *viewer), grids_by_status(status))
 
     def grids_of(self, connection: Connection, key: Hashable, grids: FromClause) -> AreaColours:
         """Return the colours of a selection of grids, by grid id, cached under a key."""

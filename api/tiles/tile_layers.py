@@ -181,9 +181,9 @@ def published_tile_query(
 @cache
 def prepared_tile_query(
     z: int, protected: frozenset[str], without: frozenset[str] = frozenset()
-) -> Prepared:
+) -> PreparedQuery:
     """Return :func:`published_tile_query` prepared for asyncpg."""
-    return prepare(published_tile_query(z, protected, without))
+    return prepare_query(published_tile_query(z, protected, without))
 
 
 def tile_query(

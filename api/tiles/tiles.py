@@ -146,10 +146,10 @@ async def _encode_tile(
 
 def _encode_plan_tile(request: Request, tile: Tile, asker: Caller, plan: int | None) -> bytes:
     """Return a tile with the grids of one plan, or of the newest draft of each community."""
-    grids = grids_shown("draft") if plan is None else grids_of(plan)
+    grids = grids_by_status("draft") if plan is None else grids_of_plan(plan)
     protected = protected_layers(tile.z, asker)
     colourings = request.app.state.colourings
-    with acting(request.app.state.engine, asker, readonly=True) as connection:
+    with transaction_as(request.app.state.engine, asker, readonly=True) as connection:
         key = ("draft", plan, asker.role, asker.scope)
         colours = MapColours(
             colourings.grids_of(connection, key, grids), colourings.communities(connection)

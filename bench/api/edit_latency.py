@@ -65,7 +65,7 @@ def _sign_in(base: str) -> Iterator[httpx.Client]:
     remove = delete(Account).where(Account.name == ACCOUNT_NAME)
     with db.get_engine().begin() as connection:
         connection.execute(remove)
-        accounts.add(connection, ACCOUNT_NAME, "admin", password)
+        accounts.add_account(connection, ACCOUNT_NAME, "admin", password)
     form = {"grant_type": "password", "username": ACCOUNT_NAME, "password": password}
     try:
         with httpx.Client(base_url=base, timeout=60) as client:

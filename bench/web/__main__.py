@@ -163,7 +163,7 @@ def tiles(engine: Any, address: str) -> None:
         f"{time.perf_counter() - began:.1f} s, {made.stat().st_size / 1e6:.1f} MB",
     )
     with transaction_as(signed_in, ANYONE, readonly=True) as connection:
-        wanted = list(tile_archive.tiles_over(tile_archive._extents(connection)))
+        wanted = list(tile_archive.tiles_covering(tile_archive._extents(connection)))
     signed_in.dispose()
     chosen = [tile for tile in wanted if tile.z >= 14][:: max(1, len(wanted) // 300)]
     data = made.read_bytes()

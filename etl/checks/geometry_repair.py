@@ -12,8 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import shapely
 
-from etl.input.feature_batch import Batch, Flags, Geometries
+from etl.input.feature_batch import Batch, Flags
 from etl.input.layer_columns import geometry_kind
+from geo.types import Geometries
 
 AREA_TOLERANCE = 0.01
 """Share of the area by which the two readings of a self-crossing outline may differ."""
@@ -69,7 +70,7 @@ def repair_batch(batch: Batch, layer: str, repairs: Repairs) -> tuple[Batch, Fla
         doubtful, repaired = _validate(geometry, areal, repairs)
         changed |= doubtful | repaired
         changed |= _order(geometry, areal & _is_areal(geometry), repairs)
-    return batch.at(geometry, changed), doubtful
+    return batch.with_geometry(geometry, changed), doubtful
 
 
 def _unwrap(geometry: Geometries, kind: str) -> Flags:
@@ -260,7 +261,7 @@ def _is_usable(geometry: Geometries) -> Flags:
 
 def split_multilines(batch: Batch, layer: str, repairs: Repairs) -> Batch:
     """Split multi-part lines into features, and number their codes."""
-    if kind_of(layer) != "LINESTRING":
+    if geometry_kind(layer) != "LINESTRING":
         return batch
     several = shapely.get_type_id(batch.geometry) == _MULTILINE
     if not several.any():

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from etl.checks.values import domains, format_value
-from etl.input.layer_columns import required_columns, rules
+from etl.input.layer_columns import check_constraints, required_columns
 from etl.pipeline.diff import comparison_sql
 from etl.pipeline.staging import ROW, Staged
 from geo.codes import DIGITS
@@ -161,7 +161,7 @@ def _applicable_rules(staged: Staged, *, of_batches: bool = True) -> list[str]:
     checked = {rule for _, rule, _ in domains(staged.layer)}
     return [
         rule
-        for rule in rules(staged.layer)
+        for rule in check_constraints(staged.layer)
         if set(_columns_in_rule(staged, rule)) & {*staged.columns}
         and (of_batches or rule not in checked)
     ]

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from sqlalchemy import Connection, text
 
 from etl.input.feature_batch import Batch
-from etl.input.mapping import units_of
+from etl.input.units import units_of_column
 from etl.pipeline.delivery import Concern
 from etl.pipeline.staging import Staged
 from geo import crs
@@ -89,7 +89,7 @@ def fitting_unit(column: str, values: pa.Array) -> str | None:
     numbers = _numbers(values)
     if len(numbers) < _MIN_VALUES or ((numbers >= low) & (numbers <= high)).mean() > _MAJORITY:
         return None
-    for unit, factor in units_of(column).items():
+    for unit, factor in units_of_column(column).items():
         fits = ((numbers * factor >= low) & (numbers * factor <= high)).mean()
         if unit in ("mm", "cm", "m") and factor != 1.0 and fits > _NEARLY_ALL:
             return unit

@@ -200,7 +200,7 @@ def _absent(rows: Flags, column: str) -> Fault:
 def domains(layer: str) -> list[tuple[str, str, Any]]:
     """Return column, rule, and bounds or list of values, of the one-column rules of a layer."""
     columns: list[tuple[str, str, Any]] = []
-    for rule in rules(layer):
+    for rule in check_constraints(layer):
         if parts := _RANGE.fullmatch(rule):
             columns.append((parts[1], rule, (float(parts[2]), float(parts[3]))))
         elif parts := _LIST.fullmatch(rule):
@@ -261,8 +261,8 @@ def _geometry_faults(batch: Batch, layer: str) -> list[Fault]:
     """Find geometry that the layer can't hold."""
     values = batch.geometry
     there = ~shapely.is_missing(values)
-    nullable = table_of(layer).c.geom.nullable or "geom" in JOINED.get(layer, ())
-    kind = kind_of(layer)
+    nullable = table_of(layer).c.geom.nullable or "geom" in INFERRED_COLUMNS.get(layer, ())
+    kind = geometry_kind(layer)
     kinds = list(_TYPES.get(kind, shapely.GeometryType))
     wrong = there & ~np.isin(shapely.get_type_id(values), kinds)
     empty = there & shapely.is_empty(values)

@@ -12,6 +12,8 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from geo.types import Geometries
+
 BATCH_ROWS = 20_000
 """Features of a batch: enough for vectorized work, and at most some 100 MB."""
 

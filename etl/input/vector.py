@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from etl.input.feature_batch import Geometries
 from etl.input.formats import check_file
 from etl.input.georeference import parse_crs
 from etl.input.source import Source, open_layer
 from geo import crs as systems
 from geo.errors import InputError
+from geo.types import Geometries
 
 
 def read_vector(

@@ -15,8 +15,15 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components, dijkstra
 
 from etl.osm.built_up_area import cut_polygons
-from geo.geometry.shared_borders import Floats, borders
-from geo.partition.cells.barriers import ROAD_KIND, Barriers, Kind, kinds_of, within
+from geo.geometry.shared_borders import find_borders
+from geo.partition.cells.barriers import (
+    ROAD_KIND,
+    Barriers,
+    Kind,
+    clip_barriers,
+    find_barrier_kinds,
+)
+from geo.types import Floats
 
 Geometries = NDArray[np.object_]
 Ints = NDArray[np.int64]
@@ -89,7 +96,7 @@ def build_communities(
     paths
         (n,) lines that divide large blocks, such as footpaths and service roads, in metres.
     """
-    inner_barriers = within(barriers, extent)
+    inner_barriers = clip_barriers(barriers, extent)
     street_blocks = cut_polygons(shapely.get_parts(extent), inner_barriers.lines)
     if len(places) == 0:
         frame = {"name": [""], "geom": [shapely.union_all(shapely.get_parts(extent))]}
@@ -178,7 +185,7 @@ def _neighbours(blocks: Geometries) -> _Neighbours:
 def _nearest_home(blocks: Geometries, home: Ints, barriers: Barriers) -> Ints:
     """Return for each block the index of its nearest home block, over neighbouring blocks."""
     neighbours = _neighbours(blocks)
-    kind = kinds_of(neighbours.middles, barriers)
+    kind = find_barrier_kinds(neighbours.middles, barriers)
     detour = np.array([CROSSING_M.get(k, 0.0) for k in Kind])[kind]
     centre = shapely.get_coordinates(shapely.centroid(blocks))
     step = np.hypot(*(centre[neighbours.left] - centre[neighbours.right]).T) + detour + 1.0

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, func, select
 from etl.input.vector import polygonal, read_vector
 from etl.osm.built_up_area import build_extent, clip_to_borders, fit_to_buildings
 from etl.osm.communities import CommunitySet, build_communities, community_barriers, dividing_paths
-from geo.codes import parent
+from geo.codes import parent_code
 from geo.errors import InputError
 from geo.model import Region
 

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, RootTransaction, text
 from sqlalchemy.exc import DBAPIError
 
 from etl.input.feature_batch import Batch
-from etl.input.layer_columns import JOINED_LATER
+from etl.input.layer_columns import LAYERS_JOINED_LATER
 from etl.linking import join
 from etl.pipeline import deferred_indexes
 from etl.pipeline.cross_checks import LOCATED

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from etl.input.feature_batch import BATCH_ROWS
 
-MIN_ROWS = SIZE
+MIN_ROWS = BATCH_ROWS
 """A smaller delivery gains nothing."""
 
 _LOCK_TIMEOUT_MS = 500

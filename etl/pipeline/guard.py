@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from sqlalchemy import Connection, text
 
-from etl.input.mapping import Limits
+from etl.input.mapping import GuardLimits
 from etl.pipeline.delivery import Concern, Counts, Delivery, Guard
 from etl.pipeline.diff import count_live, delta_name
 from etl.pipeline.staging import Staged
@@ -106,7 +106,7 @@ def _find_claimed_land(connection: Connection, staged: Staged, source: str) -> l
     ]
 
 
-def guard_from_settings(settings: Settings, limits: Limits | None = None) -> Guard:
+def guard_from_settings(settings: Settings, limits: GuardLimits | None = None) -> Guard:
     """Return the guard of the installation, with the limits of the source where it has any."""
     source_limits = {} if limits is None else limits.model_dump(exclude_none=True)
     names = ("removed_percent", "changed_percent", "area_percent", "rejected_percent")

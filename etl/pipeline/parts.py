@@ -6,7 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from etl.input.layer_columns import REGISTER
-from etl.input.mapping import SETS, Mapping, guess_mapping, refuse_missing, validate_mapping
+from etl.input.mapping import (
+    LAYER_SETS,
+    Mapping,
+    guess_mapping,
+    refuse_missing_columns,
+    unused_columns,
+    validate_mapping,
+)
 from etl.input.source import Source, layer_names, open_dataset, open_layer
 from etl.pipeline.unchanged import file_digest
 from etl.runs.run_records import Run, layer_versions
@@ -100,7 +107,7 @@ def open_file(run: Run, path: Path, layer: str, mapping: Mapping | None) -> Iter
 
 def _open_parts(data: Path, layer: str, mapping: Mapping | None) -> list[Part]:
     """Open the requested layers of a data set, parents before children."""
-    if layer in SETS:
+    if layer in LAYER_SETS:
         parts = _open_set(data, layer, mapping)
     elif mapping is not None:
         parts = [_open_part(data, one, one.file_layer) for one in (mapping, *mapping.also)]
@@ -112,7 +119,7 @@ def _open_parts(data: Path, layer: str, mapping: Mapping | None) -> list[Part]:
 
 def _open_set(data: Path, layer_set: str, mapping: Mapping | None) -> list[Part]:
     """Open the layers of a data set that are named like the layers of a set."""
-    file_layers, set_layers = layer_names(data), SETS[layer_set]
+    file_layers, set_layers = layer_names(data), LAYER_SETS[layer_set]
     layers = [name for name in set_layers if name in file_layers]
     if not layers:
         raise InputError(
@@ -139,10 +146,10 @@ def _open_part(data: Path, mapping: Mapping | str, file_layer: str | None) -> Pa
         valid = validate_mapping({"layer": mapping}, str(data))
         return Part(guess_mapping(valid.layer, source.fields, valid.source), source)
     source = open_layer(
-        data, file_layer, encoding=mapping.encoding, place=mapping.coordinates.place()
+        data, file_layer, encoding=mapping.encoding, coordinates=mapping.coordinates.columns()
     )
     if not mapping.columns:
         guess = guess_mapping(mapping.layer, source.fields, mapping.source)
         mapping = mapping.model_copy(update={"columns": guess.columns})
-    refuse_missing(mapping, source.fields, data, source.layer)
+    refuse_missing_columns(mapping, source.fields, data, source.layer)
     return Part(mapping, source)

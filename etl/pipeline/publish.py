@@ -87,7 +87,7 @@ def write_changes(
     touched = [name for name in delivery.staged if counts[name].touched]
     revision = delivery.written or next_revision(connection)
     if "region" in counts and counts["region"].removed:
-        store.lock_all(connection)  # plans name the regions that are deleted
+        store.lock_all_communities(connection)  # plans name the regions that are deleted
     with run.timed("publish"):
         cascade.note_affected(connection, delivery.staged)
         for done, name in enumerate(touched):

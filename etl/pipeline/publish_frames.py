@@ -130,7 +130,7 @@ def _stage_frames(
             staged[name] = staging.create_staging_table(run.connection, run.number, name, columns)
     with staging.open_writer(engine, refused) as writer:
         for name, frame in layers.items():
-            for batch in batches_of(_to_storage_crs(frame)):
+            for batch in split_frame(_to_storage_crs(frame)):
                 writer.copy(staged[name], _validate_batch(batch, name, staged[name].columns))
                 done += len(batch)
                 progress("stage", done, total)
@@ -161,7 +161,7 @@ def _validate_batch(batch: Batch, layer: str, columns: Sequence[str]) -> Batch:
     for fault in faults:
         raise _fault_error(layer, fault, batch)
     nulls = pa.nulls(len(checked))
-    return checked.having(
+    return checked.with_columns(
         **{name: nulls for name in columns if name != "geom" and name not in checked.columns}
     )
 

@@ -132,7 +132,7 @@ def prepare_reader(run: Run, opened: OpenedFile, mapping: Mapping | None) -> Rea
 
 def _columns(part: Part) -> list[str]:
     """Return the columns that a delivery fills."""
-    possible = (*deliverable_columns(part.layer), *EXTRAS.get(part.layer, ()))
+    possible = (*deliverable_columns(part.layer), *MATCHING_COLUMNS.get(part.layer, ()))
     mapped = {*part.mapping.columns, *part.mapping.constants}
     probe = apply_mapping(part.mapping, _empty_batch(part.source))
     filled = {*mapped, *probe.columns}
@@ -154,7 +154,9 @@ def _empty_batch(source: Source) -> Batch:
 def _read_known_values(connection: Connection, layer: str, source: str) -> KnownValues:
     city_codes = select(Region.code).where(Region.source == source, Region.level == "city")
     cities = (
-        tuple(code_prefix(code) for code in connection.scalars(city_codes)) if layer == "region" else ()
+        tuple(code_prefix(code) for code in connection.scalars(city_codes))
+        if layer == "region"
+        else ()
     )
     regions = frozenset(connection.scalars(select(Region.code).where(Region.level == "community")))
     return KnownValues(clock.today().year, regions, cities)
@@ -189,9 +191,9 @@ class LayerReader:
         if not source.has_place and not _may_lack_place(layer):
             raise InputError("no_geometry", file=self.path, layer=source.layer)
         count = 0
-        for raw in ahead(source.batches()):
+        for raw in read_ahead(source.batches()):
             mapped = add_derived_columns(apply_mapping(self.part.mapping, raw), layer)
-            placed = georeference.place(mapped) if georeference else mapped
+            placed = georeference.to_storage(mapped) if georeference else mapped
             if count == 0:
                 self._refuse_implausible(raw, mapped, placed, georeference)
             count += len(raw)
@@ -212,22 +214,26 @@ class LayerReader:
 
     def _georeference(self) -> Georeference:
         coordinates, source = self.part.mapping.coordinates, self.part.source
-        crs = system_of(source.crs, coordinates, self.path, source.layer, self._likely_system)
+        crs = resolve_crs(source.crs, coordinates, self.path, source.layer, self._likely_system)
         expected = None if self.part.layer == "region" else self.city_bounds
         return Georeference(self.path, source.layer, crs, coordinates, expected)
 
     def _likely_system(self) -> str | None:
         first = next(iter(self.part.source.batches()), None)
-        return None if first is None else likely_system(finite(first.geometry), self.city_bounds)
+        return (
+            None
+            if first is None
+            else guess_crs(finite_coordinates(first.geometry), self.city_bounds)
+        )
 
     def _validate(self, raw: Batch, placed: Batch, writer: Writer) -> Batch:
         """Return the features of a batch that pass its checks, repaired where they have to be."""
         layer = self.part.layer
         repaired, doubtful = repair_batch(placed, layer, self.repairs)
         checked, faults = check_batch(repaired, layer, self.known, doubtful)
-        for extra in EXTRAS.get(layer, ()):
+        for extra in MATCHING_COLUMNS.get(layer, ()):
             if extra in placed.columns:
-                checked = checked.having(**{extra: placed.columns[extra].cast(pa.string())})
+                checked = checked.with_columns(**{extra: placed.columns[extra].cast(pa.string())})
         bad = np.zeros(len(raw), dtype=bool)
         for fault in faults:
             bad |= fault.rows

@@ -94,7 +94,7 @@ def create_staging_table(
     name = table_name(number, layer)
     listed = "".join(f'"{column}" {declared_type(layer, column)}, ' for column in columns)
     connection.execute(text(f"CREATE UNLOGGED TABLE {name} ({listed}{ROW} bigint)"))
-    extras = [column for column in columns if column in EXTRAS.get(layer, ())]
+    extras = [column for column in columns if column in MATCHING_COLUMNS.get(layer, ())]
     return Staged(layer, name, [c for c in columns if c not in extras], extras)
 
 

@@ -203,12 +203,14 @@ def newest_file(folder: Path, path: Path, mapping: Mapping) -> Path:
     """
     pattern = mapping.file or f"{path.stem}.*"
     candidates = [
-        file for file in folder.glob(pattern) if file.suffix.lower() in ENDINGS and file != path
+        file
+        for file in folder.glob(pattern)
+        if file.suffix.lower() in DATASET_SUFFIXES and file != path
     ]
     if not candidates:
         raise InputError("nightly_no_file", mapping=path.name, folder=folder, pattern=pattern)
     file = max(candidates, key=lambda path: (path.lstat().st_mtime_ns, path.name))
-    for companion in companions(file):
+    for companion in dataset_files(file):
         if not companion.resolve().is_relative_to(folder.resolve()):
             raise InputError("file_outside", file=companion, folder=folder)
     return file

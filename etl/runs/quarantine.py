@@ -242,7 +242,7 @@ def _original_mapping(report: dict[str, Any], row: Row[Any]) -> tuple[Mapping, p
     mappings = [validate_mapping(one, "run") for one in report.get("mapping", [])]
     original = next((one for one in mappings if one.table == row.layer), None)
     if _is_mapped(row) or original is None:
-        names = columns_of(row.layer)
+        names = mappable_columns(row.layer)
         columns = {name: name for name in row.properties if name in names}
         plain = validate_mapping({"layer": row.layer, "columns": columns, "partial": True}, "run")
         return plain.model_copy(update={"source": row.source}), pyproj.CRS(STORAGE)
@@ -267,7 +267,7 @@ def _quarantine_source(
     needed = [rule.source for rule in mapping.columns.values() if rule.source] + mapping.key
     names = list(dict.fromkeys([*(name for one in properties for name in one), *needed]))
     columns: dict[str, pa.Array] = {
-        name: array_of(pd.Series([one.get(name) for one in properties])) for name in names
+        name: to_arrow_array(pd.Series([one.get(name) for one in properties])) for name in names
     }
     numbers = np.arange(1, len(rows) + 1, dtype=np.int64)
     batch = Batch(columns, shapes, numbers)

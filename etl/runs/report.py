@@ -42,10 +42,10 @@ def terminal_lines(outcome: Outcome) -> Iterator[str]:
         yield "! " + concern_text(concern)
     for layer, unused in report.get("unused_columns", {}).items():
         columns = ", ".join(
-            said("import.similar_column", name=name, column=similar) if similar else name
+            message("import.similar_column", name=name, column=similar) if similar else name
             for name, similar in unused.items()
         )
-        yield said("import.unused_columns", layer=layer, columns=columns)
+        yield message("import.unused_columns", layer=layer, columns=columns)
     for layer, repairs in report.get("repairs", {}).items():
         for what, count in repairs.items():
             yield f"  {layer}: {count} × {message(f'repair.{what}')}"

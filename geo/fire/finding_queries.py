@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, case, func, or_, select
 
-from geo.codes import stem
+from geo.codes import code_prefix
 from geo.fire.finding_text import finding_properties
 from geo.fire.rules import Overlay, Severity
 from geo.messages import Language
@@ -63,7 +63,7 @@ def select_findings(city: str, filters: FindingFilter) -> Select[*tuple[Any, ...
 def _is_in_region(region: str) -> ColumnElement[bool]:
     """Return the condition that a finding lies in a region, or in a grid (15 digits)."""
     if len(region) != _GRID_CODE_DIGITS:
-        return FireFinding.region_code.startswith(stem(region), autoescape=True)
+        return FireFinding.region_code.startswith(code_prefix(region), autoescape=True)
     grid = select(Grid.id).join(GridPlan, GridPlan.id == Grid.plan_id)
     grid = grid.where(Grid.code == region, GridPlan.status == "published")
     members = select(GridMember.building_code).where(GridMember.grid_id.in_(grid))

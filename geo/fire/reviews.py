@@ -72,7 +72,9 @@ def list_reviews(
         .where(condition)
     )
     if region:
-        statement = statement.where(Building.region_code.startswith(stem(region), autoescape=True))
+        statement = statement.where(
+            Building.region_code.startswith(code_prefix(region), autoescape=True)
+        )
     page = statement.order_by(BuildingReview.due_on.nulls_last(), Building.code)
     rows = connection.execute(page.limit(limit).offset(offset)).mappings()
     reviews = [

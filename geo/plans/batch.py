@@ -20,7 +20,7 @@ from geo.messages import text
 from geo.partition.constraints import Constraints
 from geo.partition.draw import draw
 from geo.partition.previous_plan import PreviousPlan
-from geo.partition.search.alternatives import alternatives
+from geo.partition.search.alternatives import find_alternatives
 from geo.plans import store
 from geo.plans.draw_runs import DrawOrder
 
@@ -104,7 +104,7 @@ def draw_community(
             previous = store.read_previous_plan(connection, community, previous)
     start = previous if isinstance(previous, PreviousPlan) else None
     if count > 1:
-        drawings = alternatives(community, constraints, count, start)
+        drawings = find_alternatives(community, constraints, count, start)
     else:
         drawings = [draw(community, constraints, start)]
 

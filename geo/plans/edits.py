@@ -563,7 +563,7 @@ def _half_of_grid(connection: Connection, draft: Draft, atoms: Sequence[int]) ->
     if sum(weight > 0 for weight in weights) < 2:
         raise InputError("grid_indivisible")
     cells = read_cells(connection, atoms)
-    shared = borders(np.array([cells[atom] for atom in atoms], dtype=object))
+    shared = find_borders(np.array([cells[atom] for atom in atoms], dtype=object))
     neighbours: list[set[int]] = [set() for _ in atoms]
     for left, right in zip(shared.left.tolist(), shared.right.tolist(), strict=True):
         if left >= 0 and left != right:

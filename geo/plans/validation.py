@@ -9,7 +9,7 @@ import shapely
 from sqlalchemy import Connection, LargeBinary, Row, func, select
 
 from geo.model import STORAGE_SRID, Grid, GridMember, Road
-from geo.partition.scoring.checks import in_one_piece
+from geo.partition.scoring.checks import is_in_one_piece
 from geo.partition.scoring.objective import Limits
 
 
@@ -77,7 +77,7 @@ def disconnected_grids(connection: Connection, plan: int, codes: Sequence[str]) 
     return {
         code
         for code, shape in shapes
-        if not in_one_piece(shapely.from_wkb(shape), _read_ways(connection, shape))
+        if not is_in_one_piece(shapely.from_wkb(shape), _read_ways(connection, shape))
     }
 
 

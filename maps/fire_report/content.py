@@ -102,7 +102,7 @@ def read_report(
 
 def _missing(context: FireContext, region: str) -> list[MissingData]:
     """Return the missing data of a region, each kind once."""
-    region_stem = stem(region)
+    region_stem = code_prefix(region)
     items = [
         item
         for overlay in Overlay
@@ -117,7 +117,7 @@ def _region(connection: Connection, region: str) -> tuple[str, shapely.Geometry 
     row = connection.execute(statement).first()
     if row is not None:
         return row[0], None if row[1] is None else shapely.from_wkb(bytes(row[1]))
-    below = select(Region.code).where(Region.code.startswith(stem(region), autoescape=True))
+    below = select(Region.code).where(Region.code.startswith(code_prefix(region), autoescape=True))
     if connection.execute(below.limit(1)).first() is None:
         raise NotFoundError("no_such_region", region=region)
     return region, None

@@ -16,8 +16,8 @@ from geo.fire.building_record import Details, plain_value
 from geo.fire.context import FireContext
 from geo.messages import Language, text
 from geo.network.roads import road_widths
-from maps.paper.document import compile_pdf
-from maps.paper.svg_map import Canvas, document, path
+from maps.paper.pdf import compile_pdf
+from maps.paper.svg_map import Canvas, path_element, svg_document
 
 PLAN_MM = (190.0, 146.0)
 SCALES = (300, 500, 750, 1000, 1500, 2000, 3000)
@@ -89,7 +89,7 @@ def sheet_of_briefing(briefing: BuildingBriefing, lang: Language) -> bytes:
     box, scale = plan_box(content)
     canvas = Canvas(box, scale)
     around = _find_surroundings(briefing.context, content, box)
-    plan = document(canvas.size, list(_draw_plan(content, around, canvas)))
+    plan = svg_document(canvas.size, list(_draw_plan(content, around, canvas)))
     data = {
         "lang": lang,
         "title": _display_name(content),
@@ -148,14 +148,14 @@ def _draw_plan(content: Details, around: Surroundings, canvas: Canvas) -> Iterat
         canvas.clip(around.walls), stroke=SOFT, width=0.3, extra='stroke-dasharray="1.6 .8"'
     )
     others = [outline for outline, _ in around.buildings]
-    yield path(canvas.clip(others), fill=PALE, stroke=SOFT, width=0.2)
+    yield path_element(canvas.clip(others), fill=PALE, stroke=SOFT, width=0.2)
     areas = content["ladder"]["areas"]
-    yield path(
+    yield path_element(
         canvas.clip(areas), fill="none", stroke=INK, width=0.4, extra='stroke-dasharray="0.4 0.9"'
     )
     yield from _draw_building(content["geometry"], canvas)
     close = [other["line"] for other in content["neighbours"] if other["too_close"]]
-    yield path(canvas.clip(close), stroke=INK, width=0.7)
+    yield path_element(canvas.clip(close), stroke=INK, width=0.7)
     yield from _draw_routes(content, canvas)
     yield from _draw_symbols(content, canvas)
 
@@ -178,7 +178,7 @@ def _draw_building(wall: shapely.Geometry, canvas: Canvas) -> Iterator[str]:
 def _draw_routes(content: Details, canvas: Canvas) -> Iterator[str]:
     """Yield the hose routes, dashed, and the nearest engine's route, in heavy dashes and dots."""
     hoses = [item["route"] for item in content["hydrants"] if item["route"] is not None]
-    yield path(canvas.clip(hoses), stroke=INK, width=0.45, extra='stroke-dasharray="1.8 1"')
+    yield path_element(canvas.clip(hoses), stroke=INK, width=0.45, extra='stroke-dasharray="1.8 1"')
     drives = [item["route"] for item in content["stations"][:1] if item["route"] is not None]
     placed = canvas.clip(drives)
     yield path_element(placed, stroke="#ffffff", width=1.6)

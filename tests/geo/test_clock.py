@@ -9,7 +9,7 @@ from sqlalchemy import create_engine, insert, make_url, select, text
 from typer.testing import CliRunner
 
 from api.core.caller import ANYONE
-from api.core.connection_pool import Pool
+from api.core.connection_pool import AsyncPool
 from cli.main import app
 from etl.runs.report import write_report
 from geo import clock, db

@@ -12,8 +12,8 @@ from api.app import warm_up as warm_up_app
 from api.background.warmup import warm_up_tiles
 from api.core.caller import ANYONE
 from api.core.connection_pool import WARM_CONNECTIONS, AsyncPool, LayerState
-from api.tiles.colouring import Colourings
-from api.tiles.tile_layers import in_force_prepared
+from api.tiles.area_colours import ColourCache
+from api.tiles.tile_layers import prepared_tile_query
 from geo import db
 
 COUNT_TILE_STATEMENTS = (
@@ -28,7 +28,7 @@ def warm_up(engine, url=None):
     async def run():
         pool, layer_state = AsyncPool(url or signed_in.url), LayerState(url or signed_in.url)
         app_state = SimpleNamespace(
-            engine=signed_in, colourings=Colourings(), pool=pool, layer_state=layer_state
+            engine=signed_in, colourings=ColourCache(), pool=pool, layer_state=layer_state
         )
         counts = []
 
@@ -66,7 +66,7 @@ def test_first_tile_of_a_connection_costs_little_more_than_the_next(town):
 
     async def spent():
         pool = AsyncPool(db.api_url(town.url))
-        query = in_force_prepared(15, frozenset())
+        query = prepared_tile_query(15, frozenset())
         sides = dict.fromkeys(("west", "south", "east", "north"), 0.0)
         async with pool.transaction_as(ANYONE) as connection:
             await connection.fetchrow(query.sql, *query.arguments(x=0, y=0, **sides))

@@ -4,7 +4,7 @@ import pytest
 
 from etl.input.mapping import guess_mapping, read_mapping, unused_columns
 from etl.input.mapping_proposal import suggest_mapping
-from etl.runs.report import lines
+from etl.runs.report import terminal_lines
 from geo.errors import InputError
 from tests.etl.delivery import ANYTHING, bring, houses, made, mapping, rows, write
 
@@ -99,7 +99,7 @@ def test_units_of_headers_and_values_are_converted_and_unused_columns_reported(d
     refused = rows(database, "SELECT code, reason, detail->>'value' FROM quarantine")
     assert refused == [("n3", "value_not_number", "40 m")]
     assert outcome.report["unused_columns"] == {"pipe_node": {"备注": None}}
-    assert any("备注" in line for line in lines(outcome))
+    assert any("备注" in line for line in terminal_lines(outcome))
 
 
 def test_own_unit_of_a_value_prevails_over_the_unit_of_the_mapping(database, tmp_path):

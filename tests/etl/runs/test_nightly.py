@@ -10,8 +10,8 @@ from pathlib import Path
 import geopandas as gpd
 import pytest
 
-from etl.input.mapping import validate_mapping, with_options
-from etl.input.suggest import suggest_mapping
+from etl.input.mapping import merge_options, validate_mapping
+from etl.input.mapping_proposal import suggest_mapping
 from etl.runs.nightly import exit_code, run_nightly
 from etl.runs.quarantine import export, replay
 from geo.errors import InputError
