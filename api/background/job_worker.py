@@ -82,7 +82,7 @@ class JobWorker:
         self._kinds = [kind.value for kind in kinds]
         self._wake = threading.Event()
         self._closing = threading.Event()
-        self._process: _WorkerProcess | None = None
+        self._process: JobProcess | None = None
         self._thread = threading.Thread(target=self._work, name=f"jobs of {module}", daemon=True)
 
     def open(self) -> None:
@@ -129,7 +129,7 @@ class JobWorker:
             self._process.end()
             self._process = None
         if self._process is None:
-            self._process = _WorkerProcess(self._engine.url, self._module)
+            self._process = JobProcess(self._engine.url, self._module)
         self._process.send(job)
         while not self._closing.is_set():
             message = self._process.receive(JOB_POLL_INTERVAL_S)
@@ -150,7 +150,7 @@ class JobWorker:
         _release(session, job["id"])
 
 
-class _WorkerProcess:
+class JobProcess:
     """The process that runs the jobs, and its messages."""
 
     def __init__(self, url: URL, module: str) -> None:
@@ -183,6 +183,11 @@ class _WorkerProcess:
         except queue.Empty:
             return None
         return message
+
+    @property
+    def pid(self) -> int:
+        """The number of the process."""
+        return self._child.pid
 
     def is_alive(self) -> bool:
         """Return whether the process runs."""

@@ -22,7 +22,7 @@ from etl.runs.rollback import roll_back
 from geo import db, errors
 from geo.errors import GridatlasError, InputError
 from geo.messages import Language
-from geo.model.job import JobKind
+from geo.model.job import JobKind, JobStatus
 from geo.progress import Progress
 from geo.settings import settings
 
@@ -38,7 +38,7 @@ _FINISH = text(
 )
 _RUNS_AND_UPLOAD = text("SELECT runs, upload FROM job WHERE id = :job")
 _NOTHING_LEFT_KEYS = ("quarantine_empty", "quarantine_not_waiting")
-_OUTCOME = text("SELECT status, runs, problem FROM job WHERE id = :job")
+_PROBLEM = text("SELECT problem FROM job WHERE id = :job")
 
 
 async def submit(
@@ -64,10 +64,10 @@ async def submit(
 
     def read_job() -> jobs.JobResponse:
         with transaction_as(engine, caller, readonly=True) as connection:
-            row = connection.execute(_OUTCOME, {"job": number}).mappings().one()
-            if row["status"] == "failed":
-                raise _error_of(row["problem"])
-            return jobs.read_job(connection, number, lang)
+            job = jobs.read_job(connection, number, lang)
+            if job.status == JobStatus.FAILED:
+                raise _error_of(connection.execute(_PROBLEM, {"job": number}).scalar_one())
+            return job
 
     number = await run_in_threadpool(queue)
     request.app.state.import_worker.wake()

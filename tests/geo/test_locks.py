@@ -11,6 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from geo import db, locks
+from geo.db.engine import CONFLICT_ATTEMPTS
 from geo.locks import Lock
 from tests.waiting import TIMEOUT_S, Task, wait_for_waiting
 
@@ -115,7 +116,7 @@ def test_conflict_that_does_not_end_is_raised_after_some_attempts(database):
 
     with pytest.raises(DBAPIError):
         db.run_in_transaction(database, lose)
-    assert attempts == db.CONFLICT_ATTEMPTS
+    assert attempts == CONFLICT_ATTEMPTS
 
 
 def test_other_errors_are_raised_at_once(database):

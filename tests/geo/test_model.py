@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from alembic import command
 from geo import db
+from geo.db.engine import MIGRATIONS
 from geo.model import LAYERS, Base
 from geo.model.history import HISTORY, as_of
 
@@ -192,7 +193,7 @@ def test_every_layer_has_a_history():
 
 def test_migrations_are_named_by_their_revisions_in_order():
     """So that no installation at the newest one has to load Alembic to know it."""
-    scripts = ScriptDirectory(str(db.MIGRATIONS))
+    scripts = ScriptDirectory(str(MIGRATIONS))
     history = [script.revision for script in scripts.walk_revisions()]
     assert history == sorted(history, reverse=True)
     assert all(Path(one.path).name[:4] == one.revision for one in scripts.walk_revisions())

@@ -185,10 +185,10 @@ def test_stopping_server_requeues_its_job(town, planner):
 WORKER = """
 import sys, time
 from sqlalchemy import make_url
-from api.background.job_worker import _Process
-drawing = _Process(make_url(sys.argv[1]), "api.background.worker_process")
-assert drawing.said(60)
-print(drawing._child.pid, flush=True)
+from api.background.job_worker import JobProcess
+drawing = JobProcess(make_url(sys.argv[1]), "api.background.worker_process")
+assert drawing.receive(60)
+print(drawing.pid, flush=True)
 time.sleep(600)
 """
 
