@@ -185,7 +185,7 @@ def test_infinite_and_absent_numbers_are_set_aside(database, tmp_path):
         )
     said = [reason_text(*row) for row in rows(database, "SELECT reason, detail FROM quarantine")]
     assert said == [
-        f"It lies at {WEST + 20 * X:.6g} {place}, which is no longitude and latitude."
+        f"{WEST + 20 * X:.6g} {place} is not a valid longitude and latitude."
         for place in ("nan", "inf")
     ]
 
@@ -271,7 +271,7 @@ def test_points_lines_and_collections_among_polygons_are_set_aside_one_by_one(da
     assert {code: reason_text(reason, detail) for code, reason, detail in found} == {
         "p": "The geometry is a Point; the layer holds MULTIPOLYGON.",
         "l": "The geometry is a LineString; the layer holds MULTIPOLYGON.",
-        "c": "The geometry is a GeometryCollection, where a MULTIPOLYGON belongs.",
+        "c": "The geometry is a GeometryCollection; the layer holds MULTIPOLYGON.",
     }
     assert rows(database, "SELECT count(*) FROM building") == [(9,)]
 
