@@ -183,11 +183,12 @@ def test_stopping_server_requeues_its_job(town, planner):
 
 
 WORKER = """
-import sys, time
-from sqlalchemy import make_url
-from api.background.job_worker import JobProcess
-drawing = JobProcess(make_url(sys.argv[1]), "api.background.worker_process")
-assert drawing.receive(60)
+import json, os, subprocess, sys, time
+command = [sys.executable, "-m", "api.background.worker_process", str(os.getpid())]
+drawing = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+drawing.stdin.write(json.dumps({"url": sys.argv[1]}).encode() + b"\\n")
+drawing.stdin.flush()
+assert drawing.stdout.readline()
 print(drawing.pid, flush=True)
 time.sleep(600)
 """
@@ -199,7 +200,7 @@ def test_drawing_process_ends_with_its_worker(town):
         [sys.executable, "-c", WORKER, url], stdout=subprocess.PIPE, text=True
     )
     drawing = int(worker.stdout.readline())
-    os.kill(drawing, signal.SIGSTOP)  # so it can't notice the end of its input
+    os.kill(drawing, signal.SIGSTOP)  # it cannot notice the end of its input
     worker.kill()
     worker.communicate()
     for _ in range(20):
@@ -208,4 +209,4 @@ def test_drawing_process_ends_with_its_worker(town):
             return
         time.sleep(0.1)
     os.kill(drawing, signal.SIGKILL)
-    raise AssertionError("it outlived its worker")
+    raise AssertionError("The process outlived its worker")

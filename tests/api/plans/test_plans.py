@@ -412,20 +412,21 @@ def test_draft_published_twice_concurrently_is_published_once(planner, town, dra
 
 
 def test_every_writing_endpoint_retries_conflicts():
-    """Checked where each endpoint is declared: what depends on a writing transaction is wrapped."""
-    declared = [
-        (name, one)
-        for module in pkgutil.iter_modules(api.__path__)
-        for name, one in vars(importlib.import_module(f"api.{module.name}")).items()
-        if inspect.isfunction(one) and one.__module__ == f"api.{module.name}"
+    modules = [
+        importlib.import_module(module.name)
+        for module in pkgutil.walk_packages(api.__path__, "api.")
     ]
-    writing = [
-        (name, one)
-        for name, one in declared
-        if any(kind is Writing for kind in inspect.get_annotations(one).values())
-    ]
-    assert len(writing) >= 19
-    assert [name for name, one in writing if not hasattr(one, "__wrapped__")] == []
+    endpoints = {
+        f"{module.__name__}.{name}": function
+        for module in modules
+        for name, function in inspect.getmembers(module, inspect.isfunction)
+        if function.__module__ == module.__name__
+        and Writing in inspect.get_annotations(function).values()
+    }
+    assert len(endpoints) >= 19
+    assert [
+        name for name, function in endpoints.items() if not hasattr(function, "__wrapped__")
+    ] == []
 
 
 def test_archived_and_discarded_drafts(planner, draft):
