@@ -1,4 +1,4 @@
-"""The fire desk on city M: ``./gridatlas bench fire``.
+"""The fire queries on city M: ``./gridatlas bench fire``.
 
 Makes a private database in a temporary home, loads city M, and prints each figure beside what is
 required of it. ``--home FOLDER`` uses an installation that holds city M already.
