@@ -1,4 +1,4 @@
-"""The fire desk on city M: ``./gridatlas bench fire``.
+"""The fire queries on city M: ``./gridatlas bench fire``.
 
 Makes a private database in a temporary home, loads city M, and prints each figure beside what is
 required of it. ``--home FOLDER`` uses an installation that holds city M already.
@@ -43,21 +43,23 @@ def main() -> None:
     """Run the bench."""
     parser = argparse.ArgumentParser(prog="bench fire")
     parser.add_argument("--home", type=Path)
-    given = parser.parse_args().home
-    with tempfile.TemporaryDirectory(prefix="gridatlas-bench-", ignore_cleanup_errors=True) as made:
-        home = given or Path(made) / "home"
+    home_option = parser.parse_args().home
+    with tempfile.TemporaryDirectory(
+        prefix="gridatlas-bench-", ignore_cleanup_errors=True
+    ) as folder:
+        home = home_option or Path(folder) / "home"
         os.environ["GRIDATLAS_HOME"] = os.fspath(home)
         os.environ.pop("DATABASE_URL", None)
-        Path(made).chmod(0o755)
+        Path(folder).chmod(0o755)
         home.mkdir(mode=0o755, exist_ok=True)
         db.reset_engine()
         try:
-            if given is None:
+            if home_option is None:
                 _load_city()
             _measure(db.get_engine())
         finally:
             db.get_engine().dispose()
-            if given is None:
+            if home_option is None:
                 local_server.stop(home)
 
 
@@ -73,10 +75,10 @@ def _measure(engine: Engine) -> None:
     contexts = FireContextCache()
     with engine.connect() as connection:
         city = list_cities(connection)[0]
-        began = time.perf_counter()
+        started = time.perf_counter()
         context = contexts.context_of(connection, city)
         _ = context.vehicle_reach, context.costs_to_stations, context.is_high_rise
-        show("reading city M once", time.perf_counter() - began, None, "s")
+        show("reading city M once", time.perf_counter() - started, None, "s")
     _all_overlays(engine, contexts, city)
     with engine.connect() as connection:
         context = contexts.context_of(connection, city)
@@ -98,9 +100,9 @@ def p95(name: str, calls: list[Callable[[], object]], required: float) -> None:
     calls[0]()
     times = []
     for call in calls:
-        began = time.perf_counter()
+        started = time.perf_counter()
         call()
-        times.append((time.perf_counter() - began) * 1000)
+        times.append((time.perf_counter() - started) * 1000)
     show(f"{name}, p95 of {len(calls)}", float(np.percentile(times, 95)), required, "ms")
 
 
@@ -108,16 +110,16 @@ def _all_overlays(engine: Engine, contexts: FireContextCache, city: str) -> None
     with engine.begin() as connection:
         for table in ("fire_finding", "fire_area", "fire_overlay"):
             connection.execute(text(f"TRUNCATE {table}"))
-    began = time.perf_counter()
+    started = time.perf_counter()
     written = finding_refresh.refresh_findings(engine, contexts, city)
-    show("all overlays of the city from nothing", time.perf_counter() - began, 120, "s")
+    show("all overlays of the city from nothing", time.perf_counter() - started, 120, "s")
     print("   ", ", ".join(f"{name} {count}" for name, count in written.items()))
     times = []
     for _ in range(5):
         _change_one_building(engine)
-        began = time.perf_counter()
+        started = time.perf_counter()
         finding_refresh.refresh_findings(engine, contexts, city)
-        times.append(time.perf_counter() - began)
+        times.append(time.perf_counter() - started)
     show("after one building changed, median of 5", float(np.median(times)), 1, "s")
 
 
@@ -151,8 +153,8 @@ def _calls(connection: Connection, contexts: FireContextCache, context: FireCont
 
     def at(place: shapely.Point) -> Callable[[], object]:
         def call() -> object:
-            own = contexts.context_of(connection, snapshot.city)
-            return incident.incident_briefing(connection, own, place.x, place.y, 300.0, "zh")
+            current = contexts.context_of(connection, snapshot.city)
+            return incident.incident_briefing(connection, current, place.x, place.y, 300.0, "zh")
 
         return call
 
@@ -162,12 +164,12 @@ def _calls(connection: Connection, contexts: FireContextCache, context: FireCont
 def _isolation(connection: Connection, contexts: FireContextCache, city: str) -> None:
     """Isolate on city M's water network and a copy of it: over 100,000 segments."""
     graph = contexts.pipe_sectors(connection, city, "water").graph
-    twice = isolation.build_sectors(_twice(graph))
-    _ = twice.flow, twice.graph.faults
+    doubled = isolation.build_sectors(_double_network(graph))
+    _ = doubled.flow, doubled.graph.faults
     random = np.random.default_rng(SEED)
-    codes = twice.graph.segment_codes[random.choice(len(graph.ends), ROUNDS, replace=False)]
-    count = len(twice.graph.ends)
-    calls = [_isolate(connection, twice, str(code)) for code in codes]
+    codes = doubled.graph.segment_codes[random.choice(len(graph.ends), ROUNDS, replace=False)]
+    count = len(doubled.graph.ends)
+    calls = [_isolate(connection, doubled, str(code)) for code in codes]
     p95(f"isolation, {count:,} segments", calls, 60)
 
 
@@ -175,42 +177,46 @@ def _isolate(connection: Connection, parts: Sectors, code: str) -> Callable[[], 
     return lambda: shutoff.plan_shutoff(connection, parts, code, lang="zh")
 
 
-def _twice(graph: PipeGraph) -> PipeGraph:
+def _double_network(graph: PipeGraph) -> PipeGraph:
     """Return a network with a copy of it 30 km to the east, joined to nothing."""
     import pandas as pd
 
-    def copied(frame: object, columns: tuple[str, ...]) -> object:
+    def append_copy(frame: object, columns: tuple[str, ...]) -> object:
         other = frame.copy()
         for name in columns:
             other[name] = other[name].where(other[name].isna(), other[name] + "'")
         return pd.concat([frame, other], ignore_index=True)
 
-    nodes = copied(graph.nodes, ("code",))
-    segments = copied(graph.segments, ("code", "from_node", "to_node"))
+    nodes = append_copy(graph.nodes, ("code",))
+    segments = append_copy(graph.segments, ("code", "from_node", "to_node"))
     away = segments.geometry[len(graph.segments) :].translate(30_000.0)
     segments.loc[away.index, "geom"] = away
-    own = graph.xy[: len(graph.nodes)]
-    xy = np.concatenate([own, own + np.array([30_000.0, 0.0])])
+    current = graph.xy[: len(graph.nodes)]
+    xy = np.concatenate([current, current + np.array([30_000.0, 0.0])])
     return pipes.build_pipe_graph(graph.network, graph.crs, nodes, xy, segments)
 
 
 def _response(connection: Connection, context: FireContext) -> None:
     snapshot, rules = context.snapshot, context.rules
-    began = time.perf_counter()
+    started = time.perf_counter()
     station_response.compute_response_areas(snapshot, rules, [2.0, 3.0, 4.0, 5.0])
-    show(f"response areas of {len(snapshot.station)} stations", time.perf_counter() - began, 5, "s")
+    show(
+        f"response areas of {len(snapshot.station)} stations", time.perf_counter() - started, 5, "s"
+    )
     graph = snapshot.graph
     passable = station_response.is_passable(snapshot, rules, graph)
     drive = graph.driving_costs(passable)
     near = shapely.STRtree(shapely.points(graph.xy)).nearest(snapshot.station.geometry.to_numpy())
-    ours, seconds = best_of(lambda: routing.shortest_from_nearest(drive, np.unique(near), 240.0)[0])
+    ours, seconds = time_best_of(
+        lambda: routing.shortest_from_nearest(drive, np.unique(near), 240.0)[0]
+    )
     show("driving times in memory", seconds * 1000, None, "ms")
     if not _has_pgrouting(connection):
         print("pgr_drivingDistance: left out, pgRouting is not on this server")
         return
     _write_edges(connection, graph, passable)
     nodes = {"nodes": [int(node) for node in np.unique(near)]}
-    theirs, peer = best_of(lambda: connection.execute(DRIVING_DISTANCE, nodes).all())
+    theirs, peer = time_best_of(lambda: connection.execute(DRIVING_DISTANCE, nodes).all())
     reached = np.flatnonzero(ours <= 240.0)
     same = set(reached.tolist()) == {row[0] for row in theirs}
     show("pgr_drivingDistance, same graph", peer * 1000, None, "ms")
@@ -260,11 +266,11 @@ def _over_http(engine: Engine, contexts: FireContextCache, context: FireContext)
     incidents = [f"/fire/incident?lon={at.x:.6f}&lat={at.y:.6f}&radius=300" for at in middles]
     shut = [f"/networks/water/segments/{code}/isolation" for code in broken]
     with served.caller(engine) as caller:
-        began = time.perf_counter()
+        started = time.perf_counter()
         caller.get(briefings[0])
         show(
             "first briefing after the server's start, waiting",
-            time.perf_counter() - began,
+            time.perf_counter() - started,
             None,
             "s",
         )
@@ -277,13 +283,13 @@ def _over_http(engine: Engine, contexts: FireContextCache, context: FireContext)
             p95(name, [partial(caller.get, path) for path in asked], required)
 
 
-def best_of(call: Callable[[], object], times: int = 3) -> tuple[object, float]:
+def time_best_of(call: Callable[[], object], times: int = 3) -> tuple[object, float]:
     """Return what a call returns, and the seconds of its quickest run."""
     best = np.inf
     for _ in range(times):
-        began = time.perf_counter()
+        started = time.perf_counter()
         found = call()
-        best = min(best, time.perf_counter() - began)
+        best = min(best, time.perf_counter() - started)
     return found, best
 
 

@@ -1,4 +1,4 @@
-"""The fire desk over HTTP: one served worker, asked one call after the other as a dispatcher asks.
+"""The fire routes over HTTP: requests to one worker, one after the other.
 
 The times are a client's: from the request's first byte to the answer's last.
 """
@@ -25,7 +25,7 @@ READY_S = 10.0
 
 
 class Caller:
-    """One kept-alive connection of a signed-in account."""
+    """A persistent connection of a signed-in account."""
 
     def __init__(self, base: str, password: str) -> None:
         parts = urlsplit(base)

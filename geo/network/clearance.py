@@ -86,12 +86,12 @@ def find_conflicts(first: PipeGraph, second: PipeGraph, clearance: Clearance) ->
     measured = np.where(crossing, _vertical(first, second, one, other), apart - radii)
     beside = np.array(clearance.horizontal)[_pressure_step(first)][one]
     required = np.where(crossing, clearance.vertical, beside)
-    kept = np.flatnonzero(np.isnan(measured) | (measured < required - 1e-6))
-    one, other, crossing = one[kept], other[kept], crossing[kept]
+    keep = np.flatnonzero(np.isnan(measured) | (measured < required - 1e-6))
+    one, other, crossing = one[keep], other[keep], crossing[keep]
     lines = shapely.shortest_line(first.lines[one], second.lines[other])
     met = shapely.intersection(first.lines[one], second.lines[other])
     places = np.where(crossing, shapely.point_on_surface(met), lines)
-    return Conflicts(one, other, crossing, measured[kept], required[kept], places)
+    return Conflicts(one, other, crossing, measured[keep], required[keep], places)
 
 
 def _pressure_step(graph: PipeGraph) -> Ints:

@@ -118,8 +118,8 @@ def _touches(lines: Geometries, raised: Bools, links: Geometries) -> Floats:
     cuts = _cut(lines, near, ends[end])
     length = shapely.length(lines[near])
     inner = (cuts[:, 1] > SAME_M) & (cuts[:, 1] < length - SAME_M)
-    kept: Floats = cuts[inner & ~raised[near]]
-    return kept
+    keep: Floats = cuts[inner & ~raised[near]]
+    return keep
 
 
 def _cut(lines: Geometries, line: Ints, at: Geometries) -> Floats:
@@ -136,9 +136,9 @@ def _pieces(lines: Geometries, cuts: Floats) -> tuple[Geometries, Ints]:
     offset = np.concatenate([np.zeros(len(lines)), cuts[inner, 1], length])
     order = np.lexsort((offset, line))
     line, offset = line[order], offset[order]
-    kept = np.ones(len(line), dtype=bool)
-    kept[1:] = (line[1:] != line[:-1]) | (np.diff(offset) > SAME_M)
-    line, offset = line[kept], offset[kept]
+    keep = np.ones(len(line), dtype=bool)
+    keep[1:] = (line[1:] != line[:-1]) | (np.diff(offset) > SAME_M)
+    line, offset = line[keep], offset[keep]
     same = line[1:] == line[:-1]
     parent = line[:-1][same]
     return substrings(lines, parent, offset[:-1][same], offset[1:][same]), parent

@@ -289,8 +289,8 @@ def _islands(graph: PipeGraph) -> list[NetworkFault]:
 def _crossings(graph: PipeGraph) -> list[NetworkFault]:
     """Return places where two segments of a network cross and no node joins them."""
     one, other = graph.tree.query(graph.lines, predicate="intersects")
-    kept = one < other
-    one, other = one[kept], other[kept]
+    keep = one < other
+    one, other = one[keep], other[keep]
     shared = (graph.ends[one][:, :, None] == graph.ends[other][:, None, :]).any(axis=(1, 2))
     one, other = one[~shared], other[~shared]
     crossings = shapely.intersection(graph.lines[one], graph.lines[other])

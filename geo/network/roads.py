@@ -189,12 +189,12 @@ def cost_matrix(nodes: int, ends: Ints, cost: Floats, *, directed: bool = False)
         ends, cost = np.concatenate([ends, ends[:, ::-1]]), np.concatenate([cost, cost])
     order = np.lexsort((cost, ends[:, 1], ends[:, 0]))
     ends, cost = ends[order], cost[order]
-    kept = np.ones(len(ends), dtype=bool)
-    kept[1:] = (ends[1:] != ends[:-1]).any(axis=1)
-    kept &= ends[:, 0] != ends[:, 1]
+    keep = np.ones(len(ends), dtype=bool)
+    keep[1:] = (ends[1:] != ends[:-1]).any(axis=1)
+    keep &= ends[:, 0] != ends[:, 1]
     # A stored zero would count as no edge.
-    cheap = np.maximum(cost[kept], 1e-9)
-    return csr_array((cheap, (ends[kept, 0], ends[kept, 1])), shape=(nodes, nodes))
+    cheap = np.maximum(cost[keep], 1e-9)
+    return csr_array((cheap, (ends[keep, 0], ends[keep, 1])), shape=(nodes, nodes))
 
 
 def build_road_graph(roads: gpd.GeoDataFrame) -> RoadGraph:

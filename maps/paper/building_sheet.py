@@ -264,7 +264,6 @@ def _tables(content: Details, lang: Language) -> dict[str, Any]:
     attributes = content["attributes"]
     published = content["data"]["published_at"]
     above, below = attributes["storeys_above"], attributes["storeys_below"]
-    households, people = attributes["households"], attributes["population"]
     region = content["region"] or {"name": "", "street": ""}
     return {
         "code": content["code"],
@@ -277,7 +276,7 @@ def _tables(content: Details, lang: Language) -> dict[str, Any]:
             ["height", f"{_or_unknown(attributes['height_m'])} m"],
             ["structure", attributes["structure_text"] or "?"],
             ["fire_class", attributes["fire_class_text"] or "?"],
-            ["households", f"{households} / {_or_unknown(people)}"],
+            ["households", _format_households(attributes)],
         ],
         "hydrants": [
             [number, f"{item['route_m']:.0f} m", f"{item['straight_m']:.0f} m", _format_flow(item)]
@@ -328,6 +327,10 @@ def _display_name(building: Details) -> str:
 
 def _or_unknown(value: object) -> str:
     return "?" if value is None else f"{value}"
+
+
+def _format_households(attributes: Details) -> str:
+    return f"{attributes['households']} / {_or_unknown(attributes['population'])}"
 
 
 def _format_flow(hydrant: Details) -> str:

@@ -1,4 +1,4 @@
-"""The fire desk's endpoints over the little town."""
+"""The endpoints of ``/fire`` over the little town."""
 
 from datetime import timedelta
 
@@ -38,10 +38,10 @@ def hydrant(code: str, x: float, y: float) -> dict[str, object]:
 
 @pytest.fixture(scope="module")
 def client(signed_in) -> httpx.Client:
-    found = signed_in("fire")
-    found.timeout = httpx.Timeout(60)  # the first reading, on a busy machine
-    hold_to_description(found)
-    return found
+    http_client = signed_in("fire")
+    http_client.timeout = httpx.Timeout(60)  # the first reading, on a busy machine
+    hold_to_description(http_client)
+    return http_client
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def checked(client: httpx.Client) -> httpx.Client:
     return client
 
 
-def test_layout_tells_all_in_one_call(checked):
+def test_briefing_holds_all_that_a_crew_needs(checked):
     code = "b001-025"
     shown = checked.get(f"/fire/buildings/{code}").json()
     assert shown["code"] == code
@@ -143,15 +143,15 @@ def test_findings_are_listed_by_region_and_building(checked):
     assert properties["text"] in [f["properties"]["text"] for f in listed]
 
 
-def test_overlays_say_when_they_were_checked(checked):
+def test_checked_overlays_are_not_stale(checked):
     listed = checked.get("/fire/overlays", params={"region": little_town.STREET}).json()
     assert [one["stale"] for one in listed["overlays"]] == [False] * 8
     assert "no_fire_class" in {one["key"] for one in listed["missing"]}
 
 
-def test_close_houses_are_one_block_over_which_a_fire_spreads(checked, town):
-    asked = {"region": little_town.NORTH_GATE}
-    before = checked.get("/fire/separation/blocks", params=asked).json()["numberMatched"]
+def test_close_houses_form_one_fire_block(checked, town):
+    parameters = {"region": little_town.NORTH_GATE}
+    before = checked.get("/fire/separation/blocks", params=parameters).json()["numberMatched"]
     beside = "INSERT INTO building (code, geom, fire_class, region_code, households) SELECT "
     beside += "'row' || n, ST_Translate(geom, n * 0.00025, 0), 3, region_code, 7 "
     beside += "FROM building, generate_series(1, 2) n WHERE code = 'b001-001'"
@@ -159,15 +159,15 @@ def test_close_houses_are_one_block_over_which_a_fire_spreads(checked, town):
         connection.execute(text("UPDATE building SET fire_class = 3 WHERE code = 'b001-001'"))
         connection.execute(text(beside))
     checked.post("/fire/findings/refresh")
-    found = checked.get("/fire/separation/blocks", params=asked).json()
-    assert found["numberMatched"] == before + 1
-    block = next(one for one in found["blocks"] if "row1" in one["codes"])
+    listed = checked.get("/fire/separation/blocks", params=parameters).json()
+    assert listed["numberMatched"] == before + 1
+    block = next(one for one in listed["blocks"] if "row1" in one["codes"])
     assert set(block["codes"]) >= {"b001-001", "row1", "row2"}
     assert block["geometry"]["type"] == "Polygon"
     assert block["pairs"] >= 2
 
 
-def test_answer_is_kept_under_its_tag(client):
+def test_unchanged_answer_is_not_sent_again(client):
     first = client.get("/fire/rules")
     again = client.get("/fire/rules", headers={"If-None-Match": first.headers["etag"]})
     assert again.status_code == 304
@@ -176,9 +176,11 @@ def test_answer_is_kept_under_its_tag(client):
 def test_checked_sheet_is_signed_and_due_after_a_year(client):
     refused = client.put("/fire/reviews/b002-001", json={"state": "checked"})
     assert refused.status_code == 400
-    kept = client.put("/fire/reviews/b002-001", json={"state": "checked", "checker": "李四"}).json()
-    assert kept["state"] == "checked"
-    assert kept["due_on"] == str(clock.today() + timedelta(days=365))
+    checked_review = client.put(
+        "/fire/reviews/b002-001", json={"state": "checked", "checker": "李四"}
+    ).json()
+    assert checked_review["state"] == "checked"
+    assert checked_review["due_on"] == str(clock.today() + timedelta(days=365))
     listed = client.get("/fire/reviews", params={"state": "checked"}).json()
     assert [one["building"] for one in listed["reviews"]] == ["b002-001"]
     assert client.get("/fire/reviews", params={"state": "due"}).json()["numberMatched"] == 0
@@ -187,8 +189,8 @@ def test_checked_sheet_is_signed_and_due_after_a_year(client):
 def test_failed_hydrant_no_longer_counts(checked):
     report = {"hydrant": "h1", "passed": False, "inspector": "王五", "inspected_on": "2026-01-05"}
     assert checked.post("/fire/inspections", json=report).status_code == 400
-    made = checked.post("/fire/inspections", json=report | {"reason": "阀杆锈死"})
-    assert made.status_code == 201
+    created = checked.post("/fire/inspections", json=report | {"reason": "阀杆锈死"})
+    assert created.status_code == 201
     shown = checked.get("/fire/buildings/b001-025").json()
     assert [h["code"] for h in shown["hydrants"]] == ["h2"]
     overlays = checked.get("/fire/overlays").json()["overlays"]
@@ -201,19 +203,21 @@ def test_response_areas_are_nested(checked):
     small, large = (f["properties"] for f in shown["features"])
     assert small["buildings"] <= large["buildings"]
     lon, lat = little_town.degrees(900, 300)
-    asked = {"candidates": [{"name": "东", "lon": lon, "lat": lat}]}
-    answer = checked.post("/fire/response/candidates", json=asked).json()
+    parameters = {"candidates": [{"name": "东", "lon": lon, "lat": lat}]}
+    answer = checked.post("/fire/response/candidates", json=parameters).json()
     assert answer["candidates"][0]["on_network"]
 
 
 @pytest.mark.parametrize("path", ["/fire/rules", "/fire/overlays", "/fire/buildings/b001-001"])
-def test_nothing_of_the_fire_desk_is_public(address, signed_in, path):
+def test_fire_data_is_not_public(address, signed_in, path):
     assert httpx.get(f"{address}{path}").status_code == 401
     assert signed_in("planner").get(path).status_code == 403
 
 
-def test_reading_a_layout_leaves_a_trace(checked, town):
+def test_reading_a_briefing_is_audited(checked, town):
     checked.get("/fire/buildings/b001-002")
     with town.connect() as connection:
-        asked = "SELECT actor FROM audit_event WHERE object_code = 'b001-002' AND action = 'read'"
-        assert connection.execute(text(asked)).scalars().all() == ["fire"]
+        statement = (
+            "SELECT actor FROM audit_event WHERE object_code = 'b001-002' AND action = 'read'"
+        )
+        assert connection.execute(text(statement)).scalars().all() == ["fire"]

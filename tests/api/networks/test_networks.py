@@ -28,7 +28,7 @@ def client(signed_in) -> httpx.Client:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def patient(client: httpx.Client) -> None:
+def wait_for_networks(client: httpx.Client) -> None:
     """Wait for the first reading of the networks on a busy machine."""
     client.timeout = httpx.Timeout(60)
     hold_to_description(client)
@@ -41,15 +41,15 @@ def at(x: float, y: float) -> str:
 def nodes(network: str) -> list[dict[str, object]]:
     y = 380 if network == "water" else 384
     kinds = [("source", 0), ("valve", 100), ("junction", 200), ("valve", 300), ("end", 400)]
-    usual = {"network": network, "is_open": None, "building_code": None, "burial_depth_m": 1.0}
+    defaults = {"network": network, "is_open": None, "building_code": None, "burial_depth_m": 1.0}
     rows = [
-        usual | {"code": f"{network}-{kind}{x}", "kind": kind, "geom": at(x, y)}
+        defaults | {"code": f"{network}-{kind}{x}", "kind": kind, "geom": at(x, y)}
         for kind, x in kinds
     ]
     return [
         *rows,
-        usual | {"code": f"{network}-h", "kind": "hydrant", "geom": at(200, y + 6)},
-        usual
+        defaults | {"code": f"{network}-h", "kind": "hydrant", "geom": at(200, y + 6)},
+        defaults
         | {"code": f"{network}-c", "kind": "consumer", "geom": at(200, 340)}
         | {"building_code": "b001-005"},
     ]
@@ -57,9 +57,9 @@ def nodes(network: str) -> list[dict[str, object]]:
 
 def main(network: str, y: float) -> list[dict[str, object]]:
     stops = ["source0", "valve100", "junction200", "valve300", "end400"]
-    usual = {"network": network, "diameter_mm": 200.0, "burial_depth_m": 1.0}
+    defaults = {"network": network, "diameter_mm": 200.0, "burial_depth_m": 1.0}
     rows = [
-        usual
+        defaults
         | {"code": f"{network}{k}", "from_node": f"{network}-{a}", "to_node": f"{network}-{b}"}
         | {"geom": little_town.line((k * 100, y), (k * 100 + 100, y))}
         for k, (a, b) in enumerate(pairwise(stops))
@@ -67,11 +67,11 @@ def main(network: str, y: float) -> list[dict[str, object]]:
     tee = {"from_node": f"{network}-junction200"}
     return [
         *rows,
-        usual
+        defaults
         | tee
         | {"code": f"{network}-hs", "to_node": f"{network}-h"}
         | {"geom": little_town.line((200, y), (200, y + 6))},
-        usual
+        defaults
         | tee
         | {"code": f"{network}-cs", "to_node": f"{network}-c"}
         | {"geom": little_town.line((200, y), (200, 340))},
@@ -79,8 +79,8 @@ def main(network: str, y: float) -> list[dict[str, object]]:
 
 
 def power() -> dict[str, object]:
-    usual = {"network": "power", "diameter_mm": 100.0, "burial_depth_m": 0.8, "code": "p"}
-    return usual | {
+    defaults = {"network": "power", "diameter_mm": 100.0, "burial_depth_m": 0.8, "code": "p"}
+    return defaults | {
         "from_node": None,
         "to_node": None,
         "geom": little_town.line((150, 300), (150, 395)),
@@ -185,13 +185,13 @@ def test_utility_sees_the_networks_it_runs_and_no_others(client, signed_in, addr
     assert httpx.get(f"{address}/networks").status_code == 401
 
 
-def test_who_sees_some_networks_is_told_that_others_may_lie_there(client, signed_in):
+def test_networks_hidden_from_the_caller_are_reported_as_missing(client, signed_in):
     lon, lat = DEGREES(200, 382)
     for path in ("/networks/burial", "/networks/crossings"):
-        told = [
+        missing = [
             {one["key"]: one["count"] for one in asker.get(path, params=place).json()["missing"]}
             for asker in (signed_in("fire"), client)
             for place in [{"lon": lon, "lat": lat} if path.endswith("burial") else {}]
         ]
-        assert told[0]["networks_not_shown"] == 5
-        assert "networks_not_shown" not in told[1]
+        assert missing[0]["networks_not_shown"] == 5
+        assert "networks_not_shown" not in missing[1]

@@ -1,4 +1,4 @@
-"""The sample city, and little grounds laid out in metres, without a database."""
+"""Snapshots of the sample city, and of small layouts in metres, without a database."""
 
 import geopandas as gpd
 import pandas as pd
@@ -11,31 +11,33 @@ from geo.fire.snapshot import LAYER_COLUMNS, CitySnapshot, snapshot_from_frames
 
 METRIC = "EPSG:4546"
 EAST, NORTH = 606_000.0, 3_546_000.0
-NAMES = {"pipe_node": "hydrant"}
-USUAL = {"bridge": False, "tunnel": False, "covered": False, "oneway": "no", "valid_from": 0}
+FRAME_NAMES = {"pipe_node": "hydrant"}
+DEFAULTS = {"bridge": False, "tunnel": False, "covered": False, "oneway": "no", "valid_from": 0}
 
 
 def frame_of(layer: str, rows: list[dict[str, object]] | gpd.GeoDataFrame) -> gpd.GeoDataFrame:
-    """Return rows in metres as the ground has them: every column, missing values None."""
+    """Return rows in metres as a snapshot holds them: every column, missing values None."""
     columns = ["code", *LAYER_COLUMNS[layer]]
     if isinstance(rows, gpd.GeoDataFrame):
-        made, shapes = pd.DataFrame(rows.drop(columns="geom")), rows.geometry
+        table, shapes = pd.DataFrame(rows.drop(columns="geom")), rows.geometry
     else:
-        made, shapes = pd.DataFrame(rows), [row["geom"] for row in rows]
-    made = made.reindex(columns=columns).astype(object)
-    for name, value in USUAL.items():
-        if name in made:
-            made[name] = made[name].where(made[name].notna(), value)
+        table, shapes = pd.DataFrame(rows), [row["geom"] for row in rows]
+    table = table.reindex(columns=columns).astype(object)
+    for name, value in DEFAULTS.items():
+        if name in table:
+            table[name] = table[name].where(table[name].notna(), value)
     for name in ("name", "address", "phone"):
-        if name in made:
-            made[name] = made[name].fillna("")
-    made = made.where(made.notna(), None).infer_objects()
-    return gpd.GeoDataFrame(made, geometry=list(shapes), crs=METRIC).rename_geometry("geom")
+        if name in table:
+            table[name] = table[name].fillna("")
+    table = table.where(table.notna(), None).infer_objects()
+    return gpd.GeoDataFrame(table, geometry=list(shapes), crs=METRIC).rename_geometry("geom")
 
 
 def snapshot_of(**layers: list[dict[str, object]] | gpd.GeoDataFrame) -> CitySnapshot:
-    """Return the ground of some layers; the others are empty."""
-    frames = {NAMES.get(name, name): frame_of(name, layers.get(name, [])) for name in LAYER_COLUMNS}
+    """Return the snapshot of some layers; the others are empty."""
+    frames = {
+        FRAME_NAMES.get(name, name): frame_of(name, layers.get(name, [])) for name in LAYER_COLUMNS
+    }
     return snapshot_from_frames("4206", frames["building"].crs, frames, {})
 
 

@@ -1,6 +1,6 @@
-"""The sample city: every planted fault is found with its right answer, and nothing else there.
+"""The sample city: every planted fault is found with the expected figures, and nothing else there.
 
-What the sample has by nature (its old quarters, its dry streets) is held against naive searches.
+Faults that were not planted (old quarters, dry streets) are compared with naive searches.
 """
 
 from itertools import pairwise
@@ -21,7 +21,7 @@ from geo.fire import (
 )
 from geo.fire.finding import Finding
 
-OVERLAYS = (
+CHECKS = (
     *(
         hydrants.check_hydrant_coverage,
         hydrants.check_hydrant_spacing,
@@ -46,27 +46,27 @@ LANES_ELSEWHERE = ("narrow_lane", "low_arch")
 
 @pytest.fixture(scope="module")
 def found(city, in_force) -> list[Finding]:
-    return [one for find in OVERLAYS for one in find(city, in_force)]
+    return [item for find in CHECKS for item in find(city, in_force)]
 
 
 @pytest.fixture(scope="module")
 def answers(sample) -> pd.DataFrame:
-    """Return the right answers; those about dry streets are looked at by themselves."""
+    """Return the expected answers, without those about dry streets."""
     rows = sample["planted"].drop(columns="geom")
     assert set(rows["kind"]) == KINDS
     return rows[rows["kind"] != "hydrant_gap"].astype(object).where(lambda row: row.notna(), None)
 
 
 def test_every_planted_fault_is_found_with_its_figures(found, answers):
-    by_rule = {(one.rule, one.feature): one for one in found}
+    by_rule = {(item.rule, item.feature): item for item in found}
     assert len(answers) >= 17
     for right in answers.itertuples():
-        one = by_rule[right.rule, right.code]
-        assert one.measured == (right.measured and pytest.approx(right.measured, abs=0.001))
+        item = by_rule[right.rule, right.code]
+        assert item.measured == (right.measured and pytest.approx(right.measured, abs=0.001))
         if right.required is not None:
-            assert one.required == pytest.approx(right.required, abs=0.001)
+            assert item.required == pytest.approx(right.required, abs=0.001)
         if right.other:
-            assert one.other == right.other
+            assert item.other == right.other
 
 
 def test_nothing_else_is_found_where_faults_are_planted(sample, found, answers):
@@ -77,7 +77,7 @@ def test_nothing_else_is_found_where_faults_are_planted(sample, found, answers):
     own = answers[~elsewhere]
     lanes_there = roads[roads.intersects(shapely.box(*drill.total_bounds))]
     there = {*drill["code"], *lanes_there["code"], *own["code"]}
-    said = {(one.rule, one.feature) for one in found if {one.feature, one.other} & there}
+    said = {(item.rule, item.feature) for item in found if {item.feature, item.other} & there}
     assert said == set(zip(own["rule"], own["code"], strict=True))
 
 
@@ -85,15 +85,15 @@ def test_lanes_of_the_sample_are_found_where_their_records_break_the_rule(sample
     roads = sample["road"].set_index("code")
     kinds = answers.groupby("kind")["code"].apply(set)
     narrow = set(roads.index[roads["width_m"] < 4.0])
-    assert {one.feature for one in found if one.rule == "lane_width"} == narrow
+    assert {item.feature for item in found if item.rule == "lane_width"} == narrow
     assert narrow >= kinds["narrow_lane"]
-    assert {one.feature for one in found if one.rule == "lane_height"} == kinds["low_arch"]
+    assert {item.feature for item in found if item.rule == "lane_height"} == kinds["low_arch"]
 
 
 def test_planted_hydrants_are_the_only_ones_out_or_off_their_place(found, answers):
     kinds = answers.groupby("kind")["code"].apply(set)
     by_rule = {
-        rule: {one.feature for one in found if one.rule == rule}
+        rule: {item.feature for item in found if item.rule == rule}
         for rule in ("hydrant_out", "hydrant_kerb_most", "hydrant_kerb_least")
     }
     assert by_rule == {
@@ -107,7 +107,7 @@ def test_hydrants_near_a_wall_are_those_a_plain_search_finds(city, found):
     walls = shapely.union_all(city.building.geometry.to_numpy())
     apart = shapely.distance(city.hydrant.geometry.to_numpy(), walls)
     near = set(city.hydrant["code"].to_numpy()[apart < 5.0 - 0.01])
-    assert {one.feature for one in found if one.rule == "hydrant_wall"} == near
+    assert {item.feature for item in found if item.rule == "hydrant_wall"} == near
 
 
 def test_planted_lanes_stop_the_engine(city, answers, in_force):
@@ -121,9 +121,9 @@ def test_planted_lanes_stop_the_engine(city, answers, in_force):
     assert stopped[by_kind["steep_lane"][0]] is None
 
 
-def test_findings_say_why(found, answers):
+def test_findings_name_their_reason(found, answers):
     code = answers.set_index("rule")["code"]
-    detail = {(one.rule, one.feature): one.detail for one in found}
+    detail = {(item.rule, item.feature): item.detail for item in found}
     assert detail["engine_reach", code["engine_reach"]]["kind"] == "behind"
     assert detail["ladder_area_tall", code["ladder_area_tall"]]["kind"] == "blocked"
     assert detail["separation_2_4", code["separation_2_4"]]["proof"] == "protected"

@@ -1,4 +1,4 @@
-"""Ugly data: nothing crashes, nothing passes silently, and Monaco says what it lacks."""
+"""Incomplete and odd data: nothing fails, nothing passes silently, missing data is reported."""
 
 import pytest
 import shapely
@@ -49,13 +49,13 @@ def test_station_on_an_island_reaches_nobody_over_the_water(in_force):
     assert shapely.covers(areas[1], areas[0])
 
 
-def test_station_far_from_any_road_is_said(in_force):
+def test_station_far_from_any_road_is_reported(in_force):
     snapshot = snapshot_of(
         building=[house("b", 20, 10)],
         road=[street("a", (0, 0), (400, 0))],
         facility=[station("fs", 10, 3000)],
     )
-    assert [one.key for one in station_response.missing_response_data(snapshot)] == [
+    assert [item.key for item in station_response.missing_response_data(snapshot)] == [
         "station_off_roads"
     ]
     assert [
@@ -76,7 +76,7 @@ def test_building_in_two_communities_belongs_to_one(in_force):
     assert regions == ["420606007001"] * len(found)
 
 
-def test_nothing_at_all_is_no_crash(in_force):
+def test_empty_city_has_no_findings(in_force):
     snapshot = snapshot_of()
     for find in (
         separation.check_separation,
@@ -96,8 +96,8 @@ def test_tower_over_100_m_gets_no_reduction(in_force):
     snapshot = snapshot_of(
         building=[house("a", 0, 0, **tall), house("b", 18, 0, fire_class=2, height_m=20.0)]
     )
-    one = separation.check_separation(snapshot, in_force)[0]
-    assert (one.rule, one.detail["proof"], one.severity.value) == (
+    item = separation.check_separation(snapshot, in_force)[0]
+    assert (item.rule, item.detail["proof"], item.severity.value) == (
         *("separation_high_2", None, "high"),
     )
 
@@ -117,7 +117,7 @@ def test_height_of_storeys_makes_a_high_rise_where_none_is_on_record(in_force):
     assert separation.fire_properties(snapshot).high.tolist() == [True]
 
 
-def test_hydrant_of_unknown_state_counts_and_is_said(in_force):
+def test_hydrant_of_unknown_state_counts_and_is_reported(in_force):
     snapshot = snapshot_of(
         building=[house("b", 20, 12)],
         road=[street("r", (0, 0), (100, 0))],
@@ -125,7 +125,7 @@ def test_hydrant_of_unknown_state_counts_and_is_said(in_force):
     )
     assert hydrants.check_hydrant_coverage(snapshot, in_force) == []
     assert "hydrant_no_state" in {
-        one.key for one in hydrants.missing_hydrant_data(snapshot.hydrant)
+        item.key for item in hydrants.missing_hydrant_data(snapshot.hydrant)
     }
 
 
@@ -139,7 +139,7 @@ def monaco():
     return snapshot_of(**{name: frame.sort_values("code") for name, frame in metric.items()})
 
 
-def test_monaco_runs_through_every_overlay_and_says_what_it_lacks(monaco, in_force):
+def test_monaco_passes_every_check_and_its_missing_data_is_reported(monaco, in_force):
     assert len(monaco.building) == 1205
     for find in (
         separation.check_separation,
@@ -148,8 +148,8 @@ def test_monaco_runs_through_every_overlay_and_says_what_it_lacks(monaco, in_for
         vehicle_access.check_vehicle_reach,
         ladder_areas.check_ladder_areas,
     ):
-        for one in find(monaco, in_force):
-            assert not shapely.is_empty(one.geometry)
+        for item in find(monaco, in_force):
+            assert not shapely.is_empty(item.geometry)
     station_response.check_response_times(monaco, in_force)
     hydrants.check_hydrant_spacing(monaco, in_force)
     hydrants.check_hydrant_positions(monaco, in_force)

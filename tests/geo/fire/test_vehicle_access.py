@@ -1,4 +1,4 @@
-"""What an engine of given measures reaches, and what stops it."""
+"""What an engine of some measures reaches, and what stops it."""
 
 from dataclasses import replace
 
@@ -12,10 +12,13 @@ from tests.geo.fire.test_hydrants import house, street
 
 
 def town(**lane: object):
-    usual = {"road_class": "internal", "width_m": 5.0, "name": "巷"}
+    defaults = {"road_class": "internal", "width_m": 5.0, "name": "巷"}
     return snapshot_of(
         building=[house("b", 195, 300, households=3)],
-        road=[street("r", (0, 0), (400, 0)), street("lane", (200, 0), (200, 295), **usual | lane)],
+        road=[
+            street("r", (0, 0), (400, 0)),
+            street("lane", (200, 0), (200, 295), **defaults | lane),
+        ],
     )
 
 
@@ -27,21 +30,21 @@ def town(**lane: object):
         ({"max_weight_t": 20.0}, {"weight_t": 20.0}, {"weight_t": 21.0}, vehicle_access.WEIGHT),
     ],
 )
-def test_engine_passes_up_to_its_measures_and_is_told_what_stops_it(
+def test_engine_passes_up_to_its_measures_and_the_obstacle_is_named(
     in_force, lane, small, large, kind
 ):
-    snapshot, usual = (
+    snapshot, defaults = (
         town(**lane),
         replace(vehicle_access.vehicle_from_settings(in_force), width_m=2.0),
     )
-    passed = vehicle_access.reach_overview(snapshot, in_force, replace(usual, **small), "")
+    passed = vehicle_access.reach_overview(snapshot, in_force, replace(defaults, **small), "")
     assert passed["unreached"] == {"buildings": 0, "households": 0}
-    stopped = vehicle_access.reach_overview(snapshot, in_force, replace(usual, **large), "")
+    stopped = vehicle_access.reach_overview(snapshot, in_force, replace(defaults, **large), "")
     assert stopped["unreached"] == {"buildings": 1, "households": 3}
     assert stopped["stopped_by"] == {kind: 1}
-    one = stopped["findings"][0]
-    assert one.detail["obstacle"]["road"] == "lane"
-    assert one.measured == pytest.approx(295 + 5, abs=0.1)
+    item = stopped["findings"][0]
+    assert item.detail["obstacle"]["road"] == "lane"
+    assert item.measured == pytest.approx(295 + 5, abs=0.1)
 
 
 def test_longer_engine_needs_a_larger_place_to_turn(in_force):
@@ -54,14 +57,16 @@ def test_longer_engine_needs_a_larger_place_to_turn(in_force):
             street("lane", (200, 0), (200, 290), road_class="internal", width_m=5.0),
         ],
     )
-    usual = vehicle_access.vehicle_from_settings(in_force)
+    defaults = vehicle_access.vehicle_from_settings(in_force)
     rows = np.arange(2)
-    assert fire_lanes.check_dead_ends(snapshot, in_force, rows, usual) == []
-    found = fire_lanes.check_dead_ends(snapshot, in_force, rows, replace(usual, length_m=16.0))
-    assert [(one.feature, one.required) for one in found] == [("lane", 16.0)]
+    assert fire_lanes.check_dead_ends(snapshot, in_force, rows, defaults) == []
+    findings = fire_lanes.check_dead_ends(
+        snapshot, in_force, rows, replace(defaults, length_m=16.0)
+    )
+    assert [(item.feature, item.required) for item in findings] == [("lane", 16.0)]
 
 
-def test_region_is_looked_at_by_itself(in_force):
+def test_overview_is_limited_to_a_region(in_force):
     snapshot = town(width_m=2.0)
     assert (
         vehicle_access.reach_overview(

@@ -13,8 +13,8 @@ GAS_POWER = clearance.CLEARANCES["gas", "power"]
 
 
 def network(kind: str, *points: tuple[float, float], **more: float | None) -> PipeGraph:
-    usual = {"diameter_mm": 200.0, "burial_depth_m": 1.0, "pressure_mpa": None}
-    row = {"code": kind, "from_node": None, "to_node": None} | usual | more
+    defaults = {"diameter_mm": 200.0, "burial_depth_m": 1.0, "pressure_mpa": None}
+    row = {"code": kind, "from_node": None, "to_node": None} | defaults | more
     segments = gpd.GeoDataFrame([row], geometry=[shapely.LineString(points)], crs="EPSG:4546")
     segments = segments.rename_geometry("geom")
     nodes = pd.DataFrame({"code": [], "kind": []})

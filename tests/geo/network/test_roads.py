@@ -12,11 +12,11 @@ from geo.network import roads, routing
 
 
 def network(*rows: tuple[list[tuple[float, float]], dict[str, object]]) -> roads.RoadGraph:
-    usual = {"road_class": "local", "width_m": 8.0, "oneway": "no", "bridge": False}
-    usual |= {"tunnel": False, "clear_height_m": None, "max_weight_t": None, "fire_lane": None}
-    made = [usual | {"code": f"r{k}"} | more for k, (_, more) in enumerate(rows)]
+    defaults = {"road_class": "local", "width_m": 8.0, "oneway": "no", "bridge": False}
+    defaults |= {"tunnel": False, "clear_height_m": None, "max_weight_t": None, "fire_lane": None}
+    rows_of_roads = [defaults | {"code": f"r{k}"} | more for k, (_, more) in enumerate(rows)]
     lines = [shapely.LineString(points) for points, _ in rows]
-    return roads.build_road_graph(gpd.GeoDataFrame(made, geometry=lines, crs="EPSG:4546"))
+    return roads.build_road_graph(gpd.GeoDataFrame(rows_of_roads, geometry=lines, crs="EPSG:4546"))
 
 
 def metres(graph: roads.RoadGraph, start: tuple[float, float], end: tuple[float, float]) -> float:
