@@ -250,8 +250,8 @@ def test_file_that_changes_while_it_is_read_is_not_published(database, tmp_path)
     with pytest.raises(InputError) as refused:
         import_file(database, Request("building", file, ALL), Settings(), rewrite)
     assert refused.value.message("en") == (
-        f"{file} changed while it was read: somebody is still writing it. Nothing was published; "
-        "run the import again when it is complete."
+        f"{file} changed while it was being read, so it is probably still being written. "
+        "Nothing was published; run the import again when it is complete."
     )
     assert names(database) == {"old"}
     assert bring(database, "building", file, ALL).status == "published"
