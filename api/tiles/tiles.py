@@ -138,7 +138,7 @@ async def _encode_tile(
     protected = protected_layers(tile.z, asker)
     query = prepared_tile_query(tile.z, protected, without)
     arguments = query.arguments(**tile_parameters(tile, colours))
-    async with request.app.state.pool.transaction_as(asker, most_ms=TIMEOUT_MS) as connection:
+    async with request.app.state.pool.transaction_as(asker, timeout_ms=TIMEOUT_MS) as connection:
         row = await connection.fetchrow(query.sql, *arguments)
     request.app.state.read_audit.note(asker, protected, tile.degrees())
     return b"".join(row)

@@ -122,9 +122,9 @@ def is_stale(
     Parameters
     ----------
     row
-        The stored state of the overlay (:func:`finding_queries.read_overlay_states`).
-    known
-        How often the layers were changed.
+        The stored state of the overlay (:func:`geo.fire.finding_queries.read_overlay_states`).
+    layer_changes
+        Change counts of the layers.
     """
     if row is None:
         return True

@@ -53,7 +53,7 @@ class RoadAccess:
 
 @dataclass(frozen=True)
 class BuildingAnchors:
-    """Where buildings are reached from, before the graph gets nodes is_near.
+    """Where buildings are reached from, before nodes are added to the graph near them.
 
     Attributes
     ----------
@@ -62,7 +62,7 @@ class BuildingAnchors:
     offset
         (b,) metres along it.
     gap, behind
-        As in :class:`Access`.
+        As in :class:`RoadAccess`.
     """
 
     piece: Ints

@@ -23,7 +23,10 @@ ON_BARRIER_M = 0.02
 
 
 class Kind(IntEnum):
-    """What lies on a border, from the weakest barrier to the strongest."""
+    """What lies on a border. Where several do, the highest number counts.
+
+    The cost is ``geo.partition.cells.graph.CUT_FACTOR``, not this order.
+    """
 
     OPEN = 0
     WALL = 1

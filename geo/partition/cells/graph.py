@@ -29,7 +29,7 @@ CUT_FACTOR: Mapping[Kind, float] = {
     Kind.RIVER: 0.2,
     Kind.WALL: 0.2,
 }
-"""Cost of a metre of border between two grids, by the barrier on it (design, section 4)."""
+"""Cost of a metre of border between two grids, by the barrier on it."""
 
 INSIDE_FACTOR: Mapping[Kind, float] = {Kind.ARTERIAL: 1.0, Kind.RAILWAY: 1.0, Kind.RIVER: 1.0}
 """Cost of a metre of barrier left inside one grid with households on both sides."""

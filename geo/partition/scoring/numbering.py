@@ -7,7 +7,7 @@ from geo.types import Bools, Floats, Ints
 SERIAL_DIGITS = 3
 
 FIRST_DEDICATED = 901
-"""Serial of the first dedicated grid (design, section 3)."""
+"""Serial of the first dedicated grid."""
 
 ROW_HEIGHT_SHARE = 0.6
 """A new row of the reading order begins this share of a row's height below the first place."""

@@ -168,7 +168,7 @@ def household_terms(households: Floats | Ints, limits: Limits) -> tuple[Floats, 
 
 
 def border_cost(graph: Graph, label: Ints) -> float:
-    """Return the border cost of (n,) labels in metres (design, section 4)."""
+    """Return the border cost of (n,) labels in metres."""
     return float(np.where(_is_cut(graph, label), graph.cut, graph.inside).sum())
 
 
