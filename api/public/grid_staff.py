@@ -313,7 +313,7 @@ def breaches(
 ) -> Response:
     """List grids in force without a manager or outside the limits for informants."""
     parameters = {
-        "stem": code_prefix(region),
+        "region": code_prefix(region),
         "scope": asker.scope,
         "min_informants": MIN_INFORMANTS,
         "max_informants": MAX_INFORMANTS,
@@ -331,7 +331,7 @@ _BREACHES: Any = text(
     """
     WITH grid AS (
         SELECT code FROM published.grid
-        WHERE kind = 'general' AND starts_with(code, :code_prefix) AND starts_with(code, :scope)
+        WHERE kind = 'general' AND starts_with(code, :region) AND starts_with(code, :scope)
     ), informant AS (
         SELECT grid_code, name, households FROM grid_informant WHERE valid_to IS NULL
     ), counted AS (

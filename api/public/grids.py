@@ -100,8 +100,8 @@ async def _published_grid_at(
     """
     query = _point_query()
     state = request.app.state
-    colours = await state.colourings.in_force(state.engine, await state.state.now())
-    async with state.pool.acting(asker) as connection:
+    colours = await state.colourings.in_force(state.engine, await state.layer_state.now())
+    async with state.pool.transaction_as(asker) as connection:
         row = await connection.fetchrow(query.sql, *query.arguments(lon=point[0], lat=point[1]))
     if row is None:
         raise NotFoundError("no_grid_here", lon=point[0], lat=point[1])
