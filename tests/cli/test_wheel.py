@@ -15,12 +15,12 @@ ROOT = Path(__file__).parents[2]
 
 TRIED = """
 from cli.main import main
-from etl.sample.city import SHIPPED, read_sample
+from etl.sample.city import SAMPLE_FILE, read_sample
 from geo import db
 from maps import build
-assert build.build() == build.DIST, "there is nothing to build"
+assert build.build() == build.dist_folder(), "there is nothing to build"
 db.upgrade()
-print(len(read_sample(SHIPPED)["building"]))
+print(len(read_sample(SAMPLE_FILE)["building"]))
 """
 
 

@@ -112,8 +112,8 @@ def test_connections_find_postgis_loaded(home: Path):
 
 
 def test_processes_that_come_at_once_share_one_cluster(new_home: Path):
-    code = "import sys; from pathlib import Path; from geo import cluster;"
-    code += "print(cluster.ensure(Path(sys.argv[1])))"
+    code = "import sys; from pathlib import Path; from geo.db import local_server;"
+    code += "print(local_server.ensure_running(Path(sys.argv[1])))"
     command = [sys.executable, "-c", code, os.fspath(new_home)]
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
     urls = {process.communicate()[0].strip() for process in running}
@@ -141,8 +141,8 @@ def test_server_of_a_deleted_home_leaves_the_socket_of_the_new_one(new_home: Pat
 
 
 WITHOUT_PTRACE = ["setpriv", "--bounding-set", "-sys_ptrace", "--inh-caps", "-sys_ptrace"]
-ENSURE = "import sys; from pathlib import Path; from geo import cluster; "
-ENSURE += "print(cluster.ensure(Path(sys.argv[1])))"
+ENSURE = "import sys; from pathlib import Path; from geo.db import local_server; "
+ENSURE += "print(local_server.ensure_running(Path(sys.argv[1])))"
 
 
 def test_living_server_keeps_its_pid_file_when_no_connection_is_free(home: Path):
@@ -267,8 +267,8 @@ def test_recovery_that_stands_still_is_given_up(new_home: Path, monkeypatch):
 
 
 def test_process_that_holds_the_cluster_is_named(home: Path, short_timeout, caplog):
-    hold = "import sys, time; from pathlib import Path; from geo import cluster; "
-    hold += "cluster.TIMEOUT_S = 600; cluster.ensure(Path(sys.argv[1]))"
+    hold = "import sys, time; from pathlib import Path; from geo.db import local_server; "
+    hold += "local_server.TIMEOUT_S = 600; local_server.ensure_running(Path(sys.argv[1]))"
     local_server.ensure_running(home)
     process = server(home)
     os.kill(process, signal.SIGSTOP)
@@ -318,9 +318,9 @@ def test_restart_makes_no_new_cluster_where_the_home_is_gone(new_home: Path):
 SUBREAPER = """
 import ctypes, sys, time
 from pathlib import Path
-from geo import cluster
+from geo.db import local_server
 ctypes.CDLL(None).prctl(36, 1)  # PR_SET_CHILD_SUBREAPER: orphans become ours, as init's
-cluster.ensure(Path(sys.argv[1]))
+local_server.ensure_running(Path(sys.argv[1]))
 print("ready", flush=True)
 time.sleep(600)
 """
@@ -413,7 +413,7 @@ def test_half_made_cluster_is_made_anew(new_home: Path):
 
 def test_missing_packages_are_named(home: Path, tmp_path: Path, monkeypatch):
     monkeypatch.setattr(local_server, "INSTALLED", tmp_path)
-    with pytest.raises(SetupError, match=r"the package postgresql-15-postgis-3 "):
+    with pytest.raises(SetupError, match=r"the package postgresql-15-postgis-3,"):
         local_server.ensure_running(home)
 
 
