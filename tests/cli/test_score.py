@@ -133,7 +133,7 @@ def test_invalid_plan_file_is_refused(drawn, tmp_path):
         gridatlas("score", sea)
     assert refused.value.key == "plan_nowhere"
     line = polygons(tmp_path, shapely.LineString([(0, 0), (1, 1)]))
-    with pytest.raises(GridatlasError, match="holds no polygons"):
+    with pytest.raises(GridatlasError, match="contains no polygons"):
         gridatlas("draw", "--from", line)
     drawn[1].to_file(tmp_path / "two.gpkg")
     with pytest.raises(GridatlasError, match="several communities"):
