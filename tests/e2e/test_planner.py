@@ -296,7 +296,7 @@ def test_cut_network_keeps_the_step_and_sends_it_later(edit, client_of, draft):
     before = households(page)
     page.context.set_offline(True)
     to, cell = move_one(page)
-    expect(page.locator("#notice")).to_contain_text("联网后自动送出")
+    expect(page.locator("#notice")).to_contain_text("联网后自动提交")
     assert households(page)[to] == before[to] + cell["households"]
     page.context.set_offline(False)
     page.wait_for_function(SAVED)
