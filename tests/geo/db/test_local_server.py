@@ -20,6 +20,8 @@ from sqlalchemy import create_engine, make_url, text
 from geo.db import local_server
 from geo.errors import SetupError
 
+pytestmark = pytest.mark.usefixtures("english")
+
 
 @contextmanager
 def folder(mode: int = 0o755) -> Iterator[Path]:
