@@ -124,7 +124,7 @@ class Draft:
             If the plan has no such grid.
         """
         if code not in self.grids:
-            raise NotFoundError("no_such_grid", plan=self.number, grid=code)
+            raise NotFoundError("no_grid_in_plan", plan=self.number, grid=code)
         return self.grids[code]
 
     def unlocked_grid(self, code: str) -> Attributes:

@@ -2,6 +2,7 @@
 
 import ast
 import string
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,18 @@ def test_both_languages_have_the_same_texts_with_the_same_fields():
     assert english.keys() == chinese.keys()
     for key, text in english.items():
         assert fields(text) == fields(chinese[key]), key
+
+
+@pytest.mark.parametrize("language", messages.LANGUAGES)
+def test_no_text_is_defined_in_two_files(language):
+    files = sorted((ROOT / "geo" / "locale" / language).glob("*.toml"))
+    keys = [
+        (table, key)
+        for file in files
+        for table, texts in tomllib.loads(file.read_text(encoding="utf-8")).items()
+        for key in texts
+    ]
+    assert sorted(keys) == sorted(set(keys))
 
 
 def calls() -> list[tuple[str, str]]:
