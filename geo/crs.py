@@ -19,7 +19,6 @@ import shapely
 from numpy.typing import NDArray
 
 STORAGE = "EPSG:4490"
-DISPLAY = "EPSG:3857"
 
 Coordinates = NDArray[np.float64]
 Shift = Callable[[Coordinates], Coordinates]

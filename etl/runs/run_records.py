@@ -204,14 +204,6 @@ def close_run(
     return closed.rowcount > 0
 
 
-def run_status(engine: Engine, number: int) -> str:
-    """Return the status of a run, read in a new session."""
-    with open_session(engine) as connection:
-        return str(
-            connection.execute(select(ImportRun.status).where(ImportRun.id == number)).scalar_one()
-        )
-
-
 def layer_versions(connection: Connection, layers: Iterable[str]) -> State:
     """Return the versions of layers and of those that their checks read, and the year."""
     checked = set(layers) - {YEAR}

@@ -19,8 +19,6 @@ from geo.fire.snapshot import CitySnapshot
 from geo.types import Floats, Geometries, Ints
 
 _STEP_M = 1.0
-_STRAIGHT_DEGREES = 12.0
-"""Walls that turn less than this between two corners count as one side."""
 
 
 @dataclass(frozen=True)
