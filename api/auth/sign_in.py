@@ -12,7 +12,13 @@ from starlette.responses import Response
 from api.auth import identity_provider, tokens
 from api.core import problems
 from api.core.audit import record
-from api.core.caller import KEEPER, Asker, Caller, caller_from_account, transaction_as
+from api.core.caller import (
+    SERVICE_CALLER,
+    Caller,
+    CurrentCaller,
+    caller_from_account,
+    transaction_as,
+)
 from geo import locks
 from geo.errors import InputError, NotFoundError, NotSignedInError, TooManyError
 from geo.locks import Lock
@@ -123,7 +129,7 @@ def token(
     engine = request.app.state.engine
     if grant_type == "refresh_token":
         # Committed before the error is raised: a session whose old token was reused must end.
-        with transaction_as(engine, KEEPER) as connection:
+        with transaction_as(engine, SERVICE_CALLER) as connection:
             tokens_response = _refresh_tokens(connection, refresh_token)
         if tokens_response is None:
             raise NotSignedInError("session_ended")
@@ -131,17 +137,19 @@ def token(
     address = request.client.host if request.client else ""
     if grant_type == "authorization_code":
         return _sign_in_by_code(engine, address, (code, code_verifier, redirect_uri, nonce))
-    with transaction_as(engine, KEEPER) as connection:
+    with transaction_as(engine, SERVICE_CALLER) as connection:
         attempt = _count_attempt(connection, username, address)
         account = connection.execute(_ACCOUNT, {"name": username}).mappings().first()
     if not _is_password_of(account, password):
-        with transaction_as(engine, KEEPER) as connection:
-            record(connection, KEEPER, "sign_in_failed", "account", username, {"from": address})
+        with transaction_as(engine, SERVICE_CALLER) as connection:
+            record(
+                connection, SERVICE_CALLER, "sign_in_failed", "account", username, {"from": address}
+            )
         raise NotSignedInError("password_wrong")
-    with transaction_as(engine, KEEPER) as connection:
+    with transaction_as(engine, SERVICE_CALLER) as connection:
         connection.execute(_DELETE_ATTEMPT, {"id": attempt})
         tokens_response = _open_session(connection, caller_from_account(account))
-        record(connection, KEEPER, "sign_in", "account", username, {"from": address})
+        record(connection, SERVICE_CALLER, "sign_in", "account", username, {"from": address})
     return tokens_response
 
 
@@ -149,24 +157,24 @@ def token(
 def revoke(request: Request, token: Word) -> None:
     """End the session of a refresh token (RFC 7009); an unknown token is no error."""
     session = token.partition(".")[0]
-    with transaction_as(request.app.state.engine, KEEPER) as connection:
+    with transaction_as(request.app.state.engine, SERVICE_CALLER) as connection:
         key = {"session": session, "token": tokens.hash_refresh_token(token)}
         row = connection.execute(_SESSION_OF_TOKEN, key).mappings().first()
         if row is None or not (row["is_current"] or tokens.is_issued_here(token)):
             return
         if connection.execute(_REVOKE, {"session": session}).rowcount:
-            record(connection, KEEPER, "sign_out", "account", row["name"])
+            record(connection, SERVICE_CALLER, "sign_out", "account", row["name"])
 
 
 @router.get("/me", responses=problems.problem_responses())
-def me(asker: Asker) -> MeResponse:
+def me(caller: CurrentCaller) -> MeResponse:
     """Return the caller's account."""
     return MeResponse(
-        name=asker.name,
-        role=asker.role,
-        scope=asker.scope,
-        networks=list(asker.networks),
-        account=asker.account,
+        name=caller.name,
+        role=caller.role,
+        scope=caller.scope,
+        networks=list(caller.networks),
+        account=caller.account,
     )
 
 
@@ -206,17 +214,17 @@ def _sign_in_by_code(
     """
     if not settings().oidc_issuer:
         raise InputError("provider_none")
-    with transaction_as(engine, KEEPER) as connection:
+    with transaction_as(engine, SERVICE_CALLER) as connection:
         attempt = _count_attempt(connection, f"{address} by code", address)
     name = identity_provider.redeem_code(*redemption)
     detail = {"from": address, "issuer": settings().oidc_issuer}
-    with transaction_as(engine, KEEPER) as connection:
+    with transaction_as(engine, SERVICE_CALLER) as connection:
         connection.execute(_DELETE_ATTEMPT, {"id": attempt})
         account = connection.execute(_ACCOUNT, {"name": name}).mappings().first()
         if account is not None:
-            record(connection, KEEPER, "sign_in", "account", name, detail)
+            record(connection, SERVICE_CALLER, "sign_in", "account", name, detail)
             return _open_session(connection, caller_from_account(account))
-        record(connection, KEEPER, "sign_in_failed", "account", name[:100], detail)
+        record(connection, SERVICE_CALLER, "sign_in_failed", "account", name[:100], detail)
     raise NotSignedInError("account_unknown")
 
 
@@ -281,7 +289,7 @@ def _refresh_tokens(connection: Connection, refresh: str) -> TokensResponse | No
         if not tokens.is_issued_here(refresh):
             return None
         connection.execute(_REVOKE, {"session": session})
-        record(connection, KEEPER, "token_reused", "account", row["name"])
+        record(connection, SERVICE_CALLER, "token_reused", "account", row["name"])
         return None
     next_token = tokens.issue_refresh_token(session)
     connection.execute(

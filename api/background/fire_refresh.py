@@ -9,7 +9,7 @@ import threading
 
 from sqlalchemy import Engine, text
 
-from api.core.caller import KEEPER, Caller, transaction_as
+from api.core.caller import SERVICE_CALLER, Caller, transaction_as
 from geo.fire.cities import list_cities
 from geo.fire.context import FireContextCache
 from geo.fire.layer_state import read_layer_changes
@@ -51,5 +51,5 @@ class FireRefresh:
 
     def _is_anyone_signed_in(self) -> bool:
         """Return whether a session of the fire service is open, on this worker or another."""
-        with transaction_as(self._engine, KEEPER, readonly=True) as connection:
+        with transaction_as(self._engine, SERVICE_CALLER, readonly=True) as connection:
             return bool(connection.scalar(_IS_SIGNED_IN, {"role": Role.FIRE.value}))

@@ -20,7 +20,7 @@ import orjson
 from sqlalchemy import URL, Connection, Engine, NullPool, RowMapping, create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.core.caller import ACT_AS, KEEPER
+from api.core.caller import ACT_AS, SERVICE_CALLER
 from geo import locks
 from geo.locks import Lock
 from geo.model.job import JobKind
@@ -207,7 +207,7 @@ class JobProcess:
 def _run(session: Connection, statement: Any, **values: Any) -> Sequence[RowMapping]:
     """Execute a statement in a transaction of its own under the role of the queue."""
     with session.begin():
-        session.execute(ACT_AS, KEEPER.settings())
+        session.execute(ACT_AS, SERVICE_CALLER.settings())
         result = session.execute(statement, values)
         return result.mappings().all() if result.returns_rows else []
 
@@ -215,7 +215,7 @@ def _run(session: Connection, statement: Any, **values: Any) -> Sequence[RowMapp
 def _claim_job(session: Connection, kinds: list[str]) -> dict[str, Any] | None:
     """Claim the next job and acquire its lock; return None if there is none."""
     with session.begin():
-        session.execute(ACT_AS, KEEPER.settings())
+        session.execute(ACT_AS, SERVICE_CALLER.settings())
         job = session.execute(_CLAIM, {"debounce": DEBOUNCE_S, "kinds": kinds}).mappings().first()
         if job is None:
             return None

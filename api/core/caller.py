@@ -50,8 +50,8 @@ class Caller:
         }
 
 
-ANYONE = Caller()
-KEEPER = Caller(role="keeper", name="gridatlas")
+PUBLIC_CALLER = Caller()
+SERVICE_CALLER = Caller(role="keeper", name="gridatlas")
 
 ACT_AS = text(
     "SELECT set_config('role', :role, true), set_config('gridatlas.scope', :scope, true), "
@@ -93,7 +93,7 @@ async def identify_caller(
     if token is None:
         if request.headers.get("authorization"):
             raise NotSignedInError("token_invalid")
-        return ANYONE
+        return PUBLIC_CALLER
     return await caller_from_token(request.app.state.pool, token)
 
 
@@ -115,7 +115,7 @@ async def caller_from_token(pool: Any, token: str) -> Caller:
     else:
         session, name = tokens.verify_token(token)
     query = (_ACCOUNT_OF_SESSION, session) if session is not None else (_ACCOUNT_BY_NAME, name)
-    async with pool.transaction_as(KEEPER) as connection:
+    async with pool.transaction_as(SERVICE_CALLER) as connection:
         account = await connection.fetchrow(*query)
     if account is None:
         raise NotSignedInError("session_ended" if session else "account_unknown")
@@ -133,7 +133,7 @@ def caller_from_account(account: Any) -> Caller:
     )
 
 
-Asker = Annotated[Caller, Depends(identify_caller)]
+CurrentCaller = Annotated[Caller, Depends(identify_caller)]
 
 
 def allow(*roles: str) -> Any:
@@ -145,11 +145,11 @@ def allow(*roles: str) -> Any:
         By the dependency: if the caller is the public, or has another role.
     """
 
-    def check(asker: Asker) -> None:
-        if asker.role not in roles:
-            if asker.role == Role.PUBLIC:
+    def check(caller: CurrentCaller) -> None:
+        if caller.role not in roles:
+            if caller.role == Role.PUBLIC:
                 raise NotSignedInError("sign_in_first")
-            raise NotAllowedError("role_may_not", role=asker.role)
+            raise NotAllowedError("role_may_not", role=caller.role)
 
     return Depends(check)
 

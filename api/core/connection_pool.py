@@ -16,7 +16,7 @@ import orjson
 from sqlalchemy import URL, Select
 from sqlalchemy.dialects.postgresql import asyncpg as dialect
 
-from api.core.caller import ANYONE, Caller
+from api.core.caller import PUBLIC_CALLER, Caller
 from geo.db.security import database_role
 from geo.model import Role
 from geo.settings import settings
@@ -79,7 +79,7 @@ class AsyncPool:
         """Open some connections and use them one after another, so that requests get the others."""
         async with AsyncExitStack() as stack:
             for _ in range(min(WARM_CONNECTIONS, _max_connections())):
-                connection = await stack.enter_async_context(self.transaction_as(ANYONE))
+                connection = await stack.enter_async_context(self.transaction_as(PUBLIC_CALLER))
                 stack.push_async_callback(use, connection)  # before the connection is returned
 
     @asynccontextmanager

@@ -10,7 +10,7 @@ from sqlalchemy import Connection as Database
 from sqlalchemy import Select
 
 from api.core import problems
-from api.core.caller import Asker, transaction_as
+from api.core.caller import CurrentCaller, transaction_as
 from geo import db
 from geo.db.views import Status
 from geo.errors import InputError
@@ -43,15 +43,15 @@ class Page(NamedTuple):
         return statement.limit(self.limit).offset(self.offset)
 
 
-def _connection(request: Request, asker: Asker) -> Iterator[Database]:
+def _connection(request: Request, caller: CurrentCaller) -> Iterator[Database]:
     # Reads of others than the public may be recorded in the audit trail.
-    readonly = asker.role == Role.PUBLIC
-    with transaction_as(request.app.state.engine, asker, readonly=readonly) as connection:
+    readonly = caller.role == Role.PUBLIC
+    with transaction_as(request.app.state.engine, caller, readonly=readonly) as connection:
         yield connection
 
 
-def _writing(request: Request, asker: Asker) -> Iterator[Database]:
-    with transaction_as(request.app.state.engine, asker) as connection:
+def _writing(request: Request, caller: CurrentCaller) -> Iterator[Database]:
+    with transaction_as(request.app.state.engine, caller) as connection:
         yield connection
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from fastapi import Depends, Request
 from sqlalchemy import Engine, insert
 
-from api.core.caller import Asker, Caller, transaction_as
+from api.core.caller import Caller, CurrentCaller, transaction_as
 from geo.model import AuditEvent
 
 POLL_INTERVAL_S = 2.0
@@ -142,8 +142,8 @@ class ReadAudit:
 def audit_reads(*layers: str) -> Any:
     """Return the dependency that counts a successful answer as a read of protected layers."""
 
-    def count(request: Request, asker: Asker) -> Iterator[None]:
+    def count(request: Request, caller: CurrentCaller) -> Iterator[None]:
         yield  # an error is raised here: nothing was read
-        request.app.state.read_audit.note(asker, layers)
+        request.app.state.read_audit.note(caller, layers)
 
     return Depends(count, scope="function")

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from api.core import problems
 from api.core.audit import record
-from api.core.caller import Asker
+from api.core.caller import CurrentCaller
 from api.core.geojson import encode
 from api.core.parameters import Connection, Lang
 from api.core.read_audit import audit_reads
@@ -93,22 +93,22 @@ def _building_at(connection: sqlalchemy.Connection, lon: float, lat: float) -> d
 
 @router.get("/buildings/{code}", responses=ok_response(BuildingBriefingResponse))
 def get_building(
-    request: Request, connection: Connection, asker: Asker, lang: Lang, code: Code
+    request: Request, connection: Connection, caller: CurrentCaller, lang: Lang, code: Code
 ) -> Response:
     """Return the briefing of a building: all that a crew needs to know before it arrives."""
     briefing = building_briefing(connection, fire_contexts(request), code, lang)
-    record(connection, asker, "read", "building", code)
+    record(connection, caller, "read", "building", code)
     body = encode(briefing.content, briefing.context.snapshot.to_degrees)
     return etag_response(request, body, JSON)
 
 
 @router.get("/buildings/{code}/sheet.pdf", response_class=Response, responses=problems.DOCUMENTED)
 def get_building_sheet(
-    request: Request, connection: Connection, asker: Asker, lang: Lang, code: Code
+    request: Request, connection: Connection, caller: CurrentCaller, lang: Lang, code: Code
 ) -> Response:
     """Return the briefing of a building as a sheet of one page, for the crew to take along."""
     briefing = building_briefing(connection, fire_contexts(request), code, lang)
-    record(connection, asker, "print", "building", code)
+    record(connection, caller, "print", "building", code)
     pdf = building_sheet.sheet_of_briefing(briefing, lang)
     response = etag_response(request, pdf, "application/pdf")
     response.headers["Content-Disposition"] = f'inline; filename="{quote(code)}.pdf"'
@@ -119,7 +119,7 @@ def get_building_sheet(
 def get_incident(
     request: Request,
     connection: Connection,
-    asker: Asker,
+    caller: CurrentCaller,
     lang: Lang,
     lon: Longitude,
     lat: Latitude,
@@ -129,5 +129,5 @@ def get_incident(
     context = fire_contexts(request).context_of(connection, city_at(connection, lon, lat))
     body = incident_briefing(connection, context, lon, lat, radius, lang)
     body["centre"] = [lon, lat]
-    record(connection, asker, "read", "incident", f"{lon:.6f},{lat:.6f}", {"radius_m": radius})
+    record(connection, caller, "read", "incident", f"{lon:.6f},{lat:.6f}", {"radius_m": radius})
     return snapshot_response(request, connection, context, body, BRIEFING_LAYERS, lang)

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from api.core import problems
 from api.core.audit import record
-from api.core.caller import Asker
+from api.core.caller import CurrentCaller
 from api.core.parameters import Bbox, Box, Connection, Lang, Paging, Writing, retry_conflicts
 from api.core.read_audit import audit_reads
 from api.core.responses import Collection, GeoJson, collection, etag_response, feature
@@ -182,7 +182,7 @@ def list_fire_blocks(
 @router.post("/findings/refresh", responses=problems.DOCUMENTED)
 @retry_conflicts
 def refresh_findings(
-    request: Request, connection: Writing, asker: Asker, region: Region = None
+    request: Request, connection: Writing, caller: CurrentCaller, region: Region = None
 ) -> RefreshResponse:
     """Recompute the findings of a city where its data changed."""
     started = datetime.now(UTC)
@@ -190,5 +190,5 @@ def refresh_findings(
     # Findings belong to the system: the database owner writes them, whoever asks for it.
     counts = finding_refresh.refresh_findings(db.get_engine(), fire_contexts(request), city)
     seconds = (datetime.now(UTC) - started).total_seconds()
-    record(connection, asker, "refresh", "fire_finding", city, dict(counts))
+    record(connection, caller, "refresh", "fire_finding", city, dict(counts))
     return RefreshResponse(recomputed=counts, seconds=round(seconds, 3))

@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, and_, case, func, literal, select, true
 from starlette.responses import Response
 
 from api.core import problems
-from api.core.caller import Asker, Caller, allow
+from api.core.caller import Caller, CurrentCaller, allow
 from api.core.parameters import Connection
 from api.core.responses import etag_response
 from api.tiles.tile_layers import Source, Tile, layer_query
@@ -44,12 +44,12 @@ Place = Annotated[int, Path(ge=0)]
     dependencies=[allow("fire", "admin")],
 )
 def fire_tile(
-    request: Request, connection: Connection, asker: Asker, z: Zoom, x: Place, y: Place
+    request: Request, connection: Connection, caller: CurrentCaller, z: Zoom, x: Place, y: Place
 ) -> Response:
     """Return a tile with the layers finding, finding_point, hydrant, station, lane, response,
     hydrant_area and entrance; 204 where there is nothing."""
     tile = _tile(z, x, y)
-    return _answer(request, connection, asker, tile, _fire_layers(tile))
+    return _answer(request, connection, caller, tile, _fire_layers(tile))
 
 
 @router.get(
@@ -61,7 +61,7 @@ def fire_tile(
 def network_tile(
     request: Request,
     connection: Connection,
-    asker: Asker,
+    caller: CurrentCaller,
     z: Zoom,
     x: Place,
     y: Place,
@@ -70,7 +70,7 @@ def network_tile(
     """Return a tile with the layers pipe and pipe_node of some networks, all by default."""
     tile = _tile(z, x, y)
     networks = [name for name in network.split(",") if name] or [name.value for name in Network]
-    return _answer(request, connection, asker, tile, _pipe_layers(tile, networks))
+    return _answer(request, connection, caller, tile, _pipe_layers(tile, networks))
 
 
 def _tile(z: int, x: int, y: int) -> Tile:
@@ -81,7 +81,7 @@ def _tile(z: int, x: int, y: int) -> Tile:
 
 
 def _answer(
-    request: Request, connection: Any, asker: Caller, tile: Tile, sources: dict[str, Source]
+    request: Request, connection: Any, caller: Caller, tile: Tile, sources: dict[str, Source]
 ) -> Response:
     parts = [
         func.coalesce(layer_query(name, source, tile), b"") for name, source in sources.items()
@@ -89,7 +89,7 @@ def _answer(
     body = b"".join(connection.execute(select(*parts)).one()) if parts else b""
     tables = {source.geometry.expression.table.name for source in sources.values()}
     protected = {name for name in tables if Role.PUBLIC not in RULES[name].read}
-    request.app.state.read_audit.note(asker, protected, tile.degrees())
+    request.app.state.read_audit.note(caller, protected, tile.degrees())
     return etag_response(request, body, MEDIA_TYPE)
 
 

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from api.core import problems
 from api.core.audit import record
-from api.core.caller import Asker, allow
+from api.core.caller import CurrentCaller, allow
 from api.core.parameters import Connection, Page, Paging, Writing, retry_conflicts
 from api.core.read_audit import audit_reads
 from api.core.responses import etag_response
@@ -101,18 +101,18 @@ def list_inspections(
 @router.put("/reviews/{code}", responses=problems.DOCUMENTED)
 @retry_conflicts
 def record_review(
-    connection: Writing, asker: Asker, code: Code, asked: ReviewRequest
+    connection: Writing, caller: CurrentCaller, code: Code, asked: ReviewRequest
 ) -> ReviewResponse:
     """Store the review of a building's sheet."""
     reviews.record_review(connection, code, asked.state, asked.checker, asked.note)
-    record(connection, asker, "review", "building", code, {"state": asked.state})
+    record(connection, caller, "review", "building", code, {"state": asked.state})
     return ReviewResponse.model_validate(reviews.read_review(connection, code))
 
 
 @router.post("/inspections", status_code=201, responses=problems.DOCUMENTED)
 @retry_conflicts
 def record_inspection(
-    connection: Writing, asker: Asker, asked: InspectionRequest
+    connection: Writing, caller: CurrentCaller, asked: InspectionRequest
 ) -> InspectionResponse:
     """Store an inspection of a hydrant; a hydrant that failed no longer counts as working."""
     inspection = reviews.record_inspection(
@@ -124,5 +124,5 @@ def record_inspection(
         inspector=asked.inspector,
         inspected_on=asked.inspected_on,
     )
-    record(connection, asker, "inspect", "pipe_node", asked.hydrant, {"passed": asked.passed})
+    record(connection, caller, "inspect", "pipe_node", asked.hydrant, {"passed": asked.passed})
     return InspectionResponse.model_validate(inspection)

@@ -18,7 +18,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
 from api.core import problems
-from api.core.caller import Asker, Caller, allow, transaction_as
+from api.core.caller import Caller, CurrentCaller, allow, transaction_as
 from api.core.parameters import Connection, Lang, Paging
 from api.core.read_audit import audit_reads
 from api.core.responses import JSON, DescribedBy, Geometry, Listing, etag_response, listing
@@ -331,18 +331,18 @@ ACCEPTED: dict[int | str, dict[str, Any]] = {
     response_model=RunResponse,
     responses=ACCEPTED | problems.problem_responses(403, 404, 409, 507),
 )
-async def approve(request: Request, asker: Asker, lang: Lang, number: Number) -> Response:
+async def approve(request: Request, caller: CurrentCaller, lang: Lang, number: Number) -> Response:
     """Publish a held run; the response is a job if that takes longer than ten seconds."""
-    await run_in_threadpool(_check_status, request, asker, number, RunStatus.HELD)
-    job = await submit(request, asker, lang, JobKind.APPROVE, {"run": number})
-    return await run_in_threadpool(_run_or_job, request, asker, job, number)
+    await run_in_threadpool(_check_status, request, caller, number, RunStatus.HELD)
+    job = await submit(request, caller, lang, JobKind.APPROVE, {"run": number})
+    return await run_in_threadpool(_run_or_job, request, caller, job, number)
 
 
 @router.post("/runs/{number}/dismiss", responses=problems.problem_responses(403, 404, 409))
-def dismiss(request: Request, asker: Asker, number: Number) -> RunResponse:
+def dismiss(request: Request, caller: CurrentCaller, number: Number) -> RunResponse:
     """Reject a held run."""
-    approval.reject(db.get_engine(), number, actor=asker.name)
-    with transaction_as(request.app.state.engine, asker) as connection:
+    approval.reject(db.get_engine(), number, actor=caller.name)
+    with transaction_as(request.app.state.engine, caller) as connection:
         return describe_run(connection, number)
 
 
@@ -353,19 +353,19 @@ def dismiss(request: Request, asker: Asker, number: Number) -> RunResponse:
 )
 async def rollback(
     request: Request,
-    asker: Asker,
+    caller: CurrentCaller,
     lang: Lang,
     number: Number,
     options: Annotated[RollbackRequest | None, Body()] = None,
 ) -> Response:
     """Roll a published run back; the response is the new run, or a job if it takes long."""
-    await run_in_threadpool(_check_status, request, asker, number, RunStatus.PUBLISHED)
+    await run_in_threadpool(_check_status, request, caller, number, RunStatus.PUBLISHED)
     parameters = {"run": number, "with_later": options is not None and options.with_later}
-    job = await submit(request, asker, lang, JobKind.ROLL_BACK, parameters)
-    return await run_in_threadpool(_run_or_job, request, asker, job, None)
+    job = await submit(request, caller, lang, JobKind.ROLL_BACK, parameters)
+    return await run_in_threadpool(_run_or_job, request, caller, job, None)
 
 
-def _check_status(request: Request, asker: Caller, number: int, status: RunStatus) -> None:
+def _check_status(request: Request, caller: Caller, number: int, status: RunStatus) -> None:
     """Refuse at once what the job would refuse.
 
     Raises
@@ -373,18 +373,18 @@ def _check_status(request: Request, asker: Caller, number: int, status: RunStatu
     NotFoundError, ConflictError
         If there is no such run, or it has another status.
     """
-    with transaction_as(request.app.state.engine, asker) as connection:
+    with transaction_as(request.app.state.engine, caller) as connection:
         run = describe_run(connection, number)
     if run.status is not status:
         key = "run_not_held" if status is RunStatus.HELD else "run_not_published"
         raise ConflictError(key, run=number, status=run.status.value)
 
 
-def _run_or_job(request: Request, asker: Caller, job: JobResponse, number: int | None) -> Response:
+def _run_or_job(request: Request, caller: Caller, job: JobResponse, number: int | None) -> Response:
     """Return a run after a job, by default the run of the job, or the job if it is not done."""
     if job.status != JobStatus.DONE:
         return _accepted_response(job)
-    with transaction_as(request.app.state.engine, asker) as connection:
+    with transaction_as(request.app.state.engine, caller) as connection:
         run = describe_run(connection, job.runs[-1] if number is None else number)
     return Response(run.model_dump_json(), media_type=JSON)
 
@@ -482,7 +482,7 @@ def export(
         }
     },
 )
-async def replay(request: Request, asker: Asker, lang: Lang) -> Response:
+async def replay(request: Request, caller: CurrentCaller, lang: Lang) -> Response:
     """Import quarantined features again, as delivered or corrected in an exported file."""
     media_type = request.headers.get("content-type", "")
     run, upload, ending = None, None, ""
@@ -490,14 +490,14 @@ async def replay(request: Request, asker: Asker, lang: Lang) -> Response:
         upload, ending = await _upload_in_form(request)
     else:
         run = await _run_in_body(request)
-        await run_in_threadpool(_check_waiting, request, asker, run)
+        await run_in_threadpool(_check_waiting, request, caller, run)
     parameters = {"run": run, "ending": ending}
-    job = await submit(request, asker, lang, JobKind.REPLAY, parameters, upload)
-    return await run_in_threadpool(_runs_or_job, request, asker, job)
+    job = await submit(request, caller, lang, JobKind.REPLAY, parameters, upload)
+    return await run_in_threadpool(_runs_or_job, request, caller, job)
 
 
-def _check_waiting(request: Request, asker: Caller, run: int | None) -> None:
-    with transaction_as(request.app.state.engine, asker) as connection:
+def _check_waiting(request: Request, caller: Caller, run: int | None) -> None:
+    with transaction_as(request.app.state.engine, caller) as connection:
         if not quarantine_runs.count_waiting(connection, run=run):
             raise InputError("quarantine_empty")
 
@@ -536,10 +536,10 @@ async def _run_in_body(request: Request) -> int | None:
     return None if number is None else int(number)
 
 
-def _runs_or_job(request: Request, asker: Caller, job: JobResponse) -> Response:
+def _runs_or_job(request: Request, caller: Caller, job: JobResponse) -> Response:
     if job.status != JobStatus.DONE:
         return _accepted_response(job)
-    with transaction_as(request.app.state.engine, asker) as connection:
+    with transaction_as(request.app.state.engine, caller) as connection:
         runs = RunsResponse(runs=[describe_run(connection, number) for number in job.runs])
     return Response(runs.model_dump_json(), media_type=JSON)
 
@@ -569,7 +569,7 @@ def corrections(
 
 @router.put("/corrections/{layer}/{code}", responses=problems.problem_responses(403, 404, 409))
 def correct(
-    asker: Asker,
+    caller: CurrentCaller,
     layer: Annotated[str, Path(max_length=60)],
     code: Annotated[str, Path(max_length=200)],
     columns: Annotated[dict[str, str | int | float | bool | None], Body()],
@@ -578,7 +578,7 @@ def correct(
     values = {name: None if value is None else str(value) for name, value in columns.items()}
 
     def set_override(connection: Database) -> list[CorrectionResponse]:
-        overrides.set_override(connection, layer, code, values, asker.name)
+        overrides.set_override(connection, layer, code, values, caller.name)
         rows = connection.execute(
             select(Correction.__table__).where(Correction.layer == layer, Correction.code == code)
         )
@@ -593,14 +593,14 @@ def correct(
     responses=problems.problem_responses(403, 404, 409),
 )
 def release(
-    asker: Asker,
+    caller: CurrentCaller,
     layer: Annotated[str, Path(max_length=60)],
     code: Annotated[str, Path(max_length=200)],
 ) -> None:
     """Remove the corrections of a feature; the next import writes its columns again."""
     db.run_in_transaction(
         db.get_engine(),
-        lambda connection: overrides.clear_override(connection, layer, code, asker.name),
+        lambda connection: overrides.clear_override(connection, layer, code, caller.name),
     )
 
 

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.core import problems
-from api.core.caller import ANYONE, Caller, caller_from_token
+from api.core.caller import PUBLIC_CALLER, Caller, caller_from_token
 from api.ogc.collections import MAX_FEATURES, current_caller
 from geo.errors import InputError, NotSignedInError
 
@@ -77,7 +77,7 @@ def _adapt_to_tipg(scope: Scope) -> Scope:
 async def _identify_caller(request: Request) -> Caller:
     authorization = request.headers.get("authorization")
     if not authorization:
-        return ANYONE
+        return PUBLIC_CALLER
     scheme, _, token = authorization.partition(" ")
     if scheme.lower() != "bearer":
         raise NotSignedInError("token_invalid")

@@ -6,7 +6,7 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.core.caller import ANYONE
+from api.core.caller import PUBLIC_CALLER
 from api.core.connection_pool import UnreachableError
 from api.core.responses import etag_matches
 from api.tiles.tile_layers import Tile
@@ -48,6 +48,6 @@ async def _current_etag_of_client(scope: Scope) -> str | None:
         state = await scope["app"].state.layer_state.now()
     except UnreachableError:
         return None  # the route answers with the problem
-    etag = tile_etag(state, ANYONE, tile)
+    etag = tile_etag(state, PUBLIC_CALLER, tile)
     current = (etag, compressed_etag(etag))
     return next((etag for etag in current if etag_matches(if_none_match, etag)), None)

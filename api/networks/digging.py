@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request
 from sqlalchemy import func, select
 from starlette.responses import Response
 
-from api.core.caller import Asker, Caller
+from api.core.caller import Caller, CurrentCaller
 from api.core.parameters import Connection, Lang, Paging
 from api.core.responses import GeoJson
 from api.fire.fire_dependencies import (
@@ -44,7 +44,7 @@ FIRE_NETWORKS = ("water", "gas")
 def list_buried_pipes(
     request: Request,
     connection: Connection,
-    asker: Asker,
+    caller: CurrentCaller,
     lang: Lang,
     lon: Longitude,
     lat: Latitude,
@@ -76,7 +76,7 @@ def list_buried_pipes(
         "text": text("danger.found" if pipes else "danger.none", lang=lang, **counts),
     }
     without_depth = sum(pipe["burial_depth_m"] is None for pipe in pipes)
-    missing = [*list_missing({"pipe_no_depth": without_depth}), *_hidden_networks(asker)]
+    missing = [*list_missing({"pipe_no_depth": without_depth}), *_hidden_networks(caller)]
     return network_response(request, connection, crs, body, missing, lang)
 
 
@@ -95,9 +95,9 @@ def _describe_buried_pipe(
     }
 
 
-def _hidden_networks(asker: Caller) -> list[MissingData]:
+def _hidden_networks(caller: Caller) -> list[MissingData]:
     """Return how many kinds of network the caller may not see; they may exist all the same."""
-    shown = {"fire": FIRE_NETWORKS, "utility": asker.networks}.get(asker.role, tuple(Network))
+    shown = {"fire": FIRE_NETWORKS, "utility": caller.networks}.get(caller.role, tuple(Network))
     return list_missing({"networks_not_shown": len(set(Network) - set(map(Network, shown)))})
 
 
@@ -105,7 +105,7 @@ def _hidden_networks(asker: Caller) -> list[MissingData]:
 def list_conflicts(
     request: Request,
     connection: Connection,
-    asker: Asker,
+    caller: CurrentCaller,
     lang: Lang,
     page: Paging,
     region: Region = None,
@@ -132,7 +132,7 @@ def list_conflicts(
         "features": listed,
     }
     absent = len({name for pair in clearance.CLEARANCES for name in pair} - known)
-    missing = [*_hidden_networks(asker), *list_missing({"networks_absent": absent})]
+    missing = [*_hidden_networks(caller), *list_missing({"networks_absent": absent})]
     return network_response(request, connection, crs, body, missing, lang, GEOJSON)
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from starlette.responses import Response
 
 from api.core.audit import record
-from api.core.caller import Asker, allow
+from api.core.caller import CurrentCaller, allow
 from api.core.parameters import Connection, Lang, Paging
 from api.core.read_audit import audit_reads
 from api.core.responses import etag_response
@@ -134,7 +134,7 @@ def get_nearest_segment(
 def get_isolation(
     request: Request,
     connection: Connection,
-    asker: Asker,
+    caller: CurrentCaller,
     lang: Lang,
     network: Network,
     code: Code,
@@ -145,7 +145,7 @@ def get_isolation(
     city = city_of_pipe(connection, network, code)
     sectors = sectors_of_network(request, connection, network, city)
     body = shutoff.plan_shutoff(connection, sectors, code, stuck=stuck, radius_m=radius, lang=lang)
-    record(connection, asker, "read", "isolation", code, {"network": network.value})
+    record(connection, caller, "read", "isolation", code, {"network": network.value})
     crs, missing = sectors.graph.crs, body.pop("missing")
     return network_response(request, connection, crs, body, missing, lang)
 

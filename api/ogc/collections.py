@@ -18,7 +18,7 @@ from tipg.collections import PgCollection
 
 from api.core import coordinates
 from api.core.audit import record_async
-from api.core.caller import ANYONE, Caller
+from api.core.caller import PUBLIC_CALLER, Caller
 from api.core.public_layers import LAYERS, Layer, postgres_type, qualified_name
 from api.core.read_audit import ReadAudit
 from api.ogc.cql import FilterWriter
@@ -32,7 +32,7 @@ MAX_EXACT_COUNT = 100_000
 DECIMALS_BY_DEGREES = {True: 9, False: 3}
 """Decimals of coordinates by whether their unit is a degree."""
 
-current_caller: ContextVar[Caller] = ContextVar("caller", default=ANYONE)
+current_caller: ContextVar[Caller] = ContextVar("caller", default=PUBLIC_CALLER)
 
 
 @dataclass(frozen=True)

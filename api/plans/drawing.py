@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection as Database
 
 from api.core import problems
-from api.core.caller import PLANNERS, Asker
+from api.core.caller import PLANNERS, CurrentCaller
 from api.core.parameters import ONE_LINE, Code12, Lang, Number, Writing, retry_conflicts
 from api.core.responses import ArealGeometry, DescribedBy
 from api.plans import jobs
@@ -90,7 +90,7 @@ def draw(
     request: Request,
     response: Response,
     connection: Writing,
-    asker: Asker,
+    caller: CurrentCaller,
     lang: Lang,
     code: Code12,
     options: Annotated[DrawRequest, Body()],
@@ -101,7 +101,7 @@ def draw(
         raise InputError(
             "limits_disordered", lower=options.lower, target=options.target, upper=options.upper
         )
-    if not is_in_scope(asker.scope, asker.role, code):
+    if not is_in_scope(caller.scope, caller.role, code):
         raise NotFoundError("no_such_community", code=code)
     if options.before is not None:
         check_community(connection, options.before, code)
@@ -111,7 +111,7 @@ def draw(
     ]
     kind = JobKind.ALTERNATIVES if options.alternatives > 1 else JobKind.DRAW
     parameters = options.model_dump() | {"areas": areas}
-    return _submit_job(request, response, connection, asker, lang, kind, code, parameters)
+    return _submit_job(request, response, connection, caller, lang, kind, code, parameters)
 
 
 def is_in_scope(scope: str, role: str, code: str) -> bool:
@@ -130,7 +130,7 @@ def complete(
     request: Request,
     response: Response,
     connection: Writing,
-    asker: Asker,
+    caller: CurrentCaller,
     lang: Lang,
     number: Number,
 ) -> jobs.JobResponse:
@@ -139,7 +139,7 @@ def complete(
     parameters = plan.limits.model_dump() | {"before": number}
     kind = JobKind.COMPLETE
     return _submit_job(
-        request, response, connection, asker, lang, kind, plan.community_code, parameters
+        request, response, connection, caller, lang, kind, plan.community_code, parameters
     )
 
 
@@ -147,12 +147,12 @@ def _submit_job(
     request: Request,
     response: Response,
     connection: Database,
-    asker: Any,
+    caller: Any,
     lang: Any,
     kind: JobKind,
     code: str,
     parameters: dict[str, Any],
 ) -> jobs.JobResponse:
-    job = jobs.enqueue_job(connection, asker, kind, code, parameters)
+    job = jobs.enqueue_job(connection, caller, kind, code, parameters)
     response.headers["Location"] = f"/jobs/{job['id']}"
     return jobs.describe_job(job, lang)

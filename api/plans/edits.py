@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 
 from api.core import problems
 from api.core.audit import record
-from api.core.caller import PLANNERS, Asker, Caller
+from api.core.caller import PLANNERS, Caller, CurrentCaller
 from api.core.parameters import (
     ONE_LINE,
     Connection,
@@ -154,7 +154,7 @@ EDIT_RESPONSES: dict[int | str, dict[str, Any]] = {
 @retry_conflicts
 def edit(
     connection: Writing,
-    asker: Asker,
+    caller: CurrentCaller,
     lang: Lang,
     number: Number,
     seen: IfMatch,
@@ -163,36 +163,36 @@ def edit(
     """Edit a draft at the revision in ``If-Match``; return the changed grids."""
     draft = edits.lock_draft(connection, number, seen)
     change = _change(connection, draft, requested)
-    edits.apply_edit(connection, draft, requested.kind, change, asker.name)
-    return _answer_edit(connection, asker, lang, draft, change, requested.kind)
+    edits.apply_edit(connection, draft, requested.kind, change, caller.name)
+    return _answer_edit(connection, caller, lang, draft, change, requested.kind)
 
 
 @router.post("/undo", dependencies=[PLANNERS], response_class=Response, responses=EDIT_RESPONSES)
 @retry_conflicts
 def undo(
     connection: Writing,
-    asker: Asker,
+    caller: CurrentCaller,
     lang: Lang,
     number: Number,
     seen: IfMatch,
 ) -> Response:
     """Undo the last edit."""
     draft = edits.lock_draft(connection, number, seen)
-    return _answer_edit(connection, asker, lang, draft, edits.undo(connection, draft), "undo")
+    return _answer_edit(connection, caller, lang, draft, edits.undo(connection, draft), "undo")
 
 
 @router.post("/redo", dependencies=[PLANNERS], response_class=Response, responses=EDIT_RESPONSES)
 @retry_conflicts
 def redo(
     connection: Writing,
-    asker: Asker,
+    caller: CurrentCaller,
     lang: Lang,
     number: Number,
     seen: IfMatch,
 ) -> Response:
     """Redo the edit that was undone last."""
     draft = edits.lock_draft(connection, number, seen)
-    return _answer_edit(connection, asker, lang, draft, edits.redo(connection, draft), "redo")
+    return _answer_edit(connection, caller, lang, draft, edits.redo(connection, draft), "redo")
 
 
 @router.get(
@@ -255,7 +255,7 @@ def _change(connection: Database, draft: edits.Draft, edit: Any) -> edits.Change
 
 def _answer_edit(
     connection: Database,
-    asker: Caller,
+    caller: Caller,
     lang: Language,
     draft: edits.Draft,
     change: edits.Change,
@@ -278,8 +278,8 @@ def _answer_edit(
         "problems": [breach.model_dump() for breach in _breaches(connection, number, lang)],
         "households": {"moved": sum(draft.households[atom] for atom in change.members)},
     }
-    jobs.enqueue_rescoring(connection, asker, draft.community, number)
-    record(connection, asker, "edit", "grid_plan", str(number), {"kind": kind, "to": revision})
+    jobs.enqueue_rescoring(connection, caller, draft.community, number)
+    record(connection, caller, "edit", "grid_plan", str(number), {"kind": kind, "to": revision})
     headers = {"ETag": f'"{revision}"', "Cache-Control": "no-store"}
     return Response(orjson.dumps(body), media_type="application/json", headers=headers)
 

@@ -17,7 +17,7 @@ from starlette.responses import Response
 
 from api.core import problems
 from api.core.audit import record
-from api.core.caller import Asker, Caller, allow, transaction_as
+from api.core.caller import Caller, CurrentCaller, allow, transaction_as
 from api.core.parameters import Connection, Lang, Paging, Writing, retry_conflicts
 from api.core.responses import JSON, Listing, etag_response, listing
 from geo.errors import ConflictError, NotFoundError
@@ -169,7 +169,7 @@ def job(request: Request, connection: Connection, number: Number, lang: Lang) ->
 )
 @retry_conflicts
 def cancel(
-    request: Request, connection: Writing, asker: Asker, number: Number, lang: Lang
+    request: Request, connection: Writing, caller: CurrentCaller, number: Number, lang: Lang
 ) -> JobResponse:
     """Cancel a job; its result is not stored.
 
@@ -183,7 +183,7 @@ def cancel(
     if row is None:
         is_running = _get_job(connection, number)["status"] == "running"
         raise ConflictError("job_publishing" if is_running else "job_over", job=number)
-    record(connection, asker, "cancel", "job", str(number))
+    record(connection, caller, "cancel", "job", str(number))
     request.app.state.plan_worker.wake()
     return describe_job(row, lang)
 
@@ -196,10 +196,10 @@ def cancel(
         **problems.PROTECTED,
     },
 )
-async def events(request: Request, asker: Asker, number: Number, lang: Lang) -> Response:
+async def events(request: Request, caller: CurrentCaller, number: Number, lang: Lang) -> Response:
     """Stream a job: events ``progress``, then one of ``done``, ``failed`` or ``cancelled``."""
-    first = await run_in_threadpool(_read_current, request, asker, number, lang)
-    return EventSourceResponse(_follow_job(request, asker, number, lang, first), ping=15)
+    first = await run_in_threadpool(_read_current, request, caller, number, lang)
+    return EventSourceResponse(_follow_job(request, caller, number, lang, first), ping=15)
 
 
 async def _follow_job(

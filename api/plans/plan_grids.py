@@ -11,7 +11,7 @@ from sqlalchemy import LargeBinary, func, select
 
 from api.core import problems
 from api.core.audit import record
-from api.core.caller import Asker, allow
+from api.core.caller import CurrentCaller, allow
 from api.core.parameters import Connection, Number, Page, Rows
 from api.core.responses import AreaCollection, GeoJson, collection, feature
 from api.plans.plans import read_plan
@@ -79,7 +79,7 @@ def grids_of_plan(request: Request, connection: Connection, number: Number) -> R
 def atoms_of_plan(
     request: Request,
     connection: Connection,
-    asker: Asker,
+    caller: CurrentCaller,
     number: Number,
     limit: Annotated[int, Query(ge=1, le=MAX_ATOMS)] = 10_000,
     offset: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
@@ -94,7 +94,7 @@ def atoms_of_plan(
     features = [
         feature(row, {name: row[name] for name in fields}, id=str(row["atom"])) for row in rows
     ]
-    record(connection, asker, "read", "grid_plan", str(number), {"atoms": len(features)})
+    record(connection, caller, "read", "grid_plan", str(number), {"atoms": len(features)})
     return collection(request, features, page, matched)
 
 

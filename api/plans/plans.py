@@ -10,7 +10,7 @@ from sqlalchemy import delete, func, select, update
 
 from api.core import problems
 from api.core.audit import record
-from api.core.caller import PLANNERS, Asker
+from api.core.caller import PLANNERS, CurrentCaller
 from api.core.parameters import (
     Code12,
     Connection,
@@ -140,10 +140,12 @@ def plan(request: Request, connection: Connection, number: Number) -> Response:
     responses=problems.problem_responses(403, 404),
 )
 @retry_conflicts
-def copy(response: Response, connection: Writing, asker: Asker, number: Number) -> PlanResponse:
+def copy(
+    response: Response, connection: Writing, caller: CurrentCaller, number: Number
+) -> PlanResponse:
     """Create a draft as a copy of a plan."""
-    draft = edits.copy_as_draft(connection, number, asker.name)
-    record(connection, asker, "copy", "grid_plan", str(draft), {"from": number})
+    draft = edits.copy_as_draft(connection, number, caller.name)
+    record(connection, caller, "copy", "grid_plan", str(draft), {"from": number})
     response.headers["Location"] = f"/plans/{draft}"
     return set_etag(response, read_plan(connection, draft))
 
@@ -153,7 +155,7 @@ def copy(response: Response, connection: Writing, asker: Asker, number: Number) 
 def publish(
     response: Response,
     connection: Writing,
-    asker: Asker,
+    caller: CurrentCaller,
     number: Number,
     seen: IfMatch,
     note: Annotated[NoteRequest | None, Body()] = None,
@@ -164,7 +166,7 @@ def publish(
         raise ConflictError("plan_not_draft", plan=number, status=locked["status"])
     superseded = store.publish(connection, number)
     detail = {"supersedes": superseded, **_save_note(connection, number, note)}
-    record(connection, asker, "publish", "grid_plan", str(number), detail)
+    record(connection, caller, "publish", "grid_plan", str(number), detail)
     return set_etag(response, read_plan(connection, number))
 
 
@@ -173,7 +175,7 @@ def publish(
 def archive(
     response: Response,
     connection: Writing,
-    asker: Asker,
+    caller: CurrentCaller,
     number: Number,
     seen: IfMatch,
     note: Annotated[NoteRequest | None, Body()] = None,
@@ -189,7 +191,7 @@ def archive(
     ended = update(Grid).where(Grid.plan_id == number, Grid.valid_from.is_not(None))
     connection.execute(ended.values(valid_to=moment))
     detail = _save_note(connection, number, note)
-    record(connection, asker, "archive", "grid_plan", str(number), detail)
+    record(connection, caller, "archive", "grid_plan", str(number), detail)
     return set_etag(response, read_plan(connection, number))
 
 
@@ -206,13 +208,13 @@ def _save_note(connection: Database, number: int, note: NoteRequest | None) -> d
     "/plans/{number}", status_code=204, dependencies=[PLANNERS], responses=problems.CHANGING
 )
 @retry_conflicts
-def discard(connection: Writing, asker: Asker, number: Number, seen: IfMatch) -> None:
+def discard(connection: Writing, caller: CurrentCaller, number: Number, seen: IfMatch) -> None:
     """Delete a draft permanently."""
     locked = edits.lock_plan(connection, number, seen)
     if locked["status"] != PlanStatus.DRAFT:
         raise ConflictError("plan_not_draft", plan=number, status=locked["status"])
     connection.execute(delete(GridPlan).where(GridPlan.id == number))
-    record(connection, asker, "delete", "grid_plan", str(number))
+    record(connection, caller, "delete", "grid_plan", str(number))
 
 
 def select_plans() -> Rows:

@@ -20,7 +20,7 @@ from starlette.responses import FileResponse, Response
 
 from api.core import coordinates, problems
 from api.core.audit import record
-from api.core.caller import Asker, Caller, transaction_as
+from api.core.caller import Caller, CurrentCaller, transaction_as
 from api.core.parameters import Page
 from api.core.public_layers import layers_for_role, readable_layer
 from api.core.responses import Listing, listing
@@ -60,12 +60,12 @@ class ExportResponse(BaseModel):
     response_class=Response,
     responses={200: {"model": Listing[ExportResponse]}, **problems.problem_responses()},
 )
-def exports(request: Request, asker: Asker) -> Response:
+def exports(request: Request, caller: CurrentCaller) -> Response:
     """List the layers that the caller may export."""
     systems = ["CRS84", *(f"EPSG:{code}" for code in (4490, 4326, 4546, 3857))]
     items = [
         ExportResponse(layer=name, formats=list(FORMATS), crs=systems)
-        for name in layers_for_role(asker.role)
+        for name in layers_for_role(caller.role)
     ]
     return listing(request, items, Page(len(items), 0), len(items))
 
@@ -80,7 +80,7 @@ def exports(request: Request, asker: Asker) -> Response:
 )
 def export(
     request: Request,
-    asker: Asker,
+    caller: CurrentCaller,
     layer: Annotated[str, InPath(max_length=100)],
     format: Annotated[Format, Query()] = "gpkg",
     crs: Annotated[str, Query(max_length=100)] = "EPSG:4490",
@@ -91,7 +91,7 @@ def export(
     ] = "plain",
 ) -> Response:
     """Download a layer. Shapefiles are zipped; KML is always in longitude and latitude."""
-    layer_definition = readable_layer(layer, asker.role)
+    layer_definition = readable_layer(layer, caller.role)
     system = coordinates.EPSG_BY_URI[coordinates.crs_uri(crs)]
     if format == "kml" and system not in coordinates.SAME_AS_STORAGE:
         raise InputError("kml_crs", crs=crs)
@@ -102,11 +102,11 @@ def export(
     fields = [str(column.name) for column in columns]
     titles = _titles(fields, names)
     engine = request.app.state.engine
-    with transaction_as(engine, asker) as connection:
+    with transaction_as(engine, caller) as connection:
         count = _count_rows(connection, source, region, plan)
-        if asker.account is not None:
+        if caller.account is not None:
             detail = {"format": format, "rows": count}
-            record(connection, asker, "export", layer, region or "", detail)
+            record(connection, caller, "export", layer, region or "", detail)
     filename = f"{layer}{'-' + region if region else ''}.{'zip' if format == 'shp' else format}"
     headers = {
         "Content-Disposition": f'attachment; filename="{filename}"',
@@ -114,7 +114,7 @@ def export(
     }
 
     def rows() -> FeatureRows:
-        return _rows(engine, asker, source, fields, region, system)
+        return _rows(engine, caller, source, fields, region, system)
 
     # Finish the file before sending the first byte, so that an error is never a truncated 200.
     folder = Path(tempfile.mkdtemp(prefix="gridatlas-export-"))

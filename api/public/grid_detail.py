@@ -9,7 +9,7 @@ from sqlalchemy import func, or_, select, text
 from starlette.responses import Response
 
 from api.core import problems
-from api.core.caller import ANYONE
+from api.core.caller import PUBLIC_CALLER
 from api.core.parameters import Connection
 from api.core.responses import GEOJSON, Feature, GeoJson, etag_response, feature
 from api.public.grid_staff import ManagerResponse
@@ -68,7 +68,7 @@ def grid(request: Request, connection: Connection, code: Code) -> Response:
     row = connection.execute(statement.where(grid.code == code)).mappings().first()
     if row is None:
         raise NotFoundError("no_such_grid", grid=code)
-    colours = request.app.state.colourings.grids(connection, "published", ANYONE).by_key
+    colours = request.app.state.colourings.grids(connection, "published", PUBLIC_CALLER).by_key
     properties = GridDetailResponse.model_validate(
         {
             **row,

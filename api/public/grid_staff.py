@@ -11,7 +11,7 @@ from sqlalchemy import delete, func, insert, select, text, update
 
 from api.core import problems
 from api.core.audit import record
-from api.core.caller import PLANNERS, Asker, allow
+from api.core.caller import PLANNERS, CurrentCaller, allow
 from api.core.parameters import ONE_LINE, Connection, Number, Paging, Writing, retry_conflicts
 from api.core.responses import JSON, Listing, etag_response, listing
 from geo import locks
@@ -103,7 +103,9 @@ class StaffingBreachResponse(BaseModel):
     response_class=Response,
     responses={200: {"model": ManagerResponse}, **problems.PROTECTED},
 )
-def manager(request: Request, connection: Connection, asker: Asker, code: Code15) -> Response:
+def manager(
+    request: Request, connection: Connection, caller: CurrentCaller, code: Code15
+) -> Response:
     """Return the manager of a grid."""
     columns = GridManager.name, GridManager.phone, GridManager.duties
     has_photo = GridManager.photo.is_not(None).label("has_photo")
@@ -111,7 +113,7 @@ def manager(request: Request, connection: Connection, asker: Asker, code: Code15
     row = connection.execute(select(*columns, has_photo).where(*current)).first()
     if row is None:
         raise NotFoundError("no_manager", grid=code)
-    record(connection, asker, "read", "grid_manager", code)
+    record(connection, caller, "read", "grid_manager", code)
     picture = f"/grids/{code}/manager/photo" if row.has_photo else None
     body = ManagerResponse(name=row.name, phone=row.phone, duties=row.duties, photo=picture)
     return etag_response(request, body.model_dump_json().encode(), JSON)
@@ -124,7 +126,10 @@ def manager(request: Request, connection: Connection, asker: Asker, code: Code15
 )
 @retry_conflicts
 def put_manager(
-    connection: Writing, asker: Asker, code: Code15, manager: Annotated[ManagerRequest, Body()]
+    connection: Writing,
+    caller: CurrentCaller,
+    code: Code15,
+    manager: Annotated[ManagerRequest, Body()],
 ) -> ManagerRequest:
     """Appoint the manager of a grid; the previous manager's term ends and stays on record."""
     locks.acquire(connection, Lock.STAFF, code)
@@ -133,7 +138,7 @@ def put_manager(
     row = {"grid_code": code, **manager.model_dump()}
     connection.execute(insert(GridManager).inline(), row)
     _check_grid(connection, code)
-    record(connection, asker, "appoint", "grid_manager", code, {"name": manager.name})
+    record(connection, caller, "appoint", "grid_manager", code, {"name": manager.name})
     return manager
 
 
@@ -144,13 +149,13 @@ def put_manager(
     responses=problems.problem_responses(403, 404),
 )
 @retry_conflicts
-def end_manager(connection: Writing, asker: Asker, code: Code15) -> None:
+def end_manager(connection: Writing, caller: CurrentCaller, code: Code15) -> None:
     """End the term of a grid's manager."""
     current = (GridManager.grid_code == code, GridManager.valid_to.is_(None))
     ended = connection.execute(update(GridManager).where(*current).values(valid_to=func.now()))
     if ended.rowcount == 0:
         raise NotFoundError("no_manager", grid=code)
-    record(connection, asker, "dismiss", "grid_manager", code)
+    record(connection, caller, "dismiss", "grid_manager", code)
 
 
 @router.put(
@@ -161,7 +166,7 @@ def end_manager(connection: Writing, asker: Asker, code: Code15) -> None:
 )
 @retry_conflicts
 def put_photo(
-    connection: Writing, asker: Asker, code: Code15, photo: Annotated[UploadFile, File()]
+    connection: Writing, caller: CurrentCaller, code: Code15, photo: Annotated[UploadFile, File()]
 ) -> None:
     """Set the photo of a manager; it is re-encoded, which removes metadata and embedded files."""
     photo.file.seek(0)
@@ -173,7 +178,7 @@ def put_photo(
     changed = connection.execute(update(GridManager).where(*current).values(photo=stored))
     if changed.rowcount == 0:
         raise NotFoundError("no_manager", grid=code)
-    record(connection, asker, "photo", "grid_manager", code, {"bytes": len(stored)})
+    record(connection, caller, "photo", "grid_manager", code, {"bytes": len(stored)})
 
 
 def _check_grid(connection: Database, code: str) -> None:
@@ -225,7 +230,7 @@ def reencode_photo(photo: bytes) -> bytes:
     responses={200: {"model": Listing[InformantResponse]}, **problems.PROTECTED},
 )
 def informants(
-    request: Request, connection: Connection, asker: Asker, code: Code15, page: Paging
+    request: Request, connection: Connection, caller: CurrentCaller, code: Code15, page: Paging
 ) -> Response:
     """List the informants of a grid."""
     current = (GridInformant.grid_code == code, GridInformant.valid_to.is_(None))
@@ -233,7 +238,7 @@ def informants(
     matched = connection.execute(count).scalar_one()
     statement = select(*_INFORMANT).where(*current).order_by(GridInformant.id)
     rows = connection.execute(page.of(statement)).mappings()
-    record(connection, asker, "read", "grid_informant", code)
+    record(connection, caller, "read", "grid_informant", code)
     return listing(request, [InformantResponse.model_validate(row) for row in rows], page, matched)
 
 
@@ -254,13 +259,16 @@ _INFORMANT = (
 )
 @retry_conflicts
 def add_informant(
-    connection: Writing, asker: Asker, code: Code15, informant: Annotated[InformantRequest, Body()]
+    connection: Writing,
+    caller: CurrentCaller,
+    code: Code15,
+    informant: Annotated[InformantRequest, Body()],
 ) -> InformantResponse:
     """Add an informant to a grid."""
     row = {"grid_code": code, **informant.model_dump()}
     added = connection.execute(insert(GridInformant).returning(*_INFORMANT), row).mappings().one()
     _check_grid(connection, code)
-    record(connection, asker, "appoint", "grid_informant", str(added["id"]), {"grid": code})
+    record(connection, caller, "appoint", "grid_informant", str(added["id"]), {"grid": code})
     return InformantResponse.model_validate(added)
 
 
@@ -270,7 +278,7 @@ def add_informant(
 @retry_conflicts
 def put_informant(
     connection: Writing,
-    asker: Asker,
+    caller: CurrentCaller,
     number: Number,
     informant: Annotated[InformantRequest, Body()],
 ) -> InformantResponse:
@@ -279,7 +287,7 @@ def put_informant(
     row = connection.execute(changed.returning(*_INFORMANT)).mappings().first()
     if row is None:
         raise NotFoundError("no_informant", informant=number)
-    record(connection, asker, "change", "grid_informant", str(number))
+    record(connection, caller, "change", "grid_informant", str(number))
     return InformantResponse.model_validate(row)
 
 
@@ -290,12 +298,12 @@ def put_informant(
     responses=problems.problem_responses(403, 404),
 )
 @retry_conflicts
-def remove_informant(connection: Writing, asker: Asker, number: Number) -> None:
+def remove_informant(connection: Writing, caller: CurrentCaller, number: Number) -> None:
     """Remove an informant."""
     deleted = connection.execute(delete(GridInformant).where(GridInformant.id == number))
     if deleted.rowcount == 0:
         raise NotFoundError("no_informant", informant=number)
-    record(connection, asker, "dismiss", "grid_informant", str(number))
+    record(connection, caller, "dismiss", "grid_informant", str(number))
 
 
 @router.get(
@@ -307,21 +315,21 @@ def remove_informant(connection: Writing, asker: Asker, number: Number) -> None:
 def breaches(
     request: Request,
     connection: Connection,
-    asker: Asker,
+    caller: CurrentCaller,
     page: Paging,
     region: Annotated[str, Query(pattern="^[0-9]{0,12}$")] = "",
 ) -> Response:
     """List grids in force without a manager or outside the limits for informants."""
     parameters = {
         "region": code_prefix(region),
-        "scope": asker.scope,
+        "scope": caller.scope,
         "min_informants": MIN_INFORMANTS,
         "max_informants": MAX_INFORMANTS,
         "min_households": MIN_HOUSEHOLDS,
         "max_households": MAX_HOUSEHOLDS,
     }
     rows = connection.execute(_BREACHES, parameters).mappings().all()
-    record(connection, asker, "read", "grid_informant", region, {"breaches": len(rows)})
+    record(connection, caller, "read", "grid_informant", region, {"breaches": len(rows)})
     part = rows[page.offset : page.offset + page.limit]
     items = [StaffingBreachResponse.model_validate(row) for row in part]
     return listing(request, items, page, len(rows))

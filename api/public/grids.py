@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from api.core import problems
-from api.core.caller import Asker, Caller, transaction_as
+from api.core.caller import Caller, CurrentCaller, transaction_as
 from api.core.connection_pool import PreparedQuery, prepare_query
 from api.core.parameters import Bbox, Box, Page, Paging, Rows, Shown
 from api.core.responses import Collection, GeoJson, collection, feature
@@ -55,7 +55,7 @@ Latitude = Annotated[float | None, Query(ge=-90, le=90, allow_inf_nan=False)]
 )
 async def grids(
     request: Request,
-    asker: Asker,
+    caller: CurrentCaller,
     bbox: Bbox,
     page: Paging,
     community: Annotated[str | None, Query(pattern="^[0-9]{12}$")] = None,
@@ -72,14 +72,14 @@ async def grids(
     """
     point = _point(lon, lat, bbox, community)
     if point is not None and status == "published" and not simplify:
-        return await _published_grid_at(request, asker, point)
+        return await _published_grid_at(request, caller, point)
     shown = grids_by_status(status)
     conditions = _filter_conditions(shown, community, bbox, point)
     page = Page(1, 0) if point else page
     rows, matched, extent, colours = await run_in_threadpool(
         _read,
         request,
-        asker,
+        caller,
         status,
         _grids(conditions, simplify, shown),
         _totals(conditions, shown),
@@ -92,7 +92,7 @@ async def grids(
 
 
 async def _published_grid_at(
-    request: Request, asker: Caller, point: tuple[float, float]
+    request: Request, caller: Caller, point: tuple[float, float]
 ) -> Response:
     """Return the grid in force at a point.
 
@@ -101,7 +101,7 @@ async def _published_grid_at(
     query = _point_query()
     state = request.app.state
     colours = await state.colourings.in_force(state.engine, await state.layer_state.now())
-    async with state.pool.transaction_as(asker) as connection:
+    async with state.pool.transaction_as(caller) as connection:
         row = await connection.fetchrow(query.sql, *query.arguments(lon=point[0], lat=point[1]))
     if row is None:
         raise NotFoundError("no_grid_here", lon=point[0], lat=point[1])
@@ -118,15 +118,15 @@ def _point_query() -> PreparedQuery:
 
 
 def _read(
-    request: Request, asker: Caller, status: Status, grids: Rows, totals: Rows, page: Page
+    request: Request, caller: Caller, status: Status, grids: Rows, totals: Rows, page: Page
 ) -> tuple[Sequence[RowMapping], int, RowMapping, dict[Any, int]]:
     """Return a page of rows, the number of all matches, their extent, and colours by grid id."""
-    with transaction_as(request.app.state.engine, asker, readonly=True) as connection:
+    with transaction_as(request.app.state.engine, caller, readonly=True) as connection:
         summary = connection.execute(totals).mappings().one()
         if not summary["matched"]:  # the public may not read members of drafts for the colours
             return [], 0, summary, {}
         rows = connection.execute(page.of(grids)).mappings().all()
-        colours = request.app.state.colourings.grids(connection, status, asker).by_key
+        colours = request.app.state.colourings.grids(connection, status, caller).by_key
     return rows, summary["matched"], summary, colours
 
 

@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from api.core import problems
 from api.core.audit import record
-from api.core.caller import Asker, allow
+from api.core.caller import CurrentCaller, allow
 from api.core.parameters import Bbox, Connection, Paging
 from api.core.public_layers import postgres_type
 from api.core.responses import Collection, GeoJson, Geometry, Listing, collection, feature, listing
@@ -81,7 +81,7 @@ def layers(request: Request, connection: Connection, page: Paging) -> Response:
 def features(
     request: Request,
     connection: Connection,
-    asker: Asker,
+    caller: CurrentCaller,
     layer: Name,
     page: Paging,
     bbox: Bbox,
@@ -105,7 +105,7 @@ def features(
     items = [
         feature(row, {name: row[name] for name in names}, id=row["code"]) for row in rows.mappings()
     ]
-    record(connection, asker, "read", layer, "", {"features": len(items)})
+    record(connection, caller, "read", layer, "", {"features": len(items)})
     return collection(request, items, page, connection.execute(count).scalar_one())
 
 
@@ -115,7 +115,12 @@ def features(
     responses={200: {"model": Listing[VersionResponse]}, **problems.problem_responses(403, 404)},
 )
 def history(
-    request: Request, connection: Connection, asker: Asker, layer: Name, code: Code, page: Paging
+    request: Request,
+    connection: Connection,
+    caller: CurrentCaller,
+    layer: Name,
+    code: Code,
+    page: Paging,
 ) -> Response:
     """List the versions of a feature, the newest first; a deleted feature keeps its history."""
     live, archived = _table(layer), HISTORY[layer]
@@ -133,7 +138,7 @@ def history(
     rows = connection.execute(newest).mappings().all()
     if not rows:
         raise NotFoundError("no_such_feature", layer=layer, code=code)
-    record(connection, asker, "read", layer, code, {"versions": len(rows)})
+    record(connection, caller, "read", layer, code, {"versions": len(rows)})
     versions_newest_first = [
         _version(row, previous) for row, previous in zip(rows, [*rows[1:], None], strict=True)
     ]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, Engine, FromClause, func, select
 from starlette.concurrency import run_in_threadpool
 
-from api.core.caller import ANYONE, Caller, transaction_as
+from api.core.caller import PUBLIC_CALLER, Caller, transaction_as
 from api.core.parameters import Rows
 from geo.db.layer_frames import wkb
 from geo.db.views import Status, grids_by_status
@@ -105,12 +105,12 @@ class ColourCache:
         return entry[1]
 
     def _read_published(self, engine: Engine) -> MapColours:
-        with transaction_as(engine, ANYONE, readonly=True) as connection:
+        with transaction_as(engine, PUBLIC_CALLER, readonly=True) as connection:
             return self.published(connection)
 
     def published(self, connection: Connection) -> MapColours:
         """Return the colours of the plans in force that a connection sees."""
-        grids = self.grids(connection, "published", ANYONE)
+        grids = self.grids(connection, "published", PUBLIC_CALLER)
         return MapColours(grids, self.communities(connection))
 
     def grids(self, connection: Connection, status: Status, caller: Caller) -> AreaColours:

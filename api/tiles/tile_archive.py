@@ -28,7 +28,7 @@ from starlette.responses import FileResponse, Response
 
 from api.background import orphan_guard
 from api.core import problems
-from api.core.caller import ANYONE, transaction_as
+from api.core.caller import PUBLIC_CALLER, transaction_as
 from api.public.regions import bounds_columns
 from api.tiles.area_colours import ColourCache
 from api.tiles.tile_layers import Tile, tile_at
@@ -120,7 +120,7 @@ def bake(engine: Engine, progress: Progress = silent) -> Path | None:
     the latest of them, which open pages still read.
     """
     snapshot = engine.execution_options(isolation_level="REPEATABLE READ")
-    with transaction_as(snapshot, ANYONE, readonly=True) as connection:
+    with transaction_as(snapshot, PUBLIC_CALLER, readonly=True) as connection:
         name = f"city-{state_digest(connection)}.pmtiles"
         extents = _extents(connection)
         if not len(extents):
@@ -218,7 +218,7 @@ def bake_if_stale(engine: Engine, closing: threading.Event) -> None:
     The process runs at low priority, since baking keeps a processor busy for a while. It is
     terminated when ``closing`` is set; the next server then starts again.
     """
-    with transaction_as(engine, ANYONE, readonly=True) as connection:
+    with transaction_as(engine, PUBLIC_CALLER, readonly=True) as connection:
         if current_file(connection):
             return
     command = [sys.executable, "-m", "api.tiles.tile_archive", str(os.getpid())]

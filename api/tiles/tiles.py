@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from api.core import problems
-from api.core.caller import Asker, Caller, transaction_as
+from api.core.caller import Caller, CurrentCaller, transaction_as
 from api.core.parameters import Shown
 from api.core.responses import etag_response, is_not_modified
 from api.tiles.area_colours import MapColours
@@ -59,7 +59,7 @@ TILE_RESPONSES: dict[int | str, dict[str, Any]] = {
 )
 async def tile(
     request: Request,
-    asker: Asker,
+    caller: CurrentCaller,
     z: Annotated[int, Path(ge=0, le=MAX_ZOOM)],
     x: Annotated[int, Path(ge=0)],
     y: Annotated[int, Path(ge=0)],
@@ -72,15 +72,15 @@ async def tile(
     if not requested.exists:
         raise NotFoundError("no_such_tile", z=z, x=x, y=y)
     if plan is not None or status == "draft":
-        body = await run_in_threadpool(_encode_plan_tile, request, requested, asker, plan)
+        body = await run_in_threadpool(_encode_plan_tile, request, requested, caller, plan)
         return etag_response(request, body, MEDIA_TYPE)
     # Read the state before the tile: after a change in between, the tile is newer than its tag.
     state = await request.app.state.layer_state.now()
-    tag = tile_etag(state, asker, requested)
+    tag = tile_etag(state, caller, requested)
     for known in (tag, compressed_etag(tag)):
         if is_not_modified(request, known):
             return Response(status_code=304, headers=etag_headers(known))
-    body, reduced = await _encode_within_limits(request, state, requested, asker)
+    body, reduced = await _encode_within_limits(request, state, requested, caller)
     headers = etag_headers(tag) | ({DETAIL_HEADER: "reduced"} if reduced else {})
     if not body:
         return Response(status_code=204, headers=headers)
@@ -100,18 +100,18 @@ def etag_headers(tag: str) -> dict[str, str]:
     return {"ETag": tag, "Cache-Control": "no-cache", "Vary": "Accept-Encoding, Authorization"}
 
 
-def tile_etag(state: int, asker: Caller, tile: Tile) -> str:
+def tile_etag(state: int, caller: Caller, tile: Tile) -> str:
     """Return the strong tag of a tile, a digest of the database state, the caller and the tile.
 
     The state changes in the transaction that changes a layer.
     """
-    viewer = (asker.role, asker.scope, *asker.networks)
+    viewer = (caller.role, caller.scope, *caller.networks)
     content = repr((CACHE_VERSION, state, viewer, (tile.z, tile.x, tile.y))).encode()
     return f'"{hashlib.blake2b(content, digest_size=12).hexdigest()}"'
 
 
 async def _encode_within_limits(
-    request: Request, state: int, tile: Tile, asker: Caller
+    request: Request, state: int, tile: Tile, caller: Caller
 ) -> tuple[bytes, bool]:
     """Return a tile within the time and size limits, and whether layers were left out.
 
@@ -120,44 +120,44 @@ async def _encode_within_limits(
     app_state = request.app.state
     colours = await app_state.colourings.in_force(app_state.engine, state)
     try:
-        body = await _encode_tile(request, tile, asker, colours)
+        body = await _encode_tile(request, tile, caller, colours)
         if len(body) <= MAX_BYTES:
             return body, False
     except asyncpg.QueryCanceledError:
         pass
-    return await _encode_tile(request, tile, asker, colours, OPTIONAL_LAYERS), True
+    return await _encode_tile(request, tile, caller, colours, OPTIONAL_LAYERS), True
 
 
 async def _encode_tile(
     request: Request,
     tile: Tile,
-    asker: Caller,
+    caller: Caller,
     colours: MapColours,
     without: frozenset[str] = frozenset(),
 ) -> bytes:
-    protected = protected_layers(tile.z, asker)
+    protected = protected_layers(tile.z, caller)
     query = prepared_tile_query(tile.z, protected, without)
     arguments = query.arguments(**tile_parameters(tile, colours))
-    async with request.app.state.pool.transaction_as(asker, timeout_ms=TIMEOUT_MS) as connection:
+    async with request.app.state.pool.transaction_as(caller, timeout_ms=TIMEOUT_MS) as connection:
         row = await connection.fetchrow(query.sql, *arguments)
-    request.app.state.read_audit.note(asker, protected, tile.degrees())
+    request.app.state.read_audit.note(caller, protected, tile.degrees())
     return b"".join(row)
 
 
-def _encode_plan_tile(request: Request, tile: Tile, asker: Caller, plan: int | None) -> bytes:
+def _encode_plan_tile(request: Request, tile: Tile, caller: Caller, plan: int | None) -> bytes:
     """Return a tile with the grids of one plan, or of the newest draft of each community."""
     grids = grids_by_status("draft") if plan is None else grids_of_plan(plan)
-    protected = protected_layers(tile.z, asker)
+    protected = protected_layers(tile.z, caller)
     colourings = request.app.state.colourings
-    with transaction_as(request.app.state.engine, asker, readonly=True) as connection:
-        key = ("draft", plan, asker.role, asker.scope)
+    with transaction_as(request.app.state.engine, caller, readonly=True) as connection:
+        key = ("draft", plan, caller.role, caller.scope)
         colours = MapColours(
             colourings.grids_of(connection, key, grids), colourings.communities(connection)
         )
         query = tile_query(tile.z, grids, protected)
         rows = connection.execute(query, tile_parameters(tile, colours))
         body = b"".join(rows.one())
-    request.app.state.read_audit.note(asker, protected, tile.degrees())
+    request.app.state.read_audit.note(caller, protected, tile.degrees())
     return body
 
 

@@ -27,7 +27,7 @@ from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 from pmtiles.reader import Reader
 from sqlalchemy import func, select
 
-from api.core.caller import ANYONE, transaction_as
+from api.core.caller import PUBLIC_CALLER, transaction_as
 from api.tiles import tile_archive
 from etl.pipeline.publish_frames import publish
 from etl.sample import city
@@ -162,7 +162,7 @@ def tiles(engine: Any, address: str) -> None:
         "public tiles baked",
         f"{time.perf_counter() - began:.1f} s, {made.stat().st_size / 1e6:.1f} MB",
     )
-    with transaction_as(signed_in, ANYONE, readonly=True) as connection:
+    with transaction_as(signed_in, PUBLIC_CALLER, readonly=True) as connection:
         wanted = list(tile_archive.tiles_covering(tile_archive._extents(connection)))
     signed_in.dispose()
     chosen = [tile for tile in wanted if tile.z >= 14][:: max(1, len(wanted) // 300)]

@@ -23,7 +23,7 @@ from geo.model.run import REVISIONS
 LOGIN = "gridatlas_api"
 """Role of the API's connections: it may switch to the others and nothing else."""
 
-KEEPER = "gridatlas_keeper"
+SERVICE_CALLER = "gridatlas_keeper"
 """Role that reads and writes accounts, sessions and the queue of jobs."""
 
 PUBLISHER = "gridatlas_publisher"
@@ -217,7 +217,7 @@ def missing_owner_rights(connection: Connection) -> list[tuple[str, str, str]]:
             "extensions": list(EXTENSIONS),
             "tables": [*Base.metadata.tables, REVISIONS.name, "alembic_version"],
             "functions": list(_FUNCTIONS),
-            "roles": [*map(database_role, ROLES), KEEPER, PUBLISHER, LOGIN],
+            "roles": [*map(database_role, ROLES), SERVICE_CALLER, PUBLISHER, LOGIN],
             "login": LOGIN,
             "publisher": PUBLISHER,
         },

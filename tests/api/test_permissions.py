@@ -30,27 +30,27 @@ def writers(table):
     return frozenset(RULES[table].write) & frozenset(ROLES)
 
 
-ANYONE = frozenset(ROLES)
+PUBLIC_CALLER = frozenset(ROLES)
 PLANS, PEOPLE, JOBS = writers("plan_edit"), writers("grid_informant"), writers("job")
 DATA, DISPATCH = readers("quarantine"), readers("building_review") - {"importer"}
 PIPES = readers("pipe_node") - {"importer"}
 """The desks of fire service and networks are not the importer's, who reads their layers."""
 
 MAY = {
-    "POST /auth/token": ANYONE,
-    "POST /auth/revoke": ANYONE,
-    "GET /auth/me": ANYONE,
-    "GET /auth/providers": ANYONE,
-    "GET /auth/entrance": ANYONE,
-    "GET /health": ANYONE,
-    "GET /ready": ANYONE,
-    "GET /metrics": ANYONE,
+    "POST /auth/token": PUBLIC_CALLER,
+    "POST /auth/revoke": PUBLIC_CALLER,
+    "GET /auth/me": PUBLIC_CALLER,
+    "GET /auth/providers": PUBLIC_CALLER,
+    "GET /auth/entrance": PUBLIC_CALLER,
+    "GET /health": PUBLIC_CALLER,
+    "GET /ready": PUBLIC_CALLER,
+    "GET /metrics": PUBLIC_CALLER,
     "GET /regions": readers("region"),
-    "GET /search": ANYONE,
-    "GET /grids": ANYONE,
-    "GET /grids/search": ANYONE,
-    "GET /grids/{code}": ANYONE,
-    "GET /grids/{code}/manager/photo": ANYONE,
+    "GET /search": PUBLIC_CALLER,
+    "GET /grids": PUBLIC_CALLER,
+    "GET /grids/search": PUBLIC_CALLER,
+    "GET /grids/{code}": PUBLIC_CALLER,
+    "GET /grids/{code}/manager/photo": PUBLIC_CALLER,
     "GET /grids/{code}/manager": readers("grid_manager"),
     "PUT /grids/{code}/manager": writers("grid_manager"),
     "DELETE /grids/{code}/manager": writers("grid_manager"),
@@ -81,13 +81,13 @@ MAY = {
     "GET /jobs/{number}": readers("job"),
     "DELETE /jobs/{number}": JOBS,
     "GET /jobs/{number}/events": readers("job"),
-    "GET /exports": ANYONE,
-    "GET /exports/{layer}": ANYONE,
-    "GET /tiles/{z}/{x}/{y}": ANYONE,
-    "GET /baked/{name}": ANYONE,
-    "GET /style.json": ANYONE,
-    "GET /gridatlas.qgs": ANYONE,
-    "GET /locale/{lang}": ANYONE,
+    "GET /exports": PUBLIC_CALLER,
+    "GET /exports/{layer}": PUBLIC_CALLER,
+    "GET /tiles/{z}/{x}/{y}": PUBLIC_CALLER,
+    "GET /baked/{name}": PUBLIC_CALLER,
+    "GET /style.json": PUBLIC_CALLER,
+    "GET /gridatlas.qgs": PUBLIC_CALLER,
+    "GET /locale/{lang}": PUBLIC_CALLER,
 }
 """Which roles an operation lets in."""
 

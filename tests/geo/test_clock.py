@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import create_engine, insert, make_url, select, text
 from typer.testing import CliRunner
 
-from api.core.caller import ANYONE
+from api.core.caller import PUBLIC_CALLER
 from api.core.connection_pool import AsyncPool
 from cli.main import app
 from etl.runs.report import write_report
@@ -76,7 +76,7 @@ def test_every_session_is_in_utc_whatever_the_servers_zone(abroad):
 
     async def ask() -> str:
         pool = AsyncPool(db.api_url())
-        async with pool.transaction_as(ANYONE) as connection:
+        async with pool.transaction_as(PUBLIC_CALLER) as connection:
             zone = await connection.fetchval("SHOW TimeZone")
         await pool.close()
         return str(zone)

@@ -10,7 +10,7 @@ import httpx
 from api.app import create_app
 from api.app import warm_up as warm_up_app
 from api.background.warmup import warm_up_tiles
-from api.core.caller import ANYONE
+from api.core.caller import PUBLIC_CALLER
 from api.core.connection_pool import WARM_CONNECTIONS, AsyncPool, LayerState
 from api.tiles.area_colours import ColourCache
 from api.tiles.tile_layers import prepared_tile_query
@@ -68,7 +68,7 @@ def test_first_tile_of_a_connection_costs_little_more_than_the_next(town):
         pool = AsyncPool(db.api_url(town.url))
         query = prepared_tile_query(15, frozenset())
         sides = dict.fromkeys(("west", "south", "east", "north"), 0.0)
-        async with pool.transaction_as(ANYONE) as connection:
+        async with pool.transaction_as(PUBLIC_CALLER) as connection:
             await connection.fetchrow(query.sql, *query.arguments(x=0, y=0, **sides))
             ran = Path(f"/proc/{connection.get_server_pid()}/schedstat").read_text(encoding="ascii")
         await pool.close()

@@ -189,8 +189,8 @@ def test_networks_hidden_from_the_caller_are_reported_as_missing(client, signed_
     lon, lat = DEGREES(200, 382)
     for path in ("/networks/burial", "/networks/crossings"):
         missing = [
-            {one["key"]: one["count"] for one in asker.get(path, params=place).json()["missing"]}
-            for asker in (signed_in("fire"), client)
+            {one["key"]: one["count"] for one in caller.get(path, params=place).json()["missing"]}
+            for caller in (signed_in("fire"), client)
             for place in [{"lon": lon, "lat": lat} if path.endswith("burial") else {}]
         ]
         assert missing[0]["networks_not_shown"] == 5

@@ -7,7 +7,7 @@ import pytest
 from pmtiles.reader import MemorySource, Reader
 from sqlalchemy import update
 
-from api.core.caller import ANYONE, transaction_as
+from api.core.caller import PUBLIC_CALLER, transaction_as
 from api.tiles import tile_archive
 from geo import db
 from geo.model import GridPlan
@@ -33,7 +33,7 @@ def made(engine):
 
 
 def current(engine):
-    with transaction_as(engine, ANYONE, readonly=True) as connection:
+    with transaction_as(engine, PUBLIC_CALLER, readonly=True) as connection:
         return tile_archive.current_file(connection)
 
 
