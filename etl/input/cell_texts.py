@@ -8,6 +8,11 @@ _INVISIBLE = r"[\x{200b}-\x{200f}\x{202a}-\x{202e}\x{2060}-\x{2064}\x{feff}]"
 _AS_TEXT = r'^="(.*)"$'
 """A text that a spreadsheet shall not take for a number: ``="00017"``."""
 
+_FULL_WIDTH = {
+    code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F) if chr(code - 0xFEE0).isalnum()
+} | {ord("－"): "-", ord("＿"): "_", ord("．"): ".", ord("／"): "/"}
+"""Full-width letters, digits and joining signs, which an input method leaves in codes."""
+
 _MADE_FLOAT = r"^(\d{6,})\.0+$"
 _EXACT_FLOAT = 2.0**53
 
@@ -33,9 +38,17 @@ def clean_codes(values: pa.Array) -> pa.Array:
     values
         Arrow array of strings.
     """
-    plain = pc.utf8_normalize(clean_texts(values), form="NFKC")
+    plain = _fold_full_width(clean_texts(values))
     plain = pc.replace_substring_regex(plain, f"^'|{_INVISIBLE}", "")
     return clean_texts(pc.replace_substring_regex(plain, _MADE_FLOAT, r"\\1"))
+
+
+def _fold_full_width(values: pa.Array) -> pa.Array:
+    has_wide = pc.match_substring_regex(values, r"[\x{ff01}-\x{ff5e}]").fill_null(False)
+    if not pc.any(has_wide).as_py():
+        return values
+    texts = (text and text.translate(_FULL_WIDTH) for text in values.to_pylist())
+    return pa.array(texts, pa.string())
 
 
 def code_texts(values: pa.Array) -> pa.Array:

@@ -13,11 +13,14 @@ from etl.input.table_layout import PREVIEW_ROWS, Row
 from geo.errors import InputError
 
 _CHUNK_BYTES = 2**20
-_MAX_TEXTS = 200_000
+_MAX_TEXTS = 100_000
 _MAX_FIELD_CHARACTERS = 2**24
 _DELIMITERS = (",", "\t", ";", "|", "，")
 _SHORT_CHARACTER = re.compile("[\x80-\u07ff]")
 """Characters of two bytes in UTF-8, as which GBK texts can be misread."""
+
+_LONG_SEQUENCE = re.compile(rb"[\xe0-\xef][\x80-\xbf]{2}")
+"""Characters of three bytes in UTF-8, which other encodings have only by chance."""
 
 _SHAPE = re.compile(r"(?i)\s*((multi)?(point|linestring|polygon)|geometrycollection|\{)")
 _LONE_RETURN = re.compile(rb"(?<=\r)(?!\n)")
@@ -121,6 +124,11 @@ def _decode_line(raw: bytes, encoding: str, line: int, findings: Findings) -> st
         else:
             if not _SHORT_CHARACTER.search(text):
                 return text
+    elif not _LONG_SEQUENCE.search(raw):
+        try:
+            return raw.decode(name)
+        except UnicodeDecodeError:
+            pass
     return _decode_cells(raw, name, line, findings)
 
 

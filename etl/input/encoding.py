@@ -259,9 +259,10 @@ def decode_document(content: bytes) -> str:
     UnicodeDecodeError
         If its texts are in several encodings or in none.
     """
-    encoding = unicode_encoding(content[:_UTF16_SAMPLE_BYTES]) or detect_encoding(
-        split_texts(content)
-    )
+    encoding = unicode_encoding(content[:_UTF16_SAMPLE_BYTES])
+    if encoding is None:
+        detected = detect_encoding(split_texts(content))
+        encoding = detected if detected in (UTF8, GB18030) else UTF8
     return content.decode(encoding).lstrip("\ufeff")
 
 

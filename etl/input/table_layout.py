@@ -29,6 +29,7 @@ Row = tuple[int, Cells]
 
 _NUMBER = re.compile(r"[-+]?\d+([.,]\d+)?%?")
 _SUM_WORDS = "小计|合计|总计|共计|累计|subtotal|grandtotal|total"
+_SUM_HINT = re.compile(r"(?i)[小合总共累]\s*计|total")
 _SUM = re.compile(rf"(?:本页|本表|全部|分项)?(?:{_SUM_WORDS})")
 _NAMED_SUM = re.compile(rf".{{0,15}}(?:{_SUM_WORDS})(?:\d*[栋户人个条座处幢口]?)")
 _REMARKS = {"备注", "说明", "注", "note", "notes", "remark", "remarks", "comment"}
@@ -201,18 +202,20 @@ def row_kind(cells: Cells, layout: Layout) -> str:
     str
         ``blank``, ``subtotal``, ``note`` or ``header``.
     """
+    text = " ".join([cell for cell in cells if cell])
+    if not text or text.isspace():
+        return "blank"
+    is_sparse = 2 * (len(cells) - cells.count("") - cells.count(None)) <= len(layout.columns)
+    if not is_sparse and cells[0] != layout.header[0] and not _SUM_HINT.search(text):
+        return ""
     filled = {
         position: cell.strip() for position, cell in enumerate(cells) if cell and cell.strip()
     }
-    if not filled:
-        return "blank"
-    first = next(iter(filled.values()))
     if any(_is_sum(position, cell, filled, layout) for position, cell in filled.items()):
         return "subtotal"
-    if _is_note(first, len(filled), len(layout.columns)):
+    if _is_note(next(iter(filled.values())), len(filled), len(layout.columns)):
         return "note"
-    is_repeated = first in layout.header and [clean_cell(cell) for cell in cells] == layout.header
-    return "header" if is_repeated else ""
+    return "header" if [clean_cell(cell) for cell in cells] == layout.header else ""
 
 
 def _is_sum(position: int, cell: str, filled: dict[int, str], layout: Layout) -> bool:

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -29,7 +30,7 @@ from etl.input.reader_findings import Findings
 RAW_TEXT_ENCODING = "ISO-8859-1"
 """Encoding in which GDAL keeps each byte of a text."""
 
-_MAX_TEXTS = 200_000
+_MAX_TEXTS = 100_000
 _CHUNK_BYTES = 8 * 2**20
 _HEAD_BYTES = 4096
 _GARBLED = "\ufffd"
@@ -216,16 +217,24 @@ def _find_nested(column: pa.Array, name: str, start: int, findings: Findings) ->
 
 
 def _flatten(column: pa.Array, name: str, start: int, findings: Findings) -> pa.Array:
-    """Return lists or records as texts, each with a fault."""
-    values = column.to_pylist()
-    texts = [
-        v if v is None or isinstance(v, str) else json.dumps(v, ensure_ascii=False, default=str)
-        for v in values
-    ]
-    for row, text in enumerate(texts):
-        if text is not None:
+    """Return lists, records or JSON as texts; lists and objects get a fault."""
+    texts: list[str | None] = []
+    for row, value in enumerate(column.to_pylist()):
+        plain = _parse_json(value) if isinstance(value, str) else value
+        if isinstance(plain, dict | list):
+            text = json.dumps(plain, ensure_ascii=False, default=str)
             findings.add_fault(start + row, "value_nested", name, column=name, value=text)
+            texts.append(text)
+        else:
+            texts.append(None if plain is None else str(plain))
     return pa.array(texts, pa.string())
+
+
+def _parse_json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def json_encoding(path: Path) -> str | None:
