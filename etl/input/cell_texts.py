@@ -26,7 +26,7 @@ def clean_texts(values: pa.Array) -> pa.Array:
         Arrow array of strings.
     """
     plain = pc.replace_substring_regex(values, f"^{_BLANK}+|{_BLANK}+$", "")
-    plain = pc.replace_substring_regex(plain, _AS_TEXT, r"\\1")
+    plain = pc.replace_substring_regex(plain, _AS_TEXT, r"\1")
     return pc.if_else(pc.equal(plain, ""), pa.scalar(None, pa.string()), plain)
 
 
@@ -40,7 +40,7 @@ def clean_codes(values: pa.Array) -> pa.Array:
     """
     plain = _fold_full_width(clean_texts(values))
     plain = pc.replace_substring_regex(plain, f"^'|{_INVISIBLE}", "")
-    return clean_texts(pc.replace_substring_regex(plain, _MADE_FLOAT, r"\\1"))
+    return clean_texts(pc.replace_substring_regex(plain, _MADE_FLOAT, r"\1"))
 
 
 def _fold_full_width(values: pa.Array) -> pa.Array:

@@ -120,12 +120,26 @@ def _layouts(rows: Sequence[Cells], known: frozenset[str]) -> Iterator[Layout]:
 
 
 def _layout(rows: Sequence[Cells], header: range, names: Cells, known: frozenset[str]) -> Layout:
+    if header.stop < len(rows) and _is_unit_row(rows[header.stop]):
+        pairs = list(zip_longest(names, rows[header.stop]))
+        names = [f"{name}({_bare(unit)})" if name and unit else name for name, unit in pairs]
+        header = range(header.start, header.stop + 1)
     columns = {position: name for position, name in enumerate(names) if name}
     hits = len({name for name in columns.values() if _is_known(name, known)})
     first = header.stop
     if first < len(rows) and _is_numbering(rows[first], columns):
         first += 1
     return Layout(columns, list(rows[header.stop - 1]), header, first, hits if columns else 0)
+
+
+def _is_unit_row(cells: Cells) -> bool:
+    """Return whether a row below the names has only their units."""
+    units = [cell for cell in cells if cell]
+    return bool(units) and all(_bare(unit) in _UNIT_WORDS for unit in units)
+
+
+def _bare(unit: str) -> str:
+    return unit.strip("()（）[]【】")
 
 
 def _is_known(name: str, known: frozenset[str]) -> bool:
@@ -144,11 +158,6 @@ def _combine(upper: Cells, lower: Cells, known: frozenset[str]) -> Cells | None:
     filled = [cell for cell in lower if cell]
     if not filled or any(_NUMBER.fullmatch(cell) for cell in filled):
         return None
-    if all(cell.strip("()（）[]") in _UNIT_WORDS for cell in filled):
-        pairs = zip_longest(upper, lower)
-        return [
-            f"{name}({unit.strip('()（）[]')})" if name and unit else name for name, unit in pairs
-        ]
     names: list[str | None] = []
     groups: list[str] = []
     group = ""

@@ -231,10 +231,12 @@ def _flatten(column: pa.Array, name: str, start: int, findings: Findings) -> pa.
 
 
 def _parse_json(text: str) -> Any:
+    """Return the list, object or text that a text in JSON is, the text itself otherwise."""
     try:
-        return json.loads(text)
+        value = json.loads(text)
     except ValueError:
         return text
+    return value if isinstance(value, dict | list | str) else text
 
 
 def json_encoding(path: Path) -> str | None:
