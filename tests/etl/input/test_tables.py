@@ -136,6 +136,17 @@ def test_sheet_is_chosen_by_the_layer(tmp_path):
     assert "管点" in notes["sheets_skipped"]["sheets"]
 
 
+def test_pipes_are_read_from_the_sheets_of_nodes_and_segments(database, tmp_path):
+    nodes = [("物探点号", "管线种类", "特征", "X", "Y")]
+    nodes += [(f"N{i}", "给水", "三通", 112.14 + i / 1000, 32.04) for i in range(2)]
+    segments = [("管线编号", "管线种类", "起点点号", "终点点号", "管径", "wkt")]
+    segments += [("S1", "给水", "N0", "N1", 100, "LINESTRING (112.14 32.04, 112.141 32.04)")]
+    file = workbook(tmp_path / "a.xlsx", {"说明": [("普查",)], "管点表": nodes, "管线表": segments})
+    bring(database, "pipe", file, mapping("pipe", coordinates={"crs": "EPSG:4490"}))
+    live = rows(database, "SELECT code, from_node, to_node, diameter_mm FROM pipe_segment")
+    assert live == [("S1", "N0", "N1", 100)]
+
+
 def test_several_sheets_that_fit_are_named(tmp_path):
     file = workbook(tmp_path / "a.xlsx", {"1月": [HEADER, line(0)], "2月": [HEADER, line(1)]})
     with pytest.raises(InputError, match="1月, 2月"):
