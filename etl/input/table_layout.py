@@ -28,15 +28,17 @@ Row = tuple[int, Cells]
 """Number of the line or row in the file, and its cells."""
 
 _NUMBER = re.compile(r"[-+]?\d+([.,]\d+)?%?")
-_SUM_WORDS = "小计|合计|总计|共计|累计|subtotal|grandtotal|total"
+_SUM_WORDS = "小计|合计|总计|共计|累计"
 _SUM_HINT = re.compile(r"(?i)[小合总共累]\s*计|total")
 _SUM = re.compile(rf"(?:本页|本表|全部|分项)?(?:{_SUM_WORDS})")
-_NAMED_SUM = re.compile(rf".{{0,15}}(?:{_SUM_WORDS})(?:\d*[栋户人个条座处幢口]?)")
+_NAMED_SUM = re.compile(rf".{{0,15}}(?:{_SUM_WORDS}|total)(?:\d*[栋户人个条座处幢口]?)")
+"""Words for a sum that may also be the name of something, in a row with empty cells."""
+
 _REMARKS = {"备注", "说明", "注", "note", "notes", "remark", "remarks", "comment"}
 _NOTE = re.compile(
-    r"(注|备注|说明|附注|附|注意)\s*[:：\d]|[*※]|第\s*\d+\s*页|共\s*\d+\s*页|"
-    r"(制表|填表|填报|审核|复核|校核|校对|审批|经办|负责人|单位负责人|联系人|联系电话|统计|报送|打印|"
-    r"日期|数据来源|资料来源|盖章|截止|以上)"
+    r"(注|备注|说明|附注|附|注意)\s*[:：]|[*※]|第\s*\d+\s*页|共\s*\d+\s*页|"
+    r"(制表|填表|填报|审核|复核|校核|校对|审批|经办|负责|单位负责|联系|统计|报送|打印|日期|数据来源|"
+    r"资料来源|盖章|截止|截至)[^:：]{0,6}[:：]"
 )
 _UNIT_WORDS = {*UNITS, *(word for words in COLUMN_COUNTERS.values() for word in words), "个", "人"}
 
@@ -70,6 +72,11 @@ class Layout:
         """Return the number of positions up to the last named column."""
         return max(self.columns) + 1
 
+    @property
+    def is_complete(self) -> bool:
+        """Return whether every column up to the last has a name."""
+        return len(self.columns) == max(self.columns, default=-1) + 1
+
 
 def clean_cell(cell: object) -> str | None:
     """Return the text of a header's cell on one line, None for an empty one."""
@@ -94,7 +101,7 @@ def find_layout(path: Path, preview: Sequence[Row], known: frozenset[str]) -> La
     """
     rows = [[clean_cell(cell) for cell in cells] for _, cells in preview]
     layouts = list(_layouts(rows, known))
-    best = max(layouts, key=lambda one: (one.hits, -len(one.rows)), default=None)
+    best = max(layouts, key=lambda one: (one.hits, one.is_complete, -len(one.rows)), default=None)
     if best is None or best.hits == 0:
         best = _widest_row(rows)
     if best is None:

@@ -106,6 +106,34 @@ def test_header_is_found_and_rows_that_are_no_features_are_skipped(tmp_path, kin
     assert {*found} == {*notes}
 
 
+def test_names_that_two_groups_share_get_the_name_of_their_group(tmp_path):
+    header = [
+        ("管线编号", "起点", None, "终点", None, "管径"),
+        (None, "点号", "埋深", "点号", "埋深", None),
+    ]
+    file = workbook(tmp_path / "a.xlsx", {"A": [*header, ("S1", "N1", 1.2, "N2", 1.4, 100)]})
+    columns, _, _ = read(file, "pipe_segment")
+    assert {name: values[0] for name, values in columns.items()} == {
+        "管线编号": "S1",
+        "起点点号": "N1",
+        "起点埋深": "1.2",
+        "终点点号": "N2",
+        "终点埋深": "1.4",
+        "管径": "100",
+    }
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [("统计局家属院", "", "12"), ("附1号楼", "", "8"), ("TOTAL", "加油站", "0")],
+)
+def test_feature_with_a_name_like_a_note_or_sum_is_kept(tmp_path, cells):
+    lines = [("住址", "类型", "户数"), ("一号楼", "住宅", "6"), cells]
+    columns, _, notes = read(WRITERS["csv"](tmp_path / "a", lines), "register")
+    assert columns["住址"] == ["一号楼", cells[0]]
+    assert not notes
+
+
 def test_sums_that_repeat_a_code_do_not_double_households(database, tmp_path):
     bring(database, "building", write(houses(2), tmp_path / "b.gpkg"))
     lines = [("楼栋编码", "单元", "户数")]
