@@ -58,27 +58,27 @@ def read_csv_rows(
         list(islice(_lines(path, encoding, Findings()), PREVIEW_ROWS)), known
     )
     reader = csv.reader(_lines(path, encoding, findings), delimiter=delimiter)
-    first = 1
+    first = widest = 1
     try:
         for cells in reader:
             if reader.line_num > first:
-                _refuse_open_quote(path, cells, delimiter, first)
+                _refuse_open_quote(path, cells, delimiter, max(widest, len(cells)), first)
                 for line in range(first + 1, reader.line_num + 1):
                     findings.faults.setdefault(first, []).extend(findings.faults.pop(line, []))
                 if not findings.faults.get(first, True):
                     del findings.faults[first]
             if first > 1 or not _is_separator_line(cells):
                 yield first, cells
-            first = reader.line_num + 1
+            first, widest = reader.line_num + 1, max(widest, len(cells))
     except csv.Error as error:
         raise InputError("csv_quote", file=path, line=first) from error
 
 
-def _refuse_open_quote(path: Path, cells: list[str], delimiter: str, line: int) -> None:
-    """Refuse a row that a quotation mark joins to whole rows after it."""
+def _refuse_open_quote(path: Path, cells: list[str], delimiter: str, width: int, line: int) -> None:
+    """Refuse a row that a quotation mark joins to rows of the full width after it."""
     for cell in cells:
         inner = [] if _SHAPE.match(cell) else re.split(r"\r\n?|\n", cell)[1:]
-        if any(text.count(delimiter) == max(len(cells) - 1, 1) for text in inner):
+        if any(text.count(delimiter) == max(width - 1, 1) for text in inner):
             raise InputError("csv_quote", file=path, line=line)
 
 
