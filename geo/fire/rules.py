@@ -4,6 +4,7 @@ The text of a rule is in the catalogues under ``rule.<id>``. How far each clause
 ``docs/decisions/clauses-of-the-fire-rules.md``.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
@@ -276,19 +277,35 @@ class Rules:
         return ",".join([CACHE_VERSION, *(f"{name}={self.figure(name):g}" for name in changed)])
 
 
-def rules_in_force(figures: Mapping[str, float] | None = None) -> Rules:
+def rules_in_force(figures: Mapping[str, Any] | None = None) -> Rules:
     """Return the rules with the overridden figures, those of the settings by default.
+
+    Parameters
+    ----------
+    figures
+        A number, or a text of a number and the rule's unit, by id of the rule.
 
     Raises
     ------
     InputError
-        If there is no such rule, or a figure is negative.
+        If there is no such rule, or a figure is no number, of another unit or negative.
     """
     by_id = {rule.id: rule for rule in DEFAULT_RULES}
-    for name, figure in (settings().fire_figures if figures is None else figures).items():
+    for name, value in (settings().fire_figures if figures is None else figures).items():
         if name not in by_id:
             raise InputError("no_such_rule", rule=name, rules=", ".join(by_id))
-        if not figure >= 0:
-            raise InputError("rule_figure_negative", rule=name, figure=figure)
-        by_id[name] = replace(by_id[name], figure=float(figure), overridden=True)
+        figure = _parse_figure(by_id[name], value)
+        if figure < 0:
+            raise InputError("rule_figure_negative", rule=name, figure=f"{figure:g}")
+        by_id[name] = replace(by_id[name], figure=figure, overridden=True)
     return Rules(by_id)
+
+
+def _parse_figure(rule: Rule, value: Any) -> float:
+    """Return the figure that is given for a rule, with the rule's unit or with none."""
+    match = re.fullmatch(r"\s*([+-]?\d*\.?\d+(?:[eE][+-]?\d+)?)\s*(\S*)\s*", str(value))
+    if match is None or isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise InputError("rule_figure_no_number", rule=rule.id, figure=value, unit=rule.unit)
+    if match[2] not in {"", rule.unit}:
+        raise InputError("rule_figure_unit", rule=rule.id, figure=value, unit=rule.unit)
+    return float(match[1])
