@@ -60,14 +60,14 @@ OVERLAY_LAYERS: dict[Overlay, tuple[str, ...]] = {
     Overlay.FIRE_LANE: ("building", "road", "water", "compound", "region"),
     Overlay.FIRE_REACH: ("building", "road"),
     Overlay.SEPARATION: ("building",),
-    Overlay.LADDER: ("building", "water", "compound"),
+    Overlay.LADDER: ("building", "road", "water", "compound"),
     Overlay.RESPONSE: ("building", "road", "facility"),
 }
 """Layers whose change may change an overlay."""
 
 RECHECK_RADIUS_M: dict[Overlay, float] = {
     Overlay.SEPARATION: 15.0,
-    Overlay.LADDER: 25.0,
+    Overlay.LADDER: 75.0,
     Overlay.FIRE_LANE: 45.0,
     Overlay.HYDRANT_STANDING: 10.0,
     Overlay.HYDRANT_COVERAGE: 125.0,
@@ -220,7 +220,9 @@ def _check(context: FireContext, overlay: Overlay, scope: RecheckScope | None) -
             snapshot, rules, buildings, context.vehicle_reach
         ),
         Overlay.SEPARATION: lambda: separation.check_separation(snapshot, rules, buildings),
-        Overlay.LADDER: lambda: ladder_areas.check_ladder_areas(snapshot, rules, buildings),
+        Overlay.LADDER: lambda: ladder_areas.check_ladder_areas(
+            snapshot, rules, buildings, context.vehicle_reach
+        ),
         Overlay.RESPONSE: lambda: station_response.check_response_times(
             snapshot, rules, buildings, context.vehicle_reach
         ),

@@ -101,6 +101,17 @@ def find_vehicle_reach(snapshot: CitySnapshot, vehicle: Vehicle) -> VehicleReach
     return VehicleReach(vehicle, obstacle, node, metres, np.maximum(stop, -1), before)
 
 
+def reached_pieces(
+    snapshot: CitySnapshot, reach: VehicleReach, place: shapely.Geometry, distance: float
+) -> Ints:
+    """Return the pieces of ``snapshot.graph`` within a distance that the engine drives along."""
+    graph = snapshot.graph
+    pieces: Ints = graph.tree.query(place, predicate="dwithin", distance=distance)
+    # The access graph keeps the numbers of the nodes that it is made from.
+    is_reached = reach.node[graph.ends[pieces]].all(axis=1)
+    return pieces[is_reached & is_free(reach.obstacle[graph.road[pieces]])]
+
+
 def _from_main_streets(graph: RoadGraph, passable: Bools) -> Bools:
     """Return (n,) whether an engine gets to each node from the largest part it can circulate in."""
     drive = graph.driving_costs(passable)
