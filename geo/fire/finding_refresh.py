@@ -214,7 +214,11 @@ def _check(context: FireContext, overlay: Overlay, scope: RecheckScope | None) -
             snapshot, rules, None if scope is None else scope.hydrant
         ),
         Overlay.FIRE_LANE: lambda: fire_lanes.check_fire_lanes(
-            snapshot, rules, None if scope is None else scope.road, buildings
+            snapshot,
+            rules,
+            None if scope is None else scope.road,
+            buildings,
+            context.vehicle_reach,
         ),
         Overlay.FIRE_REACH: lambda: vehicle_access.check_vehicle_reach(
             snapshot, rules, buildings, context.vehicle_reach

@@ -8,7 +8,6 @@ area and wall; joined to a lane that an engine reaches; no steeper than 3 %.
 
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import shapely
@@ -16,17 +15,13 @@ import shapely
 from geo.fire import separation, vehicle_access
 from geo.fire.finding import Finding
 from geo.fire.rules import TOLERANCE_M, Rules, Severity
+from geo.fire.side_frame import LONG_SIDE_SHARE, SideFrame
 from geo.fire.snapshot import CitySnapshot
-from geo.fire.vehicle_access import VehicleReach
+from geo.fire.vehicle_access import MAX_HALF_WIDTH_M, VehicleReach
 from geo.network.roads import road_widths
-from geo.types import Floats, Geometries, Ints
+from geo.types import Geometries, Ints
 
 _STEP_M = 1.0
-_LONG_SIDE_SHARE = 0.8
-"""Share of the longest side from which another one counts as a long side too."""
-
-_HALF_LANE_M = 40.0
-"""No road is wider than twice this."""
 
 
 @dataclass(frozen=True)
@@ -162,7 +157,7 @@ def find_best_ladder_areas(
     quarter = sum(side.length for side in sides) / 4
     required = max(sides[0].length, quarter, least)
     if required == sides[0].length:  # an area beside a short side does not serve a long one
-        sides = [side for side in sides if side.length >= _LONG_SIDE_SHARE * required]
+        sides = [side for side in sides if side.length >= LONG_SIDE_SHARE * required]
     best: LadderAreas | None = None
     for side in sides:
         areas = _beside(snapshot, rules, row, side, required, least, tall=tall)
@@ -193,7 +188,7 @@ def _check_ground(
 ) -> LadderAreas:
     """Return areas that are long enough with what is wrong about their lane or slope, if any."""
     joined = [area for area in areas.rectangles if _is_joined(snapshot, rules, reach, area)]
-    frame = _Frame.of(areas.side)
+    frame = SideFrame.of(areas.side)
     bounds = (shapely.bounds(frame.into(np.array([area], dtype=object))[0]) for area in joined)
     spans = sorted((float(box[0]), float(box[2])) for box in bounds)
     usable = _usable_length(spans, rules.figure("ladder_gap"), tall=tall)
@@ -214,7 +209,7 @@ def _is_joined(
     """
     within = rules.figure("ladder_lane_within")
     graph = snapshot.graph
-    pieces = vehicle_access.reached_pieces(snapshot, reach, area, within + _HALF_LANE_M)
+    pieces = vehicle_access.reached_pieces(snapshot, reach, area, within + MAX_HALF_WIDTH_M)
     half = road_widths(snapshot.road.iloc[graph.road[pieces]]) / 2
     lines = graph.lines[pieces]
     gaps = shapely.distance(lines, area)
@@ -258,7 +253,7 @@ def _beside(
     tall: bool,
 ) -> LadderAreas:
     """Return the free rectangles along one side at the best distance from it."""
-    frame = _Frame.of(side)
+    frame = SideFrame.of(side)
     around = shapely.buffer(side, rules.figure("ladder_far") + rules.figure("ladder_width") + 1.0)
     rows = snapshot.wall_tree.query(around, predicate="intersects")
     rows = rows[rows != row]
@@ -278,7 +273,7 @@ def _beside(
 
 def _search(
     rules: Rules,
-    frame: "_Frame",
+    frame: SideFrame,
     hard: Geometries,
     buildings: int,
     side: shapely.LineString,
@@ -312,31 +307,6 @@ def _search(
         if best.found >= required - 0.1:
             return replace(best, reason=None), in_way
     return best, in_way
-
-
-@dataclass(frozen=True)
-class _Frame:
-    """Axes along a side: x along it, y towards the building."""
-
-    origin: Floats
-    axes: Floats
-    length: float
-
-    @classmethod
-    def of(cls, side: shapely.LineString) -> "_Frame":
-        (x0, y0), (x1, y1) = shapely.get_coordinates(side)
-        length = float(side.length)
-        ux, uy = (x1 - x0) / length, (y1 - y0) / length
-        # The ring runs counter-clockwise, so the building lies to the left: y > 0.
-        return cls(np.array([x0, y0]), np.array([[ux, -uy], [uy, ux]]), length)
-
-    def into(self, shapes: Geometries) -> Geometries:
-        moved: Geometries = shapely.transform(shapes, lambda xy: (xy - self.origin) @ self.axes)
-        return moved
-
-    def back(self, shape: shapely.Geometry) -> Any:
-        moved: Any = shapely.transform(shape, lambda xy: xy @ self.axes.T + self.origin)
-        return moved
 
 
 def _blocked_spans(

@@ -111,6 +111,11 @@ DEFAULT_RULES: tuple[Rule, ...] = (
     Rule("lane_turning_high", _LANE, 15.0, "m", _MEDIUM, _SHOULD, BUILDING, "7.1.9"),
     Rule("lane_turning_heavy", _LANE, 18.0, "m", _LOW, _SHOULD, BUILDING, "7.1.9"),
     Rule("lane_dead_end", _LANE, 40.0, "m", _MEDIUM, _SHALL, GENERAL, "3.4.5(6)"),
+    Rule("lane_along_one", _LANE, 1, "", _MEDIUM, _SHALL, GENERAL, "3.4.3"),
+    Rule("lane_along_two", _LANE, 2, "", _MEDIUM, _SHALL, GENERAL, "3.4.3"),
+    Rule("lane_along_area", _LANE, 3000, "m²", _MEDIUM, _SHALL, GENERAL, "3.4.3"),
+    Rule("lane_along_share", _LANE, 90, "%"),
+    Rule("lane_along_within", _LANE, 15, "m"),
     Rule("lane_spacing", _LANE, 160, "m", _MEDIUM, _SHOULD, PLANNING, "4.4.2"),
     # Lanes at most 160 m apart put every wall within 80 m of one.
     Rule("engine_reach", _REACH, 80, "m", _HIGH),

@@ -22,6 +22,9 @@ from geo.types import Bools, Floats, Ints
 
 HOSE_LIMIT_M = 2000.0
 
+MAX_HALF_WIDTH_M = 40.0
+"""No road is wider than twice this."""
+
 WIDTH, HEIGHT, WEIGHT, FOOTPATH = "too_narrow", "too_low", "too_weak", "footpath"
 
 
