@@ -73,6 +73,8 @@ class Settings(BaseSettings):
     # Values of fire rules that differ from the standard's, as JSON: {"hydrant_radius": 120} or, to
     # have the unit compared with the rule's, {"hydrant_radius": "120 m"}.
     fire_figures: dict[str, Any] = Field(default_factory=dict)
+    # Days after which a hydrant is due for another inspection.
+    hydrant_inspection_days: int = Field(default=90, ge=1, le=3660)
     # The fire engine of route calculations: metres and tonnes.
     engine_width_m: float = 2.5
     engine_height_m: float = 3.8

@@ -21,6 +21,7 @@ class Overlay(StrEnum):
     HYDRANT_COVERAGE = "hydrant_coverage"
     HYDRANT_SPACING = "hydrant_spacing"
     HYDRANT_STANDING = "hydrant_standing"
+    HYDRANT_SUPPLY = "hydrant_supply"
     FIRE_LANE = "fire_lane"
     FIRE_REACH = "fire_reach"
     SEPARATION = "separation"
@@ -87,6 +88,7 @@ GENERAL = "GB 55037-2022"
 
 _COVERAGE, _SPACING = Overlay.HYDRANT_COVERAGE, Overlay.HYDRANT_SPACING
 _STANDING, _LANE, _REACH = Overlay.HYDRANT_STANDING, Overlay.FIRE_LANE, Overlay.FIRE_REACH
+_SUPPLY = Overlay.HYDRANT_SUPPLY
 _APART, _LADDER, _RESPONSE = Overlay.SEPARATION, Overlay.LADDER, Overlay.RESPONSE
 _HIGH, _MEDIUM, _LOW = Severity.HIGH, Severity.MEDIUM, Severity.LOW
 _SHALL, _SHOULD = Force.SHALL, Force.SHOULD
@@ -100,6 +102,13 @@ DEFAULT_RULES: tuple[Rule, ...] = (
     Rule("hydrant_kerb_most", _STANDING, 2.0, "m", _LOW, _SHALL, WATER, "7.2.6"),
     Rule("hydrant_wall", _STANDING, 5.0, "m", _LOW, _SHOULD, WATER, "7.2.6"),
     Rule("hydrant_out", _STANDING, 0, "", _HIGH),
+    Rule("intake_radius", _COVERAGE, 150, "m", _HIGH, _SHALL, WATER, "6.1.5"),
+    Rule("hydrant_flow", _SUPPLY, 15, "L/s", _HIGH, _SHALL, WATER, "7.2.8"),
+    Rule("hydrant_pressure", _SUPPLY, 0.10, "MPa", _HIGH, _SHALL, WATER, "7.2.8"),
+    Rule("hydrant_pressure_running", _SUPPLY, 0.14, "MPa", _MEDIUM, _SHALL, WATER, "7.2.8"),
+    Rule("hydrant_ring", _SUPPLY, 150, "mm", _MEDIUM, _SHALL, WATER, "8.1.1"),
+    Rule("hydrant_branch", _SUPPLY, 200, "mm", _LOW, _SHOULD, WATER, "8.1.1"),
+    Rule("hydrant_section", _SUPPLY, 5, "", _LOW, _SHOULD, WATER, "8.1.4"),
     Rule("lane_width", _LANE, 4.0, "m", _HIGH, _SHALL, BUILDING, "7.1.8", "GB 55037-2022 3.4.5(1)"),
     Rule(
         "lane_height", _LANE, 4.0, "m", _HIGH, _SHALL, BUILDING, "7.1.8", "GB 55037-2022 3.4.5(1)"

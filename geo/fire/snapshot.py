@@ -391,5 +391,6 @@ class SnapshotCache:
 
 
 def _is_current(snapshot: CitySnapshot, layer_changes: Mapping[str, int]) -> bool:
-    names = (*LAYER_COLUMNS, INSPECTION)
+    # Segments are not part of it, but overlays take the state of their layers from it.
+    names = (*LAYER_COLUMNS, INSPECTION, "pipe_segment")
     return all(layer_changes.get(name) == snapshot.layer_changes.get(name) for name in names)

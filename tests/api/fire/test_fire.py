@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import insert, text
 
 from geo import clock
+from geo.fire.rules import Overlay
 from geo.model import BuildingUnit, Facility, PipeNode
 from tests import town as little_town
 from tests.api.conformance import hold_to_description
@@ -49,8 +50,8 @@ def checked(client: httpx.Client) -> httpx.Client:
     answer = client.post("/fire/findings/refresh")
     assert answer.status_code == 200
     assert answer.json()["recomputed"].keys() == {
-        *("hydrant_coverage", "hydrant_spacing", "hydrant_standing", "fire_lane"),
-        *("fire_reach", "separation", "ladder", "response"),
+        *("hydrant_coverage", "hydrant_spacing", "hydrant_standing", "hydrant_supply"),
+        *("fire_lane", "fire_reach", "separation", "ladder", "response"),
     }
     return client
 
@@ -145,7 +146,7 @@ def test_findings_are_listed_by_region_and_building(checked):
 
 def test_checked_overlays_are_not_stale(checked):
     listed = checked.get("/fire/overlays", params={"region": little_town.STREET}).json()
-    assert [one["stale"] for one in listed["overlays"]] == [False] * 8
+    assert [one["stale"] for one in listed["overlays"]] == [False] * len(Overlay)
     assert "no_fire_class" in {one["key"] for one in listed["missing"]}
 
 
@@ -191,11 +192,13 @@ def test_failed_hydrant_no_longer_counts(checked):
     assert checked.post("/fire/inspections", json=report).status_code == 400
     created = checked.post("/fire/inspections", json=report | {"reason": "阀杆锈死"})
     assert created.status_code == 201
+    assert created.json()["due_on"] == "2026-04-05"  # 90 days later
     shown = checked.get("/fire/buildings/b001-025").json()
     assert [h["code"] for h in shown["hydrants"]] == ["h2"]
     overlays = checked.get("/fire/overlays").json()["overlays"]
     stale = {one["id"] for one in overlays if one["stale"]}
-    assert stale == {"hydrant_coverage", "hydrant_spacing", "hydrant_standing"}
+    subjects = "coverage", "spacing", "standing", "supply"
+    assert stale == {f"hydrant_{subject}" for subject in subjects}
 
 
 def test_response_areas_are_nested(checked):
