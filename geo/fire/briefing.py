@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from geo.errors import InputError, NotFoundError
 from geo.fire import (
+    building_items,
     building_record,
     finding_queries,
     fire_lanes,
@@ -106,6 +107,7 @@ def _describe_building_and_access(
         "fire_lane": describe_approach(context, row, lang),
         "ladder": describe_ladder_areas(context, row, lang),
         "review": reviews.read_review(connection, code),
+        "items": building_items.list_items(connection, code, lang),
     }
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import insert, text
 from geo import clock
 from geo.fire.rules import Overlay
 from geo.model import BuildingUnit, Facility, PipeNode
+from geo.model.fire import FireItem
 from tests import town as little_town
 from tests.api.conformance import hold_to_description
 
@@ -224,3 +225,59 @@ def test_reading_a_briefing_is_audited(checked, town):
             "SELECT actor FROM audit_event WHERE object_code = 'b001-002' AND action = 'read'"
         )
         assert connection.execute(text(statement)).scalars().all() == ["fire"]
+
+
+def test_items_found_on_site_are_stored_by_item_and_shown_where_crews_look(client):
+    path = "/fire/buildings/b002-002/items"
+    blank = client.get(path).json()["items"]
+    assert len(blank) == len(FireItem)
+    assert {item["value"] for item in blank} == {None}
+    signed = {"checked_by": "王五", "checked_on": "2026-03-01"}
+    items = {
+        "power_cut_off": {"value": "总闸", "place": "东侧配电间"},
+        "exits": {"value": "2 个"},
+    }
+    stored = client.put(path, json=signed | {"items": items})
+    assert stored.status_code == 200, stored.text
+    again = {"exits": {"value": " "}}
+    stored = client.put(path, json=signed | {"items": again}).json()
+    known = [item for item in stored["items"] if item["value"] is not None]
+    assert [(item["item"], item["place"], item["checked_by"]) for item in known] == [
+        ("power_cut_off", "东侧配电间", "王五")
+    ]
+    shown = client.get("/fire/buildings/b002-002").json()
+    assert shown["items"] == stored["items"]
+    place = {"lon": shown["lon"], "lat": shown["lat"], "radius": 200}
+    nearby = {
+        one["code"]: one for one in client.get("/fire/incident", params=place).json()["buildings"]
+    }
+    assert nearby["b002-002"]["items"] == known
+    assert nearby["b002-001"]["items"] == []
+
+
+EXITS = {"exits": {"value": "2"}}
+
+
+@pytest.mark.parametrize(
+    ("request_body", "status"),
+    [
+        ({"items": EXITS, "checked_by": " "}, 400),
+        ({"items": {"exits": {"value": "", "place": "北"}}, "checked_by": "王五"}, 400),
+        (
+            {"items": {"exits": {"value": "2"}}, "checked_by": "王五", "checked_on": "2999-01-01"},
+            400,
+        ),
+        ({"items": {"lions": {"value": "2"}}, "checked_by": "王五"}, 422),
+        ({"items": {"exits": {"value": "2" * 501}}, "checked_by": "王五"}, 422),
+        ({"items": {}, "checked_by": "王五"}, 422),
+    ],
+)
+def test_items_that_are_unsigned_unknown_or_without_value_are_refused(client, request_body, status):
+    body = {"checked_on": "2026-03-01"} | request_body
+    answer = client.put("/fire/buildings/b002-002/items", json=body)
+    assert answer.status_code == status
+    missing = client.put(
+        "/fire/buildings/none/items",
+        json={"items": {"exits": {"value": "2"}}, "checked_by": "王", "checked_on": "2026-03-01"},
+    )
+    assert missing.status_code == 404
