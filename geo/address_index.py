@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from geo.addresses import Address, normalise_address, parse_address
+from geo.codes import code_prefix
 
 MAX_CANDIDATES = 3
 """Nearest candidates given for an address that names no building."""
@@ -74,6 +75,35 @@ class AddressIndex:
             if address.road == road and address.number:
                 numbers.setdefault(address.number, code)
         return sorted(numbers.items(), key=lambda item: (_leading_number(item[0]), item[0]))
+
+
+class Divisions:
+    """The divisions of a city by name.
+
+    Parameters
+    ----------
+    divisions
+        Code and name of each.
+    """
+
+    def __init__(self, divisions: Iterable[tuple[str, str]]) -> None:
+        self._codes: dict[str, list[str]] = defaultdict(list)
+        for code, name in divisions:
+            self._codes[normalise_address(name)].append(code_prefix(code))
+
+    def agree(self, address: Address, region_code: str | None) -> bool:
+        """Return whether no division that an address names contradicts a building's community.
+
+        Names that are not on record say nothing.
+        """
+        return all(
+            region_code is None or region_code.startswith(tuple(codes))
+            for name in address.regions
+            if (codes := self._codes.get(_OFFICE.sub("", name)))
+        )
+
+
+_OFFICE = re.compile("(?<=街道)办(?:事处)?$|(?<=社区)(?:居委会|居民委员会)$")
 
 
 def _bases(address: Address) -> Sequence[str]:

@@ -1,7 +1,6 @@
 """Joining units and register rows to buildings, and features to communities.
 
-By code, else by normalised address (no blanks or punctuation, full-width characters as ASCII), else
-by location.
+By code, else by address (``etl.linking.address_match``), else by location.
 """
 
 from typing import Any
@@ -9,38 +8,15 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from etl.checks.integrity import Rule, reject_rows
+from etl.linking.address_match import match_addresses
 from etl.pipeline import staging
 from etl.pipeline.staging import Staged
 
 NEAREST_M = 15.0
 """A point this close to a building belongs to it: entrances are surveyed at the kerb."""
 
-# Full-width characters are 65,248 (0xFEE0) above the ASCII ones.
-_FULL = "".join(chr(code) for code in range(0xFF01, 0xFF5F))
-_PLAIN = "".join(chr(code) for code in range(0x21, 0x7F))
-
-
-def _normalised_sql(column: str) -> str:
-    """Return the expression of an address without differences in spelling."""
-    return (
-        f"lower(regexp_replace(translate({column}, '{_quote_characters(_FULL)}', "
-        f"'{_quote_characters(_PLAIN)}'), "
-        "'[[:space:][:punct:]]', '', 'g'))"
-    )
-
-
-def _quote_characters(characters: str) -> str:
-    return characters.replace("'", "''").replace(":", "\\:")
-
-
-def _index_addresses(connection: Connection) -> None:
-    connection.execute(
-        text(
-            "CREATE TEMPORARY TABLE IF NOT EXISTS addressed ON COMMIT DROP AS "
-            f"SELECT {_normalised_sql('address')} AS address, min(code) AS code FROM building "
-            "WHERE address <> '' GROUP BY 1 HAVING count(*) = 1"
-        )
-    )
+_MATCHES = "address_match"
+"""Temporary table of the delivered addresses: the building and unit that each names, or none."""
 
 
 def find_buildings(connection: Connection, staged: Staged, column: str) -> dict[str, int]:
@@ -54,12 +30,12 @@ def find_buildings(connection: Connection, staged: Staged, column: str) -> dict[
     counts = {}
     names = {*staged.columns, *staged.extras}
     if "address" in names:
-        _index_addresses(connection)
+        _match_addresses(connection, staged, column)
         counts["by_address"] = connection.execute(
             text(
-                f"UPDATE {staged.table} staged SET {column} = addressed.code FROM addressed "
-                f"WHERE staged.{column} IS NULL "
-                f"AND {_normalised_sql('staged.address')} = addressed.address"
+                f"UPDATE {staged.table} staged SET {column} = m.code FROM {_MATCHES} m "
+                f"WHERE staged.{column} IS NULL AND staged.address = m.address "
+                "AND m.code IS NOT NULL"
             )
         ).rowcount
     if "geom" in names:
@@ -77,6 +53,68 @@ def find_buildings(connection: Connection, staged: Staged, column: str) -> dict[
             {"metres": NEAREST_M, "degrees": NEAREST_M / 50_000},
         ).rowcount
     return {how: count for how, count in counts.items() if count}
+
+
+def _match_addresses(connection: Connection, staged: Staged, column: str) -> None:
+    """Create the table of the addresses of rows without a building.
+
+    An address that is recorded letter by letter is matched in the database, the others are parsed.
+    """
+    connection.execute(text(f"DROP TABLE IF EXISTS pg_temp.{_MATCHES}"))
+    connection.execute(
+        text(
+            f"CREATE TEMPORARY TABLE {_MATCHES} ON COMMIT DROP AS "
+            "SELECT address, live.code, NULL::text AS unit_code, NULL::text AS nearest "
+            f"FROM (SELECT DISTINCT address FROM {staged.table} "
+            f"WHERE {column} IS NULL AND address <> '') delivered LEFT JOIN ("
+            "SELECT address, min(code) AS code FROM building WHERE address <> '' "
+            "GROUP BY address HAVING count(*) = 1) live USING (address)"
+        )
+    )
+    unknown = connection.scalars(text(f"SELECT address FROM {_MATCHES} WHERE code IS NULL")).all()
+    if unknown:
+        matches = match_addresses(connection, unknown)
+        columns = {
+            name: [getattr(match, name) for match in matches]
+            for name in ("address", "code", "unit_code", "nearest")
+        }
+        connection.execute(
+            text(
+                f"UPDATE {_MATCHES} m SET code = new.code, unit_code = new.unit_code, "
+                "nearest = new.nearest FROM unnest(CAST(:address AS text[]), "
+                "CAST(:code AS text[]), CAST(:unit_code AS text[]), CAST(:nearest AS text[])) "
+                "AS new (address, code, unit_code, nearest) WHERE new.address = m.address"
+            ),
+            columns,
+        )
+    connection.execute(text(f"CREATE INDEX ON {_MATCHES} (address)"))
+    connection.execute(text(f"ANALYZE {_MATCHES}"))
+
+
+def reject_unlinked_rows(
+    connection: Connection, staged: Staged, rejected: str, column: str, condition: str
+) -> None:
+    """Reject the staged rows of a condition, those with an address with the nearest buildings.
+
+    Parameters
+    ----------
+    column
+        The column that :func:`find_buildings` filled.
+    condition
+        SQL condition on ``staged`` that holds for rows that are linked to no building.
+    """
+    if "address" in {*staged.columns, *staged.extras}:
+        nearest = f"SELECT m.nearest FROM {_MATCHES} m WHERE m.address = staged.address"
+        unknown = Rule(
+            "address_not_found",
+            f"staged.{column} IS NULL AND staged.address <> '' AND ({condition})",
+            f"'value', staged.address, 'nearest', coalesce(nullif(({nearest}), ''), '-')",
+            {},
+        )
+        reject_rows(connection, staged, rejected, unknown)
+    codes = [column, *(name for name in ("code", "unit_code") if name in staged.columns)]
+    shown = f"'value', coalesce({', '.join(codes)}, '?')"
+    reject_rows(connection, staged, rejected, Rule("building_not_found", condition, shown, {}))
 
 
 def place_units(connection: Connection, staged: Staged) -> None:
@@ -148,18 +186,32 @@ def stage_register(
         )
     )
     methods = find_buildings(connection, rows, "code")
-    unknown = Rule(
-        "building_not_found",
-        "NOT EXISTS (SELECT FROM building b WHERE b.code = staged.code)",
-        "'value', coalesce(code, unit_code, '?')",
-        {},
-    )
-    reject_rows(connection, rows, rejected, unknown)
+    if "address" in rows.columns and (units := _find_units(connection, rows)):
+        methods["units"] = units
+    no_building = "NOT EXISTS (SELECT FROM building b WHERE b.code = staged.code)"
+    reject_unlinked_rows(connection, rows, rejected, "code", no_building)
     counts = {
         "building": _sum_households(connection, rows, number, "building", "code"),
         "building_unit": _sum_households(connection, rows, number, "building_unit", "unit_code"),
     }
     return {name: one for name, one in counts.items() if one.rows}, methods
+
+
+def _find_units(connection: Connection, rows: Staged) -> int:
+    """Fill the unit codes of register rows whose address names the unit; return how many.
+
+    Only where every row of a building has its unit, so that no unit gets a part of its households.
+    """
+    return connection.execute(
+        text(
+            f"UPDATE {rows.table} r SET unit_code = m.unit_code FROM {_MATCHES} m "
+            "WHERE m.address = r.address AND m.code = r.code AND r.unit_code IS NULL "
+            "AND m.unit_code IS NOT NULL AND r.code NOT IN ("
+            f"SELECT other.code FROM {rows.table} other LEFT JOIN {_MATCHES} m "
+            "ON m.address = other.address AND m.code = other.code "
+            "WHERE other.code IS NOT NULL AND other.unit_code IS NULL AND m.unit_code IS NULL)"
+        )
+    ).rowcount
 
 
 def _sum_households(

@@ -14,13 +14,6 @@ from geo.model import LAYERS
 LOCATED = ("building", "compound", "facility")
 """Layers whose features belong to a community."""
 
-_WITHOUT_BUILDING = integrity.Rule(
-    "building_not_found",
-    "building_code IS NULL OR geom IS NULL",
-    "'value', coalesce(code, '?')",
-    {},
-)
-
 
 def cross_check(run: Run, delivery: Delivery, findings: Findings) -> None:
     """Link the staged layers, reject what does not fit, and add the findings to the report.
@@ -73,7 +66,9 @@ def _check_layer(connection: Connection, delivery: Delivery, name: str, findings
     if name == "building_unit" and "building_code" in staged.columns:
         findings.notes["joined"] = join.find_buildings(connection, staged, "building_code")
         join.place_units(connection, staged)
-        integrity.reject_rows(connection, staged, rejected, _WITHOUT_BUILDING)
+        join.reject_unlinked_rows(
+            connection, staged, rejected, "building_code", "building_code IS NULL OR geom IS NULL"
+        )
     if name == "pipe_segment":
         nodes = delivery.staged.get("pipe_node")
         findings.notes.setdefault("network", {}).update(

@@ -370,6 +370,59 @@ def test_register_counts_households_by_code_address_and_place(database, tmp_path
     assert rows(database, "SELECT households FROM building WHERE code = 'b001'") == [(2,)]
 
 
+def test_register_is_joined_by_the_parts_of_its_addresses(database, tmp_path):
+    addresses = [f"中原路81号{n}号楼" for n in range(6)] + [f"中原路8{n}号" for n in range(1, 7)]
+    addresses[0] = "中原路8-1号"
+    bring(database, "building", write(houses(address=addresses), tmp_path / "a.gpkg"))
+    stairs = frame(
+        [point(65, 5), point(68, 5)],
+        code=["u1", "u2"],
+        building_code=["b004", "b004"],
+        name=["1单元", "二单元"],
+        households=[1, 1],
+    )
+    how = mapping("building_unit", guard={"rejected_percent": 50})
+    bring(database, "building_unit", write(stairs, tmp_path / "u.gpkg"), how)
+    book = openpyxl.Workbook()
+    for row in (
+        ("地址", "户数"),
+        ("湖北省襄阳市樊城区米公街道中原路81号4号楼1单元101室", 1),
+        ("中原路８１号四号楼２单元２０２", 2),
+        ("中原路81号4栋1-102", 1),
+        ("襄阳市中原路81号3幢", 7),
+        ("中原路81号", 3),
+        ("中原路81号9号楼", 4),
+        ("中原路81号2-302", 5),
+        ("长虹路1号", 6),
+    ):
+        book.active.append(row)
+    book.save(tmp_path / "r.xlsx")
+    how = mapping("register", guard={"rejected_percent": 80})
+    outcome = bring(database, "register", tmp_path / "r.xlsx", how)
+    found = rows(
+        database,
+        "SELECT code, households FROM building WHERE households_source = 'register' ORDER BY 1",
+    )
+    assert found == [("b003", 7), ("b004", 4), ("b006", 3)]
+    assert rows(database, "SELECT code, households FROM building_unit ORDER BY 1") == [
+        ("u1", 2),
+        ("u2", 2),
+    ]
+    assert outcome.report["joined"] == {"by_address": 5, "units": 3}
+    refused = rows(
+        database,
+        "SELECT detail->>'row', detail->>'value', detail->>'nearest' FROM quarantine "
+        "WHERE reason = 'address_not_found' ORDER BY (detail->>'row')::int",
+    )
+    assert [value for _, value, _ in refused] == [
+        "中原路81号9号楼",
+        "中原路81号2-302",
+        "长虹路1号",
+    ]
+    assert refused[0][2].startswith("中原路81号5号楼 (b005); ")
+    assert refused[2][2] == "-"
+
+
 def test_pipes_are_joined_into_a_network(database, tmp_path):
     nodes = frame(
         [point(0, 0), point(100, 0), point(200, 0)],
