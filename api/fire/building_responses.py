@@ -15,10 +15,20 @@ from api.fire.response_parts import (
 )
 
 
-class BuildingsResponse(DatedResponse):
-    """Buildings by name, address, code or place."""
+class BuildingHit(NamedPlace):
+    """A building that was searched for; ``exact``: the query names it, others are only near."""
 
-    buildings: list[NamedPlace]
+    exact: bool
+
+
+class BuildingsResponse(DatedResponse):
+    """Buildings by name, address, code or place.
+
+    ``asks_number``: the query is a street alone, and the buildings list its numbers.
+    """
+
+    buildings: list[BuildingHit]
+    asks_number: bool = False
 
 
 class BuildingAttributes(StrictModel):
