@@ -78,6 +78,8 @@ DEFAULT_RULES: tuple[Rule, ...] = (
     Rule("lane_turning", _LANE, 12.0, "m", BUILDING, "7.1.9"),
     Rule("lane_turning_high", _LANE, 15.0, "m", BUILDING, "7.1.9"),
     Rule("lane_dead_end", _LANE, 20.0, "m"),
+    Rule("road_join", _LANE, 3.0, "m", "", "", Severity.MISSING),
+    Rule("road_gate", _LANE, 10.0, "m", "", "", Severity.MISSING),
     # GB 51080-2015, 4.4.2: not verified.
     Rule("lane_spacing", _LANE, 160, "m", PLANNING, "4.4.2"),
     # Lanes at most 160 m apart put every wall within 80 m of one.
@@ -115,7 +117,7 @@ DEFAULT_RULES: tuple[Rule, ...] = (
 HIGH_RISE_M = {"residential": 27.0, "other": 24.0}
 """Height above which a building is a high-rise (GB 50016-2014, 2.1.1)."""
 
-CACHE_VERSION = "2"
+CACHE_VERSION = "3"
 """Version of the checks; a new one makes all stored findings stale after an update."""
 
 TOLERANCE_M = 0.01
