@@ -272,17 +272,29 @@ def _read_gate_number(reader: _Reader) -> None:
     if found := reader.match(_LANE):
         reader.parts["number"] = f"{int(found['number'])}弄"
         return
+    whole = reader.rest
     leading = reader.match(_LEADING_ANNEX)
-    annex = leading["annex"] if leading else None
+    number = _match_gate_number(reader)
+    if leading and (not number or "附" in number):
+        reader.rest = whole
+        return
+    if leading:
+        number += f"附{int(leading['annex'])}"
+    if number:
+        reader.parts["number"] = number
+
+
+def _match_gate_number(reader: _Reader) -> str:
+    """Return the number of a gate with its suffixes, empty for none."""
     if found := reader.match(_BARE_ANNEX):
-        reader.parts["number"] = f"{int(found['first'])}附{int(found['annex'])}"
-    elif found := reader.match(_NUMBER):
-        annex = annex or found["annex"]
+        return f"{int(found['first'])}附{int(found['annex'])}"
+    if found := reader.match(_NUMBER):
         number = str(int(found["first"])) + (found["tail"] or "") + (found["late"] or "")
         number = number.replace("之", "-") + found["stem"]
-        reader.parts["number"] = number + (f"附{int(annex)}" if annex else "")
-    elif found := reader.match(_BARE_NUMBER):
-        reader.parts["number"] = found["number"].lstrip("0") or "0"
+        return number + (f"附{int(found['annex'])}" if found["annex"] else "")
+    if found := reader.match(_BARE_NUMBER):
+        return found["number"].lstrip("0") or "0"
+    return ""
 
 
 def _read_place(reader: _Reader) -> None:

@@ -97,17 +97,17 @@ class Neighbour(StrictModel):
 
 
 class HydrantRoute(StrictModel):
-    """A working hydrant, with the route of the hose."""
+    """A working hydrant, with the route of the hose; null where no route is known."""
 
     code: str
-    route_m: float
+    route_m: float | None
     straight_m: float
     flow_l_s: float | None
     pressure_mpa: float | None
     last_inspection: date | None
     lon: float
     lat: float
-    route: Geometry
+    route: Geometry | None
 
 
 class ApproachRoad(StrictModel):

@@ -191,12 +191,14 @@ def _intersects(context: FireContext, column: Any, area: shapely.Geometry) -> An
 def _describe_hydrants(
     context: FireContext, destination: supply_routes.Destination, radius_m: float
 ) -> list[Details]:
+    """Return the hydrants within a radius, in the order of ``supply_routes.order_hydrants``."""
     snapshot = context.snapshot
     frame = snapshot.hydrant
     points = frame.geometry.to_numpy()
     distances = shapely.distance(points, destination.shape)
     lengths, _ = supply_routes.hose_lengths(context, destination)
-    rows = np.flatnonzero(distances <= radius_m)
+    order = supply_routes.order_hydrants(lengths, distances, snapshot.hydrant_works)
+    rows = order[distances[order] <= radius_m]
     figures = [
         [None if value != value else float(value) for value in column[rows].tolist()]
         for column in (
@@ -206,7 +208,7 @@ def _describe_hydrants(
         )
     ]
     codes = frame["code"].to_numpy()
-    hydrants = [
+    return [
         {
             "code": str(codes[row]),
             "route_m": None if route is None else round(route, 1),
@@ -219,7 +221,6 @@ def _describe_hydrants(
         }
         for row, route, flow, pressure in zip(rows.tolist(), *figures, strict=True)
     ]
-    return sorted(hydrants, key=lambda item: (item["route_m"] is None, item["route_m"] or 0))
 
 
 def _missing_data(context: FireContext, rows: Ints, grids: list[Details]) -> list[MissingData]:

@@ -22,7 +22,7 @@ export function layoutMarkers(layout: Layout): Feature[] {
   return [
     ...layout.ladder.areas.map((area) => marker(area, "ladder")),
     ...layout.stations.map((station) => marker(station.route, "drive")),
-    ...layout.hydrants.map((hydrant) => marker(hydrant.route, "hose")),
+    ...layout.hydrants.flatMap(({ route }) => (route ? [marker(route, "hose")] : [])),
     ...closeNeighbours,
     marker(layout.geometry, "building"),
     ...layout.units.map((unit) => marker(pointGeometry(unit), "entrance", unit.name)),

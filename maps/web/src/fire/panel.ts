@@ -210,7 +210,7 @@ export function findingItem(finding: Finding): HTMLElement {
 }
 
 function findingList(findings: Finding[]): HTMLElement[] {
-  if (findings.length === 0) return [];
+  if (findings.length === 0) return [element("p", { class: "none" }, text("desk.no_findings"))];
   return [element("ul", { class: "findings" }, ...findings.map(findingItem))];
 }
 
@@ -276,8 +276,7 @@ function radiusField(radius: number, actions: PanelActions): HTMLElement {
   return field;
 }
 
-function section(key: string, rows: HTMLElement[], none = ""): HTMLElement {
-  if (rows.length === 0 && !none) return element("div", { hidden: "" });
+function section(key: string, rows: HTMLElement[], none = text("desk.nothing")): HTMLElement {
   const body = rows.length
     ? element("ul", { class: "lines" }, ...rows)
     : element("p", { class: "none" }, none);
@@ -330,9 +329,17 @@ function householdsText(households: number): string {
   return text("page.households_unit", { households });
 }
 
-function hoseLength(hydrant: { route_m: number | null; straight_m: number }): string {
-  const metres = formatNumber(Math.round(hydrant.route_m ?? hydrant.straight_m));
-  return text("desk.hose", { metres });
+interface HydrantWay {
+  route_m: number | null;
+  straight_m: number;
+  in_service?: boolean | null;
+}
+
+/** How a hydrant is reached: by hose, in a straight line where no route is known, or not at all. */
+export function hoseLength({ route_m, straight_m, in_service }: HydrantWay): string {
+  const metres = formatNumber(Math.round(route_m ?? straight_m));
+  if (in_service === false) return text("desk.hydrant_out", { metres });
+  return text(route_m === null ? "desk.hose_unknown" : "desk.hose", { metres });
 }
 
 function valueText(value: number | null): string {
