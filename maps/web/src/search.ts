@@ -120,7 +120,7 @@ function hitItem<Hit extends SearchHit>(hit: Hit, index: number, take: (hit: Hit
   const item = element(
     "li",
     { role: "option", id: `found-${index}` },
-    element("span", {}, hit.name || hit.address || hit.code),
+    element("span", {}, titleOf(hit)),
     element("small", {}, describeHit(hit)),
   );
   item.addEventListener("pointerdown", (event) => {
@@ -128,6 +128,11 @@ function hitItem<Hit extends SearchHit>(hit: Hit, index: number, take: (hit: Hit
     take(hit);
   });
   return item;
+}
+
+/** What names a hit: its address where a street's numbers are listed, else its name. */
+export function titleOf({ number, name, address, code }: SearchHit): string {
+  return (number ? address : name) || address || code;
 }
 
 function describeHit({ kind, name, address, community }: SearchHit): string {

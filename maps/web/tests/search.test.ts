@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { listNote, onlyExactHit, type SearchHit } from "../src/search";
+import { listNote, onlyExactHit, type SearchHit, titleOf } from "../src/search";
 
 const hit = (code: string, exact: boolean): SearchHit => ({ code, name: "", address: "", exact });
 
@@ -27,4 +27,11 @@ describe("the note above the hits", () => {
   ])("is %s", (note, hits, asksNumber) => {
     expect(listNote(hits, asksNumber)).toBe(note);
   });
+});
+
+test("a hit shows its address where a street's numbers are listed", () => {
+  const house = { code: "a", name: "锦绣小区1栋", address: "中原路29号锦绣小区1栋", exact: false };
+  expect(titleOf(house)).toBe(house.name);
+  expect(titleOf({ ...house, number: "29" })).toBe(house.address);
+  expect(titleOf({ code: "a", name: "", address: "", exact: false })).toBe("a");
 });
