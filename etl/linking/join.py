@@ -154,7 +154,7 @@ def stage_register(
         "'value', coalesce(code, unit_code, '?')",
         {},
     )
-    reject_rows(connection, rows, rejected, unknown)
+    rows.rows -= reject_rows(connection, rows, rejected, unknown)
     counts = {
         "building": _sum_households(connection, rows, number, "building", "code"),
         "building_unit": _sum_households(connection, rows, number, "building_unit", "unit_code"),

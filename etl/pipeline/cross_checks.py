@@ -38,6 +38,7 @@ def cross_check(run: Run, delivery: Delivery, findings: Findings) -> None:
             counts, findings.notes["joined"] = join.stage_register(
                 connection, register, delivery.rejected, run.number
             )
+            delivery.register_rows = register.rows
             delivery.staged |= counts
         if "pipe_segment" in delivery.staged and "pipe_node" not in delivery.staged:
             _stage_missing_nodes(run, delivery, findings)

@@ -69,10 +69,12 @@ def _compare(connection: Connection, staged: Staged, scope: Scope, rejected: str
     return counts
 
 
-def count_live(connection: Connection, layer: str, source: str) -> int:
-    """Count the live features of a source."""
-    count = text(f"SELECT count(*) FROM {layer} WHERE source = :source")
-    return int(connection.execute(count, {"source": source}).scalar_one())
+def count_live(connection: Connection, layer: str, source: str | None) -> int:
+    """Count the live features of a source, of every source if it is None."""
+    of_source = "" if source is None else " WHERE source = :source"
+    values = {} if source is None else {"source": source}
+    count = text(f"SELECT count(*) FROM {layer}{of_source}")
+    return int(connection.execute(count, values).scalar_one())
 
 
 def _mark_all_added(connection: Connection, staged: Staged) -> Counts:

@@ -182,6 +182,7 @@ def test_run_that_removes_much_is_held_until_approved(database, tmp_path):
     assert held.report["concerns"][0]["values"] == {
         "layer": "building",
         "count": 20,
+        "total": 40,
         "percent": 50.0,
         "limit": 5.0,
     }
