@@ -5,13 +5,16 @@ Limits are settings of the installation (``GRIDATLAS_GUARD_...``), and of a sour
 
 from collections.abc import Mapping
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, select, text
 
 from etl.input.layer_columns import REGISTER
 from etl.input.mapping import GuardLimits
 from etl.pipeline.delivery import Concern, Counts, Delivery, Guard
 from etl.pipeline.diff import count_live, delta_name
 from etl.pipeline.staging import Staged
+from etl.runs.run_records import Run
+from geo.model import ImportRun
+from geo.model.run import RunStatus
 from geo.settings import Settings
 
 WEIGHTY = ("region",)
@@ -138,6 +141,27 @@ def _find_claimed_land(connection: Connection, staged: Staged, source: str) -> l
         )
         for row in rows
     ]
+
+
+def find_missing_columns(run: Run) -> list[Concern]:
+    """Return a concern for each layer that lacks a column which its source delivered last time."""
+    concerns = []
+    with run.connection.begin():
+        for layer, columns in run.report.get("columns", {}).items():
+            last = run.connection.execute(
+                select(ImportRun.id, ImportRun.report["columns"][layer].label("columns"))
+                .where(
+                    ImportRun.source == run.source,
+                    ImportRun.status.in_((RunStatus.PUBLISHED, RunStatus.UNCHANGED)),
+                    ImportRun.report["columns"].has_key(layer),
+                )
+                .order_by(ImportRun.id.desc())
+                .limit(1)
+            ).first()
+            if last is not None and (missing := set(last.columns) - set(columns)):
+                values = {"layer": layer, "columns": ", ".join(sorted(missing)), "run": last.id}
+                concerns.append(Concern("columns_missing", values))
+    return concerns
 
 
 def guard_from_settings(settings: Settings, limits: GuardLimits | None = None) -> Guard:

@@ -125,9 +125,17 @@ def prepare_reader(run: Run, opened: OpenedFile, mapping: Mapping | None) -> Rea
             )
             known[part.layer] = _read_known_values(run.connection, part.layer, run.source)
         city_bounds = _read_city_bounds(run.connection)
+    if opened.data is not None:  # a replay holds only the columns of some features
+        run.report["columns"] = {part.layer: _mapped_columns(part) for part in opened.parts}
     is_partial = bool(mapping and mapping.partial)
     scope = Scope(run.source, is_partial, fields_only=REGISTER in staged)
     return Reader(opened, Delivery(staged, rejected, scope), Findings(), known, city_bounds)
+
+
+def _mapped_columns(part: Part) -> list[str]:
+    """Return the columns of ours that a layer of a file fills by itself."""
+    place = ["geom"] if part.source.has_place else []
+    return sorted({*part.mapping.columns, *part.mapping.constants, *place})
 
 
 def _columns(part: Part) -> list[str]:
