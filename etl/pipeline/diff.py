@@ -14,6 +14,9 @@ from etl.runs.run_records import Run
 SHOWN = 200
 """Differences of a layer that a report lists one by one."""
 
+PRECISION_DEGREES = 1e-9
+"""Storage precision of coordinates, about 0.1 mm."""
+
 _SIMPLIFY_DEGREES = 0.00002
 """About 2 m: less than a pixel of the map of a report."""
 
@@ -139,17 +142,33 @@ def count_changes(connection: Connection, staged: Staged) -> Counts:
 
 def differs_sql(staged: Staged) -> str:
     """Return the condition that a staged row differs from its live one."""
-
-    def columns_of(alias: str) -> str:
-        return ", ".join(
-            f"{alias}.geom::bytea" if column == "geom" else f'{alias}."{column}"'
-            for column in staged.columns
-            if column != "code"
+    columns = [column for column in staged.columns if column not in ("code", "geom")]
+    conditions = []
+    if columns:
+        live, new = (
+            ", ".join(f'{alias}."{column}"' for column in columns) for alias in ("live", "staged")
         )
+        conditions.append(f"ROW({live}) IS DISTINCT FROM ROW({new})")
+    if "geom" in staged.columns:
+        conditions.append(column_differs_sql("geom"))
+    return f"({' OR '.join(conditions) or 'false'})"
 
-    if len(staged.columns) == 1:
-        return "false"
-    return f"ROW({columns_of('live')}) IS DISTINCT FROM ROW({columns_of('staged')})"
+
+def column_differs_sql(column: str) -> str:
+    """Return the condition that a column differs between a staged row and its live one.
+
+    Coordinates that are equal within the storage precision are the same: a layer that is exported
+    in another coordinate system and delivered again has not changed. A vertex that falls on
+    either side of the border of two cells of one grid does not do so in the other.
+    """
+    if column != "geom":
+        return f'live."{column}" IS DISTINCT FROM staged."{column}"'
+    grids = " AND ".join(
+        f"ST_SnapToGrid(live.geom, {origin}, {origin}, {cell}, {cell})::bytea IS DISTINCT FROM "
+        f"ST_SnapToGrid(staged.geom, {origin}, {origin}, {cell}, {cell})::bytea"
+        for origin, cell in ((0, PRECISION_DEGREES), (PRECISION_DEGREES / 2, PRECISION_DEGREES))
+    )
+    return f"(live.geom::bytea IS DISTINCT FROM staged.geom::bytea AND {grids})"
 
 
 def keep_corrections(connection: Connection, staged: Staged) -> list[dict[str, Any]]:
@@ -213,10 +232,7 @@ def describe_changes(
 def _sample_changes(connection: Connection, staged: Staged, most: int) -> list[dict[str, Any]]:
     """Return the first differences of a layer: code, fate, changed columns and shape."""
     changed = ", ".join(
-        f"CASE WHEN live.{comparison_sql(c)} IS DISTINCT FROM staged.{comparison_sql(c)} "
-        f"THEN '{c}' END"
-        for c in staged.columns
-        if c != "code"
+        f"CASE WHEN {column_differs_sql(c)} THEN '{c}' END" for c in staged.columns if c != "code"
     )
     shape = "coalesce(staged.geom, live.geom)" if "geom" in staged.columns else "live.geom"
     rows = connection.execute(
@@ -290,4 +306,5 @@ def _places(staged: Staged, counts: Counts) -> str:
 
 
 def comparison_sql(column: str) -> str:
+    """Return the expression by which a column is compared exactly."""
     return "geom::bytea" if column == "geom" else f'"{column}"'
