@@ -151,7 +151,7 @@ def stage_register(
     unknown = Rule(
         "building_not_found",
         "NOT EXISTS (SELECT FROM building b WHERE b.code = staged.code)",
-        "'value', coalesce(code, unit_code, '?')",
+        f"'value', {describe_place_sql(rows)}",
         {},
     )
     rows.rows -= reject_rows(connection, rows, rejected, unknown)
@@ -160,6 +160,16 @@ def stage_register(
         "building_unit": _sum_households(connection, rows, number, "building_unit", "unit_code"),
     }
     return {name: one for name, one in counts.items() if one.rows}, methods
+
+
+def describe_place_sql(staged: Staged) -> str:
+    """Return the expression of what a row says about its place: codes, address, coordinates."""
+    delivered = {*staged.columns, *staged.extras}
+    names = [n for n in ("code", "building_code", "unit_code", "address") if n in delivered]
+    parts = [f"nullif({name}, '')" for name in names]
+    if "geom" in delivered:
+        parts.append("round(ST_X(geom)::numeric, 6) || ' ' || round(ST_Y(geom)::numeric, 6)")
+    return f"coalesce(nullif(concat_ws(', ', {', '.join(parts)}), ''), '–')"
 
 
 def _sum_households(

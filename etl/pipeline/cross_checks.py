@@ -14,13 +14,6 @@ from geo.model import LAYERS
 LOCATED = ("building", "compound", "facility")
 """Layers whose features belong to a community."""
 
-_WITHOUT_BUILDING = integrity.Rule(
-    "building_not_found",
-    "building_code IS NULL OR geom IS NULL",
-    "'value', coalesce(code, '?')",
-    {},
-)
-
 
 def cross_check(run: Run, delivery: Delivery, findings: Findings) -> None:
     """Link the staged layers, reject what does not fit, and add the findings to the report.
@@ -74,7 +67,10 @@ def _check_layer(connection: Connection, delivery: Delivery, name: str, findings
     if name == "building_unit" and "building_code" in staged.columns:
         findings.notes["joined"] = join.find_buildings(connection, staged, "building_code")
         join.place_units(connection, staged)
-        integrity.reject_rows(connection, staged, rejected, _WITHOUT_BUILDING)
+        unlinked = "building_code IS NULL OR geom IS NULL"
+        detail = f"'value', {join.describe_place_sql(staged)}"
+        rule = integrity.Rule("building_not_found", unlinked, detail, {})
+        integrity.reject_rows(connection, staged, rejected, rule)
     if name == "pipe_segment":
         nodes = delivery.staged.get("pipe_node")
         findings.notes.setdefault("network", {}).update(
@@ -82,6 +78,8 @@ def _check_layer(connection: Connection, delivery: Delivery, name: str, findings
         )
     if scope.fields_only:
         return
+    if delivery.written is None:
+        integrity.refuse_layer_of_other_source(connection, staged, scope.source)
     counts = integrity.reject_invalid_rows(
         connection,
         staged,

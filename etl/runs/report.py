@@ -94,7 +94,8 @@ def reason_text(reason: str, detail: dict[str, Any] | None = None) -> str:
     """Return why a feature was rejected; without its detail, in general terms."""
     key = f"quarantine.{reason}"
     if detail is not None and f"{key}_detail" in catalogue("en"):
-        return message(f"{key}_detail", **detail)
+        with suppress(KeyError):  # older runs do not record every field
+            return message(f"{key}_detail", **detail)
     return message(key)
 
 

@@ -78,7 +78,7 @@ def test_sources_keep_to_their_own(database):
     ("frame", "key"),
     [
         (parks(("a", "A"), ("a", "again")), "code_repeated"),
-        (parks(("a", "A"), category="castle"), "row_refused"),
+        (parks(("a", "A"), category="castle"), "word_unknown"),
     ],
 )
 def test_bad_delivery_changes_nothing(database, frame, key):
