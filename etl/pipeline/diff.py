@@ -14,8 +14,11 @@ from etl.runs.run_records import Run
 SHOWN = 200
 """Differences of a layer that a report lists one by one."""
 
-PRECISION_DEGREES = 1e-9
-"""Storage precision of coordinates, about 0.1 mm."""
+PRECISION_DEGREES = 1e-8
+"""Precision of stored coordinates, about 1 mm: repair and transformation move vertices by less."""
+
+_MAX_COMPARED_VERTICES = 5000
+"""Vertices of areas whose distance is computed, in a time that grows with their square."""
 
 _SIMPLIFY_DEGREES = 0.00002
 """About 2 m: less than a pixel of the map of a report."""
@@ -157,18 +160,31 @@ def differs_sql(staged: Staged) -> str:
 def column_differs_sql(column: str) -> str:
     """Return the condition that a column differs between a staged row and its live one.
 
-    Coordinates that are equal within the storage precision are the same: a layer that is exported
-    in another coordinate system and delivered again has not changed. A vertex that falls on
-    either side of the border of two cells of one grid does not do so in the other.
+    Geometry that is equal within the storage precision is the same: a layer that is exported in
+    another coordinate system and delivered again has not changed.
     """
     if column != "geom":
         return f'live."{column}" IS DISTINCT FROM staged."{column}"'
-    grids = " AND ".join(
-        f"ST_SnapToGrid(live.geom, {origin}, {origin}, {cell}, {cell})::bytea IS DISTINCT FROM "
-        f"ST_SnapToGrid(staged.geom, {origin}, {origin}, {cell}, {cell})::bytea"
-        for origin, cell in ((0, PRECISION_DEGREES), (PRECISION_DEGREES / 2, PRECISION_DEGREES))
+    # A vertex that falls on either side of the border of two cells of one grid does not do so in
+    # the other. Areas may also begin at another vertex, or have a further one on a straight side.
+    grids = " OR ".join(
+        f"ST_SnapToGrid(live.geom, {origin}, {origin}, {PRECISION_DEGREES}, {PRECISION_DEGREES})"
+        "::bytea = "
+        f"ST_SnapToGrid(staged.geom, {origin}, {origin}, {PRECISION_DEGREES}, {PRECISION_DEGREES})"
+        "::bytea"
+        for origin in (0, PRECISION_DEGREES / 2)
     )
-    return f"(live.geom::bytea IS DISTINCT FROM staged.geom::bytea AND {grids})"
+    return (
+        "CASE WHEN live.geom::bytea IS NOT DISTINCT FROM staged.geom::bytea THEN false "
+        "WHEN live.geom IS NULL OR staged.geom IS NULL THEN true "
+        f"WHEN {grids} THEN false "
+        "WHEN ST_Dimension(live.geom) = 2 AND ST_Dimension(staged.geom) = 2 "
+        f"AND greatest(ST_NPoints(live.geom), ST_NPoints(staged.geom)) <= {_MAX_COMPARED_VERTICES} "
+        "AND abs(ST_Area(live.geom) - ST_Area(staged.geom)) "
+        f"<= {PRECISION_DEGREES} * ST_Perimeter(live.geom) "
+        f"THEN ST_HausdorffDistance(live.geom, staged.geom) > {PRECISION_DEGREES} "
+        "ELSE true END"
+    )
 
 
 def keep_corrections(connection: Connection, staged: Staged) -> list[dict[str, Any]]:

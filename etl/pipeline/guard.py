@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select, text
 from etl.input.layer_columns import REGISTER
 from etl.input.mapping import GuardLimits
 from etl.pipeline.delivery import Concern, Counts, Delivery, Guard
-from etl.pipeline.diff import count_live, delta_name
+from etl.pipeline.diff import column_differs_sql, count_live, delta_name
 from etl.pipeline.staging import Staged
 from etl.runs.run_records import Run
 from geo.model import ImportRun
@@ -115,17 +115,18 @@ def _find_claimed_land(connection: Connection, staged: Staged, source: str) -> l
         return []
     rows = connection.execute(
         text(
-            "SELECT live.source, count(DISTINCT live.code) AS communities, (SELECT count(*) "
-            "FROM building b WHERE b.region_code = ANY (array_agg(live.code)) AND EXISTS "
+            "SELECT other.source, count(DISTINCT other.code) AS communities, (SELECT count(*) "
+            "FROM building b WHERE b.region_code = ANY (array_agg(other.code)) AND EXISTS "
             f"(SELECT FROM {staged.table} s WHERE s.level = 'community' "
             "AND ST_Intersects(s.geom, b.geom))) AS buildings "
-            f"FROM {staged.table} fresh JOIN region live ON live.level = 'community' "
-            "AND live.source <> :source AND ST_Intersects(live.geom, fresh.geom) "
-            "WHERE fresh.level = 'community' AND ST_Area(ST_Intersection(live.geom, fresh.geom)) "
-            "> :share * least(ST_Area(live.geom), ST_Area(fresh.geom)) "
-            "AND NOT EXISTS (SELECT FROM region own WHERE own.code = fresh.code "
-            "AND own.source = :source AND ST_Equals(own.geom, fresh.geom)) "
-            "GROUP BY live.source ORDER BY live.source"
+            f"FROM {staged.table} staged JOIN region other ON other.level = 'community' "
+            "AND other.source <> :source AND ST_Intersects(other.geom, staged.geom) "
+            "WHERE staged.level = 'community' "
+            "AND ST_Area(ST_Intersection(other.geom, staged.geom)) "
+            "> :share * least(ST_Area(other.geom), ST_Area(staged.geom)) "
+            "AND NOT EXISTS (SELECT FROM region live WHERE live.code = staged.code "
+            f"AND live.source = :source AND NOT {column_differs_sql('geom')}) "
+            "GROUP BY other.source ORDER BY other.source"
         ),
         {"source": source, "share": CLAIMED_SHARE},
     )
