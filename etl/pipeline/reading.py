@@ -1,9 +1,9 @@
 """Reading the layers of a file into staging tables: map, georeference, repair, validate."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -103,10 +103,13 @@ class Reader:
         rows, tables = self.findings.rows, self.delivery.staged
         total = sum(part.source.count or 0 for part in self.opened.parts)
         with run.timed("stage"), staging.open_writer(engine, self.delivery.rejected) as writer:
+            last_rows: Counter[str] = Counter()
             for part in self.opened.parts:
-                staged = tables[part.layer]
-                for batch in self._layer_reader(part).read_batches(writer):
+                staged, earlier = tables[part.layer], last_rows[part.layer]
+                for checked in self._layer_reader(part).read_batches(writer):
+                    batch = _complete_batch(checked, staged, earlier)
                     after_batch(staged, batch, writer.copy(staged, batch))
+                    last_rows[part.layer] = int(batch.numbers.max(initial=earlier))
                     rows[part.layer] += len(batch)
                     progress("stage", rows.total(), max(total, rows.total()))
         self.is_done = True
@@ -117,42 +120,62 @@ class Reader:
         return LayerReader(part, self.opened.path, known, self.city_bounds, repairs)
 
 
+def _complete_batch(batch: Batch, staged: Staged, earlier: int) -> Batch:
+    """Return a batch with every column of its staging table.
+
+    Parameters
+    ----------
+    earlier
+        Number of the last row that another part of the file delivers for the same layer.
+    """
+    missing = {*staged.columns, *staged.extras} - {*batch.columns, "geom"}
+    if missing:
+        nulls = pa.nulls(len(batch))
+        batch = batch.with_columns(**dict.fromkeys(missing, nulls))
+    return replace(batch, numbers=batch.numbers + earlier) if earlier else batch
+
+
 def prepare_reader(run: Run, opened: OpenedFile, mapping: Mapping | None) -> Reader:
     """Create the staging tables of the layers of a file, and read what to validate against."""
     staged: dict[str, Staged] = {}
     known = {}
     with run.connection.begin():
         rejected = staging.create_rejected_table(run.connection, run.number)
-        for part in opened.parts:
-            staged[part.layer] = staging.create_staging_table(
-                run.connection, run.number, part.layer, _columns(part)
-            )
-            known[part.layer] = _read_known_values(run.connection, part.layer, run.source)
+        for layer in dict.fromkeys(part.layer for part in opened.parts):
+            columns = _columns([part for part in opened.parts if part.layer == layer])
+            staged[layer] = staging.create_staging_table(run.connection, run.number, layer, columns)
+            known[layer] = _read_known_values(run.connection, layer, run.source)
         city_bounds = _read_city_bounds(run.connection)
     if opened.data is not None:  # a replay holds only the columns of some features
-        run.report["columns"] = {part.layer: _mapped_columns(part) for part in opened.parts}
+        run.report["columns"] = _mapped_columns(opened.parts)
     is_partial = bool(mapping and mapping.partial)
     scope = Scope(run.source, is_partial, fields_only=REGISTER in staged)
     return Reader(opened, Delivery(staged, rejected, scope), Findings(), known, city_bounds)
 
 
-def _mapped_columns(part: Part) -> list[str]:
-    """Return the columns of ours that a layer of a file fills by itself."""
-    place = ["geom"] if part.source.has_place else []
-    return sorted({*part.mapping.columns, *part.mapping.constants, *place})
+def _mapped_columns(parts: Sequence[Part]) -> dict[str, list[str]]:
+    """Return the columns of ours that a file fills by itself, by layer."""
+    columns: dict[str, set[str]] = {}
+    for part in parts:
+        place = ["geom"] if part.source.has_place else []
+        filled = {*part.mapping.columns, *part.mapping.constants, *place}
+        columns[part.layer] = columns.get(part.layer, set()) | filled
+    return {layer: sorted(names) for layer, names in columns.items()}
 
 
-def _columns(part: Part) -> list[str]:
-    """Return the columns that a delivery fills."""
-    possible = (*deliverable_columns(part.layer), *MATCHING_COLUMNS.get(part.layer, ()))
-    mapped = {*part.mapping.columns, *part.mapping.constants}
-    probe = apply_mapping(part.mapping, _empty_batch(part.source))
-    filled = {*mapped, *probe.columns}
-    if part.source.has_place or part.layer == "building_unit":
+def _columns(parts: Sequence[Part]) -> list[str]:
+    """Return the columns that the parts of a layer fill."""
+    layer = parts[0].layer
+    possible = (*deliverable_columns(layer), *MATCHING_COLUMNS.get(layer, ()))
+    filled: set[str] = set()
+    for part in parts:
+        probe = apply_mapping(part.mapping, _empty_batch(part.source))
+        filled |= {*part.mapping.columns, *part.mapping.constants, *probe.columns}
+    if layer == "building_unit" or any(part.source.has_place for part in parts):
         filled.add("geom")
-    if part.layer == "region":
+    if layer == "region":
         filled |= {"level", "parent_code"}
-    if part.layer == "building_unit":
+    if layer == "building_unit":
         filled.add("building_code")
     return [name for name in possible if name in filled]
 

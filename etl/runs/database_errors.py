@@ -1,7 +1,7 @@
 """The errors of the database as errors that a person understands, by their SQLSTATE.
 
-Only a lost connection is called one: a constraint that a row breaks is named with its meaning, the
-row and the value, and a statement that the server refuses is a fault of the program.
+Only a lost connection is called one: a constraint that a row of a layer breaks is named with its
+meaning, the row and the value, and any other refused statement is a fault of the program.
 """
 
 import re
@@ -12,7 +12,7 @@ from sqlalchemy import CheckConstraint
 from sqlalchemy.exc import DBAPIError
 
 from geo.errors import GridatlasError, InputError, SetupError
-from geo.model import Base
+from geo.model import LAYERS, Base
 
 _FULL_STATES = frozenset({"53100", "58030"})
 _LOST_CLASSES = ("08", "53", "57", "58")
@@ -37,7 +37,7 @@ def database_error(error: DBAPIError | psycopg.Error) -> GridatlasError:
         return SetupError("database_lost", said=reason)
     if state.startswith(_BUSY_CLASSES):
         return SetupError("database_busy", said=reason)
-    if state.startswith("23"):
+    if state.startswith("23") and cause.diag.table_name in LAYERS:
         return _constraint_error(cause, state)
     if state.startswith("22"):
         return InputError("database_refused_value", said=reason)
@@ -76,8 +76,8 @@ def _row(detail: str) -> str:
     return row if len(row) <= _MAX_ROW else row[:_MAX_ROW] + "…"
 
 
-def _rule(table: str, name: str) -> str:
+def _rule(layer: str, name: str) -> str:
     """Return a check constraint as SQL; its name if the model does not have it."""
-    constraints = Base.metadata.tables[table].constraints if table in Base.metadata.tables else ()
+    constraints = Base.metadata.tables[layer].constraints
     checks = [c for c in constraints if isinstance(c, CheckConstraint)]
     return next((str(c.sqltext) for c in checks if c.name == name), name)

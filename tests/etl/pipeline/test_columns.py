@@ -105,3 +105,17 @@ def test_file_is_read_again_by_newer_rules(database, tmp_path):
         connection.execute(text(older))
     again = bring(database, "building", file)
     assert (again.status, again.report.get("same_as")) == ("unchanged", None)
+
+
+def test_two_layers_of_a_file_go_to_one_layer_with_the_columns_of_both(database, tmp_path):
+    file = tmp_path / "a.gpkg"
+    east, west = houses(9), houses(9, code=[f"w{i}" for i in range(9)], height_m=[12.0] * 9)
+    west.geometry = west.translate(yoff=0.01)
+    east.loc[3, "code"] = None
+    write(east, file, layer="东区")
+    write(west, file, layer="西区", append=True)
+    also = [{"layer": "building", "file_layer": "西区"}]
+    outcome = bring(database, "building", file, mapping(file_layer="东区", also=also))
+    assert outcome.counts["building"].added == 17
+    heights = "SELECT left(code, 1), count(height_m) FROM building GROUP BY 1 ORDER BY 1"
+    assert rows(database, heights) == [("b", 0), ("w", 9)]
