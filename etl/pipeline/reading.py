@@ -157,8 +157,11 @@ def _mapped_columns(parts: Sequence[Part]) -> dict[str, list[str]]:
     """Return the columns of ours that a file fills by itself, by layer."""
     columns: dict[str, set[str]] = {}
     for part in parts:
-        place = ["geom"] if part.source.has_place else []
-        filled = {*part.mapping.columns, *part.mapping.constants, *place}
+        more = [
+            *(["geom"] if part.source.has_place else []),
+            *(["code"] if part.mapping.key else []),
+        ]
+        filled = {*part.mapping.columns, *part.mapping.constants, *more}
         columns[part.layer] = columns.get(part.layer, set()) | filled
     return {layer: sorted(names) for layer, names in columns.items()}
 
