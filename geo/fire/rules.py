@@ -240,7 +240,8 @@ DEFAULT_RULES: tuple[Rule, ...] = (
 )
 
 HIGH_RISE_M = {"residential": 27.0, "other": 24.0}
-"""Height above which a building is a high-rise (GB 50016-2014, 2.1.1)."""
+"""Height above which a building is a high-rise (GB 50016-2014, 2.1.1); apartments and dormitories
+follow the rules of public buildings (5.1.1, note 2)."""
 
 CACHE_VERSION = "3"
 """Version of the checks; a new one makes all stored findings stale after an update."""
@@ -251,8 +252,8 @@ HEAVY_ENGINE_T = 12.0
 TOLERANCE_M = 0.01
 """A shortfall below this is no finding: walls are not surveyed better, degrees are rounded."""
 
-STOREY_M = 3.0
-"""Height of a storey where a building's height is not on record."""
+STOREY_M = {"residential": 3.0, "other": 3.9}
+"""Estimated height of a storey where a building's height is not on record."""
 
 
 @dataclass(frozen=True)

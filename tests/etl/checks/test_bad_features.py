@@ -124,10 +124,10 @@ FEATURES: dict[str, tuple[dict[str, object], object, str]] = {
     "unknown use": (
         {"code": "x", "use": "castle"},
         box(0, 0),
-        "use = castle is not known. Known words: residential 住宅, mixed 商住, commercial 商业, "
-        "office 办公, industrial 工业, warehouse 仓储, education 教育, medical 医疗, culture 文化, "
-        "public 公共, transport 交通, utility 市政, ancillary 附属, other 其他. Translate it under "
-        "values in a mapping.",
+        "use = castle is not known. Known words: residential 住宅, apartment 公寓, dormitory 宿舍, "
+        "mixed 商住, commercial 商业, office 办公, industrial 工业, warehouse 仓储, "
+        "education 教育, medical 医疗, culture 文化, public 公共, transport 交通, utility 市政, "
+        "ancillary 附属, other 其他. Translate it under values in a mapping.",
     ),
     "unknown community": (
         {"code": "x", "region_code": "420602001999"},
