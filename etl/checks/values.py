@@ -249,7 +249,7 @@ def _domain_fault(
     if isinstance(domain, list):
         allowed = describe_values(column, layer, domain)
         return _fault("word_unknown", rows, column, values, allowed=allowed)
-    low, high = (f"{bound:,g}" for bound in domain)
+    low, high = (f"{bound:.15g}" for bound in domain)
     return _fault("value_out_of_range", rows, column, values, low=low, high=high)
 
 

@@ -104,7 +104,7 @@ FEATURES: dict[str, tuple[dict[str, object], object, str]] = {
     "negative households": (
         {"code": "x", "households": -3},
         box(0, 0),
-        "households = -3 is not between 0 and 20,000.",
+        "households = -3 is not between 0 and 20000.",
     ),
     "half a household": (
         {"code": "x", "households": 2.5},
