@@ -24,7 +24,7 @@ from api.background.warmup import warm_up_tiles
 from api.core import openapi_schema, problems, read_audit
 from api.core.connection_pool import AsyncPool, LayerState
 from api.fire import fire, fire_tiles, inspections
-from api.imports import imports
+from api.imports import corrections, import_runs, quarantine
 from api.middleware import request_log
 from api.middleware.concurrency import ConcurrencyLimitMiddleware
 from api.middleware.cors import CorsMiddleware
@@ -59,7 +59,7 @@ from geo.model.job import IMPORT_KINDS, PLAN_KINDS
 RESOURCES = (
     *(sign_in, health, regions, search, grid_detail, grids, grid_staff, plans, plan_grids),
     *(drawing, comparison, edits, jobs),
-    *(imports, exports, layer_features, prints, tiles, tile_archive),
+    *(import_runs, quarantine, corrections, exports, layer_features, prints, tiles, tile_archive),
     *(fire_tiles, fire, inspections, networks, pages),
 )
 """In this order: the first route whose path matches answers."""

@@ -181,7 +181,7 @@ def _report_outcome(outcome: "Outcome", report: Path | None, *, is_dry_run: bool
     from geo import db
     from geo.settings import settings
 
-    show_outcome(outcome)
+    show_outcome(outcome, is_dry_run=is_dry_run)
     with console.best_effort():
         if is_dry_run:
             console.out.print(text("import.dry_run"), highlight=False)

@@ -4,6 +4,7 @@ One TOML file a source (``docs/imports.md``); :func:`guess_mapping` makes one fr
 of a file.
 """
 
+import re
 import tomllib
 from collections.abc import Sequence
 from dataclasses import replace
@@ -20,7 +21,15 @@ from etl.input import synonyms
 from etl.input.cell_texts import clean_codes, clean_texts, code_texts
 from etl.input.encoding import decode_document
 from etl.input.feature_batch import Batch, to_text_array
-from etl.input.layer_columns import MATCHING_COLUMNS, REGISTER, deliverable_columns, is_code
+from etl.input.layer_columns import (
+    INFERRED_COLUMNS,
+    MATCHING_COLUMNS,
+    REGISTER,
+    deliverable_columns,
+    is_code,
+    required_columns,
+)
+from etl.input.source import Source
 from etl.input.tabular import CoordinateColumns
 from etl.input.units import (
     convert_figure,
@@ -44,10 +53,16 @@ IMPLIED_VALUES: dict[str, dict[str, str]] = {
 }
 """Values of every feature that follow from such a name."""
 
+DERIVED_COLUMNS = ("level", "parent_code")
+"""Columns that follow from the code of a division."""
+
 Shift = Literal["gcj02", "bd09"]
 
 _MIN_PREFIX_LENGTH = 2
 """Characters of a header from which on it may be the beginning of a known name."""
+
+_NUMBERED = re.compile(r"_\d{1,2}$")
+"""Number of a header that a shapefile cut to the same name as another."""
 
 
 class StrictModel(BaseModel):
@@ -277,12 +292,21 @@ def unused_columns(mapping: Mapping, fields: Sequence[str]) -> dict[str, str | N
 
 
 def _similar_column(header: str, columns: dict[str, str]) -> str | None:
-    """Return the first column with a name of which a header is the beginning, or nearly all."""
-    stem = synonyms.normalize_name(split_header(header)[0])
+    """Return the first column with a name of which a header is the beginning, or nearly all.
+
+    A header may have been cut off, numbered because it was cut to one that was there already
+    (所属_1), or given a unit or another word (实有户数).
+    """
+    plain = _NUMBERED.sub("", split_header(header)[0])
+    stem = synonyms.normalize_name(plain)
     for column, words in columns.items():
         for name in (synonyms.normalize_name(column), *words.split()):
             is_beginning = len(stem) >= _MIN_PREFIX_LENGTH and name.startswith(stem)
-            if is_beginning or (stem.startswith(name) and 2 * len(name) > len(stem)):
+            is_longer = len(name) >= _MIN_PREFIX_LENGTH and (
+                (stem.startswith(name) and 2 * len(name) > len(stem))
+                or (stem.endswith(name) and 2 * len(name) >= len(stem))
+            )
+            if stem == name or is_beginning or is_longer:
                 return column
     return None
 
@@ -305,6 +329,41 @@ def refuse_missing_columns(mapping: Mapping, fields: Sequence[str], path: Path, 
                 column=name,
                 columns=", ".join(fields) or "-",
             )
+
+
+def refuse_unfilled_columns(mapping: Mapping, source: Source, path: Path) -> None:
+    """Refuse a layer without a column for its codes, or for another value that every row needs.
+
+    Raises
+    ------
+    InputError
+        With the columns of the file, each with the column of ours that it resembles.
+    """
+    filled = {*mapping.columns, *mapping.constants, *IMPLIED_VALUES.get(mapping.layer, {})}
+    if mapping.key:
+        filled.add("code")
+    if mapping.table == REGISTER:
+        is_joined = source.has_place or filled & {"code", "unit_code", "address"}
+        key, missing = "no_register_column", [] if is_joined else ["code"]
+    else:
+        inferred = {"geom", *INFERRED_COLUMNS.get(mapping.table, ()), *DERIVED_COLUMNS}
+        required = [column.name for column in required_columns(mapping.table)]
+        missing = [name for name in required if name not in filled | inferred]
+        key = "no_code_column" if "code" in missing else "no_required_column"
+    if missing:
+        raise InputError(
+            key,
+            file=path,
+            layer=source.layer,
+            missing=", ".join(missing),
+            columns=", ".join(_describe_columns(mapping, source.fields)) or "-",
+        )
+
+
+def _describe_columns(mapping: Mapping, fields: Sequence[str]) -> list[str]:
+    """Return the columns of a file, each with the column of ours that it resembles."""
+    similar = unused_columns(mapping, fields)
+    return [f"{name} (≈ {similar[name]})" if similar.get(name) else name for name in fields]
 
 
 def apply_mapping(mapping: Mapping, batch: Batch) -> Batch:

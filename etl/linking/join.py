@@ -93,7 +93,7 @@ def _match_addresses(connection: Connection, staged: Staged, column: str) -> Non
 
 def reject_unlinked_rows(
     connection: Connection, staged: Staged, rejected: str, column: str, condition: str
-) -> None:
+) -> int:
     """Reject the staged rows of a condition, those with an address with the nearest buildings.
 
     Parameters
@@ -102,7 +102,13 @@ def reject_unlinked_rows(
         The column that :func:`find_buildings` filled.
     condition
         SQL condition on ``staged`` that holds for rows that are linked to no building.
+
+    Returns
+    -------
+    int
+        The number of rejected rows.
     """
+    count = 0
     if "address" in {*staged.columns, *staged.extras}:
         nearest = f"SELECT m.nearest FROM {_MATCHES} m WHERE m.address = staged.address"
         unknown = Rule(
@@ -111,10 +117,20 @@ def reject_unlinked_rows(
             f"'value', staged.address, 'nearest', coalesce(nullif(({nearest}), ''), '-')",
             {},
         )
-        reject_rows(connection, staged, rejected, unknown)
-    codes = [column, *(name for name in ("code", "unit_code") if name in staged.columns)]
-    shown = f"'value', coalesce({', '.join(codes)}, '?')"
-    reject_rows(connection, staged, rejected, Rule("building_not_found", condition, shown, {}))
+        count = reject_rows(connection, staged, rejected, unknown)
+    shown = f"'value', {_describe_place_sql(staged)}"
+    unlinked = Rule("building_not_found", condition, shown, {})
+    return count + reject_rows(connection, staged, rejected, unlinked)
+
+
+def _describe_place_sql(staged: Staged) -> str:
+    """Return the expression of what a row says about its place: codes, address, coordinates."""
+    delivered = {*staged.columns, *staged.extras}
+    names = [n for n in ("code", "building_code", "unit_code", "address") if n in delivered]
+    parts = [f"nullif({name}, '')" for name in names]
+    if "geom" in delivered:
+        parts.append("round(ST_X(geom)::numeric, 6) || ' ' || round(ST_Y(geom)::numeric, 6)")
+    return f"coalesce(nullif(concat_ws(', ', {', '.join(parts)}), ''), '–')"
 
 
 def place_units(connection: Connection, staged: Staged) -> None:
@@ -189,7 +205,7 @@ def stage_register(
     if "address" in rows.columns and (units := _find_units(connection, rows)):
         methods["units"] = units
     no_building = "NOT EXISTS (SELECT FROM building b WHERE b.code = staged.code)"
-    reject_unlinked_rows(connection, rows, rejected, "code", no_building)
+    rows.rows -= reject_unlinked_rows(connection, rows, rejected, "code", no_building)
     counts = {
         "building": _sum_households(connection, rows, number, "building", "code"),
         "building_unit": _sum_households(connection, rows, number, "building_unit", "unit_code"),

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from etl.input.layer_columns import deliverable_columns
-from etl.pipeline.diff import comparison_sql, delta_name
+from etl.pipeline.diff import column_differs_sql, delta_name
 from etl.pipeline.staging import Staged
 from etl.runs.run_records import Run, set_layer_revision
 from geo.plans import store
@@ -53,15 +53,13 @@ def note_affected(connection: Connection, staged: dict[str, Staged]) -> None:
 
 
 def _note_regions(connection: Connection, staged: Staged) -> None:
+    level = "staged.level" if "level" in staged.columns else "NULL::text"
     connection.execute(
         text(
             "INSERT INTO touched_region SELECT d.code, live.geom, staged.geom "
             f"FROM {delta_name('region')} d LEFT JOIN region live ON live.code = d.code "
             f"LEFT JOIN {staged.table} staged ON staged.code = d.code "
-            "WHERE coalesce(staged.level, live.level) = 'community' "
-            "AND live.geom::bytea IS DISTINCT FROM staged.geom::bytea".replace(
-                "staged.level", "staged.level" if "level" in staged.columns else "NULL::text"
-            )
+            f"WHERE coalesce({level}, live.level) = 'community' AND {column_differs_sql('geom')}"
         )
     )
 
@@ -71,11 +69,7 @@ def _note_buildings(connection: Connection, staged: Staged) -> None:
         return f"staged.{column}" if column in staged.columns else f"live.{column}"
 
     place = "coalesce(staged.geom, live.geom)" if "geom" in staged.columns else "live.geom"
-    differs = " OR ".join(
-        f"live.{comparison_sql(c)} IS DISTINCT FROM staged.{comparison_sql(c)}"
-        for c in _PLAN_COLUMNS
-        if c in staged.columns
-    )
+    differs = " OR ".join(column_differs_sql(c) for c in _PLAN_COLUMNS if c in staged.columns)
     connection.execute(
         text(
             "INSERT INTO touched_building SELECT d.code, d.fate, live.region_code, "

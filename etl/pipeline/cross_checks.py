@@ -31,6 +31,7 @@ def cross_check(run: Run, delivery: Delivery, findings: Findings) -> None:
             counts, findings.notes["joined"] = join.stage_register(
                 connection, register, delivery.rejected, run.number
             )
+            delivery.register_rows = register.rows
             delivery.staged |= counts
         if "pipe_segment" in delivery.staged and "pipe_node" not in delivery.staged:
             _stage_missing_nodes(run, delivery, findings)
@@ -76,6 +77,8 @@ def _check_layer(connection: Connection, delivery: Delivery, name: str, findings
         )
     if scope.fields_only:
         return
+    if delivery.written is None:
+        integrity.refuse_layer_of_other_source(connection, staged, scope.source)
     counts = integrity.reject_invalid_rows(
         connection,
         staged,

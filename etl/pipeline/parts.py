@@ -12,12 +12,13 @@ from etl.input.mapping import (
     Mapping,
     guess_mapping,
     refuse_missing_columns,
+    refuse_unfilled_columns,
     unused_columns,
     validate_mapping,
 )
 from etl.input.source import Source, layer_names, open_dataset, open_layer
 from etl.input.table_names import layers_of_sheets, table_names
-from etl.pipeline.unchanged import file_digest
+from etl.pipeline.unchanged import file_digest, rules_digest
 from etl.runs.run_records import Run, layer_versions
 from geo.errors import InputError
 from geo.model import LAYERS
@@ -83,14 +84,18 @@ def open_file(run: Run, path: Path, layer: str, mapping: Mapping | None) -> Iter
     Raises
     ------
     InputError
-        If the file cannot be opened, or lacks the layer or a mapped column.
+        If the file cannot be opened, or lacks the layer, a mapped column, or one for a value that
+        every feature needs.
     """
     with open_dataset(path) as data:
         opened = OpenedFile(path, _open_parts(data, layer, mapping), data, file_digest(data))
         parts = opened.parts
+        for part in parts:
+            refuse_unfilled_columns(part.mapping, part.source, path)
         run.report |= {
             "data": data.name,
             "digest": opened.digest,
+            "rules": rules_digest(),
             "crs": {part.layer: part.source.crs.to_string() for part in parts if part.source.crs},
             "unused_columns": {
                 part.layer: unused

@@ -20,7 +20,7 @@ from etl.pipeline.cascade import apply_cascade
 from etl.pipeline.cross_checks import cross_check
 from etl.pipeline.delivery import Delivery, Outcome
 from etl.pipeline.diff import compare_layers
-from etl.pipeline.guard import find_concerns, guard_from_settings
+from etl.pipeline.guard import find_concerns, find_missing_columns, guard_from_settings
 from etl.pipeline.parts import OpenedFile, open_file
 from etl.pipeline.publish import (
     clean_up,
@@ -133,6 +133,7 @@ def run_import(
         delivery.guard = guard_from_settings(
             settings, request.mapping.guard if request.mapping else None
         )
+        delivery.concerns += find_missing_columns(run)
         delivery.replayed = replayed
         if not request.dry and can_bulk_load(run, delivery):  # all stages to the report at once
             published = _bulk_load(engine, run, opened, reader, progress)

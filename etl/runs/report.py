@@ -93,14 +93,19 @@ def _network_lines(network: dict[str, Any]) -> Iterator[str]:
 
 def concern_text(concern: dict[str, Any], lang: Language | None = None) -> str:
     """Return why a run is held."""
-    return message(f"guard.{concern['key']}", lang=lang, **concern["values"])
+    values = dict(concern["values"])
+    if "percent" in values and "count" in values:  # older runs do not record the total
+        values.setdefault("total", round(100 * values["count"] / values["percent"]))
+        values["features"] = message(f"counted.{values['layer']}", lang=lang)
+    return message(f"guard.{concern['key']}", lang=lang, **values)
 
 
 def reason_text(reason: str, detail: dict[str, Any] | None = None) -> str:
     """Return why a feature was rejected; without its detail, in general terms."""
     key = f"quarantine.{reason}"
     if detail is not None and f"{key}_detail" in catalogue("en"):
-        return message(f"{key}_detail", **detail)
+        with suppress(KeyError):  # older runs do not record every field
+            return message(f"{key}_detail", **detail)
     return message(key)
 
 

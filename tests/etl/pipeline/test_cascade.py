@@ -5,9 +5,12 @@ import shapely
 from sqlalchemy import text
 
 from etl.checks.topology import find_breaches
+from etl.export import write_layer
 from etl.runs.approve import approve
 from etl.runs.rollback import roll_back
+from geo.db.layer_frames import read_layer
 from geo.db.overrides import clear_override, set_override
+from geo.errors import InputError
 from geo.model import GridPlan
 from tests.etl.delivery import (
     STREET,
@@ -137,6 +140,30 @@ def test_new_households_mark_the_plan_of_their_community(database, tmp_path):
         bring(database, "building", write(renamed, tmp_path / "names.gpkg"), how).report["stale"]
         == []
     )
+
+
+@pytest.mark.parametrize(("name", "crs"), [("a.gpkg", "EPSG:4546"), ("a.geojson", None)])
+def test_layer_that_is_exported_and_delivered_again_has_not_changed(database, tmp_path, name, crs):
+    town(database, tmp_path)
+    with_plan(database, A)
+    for layer in ("region", "building"):
+        with database.connect() as connection:
+            data = read_layer(connection, layer)
+        file = tmp_path / f"{layer}-{name}"
+        write_layer(data, layer, file, crs)
+        with pytest.raises(InputError, match=f'--source "file:{layer}"'):
+            bring(database, layer, file, mapping(layer, source="again"))
+        outcome = bring(database, layer, file, mapping(layer, source=f"file:{layer}"))
+        assert outcome.status == "unchanged", (outcome.counts, outcome.report["differences"])
+    assert rows(database, "SELECT stale FROM grid_plan") == [(None,)]
+
+
+def test_building_moved_by_a_centimetre_has_changed(database, tmp_path):
+    town(database, tmp_path)
+    data = houses(16)
+    data.loc[0, "geometry"] = box(0.01, 0)
+    outcome = bring(database, "building", write(data, tmp_path / "moved.gpkg"))
+    assert outcome.counts["building"].changed == 1
 
 
 def test_corrected_field_is_kept_and_the_difference_told(database, tmp_path):

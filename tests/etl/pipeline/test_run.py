@@ -172,7 +172,7 @@ def test_bad_feature_goes_to_quarantine_and_its_live_state_stays(database, tmp_p
     kept = rows(
         database, "SELECT code, reason, properties->>'households', detail->>'row' FROM quarantine"
     )
-    assert kept == [("b003", "row_refused", "-1", "4")]
+    assert kept == [("b003", "value_out_of_range", "-1", "4")]
 
 
 def test_run_that_removes_much_is_held_until_approved(database, tmp_path):
@@ -182,6 +182,7 @@ def test_run_that_removes_much_is_held_until_approved(database, tmp_path):
     assert held.report["concerns"][0]["values"] == {
         "layer": "building",
         "count": 20,
+        "total": 40,
         "percent": 50.0,
         "limit": 5.0,
     }
