@@ -133,6 +133,10 @@ export function renderIsolation(
     element("p", { class: isolation.isolable ? "well" : "trouble" }, isolation.text),
     isolation.guaranteed ? "" : element("p", { class: "trouble" }, text("desk.not_guaranteed")),
     section(
+      "desk.shut_sources",
+      isolation.sources_to_shut.map((code) => element("li", {}, code)),
+    ),
+    section(
       "desk.close_these",
       isolation.valves.map((valve) =>
         element(
