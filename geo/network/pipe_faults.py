@@ -23,6 +23,9 @@ END_KINDS = (
 )
 """Kinds of node at which a network may end."""
 
+FAR_M = 5.0
+"""An end may lie so far from the node that it names."""
+
 BESIDE_M = 5.0
 """A valve that ends no pipe belongs to a pipe up to this far away."""
 
@@ -37,9 +40,10 @@ class NetworkFault:
     Attributes
     ----------
     kind
-        ``loose_end``, ``missing_node``, ``island``, ``crossing``, ``zero_length``, ``duplicate``
-        (the same line as another), ``parallel`` (between the same nodes as another),
-        ``loose_valve`` (beside a pipe that is not split there) or ``lone_valve`` (by no pipe).
+        ``loose_end``, ``far_end`` (from its node), ``missing_node``, ``island``, ``crossing``,
+        ``zero_length``, ``duplicate`` (the same line as another), ``parallel`` (between the same
+        nodes as another), ``loose_valve`` (beside a pipe that is not split there) or ``lone_valve``
+        (by no pipe).
     code
         Code of the segment, or of the valve.
     other
@@ -61,6 +65,7 @@ def find_faults(graph: "PipeGraph") -> list[NetworkFault]:
     return [
         *_zero_length(graph),
         *_loose_ends(graph),
+        *_far_ends(graph),
         *_islands(graph),
         *_crossings(graph),
         *_repeated_segments(graph),
@@ -128,6 +133,20 @@ def _crossings(graph: "PipeGraph") -> list[NetworkFault]:
     return [
         NetworkFault("crossing", str(codes[row]), shapely.point_on_surface(place))
         for row, place in zip(one, crossings, strict=True)
+    ]
+
+
+def _far_ends(graph: "PipeGraph") -> list[NetworkFault]:
+    """Return the segments of which an end lies far from its node, whichever way they are drawn."""
+    start, end = (shapely.get_coordinates(shapely.get_point(graph.lines, k)) for k in (0, -1))
+    one, other = graph.xy[graph.ends[:, 0]], graph.xy[graph.ends[:, 1]]
+    away = [
+        np.maximum(np.hypot(*(start - first).T), np.hypot(*(end - second).T))
+        for first, second in ((one, other), (other, one))
+    ]
+    return [
+        NetworkFault("far_end", str(graph.segment_codes[row]), graph.lines[row])
+        for row in np.flatnonzero(np.minimum(*away) > FAR_M).tolist()
     ]
 
 

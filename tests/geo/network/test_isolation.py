@@ -260,11 +260,12 @@ def test_doubles_parallels_and_valves_beside_a_pipe_are_named():
     frames = network(nodes, [("s", "a"), ("a", "b")])
     xy = frames.xy.copy()
     xy[3] = xy[[0, 1]].mean(axis=0)
-    xy[4], xy[5] = xy[3] + 1.5, xy[3] + 60
+    xy[4], xy[5] = xy[[1, 2]].mean(axis=0) - 1.5, xy[3] + 60
     lines = frames.segments
     first, second = lines.to_dict("records")
-    bent = shapely.LineString([xy[1], xy[1] + 5, xy[2]])
+    bent = shapely.LineString([xy[1], xy[1] + 9, xy[2] + 9, xy[2]])
     more = [
+        {**first, "code": "far", "geom": shapely.LineString([xy[0] - 60, xy[1] - 3])},
         {**first, "code": "reversed", "geom": shapely.reverse(first["geom"])},
         {**second, "code": "twin", "from_node": "b", "to_node": "a", "geom": bent},
     ]
@@ -273,8 +274,10 @@ def test_doubles_parallels_and_valves_beside_a_pipe_are_named():
     faults = {(one.kind, one.code, one.other) for one in graph.faults}
     assert faults == {
         ("duplicate", "reversed", "s0"),
+        ("far_end", "far", ""),
+        ("parallel", "far", "s0"),
         ("parallel", "twin", "s1"),
         ("loose_valve", "on", "s0"),
-        ("loose_valve", "beside", "s0"),
+        ("loose_valve", "beside", "s1"),
         ("lone_valve", "away", ""),
     }
