@@ -126,10 +126,10 @@ def apply_cascade(run: Run, staged: dict[str, Staged], revision: int) -> dict[st
         for name in also_changed:
             set_layer_revision(connection, name, revision, run.number)
     left = [building for building in moved if building["old"] is not None]
-    features = {"building": left, "building_unit": units, "pipe_segment": ends}
+    changed = {"building": left, "building_unit": units, "pipe_segment": ends}
     return {
         layer: Counter(row["source"] for row in rows if row["source"] != run.source)
-        for layer, rows in features.items()
+        for layer, rows in changed.items()
     }
 
 

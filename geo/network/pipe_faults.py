@@ -182,7 +182,7 @@ def _loose_valves(graph: "PipeGraph") -> list[NetworkFault]:
         if k not in segment:
             faults.append(NetworkFault("lone_valve", code, point))
             continue
-        across = shapely.shortest_line(point, graph.lines[segment[k]])
+        across: shapely.Geometry = shapely.shortest_line(point, graph.lines[segment[k]])
         place = across if shapely.length(across) > 0 else point
         other = str(graph.segment_codes[segment[k]])
         faults.append(NetworkFault("loose_valve", code, place, other))
