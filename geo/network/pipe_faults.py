@@ -177,13 +177,15 @@ def _loose_valves(graph: "PipeGraph") -> list[NetworkFault]:
     at, near = graph.tree.query_nearest(points, max_distance=BESIDE_M)
     segment = pd.Series(near).groupby(at).min().to_dict()  # the first of several
     faults = []
-    for k, point in enumerate(points):
+    for k in range(len(valves)):
+        point = shapely.Point(graph.xy[valves[k]])
         code = str(graph.node_codes[valves[k]])
         if k not in segment:
             faults.append(NetworkFault("lone_valve", code, point))
             continue
-        across: shapely.Geometry = shapely.shortest_line(point, graph.lines[segment[k]])
-        place = across if shapely.length(across) > 0 else point
-        other = str(graph.segment_codes[segment[k]])
+        line = graph.lines[int(segment[k])]
+        beside = line.interpolate(line.project(point))
+        place = point if point.equals(beside) else shapely.LineString([point, beside])
+        other = str(graph.segment_codes[int(segment[k])])
         faults.append(NetworkFault("loose_valve", code, place, other))
     return faults

@@ -100,6 +100,12 @@ export function renderIncident(incident: Incident, actions: PanelActions): void 
       text("desk.no_hydrant"),
     ),
     section(
+      "desk.intakes",
+      incident.intakes.map((site) =>
+        placeItem(actions, site, site.name || site.code, formatMetres(site.distance_m)),
+      ),
+    ),
+    section(
       "desk.valves",
       incident.valves.map((valve) => {
         const name = `${optionalText(`desk.network_${valve.network}`)} ${valve.code}`;
