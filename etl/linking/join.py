@@ -15,6 +15,9 @@ from etl.pipeline.staging import Staged
 NEAREST_M = 15.0
 """A point this close to a building belongs to it: entrances are surveyed at the kerb."""
 
+VICINITY_DEGREES = 0.01
+"""A feature may lie so far beyond the bounds of the community that it names: about 1 km."""
+
 # Full-width characters are 65,248 (0xFEE0) above the ASCII ones.
 _FULL = "".join(chr(code) for code in range(0xFF01, 0xFF5F))
 _PLAIN = "".join(chr(code) for code in range(0x21, 0x7F))
@@ -92,7 +95,8 @@ def place_units(connection: Connection, staged: Staged) -> None:
 def create_communities_table(connection: Connection, regions: Staged | None) -> None:
     """Create the temporary table ``communities`` of those that will be live after the import.
 
-    ``is_new`` marks those that the delivery holds.
+    ``is_new`` marks those that the delivery holds; ``vicinity`` is their bounding box, widened by
+    :data:`VICINITY_DEGREES`.
     """
     live = "SELECT code, geom, false AS is_new FROM region WHERE level = 'community'"
     if regions is not None:
@@ -104,7 +108,13 @@ def create_communities_table(connection: Connection, regions: Staged | None) -> 
             f"UNION ALL SELECT staged.code, {shape}, true FROM {regions.table} staged {join} "
             "WHERE staged.level = 'community'"
         )
-    connection.execute(text(f"CREATE TEMPORARY TABLE communities ON COMMIT DROP AS {live}"))
+    connection.execute(
+        text(
+            "CREATE TEMPORARY TABLE communities ON COMMIT DROP AS "
+            f"SELECT *, ST_Expand(geom, :degrees) AS vicinity FROM ({live}) community"
+        ),
+        {"degrees": VICINITY_DEGREES},
+    )
     connection.execute(text("CREATE INDEX ON communities USING gist (geom)"))
     connection.execute(text("ANALYZE communities"))
 

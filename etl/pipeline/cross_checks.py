@@ -31,15 +31,12 @@ _UNKNOWN_COMMUNITY = integrity.Rule(
     {},
 )
 
-ELSEWHERE_DEGREES = 0.01
-"""A feature may lie so far beyond the bounds of the community that it names: about 1 km."""
-
 _OTHER_COMMUNITY = integrity.Rule(
     "region_elsewhere",
     "EXISTS (SELECT FROM communities r WHERE r.code = staged.region_code "
-    "AND NOT ST_Expand(r.geom, :degrees) && staged.geom)",
+    "AND NOT r.vicinity && staged.geom)",
     "'column', 'region_code', 'value', region_code",
-    {"degrees": ELSEWHERE_DEGREES},
+    {},
 )
 
 
