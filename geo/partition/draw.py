@@ -30,6 +30,7 @@ from geo.partition.proof.optimality import add_bound, prove_drawing
 from geo.partition.scoring.explanations import (
     explain_reasons,
     find_buildings_across_border,
+    find_unknown_households,
     find_unmet_constraints,
     replace_numbers_by_codes,
 )
@@ -262,7 +263,7 @@ def _score_drawing(
         moved,
     )
     reasons = explain_reasons(card.reasons, problem, label)
-    reasons += find_unmet_constraints(problem, label, rows)
+    reasons += find_unmet_constraints(problem, label, rows) + find_unknown_households(problem)
     return replace(card, reasons=reasons + find_buildings_across_border(problem))
 
 

@@ -305,6 +305,43 @@ def test_buildings_without_community_get_the_one_they_lie_in(database, tmp_path)
     assert found == [("420602001001", 10), ("420602001002", 4)]
 
 
+NEIGHBOUR = "429900000000", "429901000000", "429901001000", "429901001001"
+
+
+@pytest.mark.parametrize("is_live", [False, True])
+@pytest.mark.parametrize(
+    ("named", "published", "reason"),
+    [
+        (None, 3, None),
+        ([NEIGHBOUR[-1], None, None], 3, None),
+        ([NEIGHBOUR[-1]] * 3, 3, None),
+        (["420602001001", *[NEIGHBOUR[-1]] * 2], 2, "region_unknown"),
+    ],
+)
+def test_buildings_find_the_communities_of_their_own_file(
+    database, tmp_path, is_live, named, published, reason
+):
+    if is_live:
+        divisions(database, tmp_path, ("420602001001", box(0, 0, 400, 400)))
+        bring(database, "building", write(houses(4), tmp_path / "houses.gpkg"))
+    land = [box(20_000, 0, 500, 500)] * 4
+    names = ["邻市", "邻区", "邻街道", "邻社区"]
+    file = tmp_path / "city.gpkg"
+    write(frame(land, code=list(NEIGHBOUR), name=names), file, layer="region")
+    columns = {} if named is None else {"region_code": named}
+    shapes = [box(20_000 + 50 * k, 10) for k in range(3)]
+    new = frame(shapes, code=["n0", "n1", "n2"], households=[3, 4, 5], **columns)
+    write(new, file, layer="building", append=True)
+    outcome = bring(database, "city", file, mapping("city", source="neighbour"))
+    assert outcome.status == "published"
+    held = rows(database, "SELECT DISTINCT region_code FROM building WHERE source = 'neighbour'")
+    assert held == [(NEIGHBOUR[-1],)]
+    assert outcome.counts["building"].added == published
+    expected = "region_elsewhere" if is_live and reason else reason
+    assert outcome.report["rejected"] == ({expected: 1} if expected else {})
+    assert outcome.report["moved"] == []
+
+
 def test_divisions_follow_from_their_codes(database):
     file = Path(__file__).parents[3] / "data/samples/xiangyang_divisions.csv"
     outcome = bring(database, "region", file)
