@@ -75,10 +75,7 @@ MIDDLEWARE = (
     Middleware(ConcurrencyLimitMiddleware),
     Middleware(GZipMiddleware, minimum_size=1024, compresslevel=1),
 )
-"""All middleware, in the order in which requests pass it.
-
-``/ogc`` is an application of its own and adds ``CallerRoleMiddleware``.
-"""
+"""All middleware, in the order in which requests pass it."""
 
 
 def create_app(engine: Engine | None = None) -> FastAPI:
@@ -98,7 +95,7 @@ def create_app(engine: Engine | None = None) -> FastAPI:
     problems.install_handlers(app)
     for resource in RESOURCES:
         app.include_router(resource.router)
-    app.state.ogc = create_ogc(app.state.pool, app.state.read_audit)
+    app.state.ogc = create_ogc(app.state)
     app.mount("/ogc", app.state.ogc)
     pages.mount_assets(app)
     openapi_schema.extend_openapi(app)
