@@ -88,7 +88,9 @@ class Collection:
     def __init__(self, layer: Layer) -> None:
         self.layer = layer
         self.id = layer.name
-        self.columns: dict[str, Column[Any]] = {str(column.name): column for column in layer.columns()}
+        self.columns: dict[str, Column[Any]] = {
+            str(column.name): column for column in layer.columns()
+        }
         self._live = qualified_name(layer.source)
         self._versions = _versions(layer)
 

@@ -25,7 +25,14 @@ from api.ogc.representation import (
     link,
     tagged,
 )
-from api.tiles.tile_layers import MAX_ZOOM, TILE_MATRIX_SET, Tile, TileLayer, describe_layers, tile_at
+from api.tiles.tile_layers import (
+    MAX_ZOOM,
+    TILE_MATRIX_SET,
+    Tile,
+    TileLayer,
+    describe_layers,
+    tile_at,
+)
 from api.tiles.tiles import CACHE_VERSION, MAX_SOURCE_ZOOM, answer_tile
 from geo.errors import InputError, NotFoundError
 
@@ -73,8 +80,8 @@ async def list_tilesets(call: Call) -> Response:
     source = await _tile_source(call)
     description = source.describe(call)
     links = [link("self", source.url, source.title), *description["links"][1:]]
-    keys = ("title", "dataType", "crs", "tileMatrixSetURI", "tileMatrixSetId")
-    one = {key: description[key] for key in keys} | {"links": links}
+    one = {name: value for name, value in description.items() if name != "layers"}
+    one["links"] = links
     document = {"title": source.title, "links": call.self_links(), "tilesets": [one]}
     return answer(call, document, "tilesets")
 
@@ -147,6 +154,8 @@ def _answer_json(call: Call, document: dict[str, Any]) -> Response:
 async def show_tile(call: Call) -> Response:
     """Return a tile of a collection, 204 if it is empty."""
     collection, selection, tile = call.collection, read_selection(call), _tile(call)
+    if selection.period is None:
+        await _check_limits(call, tile)
     state = call.request.app.state
     changes = await state.layer_state.now()
     caller = call.caller
@@ -167,7 +176,9 @@ async def show_tile(call: Call) -> Response:
 
 async def show_city_tile(call: Call) -> Response:
     """Return a tile with all layers of the city map, 204 if it is empty."""
-    return await answer_tile(call.request, _tile(call), call.caller)
+    tile = _tile(call)
+    await _check_limits(call, tile)
+    return await answer_tile(call.request, tile, call.caller)
 
 
 def _tile(call: Call) -> Tile:
@@ -188,6 +199,27 @@ def _tile(call: Call) -> Tile:
     if tile.z > MAX_ZOOM or not tile.exists:
         raise NotFoundError("no_such_tile", z=z, x=x, y=y)
     return tile
+
+
+async def _check_limits(call: Call, tile: Tile) -> None:
+    """Refuse a tile outside the limits that the metadata of its tileset state.
+
+    Raises
+    ------
+    NotFoundError
+        If the tile is outside (OGC 20-057, /req/core/tc-error).
+    """
+    bounds = await _read_bounds(call)
+    if bounds is not None:
+        first, last = _corners(bounds, tile.z)
+        if not (first.x <= tile.x <= last.x and first.y <= tile.y <= last.y):
+            raise NotFoundError("no_such_tile", z=tile.z, x=tile.x, y=tile.y)
+
+
+def _corners(bounds: Bounds, zoom: int) -> tuple[Tile, Tile]:
+    """Return the tiles at the north-western and the south-eastern corner of a box."""
+    west, south, east, north = bounds
+    return tile_at(west, north, zoom), tile_at(east, south, zoom)
 
 
 def _check_set(call: Call) -> None:
@@ -263,7 +295,7 @@ class _TileSource:
         west, south, east, north = self.bounds
         limits = []
         for zoom in range(min(layer.min_zoom for layer in self.layers), self.max_zoom + 1):
-            first, last = tile_at(west, north, zoom), tile_at(east, south, zoom)
+            first, last = _corners(self.bounds, zoom)
             limits.append(
                 {
                     "tileMatrix": str(zoom),
@@ -290,13 +322,17 @@ async def _tile_source(call: Call) -> _TileSource:
         If there is no such tileset, or the caller may not read it.
     """
     _check_set(call)
+    has_collection = "collectionId" in call.request.path_params
+    return _TileSource(call, call.collection if has_collection else None, await _read_bounds(call))
+
+
+async def _read_bounds(call: Call) -> Bounds | None:
+    """Return the box of what the tileset of the path is made of; None if it is empty."""
     if "collectionId" in call.request.path_params:
-        collection = call.collection
-        extents = await read_extents(call, [collection.id])
-        return _TileSource(call, collection, extents[collection.id].bounds)
-    public = [name for name, one in COLLECTIONS.items() if not one.layer.protected]
-    extents = await read_extents(call, public)
-    return _TileSource(call, None, union_of_bounds(extents.values()))
+        names = [call.collection.id]
+    else:
+        names = [name for name, one in COLLECTIONS.items() if not one.layer.protected]
+    return union_of_bounds((await read_extents(call, names)).values())
 
 
 def _tile_type(schema: dict[str, Any]) -> str:

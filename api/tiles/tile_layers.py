@@ -218,10 +218,16 @@ class TileLayer:
 
 
 def describe_layers(caller: Caller) -> list[TileLayer]:
-    """Return the layers of the published tiles that a caller gets, the lowest first."""
+    """Return the layers of the published tiles that a caller gets, from the lowest zoom on."""
+    return _describe_layers(protected_layers(MAX_ZOOM, caller))
+
+
+@cache
+def _describe_layers(protected: frozenset[str]) -> list[TileLayer]:
     layers: list[TileLayer] = []
     for z in range(MAX_ZOOM + 1):
-        sources = _sources(z, GRIDS.alias("shown"), protected_layers(z, caller))
+        shown = protected if z >= DETAIL_MIN_ZOOM else frozenset()
+        sources = _sources(z, GRIDS.alias("shown"), shown)
         known = {layer.name for layer in layers}
         layers += [
             TileLayer(name, _fields(source), z, MAX_ZOOM)
@@ -238,7 +244,9 @@ def _fields(source: Source) -> dict[str, str]:
         (Numeric, "Number"),
     )
     return {
-        str(column.key): next((name for kind, name in types if isinstance(column.type, kind)), "String")
+        str(column.key): next(
+            (name for kind, name in types if isinstance(column.type, kind)), "String"
+        )
         for column in source.columns
     }
 
