@@ -45,6 +45,10 @@ from geo.errors import InputError, NotFoundError
 from geo.messages import text
 from geo.spreadsheet import csv_cell
 
+GDAL_PAGE = ("application/geo+json, application/json", 10)
+"""Header ``Accept`` and limit of the requests of GDAL up to 3.6, which follows links to the next
+page but never asks for more than 10 features itself."""
+
 RECORD_SEPARATOR = b"\x1e"
 _GEOMETRY_FORMATS = {
     "POINT": "geometry-point",
@@ -240,7 +244,8 @@ def _page_links(call: Call, selection: Selection, page: Page) -> list[Link]:
     offset, end = selection.offset, selection.offset + len(page.features)
     links = []
     if end < page.matched and page.features:
-        address = call.address(offset=end, limit=limit)
+        is_gdal = (call.request.headers.get("accept"), limit) == GDAL_PAGE
+        address = call.address(offset=end, limit=DEFAULT_FEATURES if is_gdal else limit)
         links.append(link("next", address, call.title("next"), call.media_type))
     if offset:
         address = call.address(offset=max(offset - limit, 0), limit=limit)

@@ -125,7 +125,7 @@ def create_ogc(state: State) -> FastAPI:
         redoc_url=None,
         openapi_url=None,
         routes=[
-            Route(resource.path, _endpoint(resource), methods=["GET"], name=resource.operation)
+            Route(_pattern(resource), _endpoint(resource), methods=["GET"], name=resource.operation)
             for resource in RESOURCES
         ],
     )
@@ -135,6 +135,11 @@ def create_ogc(state: State) -> FastAPI:
     problems.install_handlers(app)
     app.exception_handler(asyncpg.PostgresError)(_handle_database_error)
     return app
+
+
+def _pattern(resource: Resource) -> str:
+    """Return the path of a resource for the router; an identifier may hold slashes."""
+    return resource.path.replace("{featureId}", "{featureId:path}")
 
 
 def _endpoint(resource: Resource) -> Any:

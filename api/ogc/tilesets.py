@@ -5,11 +5,13 @@ A tileset holds one collection, or all layers of the city map: the latter are th
 """
 
 import hashlib
+import re
 from typing import Any
 
 import orjson
 from starlette.responses import Response
 
+from api.core.coordinates import CRS84
 from api.core.responses import JSON, is_not_modified
 from api.ogc.collections import COLLECTIONS, Collection
 from api.ogc.extents import read_extents, union_of_bounds
@@ -34,7 +36,7 @@ from api.tiles.tile_layers import (
     tile_at,
 )
 from api.tiles.tiles import CACHE_VERSION, MAX_SOURCE_ZOOM, answer_tile
-from geo.errors import InputError, NotFoundError
+from geo.errors import NotFoundError
 
 SET = "WebMercatorQuad"
 SET_URI = f"http://www.opengis.net/def/tilematrixset/OGC/1.0/{SET}"
@@ -186,15 +188,14 @@ def _tile(call: Call) -> Tile:
 
     Raises
     ------
-    InputError, NotFoundError
+    NotFoundError
         If a number is malformed, or the tile matrix set has no such tile.
     """
     _check_set(call)
     path = call.request.path_params
-    numbers = [path[name] for name in ("tileMatrix", "tileCol", "tileRow")]
-    z, x, y = numbers
-    if not all(number.isascii() and number.isdigit() and len(number) < 12 for number in numbers):
-        raise InputError("bad_tile", tile="/".join(numbers)[:60])
+    z, x, y = numbers = [path[name] for name in ("tileMatrix", "tileCol", "tileRow")]
+    if not all(re.fullmatch("0|[1-9][0-9]{0,8}", number) for number in numbers):
+        raise NotFoundError("no_such_tile", z=z[:20], x=x[:20], y=y[:20])
     tile = Tile(int(z), int(x), int(y))
     if tile.z > MAX_ZOOM or not tile.exists:
         raise NotFoundError("no_such_tile", z=z, x=x, y=y)
@@ -209,9 +210,9 @@ async def _check_limits(call: Call, tile: Tile) -> None:
     NotFoundError
         If the tile is outside (OGC 20-057, /req/core/tc-error).
     """
-    bounds = await _read_bounds(call)
-    if bounds is not None:
-        first, last = _corners(bounds, tile.z)
+    limits = await _read_limits(call)
+    if limits is not None:
+        first, last = _corners(limits, tile.z)
         if not (first.x <= tile.x <= last.x and first.y <= tile.y <= last.y):
             raise NotFoundError("no_such_tile", z=tile.z, x=tile.x, y=tile.y)
 
@@ -231,8 +232,14 @@ def _check_set(call: Call) -> None:
 class _TileSource:
     """What a tileset is made of: a collection, or all layers of the city map."""
 
-    def __init__(self, call: Call, collection: Collection | None, bounds: Bounds | None) -> None:
-        self.bounds = bounds
+    def __init__(
+        self,
+        call: Call,
+        collection: Collection | None,
+        bounds: Bounds | None,
+        limits: Bounds | None,
+    ) -> None:
+        self.bounds, self.limits = bounds, limits
         if collection is None:
             self.title = call.title("city")
             self.url = f"{call.base}/tiles/{SET}"
@@ -286,16 +293,21 @@ class _TileSource:
             "links": links,
         }
         if self.bounds is not None:
-            document |= self._limits()
+            west, south, east, north = self.bounds
+            document["boundingBox"] = {
+                "lowerLeft": [west, south],
+                "upperRight": [east, north],
+                "crs": CRS84,
+            }
+        if self.limits is not None:
+            document["tileMatrixSetLimits"] = self._describe_limits(self.limits)
         return document
 
-    def _limits(self) -> dict[str, Any]:
-        """Return the box and the numbers of the tiles that have data."""
-        assert self.bounds is not None  # noqa: S101
-        west, south, east, north = self.bounds
+    def _describe_limits(self, bounds: Bounds) -> list[dict[str, Any]]:
+        """Return the numbers of the tiles in a box, by zoom."""
         limits = []
         for zoom in range(min(layer.min_zoom for layer in self.layers), self.max_zoom + 1):
-            first, last = _corners(self.bounds, zoom)
+            first, last = _corners(bounds, zoom)
             limits.append(
                 {
                     "tileMatrix": str(zoom),
@@ -305,12 +317,7 @@ class _TileSource:
                     "maxTileCol": last.x,
                 }
             )
-        box = {
-            "lowerLeft": [west, south],
-            "upperRight": [east, north],
-            "crs": "http://www.opengis.net/def/crs/OGC/1.3/CRS84",
-        }
-        return {"boundingBox": box, "tileMatrixSetLimits": limits}
+        return limits
 
 
 async def _tile_source(call: Call) -> _TileSource:
@@ -322,17 +329,23 @@ async def _tile_source(call: Call) -> _TileSource:
         If there is no such tileset, or the caller may not read it.
     """
     _check_set(call)
-    has_collection = "collectionId" in call.request.path_params
-    return _TileSource(call, call.collection if has_collection else None, await _read_bounds(call))
+    limits = await _read_limits(call)
+    if "collectionId" not in call.request.path_params:
+        return _TileSource(call, None, limits, limits)
+    collection = call.collection
+    extents = await read_extents(call, [collection.id])
+    return _TileSource(call, collection, extents[collection.id].bounds, limits)
 
 
-async def _read_bounds(call: Call) -> Bounds | None:
-    """Return the box of what the tileset of the path is made of; None if it is empty."""
-    if "collectionId" in call.request.path_params:
-        names = [call.collection.id]
-    else:
-        names = [name for name, one in COLLECTIONS.items() if not one.layer.protected]
-    return union_of_bounds((await read_extents(call, names)).values())
+async def _read_limits(call: Call) -> Bounds | None:
+    """Return the box outside which a tileset has no tiles: the city and what it is made of.
+
+    The box of the city is that of the public layers; it is the same for all tilesets, so that
+    clients may use one mosaic of tiles for several layers.
+    """
+    names = {name for name, one in COLLECTIONS.items() if not one.layer.protected}
+    names |= {call.collection.id} if "collectionId" in call.request.path_params else set()
+    return union_of_bounds((await read_extents(call, sorted(names))).values())
 
 
 def _tile_type(schema: dict[str, Any]) -> str:

@@ -24,6 +24,7 @@ from sqlalchemy import (
     Text,
     bindparam,
     cast,
+    column,
     func,
     literal,
     literal_column,
@@ -352,7 +353,7 @@ def _community_sources(grids: FromClause) -> dict[str, Source]:
     """Return the layers of communities with their colours, and of their label points."""
     colour = _colour_table("community", Text())
     count = (
-        select(func.nullif(func.count(), 0))
+        select(func.nullif(func.count(), 0, type_=Integer))
         .select_from(grids)
         .where(grids.c.community_code == Region.code)
         .correlate(Region)
@@ -385,5 +386,6 @@ def _colour_table(name: str, key: TypeEngine[Any]) -> FromClause:
     """Return the colours of the areas in a tile, passed as array parameters, as a table to join."""
     keys = bindparam(f"{name}_keys", [], type_=ARRAY(key))
     colours = bindparam(f"{name}_colours", [], type_=ARRAY(Integer))
-    unnested = func.unnest(keys, colours).table_valued("key", "colour")
+    columns = column("key", key), column("colour", Integer)
+    unnested = func.unnest(keys, colours).table_valued(*columns)
     return unnested.render_derived(name=f"{name}_colour")

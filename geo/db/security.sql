@@ -99,12 +99,13 @@ SELECT grid.id, grid.code, grid.name, grid.kind, grid.households,
     plan.community_code, coalesce(community.name, '') AS community,
     coalesce(street.name, '') AS street,
     plan.id AS plan, plan.version, plan.status, plan.published_at, grid.revision,
-    grid.valid_from, grid.valid_to, grid.geom
+    coalesce(grid.valid_from, plan.published_at) AS valid_from,
+    coalesce(grid.valid_to, plan.archived_at) AS valid_to, grid.geom
 FROM public.grid
 JOIN public.grid_plan plan ON plan.id = grid.plan_id
 LEFT JOIN public.region community ON community.code = plan.community_code
 LEFT JOIN public.region street ON street.code = community.parent_code
-WHERE plan.status <> 'draft' AND grid.valid_from IS NOT NULL;
+WHERE plan.status <> 'draft' AND coalesce(grid.valid_from, plan.published_at) IS NOT NULL;
 
 CREATE VIEW published.source AS
 SELECT DISTINCT split_part(source, ':', 1) AS kind FROM public.import_run
