@@ -244,12 +244,11 @@ def _fields(source: Source) -> dict[str, str]:
         (Integer, "Number"),
         (Numeric, "Number"),
     )
-    return {
-        str(column.key): next(
-            (name for kind, name in types if isinstance(column.type, kind)), "String"
-        )
-        for column in source.columns
-    }
+
+    def name_type(kind: TypeEngine[Any]) -> str:
+        return next((name for known, name in types if isinstance(kind, known)), "String")
+
+    return {str(one.key): name_type(one.type) for one in source.columns}
 
 
 def tile_query(
