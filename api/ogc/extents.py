@@ -21,7 +21,7 @@ class ExtentCache:
     async def get(self, call: Call, names: list[str]) -> dict[str, Extent]:
         """Return the extents of collections, of what the caller may see."""
         state = call.request.app.state
-        changes = await state.layer_state.now()
+        changes = await read_changes(call)
         keys = {name: _key(call.caller, changes, name) for name in names}
         extents = {name: self._extents[key] for name, key in keys.items() if key in self._extents}
         if len(extents) < len(keys):
@@ -36,6 +36,14 @@ class ExtentCache:
 
 def _key(caller: Caller, changes: int, name: str) -> _Key:
     return caller.role, caller.scope, caller.networks, changes, name
+
+
+async def read_changes(call: Call) -> int:
+    """Return the number of changes to all layers, read once for a request."""
+    state = call.request.state
+    if not hasattr(state, "changes"):
+        state.changes = await call.request.app.state.layer_state.now()
+    return int(state.changes)
 
 
 async def read_extents(call: Call, names: list[str]) -> dict[str, Extent]:

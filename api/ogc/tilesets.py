@@ -14,7 +14,7 @@ from starlette.responses import Response
 from api.core.coordinates import CRS84
 from api.core.responses import JSON, is_not_modified
 from api.ogc.collections import COLLECTIONS, Collection
-from api.ogc.extents import read_extents, union_of_bounds
+from api.ogc.extents import read_changes, read_extents, union_of_bounds
 from api.ogc.features import read_selection
 from api.ogc.parameters import Bounds
 from api.ogc.representation import (
@@ -159,7 +159,7 @@ async def show_tile(call: Call) -> Response:
     if selection.period is None:
         await _check_limits(call, tile)
     state = call.request.app.state
-    changes = await state.layer_state.now()
+    changes = await read_changes(call)
     caller = call.caller
     viewer = (caller.role, caller.scope, *caller.networks)
     content = repr((CACHE_VERSION, changes, viewer, call.url)).encode()

@@ -79,7 +79,7 @@ def write_layer(
 
 def _common_type(rows: FeatureRows) -> str:
     """Return GDAL's name for a geometry type that holds all features, Unknown if there is none."""
-    types = {shape.geom_type for _, shape in rows if shape is not None}
+    types = {_type_name(shape) for _, shape in rows if shape is not None}
     if len(types) == 1:
         return types.pop()
     single = {name.removeprefix("Multi") for name in types}
@@ -87,11 +87,16 @@ def _common_type(rows: FeatureRows) -> str:
     return "Unknown" if is_mixed else f"Multi{single.pop()}"
 
 
+def _type_name(shape: Any) -> str:
+    """Return the name of a shape's type: shapely's own annotations lack it."""
+    return str(shape.geom_type)
+
+
 def _promote(rows: FeatureRows) -> FeatureRows:
     """Yield the rows with single shapes as multiple ones of one part."""
     for values, shape in rows:
-        if shape is not None and shape.geom_type in MULTIPLE:
-            yield values, MULTIPLE[shape.geom_type]([shape])
+        if shape is not None and _type_name(shape) in MULTIPLE:
+            yield values, MULTIPLE[_type_name(shape)]([shape])
         else:
             yield values, shape
 
@@ -179,10 +184,10 @@ def _parquet(file: Path, fields: dict[str, Column[Any]], rows: FeatureRows, syst
 
     def note_shapes() -> FeatureRows:
         for values, shape in rows:
-            if shape is not None and not shape.is_empty:
-                types.add(shape.geom_type)
-                bounds[:2] = np.minimum(bounds[:2], shape.bounds[:2])
-                bounds[2:] = np.maximum(bounds[2:], shape.bounds[2:])
+            if shape is not None and not shapely.is_empty(shape):
+                types.add(_type_name(shape))
+                bounds[:2] = np.minimum(bounds[:2], shapely.bounds(shape)[:2])
+                bounds[2:] = np.maximum(bounds[2:], shapely.bounds(shape)[2:])
             yield values, shape
 
     schema = pa.schema([field.remove_metadata() for field in _schema(fields)])
