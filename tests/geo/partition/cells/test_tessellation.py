@@ -7,6 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from geo.partition.cells.barriers import Barriers, Kind, build_rooms, clip_barriers
+from geo.partition.cells.graph import CUT_FACTOR, Graph, build_graph
 from geo.partition.cells.tessellation import Cells, build_cells
 from tests.geo.partition.places import house, scattered
 
@@ -185,3 +186,32 @@ def test_dead_end_street_divides_as_far_as_it_goes():
     )
     shared = shapely.intersection(one, other).intersection(shapely.box(0, 20, 400, 180))
     assert shared.bounds[0] == pytest.approx(200)
+
+
+def dual_carriageway() -> tuple[Cells, Graph]:
+    """Return rows of houses on both sides of an arterial of two carriageways 12 m apart."""
+    lanes = [([(x, -10), (x, 410)], Kind.ARTERIAL) for x in (194, 206)]
+    feet = [house(x, y) for x in (150, 240) for y in range(20, 380, 40)]
+    cells = build_cells(LAND, feet_of(*feet), barriers(*lanes))
+    people = np.full(len(feet), 20, dtype=np.int64)
+    return cells, build_graph(cells, people, np.full(len(feet), -1))[0]
+
+
+def test_border_between_carriageways_lies_on_the_arterial():
+    cells, graph = dual_carriageway()
+    west = graph.xy[:, 0] < 200
+    crosses = west[graph.edges[:, 0]] != west[graph.edges[:, 1]]
+    assert graph.length[crosses].sum() == pytest.approx(400, rel=0.05)
+    assert graph.cut[crosses] == pytest.approx(CUT_FACTOR[Kind.ARTERIAL] * graph.length[crosses])
+    assert graph.inside[crosses] == pytest.approx(graph.length[crosses])
+    check_tiling(cells, LAND)
+
+
+def test_cell_lies_in_the_room_of_its_building():
+    # More of the cell lies in the strip between the carriageways than around the house.
+    lanes = [([(x, -10), (x, 410)], Kind.ARTERIAL) for x in (14, 32)]
+    cells = build_cells(LAND, feet_of(house(1, 200, 12), house(250, 200)), barriers(*lanes))
+    rooms = build_rooms(LAND, clip_barriers(barriers(*lanes), LAND))
+    own = cells.room[cells.cell_of_building]
+    assert rooms[own[0]].contains(house(2, 201, 10))
+    assert rooms[own[1]].contains(house(250, 200))
