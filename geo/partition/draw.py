@@ -200,7 +200,7 @@ def build_drawing(
         How much cheaper another drawing can be at most, None if unknown.
     """
     cells, system = problem.cells, problem.community.buildings.crs
-    grid_of_cell = _assign_waters(cells, problem.cell_of_node, label)
+    grid_of_cell = _assign_cells(cells, problem.cell_of_node, label)
     polygons = _unite_cells(cells.polygons, grid_of_cell)
     grid = grid_of_cell[cells.cell_of_building]
     searched = len(polygons) - len(problem.fixed_grids)
@@ -302,8 +302,12 @@ def _assign_codes_and_names(
     return grid_codes(community, serials), names
 
 
-def _assign_waters(cells: Cells, cell_of_node: Ints, label: Ints) -> Ints:
-    """Return the grid of each cell: a water goes to the grid with which it shares most shore."""
+def _assign_cells(cells: Cells, cell_of_node: Ints, label: Ints) -> Ints:
+    """Return the grid of each cell.
+
+    A water or uninhabited islet goes to the grid with which it shares most shore, or to the
+    nearest one.
+    """
     grid = np.full(len(cells.polygons), -1, dtype=np.int64)
     grid[cell_of_node] = label
     shared = find_borders(cells.polygons)
@@ -311,7 +315,9 @@ def _assign_waters(cells: Cells, cell_of_node: Ints, label: Ints) -> Ints:
         left_wet, right_wet = grid[shared.left] < 0, grid[shared.right] < 0
         shore = (shared.left >= 0) & (left_wet != right_wet)
         if not shore.any():
-            grid[grid < 0] = 0
+            placed, rest = np.flatnonzero(grid >= 0), np.flatnonzero(grid < 0)
+            nearest = shapely.STRtree(cells.polygons[placed]).nearest(cells.polygons[rest])
+            grid[rest] = grid[placed[nearest]]
             break
         wet = np.where(left_wet, shared.left, shared.right)[shore]
         dry = np.where(left_wet, shared.right, shared.left)[shore]
