@@ -202,7 +202,7 @@ def build_drawing(
     cells, system = problem.cells, problem.community.buildings.crs
     grid_of_cell = _assign_cells(cells, problem.cell_of_node, label)
     polygons = _unite_cells(cells.polygons, grid_of_cell)
-    grid = grid_of_cell[cells.cell_of_building]
+    grid = grid_of_cell[cells.cell_of_atom]
     searched = len(polygons) - len(problem.fixed_grids)
     kinds = np.array(["general"] * searched + [fixed.kind for fixed in problem.fixed_grids])
     rows = _match_previous_grids(problem, grid, kinds == "dedicated")
@@ -340,8 +340,8 @@ def _unite_cells(cells: Polygons, grid: Ints) -> Polygons:
 def _member_frame(problem: Problem, codes: list[str], grid_of_cell: Ints) -> gpd.GeoDataFrame:
     """Return one row per atom, and one per cell without a building."""
     atoms, cells = problem.atoms, problem.cells
-    empty = np.setdiff1d(np.arange(len(cells.polygons)), cells.cell_of_building)
-    cell = np.concatenate([cells.cell_of_building, empty])
+    empty = np.setdiff1d(np.arange(len(cells.polygons)), cells.cell_of_atom)
+    cell = np.concatenate([cells.cell_of_atom, empty])
     no_codes = np.full(len(empty), None, dtype=object)
     land = np.full(len(cell), shapely.MultiPolygon(), dtype=object)
     first = np.unique(cell, return_index=True)[1]

@@ -199,8 +199,8 @@ def build_graph(cells: "Cells", households: Ints, compound: Ints) -> tuple[Graph
     outline: Floats = np.bincount(
         np.maximum(left, right)[outer], weights=shared.length[outer], minlength=len(land)
     ).astype(np.float64)
-    has_cell = cells.cell_of_building >= 0
-    at = node[cells.cell_of_building[has_cell]]
+    has_cell = cells.cell_of_atom >= 0
+    at = node[cells.cell_of_atom[has_cell]]
     graph = Graph(
         households=np.bincount(at, weights=households[has_cell], minlength=len(land)).astype(
             np.int64
@@ -292,8 +292,8 @@ def _nearest_along(lines: Lines, parts: Lines) -> Floats:
 
 def find_populated_rooms(cells: "Cells", households: Ints) -> Bools:
     """Return (r,) bool, which rooms have a household."""
-    has_cell = cells.cell_of_building >= 0
-    room = cells.room[cells.cell_of_building[has_cell]]
+    has_cell = cells.cell_of_atom >= 0
+    room = cells.room[cells.cell_of_atom[has_cell]]
     total = np.bincount(room, weights=households[has_cell], minlength=int(cells.room.max()) + 1)
     return total > 0
 

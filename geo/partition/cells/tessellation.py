@@ -50,8 +50,8 @@ class Cells:
     ----------
     polygons
         (n,) polygons in metres that together tile the community.
-    cell_of_building
-        (b,) int64 cell on which each building stands. Two buildings share a cell where one
+    cell_of_atom
+        (a,) int64 cell on which each atom stands. Two atoms share a cell where one
         footprint lies within the other. -1 where a footprint lies outside the community.
     room
         (n,) int64 room of a cell's building, or, without one, that in which most of the cell lies;
@@ -63,7 +63,7 @@ class Cells:
     """
 
     polygons: Polygons
-    cell_of_building: Ints
+    cell_of_atom: Ints
     room: Ints
     water: Bools
     barriers: Barriers
@@ -376,7 +376,7 @@ def _merge_pieces(
     cell_of_foot = np.where(
         np.isin(np.arange(feet), labels), np.searchsorted(labels, np.arange(feet)), -1
     )
-    cell_of_building = np.append(cell_of_foot, -1)[foot_of_building]
+    cell_of_atom = np.append(cell_of_foot, -1)[foot_of_building]
     empty = labels >= feet
     water = np.zeros(len(labels), dtype=bool)
     water[empty] = is_water[labels[empty] - feet]
@@ -384,7 +384,7 @@ def _merge_pieces(
     has_home = ~empty
     has_home[~empty] = home[labels[~empty]] >= 0
     room_of_cell[has_home] = home[labels[has_home]]
-    return Cells(polygons, cell_of_building, room_of_cell, water, barriers)
+    return Cells(polygons, cell_of_atom, room_of_cell, water, barriers)
 
 
 def find_cell_borders(cells: Cells) -> tuple[Borders, NDArray[np.int8]]:
