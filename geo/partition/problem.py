@@ -113,7 +113,7 @@ def build_problem(
     validate_community(community)
     plan = None if constraints.fresh else plan
     if plan is None and (constraints.locked or constraints.only_touched or constraints.complete):
-        raise InputError("wish_without_plan", code=community.code, name=community.name)
+        raise InputError("constraint_without_plan", code=community.code, name=community.name)
     names, areas = dedicated_areas(
         community, constraints, _to_community_metres(constraints, community)
     )
@@ -140,7 +140,7 @@ def build_problem(
         unwalled_cells,
         graph,
         cell_of_node,
-        node_of_cell[cells.cell_of_building],
+        node_of_cell[cells.cell_of_atom],
         previous_plan.locate_points(areas, node_points(graph)),
         tuple(FixedGrid("dedicated", name) for name in names),
         None,
@@ -254,14 +254,14 @@ def node_points(graph: Graph) -> Points:
 def _build_cells(community: Community, atoms: Atoms, walls: Polygons | None = None) -> Cells:
     """Build the cells; an atom outside the community is put on the nearest land cell."""
     cells = build_cells(community.polygon, atoms.footprints, build_barriers(community, walls))
-    outside = np.flatnonzero(cells.cell_of_building < 0)
+    outside = np.flatnonzero(cells.cell_of_atom < 0)
     land = np.flatnonzero(~cells.water)
     if len(outside) == 0 or len(land) == 0:
         return cells
     centres = shapely.centroid(atoms.footprints[outside])
-    cell_of_building = cells.cell_of_building.copy()
-    cell_of_building[outside] = land[shapely.STRtree(cells.polygons[land]).nearest(centres)]
-    return replace(cells, cell_of_building=cell_of_building)
+    cell_of_atom = cells.cell_of_atom.copy()
+    cell_of_atom[outside] = land[shapely.STRtree(cells.polygons[land]).nearest(centres)]
+    return replace(cells, cell_of_atom=cell_of_atom)
 
 
 def _find_kept_grids(
