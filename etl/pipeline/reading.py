@@ -13,11 +13,11 @@ from sqlalchemy import Connection, Engine, select, text
 
 from etl.checks import plausibility
 from etl.checks.geometry_repair import Repairs, repair_batch, split_multilines
-from etl.checks.values import Fault, KnownValues, check_batch
+from etl.checks.values import Fault, KnownValues, check_batch, reader_faults
 from etl.input.feature_batch import Batch, read_ahead
 from etl.input.georeference import Georeference, finite_coordinates, guess_crs, resolve_crs
 from etl.input.layer_columns import MATCHING_COLUMNS, REGISTER, deliverable_columns, table_of
-from etl.input.mapping import Mapping, apply_mapping
+from etl.input.mapping import Mapping, apply_mapping, unused_columns
 from etl.input.source import Source
 from etl.pipeline import staging
 from etl.pipeline.deferred_indexes import MIN_ROWS
@@ -105,6 +105,9 @@ class Reader:
                     after_batch(staged, batch, writer.copy(staged, batch))
                     rows[part.layer] += len(batch)
                     progress("stage", rows.total(), max(total, rows.total()))
+        run.report["reading"] = {
+            part.layer: part.source.notes for part in self.opened.parts if part.source.notes
+        }
         self.is_done = True
 
     def _layer_reader(self, part: Part) -> "LayerReader":
@@ -226,11 +229,15 @@ class LayerReader:
             else guess_crs(finite_coordinates(first.geometry), self.city_bounds)
         )
 
+    def _ignored_columns(self) -> set[str]:
+        return {*unused_columns(self.part.mapping, self.part.source.fields)}
+
     def _validate(self, raw: Batch, placed: Batch, writer: Writer) -> Batch:
         """Return the features of a batch that pass its checks, repaired where they have to be."""
         layer = self.part.layer
         repaired, doubtful = repair_batch(placed, layer, self.repairs)
         checked, faults = check_batch(repaired, layer, self.known, doubtful)
+        faults = [*reader_faults(raw, self._ignored_columns()), *faults]
         for extra in MATCHING_COLUMNS.get(layer, ()):
             if extra in placed.columns:
                 checked = checked.with_columns(**{extra: placed.columns[extra].cast(pa.string())})
