@@ -180,22 +180,24 @@ def _is_promising(population: _Population, incumbent: _Population, effort: Effor
 
 def _evolve(run: _Run, populations: list[_Population]) -> None:
     """Add a generation to each population: new chains, recombined in pairs and then with it."""
-    pairs = 1 if len(populations) > 1 else 2  # chains of one number of grids fill the threads
-    families = [
+    pairs_each = 1 if len(populations) > 1 else 2  # chains of one number of grids fill the threads
+    pairs = [
         (population, len(population.chain_costs) // 2 + pair)
         for population in populations
-        for pair in range(pairs)
+        for pair in range(pairs_each)
     ]
-    chains = [(family.count, 2 * number + side) for family, number in families for side in (0, 1)]
+    chains = [
+        (population.count, 2 * number + side) for population, number in pairs for side in (0, 1)
+    ]
     ends = list(run.pool.map(partial(_chain, run), *zip(*chains, strict=True)))
-    numbers = [number for _, number in families]
-    children = run.pool.map(partial(_recombine, run), numbers, ends[::2], ends[1::2])
+    numbers = [number for _, number in pairs]
+    recombined = run.pool.map(partial(_recombine, run), numbers, ends[::2], ends[1::2])
     pools = {population.count: [*population.drawings] for population in populations}
-    for (population, _), one, other, child in zip(
-        families, ends[::2], ends[1::2], children, strict=True
+    for (population, _), one, other, drawing in zip(
+        pairs, ends[::2], ends[1::2], recombined, strict=True
     ):
         population.chain_costs += [one.cost, other.cost]
-        pools[population.count].append(child)
+        pools[population.count].append(drawing)
     selected = run.pool.map(
         partial(_select, run),
         [population.generations for population in populations],
