@@ -83,7 +83,7 @@ def undisputed_footprints(atoms: Atoms, cells: Cells) -> Polygons:
 
     Where nothing is left, a small disc at the nearest place of its cell stands in for it.
     """
-    cell = cells.cell_of_building
+    cell = cells.cell_of_atom
     own: Polygons = shapely.intersection(atoms.footprints, cells.polygons[cell])
     none = shapely.area(own) < TRACE_M2
     centres, land = shapely.centroid(atoms.footprints[none]), cells.polygons[cell[none]]
