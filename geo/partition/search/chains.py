@@ -16,7 +16,7 @@ from geo.types import Ints
 START_TEMPERATURES = (60.0, 2000.0)
 """Start temperatures, which the chains use in turn. The cooler one draws the better borders; the
 hotter one crosses between drawings that violate limits, and packs few large buildings into grids:
-where limits are tight it finds the optimum in one chain of three, the cooler in none."""
+on an instance with tight limits it found the optimum in one chain of three, the cooler in none."""
 
 END_TEMPERATURE = 0.5
 """Last temperature, below the cost of any relevant move."""
