@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from etl.input import synonyms
+from etl.input.datum import GRID_SUFFIXES
 from etl.input.feature_batch import Batch, to_text_array
 from etl.input.layer_columns import MATCHING_COLUMNS, REGISTER, deliverable_columns
 from etl.input.tabular import CoordinateColumns
@@ -43,6 +44,7 @@ IMPLIED_VALUES: dict[str, dict[str, str]] = {
 """Values of every feature that follow from such a name."""
 
 Shift = Literal["gcj02", "bd09"]
+Unit = Literal["m", "cm", "mm"]
 
 _MIN_PREFIX_LENGTH = 2
 """Characters of a header from which on it may be the beginning of a known name."""
@@ -69,13 +71,17 @@ class ColumnRule(StrictModel):
 
 
 class Coordinates(StrictModel):
-    """The coordinate system, where the file does not name it or names a wrong one."""
+    """The coordinate system, where the file does not name it or names a wrong one.
+
+    ``transformation`` leads from its datum to CGCS2000: an operation of PROJ, or a grid file.
+    """
 
     crs: str | None = None
     override: bool = False
     shift: Shift | None = None
+    transformation: str | None = None
     swap_axes: bool = False
-    unit: Literal["m", "cm", "mm"] = "m"
+    unit: Unit = "m"
     lon: str | None = None
     lat: str | None = None
     wkt: str | None = None
@@ -103,6 +109,7 @@ class Mapping(StrictModel):
     file: str = ""
     file_layer: str | None = None
     encoding: str | None = None
+    cad_layers: list[str] = []
     partial: bool = False
     code_prefix: str = ""
     key: list[str] = []
@@ -140,33 +147,49 @@ def read_mapping(path: Path) -> Mapping:
     """
     try:
         with path.open("rb") as file:
-            return validate_mapping(tomllib.load(file), str(path))
+            mapping = validate_mapping(tomllib.load(file), str(path))
     except OSError as error:
         raise InputError("file_missing", file=path) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError("mapping_no_toml", file=path, said=error) from error
+    for part in (mapping, *mapping.also):
+        transformation = part.coordinates.transformation or ""
+        if transformation.lower().endswith(GRID_SUFFIXES):
+            part.coordinates.transformation = str(path.parent / transformation)
+    return mapping
 
 
 def merge_options(
-    mapping: Mapping | None, layer: str, crs: str, source: str, partial: bool
+    mapping: Mapping | None,
+    layer: str,
+    *,
+    crs: str = "",
+    override_crs: bool = False,
+    file_layer: str = "",
+    source: str = "",
+    partial: bool = False,
 ) -> Mapping:
     """Return a mapping with the options of the command line added.
 
     Raises
     ------
     InputError
-        If the mapping is for another layer.
+        If the mapping is for another layer, or a layer of the file is named for several of ours.
     """
     if mapping is None:
         mapping = validate_mapping({"layer": layer}, layer)
     if mapping.layer != layer:
         raise InputError("mapping_of_other_layer", layer=layer, other=mapping.layer)
+    if file_layer and layer in LAYER_SETS:
+        raise InputError("file_layer_of_set", layer=layer, layers=", ".join(LAYER_SETS[layer]))
     coordinates = mapping.coordinates
     if crs:
-        coordinates = coordinates.model_copy(update={"crs": crs})
+        override = override_crs or coordinates.override
+        coordinates = coordinates.model_copy(update={"crs": crs, "override": override})
     return mapping.model_copy(
         update={
             "coordinates": coordinates,
+            "file_layer": file_layer or mapping.file_layer,
             "source": source or mapping.source,
             "partial": partial or mapping.partial,
         }

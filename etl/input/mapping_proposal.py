@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from etl.checks.plausibility import PLAUSIBLE, fitting_unit
 from etl.input import synonyms
 from etl.input.feature_batch import Batch
-from etl.input.georeference import finite_coordinates, guess_crs
+from etl.input.georeference import finite_coordinates, guess_reading
 from etl.input.layer_columns import geometry_kind
 from etl.input.mapping import (
     ColumnRule,
@@ -121,8 +121,9 @@ def _format_rule(column: str, layer: str, rule: ColumnRule, batch: Batch) -> str
 def _coordinate_lines(source: Source, batch: Batch) -> Iterator[str]:
     yield from ("", "[coordinates]")
     if source.crs is None:
-        likely = guess_crs(finite_coordinates(batch.geometry), None)
-        yield f'# crs = "{likely or "EPSG:4546"}"  # the file does not name its system'
+        likely = guess_reading(finite_coordinates(batch.geometry), None)
+        code = likely.code if likely else "EPSG:4546"
+        yield f'# crs = "{code}"  # the file does not name its system'
         if likely is None:
             yield "# metres: EPSG:4534 (75 E), every 3 degrees one more, to EPSG:4554 (135 E)"
     else:

@@ -28,6 +28,7 @@ from etl.input.formats import (
     check_file,
 )
 from etl.input.tabular import CoordinateColumns
+from geo.crs import read_file_crs
 from geo.errors import InputError
 
 _CURVE_WORDS = ("Curve", "Surface", "Circular", "Compound")
@@ -194,7 +195,7 @@ def _open_table(
 
 def _open_parquet(path: Path) -> Source:
     info = sandbox.run_task(path, "parquet_information")
-    crs = None if info["crs"] is None else pyproj.CRS.from_user_input(info["crs"])
+    crs = None if info["crs"] is None else read_file_crs(info["crs"])
     batches = partial(_read_batches, path, "read_parquet")
     return Source(path, path.stem, info["fields"], crs, True, batches, info["features"])
 
@@ -214,7 +215,7 @@ def _open_vector(path: Path, layer: str, encoding: str | None) -> Source:
             raise InputError("file_cut_off", file=path, layer=layer, count=count, found=rows)
 
     has_crs = info["crs"] and path.suffix.lower() != ".dxf"  # a drawing names no usable system
-    crs = pyproj.CRS.from_user_input(info["crs"]) if has_crs else None
+    crs = read_file_crs(info["crs"]) if has_crs else None
     declared = count if count >= 0 else None
     return Source(path, layer, info["fields"], crs, kind is not None, read_batches, declared)
 

@@ -9,8 +9,10 @@ SQUARE = [(0, 0), (20, 0), (20, 20), (0, 20), (0, 0)]
 
 
 def outline(*corners, holes=()):
-    place = [shapely.Polygon([(112.14 + x * X, 32.04 + y * Y) for x, y in ring])
-             for ring in (corners, *holes)]
+    place = [
+        shapely.Polygon([(112.14 + x * X, 32.04 + y * Y) for x, y in ring])
+        for ring in (corners, *holes)
+    ]
     return shapely.Polygon(place[0].exterior, [hole.exterior for hole in place[1:]])
 
 
@@ -52,8 +54,9 @@ def test_an_outline_with_two_readings_goes_to_quarantine(database, tmp_path, sha
             "made_valid",
         ),
         (
-            outline((0, 0), (10, 0), (10, 10), (20, 10), (20, 20), (10, 20), (10, 10), (0, 10),
-                    (0, 0)),
+            outline(
+                (0, 0), (10, 0), (10, 10), (20, 10), (20, 20), (10, 20), (10, 10), (0, 10), (0, 0)
+            ),
             200,
             "made_valid",
         ),
