@@ -2,7 +2,7 @@
 
 from sqlalchemy import Connection, text
 
-from etl.checks import integrity, plausibility, topology
+from etl.checks import integrity, map_shift, topology
 from etl.checks.geometry_repair import Repairs
 from etl.input.layer_columns import REGISTER
 from etl.linking import join, pipe_nodes, pipe_snap
@@ -43,8 +43,9 @@ def cross_check(run: Run, delivery: Delivery, findings: Findings) -> None:
             _stage_missing_nodes(run, delivery, findings)
         for name in [name for name in LAYERS if name in delivery.staged]:
             _check_layer(connection, delivery, name, findings)
-        if not is_written:
-            findings.concerns += plausibility.find_shifted_layers(connection, delivery.staged)
+        findings.concerns += map_shift.find_shifted_layers(
+            connection, delivery.staged, run.source, are_live=is_written
+        )
         if "region" in delivery.staged:
             findings.notes["topology"], concerns = topology.heal_slivers(
                 connection, delivery.staged["region"], delivery
