@@ -61,6 +61,8 @@ def repair_batch(batch: Batch, layer: str, repairs: Repairs) -> tuple[Batch, Fla
     if batch.broken is not None:
         repairs.note("rebuilt", batch.broken)
         changed |= batch.broken
+    if batch.linearized is not None:
+        repairs.note("arc", batch.linearized)
     changed |= _unwrap(geometry, kind)
     if kind in _AREAL | _MAYBE_AREAL:
         if kind in _AREAL:

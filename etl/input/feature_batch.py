@@ -38,6 +38,8 @@ class Batch:
         (n,) delivered geometry as well-known binary, None where ``geometry`` differs from it.
     broken
         (n,) bool, features whose geometry could not be built as delivered.
+    linearized
+        (n,) bool, features with arcs, which became lines.
     """
 
     columns: Mapping[str, pa.Array]
@@ -45,6 +47,7 @@ class Batch:
     numbers: NDArray[np.int64]
     wkb: Geometries | None = None
     broken: Flags | None = None
+    linearized: Flags | None = None
 
     def __len__(self) -> int:
         return len(self.geometry)
@@ -60,6 +63,7 @@ class Batch:
             self.numbers[rows],
             None if self.wkb is None else self.wkb[rows],
             None if self.broken is None else self.broken[rows],
+            None if self.linearized is None else self.linearized[rows],
         )
 
     def with_columns(self, **columns: pa.Array) -> "Batch":

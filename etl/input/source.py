@@ -17,8 +17,8 @@ import pyarrow as pa
 import pyproj
 import shapely
 
-from etl.input import sandbox, tabular, zip_archive
-from etl.input.feature_batch import BATCH_ROWS, Batch
+from etl.input import curves, sandbox, tabular, zip_archive
+from etl.input.feature_batch import BATCH_ROWS, Batch, Flags
 from etl.input.formats import (
     DATASET_SUFFIXES,
     GEOMETRY_COLUMN,
@@ -30,9 +30,7 @@ from etl.input.formats import (
 from etl.input.tabular import CoordinateColumns
 from geo.crs import read_file_crs
 from geo.errors import InputError
-
-_CURVE_WORDS = ("Curve", "Surface", "Circular", "Compound")
-"""Words in the geometry types of OGR that can hold arcs."""
+from geo.types import Geometries
 
 Batches = Callable[[], Iterator[Batch]]
 
@@ -203,12 +201,10 @@ def _open_parquet(path: Path) -> Source:
 def _open_vector(path: Path, layer: str, encoding: str | None) -> Source:
     info = sandbox.run_task(path, "layer_information", layer=layer, encoding=encoding)
     kind, count = info["geometry_type"], info["features"]
-    is_curved = kind is not None and any(word in kind for word in _CURVE_WORDS)
-    task = "read_curves" if is_curved else "read_records"
 
     def read_batches() -> Iterator[Batch]:
         rows = 0
-        for batch in _read_batches(path, task, layer=layer, encoding=encoding):
+        for batch in _read_batches(path, "read_records", layer=layer, encoding=encoding):
             rows += len(batch)
             yield batch
         if 0 <= rows < count:
@@ -238,11 +234,31 @@ def _build_batch(table: pa.Table, start: int) -> Batch:
     if GEOMETRY_COLUMN not in table.column_names:
         return Batch(columns, np.full(table.num_rows, None, dtype=object), numbers)
     wkb = table[GEOMETRY_COLUMN].to_numpy(zero_copy_only=False)
+    linearized = None
     with np.errstate(invalid="ignore"):  # NaN coordinates are reported by the checks
-        geometry = shapely.from_wkb(wkb, on_invalid="ignore")
+        try:
+            geometry = shapely.from_wkb(wkb, on_invalid="ignore")
+        except NotImplementedError:  # arcs
+            geometry, wkb, linearized = _linearize(wkb)
     has_wkb = np.asarray(table[GEOMETRY_COLUMN].is_valid())
     broken = has_wkb & shapely.is_missing(geometry)
     if not broken.any():
-        return Batch(columns, geometry, numbers, wkb)
+        return Batch(columns, geometry, numbers, wkb, linearized=linearized)
     geometry[broken] = shapely.from_wkb(wkb[broken], on_invalid="fix")
-    return Batch(columns, geometry, numbers, wkb, broken)
+    return Batch(columns, geometry, numbers, wkb, broken, linearized)
+
+
+def _linearize(wkb: Geometries) -> tuple[Geometries, Geometries, Flags]:
+    """Return geometries with lines for arcs, their binary form, and which had arcs."""
+    geometry, binary = np.full(len(wkb), None, dtype=object), wkb.copy()
+    linearized = np.zeros(len(wkb), dtype=bool)
+    for row, content in enumerate(wkb):
+        if content is None:
+            continue
+        try:
+            geometry[row] = shapely.from_wkb(content, on_invalid="ignore")
+        except NotImplementedError:
+            geometry[row] = curves.linearize(content)
+            linearized[row] = geometry[row] is not None
+            binary[row] = shapely.to_wkb(geometry[row])
+    return geometry, binary, linearized
