@@ -40,6 +40,8 @@ class Batch:
         (n,) bool, features whose geometry could not be built as delivered.
     linearized
         (n,) bool, features with arcs, which became lines.
+    unread
+        Column and value of coordinates that can't be read, by row; lost by :meth:`take`.
     """
 
     columns: Mapping[str, pa.Array]
@@ -48,6 +50,7 @@ class Batch:
     wkb: Geometries | None = None
     broken: Flags | None = None
     linearized: Flags | None = None
+    unread: Mapping[int, tuple[str, str]] | None = None
 
     def __len__(self) -> int:
         return len(self.geometry)

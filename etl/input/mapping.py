@@ -84,12 +84,14 @@ class Coordinates(StrictModel):
     unit: Unit = "m"
     lon: str | None = None
     lat: str | None = None
+    lonlat: str | None = None
     wkt: str | None = None
 
     def columns(self) -> CoordinateColumns | None:
         """Return the columns with the coordinates, if the mapping names them."""
-        is_named = self.wkt or (self.lon and self.lat)
-        return CoordinateColumns(self.lon, self.lat, self.wkt) if is_named else None
+        is_named = self.wkt or self.lonlat or (self.lon and self.lat)
+        columns = CoordinateColumns(self.lon, self.lat, self.wkt, self.lonlat)
+        return columns if is_named else None
 
 
 class GuardLimits(StrictModel):

@@ -174,7 +174,9 @@ def _open_table(
 ) -> Source:
     first = next(sandbox.stream_task(path, task, **arguments), None)
     header = first.column_names if first is not None else []
-    place = coordinates or tabular.find_coordinate_columns(header)
+    place = coordinates
+    if place is None and first is not None:
+        place = tabular.find_coordinate_columns(first)
     place_names = place.names if place else []
     for name in place_names:
         if name not in header:

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, select, text
 
 from etl.checks import plausibility
 from etl.checks.geometry_repair import Repairs, repair_batch, split_multilines
-from etl.checks.values import Fault, KnownValues, check_batch
+from etl.checks.values import Fault, KnownValues, check_batch, format_value
 from etl.input.feature_batch import Batch, read_ahead
 from etl.input.georeference import Georeference, finite_coordinates, guess_reading, resolve_crs
 from etl.input.layer_columns import MATCHING_COLUMNS, REGISTER, deliverable_columns, table_of
@@ -263,6 +263,8 @@ class LayerReader:
         layer = self.part.layer
         repaired, doubtful = repair_batch(placed, layer, self.repairs)
         checked, faults = check_batch(repaired, layer, self.known, doubtful)
+        if raw.unread and layer != REGISTER:
+            faults.insert(0, _unread_fault(raw))
         if georeference is not None:
             faults += _far_faults(placed, layer, georeference)
         for extra in MATCHING_COLUMNS.get(layer, ()):
@@ -275,6 +277,19 @@ class LayerReader:
             [_rejected(raw, placed, layer, faults, row) for row in np.flatnonzero(bad).tolist()]
         )
         return split_multilines(checked.take(~bad), layer, self.repairs)
+
+
+def _unread_fault(raw: Batch) -> Fault:
+    """Return the fault of the rows of a table whose coordinates can't be read."""
+    values = raw.unread or {}
+    rows = np.zeros(len(raw), dtype=bool)
+    rows[list(values)] = True
+
+    def detail(row: int) -> dict[str, Any]:
+        column, value = values[row]
+        return {"column": column, "value": format_value(value)}
+
+    return Fault("coordinate_unread", rows, detail)
 
 
 def _far_faults(placed: Batch, layer: str, georeference: Georeference) -> list[Fault]:

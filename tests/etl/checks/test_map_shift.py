@@ -37,7 +37,7 @@ def streets():
         shapely.LineString([point(-1000, 60 * i), point(2200, 60 * i)]) for i in range(-17, 40)
     ]
     codes = [f"w{i}" for i in range(len(ways))]
-    return frame(ways, code=codes, **{"class": ["primary"] * len(ways)})
+    return frame(ways, code=codes, **{"road_class": ["arterial"] * len(ways)})
 
 
 def schools(count=12):

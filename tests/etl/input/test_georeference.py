@@ -87,7 +87,7 @@ def test_each_far_feature_goes_to_quarantine(city, tmp_path, layer):
     }[layer]
     names = [f"near{i}" for i in range(12)] + list(FAR)
     features = [
-        ({"code": n, "class": "primary", "category": "school"}, around(*place))
+        ({"code": n, "road_class": "arterial", "category": "school"}, around(*place))
         for n, place in zip(names, places, strict=True)
     ]
     how = mapping(layer, guard=ANYTHING)
@@ -105,13 +105,13 @@ def test_a_road_may_lead_out_of_the_city_but_not_in_one_leap(city, tmp_path):
         tmp_path / "a.geojson",
         *[
             (
-                {"code": f"r{i}", "class": "primary"},
+                {"code": f"r{i}", "road_class": "arterial"},
                 shapely.LineString([way[0], (112.141, 32.041 + i * 1e-4)]),
             )
             for i in range(3)
         ],
-        ({"code": "long", "class": "primary"}, shapely.LineString(way)),
-        ({"code": "leap", "class": "primary"}, shapely.LineString([way[0], (0, 0), way[1]])),
+        ({"code": "long", "road_class": "arterial"}, shapely.LineString(way)),
+        ({"code": "leap", "road_class": "arterial"}, shapely.LineString([way[0], (0, 0), way[1]])),
     )
     bring(city, "road", file, mapping("road", guard=ANYTHING))
     assert rows(city, "SELECT code FROM road WHERE code = 'long'") == [("long",)]
@@ -125,7 +125,7 @@ def test_far_features_of_a_first_city_file_go_to_quarantine(database, tmp_path):
         name=["市", "区", "街道", "社区"],
     )
     file = write(divided, tmp_path / "a.gpkg", layer="region")
-    buildings = houses(8)
+    buildings = houses(8, region_code=["420602001001"] * 8)
     buildings.loc[3, "geometry"] = shapely.box(0, 0, 1e-4, 1e-4)
     write(buildings, file, layer="building", append=True)
     bring(database, "city", file, mapping("city", guard=ANYTHING))
