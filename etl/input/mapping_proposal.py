@@ -19,7 +19,7 @@ from etl.input.mapping import (
     mappable_columns,
     unused_columns,
 )
-from etl.input.source import Source, layer_names, open_dataset, open_layer
+from etl.input.source import Source, drawing_layers, layer_names, open_dataset, open_layer
 
 _MAX_VALUES = 40
 _LAYERS = ("building", "compound", "facility", "road", "pipe_node", "pipe_segment", "region")
@@ -79,6 +79,10 @@ def _file_lines(file: Path, source: Source, mapping: Mapping, names: list[str]) 
     yield f"file = {_quote(_pattern(file))}"
     if len(names) > 1:
         yield f"file_layer = {_quote(source.layer)}  # of: {', '.join(names)}"
+    if file.suffix.lower() == ".dxf":
+        layers = drawing_layers(source)
+        comment = ", ".join(f"{name} ({count})" for name, count in layers.items())
+        yield f"cad_layers = [{', '.join(map(_quote, list(layers)[:1]))}]  # of: {comment}"
 
 
 def _pattern(file: Path) -> str:

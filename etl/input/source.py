@@ -5,15 +5,17 @@ format (:mod:`etl.input.format_readers`) in a confined process, and its tables b
 """
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyproj
 import shapely
 
@@ -22,15 +24,20 @@ from etl.input.feature_batch import BATCH_ROWS, Batch, Flags
 from etl.input.formats import (
     DATASET_SUFFIXES,
     GEOMETRY_COLUMN,
+    KML_STYLE_FIELDS,
     TABLE_SUFFIXES,
     VECTOR_SUFFIXES,
     check_content,
     check_file,
+    is_logged,
 )
 from etl.input.tabular import CoordinateColumns
 from geo.crs import read_file_crs
 from geo.errors import InputError
 from geo.types import Geometries
+
+_CAD_LAYER, _PAPER_SPACE = "Layer", "PaperSpace"
+"""Columns of GDAL's DXF driver."""
 
 Batches = Callable[[], Iterator[Batch]]
 
@@ -115,6 +122,7 @@ def open_layer(
     *,
     encoding: str | None = None,
     coordinates: CoordinateColumns | None = None,
+    cad_layers: Sequence[str] | None = None,
 ) -> Source:
     """Open a layer of a data set.
 
@@ -126,6 +134,9 @@ def open_layer(
         Encoding of the texts, where the file declares a wrong one.
     coordinates
         Columns of a table that hold the coordinates; by default they are found by their names.
+    cad_layers
+        Layers of a drawing to read, of which the only one need not be named; None reads all.
+        Paper space is left out.
 
     Raises
     ------
@@ -142,7 +153,49 @@ def open_layer(
         return _open_table(path, name, coordinates, "read_xlsx", sheet=layer, size=BATCH_ROWS)
     if suffix == ".shp" and not encoding:
         encoding = sandbox.run_task(path, "text_encoding")
-    return _open_vector(path, layer or _only_layer(path), encoding)
+    source = _open_vector(path, layer or _only_layer(path), encoding)
+    return _select_cad_layers(source, cad_layers) if suffix == ".dxf" else source
+
+
+def drawing_layers(source: Source) -> dict[str, int]:
+    """Return the number of features by layer of a drawing, without its paper space."""
+    counts: Counter[str] = Counter()
+    for batch in source.batches():
+        counts.update(str(name) for name in batch.columns[_CAD_LAYER].to_pylist())
+    return dict(counts.most_common())
+
+
+def _select_cad_layers(source: Source, cad_layers: Sequence[str] | None) -> Source:
+    """Return a drawing without its paper space, and with some of its layers only.
+
+    Raises
+    ------
+    InputError
+        If it has several layers and none is named, or lacks one that is.
+    """
+
+    def read_batches(names: Sequence[str] | None) -> Iterator[Batch]:
+        for batch in source.batches():
+            rows = np.ones(len(batch), dtype=bool)
+            if _PAPER_SPACE in batch.columns:
+                paper = batch.columns[_PAPER_SPACE].cast(pa.bool_()).fill_null(False)
+                rows &= ~np.asarray(paper)
+            if names is not None:
+                rows &= np.asarray(pc.is_in(batch.columns[_CAD_LAYER], pa.array(names)))
+            yield batch.take(rows)
+
+    model = replace(source, batches=partial(read_batches, None), count=None)
+    if cad_layers is None:
+        return model
+    present = drawing_layers(model)
+    shown = ", ".join(f"{name} ({count})" for name, count in present.items())
+    fields = {"file": source.path, "layers": shown or "-"}
+    missing = [name for name in cad_layers if name not in present]
+    if missing:
+        raise InputError("cad_layer_missing", **fields, missing=", ".join(missing))
+    if not cad_layers and len(present) > 1:
+        raise InputError("cad_layers_unnamed", **fields)
+    return replace(model, batches=partial(read_batches, cad_layers or list(present)))
 
 
 def _only_layer(path: Path) -> str:
@@ -156,7 +209,7 @@ def _only_layer(path: Path) -> str:
 
 def _refuse_locked(path: Path) -> None:
     """Refuse a GeoPackage that another program is writing, which GDAL reports as damaged."""
-    if path.suffix.lower() != ".gpkg":
+    if path.suffix.lower() != ".gpkg" or is_logged(path):  # readers of a log wait for nobody
         return
     address = f"{path.absolute().as_uri()}?mode=ro"
     try:
@@ -215,7 +268,9 @@ def _open_vector(path: Path, layer: str, encoding: str | None) -> Source:
     has_crs = info["crs"] and path.suffix.lower() != ".dxf"  # a drawing names no usable system
     crs = read_file_crs(info["crs"]) if has_crs else None
     declared = count if count >= 0 else None
-    return Source(path, layer, info["fields"], crs, kind is not None, read_batches, declared)
+    style = KML_STYLE_FIELDS if path.suffix.lower() == ".kml" else ()
+    fields = [name for name in info["fields"] if name not in style]
+    return Source(path, layer, fields, crs, kind is not None, read_batches, declared)
 
 
 def _read_batches(path: Path, task: str, **arguments: Any) -> Iterator[Batch]:

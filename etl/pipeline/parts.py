@@ -145,11 +145,15 @@ def _choose_file_layer(data: Path, layer: str) -> str | None:
 def _open_part(data: Path, mapping: Mapping | str, file_layer: str | None) -> Part:
     """Open a layer of a data set; a layer name instead of a mapping has the mapping guessed."""
     if isinstance(mapping, str):
-        source = open_layer(data, file_layer)
+        source = open_layer(data, file_layer, cad_layers=())
         valid = validate_mapping({"layer": mapping}, str(data))
         return Part(guess_mapping(valid.layer, source.fields, valid.source), source)
     source = open_layer(
-        data, file_layer, encoding=mapping.encoding, coordinates=mapping.coordinates.columns()
+        data,
+        file_layer,
+        encoding=mapping.encoding,
+        coordinates=mapping.coordinates.columns(),
+        cad_layers=mapping.cad_layers,
     )
     if not mapping.columns:
         guess = guess_mapping(mapping.layer, source.fields, mapping.source)

@@ -108,7 +108,7 @@ def test_a_road_may_lead_out_of_the_city_but_not_in_one_leap(city, tmp_path):
                 {"code": f"r{i}", "road_class": "arterial"},
                 shapely.LineString([way[0], (112.141, 32.041 + i * 1e-4)]),
             )
-            for i in range(3)
+            for i in range(9)
         ],
         ({"code": "long", "road_class": "arterial"}, shapely.LineString(way)),
         ({"code": "leap", "road_class": "arterial"}, shapely.LineString([way[0], (0, 0), way[1]])),
