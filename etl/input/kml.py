@@ -32,7 +32,7 @@ def normalize_kml(path: Path, folder: Path) -> Path:
     content = path.read_bytes()
     declared = _DECLARATION.match(content.removeprefix(b"\xef\xbb\xbf"))
     encoding = declared[1].decode().lower() if declared else ""
-    if encoding in ("", *_UTF8) and b"<Data" not in content and _is_utf8(content):
+    if encoding in ("", *_UTF8) and b"ExtendedData" not in content and _is_utf8(content):
         return path
     try:
         text = content.decode(_codec(encoding, content))
