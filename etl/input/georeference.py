@@ -25,8 +25,9 @@ from geo.types import Geometries
 Bounds = NDArray[np.float64]
 
 _SHIFTS = {"gcj02": systems.gcj02_to_wgs84, "bd09": systems.bd09_to_wgs84}
-_MIN_MARGIN_DEGREES, _MAX_MARGIN_DEGREES = 0.02, 0.5
-"""How far outside a live city a delivery may lie: as far as the city is wide, 2 to 50 km."""
+_MIN_MARGIN_DEGREES, _MAX_MARGIN_DEGREES = 0.05, 0.5
+"""How far outside a live city a delivery may lie: as far as the city is wide, 5 to 50 km."""
+_EDGE_DEGREES = 0.01
 _LONG_LAYERS = ("road", "railway", "water")
 """Layers whose features lead out of the city."""
 _MAX_STEP_DEGREES = 0.5  # between two corners of a feature that leads out
@@ -104,7 +105,8 @@ class Georeference:
             return
         if self.city is not None:
             reading = find_reading(raw, self.crs, self.city, self.is_outside)
-            if reading is not None:
+            is_plain = degrees_as_metres and reading == Reading(pyproj.CRS(systems.STORAGE))
+            if reading is not None and not is_plain:
                 self._advise(reading)
         if degrees_as_metres:
             raise InputError("degrees_as_metres", **self._message_fields(), crs=self.crs.name)
@@ -158,7 +160,8 @@ class Georeference:
         """Return which features lie far outside every live city.
 
         All corners of a feature have to lie in the neighbourhood of one; roads, railways and waters
-        may lead out of it, but not in one leap.
+        may lead out of it, but not in one leap. A point outside the city that lies within if its
+        decimals are minutes and seconds (112.0832 for 112°08′32″) is far too.
 
         Parameters
         ----------
@@ -177,7 +180,33 @@ class Georeference:
                 beside[_has_leap(geometry)] = True
             else:
                 beside = (bounds[:, None, :2] < low) | (bounds[:, None, 2:] > high)
-        return np.asarray(np.all(beside.any(axis=2), axis=1))
+        far: Flags = np.all(beside.any(axis=2), axis=1) | self._has_minutes_as_decimals(geometry)
+        return far
+
+    def _has_minutes_as_decimals(self, geometry: Geometries) -> Flags:
+        """Return which points lie outside a city, but within if read as degrees.minutes-seconds."""
+        flags = np.zeros(len(geometry), dtype=bool)
+        rows = np.flatnonzero(shapely.get_type_id(geometry) == shapely.GeometryType.POINT)
+        points = shapely.get_coordinates(geometry[rows])
+        if len(points) != len(rows):  # an empty point has none
+            return flags
+        with np.errstate(invalid="ignore"):
+            seconds_part = np.abs(points) * 1e4
+            is_short = (np.abs(seconds_part - np.round(seconds_part)) < 1e-6).all(axis=1)
+            whole = np.nan_to_num(np.round(seconds_part))
+        degrees, minutes, seconds = whole // 10_000, whole // 100 % 100, whole % 100
+        is_sexagesimal = ((minutes < 60) & (seconds < 60)).all(axis=1)
+        read = np.copysign(degrees + minutes / 60 + seconds / 3600, points)
+        is_within = self._is_within(read) & ~self._is_within(points)
+        flags[rows] = is_short & is_sexagesimal & is_within
+        return flags
+
+    def _is_within(self, points: Bounds) -> Flags:
+        """Return which of (n, 2) points in degrees lie in a live city, or within 1 km of it."""
+        city = self.city if self.city is not None else np.empty((0, 4))
+        low, high = city[:, :2] - _EDGE_DEGREES, city[:, 2:] + _EDGE_DEGREES
+        inside = (points[:, None] >= low) & (points[:, None] <= high)
+        return np.asarray(np.any(inside.all(axis=2), axis=1))
 
     def is_outside(self, placed: Bounds) -> Flags:
         """Return which of (n, 2) points in degrees lie far outside every live city, if any is."""

@@ -71,7 +71,7 @@ FAR = {
     "degree off": (113.142, 32.04),
     "radians": (1.957, 0.559),
     "x twice": (32.04, 32.04),
-    "minutes as decimals": (112.0832, 32.0309),
+    "whole degrees": (112, 32),
 }
 
 
@@ -97,6 +97,19 @@ def test_each_far_feature_goes_to_quarantine(city, tmp_path, layer):
     assert dict(rows(city, "SELECT code, reason FROM quarantine")) == dict.fromkeys(
         FAR, "far_from_city"
     )
+
+
+def test_a_point_whose_decimals_are_minutes_goes_to_quarantine(city, tmp_path):
+    places = [shapely.Point(112.08 + 1e-4 * i, 32.02 + 7e-5 * i) for i in range(3)]
+    places += [point(20.0 * i, 5) for i in range(6)] + [shapely.Point(112.0832, 32.0233)]
+    features = [({"code": f"f{i}", "category": "school"}, at) for i, at in enumerate(places)]
+    bring(
+        city,
+        "facility",
+        geojson(tmp_path / "a.geojson", *features),
+        mapping("facility", guard=ANYTHING),
+    )
+    assert rows(city, "SELECT code, reason FROM quarantine") == [("f9", "far_from_city")]
 
 
 def test_a_road_may_lead_out_of_the_city_but_not_in_one_leap(city, tmp_path):
