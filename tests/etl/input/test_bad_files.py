@@ -219,7 +219,8 @@ BAD_FILES: dict[str, tuple[Callable[[Path], Path], Mapping | None, str]] = {
         lambda d: write_swapped_axes(d / "a.gpkg"),
         None,
         "{file}, layer a: its coordinates make sense only with latitude and longitude (east and "
-        "north) exchanged. Set swap_axes = true under [coordinates] in a mapping, or export it with longitude first.",
+        "north) exchanged. Set swap_axes = true under [coordinates] in a mapping, or export it with "
+        "longitude first.",
     ),
     "wrong zone": (
         lambda d: write_with_wrong_crs(d / "a.gpkg", "EPSG:4547", "EPSG:4546"),
