@@ -22,7 +22,7 @@ def show_outcome(outcome: "Outcome") -> None:
     with console.best_effort():
         show_counts(outcome.counts)
         for line in terminal_lines(outcome):
-            console.out.print(line, highlight=False, markup=False)
+            console.out.print(line, highlight=False)
         if outcome.status == "held":
             console.out.print(text("import.held", run=outcome.run), highlight=False)
 

@@ -223,4 +223,4 @@ def _show_extract(extract: "Extract", seconds: float) -> None:
         lines.append(text("import.unread", tags=counts))
     lines.append(text("import.seconds", seconds=seconds))
     for line in lines:
-        console.out.print(line, highlight=False, markup=False)
+        console.out.print(line, highlight=False)

@@ -25,9 +25,11 @@ from etl.input.layer_columns import (
     check_constraints,
     deliverable_columns,
     geometry_kind,
+    is_code,
     required_columns,
     table_of,
 )
+from etl.input.reader_findings import RowFault, faults_of_columns
 from etl.input.synonyms import FALSE_WORDS, TRUE_WORDS
 
 _MAX_INTEGER = 2**31 - 1
@@ -36,6 +38,10 @@ _MAX_LON_LAT = np.array([180.0, 89.0])  # degrees; Web Mercator has no poles
 _MAX_SHOWN = 80  # characters of a value in a message
 _MAX_TEXT = 2000
 _GARBLED = "�"
+
+_SPREADSHEET_ERROR = r"^#(N/A|REF!|VALUE!|DIV/0!|NAME\?|NUM!|NULL!|SPILL!|CALC!|#+)$"
+_SCIENTIFIC = r"^[0-9]([.,][0-9]+)?[eE]\+[0-9]+$"
+"""A code that a spreadsheet or database made a number, of which digits are lost."""
 
 _ONE_LINE = ("code", "name")
 _CONTROL = r"[\x00-\x1f\x7f\x{80}-\x{9f}]"
@@ -99,6 +105,35 @@ def check_batch(
     if doubtful is not None and doubtful.any():
         faults.append(Fault("outline_doubtful", doubtful, lambda _: {}))
     return cast, [fault for fault in faults if fault.rows.any()]
+
+
+def reader_faults(batch: Batch, ignored: set[str]) -> list[Fault]:
+    """Return the faults that the reader found in the rows of a batch, one a row.
+
+    Parameters
+    ----------
+    ignored
+        Columns that are not used, whose faults do not count.
+    """
+    if batch.faults is None:
+        return []
+    first: dict[int, RowFault] = {}
+    for row, found in enumerate(batch.faults):
+        if relevant := faults_of_columns(found, ignored):
+            first[row] = relevant[0]
+    faults = []
+    for key in {fault.key for fault in first.values()}:
+        rows = np.array([row in first and first[row].key == key for row in range(len(batch))])
+        faults.append(Fault(key, rows, lambda row: _shown_detail(first[row])))
+    return faults
+
+
+def _shown_detail(fault: RowFault) -> dict[str, Any]:
+    detail = {
+        name: format_value(value) if isinstance(value, str) else value
+        for name, value in fault.detail.items()
+    }
+    return {"column": fault.column or "", **detail}
 
 
 def _cast_column(values: pa.Array, column: Column[Any], faults: list[Fault]) -> pa.Array:
@@ -170,6 +205,11 @@ def _to_texts(values: pa.Array, column: Column[Any], faults: list[Fault]) -> pa.
         pc.match_substring_regex(values, control), pc.match_substring(values, _GARBLED)
     ).fill_null(False)
     faults.append(_fault("value_not_text", np.asarray(unfit), column.name, values))
+    error = pc.match_substring_regex(values, _SPREADSHEET_ERROR).fill_null(False)
+    faults.append(_fault("spreadsheet_error", np.asarray(error), column.name, values))
+    if is_code(column.name):
+        number = pc.match_substring_regex(values, _SCIENTIFIC).fill_null(False)
+        faults.append(_fault("code_scientific", np.asarray(number), column.name, values))
     long = pc.greater(pc.utf8_length(values), _MAX_TEXT).fill_null(False)
     faults.append(_fault("text_too_long", np.asarray(long), column.name, values, limit=_MAX_TEXT))
     return values

@@ -62,7 +62,7 @@ def _codec(declared: str, content: bytes) -> str:
         return "utf-8-sig"
     if declared in ("gbk", "gb2312", "gb18030"):
         return "gb18030"
-    return detect_encoding(content) if declared in ("", *_UTF8) else declared
+    return detect_encoding([content]) if declared in ("", *_UTF8) else declared
 
 
 def _write_fields(root: ElementTree.Element) -> None:

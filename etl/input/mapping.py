@@ -17,9 +17,11 @@ import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from etl.input import synonyms
+from etl.input.cell_texts import clean_codes, clean_texts, code_texts
 from etl.input.datum import GRID_SUFFIXES
+from etl.input.encoding import decode_document
 from etl.input.feature_batch import Batch, to_text_array
-from etl.input.layer_columns import MATCHING_COLUMNS, REGISTER, deliverable_columns
+from etl.input.layer_columns import MATCHING_COLUMNS, REGISTER, deliverable_columns, is_code
 from etl.input.tabular import CoordinateColumns
 from etl.input.units import (
     convert_figure,
@@ -148,11 +150,13 @@ def read_mapping(path: Path) -> Mapping:
         If it is missing or no TOML, or has an unknown name or a wrong value.
     """
     try:
-        with path.open("rb") as file:
-            mapping = validate_mapping(tomllib.load(file), str(path))
+        document = decode_document(path.read_bytes())
+        mapping = validate_mapping(tomllib.loads(document), str(path))
     except OSError as error:
         raise InputError("file_missing", file=path) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise InputError("mapping_encoding", file=path) from error
+    except tomllib.TOMLDecodeError as error:
         raise InputError("mapping_no_toml", file=path, said=error) from error
     for part in (mapping, *mapping.also):
         transformation = part.coordinates.transformation or ""
@@ -338,10 +342,10 @@ def apply_mapping(mapping: Mapping, batch: Batch) -> Batch:
     for name, value in constants.items():
         columns[name] = pa.array([value] * len(batch))
     if mapping.key:
-        parts = [batch.columns[name].cast(pa.string()) for name in mapping.key]
+        parts = [_key_texts(batch.columns[name]) for name in mapping.key]
         columns["code"] = pc.binary_join_element_wise(*parts, "-")
     if "code" in columns:
-        columns["code"] = _code_texts(columns["code"], mapping.code_prefix)
+        columns["code"] = _with_prefix(columns["code"], mapping.code_prefix)
     if "households" in columns and mapping.table == "building":
         survey = pa.array(["survey"] * len(batch), pa.string())
         known = pc.if_else(columns["households"].is_valid(), survey, pa.scalar(None, pa.string()))
@@ -358,8 +362,9 @@ def _fill_column(name: str, rule: ColumnRule, layer: str, batch: Batch) -> pa.Ar
     if pa.types.is_large_string(values.type):
         values = values.cast(pa.string())
     if pa.types.is_string(values.type):
-        trimmed = pc.utf8_trim_whitespace(values)
-        values = pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, pa.string()), trimmed)
+        values = clean_codes(values) if is_code(name) else clean_texts(values)
+    elif is_code(name) and pa.types.is_floating(values.type):
+        values = code_texts(values)
     translations = synonyms.value_translations(name, layer) | rule.values
     if translations:
         values = _translate(values, translations, rule.otherwise)
@@ -408,11 +413,14 @@ def _convert_figures(column: str, values: pa.Array, unit: str | None) -> pa.Arra
     return to_text_array([texts.get(row, figure) for row, figure in enumerate(figures.tolist())])
 
 
-def _code_texts(codes: pa.Array, prefix: str) -> pa.Array:
-    """Return codes as texts; a code that a spreadsheet made a float of loses its fraction."""
-    if pa.types.is_floating(codes.type):
-        whole = codes.to_pandas()
-        known = whole.notna()
-        codes = pa.array([f"{v:.0f}" if k else None for v, k in zip(whole, known, strict=True)])
+def _key_texts(values: pa.Array) -> pa.Array:
+    """Return the values of a column as parts of a code."""
+    if pa.types.is_floating(values.type):
+        return code_texts(values)
+    texts = values.cast(pa.string())
+    return clean_codes(texts) if pa.types.is_string(values.type) else texts
+
+
+def _with_prefix(codes: pa.Array, prefix: str) -> pa.Array:
     texts = codes.cast(pa.string())
     return pc.binary_join_element_wise(pa.scalar(prefix), texts, "") if prefix else texts

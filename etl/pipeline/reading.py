@@ -14,11 +14,11 @@ from sqlalchemy import Connection, Engine, select, text
 
 from etl.checks import plausibility
 from etl.checks.geometry_repair import Repairs, repair_batch, split_multilines
-from etl.checks.values import Fault, KnownValues, check_batch, format_value
+from etl.checks.values import Fault, KnownValues, check_batch, format_value, reader_faults
 from etl.input.feature_batch import Batch, read_ahead
 from etl.input.georeference import Georeference, finite_coordinates, guess_reading, resolve_crs
 from etl.input.layer_columns import MATCHING_COLUMNS, REGISTER, deliverable_columns, table_of
-from etl.input.mapping import Mapping, apply_mapping
+from etl.input.mapping import Mapping, apply_mapping, unused_columns
 from etl.input.source import Source
 from etl.input.zones import Reading
 from etl.pipeline import staging
@@ -113,6 +113,9 @@ class Reader:
                 if delivered:
                     live = [] if self.city_bounds is None else [self.city_bounds]
                     self.city_bounds = np.vstack([*live, *delivered.values()])
+        run.report["reading"] = {
+            part.layer: part.source.notes for part in self.opened.parts if part.source.notes
+        }
         self.is_done = True
 
     def _layer_reader(self, part: Part) -> "LayerReader":
@@ -256,6 +259,9 @@ class LayerReader:
             else guess_reading(finite_coordinates(first.geometry), self.city_bounds)
         )
 
+    def _ignored_columns(self) -> set[str]:
+        return {*unused_columns(self.part.mapping, self.part.source.fields)}
+
     def _validate(
         self, raw: Batch, placed: Batch, georeference: Georeference | None, writer: Writer
     ) -> Batch:
@@ -263,6 +269,7 @@ class LayerReader:
         layer = self.part.layer
         repaired, doubtful = repair_batch(placed, layer, self.repairs)
         checked, faults = check_batch(repaired, layer, self.known, doubtful)
+        faults = [*reader_faults(raw, self._ignored_columns()), *faults]
         if raw.unread and layer != REGISTER:
             faults.insert(0, _unread_fault(raw))
         if georeference is not None:

@@ -46,6 +46,7 @@ def terminal_lines(outcome: Outcome) -> Iterator[str]:
             for name, similar in unused.items()
         )
         yield message("import.unused_columns", layer=layer, columns=columns)
+    yield from reading_lines(report)
     for layer, repairs in report.get("repairs", {}).items():
         for what, count in repairs.items():
             yield f"  {layer}: {count} × {message(f'repair.{what}')}"
@@ -70,6 +71,15 @@ def terminal_lines(outcome: Outcome) -> Iterator[str]:
         yield message("import.stale", count=len(report["stale"]))
     for community in report.get("proposals", []):
         yield message("import.proposal", community=community)
+
+
+def reading_lines(report: dict[str, Any], lang: Language | None = None) -> list[str]:
+    """Return what the reader skipped, filled or read in another encoding than declared."""
+    return [
+        message(f"import.reading_{key}", lang=lang, layer=layer, **values)
+        for layer, notes in report.get("reading", {}).items()
+        for key, values in notes.items()
+    ]
 
 
 def _network_lines(network: dict[str, Any]) -> Iterator[str]:
@@ -185,6 +195,7 @@ def _page(run: dict[str, Any], picture: "Picture | None") -> str:
         say=message,
         lang=language(),
         concerns=[concern_text(one) for one in report.get("concerns", [])],
+        reading=reading_lines(report),
         reasons={key: reason_text(key) for key in report.get("rejected", {})},
         pixels=MAP_PIXELS,
         steps=STEPS,
