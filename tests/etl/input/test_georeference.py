@@ -100,8 +100,8 @@ def test_each_far_feature_goes_to_quarantine(city, tmp_path, layer):
 
 
 def test_a_point_whose_decimals_are_minutes_goes_to_quarantine(city, tmp_path):
-    places = [shapely.Point(112.080013 + 1e-4 * i, 32.020017) for i in range(3)]
-    places += [point(20.0 * i, 5) for i in range(6)] + [shapely.Point(112.0832, 32.0233)]
+    places = [shapely.Point(112.100013 + 1e-4 * i, 32.020017) for i in range(3)]
+    places += [point(20.0 * i, 5) for i in range(6)] + [shapely.Point(112.09, 32.0233)]
     features = [({"code": f"f{i}", "category": "school"}, at) for i, at in enumerate(places)]
     bring(
         city,
