@@ -6,7 +6,7 @@ import numpy as np
 import shapely
 from numba import njit
 
-from geo.geometry.compile import COMPILED, INLINED
+from geo.geometry.compile import COMPILED, INLINED, kernel
 from geo.geometry.delaunay import triangulate
 from geo.geometry.point_bins import find_nearest_in_room, measure_gaps
 from geo.types import Floats, Ints, Lines, Polygons
@@ -116,7 +116,7 @@ def trace_ridges(sites: Sites) -> tuple[Lines, Ints]:
     return lines, sites.room[starts[room_of_line]]
 
 
-@njit(**COMPILED)
+@kernel(**COMPILED)
 def _trace_borders(points: Floats, owner: Ints, starts: Ints) -> tuple[Floats, Ints, Ints]:
     """Return the borders of every room.
 

@@ -10,9 +10,8 @@ from functools import cached_property
 
 import numpy as np
 import shapely
-from numba import njit
 
-from geo.geometry.compile import COMPILED
+from geo.geometry.compile import COMPILED, kernel
 from geo.geometry.shared_borders import inner_points
 from geo.types import Bools, Floats, Ints, Polygons
 
@@ -161,7 +160,7 @@ def build_faces(lines: NodedLines, kept: Bools | None = None) -> Faces:
     return Faces(polygons, face_of_side[0::2], face_of_side[1::2])
 
 
-@njit(**COMPILED)
+@kernel(**COMPILED)
 def _drop_dangles(ends: Ints, kept: Bools) -> None:
     """Remove lines with a dangling end, and then those that dangle without them."""
     degree = np.zeros(ends.max() + 1 if len(ends) else 0, np.int64)
@@ -197,7 +196,7 @@ def _next_sides(lines: NodedLines, kept: Bools) -> Ints:
     return next_side
 
 
-@njit(**COMPILED)
+@kernel(**COMPILED)
 def _label_loops(next_side: Ints) -> Ints:
     """Return (2m,) the loop of each side, -1 for none."""
     loop = np.full(len(next_side), -1, np.int64)
@@ -213,7 +212,7 @@ def _label_loops(next_side: Ints) -> Ints:
     return loop
 
 
-@njit(**COMPILED)
+@kernel(**COMPILED)
 def _split_loops(next_side: Ints, loop: Ints, node: Ints) -> Ints:
     """Split loops that pass a node more than once into rings; return the ring of each side.
 
@@ -248,7 +247,7 @@ def _split_loops(next_side: Ints, loop: Ints, node: Ints) -> Ints:
     return ring
 
 
-@njit(**COMPILED)
+@kernel(**COMPILED)
 def _trace_rings(
     next_side: Ints, ring: Ints, coords: Floats, first: Ints
 ) -> tuple[Floats, Ints, Floats, Ints]:

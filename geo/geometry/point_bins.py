@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from geo.geometry.compile import COMPILED, INLINED
+from geo.geometry.compile import COMPILED, INLINED, kernel
 from geo.types import Floats, Ints
 
 MIN_SIDE_M = 9.0
@@ -43,7 +43,7 @@ def _sort_into_bins(bins: Ints, count: int) -> tuple[Ints, Ints]:
     return first, entries
 
 
-@njit(**COMPILED)
+@kernel(**COMPILED)
 def measure_gaps(points: Floats, owner: Ints, room: Ints, enough: float, reach: float) -> Floats:
     """Return the distance of each point to the nearest of another owner in its room.
 
@@ -89,7 +89,7 @@ def measure_gaps(points: Floats, owner: Ints, room: Ints, enough: float, reach: 
     return found
 
 
-@njit(**COMPILED)
+@kernel(**COMPILED)
 def find_nearest_in_room(points: Floats, room: Ints, queries: Floats, query_room: Ints) -> Ints:
     """Return the nearest point of the same room for each query point.
 
@@ -137,7 +137,7 @@ def find_nearest_in_room(points: Floats, room: Ints, queries: Floats, query_room
     return found
 
 
-@njit(**COMPILED)
+@kernel(**COMPILED)
 def find_strongest_kinds(points: Floats, ends: Floats, kinds: Ints, near: float) -> Ints:
     """Return the highest kind of the segments near each point, 0 where there is none.
 

@@ -1,0 +1,169 @@
+"""The stored machine code of the kernels: ``python -m geo.geometry.kernel_file`` builds it.
+
+A file belongs to one state of the sources, one version of Python and of the compiler, and one kind
+of processor: its name and its first line say which, its second line is the digest of the rest.
+A file that does not match is not used. Without a usable file, one process compiles in a process of
+its own, and the others wait for it.
+"""
+
+import fcntl
+import hashlib
+import os
+import pickle
+import re
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+from geo.messages import text
+
+_GEO = Path(__file__).parents[1]
+_FOLDERS = (_GEO / "geometry", _GEO / "partition")
+_IMPORT = re.compile(r"^(?:from|import) (geo[\w.]*)", re.MULTILINE)
+_COMPILER = ("numba", "llvmlite", "numpy")
+_BUILDER = "geo.partition.kernel_build"
+_IS_BUILDER = "GRIDATLAS_BUILDS_KERNELS"
+
+
+def load_or_build() -> dict[str, bytes]:
+    """Return the machine code of the kernels by name and signature, building it if need be.
+
+    Where it can neither be found nor stored, or can't be built, the result is empty: each process
+    then compiles what it calls.
+    """
+    if _IS_BUILDER in os.environ:
+        return {}
+    for file in _files():
+        if (code := read(file)) is not None:
+            return code
+    for file in _files():
+        if _can_write(file.parent):
+            _build(file)
+            return read(file) or {}
+    _say("kernels.not_stored")
+    return {}
+
+
+def read(file: Path) -> dict[str, bytes] | None:
+    """Return the machine code in a file; None if it is missing, damaged or of other sources."""
+    try:
+        belongs, digest, code = file.read_bytes().split(b"\n", 2)
+    except (OSError, ValueError):
+        return None
+    if belongs.decode(errors="replace") != _identity() or digest.decode() != _digest(code):
+        return None
+    stored: dict[str, bytes] = pickle.loads(code)  # noqa: S301 - as trusted as the sources beside it
+    return stored
+
+
+def write(file: Path, kernels: dict[str, bytes]) -> None:
+    """Write machine code to a file as a whole, and remove files that it replaces."""
+    code = pickle.dumps(kernels)
+    head = f"{_identity()}\n{_digest(code)}\n".encode()
+    with tempfile.NamedTemporaryFile(dir=file.parent, prefix=".kernels-", delete=False) as new:
+        new.write(head + code)
+    Path(new.name).chmod(0o644)
+    Path(new.name).replace(file)
+    for other in file.parent.glob(f"{_platform()}-*.kernels"):
+        if other != file:
+            other.unlink(missing_ok=True)
+
+
+def _files() -> Iterator[Path]:
+    """Yield the places of the file: beside the sources, or where these are read-only, in the home."""
+    from geo.settings import settings
+
+    chosen = os.environ.get("NUMBA_CACHE_DIR")
+    folders = [Path(chosen)] if chosen else []
+    name = f"{_platform()}-{_digest(_identity().encode())[:12]}.kernels"
+    for folder in (*folders, _GEO / "compiled", settings().home.absolute() / "cache"):
+        yield folder / name
+
+
+def _platform() -> str:
+    """Return the version of Python and the processor's architecture: cpython-311-x86_64-linux-gnu."""
+    return str(sysconfig.get_config_var("SOABI") or sys.implementation.cache_tag)
+
+
+@cache
+def _identity() -> str:
+    """Return what a file must have been built from, as one line."""
+    numba_settings = sorted(
+        f"{name}={value}"
+        for name, value in os.environ.items()
+        if name.startswith("NUMBA_") and name != "NUMBA_CACHE_DIR"
+    )
+    compiler = [f"{name} {version(name)}" for name in _COMPILER]
+    return ", ".join([f"sources {_source_digest()}", _platform(), *compiler, *numba_settings])
+
+
+def _source_digest() -> str:
+    """Return a digest of the modules with compiled functions and of all that these import."""
+    files = [file for folder in _FOLDERS for file in folder.rglob("*.py")]
+    queue = [file for file in files if b"\n@kernel(" in file.read_bytes()]
+    sources = {_BUILDER: _GEO.parent.joinpath(*_BUILDER.split(".")).with_suffix(".py").read_text()}
+    while queue:
+        file = queue.pop()
+        name = file.relative_to(_GEO).as_posix()
+        if name in sources:
+            continue
+        sources[name] = file.read_text(encoding="utf-8")
+        for module in _IMPORT.findall(sources[name]):
+            stem = _GEO.parent.joinpath(*module.split("."))
+            queue += filter(Path.is_file, (stem.with_suffix(".py"), stem / "__init__.py"))
+    return _digest(repr(sorted(sources.items())).encode())
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _can_write(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError:
+        return False
+    return True
+
+
+def _build(file: Path) -> None:
+    """Compile the kernels in a process of their own, unless another process has just done so."""
+    with _lock(file.parent) as lock:
+        if read(file) is not None:
+            return
+        _say("kernels.compiling")
+        environment = os.environ | {_IS_BUILDER: "1"}
+        search_path = [os.fspath(_GEO.parent), environment.get("PYTHONPATH", "")]
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, search_path))
+        command = [sys.executable, "-m", _BUILDER, os.fspath(file)]
+        done = subprocess.run(
+            command, env=environment, stderr=subprocess.PIPE, check=False, pass_fds=[lock]
+        )
+        if done.returncode:
+            lines = done.stderr.decode(errors="replace").strip().splitlines() or ["-"]
+            _say("kernels.failed", reason=lines[-1])
+
+
+@contextmanager
+def _lock(folder: Path) -> Iterator[int]:
+    """Hold a file lock, which ends with this process and the one that compiles."""
+    with (folder / "kernels.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield lock.fileno()
+
+
+def _say(key: str, **values: object) -> None:
+    """Write a line for the person who waits."""
+    with suppress(OSError, UnicodeError):
+        print(text(key, **values), file=sys.stderr or None, flush=True)
+
+
+if __name__ == "__main__":
+    load_or_build()
