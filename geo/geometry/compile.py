@@ -38,7 +38,7 @@ KERNELS: list[Any] = []
 
 
 def kernel(**options: Any) -> Callable[[Callable[..., Any]], Any]:
-    """Return a decorator for functions that Python calls; others can only be called by compiled ones.
+    """Return a decorator for functions that Python calls, not only compiled ones.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def kernel(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     return decorate
 
 
-class _StoredCode(_Cache):  # type: ignore[misc]  # Numba carries no types
+class _StoredCode(_Cache):
     """The machine code of a kernel in the form in which Numba asks for it."""
 
     def __init__(self, name: str) -> None:
@@ -67,7 +67,8 @@ class _StoredCode(_Cache):  # type: ignore[misc]  # Numba carries no types
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Return the compiled function for a signature, None if it has to be compiled."""
-        stored = _stored_code().get(f"{self.name}{normalize_signature(sig)[0]}")
+        group: kernel_file.Group = "proof" if ".proof." in self.name else "draw"
+        stored = _stored_code(group).get(f"{self.name}{normalize_signature(sig)[0]}")
         if stored is None:
             return None
         target_context.refresh()
@@ -87,8 +88,8 @@ class _StoredCode(_Cache):  # type: ignore[misc]  # Numba carries no types
 
 
 @cache
-def _stored_code() -> dict[str, bytes]:
-    return kernel_file.load_or_build()
+def _stored_code(group: kernel_file.Group) -> dict[str, bytes]:
+    return kernel_file.load_or_build(group)
 
 
 def dump_kernels() -> dict[str, bytes]:

@@ -1,9 +1,9 @@
 """The stored machine code of the kernels: ``python -m geo.geometry.kernel_file`` builds it.
 
-A file belongs to one state of the sources, one version of Python and of the compiler, and one kind
-of processor: its name and its first line say which, its second line is the digest of the rest.
-A file that does not match is not used. Without a usable file, one process compiles in a process of
-its own, and the others wait for it.
+There is a file for all drawings and one for proofs. A file belongs to one state of the sources, one
+version of Python and of the compiler, and one kind of processor: its name and its first line say
+which, its second line is the digest of the rest. A file that does not match is not used. Without a
+usable file one process compiles, in processes of their own, and the others wait for it.
 """
 
 import fcntl
@@ -16,12 +16,17 @@ import sys
 import sysconfig
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from typing import Literal, get_args
 
 from geo.messages import text
+
+Group = Literal["draw", "proof"]
+"""The kernels of all drawings, and those of proofs."""
 
 _GEO = Path(__file__).parents[1]
 _FOLDERS = (_GEO / "geometry", _GEO / "partition")
@@ -31,20 +36,21 @@ _BUILDER = "geo.partition.kernel_build"
 _IS_BUILDER = "GRIDATLAS_BUILDS_KERNELS"
 
 
-def load_or_build() -> dict[str, bytes]:
-    """Return the machine code of the kernels by name and signature, building it if need be.
+def load_or_build(group: Group) -> dict[str, bytes]:
+    """Return the machine code of kernels by name and signature, building it if need be.
 
     Where it can neither be found nor stored, or can't be built, the result is empty: each process
     then compiles what it calls.
     """
     if _IS_BUILDER in os.environ:
         return {}
-    for file in _files():
+    files = places(group)
+    for file in files:
         if (code := read(file)) is not None:
             return code
-    for file in _files():
+    for file in files:
         if _can_write(file.parent):
-            _build(file)
+            _build(group, file)
             return read(file) or {}
     _say("kernels.not_stored")
     return {}
@@ -58,7 +64,8 @@ def read(file: Path) -> dict[str, bytes] | None:
         return None
     if belongs.decode(errors="replace") != _identity() or digest.decode() != _digest(code):
         return None
-    stored: dict[str, bytes] = pickle.loads(code)  # noqa: S301 - as trusted as the sources beside it
+    # As trusted as the sources: who may write to the one folder may write to the other.
+    stored: dict[str, bytes] = pickle.loads(code)  # noqa: S301
     return stored
 
 
@@ -70,20 +77,20 @@ def write(file: Path, kernels: dict[str, bytes]) -> None:
         new.write(head + code)
     Path(new.name).chmod(0o644)
     Path(new.name).replace(file)
-    for other in file.parent.glob(f"{_platform()}-*.kernels"):
+    for other in file.parent.glob(f"{file.stem.rpartition('-')[0]}-*{file.suffix}"):
         if other != file:
             other.unlink(missing_ok=True)
 
 
-def _files() -> Iterator[Path]:
-    """Yield the places of the file: beside the sources, or where these are read-only, in the home."""
+def places(group: Group) -> list[Path]:
+    """Return the places of a file: beside the sources or, if these are read-only, in the home."""
     from geo.settings import settings
 
     chosen = os.environ.get("NUMBA_CACHE_DIR")
     folders = [Path(chosen)] if chosen else []
-    name = f"{_platform()}-{_digest(_identity().encode())[:12]}.kernels"
-    for folder in (*folders, _GEO / "compiled", settings().home.absolute() / "cache"):
-        yield folder / name
+    name = f"{group}-{_platform()}-{_digest(_identity().encode())[:12]}.kernels"
+    folders += [_GEO / "compiled", settings().home.absolute() / "cache"]
+    return [folder / name for folder in folders]
 
 
 def _platform() -> str:
@@ -133,16 +140,16 @@ def _can_write(folder: Path) -> bool:
     return True
 
 
-def _build(file: Path) -> None:
+def _build(group: Group, file: Path) -> None:
     """Compile the kernels in a process of their own, unless another process has just done so."""
-    with _lock(file.parent) as lock:
+    with _lock(file.with_name(f"{group}.lock")) as lock:
         if read(file) is not None:
             return
-        _say("kernels.compiling")
+        _say(f"kernels.compiling_{group}")
         environment = os.environ | {_IS_BUILDER: "1"}
         search_path = [os.fspath(_GEO.parent), environment.get("PYTHONPATH", "")]
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, search_path))
-        command = [sys.executable, "-m", _BUILDER, os.fspath(file)]
+        command = [sys.executable, "-m", _BUILDER, group, os.fspath(file)]
         done = subprocess.run(
             command, env=environment, stderr=subprocess.PIPE, check=False, pass_fds=[lock]
         )
@@ -152,18 +159,19 @@ def _build(file: Path) -> None:
 
 
 @contextmanager
-def _lock(folder: Path) -> Iterator[int]:
+def _lock(file: Path) -> Iterator[int]:
     """Hold a file lock, which ends with this process and the one that compiles."""
-    with (folder / "kernels.lock").open("a") as lock:
+    with file.open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield lock.fileno()
 
 
-def _say(key: str, **values: object) -> None:
+def _say(key: str, reason: str = "") -> None:
     """Write a line for the person who waits."""
     with suppress(OSError, UnicodeError):
-        print(text(key, **values), file=sys.stderr or None, flush=True)
+        print(text(key, reason=reason), file=sys.stderr or None, flush=True)
 
 
 if __name__ == "__main__":
-    load_or_build()
+    with ThreadPoolExecutor() as threads:
+        list(threads.map(load_or_build, get_args(Group)))

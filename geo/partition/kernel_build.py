@@ -1,10 +1,11 @@
-"""Compilation of the kernels for all who draw: ``python -m geo.partition.kernel_build FILE``.
+"""Compilation of the kernels for all who draw: ``python -m geo.partition.kernel_build GROUP FILE``.
 
 :mod:`geo.geometry.kernel_file` runs it in a process of its own, whose memory ends with it.
 """
 
 import os
 import sys
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -23,14 +24,20 @@ from geo.partition.constraints import Constraints
 from geo.partition.problem import build_problem
 from geo.partition.search.strategy import Effort
 
+TASKS = {"draw": ("cells", "search"), "proof": ("proof",)}
+"""Tasks that call all kernels of a group, each at most half of the work."""
+
 PITCH_M, SIDE_M = 25.0, 12.0
 
 
-def build(file: Path) -> None:
-    """Compile the kernels with two processors, if there are two, and store their machine code."""
-    workers = min(os.cpu_count() or 1, 2)
-    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
-        parts = list(pool.map(_compile, ["search", "cells", "proof"]))
+def build(group: str, file: Path) -> None:
+    """Compile the kernels of a group, each task on a processor, and store their machine code."""
+    tasks = TASKS[group]
+    if len(tasks) == 1 or os.cpu_count() == 1:
+        parts = [_compile(task) for task in tasks]
+    else:
+        with ProcessPoolExecutor(len(tasks), get_context("spawn")) as pool:
+            parts = list(pool.map(_compile, tasks))
     kernel_file.write(file, {name: code for part in parts for name, code in part.items()})
 
 
@@ -66,8 +73,8 @@ def _compare_flags_quickly() -> None:
         return values(flags) == values(other) if isinstance(other, TargetConfig) else NotImplemented
 
     defaults: dict[int, dict[str, Any]] = {}
-    TargetConfig.__eq__ = is_equal
-    TargetConfig.__hash__ = lambda flags: hash(type(flags))
+    config: Any = TargetConfig
+    config.__eq__, config.__hash__ = is_equal, lambda flags: hash(type(flags))
 
 
 def _hamlet() -> Community:
@@ -98,9 +105,9 @@ def _hamlet() -> Community:
     )
 
 
-def _layer(shapes: list[shapely.Geometry], **columns: list[Any]) -> gpd.GeoDataFrame:
+def _layer(shapes: Sequence[shapely.Geometry], **columns: list[Any]) -> gpd.GeoDataFrame:
     return gpd.GeoDataFrame({**columns, "geom": shapes}, geometry="geom", crs="EPSG:4546")
 
 
 if __name__ == "__main__":
-    build(Path(sys.argv[1]))
+    build(sys.argv[1], Path(sys.argv[2]))

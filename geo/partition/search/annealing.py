@@ -125,7 +125,8 @@ def anneal(
             current += _move_one(p, s, heat)
         if current < best - 1e-9:
             best = current
-            best_label[:] = s.label
+            for u in range(len(best_label)):  # a slice would compile for a second
+                best_label[u] = s.label[u]
     return best_label, best
 
 
