@@ -30,7 +30,7 @@ Group = Literal["draw", "proof"]
 
 _GEO = Path(__file__).parents[1]
 _FOLDERS = (_GEO / "geometry", _GEO / "partition")
-_IMPORT = re.compile(r"^(?:from|import) (geo[\w.]*)", re.MULTILINE)
+_IMPORT = re.compile(rb"^(?:from|import) (geo[\w.]*)", re.MULTILINE)
 _COMPILER = ("numba", "llvmlite", "numpy")
 _BUILDER = "geo.partition.kernel_build"
 _IS_BUILDER = "GRIDATLAS_BUILDS_KERNELS"
@@ -62,7 +62,7 @@ def read(file: Path) -> dict[str, bytes] | None:
         belongs, digest, code = file.read_bytes().split(b"\n", 2)
     except (OSError, ValueError):
         return None
-    if belongs.decode(errors="replace") != _identity() or digest.decode() != _digest(code):
+    if belongs != _identity().encode() or digest != _digest(code).encode():
         return None
     # As trusted as the sources: who may write to the one folder may write to the other.
     stored: dict[str, bytes] = pickle.loads(code)  # noqa: S301
@@ -73,10 +73,10 @@ def write(file: Path, kernels: dict[str, bytes]) -> None:
     """Write machine code to a file as a whole, and remove files that it replaces."""
     code = pickle.dumps(kernels)
     head = f"{_identity()}\n{_digest(code)}\n".encode()
-    with tempfile.NamedTemporaryFile(dir=file.parent, prefix=".kernels-", delete=False) as new:
-        new.write(head + code)
-    Path(new.name).chmod(0o644)
-    Path(new.name).replace(file)
+    with tempfile.TemporaryDirectory(prefix=".kernels-", dir=file.parent) as folder:
+        new = Path(folder) / file.name
+        new.write_bytes(head + code)
+        new.replace(file)
     for other in file.parent.glob(f"{file.stem.rpartition('-')[0]}-*{file.suffix}"):
         if other != file:
             other.unlink(missing_ok=True)
@@ -94,7 +94,7 @@ def places(group: Group) -> list[Path]:
 
 
 def _platform() -> str:
-    """Return the version of Python and the processor's architecture: cpython-311-x86_64-linux-gnu."""
+    """Return the version of Python and the architecture: cpython-311-x86_64-linux-gnu."""
     return str(sysconfig.get_config_var("SOABI") or sys.implementation.cache_tag)
 
 
@@ -114,15 +114,15 @@ def _source_digest() -> str:
     """Return a digest of the modules with compiled functions and of all that these import."""
     files = [file for folder in _FOLDERS for file in folder.rglob("*.py")]
     queue = [file for file in files if b"\n@kernel(" in file.read_bytes()]
-    sources = {_BUILDER: _GEO.parent.joinpath(*_BUILDER.split(".")).with_suffix(".py").read_text()}
+    sources = {_BUILDER: _GEO.parent.joinpath(*_BUILDER.split(".")).with_suffix(".py").read_bytes()}
     while queue:
         file = queue.pop()
         name = file.relative_to(_GEO).as_posix()
         if name in sources:
             continue
-        sources[name] = file.read_text(encoding="utf-8")
+        sources[name] = file.read_bytes()
         for module in _IMPORT.findall(sources[name]):
-            stem = _GEO.parent.joinpath(*module.split("."))
+            stem = _GEO.parent.joinpath(*module.decode().split("."))
             queue += filter(Path.is_file, (stem.with_suffix(".py"), stem / "__init__.py"))
     return _digest(repr(sorted(sources.items())).encode())
 
