@@ -1,9 +1,12 @@
 """``gridatlas fire``: the report of a region and the sheet of a building."""
 
+import json
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.table import Column, Table
 
 from cli import console
 from cli.prints import SITE, Lang, output_language
@@ -71,6 +74,35 @@ def sheet(
         briefing = building_briefing(connection, FireContextCache(), code, sheet_language)
     pdf.write_file(building_sheet.sheet_of_briefing(briefing, sheet_language), out)
     console.out.print(text("fire_report.sheet_written", code=code, file=out), highlight=False)
+
+
+@app.command()
+def rules(
+    as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
+    lang: Annotated[Lang | None, typer.Option("--lang", help="Language of the texts.")] = None,
+) -> None:
+    """List the rules in force with their clause, force and figure."""
+    from geo.fire.rules import rules_in_force
+
+    language = output_language(lang)
+    in_force = rules_in_force().by_id.values()
+    if as_json:
+        listed = [rule.properties(language) for rule in in_force]
+        sys.stdout.write(json.dumps(listed, ensure_ascii=False, indent=1) + "\n")
+        return
+    columns = ("id", "force", "clause", "superseded_by", "verified", "text")
+    titles = (text(f"fire_rules.{column}", lang=language) for column in columns)
+    table = Table(*(Column(title, overflow="fold") for title in titles))
+    for rule in in_force:
+        table.add_row(
+            rule.id,
+            text(f"force.{rule.force}", lang=language),
+            f"{rule.standard} {rule.clause}".strip(),
+            rule.superseded_by,
+            text(f"user.{'yes' if rule.verified else 'no'}", lang=language),
+            rule.text(language),
+        )
+    console.out.print(table)
 
 
 def _show_recomputed(counts: dict[str, int]) -> None:

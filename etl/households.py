@@ -6,7 +6,7 @@ import pandas as pd
 
 from geo.settings import Settings
 
-DWELLING_SHARE = {"residential": 1.0, "mixed": 0.8}
+DWELLING_SHARE = {"residential": 1.0, "apartment": 1.0, "dormitory": 1.0, "mixed": 0.8}
 """Residential share of the floor area by use; an unknown use counts as residential."""
 
 

@@ -1,9 +1,11 @@
 """Texts for people, in Chinese and English, from the catalogues in ``geo/locale``.
 
-A key is ``section.name``; a text may hold ``{fields}`` as in :meth:`str.format`.
+A key is ``section.name``; a text may hold ``{fields}`` as in :meth:`str.format`, and
+``{count:grid|grids}``, which is the first word where ``count`` is 1 and the second elsewhere.
 """
 
 import os
+import re
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +16,8 @@ from typing import Literal, get_args
 
 Language = Literal["zh", "en"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
+
+_PLURAL = re.compile(r"\{(\w+):([^{}|]+)\|([^{}|]+)\}")
 
 _LANGUAGE: ContextVar[Language | None] = ContextVar("language", default=None)
 
@@ -60,4 +64,7 @@ def text(key: str, /, *, lang: Language | None = None, **values: object) -> str:
     KeyError
         If the key is in no catalogue.
     """
-    return catalogue(lang or language())[key].format(**values)
+    template = catalogue(lang or language())[key]
+    return _PLURAL.sub(lambda m: m[2] if str(values[m[1]]) == "1" else m[3], template).format(
+        **values
+    )

@@ -32,3 +32,9 @@ def test_names_in_brackets_are_defined_in_the_file_before_them(page):
         )
     ]
     assert not missing
+
+
+def test_index_of_decisions_lists_every_page():
+    folder = ROOT / "docs" / "decisions"
+    listed = set(_LINK.findall((folder / "README.md").read_text(encoding="utf-8")))
+    assert listed == {page.name for page in folder.glob("*.md")} - {"README.md"}

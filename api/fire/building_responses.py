@@ -29,6 +29,7 @@ class BuildingAttributes(StrictModel):
     storeys_above: int | None
     storeys_below: int | None
     height_m: float | None
+    estimated_height_m: float | None
     structure: str | None
     structure_text: str | None
     fire_class: int | None

@@ -4,11 +4,11 @@ from datetime import datetime
 
 from api.core.responses import Geometry
 from api.fire.response_parts import DatedResponse, StrictModel
-from geo.fire.rules import Overlay, Severity
+from geo.fire.rules import Force, Overlay, Severity
 
 
 class RuleInForce(StrictModel):
-    """A rule in force: its figure, and the clause it comes from."""
+    """A rule in force: its figure, how binding it is, and the clause it comes from."""
 
     id: str
     overlay: str
@@ -17,6 +17,9 @@ class RuleInForce(StrictModel):
     standard: str
     clause: str
     severity: str
+    force: Force
+    superseded_by: str
+    verified: bool
     text: str
     overridden: bool
 

@@ -48,21 +48,8 @@ router = APIRouter()
 
 @router.get("/rules", responses=ok_response(RulesResponse))
 def list_rules(request: Request, lang: Lang) -> Response:
-    """List the rules in force with their figures and clauses."""
-    rules = [
-        {
-            "id": rule.id,
-            "overlay": rule.overlay.value,
-            "figure": rule.figure,
-            "unit": rule.unit,
-            "standard": rule.standard,
-            "clause": rule.clause,
-            "severity": rule.severity.value,
-            "text": rule.text(lang),
-            "overridden": rule.overridden,
-        }
-        for rule in rules_in_force().by_id.values()
-    ]
+    """List the rules in force with their figures, clauses and force."""
+    rules = [rule.properties(lang) for rule in rules_in_force().by_id.values()]
     return etag_response(request, orjson.dumps({"rules": rules}), JSON)
 
 

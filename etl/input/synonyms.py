@@ -118,7 +118,9 @@ COLUMNS: dict[str, dict[str, str]] = {
 
 VALUES: dict[str, dict[str, str]] = {
     "use": {
-        "residential": "住宅 居住 居民住宅 住宅楼 商品房 公寓 宿舍",
+        "residential": "住宅 居住 居民住宅 住宅楼 商品房",
+        "apartment": "公寓 公寓楼 酒店式公寓 商务公寓",
+        "dormitory": "宿舍 宿舍楼 集体宿舍 学生宿舍",
         "mixed": "商住 商住两用 综合 商住楼 商住混合",
         "commercial": "商业 商铺 商场 酒店 商服",
         "office": "办公 写字楼 办公楼",

@@ -51,8 +51,9 @@ BORDER_LEVELS = ("2", "3", "4", "5", "6", "7", "8")
 """Values of ``admin_level`` above communities; the highest of a file limits its extent."""
 
 USE_BY_BUILDING = {
-    "residential": "apartments house detached semidetached_house terrace residential dormitory "
+    "residential": "apartments house detached semidetached_house terrace residential "
     "bungalow farm houseboat static_caravan villa cabin",
+    "dormitory": "dormitory",
     "commercial": "commercial retail supermarket kiosk hotel shop mall",
     "office": "office",
     "industrial": "industrial manufacture factory works",

@@ -9,6 +9,7 @@ from sqlalchemy.orm import aliased
 
 from geo.db.layer_frames import wkb
 from geo.fire.context import FireContext
+from geo.fire.separation import fire_properties
 from geo.messages import Language, text
 from geo.missing_data import MissingData
 from geo.model import BuildingUnit, Compound, Region
@@ -29,6 +30,9 @@ def describe_building(context: FireContext, row: int, lang: Language) -> Details
     for name in ("use", "structure", "fire_class"):
         value = record[name]
         attributes[f"{name}_text"] = None if value is None else text(f"{name}.{value}", lang=lang)
+    properties = fire_properties(context.snapshot)
+    is_estimated = properties.is_estimated[row]
+    attributes["estimated_height_m"] = float(properties.height[row]) if is_estimated else None
     attributes["high_rise"] = bool(context.is_high_rise[row])
     attributes["footprint_m2"] = round(float(context.snapshot.walls[row].area), 1)
     return {

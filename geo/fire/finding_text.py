@@ -10,7 +10,6 @@ from geo.messages import Language, text
 _TEXT_GROUPS = {
     "separation_": "separation",
     "ladder_": "ladder",
-    "lane_turning": "lane_turning",
 }
 """Beginnings of rule ids whose findings share their texts."""
 

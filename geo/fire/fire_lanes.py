@@ -8,7 +8,7 @@ import shapely
 
 from geo.fire import separation
 from geo.fire.finding import Finding
-from geo.fire.rules import TOLERANCE_M, Rules, Severity
+from geo.fire.rules import HEAVY_ENGINE_T, TOLERANCE_M, Rules, Severity
 from geo.fire.snapshot import CitySnapshot
 from geo.fire.vehicle_access import classify_obstacles, is_free, vehicle_from_settings
 from geo.network.roads import RoadGraph, Vehicle, road_widths
@@ -56,10 +56,12 @@ def check_lane_attributes(snapshot: CitySnapshot, rules: Rules, rows: Ints) -> l
 
 
 def _attributes(rules: Rules, road: Any) -> list[Finding]:
+    slope = _float_or_none(abs(road["slope_percent"] or 0.0))
+    is_steepest = slope is not None and slope > rules.figure("lane_slope_most")
     checks = (
         ("lane_width", _float_or_none(road["width_m"]), -1),
         ("lane_height", _float_or_none(road["clear_height_m"]), -1),
-        ("lane_slope", _float_or_none(abs(road["slope_percent"] or 0.0)), 1),
+        ("lane_slope_most" if is_steepest else "lane_slope", slope, 1),
     )
     findings = []
     for name, measured, sign in checks:
@@ -133,7 +135,7 @@ def check_dead_ends(
 ) -> list[Finding]:
     """Return findings of dead ends that an engine drives into and can't turn at.
 
-    A turning place must be at least as long as the engine.
+    A turning place must be at least as long as the engine; a heavy engine should have more room.
 
     Parameters
     ----------
@@ -155,13 +157,17 @@ def check_dead_ends(
         name = "lane_turning_high" if is_near_high_rise else "lane_turning"
         required_side = max(rules.figure(name), vehicle.length_m)
         side = _largest_square(snapshot, graph.xy[node], lines, required_side)
+        if side >= required_side and vehicle.weight_t >= HEAVY_ENGINE_T:
+            name, least = "lane_turning_heavy", required_side
+            required_side = max(rules.figure(name), vehicle.length_m)
+            side = max(_largest_square(snapshot, graph.xy[node], lines, required_side), least)
         if side >= required_side:
             continue
         road = snapshot.road.iloc[int(graph.road[pieces[0]])]
         findings.append(
             Finding(
                 name,
-                Severity.MEDIUM,
+                rules[name].severity,
                 "road",
                 str(road["code"]),
                 shapely.Point(graph.xy[node]),
@@ -229,7 +235,7 @@ def _largest_square(
     obstacles = _obstacles_around(snapshot, end, 2 * required_side)
     line = lines[0]
     angle = _heading(line, end)
-    for side in (required_side, 12.0, 10.0, 8.0, 6.0, 4.0):
+    for side in (required_side, 15.0, 12.0, 10.0, 8.0, 6.0, 4.0):
         if side <= required_side and _fits(obstacles, end, line, angle, side):
             return side
     return 0.0

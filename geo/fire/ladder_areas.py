@@ -104,11 +104,10 @@ def find_best_ladder_areas(
     """
     wall = snapshot.walls[row]
     sides = _sides(wall)
-    long_side = max(side.length for side in sides)
-    quarter = shapely.length(shapely.boundary(wall)) / 4
-    required = max(long_side, min(quarter, long_side)) if len(sides) <= 4 else max(quarter, 1.0)
     least = rules.figure("ladder_area_tall" if tall else "ladder_area")
-    required = max(required, least)
+    # A quarter of the perimeter exceeds the longest side only where no side is a long one.
+    quarter = sum(side.length for side in sides) / 4
+    required = max(sides[0].length, quarter, least)
     best: LadderAreas | None = None
     for side in sides:
         areas = _beside(snapshot, rules, row, side, required, least, tall=tall)

@@ -1,12 +1,13 @@
-"""The fire rules: figure, unit, standard and clause; settings override a figure for a city.
+"""The fire rules: figure, unit, force and clause; settings override a figure for a city.
 
 The text of a rule is in the catalogues under ``rule.<id>``. How far each clause was verified is in
 ``docs/decisions/clauses-of-the-fire-rules.md``.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
+from typing import Any
 
 from geo.errors import InputError
 from geo.messages import Language, text
@@ -35,94 +36,224 @@ class Severity(StrEnum):
     MISSING = "missing"
 
 
+class Force(StrEnum):
+    """How binding a rule is: ``shall`` (应) and ``should`` (宜) of a standard, or ``own``."""
+
+    SHALL = "shall"
+    SHOULD = "should"
+    OWN = "own"
+
+
 @dataclass(frozen=True)
 class Rule:
-    """A figure of a standard, or of this program where ``standard`` is empty."""
+    """A figure of a standard, or of this program where ``force`` is ``own``.
+
+    Attributes
+    ----------
+    superseded_by
+        The mandatory clause that now stands before this one; empty if there is none.
+    verified
+        Whether the figure was compared with a quotation of the clause.
+    overridden
+        Whether the figure is the city's own.
+    """
 
     id: str
     overlay: Overlay
     figure: float
     unit: str
+    severity: Severity = Severity.MEDIUM
+    force: Force = Force.OWN
     standard: str = ""
     clause: str = ""
-    severity: Severity = Severity.MEDIUM
+    superseded_by: str = ""
+    verified: bool = False
     overridden: bool = False
 
     def text(self, lang: Language | None = None) -> str:
         """Return the text of the rule."""
         return text(f"rule.{self.id}", lang=lang, figure=self.figure, unit=self.unit)
 
+    def properties(self, lang: Language | None = None) -> dict[str, Any]:
+        """Return the fields of the rule and its text, for JSON."""
+        return asdict(self) | {"text": self.text(lang)}
+
 
 WATER = "GB 50974-2014"
 BUILDING = "GB 50016-2014"
 PLANNING = "GB 51080-2015"
+GENERAL = "GB 55037-2022"
 
 _COVERAGE, _SPACING = Overlay.HYDRANT_COVERAGE, Overlay.HYDRANT_SPACING
 _STANDING, _LANE, _REACH = Overlay.HYDRANT_STANDING, Overlay.FIRE_LANE, Overlay.FIRE_REACH
 _APART, _LADDER, _RESPONSE = Overlay.SEPARATION, Overlay.LADDER, Overlay.RESPONSE
-_HIGH, _LOW = Severity.HIGH, Severity.LOW
+_HIGH, _MEDIUM, _LOW = Severity.HIGH, Severity.MEDIUM, Severity.LOW
+_SHALL, _SHOULD = Force.SHALL, Force.SHOULD
 
 DEFAULT_RULES: tuple[Rule, ...] = (
-    Rule("hydrant_radius", _COVERAGE, 150, "m", WATER, "7.2.5", _HIGH),
-    Rule("hydrant_route", _COVERAGE, 150, "m", WATER, "7.2.5"),
-    Rule("hydrant_spacing", _SPACING, 120, "m", WATER, "7.2.5"),
-    Rule("hydrant_both_sides", _SPACING, 60, "m", WATER, "7.2.3"),
-    Rule("hydrant_kerb_least", _STANDING, 0.5, "m", WATER, "7.2.6", _LOW),
-    Rule("hydrant_kerb_most", _STANDING, 2.0, "m", WATER, "7.2.6", _LOW),
-    Rule("hydrant_wall", _STANDING, 5.0, "m", WATER, "7.2.6", _LOW),
-    Rule("hydrant_out", _STANDING, 0, "", "", "", _HIGH),
-    Rule("lane_width", _LANE, 4.0, "m", BUILDING, "7.1.8", _HIGH),
-    Rule("lane_height", _LANE, 4.0, "m", BUILDING, "7.1.8", _HIGH),
-    Rule("lane_slope", _LANE, 8.0, "%", BUILDING, "7.1.8"),
-    Rule("lane_wall", _LANE, 5.0, "m", BUILDING, "7.1.8", _LOW),
-    Rule("lane_turning", _LANE, 12.0, "m", BUILDING, "7.1.9"),
-    Rule("lane_turning_high", _LANE, 15.0, "m", BUILDING, "7.1.9"),
-    Rule("lane_dead_end", _LANE, 20.0, "m"),
-    # GB 51080-2015, 4.4.2: not verified.
-    Rule("lane_spacing", _LANE, 160, "m", PLANNING, "4.4.2"),
+    Rule("hydrant_radius", _COVERAGE, 150, "m", _HIGH, _SHALL, WATER, "7.2.5"),
+    Rule("hydrant_route", _COVERAGE, 150, "m"),
+    Rule("hydrant_spacing", _SPACING, 120, "m", _MEDIUM, _SHALL, WATER, "7.2.5"),
+    Rule("hydrant_both_sides", _SPACING, 60, "m", _MEDIUM, _SHALL, WATER, "7.2.3"),
+    Rule("hydrant_kerb_least", _STANDING, 0.5, "m", _LOW, _SHOULD, WATER, "7.2.6"),
+    Rule("hydrant_kerb_most", _STANDING, 2.0, "m", _LOW, _SHALL, WATER, "7.2.6"),
+    Rule("hydrant_wall", _STANDING, 5.0, "m", _LOW, _SHOULD, WATER, "7.2.6"),
+    Rule("hydrant_out", _STANDING, 0, "", _HIGH),
+    Rule("lane_width", _LANE, 4.0, "m", _HIGH, _SHALL, BUILDING, "7.1.8", "GB 55037-2022 3.4.5(1)"),
+    Rule(
+        "lane_height", _LANE, 4.0, "m", _HIGH, _SHALL, BUILDING, "7.1.8", "GB 55037-2022 3.4.5(1)"
+    ),
+    Rule("lane_slope", _LANE, 8.0, "%", _LOW, _SHOULD, BUILDING, "7.1.8"),
+    Rule("lane_slope_most", _LANE, 10.0, "%", _HIGH, _SHALL, GENERAL, "3.4.5(4)"),
+    Rule("lane_wall", _LANE, 5.0, "m", _LOW, _SHOULD, BUILDING, "7.1.8"),
+    Rule("lane_turning", _LANE, 12.0, "m", _MEDIUM, _SHALL, BUILDING, "7.1.9"),
+    Rule("lane_turning_high", _LANE, 15.0, "m", _MEDIUM, _SHOULD, BUILDING, "7.1.9"),
+    Rule("lane_turning_heavy", _LANE, 18.0, "m", _LOW, _SHOULD, BUILDING, "7.1.9"),
+    Rule("lane_dead_end", _LANE, 40.0, "m", _MEDIUM, _SHALL, GENERAL, "3.4.5(6)"),
+    Rule("lane_spacing", _LANE, 160, "m", _MEDIUM, _SHOULD, PLANNING, "4.4.2"),
     # Lanes at most 160 m apart put every wall within 80 m of one.
-    Rule("engine_reach", _REACH, 80, "m", PLANNING, "4.4.2", _HIGH),
+    Rule("engine_reach", _REACH, 80, "m", _HIGH),
     Rule("engine_margin", _REACH, 0.5, "m"),
-    Rule("road_within", _REACH, 500, "m", "", "", _HIGH),
-    Rule("separation_high_high", _APART, 13, "m", BUILDING, "5.2.2"),
-    Rule("separation_high_2", _APART, 9, "m", BUILDING, "5.2.2"),
-    Rule("separation_high_3", _APART, 11, "m", BUILDING, "5.2.2"),
-    Rule("separation_high_4", _APART, 14, "m", BUILDING, "5.2.2"),
-    Rule("separation_2_2", _APART, 6, "m", BUILDING, "5.2.2"),
-    Rule("separation_2_3", _APART, 7, "m", BUILDING, "5.2.2"),
-    Rule("separation_2_4", _APART, 9, "m", BUILDING, "5.2.2"),
-    Rule("separation_3_3", _APART, 8, "m", BUILDING, "5.2.2"),
-    Rule("separation_3_4", _APART, 10, "m", BUILDING, "5.2.2"),
-    Rule("separation_4_4", _APART, 12, "m", BUILDING, "5.2.2"),
-    Rule("separation_adjoining", _APART, 0.1, "m", BUILDING, "5.2.2 注2、注3"),
-    Rule("separation_openings_share", _APART, 25, "%", BUILDING, "5.2.2 注1"),
-    Rule("separation_protected", _APART, 3.5, "m", BUILDING, "5.2.2 注4、注5"),
-    Rule("separation_protected_high", _APART, 4.0, "m", BUILDING, "5.2.2 注4、注5"),
-    Rule("separation_group", _APART, 4.0, "m", BUILDING, "5.2.4"),
-    Rule("separation_group_area", _APART, 2500, "m²", BUILDING, "5.2.4"),
-    Rule("separation_no_reduction", _APART, 100, "m", BUILDING, "5.2.6"),
-    Rule("ladder_area", _LADDER, 15, "m", BUILDING, "7.2.2", _HIGH),
-    Rule("ladder_area_tall", _LADDER, 20, "m", BUILDING, "7.2.2", _HIGH),
-    Rule("ladder_tall", _LADDER, 50, "m", BUILDING, "7.2.1"),
-    Rule("ladder_width", _LADDER, 10, "m", BUILDING, "7.2.2"),
-    Rule("ladder_near", _LADDER, 5, "m", BUILDING, "7.2.2"),
-    Rule("ladder_far", _LADDER, 10, "m", BUILDING, "7.2.2"),
-    Rule("ladder_gap", _LADDER, 30, "m", BUILDING, "7.2.1"),
-    Rule("response_time", _RESPONSE, 300, "s", PLANNING, "4.1.3", _HIGH),
-    Rule("response_turnout", _RESPONSE, 60, "s", PLANNING, "4.1.3"),
+    Rule("road_within", _REACH, 500, "m", _HIGH),
+    Rule(
+        "separation_high_high", _APART, 13, "m", _MEDIUM, _SHALL, BUILDING, "5.2.2", verified=True
+    ),
+    Rule("separation_high_2", _APART, 9, "m", _MEDIUM, _SHALL, BUILDING, "5.2.2", verified=True),
+    Rule("separation_high_3", _APART, 11, "m", _MEDIUM, _SHALL, BUILDING, "5.2.2", verified=True),
+    Rule("separation_high_4", _APART, 14, "m", _MEDIUM, _SHALL, BUILDING, "5.2.2", verified=True),
+    Rule("separation_2_2", _APART, 6, "m", _MEDIUM, _SHALL, BUILDING, "5.2.2"),
+    Rule("separation_2_3", _APART, 7, "m", _MEDIUM, _SHALL, BUILDING, "5.2.2"),
+    Rule("separation_2_4", _APART, 9, "m", _MEDIUM, _SHALL, BUILDING, "5.2.2"),
+    Rule("separation_3_3", _APART, 8, "m", _MEDIUM, _SHALL, BUILDING, "5.2.2"),
+    Rule("separation_3_4", _APART, 10, "m", _MEDIUM, _SHALL, BUILDING, "5.2.2"),
+    Rule("separation_4_4", _APART, 12, "m", _MEDIUM, _SHALL, BUILDING, "5.2.2"),
+    Rule(
+        "separation_adjoining",
+        _APART,
+        0.1,
+        "m",
+        _MEDIUM,
+        _SHALL,
+        BUILDING,
+        "5.2.2 注2、注3",
+        verified=True,
+    ),
+    Rule(
+        "separation_openings_share",
+        _APART,
+        25,
+        "%",
+        _MEDIUM,
+        _SHALL,
+        BUILDING,
+        "5.2.2 注1",
+        verified=True,
+    ),
+    Rule(
+        "separation_protected",
+        _APART,
+        3.5,
+        "m",
+        _MEDIUM,
+        _SHALL,
+        BUILDING,
+        "5.2.2 注4、注5",
+        verified=True,
+    ),
+    Rule(
+        "separation_protected_high",
+        _APART,
+        4.0,
+        "m",
+        _MEDIUM,
+        _SHALL,
+        BUILDING,
+        "5.2.2 注4、注5",
+        verified=True,
+    ),
+    Rule("separation_group", _APART, 4.0, "m", _MEDIUM, _SHOULD, BUILDING, "5.2.4", verified=True),
+    Rule(
+        "separation_group_area",
+        _APART,
+        2500,
+        "m²",
+        _MEDIUM,
+        _SHALL,
+        BUILDING,
+        "5.2.4",
+        verified=True,
+    ),
+    Rule(
+        "separation_no_reduction",
+        _APART,
+        100,
+        "m",
+        _MEDIUM,
+        _SHALL,
+        BUILDING,
+        "5.2.6",
+        "GB 55037-2022 3.3.1",
+        verified=True,
+    ),
+    Rule(
+        "ladder_area",
+        _LADDER,
+        15,
+        "m",
+        _HIGH,
+        _SHALL,
+        BUILDING,
+        "7.2.2",
+        "GB 55037-2022 3.4.6",
+        verified=True,
+    ),
+    Rule(
+        "ladder_area_tall",
+        _LADDER,
+        20,
+        "m",
+        _HIGH,
+        _SHALL,
+        BUILDING,
+        "7.2.2",
+        "GB 55037-2022 3.4.6",
+        verified=True,
+    ),
+    Rule(
+        "ladder_tall",
+        _LADDER,
+        50,
+        "m",
+        _MEDIUM,
+        _SHALL,
+        BUILDING,
+        "7.2.1",
+        "GB 55037-2022 3.4.6",
+        verified=True,
+    ),
+    Rule("ladder_width", _LADDER, 10, "m", _MEDIUM, _SHALL, BUILDING, "7.2.2", verified=True),
+    Rule("ladder_near", _LADDER, 5, "m", _MEDIUM, _SHOULD, BUILDING, "7.2.2", verified=True),
+    Rule("ladder_far", _LADDER, 10, "m", _MEDIUM, _SHALL, BUILDING, "7.2.2", verified=True),
+    Rule("ladder_gap", _LADDER, 30, "m", _MEDIUM, _SHOULD, BUILDING, "7.2.1", verified=True),
+    Rule("response_time", _RESPONSE, 300, "s", _HIGH, _SHALL, PLANNING, "4.1.3", verified=True),
+    Rule("response_turnout", _RESPONSE, 60, "s"),
 )
 
 HIGH_RISE_M = {"residential": 27.0, "other": 24.0}
-"""Height above which a building is a high-rise (GB 50016-2014, 2.1.1)."""
+"""Height above which a building is a high-rise (GB 50016-2014, 2.1.1); apartments and dormitories
+follow the rules of public buildings (5.1.1, note 2)."""
 
-CACHE_VERSION = "2"
+CACHE_VERSION = "3"
 """Version of the checks; a new one makes all stored findings stale after an update."""
+
+HEAVY_ENGINE_T = 12.0
+"""Weight from which a fire engine counts as heavy."""
 
 TOLERANCE_M = 0.01
 """A shortfall below this is no finding: walls are not surveyed better, degrees are rounded."""
 
-STOREY_M = 3.0
-"""Height of a storey where a building's height is not on record."""
+STOREY_M = {"residential": 3.0, "other": 3.9}
+"""Estimated height of a storey where a building's height is not on record."""
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,8 @@ class FireProperties:
     ----------
     height
         (b,) metres; from the storeys where no height is on record, NaN where neither is.
+    is_estimated
+        (b,) whether the height was estimated from the storeys.
     high
         (b,) whether it is a high-rise.
     fire_class
@@ -41,6 +43,7 @@ class FireProperties:
     """
 
     height: Floats
+    is_estimated: Bools
     high: Bools
     fire_class: Floats
     groups: Bools
@@ -57,10 +60,12 @@ def fire_properties(snapshot: CitySnapshot) -> FireProperties:
 
 def _bodies(snapshot: CitySnapshot) -> FireProperties:
     frame = snapshot.building
-    height = frame["height_m"].to_numpy(dtype=float)
+    recorded_height = frame["height_m"].to_numpy(dtype=float)
     storeys = frame["storeys_above"].to_numpy(dtype=float)
-    height = np.where(np.isnan(height), storeys * STOREY_M, height)
     is_residential = (frame["use"] == "residential").to_numpy(dtype=bool)
+    storey = np.where(is_residential, STOREY_M["residential"], STOREY_M["other"])
+    is_estimated = np.isnan(recorded_height) & ~np.isnan(storeys)
+    height = np.where(is_estimated, storeys * storey, recorded_height)
     limit = np.where(is_residential, HIGH_RISE_M["residential"], HIGH_RISE_M["other"])
     is_tall = (np.nan_to_num(height) > limit) & ~((storeys == 1) & ~is_residential)
     recorded = frame["high_rise"].to_numpy(dtype=object)
@@ -69,7 +74,7 @@ def _bodies(snapshot: CitySnapshot) -> FireProperties:
     fire_class = np.maximum(frame["fire_class"].to_numpy(dtype=float), 2.0)
     groups = frame["use"].isin(GROUP_USES).to_numpy(dtype=bool)
     return FireProperties(
-        height, high, fire_class, groups, np.asarray(shapely.area(snapshot.walls))
+        height, is_estimated, high, fire_class, groups, np.asarray(shapely.area(snapshot.walls))
     )
 
 

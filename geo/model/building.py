@@ -23,6 +23,8 @@ class Use(StrEnum):
     """Uses of buildings."""
 
     RESIDENTIAL = "residential"
+    APARTMENT = "apartment"
+    DORMITORY = "dormitory"
     MIXED = "mixed"
     COMMERCIAL = "commercial"
     OFFICE = "office"

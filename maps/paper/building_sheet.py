@@ -273,7 +273,7 @@ def _tables(content: Details, lang: Language) -> dict[str, Any]:
         "facts": [
             ["use", attributes["use_text"] or "?"],
             ["storeys", f"{_or_unknown(above)} / -{_or_unknown(below)}"],
-            ["height", f"{_or_unknown(attributes['height_m'])} m"],
+            ["height", _format_height(attributes, lang)],
             ["structure", attributes["structure_text"] or "?"],
             ["fire_class", attributes["fire_class_text"] or "?"],
             ["households", _format_households(attributes)],
@@ -327,6 +327,13 @@ def _display_name(building: Details) -> str:
 
 def _or_unknown(value: object) -> str:
     return "?" if value is None else f"{value}"
+
+
+def _format_height(attributes: Details, lang: Language) -> str:
+    estimate = attributes["estimated_height_m"]
+    if estimate is None:
+        return f"{_or_unknown(attributes['height_m'])} m"
+    return text("desk.height_estimated", lang=lang, height=f"{estimate:.0f} m")
 
 
 def _format_households(attributes: Details) -> str:

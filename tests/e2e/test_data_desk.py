@@ -54,14 +54,14 @@ def test_held_import_is_seen_approved_and_rolled_back(desk, delivered):
     expect(page.locator("#notice")).to_contain_text("已批准", timeout=30_000)
     expect(side.locator(".badge").first).to_have_text("已发布")
     expect(side).to_contain_text("20 项变化中绘出 20 项轮廓")
-    expect(side).to_contain_text("挂起之前用时")
+    expect(side).to_contain_text("等待审批之前用时")
     side.get_by_role("button", name="回滚").click()
     page.get_by_role("dialog").wait_for()
     assert faults_of(page) == []
     page.get_by_role("dialog").get_by_role("button", name="回滚").click()
     expect(side.locator(".badge").first).to_have_text("已回滚", timeout=30_000)
-    page.get_by_role("link", name="隔离的要素").click()
-    expect(side.get_by_role("heading", level=1)).to_have_text("隔离的要素")
+    page.get_by_role("link", name="隔离要素").click()
+    expect(side.get_by_role("heading", level=1)).to_have_text("隔离要素")
     assert faults_of(page) == []
 
 
@@ -93,7 +93,7 @@ def test_quarantine_is_taken_home_mended_brought_back_and_replayed(desk, refused
     expect(page.locator("#notice")).to_contain_text("仍有 1 个未通过", timeout=30_000)
     page.goto(f"{page.url.split('/data')[0]}/data/layers/building/q003")
     expect(side.locator(".facts").first).to_contain_text("31")
-    page.get_by_role("link", name="隔离的要素").click()
+    page.get_by_role("link", name="隔离要素").click()
     expect(side.locator(".runs > li")).to_have_count(1)
     side.get_by_role("button", name="重放").click()
     expect(page.locator("#notice")).to_contain_text("仍有 1 个未通过", timeout=30_000)

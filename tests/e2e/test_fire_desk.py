@@ -86,7 +86,7 @@ def test_building_is_found_by_two_gestures(desk):
     panel = page.locator("#side")
     panel.get_by_role("heading", level=1).filter(has_text="1号楼").wait_for(timeout=60_000)
     said = panel.inner_text()
-    for words in ("地上 6 层", "昭明消防站", "消防车道", "网格与网格员"):
+    for words in ("地上 6 层", "昭明消防站", "消防车道", "网格与网格管理员"):
         assert words in said
     page.wait_for_function(READY)
     assert "building=" in page.url
@@ -100,7 +100,7 @@ def test_building_is_opened_by_a_click_and_its_sheet_is_a_pdf(desk, equipped):
     page = desk()
     near(page, 100, 100)
     click(page, 130, 131)
-    page.get_by_role("button", name="打印建筑布局图").wait_for(timeout=60_000)
+    page.get_by_role("button", name="打印建筑消防卡片").wait_for(timeout=60_000)
     code = page.url.split("building=")[1].split("#")[0]
     bearer = {"Authorization": f"Bearer {signed_in(equipped, 'fire')['access_token']}"}
     sheet = httpx.get(f"{equipped}/fire/buildings/{code}/sheet.pdf", headers=bearer, timeout=60)
@@ -109,14 +109,14 @@ def test_building_is_opened_by_a_click_and_its_sheet_is_a_pdf(desk, equipped):
 
 def test_incident_circle_lists_people_by_grid_and_grows(desk):
     page = desk()
-    page.get_by_role("button", name="事故圈").click()
+    page.get_by_role("button", name="事故范围").click()
     near(page, 300, 200, 16)
     click(page, 300, 200)
     panel = page.locator("#side")
-    expect(panel.get_by_role("heading", level=1)).to_have_text("事故圈", timeout=60_000)
+    expect(panel.get_by_role("heading", level=1)).to_have_text("事故范围", timeout=60_000)
     assert "疏散" in panel.inner_text()
     page.get_by_label("半径").fill("500")
-    expect(panel).to_contain_text("半径 500 米", timeout=60_000)
+    expect(panel).to_contain_text("半径 500 m", timeout=60_000)
     assert "incident=" in page.url
     assert faults_of(page) == []
 
@@ -132,7 +132,9 @@ def test_pipe_is_shut_off_and_a_valve_that_sticks_gives_the_next_ring(desk):
     assert "g1" in valves.inner_text()
     page.wait_for_function(READY)
     click(page, 100, 384)
-    expect(panel.locator("section", has_text="关不上的阀门")).to_contain_text("g1", timeout=60_000)
+    expect(panel.locator("section", has_text="无法关闭的阀门")).to_contain_text(
+        "g1", timeout=60_000
+    )
     assert "stuck=g1" in page.url
     assert faults_of(page) == []
 
@@ -157,7 +159,7 @@ def test_overlays_go_on_with_counts_and_findings_in_view(desk):
     box = page.locator(".overlays")
     box.get_by_role("checkbox").first.wait_for(timeout=60_000)
     assert box.get_by_role("checkbox").count() == 8
-    box.get_by_label("消防站").or_(box.get_by_role("checkbox").last).first.check()
+    box.get_by_label("消防救援站").or_(box.get_by_role("checkbox").last).first.check()
     expect(box.locator(".findings")).to_contain_text("当前范围内")
     shown = page.evaluate("gridatlas.map.getLayoutProperty('station', 'visibility')")
     assert shown == "visible"

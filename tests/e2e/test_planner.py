@@ -92,7 +92,7 @@ def test_signed_in_by_form_a_planner_draws_a_community(open_page, desks):
     page.get_by_role("button", name="登录").click()
     page.locator(".communities a").first.wait_for()
     assert page.locator(".communities a").count() == 3
-    page.get_by_label("按名称或代码查找").fill("江滨")
+    page.get_by_label("按名称或编码查找").fill("江滨")
     page.locator(".communities a").click()
     page.get_by_role("button", name="划分网格").click()
     page.get_by_label("目标户数").fill("350")
@@ -147,7 +147,7 @@ def test_lasso_that_breaks_a_grid_asks_first(edit):
     asked = page.locator("#preview.asking")
     asked.wait_for()
     assert "超过上限" in asked.inner_text()
-    page.get_by_role("button", name="算了").click()
+    page.get_by_role("button", name="取消").click()
     assert households(page) == before
     assert page.evaluate("gridatlas.editor.draft.plan.revision") == 0
 
@@ -200,7 +200,7 @@ def test_polygon_drawn_corner_by_corner_becomes_a_dedicated_grid(edit, client_of
     preview = page.locator("#preview")
     expect(preview).to_contain_text("新网格")
     assert "超过上限" not in preview.inner_text()
-    preview.get_by_role("button", name="照做").click()
+    preview.get_by_role("button", name="仍要移动").click()
     page.wait_for_function("() => gridatlas.editor.draft.plan.revision === 2")
     [made] = set(page.evaluate(GRIDS)) - set(before)
     row = page.locator(".grids li").filter(has=page.locator(f'[data-code="{made}"]'))
@@ -267,7 +267,7 @@ def test_papers_are_offered_and_the_list_is_saved(edit):
         assert dialog.get_by_role("button", name=name).is_visible()
     assert faults_of(page) == []
     with page.expect_download() as taken:
-        dialog.get_by_role("button", name="分配表").click()
+        dialog.get_by_role("button", name="分配清单").click()
     assert taken.value.suggested_filename == f"{t.NORTH_GATE}.xlsx"
 
 
@@ -368,7 +368,7 @@ def ask_for_three(page):
     """Ask for three drawings of the community on the page, and wait until they are there."""
     page.get_by_role("button", name="划分网格").click()
     page.get_by_label("方案个数").fill("3")
-    start = page.get_by_label("从何开始")
+    start = page.get_by_label("划分方式")
     if start.count():
         start.select_option("yes")
     before = page.locator("article.plan").count()
@@ -397,7 +397,7 @@ def test_fewer_alternatives_than_asked_for_are_said(open_page, desks, session):
 def test_area_drawn_on_the_map_is_asked_for(open_page, desks, session):
     page = open_page(f"{desks}/plan/c/{t.DRUM_TOWER}", session=session)
     page.get_by_role("button", name="划分网格").click()
-    page.get_by_role("button", name="在图上画专属范围").click()
+    page.get_by_role("button", name="在图上绘制专属范围").click()
     page.wait_for_function(PEN)
     page.wait_for_function("() => gridatlas.map.loaded()")
     box = page.locator("#area-map").bounding_box()
@@ -412,7 +412,7 @@ def test_area_drawn_on_the_map_is_asked_for(open_page, desks, session):
         page.mouse.move(*on_screen(*corner), steps=3)
         page.mouse.click(*on_screen(*corner))
         page.wait_for_timeout(60)
-    picker = page.get_by_role("dialog", name="在图上画专属范围")
+    picker = page.get_by_role("dialog", name="在图上绘制专属范围")
     picker.get_by_label("网格名称").fill("鼓楼广场")
     assert faults_of(page) == []
     picker.get_by_role("button", name="完成").click()
@@ -456,7 +456,7 @@ def test_drawing_is_cancelled(open_page, desks, session):
     page = open_page(f"{desks}/plan/c/{t.DRUM_TOWER}", session=session)
     page.get_by_role("button", name="划分网格").click()
     page.get_by_label("方案个数").fill("5")
-    page.get_by_label("从何开始").select_option("yes")
+    page.get_by_label("划分方式").select_option("yes")
     before = page.locator("article.plan").count()
     page.get_by_role("button", name="开始划分").click()
     page.get_by_role("button", name="取消").click()

@@ -197,7 +197,7 @@ def test_cut_network_is_said_and_the_map_stays(open_page, address):
     click_at(page, 905, 120)
     notice = page.get_by_role("status")
     notice.wait_for(state="visible")
-    assert "服务器没有回应" in notice.inner_text()
+    assert "服务器无响应" in notice.inner_text()
     assert rendered(page, "grid-fill")
     page.context.set_offline(False)
     click_at(page, 905, 120)

@@ -40,7 +40,7 @@ def dialog(open_page, desks):
     def dialog(community, **how):
         page = open_page(f"{desks}/plan/c/{community}", session=signed_in(desks, "planner"), **how)
         page.locator("#draw").click()
-        page.locator("dialog").get_by_role("button", name="在图上选楼栋").click()
+        page.locator("dialog").get_by_role("button", name="在图上选择建筑").click()
         page.wait_for_function(WISHING)
         return page
 
@@ -64,8 +64,8 @@ def test_buildings_wished_together_apart_and_locked_are_so_in_the_plan(dialog):
     assert faults_of(page) == []
     rows.nth(2).get_by_role("button", name="删除").click()
     page.get_by_role("button", name="完成").click()
-    wished = page.locator("dialog fieldset", has_text="对楼栋的要求")
-    expect(wished).to_contain_text("放在一起 1 · 分开 1")
+    wished = page.locator("dialog fieldset", has_text="建筑约束")
+    expect(wished).to_contain_text("划入同一网格 1 · 划入不同网格 1")
     page.locator(".further summary").click()
     page.get_by_label("最多用时").fill("2")
     with page.expect_request("**/communities/*/plans") as sent:
@@ -114,4 +114,4 @@ def test_discarded_draft_leaves_a_community_with_its_buildings_to_choose_from(
     assert shown == len(t.buildings(t.RIVERSIDE))
     assert page.locator('[data-wish="locked"]').count() == 0
     wish(page, "together", [{"atom": 0}, {"atom": 1}])
-    assert "放在一起" in page.locator("dialog.picker .found").inner_text()
+    assert "划入同一网格" in page.locator("dialog.picker .found").inner_text()

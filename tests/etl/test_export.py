@@ -66,8 +66,8 @@ def test_grids_are_placed_in_the_system_asked_for(filled, tmp_path):
     [
         ("a.dwg", None, "a.dwg: the file name extension is not a supported format"),
         ("a", None, "the file name extension is not a supported format"),
-        ("a.gpkg", "EPSG:1", "EPSG:1 is no coordinate system"),
-        ("a.gpkg", "Xiangyang", "Xiangyang is no coordinate system"),
+        ("a.gpkg", "EPSG:1", "EPSG:1 is not a known coordinate system"),
+        ("a.gpkg", "Xiangyang", "Xiangyang is not a known coordinate system"),
         ("file/a.gpkg", None, "can't be written"),
     ],
 )

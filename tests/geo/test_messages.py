@@ -28,6 +28,12 @@ def test_both_languages_have_the_same_texts_with_the_same_fields():
         assert fields(text) == fields(chinese[key]), key
 
 
+def test_a_text_says_one_grid_and_two_grids():
+    texts = [messages.text("page.grids_unit", lang="en", grids=count) for count in (1, 2)]
+    assert texts == ["1 grid", "2 grids"]
+    assert messages.text("page.grids_unit", lang="zh", grids=1) == "1 个网格"
+
+
 @pytest.mark.parametrize("language", messages.LANGUAGES)
 def test_no_text_is_defined_in_two_files(language):
     files = sorted((ROOT / "geo" / "locale" / language).glob("*.toml"))

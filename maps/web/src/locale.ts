@@ -68,7 +68,11 @@ export function languageTag(lang = language): string {
 /** The text of a key with its fields filled in; without one, the key. */
 export function text(key: string, fields: Fields = {}): string {
   const template = catalogue[key] ?? key;
-  return template.replace(/\{(\w+)\}/g, (_, name: string) => String(fields[name] ?? ""));
+  return template
+    .replace(/\{(\w+):([^{}|]+)\|([^{}|]+)\}/g, (_, name: string, one: string, many: string) =>
+      String(fields[name]) === "1" ? one : many,
+    )
+    .replace(/\{(\w+)\}/g, (_, name: string) => String(fields[name] ?? ""));
 }
 
 /** The text of a key, or nothing where the catalogue has none. */

@@ -14,6 +14,7 @@ import {
 beforeEach(() =>
   setLocale("en", {
     greeting: "{count} grids of {name}",
+    grids: "{count} {count:grid|grids}",
     "data.and": ", ",
     "data.yes": "yes",
     "data.no": "no",
@@ -27,6 +28,10 @@ describe("texts", () => {
   test("are filled in", () => {
     expect(text("greeting", { count: 3, name: "Gulou" })).toBe("3 grids of Gulou");
     expect(text("greeting", { count: 3 })).toBe("3 grids of ");
+  });
+
+  test("say one grid and two grids", () => {
+    expect([1, 2].map((count) => text("grids", { count }))).toEqual(["1 grid", "2 grids"]);
   });
 
   test("that are missing show their key, or nothing where they are optional", () => {

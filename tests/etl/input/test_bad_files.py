@@ -261,7 +261,7 @@ BAD_FILES: dict[str, tuple[Callable[[Path], Path], Mapping | None, str]] = {
     "unknown system": (
         lambda d: write_shapefile_without(d / "a.shp", ".prj"),
         mapping(coordinates={"crs": "EPSG:1"}),
-        "EPSG:1 is no coordinate system that is known. Write it like EPSG:4490.",
+        "EPSG:1 is not a known coordinate system. Write it like EPSG:4490.",
     ),
     "heights in millimetres": (
         lambda d: write(houses(height_m=[18_000 + i for i in range(12)]), d / "a.gpkg"),

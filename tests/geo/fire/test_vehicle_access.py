@@ -57,7 +57,7 @@ def test_longer_engine_needs_a_larger_place_to_turn(in_force):
             street("lane", (200, 0), (200, 290), road_class="internal", width_m=5.0),
         ],
     )
-    defaults = vehicle_access.vehicle_from_settings(in_force)
+    defaults = replace(vehicle_access.vehicle_from_settings(in_force), weight_t=10.0)
     rows = np.arange(2)
     assert fire_lanes.check_dead_ends(snapshot, in_force, rows, defaults) == []
     findings = fire_lanes.check_dead_ends(

@@ -56,7 +56,7 @@ def test_page_has_grids_buildings_and_barriers(pages):
     assert len(buildings) >= len(t.buildings(t.NORTH_GATE))
     looks = {f["properties"].get("look") for c in collections for f in c["features"]}
     assert {"arterial", "local", "alley", "path"} <= looks
-    for word in ("评分表", "Score card", "83%", "铁路", "小区围墙"):
+    for word in ("评分卡", "Score card", "83%", "铁路", "小区围墙"):
         assert word in html
     assert r"398 \u6237" in html
 

@@ -272,7 +272,7 @@ def test_assignment_list_has_every_building_and_no_formula(staffed):
     opened = openpyxl.load_workbook(io.BytesIO(book))
     rows = list(opened.active.iter_rows())
     assert len(rows) == 1 + len(t.buildings(t.DRUM_TOWER))
-    assert [cell.value for cell in rows[0]][:3] == ["网格", "网格编码", "楼栋"]
+    assert [cell.value for cell in rows[0]][:3] == ["网格", "网格编码", "建筑"]
     cells = [cell for row in rows for cell in row]
     assert not [cell for cell in cells if cell.data_type == "f"]
     suspect = next(cell for cell in cells if str(cell.value).startswith("="))

@@ -225,13 +225,18 @@ function attributeList({ attributes, compound }: Layout): HTMLElement {
   return definitionList([
     [text("desk.use"), attributes.use_text ?? attributes.use],
     [text("desk.storeys_label"), storeys],
-    [text("desk.height"), formatMetres(attributes.height_m)],
+    [text("desk.height"), heightText(attributes)],
     [text("desk.structure"), attributes.structure_text ?? attributes.structure],
     [text("desk.fire_class"), attributes.fire_class_text ?? valueText(attributes.fire_class)],
     [text("desk.year"), valueText(attributes.year_built)],
     [text("desk.people"), peopleText(attributes)],
     [text("desk.compound"), compound?.name ?? ""],
   ]);
+}
+
+function heightText({ height_m, estimated_height_m }: Layout["attributes"]): string {
+  const metres = formatMetres(height_m ?? estimated_height_m);
+  return height_m === null && metres ? text("desk.height_estimated", { height: metres }) : metres;
 }
 
 function managerItem(grid: Layout["grids"][number]): HTMLElement {
