@@ -21,7 +21,7 @@ from geo.geometry import kernel_file
 
 _CONFIG: Any = numba.config
 if "NUMBA_CPU_NAME" not in os.environ:
-    # The same code for every processor of an architecture: as fast, and it can be copied.
+    # The same code for every processor of an architecture can be copied; it is 13 % slower.
     _CONFIG.CPU_NAME, _CONFIG.CPU_FEATURES = "generic", ""
 
 _UNWRAPPED: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
