@@ -10,8 +10,8 @@ from contextlib import contextmanager, suppress
 from typing import IO, TextIO, cast
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 from geo.errors import GridatlasError, InputError, SetupError
 from geo.messages import text
@@ -49,8 +49,9 @@ class _StandardError(io.TextIOBase):
         return sys.stderr.fileno()
 
 
-out = Console(soft_wrap=True, width=_WIDTH)
-err = Console(file=cast(IO[str], _StandardError()), soft_wrap=True)
+out = Console(soft_wrap=True, width=_WIDTH, markup=False)
+err = Console(file=cast(IO[str], _StandardError()), soft_wrap=True, markup=False)
+"""Markup is off: names of files and features may have square brackets."""
 
 
 def start_in_utf8() -> None:
@@ -101,7 +102,7 @@ def _check_utf8(name: str) -> None:
 def progress() -> Iterator[Report]:
     """Show a progress bar per step while the block runs; yield the function that updates it."""
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TextColumn("{task.completed:.0f}/{task.total:.0f}"),
     )
@@ -136,7 +137,7 @@ def best_effort() -> Iterator[None]:
 
 def warn(message: str) -> None:
     """Print a warning."""
-    err.print(f"[bold yellow]![/] {escape(message)}", highlight=False)
+    err.print(Text.assemble(("!", "bold yellow"), " ", message))
 
 
 def _discard(stream: TextIO) -> None:
@@ -165,5 +166,5 @@ def run(main: Callable[[], object]) -> None:
 
 
 def _fail(message: str, code: int) -> None:
-    err.print(f"[bold red]✗[/] {escape(message)}", highlight=False)
+    err.print(Text.assemble(("✗", "bold red"), " ", message))
     sys.exit(code)

@@ -181,7 +181,7 @@ def _report_outcome(outcome: "Outcome", report: Path | None, *, is_dry_run: bool
     from geo import db
     from geo.settings import settings
 
-    show_outcome(outcome)
+    show_outcome(outcome, is_dry_run=is_dry_run)
     with console.best_effort():
         if is_dry_run:
             console.out.print(text("import.dry_run"), highlight=False)
@@ -212,4 +212,4 @@ def _show_extract(extract: "Extract", seconds: float) -> None:
         lines.append(text("import.unread", tags=counts))
     lines.append(text("import.seconds", seconds=seconds))
     for line in lines:
-        console.out.print(line, highlight=False, markup=False)
+        console.out.print(line, highlight=False)

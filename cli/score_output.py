@@ -50,7 +50,7 @@ def show_scores(results: Sequence["DrawResult"]) -> None:
 def show_progress(result: "DrawResult") -> None:
     """Print the result of one community of a run on standard error."""
     done = text("draw.done", **result.score) if result.score else result.refused
-    console.err.print(f"{result.community} {result.name}: {done}", highlight=False, markup=False)
+    console.err.print(f"{result.community} {result.name}: {done}", highlight=False)
 
 
 def show_alternatives(results: Sequence["DrawResult"]) -> None:
@@ -93,7 +93,7 @@ def write_scores(results: Sequence["DrawResult"], out: Path) -> None:
 
 
 def _print(line: str) -> None:
-    console.out.print(line, highlight=False, markup=False)
+    console.out.print(line, highlight=False)
 
 
 def _optional_columns(results: Sequence["DrawResult"]) -> list[str]:

@@ -12,6 +12,7 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from etl.input.reader_findings import RowFaults
 from geo.types import Geometries
 
 BATCH_ROWS = 20_000
@@ -38,6 +39,9 @@ class Batch:
         (n,) delivered geometry as well-known binary, None where ``geometry`` differs from it.
     broken
         (n,) bool, features whose geometry could not be built as delivered.
+    faults
+        (n,) lists of faults that the reader found in the rows of the file, None where there is
+        none.
     """
 
     columns: Mapping[str, pa.Array]
@@ -45,6 +49,7 @@ class Batch:
     numbers: NDArray[np.int64]
     wkb: Geometries | None = None
     broken: Flags | None = None
+    faults: RowFaults | None = None
 
     def __len__(self) -> int:
         return len(self.geometry)
@@ -60,6 +65,7 @@ class Batch:
             self.numbers[rows],
             None if self.wkb is None else self.wkb[rows],
             None if self.broken is None else self.broken[rows],
+            None if self.faults is None else self.faults[rows],
         )
 
     def with_columns(self, **columns: pa.Array) -> "Batch":

@@ -3,26 +3,32 @@
 Each function in :data:`TASKS` takes a path, and returns values for JSON or yields Arrow tables.
 """
 
-import csv
+import codecs
 import itertools
 import json
-import zipfile
 from collections.abc import Callable, Iterator
-from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-import openpyxl
 import pyarrow as pa
-import pyarrow.csv as arrow_csv
 import pyarrow.parquet as parquet
 import pyogrio
-from openpyxl.utils.exceptions import InvalidFileException
 from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, GeometryError
 
-from etl.input import encoding as encodings
-from etl.input.formats import GEOMETRY_COLUMN
-from etl.input.zip_archive import check_entries
+from etl.input.csv_rows import csv_encoding, read_csv_rows
+from etl.input.encoding import normalize_encoding
+from etl.input.formats import DRIVERS, GEOMETRY_COLUMN, TEXT_TABLE_SUFFIXES
+from etl.input.reader_findings import Findings
+from etl.input.table_rows import read_table
+from etl.input.vector_texts import (
+    RAW_TEXT_ENCODING,
+    decode_names,
+    decode_table,
+    json_encoding,
+    shapefile_encoding,
+    to_utf8_json,
+)
+from etl.input.xlsx_rows import choose_sheet, open_workbook, read_sheet_rows
 from geo.errors import InputError
 
 _UNREADABLE = (
@@ -30,7 +36,6 @@ _UNREADABLE = (
     *(pa.ArrowInvalid, OSError),
 )
 _SNIFFED_BYTES = 2**16
-_CSV_BLOCK_BYTES = 8 * 2**20
 
 
 def _unreadable(path: Path, error: Exception) -> InputError:
@@ -43,45 +48,68 @@ def _unreadable(path: Path, error: Exception) -> InputError:
 def layer_names(path: Path) -> list[str]:
     """Return the names of the layers of a vector file or the sheets of a workbook."""
     if path.suffix.lower() == ".xlsx":
-        book = _workbook(path)
+        book = open_workbook(path)
         try:
             return list(book.sheetnames)
         finally:
             book.close()
+    is_json = DRIVERS.get(path.suffix.lower()) == "GeoJSON"
+    opened, _ = _open_texts(path, json_encoding(path) if is_json else None)
     try:
-        return [str(name) for name, _ in pyogrio.list_layers(path)]
+        return [str(name) for name, _ in pyogrio.list_layers(opened)]
     except _UNREADABLE as error:
         raise _unreadable(path, error) from error
 
 
 def layer_information(path: Path, layer: str, encoding: str | None) -> dict[str, Any]:
     """Return the fields, coordinate system, geometry type and feature count of a vector layer."""
+    opened, gdal_encoding = _open_texts(path, encoding)
     try:
-        info = pyogrio.read_info(path, layer=layer, encoding=encoding, force_feature_count=False)
+        info = pyogrio.read_info(
+            opened, layer=layer, encoding=gdal_encoding, force_feature_count=False
+        )
     except _UNREADABLE as error:
         raise _unreadable(path, error) from error
+    findings = Findings()
+    names = [str(name) for name in info["fields"]]
+    fields = decode_names(names, encoding, findings) if gdal_encoding else names
     return {
-        "fields": [str(name) for name in info["fields"]],
+        "fields": fields,
         "crs": info["crs"],
         "geometry_type": info["geometry_type"],
         "features": int(info["features"]),
+        "notes": findings.notes,
     }
+
+
+def _open_texts(path: Path, encoding: str | None) -> tuple[Path, str | None]:
+    """Return the path to open for GDAL, and the encoding of texts that are decoded here."""
+    if encoding is None:
+        return path, None
+    if path.suffix.lower() == ".shp":
+        return path, RAW_TEXT_ENCODING
+    return to_utf8_json(path, encoding), None
 
 
 def read_records(path: Path, layer: str, encoding: str | None, size: int) -> Iterator[pa.Table]:
     """Yield the features of a layer through the Arrow interface of GDAL."""
+    opened, gdal_encoding = _open_texts(path, encoding)
+    findings, start = Findings(), 1
     try:
         with pyogrio.open_arrow(
-            path,
+            opened,
             layer=layer,
-            encoding=encoding,
+            encoding=gdal_encoding,
             batch_size=size,
             use_pyarrow=True,
             datetime_as_string=True,
         ) as (meta, reader):
             column = meta["geometry_name"] or "wkb_geometry"
             for record in reader:
-                yield _with_geometry(pa.Table.from_batches([record]), column)
+                table = _with_geometry(pa.Table.from_batches([record]), column)
+                raw_encoding = encoding if gdal_encoding else None
+                yield decode_table(table, raw_encoding, start, findings)
+                start += table.num_rows
     except _UNREADABLE as error:
         raise _unreadable(path, error) from error
 
@@ -110,132 +138,63 @@ def _with_geometry(table: pa.Table, column: str) -> pa.Table:
     return table.rename_columns(names)
 
 
-def text_encoding(path: Path) -> str | None:
-    """Return the encoding of a shapefile's texts, None for another format."""
-    return encodings.dbf_encoding(path)
+def text_encoding(path: Path, encoding: str | None) -> dict[str, Any]:
+    """Return the encoding of the texts of a shapefile, GeoJSON or CSV file, with notes.
+
+    Parameters
+    ----------
+    encoding
+        Encoding that a mapping names, which holds for every text.
+    """
+    findings = Findings()
+    if encoding:
+        name: str | None = normalize_encoding(encoding)
+    elif path.suffix.lower() == ".shp":
+        name = shapefile_encoding(path, findings)
+    elif path.suffix.lower() in TEXT_TABLE_SUFFIXES:
+        name = csv_encoding(path)
+    else:
+        name = json_encoding(path)
+    try:
+        codecs.lookup(name or "utf-8")
+    except LookupError as error:
+        raise InputError("encoding_unknown", file=path, encoding=encoding) from error
+    return {"encoding": name, "notes": findings.notes}
 
 
-def read_csv(path: Path, encoding: str | None = None) -> Iterator[pa.Table]:
+def read_csv(path: Path, encoding: str, known: list[str], size: int) -> Iterator[pa.Table]:
     """Yield the rows of a CSV file as texts, in blocks.
 
     Raises
     ------
     InputError
-        If a row is longer or shorter than the header, a column has no name or that of another, or
-        the texts are not in one encoding.
+        If it has no header, or a column with data has no name or that of another.
     """
-    with path.open("rb") as file:
-        start = file.read(_SNIFFED_BYTES)
-    encoding = encoding or encodings.detect_encoding(start[: start.rfind(b"\n") + 1] or start)
-    if b"\0" in start:
-        raise InputError("file_unreadable", file=path, format=path.suffix)
-    sample = start.decode(encoding, "replace").lstrip("\ufeff")
-    delimiter = _delimiter(sample)
-    header = next(csv.reader([sample.split("\n", 1)[0].strip("\r")], delimiter=delimiter))
-    _refuse_bad_header(path, header)
-    try:
-        reader = arrow_csv.open_csv(
-            path,
-            read_options=arrow_csv.ReadOptions(block_size=_CSV_BLOCK_BYTES, encoding=encoding),
-            parse_options=arrow_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
-            convert_options=arrow_csv.ConvertOptions(
-                column_types={name: pa.string() for name in header},
-                strings_can_be_null=True,
-                null_values=[""],
-            ),
-        )
-        for record in reader:
-            yield pa.Table.from_batches([record])
-    except pa.ArrowInvalid as error:
-        reason = str(error).split("\n", 1)[0][:200]
-        raise InputError("csv_ragged", file=path, said=reason) from error
-    except UnicodeDecodeError as error:
-        raise InputError("csv_encoding", file=path, encoding=encoding) from error
+    findings, names = Findings(), frozenset(known)
+    if not encoding.lower().startswith(("utf-16", "utf-32")):
+        with path.open("rb") as file:
+            if b"\0" in file.read(_SNIFFED_BYTES):
+                raise InputError("file_unreadable", file=path, format=path.suffix)
+    rows = read_csv_rows(path, encoding, names, findings)
+    yield from read_table(path, rows, names, findings, size, is_short_row_whole=False)
 
 
-def _delimiter(sample: str) -> str:
-    line = sample.split("\n", 1)[0]
-    return max(",\t;|", key=line.count)
-
-
-def _refuse_bad_header(path: Path, header: list[str]) -> None:
-    names = [name.strip() for name in header]
-    unnamed = [str(i) for i, name in enumerate(names, 1) if not name]
-    if unnamed:
-        raise InputError("header_gap", file=path, columns=", ".join(unnamed))
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if repeated:
-        raise InputError("header_twice", file=path, columns=", ".join(repeated))
-
-
-def read_xlsx(path: Path, sheet: str | None, size: int) -> Iterator[pa.Table]:
-    """Yield the rows of a sheet as texts, in blocks; formulas give their last computed values.
+def read_xlsx(path: Path, sheet: str, known: list[str], size: int) -> Iterator[pa.Table]:
+    """Yield the rows of a sheet as texts, in blocks.
 
     Raises
     ------
     InputError
-        If it is no workbook or a zip bomb, or its first row does not name every column.
+        If it is no workbook or a zip bomb, or has no header.
     """
-    book = _workbook(path)
-    worksheet = book[sheet] if sheet else book.worksheets[0]
-    rows = worksheet.iter_rows(values_only=True)
-    try:
-        header = _read_header(path, next(rows, ()))
-        block: list[tuple[Any, ...]] = []
-        for row in rows:
-            if any(cell is not None for cell in row[len(header) :]):
-                raise InputError("header_merged", file=path, column=len(header) + 1)
-            if any(cell is not None for cell in row):
-                block.append(row)
-            if len(block) == size:
-                yield _build_table(header, block)
-                block = []
-        yield _build_table(header, block)
-    finally:
-        rows.close()  # the iterator keeps the file open
-        book.close()
+    findings = Findings()
+    rows = read_sheet_rows(path, sheet, findings)
+    yield from read_table(path, rows, frozenset(known), findings, size, is_short_row_whole=True)
 
 
-def _workbook(path: Path) -> Any:
-    """Open a workbook without its links to others, if it is one and no zip bomb."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            check_entries(path, archive)
-        return openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)
-    except (zipfile.BadZipFile, InvalidFileException, KeyError, ValueError, OSError) as error:
-        raise InputError("file_unreadable", file=path, format=path.suffix) from error
-
-
-def _read_header(path: Path, row: tuple[Any, ...]) -> list[str]:
-    names = ["" if cell is None else str(cell).strip() for cell in row]
-    while names and not names[-1]:
-        names.pop()
-    if not names:
-        raise InputError("header_missing", file=path)
-    if "" in names:
-        # Of merged cells, only the first column keeps a name.
-        raise InputError("header_merged", file=path, column=names.index("") + 1)
-    _refuse_bad_header(path, names)
-    return names
-
-
-def _build_table(header: list[str], rows: list[tuple[Any, ...]]) -> pa.Table:
-    width = len(header)
-    padded = [tuple(row[:width]) + (None,) * (width - len(row)) for row in rows]
-    columns = zip(*padded, strict=True) if padded else [()] * width
-    texts = [pa.array(map(_cell_text, column), pa.string()) for column in columns]
-    return pa.table(texts, header)
-
-
-def _cell_text(value: Any) -> str | None:
-    """Return the text of a cell: 3.0 as 3, a date without its time."""
-    if value is None or value == "":
-        return None
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    if isinstance(value, datetime | date):
-        return value.isoformat()[:10]
-    return str(value)
+def find_sheet(path: Path, sheet: str | None, known: list[str], words: list[str]) -> dict[str, Any]:
+    """Return the sheet of a workbook that fits a layer, and those that do not."""
+    return choose_sheet(path, sheet, frozenset(known), words)
 
 
 def parquet_information(path: Path) -> dict[str, Any]:
@@ -281,7 +240,7 @@ def _open_parquet(path: Path) -> tuple[parquet.ParquetFile, str, dict[str, Any]]
 TASKS: dict[str, Callable[..., Any]] = {
     task.__name__: task
     for task in (
-        *(layer_names, layer_information, text_encoding, parquet_information),
+        *(layer_names, layer_information, text_encoding, find_sheet, parquet_information),
         *(read_records, read_curves, read_csv, read_xlsx, read_parquet),
     )
 }

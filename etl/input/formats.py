@@ -18,8 +18,13 @@ DRIVERS = {
 """The only GDAL driver that may open a suffix."""
 
 VECTOR_SUFFIXES = tuple(DRIVERS)
-TABLE_SUFFIXES = (".csv", ".xlsx", ".parquet")
-DATASET_SUFFIXES = (*VECTOR_SUFFIXES, *TABLE_SUFFIXES, ".zip")
+TEXT_TABLE_SUFFIXES = (".csv", ".tsv", ".txt")
+"""Tables as text; spreadsheets save "Unicode text" as ``.txt``."""
+
+TABLE_SUFFIXES = (".csv", ".tsv", ".xlsx", ".parquet")
+"""Tables that are also read from an archive, in which a ``.txt`` is mostly a note."""
+
+DATASET_SUFFIXES = (*VECTOR_SUFFIXES, ".csv", ".tsv", ".txt", ".xlsx", ".parquet", ".zip")
 POLYGON_SUFFIXES = (".shp", ".gpkg", ".geojson", ".json", ".kml")
 """Formats for polygons of communities, grids or plans."""
 

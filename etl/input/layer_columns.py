@@ -75,6 +75,11 @@ def required_columns(layer: str) -> list[Column[object]]:
     ]
 
 
+def is_code(column: str) -> bool:
+    """Return whether a column holds codes: texts, even if all of them are digits."""
+    return column in ("code", "from_node", "to_node") or column.endswith("_code")
+
+
 def declared_type(layer: str, column: str) -> str:
     """Return the type of a column in SQL."""
     if column in MATCHING_COLUMNS.get(layer, ()):

@@ -4,6 +4,7 @@ One TOML file a source (``docs/imports.md``); :func:`guess_mapping` makes one fr
 of a file.
 """
 
+import re
 import tomllib
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,8 +18,18 @@ import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from etl.input import synonyms
+from etl.input.cell_texts import clean_codes, clean_texts, code_texts
+from etl.input.encoding import decode_document
 from etl.input.feature_batch import Batch, to_text_array
-from etl.input.layer_columns import MATCHING_COLUMNS, REGISTER, deliverable_columns
+from etl.input.layer_columns import (
+    INFERRED_COLUMNS,
+    MATCHING_COLUMNS,
+    REGISTER,
+    deliverable_columns,
+    is_code,
+    required_columns,
+)
+from etl.input.source import Source
 from etl.input.tabular import CoordinateColumns
 from etl.input.units import (
     convert_figure,
@@ -42,10 +53,16 @@ IMPLIED_VALUES: dict[str, dict[str, str]] = {
 }
 """Values of every feature that follow from such a name."""
 
+DERIVED_COLUMNS = ("level", "parent_code")
+"""Columns that follow from the code of a division."""
+
 Shift = Literal["gcj02", "bd09"]
 
 _MIN_PREFIX_LENGTH = 2
 """Characters of a header from which on it may be the beginning of a known name."""
+
+_NUMBERED = re.compile(r"_\d{1,2}$")
+"""Number of a header that a shapefile cut to the same name as another."""
 
 
 class StrictModel(BaseModel):
@@ -139,11 +156,12 @@ def read_mapping(path: Path) -> Mapping:
         If it is missing or no TOML, or has an unknown name or a wrong value.
     """
     try:
-        with path.open("rb") as file:
-            return validate_mapping(tomllib.load(file), str(path))
+        return validate_mapping(tomllib.loads(decode_document(path.read_bytes())), str(path))
     except OSError as error:
         raise InputError("file_missing", file=path) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise InputError("mapping_encoding", file=path) from error
+    except tomllib.TOMLDecodeError as error:
         raise InputError("mapping_no_toml", file=path, said=error) from error
 
 
@@ -274,12 +292,21 @@ def unused_columns(mapping: Mapping, fields: Sequence[str]) -> dict[str, str | N
 
 
 def _similar_column(header: str, columns: dict[str, str]) -> str | None:
-    """Return the first column with a name of which a header is the beginning, or nearly all."""
-    stem = synonyms.normalize_name(split_header(header)[0])
+    """Return the first column with a name of which a header is the beginning, or nearly all.
+
+    A header may have been cut off, numbered because it was cut to one that was there already
+    (所属_1), or given a unit or another word (实有户数).
+    """
+    plain = _NUMBERED.sub("", split_header(header)[0])
+    stem = synonyms.normalize_name(plain)
     for column, words in columns.items():
         for name in (synonyms.normalize_name(column), *words.split()):
             is_beginning = len(stem) >= _MIN_PREFIX_LENGTH and name.startswith(stem)
-            if is_beginning or (stem.startswith(name) and 2 * len(name) > len(stem)):
+            is_longer = len(name) >= _MIN_PREFIX_LENGTH and (
+                (stem.startswith(name) and 2 * len(name) > len(stem))
+                or (stem.endswith(name) and 2 * len(name) >= len(stem))
+            )
+            if stem == name or is_beginning or is_longer:
                 return column
     return None
 
@@ -304,6 +331,41 @@ def refuse_missing_columns(mapping: Mapping, fields: Sequence[str], path: Path, 
             )
 
 
+def refuse_unfilled_columns(mapping: Mapping, source: Source, path: Path) -> None:
+    """Refuse a layer without a column for its codes, or for another value that every row needs.
+
+    Raises
+    ------
+    InputError
+        With the columns of the file, each with the column of ours that it resembles.
+    """
+    filled = {*mapping.columns, *mapping.constants, *IMPLIED_VALUES.get(mapping.layer, {})}
+    if mapping.key:
+        filled.add("code")
+    if mapping.table == REGISTER:
+        is_joined = source.has_place or filled & {"code", "unit_code", "address"}
+        key, missing = "no_register_column", [] if is_joined else ["code"]
+    else:
+        inferred = {"geom", *INFERRED_COLUMNS.get(mapping.table, ()), *DERIVED_COLUMNS}
+        required = [column.name for column in required_columns(mapping.table)]
+        missing = [name for name in required if name not in filled | inferred]
+        key = "no_code_column" if "code" in missing else "no_required_column"
+    if missing:
+        raise InputError(
+            key,
+            file=path,
+            layer=source.layer,
+            missing=", ".join(missing),
+            columns=", ".join(_describe_columns(mapping, source.fields)) or "-",
+        )
+
+
+def _describe_columns(mapping: Mapping, fields: Sequence[str]) -> list[str]:
+    """Return the columns of a file, each with the column of ours that it resembles."""
+    similar = unused_columns(mapping, fields)
+    return [f"{name} (≈ {similar[name]})" if similar.get(name) else name for name in fields]
+
+
 def apply_mapping(mapping: Mapping, batch: Batch) -> Batch:
     """Return a batch with our columns in place of those of the file."""
     columns: dict[str, pa.Array] = {}
@@ -313,10 +375,10 @@ def apply_mapping(mapping: Mapping, batch: Batch) -> Batch:
     for name, value in constants.items():
         columns[name] = pa.array([value] * len(batch))
     if mapping.key:
-        parts = [batch.columns[name].cast(pa.string()) for name in mapping.key]
+        parts = [_key_texts(batch.columns[name]) for name in mapping.key]
         columns["code"] = pc.binary_join_element_wise(*parts, "-")
     if "code" in columns:
-        columns["code"] = _code_texts(columns["code"], mapping.code_prefix)
+        columns["code"] = _with_prefix(columns["code"], mapping.code_prefix)
     if "households" in columns and mapping.table == "building":
         survey = pa.array(["survey"] * len(batch), pa.string())
         known = pc.if_else(columns["households"].is_valid(), survey, pa.scalar(None, pa.string()))
@@ -333,8 +395,9 @@ def _fill_column(name: str, rule: ColumnRule, layer: str, batch: Batch) -> pa.Ar
     if pa.types.is_large_string(values.type):
         values = values.cast(pa.string())
     if pa.types.is_string(values.type):
-        trimmed = pc.utf8_trim_whitespace(values)
-        values = pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, pa.string()), trimmed)
+        values = clean_codes(values) if is_code(name) else clean_texts(values)
+    elif is_code(name) and pa.types.is_floating(values.type):
+        values = code_texts(values)
     translations = synonyms.value_translations(name, layer) | rule.values
     if translations:
         values = _translate(values, translations, rule.otherwise)
@@ -383,11 +446,14 @@ def _convert_figures(column: str, values: pa.Array, unit: str | None) -> pa.Arra
     return to_text_array([texts.get(row, figure) for row, figure in enumerate(figures.tolist())])
 
 
-def _code_texts(codes: pa.Array, prefix: str) -> pa.Array:
-    """Return codes as texts; a code that a spreadsheet made a float of loses its fraction."""
-    if pa.types.is_floating(codes.type):
-        whole = codes.to_pandas()
-        known = whole.notna()
-        codes = pa.array([f"{v:.0f}" if k else None for v, k in zip(whole, known, strict=True)])
+def _key_texts(values: pa.Array) -> pa.Array:
+    """Return the values of a column as parts of a code."""
+    if pa.types.is_floating(values.type):
+        return code_texts(values)
+    texts = values.cast(pa.string())
+    return clean_codes(texts) if pa.types.is_string(values.type) else texts
+
+
+def _with_prefix(codes: pa.Array, prefix: str) -> pa.Array:
     texts = codes.cast(pa.string())
     return pc.binary_join_element_wise(pa.scalar(prefix), texts, "") if prefix else texts

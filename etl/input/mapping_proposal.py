@@ -20,6 +20,7 @@ from etl.input.mapping import (
     unused_columns,
 )
 from etl.input.source import Source, layer_names, open_dataset, open_layer
+from etl.input.table_names import table_names
 
 _MAX_VALUES = 40
 _LAYERS = ("building", "compound", "facility", "road", "pipe_node", "pipe_segment", "region")
@@ -41,7 +42,9 @@ def suggest_mapping(file: Path, layer: str = "") -> str:
     """
     with open_dataset(file) as path:
         names = layer_names(path)
-        source = open_layer(path, names[0] if len(names) > 1 else None)
+        is_workbook = path.suffix.lower() == ".xlsx"
+        first = names[0] if len(names) > 1 and not is_workbook else None
+        source = open_layer(path, first, names=table_names(layer))
         batch = next(iter(source.batches()))
         mapping = guess_mapping(layer or guess_layer(source, batch, file), source.fields, "")
         lines = [

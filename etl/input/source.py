@@ -7,7 +7,7 @@ format (:mod:`etl.input.format_readers`) in a confined process, and its tables b
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,12 +21,16 @@ from etl.input import sandbox, tabular, zip_archive
 from etl.input.feature_batch import BATCH_ROWS, Batch
 from etl.input.formats import (
     DATASET_SUFFIXES,
+    DRIVERS,
     GEOMETRY_COLUMN,
     TABLE_SUFFIXES,
+    TEXT_TABLE_SUFFIXES,
     VECTOR_SUFFIXES,
     check_content,
     check_file,
 )
+from etl.input.reader_findings import Notes, detach
+from etl.input.table_names import TableNames, table_names
 from etl.input.tabular import CoordinateColumns
 from geo.errors import InputError
 
@@ -54,6 +58,8 @@ class Source:
         Function that reads the features from the first one on.
     count
         Number of features that the file declares, None if it declares none.
+    notes
+        What its reader says of the file, for the report; complete when all batches are read.
     """
 
     path: Path
@@ -63,6 +69,7 @@ class Source:
     has_place: bool
     batches: Batches = field(repr=False)
     count: int | None = None
+    notes: Notes = field(default_factory=dict)
 
 
 @contextmanager
@@ -104,7 +111,7 @@ def layer_names(path: Path) -> list[str]:
     InputError
         If it can't be read.
     """
-    if path.suffix.lower() in (".csv", ".parquet"):
+    if path.suffix.lower() in (*TEXT_TABLE_SUFFIXES, ".parquet"):
         return [path.stem]
     names: list[str] = sandbox.run_task(path, "layer_names")
     return names
@@ -116,6 +123,7 @@ def open_layer(
     *,
     encoding: str | None = None,
     coordinates: CoordinateColumns | None = None,
+    names: TableNames | None = None,
 ) -> Source:
     """Open a layer of a data set.
 
@@ -127,6 +135,9 @@ def open_layer(
         Encoding of the texts, where the file declares a wrong one.
     coordinates
         Columns of a table that hold the coordinates; by default they are found by their names.
+    names
+        Names by which the header and the sheet of a table are found; by default those of all
+        layers.
 
     Raises
     ------
@@ -136,14 +147,32 @@ def open_layer(
     suffix = path.suffix.lower()
     if suffix == ".parquet":
         return _open_parquet(path)
-    if suffix == ".csv":
-        return _open_table(path, path.stem, coordinates, "read_csv", encoding=encoding)
+    names = names or table_names()
+    known = sorted(names.headers)
     if suffix == ".xlsx":
-        name = layer or path.stem
-        return _open_table(path, name, coordinates, "read_xlsx", sheet=layer, size=BATCH_ROWS)
-    if suffix == ".shp" and not encoding:
-        encoding = sandbox.run_task(path, "text_encoding")
-    return _open_vector(path, layer or _only_layer(path), encoding)
+        found = sandbox.run_task(
+            path, "find_sheet", sheet=layer, known=known, words=list(names.sheet_words)
+        )
+        notes = _sheet_notes(found)
+        arguments = {"sheet": found["sheet"], "known": known, "size": BATCH_ROWS}
+        return _open_table(path, found["sheet"], coordinates, "read_xlsx", notes, **arguments)
+    notes = {}
+    if suffix in TEXT_TABLE_SUFFIXES or suffix == ".shp" or DRIVERS.get(suffix) == "GeoJSON":
+        found = sandbox.run_task(path, "text_encoding", encoding=encoding)
+        encoding, notes = found["encoding"], found["notes"]
+    if suffix in TEXT_TABLE_SUFFIXES:
+        arguments = {"encoding": encoding, "known": known, "size": BATCH_ROWS}
+        return _open_table(path, path.stem, coordinates, "read_csv", notes, **arguments)
+    return _open_vector(path, layer or _only_layer(path), encoding, notes)
+
+
+def _sheet_notes(found: dict[str, Any]) -> Notes:
+    """Return the notes on the sheets that are not read."""
+    return {
+        key: {"sheet": found["sheet"], "sheets": ", ".join(found[what])}
+        for what, key in (("skipped", "sheets_skipped"), ("hidden", "sheets_hidden"))
+        if found[what]
+    }
 
 
 def _only_layer(path: Path) -> str:
@@ -171,9 +200,16 @@ def _refuse_locked(path: Path) -> None:
 
 
 def _open_table(
-    path: Path, layer: str, coordinates: CoordinateColumns | None, task: str, **arguments: Any
+    path: Path,
+    layer: str,
+    coordinates: CoordinateColumns | None,
+    task: str,
+    notes: Notes,
+    **arguments: Any,
 ) -> Source:
     first = next(sandbox.stream_task(path, task, **arguments), None)
+    if first is not None:
+        first, _, _ = detach(first)
     header = first.column_names if first is not None else []
     place = coordinates or tabular.find_coordinate_columns(header)
     place_names = place.names if place else []
@@ -184,30 +220,32 @@ def _open_table(
     def read_batches() -> Iterator[Batch]:
         start = 1
         for table in sandbox.stream_task(path, task, **arguments):
-            for offset in range(0, max(table.num_rows, 1), BATCH_ROWS):
-                yield tabular.build_batch(table.slice(offset, BATCH_ROWS), place, start + offset)
+            plain, faults, more = detach(table)
+            notes.update(more)
+            yield replace(tabular.build_batch(plain, place, start), faults=faults)
             start += table.num_rows
 
     fields = [name for name in header if name not in place_names]
-    return Source(path, layer, fields, None, place is not None, read_batches)
+    return Source(path, layer, fields, None, place is not None, read_batches, None, notes)
 
 
 def _open_parquet(path: Path) -> Source:
     info = sandbox.run_task(path, "parquet_information")
     crs = None if info["crs"] is None else pyproj.CRS.from_user_input(info["crs"])
-    batches = partial(_read_batches, path, "read_parquet")
+    batches = partial(_read_batches, path, "read_parquet", {})
     return Source(path, path.stem, info["fields"], crs, True, batches, info["features"])
 
 
-def _open_vector(path: Path, layer: str, encoding: str | None) -> Source:
+def _open_vector(path: Path, layer: str, encoding: str | None, notes: Notes) -> Source:
     info = sandbox.run_task(path, "layer_information", layer=layer, encoding=encoding)
     kind, count = info["geometry_type"], info["features"]
+    notes.update(info["notes"])
     is_curved = kind is not None and any(word in kind for word in _CURVE_WORDS)
     task = "read_curves" if is_curved else "read_records"
 
     def read_batches() -> Iterator[Batch]:
         rows = 0
-        for batch in _read_batches(path, task, layer=layer, encoding=encoding):
+        for batch in _read_batches(path, task, notes, layer=layer, encoding=encoding):
             rows += len(batch)
             yield batch
         if 0 <= rows < count:
@@ -216,13 +254,15 @@ def _open_vector(path: Path, layer: str, encoding: str | None) -> Source:
     has_crs = info["crs"] and path.suffix.lower() != ".dxf"  # a drawing names no usable system
     crs = pyproj.CRS.from_user_input(info["crs"]) if has_crs else None
     declared = count if count >= 0 else None
-    return Source(path, layer, info["fields"], crs, kind is not None, read_batches, declared)
+    return Source(path, layer, info["fields"], crs, kind is not None, read_batches, declared, notes)
 
 
-def _read_batches(path: Path, task: str, **arguments: Any) -> Iterator[Batch]:
+def _read_batches(path: Path, task: str, notes: Notes, **arguments: Any) -> Iterator[Batch]:
     start = 1
     for table in sandbox.stream_task(path, task, size=BATCH_ROWS, **arguments):
-        yield _build_batch(table, start)
+        plain, faults, more = detach(table)
+        notes.update(more)
+        yield replace(_build_batch(plain, start), faults=faults)
         start += table.num_rows
 
 

@@ -65,6 +65,7 @@ _NUMBER = r"\d+(?:[.,]\d+)?"
 _FIGURE = re.compile(rf"([-+]?)({_NUMBER})\s*([^\d\s].*)?")
 _FEET_AND_INCHES = re.compile(rf"({_NUMBER})\s*(?:'|ft|feet)\s*({_NUMBER})\s*(?:\"|''|in)")
 _TWO_READINGS = re.compile(r"[1-9]\d{0,2}[.,]\d{3}")
+_DATE = re.compile(r"(\d{4})[-/.年]\d{1,2}(?:[-/.月](?:\d{1,2}日?)?)?(?:[T ][\d:.]+)?")
 _HEADER = re.compile(r"(.+?)\s*[(\[【]\s*([^()\[\]【】]+?)\s*[)\]】]")
 
 
@@ -179,6 +180,8 @@ def convert_figure(column: str, text: str, factor: float = 1.0) -> float | None:
     text = _normalize(text)
     if column == "diameter_mm" and re.match(r"DN\s*\d", text, re.IGNORECASE):
         text = f"{text[2:].strip()} mm"  # a nominal size is in millimetres
+    if column.startswith("year") and (day := _DATE.fullmatch(text)):
+        return float(day[1])
     figure = _FIGURE.fullmatch(text)
     if figure is None or ("," in figure[2] and _TWO_READINGS.fullmatch(figure[2])):
         return None

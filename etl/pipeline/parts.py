@@ -5,17 +5,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from etl.input.formats import DATASET_SUFFIXES, VECTOR_SUFFIXES
 from etl.input.layer_columns import REGISTER
 from etl.input.mapping import (
     LAYER_SETS,
     Mapping,
     guess_mapping,
     refuse_missing_columns,
+    refuse_unfilled_columns,
     unused_columns,
     validate_mapping,
 )
 from etl.input.source import Source, layer_names, open_dataset, open_layer
-from etl.pipeline.unchanged import file_digest
+from etl.input.table_names import layers_of_sheets, table_names
+from etl.pipeline.unchanged import file_digest, rules_digest
 from etl.runs.run_records import Run, layer_versions
 from geo.errors import InputError
 from geo.model import LAYERS
@@ -81,14 +84,18 @@ def open_file(run: Run, path: Path, layer: str, mapping: Mapping | None) -> Iter
     Raises
     ------
     InputError
-        If the file cannot be opened, or lacks the layer or a mapped column.
+        If the file cannot be opened, or lacks the layer, a mapped column, or one for a value that
+        every feature needs.
     """
     with open_dataset(path) as data:
         opened = OpenedFile(path, _open_parts(data, layer, mapping), data, file_digest(data))
         parts = opened.parts
+        for part in parts:
+            refuse_unfilled_columns(part.mapping, part.source, path)
         run.report |= {
             "data": data.name,
             "digest": opened.digest,
+            "rules": rules_digest(),
             "crs": {part.layer: part.source.crs.to_string() for part in parts if part.source.crs},
             "unused_columns": {
                 part.layer: unused
@@ -120,7 +127,9 @@ def _open_parts(data: Path, layer: str, mapping: Mapping | None) -> list[Part]:
 def _open_set(data: Path, layer_set: str, mapping: Mapping | None) -> list[Part]:
     """Open the layers of a data set that are named like the layers of a set."""
     file_layers, set_layers = layer_names(data), LAYER_SETS[layer_set]
-    layers = [name for name in set_layers if name in file_layers]
+    layers = {name: name for name in set_layers if name in file_layers}
+    if not layers and data.suffix.lower() == ".xlsx":
+        layers = layers_of_sheets(file_layers, set_layers)
     if not layers:
         raise InputError(
             "no_layer_of_ours",
@@ -129,12 +138,15 @@ def _open_set(data: Path, layer_set: str, mapping: Mapping | None) -> list[Part]
             ours=", ".join(set_layers),
         )
     base = mapping or validate_mapping({"layer": layer_set}, str(data))
-    return [_open_part(data, base.model_copy(update={"layer": name}), name) for name in layers]
+    return [
+        _open_part(data, base.model_copy(update={"layer": layer}), name)
+        for layer, name in layers.items()
+    ]
 
 
 def _choose_file_layer(data: Path, layer: str) -> str | None:
     """Return the layer of a file that is named like ours, None to take the only one."""
-    if data.suffix.lower() in (".csv", ".parquet", ".xlsx"):
+    if data.suffix.lower() in DATASET_SUFFIXES and data.suffix.lower() not in VECTOR_SUFFIXES:
         return None
     return layer if layer in layer_names(data) else None
 
@@ -142,11 +154,18 @@ def _choose_file_layer(data: Path, layer: str) -> str | None:
 def _open_part(data: Path, mapping: Mapping | str, file_layer: str | None) -> Part:
     """Open a layer of a data set; a layer name instead of a mapping has the mapping guessed."""
     if isinstance(mapping, str):
-        source = open_layer(data, file_layer)
+        source = open_layer(data, file_layer, names=table_names(mapping))
         valid = validate_mapping({"layer": mapping}, str(data))
         return Part(guess_mapping(valid.layer, source.fields, valid.source), source)
+    coordinates = mapping.coordinates.columns()
+    named = [rule.source for rule in mapping.columns.values() if rule.source] + mapping.key
+    named += coordinates.names if coordinates else []
     source = open_layer(
-        data, file_layer, encoding=mapping.encoding, coordinates=mapping.coordinates.columns()
+        data,
+        file_layer,
+        encoding=mapping.encoding,
+        coordinates=coordinates,
+        names=table_names(mapping.layer, tuple(named)),
     )
     if not mapping.columns:
         guess = guess_mapping(mapping.layer, source.fields, mapping.source)

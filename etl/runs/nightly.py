@@ -205,7 +205,10 @@ def newest_file(folder: Path, path: Path, mapping: Mapping) -> Path:
     candidates = [
         file
         for file in folder.glob(pattern)
-        if file.suffix.lower() in DATASET_SUFFIXES and file != path
+        if file.suffix.lower() in DATASET_SUFFIXES
+        and file != path
+        # beside another file of the same name, a .txt is mostly a note
+        and (file.suffix.lower() != ".txt" or pattern.lower().endswith(".txt"))
     ]
     if not candidates:
         raise InputError("nightly_no_file", mapping=path.name, folder=folder, pattern=pattern)

@@ -110,6 +110,8 @@ DEFAULT_RULES: tuple[Rule, ...] = (
     Rule("lane_turning_high", _LANE, 15.0, "m", _MEDIUM, _SHOULD, BUILDING, "7.1.9"),
     Rule("lane_turning_heavy", _LANE, 18.0, "m", _LOW, _SHOULD, BUILDING, "7.1.9"),
     Rule("lane_dead_end", _LANE, 40.0, "m", _MEDIUM, _SHALL, GENERAL, "3.4.5(6)"),
+    Rule("road_join", _LANE, 3.0, "m", Severity.MISSING),
+    Rule("road_gate", _LANE, 10.0, "m", Severity.MISSING),
     Rule("lane_spacing", _LANE, 160, "m", _MEDIUM, _SHOULD, PLANNING, "4.4.2"),
     # Lanes at most 160 m apart put every wall within 80 m of one.
     Rule("engine_reach", _REACH, 80, "m", _HIGH),
@@ -243,7 +245,7 @@ HIGH_RISE_M = {"residential": 27.0, "other": 24.0}
 """Height above which a building is a high-rise (GB 50016-2014, 2.1.1); apartments and dormitories
 follow the rules of public buildings (5.1.1, note 2)."""
 
-CACHE_VERSION = "3"
+CACHE_VERSION = "4"
 """Version of the checks; a new one makes all stored findings stale after an update."""
 
 HEAVY_ENGINE_T = 12.0

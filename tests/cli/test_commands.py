@@ -197,3 +197,17 @@ def test_override_is_set_and_cleared(database, tmp_path, set_words, clear_words)
         assert connection.execute(households).scalar_one() == 77
     assert gridatlas(*clear_words, *feature, cwd=tmp_path).returncode == 0
     assert gridatlas(*clear_words, *feature, cwd=tmp_path).returncode == 2
+
+
+@pytest.mark.parametrize("name", ["far[1].csv", "x[/b].csv", "[bold]a[/bold].csv"])
+def test_names_in_square_brackets_are_printed_as_they_are(shared_database, tmp_path, name):
+    missing = gridatlas("import", "facility", name, cwd=tmp_path)
+    assert missing.returncode == 2
+    assert f"{name} is not there" in missing.stderr
+    file = tmp_path / name
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("编号,类别,[red],经度,纬度\nC1,诊所,1,112.14,32.04\n", encoding="utf-8")
+    words = ("--crs", "EPSG:4490", "--dry-run", "--source", "[s]")
+    done = gridatlas("import", "facility", name, *words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "[red]" in done.stdout

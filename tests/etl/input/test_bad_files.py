@@ -118,7 +118,7 @@ BAD_FILES: dict[str, tuple[Callable[[Path], Path], Mapping | None, str]] = {
         lambda d: made(d / "a.vrt", b"<OGRVRTDataSource/>"),
         None,
         "{file} is of no format that is read here. Give a file ending in one of: .shp, .gpkg, "
-        ".geojson, .json, .gdb, .kml, .dxf, .csv, .xlsx, .parquet, .zip",
+        ".geojson, .json, .gdb, .kml, .dxf, .csv, .tsv, .txt, .xlsx, .parquet, .zip",
     ),
     "wrong ending": (lambda d: made(d / "a.gpkg", b"%PDF-1.7"), None, UNREADABLE),
     "truncated zip": (
@@ -158,7 +158,7 @@ BAD_FILES: dict[str, tuple[Callable[[Path], Path], Mapping | None, str]] = {
         lambda d: write_zip(d / "a.zip", **{"b.zip": b"PK"}),
         None,
         "{file} holds no file of a format that is read here: .shp, .gpkg, .geojson, .json, .gdb, "
-        ".kml, .dxf, .csv, .xlsx, .parquet",
+        ".kml, .dxf, .csv, .tsv, .xlsx, .parquet",
     ),
     "several in a zip": (
         lambda d: write_zip(d / "a.zip", **{"a.csv": b"a", "b.csv": b"b"}),
@@ -195,12 +195,12 @@ BAD_FILES: dict[str, tuple[Callable[[Path], Path], Mapping | None, str]] = {
     "no geometry column": (
         lambda d: write_workbook(d / "a.xlsx", ("编码", "名称"), ("b1", "一号楼")),
         None,
-        "{file}, layer a: it has no geometry. Export it again as points, lines or polygons.",
+        "{file}, layer Sheet: it has no geometry. Export it again as points, lines or polygons.",
     ),
     "several layers": (
         lambda d: write(houses(), write(houses(), d / "a.gpkg", layer="b"), layer="c", append=True),
         None,
-        "{file} holds several layers: b, c. Say which one to read.",
+        "{file} holds several layers: b, c. Name the one to read as file_layer in a mapping.",
     ),
     "entities": (
         lambda d: made(
@@ -297,12 +297,11 @@ BAD_FILES: dict[str, tuple[Callable[[Path], Path], Mapping | None, str]] = {
         None,
         "{file}: the first row has the same name twice: 名称. Give every column its own name.",
     ),
-    "ragged rows": (
-        lambda d: made(d / "a.csv", b"code,lon,lat\nb1,112.1,32.0\nb2,112.1\n"),
+    "quotation mark not closed": (
+        lambda d: made(d / "a.csv", b'code,name,lon,lat\nb1,"a,112.1,32.0\nb2,b,112.1,32.0\n'),
         None,
-        "{file}: a row has more or fewer cells than the header (CSV parse error: Expected 3 "
-        "columns, "
-        "got 2: b2,112.1). Put texts with commas between quotes.",
+        "{file}, line 2: a quotation mark is not closed, so that whole rows would be read as one "
+        "text. Close or remove it.",
     ),
     "column of the mapping missing": (
         lambda d: write(houses(), d / "a.gpkg"),

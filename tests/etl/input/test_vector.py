@@ -152,8 +152,8 @@ BAD = {
     ),
     "several layers": (
         lambda folder: layered(folder / "a.gpkg"),
-        "{file} holds several layers: one, two. Say which one to read.",
-        "{file} 含多个图层：one, two。请指明读取哪一个。",
+        "{file} holds several layers: one, two. Name the one to read as file_layer in a mapping.",
+        "{file} 含多个图层：one, two。请在映射中用 file_layer 指明读取哪一个。",
     ),
     "off the globe": (
         lambda folder: projected_as_degrees(folder / "a.gpkg"),

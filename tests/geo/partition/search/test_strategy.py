@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from numba import njit
 
 from geo.partition.cells.graph import Graph
+from geo.partition.cells.graph_arrays import graph_from_arrays
+from geo.partition.proof.lower_bound import prove
 from geo.partition.scoring.objective import Limits, Weights, cost
 from geo.partition.search.chains import (
     PreviousLabels,
@@ -152,3 +154,20 @@ def test_plausible_numbers_of_grids(households, counts):
 
 def test_node_over_the_limit_counts_as_a_grid():
     assert plausible_counts(np.array([2000, 200, 160, 0]), Limits()) == [2]
+
+
+def test_other_numbers_of_grids_are_tried_while_limits_are_unmet():
+    # 1,005 households suggest three grids, but two are cheaper: three would be far too small.
+    board = grid_graph(3, 3, np.random.default_rng(1))
+    households, weights = [442, 59, 61, 83, 45, 34, 248, 13, 20], Weights(compactness=0)
+    graph = graph_from_arrays(households, board.edges, np.full(12, 10.0))
+    label = search(graph, weights=weights)
+    best = prove(graph, label, weights=weights).label
+    costs = [cost(graph, each, Limits(), weights).total for each in (label, best)]
+    assert costs[0] == pytest.approx(costs[1])
+
+
+def test_pair_apart_is_separated_where_one_grid_would_do():
+    graph = graph_from_arrays([200, 200], [(0, 1)], [10.0])
+    label = search(graph, weights=Weights(compactness=0), apart=np.array([[0, 1]]))
+    assert label[0] != label[1]

@@ -1,0 +1,73 @@
+"""The texts of cells without the marks that spreadsheets and web pages leave in them."""
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+_BLANK = r"[\s\x{00a0}\x{1680}\x{2000}-\x{200f}\x{2028}-\x{202f}\x{205f}-\x{2064}\x{3000}\x{feff}]"
+_INVISIBLE = r"[\x{200b}-\x{200f}\x{202a}-\x{202e}\x{2060}-\x{2064}\x{feff}]"
+_AS_TEXT = r'^="(.*)"$'
+"""A text that a spreadsheet shall not take for a number: ``="00017"``."""
+
+_FULL_WIDTH = {
+    code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F) if chr(code - 0xFEE0).isalnum()
+} | {ord("－"): "-", ord("＿"): "_", ord("．"): ".", ord("／"): "/"}
+"""Full-width letters, digits and joining signs, which an input method leaves in codes."""
+
+_MADE_FLOAT = r"^(\d{6,})\.0+$"
+_EXACT_FLOAT = 2.0**53
+
+
+def clean_texts(values: pa.Array) -> pa.Array:
+    """Return texts without blanks around them and without ``="..."``, null where nothing is left.
+
+    Parameters
+    ----------
+    values
+        Arrow array of strings.
+    """
+    plain = pc.replace_substring_regex(values, f"^{_BLANK}+|{_BLANK}+$", "")
+    plain = pc.replace_substring_regex(plain, _AS_TEXT, r"\1")
+    return pc.if_else(pc.equal(plain, ""), pa.scalar(None, pa.string()), plain)
+
+
+def clean_codes(values: pa.Array) -> pa.Array:
+    """Return codes in one spelling: without marks, full-width letters and digits as ASCII.
+
+    Parameters
+    ----------
+    values
+        Arrow array of strings.
+    """
+    plain = _fold_full_width(clean_texts(values))
+    plain = pc.replace_substring_regex(plain, f"^'|{_INVISIBLE}", "")
+    return clean_texts(pc.replace_substring_regex(plain, _MADE_FLOAT, r"\1"))
+
+
+def _fold_full_width(values: pa.Array) -> pa.Array:
+    has_wide = pc.match_substring_regex(values, r"[\x{ff01}-\x{ff5e}]").fill_null(False)
+    if not pc.any(has_wide).as_py():
+        return values
+    texts = (text and text.translate(_FULL_WIDTH) for text in values.to_pylist())
+    return pa.array(texts, pa.string())
+
+
+def code_texts(values: pa.Array) -> pa.Array:
+    """Return codes that are floats as texts: 17.0 as 17.
+
+    A number beyond 2^53, whose last digits are lost, is written as 4.2e+17 for the checks to
+    refuse.
+
+    Parameters
+    ----------
+    values
+        Arrow array of floats.
+    """
+    return pa.array([_code_text(value) for value in values.to_pylist()], pa.string())
+
+
+def _code_text(value: float | None) -> str | None:
+    if value is None or value != value:
+        return None
+    if value.is_integer() and abs(value) < _EXACT_FLOAT:
+        return str(int(value))
+    return f"{value:.16e}" if abs(value) >= _EXACT_FLOAT else repr(value)

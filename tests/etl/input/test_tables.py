@@ -1,0 +1,330 @@
+"""Tables as offices make them: titles, two-row headers, sums, notes, sheets, altered codes."""
+
+import openpyxl
+import pytest
+
+from etl.input.source import open_layer
+from etl.input.table_names import table_names
+from geo.errors import InputError
+from tests.etl.delivery import ANYTHING, box, bring, houses, made, mapping, rows, write
+
+pytestmark = pytest.mark.usefixtures("english")
+
+HEADER = ("楼栋编码", "楼栋名称", "层数", "户数", "wkt")
+
+
+def line(i, code=None, **other):
+    values = {"name": f"{i}号楼", "storeys": 6, "households": 12} | other
+    return (code or f"B{i}", *values.values(), box(50 * i, 0).wkt)
+
+
+def workbook(path, sheets, *, merged=(), formats=None, hidden_rows=(), hidden_sheets=()):
+    """Write a workbook from rows by the names of its sheets."""
+    book = openpyxl.Workbook()
+    book.remove(book.active)
+    for name, lines in sheets.items():
+        sheet = book.create_sheet(name)
+        for cells in lines:
+            sheet.append(cells)
+        if name in hidden_sheets:
+            sheet.sheet_state = "hidden"
+    for reference in merged:
+        sheet.merge_cells(reference)
+    for cell, number_format in (formats or {}).items():
+        sheet[cell].number_format = number_format
+    for row in hidden_rows:
+        sheet.row_dimensions[row].hidden = True
+    book.save(path)
+    return path
+
+
+def read(path, layer="building"):
+    """Return columns, the faults of each row, and the notes of a table."""
+    source = open_layer(path, names=table_names(layer))
+    batches = list(source.batches())
+    columns = {
+        name: [value for batch in batches for value in batch.columns[name].to_pylist()]
+        for name in source.fields
+    }
+    faults = [
+        [(fault.key, fault.column) for fault in found or ()]
+        for batch in batches
+        for found in (batch.faults if batch.faults is not None else [None] * len(batch))
+    ]
+    return columns, faults, source.notes
+
+
+def delimited(path, lines):
+    """Write rows as CSV."""
+    text = "\n".join(",".join("" if c is None else f'"{c}"' for c in cells) for cells in lines)
+    return made(path, text.encode())
+
+
+WRITERS = {
+    "csv": lambda path, lines: delimited(path.with_suffix(".csv"), lines),
+    "xlsx": lambda path, lines: workbook(path.with_suffix(".xlsx"), {"Sheet1": lines}),
+}
+DATA = [line(0), line(1), line(2)]
+TITLES = [
+    ("某街道楼栋登记表", None, None, None, None),
+    ("填报单位：某街道", None, None, "日期：2026年", None),
+    (None,) * 5,
+]
+TWO_ROWS = [("楼栋编码", "楼栋名称", "基本情况", None, "wkt"), (None, None, "层数", "户数", None)]
+SUMS = [("幸福小区小计", None, None, 24, None), ("合　计", "3栋", None, 36, None)]
+NOTES = [
+    (None,) * 5,
+    ("填表人：张三", None, None, "审核：李四", None),
+    ("注：以上均为住宅。",) + (None,) * 4,
+]
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+@pytest.mark.parametrize(
+    ("lines", "notes"),
+    [
+        ([HEADER, *DATA], {}),
+        ([*TITLES, HEADER, *DATA], {"header_found"}),
+        ([*TWO_ROWS, *DATA], {"header_found"}),
+        ([*TITLES, *TWO_ROWS, *DATA], {"header_found"}),
+        ([HEADER, ("1", "2", "3", "4", "5"), *DATA], {}),
+        ([HEADER, (None, None, "（层）", "（户）", None), *DATA], {"header_found"}),
+        ([HEADER, *DATA[:2], HEADER, *DATA[2:]], {"rows_header"}),
+        ([HEADER, *DATA[:2], SUMS[0], *DATA[2:], SUMS[1], *NOTES], {"rows_subtotal", "rows_note"}),
+    ],
+    ids=["plain", "titles", "two rows", "titles, two rows", "numbers", "units", "repeated", "sums"],
+)
+def test_header_is_found_and_rows_that_are_no_features_are_skipped(tmp_path, kind, lines, notes):
+    columns, faults, found = read(WRITERS[kind](tmp_path / "a", lines))
+    assert columns["楼栋编码"] == ["B0", "B1", "B2"]
+    assert [value for name, values in columns.items() if "户数" in name for value in values] == [
+        "12",
+        "12",
+        "12",
+    ]
+    assert faults == [[], [], []]
+    assert {*found} == {*notes}
+
+
+def test_names_that_two_groups_share_get_the_name_of_their_group(tmp_path):
+    header = [
+        ("管线编号", "起点", None, "终点", None, "管径"),
+        (None, "点号", "埋深", "点号", "埋深", None),
+    ]
+    file = workbook(tmp_path / "a.xlsx", {"A": [*header, ("S1", "N1", 1.2, "N2", 1.4, 100)]})
+    columns, _, _ = read(file, "pipe_segment")
+    assert {name: values[0] for name, values in columns.items()} == {
+        "管线编号": "S1",
+        "起点点号": "N1",
+        "起点埋深": "1.2",
+        "终点点号": "N2",
+        "终点埋深": "1.4",
+        "管径": "100",
+    }
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [("统计局家属院", "", "12"), ("附1号楼", "", "8"), ("TOTAL", "加油站", "0")],
+)
+def test_feature_with_a_name_like_a_note_or_sum_is_kept(tmp_path, cells):
+    lines = [("住址", "类型", "户数"), ("一号楼", "住宅", "6"), cells]
+    columns, _, notes = read(WRITERS["csv"](tmp_path / "a", lines), "register")
+    assert columns["住址"] == ["一号楼", cells[0]]
+    assert not notes
+
+
+def test_sums_that_repeat_a_code_do_not_double_households(database, tmp_path):
+    bring(database, "building", write(houses(2), tmp_path / "b.gpkg"))
+    lines = [("楼栋编码", "单元", "户数")]
+    for code in ("b000", "b001"):
+        lines += [(code, "1单元", 8), (code, "2单元", 8), (code, "小计", 16)]
+    file = workbook(tmp_path / "r.xlsx", {"台账": [*lines, ("合计", None, 32)]})
+    outcome = bring(database, "register", file, mapping("register", guard=ANYTHING))
+    assert rows(database, "SELECT households FROM building") == [(16,), (16,)]
+    assert outcome.report["reading"]["register"]["rows_subtotal"]["count"] == 3
+
+
+def test_remark_about_a_sum_drops_no_building(tmp_path):
+    lines = [(*HEADER, "备注"), (*line(0), "与1号楼合计"), (*line(1), "")]
+    columns, _, notes = read(WRITERS["csv"](tmp_path / "a", lines))
+    assert columns["楼栋编码"] == ["B0", "B1"]
+    assert not notes
+
+
+def test_sheet_is_chosen_by_the_layer(tmp_path):
+    nodes = [("物探点号", "特征", "X坐标", "Y坐标"), ("N1", "阀门", 112.14, 32.04)]
+    lines = [("管线编号", "起点点号", "终点点号", "管径", "wkt"), ("S1", "N1", "N2", 100, "")]
+    sheets = {"说明": [("请填写",)], "管点": nodes, "管线": lines, "字典": [HEADER, line(0)]}
+    file = workbook(tmp_path / "a.xlsx", sheets, hidden_sheets=["字典"])
+    assert read(file, "pipe_node")[0]["物探点号"] == ["N1"]
+    columns, _, notes = read(file, "pipe_segment")
+    assert columns["管线编号"] == ["S1"]
+    assert notes["sheets_hidden"]["sheets"] == "字典"
+    assert "管点" in notes["sheets_skipped"]["sheets"]
+
+
+def test_pipes_are_read_from_the_sheets_of_nodes_and_segments(database, tmp_path):
+    nodes = [("物探点号", "管线种类", "特征", "X", "Y")]
+    nodes += [(f"N{i}", "给水", "三通", 112.14 + i / 1000, 32.04) for i in range(2)]
+    segments = [("管线编号", "管线种类", "起点点号", "终点点号", "管径", "wkt")]
+    segments += [("S1", "给水", "N0", "N1", 100, "LINESTRING (112.14 32.04, 112.141 32.04)")]
+    file = workbook(tmp_path / "a.xlsx", {"说明": [("普查",)], "管点表": nodes, "管线表": segments})
+    bring(database, "pipe", file, mapping("pipe", coordinates={"crs": "EPSG:4490"}))
+    live = rows(database, "SELECT code, from_node, to_node, diameter_mm FROM pipe_segment")
+    assert live == [("S1", "N0", "N1", 100)]
+
+
+def test_several_sheets_that_fit_are_named(tmp_path):
+    file = workbook(tmp_path / "a.xlsx", {"1月": [HEADER, line(0)], "2月": [HEADER, line(1)]})
+    with pytest.raises(InputError, match="1月, 2月"):
+        read(file)
+
+
+def test_missing_sheet_is_refused_with_the_names_of_the_others(tmp_path):
+    file = workbook(tmp_path / "a.xlsx", {"1月": [HEADER, line(0)]})
+    with pytest.raises(InputError, match=r"has no sheet 3月\. Sheets: 1月"):
+        open_layer(file, "3月")
+
+
+def test_hidden_rows_are_skipped_and_told(tmp_path):
+    file = workbook(tmp_path / "a.xlsx", {"A": [HEADER, *DATA]}, hidden_rows=[3])
+    columns, _, notes = read(file)
+    assert columns["楼栋编码"] == ["B0", "B2"]
+    assert notes["rows_hidden"] == {"count": 1, "where": "3"}
+
+
+def test_merged_text_is_filled_down_and_merged_number_is_set_aside(tmp_path):
+    lines = [
+        ("楼栋编码", "单元编码", "户数"),
+        ("B1", "U1", 36),
+        (None, "U2", None),
+        ("B2", "U3", 5),
+    ]
+    file = workbook(tmp_path / "a.xlsx", {"A": lines}, merged=["A2:A3", "C2:C3"])
+    columns, faults, notes = read(file, "building_unit")
+    assert columns["楼栋编码"] == ["B1", "B1", "B2"]
+    assert faults == [[("cell_merged", "户数")], [("cell_merged", "户数")], []]
+    assert notes["cells_filled_down"] == {"count": 1, "where": "楼栋编码"}
+
+
+@pytest.mark.parametrize(
+    ("value", "number_format", "text"),
+    [
+        (17, "00000", "00017"),
+        (17, '"B"000', "B017"),
+        (1234567, "000-0000", "123-4567"),
+        (17, "General", "17"),
+        (17.0, "0", "17"),
+        (1200, "#,##0", "1200"),
+        (12.5, '0.0"m"', "12.5m"),
+        (0.03, "0%", "3%"),
+        (420606007002, "0", "420606007002"),
+    ],
+)
+def test_number_is_read_as_its_format_shows_it(tmp_path, value, number_format, text):
+    file = workbook(
+        tmp_path / "a.xlsx", {"A": [("编码", "名称"), (value, "甲")]}, formats={"A2": number_format}
+    )
+    assert read(file)[0]["编码"] == [text]
+
+
+def test_formula_without_result_and_rounded_number_are_set_aside(tmp_path):
+    lines = [("编码", "户数", "备注"), ("B1", "=6*2", None), (420606007002000123, 12, "=1+1")]
+    _, faults, _ = read(workbook(tmp_path / "a.xlsx", {"A": lines}))
+    assert faults == [
+        [("formula_without_value", "户数")],
+        [("formula_without_value", "备注"), ("number_rounded", "编码")],
+    ] or faults == [
+        [("formula_without_value", "户数")],
+        [("number_rounded", "编码"), ("formula_without_value", "备注")],
+    ]
+
+
+CODES = [
+    ('="B01"', "B01"),
+    ("'B02", "B02"),
+    ("\tB03\xa0", "B03"),
+    ("\u200bB04", "B04"),
+    ("Ｂ０５", "B05"),
+    ("00017", "00017"),
+    ("4.20606E+17", None),
+    ("4E+11", None),
+    ("#N/A", None),
+    ("1E5", "1E5"),
+]
+
+
+def test_codes_are_unwrapped_and_those_made_numbers_are_set_aside(database, tmp_path):
+    lines = [("楼栋编码", "建成年份", "wkt")]
+    lines += [(code, "1998-05-01", box(50 * i, 0).wkt) for i, (code, _) in enumerate(CODES)]
+    text = "\n".join(",".join('"' + c.replace('"', '""') + '"' for c in cells) for cells in lines)
+    file = made(tmp_path / "a.csv", text.encode())
+    how = mapping(coordinates={"crs": "EPSG:4490"}, guard=ANYTHING)
+    bring(database, "building", file, how)
+    live = rows(database, "SELECT code, year_built FROM building ORDER BY code")
+    assert live == sorted((code, 1998) for _, code in CODES if code)
+    waiting = rows(database, "SELECT reason, code FROM quarantine ORDER BY id")
+    assert waiting == [
+        ("code_scientific", "4.20606E+17"),
+        ("code_scientific", "4E+11"),
+        ("spreadsheet_error", "#N/A"),
+    ]
+
+
+def test_floats_beyond_exact_whole_numbers_are_no_codes(database, tmp_path):
+    data = houses(3, code=[4.20606007002e17, 17.0, 18.0])
+    bring(database, "building", write(data, tmp_path / "a.gpkg"), mapping(guard=ANYTHING))
+    assert rows(database, "SELECT code FROM building ORDER BY code") == [("17",), ("18",)]
+    assert rows(database, "SELECT reason FROM quarantine") == [("code_scientific",)]
+
+
+def test_row_with_more_or_fewer_cells_is_set_aside_by_its_line(database, tmp_path):
+    lines = ["编号,类别,经度,纬度"]
+    lines += [f"f{i},诊所,112.14{i},32.04" for i in range(8)]
+    lines[3] += ",多一列"
+    lines[5] = "f4,诊所"
+    file = made(tmp_path / "a.csv", "\n".join(lines).encode())
+    how = mapping("facility", coordinates={"crs": "EPSG:4490"}, guard=ANYTHING)
+    bring(database, "facility", file, how)
+    assert len(rows(database, "SELECT code FROM facility")) == 6
+    waiting = rows(database, "SELECT code, reason, detail->>'line' FROM quarantine ORDER BY id")
+    assert waiting == [("f2", "row_ragged", "4"), ("f4", "row_ragged", "6")]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "sep=;\n编号;名称\nC1;甲\n",
+        "编号，名称\nC1，甲\n",
+        '编号,"名"称\nC1,甲\n',
+        '"编\n号",名称\nC1,甲\n',
+        '编号,名称\nC1,"甲"',
+    ],
+    ids=["sep", "full-width comma", "quote in header", "break in header", "no last line end"],
+)
+def test_csv_of_other_habits_is_read(tmp_path, content):
+    columns, faults, _ = read(made(tmp_path / "a.csv", content.encode()), "facility")
+    assert columns == {"编号": ["C1"], "名称": ["甲"]}
+    assert faults == [[]]
+
+
+def test_cell_longer_than_usual_is_read(tmp_path):
+    corners = ",".join(f"{112 + i * 1e-6:.6f} {32 + (i % 2) * 1e-6:.6f}" for i in range(20_000))
+    file = made(tmp_path / "a.csv", f'编号,wkt\nC1,"LINESTRING({corners})"\n'.encode())
+    [batch] = open_layer(file).batches()
+    assert len(batch.geometry[0].coords) == 20_000
+
+
+@pytest.mark.parametrize("name", ["a[1].csv", "x[bold].csv", "x[/b].csv".replace("/", "_")])
+def test_text_table_of_any_suffix_and_name_is_read(tmp_path, name):
+    for path in (tmp_path / name, tmp_path / "a.txt", tmp_path / "a.tsv"):
+        assert read(made(path, "编号\t名称\nC1\t甲\n".encode("utf-16")), "facility")[0] == {
+            "编号": ["C1"],
+            "名称": ["甲"],
+        }
+
+
+def test_file_of_a_byte_order_mark_alone_is_refused(tmp_path):
+    with pytest.raises(InputError, match="the first row is empty"):
+        open_layer(made(tmp_path / "a.csv", b"\xef\xbb\xbf"))
