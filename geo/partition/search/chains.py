@@ -139,7 +139,7 @@ def anneal_labels(
 
 @cache
 def compile_search() -> None:
-    """Compile the annealing, so that its minute does not count in the time limit of a search."""
+    """Have the annealing compiled, so that this does not count in the time limit of a search."""
     one, two = np.ones(1), np.ones(2)
     households, no_compound = np.ones(2, dtype=np.int64), np.full(2, -1)
     edges = np.array([[0, 1]])
