@@ -16,10 +16,20 @@ from api.fire.response_parts import (
 from geo.model.fire import FireItem
 
 
-class BuildingsResponse(DatedResponse):
-    """Buildings by name, address, code or place."""
+class BuildingHit(NamedPlace):
+    """A building that was searched for; ``exact``: the query names it, others are only near."""
 
-    buildings: list[NamedPlace]
+    exact: bool
+
+
+class BuildingsResponse(DatedResponse):
+    """Buildings by name, address, code or place.
+
+    ``asks_number``: the query is a street alone, and the buildings list its numbers.
+    """
+
+    buildings: list[BuildingHit]
+    asks_number: bool = False
 
 
 class BuildingAttributes(StrictModel):
@@ -89,17 +99,17 @@ class Neighbour(StrictModel):
 
 
 class HydrantRoute(StrictModel):
-    """A working hydrant, with the route of the hose."""
+    """A working hydrant, with the route of the hose; null where no route is known."""
 
     code: str
-    route_m: float
+    route_m: float | None
     straight_m: float
     flow_l_s: float | None
     pressure_mpa: float | None
     last_inspection: date | None
     lon: float
     lat: float
-    route: Geometry
+    route: Geometry | None
 
 
 class ApproachRoad(StrictModel):

@@ -27,7 +27,7 @@ from api.fire.fire_dependencies import (
     snapshot_response,
 )
 from api.fire.incident_responses import IncidentResponse
-from api.public import name_search
+from api.public import place_search
 from geo.errors import NotFoundError
 from geo.fire.briefing import BRIEFING_LAYERS, building_briefing
 from geo.fire.cities import city_at
@@ -57,12 +57,13 @@ def find_buildings(
 ) -> Response:
     """Find buildings by name, address or code, or the one at a place."""
     if lon is not None and lat is not None:
-        rows = [_building_at(connection, lon, lat)]
+        rows, asks_number = [_building_at(connection, lon, lat) | {"exact": True}], False
     else:
-        matches = name_search.search_names(connection, q or "", "building", limit)
-        rows = [dict(row) for row in matches]
-    names = ("code", "name", "address", "lon", "lat")
+        hits = place_search.search_places(connection, q or "", "building", limit)
+        rows, asks_number = [dict(row) for row in hits.rows], hits.asks_number
+    names = ("code", "name", "address", "lon", "lat", "exact")
     body = {
+        "asks_number": asks_number,
         "buildings": [{name: row[name] for name in names} for row in rows],
         "data": read_data_age(connection, ("building",)),
         "missing": [],

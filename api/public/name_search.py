@@ -34,7 +34,10 @@ CODE = re.compile(r"[0-9a-z_-]{3,}")
 CODE_PART = re.compile(r"[0-9a-z]{5,}")
 """Text that may stand inside a code; house numbers are shorter."""
 
-_SEARCH = text(Path(__file__).with_name("name_search.sql").read_text(encoding="utf-8"))
+SEARCH_HITS = Path(__file__).with_name("search_hits.sql").read_text(encoding="utf-8")
+"""Query of what is shown of the features of a common table expression ``best``."""
+
+_SEARCH = text(Path(__file__).with_name("name_search.sql").read_text("utf-8") + SEARCH_HITS)
 
 _SEPARATOR = "\x1f"
 """Between the characters of a combination; not part of any name."""

@@ -1,7 +1,6 @@
 """Joining units and register rows to buildings, and features to communities.
 
-By code, else by normalised address (no blanks or punctuation, full-width characters as ASCII), else
-by location.
+By code, else by address (``etl.linking.address_match``), else by location.
 """
 
 from typing import Any
@@ -9,38 +8,18 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from etl.checks.integrity import Rule, reject_rows
+from etl.linking.address_match import match_addresses
 from etl.pipeline import staging
 from etl.pipeline.staging import Staged
 
 NEAREST_M = 15.0
 """A point this close to a building belongs to it: entrances are surveyed at the kerb."""
 
-# Full-width characters are 65,248 (0xFEE0) above the ASCII ones.
-_FULL = "".join(chr(code) for code in range(0xFF01, 0xFF5F))
-_PLAIN = "".join(chr(code) for code in range(0x21, 0x7F))
+_MATCHES = "address_match"
+"""Temporary table of the delivered addresses: the building and unit that each names, or none."""
 
-
-def _normalised_sql(column: str) -> str:
-    """Return the expression of an address without differences in spelling."""
-    return (
-        f"lower(regexp_replace(translate({column}, '{_quote_characters(_FULL)}', "
-        f"'{_quote_characters(_PLAIN)}'), "
-        "'[[:space:][:punct:]]', '', 'g'))"
-    )
-
-
-def _quote_characters(characters: str) -> str:
-    return characters.replace("'", "''").replace(":", "\\:")
-
-
-def _index_addresses(connection: Connection) -> None:
-    connection.execute(
-        text(
-            "CREATE TEMPORARY TABLE IF NOT EXISTS addressed ON COMMIT DROP AS "
-            f"SELECT {_normalised_sql('address')} AS address, min(code) AS code FROM building "
-            "WHERE address <> '' GROUP BY 1 HAVING count(*) = 1"
-        )
-    )
+VICINITY_DEGREES = 0.01
+"""A feature may lie so far beyond the bounds of the community that it names: about 1 km."""
 
 
 def find_buildings(connection: Connection, staged: Staged, column: str) -> dict[str, int]:
@@ -54,12 +33,12 @@ def find_buildings(connection: Connection, staged: Staged, column: str) -> dict[
     counts = {}
     names = {*staged.columns, *staged.extras}
     if "address" in names:
-        _index_addresses(connection)
+        _match_addresses(connection, staged, column)
         counts["by_address"] = connection.execute(
             text(
-                f"UPDATE {staged.table} staged SET {column} = addressed.code FROM addressed "
-                f"WHERE staged.{column} IS NULL "
-                f"AND {_normalised_sql('staged.address')} = addressed.address"
+                f"UPDATE {staged.table} staged SET {column} = m.code FROM {_MATCHES} m "
+                f"WHERE staged.{column} IS NULL AND staged.address = m.address "
+                "AND m.code IS NOT NULL"
             )
         ).rowcount
     if "geom" in names:
@@ -79,6 +58,84 @@ def find_buildings(connection: Connection, staged: Staged, column: str) -> dict[
     return {how: count for how, count in counts.items() if count}
 
 
+def _match_addresses(connection: Connection, staged: Staged, column: str) -> None:
+    """Create the table of the addresses of rows without a building.
+
+    An address that is recorded letter by letter is matched in the database, the others are parsed.
+    """
+    connection.execute(text(f"DROP TABLE IF EXISTS pg_temp.{_MATCHES}"))
+    connection.execute(
+        text(
+            f"CREATE TEMPORARY TABLE {_MATCHES} ON COMMIT DROP AS "
+            "SELECT address, live.code, NULL::text AS unit_code, NULL::text AS nearest "
+            f"FROM (SELECT DISTINCT address FROM {staged.table} "
+            f"WHERE {column} IS NULL AND address <> '') delivered LEFT JOIN ("
+            "SELECT address, min(code) AS code FROM building WHERE address <> '' "
+            "GROUP BY address HAVING count(*) = 1) live USING (address)"
+        )
+    )
+    unknown = connection.scalars(text(f"SELECT address FROM {_MATCHES} WHERE code IS NULL")).all()
+    if unknown:
+        matches = match_addresses(connection, unknown)
+        columns = {
+            name: [getattr(match, name) for match in matches]
+            for name in ("address", "code", "unit_code", "nearest")
+        }
+        connection.execute(
+            text(
+                f"UPDATE {_MATCHES} m SET code = new.code, unit_code = new.unit_code, "
+                "nearest = new.nearest FROM unnest(CAST(:address AS text[]), "
+                "CAST(:code AS text[]), CAST(:unit_code AS text[]), CAST(:nearest AS text[])) "
+                "AS new (address, code, unit_code, nearest) WHERE new.address = m.address"
+            ),
+            columns,
+        )
+    connection.execute(text(f"CREATE INDEX ON {_MATCHES} (address)"))
+    connection.execute(text(f"ANALYZE {_MATCHES}"))
+
+
+def reject_unlinked_rows(
+    connection: Connection, staged: Staged, rejected: str, column: str, condition: str
+) -> int:
+    """Reject the staged rows of a condition, those with an address with the nearest buildings.
+
+    Parameters
+    ----------
+    column
+        The column that :func:`find_buildings` filled.
+    condition
+        SQL condition on ``staged`` that holds for rows that are linked to no building.
+
+    Returns
+    -------
+    int
+        The number of rejected rows.
+    """
+    count = 0
+    if "address" in {*staged.columns, *staged.extras}:
+        nearest = f"SELECT m.nearest FROM {_MATCHES} m WHERE m.address = staged.address"
+        unknown = Rule(
+            "address_not_found",
+            f"staged.{column} IS NULL AND staged.address <> '' AND ({condition})",
+            f"'value', staged.address, 'nearest', coalesce(nullif(({nearest}), ''), '-')",
+            {},
+        )
+        count = reject_rows(connection, staged, rejected, unknown)
+    shown = f"'value', {_describe_place_sql(staged)}"
+    unlinked = Rule("building_not_found", condition, shown, {})
+    return count + reject_rows(connection, staged, rejected, unlinked)
+
+
+def _describe_place_sql(staged: Staged) -> str:
+    """Return the expression of what a row says about its place: codes, address, coordinates."""
+    delivered = {*staged.columns, *staged.extras}
+    names = [n for n in ("code", "building_code", "unit_code", "address") if n in delivered]
+    parts = [f"nullif({name}, '')" for name in names]
+    if "geom" in delivered:
+        parts.append("round(ST_X(geom)::numeric, 6) || ' ' || round(ST_Y(geom)::numeric, 6)")
+    return f"coalesce(nullif(concat_ws(', ', {', '.join(parts)}), ''), '–')"
+
+
 def place_units(connection: Connection, staged: Staged) -> None:
     """Place units without geometry inside their building."""
     connection.execute(
@@ -89,8 +146,39 @@ def place_units(connection: Connection, staged: Staged) -> None:
     )
 
 
+def create_communities_table(connection: Connection, regions: Staged | None) -> None:
+    """Create the temporary table ``communities`` of those that will be live after the import.
+
+    ``is_new`` marks those that the delivery holds; ``vicinity`` is their bounding box, widened by
+    :data:`VICINITY_DEGREES`.
+    """
+    live = "SELECT code, geom, false AS is_new FROM region WHERE level = 'community'"
+    if regions is not None:
+        shape, join = "staged.geom", ""
+        if "geom" not in regions.columns:
+            shape, join = "live.geom", "LEFT JOIN region live USING (code)"
+        live += (
+            f" AND code NOT IN (SELECT code FROM {regions.table} WHERE code IS NOT NULL) "
+            f"UNION ALL SELECT staged.code, {shape}, true FROM {regions.table} staged {join} "
+            "WHERE staged.level = 'community'"
+        )
+    connection.execute(
+        text(
+            "CREATE TEMPORARY TABLE communities ON COMMIT DROP AS "
+            f"SELECT *, ST_Expand(geom, :degrees) AS vicinity FROM ({live}) community"
+        ),
+        {"degrees": VICINITY_DEGREES},
+    )
+    connection.execute(text("CREATE INDEX ON communities USING gist (geom)"))
+    connection.execute(text("ANALYZE communities"))
+
+
 def find_communities(connection: Connection, staged: Staged) -> int:
-    """Fill missing ``region_code``: with the live value, else by location."""
+    """Fill missing ``region_code``: with the live value, else by location.
+
+    A community of the same delivery goes before one of another. Needs the table of
+    :func:`create_communities_table`.
+    """
     if "region_code" not in staged.columns:
         connection.execute(text(f"ALTER TABLE {staged.table} ADD region_code text"))
         staged.columns.append("region_code")
@@ -103,20 +191,28 @@ def find_communities(connection: Connection, staged: Staged) -> int:
     )
     if "geom" not in staged.columns:
         return 0
-    return connection.execute(
-        text(
-            f"UPDATE {staged.table} staged SET region_code = r.code FROM region r "
-            "WHERE staged.region_code IS NULL AND r.level = 'community' "
-            "AND ST_Intersects(r.geom, ST_PointOnSurface(staged.geom))"
-        )
-    ).rowcount
+    by_location = text(
+        f"UPDATE {staged.table} staged SET region_code = r.code FROM communities r "
+        "WHERE staged.region_code IS NULL AND r.is_new = :is_new "
+        "AND ST_Intersects(r.geom, ST_PointOnSurface(staged.geom))"
+    )
+    return sum(
+        connection.execute(by_location, {"is_new": is_new}).rowcount for is_new in (True, False)
+    )
 
 
-def has_missing_communities(connection: Connection, staged: Staged) -> bool:
-    """Return whether any staged feature lacks a community, while communities exist."""
-    if not connection.execute(
-        text("SELECT EXISTS (SELECT FROM region WHERE level = 'community' AND geom IS NOT NULL)")
-    ).scalar():
+def has_missing_communities(
+    connection: Connection, staged: Staged, regions: Staged | None = None
+) -> bool:
+    """Return whether any staged feature lacks a community, while communities exist.
+
+    Parameters
+    ----------
+    regions
+        Divisions of the same delivery.
+    """
+    exist = "SELECT EXISTS (SELECT FROM region WHERE level = 'community' AND geom IS NOT NULL)"
+    if regions is None and not connection.execute(text(exist)).scalar():
         return False
     if "region_code" not in staged.columns:
         return True
@@ -148,18 +244,32 @@ def stage_register(
         )
     )
     methods = find_buildings(connection, rows, "code")
-    unknown = Rule(
-        "building_not_found",
-        "NOT EXISTS (SELECT FROM building b WHERE b.code = staged.code)",
-        "'value', coalesce(code, unit_code, '?')",
-        {},
-    )
-    reject_rows(connection, rows, rejected, unknown)
+    if "address" in rows.columns and (units := _find_units(connection, rows)):
+        methods["units"] = units
+    no_building = "NOT EXISTS (SELECT FROM building b WHERE b.code = staged.code)"
+    rows.rows -= reject_unlinked_rows(connection, rows, rejected, "code", no_building)
     counts = {
         "building": _sum_households(connection, rows, number, "building", "code"),
         "building_unit": _sum_households(connection, rows, number, "building_unit", "unit_code"),
     }
     return {name: one for name, one in counts.items() if one.rows}, methods
+
+
+def _find_units(connection: Connection, rows: Staged) -> int:
+    """Fill the unit codes of register rows whose address names the unit; return how many.
+
+    Only where every row of a building has its unit, so that no unit gets a part of its households.
+    """
+    return connection.execute(
+        text(
+            f"UPDATE {rows.table} r SET unit_code = m.unit_code FROM {_MATCHES} m "
+            "WHERE m.address = r.address AND m.code = r.code AND r.unit_code IS NULL "
+            "AND m.unit_code IS NOT NULL AND r.code NOT IN ("
+            f"SELECT other.code FROM {rows.table} other LEFT JOIN {_MATCHES} m "
+            "ON m.address = other.address AND m.code = other.code "
+            "WHERE other.code IS NOT NULL AND other.unit_code IS NULL AND m.unit_code IS NULL)"
+        )
+    ).rowcount
 
 
 def _sum_households(

@@ -172,12 +172,15 @@ def _build_office(office: Office, places: set[tuple[int, int]], seed: int, sourc
     for i, j in office.blocks():
         for number, land in enumerate(streets.block_land(office, i, j)):
             kind = kinds[(i, j)] if number == 0 or kinds[(i, j)] != "giant" else "slabs"
-            rows.add_block(i, j, quarters.fill_block(land, kind, random), random)
+            south = streets.block_sides(office, i, j)[0]
+            by_street = land.distance(south.line) < south.width / 2 + streets.SIDEWALK_M + 1.0
+            built = quarters.fill_block(land, kind, random, south_gate=by_street)
+            rows.add_block(i, j, built, random)
     rows.assign_public_buildings()
     rows.clear_some_attributes(random)
-    planted_faults.obstruct_lanes(
-        [lane for lane in rows.lanes if lane["road_class"] == "internal"], random
-    )
+    lanes = [lane for lane in rows.lanes if lane["road_class"] == "internal"]
+    planted_faults.obstruct_lanes(lanes, random)
+    planted_faults.leave_gap(lanes, [(edge.line, edge.width) for edge in edges])
     rows.add_planted_faults()
     corners = _corners_of_office(office, east=east, north=north)
     laid = pipe_networks.lay_networks(office, edges, corners, rows.taps, random)

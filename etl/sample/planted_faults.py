@@ -206,6 +206,29 @@ def obstruct_lanes(lanes: list[dict[str, Any]], random: np.random.Generator) -> 
 _NARROW = 3
 
 
+def leave_gap(lanes: list[dict[str, Any]], streets: list[tuple[BaseGeometry, float]]) -> None:
+    """Let the lane of one compound stop short of the street that it leads to.
+
+    Parameters
+    ----------
+    streets
+        Centreline and width in metres of each street.
+    """
+    around = shapely.union_all(
+        [shapely.buffer(line, width / 2 + _GAP_M, quad_segs=64) for line, width in streets]
+    )
+    for lane in reversed(lanes):
+        cut = shapely.difference(lane["geom"], around)
+        is_shorter = 20.0 < cut.length < lane["geom"].length - _GAP_M
+        if "planted" not in lane and cut.geom_type == "LineString" and is_shorter:
+            lane["geom"] = cut
+            lane["planted"] = [build_answer("road_gap", "road_join", _GAP_M, 3.0)]
+            return
+
+
+_GAP_M = 2.0
+
+
 def build_answer(
     kind: str, rule: str, measured: float | None = None, required: float | None = None
 ) -> dict[str, Any]:

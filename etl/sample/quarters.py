@@ -41,12 +41,21 @@ class BlockContent:
 BLOCK_KINDS: dict[str, tuple[float, Callable[[BaseGeometry, Random], BlockContent]]]
 
 
-def fill_block(land: BaseGeometry, kind: str, random: Random) -> BlockContent:
-    """Build the content of a block of some kind on its land, which excludes the streets."""
+def fill_block(
+    land: BaseGeometry, kind: str, random: Random, *, south_gate: bool = True
+) -> BlockContent:
+    """Build the content of a block of some kind on its land, which excludes the streets.
+
+    Parameters
+    ----------
+    south_gate
+        Whether a street runs along its southern side, else one along the northern side.
+    """
     angle = angle_of(land)
     pivot = land.centroid
     turned = shapely.affinity.rotate(land, -angle, origin=pivot)
     built = BLOCK_KINDS[kind][1](turned, random)
+    _connect_lanes(built, turned, south_gate=south_gate)
 
     def back(geometry: Any) -> Any:
         return shapely.affinity.rotate(geometry, angle, origin=pivot)
@@ -127,23 +136,61 @@ def _compound(land: BaseGeometry, random: Random, *, gated: bool = True) -> Bloc
     return BlockContent(compound=land, compound_name=names.compound(random), gated=gated)
 
 
-def _add_lanes(
-    built: BlockContent, land: BaseGeometry, rows: list[float], width: float, *, spine: bool = True
-) -> None:
-    """Add the internal lanes of a compound: one north to south, one along every second row."""
-    west, south, east, north = land.bounds
-    middle = (west + east) / 2
+def _add_lanes(built: BlockContent, land: BaseGeometry, rows: list[float], width: float) -> None:
+    """Add the lanes of a compound: along every second row, and one to be laid from the gate."""
+    west, _, east, _ = land.bounds
     inner = shapely.buffer(land, -2.5)
-    gate = shapely.LineString([(middle, south - 30), (middle, north - 6 if spine else south + 6)])
-    reach = shapely.union_all([inner, shapely.box(middle - 3, south - 30, middle + 3, south + 20)])
-    lines = [shapely.intersection(gate, reach)]
-    lines += [
-        shapely.intersection(shapely.LineString([(west, y), (east, y)]), inner) for y in rows[::2]
-    ]
-    for line in lines:
+    for y in rows[::2]:
+        line = shapely.intersection(shapely.LineString([(west, y), (east, y)]), inner)
         for part in shapely.get_parts(line):
             if part.geom_type == "LineString" and part.length > 20:
                 built.lanes.append({"geom": part, "road_class": "internal", "width_m": width})
+    built.lanes.append({"geom": None, "road_class": "internal", "width_m": width})
+
+
+def _connect_lanes(built: BlockContent, land: BaseGeometry, *, south_gate: bool) -> None:
+    """Lay the lane from the gate through all lanes of a compound, clear of its buildings."""
+    spines = [lane for lane in built.lanes if lane["geom"] is None]
+    for spine in spines:
+        lanes = [lane["geom"] for lane in built.lanes if lane is not spine]
+        walls = shapely.union_all([building["geom"] for building in built.buildings])
+        clear_m = spine["width_m"] / 2 + _CLEAR_M
+        lines = _spines(land, lanes, south_gate=south_gate)
+        usable = [line for line in lines if line.distance(walls) > clear_m]
+        spine["geom"] = max(usable, key=lambda line: _lanes_met(line, lanes), default=None)
+    built.lanes = [lane for lane in built.lanes if lane["geom"] is not None]
+
+
+_CLEAR_M = 0.5
+
+
+def _lanes_met(line: shapely.LineString, lanes: list[BaseGeometry]) -> int:
+    return sum(line.intersects(lane) for lane in lanes)
+
+
+def _spines(
+    land: BaseGeometry, lanes: list[BaseGeometry], *, south_gate: bool
+) -> Iterator[shapely.LineString]:
+    """Yield lines from the street into a compound: from its middle outwards, the longest first."""
+    west, south, east, north = land.bounds
+    middle, levels = (west + east) / 2, [lane.bounds[1] for lane in lanes]
+    inner = shapely.buffer(land, -2.5)
+    for step in range(int((east - west) / 2 / _SPINE_STEP_M)):
+        for x in dict.fromkeys((middle + step * _SPINE_STEP_M, middle - step * _SPINE_STEP_M)):
+            upright = shapely.LineString([(x, south - 30), (x, north + 30)])
+            inside = shapely.intersection(upright, inner)
+            if inside.is_empty:
+                continue
+            _, low, _, high = inside.bounds
+            outside, ends = (south - 30, [high - 4, *levels[::-1]])
+            if not south_gate:
+                outside, ends = (north + 30, [low + 4, *levels])
+            for end in ends:
+                if low <= end <= high:
+                    yield shapely.LineString([(x, outside), (x, end)])
+
+
+_SPINE_STEP_M = 3.0
 
 
 def slabs(land: BaseGeometry, random: Random) -> BlockContent:
@@ -224,7 +271,7 @@ def giant(land: BaseGeometry, random: Random) -> BlockContent:
         if number == 1:
             tower["households"] = sum(unit["households"] for unit in tower["units"])
             tower["units"] = []
-    _add_lanes(built, land, [row[0] + 36 for row in rows[:-1]], 6.0, spine=False)
+    _add_lanes(built, land, [row[0] + 36 for row in rows[:-1]], 6.0)
     _add_guard_house(built, land)
     return built
 

@@ -49,15 +49,17 @@ RESPONSE_AREA_MINUTES = (2.0, 3.0, 4.0, 5.0)
 """Response areas stored for the map, minutes from the call."""
 
 OVERLAY_LAYERS: dict[Overlay, tuple[str, ...]] = {
-    Overlay.HYDRANT_COVERAGE: ("building", "facility", "pipe_node", "road", INSPECTION),
+    Overlay.HYDRANT_COVERAGE: (
+        *("building", "facility", "pipe_node", "road", "compound", INSPECTION),
+    ),
     Overlay.HYDRANT_SPACING: ("pipe_node", "road", INSPECTION),
     Overlay.HYDRANT_STANDING: ("building", "pipe_node", "road", INSPECTION),
     Overlay.HYDRANT_SUPPLY: ("pipe_node", "pipe_segment", INSPECTION),
     Overlay.FIRE_LANE: ("building", "road", "water", "compound", "region"),
-    Overlay.FIRE_REACH: ("building", "road"),
+    Overlay.FIRE_REACH: ("building", "road", "compound"),
     Overlay.SEPARATION: ("building",),
     Overlay.LADDER: ("building", "road", "water", "compound"),
-    Overlay.RESPONSE: ("building", "road", "facility"),
+    Overlay.RESPONSE: ("building", "road", "compound", "facility"),
 }
 """Layers whose change may change an overlay."""
 

@@ -49,7 +49,31 @@ def check_fire_lanes(
         *check_dead_ends(snapshot, rules, rows),
         *lane_coverage.check_lanes_along(snapshot, rules, buildings, reach),
         *lane_coverage.check_lane_spacing(snapshot, rules, buildings),
+        *check_road_joins(snapshot, rules, rows),
     ]
+
+
+def check_road_joins(snapshot: CitySnapshot, rules: Rules, rows: Ints) -> list[Finding]:
+    """Return the gaps in the data of the roads, across which routes are searched all the same."""
+    codes, names = snapshot.road["code"].to_numpy(), snapshot.road["name"].to_numpy()
+    wanted = set(rows.tolist())
+    findings = []
+    for join in (join for join in snapshot.road_joins if join.road in wanted):
+        rule = rules["road_gate" if join.at_gate else "road_join"]
+        findings.append(
+            Finding(
+                rule.id,
+                Severity.MISSING,
+                "road",
+                str(codes[join.road]),
+                join.line,
+                measured=join.gap_m,
+                required=rule.figure,
+                other=str(codes[join.other]),
+                detail={"kind": "gap", "name": names[join.road]},
+            )
+        )
+    return findings
 
 
 def _lanes(roads: gpd.GeoDataFrame) -> Bools:

@@ -23,6 +23,9 @@ CRITICAL_CATEGORIES = (
 )
 """Facilities with many people, with people who need help to leave, or with fuel."""
 
+INTAKE_CATEGORIES = ("intake",)
+"""Ponds, tanks and suction points: water without pressure, beside the hydrants."""
+
 VALVE_KINDS = ("valve", "regulator")
 VALVE_NETWORKS = ("gas", "water")
 
@@ -55,8 +58,9 @@ def incident_briefing(
         "buildings": building_items.add_recorded_items(
             connection, _describe_buildings(context, rows, distances, lang), lang
         ),
-        "critical": _critical_facilities(connection, context, area, centre, lang),
+        "critical": _facilities(connection, context, CRITICAL_CATEGORIES, area, centre, lang),
         "hydrants": _describe_hydrants(context, destination, radius_m),
+        "intakes": _facilities(connection, context, INTAKE_CATEGORIES, area, centre, lang),
         "valves": _valves(connection, context, area, centre),
         "stations": supply_routes.describe_nearest_stations(context, destination),
         "missing": _missing_data(context, rows, grids),
@@ -141,16 +145,17 @@ def _plain_column(frame: Any, name: str, rows: Ints) -> list[Any]:
     return [(int(value) if is_number else value) if known else None for value, known in pairs]
 
 
-def _critical_facilities(
+def _facilities(
     connection: Connection,
     context: FireContext,
+    categories: tuple[str, ...],
     area: shapely.Geometry,
     centre: shapely.Point,
     lang: Language,
 ) -> list[Details]:
     columns = Facility.code, Facility.name, Facility.category, Facility.phone, wkb(Facility.geom)
     statement = select(*columns).where(
-        Facility.category.in_(CRITICAL_CATEGORIES), _intersects(context, Facility.geom, area)
+        Facility.category.in_(categories), _intersects(context, Facility.geom, area)
     )
     return [
         row | {"category_text": text(f"category.{row['category']}", lang=lang)}
@@ -193,12 +198,14 @@ def _intersects(context: FireContext, column: Any, area: shapely.Geometry) -> An
 def _describe_hydrants(
     context: FireContext, destination: supply_routes.Destination, radius_m: float
 ) -> list[Details]:
+    """Return the hydrants within a radius, in the order of ``supply_routes.order_hydrants``."""
     snapshot = context.snapshot
     frame = snapshot.hydrant
     points = frame.geometry.to_numpy()
     distances = shapely.distance(points, destination.shape)
     lengths, _ = supply_routes.hose_lengths(context, destination)
-    rows = np.flatnonzero(distances <= radius_m)
+    order = supply_routes.order_hydrants(lengths, distances, snapshot.hydrant_works)
+    rows = order[distances[order] <= radius_m]
     figures = [
         [None if value != value else float(value) for value in column[rows].tolist()]
         for column in (
@@ -208,7 +215,7 @@ def _describe_hydrants(
         )
     ]
     codes = frame["code"].to_numpy()
-    hydrants = [
+    return [
         {
             "code": str(codes[row]),
             "route_m": None if route is None else round(route, 1),
@@ -221,7 +228,6 @@ def _describe_hydrants(
         }
         for row, route, flow, pressure in zip(rows.tolist(), *figures, strict=True)
     ]
-    return sorted(hydrants, key=lambda item: (item["route_m"] is None, item["route_m"] or 0))
 
 
 def _missing_data(context: FireContext, rows: Ints, grids: list[Details]) -> list[MissingData]:

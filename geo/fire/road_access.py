@@ -3,11 +3,14 @@
 from dataclasses import dataclass
 from functools import cached_property
 
+import geopandas as gpd
 import numpy as np
 import shapely
 from scipy.sparse import csr_array
 
-from geo.network.roads import RoadGraph, split_at_places
+from geo.fire.rules import rules_in_force
+from geo.network.road_joins import RoadJoin, extend_roads, find_road_joins
+from geo.network.roads import RoadGraph, build_road_graph, split_at_places
 from geo.types import Bools, Floats, Geometries, Ints
 
 MAX_ROAD_DISTANCE_M = 500.0
@@ -86,6 +89,28 @@ class RoadPositions:
     piece: Ints
     offset: Floats
     gap: Floats
+
+
+def build_joined_graph(
+    road: gpd.GeoDataFrame, compound: gpd.GeoDataFrame
+) -> tuple[RoadGraph, list[RoadJoin]]:
+    """Return the graph of the roads, and the gaps in their data that it joins.
+
+    The widest gaps are the figures ``road_join`` and ``road_gate`` of the rules.
+
+    Parameters
+    ----------
+    road, compound
+        Metric frames of the roads and the compounds.
+    """
+    graph = build_road_graph(road)
+    boundaries = np.asarray(shapely.boundary(compound.geometry.to_numpy()), dtype=object)
+    rules = rules_in_force()
+    tolerances = rules.figure("road_join"), rules.figure("road_gate")
+    joins = find_road_joins(graph, boundaries, *tolerances)
+    if joins:
+        graph = build_road_graph(road, extend_roads(road.geometry.to_numpy(), joins))
+    return graph, joins
 
 
 def locate_points(graph: RoadGraph, points: Geometries) -> RoadPositions:

@@ -125,6 +125,8 @@ DEFAULT_RULES: tuple[Rule, ...] = (
     Rule("lane_along_area", _LANE, 3000, "m²", _MEDIUM, _SHALL, GENERAL, "3.4.3"),
     Rule("lane_along_share", _LANE, 90, "%"),
     Rule("lane_along_within", _LANE, 15, "m"),
+    Rule("road_join", _LANE, 3.0, "m", Severity.MISSING),
+    Rule("road_gate", _LANE, 10.0, "m", Severity.MISSING),
     Rule("lane_spacing", _LANE, 160, "m", _MEDIUM, _SHOULD, PLANNING, "4.4.2"),
     # Lanes at most 160 m apart put every wall within 80 m of one.
     Rule("engine_reach", _REACH, 80, "m", _HIGH),

@@ -22,7 +22,7 @@ from geo.fire.cities import Box, city_extent
 from geo.fire.layer_state import INSPECTION, read_layer_changes
 from geo.fire.road_access import BuildingAnchors, RoadAccess, RoadPositions
 from geo.model import STORAGE_SRID, Base
-from geo.network import roads as road_graph
+from geo.network.road_joins import RoadJoin
 from geo.network.roads import RoadGraph
 from geo.types import Bools, Geometries, Ints
 
@@ -63,6 +63,8 @@ class CitySnapshot:
         wrote may not have been.
     failed_hydrants
         Codes of hydrants whose last inspection failed.
+    road_joins
+        Gaps in the data of the roads, across which the graph joins them.
     """
 
     city: str
@@ -78,6 +80,7 @@ class CitySnapshot:
     hydrant: gpd.GeoDataFrame
     region: gpd.GeoDataFrame
     graph: RoadGraph
+    road_joins: list[RoadJoin]
     anchors: BuildingAnchors
     hydrant_positions: RoadPositions
 
@@ -281,10 +284,11 @@ def snapshot_from_frames(
     previous: CitySnapshot | None = None,
 ) -> CitySnapshot:
     """Return the snapshot of metric frames, given by the names of the snapshot's attributes."""
-    if previous is not None and frames["road"] is previous.road:
-        graph = previous.graph
+    same_roads = previous is not None and frames["road"] is previous.road
+    if previous is not None and same_roads and frames["compound"] is previous.compound:
+        graph, joins = previous.graph, previous.road_joins
     else:
-        graph = road_graph.build_road_graph(frames["road"])
+        graph, joins = road_access.build_joined_graph(frames["road"], frames["compound"])
     anchors = _anchor_buildings(previous, frames["building"], graph)
     if previous is not None and graph is previous.graph and frames["hydrant"] is previous.hydrant:
         positions = previous.hydrant_positions
@@ -297,6 +301,7 @@ def snapshot_from_frames(
         horizon,
         failed_hydrants,
         graph=graph,
+        road_joins=joins,
         anchors=anchors,
         hydrant_positions=positions,
         **frames,

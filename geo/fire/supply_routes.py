@@ -13,7 +13,7 @@ from geo.fire.context import FireContext
 from geo.fire.hydrants import ROUTE_LIMIT_M
 from geo.fire.station_response import HOSE_PACE_S_PER_M
 from geo.network import routing
-from geo.types import Floats, Ints
+from geo.types import Bools, Floats, Ints
 
 DRIVE_LIMIT_S = 3600.0
 NEAR_S = 180.0
@@ -47,12 +47,14 @@ class HoseRoute:
     ----------
     hydrant
         Row of the hydrant.
-    length, straight
-        Metres along the route and in a straight line.
+    length
+        Metres along the route; None where no route is known.
+    straight
+        Metres in a straight line.
     """
 
     hydrant: int
-    length: float
+    length: float | None
     straight: float
     line: shapely.Geometry | None
 
@@ -96,21 +98,39 @@ def point_destination(context: FireContext, point: shapely.Point) -> Destination
 def nearest_hose_routes(
     context: FireContext, destination: Destination, count: int = 3
 ) -> list[HoseRoute]:
-    """Return the routes from the nearest working hydrants by hose, the nearest first."""
+    """Return the routes from the nearest working hydrants by hose, the nearest first.
+
+    Where fewer routes are known, the nearest other hydrants in a straight line follow.
+    """
     snapshot, access = context.snapshot, context.snapshot.access
     lengths, predecessors = hose_lengths(context, destination)
     points = snapshot.hydrant.geometry.to_numpy()
-    shape = destination.shape
-    return [
-        HoseRoute(
-            int(row),
-            float(lengths[row]),
-            float(shapely.distance(points[row], shape)),
-            _route_line(context, predecessors, int(access.hydrant[row]), points[row], shape),
-        )
-        for row in np.argsort(lengths, kind="stable")[:count]
-        if np.isfinite(lengths[row])
-    ]
+    straight = shapely.distance(points, destination.shape)
+    routes = []
+    for row in order_hydrants(lengths, straight, snapshot.hydrant_works)[:count].tolist():
+        length, line = None, None
+        if np.isfinite(lengths[row]):
+            length, node = float(lengths[row]), int(access.hydrant[row])
+            line = _route_line(context, predecessors, node, points[row], destination.shape)
+        elif not snapshot.hydrant_works[row] or straight[row] > ROUTE_LIMIT_M:
+            continue
+        routes.append(HoseRoute(row, length, float(straight[row]), line))
+    return routes
+
+
+def order_hydrants(lengths: Floats, straight: Floats, works: Bools) -> Ints:
+    """Return the rows of hydrants in order: by hose route, then by straight line, then broken ones.
+
+    Parameters
+    ----------
+    lengths
+        (h,) metres by hose; infinite where no route is known.
+    straight
+        (h,) metres in a straight line.
+    works
+        (h,) whether each hydrant can be used.
+    """
+    return np.lexsort((straight, lengths, ~works))
 
 
 def hose_lengths(context: FireContext, destination: Destination) -> tuple[Floats, Ints]:
@@ -193,7 +213,10 @@ def _route_line(
 def describe_nearest_hydrants(
     connection: Connection, context: FireContext, destination: Destination
 ) -> list[Details]:
-    """Return the three nearest working hydrants by hose route, with their last inspection."""
+    """Return the three nearest working hydrants, with their last inspection.
+
+    ``route_m`` and ``route`` are None where no hose route is known.
+    """
     frame = context.snapshot.hydrant
     routes = nearest_hose_routes(context, destination)
     codes = [str(frame["code"].iloc[route.hydrant]) for route in routes]
@@ -202,7 +225,7 @@ def describe_nearest_hydrants(
     return [
         {
             "code": code,
-            "route_m": round(route.length, 1),
+            "route_m": None if route.length is None else round(route.length, 1),
             "straight_m": round(route.straight, 1),
             "flow_l_s": plain_value(frame["flow_l_s"].iloc[route.hydrant]),
             "pressure_mpa": plain_value(frame["pressure_mpa"].iloc[route.hydrant]),

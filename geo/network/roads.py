@@ -197,9 +197,15 @@ def cost_matrix(nodes: int, ends: Ints, cost: Floats, *, directed: bool = False)
     return csr_array((cheap, (ends[keep, 0], ends[keep, 1])), shape=(nodes, nodes))
 
 
-def build_road_graph(roads: gpd.GeoDataFrame) -> RoadGraph:
-    """Return the graph of a frame of roads in metres."""
-    lines = roads.geometry.to_numpy()
+def build_road_graph(roads: gpd.GeoDataFrame, lines: Geometries | None = None) -> RoadGraph:
+    """Return the graph of a frame of roads in metres.
+
+    Parameters
+    ----------
+    lines
+        (r,) their lines where these differ from the recorded ones.
+    """
+    lines = roads.geometry.to_numpy() if lines is None else lines
     raised = (roads["bridge"] | roads["tunnel"]).to_numpy(dtype=bool)
     noded = node_lines(lines, raised, road_widths(roads) / 2)
     return RoadGraph(

@@ -280,7 +280,7 @@ def _tables(content: Details, lang: Language) -> dict[str, Any]:
             ["households", _format_households(attributes)],
         ],
         "hydrants": [
-            [number, f"{item['route_m']:.0f} m", f"{item['straight_m']:.0f} m", _format_flow(item)]
+            [number, _format_hose(item, lang), f"{item['straight_m']:.0f} m", _format_flow(item)]
             for number, item in enumerate(content["hydrants"], start=1)
         ],
         "stations": [
@@ -348,6 +348,13 @@ def _format_height(attributes: Details, lang: Language) -> str:
 
 def _format_households(attributes: Details) -> str:
     return f"{attributes['households']} / {_or_unknown(attributes['population'])}"
+
+
+def _format_hose(hydrant: Details, lang: Language) -> str:
+    route_m = hydrant["route_m"]
+    return (
+        text("building_sheet.route_unknown", lang=lang) if route_m is None else f"{route_m:.0f} m"
+    )
 
 
 def _format_flow(hydrant: Details) -> str:

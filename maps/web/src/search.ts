@@ -5,19 +5,26 @@ import { type Answer, api, bodyOf } from "./http";
 import { optionalText, text } from "./locale";
 
 /** What the list needs to know of a hit; the city's search tells more. */
-export type SearchHit = Pick<CityHit, "code" | "name" | "address"> & Partial<CityHit>;
+export type SearchHit = Pick<CityHit, "code" | "name" | "address" | "exact"> & Partial<CityHit>;
 export type CityHit = Answer<"/search">["items"][number];
+
+/** Hits, and whether the words are a street alone, of which the hits list the numbers. */
+export interface Hits<Hit extends SearchHit> {
+  items: Hit[];
+  asksNumber: boolean;
+}
 
 const DEBOUNCE_MS = 160;
 
 export interface SearchOptions<Hit extends SearchHit> {
-  search(words: string): Promise<Hit[]>;
+  search(words: string): Promise<Hits<Hit>>;
   choose(hit: Hit): void;
 }
 
-export async function searchCity(words: string): Promise<CityHit[]> {
+export async function searchCity(words: string): Promise<Hits<CityHit>> {
   const query = { q: words, limit: 8 };
-  return (await bodyOf(api.GET("/search", { params: { query } }))).items;
+  const { items, asks_number } = await bodyOf(api.GET("/search", { params: { query } }));
+  return { items, asksNumber: asks_number ?? false };
 }
 
 /** Write the field's words in the page's language. */
@@ -46,11 +53,12 @@ export function attachSearch<Hit extends SearchHit>({ search, choose }: SearchOp
     close();
     choose(hit);
   };
-  const show = (found: Hit[]) => {
-    hits = found;
+  const show = ({ items, asksNumber }: Hits<Hit>) => {
+    hits = items;
     active = -1;
+    const note = listNote(hits, asksNumber);
     list.replaceChildren(...hits.map((hit, index) => hitItem(hit, index, take)));
-    if (hits.length === 0) list.append(element("li", { class: "none" }, text("page.none_found")));
+    if (note) list.prepend(element("li", { class: "none" }, text(note)));
     list.hidden = false;
     field.setAttribute("aria-expanded", "true");
   };
@@ -64,17 +72,16 @@ export function attachSearch<Hit extends SearchHit>({ search, choose }: SearchOp
   };
   const moveActive = (step: number) => {
     active = nextIndex(active, step, hits.length);
-    for (const [index, item] of [...list.children].entries()) {
+    for (const [index, item] of list.querySelectorAll("[role=option]").entries()) {
       item.setAttribute("aria-selected", String(index === active));
     }
     field.setAttribute("aria-activedescendant", `found-${active}`);
   };
   const submit = async () => {
     window.clearTimeout(timer);
-    const hit = hits[Math.max(active, 0)];
-    if (!list.hidden && hit && searched === field.value.trim()) return take(hit);
-    await update();
-    if (hits.length === 1) take(hits[0]!);
+    if (list.hidden || searched !== field.value.trim()) await update();
+    const hit = hits[active] ?? onlyExactHit(hits);
+    if (hit) take(hit);
   };
   field.addEventListener("input", () => {
     window.clearTimeout(timer);
@@ -96,11 +103,24 @@ export function nextIndex(index: number, step: number, count: number): number {
   return (index + step + count) % Math.max(count, 1);
 }
 
+/** The hit that Enter takes when none is chosen: the only one that the words name exactly. */
+export function onlyExactHit<Hit extends SearchHit>(hits: Hit[]): Hit | undefined {
+  const exact = hits.filter((hit) => hit.exact);
+  return exact.length === 1 ? exact[0] : undefined;
+}
+
+/** The key of what is said above the hits: none, a street's numbers, or only similar ones. */
+export function listNote(hits: SearchHit[], asksNumber: boolean): string | null {
+  if (hits.length === 0) return "page.none_found";
+  if (asksNumber) return "page.number_wanted";
+  return hits.some((hit) => hit.exact) ? null : "page.only_near";
+}
+
 function hitItem<Hit extends SearchHit>(hit: Hit, index: number, take: (hit: Hit) => void) {
   const item = element(
     "li",
     { role: "option", id: `found-${index}` },
-    element("span", {}, hit.name || hit.address || hit.code),
+    element("span", {}, titleOf(hit)),
     element("small", {}, describeHit(hit)),
   );
   item.addEventListener("pointerdown", (event) => {
@@ -108,6 +128,11 @@ function hitItem<Hit extends SearchHit>(hit: Hit, index: number, take: (hit: Hit
     take(hit);
   });
   return item;
+}
+
+/** What names a hit: its address where a street's numbers are listed, else its name. */
+export function titleOf({ number, name, address, code }: SearchHit): string {
+  return (number ? address : name) || address || code;
 }
 
 function describeHit({ kind, name, address, community }: SearchHit): string {

@@ -3,6 +3,7 @@ import { beforeAll, expect, test } from "vitest";
 import { overlayVisibility } from "../src/fire/fire-layers";
 import { type IsolationShapes, isolationMarkers, marker, pointGeometry } from "../src/fire/markers";
 import { oldestCheck } from "../src/fire/overlays";
+import { hoseLength } from "../src/fire/panel";
 import { setLocale } from "../src/locale";
 
 beforeAll(() => setLocale("en", {}));
@@ -48,4 +49,14 @@ test("a shut-off marks the pipe, the valves, and what is lost if anything is", (
     }).map(({ properties }) => properties?.sign);
   expect(signs(line)).toEqual(["lost", "broken", "hydrant", "valve"]);
   expect(signs(null)).toEqual(["broken", "hydrant", "valve"]);
+});
+
+test.each([
+  ["desk.hose", { route_m: 81.4, straight_m: 60 }],
+  ["desk.hose_unknown", { route_m: null, straight_m: 60 }],
+  ["desk.hydrant_out", { route_m: null, straight_m: 60, in_service: false }],
+])("a hydrant is described by %s", (key, hydrant) => {
+  setLocale("en", { [key]: `${key} {metres}` });
+  const metres = key === "desk.hose" ? "81" : "60";
+  expect(hoseLength(hydrant)).toBe(`${key} ${metres}`);
 });

@@ -8,7 +8,7 @@ from sqlalchemy import insert, text
 
 from geo import clock
 from geo.fire.rules import Overlay
-from geo.model import BuildingUnit, Facility, PipeNode
+from geo.model import Building, BuildingUnit, Facility, PipeNode, Road
 from geo.model.fire import FireItem
 from tests import town as little_town
 from tests.api.conformance import hold_to_description
@@ -110,6 +110,35 @@ def test_unknown_building_is_a_problem_in_both_languages(client):
     assert "no building with the code nothing" in answer.json()["detail"]
 
 
+@pytest.fixture
+def cut_off(town, checked):
+    """Yield the code of a tower on a road that is connected to no other road."""
+    tower = {"code": "cut-off", "name": "", "address": "", "households": 80, "storeys_above": 33}
+    lane = {"code": "cut-off-lane", "name": "", "road_class": "internal"}
+    lane["geom"] = little_town.line((900, 505), (1000, 505))
+    with town.begin() as connection:
+        geometry = little_town.box(940, 510, 960, 525)
+        connection.execute(insert(Building), tower | {"geom": geometry})
+        connection.execute(insert(Road), lane)
+    yield tower["code"]
+    with town.begin() as connection:
+        connection.execute(text("DELETE FROM building WHERE code = 'cut-off'"))
+        connection.execute(text("DELETE FROM road WHERE code = 'cut-off-lane'"))
+    assert checked.post("/fire/findings/refresh").status_code == 200
+
+
+def test_hydrants_without_a_known_route_are_listed_by_distance(client, cut_off):
+    tower = client.get(f"/fire/buildings/{cut_off}").json()
+    around = {"lon": tower["lon"], "lat": tower["lat"], "radius": 1000}
+    incident = client.get("/fire/incident", params=around).json()
+    for hydrants in (tower["hydrants"], incident["hydrants"]):
+        assert [one["code"] for one in hydrants] == ["h2", "h1"]
+        assert [one["route_m"] for one in hydrants] == [None, None]
+        assert hydrants[0]["straight_m"] < hydrants[1]["straight_m"]
+    sheet = client.get(f"/fire/buildings/{cut_off}/sheet.pdf")
+    assert sheet.content.startswith(b"%PDF")
+
+
 def test_incident_counts_the_people_of_each_grid(checked):
     lon, lat = little_town.degrees(300, 200)
     shown = checked.get("/fire/incident", params={"lon": lon, "lat": lat, "radius": 150}).json()
@@ -118,6 +147,24 @@ def test_incident_counts_the_people_of_each_grid(checked):
     distances = [b["distance_m"] for b in shown["buildings"]]
     assert distances == sorted(distances)
     assert max(distances) <= 150
+
+
+def test_incident_lists_water_intakes_beside_the_hydrants(town, checked):
+    lon, lat = little_town.degrees(300, 200)
+    place = f"SRID=4490;POINT({lon} {lat})"
+    with town.begin() as connection:
+        for code, category in (("pond", "intake"), ("lamp", "other")):
+            connection.execute(
+                text(
+                    "INSERT INTO facility (code, category, name, geom, source) "
+                    "VALUES (:code, :category, '', ST_GeomFromEWKT(:place), 'test')"
+                ),
+                {"code": code, "category": category, "place": place},
+            )
+    shown = checked.get("/fire/incident", params={"lon": lon, "lat": lat, "radius": 150}).json()
+    assert [(one["code"], one["distance_m"]) for one in shown["intakes"]] == [("pond", 0.0)]
+    with town.begin() as connection:
+        connection.execute(text("DELETE FROM facility WHERE source = 'test'"))
 
 
 def test_building_is_found_by_name_and_by_place(client):

@@ -190,6 +190,111 @@ def test_search_uses_the_index_under_every_role(client, street, role):
             assert f"ix_{table}_signs" in said
 
 
+@pytest.fixture(scope="module")
+def compounds(street):
+    """Return the town with two gates of one road, whose numbers share their digits."""
+    houses = [
+        ("中原路81号4号楼", 1),
+        ("中原路81号5号楼", 2),
+        ("中原路181号142号楼", 3),
+        ("中原路181号4号楼", 4),
+        ("中原路83号", 5),
+        ("中原路八十五号", 6),
+    ]
+    with street.begin() as connection:
+        for address, number in houses:
+            west = 20 + number * 30
+            geometry = t.box(west, 300, west + 20, 310)
+            house = {"code": f"z{number}", "name": "", "address": address, "geom": geometry}
+            connection.execute(insert(Building), house)
+    return street
+
+
+def search(client, words, **more):
+    return client.get("/search", params={"q": words, **more}).json()
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("中原路81号4号楼", "z1"),
+        ("中原路81号4号楼2单元", "z1"),
+        ("湖北省襄阳市樊城区中原路81号4号楼2单元302室", "z1"),
+        ("北门社区中原路８１号４#楼", "z1"),
+        ("中原路 81 号四号楼", "z1"),
+        ("中原路81号4-2-302", "z1"),
+        ("中原路83号", "z5"),
+        ("中原路85号", "z6"),
+        ("长虹九街12号阳光花园12栋2单元", "420602001001B0012"),
+        ("阳光花园12号楼", "420602001001B0012"),
+    ],
+)
+def test_address_gives_exactly_its_building(client, compounds, words, code):
+    items = search(client, words)["items"]
+    assert [(hit["code"], hit["exact"]) for hit in items] == [(code, True)]
+
+
+@pytest.mark.parametrize(
+    ("words", "first"),
+    [
+        ("中原路81号6号楼2单元", "z2"),
+        ("中原路82号", "z5"),
+        ("中原路81号142号楼", "z2"),
+        ("中原路18号142号楼", "z2"),
+        ("钟鼓楼社区中原路81号4号楼", "z1"),
+        ("阳光花园121栋", "420602001001B0040"),
+    ],
+)
+def test_address_without_building_gives_the_nearest_and_marks_them(client, compounds, words, first):
+    items = search(client, words)["items"]
+    assert items[0]["code"] == first
+    assert not any(hit["exact"] for hit in items)
+
+
+def test_unit_floor_and_room_are_returned(client, compounds):
+    found = search(client, "中原路81号4号楼2单元3层302室")
+    assert found["dwelling"] == {"unit": "2", "floor": "3", "room": "302"}
+    assert search(client, "北门社区")["dwelling"] is None
+
+
+def test_street_alone_asks_for_the_number(client, compounds):
+    found = search(client, "中原路", limit=20)
+    assert found["asks_number"]
+    assert [hit["number"] for hit in found["items"]] == ["81", "83", "85", "181"]
+    assert not any(hit["exact"] for hit in found["items"])
+    assert not search(client, "中原路83号")["asks_number"]
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        ("shenglijie", "胜利街"),
+        ("sheng li jie", "胜利街"),
+        ("slj", "胜利街"),
+        ("slijie", "胜利街"),
+        ("tanxi", "檀溪小区"),
+        ("txxq", "檀溪小区"),
+        ("beimenshe", "北门社区"),
+        ("jzjxx", "荆州街小学"),
+    ],
+)
+def test_pinyin_and_initials_find_names(client, street, words, name):
+    items = search(client, words)["items"]
+    assert name in {hit["name"] for hit in items}
+    assert not any(hit["exact"] for hit in items)
+
+
+def test_pinyin_of_a_street_with_a_number_finds_the_house(client, addressed):
+    assert search(client, "slj12号")["items"][0]["address"] == "胜利街12号"
+    assert search(client, "zzzz")["items"] == []
+
+
+def test_only_the_named_place_is_exact(client, street):
+    items = search(client, "北门社区", limit=5)["items"]
+    assert [hit["exact"] for hit in items] == [True] + [False] * (len(items) - 1)
+    assert not any(hit["exact"] for hit in search(client, "北门")["items"])
+
+
 @given(st.text(max_size=12))
 @settings(max_examples=60, deadline=None)
 def test_index_keys_equal_those_of_the_database(signs_in_database, said):

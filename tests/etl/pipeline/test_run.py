@@ -172,7 +172,7 @@ def test_bad_feature_goes_to_quarantine_and_its_live_state_stays(database, tmp_p
     kept = rows(
         database, "SELECT code, reason, properties->>'households', detail->>'row' FROM quarantine"
     )
-    assert kept == [("b003", "row_refused", "-1", "4")]
+    assert kept == [("b003", "value_out_of_range", "-1", "4")]
 
 
 def test_run_that_removes_much_is_held_until_approved(database, tmp_path):
@@ -182,6 +182,7 @@ def test_run_that_removes_much_is_held_until_approved(database, tmp_path):
     assert held.report["concerns"][0]["values"] == {
         "layer": "building",
         "count": 20,
+        "total": 40,
         "percent": 50.0,
         "limit": 5.0,
     }
@@ -304,6 +305,43 @@ def test_buildings_without_community_get_the_one_they_lie_in(database, tmp_path)
     assert found == [("420602001001", 10), ("420602001002", 4)]
 
 
+NEIGHBOUR = "429900000000", "429901000000", "429901001000", "429901001001"
+
+
+@pytest.mark.parametrize("is_live", [False, True])
+@pytest.mark.parametrize(
+    ("named", "published", "reason"),
+    [
+        (None, 3, None),
+        ([NEIGHBOUR[-1], None, None], 3, None),
+        ([NEIGHBOUR[-1]] * 3, 3, None),
+        (["420602001001", *[NEIGHBOUR[-1]] * 2], 2, "region_unknown"),
+    ],
+)
+def test_buildings_find_the_communities_of_their_own_file(
+    database, tmp_path, is_live, named, published, reason
+):
+    if is_live:
+        divisions(database, tmp_path, ("420602001001", box(0, 0, 400, 400)))
+        bring(database, "building", write(houses(4), tmp_path / "houses.gpkg"))
+    land = [box(20_000, 0, 500, 500)] * 4
+    names = ["邻市", "邻区", "邻街道", "邻社区"]
+    file = tmp_path / "city.gpkg"
+    write(frame(land, code=list(NEIGHBOUR), name=names), file, layer="region")
+    columns = {} if named is None else {"region_code": named}
+    shapes = [box(20_000 + 50 * k, 10) for k in range(3)]
+    new = frame(shapes, code=["n0", "n1", "n2"], households=[3, 4, 5], **columns)
+    write(new, file, layer="building", append=True)
+    outcome = bring(database, "city", file, mapping("city", source="neighbour"))
+    assert outcome.status == "published"
+    held = rows(database, "SELECT DISTINCT region_code FROM building WHERE source = 'neighbour'")
+    assert held == [(NEIGHBOUR[-1],)]
+    assert outcome.counts["building"].added == published
+    expected = "region_elsewhere" if is_live and reason else reason
+    assert outcome.report["rejected"] == ({expected: 1} if expected else {})
+    assert outcome.report["moved"] == []
+
+
 def test_divisions_follow_from_their_codes(database):
     file = Path(__file__).parents[3] / "data/samples/xiangyang_divisions.csv"
     outcome = bring(database, "region", file)
@@ -368,6 +406,59 @@ def test_register_counts_households_by_code_address_and_place(database, tmp_path
     )
     assert again.report["register_kept"] == 3
     assert rows(database, "SELECT households FROM building WHERE code = 'b001'") == [(2,)]
+
+
+def test_register_is_joined_by_the_parts_of_its_addresses(database, tmp_path):
+    addresses = [f"中原路81号{n}号楼" for n in range(6)] + [f"中原路8{n}号" for n in range(1, 7)]
+    addresses[0] = "中原路8-1号"
+    bring(database, "building", write(houses(address=addresses), tmp_path / "a.gpkg"))
+    stairs = frame(
+        [point(65, 5), point(68, 5)],
+        code=["u1", "u2"],
+        building_code=["b004", "b004"],
+        name=["1单元", "二单元"],
+        households=[1, 1],
+    )
+    how = mapping("building_unit", guard={"rejected_percent": 50})
+    bring(database, "building_unit", write(stairs, tmp_path / "u.gpkg"), how)
+    book = openpyxl.Workbook()
+    for row in (
+        ("地址", "户数"),
+        ("湖北省襄阳市樊城区米公街道中原路81号4号楼1单元101室", 1),
+        ("中原路８１号四号楼２单元２０２", 2),
+        ("中原路81号4栋1-102", 1),
+        ("襄阳市中原路81号3幢", 7),
+        ("中原路81号", 3),
+        ("中原路81号9号楼", 4),
+        ("中原路81号2-302", 5),
+        ("长虹路1号", 6),
+    ):
+        book.active.append(row)
+    book.save(tmp_path / "r.xlsx")
+    how = mapping("register", guard={"rejected_percent": 80})
+    outcome = bring(database, "register", tmp_path / "r.xlsx", how)
+    found = rows(
+        database,
+        "SELECT code, households FROM building WHERE households_source = 'register' ORDER BY 1",
+    )
+    assert found == [("b003", 7), ("b004", 4), ("b006", 3)]
+    assert rows(database, "SELECT code, households FROM building_unit ORDER BY 1") == [
+        ("u1", 2),
+        ("u2", 2),
+    ]
+    assert outcome.report["joined"] == {"by_address": 5, "units": 3}
+    refused = rows(
+        database,
+        "SELECT detail->>'row', detail->>'value', detail->>'nearest' FROM quarantine "
+        "WHERE reason = 'address_not_found' ORDER BY (detail->>'row')::int",
+    )
+    assert [value for _, value, _ in refused] == [
+        "中原路81号9号楼",
+        "中原路81号2-302",
+        "长虹路1号",
+    ]
+    assert refused[0][2].startswith("中原路81号5号楼 (b005); ")
+    assert refused[2][2] == "-"
 
 
 def test_pipes_are_joined_into_a_network(database, tmp_path):
@@ -436,12 +527,12 @@ def test_geometry_is_mended_and_told(database, tmp_path):
             corners[1:],
         ]
     )
-    bowtie = shapely.Polygon(shapely.get_coordinates(box(100, 0))[[0, 2, 1, 3, 0]])
+    eight = shapely.MultiPolygon([box(100, 0, 10), box(108, 0, 10)])
     turned = shapely.Polygon(shapely.get_coordinates(box(200, 0))[::-1])
     file = geojson(
         tmp_path / "a.geojson",
         ({"code": "spike"}, shapely.Polygon(spike)),
-        ({"code": "bowtie"}, bowtie),
+        ({"code": "eight"}, eight),
         ({"code": "turned"}, turned),
         ({"code": "twice"}, box(300, 0)),
         ({"code": "twice"}, box(300, 0)),
@@ -455,5 +546,5 @@ def test_geometry_is_mended_and_told(database, tmp_path):
     }
     area = dict(rows(database, "SELECT code, ST_Area(geom::geography) FROM building"))
     assert area["spike"] == pytest.approx(240, rel=0.01)
-    assert area["bowtie"] == pytest.approx(120, rel=0.01)
+    assert area["eight"] == pytest.approx(216, rel=0.01)
     assert rows(database, "SELECT count(*) FROM building WHERE NOT ST_IsValid(geom)") == [(0,)]

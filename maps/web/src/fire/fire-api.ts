@@ -25,8 +25,9 @@ const MAX_FINDINGS = 60;
 
 export async function searchBuildings(words: string) {
   const query = { q: words, limit: 8 };
-  const { buildings } = await bodyOf(api.GET("/fire/buildings", { params: { query } }));
-  return buildings.map((building) => ({ ...building, kind: "building" as const }));
+  const answer = await bodyOf(api.GET("/fire/buildings", { params: { query } }));
+  const items = answer.buildings.map((hit) => ({ ...hit, kind: "building" as const }));
+  return { items, asksNumber: answer.asks_number ?? false };
 }
 
 /** The code of the building at a place; a place without one is a problem 404. */

@@ -22,7 +22,7 @@ export function layoutMarkers(layout: Layout): Feature[] {
   return [
     ...layout.ladder.areas.map((area) => marker(area, "ladder")),
     ...layout.stations.map((station) => marker(station.route, "drive")),
-    ...layout.hydrants.map((hydrant) => marker(hydrant.route, "hose")),
+    ...layout.hydrants.flatMap(({ route }) => (route ? [marker(route, "hose")] : [])),
     ...closeNeighbours,
     marker(layout.geometry, "building"),
     ...layout.units.map((unit) => marker(pointGeometry(unit), "entrance", unit.name)),
@@ -40,6 +40,7 @@ export function incidentMarkers(incident: Incident): Feature[] {
   return [
     marker(incident.area, "area"),
     ...incident.hydrants.map((hydrant) => marker(pointGeometry(hydrant), "hydrant")),
+    ...incident.intakes.map((site) => marker(pointGeometry(site), "hydrant", site.name)),
     ...incident.valves.map((valve) => marker(pointGeometry(valve), "shut")),
     ...incident.critical.map((site) => marker(pointGeometry(site), "critical", site.name)),
     ...incident.stations.slice(0, 1).map((station) => marker(station.route, "drive")),

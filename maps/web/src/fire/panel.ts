@@ -111,6 +111,12 @@ export function renderIncident(incident: Incident, actions: PanelActions): void 
       text("desk.no_hydrant"),
     ),
     section(
+      "desk.intakes",
+      incident.intakes.map((site) =>
+        placeItem(actions, site, site.name || site.code, formatMetres(site.distance_m)),
+      ),
+    ),
+    section(
       "desk.valves",
       incident.valves.map((valve) => {
         const name = `${optionalText(`desk.network_${valve.network}`)} ${valve.code}`;
@@ -144,6 +150,10 @@ export function renderIsolation(
     heading(text("desk.isolation"), `${network} · ${isolation.segment.code}`),
     element("p", { class: isolation.isolable ? "well" : "trouble" }, isolation.text),
     isolation.guaranteed ? "" : element("p", { class: "trouble" }, text("desk.not_guaranteed")),
+    section(
+      "desk.shut_sources",
+      isolation.sources_to_shut.map((code) => element("li", {}, code)),
+    ),
     section(
       "desk.close_these",
       isolation.valves.map((valve) =>
@@ -222,7 +232,7 @@ export function findingItem(finding: Finding): HTMLElement {
 }
 
 function findingList(findings: Finding[]): HTMLElement[] {
-  if (findings.length === 0) return [];
+  if (findings.length === 0) return [element("p", { class: "none" }, text("desk.no_findings"))];
   return [element("ul", { class: "findings" }, ...findings.map(findingItem))];
 }
 
@@ -293,8 +303,7 @@ function radiusField(radius: number, actions: PanelActions): HTMLElement {
   return field;
 }
 
-function section(key: string, rows: HTMLElement[], none = ""): HTMLElement {
-  if (rows.length === 0 && !none) return element("div", { hidden: "" });
+function section(key: string, rows: HTMLElement[], none = text("desk.nothing")): HTMLElement {
   const body = rows.length
     ? element("ul", { class: "lines" }, ...rows)
     : element("p", { class: "none" }, none);
@@ -347,9 +356,17 @@ function householdsText(households: number): string {
   return text("page.households_unit", { households });
 }
 
-function hoseLength(hydrant: { route_m: number | null; straight_m: number }): string {
-  const metres = formatNumber(Math.round(hydrant.route_m ?? hydrant.straight_m));
-  return text("desk.hose", { metres });
+interface HydrantWay {
+  route_m: number | null;
+  straight_m: number;
+  in_service?: boolean | null;
+}
+
+/** How a hydrant is reached: by hose, in a straight line where no route is known, or not at all. */
+export function hoseLength({ route_m, straight_m, in_service }: HydrantWay): string {
+  const metres = formatNumber(Math.round(route_m ?? straight_m));
+  if (in_service === false) return text("desk.hydrant_out", { metres });
+  return text(route_m === null ? "desk.hose_unknown" : "desk.hose", { metres });
 }
 
 function valueText(value: number | null): string {
