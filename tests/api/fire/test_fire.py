@@ -165,6 +165,7 @@ def test_incident_lists_water_intakes_beside_the_hydrants(town, checked):
     assert [(one["code"], one["distance_m"]) for one in shown["intakes"]] == [("pond", 0.0)]
     with town.begin() as connection:
         connection.execute(text("DELETE FROM facility WHERE source = 'test'"))
+    checked.post("/fire/findings/refresh")
 
 
 def test_building_is_found_by_name_and_by_place(client):
