@@ -18,7 +18,6 @@ from geo.fire.rules import TOLERANCE_M, Rules, Severity
 from geo.fire.side_frame import LONG_SIDE_SHARE, SideFrame
 from geo.fire.snapshot import CitySnapshot
 from geo.fire.vehicle_access import MAX_HALF_WIDTH_M, VehicleReach
-from geo.network.roads import road_widths
 from geo.types import Geometries, Ints
 
 _STEP_M = 1.0
@@ -210,7 +209,7 @@ def _is_joined(
     within = rules.figure("ladder_lane_within")
     graph = snapshot.graph
     pieces = vehicle_access.reached_pieces(snapshot, reach, area, within + MAX_HALF_WIDTH_M)
-    half = road_widths(snapshot.road.iloc[graph.road[pieces]]) / 2
+    half = snapshot.road_width[graph.road[pieces]] / 2
     lines = graph.lines[pieces]
     gaps = shapely.distance(lines, area)
     if (gaps == 0.0).any():

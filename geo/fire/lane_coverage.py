@@ -15,7 +15,6 @@ from geo.fire.vehicle_access import (
     is_free,
     vehicle_from_settings,
 )
-from geo.network.roads import road_widths
 from geo.types import Floats, Geometries, Ints
 
 _QUADRANT_SEGMENTS = 32
@@ -107,7 +106,7 @@ def _served_share(
     within = rules.figure("lane_along_within")
     pieces = vehicle_access.reached_pieces(snapshot, reach, side, within + MAX_HALF_WIDTH_M)
     roads = snapshot.graph.road[pieces]
-    half = road_widths(snapshot.road.iloc[roads]) / 2
+    half = snapshot.road_width[roads] / 2
     lanes = shapely.buffer(snapshot.graph.lines[pieces], half, cap_style="flat")
     frame = SideFrame.of(side)
     beside = shapely.box(0.0, -within - TOLERANCE_M, frame.length, 0.0)
