@@ -64,7 +64,7 @@ def test_public_functions_over_numeric_arrays_state_the_shapes():
             node.id for hint in hints if hint for node in ast.walk(hint) if hasattr(node, "id")
         }
         if named & {"Ints", "Floats", "Bools"} and not re.search(
-            r"\(\w+,( ?[\w +]+)*\)", docstring
+            r"\([\w +]+,( ?[\w +]+)*\)", docstring
         ):
             missing.append(name)
     assert not missing

@@ -38,7 +38,7 @@ def check_fire_lanes(
     Parameters
     ----------
     roads, buildings
-        Rows to check; all by default.
+        (k,) int64 rows to check; all by default.
     reach
         Where the engine gets to; that of the settings' engine by default.
     """
@@ -54,7 +54,13 @@ def check_fire_lanes(
 
 
 def check_road_joins(snapshot: CitySnapshot, rules: Rules, rows: Ints) -> list[Finding]:
-    """Return the gaps in the data of the roads, across which routes are searched all the same."""
+    """Return the gaps in the data of the roads, across which routes are searched all the same.
+
+    Parameters
+    ----------
+    rows
+        (k,) int64 rows of the roads to check.
+    """
     codes, names = snapshot.road["code"].to_numpy(), snapshot.road["name"].to_numpy()
     wanted = set(rows.tolist())
     findings = []
@@ -83,7 +89,13 @@ def _lanes(roads: gpd.GeoDataFrame) -> Bools:
 
 
 def check_lane_attributes(snapshot: CitySnapshot, rules: Rules, rows: Ints) -> list[Finding]:
-    """Return findings of lanes that are too narrow, low or steep, or whose width is unknown."""
+    """Return findings of lanes that are too narrow, low or steep, or whose width is unknown.
+
+    Parameters
+    ----------
+    rows
+        (k,) int64 rows of the roads to check.
+    """
     findings = []
     for row in rows[_lanes(snapshot.road)[rows]]:
         findings += _attributes(rules, snapshot.road.iloc[row])
@@ -132,7 +144,13 @@ def _lane(
 
 
 def check_wall_distance(snapshot: CitySnapshot, rules: Rules, rows: Ints) -> list[Finding]:
-    """Return findings of recorded fire lanes whose edge comes too near to a wall."""
+    """Return findings of recorded fire lanes whose edge comes too near to a wall.
+
+    Parameters
+    ----------
+    rows
+        (k,) int64 rows of the roads to check.
+    """
     roads = snapshot.road
     figure = rules.figure("lane_wall")
     width = road_widths(roads)

@@ -103,6 +103,11 @@ def check_hydrant_coverage(
     """Return findings of buildings that no working hydrant covers, straight or by hose route.
 
     In a straight line an intake point covers a building too.
+
+    Parameters
+    ----------
+    only
+        (k,) int64 rows of the buildings to check; all by default.
     """
     rows = np.arange(len(snapshot.building)) if only is None else only
     return [*_straight(snapshot, rules, rows), *_by_route(snapshot, rules, rows)]
@@ -307,7 +312,13 @@ def _gap(
 def check_hydrant_positions(
     snapshot: CitySnapshot, rules: Rules, only: Ints | None = None
 ) -> list[Finding]:
-    """Return findings of hydrants that don't work, or stand too near or far from kerb or wall."""
+    """Return findings of hydrants that don't work, or stand too near or far from kerb or wall.
+
+    Parameters
+    ----------
+    only
+        (k,) int64 rows of the hydrants to check; all by default.
+    """
     rows = np.arange(len(snapshot.hydrant)) if only is None else only
     return [
         *_not_working(snapshot, rows),

@@ -68,7 +68,7 @@ def check_ladder_areas(
     Parameters
     ----------
     only
-        Rows of buildings; all by default.
+        (k,) int64 rows of buildings; all by default.
     reach
         Where the engine gets to; that of the settings' engine by default.
     """

@@ -33,7 +33,7 @@ def check_lanes_along(
     Parameters
     ----------
     only
-        Rows of buildings; all by default.
+        (k,) int64 rows of buildings; all by default.
     reach
         Where the engine gets to; that of the settings' engine by default.
     """
@@ -130,6 +130,11 @@ def check_lane_spacing(
     """Return findings of buildings between lanes that lie too far apart.
 
     They stand in a circle without a lane, enclosed by lanes, that is wider than the spacing.
+
+    Parameters
+    ----------
+    only
+        (k,) int64 rows of the buildings to check; all by default.
     """
     figure = rules.figure("lane_spacing")
     openings, widths = _openings(snapshot, rules)

@@ -92,7 +92,8 @@ def check_separation(
     Parameters
     ----------
     only
-        Rows of the buildings to check against all their neighbours; all by default.
+        (k,) int64 rows of the buildings to check against all their neighbours; all by
+        default.
     """
     properties = fire_properties(snapshot)
     search_radius = max(rule.figure for name, rule in rules.by_id.items() if _is_table(name))

@@ -87,7 +87,7 @@ def classify_obstacles(roads: Any, vehicle: Vehicle) -> NDArray[np.object_]:
 
 
 def is_free(obstacle: NDArray[np.object_]) -> Bools:
-    """Return a boolean array of the same shape: where nothing stops an engine."""
+    """Return where nothing stops an engine, as an array of the shape (r,) of the kinds."""
     return np.array([kind is None for kind in obstacle], dtype=bool)
 
 
@@ -107,7 +107,7 @@ def find_vehicle_reach(snapshot: CitySnapshot, vehicle: Vehicle) -> VehicleReach
 def reached_pieces(
     snapshot: CitySnapshot, reach: VehicleReach, place: shapely.Geometry, distance: float
 ) -> Ints:
-    """Return the pieces of ``snapshot.graph`` within a distance that the engine drives along."""
+    """Return (k,) int64 the pieces of the graph within a distance that the engine drives along."""
     graph = snapshot.graph
     pieces: Ints = graph.tree.query(place, predicate="dwithin", distance=distance)
     # The access graph keeps the numbers of the nodes that it is made from.
@@ -191,7 +191,7 @@ def check_vehicle_reach(
     Parameters
     ----------
     only
-        Rows of buildings; all by default.
+        (k,) int64 rows of buildings; all by default.
     reach
         Where the engine gets to; that of the settings' engine by default.
     """
