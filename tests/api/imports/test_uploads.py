@@ -12,6 +12,7 @@ import pytest
 
 from api.imports import import_jobs, quarantine, upload_files, uploads
 from geo.settings import settings
+from tests import accounts
 from tests.api.conformance import hold_to_description
 from tests.etl.delivery import houses, rows, write
 
@@ -35,14 +36,14 @@ def no_uploads_left():
     shutil.rmtree(settings().home / "uploads", ignore_errors=True)
 
 
-def shapefile(folder: Path, data, **options) -> bytes:
+def shapefile(folder: Path, data, without=(".cpg",)) -> bytes:
     """Return a zipped shapefile with Chinese headers and values in GBK."""
     folder.mkdir()
-    write(data, folder / "楼栋.shp", encoding="GBK", **options)
+    write(data, folder / "楼栋.shp", encoding="GBK")
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
         for part in sorted(folder.iterdir()):
-            if part.suffix != ".cpg":
+            if part.suffix not in without:
                 archive.write(part, part.name)
     return content.getvalue()
 
@@ -53,8 +54,18 @@ def chinese(count=12, **columns):
     return data.rename(columns=names)
 
 
+def post(client, content, name):
+    return client.post(
+        "/imports/uploads",
+        params={"name": name},
+        content=content,
+        headers={"Content-Type": "application/octet-stream"},
+        timeout=60,
+    )
+
+
 def send(client, content, name="楼栋.zip"):
-    answer = client.post("/imports/uploads", params={"name": name}, content=content, timeout=60)
+    answer = post(client, content, name)
     assert answer.status_code == 201, answer.text
     return answer.json()
 
@@ -171,8 +182,7 @@ def test_codes_of_another_source_are_said_with_what_to_do(desk, tmp_path):
 
 
 def test_messages_name_neither_options_nor_paths(desk, tmp_path):
-    data = chinese().set_crs(None, allow_override=True)
-    upload = send(desk, shapefile(tmp_path / "a", data))
+    upload = send(desk, shapefile(tmp_path / "a", chinese(), without=(".cpg", ".prj")))
     path = f"/imports/uploads/{upload['id']}"
     preview = desk.get(path).json()
     assert (preview["crs"], preview["likely_crs"]) == (None, "EPSG:4490")
@@ -208,7 +218,7 @@ def test_rejected_features_are_explained_in_the_columns_of_people(desk, tmp_path
     ],
 )
 def test_what_is_no_data_set_is_refused(desk, name, content, status, words):
-    answer = desk.post("/imports/uploads", params={"name": name}, content=content)
+    answer = post(desk, content, name)
     assert answer.status_code == status
     assert words in answer.json()["detail"]
     assert list((settings().home / "uploads").glob("*")) == []
@@ -216,16 +226,14 @@ def test_what_is_no_data_set_is_refused(desk, name, content, status, words):
 
 def test_size_and_number_are_limited(desk, monkeypatch):
     monkeypatch.setattr(uploads, "MAX_UPLOAD_BYTES", 1000)
-    answer = desk.post("/imports/uploads", params={"name": "a.csv"}, content=b"x" * 1001)
+    answer = post(desk, b"x" * 1001, "a.csv")
     assert answer.status_code == 413
-    beyond = desk.post(
-        "/imports/uploads", params={"name": "a.csv"}, content=b"x" * (66 * 2**20), timeout=60
-    )
+    beyond = post(desk, b"x" * (66 * 2**20), "a.csv")
     assert beyond.status_code == 413
     assert list((settings().home / "uploads").glob("*")) == []
     monkeypatch.setattr(uploads, "MAX_UPLOADS", 1)
     send(desk, b"code\n1\n", "a.csv")
-    answer = desk.post("/imports/uploads", params={"name": "a.csv"}, content=b"code\n1\n")
+    answer = post(desk, b"code\n1\n", "a.csv")
     assert answer.status_code == 409
     assert quarantine.MAX_UPLOAD_BYTES == 64 * 2**20
 
@@ -237,8 +245,6 @@ def test_uploads_are_private_and_expire(desk, signed_in, town):
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert stat.S_IMODE((folder / "file" / "a.csv").stat().st_mode) == 0o600
     with town.begin() as connection:
-        from tests import accounts
-
         accounts.add(connection, "colleague", "importer")
     path = f"/imports/uploads/{upload['id']}"
     assert signed_in("colleague").get(path).status_code == 404
