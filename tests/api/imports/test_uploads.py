@@ -1,7 +1,6 @@
 """Files that clerks upload in the browser: limits, privacy, dry run, import and approval."""
 
 import io
-import os
 import shutil
 import stat
 import time
@@ -182,7 +181,8 @@ def test_codes_of_another_source_are_said_with_what_to_do(desk, tmp_path):
 
 
 def test_messages_name_neither_options_nor_paths(desk, tmp_path):
-    upload = send(desk, shapefile(tmp_path / "a", chinese(), without=(".cpg", ".prj")))
+    data = chinese(code=[f"m{i:03d}" for i in range(12)])
+    upload = send(desk, shapefile(tmp_path / "a", data, without=(".cpg", ".prj")))
     path = f"/imports/uploads/{upload['id']}"
     preview = desk.get(path).json()
     assert (preview["crs"], preview["likely_crs"]) == (None, "EPSG:4490")
@@ -263,7 +263,7 @@ def test_uploads_are_private_and_expire(desk, signed_in, town):
     description.write_text(text[:at] + past + "}", encoding="utf-8")
     assert desk.get(f"/imports/uploads/{old['id']}").status_code == 404
     upload_files.delete_expired_uploads()
-    assert os.listdir(settings().home / "uploads") == []
+    assert list((settings().home / "uploads").iterdir()) == []
 
 
 def test_file_that_opens_others_is_read_in_confinement(desk, tmp_path):

@@ -241,6 +241,11 @@ class UploadPage {
       this.renderColumns();
       this.columns.querySelector<HTMLElement>(`[data-column="${CSS.escape(name)}"]`)?.focus();
     });
+    // what another column fills is not taken from it in passing, as by the arrow keys
+    for (const option of choose.options) {
+      const other = this.mapping.columns[option.value]?.source;
+      option.disabled = other !== undefined && other !== null && other !== name;
+    }
     choose.setAttribute("aria-label", text("data.to_column", { name }));
     choose.dataset.column = name;
     const values = samples.map((value) => value || text("data.no_value")).join(text("data.and"));
