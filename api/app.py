@@ -12,7 +12,6 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import configure_mappers
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
-from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import JSONResponse
 
 from api.auth import sign_in
@@ -26,6 +25,7 @@ from api.core.connection_pool import AsyncPool, LayerState
 from api.fire import fire, fire_tiles, inspections
 from api.imports import corrections, import_runs, quarantine, upload_files, uploads
 from api.middleware import request_log
+from api.middleware.compression import CompressionMiddleware
 from api.middleware.concurrency import ConcurrencyLimitMiddleware
 from api.middleware.cors import CorsMiddleware
 from api.middleware.head import HeadMiddleware
@@ -83,12 +83,9 @@ MIDDLEWARE = (
     Middleware(HeadMiddleware),
     Middleware(TileNotModifiedMiddleware),
     Middleware(ConcurrencyLimitMiddleware),
-    Middleware(GZipMiddleware, minimum_size=1024, compresslevel=1),
+    Middleware(CompressionMiddleware, minimum_size=1024, compresslevel=1),
 )
-"""All middleware, in the order in which requests pass it.
-
-``/ogc`` is an application of its own and adds ``CallerRoleMiddleware``.
-"""
+"""All middleware, in the order in which requests pass it."""
 
 
 def create_app(engine: Engine | None = None) -> FastAPI:
@@ -108,7 +105,7 @@ def create_app(engine: Engine | None = None) -> FastAPI:
     problems.install_handlers(app)
     for resource in RESOURCES:
         app.include_router(resource.router)
-    app.state.ogc = create_ogc(app.state.pool, app.state.read_audit)
+    app.state.ogc = create_ogc(app.state)
     app.mount("/ogc", app.state.ogc)
     pages.mount_assets(app)
     openapi_schema.extend_openapi(app)

@@ -104,13 +104,16 @@ class PipeSpotResponse(BaseModel):
 
 
 class PipeNetworkResponse(BaseModel):
-    """Number of nodes created for pipes without nodes, and inconsistent pipe ends."""
+    """Number of nodes created for pipes without nodes, and inconsistent pipes and valves."""
 
     made: int = 0
     loose_ends: list[PipeSpotResponse] = []
     near_misses: list[PipeSpotResponse] = []
     reversed: list[PipeSpotResponse] = []
     far_ends: list[PipeSpotResponse] = []
+    doubles: list[PipeSpotResponse] = []
+    parallels: list[PipeSpotResponse] = []
+    loose_valves: list[PipeSpotResponse] = []
 
 
 class MovedBuildingResponse(BaseModel):

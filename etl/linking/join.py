@@ -18,6 +18,9 @@ NEAREST_M = 15.0
 _MATCHES = "address_match"
 """Temporary table of the delivered addresses: the building and unit that each names, or none."""
 
+VICINITY_DEGREES = 0.01
+"""A feature may lie so far beyond the bounds of the community that it names: about 1 km."""
+
 
 def find_buildings(connection: Connection, staged: Staged, column: str) -> dict[str, int]:
     """Fill a column of a staging table with building codes; return how many by which method.
@@ -143,8 +146,39 @@ def place_units(connection: Connection, staged: Staged) -> None:
     )
 
 
+def create_communities_table(connection: Connection, regions: Staged | None) -> None:
+    """Create the temporary table ``communities`` of those that will be live after the import.
+
+    ``is_new`` marks those that the delivery holds; ``vicinity`` is their bounding box, widened by
+    :data:`VICINITY_DEGREES`.
+    """
+    live = "SELECT code, geom, false AS is_new FROM region WHERE level = 'community'"
+    if regions is not None:
+        shape, join = "staged.geom", ""
+        if "geom" not in regions.columns:
+            shape, join = "live.geom", "LEFT JOIN region live USING (code)"
+        live += (
+            f" AND code NOT IN (SELECT code FROM {regions.table} WHERE code IS NOT NULL) "
+            f"UNION ALL SELECT staged.code, {shape}, true FROM {regions.table} staged {join} "
+            "WHERE staged.level = 'community'"
+        )
+    connection.execute(
+        text(
+            "CREATE TEMPORARY TABLE communities ON COMMIT DROP AS "
+            f"SELECT *, ST_Expand(geom, :degrees) AS vicinity FROM ({live}) community"
+        ),
+        {"degrees": VICINITY_DEGREES},
+    )
+    connection.execute(text("CREATE INDEX ON communities USING gist (geom)"))
+    connection.execute(text("ANALYZE communities"))
+
+
 def find_communities(connection: Connection, staged: Staged) -> int:
-    """Fill missing ``region_code``: with the live value, else by location."""
+    """Fill missing ``region_code``: with the live value, else by location.
+
+    A community of the same delivery goes before one of another. Needs the table of
+    :func:`create_communities_table`.
+    """
     if "region_code" not in staged.columns:
         connection.execute(text(f"ALTER TABLE {staged.table} ADD region_code text"))
         staged.columns.append("region_code")
@@ -157,20 +191,28 @@ def find_communities(connection: Connection, staged: Staged) -> int:
     )
     if "geom" not in staged.columns:
         return 0
-    return connection.execute(
-        text(
-            f"UPDATE {staged.table} staged SET region_code = r.code FROM region r "
-            "WHERE staged.region_code IS NULL AND r.level = 'community' "
-            "AND ST_Intersects(r.geom, ST_PointOnSurface(staged.geom))"
-        )
-    ).rowcount
+    by_location = text(
+        f"UPDATE {staged.table} staged SET region_code = r.code FROM communities r "
+        "WHERE staged.region_code IS NULL AND r.is_new = :is_new "
+        "AND ST_Intersects(r.geom, ST_PointOnSurface(staged.geom))"
+    )
+    return sum(
+        connection.execute(by_location, {"is_new": is_new}).rowcount for is_new in (True, False)
+    )
 
 
-def has_missing_communities(connection: Connection, staged: Staged) -> bool:
-    """Return whether any staged feature lacks a community, while communities exist."""
-    if not connection.execute(
-        text("SELECT EXISTS (SELECT FROM region WHERE level = 'community' AND geom IS NOT NULL)")
-    ).scalar():
+def has_missing_communities(
+    connection: Connection, staged: Staged, regions: Staged | None = None
+) -> bool:
+    """Return whether any staged feature lacks a community, while communities exist.
+
+    Parameters
+    ----------
+    regions
+        Divisions of the same delivery.
+    """
+    exist = "SELECT EXISTS (SELECT FROM region WHERE level = 'community' AND geom IS NOT NULL)"
+    if regions is None and not connection.execute(text(exist)).scalar():
         return False
     if "region_code" not in staged.columns:
         return True

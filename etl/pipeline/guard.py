@@ -165,6 +165,34 @@ def find_missing_columns(run: Run) -> list[Concern]:
     return concerns
 
 
+def find_cascade_concerns(
+    connection: Connection, delivery: Delivery, foreign: Mapping[str, Mapping[str, int]]
+) -> list[Concern]:
+    """Return the consequences for other sources' features that a person should see before.
+
+    Parameters
+    ----------
+    foreign
+        By layer, how many features of each other source the cascade changed (see
+        :func:`etl.pipeline.cascade.apply_cascade`).
+    """
+    guard, concerns = delivery.guard, list[Concern]()
+    if guard is None:
+        return concerns
+    limits = {"building_unit": guard.removed_percent, "pipe_segment": guard.changed_percent}
+    for layer, counts in foreign.items():
+        for source, count in sorted(counts.items()):
+            live = count_live(connection, layer, source)
+            live += count if layer == "building_unit" else 0  # they are removed already
+            percent, limit = 100 * count / max(live, 1), limits.get(layer, 0.0)
+            if count > guard.few and percent > limit:
+                values = {"layer": layer, "source": source, "count": count, "limit": limit}
+                concerns.append(
+                    Concern(f"foreign_{layer}", values | {"percent": round(percent, 1)})
+                )
+    return concerns
+
+
 def guard_from_settings(settings: Settings, limits: GuardLimits | None = None) -> Guard:
     """Return the guard of the installation, with the limits of the source where it has any."""
     source_limits = {} if limits is None else limits.model_dump(exclude_none=True)

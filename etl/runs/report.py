@@ -82,10 +82,17 @@ def reading_lines(report: dict[str, Any], lang: Language | None = None) -> list[
     ]
 
 
+PIPE_FINDINGS = (
+    *("loose_ends", "near_misses", "reversed", "far_ends"),
+    *("doubles", "parallels", "loose_valves"),
+)
+"""What a report says of a pipe network, by key of the catalogue."""
+
+
 def _network_lines(network: dict[str, Any]) -> Iterator[str]:
     if network.get("made"):
         yield message("import.nodes_made", count=network["made"])
-    for what in ("loose_ends", "near_misses", "reversed", "far_ends"):
+    for what in PIPE_FINDINGS:
         if network.get(what):
             codes = ", ".join(str(one["code"]) for one in network[what][:5])
             yield message(f"import.{what}", count=len(network[what]), codes=codes)

@@ -260,3 +260,31 @@ def test_pipe_whose_node_is_removed_has_a_loose_end(database, tmp_path):
     assert rows(database, joined) == [("n1", None, "survey of pipes")]
     roll_back(database, done.run)
     assert rows(database, joined) == [("n1", "n2", "survey of pipes")]
+
+
+def test_buildings_of_another_source_change_their_community_only_after_approval(database, tmp_path):
+    town(database, tmp_path)
+    by_community = "SELECT region_code, count(*) FROM building GROUP BY 1 ORDER BY 1"
+    before = rows(database, by_community)
+    assert before == [(A, 8), (B, 8)]
+    outcome = redrawn(database, tmp_path, c1=box(0, 0, 40, 400), c2=box(40, 0, 760, 400))
+    assert outcome.status == "held"
+    [concern] = outcome.report["concerns"]
+    assert concern["key"] == "foreign_building"
+    assert (concern["values"]["source"], concern["values"]["count"]) == ("file:building", 7)
+    assert rows(database, by_community) == before
+    assert approve(database, outcome.run).status == "published"
+    assert rows(database, by_community) == [(A, 1), (B, 15)]
+
+
+def test_units_of_another_source_leave_with_many_buildings_only_after_approval(database, tmp_path):
+    bring(database, "building", write(houses(40), tmp_path / "a.gpkg"), BUILDINGS)
+    codes = {"code": [f"u{i}" for i in range(10)], "building_code": ["b000"] * 10}
+    data = frame([point(5, 5)] * 10, **codes)
+    bring(database, "building_unit", write(data, tmp_path / "units.gpkg"), UNITS)
+    rest = write(houses(40).iloc[1:], tmp_path / "b.gpkg")
+    done = bring(database, "building", rest, BUILDINGS)
+    assert [one["key"] for one in done.report["concerns"]] == ["foreign_building_unit"]
+    assert rows(database, "SELECT count(*) FROM building_unit") == [(10,)]
+    assert approve(database, done.run).status == "published"
+    assert rows(database, "SELECT count(*) FROM building_unit") == [(0,)]

@@ -11,7 +11,15 @@ type PipeNetwork = NonNullable<RunReport["network"]>;
 const MAX_ROWS = 50;
 /** Lists of at most this length are open at first. */
 const MAX_OPEN_ROWS = 8;
-const PIPE_FAULTS = ["loose_ends", "near_misses", "reversed", "far_ends"] as const;
+const PIPE_FAULTS = [
+  "loose_ends",
+  "near_misses",
+  "reversed",
+  "far_ends",
+  "doubles",
+  "parallels",
+  "loose_valves",
+] as const;
 
 /** Lists of stale plans, moved features, topology faults, kept corrections and unused columns. */
 export function cascadeLists(report: RunReport): HTMLElement[] {
