@@ -263,7 +263,7 @@ def explain_concern(concern: dict[str, Any]) -> str:
     layer = str(values.get("layer", ""))
     values["layer"] = catalogue(lang).get(f"data.layer_{layer}", layer)
     if f"clerk.{concern['key']}" not in catalogue(lang):
-        return values["layer"] + concern_text(concern).removeprefix(layer)
+        return str(values["layer"]) + concern_text(concern).removeprefix(layer)
     if "columns" in values:
         values["columns"] = name_columns({"column": values["columns"]}, lang)["column"]
     return text(f"clerk.{concern['key']}", lang=lang, **values)

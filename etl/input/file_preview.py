@@ -15,7 +15,7 @@ from etl.checks.plausibility import PLAUSIBLE, fitting_unit
 from etl.input import sandbox, synonyms
 from etl.input.feature_batch import Batch
 from etl.input.formats import DRIVERS, TEXT_TABLE_SUFFIXES
-from etl.input.georeference import finite_coordinates, guess_crs
+from etl.input.georeference import finite_coordinates, guess_reading
 from etl.input.layer_columns import INFERRED_COLUMNS, REGISTER, required_columns
 from etl.input.mapping import (
     DERIVED_COLUMNS,
@@ -127,7 +127,7 @@ def preview_file(
         batch = next(iter(source.batches()), None) or _empty_batch(source)
         chosen = layer or guess_layer(source, batch, file)
         mapping = guess_mapping(chosen, source.fields, "")
-        corners = finite_coordinates(batch.geometry)
+        likely = guess_reading(finite_coordinates(batch.geometry), city_bounds)
         return FilePreview(
             layer=chosen,
             source=synonyms.normalize_name("".join(c for c in file.stem if not c.isdecimal())),
@@ -135,7 +135,7 @@ def preview_file(
             file_layers=file_layers,
             encoding=encoding or _detect_encoding(path),
             crs=source.crs.name if source.crs else None,
-            likely_crs=None if source.crs else guess_crs(corners, city_bounds),
+            likely_crs=likely.code if likely and not source.crs else None,
             has_place=source.has_place,
             columns=[_file_column(batch, field) for field in source.fields],
             targets=_layer_columns(mapping, batch, has_place=source.has_place),
