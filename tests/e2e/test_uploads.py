@@ -81,7 +81,7 @@ def test_clerk_uploads_corrects_tries_and_publishes_a_file(desk, zipped, town):
     expect(page.locator("#notice")).to_contain_text("已发布", timeout=60_000)
     page.wait_for_url("**/data/runs/*")
     expect(side.locator(".badge").first).to_have_text("已发布")
-    expect(side.locator(".heading")).to_contain_text("importer 上传")
+    expect(side.locator(".heading").first).to_contain_text("importer 上传")
     page.wait_for_function(SHOWN)
     assert page.evaluate(COLOURS) == ["added"]
     names = rows(town, "SELECT name FROM building WHERE source = '街道台账' ORDER BY code")
