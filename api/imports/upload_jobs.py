@@ -40,7 +40,8 @@ def run_upload(
         if job["kind"] == JobKind.DRY_RUN:
             _dry_run(engine, upload, mapping, progress)
         else:
-            _import(engine, upload, mapping, progress, finish_job)
+            record_and_finish = _record_import(upload, caller["name"], finish_job)
+            _import(engine, upload, mapping, progress, record_and_finish)
     except GridatlasError as error:
         raise name_file(error, upload.name) from error
 
@@ -57,13 +58,19 @@ def _dry_run(engine: Engine, upload: Upload, mapping: Mapping, progress: Progres
 
 
 def _import(
-    engine: Engine, upload: Upload, mapping: Mapping, progress: Progress, finish_job: OnFinish
+    engine: Engine, upload: Upload, mapping: Mapping, progress: Progress, on_finish: OnFinish
 ) -> None:
     request = Request(mapping.layer, upload.file, mapping, uploaded_by=upload.uploaded_by)
+    import_file(engine, request, settings(), progress, on_finish)
+    upload.delete()
 
-    def finish(connection: Connection, number: int) -> None:
+
+def _record_import(upload: Upload, actor: str, finish_job: OnFinish) -> OnFinish:
+    """Return the function that writes an import to the audit trail, and ends its job."""
+
+    def record(connection: Connection, number: int) -> None:
         event = {
-            "actor": upload.uploaded_by,
+            "actor": actor,
             "action": "import",
             "object_type": "import_run",
             "object_code": str(number),
@@ -72,8 +79,7 @@ def _import(
         connection.execute(insert(AuditEvent), event)
         finish_job(connection, number)
 
-    import_file(engine, request, settings(), progress, finish)
-    upload.delete()
+    return record
 
 
 def name_file(error: GridatlasError, name: str) -> GridatlasError:
