@@ -23,7 +23,7 @@ from api.background.warmup import warm_up_tiles
 from api.core import openapi_schema, problems, read_audit
 from api.core.connection_pool import AsyncPool, LayerState
 from api.fire import fire, fire_tiles, inspections
-from api.imports import corrections, import_runs, quarantine
+from api.imports import corrections, import_runs, quarantine, upload_files, uploads
 from api.middleware import request_log
 from api.middleware.compression import CompressionMiddleware
 from api.middleware.concurrency import ConcurrencyLimitMiddleware
@@ -59,7 +59,17 @@ from geo.model.job import IMPORT_KINDS, PLAN_KINDS
 RESOURCES = (
     *(sign_in, health, regions, search, grid_detail, grids, grid_staff, plans, plan_grids),
     *(drawing, comparison, edits, jobs),
-    *(import_runs, quarantine, corrections, exports, layer_features, prints, tiles, tile_archive),
+    *(
+        import_runs,
+        uploads,
+        quarantine,
+        corrections,
+        exports,
+        layer_features,
+        prints,
+        tiles,
+        tile_archive,
+    ),
     *(fire_tiles, fire, inspections, networks, pages),
 )
 """In this order: the first route whose path matches answers."""
@@ -122,6 +132,12 @@ def _create_state(app: FastAPI, engine: Engine) -> None:
     bake = partial(tile_archive.bake_if_stale, engine)
     state.periodic_tasks = (
         PeriodicTask("fire refresh", fire_refresh.POLL_INTERVAL_S, refresh_fire, at_once=True),
+        PeriodicTask(
+            "uploads",
+            upload_files.POLL_INTERVAL_S,
+            lambda _: upload_files.delete_expired_uploads(),
+            at_once=True,
+        ),
         PeriodicTask("tile archive", tile_archive.POLL_INTERVAL_S, bake),
         PeriodicTask(
             "read audit",

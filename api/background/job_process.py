@@ -66,5 +66,8 @@ def _run(run_job: RunJob, url: str, job: dict[str, Any], report: Progress) -> di
 
 
 def _failure(error: GridatlasError) -> dict[str, Any]:
-    values = {name: str(value) for name, value in error.values.items()}
+    values = {
+        name: value if isinstance(value, int | float) else str(value)
+        for name, value in error.values.items()
+    }
     return {"key": error.key, "values": values, "error": type(error).__name__}

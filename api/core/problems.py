@@ -1,7 +1,9 @@
 """Errors as problem documents (RFC 9457), in the caller's language."""
 
 import logging
+import re
 import tempfile
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -70,6 +72,9 @@ _MEMBERS = ("revision", "changed_by")
 
 _CANCELED, _LOCK_TIMEOUT, _NO_PRIVILEGE = "57014", "55P03", "42501"
 _UNTRANSLATABLE, _NO_ROOM = "22P05", "53100"
+
+_RANGE_RULE = re.compile(r"(\w+) BETWEEN (-?[\d.]+) AND (-?[\d.]+)")
+_LIST_RULE = re.compile(r"(\w+) IN \((.+)\)")
 
 _log = logging.getLogger(__name__)
 
@@ -165,8 +170,39 @@ def problem(
 def message_text(key: str, lang: Language, **values: object) -> str:
     """Return the text of an error for a caller over HTTP, who has no command line."""
     http_key = f"http.{key}"
-    key = http_key if http_key in catalogue(lang) else f"error.{key}"
-    return text(key, lang=lang, **values)
+    if http_key not in catalogue(lang):
+        return text(f"error.{key}", lang=lang, **values)
+    return text(http_key, lang=lang, **name_columns(values, lang))
+
+
+def name_columns(values: Mapping[str, Any], lang: Language) -> dict[str, Any]:
+    """Return the fields of a message with the columns of our layers named as people call them."""
+
+    def replace(pattern: str, words: object) -> str:
+        return re.sub(pattern, lambda word: _column_name(word[0], lang), str(words))
+
+    named = {key: replace(r"\w+", values[key]) for key in ("column", "missing") if key in values}
+    if "rule" in values:
+        named["rule"] = rule_text(str(values["rule"]), lang)
+        if "value" in values:
+            named["value"] = replace(r"\w+(?= = )", values["value"])
+    return {**values, **named}
+
+
+def rule_text(rule: str, lang: Language) -> str:
+    """Return a rule of the database in words."""
+    if parts := _RANGE_RULE.fullmatch(rule):
+        column = _column_name(parts[1], lang)
+        return text("clerk.range", lang=lang, column=column, low=parts[2], high=parts[3])
+    if parts := _LIST_RULE.fullmatch(rule):
+        words = (word.strip(" '") for word in parts[2].split(","))
+        allowed = ", ".join(catalogue(lang).get(f"{parts[1]}.{word}", word) for word in words)
+        return text("clerk.choice", lang=lang, column=_column_name(parts[1], lang), allowed=allowed)
+    return text("clerk.consistent", lang=lang)
+
+
+def _column_name(column: str, lang: Language) -> str:
+    return catalogue(lang).get(f"field.{column}", column)
 
 
 def problem_from_error(request: Request, error: GridatlasError) -> Response:

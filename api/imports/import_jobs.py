@@ -16,6 +16,7 @@ from starlette.concurrency import run_in_threadpool
 from api.background import job_process
 from api.core.caller import Caller, transaction_as
 from api.core.responses import JSON
+from api.imports import upload_jobs
 from api.plans import jobs
 from etl.runs.approve import approve
 from etl.runs.quarantine import replay
@@ -104,6 +105,11 @@ def run_job(_: str, job: dict[str, Any], progress: Progress) -> None:
             roll_back(engine, parameters["run"], on_finish=finish, **options)
         case JobKind.REPLAY:
             _replay(engine, number, parameters, options)
+        case JobKind.DRY_RUN | JobKind.IMPORT:
+            upload_jobs.run_upload(engine, job, progress, finish)
+            if job["kind"] == JobKind.DRY_RUN:
+                with engine.begin() as connection:
+                    connection.execute(_FINISH, {"job": number})
 
 
 def _replay(

@@ -24,8 +24,8 @@ from api.plans.jobs import JobResponse
 from etl.runs import approve as approval
 from etl.runs.report import html_page, run_report
 from geo import db
-from geo.errors import ConflictError
-from geo.model import ImportRun
+from geo.errors import ConflictError, NotAllowedError
+from geo.model import ImportRun, Role
 from geo.model.job import JobKind, JobStatus
 from geo.model.run import RunStatus
 
@@ -106,8 +106,13 @@ def report(request: Request, connection: Connection, number: Number) -> Response
     responses=ACCEPTED | problems.problem_responses(403, 404, 409, 507),
 )
 async def approve(request: Request, caller: CurrentCaller, lang: Lang, number: Number) -> Response:
-    """Publish a held run; the response is a job if that takes longer than ten seconds."""
-    await run_in_threadpool(_check_status, request, caller, number, RunStatus.HELD)
+    """Publish a held run; the response is a job if that takes longer than ten seconds.
+
+    What a clerk uploaded an administrator approves.
+    """
+    held = await run_in_threadpool(_check_status, request, caller, number, RunStatus.HELD)
+    if held.uploaded_by and caller.role != Role.ADMIN:
+        raise NotAllowedError("upload_approved_by_admin", run=number)
     job = await submit(request, caller, lang, JobKind.APPROVE, {"run": number})
     return await run_in_threadpool(_run_or_job, request, caller, job, number)
 
@@ -139,8 +144,8 @@ async def rollback(
     return await run_in_threadpool(_run_or_job, request, caller, job, None)
 
 
-def _check_status(request: Request, caller: Caller, number: int, status: RunStatus) -> None:
-    """Refuse at once what the job would refuse.
+def _check_status(request: Request, caller: Caller, number: int, status: RunStatus) -> RunResponse:
+    """Return a run; refuse at once what the job would refuse.
 
     Raises
     ------
@@ -152,6 +157,7 @@ def _check_status(request: Request, caller: Caller, number: int, status: RunStat
     if run.status is not status:
         key = "run_not_held" if status is RunStatus.HELD else "run_not_published"
         raise ConflictError(key, run=number, status=run.status.value)
+    return run
 
 
 def _run_or_job(request: Request, caller: Caller, job: JobResponse, number: int | None) -> Response:

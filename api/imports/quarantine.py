@@ -20,10 +20,9 @@ from api.core.parameters import Connection, Lang, Paging
 from api.core.read_audit import audit_reads
 from api.core.responses import JSON, Geometry, Listing, listing
 from api.imports.import_jobs import accepted_response, submit
-from api.imports.run_schemas import ACCEPTED, RunResponse, describe_run
+from api.imports.run_schemas import ACCEPTED, RunResponse, describe_run, explain_rejection
 from api.plans.jobs import JobResponse
 from etl.runs import quarantine as quarantine_runs
-from etl.runs.report import reason_text
 from geo import db
 from geo.disk import require_room
 from geo.errors import InputError, TooLargeError
@@ -98,7 +97,7 @@ def quarantine(
             **{
                 **row._mapping,
                 "geometry": json.loads(row.geometry) if row.geometry else None,
-                "said": reason_text(row.reason, row.detail),
+                "said": explain_rejection(row.reason, row.detail),
             }
         )
         for row in rows

@@ -1,15 +1,18 @@
 """Responses that describe import runs and their reports."""
 
+from contextlib import suppress
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel
 from sqlalchemy import Connection as Database
 from sqlalchemy import func, select
 
+from api.core.problems import message_text, name_columns
 from api.core.responses import DescribedBy, Geometry
 from api.plans.jobs import JobResponse
-from etl.runs.report import concern_text
+from etl.runs.report import concern_text, reason_text
 from geo.errors import NotFoundError
+from geo.messages import catalogue, language, text
 from geo.model import ImportRun, Quarantine
 from geo.model.run import RunStatus
 
@@ -43,6 +46,7 @@ class RunResponse(BaseModel):
     rejected: dict[str, int]
     waiting: int
     failure: str | None
+    uploaded_by: str | None
 
 
 class RefusedResponse(BaseModel):
@@ -60,12 +64,18 @@ Change = Literal["added", "changed", "removed"]
 
 
 class DifferenceResponse(BaseModel):
-    """A feature that a run adds, changes or removes; ``columns`` are those that change."""
+    """A feature that a run adds, changes or removes; ``columns`` are those that change.
+
+    ``values`` are what differs, before and after by column; ``before`` is the shape before, if that
+    changes.
+    """
 
     code: str
     fate: Change
     columns: list[str] | None
+    values: dict[str, list[Any]] = {}
     shape: Geometry | None
+    before: Geometry | None = None
 
 
 class DensityCellResponse(BaseModel):
@@ -228,10 +238,42 @@ def describe_run(connection: Database, number: int) -> RunResponse:
         revision=row.revision,
         file=report.get("file"),
         concerns=[
-            ConcernResponse(**concern, said=concern_text(concern))
+            ConcernResponse(**concern, said=explain_concern(concern))
             for concern in report.get("concerns", [])
         ],
         rejected=report.get("rejected", {}),
         waiting=row.waiting,
-        failure=report.get("failure"),
+        failure=_failure_text(report),
+        uploaded_by=report.get("uploaded_by"),
     )
+
+
+def _failure_text(report: dict[str, Any]) -> str | None:
+    """Return why a run failed in the caller's language, in words for a clerk where there are."""
+    problem, lang = report.get("problem"), language()
+    if problem and f"http.{problem['key']}" in catalogue(lang):
+        return message_text(problem["key"], lang, **problem["values"])
+    failure = report.get("failure_zh") if lang == "zh" else None
+    return failure or report.get("failure")
+
+
+def explain_concern(concern: dict[str, Any]) -> str:
+    """Return why a run is held, in words for a clerk."""
+    lang, values = language(), dict(concern["values"])
+    layer = str(values.get("layer", ""))
+    values["layer"] = catalogue(lang).get(f"data.layer_{layer}", layer)
+    if f"clerk.{concern['key']}" not in catalogue(lang):
+        return str(values["layer"]) + concern_text(concern).removeprefix(layer)
+    if "columns" in values:
+        values["columns"] = name_columns({"column": values["columns"]}, lang)["column"]
+    return text(f"clerk.{concern['key']}", lang=lang, **values)
+
+
+def explain_rejection(reason: str, detail: dict[str, Any]) -> str:
+    """Return why a feature was rejected, in words for a clerk."""
+    lang = language()
+    values = name_columns(detail, lang)
+    if f"clerk.{reason}" in catalogue(lang):
+        with suppress(KeyError):  # older runs do not record every field
+            return text(f"clerk.{reason}", lang=lang, **values)
+    return reason_text(reason, values)

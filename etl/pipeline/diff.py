@@ -246,7 +246,16 @@ def describe_changes(
 
 
 def _sample_changes(connection: Connection, staged: Staged, most: int) -> list[dict[str, Any]]:
-    """Return the first differences of a layer: code, fate, changed columns and shape."""
+    """Return the first differences of a layer.
+
+    Returns
+    -------
+    list of dict
+        ``code``, ``fate``, changed ``columns``, ``values`` that differ (before and after, by
+        column), its ``shape``, and the shape ``before`` if that changed.
+    """
+    columns = [column for column in staged.columns if column not in ("code", "geom")]
+    pairs = ", ".join(f'\'{c}\', jsonb_build_array(live."{c}", staged."{c}")' for c in columns)
     changed = ", ".join(
         f"CASE WHEN {column_differs_sql(c)} THEN '{c}' END" for c in staged.columns if c != "code"
     )
@@ -255,7 +264,8 @@ def _sample_changes(connection: Connection, staged: Staged, most: int) -> list[d
         text(
             f"SELECT d.code, d.fate, CASE WHEN d.fate = 'changed' THEN "
             f"array_remove(ARRAY[{changed or 'NULL'}]::text[], NULL) END AS columns, "
-            f"ST_AsGeoJSON(ST_Simplify({shape}, {_SIMPLIFY_DEGREES}, true), 6)::jsonb AS shape "
+            f"jsonb_build_object({pairs}) AS values, {_geojson_sql(shape)} AS shape, "
+            f"CASE WHEN d.fate = 'changed' THEN {_geojson_sql('live.geom')} END AS before "
             f"FROM (SELECT * FROM {delta_name(staged.layer)} "
             "ORDER BY fate = 'added', code LIMIT :most) d "
             f"LEFT JOIN {staged.layer} live ON live.code = d.code "
@@ -264,7 +274,18 @@ def _sample_changes(connection: Connection, staged: Staged, most: int) -> list[d
         ),
         {"most": most},
     )
-    return [dict(row._mapping) for row in rows]
+    return [_without_unchanged(dict(row._mapping)) for row in rows]
+
+
+def _geojson_sql(shape: str) -> str:
+    return f"ST_AsGeoJSON(ST_Simplify({shape}, {_SIMPLIFY_DEGREES}, true), 6)::jsonb"
+
+
+def _without_unchanged(change: dict[str, Any]) -> dict[str, Any]:
+    """Return a difference with only the values that differ, and ``before`` if the shape does."""
+    values = {name: pair for name, pair in change["values"].items() if pair[0] != pair[1]}
+    is_moved = "geom" in (change["columns"] or ())
+    return change | {"values": values, "before": change["before"] if is_moved else None}
 
 
 def _density(connection: Connection, staged: Staged, counts: Counts) -> dict[str, Any] | None:

@@ -159,7 +159,7 @@ def prepare_reader(run: Run, opened: OpenedFile, mapping: Mapping | None) -> Rea
             known[layer] = _read_known_values(run.connection, layer, run.source)
             if "region" in staged:  # divisions come first; cross_check looks among them too
                 known[layer] = replace(known[layer], regions=frozenset())
-        city_bounds = _read_city_bounds(run.connection)
+        city_bounds = read_city_bounds(run.connection)
     if opened.data is not None:  # a replay holds only the columns of some features
         run.report["columns"] = _mapped_columns(opened.parts)
     is_partial = bool(mapping and mapping.partial)
@@ -214,8 +214,8 @@ def _read_known_values(connection: Connection, layer: str, source: str) -> Known
     return KnownValues(clock.today().year, regions, cities)
 
 
-def _read_city_bounds(connection: Connection) -> Bounds | None:
-    """Return the bounds of the live cities, one a row."""
+def read_city_bounds(connection: Connection) -> Bounds | None:
+    """Return the bounds of the live cities in degrees: float64 array of shape (n, 4), or None."""
     rows = connection.execute(
         text(
             "SELECT ST_XMin(e), ST_YMin(e), ST_XMax(e), ST_YMax(e) FROM ("

@@ -39,7 +39,7 @@ from etl.pipeline.unchanged import forget_outdated_state, skip_if_unchanged
 from etl.runs import run_records
 from etl.runs.failures import run_with_failure_record
 from etl.runs.outcomes import finish_run, lock_replayed_features
-from etl.runs.run_records import Run
+from etl.runs.run_records import OnFinish, Run
 from geo.db import is_conflict
 from geo.model.run import RunStatus
 from geo.progress import Progress, silent
@@ -62,6 +62,8 @@ class Request:
         Report what would change, and change nothing.
     again
         Read the file even if it is the one of the last run.
+    uploaded_by
+        Who uploaded the file to the data desk; empty if it lies on the server.
     """
 
     layer: str
@@ -69,6 +71,7 @@ class Request:
     mapping: Mapping | None = None
     dry: bool = False
     again: bool = False
+    uploaded_by: str = ""
 
     @property
     def source(self) -> str:
@@ -78,9 +81,18 @@ class Request:
 
 
 def import_file(
-    engine: Engine, request: Request, settings: Settings, progress: Progress = silent
+    engine: Engine,
+    request: Request,
+    settings: Settings,
+    progress: Progress = silent,
+    on_finish: OnFinish | None = None,
 ) -> Outcome:
     """Import a file, and record how the run ended.
+
+    Parameters
+    ----------
+    on_finish
+        Is called in the transaction that ends the run, which a dry run rolls back.
 
     Returns
     -------
@@ -94,8 +106,11 @@ def import_file(
     SetupError
         If the database or its disk gives way; the run is recorded as failed, nothing is changed.
     """
-    about = {"file": str(request.file), "dry": request.dry}
+    about: dict[str, object] = {"file": str(request.file), "dry": request.dry}
+    if request.uploaded_by:
+        about |= {"file": request.file.name, "uploaded_by": request.uploaded_by}
     with run_records.start_run(engine, request.layer, request.source, **about) as run:
+        run.on_finish = on_finish
         source = open_file(run, request.file, request.layer, request.mapping)
         return run_with_failure_record(
             engine, run, lambda: run_import(engine, run, request, source, settings, progress)

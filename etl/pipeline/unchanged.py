@@ -92,6 +92,8 @@ def _close_as_unchanged(run: Run, before: int, counts: dict[str, Any], state: St
             counts={name: vars(count) for name, count in figures.items()},
             timings=run.timings,
         )
+        if run.on_finish is not None:
+            run.on_finish(run.connection, run.number)
     return Outcome(run.number, RunStatus.UNCHANGED, figures, run.report)
 
 

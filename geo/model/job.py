@@ -31,9 +31,14 @@ class JobKind(StrEnum):
     APPROVE = "approve"
     ROLL_BACK = "roll_back"
     REPLAY = "replay"
+    DRY_RUN = "dry_run"
+    IMPORT = "import"
 
 
-IMPORT_KINDS = (JobKind.APPROVE, JobKind.ROLL_BACK, JobKind.REPLAY)
+IMPORT_KINDS = (
+    *(JobKind.APPROVE, JobKind.ROLL_BACK, JobKind.REPLAY),
+    *(JobKind.DRY_RUN, JobKind.IMPORT),
+)
 """Jobs of imports, which belong to no community."""
 
 PLAN_KINDS = tuple(kind for kind in JobKind if kind not in IMPORT_KINDS)

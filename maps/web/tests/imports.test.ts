@@ -9,6 +9,12 @@ test("what may be done with a run depends on its status", () => {
   expect(decisionsFor({ status: "failed" })).toEqual([]);
 });
 
+test("an administrator approves what was uploaded", () => {
+  const run = { status: "held" as const, uploaded_by: "clerk" };
+  expect(decisionsFor(run)).toEqual(["dismiss"]);
+  expect(decisionsFor(run, true)).toEqual(["approve", "dismiss"]);
+});
+
 test("changes are summed over layers, without what is unchanged", () => {
   const counts = {
     building: { added: 2, unchanged: 100 },

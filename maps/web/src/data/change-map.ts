@@ -4,9 +4,9 @@ import type { Feature, FeatureCollection, Geometry } from "geojson";
 import type { GeoJSONSource, Map as LibreMap } from "maplibre-gl";
 import { extentOf, fitExtent } from "../bounds";
 import { element, elementById, notify } from "../dom";
-import type { Language } from "../locale";
+import { type Language, text } from "../locale";
 import { createMap, fetchCityExtent, loaded, loadStyle } from "../map";
-import type { Fate, RunStatus } from "./import-api";
+import type { Fate, Run, RunStatus } from "./import-api";
 import { label } from "./labels";
 
 export const CHANGE_COLOURS: Record<Fate | "held", string> = {
@@ -121,14 +121,17 @@ export function changeLegend(): HTMLElement {
   return element("p", { class: "severities" }, ...rows);
 }
 
-export function statusBadge(status: RunStatus): HTMLElement {
+/** The status of a run; a file that could not be read was not rejected by a person. */
+export function statusBadge({ status, failure }: Pick<Run, "status" | "failure">): HTMLElement {
   const look: Partial<Record<RunStatus, string>> = {
     published: "done",
     held: "held",
     failed: "failed",
     rejected: "failed",
   };
-  return element("span", { class: `badge ${look[status] ?? ""}` }, label("status", status));
+  const isUnreadable = status === "rejected" && failure !== null;
+  const words = isUnreadable ? text("data.status_failed_file") : label("status", status);
+  return element("span", { class: `badge ${look[status] ?? ""}` }, words);
 }
 
 export function heading(title: string, below: string): HTMLElement {

@@ -3,6 +3,7 @@
 import type { Extent } from "../bounds";
 import { delay } from "../dom";
 import { type Answer, api, bodyOf, ProblemError, request } from "../http";
+import type { Preview, UploadMapping } from "./upload-mapping";
 
 export type Run = Answer<"/imports/runs">["items"][number];
 export type RunWithReport = Answer<"/imports/runs/{number}">;
@@ -72,6 +73,39 @@ export function decideRun(
     (runs) => fetchRun(runs.at(-1) ?? number),
     onStep,
   );
+}
+
+/** Upload a file as it is. */
+export async function uploadFile(file: File): Promise<Answer<"/imports/uploads", "post">> {
+  const answer = await request(`/imports/uploads?name=${encodeURIComponent(file.name)}`, {
+    method: "POST",
+    headers: { "content-type": "application/octet-stream" },
+    body: file,
+  });
+  return (await answer.json()) as Answer<"/imports/uploads", "post">;
+}
+
+export function fetchUpload(
+  upload: string,
+  query: { layer?: string; file_layer?: string; encoding?: string },
+): Promise<Preview> {
+  const params = { path: { upload }, query };
+  return bodyOf(api.GET("/imports/uploads/{upload}", { params }));
+}
+
+export const deleteUpload = (upload: string) =>
+  request(`/imports/uploads/${upload}`, { method: "DELETE" });
+
+/** What the import of an uploaded file would change. */
+export function dryRunUpload(upload: string, mapping: UploadMapping): Promise<RunWithReport> {
+  const fetchResult = () =>
+    bodyOf(api.GET("/imports/uploads/{upload}/dry-run", { params: { path: { upload } } }));
+  return runWork(`/imports/uploads/${upload}/dry-run`, jsonBody(mapping), fetchResult);
+}
+
+export function importUpload(upload: string, mapping: UploadMapping): Promise<Run> {
+  const fetchResult = (runs: number[]) => fetchRun(runs.at(-1)!);
+  return runWork(`/imports/uploads/${upload}/import`, jsonBody(mapping), fetchResult);
 }
 
 /** The first page of the quarantine, of one run or of all. */

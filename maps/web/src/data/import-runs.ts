@@ -3,11 +3,13 @@
 import { button, definitionList, element, notify } from "../dom";
 import { openFile } from "../http";
 import { formatDateTime, formatNumber, text } from "../locale";
+import { session } from "../session";
 import { cascadeLists } from "./cascade";
 import {
   CHANGE_COLOURS,
+  changeFeature,
   changeLegend,
-  fitGeometry,
+  fitFeatures,
   heading,
   setSidebar,
   showFeatures,
@@ -23,9 +25,11 @@ import {
   type RunStatus,
   type RunWithReport,
 } from "./import-api";
-import { formatCounts, label, layerNames } from "./labels";
+import { columnName, formatColumn, formatCounts, label, layerNames } from "./labels";
 import { showQuarantine } from "./quarantine";
 import { changeFeatures, decisionsFor, listCoverage, totalChanges } from "./run-summary";
+
+type Difference = NonNullable<RunReport["differences"]>[string][number];
 
 const STEPS = ["open", "stage", "check", "wait", "diff", "publish", "consequences"];
 const STATUSES: RunStatus[] = [
@@ -63,26 +67,39 @@ export async function showRun(id: number, reload: () => void): Promise<void> {
   const run = await fetchRun(id);
   const quarantine = element("section");
   const layers = layerNames(run.layer);
+  const decisions = decisionsFor(run, session()?.role === "admin");
+  const uploaded = run.uploaded_by
+    ? ` · ${text("data.uploaded_by", { name: run.uploaded_by })}`
+    : "";
+  const subtitle = `${run.source} · ${formatDateTime(run.started_at)}${uploaded}`;
   setSidebar(
-    heading(`#${run.id} ${layers}`, `${run.source} · ${formatDateTime(run.started_at)}`),
-    element("p", {}, statusBadge(run.status), run.failure ?? ""),
+    heading(`#${run.id} ${layers}`, subtitle),
+    element("p", {}, statusBadge(run), ` ${run.failure ?? ""}`),
     ...concernList(run),
+    ...approvalNote(run, decisions),
     element(
       "div",
       { class: "actions" },
-      ...decisionsFor(run).map((decision) => decisionButton(run, decision, reload)),
+      ...decisions.map((decision) => decisionButton(run, decision, reload)),
       button(text("data.report"), () => void openFile(`/imports/runs/${run.id}/report`)),
     ),
-    countTable(run),
-    ...cascadeLists(run.report),
+    ...changeSections(run),
     ...timingLists(run),
-    changeLegend(),
-    element("p", {}, ...coverageLines(run)),
-    differenceList(run.report),
     quarantine,
   );
   await showQuarantine(id, quarantine, reload);
   showFeatures(changeFeatures(run.report));
+}
+
+/** What a run changes, or would change: counts, consequences, and the features one by one. */
+export function changeSections(run: RunWithReport): HTMLElement[] {
+  return [
+    countTable(run),
+    ...cascadeLists(run.report),
+    changeLegend(),
+    element("p", {}, ...coverageLines(run)),
+    differenceList(run.report),
+  ];
 }
 
 function statusChoice(status: RunStatus | null, navigate: (path: string) => void): HTMLElement {
@@ -107,14 +124,19 @@ function runItem(run: Run): HTMLElement {
       "a",
       { href: `/data/runs/${run.id}` },
       element("b", {}, `#${run.id} ${layerNames(run.layer)}`),
-      statusBadge(run.status),
+      statusBadge(run),
       element("small", {}, `${formatDateTime(run.started_at)} · ${run.source}`),
       element("small", {}, formatCounts(totalChanges(run))),
     ),
   );
 }
 
-function concernList({ concerns }: Run): HTMLElement[] {
+function approvalNote({ status }: Run, decisions: Decision[]): HTMLElement[] {
+  if (status !== "held" || decisions.includes("approve")) return [];
+  return [element("p", { class: "none" }, text("data.wait_for_admin"))];
+}
+
+export function concernList({ concerns }: Run): HTMLElement[] {
   if (concerns.length === 0) return [];
   const rows = concerns.map(({ said }) => element("li", {}, said));
   return [element("div", { class: "trouble" }, element("ul", {}, ...rows))];
@@ -170,13 +192,7 @@ function coverageLines(run: RunWithReport): HTMLElement[] {
 
 function differenceList({ differences = {} }: RunReport): HTMLElement {
   const rows = Object.entries(differences).flatMap(([layer, changes]) =>
-    changes.slice(0, MAX_DIFFERENCES).map(({ code, fate, columns, shape }) => {
-      const mark = element("i", { class: "mark" });
-      mark.style.background = CHANGE_COLOURS[fate];
-      const words = `${label("layer", layer)} ${code}${columns ? ` (${columns.join(", ")})` : ""}`;
-      const show = button(words, () => shape && fitGeometry(shape), { class: "quiet" });
-      return element("li", {}, mark, show);
-    }),
+    changes.slice(0, MAX_DIFFERENCES).map((change) => differenceItem(layer, change)),
   );
   return element(
     "details",
@@ -184,6 +200,31 @@ function differenceList({ differences = {} }: RunReport): HTMLElement {
     element("summary", {}, text("data.differences")),
     element("ul", { class: "runs" }, ...rows),
   );
+}
+
+function differenceItem(
+  layer: string,
+  { code, fate, columns, values = {}, shape, before }: Difference,
+): HTMLElement {
+  const mark = element("i", { class: "mark" });
+  mark.style.background = CHANGE_COLOURS[fate];
+  const names = columns?.map(columnName).join(text("data.and"));
+  const words = `${label("layer", layer)} ${code}${names ? ` (${names})` : ""}`;
+  const show = () =>
+    fitFeatures([shape, before].flatMap((one) => (one ? [changeFeature(one, "")] : [])));
+  const rows = Object.entries(values).map(([column, pair]): [string, string] => [
+    columnName(column),
+    pair
+      .slice(fate === "added" ? 1 : 0, fate === "removed" ? 1 : 2)
+      .map((value) => formatColumn(column, value))
+      .join(" → "),
+  ]);
+  const list = definitionList(rows);
+  const isOpen = fate === "changed" || !rows.length;
+  const details = isOpen
+    ? list
+    : element("details", {}, element("summary", {}, text("data.values")), list);
+  return element("li", {}, mark, button(words, show, { class: "quiet" }), details);
 }
 
 function decisionButton(run: Run, decision: Decision, reload: () => void): HTMLElement {

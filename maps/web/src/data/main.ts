@@ -9,6 +9,7 @@ import { heading, openMap, setSidebar } from "./change-map";
 import { showFeature, showLayer, showLayers } from "./features";
 import { showRun, showRuns } from "./import-runs";
 import { showQuarantine } from "./quarantine";
+import { showUpload, showUploadForm } from "./uploads";
 import "maplibre-gl/dist/maplibre-gl.css";
 import "../staff-page.css";
 import "./data.css";
@@ -49,9 +50,11 @@ async function show(): Promise<void> {
   }
 }
 
-/** /data, /data/runs/ID, /data/quarantine, /data/layers, /data/layers/LAYER, /data/layers/LAYER/CODE */
+/** /data, /data/runs/ID, /data/upload, /data/uploads/ID, /data/quarantine, /data/layers, /data/layers/LAYER, /data/layers/LAYER/CODE */
 async function route([kind, name, code]: string[], query: URLSearchParams): Promise<void> {
   if (kind === "runs" && name) await showRun(Number(name), () => void show());
+  else if (kind === "upload") showUploadForm(navigate);
+  else if (kind === "uploads" && name) await showUpload(name, navigate);
   else if (kind === "quarantine")
     await showQuarantine(null, elementById("side"), () => void show());
   else if (kind === "layers" && name && code) await showFeature(name, code);
@@ -63,6 +66,7 @@ async function route([kind, name, code]: string[], query: URLSearchParams): Prom
 function showCrumbs(): void {
   const places: [string, string][] = [
     ["/data", "data.runs"],
+    ["/data/upload", "data.upload_file"],
     ["/data/quarantine", "data.quarantine"],
     ["/data/layers", "data.layers"],
   ];

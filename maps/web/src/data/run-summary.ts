@@ -1,12 +1,15 @@
 // What a run changed, computed from its counts and its report.
 
-import type { Feature } from "geojson";
+import type { Feature, Geometry } from "geojson";
 
-import type { Decision, Run, RunReport, RunWithReport } from "./import-api";
+import type { Decision, Fate, Run, RunReport, RunWithReport } from "./import-api";
 
-/** What may be done with a run in its status. */
-export function decisionsFor({ status }: Pick<Run, "status">): Decision[] {
-  if (status === "held") return ["approve", "dismiss"];
+/** What may be done with a run in its status; what was uploaded an administrator approves. */
+export function decisionsFor(
+  { status, uploaded_by }: Pick<Run, "status"> & Partial<Pick<Run, "uploaded_by">>,
+  isAdmin = false,
+): Decision[] {
+  if (status === "held") return uploaded_by && !isAdmin ? ["dismiss"] : ["approve", "dismiss"];
   return status === "published" ? ["rollback"] : [];
 }
 
@@ -76,7 +79,12 @@ function densityFeatures({ density = {} }: RunReport): Feature[] {
 function outlineFeatures({ differences = {} }: RunReport): Feature[] {
   return Object.values(differences)
     .flat()
-    .flatMap(({ shape, fate }): Feature[] =>
-      shape ? [{ type: "Feature", geometry: shape, properties: { change: fate } }] : [],
-    );
+    .flatMap(({ shape, before, fate }) => [
+      ...outlineFeature(before, "removed"),
+      ...outlineFeature(shape, before ? "added" : fate),
+    ]);
+}
+
+function outlineFeature(geometry: Geometry | null | undefined, change: Fate): Feature[] {
+  return geometry ? [{ type: "Feature", geometry, properties: { change } }] : [];
 }
