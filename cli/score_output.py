@@ -20,25 +20,18 @@ COLUMNS = (
     *("barrier", "shape", "walk", "objective"),
 )
 
+BORDER_COLUMNS = ("split", "arterial", "railway", "water", "beside_street", "spikes", "narrow")
+
 
 def show_scores(results: Sequence["DrawResult"]) -> None:
-    """Print the score card of each community in a line, and the limits and constraints not met."""
+    """Print each community's score card in two tables, and the limits and constraints not met."""
     scored = [result for result in results if result.score]
     optional = _optional_columns(scored)
-    table = Table(
-        title=text("score.title"),
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-        collapse_padding=True,
-        pad_edge=False,
-    )
-    table.add_column(text("score.community"), no_wrap=True)
-    for column in (*COLUMNS, *optional):
-        table.add_column(text(f"score.{column}"), justify="right", no_wrap=True)
-    for result in scored:
-        table.add_row(f"{result.community[-6:]} {result.name}", *_figures(result.score, optional))
     if scored:
-        console.out.print(table)
+        figures = [_figures(result.score, optional) for result in scored]
+        _print_table("score.title", (*COLUMNS, *optional), scored, figures)
+        borders = [_border_figures(result.score) for result in scored]
+        _print_table("score.borders", BORDER_COLUMNS, scored, borders)
     for result in results:
         if result.refused:
             _print(f"· {result.refused}")
@@ -63,8 +56,9 @@ def show_alternatives(results: Sequence["DrawResult"]) -> None:
     rows = zip(*(_figures(result.score, optional) for result in results), strict=True)
     for column, figures in zip((*COLUMNS, *optional), rows, strict=True):
         table.add_row(text(f"score.{column}"), *figures)
-    split = [str(result.score["compounds_split"]) for result in results]
-    table.add_row(text("scorecard.compounds_split"), *split)
+    rows = zip(*(_border_figures(result.score) for result in results), strict=True)
+    for column, figures in zip(BORDER_COLUMNS, rows, strict=True):
+        table.add_row(text(f"score.{column}"), *figures)
     console.out.print(table)
     for result in results:
         traits = ", ".join(text(f"trait.{trait}") for trait in result.score["traits"])
@@ -90,6 +84,28 @@ def write_scores(results: Sequence["DrawResult"], out: Path) -> None:
         out.write_text(json.dumps(cards, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     except OSError as error:
         raise InputError("export_unwritable", file=out, said=error.strerror or error) from error
+
+
+def _print_table(
+    title: str,
+    columns: Sequence[str],
+    results: Sequence["DrawResult"],
+    figures: Sequence[Sequence[str]],
+) -> None:
+    """Print a table with a line of figures per community."""
+    table = Table(
+        title=text(title),
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        collapse_padding=True,
+        pad_edge=False,
+    )
+    table.add_column(text("score.community"), no_wrap=True)
+    for column in columns:
+        table.add_column(text(f"score.{column}"), justify="right", no_wrap=True)
+    for result, row in zip(results, figures, strict=True):
+        table.add_row(f"{result.community[-6:]} {result.name}", *row)
+    console.out.print(table)
 
 
 def _print(line: str) -> None:
@@ -124,6 +140,19 @@ def _figures(score: dict[str, Any], optional: Sequence[str]) -> tuple[str, ...]:
         "gap": "" if gap is None else f"{gap:.1%}",
     }
     return (*figures, *(further[name] for name in optional))
+
+
+def _border_figures(score: dict[str, Any]) -> tuple[str, ...]:
+    """Return the formatted figures of a card's borders in the order of BORDER_COLUMNS."""
+    return (
+        f"{score['compounds_split']} ({score['compounds_split_all']})",
+        f"{score['arterial_inside_m']:.0f}",
+        f"{score['railway_inside_m']:.0f}",
+        f"{score['water_inside_m']:.0f}",
+        f"{score['beside_street_m']:.0f}",
+        str(score["spikes"]),
+        f"{score['narrow_m2']:.0f}",
+    )
 
 
 def _summary(scores: Sequence[dict[str, Any]]) -> str:

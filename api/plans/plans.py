@@ -54,7 +54,14 @@ class ScoreResponse(BaseModel):
     overlap_m2: float | None = None
     border_on_barrier: float | None = None
     compounds_split: int | None = None
+    compounds_split_all: int | None = None
+    spikes: int | None = None
+    narrow_m2: float | None = None
+    beside_street_m: float | None = None
     straddled_m: float | None = None
+    arterial_inside_m: float | None = None
+    railway_inside_m: float | None = None
+    water_inside_m: float | None = None
     polsby_popper: float | None = None
     walk_m: float | None = None
     border_cost: float | None = None

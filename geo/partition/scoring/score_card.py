@@ -11,14 +11,13 @@ from geo.geometry.shared_borders import find_borders, inner_points
 from geo.partition.cells.barriers import Kind, find_barrier_kinds
 from geo.partition.cells.graph import (
     CUT_FACTOR,
-    INSIDE_FACTOR,
     connected_parts,
-    find_populated_rooms,
     find_way_links,
 )
-from geo.partition.cells.tessellation import Cells, find_cell_borders
+from geo.partition.cells.tessellation import Cells
 from geo.partition.community import Community
 from geo.partition.previous_plan import locate_points
+from geo.partition.scoring.border_figures import ON_BORDER_M, measure_borders
 from geo.partition.scoring.checks import (
     MIN_FAULT_M2,
     describe_land,
@@ -37,9 +36,6 @@ from geo.partition.scoring.objective import (
     weighted_cost,
 )
 from geo.types import Bools, Floats, Ints, Points, Polygons, Strings
-
-ON_BORDER_M = 0.02
-"""A point within this distance of a border lies on it."""
 
 GAP_HEALED_M = 1.0
 """Gaps between grids narrower than this are closed before borders are measured; they are still
@@ -64,10 +60,19 @@ class ScoreCard:
         Land of the community in no grid; land in more than one, or outside the community.
     border_on_barrier
         Share of the inner borders' length on a street, alley, wall, river or railway.
-    compounds_split
-        Compounds in more than one grid that would have fitted into one.
+    compounds_split, compounds_split_all
+        Compounds in more than one grid that would have fitted into one, and all in more than one.
+    spikes
+        Corners of grids under 30 degrees; one between two barriers or on the outline of the
+        community does not count.
+    narrow_m2
+        Land of grids narrower than 5 m.
+    beside_street_m
+        Metres of border between grids that run through open ground within 12 m of a street.
     straddled_m
-        Metres of arterial, railway or river inside one grid.
+        Metres of arterial, railway or stream inside one grid, as in the border cost.
+    arterial_inside_m, railway_inside_m, water_inside_m
+        Metres of each inside one grid with households on both sides, water surfaces included.
     polsby_popper
         Median of 4 pi area / perimeter**2: 1 for a circle.
     walk_m
@@ -98,7 +103,14 @@ class ScoreCard:
     overlap_m2: float
     border_on_barrier: float
     compounds_split: int
+    compounds_split_all: int
+    spikes: int
+    narrow_m2: float
+    beside_street_m: float
     straddled_m: float
+    arterial_inside_m: float
+    railway_inside_m: float
+    water_inside_m: float
     polsby_popper: float
     walk_m: float
     border_cost: float = 0.0
@@ -193,9 +205,10 @@ def score(
     gap_m2, outside_m2 = float(shapely.area(missing)), float(shapely.area(outside))
     overlap = float(shapely.area(polygons).sum() - shapely.area(union))
     border, on_barrier = _inner_borders(healed, cells, ~general)
-    straddled = _straddled_length(healed, cells, members.households)
+    inhabited: Points = np.asarray(shapely.points(members.xy[members.households > 0]), dtype=object)
+    figures = measure_borders(healed, cells, members.households, inhabited)
     ways = community.roads.geometry.to_numpy()
-    border_total = border + straddled + _linking_way_length(polygons, cells, ways)
+    border_total = border + figures.straddled_m + _linking_way_length(polygons, cells, ways)
     land = _without_water(healed, cells)
     extra = count_extra_grids(placed.compound, placed.households, placed.grid, limits)
     objective = weighted_cost(
@@ -208,9 +221,9 @@ def score(
         extra_grids=int(extra.sum()),
         moved=moved or 0,
     )
-    inhabited: Points = np.asarray(shapely.points(members.xy[members.households > 0]), dtype=object)
     connected = drop_islets(_join_touching_parts(polygons), inhabited)
     whole = np.array([is_in_one_piece(polygon, ways) for polygon in connected], dtype=bool)
+    split_avoidably, split = _count_split_compounds(placed, limits)
     faults = [
         *find_grids_in_pieces(connected, whole),
         *find_households_without_grid(members.grid, members.households, members.names),
@@ -229,8 +242,9 @@ def score(
         gap_m2=gap_m2,
         overlap_m2=max(0.0, overlap) + outside_m2,
         border_on_barrier=on_barrier,
-        compounds_split=_count_split_compounds(placed, limits),
-        straddled_m=straddled,
+        compounds_split=split_avoidably,
+        compounds_split_all=split,
+        **asdict(figures),
         polsby_popper=float(np.median(polsby_popper(polygons))) if grids else 0.0,
         walk_m=_mean_walk(placed, grids),
         border_cost=border_total,
@@ -290,22 +304,6 @@ def _inner_borders(polygons: Polygons, cells: Cells, dedicated: Bools) -> tuple[
     return float((length * factor[kind])[dry].sum()), share
 
 
-def _straddled_length(polygons: Polygons, cells: Cells, households: Ints) -> float:
-    """Return the metres of arterial, railway and river inside a grid, households on both sides."""
-    shared, kind = find_cell_borders(cells)
-    populated = find_populated_rooms(cells, households)
-    one, other = cells.room[shared.left], cells.room[shared.right]
-    wide = np.isin(kind, [int(k) for k in INSIDE_FACTOR]) & (shared.left >= 0) & (one != other)
-    wide &= ~cells.water[shared.left] & ~cells.water[shared.right]
-    wide &= populated[one] & populated[other]
-    if not wide.any():
-        return 0.0
-    outlines = shapely.multilinestrings(shapely.get_parts(shapely.boundary(polygons)))
-    shapely.prepare(outlines)
-    on_border = shapely.dwithin(shapely.points(shared.midpoints()[wide]), outlines, ON_BORDER_M)
-    return float(shared.length[wide][~on_border].sum())
-
-
 def _linking_way_length(polygons: Polygons, cells: Cells, ways: Polygons) -> float:
     """Return the metres of way that link the pieces of a grid that no land connects."""
     land = np.flatnonzero(~cells.water)
@@ -327,11 +325,12 @@ def _without_water(polygons: Polygons, cells: Cells) -> Polygons:
     return land
 
 
-def _count_split_compounds(members: Members, limits: Limits) -> int:
-    """Return how many compounds lie in several grids though they would fit into one."""
+def _count_split_compounds(members: Members, limits: Limits) -> tuple[int, int]:
+    """Return how many compounds lie in several grids: those that would fit into one, and all."""
     compound = np.where(members.households > 0, members.compound, -1)
     needed = count_needed_grids(compound, members.households, limits)
-    return int(((count_compound_grids(compound, members.grid) > 1) & (needed == 1)).sum())
+    split = count_compound_grids(compound, members.grid) > 1
+    return int((split & (needed == 1)).sum()), int(split.sum())
 
 
 def _mean_walk(members: Members, grids: int) -> float:

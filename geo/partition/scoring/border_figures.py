@@ -1,0 +1,153 @@
+"""Figures of the borders of a plan: spikes, narrow land, borders beside streets."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+
+from geo.geometry.shared_borders import find_borders
+from geo.partition.cells.barriers import Kind, find_barrier_kinds
+from geo.partition.cells.graph import INSIDE_FACTOR, find_populated_rooms
+from geo.partition.cells.tessellation import Cells, find_cell_borders
+from geo.types import Bools, Floats, Ints, Lines, Points, Polygons
+
+ON_BORDER_M = 0.02
+"""A point within this distance of a border lies on it."""
+
+SPIKE_DEGREES, SPIKE_SIDE_M = 30.0, 1.0
+"""A corner of a grid with a smaller angle than this, between sides of at least this length."""
+
+NARROW_M = 5.0
+"""Land of a grid narrower than this is a tail or a strip."""
+
+BESIDE_STREET_M = 12.0
+"""A border in open ground this near to a street could have followed the street."""
+
+
+@dataclass(frozen=True)
+class BorderFigures:
+    """Figures of the borders of a plan, see :class:`geo.partition.scoring.score_card.ScoreCard`."""
+
+    spikes: int
+    narrow_m2: float
+    beside_street_m: float
+    straddled_m: float
+    arterial_inside_m: float
+    railway_inside_m: float
+    water_inside_m: float
+
+
+def measure_borders(
+    polygons: Polygons, cells: Cells, households: Ints, inhabited: Points
+) -> BorderFigures:
+    """Measure the borders of a plan.
+
+    Parameters
+    ----------
+    polygons
+        (g,) grids in metres, a valid coverage.
+    households
+        (a,) int64 households of each atom.
+    inhabited
+        (k,) points of the atoms with households.
+    """
+    inside = measure_inside(polygons, cells, households)
+    waters = _waters_inside(polygons, cells, inhabited)
+    return BorderFigures(
+        spikes=count_spikes(polygons, cells),
+        narrow_m2=narrow_area(polygons),
+        beside_street_m=beside_street_length(polygons, cells),
+        straddled_m=sum(inside.values()),
+        arterial_inside_m=inside[Kind.ARTERIAL],
+        railway_inside_m=inside[Kind.RAILWAY],
+        water_inside_m=inside[Kind.RIVER] + waters,
+    )
+
+
+def count_spikes(polygons: Polygons, cells: Cells) -> int:
+    """Count the sharp corners of grids; one between two streets or on the outline is no fault."""
+    parts = shapely.orient_polygons(shapely.get_parts(polygons))
+    rings = shapely.get_rings(parts)
+    corners, before, after = _corners(rings)
+    back, ahead = before - corners, after - corners
+    lengths = np.hypot(*back.T), np.hypot(*ahead.T)
+    cross = ahead[:, 0] * back[:, 1] - ahead[:, 1] * back[:, 0]
+    angle = np.degrees(np.arctan2(cross, (ahead * back).sum(axis=1))) % 360
+    sharp = (angle < SPIKE_DEGREES) & (np.minimum(*lengths) >= SPIKE_SIDE_M)
+    outline = shapely.boundary(shapely.coverage_union_all(polygons))
+    sharp[sharp] = ~shapely.dwithin(shapely.points(corners[sharp]), outline, ON_BORDER_M)
+    sides = [(corners[sharp] + end[sharp]) / 2 for end in (before, after)]
+    is_open = [find_barrier_kinds(middles, cells.barriers) == Kind.OPEN for middles in sides]
+    return int((is_open[0] | is_open[1]).sum())
+
+
+def _corners(rings: Polygons) -> tuple[Floats, Floats, Floats]:
+    """Return (c, 2) each corner of closed rings, the one before it and the one after it."""
+    coords, ring = shapely.get_coordinates(rings, return_index=True)
+    corner = np.flatnonzero(ring[1:] == ring[:-1])  # without the last of a ring, its first again
+    first = np.append(True, ring[1:] != ring[:-1])
+    last = np.flatnonzero(np.append(first[1:], True))
+    before = np.where(first[corner], last[ring[corner]] - 1, corner - 1)
+    return coords[corner], coords[before], coords[corner + 1]
+
+
+def narrow_area(polygons: Polygons) -> float:
+    """Return the m2 of grids that an opening by half of NARROW_M removes."""
+    core = shapely.buffer(polygons, -NARROW_M / 2, join_style="mitre")
+    opened = shapely.buffer(core, NARROW_M / 2, join_style="mitre")
+    return float(shapely.area(shapely.difference(polygons, opened)).sum())
+
+
+def beside_street_length(polygons: Polygons, cells: Cells) -> float:
+    """Return the metres of border between grids in open ground within BESIDE_STREET_M of one."""
+    shared, barriers = find_borders(polygons), cells.barriers
+    lines: Lines = np.asarray(shapely.linestrings(shared.ends[shared.left >= 0]), dtype=object)
+    lines = lines.reshape(-1)
+    streets = barriers.lines[np.isin(barriers.kinds, [Kind.STREET, Kind.ARTERIAL])]
+    near = shapely.STRtree(streets).query(lines, predicate="dwithin", distance=BESIDE_STREET_M)
+    border = shapely.union_all(lines[np.unique(near[0])])
+    beside = shapely.buffer(streets[np.unique(near[1])], BESIDE_STREET_M, cap_style="flat")
+    touched = shapely.STRtree(barriers.lines).query(border, "dwithin", ON_BORDER_M)
+    on_barrier = shapely.buffer(barriers.lines[touched], ON_BORDER_M)
+    covered = shapely.union_all(np.append(on_barrier, barriers.strips))
+    beside_border = shapely.intersection(border, shapely.union_all(beside))
+    return float(shapely.length(shapely.difference(beside_border, covered)))
+
+
+def measure_inside(polygons: Polygons, cells: Cells, households: Ints) -> dict[Kind, float]:
+    """Return the metres of arterial, railway and river inside a grid, households on both sides."""
+    shared, kind = find_cell_borders(cells)
+    populated = find_populated_rooms(cells, households)
+    one, other = cells.room[shared.left], cells.room[shared.right]
+    wide = np.isin(kind, [int(k) for k in INSIDE_FACTOR]) & (shared.left >= 0) & (one != other)
+    wide &= ~cells.water[shared.left] & ~cells.water[shared.right]
+    wide &= populated[one] & populated[other]
+    outlines = shapely.multilinestrings(shapely.get_parts(shapely.boundary(polygons)))
+    shapely.prepare(outlines)
+    middles = shapely.points(shared.midpoints()[wide])
+    inside: Bools = ~shapely.dwithin(middles, outlines, ON_BORDER_M)
+    length = np.bincount(kind[wide][inside], shared.length[wide][inside], len(Kind))
+    return {wide_kind: float(length[wide_kind]) for wide_kind in INSIDE_FACTOR}
+
+
+def _waters_inside(polygons: Polygons, cells: Cells, inhabited: Points) -> float:
+    """Return the metres of water surface inside a grid, households on both sides.
+
+    The inhabited pieces that a water cuts a grid into are its banks. All shores but the longest
+    count: for a river with two banks that is its length.
+    """
+    if not cells.water.any():
+        return 0.0
+    waters = shapely.get_parts(shapely.union_all(cells.polygons[cells.water]))
+    water = shapely.union_all(waters)
+    wet = np.flatnonzero(shapely.intersects(polygons, water))
+    pieces, owner = shapely.get_parts(shapely.difference(polygons[wet], water), return_index=True)
+    lived_in = np.unique(shapely.STRtree(inhabited).query(pieces, predicate="intersects")[0])
+    pieces, owner = pieces[lived_in], owner[lived_in]
+    surface, piece = shapely.STRtree(pieces).query(waters, predicate="intersects")
+    outlines, banks = shapely.boundary(waters[surface]), shapely.boundary(pieces[piece])
+    shore = shapely.length(shapely.intersection(outlines, banks))
+    group = np.unique(np.stack([surface, owner[piece]]), axis=1, return_inverse=True)[1].ravel()
+    longest = np.zeros(group.max(initial=-1) + 1)
+    np.maximum.at(longest, group, shore)
+    return float(shore.sum() - longest.sum())
