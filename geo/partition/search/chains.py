@@ -149,13 +149,7 @@ def compile_search() -> None:
 
 
 def run_chain(
-    problem: SearchProblem,
-    count: int,
-    number: int,
-    moves: int,
-    seed: int,
-    stop: Ints,
-    min_moves: int = MIN_MOVES,
+    problem: SearchProblem, count: int, number: int, moves: int, seed: int, stop: Ints
 ) -> SearchResult:
     """Run one annealing chain and return its best drawing.
 
@@ -172,7 +166,7 @@ def run_chain(
     """
     seed = seed * 1_000_003 + number * 1009 + count
     label, hot = _start_of_chain(problem, count, number, seed)
-    stage = max(min_moves, moves * len(problem.graph)) // len(LIMIT_WEIGHT_SHARES)
+    stage = max(MIN_MOVES, moves * len(problem.graph)) // len(LIMIT_WEIGHT_SHARES)
     best = SearchResult(np.inf, label)
     for softness in LIMIT_WEIGHT_SHARES:
         best = anneal_labels(problem, best.label, stage, hot, seed, stop, softness)

@@ -20,7 +20,6 @@ from geo.partition.search.chains import (
     compile_search,
     run_chain,
 )
-from geo.partition.search.neighbourhoods import improve_neighbourhoods
 from geo.partition.search.recombine import recombine
 from geo.types import Ints
 
@@ -168,24 +167,7 @@ def _search_generations(run: _Run, counts: list[int]) -> SearchResult:
             if not population.drawings or _is_promising(population, incumbent, run.effort)
         ]
         if not active:
-            return _improve_best(run, [population.best for population in populations.values()])
-
-
-def _improve_best(run: _Run, drawings: list[SearchResult]) -> SearchResult:
-    """Return the best drawing after clusters of grids of those nearly as good are drawn again.
-
-    With a previous plan grids keep their numbers, and are not drawn again.
-    """
-    least = min(drawing.cost for drawing in drawings)
-    near = [drawing for drawing in drawings if drawing.cost <= least * PRUNE_RATIOS[-1]]
-    if run.problem.before is None:
-        near = list(run.pool.map(partial(_improve, run), near))
-    return min(near, key=attrgetter("cost"))
-
-
-def _improve(run: _Run, drawing: SearchResult) -> SearchResult:
-    moves = run.effort.moves_per_node
-    return improve_neighbourhoods(run.problem, drawing, moves, run.seed, run.stop)
+            return incumbent.best
 
 
 def _is_promising(population: _Population, incumbent: _Population, effort: Effort) -> bool:

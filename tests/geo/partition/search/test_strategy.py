@@ -20,7 +20,6 @@ from geo.partition.search.chains import (
 )
 from geo.partition.search.initial_partition import repair_labels
 from geo.partition.search.kernel import build_state, move_node, total_cost
-from geo.partition.search.neighbourhoods import improve_neighbourhoods
 from geo.partition.search.recombine import common_pieces, recombine
 from geo.partition.search.strategy import Effort, plausible_counts, search, search_parts
 from tests.geo.partition.places import grid_graph, is_contiguous
@@ -172,43 +171,3 @@ def test_pair_apart_is_separated_where_one_grid_would_do():
     graph = graph_from_arrays([200, 200], [(0, 1)], [10.0])
     label = search(graph, weights=Weights(compactness=0), apart=np.array([[0, 1]]))
     assert label[0] != label[1]
-
-
-NONE_APART = np.empty((0, 2), dtype=np.int64)
-
-
-def result_of(problem, label):
-    return anneal_labels(problem, label, 0, 1.0, 1, np.zeros(1, np.int64))
-
-
-@given(seed=st.integers(0, 10_000))
-@settings(max_examples=25, deadline=None)
-def test_improved_neighbourhoods_are_contiguous_and_no_more_expensive(seed):
-    random = np.random.default_rng(seed)
-    graph = grid_graph(9, 9, random)
-    problem = SearchProblem(graph, Limits(), Weights(), None, random.integers(0, 81, (3, 2)))
-    start = result_of(problem, repair_labels(graph, random.integers(0, 6, 81), 6))
-    better = improve_neighbourhoods(problem, start, 100, seed, np.zeros(1, np.int64))
-    assert is_contiguous(graph, better.label)
-    assert set(better.label) == set(range(better.label.max() + 1))
-    assert better.cost <= start.cost + 1e-9
-    assert result_of(problem, better.label).cost == pytest.approx(better.cost)
-
-
-def test_number_of_grids_changes_where_another_is_cheaper():
-    # 12 houses of 100 households in a row: two grids of six become three of four.
-    edges = [(n, n + 1) for n in range(11)]
-    graph = graph_from_arrays([100] * 12, edges, [20.0] * 11)
-    problem = SearchProblem(graph, Limits(), Weights(), None, NONE_APART)
-    start = result_of(problem, np.repeat(np.arange(2), 6))
-    better = improve_neighbourhoods(problem, start, 100, 1, np.zeros(1, np.int64))
-    assert np.bincount(better.label, graph.households).tolist() == [400] * 3
-
-
-def test_compound_in_other_grids_is_not_split_further_by_an_improvement():
-    graph = grid_graph(8, 8, np.random.default_rng(3))
-    graph = replace(graph, compound=np.repeat(np.arange(4), 16))
-    problem = SearchProblem(graph, Limits(), Weights(compound=1e6), None, NONE_APART)
-    start = result_of(problem, repair_labels(graph, np.repeat(np.arange(4), 16), 4))
-    better = improve_neighbourhoods(problem, start, 100, 1, np.zeros(1, np.int64))
-    assert better.cost <= start.cost + 1e-9
