@@ -5,6 +5,7 @@ Each function in :data:`TASKS` takes a path, and returns values for JSON or yiel
 
 import codecs
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -74,11 +75,27 @@ def layer_information(path: Path, layer: str, encoding: str | None) -> dict[str,
     fields = decode_names(names, encoding, findings) if gdal_encoding else names
     return {
         "fields": fields,
-        "crs": info["crs"],
+        "crs": None if _disclaims_crs(path) else info["crs"],
         "geometry_type": info["geometry_type"],
         "features": int(info["features"]),
         "notes": findings.notes,
     }
+
+
+def _disclaims_crs(path: Path) -> bool:
+    """Return whether a GeoJSON file has a member ``crs`` that is null: its system is unknown.
+
+    Without the member it is WGS 84 (RFC 7946); null is of the earlier GeoJSON 2008. GDAL does not
+    tell the two apart. The member stands before or after the features.
+    """
+    if DRIVERS.get(path.suffix.lower()) != "GeoJSON":
+        return False
+    with path.open("rb") as file:
+        head = file.read(_SNIFFED_BYTES)
+        file.seek(max(path.stat().st_size - _SNIFFED_BYTES, 0))
+        tail = file.read()
+    outside = head.partition(b'"features"')[0], tail.rpartition(b"]")[2]
+    return any(re.search(rb'"crs"\s*:\s*null', part) for part in outside)
 
 
 def _open_texts(path: Path, encoding: str | None) -> tuple[Path, str | None]:
