@@ -17,7 +17,7 @@ from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, Geomet
 
 from etl.input.csv_rows import csv_encoding, read_csv_rows
 from etl.input.encoding import normalize_encoding
-from etl.input.formats import DRIVERS, GEOMETRY_COLUMN, TEXT_TABLE_SUFFIXES
+from etl.input.formats import DRIVERS, GEOMETRY_COLUMN, KML_OWN_FIELDS, TEXT_TABLE_SUFFIXES
 from etl.input.reader_findings import Findings
 from etl.input.table_rows import read_table
 from etl.input.vector_texts import (
@@ -73,12 +73,25 @@ def layer_information(path: Path, layer: str, encoding: str | None) -> dict[str,
     findings = Findings()
     names = [str(name) for name in info["fields"]]
     fields = decode_names(names, encoding, findings) if gdal_encoding else names
+    if path.suffix.lower() == ".kml":
+        empty = _empty_kml_fields(opened, layer)
+        fields = [name for name in fields if name not in empty]
     return {
         "fields": fields,
         "crs": None if _disclaims_crs(path) else info["crs"],
         "geometry_type": info["geometry_type"],
         "features": int(info["features"]),
         "notes": findings.notes,
+    }
+
+
+def _empty_kml_fields(path: Path, layer: str) -> set[str]:
+    """Return GDAL's own fields of placemarks that no placemark fills: they are no columns."""
+    table = pyogrio.read_arrow(path, layer=layer, columns=KML_OWN_FIELDS, read_geometry=False)[1]
+    return {
+        name
+        for name in table.column_names
+        if not any(str(value).strip() for value in table[name].drop_null().to_pylist())
     }
 
 

@@ -279,3 +279,18 @@ def test_geojson_without_features_is_said_to_be_empty(database, tmp_path):
     empty = b'{"type": "FeatureCollection", "features": []}'
     with pytest.raises(InputError, match="there is no feature in it"):
         bring(database, "building", made(tmp_path / "a.geojson", empty))
+
+
+def test_empty_fields_of_kml_placemarks_take_no_column_from_the_data(database, tmp_path):
+    marks = "".join(
+        f"<Placemark><ExtendedData><Data name='BM'><value>f{i}</value></Data>"
+        "<Data name='设施名称'><value>诊所</value></Data><Data name='LX'><value>诊所</value></Data>"
+        f"</ExtendedData><Point><coordinates>112.14,32.0{i}</coordinates></Point></Placemark>"
+        for i in range(3)
+    )
+    text = f"<kml xmlns='http://www.opengis.net/kml/2.2'><Document>{marks}</Document></kml>"
+    file = made(tmp_path / "a.kml", text.encode())
+    outcome = bring(database, "facility", file)
+    values = "SELECT code, name FROM facility ORDER BY code"
+    assert rows(database, values) == [(f"f{i}", "诊所") for i in range(3)]
+    assert outcome.report["unused_columns"] == {}
