@@ -26,6 +26,9 @@ FACTORS = {
 """Units of a measure, with the figure that one of its own unit is in each."""
 
 COUNTERS = {"households": "户", "population": "人", "storeys_above": "层", "year_built": "年"}
+FAR = (("0", "0"), ("1.957", "0.559"), ("121.47", "31.23"))
+"""Longitudes and latitudes far from the city: none, radians, another city."""
+
 NEEDED = ("category", "network", "kind", "road_class")
 
 
@@ -135,7 +138,7 @@ def places(row: int, layer: str, form: str, crs: str, style: str) -> st.SearchSt
         )
     good = Cell((write_angle(delivered.x, style), write_angle(delivered.y, style)), shape)
     bad = [("112.1l", "32.04"), ("112.14", ""), ("", ""), ("东边", "32.04")]
-    bad += [] if crs != "EPSG:4490" else [("0", "0"), ("1.957", "0.559"), ("121.47", "31.23")]
+    bad += [] if crs != "EPSG:4490" else list(FAR)
     return st.one_of(*[st.just(good)] * 5, st.sampled_from(bad).map(aside))
 
 
