@@ -1,6 +1,7 @@
 """Response of ``/fire/incident``."""
 
 from api.core.responses import Geometry
+from api.fire.building_responses import FireItemResponse
 from api.fire.response_parts import (
     DatedResponse,
     GridContact,
@@ -46,6 +47,7 @@ class BuildingInRange(NamedPlace):
     households: int
     population: int | None
     distance_m: float
+    items: list[FireItemResponse]
 
 
 class FacilityInRange(StrictModel):

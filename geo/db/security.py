@@ -162,6 +162,7 @@ RULES: dict[str, Rule] = {
         add=_rows(_OWN_NAME, "planner", "fire", "utility", "importer", "admin", "keeper"),
     ),
     **dict.fromkeys(("fire_finding", "fire_area", "fire_overlay"), _FIRE),
+    "building_fire": Rule(read=_FIRE.read, write=_FIRE.read),
     "building_review": Rule(read=_FIRE.read, write=_FIRE.read),
     "hydrant_inspection": Rule(
         read=_rows(ALL_ROWS, "utility") | dict(_FIRE.read), write=_FIRE.read

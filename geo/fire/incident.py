@@ -8,7 +8,7 @@ import shapely
 from sqlalchemy import ARRAY, Connection, Text, any_, cast, func, select
 
 from geo.db.layer_frames import wkb
-from geo.fire import supply_routes
+from geo.fire import building_items, supply_routes
 from geo.fire.building_record import Details
 from geo.fire.context import FireContext
 from geo.messages import Language, text
@@ -55,7 +55,9 @@ def incident_briefing(
         "totals": _count_totals(connection, context, rows),
         "grids": grids,
         "outside_grids": outside,
-        "buildings": _describe_buildings(context, rows, distances, lang),
+        "buildings": building_items.add_recorded_items(
+            connection, _describe_buildings(context, rows, distances, lang), lang
+        ),
         "critical": _facilities(connection, context, CRITICAL_CATEGORIES, area, centre, lang),
         "hydrants": _describe_hydrants(context, destination, radius_m),
         "intakes": _facilities(connection, context, INTAKE_CATEGORIES, area, centre, lang),

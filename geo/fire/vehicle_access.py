@@ -22,6 +22,9 @@ from geo.types import Bools, Floats, Ints
 
 HOSE_LIMIT_M = 2000.0
 
+MAX_HALF_WIDTH_M = 40.0
+"""No road is wider than twice this."""
+
 WIDTH, HEIGHT, WEIGHT, FOOTPATH = "too_narrow", "too_low", "too_weak", "footpath"
 
 
@@ -99,6 +102,17 @@ def find_vehicle_reach(snapshot: CitySnapshot, vehicle: Vehicle) -> VehicleReach
         access.walking_costs, np.flatnonzero(node), HOSE_LIMIT_M
     )
     return VehicleReach(vehicle, obstacle, node, metres, np.maximum(stop, -1), before)
+
+
+def reached_pieces(
+    snapshot: CitySnapshot, reach: VehicleReach, place: shapely.Geometry, distance: float
+) -> Ints:
+    """Return the pieces of ``snapshot.graph`` within a distance that the engine drives along."""
+    graph = snapshot.graph
+    pieces: Ints = graph.tree.query(place, predicate="dwithin", distance=distance)
+    # The access graph keeps the numbers of the nodes that it is made from.
+    is_reached = reach.node[graph.ends[pieces]].all(axis=1)
+    return pieces[is_reached & is_free(reach.obstacle[graph.road[pieces]])]
 
 
 def _from_main_streets(graph: RoadGraph, passable: Bools) -> Bools:
