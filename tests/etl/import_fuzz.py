@@ -243,8 +243,10 @@ def expectation(delivery: Delivery) -> dict[str, dict[str, Any]]:
     return live
 
 
-def lies_elsewhere(delivery: Delivery) -> bool:
-    """Return whether a delivery may be refused as a whole: half of its places are far away."""
+def may_be_refused(delivery: Delivery) -> bool:
+    """Return whether a delivery may be refused as a whole: no codes, or half lies far away."""
+    if not any(cells["code"].written for cells in delivery.cells):
+        return True
     places = [cells["place"] for cells in delivery.cells]
     return sum(place.written in FAR for place in places) * 2 >= sum(p.fate == LIVE for p in places)
 
@@ -259,7 +261,7 @@ def check_delivery(engine: Engine, delivery: Delivery, folder: Path) -> None:
     try:
         outcome = bring(engine, delivery.layer, path, how, again=True)
     except InputError:
-        assert lies_elsewhere(delivery)
+        assert may_be_refused(delivery)
         return
     names = [name for name in delivery.headers if name != "code"]
     columns = ", ".join(names).replace(
