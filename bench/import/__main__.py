@@ -1,7 +1,8 @@
 """Benchmark of imports beside a bare ``ogr2ogr`` into the same server.
 
 ``./gridatlas bench import [--rows 1000000] [--large 5000000]``; needs ``ogr2ogr`` (Debian:
-gdal-bin). Runs in a database cluster of its own, which is removed afterwards.
+gdal-bin). With ``--fuzz MINUTES`` it instead imports files whose right reading is known. Runs in a
+database cluster of its own, which is removed afterwards.
 """
 
 import argparse
@@ -236,7 +237,10 @@ def main() -> None:
     options.add_argument("--rows", type=int, default=1_000_000)
     options.add_argument("--large", type=int, default=0, help="also measure memory at so many")
     options.add_argument("--repeat", type=int, default=1)
+    options.add_argument("--fuzz", type=float, default=0, help="only compare readings, in minutes")
     chosen = options.parse_args()
+    if chosen.fuzz:
+        raise SystemExit(compare_readings(chosen.fuzz))
     if shutil.which("ogr2ogr") is None:
         raise SystemExit("ogr2ogr is missing: apt-get install gdal-bin")
     with tempfile.TemporaryDirectory(prefix="gridatlas-bench-") as place:
@@ -248,6 +252,22 @@ def main() -> None:
             measure_borders(home, folder)
             measure_readers(home, folder, file)
             measure_memory(home, folder, first, chosen)
+
+
+def compare_readings(minutes: float) -> int:
+    """Import files whose right reading is known; return whether one was read otherwise."""
+    from tests.etl.import_fuzz import fuzz
+
+    with tempfile.TemporaryDirectory(prefix="gridatlas-bench-") as place:
+        Path(place).chmod(0o755)
+        with start_server(Path(place)) as home, create_database(home, "fuzz") as url:
+            engine = create_engine(url)
+            count, wrong = fuzz(engine, minutes, start=int(time.time()))
+            engine.dispose()
+    report(
+        f"{count:,} deliveries in {minutes:g} minutes, read wrongly", str(wrong), "0", wrong == 0
+    )
+    return int(wrong > 0)
 
 
 def measure_loads(home: Path, file: Path, chosen: argparse.Namespace) -> float:

@@ -127,7 +127,7 @@ def _tips(vertices: Any, owner: Any) -> Flags:
     squeezed = vertices * [np.cos(np.radians(np.nanmedian(vertices[:, 1]))), 1.0]
     step = np.diff(squeezed, axis=0)
     length = np.hypot(*step.T)
-    with np.errstate(invalid="ignore", divide="ignore"):
+    with np.errstate(all="ignore"):  # NaN and endless coordinates are a fault of their own
         along = (step[:-1] * step[1:]).sum(axis=1) / (length[:-1] * length[1:])
     same = (owner[:-2] == owner[1:-1]) & (owner[1:-1] == owner[2:])
     sharp = same & (along < -np.cos(np.radians(SPIKE_DEGREES)))

@@ -319,7 +319,7 @@ def _region_codes(known: KnownValues) -> pa.Array:
     return pa.array(sorted(known.regions), pa.string())
 
 
-@np.errstate(invalid="ignore")  # NaN coordinates are a fault of their own
+@np.errstate(invalid="ignore", over="ignore")  # NaN and endless ones are a fault of their own
 def _geometry_faults(batch: Batch, layer: str) -> list[Fault]:
     """Find geometry that the layer can't hold."""
     values = batch.geometry

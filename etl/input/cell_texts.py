@@ -1,5 +1,7 @@
 """The texts of cells without the marks that spreadsheets and web pages leave in them."""
 
+from collections.abc import Sequence
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -12,6 +14,12 @@ _FULL_WIDTH = {
     code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F) if chr(code - 0xFEE0).isalnum()
 } | {ord("－"): "-", ord("＿"): "_", ord("．"): ".", ord("／"): "/"}
 """Full-width letters, digits and joining signs, which an input method leaves in codes."""
+
+_EMPTY_SIGNS = (
+    *("—", "–", "-", "——", "--", "―", "－", "/", "\\", "／", "*", "n/a", "na", "null", "nil"),
+    *("不详", "未知", "不明", "暂无", "未填", "未测", "待查", "待定", "无数据", "无资料", "缺"),
+)
+"""What is written where a value is not known. 无 is not among them: it may also be a zero."""
 
 _MADE_FLOAT = r"^(\d{6,})\.0+$"
 _EXACT_FLOAT = 2.0**53
@@ -28,6 +36,23 @@ def clean_texts(values: pa.Array) -> pa.Array:
     plain = pc.replace_substring_regex(values, f"^{_BLANK}+|{_BLANK}+$", "")
     plain = pc.replace_substring_regex(plain, _AS_TEXT, r"\1")
     return pc.if_else(pc.equal(plain, ""), pa.scalar(None, pa.string()), plain)
+
+
+def clear_empty_signs(values: pa.Array, kept: Sequence[str] = (), more: str = "") -> pa.Array:
+    """Return texts with null for the signs of an empty cell, such as a dash.
+
+    Parameters
+    ----------
+    values
+        Arrow array of strings.
+    kept
+        Signs that have a meaning of their own.
+    more
+        Another sign, of which the column knows that it stands for no value.
+    """
+    signs = [sign for sign in (*_EMPTY_SIGNS, more) if sign and sign not in kept]
+    is_sign = pc.is_in(pc.utf8_lower(values), pa.array(signs, pa.string()))
+    return pc.if_else(is_sign, pa.scalar(None, pa.string()), values)
 
 
 def clean_codes(values: pa.Array) -> pa.Array:

@@ -5,6 +5,7 @@ Each function in :data:`TASKS` takes a path, and returns values for JSON or yiel
 
 import codecs
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, Geomet
 
 from etl.input.csv_rows import csv_encoding, read_csv_rows
 from etl.input.encoding import normalize_encoding
-from etl.input.formats import DRIVERS, GEOMETRY_COLUMN, TEXT_TABLE_SUFFIXES
+from etl.input.formats import DRIVERS, GEOMETRY_COLUMN, KML_OWN_FIELDS, TEXT_TABLE_SUFFIXES
 from etl.input.reader_findings import Findings
 from etl.input.table_rows import read_table
 from etl.input.vector_texts import (
@@ -84,13 +85,42 @@ def layer_information(path: Path, layer: str, encoding: str | None) -> dict[str,
     findings = Findings()
     names = [str(name) for name in info["fields"]]
     fields = decode_names(names, encoding, findings) if gdal_encoding else names
+    if path.suffix.lower() == ".kml":
+        empty = _empty_kml_fields(opened, layer)
+        fields = [name for name in fields if name not in empty]
     return {
         "fields": fields,
-        "crs": info["crs"],
+        "crs": None if _disclaims_crs(path) else info["crs"],
         "geometry_type": info["geometry_type"],
         "features": int(info["features"]),
         "notes": findings.notes,
     }
+
+
+def _empty_kml_fields(path: Path, layer: str) -> set[str]:
+    """Return GDAL's own fields of placemarks that no placemark fills: they are no columns."""
+    table = pyogrio.read_arrow(path, layer=layer, columns=KML_OWN_FIELDS, read_geometry=False)[1]
+    return {
+        name
+        for name in table.column_names
+        if not any(str(value).strip() for value in table[name].drop_null().to_pylist())
+    }
+
+
+def _disclaims_crs(path: Path) -> bool:
+    """Return whether a GeoJSON file has a member ``crs`` that is null: its system is unknown.
+
+    Without the member it is WGS 84 (RFC 7946); null is of the earlier GeoJSON 2008. GDAL does not
+    tell the two apart. The member stands before or after the features.
+    """
+    if DRIVERS.get(path.suffix.lower()) != "GeoJSON":
+        return False
+    with path.open("rb") as file:
+        head = file.read(_SNIFFED_BYTES)
+        file.seek(max(path.stat().st_size - _SNIFFED_BYTES, 0))
+        tail = file.read()
+    outside = head.partition(b'"features"')[0], tail.rpartition(b"]")[2]
+    return any(re.search(rb'"crs"\s*:\s*null', part) for part in outside)
 
 
 def _open_texts(path: Path, encoding: str | None) -> tuple[Path, str | None]:

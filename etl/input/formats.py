@@ -31,6 +31,9 @@ POLYGON_SUFFIXES = (".shp", ".gpkg", ".geojson", ".json", ".kml")
 GEOMETRY_COLUMN = "gridatlas geometry"
 """Name of the column with the geometry, as well-known binary, in tables of the readers."""
 
+KML_OWN_FIELDS = ("id", "Name", "description")
+"""Fields that GDAL's LIBKML driver makes of every placemark."""
+
 KML_STYLE_FIELDS = (
     *("timestamp", "begin", "end", "altitudeMode", "tessellate", "extrude", "visibility"),
     *("drawOrder", "icon"),

@@ -10,15 +10,15 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from etl.input.encoding import detect_encoding
-from etl.input.formats import KML_STYLE_FIELDS
+from etl.input.formats import KML_OWN_FIELDS, KML_STYLE_FIELDS
 from geo.errors import InputError
 
 _NAMESPACE = "http://www.opengis.net/kml/2.2"
 _DECLARATION = re.compile(rb"""^\s*<\?xml[^>]*?encoding\s*=\s*["']([\w.-]+)["'][^>]*\?>""")
 _UTF8 = ("utf-8", "utf8", "us-ascii", "ascii")
 _SCHEMA = "fields"
-_OWN_FIELDS = frozenset(name.lower() for name in ("id", "name", "description", *KML_STYLE_FIELDS))
-"""Fields that GDAL makes of a placemark itself."""
+_RESERVED_NAMES = frozenset(name.lower() for name in (*KML_OWN_FIELDS, *KML_STYLE_FIELDS))
+"""Names that an extended field can't have, because GDAL makes fields of a placemark of them."""
 
 
 def normalize_kml(path: Path, folder: Path) -> Path:
@@ -106,7 +106,7 @@ def _extended_data(extended: ElementTree.Element) -> dict[str, str]:
         else:
             continue
         name = (element.get("name") or _local(element)).strip()
-        if name.lower() in _OWN_FIELDS:
+        if name.lower() in _RESERVED_NAMES:
             name = f"{name}_1"
         if value is not None and value.strip():
             values.setdefault(name, value.strip())

@@ -6,6 +6,7 @@ from geoalchemy2 import Geometry
 from sqlalchemy import CheckConstraint, Column, Computed, Integer, MetaData, Table, Text
 from sqlalchemy.dialects import postgresql
 
+from etl.input import synonyms
 from geo.model import STORAGE_SRID, Base
 
 REGISTER = "register"
@@ -78,6 +79,14 @@ def required_columns(layer: str) -> list[Column[object]]:
 def is_code(column: str) -> bool:
     """Return whether a column holds codes: texts, even if all of them are digits."""
     return column in ("code", "from_node", "to_node") or column.endswith("_code")
+
+
+def is_text(layer: str, column: str) -> bool:
+    """Return whether a column holds any text: neither numbers, nor truth, nor words of a list."""
+    if column in MATCHING_COLUMNS.get(layer, ()):
+        return True
+    is_string = table_of(layer).c[column].type.python_type is str
+    return is_string and not synonyms.value_translations(column, layer)
 
 
 def declared_type(layer: str, column: str) -> str:

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from etl.input import synonyms
-from etl.input.cell_texts import clean_codes, clean_texts, code_texts
+from etl.input.cell_texts import clean_codes, clean_texts, clear_empty_signs, code_texts
 from etl.input.datum import GRID_SUFFIXES
 from etl.input.encoding import decode_document
 from etl.input.feature_batch import Batch, to_text_array
@@ -28,6 +28,7 @@ from etl.input.layer_columns import (
     REGISTER,
     deliverable_columns,
     is_code,
+    is_text,
     required_columns,
 )
 from etl.input.source import Source
@@ -35,6 +36,7 @@ from etl.input.tabular import CoordinateColumns
 from etl.input.units import (
     convert_figure,
     has_figures,
+    is_measure,
     split_header,
     unit_factor,
     units_of_column,
@@ -425,13 +427,15 @@ def _fill_column(name: str, rule: ColumnRule, layer: str, batch: Batch) -> pa.Ar
     elif is_code(name) and pa.types.is_floating(values.type):
         values = code_texts(values)
     translations = synonyms.value_translations(name, layer) | rule.values
+    if pa.types.is_string(values.type) and rule.otherwise is None and not is_text(layer, name):
+        no_value = "无" if is_measure(name) else ""
+        values = clear_empty_signs(values, tuple(rule.values), no_value)
     if translations:
         values = _translate(values, translations, rule.otherwise)
     if has_figures(name):
         values = _convert_figures(name, values, rule.unit)
     if rule.default is not None:
-        is_text = pa.types.is_string(values.type)
-        kind = pa.string() if is_text else pa.scalar(rule.default).type
+        kind = pa.string() if pa.types.is_string(values.type) else pa.scalar(rule.default).type
         values = pc.fill_null(values, pa.scalar(rule.default, kind))
     return values
 

@@ -341,7 +341,8 @@ def _build_batch(table: pa.Table, start: int) -> Batch:
     broken = has_wkb & shapely.is_missing(geometry)
     if not broken.any():
         return Batch(columns, geometry, numbers, wkb, linearized=linearized)
-    geometry[broken] = shapely.from_wkb(wkb[broken], on_invalid="fix")
+    with np.errstate(invalid="ignore"):
+        geometry[broken] = shapely.from_wkb(wkb[broken], on_invalid="fix")
     return Batch(columns, geometry, numbers, wkb, broken, linearized=linearized)
 
 

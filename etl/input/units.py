@@ -162,6 +162,11 @@ def has_figures(column: str) -> bool:
     return column in COLUMN_COUNTERS or _ending(column) is not None
 
 
+def is_measure(column: str) -> bool:
+    """Return whether a column holds a measure, of which "none" is no zero."""
+    return _ending(column) is not None
+
+
 def convert_figure(column: str, text: str, factor: float = 1.0) -> float | None:
     """Read a column's figure with its unit: ``60 m3/h``, ``0.4 MPa``, ``DN200``, ``24户``.
 

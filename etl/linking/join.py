@@ -18,8 +18,8 @@ NEAREST_M = 15.0
 _MATCHES = "address_match"
 """Temporary table of the delivered addresses: the building and unit that each names, or none."""
 
-VICINITY_DEGREES = 0.01
-"""A feature may lie so far beyond the bounds of the community that it names: about 1 km."""
+VICINITY_DEGREES = 0.05
+"""A feature may lie so far beyond the bounds of the community that it names: about 5 km."""
 
 
 def find_buildings(connection: Connection, staged: Staged, column: str) -> dict[str, int]:

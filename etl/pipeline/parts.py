@@ -91,6 +91,8 @@ def open_file(run: Run, path: Path, layer: str, mapping: Mapping | None) -> Iter
         opened = OpenedFile(path, _open_parts(data, layer, mapping), data, file_digest(data))
         parts = opened.parts
         for part in parts:
+            if part.source.count == 0 and not part.source.fields:
+                raise InputError("layer_empty", file=path, layer=part.source.layer)
             refuse_unfilled_columns(part.mapping, part.source, path)
         run.report |= {
             "data": data.name,

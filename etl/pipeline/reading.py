@@ -16,6 +16,7 @@ from etl.checks import plausibility
 from etl.checks.geometry_repair import Repairs, repair_batch, split_multilines
 from etl.checks.values import Fault, KnownValues, check_batch, format_value, reader_faults
 from etl.input.feature_batch import Batch, read_ahead
+from etl.input.formats import TABLE_SUFFIXES, TEXT_TABLE_SUFFIXES
 from etl.input.georeference import Georeference, finite_coordinates, guess_reading, resolve_crs
 from etl.input.layer_columns import MATCHING_COLUMNS, REGISTER, deliverable_columns, table_of
 from etl.input.mapping import Mapping, apply_mapping, unused_columns
@@ -260,7 +261,7 @@ class LayerReader:
         source, layer = self.part.source, self.part.layer
         georeference = self._georeference() if source.has_place else None
         if not source.has_place and not _may_lack_place(layer):
-            raise InputError("no_geometry", file=self.path, layer=source.layer)
+            self._refuse_without_place()
         count = 0
         for raw in read_ahead(source.batches()):
             mapped = add_derived_columns(apply_mapping(self.part.mapping, raw), layer)
@@ -272,11 +273,33 @@ class LayerReader:
         if count == 0:
             raise InputError("layer_empty", file=self.path, layer=source.layer)
 
+    def _refuse_without_place(self) -> None:
+        """Refuse a layer without geometry, naming the columns and sheets of a table.
+
+        Raises
+        ------
+        InputError
+            Always.
+        """
+        source = self.part.source
+        values = {"file": self.path, "layer": source.layer}
+        if source.path.suffix.lower() not in (*TABLE_SUFFIXES, *TEXT_TABLE_SUFFIXES):
+            raise InputError("no_geometry", **values)
+        sheets = [note["sheets"] for note in source.notes.values() if "sheets" in note]
+        raise InputError(
+            "no_coordinate_columns",
+            **values,
+            columns=", ".join(source.fields) or "-",
+            others=", ".join(sheets) or "-",
+        )
+
     def _refuse_implausible(
         self, raw: Batch, mapped: Batch, placed: Batch, georeference: Georeference | None
     ) -> None:
         """Refuse a layer whose first batch contradicts its encoding, system or units."""
         layer = self.part.source.layer
+        if "code" in mapped.columns and len(raw) and mapped.columns["code"].null_count == len(raw):
+            self._refuse_empty_codes()
         if len(raw):
             plausibility.refuse_garbled(raw, self.path, layer)
         if georeference is not None:
@@ -284,6 +307,25 @@ class LayerReader:
             if not georeference.conversion.is_accurate:
                 self._doubt_datum(georeference)
         plausibility.refuse_other_unit(mapped, layer, self.path)
+
+    def _refuse_empty_codes(self) -> None:
+        """Refuse a layer whose column of codes is empty: a program wrote it without any.
+
+        Raises
+        ------
+        InputError
+            If the codes are read from one column.
+        """
+        mapping, source = self.part.mapping, self.part.source
+        rule = mapping.columns.get("code")
+        if rule is not None and rule.source is not None and mapping.table != REGISTER:
+            raise InputError(
+                "code_column_empty",
+                file=self.path,
+                layer=source.layer,
+                column=rule.source,
+                columns=", ".join(source.fields),
+            )
 
     def _doubt_datum(self, georeference: Georeference) -> None:
         crs = georeference.crs

@@ -196,7 +196,8 @@ BAD_FILES: dict[str, tuple[Callable[[Path], Path], Mapping | None, str]] = {
     "no geometry column": (
         lambda d: write_workbook(d / "a.xlsx", ("编码", "名称"), ("b1", "一号楼")),
         None,
-        "{file}, layer Sheet: it has no geometry. Export it again as points, lines or polygons.",
+        "{file}, layer Sheet: no column is recognised as coordinates. Columns: 编码, 名称. Other "
+        "sheets: -. Name them in a mapping: lon and lat, lonlat or wkt under [coordinates].",
     ),
     "several layers": (
         lambda d: write(houses(), write(houses(), d / "a.gpkg", layer="b"), layer="c", append=True),

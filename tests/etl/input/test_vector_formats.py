@@ -1,6 +1,7 @@
 """Arcs, KML data, drawings with layers, write-ahead logs, files with several layers."""
 
 import hashlib
+import json
 import sqlite3
 import struct
 import subprocess
@@ -248,3 +249,48 @@ def test_a_geopackage_in_wal_mode_without_a_log_is_read(database, tmp_path):
     bring(database, "building", file)
     assert rows(database, "SELECT count(*) FROM building") == [(6,)]
     assert [f.name for f in folder.iterdir()] == ["a.gpkg"]
+
+
+@pytest.mark.parametrize("place", ["first", "last"])
+def test_geojson_that_disclaims_its_system_is_read_in_the_given_one(database, tmp_path, place):
+    content = json.loads(houses(3).to_crs("EPSG:4546").to_json(drop_id=True))
+    content = {"type": content["type"], "features": content["features"]}
+    null = {"crs": None}
+    content = null | content if place == "first" else content | null
+    file = made(tmp_path / "a.geojson", json.dumps(content).encode())
+    with pytest.raises(InputError, match="does not say its coordinate system"):
+        bring(database, "building", file)
+    bring(database, "building", file, merge_options(None, "building", crs="EPSG:4546"))
+    [(x,)] = rows(database, "SELECT ST_X(ST_Centroid(geom)) FROM building WHERE code = 'b000'")
+    assert x == pytest.approx(box(0, 0).centroid.x, abs=1e-7)
+
+
+def test_geojson_property_called_crs_is_no_system(database, tmp_path):
+    content = json.loads(houses(3, crs=[None] * 3).to_json(drop_id=True))
+    file = made(tmp_path / "a.geojson", json.dumps({**content, "crs": None}).encode())
+    del content["crs"]
+    plain = made(tmp_path / "b.geojson", json.dumps(content).encode())
+    assert bring(database, "building", plain).counts["building"].added == 3
+    with pytest.raises(InputError, match="does not say its coordinate system"):
+        bring(database, "building", file)
+
+
+def test_geojson_without_features_is_said_to_be_empty(database, tmp_path):
+    empty = b'{"type": "FeatureCollection", "features": []}'
+    with pytest.raises(InputError, match="there is no feature in it"):
+        bring(database, "building", made(tmp_path / "a.geojson", empty))
+
+
+def test_empty_fields_of_kml_placemarks_take_no_column_from_the_data(database, tmp_path):
+    marks = "".join(
+        f"<Placemark><ExtendedData><Data name='BM'><value>f{i}</value></Data>"
+        "<Data name='设施名称'><value>诊所</value></Data><Data name='LX'><value>诊所</value></Data>"
+        f"</ExtendedData><Point><coordinates>112.14,32.0{i}</coordinates></Point></Placemark>"
+        for i in range(3)
+    )
+    text = f"<kml xmlns='http://www.opengis.net/kml/2.2'><Document>{marks}</Document></kml>"
+    file = made(tmp_path / "a.kml", text.encode())
+    outcome = bring(database, "facility", file)
+    values = "SELECT code, name FROM facility ORDER BY code"
+    assert rows(database, values) == [(f"f{i}", "诊所") for i in range(3)]
+    assert outcome.report["unused_columns"] == {}

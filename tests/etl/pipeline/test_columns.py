@@ -1,6 +1,7 @@
 """The columns of a delivery: those that a layer needs, those that are not used, those that are
 gone since the last delivery."""
 
+import openpyxl
 import pytest
 import shapely
 from sqlalchemy import text
@@ -16,6 +17,7 @@ pytestmark = pytest.mark.usefixtures("english")
 
 SHAPES = {"region": box(0, 0), "compound": box(0, 0), "building": box(0, 0)}
 LINES = ("road", "railway", "water", "pipe_segment")
+GIVEN = {"crs": "EPSG:4490"}
 LINE = shapely.LineString([point(0, 0), point(50, 0)])
 
 
@@ -119,3 +121,53 @@ def test_two_layers_of_a_file_go_to_one_layer_with_the_columns_of_both(database,
     assert outcome.counts["building"].added == 17
     heights = "SELECT left(code, 1), count(height_m) FROM building GROUP BY 1 ORDER BY 1"
     assert rows(database, heights) == [("b", 0), ("w", 9)]
+
+
+@pytest.mark.parametrize("sign", ["—", "-", "/", "N/A", "不详", "暂无"])
+def test_sign_for_no_value_is_an_empty_cell_of_numbers_and_words(database, tmp_path, sign):
+    header = "code,network,kind,流量,是否完好,名称,lon,lat"
+    lines = [header, *(f"n{i},water,valve,15,是,甲,112.14,32.0{i}" for i in range(4))]
+    lines.append(f"n4,water,valve,{sign},{sign},{sign},112.14,32.04")
+    file = made(tmp_path / "a.csv", "\n".join(lines).encode())
+    outcome = bring(database, "pipe_node", file, mapping("pipe_node", coordinates=GIVEN))
+    assert outcome.counts["pipe_node"].added == 5
+    values = "SELECT flow_l_s, in_service, name FROM pipe_node WHERE code = 'n4'"
+    assert rows(database, values) == [(None, None, sign)]
+
+
+def test_none_is_no_flow_but_not_a_number_of_households(database, tmp_path):
+    nodes = "code,network,kind,流量,lon,lat\nn,water,valve,无,112.14,32.04\n"
+    file = made(tmp_path / "a.csv", nodes.encode())
+    bring(database, "pipe_node", file, mapping("pipe_node", coordinates=GIVEN))
+    assert rows(database, "SELECT flow_l_s FROM pipe_node") == [(None,)]
+    file = write(houses(9, households=["20"] * 8 + ["无"]), tmp_path / "b.gpkg")
+    bring(database, "building", file)
+    reasons = "SELECT code, reason FROM quarantine"
+    assert rows(database, reasons) == [("b008", "value_not_whole")]
+
+
+def test_sign_with_a_meaning_of_its_own_in_the_mapping_is_translated(database, tmp_path):
+    file = write(houses(2, yt=["/", "—"]), tmp_path / "a.gpkg")
+    columns = {"code": "code", "use": {"from": "yt", "values": {"/": "office"}}}
+    bring(database, "building", file, mapping(columns=columns))
+    uses = "SELECT use FROM building ORDER BY code"
+    assert rows(database, uses) == [("office",), (None,)]
+
+
+def test_empty_column_of_codes_is_refused_in_one_line(database, tmp_path):
+    file = write(houses(9, code=[None] * 9), tmp_path / "a.gpkg")
+    with pytest.raises(InputError, match="taken for the code, is empty in every row"):
+        bring(database, "building", file)
+
+
+def test_table_without_coordinates_is_refused_with_its_columns_and_sheets(database, tmp_path):
+    book = openpyxl.Workbook()
+    book.active.title = "设施"
+    for cells in (("编码", "类别", "所在地"), ("f1", "诊所", "某路"), ("f2", "诊所", "某路")):
+        book.active.append(cells)
+    book.create_sheet("说明").append(("本表由街道填报",))
+    book.save(tmp_path / "a.xlsx")
+    with pytest.raises(InputError) as refused:
+        bring(database, "facility", tmp_path / "a.xlsx")
+    said = refused.value.message("en")
+    assert "Columns: 编码, 类别, 所在地. Other sheets: 说明." in said
