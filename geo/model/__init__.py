@@ -23,6 +23,7 @@ from geo.model.grid import (
 from geo.model.job import Job
 from geo.model.pipe import PipeNode, PipeSegment
 from geo.model.region import Region
+from geo.model.register import Dwelling, Entity
 from geo.model.run import (
     AuditEvent,
     Correction,
@@ -48,6 +49,8 @@ LAYERS: dict[str, type[Feature]] = {
         Water,
         PipeNode,
         PipeSegment,
+        Dwelling,
+        Entity,
     )
 }
 """Feature tables by layer name, parents before children."""
@@ -68,6 +71,8 @@ __all__ = [
     "Compound",
     "Correction",
     "DrawRun",
+    "Dwelling",
+    "Entity",
     "Facility",
     "Feature",
     "FireArea",
