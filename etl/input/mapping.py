@@ -25,6 +25,7 @@ from etl.input.layer_columns import (
     INFERRED_COLUMNS,
     MATCHING_COLUMNS,
     REGISTER,
+    RESIDENT,
     deliverable_columns,
     is_code,
     required_columns,
@@ -55,6 +56,9 @@ IMPLIED_VALUES: dict[str, dict[str, str]] = {
 
 DERIVED_COLUMNS = ("level", "parent_code")
 """Columns that follow from the code of a division."""
+
+_DWELLING_LINKS = {"building_code", "unit_code", "address"}
+"""Columns of which one says in which building a dwelling is."""
 
 Shift = Literal["gcj02", "bd09"]
 
@@ -238,7 +242,7 @@ def _check_names(mapping: Mapping, name: str) -> None:
 def mappable_columns(table: str) -> dict[str, str]:
     """Return the columns that a mapping can fill, each with its synonyms in one text."""
     named = synonyms.COLUMNS[table]
-    if table == REGISTER:
+    if table in (REGISTER, RESIDENT):
         return named
     columns = (*deliverable_columns(table), *MATCHING_COLUMNS.get(table, ()))
     return {column: named.get(column, "") for column in columns if column != "geom"}
@@ -342,8 +346,9 @@ def refuse_unfilled_columns(mapping: Mapping, source: Source, path: Path) -> Non
     filled = {*mapping.columns, *mapping.constants, *IMPLIED_VALUES.get(mapping.layer, {})}
     if mapping.key:
         filled.add("code")
-    if mapping.table == REGISTER:
-        is_joined = source.has_place or filled & {"code", "unit_code", "address"}
+    if mapping.table in (REGISTER, "dwelling"):
+        links = {"code", "unit_code", "address"} if mapping.table == REGISTER else _DWELLING_LINKS
+        is_joined = source.has_place or filled & links
         key, missing = "no_register_column", [] if is_joined else ["code"]
     else:
         inferred = {"geom", *INFERRED_COLUMNS.get(mapping.table, ()), *DERIVED_COLUMNS}
