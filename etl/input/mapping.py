@@ -22,6 +22,7 @@ from etl.input.cell_texts import clean_codes, clean_texts, code_texts
 from etl.input.encoding import decode_document
 from etl.input.feature_batch import Batch, to_text_array
 from etl.input.layer_columns import (
+    BUILDING_PARTS,
     INFERRED_COLUMNS,
     MATCHING_COLUMNS,
     REGISTER,
@@ -57,8 +58,14 @@ IMPLIED_VALUES: dict[str, dict[str, str]] = {
 DERIVED_COLUMNS = ("level", "parent_code")
 """Columns that follow from the code of a division."""
 
-_DWELLING_LINKS = {"building_code", "unit_code", "address"}
-"""Columns of which one says in which building a dwelling is."""
+_BUILDING_LINKS = {"building_code", "unit_code", "address"}
+"""Columns of which one says in which building a feature is."""
+
+_CODE_SOURCES = {
+    "dwelling": {"code", "room", "address"},
+    "entity": {"code", "credit_code"},
+}
+"""Columns from one of which the code of a feature follows."""
 
 Shift = Literal["gcj02", "bd09"]
 
@@ -346,10 +353,13 @@ def refuse_unfilled_columns(mapping: Mapping, source: Source, path: Path) -> Non
     filled = {*mapping.columns, *mapping.constants, *IMPLIED_VALUES.get(mapping.layer, {})}
     if mapping.key:
         filled.add("code")
-    if mapping.table in (REGISTER, "dwelling"):
-        links = {"code", "unit_code", "address"} if mapping.table == REGISTER else _DWELLING_LINKS
-        is_joined = source.has_place or filled & links
+    if mapping.table == REGISTER:
+        is_joined = source.has_place or filled & {"code", "unit_code", "address"}
         key, missing = "no_register_column", [] if is_joined else ["code"]
+    elif mapping.table in _CODE_SOURCES and not filled & _CODE_SOURCES[mapping.table]:
+        key, missing = "no_code_column", ["code"]
+    elif mapping.table in BUILDING_PARTS and not (source.has_place or filled & _BUILDING_LINKS):
+        key, missing = "no_register_column", ["code"]
     else:
         inferred = {"geom", *INFERRED_COLUMNS.get(mapping.table, ()), *DERIVED_COLUMNS}
         required = [column.name for column in required_columns(mapping.table)]

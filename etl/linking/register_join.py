@@ -99,8 +99,16 @@ def _add_up(connection: Connection, staged: Staged) -> None:
     )
 
 
-def other_source_rule(layer: str, source: str) -> Rule:
-    """Return the rule that the dwelling or organisation is not on record from another source."""
+def duplicate_rules(staged: Staged, source: str) -> list[Rule]:
+    """Return the rules that a dwelling or organisation is on record once."""
+    if staged.layer == "dwelling":
+        return [_other_source_rule("dwelling", source)]
+    if staged.layer == "entity" and "credit_code" in staged.columns:
+        return [_other_source_rule("entity", source), _repeated_credit_code_rule(staged)]
+    return []
+
+
+def _other_source_rule(layer: str, source: str) -> Rule:
     same = {
         "dwelling": "live.building_code = staged.building_code AND live.room = staged.room "
         "AND live.floor = staged.floor AND live.unit_code IS NOT DISTINCT FROM staged.unit_code",
@@ -115,8 +123,7 @@ def other_source_rule(layer: str, source: str) -> Rule:
     )
 
 
-def repeated_credit_code_rule(staged: Staged) -> Rule:
-    """Return the rule that a credit code is delivered once."""
+def _repeated_credit_code_rule(staged: Staged) -> Rule:
     repeated = f"SELECT credit_code FROM {staged.table} GROUP BY credit_code HAVING count(*) > 1"
     return Rule(
         "credit_code_repeated",

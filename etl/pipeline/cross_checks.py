@@ -105,11 +105,7 @@ def _check_layer(connection: Connection, delivery: Delivery, name: str, findings
         delivery.staged,
         are_live=delivery.written is not None,
     )
-    if name in ("dwelling", "entity"):
-        rule = register_join.other_source_rule(name, scope.source)
-        integrity.reject_rows(connection, staged, rejected, rule)
-    if name == "entity":
-        rule = register_join.repeated_credit_code_rule(staged)
+    for rule in register_join.duplicate_rules(staged, scope.source):
         integrity.reject_rows(connection, staged, rejected, rule)
     if counts.get("duplicate"):
         repairs = findings.repairs.setdefault(name, Repairs())

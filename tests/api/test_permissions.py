@@ -183,8 +183,12 @@ def furnished(town):
             connection.execute(text(node), there)
             connection.execute(text(line), there)
         unit = (
+            "INSERT INTO dwelling (code, building_code, geom) SELECT 'd-' || code, code, "
+            "ST_PointOnSurface(geom) FROM building",
+            "INSERT INTO entity (code, name, building_code, geom) SELECT 'e-' || code, 'x', code, "
+            "ST_PointOnSurface(geom) FROM building",
             "INSERT INTO building_unit (code, building_code, geom) SELECT 'u-' || code, code, "
-            "ST_PointOnSurface(geom) FROM building ON CONFLICT DO NOTHING"
+            "ST_PointOnSurface(geom) FROM building ON CONFLICT DO NOTHING",
         )
         connection.execute(text(unit))
         hydrant = (
