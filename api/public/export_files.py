@@ -212,9 +212,11 @@ def _parquet(file: Path, fields: dict[str, Column[Any]], rows: FeatureRows, syst
 def _dxf(file: Path, name: str, rows: FeatureRows, system: int) -> None:
     """Write a DXF drawing, which has layers and shapes but no attributes.
 
-    Its driver writes all shapes at once, so they are kept in memory as well-known binary.
+    A feature without geometry is left out, since nothing of it could be drawn. The driver writes
+    all shapes at once, so they are kept in memory as well-known binary.
     """
-    shapes = np.array([shapely.to_wkb(shape) for _, shape in rows], dtype=object)
+    drawn = [shapely.to_wkb(shape) for _, shape in rows if shape is not None]
+    shapes = np.array(drawn, dtype=object)
     layers = np.full(len(shapes), name, dtype=object)
     pyogrio.raw.write(
         file,

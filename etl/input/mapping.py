@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from etl.input import synonyms
 from etl.input.cell_texts import clean_codes, clean_texts, code_texts
+from etl.input.datum import GRID_SUFFIXES
 from etl.input.encoding import decode_document
 from etl.input.feature_batch import Batch, to_text_array
 from etl.input.layer_columns import (
@@ -68,6 +69,7 @@ _CODE_SOURCES = {
 """Columns from one of which the code of a feature follows."""
 
 Shift = Literal["gcj02", "bd09"]
+Unit = Literal["m", "cm", "mm"]
 
 _MIN_PREFIX_LENGTH = 2
 """Characters of a header from which on it may be the beginning of a known name."""
@@ -97,21 +99,27 @@ class ColumnRule(StrictModel):
 
 
 class Coordinates(StrictModel):
-    """The coordinate system, where the file does not name it or names a wrong one."""
+    """The coordinate system, where the file does not name it or names a wrong one.
+
+    ``transformation`` leads from its datum to CGCS2000: an operation of PROJ, or a grid file.
+    """
 
     crs: str | None = None
     override: bool = False
     shift: Shift | None = None
+    transformation: str | None = None
     swap_axes: bool = False
-    unit: Literal["m", "cm", "mm"] = "m"
+    unit: Unit = "m"
     lon: str | None = None
     lat: str | None = None
+    lonlat: str | None = None
     wkt: str | None = None
 
     def columns(self) -> CoordinateColumns | None:
         """Return the columns with the coordinates, if the mapping names them."""
-        is_named = self.wkt or (self.lon and self.lat)
-        return CoordinateColumns(self.lon, self.lat, self.wkt) if is_named else None
+        is_named = self.wkt or self.lonlat or (self.lon and self.lat)
+        columns = CoordinateColumns(self.lon, self.lat, self.wkt, self.lonlat)
+        return columns if is_named else None
 
 
 class GuardLimits(StrictModel):
@@ -131,6 +139,7 @@ class Mapping(StrictModel):
     file: str = ""
     file_layer: str | None = None
     encoding: str | None = None
+    cad_layers: list[str] = []
     partial: bool = False
     code_prefix: str = ""
     key: list[str] = []
@@ -167,35 +176,52 @@ def read_mapping(path: Path) -> Mapping:
         If it is missing or no TOML, or has an unknown name or a wrong value.
     """
     try:
-        return validate_mapping(tomllib.loads(decode_document(path.read_bytes())), str(path))
+        document = decode_document(path.read_bytes())
+        mapping = validate_mapping(tomllib.loads(document), str(path))
     except OSError as error:
         raise InputError("file_missing", file=path) from error
     except UnicodeDecodeError as error:
         raise InputError("mapping_encoding", file=path) from error
     except tomllib.TOMLDecodeError as error:
         raise InputError("mapping_no_toml", file=path, said=error) from error
+    for part in (mapping, *mapping.also):
+        transformation = part.coordinates.transformation or ""
+        if transformation.lower().endswith(GRID_SUFFIXES):
+            part.coordinates.transformation = str(path.parent / transformation)
+    return mapping
 
 
 def merge_options(
-    mapping: Mapping | None, layer: str, crs: str, source: str, partial: bool
+    mapping: Mapping | None,
+    layer: str,
+    *,
+    crs: str = "",
+    override_crs: bool = False,
+    file_layer: str = "",
+    source: str = "",
+    partial: bool = False,
 ) -> Mapping:
     """Return a mapping with the options of the command line added.
 
     Raises
     ------
     InputError
-        If the mapping is for another layer.
+        If the mapping is for another layer, or a layer of the file is named for several of ours.
     """
     if mapping is None:
         mapping = validate_mapping({"layer": layer}, layer)
     if mapping.layer != layer:
         raise InputError("mapping_of_other_layer", layer=layer, other=mapping.layer)
+    if file_layer and layer in LAYER_SETS:
+        raise InputError("file_layer_of_set", layer=layer, layers=", ".join(LAYER_SETS[layer]))
     coordinates = mapping.coordinates
     if crs:
-        coordinates = coordinates.model_copy(update={"crs": crs})
+        override = override_crs or coordinates.override
+        coordinates = coordinates.model_copy(update={"crs": crs, "override": override})
     return mapping.model_copy(
         update={
             "coordinates": coordinates,
+            "file_layer": file_layer or mapping.file_layer,
             "source": source or mapping.source,
             "partial": partial or mapping.partial,
         }

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, text
 
-from etl.checks import integrity, plausibility, topology
+from etl.checks import integrity, map_shift, topology
 from etl.checks.geometry_repair import Repairs
 from etl.input.layer_columns import BUILDING_PARTS, REGISTER
 from etl.linking import join, pipe_nodes, pipe_snap, register_join
@@ -59,8 +59,9 @@ def cross_check(run: Run, delivery: Delivery, findings: Findings) -> None:
         for name in names:
             _check_layer(connection, delivery, name, findings)
         _assign_communities(connection, delivery, [name for name in names if name in LOCATED])
-        if not is_written:
-            findings.concerns += plausibility.find_shifted_layers(connection, delivery.staged)
+        findings.concerns += map_shift.find_shifted_layers(
+            connection, delivery.staged, run.source, are_live=is_written
+        )
         if "region" in delivery.staged:
             findings.notes["topology"], concerns = topology.heal_slivers(
                 connection, delivery.staged["region"], delivery

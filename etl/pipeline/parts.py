@@ -127,7 +127,10 @@ def _open_parts(data: Path, layer: str, mapping: Mapping | None) -> list[Part]:
     if layer in LAYER_SETS:
         parts = _open_set(data, layer, mapping)
     elif mapping is not None:
-        parts = [_open_part(data, one, one.file_layer) for one in (mapping, *mapping.also)]
+        parts = [
+            _open_part(data, one, one.file_layer or _choose_file_layer(data, one.layer))
+            for one in (mapping, *mapping.also)
+        ]
     else:
         parts = [_open_part(data, layer, _choose_file_layer(data, layer))]
     order = [*LAYERS, REGISTER]
@@ -194,7 +197,7 @@ def _open_persons(data: Path, mapping: Mapping | str, file_layer: str | None) ->
 def _open_layer(data: Path, mapping: Mapping | str, file_layer: str | None) -> Part:
     """Open a layer of a data set with its own columns."""
     if isinstance(mapping, str):
-        source = open_layer(data, file_layer, names=table_names(mapping))
+        source = open_layer(data, file_layer, cad_layers=(), names=table_names(mapping))
         valid = validate_mapping({"layer": mapping}, str(data))
         return Part(guess_mapping(valid.layer, source.fields, valid.source), source)
     coordinates = mapping.coordinates.columns()
@@ -205,6 +208,7 @@ def _open_layer(data: Path, mapping: Mapping | str, file_layer: str | None) -> P
         file_layer,
         encoding=mapping.encoding,
         coordinates=coordinates,
+        cad_layers=mapping.cad_layers,
         names=table_names(mapping.layer, tuple(named)),
     )
     if not mapping.columns:

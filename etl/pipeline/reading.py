@@ -9,14 +9,15 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import shapely
 from sqlalchemy import Connection, Engine, select, text
 
 from etl.checks import plausibility
 from etl.checks.geometry_repair import Repairs, repair_batch, split_multilines
 from etl.checks.register_values import complete_register_batch, register_faults
-from etl.checks.values import Fault, KnownValues, check_batch, reader_faults
+from etl.checks.values import Fault, KnownValues, check_batch, format_value, reader_faults
 from etl.input.feature_batch import Batch, read_ahead
-from etl.input.georeference import Georeference, finite_coordinates, guess_crs, resolve_crs
+from etl.input.georeference import Georeference, finite_coordinates, guess_reading, resolve_crs
 from etl.input.layer_columns import (
     INFERRED_COLUMNS,
     MATCHING_COLUMNS,
@@ -28,6 +29,7 @@ from etl.input.layer_columns import (
 )
 from etl.input.mapping import Mapping, apply_mapping, unused_columns
 from etl.input.source import Source
+from etl.input.zones import Reading
 from etl.pipeline import staging
 from etl.pipeline.deferred_indexes import MIN_ROWS
 from etl.pipeline.delivery import Concern, Delivery, Scope
@@ -115,12 +117,18 @@ class Reader:
             last_rows: Counter[str] = Counter()
             for part in self.opened.parts:
                 staged, earlier = tables[part.layer], last_rows[part.layer]
+                delivered: dict[str, Bounds] = {}
                 for checked in self._layer_reader(part).read_batches(writer):
                     batch = _complete_batch(checked, staged, earlier)
                     after_batch(staged, batch, writer.copy(staged, batch))
                     last_rows[part.layer] = int(batch.numbers.max(initial=earlier))
                     rows[part.layer] += len(batch)
+                    if part.layer == "region":
+                        _extend_cities(delivered, batch)
                     progress("stage", rows.total(), max(total, rows.total()))
+                if delivered:
+                    live = [] if self.city_bounds is None else [self.city_bounds]
+                    self.city_bounds = np.vstack([*live, *delivered.values()])
         run.report["reading"] = {
             part.layer: part.source.notes for part in self.opened.parts if part.source.notes
         }
@@ -129,7 +137,8 @@ class Reader:
     def _layer_reader(self, part: Part) -> "LayerReader":
         repairs = self.findings.repairs.setdefault(part.layer, Repairs())
         known = self.known_values[part.layer]
-        return LayerReader(part, self.opened.path, known, self.city_bounds, repairs)
+        concerns = self.findings.concerns
+        return LayerReader(part, self.opened.path, known, self.city_bounds, repairs, concerns)
 
 
 def _complete_batch(batch: Batch, staged: Staged, earlier: int) -> Batch:
@@ -230,6 +239,18 @@ def _read_city_bounds(connection: Connection) -> Bounds | None:
     return np.array([tuple(row) for row in rows], dtype=np.float64) if rows else None
 
 
+def _extend_cities(cities: dict[str, Bounds], batch: Batch) -> None:
+    """Extend the bounds of cities, by the first four digits of their codes, by regions of them."""
+    bounds = shapely.bounds(batch.geometry)
+    for code, (west, south, east, north) in zip(
+        batch.columns["code"].to_pylist(), bounds, strict=True
+    ):
+        if np.isfinite(west):
+            known = cities.get(str(code)[:4], np.array([west, south, east, north]))
+            low, high = np.minimum(known[:2], [west, south]), np.maximum(known[2:], [east, north])
+            cities[str(code)[:4]] = np.concatenate([low, high])
+
+
 @dataclass(frozen=True)
 class LayerReader:
     """One layer of a file, whose batches are validated one by one."""
@@ -239,9 +260,16 @@ class LayerReader:
     known: KnownValues
     city_bounds: Bounds | None
     repairs: Repairs
+    concerns: list[Concern]
 
     def read_batches(self, writer: Writer) -> Iterator[Batch]:
-        """Yield the features that pass; hand the others to the writer."""
+        """Yield the features that pass; hand the others to the writer.
+
+        Raises
+        ------
+        InputError
+            If the layer has no geometry, or its coordinates can't be placed.
+        """
         source, layer = self.part.source, self.part.layer
         georeference = self._georeference() if source.has_place else None
         if not source.has_place and not _may_lack_place(layer):
@@ -253,7 +281,7 @@ class LayerReader:
             if count == 0:
                 self._refuse_implausible(raw, mapped, placed, georeference)
             count += len(raw)
-            yield self._validate(raw, placed, writer)
+            yield self._validate(raw, placed, georeference, writer)
         if count == 0:
             raise InputError("layer_empty", file=self.path, layer=source.layer)
 
@@ -268,20 +296,28 @@ class LayerReader:
             plausibility.refuse_garbled(shown, self.path, layer)
         if georeference is not None:
             georeference.refuse_misplaced(mapped, placed)
+            if not georeference.conversion.is_accurate:
+                self._doubt_datum(georeference)
         plausibility.refuse_other_unit(mapped, layer, self.path)
+
+    def _doubt_datum(self, georeference: Georeference) -> None:
+        crs = georeference.crs
+        datum = crs.datum.name if crs.datum is not None else crs.name
+        values = {"layer": self.part.layer, "crs": crs.name, "datum": datum}
+        self.concerns.append(Concern("datum_unknown", values))
 
     def _georeference(self) -> Georeference:
         coordinates, source = self.part.mapping.coordinates, self.part.source
-        crs = resolve_crs(source.crs, coordinates, self.path, source.layer, self._likely_system)
+        crs = resolve_crs(source.crs, coordinates, self.path, source.layer, self._likely_reading)
         expected = None if self.part.layer == "region" else self.city_bounds
         return Georeference(self.path, source.layer, crs, coordinates, expected)
 
-    def _likely_system(self) -> str | None:
+    def _likely_reading(self) -> Reading | None:
         first = next(iter(self.part.source.batches()), None)
         return (
             None
             if first is None
-            else guess_crs(finite_coordinates(first.geometry), self.city_bounds)
+            else guess_reading(finite_coordinates(first.geometry), self.city_bounds)
         )
 
     def _without_ignored(self, raw: Batch) -> Batch:
@@ -291,7 +327,9 @@ class LayerReader:
     def _ignored_columns(self) -> set[str]:
         return {*unused_columns(self.part.mapping, self.part.source.fields)}
 
-    def _validate(self, raw: Batch, placed: Batch, writer: Writer) -> Batch:
+    def _validate(
+        self, raw: Batch, placed: Batch, georeference: Georeference | None, writer: Writer
+    ) -> Batch:
         """Return the features of a batch that pass its checks, repaired where they have to be."""
         layer = self.part.layer
         repaired, doubtful = repair_batch(placed, layer, self.repairs)
@@ -302,6 +340,10 @@ class LayerReader:
             *faults,
             *register_faults(checked, layer),
         ]
+        if raw.unread and layer != REGISTER:
+            faults.insert(0, _unread_fault(raw))
+        if georeference is not None:
+            faults += _far_faults(placed, layer, georeference)
         for extra in MATCHING_COLUMNS.get(layer, ()):
             if extra in placed.columns:
                 checked = checked.with_columns(**{extra: placed.columns[extra].cast(pa.string())})
@@ -313,6 +355,34 @@ class LayerReader:
             [_rejected(stored, placed, layer, faults, row) for row in np.flatnonzero(bad).tolist()]
         )
         return split_multilines(checked.take(~bad), layer, self.repairs)
+
+
+def _unread_fault(raw: Batch) -> Fault:
+    """Return the fault of the rows of a table whose coordinates can't be read."""
+    values = raw.unread or {}
+    rows = np.zeros(len(raw), dtype=bool)
+    rows[list(values)] = True
+
+    def detail(row: int) -> dict[str, Any]:
+        column, value = values[row]
+        return {"column": column, "value": format_value(value)}
+
+    return Fault("coordinate_unread", rows, detail)
+
+
+def _far_faults(placed: Batch, layer: str, georeference: Georeference) -> list[Fault]:
+    """Find features far outside every live city."""
+    far = georeference.find_far(placed.geometry, layer)
+    if not far.any():
+        return []
+
+    def detail(row: int) -> dict[str, Any]:
+        corners = shapely.get_coordinates(placed.geometry[row])
+        outside = corners[georeference.is_outside(corners)]
+        lon, lat = outside[0] if len(outside) else corners[0]
+        return {"place": f"{lon:.6g} {lat:.6g}"}
+
+    return [Fault("far_from_city", far, detail)]
 
 
 def _may_lack_place(layer: str) -> bool:

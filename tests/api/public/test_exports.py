@@ -174,6 +174,23 @@ def test_formulas_are_escaped_in_csv(client, town):
         connection.execute(text(change), {"p": ""})
 
 
+def test_a_drawing_leaves_out_features_without_geometry(opened, town):
+    shown = len(opened("region", format="dxf"))
+    change = "UPDATE region SET geom = {} WHERE code = :code"
+    with town.begin() as connection:
+        known = {"code": next(iter(t.COMMUNITIES))}
+        query = text("SELECT geom::text FROM region WHERE code = :code")
+        before = connection.execute(query, known).scalar_one()
+        connection.execute(text(change.format("NULL")), known)
+    try:
+        assert len(opened("region", format="dxf")) == shown - 1
+    finally:
+        with town.begin() as connection:
+            connection.execute(
+                text(change.format("CAST(:geom AS geometry)")), known | {"geom": before}
+            )
+
+
 @pytest.mark.parametrize("format", ["gpkg", "shp", "parquet", "kml", "dxf"])
 def test_file_of_many_batches_has_every_feature_once_in_order(opened, monkeypatch, format, client):
     monkeypatch.setattr(export_files, "BATCH_ROWS", 7)
