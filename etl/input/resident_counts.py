@@ -86,6 +86,11 @@ def count_source(persons: Source, mapping: Mapping) -> Source:
         The file with one row a person.
     mapping
         Mapping of its columns.
+
+    Raises
+    ------
+    InputError
+        While it is read: if the rows can't be counted, or the file can't be read.
     """
     notes: Notes = {}
 
