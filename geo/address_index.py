@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from geo.addresses import Address, normalise_address, parse_address
@@ -40,6 +40,7 @@ class AddressIndex:
     def __init__(self, buildings: Iterable[tuple[str, str, str]]) -> None:
         self._by_text: dict[str, list[str]] = defaultdict(list)
         self._by_base: dict[str, list[tuple[str, Address]]] = defaultdict(list)
+        self._by_number: dict[tuple[str, ...], list[tuple[str, Address]]] = defaultdict(list)
         for code, address, name in buildings:
             self._add(code, address)
             if name and name not in address:
@@ -50,20 +51,27 @@ class AddressIndex:
         self._by_text[_below_regions(text, address)].append(code)
         for base in _bases(address):
             self._by_base[base].append((code, address))
+        for key in _numbers(address):
+            self._by_number[key].append((code, address))
 
     def find(self, text: str) -> AddressMatch:
         """Return the buildings that an address names exactly, else those nearest to it."""
         address = parse_address(text)
+        exact = {
+            code: None
+            for key in _numbers(address)
+            for code, other in self._by_number.get(key, ())
+            if is_same_building(address, other)
+        }
+        if not exact and _has_number(address):
+            exact = dict.fromkeys(self._by_text.get(_below_regions(text, address), ()))
+        if exact:
+            return AddressMatch(tuple(exact))
         same_base = {
             (code, other): None
             for base in _bases(address)
             for code, other in self._by_base.get(base, ())
         }
-        exact = {code: None for code, other in same_base if is_same_building(address, other)}
-        if not exact and _has_number(address):
-            exact = dict.fromkeys(self._by_text.get(_below_regions(text, address), ()))
-        if exact:
-            return AddressMatch(tuple(exact))
         ordered = sorted(same_base, key=lambda entry: (_difference(address, entry[1]), entry[0]))
         codes = dict.fromkeys(code for code, _ in ordered)
         return AddressMatch(nearest=tuple(codes)[:MAX_CANDIDATES])
@@ -109,6 +117,14 @@ _OFFICE = re.compile("(?<=街道)办(?:事处)?$|(?<=社区)(?:居委会|居民�
 def _bases(address: Address) -> Sequence[str]:
     """Return the road and the place of an address."""
     return [base for base in (address.road, address.place) if base]
+
+
+def _numbers(address: Address) -> Iterator[tuple[str, ...]]:
+    """Yield the number on the road, and that in the place, of which two addresses share one."""
+    if address.road and address.number:
+        yield "road", address.road, address.number, address.building
+    if address.place and address.building:
+        yield "place", address.place, address.building
 
 
 def _has_number(address: Address) -> bool:

@@ -13,6 +13,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Date,
     DateTime,
     FromClause,
     Integer,
@@ -80,6 +81,8 @@ LAYERS: dict[str, Layer] = {
         _of_table("building_unit"),
         _of_table("pipe_node"),
         _of_table("pipe_segment"),
+        _of_table("dwelling"),
+        _of_table("entity"),
     )
 }
 """Layers by name; ``building`` has public attributes, ``building_detail`` all."""
@@ -113,6 +116,7 @@ def postgres_type(column: Column[Any]) -> str:
         (Integer, "integer"),
         (Boolean, "boolean"),
         (DateTime, "timestamptz"),
+        (Date, "date"),
         (ARRAY, "text[]"),
         (Text, "text"),
     )

@@ -6,7 +6,7 @@ as a whole.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -14,7 +14,11 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from etl.checks.values import domains, format_value
-from etl.input.layer_columns import check_constraints, required_columns
+from etl.input.layer_columns import (
+    check_constraints,
+    deliverable_columns,
+    required_columns,
+)
 from etl.pipeline.diff import comparison_sql
 from etl.pipeline.staging import ROW, Staged
 from geo.codes import DIGITS
@@ -22,6 +26,8 @@ from geo.errors import InputError
 
 REFERENCES: dict[str, dict[str, str]] = {
     "building_unit": {"building_code": "building"},
+    "dwelling": {"building_code": "building", "unit_code": "building_unit"},
+    "entity": {"building_code": "building"},
     "pipe_segment": {"from_node": "pipe_node", "to_node": "pipe_node"},
     "region": {"parent_code": "region"},
 }
@@ -183,7 +189,7 @@ def _refuse_foreign(connection: Connection, staged: Staged, source: str) -> None
 
 
 def _applicable_rules(staged: Staged, *, of_batches: bool = True) -> list[str]:
-    """Return the rules of a layer that concern delivered columns.
+    """Return the rules of a layer all of whose columns are delivered.
 
     Without ``of_batches``, leave out the ranges and lists of one column: they are validated batch
     by batch.
@@ -192,18 +198,20 @@ def _applicable_rules(staged: Staged, *, of_batches: bool = True) -> list[str]:
     return [
         rule
         for rule in check_constraints(staged.layer)
-        if set(_columns_in_rule(staged, rule)) & {*staged.columns}
+        if (columns := _columns_in_rule(deliverable_columns(staged.layer), rule))
+        and {*columns} <= {*staged.columns}
         and (of_batches or rule not in checked)
     ]
 
 
-def _columns_in_rule(staged: Staged, rule: str) -> list[str]:
-    return [name for name in staged.columns if re.search(rf"\b{name}\b", rule)]
+def _columns_in_rule(columns: Sequence[str], rule: str) -> list[str]:
+    return [name for name in columns if re.search(rf"\b{name}\b", rule)]
 
 
 def _values_sql(staged: Staged, rule: str) -> str:
     return " || ', ' || ".join(
-        f"'{name} = ' || coalesce({_as_text(name)}, '∅')" for name in _columns_in_rule(staged, rule)
+        f"'{name} = ' || coalesce({_as_text(name)}, '∅')"
+        for name in _columns_in_rule(staged.columns, rule)
     )
 
 

@@ -7,6 +7,7 @@ checks against other features are in :mod:`etl.checks.integrity`.
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import date
 from functools import cache
 from typing import Any
 
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Column, SmallInteger
 
 from etl.checks.geometry_repair import MAX_VERTICES
+from etl.input.cell_texts import parse_dates
 from etl.input.feature_batch import Batch, Flags
 from etl.input.layer_columns import (
     INFERRED_COLUMNS,
@@ -109,13 +111,15 @@ def check_batch(
     return cast, [fault for fault in faults if fault.rows.any()]
 
 
-def reader_faults(batch: Batch, ignored: set[str]) -> list[Fault]:
+def reader_faults(batch: Batch, ignored: set[str], *, hides_values: bool = False) -> list[Fault]:
     """Return the faults that the reader found in the rows of a batch, one a row.
 
     Parameters
     ----------
     ignored
         Columns that are not used, whose faults do not count.
+    hides_values
+        Leave out the values: they may name persons.
     """
     if batch.faults is None:
         return []
@@ -126,15 +130,19 @@ def reader_faults(batch: Batch, ignored: set[str]) -> list[Fault]:
     faults = []
     for key in {fault.key for fault in first.values()}:
         rows = np.array([row in first and first[row].key == key for row in range(len(batch))])
-        faults.append(Fault(key, rows, lambda row: _shown_detail(first[row])))
+        faults.append(Fault(key, rows, lambda row: _shown_detail(first[row], hides_values)))
     return faults
 
 
-def _shown_detail(fault: RowFault) -> dict[str, Any]:
-    detail = {
-        name: format_value(value) if isinstance(value, str) else value
-        for name, value in fault.detail.items()
-    }
+def _shown_detail(fault: RowFault, hides_values: bool) -> dict[str, Any]:
+    detail = (
+        {}
+        if hides_values
+        else {
+            name: format_value(value) if isinstance(value, str) else value
+            for name, value in fault.detail.items()
+        }
+    )
     return {"column": fault.column or "", **detail}
 
 
@@ -146,6 +154,10 @@ def _cast_column(values: pa.Array, column: Column[Any], faults: list[Fault]) -> 
         return _to_floats(values, column, faults)
     if kind is bool:
         return _to_booleans(values, column, faults)
+    if kind is date:
+        dates, unread = parse_dates(values)
+        faults.append(_fault("value_not_date", unread, column.name, values))
+        return dates
     return _to_texts(values, column, faults)
 
 

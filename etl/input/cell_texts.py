@@ -1,9 +1,13 @@
 """The texts of cells without the marks that spreadsheets and web pages leave in them."""
 
+import re
 from collections.abc import Sequence
+from datetime import date
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 _BLANK = r"[\s\x{00a0}\x{1680}\x{2000}-\x{200f}\x{2028}-\x{202f}\x{205f}-\x{2064}\x{3000}\x{feff}]"
 _INVISIBLE = r"[\x{200b}-\x{200f}\x{202a}-\x{202e}\x{2060}-\x{2064}\x{feff}]"
@@ -96,3 +100,33 @@ def _code_text(value: float | None) -> str | None:
     if value.is_integer() and abs(value) < _EXACT_FLOAT:
         return str(int(value))
     return f"{value:.16e}" if abs(value) >= _EXACT_FLOAT else repr(value)
+
+
+_DATE = re.compile(
+    r"(\d{4})(?:([-/.年])(\d{1,2})(?:[-/.月](\d{1,2})日?|月?)|(\d{2})(\d{2})?)(?:[ T].*)?"
+)
+"""Year, month and day in this order; a month without a day is its first day."""
+
+
+def parse_dates(values: pa.Array) -> tuple[pa.Array, NDArray[np.bool_]]:
+    """Return values as dates, and a bool array of shape (n,) of those that are no date.
+
+    Only texts that begin with the year are read: 03/04/2025 can be two days.
+    """
+    if pa.types.is_date(values.type) or pa.types.is_timestamp(values.type):
+        return values.cast(pa.date32(), safe=False), np.zeros(len(values), dtype=bool)
+    plain = values.cast(pa.string()).to_pylist()
+    dates = [None if text is None else _date(text.strip()) for text in plain]
+    unread = [text is not None and day is None for text, day in zip(plain, dates, strict=True)]
+    return pa.array(dates, pa.date32()), np.array(unread, dtype=bool)
+
+
+def _date(text: str) -> date | None:
+    parts = _DATE.fullmatch(text.removesuffix(".0"))
+    if parts is None:
+        return None
+    month, day = parts[3] or parts[5], parts[4] or parts[6] or "1"
+    try:
+        return date(int(parts[1]), int(month), int(day))
+    except ValueError:
+        return None

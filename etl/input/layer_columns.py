@@ -23,17 +23,34 @@ _REGISTER = Table(
     Column("geom", Geometry("POINT", srid=STORAGE_SRID, spatial_index=False)),
 )
 
-MATCHING_COLUMNS = {"building_unit": ("address",)}
+RESIDENT = "resident"
+"""Rows of persons, which are counted by dwelling while they are read and are no layer."""
+
+BUILDING_PARTS = ("building_unit", "dwelling", "entity")
+"""Layers whose features belong to a building, and get their place from it."""
+
+PERSONAL_LAYERS = (REGISTER, "dwelling", "entity")
+"""Layers whose files may name persons: of a rejected row only the mapped columns are stored."""
+
+MATCHING_COLUMNS = {
+    "building_unit": ("address",),
+    "dwelling": ("address", "unit"),
+    "entity": ("address", "industry"),
+}
 """Delivered columns that serve only to match features, and are not stored."""
 
-INFERRED_COLUMNS = {"building_unit": ("building_code", "geom")}
+INFERRED_COLUMNS = {
+    "building_unit": ("building_code", "geom"),
+    "dwelling": ("code", "building_code", "unit_code", "floor", "room", "geom"),
+    "entity": ("code", "building_code", "floor", "geom"),
+}
 """Columns that matching can fill after a delivery is staged."""
 
-LAYERS_JOINED_LATER = frozenset({"region", REGISTER, "building_unit", "pipe_segment"})
+LAYERS_JOINED_LATER = frozenset({"region", REGISTER, *BUILDING_PARTS, "pipe_segment"})
 """Layers on which others depend, or that are matched with others after staging."""
 
-DATABASE_COLUMNS = {"valid_from", "valid_to", "revision", "source"}
-"""Columns that the database fills."""
+DATABASE_COLUMNS = {"valid_from", "valid_to", "revision", "source", "verified_by"}
+"""Columns that the database fills, or a verification in the street."""
 
 
 @cache

@@ -23,9 +23,11 @@ from etl.input.datum import GRID_SUFFIXES
 from etl.input.encoding import decode_document
 from etl.input.feature_batch import Batch, to_text_array
 from etl.input.layer_columns import (
+    BUILDING_PARTS,
     INFERRED_COLUMNS,
     MATCHING_COLUMNS,
     REGISTER,
+    RESIDENT,
     deliverable_columns,
     is_code,
     is_text,
@@ -58,6 +60,15 @@ IMPLIED_VALUES: dict[str, dict[str, str]] = {
 
 DERIVED_COLUMNS = ("level", "parent_code")
 """Columns that follow from the code of a division."""
+
+_BUILDING_LINKS = {"building_code", "unit_code", "address"}
+"""Columns of which one says in which building a feature is."""
+
+_CODE_SOURCES = {
+    "dwelling": {"code", "room", "address"},
+    "entity": {"code", "credit_code"},
+}
+"""Columns from one of which the code of a feature follows."""
 
 Shift = Literal["gcj02", "bd09"]
 Unit = Literal["m", "cm", "mm"]
@@ -266,7 +277,7 @@ def _check_names(mapping: Mapping, name: str) -> None:
 def mappable_columns(table: str) -> dict[str, str]:
     """Return the columns that a mapping can fill, each with its synonyms in one text."""
     named = synonyms.COLUMNS[table]
-    if table == REGISTER:
+    if table in (REGISTER, RESIDENT):
         return named
     columns = (*deliverable_columns(table), *MATCHING_COLUMNS.get(table, ()))
     return {column: named.get(column, "") for column in columns if column != "geom"}
@@ -373,6 +384,10 @@ def refuse_unfilled_columns(mapping: Mapping, source: Source, path: Path) -> Non
     if mapping.table == REGISTER:
         is_joined = source.has_place or filled & {"code", "unit_code", "address"}
         key, missing = "no_register_column", [] if is_joined else ["code"]
+    elif mapping.table in _CODE_SOURCES and not filled & _CODE_SOURCES[mapping.table]:
+        key, missing = "no_code_column", ["code"]
+    elif mapping.table in BUILDING_PARTS and not (source.has_place or filled & _BUILDING_LINKS):
+        key, missing = "no_register_column", ["code"]
     else:
         inferred = {"geom", *INFERRED_COLUMNS.get(mapping.table, ()), *DERIVED_COLUMNS}
         required = [column.name for column in required_columns(mapping.table)]

@@ -107,6 +107,71 @@ COLUMNS: dict[str, dict[str, str]] = {
         "pressure_mpa": "pressurempa pressure 压力 压力值 yl",
         "year_built": "yearbuilt year 建设年代 埋设年代 敷设年份 建成年份 jsnd msnd",
     },
+    "dwelling": {
+        "code": "code 编码 户室编码 户室编号 户室代码 房屋编码 房屋编号 房间编码 住宅编码 fwbm "
+        "hsbm",
+        "building_code": "buildingcode buildingco 楼栋编码 楼栋编号 建筑编码 建筑编号 建筑物编码 "
+        "所属楼栋 ldbm jzwbm",
+        "unit_code": "unitcode 单元编码 单元编号 dybm dybh",
+        "unit": "unit 单元 单元号 单元名称 dy dyh",
+        "floor": "floor 楼层 所在楼层 层 层号 szc lc",
+        "room": "room 户室号 房号 房间号 室号 门牌号室 户号室 房室号 室 fh fjh hsh",
+        "address": "address addr 地址 门牌 门牌地址 住址 居住地址 详细地址 房屋地址 dz mpdz jzdz",
+        "occupancy": "occupancy 住户类型 居住类型 房屋使用情况 使用情况 居住方式 房屋状态 居住情况 "
+        "使用状态 zhlx",
+        "residents": "residents 常住人口 居住人数 实住人数 人口数 人口 人数 住户人数 实有人口 "
+        "居住人口 czrk rks rk",
+        "registered": "registered 户籍人口 户籍人数 其中户籍 本地户籍人数 hjrk",
+        "floating": "floating 流动人口 流动人数 暂住人口 外来人口 其中流动 ldrk",
+        "age_0_6": "age06 0-6岁 0至6岁 学龄前 学龄前儿童 06岁 0到6岁",
+        "age_7_17": "age717 7-17岁 7至17岁 717岁 7到17岁 青少年",
+        "age_18_59": "age1859 18-59岁 18至59岁 1859岁 18到59岁",
+        "age_60_79": "age6079 60-79岁 60至79岁 6079岁 60到79岁",
+        "age_80_up": "age80up 80岁以上 80岁及以上 80周岁以上 高龄 高龄老人",
+        "alone_60_up": "alone60up 独居老人 独居老年人 独居老人数 60岁以上独居",
+        "need_help": "needhelp 需帮助人数 需协助疏散 需协助疏散人数 行动不便 行动不便人数 "
+        "失能人数 残疾人数",
+        "verified_on": "verifiedon 核实日期 核查日期 采集日期 登记日期 更新日期 走访日期 hsrq cjrq",
+    },
+    "entity": {
+        "code": "code 编码 单位编码 单位编号 企业编码 dwbm dwbh",
+        "credit_code": "creditcode 统一社会信用代码 社会信用代码 信用代码 统一信用代码 uscc "
+        "tyshxydm shxydm xydm",
+        "name": "name 名称 单位名称 企业名称 机构名称 商户名称 店名 字号 mc dwmc qymc",
+        "kind": "kind type 单位类型 机构类型 企业类型 主体类型 类型 dwlx",
+        "industry": "industry 行业代码 行业 国民经济行业代码 行业分类代码 hydm",
+        "industry_section": "industrysection 行业门类 门类 hyml",
+        "industry_division": "industrydivision 行业大类 大类 hydl",
+        "staff_count": "staffcount staff 从业人数 从业人员 职工人数 员工人数 人数 cyrs",
+        "building_code": "buildingcode buildingco 楼栋编码 楼栋编号 建筑编码 建筑编号 建筑物编码 "
+        "所在楼栋 ldbm jzwbm",
+        "floor": "floor 楼层 所在楼层 层 szc lc",
+        "address": "address addr 地址 经营地址 注册地址 住所 经营场所 详细地址 dz jydz zcdz",
+        "key_unit": "keyunit 消防重点单位 消防安全重点单位 重点单位 是否重点单位 sfzddw",
+    },
+    "resident": {
+        "code": "户室编码 户室编号 户室代码 房屋编码 房屋编号 房间编码 住宅编码 dwellingcode fwbm",
+        "building_code": "buildingcode buildingco 楼栋编码 楼栋编号 建筑编码 建筑编号 建筑物编码 "
+        "所属楼栋 ldbm jzwbm",
+        "unit_code": "unitcode 单元编码 单元编号 dybm dybh",
+        "unit": "unit 单元 单元号 单元名称 dy dyh",
+        "floor": "floor 楼层 所在楼层 层 层号 szc lc",
+        "room": "room 户室号 房号 房间号 室号 房室号 室 fh fjh hsh",
+        "address": "address addr 居住地址 现住址 现居住地址 现住地址 实际居住地址 常住地址 住址 "
+        "地址 门牌地址 详细地址 房屋地址 dz jzdz xzz",
+        "name": "name 姓名 居民姓名 人员姓名 xm",
+        "id_number": "idnumber idcard 身份证号 身份证号码 公民身份号码 身份证 证件号码 证件号 "
+        "居民身份证号 sfzh sfzhm gmsfhm zjhm",
+        "phone": "phone tel mobile 联系电话 手机 手机号 手机号码 电话 联系方式 lxdh sjh dh",
+        "birth_date": "birthdate birthday 出生日期 出生年月 生日 出生年月日 csrq",
+        "age": "age 年龄 周岁 nl",
+        "residence": "residence 人口类型 人口性质 户籍类型 人员类型 人员类别 居住性质 户籍性质 "
+        "户口性质 人户情况 人户一致标识 rklx rylx",
+        "needs_help": "needshelp 行动不便 失能情况 是否失能 是否残疾 残疾情况 身体状况 需协助疏散 "
+        "是否行动不便",
+        "occupancy": "occupancy 住户类型 居住类型 居住方式 房屋使用情况 zhlx",
+        "verified_on": "verifiedon 核实日期 核查日期 采集日期 登记日期 更新日期 hsrq cjrq",
+    },
     "register": {
         "code": "buildingcode buildingco 楼栋编码 楼栋编号 建筑编码 建筑编号 建筑物编码 code 编码 "
         "幢号 ldbm jzwbm",
@@ -119,6 +184,34 @@ COLUMNS: dict[str, dict[str, str]] = {
 """Synonyms of each column, by layer."""
 
 VALUES: dict[str, dict[str, str]] = {
+    "occupancy": {
+        "owner": "自住 自有 业主 业主自住 产权人自住 自住户 户主 自有住房",
+        "rented": "租住 出租 租赁 租户 承租 出租屋 出租户 租房 公租房",
+        "vacant": "空置 空房 空置房 无人居住 闲置 空户 未住人",
+        "business": "商用 经营 办公 商业 商住 店铺 门面 经营用房 民宿",
+    },
+    "residence": {
+        "registered": "户籍 户籍人口 本地户籍 本地 人户一致 户在人在 人在户在 户籍居民 本社区户籍",
+        "floating": "流动 流动人口 暂住 暂住人口 外来 外来人口 非户籍 人在户不在 外地户籍 寄住人口",
+        "away": "户在人不在 空挂户 空挂 外出 外出人口 迁出 死亡 注销 已故 搬离",
+    },
+    "needs_help": {
+        "true": "失能 半失能 残疾 行动不便 卧床 不能自理 半自理 瘫痪 需要 不便",
+        "false": "健康 自理 正常 良好 能自理 一般 不需要",
+    },
+    "kind@entity": {
+        "enterprise": "企业 公司 法人企业 有限公司 有限责任公司 股份公司 股份有限公司 国有企业",
+        "individual": "个体 个体户 个体工商户 个体经营",
+        "institution": "事业 事业单位 事业法人",
+        "government": "机关 政府机关 党政机关 机关法人 行政机关",
+        "association": "社团 社会团体 社会组织 民办非企业 民办非企业单位 基金会 社会服务机构",
+        "cooperative": "合作社 农民专业合作社 专业合作社",
+        "other": "其他 其它",
+    },
+    "key_unit": {
+        "true": "重点 重点单位 消防重点单位",
+        "false": "非重点 一般 一般单位",
+    },
     "use": {
         "residential": "住宅 居住 居民住宅 住宅楼 商品房 居民楼 民宅 自建房 住宅用房",
         "apartment": "公寓 公寓楼 酒店式公寓 商务公寓",

@@ -21,6 +21,9 @@ _SHEET_WORDS = {
     "hydrant": "hydrant 消火栓 消防栓 管点",
     "pipe_segment": "segment 管线 管段 线表 线",
     "register": "register 台账 登记 户",
+    "dwelling": "dwelling 户室 房屋 住户 户",
+    "entity": "entity 单位 企业 法人 商户",
+    "resident": "resident 居民 人口 人员",
 }
 """Words for each layer in the names of sheets and file layers."""
 

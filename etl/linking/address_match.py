@@ -36,7 +36,7 @@ def match_addresses(connection: Connection, addresses: Sequence[str]) -> list[De
     index = AddressIndex((row.code, row.address, row.name) for row in buildings.values())
     regions = connection.execute(select(Region.code, Region.name))
     divisions = Divisions((row.code, row.name) for row in regions)
-    units = _units_by_number(connection)
+    units = units_by_number(connection)
     matches = []
     for text in addresses:
         address = parse_address(text)
@@ -54,8 +54,8 @@ def match_addresses(connection: Connection, addresses: Sequence[str]) -> list[De
     return matches
 
 
-def _units_by_number(connection: Connection) -> dict[tuple[str, str], str | None]:
-    """Return the code of each unit by its building and number; None where two have the same."""
+def units_by_number(connection: Connection) -> dict[tuple[str, str], str | None]:
+    """Return the code of each unit by its building and number, None where two have the same."""
     units: dict[tuple[str, str], str | None] = {}
     columns = BuildingUnit.building_code, BuildingUnit.name, BuildingUnit.code
     for building, name, code in connection.execute(select(*columns)):

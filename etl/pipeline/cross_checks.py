@@ -1,15 +1,17 @@
 """Cross-checks: the staged layers of a file against each other and against the live layers."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from sqlalchemy import Connection, text
 
 from etl.checks import integrity, map_shift, topology
 from etl.checks.geometry_repair import Repairs
-from etl.input.layer_columns import REGISTER
-from etl.linking import join, pipe_nodes, pipe_snap
+from etl.input.layer_columns import BUILDING_PARTS, REGISTER
+from etl.linking import join, pipe_nodes, pipe_snap, register_join
 from etl.pipeline.delivery import Delivery
 from etl.pipeline.reading import Findings
+from etl.pipeline.staging import Staged
 from etl.runs.run_records import Run
 from geo.model import LAYERS
 
@@ -85,12 +87,8 @@ def _stage_missing_nodes(run: Run, delivery: Delivery, findings: Findings) -> No
 def _check_layer(connection: Connection, delivery: Delivery, name: str, findings: Findings) -> None:
     """Link a staged layer to the others, and reject its rows that do not fit."""
     staged, rejected, scope = delivery.staged[name], delivery.rejected, delivery.scope
-    if name == "building_unit" and "building_code" in staged.columns:
-        findings.notes["joined"] = join.find_buildings(connection, staged, "building_code")
-        join.place_units(connection, staged)
-        join.reject_unlinked_rows(
-            connection, staged, rejected, "building_code", "building_code IS NULL OR geom IS NULL"
-        )
+    if name in BUILDING_PARTS and "building_code" in staged.columns:
+        _link_to_buildings(connection, staged, rejected, findings)
     if name == "pipe_segment":
         nodes = delivery.staged.get("pipe_node")
         findings.notes.setdefault("network", {}).update(
@@ -108,11 +106,29 @@ def _check_layer(connection: Connection, delivery: Delivery, name: str, findings
         delivery.staged,
         are_live=delivery.written is not None,
     )
+    for rule in register_join.duplicate_rules(staged, scope.source):
+        integrity.reject_rows(connection, staged, rejected, rule)
     if counts.get("duplicate"):
         repairs = findings.repairs.setdefault(name, Repairs())
         repairs.counts["duplicate"] += counts["duplicate"]
     if name in integrity.SHAPED_ONCE and "geom" in staged.columns:
         integrity.reject_duplicate_shapes(connection, staged, rejected)
+
+
+def _link_to_buildings(
+    connection: Connection, staged: Staged, rejected: str, findings: Findings
+) -> None:
+    """Find the building of each row of a layer of its parts, and place the row there."""
+    if staged.layer == "dwelling":
+        register_join.fill_buildings_of_units(connection, staged)
+    methods = join.find_buildings(connection, staged, "building_code")
+    findings.notes["joined"] = Counter(findings.notes.get("joined", {})) + Counter(methods)
+    join.place_units(connection, staged)
+    join.reject_unlinked_rows(
+        connection, staged, rejected, "building_code", "building_code IS NULL OR geom IS NULL"
+    )
+    if staged.layer == "dwelling":
+        register_join.complete_dwellings(connection, staged, rejected)
 
 
 def _assign_communities(connection: Connection, delivery: Delivery, names: Sequence[str]) -> None:

@@ -5,8 +5,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from etl.input import resident_counts
 from etl.input.formats import DATASET_SUFFIXES, VECTOR_SUFFIXES
-from etl.input.layer_columns import REGISTER
+from etl.input.layer_columns import PERSONAL_LAYERS, REGISTER, RESIDENT
 from etl.input.mapping import (
     LAYER_SETS,
     Mapping,
@@ -26,10 +27,19 @@ from geo.model import LAYERS
 
 @dataclass(frozen=True)
 class Part:
-    """One opened layer of a file, with its mapping."""
+    """One opened layer of a file, with its mapping.
+
+    ``of_persons`` is the mapping of a file of persons, whose ``source`` delivers the counts.
+    """
 
     mapping: Mapping
     source: Source
+    of_persons: Mapping | None = None
+
+    @property
+    def delivered(self) -> Mapping:
+        """Return the mapping of the columns of the file."""
+        return self.of_persons or self.mapping
 
     @property
     def layer(self) -> str:
@@ -105,7 +115,7 @@ def open_file(run: Run, path: Path, layer: str, mapping: Mapping | None) -> Iter
                 if (unused := unused_columns(part.mapping, part.source.fields))
             },
             "mapping": [
-                part.mapping.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+                part.delivered.model_dump(mode="json", by_alias=True, exclude_defaults=True)
                 for part in parts
             ],
         }
@@ -158,6 +168,36 @@ def _choose_file_layer(data: Path, layer: str) -> str | None:
 
 def _open_part(data: Path, mapping: Mapping | str, file_layer: str | None) -> Part:
     """Open a layer of a data set; a layer name instead of a mapping has the mapping guessed."""
+    if (mapping if isinstance(mapping, str) else mapping.layer) == RESIDENT:
+        return _open_persons(data, mapping, file_layer)
+    part = _open_layer(data, mapping, file_layer)
+    if part.layer in PERSONAL_LAYERS:
+        resident_counts.refuse_persons(data, part.source.fields)
+    return part
+
+
+def _open_persons(data: Path, mapping: Mapping | str, file_layer: str | None) -> Part:
+    """Open a file of persons, which delivers the counts of its dwellings.
+
+    No error names a column or a cell of the file, unless its header has been recognised.
+    """
+    try:
+        part = _open_layer(data, mapping, file_layer)
+    except InputError as error:
+        if error.key in ("header_twice", "mapped_column_missing"):
+            raise InputError("resident_header", file=data) from None
+        raise
+    resident_counts.refuse_unknown_header(part.mapping, data)
+    counts = resident_counts.count_source(part.source, part.mapping)
+    update = {"source": part.mapping.source, "partial": part.mapping.partial}
+    columns = {name: {"from": name} for name in counts.fields}
+    of_dwellings = validate_mapping({"layer": "dwelling", "columns": columns}, str(data))
+    update |= {"guard": part.mapping.guard}
+    return Part(of_dwellings.model_copy(update=update), counts, part.mapping)
+
+
+def _open_layer(data: Path, mapping: Mapping | str, file_layer: str | None) -> Part:
+    """Open a layer of a data set with its own columns."""
     if isinstance(mapping, str):
         source = open_layer(data, file_layer, cad_layers=(), names=table_names(mapping))
         valid = validate_mapping({"layer": mapping}, str(data))

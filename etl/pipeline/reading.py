@@ -14,11 +14,20 @@ from sqlalchemy import Connection, Engine, select, text
 
 from etl.checks import plausibility
 from etl.checks.geometry_repair import Repairs, repair_batch, split_multilines
+from etl.checks.register_values import complete_register_batch, register_faults
 from etl.checks.values import Fault, KnownValues, check_batch, format_value, reader_faults
 from etl.input.feature_batch import Batch, read_ahead
 from etl.input.formats import TABLE_SUFFIXES, TEXT_TABLE_SUFFIXES
 from etl.input.georeference import Georeference, finite_coordinates, guess_reading, resolve_crs
-from etl.input.layer_columns import MATCHING_COLUMNS, REGISTER, deliverable_columns, table_of
+from etl.input.layer_columns import (
+    INFERRED_COLUMNS,
+    MATCHING_COLUMNS,
+    PERSONAL_LAYERS,
+    REGISTER,
+    RESIDENT,
+    deliverable_columns,
+    table_of,
+)
 from etl.input.mapping import Mapping, apply_mapping, unused_columns
 from etl.input.source import Source
 from etl.input.zones import Reading
@@ -160,6 +169,9 @@ def prepare_reader(run: Run, opened: OpenedFile, mapping: Mapping | None) -> Rea
             known[layer] = _read_known_values(run.connection, layer, run.source)
             if "region" in staged:  # divisions come first; cross_check looks among them too
                 known[layer] = replace(known[layer], regions=frozenset())
+            staged[layer].is_aggregate = any(
+                part.layer == layer and part.delivered.layer == RESIDENT for part in opened.parts
+            )
         city_bounds = read_city_bounds(run.connection)
     if opened.data is not None:  # a replay holds only the columns of some features
         run.report["columns"] = _mapped_columns(opened.parts)
@@ -189,12 +201,13 @@ def _columns(parts: Sequence[Part]) -> list[str]:
     for part in parts:
         probe = apply_mapping(part.mapping, _empty_batch(part.source))
         filled |= {*part.mapping.columns, *part.mapping.constants, *probe.columns}
-    if layer == "building_unit" or any(part.source.has_place for part in parts):
+    filled |= {*INFERRED_COLUMNS.get(layer, ())}
+    if "industry" in filled:
+        filled |= {"industry_section", "industry_division"}
+    if any(part.source.has_place for part in parts):
         filled.add("geom")
     if layer == "region":
         filled |= {"level", "parent_code"}
-    if layer == "building_unit":
-        filled.add("building_code")
     return [name for name in possible if name in filled]
 
 
@@ -301,7 +314,9 @@ class LayerReader:
         if "code" in mapped.columns and len(raw) and mapped.columns["code"].null_count == len(raw):
             self._refuse_empty_codes()
         if len(raw):
-            plausibility.refuse_garbled(raw, self.path, layer)
+            is_personal = self.part.layer in PERSONAL_LAYERS
+            shown = self._without_ignored(raw) if is_personal else raw
+            plausibility.refuse_garbled(shown, self.path, layer)
         if georeference is not None:
             georeference.refuse_misplaced(mapped, placed)
             if not georeference.conversion.is_accurate:
@@ -347,6 +362,10 @@ class LayerReader:
             else guess_reading(finite_coordinates(first.geometry), self.city_bounds)
         )
 
+    def _without_ignored(self, raw: Batch) -> Batch:
+        ignored = self._ignored_columns()
+        return replace(raw, columns={n: c for n, c in raw.columns.items() if n not in ignored})
+
     def _ignored_columns(self) -> set[str]:
         return {*unused_columns(self.part.mapping, self.part.source.fields)}
 
@@ -357,7 +376,12 @@ class LayerReader:
         layer = self.part.layer
         repaired, doubtful = repair_batch(placed, layer, self.repairs)
         checked, faults = check_batch(repaired, layer, self.known, doubtful)
-        faults = [*reader_faults(raw, self._ignored_columns()), *faults]
+        is_personal, ignored = layer in PERSONAL_LAYERS, self._ignored_columns()
+        faults = [
+            *reader_faults(raw, ignored, hides_values=is_personal),
+            *faults,
+            *register_faults(checked, layer),
+        ]
         if raw.unread and layer != REGISTER:
             faults.insert(0, _unread_fault(raw))
         if georeference is not None:
@@ -368,8 +392,9 @@ class LayerReader:
         bad = np.zeros(len(raw), dtype=bool)
         for fault in faults:
             bad |= fault.rows
+        stored = self._without_ignored(raw) if is_personal else raw
         writer.reject(
-            [_rejected(raw, placed, layer, faults, row) for row in np.flatnonzero(bad).tolist()]
+            [_rejected(stored, placed, layer, faults, row) for row in np.flatnonzero(bad).tolist()]
         )
         return split_multilines(checked.take(~bad), layer, self.repairs)
 
@@ -403,7 +428,7 @@ def _far_faults(placed: Batch, layer: str, georeference: Georeference) -> list[F
 
 
 def _may_lack_place(layer: str) -> bool:
-    return layer == "building_unit" or bool(table_of(layer).c.geom.nullable)
+    return "geom" in INFERRED_COLUMNS.get(layer, ()) or bool(table_of(layer).c.geom.nullable)
 
 
 def _rejected(raw: Batch, placed: Batch, layer: str, faults: list[Fault], row: int) -> Rejected:
@@ -430,6 +455,8 @@ def add_derived_columns(batch: Batch, layer: str) -> Batch:
     """
     if layer == "building_unit" and "building_code" not in batch.columns:
         return batch.with_columns(building_code=pa.nulls(len(batch), pa.string()))
+    if layer in ("dwelling", "entity"):
+        return complete_register_batch(batch, layer)
     if layer != "region" or "code" not in batch.columns:
         return batch
     codes, levels = batch.columns["code"].to_pylist(), [None] * len(batch)

@@ -73,6 +73,8 @@ class Staged:
         Columns that only serve to join other layers.
     rows
         Rows copied so far.
+    is_aggregate
+        Rows are counts of persons: those of the same dwelling are added up.
     """
 
     layer: str
@@ -80,6 +82,7 @@ class Staged:
     columns: list[str]
     extras: list[str] = field(default_factory=list)
     rows: int = 0
+    is_aggregate: bool = False
 
 
 def table_name(number: int, layer: str) -> str:

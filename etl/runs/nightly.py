@@ -16,7 +16,7 @@ from typing import Any, TextIO
 from sqlalchemy import Engine
 
 from etl.input.formats import DATASET_SUFFIXES, dataset_files
-from etl.input.layer_columns import REGISTER
+from etl.input.layer_columns import REGISTER, RESIDENT
 from etl.input.mapping import LAYER_SETS, Mapping, read_mapping
 from etl.pipeline.delivery import Outcome
 from etl.pipeline.run import Request, import_file
@@ -133,7 +133,7 @@ def _severity(result: NightlyResult) -> int:
 
 def _sort_mappings(paths: list[Path]) -> list[Path]:
     """Sort mapping files, parents before children; an invalid one comes last."""
-    order = [*LAYERS, REGISTER]
+    order = [*LAYERS, REGISTER, RESIDENT]
 
     def place(path: Path) -> tuple[int, str]:
         try:

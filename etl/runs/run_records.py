@@ -39,6 +39,8 @@ YEAR = "year"
 
 READ_LAYERS = {
     "building_unit": ("building",),
+    "dwelling": ("building", "building_unit"),
+    "entity": ("building",),
     "register": ("building", "building_unit"),
     "pipe_segment": ("pipe_node",),
 }

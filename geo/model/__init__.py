@@ -24,6 +24,7 @@ from geo.model.grid import (
 from geo.model.job import Job
 from geo.model.pipe import PipeNode, PipeSegment
 from geo.model.region import Region
+from geo.model.register import Dwelling, Entity
 from geo.model.run import (
     AuditEvent,
     Correction,
@@ -49,6 +50,8 @@ LAYERS: dict[str, type[Feature]] = {
         Water,
         PipeNode,
         PipeSegment,
+        Dwelling,
+        Entity,
     )
 }
 """Feature tables by layer name, parents before children."""
@@ -70,6 +73,8 @@ __all__ = [
     "Compound",
     "Correction",
     "DrawRun",
+    "Dwelling",
+    "Entity",
     "Facility",
     "Feature",
     "FireArea",

@@ -182,11 +182,14 @@ def furnished(town):
             )
             connection.execute(text(node), there)
             connection.execute(text(line), there)
-        unit = (
-            "INSERT INTO building_unit (code, building_code, geom) SELECT 'u-' || code, code, "
-            "ST_PointOnSurface(geom) FROM building ON CONFLICT DO NOTHING"
+        parts = (
+            "INSERT INTO building_unit (code, building_code, geom) SELECT 'u-' || code, code, ",
+            "INSERT INTO dwelling (code, building_code, geom) SELECT 'd-' || code, code, ",
+            "INSERT INTO entity (code, name, building_code, geom) SELECT 'e-' || code, 'x', code, ",
         )
-        connection.execute(text(unit))
+        for part in parts:
+            place = "ST_PointOnSurface(geom) FROM building ON CONFLICT DO NOTHING"
+            connection.execute(text(part + place))
         hydrant = (
             "INSERT INTO pipe_node (code, network, kind, in_service, flow_l_s, geom) VALUES "
             "('h-water', 'water', 'hydrant', true, 20, ST_SetSRID(ST_MakePoint(:lon, :lat), 4490))"

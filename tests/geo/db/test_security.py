@@ -37,6 +37,10 @@ MORE = [
     "ST_PointOnSurface(geom) FROM building",
     "INSERT INTO building (code, geom) SELECT 'nowhere-' || code, geom FROM building "
     "WHERE code LIKE '%-001'",
+    "INSERT INTO dwelling (code, building_code, unit_code, residents, need_help, geom) "
+    "SELECT code || '-101', building_code, code, 3, 1, geom FROM building_unit",
+    "INSERT INTO entity (code, name, building_code, staff_count, geom) "
+    "SELECT 'e-' || code, code, code, 4, ST_PointOnSurface(geom) FROM building",
     *(
         f"INSERT INTO grid_{kind} (grid_code, name, phone) SELECT code, 'x', '1' FROM grid"
         for kind in ("manager", "informant")
@@ -57,6 +61,8 @@ MORE = [
 PLANNER_SEES = {
     "building": f"region_code = '{SCOPE}' OR code = 'nowhere-b001-001'",
     "building_unit": f"building_code IN (SELECT code FROM building WHERE region_code = '{SCOPE}')",
+    "entity": f"building_code IN (SELECT code FROM building WHERE region_code = '{SCOPE}') "
+    "OR building_code = 'nowhere-b001-001'",
     "grid_plan": f"status = 'published' OR community_code = '{SCOPE}'",
     "grid": "plan_id IN (SELECT id FROM grid_plan WHERE status = 'published')",
     "grid_member": f"plan_id IN (SELECT id FROM grid_plan WHERE community_code = '{SCOPE}')",
@@ -200,6 +206,51 @@ def test_published_views_hold_no_more_than_the_public_may_see(town):
         published, draft = f"{t.NORTH_GATE}001", f"{t.RIVERSIDE}001"
         assert connection.execute(text(card), {"code": published}).scalars().all() == ["1"]
         assert connection.execute(text(card), {"code": draft}).scalars().all() == []
+
+
+REGISTER_VIEWS = ("unit", "building", "grid", "region", "public")
+FIRE_COLUMNS = "dwellings, residents, need_help"
+READS_COUNTS = {
+    "public": {"public": "*"},
+    "utility": {"public": "*"},
+    "planner": dict.fromkeys(REGISTER_VIEWS[1:], "*"),
+    "fire": dict.fromkeys(REGISTER_VIEWS, FIRE_COLUMNS),
+    "importer": dict.fromkeys(REGISTER_VIEWS, "*"),
+    "admin": dict.fromkeys(REGISTER_VIEWS, "*"),
+    "keeper": {},
+}
+"""Columns of the register's counts by role and view, independent of the rules."""
+
+
+@pytest.mark.parametrize("role", READS_COUNTS)
+@pytest.mark.parametrize("view", REGISTER_VIEWS)
+def test_every_role_reads_the_counts_of_the_register_that_are_its_own(town, role, view):
+    columns = READS_COUNTS[role].get(view)
+    for wanted in (FIRE_COLUMNS, "*"):
+        with town.connect() as connection:
+            act_as(connection, role)
+            query = text(f"SELECT {wanted} FROM published.register_by_{view}")
+            if view == "public":
+                query = text(f"SELECT {wanted} FROM published.register_public")
+            if view == "public" and role != "keeper":
+                connection.execute(query)
+            elif columns is None or wanted not in (columns, FIRE_COLUMNS):
+                with pytest.raises(ProgrammingError, match="permission denied"):
+                    connection.execute(query)
+            else:
+                connection.execute(query)
+
+
+def test_planner_reads_counts_of_the_own_region_alone(town):
+    shares = {"building": "region_code", "grid": "community_code", "region": "code"}
+    for view, column in shares.items():
+        with town.connect() as connection:
+            act_as(connection, "planner")
+            seen = connection.execute(
+                text(f"SELECT {column} FROM published.register_by_{view} WHERE dwellings > 0")
+            )
+            codes = set(seen.scalars())
+            assert codes - {None} == {SCOPE}, view
 
 
 def test_login_of_the_api_can_do_nothing_but_switch(town):

@@ -1,0 +1,212 @@
+"""Counts of the register against a recount, and what the public can work out from its figures."""
+
+from datetime import date, timedelta
+from itertools import product
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import text
+
+from geo.model.register import AGE_BANDS, Occupancy
+from tests import town as t
+
+COUNTS = ("residents", "registered", "floating", *AGE_BANDS, "alone_60_up", "need_help")
+BUILDINGS = tuple(f"b{block:03d}-{n:03d}" for block in (1, 2) for n in (1, 2, 3))
+
+
+@pytest.fixture(scope="module")
+def town(shared_database):
+    t.build(shared_database)
+    return shared_database
+
+
+counts = st.one_of(st.none(), st.integers(0, 4))
+dwellings = st.fixed_dictionaries(
+    {
+        "residents": st.one_of(st.none(), st.integers(30, 40)),
+        "occupancy": st.one_of(st.none(), st.sampled_from(["owner", "rented", "business"])),
+        "age_days": st.one_of(st.none(), st.integers(0, 800)),
+        **dict.fromkeys(COUNTS[1:], counts),
+    }
+)
+changes = st.lists(
+    st.tuples(
+        st.sampled_from(["set", "set", "delete", "move"]),
+        st.integers(0, 5),
+        st.integers(0, 40),
+        dwellings,
+    ),
+    max_size=12,
+)
+
+
+def change(connection, buildings, action, number, place, values) -> None:
+    code, building = f"d{number}", buildings[place % len(buildings)]
+    if action == "delete":
+        connection.execute(text("DELETE FROM dwelling WHERE code = :c"), {"c": code})
+    elif action == "move":
+        connection.execute(
+            text("UPDATE dwelling SET building_code = :b WHERE code = :c"),
+            {"b": building, "c": code},
+        )
+    else:
+        row = {**values, "code": code, "building_code": building}
+        age = row.pop("age_days")
+        row["verified_on"] = None if age is None else date.today() - timedelta(age)
+        names = ", ".join(row)
+        given = ", ".join(f":{name}" for name in row)
+        updated = ", ".join(f"{name} = excluded.{name}" for name in row)
+        connection.execute(
+            text(
+                f"INSERT INTO dwelling ({names}, geom) SELECT {given}, ST_PointOnSurface(geom) "
+                "FROM building WHERE code = :building_code "
+                f"ON CONFLICT (code) DO UPDATE SET {updated}"
+            ),
+            row,
+        )
+
+
+@given(steps=changes)
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_counts_are_those_of_a_recount_after_every_change(town, steps):
+    with town.connect() as connection, connection.begin() as transaction:
+        buildings = {
+            row.code: row.region_code
+            for row in connection.execute(text("SELECT code, region_code FROM building"))
+        }
+        for step in steps:
+            change(connection, sorted(buildings), *step)
+        rows = [row._mapping for row in connection.execute(text("SELECT * FROM dwelling"))]
+        grids = grids_of_buildings(connection)
+        keys = {
+            "building": lambda code: code,
+            "grid": lambda code: grids.get(code),
+            "region": lambda code: buildings[code],
+        }
+        for view, key in keys.items():
+            found = read_counts(connection, view)
+            assert found == recount(rows, key), view
+        whole = recount(rows, lambda _: t.CITY).get(t.CITY, None)
+        city = connection.execute(
+            text("SELECT * FROM published.register_by_region WHERE code = :c"), {"c": t.CITY}
+        ).one()
+        assert (figures(city._mapping) if city.dwellings else None) == whole
+        transaction.rollback()
+
+
+def grids_of_buildings(connection) -> dict[str, str]:
+    rows = connection.execute(
+        text(
+            "SELECT m.building_code, g.code FROM grid_member m JOIN grid g ON g.id = m.grid_id "
+            "JOIN grid_plan p ON p.id = g.plan_id WHERE p.status = 'published'"
+        )
+    )
+    return {building: grid for building, grid in rows if building}
+
+
+def read_counts(connection, view):
+    lowest = " AND level = 'community'" if view == "region" else ""
+    rows = connection.execute(
+        text(f"SELECT * FROM published.register_by_{view} WHERE dwellings > 0{lowest}")
+    )
+    return {row.code: figures(row._mapping) for row in rows}
+
+
+def figures(row):
+    return {
+        **{name: row[name] for name in (*COUNTS, "dwellings", "uncounted", "verified")},
+        **{str(use): row[use] for use in Occupancy},
+    }
+
+
+def recount(rows, key):
+    groups = {}
+    for row in rows:
+        groups.setdefault(key(row["building_code"]), []).append(row)
+    groups.pop(None, None)
+    return {code: recounted(group) for code, group in groups.items()}
+
+
+def recounted(group):
+    def total(name):
+        known = [row[name] for row in group if row[name] is not None]
+        return sum(known) if known else None
+
+    a_year_ago = date.today().replace(year=date.today().year - 1)
+    return {
+        **{name: total(name) for name in COUNTS},
+        "dwellings": len(group),
+        "uncounted": sum(row["residents"] is None for row in group),
+        "verified": sum(
+            row["verified_on"] is not None and row["verified_on"] > a_year_ago for row in group
+        ),
+        **{str(use): sum(row["occupancy"] == use for row in group) for use in Occupancy},
+    }
+
+
+BREAKDOWNS = {
+    "dwellings": tuple(map(str, Occupancy)),
+    "residents": tuple(AGE_BANDS),
+}
+
+
+@given(
+    ages=st.lists(st.integers(0, 5), min_size=5, max_size=5),
+    uses=st.lists(st.sampled_from(list(Occupancy)), min_size=1, max_size=8),
+)
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_figure_of_one_or_two_neither_shows_nor_follows_from_others(town, ages, uses):
+    with town.connect() as connection, connection.begin() as transaction:
+        building = connection.execute(
+            text("SELECT min(code) FROM building WHERE region_code = :c"), {"c": t.NORTH_GATE}
+        ).scalar_one()
+        for number, use in enumerate(uses):
+            bands = ages if number == 0 else [0] * 5
+            if use == Occupancy.VACANT:
+                bands = [0] * 5
+            row = dict(zip(AGE_BANDS, bands, strict=True)) | {"residents": sum(bands)}
+            change(
+                connection, [building], "set", number, 0, {**row, "occupancy": use, "age_days": 1}
+            )
+        secret = (
+            connection.execute(
+                text("SELECT * FROM published.register_by_region WHERE code = :c"),
+                {"c": t.NORTH_GATE},
+            )
+            .one()
+            ._mapping
+        )
+        shown = (
+            connection.execute(
+                text("SELECT * FROM published.register_public WHERE code = :c"), {"c": t.NORTH_GATE}
+            )
+            .one()
+            ._mapping
+        )
+        for total, cells in BREAKDOWNS.items():
+            for name in (total, *cells):
+                assert shown[name] is None or shown[name] not in (1, 2)
+                assert shown[name] in (None, secret[name])
+            for name, possible in possible_values(shown, total, cells).items():
+                if secret[name] in (1, 2):
+                    assert len(possible) > 1, (name, dict(shown))
+        transaction.rollback()
+
+
+def possible_values(shown, total, cells):
+    """Return the values that somebody who knows the rule can still believe of each cell."""
+    if shown[total] is None:
+        return {name: {1, 2} for name in cells}
+    hidden = [name for name in cells if shown[name] is None]
+    rest = shown[total] - sum(shown[name] for name in cells if shown[name] is not None)
+    worlds = [
+        world
+        for world in product(range(rest + 1), repeat=len(hidden))
+        if sum(world) == rest and (not hidden or any(value in (1, 2) for value in world))
+    ]
+    return {name: {world[i] for world in worlds} for i, name in enumerate(hidden)}
