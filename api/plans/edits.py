@@ -44,15 +44,34 @@ class _Edit(BaseModel):
 
 
 class Assign(_Edit):
-    """Move atoms to a grid, or to a new one if ``grid`` is null."""
+    """Move atoms to a grid, or to a new one of kind ``new`` if ``grid`` is null."""
 
     kind: Literal["assign"]
     atoms: Annotated[list[int], Field(min_length=1, max_length=MAX_ATOMS)]
     grid: GridCode | None
+    new: GridKind = GridKind.GENERAL
+
+
+class Moves(_Edit):
+    """Atoms that move to a grid."""
+
+    atoms: Annotated[list[int], Field(min_length=1, max_length=MAX_ATOMS)]
+    grid: GridCode
+
+
+class Reassign(_Edit):
+    """Move atoms to several grids in one step; an atom named twice moves to the last grid."""
+
+    kind: Literal["reassign"]
+    moves: Annotated[list[Moves], Field(min_length=1, max_length=1000)]
 
 
 class Split(_Edit):
-    """Move some atoms of a grid to a new one; without atoms, split the grid in two halves."""
+    """Move some atoms of a grid to a new one; without atoms, split the grid in two.
+
+    The halves follow streets and walls, are within the limits where possible, and divide no
+    compound that fits in one grid.
+    """
 
     kind: Literal["split"]
     grid: GridCode
@@ -90,7 +109,9 @@ class ChangeKind(_Edit):
     to: GridKind
 
 
-Edit = Annotated[Assign | Split | Merge | Lock | Rename | ChangeKind, Body(discriminator="kind")]
+Edit = Annotated[
+    Assign | Reassign | Split | Merge | Lock | Rename | ChangeKind, Body(discriminator="kind")
+]
 
 
 class BreachResponse(BaseModel):
@@ -238,7 +259,10 @@ def validation(request: Request, connection: Connection, lang: Lang, number: Num
 def _change(connection: Database, draft: edits.Draft, edit: Any) -> edits.Change:
     match edit:
         case Assign():
-            return edits.move_atoms(draft, edit.atoms, edit.grid)
+            return edits.move_atoms(draft, edit.atoms, edit.grid, edit.new.value)
+        case Reassign():
+            targets = {atom: move.grid for move in edit.moves for atom in move.atoms}
+            return edits.move_to_grids(draft, targets)
         case Split():
             return edits.split_grid(connection, draft, edit.grid, edit.atoms)
         case Merge():

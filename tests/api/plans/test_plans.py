@@ -177,6 +177,34 @@ def test_undo_restores_everything_and_redo_repeats_it(planner, draft):
     assert refused.status_code == 409
 
 
+def test_new_dedicated_grid_is_one_step_that_one_undo_takes_back(planner, draft):
+    before = state(planner, draft)
+    moving = atoms(planner, draft, DRAFT)[:2]
+    answer = edit(planner, draft, 0, kind="assign", atoms=moving, grid=None, new="dedicated")
+    [made] = {one["id"] for one in answer.json()["changed"]} - {DRAFT}
+    assert made[-3:] >= "901"
+    assert state(planner, draft)[1][made]["kind"] == "dedicated"
+    planner.post(f"/plans/{draft}/undo", headers=seen(1))
+    assert state(planner, draft) == before
+
+
+def test_atoms_go_to_several_grids_in_one_step(planner, draft):
+    before = state(planner, draft)
+    first, second, third = atoms(planner, draft, DRAFT)[:3]
+    moves = [
+        {"atoms": [first, second], "grid": f"{t.RIVERSIDE}002"},
+        {"atoms": [third], "grid": f"{t.RIVERSIDE}003"},
+    ]
+    answer = edit(planner, draft, 0, kind="reassign", moves=moves).json()
+    assert (answer["revision"], answer["undo"]) == (1, 1)
+    members = state(planner, draft)[2]
+    assert [members[str(atom)][-3:] for atom in (first, second, third)] == ["002", "002", "003"]
+    planner.post(f"/plans/{draft}/undo", headers=seen(1))
+    assert state(planner, draft) == before
+    nowhere = [{"atoms": [first], "grid": f"{t.RIVERSIDE}777"}]
+    assert edit(planner, draft, 2, kind="reassign", moves=nowhere).status_code == 404
+
+
 def test_new_edit_discards_undone_edits(planner, draft):
     first, second = atoms(planner, draft, DRAFT)[:2]
     edit(planner, draft, 0, kind="assign", atoms=[first], grid=f"{t.RIVERSIDE}002")
