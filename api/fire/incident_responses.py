@@ -48,8 +48,8 @@ class BuildingInRange(NamedPlace):
     distance_m: float
 
 
-class CriticalFacility(StrictModel):
-    """A facility with many people, with people who need help, or with fuel."""
+class FacilityInRange(StrictModel):
+    """A facility within a radius."""
 
     code: str
     name: str
@@ -99,7 +99,8 @@ class IncidentResponse(DatedResponse):
     grids: list[GridEvacuation]
     outside_grids: PeopleOutsideGrids
     buildings: list[BuildingInRange]
-    critical: list[CriticalFacility]
+    critical: list[FacilityInRange]
     hydrants: list[HydrantInRange]
+    intakes: list[FacilityInRange]
     valves: list[ValveInRange]
     stations: list[StationRoute]

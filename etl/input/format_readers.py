@@ -4,7 +4,6 @@ Each function in :data:`TASKS` takes a path, and returns values for JSON or yiel
 """
 
 import codecs
-import itertools
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -112,25 +111,6 @@ def read_records(path: Path, layer: str, encoding: str | None, size: int) -> Ite
                 start += table.num_rows
     except _UNREADABLE as error:
         raise _unreadable(path, error) from error
-
-
-def read_curves(path: Path, layer: str, encoding: str | None, size: int) -> Iterator[pa.Table]:
-    """Yield the features of a layer with arcs, which this interface of GDAL turns into lines."""
-    for start in itertools.count(0, size):
-        try:
-            meta, _, wkb, values = pyogrio.raw.read(
-                path, layer=layer, encoding=encoding, skip_features=start, max_features=size
-            )
-        except _UNREADABLE as error:
-            raise _unreadable(path, error) from error
-        columns = {
-            str(name): pa.Array.from_pandas(column)
-            for name, column in zip(meta["fields"], values, strict=True)
-        }
-        table = pa.table(columns | {GEOMETRY_COLUMN: pa.array(list(wkb), pa.binary())})
-        yield table
-        if table.num_rows < size:
-            return
 
 
 def _with_geometry(table: pa.Table, column: str) -> pa.Table:
@@ -241,6 +221,6 @@ TASKS: dict[str, Callable[..., Any]] = {
     task.__name__: task
     for task in (
         *(layer_names, layer_information, text_encoding, find_sheet, parquet_information),
-        *(read_records, read_curves, read_csv, read_xlsx, read_parquet),
+        *(read_records, read_csv, read_xlsx, read_parquet),
     )
 }

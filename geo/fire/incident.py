@@ -23,6 +23,9 @@ CRITICAL_CATEGORIES = (
 )
 """Facilities with many people, with people who need help to leave, or with fuel."""
 
+INTAKE_CATEGORIES = ("intake",)
+"""Ponds, tanks and suction points: water without pressure, beside the hydrants."""
+
 VALVE_KINDS = ("valve", "regulator")
 VALVE_NETWORKS = ("gas", "water")
 
@@ -53,8 +56,9 @@ def incident_briefing(
         "grids": grids,
         "outside_grids": outside,
         "buildings": _describe_buildings(context, rows, distances, lang),
-        "critical": _critical_facilities(connection, context, area, centre, lang),
+        "critical": _facilities(connection, context, CRITICAL_CATEGORIES, area, centre, lang),
         "hydrants": _describe_hydrants(context, destination, radius_m),
+        "intakes": _facilities(connection, context, INTAKE_CATEGORIES, area, centre, lang),
         "valves": _valves(connection, context, area, centre),
         "stations": supply_routes.describe_nearest_stations(context, destination),
         "missing": _missing_data(context, rows, grids),
@@ -139,16 +143,17 @@ def _plain_column(frame: Any, name: str, rows: Ints) -> list[Any]:
     return [(int(value) if is_number else value) if known else None for value, known in pairs]
 
 
-def _critical_facilities(
+def _facilities(
     connection: Connection,
     context: FireContext,
+    categories: tuple[str, ...],
     area: shapely.Geometry,
     centre: shapely.Point,
     lang: Language,
 ) -> list[Details]:
     columns = Facility.code, Facility.name, Facility.category, Facility.phone, wkb(Facility.geom)
     statement = select(*columns).where(
-        Facility.category.in_(CRITICAL_CATEGORIES), _intersects(context, Facility.geom, area)
+        Facility.category.in_(categories), _intersects(context, Facility.geom, area)
     )
     return [
         row | {"category_text": text(f"category.{row['category']}", lang=lang)}

@@ -147,6 +147,24 @@ def test_incident_counts_the_people_of_each_grid(checked):
     assert max(distances) <= 150
 
 
+def test_incident_lists_water_intakes_beside_the_hydrants(town, checked):
+    lon, lat = little_town.degrees(300, 200)
+    place = f"SRID=4490;POINT({lon} {lat})"
+    with town.begin() as connection:
+        for code, category in (("pond", "intake"), ("lamp", "other")):
+            connection.execute(
+                text(
+                    "INSERT INTO facility (code, category, name, geom, source) "
+                    "VALUES (:code, :category, '', ST_GeomFromEWKT(:place), 'test')"
+                ),
+                {"code": code, "category": category, "place": place},
+            )
+    shown = checked.get("/fire/incident", params={"lon": lon, "lat": lat, "radius": 150}).json()
+    assert [(one["code"], one["distance_m"]) for one in shown["intakes"]] == [("pond", 0.0)]
+    with town.begin() as connection:
+        connection.execute(text("DELETE FROM facility WHERE source = 'test'"))
+
+
 def test_building_is_found_by_name_and_by_place(client):
     by_name = client.get("/fire/buildings", params={"q": "12号楼"}).json()["buildings"]
     assert {one["name"] for one in by_name} == {"12号楼"}

@@ -100,6 +100,12 @@ export function renderIncident(incident: Incident, actions: PanelActions): void 
       text("desk.no_hydrant"),
     ),
     section(
+      "desk.intakes",
+      incident.intakes.map((site) =>
+        placeItem(actions, site, site.name || site.code, formatMetres(site.distance_m)),
+      ),
+    ),
+    section(
       "desk.valves",
       incident.valves.map((valve) => {
         const name = `${optionalText(`desk.network_${valve.network}`)} ${valve.code}`;
@@ -132,6 +138,10 @@ export function renderIsolation(
     heading(text("desk.isolation"), `${network} · ${isolation.segment.code}`),
     element("p", { class: isolation.isolable ? "well" : "trouble" }, isolation.text),
     isolation.guaranteed ? "" : element("p", { class: "trouble" }, text("desk.not_guaranteed")),
+    section(
+      "desk.shut_sources",
+      isolation.sources_to_shut.map((code) => element("li", {}, code)),
+    ),
     section(
       "desk.close_these",
       isolation.valves.map((valve) =>
