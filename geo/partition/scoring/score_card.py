@@ -1,13 +1,14 @@
 """The score card of a plan, computed from its polygons and members alone, whoever drew it."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 import shapely
 from shapely import coverage_clean  # type: ignore[attr-defined]
 
-from geo.geometry.shared_borders import find_borders, inner_points
+from geo import crs
+from geo.geometry.shared_borders import Borders, find_borders, inner_points
 from geo.partition.cells.barriers import Kind, find_barrier_kinds
 from geo.partition.cells.graph import (
     CUT_FACTOR,
@@ -46,6 +47,13 @@ GAP_HEALED_M = 1.0
 reported as gaps."""
 
 
+MAX_PLACES = 20
+"""Places of a figure that a card lists."""
+
+Extent = tuple[float, float, float, float]
+"""West, south, east and north in degrees."""
+
+
 @dataclass(frozen=True)
 class ScoreCard:
     """Figures of a plan; areas in m2, lengths in metres, shares from 0 to 1.
@@ -64,10 +72,11 @@ class ScoreCard:
         Land of the community in no grid; land in more than one, or outside the community.
     border_on_barrier
         Share of the inner borders' length on a street, alley, wall, river or railway.
-    compounds_split
-        Compounds in more than one grid that would have fitted into one.
-    straddled_m
-        Metres of arterial, railway or river inside one grid.
+    compounds_split, compounds_divided
+        Compounds in more than one grid: those that would have fitted into one, and all.
+    straddled_m, barriers_inside_m
+        Metres of arterial, railway or river inside one grid: with households on both sides, and
+        all.
     polsby_popper
         Median of 4 pi area / perimeter**2: 1 for a circle.
     walk_m
@@ -79,6 +88,9 @@ class ScoreCard:
         Households in another grid than in the previous plan, None where there was none.
     bound, gap
         Lower bound on the objective of every drawing, and the gap to it, as a share.
+    places
+        West, south, east and north, in degrees, of the barriers that ``straddled_m`` and
+        ``barriers_inside_m`` count, the longest first.
     seconds
         Duration of the drawing.
     traits
@@ -101,6 +113,9 @@ class ScoreCard:
     straddled_m: float
     polsby_popper: float
     walk_m: float
+    compounds_divided: int = 0
+    barriers_inside_m: float = 0.0
+    places: dict[str, list[Extent]] = field(default_factory=dict)
     border_cost: float = 0.0
     objective: float = 0.0
     moved: int | None = None
@@ -183,7 +198,7 @@ def score(
     households = np.bincount(placed.grid, placed.households, grids).astype(np.int64)
     general = np.ones(grids, bool) if dedicated is None else ~dedicated
     counted = households[general]
-    inside = (counted >= limits.lower) & (counted <= limits.upper)
+    within = (counted >= limits.lower) & (counted <= limits.upper)
     healed = _make_coverage_valid(polygons)
     # Where the grids are a coverage already, nothing needs noding.
     unite = shapely.coverage_union_all if healed is polygons else shapely.union_all
@@ -193,10 +208,15 @@ def score(
     gap_m2, outside_m2 = float(shapely.area(missing)), float(shapely.area(outside))
     overlap = float(shapely.area(polygons).sum() - shapely.area(union))
     border, on_barrier = _inner_borders(healed, cells, ~general)
-    straddled = _straddled_length(healed, cells, members.households)
+    inside = _barriers_inside(healed, cells)
+    is_straddled = _has_households_on_both_sides(inside, cells, members.households)
+    straddled = float(inside.length[is_straddled].sum())
     ways = community.roads.geometry.to_numpy()
     border_total = border + straddled + _linking_way_length(polygons, cells, ways)
     land = _without_water(healed, cells)
+    populated = np.where(placed.households > 0, placed.compound, -1)
+    needed = count_needed_grids(populated, placed.households, limits)
+    divided = count_compound_grids(populated, placed.grid) > 1
     extra = count_extra_grids(placed.compound, placed.households, placed.grid, limits)
     objective = weighted_cost(
         limits,
@@ -221,7 +241,7 @@ def score(
     return ScoreCard(
         grids=grids,
         households=int(households.sum()),
-        within_limits=float(inside.mean()) if len(inside) else 1.0,
+        within_limits=float(within.mean()) if len(within) else 1.0,
         smallest=int(counted.min(initial=np.iinfo(np.int64).max)) if len(counted) else 0,
         largest=int(counted.max(initial=0)),
         mean_deviation=float(np.abs(counted - limits.target).mean()) if len(counted) else 0.0,
@@ -229,10 +249,16 @@ def score(
         gap_m2=gap_m2,
         overlap_m2=max(0.0, overlap) + outside_m2,
         border_on_barrier=on_barrier,
-        compounds_split=_count_split_compounds(placed, limits),
+        compounds_split=int((divided & (needed == 1)).sum()),
         straddled_m=straddled,
         polsby_popper=float(np.median(polsby_popper(polygons))) if grids else 0.0,
         walk_m=_mean_walk(placed, grids),
+        compounds_divided=int(divided.sum()),
+        barriers_inside_m=float(inside.length.sum()),
+        places={
+            "straddled_m": _find_places(inside.ends[is_straddled], community),
+            "barriers_inside_m": _find_places(inside.ends, community),
+        },
         border_cost=border_total,
         objective=objective.total,
         moved=moved,
@@ -290,20 +316,35 @@ def _inner_borders(polygons: Polygons, cells: Cells, dedicated: Bools) -> tuple[
     return float((length * factor[kind])[dry].sum()), share
 
 
-def _straddled_length(polygons: Polygons, cells: Cells, households: Ints) -> float:
-    """Return the metres of arterial, railway and river inside a grid, households on both sides."""
+def _barriers_inside(polygons: Polygons, cells: Cells) -> Borders:
+    """Return the borders of cells on an arterial, railway or river that is no border of grids."""
     shared, kind = find_cell_borders(cells)
-    populated = find_populated_rooms(cells, households)
-    one, other = cells.room[shared.left], cells.room[shared.right]
-    wide = np.isin(kind, [int(k) for k in INSIDE_FACTOR]) & (shared.left >= 0) & (one != other)
+    wide = np.isin(kind, [int(k) for k in INSIDE_FACTOR]) & (shared.left >= 0)
     wide &= ~cells.water[shared.left] & ~cells.water[shared.right]
-    wide &= populated[one] & populated[other]
-    if not wide.any():
-        return 0.0
-    outlines = shapely.multilinestrings(shapely.get_parts(shapely.boundary(polygons)))
-    shapely.prepare(outlines)
-    on_border = shapely.dwithin(shapely.points(shared.midpoints()[wide]), outlines, ON_BORDER_M)
-    return float(shared.length[wide][~on_border].sum())
+    if wide.any():
+        outlines = shapely.multilinestrings(shapely.get_parts(shapely.boundary(polygons)))
+        shapely.prepare(outlines)
+        middles = shapely.points(shared.midpoints()[wide])
+        wide[wide] = ~shapely.dwithin(middles, outlines, ON_BORDER_M)
+    return Borders(shared.left[wide], shared.right[wide], shared.ends[wide], shared.length[wide])
+
+
+def _has_households_on_both_sides(borders: Borders, cells: Cells, households: Ints) -> Bools:
+    """Return which borders of cells lie between two rooms with households."""
+    populated = find_populated_rooms(cells, households)
+    one, other = cells.room[borders.left], cells.room[borders.right]
+    both: Bools = (one != other) & populated[one] & populated[other]
+    return both
+
+
+def _find_places(ends: Floats, community: Community) -> list[Extent]:
+    """Return the extents of the lines that (n, 2, 2) segments form, the longest first."""
+    if len(ends) == 0:
+        return []
+    lines = shapely.get_parts(shapely.line_merge(shapely.union_all(shapely.linestrings(ends))))
+    lines = lines[np.argsort(-shapely.length(lines), kind="stable")][:MAX_PLACES]
+    degrees = crs.transform(lines, community.buildings.crs, crs.STORAGE)
+    return [tuple(bounds) for bounds in shapely.bounds(degrees).round(6).tolist()]
 
 
 def _linking_way_length(polygons: Polygons, cells: Cells, ways: Polygons) -> float:
@@ -325,13 +366,6 @@ def _without_water(polygons: Polygons, cells: Cells) -> Polygons:
     land = polygons.copy()
     land[wet] = shapely.difference(polygons[wet], water)
     return land
-
-
-def _count_split_compounds(members: Members, limits: Limits) -> int:
-    """Return how many compounds lie in several grids though they would fit into one."""
-    compound = np.where(members.households > 0, members.compound, -1)
-    needed = count_needed_grids(compound, members.households, limits)
-    return int(((count_compound_grids(compound, members.grid) > 1) & (needed == 1)).sum())
 
 
 def _mean_walk(members: Members, grids: int) -> float:
