@@ -35,10 +35,11 @@ from geo.plans.validation import limits_from_parameters
 from geo.types import Ints
 
 _COPY_PLAN = text(
-    "INSERT INTO grid_plan (community_code, version, parameters, score, author, parent_id) "
+    "INSERT INTO grid_plan "
+    "(community_code, version, parameters, score, author, note, parent_id, stale) "
     "SELECT community_code, (SELECT max(version) + 1 FROM grid_plan other "
-    "WHERE other.community_code = plan.community_code), parameters, score, :author, id "
-    "FROM grid_plan plan WHERE id = :plan RETURNING id"
+    "WHERE other.community_code = plan.community_code), parameters, score - 'revision', :author, "
+    ":note, id, stale FROM grid_plan plan WHERE id = :plan RETURNING id"
 )
 _COPY_GRIDS = text(
     "INSERT INTO grid (plan_id, code, name, kind, households, locked, source, geom) "
@@ -618,8 +619,8 @@ def _compound_numbers(connection: Connection, atoms: Sequence[int]) -> Ints:
     return np.array([numbers.get(codes.get(atom), -1) for atom in atoms], dtype=np.int64)
 
 
-def copy_as_draft(connection: Connection, plan: int, author: str) -> int:
-    """Copy a plan as a new draft; return the number of the draft.
+def copy_as_draft(connection: Connection, plan: int, author: str, note: str = "") -> int:
+    """Copy a plan as a new draft with a note; return the number of the draft.
 
     Raises
     ------
@@ -627,7 +628,8 @@ def copy_as_draft(connection: Connection, plan: int, author: str) -> int:
         If there is no such plan.
     """
     _lock_community_of(connection, plan)
-    draft = connection.execute(_COPY_PLAN, {"plan": plan, "author": author}).scalar()
+    values = {"plan": plan, "author": author, "note": note}
+    draft = connection.execute(_COPY_PLAN, values).scalar()
     if draft is None:
         raise NotFoundError("no_plan_here", plan=plan)
     for statement in (_COPY_GRIDS, _COPY_MEMBERS):

@@ -74,7 +74,9 @@ def _build_graph(cells: Polygons, households: Ints, compound: Ints, barriers: Ba
         inside=total(shared.length * inside_factor),
         length=total(shared.length),
         area=shapely.area(cells),
-        outline=np.bincount(shared.right[~inner], shared.length[~inner], len(cells)).astype(np.float64),
+        outline=np.bincount(shared.right[~inner], shared.length[~inner], len(cells)).astype(
+            np.float64
+        ),
         xy=shapely.get_coordinates(shapely.point_on_surface(cells)),
         compound=compound.astype(np.int64),
     )

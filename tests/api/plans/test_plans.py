@@ -457,6 +457,28 @@ def test_every_writing_endpoint_retries_conflicts():
     ] == []
 
 
+def test_archived_plan_is_in_force_again_as_a_new_version(planner, client, town, draft):
+    _, before, members = state(planner, draft)
+    for number in (draft, planner.post(f"/plans/{draft}/copy").json()["id"]):
+        revision = planner.get(f"/plans/{number}").json()["revision"]
+        edit(planner, number, revision, kind="rename", grid=DRAFT, name=f"plan {number}")
+        assert planner.post(f"/plans/{number}/publish", headers=seen(revision + 1)).is_success
+    assert client.get(f"/grids/{DRAFT}").json()["properties"]["name"] != f"plan {draft}"
+    answer = planner.post(f"/plans/{draft}/restore")
+    assert answer.status_code == 201
+    restored = answer.json()
+    assert (restored["status"], restored["parent"]) == ("published", draft)
+    assert restored["version"] > planner.get(f"/plans/{draft}").json()["version"]
+    assert restored["note"]
+    assert client.get(f"/grids/{DRAFT}").json()["properties"]["name"] == f"plan {draft}"
+    figures = {code: grid["households"] for code, grid in state(planner, restored["id"])[1].items()}
+    assert figures == {code: grid["households"] for code, grid in before.items()}
+    assert planner.get(f"/plans/{draft}").json()["status"] == "archived", "the original stays"
+    again = planner.post(f"/plans/{restored['id']}/restore")
+    assert again.status_code == 409
+    assert len(members) > 0
+
+
 def test_archived_and_discarded_drafts(planner, draft):
     other = planner.post(f"/plans/{draft}/copy").json()["id"]
     assert planner.delete(f"/plans/{other}", headers=seen(0)).status_code == 204
