@@ -19,6 +19,7 @@ export type Community = Answer<"/regions">["features"][number]["properties"];
 export type DrawRequest = components["schemas"]["DrawRequest"];
 export type Edit =
   | components["schemas"]["Assign"]
+  | components["schemas"]["Reassign"]
   | components["schemas"]["Split"]
   | components["schemas"]["Merge"]
   | components["schemas"]["Lock"]
@@ -168,6 +169,9 @@ export const publishPlan = (number: number, revision: number, note: string) =>
       body: { note },
     }),
   );
+
+export const restorePlan = (number: number) =>
+  bodyOf(api.POST("/plans/{number}/restore", { params: { path: { number } } }));
 
 export const discardPlan = ({ id, revision }: Plan) =>
   bodyOf(api.DELETE("/plans/{number}", { params: revisionOf(id, revision) }));
