@@ -185,7 +185,7 @@ def edit(
     draft = edits.lock_draft(connection, number, seen)
     change = _change(connection, draft, requested)
     edits.apply_edit(connection, draft, requested.kind, change, caller.name)
-    return _answer_edit(connection, caller, lang, draft, change, requested.kind)
+    return answer_edit(connection, caller, lang, draft, change, requested.kind)
 
 
 @router.post("/undo", dependencies=[PLANNERS], response_class=Response, responses=EDIT_RESPONSES)
@@ -199,7 +199,7 @@ def undo(
 ) -> Response:
     """Undo the last edit."""
     draft = edits.lock_draft(connection, number, seen)
-    return _answer_edit(connection, caller, lang, draft, edits.undo(connection, draft), "undo")
+    return answer_edit(connection, caller, lang, draft, edits.undo(connection, draft), "undo")
 
 
 @router.post("/redo", dependencies=[PLANNERS], response_class=Response, responses=EDIT_RESPONSES)
@@ -213,7 +213,7 @@ def redo(
 ) -> Response:
     """Redo the edit that was undone last."""
     draft = edits.lock_draft(connection, number, seen)
-    return _answer_edit(connection, caller, lang, draft, edits.redo(connection, draft), "redo")
+    return answer_edit(connection, caller, lang, draft, edits.redo(connection, draft), "redo")
 
 
 @router.get(
@@ -277,7 +277,7 @@ def _change(connection: Database, draft: edits.Draft, edit: Any) -> edits.Change
     raise InputError("edit_unknown")
 
 
-def _answer_edit(
+def answer_edit(
     connection: Database,
     caller: Caller,
     lang: Language,
@@ -285,7 +285,7 @@ def _answer_edit(
     change: edits.Change,
     kind: str,
 ) -> Response:
-    """Record an edit, schedule rescoring, and return the result."""
+    """Record an edit, schedule rescoring, and return the result as a response."""
     number = draft.number
     touched = change.touched() | set(change.grids)
     remaining = sorted(code for code in touched if code in draft.grids)

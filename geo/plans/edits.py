@@ -292,6 +292,39 @@ def move_to_grids(draft: Draft, targets: Mapping[int, str]) -> Change:
     return _move_change(draft, targets)
 
 
+def assign_codes(draft: Draft, targets: Mapping[int, str], names: Mapping[str, str]) -> Change:
+    """Return the change that moves each atom to the grid of a code; missing grids are added.
+
+    Parameters
+    ----------
+    targets
+        Grid code by atom id.
+    names
+        Names of grids by code; the grids that have none here keep theirs.
+
+    Raises
+    ------
+    InputError
+        If no atom is given.
+    NotFoundError, ConflictError
+        If the plan has no such atom, or a grid that changes is locked.
+    """
+    _check_atoms(draft, targets)
+    change = _move_change(draft, targets)
+    grids = dict(change.grids)
+    for code in dict.fromkeys(targets.values()):
+        before = draft.grids.get(code)
+        if before is None:
+            is_dedicated = int(code[-SERIAL_DIGITS:]) >= FIRST_DEDICATED
+            kind = "dedicated" if is_dedicated else "general"
+            grids[code] = (None, {"name": names.get(code, ""), "kind": kind, "locked": False})
+        elif names.get(code, before["name"]) != before["name"]:
+            grids[code] = (before, before | {"name": names[code]})
+    for code in change.touched() & draft.grids.keys():
+        draft.unlocked_grid(code)
+    return Change(change.members, grids)
+
+
 def _check_atoms(draft: Draft, atoms: Iterable[int]) -> list[int]:
     """Return the distinct atoms; raise an error where one is not of the plan, or none is given."""
     atom_ids = list(dict.fromkeys(atoms))
