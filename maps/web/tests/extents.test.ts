@@ -44,6 +44,7 @@ describe("the page opens", () => {
         parent_code: null,
         grids: households === null ? null : 3,
         households,
+        stale: false,
       },
       ...(bbox ? { bbox } : {}),
     }));

@@ -20,6 +20,7 @@ import {
   fetchPlan,
   type Plan,
   type PlanGrid,
+  postAssignment,
   postEdit,
   postStep,
   type Score,
@@ -318,6 +319,14 @@ export class Draft {
   send(edit: Edit): void {
     this.pendingSteps.push({ edit });
     void this.flush();
+  }
+
+  /** Assign buildings to grids by a file, as one step; return the households that moved. */
+  async importFile(file: File): Promise<number> {
+    await this.flush();
+    const answer = await postAssignment(this.plan.id, this.plan.revision, file);
+    this.applyAnswer(answer);
+    return answer.households.moved;
   }
 
   /** Queue a step back or forth behind the edits that are not saved yet. */

@@ -8,6 +8,7 @@ import { type Language, text } from "../locale";
 import { nextIndex } from "../search";
 import { session } from "../session";
 import { Draft, type DraftEvent, type DraftGrid, type Move } from "./draft";
+import { openFileDialog } from "./file-dialog";
 import { gridForm, gridList } from "./grid-list";
 import { ICONS, type IconName } from "./icons";
 import {
@@ -170,6 +171,7 @@ export class Editor {
       open,
       this.compareLink(),
       this.printLink(),
+      this.fileLink(),
       this.shareLink(),
     );
   }
@@ -214,6 +216,7 @@ export class Editor {
       }),
       this.compareLink(),
       this.printLink(),
+      this.fileLink(),
       this.shareLink(),
       button(text("plan.publish"), () => void openPublishDialog(this.draft), { class: "primary" }),
     );
@@ -222,6 +225,12 @@ export class Editor {
   private printLink(): HTMLElement {
     return button(text("plan.print"), () => openPrintDialog(this.draft.plan), {
       title: text("plan.print_help"),
+    });
+  }
+
+  private fileLink(): HTMLElement {
+    return button(text("plan.files"), () => openFileDialog(this.draft), {
+      title: text("plan.files_help"),
     });
   }
 

@@ -135,6 +135,18 @@ export async function fetchBreaches(number: number): Promise<Breach[]> {
 export const postEdit = (number: number, revision: number, body: Edit) =>
   bodyOf(api.POST("/plans/{number}/edits", { params: revisionOf(number, revision), body }));
 
+/** Send a file that assigns buildings to grids. */
+export async function postAssignment(
+  number: number,
+  revision: number,
+  file: File,
+): Promise<EditAnswer> {
+  const body = new FormData();
+  body.append("file", file);
+  const init = { method: "POST", body, headers: ifMatch(revision) };
+  return (await request(`/plans/${number}/assignment`, init)).json() as Promise<EditAnswer>;
+}
+
 export function postStep(number: number, revision: number, direction: "undo" | "redo") {
   const params = revisionOf(number, revision);
   if (direction === "undo") return bodyOf(api.POST("/plans/{number}/undo", { params }));
