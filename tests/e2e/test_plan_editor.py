@@ -221,3 +221,110 @@ def test_split_makes_two_grids_within_the_limits_or_says_by_how_much_they_miss(p
     if 2 * lower <= merged <= 2 * upper:
         assert min(parts) >= lower
         assert max(parts) <= upper
+
+
+def edit(client_of, number, **what):
+    planner = client_of("planner")
+    revision = planner.get(f"/plans/{number}").json()["revision"]
+    answer = planner.post(
+        f"/plans/{number}/edits", json=what, headers={"If-Match": f'"{revision}"'}
+    )
+    assert answer.status_code == 200
+    return answer.json()
+
+
+def test_comparison_follows_edits_made_elsewhere(page, client_of, desks):
+    number = page.evaluate("gridatlas.editor.draft.plan.id")
+    planner = client_of("planner")
+    shown = planner.get(f"/communities/{t.NORTH_GATE}/plans?status=published").json()["items"][0]
+    page.goto(f"{desks}/plan/p/{number}/compare/{shown['id']}")
+    moved = page.locator("dl.facts dd").first
+    expect(moved).to_have_text("0")
+    atom, other = next(
+        (one["properties"], grid)
+        for one in planner.get(f"/plans/{number}/atoms").json()["features"]
+        for grid in [f"{t.NORTH_GATE}002"]
+        if one["properties"]["households"] and one["properties"]["grid"] != grid
+    )
+    edit(client_of, number, kind="assign", atoms=[atom["atom"]], grid=other)
+    expect(moved).to_have_text(str(atom["households"]), timeout=15_000)
+    expect(page.locator(".movers")).to_contain_text(f"{atom['households']} 户")
+
+
+def test_publishing_says_who_moves_and_an_archived_plan_is_restored(page, client_of, desks):
+    before = page.evaluate("gridatlas.editor.draft.plan.parent")
+    _, cell = move_one(page)
+    page.wait_for_function(SAVED)
+    name = page.evaluate("atom => gridatlas.editor.draft.cell(atom).name", cell["atom"])
+    page.get_by_role("button", name="发布").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text(f"1 栋建筑、{cell['households']} 户更换网格")
+    dialog.locator(".movers summary").click()
+    expect(dialog.locator(".movers")).to_contain_text(name)
+    dialog.get_by_role("button", name="发布").click()
+    page.wait_for_url(f"**/plan/c/{t.NORTH_GATE}")
+    old = page.locator("article.archived", has=page.locator(f'a[href="/plan/p/{before}"]'))
+    old.get_by_role("button", name="恢复").click()
+    expect(dialog).to_contain_text(f"{cell['households']} 户更换网格")
+    dialog.get_by_role("button", name="恢复").click()
+    expect(page.locator("#notice")).to_contain_text("已恢复")
+    plans = client_of("planner").get(f"/communities/{t.NORTH_GATE}/plans").json()["items"]
+    [in_force] = [plan for plan in plans if plan["status"] == "published"]
+    assert in_force["parent"] == before
+
+
+def test_plan_leaves_the_page_as_a_table_and_comes_back(page, tmp_path):
+    grids = page.evaluate(GRIDS)
+    before = households(page)
+    page.get_by_role("button", name="文件").click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="建筑所属网格（CSV）").click()
+    file = tmp_path / "plan.csv"
+    download.value.save_as(file)
+    lines = file.read_text(encoding="utf-8-sig").splitlines()
+    row = next(number for number, line in enumerate(lines) if grids[0] in line)
+    lines[row] = lines[row].replace(grids[0], grids[1])
+    file.write_text("\n".join([*lines, f"nowhere,,,,,{grids[0]},"]), encoding="utf-8-sig")
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("导入文件").set_input_files(file)
+    expect(dialog.get_by_role("alert")).to_contain_text("nowhere")
+    file.write_text("\n".join(lines), encoding="utf-8-sig")
+    dialog.get_by_label("导入文件").set_input_files(file)
+    expect(page.locator("#notice")).to_contain_text("户更换网格")
+    after = households(page)
+    moved = int(lines[row].split(",")[4])
+    assert after[grids[0]] == before[grids[0]] - moved
+    assert after[grids[1]] == before[grids[1]] + moved
+    page.keyboard.press("Control+z")
+    page.wait_for_function(SAVED)
+    assert households(page) == before
+
+
+def test_home_shows_communities_in_the_colour_of_their_state(page, desks):
+    page.goto(f"{desks}/plan")
+    page.wait_for_function("() => window.gridatlas?.map.loaded() && gridatlas.map.areTilesLoaded()")
+    page.wait_for_function(
+        "() => gridatlas.map.queryRenderedFeatures({layers: ['communities']}).length"
+    )
+    clip = page.locator("#map").bounding_box()
+    seen = np.asarray(Image.open(io.BytesIO(page.screenshot(clip=clip))).convert("RGB")).astype(int)
+
+    def colour(x, y):
+        column, row = page.evaluate(
+            "place => {const {x, y} = gridatlas.map.project(place); return [x, y]}",
+            list(t.degrees(x, y)),
+        )
+        return seen[int(row), int(column)]
+
+    drafted, published = colour(100, 130), colour(1110, 300)
+    assert drafted[0] > drafted[2] + 40, "a draft waits: orange"
+    assert published[1] > published[0] + 20, "in force: green"
+    page.mouse.click(
+        *page.evaluate(
+            """place => {const {x, y} = gridatlas.map.project(place),
+              box = document.querySelector('#map').getBoundingClientRect();
+              return [x + box.x, y + box.y]}""",
+            list(t.degrees(1110, 300)),
+        )
+    )
+    page.wait_for_url(f"**/plan/c/{t.DRUM_TOWER}")
