@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 from playwright.sync_api import expect
+from sqlalchemy import update
 
+from geo.model import GridPlan
 from tests import town as t
 from tests.e2e.conftest import signed_in
 from tests.e2e.test_planner import (
@@ -27,14 +29,23 @@ SETTLED = (
 
 
 @pytest.fixture
-def page(open_page, desks, client_of):
-    """Return the editor of a fresh draft of the plan in force in the first community."""
+def open_editor(open_page, desks, client_of):
+    """Return a function that opens a fresh draft of the plan in force in the first community."""
     planner = client_of("planner")
     shown = planner.get(f"/communities/{t.NORTH_GATE}/plans?status=published").json()["items"][0]
     draft = planner.post(f"/plans/{shown['id']}/copy").json()["id"]
-    page = open_page(f"{desks}/plan/p/{draft}", session=signed_in(desks, "planner"))
-    page.wait_for_function(READY)
-    return page
+
+    def open_editor(**how):
+        page = open_page(f"{desks}/plan/p/{draft}", session=signed_in(desks, "planner"), **how)
+        page.wait_for_function(READY)
+        return page
+
+    return open_editor
+
+
+@pytest.fixture
+def page(open_editor):
+    return open_editor()
 
 
 def middle(page):
@@ -147,13 +158,19 @@ def figures(page):
 
 def test_score_card_follows_a_move_and_is_completed_by_the_server(page):
     page.locator(".scores summary").click()
+    page.locator("table.card").wait_for()
     before = figures(page)
+    score = "() => gridatlas.editor.draft.score()"
+    raw = page.evaluate(score)
     assert {"border_on_barrier", "polsby_popper", "walk_m", "compounds_divided"} <= set(before)
     _, cell = move_one(page)
     assert cell["households"]
     at_once = figures(page)
     assert set(at_once) == set(before)
-    assert at_once != before
+    after = page.evaluate(score)
+    for key in ("walk_m", "mean_deviation"):  # what the move changes may be less than is shown
+        assert after[key] != raw[key], key
+        assert at_once[key] == f"{after[key]:.0f}", key
     expect(page.locator("td.outdated").first).to_be_visible()
     expect(page.locator("td.outdated")).to_have_count(0, timeout=60_000)
     expect(page.locator(".scores")).to_have_attribute("open", "")
@@ -251,6 +268,23 @@ def test_comparison_follows_edits_made_elsewhere(page, client_of, desks):
     expect(page.locator(".movers")).to_contain_text(f"{atom['households']} 户")
 
 
+def test_plans_with_different_limits_show_them_side_by_side(page, town, desks):
+    number = page.evaluate("gridatlas.editor.draft.plan.id")
+    rows = page.locator('[data-figure="limits"]')
+    page.goto(f"{desks}/plan/c/{t.NORTH_GATE}")
+    page.locator("table.card").wait_for()
+    assert rows.count() == 0
+    limits = {"limits": {"target": 350, "lower": 250, "upper": 450}}
+    with town.begin() as connection:
+        connection.execute(update(GridPlan).where(GridPlan.id == number).values(parameters=limits))
+    page.reload()
+    expect(rows).to_contain_text("350（250–450）")
+    expect(rows).to_contain_text("400（300–500）")
+    expect(
+        page.locator("article", has=page.locator(f'a[href="/plan/p/{number}"]'))
+    ).to_contain_text("目标 350")
+
+
 def test_publishing_says_who_moves_and_an_archived_plan_is_restored(page, client_of, desks):
     before = page.evaluate("gridatlas.editor.draft.plan.parent")
     _, cell = move_one(page)
@@ -273,7 +307,8 @@ def test_publishing_says_who_moves_and_an_archived_plan_is_restored(page, client
     assert in_force["parent"] == before
 
 
-def test_plan_leaves_the_page_as_a_table_and_comes_back(page, tmp_path):
+def test_plan_leaves_the_page_as_a_table_and_comes_back(open_editor, tmp_path):
+    page = open_editor(faults_allowed=True)  # the browser logs the refused file
     grids = page.evaluate(GRIDS)
     before = households(page)
     page.get_by_role("button", name="文件").click()

@@ -3,11 +3,11 @@
 import type { Geometry } from "geojson";
 
 import { chooseCity, chooseOpeningCity, citiesOf, fetchCityNames, type Regions } from "../cities";
-import { button, element, elementById } from "../dom";
+import { button, element, elementById, notify } from "../dom";
 import { formatNumber, type Language, text } from "../locale";
 import { session } from "../session";
 import { filterCommunities, type ListedCommunity, STATES, type State } from "./community-states";
-import { communitiesExtent, openHomeMap, stateLegend } from "./home-map";
+import { communitiesExtent, type HomeMap, openHomeMap, stateLegend } from "./home-map";
 import { fetchCommunities, fetchStreetNames } from "./plan-api";
 
 /** Show the communities as a list and on a map; return how to close the map. */
@@ -24,7 +24,7 @@ export async function showCommunityList(lang: Language): Promise<{ close(): void
   });
   const state = element("select", { "aria-label": text("plan.which") });
   const list = element("div");
-  const map = await openHomeMap(lang, communitiesExtent(inCity()));
+  let map: HomeMap | null = null;
   const fill = () => {
     const rows = filterCommunities(inCity(), state.value as State, search.value.trim());
     list.replaceChildren(
@@ -32,7 +32,7 @@ export async function showCommunityList(lang: Language): Promise<{ close(): void
         ? streetLists(rows)
         : [element("p", { class: "none" }, text("plan.none_found"))]),
     );
-    map.show(rows);
+    map?.show(rows);
   };
   search.addEventListener("input", fill);
   state.addEventListener("change", fill);
@@ -57,10 +57,17 @@ export async function showCommunityList(lang: Language): Promise<{ close(): void
   const change = async () => {
     city = await chooseCity(cities);
     show();
-    map.fit(city.extent);
+    map?.fit(city.extent);
   };
   show();
-  return { close: () => map.close() };
+  // the list is there at once, and also where the map can't be shown
+  try {
+    map = await openHomeMap(lang, communitiesExtent(inCity()));
+    fill();
+  } catch (error) {
+    notify((error as Error).message);
+  }
+  return { close: () => map?.close() };
 }
 
 function stateOptions(communities: ListedCommunity[]): HTMLElement[] {

@@ -131,7 +131,7 @@ export class Editor {
       this.problemLine(),
       this.gridList(),
       this.draft.isEditable && this.active ? gridForm(this.draft, this.active) : "",
-      this.scores(plan),
+      this.scores(),
     );
     this.showState();
   }
@@ -318,12 +318,9 @@ export class Editor {
     });
   }
 
-  private scores(plan: Plan): HTMLElement {
-    const card = scoreTable([{ ...plan, score: this.draft.score() }], {
-      outdated: this.draft.isScoreOutdated ? SERVER_FIGURES : [],
-      places: this.draft.places(),
-      showPlace: (extent) => this.zoomTo(extent),
-    });
+  /** The score card; its figures are computed while it is open. */
+  private scores(): HTMLElement {
+    const card = element("div", { class: "holder" });
     const details = element(
       "details",
       { class: "scores" },
@@ -331,15 +328,25 @@ export class Editor {
       card,
     );
     details.open = this.isScoreCardOpen;
+    if (details.open) card.append(this.scoreCard());
     details.addEventListener("toggle", () => {
       this.isScoreCardOpen = details.open;
+      this.refreshScores();
     });
     return details;
   }
 
-  /** Update the score card alone, so that the focus elsewhere stays. */
+  private scoreCard(): HTMLElement {
+    return scoreTable([{ ...this.draft.plan, score: this.draft.score() }], {
+      outdated: this.draft.isScoreOutdated ? SERVER_FIGURES : [],
+      places: this.draft.places(),
+      showPlace: (extent) => this.zoomTo(extent),
+    });
+  }
+
   private refreshScores(): void {
-    elementById("side").querySelector(".scores")?.replaceWith(this.scores(this.draft.plan));
+    const card = elementById("side").querySelector(".scores .holder");
+    card?.replaceChildren(...(this.isScoreCardOpen ? [this.scoreCard()] : []));
   }
 
   private zoomTo(extent: Extent): void {

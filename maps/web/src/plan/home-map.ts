@@ -65,11 +65,11 @@ export async function openHomeMap(lang: Language, extent: Extent | undefined): P
     padding: PADDING,
     isFadeless: true,
   });
-  await loaded(map);
+  const ready = loaded(map);
   attachLinks(map);
   Object.assign(window, { gridatlas: { map } });
   return {
-    show: (communities) => showCommunities(map, communities),
+    show: (communities) => void ready.then(() => showCommunities(map, communities)),
     fit: (extent) => fitExtent(map, extent, PADDING),
     close: () => map.remove(),
   };
