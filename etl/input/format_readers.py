@@ -45,7 +45,13 @@ def _unreadable(path: Path, error: Exception) -> InputError:
 
 
 def layer_names(path: Path) -> list[str]:
-    """Return the names of the layers of a vector file or the sheets of a workbook."""
+    """Return the names of the layers of a vector file or the sheets of a workbook.
+
+    Raises
+    ------
+    InputError
+        If the file can't be read to its end.
+    """
     if path.suffix.lower() == ".xlsx":
         book = open_workbook(path)
         try:
@@ -61,7 +67,13 @@ def layer_names(path: Path) -> list[str]:
 
 
 def layer_information(path: Path, layer: str, encoding: str | None) -> dict[str, Any]:
-    """Return the fields, coordinate system, geometry type and feature count of a vector layer."""
+    """Return the fields, coordinate system, geometry type and feature count of a vector layer.
+
+    Raises
+    ------
+    InputError
+        If the file can't be read to its end.
+    """
     opened, gdal_encoding = _open_texts(path, encoding)
     try:
         info = pyogrio.read_info(
@@ -91,7 +103,13 @@ def _open_texts(path: Path, encoding: str | None) -> tuple[Path, str | None]:
 
 
 def read_records(path: Path, layer: str, encoding: str | None, size: int) -> Iterator[pa.Table]:
-    """Yield the features of a layer through the Arrow interface of GDAL."""
+    """Yield the features of a layer through the Arrow interface of GDAL.
+
+    Raises
+    ------
+    InputError
+        If the file can't be read to its end.
+    """
     opened, gdal_encoding = _open_texts(path, encoding)
     findings, start = Findings(), 1
     try:
@@ -125,6 +143,11 @@ def text_encoding(path: Path, encoding: str | None) -> dict[str, Any]:
     ----------
     encoding
         Encoding that a mapping names, which holds for every text.
+
+    Raises
+    ------
+    InputError
+        If there is no encoding of that name.
     """
     findings = Findings()
     if encoding:

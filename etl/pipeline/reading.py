@@ -250,7 +250,13 @@ class LayerReader:
     concerns: list[Concern]
 
     def read_batches(self, writer: Writer) -> Iterator[Batch]:
-        """Yield the features that pass; hand the others to the writer."""
+        """Yield the features that pass; hand the others to the writer.
+
+        Raises
+        ------
+        InputError
+            If the layer has no geometry, or its coordinates can't be placed.
+        """
         source, layer = self.part.source, self.part.layer
         georeference = self._georeference() if source.has_place else None
         if not source.has_place and not _may_lack_place(layer):

@@ -37,17 +37,27 @@ def database_error(error: DBAPIError | psycopg.Error) -> GridatlasError:
         return SetupError("database_lost", said=reason)
     if state.startswith(_BUSY_CLASSES):
         return SetupError("database_busy", said=reason)
-    if state.startswith("23") and cause.diag.table_name in LAYERS:
-        return _constraint_error(cause, state)
+    if state.startswith("23") and (layer := _constrained_layer(cause.diag, state)) is not None:
+        return _constraint_error(layer, cause.diag, state)
     if state.startswith("22"):
         return InputError("database_refused_value", said=reason)
     return SetupError("database_refused", said=reason)
 
 
-def _constraint_error(cause: Any, state: str) -> InputError:
+def _constrained_layer(diagnostics: Any, state: str) -> str | None:
+    """Return the layer whose row breaks a constraint, None if it is of no layer.
+
+    Where another table still refers to a removed row, the server gives that table; its message, in
+    any language, quotes the table of the row first.
+    """
+    quoted = re.search(r'"(\w+)"', diagnostics.message_primary or "")
+    table = quoted[1] if quoted and state == _FOREIGN_KEY else diagnostics.table_name
+    return table if table in LAYERS else None
+
+
+def _constraint_error(layer: str, diagnostics: Any, state: str) -> InputError:
     """Return the error for a constraint that a row breaks."""
-    diagnostics = cause.diag
-    layer, detail = diagnostics.table_name, diagnostics.message_detail or ""
+    detail = diagnostics.message_detail or ""
     if state == _NOT_NULL:
         return InputError(
             "column_empty", layer=layer, column=diagnostics.column_name, row=_row(detail)

@@ -83,7 +83,7 @@ class PipeGraph:
 
     @cached_property
     def node_codes(self) -> NDArray[np.object_]:
-        """Codes of the nodes on record."""
+        """(n,) codes of the nodes on record."""
         return np.array(self.nodes["code"].tolist(), dtype=object)
 
     @cached_property

@@ -90,7 +90,7 @@ class Problem:
 
     @property
     def free(self) -> Ints:
-        """Return the nodes that the search assigns to grids."""
+        """Return (f,) int64 the nodes that the search assigns to grids."""
         return np.flatnonzero(self.fixed < 0)
 
 
@@ -341,7 +341,7 @@ def release_grids(problem: Problem, rows: Ints) -> Problem:
     Parameters
     ----------
     rows
-        Rows of these grids in the previous plan.
+        (k,) int64 rows of these grids in the previous plan.
     """
     is_released = np.isin([grid.row for grid in problem.fixed_grids], rows)
     fixed = np.where(

@@ -181,7 +181,18 @@ class _Strips:
     pairs: Ints
 
     def footprints(self, home: Ints) -> tuple[Ints, Ints]:
-        """Return pairs (thin room, footprint) of the buildings behind the weakest barriers."""
+        """Return pairs of a thin room and a building behind its weakest barriers, as two columns.
+
+        Parameters
+        ----------
+        home
+            (b,) int64 room of each building.
+
+        Returns
+        -------
+        tuple of ndarray
+            (p,) int64 thin rooms and (p,) int64 rows of buildings.
+        """
         by_room = np.argsort(home, kind="stable")
         start = np.searchsorted(home[by_room], self.pairs[:, 1])
         count = np.searchsorted(home[by_room], self.pairs[:, 1], side="right") - start
@@ -388,6 +399,6 @@ def _merge_pieces(
 
 
 def find_cell_borders(cells: Cells) -> tuple[Borders, NDArray[np.int8]]:
-    """Return the borders between cells and the kind of barrier on each segment."""
+    """Return the borders between cells and (s,) int8 the kind of barrier on each segment."""
     shared = find_borders(cells.polygons)
     return shared, find_barrier_kinds(shared.midpoints(), cells.barriers)

@@ -122,7 +122,15 @@ def find_cut_buildings(polygons: Polygons, footprints: Polygons, names: Strings)
 
 
 def find_households_without_grid(grid: Ints, households: Ints, names: Strings) -> Faults:
-    """Return the households whose building lies in no grid."""
+    """Return the households whose building lies in no grid.
+
+    Parameters
+    ----------
+    grid, households
+        (b,) int64 grid of each building, -1 for none, and its households.
+    names
+        (b,) str names of the buildings.
+    """
     homeless = np.flatnonzero((grid < 0) & (households > 0))
     if len(homeless) == 0:
         return []

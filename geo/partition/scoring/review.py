@@ -73,7 +73,7 @@ def review_plan(
 
 
 def build_members(atoms: Atoms, grid: Ints) -> Members:
-    """Return the atoms as members of grids, for the score card."""
+    """Return the atoms as members of grids, for the score card; ``grid`` is (a,) int64."""
     centres = shapely.get_coordinates(shapely.centroid(atoms.footprints))
     return Members(grid, atoms.households, centres, atoms.compound, atoms.names())
 

@@ -276,7 +276,7 @@ def _land_outside(
 
 
 def polsby_popper(polygons: Polygons) -> Floats:
-    """Return 4 pi area / perimeter**2 (Polsby and Popper, Yale Law & Policy Review 9, 1991)."""
+    """Return (g,) 4 pi area / perimeter**2 (Polsby, Popper, Yale Law & Policy Review 9, 1991)."""
     roundness: Floats = 4 * np.pi * shapely.area(polygons) / shapely.length(polygons) ** 2
     return roundness
 

@@ -161,6 +161,8 @@ def run_chain(
         Number of the chain: chains start in different ways.
     moves
         Moves per node.
+    stop
+        (1,) int64 flag that another thread sets to end the chain.
     """
     seed = seed * 1_000_003 + number * 1009 + count
     label, hot = _start_of_chain(problem, count, number, seed)
@@ -207,7 +209,15 @@ def _match_labels(graph: Graph, label: Ints, before: Ints) -> Ints:
 
 
 def to_kernel_problem(problem: SearchProblem, name: Ints, softness: float = 1.0) -> KernelProblem:
-    """Return the arrays for the compiled kernel; ``name`` has the numbers of the grids."""
+    """Return the arrays for the compiled kernel.
+
+    Parameters
+    ----------
+    name
+        (g,) int64 numbers of the grids, by their number in the kernel.
+    softness
+        Factor of the weight of the limits.
+    """
     weights = problem.kernel_problem.weights.copy()
     weights[LIMIT] *= softness
     previous = _previous_places(problem.before, name, len(problem.graph))

@@ -273,8 +273,8 @@ def search_parts(
 ) -> Ints:
     """Search grids for a graph of several components, each by itself.
 
-    Parameters and result are those of :func:`search`. A previous grid that lies in several
-    components continues in one of them.
+    Parameters and result, (n,) int64 labels, are those of :func:`search`. A previous grid that
+    lies in several components continues in one of them.
     """
     parts, part = graph.components()
     if parts == 1:
