@@ -26,7 +26,7 @@ from geo.locks import Lock
 from geo.model.job import JobKind
 
 ATTEMPTS = 2
-DEBOUNCE_S = 5.0
+DEBOUNCE_S = 1.5
 """Time without an edit before a plan is scored again."""
 
 QUEUE_POLL_INTERVAL_S, JOB_POLL_INTERVAL_S = 1.0, 0.2

@@ -110,7 +110,8 @@ def _score_plan(
         with transaction_as(engine, caller) as connection:
             store.lock_community(connection, job["community_code"])
             is_unedited = (GridPlan.id == number, GridPlan.revision == row.revision)
-            connection.execute(update(GridPlan).where(*is_unedited).values(score=card.as_json()))
+            score = card.as_json() | {"revision": row.revision}
+            connection.execute(update(GridPlan).where(*is_unedited).values(score=score))
             _finish_job(connection, job["id"], [number])
         return int(number)
 

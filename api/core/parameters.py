@@ -129,7 +129,7 @@ def _if_match(
     """Return the revision that a change starts from, None if the header names none."""
     if if_match is None or if_match.strip() == "*":
         return None
-    tag = if_match.strip().removeprefix("W/").strip('"')
+    tag = if_match.strip().removeprefix("W/").strip('"').partition("-")[0]
     if not (tag.isascii() and tag.isdigit() and len(tag) < 16):
         raise InputError("if_match_malformed", given=if_match[:40])
     return int(tag)

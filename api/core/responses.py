@@ -237,8 +237,13 @@ def etag_response(request: Request, body: bytes, media_type: str, *, max_age: in
 
 
 def revision_etag_response(request: Request, body: bytes, revision: int) -> Response:
-    """Return a body with its revision as the ETag, or 304 if the client has it."""
-    headers = {"ETag": f'"{revision}"', "Cache-Control": "no-cache", "Vary": "Accept-Language"}
+    """Return a body with its revision and digest as the ETag, or 304 if the client has it.
+
+    The digest tells changes that are no edit, such as a new score. ``If-Match`` takes the ETag.
+    """
+    digest = hashlib.sha256(body).hexdigest()[:12]
+    tag = f'"{revision}-{digest}"'
+    headers = {"ETag": tag, "Cache-Control": "no-cache", "Vary": "Accept-Language"}
     if etag_matches(request.headers.get("if-none-match", ""), headers["ETag"]):
         return Response(status_code=304, headers=headers)
     return Response(body, media_type=JSON, headers=headers)

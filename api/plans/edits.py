@@ -44,15 +44,34 @@ class _Edit(BaseModel):
 
 
 class Assign(_Edit):
-    """Move atoms to a grid, or to a new one if ``grid`` is null."""
+    """Move atoms to a grid, or to a new one of kind ``new`` if ``grid`` is null."""
 
     kind: Literal["assign"]
     atoms: Annotated[list[int], Field(min_length=1, max_length=MAX_ATOMS)]
     grid: GridCode | None
+    new: GridKind = GridKind.GENERAL
+
+
+class Moves(_Edit):
+    """Atoms that move to a grid."""
+
+    atoms: Annotated[list[int], Field(min_length=1, max_length=MAX_ATOMS)]
+    grid: GridCode
+
+
+class Reassign(_Edit):
+    """Move atoms to several grids in one step; an atom named twice moves to the last grid."""
+
+    kind: Literal["reassign"]
+    moves: Annotated[list[Moves], Field(min_length=1, max_length=1000)]
 
 
 class Split(_Edit):
-    """Move some atoms of a grid to a new one; without atoms, split the grid in two halves."""
+    """Move some atoms of a grid to a new one; without atoms, split the grid in two.
+
+    The halves follow streets and walls, are within the limits where possible, and divide no
+    compound that fits in one grid.
+    """
 
     kind: Literal["split"]
     grid: GridCode
@@ -90,7 +109,9 @@ class ChangeKind(_Edit):
     to: GridKind
 
 
-Edit = Annotated[Assign | Split | Merge | Lock | Rename | ChangeKind, Body(discriminator="kind")]
+Edit = Annotated[
+    Assign | Reassign | Split | Merge | Lock | Rename | ChangeKind, Body(discriminator="kind")
+]
 
 
 class BreachResponse(BaseModel):
@@ -164,7 +185,7 @@ def edit(
     draft = edits.lock_draft(connection, number, seen)
     change = _change(connection, draft, requested)
     edits.apply_edit(connection, draft, requested.kind, change, caller.name)
-    return _answer_edit(connection, caller, lang, draft, change, requested.kind)
+    return answer_edit(connection, caller, lang, draft, change, requested.kind)
 
 
 @router.post("/undo", dependencies=[PLANNERS], response_class=Response, responses=EDIT_RESPONSES)
@@ -178,7 +199,7 @@ def undo(
 ) -> Response:
     """Undo the last edit."""
     draft = edits.lock_draft(connection, number, seen)
-    return _answer_edit(connection, caller, lang, draft, edits.undo(connection, draft), "undo")
+    return answer_edit(connection, caller, lang, draft, edits.undo(connection, draft), "undo")
 
 
 @router.post("/redo", dependencies=[PLANNERS], response_class=Response, responses=EDIT_RESPONSES)
@@ -192,7 +213,7 @@ def redo(
 ) -> Response:
     """Redo the edit that was undone last."""
     draft = edits.lock_draft(connection, number, seen)
-    return _answer_edit(connection, caller, lang, draft, edits.redo(connection, draft), "redo")
+    return answer_edit(connection, caller, lang, draft, edits.redo(connection, draft), "redo")
 
 
 @router.get(
@@ -238,7 +259,10 @@ def validation(request: Request, connection: Connection, lang: Lang, number: Num
 def _change(connection: Database, draft: edits.Draft, edit: Any) -> edits.Change:
     match edit:
         case Assign():
-            return edits.move_atoms(draft, edit.atoms, edit.grid)
+            return edits.move_atoms(draft, edit.atoms, edit.grid, edit.new.value)
+        case Reassign():
+            targets = {atom: move.grid for move in edit.moves for atom in move.atoms}
+            return edits.move_to_grids(draft, targets)
         case Split():
             return edits.split_grid(connection, draft, edit.grid, edit.atoms)
         case Merge():
@@ -253,7 +277,7 @@ def _change(connection: Database, draft: edits.Draft, edit: Any) -> edits.Change
     raise InputError("edit_unknown")
 
 
-def _answer_edit(
+def answer_edit(
     connection: Database,
     caller: Caller,
     lang: Language,
@@ -261,7 +285,7 @@ def _answer_edit(
     change: edits.Change,
     kind: str,
 ) -> Response:
-    """Record an edit, schedule rescoring, and return the result."""
+    """Record an edit, schedule rescoring, and return the result as a response."""
     number = draft.number
     touched = change.touched() | set(change.grids)
     remaining = sorted(code for code in touched if code in draft.grids)

@@ -15,6 +15,7 @@ from api.core.parameters import (
     Code12,
     Connection,
     IfMatch,
+    Lang,
     Number,
     Paging,
     Rows,
@@ -22,7 +23,9 @@ from api.core.parameters import (
     retry_conflicts,
 )
 from api.core.responses import DescribedBy, Listing, listing, revision_etag_response
+from api.plans import jobs
 from geo.errors import ConflictError, NotFoundError
+from geo.messages import text
 from geo.model import Grid, GridPlan, Region
 from geo.model.grid import PlanStatus
 from geo.plans import edits, store
@@ -64,6 +67,8 @@ class ScoreResponse(BaseModel):
     water_inside_m: float | None = None
     polsby_popper: float | None = None
     walk_m: float | None = None
+    barriers_inside_m: float | None = None
+    places: dict[str, list[tuple[float, float, float, float]]] = {}
     border_cost: float | None = None
     objective: float | None = None
     moved: int | None = None
@@ -72,6 +77,7 @@ class ScoreResponse(BaseModel):
     seconds: float | None = None
     traits: list[str] = []
     reasons: list[tuple[str, dict[str, str | float]]] = []
+    revision: int | None = Field(None, description="the revision of the plan that was scored")
 
 
 class PlanResponse(BaseModel):
@@ -151,7 +157,10 @@ def copy(
     response: Response, connection: Writing, caller: CurrentCaller, number: Number
 ) -> PlanResponse:
     """Create a draft as a copy of a plan."""
+    original = read_plan(connection, number)
     draft = edits.copy_as_draft(connection, number, caller.name)
+    if original.score.get("revision", original.revision) != original.revision:
+        jobs.enqueue_rescoring(connection, caller, original.community_code, draft)
     record(connection, caller, "copy", "grid_plan", str(draft), {"from": number})
     response.headers["Location"] = f"/plans/{draft}"
     return set_etag(response, read_plan(connection, draft))
@@ -175,6 +184,29 @@ def publish(
     detail = {"supersedes": superseded, **_save_note(connection, number, note)}
     record(connection, caller, "publish", "grid_plan", str(number), detail)
     return set_etag(response, read_plan(connection, number))
+
+
+@router.post(
+    "/plans/{number}/restore",
+    status_code=201,
+    dependencies=[PLANNERS],
+    responses=problems.problem_responses(403, 404, 409),
+)
+@retry_conflicts
+def restore(
+    response: Response, connection: Writing, caller: CurrentCaller, lang: Lang, number: Number
+) -> PlanResponse:
+    """Put an archived plan in force again, as a new version; the plan in force is archived."""
+    archived = read_plan(connection, number)
+    if archived.status != PlanStatus.ARCHIVED:
+        raise ConflictError("plan_not_archived", plan=number, status=archived.status)
+    note = text("plan.restored_note", lang=lang, version=archived.version)
+    restored = edits.copy_as_draft(connection, number, caller.name, note)
+    superseded = store.publish(connection, restored)
+    detail = {"supersedes": superseded, "restores": number}
+    record(connection, caller, "publish", "grid_plan", str(restored), detail)
+    response.headers["Location"] = f"/plans/{restored}"
+    return set_etag(response, read_plan(connection, restored))
 
 
 @router.post("/plans/{number}/archive", dependencies=[PLANNERS], responses=problems.CHANGING)

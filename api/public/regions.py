@@ -11,7 +11,7 @@ from api.core import problems
 from api.core.parameters import Bbox, Box, Connection, Paging, Rows, Shown
 from api.core.responses import Collection, GeoJson, collection, feature
 from geo.db.views import Status, grids_by_status
-from geo.model import Region
+from geo.model import GridPlan, Region
 from geo.model.base import STORAGE_SRID
 from geo.model.region import Level
 
@@ -25,7 +25,10 @@ COORDINATE_DECIMALS = 7
 
 
 class RegionResponse(BaseModel):
-    """Properties of a region; ``grids`` and ``households`` are null without a plan."""
+    """Properties of a region; ``grids`` and ``households`` are null without a plan.
+
+    ``stale`` tells whether its data changed since the plan was drawn.
+    """
 
     code: str
     name: str
@@ -33,6 +36,7 @@ class RegionResponse(BaseModel):
     parent_code: str | None
     grids: int | None
     households: int | None
+    stale: bool
 
 
 @router.get(
@@ -86,6 +90,9 @@ def _totals(conditions: list[ColumnElement[bool]]) -> Rows:
 
 def _regions(conditions: list[ColumnElement[bool]], simplify: float, status: Status) -> Rows:
     figures = _plan_figures(status).subquery("figures")
+    stale_plans = select(GridPlan.community_code).where(
+        GridPlan.status == status, GridPlan.stale.is_not(None)
+    )
     return (
         select(
             Region.code,
@@ -94,6 +101,7 @@ def _regions(conditions: list[ColumnElement[bool]], simplify: float, status: Sta
             Region.parent_code,
             figures.c.grids,
             figures.c.households,
+            Region.code.in_(stale_plans).label("stale"),
             geojson_column(simplify_column(Region.geom, simplify)),
             *bounds_columns(Region.geom),
         )

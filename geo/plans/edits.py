@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-import pymetis
 import shapely
 from sqlalchemy import (
     Connection,
@@ -24,17 +23,23 @@ from sqlalchemy import (
     update,
 )
 
+from geo import crs
 from geo.errors import ConflictError, InputError, NotFoundError, StaleError, UnconditionalError
-from geo.geometry.shared_borders import find_borders
-from geo.model import STORAGE_SRID, Grid, GridMember, GridPlan, PlanEdit
+from geo.model import STORAGE_SRID, Building, Grid, GridMember, GridPlan, PlanEdit
+from geo.partition.community import build_barriers
 from geo.partition.scoring.numbering import FIRST_DEDICATED, SERIAL_DIGITS, grid_codes
+from geo.partition.scoring.objective import Limits
 from geo.plans import store
+from geo.plans.grid_split import split_in_two
+from geo.plans.validation import limits_from_parameters
+from geo.types import Ints
 
 _COPY_PLAN = text(
-    "INSERT INTO grid_plan (community_code, version, parameters, score, author, parent_id) "
+    "INSERT INTO grid_plan "
+    "(community_code, version, parameters, score, author, note, parent_id, stale) "
     "SELECT community_code, (SELECT max(version) + 1 FROM grid_plan other "
-    "WHERE other.community_code = plan.community_code), parameters, score, :author, id "
-    "FROM grid_plan plan WHERE id = :plan RETURNING id"
+    "WHERE other.community_code = plan.community_code), parameters, score - 'revision', :author, "
+    ":note, id, stale FROM grid_plan plan WHERE id = :plan RETURNING id"
 )
 _COPY_GRIDS = text(
     "INSERT INTO grid (plan_id, code, name, kind, households, locked, source, geom) "
@@ -49,6 +54,7 @@ _COPY_MEMBERS = text(
     "WHERE member.plan_id = :plan ORDER BY member.id"
 )
 
+GridKind = Literal["general", "dedicated"]
 Attributes = dict[str, Any]
 """``name``, ``kind`` and ``locked`` of a grid."""
 
@@ -87,8 +93,8 @@ class Draft:
 
     Attributes
     ----------
-    number, community, revision
-        Number of the plan, code of its community, and its revision.
+    number, community, revision, limits
+        Number of the plan, code of its community, its revision, and its limits.
     grids
         Attributes by grid code.
     grid_of
@@ -100,6 +106,7 @@ class Draft:
     number: int
     community: str
     revision: int
+    limits: Limits
     grids: dict[str, Attributes]
     grid_of: dict[int, str]
     households: dict[int, int]
@@ -188,6 +195,7 @@ def lock_draft(connection: Connection, plan: int, revision: int | None) -> Draft
         plan,
         row["community_code"],
         row["revision"],
+        limits_from_parameters(row["parameters"]),
         {
             grid.code: {"name": grid.name, "kind": grid.kind, "locked": grid.locked}
             for grid in grids
@@ -246,8 +254,10 @@ def last_author(connection: Connection, plan: int) -> str:
     return connection.execute(newest.limit(1)).scalar() or ""
 
 
-def move_atoms(draft: Draft, atoms: Iterable[int], to: str | None) -> Change:
-    """Return the change that moves atoms to a grid; None for a new grid.
+def move_atoms(
+    draft: Draft, atoms: Iterable[int], to: str | None, kind: GridKind = "general"
+) -> Change:
+    """Return the change that moves atoms to a grid; None for a new grid of a kind.
 
     Raises
     ------
@@ -256,16 +266,74 @@ def move_atoms(draft: Draft, atoms: Iterable[int], to: str | None) -> Change:
     NotFoundError, ConflictError
         If the plan has no such atom or grid, or a grid is locked.
     """
+    if to is None:
+        return _move_to_new_grid(draft, _check_atoms(draft, atoms), kind)
+    return move_to_grids(draft, dict.fromkeys(atoms, to))
+
+
+def move_to_grids(draft: Draft, targets: Mapping[int, str]) -> Change:
+    """Return the change that moves each atom to its grid.
+
+    Parameters
+    ----------
+    targets
+        Grid code by atom id.
+
+    Raises
+    ------
+    InputError
+        If no atom is given.
+    NotFoundError, ConflictError
+        If the plan has no such atom or grid, or a grid is locked.
+    """
+    _check_atoms(draft, targets)
+    for code in dict.fromkeys(targets.values()):
+        draft.unlocked_grid(code)
+    return _move_change(draft, targets)
+
+
+def assign_codes(draft: Draft, targets: Mapping[int, str], names: Mapping[str, str]) -> Change:
+    """Return the change that moves each atom to the grid of a code; missing grids are added.
+
+    Parameters
+    ----------
+    targets
+        Grid code by atom id.
+    names
+        Names of grids by code; the grids that have none here keep theirs.
+
+    Raises
+    ------
+    InputError
+        If no atom is given.
+    NotFoundError, ConflictError
+        If the plan has no such atom, or a grid that changes is locked.
+    """
+    _check_atoms(draft, targets)
+    change = _move_change(draft, targets)
+    grids = dict(change.grids)
+    for code in dict.fromkeys(targets.values()):
+        before = draft.grids.get(code)
+        if before is None:
+            is_dedicated = int(code[-SERIAL_DIGITS:]) >= FIRST_DEDICATED
+            kind = "dedicated" if is_dedicated else "general"
+            grids[code] = (None, {"name": names.get(code, ""), "kind": kind, "locked": False})
+        elif names.get(code, before["name"]) != before["name"]:
+            grids[code] = (before, before | {"name": names[code]})
+    for code in change.touched() & draft.grids.keys():
+        draft.unlocked_grid(code)
+    return Change(change.members, grids)
+
+
+def _check_atoms(draft: Draft, atoms: Iterable[int]) -> list[int]:
+    """Return the distinct atoms; raise an error where one is not of the plan, or none is given."""
     atom_ids = list(dict.fromkeys(atoms))
     if not atom_ids:
         raise InputError("no_atoms")
     for atom in atom_ids:
         if atom not in draft.grid_of:
             raise NotFoundError("no_such_atom", plan=draft.number, atom=atom)
-    if to is None:
-        return _move_to_new_grid(draft, atom_ids)
-    draft.unlocked_grid(to)
-    return _move_change(draft, atom_ids, to)
+    return atom_ids
 
 
 def split_grid(connection: Connection, draft: Draft, code: str, atoms: Sequence[int]) -> Change:
@@ -274,7 +342,7 @@ def split_grid(connection: Connection, draft: Draft, code: str, atoms: Sequence[
     Parameters
     ----------
     atoms
-        The atoms to move; none to halve the grid by households.
+        The atoms to move; none to split the grid in two along streets, within the limits.
 
     Raises
     ------
@@ -307,7 +375,8 @@ def merge_grids(draft: Draft, codes: Sequence[str]) -> Change:
     for code in codes:
         draft.unlocked_grid(code)
     others = [code for code in dict.fromkeys(codes) if code != codes[0]]
-    change = _move_change(draft, [atom for code in others for atom in draft.atoms(code)], codes[0])
+    merged = [atom for code in others for atom in draft.atoms(code)]
+    change = _move_change(draft, dict.fromkeys(merged, codes[0]))
     removed = {code: (draft.grids[code], None) for code in others}
     return Change(change.members, {**change.grids, **removed})
 
@@ -328,7 +397,7 @@ def change_attributes(draft: Draft, codes: Iterable[str], **values: Any) -> Chan
     return Change({}, grids)
 
 
-def change_kind(draft: Draft, code: str, kind: Literal["general", "dedicated"]) -> Change:
+def change_kind(draft: Draft, code: str, kind: GridKind) -> Change:
     """Return the change that makes a grid general or dedicated, under a new code.
 
     Raises
@@ -344,22 +413,22 @@ def change_kind(draft: Draft, code: str, kind: Literal["general", "dedicated"]) 
     return Change(members, {code: (before, None), new_code: (None, before | {"kind": kind})})
 
 
-def _move_to_new_grid(draft: Draft, atoms: Sequence[int]) -> Change:
-    new_code = draft.new_code("general")
-    change = _move_change(draft, atoms, new_code)
-    attributes: Attributes = {"name": "", "kind": "general", "locked": False}
+def _move_to_new_grid(draft: Draft, atoms: Sequence[int], kind: GridKind = "general") -> Change:
+    new_code = draft.new_code(kind)
+    change = _move_change(draft, dict.fromkeys(atoms, new_code))
+    attributes: Attributes = {"name": "", "kind": kind, "locked": False}
     return Change(change.members, {**change.grids, new_code: (None, attributes)})
 
 
-def _move_change(draft: Draft, atoms: Sequence[int], to: str) -> Change:
+def _move_change(draft: Draft, targets: Mapping[int, str]) -> Change:
     members = {}
-    for atom in atoms:
+    for atom, to in targets.items():
         before = draft.grid_of[atom]
         if before != to:
             draft.unlocked_grid(before)
             members[atom] = (before, to)
     occupied = {grid for atom, grid in draft.grid_of.items() if atom not in members}
-    emptied = set(draft.grid_of.values()) - occupied - {to}
+    emptied = set(draft.grid_of.values()) - occupied - set(targets.values())
     return Change(members, {code: (draft.grids[code], None) for code in sorted(emptied)})
 
 
@@ -552,31 +621,39 @@ def _write_grids(
 
 
 def _half_of_grid(connection: Connection, draft: Draft, atoms: Sequence[int]) -> list[int]:
-    """Return the atoms of one half of a grid, bisected by METIS with households as weights.
+    """Return the atoms of one half of a grid.
 
     Raises
     ------
     InputError
         If fewer than two atoms have households.
     """
-    weights = [draft.households[atom] for atom in atoms]
-    if sum(weight > 0 for weight in weights) < 2:
+    households = np.array([draft.households[atom] for atom in atoms], dtype=np.int64)
+    if (households > 0).sum() < 2:
         raise InputError("grid_indivisible")
+    community = store.read_community(connection, draft.community)
     cells = read_cells(connection, atoms)
-    shared = find_borders(np.array([cells[atom] for atom in atoms], dtype=object))
-    neighbours: list[set[int]] = [set() for _ in atoms]
-    for left, right in zip(shared.left.tolist(), shared.right.tolist(), strict=True):
-        if left >= 0 and left != right:
-            neighbours[left].add(right)
-            neighbours[right].add(left)
-    adjacency = [sorted(near) for near in neighbours]
-    _, parts = pymetis.part_graph(2, adjacency=adjacency, vweights=weights)
-    half = [atom for atom, part in zip(atoms, parts, strict=True) if part == 1]
-    return half if 0 < len(half) < len(atoms) else [atoms[int(np.argmax(weights))]]
+    polygons = np.array([cells[atom] for atom in atoms], dtype=object)
+    polygons = crs.transform(polygons, crs.STORAGE, community.buildings.crs)
+    compound = _compound_numbers(connection, atoms)
+    half = split_in_two(polygons, households, compound, build_barriers(community), draft.limits)
+    return [atom for atom, part in zip(atoms, half.tolist(), strict=True) if part == 1]
 
 
-def copy_as_draft(connection: Connection, plan: int, author: str) -> int:
-    """Copy a plan as a new draft; return the number of the draft.
+def _compound_numbers(connection: Connection, atoms: Sequence[int]) -> Ints:
+    """Return (n,) the number of the compound of each atom, -1 for none."""
+    statement = (
+        select(GridMember.id, Building.compound_code)
+        .join(Building, Building.code == GridMember.building_code)
+        .where(GridMember.id.in_(atoms), Building.compound_code.is_not(None))
+    )
+    codes = {row.id: row.compound_code for row in connection.execute(statement)}
+    numbers = {code: number for number, code in enumerate(sorted(set(codes.values())))}
+    return np.array([numbers.get(codes.get(atom), -1) for atom in atoms], dtype=np.int64)
+
+
+def copy_as_draft(connection: Connection, plan: int, author: str, note: str = "") -> int:
+    """Copy a plan as a new draft with a note; return the number of the draft.
 
     Raises
     ------
@@ -584,7 +661,8 @@ def copy_as_draft(connection: Connection, plan: int, author: str) -> int:
         If there is no such plan.
     """
     _lock_community_of(connection, plan)
-    draft = connection.execute(_COPY_PLAN, {"plan": plan, "author": author}).scalar()
+    values = {"plan": plan, "author": author, "note": note}
+    draft = connection.execute(_COPY_PLAN, values).scalar()
     if draft is None:
         raise NotFoundError("no_plan_here", plan=plan)
     for statement in (_COPY_GRIDS, _COPY_MEMBERS):

@@ -44,6 +44,8 @@ SCORE_FORMATS: dict[str, str] = {
     "beside_street_m": "{:.0f}",
     "spikes": "{:d}",
     "narrow_m2": "{:.0f}",
+    "barriers_inside_m": "{:.0f}",
+    "straddled_m": "{:.0f}",
     "polsby_popper": "{:.2f}",
     "walk_m": "{:.0f}",
 }

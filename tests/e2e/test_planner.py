@@ -201,13 +201,17 @@ def test_polygon_drawn_corner_by_corner_becomes_a_dedicated_grid(edit, client_of
     expect(preview).to_contain_text("新网格")
     assert "超过上限" not in preview.inner_text()
     preview.get_by_role("button", name="仍要移动").click()
-    page.wait_for_function("() => gridatlas.editor.draft.plan.revision === 2")
+    page.wait_for_function("() => gridatlas.editor.draft.plan.revision === 1")
     [made] = set(page.evaluate(GRIDS)) - set(before)
     row = page.locator(".grids li").filter(has=page.locator(f'[data-code="{made}"]'))
     expect(row).to_contain_text("专属")
     grids = client_of("planner").get(f"/plans/{draft}/grids").json()["features"]
     kinds = {one["properties"]["code"]: one["properties"]["kind"] for one in grids}
     assert kinds[made] == "dedicated"
+    page.keyboard.press("Control+z")
+    expect(row).to_have_count(0)
+    page.wait_for_function(SAVED)
+    assert page.evaluate(GRIDS) == before, "one gesture is one step"
     tool.click()
     page.keyboard.press("Escape")
     expect(preview).to_be_hidden()

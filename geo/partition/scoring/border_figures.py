@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import shapely
+from numpy.typing import NDArray
 
 from geo.geometry.shared_borders import find_borders
 from geo.partition.cells.barriers import Kind, find_barrier_kinds
@@ -32,13 +33,36 @@ class BorderFigures:
     narrow_m2: float
     beside_street_m: float
     straddled_m: float
+    barriers_inside_m: float
     arterial_inside_m: float
     railway_inside_m: float
     water_inside_m: float
 
 
+@dataclass(frozen=True)
+class BarriersInside:
+    """The pieces of arterial, railway and river inside a grid.
+
+    Attributes
+    ----------
+    ends
+        (s, 2, 2) ends of each piece, in metres.
+    length
+        (s,) float64 metres.
+    kind
+        (s,) int8 :class:`Kind` of the barrier.
+    is_straddled
+        (s,) whether there are households on both sides.
+    """
+
+    ends: Floats
+    length: Floats
+    kind: NDArray[np.int8]
+    is_straddled: Bools
+
+
 def measure_borders(
-    polygons: Polygons, cells: Cells, households: Ints, inhabited: Points
+    polygons: Polygons, cells: Cells, inside: BarriersInside, inhabited: Points
 ) -> BorderFigures:
     """Measure the borders of a plan.
 
@@ -46,21 +70,23 @@ def measure_borders(
     ----------
     polygons
         (g,) grids in metres, a valid coverage.
-    households
-        (a,) int64 households of each atom.
+    inside
+        The barriers inside the grids.
     inhabited
         (k,) points of the atoms with households.
     """
-    inside = measure_inside(polygons, cells, households)
+    straddled = inside.length * inside.is_straddled
+    by_kind = np.bincount(inside.kind, straddled, len(Kind))
     waters = _waters_inside(polygons, cells, inhabited)
     return BorderFigures(
         spikes=count_spikes(polygons, cells),
         narrow_m2=narrow_area(polygons),
         beside_street_m=beside_street_length(polygons, cells),
-        straddled_m=sum(inside.values()),
-        arterial_inside_m=inside[Kind.ARTERIAL],
-        railway_inside_m=inside[Kind.RAILWAY],
-        water_inside_m=inside[Kind.RIVER] + waters,
+        straddled_m=float(straddled.sum()),
+        barriers_inside_m=float(inside.length.sum()),
+        arterial_inside_m=float(by_kind[Kind.ARTERIAL]),
+        railway_inside_m=float(by_kind[Kind.RAILWAY]),
+        water_inside_m=float(by_kind[Kind.RIVER]) + waters,
     )
 
 
@@ -114,20 +140,26 @@ def beside_street_length(polygons: Polygons, cells: Cells) -> float:
     return float(shapely.length(shapely.difference(beside_border, covered)))
 
 
-def measure_inside(polygons: Polygons, cells: Cells, households: Ints) -> dict[Kind, float]:
-    """Return the metres of arterial, railway and river inside a grid, households on both sides."""
+def find_barriers_inside(polygons: Polygons, cells: Cells, households: Ints) -> BarriersInside:
+    """Return the arterials, railways and rivers that lie inside a grid.
+
+    Parameters
+    ----------
+    polygons
+        (g,) grids in metres, a valid coverage.
+    households
+        (a,) int64 households of each atom.
+    """
     shared, kind = find_cell_borders(cells)
-    populated = find_populated_rooms(cells, households)
-    one, other = cells.room[shared.left], cells.room[shared.right]
-    wide = np.isin(kind, [int(k) for k in INSIDE_FACTOR]) & (shared.left >= 0) & (one != other)
+    wide = np.isin(kind, [int(k) for k in INSIDE_FACTOR]) & (shared.left >= 0)
     wide &= ~cells.water[shared.left] & ~cells.water[shared.right]
-    wide &= populated[one] & populated[other]
     outlines = shapely.multilinestrings(shapely.get_parts(shapely.boundary(polygons)))
     shapely.prepare(outlines)
-    middles = shapely.points(shared.midpoints()[wide])
-    inside: Bools = ~shapely.dwithin(middles, outlines, ON_BORDER_M)
-    length = np.bincount(kind[wide][inside], shared.length[wide][inside], len(Kind))
-    return {wide_kind: float(length[wide_kind]) for wide_kind in INSIDE_FACTOR}
+    wide[wide] = ~shapely.dwithin(shapely.points(shared.midpoints()[wide]), outlines, ON_BORDER_M)
+    populated = find_populated_rooms(cells, households)
+    one, other = cells.room[shared.left[wide]], cells.room[shared.right[wide]]
+    straddled: Bools = (one != other) & populated[one] & populated[other]
+    return BarriersInside(shared.ends[wide], shared.length[wide], kind[wide], straddled)
 
 
 def _waters_inside(polygons: Polygons, cells: Cells, inhabited: Points) -> float:

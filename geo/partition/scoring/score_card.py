@@ -1,12 +1,13 @@
 """The score card of a plan, computed from its polygons and members alone, whoever drew it."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 import shapely
 from shapely import coverage_clean  # type: ignore[attr-defined]
 
+from geo import crs
 from geo.geometry.shared_borders import find_borders, inner_points
 from geo.partition.cells.barriers import Kind, find_barrier_kinds
 from geo.partition.cells.graph import (
@@ -17,7 +18,7 @@ from geo.partition.cells.graph import (
 from geo.partition.cells.tessellation import Cells
 from geo.partition.community import Community
 from geo.partition.previous_plan import locate_points
-from geo.partition.scoring.border_figures import ON_BORDER_M, measure_borders
+from geo.partition.scoring.border_figures import ON_BORDER_M, find_barriers_inside, measure_borders
 from geo.partition.scoring.checks import (
     MIN_FAULT_M2,
     describe_land,
@@ -40,6 +41,13 @@ from geo.types import Bools, Floats, Ints, Points, Polygons, Strings
 GAP_HEALED_M = 1.0
 """Gaps between grids narrower than this are closed before borders are measured; they are still
 reported as gaps."""
+
+
+MAX_PLACES = 20
+"""Places of a figure that a card lists."""
+
+Extent = tuple[float, float, float, float]
+"""West, south, east and north in degrees."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +77,9 @@ class ScoreCard:
         Land of grids narrower than 5 m.
     beside_street_m
         Metres of border between grids that run through open ground within 12 m of a street.
-    straddled_m
-        Metres of arterial, railway or stream inside one grid, as in the border cost.
+    straddled_m, barriers_inside_m
+        Metres of arterial, railway or river inside one grid: with households on both sides, as in
+        the border cost, and all.
     arterial_inside_m, railway_inside_m, water_inside_m
         Metres of each inside one grid with households on both sides, water surfaces included.
     polsby_popper
@@ -84,6 +93,9 @@ class ScoreCard:
         Households in another grid than in the previous plan, None where there was none.
     bound, gap
         Lower bound on the objective of every drawing, and the gap to it, as a share.
+    places
+        West, south, east and north, in degrees, of the barriers that ``straddled_m`` and
+        ``barriers_inside_m`` count, the longest first.
     seconds
         Duration of the drawing.
     traits
@@ -108,11 +120,13 @@ class ScoreCard:
     narrow_m2: float
     beside_street_m: float
     straddled_m: float
+    barriers_inside_m: float
     arterial_inside_m: float
     railway_inside_m: float
     water_inside_m: float
     polsby_popper: float
     walk_m: float
+    places: dict[str, list[Extent]] = field(default_factory=dict)
     border_cost: float = 0.0
     objective: float = 0.0
     moved: int | None = None
@@ -195,7 +209,7 @@ def score(
     households = np.bincount(placed.grid, placed.households, grids).astype(np.int64)
     general = np.ones(grids, bool) if dedicated is None else ~dedicated
     counted = households[general]
-    inside = (counted >= limits.lower) & (counted <= limits.upper)
+    within = (counted >= limits.lower) & (counted <= limits.upper)
     healed = _make_coverage_valid(polygons)
     # Where the grids are a coverage already, nothing needs noding.
     unite = shapely.coverage_union_all if healed is polygons else shapely.union_all
@@ -206,10 +220,14 @@ def score(
     overlap = float(shapely.area(polygons).sum() - shapely.area(union))
     border, on_barrier = _inner_borders(healed, cells, ~general)
     inhabited: Points = np.asarray(shapely.points(members.xy[members.households > 0]), dtype=object)
-    figures = measure_borders(healed, cells, members.households, inhabited)
+    inside = find_barriers_inside(healed, cells, members.households)
+    figures = measure_borders(healed, cells, inside, inhabited)
     ways = community.roads.geometry.to_numpy()
     border_total = border + figures.straddled_m + _linking_way_length(polygons, cells, ways)
     land = _without_water(healed, cells)
+    populated = np.where(placed.households > 0, placed.compound, -1)
+    needed = count_needed_grids(populated, placed.households, limits)
+    divided = count_compound_grids(populated, placed.grid) > 1
     extra = count_extra_grids(placed.compound, placed.households, placed.grid, limits)
     objective = weighted_cost(
         limits,
@@ -223,7 +241,6 @@ def score(
     )
     connected = drop_islets(_join_touching_parts(polygons), inhabited)
     whole = np.array([is_in_one_piece(polygon, ways) for polygon in connected], dtype=bool)
-    split_avoidably, split = _count_split_compounds(placed, limits)
     faults = [
         *find_grids_in_pieces(connected, whole),
         *find_households_without_grid(members.grid, members.households, members.names),
@@ -234,7 +251,7 @@ def score(
     return ScoreCard(
         grids=grids,
         households=int(households.sum()),
-        within_limits=float(inside.mean()) if len(inside) else 1.0,
+        within_limits=float(within.mean()) if len(within) else 1.0,
         smallest=int(counted.min(initial=np.iinfo(np.int64).max)) if len(counted) else 0,
         largest=int(counted.max(initial=0)),
         mean_deviation=float(np.abs(counted - limits.target).mean()) if len(counted) else 0.0,
@@ -242,11 +259,15 @@ def score(
         gap_m2=gap_m2,
         overlap_m2=max(0.0, overlap) + outside_m2,
         border_on_barrier=on_barrier,
-        compounds_split=split_avoidably,
-        compounds_split_all=split,
+        compounds_split=int((divided & (needed == 1)).sum()),
+        compounds_split_all=int(divided.sum()),
         **asdict(figures),
         polsby_popper=float(np.median(polsby_popper(polygons))) if grids else 0.0,
         walk_m=_mean_walk(placed, grids),
+        places={
+            "straddled_m": _find_places(inside.ends[inside.is_straddled], community),
+            "barriers_inside_m": _find_places(inside.ends, community),
+        },
         border_cost=border_total,
         objective=objective.total,
         moved=moved,
@@ -304,6 +325,16 @@ def _inner_borders(polygons: Polygons, cells: Cells, dedicated: Bools) -> tuple[
     return float((length * factor[kind])[dry].sum()), share
 
 
+def _find_places(ends: Floats, community: Community) -> list[Extent]:
+    """Return the extents of the lines that (n, 2, 2) segments form, the longest first."""
+    if len(ends) == 0:
+        return []
+    lines = shapely.get_parts(shapely.line_merge(shapely.union_all(shapely.linestrings(ends))))
+    lines = lines[np.argsort(-shapely.length(lines), kind="stable")][:MAX_PLACES]
+    degrees = crs.transform(lines, community.buildings.crs, crs.STORAGE)
+    return [tuple(bounds) for bounds in shapely.bounds(degrees).round(6).tolist()]
+
+
 def _linking_way_length(polygons: Polygons, cells: Cells, ways: Polygons) -> float:
     """Return the metres of way that link the pieces of a grid that no land connects."""
     land = np.flatnonzero(~cells.water)
@@ -323,14 +354,6 @@ def _without_water(polygons: Polygons, cells: Cells) -> Polygons:
     land = polygons.copy()
     land[wet] = shapely.difference(polygons[wet], water)
     return land
-
-
-def _count_split_compounds(members: Members, limits: Limits) -> tuple[int, int]:
-    """Return how many compounds lie in several grids: those that would fit into one, and all."""
-    compound = np.where(members.households > 0, members.compound, -1)
-    needed = count_needed_grids(compound, members.households, limits)
-    split = count_compound_grids(compound, members.grid) > 1
-    return int((split & (needed == 1)).sum()), int(split.sum())
 
 
 def _mean_walk(members: Members, grids: int) -> float:

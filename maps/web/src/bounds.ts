@@ -30,6 +30,16 @@ function extendByPositions(extent: Extent, positions: unknown[]): void {
   extent[3] = Math.max(extent[3], y);
 }
 
+/** The extent of two extents. */
+export function uniteExtents(one: Extent, other: Extent): Extent {
+  return [
+    Math.min(one[0], other[0]),
+    Math.min(one[1], other[1]),
+    Math.max(one[2], other[2]),
+    Math.max(one[3], other[3]),
+  ];
+}
+
 export function fitExtent(map: LibreMap, extent: Extent, padding = fitPadding()): void {
   map.fitBounds(extent, {
     padding,

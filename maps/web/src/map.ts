@@ -18,7 +18,6 @@ import "maplibre-gl/dist/maplibre-gl.css";
 
 import { type Extent, fitPadding } from "./bounds";
 import { button, element } from "./dom";
-import { api, bodyOf } from "./http";
 import { type Language, text } from "./locale";
 import { accessToken } from "./session";
 
@@ -116,12 +115,6 @@ function authoriseRequest(url: string): { url: string; headers?: Record<string, 
   const token = accessToken();
   const isOurs = url.startsWith(location.origin) && token !== null;
   return isOurs ? { url, headers: { Authorization: `Bearer ${token}` } } : { url };
-}
-
-/** The extent of the city's communities; undefined if there are none. */
-export async function fetchCityExtent(): Promise<Extent | undefined> {
-  const query = { level: "city", simplify: 5000 } as const;
-  return (await bodyOf(api.GET("/regions", { params: { query } }))).bbox;
 }
 
 /** Settles when a map has drawn its first picture. */

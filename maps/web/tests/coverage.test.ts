@@ -27,6 +27,12 @@ describe("a coverage", () => {
     expect(town.borders(() => "one")).toHaveLength(10);
     expect(town.borders((cell) => cell % 3 < 2)).toHaveLength(12);
   });
+
+  test("measures grids in metres", () => {
+    const outlines = town.outlines((cell) => cell % 3 < 2, [10, 100]);
+    expect(outlines.get(true)).toEqual({ area: 4 * 1000, perimeter: 2 * (20 + 200) });
+    expect(outlines.get(false)).toEqual({ area: 2 * 1000, perimeter: 2 * (10 + 200) });
+  });
 });
 
 describe("a polygon with a hole", () => {

@@ -2,7 +2,9 @@ import { describe, expect, test } from "vitest";
 
 import type { DraftEvent, Move } from "../src/plan/draft";
 import { Draft } from "../src/plan/draft";
+import { GridColours } from "../src/plan/grid-colours";
 import type { EditAnswer } from "../src/plan/plan-api";
+import { findBuildings } from "../src/plan/plan-search";
 import { cells, draft, EAST, grid, grids, plan, WEST } from "./town";
 
 function change(move: Move, code: string) {
@@ -157,16 +159,34 @@ describe("colours", () => {
     edited.applyAnswer(answer({}));
     expect([edited.grids.get(WEST)!.colour, edited.grids.get(EAST)!.colour]).toEqual(before);
   });
+
+  test("change for the grid that has moved next to one of the same colour, and for no other", () => {
+    const coverage = draft().coverage; // cells 0 1 2 above 3 4 5
+    const colours = new GridColours(coverage);
+    const grids = new Map(["a", "b", "c"].map((code, index) => [code, { colour: index % 2 }]));
+    colours.assign(grids, ["a", "b", "c", "a", "b", "c"]);
+    expect([...grids.values()].map(({ colour }) => colour)).toEqual([0, 1, 0]);
+    colours.assign(grids, ["a", "b", "c", "a", "c", "c"]); // c gains a cell beside a
+    expect(grids.get("a")!.colour).toBe(0);
+    expect(grids.get("b")!.colour).toBe(1);
+    expect([0, 1]).not.toContain(grids.get("c")!.colour);
+  });
 });
 
 describe("the score card", () => {
-  test("is the server's until the first edit", () => {
-    const score = { grids: 2, polsby_popper: 0.7 };
-    expect(draft({}, { revision: 0, score }).score()).toEqual(score);
+  const scored = { gap_m2: 3, grids: 9, walk_m: 1, revision: 1 };
+
+  test("is the server's while it is of the current revision", () => {
+    expect(draft({}, { score: scored }).score()).toEqual(scored);
+    expect(draft({}, { score: scored }).isScoreOutdated).toBe(false);
   });
 
-  test("has the figures that the page can compute after it", () => {
-    expect(draft().score()).toEqual({
+  test("has the figures that the page computes after an edit, and else those of the server", () => {
+    const edited = draft({}, { score: scored });
+    edited.applyAnswer(answer({ revision: 2 }));
+    expect(edited.isScoreOutdated).toBe(true);
+    const { walk_m, polsby_popper, ...score } = edited.score();
+    expect(score).toEqual({
       grids: 2,
       households: 600,
       within_limits: 1,
@@ -174,7 +194,46 @@ describe("the score card", () => {
       largest: 400,
       mean_deviation: 100,
       contiguous: true,
+      compounds_split_all: 1,
+      compounds_split: 1,
+      gap_m2: 3,
+      revision: 1,
     });
+    expect(polsby_popper).toBeGreaterThan(0.6);
+    expect(walk_m).toBeGreaterThan(10_000);
+  });
+
+  test("is replaced when the server has scored the revision on the page", () => {
+    const edited = draft({}, { score: scored });
+    edited.applyAnswer(answer({ revision: 2 }));
+    expect(edited.updateScore({ revision: 2, score: scored })).toBe(false);
+    expect(edited.updateScore({ revision: 3, score: { grids: 2, revision: 3 } })).toBe(false);
+    expect(edited.updateScore({ revision: 2, score: { grids: 2, revision: 2 } })).toBe(true);
+    expect(edited.score()).toEqual({ grids: 2, revision: 2 });
+  });
+
+  test("tells where compounds are divided, and whether that could be avoided", () => {
+    const limits = { target: 100, lower: 50, upper: 200 };
+    const [place] = draft().places().compounds_split_all!;
+    expect(place![0]).toBeLessThan(0.5);
+    expect(place![2]).toBeGreaterThan(2.5);
+    expect(draft().places().compounds_split).toHaveLength(1);
+    expect(draft({}, { limits }).places()).toMatchObject({ compounds_split: [] });
+    expect(draft({}, { limits }).places().compounds_split_all).toHaveLength(1);
+  });
+});
+
+describe("a search in the plan", () => {
+  test("finds buildings by name and code, exact names first", () => {
+    const hits = findBuildings(draft(), "House 1");
+    expect(hits[0]).toMatchObject({ code: "B1", name: "House 1", exact: true, lon: 1.5, lat: 0.5 });
+    expect(findBuildings(draft(), "B4")).toHaveLength(1);
+    expect(findBuildings(draft(), "nothing")).toEqual([]);
+  });
+
+  test("knows the cell at a position", () => {
+    expect(draft().cellAt([2.5, 1.5])).toBe(5);
+    expect(draft().cellAt([9, 9])).toBeNull();
   });
 });
 

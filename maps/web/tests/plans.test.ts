@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from "vitest";
 
 import { setLocale } from "../src/locale";
-import { filterCommunities } from "../src/plan/community-list";
+import { filterCommunities, type State, stateOf } from "../src/plan/community-states";
 import { moveGroups } from "../src/plan/move-groups";
 import { isInScope } from "../src/plan/plan-api";
 import { cellCentre, draftExtent, labelFeatures } from "../src/plan/plan-features";
@@ -43,19 +43,31 @@ test("a scope holds its own divisions", () => {
 });
 
 describe("the list of communities", () => {
-  const base = { level: "community" as const, parent_code: null, households: null };
+  const base = {
+    level: "community" as const,
+    parent_code: null,
+    households: null,
+    stale: false,
+    geometry: null,
+    extent: undefined,
+  };
   const communities = [
     { ...base, code: "1", name: "Gulou", grids: 3, street: "North", hasDraft: false },
     { ...base, code: "2", name: "Ximen", grids: null, street: "North", hasDraft: true },
     { ...base, code: "3", name: "Beimen", grids: null, street: "South", hasDraft: false },
   ];
-  const codes = (state: "all" | "undrawn" | "drafted", words = "") =>
+  const codes = (state: State, words = "") =>
     filterCommunities(communities, state, words).map(({ code }) => code);
 
   test("can be limited to those not drawn, or with a draft", () => {
     expect(codes("all")).toEqual(["1", "2", "3"]);
     expect(codes("undrawn")).toEqual(["2", "3"]);
     expect(codes("drafted")).toEqual(["2"]);
+  });
+
+  test("tells the state that needs attention first", () => {
+    expect(communities.map(stateOf)).toEqual(["published", "drafted", "undrawn"]);
+    expect(stateOf({ ...communities[1]!, stale: true })).toBe("stale");
   });
 
   test("is searched by name, code and street", () => {

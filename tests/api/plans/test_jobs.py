@@ -123,6 +123,11 @@ def test_score_card_is_updated_after_edits(planner, client, drawn, monkeypatch):
     assert now["score"]["grids"] == before["score"]["grids"] - 1
     assert now["score"]["households"] == before["score"]["households"]
     assert now["score"]["objective"] != before["score"]["objective"]
+    assert now["score"]["revision"] == now["revision"]
+    copy = planner.post(f"/plans/{plan}/copy").json()
+    assert copy["score"] == {
+        name: value for name, value in now["score"].items() if name != "revision"
+    }
     assert all(job["kind"] != "score" for job in planner.get("/jobs").json()["items"])
 
 

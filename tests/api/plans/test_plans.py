@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import shapely
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 
 import api
 from api.core.parameters import Writing
@@ -108,11 +108,18 @@ def test_draft_is_hidden_from_others(client, signed_in, draft):
         assert who.get(f"/plans/{draft}/grids").status_code == 404
 
 
-def test_plan_has_its_revision_as_etag(planner, draft):
-    answer = planner.get(f"/plans/{draft}")
-    assert answer.headers["etag"] == '"0"'
-    again = planner.get(f"/plans/{draft}", headers={"If-None-Match": '"0"'})
-    assert again.status_code == 304
+def test_plan_has_its_revision_and_content_as_etag(planner, town, draft):
+    etag = planner.get(f"/plans/{draft}").headers["etag"]
+    assert etag.startswith('"0-')
+    unchanged = {"If-None-Match": etag}
+    assert planner.get(f"/plans/{draft}", headers=unchanged).status_code == 304
+    with town.begin() as connection:
+        scored = update(GridPlan).where(GridPlan.id == draft).values(score={"walk_m": 1.0})
+        connection.execute(scored)
+    assert planner.get(f"/plans/{draft}", headers=unchanged).json()["score"] == {"walk_m": 1.0}
+    renamed = {"kind": "rename", "grid": DRAFT, "name": "x"}
+    answer = planner.post(f"/plans/{draft}/edits", json=renamed, headers={"If-Match": etag})
+    assert answer.status_code == 200
 
 
 def test_edit_returns_the_changed_grids(planner, draft):
@@ -175,6 +182,34 @@ def test_undo_restores_everything_and_redo_repeats_it(planner, draft):
         assert state(planner, draft) == expected
     refused = planner.post(f"/plans/{draft}/redo", headers=seen(revision))
     assert refused.status_code == 409
+
+
+def test_new_dedicated_grid_is_one_step_that_one_undo_takes_back(planner, draft):
+    before = state(planner, draft)
+    moving = atoms(planner, draft, DRAFT)[:2]
+    answer = edit(planner, draft, 0, kind="assign", atoms=moving, grid=None, new="dedicated")
+    [made] = {one["id"] for one in answer.json()["changed"]} - {DRAFT}
+    assert made[-3:] >= "901"
+    assert state(planner, draft)[1][made]["kind"] == "dedicated"
+    planner.post(f"/plans/{draft}/undo", headers=seen(1))
+    assert state(planner, draft) == before
+
+
+def test_atoms_go_to_several_grids_in_one_step(planner, draft):
+    before = state(planner, draft)
+    first, second, third = atoms(planner, draft, DRAFT)[:3]
+    moves = [
+        {"atoms": [first, second], "grid": f"{t.RIVERSIDE}002"},
+        {"atoms": [third], "grid": f"{t.RIVERSIDE}003"},
+    ]
+    answer = edit(planner, draft, 0, kind="reassign", moves=moves).json()
+    assert (answer["revision"], answer["undo"]) == (1, 1)
+    members = state(planner, draft)[2]
+    assert [members[str(atom)][-3:] for atom in (first, second, third)] == ["002", "002", "003"]
+    planner.post(f"/plans/{draft}/undo", headers=seen(1))
+    assert state(planner, draft) == before
+    nowhere = [{"atoms": [first], "grid": f"{t.RIVERSIDE}777"}]
+    assert edit(planner, draft, 2, kind="reassign", moves=nowhere).status_code == 404
 
 
 def test_new_edit_discards_undone_edits(planner, draft):
@@ -427,6 +462,31 @@ def test_every_writing_endpoint_retries_conflicts():
     assert [
         name for name, function in endpoints.items() if not hasattr(function, "__wrapped__")
     ] == []
+
+
+def test_archived_plan_is_in_force_again_as_a_new_version(planner, client, town, draft):
+    _, before, _ = state(planner, draft)
+    for number in (draft, planner.post(f"/plans/{draft}/copy").json()["id"]):
+        revision = planner.get(f"/plans/{number}").json()["revision"]
+        edit(planner, number, revision, kind="rename", grid=DRAFT, name=f"plan {number}")
+        assert planner.post(f"/plans/{number}/publish", headers=seen(revision + 1)).is_success
+    assert client.get(f"/grids/{DRAFT}").json()["properties"]["name"] != f"plan {draft}"
+    answer = planner.post(f"/plans/{draft}/restore")
+    assert answer.status_code == 201
+    restored = answer.json()
+    assert (restored["status"], restored["parent"]) == ("published", draft)
+    assert restored["version"] > planner.get(f"/plans/{draft}").json()["version"]
+    assert restored["note"]
+    assert client.get(f"/grids/{DRAFT}").json()["properties"]["name"] == f"plan {draft}"
+    figures = {code: grid["households"] for code, grid in state(planner, restored["id"])[1].items()}
+    assert figures == {code: grid["households"] for code, grid in before.items()}
+    assert planner.get(f"/plans/{draft}").json()["status"] == "archived", "the original stays"
+    again = planner.post(f"/plans/{restored['id']}/restore")
+    assert again.status_code == 409
+    out_of_force = planner.post(
+        f"/plans/{restored['id']}/archive", headers=seen(restored["revision"])
+    )
+    assert out_of_force.is_success
 
 
 def test_archived_and_discarded_drafts(planner, draft):

@@ -1,11 +1,11 @@
 from itertools import pairwise
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 
 from api.core.responses import Collection
 from api.public.regions import RegionResponse
-from geo.model import Region
+from geo.model import GridPlan, Region
 from tests import town as t
 
 
@@ -33,6 +33,22 @@ def test_newest_drafts_are_shown_to_planners_who_ask_for_them(client, planner):
 
     assert grids(planner) == [None, None, 6]
     assert grids(client) == [None, None, None]
+
+
+def test_community_whose_data_changed_is_marked(client, town):
+    def stale():
+        found = client.get("/regions", params={"level": "community"}).json()["features"]
+        return {one["id"] for one in found if one["properties"]["stale"]}
+
+    assert stale() == set()
+    changed = update(GridPlan).where(
+        GridPlan.community_code == t.DRUM_TOWER, GridPlan.status == "published"
+    )
+    with town.begin() as connection:
+        connection.execute(changed.values(stale={"households": 5}))
+    assert stale() == {t.DRUM_TOWER}
+    with town.begin() as connection:
+        connection.execute(changed.values(stale=None))
 
 
 def test_answer_is_geojson_as_described(client):

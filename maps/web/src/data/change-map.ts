@@ -3,9 +3,10 @@
 import type { Feature, FeatureCollection, Geometry } from "geojson";
 import type { GeoJSONSource, Map as LibreMap } from "maplibre-gl";
 import { extentOf, fitExtent } from "../bounds";
+import { fetchOpeningExtent } from "../cities";
 import { element, elementById, notify } from "../dom";
 import { type Language, text } from "../locale";
-import { createMap, fetchCityExtent, loaded, loadStyle } from "../map";
+import { createMap, loaded, loadStyle } from "../map";
 import type { Fate, Run, RunStatus } from "./import-api";
 import { label } from "./labels";
 
@@ -24,7 +25,8 @@ let map: LibreMap;
 export const changeMap = (): LibreMap => map;
 
 export async function openMap(lang: Language): Promise<LibreMap> {
-  const [style, extent] = await Promise.all([changeStyle(lang), fetchCityExtent()]);
+  const hasView = location.hash.includes("map=");
+  const [style, extent] = await Promise.all([changeStyle(lang), fetchOpeningExtent(hasView)]);
   map = createMap(style, extent, { padding: { top: 40, right: 40, bottom: 40, left: 40 } });
   map.on("error", (event) => notify(event.error.message));
   Object.assign(window, { gridatlas: { map } });

@@ -2,6 +2,7 @@
 
 import type { Map as LibreMap, MapMouseEvent } from "maplibre-gl";
 
+import { fetchOpeningExtent } from "../cities";
 import { button, delay, elementById, notify } from "../dom";
 import { ProblemError } from "../http";
 import { type Language, text } from "../locale";
@@ -85,8 +86,12 @@ async function requestLayoutEarly(): Promise<Layout | null> {
 }
 
 async function openMap(lang: Language): Promise<LibreMap> {
-  const { createMap, fetchCityExtent, loaded, loadStyle } = await import("../map");
-  const [style, extent] = await Promise.all([loadStyle(lang, "published"), fetchCityExtent()]);
+  const { createMap, loaded, loadStyle } = await import("../map");
+  const hasView = location.hash.includes("map=") || parseAddress(location.search) !== null;
+  const [style, extent] = await Promise.all([
+    loadStyle(lang, "published"),
+    fetchOpeningExtent(hasView),
+  ]);
   const map = createMap(fireStyle(style), extent, { padding: PADDING });
   map.on("error", (event) => notify(event.error.message));
   Object.assign(window, { gridatlas: { map } });

@@ -1,21 +1,21 @@
 // The communities of the planner's scope, by street.
 
-import { element, elementById } from "../dom";
-import { formatNumber, text } from "../locale";
+import type { Geometry } from "geojson";
+
+import { chooseCity, chooseOpeningCity, citiesOf, fetchCityNames, type Regions } from "../cities";
+import { button, element, elementById, notify } from "../dom";
+import { formatNumber, type Language, text } from "../locale";
 import { session } from "../session";
-import { type Community, fetchCommunities, fetchStreetNames } from "./plan-api";
+import { filterCommunities, type ListedCommunity, STATES, type State } from "./community-states";
+import { communitiesExtent, type HomeMap, openHomeMap, stateLegend } from "./home-map";
+import { fetchCommunities, fetchStreetNames } from "./plan-api";
 
-const STATES = ["all", "undrawn", "drafted"] as const;
-type State = (typeof STATES)[number];
-
-export interface ListedCommunity extends Community {
-  street: string;
-  /** Whether there is a plan that is not published yet. */
-  hasDraft: boolean;
-}
-
-export async function showCommunityList(): Promise<void> {
-  const communities = await loadCommunities(session()?.scope ?? "");
+/** Show the communities as a list and on a map; return how to close the map. */
+export async function showCommunityList(lang: Language): Promise<{ close(): void }> {
+  const all = await loadCommunities(session()?.scope ?? "");
+  const cities = citiesOf({ features: all.map(asRegion) }, await fetchCityNames());
+  let city = cities.length > 1 ? await chooseOpeningCity(cities, false) : null;
+  const inCity = () => all.filter(({ code }) => !city || code.startsWith(city.code));
   const search = element("input", {
     type: "search",
     id: "search",
@@ -23,38 +23,68 @@ export async function showCommunityList(): Promise<void> {
     "aria-label": text("plan.search"),
   });
   const state = element("select", { "aria-label": text("plan.which") });
-  for (const name of STATES) {
-    const count = filterCommunities(communities, name, "").length;
-    state.append(
-      element(
-        "option",
-        { value: name },
-        text(`plan.which_${name}`, { count: formatNumber(count) }),
-      ),
-    );
-  }
   const list = element("div");
+  let map: HomeMap | null = null;
   const fill = () => {
-    const rows = filterCommunities(communities, state.value as State, search.value.trim());
+    const rows = filterCommunities(inCity(), state.value as State, search.value.trim());
     list.replaceChildren(
       ...(rows.length
         ? streetLists(rows)
         : [element("p", { class: "none" }, text("plan.none_found"))]),
     );
+    map?.show(rows);
   };
   search.addEventListener("input", fill);
   state.addEventListener("change", fill);
-  fill();
-  elementById("side").replaceChildren(
-    element(
-      "div",
-      { class: "heading" },
-      element("h1", {}, text("plan.communities")),
-      element("p", {}, text("plan.choose_community")),
-    ),
-    element("div", { class: "sieve" }, search, state),
-    list,
-  );
+  const show = () => {
+    state.replaceChildren(...stateOptions(inCity()));
+    elementById("side").replaceChildren(
+      element(
+        "div",
+        { class: "heading" },
+        element("h1", {}, city?.name ?? text("plan.communities")),
+        element("p", {}, text("plan.choose_community")),
+        cities.length > 1
+          ? button(text("page.choose_city"), () => void change(), { class: "quiet" })
+          : null,
+      ),
+      stateLegend(inCity()),
+      element("div", { class: "sieve" }, search, state),
+      list,
+    );
+    fill();
+  };
+  const change = async () => {
+    city = await chooseCity(cities);
+    show();
+    map?.fit(city.extent);
+  };
+  show();
+  // the list is there at once, and also where the map can't be shown
+  try {
+    map = await openHomeMap(lang, communitiesExtent(inCity()));
+    fill();
+  } catch (error) {
+    notify((error as Error).message);
+  }
+  return { close: () => map?.close() };
+}
+
+function stateOptions(communities: ListedCommunity[]): HTMLElement[] {
+  return STATES.map((name) => {
+    const count = formatNumber(filterCommunities(communities, name, "").length);
+    return element("option", { value: name }, text(`plan.which_${name}`, { count }));
+  });
+}
+
+function asRegion({ geometry, extent, ...properties }: ListedCommunity) {
+  return {
+    type: "Feature" as const,
+    id: properties.code,
+    geometry,
+    properties,
+    ...(extent ? { bbox: extent } : {}),
+  } as Regions["features"][number];
 }
 
 async function loadCommunities(scope: string): Promise<ListedCommunity[]> {
@@ -66,28 +96,13 @@ async function loadCommunities(scope: string): Promise<ListedCommunity[]> {
   const withDraft = new Set(
     drafts.flatMap(({ properties }) => (properties.grids === null ? [] : [properties.code])),
   );
-  return published.map(({ properties }) => ({
+  return published.map(({ properties, geometry, bbox }) => ({
     ...properties,
     street: streets.get(properties.parent_code ?? "") ?? "",
     hasDraft: withDraft.has(properties.code),
+    geometry: geometry as Geometry | null,
+    extent: bbox,
   }));
-}
-
-/** The communities in a state whose name, code or street contains some words. */
-export function filterCommunities(
-  communities: ListedCommunity[],
-  state: State,
-  words: string,
-): ListedCommunity[] {
-  return communities.filter(
-    (community) =>
-      isInState(state, community) &&
-      [community.name, community.code, community.street].some((field) => field.includes(words)),
-  );
-}
-
-function isInState(state: State, { grids, hasDraft }: ListedCommunity): boolean {
-  return state === "all" || (state === "drafted" ? hasDraft : grids === null);
 }
 
 function streetLists(rows: ListedCommunity[]): HTMLElement[] {
@@ -108,7 +123,14 @@ function streetLists(rows: ListedCommunity[]): HTMLElement[] {
   ]);
 }
 
-function communityItem({ code, name, grids, households, hasDraft }: ListedCommunity): HTMLElement {
+function communityItem({
+  code,
+  name,
+  grids,
+  households,
+  hasDraft,
+  stale,
+}: ListedCommunity): HTMLElement {
   const figures =
     grids === null
       ? text("page.not_drawn")
@@ -122,6 +144,13 @@ function communityItem({ code, name, grids, households, hasDraft }: ListedCommun
     element("b", {}, name),
     element("small", {}, figures),
     badge,
+    stale
+      ? element(
+          "span",
+          { class: "badge stale", title: text("plan.stale_help") },
+          text("plan.stale"),
+        )
+      : null,
   );
   return element("li", {}, link);
 }

@@ -14,6 +14,7 @@ import {
   type Job,
   type Plan,
 } from "./plan-api";
+import { openRestoreDialog } from "./publish-dialog";
 import { goTo } from "./route";
 import { reasonTexts, scoreTable } from "./score-table";
 import { planThumbnail } from "./thumbnail";
@@ -110,10 +111,14 @@ function planCard(
       element("span", { class: `badge ${status}` }, text(`plan.status_${status}`)),
       plan.stale ? element("span", stale, text("plan.stale")) : null,
       element("p", {}, [plan.author, when, traits].filter(Boolean).join(" · ")),
+      element("p", {}, text("plan.limits_said", { ...plan.limits })),
       plan.note ? element("p", { class: "note" }, plan.note) : null,
       element("label", {}, tick, text("plan.in_table")),
       status === "draft"
         ? button(text("plan.discard"), () => void discard(plan), { class: "quiet" })
+        : null,
+      status === "archived"
+        ? button(text("plan.restore"), () => void restore(plan), { class: "quiet" })
         : null,
     ),
   );
@@ -126,6 +131,14 @@ async function addThumbnail(
 ): Promise<void> {
   const [grids, colours] = await Promise.all([fetchGrids(plan.id), loadGridColours()]);
   card.querySelector(".picture")?.append(planThumbnail(grids, colours));
+}
+
+async function restore(plan: Plan): Promise<void> {
+  try {
+    await openRestoreDialog(plan);
+  } catch (error) {
+    notify((error as Error).message);
+  }
 }
 
 async function discard(plan: Plan): Promise<void> {

@@ -2,27 +2,29 @@
 
 import type { Map as LibreMap } from "maplibre-gl";
 
-import { button, definitionList, element, elementById } from "../dom";
+import { definitionList, element, elementById } from "../dom";
+import { isOffline } from "../http";
 import { formatMetres, formatNumber, type Language, text } from "../locale";
 import { Draft } from "./draft";
-import { moveGroups } from "./move-groups";
-import { fetchComparison, fetchMovedAtoms, type MovedAtom, type Plan } from "./plan-api";
+import { movedList } from "./moved-list";
+import { fetchComparison, fetchMovedAtoms, fetchPlan, type Plan } from "./plan-api";
 import { cellCentre, draftExtent } from "./plan-features";
 import { PlanMap } from "./plan-map";
 import { scoreTable } from "./score-table";
 
 const BUILDING_ZOOM = 17.5;
 
+/** How often the page checks for edits and new scores of the two plans. */
+const POLL_INTERVAL_MS = 3000;
+
 export async function showComparison(
   id: number,
   other: number,
   lang: Language,
 ): Promise<{ plan: Plan; close(): void }> {
-  const [one, two, figures, moved] = await Promise.all([
+  const [one, two] = await Promise.all([
     Draft.open(id, () => undefined),
     Draft.open(other, () => undefined),
-    fetchComparison(id, other),
-    fetchMovedAtoms(id, other),
   ]);
   elementById("other").hidden = false;
   const extent = draftExtent(one);
@@ -32,78 +34,92 @@ export async function showComparison(
   ]);
   left.load(two);
   right.load(one);
-  for (const view of [left, right]) view.showDifferences(moved);
   linkMaps(left.map, right.map);
   attachSwipe();
-  const goTo = (center: [number, number]) =>
-    void right.map.easeTo({ center, zoom: Math.max(right.map.getZoom(), BUILDING_ZOOM) });
-  elementById("side").replaceChildren(
-    element(
-      "div",
-      { class: "heading" },
-      element("h1", {}, text("plan.compare")),
-      element(
-        "p",
-        {},
-        text("plan.swipe_help", { left: two.plan.version, right: one.plan.version }),
-      ),
-    ),
-    definitionList([
-      [text("plan.moved_households"), formatNumber(figures.moved_households)],
-      [text("plan.moved_buildings"), formatNumber(figures.moved_buildings)],
-      [text("plan.border_added"), formatMetres(figures.border_added_m)],
-      [text("plan.border_removed"), formatMetres(figures.border_removed_m)],
-    ]),
-    scoreTable([two, one].map((draft) => ({ ...draft.plan, score: draft.score() }))),
-    element("h2", {}, text("plan.who_moves")),
-    movedBuildings(
-      moved.features.map(({ properties }) => properties),
-      one,
-      goTo,
-    ),
-  );
+  const comparison = new Comparison(one, two, left, right);
+  await comparison.update();
+  const polling = window.setInterval(() => void comparison.poll(), POLL_INTERVAL_MS);
   Object.assign(window, { gridatlas: { map: right.map } });
   const close = () => {
+    window.clearInterval(polling);
     for (const view of [left, right]) view.close();
     for (const id of ["other", "swipe"]) elementById(id).hidden = true;
   };
   return { plan: one.plan, close };
 }
 
-/** Buildings that move, grouped by their old and new grid. */
-function movedBuildings(
-  moved: MovedAtom[],
-  plan: Draft,
-  goTo: (centre: [number, number]) => void,
-): HTMLElement {
-  const groups = moveGroups(moved);
-  if (groups.length === 0) return element("p", { class: "none" }, text("plan.nobody_moves"));
-  const lists = groups.map(({ title, households, atoms }) => {
-    const rows = atoms.map((atom) => {
-      const words = `${buildingName(atom, plan)} · ${householdsText(atom.households)}`;
-      const centre = cellCentre(plan, plan.index(atom.atom)) as [number, number];
-      return element(
-        "li",
-        {},
-        button(words, () => goTo(centre), { class: "quiet" }),
-      );
-    });
-    return element(
-      "details",
-      {},
-      element("summary", {}, `${title} · ${householdsText(formatNumber(households))}`),
-      element("ul", {}, ...rows),
+class Comparison {
+  constructor(
+    private readonly one: Draft,
+    private readonly two: Draft,
+    private readonly left: PlanMap,
+    private readonly right: PlanMap,
+  ) {}
+
+  /** Show the differences of the two plans as they are now. */
+  async update(): Promise<void> {
+    const [id, other] = [this.one.plan.id, this.two.plan.id];
+    const [figures, moved] = await Promise.all([
+      fetchComparison(id, other),
+      fetchMovedAtoms(id, other),
+    ]);
+    for (const view of [this.left, this.right]) view.showDifferences(moved);
+    const versions = { left: this.two.plan.version, right: this.one.plan.version };
+    elementById("side").replaceChildren(
+      element(
+        "div",
+        { class: "heading" },
+        element("h1", {}, text("plan.compare")),
+        element("p", {}, text("plan.swipe_help", versions)),
+      ),
+      definitionList([
+        [text("plan.moved_households"), formatNumber(figures.moved_households)],
+        [text("plan.moved_buildings"), formatNumber(figures.moved_buildings)],
+        [text("plan.border_added"), formatMetres(figures.border_added_m)],
+        [text("plan.border_removed"), formatMetres(figures.border_removed_m)],
+      ]),
+      this.scores(),
+      element("h2", {}, text("plan.who_moves")),
+      movedList(
+        moved.features.map(({ properties }) => properties),
+        {
+          nameOf: (building) => this.one.buildingName(building),
+          showAtom: (atom) => this.goTo(atom),
+        },
+      ),
     );
-  });
-  return element("div", { class: "movers" }, ...lists);
-}
+  }
 
-function householdsText(households: number | string): string {
-  return text("page.households_unit", { households });
-}
+  /** Follow edits of the two plans by others or in other windows, and new scores. */
+  async poll(): Promise<void> {
+    if (document.hidden) return;
+    try {
+      const drafts = [this.two, this.one];
+      const plans = await Promise.all(drafts.map(({ plan }) => fetchPlan(plan.id)));
+      const edited = drafts.filter(({ plan }, at) => plans[at]!.revision !== plan.revision);
+      if (edited.length > 0) {
+        await Promise.all(edited.map((draft) => draft.reload()));
+        this.left.show(this.two, null);
+        this.right.show(this.one, null);
+        await this.update();
+      } else if (drafts.filter((draft, at) => draft.updateScore(plans[at]!)).length > 0) {
+        elementById("side").querySelector("table.card")?.replaceWith(this.scores());
+      }
+    } catch (error) {
+      if (!isOffline(error)) throw error;
+    }
+  }
 
-function buildingName({ building }: MovedAtom, plan: Draft): string {
-  return plan.cells.find((cell) => cell.building === building)?.name || building;
+  private scores(): HTMLElement {
+    const plans = [this.two, this.one].map((draft) => ({ ...draft.plan, score: draft.score() }));
+    return scoreTable(plans);
+  }
+
+  private goTo(atom: number): void {
+    const { map } = this.right;
+    const center = cellCentre(this.one, this.one.index(atom)) as [number, number];
+    map.easeTo({ center, zoom: Math.max(map.getZoom(), BUILDING_ZOOM) });
+  }
 }
 
 /** Keep two maps at the same view. */

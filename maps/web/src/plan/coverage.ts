@@ -15,6 +15,8 @@ const MIN_SHARED_DEGREES = 2e-6;
 
 export class Coverage {
   private readonly segments: Segment[];
+  /** In square degrees. */
+  private readonly areas: number[];
   readonly neighbours: Set<number>[];
 
   constructor(cells: (Polygon | MultiPolygon)[]) {
@@ -27,6 +29,7 @@ export class Coverage {
       }
     }
     this.segments = [...segments.values()];
+    this.areas = cells.map(areaOf);
     this.neighbours = this.adjacency(cells.length);
   }
 
@@ -35,6 +38,28 @@ export class Coverage {
     return this.segments
       .filter(({ left, right }) => right < 0 || gridOf(left) !== gridOf(right))
       .map(({ from, to }) => [from, to]);
+  }
+
+  /** Area and perimeter of each grid, in square metres and metres. */
+  outlines<K>(
+    gridOf: (cell: number) => K,
+    [east, north]: [number, number],
+  ): Map<K, { area: number; perimeter: number }> {
+    const outlines = new Map<K, { area: number; perimeter: number }>();
+    const outline = (cell: number) => {
+      const grid = gridOf(cell);
+      const known = outlines.get(grid) ?? { area: 0, perimeter: 0 };
+      outlines.set(grid, known);
+      return known;
+    };
+    for (const [cell, area] of this.areas.entries()) outline(cell).area += area * east * north;
+    for (const { from, to, left, right } of this.segments) {
+      if (right >= 0 && gridOf(left) === gridOf(right)) continue;
+      const length = Math.hypot((to[0]! - from[0]!) * east, (to[1]! - from[1]!) * north);
+      outline(left).perimeter += length;
+      if (right >= 0) outline(right).perimeter += length;
+    }
+    return outlines;
   }
 
   /** Adjacent grids, each pair once. */
@@ -101,6 +126,25 @@ function addSegment(
   const known = segments.get(key);
   if (known) known.right = cell;
   else segments.set(key, { from, to, left: cell, right: -1 });
+}
+
+/** The area of a polygon or several, in square degrees. */
+function areaOf(area: Polygon | MultiPolygon): number {
+  const polygons = area.type === "Polygon" ? [area.coordinates] : area.coordinates;
+  const sizes = polygons.flatMap((polygon) =>
+    polygon.map((ring, at) => (at === 0 ? 1 : -1) * Math.abs(ringArea(ring))),
+  );
+  return sizes.reduce((sum, size) => sum + size, 0);
+}
+
+function ringArea(ring: Position[]): number {
+  const [x0, y0] = ring[0] ?? [0, 0];
+  let doubled = 0;
+  for (let at = 1; at < ring.length; at++) {
+    const [a, b] = [ring[at - 1]!, ring[at]!];
+    doubled += (a[0]! - x0!) * (b[1]! - y0!) - (b[0]! - x0!) * (a[1]! - y0!);
+  }
+  return doubled / 2;
 }
 
 /** All rings of a polygon or several, outer rings and holes. */

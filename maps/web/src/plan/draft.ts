@@ -1,8 +1,12 @@
 // The plan being edited: the grid of each cell, figures that follow every gesture at once, and the
 // queue of edits for the server, whose answer decides.
 
+import type { Position } from "geojson";
+
+import type { Extent } from "../bounds";
 import { isOffline, ProblemError } from "../http";
-import { Coverage } from "./coverage";
+import { Coverage, contains } from "./coverage";
+import { GridColours } from "./grid-colours";
 import {
   type Areas,
   type Atom,
@@ -16,10 +20,17 @@ import {
   fetchPlan,
   type Plan,
   type PlanGrid,
+  postAssignment,
   postEdit,
   postStep,
   type Score,
 } from "./plan-api";
+import {
+  type DividedCompound,
+  dividedCompounds,
+  meanWalk,
+  medianCompactness,
+} from "./plan-figures";
 
 export interface Change {
   grid: string;
@@ -55,8 +66,9 @@ export type DraftEvent =
 
 const NEW_GRID = "new";
 const NO_COLOUR = -1;
-/** Indices of the palette (maps/colours.py), the usual ones first. */
-const COLOURS = [0, 1, 2, 3, 4, 5, 6, 7];
+
+/** What is sent to the server, one after another. */
+type Step = { edit: Edit } | { direction: "undo" | "redo" };
 
 export class Draft {
   readonly cells: Atom[];
@@ -66,8 +78,11 @@ export class Draft {
   /** The grid of each atom in the plan that this one was copied from. */
   private readonly parentGrids = new Map<number, string>();
   private readonly indexOfAtom = new Map<number, number>();
-  private readonly pendingEdits: { edit: Edit; isDedicated: boolean }[] = [];
+  private readonly pendingSteps: Step[] = [];
+  private readonly colours: GridColours;
   private isSending = false;
+  /** The revision that the server's score card is of. */
+  private scoredRevision: number;
 
   constructor(
     public plan: Plan,
@@ -82,6 +97,8 @@ export class Draft {
       this.grids.set(properties.code, { ...properties, colour: properties.colour ?? NO_COLOUR });
     }
     this.coverage = new Coverage(areas.features.map((cell) => cell.geometry));
+    this.scoredRevision = plan.score.revision ?? plan.revision;
+    this.colours = new GridColours(this.coverage);
     this.assignColours();
   }
 
@@ -93,6 +110,8 @@ export class Draft {
     const { plan, atoms, grids, breaches } = await fetchAll(id);
     const draft = new Draft(plan, atoms, grids, notify, isReadOnly);
     draft.breaches = breaches;
+    draft.colours.restore(draft.grids, sessionStorage, `gridatlas.colours.${id}`);
+    draft.assignColours();
     if (draft.isEditable && plan.parent !== null) {
       draft.setParentGrids(await fetchMovedAtoms(id, plan.parent));
     }
@@ -131,7 +150,21 @@ export class Draft {
   }
 
   get isSaving(): boolean {
-    return this.pendingEdits.length > 0;
+    return this.pendingSteps.length > 0;
+  }
+
+  /** Whether the server has not scored the plan since its last edit. */
+  get isScoreOutdated(): boolean {
+    return this.isSaving || this.scoredRevision !== this.plan.revision;
+  }
+
+  /** Take over the score card of the server; return whether it is another one. */
+  updateScore({ score, revision }: Pick<Plan, "score" | "revision">): boolean {
+    if (!this.isScoreOutdated || score.revision !== revision) return false;
+    if (revision !== this.plan.revision) return false;
+    this.scoredRevision = revision;
+    this.plan = { ...this.plan, score };
+    return true;
   }
 
   /** Indices of the cells of a grid. */
@@ -139,22 +172,57 @@ export class Draft {
     return this.cells.flatMap((cell, index) => (cell.grid === grid ? [index] : []));
   }
 
-  /** The score card as far as the page can compute it; figures that an edit outdates are left out. */
+  /**
+   * The score card. After an edit the page computes what it can; the other figures are of the
+   * last scored revision until the server has scored the plan again.
+   */
   score(): Score {
-    if (this.plan.revision === 0) return this.plan.score;
+    if (!this.isScoreOutdated) return this.plan.score;
+    return { ...this.plan.score, ...this.liveFigures() };
+  }
+
+  private liveFigures(): Score {
     const grids = [...this.grids.values()];
-    const sizes = grids.filter((grid) => grid.kind === "general").map((grid) => grid.households);
+    const general = grids.filter((grid) => grid.kind === "general");
+    const sizes = general.map((grid) => grid.households);
     const { target } = this.plan.limits;
     const deviation = sizes.reduce((sum, size) => sum + Math.abs(size - target), 0);
+    const divided = dividedCompounds(this);
     return {
       grids: grids.length,
       households: this.cells.reduce((sum, cell) => sum + cell.households, 0),
-      within_limits: grids.filter((grid) => grid.within).length / Math.max(grids.length, 1),
+      within_limits: general.filter((grid) => grid.within).length / Math.max(general.length, 1),
       smallest: Math.min(...sizes),
       largest: Math.max(...sizes),
       mean_deviation: deviation / Math.max(sizes.length, 1),
       contiguous: grids.every((grid) => grid.contiguous),
+      compounds_split_all: divided.length,
+      compounds_split: divided.filter(({ isAvoidable }) => isAvoidable).length,
+      polsby_popper: medianCompactness(this),
+      walk_m: meanWalk(this),
     };
+  }
+
+  /** Where the faults are that figures of the score card count. */
+  places(): Partial<Record<keyof Score, Extent[]>> {
+    const divided = dividedCompounds(this);
+    const extents = (compounds: DividedCompound[]) => compounds.map(({ extent }) => extent);
+    return {
+      ...(this.plan.score.places as Partial<Record<keyof Score, Extent[]>> | undefined),
+      compounds_split_all: extents(divided),
+      compounds_split: extents(divided.filter(({ isAvoidable }) => isAvoidable)),
+    };
+  }
+
+  /** The name of a building; empty where it has none. */
+  buildingName(building: string): string {
+    return this.cells.find((cell) => cell.building === building)?.name ?? "";
+  }
+
+  /** The index of the cell at a position; null outside the community. */
+  cellAt(position: Position): number | null {
+    const index = this.areas.features.findIndex(({ geometry }) => contains(geometry, position));
+    return index < 0 ? null : index;
   }
 
   /** What a move to one grid would change. */
@@ -230,49 +298,61 @@ export class Draft {
     return null;
   }
 
-  /** Apply a move to the page at once, and queue it for the server. */
+  /** Apply a move to the page at once, and queue it for the server as one step. */
   move({ steps }: Move, isDedicated = false): void {
-    const known = steps.filter((step) => step.to !== null);
-    for (const { atoms, to } of known) for (const atom of atoms) this.cell(atom).grid = to!;
+    const known = steps.flatMap(({ atoms, to }) => (to === null ? [] : [{ atoms, grid: to }]));
+    for (const { atoms, grid } of known) for (const atom of atoms) this.cell(atom).grid = grid;
     if (known.length > 0) {
       this.updateFigures();
       this.notify({ kind: "changed" });
     }
-    for (const { atoms, to } of steps) this.send({ kind: "assign", atoms, grid: to }, isDedicated);
-  }
-
-  /** Queue an edit; with `isDedicated` the grid that it creates becomes a dedicated one. */
-  send(edit: Edit, isDedicated = false): void {
-    this.pendingEdits.push({ edit, isDedicated });
-    void this.flush();
-  }
-
-  async step(direction: "undo" | "redo"): Promise<void> {
-    if (this.isSaving) return;
-    try {
-      this.applyAnswer(await postStep(this.plan.id, this.plan.revision, direction));
-    } catch (error) {
-      await this.handleFailure(error as Error, null);
+    const [first] = steps;
+    if (!first) return;
+    if (steps.length > 1) this.send({ kind: "reassign", moves: known });
+    else {
+      const kind = isDedicated ? "dedicated" : "general";
+      this.send({ kind: "assign", atoms: first.atoms, grid: first.to, new: kind });
     }
   }
 
-  /** Send the queued edits one after another; without a network they stay queued. */
+  /** Queue an edit. */
+  send(edit: Edit): void {
+    this.pendingSteps.push({ edit });
+    void this.flush();
+  }
+
+  /** Assign buildings to grids by a file, as one step; return the households that moved. */
+  async importFile(file: File): Promise<number> {
+    await this.flush();
+    const answer = await postAssignment(this.plan.id, this.plan.revision, file);
+    this.applyAnswer(answer);
+    return answer.households.moved;
+  }
+
+  /** Queue a step back or forth behind the edits that are not saved yet. */
+  async step(direction: "undo" | "redo"): Promise<void> {
+    if (!this.isSaving && this.plan[direction] === 0) return;
+    this.pendingSteps.push({ direction });
+    await this.flush();
+  }
+
+  /** Send the queued steps one after another; without a network they stay queued. */
   async flush(): Promise<void> {
     if (this.isSending) return;
     this.isSending = true;
     try {
-      for (let next = this.pendingEdits[0]; next; next = this.pendingEdits[0]) {
-        const answer = await postEdit(this.plan.id, this.plan.revision, next.edit);
-        this.pendingEdits.shift();
-        const created = Object.values(answer.atoms)[0];
-        if (next.isDedicated && created) {
-          const edit: Edit = { kind: "kind", grid: created, to: "dedicated" };
-          this.pendingEdits.unshift({ edit, isDedicated: false });
-        }
+      for (let next = this.pendingSteps[0]; next; next = this.pendingSteps[0]) {
+        const { id, revision } = this.plan;
+        const answer =
+          "edit" in next
+            ? await postEdit(id, revision, next.edit)
+            : await postStep(id, revision, next.direction);
+        this.pendingSteps.shift();
         this.applyAnswer(answer);
       }
     } catch (error) {
-      await this.handleFailure(error as Error, this.pendingEdits[0]?.edit ?? null);
+      const failed = this.pendingSteps[0];
+      await this.handleFailure(error as Error, failed && "edit" in failed ? failed.edit : null);
     } finally {
       this.isSending = false;
     }
@@ -280,7 +360,7 @@ export class Draft {
 
   private async handleFailure(error: Error, edit: Edit | null): Promise<void> {
     if (isOffline(error)) return this.notify({ kind: "offline", reason: error.message });
-    this.pendingEdits.length = 0;
+    this.pendingSteps.length = 0;
     await this.reload();
     if (error instanceof ProblemError && error.status === 412 && edit) {
       const by = String(error.document.changed_by ?? "");
@@ -294,7 +374,7 @@ export class Draft {
     for (const { properties } of changed) this.storeGrid(properties);
     for (const code of removed) this.grids.delete(code);
     const queued = new Set(
-      this.pendingEdits.flatMap(({ edit }) => (edit.kind === "assign" ? edit.atoms : [])),
+      this.pendingSteps.flatMap((step) => ("edit" in step ? movedAtoms(step.edit) : [])),
     );
     for (const [key, grid] of Object.entries(atoms)) {
       const atom = Number(key);
@@ -310,6 +390,7 @@ export class Draft {
   async reload(): Promise<void> {
     const { plan, atoms, grids, breaches } = await fetchAll(this.plan.id);
     this.plan = plan;
+    this.scoredRevision = plan.score.revision ?? this.scoredRevision;
     for (const { properties } of atoms.features) {
       const index = this.indexOfAtom.get(properties.atom);
       if (index !== undefined) this.cells[index]!.grid = properties.grid;
@@ -342,21 +423,15 @@ export class Draft {
     this.assignColours();
   }
 
-  /** Give a grid another colour where a neighbour has the same. */
   private assignColours(): void {
-    const neighbours = new Map<string, Set<string>>();
-    const add = (grid: string, other: string) =>
-      neighbours.set(grid, (neighbours.get(grid) ?? new Set<string>()).add(other));
-    for (const [one, other] of this.coverage.touching((cell) => this.cells[cell]!.grid)) {
-      add(one, other);
-      add(other, one);
-    }
-    for (const [code, grid] of this.grids) {
-      const taken = [...(neighbours.get(code) ?? [])].map((other) => this.grids.get(other)?.colour);
-      if (COLOURS.includes(grid.colour) && !taken.includes(grid.colour)) continue;
-      grid.colour = COLOURS.find((colour) => !taken.includes(colour)) ?? 0;
-    }
+    const gridOf = this.cells.map((cell) => cell.grid);
+    this.colours.assign(this.grids, gridOf);
   }
+}
+
+function movedAtoms(edit: Edit): number[] {
+  if (edit.kind === "assign") return edit.atoms;
+  return edit.kind === "reassign" ? edit.moves.flatMap(({ atoms }) => atoms) : [];
 }
 
 async function fetchAll(id: number) {

@@ -1,13 +1,14 @@
 // The editor of a plan: the list of grids with figures that follow every gesture, tools, undo and
 // redo, breaches, and edits by other people.
 
-import { isMotionReduced } from "../bounds";
+import { type Extent, isMotionReduced } from "../bounds";
 import { button, element, elementById, icon, notify } from "../dom";
 import { isOffline } from "../http";
 import { type Language, text } from "../locale";
 import { nextIndex } from "../search";
 import { session } from "../session";
 import { Draft, type DraftEvent, type DraftGrid, type Move } from "./draft";
+import { openFileDialog } from "./file-dialog";
 import { gridForm, gridList } from "./grid-list";
 import { ICONS, type IconName } from "./icons";
 import {
@@ -18,6 +19,7 @@ import {
   showHint,
   showMovePreview,
 } from "./move-preview";
+import { attachPan } from "./pan";
 import {
   copyPlan,
   fetchLastAuthor,
@@ -31,7 +33,7 @@ import { PlanMap } from "./plan-map";
 import { openPrintDialog } from "./print-dialog";
 import { openPublishDialog } from "./publish-dialog";
 import { goTo } from "./route";
-import { scoreTable } from "./score-table";
+import { SERVER_FIGURES, scoreTable } from "./score-table";
 import { SelectionTools, type Tool } from "./selection-tools";
 import { markActiveTool, showToolbar } from "./toolbar";
 
@@ -44,8 +46,13 @@ const TOOL_KEYS: Record<string, Tool> = {
   e: "eraser",
 };
 
-/** How often the editor checks for edits by other people. */
+/** How often the editor checks for edits by other people, and for the score of its own. */
 const POLL_INTERVAL_MS = 4000;
+const SCORE_POLL_INTERVAL_MS = 1000;
+const PLACE_ZOOM = 17.5;
+
+/** Tools that move atoms into the chosen grid, and do nothing without one. */
+const TOOLS_FOR_GRID: Tool[] = ["brush", "lasso", "rectangle"];
 
 export class Editor {
   active: string | null = null;
@@ -53,6 +60,7 @@ export class Editor {
   private readonly tools: SelectionTools;
   private merging = new Set<string>();
   private problemIndex = -1;
+  private isScoreCardOpen = false;
   private readonly closing = new AbortController();
 
   private constructor(
@@ -93,13 +101,19 @@ export class Editor {
     const keepOpen = (event: Event) => this.draft.isSaving && event.preventDefault();
     window.addEventListener("beforeunload", keepOpen, { signal });
     const polling = window.setInterval(() => void this.pollRevision(), POLL_INTERVAL_MS);
-    signal.addEventListener("abort", () => window.clearInterval(polling));
+    const scoring = window.setInterval(() => void this.pollScore(), SCORE_POLL_INTERVAL_MS);
+    signal.addEventListener("abort", () => {
+      window.clearInterval(polling);
+      window.clearInterval(scoring);
+    });
+    attachPan(this.view.map, signal);
     showToolbar({
       draft: this.draft,
       tools: this.tools,
       view: this.view,
       setTool: (tool) => this.setTool(tool),
       onShading: () => this.view.show(this.draft, this.active),
+      showPlace: (place) => this.showPlace(place),
     });
     this.setTool("click");
     this.show();
@@ -117,7 +131,7 @@ export class Editor {
       this.problemLine(),
       this.gridList(),
       this.draft.isEditable && this.active ? gridForm(this.draft, this.active) : "",
-      this.scores(plan),
+      this.scores(),
     );
     this.showState();
   }
@@ -157,6 +171,7 @@ export class Editor {
       open,
       this.compareLink(),
       this.printLink(),
+      this.fileLink(),
       this.shareLink(),
     );
   }
@@ -201,6 +216,7 @@ export class Editor {
       }),
       this.compareLink(),
       this.printLink(),
+      this.fileLink(),
       this.shareLink(),
       button(text("plan.publish"), () => void openPublishDialog(this.draft), { class: "primary" }),
     );
@@ -209,6 +225,12 @@ export class Editor {
   private printLink(): HTMLElement {
     return button(text("plan.print"), () => openPrintDialog(this.draft.plan), {
       title: text("plan.print_help"),
+    });
+  }
+
+  private fileLink(): HTMLElement {
+    return button(text("plan.files"), () => openFileDialog(this.draft), {
+      title: text("plan.files_help"),
     });
   }
 
@@ -296,20 +318,71 @@ export class Editor {
     });
   }
 
-  private scores(plan: Plan): HTMLElement {
-    return element(
+  /** The score card; its figures are computed while it is open. */
+  private scores(): HTMLElement {
+    const card = element("div", { class: "holder" });
+    const details = element(
       "details",
       { class: "scores" },
       element("summary", {}, text("plan.score_card")),
-      scoreTable([{ ...plan, score: this.draft.score() }]),
+      card,
     );
+    details.open = this.isScoreCardOpen;
+    if (details.open) card.append(this.scoreCard());
+    details.addEventListener("toggle", () => {
+      this.isScoreCardOpen = details.open;
+      this.refreshScores();
+    });
+    return details;
+  }
+
+  private scoreCard(): HTMLElement {
+    return scoreTable([{ ...this.draft.plan, score: this.draft.score() }], {
+      outdated: this.draft.isScoreOutdated ? SERVER_FIGURES : [],
+      places: this.draft.places(),
+      showPlace: (extent) => this.zoomTo(extent),
+    });
+  }
+
+  private refreshScores(): void {
+    const card = elementById("side").querySelector(".scores .holder");
+    card?.replaceChildren(...(this.isScoreCardOpen ? [this.scoreCard()] : []));
+  }
+
+  private zoomTo(extent: Extent): void {
+    const duration = isMotionReduced() ? 0 : 500;
+    this.view.map.fitBounds(extent, { padding: 120, maxZoom: 18, duration });
+  }
+
+  /** Go to a place that was searched for, mark it, and tell its cell. */
+  private showPlace({ lon, lat }: { lon: number; lat: number }): void {
+    const zoom = Math.max(this.view.map.getZoom(), PLACE_ZOOM);
+    this.view.map.jumpTo({ center: [lon, lat], zoom });
+    this.view.showPin([lon, lat]);
+    const index = this.draft.cellAt([lon, lat]);
+    if (index === null) return;
+    const { atom } = this.draft.cells[index]!;
+    this.view.hoverAtom(atom);
+    showCell(this.draft, atom);
   }
 
   setTool(tool: Tool): void {
     this.tools.setTool(tool);
     this.dropPendingMove();
     markActiveTool(tool);
-    if (tool === "dedicated") showHint(text("plan.draw_shape"));
+    this.showToolHint();
+  }
+
+  /** Say what the tool waits for. */
+  private showToolHint(): void {
+    if (this.tools.tool === "dedicated") showHint(text("plan.draw_shape"));
+    else if (this.needsGrid) showHint(text("plan.choose_grid"));
+  }
+
+  /** Whether the tool has no grid to move buildings into. */
+  private get needsGrid(): boolean {
+    const { isEditable } = this.draft;
+    return isEditable && this.active === null && TOOLS_FOR_GRID.includes(this.tools.tool);
   }
 
   // -- gestures
@@ -348,7 +421,7 @@ export class Editor {
   private handleSelected(atoms: Set<number>, isAlternative: boolean): void {
     const [first] = atoms;
     const move = this.draft.isEditable && !isAlternative ? this.moveOf(atoms) : null;
-    if (first === undefined || move?.atoms.length === 0) this.dropPendingMove();
+    if (this.needsGrid || first === undefined || move?.atoms.length === 0) this.dropPendingMove();
     else if (move === null) {
       this.dropPendingMove();
       this.selectGrid(this.draft.cell(first).grid);
@@ -370,11 +443,13 @@ export class Editor {
   }
 
   dropPendingMove(): void {
-    if (this.pendingMove === null && !isPreviewShown()) return;
-    this.pendingMove = null;
     this.view.markAtoms([], false);
-    hidePreview();
-    this.refreshGridList();
+    if (this.pendingMove !== null || isPreviewShown()) {
+      this.pendingMove = null;
+      hidePreview();
+      this.refreshGridList();
+    }
+    this.showToolHint();
   }
 
   /** Update the figures of the list to the pending move. */
@@ -398,14 +473,11 @@ export class Editor {
   selectGrid(code: string | null, zoom = false): void {
     this.active = code;
     this.show();
-    if (code && zoom) {
-      const duration = isMotionReduced() ? 0 : 500;
-      this.view.map.fitBounds(draftExtent(this.draft, code), {
-        padding: 120,
-        maxZoom: 18,
-        duration,
-      });
+    if (this.pendingMove === null && !isAsking()) {
+      hidePreview();
+      this.showToolHint();
     }
+    if (code && zoom) this.zoomTo(draftExtent(this.draft, code));
   }
 
   private split(): void {
@@ -438,10 +510,10 @@ export class Editor {
     event.preventDefault();
   }
 
+  /** Cancel the move that is asked about, else leave the tool; the chosen grid stays chosen. */
   private escape(): void {
-    if (this.tools.tool === "dedicated") this.setTool("click");
-    else if (this.pendingMove) this.dropPendingMove();
-    else this.selectGrid(null);
+    if (isAsking() && this.tools.tool !== "dedicated") this.dropPendingMove();
+    else this.setTool("click");
   }
 
   // -- the server and other editors
@@ -465,12 +537,23 @@ export class Editor {
     }
   }
 
+  /** Take over the figures of the server once it has scored the plan. */
+  private async pollScore(): Promise<void> {
+    const { isSaving, isScoreOutdated, plan } = this.draft;
+    if (isSaving || !isScoreOutdated || document.hidden) return;
+    try {
+      if (this.draft.updateScore(await fetchPlan(plan.id))) this.refreshScores();
+    } catch (error) {
+      if (!isOffline(error)) throw error;
+    }
+  }
+
   private async pollRevision(): Promise<void> {
     if (this.draft.isSaving || document.hidden) return;
     try {
       const { id } = this.draft.plan;
       const { revision } = await fetchPlan(id);
-      if (this.draft.isSaving || revision === this.draft.plan.revision) return;
+      if (this.draft.isSaving || revision <= this.draft.plan.revision) return;
       const who = await fetchLastAuthor(id);
       await this.draft.reload();
       if (who && who !== session()?.name) notify(text("plan.peer", { who }), undefined, "calm");

@@ -18,7 +18,7 @@ import "./plan.css";
 
 /** A page with a map, to be closed before the next one opens. */
 interface OpenPage {
-  plan: Plan;
+  plan?: Plan;
   close(): void;
 }
 
@@ -26,7 +26,7 @@ let openPage: OpenPage | null = null;
 let navigationCount = 0;
 
 async function start(): Promise<void> {
-  const isEditing = () => document.body.classList.contains("mapped");
+  const isEditing = () => currentPlace().page === "plan";
   const lang = await openStaffPage({
     page: "plan",
     role: "planner",
@@ -41,7 +41,7 @@ async function navigate(place: Place, lang: Language): Promise<void> {
   const count = ++navigationCount;
   openPage?.close();
   openPage = null;
-  const hasMap = place.page === "plan" || place.page === "compare";
+  const hasMap = place.page !== "community";
   elementById("work").hidden = !hasMap;
   elementById("state").textContent = "";
   elementById("tools").hidden = true;
@@ -79,7 +79,7 @@ async function renderPlace(place: Place, lang: Language): Promise<OpenPage | nul
   if (place.page === "compare") return showComparison(place.id, place.other, lang);
   if (place.page === "community")
     await showCommunity(place.code, place.job, () => loadGridColours(lang));
-  else await showCommunityList();
+  else return showCommunityList(lang);
   return null;
 }
 

@@ -19,6 +19,7 @@ export type Community = Answer<"/regions">["features"][number]["properties"];
 export type DrawRequest = components["schemas"]["DrawRequest"];
 export type Edit =
   | components["schemas"]["Assign"]
+  | components["schemas"]["Reassign"]
   | components["schemas"]["Split"]
   | components["schemas"]["Merge"]
   | components["schemas"]["Lock"]
@@ -134,6 +135,18 @@ export async function fetchBreaches(number: number): Promise<Breach[]> {
 export const postEdit = (number: number, revision: number, body: Edit) =>
   bodyOf(api.POST("/plans/{number}/edits", { params: revisionOf(number, revision), body }));
 
+/** Send a file that assigns buildings to grids. */
+export async function postAssignment(
+  number: number,
+  revision: number,
+  file: File,
+): Promise<EditAnswer> {
+  const body = new FormData();
+  body.append("file", file);
+  const init = { method: "POST", body, headers: ifMatch(revision) };
+  return (await request(`/plans/${number}/assignment`, init)).json() as Promise<EditAnswer>;
+}
+
 export function postStep(number: number, revision: number, direction: "undo" | "redo") {
   const params = revisionOf(number, revision);
   if (direction === "undo") return bodyOf(api.POST("/plans/{number}/undo", { params }));
@@ -168,6 +181,9 @@ export const publishPlan = (number: number, revision: number, note: string) =>
       body: { note },
     }),
   );
+
+export const restorePlan = (number: number) =>
+  bodyOf(api.POST("/plans/{number}/restore", { params: { path: { number } } }));
 
 export const discardPlan = ({ id, revision }: Plan) =>
   bodyOf(api.DELETE("/plans/{number}", { params: revisionOf(id, revision) }));

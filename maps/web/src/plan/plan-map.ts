@@ -1,7 +1,7 @@
 // The map of a plan: cells in the colours of their grids, borders, labels, and pending moves.
 
 import type { Feature, FeatureCollection, Position } from "geojson";
-import type { GeoJSONSource, Map as LibreMap } from "maplibre-gl";
+import { type GeoJSONSource, type Map as LibreMap, Marker } from "maplibre-gl";
 
 import type { Extent } from "../bounds";
 import { afterPaint } from "../dom";
@@ -22,6 +22,7 @@ export class PlanMap {
   /** States of cells and data of sources that the map does not show yet. */
   private pendingStates = new Map<number, Record<string, unknown>>();
   private pendingData = new Map<string, () => Feature | FeatureCollection>();
+  private pin: Marker | null = null;
   private isUpdatePending = false;
   private isClosed = false;
   shading: Shading = "grid";
@@ -142,6 +143,12 @@ export class PlanMap {
         }
       : EMPTY;
     this.source("gesture").setData(data);
+  }
+
+  /** Mark a place with a pin, in place of the last one. */
+  showPin(position: [number, number]): void {
+    this.pin?.remove();
+    this.pin = new Marker({ color: "#c8102e" }).setLngLat(position).addTo(this.map);
   }
 
   showDifferences(areas: FeatureCollection): void {

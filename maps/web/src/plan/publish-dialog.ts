@@ -1,52 +1,122 @@
-// Publishing a plan, with its breaches and a note.
+// Publishing a plan or restoring an archived one: who moves, breaches, and a note.
 
 import { button, element, notify } from "../dom";
 import { ProblemError } from "../http";
-import { text } from "../locale";
+import { formatNumber, text } from "../locale";
 import type { Draft } from "./draft";
-import { fetchBreaches, publishPlan } from "./plan-api";
+import { movedList } from "./moved-list";
+import {
+  fetchBreaches,
+  fetchComparison,
+  fetchMovedAtoms,
+  fetchPlans,
+  type Plan,
+  publishPlan,
+  restorePlan,
+} from "./plan-api";
 import { goTo } from "./route";
 
 export async function openPublishDialog(draft: Draft): Promise<void> {
-  const breaches = await fetchBreaches(draft.plan.id);
+  const { plan } = draft;
+  const [breaches, moves] = await Promise.all([
+    fetchBreaches(plan.id),
+    movesFromPlanInForce(plan, (building) => draft.buildingName(building)),
+  ]);
   const note = element("textarea", { id: "note", rows: "3", maxlength: "500" });
-  const dialog = element("dialog", { "aria-label": text("plan.publish") });
-  const confirm = button(text("plan.publish"), () => void publish(draft, note.value, dialog), {
-    class: "primary",
-  });
   const rows = breaches.map(({ detail }) => element("li", {}, detail));
+  openDialog({
+    action: text("plan.publish"),
+    question: text("plan.publish_question", { community: plan.community, version: plan.version }),
+    content: [
+      moves,
+      rows.length ? element("div", { class: "trouble" }, element("ul", {}, ...rows)) : "",
+      element("label", { for: "note" }, text("plan.note"), note),
+    ],
+    confirm: async () => {
+      try {
+        await publishPlan(plan.id, draft.plan.revision, note.value);
+      } catch (error) {
+        if (error instanceof ProblemError && error.status === 412) await draft.reload();
+        throw error;
+      }
+      notify(text("plan.published"), undefined, "calm");
+      goTo(`/plan/c/${plan.community_code}`);
+    },
+  });
+}
+
+export async function openRestoreDialog(plan: Plan): Promise<void> {
+  const moves = await movesFromPlanInForce(plan, (building) => building);
+  openDialog({
+    action: text("plan.restore"),
+    question: text("plan.restore_question", { version: plan.version }),
+    content: [moves],
+    confirm: async () => {
+      const { version } = await restorePlan(plan.id);
+      notify(text("plan.restored", { version }), undefined, "calm");
+      goTo(`/plan/c/${plan.community_code}`);
+    },
+  });
+}
+
+/** Whose grid changes when a plan takes the place of the one in force. */
+async function movesFromPlanInForce(
+  { id, community_code }: Plan,
+  nameOf: (building: string) => string,
+): Promise<HTMLElement> {
+  const inForce = (await fetchPlans(community_code)).find(({ status }) => status === "published");
+  if (!inForce) return element("p", { class: "none" }, text("plan.first_plan"));
+  const [figures, moved] = await Promise.all([
+    fetchComparison(id, inForce.id),
+    fetchMovedAtoms(id, inForce.id),
+  ]);
+  const sum = text("plan.moving_sum", {
+    version: inForce.version,
+    buildings: figures.moved_buildings,
+    households: formatNumber(figures.moved_households),
+  });
+  const atoms = moved.features.map(({ properties }) => properties);
+  return element(
+    "section",
+    { class: "moves" },
+    element("h3", {}, text("plan.who_moves")),
+    figures.moved_buildings ? element("p", {}, sum) : "",
+    movedList(atoms, { nameOf }),
+  );
+}
+
+interface DialogOptions {
+  action: string;
+  question: string;
+  content: (HTMLElement | string)[];
+  confirm(): Promise<void>;
+}
+
+function openDialog({ action, question, content, confirm }: DialogOptions): void {
+  const dialog = element("dialog", { "aria-label": action });
+  const run = async () => {
+    submit.disabled = true;
+    try {
+      await confirm();
+      dialog.remove();
+    } catch (error) {
+      submit.disabled = false;
+      notify((error as Error).message);
+    }
+  };
+  const submit = button(action, () => void run(), { class: "primary" });
   dialog.append(
-    element(
-      "h2",
-      {},
-      text("plan.publish_question", {
-        community: draft.plan.community,
-        version: draft.plan.version,
-      }),
-    ),
+    element("h2", {}, question),
     element("p", {}, text("plan.publish_means")),
-    rows.length ? element("div", { class: "trouble" }, element("ul", {}, ...rows)) : "",
-    element("label", { for: "note" }, text("plan.note"), note),
+    ...content,
     element(
       "div",
       { class: "ways" },
-      confirm,
+      submit,
       button(text("plan.leave_it"), () => dialog.remove()),
     ),
   );
   dialog.addEventListener("close", () => dialog.remove());
   document.body.append(dialog);
   dialog.showModal();
-}
-
-async function publish(draft: Draft, note: string, dialog: HTMLDialogElement): Promise<void> {
-  try {
-    await publishPlan(draft.plan.id, draft.plan.revision, note);
-    dialog.remove();
-    notify(text("plan.published"), undefined, "calm");
-    goTo(`/plan/c/${draft.plan.community_code}`);
-  } catch (error) {
-    if (error instanceof ProblemError && error.status === 412) await draft.reload();
-    notify((error as Error).message);
-  }
 }

@@ -1,7 +1,9 @@
 // A table of the score cards of plans, side by side.
 
-import { element } from "../dom";
+import type { Extent } from "../bounds";
+import { button, element } from "../dom";
 import { formatNumber, optionalText, text } from "../locale";
+import { nextIndex } from "../search";
 import type { Plan, Score } from "./plan-api";
 
 /** Figures, their formats, and which way is better. */
@@ -16,8 +18,10 @@ const FIGURES: [keyof Score, (value: number) => string, "more" | "less" | ""][] 
   ["gap_m2", (value) => value.toFixed(2), "less"],
   ["overlap_m2", (value) => value.toFixed(2), "less"],
   ["border_on_barrier", (value) => `${Math.round(value * 100)}%`, "more"],
-  ["compounds_split", formatNumber, "less"],
   ["compounds_split_all", formatNumber, "less"],
+  ["compounds_split", formatNumber, "less"],
+  ["barriers_inside_m", (value) => value.toFixed(0), "less"],
+  ["straddled_m", (value) => value.toFixed(0), "less"],
   ["arterial_inside_m", (value) => value.toFixed(0), "less"],
   ["railway_inside_m", (value) => value.toFixed(0), "less"],
   ["water_inside_m", (value) => value.toFixed(0), "less"],
@@ -29,33 +33,102 @@ const FIGURES: [keyof Score, (value: number) => string, "more" | "less" | ""][] 
   ["moved", formatNumber, "less"],
 ];
 
-export function scoreTable(plans: Pick<Plan, "version" | "score">[]): HTMLElement {
+/** Figures that the page can't compute: after an edit they wait for the server. */
+export const SERVER_FIGURES: (keyof Score)[] = [
+  "gap_m2",
+  "overlap_m2",
+  "border_on_barrier",
+  "barriers_inside_m",
+  "straddled_m",
+  "arterial_inside_m",
+  "railway_inside_m",
+  "water_inside_m",
+  "beside_street_m",
+  "spikes",
+  "narrow_m2",
+  "moved",
+];
+
+export interface ScoreTableOptions {
+  /** Figures of an earlier state, which are being computed again. */
+  outdated?: (keyof Score)[];
+  /** Where the faults are that a figure counts. */
+  places?: Partial<Record<keyof Score, Extent[]>>;
+  showPlace?(extent: Extent): void;
+}
+
+type ScoredPlan = Pick<Plan, "version" | "score" | "limits">;
+
+export function scoreTable(plans: ScoredPlan[], options: ScoreTableOptions = {}): HTMLElement {
   const rows = FIGURES.flatMap(([key, format, better]) => {
     const values = plans.map(({ score }) => figure(score, key));
     if (values.every((value) => value === null)) return [];
     const best = better && plans.length > 1 ? bestValue(values, better) : null;
+    const isOutdated = options.outdated?.includes(key) ?? false;
     const cells = values.map((value) =>
       element(
         "td",
-        value !== null && value === best ? { class: "best" } : {},
+        figureAttributes(value !== null && value === best, isOutdated),
         value === null ? "—" : format(value),
+        isOutdated && value !== null ? " …" : null,
       ),
     );
-    return [
-      element(
-        "tr",
-        {},
-        element("th", { scope: "row" }, optionalText(`scorecard.${key}`) || key),
-        ...cells,
-      ),
-    ];
+    const title = optionalText(`scorecard.${key}`) || key;
+    const head = element("th", { scope: "row" }, title, placeButton(key, title, options));
+    return [element("tr", { "data-figure": key }, head, ...cells)];
   });
   const heads = plans.map((plan) =>
     element("th", { scope: "col" }, text("plan.version", { version: plan.version })),
   );
   const head =
     plans.length > 1 ? [element("thead", {}, element("tr", {}, element("td"), ...heads))] : [];
-  return element("table", { class: "card" }, ...head, element("tbody", {}, ...rows));
+  return element(
+    "table",
+    { class: "card" },
+    ...head,
+    element("tbody", {}, ...limitsRow(plans), ...rows),
+  );
+}
+
+function figureAttributes(isBest: boolean, isOutdated: boolean): Record<string, string> {
+  const names = [isBest ? "best" : "", isOutdated ? "outdated" : ""].filter(Boolean);
+  return {
+    ...(names.length ? { class: names.join(" ") } : {}),
+    ...(isOutdated ? { title: text("plan.score_outdated") } : {}),
+  };
+}
+
+/** Targets and limits, where the plans were drawn with different ones. */
+function limitsRow(plans: ScoredPlan[]): HTMLElement[] {
+  const limits = plans.map((plan) => text("plan.limits_short", { ...plan.limits }));
+  if (new Set(limits).size < 2) return [];
+  return [
+    element(
+      "tr",
+      { "data-figure": "limits" },
+      element("th", { scope: "row" }, text("plan.limits_row")),
+      ...limits.map((words) => element("td", {}, words)),
+    ),
+  ];
+}
+
+/** A button that goes to the places of a figure, one after another. */
+function placeButton(
+  key: keyof Score,
+  title: string,
+  { places, showPlace }: ScoreTableOptions,
+): HTMLElement | null {
+  const extents = places?.[key] ?? [];
+  if (!showPlace || extents.length === 0) return null;
+  let index = -1;
+  const show = () => {
+    index = nextIndex(index, 1, extents.length);
+    showPlace(extents[index]!);
+  };
+  return button(text("plan.show_place"), show, {
+    class: "quiet",
+    "aria-label": text("plan.show_place_of", { figure: title }),
+  });
 }
 
 /** Why limits are not met, in the reader's language. */

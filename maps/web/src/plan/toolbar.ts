@@ -2,9 +2,11 @@
 
 import { button, element, elementById, icon } from "../dom";
 import { text } from "../locale";
+import { attachSearch } from "../search";
 import type { Draft } from "./draft";
 import { ICONS } from "./icons";
 import type { PlanMap } from "./plan-map";
+import { type PlanHit, searchPlan } from "./plan-search";
 import { type SelectionTools, TOOLS, type Tool } from "./selection-tools";
 import { SHADINGS, type Shading, shadingLegend } from "./shading";
 
@@ -14,6 +16,8 @@ export interface ToolbarOptions {
   view: PlanMap;
   setTool(tool: Tool): void;
   onShading(): void;
+  /** Go to a place that was searched for. */
+  showPlace(place: { lon: number; lat: number }): void;
 }
 
 export function showToolbar(options: ToolbarOptions): void {
@@ -26,7 +30,12 @@ export function showToolbar(options: ToolbarOptions): void {
     ...names.map((name) => toolButton(options, name)),
     ...(draft.isEditable ? [brushSize(tools)] : []),
     shadingChoice(options),
+    placeSearch(),
   );
+  attachSearch<PlanHit>({
+    search: (words) => searchPlan(draft, words),
+    choose: (hit) => options.showPlace(hit),
+  });
 }
 
 export function markActiveTool(tool: Tool): void {
@@ -79,4 +88,21 @@ function shadingChoice({ draft, view, onShading }: ToolbarOptions): HTMLElement 
     onShading();
   });
   return element("span", { class: "shading" }, choice, legend);
+}
+
+/** The field that searches for addresses and buildings of the community. */
+function placeSearch(): HTMLElement {
+  const field = element("input", {
+    id: "search",
+    type: "search",
+    role: "combobox",
+    autocomplete: "off",
+    "aria-expanded": "false",
+    "aria-controls": "found",
+    placeholder: text("plan.search_place"),
+    "aria-label": text("plan.search_place"),
+  });
+  const list = element("ul", { id: "found", role: "listbox", hidden: "" });
+  list.setAttribute("aria-label", text("plan.search_place"));
+  return element("search", {}, field, list);
 }

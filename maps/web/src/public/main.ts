@@ -7,10 +7,18 @@ import {
   type StyleSpecification,
 } from "maplibre-gl";
 import { fitExtent } from "../bounds";
+import {
+  type City,
+  chooseCity,
+  chooseOpeningCity,
+  citiesOf,
+  cityTotals,
+  fetchCityNames,
+  regionsOf,
+} from "../cities";
 import { elementById, notify } from "../dom";
 import { palette, showLegend } from "../legend";
 import {
-  formatNumber,
   type Language,
   languageTag,
   loadLocale,
@@ -22,11 +30,9 @@ import {
 import { createMap, loadStyle, selectGrid } from "../map";
 import { attachSearch, type CityHit, labelSearchField, searchCity } from "../search";
 import { showTour, showTourOnFirstVisit } from "../tour";
-import { largestCityExtent } from "./city-extent";
 import { hidePanel, showCommunities, showGrid } from "./grid-card";
 import {
   type Communities,
-  fetchCityName,
   fetchCommunities,
   fetchGrid,
   fetchGridAt,
@@ -40,7 +46,9 @@ const PLACE_ZOOM = 16.5;
 
 /** The communities with the figures of their plans in force, or of their drafts. */
 interface PageState {
-  city: string;
+  /** The city that the page shows; null where there are no communities. */
+  city: City | null;
+  cities: City[];
   communities: Communities;
   status: Status;
 }
@@ -49,9 +57,9 @@ async function start(): Promise<void> {
   const lang = preferredLanguage();
   // all at once: a first visit waits for requests made one after the other
   const published = loadStyle(lang, "published", true);
-  const [state] = await Promise.all([loadState(), loadLocale(lang), published]);
+  const [state] = await Promise.all([loadState(loadLocale(lang)), published]);
   const style = await (state.status === "published" ? published : loadStyle(lang, state.status));
-  const map = createMap(style, largestCityExtent(state.communities));
+  const map = createMap(style, state.city?.extent);
   writePage(map, state, style);
   map.on("click", (event) => void handleClick(map, event, state));
   map.on("error", (event) => notify(text("page.failed", { reason: event.error.message })));
@@ -60,7 +68,7 @@ async function start(): Promise<void> {
   elementById("here").addEventListener("click", () => locateReader(map, state));
   elementById("help").addEventListener("click", () => showTour("public"));
   attachSearch({ search: searchCity, choose: (hit) => void goToHit(map, state, hit) });
-  attachList(map, state.communities);
+  attachList(map, state, () => writePage(map, state, style));
   attachKeys(map);
   const code = new URLSearchParams(location.search).get("grid");
   if (code) void openGridByCode(map, code);
@@ -69,14 +77,25 @@ async function start(): Promise<void> {
   Object.assign(window, { gridatlas: { map } });
 }
 
-/** Load the plans in force, or the drafts where none is published. */
-async function loadState(): Promise<PageState> {
+/** Load the plans in force, or the drafts where none is published, and choose the city. */
+async function loadState(localeLoaded: Promise<unknown>): Promise<PageState> {
   const requested = new URLSearchParams(location.search).get("status");
   const status: Status = requested === "draft" ? "draft" : "published";
-  const [city, communities] = await Promise.all([fetchCityName(), fetchCommunities(status)]);
-  if (requested === status || hasGrids(communities)) return { city, communities, status };
+  const [names, communities] = await Promise.all([fetchCityNames(), fetchCommunities(status)]);
+  await localeLoaded;
+  if (requested === status || hasGrids(communities)) return stateOf(communities, status, names);
   const drafts = await fetchCommunities("draft");
-  return { city, communities: drafts, status: hasGrids(drafts) ? "draft" : "published" };
+  return stateOf(drafts, hasGrids(drafts) ? "draft" : "published", names);
+}
+
+async function stateOf(
+  communities: Communities,
+  status: Status,
+  names: Map<string, string>,
+): Promise<PageState> {
+  const cities = citiesOf(communities, names);
+  const hasView = location.hash.includes("map=") || location.search.includes("grid=");
+  return { city: await chooseOpeningCity(cities, hasView), cities, communities, status };
 }
 
 function hasGrids({ features }: Communities): boolean {
@@ -89,10 +108,11 @@ function writePage(
   { city, communities, status }: PageState,
   style: StyleSpecification,
 ): void {
-  const title = city ? text("page.title_of", { city }) : text("page.title");
+  const name = city && city.name !== city.code ? city.name : "";
+  const title = name ? text("page.title_of", { city: name }) : text("page.title");
   document.title = `${title} · Gridatlas`;
   elementById("brand").querySelector("h1")!.textContent = title;
-  elementById("brand").querySelector("p")!.textContent = totalsText(communities);
+  elementById("brand").querySelector("p")!.textContent = city ? cityTotals(city) : "";
   elementById("language").textContent = text("page.language");
   elementById("language").lang = languageTag(otherLanguage());
   elementById("list-toggle").setAttribute("aria-label", text("page.list"));
@@ -107,22 +127,11 @@ function writePage(
   elementById("here").title = text("page.here");
   labelSearchField();
   showLegend(style);
-  showCommunities(communities, (extent) => {
+  showCommunities(regionsOf(communities, city), (extent) => {
     if (!wideScreen.matches) toggleList(false);
     fitExtent(map, extent);
   });
   if (communities.features.length === 0) notify(text("page.empty"));
-}
-
-function totalsText({ features }: Communities): string {
-  const communities = features.map((feature) => feature.properties);
-  const sum = (values: (number | null)[]) =>
-    formatNumber(values.reduce<number>((total, value) => total + (value ?? 0), 0));
-  return text("page.totals", {
-    communities: formatNumber(communities.length),
-    grids: sum(communities.map((community) => community.grids)),
-    households: sum(communities.map((community) => community.households)),
-  });
 }
 
 async function switchLanguage(map: LibreMap, state: PageState): Promise<void> {
@@ -242,13 +251,17 @@ function attachCursor(map: LibreMap): void {
   map.on("mouseleave", "grid-fill", () => setCursor(""));
 }
 
-function attachList(map: LibreMap, communities: Communities): void {
+function attachList(map: LibreMap, state: PageState, onCityChange: () => void): void {
   const list = elementById("list");
   elementById("list-toggle").addEventListener("click", () => toggleList(list.hidden === true));
-  elementById("brand").addEventListener("click", () => {
-    const home = largestCityExtent(communities);
-    if (home) fitExtent(map, home);
-  });
+  const goHome = async () => {
+    if (state.cities.length > 1) {
+      state.city = await chooseCity(state.cities);
+      onCityChange();
+    }
+    if (state.city) fitExtent(map, state.city.extent);
+  };
+  elementById("brand").addEventListener("click", () => void goHome());
   (elementById("legend") as HTMLDetailsElement).open = wideScreen.matches;
 }
 

@@ -17,13 +17,6 @@ export async function fetchCommunities(status: Status): Promise<Communities> {
   return { ...pages[0]!, features: pages.flatMap((page) => page.features) };
 }
 
-/** The name of the city, or nothing where there are several or none. */
-export async function fetchCityName(): Promise<string> {
-  const query = { level: "city", simplify: 5000 } as const;
-  const cities = await bodyOf(api.GET("/regions", { params: { query } }));
-  return cities.numberMatched === 1 ? (cities.features[0]?.properties.name ?? "") : "";
-}
-
 /** A grid in force with its manager. */
 export const fetchGrid = (code: string) =>
   bodyOf(api.GET("/grids/{code}", { params: { path: { code } } }));

@@ -94,6 +94,32 @@ def test_gap_is_reported_with_its_place():
     assert card.households == 800 - 80
 
 
+def test_barriers_inside_a_grid_are_counted_with_and_without_households_beyond():
+    road = {"geom": shapely.LineString([(0, 130), (250, 130)]), "road_class": "arterial"}
+    south = community(LAND, rows_of_houses(10, 5, 3), roads=[road])
+    card = review_plan(south, plan_from_polygons(plan(LAND), south))
+    assert card.straddled_m == 0
+    assert card.barriers_inside_m == pytest.approx(250, abs=1)
+    assert card.places["straddled_m"] == []
+    [place] = card.places["barriers_inside_m"]
+    line = gpd.GeoSeries([road["geom"]], crs=CRS).to_crs("EPSG:4490")
+    assert place == pytest.approx(line.total_bounds, abs=2e-5)
+    both = community(LAND, rows_of_houses(10, 10, 8), roads=[road])
+    card = review_plan(both, plan_from_polygons(plan(LAND), both))
+    assert card.straddled_m == pytest.approx(card.barriers_inside_m) == pytest.approx(250, abs=1)
+    assert card.places["straddled_m"] == card.places["barriers_inside_m"]
+
+
+def test_compound_too_large_for_one_grid_counts_as_divided_but_not_as_avoidable():
+    rows = [row | {"compound_code": "c"} for row in rows_of_houses(10, 10, 8)]
+    place = community(LAND, rows)
+    halves = plan(shapely.box(0, 0, 125, 250), shapely.box(125, 0, 250, 250))
+    card = review_plan(place, plan_from_polygons(halves, place), Limits(400, 300, 500))
+    assert (card.compounds_split_all, card.compounds_split) == (1, 0)
+    card = review_plan(place, plan_from_polygons(halves, place), Limits(400, 300, 900))
+    assert (card.compounds_split_all, card.compounds_split) == (1, 1)
+
+
 def test_overlap_and_land_outside_are_reported():
     place = village()
     shapes = (shapely.box(0, 0, 150, 250), shapely.box(125, 0, 260, 250))

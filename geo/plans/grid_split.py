@@ -1,0 +1,154 @@
+"""Split a grid in two: along streets and walls, within the limits, and without dividing compounds.
+
+Several bisections by METIS are improved cell by cell; the objective of a drawing
+(:mod:`geo.partition.scoring.objective`) chooses among them.
+"""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pymetis
+import shapely
+
+from geo.geometry.shared_borders import find_borders
+from geo.partition.cells.barriers import ON_BARRIER_M, Barriers, Kind
+from geo.partition.cells.graph import CUT_FACTOR, INSIDE_FACTOR, Graph
+from geo.partition.scoring.objective import Limits, Weights, cost
+from geo.types import Floats, Ints, Polygons
+
+SHARES = (0.5, 0.45, 0.55, 0.4, 0.6, 0.33, 0.67)
+"""Shares of the households in the first half that bisections aim at."""
+
+TOLERANCES = (30, 150)
+"""Imbalances that METIS accepts, in thousandths."""
+
+MAX_PASSES = 12
+
+
+def split_in_two(
+    cells: Polygons, households: Ints, compound: Ints, barriers: Barriers, limits: Limits
+) -> Ints:
+    """Return the half, 0 or 1, in which each cell of a grid is.
+
+    Parameters
+    ----------
+    cells
+        (n,) polygons of a coverage, metres; n is at least 2.
+    households, compound
+        (n,) households of each cell, and number of its compound, -1 for none.
+    barriers
+        Barriers in and around the grid.
+
+    Returns
+    -------
+    Ints
+        (n,) int64 with both halves in one piece each if the grid is in one piece.
+    """
+    graph = _build_graph(cells, households, compound, barriers)
+    weights = Weights()
+
+    def total(label: Ints) -> float:
+        return cost(graph, label, limits, weights).total
+
+    halves = [_improve(graph, label, total) for label in _bisections(graph)]
+    return min(halves, key=lambda label: (_count_pieces(graph, label), total(label)))
+
+
+def _build_graph(cells: Polygons, households: Ints, compound: Ints, barriers: Barriers) -> Graph:
+    shared = find_borders(cells)
+    kind = _barrier_kinds(shared.midpoints(), barriers)
+    factor = np.array([CUT_FACTOR[k] for k in Kind])[kind]
+    inside_factor = np.array([INSIDE_FACTOR.get(k, 0.0) for k in Kind])[kind]
+    inner = shared.left >= 0
+    pairs = np.stack([shared.left[inner], shared.right[inner]], axis=1)
+    edges, edge = np.unique(pairs, axis=0, return_inverse=True)
+
+    def total(values: Floats) -> Floats:
+        summed: Floats = np.bincount(edge.ravel(), values[inner], len(edges)).astype(np.float64)
+        return summed
+
+    return Graph(
+        households=households.astype(np.int64),
+        edges=edges.reshape(-1, 2).astype(np.int64),
+        cut=total(shared.length * factor),
+        inside=total(shared.length * inside_factor),
+        length=total(shared.length),
+        area=shapely.area(cells),
+        outline=np.bincount(shared.right[~inner], shared.length[~inner], len(cells)).astype(
+            np.float64
+        ),
+        xy=shapely.get_coordinates(shapely.point_on_surface(cells)),
+        compound=compound.astype(np.int64),
+    )
+
+
+def _barrier_kinds(points: Floats, barriers: Barriers) -> Ints:
+    """Return the strongest barrier kind at each of (n, 2) points; no compiler is needed."""
+    kinds = np.zeros(len(points), dtype=np.int64)
+    located = np.asarray(shapely.points(points), dtype=object)
+    at, line = shapely.STRtree(barriers.lines).query(
+        located, predicate="dwithin", distance=ON_BARRIER_M
+    )
+    np.maximum.at(kinds, at, barriers.kinds[line].astype(np.int64))
+    return kinds
+
+
+def _bisections(graph: Graph) -> Iterator[Ints]:
+    """Yield bisections with cheap borders, by METIS."""
+    start, neighbour, edge = graph.rows
+    one, other = graph.compound[graph.edges].T
+    metres = graph.cut - graph.inside + Weights().compound * ((one == other) & (one >= 0))
+    price = np.maximum(np.round(10 * metres), 1).astype(np.int64)
+    adjacency = pymetis.CSRAdjacency(start.tolist(), neighbour.tolist())
+    for share in SHARES:
+        for tolerance in TOLERANCES:
+            _, part = pymetis.part_graph(
+                2,
+                adjacency=adjacency,
+                vweights=graph.households.tolist(),
+                eweights=price[edge].tolist(),
+                tpwgts=[share, 1 - share],
+                recursive=True,
+                options=pymetis.Options(seed=0, ufactor=tolerance),
+            )
+            label = np.array(part, dtype=np.int64)
+            if 0 < label.sum() < len(label):
+                yield label
+    heaviest = np.zeros(len(graph), dtype=np.int64)
+    heaviest[graph.households.argmax()] = 1
+    yield heaviest
+
+
+def _improve(graph: Graph, label: Ints, total: Callable[[Ints], float]) -> Ints:
+    """Join detached pieces, then move cells at the border while the cost falls."""
+    label = _join_pieces(graph, label)
+    best, pieces = total(label), _count_pieces(graph, label)
+    for _ in range(MAX_PASSES):
+        is_improved = False
+        one, other = graph.edges[label[graph.edges[:, 0]] != label[graph.edges[:, 1]]].T
+        for cell in np.unique(np.concatenate([one, other])):
+            moved = label.copy()
+            moved[cell] = 1 - moved[cell]
+            if moved.min() == moved.max():
+                continue
+            value = total(moved)
+            if value < best - 1e-9 and _count_pieces(graph, moved) <= pieces:
+                label, best, is_improved = moved, value, True
+        if not is_improved:
+            break
+    return label
+
+
+def _join_pieces(graph: Graph, label: Ints) -> Ints:
+    """Return the halves with all but the largest piece of each moved to the other half."""
+    joined = label.copy()
+    for half in (0, 1):
+        nodes = np.flatnonzero(joined == half)
+        count, piece = graph.subgraph(nodes).components()
+        largest = np.bincount(piece, graph.households[nodes] + 1, count).argmax()
+        joined[nodes[piece != largest]] = 1 - half
+    return joined if 0 < joined.sum() < len(joined) else label
+
+
+def _count_pieces(graph: Graph, label: Ints) -> int:
+    return sum(graph.subgraph(np.flatnonzero(label == half)).components()[0] for half in (0, 1))
