@@ -48,6 +48,7 @@ from api.public import (
     prints,
     regions,
     search,
+    share,
 )
 from api.tiles import tile_archive, tiles
 from api.tiles.area_colours import ColourCache
@@ -60,7 +61,7 @@ RESOURCES = (
     *(sign_in, health, regions, search, grid_detail, grids, grid_staff, plans, plan_grids),
     *(drawing, comparison, edits, jobs),
     *(imports, exports, layer_features, prints, tiles, tile_archive),
-    *(fire_tiles, fire, inspections, networks, pages),
+    *(fire_tiles, fire, inspections, networks, pages, share),
 )
 """In this order: the first route whose path matches answers."""
 

@@ -9,6 +9,7 @@ import typer
 
 from cli import console
 from geo.messages import LANGUAGES, Language, language, text
+from geo.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,9 +43,9 @@ Scale = Annotated[
     typer.Option(help="1:SCALE; default: the first of 500, 1000, 2000, 3000 that fits.", min=100),
 ]
 Plan = Annotated[int | None, typer.Option(help="Number of a plan; default: the one in force.")]
-Site = Annotated[str, typer.Option(help="URL of the public map, for the QR code.")]
-
-SITE = "http://127.0.0.1:8000"
+Site = Annotated[
+    str, typer.Option(help="URL of the public map, for the QR code; default: GRIDATLAS_SITE.")
+]
 
 app = typer.Typer(
     help="Print maps, notices and lists of the grids, as PDF and XLSX.", no_args_is_help=True
@@ -100,7 +101,7 @@ def notice(
     grid: Annotated[
         str, typer.Option(help="Code of one grid, 15 digits; default: all grids.")
     ] = "",
-    site: Site = SITE,
+    site: Site = "",
     out: Out = None,
     lang: Words = None,
 ) -> None:
@@ -108,17 +109,25 @@ def notice(
     from maps.paper.notice import notice_boards
 
     with _database() as connection:
-        pdf = notice_boards(connection, community, grid=grid, site=site, lang=output_language(lang))
+        pdf = notice_boards(
+            connection,
+            community,
+            grid=grid,
+            site=site or settings().site,
+            lang=output_language(lang),
+        )
     _write(pdf, out or Path("out") / f"notice_{grid or community}.pdf")
 
 
 @app.command()
-def cards(community: Community, site: Site = SITE, out: Out = None, lang: Words = None) -> None:
+def cards(community: Community, site: Site = "", out: Out = None, lang: Words = None) -> None:
     """Print the contact cards of a community's grids, ten to an A4 page."""
     from maps.paper.notice import contact_cards
 
     with _database() as connection:
-        pdf = contact_cards(connection, community, site=site, lang=output_language(lang))
+        pdf = contact_cards(
+            connection, community, site=site or settings().site, lang=output_language(lang)
+        )
     _write(pdf, out or Path("out") / f"cards_{community}.pdf")
 
 

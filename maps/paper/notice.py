@@ -4,7 +4,6 @@ import io
 from collections.abc import Iterator
 from typing import Any
 
-import segno
 import shapely
 from PIL import Image
 from sqlalchemy import Connection
@@ -30,6 +29,7 @@ from maps.paper.page_layout import PAPERS
 from maps.paper.pdf import compile_pdf
 from maps.paper.staff import Manager, read_staff
 from maps.paper.svg_map import Canvas
+from maps.qr_code import grid_link, qr_svg
 
 BOARD_MM = (165.0, 159.0)
 """Width and height of the map on a notice board, before :data:`BOARD_ENLARGEMENT`."""
@@ -114,7 +114,7 @@ def _grid_pages(
     for row in layout.sheet.grids.itertuples():
         manager = staff.managers.get(row.code)
         title = row.name or text("page.grid_number", lang=lang, serial=grid_serial(row.code))
-        url = f"{site.rstrip('/')}/?grid={row.code}"
+        url = grid_link(site, row.code)
         yield {
             "code": row.code,
             "title": f"{entry.name} {title}",
@@ -128,7 +128,7 @@ def _grid_pages(
             "informants": staff.informants.get(row.code, []),
             "station": staff.station,
             "address": url,
-            "qr": _add_qr_code(url, row.code, page_set),
+            "qr": page_set.add_picture(f"qr-{row.code}.svg", qr_svg(url)),
             "edition": edition_text(entry, lang),
             "dated": clock.format_day(entry.dated),
         }
@@ -141,12 +141,6 @@ def _add_photo(manager: Manager | None, code: str, page_set: PageSet) -> str:
     jpeg = io.BytesIO()
     Image.open(io.BytesIO(manager.photo)).convert("RGB").save(jpeg, "JPEG", quality=90)
     return page_set.add_picture(f"photo-{code}.jpg", jpeg.getvalue())
-
-
-def _add_qr_code(url: str, code: str, page_set: PageSet) -> str:
-    svg = io.BytesIO()
-    segno.make(url, error="m", micro=False).save(svg, kind="svg", border=2, scale=4)
-    return page_set.add_picture(f"qr-{code}.svg", svg.getvalue())
 
 
 Box = tuple[float, float, float, float]

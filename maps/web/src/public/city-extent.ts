@@ -1,4 +1,4 @@
-// The extent that the public page opens on.
+// The extents of cities: where the public page opens, and what lies outside.
 
 import type { Extent } from "../bounds";
 import type { Communities } from "./public-api";
@@ -7,7 +7,12 @@ import type { Communities } from "./public-api";
 const CITY_DIGITS = 4;
 
 /** The extent of the city with the most households; undefined where there are no communities. */
-export function largestCityExtent({ features }: Communities): Extent | undefined {
+export function largestCityExtent(communities: Communities): Extent | undefined {
+  return cityExtents(communities)[0];
+}
+
+/** The extent of each city, the one with the most households first. */
+export function cityExtents({ features }: Communities): Extent[] {
   const cities = new Map<string, { households: number; extent: Extent }>();
   for (const { properties, bbox } of features) {
     if (!bbox) continue;
@@ -17,7 +22,9 @@ export function largestCityExtent({ features }: Communities): Extent | undefined
     city.extent = union(city.extent, bbox);
     cities.set(code, city);
   }
-  return [...cities.values()].sort((one, other) => other.households - one.households)[0]?.extent;
+  return [...cities.values()]
+    .sort((one, other) => other.households - one.households)
+    .map((city) => city.extent);
 }
 
 function union(one: Extent, other: Extent): Extent {
