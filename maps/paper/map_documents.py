@@ -21,10 +21,11 @@ from maps.atlas.sheet_map import TOUCHING_DEGREES
 from maps.attribution import attributions
 from maps.colours import colour_areas, touching_pairs
 from maps.paper import svg_map
-from maps.paper.labels import Label, LabelPlacer
-from maps.paper.map_sheets import PageSet, add_community_pages, lay_out_community
+from maps.paper.labels import Label, LabelPlacer, label_extent
+from maps.paper.map_sheets import PageSet, add_community_pages, imprint, lay_out_community
 from maps.paper.page_layout import MARGIN_MM, TITLE_MM, Layout, Paper
 from maps.paper.pdf import compile_pdf
+from maps.paper.staff import read_staff
 from maps.paper.svg_map import Canvas
 
 
@@ -98,8 +99,11 @@ def street_atlas(
         layouts[entry.code] = community_layout.layout
         left_out += add_community_pages(page_set, connection, entry, community_layout, lang)
     progress("paper", len(entries), len(entries) + 1)
-    credits = " · ".join(attributions(connection, lang))
-    data = _front_matter(entries, layouts, page_set, paper, lang) | {"credits": credits}
+    stations = {entry.code: read_staff(connection, entry.code).station for entry in entries}
+    data = _front_matter(entries, layouts, page_set, paper, lang) | {
+        "imprint": [*imprint(lang), *attributions(connection, lang)],
+        "contents": [_contents_row(entry, layouts[entry.code], stations) for entry in entries],
+    }
     pdf = compile_pdf("book", data, page_set.pictures, _newest(entries))
     progress("paper", len(entries) + 1, len(entries) + 1)
     return PrintedDocument(pdf, layouts, left_out)
@@ -161,14 +165,18 @@ def _front_matter(
         "cover": cover,
         "totals": text("atlas.totals", lang=lang, **totals),
         "dated": clock.format_day(_newest(entries)),
-        "contents": [_contents_row(entry, layouts[entry.code]) for entry in entries],
         "overview": _overview(entries, page_set, paper),
         "pages": page_set.pages,
     }
 
 
-def _contents_row(entry: AtlasEntry, layout: Layout) -> dict[str, Any]:
+def _contents_row(
+    entry: AtlasEntry, layout: Layout, stations: dict[str, dict[str, str]]
+) -> dict[str, Any]:
+    station = stations[entry.code]
     return {
+        "station": station["name"],
+        "phone": station["phone"],
         "code": entry.code,
         "name": entry.name,
         "grids": entry.grids,
@@ -192,7 +200,9 @@ def _overview(entries: Sequence[AtlasEntry], page_set: PageSet, paper: Paper) ->
     x, y = (west + east - width) / 2, (south + north - height) / 2
     canvas = Canvas((x, y, x + width, y + height), scale)
     fills = colour_areas(len(lands), touching_pairs(lands, TOUCHING_DEGREES * 1e5)).tolist()
-    svg = svg_map.draw_overview(lands, canvas, fills)
+    names = _names(entries, lands, canvas)
+    rooms = [label_extent(label) for label in names]
+    svg = svg_map.draw_overview(lands, canvas, fills, labels=rooms)
     return {
         "map": page_set.add_picture("overview.svg", svg.encode()),
         "paper": sides,
@@ -200,7 +210,7 @@ def _overview(entries: Sequence[AtlasEntry], page_set: PageSet, paper: Paper) ->
         "scale": scale,
         "bar_m": max(50, round(scale / 60, -2)),
         "convergence": _convergence_degrees(system, degrees),
-        "letters": _names(entries, lands, canvas),
+        "letters": [vars(label) for label in names],
     }
 
 
@@ -210,7 +220,7 @@ def _convergence_degrees(system: pyproj.CRS, lands: gpd.GeoSeries) -> float:
     return float(-factors.meridian_convergence)
 
 
-def _names(entries: Sequence[AtlasEntry], lands: Any, canvas: Canvas) -> list[dict[str, Any]]:
+def _names(entries: Sequence[AtlasEntry], lands: Any, canvas: Canvas) -> list[Label]:
     """Return the labels with the names of communities, smaller where they would overlap."""
     placer = LabelPlacer(canvas.size)
     for entry, land in zip(entries, lands, strict=True):
@@ -222,4 +232,4 @@ def _names(entries: Sequence[AtlasEntry], lands: Any, canvas: Canvas) -> list[di
             for size in (10.0, 8.0, 6.5)
             for shift in shifts
         )
-    return [vars(label) for label in placer.placed]
+    return placer.placed

@@ -14,7 +14,7 @@ from geo.messages import Language, text
 from maps.atlas.sheet import AtlasEntry
 from maps.atlas.sheet_map import grid_serial
 from maps.paper import svg_map
-from maps.paper.labels import place_labels
+from maps.paper.labels import label_extent, place_labels
 from maps.paper.map_documents import read_entry, template_texts
 from maps.paper.map_sheets import (
     CommunityLayout,
@@ -62,6 +62,8 @@ def notice_boards(
     ------
     NotFoundError
         If the community has no grids, or not the given one.
+    InputError
+        If other machines can't reach ``site``.
     """
     entry = read_entry(connection, community)
     layout = lay_out_community(connection, entry, PAPERS["A2"])
@@ -79,19 +81,40 @@ def notice_boards(
 
 
 def contact_cards(
-    connection: Connection, community: str, *, site: str = "", lang: Language = "zh"
+    connection: Connection,
+    community: str,
+    *,
+    grid: str = "",
+    copies: int = 1,
+    site: str = "",
+    lang: Language = "zh",
 ) -> bytes:
     """Return the contact cards of a community's grids as PDF, ten on an A4 page.
+
+    Parameters
+    ----------
+    grid
+        Code of the only grid whose card is printed.
+    copies
+        Number of copies of each card.
+    site
+        URL of the public page, to which the QR code links.
 
     Raises
     ------
     NotFoundError
-        If the community has no grids.
+        If the community has no grids, or not the given one.
+    InputError
+        If other machines can't reach ``site``.
     """
     entry = read_entry(connection, community)
     layout = lay_out_community(connection, entry, PAPERS["A3"])
     page_set = PageSet([], {})
-    page_set.pages += _grid_pages(connection, entry, layout, page_set, site, lang)
+    for page in _grid_pages(connection, entry, layout, page_set, site, lang):
+        if grid in ("", page["code"]):
+            page_set.pages += [page] * copies
+    if not page_set.pages:
+        raise NotFoundError("no_such_grid", grid=grid)
     return _compile_template("cards", page_set, entry, lang)
 
 
@@ -163,14 +186,15 @@ def _board(
     """Return the template data of the map on a board."""
     box, scale = extent
     canvas = Canvas(box, scale * BOARD_ENLARGEMENT)
-    svg = svg_map.draw_sheet(layout.sheet, canvas, layout.colours, highlighted=code)
+    labels = place_labels(layout.sheet, canvas, lang, code).placed
+    svg = svg_map.draw_sheet(
+        layout.sheet, canvas, layout.colours, code, [label_extent(label) for label in labels]
+    )
     return {
         "map": page_set.add_picture(f"board-{code}.svg", svg.encode()),
         "frame": BOARD_MM,
         "scale": scale,
         "bar_m": max(5, round(scale / 50, -1)),
         "convergence": meridian_convergence(layout),
-        "letters": [
-            label_fields(label) for label in place_labels(layout.sheet, canvas, lang, code).placed
-        ],
+        "letters": [label_fields(label) for label in labels],
     }
