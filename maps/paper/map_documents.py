@@ -1,6 +1,6 @@
 """Printable PDF documents: the map sheets of a community, and the atlas of a street."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,8 +16,8 @@ from geo import crs as systems
 from geo.errors import NotFoundError
 from geo.messages import Language, catalogue, text
 from geo.progress import Progress, silent
-from maps.atlas.sheet import AtlasEntry, read_entries
-from maps.atlas.sheet_map import TOUCHING_DEGREES
+from maps.atlas.sheet import AtlasEntry, Sheet, read_entries
+from maps.atlas.sheet_map import TOUCHING_DEGREES, grid_serial
 from maps.attribution import attributions
 from maps.colours import colour_areas, touching_pairs
 from maps.paper import svg_map
@@ -25,7 +25,7 @@ from maps.paper.labels import Label, LabelPlacer, label_extent
 from maps.paper.map_sheets import PageSet, add_community_pages, imprint, lay_out_community
 from maps.paper.page_layout import MARGIN_MM, TITLE_MM, Layout, Paper
 from maps.paper.pdf import compile_pdf
-from maps.paper.staff import read_staff
+from maps.paper.staff import Staff, read_staff
 from maps.paper.svg_map import Canvas
 
 
@@ -90,6 +90,7 @@ def street_atlas(
         If no community of the region has grids.
     """
     page_set, layouts, left_out = PageSet([], {}), dict[str, Layout](), list[str]()
+    sheets = dict[str, Sheet]()
     entries = read_entries(connection, region)
     if not entries:
         raise NotFoundError("nothing_to_map", region=region or "*")
@@ -97,12 +98,21 @@ def street_atlas(
         progress("paper", done, len(entries) + 1)
         community_layout = lay_out_community(connection, entry, paper)
         layouts[entry.code] = community_layout.layout
+        sheets[entry.code] = community_layout.sheet
         left_out += add_community_pages(page_set, connection, entry, community_layout, lang)
     progress("paper", len(entries), len(entries) + 1)
-    stations = {entry.code: read_staff(connection, entry.code).station for entry in entries}
+    staff = {entry.code: read_staff(connection, entry.code) for entry in entries}
     data = _front_matter(entries, layouts, page_set, paper, lang) | {
         "imprint": [*imprint(lang), *attributions(connection, lang)],
-        "contents": [_contents_row(entry, layouts[entry.code], stations) for entry in entries],
+        "contents": [
+            _contents_row(entry, layouts[entry.code], staff[entry.code].station)
+            for entry in entries
+        ],
+        "directory": [
+            row
+            for entry in entries
+            for row in _directory_rows(entry, sheets[entry.code], staff[entry.code])
+        ],
     }
     pdf = compile_pdf("book", data, page_set.pictures, _newest(entries))
     progress("paper", len(entries) + 1, len(entries) + 1)
@@ -170,10 +180,7 @@ def _front_matter(
     }
 
 
-def _contents_row(
-    entry: AtlasEntry, layout: Layout, stations: dict[str, dict[str, str]]
-) -> dict[str, Any]:
-    station = stations[entry.code]
+def _contents_row(entry: AtlasEntry, layout: Layout, station: dict[str, str]) -> dict[str, Any]:
     return {
         "station": station["name"],
         "phone": station["phone"],
@@ -183,6 +190,14 @@ def _contents_row(
         "households": entry.households,
         "scale": f"1 : {layout.scale}",
     }
+
+
+def _directory_rows(entry: AtlasEntry, sheet: Sheet, staff: Staff) -> Iterator[list[str]]:
+    """Yield community, number, households, manager and phone of each grid."""
+    for row in sheet.grids.itertuples():
+        manager = staff.managers.get(row.code)
+        contact = (manager.name, manager.phone) if manager else ("", "")
+        yield [entry.name, grid_serial(row.code), str(row.households), *contact]
 
 
 def _overview(entries: Sequence[AtlasEntry], page_set: PageSet, paper: Paper) -> dict[str, Any]:

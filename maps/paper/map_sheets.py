@@ -162,11 +162,13 @@ def _common(
         "dated": clock.format_day(entry.dated),
         "imprint": [*imprint(lang), crs_text(community.crs, lang), *credits],
         "grids": list(_grid_rows(community, entry, managers)),
-        "totals": {
-            "grids": entry.grids,
-            "households": entry.households,
-            "buildings": int(community.sheet.buildings["grids"].notna().sum()),
-        },
+        "totals": text(
+            "paper.totals",
+            lang=lang,
+            grids=entry.grids,
+            households=entry.households,
+            buildings=int(community.sheet.buildings["grids"].notna().sum()),
+        ),
     }
 
 

@@ -196,6 +196,7 @@ def test_large_community_has_several_sheets_with_an_index(connection):
     assert len(tiles) > 1
     assert len(pdf) == len(tiles) + 1
     index = words(pdf[0])
+    assert "6 grids · 2400 households · 96 buildings" in index
     assert all(tile.label in index for tile in tiles)
     assert f"Sheet {tiles[0].label}" in words(pdf[1])
     assert f"continues on sheet {tiles[1].label}" in words(pdf[1])
@@ -303,13 +304,16 @@ def test_atlas_has_cover_contents_overview_and_every_community(connection):
     pdf = pdfium.PdfDocument(printed.pdf)
     sheets = [len(layout.tiles) for layout in printed.layouts.values()]
     assert sheets == [1, 1, 2]
-    assert len(pdf) == 3 + sum(sheets) + 1, "one has an index sheet too"
+    assert len(pdf) == 4 + sum(sheets) + 1, "one has an index sheet too"
+    directory = run_on(pdf[3])
+    assert "王#[秀]兰*" in directory
+    assert "13900000001" in directory
     assert "网格图谱" in run_on(pdf[0])
     contents_page = words(pdf[1])
     for place, (name, *_) in enumerate(t.COMMUNITIES.values()):
         assert name in contents_page
-        assert f"{name}网格图" in run_on(pdf[3 + place])
-        assert str(4 + place) in contents_page.split()
+        assert f"{name}网格图" in run_on(pdf[4 + place])
+        assert str(5 + place) in contents_page.split()
         assert name in run_on(pdf[2])
     assert "0710-3510000" in contents_page, "the service station"
     assert [mark.get_title() for mark in pdf.get_toc()] == [
