@@ -49,6 +49,7 @@ from api.public import (
     regions,
     search,
     share,
+    staff,
 )
 from api.tiles import tile_archive, tiles
 from api.tiles.area_colours import ColourCache
@@ -58,7 +59,7 @@ from geo.messages import LANGUAGES, catalogue
 from geo.model.job import IMPORT_KINDS, PLAN_KINDS
 
 RESOURCES = (
-    *(sign_in, health, regions, search, grid_detail, grids, grid_staff, plans, plan_grids),
+    *(sign_in, health, regions, search, grid_detail, grids, grid_staff, staff, plans, plan_grids),
     *(drawing, comparison, edits, jobs),
     *(imports, exports, layer_features, prints, tiles, tile_archive),
     *(fire_tiles, fire, inspections, networks, pages, share),

@@ -193,8 +193,8 @@ def building_labels(name: str, address: str) -> list[str]:
             return [f"{parts.road}{number}", number] if parts.road else [number]
         if foreign := FOREIGN_ADDRESS.match(words):
             return [words, foreign[1]]
-        if number := BARE_NUMBER.search(words):
-            return [number[0]]
+        if bare := BARE_NUMBER.search(words):
+            return [bare[0]]
     return [name] if name and len(name) <= MAX_NAME_LENGTH else []
 
 

@@ -146,6 +146,7 @@ def _grid_pages(
             "buildings": row.buildings,
             "manager": manager.name if manager else "",
             "phone": manager.phone if manager else "",
+            "tasks": (manager.tasks if manager else "") or text("paper.usual_tasks", lang=lang),
             "duties": (manager.duties if manager else "") or text("paper.usual_duties", lang=lang),
             "photo": _add_photo(manager, row.code, page_set),
             "informants": staff.informants.get(row.code, []),

@@ -53,6 +53,7 @@ def staffed(town):
         "geom": "SRID=4490;POINT({} {})".format(*t.degrees(300, 150)),
     }
     manager = {"grid_code": grid, "name": "王#[秀]兰*", "phone": "13900000001", "duties": "走访"}
+    manager |= {"tasks": "信息采录"}
     informants = [
         {"grid_code": grid, "name": f"信息员{i}", "phone": "1", "households": 60} for i in range(6)
     ]
@@ -277,6 +278,15 @@ def test_patterns_leave_labels_free(staffed):
     )
     assert hatched.area > 1000
     assert shapely.distance(np.array(rooms), hatched).min() >= 0
+
+
+def test_card_is_called_as_the_programme_calls_it_and_has_its_fields(connection):
+    card = contact_cards(connection, t.NORTH_GATE, grid=f"{t.NORTH_GATE}001", site=SITE)
+    said = run_on(pdfium.PdfDocument(card)[0])
+    for words in ("民情联系服务卡", "网格管理员", "王#[秀]兰*", "13900000001"):
+        assert words in said
+    assert "工作内容：信息采录" in said
+    assert "职责：走访" in said
 
 
 def test_ten_copies_of_one_card_fill_a_page(connection):
