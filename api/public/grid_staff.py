@@ -13,13 +13,18 @@ from api.core.caller import PLANNERS, CurrentCaller, allow
 from api.core.parameters import ONE_LINE, Connection, Number, Paging, Writing, retry_conflicts
 from api.core.responses import JSON, Listing, etag_response, listing
 from etl.photos import MAX_PHOTO_BYTES, reencode_photo
-from geo import locks
 from geo.codes import code_prefix
 from geo.errors import NotFoundError, TooLargeError
-from geo.locks import Lock
 from geo.model import Grid, GridInformant, GridManager, GridPlan
 from geo.model.grid import PlanStatus
-from geo.staff import MAX_DUTIES_LENGTH, MAX_NAME_LENGTH, MAX_PHONE_LENGTH, PHONE
+from geo.staff import (
+    MAX_DUTIES_LENGTH,
+    MAX_NAME_LENGTH,
+    MAX_PHONE_LENGTH,
+    PHONE,
+    Manager,
+    appoint_manager,
+)
 
 router = APIRouter(tags=["people"])
 
@@ -132,12 +137,11 @@ def put_manager(
     code: Code15,
     manager: Annotated[ManagerRequest, Body()],
 ) -> ManagerRequest:
-    """Appoint the manager of a grid; the previous manager's term ends and stays on record."""
-    locks.acquire(connection, Lock.STAFF, code)
-    ended = update(GridManager).where(GridManager.grid_code == code, GridManager.valid_to.is_(None))
-    connection.execute(ended.values(valid_to=func.now()))
-    row = {"grid_code": code, **manager.model_dump()}
-    connection.execute(insert(GridManager).inline(), row)
+    """Appoint the manager of a grid, or change their details.
+
+    The term of a previous manager ends and stays on record.
+    """
+    appoint_manager(connection, Manager(code, **manager.model_dump()))
     _check_grid(connection, code)
     record(connection, caller, "appoint", "grid_manager", code, {"name": manager.name})
     return manager

@@ -51,6 +51,14 @@ def test_new_manager_replaces_the_previous_who_stays_in_history(planner, town):
         assert "王芳" in names.all()
 
 
+def test_photo_stays_when_the_details_of_a_manager_change(planner):
+    assert send(planner, picture()).status_code == 204
+    planner.put(f"/grids/{GRID}/manager", json=MANAGER | {"phone": "110"})
+    assert planner.get(f"/grids/{GRID}/manager").json()["photo"]
+    planner.put(f"/grids/{GRID}/manager", json=MANAGER | {"name": "李强"})
+    assert planner.get(f"/grids/{GRID}/manager").json()["photo"] is None
+
+
 def test_concurrent_appointments_are_serialized(planner, town):
     with town.begin() as connection:
         locks.acquire(connection, Lock.STAFF, GRID)

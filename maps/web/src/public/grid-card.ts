@@ -83,19 +83,24 @@ export function showCommunities(
   );
 }
 
-function managerCard({ name, phone, duties, photo }: Manager): HTMLElement {
+function managerCard({ name, phone, tasks, duties, photo }: Manager): HTMLElement {
   const details = element(
     "div",
     {},
     element("small", {}, text("page.manager")),
     element("b", {}, name),
     ...(phone ? [phoneLink(phone)] : []),
-    ...(duties ? [element("p", {}, duties)] : []),
+    ...dutyLine("page.tasks", tasks),
+    ...dutyLine("page.duties", duties),
   );
   const face = photo
     ? element("img", { src: photo, alt: name })
     : element("span", { class: "face", "aria-hidden": "true" }, name.slice(0, 1));
   return element("div", { class: "manager" }, face, details);
+}
+
+function dutyLine(key: string, value: string): HTMLElement[] {
+  return value ? [element("p", {}, element("small", {}, text(key)), value)] : [];
 }
 
 function stationLine({ name, phone, address }: Station): HTMLElement {
