@@ -310,6 +310,8 @@ def test_first_visit_is_led_once(browser, address):
     context.add_init_script("Object.defineProperty(navigator, 'webdriver', {get: () => false})")
     page = context.new_page()
     page.goto(address)
+    page.locator(".tour").wait_for()
+    assert page.evaluate("document.activeElement.textContent") == "下一步"
     page.locator(".tour").get_by_role("button", name="结束").click()
     page.reload()
     ready(page)
@@ -437,3 +439,14 @@ def test_print_shows_the_whole_chosen_grid(open_page, address, staffed):
     assert staffed in words
     assert "王秀兰" in words
     page.emulate_media(media="screen")
+
+
+def test_browser_in_english_gets_the_page_in_english(browser, address):
+    context = browser.new_context(locale="en-GB")
+    page = context.new_page()
+    page.goto(address)
+    page.get_by_role("button", name="中文").click()
+    page.get_by_role("button", name="English").wait_for()
+    page.reload()
+    page.get_by_role("button", name="English").wait_for()
+    context.close()
