@@ -12,7 +12,6 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import configure_mappers
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
-from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import JSONResponse
 
 from api.auth import sign_in
@@ -24,8 +23,9 @@ from api.background.warmup import warm_up_tiles
 from api.core import openapi_schema, problems, read_audit
 from api.core.connection_pool import AsyncPool, LayerState
 from api.fire import fire, fire_tiles, inspections
-from api.imports import imports
+from api.imports import corrections, import_runs, quarantine
 from api.middleware import request_log
+from api.middleware.compression import CompressionMiddleware
 from api.middleware.concurrency import ConcurrencyLimitMiddleware
 from api.middleware.cors import CorsMiddleware
 from api.middleware.head import HeadMiddleware
@@ -61,7 +61,7 @@ from geo.model.job import IMPORT_KINDS, PLAN_KINDS
 RESOURCES = (
     *(sign_in, health, regions, search, grid_detail, grids, grid_staff, staff, plans, plan_grids),
     *(drawing, comparison, edits, jobs),
-    *(imports, exports, layer_features, prints, tiles, tile_archive),
+    *(import_runs, quarantine, corrections, exports, layer_features, prints, tiles, tile_archive),
     *(fire_tiles, fire, inspections, networks, pages, share),
 )
 """In this order: the first route whose path matches answers."""
@@ -75,12 +75,9 @@ MIDDLEWARE = (
     Middleware(HeadMiddleware),
     Middleware(TileNotModifiedMiddleware),
     Middleware(ConcurrencyLimitMiddleware),
-    Middleware(GZipMiddleware, minimum_size=1024, compresslevel=1),
+    Middleware(CompressionMiddleware, minimum_size=1024, compresslevel=1),
 )
-"""All middleware, in the order in which requests pass it.
-
-``/ogc`` is an application of its own and adds ``CallerRoleMiddleware``.
-"""
+"""All middleware, in the order in which requests pass it."""
 
 
 def create_app(engine: Engine | None = None) -> FastAPI:
@@ -100,7 +97,7 @@ def create_app(engine: Engine | None = None) -> FastAPI:
     problems.install_handlers(app)
     for resource in RESOURCES:
         app.include_router(resource.router)
-    app.state.ogc = create_ogc(app.state.pool, app.state.read_audit)
+    app.state.ogc = create_ogc(app.state)
     app.mount("/ogc", app.state.ogc)
     pages.mount_assets(app)
     openapi_schema.extend_openapi(app)

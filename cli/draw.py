@@ -210,7 +210,7 @@ def _draw_community(
         else:
             previous, code = _read_plan(Path(options.source), code, options.crs)
         if requested.community.get(code, requested).fresh:
-            raise InputError("fresh_excludes", wish="from")
+            raise InputError("fresh_excludes", constraint="from")
     constraints = draw_request.constraints_of_community(requested, code, options.crs or None)
     with console.progress() as progress:
         progress("draw", 0, 1)

@@ -47,7 +47,7 @@ def combine_options(options: Mapping[str, Any], file: Path | None) -> CommunityD
     try:
         document = tomllib.loads(check_file(file, ".toml").read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError("wishes_no_toml", file=file, said=str(error)) from None
+        raise InputError("constraints_no_toml", file=file, said=str(error)) from None
     from_file = CommunityDrawOptions.from_document(document, str(file))
     overrides = requested.everywhere()
     defaults = _resolve_area_files(from_file.everywhere(), file.parent)
@@ -135,7 +135,7 @@ def constraints_of_communities(
     everywhere = requested.everywhere()
     for name in SINGLE_COMMUNITY_OPTIONS:
         if getattr(everywhere, name):
-            raise InputError("wish_of_one_community", wish=name)
+            raise InputError("constraint_of_one_community", constraint=name)
     known = {code for code, _ in store.list_communities(connection)}
     for code in requested.community:
         if code not in known:

@@ -15,8 +15,8 @@ EXIT_HELD = 3
 """Exit code of a command whose run waits for approval."""
 
 
-def show_outcome(outcome: "Outcome") -> None:
-    """Print what a run changed and found, and whether it is held."""
+def show_outcome(outcome: "Outcome", *, is_dry_run: bool = False) -> None:
+    """Print what a run changed and found, and whether it is held, or a dry run would be."""
     from etl.runs.report import terminal_lines
 
     with console.best_effort():
@@ -24,7 +24,8 @@ def show_outcome(outcome: "Outcome") -> None:
         for line in terminal_lines(outcome):
             console.out.print(line, highlight=False)
         if outcome.status == "held":
-            console.out.print(text("import.held", run=outcome.run), highlight=False)
+            key = "import.would_be_held" if is_dry_run else "import.held"
+            console.out.print(text(key, run=outcome.run), highlight=False)
 
 
 def show_counts(counts: Mapping[str, object]) -> None:

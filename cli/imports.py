@@ -57,6 +57,10 @@ class ImportOptions:
     crs: Annotated[
         str, typer.Option(help="Coordinate system of the file, if it does not state one.")
     ] = ""
+    override_crs: Annotated[
+        bool, typer.Option("--override-crs", help="Use --crs even if the file states another one.")
+    ] = False
+    layer: Annotated[str, typer.Option(help="Layer of the file, if it has several.")] = ""
     source: Annotated[
         str, typer.Option(help="Name of the source; the same for every delivery.")
     ] = ""
@@ -81,11 +85,18 @@ def _import_command(layer: str) -> Callable[..., None]:
         from geo import db
         from geo.settings import settings
 
-        mapping = None
-        overrides = (options.crs, options.source, options.partial)
-        if options.mapping or any(overrides):
-            file = mappings.read_mapping(options.mapping) if options.mapping else None
-            mapping = mappings.merge_options(file, layer, *overrides)
+        if options.override_crs and not options.crs:
+            raise InputError("override_without_crs")
+        file = mappings.read_mapping(options.mapping) if options.mapping else None
+        mapping = mappings.merge_options(
+            file,
+            layer,
+            crs=options.crs,
+            override_crs=options.override_crs,
+            file_layer=options.layer,
+            source=options.source,
+            partial=options.partial,
+        )
         is_forced = options.force or options.again
         request = Request(layer, options.file, mapping, options.dry_run, is_forced)
         db.upgrade()
@@ -181,7 +192,7 @@ def _report_outcome(outcome: "Outcome", report: Path | None, *, is_dry_run: bool
     from geo import db
     from geo.settings import settings
 
-    show_outcome(outcome)
+    show_outcome(outcome, is_dry_run=is_dry_run)
     with console.best_effort():
         if is_dry_run:
             console.out.print(text("import.dry_run"), highlight=False)

@@ -7,6 +7,7 @@ Neither is published; the formulas here have been in general use since 2010 and 
 providers' own to well under a metre.
 """
 
+import re
 from collections.abc import Callable
 from functools import cache, lru_cache
 from importlib.resources import files
@@ -26,6 +27,11 @@ Shift = Callable[[Coordinates], Coordinates]
 _KRASOVSKY_A = 6378245.0
 _KRASOVSKY_E2 = 0.00669342162296594323
 _BAIDU = np.pi * 3000.0 / 180.0
+
+_UNDEFINED = re.compile(
+    r"(D_|GCS_)?(undefined|unknown(?!.based)|unnamed|unspecified)", re.IGNORECASE
+)
+"""Names of systems and datums that a program writes where it knows none."""
 
 _MAX_SHIFT_DEGREES = 0.05
 _TOLERANCE_DEGREES = 1e-12  # a ten-millionth of a metre
@@ -83,6 +89,22 @@ def metric_crs_of(frame: gpd.GeoDataFrame | gpd.GeoSeries) -> pyproj.CRS:
     """Return the projected system, in metres, of the centre of a frame in degrees."""
     west, south, east, north = frame.total_bounds
     return metric_crs((west + east) / 2, (south + north) / 2)
+
+
+def read_file_crs(definition: Any) -> pyproj.CRS | None:
+    """Return the system that a file names, None if its definition means that it is not known.
+
+    So do local systems (``LOCAL_CS``, the "Undefined" ones of GeoPackage), unknown projections, and
+    all that can't be transformed to the storage system.
+    """
+    try:
+        crs = pyproj.CRS.from_user_input(definition)
+        pyproj.Transformer.from_crs(crs, STORAGE)
+    except pyproj.exceptions.ProjError:
+        return None
+    datum = crs.datum.name if crs.datum is not None else ""
+    is_undefined = _UNDEFINED.match(crs.name) and _UNDEFINED.match(datum)
+    return None if is_undefined and not crs.is_projected else crs
 
 
 def transform(geometries: Any, source: Any, target: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from functools import cache
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, ValidationError
@@ -73,8 +74,11 @@ class Settings(BaseSettings):
     # A building of unknown use that covers more than this is a hall, a mall or a station.
     estimate_max_footprint_m2: float = 2500.0
 
-    # Values of fire rules that differ from the standard's, as JSON: {"hydrant_radius": 120}.
-    fire_figures: dict[str, float] = Field(default_factory=dict)
+    # Values of fire rules that differ from the standard's, as JSON: {"hydrant_radius": 120} or, to
+    # have the unit compared with the rule's, {"hydrant_radius": "120 m"}.
+    fire_figures: dict[str, Any] = Field(default_factory=dict)
+    # Days after which a hydrant is due for another inspection.
+    hydrant_inspection_days: int = Field(default=90, ge=1, le=3660)
     # The fire engine of route calculations: metres and tonnes.
     engine_width_m: float = 2.5
     engine_height_m: float = 3.8

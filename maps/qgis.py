@@ -11,7 +11,10 @@ from geo.messages import Language, text
 from maps import style
 from maps.colours import PALETTE
 
-LAYER = "gridatlas"
+LAYER = "gridatlas_2f6c0e0a_5b1d_4c4e_9a53_7d1be0c8f4a6"
+"""Identifier of the layer as QGIS makes them: its reader ignores those of ten characters or less,
+and then the layer in the tree is another than the one with the data."""
+
 POINT, LINE, AREA = "0", "1", "2"
 MERCATOR_SCALE_FACTOR = 1.18
 """Web Mercator metres per metre on the ground at 32 degrees north."""

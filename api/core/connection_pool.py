@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import asyncpg
@@ -37,10 +38,9 @@ UNREACHABLE_ERRORS = (
 )
 """Errors of a database that can't be reached; exceeded statement timeouts are among them."""
 
-_ACT_AS = (
-    "SELECT set_config('role', $1, true), set_config('gridatlas.scope', $2, true), "
-    "set_config('gridatlas.networks', $3, true), set_config('gridatlas.actor', $4, true), "
-    "set_config('statement_timeout', $5, true)"
+_SETTINGS = (
+    *("role", "gridatlas.scope", "gridatlas.networks", "gridatlas.actor"),
+    "statement_timeout",
 )
 _COUNT_CHANGES = "SELECT coalesce(sum(changes), 0)::bigint FROM layer_change"
 
@@ -98,19 +98,50 @@ class AsyncPool:
         UnreachableError
             If the database can't be reached.
         """
-        timeout = str(timeout_ms or settings().statement_timeout_s * 1000)
-        # Reads of others than the public may be recorded in the audit trail.
-        readonly = caller.role == Role.PUBLIC
+        begin = _begin_as(caller, timeout_ms or settings().statement_timeout_s * 1000)
         with _translate_connection_errors():
             pool = await self._open()
             async with pool.acquire(timeout=TIMEOUT_S) as connection:
                 try:
-                    async with connection.transaction(readonly=readonly):
-                        await connection.fetchrow(_ACT_AS, *caller.settings().values(), timeout)
-                        yield connection
-                except asyncpg.InternalClientError:
-                    connection.terminate()  # or the pool would lend it again
+                    await connection.execute(begin)
+                    yield connection
+                    await connection.execute("COMMIT")
+                except BaseException:
+                    await _roll_back(connection)
                     raise
+
+
+@lru_cache(maxsize=1_000)
+def _begin_as(caller: Caller, timeout_ms: int) -> str:
+    """Return the statements that begin a transaction under a caller's role and scope.
+
+    They are sent at once, which saves a round trip; so the values are quoted here.
+    """
+    # Reads of others than the public may be recorded in the audit trail.
+    mode = "READ ONLY" if caller.role == Role.PUBLIC else "READ WRITE"
+    values = (*caller.settings().values(), str(timeout_ms))
+    calls = (
+        f"set_config({quote_literal(name)}, {quote_literal(value)}, true)"
+        for name, value in zip(_SETTINGS, values, strict=True)
+    )
+    return f"BEGIN {mode}; SELECT {', '.join(calls)}"
+
+
+def quote_literal(value: str) -> str:
+    """Return a text as an SQL literal, whatever the server's setting for backslashes."""
+    escaped = value.replace("\\", "\\\\").replace("'", "''")
+    return f"E'{escaped}'"
+
+
+async def _roll_back(connection: asyncpg.Connection) -> None:
+    """End a failed transaction, or close its connection, so that the pool never lends it open."""
+    try:
+        await connection.execute("ROLLBACK")
+    except Exception:  # the error that led here is raised
+        connection.terminate()
+    except BaseException:
+        connection.terminate()
+        raise
 
 
 class LayerState:

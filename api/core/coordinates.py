@@ -1,6 +1,7 @@
 """Coordinate systems in which the API reads and writes data, by their names in the standards."""
 
 import re
+from functools import cache
 
 import pyproj
 
@@ -39,8 +40,14 @@ def crs_uri(name: str) -> str:
     return uri
 
 
+@cache
 def is_northing_first(uri: str) -> bool:
     """Return whether the first axis of a system points north by its definition."""
     if uri == CRS84:
         return False
     return bool(pyproj.CRS.from_epsg(EPSG_BY_URI[uri]).axis_info[0].direction == "north")
+
+
+def is_in_degrees(uri: str) -> bool:
+    """Return whether the axes of a system are longitude and latitude."""
+    return EPSG_BY_URI[uri] in SAME_AS_STORAGE

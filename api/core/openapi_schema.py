@@ -34,24 +34,8 @@ def _complete(schema: dict[str, Any], statuses: tuple[int, ...]) -> None:
     for path in schema["paths"].values():
         for method, operation in path.items():
             responses = operation["responses"]
-            if any(_remove_html(parameter) for parameter in operation.get("parameters", ())):
-                for response in responses.values():
-                    response.get("content", {}).pop("text/html", None)
             for status in statuses:
                 responses[str(status)] = problems.describe_problem(HTTPStatus(status))
             if method == "get":
                 responses.setdefault("304", NOT_MODIFIED)
             operation["responses"] = dict(sorted(responses.items()))
-
-
-def _remove_html(parameter: dict[str, Any]) -> bool:
-    """Remove HTML from the formats of the parameter ``f``; return whether it is that parameter.
-
-    tipg offers HTML, and :mod:`api.middleware.caller_role` refuses it.
-    """
-    if parameter["name"] != "f":
-        return False
-    for choice in parameter["schema"].get("anyOf", ()):
-        if "html" in choice.get("enum", ()):
-            choice["enum"].remove("html")
-    return True

@@ -13,6 +13,7 @@ from api.fire.response_parts import (
     StationRoute,
     StrictModel,
 )
+from geo.model.fire import FireItem
 
 
 class BuildingHit(NamedPlace):
@@ -165,6 +166,24 @@ class ShutoffValve(StrictModel):
     lat: float
 
 
+class FireItemResponse(StrictModel):
+    """An item that a crew must know; all but its name is null where nothing was recorded."""
+
+    item: FireItem
+    title: str
+    value: str | None
+    place: str | None
+    checked_on: date | None
+    checked_by: str | None
+
+
+class FireItemsResponse(StrictModel):
+    """Every item of a building."""
+
+    building: str
+    items: list[FireItemResponse]
+
+
 class BuildingBriefingResponse(DatedResponse):
     """All that a crew needs to know before it arrives."""
 
@@ -185,6 +204,7 @@ class BuildingBriefingResponse(DatedResponse):
     fire_lane: FireLaneAccess
     ladder: LadderAccess
     review: ReviewResponse
+    items: list[FireItemResponse]
     valves: dict[Literal["gas", "water"], list[ShutoffValve]]
     valve_notes: dict[Literal["gas", "water"], str | None]
     findings: list["FindingResponse"]

@@ -10,8 +10,8 @@ from api.core import problems
 from api.core.caller import Caller, CurrentCaller, allow
 from api.core.parameters import Connection
 from api.core.responses import etag_response
-from api.tiles.tile_layers import Source, Tile, layer_query
-from api.tiles.tiles import MAX_ZOOM, MEDIA_TYPE, TILE_RESPONSES
+from api.tiles.tile_layers import MAX_ZOOM, Source, Tile, layer_query
+from api.tiles.tiles import MEDIA_TYPE, TILE_RESPONSES
 from geo import clock
 from geo.db.security import RULES
 from geo.errors import NotFoundError

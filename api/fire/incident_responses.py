@@ -1,6 +1,7 @@
 """Response of ``/fire/incident``."""
 
 from api.core.responses import Geometry
+from api.fire.building_responses import FireItemResponse
 from api.fire.response_parts import (
     DatedResponse,
     GridContact,
@@ -46,10 +47,11 @@ class BuildingInRange(NamedPlace):
     households: int
     population: int | None
     distance_m: float
+    items: list[FireItemResponse]
 
 
-class CriticalFacility(StrictModel):
-    """A facility with many people, with people who need help, or with fuel."""
+class FacilityInRange(StrictModel):
+    """A facility within a radius."""
 
     code: str
     name: str
@@ -99,7 +101,8 @@ class IncidentResponse(DatedResponse):
     grids: list[GridEvacuation]
     outside_grids: PeopleOutsideGrids
     buildings: list[BuildingInRange]
-    critical: list[CriticalFacility]
+    critical: list[FacilityInRange]
     hydrants: list[HydrantInRange]
+    intakes: list[FacilityInRange]
     valves: list[ValveInRange]
     stations: list[StationRoute]

@@ -9,12 +9,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-from fastapi import Request
+from fastapi import Request, Response
 from sqlalchemy import Connection, Engine, text
 from starlette.concurrency import run_in_threadpool
 
 from api.background import job_process
 from api.core.caller import Caller, transaction_as
+from api.core.responses import JSON
 from api.plans import jobs
 from etl.runs.approve import approve
 from etl.runs.quarantine import replay
@@ -133,3 +134,9 @@ def _replay(
 
 if __name__ == "__main__":
     job_process.serve(run_job)
+
+
+def accepted_response(job: jobs.JobResponse) -> Response:
+    """Return the response of a request whose job takes longer."""
+    headers = {"Location": f"/jobs/{job.id}"}
+    return Response(job.model_dump_json(), 202, headers, JSON)

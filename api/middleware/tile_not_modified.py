@@ -9,8 +9,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from api.core.caller import PUBLIC_CALLER
 from api.core.connection_pool import UnreachableError
 from api.core.responses import etag_matches
-from api.tiles.tile_layers import Tile
-from api.tiles.tiles import MAX_ZOOM, compressed_etag, etag_headers, tile_etag
+from api.tiles.tile_layers import MAX_ZOOM, Tile
+from api.tiles.tiles import compressed_etag, etag_headers, tile_etag
 
 _PATH = re.compile(r"/tiles/([0-9]{1,2})/([0-9]{1,8})/([0-9]{1,8})")
 

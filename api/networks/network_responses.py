@@ -20,6 +20,9 @@ class NetworkSummary(StrictModel):
     islands: int
     crossings: int
     zero_length: int
+    duplicates: int
+    parallels: int
+    loose_valves: int
 
 
 class NetworksResponse(StrictModel):
@@ -203,6 +206,7 @@ class IsolationResponse(DatedResponse):
     segment: BrokenSegment
     isolable: bool
     text: str
+    sources_to_shut: list[str]
     valves: list[ValveToClose]
     already_closed: list[str]
     bound: int | None

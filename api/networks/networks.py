@@ -37,7 +37,6 @@ from geo import crs as systems
 from geo.errors import NotFoundError
 from geo.fire.cities import city_at
 from geo.fire.layer_state import read_data_age
-from geo.messages import text
 from geo.model import PipeNode, PipeSegment
 from geo.model.pipe import Network
 from geo.network import shutoff, trace
@@ -96,6 +95,9 @@ def list_networks(request: Request, connection: Connection, region: Region = Non
                 "islands": kinds.count("island"),
                 "crossings": kinds.count("crossing"),
                 "zero_length": kinds.count("zero_length"),
+                "duplicates": kinds.count("duplicate"),
+                "parallels": kinds.count("parallel"),
+                "loose_valves": kinds.count("loose_valve") + kinds.count("lone_valve"),
             }
         )
     body = {"networks": networks, "data": read_data_age(connection, PIPE_LAYERS)}
@@ -222,7 +224,7 @@ def list_faults(
     network: Network,
     region: Region = None,
 ) -> Response:
-    """List the faults of a network: loose ends, islands, crossings without a node."""
+    """List the faults of a network: loose ends, islands, doubles, valves beside pipes."""
     city = city_of_region(connection, region)
     graph = sectors_of_network(request, connection, network, city).graph
     features = [
@@ -232,7 +234,7 @@ def list_faults(
             "properties": {
                 "kind": fault.kind,
                 "code": fault.code,
-                "text": text(f"fault.{fault.kind}", lang=lang, code=fault.code),
+                "text": fault.describe(lang),
             },
         }
         for fault in graph.faults[page.offset : page.offset + page.limit]

@@ -11,6 +11,8 @@ from typing import Any
 
 from cql2 import Expr
 
+from api.core import coordinates
+from api.ogc.parameters import is_finite, split_at_antimeridian
 from geo.errors import InputError
 
 MAX_BYTES, MAX_DEPTH, MAX_NODES = 8_000, 40, 1_000
@@ -75,8 +77,8 @@ class FilterWriter:
         Name of the geometry property.
     srid
         EPSG code of the geometry column.
-    literal_srid
-        EPSG code of the geometries in the filter.
+    literal_crs
+        URI of the coordinate system of the geometries in the filter, whose axis order they have.
     bind
         Function that binds a value of an SQL type and returns its placeholder.
     """
@@ -86,13 +88,13 @@ class FilterWriter:
         columns: Mapping[str, str],
         geometry: str | None,
         srid: int,
-        literal_srid: int,
+        literal_crs: str,
         bind: Callable[[Any, str], str],
     ) -> None:
         self._columns = columns
         self._geometry = geometry
         self._srid = srid
-        self._literal_srid = literal_srid
+        self._literal_crs = literal_crs
         self._bind = bind
         self._nodes = 0
 
@@ -188,20 +190,37 @@ class FilterWriter:
         if isinstance(node, dict) and node.get("property") == self._geometry and self._geometry:
             return self._columns[self._geometry]
         if isinstance(node, dict) and node.get("type") in _GEOMETRIES:
-            geometry = self._bind(json.dumps(node), "text")
-            return self._in_column_system(f"ST_GeomFromGeoJSON({geometry})")
+            geometry = f"ST_GeomFromGeoJSON({self._bind(json.dumps(node), 'text')})"
+            if coordinates.is_northing_first(self._literal_crs):
+                geometry = f"ST_FlipCoordinates({geometry})"
+            return self._in_column_system(geometry)
         if isinstance(node, dict) and isinstance(node.get("bbox"), list):
-            sides = node["bbox"]
-            if len(sides) == 4 and all(isinstance(side, int | float) for side in sides):
-                bounds = ", ".join(self._bind(float(s), "double precision") for s in sides)
-                return self._in_column_system(f"ST_MakeEnvelope({bounds}, 0)")
+            return self._in_column_system(self._box(node["bbox"]))
         raise InputError("filter_unknown_shape", part=json.dumps(node)[:80])
 
+    def _box(self, sides: list[Any]) -> str:
+        """Return a box of four numbers, or of six with heights, which are ignored."""
+        are_numbers = all(isinstance(side, int | float) and is_finite(side) for side in sides)
+        if len(sides) not in (4, 6) or not are_numbers:
+            raise InputError("filter_unknown_shape", part=json.dumps(sides)[:80])
+        half = len(sides) // 2
+        west, south, east, north = map(float, (*sides[:2], *sides[half : half + 2]))
+        if coordinates.is_northing_first(self._literal_crs):
+            west, south, east, north = south, west, north, east
+        boxes = [(west, south, east, north)]
+        if coordinates.is_in_degrees(self._literal_crs):
+            boxes = split_at_antimeridian(boxes[0])
+        envelopes = [
+            f"ST_MakeEnvelope({', '.join(self._bind(side, 'double precision') for side in box)})"
+            for box in boxes
+        ]
+        return envelopes[0] if len(envelopes) == 1 else f"ST_Collect({', '.join(envelopes)})"
+
     def _in_column_system(self, shape: str) -> str:
-        tagged = f"ST_SetSRID({shape}, {self._literal_srid})"
-        if self._literal_srid == self._srid:
-            return tagged
-        return f"ST_Transform({tagged}, {self._srid})"
+        if coordinates.is_in_degrees(self._literal_crs):
+            return f"ST_SetSRID({shape}, {self._srid})"
+        srid = coordinates.EPSG_BY_URI[self._literal_crs]
+        return f"ST_Transform(ST_SetSRID({shape}, {srid}), {self._srid})"
 
     def _count(self, depth: int) -> None:
         self._nodes += 1

@@ -1,9 +1,10 @@
 """Write a layer to a file with GDAL or Arrow, in batches, so that memory use stays bounded."""
 
+import csv
 import json
 import re
 import zipfile
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,11 @@ SHAPEFILE_TYPES = ("Point", "MultiLineString", "MultiPolygon")
 """Geometry types of shapefiles by dimension: a file holds one type."""
 
 GEOPARQUET_VERSION = "1.1.0"
+MULTIPLE: dict[str, Any] = {
+    "Point": shapely.MultiPoint,
+    "LineString": shapely.MultiLineString,
+    "Polygon": shapely.MultiPolygon,
+}
 
 FeatureRows = Generator[tuple[list[Any], shapely.Geometry | None], None, None]
 
@@ -63,15 +69,36 @@ def write_layer(
         return _shapefiles(folder, layer, fields, rows, system)
     else:
         options = {"layer": layer.name, "driver": GDAL_DRIVERS[format]}
-        _write(
-            file,
-            _schema(fields),
-            _batches(fields, rows()),
-            _geometry_type(layer),
-            system,
-            **options,
-        )
+        kind = _geometry_type(layer)
+        if kind == "Unknown":
+            kind = _common_type(rows())
+        features = _promote(rows()) if kind.startswith("Multi") else rows()
+        _write(file, _schema(fields), _batches(fields, features), kind, system, **options)
     return file
+
+
+def _common_type(rows: FeatureRows) -> str:
+    """Return GDAL's name for a geometry type that holds all features, Unknown if there is none."""
+    types = {_type_name(shape) for _, shape in rows if shape is not None}
+    if len(types) == 1:
+        return types.pop()
+    single = {name.removeprefix("Multi") for name in types}
+    is_mixed = len(single) != 1 or single == {"GeometryCollection"}
+    return "Unknown" if is_mixed else f"Multi{single.pop()}"
+
+
+def _type_name(shape: Any) -> str:
+    """Return the name of a shape's type: shapely's own annotations lack it."""
+    return str(shape.geom_type)
+
+
+def _promote(rows: FeatureRows) -> FeatureRows:
+    """Yield the rows with single shapes as multiple ones of one part."""
+    for values, shape in rows:
+        if shape is not None and _type_name(shape) in MULTIPLE:
+            yield values, MULTIPLE[_type_name(shape)]([shape])
+        else:
+            yield values, shape
 
 
 def _geometry_type(layer: Layer) -> str:
@@ -147,26 +174,49 @@ def _write(
 
 
 def _parquet(file: Path, fields: dict[str, Column[Any]], rows: FeatureRows, system: int) -> None:
-    """Write GeoParquet: geometry as well-known binary, coordinate system as PROJJSON."""
-    geometry = {"encoding": "WKB", "geometry_types": [], "crs": pyproj.CRS(system).to_json_dict()}
-    metadata = {
-        "version": GEOPARQUET_VERSION,
-        "primary_column": "geometry",
-        "columns": {"geometry": geometry},
-    }
-    plain_fields = [field.remove_metadata() for field in _schema(fields)]
-    schema = pa.schema(plain_fields, metadata={"geo": json.dumps(metadata)})
+    """Write GeoParquet: geometry as well-known binary, coordinate system as PROJJSON.
+
+    Geometry types and box are known when all features are written; Parquet has its metadata at the
+    end of the file.
+    """
+    types: set[str] = set()
+    bounds = np.array([np.inf, np.inf, -np.inf, -np.inf])
+
+    def note_shapes() -> FeatureRows:
+        for values, shape in rows:
+            if shape is not None and not shapely.is_empty(shape):
+                types.add(_type_name(shape))
+                bounds[:2] = np.minimum(bounds[:2], shapely.bounds(shape)[:2])
+                bounds[2:] = np.maximum(bounds[2:], shapely.bounds(shape)[2:])
+            yield values, shape
+
+    schema = pa.schema([field.remove_metadata() for field in _schema(fields)])
     with parquet.ParquetWriter(file, schema) as writer:
-        for batch in _batches(fields, rows):
+        for batch in _batches(fields, note_shapes()):
             writer.write_batch(batch.cast(schema))
+        geometry: dict[str, Any] = {
+            "encoding": "WKB",
+            "geometry_types": sorted(types),
+            "crs": pyproj.CRS(system).to_json_dict(),
+        }
+        if types:
+            geometry["bbox"] = bounds.tolist()
+        metadata = {
+            "version": GEOPARQUET_VERSION,
+            "primary_column": "geometry",
+            "columns": {"geometry": geometry},
+        }
+        writer.add_key_value_metadata({"geo": json.dumps(metadata)})
 
 
 def _dxf(file: Path, name: str, rows: FeatureRows, system: int) -> None:
     """Write a DXF drawing, which has layers and shapes but no attributes.
 
-    Its driver writes all shapes at once, so they are kept in memory as well-known binary.
+    A feature without geometry is left out, since nothing of it could be drawn. The driver writes
+    all shapes at once, so they are kept in memory as well-known binary.
     """
-    shapes = np.array([shapely.to_wkb(shape) for _, shape in rows], dtype=object)
+    drawn = [shapely.to_wkb(shape) for _, shape in rows if shape is not None]
+    shapes = np.array(drawn, dtype=object)
     layers = np.full(len(shapes), name, dtype=object)
     pyogrio.raw.write(
         file,
@@ -186,11 +236,14 @@ def _shapefiles(
     rows: Callable[[], FeatureRows],
     system: int,
 ) -> Path:
-    """Write a zip with one shapefile for each geometry dimension, with field names valid in DBF.
+    """Write a zip with one shapefile for each geometry dimension, and a legend of the fields.
 
-    An empty layer gives one empty shapefile, of polygons if the layer may hold several types.
+    DBF has room for ten bytes of a field's name, so the names are short ASCII ones; the legend, a
+    CSV file, gives the full ones. An empty layer gives one empty shapefile, of polygons if the
+    layer may hold several types.
     """
-    dbf_fields = dict(zip(dbf_names(list(fields)), fields.values(), strict=True))
+    names = [str(column.name) for column in fields.values()]
+    dbf_fields = dict(zip(dbf_names(names), fields.values(), strict=True))
     schema = _schema(dbf_fields, text_times=True)
     shapes = folder / "shp"
     shapes.mkdir()
@@ -203,6 +256,8 @@ def _shapefiles(
         options = {"driver": "ESRI Shapefile", "encoding": "UTF-8"}
         shapefile = shapes / f"{layer.name}{suffix}.shp"
         _write(shapefile, schema, batches, SHAPEFILE_TYPES[dimension], system, **options)
+    legend = zip(dbf_fields, names, fields, strict=True)
+    _write_legend(shapes / f"{layer.name}_fields.csv", legend)
     file = folder / f"{layer.name}.zip"
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for part in sorted(shapes.iterdir()):
@@ -210,23 +265,42 @@ def _shapefiles(
     return file
 
 
+def _write_legend(file: Path, fields: Iterable[tuple[str, str, str]]) -> None:
+    """Write the names of the fields: in the DBF file, in the API, and in full.
+
+    It starts with a byte order mark, by which spreadsheet programs recognise UTF-8.
+    """
+    with file.open("w", encoding="utf-8-sig", newline="") as out:
+        writer = csv.writer(out)
+        writer.writerow(("field", "name", "title"))
+        writer.writerows(fields)
+
+
 def dbf_names(names: list[str]) -> list[str]:
-    """Return unique field names of at most 10 bytes, as DBF requires.
+    """Return unique ASCII field names of at most 10 bytes, as DBF requires.
+
+    The longest words lose their ends first, so that each word of a name is still known.
 
     >>> dbf_names(["households_source", "households"])
-    ['households', 'househol_1']
+    ['house_sour', 'households']
     """
     unique: list[str] = []
     for name in names:
-        plain = _truncate(re.sub(r"[^\w]", "_", name), DBF_NAME_BYTES)
+        short = _shorten(re.sub(r"[^A-Za-z0-9_]", "", name) or "field", DBF_NAME_BYTES)
         number = 0
-        while plain in unique:
+        candidate = short
+        while candidate.lower() in {other.lower() for other in unique}:
             number += 1
             suffix = f"_{number}"
-            plain = _truncate(name, DBF_NAME_BYTES - len(suffix)) + suffix
-        unique.append(plain)
+            candidate = _shorten(short, DBF_NAME_BYTES - len(suffix)) + suffix
+        unique.append(candidate)
     return unique
 
 
-def _truncate(name: str, max_bytes: int) -> str:
-    return name.encode()[:max_bytes].decode(errors="ignore")
+def _shorten(name: str, length: int) -> str:
+    """Return a name in at most a number of characters."""
+    words = name.split("_")
+    while len("_".join(words)) > length and max(map(len, words)) > 1:
+        longest = max(range(len(words)), key=lambda at: len(words[at]))
+        words[longest] = words[longest][:-1]
+    return "_".join(words)[:length]

@@ -25,6 +25,7 @@ from api.core.parameters import Page
 from api.core.public_layers import layers_for_role, readable_layer
 from api.core.responses import Listing, listing
 from api.public.export_files import BATCH_ROWS, FeatureRows, write_layer
+from geo.crs import metric_crs
 from geo.db.views import grids_of_plan
 from geo.disk import require_room
 from geo.errors import InputError, NotFoundError, TooLargeError
@@ -83,7 +84,10 @@ def export(
     caller: CurrentCaller,
     layer: Annotated[str, InPath(max_length=100)],
     format: Annotated[Format, Query()] = "gpkg",
-    crs: Annotated[str, Query(max_length=100)] = "EPSG:4490",
+    crs: Annotated[
+        str | None,
+        Query(max_length=100, description="EPSG:4490 by default, for DXF the metric zone"),
+    ] = None,
     region: Annotated[str | None, Query(pattern="^[0-9]{12}$")] = None,
     plan: Annotated[int | None, Query(ge=1, le=2**53, description="grids of this plan")] = None,
     names: Annotated[
@@ -92,7 +96,7 @@ def export(
 ) -> Response:
     """Download a layer. Shapefiles are zipped; KML is always in longitude and latitude."""
     layer_definition = readable_layer(layer, caller.role)
-    system = coordinates.EPSG_BY_URI[coordinates.crs_uri(crs)]
+    system = STORAGE_SRID if crs is None else coordinates.EPSG_BY_URI[coordinates.crs_uri(crs)]
     if format == "kml" and system not in coordinates.SAME_AS_STORAGE:
         raise InputError("kml_crs", crs=crs)
     if plan is not None and layer_definition.name != "grid":
@@ -104,6 +108,8 @@ def export(
     engine = request.app.state.engine
     with transaction_as(engine, caller) as connection:
         count = _count_rows(connection, source, region, plan)
+        if crs is None and format == "dxf":  # drawings are in metres
+            system = _metric_zone(connection, source)
         if caller.account is not None:
             detail = {"format": format, "rows": count}
             record(connection, caller, "export", layer, region or "", detail)
@@ -140,6 +146,13 @@ def _titles(fields: list[str], names: str) -> list[str]:
         return fields
     texts = catalogue("zh")
     return [texts.get(f"field.{name}", name) for name in fields]
+
+
+def _metric_zone(connection: Any, source: FromClause) -> int:
+    """Return the EPSG code of the metric zone in the middle of a layer."""
+    middle = func.ST_Centroid(func.ST_Extent(source.c.geom))
+    lon, lat = connection.execute(select(func.ST_X(middle), func.ST_Y(middle))).one()
+    return STORAGE_SRID if lon is None else metric_crs(lon, lat).to_epsg() or STORAGE_SRID
 
 
 def _count_rows(connection: Any, source: FromClause, region: str | None, plan: int | None) -> int:

@@ -29,9 +29,10 @@ from starlette.responses import FileResponse, Response
 from api.background import orphan_guard
 from api.core import problems
 from api.core.caller import PUBLIC_CALLER, transaction_as
+from api.core.responses import is_not_modified
 from api.public.regions import bounds_columns
 from api.tiles.area_colours import ColourCache
-from api.tiles.tile_layers import Tile, tile_at
+from api.tiles.tile_layers import Tile, describe_layers, tile_at
 from api.tiles.tiles import MAX_SOURCE_ZOOM, encode_public_tile
 from geo import db, locks
 from geo.db.views import GRIDS
@@ -44,7 +45,7 @@ from geo.settings import settings
 router = APIRouter(tags=["tiles"])
 
 MEDIA_TYPE = "application/vnd.pmtiles"
-CACHE_VERSION = 1
+CACHE_VERSION = 2
 """Version of the tile encoding; increase it to bake everything again."""
 
 MARGIN_M = 600.0
@@ -55,7 +56,7 @@ POLL_INTERVAL_S = 20.0
 
 CHILD_POLL_INTERVAL_S = 0.2
 NICENESS = 10
-RANGE = re.compile(r"bytes=(\d{1,15})-(\d{1,15})")
+RANGE = re.compile(r"bytes=([0-9]{0,15})-([0-9]{0,15})")
 MAX_RANGE_BYTES = 4_000_000
 """Longer ranges are streamed from the file."""
 
@@ -99,18 +100,50 @@ async def archive(request: Request, name: str) -> Response:
     file = archive_folder() / Path(name).name
     if file.suffix != ".pmtiles" or not file.is_file():
         raise NotFoundError("no_such_archive", name=name)
+    size, etag = file.stat().st_size, f'"{file.stem}"'
     # Tiles are already compressed, and ranges refer to the uncompressed file.
-    headers = {"Cache-Control": CACHE_CONTROL, "Content-Encoding": "identity"}
-    size = file.stat().st_size
-    requested = RANGE.fullmatch(request.headers.get("range", ""))
-    first, last = (int(end) for end in requested.groups()) if requested else (0, size)
-    if not first <= last < first + MAX_RANGE_BYTES or first >= size:
+    headers = {
+        "Cache-Control": CACHE_CONTROL,
+        "Content-Encoding": "identity",
+        "ETag": etag,
+        "Accept-Ranges": "bytes",
+    }
+    if is_not_modified(request, etag):
+        return Response(status_code=304, headers=headers)
+    requested = _read_range(request, etag, size)
+    if requested is None:  # ranges that the file response would take for itself
+        others = [header for header in request.scope["headers"] if header[0] != b"range"]
+        request.scope["headers"] = others
         return FileResponse(file, media_type=MEDIA_TYPE, headers=headers)
+    first, last = requested
+    if first >= size:
+        return Response(status_code=416, headers=headers | {"Content-Range": f"bytes */{size}"})
+    if last - first >= MAX_RANGE_BYTES:
+        return FileResponse(file, media_type=MEDIA_TYPE, headers=headers)
+    headers["Content-Range"] = f"bytes {first}-{last}/{size}"
     with file.open("rb") as stream:
         stream.seek(first)
         body = stream.read(last - first + 1)
-    headers["Content-Range"] = f"bytes {first}-{first + len(body) - 1}/{size}"
-    return Response(body, 206, headers | {"Accept-Ranges": "bytes"}, MEDIA_TYPE)
+    return Response(body, 206, headers, MEDIA_TYPE)
+
+
+def _read_range(request: Request, etag: str, size: int) -> tuple[int, int] | None:
+    """Return the first and last byte of a requested range (RFC 9110, 14.1.2).
+
+    None stands for the whole file: without a range, with several, with one that is malformed, and
+    if the header ``If-Range`` names another version. A first byte beyond the end can't be served.
+    """
+    match = RANGE.fullmatch(request.headers.get("range", ""))
+    if match is None or request.headers.get("if-range", etag) != etag:
+        return None
+    first, last = match.groups()
+    if not first:
+        length = int(last or 0)
+        return (max(size - length, 0), size - 1) if length else ((size, size) if last else None)
+    end = min(int(last), size - 1) if last else size - 1
+    if last and int(last) < int(first):
+        return None
+    return int(first), end
 
 
 def bake(engine: Engine, progress: Progress = silent) -> Path | None:
@@ -152,7 +185,10 @@ def _write(connection: Connection, file: Any, extents: Any, progress: Progress) 
                 number = zxy_to_tileid(tile.z, tile.x, tile.y)
                 writer.write_tile(number, gzip.compress(body, 6, mtime=0))
         progress("bake", len(tiles), len(tiles))
-        writer.finalize(_header(extents), {"name": "gridatlas", "vector_layers": []})
+        layers = [layer.describe(MAX_SOURCE_ZOOM) for layer in describe_layers(PUBLIC_CALLER)]
+        vector_layers = [layer for layer in layers if layer["minzoom"] <= MAX_SOURCE_ZOOM]
+        metadata = {"name": "gridatlas", "type": "overlay", "vector_layers": vector_layers}
+        writer.finalize(_header(extents), metadata)
     finally:
         writer.tile_f.close()  # the library closes it only in finalize()
 

@@ -14,14 +14,17 @@ import pyproj
 from sqlalchemy import (
     ARRAY,
     BigInteger,
+    Boolean,
     ColumnElement,
     Float,
     FromClause,
     Integer,
     LargeBinary,
+    Numeric,
     Text,
     bindparam,
     cast,
+    column,
     func,
     literal,
     literal_column,
@@ -37,6 +40,7 @@ from api.core.parameters import Rows
 from api.core.public_layers import LAYERS
 from api.tiles.area_colours import MapColours
 from geo.db.views import GRIDS, OUTLINES
+from geo.messages import Language, catalogue
 from geo.model import (
     STORAGE_SRID,
     Building,
@@ -54,6 +58,7 @@ from maps.style import ROADS
 
 EXTENT = 4096
 BUFFER = 64
+MAX_ZOOM = 22
 SIDES = ("west", "south", "east", "north")
 DETAIL_MIN_ZOOM = 14
 """Lowest zoom with protected layers."""
@@ -186,23 +191,88 @@ def prepared_tile_query(
     return prepare_query(published_tile_query(z, protected, without))
 
 
+@dataclass(frozen=True)
+class TileLayer:
+    """A layer of vector tiles, as their metadata describe it.
+
+    Attributes
+    ----------
+    fields
+        Types of its attributes in the words of TileJSON: Number, Boolean or String.
+    min_zoom, max_zoom
+        Lowest and highest zoom of the tiles that have it.
+    """
+
+    name: str
+    fields: dict[str, str]
+    min_zoom: int
+    max_zoom: int
+
+    def describe(self, max_zoom: int) -> dict[str, Any]:
+        """Return its entry of ``vector_layers`` in TileJSON and PMTiles."""
+        zooms = {"minzoom": self.min_zoom, "maxzoom": max_zoom}
+        return {"id": self.name, "fields": self.fields, **zooms}
+
+    def title(self, lang: Language) -> str:
+        """Return its title; layers that have none of their own are called by their name."""
+        return catalogue(lang).get(f"layer.{self.name}", self.name)
+
+
+def describe_layers(caller: Caller) -> list[TileLayer]:
+    """Return the layers of the published tiles that a caller gets, from the lowest zoom on."""
+    return _describe_layers(protected_layers(MAX_ZOOM, caller))
+
+
+@cache
+def _describe_layers(protected: frozenset[str]) -> list[TileLayer]:
+    layers: list[TileLayer] = []
+    for z in range(MAX_ZOOM + 1):
+        shown = protected if z >= DETAIL_MIN_ZOOM else frozenset()
+        sources = _sources(z, GRIDS.alias("shown"), shown)
+        known = {layer.name for layer in layers}
+        layers += [
+            TileLayer(name, _fields(source), z, MAX_ZOOM)
+            for name, source in sources.items()
+            if name not in known
+        ]
+    return layers
+
+
+def _fields(source: Source) -> dict[str, str]:
+    types: tuple[tuple[type, str], ...] = (
+        (Boolean, "Boolean"),
+        (Integer, "Number"),
+        (Numeric, "Number"),
+    )
+
+    def name_type(kind: TypeEngine[Any]) -> str:
+        return next((name for known, name in types if isinstance(kind, known)), "String")
+
+    return {str(one.key): name_type(one.type) for one in source.columns}
+
+
 def tile_query(
     z: int, grids: FromClause, protected: frozenset[str], without: Iterable[str] = ()
 ) -> Rows:
     """Return the query for any tile of a zoom, with one column of bytes for each layer."""
+    tile = Tile(z, 0, 0)
+    parts: list[Any] = [
+        func.coalesce(layer_query(name, source, tile), b"")
+        for name, source in _sources(z, grids, protected).items()
+        if name not in without
+    ]
+    return select(*parts or [literal(b"", LargeBinary)])
+
+
+def _sources(z: int, grids: FromClause, protected: frozenset[str]) -> dict[str, Source]:
+    """Return the layers of a tile in the order in which they are encoded."""
     sources = _base_sources(z)
     sources |= {name: source for name, source in _protected_sources().items() if name in protected}
     if z >= 7:
         sources |= _community_sources(grids)
     if z >= 12:
         sources |= _grid_sources(grids)
-    tile = Tile(z, 0, 0)
-    parts: list[Any] = [
-        func.coalesce(layer_query(name, source, tile), b"")
-        for name, source in sources.items()
-        if name not in without
-    ]
-    return select(*parts or [literal(b"", LargeBinary)])
+    return sources
 
 
 def layer_query(name: str, source: Source, tile: Tile) -> ColumnElement[bytes]:
@@ -282,7 +352,7 @@ def _community_sources(grids: FromClause) -> dict[str, Source]:
     """Return the layers of communities with their colours, and of their label points."""
     colour = _colour_table("community", Text())
     count = (
-        select(func.nullif(func.count(), 0))
+        select(func.nullif(func.count(), 0, type_=Integer))
         .select_from(grids)
         .where(grids.c.community_code == Region.code)
         .correlate(Region)
@@ -315,5 +385,6 @@ def _colour_table(name: str, key: TypeEngine[Any]) -> FromClause:
     """Return the colours of the areas in a tile, passed as array parameters, as a table to join."""
     keys = bindparam(f"{name}_keys", [], type_=ARRAY(key))
     colours = bindparam(f"{name}_colours", [], type_=ARRAY(Integer))
-    unnested = func.unnest(keys, colours).table_valued("key", "colour")
+    columns = column("key", key), column("colour", Integer)
+    unnested = func.unnest(keys, colours).table_valued(*columns)
     return unnested.render_derived(name=f"{name}_colour")

@@ -16,6 +16,7 @@ from api.core.parameters import Shown
 from api.core.responses import etag_response, is_not_modified
 from api.tiles.area_colours import MapColours
 from api.tiles.tile_layers import (
+    MAX_ZOOM,
     Tile,
     prepared_tile_query,
     protected_layers,
@@ -29,7 +30,6 @@ from geo.errors import NotFoundError
 router = APIRouter(tags=["tiles"])
 
 MEDIA_TYPE = "application/vnd.mapbox-vector-tile"
-MAX_ZOOM = 22
 MAX_SOURCE_ZOOM = 16
 """Highest zoom that pages request; they magnify its tiles beyond it."""
 
@@ -74,6 +74,11 @@ async def tile(
     if plan is not None or status == "draft":
         body = await run_in_threadpool(_encode_plan_tile, request, requested, caller, plan)
         return etag_response(request, body, MEDIA_TYPE)
+    return await answer_tile(request, requested, caller)
+
+
+async def answer_tile(request: Request, requested: Tile, caller: Caller) -> Response:
+    """Return a tile with the grids in force, 204 if it is empty, or 304 if the client has it."""
     # Read the state before the tile: after a change in between, the tile is newer than its tag.
     state = await request.app.state.layer_state.now()
     tag = tile_etag(state, caller, requested)

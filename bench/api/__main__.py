@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 import numpy as np
 from sqlalchemy import text
 
+from bench.api import against_tipg
 from bench.api.edit_latency import measure_edits
 from bench.api.search_queries import search_paths
 from geo import db
@@ -211,6 +212,35 @@ async def wait_until_ready(client: Client, path: str) -> None:
     sys.exit(f"No response from {path}")
 
 
+async def measure_against_tipg(seconds: float) -> None:
+    """Print the rates of requests to ``/ogc`` and to tipg alone, one after the other, in ratios."""
+    points = random_places(200)
+    requests = against_tipg.comparisons(
+        list(dict.fromkeys(tile_of(*point, against_tipg.ZOOM) for point in points))
+    )
+    running, base = serve()
+    peer, peer_base = serve_tipg(8123)
+    try:
+        ours, theirs = Client(base), Client(peer_base)
+        await wait_until_ready(ours, "/health")
+        await wait_until_ready(theirs, "/healthz")
+        for request in requests:
+            rates, failed = [], 0
+            for client, paths in ((ours, request.ours), (theirs, request.theirs)):
+                await at_full_load(client, paths, "", against_tipg.CLIENTS, 0.5)  # warm up
+                result = await at_full_load(client, paths, "", against_tipg.CLIENTS, seconds)
+                rates.append(len(result.latencies_s) / result.duration_s)
+                failed += result.failed
+            print(
+                f"{request.name:28} {rates[0]:7.0f}/s  tipg {rates[1]:7.0f}/s  "
+                f"{rates[0] / rates[1]:5.2f} x (>= 1 x)  failed {failed}"
+            )
+    finally:
+        for process in (running, peer):
+            process.terminate()
+            process.wait(30)
+
+
 async def measure(seconds: float) -> None:
     """Run all measurements and print their results."""
     points = random_places(500)
@@ -285,7 +315,11 @@ def main() -> None:
     """Run the benchmark from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=10.0)
-    asyncio.run(measure(parser.parse_args().seconds))
+    parser.add_argument("--tipg", action="store_true", help="only the ratios to tipg")
+    options = parser.parse_args()
+    if not options.tipg:
+        asyncio.run(measure(options.seconds))
+    asyncio.run(measure_against_tipg(options.seconds))
 
 
 if __name__ == "__main__":

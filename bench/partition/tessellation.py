@@ -59,7 +59,7 @@ def compare_tessellations(community: Community) -> Tessellation:
 
     ours = build_cells(community.polygon, feet, barriers)
     owner = np.full(len(ours.polygons), -1)
-    owner[ours.cell_of_building] = np.arange(len(feet))
+    owner[ours.cell_of_atom] = np.arange(len(feet))
     fine = peer(FINE_M)
     fine = fine[fine.index >= 0]
     off = _off(

@@ -61,6 +61,8 @@ def repair_batch(batch: Batch, layer: str, repairs: Repairs) -> tuple[Batch, Fla
     if batch.broken is not None:
         repairs.note("rebuilt", batch.broken)
         changed |= batch.broken
+    if batch.linearized is not None:
+        repairs.note("arc", batch.linearized)
     changed |= _unwrap(geometry, kind)
     if kind in _AREAL | _MAYBE_AREAL:
         if kind in _AREAL:
@@ -175,11 +177,18 @@ def _validate(geometry: Geometries, areal: Flags, repairs: Repairs) -> tuple[Fla
 
 
 def _make_valid(shape: shapely.Geometry) -> tuple[shapely.Geometry, bool]:
-    """Return a polygon made valid, and whether both methods agree.
+    """Return a polygon made valid, and whether its outline can be read in one way only.
 
     The even-odd rule and the structure of shells and holes differ where rings overlap. A hole
     outside its shell, which both take for land, is found by cutting the shells out of the result.
+    Of a ring that crosses itself like an hourglass, both take the lobes, although its corners may
+    as well be in the wrong order: its signed area, in which the lobes subtract, is smaller. Parts
+    that overlap are joined, unless one lies within another, which may be meant as its courtyard.
     """
+    parts = shapely.get_parts(shape)
+    if len(parts) > 1 and not _is_nested(parts):
+        valid, sure = zip(*(_make_valid(part) for part in parts), strict=True)
+        return shapely.union_all([_polygons_of(part) for part in valid]), all(sure)
     odd = _polygons_of(shapely.make_valid(shape, method="linework"))
     meant = _polygons_of(shapely.make_valid(shape, method="structure", keep_collapsed=False))
     if odd.area == 0 or meant.area == 0:
@@ -188,7 +197,29 @@ def _make_valid(shape: shapely.Geometry) -> tuple[shapely.Geometry, bool]:
         shapely.area(shapely.symmetric_difference(odd, meant)),
         shapely.area(shapely.difference(meant, _shells(shape))),
     )
-    return meant, differs <= AREA_TOLERANCE * max(odd.area, meant.area)
+    limit = AREA_TOLERANCE * max(odd.area, meant.area)
+    return meant, max(differs, _opposed_area(shape)) <= limit
+
+
+def _is_nested(parts: Geometries) -> bool:
+    """Return whether the outer ring of a polygon lies within that of another."""
+    shells = np.array([_shells(part) for part in parts], dtype=object)
+    inner, outer = shapely.STRtree(shells).query(shells, predicate="covered_by")
+    return bool((inner != outer).any())
+
+
+def _opposed_area(shape: shapely.Geometry) -> float:
+    """Return the area of the lobes in which rings run against their direction."""
+    rings = shapely.get_rings(shape)
+    signed = np.abs([_signed_area(shapely.get_coordinates(ring)) for ring in rings])
+    lobes = [_polygons_of(shapely.make_valid(shapely.Polygon(ring))).area for ring in rings]
+    return float(np.maximum(lobes - signed, 0.0).sum())
+
+
+def _signed_area(corners: Any) -> float:
+    """Return the area that a closed (n, 2) ring encloses, negative if it runs clockwise."""
+    x, y = (corners - corners[0]).T
+    return float((x[:-1] * y[1:] - x[1:] * y[:-1]).sum() / 2)
 
 
 def _shells(shape: shapely.Geometry) -> Any:

@@ -31,6 +31,10 @@ SHAPED_ONCE = ("compound", "building", "road")
 """Layers in which two features of the same shape are a duplicate."""
 
 
+_PARENT = "(level = 'city') = (parent_code IS NULL)"
+"""Rule of the divisions that has a text of its own."""
+
+
 @dataclass(frozen=True)
 class Rule:
     """A rule for staged rows that can't be published.
@@ -89,6 +93,32 @@ def reject_invalid_rows(
 def reject_foreign_codes(connection: Connection, staged: Staged, rejected: str, source: str) -> int:
     """Reject staged features whose code belongs to another source; return how many."""
     return reject_rows(connection, staged, rejected, _foreign_code_rule(staged, source))
+
+
+def refuse_layer_of_other_source(connection: Connection, staged: Staged, source: str) -> None:
+    """Refuse a layer all of whose codes belong to other sources, such as an exported one.
+
+    Raises
+    ------
+    InputError
+        With the owners, and the option to give.
+    """
+    owners = connection.execute(
+        text(
+            f"SELECT live.source, count(*) AS size FROM {staged.table} staged "
+            f"JOIN {staged.layer} live USING (code) WHERE live.source <> :source "
+            "GROUP BY 1 ORDER BY 2 DESC"
+        ),
+        {"source": source},
+    ).all()
+    foreign = sum(owner.size for owner in owners)
+    if not foreign:
+        return
+    rows = connection.execute(text(f"SELECT count(*) FROM {staged.table}")).scalar_one()
+    if foreign == rows:
+        key = "layer_of_other_source" if len(owners) == 1 else "layer_of_other_sources"
+        names = ", ".join(owner.source for owner in owners)
+        raise InputError(key, layer=staged.layer, count=foreign, source=names)
 
 
 def raise_on_invalid_rows(connection: Connection, staged: Staged, source: str) -> None:
@@ -214,12 +244,15 @@ def _reference_rules(staged: Staged, others: dict[str, Staged]) -> Iterator[Rule
 
 def _value_rules(staged: Staged) -> Iterator[Rule]:
     for rule in _applicable_rules(staged, of_batches=False):
-        yield Rule(
-            "row_refused",
-            f"NOT ({rule})",
-            f"'value', {_values_sql(staged, rule)}, 'rule', CAST(:rule AS text)",
-            {"rule": rule},
-        )
+        if rule == _PARENT:
+            yield Rule("parent_missing", f"NOT ({rule})", "'level', level", {})
+        else:
+            yield Rule(
+                "row_refused",
+                f"NOT ({rule})",
+                f"'value', {_values_sql(staged, rule)}, 'rule', CAST(:rule AS text)",
+                {"rule": rule},
+            )
 
 
 def _reference_rule(column: str, other: str, others: dict[str, Staged]) -> Rule:

@@ -1,4 +1,4 @@
-"""Plausibility of a whole layer: encoding of texts, units of numbers, shifted maps."""
+"""Plausibility of a whole layer: encoding of texts, units of numbers."""
 
 from pathlib import Path
 from typing import Any
@@ -7,13 +7,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-from sqlalchemy import Connection, text
 
 from etl.input.feature_batch import Batch
 from etl.input.units import units_of_column
-from etl.pipeline.delivery import Concern
-from etl.pipeline.staging import Staged
-from geo import crs
 from geo.errors import InputError
 
 _MAJORITY = 0.5
@@ -30,9 +26,6 @@ PLAUSIBLE = {
 }
 """Range in which most values of a column lie, in its unit."""
 
-_SHIFT_RANGE_M = (50.0, 1500.0)
-_SHIFT_TOLERANCE_M = 25.0
-_SAMPLE_SIZE = 2000
 _GARBLED = "�"
 
 # UTF-8 or GBK read as Latin-1, or as each other; no text has these characters side by side.
@@ -99,51 +92,3 @@ def fitting_unit(column: str, values: pa.Array) -> str | None:
 def _numbers(values: pa.Array) -> Any:
     numbers = pd.to_numeric(values.to_pandas(), errors="coerce").to_numpy(dtype=np.float64)
     return numbers[np.isfinite(numbers) & (numbers != 0)]
-
-
-def find_shifted_layers(connection: Connection, staged: dict[str, Staged]) -> list[Concern]:
-    """Return a concern for each layer that is shifted against the live one by GCJ-02 or BD-09."""
-    concerns = []
-    for name, table in staged.items():
-        if "geom" in table.columns and (shift := _shift_of_layer(connection, table)):
-            concerns.append(Concern("shift_suspected", {"layer": name, **shift}))
-    return concerns
-
-
-def _shift_of_layer(connection: Connection, staged: Staged) -> dict[str, Any] | None:
-    rows = connection.execute(
-        text(
-            "SELECT ST_X(old), ST_Y(old), ST_X(new), ST_Y(new) FROM ("
-            "SELECT ST_Centroid(live.geom) AS old, ST_Centroid(staged.geom) AS new "
-            f"FROM {staged.table} staged JOIN {staged.layer} live USING (code) "
-            f"WHERE staged.geom IS NOT NULL AND live.geom IS NOT NULL LIMIT {_SAMPLE_SIZE}) pair"
-        )
-    ).all()
-    pairs = np.array([tuple(row) for row in rows], dtype=np.float64).reshape(-1, 4)
-    if len(pairs) < _MIN_VALUES:
-        return None
-    return suspect_shift(pairs[:, :2], pairs[:, 2:])
-
-
-def suspect_shift(live: Any, new: Any) -> dict[str, Any] | None:
-    """Return the known shift between live and delivered places, None if there is none.
-
-    Parameters
-    ----------
-    live, new
-        float64 arrays of shape (n, 2): longitude and latitude in degrees.
-
-    Returns
-    -------
-    dict or None
-        ``shift`` (``gcj02`` or ``bd09``) and ``metres``, the median distance.
-    """
-    per_degree = np.array([111_320.0 * np.cos(np.radians(live[0, 1])), 110_950.0])
-    moved = np.hypot(*((new - live) * per_degree).T)
-    if not _SHIFT_RANGE_M[0] <= np.median(moved) <= _SHIFT_RANGE_M[1]:
-        return None
-    for name, shift in (("gcj02", crs.wgs84_to_gcj02), ("bd09", crs.wgs84_to_bd09)):
-        residual = np.hypot(*((shift(live) - new) * per_degree).T)
-        if np.median(residual) <= _SHIFT_TOLERANCE_M:
-            return {"shift": name, "metres": round(float(np.median(moved)))}
-    return None

@@ -14,6 +14,7 @@ import shapely
 from sqlalchemy import Connection, text
 
 from etl.pipeline.delivery import Concern, Delivery
+from etl.pipeline.diff import column_differs_sql
 from etl.pipeline.staging import Staged
 from geo import crs
 
@@ -105,9 +106,9 @@ def _changed_communities(connection: Connection, staged: Staged) -> set[str]:
     """Return the communities whose border is another than the one that is live."""
     rows = connection.scalars(
         text(
-            f"SELECT s.code FROM {staged.table} s LEFT JOIN region live USING (code) "
-            "WHERE s.level = 'community' AND s.geom IS NOT NULL "
-            "AND live.geom::bytea IS DISTINCT FROM s.geom::bytea"
+            f"SELECT staged.code FROM {staged.table} staged LEFT JOIN region live USING (code) "
+            "WHERE staged.level = 'community' AND staged.geom IS NOT NULL "
+            f"AND {column_differs_sql('geom')}"
         )
     )
     return set(rows)

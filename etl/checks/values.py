@@ -30,7 +30,7 @@ from etl.input.layer_columns import (
     table_of,
 )
 from etl.input.reader_findings import RowFault, faults_of_columns
-from etl.input.synonyms import FALSE_WORDS, TRUE_WORDS
+from etl.input.synonyms import FALSE_WORDS, TRUE_WORDS, describe_values
 
 _MAX_INTEGER = 2**31 - 1
 _MAX_SMALLINT = 2**15 - 1
@@ -56,10 +56,10 @@ _TYPES = {
     "LINESTRING": {shapely.GeometryType.LINESTRING, shapely.GeometryType.MULTILINESTRING},
     "MULTIPOLYGON": {shapely.GeometryType.POLYGON, shapely.GeometryType.MULTIPOLYGON},
 }
-_OF_A_FACILITY = {"Point", "Polygon", "MultiPolygon"}
 
 _RANGE = re.compile(r"(\w+) BETWEEN (-?[\d.]+) AND (-?[\d.]+)")
 _LIST = re.compile(r"(\w+) IN \((.+)\)")
+_KINDS = re.compile(r"GeometryType\(geom\) IN \((.+)\)")
 
 Detail = Callable[[int], dict[str, Any]]
 
@@ -98,6 +98,8 @@ def check_batch(
         if name in batch.columns:
             columns[name] = _cast_column(batch.columns[name], table_of(layer).c[name], faults)
     cast = replace(batch, columns=columns)
+    if layer == "region" and "code" in columns:
+        faults += _division_code_faults(columns["code"])
     faults += _missing_value_faults(cast, layer)
     faults += _domain_faults(cast, layer)
     faults += _reference_faults(cast, layer, known)
@@ -189,7 +191,9 @@ def _to_booleans(values: pa.Array, column: Column[Any], faults: list[Fault]) -> 
     words = pc.utf8_lower(values.cast(pa.string()))
     true = pc.is_in(words, pa.array(TRUE_WORDS))
     known = np.asarray(pc.or_(true, pc.is_in(words, pa.array(FALSE_WORDS))))
-    faults.append(_fault("value_not_truth", ~missing & ~known, column.name, values))
+    allowed = describe_values(column.name, column.table.name, ("true", "false"))
+    unknown = ~missing & ~known
+    faults.append(_fault("value_not_truth", unknown, column.name, values, allowed=allowed))
     return pa.array(np.asarray(true), mask=missing)
 
 
@@ -213,6 +217,21 @@ def _to_texts(values: pa.Array, column: Column[Any], faults: list[Fault]) -> pa.
     long = pc.greater(pc.utf8_length(values), _MAX_TEXT).fill_null(False)
     faults.append(_fault("text_too_long", np.asarray(long), column.name, values, limit=_MAX_TEXT))
     return values
+
+
+def _division_code_faults(codes: pa.Array) -> list[Fault]:
+    """Find codes that are too short for a division, and others that are none."""
+    right = pc.match_substring_regex(codes, "^[0-9]{12}$").fill_null(True)
+    short = pc.match_substring_regex(codes, "^[0-9]{2,11}$").fill_null(False)
+
+    def detail(row: int) -> dict[str, Any]:
+        code = codes[row].as_py()
+        return {"column": "code", "value": code, "full": code.ljust(12, "0")}
+
+    return [
+        Fault("division_code_short", np.asarray(short), detail),
+        _fault("division_code_wrong", ~np.asarray(pc.or_(right, short)), "code", codes),
+    ]
 
 
 def _missing_value_faults(batch: Batch, layer: str) -> list[Fault]:
@@ -250,7 +269,7 @@ def domains(layer: str) -> list[tuple[str, str, Any]]:
 
 def _domain_faults(batch: Batch, layer: str) -> list[Fault]:
     faults = []
-    for column, rule, domain in domains(layer):
+    for column, _, domain in domains(layer):
         if column not in batch.columns:
             continue
         values = batch.columns[column]
@@ -259,15 +278,19 @@ def _domain_faults(batch: Batch, layer: str) -> list[Fault]:
         else:
             inside = pc.and_(pc.greater_equal(values, domain[0]), pc.less_equal(values, domain[1]))
         outside = ~np.asarray(inside.fill_null(True)) & ~_is_null(values)
-        faults.append(_fault_for_rows(outside, column, values, rule))
+        faults.append(_domain_fault(outside, column, values, layer, domain))
     return faults
 
 
-def _fault_for_rows(rows: Flags, column: str, values: pa.Array, rule: str) -> Fault:
-    def detail(row: int) -> dict[str, Any]:
-        return {"value": f"{column} = {format_value(values[row].as_py())}", "rule": rule}
-
-    return Fault("row_refused", rows, detail)
+def _domain_fault(
+    rows: Flags, column: str, values: pa.Array, layer: str, domain: list[str] | tuple[float, float]
+) -> Fault:
+    """Return the fault of values that are not in a list, or out of a range."""
+    if isinstance(domain, list):
+        allowed = describe_values(column, layer, domain)
+        return _fault("word_unknown", rows, column, values, allowed=allowed)
+    low, high = (f"{bound:.15g}" for bound in domain)
+    return _fault("value_out_of_range", rows, column, values, low=low, high=high)
 
 
 def _reference_faults(batch: Batch, layer: str, known: KnownValues) -> list[Fault]:
@@ -314,10 +337,11 @@ def _geometry_faults(batch: Batch, layer: str) -> list[Fault]:
     ]
     if not nullable:
         faults.insert(0, Fault("value_missing", ~there, lambda _: {"column": "geom"}))
-    if layer == "facility":
-        other = there & ~np.isin([getattr(v, "geom_type", "") for v in values], [*_OF_A_FACILITY])
+    if allowed := _allowed_kinds(layer):
+        other = there & ~np.isin([getattr(v, "geom_type", "").upper() for v in values], allowed)
+        named = ", ".join(allowed)
         faults.append(
-            Fault("geometry_of_other_kind", other, lambda row: _kind_detail(values[row], "POINT"))
+            Fault("geometry_of_other_kind", other, lambda row: _kind_detail(values[row], named))
         )
     if kind == "MULTIPOLYGON":
         flat = there & ~wrong & ~empty & ~(np.abs(shapely.area(values)) >= MIN_AREA_DEG2)
@@ -326,6 +350,14 @@ def _geometry_faults(batch: Batch, layer: str) -> list[Fault]:
         short = there & ~wrong & ~empty & (shapely.length(values) == 0)
         faults.append(Fault("no_length", short, lambda _: {}))
     return faults
+
+
+@cache
+def _allowed_kinds(layer: str) -> tuple[str, ...]:
+    """Return the geometry types of a layer that holds several; empty for one with a single type."""
+    rules = filter(None, map(_KINDS.fullmatch, check_constraints(layer)))
+    kinds = [kind.strip(" '") for rule in rules for kind in rule[1].split(",")]
+    return (*kinds, *(["MULTILINESTRING"] if "LINESTRING" in kinds else ()))
 
 
 def _kind_detail(shape: Any, kind: str) -> dict[str, Any]:

@@ -42,6 +42,10 @@ class Batch:
     faults
         (n,) lists of faults that the reader found in the rows of the file, None where there is
         none.
+    linearized
+        (n,) bool, features with arcs, which became lines.
+    unread
+        Column and value of coordinates that can't be read, by row; lost by :meth:`take`.
     """
 
     columns: Mapping[str, pa.Array]
@@ -50,6 +54,8 @@ class Batch:
     wkb: Geometries | None = None
     broken: Flags | None = None
     faults: RowFaults | None = None
+    linearized: Flags | None = None
+    unread: Mapping[int, tuple[str, str]] | None = None
 
     def __len__(self) -> int:
         return len(self.geometry)
@@ -66,6 +72,7 @@ class Batch:
             None if self.wkb is None else self.wkb[rows],
             None if self.broken is None else self.broken[rows],
             None if self.faults is None else self.faults[rows],
+            None if self.linearized is None else self.linearized[rows],
         )
 
     def with_columns(self, **columns: pa.Array) -> "Batch":

@@ -4,7 +4,6 @@ Each function in :data:`TASKS` takes a path, and returns values for JSON or yiel
 """
 
 import codecs
-import itertools
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -46,7 +45,13 @@ def _unreadable(path: Path, error: Exception) -> InputError:
 
 
 def layer_names(path: Path) -> list[str]:
-    """Return the names of the layers of a vector file or the sheets of a workbook."""
+    """Return the names of the layers of a vector file or the sheets of a workbook.
+
+    Raises
+    ------
+    InputError
+        If the file can't be read to its end.
+    """
     if path.suffix.lower() == ".xlsx":
         book = open_workbook(path)
         try:
@@ -62,7 +67,13 @@ def layer_names(path: Path) -> list[str]:
 
 
 def layer_information(path: Path, layer: str, encoding: str | None) -> dict[str, Any]:
-    """Return the fields, coordinate system, geometry type and feature count of a vector layer."""
+    """Return the fields, coordinate system, geometry type and feature count of a vector layer.
+
+    Raises
+    ------
+    InputError
+        If the file can't be read to its end.
+    """
     opened, gdal_encoding = _open_texts(path, encoding)
     try:
         info = pyogrio.read_info(
@@ -92,7 +103,13 @@ def _open_texts(path: Path, encoding: str | None) -> tuple[Path, str | None]:
 
 
 def read_records(path: Path, layer: str, encoding: str | None, size: int) -> Iterator[pa.Table]:
-    """Yield the features of a layer through the Arrow interface of GDAL."""
+    """Yield the features of a layer through the Arrow interface of GDAL.
+
+    Raises
+    ------
+    InputError
+        If the file can't be read to its end.
+    """
     opened, gdal_encoding = _open_texts(path, encoding)
     findings, start = Findings(), 1
     try:
@@ -114,25 +131,6 @@ def read_records(path: Path, layer: str, encoding: str | None, size: int) -> Ite
         raise _unreadable(path, error) from error
 
 
-def read_curves(path: Path, layer: str, encoding: str | None, size: int) -> Iterator[pa.Table]:
-    """Yield the features of a layer with arcs, which this interface of GDAL turns into lines."""
-    for start in itertools.count(0, size):
-        try:
-            meta, _, wkb, values = pyogrio.raw.read(
-                path, layer=layer, encoding=encoding, skip_features=start, max_features=size
-            )
-        except _UNREADABLE as error:
-            raise _unreadable(path, error) from error
-        columns = {
-            str(name): pa.Array.from_pandas(column)
-            for name, column in zip(meta["fields"], values, strict=True)
-        }
-        table = pa.table(columns | {GEOMETRY_COLUMN: pa.array(list(wkb), pa.binary())})
-        yield table
-        if table.num_rows < size:
-            return
-
-
 def _with_geometry(table: pa.Table, column: str) -> pa.Table:
     names = [GEOMETRY_COLUMN if name == column else name for name in table.column_names]
     return table.rename_columns(names)
@@ -145,6 +143,11 @@ def text_encoding(path: Path, encoding: str | None) -> dict[str, Any]:
     ----------
     encoding
         Encoding that a mapping names, which holds for every text.
+
+    Raises
+    ------
+    InputError
+        If there is no encoding of that name.
     """
     findings = Findings()
     if encoding:
@@ -241,6 +244,6 @@ TASKS: dict[str, Callable[..., Any]] = {
     task.__name__: task
     for task in (
         *(layer_names, layer_information, text_encoding, find_sheet, parquet_information),
-        *(read_records, read_curves, read_csv, read_xlsx, read_parquet),
+        *(read_records, read_csv, read_xlsx, read_parquet),
     )
 }

@@ -31,7 +31,14 @@ POLYGON_SUFFIXES = (".shp", ".gpkg", ".geojson", ".json", ".kml")
 GEOMETRY_COLUMN = "gridatlas geometry"
 """Name of the column with the geometry, as well-known binary, in tables of the readers."""
 
+KML_STYLE_FIELDS = (
+    *("timestamp", "begin", "end", "altitudeMode", "tessellate", "extrude", "visibility"),
+    *("drawOrder", "icon"),
+)
+"""Fields that GDAL makes of every placemark; they describe how it is drawn."""
+
 _HEAD_BYTES = 4096
+_SQLITE_HEADER_BYTES = 100
 _BLANKS = b"\xef\xbb\xbf\xff\xfe \t\r\n\0"  # byte order marks, and the zero bytes of UTF-16
 _XML_CHUNK_BYTES = 2**20
 _DECLARATIONS = (b"<!DOCTYPE", b"<!ENTITY")
@@ -114,6 +121,12 @@ def dataset_files(path: Path) -> Iterator[Path]:
     elif path.suffix.lower() == ".gpkg":
         logs = (path.with_name(f"{path.name}-{end}") for end in ("wal", "shm", "journal"))
         yield from (log for log in logs if log.exists())
+
+
+def is_logged(path: Path) -> bool:
+    """Return whether an SQLite file is in write-ahead mode (https://sqlite.org/fileformat.html)."""
+    with path.open("rb") as file:
+        return 2 in file.read(_SQLITE_HEADER_BYTES)[18:20]
 
 
 def _refuse_declarations(path: Path) -> None:

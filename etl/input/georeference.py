@@ -5,28 +5,34 @@ A layer in the wrong place is refused as a whole by its first batch, before anyt
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pyproj
 import shapely
 from numpy.typing import NDArray
 
-from etl.input.feature_batch import Batch
+from etl.input.datum import Conversion, find_conversion
+from etl.input.feature_batch import Batch, Flags
 from etl.input.mapping import Coordinates
+from etl.input.zones import UNIT_M, Reading, find_reading, settings_text, zone_of_eastings
 from geo import crs as systems
 from geo.errors import InputError
 from geo.types import Geometries
 
 Bounds = NDArray[np.float64]
 
-_UNIT_M = {"m": 1.0, "cm": 0.01, "mm": 0.001}
 _SHIFTS = {"gcj02": systems.gcj02_to_wgs84, "bd09": systems.bd09_to_wgs84}
-_MARGIN_DEGREES = 0.5
-"""How far outside the live city a delivery may lie: about 50 km."""
+_MIN_MARGIN_DEGREES, _MAX_MARGIN_DEGREES = 0.05, 0.5
+"""How far outside a live city a delivery may lie: as far as the city is wide, 5 to 50 km."""
+_EDGE_DEGREES = 0.01
+_LONG_LAYERS = ("road", "railway", "water")
+"""Layers whose features lead out of the city."""
+_MAX_STEP_DEGREES = 0.5  # between two corners of a feature that leads out
 _MAX_OUTSIDE = 0.5
 _CHINA_DEGREES = (73.0, 3.0, 136.0, 54.0)  # west, south, east, north
-_ZONE_NUMBERS = range(25, 46)  # 3-degree zones over China (GB/T 18314)
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,11 @@ class Georeference:
     settings: Coordinates
     city: Bounds | None
 
+    @cached_property
+    def conversion(self) -> Conversion:
+        """Return how coordinates of the system become degrees of the storage system."""
+        return find_conversion(self.crs, self.settings.transformation, self.city)
+
     def to_storage(self, batch: Batch) -> Batch:
         """Return a batch in longitude and latitude, without heights."""
         settings, geometry = self.settings, batch.geometry
@@ -60,14 +71,14 @@ class Georeference:
         if settings.swap_axes:
             geometry = shapely.transform(geometry, lambda xy: xy[:, ::-1])
         if settings.unit != "m":
-            factor = _UNIT_M[settings.unit]
+            factor = UNIT_M[settings.unit]
             geometry = shapely.transform(geometry, lambda xy: xy * factor)
-        is_foreign = self.crs != pyproj.CRS(systems.STORAGE)
-        if is_foreign:
-            geometry = _transform(geometry, self.crs)
+        convert = self.conversion.convert
+        if convert is not None:
+            geometry = shapely.transform(geometry, convert)
         if settings.shift:
             geometry = systems.shift(geometry, _SHIFTS[settings.shift])
-        all_change = is_foreign or settings.swap_axes or settings.shift or settings.unit != "m"
+        all_change = convert or settings.swap_axes or settings.shift or settings.unit != "m"
         return batch.with_geometry(geometry, None if all_change else has_height)
 
     def refuse_misplaced(self, before: Batch, after: Batch) -> None:
@@ -86,74 +97,144 @@ class Georeference:
         raw, placed = finite_coordinates(before.geometry), finite_coordinates(after.geometry)
         if len(raw) == 0:
             return
-        self._refuse_degrees(raw)
+        degrees_as_metres = self.crs.is_projected and (np.abs(raw) <= [180.0, 90.0]).all()
         off = (np.abs(placed) > [180.0, 90.0]).any(axis=1) if len(placed) else np.ones(1, bool)
-        if off.mean() > _MAX_OUTSIDE or len(placed) < _MAX_OUTSIDE * len(raw):
-            raise self._off_the_globe(raw)
-        if self.city is not None and self._is_outside(placed).mean() > _MAX_OUTSIDE:
-            raise self._elsewhere(raw, placed)
-
-    def _refuse_degrees(self, raw: Bounds) -> None:
-        """Refuse degrees in a system whose unit is the metre."""
-        if self.crs.is_projected and (np.abs(raw) <= [180.0, 90.0]).all():
+        is_off = off.mean() > _MAX_OUTSIDE or len(placed) < _MAX_OUTSIDE * len(raw)
+        is_elsewhere = len(placed) > 0 and self.is_outside(placed).mean() > _MAX_OUTSIDE
+        if not (degrees_as_metres or is_off or is_elsewhere):
+            return
+        if self.city is not None:
+            reading = find_reading(raw, self.crs, self.city, self.is_outside)
+            is_plain = degrees_as_metres and reading == Reading(pyproj.CRS(systems.STORAGE))
+            if reading is not None and not is_plain:
+                self._advise(reading)
+        if degrees_as_metres:
             raise InputError("degrees_as_metres", **self._message_fields(), crs=self.crs.name)
+        if is_off:
+            raise self._off_the_globe(raw)
+        lon, lat = np.median(placed, axis=0)
+        raise InputError("elsewhere", **self._message_fields(), place=f"{lon:.3f}, {lat:.3f}")
+
+    def _advise(self, reading: Reading) -> NoReturn:
+        """Raise the error that names the settings with which a layer lies in a live city."""
+        fields = self._message_fields() | {"crs": self.crs.name}
+        if reading == Reading(self.crs, swap_axes=not self.settings.swap_axes):
+            swap_axes = str(reading.swap_axes).lower()
+            raise InputError("axes_swapped", **self._message_fields(), swap_axes=swap_axes)
+        if reading.crs == self.crs and not reading.swap_axes and not self.settings.swap_axes:
+            raise InputError("coordinates_unit", **self._message_fields(), unit=reading.unit)
+        system = {"code": reading.code, "zone": reading.crs.name}
+        is_like_settings = (reading.swap_axes, reading.unit) == (
+            self.settings.swap_axes,
+            self.settings.unit,
+        )
+        if is_like_settings:
+            raise InputError("wrong_zone", **fields, **system)
+        settings = settings_text(reading, self.settings, self.crs)
+        raise InputError("wrong_settings", **fields, zone=reading.crs.name, settings=settings)
 
     def _off_the_globe(self, raw: Bounds) -> InputError:
         swapped = (np.abs(raw[:, ::-1]) <= [180.0, 90.0]).all(axis=1).mean()
         if self.crs.is_geographic and swapped > _MAX_OUTSIDE:
-            return InputError("axes_swapped", **self._message_fields())
+            return InputError("axes_swapped", **self._message_fields(), swap_axes="true")
+        zone = zone_of_eastings(float(np.median(raw[:, 0])))
+        if zone is not None:
+            name = parse_crs(zone).name
+            return InputError(
+                "wrong_zone", **self._message_fields(), crs=self.crs.name, code=zone, zone=name
+            )
         for unit in ("mm", "cm"):
-            if self.crs.is_projected and self.fits(raw * _UNIT_M[unit]):
+            if self.crs.is_projected and self._is_on_the_globe(raw * UNIT_M[unit]):
                 return InputError("coordinates_unit", **self._message_fields(), unit=unit)
         bounds = ", ".join(f"{value:.0f}" for value in (*raw.min(axis=0), *raw.max(axis=0)))
         return InputError("out_of_range", **self._message_fields(), bounds=bounds)
 
-    def _elsewhere(self, raw: Bounds, placed: Bounds) -> InputError:
-        if self.fits(raw[:, ::-1]):
-            return InputError("axes_swapped", **self._message_fields())
-        zone = self._fitting_zone(raw)
-        if zone is not None:
-            return InputError(
-                "wrong_zone",
-                **self._message_fields(),
-                crs=self.crs.name,
-                zone=f"EPSG:{zone.to_epsg()}",
-            )
-        lon, lat = np.median(placed, axis=0)
-        return InputError("elsewhere", **self._message_fields(), place=f"{lon:.3f}, {lat:.3f}")
+    def _is_on_the_globe(self, raw: Bounds) -> bool:
+        """Return whether most (n, 2) coordinates in the system of the file lie on the globe."""
+        convert = self.conversion.convert
+        placed = raw if convert is None else convert(raw)
+        with np.errstate(invalid="ignore"):
+            return bool((np.abs(placed) <= [180.0, 90.0]).all(axis=1).mean() >= _MAX_OUTSIDE)
 
-    def _fitting_zone(self, raw: Bounds) -> pyproj.CRS | None:
-        """Return the zone of a live city in which the coordinates lie there, None if none fits."""
-        if self.city is None or not self.crs.is_projected:
-            return None
-        # The number of the zone may precede the six digits of the eastings, as in 38 500 000.
-        plain = np.column_stack([raw[:, 0] % 1_000_000, raw[:, 1]])
-        points = np.asarray(shapely.points(plain), dtype=object)
-        for west, south, east, north in self.city:
-            zone = systems.metric_crs((west + east) / 2, (south + north) / 2)
-            placed = finite_coordinates(_transform(points, zone))
-            if len(placed) and self._is_outside(placed).mean() <= _MAX_OUTSIDE:
-                return zone
-        return None
+    def find_far(self, geometry: Geometries, layer: str) -> Flags:
+        """Return which features lie far outside every live city.
 
-    def fits(self, raw: Bounds) -> bool:
-        """Return whether (n, 2) coordinates in the system of the file lie where expected."""
-        points = np.asarray(shapely.points(raw), dtype=object)
-        placed = finite_coordinates(_transform(points, self.crs))
-        if len(placed) == 0 or (np.abs(placed) > [180.0, 90.0]).any(axis=1).mean() > _MAX_OUTSIDE:
-            return False
-        return self.city is None or bool(self._is_outside(placed).mean() <= _MAX_OUTSIDE)
+        All corners of a feature have to lie in the neighbourhood of one; roads, railways and waters
+        may lead out of it, but not in one leap. A point outside the city that lies within if its
+        decimals are minutes and seconds (112.0832 for 112°08′32″) is far too.
 
-    def _is_outside(self, placed: Bounds) -> NDArray[np.bool_]:
-        """Return which of (n, 2) points in degrees lie outside every live city."""
-        outside = np.ones(len(placed), dtype=bool)
-        for city in self.city if self.city is not None else ():
-            low, high = city[:2] - _MARGIN_DEGREES, city[2:] + _MARGIN_DEGREES
-            outside &= np.asarray(((placed < low) | (placed > high)).any(axis=1))
-        return outside
+        Parameters
+        ----------
+        geometry
+            (n,) geometries in degrees.
+        layer
+            Layer of the features.
+        """
+        if self.city is None:
+            return np.zeros(len(geometry), dtype=bool)
+        bounds = shapely.bounds(geometry)
+        low, high = self._neighbourhoods()
+        with np.errstate(invalid="ignore"):
+            if layer in _LONG_LAYERS:
+                beside = (bounds[:, None, 2:] < low) | (bounds[:, None, :2] > high)
+                beside[_has_leap(geometry)] = True
+            else:
+                beside = (bounds[:, None, :2] < low) | (bounds[:, None, 2:] > high)
+        far: Flags = np.all(beside.any(axis=2), axis=1) | self._has_minutes_as_decimals(geometry)
+        return far
+
+    def _has_minutes_as_decimals(self, geometry: Geometries) -> Flags:
+        """Return which points lie outside a city, but within if read as degrees.minutes-seconds."""
+        flags = np.zeros(len(geometry), dtype=bool)
+        rows = np.flatnonzero(shapely.get_type_id(geometry) == shapely.GeometryType.POINT)
+        points = shapely.get_coordinates(geometry[rows])
+        if len(points) != len(rows):  # an empty point has none
+            return flags
+        with np.errstate(invalid="ignore"):
+            seconds_part = np.abs(points) * 1e4
+            is_short = (np.abs(seconds_part - np.round(seconds_part)) < 1e-6).all(axis=1)
+            whole = np.nan_to_num(np.round(seconds_part))
+        degrees, minutes, seconds = whole // 10_000, whole // 100 % 100, whole % 100
+        is_sexagesimal = ((minutes < 60) & (seconds < 60)).all(axis=1)
+        read = np.copysign(degrees + minutes / 60 + seconds / 3600, points)
+        is_within = self._is_within(read) & ~self._is_within(points)
+        flags[rows] = is_short & is_sexagesimal & is_within
+        return flags
+
+    def _is_within(self, points: Bounds) -> Flags:
+        """Return which of (n, 2) points in degrees lie in a live city, or within 1 km of it."""
+        city = self.city if self.city is not None else np.empty((0, 4))
+        low, high = city[:, :2] - _EDGE_DEGREES, city[:, 2:] + _EDGE_DEGREES
+        inside = (points[:, None] >= low) & (points[:, None] <= high)
+        return np.asarray(np.any(inside.all(axis=2), axis=1))
+
+    def is_outside(self, placed: Bounds) -> Flags:
+        """Return which of (n, 2) points in degrees lie far outside every live city, if any is."""
+        if self.city is None:
+            return np.zeros(len(placed), dtype=bool)
+        low, high = self._neighbourhoods()
+        beside = (placed[:, None] < low) | (placed[:, None] > high)
+        return np.asarray(np.all(beside.any(axis=2), axis=1))
+
+    def _neighbourhoods(self) -> tuple[Bounds, Bounds]:
+        """Return the (n, 2) south-west and north-east corners around the live cities."""
+        city = self.city if self.city is not None else np.empty((0, 4))
+        low, high = city[:, :2], city[:, 2:]
+        width = (high - low).max(axis=1, keepdims=True)
+        margin = np.clip(width, _MIN_MARGIN_DEGREES, _MAX_MARGIN_DEGREES)
+        return low - margin, high + margin
 
     def _message_fields(self) -> dict[str, object]:
         return {"file": self.path, "layer": self.layer}
+
+
+def _has_leap(geometry: Geometries) -> Flags:
+    """Return which features have two successive corners far from each other."""
+    corners, owner = shapely.get_coordinates(geometry, return_index=True)
+    far = (np.abs(np.diff(corners, axis=0)) > _MAX_STEP_DEGREES).any(axis=1)
+    flags = np.zeros(len(geometry), dtype=bool)
+    flags[owner[1:][far & (owner[1:] == owner[:-1])]] = True
+    return flags
 
 
 def resolve_crs(
@@ -161,7 +242,7 @@ def resolve_crs(
     settings: Coordinates,
     path: Path,
     layer: str,
-    guess: Callable[[], str | None] = lambda: None,
+    guess: Callable[[], Reading | None] = lambda: None,
 ) -> pyproj.CRS:
     """Return the coordinate system of a file: its own, else that of the mapping.
 
@@ -170,7 +251,7 @@ def resolve_crs(
     file_crs
         System that the file names, None if it names none.
     guess
-        Returns the likely system, for the message where none is named.
+        Returns the likely way to read the file, for the message where no system is named.
 
     Raises
     ------
@@ -183,14 +264,42 @@ def resolve_crs(
         if file_crs is not None:
             return file_crs
         if likely := guess():
-            raise InputError("no_crs_but_likely", file=path, layer=layer, crs=likely)
+            raise _unnamed_system(likely, settings, path, layer)
         raise InputError("no_crs", file=path, layer=layer)
     crs = parse_crs(settings.crs)
-    if file_crs is None or settings.override or crs.equals(file_crs, ignore_axis_order=True):
+    if file_crs is None or settings.override or _are_equivalent(crs, file_crs):
         return crs
     raise InputError(
         "crs_contradicts", file=path, layer=layer, said=file_crs.name, crs=settings.crs
     )
+
+
+def _unnamed_system(reading: Reading, settings: Coordinates, path: Path, layer: str) -> InputError:
+    """Return the error of a file that names no system, with the settings by which it fits."""
+    fields = {"file": path, "layer": layer, "crs": reading.code, "zone": reading.crs.name}
+    if (reading.swap_axes, reading.unit) == (settings.swap_axes, settings.unit):
+        return InputError("no_crs_but_likely", **fields)
+    lines = settings_text(reading, settings, None)
+    return InputError("no_crs_but_readable", **fields, settings=lines)
+
+
+def _are_equivalent(crs: pyproj.CRS, other: pyproj.CRS) -> bool:
+    """Return whether two systems are the same, or give a place the same coordinates."""
+    if crs.equals(other, ignore_axis_order=True):
+        return True
+    area = crs.area_of_use
+    if area is None or crs.is_projected != other.is_projected:
+        return False
+    place = (area.west + area.east) / 2, (area.south + area.north) / 2
+    first, second = (_coordinates(one, place) for one in (crs, other))
+    return crs.ellipsoid == other.ellipsoid and bool(np.allclose(first, second, rtol=0, atol=1e-4))
+
+
+def _coordinates(crs: pyproj.CRS, place: tuple[float, float]) -> tuple[float, float]:
+    """Return the coordinates in a system of a place in degrees of its datum."""
+    transformer = pyproj.Transformer.from_crs(crs.geodetic_crs, crs, always_xy=True)
+    east, north = transformer.transform(*place)
+    return east, north
 
 
 def parse_crs(name: str) -> pyproj.CRS:
@@ -199,16 +308,16 @@ def parse_crs(name: str) -> pyproj.CRS:
     Raises
     ------
     InputError
-        If there is no such system.
+        If there is no such system, or it has no place on the earth.
     """
-    try:
-        return pyproj.CRS.from_user_input(name)
-    except pyproj.exceptions.CRSError as error:
-        raise InputError("unknown_crs", crs=name) from error
+    crs = systems.read_file_crs(name)
+    if crs is None:
+        raise InputError("unknown_crs", crs=name)
+    return crs
 
 
-def guess_crs(points: Bounds, city: Bounds | None) -> str | None:
-    """Return the system in which coordinates lie in China or in a live city, None if there is none.
+def guess_reading(points: Bounds, city: Bounds | None) -> Reading | None:
+    """Return how to read coordinates whose system is not known, None if nothing fits.
 
     Parameters
     ----------
@@ -220,23 +329,19 @@ def guess_crs(points: Bounds, city: Bounds | None) -> str | None:
     """
     if len(points) == 0:
         return None
+    if city is not None:
+        expected = Georeference(Path(), "", pyproj.CRS(systems.STORAGE), Coordinates(), city)
+        reading = find_reading(points, None, city, expected.is_outside)
+        if reading is not None:
+            return reading
     x, y = np.median(points, axis=0)
-    if _CHINA_DEGREES[0] <= x <= _CHINA_DEGREES[2] and _CHINA_DEGREES[1] <= y <= _CHINA_DEGREES[3]:
-        return systems.STORAGE
-    number = int(x // 1_000_000)
-    if number in _ZONE_NUMBERS:
-        return f"EPSG:{4513 + number - _ZONE_NUMBERS[0]}"  # CGCS2000 3-degree zone, numbered
-    for west, south, east, north in city if city is not None else ():
-        zone = systems.metric_crs((west + east) / 2, (south + north) / 2)
-        bounds = np.array([[west, south, east, north]])
-        if Georeference(Path(), "", zone, Coordinates(), bounds).fits(points):
-            return f"EPSG:{zone.to_epsg()}"
+    west, south, east, north = _CHINA_DEGREES
+    for swap_axes, (lon, lat) in ((False, (x, y)), (True, (y, x))):
+        if west <= lon <= east and south <= lat <= north:
+            return Reading(pyproj.CRS(systems.STORAGE), swap_axes)
+        if zone := zone_of_eastings(float(lon)):
+            return Reading(parse_crs(zone), swap_axes)
     return None
-
-
-def _transform(geometry: Geometries, source: pyproj.CRS) -> Geometries:
-    moved: Geometries = systems.transform(geometry, source, systems.STORAGE)
-    return moved
 
 
 def finite_coordinates(geometry: Geometries) -> Bounds:

@@ -4,6 +4,7 @@ One TOML file a source (``docs/imports.md``); :func:`guess_mapping` makes one fr
 of a file.
 """
 
+import re
 import tomllib
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,9 +19,18 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from etl.input import synonyms
 from etl.input.cell_texts import clean_codes, clean_texts, code_texts
+from etl.input.datum import GRID_SUFFIXES
 from etl.input.encoding import decode_document
 from etl.input.feature_batch import Batch, to_text_array
-from etl.input.layer_columns import MATCHING_COLUMNS, REGISTER, deliverable_columns, is_code
+from etl.input.layer_columns import (
+    INFERRED_COLUMNS,
+    MATCHING_COLUMNS,
+    REGISTER,
+    deliverable_columns,
+    is_code,
+    required_columns,
+)
+from etl.input.source import Source
 from etl.input.tabular import CoordinateColumns
 from etl.input.units import (
     convert_figure,
@@ -44,10 +54,17 @@ IMPLIED_VALUES: dict[str, dict[str, str]] = {
 }
 """Values of every feature that follow from such a name."""
 
+DERIVED_COLUMNS = ("level", "parent_code")
+"""Columns that follow from the code of a division."""
+
 Shift = Literal["gcj02", "bd09"]
+Unit = Literal["m", "cm", "mm"]
 
 _MIN_PREFIX_LENGTH = 2
 """Characters of a header from which on it may be the beginning of a known name."""
+
+_NUMBERED = re.compile(r"_\d{1,2}$")
+"""Number of a header that a shapefile cut to the same name as another."""
 
 
 class StrictModel(BaseModel):
@@ -71,21 +88,27 @@ class ColumnRule(StrictModel):
 
 
 class Coordinates(StrictModel):
-    """The coordinate system, where the file does not name it or names a wrong one."""
+    """The coordinate system, where the file does not name it or names a wrong one.
+
+    ``transformation`` leads from its datum to CGCS2000: an operation of PROJ, or a grid file.
+    """
 
     crs: str | None = None
     override: bool = False
     shift: Shift | None = None
+    transformation: str | None = None
     swap_axes: bool = False
-    unit: Literal["m", "cm", "mm"] = "m"
+    unit: Unit = "m"
     lon: str | None = None
     lat: str | None = None
+    lonlat: str | None = None
     wkt: str | None = None
 
     def columns(self) -> CoordinateColumns | None:
         """Return the columns with the coordinates, if the mapping names them."""
-        is_named = self.wkt or (self.lon and self.lat)
-        return CoordinateColumns(self.lon, self.lat, self.wkt) if is_named else None
+        is_named = self.wkt or self.lonlat or (self.lon and self.lat)
+        columns = CoordinateColumns(self.lon, self.lat, self.wkt, self.lonlat)
+        return columns if is_named else None
 
 
 class GuardLimits(StrictModel):
@@ -105,6 +128,7 @@ class Mapping(StrictModel):
     file: str = ""
     file_layer: str | None = None
     encoding: str | None = None
+    cad_layers: list[str] = []
     partial: bool = False
     code_prefix: str = ""
     key: list[str] = []
@@ -141,35 +165,52 @@ def read_mapping(path: Path) -> Mapping:
         If it is missing or no TOML, or has an unknown name or a wrong value.
     """
     try:
-        return validate_mapping(tomllib.loads(decode_document(path.read_bytes())), str(path))
+        document = decode_document(path.read_bytes())
+        mapping = validate_mapping(tomllib.loads(document), str(path))
     except OSError as error:
         raise InputError("file_missing", file=path) from error
     except UnicodeDecodeError as error:
         raise InputError("mapping_encoding", file=path) from error
     except tomllib.TOMLDecodeError as error:
         raise InputError("mapping_no_toml", file=path, said=error) from error
+    for part in (mapping, *mapping.also):
+        transformation = part.coordinates.transformation or ""
+        if transformation.lower().endswith(GRID_SUFFIXES):
+            part.coordinates.transformation = str(path.parent / transformation)
+    return mapping
 
 
 def merge_options(
-    mapping: Mapping | None, layer: str, crs: str, source: str, partial: bool
+    mapping: Mapping | None,
+    layer: str,
+    *,
+    crs: str = "",
+    override_crs: bool = False,
+    file_layer: str = "",
+    source: str = "",
+    partial: bool = False,
 ) -> Mapping:
     """Return a mapping with the options of the command line added.
 
     Raises
     ------
     InputError
-        If the mapping is for another layer.
+        If the mapping is for another layer, or a layer of the file is named for several of ours.
     """
     if mapping is None:
         mapping = validate_mapping({"layer": layer}, layer)
     if mapping.layer != layer:
         raise InputError("mapping_of_other_layer", layer=layer, other=mapping.layer)
+    if file_layer and layer in LAYER_SETS:
+        raise InputError("file_layer_of_set", layer=layer, layers=", ".join(LAYER_SETS[layer]))
     coordinates = mapping.coordinates
     if crs:
-        coordinates = coordinates.model_copy(update={"crs": crs})
+        override = override_crs or coordinates.override
+        coordinates = coordinates.model_copy(update={"crs": crs, "override": override})
     return mapping.model_copy(
         update={
             "coordinates": coordinates,
+            "file_layer": file_layer or mapping.file_layer,
             "source": source or mapping.source,
             "partial": partial or mapping.partial,
         }
@@ -277,12 +318,21 @@ def unused_columns(mapping: Mapping, fields: Sequence[str]) -> dict[str, str | N
 
 
 def _similar_column(header: str, columns: dict[str, str]) -> str | None:
-    """Return the first column with a name of which a header is the beginning, or nearly all."""
-    stem = synonyms.normalize_name(split_header(header)[0])
+    """Return the first column with a name of which a header is the beginning, or nearly all.
+
+    A header may have been cut off, numbered because it was cut to one that was there already
+    (所属_1), or given a unit or another word (实有户数).
+    """
+    plain = _NUMBERED.sub("", split_header(header)[0])
+    stem = synonyms.normalize_name(plain)
     for column, words in columns.items():
         for name in (synonyms.normalize_name(column), *words.split()):
             is_beginning = len(stem) >= _MIN_PREFIX_LENGTH and name.startswith(stem)
-            if is_beginning or (stem.startswith(name) and 2 * len(name) > len(stem)):
+            is_longer = len(name) >= _MIN_PREFIX_LENGTH and (
+                (stem.startswith(name) and 2 * len(name) > len(stem))
+                or (stem.endswith(name) and 2 * len(name) >= len(stem))
+            )
+            if stem == name or is_beginning or is_longer:
                 return column
     return None
 
@@ -305,6 +355,41 @@ def refuse_missing_columns(mapping: Mapping, fields: Sequence[str], path: Path, 
                 column=name,
                 columns=", ".join(fields) or "-",
             )
+
+
+def refuse_unfilled_columns(mapping: Mapping, source: Source, path: Path) -> None:
+    """Refuse a layer without a column for its codes, or for another value that every row needs.
+
+    Raises
+    ------
+    InputError
+        With the columns of the file, each with the column of ours that it resembles.
+    """
+    filled = {*mapping.columns, *mapping.constants, *IMPLIED_VALUES.get(mapping.layer, {})}
+    if mapping.key:
+        filled.add("code")
+    if mapping.table == REGISTER:
+        is_joined = source.has_place or filled & {"code", "unit_code", "address"}
+        key, missing = "no_register_column", [] if is_joined else ["code"]
+    else:
+        inferred = {"geom", *INFERRED_COLUMNS.get(mapping.table, ()), *DERIVED_COLUMNS}
+        required = [column.name for column in required_columns(mapping.table)]
+        missing = [name for name in required if name not in filled | inferred]
+        key = "no_code_column" if "code" in missing else "no_required_column"
+    if missing:
+        raise InputError(
+            key,
+            file=path,
+            layer=source.layer,
+            missing=", ".join(missing),
+            columns=", ".join(_describe_columns(mapping, source.fields)) or "-",
+        )
+
+
+def _describe_columns(mapping: Mapping, fields: Sequence[str]) -> list[str]:
+    """Return the columns of a file, each with the column of ours that it resembles."""
+    similar = unused_columns(mapping, fields)
+    return [f"{name} (≈ {similar[name]})" if similar.get(name) else name for name in fields]
 
 
 def apply_mapping(mapping: Mapping, batch: Batch) -> Batch:

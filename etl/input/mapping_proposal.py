@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from etl.checks.plausibility import PLAUSIBLE, fitting_unit
 from etl.input import synonyms
 from etl.input.feature_batch import Batch
-from etl.input.georeference import finite_coordinates, guess_crs
+from etl.input.georeference import finite_coordinates, guess_reading
 from etl.input.layer_columns import geometry_kind
 from etl.input.mapping import (
     ColumnRule,
@@ -19,7 +19,7 @@ from etl.input.mapping import (
     mappable_columns,
     unused_columns,
 )
-from etl.input.source import Source, layer_names, open_dataset, open_layer
+from etl.input.source import Source, drawing_layers, layer_names, open_dataset, open_layer
 from etl.input.table_names import table_names
 
 _MAX_VALUES = 40
@@ -82,6 +82,10 @@ def _file_lines(file: Path, source: Source, mapping: Mapping, names: list[str]) 
     yield f"file = {_quote(_pattern(file))}"
     if len(names) > 1:
         yield f"file_layer = {_quote(source.layer)}  # of: {', '.join(names)}"
+    if file.suffix.lower() == ".dxf":
+        layers = drawing_layers(source)
+        comment = ", ".join(f"{name} ({count})" for name, count in layers.items())
+        yield f"cad_layers = [{', '.join(map(_quote, list(layers)[:1]))}]  # of: {comment}"
 
 
 def _pattern(file: Path) -> str:
@@ -124,8 +128,9 @@ def _format_rule(column: str, layer: str, rule: ColumnRule, batch: Batch) -> str
 def _coordinate_lines(source: Source, batch: Batch) -> Iterator[str]:
     yield from ("", "[coordinates]")
     if source.crs is None:
-        likely = guess_crs(finite_coordinates(batch.geometry), None)
-        yield f'# crs = "{likely or "EPSG:4546"}"  # the file does not name its system'
+        likely = guess_reading(finite_coordinates(batch.geometry), None)
+        code = likely.code if likely else "EPSG:4546"
+        yield f'# crs = "{code}"  # the file does not name its system'
         if likely is None:
             yield "# metres: EPSG:4534 (75 E), every 3 degrees one more, to EPSG:4554 (135 E)"
     else:

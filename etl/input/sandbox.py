@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -28,7 +29,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from etl.input.formats import DRIVERS, dataset_files
+from etl.input.formats import DRIVERS, dataset_files, is_logged
 from geo.errors import GridatlasError, InputError
 
 _VALUE, _TABLE, _ERROR, _END = b"V", b"T", b"E", b"Z"
@@ -195,19 +196,18 @@ def _answer(connection: Connection) -> None:
 def _confine_to(path: Path, scratch: Path) -> Path:
     """Confine this process to a data set; return the path that opens it."""
     from etl.input.confinement import confine
+    from etl.input.kml import normalize_kml
 
     parts = [part for part in dataset_files(path) if part.is_file()]
-    # SQLite reads a write-ahead log only in a folder where it can lock it.
-    shared = [path.parent] if any(part.name.endswith("-wal") for part in parts) else []
-    link = _link_if_misread(path, parts, scratch)
+    link = _copy_if_logged(path, parts, scratch) or _link_if_misread(path, parts, scratch)
     for variable in ("TMPDIR", "SQLITE_TMPDIR", "CPL_TMPDIR"):
         os.environ[variable] = str(scratch)
     tempfile.tempdir = str(scratch)
     _deregister_drivers_except(DRIVERS.get(path.suffix.lower()))
     size = sum(part.stat().st_size for part in parts)
     _discard_output()
-    confine(size, [path] if path.is_dir() else parts, [scratch, *shared])
-    return link
+    confine(size, [path] if path.is_dir() else parts, [scratch])
+    return normalize_kml(link, scratch) if path.suffix.lower() == ".kml" else link
 
 
 def _discard_output() -> None:
@@ -216,6 +216,20 @@ def _discard_output() -> None:
     for stream_number in (1, 2):
         os.dup2(nowhere, stream_number)
     os.close(nowhere)
+
+
+def _copy_if_logged(path: Path, parts: list[Path], scratch: Path) -> Path | None:
+    """Return a copy of a GeoPackage with a write-ahead log, None for any other file.
+
+    SQLite reads such a log only in a folder where it can write, and merges it into the file.
+    """
+    if path.suffix.lower() != ".gpkg" or not is_logged(path):
+        return None
+    copy = scratch / "copy.gpkg"
+    for part in parts:
+        if not part.name.endswith("-shm"):
+            shutil.copyfile(part, scratch / part.name.replace(path.name, copy.name, 1))
+    return copy
 
 
 def _link_if_misread(path: Path, parts: list[Path], scratch: Path) -> Path:
@@ -253,7 +267,7 @@ def _send(connection: Connection, kind: bytes, content: Any) -> None:
 
 def main() -> None:
     """Serve the process on the socket whose number is the argument."""
-    from etl.input import confinement, format_readers  # noqa: F401 -- loaded once, before the first fork
+    from etl.input import confinement, format_readers, kml  # noqa: F401 -- loaded once, before the first fork
 
     logging.getLogger("pyogrio").setLevel(logging.CRITICAL)
     warnings.simplefilter("ignore")

@@ -5,7 +5,8 @@ format (:mod:`etl.input.format_readers`) in a confined process, and its tables b
 """
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -14,28 +15,33 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyproj
 import shapely
 
-from etl.input import sandbox, tabular, zip_archive
-from etl.input.feature_batch import BATCH_ROWS, Batch
+from etl.input import curves, sandbox, tabular, zip_archive
+from etl.input.feature_batch import BATCH_ROWS, Batch, Flags
 from etl.input.formats import (
     DATASET_SUFFIXES,
     DRIVERS,
     GEOMETRY_COLUMN,
+    KML_STYLE_FIELDS,
     TABLE_SUFFIXES,
     TEXT_TABLE_SUFFIXES,
     VECTOR_SUFFIXES,
     check_content,
     check_file,
+    is_logged,
 )
 from etl.input.reader_findings import Notes, detach
 from etl.input.table_names import TableNames, table_names
 from etl.input.tabular import CoordinateColumns
+from geo.crs import read_file_crs
 from geo.errors import InputError
+from geo.types import Geometries
 
-_CURVE_WORDS = ("Curve", "Surface", "Circular", "Compound")
-"""Words in the geometry types of OGR that can hold arcs."""
+_CAD_LAYER, _PAPER_SPACE = "Layer", "PaperSpace"
+"""Columns of GDAL's DXF driver."""
 
 Batches = Callable[[], Iterator[Batch]]
 
@@ -124,6 +130,7 @@ def open_layer(
     encoding: str | None = None,
     coordinates: CoordinateColumns | None = None,
     names: TableNames | None = None,
+    cad_layers: Sequence[str] | None = None,
 ) -> Source:
     """Open a layer of a data set.
 
@@ -138,6 +145,9 @@ def open_layer(
     names
         Names by which the header and the sheet of a table are found; by default those of all
         layers.
+    cad_layers
+        Layers of a drawing to read, of which the only one need not be named; None reads all.
+        Paper space is left out.
 
     Raises
     ------
@@ -163,7 +173,8 @@ def open_layer(
     if suffix in TEXT_TABLE_SUFFIXES:
         arguments = {"encoding": encoding, "known": known, "size": BATCH_ROWS}
         return _open_table(path, path.stem, coordinates, "read_csv", notes, **arguments)
-    return _open_vector(path, layer or _only_layer(path), encoding, notes)
+    source = _open_vector(path, layer or _only_layer(path), encoding, notes)
+    return _select_cad_layers(source, cad_layers) if suffix == ".dxf" else source
 
 
 def _sheet_notes(found: dict[str, Any]) -> Notes:
@@ -173,6 +184,47 @@ def _sheet_notes(found: dict[str, Any]) -> Notes:
         for what, key in (("skipped", "sheets_skipped"), ("hidden", "sheets_hidden"))
         if found[what]
     }
+
+
+def drawing_layers(source: Source) -> dict[str, int]:
+    """Return the number of features by layer of a drawing, without its paper space."""
+    counts: Counter[str] = Counter()
+    for batch in source.batches():
+        counts.update(str(name) for name in batch.columns[_CAD_LAYER].to_pylist())
+    return dict(counts.most_common())
+
+
+def _select_cad_layers(source: Source, cad_layers: Sequence[str] | None) -> Source:
+    """Return a drawing without its paper space, and with some of its layers only.
+
+    Raises
+    ------
+    InputError
+        If it has several layers and none is named, or lacks one that is.
+    """
+
+    def read_batches(names: Sequence[str] | None) -> Iterator[Batch]:
+        for batch in source.batches():
+            rows = np.ones(len(batch), dtype=bool)
+            if _PAPER_SPACE in batch.columns:
+                paper = batch.columns[_PAPER_SPACE].cast(pa.bool_()).fill_null(False)
+                rows &= ~np.asarray(paper)
+            if names is not None:
+                rows &= np.asarray(pc.is_in(batch.columns[_CAD_LAYER], pa.array(names)))
+            yield batch.take(rows)
+
+    model = replace(source, batches=partial(read_batches, None), count=None)
+    if cad_layers is None:
+        return model
+    present = drawing_layers(model)
+    shown = ", ".join(f"{name} ({count})" for name, count in present.items())
+    fields = {"file": source.path, "layers": shown or "-"}
+    missing = [name for name in cad_layers if name not in present]
+    if missing:
+        raise InputError("cad_layer_missing", **fields, missing=", ".join(missing))
+    if not cad_layers and len(present) > 1:
+        raise InputError("cad_layers_unnamed", **fields)
+    return replace(model, batches=partial(read_batches, cad_layers or list(present)))
 
 
 def _only_layer(path: Path) -> str:
@@ -186,7 +238,7 @@ def _only_layer(path: Path) -> str:
 
 def _refuse_locked(path: Path) -> None:
     """Refuse a GeoPackage that another program is writing, which GDAL reports as damaged."""
-    if path.suffix.lower() != ".gpkg":
+    if path.suffix.lower() != ".gpkg" or is_logged(path):  # readers of a log wait for nobody
         return
     address = f"{path.absolute().as_uri()}?mode=ro"
     try:
@@ -211,7 +263,9 @@ def _open_table(
     if first is not None:
         first, _, _ = detach(first)
     header = first.column_names if first is not None else []
-    place = coordinates or tabular.find_coordinate_columns(header)
+    place = coordinates
+    if place is None and first is not None:
+        place = tabular.find_coordinate_columns(first)
     place_names = place.names if place else []
     for name in place_names:
         if name not in header:
@@ -231,7 +285,7 @@ def _open_table(
 
 def _open_parquet(path: Path) -> Source:
     info = sandbox.run_task(path, "parquet_information")
-    crs = None if info["crs"] is None else pyproj.CRS.from_user_input(info["crs"])
+    crs = None if info["crs"] is None else read_file_crs(info["crs"])
     batches = partial(_read_batches, path, "read_parquet", {})
     return Source(path, path.stem, info["fields"], crs, True, batches, info["features"])
 
@@ -240,21 +294,21 @@ def _open_vector(path: Path, layer: str, encoding: str | None, notes: Notes) -> 
     info = sandbox.run_task(path, "layer_information", layer=layer, encoding=encoding)
     kind, count = info["geometry_type"], info["features"]
     notes.update(info["notes"])
-    is_curved = kind is not None and any(word in kind for word in _CURVE_WORDS)
-    task = "read_curves" if is_curved else "read_records"
 
     def read_batches() -> Iterator[Batch]:
         rows = 0
-        for batch in _read_batches(path, task, notes, layer=layer, encoding=encoding):
+        for batch in _read_batches(path, "read_records", notes, layer=layer, encoding=encoding):
             rows += len(batch)
             yield batch
         if 0 <= rows < count:
             raise InputError("file_cut_off", file=path, layer=layer, count=count, found=rows)
 
     has_crs = info["crs"] and path.suffix.lower() != ".dxf"  # a drawing names no usable system
-    crs = pyproj.CRS.from_user_input(info["crs"]) if has_crs else None
+    crs = read_file_crs(info["crs"]) if has_crs else None
     declared = count if count >= 0 else None
-    return Source(path, layer, info["fields"], crs, kind is not None, read_batches, declared, notes)
+    style = KML_STYLE_FIELDS if path.suffix.lower() == ".kml" else ()
+    fields = [name for name in info["fields"] if name not in style]
+    return Source(path, layer, fields, crs, kind is not None, read_batches, declared, notes)
 
 
 def _read_batches(path: Path, task: str, notes: Notes, **arguments: Any) -> Iterator[Batch]:
@@ -277,11 +331,31 @@ def _build_batch(table: pa.Table, start: int) -> Batch:
     if GEOMETRY_COLUMN not in table.column_names:
         return Batch(columns, np.full(table.num_rows, None, dtype=object), numbers)
     wkb = table[GEOMETRY_COLUMN].to_numpy(zero_copy_only=False)
+    linearized = None
     with np.errstate(invalid="ignore"):  # NaN coordinates are reported by the checks
-        geometry = shapely.from_wkb(wkb, on_invalid="ignore")
+        try:
+            geometry = shapely.from_wkb(wkb, on_invalid="ignore")
+        except NotImplementedError:  # arcs
+            geometry, wkb, linearized = _linearize(wkb)
     has_wkb = np.asarray(table[GEOMETRY_COLUMN].is_valid())
     broken = has_wkb & shapely.is_missing(geometry)
     if not broken.any():
-        return Batch(columns, geometry, numbers, wkb)
+        return Batch(columns, geometry, numbers, wkb, linearized=linearized)
     geometry[broken] = shapely.from_wkb(wkb[broken], on_invalid="fix")
-    return Batch(columns, geometry, numbers, wkb, broken)
+    return Batch(columns, geometry, numbers, wkb, broken, linearized=linearized)
+
+
+def _linearize(wkb: Geometries) -> tuple[Geometries, Geometries, Flags]:
+    """Return geometries with lines for arcs, their binary form, and which had arcs."""
+    geometry, binary = np.full(len(wkb), None, dtype=object), wkb.copy()
+    linearized = np.zeros(len(wkb), dtype=bool)
+    for row, content in enumerate(wkb):
+        if content is None:
+            continue
+        try:
+            geometry[row] = shapely.from_wkb(content, on_invalid="ignore")
+        except NotImplementedError:
+            geometry[row] = curves.linearize(content)
+            linearized[row] = geometry[row] is not None
+            binary[row] = shapely.to_wkb(geometry[row])
+    return geometry, binary, linearized

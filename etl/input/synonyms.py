@@ -4,6 +4,8 @@ Names are compared without case, blanks and punctuation. Names of ten letters ar
 keeps of longer ones; short ones such as ``gd`` are initials of the pinyin.
 """
 
+from collections.abc import Sequence
+
 COLUMNS: dict[str, dict[str, str]] = {
     "region": {
         "code": "code 代码 区划代码 行政区划代码 社区代码 编码 dm qhdm xzqdm sqdm sqbm xzqhdm",
@@ -87,8 +89,8 @@ COLUMNS: dict[str, dict[str, str]] = {
         "network": "network 管线种类 管网类型 管线类型 管类 gxzl gxlx",
         "kind": "kind type 类型 附属物 特征 特征点 点类型 fsw tz",
         "name": "name 名称 mc",
-        "is_open": "isopen 开关状态 阀门状态 kgzt",
-        "in_service": "inservice 在用 是否完好 状态 zt",
+        "is_open": "isopen 开关状态 开关 开闭状态 阀门状态 kgzt",
+        "in_service": "inservice 在用 是否完好 完好状态 使用状态 运行状态 设备状态 状态 zt",
         "flow_l_s": "flowls flow 流量 ll",
         "pressure_mpa": "pressurempa pressure 压力 水压 yl sy",
         "burial_depth_m": "burialdepthm burialdept depth 埋深 ms",
@@ -118,16 +120,16 @@ COLUMNS: dict[str, dict[str, str]] = {
 
 VALUES: dict[str, dict[str, str]] = {
     "use": {
-        "residential": "住宅 居住 居民住宅 住宅楼 商品房",
+        "residential": "住宅 居住 居民住宅 住宅楼 商品房 居民楼 民宅 自建房 住宅用房",
         "apartment": "公寓 公寓楼 酒店式公寓 商务公寓",
         "dormitory": "宿舍 宿舍楼 集体宿舍 学生宿舍",
         "mixed": "商住 商住两用 综合 商住楼 商住混合",
-        "commercial": "商业 商铺 商场 酒店 商服",
-        "office": "办公 写字楼 办公楼",
-        "industrial": "工业 厂房 工厂",
+        "commercial": "商业 商铺 商场 酒店 商服 商业用房 商业服务",
+        "office": "办公 写字楼 办公楼 办公用房",
+        "industrial": "工业 厂房 工厂 工业用房",
         "warehouse": "仓储 仓库 库房",
-        "education": "教育 学校 教学楼",
-        "medical": "医疗 医院 卫生",
+        "education": "教育 学校 教学楼 教育用房 教学",
+        "medical": "医疗 医院 卫生 医疗卫生 医疗用房",
         "culture": "文化 体育 文体 宗教",
         "public": "公共 公共建筑 公建 行政",
         "transport": "交通 车站",
@@ -137,7 +139,8 @@ VALUES: dict[str, dict[str, str]] = {
     },
     "structure": {
         "steel": "钢 钢结构",
-        "reinforced_concrete": "钢混 钢筋混凝土 钢筋混凝土结构 钢砼 框架 框剪 剪力墙 混凝土 砼 混",
+        "reinforced_concrete": "钢混 钢筋混凝土 钢筋混凝土结构 钢砼 框架 框剪 剪力墙 混凝土 砼 混 "
+        "钢混结构 框架结构 剪力墙结构 框剪结构 框架剪力墙 混凝土结构",
         "brick_concrete": "砖混 砖混结构 混合 混合结构",
         "brick_wood": "砖木 砖木结构",
         "wood": "木 木结构",
@@ -150,7 +153,7 @@ VALUES: dict[str, dict[str, str]] = {
         "kindergarten": "幼儿园 托儿所",
         "university": "大学 高校 学院",
         "hospital": "医院 综合医院",
-        "clinic": "诊所 卫生站 卫生院 卫生服务中心 社区卫生服务站",
+        "clinic": "诊所 卫生站 卫生院 卫生服务中心 社区卫生服务站 社区卫生服务中心 卫生室 门诊",
         "elderly_care": "养老 养老院 敬老院 福利院",
         "police": "派出所 警务室 公安 警察",
         "fire_station": "消防站 消防队 消防救援站",
@@ -168,13 +171,13 @@ VALUES: dict[str, dict[str, str]] = {
         "other": "其他 其它",
     },
     "road_class": {
-        "expressway": "快速路 高速 高速公路 高架",
-        "arterial": "主干路 主干道 主干",
-        "secondary": "次干路 次干道 次干",
-        "local": "支路 支线",
-        "alley": "巷 巷道 街巷 胡同 里弄",
-        "internal": "小区路 内部路 内部道路 小区道路",
-        "path": "步道 人行道 小路 步行道",
+        "expressway": "快速路 高速 高速公路 高架 城市快速路 高速路",
+        "arterial": "主干路 主干道 主干 城市主干路 城市主干道",
+        "secondary": "次干路 次干道 次干 城市次干路 城市次干道",
+        "local": "支路 支线 城市支路",
+        "alley": "巷 巷道 街巷 胡同 里弄 背街小巷 弄堂 步行街",
+        "internal": "小区路 内部路 内部道路 小区道路 小区内部路 组团路 宅前路",
+        "path": "步道 人行道 小路 步行道 人行步道 绿道",
     },
     "oneway": {
         "no": "否 双向 双行 0 no false",
@@ -182,12 +185,12 @@ VALUES: dict[str, dict[str, str]] = {
         "backward": "逆向 -1",
     },
     "surface": {
-        "asphalt": "沥青 柏油",
-        "concrete": "水泥 混凝土",
-        "paving": "砖 石板 铺装",
-        "gravel": "砂石 碎石",
-        "earth": "土 土路",
-        "other": "其他",
+        "asphalt": "沥青 柏油 沥青混凝土 沥青路面 沥青砼 柏油路",
+        "concrete": "水泥 混凝土 水泥混凝土 水泥路面 水泥砼 混凝土路面 砼",
+        "paving": "砖 石板 铺装 地砖 透水砖 条石",
+        "gravel": "砂石 碎石 砾石 砂石路 碎石路 泥结碎石",
+        "earth": "土 土路 土路面 素土",
+        "other": "其他 其它",
     },
     "kind@water": {
         "river": "河 河流 江",
@@ -209,10 +212,11 @@ VALUES: dict[str, dict[str, str]] = {
     "kind@pipe_node": {
         "source": "水源 水厂 气源 热源",
         "junction": "三通 四通 弯头 变径 直通 连接点 多通 转折点 一般管线点 探测点",
-        "valve": "阀门 阀门井 阀",
+        "valve": "阀门 阀门井 阀 闸阀 蝶阀 球阀 控制阀",
         "check_valve": "止回阀 单向阀",
         "regulator": "调压箱 调压站 调压器",
-        "hydrant": "消防栓 消火栓 消防井",
+        "hydrant": "消防栓 消火栓 消防井 消防栓井 消火栓井 室外消火栓 地上消火栓 地下消火栓 "
+        "地上式消火栓 地下式消火栓",
         "manhole": "检查井 窨井 人孔 手孔 雨水篦 雨篦 污篦",
         "pump": "泵 泵站",
         "substation": "变电站 配电房 变压器",
@@ -222,12 +226,12 @@ VALUES: dict[str, dict[str, str]] = {
         "end": "堵头 末端 预留口 盲板 终点",
     },
     "material": {
-        "ductile_iron": "球墨铸铁 球铁",
-        "cast_iron": "铸铁",
-        "steel": "钢 钢管 无缝钢管 镀锌",
-        "pe": "pe 聚乙烯 hdpe 塑料",
-        "pvc": "pvc upvc 聚氯乙烯",
-        "concrete": "砼 混凝土 钢筋混凝土 水泥",
+        "ductile_iron": "球墨铸铁 球铁 球墨铸铁管",
+        "cast_iron": "铸铁 铸铁管",
+        "steel": "钢 钢管 无缝钢管 镀锌 镀锌钢管 镀锌管 焊接钢管",
+        "pe": "pe 聚乙烯 hdpe 塑料 pe管 hdpe管",
+        "pvc": "pvc upvc 聚氯乙烯 pvc管 upvc管 pvc-u",
+        "concrete": "砼 混凝土 钢筋混凝土 水泥 混凝土管 水泥管 砼管 钢筋混凝土管",
         "copper": "铜",
         "aluminium": "铝",
         "fibre": "光纤 光缆",
@@ -236,8 +240,34 @@ VALUES: dict[str, dict[str, str]] = {
     "level": {
         "city": "市 地级市",
         "district": "区 县 区县 县区",
-        "street": "街道 乡镇 镇 乡 街道办",
-        "community": "社区 村 居委会 社区村",
+        "street": "街道 乡镇 镇 乡 街道办 街道办事处 办事处",
+        "community": "社区 村 居委会 社区村 村委会 社区居委会 行政村",
+    },
+    "in_service": {
+        "true": "正常 可用 良好 完好 在用 使用 使用中 正常使用 运行 运行中 正常运行 有效 启用",
+        "false": "维修 维修中 待修 检修 停用 停运 损坏 破损 故障 异常 报废 废弃 拆除 不可用 无水",
+    },
+    "is_open": {
+        "true": "开 开启 打开 常开 全开",
+        "false": "关 关闭 闭 常关 常闭 全关",
+    },
+    "gated": {
+        "true": "封闭 封闭式 封闭小区",
+        "false": "开放 开放式 开放小区 不封闭",
+    },
+    "high_rise": {
+        "true": "高层 超高层",
+        "false": "多层 低层 非高层",
+    },
+    "covered": {
+        "true": "暗渠 暗涵",
+        "false": "明渠",
+    },
+    "fire_class": {
+        "1": "一级 一 Ⅰ Ⅰ级 i 1级",
+        "2": "二级 二 Ⅱ Ⅱ级 ii 2级",
+        "3": "三级 三 Ⅲ Ⅲ级 iii 3级",
+        "4": "四级 四 Ⅳ Ⅳ级 iv 4级",
     },
 }
 """Synonyms of each of our values, by column (``column@layer`` where layers differ)."""
@@ -253,5 +283,20 @@ def normalize_name(name: str) -> str:
 
 def value_translations(column: str, layer: str) -> dict[str, str]:
     """Return our value by each of its synonyms and by itself; empty for a column without a list."""
-    table = VALUES.get(f"{column}@{layer}") or VALUES.get(column, {})
-    return {word: ours for ours, words in table.items() for word in (*words.split(), ours)}
+    table = _value_synonyms(column, layer)
+    words = {word: ours for ours, words in table.items() for word in (*words.split(), ours)}
+    if "true" in table:
+        general = (*((word, "true") for word in TRUE_WORDS), *((w, "false") for w in FALSE_WORDS))
+        words = dict(general) | words
+    return words
+
+
+def describe_values(column: str, layer: str, values: Sequence[str]) -> str:
+    """Return the values that a column may have, each with a synonym, for messages."""
+    table = _value_synonyms(column, layer) or {"true": "是", "false": "否"}
+    synonyms = {value: table.get(value, "").split()[:1] for value in values}
+    return ", ".join(" ".join([value, *words]) for value, words in synonyms.items())
+
+
+def _value_synonyms(column: str, layer: str) -> dict[str, str]:
+    return VALUES.get(f"{column}@{layer}") or VALUES.get(column, {})

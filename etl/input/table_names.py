@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from etl.input import synonyms
-from etl.input.tabular import LATITUDE_NAMES, LONGITUDE_NAMES, WKT_NAMES
+from etl.input.tabular import BOTH_NAMES, LATITUDE_NAMES, LONGITUDE_NAMES, WKT_NAMES
 
 _SHEET_WORDS = {
     "region": "region 区划 社区 村 网格",
@@ -56,7 +56,7 @@ def table_names(layer: str = "", more: Iterable[str] = ()) -> TableNames:
     columns = [synonyms.COLUMNS[table]] if table in synonyms.COLUMNS else synonyms.COLUMNS.values()
     words = [word for known in columns for text in known.values() for word in text.split()]
     own = [column for known in columns for column in known]
-    places = (*LONGITUDE_NAMES, *LATITUDE_NAMES, *WKT_NAMES)
+    places = (*LONGITUDE_NAMES, *LATITUDE_NAMES, *WKT_NAMES, *BOTH_NAMES)
     headers = frozenset(map(synonyms.normalize_name, (*words, *own, *places, *more)))
     return TableNames(headers, tuple(_SHEET_WORDS.get(layer, "").split()))
 

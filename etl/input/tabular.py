@@ -1,14 +1,12 @@
 """Tables with coordinates in columns: which columns they are, and the geometry that they give."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import shapely
-from numpy.typing import NDArray
 
+from etl.input.coordinates import has_pairs, parse_coordinates, split_pairs
 from etl.input.feature_batch import Batch
 from geo.types import Geometries
 
@@ -19,33 +17,48 @@ LONGITUDE_NAMES = (
 LATITUDE_NAMES = (
     *("lat", "latitude", "y", "纬度", "北坐标", "纵坐标", "y坐标", "north", "northing"),
 )
+BOTH_NAMES = (
+    *("location", "lnglat", "lonlat", "coordinate", "coordinates", "gps"),
+    *("经纬度", "坐标", "经纬度坐标", "地理坐标", "gps坐标"),
+)
+"""Names of columns that hold longitude and latitude, as Amap writes ``location``."""
 WKT_NAMES = ("wkt", "geometry", "geom", "shape", "the_geom", "几何", "坐标串", "空间坐标")
+
+_PROBED_ROWS = 100
 
 
 @dataclass(frozen=True)
 class CoordinateColumns:
-    """Names of a table's columns that hold the coordinates: two numbers, or WKT."""
+    """Names of a table's columns that hold the coordinates: two numbers, both in one, or WKT."""
 
     lon: str | None = None
     lat: str | None = None
     wkt: str | None = None
+    both: str | None = None
 
     @property
     def names(self) -> list[str]:
         """Return the names of the columns."""
-        return [name for name in (self.lon, self.lat, self.wkt) if name]
+        return [name for name in (self.lon, self.lat, self.wkt, self.both) if name]
 
 
-def find_coordinate_columns(header: Iterable[str]) -> CoordinateColumns | None:
-    """Return the columns that hold coordinates by their names, None if there are none."""
-    columns = {name.strip().lower(): name for name in header}
-    wkt, lon, lat = (
+def find_coordinate_columns(table: pa.Table) -> CoordinateColumns | None:
+    """Return the columns that hold coordinates by their names, None if there are none.
+
+    A column such as ``location`` may hold addresses; its values in the first rows decide.
+    """
+    columns = {name.strip().lower(): name for name in table.column_names}
+    wkt, lon, lat, both = (
         next((columns[name] for name in names if name in columns), None)
-        for names in (WKT_NAMES, LONGITUDE_NAMES, LATITUDE_NAMES)
+        for names in (WKT_NAMES, LONGITUDE_NAMES, LATITUDE_NAMES, BOTH_NAMES)
     )
     if wkt:
         return CoordinateColumns(wkt=wkt)
-    return CoordinateColumns(lon, lat) if lon and lat else None
+    if lon and lat:
+        return CoordinateColumns(lon, lat)
+    if both and has_pairs(table[both].slice(0, _PROBED_ROWS).to_pylist()):
+        return CoordinateColumns(both=both)
+    return None
 
 
 def build_batch(table: pa.Table, coordinates: CoordinateColumns | None, start: int) -> Batch:
@@ -60,9 +73,9 @@ def build_batch(table: pa.Table, coordinates: CoordinateColumns | None, start: i
     numbers = np.arange(start, start + table.num_rows, dtype=np.int64)
     if coordinates is None:
         return Batch(columns, np.full(table.num_rows, None, dtype=object), numbers)
-    geometry = _build_geometry(columns, coordinates)
+    geometry, unread = _build_geometry(columns, coordinates)
     others = {name: column for name, column in columns.items() if name not in coordinates.names}
-    return Batch(others, geometry, numbers)
+    return Batch(others, geometry, numbers, unread=unread)
 
 
 def to_single_array(column: pa.ChunkedArray) -> pa.Array:
@@ -71,19 +84,35 @@ def to_single_array(column: pa.ChunkedArray) -> pa.Array:
     return joined.chunk(0) if isinstance(joined, pa.ChunkedArray) else joined
 
 
-def _build_geometry(columns: dict[str, pa.Array], coordinates: CoordinateColumns) -> Geometries:
+def _build_geometry(
+    columns: dict[str, pa.Array], coordinates: CoordinateColumns
+) -> tuple[Geometries, dict[int, tuple[str, str]]]:
+    """Return the geometry of rows, and the column and value of each that can't be read."""
     if coordinates.wkt:
-        texts = columns[coordinates.wkt].to_numpy(zero_copy_only=False)
-        geometry: Geometries = shapely.from_wkt(texts, on_invalid="ignore")
-        return geometry
-    x, y = (_parse_numbers(columns[str(name)]) for name in (coordinates.lon, coordinates.lat))
+        column = columns[coordinates.wkt]
+        geometry: Geometries = shapely.from_wkt(
+            column.to_numpy(zero_copy_only=False), on_invalid="ignore"
+        )
+        wrong = np.flatnonzero(shapely.is_missing(geometry) & np.asarray(column.is_valid()))
+        return geometry, {row: _value(columns, coordinates.wkt, row) for row in wrong.tolist()}
+    if coordinates.both:
+        names = (coordinates.both, coordinates.both)
+        texts = split_pairs(columns[coordinates.both])
+    else:
+        names = (str(coordinates.lon), str(coordinates.lat))
+        texts = (columns[names[0]], columns[names[1]])
+    x, y = parse_coordinates(texts[0], "EW"), parse_coordinates(texts[1], "NS")
     is_complete = ~(np.isnan(x) | np.isnan(y))
     geometry = np.full(len(x), None, dtype=object)
     geometry[is_complete] = shapely.points(x[is_complete], y[is_complete])
-    return geometry
+    has_any = np.asarray(columns[names[0]].is_valid()) | np.asarray(columns[names[1]].is_valid())
+    unread = {
+        row: _value(columns, names[0] if np.isnan(x[row]) else names[1], row)
+        for row in np.flatnonzero(~is_complete & has_any).tolist()
+    }
+    return geometry, unread
 
 
-def _parse_numbers(column: pa.Array) -> NDArray[np.float64]:
-    """Return the numbers of a column, NaN for what is none."""
-    numbers = pd.to_numeric(column.to_pandas(), errors="coerce")
-    return np.asarray(numbers.to_numpy(dtype=np.float64))
+def _value(columns: dict[str, pa.Array], name: str, row: int) -> tuple[str, str]:
+    value = columns[name][row].as_py()
+    return name, "" if value is None else str(value)

@@ -12,7 +12,8 @@ import pandas as pd
 import shapely
 
 from etl.input.formats import check_file
-from etl.input.georeference import parse_crs
+from etl.input.georeference import resolve_crs
+from etl.input.mapping import Coordinates
 from etl.input.source import Source, open_layer
 from geo import crs as systems
 from geo.errors import InputError
@@ -51,11 +52,8 @@ def read_vector(
     frame = _concatenate(source)
     if frame.empty:
         raise InputError("layer_empty", file=path, layer=source.layer)
-    if frame.crs is None:
-        if crs is None:
-            raise InputError("no_crs", file=path, layer=source.layer)
-        frame = frame.set_crs(parse_crs(crs))
-    frame = frame.to_crs(systems.STORAGE)
+    system = resolve_crs(source.crs, Coordinates(crs=crs), path, source.layer)
+    frame = frame.set_crs(system, allow_override=True).to_crs(systems.STORAGE)
     refuse_off_globe(frame, path, source.layer)
     return frame
 

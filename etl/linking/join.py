@@ -18,6 +18,9 @@ NEAREST_M = 15.0
 _MATCHES = "address_match"
 """Temporary table of the delivered addresses: the building and unit that each names, or none."""
 
+VICINITY_DEGREES = 0.01
+"""A feature may lie so far beyond the bounds of the community that it names: about 1 km."""
+
 
 def find_buildings(connection: Connection, staged: Staged, column: str) -> dict[str, int]:
     """Fill a column of a staging table with building codes; return how many by which method.
@@ -93,7 +96,7 @@ def _match_addresses(connection: Connection, staged: Staged, column: str) -> Non
 
 def reject_unlinked_rows(
     connection: Connection, staged: Staged, rejected: str, column: str, condition: str
-) -> None:
+) -> int:
     """Reject the staged rows of a condition, those with an address with the nearest buildings.
 
     Parameters
@@ -102,7 +105,13 @@ def reject_unlinked_rows(
         The column that :func:`find_buildings` filled.
     condition
         SQL condition on ``staged`` that holds for rows that are linked to no building.
+
+    Returns
+    -------
+    int
+        The number of rejected rows.
     """
+    count = 0
     if "address" in {*staged.columns, *staged.extras}:
         nearest = f"SELECT m.nearest FROM {_MATCHES} m WHERE m.address = staged.address"
         unknown = Rule(
@@ -111,10 +120,20 @@ def reject_unlinked_rows(
             f"'value', staged.address, 'nearest', coalesce(nullif(({nearest}), ''), '-')",
             {},
         )
-        reject_rows(connection, staged, rejected, unknown)
-    codes = [column, *(name for name in ("code", "unit_code") if name in staged.columns)]
-    shown = f"'value', coalesce({', '.join(codes)}, '?')"
-    reject_rows(connection, staged, rejected, Rule("building_not_found", condition, shown, {}))
+        count = reject_rows(connection, staged, rejected, unknown)
+    shown = f"'value', {_describe_place_sql(staged)}"
+    unlinked = Rule("building_not_found", condition, shown, {})
+    return count + reject_rows(connection, staged, rejected, unlinked)
+
+
+def _describe_place_sql(staged: Staged) -> str:
+    """Return the expression of what a row says about its place: codes, address, coordinates."""
+    delivered = {*staged.columns, *staged.extras}
+    names = [n for n in ("code", "building_code", "unit_code", "address") if n in delivered]
+    parts = [f"nullif({name}, '')" for name in names]
+    if "geom" in delivered:
+        parts.append("round(ST_X(geom)::numeric, 6) || ' ' || round(ST_Y(geom)::numeric, 6)")
+    return f"coalesce(nullif(concat_ws(', ', {', '.join(parts)}), ''), '–')"
 
 
 def place_units(connection: Connection, staged: Staged) -> None:
@@ -127,8 +146,39 @@ def place_units(connection: Connection, staged: Staged) -> None:
     )
 
 
+def create_communities_table(connection: Connection, regions: Staged | None) -> None:
+    """Create the temporary table ``communities`` of those that will be live after the import.
+
+    ``is_new`` marks those that the delivery holds; ``vicinity`` is their bounding box, widened by
+    :data:`VICINITY_DEGREES`.
+    """
+    live = "SELECT code, geom, false AS is_new FROM region WHERE level = 'community'"
+    if regions is not None:
+        shape, join = "staged.geom", ""
+        if "geom" not in regions.columns:
+            shape, join = "live.geom", "LEFT JOIN region live USING (code)"
+        live += (
+            f" AND code NOT IN (SELECT code FROM {regions.table} WHERE code IS NOT NULL) "
+            f"UNION ALL SELECT staged.code, {shape}, true FROM {regions.table} staged {join} "
+            "WHERE staged.level = 'community'"
+        )
+    connection.execute(
+        text(
+            "CREATE TEMPORARY TABLE communities ON COMMIT DROP AS "
+            f"SELECT *, ST_Expand(geom, :degrees) AS vicinity FROM ({live}) community"
+        ),
+        {"degrees": VICINITY_DEGREES},
+    )
+    connection.execute(text("CREATE INDEX ON communities USING gist (geom)"))
+    connection.execute(text("ANALYZE communities"))
+
+
 def find_communities(connection: Connection, staged: Staged) -> int:
-    """Fill missing ``region_code``: with the live value, else by location."""
+    """Fill missing ``region_code``: with the live value, else by location.
+
+    A community of the same delivery goes before one of another. Needs the table of
+    :func:`create_communities_table`.
+    """
     if "region_code" not in staged.columns:
         connection.execute(text(f"ALTER TABLE {staged.table} ADD region_code text"))
         staged.columns.append("region_code")
@@ -141,20 +191,28 @@ def find_communities(connection: Connection, staged: Staged) -> int:
     )
     if "geom" not in staged.columns:
         return 0
-    return connection.execute(
-        text(
-            f"UPDATE {staged.table} staged SET region_code = r.code FROM region r "
-            "WHERE staged.region_code IS NULL AND r.level = 'community' "
-            "AND ST_Intersects(r.geom, ST_PointOnSurface(staged.geom))"
-        )
-    ).rowcount
+    by_location = text(
+        f"UPDATE {staged.table} staged SET region_code = r.code FROM communities r "
+        "WHERE staged.region_code IS NULL AND r.is_new = :is_new "
+        "AND ST_Intersects(r.geom, ST_PointOnSurface(staged.geom))"
+    )
+    return sum(
+        connection.execute(by_location, {"is_new": is_new}).rowcount for is_new in (True, False)
+    )
 
 
-def has_missing_communities(connection: Connection, staged: Staged) -> bool:
-    """Return whether any staged feature lacks a community, while communities exist."""
-    if not connection.execute(
-        text("SELECT EXISTS (SELECT FROM region WHERE level = 'community' AND geom IS NOT NULL)")
-    ).scalar():
+def has_missing_communities(
+    connection: Connection, staged: Staged, regions: Staged | None = None
+) -> bool:
+    """Return whether any staged feature lacks a community, while communities exist.
+
+    Parameters
+    ----------
+    regions
+        Divisions of the same delivery.
+    """
+    exist = "SELECT EXISTS (SELECT FROM region WHERE level = 'community' AND geom IS NOT NULL)"
+    if regions is None and not connection.execute(text(exist)).scalar():
         return False
     if "region_code" not in staged.columns:
         return True
@@ -189,7 +247,7 @@ def stage_register(
     if "address" in rows.columns and (units := _find_units(connection, rows)):
         methods["units"] = units
     no_building = "NOT EXISTS (SELECT FROM building b WHERE b.code = staged.code)"
-    reject_unlinked_rows(connection, rows, rejected, "code", no_building)
+    rows.rows -= reject_unlinked_rows(connection, rows, rejected, "code", no_building)
     counts = {
         "building": _sum_households(connection, rows, number, "building", "code"),
         "building_unit": _sum_households(connection, rows, number, "building_unit", "unit_code"),

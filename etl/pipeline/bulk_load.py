@@ -124,7 +124,7 @@ def can_bulk_load(run: Run, delivery: Delivery) -> bool:
     """
     with run.connection.begin():
         return _adds_only(run.connection, [*delivery.staged], run.source) and not any(
-            join.has_missing_communities(run.connection, staged)
+            join.has_missing_communities(run.connection, staged, delivery.staged.get("region"))
             for name, staged in delivery.staged.items()
             if name in LOCATED
         )

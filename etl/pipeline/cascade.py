@@ -6,12 +6,13 @@ Nothing is redrawn automatically: a plan that no longer fits is marked as stale,
 """
 
 import json
+from collections import Counter
 from typing import Any
 
 from sqlalchemy import Connection, text
 
 from etl.input.layer_columns import deliverable_columns
-from etl.pipeline.diff import comparison_sql, delta_name
+from etl.pipeline.diff import column_differs_sql, delta_name
 from etl.pipeline.staging import Staged
 from etl.runs.run_records import Run, set_layer_revision
 from geo.plans import store
@@ -53,15 +54,13 @@ def note_affected(connection: Connection, staged: dict[str, Staged]) -> None:
 
 
 def _note_regions(connection: Connection, staged: Staged) -> None:
+    level = "staged.level" if "level" in staged.columns else "NULL::text"
     connection.execute(
         text(
             "INSERT INTO touched_region SELECT d.code, live.geom, staged.geom "
             f"FROM {delta_name('region')} d LEFT JOIN region live ON live.code = d.code "
             f"LEFT JOIN {staged.table} staged ON staged.code = d.code "
-            "WHERE coalesce(staged.level, live.level) = 'community' "
-            "AND live.geom::bytea IS DISTINCT FROM staged.geom::bytea".replace(
-                "staged.level", "staged.level" if "level" in staged.columns else "NULL::text"
-            )
+            f"WHERE coalesce({level}, live.level) = 'community' AND {column_differs_sql('geom')}"
         )
     )
 
@@ -71,11 +70,7 @@ def _note_buildings(connection: Connection, staged: Staged) -> None:
         return f"staged.{column}" if column in staged.columns else f"live.{column}"
 
     place = "coalesce(staged.geom, live.geom)" if "geom" in staged.columns else "live.geom"
-    differs = " OR ".join(
-        f"live.{comparison_sql(c)} IS DISTINCT FROM staged.{comparison_sql(c)}"
-        for c in _PLAN_COLUMNS
-        if c in staged.columns
-    )
+    differs = " OR ".join(column_differs_sql(c) for c in _PLAN_COLUMNS if c in staged.columns)
     connection.execute(
         text(
             "INSERT INTO touched_building SELECT d.code, d.fate, live.region_code, "
@@ -89,12 +84,18 @@ def _note_buildings(connection: Connection, staged: Staged) -> None:
     )
 
 
-def apply_cascade(run: Run, staged: dict[str, Staged], revision: int) -> None:
+def apply_cascade(run: Run, staged: dict[str, Staged], revision: int) -> dict[str, Counter[str]]:
     """Apply the consequences of a publication, in its transaction, and add them to the report.
 
     The report gets ``communities`` that changed shape, ``moved`` buildings, ``stale`` plans with
     what changed, ``proposals`` of communities to redraw, ``also_changed`` layers with the number of
     features written, and the lists ``units_removed`` and ``ends_loosened`` with their counts.
+
+    Returns
+    -------
+    dict
+        By layer, how many features of each other source changed: buildings that left a community,
+        units that were removed, pipes that lost an end.
     """
     connection = run.connection
     with run.timed("consequences"):
@@ -118,6 +119,12 @@ def apply_cascade(run: Run, staged: dict[str, Staged], revision: int) -> None:
                 run.report |= {key: features[:LISTED], f"{key}_count": len(features)}
         for name in also_changed:
             set_layer_revision(connection, name, revision, run.number)
+    left = [building for building in moved if building["old"] is not None]
+    changed = {"building": left, "building_unit": units, "pipe_segment": ends}
+    return {
+        layer: Counter(row["source"] for row in rows if row["source"] != run.source)
+        for layer, rows in changed.items()
+    }
 
 
 _UNITS = """
@@ -199,20 +206,21 @@ def _changed_communities(connection: Connection) -> list[dict[str, Any]]:
 _MOVES = """
 WITH land AS (SELECT old AS geom FROM touched_region UNION ALL SELECT new FROM touched_region),
 lying AS (
-    SELECT DISTINCT b.code, b.region_code, ST_PointOnSurface(b.geom) AS place
+    SELECT DISTINCT b.code, b.region_code, b.source, ST_PointOnSurface(b.geom) AS place
     FROM building b JOIN land ON b.geom && land.geom
 ),
 -- A building leaves its community only if that one changed and no longer contains it: overlapping
 -- land of another source takes no building away.
 placed AS (
-    SELECT DISTINCT ON (lying.code) lying.code, lying.region_code AS old, r.code AS new
+    SELECT DISTINCT ON (lying.code) lying.code, lying.source, lying.region_code AS old,
+        r.code AS new
     FROM lying JOIN region r ON r.level = 'community' AND ST_Intersects(r.geom, lying.place)
     WHERE lying.region_code IS NULL
        OR lying.region_code IN (SELECT code FROM touched_region)
        OR NOT EXISTS (SELECT FROM region old WHERE old.code = lying.region_code)
     ORDER BY lying.code, (r.code = lying.region_code) DESC NULLS LAST, r.code
 )
-SELECT code, old, new FROM placed
+SELECT code, source, old, new FROM placed
 WHERE old IS DISTINCT FROM new
   AND NOT EXISTS (SELECT FROM correction c WHERE c.layer = 'building' AND c.code = placed.code
                   AND c.field = 'region_code')
@@ -222,7 +230,7 @@ WHERE old IS DISTINCT FROM new
 def _move_buildings(connection: Connection, run: int, revision: int) -> list[dict[str, Any]]:
     """Assign buildings on land that changed community to the new one; return them."""
     connection.execute(text(f"CREATE TEMPORARY TABLE moves ON COMMIT DROP AS {_MOVES}"))
-    rows = connection.execute(text("SELECT code, old, new FROM moves ORDER BY code")).all()
+    rows = connection.execute(text("SELECT * FROM moves ORDER BY code")).all()
     if not rows:
         return []
     connection.execute(
@@ -232,19 +240,9 @@ def _move_buildings(connection: Connection, run: int, revision: int) -> list[dic
         ),
         {"revision": revision},
     )
-    connection.execute(
-        text(
-            "INSERT INTO run_change (run_id, layer, columns, changed) "
-            "SELECT :run, 'building', '{code,region_code}', array_agg(code) FROM moves "
-            "ON CONFLICT (run_id, layer) DO UPDATE SET changed = "
-            "(SELECT array_agg(DISTINCT code) FROM "
-            "unnest(run_change.changed || excluded.changed) code "
-            "WHERE code <> ALL (run_change.added)), "
-            "columns = (SELECT array_agg(DISTINCT name) FROM "
-            "unnest(run_change.columns || excluded.columns) name)"
-        ),
-        {"run": run},
-    )
+    values = {"layer": "building", "columns": ["code", "region_code"]}
+    codes = [row.code for row in rows]
+    connection.execute(text(_RECORD_CHANGED), {"run": run, "codes": codes, **values})
     connection.execute(
         text(
             "INSERT INTO touched_building SELECT moves.code, 'moved', old, new, households, "

@@ -1,8 +1,10 @@
 """Cross-checks: the staged layers of a file against each other and against the live layers."""
 
+from collections.abc import Sequence
+
 from sqlalchemy import Connection, text
 
-from etl.checks import integrity, plausibility, topology
+from etl.checks import integrity, map_shift, topology
 from etl.checks.geometry_repair import Repairs
 from etl.input.layer_columns import REGISTER
 from etl.linking import join, pipe_nodes, pipe_snap
@@ -13,6 +15,22 @@ from geo.model import LAYERS
 
 LOCATED = ("building", "compound", "facility")
 """Layers whose features belong to a community."""
+
+_UNKNOWN_COMMUNITY = integrity.Rule(
+    "region_unknown",
+    "region_code IS NOT NULL AND EXISTS (SELECT FROM communities) "
+    "AND NOT EXISTS (SELECT FROM communities r WHERE r.code = staged.region_code)",
+    "'column', 'region_code', 'value', region_code",
+    {},
+)
+
+_OTHER_COMMUNITY = integrity.Rule(
+    "region_elsewhere",
+    "EXISTS (SELECT FROM communities r WHERE r.code = staged.region_code "
+    "AND NOT r.vicinity && staged.geom)",
+    "'column', 'region_code', 'value', region_code",
+    {},
+)
 
 
 def cross_check(run: Run, delivery: Delivery, findings: Findings) -> None:
@@ -31,13 +49,17 @@ def cross_check(run: Run, delivery: Delivery, findings: Findings) -> None:
             counts, findings.notes["joined"] = join.stage_register(
                 connection, register, delivery.rejected, run.number
             )
+            delivery.register_rows = register.rows
             delivery.staged |= counts
         if "pipe_segment" in delivery.staged and "pipe_node" not in delivery.staged:
             _stage_missing_nodes(run, delivery, findings)
-        for name in [name for name in LAYERS if name in delivery.staged]:
+        names = [name for name in LAYERS if name in delivery.staged]
+        for name in names:
             _check_layer(connection, delivery, name, findings)
-        if not is_written:
-            findings.concerns += plausibility.find_shifted_layers(connection, delivery.staged)
+        _assign_communities(connection, delivery, [name for name in names if name in LOCATED])
+        findings.concerns += map_shift.find_shifted_layers(
+            connection, delivery.staged, run.source, are_live=is_written
+        )
         if "region" in delivery.staged:
             findings.notes["topology"], concerns = topology.heal_slivers(
                 connection, delivery.staged["region"], delivery
@@ -76,6 +98,8 @@ def _check_layer(connection: Connection, delivery: Delivery, name: str, findings
         )
     if scope.fields_only:
         return
+    if delivery.written is None:
+        integrity.refuse_layer_of_other_source(connection, staged, scope.source)
     counts = integrity.reject_invalid_rows(
         connection,
         staged,
@@ -89,5 +113,19 @@ def _check_layer(connection: Connection, delivery: Delivery, name: str, findings
         repairs.counts["duplicate"] += counts["duplicate"]
     if name in integrity.SHAPED_ONCE and "geom" in staged.columns:
         integrity.reject_duplicate_shapes(connection, staged, rejected)
-    if name in LOCATED and join.has_missing_communities(connection, staged):
-        join.find_communities(connection, staged)
+
+
+def _assign_communities(connection: Connection, delivery: Delivery, names: Sequence[str]) -> None:
+    """Fill missing communities of some layers; reject rows that name a wrong one."""
+    regions, rejected = delivery.staged.get("region"), delivery.rejected
+    if not names or delivery.scope.fields_only:
+        return
+    join.create_communities_table(connection, regions)
+    for staged in (delivery.staged[name] for name in names):
+        if "region_code" in staged.columns:
+            if regions is not None:  # else each batch was checked against the live ones
+                integrity.reject_rows(connection, staged, rejected, _UNKNOWN_COMMUNITY)
+            if "geom" in staged.columns:
+                integrity.reject_rows(connection, staged, rejected, _OTHER_COMMUNITY)
+        if join.has_missing_communities(connection, staged, regions):
+            join.find_communities(connection, staged)

@@ -66,10 +66,12 @@ class Guard:
 
     Attributes
     ----------
-    removed_percent, changed_percent
+    removed_percent
         Of the live features of the source.
+    changed_percent
+        Of the live features of the source; if it only fills columns, of all of the layer.
     area_percent
-        Of the live area of the layer.
+        Of the live area of the source.
     rejected_percent
         Of the delivered features.
     few
@@ -99,6 +101,10 @@ class Delivery:
         Limits beyond which it waits for a person; None publishes it whatever it changes.
     concerns
         What the checks found that a person should see before it is published.
+    register_rows
+        Rows of the register that were joined, whose counts are staged by building and unit.
+    is_quarantined
+        The rejected features are in the quarantine already, since the run was held.
     replayed
         Numbers of the features from the quarantine that it delivers again.
     written
@@ -111,6 +117,8 @@ class Delivery:
     scope: Scope
     guard: Guard | None = None
     concerns: list[Concern] = field(default_factory=list)
+    register_rows: int = 0
+    is_quarantined: bool = False
     replayed: Sequence[int] = ()
     written: int | None = None
 

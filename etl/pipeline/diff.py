@@ -14,6 +14,12 @@ from etl.runs.run_records import Run
 SHOWN = 200
 """Differences of a layer that a report lists one by one."""
 
+PRECISION_DEGREES = 1e-8
+"""Precision of stored coordinates, about 1 mm: repair and transformation move vertices by less."""
+
+_MAX_COMPARED_VERTICES = 5000
+"""Vertices of areas whose distance is computed, in a time that grows with their square."""
+
 _SIMPLIFY_DEGREES = 0.00002
 """About 2 m: less than a pixel of the map of a report."""
 
@@ -69,10 +75,12 @@ def _compare(connection: Connection, staged: Staged, scope: Scope, rejected: str
     return counts
 
 
-def count_live(connection: Connection, layer: str, source: str) -> int:
-    """Count the live features of a source."""
-    count = text(f"SELECT count(*) FROM {layer} WHERE source = :source")
-    return int(connection.execute(count, {"source": source}).scalar_one())
+def count_live(connection: Connection, layer: str, source: str | None) -> int:
+    """Count the live features of a source, of every source if it is None."""
+    of_source = "" if source is None else " WHERE source = :source"
+    values = {} if source is None else {"source": source}
+    count = text(f"SELECT count(*) FROM {layer}{of_source}")
+    return int(connection.execute(count, values).scalar_one())
 
 
 def _mark_all_added(connection: Connection, staged: Staged) -> Counts:
@@ -137,17 +145,46 @@ def count_changes(connection: Connection, staged: Staged) -> Counts:
 
 def differs_sql(staged: Staged) -> str:
     """Return the condition that a staged row differs from its live one."""
-
-    def columns_of(alias: str) -> str:
-        return ", ".join(
-            f"{alias}.geom::bytea" if column == "geom" else f'{alias}."{column}"'
-            for column in staged.columns
-            if column != "code"
+    columns = [column for column in staged.columns if column not in ("code", "geom")]
+    conditions = []
+    if columns:
+        live, new = (
+            ", ".join(f'{alias}."{column}"' for column in columns) for alias in ("live", "staged")
         )
+        conditions.append(f"ROW({live}) IS DISTINCT FROM ROW({new})")
+    if "geom" in staged.columns:
+        conditions.append(column_differs_sql("geom"))
+    return f"({' OR '.join(conditions) or 'false'})"
 
-    if len(staged.columns) == 1:
-        return "false"
-    return f"ROW({columns_of('live')}) IS DISTINCT FROM ROW({columns_of('staged')})"
+
+def column_differs_sql(column: str) -> str:
+    """Return the condition that a column differs between a staged row and its live one.
+
+    Geometry that is equal within the storage precision is the same: a layer that is exported in
+    another coordinate system and delivered again has not changed.
+    """
+    if column != "geom":
+        return f'live."{column}" IS DISTINCT FROM staged."{column}"'
+    # A vertex that falls on either side of the border of two cells of one grid does not do so in
+    # the other. Areas may also begin at another vertex, or have a further one on a straight side.
+    grids = " OR ".join(
+        f"ST_SnapToGrid(live.geom, {origin}, {origin}, {PRECISION_DEGREES}, {PRECISION_DEGREES})"
+        "::bytea = "
+        f"ST_SnapToGrid(staged.geom, {origin}, {origin}, {PRECISION_DEGREES}, {PRECISION_DEGREES})"
+        "::bytea"
+        for origin in (0, PRECISION_DEGREES / 2)
+    )
+    return (
+        "CASE WHEN live.geom::bytea IS NOT DISTINCT FROM staged.geom::bytea THEN false "
+        "WHEN live.geom IS NULL OR staged.geom IS NULL THEN true "
+        f"WHEN {grids} THEN false "
+        "WHEN ST_Dimension(live.geom) = 2 AND ST_Dimension(staged.geom) = 2 "
+        f"AND greatest(ST_NPoints(live.geom), ST_NPoints(staged.geom)) <= {_MAX_COMPARED_VERTICES} "
+        "AND abs(ST_Area(live.geom) - ST_Area(staged.geom)) "
+        f"<= {PRECISION_DEGREES} * ST_Perimeter(live.geom) "
+        f"THEN ST_HausdorffDistance(live.geom, staged.geom) > {PRECISION_DEGREES} "
+        "ELSE true END"
+    )
 
 
 def keep_corrections(connection: Connection, staged: Staged) -> list[dict[str, Any]]:
@@ -211,10 +248,7 @@ def describe_changes(
 def _sample_changes(connection: Connection, staged: Staged, most: int) -> list[dict[str, Any]]:
     """Return the first differences of a layer: code, fate, changed columns and shape."""
     changed = ", ".join(
-        f"CASE WHEN live.{comparison_sql(c)} IS DISTINCT FROM staged.{comparison_sql(c)} "
-        f"THEN '{c}' END"
-        for c in staged.columns
-        if c != "code"
+        f"CASE WHEN {column_differs_sql(c)} THEN '{c}' END" for c in staged.columns if c != "code"
     )
     shape = "coalesce(staged.geom, live.geom)" if "geom" in staged.columns else "live.geom"
     rows = connection.execute(
@@ -288,4 +322,5 @@ def _places(staged: Staged, counts: Counts) -> str:
 
 
 def comparison_sql(column: str) -> str:
+    """Return the expression by which a column is compared exactly."""
     return "geom::bytea" if column == "geom" else f'"{column}"'

@@ -12,12 +12,13 @@ from etl.input.mapping import (
     Mapping,
     guess_mapping,
     refuse_missing_columns,
+    refuse_unfilled_columns,
     unused_columns,
     validate_mapping,
 )
 from etl.input.source import Source, layer_names, open_dataset, open_layer
 from etl.input.table_names import layers_of_sheets, table_names
-from etl.pipeline.unchanged import file_digest
+from etl.pipeline.unchanged import file_digest, rules_digest
 from etl.runs.run_records import Run, layer_versions
 from geo.errors import InputError
 from geo.model import LAYERS
@@ -83,14 +84,18 @@ def open_file(run: Run, path: Path, layer: str, mapping: Mapping | None) -> Iter
     Raises
     ------
     InputError
-        If the file cannot be opened, or lacks the layer or a mapped column.
+        If the file cannot be opened, or lacks the layer, a mapped column, or one for a value that
+        every feature needs.
     """
     with open_dataset(path) as data:
         opened = OpenedFile(path, _open_parts(data, layer, mapping), data, file_digest(data))
         parts = opened.parts
+        for part in parts:
+            refuse_unfilled_columns(part.mapping, part.source, path)
         run.report |= {
             "data": data.name,
             "digest": opened.digest,
+            "rules": rules_digest(),
             "crs": {part.layer: part.source.crs.to_string() for part in parts if part.source.crs},
             "unused_columns": {
                 part.layer: unused
@@ -112,7 +117,10 @@ def _open_parts(data: Path, layer: str, mapping: Mapping | None) -> list[Part]:
     if layer in LAYER_SETS:
         parts = _open_set(data, layer, mapping)
     elif mapping is not None:
-        parts = [_open_part(data, one, one.file_layer) for one in (mapping, *mapping.also)]
+        parts = [
+            _open_part(data, one, one.file_layer or _choose_file_layer(data, one.layer))
+            for one in (mapping, *mapping.also)
+        ]
     else:
         parts = [_open_part(data, layer, _choose_file_layer(data, layer))]
     order = [*LAYERS, REGISTER]
@@ -149,7 +157,7 @@ def _choose_file_layer(data: Path, layer: str) -> str | None:
 def _open_part(data: Path, mapping: Mapping | str, file_layer: str | None) -> Part:
     """Open a layer of a data set; a layer name instead of a mapping has the mapping guessed."""
     if isinstance(mapping, str):
-        source = open_layer(data, file_layer, names=table_names(mapping))
+        source = open_layer(data, file_layer, cad_layers=(), names=table_names(mapping))
         valid = validate_mapping({"layer": mapping}, str(data))
         return Part(guess_mapping(valid.layer, source.fields, valid.source), source)
     coordinates = mapping.coordinates.columns()
@@ -160,6 +168,7 @@ def _open_part(data: Path, mapping: Mapping | str, file_layer: str | None) -> Pa
         file_layer,
         encoding=mapping.encoding,
         coordinates=coordinates,
+        cad_layers=mapping.cad_layers,
         names=table_names(mapping.layer, tuple(named)),
     )
     if not mapping.columns:

@@ -5,14 +5,12 @@ not written, and a feature of another source is never touched. The record of the
 of the layers and the rejected features are written in the publishing transaction itself.
 """
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
-from typing import Any
 
 from sqlalchemy import Connection, RootTransaction, delete, func, select, text
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from etl.input.layer_columns import REGISTER
 from etl.pipeline import cascade, deferred_indexes, staging
@@ -22,7 +20,6 @@ from etl.pipeline.staging import Staged
 from etl.runs import run_records
 from etl.runs.run_records import Run, set_layer_revision
 from geo import locks
-from geo.errors import InputError
 from geo.locks import Lock
 from geo.model import ImportRun, RunChange
 from geo.model.run import REVISIONS, RunStatus
@@ -208,28 +205,8 @@ def verify_references(run: Run) -> None:
 
     Raises
     ------
-    InputError
+    IntegrityError
         If a feature names another one that does not exist.
     """
-    try:
-        with run.timed("publish"):
-            run.connection.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
-    except IntegrityError as error:
-        raise _reference_error(error) from error
-
-
-def _reference_error(error: IntegrityError) -> InputError:
-    """Return the error for a feature that names another one that does not exist."""
-    diagnostics: Any = getattr(error.orig, "diag", None)
-    detail = diagnostics.message_detail or ""
-    # Key (building_code)=(b1) is not present in table "building".
-    # Key (code)=(b1) is still referenced from table "building_unit".
-    parts = re.search(r"\((\w+)\)=\((.*)\).*\"(\w+)\"", detail)
-    if parts is None:
-        return InputError("reference_broken", layer=diagnostics.table_name, detail=detail)
-    column, code, other = parts.groups()
-    if column == "code":
-        return InputError("feature_in_use", layer=diagnostics.table_name, code=code, other=other)
-    return InputError(
-        "reference_dangling", layer=diagnostics.table_name, column=column, code=code, other=other
-    )
+    with run.timed("publish"):
+        run.connection.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))

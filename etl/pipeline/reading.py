@@ -1,24 +1,26 @@
 """Reading the layers of a file into staging tables: map, georeference, repair, validate."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import shapely
 from sqlalchemy import Connection, Engine, select, text
 
 from etl.checks import plausibility
 from etl.checks.geometry_repair import Repairs, repair_batch, split_multilines
-from etl.checks.values import Fault, KnownValues, check_batch, reader_faults
+from etl.checks.values import Fault, KnownValues, check_batch, format_value, reader_faults
 from etl.input.feature_batch import Batch, read_ahead
-from etl.input.georeference import Georeference, finite_coordinates, guess_crs, resolve_crs
+from etl.input.georeference import Georeference, finite_coordinates, guess_reading, resolve_crs
 from etl.input.layer_columns import MATCHING_COLUMNS, REGISTER, deliverable_columns, table_of
 from etl.input.mapping import Mapping, apply_mapping, unused_columns
 from etl.input.source import Source
+from etl.input.zones import Reading
 from etl.pipeline import staging
 from etl.pipeline.deferred_indexes import MIN_ROWS
 from etl.pipeline.delivery import Concern, Delivery, Scope
@@ -29,7 +31,11 @@ from geo import clock
 from geo.codes import DIGITS, code_prefix, parent_code
 from geo.errors import InputError
 from geo.model import Region
+from geo.model.region import Level
 from geo.progress import Progress
+
+_SHORT_DIGITS = (6, 9)
+"""Digits of the codes of districts and streets as their own standards write them."""
 
 Bounds = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -99,12 +105,21 @@ class Reader:
         rows, tables = self.findings.rows, self.delivery.staged
         total = sum(part.source.count or 0 for part in self.opened.parts)
         with run.timed("stage"), staging.open_writer(engine, self.delivery.rejected) as writer:
+            last_rows: Counter[str] = Counter()
             for part in self.opened.parts:
-                staged = tables[part.layer]
-                for batch in self._layer_reader(part).read_batches(writer):
+                staged, earlier = tables[part.layer], last_rows[part.layer]
+                delivered: dict[str, Bounds] = {}
+                for checked in self._layer_reader(part).read_batches(writer):
+                    batch = _complete_batch(checked, staged, earlier)
                     after_batch(staged, batch, writer.copy(staged, batch))
+                    last_rows[part.layer] = int(batch.numbers.max(initial=earlier))
                     rows[part.layer] += len(batch)
+                    if part.layer == "region":
+                        _extend_cities(delivered, batch)
                     progress("stage", rows.total(), max(total, rows.total()))
+                if delivered:
+                    live = [] if self.city_bounds is None else [self.city_bounds]
+                    self.city_bounds = np.vstack([*live, *delivered.values()])
         run.report["reading"] = {
             part.layer: part.source.notes for part in self.opened.parts if part.source.notes
         }
@@ -113,7 +128,23 @@ class Reader:
     def _layer_reader(self, part: Part) -> "LayerReader":
         repairs = self.findings.repairs.setdefault(part.layer, Repairs())
         known = self.known_values[part.layer]
-        return LayerReader(part, self.opened.path, known, self.city_bounds, repairs)
+        concerns = self.findings.concerns
+        return LayerReader(part, self.opened.path, known, self.city_bounds, repairs, concerns)
+
+
+def _complete_batch(batch: Batch, staged: Staged, earlier: int) -> Batch:
+    """Return a batch with every column of its staging table.
+
+    Parameters
+    ----------
+    earlier
+        Number of the last row that another part of the file delivers for the same layer.
+    """
+    missing = {*staged.columns, *staged.extras} - {*batch.columns, "geom"}
+    if missing:
+        nulls = pa.nulls(len(batch))
+        batch = batch.with_columns(**dict.fromkeys(missing, nulls))
+    return replace(batch, numbers=batch.numbers + earlier) if earlier else batch
 
 
 def prepare_reader(run: Run, opened: OpenedFile, mapping: Mapping | None) -> Reader:
@@ -122,28 +153,46 @@ def prepare_reader(run: Run, opened: OpenedFile, mapping: Mapping | None) -> Rea
     known = {}
     with run.connection.begin():
         rejected = staging.create_rejected_table(run.connection, run.number)
-        for part in opened.parts:
-            staged[part.layer] = staging.create_staging_table(
-                run.connection, run.number, part.layer, _columns(part)
-            )
-            known[part.layer] = _read_known_values(run.connection, part.layer, run.source)
+        for layer in dict.fromkeys(part.layer for part in opened.parts):
+            columns = _columns([part for part in opened.parts if part.layer == layer])
+            staged[layer] = staging.create_staging_table(run.connection, run.number, layer, columns)
+            known[layer] = _read_known_values(run.connection, layer, run.source)
+            if "region" in staged:  # divisions come first; cross_check looks among them too
+                known[layer] = replace(known[layer], regions=frozenset())
         city_bounds = _read_city_bounds(run.connection)
+    if opened.data is not None:  # a replay holds only the columns of some features
+        run.report["columns"] = _mapped_columns(opened.parts)
     is_partial = bool(mapping and mapping.partial)
     scope = Scope(run.source, is_partial, fields_only=REGISTER in staged)
     return Reader(opened, Delivery(staged, rejected, scope), Findings(), known, city_bounds)
 
 
-def _columns(part: Part) -> list[str]:
-    """Return the columns that a delivery fills."""
-    possible = (*deliverable_columns(part.layer), *MATCHING_COLUMNS.get(part.layer, ()))
-    mapped = {*part.mapping.columns, *part.mapping.constants}
-    probe = apply_mapping(part.mapping, _empty_batch(part.source))
-    filled = {*mapped, *probe.columns}
-    if part.source.has_place or part.layer == "building_unit":
+def _mapped_columns(parts: Sequence[Part]) -> dict[str, list[str]]:
+    """Return the columns of ours that a file fills by itself, by layer."""
+    columns: dict[str, set[str]] = {}
+    for part in parts:
+        more = [
+            *(["geom"] if part.source.has_place else []),
+            *(["code"] if part.mapping.key else []),
+        ]
+        filled = {*part.mapping.columns, *part.mapping.constants, *more}
+        columns[part.layer] = columns.get(part.layer, set()) | filled
+    return {layer: sorted(names) for layer, names in columns.items()}
+
+
+def _columns(parts: Sequence[Part]) -> list[str]:
+    """Return the columns that the parts of a layer fill."""
+    layer = parts[0].layer
+    possible = (*deliverable_columns(layer), *MATCHING_COLUMNS.get(layer, ()))
+    filled: set[str] = set()
+    for part in parts:
+        probe = apply_mapping(part.mapping, _empty_batch(part.source))
+        filled |= {*part.mapping.columns, *part.mapping.constants, *probe.columns}
+    if layer == "building_unit" or any(part.source.has_place for part in parts):
         filled.add("geom")
-    if part.layer == "region":
+    if layer == "region":
         filled |= {"level", "parent_code"}
-    if part.layer == "building_unit":
+    if layer == "building_unit":
         filled.add("building_code")
     return [name for name in possible if name in filled]
 
@@ -177,6 +226,18 @@ def _read_city_bounds(connection: Connection) -> Bounds | None:
     return np.array([tuple(row) for row in rows], dtype=np.float64) if rows else None
 
 
+def _extend_cities(cities: dict[str, Bounds], batch: Batch) -> None:
+    """Extend the bounds of cities, by the first four digits of their codes, by regions of them."""
+    bounds = shapely.bounds(batch.geometry)
+    for code, (west, south, east, north) in zip(
+        batch.columns["code"].to_pylist(), bounds, strict=True
+    ):
+        if np.isfinite(west):
+            known = cities.get(str(code)[:4], np.array([west, south, east, north]))
+            low, high = np.minimum(known[:2], [west, south]), np.maximum(known[2:], [east, north])
+            cities[str(code)[:4]] = np.concatenate([low, high])
+
+
 @dataclass(frozen=True)
 class LayerReader:
     """One layer of a file, whose batches are validated one by one."""
@@ -186,9 +247,16 @@ class LayerReader:
     known: KnownValues
     city_bounds: Bounds | None
     repairs: Repairs
+    concerns: list[Concern]
 
     def read_batches(self, writer: Writer) -> Iterator[Batch]:
-        """Yield the features that pass; hand the others to the writer."""
+        """Yield the features that pass; hand the others to the writer.
+
+        Raises
+        ------
+        InputError
+            If the layer has no geometry, or its coordinates can't be placed.
+        """
         source, layer = self.part.source, self.part.layer
         georeference = self._georeference() if source.has_place else None
         if not source.has_place and not _may_lack_place(layer):
@@ -200,7 +268,7 @@ class LayerReader:
             if count == 0:
                 self._refuse_implausible(raw, mapped, placed, georeference)
             count += len(raw)
-            yield self._validate(raw, placed, writer)
+            yield self._validate(raw, placed, georeference, writer)
         if count == 0:
             raise InputError("layer_empty", file=self.path, layer=source.layer)
 
@@ -213,31 +281,45 @@ class LayerReader:
             plausibility.refuse_garbled(raw, self.path, layer)
         if georeference is not None:
             georeference.refuse_misplaced(mapped, placed)
+            if not georeference.conversion.is_accurate:
+                self._doubt_datum(georeference)
         plausibility.refuse_other_unit(mapped, layer, self.path)
+
+    def _doubt_datum(self, georeference: Georeference) -> None:
+        crs = georeference.crs
+        datum = crs.datum.name if crs.datum is not None else crs.name
+        values = {"layer": self.part.layer, "crs": crs.name, "datum": datum}
+        self.concerns.append(Concern("datum_unknown", values))
 
     def _georeference(self) -> Georeference:
         coordinates, source = self.part.mapping.coordinates, self.part.source
-        crs = resolve_crs(source.crs, coordinates, self.path, source.layer, self._likely_system)
+        crs = resolve_crs(source.crs, coordinates, self.path, source.layer, self._likely_reading)
         expected = None if self.part.layer == "region" else self.city_bounds
         return Georeference(self.path, source.layer, crs, coordinates, expected)
 
-    def _likely_system(self) -> str | None:
+    def _likely_reading(self) -> Reading | None:
         first = next(iter(self.part.source.batches()), None)
         return (
             None
             if first is None
-            else guess_crs(finite_coordinates(first.geometry), self.city_bounds)
+            else guess_reading(finite_coordinates(first.geometry), self.city_bounds)
         )
 
     def _ignored_columns(self) -> set[str]:
         return {*unused_columns(self.part.mapping, self.part.source.fields)}
 
-    def _validate(self, raw: Batch, placed: Batch, writer: Writer) -> Batch:
+    def _validate(
+        self, raw: Batch, placed: Batch, georeference: Georeference | None, writer: Writer
+    ) -> Batch:
         """Return the features of a batch that pass its checks, repaired where they have to be."""
         layer = self.part.layer
         repaired, doubtful = repair_batch(placed, layer, self.repairs)
         checked, faults = check_batch(repaired, layer, self.known, doubtful)
         faults = [*reader_faults(raw, self._ignored_columns()), *faults]
+        if raw.unread and layer != REGISTER:
+            faults.insert(0, _unread_fault(raw))
+        if georeference is not None:
+            faults += _far_faults(placed, layer, georeference)
         for extra in MATCHING_COLUMNS.get(layer, ()):
             if extra in placed.columns:
                 checked = checked.with_columns(**{extra: placed.columns[extra].cast(pa.string())})
@@ -248,6 +330,34 @@ class LayerReader:
             [_rejected(raw, placed, layer, faults, row) for row in np.flatnonzero(bad).tolist()]
         )
         return split_multilines(checked.take(~bad), layer, self.repairs)
+
+
+def _unread_fault(raw: Batch) -> Fault:
+    """Return the fault of the rows of a table whose coordinates can't be read."""
+    values = raw.unread or {}
+    rows = np.zeros(len(raw), dtype=bool)
+    rows[list(values)] = True
+
+    def detail(row: int) -> dict[str, Any]:
+        column, value = values[row]
+        return {"column": column, "value": format_value(value)}
+
+    return Fault("coordinate_unread", rows, detail)
+
+
+def _far_faults(placed: Batch, layer: str, georeference: Georeference) -> list[Fault]:
+    """Find features far outside every live city."""
+    far = georeference.find_far(placed.geometry, layer)
+    if not far.any():
+        return []
+
+    def detail(row: int) -> dict[str, Any]:
+        corners = shapely.get_coordinates(placed.geometry[row])
+        outside = corners[georeference.is_outside(corners)]
+        lon, lat = outside[0] if len(outside) else corners[0]
+        return {"place": f"{lon:.6g} {lat:.6g}"}
+
+    return [Fault("far_from_city", far, detail)]
 
 
 def _may_lack_place(layer: str) -> bool:
@@ -276,15 +386,43 @@ def add_derived_columns(batch: Batch, layer: str) -> Batch:
 
     A division's level and parent follow from its code, if the file does not say them.
     """
+    if layer == "building_unit" and "building_code" not in batch.columns:
+        return batch.with_columns(building_code=pa.nulls(len(batch), pa.string()))
     if layer != "region" or "code" not in batch.columns:
-        if layer == "building_unit" and "building_code" not in batch.columns:
-            return batch.with_columns(building_code=pa.nulls(len(batch), pa.string()))
         return batch
-    codes = batch.columns["code"].to_pylist()
-    by_digits = {digits: str(level) for level, digits in DIGITS.items()}
-    levels = [by_digits.get(len(code_prefix(code))) if code else None for code in codes]
-    parents = [parent_code(code) if code and len(code) == 12 else None for code in codes]
-    for name, values in (("level", levels), ("parent_code", parents)):
-        if name not in batch.columns:
-            batch = batch.with_columns(**{name: pa.array(values, pa.string())})
-    return batch
+    codes, levels = batch.columns["code"].to_pylist(), [None] * len(batch)
+    if "level" in batch.columns:
+        levels = batch.columns["level"].to_pylist()
+    codes = [complete_division_code(*pair) for pair in zip(codes, levels, strict=True)]
+    columns = {"code": codes}
+    if "level" not in batch.columns:
+        columns["level"] = [division_level(code) if code else None for code in codes]
+    if "parent_code" in batch.columns:
+        parents = batch.columns["parent_code"].cast(pa.string()).to_pylist()
+        columns["parent_code"] = [complete_division_code(code, None) for code in parents]
+    else:
+        columns["parent_code"] = [
+            parent_code(code) if code and len(code) == 12 else None for code in codes
+        ]
+    texts = {name: pa.array(values, pa.string()) for name, values in columns.items()}
+    return batch.with_columns(**texts)
+
+
+def complete_division_code(code: str | None, level: str | None) -> str | None:
+    """Return a code of 6 or 9 digits with all 12, if its level is known to be that of its digits.
+
+    Parameters
+    ----------
+    level
+        Level of the division; None if only its code says it.
+    """
+    if code is None or len(code) not in _SHORT_DIGITS or not (code.isascii() and code.isdecimal()):
+        return code
+    full = code.ljust(DIGITS[Level.COMMUNITY], "0")
+    return full if level in (None, division_level(full)) else code
+
+
+def division_level(code: str) -> str | None:
+    """Return the level of a division by its code, None if it is not one of a division."""
+    levels = {digits: str(level) for level, digits in DIGITS.items()}
+    return levels.get(len(code_prefix(code)))

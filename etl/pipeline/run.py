@@ -18,9 +18,14 @@ from etl.input.mapping import Mapping
 from etl.pipeline.bulk_load import can_bulk_load, start_bulk_load
 from etl.pipeline.cascade import apply_cascade
 from etl.pipeline.cross_checks import cross_check
-from etl.pipeline.delivery import Delivery, Outcome
+from etl.pipeline.delivery import Concern, Counts, Delivery, Outcome
 from etl.pipeline.diff import compare_layers
-from etl.pipeline.guard import find_concerns, guard_from_settings
+from etl.pipeline.guard import (
+    find_cascade_concerns,
+    find_concerns,
+    find_missing_columns,
+    guard_from_settings,
+)
 from etl.pipeline.parts import OpenedFile, open_file
 from etl.pipeline.publish import (
     clean_up,
@@ -133,6 +138,7 @@ def run_import(
         delivery.guard = guard_from_settings(
             settings, request.mapping.guard if request.mapping else None
         )
+        delivery.concerns += find_missing_columns(run)
         delivery.replayed = replayed
         if not request.dry and can_bulk_load(run, delivery):  # all stages to the report at once
             published = _bulk_load(engine, run, opened, reader, progress)
@@ -186,15 +192,28 @@ def _run_publishing_stages(run: Run, delivery: Delivery, progress: Progress) -> 
         counts = compare_layers(run, delivery)  # diff
         concerns = find_concerns(run.connection, delivery, counts)  # guard
     if concerns:
-        run.report["concerns"] = [asdict(concern) for concern in concerns]
-        keep_staged(run, delivery)
-        return finish_run(run, delivery, counts, RunStatus.HELD)
+        return _hold_run(run, delivery, counts, concerns)
     if not any(count.touched for count in counts.values()):
         return finish_run(run, delivery, counts, RunStatus.UNCHANGED)
+    report, before = dict(run.report), run.connection.begin_nested()
     revision = write_changes(run, delivery, counts, progress)  # publish
-    apply_cascade(run, delivery.staged, revision)  # cascade
+    foreign = apply_cascade(run, delivery.staged, revision)  # cascade
+    if concerns := find_cascade_concerns(run.connection, delivery, foreign):
+        before.rollback()
+        run.report = report
+        return _hold_run(run, delivery, counts, concerns)
+    before.commit()
     verify_references(run)
     return finish_run(run, delivery, counts, RunStatus.PUBLISHED, revision)  # report
+
+
+def _hold_run(
+    run: Run, delivery: Delivery, counts: dict[str, Counts], concerns: list[Concern]
+) -> Outcome:
+    """Close a run that a person has to approve, with the reasons."""
+    run.report["concerns"] = [asdict(concern) for concern in concerns]
+    keep_staged(run, delivery)
+    return finish_run(run, delivery, counts, RunStatus.HELD)
 
 
 def _bulk_load(

@@ -1,6 +1,7 @@
 """Skipping a file that is unchanged since the last run of its source, by its digest."""
 
 import hashlib
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,14 @@ from sqlalchemy import select
 from etl.pipeline.delivery import Counts, Outcome
 from etl.runs import run_records
 from etl.runs.run_records import Run, State
+from geo import model
 from geo.model import ImportRun
 from geo.model.run import RunStatus
 
 _CHUNK_BYTES = 2**20
+
+_PACKAGES = ("input", "checks", "linking", "pipeline")
+"""Packages of :mod:`etl` that say how a file is read."""
 
 
 def file_digest(data: Path) -> str:
@@ -31,11 +36,23 @@ def file_digest(data: Path) -> str:
     return digest.hexdigest()
 
 
+@cache
+def rules_digest() -> str:
+    """Return a digest of the code that says how a file is read; another version has another."""
+    folders = [Path(__file__).parents[1] / name for name in _PACKAGES]
+    folders.append(Path(model.__file__).parent)
+    digest = hashlib.sha256()
+    for folder in folders:
+        for module in sorted(folder.glob("*.py")):
+            digest.update(module.read_bytes())
+    return digest.hexdigest()
+
+
 def skip_if_unchanged(run: Run) -> Outcome | None:
     """Close the run as unchanged if reading its file again would find what the last run found.
 
-    That is so if the bytes and the mapping are the same, nothing was rejected, and no layer that
-    the checks read has changed since.
+    That is so if the bytes, the mapping and the program's rules are the same, nothing was rejected,
+    and no layer that the checks read has changed since.
 
     Returns
     -------
@@ -53,8 +70,8 @@ def skip_if_unchanged(run: Run) -> Outcome | None:
     now = run.report["state"]
     if last is None or last.status not in ("published", "unchanged"):
         return None
-    keys = ("digest", "mapping")
-    is_same_file = all(last.report.get(key) == run.report[key] for key in keys)
+    keys = ("digest", "mapping", "rules")
+    is_same_file = all(last.report.get(key) == run.report.get(key) for key in keys)
     if not is_same_file or last.report.get("state_after") != now or last.report.get("rejected"):
         return None
     return _close_as_unchanged(run, last.id, last.counts, now)

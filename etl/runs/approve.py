@@ -113,4 +113,4 @@ def _staged_delivery(run: Run, report: dict[str, Any]) -> Delivery:
             one.rows = run.connection.execute(count).scalar_one()
     rejected = staging.table_name(run.number, "rejected")
     # Replayed features have left the quarantine when the run was held.
-    return Delivery(staged, rejected, Scope(**held["scope"]))
+    return Delivery(staged, rejected, Scope(**held["scope"]), is_quarantined=True)

@@ -1,4 +1,4 @@
-"""Recording how a run failed, and the errors of a database that was lost or is full."""
+"""Recording how a run failed."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -9,8 +9,9 @@ from sqlalchemy.exc import DBAPIError
 
 from etl.pipeline.delivery import Counts, Outcome
 from etl.runs import run_records
+from etl.runs.database_errors import database_error
 from etl.runs.run_records import Run
-from geo.errors import ConflictError, InputError, NotFoundError, SetupError
+from geo.errors import ConflictError, InputError, NotFoundError
 from geo.model import ImportRun
 from geo.model.run import RunStatus
 
@@ -20,8 +21,11 @@ def run_with_failure_record(engine: Engine, run: Run, task: Callable[[], Outcome
 
     Raises
     ------
+    InputError
+        If a row breaks a constraint of the database; nothing was published.
     SetupError
-        If the connection was lost or the disk of the database is full; nothing was published.
+        If the connection was lost, the disk of the database is full, or the server refuses a
+        statement; nothing was published.
     """
     try:
         return task()
@@ -32,23 +36,15 @@ def run_with_failure_record(engine: Engine, run: Run, task: Callable[[], Outcome
         committed = _read_committed_outcome(engine, run)
         if committed is not None:
             return committed
-        wrapped = _database_error(error)
-        _fail(engine, run, RunStatus.FAILED, wrapped.message("en"), wrapped.message("zh"))
+        wrapped = database_error(error)
+        is_input = isinstance(wrapped, InputError)
+        status = RunStatus.REJECTED if is_input else RunStatus.FAILED
+        _fail(engine, run, status, wrapped.message("en"), wrapped.message("zh"))
         raise wrapped from error
     except BaseException as error:
         message = f"{type(error).__name__}: {error}"
         _fail(engine, run, RunStatus.FAILED, message, message)
         raise
-
-
-def _database_error(error: DBAPIError | psycopg.Error) -> SetupError:
-    """Return the error for a lost connection or a full disk."""
-    cause = error.orig if isinstance(error, DBAPIError) else error
-    reason = " ".join(str(cause).split())[:300]
-    state = getattr(cause, "sqlstate", None) or ""
-    if state in {"53100", "58030"} or "No space left" in reason or "File too large" in reason:
-        return SetupError("database_full", said=reason)
-    return SetupError("database_lost", said=reason)
 
 
 def _fail(engine: Engine, run: Run, status: RunStatus, english: str, chinese: str) -> None:

@@ -120,19 +120,25 @@ def _quarantine_rejected(connection: Connection, run: int, delivery: Delivery) -
             .where(Quarantine.id.in_(delivery.replayed), Quarantine.resolved_at.is_(None))
             .values(resolved_at=func.now())
         )
+    if not delivery.is_quarantined:
+        _add_to_quarantine(connection, run, delivery)
+    reasons = connection.execute(
+        text(f"SELECT reason, count(*) AS size FROM {delivery.rejected} GROUP BY 1 ORDER BY 1")
+    )
+    return {row.reason: row.size for row in reasons}
+
+
+def _add_to_quarantine(connection: Connection, run: int, delivery: Delivery) -> None:
+    """Add the rejected features that do not wait in quarantine already."""
     connection.execute(
         text(
             "INSERT INTO quarantine (run_id, layer, code, reason, detail, properties, original, "
             "geom) SELECT :run, layer, code, reason, detail, properties, original, geom "
             f"FROM {delivery.rejected} new WHERE NOT EXISTS (SELECT FROM quarantine q "
             "JOIN import_run r ON r.id = q.run_id WHERE r.source = :source AND q.layer = new.layer "
-            "AND q.reason = new.reason AND q.resolved_at IS NULL AND q.run_id <> :run "
+            "AND q.reason = new.reason AND q.resolved_at IS NULL "
             "AND q.code IS NOT DISTINCT FROM new.code "
             "AND q.original IS NOT DISTINCT FROM new.original)"
         ),
         {"run": run, "source": delivery.scope.source},
     )
-    reasons = connection.execute(
-        text(f"SELECT reason, count(*) AS size FROM {delivery.rejected} GROUP BY 1 ORDER BY 1")
-    )
-    return {row.reason: row.size for row in reasons}

@@ -82,10 +82,17 @@ def reading_lines(report: dict[str, Any], lang: Language | None = None) -> list[
     ]
 
 
+PIPE_FINDINGS = (
+    *("loose_ends", "near_misses", "reversed", "far_ends"),
+    *("doubles", "parallels", "loose_valves"),
+)
+"""What a report says of a pipe network, by key of the catalogue."""
+
+
 def _network_lines(network: dict[str, Any]) -> Iterator[str]:
     if network.get("made"):
         yield message("import.nodes_made", count=network["made"])
-    for what in ("loose_ends", "near_misses", "reversed", "far_ends"):
+    for what in PIPE_FINDINGS:
         if network.get(what):
             codes = ", ".join(str(one["code"]) for one in network[what][:5])
             yield message(f"import.{what}", count=len(network[what]), codes=codes)
@@ -93,14 +100,19 @@ def _network_lines(network: dict[str, Any]) -> Iterator[str]:
 
 def concern_text(concern: dict[str, Any], lang: Language | None = None) -> str:
     """Return why a run is held."""
-    return message(f"guard.{concern['key']}", lang=lang, **concern["values"])
+    values = dict(concern["values"])
+    if "percent" in values and "count" in values:  # older runs do not record the total
+        values.setdefault("total", round(100 * values["count"] / values["percent"]))
+        values["features"] = message(f"counted.{values['layer']}", lang=lang)
+    return message(f"guard.{concern['key']}", lang=lang, **values)
 
 
 def reason_text(reason: str, detail: dict[str, Any] | None = None) -> str:
     """Return why a feature was rejected; without its detail, in general terms."""
     key = f"quarantine.{reason}"
     if detail is not None and f"{key}_detail" in catalogue("en"):
-        return message(f"{key}_detail", **detail)
+        with suppress(KeyError):  # older runs do not record every field
+            return message(f"{key}_detail", **detail)
     return message(key)
 
 

@@ -136,7 +136,24 @@ def lay_networks(
         for network, diameter in (("power", 150.0), ("telecom", 110.0)):
             if edge.along or edge.start[0] == office.corner[0]:
                 _add_main(pipes, network, edge, diameter)
+    _weaken_hydrants(pipes)
     return pipes
+
+
+def _weaken_hydrants(pipes: Pipes) -> None:
+    """Give a hydrant in order too little flow, and another one too little pressure."""
+    marked = {right["code"] for right in pipes.planted}
+    sound = [
+        node for node in pipes.nodes if node["kind"] == "hydrant" and node["code"] not in marked
+    ]
+    faults = (
+        ("hydrant_flow", "flow_l_s", 12.0, 15.0),
+        ("hydrant_pressure", "pressure_mpa", 0.08, 0.1),
+    )
+    for node, (rule, column, value, required) in zip(sound, faults, strict=False):
+        node[column] = value
+        weak = planted_faults.build_answer("hydrant_weak", rule, value, required)
+        pipes.planted.append(weak | {"code": node["code"]})
 
 
 def _add_corner(
@@ -277,7 +294,7 @@ def _add_hydrant(
         "hydrant",
         at,
         in_service=works,
-        flow_l_s=float(np.round(random.uniform(12, 30), 1)),
+        flow_l_s=float(np.round(random.uniform(15, 30), 1)),
         pressure_mpa=float(np.round(random.uniform(0.14, 0.35), 2)),
     )
     if not works:

@@ -129,6 +129,8 @@ def _add_tower(faults: Faults, x: float, y: float) -> None:
     faults.add_house("tower-w", x - gap - thin, y, thin, deep)
     faults.add_house("tower-e", x + wide + gap, y, thin, deep)
     faults.add_answer("hemmed_tower", "ladder_area_tall", "tower", 0.0, wide)
+    # Where no truck can stand no lane runs either; the park's buildings are for public use.
+    faults.add_answer("hemmed_tower", "lane_along_two", "tower", 0.0, 90.0)
 
 
 def _add_blind_lane(faults: Faults, x: float, y: float) -> None:

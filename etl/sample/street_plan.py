@@ -101,7 +101,7 @@ def _noise(n: int, salt: int) -> float:
 
 
 def corner_point(i: int, j: int, north: bool) -> Floats:
-    """Return a corner of the lattice, ``j`` streets from the river on one bank, in metres."""
+    """Return (2,) metres: a corner of the lattice, ``j`` streets from the river on one bank."""
     x = line_x(i) + 9.0 * _noise(i * 7919 + j, 11)
     y = line_y(j, north) + (8.0 * _noise(i * 104729 + j, 13) if j else 0.0)
     spot: Floats = ORIGIN_M + bend_points(np.array([[x, y]]))[0]

@@ -96,7 +96,7 @@ _PIPES = Rule(read={"fire": _FIRE_PIPES, "utility": _OWN_PIPES} | EDITORS, write
 _FIRE = Rule(read=_rows(ALL_ROWS, "fire") | EDITORS, write=EDITORS)
 _PEOPLE = {"planner": "in_scope(grid_code)", "admin": ALL_ROWS}
 
-RULES: dict[str, Rule] = {
+_LAYER_RULES: dict[str, Rule] = {
     "region": OPEN_LAYER,
     "compound": OPEN_LAYER,
     "facility": OPEN_LAYER,
@@ -117,7 +117,15 @@ RULES: dict[str, Rule] = {
     ),
     "pipe_node": _PIPES,
     "pipe_segment": _PIPES,
-    **{table.name: Rule(read=EDITORS, write=EDITORS) for table in HISTORY.values()},
+}
+"""Rules of the feature tables; who may read a layer may read its past."""
+
+RULES: dict[str, Rule] = {
+    **_LAYER_RULES,
+    **{
+        table.name: Rule(read=_LAYER_RULES[name].read, write=EDITORS)
+        for name, table in HISTORY.items()
+    },
     "grid_plan": Rule(
         read=_rows("status = 'published'", "public", "fire", "utility", "importer")
         | {"planner": "status = 'published' OR in_scope(community_code)"}
@@ -154,6 +162,7 @@ RULES: dict[str, Rule] = {
         add=_rows(_OWN_NAME, "planner", "fire", "utility", "importer", "admin", "keeper"),
     ),
     **dict.fromkeys(("fire_finding", "fire_area", "fire_overlay"), _FIRE),
+    "building_fire": Rule(read=_FIRE.read, write=_FIRE.read),
     "building_review": Rule(read=_FIRE.read, write=_FIRE.read),
     "hydrant_inspection": Rule(
         read=_rows(ALL_ROWS, "utility") | dict(_FIRE.read), write=_FIRE.read

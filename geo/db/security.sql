@@ -85,6 +85,28 @@ JOIN public.grid_plan plan ON plan.id = grid.plan_id AND plan.status = 'publishe
 LEFT JOIN public.region community ON community.code = plan.community_code
 LEFT JOIN public.region street ON street.code = community.parent_code;
 
+-- The same at all times: live and superseded rows, with the time in which they were valid.
+CREATE VIEW published.building_version AS
+SELECT code, name, address, use, storeys_above, valid_from, valid_to, geom FROM public.building
+UNION ALL
+SELECT code, name, address, use, storeys_above, valid_from, valid_to, geom
+FROM public.building_history;
+
+CREATE VIEW published.grid_version AS
+SELECT grid.id, grid.code, grid.name, grid.kind, grid.households,
+    (SELECT count(DISTINCT building_code) FROM public.grid_member WHERE grid_id = grid.id)::integer
+        AS buildings,
+    plan.community_code, coalesce(community.name, '') AS community,
+    coalesce(street.name, '') AS street,
+    plan.id AS plan, plan.version, plan.status, plan.published_at, grid.revision,
+    coalesce(grid.valid_from, plan.published_at) AS valid_from,
+    coalesce(grid.valid_to, plan.archived_at) AS valid_to, grid.geom
+FROM public.grid
+JOIN public.grid_plan plan ON plan.id = grid.plan_id
+LEFT JOIN public.region community ON community.code = plan.community_code
+LEFT JOIN public.region street ON street.code = community.parent_code
+WHERE plan.status <> 'draft' AND coalesce(grid.valid_from, plan.published_at) IS NOT NULL;
+
 CREATE VIEW published.source AS
 SELECT DISTINCT split_part(source, ':', 1) AS kind FROM public.import_run
 WHERE status IN ('published', 'unchanged');
@@ -105,7 +127,8 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
         AND EXISTS (SELECT FROM published.grid g WHERE g.code = asked)
 $$;
 
-GRANT SELECT ON published.building, published.grid, published.source TO gridatlas_public, gridatlas_planner,
-    gridatlas_fire, gridatlas_utility, gridatlas_importer, gridatlas_admin;
+GRANT SELECT ON published.building, published.grid, published.building_version,
+    published.grid_version, published.source TO gridatlas_public, gridatlas_planner, gridatlas_fire,
+    gridatlas_utility, gridatlas_importer, gridatlas_admin;
 
 RESET ROLE

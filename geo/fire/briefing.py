@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from geo.errors import InputError, NotFoundError
 from geo.fire import (
+    building_items,
     building_record,
     finding_queries,
     fire_lanes,
@@ -106,6 +107,7 @@ def _describe_building_and_access(
         "fire_lane": describe_approach(context, row, lang),
         "ladder": describe_ladder_areas(context, row, lang),
         "review": reviews.read_review(connection, code),
+        "items": building_items.list_items(connection, code, lang),
     }
 
 
@@ -226,8 +228,12 @@ def describe_ladder_areas(context: FireContext, row: int, lang: Language) -> Det
         return {"required": False, "found": False, "areas": [], "text": not_required}
     height = separation.fire_properties(context.snapshot).height[row]
     tall = bool(np.nan_to_num(height) > rules.figure("ladder_tall"))
-    best = ladder_areas.find_best_ladder_areas(context.snapshot, rules, row, tall=tall)
-    figures = {"found": best.found, "required": best.required}
+    best = ladder_areas.find_best_ladder_areas(
+        context.snapshot, rules, context.vehicle_reach, row, tall=tall
+    )
+    podium = rules.figure("ladder_podium")
+    figures = {"found": best.found, "required": best.required, "podium": podium}
+    figures |= {"slope": best.slope, "most": rules.figure("ladder_slope")}
     return {
         "required": True,
         "found": best.reason is None,

@@ -62,7 +62,7 @@ def city_extent(connection: Connection, city: str) -> Box:
         if bounds is None:
             bounds = _bounds(connection, select(func.ST_Extent(table.c.geom).label("box")))
     if bounds is None:
-        raise NotFoundError("no_ground", city=city or "*")
+        raise NotFoundError("city_without_data", city=city or "*")
     west, south, east, north = bounds
     margin = MARGIN_DEGREES
     return west - margin, south - margin, east + margin, north + margin

@@ -6,8 +6,7 @@ changed, only features near a changed building are checked again.
 
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -30,23 +29,19 @@ from sqlalchemy import (
 
 from geo import db, locks
 from geo.db.layer_frames import wkb
-from geo.fire import (
-    fire_lanes,
-    hydrants,
-    ladder_areas,
-    separation,
-    station_response,
-    vehicle_access,
-)
+from geo.fire import hydrants, separation, station_response, vehicle_access
 from geo.fire.context import FireContext, FireContextCache
 from geo.fire.finding import Finding
 from geo.fire.layer_state import INSPECTION, read_data_age
+from geo.fire.overlay_checks import RecheckScope, check_overlay
 from geo.fire.rules import Overlay, Rules, rules_in_force
 from geo.fire.snapshot import CitySnapshot
 from geo.locks import Lock
 from geo.missing_data import MissingData
 from geo.model import STORAGE_SRID, FireArea, FireFinding, FireOverlay
 from geo.model.history import HISTORY
+from geo.model.pipe import Network
+from geo.network.isolation import Sectors
 from geo.progress import Progress, silent
 from geo.types import Bools, Ints
 
@@ -54,20 +49,23 @@ RESPONSE_AREA_MINUTES = (2.0, 3.0, 4.0, 5.0)
 """Response areas stored for the map, minutes from the call."""
 
 OVERLAY_LAYERS: dict[Overlay, tuple[str, ...]] = {
-    Overlay.HYDRANT_COVERAGE: ("building", "pipe_node", "road", "compound", INSPECTION),
+    Overlay.HYDRANT_COVERAGE: (
+        *("building", "facility", "pipe_node", "road", "compound", INSPECTION),
+    ),
     Overlay.HYDRANT_SPACING: ("pipe_node", "road", INSPECTION),
     Overlay.HYDRANT_STANDING: ("building", "pipe_node", "road", INSPECTION),
+    Overlay.HYDRANT_SUPPLY: ("pipe_node", "pipe_segment", INSPECTION),
     Overlay.FIRE_LANE: ("building", "road", "water", "compound", "region"),
     Overlay.FIRE_REACH: ("building", "road", "compound"),
     Overlay.SEPARATION: ("building",),
-    Overlay.LADDER: ("building", "water", "compound"),
+    Overlay.LADDER: ("building", "road", "water", "compound"),
     Overlay.RESPONSE: ("building", "road", "compound", "facility"),
 }
 """Layers whose change may change an overlay."""
 
 RECHECK_RADIUS_M: dict[Overlay, float] = {
     Overlay.SEPARATION: 15.0,
-    Overlay.LADDER: 25.0,
+    Overlay.LADDER: 75.0,
     Overlay.FIRE_LANE: 45.0,
     Overlay.HYDRANT_STANDING: 10.0,
     Overlay.HYDRANT_COVERAGE: 125.0,
@@ -78,16 +76,6 @@ RECHECK_RADIUS_M: dict[Overlay, float] = {
 
 _SLACK = timedelta(minutes=1)
 """Longest transaction of the API, which the owner of the database may not see running."""
-
-
-@dataclass(frozen=True)
-class RecheckScope:
-    """What is checked again: rows of buildings, hydrants, roads, and codes of removed buildings."""
-
-    building: Ints
-    hydrant: Ints
-    road: Ints
-    gone: list[str]
 
 
 def refresh_findings(
@@ -104,7 +92,7 @@ def refresh_findings(
         written: dict[str, int] = {}
         for done, overlay in enumerate(Overlay):
             progress("fire", done, len(Overlay))
-            count = _refresh(connection, context, overlay)
+            count = _refresh(connection, contexts, context, overlay)
             if count is not None:
                 written[overlay.value] = count
         return written
@@ -147,9 +135,17 @@ def _read_state(connection: Connection, city: str, overlay: str) -> Any:
     ).first()
 
 
-def _refresh(connection: Connection, context: FireContext, overlay: Overlay) -> int | None:
+def _refresh(
+    connection: Connection, contexts: FireContextCache, context: FireContext, overlay: Overlay
+) -> int | None:
     """Recompute an overlay as far as necessary; return the number stored, None if up to date."""
     snapshot, rules = context.snapshot, context.rules
+
+    def read_sectors() -> Sectors:
+        return contexts.pipe_sectors(
+            connection, snapshot.city, Network.WATER.value, snapshot.layer_changes
+        )
+
     started = time.monotonic()
     stamp = _stamp(snapshot.layer_changes, overlay)
     row = _read_state(connection, snapshot.city, overlay)
@@ -161,10 +157,10 @@ def _refresh(connection: Connection, context: FireContext, overlay: Overlay) -> 
     )
     if row is not None and same_figures and changed_layers == {"building"}:
         scope = _scope(connection, snapshot, overlay, row)
-        findings = _check(context, overlay, scope)
+        findings = check_overlay(context, overlay, read_sectors, scope)
         _delete_replaced(connection, snapshot, overlay, scope)
     else:
-        findings = _check(context, overlay, None)
+        findings = check_overlay(context, overlay, read_sectors)
         connection.execute(
             delete(FireFinding).where(
                 FireFinding.city == snapshot.city, FireFinding.overlay == overlay.value
@@ -199,33 +195,6 @@ def _scope(
     hydrant = near(shapely.STRtree(snapshot.hydrant.geometry.to_numpy()))
     road = near(shapely.STRtree(snapshot.road.geometry.to_numpy()))
     return RecheckScope(near(snapshot.wall_tree), hydrant, road, gone)
-
-
-def _check(context: FireContext, overlay: Overlay, scope: RecheckScope | None) -> list[Finding]:
-    """Return the findings of an overlay, of the whole city or of a scope."""
-    snapshot, rules = context.snapshot, context.rules
-    buildings = None if scope is None else scope.building
-    by_overlay: dict[Overlay, Callable[[], list[Finding]]] = {
-        Overlay.HYDRANT_COVERAGE: lambda: hydrants.check_hydrant_coverage(
-            snapshot, rules, buildings
-        ),
-        Overlay.HYDRANT_SPACING: lambda: hydrants.check_hydrant_spacing(snapshot, rules),
-        Overlay.HYDRANT_STANDING: lambda: hydrants.check_hydrant_positions(
-            snapshot, rules, None if scope is None else scope.hydrant
-        ),
-        Overlay.FIRE_LANE: lambda: fire_lanes.check_fire_lanes(
-            snapshot, rules, None if scope is None else scope.road, buildings
-        ),
-        Overlay.FIRE_REACH: lambda: vehicle_access.check_vehicle_reach(
-            snapshot, rules, buildings, context.vehicle_reach
-        ),
-        Overlay.SEPARATION: lambda: separation.check_separation(snapshot, rules, buildings),
-        Overlay.LADDER: lambda: ladder_areas.check_ladder_areas(snapshot, rules, buildings),
-        Overlay.RESPONSE: lambda: station_response.check_response_times(
-            snapshot, rules, buildings, context.vehicle_reach
-        ),
-    }
-    return by_overlay[overlay]()
 
 
 def _delete_replaced(
@@ -413,4 +382,9 @@ def _inside(snapshot: CitySnapshot, frame: gpd.GeoDataFrame, region: str) -> Boo
     return np.array([code is not None and code.startswith(region) for code in codes], dtype=bool)
 
 
-_HYDRANT_OVERLAYS = {Overlay.HYDRANT_COVERAGE, Overlay.HYDRANT_SPACING, Overlay.HYDRANT_STANDING}
+_HYDRANT_OVERLAYS = {
+    Overlay.HYDRANT_COVERAGE,
+    Overlay.HYDRANT_SPACING,
+    Overlay.HYDRANT_STANDING,
+    Overlay.HYDRANT_SUPPLY,
+}

@@ -6,44 +6,61 @@ import geopandas as gpd
 import numpy as np
 import shapely
 
-from geo.fire import separation
+from geo.fire import lane_coverage, separation
 from geo.fire.finding import Finding
 from geo.fire.rules import HEAVY_ENGINE_T, TOLERANCE_M, Rules, Severity
 from geo.fire.snapshot import CitySnapshot
-from geo.fire.vehicle_access import classify_obstacles, is_free, vehicle_from_settings
+from geo.fire.turning_places import largest_turning_place
+from geo.fire.vehicle_access import (
+    VehicleReach,
+    classify_obstacles,
+    is_free,
+    vehicle_from_settings,
+)
 from geo.network.roads import RoadGraph, Vehicle, road_widths
-from geo.types import Bools, Floats, Geometries, Ints
+from geo.types import Bools, Ints
 
 CHECKED_ROAD_CLASSES = ("local", "alley", "internal")
 """Classes of road that lead to buildings and may be too narrow for an engine."""
 
-_STEP_M = 3.0
-_ANGLES = (0.0, 45.0)
 _HIGH_RISE_DISTANCE_M = 20.0
 
 
 def check_fire_lanes(
-    snapshot: CitySnapshot, rules: Rules, roads: Ints | None = None, buildings: Ints | None = None
+    snapshot: CitySnapshot,
+    rules: Rules,
+    roads: Ints | None = None,
+    buildings: Ints | None = None,
+    reach: VehicleReach | None = None,
 ) -> list[Finding]:
     """Return all findings about fire lanes.
 
     Parameters
     ----------
     roads, buildings
-        Rows to check; all by default.
+        (k,) int64 rows to check; all by default.
+    reach
+        Where the engine gets to; that of the settings' engine by default.
     """
     rows = np.arange(len(snapshot.road)) if roads is None else roads
     return [
         *check_lane_attributes(snapshot, rules, rows),
         *check_wall_distance(snapshot, rules, rows),
         *check_dead_ends(snapshot, rules, rows),
-        *check_lane_spacing(snapshot, rules, buildings),
+        *lane_coverage.check_lanes_along(snapshot, rules, buildings, reach),
+        *lane_coverage.check_lane_spacing(snapshot, rules, buildings),
         *check_road_joins(snapshot, rules, rows),
     ]
 
 
 def check_road_joins(snapshot: CitySnapshot, rules: Rules, rows: Ints) -> list[Finding]:
-    """Return the gaps in the data of the roads, across which routes are searched all the same."""
+    """Return the gaps in the data of the roads, across which routes are searched all the same.
+
+    Parameters
+    ----------
+    rows
+        (k,) int64 rows of the roads to check.
+    """
     codes, names = snapshot.road["code"].to_numpy(), snapshot.road["name"].to_numpy()
     wanted = set(rows.tolist())
     findings = []
@@ -72,7 +89,13 @@ def _lanes(roads: gpd.GeoDataFrame) -> Bools:
 
 
 def check_lane_attributes(snapshot: CitySnapshot, rules: Rules, rows: Ints) -> list[Finding]:
-    """Return findings of lanes that are too narrow, low or steep, or whose width is unknown."""
+    """Return findings of lanes that are too narrow, low or steep, or whose width is unknown.
+
+    Parameters
+    ----------
+    rows
+        (k,) int64 rows of the roads to check.
+    """
     findings = []
     for row in rows[_lanes(snapshot.road)[rows]]:
         findings += _attributes(rules, snapshot.road.iloc[row])
@@ -121,7 +144,13 @@ def _lane(
 
 
 def check_wall_distance(snapshot: CitySnapshot, rules: Rules, rows: Ints) -> list[Finding]:
-    """Return findings of recorded fire lanes whose edge comes too near to a wall."""
+    """Return findings of recorded fire lanes whose edge comes too near to a wall.
+
+    Parameters
+    ----------
+    rows
+        (k,) int64 rows of the roads to check.
+    """
     roads = snapshot.road
     figure = rules.figure("lane_wall")
     width = road_widths(roads)
@@ -159,7 +188,8 @@ def check_dead_ends(
 ) -> list[Finding]:
     """Return findings of dead ends that an engine drives into and can't turn at.
 
-    A turning place must be at least as long as the engine; a heavy engine should have more room.
+    A turning place is a square at least as long as the engine, or a T or Y head with arms as long;
+    a heavy engine should have more room.
 
     Parameters
     ----------
@@ -180,11 +210,11 @@ def check_dead_ends(
         )
         name = "lane_turning_high" if is_near_high_rise else "lane_turning"
         required_side = max(rules.figure(name), vehicle.length_m)
-        side = _largest_square(snapshot, graph.xy[node], lines, required_side)
+        side = largest_turning_place(snapshot, graph.xy[node], lines, required_side)
         if side >= required_side and vehicle.weight_t >= HEAVY_ENGINE_T:
             name, least = "lane_turning_heavy", required_side
             required_side = max(rules.figure(name), vehicle.length_m)
-            side = max(_largest_square(snapshot, graph.xy[node], lines, required_side), least)
+            side = max(largest_turning_place(snapshot, graph.xy[node], lines, required_side), least)
         if side >= required_side:
             continue
         road = snapshot.road.iloc[int(graph.road[pieces[0]])]
@@ -219,7 +249,7 @@ def _long_dead_ends(
     ends = graph.dead_ends[near[_lanes(roads) & is_free(classify_obstacles(roads, vehicle))]]
     dead_ends = []
     for node in ends[_is_in_community(snapshot, ends)].tolist():
-        pieces = _branch(graph, node)
+        pieces = _branch(graph, node, vehicle.length_m)
         if graph.length[pieces].sum() >= rules.figure("lane_dead_end"):
             dead_ends.append((node, pieces))
     return dead_ends
@@ -239,103 +269,33 @@ def _fire_lanes(roads: gpd.GeoDataFrame) -> Bools:
     return lanes
 
 
-def _branch(graph: RoadGraph, node: int) -> list[int]:
-    """Return the pieces from a dead end back to the first junction."""
+def _branch(graph: RoadGraph, node: int, arm_m: float) -> list[int]:
+    """Return the pieces from a dead end back to the first junction that an engine can turn at.
+
+    A stub shorter than an arm of a turning head is no help, so that the way goes on past it; of
+    several stubs at one junction only the longest begins a way.
+    """
     at = graph.vehicle_pieces_at
     pieces = [at[node][0]]
     while True:
         first, second = graph.ends[pieces[-1]].tolist()
         node = second if node == first else first
         onward = [piece for piece in at[node] if piece not in pieces]
-        if len(at[node]) != 2 or not onward:
+        stubs = [piece for piece in onward if _is_stub(graph, piece, node, arm_m)]
+        further = [piece for piece in onward if piece not in stubs]
+        if len(further) != 1 or not _is_longest(graph, pieces, stubs):
             return pieces
-        pieces.append(onward[0])
+        pieces.append(further[0])
 
 
-def _largest_square(
-    snapshot: CitySnapshot, end: Floats, lines: Geometries, required_side: float
-) -> float:
-    """Return the side of the largest free square at a dead end, up to the required one."""
-    obstacles = _obstacles_around(snapshot, end, 2 * required_side)
-    line = lines[0]
-    angle = _heading(line, end)
-    for side in (required_side, 15.0, 12.0, 10.0, 8.0, 6.0, 4.0):
-        if side <= required_side and _fits(obstacles, end, line, angle, side):
-            return side
-    return 0.0
+def _is_stub(graph: RoadGraph, piece: int, node: int, arm_m: float) -> bool:
+    """Return whether a piece at a node is a dead end too short to reverse into."""
+    first, second = graph.ends[piece].tolist()
+    other = second if node == first else first
+    return len(graph.vehicle_pieces_at[other]) == 1 and graph.length[piece] < arm_m
 
 
-def _obstacles_around(snapshot: CitySnapshot, end: Floats, radius: float) -> Geometries:
-    """Return what a turning engine would hit: buildings, open water, fences of compounds."""
-    near = shapely.box(*(end - radius), *(end + radius))
-    walls = snapshot.walls[snapshot.wall_tree.query(near)]
-    hard = snapshot.barriers[snapshot.barrier_tree.query(near)]
-    everything = np.concatenate([walls, hard])
-    return everything[shapely.intersects(everything, near)]
-
-
-def _heading(line: shapely.Geometry, end: Floats) -> float:
-    """Return the direction of a line at its end, degrees."""
-    coords = shapely.get_coordinates(line)
-    if np.hypot(*(coords[0] - end)) < np.hypot(*(coords[-1] - end)):
-        coords = coords[::-1]
-    along = coords[-1] - coords[-2]
-    return float(np.degrees(np.arctan2(along[1], along[0])))
-
-
-def _fits(
-    obstacles: Geometries, end: Floats, line: shapely.Geometry, angle: float, side: float
-) -> bool:
-    """Return whether a free square with a side in metres touches the end of a lane."""
-    steps = np.arange(-side, side + 0.1, _STEP_M)
-    x, y = (axis.ravel() for axis in np.meshgrid(steps, steps))
-    half = side / 2
-    squares = shapely.box(x - half, y - half, x + half, y + half)
-    for turn in _ANGLES:
-        placed = _rotate_and_move(squares, angle + turn, end)
-        touching = placed[shapely.intersects(placed, line)]
-        blocked = np.zeros(len(touching), dtype=bool)
-        for obstacle in obstacles:
-            blocked |= shapely.intersects(touching, obstacle)
-        if not blocked.all():
-            return True
-    return False
-
-
-def _rotate_and_move(shapes: Geometries, degrees: float, origin: Floats) -> Geometries:
-    """Return shapes rotated around the origin and moved to a place."""
-    c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
-    turn = np.array([[c, s], [-s, c]])
-    turned: Geometries = shapely.transform(shapes, lambda xy: xy @ turn + origin)
-    return turned
-
-
-def check_lane_spacing(
-    snapshot: CitySnapshot, rules: Rules, buildings: Ints | None = None
-) -> list[Finding]:
-    """Return findings of buildings too far from any lane: over half the spacing of lanes."""
-    figure = rules.figure("lane_spacing") / 2
-    is_passable = is_free(classify_obstacles(snapshot.road, vehicle_from_settings(rules)))
-    lines = snapshot.road.geometry.to_numpy()[is_passable]
-    rows = np.arange(len(snapshot.walls)) if buildings is None else buildings
-    if not len(lines) or not len(rows):
-        return []
-    (row, _), apart = shapely.STRtree(lines).query_nearest(
-        snapshot.walls[rows], return_distance=True, all_matches=False
-    )
-    codes = snapshot.building["code"].to_numpy()
-    return [
-        Finding(
-            "lane_spacing",
-            Severity.MEDIUM,
-            "building",
-            str(codes[rows[k]]),
-            snapshot.walls[rows[k]],
-            measured=float(far),
-            required=figure,
-            shortfall=float(far - figure),
-            detail={"kind": "far"},
-        )
-        for k, far in zip(row, apart, strict=True)
-        if far > figure + TOLERANCE_M
-    ]
+def _is_longest(graph: RoadGraph, pieces: list[int], stubs: list[int]) -> bool:
+    """Return whether the way so far is longer than every stub beside it."""
+    so_far = float(graph.length[pieces].sum()), pieces[0]
+    return all(so_far > (float(graph.length[stub]), stub) for stub in stubs)

@@ -100,30 +100,43 @@ def _add_feeds(walk: csr_array, feeds: coo_array) -> csr_array:
 def check_hydrant_coverage(
     snapshot: CitySnapshot, rules: Rules, only: Ints | None = None
 ) -> list[Finding]:
-    """Return findings of buildings that no working hydrant covers, straight or by hose route."""
+    """Return findings of buildings that no working hydrant covers, straight or by hose route.
+
+    In a straight line an intake point covers a building too.
+
+    Parameters
+    ----------
+    only
+        (k,) int64 rows of the buildings to check; all by default.
+    """
     rows = np.arange(len(snapshot.building)) if only is None else only
     return [*_straight(snapshot, rules, rows), *_by_route(snapshot, rules, rows)]
 
 
 def _straight(snapshot: CitySnapshot, rules: Rules, rows: Ints) -> list[Finding]:
     radius = rules.figure("hydrant_radius")
-    points = snapshot.hydrant.geometry.to_numpy()[snapshot.hydrant_works]
+    hydrants = snapshot.hydrant.geometry.to_numpy()[snapshot.hydrant_works]
+    tree = shapely.STRtree(hydrants)
+    points, radii = _sources_of_water(snapshot, rules)
     walls = snapshot.walls[rows]
-    tree = shapely.STRtree(points)
     # A footprint wholly within one circle is covered; only the others are cut.
-    near, hydrant = tree.query(walls, predicate="dwithin", distance=radius)
-    farthest = shapely.hausdorff_distance(points[hydrant], walls[near])
+    near, source = shapely.STRtree(points).query(
+        walls, predicate="dwithin", distance=radii.max(initial=0.0)
+    )
+    farthest = shapely.hausdorff_distance(points[source], walls[near])
     whole = np.zeros(len(rows), dtype=bool)
-    whole[near[farthest <= radius]] = True
+    whole[near[farthest <= radii[source]]] = True
     findings = []
     codes = snapshot.building["code"].to_numpy()
     for k in np.flatnonzero(~whole):
-        around = points[hydrant[near == k]]
-        circles = shapely.union_all(shapely.buffer(around, radius, quad_segs=_QUADRANT_SEGMENTS))
+        around = source[near == k]
+        circles = shapely.union_all(
+            shapely.buffer(points[around], radii[around], quad_segs=_QUADRANT_SEGMENTS)
+        )
         uncovered = shapely.difference(walls[k], circles)
         if uncovered.area < 0.5:
             continue
-        measured = _farthest_distance(tree, points, uncovered)
+        measured = _farthest_distance(tree, hydrants, uncovered)
         findings.append(
             Finding(
                 "hydrant_radius",
@@ -138,6 +151,18 @@ def _straight(snapshot: CitySnapshot, rules: Rules, rows: Ints) -> list[Finding]
             )
         )
     return findings
+
+
+def _sources_of_water(snapshot: CitySnapshot, rules: Rules) -> tuple[Geometries, Floats]:
+    """Return the (k,) places of working hydrants and intakes, and the radius that each covers."""
+    hydrants = snapshot.hydrant.geometry.to_numpy()[snapshot.hydrant_works]
+    intakes = snapshot.facility[snapshot.facility["category"] == "intake"]
+    places = shapely.point_on_surface(intakes.geometry.to_numpy())
+    radii = np.repeat(
+        [rules.figure("hydrant_radius"), rules.figure("intake_radius")],
+        [len(hydrants), len(places)],
+    )
+    return np.concatenate([hydrants, places]), radii
 
 
 def _farthest_distance(
@@ -287,7 +312,13 @@ def _gap(
 def check_hydrant_positions(
     snapshot: CitySnapshot, rules: Rules, only: Ints | None = None
 ) -> list[Finding]:
-    """Return findings of hydrants that don't work, or stand too near or far from kerb or wall."""
+    """Return findings of hydrants that don't work, or stand too near or far from kerb or wall.
+
+    Parameters
+    ----------
+    only
+        (k,) int64 rows of the hydrants to check; all by default.
+    """
     rows = np.arange(len(snapshot.hydrant)) if only is None else only
     return [
         *_not_working(snapshot, rows),
@@ -387,10 +418,12 @@ def _at_wall(snapshot: CitySnapshot, rules: Rules, rows: Ints) -> list[Finding]:
 
 
 def compute_covered_land(snapshot: CitySnapshot, rules: Rules) -> dict[str, shapely.Geometry]:
-    """Return the area that working hydrants cover, in a straight line and by hose along roads."""
-    points = snapshot.hydrant.geometry.to_numpy()[snapshot.hydrant_works]
-    radius = rules.figure("hydrant_radius")
-    straight = shapely.union_all(shapely.buffer(points, radius, quad_segs=8))
+    """Return the area that working hydrants cover, in a straight line and by hose along roads.
+
+    In a straight line intake points cover their circles too.
+    """
+    points, radii = _sources_of_water(snapshot, rules)
+    straight = shapely.union_all(shapely.buffer(points, radii, quad_segs=8))
     return {"straight": straight, "route": _hose_coverage(snapshot, rules.figure("hydrant_route"))}
 
 

@@ -8,7 +8,7 @@ import shapely
 from sqlalchemy import ARRAY, Connection, Text, any_, cast, func, select
 
 from geo.db.layer_frames import wkb
-from geo.fire import supply_routes
+from geo.fire import building_items, supply_routes
 from geo.fire.building_record import Details
 from geo.fire.context import FireContext
 from geo.messages import Language, text
@@ -22,6 +22,9 @@ CRITICAL_CATEGORIES = (
     *("market", "transport", "culture", "shelter"),
 )
 """Facilities with many people, with people who need help to leave, or with fuel."""
+
+INTAKE_CATEGORIES = ("intake",)
+"""Ponds, tanks and suction points: water without pressure, beside the hydrants."""
 
 VALVE_KINDS = ("valve", "regulator")
 VALVE_NETWORKS = ("gas", "water")
@@ -52,9 +55,12 @@ def incident_briefing(
         "totals": _count_totals(connection, context, rows),
         "grids": grids,
         "outside_grids": outside,
-        "buildings": _describe_buildings(context, rows, distances, lang),
-        "critical": _critical_facilities(connection, context, area, centre, lang),
+        "buildings": building_items.add_recorded_items(
+            connection, _describe_buildings(context, rows, distances, lang), lang
+        ),
+        "critical": _facilities(connection, context, CRITICAL_CATEGORIES, area, centre, lang),
         "hydrants": _describe_hydrants(context, destination, radius_m),
+        "intakes": _facilities(connection, context, INTAKE_CATEGORIES, area, centre, lang),
         "valves": _valves(connection, context, area, centre),
         "stations": supply_routes.describe_nearest_stations(context, destination),
         "missing": _missing_data(context, rows, grids),
@@ -139,16 +145,17 @@ def _plain_column(frame: Any, name: str, rows: Ints) -> list[Any]:
     return [(int(value) if is_number else value) if known else None for value, known in pairs]
 
 
-def _critical_facilities(
+def _facilities(
     connection: Connection,
     context: FireContext,
+    categories: tuple[str, ...],
     area: shapely.Geometry,
     centre: shapely.Point,
     lang: Language,
 ) -> list[Details]:
     columns = Facility.code, Facility.name, Facility.category, Facility.phone, wkb(Facility.geom)
     statement = select(*columns).where(
-        Facility.category.in_(CRITICAL_CATEGORIES), _intersects(context, Facility.geom, area)
+        Facility.category.in_(categories), _intersects(context, Facility.geom, area)
     )
     return [
         row | {"category_text": text(f"category.{row['category']}", lang=lang)}

@@ -12,9 +12,10 @@ from geo.codes import code_prefix
 from geo.errors import InputError, NotFoundError
 from geo.model import Building, BuildingReview, HydrantInspection, PipeNode
 from geo.model.fire import ReviewState
+from geo.settings import settings
 
 REVIEW_INTERVAL_DAYS = 365
-"""After this time a sheet or a hydrant is due for another check."""
+"""After this time a sheet is due for another check."""
 
 DUE = "due"
 
@@ -130,7 +131,9 @@ def record_inspection(
     inspector: str,
     inspected_on: date,
 ) -> dict[str, Any]:
-    """Store an inspection of a hydrant and return it; the next one is due after a year.
+    """Store an inspection of a hydrant and return it; the next one is due after 90 days.
+
+    ``hydrant_inspection_days`` of the settings may say otherwise.
 
     Raises
     ------
@@ -153,7 +156,7 @@ def record_inspection(
         "flow_l_s": flow_l_s,
         "inspector": inspector.strip(),
         "inspected_on": inspected_on,
-        "due_on": inspected_on + timedelta(days=REVIEW_INTERVAL_DAYS),
+        "due_on": inspected_on + timedelta(days=settings().hydrant_inspection_days),
     }
     statement = insert(HydrantInspection).values(**values).returning(HydrantInspection.id)
     number = connection.execute(statement).scalar_one()

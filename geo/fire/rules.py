@@ -4,6 +4,7 @@ The text of a rule is in the catalogues under ``rule.<id>``. How far each clause
 ``docs/decisions/clauses-of-the-fire-rules.md``.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
@@ -20,6 +21,7 @@ class Overlay(StrEnum):
     HYDRANT_COVERAGE = "hydrant_coverage"
     HYDRANT_SPACING = "hydrant_spacing"
     HYDRANT_STANDING = "hydrant_standing"
+    HYDRANT_SUPPLY = "hydrant_supply"
     FIRE_LANE = "fire_lane"
     FIRE_REACH = "fire_reach"
     SEPARATION = "separation"
@@ -86,6 +88,7 @@ GENERAL = "GB 55037-2022"
 
 _COVERAGE, _SPACING = Overlay.HYDRANT_COVERAGE, Overlay.HYDRANT_SPACING
 _STANDING, _LANE, _REACH = Overlay.HYDRANT_STANDING, Overlay.FIRE_LANE, Overlay.FIRE_REACH
+_SUPPLY = Overlay.HYDRANT_SUPPLY
 _APART, _LADDER, _RESPONSE = Overlay.SEPARATION, Overlay.LADDER, Overlay.RESPONSE
 _HIGH, _MEDIUM, _LOW = Severity.HIGH, Severity.MEDIUM, Severity.LOW
 _SHALL, _SHOULD = Force.SHALL, Force.SHOULD
@@ -99,6 +102,13 @@ DEFAULT_RULES: tuple[Rule, ...] = (
     Rule("hydrant_kerb_most", _STANDING, 2.0, "m", _LOW, _SHALL, WATER, "7.2.6"),
     Rule("hydrant_wall", _STANDING, 5.0, "m", _LOW, _SHOULD, WATER, "7.2.6"),
     Rule("hydrant_out", _STANDING, 0, "", _HIGH),
+    Rule("intake_radius", _COVERAGE, 150, "m", _HIGH, _SHALL, WATER, "6.1.5"),
+    Rule("hydrant_flow", _SUPPLY, 15, "L/s", _HIGH, _SHALL, WATER, "7.2.8"),
+    Rule("hydrant_pressure", _SUPPLY, 0.10, "MPa", _HIGH, _SHALL, WATER, "7.2.8"),
+    Rule("hydrant_pressure_running", _SUPPLY, 0.14, "MPa", _MEDIUM, _SHALL, WATER, "7.2.8"),
+    Rule("hydrant_ring", _SUPPLY, 150, "mm", _MEDIUM, _SHALL, WATER, "8.1.1"),
+    Rule("hydrant_branch", _SUPPLY, 200, "mm", _LOW, _SHOULD, WATER, "8.1.1"),
+    Rule("hydrant_section", _SUPPLY, 5, "", _LOW, _SHOULD, WATER, "8.1.4"),
     Rule("lane_width", _LANE, 4.0, "m", _HIGH, _SHALL, BUILDING, "7.1.8", "GB 55037-2022 3.4.5(1)"),
     Rule(
         "lane_height", _LANE, 4.0, "m", _HIGH, _SHALL, BUILDING, "7.1.8", "GB 55037-2022 3.4.5(1)"
@@ -110,6 +120,11 @@ DEFAULT_RULES: tuple[Rule, ...] = (
     Rule("lane_turning_high", _LANE, 15.0, "m", _MEDIUM, _SHOULD, BUILDING, "7.1.9"),
     Rule("lane_turning_heavy", _LANE, 18.0, "m", _LOW, _SHOULD, BUILDING, "7.1.9"),
     Rule("lane_dead_end", _LANE, 40.0, "m", _MEDIUM, _SHALL, GENERAL, "3.4.5(6)"),
+    Rule("lane_along_one", _LANE, 1, "", _MEDIUM, _SHALL, GENERAL, "3.4.3"),
+    Rule("lane_along_two", _LANE, 2, "", _MEDIUM, _SHALL, GENERAL, "3.4.3"),
+    Rule("lane_along_area", _LANE, 3000, "m²", _MEDIUM, _SHALL, GENERAL, "3.4.3"),
+    Rule("lane_along_share", _LANE, 90, "%"),
+    Rule("lane_along_within", _LANE, 15, "m"),
     Rule("road_join", _LANE, 3.0, "m", Severity.MISSING),
     Rule("road_gate", _LANE, 10.0, "m", Severity.MISSING),
     Rule("lane_spacing", _LANE, 160, "m", _MEDIUM, _SHOULD, PLANNING, "4.4.2"),
@@ -237,6 +252,10 @@ DEFAULT_RULES: tuple[Rule, ...] = (
     Rule("ladder_near", _LADDER, 5, "m", _MEDIUM, _SHOULD, BUILDING, "7.2.2", verified=True),
     Rule("ladder_far", _LADDER, 10, "m", _MEDIUM, _SHALL, BUILDING, "7.2.2", verified=True),
     Rule("ladder_gap", _LADDER, 30, "m", _MEDIUM, _SHOULD, BUILDING, "7.2.1", verified=True),
+    Rule("ladder_podium", _LADDER, 4, "m", _HIGH, _SHALL, BUILDING, "7.2.1", "GB 55037-2022 3.4.6"),
+    Rule("ladder_lane", _LADDER, 0, "", _HIGH, _SHALL, BUILDING, "7.2.2", "GB 55037-2022 3.4.7"),
+    Rule("ladder_lane_within", _LADDER, 15, "m"),
+    Rule("ladder_slope", _LADDER, 3, "%", _LOW, _SHOULD, BUILDING, "7.2.2"),
     Rule("response_time", _RESPONSE, 300, "s", _HIGH, _SHALL, PLANNING, "4.1.3", verified=True),
     Rule("response_turnout", _RESPONSE, 60, "s"),
 )
@@ -278,19 +297,35 @@ class Rules:
         return ",".join([CACHE_VERSION, *(f"{name}={self.figure(name):g}" for name in changed)])
 
 
-def rules_in_force(figures: Mapping[str, float] | None = None) -> Rules:
+def rules_in_force(figures: Mapping[str, Any] | None = None) -> Rules:
     """Return the rules with the overridden figures, those of the settings by default.
+
+    Parameters
+    ----------
+    figures
+        A number, or a text of a number and the rule's unit, by id of the rule.
 
     Raises
     ------
     InputError
-        If there is no such rule, or a figure is negative.
+        If there is no such rule, or a figure is no number, of another unit or negative.
     """
     by_id = {rule.id: rule for rule in DEFAULT_RULES}
-    for name, figure in (settings().fire_figures if figures is None else figures).items():
+    for name, value in (settings().fire_figures if figures is None else figures).items():
         if name not in by_id:
             raise InputError("no_such_rule", rule=name, rules=", ".join(by_id))
-        if not figure >= 0:
-            raise InputError("rule_figure_negative", rule=name, figure=figure)
-        by_id[name] = replace(by_id[name], figure=float(figure), overridden=True)
+        figure = _parse_figure(by_id[name], value)
+        if figure < 0:
+            raise InputError("rule_figure_negative", rule=name, figure=f"{figure:g}")
+        by_id[name] = replace(by_id[name], figure=figure, overridden=True)
     return Rules(by_id)
+
+
+def _parse_figure(rule: Rule, value: Any) -> float:
+    """Return the figure that is given for a rule, with the rule's unit or with none."""
+    match = re.fullmatch(r"\s*([+-]?\d*\.?\d+(?:[eE][+-]?\d+)?)\s*(\S*)\s*", str(value))
+    if match is None or isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise InputError("rule_figure_no_number", rule=rule.id, figure=value, unit=rule.unit)
+    if match[2] not in {"", rule.unit}:
+        raise InputError("rule_figure_unit", rule=rule.id, figure=value, unit=rule.unit)
+    return float(match[1])

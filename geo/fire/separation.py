@@ -1,6 +1,7 @@
 """Separation distances between buildings: table 5.2.2 of GB 50016-2014 with its notes."""
 
 from dataclasses import dataclass
+from itertools import combinations
 
 import geopandas as gpd
 import numpy as np
@@ -8,6 +9,7 @@ import shapely
 from numpy.typing import NDArray
 
 from geo.fire.finding import Finding
+from geo.fire.podiums import find_podiums
 from geo.fire.rules import HIGH_RISE_M, STOREY_M, TOLERANCE_M, Rules, Severity
 from geo.fire.snapshot import CitySnapshot
 from geo.missing_data import MissingData, list_missing
@@ -40,6 +42,8 @@ class FireProperties:
         (b,) whether its use allows it to stand in a group (5.2.4).
     footprint
         (b,) square metres.
+    podiums
+        (k, 2) rows of podiums and of the high-rises that they belong to; a podium is not high.
     """
 
     height: Floats
@@ -48,6 +52,7 @@ class FireProperties:
     fire_class: Floats
     groups: Bools
     footprint: Floats
+    podiums: Ints
 
 
 def fire_properties(snapshot: CitySnapshot) -> FireProperties:
@@ -73,9 +78,10 @@ def _bodies(snapshot: CitySnapshot) -> FireProperties:
     high = np.where(is_known, recorded == True, is_tall)  # noqa: E712
     fire_class = np.maximum(frame["fire_class"].to_numpy(dtype=float), 2.0)
     groups = frame["use"].isin(GROUP_USES).to_numpy(dtype=bool)
-    return FireProperties(
-        height, is_estimated, high, fire_class, groups, np.asarray(shapely.area(snapshot.walls))
-    )
+    podiums = find_podiums(snapshot, height, high)
+    high[podiums[:, 0]] = False
+    footprint = np.asarray(shapely.area(snapshot.walls))
+    return FireProperties(height, is_estimated, high, fire_class, groups, footprint, podiums)
 
 
 def check_separation(
@@ -86,7 +92,8 @@ def check_separation(
     Parameters
     ----------
     only
-        Rows of the buildings to check against all their neighbours; all by default.
+        (k,) int64 rows of the buildings to check against all their neighbours; all by
+        default.
     """
     properties = fire_properties(snapshot)
     search_radius = max(rule.figure for name, rule in rules.by_id.items() if _is_table(name))
@@ -167,7 +174,28 @@ def _pairs(snapshot: CitySnapshot, search_radius: float, only: Ints | None) -> t
         one = only[one]
     low, high = np.minimum(one, other), np.maximum(one, other)
     pairs = np.unique(np.column_stack([low, high])[low < high], axis=0)
+    within = _pairs_within_buildings(fire_properties(snapshot).podiums)
+    if len(within):
+        count = len(snapshot.walls)
+        is_within = np.isin(pairs[:, 0] * count + pairs[:, 1], within[:, 0] * count + within[:, 1])
+        pairs = pairs[~is_within]
     return pairs[:, 0], pairs[:, 1]
+
+
+def _pairs_within_buildings(podiums: Ints) -> Ints:
+    """Return (k, 2) the pairs of footprints of one building: podium and tower, two of its podiums.
+
+    Two towers on one podium still have to stand apart.
+    """
+    podiums_of: dict[int, list[int]] = {}
+    for podium, tower in podiums.tolist():
+        podiums_of.setdefault(tower, []).append(podium)
+    pairs = [
+        sorted(pair)
+        for tower, rows in podiums_of.items()
+        for pair in (*((row, tower) for row in rows), *combinations(rows, 2))
+    ]
+    return np.array(pairs, dtype=np.int64).reshape(-1, 2)
 
 
 def _rules(properties: FireProperties, one: Ints, other: Ints) -> NDArray[np.object_]:

@@ -23,8 +23,8 @@ from geo.fire.layer_state import INSPECTION, read_layer_changes
 from geo.fire.road_access import BuildingAnchors, RoadAccess, RoadPositions
 from geo.model import STORAGE_SRID, Base
 from geo.network.road_joins import RoadJoin
-from geo.network.roads import RoadGraph
-from geo.types import Bools, Geometries, Ints
+from geo.network.roads import RoadGraph, road_widths
+from geo.types import Bools, Floats, Geometries, Ints
 
 LAYER_COLUMNS: dict[str, tuple[str, ...]] = {
     "building": (
@@ -119,6 +119,11 @@ class CitySnapshot:
     def barrier_tree(self) -> shapely.STRtree:
         """Spatial index of the barriers."""
         return shapely.STRtree(self.barriers)
+
+    @cached_property
+    def road_width(self) -> Floats:
+        """(r,) widths of the roads, metres; by their class where none is on record."""
+        return road_widths(self.road)
 
     @cached_property
     def roads_through_buildings(self) -> Bools:
@@ -396,5 +401,6 @@ class SnapshotCache:
 
 
 def _is_current(snapshot: CitySnapshot, layer_changes: Mapping[str, int]) -> bool:
-    names = (*LAYER_COLUMNS, INSPECTION)
+    # Segments are not part of it, but overlays take the state of their layers from it.
+    names = (*LAYER_COLUMNS, INSPECTION, "pipe_segment")
     return all(layer_changes.get(name) == snapshot.layer_changes.get(name) for name in names)

@@ -46,7 +46,7 @@ class DrivingTimes:
 def driving_times(
     snapshot: CitySnapshot, rules: Rules, stations: Ints | None = None
 ) -> DrivingTimes:
-    """Return the driving times from stations, given by their rows; from all by default."""
+    """Return the driving times from stations: (k,) int64 rows, all by default."""
     access = snapshot.access
     graph = access.graph
     rows = np.arange(len(snapshot.station)) if stations is None else stations
@@ -107,7 +107,7 @@ def check_response_times(
     Parameters
     ----------
     only
-        Rows of buildings; all by default.
+        (k,) int64 rows of buildings; all by default.
     reach
         Where the engine gets to; that of the settings' engine by default.
     """

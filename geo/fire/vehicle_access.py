@@ -22,6 +22,9 @@ from geo.types import Bools, Floats, Ints
 
 HOSE_LIMIT_M = 2000.0
 
+MAX_HALF_WIDTH_M = 40.0
+"""No road is wider than twice this."""
+
 WIDTH, HEIGHT, WEIGHT, FOOTPATH = "too_narrow", "too_low", "too_weak", "footpath"
 
 
@@ -84,7 +87,7 @@ def classify_obstacles(roads: Any, vehicle: Vehicle) -> NDArray[np.object_]:
 
 
 def is_free(obstacle: NDArray[np.object_]) -> Bools:
-    """Return a boolean array of the same shape: where nothing stops an engine."""
+    """Return where nothing stops an engine, as an array of the shape (r,) of the kinds."""
     return np.array([kind is None for kind in obstacle], dtype=bool)
 
 
@@ -99,6 +102,17 @@ def find_vehicle_reach(snapshot: CitySnapshot, vehicle: Vehicle) -> VehicleReach
         access.walking_costs, np.flatnonzero(node), HOSE_LIMIT_M
     )
     return VehicleReach(vehicle, obstacle, node, metres, np.maximum(stop, -1), before)
+
+
+def reached_pieces(
+    snapshot: CitySnapshot, reach: VehicleReach, place: shapely.Geometry, distance: float
+) -> Ints:
+    """Return (k,) int64 the pieces of the graph within a distance that the engine drives along."""
+    graph = snapshot.graph
+    pieces: Ints = graph.tree.query(place, predicate="dwithin", distance=distance)
+    # The access graph keeps the numbers of the nodes that it is made from.
+    is_reached = reach.node[graph.ends[pieces]].all(axis=1)
+    return pieces[is_reached & is_free(reach.obstacle[graph.road[pieces]])]
 
 
 def _from_main_streets(graph: RoadGraph, passable: Bools) -> Bools:
@@ -177,7 +191,7 @@ def check_vehicle_reach(
     Parameters
     ----------
     only
-        Rows of buildings; all by default.
+        (k,) int64 rows of buildings; all by default.
     reach
         Where the engine gets to; that of the settings' engine by default.
     """

@@ -13,7 +13,7 @@ community takes 20 % more processor time (four communities of Monaco with 103 to
 import numpy as np
 from numba import njit
 
-from geo.geometry.compile import COMPILED, INLINED
+from geo.geometry.compile import COMPILED, INLINED, kernel
 from geo.types import Floats, Ints
 
 COARSEST = 16
@@ -23,7 +23,7 @@ ROUNDING = 1e-15
 """An edge is flipped only where rounding can't have decided it, so that flips end."""
 
 
-@njit(**COMPILED)
+@kernel(**COMPILED)
 def triangulate(points: Floats) -> tuple[Ints, Ints]:
     """Triangulate points within a square.
 

@@ -6,7 +6,7 @@ import numpy as np
 import shapely
 from numba import njit
 
-from geo.geometry.compile import COMPILED, INLINED
+from geo.geometry.compile import COMPILED, INLINED, kernel
 from geo.geometry.delaunay import triangulate
 from geo.geometry.point_bins import find_nearest_in_room, measure_gaps
 from geo.types import Floats, Ints, Lines, Polygons
@@ -116,7 +116,7 @@ def trace_ridges(sites: Sites) -> tuple[Lines, Ints]:
     return lines, sites.room[starts[room_of_line]]
 
 
-@njit(**COMPILED)
+@kernel(**COMPILED)
 def _trace_borders(points: Floats, owner: Ints, starts: Ints) -> tuple[Floats, Ints, Ints]:
     """Return the borders of every room.
 
@@ -140,13 +140,13 @@ def _trace_borders(points: Floats, owner: Ints, starts: Ints) -> tuple[Floats, I
     count, lines = 0, 0
     for room in range(len(starts) - 1):
         first, stop = starts[room], starts[room + 1]
-        here = owner[first:stop]
-        if (here == here[0]).all():
+        if not _has_two(owner, first, stop):
             continue
         enclosed, origin = _add_outer_square(points[first:stop])
         corners, beyond = triangulate(enclosed)
         owners = np.full(len(enclosed), -1, np.int64)
-        owners[:-4] = here
+        for k in range(stop - first):
+            owners[k] = owner[first + k]
         order, of_line = _trace_chains(corners, beyond, owners)
         for k in range(len(order)):
             x, y = _circumcentre(enclosed, corners[order[k]])
@@ -154,10 +154,19 @@ def _trace_borders(points: Floats, owner: Ints, starts: Ints) -> tuple[Floats, I
             line[count] = lines + of_line[k]
             count += 1
         if len(order):
-            drawn = of_line[-1] + 1
-            room_of_line[lines : lines + drawn] = room
-            lines += drawn
+            for _ in range(of_line[-1] + 1):
+                room_of_line[lines] = room
+                lines += 1
     return centre[:count], line[:count], room_of_line[:lines]
+
+
+@njit(**INLINED)
+def _has_two(owner: Ints, first: int, stop: int) -> bool:
+    """Return whether points from ``first`` to ``stop`` have different owners."""
+    k = first + 1
+    while k < stop and owner[k] == owner[first]:
+        k += 1
+    return k < stop
 
 
 @njit(**COMPILED)
@@ -166,11 +175,19 @@ def _add_outer_square(points: Floats) -> tuple[Floats, Floats]:
 
     The square closes every cell; its own borders lie outside any room.
     """
-    origin = np.array([points[:, 0].mean(), points[:, 1].mean()])
-    enclosed = np.empty((len(points) + 4, 2))
-    enclosed[:-4] = points - origin
-    far = 20.0 * np.abs(enclosed[:-4]).max() + 1000.0
-    enclosed[-4:] = np.array([[-far, -far], [far, -far], [far, far], [-far, far]])
+    count, far = len(points), 0.0
+    origin, enclosed = np.zeros(2), np.empty((count + 4, 2))
+    for axis in range(2):
+        for k in range(count):
+            origin[axis] += points[k, axis]
+        origin[axis] /= count
+        for k in range(count):
+            enclosed[k, axis] = points[k, axis] - origin[axis]
+            far = max(far, abs(enclosed[k, axis]))
+    far = 20.0 * far + 1000.0
+    for k in range(4):
+        enclosed[count + k, 0] = far if k in (1, 2) else -far
+        enclosed[count + k, 1] = far if k in (2, 3) else -far
     return enclosed, origin
 
 
@@ -193,7 +210,10 @@ def _trace_chains(corners: Ints, beyond: Ints, owners: Ints) -> tuple[Ints, Ints
     triangle, line
         (m,) triangles in the order of the lines, and the line of each.
     """
-    owner = owners[corners.ravel()].reshape(corners.shape)
+    owner = np.empty(corners.shape, np.int64)
+    for t in range(len(corners)):
+        for k in range(3):
+            owner[t, k] = owners[corners[t, k]]
     walked = np.zeros(owner.shape, np.bool_)
     triangle = np.empty(owner.size * 2, np.int64)
     line = np.empty(owner.size * 2, np.int64)

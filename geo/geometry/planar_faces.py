@@ -10,9 +10,8 @@ from functools import cached_property
 
 import numpy as np
 import shapely
-from numba import njit
 
-from geo.geometry.compile import COMPILED
+from geo.geometry.compile import COMPILED, kernel
 from geo.geometry.shared_borders import inner_points
 from geo.types import Bools, Floats, Ints, Polygons
 
@@ -142,7 +141,7 @@ def build_faces(lines: NodedLines, kept: Bools | None = None) -> Faces:
         (m,) bool, the lines to use; all by default.
     """
     kept = np.ones(len(lines.first) - 1, dtype=bool) if kept is None else kept.copy()
-    _drop_dangles(lines.ends, kept)
+    _drop_dangles(lines.ends, kept, np.bincount(lines.ends[kept].ravel()))
     next_side = _next_sides(lines, kept)
     loop = _label_loops(next_side)
     bridge = kept & (loop[0::2] == loop[1::2])
@@ -154,25 +153,26 @@ def build_faces(lines: NodedLines, kept: Bools | None = None) -> Faces:
         none = np.full(len(kept), -1, dtype=np.int64)
         return Faces(np.empty(0, dtype=object), none, none.copy())
     ring = _split_loops(next_side, loop, lines.ends.ravel())
-    coords, ring_of_coord, area, one_side = _trace_rings(next_side, ring, lines.coords, lines.first)
+    coords, ring_of_coord, area, one_side = _trace_rings(
+        next_side, ring, int(ring.max()) + 1, lines.coords, lines.first
+    )
     rings = np.asarray(shapely.linearrings(coords, indices=ring_of_coord), dtype=object)
     face_of_ring, polygons = _assign_holes(rings.reshape(-1), area, loop[one_side])
     face_of_side = np.where(ring >= 0, np.append(face_of_ring, -1)[ring], -1)
     return Faces(polygons, face_of_side[0::2], face_of_side[1::2])
 
 
-@njit(**COMPILED)
-def _drop_dangles(ends: Ints, kept: Bools) -> None:
-    """Remove lines with a dangling end, and then those that dangle without them."""
-    degree = np.zeros(ends.max() + 1 if len(ends) else 0, np.int64)
-    for line in np.flatnonzero(kept):
-        degree[ends[line, 0]] += 1
-        degree[ends[line, 1]] += 1
+@kernel(**COMPILED)
+def _drop_dangles(ends: Ints, kept: Bools, degree: Ints) -> None:
+    """Remove lines with a dangling end, and then those that dangle without them.
+
+    ``degree`` has the number of lines that are kept at each node.
+    """
     has_dangles = True
     while has_dangles:
         has_dangles = False
-        for line in np.flatnonzero(kept):
-            if degree[ends[line, 0]] == 1 or degree[ends[line, 1]] == 1:
+        for line in range(len(kept)):
+            if kept[line] and (degree[ends[line, 0]] == 1 or degree[ends[line, 1]] == 1):
                 kept[line], has_dangles = False, True
                 degree[ends[line, 0]] -= 1
                 degree[ends[line, 1]] -= 1
@@ -197,7 +197,7 @@ def _next_sides(lines: NodedLines, kept: Bools) -> Ints:
     return next_side
 
 
-@njit(**COMPILED)
+@kernel(**COMPILED)
 def _label_loops(next_side: Ints) -> Ints:
     """Return (2m,) the loop of each side, -1 for none."""
     loop = np.full(len(next_side), -1, np.int64)
@@ -213,14 +213,14 @@ def _label_loops(next_side: Ints) -> Ints:
     return loop
 
 
-@njit(**COMPILED)
+@kernel(**COMPILED)
 def _split_loops(next_side: Ints, loop: Ints, node: Ints) -> Ints:
     """Split loops that pass a node more than once into rings; return the ring of each side.
 
     ``next_side`` is changed in place so that it leads around the ring.
     """
     ring = np.full(len(next_side), -1, np.int64)
-    last_at = np.full(node.max() + 1 if len(node) else 0, -1, np.int64)
+    last_at = np.full(len(node), -1, np.int64)
     path = np.empty(len(next_side), np.int64)
     done = np.zeros(len(next_side), np.bool_)
     count = 0
@@ -248,15 +248,14 @@ def _split_loops(next_side: Ints, loop: Ints, node: Ints) -> Ints:
     return ring
 
 
-@njit(**COMPILED)
+@kernel(**COMPILED)
 def _trace_rings(
-    next_side: Ints, ring: Ints, coords: Floats, first: Ints
+    next_side: Ints, ring: Ints, rings: int, coords: Floats, first: Ints
 ) -> tuple[Floats, Ints, Floats, Ints]:
     """Return the closed coordinates of rings, the ring of each, areas, and a side of each ring.
 
     The area is positive where the ring is counter-clockwise, that is, around its face.
     """
-    rings = ring.max() + 1 if len(ring) else 0
     size = 0
     one_side = np.full(rings, -1, np.int64)
     for side in range(len(ring)):
@@ -275,14 +274,15 @@ def _trace_rings(
             length = first[line + 1] - first[line] - 1
             for k in range(length):
                 at = first[line] + k if side % 2 == 0 else first[line + 1] - 1 - k
-                traced[count], ring_of[count] = coords[at], here
+                traced[count, 0], traced[count, 1] = coords[at, 0], coords[at, 1]
+                ring_of[count] = here
                 count += 1
             side = next_side[side]
             if side == start:
                 break
-        traced[count], ring_of[count] = traced[begin], here
-        count += 1
         x, y = traced[begin, 0], traced[begin, 1]
+        traced[count, 0], traced[count, 1], ring_of[count] = x, y, here
+        count += 1
         for k in range(begin, count - 1):
             ax, ay = traced[k, 0] - x, traced[k, 1] - y
             bx, by = traced[k + 1, 0] - x, traced[k + 1, 1] - y

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from geo.geometry.compile import COMPILED, INLINED
+from geo.geometry.compile import COMPILED, INLINED, kernel
 from geo.types import Floats, Ints
 
 MIN_SIDE_M = 9.0
@@ -20,30 +20,55 @@ MAX_BINS = 4_000_000
 @njit(**COMPILED)
 def _layout(points: Floats) -> tuple[Floats, Any, float]:
     """Return the origin of the bins, their columns and rows, and their side in metres."""
-    low = np.array([points[:, 0].min(), points[:, 1].min()])
-    span = np.array([points[:, 0].max(), points[:, 1].max()]) - low
+    low, span = np.empty(2), np.empty(2)
+    for axis in range(2):
+        least, most = np.inf, -np.inf
+        for p in range(len(points)):
+            least, most = min(least, points[p, axis]), max(most, points[p, axis])
+        low[axis], span[axis] = least, most - least
     side = max(MIN_SIDE_M, np.sqrt((span[0] + MIN_SIDE_M) * (span[1] + MIN_SIDE_M) / MAX_BINS))
-    shape = np.array([np.int64(span[0] / side) + 1, np.int64(span[1] / side) + 1])
+    shape = np.empty(2, np.int64)
+    for axis in range(2):
+        shape[axis] = np.int64(span[axis] / side) + 1
     return low, shape, side
+
+
+@njit(**COMPILED)
+def _find_bins(points: Floats, low: Floats, side: float) -> Ints:
+    """Return (n, 2) int64 the column and the row of the bin of each point."""
+    bins = np.empty((len(points), 2), np.int64)
+    for p in range(len(points)):
+        for axis in range(2):
+            bins[p, axis] = np.int64(np.floor((points[p, axis] - low[axis]) / side))
+    return bins
 
 
 @njit(**COMPILED)
 def _sort_into_bins(bins: Ints, count: int) -> tuple[Ints, Ints]:
     """Return the first entry of each bin, and the entries ordered by bin."""
-    first = np.zeros(count + 1, np.int64)
-    for bin_ in bins:
-        first[bin_ + 1] += 1
-    for bin_ in range(count):
+    first = np.zeros(count + 2, np.int64)
+    for entry in range(len(bins)):
+        first[bins[entry] + 2] += 1
+    for bin_ in range(1, count + 1):
         first[bin_ + 1] += first[bin_]
-    filled = first.copy()
     entries = np.empty(len(bins), np.int64)
     for entry in range(len(bins)):
-        entries[filled[bins[entry]]] = entry
-        filled[bins[entry]] += 1
+        entries[first[bins[entry] + 1]] = entry
+        first[bins[entry] + 1] += 1
     return first, entries
 
 
 @njit(**COMPILED)
+def _sort_points(points: Floats, low: Floats, shape: Ints, side: float) -> tuple[Ints, Ints]:
+    """Return the first point of each bin, row by row, and the points ordered by bin."""
+    bins = _find_bins(points, low, side)
+    number = np.empty(len(points), np.int64)
+    for p in range(len(points)):
+        number[p] = bins[p, 1] * shape[0] + bins[p, 0]
+    return _sort_into_bins(number, shape[0] * shape[1])
+
+
+@kernel(**COMPILED)
 def measure_gaps(points: Floats, owner: Ints, room: Ints, enough: float, reach: float) -> Floats:
     """Return the distance of each point to the nearest of another owner in its room.
 
@@ -64,19 +89,18 @@ def measure_gaps(points: Floats, owner: Ints, room: Ints, enough: float, reach: 
     if len(points) == 0:
         return found
     low, shape, side = _layout(points)
-    column = ((points[:, 0] - low[0]) / side).astype(np.int64)
-    row = ((points[:, 1] - low[1]) / side).astype(np.int64)
-    first, entries = _sort_into_bins(row * shape[0] + column, shape[0] * shape[1])
+    bins = _find_bins(points, low, side)
+    first, entries = _sort_points(points, low, shape, side)
     rings = int(np.ceil(reach / side))
     for p in range(len(points)):
-        best = reach * reach
+        column, row, best = bins[p, 0], bins[p, 1], reach * reach
         for ring in range(rings + 1):
             nearest = max(ring - 1, 0) * side  # no bin of this ring is nearer
             if best <= max(nearest, enough) ** 2:
                 break
-            for y in range(max(row[p] - ring, 0), min(row[p] + ring + 1, shape[1])):
-                step = 1 if abs(y - row[p]) == ring or ring == 0 else 2 * ring
-                for x in range(column[p] - ring, column[p] + ring + 1, step):
+            for y in range(max(row - ring, 0), min(row + ring + 1, shape[1])):
+                step = 1 if abs(y - row) == ring or ring == 0 else 2 * ring
+                for x in range(column - ring, column + ring + 1, step):
                     if x < 0 or x >= shape[0]:
                         continue
                     bin_ = y * shape[0] + x
@@ -89,7 +113,7 @@ def measure_gaps(points: Floats, owner: Ints, room: Ints, enough: float, reach: 
     return found
 
 
-@njit(**COMPILED)
+@kernel(**COMPILED)
 def find_nearest_in_room(points: Floats, room: Ints, queries: Floats, query_room: Ints) -> Ints:
     """Return the nearest point of the same room for each query point.
 
@@ -109,15 +133,12 @@ def find_nearest_in_room(points: Floats, room: Ints, queries: Floats, query_room
     if len(points) == 0:
         return found
     low, shape, side = _layout(points)
-    column = ((points[:, 0] - low[0]) / side).astype(np.int64)
-    row = ((points[:, 1] - low[1]) / side).astype(np.int64)
-    first, entries = _sort_into_bins(row * shape[0] + column, shape[0] * shape[1])
-    query_column = np.floor((queries[:, 0] - low[0]) / side).astype(np.int64)
-    query_row = np.floor((queries[:, 1] - low[1]) / side).astype(np.int64)
+    first, entries = _sort_points(points, low, shape, side)
+    bins = _find_bins(queries, low, side)
     for p in range(len(queries)):
-        at_x, at_y = query_column[p], query_row[p]
+        at_x, at_y = bins[p, 0], bins[p, 1]
         best, ring = np.inf, 0
-        while ring <= max(abs(at_x), abs(at_y)) + shape.max():
+        while ring <= max(abs(at_x), abs(at_y)) + max(shape[0], shape[1]):
             nearest = max(ring - 1, 0) * side  # no bin of this ring is nearer
             if ring and nearest * nearest >= best:
                 break
@@ -137,7 +158,7 @@ def find_nearest_in_room(points: Floats, room: Ints, queries: Floats, query_room
     return found
 
 
-@njit(**COMPILED)
+@kernel(**COMPILED)
 def find_strongest_kinds(points: Floats, ends: Floats, kinds: Ints, near: float) -> Ints:
     """Return the highest kind of the segments near each point, 0 where there is none.
 
@@ -175,11 +196,12 @@ def find_strongest_kinds(points: Floats, ends: Floats, kinds: Ints, near: float)
 @njit(**COMPILED)
 def _bins_along(ends: Floats, low: Floats, shape: Ints, side: float) -> tuple[Ints, Ints]:
     """Return the bins through or next to which segments run, and the segment of each."""
-    steps = np.empty(len(ends), np.int64)
+    steps, total = np.empty(len(ends), np.int64), 0
     for s in range(len(ends)):
         length = np.hypot(ends[s, 1, 0] - ends[s, 0, 0], ends[s, 1, 1] - ends[s, 0, 1])
         steps[s] = np.int64(length / side) + 1
-    place = np.empty(9 * steps.sum(), np.int64)
+        total += steps[s]
+    place = np.empty(9 * total, np.int64)
     segment = np.empty(len(place), np.int64)
     count = 0
     for s in range(len(ends)):

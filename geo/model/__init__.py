@@ -5,6 +5,7 @@ from geo.model.base import DISPLAY_SRID, STORAGE_SRID, Base, Feature, gist_index
 from geo.model.building import Building, BuildingUnit, Compound
 from geo.model.facility import Facility
 from geo.model.fire import (
+    BuildingFireItem,
     BuildingReview,
     FireArea,
     FireFinding,
@@ -63,6 +64,7 @@ __all__ = [
     "AuditEvent",
     "Base",
     "Building",
+    "BuildingFireItem",
     "BuildingReview",
     "BuildingUnit",
     "Compound",

@@ -125,6 +125,45 @@ class BuildingReview(Base):
     )
 
 
+class FireItem(StrEnum):
+    """What a crew must know of a building and only somebody on site can say."""
+
+    EXITS = "exits"
+    EVACUATION_STAIRS = "evacuation_stairs"
+    FIRE_LIFTS = "fire_lifts"
+    CONTROL_ROOM = "control_room"
+    DUTY_PHONE = "duty_phone"
+    PUMP_ADAPTERS = "pump_adapters"
+    TANKS = "tanks"
+    POWER_CUT_OFF = "power_cut_off"
+    CLADDING = "cladding"
+    WINDOW_GRILLES = "window_grilles"
+    EBIKE_CHARGING = "ebike_charging"
+    BOTTLED_GAS = "bottled_gas"
+    PEOPLE_TO_HELP = "people_to_help"
+
+
+class BuildingFireItem(Base):
+    """What was found on site about an item of a building: what there is, and where it is.
+
+    People who need help are counted by unit, never named.
+    """
+
+    __tablename__ = "building_fire"
+
+    building_code: Mapped[str] = mapped_column(Text, primary_key=True)
+    item: Mapped[str] = mapped_column(Text, primary_key=True)
+    value: Mapped[str] = mapped_column(Text)
+    place: Mapped[str] = mapped_column(Text, server_default="")
+    checked_on: Mapped[date] = mapped_column(Date)
+    checked_by: Mapped[str] = mapped_column(Text)
+
+    __table_args__ = (
+        one_of("item", FireItem),
+        CheckConstraint("value <> '' AND checked_by <> ''", name="signed"),
+    )
+
+
 class HydrantInspection(Base):
     """An inspection of a hydrant; ``flow_l_s`` in litres a second."""
 

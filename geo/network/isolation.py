@@ -3,7 +3,8 @@
 Segments that no valve separates form a *sector*. Valves join sectors; closing one costs 1, nothing
 else can be cut. A minimum cut between the sources and the broken sector is a set of valves. It is
 as large as the maximum flow, which proves that no smaller set suffices. Of the minimum cuts the one
-nearest to the break is taken: it leaves most of the network supplied.
+nearest to the break is taken: it leaves most of the network supplied. Shutting a source costs more
+than all valves together, so it is part of a cut only if valves alone do not isolate the segment.
 """
 
 from dataclasses import dataclass
@@ -15,9 +16,6 @@ from scipy.sparse.csgraph import breadth_first_order, connected_components, maxi
 
 from geo.network.pipes import PipeGraph
 from geo.types import Bools, Ints
-
-UNCUT = 1_000_000
-"""Capacity of what can't be cut: larger than the number of valves of any network."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +38,8 @@ class Sectors:
         (a, 2) sectors that a one-way device lets flow from and to.
     fed
         (f,) sectors that hold a source.
+    source_counts
+        (f,) how many sources each of these holds.
     """
 
     graph: PipeGraph
@@ -49,6 +49,18 @@ class Sectors:
     links: Ints
     arrows: Ints
     fed: Ints
+    source_counts: Ints
+
+    @property
+    def source_cost(self) -> int:
+        """Cost of shutting a source: larger than the number of valves, if 32 bits hold it."""
+        most = np.iinfo(np.int32).max // (int(self.source_counts.sum()) + 1)
+        return min(len(self.valves) + 1, int(most))
+
+    @property
+    def uncut(self) -> int:
+        """Capacity of what can't be cut: larger than the cost of all sources."""
+        return self.source_cost * (int(self.source_counts.sum()) + 1)
 
     @cached_property
     def flow(self) -> csr_array:
@@ -65,7 +77,8 @@ class Sectors:
         valve, sector = self.links.T
         rows = [entry, sector, exit_[valve], self.arrows[:, 0], np.full(len(self.fed), start)]
         columns = [exit_, entry[valve], sector, self.arrows[:, 1], self.fed]
-        values = [np.ones(len(entry)), *(np.full(len(part), UNCUT) for part in rows[1:])]
+        uncut = [np.full(len(part), self.uncut) for part in rows[1:-1]]
+        values = [np.ones(len(entry)), *uncut, self.source_counts * self.source_cost]
         pairs = np.column_stack([np.concatenate(rows), np.concatenate(columns)])
         _, first = np.unique(pairs, axis=0, return_index=True)
         chosen = pairs[first]
@@ -85,7 +98,10 @@ def build_sectors(graph: PipeGraph) -> Sectors:
         np.column_stack([row_of[ends[:, side]], label])[row_of[ends[:, side]] >= 0]
         for side in (0, 1)
     ]
-    feeding = graph.is_source[ends].any(axis=1)
+    # All segments at a source are in one sector, because a source separates none.
+    at_source = np.flatnonzero(graph.is_source[ends.ravel()])
+    _, first = np.unique(ends.ravel()[at_source], return_index=True)
+    fed, source_counts = np.unique(label[at_source[first] // 2], return_counts=True)
     return Sectors(
         graph,
         label,
@@ -93,7 +109,8 @@ def build_sectors(graph: PipeGraph) -> Sectors:
         open_valves,
         np.unique(np.concatenate(links), axis=0).reshape(-1, 2),
         _arrows(graph, label),
-        np.unique(label[feeding]),
+        fed,
+        source_counts,
     )
 
 
@@ -138,15 +155,20 @@ class ValveCut:
     ----------
     valves
         (k,) rows in ``Sectors.valves``.
+    sources
+        (m,) sectors whose sources must be shut too, because valves alone do not isolate the sector.
     bound
         The maximum flow from the sources: no smaller set of valves isolates the sector.
-    possible
-        Whether valves can isolate it at all.
     """
 
     valves: Ints
+    sources: Ints
     bound: int
-    possible: bool
+
+    @property
+    def possible(self) -> bool:
+        """Whether valves alone isolate the sector."""
+        return not len(self.sources)
 
     @property
     def proven(self) -> bool:
@@ -155,27 +177,29 @@ class ValveCut:
 
 
 def find_valve_cut(sectors: Sectors, sector: int, stuck: Ints | None = None) -> ValveCut:
-    """Return the fewest valves that isolate a sector from every source.
+    """Return the fewest sources to shut and valves to close that isolate a sector.
 
     Parameters
     ----------
     stuck
         (k,) rows of valves that can't be closed.
     """
-    nothing = np.empty(0, dtype=np.int64)
-    if sector in sectors.fed:
-        return ValveCut(nothing, UNCUT, possible=False)
     if not len(sectors.fed):
-        return ValveCut(nothing, 0, possible=True)
+        nothing = np.empty(0, dtype=np.int64)
+        return ValveCut(nothing, nothing, 0)
     flow = sectors.flow.copy()
     if stuck is not None and len(stuck):
-        _set_capacity(flow, sectors.count + stuck, UNCUT)
+        _set_capacity(flow, sectors.count + stuck, sectors.uncut)
     start = flow.shape[0] - 1
     result = maximum_flow(flow, start, sector)
-    bound = int(result.flow_value)
-    if bound >= UNCUT:
-        return ValveCut(nothing, bound, possible=False)
-    return ValveCut(_nearest(sectors, flow, result.flow, sector), bound, possible=True)
+    reaching = _nodes_reaching(flow, result.flow, sector)
+    entry = sectors.count + np.arange(len(sectors.valves))
+    exit_ = entry + len(sectors.valves)
+    return ValveCut(
+        np.flatnonzero(~reaching[entry] & reaching[exit_]),
+        sectors.fed[reaching[sectors.fed]],
+        int(result.flow_value),
+    )
 
 
 def _set_capacity(flow: csr_array, rows: Ints, value: int) -> None:
@@ -183,10 +207,10 @@ def _set_capacity(flow: csr_array, rows: Ints, value: int) -> None:
     flow.data[flow.indptr[rows]] = value
 
 
-def _nearest(sectors: Sectors, flow: csr_array, used: csr_array, sector: int) -> Ints:
-    """Return the valves of the minimum cut nearest to a sector.
+def _nodes_reaching(flow: csr_array, used: csr_array, sector: int) -> Bools:
+    """Return which nodes can still reach a sector over the residual capacities.
 
-    They lead into nodes that can still reach the sector over the residual capacities.
+    The minimum cut nearest to the sector is what leads into them.
     """
     residual = csr_array(flow - used)
     residual.data[residual.data <= 0] = 0
@@ -194,38 +218,31 @@ def _nearest(sectors: Sectors, flow: csr_array, used: csr_array, sector: int) ->
     back = csr_array(residual.T)
     reaching = np.zeros(flow.shape[0], dtype=bool)
     reaching[breadth_first_order(back, sector, return_predecessors=False)] = True
-    entry = sectors.count + np.arange(len(sectors.valves))
-    exit_ = entry + len(sectors.valves)
-    return np.flatnonzero(~reaching[entry] & reaching[exit_])
+    return reaching
 
 
-def find_supplied_sectors(sectors: Sectors, shut: Ints) -> Bools:
-    """Return (count,) which sectors a source supplies with some valves closed.
-
-    Parameters
-    ----------
-    shut
-        (k,) rows of the closed valves.
-    """
+def find_supplied_sectors(sectors: Sectors, cut: ValveCut | None = None) -> Bools:
+    """Return (count,) which sectors a source supplies, if a cut is made."""
     flow = sectors.flow.copy()
-    _set_capacity(flow, sectors.count + shut, 0)
-    flow.eliminate_zeros()
+    if cut is not None:
+        _set_capacity(flow, sectors.count + cut.valves, 0)
+        is_shut = np.isin(sectors.fed, cut.sources)
+        flow.data[flow.indptr[-2] :][is_shut] = 0
+        flow.eliminate_zeros()
     reached = np.zeros(flow.shape[0], dtype=bool)
     start = flow.shape[0] - 1
     reached[breadth_first_order(flow, start, return_predecessors=False)] = True
     return reached[: sectors.count]
 
 
-def find_lost_segments(sectors: Sectors, sector: int, shut: Ints) -> Bools:
+def find_lost_segments(sectors: Sectors, sector: int, cut: ValveCut) -> Bools:
     """Return (s,) which segments lose supply: the broken sector and what depends on it.
 
     Parameters
     ----------
-    shut
-        (k,) rows of the closed valves.
+    cut
+        The valves that are closed and the sources that are shut.
     """
-    before = find_supplied_sectors(sectors, np.empty(0, dtype=np.int64))
-    after = find_supplied_sectors(sectors, shut)
-    is_lost = before & ~after
+    is_lost = find_supplied_sectors(sectors) & ~find_supplied_sectors(sectors, cut)
     is_lost[sector] = True
     return is_lost[sectors.sector]

@@ -20,13 +20,11 @@ from geo.db.layer_frames import read_frame, read_table, wkb
 from geo.errors import InputError
 from geo.model import STORAGE_SRID, PipeNode, PipeSegment
 from geo.model.pipe import Network
+from geo.network.pipe_faults import NetworkFault, find_faults
 from geo.types import Bools, Floats, Geometries, Ints
 
 SAME_M = 0.1
 """Ends closer than this are joined where a segment names no node."""
-
-GRAVITY_NETWORKS = (Network.SEWAGE, Network.STORM)
-"""Networks that flow by gravity in the direction in which their segments are drawn."""
 
 SOURCE_KINDS: dict[str, tuple[str, ...]] = {
     Network.WATER: ("source",),
@@ -43,29 +41,11 @@ FALLBACK_SOURCE_KINDS = {Network.GAS: ("regulator",), Network.WATER: ("pump",)}
 ONE_WAY_KINDS = ("check_valve", "regulator", "pump")
 """Devices that pass flow only from the segments drawn into them to those drawn out of them."""
 
-END_KINDS = (
-    *("consumer", "hydrant", "source", "end", "outfall", "regulator", "substation", "cabinet"),
-    *("manhole", "pump"),
-)
-"""Kinds of node at which a network may end."""
-
 _SEGMENT = (
     *("code", "from_node", "to_node", "diameter_mm", "material", "burial_depth_m"),
     *("pressure_mpa", "year_built"),
 )
 _NODE = ("code", "kind", "name", "is_open", "in_service", "building_code", "burial_depth_m")
-
-
-@dataclass(frozen=True)
-class NetworkFault:
-    """A fault of a network at a place.
-
-    ``kind`` is ``loose_end``, ``missing_node``, ``island``, ``crossing`` or ``zero_length``.
-    """
-
-    kind: str
-    code: str
-    geometry: shapely.Geometry
 
 
 @dataclass(frozen=True)
@@ -103,7 +83,7 @@ class PipeGraph:
 
     @cached_property
     def node_codes(self) -> NDArray[np.object_]:
-        """Codes of the nodes on record."""
+        """(n,) codes of the nodes on record."""
         return np.array(self.nodes["code"].tolist(), dtype=object)
 
     @cached_property
@@ -191,12 +171,7 @@ class PipeGraph:
     @cached_property
     def faults(self) -> list[NetworkFault]:
         """Faults of the network."""
-        return [
-            *_zero_length(self),
-            *_loose_ends(self),
-            *_islands(self),
-            *_crossings(self),
-        ]
+        return find_faults(self)
 
     @cached_property
     def fault_tree(self) -> shapely.STRtree:
@@ -236,69 +211,6 @@ def _join_ends_to_nodes(xy: Floats, flat: Ints, places: Floats) -> tuple[Floats,
     _, first, number = np.unique(same, return_index=True, return_inverse=True)
     flat[unnamed] = len(xy) + number
     return np.concatenate([xy, places[unnamed][first]]), flat
-
-
-def _zero_length(graph: PipeGraph) -> list[NetworkFault]:
-    codes = graph.segments["code"].to_numpy()
-    return [
-        NetworkFault("zero_length", str(codes[row]), shapely.get_point(graph.lines[row], 0))
-        for row in np.flatnonzero(graph.length <= 1e-6)
-    ]
-
-
-def _loose_ends(graph: PipeGraph) -> list[NetworkFault]:
-    """Return ends at which a network may not end, and joints without a node on record."""
-    is_created = np.arange(len(graph.xy)) >= len(graph.nodes)
-    loose = (graph.degree == 1) & (is_created | ~graph.is_kind(*END_KINDS))
-    flat = graph.ends.ravel()
-    at = np.flatnonzero(loose[flat])
-    faults = _faults(graph, "loose_end", at // 2, flat[at])
-    joint = is_created & (graph.degree > 1)
-    at = np.flatnonzero(joint[flat])
-    of_node = np.zeros(len(graph.xy), dtype=np.int64)
-    of_node[flat[at]] = at // 2
-    joints = np.flatnonzero(joint)
-    return [*faults, *_faults(graph, "missing_node", of_node[joints], joints)]
-
-
-def _faults(graph: PipeGraph, kind: str, segments: Ints, nodes: Ints) -> list[NetworkFault]:
-    """Return a fault at each of some nodes, with the code of a segment that ends there."""
-    codes = graph.segments["code"].to_numpy()[segments].tolist()
-    places = graph.xy[nodes]
-    return [
-        NetworkFault(kind, code, shapely.Point(at)) for code, at in zip(codes, places, strict=True)
-    ]
-
-
-def _islands(graph: PipeGraph) -> list[NetworkFault]:
-    """Return the parts of a network that nothing feeds, or of drains, that have no outfall."""
-    is_feeding = graph.is_kind("outfall") if graph.network in GRAVITY_NETWORKS else graph.is_source
-    if not is_feeding.any():
-        return []
-    is_fed = np.isin(graph.part, np.unique(graph.part[is_feeding]))
-    faults = []
-    of_segment = graph.part[graph.ends[:, 0]]
-    for part in np.unique(graph.part[~is_fed]):
-        rows = np.flatnonzero(of_segment == part)
-        if len(rows):
-            shape = shapely.multilinestrings(list(graph.lines[rows]))
-            faults.append(NetworkFault("island", str(graph.segments["code"].iloc[rows[0]]), shape))
-    return faults
-
-
-def _crossings(graph: PipeGraph) -> list[NetworkFault]:
-    """Return places where two segments of a network cross and no node joins them."""
-    one, other = graph.tree.query(graph.lines, predicate="intersects")
-    keep = one < other
-    one, other = one[keep], other[keep]
-    shared = (graph.ends[one][:, :, None] == graph.ends[other][:, None, :]).any(axis=(1, 2))
-    one, other = one[~shared], other[~shared]
-    crossings = shapely.intersection(graph.lines[one], graph.lines[other])
-    codes = graph.segments["code"].to_numpy()
-    return [
-        NetworkFault("crossing", str(codes[row]), shapely.point_on_surface(place))
-        for row, place in zip(one, crossings, strict=True)
-    ]
 
 
 def read_pipe_graph(

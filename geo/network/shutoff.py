@@ -19,6 +19,7 @@ from geo.model import STORAGE_SRID, Building, Facility
 from geo.model.pipe import Network
 from geo.network import isolation
 from geo.network.isolation import Sectors, ValveCut
+from geo.network.pipe_faults import HARMLESS_KINDS
 from geo.network.pipes import PipeGraph
 from geo.plans.building_grids import grids_of_buildings
 from geo.types import Bools, Ints
@@ -70,7 +71,7 @@ def plan_shutoff(
     stuck_rows = _rows_of_valves(sectors, stuck)
     sector = int(sectors.sector[row])
     cut = isolation.find_valve_cut(sectors, sector, stuck_rows)
-    is_lost = isolation.find_lost_segments(sectors, sector, cut.valves)
+    is_lost = isolation.find_lost_segments(sectors, sector, cut)
     valves = cut.valves.tolist()
     missing = missing_pipe_data(graph)
     if not can_see_buildings(connection):
@@ -80,6 +81,7 @@ def plan_shutoff(
         "segment": {"code": code, "geometry": graph.lines[row]},
         "isolable": cut.possible,
         "text": _describe_cut(cut, lang),
+        "sources_to_shut": _sources_in(sectors, cut.sources),
         "valves": [_describe_valve(sectors, sector, valve, stuck_rows, row) for valve in valves],
         "already_closed": _closed_valves_at(graph, is_lost),
         "bound": cut.bound if cut.possible else None,
@@ -100,7 +102,8 @@ def can_see_buildings(connection: Connection) -> bool:
 
 def _describe_cut(cut: ValveCut, lang: Language) -> str:
     if not cut.possible:
-        return text("shutoff.impossible", lang=lang)
+        key = "shutoff.source_and_valves" if len(cut.valves) else "shutoff.impossible"
+        return text(key, lang=lang, count=len(cut.valves))
     if not len(cut.valves):
         return text("shutoff.isolated", lang=lang)
     return text("shutoff.close", lang=lang, count=len(cut.valves))
@@ -130,7 +133,9 @@ def _describe_valve(sectors: Sectors, sector: int, valve: int, stuck: Ints, row:
         "name": record["name"],
         "point": point,
         "distance_m": round(float(shapely.distance(point, graph.lines[row])), 1),
-        "instead": _codes(graph, sectors.valves[alternative.valves]),
+        "instead": (
+            _codes(graph, sectors.valves[alternative.valves]) if alternative.possible else []
+        ),
         "instead_isolable": alternative.possible,
     }
 
@@ -139,6 +144,13 @@ def _codes(graph: PipeGraph, nodes: Ints) -> list[str]:
     """Return the codes of the nodes that are on record."""
     codes: list[str] = graph.node_codes[nodes[nodes < len(graph.nodes)]].tolist()
     return codes
+
+
+def _sources_in(sectors: Sectors, chosen: Ints) -> list[str]:
+    """Return the codes of the sources in some sectors."""
+    graph = sectors.graph
+    ends = graph.ends[np.isin(sectors.sector, chosen)]
+    return _codes(graph, np.unique(ends[graph.is_source[ends]]))
 
 
 def _closed_valves_at(graph: PipeGraph, is_lost: Bools) -> list[str]:
@@ -267,12 +279,12 @@ def describe_fault_warnings(graph: PipeGraph, rows: Ints, lang: Language) -> Det
         pairs = graph.fault_tree.query(graph.lines[rows], predicate="dwithin", distance=1.0)
         near = set(pairs[1].tolist())
     return {
-        "guaranteed": not near,
+        "guaranteed": all(faults[k].kind in HARMLESS_KINDS for k in near),
         "warnings": [
             {
                 "key": faults[k].kind,
                 "code": faults[k].code,
-                "text": text(f"fault.{faults[k].kind}", lang=lang, code=faults[k].code),
+                "text": faults[k].describe(lang),
                 "point": shapely.point_on_surface(faults[k].geometry),
             }
             for k in sorted(near)[:MAX_WARNINGS]
@@ -293,7 +305,7 @@ def find_building_valves(sectors: Sectors, code: str) -> list[Details]:
     distances: dict[int, float] = {}
     for row in rows.tolist():
         cut = isolation.find_valve_cut(sectors, int(sectors.sector[row]))
-        for node in sectors.valves[cut.valves].tolist():
+        for node in sectors.valves[cut.valves].tolist() if cut.possible else []:
             distance = float(shapely.distance(shapely.Point(graph.xy[node]), graph.lines[row]))
             distances[node] = min(distance, distances.get(node, np.inf))
     return [

@@ -9,7 +9,8 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import breadth_first_order
 
 from geo.network import routing
-from geo.network.pipes import GRAVITY_NETWORKS, PipeGraph
+from geo.network.pipe_faults import GRAVITY_NETWORKS
+from geo.network.pipes import PipeGraph
 from geo.network.roads import cost_matrix
 from geo.types import Bools, Floats, Ints
 

@@ -28,7 +28,8 @@ class Community:
         Its land.
     buildings
         Its buildings: ``code``, ``name``, ``households``, ``compound_code``; all columns of the
-        layers are named as in their tables.
+        layers are named as in their tables. ``households_unknown``, if it is there, tells a number
+        that nobody delivered from a 0.
     units
         The units of its buildings: ``code``, ``building_code``, ``households``.
     compounds, roads, railways, waters, facilities

@@ -135,8 +135,8 @@ def nodes_with_code(
     has_code = (atoms.building == code) | (atoms.unit == code)
     has_code |= np.isin(atoms.building, of_compound)
     if not has_code.any():
-        key = "lock_unknown_code" if constraint == "lock" else "wish_unknown_code"
-        raise InputError(key, code=code, wish=constraint, community=community.code)
+        key = "lock_unknown_code" if constraint == "lock" else "constraint_unknown_code"
+        raise InputError(key, code=code, constraint=constraint, community=community.code)
     nodes: Ints = np.unique(node[has_code])
     return nodes[nodes >= 0]
 
@@ -197,6 +197,6 @@ def cannot_link_pairs(
         second = group[nodes_with_code(other, "apart", community, atoms, node)]
         first, second = first[first >= 0], second[second >= 0]
         if np.intersect1d(first, second).size:
-            raise InputError("wishes_contradict", one=one, other=other)
+            raise InputError("constraints_contradict", one=one, other=other)
         pairs += [(a, b) for a in first for b in second]
     return np.unique(np.array(pairs, dtype=np.int64).reshape(-1, 2), axis=0)

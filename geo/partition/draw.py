@@ -30,6 +30,7 @@ from geo.partition.proof.optimality import add_bound, prove_drawing
 from geo.partition.scoring.explanations import (
     explain_reasons,
     find_buildings_across_border,
+    find_unknown_households,
     find_unmet_constraints,
     replace_numbers_by_codes,
 )
@@ -200,9 +201,9 @@ def build_drawing(
         How much cheaper another drawing can be at most, None if unknown.
     """
     cells, system = problem.cells, problem.community.buildings.crs
-    grid_of_cell = _assign_waters(cells, problem.cell_of_node, label)
+    grid_of_cell = _assign_cells(cells, problem.cell_of_node, label)
     polygons = _unite_cells(cells.polygons, grid_of_cell)
-    grid = grid_of_cell[cells.cell_of_building]
+    grid = grid_of_cell[cells.cell_of_atom]
     searched = len(polygons) - len(problem.fixed_grids)
     kinds = np.array(["general"] * searched + [fixed.kind for fixed in problem.fixed_grids])
     rows = _match_previous_grids(problem, grid, kinds == "dedicated")
@@ -262,7 +263,7 @@ def _score_drawing(
         moved,
     )
     reasons = explain_reasons(card.reasons, problem, label)
-    reasons += find_unmet_constraints(problem, label, rows)
+    reasons += find_unmet_constraints(problem, label, rows) + find_unknown_households(problem)
     return replace(card, reasons=reasons + find_buildings_across_border(problem))
 
 
@@ -302,8 +303,12 @@ def _assign_codes_and_names(
     return grid_codes(community, serials), names
 
 
-def _assign_waters(cells: Cells, cell_of_node: Ints, label: Ints) -> Ints:
-    """Return the grid of each cell: a water goes to the grid with which it shares most shore."""
+def _assign_cells(cells: Cells, cell_of_node: Ints, label: Ints) -> Ints:
+    """Return the grid of each cell.
+
+    A water or uninhabited islet goes to the grid with which it shares most shore, or to the
+    nearest one.
+    """
     grid = np.full(len(cells.polygons), -1, dtype=np.int64)
     grid[cell_of_node] = label
     shared = find_borders(cells.polygons)
@@ -311,7 +316,9 @@ def _assign_waters(cells: Cells, cell_of_node: Ints, label: Ints) -> Ints:
         left_wet, right_wet = grid[shared.left] < 0, grid[shared.right] < 0
         shore = (shared.left >= 0) & (left_wet != right_wet)
         if not shore.any():
-            grid[grid < 0] = 0
+            placed, rest = np.flatnonzero(grid >= 0), np.flatnonzero(grid < 0)
+            nearest = shapely.STRtree(cells.polygons[placed]).nearest(cells.polygons[rest])
+            grid[rest] = grid[placed[nearest]]
             break
         wet = np.where(left_wet, shared.left, shared.right)[shore]
         dry = np.where(left_wet, shared.right, shared.left)[shore]
@@ -334,8 +341,8 @@ def _unite_cells(cells: Polygons, grid: Ints) -> Polygons:
 def _member_frame(problem: Problem, codes: list[str], grid_of_cell: Ints) -> gpd.GeoDataFrame:
     """Return one row per atom, and one per cell without a building."""
     atoms, cells = problem.atoms, problem.cells
-    empty = np.setdiff1d(np.arange(len(cells.polygons)), cells.cell_of_building)
-    cell = np.concatenate([cells.cell_of_building, empty])
+    empty = np.setdiff1d(np.arange(len(cells.polygons)), cells.cell_of_atom)
+    cell = np.concatenate([cells.cell_of_atom, empty])
     no_codes = np.full(len(empty), None, dtype=object)
     land = np.full(len(cell), shapely.MultiPolygon(), dtype=object)
     first = np.unique(cell, return_index=True)[1]

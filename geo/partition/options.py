@@ -39,8 +39,8 @@ class WeightOptions(BaseModel):
 
 
 class DrawOptions(BaseModel):
-    """Wishes as they are written; see :class:`geo.partition.constraints.Constraints` for what they
-    mean.
+    """Constraints as they are written; their meaning is in
+    :class:`geo.partition.constraints.Constraints`.
 
     ``areas`` are names of files with polygons, ``seconds`` is the time for the search of one
     community and ``prove`` that for the bound.
@@ -91,7 +91,7 @@ class DrawOptions(BaseModel):
         limits = Limits(**(asdict(Limits()) | _select(values, "target", "lower", "upper")))
         need_plan = [name for name in ("lock", "only_touched", "complete") if values.get(name)]
         if self.fresh and need_plan:
-            raise InputError("fresh_excludes", wish=need_plan[0].replace("_", "-"))
+            raise InputError("fresh_excludes", constraint=need_plan[0].replace("_", "-"))
         return Constraints(
             limits=limits,
             weights=Weights(**(asdict(Weights()) | values["weights"])),
@@ -108,7 +108,7 @@ class DrawOptions(BaseModel):
 
 
 class CommunityDrawOptions(DrawOptions):
-    """Wishes for every community, and those of single ones by code."""
+    """Constraints for every community, and those of single ones by code."""
 
     community: dict[CommunityCode, DrawOptions] = {}
 
@@ -151,7 +151,7 @@ def _first_error(error: ValidationError, source: str) -> InputError:
     if first["type"] == "extra_forbidden":
         known = WeightOptions if path[-2:-1] == ["weights"] else DrawOptions
         named = ", ".join(known.model_fields)
-        return InputError("wishes_unknown_name", source=source, place=place, known=named)
+        return InputError("constraints_unknown_name", source=source, place=place, known=named)
     if path[:1] == ["community"] and len(path) == 2:
         name = "community"
     if path[-2:-1] == ["weights"]:
@@ -159,4 +159,6 @@ def _first_error(error: ValidationError, source: str) -> InputError:
     known_categories = ", ".join(Category)
     wanted = text(f"wanted.{name}", categories=known_categories)
     given = json.dumps(first["input"], ensure_ascii=False, default=str)
-    return InputError("wishes_wrong_value", source=source, place=place, wanted=wanted, given=given)
+    return InputError(
+        "constraints_wrong_value", source=source, place=place, wanted=wanted, given=given
+    )

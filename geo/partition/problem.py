@@ -90,7 +90,7 @@ class Problem:
 
     @property
     def free(self) -> Ints:
-        """Return the nodes that the search assigns to grids."""
+        """Return (f,) int64 the nodes that the search assigns to grids."""
         return np.flatnonzero(self.fixed < 0)
 
 
@@ -113,7 +113,7 @@ def build_problem(
     validate_community(community)
     plan = None if constraints.fresh else plan
     if plan is None and (constraints.locked or constraints.only_touched or constraints.complete):
-        raise InputError("wish_without_plan", code=community.code, name=community.name)
+        raise InputError("constraint_without_plan", code=community.code, name=community.name)
     names, areas = dedicated_areas(
         community, constraints, _to_community_metres(constraints, community)
     )
@@ -140,14 +140,85 @@ def build_problem(
         unwalled_cells,
         graph,
         cell_of_node,
-        node_of_cell[cells.cell_of_building],
+        node_of_cell[cells.cell_of_atom],
         previous_plan.locate_points(areas, node_points(graph)),
         tuple(FixedGrid("dedicated", name) for name in names),
         None,
     )
     if plan is not None:
         problem = _start_from_plan(problem, plan, locations, kept_rows)
-    return _drop_empty_fixed_grids(problem)
+    return _drop_islets(_drop_empty_fixed_grids(_fix_leftovers(problem)))
+
+
+def _uninhabited_parts(problem: Problem) -> tuple[Ints, Bools]:
+    """Return the component of each free node, and which components nobody lives in."""
+    free = problem.graph.subgraph(problem.free)
+    parts, part = free.components()
+    return part, np.bincount(part, free.households, parts) == 0
+
+
+def _fix_leftovers(problem: Problem) -> Problem:
+    """Add land without households that only fixed grids surround to one of them.
+
+    It goes to the grid with which it shares most border; a locked grid does not change.
+    """
+    part, is_uninhabited = _uninhabited_parts(problem)
+    if problem.fixed.max(initial=-1) < 0 or not is_uninhabited.any():
+        return problem
+    graph, fixed = problem.graph, problem.fixed.copy()
+    part_of_node = np.full(len(graph), -1, dtype=np.int64)
+    part_of_node[problem.free] = np.where(is_uninhabited[part], part, -1)
+    locked = [grid.row for grid in problem.fixed_grids if _is_locked(problem, grid)]
+    can_grow = np.array([grid.row not in locked for grid in problem.fixed_grids])
+    ends = np.concatenate([graph.edges, graph.edges[:, ::-1]])
+    ends_grid = fixed[ends[:, 1]]
+    useful = (part_of_node[ends[:, 0]] >= 0) & (ends_grid >= 0) & can_grow[ends_grid]
+    shared = np.zeros((len(is_uninhabited), len(problem.fixed_grids)))
+    np.add.at(
+        shared,
+        (part_of_node[ends[useful, 0]], ends_grid[useful]),
+        np.tile(graph.length, 2)[useful],
+    )
+    goes = (part_of_node >= 0) & (shared.max(axis=1) > 0)[part_of_node]
+    fixed[goes] = shared.argmax(axis=1)[part_of_node[goes]]
+    return replace(problem, fixed=fixed)
+
+
+def _is_locked(problem: Problem, grid: FixedGrid) -> bool:
+    if problem.previous is None or grid.row < 0:
+        return False
+    return problem.previous.plan.grids["code"].iloc[grid.row] in problem.constraints.locked
+
+
+def _drop_islets(problem: Problem) -> Problem:
+    """Return the problem without the land that nobody lives on and that nothing connects.
+
+    Like the waters, it goes with a grid next to it. If nobody lives in the whole community, its
+    largest part stays.
+    """
+    graph, free = problem.graph, problem.free
+    part, is_uninhabited = _uninhabited_parts(problem)
+    borders_fixed = np.zeros(len(graph), dtype=bool)
+    is_between = (problem.fixed[graph.edges] < 0).sum(axis=1) == 1
+    borders_fixed[graph.edges[is_between]] = True
+    is_uninhabited[part[borders_fixed[free]]] = False
+    if is_uninhabited.all() and len(free) == len(graph):
+        area = np.bincount(part, graph.area[free], len(is_uninhabited))
+        is_uninhabited[area.argmax()] = False
+    if not is_uninhabited.any():
+        return problem
+    nodes = np.setdiff1d(np.arange(len(graph)), free[is_uninhabited[part]])
+    number = np.full(len(graph) + 1, -1, dtype=np.int64)
+    number[nodes] = np.arange(len(nodes))
+    previous = problem.previous
+    return replace(
+        problem,
+        graph=graph.subgraph(nodes),
+        cell_of_node=problem.cell_of_node[nodes],
+        node_of_atom=number[problem.node_of_atom],
+        fixed=problem.fixed[nodes],
+        previous=previous and replace(previous, labels=previous.labels.of(nodes)),
+    )
 
 
 def _to_community_metres(constraints: Constraints, community: Community) -> Polygons:
@@ -183,14 +254,14 @@ def node_points(graph: Graph) -> Points:
 def _build_cells(community: Community, atoms: Atoms, walls: Polygons | None = None) -> Cells:
     """Build the cells; an atom outside the community is put on the nearest land cell."""
     cells = build_cells(community.polygon, atoms.footprints, build_barriers(community, walls))
-    outside = np.flatnonzero(cells.cell_of_building < 0)
+    outside = np.flatnonzero(cells.cell_of_atom < 0)
     land = np.flatnonzero(~cells.water)
     if len(outside) == 0 or len(land) == 0:
         return cells
     centres = shapely.centroid(atoms.footprints[outside])
-    cell_of_building = cells.cell_of_building.copy()
-    cell_of_building[outside] = land[shapely.STRtree(cells.polygons[land]).nearest(centres)]
-    return replace(cells, cell_of_building=cell_of_building)
+    cell_of_atom = cells.cell_of_atom.copy()
+    cell_of_atom[outside] = land[shapely.STRtree(cells.polygons[land]).nearest(centres)]
+    return replace(cells, cell_of_atom=cell_of_atom)
 
 
 def _find_kept_grids(
@@ -270,7 +341,7 @@ def release_grids(problem: Problem, rows: Ints) -> Problem:
     Parameters
     ----------
     rows
-        Rows of these grids in the previous plan.
+        (k,) int64 rows of these grids in the previous plan.
     """
     is_released = np.isin([grid.row for grid in problem.fixed_grids], rows)
     fixed = np.where(

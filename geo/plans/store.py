@@ -14,6 +14,7 @@ from sqlalchemy import (
     Select,
     Text,
     bindparam,
+    case,
     func,
     insert,
     select,
@@ -95,6 +96,9 @@ def read_community(connection: Connection, code: str) -> Community:
     )
 
 
+DWELLING_USES = ("residential", "mixed")
+"""Uses of buildings in which people live."""
+
 _CODE = bindparam("code", type_=Text)
 
 _REGION = select(Region.code, Region.name, wkb(Region.geom)).where(
@@ -107,12 +111,22 @@ def _buildings() -> Select[*tuple[Any, ...]]:
     is_inside = Building.region_code.is_(None) & func.ST_Within(
         func.ST_PointOnSurface(Building.geom), border
     )
+    # A building without a number has 0, the column's default, and no source of the number.
+    has_number = (Building.households > 0) | Building.households_source.is_not(None)
+    of_units = (
+        select(func.sum(BuildingUnit.households))
+        .where(BuildingUnit.building_code == Building.code)
+        .scalar_subquery()
+    )
+    households = case((has_number, Building.households), else_=func.coalesce(of_units, 0))
+    is_dwelling = Building.use.is_(None) | Building.use.in_(DWELLING_USES)
     return (
         select(
             Building.code,
             Building.name,
-            Building.households,
+            households.label("households"),
             Building.compound_code,
+            (~has_number & is_dwelling & (households == 0)).label("households_unknown"),
             wkb(Building.geom),
         )
         .where((Building.region_code == _CODE) | is_inside)

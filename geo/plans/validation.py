@@ -9,8 +9,9 @@ import shapely
 from sqlalchemy import Connection, LargeBinary, Row, func, select
 
 from geo.model import STORAGE_SRID, Grid, GridMember, Road
-from geo.partition.scoring.checks import is_in_one_piece
+from geo.partition.scoring.checks import drop_islets, is_in_one_piece
 from geo.partition.scoring.objective import Limits
+from geo.types import Points
 
 
 @dataclass(frozen=True)
@@ -69,16 +70,27 @@ def disconnected_grids(connection: Connection, plan: int, codes: Sequence[str]) 
     """Return the codes of the grids whose parts no road or path connects."""
     if not codes:
         return set()
-    shapes = connection.execute(
+    rows = connection.execute(
         select(Grid.code, func.ST_AsBinary(Grid.geom, type_=LargeBinary)).where(
-            Grid.plan_id == plan, Grid.code.in_(codes)
+            Grid.plan_id == plan
         )
     ).all()
+    shapes = shapely.from_wkb(np.array([shape for _, shape in rows], dtype=object))
+    connected = drop_islets(shapes, _read_inhabited_points(connection, plan))
     return {
         code
-        for code, shape in shapes
-        if not is_in_one_piece(shapely.from_wkb(shape), _read_ways(connection, shape))
+        for (code, wkb), shape in zip(rows, connected, strict=True)
+        if code in codes and not is_in_one_piece(shape, _read_ways(connection, wkb))
     }
+
+
+def _read_inhabited_points(connection: Connection, plan: int) -> Points:
+    """Return a point on each cell of a plan with households, in degrees."""
+    point = func.ST_AsBinary(func.ST_PointOnSurface(GridMember.geom), type_=LargeBinary)
+    inhabited = select(point).where(GridMember.plan_id == plan, GridMember.households > 0)
+    points = connection.execute(inhabited).scalars().all()
+    located: Points = shapely.from_wkb(np.array(points, dtype=object))
+    return located
 
 
 def _read_ways(connection: Connection, shape: bytes) -> Any:

@@ -136,6 +136,7 @@ def sheet_words(lang: Language) -> dict[str, str]:
         *("fire_lane", "ladder", "missing", "review", "data_of", "printed", "scale"),
         *("legend_this", "legend_hydrant", "legend_entrance", "legend_hose", "legend_drive"),
         *("legend_close", "legend_ladder", "legend_valve", "high_rise", "none"),
+        *("items", "item", "item_value", "item_place", "item_checked", "not_recorded"),
     )
     return {name: text(f"building_sheet.{name}", lang=lang) for name in names}
 
@@ -316,6 +317,15 @@ def _tables(content: Details, lang: Language) -> dict[str, Any]:
             *(item["text"] for item in content["fire_lane"]["obstacles"][:2]),
         ],
         "ladder": content["ladder"]["text"],
+        "items": [
+            [
+                item["title"],
+                item["value"],
+                item["place"],
+                None if item["value"] is None else f"{item['checked_on']} {item['checked_by']}",
+            ]
+            for item in content["items"]
+        ],
         "missing": [item["text"] for item in content["missing"]],
         "review": _review_text(content["review"], lang),
         "data_of": "?" if published is None else clock.format_day(published),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from geo.geometry import kernel_file
 from maps import build
 from tests.conftest import fresh_database
 
@@ -24,11 +25,22 @@ print(len(read_sample(SAMPLE_FILE)["building"]))
 """
 
 
+NEAREST = """
+import numpy as np
+from numba.core import event
+from geo.geometry.point_bins import find_nearest_in_room
+with event.install_recorder("numba:compile") as compiled:
+    points, room = np.array([[0.0, 0.0], [9.0, 9.0]]), np.zeros(2, dtype=np.int64)
+    print(find_nearest_in_room(points, room, points, room), len(compiled.buffer))
+"""
+
+
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
     """Return a folder with what the wheel holds, as pip would unpack it."""
     folder = tmp_path_factory.mktemp("wheel")
     build.build()
+    kernel_file.load_or_build("draw")
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", os.fspath(folder)]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     [wheel] = folder.glob("*.whl")
@@ -62,3 +74,17 @@ def test_installed_wheel_creates_tables_and_reads_its_sample(installed, home, tm
         )
     assert done.returncode == 0, done.stderr.decode()
     assert int(done.stdout) > 1000
+
+
+def test_installed_wheel_draws_without_compiling(installed, tmp_path):
+    environment = {k: v for k, v in os.environ.items() if k != "NUMBA_CACHE_DIR"}
+    environment |= {"PYTHONPATH": os.fspath(installed), "GRIDATLAS_HOME": os.fspath(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", NEAREST],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == "[0 1] 0\n", done.stderr
+    assert not list(tmp_path.rglob("*.kernels"))

@@ -5,6 +5,7 @@ import pytest
 from playwright.sync_api import expect
 from sqlalchemy import insert, text
 
+from geo.fire.rules import Overlay
 from geo.model import BuildingUnit, Facility, PipeNode, PipeSegment
 from tests import town as t
 from tests.e2e.conftest import PHONE, faults_of, signed_in
@@ -107,6 +108,22 @@ def test_building_is_opened_by_a_click_and_its_sheet_is_a_pdf(desk, equipped):
     assert sheet.content.startswith(b"%PDF")
 
 
+def test_what_is_found_on_site_is_recorded_in_the_panel(desk):
+    page = desk("/fire?building=b001-001")
+    items = page.locator("#side .items")
+    expect(items.locator("li", has_text="切断电源位置")).to_contain_text("未采集", timeout=60_000)
+    items.get_by_role("button", name="填写现场采集").click()
+    items.get_by_label("切断电源位置：情况").fill("总闸")
+    items.get_by_label("切断电源位置：位置").fill("东侧配电间")
+    items.get_by_label("采集人").fill("王五")
+    items.get_by_role("button", name="保存").click()
+    line = items.locator("li", has_text="切断电源位置")
+    expect(line).to_contain_text("总闸 · 东侧配电间", timeout=60_000)
+    expect(line).to_contain_text("王五")
+    assert items.locator("li", has_text="未采集").count() == items.locator("li").count() - 1
+    assert faults_of(page) == []
+
+
 def test_incident_circle_lists_people_by_grid_and_grows(desk):
     page = desk()
     page.get_by_role("button", name="事故范围").click()
@@ -147,7 +164,7 @@ def test_city_never_checked_says_so_and_is_checked_on_demand(desk, town):
     box = page.locator(".overlays")
     expect(box).to_contain_text("尚未按规范检查")
     assert box.locator(".count").count() == 0, "no zeros where nobody looked"
-    assert box.locator(".counts", has_text="未检查").count() == 8
+    assert box.locator(".counts", has_text="未检查").count() == len(Overlay)
     assert faults_of(page) == []
     box.get_by_role("button", name="立即检查").click()
     expect(box).to_contain_text("检查于", timeout=60_000)
@@ -158,7 +175,7 @@ def test_overlays_go_on_with_counts_and_findings_in_view(desk):
     page = desk()
     box = page.locator(".overlays")
     box.get_by_role("checkbox").first.wait_for(timeout=60_000)
-    assert box.get_by_role("checkbox").count() == 8
+    assert box.get_by_role("checkbox").count() == len(Overlay)
     box.get_by_label("消防救援站").or_(box.get_by_role("checkbox").last).first.check()
     expect(box.locator(".findings")).to_contain_text("当前范围内")
     shown = page.evaluate("gridatlas.map.getLayoutProperty('station', 'visibility')")

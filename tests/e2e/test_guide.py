@@ -11,10 +11,10 @@ from sqlalchemy import insert
 from geo.model import Facility, GridManager
 from tests import town as t
 from tests.e2e.conftest import signed_in
+from tests.e2e.test_constraint_picker import NEIGHBOURS, constrain
 from tests.e2e.test_data_desk import delivered
 from tests.e2e.test_fire_desk import equipped
 from tests.e2e.test_planner import AT_BORDER, GRIDS, READY, pick
-from tests.e2e.test_wishes import NEIGHBOURS, wish
 
 __all__ = ["delivered", "equipped"]  # the same ground as the desks' own tests
 
@@ -93,13 +93,13 @@ def test_pictures_of_planner_and_public_page(open_page, desks, town, client_of, 
     keep(page, "plan-community")
     page.get_by_role("button", name="划分网格").click()
     page.get_by_role("button", name="在图上选择建筑").click()
-    page.wait_for_function("() => window.gridatlas?.wishing?.view.isUpToDate")
+    page.wait_for_function("() => window.gridatlas?.picking?.view.isUpToDate")
     parted = page.evaluate(NEIGHBOURS, True)
-    wish(page, "apart", parted)
+    constrain(page, "apart", parted)
     page.wait_for_function(
-        "() => gridatlas.wishing.view.isUpToDate && gridatlas.map.areTilesLoaded()"
+        "() => gridatlas.picking.view.isUpToDate && gridatlas.map.areTilesLoaded()"
     )
-    keep(page, "plan-wishes")
+    keep(page, "plan-constraints")
     sheet = planner.get(f"/plans/{shown['id']}/sheet.pdf?paper=A4").raise_for_status().content
     keep(sheet, "paper-sheet")
 

@@ -3,7 +3,7 @@
 Barriers cut the community into *rooms*: areas that can be crossed without crossing a barrier.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 import numpy as np
@@ -11,7 +11,7 @@ import shapely
 from numpy.typing import NDArray
 
 from geo.geometry.shared_borders import clip
-from geo.types import Floats, Lines, Polygons
+from geo.types import Floats, Lines, Points, Polygons
 
 DANGLING_END_M = 8.0
 """A dangling end of a barrier within this distance of another one is joined to it."""
@@ -59,11 +59,16 @@ class Barriers:
         (m,) int8 values of :class:`Kind`.
     water
         (w,) polygons of rivers, canals and lakes, where no building stands.
+    strips, strip_kinds
+        (s,) polygons between parallel barriers (the median of a dual carriageway), and (s,) int8
+        their kinds: a border within a strip lies on the barrier.
     """
 
     lines: Lines
     kinds: NDArray[np.int8]
     water: Polygons
+    strips: Polygons = field(default_factory=lambda: np.empty(0, dtype=object))
+    strip_kinds: NDArray[np.int8] = field(default_factory=lambda: np.empty(0, dtype=np.int8))
 
     @classmethod
     def none(cls) -> "Barriers":
@@ -152,6 +157,10 @@ def find_barrier_kinds(points: Floats, barriers: Barriers) -> NDArray[np.int8]:
     strongest: NDArray[np.int8] = find_strongest_kinds(points, ends, kinds, ON_BARRIER_M).astype(
         np.int8
     )
+    if len(barriers.strips):
+        located: Points = np.asarray(shapely.points(points), dtype=object)
+        strip, point = shapely.STRtree(located).query(barriers.strips, predicate="intersects")
+        np.maximum.at(strongest, point, barriers.strip_kinds[strip])
     return strongest
 
 

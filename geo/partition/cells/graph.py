@@ -86,10 +86,7 @@ class Graph:
 
     def components(self) -> tuple[int, Ints]:
         """Return the number of connected components and (n,) the component of each node."""
-        n = len(self)
-        matrix = coo_array((np.ones(len(self.edges)), self.edges.T), shape=(n, n))
-        count, part = connected_components(matrix, directed=False)
-        return int(count), part.astype(np.int64)
+        return connected_parts(len(self), self.edges)
 
     def subgraph(self, nodes: Ints) -> "Graph":
         """Return the graph of (k,) nodes, renumbered in their order.
@@ -146,6 +143,19 @@ class Graph:
         )
 
 
+def connected_parts(nodes: int, edges: Ints) -> tuple[int, Ints]:
+    """Return the number of connected components and (n,) int64 the component of each node.
+
+    Parameters
+    ----------
+    nodes, edges
+        Number of nodes, and (m, 2) int64 edges.
+    """
+    matrix = coo_array((np.ones(len(edges)), edges.T), shape=(nodes, nodes))
+    count, part = connected_components(matrix, directed=False)
+    return int(count), part.astype(np.int64)
+
+
 def build_graph(cells: "Cells", households: Ints, compound: Ints) -> tuple[Graph, Ints]:
     """Return the graph of the land cells of a community.
 
@@ -189,8 +199,8 @@ def build_graph(cells: "Cells", households: Ints, compound: Ints) -> tuple[Graph
     outline: Floats = np.bincount(
         np.maximum(left, right)[outer], weights=shared.length[outer], minlength=len(land)
     ).astype(np.float64)
-    has_cell = cells.cell_of_building >= 0
-    at = node[cells.cell_of_building[has_cell]]
+    has_cell = cells.cell_of_atom >= 0
+    at = node[cells.cell_of_atom[has_cell]]
     graph = Graph(
         households=np.bincount(at, weights=households[has_cell], minlength=len(land)).astype(
             np.int64
@@ -216,33 +226,74 @@ def join_islands_by_ways(graph: Graph, cells: Polygons, ways: Lines) -> Graph:
         (n,) polygons of the nodes.
     ways
         (w,) lines of roads, bridges and paths. Cells of different components that a line enters
-        one after the other become adjacent, without border and without cost.
+        one after the other become adjacent, without border. In one grid they cost the length of
+        the way between them, so that a grid does not lie in distant pieces.
     """
-    parts, part = graph.components()
-    if parts == 1 or len(ways) == 0:
-        return graph
+    pairs, length = find_way_links(graph.components()[1], cells, ways)
+    zeros = np.zeros(len(pairs))
+    return replace(
+        graph,
+        edges=np.concatenate([graph.edges, pairs]),
+        cut=np.append(graph.cut, zeros),
+        inside=np.append(graph.inside, length),
+        length=np.append(graph.length, zeros),
+    )
+
+
+def find_way_links(part: Ints, cells: Polygons, ways: Lines) -> tuple[Ints, Floats]:
+    """Find the cells of different components that a way links.
+
+    Parameters
+    ----------
+    part
+        (n,) int64 component of each cell.
+    cells, ways
+        (n,) polygons, and (w,) lines of roads, bridges and paths.
+
+    Returns
+    -------
+    pairs, length
+        (p, 2) int64 cells that a way enters one after the other, each pair once, and (p,) float64
+        metres of the shortest way between them.
+    """
+    if len(ways) == 0 or (part == part[:1]).all():
+        return np.empty((0, 2), dtype=np.int64), np.empty(0)
     way, cell = shapely.STRtree(cells).query(ways, predicate="intersects")
     within = shapely.intersection(ways[way], cells[cell])
     along = shapely.line_locate_point(ways[way], shapely.point_on_surface(within))
     order = np.lexsort((along, way))
     way, cell = way[order], cell[order]
-    leads = (way[1:] == way[:-1]) & (part[cell[1:]] != part[cell[:-1]])
-    pairs = np.sort(np.stack([cell[:-1][leads], cell[1:][leads]], axis=1), axis=1)
-    pairs = np.unique(pairs, axis=0)
-    zeros = np.zeros(len(pairs))
-    return replace(
-        graph,
-        edges=np.concatenate([graph.edges, pairs]).astype(np.int64),
-        cut=np.append(graph.cut, zeros),
-        inside=np.append(graph.inside, zeros),
-        length=np.append(graph.length, zeros),
+    leads = np.flatnonzero((way[1:] == way[:-1]) & (part[cell[1:]] != part[cell[:-1]]))
+    line, within = ways[way[leads]], within[order]
+    leaves, enters = _farthest_along(line, within[leads]), _nearest_along(line, within[leads + 1])
+    one, other = cell[leads], cell[leads + 1]
+    between = np.maximum(enters - leaves, shapely.distance(cells[one], cells[other]))
+    pairs, number = np.unique(
+        np.sort(np.stack([one, other], axis=1), axis=1), axis=0, return_inverse=True
     )
+    length = np.full(len(pairs), np.inf)
+    np.minimum.at(length, number.ravel(), between)
+    return pairs.astype(np.int64), length
+
+
+def _farthest_along(lines: Lines, parts: Lines) -> Floats:
+    """Return (k,) how far along each line a part of it ends."""
+    coords, part = shapely.get_coordinates(parts, return_index=True)
+    farthest = np.zeros(len(lines))
+    np.maximum.at(farthest, part, shapely.line_locate_point(lines[part], shapely.points(coords)))
+    return farthest
+
+
+def _nearest_along(lines: Lines, parts: Lines) -> Floats:
+    """Return (k,) how far along each line a part of it begins."""
+    nearest: Floats = shapely.length(lines) - _farthest_along(shapely.reverse(lines), parts)
+    return nearest
 
 
 def find_populated_rooms(cells: "Cells", households: Ints) -> Bools:
     """Return (r,) bool, which rooms have a household."""
-    has_cell = cells.cell_of_building >= 0
-    room = cells.room[cells.cell_of_building[has_cell]]
+    has_cell = cells.cell_of_atom >= 0
+    room = cells.room[cells.cell_of_atom[has_cell]]
     total = np.bincount(room, weights=households[has_cell], minlength=int(cells.room.max()) + 1)
     return total > 0
 

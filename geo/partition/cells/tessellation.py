@@ -5,7 +5,7 @@ its outline are noded into one arrangement of lines; its faces are assigned to b
 All cells come from one arrangement, so neighbours share their vertices and no gap is left.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import shapely
@@ -50,19 +50,20 @@ class Cells:
     ----------
     polygons
         (n,) polygons in metres that together tile the community.
-    cell_of_building
-        (b,) int64 cell on which each building stands. Two buildings share a cell where one
+    cell_of_atom
+        (a,) int64 cell on which each atom stands. Two atoms share a cell where one
         footprint lies within the other. -1 where a footprint lies outside the community.
     room
-        (n,) int64 room in which most of a cell lies, see :mod:`geo.partition.cells.barriers`.
+        (n,) int64 room of a cell's building, or, without one, that in which most of the cell lies;
+        see :mod:`geo.partition.cells.barriers`.
     water
         (n,) bool, whether a cell is a water surface.
     barriers
-        The barriers, clipped to the community.
+        The barriers, clipped to the community, with the strips between parallel ones.
     """
 
     polygons: Polygons
-    cell_of_building: Ints
+    cell_of_atom: Ints
     room: Ints
     water: Bools
     barriers: Barriers
@@ -89,14 +90,17 @@ def build_cells(community: shapely.Geometry, footprints: Polygons, barriers: Bar
     feet, foot_of_building = _resolve_overlaps(clip(footprints, community))
     rooms = build_rooms(community, barriers)
     is_water = _lie_in_any(rooms, barriers.water)
-    sites, has_site = _sample_sites(feet, rooms, is_water, barriers)
+    home = locate_by_overlap(feet, rooms)
+    strips = _find_strips(home, rooms, is_water, barriers)
+    sites, has_site = _sample_sites(feet, home, rooms, strips)
     lines = _node_arrangement(community, barriers, _clip_ridges(sites, rooms), feet)
     pieces = build_faces_within(lines, community)
     label, room, has_foot = _label_pieces(pieces.polygons, feet, rooms, sites, has_site)
     label = _make_labels_connected(
         lines, pieces, label, room, has_foot, len(feet), is_water, barriers
     )
-    return _merge_pieces(lines, pieces, label, room, foot_of_building, is_water, barriers)
+    barriers = replace(barriers, strips=rooms[strips.rooms], strip_kinds=strips.kinds)
+    return _merge_pieces(lines, pieces, label, room, home, foot_of_building, is_water, barriers)
 
 
 def _resolve_overlaps(footprints: Polygons) -> tuple[Polygons, Ints]:
@@ -135,11 +139,16 @@ def _lie_in_any(rooms: Polygons, areas: Polygons) -> Bools:
 
 
 def _sample_sites(
-    feet: Polygons, rooms: Polygons, is_water: Bools, barriers: Barriers
+    feet: Polygons, home: Ints, rooms: Polygons, strips: "_Strips"
 ) -> tuple[Sites, Bools]:
-    """Return sample points of the buildings that divide each room, and which rooms have any."""
-    home = locate_by_overlap(feet, rooms)
-    thin_room, foot = _divide_thin_rooms(home, rooms, is_water, barriers)
+    """Return sample points of the buildings that divide each room, and which rooms have any.
+
+    Parameters
+    ----------
+    home
+        (f,) int64 room of each footprint.
+    """
+    thin_room, foot = strips.footprints(home)
     near = _are_near(rooms[thin_room], feet[foot], thin_room)
     thin_room, foot = thin_room[near], foot[near]
     points, owner = sample_outlines(feet, home)
@@ -154,13 +163,47 @@ def _sample_sites(
     return Sites(points[order], owner[order], room[order]), has_site
 
 
-def _divide_thin_rooms(
-    home: Ints, rooms: Polygons, is_water: Bools, barriers: Barriers
-) -> tuple[Ints, Ints]:
-    """Return pairs (thin room, footprint) of rooms divided among the buildings next to them.
+@dataclass(frozen=True)
+class _Strips:
+    """Thin rooms without buildings, and the rooms with buildings that they are divided among.
 
-    A strip between a wall and a street, or between two carriageways, goes to the buildings behind
-    the weakest barrier that has any.
+    Attributes
+    ----------
+    rooms, kinds
+        (s,) int64 the thin rooms, and (s,) int8 the weakest barrier between each and a room with
+        buildings.
+    pairs
+        (p, 2) int64 a thin room, and a room with buildings behind its weakest barrier.
+    """
+
+    rooms: Ints
+    kinds: NDArray[np.int8]
+    pairs: Ints
+
+    def footprints(self, home: Ints) -> tuple[Ints, Ints]:
+        """Return pairs of a thin room and a building behind its weakest barriers, as two columns.
+
+        Parameters
+        ----------
+        home
+            (b,) int64 room of each building.
+
+        Returns
+        -------
+        tuple of ndarray
+            (p,) int64 thin rooms and (p,) int64 rows of buildings.
+        """
+        by_room = np.argsort(home, kind="stable")
+        start = np.searchsorted(home[by_room], self.pairs[:, 1])
+        count = np.searchsorted(home[by_room], self.pairs[:, 1], side="right") - start
+        return np.repeat(self.pairs[:, 0], count), by_room[_ranges(start, count)]
+
+
+def _find_strips(home: Ints, rooms: Polygons, is_water: Bools, barriers: Barriers) -> _Strips:
+    """Find the strips between a wall and a street, or between two carriageways.
+
+    A strip goes to the buildings behind the weakest barrier that has any. Between carriageways
+    that is both sides: the border in the middle still lies on the street.
     """
     empty = np.bincount(home, minlength=len(rooms)) == 0
     width = 2 * shapely.area(rooms) / shapely.length(rooms)
@@ -173,14 +216,12 @@ def _divide_thin_rooms(
     kind = np.tile(kind[inner], 2)
     useful = thin[one] & ~empty[other]
     one, other, kind = one[useful], other[useful], kind[useful]
-    weakest = np.full(len(rooms), 127, dtype=np.int8)
+    weakest = np.full(len(rooms), np.iinfo(np.int8).max, dtype=np.int8)
     np.minimum.at(weakest, one, kind)
     behind = kind == weakest[one]
     pairs = np.unique(np.stack([one[behind], other[behind]], axis=1), axis=0)
-    by_room = np.argsort(home, kind="stable")
-    start = np.searchsorted(home[by_room], pairs[:, 1])
-    count = np.searchsorted(home[by_room], pairs[:, 1], side="right") - start
-    return np.repeat(pairs[:, 0], count), by_room[_ranges(start, count)]
+    strips = np.unique(pairs[:, 0])
+    return _Strips(strips, weakest[strips], pairs)
 
 
 def _ranges(start: Ints, count: Ints) -> Ints:
@@ -332,6 +373,7 @@ def _merge_pieces(
     pieces: Faces,
     label: Ints,
     room: Ints,
+    home: Ints,
     foot_of_building: Ints,
     is_water: Bools,
     barriers: Barriers,
@@ -345,14 +387,18 @@ def _merge_pieces(
     cell_of_foot = np.where(
         np.isin(np.arange(feet), labels), np.searchsorted(labels, np.arange(feet)), -1
     )
-    cell_of_building = np.append(cell_of_foot, -1)[foot_of_building]
+    cell_of_atom = np.append(cell_of_foot, -1)[foot_of_building]
     empty = labels >= feet
     water = np.zeros(len(labels), dtype=bool)
     water[empty] = is_water[labels[empty] - feet]
-    return Cells(polygons, cell_of_building, room[main], water, barriers)
+    room_of_cell = room[main]
+    has_home = ~empty
+    has_home[~empty] = home[labels[~empty]] >= 0
+    room_of_cell[has_home] = home[labels[has_home]]
+    return Cells(polygons, cell_of_atom, room_of_cell, water, barriers)
 
 
 def find_cell_borders(cells: Cells) -> tuple[Borders, NDArray[np.int8]]:
-    """Return the borders between cells and the kind of barrier on each segment."""
+    """Return the borders between cells and (s,) int8 the kind of barrier on each segment."""
     shared = find_borders(cells.polygons)
     return shared, find_barrier_kinds(shared.midpoints(), cells.barriers)

@@ -17,7 +17,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from geo.geometry.compile import COMPILED, INLINED
+from geo.geometry.compile import COMPILED, INLINED, kernel
 from geo.partition.search.kernel import FOUR_PI, households_cost
 from geo.types import Bools, Floats, Ints
 
@@ -296,7 +296,7 @@ def _hash_state(s: States, j: int, grids: int, c: Coarseness) -> np.uint64:
     return mark
 
 
-@njit(**INLINED)
+@kernel(**INLINED)
 def expand_states(
     r: Rules, step: Step, before: States, ceiling: float, after: States, spare: States
 ) -> tuple[int, float]:
@@ -328,7 +328,7 @@ def expand_states(
     return count, lost
 
 
-@njit(**INLINED)
+@kernel(**INLINED)
 def hash_states(s: States, count: int, c: Coarseness) -> None:
     """Hash the parts of states that have to agree for a merge."""
     for j in range(count):
@@ -351,7 +351,7 @@ def _agree(s: States, i: int, j: int, c: Coarseness) -> bool:
     return True
 
 
-@njit(**INLINED)
+@kernel(**INLINED)
 def merge_states(s: States, order: Ints, c: Coarseness, kept: Ints) -> int:
     """Merge the states that agree into the cheapest of them, with the best of all their sums.
 
@@ -411,7 +411,7 @@ def _cost_if_complete(r: Rules, s: States, i: int, g: int) -> float:
     )
 
 
-@njit(**COMPILED)
+@kernel(**COMPILED)
 def completion_costs(r: Rules, s: States, households: int) -> Floats:
     """Return the least cost of the states by the households that continue in grids of the rest.
 

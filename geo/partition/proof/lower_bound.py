@@ -137,7 +137,7 @@ def prove(
 
 @cache
 def _compile_proof() -> None:
-    """Compile the loops, so that their minute does not count in the time limit of a proof."""
+    """Have the loops compiled, so that this does not count in the time limit of a proof."""
     graph = graph_from_arrays([200, 180, 210, 190], [(0, 1), (1, 2), (2, 3)], [30.0, 30.0, 30.0])
     pairs = np.empty((0, 2), dtype=np.int64)
     piece = _Piece(graph, np.arange(4), Limits(), Weights(compactness=0.0), None, pairs)
@@ -188,7 +188,7 @@ class _Piece:
         self.length = np.floor(length / self.rules.metres).astype(np.int64)
 
     def cost(self, label: Ints) -> float:
-        """Return the cost of a drawing, FORBIDDEN_COST if it violates a pair."""
+        """Return the cost of (n,) int64 labels, FORBIDDEN_COST if they violate a pair."""
         one, other = label[self.edges].T
         wrong = (np.where(one == other, self.same, self.differ) >= FORBIDDEN_COST).any()
         return FORBIDDEN_COST if wrong else cost(self.graph, label, self.limits, self.weights).total

@@ -8,7 +8,7 @@ import shapely
 
 from geo import crs
 from geo.partition.cells.graph import Graph, join_islands_by_ways
-from geo.types import Bools, Ints, Polygons, Strings
+from geo.types import Bools, Ints, Points, Polygons, Strings
 
 Faults = list[tuple[str, dict[str, Any]]]
 
@@ -34,6 +34,28 @@ def is_in_one_piece(polygon: shapely.Geometry, ways: Polygons) -> bool:
         zero.astype(np.int64), none, nothing, nothing, nothing, zero, zero, np.zeros((n, 2))
     )
     return join_islands_by_ways(graph, pieces, ways).components()[0] == 1
+
+
+def drop_islets(polygons: Polygons, inhabited: Points) -> Polygons:
+    """Return polygons without the pieces that nobody lives on and that touch no other polygon.
+
+    Such land can't be connected to any grid, so that it does not matter in which one it is.
+
+    Parameters
+    ----------
+    polygons, inhabited
+        (g,) grids, and (k,) points of the buildings with households.
+    """
+    several = np.flatnonzero(shapely.get_num_geometries(polygons) > 1)
+    pieces, owner = shapely.get_parts(polygons[several], return_index=True)
+    needed = np.zeros(len(pieces), dtype=bool)
+    needed[shapely.STRtree(inhabited).query(pieces, predicate="intersects")[0]] = True
+    piece, other = shapely.STRtree(polygons).query(pieces, predicate="intersects")
+    needed[piece[other != several[owner[piece]]]] = True
+    needed |= ~np.isin(owner, owner[needed])
+    result = polygons.copy()
+    result[several] = shapely.multipolygons(pieces[needed], indices=owner[needed])
+    return result
 
 
 def find_grids_in_pieces(polygons: Polygons, whole: Bools) -> Faults:
@@ -100,7 +122,15 @@ def find_cut_buildings(polygons: Polygons, footprints: Polygons, names: Strings)
 
 
 def find_households_without_grid(grid: Ints, households: Ints, names: Strings) -> Faults:
-    """Return the households whose building lies in no grid."""
+    """Return the households whose building lies in no grid.
+
+    Parameters
+    ----------
+    grid, households
+        (b,) int64 grid of each building, -1 for none, and its households.
+    names
+        (b,) str names of the buildings.
+    """
     homeless = np.flatnonzero((grid < 0) & (households > 0))
     if len(homeless) == 0:
         return []

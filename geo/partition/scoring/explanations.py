@@ -32,6 +32,8 @@ def explain_reasons(reasons: Reasons, problem: Problem, label: Ints) -> Reasons:
     """
     limits = problem.constraints.limits
     names = _node_names(problem)
+    if not problem.atoms.households.any():  # find_unknown_households says that nobody lives there
+        reasons = tuple(reason for reason in reasons if reason[0] != "outside_limits")
     explained = []
     for key, fields in reasons:
         nodes = np.flatnonzero(label == fields["grid"]) if "grid" in fields else None
@@ -104,6 +106,19 @@ def find_buildings_across_border(problem: Problem) -> Reasons:
     order = across[np.argsort(-outside_m2[across], kind="stable")]
     names = [str(name) for name in problem.atoms.names()[order[:MAX_NAMED]]]
     return (("crosses_border", {"count": len(across), "names": ", ".join(names)}),)
+
+
+def find_unknown_households(problem: Problem) -> Reasons:
+    """Return that nobody lives in the community, or for which buildings the number is unknown."""
+    buildings = problem.community.buildings
+    names = np.empty(0, dtype=object)
+    if "households_unknown" in buildings:
+        unknown = buildings[buildings["households_unknown"].to_numpy(dtype=bool)]
+        names = unknown["name"].where(unknown["name"] != "", unknown["code"]).to_numpy()
+    fields = {"count": len(names), "names": ", ".join(map(str, names[:MAX_NAMED]))}
+    if not problem.atoms.households.any():
+        return (("nobody_lives_there", fields) if len(names) else ("nobody_at_all", {}),)
+    return (("households_unknown", fields),) if len(names) else ()
 
 
 def find_unmet_constraints(problem: Problem, label: Ints, rows: Ints) -> Reasons:

@@ -66,7 +66,7 @@ def assign_serials(xy: Floats, area: Floats, dedicated: Bools, kept: Ints | None
 
 
 def grid_codes(community: str, serial: Ints) -> list[str]:
-    """Return the 15-digit codes of a community's grids."""
+    """Return the 15-digit codes of a community's grids from their (g,) int64 serials."""
     return [f"{community}{number:0{SERIAL_DIGITS}d}" for number in serial]
 
 

@@ -55,7 +55,7 @@ class Weights:
     border: float = 1.0
     compactness: float = 15.0
     compound: float = 60.0
-    moved: float = 1.0
+    moved: float = 5.0
 
     def __post_init__(self) -> None:
         """Raise :class:`InputError` if a weight is negative or not finite."""

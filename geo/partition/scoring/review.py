@@ -17,6 +17,7 @@ from geo.partition.scoring import checks
 from geo.partition.scoring.explanations import (
     explain_reasons,
     find_buildings_across_border,
+    find_unknown_households,
     replace_numbers_by_codes,
 )
 from geo.partition.scoring.objective import Limits, Weights
@@ -66,12 +67,13 @@ def review_plan(
         *explain_reasons(card.reasons, problem, _grids_of_nodes(problem, grid, polygons)),
         *checks.find_cut_buildings(polygons, footprints, problem.atoms.names()),
         *find_buildings_across_border(problem),
+        *find_unknown_households(problem),
     ]
     return replace(card, reasons=replace_numbers_by_codes(tuple(reasons), list(plan.grids["code"])))
 
 
 def build_members(atoms: Atoms, grid: Ints) -> Members:
-    """Return the atoms as members of grids, for the score card."""
+    """Return the atoms as members of grids, for the score card; ``grid`` is (a,) int64."""
     centres = shapely.get_coordinates(shapely.centroid(atoms.footprints))
     return Members(grid, atoms.households, centres, atoms.compound, atoms.names())
 
@@ -81,7 +83,7 @@ def undisputed_footprints(atoms: Atoms, cells: Cells) -> Polygons:
 
     Where nothing is left, a small disc at the nearest place of its cell stands in for it.
     """
-    cell = cells.cell_of_building
+    cell = cells.cell_of_atom
     own: Polygons = shapely.intersection(atoms.footprints, cells.polygons[cell])
     none = shapely.area(own) < TRACE_M2
     centres, land = shapely.centroid(atoms.footprints[none]), cells.polygons[cell[none]]

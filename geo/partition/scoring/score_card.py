@@ -7,14 +7,22 @@ import numpy as np
 import shapely
 from shapely import coverage_clean  # type: ignore[attr-defined]
 
-from geo.geometry.shared_borders import find_borders
+from geo.geometry.shared_borders import find_borders, inner_points
 from geo.partition.cells.barriers import Kind, find_barrier_kinds
-from geo.partition.cells.graph import CUT_FACTOR, INSIDE_FACTOR, find_populated_rooms
+from geo.partition.cells.graph import (
+    CUT_FACTOR,
+    INSIDE_FACTOR,
+    connected_parts,
+    find_populated_rooms,
+    find_way_links,
+)
 from geo.partition.cells.tessellation import Cells, find_cell_borders
 from geo.partition.community import Community
+from geo.partition.previous_plan import locate_points
 from geo.partition.scoring.checks import (
     MIN_FAULT_M2,
     describe_land,
+    drop_islets,
     find_grids_in_pieces,
     find_households_without_grid,
     find_overlaps,
@@ -28,7 +36,7 @@ from geo.partition.scoring.objective import (
     count_needed_grids,
     weighted_cost,
 )
-from geo.types import Bools, Floats, Ints, Polygons, Strings
+from geo.types import Bools, Floats, Ints, Points, Polygons, Strings
 
 ON_BORDER_M = 0.02
 """A point within this distance of a border lies on it."""
@@ -186,24 +194,25 @@ def score(
     overlap = float(shapely.area(polygons).sum() - shapely.area(union))
     border, on_barrier = _inner_borders(healed, cells, ~general)
     straddled = _straddled_length(healed, cells, members.households)
+    ways = community.roads.geometry.to_numpy()
+    border_total = border + straddled + _linking_way_length(polygons, cells, ways)
     land = _without_water(healed, cells)
     extra = count_extra_grids(placed.compound, placed.households, placed.grid, limits)
     objective = weighted_cost(
         limits,
         weights or Weights(),
         households=counted,
-        border=border + straddled,
+        border=border_total,
         area=shapely.area(land),
         perimeter=shapely.length(land),
         extra_grids=int(extra.sum()),
         moved=moved or 0,
     )
-    ways = community.roads.geometry.to_numpy()
-    whole = np.array(
-        [is_in_one_piece(polygon, ways) for polygon in _join_touching_parts(polygons)], dtype=bool
-    )
+    inhabited: Points = np.asarray(shapely.points(members.xy[members.households > 0]), dtype=object)
+    connected = drop_islets(_join_touching_parts(polygons), inhabited)
+    whole = np.array([is_in_one_piece(polygon, ways) for polygon in connected], dtype=bool)
     faults = [
-        *find_grids_in_pieces(polygons, whole),
+        *find_grids_in_pieces(connected, whole),
         *find_households_without_grid(members.grid, members.households, members.names),
         *describe_land("land_in_no_grid", missing, community.buildings.crs),
         *(find_overlaps(polygons) if overlap > MIN_FAULT_M2 else []),
@@ -224,7 +233,7 @@ def score(
         straddled_m=straddled,
         polsby_popper=float(np.median(polsby_popper(polygons))) if grids else 0.0,
         walk_m=_mean_walk(placed, grids),
-        border_cost=border + straddled,
+        border_cost=border_total,
         objective=objective.total,
         moved=moved,
         reasons=(*_find_grids_outside_limits(placed, households, general, limits), *faults),
@@ -241,7 +250,7 @@ def _land_outside(
 
 
 def polsby_popper(polygons: Polygons) -> Floats:
-    """Return 4 pi area / perimeter**2 (Polsby and Popper, Yale Law & Policy Review 9, 1991)."""
+    """Return (g,) 4 pi area / perimeter**2 (Polsby, Popper, Yale Law & Policy Review 9, 1991)."""
     roundness: Floats = 4 * np.pi * shapely.area(polygons) / shapely.length(polygons) ** 2
     return roundness
 
@@ -295,6 +304,18 @@ def _straddled_length(polygons: Polygons, cells: Cells, households: Ints) -> flo
     shapely.prepare(outlines)
     on_border = shapely.dwithin(shapely.points(shared.midpoints()[wide]), outlines, ON_BORDER_M)
     return float(shared.length[wide][~on_border].sum())
+
+
+def _linking_way_length(polygons: Polygons, cells: Cells, ways: Polygons) -> float:
+    """Return the metres of way that link the pieces of a grid that no land connects."""
+    land = np.flatnonzero(~cells.water)
+    shared = find_borders(cells.polygons[land])
+    inner = shared.left >= 0
+    edges = np.stack([shared.left[inner], shared.right[inner]], axis=1)
+    pairs, length = find_way_links(connected_parts(len(land), edges)[1], cells.polygons[land], ways)
+    grid = locate_points(polygons, inner_points(cells.polygons[land[pairs.ravel()]]))
+    one, other = grid.reshape(-1, 2).T
+    return float(length[(one == other) & (one >= 0)].sum())
 
 
 def _without_water(polygons: Polygons, cells: Cells) -> Polygons:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from geo.geometry.compile import COMPILED, INLINED
+from geo.geometry.compile import COMPILED, INLINED, kernel
 from geo.partition.search.kernel import (
     BORDER,
     COMPACT,
@@ -82,7 +82,7 @@ def _new_tree(n: int, m: int) -> Tree:
     )
 
 
-@njit(**COMPILED)
+@kernel(**COMPILED)
 def anneal(
     p: KernelProblem,
     label: Ints,
@@ -125,7 +125,8 @@ def anneal(
             current += _move_one(p, s, heat)
         if current < best - 1e-9:
             best = current
-            best_label[:] = s.label
+            for u in range(len(best_label)):  # a slice would compile for a second
+                best_label[u] = s.label[u]
     return best_label, best
 
 

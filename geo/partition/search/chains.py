@@ -13,10 +13,10 @@ from geo.partition.search.initial_partition import build_initial_partition, cont
 from geo.partition.search.kernel import LIMIT, KernelProblem
 from geo.types import Ints
 
-START_TEMPERATURES = (60.0, 200.0)
+START_TEMPERATURES = (60.0, 2000.0)
 """Start temperatures, which the chains use in turn. The cooler one draws the better borders; the
-hotter one packs few large buildings into grids in nearly every run, the cooler in one of three
-(measured on Monaco)."""
+hotter one crosses between drawings that violate limits, and packs few large buildings into grids:
+on an instance with tight limits it found the optimum in one chain of three, the cooler in none."""
 
 END_TEMPERATURE = 0.5
 """Last temperature, below the cost of any relevant move."""
@@ -139,7 +139,7 @@ def anneal_labels(
 
 @cache
 def compile_search() -> None:
-    """Compile the annealing, so that its minute does not count in the time limit of a search."""
+    """Have the annealing compiled, so that this does not count in the time limit of a search."""
     one, two = np.ones(1), np.ones(2)
     households, no_compound = np.ones(2, dtype=np.int64), np.full(2, -1)
     edges = np.array([[0, 1]])
@@ -161,6 +161,8 @@ def run_chain(
         Number of the chain: chains start in different ways.
     moves
         Moves per node.
+    stop
+        (1,) int64 flag that another thread sets to end the chain.
     """
     seed = seed * 1_000_003 + number * 1009 + count
     label, hot = _start_of_chain(problem, count, number, seed)
@@ -207,7 +209,15 @@ def _match_labels(graph: Graph, label: Ints, before: Ints) -> Ints:
 
 
 def to_kernel_problem(problem: SearchProblem, name: Ints, softness: float = 1.0) -> KernelProblem:
-    """Return the arrays for the compiled kernel; ``name`` has the numbers of the grids."""
+    """Return the arrays for the compiled kernel.
+
+    Parameters
+    ----------
+    name
+        (g,) int64 numbers of the grids, by their number in the kernel.
+    softness
+        Factor of the weight of the limits.
+    """
     weights = problem.kernel_problem.weights.copy()
     weights[LIMIT] *= softness
     previous = _previous_places(problem.before, name, len(problem.graph))

@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from geo.geometry.compile import COMPILED, INLINED
+from geo.geometry.compile import COMPILED, INLINED, kernel
 from geo.types import Floats, Ints
 
 FOUR_PI = 4.0 * np.pi
@@ -86,7 +86,7 @@ def grid_cost(p: KernelProblem, households: float, area: float, perimeter: float
     return by_households + p.weights[COMPACT] * roundness
 
 
-@njit(**COMPILED)
+@kernel(**COMPILED)
 def build_state(p: KernelProblem, label: Ints, grids: int, seed: int) -> KernelState:
     """Build the state of (n,) int64 labels; ``seed`` is from 0 to 2**31."""
     n, m, compounds = len(p.households), len(p.edges), len(p.needed)
@@ -324,7 +324,7 @@ def stays_connected(p: KernelProblem, s: KernelState, u: int) -> bool:
     return False
 
 
-@njit(**COMPILED)
+@kernel(**COMPILED)
 def label_components(start: Ints, neighbour: Ints, label: Ints) -> Ints:
     """Return (n,) int64 the connected piece of each node: connected nodes of one label.
 

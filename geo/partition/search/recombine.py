@@ -15,7 +15,7 @@ from geo.partition.search.chains import PreviousLabels, SearchProblem, SearchRes
 from geo.partition.search.kernel import label_components
 from geo.types import Ints
 
-PIECE_TEMPERATURE, MOVES_PER_PIECE, MIN_MOVES = 60.0, 1000, 5_000
+PIECE_TEMPERATURE, MOVES_PER_PIECE, MIN_MOVES = 60.0, 300, 5_000
 """Start temperature of the pieces, moves per piece, and least number of moves."""
 
 NODE_TEMPERATURE = 10.0

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial, reduce
 from operator import attrgetter
 
@@ -26,17 +26,19 @@ from geo.types import Ints
 GENERATIONS = 10
 MOVES_PER_NODE = 100
 
-MAX_IDLE_GENERATIONS = 2
-"""The search ends after this many generations without a better drawing."""
+MAX_STAGNANT_GENERATIONS = (3, 2)
+"""The search of a number of grids ends after this many generations without a better drawing: while
+its best drawing violates limits, and when it meets them."""
 
 CONVERGED_CHAINS = 3
-"""The search ends when this many independent chains have ended with the best drawing."""
+"""It also ends when this many independent chains have ended with its best drawing, if that meets
+the limits."""
 
-SURVIVORS = 2
-"""Parents that survive beside their best child, for each number of grids."""
+ELITE = 2
+"""Drawings that each population keeps beside the recombination of all its drawings."""
 
-PRUNE_RATIOS = (1.05, 1.02, 1.01)
-"""A number of grids is dropped if its best drawing costs this many times the overall best: after
+PRUNE_RATIOS = (1.15, 1.08, 1.04)
+"""A number of grids is dropped if its best drawing costs this many times the incumbent: after
 the first generation, the second, and later ones."""
 
 EQUAL_COST_RATIO = 1.0005
@@ -99,9 +101,11 @@ def search(
     counts = plausible_counts(graph.households, limits)
     if before is not None and (grids := len(np.unique(before.label[before.label >= 0]))):
         counts = list(dict.fromkeys([min(grids, len(graph)), *counts]))
-    if before is None and (counts == [1] or len(graph) == 1):
-        return np.zeros(len(graph), dtype=np.int64)
     apart = np.empty((0, 2), dtype=np.int64) if apart is None else apart
+    if len(apart) and counts == [1] and len(graph) > 1:
+        counts = [1, 2]
+    if before is None and counts == [1]:
+        return np.zeros(len(graph), dtype=np.int64)
     problem = SearchProblem(graph, limits, weights, before, apart)
     compile_search()
     with _deadline(effort.seconds) as stop, ThreadPoolExecutor(effort.threads) as pool:
@@ -119,60 +123,114 @@ class _Run:
     pool: ThreadPoolExecutor
 
 
+@dataclass
+class _Population:
+    """The drawings found with one number of grids, the best first."""
+
+    count: int
+    drawings: list[SearchResult] = field(default_factory=list)
+    chain_costs: list[float] = field(default_factory=list)
+    generations: int = 0
+    stagnant_generations: int = 0
+    meets_limits: bool = False
+
+    @property
+    def best(self) -> SearchResult:
+        return self.drawings[0]
+
+    def has_converged(self) -> bool:
+        """Return whether another generation is unlikely to find a better drawing."""
+        agreeing = sum(cost <= self.best.cost * EQUAL_COST_RATIO for cost in self.chain_costs)
+        if self.meets_limits and agreeing >= CONVERGED_CHAINS:
+            return True
+        return self.stagnant_generations == MAX_STAGNANT_GENERATIONS[self.meets_limits]
+
+
 def _search_generations(run: _Run, counts: list[int]) -> SearchResult:
-    """Return the best drawing of several generations."""
-    alive: dict[int, list[SearchResult]] = {count: [] for count in counts}
-    chain_costs: list[float] = []
-    champion, idle = SearchResult(np.inf, np.empty(0, dtype=np.int64)), 0
-    for generation in range(run.effort.generations):
-        # Two pairs of chains at once where only one number of grids is left.
-        numbers = range(2 * generation, 2 * generation + (1 if len(counts) > 1 else 2))
-        families = [(count, number) for count in counts for number in numbers]
-        parents = [(count, 2 * number + side) for count, number in families for side in (0, 1)]
-        chains = list(run.pool.map(partial(_chain, run), *zip(*parents, strict=True)))
-        chain_costs += [parent.cost for parent in chains]
-        number = [number for _, number in families]
-        children = run.pool.map(partial(_child, run), number, chains[::2], chains[1::2])
-        for (count, _), child in zip(families, children, strict=True):
-            alive[count].append(child)
-        kin = run.pool.map(partial(_survivors, run, generation), map(alive.get, counts))
-        alive = dict(zip(counts, kin, strict=True))
-        previous_champion, champion = (
-            champion,
-            min((kin[0] for kin in alive.values()), key=attrgetter("cost")),
+    """Return the best drawing of several generations for each number of grids."""
+    populations = {count: _Population(count) for count in counts}
+    active = list(populations.values())
+    while True:
+        _evolve(run, active)
+        incumbent = min(populations.values(), key=lambda population: population.best.cost)
+        if run.stop[0]:
+            return incumbent.best
+        if not incumbent.meets_limits:
+            populations |= {
+                count: _Population(count)
+                for count in (incumbent.count - 1, incumbent.count + 1)
+                if 1 <= count <= len(run.problem.graph) and count not in populations
+            }
+        active = [
+            population
+            for population in populations.values()
+            if not population.drawings or _is_promising(population, incumbent, run.effort)
+        ]
+        if not active:
+            return incumbent.best
+
+
+def _is_promising(population: _Population, incumbent: _Population, effort: Effort) -> bool:
+    """Return whether another generation of a population may find the best drawing of all."""
+    if population.generations >= effort.generations or population.has_converged():
+        return False
+    ratio = PRUNE_RATIOS[min(population.generations, len(PRUNE_RATIOS)) - 1]
+    return not incumbent.meets_limits or population.best.cost <= incumbent.best.cost * ratio
+
+
+def _evolve(run: _Run, populations: list[_Population]) -> None:
+    """Add a generation to each population: new chains, recombined in pairs and then with it."""
+    pairs_each = 1 if len(populations) > 1 else 2  # chains of one number of grids fill the threads
+    pairs = [
+        (population, len(population.chain_costs) // 2 + pair)
+        for population in populations
+        for pair in range(pairs_each)
+    ]
+    chains = [
+        (population.count, 2 * number + side) for population, number in pairs for side in (0, 1)
+    ]
+    ends = list(run.pool.map(partial(_chain, run), *zip(*chains, strict=True)))
+    numbers = [number for _, number in pairs]
+    recombined = run.pool.map(partial(_recombine, run), numbers, ends[::2], ends[1::2])
+    pools = {population.count: [*population.drawings] for population in populations}
+    for (population, _), one, other, drawing in zip(
+        pairs, ends[::2], ends[1::2], recombined, strict=True
+    ):
+        population.chain_costs += [one.cost, other.cost]
+        pools[population.count].append(drawing)
+    selected = run.pool.map(
+        partial(_select, run),
+        [population.generations for population in populations],
+        pools.values(),
+    )
+    for population, drawings in zip(populations, selected, strict=True):
+        improved = not population.drawings or (
+            drawings[0].cost * EQUAL_COST_RATIO < population.best.cost
         )
-        idle = idle + 1 if champion.cost * EQUAL_COST_RATIO >= previous_champion.cost else 0
-        meets_limits = _meets_limits(run.problem, champion)
-        converged = sum(end <= champion.cost * EQUAL_COST_RATIO for end in chain_costs)
-        if (
-            run.stop[0]
-            or idle == MAX_IDLE_GENERATIONS
-            or (meets_limits and converged >= CONVERGED_CHAINS)
-        ):
-            break
-        if meets_limits:
-            most = champion.cost * PRUNE_RATIOS[min(generation, len(PRUNE_RATIOS) - 1)]
-            counts = [count for count in counts if alive[count][0].cost <= most]
-    return champion
+        population.stagnant_generations = 0 if improved else population.stagnant_generations + 1
+        population.generations += 1
+        population.drawings = drawings
+        population.meets_limits = _meets_limits(run.problem, drawings[0])
 
 
 def _chain(run: _Run, count: int, number: int) -> SearchResult:
     return run_chain(run.problem, count, number, run.effort.moves_per_node, run.seed, run.stop)
 
 
-def _child(run: _Run, number: int, one: SearchResult, other: SearchResult) -> SearchResult:
+def _recombine(run: _Run, number: int, one: SearchResult, other: SearchResult) -> SearchResult:
     moves = run.effort.moves_per_node // 4
     return recombine(run.problem, one, other, moves, run.seed + number, run.stop)
 
 
-def _survivors(run: _Run, generation: int, kin: list[SearchResult]) -> list[SearchResult]:
-    """Return the recombination of all drawings, best first, and the best of them."""
-    ranked = sorted(kin, key=attrgetter("cost"))
-    return [reduce(partial(_child, run, generation), ranked), *ranked[:SURVIVORS]]
+def _select(run: _Run, generation: int, drawings: list[SearchResult]) -> list[SearchResult]:
+    """Return the recombination of all drawings and the best of them, without equal ones."""
+    ranked = sorted(drawings, key=attrgetter("cost"))
+    combined = reduce(partial(_recombine, run, generation), ranked)
+    return list({drawing.cost: drawing for drawing in (combined, *ranked[:ELITE])}.values())
 
 
 def _meets_limits(problem: SearchProblem, drawing: SearchResult) -> bool:
-    """Return whether a drawing is within the limits wherever the nodes permit.
+    """Return whether a drawing is within the limits wherever the nodes permit, and pairs apart.
 
     A node above the upper limit fills a grid by itself: no drawing can do better there.
     """
@@ -182,7 +240,8 @@ def _meets_limits(problem: SearchProblem, drawing: SearchResult) -> bool:
     grids = np.unique(drawing.label)
     households = np.bincount(drawing.label, weights=households_of_node)[grids]
     fits = households <= np.maximum(limits.upper, largest[grids])
-    return bool((fits & (households >= limits.lower)).all())
+    one, other = drawing.label[problem.apart].T
+    return bool((fits & (households >= limits.lower)).all() and (one != other).all())
 
 
 @contextmanager
@@ -214,8 +273,8 @@ def search_parts(
 ) -> Ints:
     """Search grids for a graph of several components, each by itself.
 
-    Parameters and result are those of :func:`search`. A previous grid that lies in several
-    components continues in one of them.
+    Parameters and result, (n,) int64 labels, are those of :func:`search`. A previous grid that
+    lies in several components continues in one of them.
     """
     parts, part = graph.components()
     if parts == 1:

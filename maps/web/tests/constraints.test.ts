@@ -5,7 +5,9 @@ import { constraintRequest, constraintSummary, isPossible } from "../src/plan/co
 import { drawRequest } from "../src/plan/draw-request";
 import { plan } from "./town";
 
-beforeAll(() => setLocale("en", { "plan.wish_together": "Together", "plan.wish_apart": "Apart" }));
+beforeAll(() =>
+  setLocale("en", { "plan.constraint_together": "Together", "plan.constraint_apart": "Apart" }),
+);
 
 describe("the request of constraints", () => {
   test("has every pair of buildings to be kept apart", () => {

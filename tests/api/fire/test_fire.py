@@ -7,7 +7,9 @@ import pytest
 from sqlalchemy import insert, text
 
 from geo import clock
+from geo.fire.rules import Overlay
 from geo.model import Building, BuildingUnit, Facility, PipeNode, Road
+from geo.model.fire import FireItem
 from tests import town as little_town
 from tests.api.conformance import hold_to_description
 
@@ -49,8 +51,8 @@ def checked(client: httpx.Client) -> httpx.Client:
     answer = client.post("/fire/findings/refresh")
     assert answer.status_code == 200
     assert answer.json()["recomputed"].keys() == {
-        *("hydrant_coverage", "hydrant_spacing", "hydrant_standing", "fire_lane"),
-        *("fire_reach", "separation", "ladder", "response"),
+        *("hydrant_coverage", "hydrant_spacing", "hydrant_standing", "hydrant_supply"),
+        *("fire_lane", "fire_reach", "separation", "ladder", "response"),
     }
     return client
 
@@ -147,6 +149,25 @@ def test_incident_counts_the_people_of_each_grid(checked):
     assert max(distances) <= 150
 
 
+def test_incident_lists_water_intakes_beside_the_hydrants(town, checked):
+    lon, lat = little_town.degrees(300, 200)
+    place = f"SRID=4490;POINT({lon} {lat})"
+    with town.begin() as connection:
+        for code, category in (("pond", "intake"), ("lamp", "other")):
+            connection.execute(
+                text(
+                    "INSERT INTO facility (code, category, name, geom, source) "
+                    "VALUES (:code, :category, '', ST_GeomFromEWKT(:place), 'test')"
+                ),
+                {"code": code, "category": category, "place": place},
+            )
+    shown = checked.get("/fire/incident", params={"lon": lon, "lat": lat, "radius": 150}).json()
+    assert [(one["code"], one["distance_m"]) for one in shown["intakes"]] == [("pond", 0.0)]
+    with town.begin() as connection:
+        connection.execute(text("DELETE FROM facility WHERE source = 'test'"))
+    checked.post("/fire/findings/refresh")
+
+
 def test_building_is_found_by_name_and_by_place(client):
     by_name = client.get("/fire/buildings", params={"q": "12号楼"}).json()["buildings"]
     assert {one["name"] for one in by_name} == {"12号楼"}
@@ -174,7 +195,7 @@ def test_findings_are_listed_by_region_and_building(checked):
 
 def test_checked_overlays_are_not_stale(checked):
     listed = checked.get("/fire/overlays", params={"region": little_town.STREET}).json()
-    assert [one["stale"] for one in listed["overlays"]] == [False] * 8
+    assert [one["stale"] for one in listed["overlays"]] == [False] * len(Overlay)
     assert "no_fire_class" in {one["key"] for one in listed["missing"]}
 
 
@@ -220,11 +241,13 @@ def test_failed_hydrant_no_longer_counts(checked):
     assert checked.post("/fire/inspections", json=report).status_code == 400
     created = checked.post("/fire/inspections", json=report | {"reason": "阀杆锈死"})
     assert created.status_code == 201
+    assert created.json()["due_on"] == "2026-04-05"  # 90 days later
     shown = checked.get("/fire/buildings/b001-025").json()
     assert [h["code"] for h in shown["hydrants"]] == ["h2"]
     overlays = checked.get("/fire/overlays").json()["overlays"]
     stale = {one["id"] for one in overlays if one["stale"]}
-    assert stale == {"hydrant_coverage", "hydrant_spacing", "hydrant_standing"}
+    subjects = "coverage", "spacing", "standing", "supply"
+    assert stale == {f"hydrant_{subject}" for subject in subjects}
 
 
 def test_response_areas_are_nested(checked):
@@ -250,3 +273,59 @@ def test_reading_a_briefing_is_audited(checked, town):
             "SELECT actor FROM audit_event WHERE object_code = 'b001-002' AND action = 'read'"
         )
         assert connection.execute(text(statement)).scalars().all() == ["fire"]
+
+
+def test_items_found_on_site_are_stored_by_item_and_shown_where_crews_look(client):
+    path = "/fire/buildings/b002-002/items"
+    blank = client.get(path).json()["items"]
+    assert len(blank) == len(FireItem)
+    assert {item["value"] for item in blank} == {None}
+    signed = {"checked_by": "王五", "checked_on": "2026-03-01"}
+    items = {
+        "power_cut_off": {"value": "总闸", "place": "东侧配电间"},
+        "exits": {"value": "2 个"},
+    }
+    stored = client.put(path, json=signed | {"items": items})
+    assert stored.status_code == 200, stored.text
+    again = {"exits": {"value": " "}}
+    stored = client.put(path, json=signed | {"items": again}).json()
+    known = [item for item in stored["items"] if item["value"] is not None]
+    assert [(item["item"], item["place"], item["checked_by"]) for item in known] == [
+        ("power_cut_off", "东侧配电间", "王五")
+    ]
+    shown = client.get("/fire/buildings/b002-002").json()
+    assert shown["items"] == stored["items"]
+    place = {"lon": shown["lon"], "lat": shown["lat"], "radius": 200}
+    nearby = {
+        one["code"]: one for one in client.get("/fire/incident", params=place).json()["buildings"]
+    }
+    assert nearby["b002-002"]["items"] == known
+    assert nearby["b002-001"]["items"] == []
+
+
+EXITS = {"exits": {"value": "2"}}
+
+
+@pytest.mark.parametrize(
+    ("request_body", "status"),
+    [
+        ({"items": EXITS, "checked_by": " "}, 400),
+        ({"items": {"exits": {"value": "", "place": "北"}}, "checked_by": "王五"}, 400),
+        (
+            {"items": {"exits": {"value": "2"}}, "checked_by": "王五", "checked_on": "2999-01-01"},
+            400,
+        ),
+        ({"items": {"lions": {"value": "2"}}, "checked_by": "王五"}, 422),
+        ({"items": {"exits": {"value": "2" * 501}}, "checked_by": "王五"}, 422),
+        ({"items": {}, "checked_by": "王五"}, 422),
+    ],
+)
+def test_items_that_are_unsigned_unknown_or_without_value_are_refused(client, request_body, status):
+    body = {"checked_on": "2026-03-01"} | request_body
+    answer = client.put("/fire/buildings/b002-002/items", json=body)
+    assert answer.status_code == status
+    missing = client.put(
+        "/fire/buildings/none/items",
+        json={"items": {"exits": {"value": "2"}}, "checked_by": "王", "checked_on": "2026-03-01"},
+    )
+    assert missing.status_code == 404

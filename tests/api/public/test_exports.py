@@ -2,17 +2,22 @@
 
 import csv
 import io
+import json
 import os
 import resource
 import shutil
+import sqlite3
 import subprocess
 import tempfile
+import zipfile
 from contextlib import contextmanager
 from pathlib import Path
 
 import geopandas as gpd
 import pyogrio
+import pyproj
 import pytest
+from pyarrow import parquet
 from sqlalchemy import text
 
 from api.core.public_layers import LAYERS
@@ -47,7 +52,7 @@ def opened(client, tmp_path):
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_every_format_contains_every_feature(opened, format):
-    frame = opened("building", format=format)
+    frame = opened("building", format=format, crs="EPSG:4490")
     assert len(frame) == sum(len(t.buildings(code)) for code in t.COMMUNITIES)
     assert frame.total_bounds[:2] == pytest.approx(t.degrees(15, 25), abs=1e-6)
 
@@ -64,7 +69,7 @@ def test_coordinates_are_in_the_requested_system(opened, format, crs):
         assert frame.crs.to_epsg() == int(crs.removeprefix("EPSG:"))
 
 
-@pytest.mark.parametrize("format", ["geojson", "gpkg", "shp", "parquet", "csv", "kml"])
+@pytest.mark.parametrize("format", ["geojson", "gpkg", "parquet", "csv", "kml"])
 def test_chinese_names_and_values_survive(opened, format):
     frame = opened("grid", format=format, names="zh")
     assert {"户数", "社区"} <= set(frame.columns) or format == "kml"
@@ -75,8 +80,52 @@ def test_chinese_names_and_values_survive(opened, format):
 def test_shapefile_field_names_are_valid_and_unique():
     names = ["households_source", "households", "社区编码社区编码", "社区编码社", "a-b", "a_b"]
     legal = dbf_names(names)
-    assert len(set(legal)) == len(names)
-    assert all(len(name.encode()) <= 10 for name in legal)
+    assert len({name.lower() for name in legal}) == len(names)
+    assert all(len(name) <= 10 and name.isascii() and name for name in legal)
+
+
+@pytest.mark.parametrize("names", ["plain", "zh"])
+def test_shapefile_has_short_names_and_a_legend_of_the_full_ones(client, opened, names):
+    for layer, shapefile in (("grid", "grid"), ("facility", "facility_point")):
+        answer = client.get(f"/exports/{layer}", params={"format": "shp", "names": names})
+        with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+            legend = archive.read(f"{layer}_fields.csv").decode("utf-8-sig")
+            dbf = archive.read(f"{shapefile}.dbf")
+        rows = list(csv.DictReader(io.StringIO(legend)))
+        count = (int.from_bytes(dbf[8:10], "little") - 33) // 32
+        fields = [dbf[32 * n : 32 * n + 11].split(b"\0")[0].decode() for n in range(1, count + 1)]
+        assert [row["field"] for row in rows] == fields
+        assert [row["name"] for row in rows] == [one.name for one in LAYERS[layer].columns()]
+        titles = {row["name"]: row["title"] for row in rows}
+        assert titles["name"] == ("名称" if names == "zh" else "name")
+
+
+@pytest.mark.parametrize("layer", ["grid", "building", "region", "road"])
+def test_files_state_geometry_type_and_box(client, tmp_path, layer):
+    expected = "LineString" if layer == "road" else "MultiPolygon"
+    package, table = tmp_path / "x.gpkg", tmp_path / "x.parquet"
+    for file in (package, table):
+        format = file.suffix.removeprefix(".")
+        file.write_bytes(client.get(f"/exports/{layer}", params={"format": format}).content)
+    info = pyogrio.read_info(package)
+    assert info["geometry_type"] == expected
+    frame = pyogrio.read_dataframe(package)
+    with sqlite3.connect(package) as connection:
+        columns = "min_x, min_y, max_x, max_y"
+        box = connection.execute(f"SELECT {columns} FROM gpkg_contents").fetchone()
+    assert box == pytest.approx(frame.total_bounds)
+    geo = json.loads(parquet.read_metadata(table).metadata[b"geo"])["columns"]["geometry"]
+    assert geo["geometry_types"] == [expected]
+    assert geo["bbox"] == pytest.approx(frame.total_bounds)
+
+
+def test_drawings_are_in_metres_by_default(client, tmp_path):
+    file = tmp_path / "x.dxf"
+    file.write_bytes(client.get("/exports/building", params={"format": "dxf"}).content)
+    frame = pyogrio.read_dataframe(file)
+    to_metres = pyproj.Transformer.from_crs(4490, 4546, always_xy=True)
+    west, south = to_metres.transform(*t.degrees(15, 25))
+    assert frame.total_bounds[:2] == pytest.approx([west, south], abs=10)
 
 
 def test_region_limits_an_export(opened):
@@ -125,10 +174,27 @@ def test_formulas_are_escaped_in_csv(client, town):
         connection.execute(text(change), {"p": ""})
 
 
+def test_a_drawing_leaves_out_features_without_geometry(opened, town):
+    shown = len(opened("region", format="dxf"))
+    change = "UPDATE region SET geom = {} WHERE code = :code"
+    with town.begin() as connection:
+        known = {"code": next(iter(t.COMMUNITIES))}
+        query = text("SELECT geom::text FROM region WHERE code = :code")
+        before = connection.execute(query, known).scalar_one()
+        connection.execute(text(change.format("NULL")), known)
+    try:
+        assert len(opened("region", format="dxf")) == shown - 1
+    finally:
+        with town.begin() as connection:
+            connection.execute(
+                text(change.format("CAST(:geom AS geometry)")), known | {"geom": before}
+            )
+
+
 @pytest.mark.parametrize("format", ["gpkg", "shp", "parquet", "kml", "dxf"])
 def test_file_of_many_batches_has_every_feature_once_in_order(opened, monkeypatch, format, client):
     monkeypatch.setattr(export_files, "BATCH_ROWS", 7)
-    frame = opened("building", format=format)
+    frame = opened("building", format=format, crs="EPSG:4490")
     plain = client.get("/exports/building?format=geojson").json()["features"]
     assert len(frame) == len(plain) > 3 * 7
     here = sorted(frame.geometry.representative_point().to_wkt(rounding_precision=6))

@@ -6,6 +6,7 @@ import shapely
 
 from etl.runs.report import reason_text, write_report
 from tests.etl.delivery import (
+    ANYTHING,
     WEST,
     X,
     box,
@@ -103,7 +104,7 @@ FEATURES: dict[str, tuple[dict[str, object], object, str]] = {
     "negative households": (
         {"code": "x", "households": -3},
         box(0, 0),
-        "households = -3 is not allowed; the rule is: households BETWEEN 0 AND 20000.",
+        "households = -3 is not between 0 and 20000.",
     ),
     "half a household": (
         {"code": "x", "households": 2.5},
@@ -123,9 +124,10 @@ FEATURES: dict[str, tuple[dict[str, object], object, str]] = {
     "unknown use": (
         {"code": "x", "use": "castle"},
         box(0, 0),
-        "use = castle is not allowed; the rule is: use IN ('residential', 'mixed', 'commercial', "
-        "'office', 'industrial', 'warehouse', 'education', 'medical', 'culture', 'public', "
-        "'transport', 'utility', 'ancillary', 'other').",
+        "use = castle is not known. Known words: residential 住宅, apartment 公寓, dormitory 宿舍, "
+        "mixed 商住, commercial 商业, office 办公, industrial 工业, warehouse 仓储, "
+        "education 教育, medical 医疗, culture 文化, public 公共, transport 交通, utility 市政, "
+        "ancillary 附属, other 其他. Translate it under values in a mapping.",
     ),
     "unknown community": (
         {"code": "x", "region_code": "420602001999"},
@@ -145,7 +147,8 @@ FEATURES: dict[str, tuple[dict[str, object], object, str]] = {
     "twice the same code": (
         {"code": "b001"},
         box(0, 0),
-        "The code b001 occurs more than once, with different values.",
+        "The code b001 occurs more than once, with different values. Give each feature its own, or "
+        "build one with key or code_prefix in a mapping.",
     ),
     "twice the same shape": ({"code": "x"}, box(0, 0), "b000 has exactly the same shape."),
 }
@@ -237,9 +240,13 @@ def test_divisions_without_parent_or_of_another_city_are_set_aside(database, tmp
 def test_code_of_another_source_is_set_aside(database, tmp_path):
     bring(database, "building", write(houses(), tmp_path / "a.gpkg"), mapping(source="one"))
     how = mapping(source="other", guard={"rejected_percent": 100})
-    bring(database, "building", write(houses(1, code=["b003"]), tmp_path / "b.gpkg"), how)
+    file = write(houses(2, code=["b003", "x003"]), tmp_path / "b.gpkg")
+    bring(database, "building", file, how)
     [(reason, detail)] = rows(database, "SELECT reason, detail FROM quarantine")
-    assert reason_text(reason, detail) == "The code belongs to the source one."
+    assert reason_text(reason, detail) == (
+        "The code belongs to the source one. To update that source, import with --source one; to "
+        "add features of your own, set code_prefix in a mapping."
+    )
     assert rows(database, "SELECT name FROM building WHERE code = 'b003'") == [("3号楼",)]
 
 
@@ -296,3 +303,89 @@ def test_control_characters_in_a_name_go_to_quarantine(database, tmp_path, sign)
     outcome = bring(database, "building", file, mapping())
     assert outcome.counts["building"].added == 2
     assert outcome.report["rejected"] == {"value_not_text": 1}
+
+
+@pytest.mark.parametrize(
+    ("layer", "column", "header", "words"),
+    [
+        (
+            "pipe_node",
+            "in_service",
+            "完好状态",
+            {"正常": True, "可用": True, "良好": True, "维修": False, "是": True, "0": False},
+        ),
+        ("pipe_node", "is_open", "开关", {"开": True, "常闭": False}),
+        ("road", "surface", "路面", {"沥青混凝土": "asphalt", "水泥路面": "concrete"}),
+        ("road", "road_class", "道路等级", {"步行街": "alley", "城市主干路": "arterial"}),
+        ("building", "fire_class", "耐火等级", {"一级": 1, "Ⅱ": 2, "3": 3}),
+        ("building", "high_rise", "是否高层", {"高层": True, "否": False}),
+    ],
+)
+def test_words_of_brigades_and_bureaus_are_known_and_others_listed(
+    shared_database, tmp_path, layer, column, header, words
+):
+    shape = {"road": lambda x: shapely.LineString([point(x, 0), point(x + 30, 0)])}.get(
+        layer, point if layer == "pipe_node" else box
+    )
+    needed = {"pipe_node": {"管线类型": "给水", "附属物": "消火栓"}, "road": {"道路等级": "支路"}}
+    values = [*words, "一般般"]
+    codes = [f"{column}{i}" for i in range(len(values))]
+    shapes = [shape(60 * i) if layer == "road" else shape(60 * i, 0) for i in range(len(values))]
+    columns = needed.get(layer, {}) | {"编码": codes, header: values}
+    constant = {name: v if isinstance(v, list) else [v] * len(codes) for name, v in columns.items()}
+    how = mapping(layer, source=column, guard=ANYTHING)
+    bring(shared_database, layer, write(frame(shapes, **constant), tmp_path / "a.gpkg"), how)
+    live = rows(
+        shared_database, f"SELECT {column} FROM {layer} WHERE source = :s ORDER BY code", s=column
+    )
+    assert [value for (value,) in live] == [*words.values()]
+    [(reason, detail)] = rows(
+        shared_database, "SELECT reason, detail FROM quarantine WHERE code = :code", code=codes[-1]
+    )
+    if column != "fire_class":  # a number
+        said = reason_text(reason, detail)
+        assert said.startswith(f"{column} = 一般般 is not known. Known words: ")
+    assert detail["row"] == len(values)
+
+
+def test_division_codes_of_six_and_nine_digits_get_twelve(database, tmp_path):
+    data = frame(
+        [box(-100, -100, 1300, 1300)] * 3 + [box(0, 0, 500, 500), box(600, 0, 90, 90)],
+        code=["420600", "420602", "420602001", "420602001001", "4206020019"],
+        name=list("市区街甲乙"),
+    )
+    how = mapping("region", guard=ANYTHING | {"area_percent": 100})
+    bring(database, "region", write(data, tmp_path / "a.gpkg"), how)
+    assert rows(database, "SELECT code, level, parent_code FROM region ORDER BY code") == [
+        ("420600000000", "city", None),
+        ("420602000000", "district", "420600000000"),
+        ("420602001000", "street", "420602000000"),
+        ("420602001001", "community", "420602001000"),
+    ]
+    [(reason, detail)] = rows(database, "SELECT reason, detail FROM quarantine")
+    assert reason_text(reason, detail) == (
+        "A division code has 12 digits; 4206020019 is 420602001900."
+    )
+
+
+def test_short_code_of_another_level_is_set_aside_with_the_whole_code(database, tmp_path):
+    divisions(database, tmp_path, ("420602001001", box(0, 0, 500, 500)))
+    data = frame([box(600, 0, 90, 90)], code=["420602007"], name=["甲"])
+    how = mapping("community", source="b", guard=ANYTHING)
+    bring(database, "community", write(data, tmp_path / "a.gpkg"), how)
+    [(reason, detail)] = rows(database, "SELECT reason, detail FROM quarantine")
+    assert reason_text(reason, detail) == (
+        "A division code has 12 digits; 420602007 is 420602007000."
+    )
+
+
+def test_register_row_that_joins_nothing_is_shown_with_its_address(database, tmp_path):
+    bring(database, "building", write(houses(3), tmp_path / "houses.gpkg"))
+    file = made(tmp_path / "a.csv", "楼栋编码,地址,户数\n,友谊街99号,3\nx9,,2\n".encode())
+    bring(database, "register", file, mapping("register", guard=ANYTHING))
+    found = rows(database, "SELECT reason, detail FROM quarantine ORDER BY id")
+    assert [reason_text(*one) for one in found] == [
+        "Row 1: no building has the address 友谊街99号, or several do. Nearest: -. Correct the "
+        "address, or give the building's code.",
+        "Row 2: no building matches x9.",
+    ]

@@ -179,7 +179,8 @@ BAD_FILES: dict[str, tuple[Callable[[Path], Path], Mapping | None, str]] = {
         lambda d: write_shapefile_without(d / "a.shp", ".prj"),
         None,
         "{file}, layer a: it does not say its coordinate system (a shapefile needs its .prj). Its "
-        "coordinates make sense as EPSG:4490: if that is right, give --crs EPSG:4490. A map taken "
+        "coordinates make sense as EPSG:4490 (China Geodetic Coordinate System 2000): if that is "
+        "right, give --crs EPSG:4490. A map taken "
         'from the web is shifted: say so in a mapping (shift = "gcj02" or "bd09").',
     ),
     "FileGDB with a missing part": (
@@ -200,7 +201,8 @@ BAD_FILES: dict[str, tuple[Callable[[Path], Path], Mapping | None, str]] = {
     "several layers": (
         lambda d: write(houses(), write(houses(), d / "a.gpkg", layer="b"), layer="c", append=True),
         None,
-        "{file} holds several layers: b, c. Name the one to read as file_layer in a mapping.",
+        "{file} holds several layers: b, c. Name the one to read with --layer, or as "
+        "file_layer in a mapping.",
     ),
     "entities": (
         lambda d: made(
@@ -216,16 +218,16 @@ BAD_FILES: dict[str, tuple[Callable[[Path], Path], Mapping | None, str]] = {
     "axes swapped": (
         lambda d: write_swapped_axes(d / "a.gpkg"),
         None,
-        "{file}, layer a: its coordinates make sense only with latitude and longitude exchanged. "
-        "Set swap_axes = true in a mapping, or export it with longitude first.",
+        "{file}, layer a: its coordinates make sense only with latitude and longitude (east and "
+        "north) exchanged. Set swap_axes = true under [coordinates] in a mapping, or export it "
+        "with longitude first.",
     ),
     "wrong zone": (
         lambda d: write_with_wrong_crs(d / "a.gpkg", "EPSG:4547", "EPSG:4546"),
         None,
-        "{file}, layer a: in CGCS2000 / 3-degree Gauss-Kruger CM 114E it lies far outside the "
-        "city; "
-        "in EPSG:4546 it would lie within. Its zone is wrong: give the right one with --crs and "
-        "override = true in a mapping.",
+        "{file}, layer a: in CGCS2000 / 3-degree Gauss-Kruger CM 114E it does not lie in the city; "
+        "in CGCS2000 / 3-degree Gauss-Kruger CM 111E it does. Give --crs EPSG:4546 --override-crs, "
+        'or set crs = "EPSG:4546" and override = true under [coordinates] in a mapping.',
     ),
     "millimetres": (
         lambda d: write_with_wrong_crs(d / "a.gpkg", "EPSG:4546", "EPSG:4546", 1000.0),
@@ -237,14 +239,16 @@ BAD_FILES: dict[str, tuple[Callable[[Path], Path], Mapping | None, str]] = {
         lambda d: write_with_wrong_crs(d / "a.gpkg", "EPSG:4546", "EPSG:4490"),
         None,
         "{file}, layer a: its coordinates are degrees, but its system CGCS2000 / 3-degree "
-        "Gauss-Kruger CM 111E is in metres. Give the right one with --crs, for example --crs "
-        "EPSG:4490, and override = true in a mapping.",
+        "Gauss-Kruger CM 111E is in metres. Give the right one, for example --crs EPSG:4490 "
+        '--override-crs, or set crs = "EPSG:4490" and override = true under [coordinates] in a '
+        "mapping.",
     ),
     "metres as degrees": (
         lambda d: write_with_wrong_crs(d / "a.gpkg", "EPSG:4490", "EPSG:4546"),
         None,
-        "{file}, layer a: its coordinates (607678, 3546856, 608249, 3546874) lie off the globe. "
-        "Its coordinate system is wrong: give the right one with --crs.",
+        "{file}, layer a: in China Geodetic Coordinate System 2000 it does not lie in the city; in "
+        "CGCS2000 / 3-degree Gauss-Kruger CM 111E it does. Give --crs EPSG:4546 --override-crs, "
+        'or set crs = "EPSG:4546" and override = true under [coordinates] in a mapping.',
     ),
     "elsewhere": (
         lambda d: write(frame([shapely.box(7.4, 43.7, 7.41, 43.71)], code=["b"]), d / "a.gpkg"),
@@ -255,8 +259,9 @@ BAD_FILES: dict[str, tuple[Callable[[Path], Path], Mapping | None, str]] = {
     "systems that contradict": (
         lambda d: write(houses(), d / "a.gpkg"),
         mapping(coordinates={"crs": "EPSG:4546"}),
-        "{file}, layer a: it says its system is China Geodetic Coordinate System 2000, the mapping "
-        "says EPSG:4546. If the file is wrong, set override = true under [coordinates].",
+        "{file}, layer a: it says its system is China Geodetic Coordinate System 2000, but "
+        "EPSG:4546 was given. If the file is right, leave EPSG:4546 out. If it is wrong, import it "
+        "with --override-crs, or with override = true under [coordinates] in a mapping.",
     ),
     "unknown system": (
         lambda d: write_shapefile_without(d / "a.shp", ".prj"),

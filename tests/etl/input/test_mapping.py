@@ -75,6 +75,11 @@ def test_header_with_a_unit_in_brackets_is_recognized(layer, header, column, uni
         ("building", "高度(bar)", "height_m"),
         ("building", "建筑高", "height_m"),
         ("road", "坡度(°)", "slope_percent"),
+        ("building", "实有户数", "households"),
+        ("building", "所属社_1", "region_code"),
+        ("building", "详细地", "address"),
+        ("building", "communityc_2", "region_code"),
+        ("building", "楼栋名\ufffd", "name"),
         ("building", "备注", None),
     ],
 )

@@ -79,6 +79,8 @@ def test_shapefile_without_system_is_read_in_the_one_given(tmp_path):
     assert found.normalize().equals_exact(SQUARE.normalize(), 1e-9)
     assert "EPSG:4490 off" in refusal("en", read_vector, path, crs="EPSG:4490 off")
     assert "lie off the globe" in refusal("en", read_vector, path, crs="EPSG:4490")
+    stated = write(gpd.read_file(path).set_crs("EPSG:4546"), tmp_path / "stated.gpkg")
+    assert "but EPSG:4547 was given" in refusal("en", read_vector, stated, crs="EPSG:4547")
 
 
 def test_broken_polygons_are_repaired_and_marked(tmp_path):
@@ -152,15 +154,17 @@ BAD = {
     ),
     "several layers": (
         lambda folder: layered(folder / "a.gpkg"),
-        "{file} holds several layers: one, two. Name the one to read as file_layer in a mapping.",
-        "{file} 含多个图层：one, two。请在映射中用 file_layer 指明读取哪一个。",
+        "{file} holds several layers: one, two. Name the one to read with --layer, or as "
+        "file_layer in a mapping.",
+        "{file} 含多个图层：one, two。请用 --layer 或映射中的 file_layer 指明读取哪一个。",
     ),
     "off the globe": (
         lambda folder: projected_as_degrees(folder / "a.gpkg"),
         "{file}, layer a: its coordinates (603832, 3542381, 613395, 3553572) lie off the globe. "
-        "Its coordinate system is wrong: give the right one with --crs.",
+        "Its coordinate system is wrong: give the right one with --crs, in an import together with "
+        "--override-crs.",
         "{file} 图层 a：坐标（603832, 3542381, 613395, 3553572）超出地球范围，坐标系有误。"
-        "请用 --crs 指定正确的坐标系。",
+        "请用 --crs 指定正确的坐标系（导入时同时加 --override-crs）。",
     ),
     "no geometry": (
         lambda folder: without_geometry(folder / "a.gpkg"),

@@ -5,9 +5,12 @@ import shapely
 from sqlalchemy import text
 
 from etl.checks.topology import find_breaches
+from etl.export import write_layer
 from etl.runs.approve import approve
 from etl.runs.rollback import roll_back
+from geo.db.layer_frames import read_layer
 from geo.db.overrides import clear_override, set_override
+from geo.errors import InputError
 from geo.model import GridPlan
 from tests.etl.delivery import (
     STREET,
@@ -139,6 +142,30 @@ def test_new_households_mark_the_plan_of_their_community(database, tmp_path):
     )
 
 
+@pytest.mark.parametrize(("name", "crs"), [("a.gpkg", "EPSG:4546"), ("a.geojson", None)])
+def test_layer_that_is_exported_and_delivered_again_has_not_changed(database, tmp_path, name, crs):
+    town(database, tmp_path)
+    with_plan(database, A)
+    for layer in ("region", "building"):
+        with database.connect() as connection:
+            data = read_layer(connection, layer)
+        file = tmp_path / f"{layer}-{name}"
+        write_layer(data, layer, file, crs)
+        with pytest.raises(InputError, match=f'--source "file:{layer}"'):
+            bring(database, layer, file, mapping(layer, source="again"))
+        outcome = bring(database, layer, file, mapping(layer, source=f"file:{layer}"))
+        assert outcome.status == "unchanged", (outcome.counts, outcome.report["differences"])
+    assert rows(database, "SELECT stale FROM grid_plan") == [(None,)]
+
+
+def test_building_moved_by_a_centimetre_has_changed(database, tmp_path):
+    town(database, tmp_path)
+    data = houses(16)
+    data.loc[0, "geometry"] = box(0.01, 0)
+    outcome = bring(database, "building", write(data, tmp_path / "moved.gpkg"))
+    assert outcome.counts["building"].changed == 1
+
+
 def test_corrected_field_is_kept_and_the_difference_told(database, tmp_path):
     town(database, tmp_path)
     with database.begin() as connection:
@@ -233,3 +260,31 @@ def test_pipe_whose_node_is_removed_has_a_loose_end(database, tmp_path):
     assert rows(database, joined) == [("n1", None, "survey of pipes")]
     roll_back(database, done.run)
     assert rows(database, joined) == [("n1", "n2", "survey of pipes")]
+
+
+def test_buildings_of_another_source_change_their_community_only_after_approval(database, tmp_path):
+    town(database, tmp_path)
+    by_community = "SELECT region_code, count(*) FROM building GROUP BY 1 ORDER BY 1"
+    before = rows(database, by_community)
+    assert before == [(A, 8), (B, 8)]
+    outcome = redrawn(database, tmp_path, c1=box(0, 0, 40, 400), c2=box(40, 0, 760, 400))
+    assert outcome.status == "held"
+    [concern] = outcome.report["concerns"]
+    assert concern["key"] == "foreign_building"
+    assert (concern["values"]["source"], concern["values"]["count"]) == ("file:building", 7)
+    assert rows(database, by_community) == before
+    assert approve(database, outcome.run).status == "published"
+    assert rows(database, by_community) == [(A, 1), (B, 15)]
+
+
+def test_units_of_another_source_leave_with_many_buildings_only_after_approval(database, tmp_path):
+    bring(database, "building", write(houses(40), tmp_path / "a.gpkg"), BUILDINGS)
+    codes = {"code": [f"u{i}" for i in range(10)], "building_code": ["b000"] * 10}
+    data = frame([point(5, 5)] * 10, **codes)
+    bring(database, "building_unit", write(data, tmp_path / "units.gpkg"), UNITS)
+    rest = write(houses(40).iloc[1:], tmp_path / "b.gpkg")
+    done = bring(database, "building", rest, BUILDINGS)
+    assert [one["key"] for one in done.report["concerns"]] == ["foreign_building_unit"]
+    assert rows(database, "SELECT count(*) FROM building_unit") == [(10,)]
+    assert approve(database, done.run).status == "published"
+    assert rows(database, "SELECT count(*) FROM building_unit") == [(0,)]

@@ -172,7 +172,7 @@ def test_bad_feature_goes_to_quarantine_and_its_live_state_stays(database, tmp_p
     kept = rows(
         database, "SELECT code, reason, properties->>'households', detail->>'row' FROM quarantine"
     )
-    assert kept == [("b003", "row_refused", "-1", "4")]
+    assert kept == [("b003", "value_out_of_range", "-1", "4")]
 
 
 def test_run_that_removes_much_is_held_until_approved(database, tmp_path):
@@ -182,6 +182,7 @@ def test_run_that_removes_much_is_held_until_approved(database, tmp_path):
     assert held.report["concerns"][0]["values"] == {
         "layer": "building",
         "count": 20,
+        "total": 40,
         "percent": 50.0,
         "limit": 5.0,
     }
@@ -302,6 +303,43 @@ def test_buildings_without_community_get_the_one_they_lie_in(database, tmp_path)
     bring(database, "building", write(houses(14), tmp_path / "a.gpkg"))
     found = rows(database, "SELECT region_code, count(*) FROM building GROUP BY 1 ORDER BY 1")
     assert found == [("420602001001", 10), ("420602001002", 4)]
+
+
+NEIGHBOUR = "429900000000", "429901000000", "429901001000", "429901001001"
+
+
+@pytest.mark.parametrize("is_live", [False, True])
+@pytest.mark.parametrize(
+    ("named", "published", "reason"),
+    [
+        (None, 3, None),
+        ([NEIGHBOUR[-1], None, None], 3, None),
+        ([NEIGHBOUR[-1]] * 3, 3, None),
+        (["420602001001", *[NEIGHBOUR[-1]] * 2], 2, "region_unknown"),
+    ],
+)
+def test_buildings_find_the_communities_of_their_own_file(
+    database, tmp_path, is_live, named, published, reason
+):
+    if is_live:
+        divisions(database, tmp_path, ("420602001001", box(0, 0, 400, 400)))
+        bring(database, "building", write(houses(4), tmp_path / "houses.gpkg"))
+    land = [box(20_000, 0, 500, 500)] * 4
+    names = ["邻市", "邻区", "邻街道", "邻社区"]
+    file = tmp_path / "city.gpkg"
+    write(frame(land, code=list(NEIGHBOUR), name=names), file, layer="region")
+    columns = {} if named is None else {"region_code": named}
+    shapes = [box(20_000 + 50 * k, 10) for k in range(3)]
+    new = frame(shapes, code=["n0", "n1", "n2"], households=[3, 4, 5], **columns)
+    write(new, file, layer="building", append=True)
+    outcome = bring(database, "city", file, mapping("city", source="neighbour"))
+    assert outcome.status == "published"
+    held = rows(database, "SELECT DISTINCT region_code FROM building WHERE source = 'neighbour'")
+    assert held == [(NEIGHBOUR[-1],)]
+    assert outcome.counts["building"].added == published
+    expected = "region_elsewhere" if is_live and reason else reason
+    assert outcome.report["rejected"] == ({expected: 1} if expected else {})
+    assert outcome.report["moved"] == []
 
 
 def test_divisions_follow_from_their_codes(database):
@@ -489,12 +527,12 @@ def test_geometry_is_mended_and_told(database, tmp_path):
             corners[1:],
         ]
     )
-    bowtie = shapely.Polygon(shapely.get_coordinates(box(100, 0))[[0, 2, 1, 3, 0]])
+    eight = shapely.MultiPolygon([box(100, 0, 10), box(108, 0, 10)])
     turned = shapely.Polygon(shapely.get_coordinates(box(200, 0))[::-1])
     file = geojson(
         tmp_path / "a.geojson",
         ({"code": "spike"}, shapely.Polygon(spike)),
-        ({"code": "bowtie"}, bowtie),
+        ({"code": "eight"}, eight),
         ({"code": "turned"}, turned),
         ({"code": "twice"}, box(300, 0)),
         ({"code": "twice"}, box(300, 0)),
@@ -508,5 +546,5 @@ def test_geometry_is_mended_and_told(database, tmp_path):
     }
     area = dict(rows(database, "SELECT code, ST_Area(geom::geography) FROM building"))
     assert area["spike"] == pytest.approx(240, rel=0.01)
-    assert area["bowtie"] == pytest.approx(120, rel=0.01)
+    assert area["eight"] == pytest.approx(216, rel=0.01)
     assert rows(database, "SELECT count(*) FROM building WHERE NOT ST_IsValid(geom)") == [(0,)]

@@ -193,4 +193,4 @@ def test_suggested_mapping_can_be_used_as_it_is(database, tmp_path):
 
 def test_mapping_of_another_layer_is_refused(tmp_path):
     with pytest.raises(InputError, match="for the layer building, not for road"):
-        merge_options(mapping(), "road", "", "", False)
+        merge_options(mapping(), "road")

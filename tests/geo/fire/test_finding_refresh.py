@@ -89,5 +89,6 @@ def test_change_of_hydrants_refreshes_only_the_overlays_about_hydrants(town, con
     with town.begin() as connection:
         connection.execute(text("UPDATE pipe_node SET in_service = false WHERE code = 'h1'"))
     written = finding_refresh.refresh_findings(town, contexts, CITY)
-    assert set(written) == {"hydrant_coverage", "hydrant_spacing", "hydrant_standing"}
+    hydrants = "coverage", "spacing", "standing", "supply"
+    assert set(written) == {f"hydrant_{subject}" for subject in hydrants}
     assert np.sum([key[1] == "hydrant_out" for key in stored_findings(town)]) == 1

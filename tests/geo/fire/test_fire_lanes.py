@@ -1,9 +1,12 @@
 """Fire lanes on either side of the figures, on ground without anything else."""
 
+from dataclasses import replace
+
 import pytest
 import shapely
 
 from geo.fire import fire_lanes
+from geo.fire.vehicle_access import vehicle_from_settings
 from tests.geo.fire.conftest import EAST, NORTH, snapshot_of
 
 
@@ -66,3 +69,45 @@ def test_heavy_engines_should_have_18_metres_to_turn(in_force, room, found):
     city = snapshot_of(**dead_end(100.0, room))
     findings = fire_lanes.check_dead_ends(city, in_force, rows=city.graph.road)
     assert [(f.rule, f.severity.value, f.measured) for f in findings] == found
+
+
+def head(arm: float, angles: tuple[float, float]) -> dict[str, list[dict[str, object]]]:
+    """Return a dead end of 100 m in a gap of 4.2 m with two arms as wide, from the lane's edge."""
+    layout = dead_end(100.0, 4.2)
+    end = shapely.Point(EAST, NORTH + 100)
+    free = [
+        shapely.affinity.rotate(
+            shapely.box(EAST - 2.1, NORTH + 100, EAST + 2.1, NORTH + 100 + arm + 2.1),
+            angle,
+            origin=end,
+        )
+        for angle in angles
+    ]
+    wall = layout["building"][0]
+    wall["geom"] = shapely.difference(
+        wall["geom"], shapely.union_all([*free, shapely.buffer(end, 3.0)])
+    )
+    return layout
+
+
+@pytest.mark.parametrize("angles", [(90.0, -90.0), (45.0, -45.0), (60.0, -60.0)])
+@pytest.mark.parametrize(("arm", "found"), [(12.0, []), (11.8, ["lane_turning"])])
+def test_t_and_y_heads_with_arms_of_12_metres_are_turning_places(in_force, angles, arm, found):
+    city = snapshot_of(**head(arm, angles))
+    light = replace(vehicle_from_settings(in_force), weight_t=10.0)
+    findings = fire_lanes.check_dead_ends(city, in_force, city.graph.road, light)
+    assert [finding.rule for finding in findings] == found
+
+
+@pytest.mark.parametrize(("stub", "found"), [(11.0, ["lane"]), (12.0, [])])
+def test_stub_beside_a_dead_end_helps_if_an_engine_fits_into_it(in_force, stub, found):
+    """The lane is 60 m long; 30 m before its end a stub of some metres leads into a gap."""
+    layout = dead_end(60.0, 8.0)
+    wall, foot = layout["building"][0], NORTH + 30
+    side = shapely.LineString([(EAST, foot), (EAST + stub, foot)])
+    gap = shapely.box(EAST, foot - 2.5, EAST + stub, foot + 2.5)
+    wall["geom"] = shapely.difference(wall["geom"], gap)
+    layout["road"].append(lane(code="stub", geom=side))
+    city = snapshot_of(**layout)
+    findings = fire_lanes.check_dead_ends(city, in_force, city.graph.road)
+    assert [finding.feature for finding in findings] == found

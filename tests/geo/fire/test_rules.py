@@ -33,7 +33,21 @@ def test_a_figure_of_the_city_replaces_that_of_the_rule_and_changes_the_stamp():
     assert own.stamp != default.stamp
 
 
-@pytest.mark.parametrize("figures", [{"lane_widht": 4.0}, {"lane_width": -1.0}])
-def test_a_figure_of_no_rule_or_below_zero_is_refused_by_name(figures):
+@pytest.mark.parametrize("figure", [3.5, "3.5", "3.5 m", "3.5m"])
+def test_a_figure_of_the_city_may_name_the_unit_of_its_rule(figure):
+    assert rules_in_force({"lane_width": figure}).figure("lane_width") == 3.5
+
+
+@pytest.mark.parametrize(
+    "figures",
+    [
+        {"lane_widht": 4.0},
+        {"lane_width": -1.0},
+        *({"lane_width": value} for value in ("wide", "4 km", "4 %", True, None, [4], "nan")),
+        {"lane_width": float("nan")},
+        {"lane_width": float("inf")},
+    ],
+)
+def test_a_figure_of_no_rule_no_number_another_unit_or_below_zero_is_refused_by_name(figures):
     with pytest.raises(InputError, match="lane_wid"):
         rules_in_force(figures)

@@ -13,6 +13,7 @@ from shapely.ops import substring
 
 from geo.fire import (
     fire_lanes,
+    hydrant_supply,
     hydrants,
     ladder_areas,
     separation,
@@ -20,6 +21,8 @@ from geo.fire import (
     vehicle_access,
 )
 from geo.fire.finding import Finding
+from geo.network import isolation, pipes
+from geo.network.isolation import Sectors
 
 CHECKS = (
     *(
@@ -39,14 +42,29 @@ KINDS = {
     *("hemmed_tower", "courtyard", "close_walls", "adjoining_walls", "unknown_class"),
     *("blind_lane", "steep_lane", "narrow_lane", "low_arch", "road_gap"),
     *("hydrant_out_of_service", "hydrant_off_kerb", "hydrant_in_carriageway", "hydrant_gap"),
+    "hydrant_weak",
 }
 
 LANES_ELSEWHERE = ("narrow_lane", "low_arch", "road_gap")
 
 
 @pytest.fixture(scope="module")
-def found(city, in_force) -> list[Finding]:
-    return [item for find in CHECKS for item in find(city, in_force)]
+def water(sample) -> Sectors:
+    """Return the sectors of the sample's water network."""
+    nodes, segments = (
+        sample[name][(sample[name]["network"] == "water").to_numpy()].reset_index(drop=True)
+        for name in ("pipe_node", "pipe_segment")
+    )
+    xy = shapely.get_coordinates(nodes.geometry.to_numpy())
+    table = pd.DataFrame(nodes.drop(columns="geom"))
+    graph = pipes.build_pipe_graph("water", segments.crs, table, xy, segments)
+    return isolation.build_sectors(graph)
+
+
+@pytest.fixture(scope="module")
+def found(city, in_force, water) -> list[Finding]:
+    supply = hydrant_supply.check_hydrant_supply(city, in_force, water)
+    return [*(item for find in CHECKS for item in find(city, in_force)), *supply]
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +119,17 @@ def test_planted_hydrants_are_the_only_ones_out_or_off_their_place(found, answer
         "hydrant_kerb_most": kinds["hydrant_off_kerb"],
         "hydrant_kerb_least": kinds["hydrant_in_carriageway"],
     }
+
+
+def test_planted_hydrants_are_the_only_ones_with_too_little_water(found, answers):
+    weak = answers[answers["kind"] == "hydrant_weak"]
+    supply = {item.rule for item in found} & {
+        *("hydrant_flow", "hydrant_pressure", "hydrant_pressure_running"),
+        *("hydrant_ring", "hydrant_branch", "hydrant_section"),
+    }
+    assert supply == set(weak["rule"])
+    found_there = {(item.rule, item.feature) for item in found if item.rule in supply}
+    assert found_there == set(zip(weak["rule"], weak["code"], strict=True))
 
 
 def test_hydrants_near_a_wall_are_those_a_plain_search_finds(city, found):

@@ -35,3 +35,54 @@ def test_a_height_on_record_is_no_estimate():
     properties = separation.fire_properties(city)
     assert (properties.height[0], properties.is_estimated[0]) == (23.9, False)
     assert not properties.high[0]
+
+
+def tower_with_podium(**podium: object) -> list[dict[str, object]]:
+    """Return a tower, a podium along its side, and a house 7 m from the podium."""
+    tower = {"code": "t", "use": "office", "storeys_above": 20, "fire_class": 1, "name": "大厦"}
+    usual = {"code": "p", "use": "commercial", "storeys_above": 3, "fire_class": 1, "name": "大厦"}
+    house = {"code": "h", "use": "residential", "storeys_above": 3, "fire_class": 2, "name": ""}
+    boxes = (EAST, NORTH, EAST + 30, NORTH + 20), (EAST + 30, NORTH, EAST + 60, NORTH + 20)
+    boxes = (*boxes, (EAST + 67, NORTH, EAST + 80, NORTH + 20))
+    rows = (tower, usual | podium, house)
+    return [row | {"geom": shapely.box(*box)} for row, box in zip(rows, boxes, strict=True)]
+
+
+@pytest.mark.parametrize(
+    ("podium", "found"),
+    [
+        ({}, []),
+        ({"high_rise": True}, []),
+        ({"storeys_above": 6}, []),
+        (
+            {"storeys_above": 7},
+            [("separation_adjoining", "p", "t"), ("separation_high_2", "h", "p")],
+        ),
+        ({"name": "商铺"}, [("separation_adjoining", "p", "t")]),
+        ({"name": "", "compound_code": "c"}, [("separation_adjoining", "p", "t")]),
+    ],
+)
+def test_podium_of_up_to_24_metres_belongs_to_its_tower_and_counts_as_low(in_force, podium, found):
+    """6 storeys of 3.9 m are 23.4 m high; low buildings of class 2 or better stand 6 m apart."""
+    city = snapshot_of(building=tower_with_podium(**podium))
+    findings = separation.check_separation(city, in_force)
+    assert sorted((f.rule, *sorted((f.feature, f.other))) for f in findings) == found
+
+
+def test_podium_in_the_compound_of_its_tower_belongs_to_it(in_force):
+    rows = [row | {"name": "", "compound_code": "c"} for row in tower_with_podium()]
+    assert separation.check_separation(snapshot_of(building=rows), in_force) == []
+
+
+@pytest.mark.parametrize(("gap", "found"), [(13.0, []), (12.9, ["separation_high_high"])])
+def test_towers_on_one_podium_stand_13_metres_apart(in_force, gap, found):
+    tower = {"use": "office", "storeys_above": 20, "fire_class": 1}
+    rows = [
+        tower | {"code": "a", "geom": shapely.box(EAST, NORTH, EAST + 20, NORTH + 20)},
+        tower
+        | {"code": "b", "geom": shapely.box(EAST + 20 + gap, NORTH, EAST + 40 + gap, NORTH + 20)},
+        {"code": "p", "storeys_above": 3, "fire_class": 1, "use": "commercial"}
+        | {"geom": shapely.box(EAST - 10, NORTH - 10, EAST + 80, NORTH + 40)},
+    ]
+    findings = separation.check_separation(snapshot_of(building=rows), in_force)
+    assert [finding.rule for finding in findings] == found

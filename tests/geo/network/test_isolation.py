@@ -112,18 +112,23 @@ def test_cut_is_as_small_as_brute_force_finds(case):
 @given(networks())
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_what_loses_supply_is_what_water_no_longer_gets_to(case):
-    nodes, segments, closed, segment, _ = case
+    nodes, segments, closed, segment, stuck = case
     graph = network(nodes, segments, closed)
     parts = isolation.build_sectors(graph)
-    found = isolation.find_valve_cut(parts, int(parts.sector[segment]))
-    if not found.possible:
-        return
-    dry = isolation.find_lost_segments(parts, int(parts.sector[segment]), found.valves)
+    names = graph.nodes["code"].to_numpy()
+    held = np.flatnonzero(np.isin(names[parts.valves], list(stuck)))
+    found = isolation.find_valve_cut(parts, int(parts.sector[segment]), held)
+    dry = isolation.find_lost_segments(parts, int(parts.sector[segment]), found)
     shut = codes(parts, found.valves)
+    ends = graph.ends[np.isin(parts.sector, found.sources)]
+    sources = set(names[np.unique(ends[graph.is_source[ends]])])
+    left = {code: "junction" if code in sources else kind for code, kind in nodes.items()}
+    after = network(left, segments, closed)
+    assert shut_off(after, segment, shut)
     for k in range(len(graph.ends)):
         was_wet = not shut_off(graph, k, set())
         if was_wet and parts.sector[k] != parts.sector[segment]:
-            assert dry[k] == shut_off(graph, k, shut)
+            assert dry[k] == shut_off(after, k, shut)
     assert dry[segment]
 
 
@@ -154,7 +159,7 @@ def test_least_cut_nearest_to_the_break_is_taken():
     graph = network(nodes, [("s", "v1"), ("v1", "a"), ("a", "v2"), ("v2", "b")])
     parts = isolation.build_sectors(graph)
     found = isolation.find_valve_cut(parts, int(parts.sector[3]))
-    assert isolation.find_lost_segments(parts, int(parts.sector[3]), found.valves).tolist() == [
+    assert isolation.find_lost_segments(parts, int(parts.sector[3]), found).tolist() == [
         *(False, False, False, True)
     ]
 
@@ -182,7 +187,7 @@ def test_networks_of_one_kind_that_touch_nowhere_don_t_mix():
     parts = isolation.build_sectors(graph)
     found = isolation.find_valve_cut(parts, int(parts.sector[1]))
     assert codes(parts, found.valves) == {"v"}
-    dry = isolation.find_lost_segments(parts, int(parts.sector[1]), found.valves)
+    dry = isolation.find_lost_segments(parts, int(parts.sector[1]), found)
     assert dry.tolist() == [False, True, False, False]
 
 
@@ -190,6 +195,20 @@ def test_segment_without_a_valve_to_its_source_can_t_be_isolated():
     graph = network({"s": "source", "a": "junction", "b": "end"}, [("s", "a"), ("a", "b")])
     parts = isolation.build_sectors(graph)
     assert not isolation.find_valve_cut(parts, int(parts.sector[1])).possible
+
+
+def test_shutting_the_source_dries_all_that_depends_on_it():
+    nodes = {"s": "source", "a": "junction", "v": "valve", "b": "end"}
+    nodes |= {"t": "source", "w": "valve", "c": "end"}
+    pairs = [("s", "a"), ("a", "v"), ("v", "b"), ("t", "w"), ("w", "a"), ("t", "c")]
+    graph = network(nodes, pairs)
+    parts = isolation.build_sectors(graph)
+    found = isolation.find_valve_cut(parts, int(parts.sector[0]))
+    assert not found.possible
+    assert codes(parts, found.valves) == {"w"}
+    assert found.sources.tolist() == [parts.sector[0]]
+    dry = isolation.find_lost_segments(parts, int(parts.sector[0]), found)
+    assert dry.tolist() == [True, True, True, False, True, False]
 
 
 def test_part_that_no_source_feeds_needs_nothing_closed_and_is_named():
@@ -233,3 +252,32 @@ def test_ends_at_one_place_are_joined_without_a_node():
     assert graph.ends[0, 1] == graph.ends[1, 0] == len(frames.nodes)
     assert [fault.kind for fault in graph.faults] == ["missing_node"]
     assert graph.length.sum() == pytest.approx(200, abs=30)
+
+
+def test_doubles_parallels_and_valves_beside_a_pipe_are_named():
+    nodes = {"s": "source", "a": "junction", "b": "end"}
+    nodes |= {"on": "valve", "beside": "valve", "away": "valve"}
+    frames = network(nodes, [("s", "a"), ("a", "b")])
+    xy = frames.xy.copy()
+    xy[3] = xy[[0, 1]].mean(axis=0)
+    xy[4], xy[5] = xy[[1, 2]].mean(axis=0) - 1.5, xy[3] + 60
+    lines = frames.segments
+    first, second = lines.to_dict("records")
+    bent = shapely.LineString([xy[1], xy[1] + 9, xy[2] + 9, xy[2]])
+    more = [
+        {**first, "code": "far", "geom": shapely.LineString([xy[0] - 60, xy[1] - 3])},
+        {**first, "code": "reversed", "geom": shapely.reverse(first["geom"])},
+        {**second, "code": "twin", "from_node": "b", "to_node": "a", "geom": bent},
+    ]
+    segments = gpd.GeoDataFrame([first, second, *more], geometry="geom", crs=lines.crs)
+    graph = pipes.build_pipe_graph("water", lines.crs, frames.nodes, xy, segments)
+    faults = {(one.kind, one.code, one.other) for one in graph.faults}
+    assert faults == {
+        ("duplicate", "reversed", "s0"),
+        ("far_end", "far", ""),
+        ("parallel", "far", "s0"),
+        ("parallel", "twin", "s1"),
+        ("loose_valve", "on", "s0"),
+        ("loose_valve", "beside", "s1"),
+        ("lone_valve", "away", ""),
+    }

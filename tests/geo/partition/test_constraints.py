@@ -55,11 +55,11 @@ def test_neighbours_that_must_be_apart_are_in_different_grids():
     [
         (
             {"together": (("b00000", "b00001"),), "apart": (("b00000", "b00001"),)},
-            "wishes_contradict",
+            "constraints_contradict",
         ),
-        ({"apart": (("b00000", "b00000"),)}, "wishes_contradict"),
-        ({"apart": (("b00000", "nobody"),)}, "wish_unknown_code"),
-        ({"together": (("b00000", "nobody"),)}, "wish_unknown_code"),
+        ({"apart": (("b00000", "b00000"),)}, "constraints_contradict"),
+        ({"apart": (("b00000", "nobody"),)}, "constraint_unknown_code"),
+        ({"together": (("b00000", "nobody"),)}, "constraint_unknown_code"),
         ({"areas": (Area("x", "POLYGON ((0 0, 1 0, 1 1, 0 0))"),)}, "area_outside"),
         ({"areas": (Area("x", "POLYGON (("),)}, "area_unreadable"),
     ],
@@ -155,7 +155,7 @@ def test_any_constraints_are_met_or_reported(seed, data):
     try:
         drawing = draw(place, constraints)
     except InputError as error:
-        assert error.key == "wishes_contradict"  # noqa: PT017 - a refusal is one right answer
+        assert error.key == "constraints_contradict"  # noqa: PT017 - a refusal is one right answer
         return
     assert drawing.score.contiguous
     assert drawing.score.gap_m2 < 0.01

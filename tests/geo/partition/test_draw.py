@@ -1,5 +1,7 @@
 """Drawings are within the limits where possible, contiguous, complete and reproducible."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import shapely
@@ -9,9 +11,11 @@ from hypothesis import strategies as st
 from geo.errors import InputError
 from geo.partition.cells.graph import build_graph
 from geo.partition.cells.tessellation import build_cells
-from geo.partition.community import build_barriers
+from geo.partition.community import Community, build_barriers
 from geo.partition.constraints import Constraints
 from geo.partition.draw import Drawing, draw
+from geo.partition.problem import build_problem
+from geo.partition.scoring.objective import Limits
 from geo.partition.search.strategy import Effort, search
 from tests.geo.partition.places import community, house, is_contiguous, rows_of_houses, scattered
 
@@ -193,3 +197,60 @@ def test_twenty_thousand_buildings_in_one_community():
     label = search(graph, effort=Effort(generations=1, moves_per_node=10))
     assert is_contiguous(graph, label)
     assert len(np.unique(label)) >= 40
+
+
+def river_with_islands(bridges: int) -> Community:
+    """Return two inhabited islands in a river, an islet without people, and a piece far away."""
+    sides = (shapely.box(0, 0, 250, 100), shapely.box(0, 200, 250, 300))
+    islet = shapely.box(100, 140, 130, 160)
+    river = shapely.box(0, 100, 250, 200).difference(islet)
+    land = shapely.MultiPolygon([shapely.box(0, 0, 250, 300), shapely.box(400, 0, 420, 20)])
+    rows = [
+        {"geom": house(x, y), "households": 25}
+        for side in sides
+        for x in range(10, 230, 30)
+        for y in (int(side.bounds[1]) + 20, int(side.bounds[1]) + 60)
+    ]
+    bridge = [{"geom": shapely.LineString([(x, 80), (x, 220)])} for x in (20, 220)[:bridges]]
+    waters = [{"geom": river, "kind": "river"}]
+    return community(land, rows, waters=waters, roads=bridge)
+
+
+def test_uninhabited_islets_go_with_a_neighbour():
+    drawing = draw(river_with_islands(0))
+    check(drawing, river_with_islands(0).polygon, 800)
+    assert (drawing.grids["households"] > 0).all()
+    assert drawing.score.contiguous
+
+
+def test_land_between_a_required_area_and_the_border_goes_with_the_area():
+    land = shapely.box(0, 0, 250, 250)
+    school = {"category": "school", "name": "S", "geom": shapely.box(0, 200, 250, 235)}
+    rows = rows_of_houses(10, 7, 12)
+    drawing = draw(
+        community(land, rows, facilities=[school]), replace(QUICK, dedicated=("school",))
+    )
+    general = drawing.grids[drawing.grids["kind"] == "general"]
+    assert (general["households"] > 0).all()
+    assert len(drawing.grids) == len(general) + 1
+    check(drawing, land, 840)
+
+
+def test_community_without_people_is_one_grid():
+    land = shapely.MultiPolygon([shapely.box(0, 0, 100, 100), shapely.box(200, 0, 250, 50)])
+    drawing = draw(community(land, [{"geom": house(20, 20)}]), QUICK)
+    assert len(drawing.grids) == 1
+    assert drawing.score.gap_m2 < 0.01
+
+
+def test_grid_across_a_bridge_costs_the_length_of_the_bridge():
+    place = river_with_islands(1)
+    graph = build_problem(place, Constraints(), None).graph
+    assert graph.components()[0] == 1
+    link = graph.length == 0
+    assert graph.inside[link] == pytest.approx([100])
+    whole = Constraints(limits=Limits(target=800, lower=700, upper=900))
+    drawing = draw(place, whole)
+    assert len(drawing.grids) == 1
+    assert drawing.score.border_cost == pytest.approx(100)
+    assert drawing.score.contiguous

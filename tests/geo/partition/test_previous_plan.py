@@ -341,5 +341,5 @@ def test_dedicated_grid_in_pieces_is_repaired():
 def test_options_of_a_plan_without_a_plan_are_refused(option):
     with pytest.raises(InputError) as refused:
         draw(town(), replace(QUICK, **{option: True}))
-    assert refused.value.key == "wish_without_plan"
+    assert refused.value.key == "constraint_without_plan"
     assert str(refused.value)

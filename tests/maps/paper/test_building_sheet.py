@@ -1,5 +1,7 @@
 """The sheet of a building and the report of a region, over the little town."""
 
+from datetime import date
+
 import openpyxl
 import pypdfium2
 import pytest
@@ -7,7 +9,9 @@ from sqlalchemy import insert
 from typer.testing import CliRunner
 
 from cli.main import app
+from geo.fire.building_items import record_items
 from geo.model import BuildingUnit, Facility, PipeNode
+from geo.model.fire import FireItem
 from tests import town as little_town
 
 pytestmark = pytest.mark.locale
@@ -30,6 +34,13 @@ def town(shared_database):
             insert(BuildingUnit),
             {"code": "u", "building_code": "b001-030", "name": "1单元", "geom": at(270, 138)},
         )
+        record_items(
+            connection,
+            "b001-030",
+            {FireItem.POWER_CUT_OFF: ("总闸", "东侧配电间")},
+            "王五",
+            date(2026, 3, 1),
+        )
     return shared_database
 
 
@@ -44,14 +55,19 @@ def run(*words: str) -> str:
     return done.output
 
 
-def test_sheet_is_one_page_with_all_a_crew_must_know(town, tmp_path, monkeypatch):
+def test_sheet_has_all_a_crew_must_know_on_its_front_and_what_is_on_site_on_its_back(
+    town, tmp_path, monkeypatch
+):
     monkeypatch.setenv("GRIDATLAS_LANG", "zh")
     run("fire", "sheet", "b001-030", "--out", str(tmp_path / "b.pdf"))
     document = pypdfium2.PdfDocument(tmp_path / "b.pdf")
-    assert len(document) == 1
-    words = document[0].get_textpage().get_text_bounded()
+    front, back = (page.get_textpage().get_text_bounded() for page in document)
+    words = front
     for said in ("30号楼", "消火栓", "20 L/s", "<东>站", "1单元", "北", "1 : ", "没有耐火等级"):
         assert said.replace(" ", "") in words.replace(" ", ""), said
+    for said in ("切断电源位置", "东侧配电间", "2026-03-01 王五", "水泵接合器", "电动自行车"):
+        assert said in back, said
+    assert back.count("未采集") == len(FireItem) - 1
 
 
 def test_sheet_of_a_building_in_english_reads_the_same_data(town, tmp_path):

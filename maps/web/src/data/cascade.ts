@@ -4,19 +4,27 @@ import { button, type Child, element } from "../dom";
 import { formatNumber, text } from "../locale";
 import { fitGeometry } from "./change-map";
 import type { RunReport } from "./import-api";
-import { layerNames } from "./labels";
+import { columnName, layerNames } from "./labels";
 
 type PipeNetwork = NonNullable<RunReport["network"]>;
 
 const MAX_ROWS = 50;
 /** Lists of at most this length are open at first. */
 const MAX_OPEN_ROWS = 8;
-const PIPE_FAULTS = ["loose_ends", "near_misses", "reversed", "far_ends"] as const;
+const PIPE_FAULTS = [
+  "loose_ends",
+  "near_misses",
+  "reversed",
+  "far_ends",
+  "doubles",
+  "parallels",
+  "loose_valves",
+] as const;
 
-/** Lists of stale plans, moved and removed features, topology faults and kept corrections. */
+/** Lists of stale plans, moved features, topology faults, kept corrections and unused columns. */
 export function cascadeLists(report: RunReport): HTMLElement[] {
   const { stale = [], moved = [], units_removed = [], ends_loosened = [] } = report;
-  const { topology = {}, network = {}, corrections_kept = [], passed_over = {} } = report;
+  const { topology = {}, network = {}, corrections_kept = [], unused_columns = {} } = report;
   const count = (value = 0) => ({ count: formatNumber(value) });
   return [
     ...collapsibleList(text("data.stale"), stale.map(stalePlanItem)),
@@ -43,11 +51,18 @@ export function cascadeLists(report: RunReport): HTMLElement[] {
     ...collapsibleList(text("data.breaches"), (topology.breaches ?? []).map(breachItem)),
     ...networkLists(network),
     ...collapsibleList(text("data.kept"), corrections_kept.map(correctionItem)),
-    ...Object.entries(passed_over).map(([layer, rows]) => {
-      const words = text("data.passed_over", { layer: layerNames(layer), ...count(rows) });
-      return element("p", {}, element("small", {}, words));
-    }),
+    ...collapsibleList(
+      text("data.unused_columns"),
+      Object.entries(unused_columns).flatMap(([layer, columns]) =>
+        Object.entries(columns).map(([name, similar]) => unusedColumnItem(layer, name, similar)),
+      ),
+    ),
   ];
+}
+
+function unusedColumnItem(layer: string, name: string, similar: string | null): HTMLElement {
+  const hint = similar ? text("data.similar_to", { column: columnName(similar) }) : "";
+  return element("li", {}, `${layerNames(layer)}: ${name} ${hint}`);
 }
 
 type Row<Key extends keyof RunReport> =

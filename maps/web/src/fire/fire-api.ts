@@ -1,5 +1,6 @@
 // The requests of the fire page.
 
+import type { components } from "../../generated/api";
 import { type Answer, api, bodyOf } from "../http";
 
 export interface Place {
@@ -10,6 +11,8 @@ export interface Place {
 export type Layout = Answer<"/fire/buildings/{code}">;
 export type Incident = Answer<"/fire/incident">;
 export type Isolation = Answer<"/networks/{network}/segments/{code}/isolation">;
+export type FireItems = Answer<"/fire/buildings/{code}/items">;
+export type FireItemsRequest = components["schemas"]["FireItemsRequest"];
 export type Overlay = Answer<"/fire/overlays">["overlays"][number];
 export type FireBlock = Answer<"/fire/separation/blocks">["blocks"][number];
 export type Finding = Layout["findings"][number];
@@ -39,6 +42,9 @@ export const fetchLayout = (code: string) =>
 
 export const fetchIncident = ({ lon, lat }: Place, radius: number) =>
   bodyOf(api.GET("/fire/incident", { params: { query: { lon, lat, radius } } }));
+
+export const saveItems = (code: string, body: FireItemsRequest) =>
+  bodyOf(api.PUT("/fire/buildings/{code}/items", { params: { path: { code } }, body }));
 
 export const fetchOverlays = () => bodyOf(api.GET("/fire/overlays"));
 

@@ -23,6 +23,7 @@ const OVERLAY_LAYERS: Record<string, string[]> = {
   hydrant_coverage: ["hydrant-area", "hydrant"],
   hydrant_spacing: ["hydrant"],
   hydrant_standing: ["hydrant"],
+  hydrant_supply: ["hydrant"],
   fire_lane: ["lane"],
   fire_reach: ["lane"],
   response: ["response", "station"],

@@ -40,6 +40,7 @@ export function incidentMarkers(incident: Incident): Feature[] {
   return [
     marker(incident.area, "area"),
     ...incident.hydrants.map((hydrant) => marker(pointGeometry(hydrant), "hydrant")),
+    ...incident.intakes.map((site) => marker(pointGeometry(site), "hydrant", site.name)),
     ...incident.valves.map((valve) => marker(pointGeometry(valve), "shut")),
     ...incident.critical.map((site) => marker(pointGeometry(site), "critical", site.name)),
     ...incident.stations.slice(0, 1).map((station) => marker(station.route, "drive")),

@@ -2,8 +2,17 @@
 
 import { button, type Child, definitionList, element, elementById } from "../dom";
 import { formatMetres, formatNumber, optionalText, text } from "../locale";
-import type { Finding, Incident, Isolation, Layout, Place, Station } from "./fire-api";
+import type {
+  Finding,
+  FireItemsRequest,
+  Incident,
+  Isolation,
+  Layout,
+  Place,
+  Station,
+} from "./fire-api";
 import { SEVERITY_COLOURS } from "./fire-layers";
+import { itemsSection, recordedItems } from "./items";
 
 const MAX_BUILDINGS = 60;
 
@@ -11,6 +20,7 @@ export interface PanelActions {
   printSheet(code: string): void;
   showIncident(place: Place): void;
   showBuilding(code: string): void;
+  saveItems(code: string, request: FireItemsRequest): void;
   goTo(place: Place): void;
   setRadius(metres: number): void;
   toggleStuck(valve: string): void;
@@ -30,6 +40,7 @@ export function renderBuilding(layout: Layout, actions: PanelActions): void {
     ),
     ...findingList(layout.findings),
     attributeList(layout),
+    itemsSection(layout, actions.saveItems),
     section("desk.grids", layout.grids.map(managerItem)),
     section("desk.entrances", layout.units.map(entranceItem)),
     section(
@@ -100,6 +111,12 @@ export function renderIncident(incident: Incident, actions: PanelActions): void 
       text("desk.no_hydrant"),
     ),
     section(
+      "desk.intakes",
+      incident.intakes.map((site) =>
+        placeItem(actions, site, site.name || site.code, formatMetres(site.distance_m)),
+      ),
+    ),
+    section(
       "desk.valves",
       incident.valves.map((valve) => {
         const name = `${optionalText(`desk.network_${valve.network}`)} ${valve.code}`;
@@ -115,6 +132,7 @@ export function renderIncident(incident: Incident, actions: PanelActions): void 
           {},
           button(nameOf(building), () => actions.showBuilding(building.code), { class: "quiet" }),
           element("span", {}, `${formatMetres(building.distance_m)}${highRise}`),
+          element("small", {}, recordedItems(building)),
         );
       }),
     ),
@@ -132,6 +150,10 @@ export function renderIsolation(
     heading(text("desk.isolation"), `${network} · ${isolation.segment.code}`),
     element("p", { class: isolation.isolable ? "well" : "trouble" }, isolation.text),
     isolation.guaranteed ? "" : element("p", { class: "trouble" }, text("desk.not_guaranteed")),
+    section(
+      "desk.shut_sources",
+      isolation.sources_to_shut.map((code) => element("li", {}, code)),
+    ),
     section(
       "desk.close_these",
       isolation.valves.map((valve) =>

@@ -9,12 +9,14 @@ import { openFile } from "../http";
 import { text } from "../locale";
 import { formatAddress, type View } from "./address";
 import {
+  type FireItemsRequest,
   fetchIncident,
   fetchIsolation,
   fetchLayout,
   fetchNearestPipe,
   type Layout,
   type Place,
+  saveItems,
 } from "./fire-api";
 import { setAnswer } from "./fire-layers";
 import type { Mode } from "./main";
@@ -43,6 +45,7 @@ export class Results {
     printSheet: (code) => void openFile(`/fire/buildings/${encodeURIComponent(code)}/sheet.pdf`),
     showIncident: (place) => void this.showIncident(place),
     showBuilding: (code) => void this.showBuilding(code, true),
+    saveItems: (code, items) => void this.saveItems(code, items),
     goTo: (place) => void this.goTo(place),
     setRadius: (metres) => void (this.centre && this.showIncident(this.centre, metres)),
     toggleStuck: (valve) => void this.toggleStuck(valve),
@@ -63,6 +66,16 @@ export class Results {
     renderBuilding(layout, this.actions);
     const map = await this.mark(layoutMarkers(layout));
     if (zoom) fitExtent(map, extentOf(layout.geometry), resultPadding());
+  }
+
+  private async saveItems(code: string, items: FireItemsRequest): Promise<void> {
+    try {
+      await saveItems(code, items);
+    } catch (error) {
+      return notify((error as Error).message);
+    }
+    notify(text("desk.items_saved"), undefined, "calm");
+    await this.showBuilding(code, false);
   }
 
   async showIncident(place: Place, radius = this.radius): Promise<void> {

@@ -69,15 +69,15 @@ class ConstraintPicker {
   ) {
     this.dialog = element(
       "dialog",
-      { class: "picker", "aria-label": text("plan.wishes") },
-      element("h2", {}, text("plan.wishes")),
-      element("p", {}, text("plan.wishes_help")),
+      { class: "picker", "aria-label": text("plan.constraints") },
+      element("h2", {}, text("plan.constraints")),
+      element("p", {}, text("plan.constraints_help")),
       this.bar,
       element("div", {
-        id: "wish-map",
+        id: "constraint-map",
         class: "picking",
         role: "application",
-        "aria-label": text("plan.wishes"),
+        "aria-label": text("plan.constraints"),
       }),
       this.actions,
       this.list,
@@ -93,7 +93,7 @@ class ConstraintPicker {
 
   async open(draft: Draft): Promise<void> {
     this.draft = draft;
-    this.view = await PlanMap.open(preferredLanguage(), draftExtent(draft), "wish-map");
+    this.view = await PlanMap.open(preferredLanguage(), draftExtent(draft), "constraint-map");
     this.view.load(draft);
     this.tools = new SelectionTools(this.view, () => draft, {
       onHover: (atoms) => this.view!.hoverAtom(atoms?.[0] ?? null),
@@ -112,7 +112,7 @@ class ConstraintPicker {
     this.setTool("click");
     this.show();
     Object.assign(window, {
-      gridatlas: { map: this.view.map, wishing: { draft, view: this.view } },
+      gridatlas: { map: this.view.map, picking: { draft, view: this.view } },
     });
   }
 
@@ -167,14 +167,14 @@ class ConstraintPicker {
     const buttons = CONSTRAINT_KINDS.filter(
       (kind) => this.hasPreviousPlan || !PREVIOUS_PLAN_KINDS.includes(kind),
     ).map((kind) => {
-      const add = button(text(`plan.wish_${kind}`), () => this.addConstraint(kind), {
-        title: text(`plan.wish_${kind}_help`, { most: MAX_APART }),
-        "data-wish": kind,
+      const add = button(text(`plan.constraint_${kind}`), () => this.addConstraint(kind), {
+        title: text(`plan.constraint_${kind}_help`, { most: MAX_APART }),
+        "data-constraint": kind,
       });
       add.disabled = !isPossible(kind, count);
       return add;
     });
-    const clear = button(text("plan.wish_clear"), () => this.clear(), { class: "quiet" });
+    const clear = button(text("plan.constraint_clear"), () => this.clear(), { class: "quiet" });
     clear.disabled = count === 0;
     const households = this.households(this.pickedBuildings());
     this.actions.replaceChildren(
@@ -208,7 +208,7 @@ class ConstraintPicker {
       element(
         "span",
         {},
-        element("b", {}, text(`plan.wish_${constraint.kind}`)),
+        element("b", {}, text(`plan.constraint_${constraint.kind}`)),
         ` ${this.describe(constraint)}`,
       ),
       () => this.goTo(atoms),
@@ -240,7 +240,8 @@ class ConstraintPicker {
         ? gridName(grid)
         : this.draft.cells.find((cell) => cell.building === code)?.name || code;
     });
-    const more = codes.length > names.length ? text("plan.wish_more", { count: codes.length }) : "";
+    const more =
+      codes.length > names.length ? text("plan.constraint_more", { count: codes.length }) : "";
     const sum =
       kind === "locked"
         ? ""

@@ -44,7 +44,7 @@ export function isPossible(kind: ConstraintKind, buildings: number): boolean {
 export function constraintSummary(constraints: Constraint[]): string {
   return CONSTRAINT_KINDS.flatMap((name) => {
     const count = constraints.filter(({ kind }) => kind === name).length;
-    return count ? [`${text(`plan.wish_${name}`)} ${formatNumber(count)}`] : [];
+    return count ? [`${text(`plan.constraint_${name}`)} ${formatNumber(count)}`] : [];
   }).join(" · ");
 }
 

@@ -161,7 +161,7 @@ function constraintChoice(
   constraints: Constraint[],
 ): HTMLElement {
   const summary = element("span", {});
-  const pick = button(text("plan.wishes_pick"), () => {
+  const pick = button(text("plan.constraints_pick"), () => {
     const upper = Number(pick.form!.querySelector<HTMLInputElement>("[name=upper]")!.value);
     void pickConstraints(code, previous, constraints, upper).then(() =>
       summary.replaceChildren(constraintSummary(constraints)),
@@ -170,7 +170,7 @@ function constraintChoice(
   return element(
     "fieldset",
     {},
-    element("legend", {}, text("plan.wishes")),
+    element("legend", {}, text("plan.constraints")),
     element("div", { class: "areas" }, pick, summary),
   );
 }

@@ -7,6 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from geo.partition.cells.barriers import Barriers, Kind, build_rooms, clip_barriers
+from geo.partition.cells.graph import CUT_FACTOR, Graph, build_graph
 from geo.partition.cells.tessellation import Cells, build_cells
 from tests.geo.partition.places import house, scattered
 
@@ -51,7 +52,7 @@ def test_cells_tile_any_community_and_cut_no_building(seed, count, streets):
     cut = barriers(*(([a, b], kind) for a, b, kind in streets if a != b))
     cells = build_cells(LAND, feet_of(*buildings), cut)
     check_tiling(cells, LAND)
-    placed = cells.cell_of_building
+    placed = cells.cell_of_atom
     assert (placed >= 0).all()
     # What two overlapping buildings share goes to the larger one.
     alone = [
@@ -87,7 +88,7 @@ def test_every_building_of_a_turned_community_stands_on_its_own_cell(seed):
     cells = build_cells(land, feet, barriers(*((list(pair), Kind.STREET) for pair in ends)))
     check_tiling(cells, land)
     inside = shapely.area(shapely.intersection(feet, land)) > 0.01
-    own = cells.polygons[cells.cell_of_building[inside]]
+    own = cells.polygons[cells.cell_of_atom[inside]]
     assert (shapely.area(shapely.intersection(feet[inside], own)) > 0).all()
 
 
@@ -117,7 +118,7 @@ def test_border_runs_half_way_between_two_buildings():
 def test_border_follows_a_street_that_is_not_half_way():
     street = ([(120, -10), (120, 410)], Kind.STREET)
     cells = build_cells(LAND, feet_of(house(90, 190), house(300, 190)), barriers(street))
-    assert cells.polygons[cells.cell_of_building[0]].bounds[2] == pytest.approx(120)
+    assert cells.polygons[cells.cell_of_atom[0]].bounds[2] == pytest.approx(120)
 
 
 def test_building_across_a_street_is_whole_on_the_side_of_most_of_it():
@@ -125,7 +126,7 @@ def test_building_across_a_street_is_whole_on_the_side_of_most_of_it():
     feet = feet_of(house(100, 190), house(40, 190), house(300, 190))
     cells = build_cells(LAND, feet, barriers(street))
     check_tiling(cells, LAND)
-    own = cells.polygons[cells.cell_of_building[0]]
+    own = cells.polygons[cells.cell_of_atom[0]]
     assert feet[0].difference(own).area < 1e-9
     assert own.intersection(shapely.box(0, 0, 95, 400)).area < 1.0
 
@@ -133,19 +134,19 @@ def test_building_across_a_street_is_whole_on_the_side_of_most_of_it():
 def test_building_twice_and_building_in_building_share_a_cell():
     feet = feet_of(house(100, 100, 30), house(100, 100, 30), house(110, 110, 5), house(300, 300))
     cells = build_cells(LAND, feet, barriers())
-    assert cells.cell_of_building[0] == cells.cell_of_building[1] == cells.cell_of_building[2]
+    assert cells.cell_of_atom[0] == cells.cell_of_atom[1] == cells.cell_of_atom[2]
     check_tiling(cells, LAND)
 
 
 def test_zero_area_and_outside_footprints_have_no_cell():
     feet = feet_of(house(100, 100), shapely.Polygon([(1, 1), (2, 2), (1, 1)]), house(500, 500))
-    assert build_cells(LAND, feet, barriers()).cell_of_building.tolist() == [0, -1, -1]
+    assert build_cells(LAND, feet, barriers()).cell_of_atom.tolist() == [0, -1, -1]
 
 
 def test_community_all_of_whose_buildings_lie_outside_is_one_cell():
     cells = build_cells(LAND, feet_of(house(500, 500)), barriers())
     check_tiling(cells, LAND)
-    assert cells.cell_of_building.tolist() == [-1]
+    assert cells.cell_of_atom.tolist() == [-1]
 
 
 def test_community_in_parts_with_a_hole_is_tiled():
@@ -160,7 +161,7 @@ def test_strip_between_wall_and_street_goes_to_those_behind_the_wall():
     street = ([(200, -10), (200, 410)], Kind.STREET)
     feet = feet_of(house(170, 200), house(206, 200))
     cells = build_cells(LAND, feet, barriers(wall, street))
-    behind = cells.polygons[cells.cell_of_building[0]]
+    behind = cells.polygons[cells.cell_of_atom[0]]
     assert behind.bounds[2] == pytest.approx(200)
     check_tiling(cells, LAND)
 
@@ -180,8 +181,37 @@ def test_dead_end_street_divides_as_far_as_it_goes():
     cells = build_cells(LAND, feet, barriers(lane))
     check_tiling(cells, LAND)
     one, other = (
-        cells.polygons[cells.cell_of_building[0]],
-        cells.polygons[cells.cell_of_building[1]],
+        cells.polygons[cells.cell_of_atom[0]],
+        cells.polygons[cells.cell_of_atom[1]],
     )
     shared = shapely.intersection(one, other).intersection(shapely.box(0, 20, 400, 180))
     assert shared.bounds[0] == pytest.approx(200)
+
+
+def dual_carriageway() -> tuple[Cells, Graph]:
+    """Return rows of houses on both sides of an arterial of two carriageways 12 m apart."""
+    lanes = [([(x, -10), (x, 410)], Kind.ARTERIAL) for x in (194, 206)]
+    feet = [house(x, y) for x in (150, 240) for y in range(20, 380, 40)]
+    cells = build_cells(LAND, feet_of(*feet), barriers(*lanes))
+    people = np.full(len(feet), 20, dtype=np.int64)
+    return cells, build_graph(cells, people, np.full(len(feet), -1))[0]
+
+
+def test_border_between_carriageways_lies_on_the_arterial():
+    cells, graph = dual_carriageway()
+    west = graph.xy[:, 0] < 200
+    crosses = west[graph.edges[:, 0]] != west[graph.edges[:, 1]]
+    assert graph.length[crosses].sum() == pytest.approx(400, rel=0.05)
+    assert graph.cut[crosses] == pytest.approx(CUT_FACTOR[Kind.ARTERIAL] * graph.length[crosses])
+    assert graph.inside[crosses] == pytest.approx(graph.length[crosses])
+    check_tiling(cells, LAND)
+
+
+def test_cell_lies_in_the_room_of_its_building():
+    # More of the cell lies in the strip between the carriageways than around the house.
+    lanes = [([(x, -10), (x, 410)], Kind.ARTERIAL) for x in (14, 32)]
+    cells = build_cells(LAND, feet_of(house(1, 200, 12), house(250, 200)), barriers(*lanes))
+    rooms = build_rooms(LAND, clip_barriers(barriers(*lanes), LAND))
+    own = cells.room[cells.cell_of_atom]
+    assert rooms[own[0]].contains(house(2, 201, 10))
+    assert rooms[own[1]].contains(house(250, 200))

@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numba import njit
 
 from geo.partition.cells.graph import Graph
+from geo.partition.cells.graph_arrays import graph_from_arrays
+from geo.partition.proof.lower_bound import prove
 from geo.partition.scoring.objective import Limits, Weights, cost
 from geo.partition.search.chains import (
     PreviousLabels,
@@ -31,6 +34,16 @@ def test_search_on_plain_arrays_keeps_contiguity(seed, columns, rows):
     assert set(label) == set(range(label.max() + 1))
 
 
+@njit
+def move_in_kernel(problem, state, node, grid):
+    move_node(problem, state, node, grid)
+
+
+@njit
+def cost_in_kernel(problem, state):
+    return total_cost(problem, state)
+
+
 @given(seed=st.integers(0, 10_000), moves=st.integers(1, 60))
 @settings(max_examples=40, deadline=None)
 def test_cost_of_the_kernel_equals_the_objective(seed, moves):
@@ -45,10 +58,10 @@ def test_cost_of_the_kernel_equals_the_objective(seed, moves):
     state = build_state(problem, label, 4, 1)
     for node, grid in zip(random.integers(0, 42, moves), random.integers(0, 4, moves), strict=True):
         if state.label[node] != grid:
-            move_node(problem, state, int(node), int(grid))
+            move_in_kernel(problem, state, int(node), int(grid))
     if len(set(state.label)) == 4:
         expected = cost(graph, state.label, limits, weights, previous).total
-        assert total_cost(problem, state) == pytest.approx(expected, rel=1e-9)
+        assert cost_in_kernel(problem, state) == pytest.approx(expected, rel=1e-9)
 
 
 @given(seed=st.integers(0, 10_000), one=st.integers(2, 6), other=st.integers(2, 6))
@@ -69,7 +82,9 @@ def test_recombined_drawing_is_contiguous_and_no_more_expensive(seed, one, other
     assert child.cost <= min(parent.cost for parent in parents)
     name, number = np.unique(child.label, return_inverse=True)
     kernel_problem = to_kernel_problem(problem, name)
-    again = total_cost(kernel_problem, build_state(kernel_problem, number.ravel(), len(name), 1))
+    again = cost_in_kernel(
+        kernel_problem, build_state(kernel_problem, number.ravel(), len(name), 1)
+    )
     assert again == pytest.approx(child.cost)
     piece = common_pieces(problem, *(parent.label for parent in parents))
     assert is_contiguous(graph, piece)
@@ -139,3 +154,20 @@ def test_plausible_numbers_of_grids(households, counts):
 
 def test_node_over_the_limit_counts_as_a_grid():
     assert plausible_counts(np.array([2000, 200, 160, 0]), Limits()) == [2]
+
+
+def test_other_numbers_of_grids_are_tried_while_limits_are_unmet():
+    # 1,005 households suggest three grids, but two are cheaper: three would be far too small.
+    board = grid_graph(3, 3, np.random.default_rng(1))
+    households, weights = [442, 59, 61, 83, 45, 34, 248, 13, 20], Weights(compactness=0)
+    graph = graph_from_arrays(households, board.edges, np.full(12, 10.0))
+    label = search(graph, weights=weights)
+    best = prove(graph, label, weights=weights).label
+    costs = [cost(graph, each, Limits(), weights).total for each in (label, best)]
+    assert costs[0] == pytest.approx(costs[1])
+
+
+def test_pair_apart_is_separated_where_one_grid_would_do():
+    graph = graph_from_arrays([200, 200], [(0, 1)], [10.0])
+    label = search(graph, weights=Weights(compactness=0), apart=np.array([[0, 1]]))
+    assert label[0] != label[1]

@@ -1,4 +1,4 @@
-"""Wishes for single buildings: made on the map, sent with a drawing, and kept by it."""
+"""Constraints on single buildings: made on the map, sent with a drawing, and kept by it."""
 
 import pytest
 from playwright.sync_api import expect
@@ -7,12 +7,12 @@ from tests import town as t
 from tests.e2e.conftest import faults_of, signed_in
 
 WISHING = (
-    "() => window.gridatlas?.wishing && gridatlas.map.loaded() && gridatlas.wishing.view.isUpToDate"
+    "() => window.gridatlas?.picking && gridatlas.map.loaded() && gridatlas.picking.view.isUpToDate"
 )
 DRAWN = "() => window.gridatlas?.editor && gridatlas.map.loaded()"
 
 NEIGHBOURS = """same => {
-  const {draft} = gridatlas.wishing;
+  const {draft} = gridatlas.picking;
   for (const cell of draft.cells.filter(one => one.building && !one.unit))
     for (const index of draft.coverage.neighbours[draft.index(cell.atom)]) {
       const other = draft.cells[index];
@@ -23,8 +23,8 @@ NEIGHBOURS = """same => {
 """Two buildings side by side, in one grid or in two."""
 
 ON_SCREEN = """atom => {
-  const {draft} = gridatlas.wishing, {lon, lat} = draft.cell(atom),
-    box = document.querySelector('#wish-map').getBoundingClientRect(),
+  const {draft} = gridatlas.picking, {lon, lat} = draft.cell(atom),
+    box = document.querySelector('#constraint-map').getBoundingClientRect(),
     {x, y} = gridatlas.map.project([lon, lat]);
   return [x + box.x, y + box.y];
 }"""
@@ -35,7 +35,7 @@ GRIDS_OF = """codes => codes.map(code =>
 
 @pytest.fixture
 def dialog(open_page, desks):
-    """Return the page with the dialog of a drawing, and the map of the wishes, open."""
+    """Return the page with the dialog of a drawing, and the map of the constraints, open."""
 
     def dialog(community, **how):
         page = open_page(f"{desks}/plan/c/{community}", session=signed_in(desks, "planner"), **how)
@@ -47,25 +47,25 @@ def dialog(open_page, desks):
     return dialog
 
 
-def wish(page, kind, pair):
+def constrain(page, kind, pair):
     for one in pair:
         page.mouse.click(*page.evaluate(ON_SCREEN, one["atom"]))
-    page.locator(f'[data-wish="{kind}"]').click()
+    page.locator(f'[data-constraint="{kind}"]').click()
 
 
-def test_buildings_wished_together_apart_and_locked_are_so_in_the_plan(dialog):
+def test_buildings_constrained_together_apart_and_locked_are_so_in_the_plan(dialog):
     page = dialog(t.NORTH_GATE)
     parted, joined = (page.evaluate(NEIGHBOURS, same) for same in (True, False))
-    wish(page, "apart", parted)
-    wish(page, "together", joined)
-    wish(page, "locked", parted[:1])
+    constrain(page, "apart", parted)
+    constrain(page, "together", joined)
+    constrain(page, "locked", parted[:1])
     rows = page.locator("dialog.picker .found li")
     assert rows.count() == 3
     assert faults_of(page) == []
     rows.nth(2).get_by_role("button", name="删除").click()
     page.get_by_role("button", name="完成").click()
-    wished = page.locator("dialog fieldset", has_text="建筑约束")
-    expect(wished).to_contain_text("划入同一网格 1 · 划入不同网格 1")
+    fieldset = page.locator("dialog fieldset", has_text="建筑约束")
+    expect(fieldset).to_contain_text("划入同一网格 1 · 划入不同网格 1")
     page.locator(".further summary").click()
     page.get_by_label("最多用时").fill("2")
     with page.expect_request("**/communities/*/plans") as sent:
@@ -84,14 +84,14 @@ def test_buildings_wished_together_apart_and_locked_are_so_in_the_plan(dialog):
 def test_lasso_chooses_whole_buildings_and_their_grids_are_locked(dialog):
     page = dialog(t.NORTH_GATE)
     page.locator('[data-tool="rectangle"]').click()
-    box = page.locator("#wish-map").bounding_box()
+    box = page.locator("#constraint-map").bounding_box()
     page.mouse.move(box["x"] + 5, box["y"] + 5)
     page.mouse.down()
     page.mouse.move(box["x"] + box["width"] - 5, box["y"] + box["height"] - 70, steps=3)
     page.mouse.up()
     households = sum(building["households"] for building in t.buildings(t.NORTH_GATE))
     assert f"{households:,} 户" in page.locator("dialog .count").inner_text()
-    page.locator('[data-wish="locked"]').click()
+    page.locator('[data-constraint="locked"]').click()
     page.get_by_role("button", name="完成").click()
     with page.expect_request("**/communities/*/plans") as sent:
         page.get_by_role("button", name="开始划分").click()
@@ -110,8 +110,8 @@ def test_discarded_draft_leaves_a_community_with_its_buildings_to_choose_from(
     page.locator("#side", has_text="还没有方案").wait_for()
     assert page.locator("#crumbs").inner_text().endswith("江滨<社区>")
     page = dialog(t.RIVERSIDE)
-    shown = page.evaluate("gridatlas.wishing.draft.cells.length")
+    shown = page.evaluate("gridatlas.picking.draft.cells.length")
     assert shown == len(t.buildings(t.RIVERSIDE))
-    assert page.locator('[data-wish="locked"]').count() == 0
-    wish(page, "together", [{"atom": 0}, {"atom": 1}])
+    assert page.locator('[data-constraint="locked"]').count() == 0
+    constrain(page, "together", [{"atom": 0}, {"atom": 1}])
     assert "划入同一网格" in page.locator("dialog.picker .found").inner_text()

@@ -1,0 +1,151 @@
+"""The transformation from the datum of a file to that of the storage system.
+
+EPSG publishes none from Xian 1980 or Beijing 1954 to CGCS2000 (their parameters are kept by
+surveying offices); PROJ then takes the degrees as they are, some 100 m off. A mapping can give the
+seven parameters, a grid file, or a whole pipeline.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyproj
+from pyproj.exceptions import CRSError, ProjError
+from pyproj.transformer import AreaOfInterest, TransformerGroup
+
+from geo import crs as systems
+from geo.errors import InputError
+from geo.types import Floats
+
+Shift = Callable[[Floats], Floats]
+
+GRID_SUFFIXES = (".gsb", ".tif", ".tiff", ".gtx")
+
+_WGS84 = "EPSG:4326"
+"""Equal to the storage system within decimetres; EPSG has more transformations to it."""
+
+_AXIS_M, _INVERSE_FLATTENING = 6_378_137.0, 298.2572
+"""Of WGS 84, GRS 80 and CGCS2000: datums on them agree within a metre or two."""
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """How coordinates of a system become degrees of the storage system.
+
+    Attributes
+    ----------
+    convert
+        Returns (n, 2) longitude and latitude of (n, 2) east and north; None if nothing changes.
+    is_accurate
+        Whether the transformation between the datums is known.
+    """
+
+    convert: Shift | None
+    is_accurate: bool = True
+
+
+def find_conversion(
+    crs: pyproj.CRS, transformation: str | None = None, city: Floats | None = None
+) -> Conversion:
+    """Return how coordinates of a system become degrees of the storage system.
+
+    Parameters
+    ----------
+    crs
+        System of the coordinates.
+    transformation
+        Operation of PROJ or grid file of a mapping, None for a published transformation.
+    city
+        (n, 4) west, south, east and north of the live cities in degrees, for which published
+        transformations are chosen.
+
+    Raises
+    ------
+    InputError
+        If the transformation of the mapping can't be used.
+    """
+    if transformation:
+        return Conversion(_named_conversion(crs, transformation))
+    if crs == pyproj.CRS(systems.STORAGE):
+        return Conversion(None)
+    if _is_geocentric(crs):
+        return Conversion(_function(pyproj.Transformer.from_crs(crs, systems.STORAGE, True)))
+    published = _published_transformer(crs, city)
+    if published is not None:
+        return Conversion(_function(published))
+    return Conversion(
+        _function(pyproj.Transformer.from_crs(crs, systems.STORAGE, always_xy=True)),
+        is_accurate=False,
+    )
+
+
+def _function(transformer: pyproj.Transformer) -> Shift:
+    return lambda xy: np.column_stack(transformer.transform(*xy.T))
+
+
+def _is_geocentric(crs: pyproj.CRS) -> bool:
+    """Return whether the datum of a system agrees with the storage system within metres."""
+    ellipsoid = crs.ellipsoid
+    return (
+        not crs.is_bound
+        and ellipsoid is not None
+        and abs(ellipsoid.semi_major_metre - _AXIS_M) < 0.01
+        and abs(ellipsoid.inverse_flattening - _INVERSE_FLATTENING) < 0.001
+    )
+
+
+def _published_transformer(crs: pyproj.CRS, city: Floats | None) -> pyproj.Transformer | None:
+    """Return a transformation of known accuracy that the system itself or EPSG gives."""
+    if crs.is_bound:
+        operation = crs.coordinate_operation
+        has_values = operation is not None and any(p.value for p in operation.params)
+        if has_values or (crs.source_crs is not None and _is_geocentric(crs.source_crs)):
+            return pyproj.Transformer.from_crs(crs, _WGS84, always_xy=True)
+        return None
+    area = None
+    if city is not None:
+        area = AreaOfInterest(*city[:, :2].min(axis=0), *city[:, 2:].max(axis=0))
+    group = TransformerGroup(crs, _WGS84, always_xy=True, area_of_interest=area)
+    best = group.transformers[0] if group.transformers else None
+    is_known = best is not None and best.accuracy is not None and best.accuracy >= 0
+    return best if is_known else None
+
+
+def _named_conversion(crs: pyproj.CRS, transformation: str) -> Shift:
+    """Return the conversion by the transformation of a mapping.
+
+    A pipeline leads from the coordinates of the file to degrees. A grid or another operation leads
+    from the datum of the file to CGCS2000, in degrees or in geocentric coordinates.
+    """
+    geodetic = crs.geodetic_crs
+    try:
+        if "+proj=pipeline" in transformation.replace(" =", "="):
+            return _function(pyproj.Transformer.from_pipeline(transformation))
+        if geodetic is None or geodetic.ellipsoid is None:
+            raise InputError("transformation_without_datum", crs=crs.name)
+        to_datum = pyproj.Transformer.from_crs(crs, geodetic.to_2d(), always_xy=True)
+        pipeline = _pipeline(transformation, geodetic.ellipsoid)
+        between = pyproj.Transformer.from_pipeline(pipeline)
+    except (ProjError, CRSError) as error:
+        reason = str(error).split("\n", 1)[0]
+        raise InputError("transformation_wrong", value=transformation, said=reason) from error
+    first, second = _function(to_datum), _function(between)
+    return lambda xy: second(first(xy))
+
+
+def _pipeline(transformation: str, ellipsoid: Any) -> str:
+    """Return the pipeline in degrees between a datum and CGCS2000."""
+    to_radians = "+step +proj=unitconvert +xy_in=deg +xy_out=rad"
+    to_degrees = "+step +proj=unitconvert +xy_in=rad +xy_out=deg"
+    if transformation.lower().endswith(GRID_SUFFIXES):
+        if not Path(transformation).is_file():
+            raise InputError("grid_missing", file=transformation)
+        steps = f'+step +proj=hgridshift +grids="{Path(transformation).resolve()}"'
+    else:
+        shape = f"+a={ellipsoid.semi_major_metre} +rf={ellipsoid.inverse_flattening}"
+        steps = (
+            f"+step +proj=cart {shape} +step {transformation} +step +inv +proj=cart +ellps=GRS80"
+        )
+    return f"+proj=pipeline {to_radians} {steps} {to_degrees}"

@@ -1,0 +1,121 @@
+"""The columns of a delivery: those that a layer needs, those that are not used, those that are
+gone since the last delivery."""
+
+import pytest
+import shapely
+from sqlalchemy import text
+
+from etl.input.synonyms import COLUMNS
+from etl.runs import approve
+from etl.runs.report import concern_text, html_page
+from geo.errors import InputError
+from geo.model.run import RunStatus
+from tests.etl.delivery import box, bring, frame, houses, made, mapping, point, rows, write
+
+pytestmark = pytest.mark.usefixtures("english")
+
+SHAPES = {"region": box(0, 0), "compound": box(0, 0), "building": box(0, 0)}
+LINES = ("road", "railway", "water", "pipe_segment")
+LINE = shapely.LineString([point(0, 0), point(50, 0)])
+
+
+def anonymous(layer, folder):
+    """Return a file of a layer without codes, and for the register without coordinates."""
+    if layer == "register":
+        return made(folder / "a.csv", "姓名,户数\n甲,3\n".encode())
+    shape = SHAPES.get(layer, LINE if layer in LINES else point(0, 0))
+    return write(frame([shape], 名称=["甲"], 备注=["无"]), folder / "a.gpkg")
+
+
+@pytest.mark.parametrize("layer", COLUMNS)
+def test_file_without_codes_is_refused_in_one_line(shared_database, tmp_path, layer):
+    with pytest.raises(InputError) as refused:
+        bring(shared_database, layer, anonymous(layer, tmp_path))
+    said = refused.value.message("en")
+    what = "the code of a building or unit" if layer == "register" else "the code"
+    assert f"no column is recognised as {what}" in said
+    assert ("户数" if layer == "register" else "名称, 备注") in said
+    assert "gridatlas mapping suggest" in said
+    assert "未识别出" in refused.value.message("zh")
+    assert refused.value.exit_code == 2
+    [(status,)] = rows(shared_database, "SELECT status FROM import_run ORDER BY id DESC LIMIT 1")
+    assert status == RunStatus.REJECTED
+
+
+@pytest.mark.parametrize(
+    ("layer", "missing"),
+    [
+        ("facility", "category"),
+        ("road", "road_class"),
+        ("water", "kind"),
+        ("pipe_node", "network, kind"),
+        ("pipe_segment", "network"),
+    ],
+)
+def test_file_without_a_needed_column_is_refused(shared_database, tmp_path, layer, missing):
+    shape = LINE if layer in LINES else point(0, 0)
+    file = write(frame([shape], code=["a"]), tmp_path / "a.gpkg")
+    with pytest.raises(InputError, match=f"recognised as {missing}, which every feature needs"):
+        bring(shared_database, layer, file)
+
+
+def test_cut_header_of_the_codes_is_proposed(database, tmp_path):
+    file = write(frame([box(0, 0)], 楼栋编=["a"], 楼栋名=["甲"]), tmp_path / "a.gpkg")
+    with pytest.raises(InputError, match=r"Columns: 楼栋编 \(≈ code\), 楼栋名 \(≈ name\)\."):
+        bring(database, "building", file)
+
+
+def test_run_without_a_column_of_the_last_delivery_is_held(database, tmp_path):
+    how = mapping(source="a")
+    first = bring(database, "building", write(houses(), tmp_path / "a.gpkg"), how)
+    renamed = houses().rename(columns={"households": "户室情况"})
+    outcome = bring(database, "building", write(renamed, tmp_path / "b.gpkg"), how)
+    assert outcome.status == "held"
+    assert [concern_text(one) for one in outcome.report["concerns"]] == [
+        f"building: columns that run {first.run} of this source filled are missing: households. If "
+        "a header has another name now, map it; if the column was left out on purpose, approve "
+        "the run."
+    ]
+    assert rows(database, "SELECT sum(households) FROM building") == [(261,)]
+    approve.approve(database, outcome.run)
+    smaller = renamed.assign(name="楼")[:8]
+    how = mapping(source="a", guard={"removed_percent": 50, "changed_percent": 100})
+    outcome = bring(database, "building", write(smaller, tmp_path / "c.gpkg"), how)
+    assert outcome.status == "published"
+
+
+def test_unused_columns_are_in_the_page_of_the_run(database, tmp_path):
+    data = houses(3).assign(实有人口=[1, 2, 3], 备注=list("abc"))
+    outcome = bring(database, "building", write(data, tmp_path / "a.gpkg"))
+    assert outcome.report["unused_columns"] == {
+        "building": {"实有人口": "population", "备注": None}
+    }
+    with database.connect() as connection:
+        page = html_page(connection, outcome.run)
+    assert "<td>实有人口</td><td>population</td>" in page
+    assert "<td>备注</td><td>–</td>" in page
+
+
+def test_file_is_read_again_by_newer_rules(database, tmp_path):
+    file = write(houses(3), tmp_path / "a.gpkg")
+    first = bring(database, "building", file)
+    assert bring(database, "building", file).report["same_as"] == first.run
+    with database.begin() as connection:
+        older = "UPDATE import_run SET report = jsonb_set(report, '{rules}', '\"older\"')"
+        connection.execute(text(older))
+    again = bring(database, "building", file)
+    assert (again.status, again.report.get("same_as")) == ("unchanged", None)
+
+
+def test_two_layers_of_a_file_go_to_one_layer_with_the_columns_of_both(database, tmp_path):
+    file = tmp_path / "a.gpkg"
+    east, west = houses(9), houses(9, code=[f"w{i}" for i in range(9)], height_m=[12.0] * 9)
+    west.geometry = west.translate(yoff=0.01)
+    east.loc[3, "code"] = None
+    write(east, file, layer="东区")
+    write(west, file, layer="西区", append=True)
+    also = [{"layer": "building", "file_layer": "西区"}]
+    outcome = bring(database, "building", file, mapping(file_layer="东区", also=also))
+    assert outcome.counts["building"].added == 17
+    heights = "SELECT left(code, 1), count(height_m) FROM building GROUP BY 1 ORDER BY 1"
+    assert rows(database, heights) == [("b", 0), ("w", 9)]
