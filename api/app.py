@@ -48,6 +48,8 @@ from api.public import (
     prints,
     regions,
     search,
+    share,
+    staff,
 )
 from api.tiles import tile_archive, tiles
 from api.tiles.area_colours import ColourCache
@@ -57,10 +59,10 @@ from geo.messages import LANGUAGES, catalogue
 from geo.model.job import IMPORT_KINDS, PLAN_KINDS
 
 RESOURCES = (
-    *(sign_in, health, regions, search, grid_detail, grids, grid_staff, plans, plan_grids),
+    *(sign_in, health, regions, search, grid_detail, grids, grid_staff, staff, plans, plan_grids),
     *(drawing, comparison, edits, plan_files, jobs, import_runs, uploads, quarantine, corrections),
     *(exports, layer_features, prints, tiles, tile_archive),
-    *(fire_tiles, fire, inspections, networks, pages),
+    *(fire_tiles, fire, inspections, networks, pages, share),
 )
 """In this order: the first route whose path matches answers."""
 

@@ -29,11 +29,13 @@ def demo(
     draw_city()
     appoint_managers()
     write_maps()
+    add_account()
     if serve:
         from cli.serve import run
 
-        add_account()
         run("127.0.0.1", port)
+    else:
+        show_next_steps()
 
 
 def load_city() -> None:
@@ -94,6 +96,12 @@ def add_account() -> None:
         password = secrets.token_urlsafe(12)
         accounts.add_account(connection, ACCOUNT, "admin", password)
     console.out.print(text("demo.account", name=ACCOUNT, password=password), highlight=False)
+
+
+def show_next_steps() -> None:
+    """Print how to go on after a demo that serves nothing."""
+    message = text("demo.next", atlas=ATLAS_FOLDER / "index.html", port=PORT, name=ACCOUNT)
+    console.out.print(message, highlight=False)
 
 
 def write_maps() -> None:

@@ -9,9 +9,10 @@ import typer
 from rich.table import Column, Table
 
 from cli import console
-from cli.prints import SITE, Lang, output_language
+from cli.prints import LOCAL_SITE, Lang, output_language
 from geo.errors import InputError
 from geo.messages import text
+from geo.settings import settings
 
 app = typer.Typer(help="Check fire safety rules.", no_args_is_help=True)
 
@@ -22,7 +23,9 @@ def check(
     out: Annotated[Path, typer.Option(help="Folder for fire.html and fire.xlsx.")] = Path(
         "out/fire"
     ),
-    site: Annotated[str, typer.Option(help="URL of the web map, for links.")] = SITE,
+    site: Annotated[
+        str, typer.Option(help="URL of the web map, for links; default: GRIDATLAS_SITE.")
+    ] = "",
     lang: Annotated[Lang | None, typer.Option("--lang", help="Language of the report.")] = None,
 ) -> None:
     """Check a region against the fire rules and write the report."""
@@ -44,7 +47,11 @@ def check(
     _show_recomputed(counts)
     with engine.connect() as connection:
         report = content.read_report(
-            connection, contexts.context_of(connection, city), region, site, report_language
+            connection,
+            contexts.context_of(connection, city),
+            region,
+            site or settings().site or LOCAL_SITE,
+            report_language,
         )
     page = html.write_html(report, out / "fire.html", report_language)
     book = workbook.write_workbook(report, out / "fire.xlsx", report_language)

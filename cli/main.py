@@ -21,6 +21,7 @@ from cli import (
     sample,
     score,
     serve,
+    staff,
     user,
 )
 
@@ -43,6 +44,7 @@ app.add_typer(atlas.app)
 app.add_typer(prints.app, name="print")
 app.add_typer(fire.app, name="fire")
 app.add_typer(serve.app)
+app.add_typer(staff.app, name="staff")
 app.add_typer(user.app, name="user")
 app.add_typer(backup.app)
 # The names before version 0.2, for one release.

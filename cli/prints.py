@@ -9,6 +9,7 @@ import typer
 
 from cli import console
 from geo.messages import LANGUAGES, Language, language, text
+from geo.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,12 +40,16 @@ Words = Annotated[Lang | None, typer.Option("--lang", help="Language of the docu
 Sheet = Annotated[Format, typer.Option("--paper", help="Paper size.")]
 Scale = Annotated[
     int | None,
-    typer.Option(help="1:SCALE; default: the first of 500, 1000, 2000, 3000 that fits.", min=100),
+    typer.Option(
+        help="1:SCALE; default: the first of 500, 1000, 1500, 2000, 3000 that fits.", min=100
+    ),
 ]
 Plan = Annotated[int | None, typer.Option(help="Number of a plan; default: the one in force.")]
-Site = Annotated[str, typer.Option(help="URL of the public map, for the QR code.")]
+Site = Annotated[
+    str, typer.Option(help="URL of the public map, for the QR code; default: GRIDATLAS_SITE.")
+]
 
-SITE = "http://127.0.0.1:8000"
+LOCAL_SITE = "http://127.0.0.1:8000"
 
 app = typer.Typer(
     help="Print maps, notices and lists of the grids, as PDF and XLSX.", no_args_is_help=True
@@ -100,7 +105,7 @@ def notice(
     grid: Annotated[
         str, typer.Option(help="Code of one grid, 15 digits; default: all grids.")
     ] = "",
-    site: Site = SITE,
+    site: Site = "",
     out: Out = None,
     lang: Words = None,
 ) -> None:
@@ -108,18 +113,40 @@ def notice(
     from maps.paper.notice import notice_boards
 
     with _database() as connection:
-        pdf = notice_boards(connection, community, grid=grid, site=site, lang=output_language(lang))
+        pdf = notice_boards(
+            connection,
+            community,
+            grid=grid,
+            site=site or settings().site,
+            lang=output_language(lang),
+        )
     _write(pdf, out or Path("out") / f"notice_{grid or community}.pdf")
 
 
 @app.command()
-def cards(community: Community, site: Site = SITE, out: Out = None, lang: Words = None) -> None:
+def cards(
+    community: Community,
+    grid: Annotated[
+        str, typer.Option(help="Code of one grid, 15 digits; default: all grids.")
+    ] = "",
+    copies: Annotated[int, typer.Option(help="Copies of each card.", min=1, max=1000)] = 1,
+    site: Site = "",
+    out: Out = None,
+    lang: Words = None,
+) -> None:
     """Print the contact cards of a community's grids, ten to an A4 page."""
     from maps.paper.notice import contact_cards
 
     with _database() as connection:
-        pdf = contact_cards(connection, community, site=site, lang=output_language(lang))
-    _write(pdf, out or Path("out") / f"cards_{community}.pdf")
+        pdf = contact_cards(
+            connection,
+            community,
+            grid=grid,
+            copies=copies,
+            site=site or settings().site,
+            lang=output_language(lang),
+        )
+    _write(pdf, out or Path("out") / f"cards_{grid or community}.pdf")
 
 
 @app.command()

@@ -51,6 +51,10 @@ class Settings(BaseSettings):
     # Origins whose pages may read /ogc, /tiles and /openapi.json in a browser, by commas, or "*".
     origins: str = Field(default="", pattern=rf"^(\*|{_ORIGIN}( *, *{_ORIGIN})*)?$")
 
+    # Producer and approval number (审图号) that printed maps state.
+    map_producer: str = Field(default="", max_length=100)
+    map_approval: str = Field(default="", max_length=60)
+
     # Key of the national map service Tianditu (lbs.tianditu.gov.cn), for a base map that readers
     # may switch on. Without it pages load nothing from other hosts.
     tianditu_key: str = Field(default="", pattern="^[0-9a-zA-Z]*$")

@@ -18,6 +18,7 @@ from hypothesis import settings
 from sqlalchemy import Engine, create_engine, text
 
 from geo import db
+from geo import settings as installation
 from geo.db import local_server
 
 if TYPE_CHECKING:
@@ -28,6 +29,17 @@ TEMPLATE = "gridatlas_template"
 settings.register_profile("here", deadline=None)  # the machine may be busy
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
+
+
+@pytest.fixture
+def public_site(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Give the servers of a test a public address, to which their links lead."""
+    site = "https://grid.example"
+    monkeypatch.setenv("GRIDATLAS_SITE", site)
+    installation.settings.cache_clear()
+    yield site
+    monkeypatch.undo()
+    installation.settings.cache_clear()
 
 
 @contextmanager

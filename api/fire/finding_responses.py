@@ -58,6 +58,7 @@ class FindingResponse(StrictModel):
     layer: str
     other: str | None
     region: str | None
+    address: str | None
     measured: float | None
     required: float | None
     shortfall: float | None

@@ -37,6 +37,7 @@ from geo.fire import finding_queries, finding_refresh, finding_text, fire_spread
 from geo.fire.briefing import BRIEFING_LAYERS
 from geo.fire.cities import city_at, city_of_code
 from geo.fire.finding_queries import FindingFilter
+from geo.fire.fire_spread import MIN_BUILDINGS
 from geo.fire.layer_state import read_data_age, read_layer_changes
 from geo.fire.rules import Overlay, Severity, rules_in_force
 from geo.messages import text
@@ -149,13 +150,18 @@ def _city_of_filters(
     dependencies=[audit_reads("building")],
 )
 def list_fire_blocks(
-    request: Request, connection: Connection, lang: Lang, page: Paging, region: Region = None
+    request: Request,
+    connection: Connection,
+    lang: Lang,
+    page: Paging,
+    region: Region = None,
+    least: Annotated[int, Query(ge=2, le=1000, description="buildings in a block")] = MIN_BUILDINGS,
 ) -> Response:
     """List the blocks within which a fire can spread, most households first."""
     context = region_context(request, connection, region)
     snapshot = context.snapshot
     pairs = finding_queries.read_close_pairs(connection, snapshot.city, region)
-    blocks = fire_spread.find_fire_blocks(snapshot, pairs)
+    blocks = fire_spread.find_fire_blocks(snapshot, pairs, least)
     listed = blocks[page.offset : page.offset + page.limit]
     body = {
         "blocks": [fire_spread.describe_block(snapshot, block) for block in listed],

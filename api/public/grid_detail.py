@@ -96,12 +96,12 @@ def photo(request: Request, connection: Connection, code: Code) -> Response:
 
 
 def _manager(connection: Connection, code: str) -> dict[str, Any] | None:
-    card = text("SELECT name, phone, duties, has_photo FROM published.contact_card(:code)")
+    card = text("SELECT name, phone, tasks, duties, has_photo FROM published.contact_card(:code)")
     row = connection.execute(card, {"code": code}).mappings().first()
     if row is None:
         return None
     photo = f"/grids/{code}/manager/photo" if row["has_photo"] else None
-    return {"name": row["name"], "phone": row["phone"], "duties": row["duties"], "photo": photo}
+    return {**row, "photo": photo}
 
 
 def _station(connection: Connection, community: str) -> dict[str, Any] | None:

@@ -1,10 +1,8 @@
 """Managers and informants of grids: appointments, photos, and staffing breaches."""
 
-import io
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Body, File, Path, Query, Request, Response, UploadFile
-from PIL import Image, ImageOps
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection as Database
 from sqlalchemy import delete, func, insert, select, text, update
@@ -14,12 +12,19 @@ from api.core.audit import record
 from api.core.caller import PLANNERS, CurrentCaller, allow
 from api.core.parameters import ONE_LINE, Connection, Number, Paging, Writing, retry_conflicts
 from api.core.responses import JSON, Listing, etag_response, listing
-from geo import locks
+from etl.photos import MAX_PHOTO_BYTES, reencode_photo
 from geo.codes import code_prefix
-from geo.errors import InputError, NotFoundError, TooLargeError
-from geo.locks import Lock
+from geo.errors import NotFoundError, TooLargeError
 from geo.model import Grid, GridInformant, GridManager, GridPlan
 from geo.model.grid import PlanStatus
+from geo.staff import (
+    MAX_DUTIES_LENGTH,
+    MAX_NAME_LENGTH,
+    MAX_PHONE_LENGTH,
+    PHONE,
+    Manager,
+    appoint_manager,
+)
 
 router = APIRouter(tags=["people"])
 
@@ -31,16 +36,12 @@ MIN_INFORMANTS, MAX_INFORMANTS = 6, 8
 MIN_HOUSEHOLDS, MAX_HOUSEHOLDS = 50, 100
 """Households for which one informant is responsible (the same programme)."""
 
-MAX_PHOTO_BYTES, MAX_PHOTO_PIXELS = 5_000_000, 40_000_000
-
-PHOTO_SIDE_PIXELS = 800
-"""Longest side of a stored photo."""
-
-PHOTO_FORMATS = ("JPEG", "PNG", "WEBP")
-
 Code15 = Annotated[str, Path(pattern="^[0-9]{15}$")]
-Phone = Annotated[str, Field(max_length=40, pattern=r"^[0-9+()\- ]*$")]
-Name = Annotated[str, Field(min_length=1, max_length=60, pattern=ONE_LINE)]
+Phone = Annotated[str, Field(max_length=MAX_PHONE_LENGTH, pattern=PHONE)]
+Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME_LENGTH, pattern=ONE_LINE)]
+
+
+Duties = Annotated[str, Field(max_length=MAX_DUTIES_LENGTH)]
 
 
 class ManagerResponse(BaseModel):
@@ -48,6 +49,7 @@ class ManagerResponse(BaseModel):
 
     name: str
     phone: str
+    tasks: str
     duties: str
     photo: str | None
 
@@ -59,7 +61,8 @@ class ManagerRequest(BaseModel):
 
     name: Name
     phone: Phone = ""
-    duties: Annotated[str, Field(max_length=2000)] = ""
+    tasks: Duties = ""
+    duties: Duties = ""
 
 
 class InformantRequest(BaseModel):
@@ -70,6 +73,7 @@ class InformantRequest(BaseModel):
     name: Name
     phone: Phone = ""
     households: int = Field(0, ge=0, le=10_000)
+    buildings: Annotated[list[Annotated[str, Field(max_length=80)]], Field(max_length=500)] = []
 
 
 class InformantResponse(InformantRequest):
@@ -107,7 +111,7 @@ def manager(
     request: Request, connection: Connection, caller: CurrentCaller, code: Code15
 ) -> Response:
     """Return the manager of a grid."""
-    columns = GridManager.name, GridManager.phone, GridManager.duties
+    columns = GridManager.name, GridManager.phone, GridManager.tasks, GridManager.duties
     has_photo = GridManager.photo.is_not(None).label("has_photo")
     current = (GridManager.grid_code == code, GridManager.valid_to.is_(None))
     row = connection.execute(select(*columns, has_photo).where(*current)).first()
@@ -115,7 +119,9 @@ def manager(
         raise NotFoundError("no_manager", grid=code)
     record(connection, caller, "read", "grid_manager", code)
     picture = f"/grids/{code}/manager/photo" if row.has_photo else None
-    body = ManagerResponse(name=row.name, phone=row.phone, duties=row.duties, photo=picture)
+    body = ManagerResponse(
+        name=row.name, phone=row.phone, tasks=row.tasks, duties=row.duties, photo=picture
+    )
     return etag_response(request, body.model_dump_json().encode(), JSON)
 
 
@@ -131,12 +137,11 @@ def put_manager(
     code: Code15,
     manager: Annotated[ManagerRequest, Body()],
 ) -> ManagerRequest:
-    """Appoint the manager of a grid; the previous manager's term ends and stays on record."""
-    locks.acquire(connection, Lock.STAFF, code)
-    ended = update(GridManager).where(GridManager.grid_code == code, GridManager.valid_to.is_(None))
-    connection.execute(ended.values(valid_to=func.now()))
-    row = {"grid_code": code, **manager.model_dump()}
-    connection.execute(insert(GridManager).inline(), row)
+    """Appoint the manager of a grid, or change their details.
+
+    The term of a previous manager ends and stays on record.
+    """
+    appoint_manager(connection, Manager(code, **manager.model_dump()))
     _check_grid(connection, code)
     record(connection, caller, "appoint", "grid_manager", code, {"name": manager.name})
     return manager
@@ -198,31 +203,6 @@ def _check_grid(connection: Database, code: str) -> None:
         raise NotFoundError("no_grid_to_staff", grid=code)
 
 
-def reencode_photo(photo: bytes) -> bytes:
-    """Re-encode a photo as a JPEG: upright, without metadata, at the size that is printed.
-
-    Raises
-    ------
-    InputError
-        If it is not a readable picture in one of :data:`PHOTO_FORMATS`.
-    TooLargeError
-        If it has more than :data:`MAX_PHOTO_PIXELS`.
-    """
-    try:
-        with Image.open(io.BytesIO(photo), formats=PHOTO_FORMATS) as picture:
-            if picture.width * picture.height > MAX_PHOTO_PIXELS:
-                raise TooLargeError("photo_pixels", most=MAX_PHOTO_PIXELS // 1_000_000)
-            picture.draft("RGB", (PHOTO_SIDE_PIXELS, PHOTO_SIDE_PIXELS))
-            upright = ImageOps.exif_transpose(picture).convert("RGB")
-            upright.thumbnail((PHOTO_SIDE_PIXELS, PHOTO_SIDE_PIXELS))
-            upright.info.clear()
-            out = io.BytesIO()
-            upright.save(out, "JPEG", quality=85)
-            return out.getvalue()
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        raise InputError("photo_unreadable", formats=", ".join(PHOTO_FORMATS)) from None
-
-
 @router.get(
     "/grids/{code}/informants",
     response_class=Response,
@@ -248,6 +228,7 @@ _INFORMANT = (
     GridInformant.name,
     GridInformant.phone,
     GridInformant.households,
+    GridInformant.buildings,
 )
 
 

@@ -46,6 +46,8 @@ SECTIONS: dict[PageName, tuple[str, ...]] = {
         "reason.",
         "trait.",
         "atlas.",
+        "staff.",
+        "staff_column.",
     ),
     "fire": ("page.", "legend.", "session.", "tour.", "desk.", "use.", "structure."),
     "data": (

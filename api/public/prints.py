@@ -29,6 +29,7 @@ router = APIRouter(
 )
 
 PaperLanguage = Annotated[Language, Query(description="language on the paper")]
+Grid = Annotated[str, Query(pattern="^([0-9]{15})?$", description="the only grid to print")]
 Scale = Annotated[
     int | None, Query(ge=100, le=20_000, description="1:scale; by default the one that fits")
 ]
@@ -60,11 +61,17 @@ def plan_assignment(connection: Connection, plan: Number, lang: PaperLanguage = 
 
 @router.get("/communities/{community}/cards.pdf")
 def cards(
-    request: Request, connection: Connection, community: Code12, lang: PaperLanguage = "zh"
+    request: Request,
+    connection: Connection,
+    community: Code12,
+    grid: Grid = "",
+    copies: Annotated[int, Query(ge=1, le=1000, description="copies of each card")] = 1,
+    lang: PaperLanguage = "zh",
 ) -> Response:
-    """Return the contact cards of a community's grids."""
-    pdf = contact_cards(connection, community, site=str(request.base_url), lang=lang)
-    return _file(pdf, PDF, f"cards-{community}.pdf")
+    """Return the contact cards of all grids of a community, or of one grid."""
+    site = str(request.base_url)
+    pdf = contact_cards(connection, community, grid=grid, copies=copies, site=site, lang=lang)
+    return _file(pdf, PDF, f"cards-{grid or community}.pdf")
 
 
 @router.get("/communities/{community}/notice.pdf")
@@ -72,7 +79,7 @@ def boards(
     request: Request,
     connection: Connection,
     community: Code12,
-    grid: Annotated[str, Query(pattern="^([0-9]{15})?$")] = "",
+    grid: Grid = "",
     lang: PaperLanguage = "zh",
 ) -> Response:
     """Return the notice boards of all grids of a community, or of one grid."""

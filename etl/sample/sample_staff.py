@@ -7,7 +7,8 @@ from sqlalchemy.dialects.postgresql import insert
 from etl.sample import names
 from geo.model import Grid, GridManager, GridPlan
 
-DUTIES = "信息采集、矛盾排查、政策宣传、便民服务"
+TASKS = "信息采录、社会治安、劳动保障、民政服务、计划生育、城市管理、综合事务"
+DUTIES = "走访联系居民，了解民情，排查矛盾，受理诉求并及时上报、反馈"
 
 
 def appoint_managers(connection: Connection, region: str) -> int:
@@ -35,4 +36,10 @@ def appoint_managers(connection: Connection, region: str) -> int:
 def _manager(grid: str) -> dict[str, str]:
     random = np.random.default_rng(int(grid))
     number = f"0710-000{random.integers(10_000):04d}"  # no number in China begins with 0
-    return {"grid_code": grid, "name": names.person(random), "phone": number, "duties": DUTIES}
+    return {
+        "grid_code": grid,
+        "name": names.person(random),
+        "phone": number,
+        "tasks": TASKS,
+        "duties": DUTIES,
+    }

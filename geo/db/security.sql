@@ -113,9 +113,9 @@ WHERE status IN ('published', 'unchanged');
 
 -- Contact card of one grid: there is no list of telephone numbers.
 CREATE FUNCTION published.contact_card(asked text)
-RETURNS TABLE (name text, phone text, duties text, has_photo boolean)
+RETURNS TABLE (name text, phone text, tasks text, duties text, has_photo boolean)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
-    SELECT m.name, m.phone, m.duties, m.photo IS NOT NULL FROM public.grid_manager m
+    SELECT m.name, m.phone, m.tasks, m.duties, m.photo IS NOT NULL FROM public.grid_manager m
     WHERE m.grid_code = asked AND m.valid_to IS NULL
         AND EXISTS (SELECT FROM published.grid g WHERE g.code = asked)
 $$;

@@ -9,10 +9,21 @@ from geo.codes import code_prefix
 from geo.fire.finding_text import finding_properties
 from geo.fire.rules import Overlay, Severity
 from geo.messages import Language
-from geo.model import STORAGE_SRID, FireFinding, FireOverlay, Grid, GridMember, GridPlan
+from geo.model import STORAGE_SRID, Building, FireFinding, FireOverlay, Grid, GridMember, GridPlan
 
-COLUMNS = tuple(c for c in FireFinding.__table__.c if c.name not in {"geom", "geom_3857"})
-"""Columns of a finding without its geometry."""
+_ADDRESS = (
+    select(func.coalesce(func.nullif(Building.address, ""), Building.name))
+    .where(Building.code == FireFinding.feature, FireFinding.layer == "building")
+    .limit(1)
+    .scalar_subquery()
+    .label("address")
+)
+
+COLUMNS = (
+    *(c for c in FireFinding.__table__.c if c.name not in {"geom", "geom_3857"}),
+    _ADDRESS,
+)
+"""Columns of a finding without its geometry, and the address of its building."""
 
 SEVERITY_ORDER = case(
     (FireFinding.severity == "high", 0),

@@ -53,6 +53,7 @@ def finding_properties(row: Mapping[str, Any], lang: Language) -> dict[str, Any]
     return {
         **{name: row[name] for name in names},
         "region": row["region_code"],
+        "address": row.get("address"),
         **{name: None if row[name] is None else round(row[name], 2) for name in figures},
         "unit": table_rule.unit,
         "standard": rule.standard,

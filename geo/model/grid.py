@@ -17,7 +17,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from geo.model.base import Base, between, display_geometry, geometry, one_of
@@ -175,7 +175,10 @@ class PlanEdit(Base):
 
 
 class GridManager(Base):
-    """The manager of a grid, identified by its 15-digit code, which outlives plans."""
+    """The manager of a grid, identified by its 15-digit code, which outlives plans.
+
+    ``tasks`` is what they do (工作内容), ``duties`` what they answer for (职责).
+    """
 
     __tablename__ = "grid_manager"
 
@@ -184,6 +187,7 @@ class GridManager(Base):
     name: Mapped[str] = mapped_column(Text)
     photo: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
     phone: Mapped[str] = mapped_column(Text, server_default="")
+    tasks: Mapped[str] = mapped_column(Text, server_default="")
     duties: Mapped[str] = mapped_column(Text, server_default="")
     valid_from: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     valid_to: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
@@ -200,7 +204,7 @@ class GridManager(Base):
 
 
 class GridInformant(Base):
-    """One of the 6 to 8 informants of a grid, with the households under their care."""
+    """One of the 6 to 8 informants of a grid, with the households and buildings in their care."""
 
     __tablename__ = "grid_informant"
 
@@ -209,6 +213,7 @@ class GridInformant(Base):
     name: Mapped[str] = mapped_column(Text)
     phone: Mapped[str] = mapped_column(Text, server_default="")
     households: Mapped[int] = mapped_column(server_default="0")
+    buildings: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     valid_from: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     valid_to: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 

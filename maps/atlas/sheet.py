@@ -87,8 +87,8 @@ class Sheet:
         community.
     roads, railways, waters, parks
         Features clipped to the bounds of the sheet.
-    walls, neighbours
-        Gated compounds and other communities on the sheet, not clipped.
+    walls, compounds, neighbours
+        Gated compounds, named compounds and other communities on the sheet, not clipped.
     facilities
         Landmarks with ``code``, ``category``, ``name``.
     bounds
@@ -103,6 +103,7 @@ class Sheet:
     railways: gpd.GeoDataFrame
     waters: gpd.GeoDataFrame
     walls: gpd.GeoDataFrame
+    compounds: gpd.GeoDataFrame
     parks: gpd.GeoDataFrame
     neighbours: gpd.GeoDataFrame
     facilities: gpd.GeoDataFrame
@@ -185,6 +186,7 @@ def read_sheet(connection: Connection, entry: AtlasEntry, bounds: Bounds | None 
         read_clipped(rails.where(~Railway.tunnel).order_by(Railway.code), Railway.geom),
         read_clipped(waters.where(~Water.covered).order_by(Water.code), Water.geom),
         read_whole(walls.where(Compound.gated.is_(True)).order_by(Compound.code), Compound.geom),
+        read_whole(walls.where(Compound.name != "").order_by(Compound.code), Compound.geom),
         read_clipped(parks.where(_is_grounds()).order_by(Facility.code), Facility.geom),
         read_whole(others.where(_is_other(entry.code)).order_by(Region.code), Region.geom),
         read_clipped(parks.where(_is_landmark()).order_by(Facility.code), Facility.geom),

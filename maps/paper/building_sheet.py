@@ -27,8 +27,8 @@ ROAD_MARGIN_M = 30.0
 
 INK, SOFT, PALE = "#000000", "#666666", "#d9d9d9"
 SCALE_BAR_M = {300: 5, 500: 10, 750: 10, 1000: 20, 1500: 20, 2000: 50, 3000: 50}
-MAX_HYDRANT_DISTANCE_M = 200.0
-"""The plan is not made smaller to show a hydrant farther away than this."""
+MAX_DISTANCE_M = 200.0
+"""The plan is not made smaller to show a hydrant or valve farther away than this."""
 
 MAX_DISTANCE_LABELS = 3
 """Nearest neighbours whose distance is written on the plan; the table lists more."""
@@ -69,7 +69,9 @@ def plan_box(content: Details) -> tuple[Bounds, int]:
     """
     wall = content["geometry"]
     hydrants = content["hydrants"]
-    points = [h["point"] for h in hydrants if h["straight_m"] <= MAX_HYDRANT_DISTANCE_M]
+    valves = itertools.chain(*content["valves"].values())
+    points = [h["point"] for h in hydrants if h["straight_m"] <= MAX_DISTANCE_M]
+    points += [v["point"] for v in valves if v["distance_m"] <= MAX_DISTANCE_M]
     west, south, east, north = shapely.total_bounds([wall, *points])
     width, height = east - west + 2 * MARGIN_M, north - south + 2 * MARGIN_M
     fits = (

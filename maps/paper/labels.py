@@ -1,7 +1,7 @@
 """Place the labels of a map sheet so that none overlap and none cross its edge.
 
-Labels are placed in order of importance: numbers of grids and buildings, names of neighbouring
-communities, streets, facilities. Each takes the first free of its candidate positions.
+Labels are placed in order of importance: numbers of grids and buildings, names of compounds,
+neighbouring communities, streets, facilities. Each takes the first free of its candidate positions.
 """
 
 import re
@@ -13,6 +13,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from geo.addresses import parse_address
 from geo.messages import Language, text
 from maps.atlas.sheet import Sheet
 from maps.atlas.sheet_map import grid_serial
@@ -45,12 +46,15 @@ VERTICAL_FROM_DEG = 50.0
 
 SIZES_PT = {"grid": 12.0, "households": 7.0, "neighbour": 9.0, "facility": 5.5}
 BUILDING_SIZES_PT = (6.0, 5.0, 4.2, 3.7)
+COMPOUND_SIZES_PT = (7.0, 6.0, 5.0)
 STREET_SIZES_PT = {"expressway": 9.0, "arterial": 8.5, "secondary": 7.5}
 OTHER_STREET_PT = 6.5
 
-HOUSE_NUMBER = re.compile(
-    r"(\d+[A-Za-z]?)\s*(?:号楼|栋|幢|座|#)|(\d+[A-Za-z]?)\s*号?$|^(\d+[A-Za-z]?)\b"
-)
+BUILDING_NUMBER = re.compile(r"(\d+[A-Za-z]?)\s*(?:号楼|栋|幢|座|#)")
+FOREIGN_ADDRESS = re.compile(r"^(\d+[A-Za-z]?)\s+\D+$")
+"""A house number before its street: ``12 Rue Grimaldi``."""
+
+BARE_NUMBER = re.compile(r"\d+[A-Za-z]?号?$")
 MAX_NAME_LENGTH = 4
 
 
@@ -131,6 +135,7 @@ def place_labels(sheet: Sheet, canvas: Canvas, lang: Language, only_grid: str = 
     placer.avoid([])
     _building_numbers(placer, sheet, canvas, only_grid)
     placer.avoid(np.concatenate([buildings, _borders(sheet, canvas)]))
+    _compounds(placer, sheet, canvas, shapely.union_all(buildings))
     _neighbours(placer, sheet, canvas)
     _streets(placer, sheet, canvas)
     _facilities(placer, sheet, canvas)
@@ -170,16 +175,27 @@ def text_width_mm(words: str, size: float) -> float:
     return ems * size * MM_PER_PT
 
 
-def building_number(name: str, address: str) -> str:
-    """Return the label of a building: its number, else a short name, else an empty text.
+def building_labels(name: str, address: str) -> list[str]:
+    """Return the labels of a building, the preferred first; none without a number or short name.
 
-    >>> building_number("松鹤村10栋", "长虹路56号松鹤村10栋"), building_number("", "建设街181号")
-    ('10', '181')
+    A number of a street stands with the street, so that it is not read as a building's number.
+
+    >>> building_labels("松鹤村10栋", "长虹路56号松鹤村10栋"), building_labels("", "建设街181号")
+    (['10'], ['建设街181号', '181号'])
     """
-    for words in (name, address):
-        if matches := list(HOUSE_NUMBER.finditer(words or "")):
-            return next(number for number in matches[-1].groups() if number)
-    return name if name and len(name) <= MAX_NAME_LENGTH else ""
+    for words in (name or "", address or ""):
+        if numbers := BUILDING_NUMBER.findall(words):
+            return [numbers[-1]]
+    for words in (name or "", address or ""):
+        parts = parse_address(words)
+        if parts.number:
+            number = f"{parts.number}号"
+            return [f"{parts.road}{number}", number] if parts.road else [number]
+        if foreign := FOREIGN_ADDRESS.match(words):
+            return [words, foreign[1]]
+        if bare := BARE_NUMBER.search(words):
+            return [bare[0]]
+    return [name] if name and len(name) <= MAX_NAME_LENGTH else []
 
 
 def _borders(sheet: Sheet, canvas: Canvas) -> NDArray[np.object_]:
@@ -229,6 +245,20 @@ def _first_point(shape: shapely.Geometry) -> tuple[float, float]:
     return x, y
 
 
+def _compounds(
+    placer: LabelPlacer, sheet: Sheet, canvas: Canvas, buildings: shapely.Geometry
+) -> None:
+    """Place the name of each compound of the community once, on open ground if there is some."""
+    land = canvas.to_paper(sheet.entry.land)
+    for name, area in zip(sheet.compounds["name"], sheet.compounds.geometry, strict=True):
+        inside = shapely.intersection(canvas.clip([area], 0.0), land)
+        for part in inside[shapely.area(inside) > 0][:1]:
+            points = _open_points(part, buildings)
+            placer.place(
+                Label("compound", name, x, y, size) for size in COMPOUND_SIZES_PT for x, y in points
+            )
+
+
 def _neighbours(placer: LabelPlacer, sheet: Sheet, canvas: Canvas) -> None:
     land = canvas.to_paper(sheet.entry.land)
     for name, area in zip(sheet.neighbours["name"], sheet.neighbours.geometry, strict=True):
@@ -245,7 +275,7 @@ def _neighbours(placer: LabelPlacer, sheet: Sheet, canvas: Canvas) -> None:
 def _building_numbers(placer: LabelPlacer, sheet: Sheet, canvas: Canvas, only_grid: str) -> None:
     rows = sheet.buildings[sheet.buildings["grids"].notna()]
     for row in rows.itertuples():
-        words = building_number(row.name, row.address)
+        words = building_labels(row.name, row.address)
         if not words or (only_grid and only_grid not in row.grids):
             continue
         clipped = canvas.clip([row.geom], 0.0)
@@ -255,17 +285,18 @@ def _building_numbers(placer: LabelPlacer, sheet: Sheet, canvas: Canvas, only_gr
             placer.left_out.append(row.code)
 
 
-def _number_candidates(footprint: shapely.Geometry, words: str) -> Iterator[Label]:
-    """Yield a number inside a footprint, the largest first, then the smallest across its edge."""
+def _number_candidates(footprint: shapely.Geometry, texts: list[str]) -> Iterator[Label]:
+    """Yield labels inside a footprint, the largest first, then the smallest across its edge."""
     points = _points_in(footprint)
     room = shapely.buffer(footprint, 0.35)
-    for size in BUILDING_SIZES_PT:
-        for x, y in points:
-            number = Label("building", words, x, y, size)
-            if shapely.contains(room, label_extent(number)):
-                yield number
+    for words in texts:
+        for size in BUILDING_SIZES_PT:
+            for x, y in points:
+                number = Label("building", words, x, y, size)
+                if shapely.contains(room, label_extent(number)):
+                    yield number
     for x, y in points:
-        yield Label("building", words, x, y, BUILDING_SIZES_PT[-1])
+        yield Label("building", texts[-1], x, y, BUILDING_SIZES_PT[-1])
 
 
 def _points_in(footprint: shapely.Geometry) -> list[tuple[float, float]]:

@@ -1,6 +1,6 @@
 """Printable PDF documents: the map sheets of a community, and the atlas of a street."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,15 +16,16 @@ from geo import crs as systems
 from geo.errors import NotFoundError
 from geo.messages import Language, catalogue, text
 from geo.progress import Progress, silent
-from maps.atlas.sheet import AtlasEntry, read_entries
-from maps.atlas.sheet_map import TOUCHING_DEGREES
+from maps.atlas.sheet import AtlasEntry, Sheet, read_entries
+from maps.atlas.sheet_map import TOUCHING_DEGREES, grid_serial
 from maps.attribution import attributions
 from maps.colours import colour_areas, touching_pairs
 from maps.paper import svg_map
-from maps.paper.labels import Label, LabelPlacer
-from maps.paper.map_sheets import PageSet, add_community_pages, lay_out_community
+from maps.paper.labels import Label, LabelPlacer, label_extent
+from maps.paper.map_sheets import PageSet, add_community_pages, imprint, lay_out_community
 from maps.paper.page_layout import MARGIN_MM, TITLE_MM, Layout, Paper
 from maps.paper.pdf import compile_pdf
+from maps.paper.staff import Staff, read_staff
 from maps.paper.svg_map import Canvas
 
 
@@ -89,6 +90,7 @@ def street_atlas(
         If no community of the region has grids.
     """
     page_set, layouts, left_out = PageSet([], {}), dict[str, Layout](), list[str]()
+    sheets = dict[str, Sheet]()
     entries = read_entries(connection, region)
     if not entries:
         raise NotFoundError("nothing_to_map", region=region or "*")
@@ -96,10 +98,22 @@ def street_atlas(
         progress("paper", done, len(entries) + 1)
         community_layout = lay_out_community(connection, entry, paper)
         layouts[entry.code] = community_layout.layout
+        sheets[entry.code] = community_layout.sheet
         left_out += add_community_pages(page_set, connection, entry, community_layout, lang)
     progress("paper", len(entries), len(entries) + 1)
-    credits = " · ".join(attributions(connection, lang))
-    data = _front_matter(entries, layouts, page_set, paper, lang) | {"credits": credits}
+    staff = {entry.code: read_staff(connection, entry.code) for entry in entries}
+    data = _front_matter(entries, layouts, page_set, paper, lang) | {
+        "imprint": [*imprint(lang), *attributions(connection, lang)],
+        "contents": [
+            _contents_row(entry, layouts[entry.code], staff[entry.code].station)
+            for entry in entries
+        ],
+        "directory": [
+            row
+            for entry in entries
+            for row in _directory_rows(entry, sheets[entry.code], staff[entry.code])
+        ],
+    }
     pdf = compile_pdf("book", data, page_set.pictures, _newest(entries))
     progress("paper", len(entries) + 1, len(entries) + 1)
     return PrintedDocument(pdf, layouts, left_out)
@@ -161,20 +175,29 @@ def _front_matter(
         "cover": cover,
         "totals": text("atlas.totals", lang=lang, **totals),
         "dated": clock.format_day(_newest(entries)),
-        "contents": [_contents_row(entry, layouts[entry.code]) for entry in entries],
         "overview": _overview(entries, page_set, paper),
         "pages": page_set.pages,
     }
 
 
-def _contents_row(entry: AtlasEntry, layout: Layout) -> dict[str, Any]:
+def _contents_row(entry: AtlasEntry, layout: Layout, station: dict[str, str]) -> dict[str, Any]:
     return {
+        "station": station["name"],
+        "phone": station["phone"],
         "code": entry.code,
         "name": entry.name,
         "grids": entry.grids,
         "households": entry.households,
         "scale": f"1 : {layout.scale}",
     }
+
+
+def _directory_rows(entry: AtlasEntry, sheet: Sheet, staff: Staff) -> Iterator[list[str]]:
+    """Yield community, number, households, manager and phone of each grid."""
+    for row in sheet.grids.itertuples():
+        manager = staff.managers.get(row.code)
+        contact = (manager.name, manager.phone) if manager else ("", "")
+        yield [entry.name, grid_serial(row.code), str(row.households), *contact]
 
 
 def _overview(entries: Sequence[AtlasEntry], page_set: PageSet, paper: Paper) -> dict[str, Any]:
@@ -192,7 +215,9 @@ def _overview(entries: Sequence[AtlasEntry], page_set: PageSet, paper: Paper) ->
     x, y = (west + east - width) / 2, (south + north - height) / 2
     canvas = Canvas((x, y, x + width, y + height), scale)
     fills = colour_areas(len(lands), touching_pairs(lands, TOUCHING_DEGREES * 1e5)).tolist()
-    svg = svg_map.draw_overview(lands, canvas, fills)
+    names = _names(entries, lands, canvas)
+    rooms = [label_extent(label) for label in names]
+    svg = svg_map.draw_overview(lands, canvas, fills, labels=rooms)
     return {
         "map": page_set.add_picture("overview.svg", svg.encode()),
         "paper": sides,
@@ -200,7 +225,7 @@ def _overview(entries: Sequence[AtlasEntry], page_set: PageSet, paper: Paper) ->
         "scale": scale,
         "bar_m": max(50, round(scale / 60, -2)),
         "convergence": _convergence_degrees(system, degrees),
-        "letters": _names(entries, lands, canvas),
+        "letters": [vars(label) for label in names],
     }
 
 
@@ -210,7 +235,7 @@ def _convergence_degrees(system: pyproj.CRS, lands: gpd.GeoSeries) -> float:
     return float(-factors.meridian_convergence)
 
 
-def _names(entries: Sequence[AtlasEntry], lands: Any, canvas: Canvas) -> list[dict[str, Any]]:
+def _names(entries: Sequence[AtlasEntry], lands: Any, canvas: Canvas) -> list[Label]:
     """Return the labels with the names of communities, smaller where they would overlap."""
     placer = LabelPlacer(canvas.size)
     for entry, land in zip(entries, lands, strict=True):
@@ -222,4 +247,4 @@ def _names(entries: Sequence[AtlasEntry], lands: Any, canvas: Canvas) -> list[di
             for size in (10.0, 8.0, 6.5)
             for shift in shifts
         )
-    return [vars(label) for label in placer.placed]
+    return placer.placed

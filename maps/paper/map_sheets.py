@@ -13,18 +13,22 @@ from sqlalchemy import Connection
 from geo import clock
 from geo import crs as systems
 from geo.messages import Language, text
+from geo.settings import settings
 from maps.atlas.sheet import AtlasEntry, Bounds, Sheet, read_sheet
 from maps.atlas.sheet_map import TOUCHING_DEGREES, grid_serial
 from maps.attribution import attributions
 from maps.colours import colour_areas, touching_pairs
 from maps.paper import svg_map
-from maps.paper.labels import Label, LabelPlacer, place_labels
+from maps.paper.labels import Label, LabelPlacer, label_extent, place_labels
 from maps.paper.page_layout import Layout, Paper, SheetTile, choose_layout
 from maps.paper.staff import Manager, read_staff
 from maps.paper.svg_map import Canvas
 from maps.style import ROADS
 
-SCALE_BAR_PART_M = {500: 5, 1000: 10, 2000: 20, 3000: 25}
+NATURAL_ORIGIN_LONGITUDE = "8802"
+"""EPSG code of the parameter of a projection that holds its central meridian."""
+
+SCALE_BAR_PART_M = {500: 5, 1000: 10, 1500: 15, 2000: 20, 3000: 25}
 """Length on the ground of one of the four parts of a scale bar, by scale."""
 
 Page = dict[str, Any]
@@ -156,14 +160,15 @@ def _common(
         "convergence": meridian_convergence(community),
         "edition": edition_text(entry, lang),
         "dated": clock.format_day(entry.dated),
-        "system": community.crs.name,
-        "credits": " · ".join(credits),
+        "imprint": [*imprint(lang), crs_text(community.crs, lang), *credits],
         "grids": list(_grid_rows(community, entry, managers)),
-        "totals": {
-            "grids": entry.grids,
-            "households": entry.households,
-            "buildings": int(community.sheet.buildings["grids"].notna().sum()),
-        },
+        "totals": text(
+            "paper.totals",
+            lang=lang,
+            grids=entry.grids,
+            households=entry.households,
+            buildings=int(community.sheet.buildings["grids"].notna().sum()),
+        ),
     }
 
 
@@ -179,6 +184,24 @@ def meridian_convergence(community: CommunityLayout) -> float:
     to_degrees = pyproj.Transformer.from_crs(community.crs, systems.STORAGE, always_xy=True)
     factors = pyproj.Proj(community.crs).get_factors(*to_degrees.transform(west, north))
     return float(-factors.meridian_convergence)
+
+
+def crs_text(system: pyproj.CRS, lang: Language) -> str:
+    """Return the name of a metric coordinate system as printed."""
+    if zone := system.utm_zone:
+        return text("paper.crs_utm", lang=lang, zone=zone)
+    operation = system.coordinate_operation
+    parameters = operation.params if operation else []
+    meridian = next((p.value for p in parameters if p.code == NATURAL_ORIGIN_LONGITUDE), None)
+    if meridian is None:
+        return system.name
+    return text("paper.crs_gauss_kruger", lang=lang, meridian=f"{meridian:g}")
+
+
+def imprint(lang: Language) -> list[str]:
+    """Return the producer and the approval number of printed maps, where they are set."""
+    values = {"producer": settings().map_producer, "approval": settings().map_approval}
+    return [text(f"paper.{key}", lang=lang, value=value) for key, value in values.items() if value]
 
 
 def edition_text(entry: AtlasEntry, lang: Language) -> str:
@@ -198,6 +221,7 @@ def _grid_rows(
             "households": row.households,
             "buildings": row.buildings,
             "manager": manager.name if manager else "",
+            "phone": manager.phone if manager else "",
             "fill": community.colours[row.code],
             "outside": outside,
         }
@@ -211,8 +235,13 @@ def _sheet_page(
     lang: Language,
 ) -> tuple[Page, LabelPlacer]:
     canvas = Canvas(community.layout.box(tile), community.layout.scale)
-    svg = svg_map.draw_sheet(community.sheet, canvas, community.colours)
     labels = place_labels(community.sheet, canvas, lang)
+    svg = svg_map.draw_sheet(
+        community.sheet,
+        canvas,
+        community.colours,
+        labels=[label_extent(label) for label in labels.placed],
+    )
     return {
         "map": page_set.add_picture(f"map-{entry.code}-{tile.label}.svg", svg.encode()),
         "sheet": tile.label,
@@ -316,11 +345,15 @@ def _legend(page_set: PageSet, sheet: Sheet, lang: Language) -> Iterator[dict[st
     keys = ["no_households"] if not sheet.buildings["households"].all() else []
     keys += ["grid_border", "community_border"]
     keys += [name for name in reversed(ROADS) if name in present]
+    is_station = sheet.facilities["category"] == "service_station"
     extras = {
         "railway": sheet.railways,
         "water": sheet.waters,
         "park": sheet.parks,
         "wall": sheet.walls,
+        "neighbour_border": sheet.neighbours,
+        "service_station": sheet.facilities[is_station],
+        "landmark": sheet.facilities[~is_station],
     }
     for key in keys + [key for key, frame in extras.items() if len(frame)]:
         yield entry(key, svg_map.legend_symbol(key))

@@ -4,7 +4,6 @@ import io
 from collections.abc import Iterator
 from typing import Any
 
-import segno
 import shapely
 from PIL import Image
 from sqlalchemy import Connection
@@ -15,7 +14,7 @@ from geo.messages import Language, text
 from maps.atlas.sheet import AtlasEntry
 from maps.atlas.sheet_map import grid_serial
 from maps.paper import svg_map
-from maps.paper.labels import place_labels
+from maps.paper.labels import label_extent, place_labels
 from maps.paper.map_documents import read_entry, template_texts
 from maps.paper.map_sheets import (
     CommunityLayout,
@@ -30,6 +29,7 @@ from maps.paper.page_layout import PAPERS
 from maps.paper.pdf import compile_pdf
 from maps.paper.staff import Manager, read_staff
 from maps.paper.svg_map import Canvas
+from maps.qr_code import grid_link, qr_svg
 
 BOARD_MM = (165.0, 159.0)
 """Width and height of the map on a notice board, before :data:`BOARD_ENLARGEMENT`."""
@@ -62,6 +62,8 @@ def notice_boards(
     ------
     NotFoundError
         If the community has no grids, or not the given one.
+    InputError
+        If other machines can't reach ``site``.
     """
     entry = read_entry(connection, community)
     layout = lay_out_community(connection, entry, PAPERS["A2"])
@@ -79,19 +81,40 @@ def notice_boards(
 
 
 def contact_cards(
-    connection: Connection, community: str, *, site: str = "", lang: Language = "zh"
+    connection: Connection,
+    community: str,
+    *,
+    grid: str = "",
+    copies: int = 1,
+    site: str = "",
+    lang: Language = "zh",
 ) -> bytes:
     """Return the contact cards of a community's grids as PDF, ten on an A4 page.
+
+    Parameters
+    ----------
+    grid
+        Code of the only grid whose card is printed.
+    copies
+        Number of copies of each card.
+    site
+        URL of the public page, to which the QR code links.
 
     Raises
     ------
     NotFoundError
-        If the community has no grids.
+        If the community has no grids, or not the given one.
+    InputError
+        If other machines can't reach ``site``.
     """
     entry = read_entry(connection, community)
     layout = lay_out_community(connection, entry, PAPERS["A3"])
     page_set = PageSet([], {})
-    page_set.pages += _grid_pages(connection, entry, layout, page_set, site, lang)
+    for page in _grid_pages(connection, entry, layout, page_set, site, lang):
+        if grid in ("", page["code"]):
+            page_set.pages += [page] * copies
+    if not page_set.pages:
+        raise NotFoundError("no_such_grid", grid=grid)
     return _compile_template("cards", page_set, entry, lang)
 
 
@@ -114,7 +137,7 @@ def _grid_pages(
     for row in layout.sheet.grids.itertuples():
         manager = staff.managers.get(row.code)
         title = row.name or text("page.grid_number", lang=lang, serial=grid_serial(row.code))
-        url = f"{site.rstrip('/')}/?grid={row.code}"
+        url = grid_link(site, row.code)
         yield {
             "code": row.code,
             "title": f"{entry.name} {title}",
@@ -123,12 +146,13 @@ def _grid_pages(
             "buildings": row.buildings,
             "manager": manager.name if manager else "",
             "phone": manager.phone if manager else "",
+            "tasks": (manager.tasks if manager else "") or text("paper.usual_tasks", lang=lang),
             "duties": (manager.duties if manager else "") or text("paper.usual_duties", lang=lang),
             "photo": _add_photo(manager, row.code, page_set),
             "informants": staff.informants.get(row.code, []),
             "station": staff.station,
             "address": url,
-            "qr": _add_qr_code(url, row.code, page_set),
+            "qr": page_set.add_picture(f"qr-{row.code}.svg", qr_svg(url)),
             "edition": edition_text(entry, lang),
             "dated": clock.format_day(entry.dated),
         }
@@ -141,12 +165,6 @@ def _add_photo(manager: Manager | None, code: str, page_set: PageSet) -> str:
     jpeg = io.BytesIO()
     Image.open(io.BytesIO(manager.photo)).convert("RGB").save(jpeg, "JPEG", quality=90)
     return page_set.add_picture(f"photo-{code}.jpg", jpeg.getvalue())
-
-
-def _add_qr_code(url: str, code: str, page_set: PageSet) -> str:
-    svg = io.BytesIO()
-    segno.make(url, error="m", micro=False).save(svg, kind="svg", border=2, scale=4)
-    return page_set.add_picture(f"qr-{code}.svg", svg.getvalue())
 
 
 Box = tuple[float, float, float, float]
@@ -169,14 +187,15 @@ def _board(
     """Return the template data of the map on a board."""
     box, scale = extent
     canvas = Canvas(box, scale * BOARD_ENLARGEMENT)
-    svg = svg_map.draw_sheet(layout.sheet, canvas, layout.colours, highlighted=code)
+    labels = place_labels(layout.sheet, canvas, lang, code).placed
+    svg = svg_map.draw_sheet(
+        layout.sheet, canvas, layout.colours, code, [label_extent(label) for label in labels]
+    )
     return {
         "map": page_set.add_picture(f"board-{code}.svg", svg.encode()),
         "frame": BOARD_MM,
         "scale": scale,
         "bar_m": max(5, round(scale / 50, -1)),
         "convergence": meridian_convergence(layout),
-        "letters": [
-            label_fields(label) for label in place_labels(layout.sheet, canvas, lang, code).placed
-        ],
+        "letters": [label_fields(label) for label in labels],
     }

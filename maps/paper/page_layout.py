@@ -7,7 +7,7 @@ from string import ascii_uppercase
 
 import shapely
 
-SCALES = (500, 1000, 2000, 3000)
+SCALES = (500, 1000, 1500, 2000, 3000)
 """Scales of a single sheet, the most detailed first."""
 
 MULTI_SHEET_SCALE = 2000

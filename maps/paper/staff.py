@@ -15,6 +15,7 @@ class Manager:
 
     name: str
     phone: str
+    tasks: str
     duties: str
     photo: bytes | None
 
@@ -44,9 +45,9 @@ def read_staff(connection: Connection, community: str) -> Staff:
         None
     )
     table = GridManager.__table__.c
-    columns = (table[name] for name in ("grid_code", "name", "phone", "duties", "photo"))
+    columns = (table[name] for name in ("grid_code", "name", "phone", "tasks", "duties", "photo"))
     managers = {
-        row.grid_code: Manager(row.name, row.phone, row.duties, row.photo)
+        row.grid_code: Manager(row.name, row.phone, row.tasks, row.duties, row.photo)
         for row in connection.execute(select(*columns).where(is_current_manager))
     }
     informants: dict[str, list[dict[str, Any]]] = {}

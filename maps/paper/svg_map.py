@@ -20,6 +20,9 @@ Box = tuple[float, float, float, float]
 Shapes = NDArray[np.object_]
 
 INK = "#1d262e"
+RED = "#8c2f39"
+"""Colour of service stations, as in the templates."""
+
 PATTERN_INK = "#5b6670"
 BUILDING_FILL = "#ffffff"
 
@@ -34,6 +37,9 @@ PATTERNS = (
     "M0.3 0.6H1.1M1.6 1.9H2.4",
 )
 """SVG path of the pattern for each fill of the palette, in a square of 2.6 mm."""
+
+LABEL_CLEARANCE_MM = 0.4
+"""Distance of a pattern from a label."""
 
 MIN_ROAD_WIDTH_MM = {"path": 0.25, "internal": 0.4, "alley": 0.45, "local": 0.8}
 
@@ -74,7 +80,13 @@ class Canvas:
         return parts
 
 
-def draw_sheet(sheet: Sheet, canvas: Canvas, colours: dict[str, int], highlighted: str = "") -> str:
+def draw_sheet(
+    sheet: Sheet,
+    canvas: Canvas,
+    colours: dict[str, int],
+    highlighted: str = "",
+    labels: Iterable[shapely.Geometry] = (),
+) -> str:
     """Draw the map of a sheet, whose frames are in metres, as SVG.
 
     Parameters
@@ -83,9 +95,11 @@ def draw_sheet(sheet: Sheet, canvas: Canvas, colours: dict[str, int], highlighte
         Palette index by grid code.
     highlighted
         Code of the grid to highlight on a notice board.
+    labels
+        Areas of labels in millimetres, which patterns leave free.
     """
     parts = [
-        *_background(sheet, canvas, colours),
+        *_background(sheet, canvas, colours, labels),
         *_waters(sheet, canvas),
         *_roads(sheet, canvas),
         *_buildings(sheet, canvas),
@@ -96,7 +110,11 @@ def draw_sheet(sheet: Sheet, canvas: Canvas, colours: dict[str, int], highlighte
 
 
 def draw_overview(
-    lands: Shapes, canvas: Canvas, colours: Iterable[int], frames: Iterable[Box] = ()
+    lands: Shapes,
+    canvas: Canvas,
+    colours: Iterable[int],
+    frames: Iterable[Box] = (),
+    labels: Iterable[shapely.Geometry] = (),
 ) -> str:
     """Draw areas with their borders, and the frames of sheets above them, as SVG.
 
@@ -108,8 +126,10 @@ def draw_overview(
         Palette index of each area.
     frames
         West, south, east, north of each sheet in metres.
+    labels
+        Areas of labels in millimetres, which patterns leave free.
     """
-    parts = [*_draw_areas(zip(lands, colours, strict=True), canvas)]
+    parts = [*_draw_areas(zip(lands, colours, strict=True), canvas, labels)]
     outlines = canvas.clip(shapely.boundary(lands))
     parts.append(path_element(outlines, stroke=style.COMMUNITY_BORDER, width=0.35))
     boxes = canvas.to_paper(np.array([shapely.box(*frame) for frame in frames], dtype=object))
@@ -139,9 +159,9 @@ def legend_symbol(kind: str) -> str:
     elif kind == "railway":
         parts = list(_rail(line))
     elif kind == "water":
-        parts = [path_element(area, fill=style.WATER)]
+        parts = [path_element(area, fill=style.WATER, stroke=INK, width=0.2)]
     elif kind == "park":
-        parts = [path_element(area, fill=style.PARK)]
+        parts = [path_element(area, fill=style.PARK, stroke=INK, width=0.2)]
     elif kind == "no_households":
         house = np.array([shapely.box(1.5, 0.9, 6.5, 3.5)], dtype=object)
         parts = [path_element(house, fill=UNINHABITED_FILL, stroke=INK, width=0.18)]
@@ -149,6 +169,12 @@ def legend_symbol(kind: str) -> str:
         parts = [_wall(line)]
     elif kind == "grid_border":
         parts = list(_grid_border(line))
+    elif kind == "neighbour_border":
+        parts = [_neighbour_border(line)]
+    elif kind in ("service_station", "landmark"):
+        side = np.array([shapely.box(3.15, 1.35, 4.85, 3.05)], dtype=object)
+        fill = RED if kind == "service_station" else INK
+        parts = [path_element(side, fill=fill)]
     else:
         parts = list(_community_border(line))
     return svg_document((8, 4.4), parts)
@@ -172,21 +198,29 @@ def svg_document(size: tuple[float, float], parts: Iterable[str]) -> str:
     )
 
 
-def _background(sheet: Sheet, canvas: Canvas, colours: dict[str, int]) -> Iterator[str]:
+def _background(
+    sheet: Sheet, canvas: Canvas, colours: dict[str, int], labels: Iterable[shapely.Geometry]
+) -> Iterator[str]:
     yield f'<rect width="100%" height="100%" fill="{style.BACKGROUND}"/>'
     grids = zip(sheet.grids.geometry, (colours[code] for code in sheet.grids["code"]), strict=True)
-    yield from _draw_areas(grids, canvas)
+    yield from _draw_areas(grids, canvas, labels)
     yield path_element(
         canvas.clip(sheet.parks.geometry), fill=style.PARK, extra='fill-opacity="0.75"'
     )
 
 
-def _draw_areas(areas: Iterable[tuple[shapely.Geometry, int]], canvas: Canvas) -> Iterator[str]:
+def _draw_areas(
+    areas: Iterable[tuple[shapely.Geometry, int]],
+    canvas: Canvas,
+    labels: Iterable[shapely.Geometry],
+) -> Iterator[str]:
+    unpatterned = shapely.buffer(shapely.union_all(list(labels)), LABEL_CLEARANCE_MM)
     for area, index in areas:
         shapes = canvas.clip([area])
         yield path_element(shapes, fill=PALETTE[index])
         if PATTERNS[index]:
-            yield path_element(shapes, fill=f"url(#p{index})")
+            patterned = shapely.difference(shapes, unpatterned)
+            yield path_element(patterned[~shapely.is_empty(patterned)], fill=f"url(#p{index})")
 
 
 def _waters(sheet: Sheet, canvas: Canvas) -> Iterator[str]:
@@ -263,15 +297,17 @@ def _surroundings_cover(sheet: Sheet, canvas: Canvas, highlighted: str) -> Itera
 
 
 def _borders(sheet: Sheet, canvas: Canvas, highlighted: str) -> Iterator[str]:
-    others = canvas.clip(shapely.boundary(sheet.neighbours.geometry.to_numpy()))
-    yield path_element(
-        others, stroke="#8d7a7d", width=0.3, extra='stroke-dasharray="2.4 0.8 0.5 0.8"'
-    )
+    yield _neighbour_border(canvas.clip(shapely.boundary(sheet.neighbours.geometry.to_numpy())))
     yield from _grid_border(canvas.clip(shapely.boundary(sheet.grids.geometry.to_numpy())))
     yield from _community_border(canvas.clip([shapely.boundary(sheet.entry.land)]))
     if highlighted:
         grid = sheet.grids.geometry[sheet.grids["code"] == highlighted].to_numpy()
         yield path_element(canvas.clip(shapely.boundary(grid)), stroke=style.SELECTED, width=1.2)
+
+
+def _neighbour_border(shapes: Shapes) -> str:
+    dashes = 'stroke-dasharray="2.4 0.8 0.5 0.8"'
+    return path_element(shapes, stroke="#8d7a7d", width=0.3, extra=dashes)
 
 
 def _grid_border(shapes: Shapes) -> Iterator[str]:

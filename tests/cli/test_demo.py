@@ -80,6 +80,13 @@ def test_demo_writes_the_atlas_and_starts_a_server(fresh, tmp_path):
     assert len(book) > len(regions)
     words = "".join(page.get_textpage().get_text_bounded() for page in book)
     assert regions[0]["properties"]["name"] in words
+    environment = os.environ | {"GRIDATLAS_HOME": os.fspath(fresh), "GRIDATLAS_LANG": "zh"}
+    command = [ROOT / "gridatlas", "demo", "--no-serve"]
+    again = subprocess.run(
+        command, cwd=tmp_path, env=environment, check=True, capture_output=True, text=True
+    )
+    assert "演示账号 demo" in again.stdout
+    assert "gridatlas serve" in again.stdout.partition("下一步")[2]
 
 
 def help_while_locked(home, recorded):

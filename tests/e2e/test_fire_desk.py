@@ -183,6 +183,39 @@ def test_overlays_go_on_with_counts_and_findings_in_view(desk):
     assert faults_of(page) == []
 
 
+def test_layers_have_a_legend_and_say_where_to_zoom_in(desk):
+    page = desk()
+    legend = page.locator("#layer-legend")
+    page.get_by_role("checkbox").first.wait_for(timeout=60_000)
+    assert legend.locator("li").count() == 0
+    page.get_by_role("button", name="关阀").click()
+    for words in ("给水管", "燃气管", "阀门"):
+        expect(legend).to_contain_text(words)
+    page.evaluate("gridatlas.map.jumpTo({zoom: 14})")
+    expect(legend.locator("li", has_text="阀门")).to_contain_text("放大地图后显示")
+    page.evaluate("gridatlas.map.jumpTo({zoom: 16})")
+    expect(legend.locator("li", has_text="阀门")).not_to_contain_text("放大")
+    assert faults_of(page) == []
+
+
+def test_findings_have_addresses_and_close_buildings_are_listed_by_block(desk, town, client_of):
+    with town.begin() as connection:
+        moved = "UPDATE building SET geom = ST_Translate(geom, 0.00033, 0), address = :address"
+        address = {"address": "建设街181号", "code": "b001-001"}
+        connection.execute(text(f"{moved} WHERE code = :code"), address)
+    client_of("admin").post("/fire/findings/refresh", timeout=120).raise_for_status()
+    page = desk()
+    page.get_by_role("checkbox").first.wait_for(timeout=60_000)
+    page.locator("#overlay-separation").check()
+    block = page.locator(".findings .block").first
+    expect(block).to_contain_text("栋建筑间距不足")
+    before = page.evaluate("gridatlas.map.getZoom()")
+    block.get_by_role("button", name="在地图上查看").click()
+    page.wait_for_function("zoom => gridatlas.map.getZoom() > zoom", arg=before)
+    found = client_of("fire").get("/fire/findings?building=b001-001").json()["features"]
+    assert {one["properties"]["address"] for one in found if one["id"]} >= {"建设街181号"}
+
+
 def test_english_phone_and_no_serious_fault_of_access(desk):
     page = desk("/fire?building=b001-001", size=PHONE, lang="en")
     page.get_by_role("button", name="Print the building sheet").wait_for(timeout=60_000)

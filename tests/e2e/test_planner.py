@@ -356,7 +356,7 @@ def test_what_differs_from_the_plan_in_force_is_shown_and_published(edit, client
     assert client_of("planner").get(f"/plans/{draft}").json()["status"] == "published"
 
 
-def test_sheet_of_a_plan_is_printed_for_planners_only(client_of, draft):
+def test_sheet_of_a_plan_is_printed_for_planners_only(client_of, draft, public_site):
     sheet = client_of("planner").get(f"/plans/{draft}/sheet.pdf?paper=A4")
     assert sheet.status_code == 200
     assert sheet.content.startswith(b"%PDF")

@@ -2,17 +2,22 @@
 
 import io
 
+import httpx
 import numpy as np
+import pypdfium2 as pdfium
 import pytest
 import shapely
+import zxingcpp
 from PIL import Image
 from sqlalchemy import insert, update
 
 from api.tiles import tile_archive
 from geo import db
 from geo.model import GridManager, GridPlan
+from geo.settings import settings
 from tests import town as t
 from tests.e2e.conftest import PHONE, faults_of
+from tests.server import serving
 
 IDLE = "() => window.gridatlas && gridatlas.map.loaded() && gridatlas.map.areTilesLoaded()"
 
@@ -184,7 +189,7 @@ def test_phone_has_everything_within_reach(open_page, address):
     assert box["x"] == 0
     assert box["y"] + box["height"] == pytest.approx(PHONE["height"], abs=1)
     assert box["height"] < PHONE["height"] / 2
-    panel.get_by_role("button").click()
+    panel.get_by_role("button", name="关闭").click()
     panel.wait_for(state="hidden")
     for name in ("English", "社区列表"):
         size = page.get_by_role("button", name=name).bounding_box()
@@ -220,8 +225,6 @@ def test_public_sees_no_drafts_even_where_nothing_is_published(open_page, addres
 
 
 def test_empty_database_says_what_to_do(open_page, database):
-    from tests.server import serving
-
     with serving(database) as address:
         page = open_page(address)
         page.get_by_role("status").wait_for(state="visible")
@@ -290,7 +293,7 @@ def test_baked_tiles_draw_the_same_map(open_page, address, town):
 
 def test_help_is_short_ends_by_escape_and_leads_staff_to_their_desks(page):
     page.get_by_role("button", name="帮助").click()
-    assert "住址" in page.locator(".tour").inner_text()
+    assert "地址" in page.locator(".tour").inner_text()
     assert faults_of(page) == []
     page.get_by_role("button", name="下一步").click()
     page.get_by_role("button", name="下一步").click()
@@ -307,8 +310,143 @@ def test_first_visit_is_led_once(browser, address):
     context.add_init_script("Object.defineProperty(navigator, 'webdriver', {get: () => false})")
     page = context.new_page()
     page.goto(address)
+    page.locator(".tour").wait_for()
+    assert page.evaluate("document.activeElement.textContent") == "下一步"
     page.locator(".tour").get_by_role("button", name="结束").click()
     page.reload()
     ready(page)
     assert page.locator(".tour").count() == 0
+    context.close()
+
+
+def place_of_pin(page):
+    box = page.locator(".maplibregl-marker").bounding_box()
+    return box["x"] + box["width"] / 2, box["y"] + box["height"]
+
+
+def test_address_keeps_grid_and_place_and_a_reload_shows_them(page, staffed):
+    field = page.get_by_role("combobox")
+    field.fill("北门社区第1网格")
+    page.get_by_role("option").first.wait_for()
+    field.press("Enter")
+    page.locator("#panel .manager").wait_for()
+    assert f"grid={staffed}" in page.url
+    lon, lat = t.degrees(905, 120)
+    page.goto(f"{page.url.split('?')[0]}?place={lon:.6f},{lat:.6f}")
+    page.locator("#panel").wait_for(state="visible")
+    page.wait_for_function("location.search.includes('grid=')")
+    assert f"grid={t.DRUM_TOWER}005" in page.url
+    ready(page)
+    before, view = page.url, page.evaluate("gridatlas.map.getCenter()")
+    page.reload()
+    page.locator("#panel").wait_for(state="visible")
+    ready(page)
+    assert f"{t.DRUM_TOWER}005" in page.locator("#panel").inner_text()
+    assert page.locator(".maplibregl-marker").count() == 1
+    assert page.evaluate("gridatlas.map.getCenter()") == pytest.approx(view, abs=1e-4)
+    assert page.url == before
+    page.get_by_role("button", name="English").click()
+    page.get_by_role("button", name="中文").wait_for()
+    page.locator("#panel").get_by_text("Grid 5").wait_for()
+    page.keyboard.press("Escape")
+    assert "grid=" not in page.url
+    assert "place=" not in page.url
+
+
+def test_pin_is_beside_the_card_on_a_phone(open_page, address):
+    for x, y in ((905, 120), (905, 20), (300, 390)):
+        lon, lat = t.degrees(x, y)
+        page = open_page(f"{address}/?place={lon:.6f},{lat:.6f}", PHONE)
+        page.locator("#panel").wait_for(state="visible")
+        ready(page)
+        page.wait_for_function("() => !gridatlas.map.isMoving()")
+        _, foot = place_of_pin(page)
+        assert foot < page.locator("#panel").bounding_box()["y"]
+        bar = page.locator("#bar").bounding_box()
+        assert foot > bar["y"] + bar["height"]
+
+
+def test_click_under_the_card_of_a_phone_moves_into_view(open_page, address):
+    page = ready(open_page(address, PHONE))
+    page.evaluate("place => gridatlas.map.jumpTo({center: place, zoom: 17})", t.degrees(905, 200))
+    ready(page)
+    page.mouse.click(200, 780)
+    page.locator("#panel").wait_for(state="visible")
+    page.wait_for_function("() => !gridatlas.map.isMoving()")
+    assert page.locator("#panel").bounding_box()["y"] < 780
+
+
+def test_position_outside_the_city_is_reported_and_the_map_stays(browser, address):
+    beijing = {"longitude": 116.39, "latitude": 39.9}
+    context = browser.new_context(geolocation=beijing, permissions=["geolocation"], locale="zh-CN")
+    page = context.new_page()
+    page.goto(address)
+    ready(page)
+    before = page.evaluate("gridatlas.map.getCenter()")
+    page.get_by_role("button", name="我的位置").click()
+    page.get_by_role("status").get_by_text("不在本市范围内").wait_for()
+    assert page.evaluate("gridatlas.map.getCenter()") == before
+    context.close()
+
+
+def test_card_is_shared_as_link_and_qr_code(open_page, town, staffed, monkeypatch):
+    monkeypatch.setenv("GRIDATLAS_SITE", "https://grid.example")
+    settings.cache_clear()
+    try:
+        with serving(town) as address:
+            page = open_page(f"{address}/?grid={staffed}", PHONE)
+            page.get_by_role("button", name="分享").click()
+            section = page.get_by_role("region", name="分享")
+            picture = section.get_by_role("img")
+            picture.wait_for()
+            link = f"https://grid.example/?grid={staffed}"
+            assert section.get_by_role("textbox").input_value() == link
+            page.wait_for_function("() => !gridatlas.map.isMoving()")
+            shown = Image.open(io.BytesIO(picture.screenshot()))
+            assert [code.text for code in zxingcpp.read_barcodes(shown)] == [link]
+            assert faults_of(page) == []
+            page.close()
+    finally:
+        monkeypatch.undo()
+        settings.cache_clear()
+
+
+def test_address_of_this_machine_is_shared_without_a_qr_code(open_page, address, staffed):
+    page = open_page(f"{address}/?grid={staffed}")
+    page.get_by_role("button", name="分享").click()
+    section = page.get_by_role("region", name="分享")
+    assert section.get_by_role("textbox").input_value() == f"{address}/?grid={staffed}"
+    assert section.get_by_role("img").count() == 0
+    assert "只能在本机打开" in section.inner_text()
+
+
+def test_print_shows_the_whole_chosen_grid(open_page, address, staffed):
+    page = open_page(f"{address}/?grid={staffed}")
+    page.locator("#panel .manager").wait_for()
+    ready(page)
+    page.evaluate("gridatlas.map.jumpTo({zoom: 19})")
+    page.evaluate("window.print = () => { window.printed = true }")
+    page.get_by_role("button", name="打印").click()
+    page.wait_for_function("() => window.printed")
+    page.emulate_media(media="print")
+    ready(page)
+    view = shapely.box(*page.evaluate("gridatlas.map.getBounds().toArray().flat()"))
+    grid = shapely.box(*httpx.get(f"{address}/grids/{staffed}").json()["bbox"])
+    assert view.contains(grid)
+    assert rendered(page, "grid-selected")
+    pdf = pdfium.PdfDocument(page.pdf(format="A4"))
+    words = "".join(pdf[0].get_textpage().get_text_range().split())
+    assert staffed in words
+    assert "王秀兰" in words
+    page.emulate_media(media="screen")
+
+
+def test_browser_in_english_gets_the_page_in_english(browser, address):
+    context = browser.new_context(locale="en-GB")
+    page = context.new_page()
+    page.goto(address)
+    page.get_by_role("button", name="中文").click()
+    page.get_by_role("button", name="English").wait_for()
+    page.reload()
+    page.get_by_role("button", name="English").wait_for()
     context.close()

@@ -95,3 +95,14 @@ def test_page_asks_for_password_only_where_there_is_no_provider(open_page, desks
     expect(page.get_by_label("密码")).to_be_visible()
     page.wait_for_load_state("networkidle")
     expect(page.get_by_role("button", name=BUTTON)).to_have_count(0)
+
+
+def test_language_is_switched_before_signing_in(browser, desks):
+    context = browser.new_context(locale="zh-CN")
+    page = context.new_page()
+    page.goto(f"{desks}/plan?lang=zh")
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="English").click()
+    dialog.get_by_role("button", name="Sign in", exact=True).wait_for()
+    assert page.evaluate("document.documentElement.lang") == "en"
+    context.close()

@@ -104,7 +104,7 @@ def test_paper_is_printed_from_times_of_any_zone(database):
     local = database.url.update_query_dict({"options": f"-c TimeZone={SHANGHAI}"})
     engine = create_engine(local)
     with engine.connect() as connection:
-        pdf = notice_boards(connection, little_town.NORTH_GATE)
+        pdf = notice_boards(connection, little_town.NORTH_GATE, site="https://grid.example")
     engine.dispose()
     assert pdf.startswith(b"%PDF")
 

@@ -10,10 +10,25 @@ const TAGS = { zh: "zh-CN", en: "en" } as const;
 let language: Language = "zh";
 let catalogue: Record<string, string> = {};
 
-/** The language given in the address, else the one chosen before, else Chinese. */
+/** The language given in the address, else the one chosen before, else the browser's. */
 export function preferredLanguage(): Language {
   const given = new URLSearchParams(location.search).get("lang") ?? rememberedLanguage();
-  return given === "en" ? "en" : "zh";
+  return chooseLanguage(given ? [given] : navigator.languages);
+}
+
+/** The first of the languages that the page has, by default Chinese. */
+export function chooseLanguage(tags: readonly string[]): Language {
+  const known = tags.map((tag) => tag.toLowerCase().split("-")[0]);
+  return known.find((tag): tag is Language => tag === "zh" || tag === "en") ?? "zh";
+}
+
+/** Remember the other language, and load the page again in it. */
+export function switchLanguage(): void {
+  rememberLanguage(otherLanguage());
+  const address = new URL(location.href);
+  address.searchParams.delete("lang");
+  history.replaceState(history.state, "", address);
+  location.reload();
 }
 
 /** Settles when the texts are loaded. */

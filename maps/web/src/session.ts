@@ -4,7 +4,7 @@
 import { button, element, elementById } from "./dom";
 import type { Answer } from "./http";
 import { hasProvider, redirectToProvider } from "./identity-provider";
-import { languageTag, localeLoaded, text } from "./locale";
+import { languageTag, localeLoaded, otherLanguage, switchLanguage, text } from "./locale";
 
 const SESSION_KEY = "gridatlas.session";
 
@@ -69,6 +69,7 @@ export function signIn(reason = ""): Promise<string | null> {
       labelField("session.name", name),
       labelField("session.password", password),
       submit,
+      languageButton(),
     );
     void hasProvider().then((isOffered) => {
       if (isOffered) form.append(providerButton(message));
@@ -96,6 +97,12 @@ export function signIn(reason = ""): Promise<string | null> {
     document.body.append(dialog);
     dialog.showModal();
   });
+}
+
+/** The page's own language button lies behind the dialog. */
+function languageButton(): HTMLElement {
+  const attributes = { class: "quiet", lang: languageTag(otherLanguage()) };
+  return button(text("page.language"), switchLanguage, attributes);
 }
 
 /** The button that leads to the identity provider; errors go into `message`. */

@@ -7,7 +7,7 @@ import {
   loadLocale,
   otherLanguage,
   preferredLanguage,
-  rememberLanguage,
+  switchLanguage,
   text,
 } from "./locale";
 import { requireRole, showSession } from "./session";
@@ -37,10 +37,7 @@ function writeHeader({ title, tour }: StaffPage): void {
   elementById("home").textContent = text(title);
   elementById("language").textContent = text("page.language");
   elementById("language").lang = languageTag(otherLanguage());
-  elementById("language").addEventListener("click", () => {
-    rememberLanguage(otherLanguage());
-    location.reload();
-  });
+  elementById("language").addEventListener("click", switchLanguage);
   elementById("help").textContent = text("tour.help");
   elementById("help").addEventListener("click", () => showTour(tour()));
 }

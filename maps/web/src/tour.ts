@@ -33,7 +33,8 @@ export function showTour(name: string, step = 0): void {
   document.body.append(box);
   const place = document.querySelector<HTMLElement>(target)?.getBoundingClientRect();
   if (place && place.width > 0) pointAt(place, box);
-  box.querySelector<HTMLElement>("button.primary, button")?.focus();
+  const next = box.querySelector<HTMLElement>("button.primary");
+  (next ?? box.querySelector<HTMLElement>("button"))?.focus();
 }
 
 function tourBox(name: string, step: number, count: number, words: string): HTMLElement {

@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 
 import { formatColumn, formatCounts, label, layerNames } from "../src/data/labels";
 import {
+  chooseLanguage,
   formatMetres,
   formatNumber,
   languageTag,
@@ -88,4 +89,14 @@ test("layers are named, those without a name by their code", () => {
 
 test("counts leave zeros out", () => {
   expect(formatCounts({ added: 1200, changed: 0, held: 3 })).toBe("added 1,200 · held 3");
+});
+
+test.each([
+  [["en-GB", "zh-CN"], "en"],
+  [["de-DE", "en"], "en"],
+  [["zh-TW", "en"], "zh"],
+  [["fr"], "zh"],
+  [[], "zh"],
+])("a browser in %s gets %s", (tags, lang) => {
+  expect(chooseLanguage(tags)).toBe(lang);
 });

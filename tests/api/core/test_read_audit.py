@@ -62,6 +62,8 @@ READS = {
     "/grids/{code}/manager": f"/grids/{t.NORTH_GATE}001/manager",
     "/grids/{code}/informants": f"/grids/{t.NORTH_GATE}001/informants",
     "/people/breaches": "/people/breaches",
+    "/staff": "/staff",
+    "/staff/workbook.xlsx": "/staff/workbook.xlsx",
 }
 """An example of every route that reads a protected layer."""
 
@@ -144,7 +146,7 @@ def test_every_route_for_some_roles_is_audited_or_listed_as_an_exception(client)
     assert not set(READS) & set(NO_FEATURES)
 
 
-def test_every_read_of_a_protected_layer_is_audited(signed_in, noted, trail, town):
+def test_every_read_of_a_protected_layer_is_audited(signed_in, noted, trail, town, public_site):
     admin = signed_in("admin")
     admin.timeout = httpx.Timeout(120)
     admin.post("/fire/findings/refresh").raise_for_status()

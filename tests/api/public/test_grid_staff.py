@@ -2,6 +2,7 @@
 
 import io
 
+import openpyxl
 import pytest
 from PIL import Image
 from sqlalchemy import text
@@ -12,7 +13,7 @@ from tests import town as t
 from tests.waiting import Task, wait_for_waiting
 
 GRID = f"{t.NORTH_GATE}001"
-MANAGER = {"name": "王芳", "phone": "0710-1234567", "duties": "走访"}
+MANAGER = {"name": "王芳", "phone": "0710-1234567", "tasks": "信息采录", "duties": "走访"}
 
 
 def picture(size=(1200, 900), kind="PNG", **more):
@@ -48,6 +49,14 @@ def test_new_manager_replaces_the_previous_who_stays_in_history(planner, town):
             {"c": GRID},
         ).scalars()
         assert "王芳" in names.all()
+
+
+def test_photo_stays_when_the_details_of_a_manager_change(planner):
+    assert send(planner, picture()).status_code == 204
+    planner.put(f"/grids/{GRID}/manager", json=MANAGER | {"phone": "110"})
+    assert planner.get(f"/grids/{GRID}/manager").json()["photo"]
+    planner.put(f"/grids/{GRID}/manager", json=MANAGER | {"name": "李强"})
+    assert planner.get(f"/grids/{GRID}/manager").json()["photo"] is None
 
 
 def test_concurrent_appointments_are_serialized(planner, town):
@@ -161,3 +170,46 @@ def test_appointment_in_unknown_grid_is_refused(planner, town):
 def test_name_with_control_characters_is_refused(planner, name):
     answer = planner.put(f"/grids/{GRID}/manager", json=MANAGER | {"name": name})
     assert answer.status_code in (400, 422)
+
+
+def upload(client, *rows, **query):
+    book = openpyxl.Workbook()
+    book.active.append(["网格编码", "姓名", "电话", "工作内容", "职责"])
+    for row in rows:
+        book.active.append(row)
+    content = io.BytesIO()
+    book.save(content)
+    files = {"workbook": ("staff.xlsx", content.getvalue())}
+    return client.post("/staff/import", files=files, params=query)
+
+
+def test_staff_is_imported_from_a_workbook_whole_or_not_at_all(planner):
+    second = f"{t.NORTH_GATE}002"
+    refused = upload(
+        planner, [second, "李强", "139", "采录", "走访"], ["4206", "x", "", "", ""]
+    ).json()
+    assert [problem["row"] for problem in refused["problems"]] == [3]
+    assert planner.get(f"/grids/{second}/manager").status_code == 404
+    assert (
+        upload(planner, [second, "李强", "139", "采录", "走访"], dry_run=True).json()["managers"]
+        == 1
+    )
+    assert planner.get(f"/grids/{second}/manager").status_code == 404
+    assert upload(planner, [second, "李强", "139", "采录", "走访"]).json()["changed"] == 1
+    manager = planner.get(f"/grids/{second}/manager").json()
+    assert (manager["name"], manager["tasks"], manager["duties"]) == ("李强", "采录", "走访")
+    planner.delete(f"/grids/{second}/manager").raise_for_status()
+
+
+def test_staff_lists_vacancies_and_stays_in_the_planners_region(planner, client):
+    staff = planner.get("/staff", params={"region": t.NORTH_GATE}).json()
+    assert staff["numberMatched"] == 6
+    vacant = planner.get("/staff", params={"region": t.NORTH_GATE, "vacant": True}).json()["items"]
+    assert [row["grid"] for row in vacant] == [f"{t.NORTH_GATE}{n:03d}" for n in range(2, 7)]
+    assert planner.get("/staff/workbook.xlsx").content.startswith(b"PK")
+    outside = "420606007001001"
+    assert (
+        outside in upload(planner, [outside, "李强", "", "", ""]).json()["problems"][0]["message"]
+    )
+    assert client.get("/staff").status_code == 401
+    assert upload(client, [GRID, "李强", "", "", ""]).status_code == 401

@@ -72,7 +72,13 @@ def test_all_words_must_match_and_wildcards_are_literal(client):
 def test_grid_detail_has_manager_and_station(client):
     card = client.get(f"/grids/{GRID}").json()["properties"]
     photo = f"/grids/{GRID}/manager/photo"
-    assert card["manager"] == {"name": "王秀兰", "phone": "139", "duties": "走访", "photo": photo}
+    assert card["manager"] == {
+        "name": "王秀兰",
+        "phone": "139",
+        "tasks": "",
+        "duties": "走访",
+        "photo": photo,
+    }
     assert card["station"] == {"name": "北门服务站", "phone": "351", "address": ""}
     assert card["serial"] == 1
     assert card["buildings"] == 16

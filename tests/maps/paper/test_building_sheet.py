@@ -5,6 +5,7 @@ from datetime import date
 import openpyxl
 import pypdfium2
 import pytest
+import shapely
 from sqlalchemy import insert
 from typer.testing import CliRunner
 
@@ -12,6 +13,7 @@ from cli.main import app
 from geo.fire.building_items import record_items
 from geo.model import BuildingUnit, Facility, PipeNode
 from geo.model.fire import FireItem
+from maps.paper.building_sheet import plan_box
 from tests import town as little_town
 
 pytestmark = pytest.mark.locale
@@ -112,3 +114,16 @@ def test_report_in_english_holds_the_same_figures(report, tmp_path):
     sheets = [openpyxl.load_workbook(folder / "fire.xlsx") for folder in (report, tmp_path)]
     rows = [book.worksheets[1].max_row for book in sheets]
     assert rows[0] == rows[1]
+
+
+def test_near_valves_are_inside_the_plan_and_far_ones_do_not_shrink_it():
+    def at(x, y):
+        point = shapely.Point(x, y)
+        return {"point": point, "distance_m": shapely.distance(point, wall)}
+
+    wall = shapely.box(0, 0, 30, 13)
+    content = {"geometry": wall, "hydrants": [], "valves": {"gas": [at(150, 60)]}}
+    box, scale = plan_box(content)
+    assert shapely.box(*box).contains(shapely.Point(150, 60))
+    content["valves"]["water"] = [at(900, 60)]
+    assert plan_box(content) == (box, scale)

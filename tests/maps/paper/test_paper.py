@@ -1,6 +1,7 @@
 """Sheets, atlas, boards, cards and lists as a reader of the files finds them."""
 
 import io
+import re
 
 import numpy as np
 import openpyxl
@@ -8,25 +9,33 @@ import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 import pytest
 import shapely
+import typst
 import zxingcpp
 from PIL import Image
 from sqlalchemy import insert, update
 
 from geo.errors import InputError, NotFoundError
 from geo.model import Building, Facility, GridInformant, GridManager
+from geo.settings import settings
 from maps.atlas.sheet import read_entries
 from maps.colours import PALETTE, touching_pairs
 from maps.paper.assignment import assignment_workbook
-from maps.paper.labels import building_number, label_extent, place_labels
+from maps.paper.labels import building_labels, label_extent, place_labels
 from maps.paper.map_documents import community_sheet, read_entry, street_atlas
-from maps.paper.map_sheets import lay_out_community, with_sheet_of_area
+from maps.paper.map_sheets import (
+    PageSet,
+    add_community_pages,
+    lay_out_community,
+    with_sheet_of_area,
+)
 from maps.paper.notice import contact_cards, notice_boards
 from maps.paper.page_layout import PAPERS
 from maps.paper.pdf import write_file
-from maps.paper.svg_map import PATTERNS, Canvas
+from maps.paper.svg_map import PATTERNS, Canvas, draw_sheet
 from tests import town as t
 
 MM = 72 / 25.4
+SITE = "https://grid.example"
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +53,7 @@ def staffed(town):
         "geom": "SRID=4490;POINT({} {})".format(*t.degrees(300, 150)),
     }
     manager = {"grid_code": grid, "name": "王#[秀]兰*", "phone": "13900000001", "duties": "走访"}
+    manager |= {"tasks": "信息采录"}
     informants = [
         {"grid_code": grid, "name": f"信息员{i}", "phone": "1", "households": 60} for i in range(6)
     ]
@@ -187,9 +197,116 @@ def test_large_community_has_several_sheets_with_an_index(connection):
     assert len(tiles) > 1
     assert len(pdf) == len(tiles) + 1
     index = words(pdf[0])
+    assert "6 grids · 2400 households · 96 buildings" in index
     assert all(tile.label in index for tile in tiles)
     assert f"Sheet {tiles[0].label}" in words(pdf[1])
     assert f"continues on sheet {tiles[1].label}" in words(pdf[1])
+
+
+def test_sheet_names_compounds_and_the_managers_phone(sheet):
+    _, pdf = sheet
+    said = run_on(pdf[0])
+    assert "檀溪小区" in said
+    assert "13900000001" in said
+
+
+def test_sheet_names_its_coordinate_system_in_its_language(connection):
+    chinese, english = (
+        run_on(
+            pdfium.PdfDocument(
+                community_sheet(connection, t.DRUM_TOWER, PAPERS["A3"], lang=lang).pdf
+            )[0]
+        )
+        for lang in ("zh", "en")
+    )
+    assert "2000国家大地坐标系（CGCS2000），高斯-克吕格投影（3度带），中央经线111°" in chinese
+    assert "CGCS2000,3-degreeGauss-Krüger,centralmeridian111°" in english
+
+
+def test_sheet_states_producer_approval_and_date(connection, monkeypatch):
+    monkeypatch.setenv("GRIDATLAS_MAP_PRODUCER", "襄阳市民政局")
+    monkeypatch.setenv("GRIDATLAS_MAP_APPROVAL", "鄂S(2026)001号")
+    settings.cache_clear()
+    try:
+        printed = pdfium.PdfDocument(community_sheet(connection, t.DRUM_TOWER, PAPERS["A3"]).pdf)
+        atlas = pdfium.PdfDocument(street_atlas(connection, t.STREET, PAPERS["A4"]).pdf)
+    finally:
+        monkeypatch.undo()
+        settings.cache_clear()
+    for page in (printed[0], atlas[0]):
+        said = run_on(page)
+        assert "编制单位：襄阳市民政局" in said
+        assert "审图号：鄂S(2026)001号" in said
+        assert "编制日期2026-03-01" in said
+
+
+SWATCH = """#set page(width: 8mm, height: 4.4mm, margin: 0mm)
+#image("sign.svg", width: 8mm)"""
+
+
+def test_every_swatch_of_the_legend_is_drawn(staffed, tmp_path):
+    """Each legend picture has ink, and every kind of line and point on the sheet is explained."""
+    with staffed.connect() as connection:
+        entry = read_entry(connection, t.NORTH_GATE)
+        laid = lay_out_community(connection, entry, PAPERS["A3"])
+        page_set = PageSet([], {})
+        add_community_pages(page_set, connection, entry, laid, "zh")
+    signs = {sign["words"]: sign["picture"] for sign in page_set.pages[0]["legend"]}
+    assert {"服务站", "相邻社区界线", "小区围墙", "铁路", "水域"} <= set(signs)
+    for words, name in signs.items():
+        (tmp_path / "sign.svg").write_bytes(page_set.pictures[name])
+        (tmp_path / "swatch.typ").write_text(SWATCH, encoding="utf-8")
+        (drawing,) = pdfium.PdfDocument(typst.compile(tmp_path / "swatch.typ"))
+        pixels = np.asarray(drawing.render(scale=8).to_pil().convert("L"))
+        assert pixels.min() < 235, words
+        assert pixels.std() > 5, words
+
+
+def test_patterns_leave_labels_free(staffed):
+    with staffed.connect() as connection:
+        entry = read_entry(connection, t.NORTH_GATE)
+        laid = lay_out_community(connection, entry, PAPERS["A3"])
+    canvas = Canvas(laid.layout.box(laid.layout.tiles[0]), laid.layout.scale)
+    rooms = [label_extent(label) for label in place_labels(laid.sheet, canvas, "zh").placed]
+    svg = draw_sheet(laid.sheet, canvas, laid.colours, labels=rooms)
+    hatched = shapely.union_all(
+        [
+            shapely.Polygon([point.split() for point in ring.split("L")])
+            for path in re.findall(r'<path d="([^"]+)" fill="url', svg)
+            for ring in re.findall(r"M([^Z]+)Z", path)[:1]
+        ]
+    )
+    assert hatched.area > 1000
+    assert shapely.distance(np.array(rooms), hatched).min() >= 0
+
+
+def test_card_is_called_as_the_programme_calls_it_and_has_its_fields(connection):
+    card = contact_cards(connection, t.NORTH_GATE, grid=f"{t.NORTH_GATE}001", site=SITE)
+    said = run_on(pdfium.PdfDocument(card)[0])
+    for words in ("民情联系服务卡", "网格管理员", "王#[秀]兰*", "13900000001"):
+        assert words in said
+    assert "工作内容：信息采录" in said
+    assert "职责：走访" in said
+
+
+def test_ten_copies_of_one_card_fill_a_page(connection):
+    grid = f"{t.NORTH_GATE}001"
+    pdf = pdfium.PdfDocument(
+        contact_cards(connection, t.NORTH_GATE, grid=grid, copies=10, site=SITE)
+    )
+    assert len(pdf) == 1
+    assert scanned(pdf[0], 4) == [f"{SITE}/?grid={grid}"] * 10
+    with pytest.raises(NotFoundError):
+        contact_cards(connection, t.NORTH_GATE, grid=f"{t.NORTH_GATE}099", site=SITE)
+
+
+@pytest.mark.parametrize(
+    "site", ["", "http://127.0.0.1:8000", "http://localhost", "http://[::1]:8000", "http://0.0.0.0"]
+)
+def test_code_that_leads_to_this_machine_only_is_refused(connection, site):
+    for printed in (contact_cards, notice_boards):
+        with pytest.raises(InputError, match="GRIDATLAS_SITE"):
+            printed(connection, t.NORTH_GATE, site=site)
 
 
 def test_atlas_has_cover_contents_overview_and_every_community(connection):
@@ -197,14 +314,18 @@ def test_atlas_has_cover_contents_overview_and_every_community(connection):
     pdf = pdfium.PdfDocument(printed.pdf)
     sheets = [len(layout.tiles) for layout in printed.layouts.values()]
     assert sheets == [1, 1, 2]
-    assert len(pdf) == 3 + sum(sheets) + 1, "one has an index sheet too"
+    assert len(pdf) == 4 + sum(sheets) + 1, "one has an index sheet too"
+    directory = run_on(pdf[3])
+    assert "王#[秀]兰*" in directory
+    assert "13900000001" in directory
     assert "网格图谱" in run_on(pdf[0])
     contents_page = words(pdf[1])
     for place, (name, *_) in enumerate(t.COMMUNITIES.values()):
         assert name in contents_page
-        assert f"{name}网格图" in run_on(pdf[3 + place])
-        assert str(4 + place) in contents_page.split()
+        assert f"{name}网格图" in run_on(pdf[4 + place])
+        assert str(5 + place) in contents_page.split()
         assert name in run_on(pdf[2])
+    assert "0710-3510000" in contents_page, "the service station"
     assert [mark.get_title() for mark in pdf.get_toc()] == [
         f"{name}网格图" for name, *_ in t.COMMUNITIES.values()
     ]
@@ -212,7 +333,7 @@ def test_atlas_has_cover_contents_overview_and_every_community(connection):
 
 def test_board_is_a2_with_photo_and_qr_code(connection):
     grid = f"{t.NORTH_GATE}001"
-    board = notice_boards(connection, t.NORTH_GATE, grid=grid, site="https://grid.example")
+    board = notice_boards(connection, t.NORTH_GATE, grid=grid, site=SITE)
     pdf = pdfium.PdfDocument(board)
     assert len(pdf) == 1
     assert [round(side / MM) for side in pdf[0].get_size()] == [594, 420]
@@ -254,7 +375,7 @@ def test_board_shows_the_surroundings_of_its_grid(connection):
 
 
 def test_cards_are_ninety_by_fifty_four(connection):
-    pdf = pdfium.PdfDocument(contact_cards(connection, t.NORTH_GATE, lang="en"))
+    pdf = pdfium.PdfDocument(contact_cards(connection, t.NORTH_GATE, site=SITE, lang="en"))
     assert [round(side / MM) for side in pdf[0].get_size()] == [210, 297]
     said = words(pdf[0])
     assert said.count("Grid manager") == 6
@@ -300,28 +421,29 @@ def test_assignment_list_is_set_up_for_printing(town):
 
 
 @pytest.mark.parametrize(
-    ("name", "address", "number"),
+    ("name", "address", "labels"),
     [
-        ("松鹤村10栋", "长虹路56号松鹤村10栋", "10"),
-        ("", "沿江大道181号18号楼", "18"),
-        ("", "建设街181号", "181"),
-        ("3号楼", "", "3"),
-        ("7A栋", "", "7A"),
-        ("", "12 Rue Grimaldi", "12"),
-        ("礼堂", "", "礼堂"),
-        ("Hôtel de Paris", "", ""),
-        ("", "", ""),
+        ("松鹤村10栋", "长虹路56号松鹤村10栋", ["10"]),
+        ("", "沿江大道181号18号楼", ["18"]),
+        ("", "建设街181号", ["建设街181号", "181号"]),
+        ("", "襄城区昭明街道建设街181号", ["建设街181号", "181号"]),
+        ("3号楼", "", ["3"]),
+        ("7A栋", "", ["7A"]),
+        ("", "12 Rue Grimaldi", ["12 Rue Grimaldi", "12"]),
+        ("礼堂", "", ["礼堂"]),
+        ("Hôtel de Paris", "", []),
+        ("", "", []),
     ],
 )
-def test_number_of_a_building(name, address, number):
-    assert building_number(name, address) == number
+def test_number_of_a_building_stands_with_its_street(name, address, labels):
+    assert building_labels(name, address) == labels
 
 
 def test_unknown_community_and_unwritable_path_are_reported(connection, tmp_path):
     with pytest.raises(NotFoundError):
         community_sheet(connection, "420602001099", PAPERS["A4"])
     with pytest.raises(NotFoundError):
-        notice_boards(connection, t.NORTH_GATE, grid="420602001001099")
+        notice_boards(connection, t.NORTH_GATE, grid="420602001001099", site=SITE)
     (tmp_path / "file").touch()
     with pytest.raises(InputError):
         write_file(b"", tmp_path / "file" / "x.pdf")

@@ -14,6 +14,7 @@ export type Isolation = Answer<"/networks/{network}/segments/{code}/isolation">;
 export type FireItems = Answer<"/fire/buildings/{code}/items">;
 export type FireItemsRequest = components["schemas"]["FireItemsRequest"];
 export type Overlay = Answer<"/fire/overlays">["overlays"][number];
+export type FireBlock = Answer<"/fire/separation/blocks">["blocks"][number];
 export type Finding = Layout["findings"][number];
 export type Severity = Finding["severity"];
 export type Station = Layout["stations"][number];
@@ -50,11 +51,15 @@ export const fetchOverlays = () => bodyOf(api.GET("/fire/overlays"));
 /** Compute the findings of the city again where its data changed. */
 export const refreshFindings = () => bodyOf(api.POST("/fire/findings/refresh"));
 
-export function fetchFindings(overlay: Overlay["id"], extent: number[]) {
+export function fetchFindings(overlay: Overlay["id"], extent: number[], severity?: Severity) {
   const bbox = extent.map((side) => side.toFixed(6)).join();
-  const query = { overlay, bbox, limit: MAX_FINDINGS };
+  const query = { overlay, bbox, limit: MAX_FINDINGS, ...(severity ? { severity } : {}) };
   return bodyOf(api.GET("/fire/findings", { params: { query } }));
 }
+
+/** The blocks and pairs of buildings that stand too close, those with most households first. */
+export const fetchFireBlocks = () =>
+  bodyOf(api.GET("/fire/separation/blocks", { params: { query: { least: 2, limit: 1000 } } }));
 
 /** The pipe nearest to a place, if there is one. */
 export async function fetchNearestPipe({ lon, lat }: Place) {

@@ -38,7 +38,7 @@ const FONTS = [
   "sans-serif",
 ];
 
-const PIPE_COLOURS: Record<string, string> = {
+export const PIPE_COLOURS: Record<string, string> = {
   water: "#1b6ca8",
   gas: "#b8860b",
   sewage: "#6b4f3a",
@@ -307,6 +307,13 @@ function answerLayers(): LayerSpecification[] {
       paint: { "text-color": "#1d262e", "text-halo-color": "#fff", "text-halo-width": 1.6 },
     },
   ];
+}
+
+/** The zoom from which a layer shows: its own, and that of its tiles. */
+export function firstZoom(map: LibreMap, id: string): number {
+  const layer = map.getLayer(id);
+  const source = layer?.source ? map.getSource(layer.source) : undefined;
+  return Math.max(layer?.minzoom ?? 0, (source as { minzoom?: number } | undefined)?.minzoom ?? 0);
 }
 
 export function setAnswer(map: LibreMap, features: Feature[]): void {

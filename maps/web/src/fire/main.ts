@@ -13,6 +13,7 @@ import { showTourOnFirstVisit } from "../tour";
 import { parseAddress } from "./address";
 import { fetchBuildingAt, fetchLayout, type Layout, searchBuildings } from "./fire-api";
 import { fireStyle, setPipesVisible } from "./fire-layers";
+import { showLayerLegend } from "./layer-legend";
 import { showOverlayList } from "./overlays";
 import { heading } from "./panel";
 import { Results } from "./results";
@@ -73,6 +74,7 @@ function applyMode(next: Mode, mapLoaded: Promise<LibreMap>): void {
   }
   void mapLoaded.then((map) => {
     setPipesVisible(map, next === "isolation");
+    showLayerLegend(map);
     map.getCanvas().style.cursor = next === "building" ? "pointer" : "crosshair";
   });
 }

@@ -1,17 +1,21 @@
 // The list of overlays: switched on and off, with the number of findings and those in view.
 
+import type { Geometry } from "geojson";
 import type { Map as LibreMap } from "maplibre-gl";
-
+import { extentOf } from "../bounds";
 import { button, element, elementById, notify } from "../dom";
 import { formatDateTime, formatNumber, text } from "../locale";
 import {
+  type FireBlock,
   fetchFindings,
+  fetchFireBlocks,
   fetchOverlays,
   type Overlay,
   refreshFindings,
   type Severity,
 } from "./fire-api";
 import { SEVERITY_COLOURS, setOverlays } from "./fire-layers";
+import { showLayerLegend } from "./layer-legend";
 import { findingItem } from "./panel";
 
 const SEVERITIES: Severity[] = ["high", "medium", "low", "missing"];
@@ -35,12 +39,15 @@ export async function showOverlayList(map: LibreMap): Promise<void> {
     element("summary", {}, text("desk.overlays")),
     rows,
     severityLegend(),
+    element("ul", { id: "layer-legend", class: "lines" }),
     status,
     findings,
   );
   box.open = window.innerWidth >= 900;
   elementById("overlays").replaceChildren(box);
   map.on("moveend", () => void showFindings(map, findings));
+  map.on("zoomend", () => showLayerLegend(map));
+  showLayerLegend(map);
 }
 
 /** When the overlay computed longest ago was computed; null where none was. */
@@ -74,6 +81,7 @@ function overlayItem(map: LibreMap, overlay: Overlay, findings: HTMLElement): HT
     if (tick.checked) activeOverlays.add(overlay.id);
     else activeOverlays.delete(overlay.id);
     setOverlays(map, activeOverlays);
+    showLayerLegend(map);
     void showFindings(map, findings);
   });
   tick.checked = activeOverlays.has(overlay.id);
@@ -108,10 +116,18 @@ function severityLegend(): HTMLElement {
 async function showFindings(map: LibreMap, list: HTMLElement): Promise<void> {
   if (activeOverlays.size === 0) return list.replaceChildren();
   const requested = [...activeOverlays];
+  const hasBlocks = activeOverlays.has("separation");
   const extent = map.getBounds().toArray().flat();
-  const pages = await Promise.all(requested.map((overlay) => fetchFindings(overlay, extent)));
+  // pairs of buildings are thousands: they are listed as the blocks that they make up
+  const blocks = hasBlocks ? (await fetchFireBlocks()).blocks : [];
+  const pages = await Promise.all(
+    requested.map((overlay) =>
+      fetchFindings(overlay, extent, overlay === "separation" ? "missing" : undefined),
+    ),
+  );
   if (requested.join() !== [...activeOverlays].join()) return;
-  const total = pages.reduce((sum, page) => sum + page.numberMatched, 0);
+  const inView = blocks.filter((block) => isInView(map, block)).length;
+  const total = pages.reduce((sum, page) => sum + page.numberMatched, inView);
   const rows = pages
     .flatMap((page) => page.features)
     .map(({ properties, bbox }) => {
@@ -122,6 +138,31 @@ async function showFindings(map: LibreMap, list: HTMLElement): Promise<void> {
     });
   list.replaceChildren(
     element("li", { class: "none" }, text("desk.in_view", { count: formatNumber(total) })),
+    ...blocks.filter((block) => isInView(map, block)).map((block) => blockItem(map, block)),
     ...rows,
+  );
+}
+
+function isInView(map: LibreMap, { lon, lat }: FireBlock): boolean {
+  return map.getBounds().contains([lon, lat]);
+}
+
+function blockItem(map: LibreMap, block: FireBlock): HTMLElement {
+  const { buildings, households, pairs, geometry } = block;
+  const go = () => void map.fitBounds(extentOf(geometry as Geometry), FINDING_VIEW);
+  return element(
+    "li",
+    { class: "block" },
+    element(
+      "span",
+      {},
+      element("b", {}, text("desk.block", { buildings: formatNumber(buildings) })),
+      element(
+        "small",
+        {},
+        text("desk.block_said", { households: formatNumber(households), pairs }),
+      ),
+    ),
+    button("→", go, { class: "quiet", "aria-label": text("desk.go_there") }),
   );
 }

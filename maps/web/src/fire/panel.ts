@@ -227,7 +227,9 @@ export function findingItem(finding: Finding): HTMLElement {
   mark.style.background = SEVERITY_COLOURS[finding.severity];
   const title = `${text(`desk.severity_${finding.severity}`)} · ${finding.title}`;
   const source = [finding.standard, finding.clause].filter(Boolean).join(" ");
-  const lines = [finding.text, source].map((line) => element("small", {}, line));
+  const lines = [finding.address ?? "", finding.text, source]
+    .filter(Boolean)
+    .map((line) => element("small", {}, line));
   return element("li", {}, mark, element("span", {}, element("b", {}, title), ...lines));
 }
 

@@ -12,6 +12,7 @@ import { showComparison } from "./comparison";
 import { Editor } from "./editor";
 import type { Plan } from "./plan-api";
 import { currentPlace, onNavigate, type Place } from "./route";
+import { showStaff } from "./staff";
 import "maplibre-gl/dist/maplibre-gl.css";
 import "../staff-page.css";
 import "./plan.css";
@@ -33,6 +34,7 @@ async function start(): Promise<void> {
     title: "plan.title",
     tour: () => (isEditing() ? "edit" : "plan"),
   });
+  elementById("side").tabIndex = 0; // it scrolls, so the keyboard has to reach it
   onNavigate((place) => void navigate(place, lang));
   await navigate(currentPlace(), lang);
 }
@@ -79,6 +81,7 @@ async function renderPlace(place: Place, lang: Language): Promise<OpenPage | nul
   if (place.page === "compare") return showComparison(place.id, place.other, lang);
   if (place.page === "community")
     await showCommunity(place.code, place.job, () => loadGridColours(lang));
+  else if (place.page === "staff") await showStaff();
   else return showCommunityList(lang);
   return null;
 }
@@ -104,6 +107,7 @@ function showCrumbs(place: Place, plan?: Plan): void {
     );
   if (place.page === "compare")
     links.push(element("a", { href: `/plan/p/${place.id}` }, text("plan.back_to_plan")));
+  links.push(element("a", { href: "/plan/staff" }, text("staff.link")));
   elementById("crumbs").replaceChildren(...links);
 }
 

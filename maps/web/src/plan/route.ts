@@ -1,10 +1,11 @@
 // Addresses of the planner: /plan, /plan/c/COMMUNITY, /plan/p/PLAN (with ?view read-only),
-// /plan/p/PLAN/compare/OTHER.
+// /plan/p/PLAN/compare/OTHER, /plan/staff.
 
 import { followLinks } from "../staff-page";
 
 export type Place =
   | { page: "list" }
+  | { page: "staff" }
   | { page: "community"; code: string; job: number | null }
   | { page: "plan"; id: number; isReadOnly: boolean }
   | { page: "compare"; id: number; other: number };
@@ -22,7 +23,7 @@ export function parsePlace(path: string, search: string): Place {
     return { page: "compare", id: Number(id), other: Number(other) };
   }
   if (kind === "p" && id) return { page: "plan", id: Number(id), isReadOnly: query.has("view") };
-  return { page: "list" };
+  return { page: kind === "staff" ? "staff" : "list" };
 }
 
 export function currentPlace(): Place {

@@ -1,23 +1,29 @@
 // The card of the selected grid, and the list of communities.
 
 import type { Extent } from "../bounds";
-import { element, elementById } from "../dom";
+import { button, element, elementById } from "../dom";
 import { formatNumber, text } from "../locale";
 import type { Communities, Community, Grid, GridCard, Manager, Station } from "./public-api";
 
 /** The pages for staff. */
 const STAFF_PAGES = ["plan", "fire", "data"];
 
+export interface CardActions {
+  close(): void;
+  share(): void;
+  print(): void;
+}
+
 /** Show a grid; without manager and station until those are loaded. */
 export function showGrid(
   grid: Grid & Partial<Pick<GridCard, "manager" | "station">>,
   fill: string,
-  onClose: () => void,
+  actions: CardActions,
 ): void {
   const panel = elementById("panel");
   const close = element("button", { type: "button", class: "close" }, "×");
   close.setAttribute("aria-label", text("page.close"));
-  close.addEventListener("click", onClose);
+  close.addEventListener("click", actions.close);
   const swatch = element("span", { class: "swatch" });
   swatch.style.background = fill;
   const title = grid.name || text("page.grid_number", { serial: grid.serial });
@@ -34,6 +40,12 @@ export function showGrid(
     ...(grid.manager === null ? [element("p", { class: "station" }, text("page.no_manager"))] : []),
     ...(grid.station ? [stationLine(grid.station)] : []),
     gridFacts(grid),
+    element(
+      "div",
+      { class: "ways" },
+      button(text("page.share"), actions.share, { class: "share-button" }),
+      button(text("page.print"), actions.print, { class: "print-button" }),
+    ),
   );
   panel.dataset.grid = grid.code;
   panel.hidden = false;
@@ -71,19 +83,24 @@ export function showCommunities(
   );
 }
 
-function managerCard({ name, phone, duties, photo }: Manager): HTMLElement {
+function managerCard({ name, phone, tasks, duties, photo }: Manager): HTMLElement {
   const details = element(
     "div",
     {},
     element("small", {}, text("page.manager")),
     element("b", {}, name),
     ...(phone ? [phoneLink(phone)] : []),
-    ...(duties ? [element("p", {}, duties)] : []),
+    ...dutyLine("page.tasks", tasks),
+    ...dutyLine("page.duties", duties),
   );
   const face = photo
     ? element("img", { src: photo, alt: name })
     : element("span", { class: "face", "aria-hidden": "true" }, name.slice(0, 1));
   return element("div", { class: "manager" }, face, details);
+}
+
+function dutyLine(key: string, value: string): HTMLElement[] {
+  return value ? [element("p", {}, element("small", {}, text(key)), value)] : [];
 }
 
 function stationLine({ name, phone, address }: Station): HTMLElement {

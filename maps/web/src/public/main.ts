@@ -1,11 +1,6 @@
 // The public page: the city's communities and grids on a map.
 
-import {
-  type Map as LibreMap,
-  type MapMouseEvent,
-  Marker,
-  type StyleSpecification,
-} from "maplibre-gl";
+import type { Map as LibreMap, MapMouseEvent, StyleSpecification } from "maplibre-gl";
 import { fitExtent } from "../bounds";
 import {
   type City,
@@ -17,7 +12,7 @@ import {
   regionsOf,
 } from "../cities";
 import { elementById, notify } from "../dom";
-import { palette, showLegend } from "../legend";
+import { showLegend } from "../legend";
 import {
   type Language,
   languageTag,
@@ -27,22 +22,24 @@ import {
   rememberLanguage,
   text,
 } from "../locale";
-import { createMap, loadStyle, selectGrid } from "../map";
+import { createMap, loadStyle } from "../map";
 import { attachSearch, type CityHit, labelSearchField, searchCity } from "../search";
 import { showTour, showTourOnFirstVisit } from "../tour";
-import { hidePanel, showCommunities, showGrid } from "./grid-card";
+import { hidePanel, showCommunities } from "./grid-card";
+import { type Communities, fetchCommunities, type Status } from "./public-api";
 import {
-  type Communities,
-  fetchCommunities,
-  fetchGrid,
-  fetchGridAt,
-  type Grid,
-  type Status,
-} from "./public-api";
+  clearSelection,
+  goToPlace,
+  leavePaper,
+  locateReader,
+  openClickedGrid,
+  openGridByCode,
+  restoreSelection,
+  showOnPaper,
+} from "./selection";
 import "./public.css";
 
 const wideScreen = window.matchMedia("(min-width: 720px)");
-const PLACE_ZOOM = 16.5;
 
 /** The communities with the figures of their plans in force, or of their drafts. */
 interface PageState {
@@ -65,14 +62,22 @@ async function start(): Promise<void> {
   map.on("error", (event) => notify(text("page.failed", { reason: event.error.message })));
   attachCursor(map);
   elementById("language").addEventListener("click", () => void switchLanguage(map, state));
-  elementById("here").addEventListener("click", () => locateReader(map, state));
+  elementById("here").addEventListener("click", () =>
+    locateReader(
+      map,
+      state.cities.map((city) => city.extent),
+      state.status,
+    ),
+  );
   elementById("help").addEventListener("click", () => showTour("public"));
   attachSearch({ search: searchCity, choose: (hit) => void goToHit(map, state, hit) });
   attachList(map, state, () => writePage(map, state, style));
   attachKeys(map);
-  const code = new URLSearchParams(location.search).get("grid");
-  if (code) void openGridByCode(map, code);
-  else showTourOnFirstVisit("public");
+  window.addEventListener("beforeprint", () => showOnPaper(map));
+  window.addEventListener("afterprint", () => leavePaper(map));
+  void restoreSelection(map, state.status).then((isRestored) => {
+    if (!isRestored) showTourOnFirstVisit("public");
+  });
   // for the tests, which query what the map shows
   Object.assign(window, { gridatlas: { map } });
 }
@@ -94,7 +99,7 @@ async function stateOf(
   names: Map<string, string>,
 ): Promise<PageState> {
   const cities = citiesOf(communities, names);
-  const hasView = location.hash.includes("map=") || location.search.includes("grid=");
+  const hasView = location.hash.includes("map=") || /\b(grid|place)=/.test(location.search);
   return { city: await chooseOpeningCity(cities, hasView), cities, communities, status };
 }
 
@@ -140,8 +145,9 @@ async function switchLanguage(map: LibreMap, state: PageState): Promise<void> {
   await loadLocale(lang);
   const style = await loadStyle(lang, state.status, true);
   map.setStyle(style);
-  clearSelection(map);
+  hidePanel();
   writePage(map, state, style);
+  await restoreSelection(map, state.status);
 }
 
 /** Open the clicked grid, or go to the clicked community where grids are too small to show. */
@@ -151,95 +157,21 @@ async function handleClick(map: LibreMap, event: MapMouseEvent, state: PageState
   if (community) return goToCommunity(map, state.communities, String(community.properties.code));
   if (areas.length === 0) return clearSelection(map);
   const { lng, lat } = event.lngLat.wrap();
-  await openGridAt(map, state, lng, lat);
-}
-
-/** Open the card of the grid at a place; return whether there is one. */
-async function openGridAt(
-  map: LibreMap,
-  state: PageState,
-  lon: number,
-  lat: number,
-): Promise<boolean> {
-  try {
-    const grid = await fetchGridAt(lon, lat, state.status);
-    if (!grid) clearSelection(map);
-    else await showCard(map, grid);
-    return grid !== null;
-  } catch (error) {
-    notify(text("page.failed", { reason: (error as Error).message }));
-    return false;
-  }
-}
-
-/** Show the figures of a grid at once, and its manager when loaded. */
-async function showCard(map: LibreMap, grid: Grid): Promise<void> {
-  const fill = palette(map.getStyle())[grid.colour] ?? "";
-  selectGrid(map, grid.code);
-  showGrid(grid, fill, () => clearSelection(map));
-  if (grid.status !== "published") return;
-  const { properties } = await fetchGrid(grid.code);
-  if (elementById("panel").dataset.grid !== grid.code) return;
-  showGrid({ ...grid, ...properties }, fill, () => clearSelection(map));
-}
-
-/** Open a grid by its code, as the QR code of its notice board does. */
-async function openGridByCode(map: LibreMap, code: string): Promise<void> {
-  try {
-    const { properties, bbox } = await fetchGrid(code);
-    if (bbox) fitExtent(map, bbox);
-    await showCard(map, properties);
-  } catch (error) {
-    notify((error as Error).message);
-  }
+  await openClickedGrid(map, [lng, lat], state.status);
 }
 
 async function goToHit(map: LibreMap, state: PageState, hit: CityHit): Promise<void> {
   if (hit.kind === "region") return fitExtent(map, hit.bbox);
-  if (hit.kind === "grid") return openGridByCode(map, hit.code);
-  await goToPlace(map, state, hit.lon, hit.lat, Math.max(map.getZoom(), PLACE_ZOOM));
-}
-
-/** Mark a place and open its grid. */
-async function goToPlace(
-  map: LibreMap,
-  state: PageState,
-  lon: number,
-  lat: number,
-  zoom: number,
-): Promise<void> {
-  map.jumpTo({ center: [lon, lat], zoom });
-  placePin(map, lon, lat);
-  const hasGrid = await openGridAt(map, state, lon, lat);
-  if (!hasGrid) notify(text("page.no_grid_here"), undefined, "calm");
-}
-
-let pin: Marker | undefined;
-
-function placePin(map: LibreMap, lon: number, lat: number): void {
-  pin?.remove();
-  pin = new Marker({ color: "#c8102e" }).setLngLat([lon, lat]).addTo(map);
-}
-
-/** Go to the position of the reader, if the browser gives it. */
-function locateReader(map: LibreMap, state: PageState): void {
-  navigator.geolocation.getCurrentPosition(
-    ({ coords: { longitude, latitude } }) =>
-      void goToPlace(map, state, longitude, latitude, PLACE_ZOOM),
-    () => notify(text("page.no_position"), undefined, "calm"),
-    { enableHighAccuracy: true, timeout: 10_000 },
-  );
+  if (hit.kind === "grid") {
+    clearSelection(map);
+    return openGridByCode(map, hit.code);
+  }
+  await goToPlace(map, [hit.lon, hit.lat], state.status);
 }
 
 function goToCommunity(map: LibreMap, { features }: Communities, code: string): void {
   const extent = features.find((area) => area.properties.code === code)?.bbox;
   if (extent) fitExtent(map, extent);
-}
-
-function clearSelection(map: LibreMap): void {
-  pin?.remove();
-  hidePanel();
-  if (map.getLayer("grid-selected")) selectGrid(map, "");
 }
 
 function attachCursor(map: LibreMap): void {

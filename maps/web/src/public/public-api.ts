@@ -1,5 +1,6 @@
 // The requests of the public page.
 
+import type { Extent } from "../bounds";
 import { type Answer, allPages, api, bodyOf, ProblemError } from "../http";
 
 export type Status = "published" | "draft";
@@ -21,12 +22,20 @@ export async function fetchCommunities(status: Status): Promise<Communities> {
 export const fetchGrid = (code: string) =>
   bodyOf(api.GET("/grids/{code}", { params: { path: { code } } }));
 
-/** The grid at a place, or null. */
-export async function fetchGridAt(lon: number, lat: number, status: Status): Promise<Grid | null> {
+/** The link to a grid or place for others, and its QR code. */
+export const fetchShareLink = (grid: string, place: string) =>
+  bodyOf(api.GET("/share", { params: { query: { grid, place } } }));
+
+/** The grid at a place with its extent, or null. */
+export async function fetchGridAt(
+  lon: number,
+  lat: number,
+  status: Status,
+): Promise<{ properties: Grid; bbox?: Extent } | null> {
   try {
     const query = { lon, lat, status };
     const grids = await bodyOf(api.GET("/grids", { params: { query } }));
-    return grids.features[0]?.properties ?? null;
+    return grids.features[0] ?? null;
   } catch (error) {
     if (error instanceof ProblemError && error.status === 404) return null;
     throw error;

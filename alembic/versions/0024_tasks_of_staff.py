@@ -1,0 +1,28 @@
+"""Tasks of grid managers apart from their duties, and the buildings of informants.
+
+Revision ID: 0024
+Revises: 0023
+"""
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+from alembic import op
+
+revision = "0024"
+down_revision = "0023"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("grid_manager", sa.Column("tasks", sa.Text(), server_default="", nullable=False))
+    buildings = sa.Column(
+        "buildings", postgresql.ARRAY(sa.Text()), server_default="{}", nullable=False
+    )
+    op.add_column("grid_informant", buildings)
+
+
+def downgrade() -> None:
+    op.drop_column("grid_informant", "buildings")
+    op.drop_column("grid_manager", "tasks")
