@@ -1,15 +1,15 @@
 """Items of a building that a crew must know: exits, power cut-off, pump adapters and others.
 
-Revision ID: 0023
-Revises: 0022
+Revision ID: 0017
+Revises: 0016
 """
 
 import sqlalchemy as sa
 
 from alembic import op
 
-revision = "0023"
-down_revision = "0022"
+revision = "0017"
+down_revision = "0016"
 branch_labels = None
 depends_on = None
 

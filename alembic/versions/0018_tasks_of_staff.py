@@ -1,7 +1,7 @@
 """Tasks of grid managers apart from their duties, and the buildings of informants.
 
-Revision ID: 0024
-Revises: 0023
+Revision ID: 0018
+Revises: 0017
 """
 
 import sqlalchemy as sa
@@ -9,8 +9,8 @@ from sqlalchemy.dialects import postgresql
 
 from alembic import op
 
-revision = "0024"
-down_revision = "0023"
+revision = "0018"
+down_revision = "0017"
 branch_labels = None
 depends_on = None
 

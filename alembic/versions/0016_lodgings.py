@@ -1,12 +1,12 @@
 """Uses of buildings that follow the fire rules of public buildings: apartments and dormitories.
 
-Revision ID: 0022
+Revision ID: 0016
 Revises: 0015
 """
 
 from alembic import op
 
-revision = "0022"
+revision = "0016"
 down_revision = "0015"
 branch_labels = None
 depends_on = None

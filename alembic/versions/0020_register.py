@@ -1,7 +1,7 @@
 """Dwellings and organisations of the register, with their history.
 
-Revision ID: 0026
-Revises: 0022
+Revision ID: 0020
+Revises: 0019
 """
 
 import sqlalchemy as sa
@@ -9,8 +9,8 @@ from geoalchemy2 import Geometry
 
 from alembic import op
 
-revision = "0026"
-down_revision = "0022"
+revision = "0020"
+down_revision = "0019"
 branch_labels = None
 depends_on = None
 

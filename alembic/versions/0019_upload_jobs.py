@@ -1,13 +1,13 @@
 """Jobs that import files uploaded to the data desk, or report what an import would change.
 
-Revision ID: 0025
-Revises: 0022
+Revision ID: 0019
+Revises: 0018
 """
 
 from alembic import op
 
-revision = "0025"
-down_revision = "0022"
+revision = "0019"
+down_revision = "0018"
 branch_labels = None
 depends_on = None
 
