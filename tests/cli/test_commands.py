@@ -103,8 +103,8 @@ def test_second_import_changes_nothing(place):
         ),
         (["export", "pipe_segment", "a.gpkg"], "Layer pipe_segment has nothing to export"),
         (["export", "building", "a.gpkg", "--region", "99"], "No region"),
-        (["import", "osm", "none.osm.pbf"], "none.osm.pbf is not there."),
-        (["import", "osm", ".", "--code", "1"], "1 is no start of a division code."),
+        (["import", "osm", "none.osm.pbf"], "none.osm.pbf does not exist."),
+        (["import", "osm", ".", "--code", "1"], "1 can't begin a division code."),
         (["sample", "--size", "L", "--out", "l.gpkg"], "size L is written as a folder"),
     ],
 )
@@ -200,10 +200,10 @@ def test_override_is_set_and_cleared(database, tmp_path, set_words, clear_words)
 
 
 @pytest.mark.parametrize("name", ["far[1].csv", "x[/b].csv", "[bold]a[/bold].csv"])
-def test_names_in_square_brackets_are_printed_as_they_are(shared_database, tmp_path, name):
+def test_names_in_square_brackets_are_printed_as_they_are(database, tmp_path, name):
     missing = gridatlas("import", "facility", name, cwd=tmp_path)
     assert missing.returncode == 2
-    assert f"{name} is not there" in missing.stderr
+    assert f"{name} does not exist" in missing.stderr
     file = tmp_path / name
     file.parent.mkdir(exist_ok=True)
     file.write_text("编号,类别,[red],经度,纬度\nC1,诊所,1,112.14,32.04\n", encoding="utf-8")

@@ -92,5 +92,5 @@ def test_language_is_that_of_the_person(monkeypatch, environment, language):
 
 def test_error_is_one_line_in_the_language_of_the_person(monkeypatch):
     error = InputError("file_empty", file="a.shp")
-    assert error.message("en") == "a.shp is empty (0 bytes). Fetch it again."
+    assert error.message("en") == "a.shp is empty (0 bytes). Download it again."
     assert error.message("zh").startswith("a.shp 是空文件")

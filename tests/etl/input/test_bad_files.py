@@ -30,7 +30,7 @@ from tests.etl.delivery import (
 pytestmark = pytest.mark.usefixtures("english")
 
 UNREADABLE = (
-    "{file} is not what its ending {ending} says, or is cut off. Fetch it again, or save it anew "
+    "{file} isn't a valid {ending} file, or is incomplete. Download it again, or save it again "
     "from the program that made it."
 )
 
@@ -101,48 +101,52 @@ BAD_FILES: dict[str, tuple[Callable[[Path], Path], Mapping | None, str]] = {
     "missing": (
         lambda d: d / "none.gpkg",
         None,
-        "{file} is not there. Check the name and the folder.",
+        "{file} does not exist. Check the name and the folder.",
     ),
     "virtual path": (
         lambda d: Path("/vsizip//etc/passwd.gpkg"),
         None,
-        "{file} is not there. Check the name and the folder.",
+        "{file} does not exist. Check the name and the folder.",
     ),
     "address": (
         lambda d: Path("http://127.0.0.1:9/a.gpkg"),
         None,
-        "{file} is not there. Check the name and the folder.",
+        "{file} does not exist. Check the name and the folder.",
     ),
-    "empty": (lambda d: made(d / "a.shp", b""), None, "{file} is empty (0 bytes). Fetch it again."),
+    "empty": (
+        lambda d: made(d / "a.shp", b""),
+        None,
+        "{file} is empty (0 bytes). Download it again.",
+    ),
     "unknown ending": (
         lambda d: made(d / "a.vrt", b"<OGRVRTDataSource/>"),
         None,
-        "{file} is of no format that is read here. Give a file ending in one of: .shp, .gpkg, "
+        "The format of {file} is not supported. Give a file ending in one of: .shp, .gpkg, "
         ".geojson, .json, .gdb, .kml, .dxf, .csv, .tsv, .txt, .xlsx, .parquet, .zip",
     ),
     "wrong ending": (lambda d: made(d / "a.gpkg", b"%PDF-1.7"), None, UNREADABLE),
     "truncated zip": (
         lambda d: truncate(write_zip(d / "a.zip", **{"a.gpkg": b"x" * 999}), 0.5),
         None,
-        "{file} is no zip archive, or is cut off or damaged. Fetch it again.",
+        "{file} isn't a valid zip archive, or is incomplete. Download it again.",
     ),
     "zip bomb": (
         lambda d: write_zip(d / "a.zip", **{"a.csv": bytes(20 * 2**20)}),
         None,
-        "{file}: the entry a.csv unpacks to more than 200 times its size, which no map data do. "
+        "{file}: the entry a.csv unpacks to more than 200 times its size, which map data never do. "
         "Nothing was unpacked.",
     ),
     "path traversal": (
         lambda d: write_zip_entry(d / "a.zip", "../../etc/a.gpkg"),
         None,
-        "{file}: the entry ../../etc/a.gpkg leads out of the archive's folder. Nothing was "
-        "unpacked; pack it anew with plain names.",
+        "{file}: the entry ../../etc/a.gpkg points outside the archive. Nothing was "
+        "unpacked; pack it again with plain names.",
     ),
     "absolute path": (
         lambda d: write_zip_entry(d / "a.zip", "/etc/a.gpkg"),
         None,
-        "{file}: the entry /etc/a.gpkg leads out of the archive's folder. Nothing was unpacked; "
-        "pack it anew with plain names.",
+        "{file}: the entry /etc/a.gpkg points outside the archive. Nothing was unpacked; "
+        "pack it again with plain names.",
     ),
     "link in a zip": (
         lambda d: write_zip_entry(d / "a.zip", "a.gpkg", stat.S_IFLNK | 0o777, b"/etc/passwd"),
@@ -152,18 +156,18 @@ BAD_FILES: dict[str, tuple[Callable[[Path], Path], Mapping | None, str]] = {
     "password": (
         lambda d: write_encrypted_zip(d / "a.zip"),
         None,
-        "{file} is protected by a password. Pack it without one.",
+        "{file} is protected by a password. Pack it again without one.",
     ),
     "zip of zips": (
         lambda d: write_zip(d / "a.zip", **{"b.zip": b"PK"}),
         None,
-        "{file} holds no file of a format that is read here: .shp, .gpkg, .geojson, .json, .gdb, "
+        "{file} contains no file in a supported format: .shp, .gpkg, .geojson, .json, .gdb, "
         ".kml, .dxf, .csv, .tsv, .xlsx, .parquet",
     ),
     "several in a zip": (
         lambda d: write_zip(d / "a.zip", **{"a.csv": b"a", "b.csv": b"b"}),
         None,
-        "{file} holds several data sets: a.csv, b.csv. Pack each by itself.",
+        "{file} contains several data sets: a.csv, b.csv. Pack each separately.",
     ),
     "truncated geopackage": (
         lambda d: truncate(write(houses(300), d / "a.gpkg"), 0.6),
@@ -191,7 +195,7 @@ BAD_FILES: dict[str, tuple[Callable[[Path], Path], Mapping | None, str]] = {
     "no feature": (
         lambda d: write(houses(0), d / "a.gpkg"),
         None,
-        "{file}, layer a: there is no feature in it. Export it again with its features.",
+        "{file}, layer a: it contains no feature. Export it again with its features.",
     ),
     "no geometry column": (
         lambda d: write_workbook(d / "a.xlsx", ("编码", "名称"), ("b1", "一号楼")),
@@ -212,9 +216,8 @@ BAD_FILES: dict[str, tuple[Callable[[Path], Path], Mapping | None, str]] = {
             b"<kml><Document><name>&b;</name></Document></kml>",
         ),
         None,
-        "{file} declares XML entities or a document type, which no KML needs. It was not read; "
-        "save "
-        "it anew from the program that made it.",
+        "{file} declares XML entities or a document type, which KML does not need. It was not "
+        "read; save it again from the program that made it.",
     ),
     "axes swapped": (
         lambda d: write_swapped_axes(d / "a.gpkg"),

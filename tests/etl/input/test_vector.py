@@ -112,17 +112,17 @@ def projected_as_degrees(path: Path) -> Path:
 BAD = {
     "missing": (
         lambda folder: folder / "none.gpkg",
-        "{file} is not there. Check the name and the folder.",
+        "{file} does not exist. Check the name and the folder.",
         "{file} 不存在。请检查文件名和目录。",
     ),
     "name too long": (
         lambda folder: folder / f"{'n' * 300}.gpkg",
-        "{file} is not there. Check the name and the folder.",
+        "{file} does not exist. Check the name and the folder.",
         "{file} 不存在。请检查文件名和目录。",
     ),
     "virtual path": (
         lambda folder: Path("/vsicurl/http://127.0.0.1:9/a.gpkg"),
-        "{file} is not there. Check the name and the folder.",
+        "{file} does not exist. Check the name and the folder.",
         "{file} 不存在。请检查文件名和目录。",
     ),
     "folder": (
@@ -132,25 +132,25 @@ BAD = {
     ),
     "empty": (
         lambda folder: made(folder / "a.gpkg", b""),
-        "{file} is empty (0 bytes). Fetch it again.",
+        "{file} is empty (0 bytes). Download it again.",
         "{file} 是空文件（0 字节）。请重新获取。",
     ),
     "ending": (
         lambda folder: made(folder / "a.vrt", b"<OGRVRTDataSource/>"),
-        "{file} is of no format that is read here. Give a file ending in one of: "
+        "The format of {file} is not supported. Give a file ending in one of: "
         ".shp, .gpkg, .geojson, .json, .kml",
-        "{file} 不是可读取的格式。请给出以下扩展名之一的文件：.shp, .gpkg, .geojson, .json, .kml",
+        "不支持 {file} 的格式。请给出以下扩展名之一的文件：.shp, .gpkg, .geojson, .json, .kml",
     ),
     "contents": (
         lambda folder: made(folder / "a.gpkg", b"%PDF-1.7 no map"),
-        "{file} is not what its ending .gpkg says, or is cut off. Fetch it again, or save it anew "
+        "{file} isn't a valid .gpkg file, or is incomplete. Download it again, or save it again "
         "from the program that made it.",
-        "{file} 与扩展名 .gpkg 不符或不完整。请重新获取，或用原软件重新保存。",
+        "{file} 不是有效的 .gpkg 文件，或不完整。请重新下载，或用原软件重新保存。",
     ),
     "no feature": (
         lambda folder: write(quarters().iloc[:0], folder / "a.gpkg"),
-        "{file}, layer a: there is no feature in it. Export it again with its features.",
-        "{file} 图层 a：没有要素。请连同要素重新导出。",
+        "{file}, layer a: it contains no feature. Export it again with its features.",
+        "{file} 图层 a：不含要素。请连同要素重新导出。",
     ),
     "several layers": (
         lambda folder: layered(folder / "a.gpkg"),
@@ -204,7 +204,7 @@ def test_bad_file_gets_one_line_that_says_what_to_do(tmp_path, case):
 def test_file_that_points_elsewhere_is_not_followed(tmp_path, content):
     for ending in (".geojson", ".kml", ".gpkg"):
         path = made(tmp_path / f"a{ending}", content)
-        assert "is not what its ending" in refusal("en", read_vector, path)
+        assert "isn't a valid" in refusal("en", read_vector, path)
 
 
 def test_gdal_has_no_driver_that_follows_links_or_runs_programs():
@@ -250,7 +250,7 @@ def no_building(path: Path) -> Path:
 
 
 UNREADABLE = (
-    "{file} is not what its ending .pbf says, or is cut off. Fetch it again, or save it anew from "
+    "{file} isn't a valid .pbf file, or is incomplete. Download it again, or save it again from "
     "the program that made it."
 )
 BAD_EXTRACT = {
@@ -282,16 +282,15 @@ BAD_EXTRACT = {
     ),
     "empty": (
         lambda folder: made(folder / "a.osm.pbf", b""),
-        "{file} is empty (0 bytes). Fetch it again.",
+        "{file} is empty (0 bytes). Download it again.",
     ),
     "ending": (
         lambda folder: write(quarters(), folder / "a.gpkg"),
-        "{file} is of no format that is read here. Give a file ending in one of: .pbf",
+        "The format of {file} is not supported. Give a file ending in one of: .pbf",
     ),
     "no building": (
         lambda folder: no_building(folder / "a.osm.pbf"),
-        "{file}: there is no building in it. Take an extract of a built-up "
-        "area with the tag building.",
+        "{file} contains no buildings. Use an extract of a built-up area with the tag building.",
     ),
 }
 
@@ -307,12 +306,12 @@ def test_communities_elsewhere_or_without_polygons_are_refused(tmp_path):
     osm = town(tmp_path / "town.osm.pbf")
     far = write(quarters(), tmp_path / "far.gpkg")
     assert refusal("en", read_osm, osm, Settings(), communities=far) == (
-        f"{far}: none of its polygons holds a building of {osm}. Check that both are of the same "
-        "place, and its coordinate system."
+        f"{far}: none of its polygons contains a building of {osm}. Check that both are of the "
+        "same place, and the coordinate system."
     )
     points = write(quarters(shapely.Point(7.4, 43.7)), tmp_path / "points.gpkg")
     assert refusal("en", read_osm, osm, Settings(), communities=points) == (
-        f"{points}: it holds no polygon. Communities must be polygons."
+        f"{points} contains no polygons. Communities must be polygons."
     )
 
 

@@ -65,7 +65,7 @@ def test_report_says_where_communities_and_households_come_from(said):
 
 
 @pytest.mark.parametrize(
-    ("lang", "word"), [("en", "cut off. Fetch it again"), ("zh", "不完整。请重新获取")]
+    ("lang", "word"), [("en", "is incomplete. Download it again"), ("zh", "不完整。请重新下载")]
 )
 def test_failed_import_writes_nothing(shared_database, said, tmp_path, lang, word):
     before = rows(shared_database, *LAYERS, "import_run", "quarantine")

@@ -94,7 +94,7 @@ def test_commands_show_runs_and_leave_with_their_codes(database, tmp_path):
     assert "gridatlas import-runs approve 2" in held.stdout
     bad = gridatlas("import", "building", tmp_path / "none.gpkg", cwd=tmp_path)
     assert bad.returncode == 2
-    assert "is not there" in bad.stderr
+    assert "does not exist" in bad.stderr
     listed = gridatlas("runs", cwd=tmp_path).stdout
     assert all(word in listed for word in ("published", "held", "rejected"))
     assert gridatlas("runs", "approve", "2", cwd=tmp_path).returncode == 0
