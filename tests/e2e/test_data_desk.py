@@ -90,13 +90,13 @@ def test_quarantine_is_taken_home_mended_brought_back_and_replayed(desk, refused
     mended = tmp_path / "mended.geojson"
     mended.write_text(json.dumps(held), encoding="utf-8")
     side.locator("input[type=file]").set_input_files(mended)
-    expect(page.locator("#notice")).to_contain_text("仍有 1 个未通过", timeout=30_000)
+    expect(page.locator("#notice")).to_contain_text("仍隔离 1 个", timeout=30_000)
     page.goto(f"{page.url.split('/data')[0]}/data/layers/building/q003")
     expect(side.locator(".facts").first).to_contain_text("31")
     page.get_by_role("link", name="隔离要素").click()
     expect(side.locator(".runs > li")).to_have_count(1)
-    side.get_by_role("button", name="重放").click()
-    expect(page.locator("#notice")).to_contain_text("仍有 1 个未通过", timeout=30_000)
+    side.get_by_role("button", name="重新导入").click()
+    expect(page.locator("#notice")).to_contain_text("仍隔离 1 个", timeout=30_000)
 
 
 def test_layers_are_browsed_to_a_feature_and_its_history(desk, delivered):

@@ -31,6 +31,7 @@ READS = {
     "/networks/tiles/{z}/{x}/{y}": f"/networks{TILE}",
     "/fire/buildings": f"/fire/buildings?{HERE}",
     "/fire/buildings/{code}": "/fire/buildings/b001-001",
+    "/fire/buildings/{code}/items": "/fire/buildings/b001-001/items",
     "/fire/buildings/{code}/sheet.pdf": "/fire/buildings/b001-001/sheet.pdf",
     "/fire/incident": f"/fire/incident?{HERE}",
     "/fire/overlays": "/fire/overlays",
