@@ -100,7 +100,7 @@ def is_code(column: str) -> bool:
 
 def is_text(layer: str, column: str) -> bool:
     """Return whether a column holds any text: neither numbers, nor truth, nor words of a list."""
-    if column in MATCHING_COLUMNS.get(layer, ()):
+    if layer == RESIDENT or column in MATCHING_COLUMNS.get(layer, ()):
         return True
     is_string = table_of(layer).c[column].type.python_type is str
     return is_string and not synonyms.value_translations(column, layer)

@@ -115,8 +115,9 @@ def _other_source_rule(layer: str, source: str) -> Rule:
         "entity": "live.credit_code = staged.credit_code",
     }[layer]
     live = f"FROM {layer} live WHERE {same} AND live.source <> :source"
+    reasons = {"dwelling": "dwelling_of_other_source", "entity": "entity_of_other_source"}
     return Rule(
-        f"{layer}_of_other_source",
+        reasons[layer],
         f"EXISTS (SELECT {live})",
         f"'other', (SELECT min(live.code) {live}), 'source', (SELECT min(live.source) {live})",
         {"source": source},

@@ -311,7 +311,9 @@ class LayerReader:
     ) -> None:
         """Refuse a layer whose first batch contradicts its encoding, system or units."""
         layer = self.part.source.layer
-        if "code" in mapped.columns and len(raw) and mapped.columns["code"].null_count == len(raw):
+        is_inferred = "code" in INFERRED_COLUMNS.get(self.part.layer, ())
+        codes = None if is_inferred else mapped.columns.get("code")
+        if codes is not None and len(raw) and codes.null_count == len(raw):
             self._refuse_empty_codes()
         if len(raw):
             is_personal = self.part.layer in PERSONAL_LAYERS

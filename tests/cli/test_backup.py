@@ -205,8 +205,12 @@ def test_killed_restore_leaves_all_old_or_all_new_rows(database, tmp_path):
 
 
 # All of tables that hold no rows here.
-COLUMNS_SINCE_0008 = {"job": ("runs", "upload")}
-TABLES_SINCE_0008 = {"building_fire"}
+COLUMNS_SINCE_0008 = {
+    "job": ("runs", "upload"),
+    "grid_manager": ("tasks",),
+    "grid_informant": ("buildings",),
+}
+TABLES_SINCE_0008 = {"building_fire", "dwelling", "dwelling_history", "entity", "entity_history"}
 
 
 def test_backup_of_older_tables_is_migrated(database, city):

@@ -45,7 +45,7 @@ def test_held_import_is_seen_approved_and_rolled_back(desk, delivered):
     side.locator("table.card").wait_for()
     page.wait_for_function("() => gridatlas.map.querySourceFeatures('shown').length > 0")
     assert page.url.split("#")[0].endswith(f"/data/runs/{delivered}")
-    expect(side.locator(".trouble")).to_contain_text("将移除")
+    expect(side.locator(".trouble")).to_contain_text("将被移除")
     assert faults_of(page) == []
     side.get_by_role("button", name="批准").click()
     page.get_by_role("dialog").wait_for()

@@ -62,7 +62,7 @@ def test_who_has_an_account_comes_back_signed_in(reader, desks, identity, chen):
 
 def test_who_has_no_account_is_told(reader, desks):
     leave(reader, f"{desks}/fire", "stranger")
-    expect(reader.get_by_text("没有账户")).to_be_visible()
+    expect(reader.get_by_text("没有启用的账户")).to_be_visible()
     assert reader.evaluate("localStorage.getItem('gridatlas.session')") is None
     assert "code" not in reader.url
     assert faults_of(reader) == []
@@ -86,7 +86,7 @@ def test_code_that_was_not_asked_for_is_taken_nowhere(reader, desks, identity):
             value = json.dumps(json.dumps(kept))
             reader.evaluate(f"sessionStorage.setItem('gridatlas.signing-in', {value})")
         reader.goto(f"{desks}/signed-in?code=stolen&state=other")
-        expect(reader.get_by_text("不是从本窗口发起的")).to_be_visible()
+        expect(reader.get_by_text("不是从本窗口发起")).to_be_visible()
     assert not any("/auth/token" in url for url in asked)
 
 

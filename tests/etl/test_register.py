@@ -254,11 +254,18 @@ def files_with_persons(*folders: Path) -> list[tuple[Path, bytes]]:
         (file, one)
         for folder in folders
         for file in folder.rglob("*")
-        if file.is_file()
-        for content in (file.read_bytes(),)
+        for content in (read_present(file),)
         for one in wanted
         if one in content
     ]
+
+
+def read_present(file: Path) -> bytes:
+    """Return the content of a file; the server may remove one while its directory is read."""
+    try:
+        return file.read_bytes() if file.is_file() else b""
+    except FileNotFoundError:
+        return b""
 
 
 def flush(database) -> None:

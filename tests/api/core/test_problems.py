@@ -6,7 +6,7 @@ import pytest
 
 from geo.messages import LANGUAGES, catalogue
 
-FIELD = re.compile(r"(?<!\{)\{(\w+)\}")
+FIELD = re.compile(r"(?<!\{)\{(\w+)(?::[^{}]*)?\}")
 MISTAKES = [
     ("GET", "/nowhere", None, 404),
     ("GET", "/ogc/nowhere", None, 404),

@@ -286,7 +286,7 @@ def test_limit_is_clamped_and_zero_is_refused(ogc):
 
 
 def test_collections_have_titles_and_extent(ogc):
-    for language, name in (("zh", "建筑物"), ("en", "Buildings")):
+    for language, name in (("zh", "建筑"), ("en", "Buildings")):
         listed = ogc.get("/collections", headers={"Accept-Language": language}).json()
         named = {one["id"]: one for one in listed["collections"]}
         assert named["building"]["title"] == name

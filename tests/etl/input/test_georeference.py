@@ -232,11 +232,12 @@ def by_seven_parameters(system):
         "+step +proj=unitconvert +xy_in=rad +xy_out=deg"
     )
     project = pyproj.Transformer.from_crs("EPSG:4610", system, always_xy=True)
-    shapes = houses(6).geometry.to_numpy()
+    data = houses(6)
     moved = shapely.transform(
-        shapes, lambda xy: np.column_stack(project.transform(*pipeline.transform(*xy.T)))
+        data.geometry.to_numpy(),
+        lambda xy: np.column_stack(project.transform(*pipeline.transform(*xy.T))),
     )
-    return frame(list(moved), crs=system, code=[f"b{i}" for i in range(6)])
+    return data.set_geometry(list(moved)).set_crs(system, allow_override=True)
 
 
 @pytest.mark.parametrize("system", ["EPSG:2382", "EPSG:2361", "EPSG:4610"])

@@ -266,7 +266,7 @@ def test_geojson_that_disclaims_its_system_is_read_in_the_given_one(database, tm
 
 
 def test_geojson_property_called_crs_is_no_system(database, tmp_path):
-    content = json.loads(houses(3, crs=[None] * 3).to_json(drop_id=True))
+    content = json.loads(houses(3).assign(crs=None).to_json(drop_id=True))
     file = made(tmp_path / "a.geojson", json.dumps({**content, "crs": None}).encode())
     del content["crs"]
     plain = made(tmp_path / "b.geojson", json.dumps(content).encode())
@@ -277,7 +277,7 @@ def test_geojson_property_called_crs_is_no_system(database, tmp_path):
 
 def test_geojson_without_features_is_said_to_be_empty(database, tmp_path):
     empty = b'{"type": "FeatureCollection", "features": []}'
-    with pytest.raises(InputError, match="there is no feature in it"):
+    with pytest.raises(InputError, match="it contains no feature"):
         bring(database, "building", made(tmp_path / "a.geojson", empty))
 
 

@@ -487,7 +487,7 @@ def test_compression_makes_no_difference(tmp_path, compression):
 
 @pytest.mark.parametrize(
     ("lang", "words"),
-    [("en", "is compressed with zstd, which is not read here"), ("zh", "采用 zstd 压缩，无法读取")],
+    [("en", "is compressed with zstd, which is not supported"), ("zh", "采用 zstd 压缩，无法读取")],
 )
 def test_compression_that_is_not_read_is_named(tmp_path, monkeypatch, lang, words):
     monkeypatch.setenv("GRIDATLAS_LANG", lang)

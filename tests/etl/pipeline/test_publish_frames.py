@@ -94,7 +94,7 @@ def test_unit_of_a_building_that_is_not_there_is_refused(database):
         {"code": ["u"], "building_code": ["nowhere"], "households": [3]},
         geometry=gpd.GeoSeries([shapely.Point(112, 32)], crs="EPSG:4490"),
     ).rename_geometry("geom")
-    with pytest.raises(InputError, match="building_code names nowhere"):
+    with pytest.raises(InputError, match="building_code refers to nowhere"):
         publish(database, {"building_unit": unit}, "s")
 
 
@@ -135,19 +135,22 @@ def nowhere() -> shapely.Polygon:
     ("frame", "said"),
     [
         (buildings("a", households=-3), "households = -3 in a is not between 0 and 20000"),
-        (buildings("a", households=2.5), "households = 2.5 in a is no whole number"),
-        (buildings("a", households="many"), "households = many in a is no whole number"),
-        (buildings("a", storeys_above=70_000), "storeys_above = 70000 in a is no whole number"),
-        (buildings("a", height_m="tall"), "height_m = tall in a is no number"),
+        (buildings("a", households=2.5), "households = 2.5 in a is not a whole number"),
+        (buildings("a", households="many"), "households = many in a is not a whole number"),
+        (buildings("a", storeys_above=70_000), "storeys_above = 70000 in a is not a whole number"),
+        (buildings("a", height_m="tall"), "height_m = tall in a is not a number"),
         (buildings("a", height_m=float("inf")), "height_m = inf in a is not between 0 and 1000"),
         (buildings("a", high_rise="perhaps"), "high_rise = perhaps in a is neither true nor"),
         (buildings("a", use="castle"), "use = castle in a is not known. Known words: resid"),
-        (buildings("a", name="\0"), "name = � in a holds characters that are no text"),
+        (buildings("a", name="\0"), "name = � in a contains invalid characters"),
         (buildings("a", "b", None), "code is missing in"),
         (buildings("a", ""), "code is missing in"),
         (buildings("a", "b", "a"), "1 codes occur more than once, the first is a"),
         (moved(buildings("a"), None), "geom is missing in a"),
-        (moved(buildings("a"), shapely.Point(112, 32)), "geometry of a is a Point, where a MULTIP"),
+        (
+            moved(buildings("a"), shapely.Point(112, 32)),
+            "geometry of a is a Point; the layer holds MULTIP",
+        ),
         (moved(buildings("a"), shapely.Polygon()), "geometry of a is empty"),
         (moved(buildings("a"), shapely.box(500_000, 0, 500_001, 1)), "a lies at 500001 0, which"),
         (moved(buildings("a"), shapely.box(32, 112, 33, 113)), "a lies at 33 112, which is no"),
