@@ -253,7 +253,8 @@ def files_with_persons(*folders: Path) -> list[tuple[Path, bytes]]:
     return [
         (file, one)
         for folder in folders
-        for file in folder.rglob("*")
+        for path, _, names in os.walk(folder)  # passes over a directory that another test removes
+        for file in (Path(path, name) for name in names)
         for content in (read_present(file),)
         for one in wanted
         if one in content
@@ -261,7 +262,7 @@ def files_with_persons(*folders: Path) -> list[tuple[Path, bytes]]:
 
 
 def read_present(file: Path) -> bytes:
-    """Return the content of a file; the server may remove one while its directory is read."""
+    """Return the content of a file; the server may remove it while its directory is read."""
     try:
         return file.read_bytes() if file.is_file() else b""
     except FileNotFoundError:
