@@ -38,7 +38,7 @@ from api.ogc.representation import (
     Link,
     answer,
     link,
-    tagged,
+    respond_with_etag,
     time_stamp,
 )
 from geo.errors import InputError, NotFoundError
@@ -222,11 +222,11 @@ async def list_items(call: Call) -> Response:
         return _items_page(call, collection, page, links)
     if call.format == "csv":
         lines = "".join(_csv_lines(collection, selection, page.features)).encode()
-        return tagged(call.request, lines, "text/csv; charset=utf-8", crs=selection.crs)
+        return respond_with_etag(call.request, lines, "text/csv; charset=utf-8", crs=selection.crs)
     if call.format in {"geojsonseq", "ndjson"}:
         start = RECORD_SEPARATOR if call.media_type == GEOJSON_SEQUENCE else b""
         lines = b"".join(start + orjson.dumps(one) + b"\n" for one in page.features)
-        return tagged(call.request, lines, call.media_type, crs=selection.crs)
+        return respond_with_etag(call.request, lines, call.media_type, crs=selection.crs)
     document = {
         "type": "FeatureCollection",
         "links": links,
@@ -236,7 +236,9 @@ async def list_items(call: Call) -> Response:
     }
     content = orjson.dumps(document)
     body = b'%b,"timeStamp":"%b"}' % (content[:-1], time_stamp().encode())
-    return tagged(call.request, body, call.media_type, content=content, crs=selection.crs)
+    return respond_with_etag(
+        call.request, body, call.media_type, content=content, crs=selection.crs
+    )
 
 
 def _page_links(call: Call, selection: Selection, page: Page) -> list[Link]:
@@ -309,4 +311,4 @@ async def show_item(call: Call) -> Response:
         shown = feature | {"title": title, "links": links, "map": call.address(f="geojson")}
         return answer(call, shown, "item")
     body = orjson.dumps(feature | {"links": links})
-    return tagged(call.request, body, call.media_type, crs=selection.crs)
+    return respond_with_etag(call.request, body, call.media_type, crs=selection.crs)

@@ -197,11 +197,11 @@ def answer(call: Call, document: dict[str, Any], page: str) -> Response:
     """
     if call.format == "html":
         body = render_page(page, call.lang, document, call.base, call.url)
-        return tagged(call.request, body.encode(), "text/html; charset=utf-8")
-    return tagged(call.request, orjson.dumps(document), call.media_type)
+        return respond_with_etag(call.request, body.encode(), "text/html; charset=utf-8")
+    return respond_with_etag(call.request, orjson.dumps(document), call.media_type)
 
 
-def tagged(
+def respond_with_etag(
     request: Request, body: bytes, media_type: str, *, content: bytes = b"", crs: str = ""
 ) -> Response:
     """Return a body with a weak ETag, or 304 if the client has it.

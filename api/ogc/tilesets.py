@@ -25,7 +25,7 @@ from api.ogc.representation import (
     Link,
     answer,
     link,
-    tagged,
+    respond_with_etag,
 )
 from api.tiles.tile_layers import (
     MAX_ZOOM,
@@ -150,7 +150,7 @@ async def show_style(call: Call) -> Response:
 
 
 def _answer_json(call: Call, document: dict[str, Any]) -> Response:
-    return tagged(call.request, orjson.dumps(document), JSON)
+    return respond_with_etag(call.request, orjson.dumps(document), JSON)
 
 
 async def show_tile(call: Call) -> Response:

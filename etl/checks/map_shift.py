@@ -161,7 +161,7 @@ def _pairs_by_code(connection: Connection, staged: Staged) -> Floats:
 def _pairs_by_name(connection: Connection, staged: Staged, source: str) -> Floats:
     """Return the live and the delivered places of features with a name of their own, (n, 4)."""
 
-    def named(table: str, condition: str) -> str:
+    def select_named(table: str, condition: str) -> str:
         return (
             f"SELECT name, ST_Centroid(ST_Collect(geom)) AS place FROM {table} "
             f"WHERE name <> '' AND geom IS NOT NULL {condition} GROUP BY name HAVING count(*) = 1"
@@ -170,8 +170,9 @@ def _pairs_by_name(connection: Connection, staged: Staged, source: str) -> Float
     return _places(
         connection,
         "SELECT ST_X(live.place), ST_Y(live.place), ST_X(fresh.place), ST_Y(fresh.place) FROM "
-        f"({named(staged.table, '')}) fresh JOIN "
-        f"({named(staged.layer, 'AND source <> :source')}) live USING (name) LIMIT {_MAX_PAIRS}",
+        f"({select_named(staged.table, '')}) fresh JOIN "
+        f"({select_named(staged.layer, 'AND source <> :source')}) live USING (name) "
+        f"LIMIT {_MAX_PAIRS}",
         source=source,
     )
 

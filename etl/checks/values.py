@@ -130,11 +130,11 @@ def reader_faults(batch: Batch, ignored: set[str], *, hides_values: bool = False
     faults = []
     for key in {fault.key for fault in first.values()}:
         rows = np.array([row in first and first[row].key == key for row in range(len(batch))])
-        faults.append(Fault(key, rows, lambda row: _shown_detail(first[row], hides_values)))
+        faults.append(Fault(key, rows, lambda row: _detail_to_show(first[row], hides_values)))
     return faults
 
 
-def _shown_detail(fault: RowFault, hides_values: bool) -> dict[str, Any]:
+def _detail_to_show(fault: RowFault, hides_values: bool) -> dict[str, Any]:
     detail = (
         {}
         if hides_values

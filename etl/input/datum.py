@@ -67,7 +67,7 @@ def find_conversion(
         If the transformation of the mapping can't be used.
     """
     if transformation:
-        return Conversion(_named_conversion(crs, transformation))
+        return Conversion(_conversion_of_mapping(crs, transformation))
     if crs == pyproj.CRS(systems.STORAGE):
         return Conversion(None)
     if _is_geocentric(crs):
@@ -113,7 +113,7 @@ def _published_transformer(crs: pyproj.CRS, city: Floats | None) -> pyproj.Trans
     return best if is_known else None
 
 
-def _named_conversion(crs: pyproj.CRS, transformation: str) -> Shift:
+def _conversion_of_mapping(crs: pyproj.CRS, transformation: str) -> Shift:
     """Return the conversion by the transformation of a mapping.
 
     A pipeline leads from the coordinates of the file to degrees. A grid or another operation leads

@@ -128,7 +128,7 @@ class Counter:
     ignored: dict[str, Any]
     notes: Notes = field(default_factory=dict)
     _sums: list[pd.DataFrame] = field(default_factory=list)
-    _spoiled: list[int] = field(default_factory=list)
+    _unreadable: list[int] = field(default_factory=list)
     _seen: set[int] = field(default_factory=set)
     _figures: dict[str, int] = field(default_factory=dict)
 
@@ -138,9 +138,9 @@ class Counter:
         mapped = apply_mapping(self.mapping, plain)
         columns = {name: _list(values) for name, values in mapped.columns.items()}
         places = self._places(columns, plain)
-        spoiled = self._spoiled_rows(batch) | ~_has_place(places)
-        self._spoiled += batch.numbers[spoiled].tolist()
-        kept = ~spoiled & ~self._repeated(columns, places)
+        unreadable = self._find_unreadable_rows(batch) | ~_has_place(places)
+        self._unreadable += batch.numbers[unreadable].tolist()
+        kept = ~unreadable & ~self._find_repeated(columns, places)
         frame = self._figures_of(columns, len(batch))
         for name in PLACES:
             frame[name] = places[name]
@@ -160,14 +160,14 @@ class Counter:
         counted = counted.sort_values("number") if len(counted) else counted
         for start in range(0, len(counted), BATCH_ROWS):
             yield _batch_of(counted.iloc[start : start + BATCH_ROWS])
-        if self._spoiled:
-            yield _spoiled_batch(self._spoiled)
+        if self._unreadable:
+            yield _build_unreadable_batch(self._unreadable)
 
     def _count(self, key: str, number: int) -> None:
         if number:
             self._figures[key] = self._figures.get(key, 0) + number
 
-    def _spoiled_rows(self, batch: Batch) -> Flags:
+    def _find_unreadable_rows(self, batch: Batch) -> Flags:
         """Return the rows of which the reader says that they are not what they seem."""
         if batch.faults is None:
             return np.zeros(len(batch), dtype=bool)
@@ -192,7 +192,7 @@ class Counter:
             for name in PLACES
         }
 
-    def _repeated(self, columns: dict[str, list[Any]], places: dict[str, Any]) -> Flags:
+    def _find_repeated(self, columns: dict[str, list[Any]], places: dict[str, Any]) -> Flags:
         """Return the rows of persons who were counted in the same dwelling before."""
         numbers = columns.get("id_number")
         repeated = np.zeros(len(places["code"]), dtype=bool)
@@ -374,7 +374,7 @@ def _batch_of(counted: pd.DataFrame) -> Batch:
     return Batch(columns, nothing, counted["number"].to_numpy(dtype=np.int64))
 
 
-def _spoiled_batch(numbers: list[int]) -> Batch:
+def _build_unreadable_batch(numbers: list[int]) -> Batch:
     """Return rows that belong to no dwelling, or are not whole, for the quarantine."""
     size = len(numbers)
     faults = np.full(size, None, dtype=object)

@@ -39,7 +39,7 @@ def find_concerns(
         live = _count_base(connection, delivery, name)
         concerns += _find_many_changes(delivery, delivery.guard, name, counts[name], live)
         if live and name in AREAL and "geom" in staged.columns:
-            concerns += _exceeded_area(connection, delivery.guard, staged, source)
+            concerns += _check_area(connection, delivery.guard, staged, source)
         concerns += _find_claimed_land(connection, staged, source)
     return concerns
 
@@ -68,7 +68,7 @@ def _find_many_rejected(
         concern
         for layer, rejected in rows
         if (
-            concern := _exceeded_limit(
+            concern := _check_share(
                 guard, "rejected", layer, rejected, passed.get(layer, 0) + rejected
             )
         )
@@ -79,14 +79,14 @@ def _find_many_changes(
     delivery: Delivery, guard: Guard, layer: str, counts: Counts, live: int
 ) -> list[Concern]:
     """Return a concern if too many live features are removed, and one if too many are changed."""
-    removed = _exceeded_limit(guard, "removed", layer, counts.removed, live)
-    changed = _exceeded_limit(guard, "changed", layer, counts.changed, live)
+    removed = _check_share(guard, "removed", layer, counts.removed, live)
+    changed = _check_share(guard, "changed", layer, counts.changed, live)
     if changed and delivery.scope.fields_only:
         changed = Concern("too_many_changed_in_layer", changed.values)
     return [concern for concern in (removed, changed) if concern]
 
 
-def _exceeded_limit(guard: Guard, what: str, layer: str, count: int, total: int) -> Concern | None:
+def _check_share(guard: Guard, what: str, layer: str, count: int, total: int) -> Concern | None:
     """Return a concern if a number of features exceeds the limit of its share."""
     percent = 100 * count / max(total, count, 1)
     limit = getattr(guard, f"{what}_percent")
@@ -96,9 +96,7 @@ def _exceeded_limit(guard: Guard, what: str, layer: str, count: int, total: int)
     return Concern(f"too_many_{what}", {"layer": layer, **figures})
 
 
-def _exceeded_area(
-    connection: Connection, guard: Guard, staged: Staged, source: str
-) -> list[Concern]:
+def _check_area(connection: Connection, guard: Guard, staged: Staged, source: str) -> list[Concern]:
     percent = _changed_area_percent(connection, staged, source)
     if percent <= guard.area_percent:
         return []

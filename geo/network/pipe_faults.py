@@ -68,7 +68,7 @@ def find_faults(graph: "PipeGraph") -> list[NetworkFault]:
         *_far_ends(graph),
         *_islands(graph),
         *_crossings(graph),
-        *_repeated_segments(graph),
+        *_find_repeated_segments(graph),
         *_loose_valves(graph),
     ]
 
@@ -150,7 +150,7 @@ def _far_ends(graph: "PipeGraph") -> list[NetworkFault]:
     ]
 
 
-def _repeated_segments(graph: "PipeGraph") -> list[NetworkFault]:
+def _find_repeated_segments(graph: "PipeGraph") -> list[NetworkFault]:
     """Return segments that repeat the line, in either direction, or the nodes of an earlier one."""
     codes, ends = graph.segment_codes, np.sort(graph.ends, axis=1)
     shape = pd.Series(shapely.to_wkb(shapely.normalize(graph.lines)))
