@@ -22,9 +22,13 @@ app = typer.Typer(help="Manage accounts.", no_args_is_help=True)
 @app.command()
 def add(
     name: Name,
-    role: Annotated[str, typer.Option(help="planner, fire, utility, importer or admin.")],
-    scope: Annotated[str, typer.Option(help="Planner: code of the region.")] = "",
+    role: Annotated[
+        str,
+        typer.Option(help="planner, fire, utility, importer, grid_manager, office or admin."),
+    ],
+    scope: Annotated[str, typer.Option(help="Planner, office: code of the region.")] = "",
     networks: Annotated[str, typer.Option(help="Utility: networks, water,gas,...")] = "",
+    grids: Annotated[str, typer.Option(help="Grid manager: codes of the grids, by commas.")] = "",
     oidc: Annotated[
         bool, typer.Option(help="Sign in through the identity provider only; no password.")
     ] = False,
@@ -35,9 +39,17 @@ def add(
 
     password = None if oidc else _read_password()
     db.upgrade()
-    network_names = [name for name in networks.split(",") if name]
+    network_names = _split(networks)
     with db.get_engine().begin() as connection:
-        accounts.add_account(connection, name, role, password, scope=scope, networks=network_names)
+        accounts.add_account(
+            connection,
+            name,
+            role,
+            password,
+            scope=scope,
+            networks=network_names,
+            grids=_split(grids),
+        )
     console.out.print(text("user.added", name=name, role=role), highlight=False)
 
 
@@ -49,14 +61,32 @@ def list_accounts() -> None:
 
     db.upgrade()
     table = Table(box=box.SIMPLE_HEAD)
-    for column in ("name", "role", "scope", "networks", "active"):
+    for column in ("name", "role", "scope", "networks", "grids", "active"):
         table.add_column(text(f"user.{column}"))
     with db.get_engine().connect() as connection:
         for account in accounts.list_accounts(connection):
             active = text("user.yes" if account.active else "user.no")
             networks = ",".join(account.networks)
-            table.add_row(account.name, account.role, account.scope, networks, active)
+            grids = ",".join(account.grids)
+            table.add_row(account.name, account.role, account.scope, networks, grids, active)
     console.out.print(table)
+
+
+@app.command()
+def bind(
+    name: Name,
+    grids: Annotated[str, typer.Argument(help="Codes of the grids, by commas; empty for none.")],
+) -> None:
+    """Have the managers of these grids, and of no others, sign in with the account."""
+    from geo import db
+    from geo.db import accounts
+
+    db.upgrade()
+    with db.get_engine().begin() as connection:
+        is_known = accounts.bind_grids(connection, name, _split(grids))
+    if not is_known:
+        raise NotFoundError("no_such_account", name=name)
+    console.out.print(text("user.bound", name=name, grids=grids), highlight=False)
 
 
 @app.command()
@@ -76,6 +106,10 @@ def disable(name: Name) -> None:
     from geo.db import accounts
 
     _change_account(name, lambda: accounts.disable_account(db.get_engine(), name))
+
+
+def _split(names: str) -> list[str]:
+    return [name for name in names.split(",") if name]
 
 
 def _change_account(name: str, change: Callable[[], bool]) -> None:

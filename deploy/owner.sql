@@ -13,12 +13,14 @@ CREATE ROLE gridatlas_planner NOLOGIN NOINHERIT;
 CREATE ROLE gridatlas_fire NOLOGIN NOINHERIT;
 CREATE ROLE gridatlas_utility NOLOGIN NOINHERIT;
 CREATE ROLE gridatlas_importer NOLOGIN NOINHERIT;
+CREATE ROLE gridatlas_grid_manager NOLOGIN NOINHERIT;
+CREATE ROLE gridatlas_office NOLOGIN NOINHERIT;
 CREATE ROLE gridatlas_admin NOLOGIN NOINHERIT;
 CREATE ROLE gridatlas_keeper NOLOGIN NOINHERIT;
 CREATE ROLE gridatlas_publisher NOLOGIN NOINHERIT;
 CREATE ROLE gridatlas_api LOGIN NOINHERIT;
 GRANT gridatlas_public, gridatlas_planner, gridatlas_fire, gridatlas_utility, gridatlas_importer,
-    gridatlas_admin, gridatlas_keeper TO gridatlas_api;
+    gridatlas_grid_manager, gridatlas_office, gridatlas_admin, gridatlas_keeper TO gridatlas_api;
 GRANT gridatlas_publisher TO :"owner";
 
 \connect :"database"

@@ -79,6 +79,7 @@ class MeResponse(BaseModel):
     role: str
     scope: str
     networks: list[str]
+    grids: list[str]
     account: int | None
 
 
@@ -174,6 +175,7 @@ def me(caller: CurrentCaller) -> MeResponse:
         role=caller.role,
         scope=caller.scope,
         networks=list(caller.networks),
+        grids=list(caller.grids),
         account=caller.account,
     )
 

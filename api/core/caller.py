@@ -27,11 +27,13 @@ class Caller:
     role
         One of :class:`geo.model.Role`.
     scope
-        Prefix of the codes of a planner's regions.
+        Prefix of the codes of the regions of a planner or an office.
     networks
         Pipe networks that a utility may read.
     name, account
         Name and number of the account; empty and None for the public.
+    grids
+        Codes of the grids whose manager has the account.
     """
 
     role: str = Role.PUBLIC.value
@@ -39,6 +41,12 @@ class Caller:
     networks: tuple[str, ...] = ()
     name: str = ""
     account: int | None = None
+    grids: tuple[str, ...] = ()
+
+    @property
+    def viewer(self) -> tuple[str, ...]:
+        """What decides which rows the caller sees: the key of what is cached by viewer."""
+        return self.role, self.scope, ",".join(self.networks), ",".join(self.grids)
 
     def settings(self) -> dict[str, str]:
         """Return the settings of a transaction, in the order of :data:`ACT_AS`."""
@@ -46,6 +54,7 @@ class Caller:
             "role": database_role(self.role),
             "scope": self.scope,
             "networks": ",".join(self.networks),
+            "grids": ",".join(self.grids),
             "actor": self.name,
         }
 
@@ -55,15 +64,23 @@ SERVICE_CALLER = Caller(role="keeper", name="gridatlas")
 
 ACT_AS = text(
     "SELECT set_config('role', :role, true), set_config('gridatlas.scope', :scope, true), "
-    "set_config('gridatlas.networks', :networks, true), set_config('gridatlas.actor', :actor, true)"
+    "set_config('gridatlas.networks', :networks, true), "
+    "set_config('gridatlas.grids', :grids, true), set_config('gridatlas.actor', :actor, true)"
 )
 
+_GRIDS = (
+    "ARRAY(SELECT grid_code FROM grid_manager WHERE account_id = account.id "
+    "AND valid_to IS NULL ORDER BY grid_code) AS grids"
+)
 _ACCOUNT_OF_SESSION = (
-    "SELECT account.id, account.name, role, scope, networks FROM session "
+    f"SELECT account.id, account.name, role, scope, networks, {_GRIDS} FROM session "  # noqa: S608
     "JOIN account ON account.id = account_id AND active "
     "WHERE session.id = $1 AND revoked_at IS NULL AND expires_at > now()"
 )
-_ACCOUNT_BY_NAME = "SELECT id, name, role, scope, networks FROM account WHERE name = $1 AND active"
+_ACCOUNT_BY_NAME = (
+    f"SELECT id, name, role, scope, networks, {_GRIDS} FROM account "  # noqa: S608
+    "WHERE name = $1 AND active"
+)
 
 _bearer = OAuth2PasswordBearer(tokenUrl="auth/token", auto_error=False)
 
@@ -130,6 +147,7 @@ def caller_from_account(account: Any) -> Caller:
         tuple(account["networks"]),
         account["name"],
         account["id"],
+        tuple(account.get("grids", ())),
     )
 
 

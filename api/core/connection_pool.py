@@ -39,8 +39,8 @@ UNREACHABLE_ERRORS = (
 """Errors of a database that can't be reached; exceeded statement timeouts are among them."""
 
 _SETTINGS = (
-    *("role", "gridatlas.scope", "gridatlas.networks", "gridatlas.actor"),
-    "statement_timeout",
+    *("role", "gridatlas.scope", "gridatlas.networks", "gridatlas.grids"),
+    *("gridatlas.actor", "statement_timeout"),
 )
 _COUNT_CHANGES = "SELECT coalesce(sum(changes), 0)::bigint FROM layer_change"
 

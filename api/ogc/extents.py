@@ -9,7 +9,7 @@ from api.ogc.representation import Call
 
 MAX_ENTRIES = 500
 
-_Key = tuple[str, str, tuple[str, ...], int, str]
+_Key = tuple[tuple[str, ...], int, str]
 
 
 class ExtentCache:
@@ -35,7 +35,7 @@ class ExtentCache:
 
 
 def _key(caller: Caller, changes: int, name: str) -> _Key:
-    return caller.role, caller.scope, caller.networks, changes, name
+    return caller.viewer, changes, name
 
 
 async def read_changes(call: Call) -> int:

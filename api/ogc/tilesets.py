@@ -161,8 +161,7 @@ async def show_tile(call: Call) -> Response:
     state = call.request.app.state
     changes = await read_changes(call)
     caller = call.caller
-    viewer = (caller.role, caller.scope, *caller.networks)
-    content = repr((CACHE_VERSION, changes, viewer, call.url)).encode()
+    content = repr((CACHE_VERSION, changes, caller.viewer, call.url)).encode()
     tag = f'W/"{hashlib.blake2b(content, digest_size=12).hexdigest()}"'
     headers = {"ETag": tag, "Cache-Control": "no-cache", "Vary": VARY}
     if is_not_modified(call.request, tag):

@@ -28,7 +28,8 @@ from geo.staff import (
 
 router = APIRouter(tags=["people"])
 
-STAFF = allow("planner", "fire", "admin")
+STAFF = allow("planner", "fire", "grid_manager", "office", "admin")
+INFORMANT_READERS = allow("planner", "grid_manager", "office", "admin")
 
 MIN_INFORMANTS, MAX_INFORMANTS = 6, 8
 """Informants of a grid (the city's programme of 2011)."""
@@ -206,7 +207,7 @@ def _check_grid(connection: Database, code: str) -> None:
 @router.get(
     "/grids/{code}/informants",
     response_class=Response,
-    dependencies=[PLANNERS],
+    dependencies=[INFORMANT_READERS],
     responses={200: {"model": Listing[InformantResponse]}, **problems.PROTECTED},
 )
 def informants(

@@ -115,7 +115,7 @@ class ColourCache:
 
     def grids(self, connection: Connection, status: Status, caller: Caller) -> AreaColours:
         """Return the colours of the grids that a caller may see, by grid id."""
-        viewer = (caller.role, caller.scope) if status == "draft" else ()
+        viewer = caller.viewer if status == "draft" else ()
         return self.grids_of(connection, (status, *viewer), grids_by_status(status))
 
     def grids_of(self, connection: Connection, key: Hashable, grids: FromClause) -> AreaColours:

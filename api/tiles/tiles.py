@@ -110,8 +110,7 @@ def tile_etag(state: int, caller: Caller, tile: Tile) -> str:
 
     The state changes in the transaction that changes a layer.
     """
-    viewer = (caller.role, caller.scope, *caller.networks)
-    content = repr((CACHE_VERSION, state, viewer, (tile.z, tile.x, tile.y))).encode()
+    content = repr((CACHE_VERSION, state, caller.viewer, (tile.z, tile.x, tile.y))).encode()
     return f'"{hashlib.blake2b(content, digest_size=12).hexdigest()}"'
 
 
@@ -155,7 +154,7 @@ def _encode_plan_tile(request: Request, tile: Tile, caller: Caller, plan: int | 
     protected = protected_layers(tile.z, caller)
     colourings = request.app.state.colourings
     with transaction_as(request.app.state.engine, caller, readonly=True) as connection:
-        key = ("draft", plan, caller.role, caller.scope)
+        key = ("draft", plan, *caller.viewer)
         colours = MapColours(
             colourings.grids_of(connection, key, grids), colourings.communities(connection)
         )

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 import argon2
-from sqlalchemy import Connection, Engine, Row, func, insert, select, text, update
+from sqlalchemy import ColumnElement, Connection, Engine, Row, func, insert, select, text, update
 
 from geo.errors import InputError
-from geo.model import Account, AuditEvent, Role
+from geo.model import Account, AuditEvent, GridManager, Role
 from geo.model.pipe import Network
 
 MIN_PASSWORD_CHARACTERS = 12
@@ -24,6 +24,7 @@ def add_account(
     *,
     scope: str = "",
     networks: Sequence[str] = (),
+    grids: Sequence[str] = (),
 ) -> int:
     """Add an account; return its number.
 
@@ -31,12 +32,14 @@ def add_account(
     ----------
     password
         None for an account that signs in only with an identity provider.
+    grids
+        Codes of the grids whose current manager signs in with a grid manager's account.
 
     Raises
     ------
     InputError
-        If the name is taken, the password is too short or too long, the role is unknown, or the
-        role lacks its scope or networks.
+        If the name is taken, the password is too short or too long, the role is unknown, the
+        role lacks its scope or networks, or a grid has no manager.
     """
     _validate(name, role, scope, networks)
     taken = select(Account.id).where(Account.name == name)
@@ -50,8 +53,43 @@ def add_account(
         "networks": list(networks),
     }
     number: int = connection.execute(insert(Account).returning(Account.id), row).scalar_one()
+    _bind_grids(connection, number, role, grids)
     _record(connection, "account_added", name)
     return number
+
+
+def bind_grids(connection: Connection, name: str, grids: Sequence[str]) -> bool:
+    """Have the current managers of grids, and of no others, sign in with an account.
+
+    Returns
+    -------
+    bool
+        Whether there is such an account.
+
+    Raises
+    ------
+    InputError
+        If the account is not a grid manager's, or a grid has no manager.
+    """
+    columns = select(Account.id, Account.role).where(Account.name == name)
+    account = connection.execute(columns).first()
+    if account is None:
+        return False
+    _bind_grids(connection, account.id, account.role, grids)
+    _record(connection, "account_bound", name)
+    return True
+
+
+def _bind_grids(connection: Connection, number: int, role: str, grids: Sequence[str]) -> None:
+    if grids and role != Role.GRID_MANAGER:
+        raise InputError("grids_of_other_role", role=role)
+    is_current = GridManager.valid_to.is_(None)
+    release = update(GridManager).where(GridManager.account_id == number, is_current)
+    connection.execute(release.values(account_id=None))
+    for grid in grids:
+        bind = update(GridManager).where(GridManager.grid_code == grid, is_current)
+        if connection.execute(bind.values(account_id=number)).rowcount == 0:
+            raise InputError("grid_without_manager", grid=grid)
 
 
 def _validate(name: str, role: str, scope: str, networks: Sequence[str]) -> None:
@@ -64,6 +102,8 @@ def _validate(name: str, role: str, scope: str, networks: Sequence[str]) -> None
         raise InputError("scope_no_code", scope=scope)
     if role == Role.PLANNER and not scope:
         raise InputError("planner_without_scope", name=name)
+    if role == Role.OFFICE and not scope:
+        raise InputError("office_without_scope", name=name)
     if role == Role.UTILITY and not networks:
         raise InputError("utility_without_networks", name=name)
     for network in networks:
@@ -86,9 +126,14 @@ def hash_password(password: str) -> str:
     return _HASHER.hash(password)
 
 
-def list_accounts(connection: Connection) -> Sequence[Row[str, str, str, list[str], bool]]:
-    """Return name, role, scope, networks and active state of every account."""
-    columns = Account.name, Account.role, Account.scope, Account.networks, Account.active
+def list_accounts(
+    connection: Connection,
+) -> Sequence[Row[str, str, str, list[str], list[str], bool]]:
+    """Return name, role, scope, networks, grids and active state of every account."""
+    own = (GridManager.account_id == Account.id, GridManager.valid_to.is_(None))
+    codes = select(GridManager.grid_code).where(*own).order_by(GridManager.grid_code)
+    grids: ColumnElement[list[str]] = func.array(codes.scalar_subquery()).label("grids")
+    columns = Account.name, Account.role, Account.scope, Account.networks, grids, Account.active
     return connection.execute(select(*columns).order_by(Account.name)).all()
 
 

@@ -4,8 +4,11 @@ SET LOCAL ROLE gridatlas_publisher;
 
 CREATE FUNCTION published.sees_region(region text, place geometry) RETURNS boolean
 LANGUAGE sql STABLE AS $$
-    SELECT current_user <> 'gridatlas_planner'
-        OR public.in_scope(region) OR region IS NULL AND public.lies_in_scope(place)
+    SELECT CASE
+        WHEN current_user IN ('gridatlas_planner', 'gridatlas_office')
+            THEN public.in_scope(region) OR region IS NULL AND public.lies_in_scope(place)
+        ELSE current_user <> 'gridatlas_grid_manager'
+    END
 $$;
 
 -- First digits that the codes of all communities of a division share.
@@ -52,7 +55,7 @@ CROSS JOIN LATERAL (
             SELECT FROM public.grid_member other WHERE other.building_code = m.building_code
                 AND other.plan_id = m.plan_id AND other.grid_id <> m.grid_id)) whole
     JOIN public.entity e USING (building_code)) staff
-WHERE published.sees_region(p.community_code, NULL);
+WHERE published.sees_region(p.community_code, NULL) OR g.code = ANY (public.own_grids());
 
 CREATE VIEW published.register_by_region AS
 SELECT r.code, r.name, r.level, sums.*, staff.*
@@ -128,11 +131,14 @@ REVOKE EXECUTE ON FUNCTION published.sees_region, published.division_prefix, pub
     FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION published.sees_region, published.division_prefix, published.is_small
     TO gridatlas_public, gridatlas_planner, gridatlas_fire, gridatlas_utility, gridatlas_importer,
-    gridatlas_admin;
+    gridatlas_grid_manager, gridatlas_office, gridatlas_admin;
 GRANT SELECT ON published.register_public TO gridatlas_public, gridatlas_planner, gridatlas_fire,
-    gridatlas_utility, gridatlas_importer, gridatlas_admin;
+    gridatlas_utility, gridatlas_importer, gridatlas_grid_manager, gridatlas_office,
+    gridatlas_admin;
 GRANT SELECT ON published.register_by_building, published.register_by_grid,
-    published.register_by_region TO gridatlas_planner, gridatlas_importer, gridatlas_admin;
+    published.register_by_region TO gridatlas_planner, gridatlas_importer, gridatlas_office,
+    gridatlas_admin;
+GRANT SELECT ON published.register_by_grid TO gridatlas_grid_manager;
 GRANT SELECT ON published.register_by_unit TO gridatlas_importer, gridatlas_admin;
 GRANT SELECT (building_code, unit_code, {fire_columns}) ON published.register_by_unit
     TO gridatlas_fire;

@@ -40,6 +40,7 @@ _FUNCTIONS = {
     "lies_in_scope": "geometry",
     "in_scope": "text",
     "gridatlas_scope": "",
+    "own_grids": "",
     "count_change": "",
 }
 """Functions that the rules use, with the types of their arguments, dependent ones first."""
@@ -57,13 +58,14 @@ class Rule:
     ----------
     read, write
         SQL conditions on the rows, by role; writing is inserting, updating and deleting.
-    add
-        SQL conditions on rows that a role may insert but not update or delete.
+    add, change
+        SQL conditions on rows that a role may only insert, or only update.
     """
 
     read: Conditions = field(default_factory=dict)
     write: Conditions = field(default_factory=dict)
     add: Conditions = field(default_factory=dict)
+    change: Conditions = field(default_factory=dict)
 
 
 def database_role(role: str) -> str:
@@ -85,6 +87,20 @@ _OF_COMMUNITY = (
 _IN_READABLE_BUILDING = "EXISTS (SELECT FROM building b WHERE b.code = building_code)"
 _IN_FORCE = "EXISTS (SELECT FROM grid_plan p WHERE p.id = plan_id AND p.status = 'published')"
 _OF_PLAN = "EXISTS (SELECT FROM grid_plan p WHERE p.id = plan_id AND in_scope(p.community_code))"
+_OWN_GRID = "grid_code = ANY (own_grids())"
+# Members are visible to a grid manager by their own rule: those of the own grids in force.
+_OWN_MEMBER = (
+    "grid_id IN (SELECT g.id FROM grid g JOIN grid_plan p ON p.id = g.plan_id "
+    "AND p.status = 'published' WHERE g.code = ANY (own_grids()))"
+)
+_MEMBERS = "(SELECT building_code AS building, unit_code AS unit FROM grid_member)"
+_OWN_BUILDING = f"EXISTS (SELECT FROM {_MEMBERS} own WHERE building = code)"
+_IN_OWN_BUILDING = f"EXISTS (SELECT FROM {_MEMBERS} own WHERE building = building_code)"
+_OWN_UNIT, _OWN_DWELLING = (
+    f"EXISTS (SELECT FROM {_MEMBERS} own WHERE building = building_code "
+    f"AND (unit IS NULL OR unit = {own_unit}))"
+    for own_unit in ("code", "unit_code")
+)
 _FIRE_PIPES = "network IN ('water', 'gas')"
 _OWN_PIPES = "network = ANY (string_to_array(current_setting('gridatlas.networks', true), ','))"
 _OWN_NAME = "actor = current_setting('gridatlas.actor', true)"
@@ -106,6 +122,7 @@ OPEN_LAYER = Rule(read=_ALL, write=EDITORS)
 _PIPES = Rule(read={"fire": _FIRE_PIPES, "utility": _OWN_PIPES} | EDITORS, write=EDITORS)
 _FIRE = Rule(read=_rows(ALL_ROWS, "fire") | EDITORS, write=EDITORS)
 _PEOPLE = {"planner": "in_scope(grid_code)", "admin": ALL_ROWS}
+_STAFF_READERS = _PEOPLE | {"office": "in_scope(grid_code)", "grid_manager": _OWN_GRID}
 
 _LAYER_RULES: dict[str, Rule] = {
     "region": OPEN_LAYER,
@@ -115,22 +132,30 @@ _LAYER_RULES: dict[str, Rule] = {
     "railway": OPEN_LAYER,
     "water": OPEN_LAYER,
     "building": Rule(
-        read={"planner": _OF_COMMUNITY} | _rows(ALL_ROWS, "fire", "publisher") | EDITORS,
+        read=_rows(_OF_COMMUNITY, "planner", "office")
+        | {"grid_manager": _OWN_BUILDING}
+        | _rows(ALL_ROWS, "fire", "publisher")
+        | EDITORS,
         write=EDITORS,
     ),
     "building_unit": Rule(
-        read={
-            "planner": _IN_READABLE_BUILDING,
-            "fire": ALL_ROWS,
-        }
+        read=_rows(_IN_READABLE_BUILDING, "planner", "office")
+        | {"grid_manager": _OWN_UNIT, "fire": ALL_ROWS}
         | EDITORS,
         write=EDITORS,
     ),
     "pipe_node": _PIPES,
     "pipe_segment": _PIPES,
-    "dwelling": Rule(read=_rows(ALL_ROWS, "publisher") | EDITORS, write=EDITORS),
+    "dwelling": Rule(
+        read={"grid_manager": _OWN_DWELLING} | _rows(ALL_ROWS, "publisher") | EDITORS,
+        write=EDITORS,
+        change={"grid_manager": _OWN_DWELLING},
+    ),
     "entity": Rule(
-        read={"planner": _IN_READABLE_BUILDING} | _rows(ALL_ROWS, "fire", "publisher") | EDITORS,
+        read=_rows(_IN_READABLE_BUILDING, "planner", "office")
+        | {"grid_manager": _IN_OWN_BUILDING}
+        | _rows(ALL_ROWS, "fire", "publisher")
+        | EDITORS,
         write=EDITORS,
     ),
 }
@@ -139,23 +164,27 @@ _LAYER_RULES: dict[str, Rule] = {
 RULES: dict[str, Rule] = {
     **_LAYER_RULES,
     **{
-        table.name: Rule(read=_LAYER_RULES[name].read, write=EDITORS)
+        table.name: Rule(read=_LAYER_RULES[name].read, write=EDITORS, add=_LAYER_RULES[name].change)
         for name, table in HISTORY.items()
     },
     "grid_plan": Rule(
-        read=_rows("status = 'published'", "public", "fire", "utility", "importer")
+        read=_rows(
+            "status = 'published'",
+            *("public", "fire", "utility", "importer", "grid_manager", "office"),
+        )
         | {"planner": "status = 'published' OR in_scope(community_code)"}
         | _rows(ALL_ROWS, "publisher", "admin"),
         write={"planner": "in_scope(community_code)", "admin": ALL_ROWS},
     ),
     "grid": Rule(
-        read=_rows(_IN_FORCE, "public", "fire", "utility", "importer")
+        read=_rows(_IN_FORCE, *("public", "fire", "utility", "importer", "grid_manager", "office"))
         | {"planner": f"in_scope(code) OR {_IN_FORCE}"}
         | _rows(ALL_ROWS, "publisher", "admin"),
         write={"planner": "in_scope(code)", "admin": ALL_ROWS},
     ),
     "grid_member": Rule(
-        read={"planner": _OF_PLAN, "fire": _IN_FORCE, "importer": _IN_FORCE}
+        read=_rows(_OF_PLAN, "planner", "office")
+        | {"fire": _IN_FORCE, "importer": _IN_FORCE, "grid_manager": _OWN_MEMBER}
         | _rows(ALL_ROWS, "publisher", "admin"),
         write={"planner": _OF_PLAN, "admin": ALL_ROWS},
     ),
@@ -163,8 +192,10 @@ RULES: dict[str, Rule] = {
         read={"planner": _OF_PLAN, "admin": ALL_ROWS},
         write={"planner": _OF_PLAN, "admin": ALL_ROWS},
     ),
-    "grid_manager": Rule(read=_PEOPLE | _rows(ALL_ROWS, "fire", "publisher"), write=_PEOPLE),
-    "grid_informant": Rule(read=_PEOPLE, write=_PEOPLE),
+    "grid_manager": Rule(
+        read=_STAFF_READERS | _rows(ALL_ROWS, "fire", "publisher", "keeper"), write=_PEOPLE
+    ),
+    "grid_informant": Rule(read=_STAFF_READERS, write=_PEOPLE),
     "draw_run": Rule(read=EDITORS, write=EDITORS),
     "import_run": Rule(read=EDITORS | _rows(ALL_ROWS, "publisher"), write=EDITORS),
     "run_change": Rule(read=EDITORS, write=EDITORS),
@@ -175,7 +206,7 @@ RULES: dict[str, Rule] = {
     "layer_change": Rule(read=_ALL | _rows(ALL_ROWS, "keeper")),
     "audit_event": Rule(
         read=_rows(ALL_ROWS, "admin"),
-        add=_rows(_OWN_NAME, "planner", "fire", "utility", "importer", "admin", "keeper"),
+        add=_rows(_OWN_NAME, *ROLES[1:], "keeper"),
     ),
     **dict.fromkeys(("fire_finding", "fire_area", "fire_overlay"), _FIRE),
     "building_fire": Rule(read=_FIRE.read, write=_FIRE.read),
@@ -324,6 +355,9 @@ def _of_table(name: str, rule: Rule) -> Iterator[str]:
     for role, condition in rule.add.items():
         yield _policy(name, role, "INSERT", f"WITH CHECK ({condition})")
         yield f"GRANT INSERT ON {name} TO {database_role(role)}"
+    for role, condition in rule.change.items():
+        yield _policy(name, role, "UPDATE", f"USING ({condition}) WITH CHECK ({condition})")
+        yield f"GRANT UPDATE ON {name} TO {database_role(role)}"
 
 
 def _policy(table: str, role: str, command: str, condition: str) -> str:

@@ -5,8 +5,8 @@ DO $$
 DECLARE
     name text;
     names text[] := ARRAY['gridatlas_public', 'gridatlas_planner', 'gridatlas_fire',
-        'gridatlas_utility', 'gridatlas_importer', 'gridatlas_admin', 'gridatlas_keeper',
-        'gridatlas_publisher'];
+        'gridatlas_utility', 'gridatlas_importer', 'gridatlas_grid_manager', 'gridatlas_office',
+        'gridatlas_admin', 'gridatlas_keeper', 'gridatlas_publisher'];
 BEGIN
     FOREACH name IN ARRAY names || 'gridatlas_api'::text LOOP
         IF to_regrole(name) IS NULL THEN
@@ -30,12 +30,16 @@ BEGIN
 END
 $$
 -- next --
--- Prefix of the codes that a planner may see; null matches none.
+-- Prefix of the codes that a planner or an office may see; null matches none.
 CREATE FUNCTION gridatlas_scope() RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
 RETURN nullif(current_setting('gridatlas.scope', true), '');
 
 CREATE FUNCTION in_scope(code text) RETURNS boolean LANGUAGE sql STABLE PARALLEL SAFE
 RETURN starts_with(code, nullif(current_setting('gridatlas.scope', true), ''));
+
+-- Codes of the grids whose manager the caller is.
+CREATE FUNCTION own_grids() RETURNS text[] LANGUAGE sql STABLE PARALLEL SAFE
+RETURN string_to_array(current_setting('gridatlas.grids', true), ',');
 
 -- Whether a place lies in a community of the scope: for features that name none.
 CREATE FUNCTION lies_in_scope(place geometry) RETURNS boolean LANGUAGE sql STABLE PARALLEL SAFE
@@ -62,9 +66,11 @@ $$;
 -- next --
 CREATE SCHEMA published AUTHORIZATION gridatlas_publisher;
 GRANT USAGE ON SCHEMA published TO gridatlas_public, gridatlas_planner, gridatlas_fire,
-    gridatlas_utility, gridatlas_importer, gridatlas_admin;
+    gridatlas_utility, gridatlas_importer, gridatlas_grid_manager, gridatlas_office,
+    gridatlas_admin;
 GRANT SELECT ON alembic_version TO gridatlas_public, gridatlas_planner, gridatlas_fire,
-    gridatlas_utility, gridatlas_importer, gridatlas_admin, gridatlas_keeper;
+    gridatlas_utility, gridatlas_importer, gridatlas_grid_manager, gridatlas_office,
+    gridatlas_admin, gridatlas_keeper;
 
 SET LOCAL ROLE gridatlas_publisher;
 
@@ -129,6 +135,7 @@ $$;
 
 GRANT SELECT ON published.building, published.grid, published.building_version,
     published.grid_version, published.source TO gridatlas_public, gridatlas_planner, gridatlas_fire,
-    gridatlas_utility, gridatlas_importer, gridatlas_admin;
+    gridatlas_utility, gridatlas_importer, gridatlas_grid_manager, gridatlas_office,
+    gridatlas_admin;
 
 RESET ROLE

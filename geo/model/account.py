@@ -28,14 +28,18 @@ class Role(StrEnum):
     FIRE = "fire"
     UTILITY = "utility"
     IMPORTER = "importer"
+    GRID_MANAGER = "grid_manager"
+    OFFICE = "office"
     ADMIN = "admin"
 
 
 class Account(Base):
     """A person or program that may sign in.
 
-    ``scope`` is the code, or its first digits, of a planner's region; ``networks`` are those that a
-    utility may read. An account without a password signs in with the identity provider only.
+    ``scope`` is the code, or its first digits, of the region of a planner or an office;
+    ``networks`` are those that a utility may read. The grids of a grid manager are those whose
+    current manager has the account (:class:`geo.model.grid.GridManager`). An account without a
+    password signs in with the identity provider only.
     """
 
     __tablename__ = "account"
@@ -54,6 +58,7 @@ class Account(Base):
         CheckConstraint("role <> 'public'", name="role_signs_in"),
         CheckConstraint("scope ~ '^[0-9]{0,12}$'", name="scope_digits"),
         CheckConstraint("role <> 'planner' OR scope <> ''", name="planner_has_scope"),
+        CheckConstraint("role <> 'office' OR scope <> ''", name="office_has_scope"),
     )
 
 

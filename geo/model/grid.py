@@ -177,7 +177,8 @@ class PlanEdit(Base):
 class GridManager(Base):
     """The manager of a grid, identified by its 15-digit code, which outlives plans.
 
-    ``tasks`` is what they do (工作内容), ``duties`` what they answer for (职责).
+    ``tasks`` is what they do (工作内容), ``duties`` what they answer for (职责). ``account_id`` is
+    the account with which they sign in; it gives access to the grid as long as the term lasts.
     """
 
     __tablename__ = "grid_manager"
@@ -189,6 +190,7 @@ class GridManager(Base):
     phone: Mapped[str] = mapped_column(Text, server_default="")
     tasks: Mapped[str] = mapped_column(Text, server_default="")
     duties: Mapped[str] = mapped_column(Text, server_default="")
+    account_id: Mapped[int | None] = mapped_column(ForeignKey("account.id", ondelete="SET NULL"))
     valid_from: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     valid_to: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
@@ -200,6 +202,7 @@ class GridManager(Base):
             unique=True,
             postgresql_where=text("valid_to IS NULL"),
         ),
+        Index(None, "account_id"),
     )
 
 

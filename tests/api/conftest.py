@@ -23,6 +23,8 @@ ACCOUNTS = {
     "fire": {},
     "utility": {"networks": ["gas"]},
     "importer": {},
+    "grid_manager": {},
+    "office": {"scope": little_town.NORTH_GATE},
     "admin": {},
 }
 

@@ -19,6 +19,8 @@ from tests.api.conftest import ACCOUNTS, PASSWORD, bearer
 from tests.api.tiles.test_tiles import tile_of
 
 SIGNED_IN = tuple(ACCOUNTS)
+OWN_GRID = f"{t.NORTH_GATE}002"
+"""Grid of the grid manager."""
 GRID, PLAN, PLACE = f"{t.NORTH_GATE}001", 999_999, "15/26587/13316"
 
 
@@ -59,9 +61,9 @@ MAY = {
     "POST /grids/{code}/informants": PEOPLE,
     "PUT /informants/{number}": PEOPLE,
     "DELETE /informants/{number}": PEOPLE,
-    "GET /people/breaches": readers("grid_informant"),
-    "GET /staff": readers("grid_informant"),
-    "GET /staff/workbook.xlsx": readers("grid_informant"),
+    "GET /people/breaches": PEOPLE,
+    "GET /staff": PEOPLE,
+    "GET /staff/workbook.xlsx": PEOPLE,
     "POST /staff/import": PEOPLE,
     "GET /share": PUBLIC_CALLER,
     "GET /communities/{code}/plans": readers("grid_plan"),
@@ -70,7 +72,7 @@ MAY = {
     "DELETE /plans/{number}": PLANS,
     "GET /plans/{number}/grids": readers("grid"),
     "GET /plans/{number}/validation": readers("grid"),
-    "GET /plans/{number}/atoms": readers("grid_member") - {"importer"},
+    "GET /plans/{number}/atoms": readers("grid_member") - {"importer", "grid_manager", "office"},
     "POST /plans/{number}/copy": PLANS,
     "POST /plans/{number}/complete": PLANS,
     "POST /plans/{number}/publish": PLANS,
@@ -168,11 +170,12 @@ def _tried(who, operation):
 
 def caller(role):
     more = ACCOUNTS.get(role, {})
-    return Caller(role, code_prefix(more.get("scope", "")), tuple(more.get("networks", ())), role)
+    networks = tuple(more.get("networks", ()))
+    return Caller(role, code_prefix(more.get("scope", "")), networks, role, grids=(OWN_GRID,))
 
 
 @pytest.fixture(scope="module")
-def furnished(town):
+def furnished(town, address):
     """Return the town with a pipe of each network, a unit and a building beyond the scope."""
     with town.begin() as connection:
         lon, lat = t.degrees(300, 350)
@@ -203,6 +206,11 @@ def furnished(town):
             " ON CONFLICT DO NOTHING"
         )
         connection.execute(text(hydrant), {"lon": lon, "lat": lat})
+        manager = (
+            "INSERT INTO grid_manager (grid_code, name, account_id) "
+            "SELECT :grid, 'x', id FROM account WHERE name = 'grid_manager' ON CONFLICT DO NOTHING"
+        )
+        connection.execute(text(manager), {"grid": OWN_GRID})
         beyond = "INSERT INTO building (code, geom) VALUES ('beyond', ST_GeomFromEWKT(:land))"
         connection.execute(text(beyond), {"land": t.box(5000, 5000, 5020, 5010)})
     return town

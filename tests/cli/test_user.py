@@ -5,7 +5,9 @@ import subprocess
 import sys
 
 import httpx
+from sqlalchemy import text
 
+from tests.api.conftest import bearer
 from tests.server import serving
 
 PASSWORD = "correct horse battery"  # noqa: S105
@@ -30,6 +32,27 @@ def test_added_administrator_can_sign_in(database):
         assert httpx.post(f"{address}/auth/token", data=form, timeout=30).json()["role"] == "admin"
 
 
+def test_account_of_a_grid_manager_follows_the_appointments(database):
+    appoint = "INSERT INTO grid_manager (grid_code, name) VALUES (:grid, '王芳')"
+    grids = ("420602001001001", "420602001001002")
+    with database.begin() as connection:
+        for grid in grids:
+            connection.execute(text(appoint), {"grid": grid})
+    assert gridatlas("add", "wang", "--role", "grid_manager", "--grids", grids[0]).returncode == 0
+    with serving(database) as address:
+        headers = bearer(address, "wang")
+
+        def own_grids():
+            return httpx.get(f"{address}/auth/me", headers=headers, timeout=30).json()["grids"]
+
+        assert own_grids() == [grids[0]]
+        assert gridatlas("bind", "wang", ",".join(grids)).returncode == 0
+        assert own_grids() == list(grids)
+        with database.begin() as connection:
+            connection.execute(text("UPDATE grid_manager SET valid_to = now()"))
+        assert own_grids() == []
+
+
 def test_invalid_account_is_refused_in_one_line(database):
     assert gridatlas("add", "a", "--role", "fire").returncode == 0
     for words, password in (
@@ -37,6 +60,11 @@ def test_invalid_account_is_refused_in_one_line(database):
         (("add", "b", "--role", "king"), PASSWORD),
         (("add", "b", "--role", "planner"), PASSWORD),
         (("add", "b", "--role", "utility"), PASSWORD),
+        (("add", "b", "--role", "office"), PASSWORD),
+        (("add", "b", "--role", "grid_manager", "--grids", "420602001001001"), PASSWORD),
+        (("add", "b", "--role", "fire", "--grids", "420602001001001"), PASSWORD),
+        (("bind", "a", "420602001001001"), PASSWORD),
+        (("bind", "nobody", "420602001001001"), PASSWORD),
         (("add", "b", "--role", "utility", "--networks", "beer"), PASSWORD),
         (("add", "b", "--role", "fire"), "short"),
         (("disable", "nobody"), PASSWORD),

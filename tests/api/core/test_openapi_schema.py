@@ -14,6 +14,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from geo.db.security import ROLES
+
 CHECKS = (
     not_a_server_error,
     status_code_conformance,
@@ -33,7 +35,7 @@ def described(address, request):
     return found
 
 
-@pytest.mark.parametrize("role", ["public", "planner", "fire", "utility", "importer", "admin"])
+@pytest.mark.parametrize("role", ROLES)
 def test_nothing_that_the_description_allows_breaks_the_server(described, signed_in, role):
     headers = {}
     if role != "public":

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from api.core.public_layers import LAYERS, layers_for_role
+from geo.db.security import ROLES
 from tests import town as t
 from tests.api.tiles.test_tiles import tile_of
 
@@ -92,7 +93,7 @@ def test_gdal_reads_protected_layers_with_a_token(gdal, signed_in, town):
 
 
 def test_collections_are_those_of_the_role(ogc, signed_in):
-    for role in ("public", "planner", "fire", "utility", "importer", "admin"):
+    for role in ROLES:
         headers = {} if role == "public" else dict(signed_in(role).headers)
         headers = {name: v for name, v in headers.items() if name.lower() == "authorization"}
         listed = ogc.get("/collections", headers=headers).json()["collections"]

@@ -24,6 +24,7 @@ from api.core.public_layers import LAYERS
 from api.public import export_files
 from api.public.export_files import dbf_names
 from api.public.exports import FORMATS
+from geo.db.security import ROLES
 from tests import town as t
 
 SYSTEMS = ["EPSG:4490", "EPSG:4326", "EPSG:4546", "EPSG:3857", "CRS84"]
@@ -140,7 +141,7 @@ def test_draft_is_exported_to_its_planner_only(opened, client, planner):
 
 
 def test_each_role_exports_only_layers_it_may_read(client, signed_in):
-    for role in ("public", "planner", "fire", "utility", "importer", "admin"):
+    for role in ROLES:
         who = client if role == "public" else signed_in(role)
         offered = {one["layer"] for one in who.get("/exports").json()["items"]}
         for name, layer in LAYERS.items():
