@@ -15,11 +15,13 @@ from starlette.middleware import Middleware
 from starlette.responses import JSONResponse
 
 from api.auth import sign_in
-from api.background import fire_refresh
+from api.background import case_deadlines, fire_refresh
 from api.background.fire_refresh import FireRefresh
 from api.background.job_worker import JobWorker
 from api.background.periodic import PeriodicTask
 from api.background.warmup import warm_up_tiles
+from api.casework import casework, reports
+from api.casework.case_feed import CaseFeed
 from api.core import openapi_schema, problems, read_audit
 from api.core.connection_pool import AsyncPool, LayerState
 from api.fire import fire, fire_tiles, inspections
@@ -62,7 +64,7 @@ RESOURCES = (
     *(sign_in, health, regions, search, grid_detail, grids, grid_staff, staff, plans, plan_grids),
     *(drawing, comparison, edits, plan_files, jobs, import_runs, uploads, quarantine, corrections),
     *(exports, layer_features, prints, tiles, tile_archive),
-    *(fire_tiles, fire, inspections, networks, pages, share),
+    *(fire_tiles, fire, inspections, networks, casework, reports, pages, share),
 )
 """In this order: the first route whose path matches answers."""
 
@@ -115,6 +117,7 @@ def _create_state(app: FastAPI, engine: Engine) -> None:
     state.engine = engine
     state.pool = AsyncPool(engine.url)
     state.layer_state = LayerState(engine.url)
+    state.case_feed = CaseFeed(engine.url)
     state.colourings = ColourCache()
     state.fire_contexts = FireContextCache()
     state.read_audit = read_audit.ReadAudit(engine)
@@ -128,6 +131,12 @@ def _create_state(app: FastAPI, engine: Engine) -> None:
             "uploads",
             upload_files.POLL_INTERVAL_S,
             lambda _: upload_files.delete_expired_uploads(),
+            at_once=True,
+        ),
+        PeriodicTask(
+            "case deadlines",
+            case_deadlines.POLL_INTERVAL_S,
+            partial(case_deadlines.process_deadlines, engine),
             at_once=True,
         ),
         PeriodicTask("tile archive", tile_archive.POLL_INTERVAL_S, bake),
@@ -174,6 +183,7 @@ async def _run_background(app: FastAPI) -> AsyncIterator[None]:
     for worker in (*reversed(workers), state.read_audit):
         await run_in_threadpool(worker.close)
     await state.layer_state.close()
+    await state.case_feed.close()
     await state.pool.close()
 
 

@@ -40,6 +40,8 @@ class Lock(IntEnum):
         The files of the tile archive.
     SIGN_IN
         Sign-in attempts.
+    CASE_KEY
+        An idempotency key of casework by its digest.
     """
 
     MIGRATION = 4206_0002
@@ -53,6 +55,7 @@ class Lock(IntEnum):
     FIRE_FINDINGS = 4206_0006
     BAKING = 4206_0004
     SIGN_IN = 4206_0005
+    CASE_KEY = 4206_0012
 
 
 def acquire(connection: Connection, lock: Lock, key: int | str = 0) -> None:

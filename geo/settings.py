@@ -82,6 +82,13 @@ class Settings(BaseSettings):
     fire_figures: dict[str, Any] = Field(default_factory=dict)
     # Days after which a hydrant is due for another inspection.
     hydrant_inspection_days: int = Field(default=90, ge=1, le=3660)
+    # Kinds of cases, by default those of data/casework/kinds.toml.
+    case_kinds: Path | None = None
+    # Days after which the contact that a reporter gave is deleted, from the closing of the case.
+    case_contact_days: int = Field(default=30, ge=0, le=3650)
+    # Requests a minute that an address may send to the public reports: new ones, and follow-ups.
+    reports_per_minute: int = Field(default=20, ge=1, le=100_000)
+    follow_ups_per_minute: int = Field(default=60, ge=1, le=100_000)
     # The fire engine of route calculations: metres and tonnes.
     engine_width_m: float = 2.5
     engine_height_m: float = 3.8

@@ -65,7 +65,7 @@ class AsyncPool:
     async def _open(self) -> asyncpg.Pool:
         if self._pool is None:
             self._pool = await asyncpg.create_pool(
-                **_connect_arguments(self._url),
+                **connect_arguments(self._url),
                 min_size=0,
                 max_size=_max_connections(),
                 max_inactive_connection_lifetime=IDLE_S,
@@ -172,7 +172,7 @@ class LayerState:
     async def _read(self) -> int:
         with _translate_connection_errors():
             if self._connection is None or self._connection.is_closed():
-                self._connection = await asyncpg.connect(**_connect_arguments(self._url))
+                self._connection = await asyncpg.connect(**connect_arguments(self._url))
                 await self._connection.execute(f"SET ROLE {database_role(Role.PUBLIC)}")
             try:
                 return int(await self._connection.fetchval(_COUNT_CHANGES, timeout=TIMEOUT_S))
@@ -229,7 +229,8 @@ def prepare_query(statement: Select[*tuple[Any, ...]]) -> PreparedQuery:
     return PreparedQuery(compiled.string, tuple(compiled.positiontup), compiled.params)
 
 
-def _connect_arguments(url: URL) -> dict[str, Any]:
+def connect_arguments(url: URL) -> dict[str, Any]:
+    """Return the arguments with which asyncpg connects to a database."""
     query = dict(url.query)
     return {
         "host": query.get("host") or url.host,

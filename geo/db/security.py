@@ -119,13 +119,24 @@ _JOBS = {
 } | _rows(ALL_ROWS, "admin", "keeper")
 
 OPEN_LAYER = Rule(read=_ALL, write=EDITORS)
+_OFFICE_CASE = "EXISTS (SELECT FROM unnest(involved) code WHERE in_scope(code))"
+_OWN_CASE = {"grid_manager": "involved && own_grids()", "office": _OFFICE_CASE}
+_OF_CASE = "EXISTS (SELECT FROM service_case c WHERE c.id = case_id)"
+_CASE_PART = _rows(_OF_CASE, "grid_manager", "office") | _rows(ALL_ROWS, "admin", "keeper")
+_HANDLED = "EXISTS (SELECT FROM service_case c WHERE c.id = case_id AND c.handler_code = {handler})"
+_OWN_KEY = "owner = current_setting('gridatlas.actor', true)"
 _PIPES = Rule(read={"fire": _FIRE_PIPES, "utility": _OWN_PIPES} | EDITORS, write=EDITORS)
 _FIRE = Rule(read=_rows(ALL_ROWS, "fire") | EDITORS, write=EDITORS)
 _PEOPLE = {"planner": "in_scope(grid_code)", "admin": ALL_ROWS}
+_STAFF_READERS_OF_GRID = {
+    "office": "in_scope(grid_code)",
+    "grid_manager": _OWN_GRID,
+    "admin": ALL_ROWS,
+}
 _STAFF_READERS = _PEOPLE | {"office": "in_scope(grid_code)", "grid_manager": _OWN_GRID}
 
 _LAYER_RULES: dict[str, Rule] = {
-    "region": OPEN_LAYER,
+    "region": Rule(read=_ALL | _rows(ALL_ROWS, "keeper"), write=EDITORS),
     "compound": OPEN_LAYER,
     "facility": OPEN_LAYER,
     "road": OPEN_LAYER,
@@ -173,13 +184,13 @@ RULES: dict[str, Rule] = {
             *("public", "fire", "utility", "importer", "grid_manager", "office"),
         )
         | {"planner": "status = 'published' OR in_scope(community_code)"}
-        | _rows(ALL_ROWS, "publisher", "admin"),
+        | _rows(ALL_ROWS, "publisher", "admin", "keeper"),
         write={"planner": "in_scope(community_code)", "admin": ALL_ROWS},
     ),
     "grid": Rule(
         read=_rows(_IN_FORCE, *("public", "fire", "utility", "importer", "grid_manager", "office"))
         | {"planner": f"in_scope(code) OR {_IN_FORCE}"}
-        | _rows(ALL_ROWS, "publisher", "admin"),
+        | _rows(ALL_ROWS, "publisher", "admin", "keeper"),
         write={"planner": "in_scope(code)", "admin": ALL_ROWS},
     ),
     "grid_member": Rule(
@@ -222,6 +233,32 @@ RULES: dict[str, Rule] = {
         read=_rows(ALL_ROWS, "admin", "keeper"), write=_rows(ALL_ROWS, "keeper")
     ),
     "job": Rule(read=_JOBS, write=_JOBS),
+    "service_case": Rule(
+        read=_OWN_CASE | _rows(ALL_ROWS, "admin", "keeper", "publisher"),
+        add=_rows(ALL_ROWS, "keeper"),
+        change=_OWN_CASE | _rows(ALL_ROWS, "admin", "keeper"),
+    ),
+    **dict.fromkeys(("case_event", "case_photo"), Rule(read=_CASE_PART, add=_CASE_PART)),
+    "case_contact": Rule(
+        read={
+            "grid_manager": _HANDLED.format(handler="ANY (own_grids())"),
+            "office": _HANDLED.format(handler="rpad(gridatlas_scope(), 12, '0')"),
+        }
+        | _rows(ALL_ROWS, "keeper"),
+        write=_rows(ALL_ROWS, "keeper"),
+    ),
+    "case_key": Rule(
+        read=_rows(_OWN_KEY, "grid_manager", "office", "admin") | _rows(ALL_ROWS, "keeper"),
+        add=_rows(_OWN_KEY, "grid_manager", "office", "admin"),
+        write=_rows(ALL_ROWS, "keeper"),
+    ),
+    "report_count": Rule(read=_rows(ALL_ROWS, "keeper"), write=_rows(ALL_ROWS, "keeper")),
+    "visit": Rule(
+        read=_STAFF_READERS_OF_GRID, add={"grid_manager": _OWN_GRID} | _rows(ALL_ROWS, "admin")
+    ),
+    "duty_record": Rule(
+        read=_STAFF_READERS_OF_GRID, write={"grid_manager": _OWN_GRID} | _rows(ALL_ROWS, "admin")
+    ),
 }
 """Rules of every table."""
 

@@ -113,6 +113,13 @@ LEFT JOIN public.region community ON community.code = plan.community_code
 LEFT JOIN public.region street ON street.code = community.parent_code
 WHERE plan.status <> 'draft' AND coalesce(grid.valid_from, plan.published_at) IS NOT NULL;
 
+-- Cases that an office released: what, when and roughly where, to a thousandth of a degree; neither
+-- number nor words of the reporter.
+CREATE VIEW published.reported_case AS
+SELECT kind, state, filed_at::date AS filed_on, closed_at::date AS closed_on,
+    ST_SnapToGrid(geom, 0.001)::geometry(Point, 4490) AS geom
+FROM public.service_case WHERE released_at IS NOT NULL AND state <> 'declined';
+
 CREATE VIEW published.source AS
 SELECT DISTINCT split_part(source, ':', 1) AS kind FROM public.import_run
 WHERE status IN ('published', 'unchanged');
@@ -134,7 +141,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
 $$;
 
 GRANT SELECT ON published.building, published.grid, published.building_version,
-    published.grid_version, published.source TO gridatlas_public, gridatlas_planner, gridatlas_fire,
+    published.grid_version, published.reported_case, published.source TO gridatlas_public, gridatlas_planner, gridatlas_fire,
     gridatlas_utility, gridatlas_importer, gridatlas_grid_manager, gridatlas_office,
     gridatlas_admin;
 

@@ -3,6 +3,16 @@
 from geo.model.account import Account, Role, Session
 from geo.model.base import DISPLAY_SRID, STORAGE_SRID, Base, Feature, gist_indexes
 from geo.model.building import Building, BuildingUnit, Compound
+from geo.model.casework import (
+    CaseContact,
+    CaseEvent,
+    CaseKey,
+    CasePhoto,
+    DutyRecord,
+    ReportCount,
+    ServiceCase,
+    Visit,
+)
 from geo.model.facility import Facility
 from geo.model.fire import (
     BuildingFireItem,
@@ -70,9 +80,14 @@ __all__ = [
     "BuildingFireItem",
     "BuildingReview",
     "BuildingUnit",
+    "CaseContact",
+    "CaseEvent",
+    "CaseKey",
+    "CasePhoto",
     "Compound",
     "Correction",
     "DrawRun",
+    "DutyRecord",
     "Dwelling",
     "Entity",
     "Facility",
@@ -97,9 +112,12 @@ __all__ = [
     "Quarantine",
     "Railway",
     "Region",
+    "ReportCount",
     "Road",
     "Role",
     "RunChange",
+    "ServiceCase",
     "Session",
+    "Visit",
     "Water",
 ]

@@ -1,0 +1,1 @@
+"""Casework: the office interface at ``/casework`` and the public one at ``/reports``."""

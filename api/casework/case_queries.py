@@ -1,0 +1,253 @@
+"""Queries of cases: filters, pages by key, one case with its events."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Annotated, Any, Literal
+
+from fastapi import Depends, Query
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select, tuple_
+from sqlalchemy.orm import aliased
+
+from api.casework.case_responses import (
+    CaseResponse,
+    CaseSummary,
+    describe_actions,
+    describe_event,
+    summary_values,
+)
+from api.core.caller import Caller
+from api.core.parameters import Bbox, Box
+from geo.casework.kinds import Group, case_kinds
+from geo.casework.store import Actor
+from geo.casework.workflow import RUNNING
+from geo.clock import city_time_to_utc
+from geo.codes import code_prefix
+from geo.errors import InputError, NotFoundError
+from geo.model import CaseEvent, CasePhoto, Region, ServiceCase
+from geo.model.casework import CaseLevel, CaseState, Channel
+
+CASE: Any = ServiceCase.__table__
+_REGION, _HANDLER = aliased(Region), aliased(Region)
+COLUMNS = (
+    *(column for column in CASE.c if column.name != "geom"),
+    func.ST_X(CASE.c.geom).label("lon"),
+    func.ST_Y(CASE.c.geom).label("lat"),
+    _REGION.name.label("region_name"),
+    _HANDLER.name.label("handler_place"),
+)
+Order = Literal["newest", "due"]
+
+
+@dataclass(frozen=True)
+class CaseFilter:
+    """Which cases a list holds."""
+
+    conditions: tuple[ColumnElement[bool], ...]
+
+
+def _case_filter(
+    bbox: Bbox,
+    state: Annotated[list[CaseState] | None, Query(description="any of these states")] = None,
+    kind: Annotated[list[str] | None, Query(max_length=100, description="any of these")] = None,
+    group: Annotated[Group | None, Query(description="group of kinds")] = None,
+    level: CaseLevel | None = None,
+    channel: Channel | None = None,
+    region: Annotated[str, Query(pattern="^[0-9]{0,12}$", description="code or its digits")] = "",
+    grid: Annotated[str, Query(pattern="^([0-9]{15})?$", description="at filing")] = "",
+    handler: Annotated[str, Query(pattern="^([0-9]{12}|[0-9]{15})?$")] = "",
+    overdue: Annotated[bool, Query(description="only running cases past their deadline")] = False,
+    running: Annotated[bool, Query(description="only cases whose deadline counts")] = False,
+    supervised: bool = False,
+    q: Annotated[
+        str, Query(max_length=100, description="number, or words of description or address")
+    ] = "",
+    filed_from: Annotated[date | None, Query(description="first day, in the city")] = None,
+    filed_to: Annotated[date | None, Query(description="last day, in the city")] = None,
+) -> CaseFilter:
+    case = CASE.c
+    conditions: list[ColumnElement[bool]] = [
+        *_equal(state=state, kind=kind),
+        *([case.kind.in_(_keys_of(group))] if group else []),
+        *([case.level == level] if level else []),
+        *([case.channel == channel] if channel else []),
+        *([func.starts_with(case.region_code, code_prefix(region))] if region else []),
+        *([case.grid_code == grid] if grid else []),
+        *([case.handler_code == handler] if handler else []),
+        *([case.state.in_(RUNNING)] if running or overdue else []),
+        *([case.due_at <= func.now()] if overdue else []),
+        *([case.supervised_at.is_not(None)] if supervised else []),
+        *([_matches(q)] if q else []),
+        *_filed_between(filed_from, filed_to),
+        *([_inside(bbox)] if bbox else []),
+    ]
+    return CaseFilter(tuple(conditions))
+
+
+def _equal(**values: list[Any] | None) -> list[ColumnElement[bool]]:
+    return [CASE.c[name].in_(listed) for name, listed in values.items() if listed]
+
+
+def _keys_of(group: Group) -> list[str]:
+    return [kind.key for kind in case_kinds().kinds if kind.group == group]
+
+
+def _matches(words: str) -> ColumnElement[bool]:
+    case = CASE.c
+    return or_(
+        case.number.startswith(words, autoescape=True),
+        case.description.icontains(words, autoescape=True),
+        case.address.icontains(words, autoescape=True),
+    )
+
+
+def _filed_between(first: date | None, last: date | None) -> list[ColumnElement[bool]]:
+    """Return the conditions that a case was filed in days of the city."""
+    conditions = []
+    if first:
+        conditions.append(CASE.c.filed_at >= _midnight(first))
+    if last:
+        if last == date.max:
+            raise InputError("case_date_unfit", date=last)
+        conditions.append(CASE.c.filed_at < _midnight(last + timedelta(days=1)))
+    return conditions
+
+
+def _midnight(day: date) -> datetime:
+    try:
+        return city_time_to_utc(datetime(day.year, day.month, day.day))
+    except OverflowError:
+        raise InputError("case_date_unfit", date=day) from None
+
+
+def _inside(box: Box) -> ColumnElement[bool]:
+    condition: ColumnElement[bool] = CASE.c.geom.op("&&")(func.ST_MakeEnvelope(*box, 4490))
+    return condition
+
+
+Cases = Annotated[CaseFilter, Depends(_case_filter)]
+
+
+def select_cases(filters: CaseFilter | None = None) -> Select[Any]:
+    """Return the query of cases with the names of their places."""
+    handler = func.rpad(func.substr(CASE.c.handler_code, 1, 12), 12, "0")
+    statement = (
+        select(*COLUMNS)
+        .outerjoin(_REGION, _REGION.code == CASE.c.region_code)
+        .outerjoin(_HANDLER, _HANDLER.code == handler)
+    )
+    return statement.where(*filters.conditions) if filters else statement
+
+
+def read_page(
+    connection: Connection, filters: CaseFilter, order: Order, after: str, limit: int
+) -> tuple[list[Any], str | None]:
+    """Return a page of cases, and the key after which the next begins."""
+    case = CASE.c
+    statement = select_cases(filters)
+    if order == "newest":
+        statement = statement.order_by(case.id.desc())
+        if after:
+            statement = statement.where(case.id < _parse_key(after)[1])
+    else:
+        statement = statement.order_by(case.due_at, case.id)
+        if after:
+            moment, number = _parse_key(after)
+            statement = statement.where(tuple_(case.due_at, case.id) > tuple_(moment, number))
+    rows = connection.execute(statement.limit(limit + 1)).mappings().all()
+    page = list(rows[:limit])
+    if len(rows) <= limit:
+        return page, None
+    return page, f"{page[-1]['due_at'].isoformat()}_{page[-1]['id']}"
+
+
+def _parse_key(after: str) -> tuple[datetime, int]:
+    moment, _, number = after.partition("_")
+    try:
+        key = datetime.fromisoformat(moment), int(number)
+    except ValueError:
+        raise InputError("case_page_unknown", after=after[:40]) from None
+    if key[0].tzinfo is None or not 0 < key[1] < 2**63:
+        raise InputError("case_page_unknown", after=after[:40])
+    return key
+
+
+def summarize(row: Any) -> CaseSummary:
+    """Return a row as lists show it."""
+    return CaseSummary.model_validate(summary_values(row))
+
+
+def find_case(connection: Connection, number: str) -> Any:
+    """Return the row of a case.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such case, or the caller may not see it.
+    """
+    row = connection.execute(select_cases().where(CASE.c.number == number)).first()
+    if row is None:
+        raise NotFoundError("case_unknown", number=number)
+    return row
+
+
+def read_events(connection: Connection, case: int) -> list[Any]:
+    """Return the events of a case, the oldest first."""
+    statement = select(CaseEvent.__table__).where(CaseEvent.case_id == case)
+    return list(connection.execute(statement.order_by(CaseEvent.id)).mappings())
+
+
+def read_case(connection: Connection, caller: Caller, number: str) -> CaseResponse:
+    """Return a case with its events.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such case, or the caller may not see it.
+    """
+    row = find_case(connection, number)
+    columns = CasePhoto.event_id, CasePhoto.id
+    listed = connection.execute(
+        select(*columns).where(CasePhoto.case_id == row.id).order_by(CasePhoto.id)
+    ).all()
+    events = [
+        describe_event(
+            {**event, "number": number},
+            [photo.id for photo in listed if photo.event_id == event["id"]],
+        )
+        for event in read_events(connection, row.id)
+    ]
+    actor = Actor(caller.name, caller.role, caller.scope, caller.grids)
+    return CaseResponse.model_validate(
+        {
+            **summary_values(row._mapping),
+            "events": events,
+            "actions": describe_actions(row, actor),
+            "can_read_contact": is_handler(caller, row.handler_code),
+        }
+    )
+
+
+def is_handler(caller: Caller, code: str) -> bool:
+    """Return whether a caller is responsible for a case itself, not as an office above."""
+    if caller.role == "grid_manager":
+        return code in caller.grids
+    return caller.role == "office" and code == caller.scope.ljust(12, "0")
+
+
+def count_cases(connection: Connection) -> tuple[dict[str, int], int, list[Any]]:
+    """Return the number of cases by state, of overdue ones, and the running ones by grid."""
+    case = CASE.c
+    states = connection.execute(select(case.state, func.count()).group_by(case.state)).all()
+    is_late = and_(case.state.in_(RUNNING), case.due_at <= func.now())
+    overdue = connection.execute(select(func.count()).where(is_late)).scalar_one()
+    grids = (
+        select(
+            case.grid_code.label("grid"),
+            func.count().label("running"),
+            func.count().filter(case.due_at <= func.now()).label("overdue"),
+        )
+        .where(case.state.in_(RUNNING), case.grid_code.is_not(None))
+        .group_by(case.grid_code)
+        .order_by(case.grid_code)
+    )
+    return dict(map(tuple, states)), overdue, list(connection.execute(grids).mappings())

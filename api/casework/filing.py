@@ -1,0 +1,106 @@
+"""Filing and following up under the service role: what the public may not do itself."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine, text
+
+from api.casework.case_forms import ReportForm, read_photos, refuse_markup
+from api.casework.case_queries import find_case
+from api.casework.case_responses import FiledResponse
+from api.core.caller import SERVICE_CALLER, transaction_as
+from geo import db
+from geo.casework.confidential import case_secret, is_case_secret, origin_digest
+from geo.casework.kinds import case_kinds
+from geo.casework.store import Actor, Filing, file_case
+from geo.casework.workflow import state_name
+from geo.errors import NotFoundError, TooManyError
+from geo.model.casework import CaseState, Channel
+
+_Result = TypeVar("_Result")
+
+_COUNT = text(
+    "INSERT INTO report_count AS counted (origin, minute, requests) "
+    "VALUES (:origin, date_trunc('minute', now()), 1) "
+    "ON CONFLICT (origin, minute) DO UPDATE SET requests = counted.requests + 1 RETURNING requests"
+)
+
+
+def run_as_service(engine: Engine, work: Callable[[Connection], _Result]) -> _Result:
+    """Run a function in a transaction under the service role; repeat it after a conflict."""
+
+    def attempt() -> _Result:
+        with transaction_as(engine, SERVICE_CALLER) as connection:
+            return work(connection)
+
+    return db.retry_conflicts(attempt)
+
+
+def count_request(engine: Engine, address: str, purpose: str, limit: int) -> None:
+    """Count a request of an address in this minute, in all workers together.
+
+    Raises
+    ------
+    TooManyError
+        If there were more than the limit.
+    """
+    origin = {"origin": origin_digest(address, purpose)}
+    count = run_as_service(engine, lambda one: one.execute(_COUNT, origin).scalar_one())
+    if count > limit:
+        raise TooManyError("reports_too_often", seconds=max(1, 60 - datetime.now(UTC).second))
+
+
+def file_as_service(
+    engine: Engine, form: ReportForm, channel: Channel, key: str, actor: Actor
+) -> FiledResponse:
+    """File a case and return what follows it up.
+
+    Raises
+    ------
+    InputError, NotFoundError, TooLargeError, ConflictError
+        If a value, a photo or the key is unfit; nothing is kept then.
+    """
+    refuse_markup(form.description, form.address, form.contact)
+    filing = Filing(
+        kind=form.kind,
+        description=form.description,
+        lon=form.lon,
+        lat=form.lat,
+        channel=channel,
+        address=form.address,
+        contact=form.contact,
+        photos=read_photos(form.photos),
+        key=key,
+    )
+
+    def work(connection: Connection) -> FiledResponse:
+        number = file_case(connection, filing, actor)
+        return _filed_response(find_case(connection, number))
+
+    return run_as_service(engine, work)
+
+
+def _filed_response(row: Any) -> FiledResponse:
+    return FiledResponse(
+        number=row.number,
+        secret=case_secret(row.number),
+        kind=row.kind,
+        kind_name=case_kinds().kind_name(row.kind),
+        state=row.state,
+        state_name=state_name(CaseState(row.state)),
+        due_at=row.due_at,
+        is_provisional=row.is_provisional,
+    )
+
+
+def check_secret(number: str, secret: str) -> None:
+    """Refuse a secret that is not the case's, as if there were no such case.
+
+    Raises
+    ------
+    NotFoundError
+        If the secret is wrong.
+    """
+    if not is_case_secret(number, secret):
+        raise NotFoundError("case_unknown_to_reporter", number=number)

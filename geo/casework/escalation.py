@@ -1,0 +1,106 @@
+"""What happens to cases when time passes: escalation, new routes, deletion of contacts."""
+
+from sqlalchemy import Connection, exists, func, literal, select, text
+
+from geo.casework.deadlines import deadline_after
+from geo.casework.kinds import case_kinds
+from geo.casework.routing import superior
+from geo.casework.store import SYSTEM_ACTOR, apply_to_case, due_values, kind_days, read_steps
+from geo.casework.workflow import RUNNING, Action, Step
+from geo.model import GridManager, ServiceCase
+from geo.model.casework import CaseLevel
+from geo.settings import settings
+
+BATCH_CASES = 200
+KEY_DAYS = 90
+"""Days for which idempotency keys are kept: a phone may be out of reach for long."""
+
+_CASE = ServiceCase.__table__
+_DELETE_CONTACTS = text(
+    "DELETE FROM case_contact USING service_case c WHERE c.id = case_id "
+    "AND c.closed_at < now() - make_interval(days => :days)"
+)
+_DELETE_KEYS = text("DELETE FROM case_key WHERE at < now() - make_interval(days => :days)")
+_DELETE_COUNTS = text("DELETE FROM report_count WHERE minute < now() - interval '1 day'")
+
+
+def escalate_overdue(connection: Connection) -> int:
+    """Hand every overdue case to the level above, with a new deadline; return their number.
+
+    Cases that another process works on are left to it.
+    """
+    overdue = (
+        select(_CASE)
+        .where(
+            _CASE.c.state.in_(RUNNING),
+            _CASE.c.due_at <= func.now(),
+            _CASE.c.level != CaseLevel.CITY,
+        )
+        .order_by(_CASE.c.due_at)
+        .limit(BATCH_CASES)
+        .with_for_update(skip_locked=True)
+    )
+    now = connection.execute(select(func.now())).scalar_one()
+    kinds, count = case_kinds(), 0
+    for row in connection.execute(overdue).all():
+        above = superior(row.handler_code)
+        if above is None:
+            continue
+        data = {"to": above, **due_values(now, kind_days(kinds, row.kind))}
+        apply_to_case(connection, row, Step(Action.ESCALATE, now, data), SYSTEM_ACTOR)
+        count += 1
+    return count
+
+
+def reroute_orphans(connection: Connection) -> int:
+    """Hand cases of grids that no longer have a manager to the community; return their number."""
+    has_manager = exists().where(
+        GridManager.grid_code == _CASE.c.handler_code, GridManager.valid_to.is_(None)
+    )
+    grid_in_force = text(
+        "EXISTS (SELECT FROM grid g JOIN grid_plan p ON p.id = g.plan_id "
+        "AND p.status = 'published' WHERE g.code = service_case.handler_code)"
+    )
+    orphans = (
+        select(_CASE)
+        .where(_CASE.c.state.in_(RUNNING), _CASE.c.level == CaseLevel.GRID)
+        .where(~(has_manager & grid_in_force))
+        .limit(BATCH_CASES)
+        .with_for_update(skip_locked=True)
+    )
+    now = connection.execute(select(func.now())).scalar_one()
+    rows = connection.execute(orphans).all()
+    for row in rows:
+        step = Step(Action.REROUTE, now, {"to": row.handler_code[:12]})
+        apply_to_case(connection, row, step, SYSTEM_ACTOR)
+    return len(rows)
+
+
+def recount_provisional(connection: Connection) -> int:
+    """Count provisional deadlines again where the calendar is known by now; return their number."""
+    provisional = (
+        select(_CASE)
+        .where(_CASE.c.state.in_(RUNNING), _CASE.c.is_provisional == literal(value=True))
+        .order_by(_CASE.c.due_at)
+        .limit(BATCH_CASES)
+        .with_for_update(skip_locked=True)
+    )
+    now, count = connection.execute(select(func.now())).scalar_one(), 0
+    for row in connection.execute(provisional).all():
+        data = next(
+            step.data for step in reversed(read_steps(connection, row.id)) if "due_at" in step.data
+        )
+        start = type(now).fromisoformat(data["due_from"])
+        if deadline_after(start, data["due_days"]).is_provisional:
+            continue
+        changed = due_values(start, data["due_days"])
+        apply_to_case(connection, row, Step(Action.RECOUNT, now, changed), SYSTEM_ACTOR)
+        count += 1
+    return count
+
+
+def delete_expired(connection: Connection) -> None:
+    """Delete contacts of cases closed long enough ago, and old keys and counts of requests."""
+    connection.execute(_DELETE_CONTACTS, {"days": settings().case_contact_days})
+    connection.execute(_DELETE_KEYS, {"days": KEY_DAYS})
+    connection.execute(_DELETE_COUNTS)
