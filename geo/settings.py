@@ -2,7 +2,7 @@
 
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, ValidationError
@@ -89,6 +89,9 @@ class Settings(BaseSettings):
     # Requests a minute that an address may send to the public reports: new ones, and follow-ups.
     reports_per_minute: int = Field(default=20, ge=1, le=100_000)
     follow_ups_per_minute: int = Field(default=60, ge=1, le=100_000)
+    # Keys of applications that file cases over Open311, by name: {"city app": "KEY"}. They get a
+    # number at once, read what they filed, and are not limited to reports_per_minute.
+    open311_keys: dict[str, Annotated[str, Field(min_length=20, max_length=200)]] = {}
     # The fire engine of route calculations: metres and tonnes.
     engine_width_m: float = 2.5
     engine_height_m: float = 3.8

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
+from fastapi import Request
 from sqlalchemy import Connection, Engine, text
 
 from api.casework.case_forms import ReportForm, read_photos, refuse_markup
@@ -17,6 +18,7 @@ from geo.casework.store import Actor, Filing, file_case
 from geo.casework.workflow import state_name
 from geo.errors import NotFoundError, TooManyError
 from geo.model.casework import CaseState, Channel
+from geo.settings import settings
 
 _Result = TypeVar("_Result")
 
@@ -37,18 +39,32 @@ def run_as_service(engine: Engine, work: Callable[[Connection], _Result]) -> _Re
     return db.retry_conflicts(attempt)
 
 
-def count_request(engine: Engine, address: str, purpose: str, limit: int) -> None:
-    """Count a request of an address in this minute, in all workers together.
+def count_request(request: Request, purpose: str, limit: int) -> None:
+    """Count a request of a client's address in this minute, in all workers together.
 
     Raises
     ------
     TooManyError
         If there were more than the limit.
     """
+    address = request.client.host if request.client else ""
     origin = {"origin": origin_digest(address, purpose)}
-    count = run_as_service(engine, lambda one: one.execute(_COUNT, origin).scalar_one())
+    count = run_as_service(
+        request.app.state.engine, lambda one: one.execute(_COUNT, origin).scalar_one()
+    )
     if count > limit:
         raise TooManyError("reports_too_often", seconds=max(1, 60 - datetime.now(UTC).second))
+
+
+def limit_reports(request: Request) -> None:
+    """Count a new report.
+
+    Raises
+    ------
+    TooManyError
+        If there were more than the settings allow.
+    """
+    count_request(request, "report", settings().reports_per_minute)
 
 
 def file_as_service(

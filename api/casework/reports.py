@@ -29,7 +29,13 @@ from api.casework.case_responses import (
     describe_kinds,
     kind_group,
 )
-from api.casework.filing import check_secret, count_request, file_as_service, run_as_service
+from api.casework.filing import (
+    check_secret,
+    count_request,
+    file_as_service,
+    limit_reports,
+    run_as_service,
+)
 from api.core import problems
 from api.core.parameters import Connection
 from api.core.responses import JSON, etag_response
@@ -61,18 +67,9 @@ _NEARBY = text(
 )
 
 
-def _address(request: Request) -> str:
-    return request.client.host if request.client else ""
-
-
-def _limit_reports(request: Request) -> None:
-    limit = settings().reports_per_minute
-    count_request(request.app.state.engine, _address(request), "report", limit)
-
-
 def _limit_follow_ups(request: Request) -> None:
     limit = settings().follow_ups_per_minute
-    count_request(request.app.state.engine, _address(request), "follow", limit)
+    count_request(request, "follow", limit)
 
 
 LIMITED = [Depends(_limit_follow_ups)]
@@ -114,7 +111,7 @@ def nearby(
 @router.post(
     "",
     status_code=201,
-    dependencies=[Depends(_limit_reports)],
+    dependencies=[Depends(limit_reports)],
     responses=problems.problem_responses(404, 409, 413, 429),
 )
 def report(

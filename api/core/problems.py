@@ -118,8 +118,8 @@ CHANGING = problem_responses(403, 404, 409, 412, 413, 428)
 def install_handlers(app: FastAPI) -> None:
     """Answer every error of an application with a problem document."""
     app.exception_handler(GridatlasError)(problem_from_error)
-    app.exception_handler(RequestValidationError)(_validation_problem)
-    app.exception_handler(HTTPException)(_http_problem)
+    app.exception_handler(RequestValidationError)(validation_problem)
+    app.exception_handler(HTTPException)(http_problem)
     app.exception_handler(OperationalError)(database_problem)
     app.exception_handler(TimeoutError)(database_problem)
     app.exception_handler(UnreachableError)(database_problem)
@@ -216,7 +216,8 @@ def problem_from_error(request: Request, error: GridatlasError) -> Response:
     return response
 
 
-def _validation_problem(request: Request, error: RequestValidationError) -> Response:
+def validation_problem(request: Request, error: RequestValidationError) -> Response:
+    """Return the problem document of invalid parameters."""
     lang = preferred_language(request)
     errors = [
         {"loc": fault["loc"], "msg": _parameter_message(fault, lang)} for fault in error.errors()
@@ -237,7 +238,8 @@ def _parameter_message(fault: dict[str, Any], lang: Language) -> str:
     return text(key, lang=lang, **limits)
 
 
-def _http_problem(request: Request, error: HTTPException) -> Response:
+def http_problem(request: Request, error: HTTPException) -> Response:
+    """Return the problem document of an error of the framework."""
     lang = preferred_language(request)
     match error.status_code:
         case 404:
