@@ -1,0 +1,165 @@
+"""Cases when time passes or plans change, and many reports at once."""
+
+import threading
+from collections import Counter
+
+import httpx
+import pytest
+from sqlalchemy import text
+
+from api.background.case_deadlines import process_deadlines
+from geo.settings import settings
+from tests import town as t
+from tests.api.casework.conftest import HERE, OWN_GRID, THERE, take
+
+
+@pytest.fixture
+def run_due(town):
+    """Return a function that does everything that is due."""
+    return lambda: process_deadlines(town, threading.Event())
+
+
+def change(town, statement, **values):
+    with town.begin() as connection:
+        connection.execute(text(statement), values)
+
+
+def test_overdue_case_goes_up_level_by_level_to_the_city(town, signed_in, report, run_due):
+    number = report()["number"]
+    admin = signed_in("admin")
+    overdue = "UPDATE service_case SET due_at = now() - interval '1 minute' WHERE number = :number"
+    levels = []
+    for _ in range(5):
+        change(town, overdue, number=number)
+        assert admin.get(f"/casework/cases/{number}").json()["is_overdue"]
+        run_due()
+        case = admin.get(f"/casework/cases/{number}").json()
+        levels.append(case["level"])
+    assert levels == ["community", "street", "district", "city", "city"]
+    assert (case["escalations"], case["handler"], case["is_overdue"]) == (4, t.CITY, True)
+    assert [one["actor"] for one in case["events"][1:]] == ["gridatlas"] * 4
+    assert signed_in("grid_manager").get(f"/casework/cases/{number}").status_code == 200
+    assert take(signed_in("grid_manager"), number, "accept").status_code == 403
+
+
+def test_case_that_is_reported_back_is_not_escalated(town, signed_in, report, run_due):
+    number = report("neighbour_dispute")["number"]
+    manager = signed_in("grid_manager")
+    for action in ("accept", "handle", "report_back"):
+        take(manager, number, action, note="x")
+    change(town, "UPDATE service_case SET due_at = now() - interval '1 day'")
+    run_due()
+    assert manager.get(f"/casework/cases/{number}").json()["level"] == "grid"
+
+
+def test_case_keeps_its_grid_and_plan_when_a_redraw_removes_the_grid(
+    town, signed_in, report, run_due
+):
+    number = report()["number"]
+    office = signed_in("office")
+    before = office.get(f"/casework/cases/{number}").json()
+    archive = "UPDATE grid_plan SET status = 'archived', archived_at = now() WHERE id = :plan"
+    restore = "UPDATE grid_plan SET status = 'published', archived_at = NULL WHERE id = :plan"
+    change(town, archive, plan=before["plan"])
+    try:
+        run_due()
+        after = office.get(f"/casework/cases/{number}").json()
+        assert (after["grid"], after["plan"]) == (OWN_GRID, before["plan"])
+        assert (after["handler"], after["events"][-1]["action"]) == (t.NORTH_GATE, "reroute")
+        fresh = office.get(f"/casework/cases/{report()['number']}").json()
+        assert (fresh["grid"], fresh["handler"]) == (None, t.NORTH_GATE)
+    finally:
+        change(town, restore, plan=before["plan"])
+    assert office.get(f"/casework/cases/{report()['number']}").json()["grid"] == OWN_GRID
+
+
+def test_grid_without_a_manager_leaves_its_cases_to_the_community(town, signed_in, report, run_due):
+    place = t.degrees(100, 350)
+    number = report(place=place)["number"]
+    case = signed_in("office").get(f"/casework/cases/{number}").json()
+    assert (case["grid"], case["handler"]) == (f"{t.NORTH_GATE}001", t.NORTH_GATE)
+    theirs = report(place=THERE)["number"]
+    change(town, "UPDATE grid_manager SET valid_to = now() WHERE name = 'other_manager'")
+    run_due()
+    case = signed_in("drum_tower").get(f"/casework/cases/{theirs}").json()
+    assert case["handler"] == t.DRUM_TOWER
+    change(town, "UPDATE grid_manager SET valid_to = NULL WHERE name = 'other_manager'")
+
+
+def test_contact_is_deleted_some_days_after_the_case_is_closed(town, signed_in, report, run_due):
+    number = report("minimum_living", contact="13800000000")["number"]
+    office = signed_in("office")
+    take(office, number, "decline", note="重复")
+    run_due()
+    assert office.get(f"/casework/cases/{number}/contact").json()["contact"] == "13800000000"
+    days = settings().case_contact_days + 1
+    closed = "UPDATE service_case SET closed_at = now() - make_interval(days => :days)"
+    change(town, f"{closed} WHERE number = :number", days=days, number=number)
+    run_due()
+    assert office.get(f"/casework/cases/{number}/contact").json() == {"contact": None}
+
+
+def test_provisional_deadline_is_counted_again_when_the_calendar_is_known(
+    town, signed_in, report, run_due
+):
+    number = report()["number"]
+    with town.begin() as connection:
+        # As a library without the holidays of Spring Festival 2026 would have counted.
+        event = (
+            "INSERT INTO case_event (case_id, role, action, state, data) SELECT id, 'system', "
+            "'recount', 'filed', :data FROM service_case WHERE number = :number"
+        )
+        data = (
+            '{"due_at": "2026-02-16T16:00:00+00:00", "is_provisional": true, '
+            '"due_from": "2026-02-12T01:00:00+00:00", "due_days": 3}'
+        )
+        connection.execute(text(event), {"data": data, "number": number})
+        provisional = (
+            "UPDATE service_case SET is_provisional = true, due_at = '2026-02-16T16:00:00+00:00', "
+            "revision = 2 WHERE number = :number"
+        )
+        connection.execute(text(provisional), {"number": number})
+    run_due()
+    events = signed_in("admin").get(f"/casework/cases/{number}").json()["events"]
+    recounted = next(one for one in events[2:] if one["action"] == "recount")
+    assert recounted["data"]["due_at"] == "2026-02-24T16:00:00+00:00"
+
+
+def test_burst_of_reports_is_accepted_or_refused_and_none_is_lost(town, address, monkeypatch):
+    monkeypatch.setattr(settings(), "reports_per_minute", 150)
+    with town.begin() as connection:
+        connection.execute(text("DELETE FROM report_count"))
+        before = connection.execute(text("SELECT count(*) FROM service_case")).scalar_one()
+    statuses, numbers, lock = Counter(), [], threading.Lock()
+
+    def send(count):
+        with httpx.Client(base_url=address, timeout=60) as client:
+            for _ in range(count):
+                form = {"kind": "noise", "lon": HERE[0], "lat": HERE[1], "description": "吵"}
+                answer = client.post("/reports", data=form)
+                with lock:
+                    statuses[answer.status_code] += 1
+                    if answer.status_code == 201:
+                        numbers.append(answer.json()["number"])
+                    else:
+                        assert int(answer.headers["Retry-After"]) > 0
+
+    threads = [threading.Thread(target=send, args=(30,)) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(statuses.values()) == 300
+    assert set(statuses) <= {201, 429}
+    assert statuses[201] >= 150
+    assert len(set(numbers)) == statuses[201]
+    with town.connect() as connection:
+        after = connection.execute(text("SELECT count(*) FROM service_case")).scalar_one()
+    assert after - before == statuses[201]
+
+
+def test_guessing_secrets_is_slowed_down(client, report, monkeypatch):
+    number = report()["number"]
+    monkeypatch.setattr(settings(), "follow_ups_per_minute", 5)
+    statuses = {client.get(f"/reports/{number}").status_code for _ in range(80)}
+    assert 429 in statuses
