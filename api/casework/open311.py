@@ -16,7 +16,6 @@ from starlette.responses import Response
 
 from api.casework.case_forms import (
     MULTIPART,
-    CaseNumber,
     IdempotencyKey,
     Latitude,
     Line,
@@ -26,8 +25,7 @@ from api.casework.case_forms import (
 )
 from api.casework.filing import check_secret, file_as_service, limit_reports
 from api.casework.open311_answers import Form as AnswerForm
-from api.casework.open311_answers import Open311Route, answer
-from api.core import problems
+from api.casework.open311_answers import Open311Route, answer, describe_responses
 from api.core.caller import PUBLIC_CALLER, SERVICE_CALLER, transaction_as
 from api.core.parameters import ONE_LINE, Connection
 from api.public.address_search import search_address
@@ -44,7 +42,8 @@ router = APIRouter(
     prefix="/open311/v2",
     tags=["open311"],
     route_class=Open311Route,
-    responses=problems.problem_responses(400, 403, 404),
+    default_response_class=Response,
+    responses=describe_responses(200, 400, 403, 404, 405),
 )
 
 MAX_DAYS, MAX_REQUESTS = 90, 1000
@@ -53,6 +52,9 @@ MAX_DAYS, MAX_REQUESTS = 90, 1000
 Name = Annotated[str, Field(max_length=40, pattern=ONE_LINE)]
 ApiKey = Annotated[str, Query(max_length=200, description="key of an application")]
 Token = Annotated[str, Path(pattern="^[0-9]{16}-[A-Z2-7]{16}$", description="as POST gave it")]
+Identifier = Annotated[
+    str, Path(pattern="^[0-9]{16}(-[A-Z2-7]{16})?$", description="number or token")
+]
 Status = Literal["open", "closed"]
 
 _RELEASED = """
@@ -173,7 +175,7 @@ def _guide(kind: Kind) -> dict[str, str]:
     return {name: message(f"open311.{name}", said=words) for name, words in parts.items() if words}
 
 
-@router.post("/requests.{form}", status_code=201, responses=problems.problem_responses(409, 429))
+@router.post("/requests.{form}", status_code=201, responses=describe_responses(201, 409, 413, 429))
 def file_request(
     request: Request,
     connection: Connection,
@@ -286,20 +288,16 @@ def requests(
     return _list(request, form, _application_of(api_key), "", values)
 
 
-@router.get("/requests/{token}.{form}", name="open311_token_request", include_in_schema=False)
-def own_request(request: Request, token: Token, form: AnswerForm) -> Response:
-    """Return the request that a token stands for to its reporter."""
-    number = _number_of(token)
-    return _list(request, form, "", number, {"numbers": [number], "limit": 1, "offset": 0})
-
-
-@router.get("/requests/{number}.{form}")
+@router.get("/requests/{identifier}.{form}")
 def one_request(
-    request: Request, number: CaseNumber, form: AnswerForm, api_key: ApiKey = ""
+    request: Request, identifier: Identifier, form: AnswerForm, api_key: ApiKey = ""
 ) -> Response:
-    """Return a request by its number, if it is released or the application's own."""
+    """Return a request by its number, if it is released or the application's own, or by token."""
+    number, own = identifier, ""
+    if "-" in identifier:
+        number = own = _number_of(identifier)
     values = {"numbers": [number], "limit": 1, "offset": 0}
-    return _list(request, form, _application_of(api_key), "", values, number=number)
+    return _list(request, form, _application_of(api_key), own, values, number=number)
 
 
 def _date_range(

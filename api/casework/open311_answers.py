@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from http import HTTPStatus
 from typing import Any, Literal
 from xml.etree import ElementTree
 
@@ -16,6 +17,17 @@ from geo.errors import GridatlasError
 
 Form = Literal["json", "xml"]
 MEDIA_TYPES: dict[str, str] = {"json": "application/json", "xml": "text/xml; charset=utf-8"}
+
+CONTENT: dict[str, Any] = {"application/json": {}, "text/xml": {}}
+
+
+def describe_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return the OpenAPI responses of a route: the content in both forms, the standard's errors."""
+    return {
+        status: {"description": HTTPStatus(status).phrase, "content": CONTENT}
+        for status in statuses
+    }
+
 
 Values = Mapping[str, Any]
 

@@ -11,6 +11,7 @@ COMMON_PROBLEMS = (400, 401, 403, 422, 503)
 """Problems of every route: malformed header, invalid token, missing rights, invalid parameter,
 unreachable database."""
 
+_PROBLEM = problems.describe_problem(HTTPStatus.BAD_REQUEST)
 NOT_MODIFIED = {"description": "The caller has it already"}
 
 
@@ -27,15 +28,22 @@ def extend_openapi(app: FastAPI, *statuses: int) -> None:
 
 
 def _complete(schema: dict[str, Any], statuses: tuple[int, ...]) -> None:
-    """Add the schema of problems, and the common responses to each operation."""
+    """Add the schema of problems, and the common responses to each operation.
+
+    A route of a foreign standard documents the content of its own errors for status 400.
+    """
     schema.setdefault("components", {}).setdefault("schemas", {})["Problem"] = (
         problems.Problem.model_json_schema()
     )
     for path in schema["paths"].values():
         for method, operation in path.items():
             responses = operation["responses"]
+            has_own_errors = problems.MEDIA_TYPE not in responses.get("400", _PROBLEM)["content"]
             for status in statuses:
-                responses[str(status)] = problems.describe_problem(HTTPStatus(status))
+                described = problems.describe_problem(HTTPStatus(status))
+                if has_own_errors:
+                    described["content"] = responses["400"]["content"]
+                responses[str(status)] = described
             if method == "get":
                 responses.setdefault("304", NOT_MODIFIED)
             operation["responses"] = dict(sorted(responses.items()))
