@@ -107,6 +107,8 @@ DESKS = {
     "/layers": DATA,
     "/fire/": DISPATCH,
     "/networks": PIPES,
+    "/casework/": readers("service_case"),
+    "/reports": PUBLIC_CALLER,
 }
 """The same for all below a path."""
 
@@ -121,8 +123,8 @@ GIVEN = {
     "{lang}": "en",
     "{network}": "gas",
 }
-NO_TRIAL = {"POST /fire/findings/refresh"}
-"""What who may do it does for a while; tried in tests of its own."""
+NO_TRIAL = {"POST /fire/findings/refresh", "GET /casework/events"}
+"""What who may do it does for a while, or without end; tried in tests of its own."""
 
 
 def may(operation):
