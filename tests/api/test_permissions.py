@@ -90,6 +90,8 @@ MAY = {
     "GET /jobs/{number}": readers("job"),
     "DELETE /jobs/{number}": JOBS,
     "GET /jobs/{number}/events": readers("job"),
+    "POST /casework/visits": frozenset(RULES["visit"].add),
+    "PUT /casework/duties": writers("duty_record"),
     "GET /exports": PUBLIC_CALLER,
     "GET /exports/{layer}": PUBLIC_CALLER,
     "GET /tiles/{z}/{x}/{y}": PUBLIC_CALLER,

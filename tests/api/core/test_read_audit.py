@@ -68,6 +68,8 @@ READS = {
     "/staff/workbook.xlsx": "/staff/workbook.xlsx",
     "/casework/cases": "/casework/cases",
     "/casework/summary": "/casework/summary",
+    "/casework/visits": "/casework/visits",
+    "/casework/duties": "/casework/duties",
     "/casework/map": "/casework/map",
     "/casework/export.csv": "/casework/export.csv",
     "/casework/export.xlsx": "/casework/export.xlsx",
