@@ -261,5 +261,7 @@ def _read_changed(request: Request, caller: Caller, changed: set[int], lang: Lan
     statement = select_cases().where(CASE.c.id.in_(changed)).order_by(CASE.c.changed_at)
     with transaction_as(request.app.state.engine, caller, readonly=True) as connection:
         rows = connection.execute(statement).mappings().all()
+    if rows:
+        request.app.state.read_audit.note(caller, ["service_case"])
     with use_language(lang):
         return [summarize(row).model_dump_json() for row in rows]

@@ -69,11 +69,19 @@ class Kind(Name):
         return CaseLevel(self.level)
 
 
+class Duty(Name):
+    """A monthly duty of every grid manager, due by a day of the month."""
+
+    key: str = Field(pattern="^[a-z][a-z0-9_]{1,39}$")
+    day: int = Field(default=31, ge=1, le=31)
+
+
 class Catalogue(_Strict):
-    """All kinds and departments of a city."""
+    """All kinds, departments and monthly duties of a city."""
 
     departments: dict[str, Name]
     kinds: tuple[Kind, ...] = Field(min_length=1)
+    duties: tuple[Duty, ...] = ()
 
     def kind(self, key: str) -> Kind:
         """Return a kind.

@@ -90,6 +90,8 @@ MAY = {
     "GET /jobs/{number}": readers("job"),
     "DELETE /jobs/{number}": JOBS,
     "GET /jobs/{number}/events": readers("job"),
+    "POST /casework/visits": frozenset(RULES["visit"].add),
+    "PUT /casework/duties": writers("duty_record"),
     "GET /exports": PUBLIC_CALLER,
     "GET /exports/{layer}": PUBLIC_CALLER,
     "GET /tiles/{z}/{x}/{y}": PUBLIC_CALLER,
@@ -107,6 +109,8 @@ DESKS = {
     "/layers": DATA,
     "/fire/": DISPATCH,
     "/networks": PIPES,
+    "/casework/": readers("service_case"),
+    "/reports": PUBLIC_CALLER,
 }
 """The same for all below a path."""
 
@@ -121,8 +125,8 @@ GIVEN = {
     "{lang}": "en",
     "{network}": "gas",
 }
-NO_TRIAL = {"POST /fire/findings/refresh"}
-"""What who may do it does for a while; tried in tests of its own."""
+NO_TRIAL = {"POST /fire/findings/refresh", "GET /casework/events"}
+"""What who may do it does for a while, or without end; tried in tests of its own."""
 
 
 def may(operation):

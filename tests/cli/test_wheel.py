@@ -53,6 +53,7 @@ def test_wheel_contains_pages_migrations_and_samples_but_no_page_sources(install
     for name in (
         *("maps/web/dist/plan.html", "maps/web/dist/atlas/atlas.js", "geo/migrations/env.py"),
         *("etl/samples/sample_s.gpkg", "geo/locale/zh/plan.toml", "maps/templates/paper/sheet.typ"),
+        "geo/casework/kinds.toml",
     ):
         assert (installed / name).is_file(), name
     for name in (

@@ -310,6 +310,8 @@ def test_contact_is_shown_to_the_handler_only_and_nowhere_else(
         found = text("SELECT sealed FROM case_contact LIMIT 1")
         assert contact.encode() not in connection.execute(found).scalar_one()
     on_server(home, "CHECKPOINT")
+    control = "水管裂了".encode()
+    assert any(control in one.read_bytes() for one in home.rglob("base/*/*") if one.is_file())
     holding = [
         file
         for file in home.rglob("*")

@@ -23,7 +23,7 @@ CHECKS = (
     response_headers_conformance,
     response_schema_conformance,
 )
-ENDLESS = {"/jobs/{number}/events"}
+ENDLESS = {"/jobs/{number}/events", "/casework/events"}
 """Followed in tests of its own."""
 
 

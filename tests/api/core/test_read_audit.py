@@ -66,6 +66,13 @@ READS = {
     "/people/breaches": "/people/breaches",
     "/staff": "/staff",
     "/staff/workbook.xlsx": "/staff/workbook.xlsx",
+    "/casework/cases": "/casework/cases",
+    "/casework/summary": "/casework/summary",
+    "/casework/visits": "/casework/visits",
+    "/casework/duties": "/casework/duties",
+    "/casework/map": "/casework/map",
+    "/casework/export.csv": "/casework/export.csv",
+    "/casework/export.xlsx": "/casework/export.xlsx",
 }
 """An example of every route that reads a protected layer."""
 
@@ -81,6 +88,11 @@ NO_FEATURES = {
     "/jobs": "who draws what",
     "/jobs/{number}": "the same",
     "/jobs/{number}/events": "the same",
+    "/casework/kinds": "kinds of cases, which are public",
+    "/casework/cases/{number}": "as the list; there is no case here",
+    "/casework/cases/{number}/photos/{photo}": "as the list; there is no case here",
+    "/casework/cases/{number}/contact": "audited by case, in the tests of casework",
+    "/casework/events": "endless; changes that are sent count as reads of the list",
     "/plans/{number}/edits": "what was done to a draft, which is in the trail already",
 }
 """Routes for some roles that read no protected layer, or can't be tried here; and why."""

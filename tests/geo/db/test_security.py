@@ -59,6 +59,25 @@ MORE = [
     "INSERT INTO import_run (layer, source, status) VALUES ('road', 'osm:x', 'published')",
     "INSERT INTO quarantine (run_id, layer, reason) SELECT id, 'road', 'why' FROM import_run",
     "INSERT INTO layer_revision (layer, revision) VALUES ('road', 1)",
+    "INSERT INTO service_case (number, kind, flow, channel, description, geom, region_code, "
+    "grid_code, handler_code, level, involved, due_at) SELECT g.code, 'noise', 'service', "
+    "'page', 'x', ST_PointOnSurface(g.geom), left(g.code, 12), g.code, g.code, 'grid', "
+    "ARRAY[left(g.code, 12), g.code], now() FROM grid g",
+    "INSERT INTO service_case (number, kind, flow, channel, description, geom, region_code, "
+    "handler_code, level, involved, due_at) SELECT r.code, 'noise', 'service', 'page', 'x', "
+    "ST_PointOnSurface(r.geom), r.code, r.code, 'community', ARRAY[r.code], now() "
+    "FROM region r WHERE level = 'community'",
+    "INSERT INTO case_event (case_id, role, action, state) SELECT id, 'x', 'file', 'filed' "
+    "FROM service_case",
+    "INSERT INTO case_photo (case_id, event_id, photo) SELECT case_id, id, '' FROM case_event",
+    "INSERT INTO case_contact (case_id, sealed) SELECT id, '' FROM service_case",
+    "INSERT INTO case_key (key, request, case_id, owner) SELECT number, '', id, "
+    "CASE WHEN length(number) = 12 THEN 'me' ELSE '' END FROM service_case",
+    "INSERT INTO report_count (origin, minute, requests) VALUES ('x', now(), 1)",
+    "INSERT INTO visit (grid_code, dwelling_code, visited_at, topic, visitor, key) "
+    "SELECT code, 'd', now(), 'other', 'x', code FROM grid",
+    "INSERT INTO duty_record (grid_code, duty, month, done_on, recorded_by) "
+    "SELECT code, 'meeting', '2026-03-01', '2026-03-02', 'x' FROM grid",
     "UPDATE region SET name = name || '!' WHERE level = 'street'",
 ]
 
@@ -92,6 +111,18 @@ OFFICE_SEES = IN_FORCE | {
     "grid_informant": PLANNER_SEES["grid_informant"],
 }
 
+_OFFICE_CASES = f"(SELECT id FROM service_case WHERE region_code = '{SCOPE}')"
+OFFICE_SEES |= {
+    "service_case": f"region_code = '{SCOPE}'",
+    "case_event": f"case_id IN {_OFFICE_CASES}",
+    "case_photo": f"case_id IN {_OFFICE_CASES}",
+    "case_contact": f"case_id IN (SELECT id FROM service_case WHERE handler_code = '{SCOPE}')",
+    "case_key": "owner = 'me'",
+    "visit": f"grid_code LIKE '{SCOPE}%'",
+    "duty_record": f"grid_code LIKE '{SCOPE}%'",
+}
+
+_OWN_CASES = f"(SELECT id FROM service_case WHERE grid_code = '{OWN_GRID}')"
 _OWN_MEMBERS = f"grid_id IN (SELECT id FROM grid WHERE code = '{OWN_GRID}')"
 _OWN_BUILDINGS = f"(SELECT building_code FROM grid_member WHERE {_OWN_MEMBERS})"
 GRID_MANAGER_SEES = IN_FORCE | {
@@ -102,6 +133,13 @@ GRID_MANAGER_SEES = IN_FORCE | {
     "grid_member": _OWN_MEMBERS,
     "grid_manager": f"grid_code = '{OWN_GRID}'",
     "grid_informant": f"grid_code = '{OWN_GRID}'",
+    "service_case": f"grid_code = '{OWN_GRID}'",
+    "case_event": f"case_id IN {_OWN_CASES}",
+    "case_photo": f"case_id IN {_OWN_CASES}",
+    "case_contact": f"case_id IN {_OWN_CASES}",
+    "case_key": "owner = 'me'",
+    "visit": f"grid_code = '{OWN_GRID}'",
+    "duty_record": f"grid_code = '{OWN_GRID}'",
 }
 
 SEES = {
@@ -112,6 +150,7 @@ SEES = {
     "importer": IN_FORCE | {"job": "kind IN ('approve', 'roll_back', 'replay')"},
     "utility": IN_FORCE | dict.fromkeys(("pipe_node", "pipe_segment"), "network = 'gas'"),
     "planner": PLANNER_SEES,
+    "admin": {"case_key": "owner = 'me'"},
 }
 
 
