@@ -42,6 +42,8 @@ class Lock(IntEnum):
         Sign-in attempts.
     CASE_KEY
         An idempotency key of casework by its digest.
+    ASSESSMENT
+        The closing of months.
     """
 
     MIGRATION = 4206_0002
@@ -56,6 +58,7 @@ class Lock(IntEnum):
     BAKING = 4206_0004
     SIGN_IN = 4206_0005
     CASE_KEY = 4206_0012
+    ASSESSMENT = 4206_0013
 
 
 def acquire(connection: Connection, lock: Lock, key: int | str = 0) -> None:

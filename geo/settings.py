@@ -84,6 +84,10 @@ class Settings(BaseSettings):
     hydrant_inspection_days: int = Field(default=90, ge=1, le=3660)
     # Kinds of cases, by default those of data/casework/kinds.toml.
     case_kinds: Path | None = None
+    # Indicators of the assessment, by default those of data/casework/indicators.toml, and the days
+    # after a month's end in which visits and duties may still be entered before it is closed.
+    indicators: Path | None = None
+    assessment_days: int = Field(default=3, ge=0, le=28)
     # Days after which the contact that a reporter gave is deleted, from the closing of the case.
     case_contact_days: int = Field(default=30, ge=0, le=3650)
     # Requests a minute that an address may send to the public reports: new ones, and follow-ups.

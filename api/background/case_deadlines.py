@@ -1,11 +1,11 @@
-"""Deadlines of cases: escalation, new routes, and deletion of contacts, beside the requests."""
+"""Deadlines of cases and of months, and deletion of contacts, beside the requests."""
 
 import threading
 
 from sqlalchemy import Engine
 
 from api.core.caller import SERVICE_CALLER, transaction_as
-from geo.casework import escalation
+from geo.casework import assessment, escalation
 
 POLL_INTERVAL_S = 30.0
 
@@ -17,6 +17,7 @@ def process_deadlines(engine: Engine, closing: threading.Event) -> None:
         escalation.reroute_orphans,
         escalation.escalate_overdue,
         escalation.delete_expired,
+        assessment.close_months,
     ):
         if not closing.is_set():
             with transaction_as(engine, SERVICE_CALLER) as connection:

@@ -29,11 +29,13 @@ Group = Literal["component", "event", "dispute", "property", "floating", "servic
 Visibility = Literal["public", "private"]
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
+    """A part of a file that a city writes: a field that is not known is refused."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Name(_Strict):
+class Name(Strict):
     """A text in both languages."""
 
     zh: str = Field(min_length=1, max_length=200)
@@ -76,7 +78,7 @@ class Duty(Name):
     day: int = Field(default=31, ge=1, le=31)
 
 
-class Catalogue(_Strict):
+class Catalogue(Strict):
     """All kinds, departments and monthly duties of a city."""
 
     departments: dict[str, Name]

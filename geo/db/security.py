@@ -158,7 +158,7 @@ _LAYER_RULES: dict[str, Rule] = {
     "pipe_node": _PIPES,
     "pipe_segment": _PIPES,
     "dwelling": Rule(
-        read={"grid_manager": _OWN_DWELLING} | _rows(ALL_ROWS, "publisher") | EDITORS,
+        read={"grid_manager": _OWN_DWELLING} | _rows(ALL_ROWS, "publisher", "keeper") | EDITORS,
         write=EDITORS,
         change={"grid_manager": _OWN_DWELLING},
     ),
@@ -196,7 +196,7 @@ RULES: dict[str, Rule] = {
     "grid_member": Rule(
         read=_rows(_OF_PLAN, "planner", "office")
         | {"fire": _IN_FORCE, "importer": _IN_FORCE, "grid_manager": _OWN_MEMBER}
-        | _rows(ALL_ROWS, "publisher", "admin"),
+        | _rows(ALL_ROWS, "publisher", "admin", "keeper"),
         write={"planner": _OF_PLAN, "admin": ALL_ROWS},
     ),
     "plan_edit": Rule(
@@ -254,10 +254,24 @@ RULES: dict[str, Rule] = {
     ),
     "report_count": Rule(read=_rows(ALL_ROWS, "keeper"), write=_rows(ALL_ROWS, "keeper")),
     "visit": Rule(
-        read=_STAFF_READERS_OF_GRID, add={"grid_manager": _OWN_GRID} | _rows(ALL_ROWS, "admin")
+        read=_STAFF_READERS_OF_GRID | _rows(ALL_ROWS, "keeper"),
+        add={"grid_manager": _OWN_GRID} | _rows(ALL_ROWS, "admin"),
+    ),
+    "assessment_month": Rule(
+        read=_rows(ALL_ROWS, "office", "grid_manager", "admin", "keeper"),
+        write=_rows(ALL_ROWS, "keeper"),
+    ),
+    "assessment_measure": Rule(
+        read={
+            "office": "in_scope(area_code)",
+            "grid_manager": "area_code = ANY (own_grids())",
+        }
+        | _rows(ALL_ROWS, "admin", "keeper"),
+        write=_rows(ALL_ROWS, "keeper"),
     ),
     "duty_record": Rule(
-        read=_STAFF_READERS_OF_GRID, write={"grid_manager": _OWN_GRID} | _rows(ALL_ROWS, "admin")
+        read=_STAFF_READERS_OF_GRID | _rows(ALL_ROWS, "keeper"),
+        write={"grid_manager": _OWN_GRID} | _rows(ALL_ROWS, "admin"),
     ),
 }
 """Rules of every table."""

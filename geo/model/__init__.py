@@ -1,6 +1,7 @@
 """The tables of the city spatial geodatabase, one module a theme."""
 
 from geo.model.account import Account, Role, Session
+from geo.model.assessment import AssessmentMeasure, AssessmentMonth
 from geo.model.base import DISPLAY_SRID, STORAGE_SRID, Base, Feature, gist_indexes
 from geo.model.building import Building, BuildingUnit, Compound
 from geo.model.casework import (
@@ -74,6 +75,8 @@ __all__ = [
     "LAYERS",
     "STORAGE_SRID",
     "Account",
+    "AssessmentMeasure",
+    "AssessmentMonth",
     "AuditEvent",
     "Base",
     "Building",
