@@ -52,7 +52,7 @@ MAX_NEARBY = 200
 
 _NEARBY = text(
     """
-    SELECT kind, state, filed_on, closed_on, ST_X(geom) AS lon, ST_Y(geom) AS lat
+    SELECT number, kind, state, filed_on, closed_on, ST_X(geom) AS lon, ST_Y(geom) AS lat
     FROM published.reported_case
     WHERE ST_DWithin(
         geom::geography, ST_SetSRID(ST_MakePoint(:lon, :lat), 4490)::geography, :radius)

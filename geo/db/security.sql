@@ -113,10 +113,10 @@ LEFT JOIN public.region community ON community.code = plan.community_code
 LEFT JOIN public.region street ON street.code = community.parent_code
 WHERE plan.status <> 'draft' AND coalesce(grid.valid_from, plan.published_at) IS NOT NULL;
 
--- Cases that an office released: what, when and roughly where, to a thousandth of a degree; neither
--- number nor words of the reporter.
+-- Cases that an office released: what, when and roughly where, to a thousandth of a degree; no
+-- words of the reporter.
 CREATE VIEW published.reported_case AS
-SELECT kind, state, filed_at::date AS filed_on, closed_at::date AS closed_on,
+SELECT number, kind, state, filed_at::date AS filed_on, closed_at::date AS closed_on,
     ST_SnapToGrid(geom, 0.001)::geometry(Point, 4490) AS geom
 FROM public.service_case WHERE released_at IS NOT NULL AND state <> 'declined';
 

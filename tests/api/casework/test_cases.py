@@ -347,7 +347,8 @@ def test_only_released_cases_are_public_and_their_place_is_rounded(client, offic
     assert take(office, number, "release").json()["released_at"]
     (shown,) = [one for one in nearby() if one["kind"] == "exposed_waste"]
     assert shown["lon"] == pytest.approx(round(HERE[0], 3), abs=1e-9)
-    assert not {"number", "description", "address"} & set(shown)
+    assert shown["number"] == number
+    assert not {"description", "address", "contact"} & set(shown)
     assert take(office, number, "retract").json()["released_at"] is None
     assert "exposed_waste" not in {one["kind"] for one in nearby()}
     private = report("neighbour_dispute")["number"]
