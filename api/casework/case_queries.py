@@ -17,8 +17,8 @@ from api.casework.case_responses import (
 )
 from api.core.caller import Caller
 from api.core.parameters import Bbox, Box
+from geo.casework.actors import Actor
 from geo.casework.kinds import Group, case_kinds
-from geo.casework.store import Actor
 from geo.casework.workflow import RUNNING
 from geo.clock import city_time_to_utc
 from geo.codes import code_prefix

@@ -203,6 +203,8 @@ def test_same_key_files_once_and_takes_a_step_once(town, manager, client, report
         assert take(manager, first["number"], "accept", headers=headers).status_code == 200
     events = manager.get(f"/casework/cases/{first['number']}").json()["events"]
     assert [one["action"] for one in events] == ["file", "accept"]
+    second = report()["number"]
+    assert take(manager, second, "accept", headers=headers).status_code == 409
     results, before = [], count(town)
     again = {"Idempotency-Key": "0d5b1c7e-9a52-4d6f-8a1b-000000000002"}
     threads = [
