@@ -51,6 +51,7 @@ def run(host: str, port: int, *, workers: int = 1, log: bool = False) -> None:
     from api.auth import identity_provider
     from api.core.protocol import TimeLimitedProtocol
     from geo import db
+    from geo.casework.kinds import case_kinds
     from geo.secrets import secret
     from maps import build
 
@@ -59,6 +60,7 @@ def run(host: str, port: int, *, workers: int = 1, log: bool = False) -> None:
         build.build(progress)
     secret()  # warns of a weak secret before anything is served
     identity_provider.check_settings()
+    case_kinds()  # refuses a file with mistakes
     db.upgrade()
     db.ensure_login()
     _allow_many_connections()

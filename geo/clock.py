@@ -22,9 +22,14 @@ def city_time_to_utc(moment: datetime) -> datetime:
     return moment.replace(tzinfo=moment.tzinfo or settings().time_zone).astimezone(UTC)
 
 
+def date_in_city(moment: datetime) -> date:
+    """Return the date of a moment in the city."""
+    return moment.astimezone(settings().time_zone).date()
+
+
 def format_day(moment: datetime) -> str:
     """Return the date of a moment in the city, for people: ``2026-03-01``."""
-    return moment.astimezone(settings().time_zone).date().isoformat()
+    return date_in_city(moment).isoformat()
 
 
 def format_time(moment: datetime, timespec: str = "minutes") -> str:

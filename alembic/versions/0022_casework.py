@@ -162,6 +162,13 @@ def upgrade() -> None:
         postgresql_using="gin",
     )
     op.create_index(op.f("ix_service_case_plan_id"), "service_case", ["plan_id"], unique=False)
+    op.create_index(
+        op.f("ix_service_case_released_at"),
+        "service_case",
+        ["released_at"],
+        unique=False,
+        postgresql_where=sa.text("released_at IS NOT NULL"),
+    )
     op.create_table(
         "case_contact",
         sa.Column("case_id", sa.BigInteger(), nullable=False),
@@ -286,6 +293,7 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_case_event_at"), table_name="case_event")
     op.drop_table("case_event")
     op.drop_table("case_contact")
+    op.drop_index(op.f("ix_service_case_released_at"), table_name="service_case")
     op.drop_index(op.f("ix_service_case_plan_id"), table_name="service_case")
     op.drop_index(
         op.f("ix_service_case_involved"), table_name="service_case", postgresql_using="gin"

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.core.caller import Caller
 from api.core.parameters import ONE_LINE
 from etl.photos import MAX_PHOTO_BYTES, reencode_photo
-from geo.casework.store import Actor
+from geo.casework.actors import Actor
 from geo.casework.workflow import Action
 from geo.errors import InputError, TooLargeError
 
@@ -133,6 +133,7 @@ def read_photos(files: Sequence[UploadFile]) -> list[bytes]:
 
 
 def _content(file: UploadFile) -> bytes:
+    file.file.seek(0)  # a transaction that is repeated reads it again
     content = file.file.read(MAX_PHOTO_BYTES + 1)
     if len(content) > MAX_PHOTO_BYTES:
         raise TooLargeError("photo_too_large", most=MAX_PHOTO_BYTES // 1_000_000)

@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from fastapi import Depends, Query
-from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, func, or_, select, tuple_
 from sqlalchemy.orm import aliased
 
 from api.casework.case_responses import (
@@ -17,8 +17,8 @@ from api.casework.case_responses import (
 )
 from api.core.caller import Caller
 from api.core.parameters import Bbox, Box
+from geo.casework.actors import Actor
 from geo.casework.kinds import Group, case_kinds
-from geo.casework.store import Actor
 from geo.casework.workflow import RUNNING
 from geo.clock import city_time_to_utc
 from geo.codes import code_prefix
@@ -234,20 +234,10 @@ def is_handler(caller: Caller, code: str) -> bool:
     return caller.role == "office" and code == caller.scope.ljust(12, "0")
 
 
-def count_cases(connection: Connection) -> tuple[dict[str, int], int, list[Any]]:
-    """Return the number of cases by state, of overdue ones, and the running ones by grid."""
+def count_cases(connection: Connection) -> list[Any]:
+    """Return the number of cases, and of those past their deadline, by state and grid."""
     case = CASE.c
-    states = connection.execute(select(case.state, func.count()).group_by(case.state)).all()
-    is_late = and_(case.state.in_(RUNNING), case.due_at <= func.now())
-    overdue = connection.execute(select(func.count()).where(is_late)).scalar_one()
-    grids = (
-        select(
-            case.grid_code.label("grid"),
-            func.count().label("running"),
-            func.count().filter(case.due_at <= func.now()).label("overdue"),
-        )
-        .where(case.state.in_(RUNNING), case.grid_code.is_not(None))
-        .group_by(case.grid_code)
-        .order_by(case.grid_code)
-    )
-    return dict(map(tuple, states)), overdue, list(connection.execute(grids).mappings())
+    late = func.count().filter(case.due_at <= func.now())
+    groups = case.state, case.grid_code
+    statement = select(*groups, func.count().label("cases"), late.label("late")).group_by(*groups)
+    return list(connection.execute(statement).mappings())

@@ -1,12 +1,14 @@
 """Responses of casework, with names in the caller's language."""
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel
 
+from geo.casework.actors import Actor
 from geo.casework.kinds import Catalogue, Kind, case_kinds
-from geo.casework.store import Actor, possible_transitions, status_of
+from geo.casework.store import possible_transitions, status_of
 from geo.casework.workflow import RUNNING, Action, Transition, action_name, level_of, state_name
 from geo.messages import text
 from geo.model.casework import CaseLevel, CaseState, Channel, Flow
@@ -203,6 +205,7 @@ class FollowUpResponse(BaseModel):
 class NearbyCase(BaseModel):
     """A released case: what, when, and roughly where (to a thousandth of a degree)."""
 
+    number: str
     kind: str
     kind_name: str
     group: str
@@ -299,6 +302,27 @@ _COPIED = (
     *("due_at", "is_provisional", "reported_at", "closed_at", "supervised_at", "released_at"),
     *("escalations", "reworks", "rating"),
 )
+
+
+def describe_counts(rows: Sequence[Any]) -> SummaryResponse:
+    """Return the counts of cases by state and grid as sums."""
+    states: dict[CaseState, int] = {}
+    grids: dict[str, GridCount] = {}
+    running = overdue = 0
+    for row in rows:
+        states[row["state"]] = states.get(row["state"], 0) + row["cases"]
+        if row["state"] not in RUNNING:
+            continue
+        running += row["cases"]
+        overdue += row["late"]
+        if row["grid_code"] is not None:
+            grid = grids.setdefault(
+                row["grid_code"], GridCount(grid=row["grid_code"], running=0, overdue=0)
+            )
+            grid.running += row["cases"]
+            grid.overdue += row["late"]
+    counts = [grids[code] for code in sorted(grids)]
+    return SummaryResponse(states=states, running=running, overdue=overdue, grids=counts)
 
 
 def describe_actions(row: Any, actor: Actor) -> list[ActionResponse]:

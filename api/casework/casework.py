@@ -40,9 +40,9 @@ from api.casework.case_responses import (
     CasesResponse,
     ContactResponse,
     FiledResponse,
-    GridCount,
     KindsResponse,
     SummaryResponse,
+    describe_counts,
     describe_kinds,
 )
 from api.casework.filing import file_as_service
@@ -98,12 +98,7 @@ def cases(
 @router.get("/summary", dependencies=AUDITED, responses=problems.PROTECTED)
 def summary(connection: Connection) -> SummaryResponse:
     """Count the cases that the caller may see."""
-    states, overdue, grids = count_cases(connection)
-    counts = [GridCount.model_validate(row) for row in grids]
-    running = sum(states.get(state, 0) for state in ("filed", "accepted", "registered", "handling"))
-    return SummaryResponse.model_validate(
-        {"states": states, "running": running, "overdue": overdue, "grids": counts}
-    )
+    return describe_counts(count_cases(connection))
 
 
 @router.get(

@@ -29,8 +29,8 @@ from api.casework.open311_answers import Open311Route, answer, describe_response
 from api.core.caller import PUBLIC_CALLER, SERVICE_CALLER, transaction_as
 from api.core.parameters import ONE_LINE, Connection
 from api.public.address_search import search_address
+from geo.casework.actors import REPORTER_ACTOR, Actor
 from geo.casework.kinds import Kind, case_kinds
-from geo.casework.store import REPORTER_ACTOR, Actor
 from geo.casework.workflow import REPORTER, RUNNING, state_name
 from geo.clock import city_time_to_utc
 from geo.errors import InputError, NotAllowedError, NotFoundError
@@ -59,7 +59,7 @@ Status = Literal["open", "closed"]
 
 _RELEASED = """
 SELECT number, kind, state, NULL AS description, '' AS address,
-    ST_X(geom) AS lon, ST_Y(geom) AS lat, filed_on AS filed_at, closed_on AS changed_at,
+    ST_X(geom) AS lon, ST_Y(geom) AS lat, filed_at, closed_at AS changed_at,
     NULL::timestamptz AS due_at, '' AS department
 FROM published.reported_case
 """
@@ -377,11 +377,8 @@ def _describe(row: Any) -> dict[str, Any]:
     }
 
 
-def _w3c(moment: Any) -> str | None:
-    """Return a moment, or the midnight of a day in the city, as W3C date and time."""
+def _w3c(moment: datetime | None) -> str | None:
+    """Return a moment as W3C date and time, in the city's time zone."""
     if moment is None:
         return None
-    if not isinstance(moment, datetime):
-        moment = city_time_to_utc(datetime(moment.year, moment.month, moment.day))
-    local: datetime = moment.astimezone(settings().time_zone)
-    return local.isoformat(timespec="seconds")
+    return moment.astimezone(settings().time_zone).isoformat(timespec="seconds")

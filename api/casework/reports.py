@@ -39,15 +39,16 @@ from api.casework.filing import (
 from api.core import problems
 from api.core.parameters import Connection
 from api.core.responses import JSON, etag_response
+from geo.casework.actors import REPORTER_ACTOR
 from geo.casework.kinds import case_kinds
 from geo.casework.store import (
-    REPORTER_ACTOR,
     StepRequest,
     possible_transitions,
     status_of,
     take_step,
 )
 from geo.casework.workflow import Action, state_name
+from geo.clock import date_in_city
 from geo.errors import NotFoundError
 from geo.model.casework import CaseState, Channel
 from geo.settings import settings
@@ -58,11 +59,11 @@ MAX_NEARBY = 200
 
 _NEARBY = text(
     """
-    SELECT kind, state, filed_on, closed_on, ST_X(geom) AS lon, ST_Y(geom) AS lat
+    SELECT number, kind, state, filed_at, closed_at, ST_X(geom) AS lon, ST_Y(geom) AS lat
     FROM published.reported_case
     WHERE ST_DWithin(
         geom::geography, ST_SetSRID(ST_MakePoint(:lon, :lat), 4490)::geography, :radius)
-    ORDER BY filed_on DESC, kind LIMIT :most
+    ORDER BY filed_at DESC LIMIT :most
     """
 )
 
@@ -98,7 +99,9 @@ def nearby(
     catalogue = case_kinds()
     items = [
         NearbyCase(
-            **row,
+            **{name: row[name] for name in ("number", "kind", "state", "lon", "lat")},
+            filed_on=date_in_city(row["filed_at"]),
+            closed_on=date_in_city(row["closed_at"]) if row["closed_at"] else None,
             kind_name=catalogue.kind_name(row["kind"]),
             group=kind_group(row["kind"]),
             state_name=state_name(CaseState(row["state"])),

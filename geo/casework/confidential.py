@@ -62,6 +62,14 @@ def origin_digest(address: str, purpose: str) -> str:
     return hmac.new(_key("origin"), f"{purpose} {address}".encode(), hashlib.sha256).hexdigest()
 
 
+def keyed_digest(*parts: bytes) -> str:
+    """Return a digest from which nobody without the installation's secret can guess the parts."""
+    digest = hmac.new(_key("request"), digestmod=hashlib.sha256)
+    for part in parts:
+        digest.update(hashlib.sha256(part).digest())
+    return digest.hexdigest()
+
+
 def key_digest(owner: str, key: str) -> str:
     """Return the digest of an idempotency key of an account, or of the public."""
     return hashlib.blake2b(f"{owner}\n{key}".encode(), digest_size=24).hexdigest()

@@ -10,9 +10,9 @@ from sqlalchemy import Connection, RowMapping, func, insert, select, text
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from geo import locks
+from geo.casework.actors import Actor
 from geo.casework.confidential import key_digest
 from geo.casework.kinds import case_kinds
-from geo.casework.store import Actor
 from geo.errors import ConflictError, InputError, NotFoundError
 from geo.locks import Lock
 from geo.model import DutyRecord, ServiceCase, Visit

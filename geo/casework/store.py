@@ -5,27 +5,22 @@ security limits: cases are filed and followed up under the service role, steps o
 under the account's.
 """
 
-import hashlib
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-import orjson
 from sqlalchemy import Connection, Row, func, insert, select, update
 
-from geo import locks
-from geo.casework.confidential import key_digest, seal_contact
+from geo.casework.actors import Actor
+from geo.casework.confidential import seal_contact
 from geo.casework.deadlines import deadline_after
 from geo.casework.kinds import Catalogue, case_kinds
+from geo.casework.request_keys import digest_request, find_earlier_case, store_key
 from geo.casework.routing import route_case
 from geo.casework.workflow import (
     ADMIN,
-    MANAGER,
-    OFFICE,
-    REPORTER,
-    SYSTEM,
     TRANSITIONS,
     Action,
     CaseStatus,
@@ -40,39 +35,13 @@ from geo.casework.workflow import (
 )
 from geo.db.views import GRIDS
 from geo.errors import ConflictError, InputError, NotAllowedError, NotFoundError, StaleError
-from geo.locks import Lock
-from geo.model import CaseContact, CaseEvent, CaseKey, CasePhoto, Region, ServiceCase
+from geo.model import CaseContact, CaseEvent, CasePhoto, Region, ServiceCase
 from geo.model.casework import CaseState, Channel, Flow
+from geo.settings import settings
 
 NUMBER_ATTEMPTS = 8
 UNLISTED_KIND_DAYS = 5
 """Working days of a kind that the file of kinds no longer lists."""
-
-
-@dataclass(frozen=True)
-class Actor:
-    """Who takes a step; ``scope`` and ``grids`` as in :class:`api.core.caller.Caller`."""
-
-    name: str
-    role: str
-    scope: str = ""
-    grids: tuple[str, ...] = ()
-
-    def answers_for(self, code: str) -> bool:
-        """Whether a handler's code is the actor's own, or below the actor's office."""
-        if self.role == MANAGER:
-            return code in self.grids
-        if self.role == OFFICE:
-            return bool(self.scope) and code.startswith(self.scope)
-        return self.role in (ADMIN, REPORTER, SYSTEM)
-
-    def is_above(self, code: str) -> bool:
-        """Whether the actor's office is above a handler."""
-        return self.answers_for(code) and code[len(self.scope) :].strip("0") != ""
-
-
-SYSTEM_ACTOR = Actor("gridatlas", SYSTEM)
-REPORTER_ACTOR = Actor("", REPORTER)
 
 
 @dataclass(frozen=True)
@@ -120,8 +89,8 @@ def file_case(connection: Connection, filing: Filing, actor: Actor) -> str:
     ConflictError
         If the key was used for another request.
     """
-    digest = _digest(filing)
-    if number := _earlier(connection, actor, filing.key, digest):
+    digest = digest_request(vars(filing), filing.photos)
+    if number := find_earlier_case(connection, actor, filing.key, digest):
         return number
     kind = case_kinds().kind(filing.kind)
     route = route_case(connection, filing.lon, filing.lat, kind.first_level)
@@ -137,7 +106,7 @@ def file_case(connection: Connection, filing: Filing, actor: Actor) -> str:
         "region": route.region,
         "grid": route.grid,
         "plan": route.plan,
-        **_due(now, kind.days),
+        **due_values(now, kind.days),
         **filing.data,
     }
     step = Step(Action.FILE, now, data)
@@ -156,7 +125,7 @@ def file_case(connection: Connection, filing: Filing, actor: Actor) -> str:
     if filing.contact:
         sealed = {"case_id": case, "sealed": seal_contact(filing.contact)}
         connection.execute(insert(CaseContact).inline(), sealed)
-    _keep_key(connection, actor, filing.key, digest, case)
+    store_key(connection, actor, filing.key, digest, case)
     return number
 
 
@@ -165,7 +134,8 @@ def _insert_case(connection: Connection, row: dict[str, Any], now: datetime) -> 
     from sqlalchemy.dialects.postgresql import insert as upsert
 
     for _ in range(NUMBER_ATTEMPTS):
-        number = f"{now:%Y%m%d}{secrets.randbelow(10**8):08d}"
+        day = now.astimezone(settings().time_zone)
+        number = f"{day:%Y%m%d}{secrets.randbelow(10**8):08d}"
         statement = upsert(ServiceCase).on_conflict_do_nothing(index_elements=["number"])
         added = connection.execute(
             statement.returning(ServiceCase.id), row | {"number": number}
@@ -187,8 +157,8 @@ def take_step(connection: Connection, number: str, request: StepRequest, actor: 
     StaleError
         If the case has changed since the revision that the actor saw.
     """
-    digest = _digest(request)
-    if _earlier(connection, actor, request.key, digest):
+    digest = digest_request(vars(request) | {"number": number}, request.photos)
+    if find_earlier_case(connection, actor, request.key, digest):
         return
     row = lock_case(connection, number)
     status = status_of(row)
@@ -199,7 +169,7 @@ def take_step(connection: Connection, number: str, request: StepRequest, actor: 
     now: datetime = connection.execute(select(func.now())).scalar_one()
     data = _step_data(connection, transition, row, request, now)
     apply_to_case(connection, row, Step(request.action, now, data), actor, request)
-    _keep_key(connection, actor, request.key, digest, row.id)
+    store_key(connection, actor, request.key, digest, row.id)
 
 
 def lock_case(connection: Connection, number: str) -> Row[Any]:
@@ -283,7 +253,7 @@ def _step_data(
             if kind.flow != row.flow:
                 raise InputError("case_kind_of_other_flow", kind=kind.text())
             data |= {"kind": kind.key, "department": kind.department}
-            data |= _due(row.filed_at, kind.days)
+            data |= due_values(row.filed_at, kind.days)
         case Action.TRANSFER:
             _check_target(connection, kinds, row, to, request.department)
             data |= {"to": to, "department": request.department}
@@ -295,7 +265,7 @@ def _step_data(
             if kinds.kind(row.kind).visibility == "private":
                 raise NotAllowedError("case_kind_private", kind=kinds.kind_name(row.kind))
         case Action.REWORK:
-            data |= _due(now, kind_days(kinds, row.kind))
+            data |= due_values(now, kind_days(kinds, row.kind))
     return data
 
 
@@ -326,9 +296,6 @@ def due_values(start: datetime, days: int) -> dict[str, Any]:
         "due_from": start.isoformat(),
         "due_days": days,
     }
-
-
-_due = due_values
 
 
 def status_of(row: Row[Any]) -> CaseStatus:
@@ -412,49 +379,3 @@ def read_steps(connection: Connection, case: int) -> list[Step]:
         select(*columns).where(CaseEvent.case_id == case).order_by(CaseEvent.id)
     )
     return [Step(Action(action), at, data) for action, at, data in rows]
-
-
-def _digest(request: Filing | StepRequest) -> str:
-    """Return the digest of a request without its key and the revision that the actor saw."""
-    values = {
-        name: value
-        for name, value in vars(request).items()
-        if name not in {"key", "revision", "photos"}
-    }
-    digest = hashlib.blake2b(orjson.dumps(values, option=orjson.OPT_SORT_KEYS), digest_size=24)
-    for photo in request.photos:
-        digest.update(photo)
-    return digest.hexdigest()
-
-
-def _earlier(connection: Connection, actor: Actor, key: str, digest: str) -> str | None:
-    """Return the number of the case for which the actor used a key before, None if never.
-
-    Raises
-    ------
-    ConflictError
-        If it was for another request.
-    """
-    if not key:
-        return None
-    name = key_digest(actor.name, key)
-    locks.acquire(connection, Lock.CASE_KEY, name)
-    columns = CaseKey.request, ServiceCase.number
-    known = select(*columns).join(ServiceCase, ServiceCase.id == CaseKey.case_id)
-    row = connection.execute(known.where(CaseKey.key == name)).first()
-    if row is None:
-        return None
-    if row.request != digest:
-        raise ConflictError("case_key_reused")
-    return str(row.number)
-
-
-def _keep_key(connection: Connection, actor: Actor, key: str, digest: str, case: int) -> None:
-    if key:
-        row = {
-            "key": key_digest(actor.name, key),
-            "request": digest,
-            "case_id": case,
-            "owner": actor.name,
-        }
-        connection.execute(insert(CaseKey).inline(), row)

@@ -114,9 +114,9 @@ LEFT JOIN public.region street ON street.code = community.parent_code
 WHERE plan.status <> 'draft' AND coalesce(grid.valid_from, plan.published_at) IS NOT NULL;
 
 -- Cases that an office released: what, when and roughly where, to a thousandth of a degree; no
--- words of the reporter. The number alone opens nothing.
+-- words of the reporter.
 CREATE VIEW published.reported_case AS
-SELECT number, kind, state, filed_at::date AS filed_on, closed_at::date AS closed_on,
+SELECT number, kind, state, filed_at, closed_at,
     ST_SnapToGrid(geom, 0.001)::geometry(Point, 4490) AS geom
 FROM public.service_case WHERE released_at IS NOT NULL AND state <> 'declined';
 

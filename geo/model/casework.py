@@ -122,6 +122,7 @@ class ServiceCase(Base):
         CheckConstraint("handler_code ~ '^([0-9]{12}|[0-9]{15})$'", name="handler_code_digits"),
         Index(None, "involved", postgresql_using="gin"),
         Index(None, "plan_id"),
+        Index(None, "released_at", postgresql_where=text("released_at IS NOT NULL")),
         Index(
             "ix_service_case_due",
             "due_at",

@@ -1,6 +1,7 @@
 """``gridatlas serve`` as a person runs it."""
 
 import json
+import os
 import re
 import signal
 import socket
@@ -8,6 +9,10 @@ import subprocess
 import sys
 
 import httpx
+
+from tests import accounts
+from tests import town as t
+from tests.api.conftest import bearer
 
 SERVE = [sys.executable, "-m", "cli.main", "serve"]
 
@@ -37,6 +42,41 @@ def test_port_in_use_is_one_line_with_the_remedy(town):
     assert port in done.stderr
     assert "--port" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_mistake_in_the_citys_kinds_of_cases_is_one_line_before_anything_is_served(town, tmp_path):
+    file = tmp_path / "kinds.toml"
+    file.write_text("[[kinds]]\nkey = 'noise'\n[departments]\n", encoding="utf-8")
+    done = subprocess.run(
+        [*SERVE, "--port", "0"],
+        env=os.environ | {"GRIDATLAS_CASE_KINDS": os.fspath(file)},
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 2
+    assert str(file) in done.stderr
+    assert "kinds.noise" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_open_stream_of_cases_does_not_hold_up_the_end(town):
+    with town.begin() as connection:
+        accounts.add(connection, "duty_officer", "office", scope=t.NORTH_GATE)
+    running = subprocess.Popen(
+        [*SERVE, "--port", "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        address = re.search(r"http://127\.0\.0\.1:\d+", running.stdout.readline())[0]
+        headers = bearer(address, "duty_officer")
+        with httpx.stream("GET", f"{address}/casework/events", headers=headers) as stream:
+            assert next(stream.iter_lines()) == "event: reset"
+            running.send_signal(signal.SIGTERM)
+            assert running.wait(20) in (0, -signal.SIGTERM)
+        assert "Traceback" not in running.stderr.read()
+    finally:
+        running.kill()
+        running.communicate()
 
 
 def test_several_workers_answer_write_lines_of_json_and_stop_in_order(town):
