@@ -61,6 +61,7 @@ def run(host: str, port: int, *, workers: int = 1, log: bool = False) -> None:
     identity_provider.check_settings()
     db.upgrade()
     db.ensure_login()
+    db.forbid_server_start()
     _allow_many_connections()
     os.environ["GRIDATLAS_LOG"] = "1" if log else ""
     from api.app import create_served_app
