@@ -73,13 +73,19 @@ def read_with_gdal(site: str) -> tuple[str, float, int] | None:
     """Return GDAL's version, the seconds it takes for all buildings, and how many it read."""
     if shutil.which("ogr2ogr") is None:
         return None
+    # Gridatlas keeps GDAL from loading some drivers in its own processes.
+    environment = {k: value for k, value in os.environ.items() if not k.startswith("GDAL_")}
     version = subprocess.run(["ogr2ogr", "--version"], capture_output=True, text=True, check=True)
     with tempfile.TemporaryDirectory(prefix="gridatlas-gdal-") as folder:
         target = Path(folder) / "building.geojsonl"
         command = ["ogr2ogr", "-f", "GeoJSONSeq", str(target), f"OAPIF:{site}/ogc", "building"]
         began = time.perf_counter()
-        subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=True)
+        ended = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=TIMEOUT_S
+        )
         seconds = time.perf_counter() - began
+        if ended.returncode != 0:
+            sys.exit(f"GDAL failed: {ended.stderr[-2000:]}")
         count = sum(1 for line in target.read_text("utf-8").splitlines() if line)
     return version.stdout.strip(), seconds, count
 

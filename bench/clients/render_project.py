@@ -6,16 +6,26 @@ Run by the Python of the system, which has QGIS: ``python3 render_project.py PRO
 import json
 import sys
 from collections import Counter
+from xml.etree import ElementTree
 
 from qgis.core import (
     QgsApplication,
     QgsMapRendererParallelJob,
     QgsMapSettings,
     QgsProject,
+    QgsRectangle,
 )
 from qgis.PyQt.QtCore import QSize
 
 SIZE_PIXELS = (1200, 900)
+
+
+def canvas_extent(project: str) -> QgsRectangle:
+    """Return the extent that a project opens with, which only the window of QGIS reads."""
+    extent = ElementTree.parse(project).find("mapcanvas[@name='theMapCanvas']/extent")
+    assert extent is not None
+    sides = [float(extent.findtext(side, "nan")) for side in ("xmin", "ymin", "xmax", "ymax")]
+    return QgsRectangle(*sides)
 
 
 def main() -> None:
@@ -28,7 +38,7 @@ def main() -> None:
     settings = QgsMapSettings()
     settings.setLayers(layers)
     settings.setDestinationCrs(project.crs())
-    settings.setExtent(project.viewSettings().defaultViewExtent())
+    settings.setExtent(canvas_extent(sys.argv[1]))
     settings.setOutputSize(QSize(*SIZE_PIXELS))
     job = QgsMapRendererParallelJob(settings)
     job.start()
