@@ -12,6 +12,16 @@ from geo.errors import InputError
 
 _RECORD_SEPARATOR = b"\x1e"
 _HEAD_BYTES = 4096
+_MAX_LINE_BYTES = 16 * 2**20
+
+
+def is_sequence(path: Path) -> bool:
+    """Return whether a GeoJSON file holds one feature a line, whatever its name ends in."""
+    with path.open("rb") as file:
+        first = file.readline(_MAX_LINE_BYTES).removeprefix(b"\xef\xbb\xbf").strip()
+        if b"FeatureCollection" in first[:_HEAD_BYTES] or not _is_feature(first):
+            return False
+        return any(line.strip() for line in file)
 
 
 def collect_features(path: Path, folder: Path) -> Path:

@@ -196,7 +196,7 @@ def _answer(connection: Connection) -> None:
 def _confine_to(path: Path, scratch: Path) -> Path:
     """Confine this process to a data set; return the path that opens it."""
     from etl.input.confinement import confine
-    from etl.input.json_sequence import collect_features
+    from etl.input.json_sequence import collect_features, is_sequence
     from etl.input.kml import normalize_kml
 
     parts = [part for part in dataset_files(path) if part.is_file()]
@@ -209,7 +209,8 @@ def _confine_to(path: Path, scratch: Path) -> Path:
     _discard_output()
     confine(size, [path] if path.is_dir() else parts, [scratch])
     suffix = path.suffix.lower()
-    if suffix in SEQUENCE_SUFFIXES:
+    is_json = DRIVERS.get(suffix) == "GeoJSON"
+    if suffix in SEQUENCE_SUFFIXES or (is_json and is_sequence(link)):
         return collect_features(link, scratch)
     return normalize_kml(link, scratch) if suffix == ".kml" else link
 

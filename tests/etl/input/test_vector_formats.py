@@ -242,7 +242,7 @@ def lines_of(count, **properties):
     [
         *(("a.geojsonl", "utf-8", ("", "\n")), ("a.geojsons", "utf-8", ("\x1e", "\n"))),
         *(("a.ndjson", "utf-8-sig", ("", "\r\n")), ("a.geojsonl", "gb18030", ("", "\n\n"))),
-        ("a.geojsonl", "utf-16", ("", "\n")),
+        *(("a.geojsonl", "utf-16", ("", "\n")), ("a.geojson", "utf-8", ("", "\n"))),
     ],
 )
 def test_geojson_of_one_feature_a_line_is_read(database, tmp_path, name, encoding, separators):
