@@ -13,6 +13,7 @@ from geo.errors import InputError, NotFoundError
 from geo.messages import text
 
 if TYPE_CHECKING:
+    from etl.input.mapping import Coordinates
     from geo.partition.options import CommunityDrawOptions
     from geo.partition.previous_plan import PreviousPlan
     from geo.plans.batch import DrawResult
@@ -91,6 +92,14 @@ class CommandOptions:
     ] = ""
     crs: Annotated[
         str, _option(PREVIOUS, help="Coordinate system of files that do not state one.")
+    ] = ""
+    transformation: Annotated[
+        str,
+        _option(
+            PREVIOUS,
+            help="PROJ operation or grid file from the datum of files to CGCS2000; "
+            "default: a published one.",
+        ),
     ] = ""
     lock: Annotated[
         list[str] | None,
@@ -203,15 +212,16 @@ def _draw_community(
     if not code and not options.source:
         raise InputError("community_or_all")
     db.upgrade()
+    coordinates = draw_request.file_coordinates(options.crs, options.transformation)
     previous: int | PreviousPlan | None = None
     if options.source:
         if options.source.isdecimal():
             previous, code = _find_plan(int(options.source), code)
         else:
-            previous, code = _read_plan(Path(options.source), code, options.crs)
+            previous, code = _read_plan(Path(options.source), code, coordinates)
         if requested.community.get(code, requested).fresh:
             raise InputError("fresh_excludes", constraint="from")
-    constraints = draw_request.constraints_of_community(requested, code, options.crs or None)
+    constraints = draw_request.constraints_of_community(requested, code, coordinates)
     with console.progress() as progress:
         progress("draw", 0, 1)
         results = batch.draw_community(
@@ -244,7 +254,9 @@ def _find_plan(number: int, community: str) -> tuple[int, str]:
     return number, owner
 
 
-def _read_plan(file: Path, community: str, crs: str) -> tuple["PreviousPlan", str]:
+def _read_plan(
+    file: Path, community: str, coordinates: "Coordinates"
+) -> tuple["PreviousPlan", str]:
     """Read a plan from a file of polygons; return it and the code of its community.
 
     Raises
@@ -258,7 +270,7 @@ def _read_plan(file: Path, community: str, crs: str) -> tuple["PreviousPlan", st
     from geo.plans import store
 
     with db.get_engine().connect() as connection:
-        plans = draw_request.read_plans(connection, file, crs or None)
+        plans = draw_request.read_plans(connection, file, coordinates)
         if not community and len(plans) > 1:
             raise InputError("plan_for_several", file=file, codes=", ".join(plans))
         community = community or next(iter(plans))
@@ -282,8 +294,9 @@ def _draw_region(options: CommandOptions, requested: "CommunityDrawOptions") -> 
         communities = store.list_communities(connection, code_prefix(options.region))
         if not communities:
             raise InputError("nothing_to_draw", region=options.region or "*")
+        coordinates = draw_request.file_coordinates(options.crs, options.transformation)
         constraints, exceptions = draw_request.constraints_of_communities(
-            connection, requested, [code for code, _ in communities], options.crs or None
+            connection, requested, [code for code, _ in communities], coordinates
         )
     order = DrawOrder(tuple(communities), constraints, exceptions, options.publish)
     return run_order(order, scheduler=options.scheduler)

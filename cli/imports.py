@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli import console
-from cli.command_options import with_options
+from cli.command_options import Transformation, with_options
 from cli.import_output import EXIT_HELD, show_outcome
 from geo.errors import InputError
 from geo.messages import text
@@ -125,6 +125,7 @@ def osm(
         str,
         typer.Option(help="Coordinate system of the communities, if their file states none."),
     ] = "",
+    transformation: Transformation = "",
     code: Annotated[
         str, typer.Option(help="First six digits of the division codes to assign.")
     ] = "",
@@ -149,6 +150,7 @@ def osm(
             settings(),
             communities=communities,
             crs=crs or None,
+            transformation=transformation or None,
             code=code,
             progress=progress,
         )

@@ -21,6 +21,7 @@ from geo.partition.scoring.objective import Weights
 from geo.partition.scoring.review import review_plan
 from geo.partition.search.alternatives import find_alternatives
 from geo.plans import store
+from geo.plans.data_state import DataState, mark_if_data_changed, read_data_state
 from geo.plans.validation import limits_from_parameters
 from geo.progress import Progress
 
@@ -59,6 +60,7 @@ def run_plan_job(engine: Engine, job: dict[str, Any], begin: Callable[[str], Non
     # One snapshot, so that an import meanwhile does not mix two states of the city.
     snapshot = engine.execution_options(isolation_level="REPEATABLE READ")
     with transaction_as(snapshot, caller) as connection:
+        state = read_data_state(connection, job["community_code"])
         community = store.read_community(connection, job["community_code"])
         constraints = constraints_from_request(parameters, job["kind"])
         previous = None
@@ -74,7 +76,7 @@ def run_plan_job(engine: Engine, job: dict[str, Any], begin: Callable[[str], Non
 
     def store_drawings() -> list[int]:
         with transaction_as(engine, caller) as connection:
-            return _store_drawings(connection, caller, job["id"], drawings)
+            return _store_drawings(connection, caller, job["id"], drawings, state)
 
     return db.retry_conflicts(store_drawings)
 
@@ -119,10 +121,16 @@ def _score_plan(
 
 
 def _store_drawings(
-    connection: Connection, caller: Caller, job: int, drawings: list[Drawing]
+    connection: Connection,
+    caller: Caller,
+    job: int,
+    drawings: list[Drawing],
+    drawn_from: DataState,
 ) -> list[int]:
     """Store the drawings and finish the job in one transaction, unless it was cancelled."""
     plans = [store.store_drawing(connection, drawing, caller.name) for drawing in drawings]
+    for plan, drawing in zip(plans, drawings, strict=True):
+        mark_if_data_changed(connection, plan, drawing.community, drawn_from)
     _finish_job(connection, job, plans)
     for plan in plans:
         record(connection, caller, "draw", "grid_plan", str(plan), {"job": job})

@@ -1,4 +1,4 @@
-"""Values of dwellings and organisations that follow from others, and checks between them."""
+"""Values of register rows, dwellings and organisations that follow from others, and checks."""
 
 import re
 
@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 
 from etl.checks.values import Fault, format_value
 from etl.input.feature_batch import Batch
+from etl.input.layer_columns import REGISTER
 from geo import clock
 from geo.addresses import normalise_address, parse_address
 from geo.codes import is_credit_code
@@ -22,15 +23,24 @@ Texts = list[str | None]
 
 
 def complete_register_batch(batch: Batch, layer: str) -> Batch:
-    """Return a batch of dwellings or organisations with the columns that follow from others.
+    """Return a batch of register rows, dwellings or organisations with the columns that follow.
 
     Unit, floor and room of a dwelling are written as :mod:`geo.addresses` does, and taken from the
     address where they have no column; an organisation's section and division of industry follow
     from its code of industry, and its code is its credit code where it has no other.
     """
+    if layer == REGISTER:
+        return _complete_unit_numbers(batch)
     if "building_code" not in batch.columns:
         batch = batch.with_columns(building_code=pa.nulls(len(batch), pa.string()))
     return _complete_dwellings(batch) if layer == "dwelling" else _complete_entities(batch)
+
+
+def _complete_unit_numbers(batch: Batch) -> Batch:
+    if "unit" not in batch.columns:
+        return batch
+    units = [_without(_UNIT_WORDS, value) for value in _texts(batch, "unit")]
+    return batch.with_columns(unit=pa.array(units, pa.string()))
 
 
 def _complete_dwellings(batch: Batch) -> Batch:

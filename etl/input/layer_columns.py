@@ -33,6 +33,7 @@ PERSONAL_LAYERS = (REGISTER, "dwelling", "entity")
 """Layers whose files may name persons: of a rejected row only the mapped columns are stored."""
 
 MATCHING_COLUMNS = {
+    REGISTER: ("unit",),
     "building_unit": ("address",),
     "dwelling": ("address", "unit"),
     "entity": ("address", "industry"),

@@ -176,6 +176,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         "code": "buildingcode buildingco 楼栋编码 楼栋编号 建筑编码 建筑编号 建筑物编码 code 编码 "
         "幢号 ldbm jzwbm",
         "unit_code": "unitcode 单元编码 单元编号 dybm dybh",
+        "unit": "unit 单元 单元号 单元名称 dy dyh",
         "address": "address addr 地址 门牌 门牌地址 住址 详细地址 dz mpdz",
         "households": "households 户数 总户数 住户数 hs",
         "population": "population 人口 人口数 人数 rk rks",

@@ -48,9 +48,8 @@ def cross_check(run: Run, delivery: Delivery, findings: Findings) -> None:
                 connection.execute(text(f"ANALYZE {staged.table}"))
         if REGISTER in delivery.staged:
             register = delivery.staged.pop(REGISTER)
-            counts, findings.notes["joined"] = join.stage_register(
-                connection, register, delivery.rejected, run.number
-            )
+            counts, notes = join.stage_register(connection, register, delivery.rejected, run.number)
+            findings.notes |= notes
             delivery.register_rows = register.rows
             delivery.staged |= counts
         if "pipe_segment" in delivery.staged and "pipe_node" not in delivery.staged:

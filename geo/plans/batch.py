@@ -22,6 +22,7 @@ from geo.partition.draw import draw
 from geo.partition.previous_plan import PreviousPlan
 from geo.partition.search.alternatives import find_alternatives
 from geo.plans import store
+from geo.plans.data_state import mark_if_data_changed, read_data_state
 from geo.plans.draw_runs import DrawOrder
 
 if TYPE_CHECKING:
@@ -96,9 +97,12 @@ def draw_community(
         constraint is not valid.
     """
     _freeze_garbage_collector()
-    with bind.connect() as connection:
+    # One snapshot, so that an import meanwhile does not mix two states of the city.
+    snapshot = bind.execution_options(isolation_level="REPEATABLE READ")
+    with snapshot.connect() as connection:
         if stored := _stored_result(connection, run, code):
             return [stored]
+        state = read_data_state(connection, code)
         community = store.read_community(connection, code)
         if not constraints.fresh and not isinstance(previous, PreviousPlan):
             previous = store.read_previous_plan(connection, community, previous)
@@ -113,6 +117,8 @@ def draw_community(
         if stored := _stored_result(connection, run, code):
             return [stored]  # by a worker that Dask believed to be dead
         numbers = [store.store_drawing(connection, drawing, author, run) for drawing in drawings]
+        for number in numbers:
+            mark_if_data_changed(connection, number, code, state)
         if publish:
             store.publish(connection, numbers[0])
         return [

@@ -106,7 +106,8 @@ _REGION = select(Region.code, Region.name, wkb(Region.geom)).where(
 )
 
 
-def _buildings() -> Select[*tuple[Any, ...]]:
+def community_buildings() -> Select[*tuple[Any, ...]]:
+    """Return the query for the buildings of the community of the parameter ``code``."""
     border = select(Region.geom).where(Region.code == _CODE).scalar_subquery()
     is_inside = Building.region_code.is_(None) & func.ST_Within(
         func.ST_PointOnSurface(Building.geom), border
@@ -134,7 +135,7 @@ def _buildings() -> Select[*tuple[Any, ...]]:
     )
 
 
-_BUILDINGS = _buildings()
+_BUILDINGS = community_buildings()
 
 
 def _units() -> Select[*tuple[Any, ...]]:
