@@ -49,8 +49,8 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    for table in ("pipe_segment", "pipe_node"):
-        op.execute(f"UPDATE {table} SET network = 'sewage' WHERE network = 'combined'")
+    op.execute("UPDATE pipe_segment SET network = 'sewage' WHERE network = 'combined'")
+    op.execute("UPDATE pipe_node SET network = 'sewage' WHERE network = 'combined'")
     _replace_networks(BEFORE)
     for table in ("pipe_segment", "pipe_segment_history"):
         for name in (*TEXTS, *FIGURES, "ducts", "owner"):

@@ -7,6 +7,7 @@ from typing import Literal
 
 from api.core.responses import Geometry
 from api.fire.response_parts import DataAge, DatedResponse, GridContact, StrictModel
+from geo.standards import Force
 
 
 class NetworkSummary(StrictModel):
@@ -55,18 +56,43 @@ class BurialResponse(DatedResponse):
     text: str
 
 
-class Conflict(StrictModel):
-    """Where two networks come closer than they may."""
+ConflictKind = Literal["under_building", "building", "crossing", "parallel", "cover"]
 
-    networks: tuple[str, str]
-    segments: tuple[str, str]
-    kind: Literal["crossing", "parallel"]
+
+class Conflict(StrictModel):
+    """Where a pipe comes closer to another, to a building or to the surface than it may."""
+
+    kind: ConflictKind
+    severity: Literal["high", "medium", "missing"]
+    networks: list[str]
+    segments: list[str]
+    building: str | None
     measured: float | None
     required: float
     shortfall: float | None
     standard: str
     clause: str
+    force: Force
+    superseded_by: str
+    verified: bool
     text: str
+
+
+class PipeRule(StrictModel):
+    """Figures for pipes, how binding they are, and the clause they come from."""
+
+    standard: str
+    clause: str
+    force: Force
+    superseded_by: str
+    verified: bool
+    text: str
+
+
+class PipeRulesResponse(StrictModel):
+    """The figures that pipes are checked against."""
+
+    rules: list[PipeRule]
 
 
 class ConflictFeature(StrictModel):

@@ -97,14 +97,15 @@ COLUMNS: dict[str, dict[str, str]] = {
         "building_code": "buildingcode 楼栋编码 建筑编码",
     },
     "pipe_segment": {
-        "code": "code 编码 编号 管段编号 管段编码 管线编号 管线编码 管线段编号 gxbh gxdbh gdbh lno id",
+        "code": "code 编码 编号 管段编号 管段编码 管线编号 管线编码 管线段编号 gxbh gxdbh gdbh "
+        "lno id",
         "network": "network 管线种类 管网类型 管线类型 管类 gxzl gxlx",
-        "from_node": "fromnode 起点编号 起点点号 起点物探点号 起点管线点号 起始点号 起点号 起点 sexp "
-        "startid qdbh qddh qd",
-        "to_node": "tonode 终点编号 终点点号 终点物探点号 终点管线点号 终止点号 终点号 终点 连接点号 "
-        "连接管线点号 连接点物探点号 连接点 eexp endid zdbh zddh zd",
-        "diameter_mm": "diametermm diameter 管径 管径mm 管径或断面尺寸 断面尺寸 管线规格 规格 psize "
-        "gj dmcc gxgg",
+        "from_node": "fromnode 起点编号 起点点号 起点物探点号 起点管线点号 起始点号 起点号 起点 "
+        "sexp startid qdbh qddh qd",
+        "to_node": "tonode 终点编号 终点点号 终点物探点号 终点管线点号 终止点号 终点号 终点 "
+        "连接点号 连接管线点号 连接点物探点号 连接点 eexp endid zdbh zddh zd",
+        "diameter_mm": "diametermm diameter 管径 管径mm 管径或断面尺寸 断面尺寸 管线规格 规格 "
+        "psize gj dmcc gxgg",
         "material": "material 材质 管材 管线材料 管线材质 cz gc",
         "burial_depth_m": "burialdepthm burialdept depth 埋深 管顶埋深 外顶埋深 管底埋深 "
         "管内底埋深 内底埋深 沟底埋深 ms",
@@ -114,7 +115,8 @@ COLUMNS: dict[str, dict[str, str]] = {
         "depth_to_m": "depthtom depthto edeep edepth enddepth 终点埋深 终点管线埋深 终止点埋深 "
         "连接点埋深 连接点管线埋深 终点管顶埋深 终点外顶埋深 终点管底埋深 终点管内底埋深 "
         "终点内底埋深 终点沟底埋深 zdms",
-        "depth_of": "depthof depthtype 埋深类型 埋深类别 埋深部位 埋深位置 埋深基准 测深部位 mslx msbw",
+        "depth_of": "depthof depthtype 埋深类型 埋深类别 埋深部位 埋深位置 埋深基准 测深部位 "
+        "mslx msbw",
         "laying": "laying embed embedtype embedding 埋设方式 敷设方式 埋设类型 敷设类型 埋设方法 "
         "msfs fsfs",
         "status": "status 状态 管线状态 使用状态 使用情况 运行状态 当前状态 zt gxzt syzt syzk",
@@ -124,8 +126,8 @@ COLUMNS: dict[str, dict[str, str]] = {
         "yljb yldj yllx",
         "voltage_kv": "voltagekv voltage 电压 电压值 电压等级 电压kv dyz dydj",
         "ducts": "ducts totalhole holes 总孔数 孔数 管孔数 孔总数 zks ks",
-        "year_built": "yearbuilt year mdate 建设年代 埋设年代 埋设日期 敷设年份 敷设日期 建成年份 "
-        "建设年份 建设日期 jsnd msnd msrq",
+        "year_built": "yearbuilt year mdate 建设年代 埋设年代 埋设日期 敷设年份 敷设日期 "
+        "建成年份 建设年份 建设日期 jsnd msnd msrq",
     },
     "dwelling": {
         "code": "code 编码 户室编码 户室编号 户室代码 房屋编码 房屋编号 房间编码 住宅编码 fwbm "

@@ -1,122 +1,178 @@
-"""Clearances between underground pipes, and what is dangerous to dig near.
+"""Clearances between underground pipes, and what is dangerous to dig near."""
 
-Figures: GB 50028-2006, tables 6.3.3-1 (horizontal, by the gas's pressure) and 6.3.3-2 (vertical),
-for cables and heat pipes laid in the ground; GB 50289-2016, tables 4.1.9 and 4.1.14, for heat and
-power (not verified: see ``docs/decisions/clauses-of-the-fire-rules.md``). Depth is that of a pipe's
-top (CJJ 61-2017), so a pipe reaches down by its diameter.
-"""
-
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 import shapely
 
 from geo.model.pipe import Network
+from geo.network import depths
+from geo.network.pipe_findings import PipeFinding
+from geo.network.pipe_rules import (
+    CLEARANCES,
+    NOT_BURIED,
+    STEP_OF_CLASS,
+    Clearance,
+    figures_by_laying,
+)
 from geo.network.pipes import PipeGraph
-from geo.types import Bools, Floats, Ints
-
-
-@dataclass(frozen=True)
-class Clearance:
-    """What two networks keep between them, metres.
-
-    Attributes
-    ----------
-    horizontal
-        Between pipes side by side: up to 0.4 MPa of the first network's pressure, up to 0.8 MPa,
-        and above.
-    vertical
-        Between pipes that cross.
-    """
-
-    horizontal: tuple[float, float, float]
-    vertical: float
-    standard: str
-    clause: str
-
-
-CLEARANCES: dict[tuple[str, str], Clearance] = {
-    (Network.GAS, Network.POWER): Clearance((0.5, 1.0, 1.5), 0.5, "GB 50028-2006", "6.3.3"),
-    (Network.GAS, Network.HEAT): Clearance((1.0, 1.5, 2.0), 0.15, "GB 50028-2006", "6.3.3"),
-    (Network.HEAT, Network.POWER): Clearance(
-        (2.0, 2.0, 2.0), 0.5, "GB 50289-2016", "4.1.9, 4.1.14"
-    ),
-}
-"""Pairs that are dangerous to each other: what burns or heats, and what sparks."""
+from geo.types import Bools, Floats, Geometries, Ints
 
 HIGH_DANGER_NETWORKS = (Network.GAS, Network.POWER)
 WIDE_MAIN_MM = 300.0
 """A water or heat main of this diameter floods or scalds when it is hit."""
 
+TOLERANCE_M = 1e-6
 
-@dataclass(frozen=True)
-class Conflicts:
-    """Places where two networks come too close.
-
-    Attributes
-    ----------
-    one, other
-        (k,) rows of the segments in the first and the second network.
-    crossing
-        (k,) whether they cross, else they run side by side.
-    measured
-        (k,) metres between their outsides, NaN where a depth is not on record.
-    required
-        (k,) metres.
-    places
-        (k,) the crossing, or the shortest line between them.
-    """
-
-    one: Ints
-    other: Ints
-    crossing: Bools
-    measured: Floats
-    required: Floats
-    places: np.ndarray
+CROSSING_SPAN = 3.0
+"""Within this many times the required distance of a crossing, pipes count as crossing."""
 
 
-def find_conflicts(first: PipeGraph, second: PipeGraph, clearance: Clearance) -> Conflicts:
-    """Return where two networks come closer than they may, or where depths are not on record."""
-    one, other = second.tree.query(
-        first.lines, predicate="dwithin", distance=max(clearance.horizontal) + 1.0
+def pairs_of_networks() -> list[tuple[Network, Network]]:
+    """Return the pairs of networks that keep a clearance."""
+    return list(dict.fromkeys((row.first, row.other) for row in CLEARANCES))
+
+
+def find_conflicts(first: PipeGraph, other: PipeGraph) -> list[PipeFinding]:
+    """Return where two networks come closer than they may, or where data to judge is missing."""
+    rows = [row for row in CLEARANCES if (row.first, row.other) == (first.network, other.network)]
+    steps = pressure_steps(first)
+    widest = max((row.horizontal[int(steps.max(initial=0))] for row in rows), default=0.0)
+    reach = widest + sum(
+        float(np.nan_to_num(depths.diameters(g)).max() / 2) for g in (first, other)
     )
-    apart = shapely.distance(first.lines[one], second.lines[other])
-    crossing = apart == 0.0
-    radii = (_diameter(first)[one] + _diameter(second)[other]) / 2
-    measured = np.where(crossing, _vertical(first, second, one, other), apart - radii)
-    beside = np.array(clearance.horizontal)[_pressure_step(first)][one]
-    required = np.where(crossing, clearance.vertical, beside)
-    keep = np.flatnonzero(np.isnan(measured) | (measured < required - 1e-6))
-    one, other, crossing = one[keep], other[keep], crossing[keep]
-    lines = shapely.shortest_line(first.lines[one], second.lines[other])
-    met = shapely.intersection(first.lines[one], second.lines[other])
-    places = np.where(crossing, shapely.point_on_surface(met), lines)
-    return Conflicts(one, other, crossing, measured[keep], required[keep], places)
+    one, two = other.tree.query(first.lines, predicate="dwithin", distance=reach)
+    is_judged = is_buried(first)[one] & is_buried(other)[two]
+    one, two = one[is_judged], two[is_judged]
+    apart = shapely.distance(first.lines[one], other.lines[two])
+    is_crossing = apart == 0.0
+    return [
+        *_check_crossings(first, other, rows, one[is_crossing], two[is_crossing]),
+        *_check_parallels(first, other, rows, one, two, apart),
+    ]
 
 
-def _pressure_step(graph: PipeGraph) -> Ints:
-    """Return 0, 1 or 2 for pipes up to 0.4 MPa (or of unknown pressure), up to 0.8 MPa, above."""
-    pressure = np.nan_to_num(graph.segments["pressure_mpa"].to_numpy(dtype=float))
-    step: Ints = np.searchsorted(_PRESSURES_MPA, pressure, side="left")
-    return step
+def is_buried(graph: PipeGraph) -> Bools:
+    """Return (s,) whether each segment lies in the ground, as far as is known."""
+    return ~np.isin(graph.words("laying"), [method.value for method in NOT_BURIED])
 
 
-_PRESSURES_MPA = np.array([0.4, 0.8])
+def pressure_steps(graph: PipeGraph) -> Ints:
+    """Return (s,) the step of each pipe's pressure: 0 (low, or unknown) to 4 (sub-high A).
+
+    Of a pressure and a class that differ the higher counts.
+    """
+    pressure = np.nan_to_num(graph.figures("pressure_mpa"))
+    low, *others = (0.01, 0.2, 0.4, 0.8)
+    by_pressure = (pressure >= low).astype(np.int64)
+    by_pressure += sum((pressure > limit).astype(np.int64) for limit in others)
+    by_class = [STEP_OF_CLASS.get(word, 0) for word in graph.words("pressure_class")]
+    steps: Ints = np.maximum(by_pressure, np.array(by_class, dtype=np.int64))
+    return steps
 
 
-def _diameter(graph: PipeGraph) -> Floats:
-    """Return diameters in metres, nought where none is on record."""
-    metres: Floats = graph.segments["diameter_mm"].to_numpy(dtype=float) / 1000
-    return np.nan_to_num(metres)
+def _check_crossings(
+    first: PipeGraph, other: PipeGraph, rows: Sequence[Clearance], one: Ints, two: Ints
+) -> list[PipeFinding]:
+    places = _crossing_points(first, other, one, two)
+    along = [
+        shapely.line_locate_point(graph.lines[row], places, normalized=True)
+        for graph, row in ((first, one), (other, two))
+    ]
+    measured = depths.find_gap_between(first, other, (one, two), (along[0], along[1]))
+    figures = np.array([np.full(len(one), row.vertical) for row in rows])
+    return _findings("crossing", first, other, rows, (one, two), measured, figures, places)
 
 
-def _vertical(first: PipeGraph, second: PipeGraph, one: Ints, other: Ints) -> Floats:
-    """Return the metres of earth between two pipes that cross, never below nought."""
-    top_a = first.segments["burial_depth_m"].to_numpy(dtype=float)[one]
-    top_b = second.segments["burial_depth_m"].to_numpy(dtype=float)[other]
-    upper_size = np.where(top_a <= top_b, _diameter(first)[one], _diameter(second)[other])
-    between: Floats = np.abs(top_a - top_b) - upper_size
-    return np.maximum(between, 0.0)
+def _crossing_points(first: PipeGraph, other: PipeGraph, one: Ints, two: Ints) -> Geometries:
+    met = shapely.intersection(first.lines[one], other.lines[two])
+    points: Geometries = shapely.point_on_surface(met)
+    return points
+
+
+def _check_parallels(
+    first: PipeGraph,
+    other: PipeGraph,
+    rows: Sequence[Clearance],
+    one: Ints,
+    two: Ints,
+    apart: Floats,
+) -> list[PipeFinding]:
+    """Return findings of pipes side by side, away from where the two networks cross."""
+    crossings = _crossing_points(first, other, one[apart == 0.0], two[apart == 0.0])
+    is_apart = apart > 0.0
+    one, two, apart = one[is_apart], two[is_apart], apart[is_apart]
+    radii = sum(
+        np.nan_to_num(depths.diameters(graph))[row] / 2
+        for graph, row in ((first, one), (other, two))
+    )
+    figures = np.array([np.array(row.horizontal)[pressure_steps(first)[one]] for row in rows])
+    measured = np.maximum(apart - radii, 0.0)
+    _, most, _ = figures_by_laying(rows, other.words("laying")[two].tolist(), figures)
+    close = np.flatnonzero(measured < most - TOLERANCE_M)
+    one, two, measured, figures = one[close], two[close], measured[close], figures[:, close]
+    reach = most[close] + np.asarray(radii)[close]
+    is_beside = _runs_beside(first.lines[one], other.lines[two], reach, crossings)
+    one, two, measured = one[is_beside], two[is_beside], measured[is_beside]
+    places = shapely.shortest_line(first.lines[one], other.lines[two])
+    return _findings(
+        "parallel", first, other, rows, (one, two), measured, figures[:, is_beside], places
+    )
+
+
+def _runs_beside(
+    lines: Geometries, others: Geometries, reach: Floats, crossings: Geometries
+) -> Bools:
+    """Return (k,) whether a pipe comes within reach of another away from where networks cross.
+
+    A pipe that crosses another is split at every branch, so its next piece begins beside it.
+    """
+    if not len(crossings):
+        return np.ones(len(lines), dtype=bool)
+    tree = shapely.STRtree(crossings)
+    beside = np.ones(len(lines), dtype=bool)
+    for k, (line, other, metres) in enumerate(zip(lines, others, reach, strict=True)):
+        near = tree.query(other, predicate="dwithin", distance=float(metres))
+        if not len(near):
+            continue
+        close = shapely.intersection(line, shapely.buffer(other, metres))
+        around = shapely.buffer(shapely.multipoints(crossings[near]), CROSSING_SPAN * metres)
+        beside[k] = not shapely.is_empty(shapely.difference(close, around))
+    return beside
+
+
+def _findings(
+    kind: str,
+    first: PipeGraph,
+    other: PipeGraph,
+    rows: Sequence[Clearance],
+    pairs: tuple[Ints, Ints],
+    measured: Floats,
+    figures: np.ndarray,
+    places: Geometries,
+) -> list[PipeFinding]:
+    one, two = pairs
+    least, most, chosen = figures_by_laying(rows, other.words("laying")[two].tolist(), figures)
+    is_unknown = np.isnan(measured) & ~np.isnan(least)
+    is_close = measured < least - TOLERANCE_M
+    depends_on_laying = ~is_close & (measured < most - TOLERANCE_M)
+    found = []
+    for k in np.flatnonzero(is_unknown | is_close | depends_on_laying).tolist():
+        reason = "no_depth" if is_unknown[k] else "no_laying" if depends_on_laying[k] else ""
+        found.append(
+            PipeFinding(
+                kind,
+                "missing" if reason else "medium",
+                (first.network, other.network),
+                (str(first.segment_codes[one[k]]), str(other.segment_codes[two[k]])),
+                places[k],
+                None if is_unknown[k] else float(measured[k]),
+                float(most[k] if depends_on_laying[k] else least[k]),
+                rows[int(chosen[k])].source,
+                reason,
+            )
+        )
+    return found
 
 
 def digging_danger(network: str, diameter_mm: float | None, pressure_mpa: float | None) -> str:

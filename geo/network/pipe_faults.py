@@ -14,7 +14,7 @@ from geo.types import Ints
 if TYPE_CHECKING:
     from geo.network.pipes import PipeGraph
 
-GRAVITY_NETWORKS = (Network.SEWAGE, Network.STORM)
+GRAVITY_NETWORKS = (Network.SEWAGE, Network.STORM, Network.COMBINED)
 """Networks that flow by gravity in the direction in which their segments are drawn."""
 
 END_KINDS = (

@@ -6,7 +6,8 @@ import pytest
 
 from geo import messages
 from geo.errors import InputError
-from geo.fire.rules import DEFAULT_RULES, Force, rules_in_force
+from geo.fire.rules import DEFAULT_RULES, rules_in_force
+from geo.standards import Force
 
 
 @pytest.mark.parametrize("rule", DEFAULT_RULES, ids=lambda rule: rule.id)
