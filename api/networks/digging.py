@@ -40,14 +40,23 @@ from geo.messages import Language, text
 from geo.missing_data import MissingData, list_missing
 from geo.model import STORAGE_SRID, PipeSegment
 from geo.model import Region as RegionTable
-from geo.model.pipe import Network
+from geo.model.pipe import DepthOf, Network, PipeStatus
 from geo.network import clearance, shutoff
 from geo.network.clearance import pairs_of_networks
+from geo.network.depths import depth_of_record
 from geo.network.pipe_findings import PipeFinding
 from geo.network.pipe_rules import describe_rules
 from geo.network.pipes import PipeGraph
 
 router = APIRouter()
+
+DEPTH_COLUMNS = ("burial_depth_m", "depth_from_m", "depth_to_m")
+
+BURIED_COLUMNS = (
+    *("code", "network", "diameter_mm", "material", *DEPTH_COLUMNS, "depth_of", "laying"),
+    *("status", "owner", "pressure_mpa", "pressure_class", "voltage_kv", "ducts"),
+)
+"""Columns of the pipes under a place."""
 
 FIRE_NETWORKS = ("water", "gas")
 """Networks that the fire department may see (``geo.db.security``)."""
@@ -67,14 +76,11 @@ def list_buried_pipes(
     crs = systems.metric_crs(lon, lat)
     place = systems.transform(shapely.Point(lon, lat), systems.STORAGE, crs)
     area = systems.transform(shapely.buffer(place, radius), crs, systems.STORAGE)
-    columns = (
-        *(PipeSegment.code, PipeSegment.network, PipeSegment.diameter_mm, PipeSegment.material),
-        *(PipeSegment.burial_depth_m, PipeSegment.pressure_mpa, wkb(PipeSegment.geom)),
-    )
+    columns = [getattr(PipeSegment, name) for name in BURIED_COLUMNS]
     touches = func.ST_Intersects(
         PipeSegment.geom, func.ST_GeomFromWKB(shapely.to_wkb(area), STORAGE_SRID)
     )
-    frame = read_frame(connection, select(*columns).where(touches))
+    frame = read_frame(connection, select(*columns, wkb(PipeSegment.geom)).where(touches))
     lines = np.atleast_1d(systems.transform(frame.geometry.to_numpy(), systems.STORAGE, crs))
     rows = frame.drop(columns="geom").astype(object)
     rows = rows.where(rows.notna(), None).to_dict("records")
@@ -88,7 +94,7 @@ def list_buried_pipes(
         "pipes": pipes,
         "text": text("danger.found" if pipes else "danger.none", lang=lang, **counts),
     }
-    without_depth = sum(pipe["burial_depth_m"] is None for pipe in pipes)
+    without_depth = sum(all(pipe[name] is None for name in DEPTH_COLUMNS) for pipe in pipes)
     missing = [*list_missing({"pipe_no_depth": without_depth}), *_hidden_networks(caller)]
     return network_response(request, connection, crs, body, missing, lang)
 
@@ -98,7 +104,10 @@ def _describe_buried_pipe(
 ) -> dict[str, Any]:
     danger = clearance.digging_danger(row["network"], row["diameter_mm"], row["pressure_mpa"])
     name = text(f"network.{row['network']}", lang=lang)
-    depth = "?" if row["burial_depth_m"] is None else f"{row['burial_depth_m']:g} m"
+    if row["status"] == PipeStatus.ABANDONED:
+        name = text("danger.abandoned", lang=lang, network=name)
+    top = _depth_of_top(row)
+    depth = "?" if top is None else f"{top:g} m"
     return row | {
         "network_text": name,
         "distance_m": round(float(shapely.distance(line, place)), 2),
@@ -106,6 +115,16 @@ def _describe_buried_pipe(
         "text": text(f"danger.{danger}", lang=lang, network=name, depth=depth),
         "geometry": line,
     }
+
+
+def _depth_of_top(row: dict[str, Any]) -> float | None:
+    """Return the least depth in metres at which a digger meets a pipe; None if it is unknown."""
+    depths = [row[column] for column in DEPTH_COLUMNS if row[column] is not None]
+    if not depths:
+        return None
+    measured_to = depth_of_record(row["network"], row["depth_of"], row["laying"])
+    height = (row["diameter_mm"] or 0.0) / 1000 if measured_to == DepthOf.INVERT else 0.0
+    return round(min(depths) - height, 2)
 
 
 def _hidden_networks(caller: Caller) -> list[MissingData]:

@@ -14,15 +14,21 @@ def diameters(graph: PipeGraph) -> Floats:
 
 
 def is_measured_to_invert(graph: PipeGraph) -> Bools:
-    """Return (s,) whether the depths are those of the inner bottom.
+    """Return (s,) whether the depths are those of the inner bottom."""
+    pairs = zip(graph.words("depth_of"), graph.words("laying"), strict=True)
+    return np.array([depth_of_record(graph.network, *pair) == DepthOf.INVERT for pair in pairs])
+
+
+def depth_of_record(network: str, depth_of: str | None, laying: str | None) -> DepthOf:
+    """Return what a depth is measured to.
 
     Where the record does not say, as surveys measure (CJJ 61-2017): drains and pipes in trenches
-    to the bottom, others to the top.
+    to the inner bottom, others to the outer top.
     """
-    depth_of, laying = graph.words("depth_of"), graph.words("laying")
-    is_by_custom = (laying == Laying.TRENCH) | (graph.network in GRAVITY_NETWORKS)
-    measured: Bools = (depth_of == DepthOf.INVERT) | ((depth_of == "") & is_by_custom)
-    return measured
+    if depth_of:
+        return DepthOf(depth_of)
+    is_by_bottom = network in GRAVITY_NETWORKS or laying == Laying.TRENCH
+    return DepthOf.INVERT if is_by_bottom else DepthOf.TOP
 
 
 def end_depths(graph: PipeGraph) -> Floats:

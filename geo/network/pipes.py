@@ -173,6 +173,16 @@ class PipeGraph:
         return mask
 
     @cached_property
+    def is_broken_valve(self) -> Bools:
+        """(n,) whether each node is an open valve that is out of service."""
+        mask = self.is_kind("valve") & ~self.is_closed
+        if "in_service" not in self.nodes.columns:
+            return np.zeros_like(mask)
+        mask[len(self.nodes) :] = False
+        mask[: len(self.nodes)] &= self.nodes["in_service"].eq(False).to_numpy(dtype=bool)
+        return mask
+
+    @cached_property
     def is_source(self) -> Bools:
         """(n,) whether each node feeds the network."""
         first = self.is_kind(*SOURCE_KINDS[self.network])
