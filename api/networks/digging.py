@@ -119,7 +119,7 @@ def _describe_buried_pipe(
 
 def _depth_of_top(row: dict[str, Any]) -> float | None:
     """Return the least depth in metres at which a digger meets a pipe; None if it is unknown."""
-    depths = [row[column] for column in DEPTH_COLUMNS if row[column] is not None]
+    depths = [float(row[column]) for column in DEPTH_COLUMNS if row[column] is not None]
     if not depths:
         return None
     measured_to = depth_of_record(row["network"], row["depth_of"], row["laying"])
