@@ -6,7 +6,7 @@ import numpy as np
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from geo.types import Bools, Geometries, Ints
+from geo.types import Bools, Floats, Geometries, Ints
 
 FROM_BUILDING_M = 1.1
 """What a service keeps from a building that it does not supply: 1 m and its half width."""
@@ -17,10 +17,26 @@ FROM_WATER_M = 0.65
 FROM_DRAIN_M = 2.1
 """What it keeps from the middle of a drain beside it."""
 
+LEAST_SINE = 0.3
+"""It crosses other pipes at 17 degrees or more."""
+
 FROM_GAS_M = 0.7
 STEP_M = 2.0
 FARTHEST_M = 60.0
 """How far along the main from the building's front a service may begin."""
+
+
+def _sines(lines: Geometries, others: Geometries) -> Floats:
+    """Return (k, n) the sine of the angle between straight lines and others."""
+
+    def directions(shapes: Geometries) -> Floats:
+        first, last = (shapely.get_coordinates(shapely.get_point(shapes, at)) for at in (0, -1))
+        reach: Floats = last - first
+        return reach / np.hypot(*reach.T)[:, None]
+
+    one, other = directions(lines), directions(others)
+    sines: Floats = np.abs(np.outer(one[:, 0], other[:, 1]) - np.outer(one[:, 1], other[:, 0]))
+    return sines
 
 
 def _tree_of_drains(drains: list[BaseGeometry]) -> shapely.STRtree:
@@ -105,7 +121,8 @@ class ServiceRouter:
         for tree, metres in self.pipes[: 2 if drains else 1]:
             near = tree.geometries[tree.query(whole, predicate="dwithin", distance=metres)]
             apart = shapely.distance(lines[:, None], near)
-            clear &= ~((apart > 0) & (apart < metres)).any(axis=1)
+            is_crossing = (apart == 0) & (_sines(lines, near) > LEAST_SINE)
+            clear &= ((apart >= metres) | is_crossing).all(axis=1)
         laid = [line for line in self.laid if shapely.dwithin(line, whole, FROM_GAS_M)]
         if laid:
             clear &= ~shapely.dwithin(lines[:, None], np.array(laid), FROM_GAS_M).any(axis=1)

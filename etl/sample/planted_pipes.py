@@ -17,6 +17,9 @@ from etl.sample.planted_faults import build_answer
 LEAST_UNDER_M = 2.0
 """The planted gas service passes at least so far under a building."""
 
+SHIFTS_M = (0.0, 3.0, -3.0, 6.0, -6.0)
+"""Where along the main from the building's front that service is tried."""
+
 NEAR_SEWER_M, BESIDE_SEWER_M = 1.0, 8.0
 """Distance of the planted branch from the middle of a sewer, and its length there."""
 
@@ -43,16 +46,17 @@ class LineUnder:
 def find_line_under(
     router: ServiceRouter, course: shapely.LineString, footprint: BaseGeometry, front: float
 ) -> LineUnder | None:
-    """Return the straight service to a building if it passes under exactly one other."""
-    line = shapely.shortest_line(course.interpolate(front), footprint)
-    near = router.others_near(line, footprint, FROM_BUILDING_M)
-    if not 10.0 < front < course.length - 10.0 or len(near) != 1:
-        return None
-    under = float(shapely.length(shapely.intersection(line, router.footprints[near[0]])))
-    if under < LEAST_UNDER_M or not router.is_clear_of_pipes(line):
-        return None
-    router.laid.append(line)
-    return LineUnder(line, router.codes[near[0]], under)
+    """Return a straight service to a building that passes under exactly one other."""
+    for start in (front + shift for shift in SHIFTS_M):
+        line = shapely.shortest_line(course.interpolate(start), footprint)
+        near = router.others_near(line, footprint, FROM_BUILDING_M)
+        if not 10.0 < start < course.length - 10.0 or len(near) != 1:
+            continue
+        under = float(shapely.length(shapely.intersection(line, router.footprints[near[0]])))
+        if under >= LEAST_UNDER_M and router.is_clear_of_pipes(line):
+            router.laid.append(line)
+            return LineUnder(line, router.codes[near[0]], under)
+    return None
 
 
 def add_branches(

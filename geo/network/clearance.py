@@ -1,6 +1,7 @@
 """Clearances between underground pipes, and what is dangerous to dig near."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import shapely
@@ -24,8 +25,9 @@ WIDE_MAIN_MM = 300.0
 
 TOLERANCE_M = 1e-6
 
-CROSSING_SPAN = 3.0
-"""Within this many times the required distance of a crossing, pipes count as crossing."""
+CROSSING_SPAN = 8.0
+"""Within this many times the required distance of a crossing, pipes count as crossing: those that
+cross at 7 degrees or more are not beside each other."""
 
 
 def pairs_of_networks() -> list[tuple[Network, Network]]:
@@ -39,7 +41,7 @@ def find_conflicts(first: PipeGraph, other: PipeGraph) -> list[PipeFinding]:
     steps = pressure_steps(first)
     widest = max((row.horizontal[int(steps.max(initial=0))] for row in rows), default=0.0)
     reach = widest + sum(
-        float(np.nan_to_num(depths.diameters(g)).max() / 2) for g in (first, other)
+        float(np.nan_to_num(depths.diameters(g)).max(initial=0.0) / 2) for g in (first, other)
     )
     one, two = other.tree.query(first.lines, predicate="dwithin", distance=reach)
     is_judged = is_buried(first)[one] & is_buried(other)[two]
@@ -99,46 +101,62 @@ def _check_parallels(
     apart: Floats,
 ) -> list[PipeFinding]:
     """Return findings of pipes side by side, away from where the two networks cross."""
-    crossings = _crossing_points(first, other, one[apart == 0.0], two[apart == 0.0])
-    is_apart = apart > 0.0
-    one, two, apart = one[is_apart], two[is_apart], apart[is_apart]
+    is_crossing = apart == 0.0
+    crossings = _Crossings.of(first, other, one[is_crossing], two[is_crossing])
     radii = sum(
         np.nan_to_num(depths.diameters(graph))[row] / 2
         for graph, row in ((first, one), (other, two))
     )
     figures = np.array([np.array(row.horizontal)[pressure_steps(first)[one]] for row in rows])
-    measured = np.maximum(apart - radii, 0.0)
     _, most, _ = figures_by_laying(rows, other.words("laying")[two].tolist(), figures)
-    close = np.flatnonzero(measured < most - TOLERANCE_M)
-    one, two, measured, figures = one[close], two[close], measured[close], figures[:, close]
-    reach = most[close] + np.asarray(radii)[close]
-    is_beside = _runs_beside(first.lines[one], other.lines[two], reach, crossings)
-    one, two, measured = one[is_beside], two[is_beside], measured[is_beside]
-    places = shapely.shortest_line(first.lines[one], other.lines[two])
+    close = np.flatnonzero(apart - radii < most - TOLERANCE_M)
+    one, two, radii, figures = one[close], two[close], np.asarray(radii)[close], figures[:, close]
+    pieces = crossings.pieces_beside((first, other), (one, two), most[close] + radii)
+    others = other.lines[two]
+    measured = np.maximum(shapely.distance(pieces, others) - radii, 0.0)  # NaN of an empty piece
+    beside = np.flatnonzero(~np.isnan(measured))
+    places = shapely.shortest_line(pieces[beside], others[beside])
+    pairs = one[beside], two[beside]
     return _findings(
-        "parallel", first, other, rows, (one, two), measured, figures[:, is_beside], places
+        "parallel", first, other, rows, pairs, measured[beside], figures[:, beside], places
     )
 
 
-def _runs_beside(
-    lines: Geometries, others: Geometries, reach: Floats, crossings: Geometries
-) -> Bools:
-    """Return (k,) whether a pipe comes within reach of another away from where networks cross.
+@dataclass(frozen=True)
+class _Crossings:
+    """(c,) where two networks cross, and (c, 2) the nodes of both pipes there."""
 
-    A pipe that crosses another is split at every branch, so its next piece begins beside it.
-    """
-    if not len(crossings):
-        return np.ones(len(lines), dtype=bool)
-    tree = shapely.STRtree(crossings)
-    beside = np.ones(len(lines), dtype=bool)
-    for k, (line, other, metres) in enumerate(zip(lines, others, reach, strict=True)):
-        near = tree.query(other, predicate="dwithin", distance=float(metres))
-        if not len(near):
-            continue
-        close = shapely.intersection(line, shapely.buffer(other, metres))
-        around = shapely.buffer(shapely.multipoints(crossings[near]), CROSSING_SPAN * metres)
-        beside[k] = not shapely.is_empty(shapely.difference(close, around))
-    return beside
+    points: Geometries
+    first_ends: Ints
+    other_ends: Ints
+
+    @classmethod
+    def of(cls, first: PipeGraph, other: PipeGraph, one: Ints, two: Ints) -> "_Crossings":
+        """Return the crossings of some pairs of pipes."""
+        return cls(_crossing_points(first, other, one, two), first.ends[one], other.ends[two])
+
+    def pieces_beside(
+        self, graphs: tuple[PipeGraph, PipeGraph], rows: tuple[Ints, Ints], reach: Floats
+    ) -> Geometries:
+        """Return (k,) what of each pipe comes within reach of another away from their crossings.
+
+        A pipe that crosses another is split at every branch, so its next piece begins beside it.
+        """
+        pieces = graphs[0].lines[rows[0]].copy()
+        if not len(self.points):
+            return pieces
+        tree = shapely.STRtree(self.points)
+        for k, (one, two, metres) in enumerate(zip(*rows, reach, strict=True)):
+            other = graphs[1].lines[two]
+            near = tree.query(other, predicate="dwithin", distance=float(metres))
+            is_joined = np.isin(self.first_ends[near], graphs[0].ends[one]).any(axis=1)
+            is_joined &= np.isin(self.other_ends[near], graphs[1].ends[two]).any(axis=1)
+            if is_joined.any():
+                close = shapely.intersection(pieces[k], shapely.buffer(other, metres))
+                points = shapely.multipoints(self.points[near[is_joined]])
+                around = shapely.buffer(points, CROSSING_SPAN * metres)
+                pieces[k] = shapely.difference(close, around)
+        return pieces
 
 
 def _findings(

@@ -20,7 +20,8 @@ def network(kind: str, *points: tuple[float, float], nodes=(), **more: object) -
     defaults = {"diameter_mm": 200.0, "burial_depth_m": 1.0, "pressure_mpa": None}
     row = {"code": kind, "from_node": None, "to_node": None} | defaults | more
     segments = gpd.GeoDataFrame([row], geometry=[shapely.LineString(points)], crs=METRIC)
-    table = pd.DataFrame([{"code": c, "kind": k} for c, k, _, _ in nodes], columns=["code", "kind"])
+    rows = [{"code": c, "kind": k, "is_open": None} for c, k, _, _ in nodes]
+    table = pd.DataFrame(rows, columns=["code", "kind", "is_open"])
     xy = np.array([[x, y] for _, _, x, y in nodes], dtype=float).reshape(-1, 2)
     frame = segments.rename_geometry("geom")
     return pipes.build_pipe_graph(kind, segments.crs, table, xy, frame)
