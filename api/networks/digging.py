@@ -24,7 +24,7 @@ from api.fire.fire_dependencies import (
     fire_contexts,
     ok_response,
 )
-from api.networks.network_dependencies import network_response, sectors_of_network
+from api.networks.network_dependencies import network_response
 from api.networks.network_responses import (
     BurialResponse,
     ConflictKind,
@@ -35,7 +35,6 @@ from geo import crs as systems
 from geo.db.layer_frames import read_frame, wkb
 from geo.errors import NotFoundError
 from geo.fire.cities import city_crs
-from geo.fire.pipe_checks import check_pipes
 from geo.messages import Language, text
 from geo.missing_data import MissingData, list_missing
 from geo.model import STORAGE_SRID, PipeSegment
@@ -46,7 +45,6 @@ from geo.network.clearance import pairs_of_networks
 from geo.network.depths import depth_of_record
 from geo.network.pipe_findings import PipeFinding
 from geo.network.pipe_rules import describe_rules
-from geo.network.pipes import PipeGraph
 
 router = APIRouter()
 
@@ -159,13 +157,10 @@ def list_conflicts(
     may, the gravest first."""
     city = city_of_region(connection, region)
     sees_buildings = shutoff.can_see_buildings(connection)
-    contexts = fire_contexts(request)
-    snapshot = contexts.context_of(connection, city).snapshot if sees_buildings else None
-
-    def graph_of(network: Network) -> PipeGraph:
-        return sectors_of_network(request, connection, network, city).graph
-
-    findings = check_pipes(connection, city, graph_of, snapshot)
+    known = set(connection.execute(select(PipeSegment.network).distinct()).scalars())
+    findings = fire_contexts(request).pipe_findings(
+        connection, city, frozenset(known), at_buildings=sees_buildings
+    )
     crs = city_crs(connection, city)
     if region:
         land = systems.transform(_region_outline(connection, region), systems.STORAGE, crs)
@@ -179,7 +174,6 @@ def list_conflicts(
         "numberReturned": len(listed),
         "features": [_conflict_feature(finding, lang) for finding in listed],
     }
-    known = set(connection.execute(select(PipeSegment.network).distinct()).scalars())
     judged = {network for pair in pairs_of_networks() for network in pair}
     counts = {
         "networks_absent": len(judged & _shown_networks(caller) - known),

@@ -32,7 +32,8 @@ def _sines(lines: Geometries, others: Geometries) -> Floats:
     def directions(shapes: Geometries) -> Floats:
         first, last = (shapely.get_coordinates(shapely.get_point(shapes, at)) for at in (0, -1))
         reach: Floats = last - first
-        return reach / np.hypot(*reach.T)[:, None]
+        unit: Floats = reach / np.hypot(*reach.T)[:, None]
+        return unit
 
     one, other = directions(lines), directions(others)
     sines: Floats = np.abs(np.outer(one[:, 0], other[:, 1]) - np.outer(one[:, 1], other[:, 0]))

@@ -1,14 +1,12 @@
 """Checks of a city's buried pipes: clearances, pipes at buildings, cover."""
 
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from sqlalchemy import Connection, func, select
 
 from geo import crs as systems
 from geo.db.layer_frames import read_frame, wkb
-from geo.errors import InputError
 from geo.fire.cities import city_extent
 from geo.fire.snapshot import CitySnapshot
 from geo.model import STORAGE_SRID, Road
@@ -19,21 +17,17 @@ from geo.network.cover import find_shallow_pipes
 from geo.network.pipe_findings import PipeFinding
 from geo.network.pipes import PipeGraph
 
-KINDS = ("under_building", "building", "crossing", "parallel", "cover")
-
 
 def check_pipes(
     connection: Connection,
     city: str,
-    graph_of: Callable[[Network], PipeGraph],
+    graphs: Mapping[Network, PipeGraph],
     snapshot: CitySnapshot | None,
 ) -> list[PipeFinding]:
     """Return where pipes come too close to each other, to buildings or to the surface.
 
     Parameters
     ----------
-    graph_of
-        Returns a network's graph; raises InputError for one without pipes.
     snapshot
         The city with its buildings; None where the caller may not see them.
 
@@ -42,10 +36,6 @@ def check_pipes(
     list
         The gravest first: pipes under buildings, then by shortfall.
     """
-    graphs: dict[Network, PipeGraph] = {}
-    for network in Network:
-        with suppress(InputError):
-            graphs[network] = graph_of(network)
     findings = [*_check_pairs(graphs), *_check_cover(connection, city, graphs)]
     if snapshot is not None and Network.GAS in graphs:
         gas = graphs[Network.GAS]
@@ -61,14 +51,14 @@ def _gravity(finding: PipeFinding) -> tuple[int, float, tuple[str, ...]]:
     return rank, -(finding.shortfall or 0.0), finding.codes
 
 
-def _check_pairs(graphs: dict[Network, PipeGraph]) -> Iterator[PipeFinding]:
+def _check_pairs(graphs: Mapping[Network, PipeGraph]) -> Iterator[PipeFinding]:
     for first, other in pairs_of_networks():
         if first in graphs and other in graphs:
             yield from find_conflicts(graphs[first], graphs[other])
 
 
 def _check_cover(
-    connection: Connection, city: str, graphs: dict[Network, PipeGraph]
+    connection: Connection, city: str, graphs: Mapping[Network, PipeGraph]
 ) -> Iterator[PipeFinding]:
     if not graphs:
         return

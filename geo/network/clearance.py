@@ -109,7 +109,9 @@ def _check_parallels(
     )
     figures = np.array([np.array(row.horizontal)[pressure_steps(first)[one]] for row in rows])
     _, most, _ = figures_by_laying(rows, other.words("laying")[two].tolist(), figures)
-    close = np.flatnonzero(apart - radii < most - TOLERANCE_M)
+    is_close = apart - radii < most - TOLERANCE_M
+    is_close &= ~(is_crossing & _cross_at_once(first.lines[one], other.lines[two]))
+    close = np.flatnonzero(is_close)
     one, two, radii, figures = one[close], two[close], np.asarray(radii)[close], figures[:, close]
     pieces = crossings.pieces_beside((first, other), (one, two), most[close] + radii)
     others = other.lines[two]
@@ -120,6 +122,20 @@ def _check_parallels(
     return _findings(
         "parallel", first, other, rows, pairs, measured[beside], figures[:, beside], places
     )
+
+
+def _cross_at_once(lines: Geometries, others: Geometries) -> Bools:
+    """Return (k,) whether two straight pipes that cross are nowhere beside each other."""
+    is_straight = (shapely.get_num_points(lines) == 2) & (shapely.get_num_points(others) == 2)
+    one, two = (
+        shapely.get_coordinates(shapely.get_point(shapes, -1))
+        - shapely.get_coordinates(shapely.get_point(shapes, 0))
+        for shapes in (lines, others)
+    )
+    lengths = np.hypot(*one.T) * np.hypot(*two.T)
+    sines = np.abs(one[:, 0] * two[:, 1] - one[:, 1] * two[:, 0])
+    at_once: Bools = is_straight & (sines * CROSSING_SPAN >= lengths)
+    return at_once
 
 
 @dataclass(frozen=True)

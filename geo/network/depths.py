@@ -1,6 +1,7 @@
 """Depths of a pipe's top and bottom, from what its depth on record is measured to."""
 
 import numpy as np
+import pandas as pd
 
 from geo.model.pipe import DepthOf, Laying
 from geo.network.pipe_faults import GRAVITY_NETWORKS
@@ -15,8 +16,11 @@ def diameters(graph: PipeGraph) -> Floats:
 
 def is_measured_to_invert(graph: PipeGraph) -> Bools:
     """Return (s,) whether the depths are those of the inner bottom."""
-    pairs = zip(graph.words("depth_of"), graph.words("laying"), strict=True)
-    return np.array([depth_of_record(graph.network, *pair) == DepthOf.INVERT for pair in pairs])
+    pairs = pd.Series(graph.words("depth_of") + "|" + graph.words("laying"))
+    measured_to = {
+        pair: depth_of_record(graph.network, *pair.split("|")) for pair in pairs.unique()
+    }
+    return np.asarray(pairs.map(measured_to) == DepthOf.INVERT)
 
 
 def depth_of_record(network: str, depth_of: str | None, laying: str | None) -> DepthOf:
