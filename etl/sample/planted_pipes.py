@@ -30,6 +30,9 @@ CLEAR_OF_SEWER_M = 2.0
 TIGHT_M = 0.05
 """Earth between the planted water service and the gas main above it."""
 
+ABANDONED_AT_M = 1.5
+"""Distance of the abandoned main from the one in use."""
+
 BRANCH_MM = 63.0
 BRANCH_SPACING_M = 12.0
 
@@ -156,9 +159,13 @@ def add_answer(
 
 
 def add_abandoned_main(pipes: Pipes, course: shapely.LineString) -> None:
-    """Add an old water main that was left in the ground beside its successor."""
-    beside = shapely.offset_curve(course, 1.5)
-    points = [shapely.line_interpolate_point(beside, d) for d in (30.0, 70.0)]
+    """Add a piece of an old water main that was left in the ground beside its successor."""
+    beside = shapely.offset_curve(course, ABANDONED_AT_M)
+    laid = np.array(pipes.lines_of("water"), dtype=object)
+    for start in np.arange(20.0, course.length - 40.0, 2.0).tolist():
+        points = [shapely.line_interpolate_point(beside, d) for d in (start, start + 10.0)]
+        if not shapely.dwithin(shapely.LineString(points), laid, 0.5).any():
+            break
     ends = [pipes.add_node("water", "end", point, in_service=False) for point in points]
     pipes.add_segment(
         "water",
