@@ -104,7 +104,7 @@ class ServiceRouter:
         return bool(self._are_clear_of_pipes(np.array([line], dtype=object), drains=drains)[0])
 
     def others_near(self, line: BaseGeometry, footprint: BaseGeometry, metres: float) -> Ints:
-        """Return the rows of the buildings near a line, without the one that is supplied."""
+        """Return the (k,) rows of the buildings near a line, without the one that is supplied."""
         near = self.tree.query(line, predicate="dwithin", distance=metres)
         others: Ints = near[~shapely.equals(self.footprints[near], footprint)]
         return others
