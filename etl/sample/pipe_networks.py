@@ -22,6 +22,10 @@ HYDRANT_FROM_CORNER_M = 18.0
 HYDRANT_CLEAR_M = 8.0
 """Smallest distance of a hydrant from the edge of a crossing street."""
 
+HYDRANT_FROM_WALL_M = 5.1
+HYDRANT_SHIFT_M = 20.0
+"""A hydrant that would stand too near to a wall is moved less than this along its street."""
+
 KERB_M = 1.0
 MISPLACED_KERB_M = (3.5, -1.0)
 """Distance from the kerb of two hydrants of an office: too far off, and in the carriageway."""
@@ -65,9 +69,14 @@ def lay_networks(
     misplaced = dict(
         zip([n for n in range(len(edges)) if n not in dry], MISPLACED_KERB_M, strict=False)
     )
+    walls = shapely.STRtree(list(footprints.values()))
     for number, edge in enumerate(edges):
         supplied = taps.get((edge.start, edge.end), [])
-        stops = [] if number in dry else _add_hydrants(pipes, edge, misplaced.get(number), random)
+        stops = (
+            []
+            if number in dry
+            else _add_hydrants(pipes, edge, misplaced.get(number), walls, random)
+        )
         _add_water(pipes, edge, supplied, stops)
         if number in dry:
             gap = planted_faults.build_answer("hydrant_gap", "hydrant_spacing", None, 120.0)
@@ -210,7 +219,11 @@ def _add_water(
 
 
 def _add_hydrants(
-    pipes: Pipes, edge: Edge, misplaced: float | None, random: np.random.Generator
+    pipes: Pipes,
+    edge: Edge,
+    misplaced: float | None,
+    walls: shapely.STRtree,
+    random: np.random.Generator,
 ) -> list[tuple[float, str]]:
     """Add hydrants along a street, away from crossing streets; return their tees."""
     near, far = (
@@ -222,18 +235,37 @@ def _add_hydrants(
     kerbs = [KERB_M] * count
     if misplaced is not None:
         kerbs[count // 2] = misplaced
+    ends = near, edge.line.length - far
     return [
-        _add_hydrant(pipes, edge, float(d), kerb, random)
+        _add_hydrant(pipes, edge, _clear_of_walls(edge, float(d), ends, kerb, walls), kerb, random)
         for d, kerb in zip(places, kerbs, strict=True)
     ]
 
 
+def _clear_of_walls(
+    edge: Edge, d: float, ends: tuple[float, float], kerb_m: float, walls: shapely.STRtree
+) -> shapely.Point:
+    """Return the place of a hydrant near another along a street, clear of walls.
+
+    The left side comes first, then the right.
+    """
+    shifts = np.arange(0.0, HYDRANT_SHIFT_M, 1.0)
+    along = np.clip(np.column_stack([d + shifts, d - shifts]).ravel(), *ends)
+    share = along / edge.line.length
+    kerbs = [edge.line.offset_curve(side * (edge.width / 2 + kerb_m)) for side in (1, -1)]
+    points = np.concatenate(
+        [shapely.line_interpolate_point(kerb, share, normalized=True) for kerb in kerbs]
+    )
+    near = walls.query(points, predicate="dwithin", distance=HYDRANT_FROM_WALL_M)[0]
+    clear = np.setdiff1d(np.arange(len(points)), near)
+    place: shapely.Point = points[int(clear[0]) if len(clear) else 0]
+    return place
+
+
 def _add_hydrant(
-    pipes: Pipes, edge: Edge, d: float, kerb_m: float, random: np.random.Generator
+    pipes: Pipes, edge: Edge, at: shapely.Point, kerb_m: float, random: np.random.Generator
 ) -> tuple[float, str]:
     """Add a hydrant behind the kerb; return its tee on the main."""
-    kerb = edge.line.offset_curve(edge.width / 2 + kerb_m)
-    at = kerb.interpolate(d / edge.line.length, normalized=True)
     works = bool(random.random() > 0.02)
     code = pipes.add_node(
         "water",

@@ -116,12 +116,13 @@ def test_planted_hydrants_are_the_only_ones_out_or_off_their_place(found, answer
     kinds = answers.groupby("kind")["code"].apply(set)
     by_rule = {
         rule: {item.feature for item in found if item.rule == rule}
-        for rule in ("hydrant_out", "hydrant_kerb_most", "hydrant_kerb_least")
+        for rule in ("hydrant_out", "hydrant_kerb_most", "hydrant_kerb_least", "hydrant_wall")
     }
     assert by_rule == {
         "hydrant_out": kinds["hydrant_out_of_service"],
         "hydrant_kerb_most": kinds["hydrant_off_kerb"],
         "hydrant_kerb_least": kinds["hydrant_in_carriageway"],
+        "hydrant_wall": set(),
     }
 
 
