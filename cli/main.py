@@ -14,6 +14,7 @@ from cli import (
     import_runs,
     imports,
     mapping,
+    network,
     nightly,
     override,
     prints,
@@ -43,6 +44,7 @@ app.add_typer(export.app)
 app.add_typer(atlas.app)
 app.add_typer(prints.app, name="print")
 app.add_typer(fire.app, name="fire")
+app.add_typer(network.app, name="network")
 app.add_typer(serve.app)
 app.add_typer(staff.app, name="staff")
 app.add_typer(user.app, name="user")

@@ -31,6 +31,7 @@ PageName = Literal["public", "plan", "fire", "data", "session"]
 CODED_VALUE_SECTIONS = (
     *("use.", "structure.", "category.", "households_source.", "kind.", "level.", "material."),
     *("network.", "oneway.", "road_class.", "surface."),
+    *("laying.", "depth_of.", "pipe_status.", "pressure_class."),
 )
 """Sections of the catalogue with the texts of coded values, one for each column."""
 

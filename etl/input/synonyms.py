@@ -97,15 +97,37 @@ COLUMNS: dict[str, dict[str, str]] = {
         "building_code": "buildingcode 楼栋编码 建筑编码",
     },
     "pipe_segment": {
-        "code": "code 编码 编号 管段编号 管线编号 管线编码 gxbh gdbh id",
+        "code": "code 编码 编号 管段编号 管段编码 管线编号 管线编码 管线段编号 gxbh gxdbh gdbh "
+        "lno id",
         "network": "network 管线种类 管网类型 管线类型 管类 gxzl gxlx",
-        "from_node": "fromnode 起点编号 起点点号 起点物探点号 起点 qdbh qddh qd",
-        "to_node": "tonode 终点编号 终点点号 终点物探点号 终点 连接点号 zdbh zddh zd",
-        "diameter_mm": "diametermm diameter 管径 管径mm 断面尺寸 gj dmcc",
-        "material": "material 材质 管材 管线材料 cz gc",
-        "burial_depth_m": "burialdepthm burialdept depth 埋深 起点埋深 ms qdms",
-        "pressure_mpa": "pressurempa pressure 压力 压力值 yl",
-        "year_built": "yearbuilt year 建设年代 埋设年代 敷设年份 建成年份 jsnd msnd",
+        "from_node": "fromnode 起点编号 起点点号 起点物探点号 起点管线点号 起始点号 起点号 起点 "
+        "sexp startid qdbh qddh qd",
+        "to_node": "tonode 终点编号 终点点号 终点物探点号 终点管线点号 终止点号 终点号 终点 "
+        "连接点号 连接管线点号 连接点物探点号 连接点 eexp endid zdbh zddh zd",
+        "diameter_mm": "diametermm diameter 管径 管径mm 管径或断面尺寸 断面尺寸 管线规格 规格 "
+        "psize gj dmcc gxgg",
+        "material": "material 材质 管材 管线材料 管线材质 cz gc",
+        "burial_depth_m": "burialdepthm burialdept depth 埋深 管顶埋深 外顶埋深 管底埋深 "
+        "管内底埋深 内底埋深 沟底埋深 ms",
+        "depth_from_m": "depthfromm depthfrom sdeep sdepth startdepth 起点埋深 起点管线埋深 "
+        "起始点埋深 起点管顶埋深 起点外顶埋深 起点管底埋深 起点管内底埋深 起点内底埋深 "
+        "起点沟底埋深 qdms",
+        "depth_to_m": "depthtom depthto edeep edepth enddepth 终点埋深 终点管线埋深 终止点埋深 "
+        "连接点埋深 连接点管线埋深 终点管顶埋深 终点外顶埋深 终点管底埋深 终点管内底埋深 "
+        "终点内底埋深 终点沟底埋深 zdms",
+        "depth_of": "depthof depthtype 埋深类型 埋深类别 埋深部位 埋深位置 埋深基准 测深部位 "
+        "mslx msbw",
+        "laying": "laying embed embedtype embedding 埋设方式 敷设方式 埋设类型 敷设类型 埋设方法 "
+        "msfs fsfs",
+        "status": "status 状态 管线状态 使用状态 使用情况 运行状态 当前状态 zt gxzt syzt syzk",
+        "owner": "owner belong 权属单位 权属单位名称 产权单位 管线权属单位 权属 权属人 qsdw cqdw",
+        "pressure_mpa": "pressurempa pressure 压力 压力值 工作压力 设计压力 yl ylz",
+        "pressure_class": "pressureclass pressurecl 压力级别 压力等级 压力类型 压力类别 压力分级 "
+        "yljb yldj yllx",
+        "voltage_kv": "voltagekv voltage 电压 电压值 电压等级 电压kv dyz dydj",
+        "ducts": "ducts totalhole holes 总孔数 孔数 管孔数 孔总数 zks ks",
+        "year_built": "yearbuilt year mdate 建设年代 埋设年代 埋设日期 敷设年份 敷设日期 "
+        "建成年份 建设年份 建设日期 jsnd msnd msrq",
     },
     "dwelling": {
         "code": "code 编码 户室编码 户室编号 户室代码 房屋编码 房屋编号 房间编码 住宅编码 fwbm "
@@ -295,13 +317,51 @@ VALUES: dict[str, dict[str, str]] = {
         "sea": "海",
     },
     "network": {
-        "water": "给水 供水 上水 自来水 js",
-        "sewage": "污水 排水 ws",
+        "water": "给水 供水 上水 自来水 配水 输水 原水 消防水 js jp xs",
+        "sewage": "污水 ws",
         "storm": "雨水 ys",
-        "gas": "燃气 煤气 天然气 rq",
-        "heat": "热力 供热 rl",
-        "power": "电力 供电 dl",
-        "telecom": "通信 电信 通讯 dx tx",
+        "combined": "合流 雨污合流 雨污合流管 合流管 hs hl",
+        "gas": "燃气 煤气 天然气 液化气 rq mq tr yh",
+        "heat": "热力 供热 热水 蒸汽 rl rs zq",
+        "power": "电力 供电 路灯 交通信号 电车 dl gd ld xh",
+        "telecom": "通信 电信 通讯 电话 有线电视 信息网络 广播 dx tx dh ds xx",
+    },
+    "laying": {
+        "direct": "直埋 直接埋设 zm",
+        "duct": "管埋 套管 保护管 导管 排管 穿管 gm",
+        "duct_bank": "管块 gk",
+        "trench": "管沟 沟埋 方沟 沟道 电缆沟 地沟 gg",
+        "overhead": "架空 jk",
+        "surface": "地面 地表 dm",
+        "riser": "上架 上杆 sj",
+        "in_drain": "小通道 xtd",
+        "tunnel": "综合管廊 综合管廊沟 综合管沟 管廊 共同沟 zh",
+        "shelter": "人防 rf",
+        "in_manhole": "井内连线 jn",
+        "trenchless": "顶管 非开挖 定向钻 拖拉管 顶管非开挖或定向钻 dg",
+        "under_water": "水下 sx",
+    },
+    "depth_of": {
+        "top": "管顶 外顶 管外顶 沟顶 块顶 管块顶",
+        "invert": "内底 管内底 管底 沟底 沟内底",
+    },
+    "status": {
+        "in_use": "在用 使用 使用中 正常 运行 运行中 在役 0",
+        "abandoned": "废弃 报废 弃用 退役 已废弃 1",
+        "empty": "空管 空 空置 预埋 2",
+        "other": "其他 其它 3",
+    },
+    "pressure_class": {
+        "low": "低压 低压管 dy",
+        "medium": "中压 中压管 zy",
+        "medium_b": "中压b 中压b级 中b",
+        "medium_a": "中压a 中压a级 中a",
+        "sub_high": "次高压",
+        "sub_high_b": "次高压b 次高压b级 次高b",
+        "sub_high_a": "次高压a 次高压a级 次高a",
+        "high": "高压 高压管 gy",
+        "high_b": "高压b 高压b级",
+        "high_a": "高压a 高压a级",
     },
     "kind@pipe_node": {
         "source": "水源 水厂 气源 热源",
@@ -323,13 +383,13 @@ VALUES: dict[str, dict[str, str]] = {
         "ductile_iron": "球墨铸铁 球铁 球墨铸铁管",
         "cast_iron": "铸铁 铸铁管",
         "steel": "钢 钢管 无缝钢管 镀锌 镀锌钢管 镀锌管 焊接钢管",
-        "pe": "pe 聚乙烯 hdpe 塑料 pe管 hdpe管",
-        "pvc": "pvc upvc 聚氯乙烯 pvc管 upvc管 pvc-u",
+        "pe": "pe 聚乙烯 聚乙烯塑料 hdpe 塑料 pe管 hdpe管",
+        "pvc": "pvc upvc 聚氯乙烯 聚氯乙烯塑料 pvc管 upvc管 pvc-u",
         "concrete": "砼 混凝土 钢筋混凝土 水泥 混凝土管 水泥管 砼管 钢筋混凝土管",
         "copper": "铜",
-        "aluminium": "铝",
+        "aluminium": "铝 钢芯铝绞线",
         "fibre": "光纤 光缆",
-        "other": "其他 其它",
+        "other": "其他 其它 玻璃钢 砖石 砖 石 石棉 陶瓷",
     },
     "level": {
         "city": "市 地级市",
@@ -365,6 +425,12 @@ VALUES: dict[str, dict[str, str]] = {
     },
 }
 """Synonyms of each of our values, by column (``column@layer`` where layers differ)."""
+
+DEPTH_WORDS = {
+    "top": ("管顶", "外顶", "沟顶"),
+    "invert": ("管底", "内底", "沟底"),
+}
+"""Words in the header of a depth that say what it is measured to."""
 
 TRUE_WORDS = ("true", "1", "1.0", "yes", "y", "t", "是", "有", "真", "开", "在用", "完好")
 FALSE_WORDS = ("false", "0", "0.0", "no", "n", "f", "否", "无", "假", "关", "停用", "损坏")

@@ -13,6 +13,7 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from etl.sample import pipe_networks, planted_faults, quarters, street_plan, streets
+from etl.sample.pipe_rows import Pipes
 from etl.sample.street_plan import CITY, CITY_NAME, METRIC, OFFICE_BLOCKS, Office
 from geo import crs
 from geo.errors import InputError
@@ -33,7 +34,7 @@ HIGH_RISE_M = 24.0
 
 _INTEGERS = (
     *("storeys_above", "storeys_below", "fire_class", "year_built", "households", "population"),
-    *("lanes", "storeys"),
+    *("lanes", "storeys", "ducts"),
 )
 
 
@@ -183,7 +184,8 @@ def _build_office(office: Office, places: set[tuple[int, int]], seed: int, sourc
     planted_faults.leave_gap(lanes, [(edge.line, edge.width) for edge in edges])
     rows.add_planted_faults()
     corners = _corners_of_office(office, east=east, north=north)
-    laid = pipe_networks.lay_networks(office, edges, corners, rows.taps, random)
+    footprints = {building["code"]: building["geom"] for building in rows.buildings}
+    laid = pipe_networks.lay_networks(office, edges, corners, rows.taps, footprints, random)
     return _build_layers(office, rows, edges, laid, source)
 
 
@@ -373,7 +375,7 @@ def _build_layers(
     office: Office,
     rows: _OfficeRows,
     edges: list[streets.Edge],
-    laid: pipe_networks.Pipes,
+    laid: Pipes,
     source: str,
 ) -> LayerSet:
     roads = [*streets.road_rows(office, edges), *rows.lanes]
@@ -400,7 +402,9 @@ def _build_layers(
         "pipe_segment": laid.segments,
     }
     frames = {name: _build_frame(features, source) for name, features in layers.items() if features}
-    geometry_by_code = {row["code"]: row["geom"] for row in (*roads, *rows.buildings, *laid.nodes)}
+    geometry_by_code = {
+        row["code"]: row["geom"] for row in (*roads, *rows.buildings, *laid.nodes, *laid.segments)
+    }
     marked = [
         {name: row.get(name) for name in ANSWER_COLUMNS} | {"geom": geometry_by_code[row["code"]]}
         for row in planted

@@ -26,6 +26,7 @@ from geo.fire import (
 from geo.fire.building_record import Details, plain_value
 from geo.fire.cities import city_of_code
 from geo.fire.context import FireContext, FireContextCache
+from geo.fire.finding_text import describe_proof
 from geo.fire.layer_state import read_data_age, read_layer_changes
 from geo.fire.rules import TOLERANCE_M
 from geo.messages import Language, text
@@ -132,7 +133,7 @@ def _describe_neighbours(context: FireContext, row: int, lang: Language) -> list
                 "too_close": too_close,
                 "rule": rule,
                 "text": rules[rule].text(lang),
-                "proof": None if proof is None else text(f"proof.{proof}", lang=lang),
+                "proof": describe_proof(proof, rules, lang),
                 "line": shapely.shortest_line(snapshot.walls[row], snapshot.walls[other]),
                 "fire_class": plain_value(record["fire_class"]),
                 "storeys_above": plain_value(record["storeys_above"]),

@@ -14,17 +14,23 @@ from geo.errors import InputError
 from geo.fire import separation, station_response, vehicle_access
 from geo.fire.cities import city_extent
 from geo.fire.layer_state import read_layer_changes
+from geo.fire.pipe_checks import check_pipes
 from geo.fire.rules import Rules, rules_in_force
 from geo.fire.snapshot import CitySnapshot, SnapshotCache
 from geo.fire.vehicle_access import VehicleReach
 from geo.model.pipe import Network
 from geo.network import isolation, pipes
 from geo.network.isolation import Sectors
+from geo.network.pipe_findings import PipeFinding
 from geo.network.roads import Vehicle
 from geo.types import Bools
 
 PipeVersion = tuple[int | None, int | None]
 """Change counts of the layers of pipe nodes and pipe segments."""
+
+
+_CHECKED_LAYERS = ("pipe_node", "pipe_segment", "road", "building", "region")
+_FindingsOfVersion = tuple[tuple[int | None, ...], list[PipeFinding]]
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,7 @@ class FireContextCache:
         self._lock = threading.Lock()
         self._pipes: dict[tuple[str, str], tuple[PipeVersion, Sectors]] = {}
         self._pipe_locks = {network.value: threading.Lock() for network in Network}
+        self._pipe_findings: dict[tuple[str, frozenset[str], bool], _FindingsOfVersion] = {}
 
     def are_used(self) -> bool:
         """Return whether any city was asked for."""
@@ -101,6 +108,31 @@ class FireContextCache:
                 cached = version, isolation.build_sectors(graph)
                 self._pipes[city, network] = cached
             return cached[1]
+
+    def pipe_findings(
+        self, connection: Connection, city: str, networks: frozenset[str], *, at_buildings: bool
+    ) -> list[PipeFinding]:
+        """Return where a city's pipes come too close to something, the gravest first.
+
+        Parameters
+        ----------
+        networks, at_buildings
+            The networks that the caller may see, and whether it may see buildings.
+        """
+        changes = read_layer_changes(connection)
+        version = tuple(changes.get(layer) for layer in _CHECKED_LAYERS)
+        key = city, networks, at_buildings
+        cached = self._pipe_findings.get(key)
+        if cached is None or cached[0] != version:
+            graphs = {}
+            for network in networks:
+                with suppress(InputError):  # without pipes in use in this city
+                    sectors = self.pipe_sectors(connection, city, network, changes)
+                    graphs[Network(network)] = sectors.graph
+            snapshot = self.snapshots.snapshot_of(connection, city) if at_buildings else None
+            cached = version, check_pipes(connection, city, graphs, snapshot)
+            self._pipe_findings[key] = cached
+        return cached[1]
 
     def context_of(
         self, connection: Connection, city: str, layer_changes: Mapping[str, int] | None = None

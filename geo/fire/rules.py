@@ -13,6 +13,7 @@ from typing import Any
 from geo.errors import InputError
 from geo.messages import Language, text
 from geo.settings import settings
+from geo.standards import Force
 
 
 class Overlay(StrEnum):
@@ -36,14 +37,6 @@ class Severity(StrEnum):
     MEDIUM = "medium"
     LOW = "low"
     MISSING = "missing"
-
-
-class Force(StrEnum):
-    """How binding a rule is: ``shall`` (应) and ``should`` (宜) of a standard, or ``own``."""
-
-    SHALL = "shall"
-    SHOULD = "should"
-    OWN = "own"
 
 
 @dataclass(frozen=True)

@@ -211,3 +211,12 @@ def test_names_in_square_brackets_are_printed_as_they_are(database, tmp_path, na
     done = gridatlas("import", "facility", name, *words, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "[red]" in done.stdout
+
+
+def test_rules_of_pipes_are_listed_as_a_table_and_as_json(tmp_path):
+    table = gridatlas("network", "rules", cwd=tmp_path)
+    assert table.returncode == 0, table.stderr
+    assert "6.3.3" in table.stdout
+    listed = json.loads(gridatlas("network", "rules", "--json", cwd=tmp_path).stdout)
+    assert {rule["force"] for rule in listed} == {"shall"}
+    assert any("under a building" in rule["text"] for rule in listed)

@@ -38,15 +38,20 @@ const FONTS = [
   "sans-serif",
 ];
 
+/** Colours of the networks in surveys (CJJ 61-2017, appendix B). */
 export const PIPE_COLOURS: Record<string, string> = {
-  water: "#1b6ca8",
-  gas: "#b8860b",
-  sewage: "#6b4f3a",
-  storm: "#3f8f8a",
-  heat: "#b5462f",
-  power: "#7b2d8b",
-  telecom: "#4a7c2a",
+  water: "#00ffff",
+  gas: "#ff00ff",
+  sewage: "#4c3926",
+  storm: "#4c3926",
+  combined: "#4c3926",
+  heat: "#ff8000",
+  power: "#ff0000",
+  telecom: "#00ff00",
 };
+
+/** A dark edge, because some of these colours are pale on a light map. */
+const PIPE_EDGE = "#101820";
 
 export function fireStyle(style: StyleSpecification): StyleSpecification {
   const quiet = style.layers.map((layer) =>
@@ -180,6 +185,17 @@ function pipeLayers(): LayerSpecification[] {
   ] as never;
   const hidden = { visibility: "none" as const };
   return [
+    {
+      id: "pipe-edge",
+      type: "line",
+      source: "pipes",
+      "source-layer": "pipe",
+      layout: hidden,
+      paint: {
+        "line-color": PIPE_EDGE,
+        "line-width": ["interpolate", ["linear"], ["zoom"], 13, 2.4, 18, 6.5],
+      },
+    },
     {
       id: "pipe",
       type: "line",
@@ -321,7 +337,7 @@ export function setAnswer(map: LibreMap, features: Feature[]): void {
 }
 
 export function setPipesVisible(map: LibreMap, isVisible: boolean): void {
-  for (const id of ["pipe", "valve"]) setVisible(map, id, isVisible);
+  for (const id of ["pipe-edge", "pipe", "valve"]) setVisible(map, id, isVisible);
 }
 
 /** Show the findings and layers of some overlays, and no others. */

@@ -139,6 +139,16 @@ export function renderIncident(incident: Incident, actions: PanelActions): void 
   );
 }
 
+/** What is on record of the pipe. */
+function pipeSheet({ segment }: Isolation): HTMLElement {
+  return element(
+    "details",
+    { class: "pipe-sheet" },
+    element("summary", {}, text("desk.pipe_record")),
+    definitionList(segment.sheet.map(({ label, text: value }): [string, string] => [label, value])),
+  );
+}
+
 export function renderIsolation(
   isolation: Isolation,
   stuck: string[],
@@ -150,6 +160,7 @@ export function renderIsolation(
     heading(text("desk.isolation"), `${network} · ${isolation.segment.code}`),
     element("p", { class: isolation.isolable ? "well" : "trouble" }, isolation.text),
     isolation.guaranteed ? "" : element("p", { class: "trouble" }, text("desk.not_guaranteed")),
+    pipeSheet(isolation),
     section(
       "desk.shut_sources",
       isolation.sources_to_shut.map((code) => element("li", {}, code)),
