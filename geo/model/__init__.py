@@ -6,6 +6,7 @@ from geo.model.building import Building, BuildingUnit, Compound
 from geo.model.facility import Facility
 from geo.model.fire import (
     BuildingFireItem,
+    BuildingPlan,
     BuildingReview,
     FireArea,
     FireFinding,
@@ -52,6 +53,7 @@ LAYERS: dict[str, type[Feature]] = {
         PipeSegment,
         Dwelling,
         Entity,
+        BuildingFireItem,
     )
 }
 """Feature tables by layer name, parents before children."""
@@ -68,6 +70,7 @@ __all__ = [
     "Base",
     "Building",
     "BuildingFireItem",
+    "BuildingPlan",
     "BuildingReview",
     "BuildingUnit",
     "Compound",
