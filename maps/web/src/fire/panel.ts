@@ -157,7 +157,11 @@ export function renderIncident(incident: Incident, actions: PanelActions): void 
           "li",
           {},
           button(nameOf(building), () => actions.showBuilding(building.code), { class: "quiet" }),
-          element("span", {}, `${formatMetres(building.distance_m)}${highRise}${helpText(building)}`),
+          element(
+            "span",
+            {},
+            `${formatMetres(building.distance_m)}${highRise}${helpText(building)}`,
+          ),
           element("small", {}, recordedItems(building)),
         );
       }),

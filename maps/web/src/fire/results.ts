@@ -25,7 +25,13 @@ import {
 import { setAnswer } from "./fire-layers";
 import type { Mode } from "./main";
 import { incidentMarkers, isolationMarkers, layoutMarkers, pointGeometry } from "./markers";
-import { type PanelActions, renderBuilding, renderIncident, renderIsolation, renderKeyUnits } from "./panel";
+import {
+  type PanelActions,
+  renderBuilding,
+  renderIncident,
+  renderIsolation,
+  renderKeyUnits,
+} from "./panel";
 
 const DEFAULT_RADIUS_M = 300;
 /** The zoom from which streets can be told apart. */
