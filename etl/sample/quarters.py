@@ -263,7 +263,8 @@ def slabs(land: BaseGeometry, random: Random) -> BlockContent:
 def towers(land: BaseGeometry, random: Random) -> BlockContent:
     """Return a gated compound of towers, 18 to 33 storeys, one to three units each."""
     built = _compound(land, random)
-    inner, lanes = shapely.buffer(land, -14, join_style="mitre"), []
+    inner = shapely.buffer(land, -14, join_style="mitre")
+    lanes: list[float] = []
     middle = (land.bounds[0] + land.bounds[2]) / 2
     for y, west, east in _rows(inner, 18.0, 72.0):
         # Beside every tower, with the open ground of the yard to turn on.

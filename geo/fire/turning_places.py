@@ -47,7 +47,15 @@ def largest_turning_place(
 
 
 def obstacles_around(snapshot: CitySnapshot, end: Floats, radius: float) -> Geometries:
-    """Return what an engine that turns near a place would hit: buildings, open water, fences."""
+    """Return what an engine that turns near a place would hit: buildings, open water, fences.
+
+    Parameters
+    ----------
+    end
+        (2,) float64 the place, metres.
+    radius
+        Metres from the place to each side.
+    """
     near = shapely.box(*(end - radius), *(end + radius))
     walls = snapshot.walls[snapshot.wall_tree.query(near)]
     hard = snapshot.barriers[snapshot.barrier_tree.query(near)]
