@@ -57,6 +57,9 @@ def fill_block(
     turned = shapely.affinity.rotate(land, -angle, origin=pivot)
     built = BLOCK_KINDS[kind][1](turned, random)
     _connect_lanes(built, turned, south_gate=south_gate)
+    if built.buildings and not south_gate and kind in _BESIDE_STREETS:
+        south = min(building["geom"].bounds[1] for building in built.buildings)
+        _add_crossing_lane(built, turned, south - 9.0, _LANE_M)
 
     def back(geometry: Any) -> Any:
         return shapely.affinity.rotate(geometry, angle, origin=pivot)
@@ -67,6 +70,10 @@ def fill_block(
             unit["geom"] = back(unit["geom"])
     built.compound = None if built.compound is None else back(built.compound)
     return built
+
+
+_BESIDE_STREETS = ("shops", "market")
+"""Kinds of block whose southern row has a lane of its own where no street runs along it."""
 
 
 def angle_of(land: BaseGeometry) -> float:
@@ -368,11 +375,14 @@ def village(land: BaseGeometry, random: Random) -> BlockContent:
     built = BlockContent(compound=land, compound_name=names.village(random), gated=False)
     inner = shapely.buffer(land, -3, join_style="mitre")
     west0, _, east0, _ = land.bounds
-    for number, (y, west, east) in enumerate(_rows(inner, 24.0, 28.5)):
+    rows = list(_rows(inner, 24.0, 28.5))
+    for number, (y, west, east) in enumerate(rows):
         if number:
             across = shapely.LineString([(west0 - 20, y - 2), (east0 + 20, y - 2)])
             lane = shapely.intersection(across, shapely.buffer(land, 9))
-            built.lanes.append({"geom": lane, "road_class": "alley", "width_m": 3.0})
+            # One alley in the middle is wide enough for an engine.
+            width = 4.0 if number == len(rows) // 2 else 3.0
+            built.lanes.append({"geom": lane, "road_class": "alley", "width_m": width})
         for side in (0.0, 12.6):
             x = west
             while x + 10.0 < east:

@@ -35,7 +35,8 @@ def check_passages(
     """
     rows = np.arange(len(snapshot.walls)) if only is None else only
     walls = snapshot.walls[rows]
-    with_court = rows[shapely.get_num_interior_rings(_largest_parts(walls)) > 0]
+    parts, owner = shapely.get_parts(walls, return_index=True)
+    with_court = rows[np.unique(owner[shapely.get_num_interior_rings(parts) > 0])]
     # No wall is longer along a street than half of the outline.
     half_outline = shapely.length(walls) / 2
     least = min(rules.figure("lane_through_street"), rules.figure("lane_through_total"))
@@ -52,14 +53,6 @@ def check_passages(
             for finding in _check_courts(snapshot, rules, reach, row)
         ),
     ]
-
-
-def _largest_parts(walls: np.ndarray) -> np.ndarray:
-    """Return the polygons of outlines, the largest part of one with several."""
-    return np.array(
-        [max(shapely.get_parts(wall), key=lambda part: float(part.area)) for wall in walls],
-        dtype=object,
-    )
 
 
 def _check_through(
@@ -94,7 +87,8 @@ def street_length(snapshot: CitySnapshot, row: int) -> float:
     It is made of the parts of the outline within 15 m of the edge of a street, parallel to it, with
     no part of the building between. Parts to different sides of the building are not added.
     """
-    body = shapely.orient_polygons(_largest_parts(snapshot.walls[[row]])[0])
+    parts = shapely.get_parts(snapshot.walls[row])
+    body = shapely.orient_polygons(parts[int(shapely.area(parts).argmax())])
     coords = shapely.get_coordinates(shapely.simplify(shapely.get_exterior_ring(body), 0.1))
     sides = _lines_between(coords)
     is_street = snapshot.road["road_class"].isin(WIDE_CLASSES).to_numpy()
@@ -183,7 +177,8 @@ def _check_courts(
     """Return findings of the wide inner courts of a building that no lane leads into."""
     rule, figure = rules["lane_court"], rules.figure("lane_court")
     findings = []
-    for ring in _largest_parts(snapshot.walls[[row]])[0].interiors:
+    rings = (ring for part in shapely.get_parts(snapshot.walls[row]) for ring in part.interiors)
+    for ring in rings:
         court = shapely.Polygon(ring)
         sides = [side.length for side in lane_coverage.rectangle_sides(court)]
         if min(sides) <= figure + TOLERANCE_M or _crosses(snapshot, reach, court):
