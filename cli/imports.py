@@ -29,6 +29,7 @@ LAYERS = {
     "dwelling": "Dwellings with counts of residents 户室.",
     "resident": "One row a resident; counted by dwelling, never stored 居民名册（只计数，不入库）.",
     "entity": "Organisations 法人单位.",
+    "building_fire": "What was found on site about buildings 消防现场采集.",
     "facility": "Public facilities 公共设施.",
     "road": "Roads 道路.",
     "railway": "Railways 铁路.",

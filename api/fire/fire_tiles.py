@@ -42,8 +42,8 @@ router = APIRouter(tags=["tiles"])
 def fire_tile(
     request: Request, connection: Connection, caller: CurrentCaller, tile: RequestedTile
 ) -> Response:
-    """Return a tile with the layers finding, finding_point, hydrant, station, lane, response,
-    hydrant_area and entrance; 204 where there is nothing."""
+    """Return a tile with the layers finding, finding_point, hydrant, station, micro_station,
+    lane, response, hydrant_area and entrance; 204 where there is nothing."""
     return _answer(request, connection, caller, tile, _fire_layers(tile))
 
 
@@ -87,9 +87,10 @@ def _fire_layers(tile: Tile) -> dict[str, Source]:
         is_response = FireArea.kind == "response"
         sources["response"] = Source([FireArea.minutes], FireArea.geom_3857, is_response)
         station = Facility.category == "fire_station"
-        sources["station"] = Source(
-            [Facility.code, Facility.name], Facility.geom_3857, station, point=True
-        )
+        columns: list[Any] = [Facility.code, Facility.name]
+        sources["station"] = Source(columns, Facility.geom_3857, station, point=True)
+        micro = Facility.category == "micro_station"
+        sources["micro_station"] = Source(columns, Facility.geom_3857, micro, point=True)
     if tile.z >= 12:
         land = FireArea.kind.in_(["straight", "route"])
         how = FireArea.kind.label("how")

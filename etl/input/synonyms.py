@@ -55,6 +55,8 @@ COLUMNS: dict[str, dict[str, str]] = {
         "phone": "phone tel telephone 电话 联系电话 dh lxdh",
         "address": "address addr 地址 详细地址 dz",
         "region_code": "regioncode 社区代码 社区编码 所属社区代码 sqdm",
+        "staff_count": "staffcount staff 人员数 人数 队员人数 站员人数 编制人数 执勤人数",
+        "station_class": "stationclass 消防站等级 消防站类别 站级 消防救援站等级",
     },
     "road": {
         "code": "code 编码 道路编码 道路编号 路段编号 dlbm dlbh ldbh id",
@@ -94,6 +96,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         "flow_l_s": "flowls flow 流量 ll",
         "pressure_mpa": "pressurempa pressure 压力 水压 yl sy",
         "burial_depth_m": "burialdepthm burialdept depth 埋深 ms",
+        "hydrant_type": "hydranttype 消火栓类型 消火栓形式 消防栓类型 消火栓型式 安装形式",
         "building_code": "buildingcode 楼栋编码 建筑编码",
     },
     "pipe_segment": {
@@ -194,6 +197,16 @@ COLUMNS: dict[str, dict[str, str]] = {
         "occupancy": "occupancy 住户类型 居住类型 居住方式 房屋使用情况 zhlx",
         "verified_on": "verifiedon 核实日期 核查日期 采集日期 登记日期 更新日期 hsrq cjrq",
     },
+    "building_fire": {
+        "building_code": "buildingcode buildingco 楼栋编码 楼栋编号 建筑编码 建筑编号 建筑物编码 "
+        "所属楼栋 ldbm jzwbm",
+        "address": "address addr 地址 门牌 门牌地址 详细地址 建筑地址 单位地址 dz mpdz",
+        "item": "item 项目 采集项目 项目名称 内容 设施 xm xmmc",
+        "value": "value 情况 说明 采集情况 现状 数量及说明 qk",
+        "place": "place 位置 部位 所在位置 设置位置 wz",
+        "checked_on": "checkedon 采集日期 核查日期 检查日期 熟悉日期 cjrq hcrq",
+        "checked_by": "checkedby 采集人 核查人 检查人 熟悉人 cjr hcr",
+    },
     "register": {
         "code": "buildingcode buildingco 楼栋编码 楼栋编号 建筑编码 建筑编号 建筑物编码 code 编码 "
         "幢号 ldbm jzwbm",
@@ -207,6 +220,31 @@ COLUMNS: dict[str, dict[str, str]] = {
 """Synonyms of each column, by layer."""
 
 VALUES: dict[str, dict[str, str]] = {
+    "item": {
+        "exits": "安全出口 出口 疏散出口",
+        "evacuation_stairs": "疏散楼梯 楼梯 疏散楼梯间 防烟楼梯间",
+        "fire_lifts": "消防电梯",
+        "control_room": "消防控制室 消控室",
+        "duty_phone": "物业24小时电话 值班电话 24小时电话 物业电话 物业24小时值班电话 消控室电话",
+        "pump_adapters": "水泵接合器 消防水泵接合器",
+        "tanks": "消防水池 水池 取水口 消防水池取水口 消防水箱 天然水源",
+        "power_cut_off": "切断电源位置 电源 总电源 配电房 配电室 断电位置 配电总闸",
+        "cladding": "外墙保温 外墙装饰 外墙保温材料 外墙装饰材料 幕墙 外墙保温装饰材料",
+        "window_grilles": "防盗网 外窗防盗网 广告牌 外窗防盗网广告牌",
+        "ebike_charging": "电动自行车 电动自行车充电 电动车充电 电动自行车停放充电",
+        "bottled_gas": "瓶装液化气 液化气 液化石油气 瓶装液化石油气 瓶装燃气",
+        "people_to_help": "需协助疏散人数 需协助疏散 行动不便人员",
+    },
+    "station_class": {
+        "first": "一级 一级站 一级普通消防站 一级消防站",
+        "second": "二级 二级站 二级普通消防站 二级消防站",
+        "small": "小型 小型站 小型消防站 小型普通消防站",
+        "special": "特勤 特勤站 特勤消防站",
+    },
+    "hydrant_type": {
+        "above_ground": "地上 地上式 地上消火栓 地上式消火栓 室外地上消火栓",
+        "underground": "地下 地下式 地下消火栓 地下式消火栓 室外地下消火栓",
+    },
     "occupancy": {
         "owner": "自住 自有 业主 业主自住 产权人自住 自住户 户主 自有住房",
         "rented": "租住 出租 租赁 租户 承租 出租屋 出租户 租房 公租房",
@@ -273,6 +311,7 @@ VALUES: dict[str, dict[str, str]] = {
         "elderly_care": "养老 养老院 敬老院 福利院",
         "police": "派出所 警务室 公安 警察",
         "fire_station": "消防站 消防队 消防救援站",
+        "micro_station": "微型消防站 社区微型消防站 小区微型消防站",
         "shelter": "避难场所 应急避难场所",
         "intake": "消防取水点 取水口 消防水池 消防水鹤",
         "market": "市场 菜市场 农贸市场 超市",

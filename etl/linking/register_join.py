@@ -29,6 +29,16 @@ def fill_buildings_of_units(connection: Connection, staged: Staged) -> None:
     )
 
 
+def complete_items(connection: Connection, staged: Staged) -> None:
+    """Give each item found on site its code: that of its building, and the item."""
+    connection.execute(
+        text(
+            f"UPDATE {staged.table} SET code = building_code || '-' || item "
+            "WHERE building_code IS NOT NULL"
+        )
+    )
+
+
 def complete_dwellings(connection: Connection, staged: Staged, rejected: str) -> int:
     """Fill units and codes of linked dwellings; return how many have neither code nor room.
 

@@ -128,6 +128,8 @@ def _link_to_buildings(
     )
     if staged.layer == "dwelling":
         register_join.complete_dwellings(connection, staged, rejected)
+    if staged.layer == "building_fire":
+        register_join.complete_items(connection, staged)
 
 
 def _assign_communities(connection: Connection, delivery: Delivery, names: Sequence[str]) -> None:

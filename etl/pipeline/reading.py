@@ -467,7 +467,7 @@ def add_derived_columns(batch: Batch, layer: str) -> Batch:
     """
     if layer == "building_unit" and "building_code" not in batch.columns:
         return batch.with_columns(building_code=pa.nulls(len(batch), pa.string()))
-    if layer in (REGISTER, "dwelling", "entity"):
+    if layer in (REGISTER, "dwelling", "entity", "building_fire"):
         return complete_register_batch(batch, layer)
     if layer != "region" or "code" not in batch.columns:
         return batch

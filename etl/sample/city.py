@@ -179,7 +179,8 @@ def _build_office(office: Office, places: set[tuple[int, int]], seed: int, sourc
             rows.add_block(i, j, built, random)
     rows.assign_public_buildings()
     rows.clear_some_attributes(random)
-    lanes = [lane for lane in rows.lanes if lane["road_class"] == "internal"]
+    # By high-rises a lane that no engine passes would break other rules too.
+    lanes = [lane for lane in rows.lanes if lane["width_m"] == quarters.SLAB_LANE_M]
     planted_faults.obstruct_lanes(lanes, random)
     planted_faults.leave_gap(lanes, [(edge.line, edge.width) for edge in edges])
     rows.add_planted_faults()

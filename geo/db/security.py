@@ -169,13 +169,24 @@ _LAYER_RULES: dict[str, Rule] = {
         | EDITORS,
         write=EDITORS,
     ),
+    "building_fire": Rule(read=_FIRE.read, write=_FIRE.read),
 }
 """Rules of the feature tables; who may read a layer may read its past."""
 
 RULES: dict[str, Rule] = {
     **_LAYER_RULES,
     **{
-        table.name: Rule(read=_LAYER_RULES[name].read, write=EDITORS, add=_LAYER_RULES[name].change)
+        table.name: Rule(
+            read=_LAYER_RULES[name].read,
+            write=EDITORS,
+            # The trigger of the layer writes its history under the role of whoever changes a row.
+            add=dict(_LAYER_RULES[name].change)
+            | {
+                role: condition
+                for role, condition in _LAYER_RULES[name].write.items()
+                if role not in EDITORS
+            },
+        )
         for name, table in HISTORY.items()
     },
     "grid_plan": Rule(
@@ -220,7 +231,7 @@ RULES: dict[str, Rule] = {
         add=_rows(_OWN_NAME, *ROLES[1:], "keeper"),
     ),
     **dict.fromkeys(("fire_finding", "fire_area", "fire_overlay"), _FIRE),
-    "building_fire": Rule(read=_FIRE.read, write=_FIRE.read),
+    "building_plan": Rule(read=_FIRE.read, write=_FIRE.read),
     "building_review": Rule(read=_FIRE.read, write=_FIRE.read),
     "hydrant_inspection": Rule(
         read=_rows(ALL_ROWS, "utility") | dict(_FIRE.read), write=_FIRE.read

@@ -17,6 +17,7 @@ from geo.model.casework import (
 from geo.model.facility import Facility
 from geo.model.fire import (
     BuildingFireItem,
+    BuildingPlan,
     BuildingReview,
     FireArea,
     FireFinding,
@@ -63,6 +64,7 @@ LAYERS: dict[str, type[Feature]] = {
         PipeSegment,
         Dwelling,
         Entity,
+        BuildingFireItem,
     )
 }
 """Feature tables by layer name, parents before children."""
@@ -81,6 +83,7 @@ __all__ = [
     "Base",
     "Building",
     "BuildingFireItem",
+    "BuildingPlan",
     "BuildingReview",
     "BuildingUnit",
     "CaseContact",

@@ -40,6 +40,13 @@ class NodeKind(StrEnum):
     END = "end"
 
 
+class HydrantType(StrEnum):
+    """How a hydrant is built: with its outlets above the ground (地上) or under a cover (地下)."""
+
+    ABOVE_GROUND = "above_ground"
+    UNDERGROUND = "underground"
+
+
 class Material(StrEnum):
     """Material of a pipe or cable."""
 
@@ -109,7 +116,8 @@ class PipeNode(Feature, Base):
     """A valve, hydrant, manhole, junction or source.
 
     ``is_open`` is for valves; ``flow_l_s`` in litres a second and ``pressure_mpa`` in MPa are
-    what was measured at the node; ``building_code`` is the building a consumer node feeds.
+    what was measured at the node; ``building_code`` is the building a consumer node feeds;
+    ``hydrant_type`` is of hydrants.
     """
 
     __tablename__ = "pipe_node"
@@ -123,12 +131,14 @@ class PipeNode(Feature, Base):
     pressure_mpa: Mapped[float | None]
     burial_depth_m: Mapped[float | None]
     building_code: Mapped[str | None] = mapped_column(Text)
+    hydrant_type: Mapped[str | None] = mapped_column(Text)
     geom: Mapped[Any] = geometry("POINT")
     geom_3857: Mapped[Any] = display_geometry()
 
     __table_args__ = (
         one_of("network", Network),
         one_of("kind", NodeKind),
+        one_of("hydrant_type", HydrantType),
         between("flow_l_s", 0, 10_000),
         between("pressure_mpa", 0, 20),
         between("burial_depth_m", -10, 100),

@@ -2,11 +2,12 @@
 
 import httpx
 import pytest
+from PIL import Image
 from playwright.sync_api import expect
 from sqlalchemy import insert, text
 
 from geo.fire.rules import Overlay
-from geo.model import BuildingUnit, Facility, PipeNode, PipeSegment
+from geo.model import BuildingUnit, Entity, Facility, PipeNode, PipeSegment
 from tests import town as t
 from tests.e2e.conftest import PHONE, faults_of, signed_in
 
@@ -122,6 +123,58 @@ def test_what_is_found_on_site_is_recorded_in_the_panel(desk):
     expect(line).to_contain_text("王五")
     assert items.locator("li", has_text="未采集").count() == items.locator("li").count() - 1
     assert faults_of(page) == []
+
+
+def test_plan_is_attached_opened_and_removed_in_the_panel(desk, tmp_path):
+    picture = tmp_path / "floor.png"
+    Image.new("RGB", (400, 300), "white").save(picture)
+    page = desk("/fire?building=b001-002")
+    plans = page.locator("#side .plans")
+    expect(plans).to_contain_text("未附图纸", timeout=60_000)
+    plans.get_by_role("button", name="添加图纸").click()
+    plans.get_by_label("楼层或部位").fill("3 层平面图")
+    plans.get_by_label("PDF、JPEG").set_input_files(picture)
+    plans.get_by_role("button", name="添加", exact=True).click()
+    plan = plans.get_by_role("button", name="3 层平面图", exact=True)
+    expect(plan).to_be_visible(timeout=60_000)
+    assert faults_of(page) == []
+    with page.expect_popup() as opened:
+        plan.click()
+    tab = opened.value
+    tab.wait_for_function("() => document.images[0]?.naturalWidth === 400")
+    plans.get_by_role("button", name="删除 3 层平面图").click()
+    expect(page.locator("#side .plans")).to_contain_text("未附图纸", timeout=60_000)
+
+
+def test_key_units_and_what_stands_around_a_building_are_listed(desk, town):
+    with town.begin() as connection:
+        place = "SRID=4490;POINT({} {})".format(*t.degrees(20, 30))
+        hotel = {"code": "hotel", "name": "甲宾馆", "building_code": "b001-001", "geom": place}
+        connection.execute(insert(Entity), hotel | {"key_unit": True})
+    page = desk()
+    page.get_by_role("button", name="全市重点单位").click()
+    page.locator("#side").get_by_role("button", name="甲宾馆").click(timeout=60_000)
+    panel = page.locator("#side")
+    expect(panel).to_contain_text("毗邻情况", timeout=60_000)
+    said = panel.inner_text()
+    for words in ("重点单位", "甲宾馆", "东 2号楼", "分单元人数"):
+        assert words in said, words
+
+
+def test_micro_stations_are_drawn_with_their_overlay(desk, town):
+    with town.begin() as connection:
+        place = "SRID=4490;POINT({} {})".format(*t.degrees(300, 200))
+        micro = {"code": "micro", "category": "micro_station", "name": "微型站", "geom": place}
+        connection.execute(insert(Facility), micro)
+    page = desk()
+    near(page, 300, 200, 14)
+    page.get_by_label("微型消防站").check()
+    page.wait_for_function(READY)
+    drawn = page.evaluate(
+        "() => gridatlas.map.queryRenderedFeatures({layers: ['micro-station']}).length"
+    )
+    assert drawn == 1
+    expect(page.locator("#layer-legend")).to_contain_text("微型消防站")
 
 
 def test_incident_circle_lists_people_by_grid_and_grows(desk):

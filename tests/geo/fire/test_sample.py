@@ -17,6 +17,7 @@ from geo.fire import (
     hydrants,
     ladder_areas,
     separation,
+    station_areas,
     station_response,
     vehicle_access,
 )
@@ -110,6 +111,24 @@ def test_lanes_of_the_sample_are_found_where_their_records_break_the_rule(sample
     assert {item.feature for item in found if item.rule == "lane_width"} == narrow
     assert narrow >= kinds["narrow_lane"]
     assert {item.feature for item in found if item.rule == "lane_height"} == kinds["low_arch"]
+
+
+def test_lanes_along_and_between_buildings_and_to_ladder_areas_lack_only_where_planted(
+    found, answers
+):
+    rules = {
+        *("lane_along_one", "lane_along_two", "lane_spacing", "lane_radius"),
+        *("lane_through_street", "lane_through_total", "lane_court"),
+        *("ladder_lane", "ladder_area", "ladder_area_tall", "ladder_podium", "ladder_slope"),
+    }
+    planted = answers[answers["rule"].isin(rules)]
+    said = {(item.rule, item.feature) for item in found if item.rule in rules}
+    assert said == set(zip(planted["rule"], planted["code"], strict=True))
+    assert {"lane_along_two", "ladder_area_tall"} <= set(planted["rule"])
+
+
+def test_stations_of_the_sample_have_areas_within_their_class(city, in_force):
+    assert station_areas.check_station_areas(city, in_force) == []
 
 
 def test_planted_hydrants_are_the_only_ones_out_or_off_their_place(found, answers):

@@ -27,6 +27,7 @@ const OVERLAY_LAYERS: Record<string, string[]> = {
   fire_lane: ["lane"],
   fire_reach: ["lane"],
   response: ["response", "station"],
+  micro_station: ["micro-station"],
 };
 
 const EMPTY: FeatureCollection = { type: "FeatureCollection", features: [] };
@@ -139,6 +140,19 @@ function overlayLayers(): LayerSpecification[] {
       paint: {
         "circle-radius": 8,
         "circle-color": "#c8102e",
+        "circle-stroke-color": "#fff",
+        "circle-stroke-width": 2,
+      },
+    },
+    {
+      id: "micro-station",
+      type: "circle",
+      source: "fire",
+      "source-layer": "micro_station",
+      layout: hidden,
+      paint: {
+        "circle-radius": 6,
+        "circle-color": "#e07a1f",
         "circle-stroke-color": "#fff",
         "circle-stroke-width": 2,
       },

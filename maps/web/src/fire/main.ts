@@ -3,7 +3,7 @@
 import type { Map as LibreMap, MapMouseEvent } from "maplibre-gl";
 
 import { fetchOpeningExtent } from "../cities";
-import { button, delay, elementById, notify } from "../dom";
+import { button, delay, element, elementById, notify } from "../dom";
 import { ProblemError } from "../http";
 import { type Language, text } from "../locale";
 import { attachSearch, labelSearchField } from "../search";
@@ -39,11 +39,15 @@ async function start(): Promise<void> {
   const early = requestLayoutEarly();
   const lang = await opening;
   labelSearchField();
-  elementById("side").replaceChildren(heading(text("desk.welcome"), text("desk.welcome_help")));
   const mapLoaded = Promise.race([early, delay(MAP_DELAY_MS)]).then(() => openMap(lang));
   const setMode = (next: Mode) => applyMode(next, mapLoaded);
   showModes(setMode);
   const results = new Results(mapLoaded, setMode);
+  const keyUnits = button(text("desk.key_units_all"), () => void results.showKeyUnits());
+  elementById("side").replaceChildren(
+    heading(text("desk.welcome"), text("desk.welcome_help")),
+    element("div", { class: "actions" }, keyUnits),
+  );
   attachSearch({
     search: searchBuildings,
     choose: ({ code }) => void results.showBuilding(code, true),

@@ -7,12 +7,14 @@ import type {
   FireItemsRequest,
   Incident,
   Isolation,
+  KeyUnits,
   Layout,
   Place,
   Station,
 } from "./fire-api";
 import { SEVERITY_COLOURS } from "./fire-layers";
 import { itemsSection, recordedItems } from "./items";
+import { plansSection } from "./plans";
 
 const MAX_BUILDINGS = 60;
 
@@ -21,6 +23,9 @@ export interface PanelActions {
   showIncident(place: Place): void;
   showBuilding(code: string): void;
   saveItems(code: string, request: FireItemsRequest): void;
+  openPlan(code: string, number: number): void;
+  attachPlan(code: string, form: FormData): void;
+  removePlan(code: string, number: number): void;
   goTo(place: Place): void;
   setRadius(metres: number): void;
   toggleStuck(valve: string): void;
@@ -41,15 +46,30 @@ export function renderBuilding(layout: Layout, actions: PanelActions): void {
     ...findingList(layout.findings),
     attributeList(layout),
     itemsSection(layout, actions.saveItems),
+    plansSection(layout, actions),
+    section("desk.key_units", layout.key_units.map(keyUnitItem)),
+    section(
+      "desk.people_by_unit",
+      (layout.people ?? []).map(peopleItem),
+      layout.people === null ? text("desk.people_hidden") : text("desk.not_recorded"),
+    ),
+    section("desk.surroundings", layout.surroundings.map(sideItem)),
     section("desk.grids", layout.grids.map(managerItem)),
     section("desk.entrances", layout.units.map(entranceItem)),
     section(
       "desk.hydrants",
       layout.hydrants.map((hydrant) => {
         const flow = hydrant.flow_l_s ? ` · ${hydrant.flow_l_s} L/s` : "";
-        return placeItem(actions, hydrant, hydrant.code, hoseLength(hydrant) + flow);
+        const more = hoseLength(hydrant) + typeAndMain(hydrant) + flow;
+        return placeItem(actions, hydrant, hydrant.code, more);
       }),
       text("desk.no_hydrant"),
+    ),
+    section(
+      "desk.intakes_near",
+      layout.intakes.map((site) =>
+        placeItem(actions, site, site.name || site.code, formatMetres(site.distance_m)),
+      ),
     ),
     section("desk.stations", layout.stations.map(stationItem)),
     section("desk.fire_lane", [
@@ -89,7 +109,13 @@ export function renderIncident(incident: Incident, actions: PanelActions): void 
       [text("desk.households"), formatNumber(totals.households)],
       [text("desk.population"), formatNumber(totals.population ?? 0)],
       [text("desk.high_rise"), formatNumber(totals.high_rise)],
+      [text("desk.residents"), countText(totals.residents)],
+      [text("desk.need_help"), countText(totals.need_help)],
     ]),
+    section(
+      "desk.key_units",
+      incident.buildings.flatMap((building) => building.key_units.map(keyUnitItem)),
+    ),
     section("desk.evacuate", incident.grids.map(evacuationItem)),
     section(
       "desk.critical",
@@ -106,7 +132,7 @@ export function renderIncident(incident: Incident, actions: PanelActions): void 
     section(
       "desk.hydrants",
       incident.hydrants.map((hydrant) =>
-        placeItem(actions, hydrant, hydrant.code, hoseLength(hydrant)),
+        placeItem(actions, hydrant, hydrant.code, hoseLength(hydrant) + typeAndMain(hydrant)),
       ),
       text("desk.no_hydrant"),
     ),
@@ -131,7 +157,11 @@ export function renderIncident(incident: Incident, actions: PanelActions): void 
           "li",
           {},
           button(nameOf(building), () => actions.showBuilding(building.code), { class: "quiet" }),
-          element("span", {}, `${formatMetres(building.distance_m)}${highRise}`),
+          element(
+            "span",
+            {},
+            `${formatMetres(building.distance_m)}${highRise}${helpText(building)}`,
+          ),
           element("small", {}, recordedItems(building)),
         );
       }),
@@ -146,6 +176,28 @@ function pipeSheet({ segment }: Isolation): HTMLElement {
     { class: "pipe-sheet" },
     element("summary", {}, text("desk.pipe_record")),
     definitionList(segment.sheet.map(({ label, text: value }): [string, string] => [label, value])),
+  );
+}
+
+/** The key units of the city, with how far their buildings' sheets are collected. */
+export function renderKeyUnits(answer: KeyUnits, actions: PanelActions): void {
+  const rows = answer.key_units.map((unit) => {
+    const said = text("desk.key_unit_said", {
+      items: unit.items,
+      all: unit.items_all,
+      plans: unit.plans,
+    });
+    return element(
+      "li",
+      {},
+      button(unit.name, () => actions.showBuilding(unit.building_code), { class: "quiet" }),
+      element("span", {}, said),
+      unit.address ? element("small", {}, unit.address) : null,
+    );
+  });
+  elementById("side").replaceChildren(
+    heading(text("desk.key_units_all"), formatNumber(answer.numberMatched)),
+    element("ul", { class: "lines" }, ...rows),
   );
 }
 
@@ -380,6 +432,43 @@ export function hoseLength({ route_m, straight_m, in_service }: HydrantWay): str
   const metres = formatNumber(Math.round(route_m ?? straight_m));
   if (in_service === false) return text("desk.hydrant_out", { metres });
   return text(route_m === null ? "desk.hose_unknown" : "desk.hose", { metres });
+}
+
+/** How a hydrant is built, and the diameter of its main, as far as they are on record. */
+export function typeAndMain(hydrant: {
+  hydrant_type_text: string | null;
+  main_dn: number | null;
+}): string {
+  const main = hydrant.main_dn === null ? null : text("desk.main_dn", { dn: hydrant.main_dn });
+  const known = [hydrant.hydrant_type_text, main].filter(Boolean);
+  return known.map((part) => ` · ${part}`).join("");
+}
+
+function keyUnitItem(unit: Layout["key_units"][number]): HTMLElement {
+  return listItem([unit.name, unit.floor].filter(Boolean).join(" · "), null);
+}
+
+function peopleItem(unit: NonNullable<Layout["people"]>[number]): HTMLElement {
+  const residents = countText(unit.residents);
+  const counts = text("desk.residents_said", { residents, help: countText(unit.need_help) });
+  return listItem(unit.unit || unit.unit_code || "–", counts);
+}
+
+function countText(count: number | null): string {
+  return count === null ? text("desk.not_recorded") : formatNumber(count);
+}
+
+function helpText({ need_help }: Incident["buildings"][number]): string {
+  return need_help ? ` · ${text("desk.need_help")} ${formatNumber(need_help)}` : "";
+}
+
+/** The nearest building and road to one side. */
+function sideItem({ title, building, road }: Layout["surroundings"][number]): HTMLElement {
+  const beside = building
+    ? [nameOf(building), building.use_text, formatMetres(building.distance_m)]
+    : ["–"];
+  const street = road ? `${road.name || road.code} ${formatMetres(road.distance_m)}` : "";
+  return listItem(`${title} ${beside.filter(Boolean).join(" · ")}`, street);
 }
 
 function valueText(value: number | null): string {

@@ -9,19 +9,29 @@ import { openFile } from "../http";
 import { text } from "../locale";
 import { formatAddress, type View } from "./address";
 import {
+  attachPlan,
   type FireItemsRequest,
   fetchIncident,
   fetchIsolation,
+  fetchKeyUnits,
   fetchLayout,
   fetchNearestPipe,
   type Layout,
   type Place,
+  planPath,
+  removePlan,
   saveItems,
 } from "./fire-api";
 import { setAnswer } from "./fire-layers";
 import type { Mode } from "./main";
 import { incidentMarkers, isolationMarkers, layoutMarkers, pointGeometry } from "./markers";
-import { type PanelActions, renderBuilding, renderIncident, renderIsolation } from "./panel";
+import {
+  type PanelActions,
+  renderBuilding,
+  renderIncident,
+  renderIsolation,
+  renderKeyUnits,
+} from "./panel";
 
 const DEFAULT_RADIUS_M = 300;
 /** The zoom from which streets can be told apart. */
@@ -46,6 +56,11 @@ export class Results {
     showIncident: (place) => void this.showIncident(place),
     showBuilding: (code) => void this.showBuilding(code, true),
     saveItems: (code, items) => void this.saveItems(code, items),
+    openPlan: (code, number) => void openFile(planPath(code, number)),
+    attachPlan: (code, form) =>
+      void this.change(code, attachPlan(code, form), text("desk.plan_attached")),
+    removePlan: (code, number) =>
+      void this.change(code, removePlan(code, number), text("desk.plan_removed")),
     goTo: (place) => void this.goTo(place),
     setRadius: (metres) => void (this.centre && this.showIncident(this.centre, metres)),
     toggleStuck: (valve) => void this.toggleStuck(valve),
@@ -68,13 +83,24 @@ export class Results {
     if (zoom) fitExtent(map, extentOf(layout.geometry), resultPadding());
   }
 
-  private async saveItems(code: string, items: FireItemsRequest): Promise<void> {
+  /** List the key units of the city, those with the least collected first. */
+  async showKeyUnits(): Promise<void> {
+    const answer = await this.latest(fetchKeyUnits());
+    if (answer) renderKeyUnits(answer, this.actions);
+  }
+
+  private saveItems(code: string, items: FireItemsRequest): Promise<void> {
+    return this.change(code, saveItems(code, items), text("desk.items_saved"));
+  }
+
+  /** Show a building again after a change of its sheet, or why the change failed. */
+  private async change(code: string, request: Promise<unknown>, done: string): Promise<void> {
     try {
-      await saveItems(code, items);
+      await request;
     } catch (error) {
       return notify((error as Error).message);
     }
-    notify(text("desk.items_saved"), undefined, "calm");
+    notify(done, undefined, "calm");
     await this.showBuilding(code, false);
   }
 
