@@ -31,6 +31,10 @@ PREVIOUS = "Starting from a plan"
 CHOICE = "Alternatives and proof"
 RUN = "Many communities"
 
+BalanceOption = Annotated[
+    str | None,
+    _option(LIMITS, "--balance", help="What grids share equally: households or workload."),
+]
 Target = Annotated[int | None, _option(LIMITS, help="Target households of a grid; default: 400.")]
 Lower = Annotated[int | None, _option(LIMITS, help="Fewest households of a grid; default: 300.")]
 Upper = Annotated[int | None, _option(LIMITS, help="Most households of a grid; default: 500.")]
@@ -66,6 +70,7 @@ class CommandOptions:
         list[str] | None,
         _option(LIMITS, help="A,B,...: buildings, units or compounds to keep in one grid."),
     ] = None
+    balance: BalanceOption = None
     apart: Annotated[
         list[str] | None, _option(LIMITS, help="A,B: two that must not be in the same grid.")
     ] = None
@@ -142,6 +147,7 @@ class CommandOptions:
             "apart": draw_request.parse_code_groups("--apart", self.apart or (), exactly=2),
             "dedicated": self.dedicated or (),
             "areas": [str(file) for file in self.area or ()],
+            "balance": self.balance,
             "whole_compounds": self.whole_compounds or None,
             "seed": self.seed,
             "seconds": self.seconds,
@@ -330,5 +336,19 @@ def run_order(
             score_output.show_progress(result)
             progress("draw", len(results), len(order.communities))
         if not any(result.failed for result in results):
+def _divide_region(order: "DrawOrder", scheduler: str | None) -> list["DrawResult"]:
+    """Divide the grids of communities; no run is stored, since doing it again changes nothing."""
+    from geo import db
+    from geo.plans.batch import draw_communities
+
+    results = []
+    with console.progress() as progress:
+        progress("draw", 0, len(order.communities))
+        for result in draw_communities(db.get_engine(), order, None, scheduler):
+            results.append(result)
+            progress("draw", len(results), len(order.communities))
+    return sorted(results, key=lambda result: result.community)
+
+
             draw_runs.finish_run(bind, number)
     return sorted(results, key=lambda result: result.community)

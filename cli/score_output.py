@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,14 @@ COLUMNS = (
 )
 
 BORDER_COLUMNS = ("split", "arterial", "railway", "water", "beside_street", "spikes", "narrow")
+OPTIONAL_COLUMNS = {
+    "moved": "moved",
+    "gap": "gap",
+    "workload": "workload",
+    "households_range": "smallest_households",
+}
+"""Columns of figures that not every plan has, and the figure that tells whether it has them."""
+
 
 
 def show_scores(results: Sequence["DrawResult"]) -> None:
@@ -31,6 +40,8 @@ def show_scores(results: Sequence["DrawResult"]) -> None:
         figures = [_figures(result.score, optional) for result in scored]
         _print_table("score.title", (*COLUMNS, *optional), scored, figures)
         borders = [_border_figures(result.score) for result in scored]
+        if "workload" in optional:
+            _print(text("score.in_workload"))
         _print_table("score.borders", BORDER_COLUMNS, scored, borders)
     for result in results:
         if result.refused:
@@ -90,6 +101,7 @@ def _print_table(
     title: str,
     columns: Sequence[str],
     results: Sequence["DrawResult"],
+    names = ("community", "name", "plan", "refused", "score")
     figures: Sequence[Sequence[str]],
 ) -> None:
     """Print a table with a line of figures per community."""
@@ -113,11 +125,11 @@ def _print(line: str) -> None:
 
 
 def _optional_columns(results: Sequence["DrawResult"]) -> list[str]:
-    """Return the figures that not every plan has: households moved, and the gap to the bound."""
+    """Return the figures that not every plan has."""
     return [
         name
-        for name in ("moved", "gap")
-        if any(result.score.get(name) is not None for result in results)
+        for name, figure in OPTIONAL_COLUMNS.items()
+        if any(result.score.get(figure) is not None for result in results)
     ]
 
 
@@ -154,10 +166,17 @@ def _border_figures(score: dict[str, Any]) -> tuple[str, ...]:
         f"{score['narrow_m2']:.0f}",
     )
 
+        "workload": str(score.get("workload") or ""),
+        "households_range": _households_range(score),
 
 def _summary(scores: Sequence[dict[str, Any]]) -> str:
     """Return the totals of all communities in one sentence."""
     grids = sum(score["grids"] for score in scores)
+def _households_range(score: dict[str, Any]) -> str:
+    smallest, largest = score.get("smallest_households"), score.get("largest_households")
+    return "" if smallest is None else f"{smallest}-{largest}"
+
+
     within = sum(score["within_limits"] * score["grids"] for score in scores)
     return text(
         "score.summary",

@@ -59,10 +59,12 @@ def run_plan_job(engine: Engine, job: dict[str, Any], begin: Callable[[str], Non
     # One snapshot, so that an import meanwhile does not mix two states of the city.
     snapshot = engine.execution_options(isolation_level="REPEATABLE READ")
     with transaction_as(snapshot, caller) as connection:
-        community = store.read_community(connection, job["community_code"])
         constraints = constraints_from_request(parameters, job["kind"])
         previous = None
         if not constraints.fresh:
+        community = store.read_community(
+            connection, job["community_code"], constraints.limits.balance
+        )
             previous = store.read_previous_plan(connection, community, parameters.get("before"))
         constraints = _add_locked_grids(connection, constraints, previous)
     begin("draw")
@@ -91,7 +93,8 @@ def _score_plan(
         row = connection.execute(columns.where(GridPlan.id == number)).one_or_none()
         if row is None:
             raise NotFoundError("no_plan_here", plan=number)
-        community = store.read_community(connection, job["community_code"])
+        limits = limits_from_parameters(row.parameters)
+        community = store.read_community(connection, job["community_code"], limits.balance)
         plan = store.read_previous_plan(connection, community, number)
         parent = row.parent_id
         previous = (
@@ -100,7 +103,7 @@ def _score_plan(
     begin("draw")
     assert plan is not None  # noqa: S101 (its row was there in the same snapshot)
     weights = Weights(**(asdict(Weights()) | (row.parameters.get("weights") or {})))
-    card = review_plan(community, plan, limits_from_parameters(row.parameters), weights, previous)
+    card = review_plan(community, plan, limits, weights, previous)
     bound = row.score.get("bound")
     if bound is not None:  # the lower bound of a drawing holds after edits too
         card = replace(card, bound=bound, gap=1.0 - bound / max(card.objective, bound, 1e-9))

@@ -48,6 +48,7 @@ class PlanGridResponse(BaseModel):
 class AtomResponse(BaseModel):
     """An atom: a building or unit with its land; ``lon`` and ``lat`` locate the building."""
 
+    workload: int | None
     atom: int
     grid: str
     building: str | None
@@ -67,6 +68,7 @@ class AtomResponse(BaseModel):
 def grids_of_plan(request: Request, connection: Connection, number: Number) -> Response:
     """Return the grids of a plan."""
     features = grid_features(connection, number, None)
+    workload: int | None
     return collection(request, features, Page(max(len(features), 1), 0), len(features))
 
 
@@ -132,9 +134,11 @@ def grid_features(
         grid = grid.where(Grid.code.in_(codes))
     rows = connection.execute(grid).mappings().all()
     not_contiguous = disconnected_grids(
+            Grid.workload,
+            size_column(Grid, limits).label("size"),
         connection, number, [row["code"] for row in rows if row["pieces"] != 1]
     )
-    atoms = count_atoms(connection, number)
+    atoms, parts = count_atoms(connection, number), count_by_grid(connection, number)
     colours = _colours(connection, number) if codes is None else {}
     return [
         feature(
@@ -147,7 +151,7 @@ def grid_features(
                 "households": row["households"],
                 "atoms": atoms.get(row["code"], 0),
                 "within": row["kind"] == GridKind.DEDICATED
-                or limits.lower <= row["households"] <= limits.upper,
+                or limits.lower <= row["size"] <= limits.upper,
                 "contiguous": row["code"] not in not_contiguous,
                 "locked": row["locked"],
                 "colour": colours.get(row["code"]),
@@ -158,6 +162,7 @@ def grid_features(
     ]
 
 
+                "workload": row["workload"],
 def _colours(connection: Database, number: int) -> dict[str, int]:
     """Return the palette index of each grid of a plan by its code; neighbours differ."""
     shape = func.ST_AsBinary(Grid.geom, type_=LargeBinary)
@@ -201,3 +206,4 @@ def _atoms(number: int) -> Rows:
         .where(GridMember.plan_id == number)
         .order_by(GridMember.id)
     )
+            GridMember.workload,

@@ -128,6 +128,7 @@ class Grid(Base):
 
 class GridMember(Base):
     """A cell of a plan's community: its land, and the building or unit on it.
+        between("workload", 0, 10_000_000),
 
     A building over the upper limit has one cell for each of its units; a cell without a building
     has neither code and no households.
@@ -148,6 +149,7 @@ class GridMember(Base):
         CheckConstraint("building_code IS NOT NULL OR households = 0", name="empty_cell_is_empty"),
         UniqueConstraint("plan_id", "building_code", "unit_code"),
         Index(None, "grid_id"),
+    workload: Mapped[int | None]
         Index(None, "building_code"),
     )
 

@@ -35,11 +35,11 @@ from geo.partition.scoring.explanations import (
     replace_numbers_by_codes,
 )
 from geo.partition.scoring.numbering import assign_serials, grid_codes
-from geo.partition.scoring.objective import Weights
-from geo.partition.scoring.review import build_members
+from geo.partition.scoring.objective import Balance, Weights
+from geo.partition.scoring.review import add_households, build_members
 from geo.partition.scoring.score_card import ScoreCard, score
 from geo.partition.search.strategy import search_parts
-from geo.types import Bools, Floats, Ints, Polygons
+from geo.types import Bools, Floats, Ints, Objects, Polygons
 
 REPAIR_LIMIT_WEIGHT, REPAIR_MOVED_WEIGHT = 20_000.0, 50.0
 """Weights for repairing a plan: the limits have priority, then as few moves as possible."""
@@ -58,11 +58,12 @@ class Drawing:
     Attributes
     ----------
     grids
-        ``code``, ``name``, ``kind``, ``households`` and polygons in metres, ordered by code.
+        ``code``, ``name``, ``kind``, ``households``, ``workload`` (None where households are
+        balanced) and polygons in metres, ordered by code.
     members
         One row per cell: ``grid`` (its code), ``building_code``, ``unit_code`` (None where there
-        is none), ``households`` and the cell's polygon in metres. Two buildings on one cell are
-        two rows, of which the first has the polygon.
+        is none), ``households``, ``workload`` and the cell's polygon in metres. Two buildings on
+        one cell are two rows, of which the first has the polygon.
     score
         The score card.
     constraints
@@ -217,14 +218,19 @@ def build_drawing(
     if slack is not None:
         unmoved = card.objective - problem.constraints.weights.moved * (card.moved or 0)
         card = add_bound(card, unmoved - slack)
-    households = np.bincount(grid, problem.atoms.households, len(codes)).astype(np.int64)
+    if problem.constraints.limits.balance is Balance.WORKLOAD:
+        moved = _count_moved(problem, rows[grid], problem.atoms.households)
+        card = add_households(card, problem.atoms, grid, kinds == "dedicated", moved)
     order = np.argsort(codes)
     grids = gpd.GeoDataFrame(
         {
             "code": np.array(codes)[order],
             "name": np.array(names)[order],
             "kind": kinds[order],
-            "households": households[order],
+            "households": _sum_by_grid(problem.atoms.households, grid, len(codes))[order],
+            "workload": _workload(problem, _sum_by_grid(problem.atoms.size, grid, len(codes)))[
+                order
+            ],
             "geom": GeometryArray(polygons[order], crs=system),
         },
         geometry="geom",
@@ -235,6 +241,29 @@ def build_drawing(
 
 
 def _score_drawing(
+def _sum_by_grid(sizes: Ints, grid: Ints, grids: int) -> Ints:
+    return np.bincount(grid, sizes, grids).astype(np.int64)
+
+
+def _workload(problem: Problem, sizes: Ints) -> Objects:
+    """Return sizes if they are workloads, else None for each."""
+    is_workload = problem.constraints.limits.balance is Balance.WORKLOAD
+    return sizes.astype(object) if is_workload else np.full(len(sizes), None, dtype=object)
+
+
+def _count_moved(problem: Problem, row: Ints, sizes: Ints) -> int | None:
+    """Return the (a,) sizes of the atoms that left their previous grid, summed.
+
+    Parameters
+    ----------
+    row
+        (a,) row of each atom's grid in the previous plan, -1 for a new grid.
+    """
+    if problem.previous is None:
+        return None
+    return previous_plan.count_moved_households(problem.previous.locations, sizes, row)
+
+
     problem: Problem, label: Ints, polygons: Polygons, grid: Ints, dedicated: Bools, rows: Ints
 ) -> ScoreCard:
     """Score a drawing; its reasons name grids by their numbers.
@@ -246,12 +275,7 @@ def _score_drawing(
     polygons, dedicated, rows
         (g,) grids, which are dedicated, and their rows in the previous plan.
     """
-    constraints, previous = problem.constraints, problem.previous
-    moved = None
-    if previous is not None:
-        moved = previous_plan.count_moved_households(
-            previous.locations, problem.atoms.households, rows[grid]
-        )
+    constraints = problem.constraints
     card = score(
         polygons,
         build_members(problem.atoms, grid),
@@ -260,7 +284,7 @@ def _score_drawing(
         constraints.limits,
         constraints.weights,
         dedicated,
-        moved,
+        _count_moved(problem, rows[grid], problem.atoms.size),
     )
     reasons = explain_reasons(card.reasons, problem, label)
     reasons += find_unmet_constraints(problem, label, rows) + find_unknown_households(problem)
@@ -287,7 +311,7 @@ def _match_previous_grids(problem: Problem, grid: Ints, dedicated: Bools) -> Int
 
 
 def _assign_codes_and_names(
-    problem: Problem, polygons: Polygons, dedicated: Bools, rows: Ints
+    problem: Problem, polygons: Polygons, grid: Ints, dedicated: Bools, rows: Ints
 ) -> tuple[list[str], list[str]]:
     """Return the code and the name of each grid; one of the previous plan keeps them."""
     centres: Floats = shapely.get_coordinates(shapely.centroid(polygons))
@@ -355,6 +379,9 @@ def _member_frame(problem: Problem, codes: list[str], grid_of_cell: Ints) -> gpd
             "households": np.append(atoms.households, np.zeros(len(empty), dtype=np.int64)),
             "grid": np.array(codes)[grid_of_cell[cell]],
             "geom": GeometryArray(land, crs=problem.community.buildings.crs),
+            "workload": _workload(
+                problem, np.append(atoms.size, np.zeros(len(empty), dtype=np.int64))
+            ),
         },
         geometry="geom",
     )

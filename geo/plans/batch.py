@@ -99,7 +99,7 @@ def draw_community(
     with bind.connect() as connection:
         if stored := _stored_result(connection, run, code):
             return [stored]
-        community = store.read_community(connection, code)
+        community = store.read_community(connection, code, constraints.limits.balance)
         if not constraints.fresh and not isinstance(previous, PreviousPlan):
             previous = store.read_previous_plan(connection, community, previous)
     start = previous if isinstance(previous, PreviousPlan) else None

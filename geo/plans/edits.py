@@ -28,7 +28,7 @@ from geo.errors import ConflictError, InputError, NotFoundError, StaleError, Unc
 from geo.model import STORAGE_SRID, Building, Grid, GridMember, GridPlan, PlanEdit
 from geo.partition.community import build_barriers
 from geo.partition.scoring.numbering import FIRST_DEDICATED, SERIAL_DIGITS, grid_codes
-from geo.partition.scoring.objective import Limits
+from geo.partition.scoring.objective import Balance, Limits
 from geo.plans import store
 from geo.plans.grid_split import split_in_two
 from geo.plans.validation import limits_from_parameters
@@ -47,8 +47,10 @@ _COPY_GRIDS = text(
     "WHERE plan_id = :plan ORDER BY id"
 )
 _COPY_MEMBERS = text(
-    "INSERT INTO grid_member (plan_id, grid_id, building_code, unit_code, households, geom) "
-    "SELECT :draft, copy.id, building_code, unit_code, member.households, member.geom "
+    "INSERT INTO grid_member "
+    "(plan_id, grid_id, building_code, unit_code, households, workload, geom) "
+    "SELECT :draft, copy.id, building_code, unit_code, member.households, member.workload, "
+    "member.geom "
     "FROM grid_member member JOIN grid ON grid.id = member.grid_id "
     "JOIN grid copy ON copy.plan_id = :draft AND copy.code = grid.code "
     "WHERE member.plan_id = :plan ORDER BY member.id"
@@ -99,8 +101,8 @@ class Draft:
         Attributes by grid code.
     grid_of
         Grid code by atom id.
-    households
-        Households by atom id.
+    households, workload
+        Households and workload by atom id; the workload is None where the plan has none.
     """
 
     number: int
@@ -120,6 +122,14 @@ class Draft:
             If the plan has no such grid.
         """
         self.grid(code)
+    workload: dict[int, int | None]
+
+    def size(self, atom: int) -> int:
+        """Return what the limits of the plan count of an atom."""
+        workload = self.workload[atom]
+        if self.limits.balance is Balance.HOUSEHOLDS or workload is None:
+            return self.households[atom]
+        return workload
         return [atom for atom, grid in self.grid_of.items() if grid == code]
 
     def grid(self, code: str) -> Attributes:
@@ -187,7 +197,7 @@ def lock_draft(connection: Connection, plan: int, revision: int | None) -> Draft
     ).all()
     codes = {grid.id: grid.code for grid in grids}
     atoms = connection.execute(
-        select(GridMember.id, GridMember.grid_id, GridMember.households).where(
+        select(GridMember.id, GridMember.grid_id, GridMember.households, GridMember.workload).where(
             GridMember.plan_id == plan
         )
     ).all()
@@ -212,6 +222,7 @@ def lock_plan(connection: Connection, plan: int, revision: int | None) -> RowMap
     ----------
     revision
         The revision that the caller saw.
+        {atom.id: atom.workload for atom in atoms},
 
     Raises
     ------
@@ -601,14 +612,20 @@ def _move_members(connection: Connection, draft: Draft, change: Change) -> None:
 def _write_grids(
     connection: Connection, draft: Draft, change: Change, shapes: Mapping[str, str]
 ) -> None:
-    """Write geometry, households and attributes of the grids that remain."""
-    households = dict.fromkeys(shapes, 0)
+    """Write geometry, households, workload and attributes of the grids that remain."""
+    atoms: dict[str, list[int]] = {code: [] for code in shapes}
     for atom, code in draft.grid_of.items():
-        if code in households:
-            households[code] += draft.households[atom]
+        if code in atoms:
+            atoms[code].append(atom)
     rows = [
-        {"in_plan": draft.number, "of_code": code, "geom": shapes[code], "households": count}
-        for code, count in households.items()
+        {
+            "in_plan": draft.number,
+            "of_code": code,
+            "geom": shapes[code],
+            "households": sum(draft.households[atom] for atom in members),
+            "workload": _sum_known(draft.workload[atom] for atom in members),
+        }
+        for code, members in atoms.items()
     ]
     if rows:
         is_grid = (Grid.plan_id == bindparam("in_plan"), Grid.code == bindparam("of_code"))
@@ -628,7 +645,7 @@ def _half_of_grid(connection: Connection, draft: Draft, atoms: Sequence[int]) ->
     InputError
         If fewer than two atoms have households.
     """
-    households = np.array([draft.households[atom] for atom in atoms], dtype=np.int64)
+    households = np.array([draft.size(atom) for atom in atoms], dtype=np.int64)
     if (households > 0).sum() < 2:
         raise InputError("grid_indivisible")
     community = store.read_community(connection, draft.community)
@@ -649,6 +666,12 @@ def _compound_numbers(connection: Connection, atoms: Sequence[int]) -> Ints:
     )
     codes = {row.id: row.compound_code for row in connection.execute(statement)}
     numbers = {code: number for number, code in enumerate(sorted(set(codes.values())))}
+def _sum_known(workloads: Iterable[int | None]) -> int | None:
+    """Return a sum, None if all are unknown."""
+    known = [workload for workload in workloads if workload is not None]
+    return sum(known) if known else None
+
+
     return np.array([numbers.get(codes.get(atom), -1) for atom in atoms], dtype=np.int64)
 
 

@@ -57,7 +57,7 @@ def test_drawing_job_is_followed_to_its_plan(planner, drawn):
     (plan,) = end["plans"]
     made = planner.get(f"/plans/{plan}").json()
     assert (made["status"], made["author"]) == ("draft", "planner")
-    assert made["limits"] == LIMITS
+    assert made["limits"] == LIMITS | {"balance": "households"}
     assert planner.get(f"/plans/{plan}/validation").json()["grids"] > 1
 
 
@@ -74,6 +74,28 @@ def test_drawing_uses_the_requested_weights_and_time_limit(town, planner):
     assert (kept["effort"]["seconds"], kept["seed"]) == (2, 7)
     strange = LIMITS | {"weights": {"beauty": 1}}
     assert planner.post(f"/communities/{t.DRUM_TOWER}/plans", json=strange).status_code == 422
+
+
+def test_drawing_by_workload_shows_workload_and_households(planner):
+    asked = LIMITS | {"balance": "workload", "seconds": 2, "fresh": True}
+    job = planner.post(f"/communities/{t.DRUM_TOWER}/plans", json=asked).headers["location"]
+    [number] = until(planner, job, "done", "failed")["plans"]
+    plan = planner.get(f"/plans/{number}").json()
+    assert plan["limits"] == LIMITS | {"balance": "workload"}
+    grids = planner.get(f"/plans/{number}/grids").json()["features"]
+    sizes = [one["properties"]["workload"] for one in grids]
+    assert sum(sizes) == plan["score"]["workload"]
+    atoms = planner.get(f"/plans/{number}/atoms").json()["features"]
+    assert sum(one["properties"]["workload"] for one in atoms) == sum(sizes)
+    refused = planner.post(f"/communities/{t.DRUM_TOWER}/plans", json=LIMITS | {"balance": "luck"})
+    assert refused.status_code == 422
+    merged = {"kind": "merge", "grids": [one["id"] for one in grids[:2]]}
+    seen = {"If-Match": f'"{plan["revision"]}"'}
+    answer = planner.post(f"/plans/{number}/edits", json=merged, headers=seen).json()
+    [above] = [one for one in answer["problems"] if one["kind"] == "above"]
+    assert above["balance"] == "workload"
+    assert above["households"] == sum(sizes[:2])
+    assert "工作量" in above["detail"]
 
 
 def square(west, south, east, north):

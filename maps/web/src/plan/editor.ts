@@ -21,6 +21,7 @@ import {
 } from "./move-preview";
 import { attachPan } from "./pan";
 import {
+  type Areas,
   copyPlan,
   fetchLastAuthor,
   fetchPlan,
@@ -38,6 +39,7 @@ import { SelectionTools, type Tool } from "./selection-tools";
 import { markActiveTool, showToolbar } from "./toolbar";
 
 const TOOL_KEYS: Record<string, Tool> = {
+import { limitsText } from "./sizes";
   v: "click",
   b: "brush",
   l: "lasso",
@@ -145,7 +147,6 @@ export class Editor {
   }
 
   private heading(plan: Plan): HTMLElement {
-    const { target, lower, upper } = plan.limits;
     return element(
       "div",
       { class: "heading" },
@@ -155,7 +156,7 @@ export class Editor {
         plan.community,
         element("small", {}, ` ${text("plan.version", { version: plan.version })}`),
       ),
-      element("p", {}, text("plan.limits_said", { target, lower, upper })),
+      element("p", {}, limitsText(plan.limits)),
     );
   }
 

@@ -101,6 +101,7 @@ function buildingAtom(geometry: Geometry, building: Record<string, unknown>, ato
     households: Number(building.households ?? 0),
     lon: (west + east) / 2,
     lat: (south + north) / 2,
+    workload: null,
   };
 }
 
@@ -120,7 +121,7 @@ export function emptyPlan(community: string): Plan {
     created_at: "",
     published_at: null,
     archived_at: null,
-    limits: { target: 0, lower: 0, upper: 0 },
+    limits: { target: 0, lower: 0, upper: 0, balance: "households" },
     score: {},
     undo: 0,
     redo: 0,
