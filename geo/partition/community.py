@@ -34,7 +34,8 @@ class Community:
         The units of its buildings: ``code``, ``building_code``, ``households``.
     compounds, roads, railways, waters, facilities
         In and around it: ``code``, and ``gated``; ``road_class`` and ``tunnel``; ``tunnel``;
-        ``kind`` and ``covered``; ``category`` and ``name``.
+        ``kind`` and ``covered``; ``category`` and ``name``. Grids are named after compounds and
+        roads if these have a ``name``.
     """
 
     code: str

@@ -34,6 +34,7 @@ from geo.partition.scoring.explanations import (
     find_unmet_constraints,
     replace_numbers_by_codes,
 )
+from geo.partition.scoring.naming import propose_names
 from geo.partition.scoring.numbering import assign_serials, grid_codes
 from geo.partition.scoring.objective import Balance, Weights
 from geo.partition.scoring.review import add_households, build_members
@@ -208,7 +209,7 @@ def build_drawing(
     searched = len(polygons) - len(problem.fixed_grids)
     kinds = np.array(["general"] * searched + [fixed.kind for fixed in problem.fixed_grids])
     rows = _match_previous_grids(problem, grid, kinds == "dedicated")
-    codes, names = _assign_codes_and_names(problem, polygons, kinds == "dedicated", rows)
+    codes, names = _assign_codes_and_names(problem, polygons, grid, kinds == "dedicated", rows)
     card = _score_drawing(problem, label, polygons, grid, kinds == "dedicated", rows)
     card = replace(
         card,
@@ -323,6 +324,7 @@ def _assign_codes_and_names(
         kept_serials = previous_plan.previous_serials(plan, rows, community)
         previous_names = np.append(plan.grids["name"].to_numpy(dtype=object), "")[rows]
         names = [name or previous for name, previous in zip(names, previous_names, strict=True)]
+    names = propose_names(problem.community, problem.atoms, grid, centres, names, dedicated)
     serials = assign_serials(centres, shapely.area(polygons), dedicated, kept_serials)
     return grid_codes(community, serials), names
 

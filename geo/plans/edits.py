@@ -460,9 +460,15 @@ def apply_edit(connection: Connection, draft: Draft, kind: str, change: Change, 
         "plan_id": draft.number,
         "revision": draft.revision + 1,
         "kind": kind,
+
+    Raises
+    ------
+    ConflictError
+        If it gives a grid the name of another one.
         "members": {str(atom): pair for atom, pair in change.members.items()},
         "grids": dict(change.grids),
         "author": author,
+    _check_names(draft, change)
     }
     connection.execute(insert(PlanEdit).inline(), edit)
     return _write_change(connection, draft, change)
@@ -478,6 +484,18 @@ def undo(connection: Connection, draft: Draft) -> Change:
     """
     newest = select(PlanEdit).where(PlanEdit.plan_id == draft.number, PlanEdit.undone.is_(False))
     return _toggle_edit(connection, draft, newest.order_by(PlanEdit.id.desc()), "nothing_to_undo")
+def _check_names(draft: Draft, change: Change) -> None:
+    """Check that no grid gets the name of another one."""
+    after = draft.grids | {code: new for code, (_, new) in change.grids.items()}
+    named = {code: grid["name"] for code, grid in after.items() if grid is not None}
+    for code, (before, new) in change.grids.items():
+        if new is None or not new["name"] or (before and before["name"] == new["name"]):
+            continue
+        other = next((c for c, name in named.items() if name == new["name"] and c != code), None)
+        if other is not None:
+            raise ConflictError("grid_name_taken", name=new["name"], grid=other)
+
+
 
 
 def redo(connection: Connection, draft: Draft) -> Change:

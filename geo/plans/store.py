@@ -178,8 +178,8 @@ def _near(layer: str, *columns: str) -> Select[*tuple[Any, ...]]:
 
 
 _NEAR = {
-    "compound": _near("compound", "gated"),
-    "road": _near("road", "road_class", "tunnel"),
+    "compound": _near("compound", "gated", "name"),
+    "road": _near("road", "road_class", "tunnel", "name"),
     "railway": _near("railway", "tunnel"),
     "water": _near("water", "kind", "covered"),
     "facility": _near("facility", "category", "name"),
