@@ -20,7 +20,7 @@ from geo.partition.previous_plan import PreviousPlan
 from geo.partition.scoring.objective import Weights
 from geo.partition.scoring.review import review_plan
 from geo.partition.search.alternatives import find_alternatives
-from geo.plans import store
+from geo.plans import micro_division, store
 from geo.plans.validation import limits_from_parameters
 from geo.progress import Progress
 
@@ -55,16 +55,18 @@ def run_plan_job(engine: Engine, job: dict[str, Any], begin: Callable[[str], Non
     parameters = job["parameters"]
     if job["kind"] == "score":
         return [_score_plan(engine, caller, job, begin)]
+    if job["kind"] == "micro":
+        return [_divide_plan(engine, caller, job, begin)]
     begin("read")
     # One snapshot, so that an import meanwhile does not mix two states of the city.
     snapshot = engine.execution_options(isolation_level="REPEATABLE READ")
     with transaction_as(snapshot, caller) as connection:
         constraints = constraints_from_request(parameters, job["kind"])
-        previous = None
-        if not constraints.fresh:
         community = store.read_community(
             connection, job["community_code"], constraints.limits.balance
         )
+        previous = None
+        if not constraints.fresh:
             previous = store.read_previous_plan(connection, community, parameters.get("before"))
         constraints = _add_locked_grids(connection, constraints, previous)
     begin("draw")
@@ -79,6 +81,24 @@ def run_plan_job(engine: Engine, job: dict[str, Any], begin: Callable[[str], Non
             return _store_drawings(connection, caller, job["id"], drawings)
 
     return db.retry_conflicts(store_drawings)
+
+
+def _divide_plan(
+    engine: Engine, caller: Caller, job: dict[str, Any], begin: Callable[[str], None]
+) -> int:
+    """Divide the grids of a plan into micro-grids; return its number."""
+    number = int(job["parameters"]["plan"])
+    begin("draw")
+
+    def divide() -> int:
+        with transaction_as(engine, caller) as connection:
+            summary = micro_division.divide_plan(connection, number)
+            _finish_job(connection, job["id"], [number])
+            detail = {"job": job["id"], "parts": summary.parts}
+            record(connection, caller, "divide", "grid_plan", str(number), detail)
+        return number
+
+    return db.retry_conflicts(divide)
 
 
 def _score_plan(
@@ -126,6 +146,8 @@ def _store_drawings(
 ) -> list[int]:
     """Store the drawings and finish the job in one transaction, unless it was cancelled."""
     plans = [store.store_drawing(connection, drawing, caller.name) for drawing in drawings]
+    for plan in plans:
+        micro_division.continue_micro_grids(connection, plan)
     _finish_job(connection, job, plans)
     for plan in plans:
         record(connection, caller, "draw", "grid_plan", str(plan), {"job": job})

@@ -19,6 +19,7 @@ from geo.model.grid import (
     GridManager,
     GridMember,
     GridPlan,
+    MicroGrid,
     PlanEdit,
 )
 from geo.model.job import Job
@@ -91,6 +92,7 @@ __all__ = [
     "Job",
     "LayerChange",
     "LayerRevision",
+    "MicroGrid",
     "PipeNode",
     "PipeSegment",
     "PlanEdit",

@@ -241,7 +241,6 @@ def build_drawing(
     return Drawing(problem.community.code, grids, members, card, problem.constraints, parent)
 
 
-def _score_drawing(
 def _sum_by_grid(sizes: Ints, grid: Ints, grids: int) -> Ints:
     return np.bincount(grid, sizes, grids).astype(np.int64)
 
@@ -265,6 +264,7 @@ def _count_moved(problem: Problem, row: Ints, sizes: Ints) -> int | None:
     return previous_plan.count_moved_households(problem.previous.locations, sizes, row)
 
 
+def _score_drawing(
     problem: Problem, label: Ints, polygons: Polygons, grid: Ints, dedicated: Bools, rows: Ints
 ) -> ScoreCard:
     """Score a drawing; its reasons name grids by their numbers.
@@ -379,11 +379,11 @@ def _member_frame(problem: Problem, codes: list[str], grid_of_cell: Ints) -> gpd
             "building_code": pd.Series(np.append(atoms.building, no_codes), dtype=object),
             "unit_code": pd.Series(np.append(atoms.unit, no_codes), dtype=object),
             "households": np.append(atoms.households, np.zeros(len(empty), dtype=np.int64)),
-            "grid": np.array(codes)[grid_of_cell[cell]],
-            "geom": GeometryArray(land, crs=problem.community.buildings.crs),
             "workload": _workload(
                 problem, np.append(atoms.size, np.zeros(len(empty), dtype=np.int64))
             ),
+            "grid": np.array(codes)[grid_of_cell[cell]],
+            "geom": GeometryArray(land, crs=problem.community.buildings.crs),
         },
         geometry="geom",
     )

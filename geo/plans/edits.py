@@ -31,6 +31,7 @@ from geo.partition.scoring.numbering import FIRST_DEDICATED, SERIAL_DIGITS, grid
 from geo.partition.scoring.objective import Balance, Limits
 from geo.plans import store
 from geo.plans.grid_split import split_in_two
+from geo.plans.micro_grids import remove_micro_grids
 from geo.plans.validation import limits_from_parameters
 from geo.types import Ints
 
@@ -42,9 +43,10 @@ _COPY_PLAN = text(
     ":note, id, stale FROM grid_plan plan WHERE id = :plan RETURNING id"
 )
 _COPY_GRIDS = text(
-    "INSERT INTO grid (plan_id, code, name, kind, households, locked, source, geom) "
-    "SELECT :draft, code, name, kind, households, locked, source, geom FROM grid "
-    "WHERE plan_id = :plan ORDER BY id"
+    "INSERT INTO grid "
+    "(plan_id, code, name, kind, households, workload, micro_reasons, locked, source, geom) "
+    "SELECT :draft, code, name, kind, households, workload, micro_reasons, locked, source, geom "
+    "FROM grid WHERE plan_id = :plan ORDER BY id"
 )
 _COPY_MEMBERS = text(
     "INSERT INTO grid_member "
@@ -54,6 +56,14 @@ _COPY_MEMBERS = text(
     "FROM grid_member member JOIN grid ON grid.id = member.grid_id "
     "JOIN grid copy ON copy.plan_id = :draft AND copy.code = grid.code "
     "WHERE member.plan_id = :plan ORDER BY member.id"
+)
+
+_COPY_MICRO_GRIDS = text(
+    "INSERT INTO micro_grid (plan_id, grid_id, code, households, buildings, units, geom) "
+    "SELECT :draft, copy.id, part.code, part.households, part.buildings, part.units, part.geom "
+    "FROM micro_grid part JOIN grid ON grid.id = part.grid_id "
+    "JOIN grid copy ON copy.plan_id = :draft AND copy.code = grid.code "
+    "WHERE part.plan_id = :plan ORDER BY part.id"
 )
 
 GridKind = Literal["general", "dedicated"]
@@ -112,6 +122,14 @@ class Draft:
     grids: dict[str, Attributes]
     grid_of: dict[int, str]
     households: dict[int, int]
+    workload: dict[int, int | None]
+
+    def size(self, atom: int) -> int:
+        """Return what the limits of the plan count of an atom."""
+        workload = self.workload[atom]
+        if self.limits.balance is Balance.HOUSEHOLDS or workload is None:
+            return self.households[atom]
+        return workload
 
     def atoms(self, code: str) -> list[int]:
         """Return the ids of the atoms of a grid.
@@ -122,14 +140,6 @@ class Draft:
             If the plan has no such grid.
         """
         self.grid(code)
-    workload: dict[int, int | None]
-
-    def size(self, atom: int) -> int:
-        """Return what the limits of the plan count of an atom."""
-        workload = self.workload[atom]
-        if self.limits.balance is Balance.HOUSEHOLDS or workload is None:
-            return self.households[atom]
-        return workload
         return [atom for atom, grid in self.grid_of.items() if grid == code]
 
     def grid(self, code: str) -> Attributes:
@@ -212,6 +222,7 @@ def lock_draft(connection: Connection, plan: int, revision: int | None) -> Draft
         },
         {atom.id: codes[atom.grid_id] for atom in atoms},
         {atom.id: atom.households for atom in atoms},
+        {atom.id: atom.workload for atom in atoms},
     )
 
 
@@ -222,7 +233,6 @@ def lock_plan(connection: Connection, plan: int, revision: int | None) -> RowMap
     ----------
     revision
         The revision that the caller saw.
-        {atom.id: atom.workload for atom in atoms},
 
     Raises
     ------
@@ -450,9 +460,15 @@ def apply_edit(connection: Connection, draft: Draft, kind: str, change: Change, 
     -------
     int
         The new revision of the plan; the current one if the change is empty.
+
+    Raises
+    ------
+    ConflictError
+        If it gives a grid the name of another one.
     """
     if not change.members and not change.grids:
         return draft.revision
+    _check_names(draft, change)
     connection.execute(
         delete(PlanEdit).where(PlanEdit.plan_id == draft.number, PlanEdit.undone.is_(True))
     )
@@ -460,30 +476,14 @@ def apply_edit(connection: Connection, draft: Draft, kind: str, change: Change, 
         "plan_id": draft.number,
         "revision": draft.revision + 1,
         "kind": kind,
-
-    Raises
-    ------
-    ConflictError
-        If it gives a grid the name of another one.
         "members": {str(atom): pair for atom, pair in change.members.items()},
         "grids": dict(change.grids),
         "author": author,
-    _check_names(draft, change)
     }
     connection.execute(insert(PlanEdit).inline(), edit)
     return _write_change(connection, draft, change)
 
 
-def undo(connection: Connection, draft: Draft) -> Change:
-    """Undo the last edit; return the change that was written.
-
-    Raises
-    ------
-    ConflictError
-        If there is no edit to undo.
-    """
-    newest = select(PlanEdit).where(PlanEdit.plan_id == draft.number, PlanEdit.undone.is_(False))
-    return _toggle_edit(connection, draft, newest.order_by(PlanEdit.id.desc()), "nothing_to_undo")
 def _check_names(draft: Draft, change: Change) -> None:
     """Check that no grid gets the name of another one."""
     after = draft.grids | {code: new for code, (_, new) in change.grids.items()}
@@ -496,6 +496,16 @@ def _check_names(draft: Draft, change: Change) -> None:
             raise ConflictError("grid_name_taken", name=new["name"], grid=other)
 
 
+def undo(connection: Connection, draft: Draft) -> Change:
+    """Undo the last edit; return the change that was written.
+
+    Raises
+    ------
+    ConflictError
+        If there is no edit to undo.
+    """
+    newest = select(PlanEdit).where(PlanEdit.plan_id == draft.number, PlanEdit.undone.is_(False))
+    return _toggle_edit(connection, draft, newest.order_by(PlanEdit.id.desc()), "nothing_to_undo")
 
 
 def redo(connection: Connection, draft: Draft) -> Change:
@@ -544,6 +554,7 @@ def _write_change(connection: Connection, draft: Draft, change: Change) -> int:
     added = {code: after for code, (before, after) in change.grids.items() if before is None}
     _add_grids(connection, draft, added, shapes)
     _move_members(connection, draft, change)
+    remove_micro_grids(connection, draft.number, sorted(change.touched()))
     removed = [code for code, (_, after) in change.grids.items() if after is None]
     if removed:
         connection.execute(delete(Grid).where(Grid.plan_id == draft.number, Grid.code.in_(removed)))
@@ -655,6 +666,12 @@ def _write_grids(
             connection.execute(grid.values(**after))
 
 
+def _sum_known(workloads: Iterable[int | None]) -> int | None:
+    """Return a sum, None if all are unknown."""
+    known = [workload for workload in workloads if workload is not None]
+    return sum(known) if known else None
+
+
 def _half_of_grid(connection: Connection, draft: Draft, atoms: Sequence[int]) -> list[int]:
     """Return the atoms of one half of a grid.
 
@@ -684,12 +701,6 @@ def _compound_numbers(connection: Connection, atoms: Sequence[int]) -> Ints:
     )
     codes = {row.id: row.compound_code for row in connection.execute(statement)}
     numbers = {code: number for number, code in enumerate(sorted(set(codes.values())))}
-def _sum_known(workloads: Iterable[int | None]) -> int | None:
-    """Return a sum, None if all are unknown."""
-    known = [workload for workload in workloads if workload is not None]
-    return sum(known) if known else None
-
-
     return np.array([numbers.get(codes.get(atom), -1) for atom in atoms], dtype=np.int64)
 
 
@@ -706,6 +717,6 @@ def copy_as_draft(connection: Connection, plan: int, author: str, note: str = ""
     draft = connection.execute(_COPY_PLAN, values).scalar()
     if draft is None:
         raise NotFoundError("no_plan_here", plan=plan)
-    for statement in (_COPY_GRIDS, _COPY_MEMBERS):
+    for statement in (_COPY_GRIDS, _COPY_MEMBERS, _COPY_MICRO_GRIDS):
         connection.execute(statement, {"plan": plan, "draft": draft})
     return int(draft)

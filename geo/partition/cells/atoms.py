@@ -74,14 +74,15 @@ def build_atoms(
         at, shares = shapely.get_coordinates(points[own]), counts[own]
         pieces, order = divide_footprint(polygons[building], at, shares)
         footprints += [*pieces]
-        households += _apportion(int(people[building]), shares[order])
+        households += apportion(int(people[building]), shares[order])
+        size += apportion(int(sizes[building]), shares[order])
         unit += [*units["code"].to_numpy()[own][order]]
         row += [building] * len(own)
     return Atoms(
         np.array(footprints, dtype=object),
         np.array(households, dtype=np.int64),
-        codes[row].astype(object),
         np.array(size, dtype=np.int64),
+        codes[row].astype(object),
         np.array(unit, dtype=object),
         compound[row].astype(np.int64),
     )
@@ -96,8 +97,14 @@ def _find_units(building: Strings, households: Ints, large: set[str]) -> dict[st
     return units
 
 
-def _apportion(total: int, counts: Ints) -> list[int]:
-    """Distribute a building's households over its units in whole numbers."""
+def apportion(total: int, counts: Ints) -> list[int]:
+    """Distribute households or workload of a building over its units in whole numbers.
+
+    Parameters
+    ----------
+    counts
+        (u,) int64 shares of the units.
+    """
     exact = np.cumsum(counts) * (total / counts.sum())
     return [int(n) for n in np.diff(np.round(exact), prepend=0)]
 

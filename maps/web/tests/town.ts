@@ -52,6 +52,8 @@ export function grid(code: string, households: number, more: Partial<PlanGrid> =
     within: true,
     contiguous: true,
     locked: false,
+    micro_grids: 0,
+    micro_reasons: null,
     colour: 0,
     ...more,
   };

@@ -98,6 +98,36 @@ def test_drawing_by_workload_shows_workload_and_households(planner):
     assert "工作量" in above["detail"]
 
 
+def test_grids_are_divided_into_micro_grids_by_a_job(planner, client, drawn):
+    (number,) = drawn[-1][1]["plans"]
+    copy = planner.post(f"/plans/{number}/copy").json()["id"]
+    assert planner.get(f"/plans/{copy}/micro-grids").json()["features"] == []
+    asked = planner.post(f"/plans/{copy}/micro-grids")
+    assert asked.status_code == 202
+    ended = until(planner, asked.headers["location"], "done", "failed")
+    assert (ended["status"], ended["kind"], ended["plans"]) == ("done", "micro", [copy])
+    parts = [
+        one["properties"] for one in planner.get(f"/plans/{copy}/micro-grids").json()["features"]
+    ]
+    grids = [one["properties"] for one in planner.get(f"/plans/{copy}/grids").json()["features"]]
+    for grid in grids:
+        own = [part for part in parts if part["grid"] == grid["code"]]
+        assert grid["micro_grids"] == len(own)
+        assert sum(part["households"] for part in own) == grid["households"]
+        assert len(own) >= 6 or grid["micro_reasons"]
+    query = {"grid": grids[0]["code"]}
+    only = planner.get(f"/plans/{copy}/micro-grids", params=query).json()["features"]
+    assert {one["properties"]["grid"] for one in only} == {grids[0]["code"]}
+    assert client.post(f"/plans/{copy}/micro-grids").status_code in (401, 403)
+    revision = planner.get(f"/plans/{copy}").json()["revision"]
+    published = planner.post(f"/plans/{copy}/publish", headers={"If-Match": f'"{revision}"'})
+    assert published.status_code == 200
+    card = client.get(f"/grids/{grids[0]['code']}").json()["properties"]
+    assert [part["households"] for part in card["micro_grids"]] == [
+        one["properties"]["households"] for one in only
+    ]
+
+
 def square(west, south, east, north):
     corners = [(west, south), (east, south), (east, north), (west, north), (west, south)]
     ring = [list(t.degrees(*corner)) for corner in corners]

@@ -149,3 +149,16 @@ export function gridForm(draft: Draft, code: string): HTMLElement {
     ),
   );
 }
+
+/** How many micro-grids a grid has, and why they are not as they should be. */
+export function microGridLine(grid: DraftGrid | undefined): HTMLElement | null {
+  if (!grid || grid.kind === "dedicated") return null;
+  const { code, micro_grids: count, micro_reasons } = grid;
+  const words = count
+    ? text("plan.micro_count", { count: formatNumber(count) })
+    : text("plan.micro_none");
+  const reasons = (micro_reasons ?? []).map(([key, fields]) =>
+    element("li", {}, text(`reason.${key}`, { grid: code, ...fields })),
+  );
+  return element("div", { class: "micro" }, element("p", {}, words), element("ul", {}, ...reasons));
+}

@@ -26,6 +26,8 @@ export type Edit =
   | components["schemas"]["Rename"]
   | components["schemas"]["ChangeKind"];
 
+export type MicroGrid = Answer<"/plans/{number}/micro-grids">["features"][number]["properties"];
+
 export type Areas<Properties> = FeatureCollection<Polygon | MultiPolygon, Properties>;
 
 const MAX_ATOMS = 10_000;
@@ -99,9 +101,9 @@ function buildingAtom(geometry: Geometry, building: Record<string, unknown>, ato
     name: String(building.name ?? ""),
     compound: building.compound_code ? String(building.compound_code) : null,
     households: Number(building.households ?? 0),
+    workload: null,
     lon: (west + east) / 2,
     lat: (south + north) / 2,
-    workload: null,
   };
 }
 
@@ -165,6 +167,12 @@ export const requestDrawing = (code: string, body: DrawRequest) =>
 
 export const requestCompletion = (number: number) =>
   bodyOf(api.POST("/plans/{number}/complete", { params: { path: { number } } }));
+
+export const requestMicroGrids = (number: number) =>
+  bodyOf(api.POST("/plans/{number}/micro-grids", { params: { path: { number } } }));
+
+export const fetchMicroGrids = (number: number): Promise<Areas<MicroGrid>> =>
+  bodyOf(api.GET("/plans/{number}/micro-grids", { params: { path: { number } } }));
 
 export const fetchJob = (number: number) =>
   bodyOf(api.GET("/jobs/{number}", { params: { path: { number } } }));
