@@ -82,6 +82,11 @@ def weigh(households: Ints, counts: pd.DataFrame, settings: Settings) -> Floats:
 def round_to_units(workload: Floats) -> Ints:
     """Return whole numbers whose sums from the first on differ from the exact ones by 0.5 at most.
 
+    Parameters
+    ----------
+    workload
+        (b,) float64.
+
     >>> round_to_units(np.array([1.5, 1.5, 0.0, 1.5])).tolist()
     [2, 1, 0, 1]
     """
