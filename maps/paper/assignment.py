@@ -18,7 +18,7 @@ from geo.plans.micro_grids import list_micro_grids
 from geo.spreadsheet import is_formula
 from maps.atlas.sheet import AtlasEntry
 from maps.atlas.sheet_map import grid_serial
-from maps.paper.labels import is_wide
+from maps.paper.label_placer import is_wide
 from maps.paper.map_documents import read_entry
 from maps.paper.map_sheets import edition_text
 from maps.paper.pdf import write_file
